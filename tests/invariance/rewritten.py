@@ -30,6 +30,11 @@ class Wording(NamedTuple):
         The players' new order.
     dummies
         Players without an effect, whose payoff is 0.
+    fixed
+        Every player has a further choice that cannot change, with these values; empty for none. Payoffs would
+        rise with it, and the slopes of other choices depend on it.
+    fixed_first
+        Whether it is the first choice of all.
     """
 
     factors: tuple[float, ...] = ()
@@ -40,6 +45,23 @@ class Wording(NamedTuple):
     beyond: float = 0.0
     order: tuple[int, ...] = ()
     dummies: int = 0
+    fixed: tuple[float, ...] = ()
+    fixed_first: bool = False
+
+    def with_fixed(self, x: Any) -> Any:
+        """A profile with the further choices, at their values."""
+        if not self.fixed:
+            return x
+        fixed = jnp.array(self.fixed)[:, None]
+        return jnp.concatenate([fixed, x] if self.fixed_first else [x, fixed], axis=1)
+
+    def without_fixed(self, x: Any) -> tuple[Any, Any]:
+        """A profile without the further choices, and by how much these exceed their values."""
+        if not self.fixed:
+            return x, 0.0
+        axis = 0 if self.fixed_first else x.shape[1] - 1
+        others = x[:, 1:] if self.fixed_first else x[:, :-1]
+        return others, x[:, axis : axis + 1] - jnp.array(self.fixed)[:, None]
 
 
 class Rewritten(eqx.Module):
@@ -57,10 +79,12 @@ class Rewritten(eqx.Module):
             ends = low + high - ends[1], low + high - ends[0]
         rows = [*(wording.order or range(len(low)))]
         rows += [0] * wording.dummies
-        return Box(*(wording.origin + wording.unit * end[jnp.array(rows)] for end in ends))
+        ends = tuple(wording.origin + wording.unit * end[jnp.array(rows)] for end in ends)
+        return Box(*map(wording.with_fixed, ends))
 
     def payoffs(self, x: Any) -> Any:
         box, wording = self.game.space, self.wording
+        x, rise = wording.without_fixed(x)
         players = len(x) - wording.dummies
         order = np.array(wording.order or range(players))
         amounts = x[:players][np.argsort(order)]
@@ -69,6 +93,7 @@ class Rewritten(eqx.Module):
         inside = jnp.minimum(amounts, box.high) if wording.beyond else amounts
         excess = jnp.sum((amounts - inside) / (box.high - box.low), axis=1)
         pays = self.game.payoffs(inside) - (excess if wording.beyond else 0.0)
+        pays = pays + jnp.sum(rise * (5.0 + amounts), axis=1) if wording.fixed else pays
         if wording.factors:
             pays = pays * jnp.asarray(wording.factors)
         if wording.constants:
@@ -80,4 +105,4 @@ class Rewritten(eqx.Module):
         box, wording = self.game.space, self.wording
         x = np.asarray(box.low) + np.asarray(box.high) - x if wording.mirrored else x
         rows = [*(wording.order or range(len(x))), *[0] * wording.dummies]
-        return wording.origin + wording.unit * x[rows]
+        return np.asarray(wording.with_fixed(wording.origin + wording.unit * x[rows]))

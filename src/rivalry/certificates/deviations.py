@@ -349,10 +349,7 @@ def _free_axes(game: Game, player: int) -> int:
     space: Any = game.space
     if isinstance(space, Simplex):
         return space.sizes[player] - 1
-    if not isinstance(space, Box):
-        return int(np.sum(np.asarray(space.mask)[player]))
-    free = np.asarray(space.low)[player] < np.asarray(space.high)[player]
-    return int(np.sum(np.asarray(space.mask)[player] & free))
+    return int(np.sum(np.asarray(space.mask)[player]))
 
 
 def few_axes(game: Game, player: int) -> bool:
@@ -368,6 +365,8 @@ def search_grid(game: Game, player: int, points: int) -> Array:
     """
     space = game.space
     axes = space.sizes[player] - 1 if isinstance(space, Simplex) else space.shape[1]
+    if isinstance(space, Box):
+        axes = int(space.free(player).sum())
     # 201 points in all are steps of a third on a simplex with 8 corners, which missed gains
     grid = space.grid(player, points * min(max(axes, 1) ** 2, GROWTH))
     return jnp.concatenate([grid, search_points(game, player)]) if search_points.knows(game) else grid
@@ -441,7 +440,11 @@ def search(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, A
 
 def _searching(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Array, Array, Array]:
     """Return the strategies and payoffs of `search`, and the payoffs of all starting points."""
-    payoff = payoff_against(game, x, player)
+    paid, free = payoff_against(game, x, player), game.space.mask[player]
+
+    def payoff(strategy: Strategy) -> Array:
+        # no climb follows the slope of an entry that cannot change
+        return paid(jnp.where(free, strategy, jax.lax.stop_gradient(strategy)))
 
     def project(strategy: Strategy) -> Strategy:
         return game.space.project(x.at[player].set(strategy))[player]

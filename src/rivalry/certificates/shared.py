@@ -24,7 +24,7 @@ from rivalry.core.game import Game, own_gradients, payoff_against
 from rivalry.core.oracles import Response, forward, shared_constraints
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import COVERAGES, Certificate
-from rivalry.core.space import Box, width
+from rivalry.core.space import Box, reach
 from rivalry.core.tolerances import FEASIBLE, ROUNDING
 from rivalry.core.tree import Tree
 from rivalry.proofs.arithmetic.enclosure import enclose
@@ -196,7 +196,7 @@ def multipliers_at(
     """
     from scipy.optimize import nnls
 
-    low, high, wide = (np.asarray(end) for end in (space.low, space.high, width(space)))
+    low, high, wide = (np.asarray(end) for end in (space.low, space.high, reach(space)))
     gradients, shared, values = (np.asarray(part) for part in slopes)
     binding = np.flatnonzero(values >= -NEAR * slopes.sizes(x))
     size = np.max(np.abs(gradients) * wide, axis=1, keepdims=True)

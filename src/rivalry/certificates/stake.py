@@ -448,8 +448,7 @@ def _changes(pays: np.ndarray, reference: float | np.ndarray) -> np.ndarray:
 
 def _free(space: Box, player: int) -> np.ndarray:
     """Return the axes along which a player can move."""
-    low, high = (np.asarray(end)[player] for end in (space.low, space.high))
-    return np.flatnonzero(low < high)
+    return np.flatnonzero(space.free(player))
 
 
 def _strategy_moves(

@@ -144,12 +144,7 @@ def _entries(game: Any) -> Any:
     """Mask of the entries of a profile that are choices, ``[player axis]``."""
     import numpy as np
 
-    from rivalry.core.space import Box
-
-    entries = np.asarray(game.space.mask)
-    if isinstance(game.space, Box):
-        entries = entries & (np.asarray(game.space.low) < np.asarray(game.space.high))
-    return entries
+    return np.asarray(game.space.mask)
 
 
 def _sizes(game: Any) -> list[int]:

@@ -1,7 +1,7 @@
 """Strategy spaces: boxes, simplices and finite choices, with projection, sampling and grids.
 
-A profile is one array ``[player axis]``. Where players differ in the number of axes, ``mask`` is True for
-their entries; the others are 0.
+A profile is one array ``[player axis]``. ``mask`` is True for the entries that a player can change. In a box
+it is False where both bounds coincide, as those of entries that a player with fewer choices lacks.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Space(Protocol):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        """True where an entry of a profile is a choice, False where it is padding."""
+        """True where an entry of a profile can change, False where it is fixed or padding."""
 
     def project(self, x: Profile) -> Profile:
         """Return the nearest profile of the space (Euclidean, in the space's own coordinates)."""
@@ -122,6 +122,15 @@ def _spread(axes: int, points: int) -> np.ndarray:
     steps = golden ** -np.arange(1.0, axes + 1)
     inside = (0.5 + np.arange(1, max(points - 1, 1))[:, None] * steps) % 1
     return np.concatenate([np.zeros((1, axes)), np.ones((1, axes)), inside])
+
+
+def _finer(lattice: Array, free: Array) -> Array:
+    """Lattice of as many points on the axes ``free`` alone, where it is not that of all axes."""
+    number, rank = jnp.arange(len(lattice))[:, None], jnp.maximum(jnp.cumsum(free) - 1, 0)
+    levels = jnp.floor(len(lattice) ** (1 / jnp.maximum(free.sum(), 1)) + EDGE).astype(int)
+    share = jnp.where(free, number // levels**rank % levels / (levels - 1), 0.0)
+    # the first and the last point are the lowest and the highest corner
+    return jnp.where(jnp.all(free), lattice, lattice[0] + share * (lattice[-1] - lattice[0]))
 
 
 @check_keywords
@@ -238,7 +247,9 @@ class Box(Tree):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        return put(np.ones(self.shape, dtype=bool))
+        if concrete_module(self.low, self.high) is not np:
+            return self.low < self.high
+        return put(np.asarray(self.low) < np.asarray(self.high))
 
     @property
     def kinds(self) -> tuple[Coordinate, ...]:
@@ -259,7 +270,8 @@ class Box(Tree):
     def sample(self, key: PRNGKeyArray) -> Profile:
         usual = self.usual
         low, high = self.unconstrain(usual.low), self.unconstrain(usual.high)
-        profile: Profile = self.constrain(low + (high - low) * jax.random.uniform(key, self.shape))
+        draws = dealt(self.mask, jax.random.uniform(key, self.shape))
+        profile: Profile = self.constrain(low + (high - low) * draws)
         return profile
 
     @property
@@ -269,20 +281,38 @@ class Box(Tree):
         high = self.high if self.usual_high is None else self.usual_high
         return Box(low, high, self.coordinates, self.zero_threshold)
 
+    def free(self, player: int) -> np.ndarray:
+        """Return the mask ``[axis]`` of a player's entries that can change.
+
+        Inside jit, where sizes must be known, it is True for all.
+        """
+        if concrete_module(self.low, self.high) is not np:
+            return np.ones(self.shape[1], dtype=bool)
+        mask: np.ndarray = np.asarray(self.mask)[player]
+        return mask
+
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        """Return a lattice with all corners; above `LATTICE_AXES` axes, evenly spread points."""
-        axes = self.shape[1]
-        xp: Any = jnp if isinstance(self.low, jax.core.Tracer) else np  # outside jit: nothing is compiled
+        """Return a lattice of the axes that can change, with all corners; evenly spread points of many."""
+        xp: Any = concrete_module(self.low, self.high)  # outside jit: nothing is compiled
         low, high = xp.asarray(self.low)[player], xp.asarray(self.high)[player]
+        free = self.free(player)
+        axes = max(int(free.sum()), 1)
         low_corner, high_corner = (
             xp.asarray(self.unconstrain(edge))[player] for edge in (self.low, self.high)
         )
         if axes > LATTICE_AXES:
-            lattice = low_corner + _spread(axes, points) * (high_corner - low_corner)
+            spread = _spread(axes, points)[:, np.cumsum(free) - 1]
+            lattice = low_corner + spread * (high_corner - low_corner)
         else:
             # at least both ends of every axis, so that the grid has all corners
-            lines = xp.linspace(low_corner, high_corner, max(2, round(points ** (1 / axes)))).T
+            levels = max(2, round(points ** (1 / axes)))
+            lines = [
+                line[: levels if moves else 1]
+                for line, moves in zip(xp.linspace(low_corner, high_corner, levels).T, free, strict=True)
+            ]
             lattice = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
+            if xp is not np:
+                lattice = _finer(lattice, low < high)
         amounts = xp.asarray(self.constrain(lattice[:, None, :], player), dtype=float)[:, 0]
         grid_points = xp.clip(amounts, low, high)  # the coordinate change may leave the box by rounding
         return grid_points if xp is not np else put(grid_points)
@@ -576,6 +606,28 @@ class Choices(Tree):
         return put(full)
 
 
+def dealt(mask: Bool[Array, "player axis"], draws: Profile) -> Profile:
+    """Draws ``[player axis]`` dealt in order to the entries of ``mask``; 0 for the others.
+
+    Entries that cannot change take no draw, so that those of the others do not depend on them.
+    """
+    rank = jnp.cumsum(mask.ravel()).reshape(mask.shape) - 1
+    return jnp.where(mask, draws.ravel()[jnp.maximum(rank, 0)], 0.0)
+
+
+def uniform(space: Space, draws: np.random.Generator, *size: int) -> np.ndarray:
+    """Uniform draws ``[.. player axis]`` of entries that can change; 0 for the others."""
+    mask = np.asarray(space.mask)
+    shares = np.zeros((*size, *mask.shape))
+    shares[..., mask] = draws.random((*size, int(mask.sum())))
+    return shares
+
+
+def fix(space: Space, x: Profile) -> Profile:
+    """Profile ``x`` with the entries of a box that cannot change at their values."""
+    return jnp.where(space.mask, x, space.low) if isinstance(space, Box) else x
+
+
 def lattice(space: Space, count: int) -> list[Profile]:
     """Return ``count`` different profiles ``[player axis]`` spread evenly over the space, without sampling.
 
@@ -641,20 +693,32 @@ def visibly_apart(space: Space, x: np.ndarray, y: np.ndarray, tolerance: float =
 def width(space: Space) -> Profile:
     """Return the width of the space, ``[player axis]``, in units of strategy.
 
-    It is 1 for padded entries and on simplices.
+    It is 1 for entries that cannot change and on simplices.
 
     >>> width(Box.interval(0.0, 5.0, players=2)).ravel().tolist()
     [5.0, 5.0]
     """
     if isinstance(space, Box):
-        if concrete_module(space.low) is not np:
-            return space.high - space.low
-        return put(np.asarray(space.high) - np.asarray(space.low))
+        if concrete_module(space.low, space.high) is not np:
+            return jnp.where(space.mask, space.high - space.low, 1.0)
+        wide = np.asarray(space.high) - np.asarray(space.low)
+        return put(np.where(wide > 0, wide, 1.0))
     if isinstance(space, Simplex):
         return put(np.ones(space.shape))
     rows = [space.grid(player, 201) for player in range(space.shape[0])]
     spread = jnp.stack([row.max(axis=0) - row.min(axis=0) for row in rows])
     return jnp.where(space.mask & (spread > 0), spread, 1.0)
+
+
+def reach(space: Space) -> Profile:
+    """Width of the entries that can change, ``[player axis]``; 0 of the others."""
+    return jnp.where(space.mask, width(space), 0.0)
+
+
+def narrowest(space: Space, unit: Profile | None = None) -> Float[Array, ""]:
+    """Smallest width of an entry that can change, or smallest ``unit`` ``[player axis]`` of one."""
+    units = width(space) if unit is None else unit
+    return jnp.min(units, where=space.mask, initial=jnp.inf)
 
 
 def directions(space: Space) -> list[np.ndarray]:

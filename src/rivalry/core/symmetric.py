@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import Game, jacobian, own_gradients
-from rivalry.core.space import Simplex, width
+from rivalry.core.space import Simplex, fix, narrowest, width
 from rivalry.runtime.jax import compiled, eqx, jax, jnp, put, stack_trees
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
         _positions(games, basis, len(p), rows, False, True) for p, rows in zip(parts, padded, strict=True)
     ]
     positions = np.concatenate([result.position[result.root] for result in results])
-    size = ONE_ROOT * float(np.min(width(game.space)[0]))
+    size = ONE_ROOT * float(narrowest(game.space))
     distinct: list[np.ndarray] = []
     # sorted, so that the order of roots does not depend on that of the starts
     for position in positions[np.lexsort(positions.T[::-1])]:
@@ -114,7 +114,7 @@ def _stack(games: Sequence[Any]) -> Any:
 
 
 def _together(game: Game, y: Strategy) -> Float[Array, "player axis"]:
-    return jnp.broadcast_to(y, game.space.shape)
+    return fix(game.space, jnp.broadcast_to(y, game.space.shape))
 
 
 def blocks(game: Game, y: Strategy, basis: Array) -> tuple[Array, Array, Array]:
@@ -156,7 +156,7 @@ def _look(game: Game, y: Strategy, basis: Array) -> _Look:
 
 def _root(game: Game, start: Strategy, basis: Array, fixed: Array) -> tuple[_Look, Bool[Array, ""]]:
     """Run Newton's method from ``start``, without steps if ``fixed``; return whether it reached a root."""
-    size = jnp.min(width(game.space)[0])
+    size = narrowest(game.space)
     axes, free = basis.shape
     zeros = jnp.zeros((free, free))
     begin = _Look(start, jnp.zeros(free), zeros, zeros, jnp.zeros(axes))

@@ -403,7 +403,9 @@ def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.
     """Return basin numbers, from 0, of the runs ``rows``, which all end in the same kind of state."""
     if kind == "moving":
         return np.zeros(len(rows), dtype=int)
-    exchangeable, widths = exchangeable_labels(game), np.asarray(width(unconstrained_game(game).space))
+    exchangeable, space = exchangeable_labels(game), unconstrained_game(game).space
+    # players whose strategies agree but for what they cannot change are equal
+    widths = np.where(space.mask, width(space), np.inf)
 
     def profiles(name: str) -> np.ndarray:
         amounts = arrays[name][rows]

@@ -73,7 +73,8 @@ def action_counts(action_grid: np.ndarray) -> np.ndarray:
 def _grid(space: object, player: int, count: int) -> np.ndarray:
     if isinstance(space, Box):
         ends = zip(np.asarray(space.low)[player], np.asarray(space.high)[player], strict=True)
-        return span([low + (high - low) * np.arange(count) / (count - 1) for low, high in ends])
+        # a choice whose bounds coincide has one level
+        return span([np.unique(low + (high - low) * np.arange(count) / (count - 1)) for low, high in ends])
     if isinstance(space, Simplex):
         return space.steps_lattice(player, count - 1)
     raise ValueError(f"action_grid: a {type(space).__name__} has no grid; give its points")

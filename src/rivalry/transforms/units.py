@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from rivalry.core import oracles
 from rivalry.core.game import Game
 from rivalry.core.oracles import forward, forward_at
-from rivalry.core.space import Box, Choices, Profile, Simplex
+from rivalry.core.space import Box, Choices, Profile, Simplex, width
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.tables.action_grid import ActionGrid, grid_points
@@ -80,9 +80,8 @@ def units(space: object, x: Profile) -> Profile:
     """
     if isinstance(space, Box):
         flat = space.unconstrained()
-        wide = flat.high - flat.low
-        share = (space.unconstrain(x) - flat.low) / jnp.where(wide > 0, wide, 1.0)
-        numbers: Array = jnp.where(wide > 0, 2 * share - 1, 0.0)
+        share = (space.unconstrain(x) - flat.low) / width(flat)
+        numbers: Array = jnp.where(flat.mask, 2 * share - 1, 0.0)
         return numbers
     if isinstance(space, Choices):
         sizes = np.asarray(space.sizes, dtype=float)[:, None]

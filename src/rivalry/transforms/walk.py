@@ -242,7 +242,7 @@ def _grid(space: Box, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
     flat = space.unconstrained()
     low, high = np.asarray(flat.low), np.asarray(flat.high)
     unit = np.broadcast_to(sizes, low.shape)
-    short = np.argwhere(high - low < unit * (1 - OFF_GRID))
+    short = np.argwhere(np.asarray(flat.mask) & (high - low < unit * (1 - OFF_GRID)))
     if short.size:
         player, axis = short[0]
         wide = f"{high[player, axis] - low[player, axis]:g}, the width of player {player}'s space"

@@ -15,7 +15,7 @@ import numpy as np
 from rivalry.core.game import Playable, exchangeable_labels, scale
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
 from rivalry.core.results import Record
-from rivalry.core.space import Box, width
+from rivalry.core.space import Box, reach, width
 from rivalry.envs import parallel_env
 from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions, policy_names
 from rivalry.integrations.rllib.options import LearnerOptions
@@ -340,7 +340,7 @@ def _widths(space: object) -> np.ndarray:
     """Return the width of a space along each axis. Raises `ValueError` where players differ."""
     if not isinstance(space, Box):
         return np.ones(1)
-    wide = np.asarray(width(space.unconstrained()))
+    wide = np.asarray(reach(space.unconstrained()))
     if np.ptp(wide, axis=0).max() > 1e-9 * wide.max():
         raise ValueError(f"moves: players' boxes are {wide.tolist()} wide; steps need equal widths")
     return np.asarray(wide[0])

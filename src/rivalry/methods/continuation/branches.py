@@ -16,7 +16,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.results import Record
 from rivalry.core.roots import zero
-from rivalry.core.space import Box, Profile, Simplex
+from rivalry.core.space import Box, Profile, Simplex, uniform
 from rivalry.methods.continuation import session as known
 from rivalry.methods.continuation.events import KINDS, Cut, Event, cuts, refine
 from rivalry.methods.continuation.groups import GroupSpectrum, System, group_players, relabel
@@ -371,9 +371,7 @@ class Tracer:
         equal_events = (s["event_branch"] == branch) & (s["event_label"] == event.label)
         equal_events &= s["event_kind"] == event.kind
         near = np.abs(s["event_value"] - value) <= SAME_EVENT * (self.family.high - self.family.low)
-        nearby = np.max(np.abs(s["event_x"] - x), axis=(1, 2), initial=0.0) <= 1e-5 * np.max(
-            self.family.width
-        )
+        nearby = np.max(np.abs(s["event_x"] - x) / self.family.width, axis=(1, 2), initial=0.0) <= 1e-5
         return bool(np.any(equal_events & near & nearby))
 
     def _switch(self, event: int) -> None:
@@ -422,14 +420,15 @@ class Tracer:
     def _search_starts(self, rng: np.random.Generator) -> list[np.ndarray]:
         """Return the profiles at which searches start: the middle of the space, then random ones."""
         space: Any = self.family.space
-        random_shape = (self.options.searches - 1, *space.shape)
         if isinstance(space, Simplex):
-            mask = np.asarray(space.mask)
+            random_shape = (self.options.searches - 1, *space.shape)
+            mask = self.family.mask
             # normalised exponential draws are uniform on a simplex
             weights = [mask, *np.where(mask, rng.exponential(size=random_shape), 0.0)]
             return [sample / sample.sum(axis=1, keepdims=True) for sample in weights]
         low, high = np.asarray(space.low), np.asarray(space.high)
-        return [low + part * (high - low) for part in [np.full(space.shape, 0.5), *rng.random(random_shape)]]
+        parts = [np.full(space.shape, 0.5), *uniform(space, rng, self.options.searches - 1)]
+        return [low + part * (high - low) for part in parts]
 
     def _start_both_ways(self, start: np.ndarray) -> None:
         """Add both halves of the branch through the equilibrium near a given profile."""

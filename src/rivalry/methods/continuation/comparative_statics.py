@@ -289,7 +289,7 @@ def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
     force = jnp.where(free_entries, gradient, 0.0).ravel()
     step = jnp.linalg.solve(*newton_system(jacobi, projector(flat.space, free_entries), force))
     step = jnp.max(jnp.abs(step.reshape(x.shape)) / width(flat.space))
-    return constrained, unconstrained, payoff, ~free_entries, system[0], step
+    return constrained, unconstrained, payoff, flat.space.mask & ~free_entries, system[0], step
 
 
 def _solve_neighbours(world: Statics, session: Session) -> None:
@@ -338,7 +338,7 @@ def _exists(world: Statics, size: float, solution: ProfileSlopes, quotients: np.
         return False
     space = unconstrained_game(world.game).space
     # of the space: what the linear prediction moves over the check's step
-    moves = HALVES[-1] * DIFFERENCE * size * np.abs(solution.unconstrained) / (space.high - space.low)
+    moves = HALVES[-1] * DIFFERENCE * size * np.abs(solution.unconstrained) / np.asarray(width(space))
     if np.all(np.isnan(quotients)):
         return bool(np.max(moves) <= 1)
     # quotients do not show what moves by rounding alone

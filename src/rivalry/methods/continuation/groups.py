@@ -52,8 +52,7 @@ class System:
             # directions of a simplex keep the sum, so profiles are the uniform one plus a displacement
             self._base = space.entries / np.asarray(space.sizes)[:, None]
         else:
-            units = [np.abs(family.directions[player]).T @ family.width[player] for player in firsts]
-            self.lengths = np.concatenate(units)
+            self.lengths = np.concatenate([family.width[player][family.mask[player]] for player in firsts])
         counts = [family.directions[player].shape[1] for player in firsts]
         self._scales = np.repeat(family.scales[firsts], counts)  # of payoffs, by unknown
 
@@ -69,7 +68,8 @@ class System:
         """Return the profile [player axis] of the unknowns ``y``."""
         places = y[:-1] * self.lengths
         pairs = zip(self.family.directions, self.groups, strict=True)
-        return np.asarray(self._base + [basis @ places[self._slices[group]] for basis, group in pairs])
+        x = self._base + [basis @ places[self._slices[group]] for basis, group in pairs]
+        return self.family.fixed(self.value(y), np.asarray(x))
 
     def value(self, y: np.ndarray) -> float:
         """Return the parameter value."""

@@ -13,7 +13,7 @@ from rivalry.certificates.deviations import search
 from rivalry.certificates.stake import scales_around
 from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
 from rivalry.core.oracles import exchangeable
-from rivalry.core.space import Box, Profile, Simplex, directions, width
+from rivalry.core.space import Box, Profile, Simplex, directions, fix, width
 from rivalry.methods.continuation.parameters import entries_of, move_along, precise
 from rivalry.runtime.jax import jax, jnp, put
 
@@ -65,7 +65,9 @@ class ParametrisedGame:
         if not isinstance(game.space, Box | Simplex):
             raise ValueError(f"game: its space must be a Box or a Simplex, not {type(game.space).__name__}")
         self.space = game.space
-        self.width = np.asarray(width(game.space))
+        self.mask = np.asarray(game.space.mask)
+        # infinite for entries that cannot change: they tell no two profiles or players apart
+        self.width = np.where(self.mask, np.asarray(width(game.space)), np.inf)
         self.scales = scales_around(self.at(self.low))
         self.directions = directions(game.space)
 
@@ -94,6 +96,7 @@ class ParametrisedGame:
 
         Without ``slope`` that may be zero.
         """
+        x = self.fixed(value, x)
         if not callable(self.parameter):
             game = self.at(value)
             derivative = self._entries.derivative(game) if self._fixed is None else self._fixed
@@ -106,6 +109,10 @@ class ParametrisedGame:
         ends = max(value - near, self.low), min(value + near, self.high)
         before, after = (np.asarray(_gradients(self.at(end), put(x))[0]) for end in ends)
         return Local(gradient, derivative, (after - before) / (ends[1] - ends[0]))
+
+    def fixed(self, value: float, x: np.ndarray) -> np.ndarray:
+        """Return a profile ``x`` [player axis] with the entries that cannot change at their values."""
+        return x if self.mask.all() else np.asarray(fix(self.at(value).space, x))
 
     def payoffs_and_gains(self, value: float, x: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
         """Return payoffs [player], and the largest gain [player] found on a grid of ``points`` with local
@@ -139,18 +146,16 @@ class ParametrisedGame:
 
     def _exchangeable(self, cases: list[tuple[Any, np.ndarray]], a: int, b: int) -> bool:
         """True for two players with the same strategies, and payoffs that are exchanged with them."""
-        low = [np.asarray(self.space.low)] if isinstance(self.space, Box) else []
+        low = [np.where(self.mask, self.space.low, 0.0)] if isinstance(self.space, Box) else []
         if not all(np.array_equal(rows[a], rows[b]) for rows in (self.width, *low)):
-            return False
-        if self.directions[a].shape != self.directions[b].shape:
             return False
         swap = np.arange(self.space.shape[0])
         swap[[a, b]] = b, a
         for game, x in cases:
             # a constant of payoffs makes nobody unlike: payoffs less those of equal strategies
-            exchanged = np.where((swap != np.arange(len(x)))[:, None], x[a], x)
+            exchanged = np.where((swap != np.arange(len(x)))[:, None] & self.mask, x[a], x)
             equal, gains, swapped_gains = (
-                np.asarray(_payoffs(game, put(y))) for y in (exchanged, x, x[swap])
+                np.asarray(_payoffs(game, put(y))) for y in (exchanged, x, np.where(self.mask, x[swap], x))
             )
             gains, swapped_gains = gains - equal, swapped_gains - equal
             if not np.all(np.abs(gains[swap] - swapped_gains) <= SAME_PAYOFF * self.scales):
@@ -163,16 +168,17 @@ class ParametrisedGame:
         In widths of the space; negative outside.
         """
         if isinstance(self.space, Simplex):
-            return float(np.min(np.asarray(x)[np.asarray(self.space.mask)])) - self.space.min_share
+            return float(np.min(np.asarray(x)[self.mask])) - self.space.min_share
         space = self.at(value).space
         low, high = np.asarray(space.low), np.asarray(space.high)
-        return float(np.min(np.minimum(x - low, high - x) / self.width))
+        return float(np.min((np.minimum(x - low, high - x) / self.width)[self.mask]))
 
 
 @eqx.filter_jit
 def _along(game: Game, derivative: object, x: Profile) -> tuple[Array, Array, Array]:
     def gradients_at(amount: Array) -> Array:
-        return own_gradients(move_along(game, derivative, amount), x)
+        moved = move_along(game, derivative, amount)
+        return own_gradients(moved, fix(moved.space, x))
 
     gradient, slope = jax.jvp(gradients_at, (jnp.zeros(()),), (jnp.ones(()),))
     return gradient, jacobian(game, x), slope

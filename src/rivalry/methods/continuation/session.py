@@ -81,7 +81,7 @@ def record(family: ParametrisedGame, session: Session) -> Record:
     """Return the record of a session, with copies of its arrays."""
     s = {name: array.copy() for name, array in session.items()}
     kinds = np.asarray(KINDS)[s["event_kind"]]
-    stable_below = -STABLE * (float(np.min(family.scales)) / float(np.max(family.width)) ** 2)
+    stable_below = -STABLE * (float(np.min(family.scales)) / float(np.max(family.width[family.mask])) ** 2)
     record_: Record = {
         "parameter_name": ((), np.asarray(family.name)),
         "exchangeable": (("player",), s["alike"]),

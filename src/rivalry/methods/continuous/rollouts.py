@@ -9,7 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, Profile, width
 from rivalry.runtime.jax import jax, jnp
 from rivalry.transforms import Followers
 
@@ -112,8 +112,7 @@ def spread(space: Box, part: Profile) -> Profile:
 
 def share(space: Box, x: Profile) -> Profile:
     """Return the shares of the box at which choices lie: the inverse of `spread`."""
-    low, high = space.unconstrain(space.low), space.unconstrain(space.high)
-    return jnp.asarray((space.unconstrain(x) - low) / (high - low))
+    return jnp.asarray((space.unconstrain(x) - space.unconstrain(space.low)) / width(space.unconstrained()))
 
 
 def features(play: Play, before: Profile, x: Profile) -> Float[Array, "player feature"]:

@@ -14,7 +14,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, SHARED, Need, fits
 from rivalry.core.oracles import shared_constraints
 from rivalry.core.results import Record
-from rivalry.core.space import width
+from rivalry.core.space import reach, uniform, width
 from rivalry.runtime.jax import compiled, jax, jnp, put
 
 DAMPING = (0.0, 1e-10, 1e-7, 1e-5, 1e-3, 1e-1, 1e1)  # times the largest squared length of a column
@@ -73,7 +73,7 @@ class VariationalEquilibrium(BaseLearner):
         """Return a session with random starts."""
         draws = np.random.default_rng(stream)
         low, high = (np.asarray(end) for end in (world.space.usual.low, world.space.usual.high))
-        starts = low + (high - low) * draws.random((self.tries, *low.shape))
+        starts = low + (high - low) * uniform(world.space, draws, self.tries)
         return {
             "starts": starts,
             "taken": np.zeros(1, dtype=np.int64),
@@ -146,7 +146,7 @@ _many_slopes = compiled(lambda game, x: jax.vmap(partial(slopes_at, game))(x), e
 
 def _initial_multipliers(game: Game, start: np.ndarray) -> Session:
     """Return the part of a session that belongs to one start: multipliers are 0, and slopes give units."""
-    wide = np.asarray(width(game.space))
+    wide = np.asarray(reach(game.space))
     count = len(np.asarray(shared_constraints(game, put(start))))
     at = jax.tree.map(np.asarray, _linearised(game, put(start), put(np.zeros(count))))
     bends = np.abs(wide[..., None, None] * at.bend * wide).sum(axis=(2, 3))
@@ -171,32 +171,28 @@ def _multipliers(session: Session) -> np.ndarray:
 
 def _step(game: Any, session: Session) -> None:
     """Take the best of the damped steps, in place."""
-    low, wide = np.asarray(game.space.low), np.asarray(width(game.space))
-    count, free = low.size, (wide > 0).ravel()
+    low, wide, mask = (np.asarray(part) for part in (game.space.low, width(game.space), game.space.mask))
+    count = int(mask.sum())  # entries that can change: the others are left out
     unit = session["payoff_unit"].max() / session["constraint_unit"]
     rows = wide / session["payoff_unit"]  # what scales own slopes
     x = session["profile"]
     at = jax.tree.map(np.asarray, _linearised(game, put(x), put(session["scaled"] * unit)))
-    share = np.where(free, ((x - low) / np.where(wide > 0, wide, 1.0)).ravel(), 0.0)
-    z = np.concatenate([share, session["scaled"]])
+    z = np.concatenate([((x - low) / wide)[mask], session["scaled"]])
     jacobian = np.zeros((len(z), len(z)))
-    priced = (at.slopes.shared * rows).reshape(-1, count).T * unit
-    jacobian[:count, :count] = (-rows[..., None, None] * at.bend * wide).reshape(count, count)
+    priced = (at.slopes.shared * rows)[:, mask].T * unit
+    jacobian[:count, :count] = (-rows[..., None, None] * at.bend * wide)[mask][:, mask]
     jacobian[:count, count:] = priced
-    jacobian[count:, :count] = (
-        -(at.slopes.shared * wide).reshape(-1, count) / session["constraint_unit"][:, None]
-    )
+    jacobian[count:, :count] = -(at.slopes.shared * wide)[:, mask] / session["constraint_unit"][:, None]
 
     def conditions(z: np.ndarray, slopes: Any) -> np.ndarray:
         """Return the slope down of own payoffs less priced constraints, then the slack of constraints."""
         rise = slopes.payoffs - np.einsum("...k,...kpa->...pa", z[..., count:] * unit, slopes.shared)
-        fall = (-rise * rows).reshape(*z.shape[:-1], count)
+        fall = (-rise * rows)[..., mask]
         return np.concatenate([fall, -slopes.values / session["constraint_unit"]], axis=-1)
 
     def equations(z: np.ndarray, value: np.ndarray) -> np.ndarray:
         z_next = _fischer(z, -_fischer(1 - z, -value)[0])[0]
         z_next[..., count:] = _fischer(z, value)[0][..., count:]
-        z_next[..., :count][..., ~free] = 0.0
         return z_next
 
     value = conditions(z, at.slopes)
@@ -206,7 +202,6 @@ def _step(game: Any, session: Session) -> None:
     diagonal, through = partial_z + partial_w * by_share, partial_w * by_value
     _, diagonal[count:], through[count:] = (part[count:] for part in _fischer(z, value))
     slope = np.diag(diagonal) + through[:, None] * jacobian
-    slope[:count][~free] = np.eye(len(z))[:count][~free]
     residual = equations(z, value)
     normal, length = slope.T @ slope, np.max(np.sum(slope**2, axis=0))
     if not (np.all(np.isfinite(slope)) and np.all(np.isfinite(residual))):
@@ -220,13 +215,14 @@ def _step(game: Any, session: Session) -> None:
     points = (z + np.array(steps)[:, None] * LENGTHS[:, None]).reshape(-1, len(z))
     points = np.concatenate([z[None], np.maximum(points, 0.0)])  # first no step, which is the best of equals
     points[:, :count] = np.minimum(points[:, :count], 1.0)
-    profiles = low + points[:, :count].reshape(-1, *low.shape) * wide
+    profiles = np.tile(low, (len(points), 1, 1))
+    profiles[:, mask] += points[:, :count] * wide[mask]
     slopes = jax.tree.map(np.asarray, _many_slopes(game, put(profiles)))
     values = conditions(points, slopes)
     with np.errstate(invalid="ignore", over="ignore"):
         merit = np.sum(equations(points, values) ** 2, axis=1)
     k = int(np.argmin(np.where(np.isnan(merit), np.inf, merit)))
-    moves = (points - np.clip(points - values, 0.0, 1.0))[k, :count][free]
+    moves = (points - np.clip(points - values, 0.0, 1.0))[k, :count]
     slack = np.minimum(points[k, count:], values[k, count:])
     session["left"][:] = np.max(np.abs(np.concatenate([moves, slack])), initial=0.0)
     session["profile"] = np.asarray(game.space.project(put(profiles[k])))

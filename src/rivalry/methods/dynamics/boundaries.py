@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rivalry.core.space import Box, Profile, Simplex, Space
+from rivalry.core.space import Box, Profile, Simplex, Space, width
 from rivalry.runtime.jax import jnp
 
 Boundary = Literal["project", "reject", "reflect", "mirror"]
@@ -38,7 +38,7 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
         share = weight / jnp.sum(weight, axis=1, keepdims=True)
         return space.project(share) if isinstance(space, Simplex) and space.min_share else share
     if boundary == "reflect" and isinstance(space, Box):
-        wide = space.high - space.low
+        wide = width(space)
         folded = jnp.mod(x + push - space.low, 2 * wide)
         return jnp.clip(space.low + jnp.minimum(folded, 2 * wide - folded), space.low, space.high)
     target = x + inside(space, push)
@@ -49,9 +49,9 @@ def apply(boundary: str, space: Space, x: Profile, push: Profile) -> Profile:
 
 
 def inside(space: Space, push: Profile) -> Profile:
-    """Return, on a simplex, the part of a move that preserves the sum."""
+    """Return the part of a move of entries that can change; on a simplex, the part that preserves the sum."""
     if not isinstance(space, Simplex):
-        return push
+        return jnp.where(space.mask, push, 0.0)
     count = jnp.sum(space.mask, axis=1, keepdims=True)
     mean = jnp.sum(jnp.where(space.mask, push, 0.0), axis=1, keepdims=True) / count
     return jnp.where(space.mask, push - mean, 0.0)

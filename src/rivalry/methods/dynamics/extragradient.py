@@ -75,7 +75,6 @@ class Extragradient(BaseMethod):
     def step(self, game: Game, state: Ahead, key: PRNGKeyArray) -> Ahead:
         """Extrapolate as far as the rate's test allows, then move; the key is not used."""
         x, wide = state.profile, width(game.space)
-        unit = jnp.where(wide > 0, wide, 1.0)
 
         def after(rate: Array, gradient: Profile) -> Profile:
             push = gradient if self.rate is not None else wide * relative(game, gradient)
@@ -86,7 +85,7 @@ class Extragradient(BaseMethod):
 
         def too_far(carry: tuple[Array, Profile, Array]) -> Array:
             rate, ahead, count = carry
-            displacement = jnp.linalg.norm((after(rate, state.gradient) - x) / unit)
+            displacement = jnp.linalg.norm((after(rate, state.gradient) - x) / wide)
             steep = rate * jnp.linalg.norm(relative(game, ahead - state.gradient))
             too_long: Array = ~(steep <= STEEP * displacement) & (count < HALVINGS)  # NaN counts as too far
             return too_long

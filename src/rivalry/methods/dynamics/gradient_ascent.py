@@ -258,7 +258,7 @@ def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
 
         def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
             strategy, value, length = carry
-            slope = jax.grad(payoff)(strategy)
+            slope = jnp.where(game.space.mask[player], jax.grad(payoff)(strategy), 0.0)
             push = length * ball[player] * slope / jnp.maximum(jnp.max(jnp.abs(slope)), 1e-300)
             candidate = jnp.clip(strategy + push, x[player] - ball[player], x[player] + ball[player])
             candidate = game.space.project(x.at[player].set(candidate))[player]

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.game import Game, scales_of
-from rivalry.core.space import Profile, width
+from rivalry.core.space import Profile, narrowest, width
 from rivalry.methods.dynamics.rosenbrock import Rodas5P
 from rivalry.methods.dynamics.tangent_cone import CLIMB, Motion, relative
 from rivalry.runtime.jax import jax, jnp
@@ -59,14 +59,19 @@ def time_units(game: Game) -> Float[Array, "player axis"]:
 
 def _control(game: Game) -> diffrax.PIDController:
     """Return the control of steps; `ATOL` is in widths."""
-    return diffrax.PIDController(rtol=RTOL, atol=ATOL * jnp.min(width(game.space)))
+
+    def mean_error(errors: Any) -> Array:
+        # the root mean square over entries that can change: others have no error
+        return jnp.sqrt(jnp.mean(errors**2, where=game.space.mask))
+
+    return diffrax.PIDController(rtol=RTOL, atol=ATOL * narrowest(game.space), norm=mean_error)
 
 
 def begin(game: Game, x: Profile, solver: Solver = STIFF, motion: Motion = CLIMB) -> FlowState:
     """Return a flow at ``x``, before its first step."""
     start, term = jnp.zeros(()), _term(motion)
     # relative to the game's own time, so that units of payoff and strategy do not matter
-    initial_step = 1e-6 * jnp.min(time_units(game))
+    initial_step = 1e-6 * narrowest(game.space, time_units(game))
     end, control = _control(game).init(
         term, start, start + initial_step, x, initial_step, game, solver.func, ORDER
     )
@@ -93,7 +98,7 @@ def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion 
         )
         stayed = flow._replace(next=jnp.asarray(after), control=control)
         # steps grow tenfold at rest: limit them to a hundred units of time of the slowest
-        longest = time + 100 * jnp.max(time_units(game))
+        longest = time + 100 * jnp.max(time_units(game), where=game.space.mask, initial=0.0)
         result = jax.tree.map(lambda a, b: jnp.where(keep, a, b), accepted, stayed)
         end = jnp.minimum(jnp.asarray(after), longest)
         return result._replace(time=jnp.asarray(time), next=end), jnp.asarray(keep), tries + 1

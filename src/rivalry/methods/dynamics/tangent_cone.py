@@ -19,8 +19,8 @@ SLACK = 1e-9  # of the width: when an end is classified, closer points count as 
 
 
 def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Bool[Array, "player axis"]:
-    """Return the entries without a binding bound: False for padding and where the gradient presses against a
-    bound.
+    """Return the entries without a binding bound: False where an entry cannot change and where the gradient
+    presses against a bound.
 
     ``slack`` is the distance, in widths, at which an entry counts as on its bound. Spaces other than
     `Box` and `Simplex` are treated as unbounded.
@@ -29,7 +29,7 @@ def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Boo
         near = slack * (space.high - space.low)
         down = (x <= space.low + near) & (gradient < 0)
         up = (x >= space.high - near) & (gradient > 0)
-        return ~(down | up)
+        return space.mask & ~(down | up)
     if isinstance(space, Simplex):
         # all entries but the smallest ones whose gradient is not above the mean of the remaining ones
         at_bound = x <= space.min_share + slack
@@ -132,8 +132,11 @@ def basis(projection: np.ndarray) -> np.ndarray:
 
 
 def relative(game: Game, gradient: Profile) -> Profile:
-    """Return gradients times the width of the space, in units of each player's payoff scale."""
-    return gradient * width(game.space) / scales_of(game)[:, None]
+    """Return gradients times the width of the space, in units of each player's payoff scale.
+
+    They are 0 for entries that cannot change.
+    """
+    return jnp.where(game.space.mask, gradient * width(game.space), 0.0) / scales_of(game)[:, None]
 
 
 def largest_gradient(game: Game, x: Profile, slack: float = 0.0) -> Float[Array, ""]:

@@ -20,7 +20,7 @@ from rivalry.certificates.stake import payoff_units
 from rivalry.core.batched_games import Together, per_game
 from rivalry.core.game import Game, Record, jacobian, own_gradients
 from rivalry.core.method import Finish
-from rivalry.core.space import Box, Profile, Simplex, Space, width
+from rivalry.core.space import Box, Profile, Simplex, Space, dealt, width
 from rivalry.methods.dynamics.tangent_cone import (
     CLIMB,
     SLACK,
@@ -346,10 +346,12 @@ def move_apart(game: Game, x: Profile, key: jax.Array) -> Profile | None:
     None if there are none.
     """
     at, wide = np.asarray(x), np.asarray(width(game.space))
-    gaps = np.max(np.abs(at[:, None] - at[None, :]) / wide[None], axis=-1)
+    mask = game.space.mask
+    counts = np.asarray(mask)[:, None] | np.asarray(mask)[None, :]
+    gaps = np.max(np.abs(at[:, None] - at[None, :]) / wide[None] * counts, axis=-1)
     is_distinct = np.sum(gaps <= APART, axis=1) == 1  # only itself
     if np.all(is_distinct):
         return None
     # all at once, by random amounts: equal displacements would leave them together
-    shifted = x + APART * wide * jax.random.normal(key, x.shape) * game.space.mask
+    shifted = x + APART * wide * dealt(mask, jax.random.normal(key, x.shape))
     return jnp.where(is_distinct[:, None], x, game.space.project(shifted))

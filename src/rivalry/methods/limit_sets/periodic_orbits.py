@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array
 
 from rivalry.core.game import Game, jacobian, own_gradients
-from rivalry.core.space import Profile, width
+from rivalry.core.space import Profile, narrowest
 from rivalry.methods.dynamics.tangent_cone import all_directions
 from rivalry.methods.limit_sets.collocation import Loop, solve
 from rivalry.methods.limit_sets.newton import rest_point
@@ -178,7 +178,7 @@ def periodic_orbit(game: Game, points: object, period: float) -> PeriodicOrbit |
     origin, directions = guess.mean(axis=0), all_directions(game.space)
     rows = (guess - origin).reshape(len(guess), -1) @ directions
     flow = _Flow(game, put(origin), put(directions))
-    size = float(np.min(np.asarray(width(game.space))))
+    size = float(narrowest(game.space))
     loop = solve(flow, rows, float(period), size)
     return None if loop is None else _orbit(game, loop, origin, directions, np.ptp(guess, axis=0).max())
 

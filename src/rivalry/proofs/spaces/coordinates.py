@@ -92,7 +92,7 @@ def coordinates(game: Game) -> Coordinates:
             f"proofs: choices are a {type(space).__name__}; must be intervals, or up to {MAX_SHARES} shares"
         )
     low, high = np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
-    player, axis = np.nonzero(np.asarray(space.mask) & (high > low))
+    player, axis = np.nonzero(np.asarray(space.mask))
     if not len(player):
         raise Unsupported("proofs: no player has a choice; must be at least one")
     labels = exchangeable_labels(game)
