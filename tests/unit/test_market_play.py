@@ -266,7 +266,7 @@ def test_observations_of_firms() -> None:
     key = jax.random.key(0)
     levels = {"kind": "iid", "levels": [5.0]}
     options = {"shock": levels, "shock_observed": True, "sticky": 0.5, "cash": [7.0, 8.0], "growth": 0.1}
-    market = rv.games.market(**options, capacity=50.0, capex=1.0, initial=[20.0, 30.0], gamma=0.5)
+    market = rv.games.market(**options, capacity=50.0, capex=1.0, initial=[20.0, 30.0], gamma=0.5).market
     seen = {}
     for word in ("none", "last_q", "last_p", "own_q_price", "price"):
         game = market_play(market, 5, word)

@@ -9,8 +9,8 @@ import numpy as np
 
 from rivalry.audit.demand import LogitDemand
 from rivalry.families.market.benchmarks import benchmark, search_response
-from rivalry.families.market.leadership import StagedMarket, whole_market
-from rivalry.families.market.model import Market
+from rivalry.families.market.contingent import MarketGame
+from rivalry.families.market.model import Market, whole_market
 from rivalry.runtime.jax import jax, jnp
 
 Prices = np.ndarray
@@ -104,7 +104,7 @@ def price_market(
         from rivalry.families.market.factory import market
 
         game = market(demand="logit")
-    if not isinstance(game, Market | StagedMarket):
+    if not isinstance(game, MarketGame):
         raise ValueError(f"audit: needs a market of prices, not a {type(game).__name__}")
     game = whole_market(game)
     if game.rule.choice != "price" or game.shock is not None:

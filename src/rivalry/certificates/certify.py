@@ -22,7 +22,7 @@ from rivalry.core.assumed_range import with_rise
 from rivalry.core.batched_games import Together
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game, PopulationGame, is_agents, is_population
-from rivalry.core.oracles import Response, separate_periods, shared_constraints
+from rivalry.core.oracles import Response, separate_parts, shared_constraints
 from rivalry.core.payoffs import concrete_array, concrete_profile, payoffs, payoffs_at
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.space import visibly_apart
@@ -199,7 +199,7 @@ def _with_proof(game: Game, x: Any, result: Certificate) -> Certificate:
     from rivalry.proofs.points import equilibrium_near
 
     # of more axes no bound is computed with outward rounding, and a proof would search just as many boxes
-    searchable = separate_periods(game) or all(few_axes(game, player) for player in range(len(x)))
+    searchable = separate_parts(game) or all(few_axes(game, player) for player in range(len(x)))
     if result.claim == "not an equilibrium" or not searchable:
         return result
     try:

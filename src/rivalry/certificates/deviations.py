@@ -256,8 +256,8 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
     if rounding_error.knows(game):
         bound = response.bound + rounding_error(game, np.asarray(x), player)
         return response._replace(bound=bound, rounding="outward")
-    if periods := oracles.separate_periods(game):
-        return _outward_over_periods(game, periods, np.asarray(x), player, response)
+    if parts := oracles.separate_parts(game):
+        return _outward_over_parts(game, parts, np.asarray(x), player, response)
     if not few_axes(game, player):
         return response._replace(
             method=f"{response.method}; no outward bound: more than {MAX_ENCLOSED_AXES} axes"
@@ -283,23 +283,23 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
     return enclosed
 
 
-def _outward_over_periods(
-    game: Game, periods: list[Any], x: np.ndarray, player: int, response: Response
+def _outward_over_parts(
+    game: Game, parts: list[oracles.Part], x: np.ndarray, player: int, response: Response
 ) -> Response:
-    """Return a best response whose bound is the payoff at ``x`` plus the largest gain of every period.
+    """Return a best response whose bound is the payoff at ``x`` plus the largest gain in every part.
 
-    Periods do not depend on each other. A payoff beside them does not depend on play: it is in the payoff at
-    ``x``.
+    A payoff beside the parts does not depend on play: it is in the payoff at ``x``.
     """
     current_payoff = float(np.asarray(payoffs(game, put(x)))[player])
     bound, size = current_payoff, abs(current_payoff)
-    for period, part in zip(periods, np.split(x, len(periods), axis=1), strict=True):
-        at = GameAtProfile(period, put(part))
-        period_response = outward_response(at, player, best_response(period, at.x, player))
-        if period_response.rounding != "outward":
-            return response._replace(method=period_response.method)
-        paid = float(np.asarray(payoffs(period, put(part)))[player])
-        bound, size = bound + (period_response.bound - paid), size + abs(period_response.bound) + abs(paid)
+    for (_, weight, part), choices in zip(parts, np.split(x, len(parts), axis=1), strict=True):
+        at = GameAtProfile(part, put(choices))
+        part_response = outward_response(at, player, best_response(part, at.x, player))
+        if part_response.rounding != "outward":
+            return response._replace(method=part_response.method)
+        paid = float(np.asarray(payoffs(part, put(choices)))[player])
+        bound += weight * (part_response.bound - paid)
+        size += weight * (abs(part_response.bound) + abs(paid))
     return response._replace(bound=float(bound + ROUNDING * size), rounding="outward")
 
 

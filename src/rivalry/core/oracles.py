@@ -412,10 +412,20 @@ def stage_game(game: object, t: int | Array, ahead: Float[Array, "player"]) -> A
     raise unknown(game, "stage games")
 
 
-def separate_periods(game: object) -> list[Any]:
-    """Return the games of all periods if they do not depend on each other; else nothing.
+class Part(NamedTuple):
+    """A part of a game whose payoffs are weighted sums over its parts."""
 
-    Payoffs are then sums over the periods, and an equilibrium is one of every period.
+    name: str  # period 1, level -30
+    weight: float
+    game: Any
+
+
+@oracle()
+def separate_parts(game: object) -> list[Part]:
+    """Return the games of which a game is the weighted sum; nothing where its parts depend on each other.
+
+    A profile then holds those of the parts, of equally many axes, one after the other, and an equilibrium is
+    one of every part. Generic: the periods of a game that is played over several.
     """
     if not to_stages.knows(game):
         return []
@@ -423,7 +433,7 @@ def separate_periods(game: object) -> list[Any]:
     if stages.periods < 2 or stages.infinite_horizon or stages.coupled or not stages.all_reached:
         return []
     ahead = jnp.zeros(np.shape(stages.weights)[1])
-    return [stage_game(game, t, ahead) for t in range(stages.periods)]
+    return [Part(f"period {t + 1}", 1.0, stage_game(game, t, ahead)) for t in range(stages.periods)]
 
 
 @oracle()
@@ -538,6 +548,15 @@ def profit_gain_bounds(game: object) -> GainBounds:
     Raises `ValueError` for a game without such payoffs. The generic answer raises `Unsupported`.
     """
     raise unknown(game, "benchmarks of profit gains")
+
+
+@oracle()
+def games_of_nature(game: object) -> list[Any]:
+    """Return the game at every exogenous state of nature, slowest in the tables of `to_repeated`.
+
+    Generic: the game itself, without any.
+    """
+    return [game]
 
 
 @oracle()

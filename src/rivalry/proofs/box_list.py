@@ -232,21 +232,22 @@ def profile_payoffs(game: Game, profiles: np.ndarray) -> np.ndarray:
     return np.reshape(rows, (len(profiles), profiles.shape[1]))
 
 
-class SeparatePeriods(NamedTuple):
-    """A game whose periods do not depend on each other, and the search of each period."""
+class SeparateParts(NamedTuple):
+    """A game whose parts do not depend on each other, and the search of each part."""
 
     game: Any
     parts: tuple[Any, ...]
+    names: tuple[str, ...]
 
 
-def of_period(session: Session, t: int) -> Session:
-    """Return the session of one period."""
+def of_part(session: Session, t: int) -> Session:
+    """Return the session of one part."""
     return {name.split(" ", 1)[1]: part for name, part in session.items() if name.split(" ", 1)[0] == str(t)}
 
 
-def combined_list(world: SeparatePeriods, periods: list[Record]) -> Record:
-    """Return the list of a game from the lists of its periods: combinations of an equilibrium per period."""
-    records = [{name: value for name, (_, value) in entry.items()} for entry in periods]
+def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
+    """Return the list of a game from the lists of its parts: combinations of an equilibrium per part."""
+    records = [{name: value for name, (_, value) in entry.items()} for entry in lists]
     counts = [len(entry["equilibria"]) for entry in records]
     empty = any(entry["complete"] and not count for entry, count in zip(records, counts, strict=True))
     listable = prod(counts) <= COMBINED
@@ -259,26 +260,27 @@ def combined_list(world: SeparatePeriods, periods: list[Record]) -> Record:
 
     space = world.game.space
     ends = np.split(np.stack([space.low, space.high], axis=-1), len(records), axis=1)
-    undecided = [  # with whatever is played in other periods
+    undecided = [  # with whatever is played in other parts
         np.concatenate([*ends[:t], hull, *ends[t + 1 :]], axis=1)
         for t, entry in enumerate(records)
         for hull in entry["undecided"]
     ]
     profiles = combined("equilibria", combinations)
+    noun = f"{world.names[0].split()[0]}s"
     reasons = [
-        f"period {t + 1}: {entry['complete_reason']}"
-        for t, entry in enumerate(records)
+        f"{part}: {entry['complete_reason']}"
+        for part, entry in zip(world.names, records, strict=True)
         if not entry["complete"]
     ]
     reasons += [
-        f"period {t + 1}: sets of equilibria are not combined with those of other periods"
-        for t, entry in enumerate(records)
+        f"{part}: sets of equilibria are not combined with those of other {noun}"
+        for part, entry in zip(world.names, records, strict=True)
         if len(entry.get("vertex_set", ()))
     ]
     if not listable:
-        reasons.append(f"{prod(counts):,} combinations of the periods' equilibria are not listed")
+        reasons.append(f"{prod(counts):,} combinations of the equilibria of {noun} are not listed")
     boxes = sum(int(entry["boxes"]) for entry in records)
-    progress = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(records)} periods"
+    progress = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(records)} {noun}"
     radii = [entry["radius"][k] for entry, k in zip(records, combinations.T, strict=True)]
     limited = not listable or any(entry["status"] == "iteration limit" for entry in records)
     record: Record = {

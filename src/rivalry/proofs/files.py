@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.oracles import separate_periods
+from rivalry.core.oracles import separate_parts
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex
 from rivalry.proofs.arithmetic.operations import operations
@@ -87,14 +87,13 @@ class SmoothProof:
         ValueError
             For a proof that cannot be written as a file.
         """
-        if periods := separate_periods(self.game):
-            parts = [
-                SmoothProof(game, np.unique(part, axis=0), self.complete, self.proved).document()
-                for game, part in zip(
-                    periods, np.split(np.asarray(self.equilibria), len(periods), axis=2), strict=True
-                )
+        if parts := separate_parts(self.game):
+            profiles_by_part = np.split(np.asarray(self.equilibria), len(parts), axis=2)
+            documents = [
+                SmoothProof(part.game, np.unique(profiles, axis=0), self.complete, self.proved).document()
+                for part, profiles in zip(parts, profiles_by_part, strict=True)
             ]
-            return {"format": "rivalry-proof", "version": VERSION, "kind": "periods", "periods": parts}
+            return {"format": "rivalry-proof", "version": VERSION, "kind": "periods", "periods": documents}
         try:
             for x in () if self.proved else self.equilibria:
                 _, reason = equilibrium_near(self.game, x)

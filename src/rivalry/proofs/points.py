@@ -120,14 +120,12 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
         For a game whose choices or payoffs have no interval form.
     """
     profile = np.asarray(x, dtype=float)
-    if periods := oracles.separate_periods(game):
+    if parts := oracles.separate_parts(game):
         radii = []
-        for t, (period, part) in enumerate(
-            zip(periods, np.split(profile, len(periods), axis=1), strict=True)
-        ):
-            radius, reason = equilibrium_near(period, part)
+        for part, choices in zip(parts, np.split(profile, len(parts), axis=1), strict=True):
+            radius, reason = equilibrium_near(part.game, choices)
             if reason:
-                return radius, f"{reason}, in period {t + 1}"
+                return radius, f"{reason}, in {part.name}"
             assert radius is not None
             radii.append(radius)
         return max(radii), ""

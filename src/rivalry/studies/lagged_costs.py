@@ -12,7 +12,7 @@ from rivalry.core.array_games import FiniteGame
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
-from rivalry.families.market.model import Market
+from rivalry.families.market.contingent import ContingentMarket
 from rivalry.methods.q_learning.session_metrics import focal_patterns, gains
 from rivalry.tables.kernels.cache import njit
 from rivalry.tables.kernels.draws import quiet, streams, uniform, uniforms
@@ -54,10 +54,10 @@ class LaggedCostLearning(BaseLearner):
     zero_gain: Annotated[float | None, "payoff per player with a profit gain of 0"] = None
 
     needs: ClassVar[tuple[Need, ...]] = (
-        Need("two firms with common random costs", lambda game: isinstance(game, Market)),
+        Need("two firms with common random costs", lambda game: isinstance(game, ContingentMarket)),
     )
 
-    def world(self, game: Market) -> RepeatedWorld:
+    def world(self, game: ContingentMarket) -> RepeatedWorld:
         """Return the tables of the market on the price grid."""
         grid = {"kind": "linear", "from": 0.0, "to": 1.0, "count": self.levels}
         observation = "actions_and_nature" if self.own_price else "others_and_nature"

@@ -6,7 +6,6 @@ From them follow critical discount factors for the cartel (Friedman 1971).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
@@ -17,9 +16,10 @@ from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_s
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Record
 from rivalry.families.market import closed_forms
+from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.equilibria import closure_sets
-from rivalry.families.market.leadership import StagedMarket, StageResponses, all_choices, whole_market
-from rivalry.families.market.model import Market
+from rivalry.families.market.leadership import StageResponses, all_choices
+from rivalry.families.market.model import Market, whole_market
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_word
 from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
@@ -45,7 +45,7 @@ class Benchmark(NamedTuple):
     equilibrium: bool = True  # False: leaders have no pure equilibrium; regrets are the smallest found
 
 
-def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
+def benchmark(game: MarketGame, name: str) -> Benchmark:
     """Return one benchmark outcome of a period.
 
     Closed forms are used if they exist. Otherwise ``nash`` is found by iterated best responses,
@@ -78,13 +78,13 @@ def benchmark(game: Market | StagedMarket, name: str) -> Benchmark:
     """
     check_word("benchmark", name, BENCHMARKS)
     market = whole_market(game)
-    if market.shock is None or not market.shock.observed:
+    if not len(market.observed_levels):
         return _evaluate(market, *BENCHMARKS[name](market))
-    levels, probabilities = np.asarray(market.shock.levels), np.asarray(market.shock.probabilities)
-    return _mean([benchmark(_at_level(market, float(level)), name) for level in levels], probabilities)
+    outcomes = [benchmark(market.at_level(level), name) for level in market.observed_levels]
+    return _mean(outcomes, _chances(market))
 
 
-def benchmarks(game: Market | StagedMarket) -> dict[str, Benchmark]:
+def benchmarks(game: MarketGame) -> dict[str, Benchmark]:
     """Return all benchmarks that a market has, by name; see `benchmark`."""
     by_name = {}
     for name in BENCHMARKS:
@@ -196,16 +196,17 @@ def _evaluate(market: Market, choice: np.ndarray, searched: bool, equilibrium: b
     return Benchmark(np.asarray(choice), q, p, profit, paid, record, searched, equilibrium)
 
 
-def _at_level(market: Market, level: float) -> Market:
-    """Return the market at one level of its shock."""
-    return replace(market, numbers=market.shift_numbers(level), shock=None)
+def _chances(market: Market) -> np.ndarray:
+    """Return the stationary probabilities of the levels that firms observe."""
+    chances = np.asarray(market.shock.probabilities)  # type: ignore[union-attr]
+    return chances[chances > 0]
 
 
 def _at_mean(market: Market) -> Market:
     """Return the market with its shock at its mean."""
     if market.shock is None:
         return market
-    return _at_level(market, float(np.asarray(market.shock.probabilities) @ np.asarray(market.shock.levels)))
+    return market.at_level(float(np.asarray(market.shock.probabilities) @ np.asarray(market.shock.levels)))
 
 
 def _guess(market: Market) -> np.ndarray:
@@ -333,10 +334,11 @@ def ascent_starts(game: BoxGame, guess: np.ndarray) -> np.ndarray:
 class Critical(NamedTuple):
     """Critical discount factors and the payoffs that they follow from, ``[player]``."""
 
-    delta: np.ndarray  # (deviation - joint)/(deviation - nash); 0: no deviation pays; above 1: never stable
-    nash: np.ndarray
+    delta: np.ndarray  # the largest of the levels: from which the cartel is stable at every level
+    nash: np.ndarray  # the mean over the levels of an observed shock, as of the next two
     joint: np.ndarray
     deviation: np.ndarray  # payoff of the one-period best response to the others' cartel choices
+    delta_at_level: np.ndarray  # [level player]: of an observed shock; one level without
 
 
 class OnGrid(NamedTuple):
@@ -348,12 +350,17 @@ class OnGrid(NamedTuple):
     deviation: np.ndarray  # [player]: the largest payoff of a deviation
 
 
-def critical_discount(game: Market | StagedMarket) -> Critical:
+def critical_discount(game: MarketGame) -> Critical:
     """Return the discount factors from which reversion to Nash play supports the cartel.
 
     ``delta* = (piD - piC)/(piD - piN)`` for every firm, where ``piD`` is the best response to the cartel
     and ``piC`` is earned by the firm's own sales. It is ``(n+1)^2/((n+1)^2 + 4n)`` in symmetric linear
-    Cournot and ``(n-1)/n`` in homogeneous Bertrand competition.
+    Cournot and ``(n-1)/n`` in homogeneous Bertrand competition; 0 where no deviation pays, and above 1 where
+    the cartel is never stable.
+
+    Firms that observe a shock choose, and deviate, at each of its levels k: the gain ``piD_k - piC_k`` is set
+    against the losses of later periods, ``sum_t delta^t E[piC - piN | k]`` (Rotemberg and Saloner 1986).
+    ``delta`` is the largest of the levels' factors ``delta_at_level``.
 
     Raises
     ------
@@ -365,19 +372,51 @@ def critical_discount(game: Market | StagedMarket) -> Critical:
     >>> import rivalry as rv
     >>> critical_discount(rv.games.market()).delta.round(9).tolist()
     [0.529411765, 0.529411765]
+    >>> seen = rv.games.market(shock={"kind": "iid", "levels": [-30.0, 30.0]}, shock_observed=True)
+    >>> critical_discount(seen).delta_at_level.round(9).tolist()
+    [[0.310344828, 0.310344828], [0.642857143, 0.642857143]]
 
     References
     ----------
-    Friedman (1971), Review of Economic Studies 38.
+    Friedman (1971), Review of Economic Studies 38; Rotemberg and Saloner (1986), American Economic Review 76.
     """
     market = whole_market(game)
+    if not len(market.observed_levels):
+        rows = _cartel_payoffs(market)
+        delta = _critical(*rows, float(payoff_scale(market)))
+        return Critical(delta, rows[2], rows[1], rows[0], delta[None])
+    cases = [_cartel_payoffs(market.at_level(level)) for level in market.observed_levels]
+    deviation, joint, nash = (np.array(part) for part in zip(*cases, strict=True))
+    at_level = _critical_at_levels(market, deviation - joint, joint - nash)
+    mean_nash, mean_joint, mean_deviation = _chances(market) @ np.stack([nash, joint, deviation])
+    return Critical(at_level.max(axis=0), mean_nash, mean_joint, mean_deviation, at_level)
+
+
+def _cartel_payoffs(market: Market) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return payoffs ``[player]`` of the best responses to the cartel, of the cartel, and of Nash play."""
     nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel")
     x = put(joint.choice[:, None])
-    deviation_payoffs = np.array(
-        [deviations.best_response(market, x, firm).payoff for firm in range(market.players)]
-    )
-    delta = _critical(deviation_payoffs, joint.payoff, nash, float(payoff_scale(market)))
-    return Critical(delta, nash, joint.payoff, deviation_payoffs)
+    deviation = [deviations.best_response(market, x, firm).payoff for firm in range(market.players)]
+    return np.array(deviation), joint.payoff, nash
+
+
+def _critical_at_levels(market: Market, gain: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """Return thresholds ``[level player]`` from gains of a deviation and losses per later period, likewise.
+
+    A gain g at level k is as large as the later losses L, ``g = e_k' sum_t delta^t P^t L``, where ``1/delta``
+    is an eigenvalue of ``(I + L e_k'/g) P``. The smallest one above 1 is the last delta at which they are
+    equal, since in the limit of 1 the losses are infinite if their mean is above 0.
+    """
+    occurs = np.asarray(market.shock.probabilities) > 0  # type: ignore[union-attr]
+    chain = np.asarray(market.shock.transitions)[np.ix_(occurs, occurs)]  # type: ignore[union-attr]
+    delta = np.where(gain > EQUAL * float(payoff_scale(market)), np.inf, 0.0)
+    for level, firm in np.argwhere(delta > 0):
+        lost = loss[:, firm]
+        values = np.linalg.eigvals(chain + np.outer(lost, chain[level]) / gain[level, firm])
+        above = values.real[(np.abs(values.imag) <= EQUAL) & (values.real > 1)]
+        if len(above) and _chances(market) @ lost > 0:
+            delta[level, firm] = 1 / above.min()
+    return delta
 
 
 def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale: float) -> np.ndarray:
@@ -407,6 +446,7 @@ def on_grid(market: Market, action_grid: Any) -> OnGrid:
     >>> prices.punishment.tolist(), prices.joint.tolist(), prices.delta.round(9).tolist()
     ([[1, 1]], [0, 0], [[0.529411765, 0.529411765]])
     """
+    _refuse_observed(market)
     tabulated = tabulate(market, action_grid, walk=False)
     tables = tabulated.tables
     total = tables.payoff[0].sum(axis=0)
@@ -421,7 +461,7 @@ def on_grid(market: Market, action_grid: Any) -> OnGrid:
     return OnGrid(np.array(rows).reshape(len(rows), len(joint)), punishment, joint, deviation)
 
 
-def stackelberg_on_grid(game: Market | StagedMarket, action_grid: Any, stages: Any = None) -> SubgamePerfect:
+def stackelberg_on_grid(game: MarketGame, action_grid: Any, stages: Any = None) -> SubgamePerfect:
     """Return subgame-perfect play of the stages when firms choose among grid points.
 
     A follower's grid with the leader's step has ties at every other choice of the leader; ``strong`` and
@@ -445,6 +485,15 @@ def stackelberg_on_grid(game: Market | StagedMarket, action_grid: Any, stages: A
     (11.8125, 10.125)
     """
     market = whole_market(game)
+    _refuse_observed(market)
     order = _stages_of(market) if stages is None else stages
     tables = tabulate(market, action_grid, walk=False).tables
     return staged_values(tables.payoff[0], tables.sizes.tolist(), order)
+
+
+def _refuse_observed(game: MarketGame) -> None:
+    """Raise `ValueError` for a market whose firms observe a shock, and so choose more than one grid point."""
+    if len(whole_market(game).observed_levels):
+        raise ValueError(
+            "shock_observed: true; benchmarks on a grid are of firms with one choice at all levels"
+        )

@@ -10,8 +10,9 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.space import Box
 from rivalry.families.market.closed_forms import largest_choices
+from rivalry.families.market.contingent import ContingentMarket, game_of
 from rivalry.families.market.equilibria import check_interior
-from rivalry.families.market.leadership import StagedMarket, staged_market
+from rivalry.families.market.leadership import StagedMarket
 from rivalry.families.market.model import (
     CHOICES,
     FEW,
@@ -181,7 +182,7 @@ def market(
     ] = "none",
     terminal_growth: Annotated[Number, "gordon: growth rate of cash flows after the horizon"] = 0.0,
     multiple: Annotated[Number, Ge(0), "multiple: terminal value in units of the last cash flow"] = 10.0,
-) -> Market | StagedMarket:
+) -> Market | StagedMarket | ContingentMarket:
     """Return a market in which firms compete in quantities or prices.
 
     Firms move simultaneously, in stages or in turns, and are valued by their discounted cash flow. Every
@@ -190,8 +191,9 @@ def market(
 
     Returns
     -------
-    Market or StagedMarket
+    Market, StagedMarket or ContingentMarket
         With two or more ``stages``, the game of the firms of the first stage, to which the others respond.
+        With an observed shock, the game of one choice per firm and level.
 
     Raises
     ------
@@ -233,7 +235,7 @@ def market(
     game = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts, cycle)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
-    return staged_market(game) if len(order) > 1 else game
+    return game_of(game)
 
 
 ORDERS = ("stages", "turns")  # keys whose lists name firms by number

@@ -566,11 +566,6 @@ class StagedMarket(Leadership):
         return has_linear_responses(self.game) and not self.respond.searched
 
 
-def whole_market(game: Market | StagedMarket) -> Market:
-    """Return the market with all its firms and stages."""
-    return game.market if isinstance(game, StagedMarket) else game
-
-
 @eqx.filter_jit
 def all_choices(game: Leadership, x: Any) -> Any:
     """Return the choices of all players when leaders choose ``x [leader axis]`` and the others respond."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from rivalry.core.oracles import at_home
+from rivalry.core.oracles import at_home, base_game
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
@@ -397,6 +398,13 @@ class Market(OneLineRepr, eqx.Module):
         """The number of firms."""
         return self.space.shape[0]
 
+    @property
+    def observed_levels(self) -> np.ndarray:
+        """The levels of a shock that firms observe, those that occur; none without an observed shock."""
+        if self.shock is None or not self.shock.observed:
+            return np.zeros(0)
+        return np.asarray(self.shock.levels)[np.asarray(self.shock.probabilities) > 0]
+
     def has(self, name: str) -> bool:
         """True where a parameter is above 0 for at least one firm."""
         return bool(np.any(np.asarray(self.numbers[name]) > 0))
@@ -406,6 +414,10 @@ class Market(OneLineRepr, eqx.Module):
         on_cost = self.shock is not None and self.shock.on == "unit_cost"
         name = "unit_cost" if on_cost else INTERCEPT[self.rule.demand]
         return self.numbers | {name: self.numbers[name] + shift}
+
+    def at_level(self, level: float | Array) -> Market:
+        """Return the market at one level of its shock."""
+        return replace(self, numbers=self.shift_numbers(level), shock=None)
 
     def clear(self, x: Profile, shift: float | Array = 0.0) -> Cleared:
         """Return quantities and prices at the choices ``x``, at one level of the shock."""
@@ -454,6 +466,12 @@ def plain_numbers(market: Market) -> dict[str, Any]:
     numbers["low"] = np.asarray(market.space.low, dtype=float)[:, 0]
     numbers["high"] = np.asarray(market.space.high, dtype=float)[:, 0]
     return numbers
+
+
+def whole_market(game: Any) -> Market:
+    """Return the market of a game of some firms, or of what firms observe: all firms and stages."""
+    market: Market = base_game(game)
+    return market
 
 
 at_home(Market, "rivalry.families.market.oracles")

@@ -12,8 +12,8 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rivalry.core import oracles
 from rivalry.core.space import Box, Profile
 from rivalry.families.market.closed_forms import largest_choices
-from rivalry.families.market.leadership import StagedMarket, whole_market
-from rivalry.families.market.model import INTERCEPT, STAGES, Market, clear
+from rivalry.families.market.contingent import MarketGame
+from rivalry.families.market.model import INTERCEPT, STAGES, Market, clear, whole_market
 from rivalry.families.market.valuation import Valuation, valuation
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_word, whole_number
@@ -345,7 +345,7 @@ class MarketSimulation(NamedTuple):
 
 
 def simulate(
-    market: Market | StagedMarket,
+    market: MarketGame,
     policy: object,
     periods: int,
     *,
@@ -357,7 +357,7 @@ def simulate(
 
     Parameters
     ----------
-    market : Market or StagedMarket
+    market : Market, StagedMarket or ContingentMarket
         A market; for a staged one, the whole market is simulated.
     policy : array_like or callable
         The choices of all firms, ``[firm axis]`` or ``[period firm axis]`` in the space of `market_play`,

@@ -5,20 +5,23 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import product
 from typing import Any
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
+from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
 from rivalry.core.dispatch import forward
 from rivalry.core.payoffs import payoffs
-from rivalry.core.results import Coverage, Record
+from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Profile
 from rivalry.families.market import closed_forms, tables
 from rivalry.families.market.benchmarks import benchmarks, critical_discount, gain_bounds, search_response
 from rivalry.families.market.closed_forms import best_choice, has_exact_response, undercutting
+from rivalry.families.market.contingent import ContingentMarket, MarketGame
 from rivalry.families.market.factory import refusal
 from rivalry.families.market.leadership import (
     StagedMarket,
@@ -28,9 +31,8 @@ from rivalry.families.market.leadership import (
     proved_leader_response,
     proved_price_response,
     second_order,
-    whole_market,
 )
-from rivalry.families.market.model import Market, consumer_surplus
+from rivalry.families.market.model import Market, consumer_surplus, whole_market
 from rivalry.families.market.native_play import market_play
 from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
 from rivalry.families.market.valuation import recurring_value, sensitivity
@@ -89,7 +91,12 @@ def _(game: Market, x: Profile) -> Traced:
     shifts, probabilities = jnp.zeros(1), jnp.ones(1)
     if game.shock is not None:
         shifts, probabilities = game.shock.levels, game.shock.probabilities
-    metrics = jax.vmap(lambda shift: _period(game, x, shift))(shifts)
+    return _mean_metrics(game, jnp.broadcast_to(x, (len(shifts), *x.shape)), shifts, probabilities)
+
+
+def _mean_metrics(market: Market, choices: Array, shifts: Array, probabilities: Array) -> Traced:
+    """Return the metrics of one period at choices ``[level player axis]``, averaged over the levels."""
+    metrics = jax.vmap(partial(_period, market))(choices, shifts)
     return {
         name: ((("player",) if array.ndim == 2 else ()), jnp.tensordot(probabilities, array, axes=1))
         for name, array in metrics.items()
@@ -179,10 +186,87 @@ def _(game: StagedMarket) -> np.ndarray:
     return np.asarray(closed_forms.stackelberg(game.market, game.stages).roots[:, :, None])
 
 
+# Firms that observe the shock.
+
+
+@oracles.labels.register(ContingentMarket)
+def _(game: ContingentMarket) -> oracles.Labels:
+    choices = tuple(f"{game.rule.choice} at {level:+g}" for level in np.asarray(game.levels))
+    return oracles.Labels(oracles.labels(game.at_level(0.0)).players, axes=choices)
+
+
+@oracles.metrics.register(ContingentMarket)
+def _(game: ContingentMarket, x: Profile) -> Record:
+    """Return the metrics of the levels: means, and choices by level."""
+    levels = [
+        Leadership.measures(part, choices)
+        if isinstance(part, StagedMarket)
+        else oracles.metrics(part, choices)
+        for part, choices in _at_levels(game, x)
+    ]
+    record: Record = {}
+    for name, (dims, _) in levels[0].items():
+        arrays = [level[name][1] for level in levels]
+        if "axis" in dims:
+            record[name] = (dims, np.concatenate(arrays, axis=dims.index("axis")))
+        else:
+            record[name] = (dims, np.tensordot(np.asarray(game.probabilities), np.stack(arrays), axes=1))
+    return record
+
+
+@oracles.traced_metrics.register(ContingentMarket, when=lambda game: len(game.stages) == 1)
+def _(game: ContingentMarket, x: Profile) -> Traced:
+    return _mean_metrics(game.game, x.T[..., None], game.levels, game.probabilities)
+
+
+def _at_levels(game: ContingentMarket, x: Any) -> list[tuple[Any, Any]]:
+    """Return the game of every level with the profile there."""
+    return [(part.game, x[:, k : k + 1]) for k, part in enumerate(game.parts)]
+
+
+@oracles.proved_response.register(ContingentMarket)
+def _(game: ContingentMarket, x: Profile, player: int) -> oracles.Response:
+    """Return the best responses at all levels, with the mean of their bounds."""
+    answers = [best_response(part, choices, player) for part, choices in _at_levels(game, x)]
+    strategy = np.concatenate([answer.strategy for answer in answers])
+    paid, bound = (
+        float(np.asarray(game.probabilities) @ [getattr(answer, name) for answer in answers])
+        for name in ("payoff", "bound")
+    )
+    weakest = min(answers, key=lambda answer: COVERAGES.index(answer.coverage))
+    return weakest._replace(strategy=strategy, payoff=paid, bound=bound, tried=None)
+
+
+@oracles.best_response.register(
+    ContingentMarket, when=lambda game: oracles.best_response.knows(game.at_level(0.0))
+)
+def _(game: ContingentMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+    answers = [oracles.best_response(part, choices, player) for part, choices in _at_levels(game, x)]
+    strategies, pays, coverages = zip(*answers, strict=True)
+    weakest = min(coverages, key=COVERAGES.index)
+    return jnp.concatenate(strategies), game.probabilities @ jnp.stack(pays), weakest
+
+
+@oracles.closed_form.register(ContingentMarket)
+def _(game: ContingentMarket) -> np.ndarray:
+    """Return all combinations of the closed forms of the levels."""
+    roots = product(*(oracles.closed_form(part.game) for part in game.parts))
+    return np.array([np.concatenate(root, axis=1) for root in roots]).reshape(-1, *game.space.shape)
+
+
+oracles.separate_parts.register(ContingentMarket)(lambda game: game.parts)
+oracles.base_game.register(ContingentMarket)(lambda game: game.game)
+oracles.exchangeable.register(ContingentMarket)(lambda game: oracles.exchangeable(game.at_level(0.0)))
+forward(ContingentMarket, oracles.discontinuity, oracles.payoff_scale, oracles.validate_parameter)
+
+
 # Play over periods.
 
 oracles.to_markov.register(Market)(market_play)
 oracles.to_repeated.register(Market)(tables.repeated_tables)
+oracles.games_of_nature.register(Market, when=lambda game: game.shock is not None)(
+    lambda game: list(map(game.at_level, np.asarray(game.shock.levels)))  # type: ignore[union-attr]
+)
 oracles.action_levels.register(Market)(tables.levels)
 oracles.to_linear_quadratic.register(Market)(tables.linear_quadratic)
 oracles.outside_linear.register(Market)(tables.outside_linear)
@@ -216,14 +300,23 @@ def _(game: StagedMarket, count: int) -> list[np.ndarray]:
     return [grids[firm] for firm in game.market.stages[0]]
 
 
-# A staged market is played, tabulated and valued as the whole market.
+# A staged market, and one with an observed shock, is played, tabulated and valued as the whole market.
+for kind in (StagedMarket, ContingentMarket):
+    forward(
+        kind,
+        oracles.to_markov,
+        oracles.to_linear_quadratic,
+        oracles.outside_linear,
+        oracles.profit_gain_bounds,
+        oracles.discounting_channels,
+    )
 forward(
-    StagedMarket,
-    oracles.to_markov,
-    oracles.to_linear_quadratic,
-    oracles.outside_linear,
-    oracles.profit_gain_bounds,
-    oracles.discounting_channels,
+    ContingentMarket,
+    oracles.discount_factors,
+    oracles.payoff_growth,
+    oracles.move_order,
+    oracles.alternating,
+    oracles.turns,
 )
 
 
@@ -236,7 +329,7 @@ PLACES = 121
 REACH = 1.25  # range of drawn responses, relative to the largest choice shown
 
 
-def _plot_data(game: Market | StagedMarket) -> Mapping[str, Callable[[Profile], Record]]:
+def _plot_data(game: MarketGame) -> Mapping[str, Callable[[Profile], Record]]:
     """Return the functions that compute plot data, by name; reactions only of two firms.
 
     Those of a staged market are of the whole market, with the responses to the first stage's choices.
@@ -253,6 +346,11 @@ def _plot_data(game: Market | StagedMarket) -> Mapping[str, Callable[[Profile], 
 
 oracles.plot_data.register(Market)(_plot_data)
 oracles.plot_data.register(StagedMarket)(_plot_data)
+
+
+@oracles.plot_data.register(ContingentMarket)
+def _(game: ContingentMarket) -> Mapping[str, Callable[[Profile], Record]]:
+    return {"benchmarks": partial(_benchmarks, game.game)}
 
 
 def _benchmarks(market: Market, x: Profile) -> Record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,8 +12,8 @@ from rivalry.core.array_games import FiniteGame, LinearQuadraticGame
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.families.market.benchmarks import benchmark
-from rivalry.families.market.leadership import StagedMarket, whole_market
-from rivalry.families.market.model import Market
+from rivalry.families.market.contingent import MarketGame
+from rivalry.families.market.model import Market, whole_market
 from rivalry.families.market.native_play import initial_state, settle
 from rivalry.runtime.jax import jax, put
 from rivalry.tables.discretize import TABLE_BYTES, values_at
@@ -102,13 +103,16 @@ def levels(market: Market, count: int) -> list[np.ndarray]:
     """Return ``count`` choices per firm around its Nash and cartel choices.
 
     ``linspace(low - xi (high - low), high + xi (high - low), count)`` with xi = ``grid_margin``, clipped to
-    the market's box (Calvano et al. 2020). Raises `ValueError` if the two choices of a firm are equal.
+    the market's box (Calvano et al. 2020). With an observed shock, ``low`` and ``high`` are the smallest and
+    the largest of these choices at its levels. Raises `ValueError` if the choices of a firm are equal.
 
     >>> import rivalry as rv
     >>> [line.tolist() for line in levels(rv.games.market(players=2, grid_margin=0.2), 3)]
     [[21.0, 26.25, 31.5], [21.0, 26.25, 31.5]]
     """
-    ends = np.sort([benchmark(market, name).choice for name in ("nash", "cartel")], axis=0)
+    cases = list(map(market.at_level, market.observed_levels)) or [market]
+    choices = [benchmark(case, name).choice for case, name in product(cases, ("nash", "cartel"))]
+    ends = np.array([np.min(choices, axis=0), np.max(choices, axis=0)])
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
     margin = float(market.numbers["grid_margin"]) * (ends[1] - ends[0])
     grid_low, grid_high = np.maximum(ends[0] - margin, low), np.minimum(ends[1] + margin, high)
@@ -345,7 +349,7 @@ class Channels(NamedTuple):
 
 
 def gamma_channels(
-    game: Market | StagedMarket,
+    game: MarketGame,
     tables: FiniteGame | None = None,
     learns: Sequence[bool] | None = None,
     discounts: Sequence[float] | np.ndarray | None = None,
@@ -357,7 +361,7 @@ def gamma_channels(
 
     Parameters
     ----------
-    game : Market or StagedMarket
+    game : Market, StagedMarket or ContingentMarket
         A market.
     tables : FiniteGame, optional
         Tables of play on a grid, with all that firms observe; by default they remember nothing. A past

@@ -18,17 +18,17 @@ from rivalry.core.assumed_range import open_range
 from rivalry.core.game import Game, has_closed_form, require_continuity
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, SHARES, Need
-from rivalry.core.oracles import separate_periods
+from rivalry.core.oracles import separate_parts
 from rivalry.core.payoffs import TRACED
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
 from rivalry.methods.continuous.exact_patterns import exact_record, list_exactly, untried
 from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.proofs.box_list import (
-    SeparatePeriods,
+    SeparateParts,
     combined_list,
     list_of_boxes,
-    of_period,
+    of_part,
     profile_payoffs,
 )
 from rivalry.proofs.box_search import (
@@ -140,8 +140,9 @@ class AllEquilibria(BaseLearner):
             jax.eval_shape(lambda x: game.payoffs(x), jax.ShapeDtypeStruct(game.space.shape, float))
         except jax.errors.JAXTypeError as error:
             raise ValueError(f"payoffs: {TRACED}") from error
-        if self.where is None and (periods := separate_periods(game)):
-            return SeparatePeriods(game, tuple(searched(part, self.within) for part in periods))
+        if self.where is None and (parts := separate_parts(game)):
+            names, _, games = zip(*parts, strict=True)
+            return SeparateParts(game, tuple(searched(part, self.within) for part in games), names)
         if self.where is None:
             return searched(game, self.within)
         if self.within is not None or self.first_order:
@@ -167,11 +168,11 @@ class AllEquilibria(BaseLearner):
         """Return a session with a box for every combination of bounds; the stream is not used."""
         if isinstance(world, GameOnRanges):
             return begin_on_ranges(world, self.search.begin(world.game))
-        if isinstance(world, SeparatePeriods):
+        if isinstance(world, SeparateParts):
             return {
                 f"{t} {name}": part
-                for t, period_game in enumerate(world.parts)
-                for name, part in self._begin(period_game).items()
+                for t, part_game in enumerate(world.parts)
+                for name, part in self._begin(part_game).items()
             }
         return self._begin(world)
 
@@ -195,8 +196,8 @@ class AllEquilibria(BaseLearner):
         steps_taken, began = 0, perf_counter()
         if isinstance(world, GameOnRanges):
             step = partial(search_on_ranges, world, session, self.search)
-        elif isinstance(world, SeparatePeriods):
-            step = partial(self._step_of_periods, world, session)
+        elif isinstance(world, SeparateParts):
+            step = partial(self._step_of_parts, world, session)
         else:
             step = partial(self.search.step, world, coordinates(world), session, self._certify)
         # the time of a step varies too much to be known from those before
@@ -204,10 +205,10 @@ class AllEquilibria(BaseLearner):
             steps_taken += 1
         return steps_taken
 
-    def _step_of_periods(self, world: SeparatePeriods, session: Session) -> bool:
-        """Take a step for the first period that is not searched; return False once there is none left."""
+    def _step_of_parts(self, world: SeparateParts, session: Session) -> bool:
+        """Take a step for the first part that is not searched; return False once there is none left."""
         for t, game in enumerate(world.parts):
-            entries = of_period(session, t)
+            entries = of_part(session, t)
             if self.search.step(game, coordinates(game), entries, self._certify):
                 session.update({f"{t} {name}": part for name, part in entries.items()})
                 return True
@@ -245,8 +246,8 @@ class AllEquilibria(BaseLearner):
         """Return the list, what is undecided, and the first equilibrium as the profile."""
         if isinstance(world, GameOnRanges):
             return record_on_ranges(world, session)
-        if isinstance(world, SeparatePeriods):
-            parts = [self.read(game, of_period(session, t)) for t, game in enumerate(world.parts)]
+        if isinstance(world, SeparateParts):
+            parts = [self.read(game, of_part(session, t)) for t, game in enumerate(world.parts)]
             return self._with_chosen_profile(world.game, combined_list(world, parts))
         return self._with_chosen_profile(
             world, exact_record(world, session, list_of_boxes(self.search, world, session))

@@ -43,6 +43,7 @@ def seating(game: Any) -> Seating:
     """Return the base game behind a game of leaders, with stages by the base game's player indices.
 
     The order of moves of any game is that of `rivalry.oracles.move_order` and `rivalry.oracles.alternating`.
+    Raises `ValueError` for leaders whose strategy is more than a choice of the base game.
 
     Examples
     --------
@@ -54,6 +55,8 @@ def seating(game: Any) -> Seating:
     base = oracles.base_game(game) if led else game
     all_players = tuple(range(base.space.shape[0]))
     stages = tuple(tuple(stage) for stage in oracles.move_order(game))
+    if len(stages) > 1 and not led:
+        raise ValueError("game: leaders choose by the state that they observe; use repeated_q_learning")
     alternating, turns = oracles.alternating(base), oracles.turns(base)
     return Seating(base, stages, alternating, stages[0] if led else all_players, led, turns)
 

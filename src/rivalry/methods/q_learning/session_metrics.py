@@ -97,15 +97,25 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
     return {"gamma_channels": ((), np.asarray(text))}
 
 
-def outcomes(world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndarray) -> Record:
-    """Return the game's metrics, means over joint actions ``[session turn]``: ``end_price`` and so on."""
-    tables = world.tables
-    if not traced_metrics.knows(world.game) or int(np.prod(tables.sizes)) > MOST_JOINT:
+def outcomes(
+    world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndarray, nature: np.ndarray | None = None
+) -> Record:
+    """Return the game's metrics, means over joint actions ``[session turn]``: ``end_price`` and so on.
+
+    They are those at the states of nature ``nature [session turn]``; none without these where nature has
+    several, on which choices may depend.
+    """
+    tables, games = world.tables, oracles.games_of_nature(world.game)
+    unknown = not traced_metrics.knows(world.game) or (nature is None and len(games) > 1)
+    if unknown or int(np.prod(tables.sizes)) > MOST_JOINT:
         return {}
     record: Record = {}
-    for measure, table in values_at(_measures, world.game, world.action_grid, tables.sizes).items():
-        by = weight if table.ndim == 1 else weight[..., None]  # table: [joint], or [joint player]
-        mean = (table[joint] * by).sum(axis=1)
+    at_nature = [values_at(_measures, game, world.action_grid, tables.sizes) for game in games]
+    state = np.zeros_like(joint) if nature is None else nature * len(games) // len(tables.payoff)
+    for measure in at_nature[0]:
+        table = np.stack([by_name[measure] for by_name in at_nature])  # [nature joint], or with [.. player]
+        by = weight if table.ndim == 2 else weight[..., None]
+        mean = (table[state, joint] * by).sum(axis=1)
         record[f"{name}_{measure}"] = (("session", "player")[: mean.ndim], mean)
     return record
 
@@ -214,7 +224,8 @@ def greedy_play(
     }
     record |= focal_patterns(tables, greedy_policies)
     record |= gains(world, cycles.payoff, zero) | _values(world, cycles, gamma)
-    record |= outcomes(world, "end", np.maximum(cycles.joint, 0), cycles.weight)
+    nature = np.maximum(cycles.state, 0) // joint_states.histories % joint_states.natures
+    record |= outcomes(world, "end", np.maximum(cycles.joint, 0), cycles.weight, nature)
     record |= _in_stages(world, greedy_policies, cycles)
     if not by_chance(tables):
         record |= _departures(world, greedy_policies, cycles, gamma)
