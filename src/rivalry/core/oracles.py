@@ -32,6 +32,7 @@ call `at_home`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -276,6 +277,24 @@ def closed_form(game: object) -> np.ndarray:
     The generic answer raises `Unsupported`.
     """
     raise unknown(game, "closed form")
+
+
+class Cases(NamedTuple):
+    """All equilibria of a game, found case by case in exact arithmetic."""
+
+    equilibria: list[list[list[Fraction]]]  # [equilibrium player axis]
+    count: int  # cases
+    noun: str
+    plural: str
+
+
+@oracle()
+def equilibria_by_cases(game: object) -> Cases:
+    """Return all equilibria of a game whose payoffs jump, in fractions.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "proof by cases")
 
 
 @oracle()

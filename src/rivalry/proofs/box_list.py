@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -11,10 +12,12 @@ import numpy as np
 from rivalry.core.assumed_range import AT_OPEN_END, gain_beyond, open_range
 from rivalry.core.game import Game
 from rivalry.core.method import Session
+from rivalry.core.oracles import Cases
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Record
 from rivalry.proofs.box_search import (
     MERGE_DISTANCE,
+    REASONS,
     VERDICTS,
     BoxSearch,
     orders,
@@ -240,6 +243,44 @@ class SeparateParts(NamedTuple):
     names: tuple[str, ...]
 
 
+class ListedByCases(NamedTuple):
+    """A game whose payoffs jump, and its equilibria in fractions."""
+
+    game: Any
+    cases: Cases
+
+
+def record_of_cases(world: ListedByCases) -> Record:
+    """Return the list of a game by cases: complete, and exact up to the rounding of each choice."""
+    exact, shape = world.cases.equilibria, world.game.space.shape
+    profiles = np.reshape(np.array(exact, dtype=float), (len(exact), *shape))
+    pairs = zip(np.reshape(np.array(exact, dtype=object), (len(exact), -1)), profiles, strict=True)
+    radius = [_rounding(fractions.tolist(), x.ravel().tolist()) for fractions, x in pairs]
+    cases = count_text(world.cases.count, world.cases.noun, world.cases.plural)
+    record: Record = {
+        "equilibria": (("equilibrium", "player", "axis"), profiles),
+        "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(world.game, profiles)),
+        "radius": (("equilibrium",), np.array(radius)),
+        "equilibrium_count": ((), np.asarray(len(exact))),
+        "complete": ((), np.asarray(True)),
+        "complete_reason": ((), np.asarray(f"every case is solved in fractions: {cases}")),
+        "boxes": ((), np.asarray(0)),
+        "discarded": (("reason",), np.zeros(len(REASONS) - 1, dtype=np.int64)),
+        "undecided": (("place", "player", "axis", "end"), np.zeros((0, *shape, 2))),
+        "pattern_count": ((), np.asarray(world.cases.count)),
+        "status": ((), np.asarray("converged" if len(exact) else "not found")),
+    }
+    if len(exact):
+        record["profile"] = (("player", "axis"), profiles[0])
+    return record
+
+
+def _rounding(exact: list[Fraction], numbers: list[float]) -> float:
+    """Return an upper bound on the largest distance between fractions and their floats."""
+    off = max(abs(Fraction(number) - fraction) for fraction, number in zip(exact, numbers, strict=True))
+    return float(np.nextafter(float(off), np.inf)) if off else 0.0
+
+
 def of_part(session: Session, t: int) -> Session:
     """Return the session of one part."""
     return {name.split(" ", 1)[1]: part for name, part in session.items() if name.split(" ", 1)[0] == str(t)}
@@ -281,6 +322,8 @@ def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
         reasons.append(f"{prod(counts):,} combinations of the equilibria of {noun} are not listed")
     boxes = sum(int(entry["boxes"]) for entry in records)
     progress = f"every box is decided: {count_text(boxes, 'box', 'boxes')} in {len(records)} {noun}"
+    if not boxes:
+        progress = f"every case is solved in fractions, in {len(records)} {noun}"
     radii = [entry["radius"][k] for entry, k in zip(records, combinations.T, strict=True)]
     limited = not listable or any(entry["status"] == "iteration limit" for entry in records)
     record: Record = {

@@ -22,6 +22,7 @@ from rivalry.families.market import closed_forms, tables
 from rivalry.families.market.benchmarks import benchmarks, critical_discount, gain_bounds, search_response
 from rivalry.families.market.closed_forms import best_choice, has_exact_response, undercutting
 from rivalry.families.market.contingent import ContingentMarket, MarketGame
+from rivalry.families.market.entry import equilibria_of_entry, has_cases
 from rivalry.families.market.factory import refusal
 from rivalry.families.market.leadership import (
     StagedMarket,
@@ -154,6 +155,7 @@ oracles.mixed_best_response.register(Market, when=has_piecewise_profit)(rationed
 
 
 oracles.closed_form.register(Market)(closed_forms.nash)
+oracles.equilibria_by_cases.register(Market, when=has_cases)(equilibria_of_entry)
 
 
 @oracles.best_response.register(

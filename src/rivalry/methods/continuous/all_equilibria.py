@@ -25,11 +25,13 @@ from rivalry.core.results import Record
 from rivalry.methods.continuous.exact_patterns import exact_record, list_exactly, untried
 from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.proofs.box_list import (
+    ListedByCases,
     SeparateParts,
     combined_list,
     list_of_boxes,
     of_part,
     profile_payoffs,
+    record_of_cases,
 )
 from rivalry.proofs.box_search import (
     MERGE_DISTANCE,
@@ -82,7 +84,8 @@ class AllEquilibria(BaseLearner):
     first-order conditions are listed in fractions (`rivalry.methods.continuous.exact_patterns`): ties and
     indifferent players are decided, and sets of equilibria are given by their vertices,
     ``equilibrium_vertex`` (vertex, player, axis) with ``vertex_set`` (vertex), the number of the set.
-    ``pattern_count`` is then the number of patterns of bounds that were solved.
+    ``pattern_count`` is then the number of patterns of bounds that were solved. Firms that save a fixed cost
+    by staying out are listed in fractions too, for every set of producers, ``pattern_count`` of them.
 
     ``choose`` says which equilibrium is the profile: that of highest ``welfare`` or ``payoff[0]``, or of the
     highest value of a function of profiles, among the list and the vertices of sets.
@@ -131,9 +134,12 @@ class AllEquilibria(BaseLearner):
     def world(self, game: Game) -> Any:
         """Return the game in which boxes are searched.
 
-        Raises `ValueError` for payoffs that are known to jump, and for those that JAX cannot trace.
+        Raises `ValueError` for payoffs that are known to jump, unless the game lists its equilibria by cases,
+        and for payoffs that JAX cannot trace.
         """
-        require_continuity(game)
+        options = self.where is None and self.within is None and not self.first_order
+        if not (options and all(oracles.equilibria_by_cases.knows(part) for part in _games(game))):
+            require_continuity(game)
         check_rule(self.choose, game.space.shape[0], ("welfare",))
         try:
             # a function of its own: methods of two games are compared by the arrays of the games
@@ -142,9 +148,9 @@ class AllEquilibria(BaseLearner):
             raise ValueError(f"payoffs: {TRACED}") from error
         if self.where is None and (parts := separate_parts(game)):
             names, _, games = zip(*parts, strict=True)
-            return SeparateParts(game, tuple(searched(part, self.within) for part in games), names)
+            return SeparateParts(game, tuple(self._searched(part) for part in games), names)
         if self.where is None:
-            return searched(game, self.within)
+            return self._searched(game)
         if self.within is not None or self.first_order:
             raise ValueError("where: takes neither within nor first_order")
         if open_range(game.space, np.zeros(game.space.shape)):
@@ -155,6 +161,12 @@ class AllEquilibria(BaseLearner):
             )
         ranges = on_ranges(game, self.where)
         return ranges._replace(game=searched(ranges.game, None))
+
+    def _searched(self, game: Game) -> Any:
+        """The game in which boxes are searched, or the cases by which a game with jumps is listed."""
+        if oracles.equilibria_by_cases.knows(game):
+            return ListedByCases(game, oracles.equilibria_by_cases(game))
+        return searched(game, self.within)
 
     def length(self, world: object) -> int:
         """Return the largest number of steps: a step takes a batch of boxes, or judges a point."""
@@ -182,6 +194,8 @@ class AllEquilibria(BaseLearner):
         return BoxSearch(self.max_boxes, self.within, self.first_order)
 
     def _begin(self, game: Any) -> Session:
+        if isinstance(game, ListedByCases):
+            return {}
         shape = coordinates(game).start.shape
         session: Session = self.search.begin(game)
         return session | {
@@ -194,6 +208,8 @@ class AllEquilibria(BaseLearner):
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps, as many as begin within a quarter of a second."""
         steps_taken, began = 0, perf_counter()
+        if isinstance(world, ListedByCases):
+            return 0
         if isinstance(world, GameOnRanges):
             step = partial(search_on_ranges, world, session, self.search)
         elif isinstance(world, SeparateParts):
@@ -209,7 +225,7 @@ class AllEquilibria(BaseLearner):
         """Take a step for the first part that is not searched; return False once there is none left."""
         for t, game in enumerate(world.parts):
             entries = of_part(session, t)
-            if self.search.step(game, coordinates(game), entries, self._certify):
+            if entries and self.search.step(game, coordinates(game), entries, self._certify):
                 session.update({f"{t} {name}": part for name, part in entries.items()})
                 return True
         return False
@@ -249,6 +265,8 @@ class AllEquilibria(BaseLearner):
         if isinstance(world, SeparateParts):
             parts = [self.read(game, of_part(session, t)) for t, game in enumerate(world.parts)]
             return self._with_chosen_profile(world.game, combined_list(world, parts))
+        if isinstance(world, ListedByCases):
+            return self._with_chosen_profile(world.game, record_of_cases(world))
         return self._with_chosen_profile(
             world, exact_record(world, session, list_of_boxes(self.search, world, session))
         )
@@ -268,6 +286,11 @@ class AllEquilibria(BaseLearner):
         }
         choice = chosen_record(rows, np.zeros(0), self.choose)
         return record | {name: choice[name] for name in ("profile", "choice_value") if name in choice}
+
+
+def _games(game: Game) -> list[Any]:
+    """The parts of a game, or the game itself without any."""
+    return [part.game for part in separate_parts(game)] or [game]
 
 
 def _rest_point(game: Game, x: np.ndarray, at: Coordinates) -> np.ndarray | None:
