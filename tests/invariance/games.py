@@ -157,7 +157,6 @@ ROWS: dict[str, Row] = {
     "quantal_response to its usual end": Row(
         lambda a: methods.QuantalResponse(),
         PENNIES,
-        factors=COMMON,
         same=("profile", "limit"),
         apart={"dummy": UNIFORM},
     ),

@@ -20,7 +20,8 @@ FOLDED = rv.games.matrix([[77.0, 3.0], [7.0, 19.0]], [[13.0, 16.0], [1.0, 9.0]])
 
 def branch(game: Any, max_lambda: float, **options: Any) -> Any:
     found = rv.solve(game, QuantalResponse(max_lambda=max_lambda, **options))
-    assert found.status == "converged"
+    has_limit = bool(np.all(np.isfinite(found.data.limit.values)))
+    assert found.status == ("converged" if has_limit else "completed")
     assert found.data.logit_lambda.values[-1] == pytest.approx(max_lambda, rel=1e-14)
     return found.data
 
@@ -289,3 +290,31 @@ def test_the_branch_goes_on_at_log_odds_of_millions() -> None:
     assert found.status == "converged"
     # indifference of the other player, by hand
     assert found.data.limit.values == pytest.approx(np.array([[0.5, 0.5], [3 / 5.25, 2.25 / 5.25]]), abs=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("factors", [(1, 1), (1 / 60, 1), (1, 1e-3), (1e3, 1), (60, 60)])
+def test_the_usual_end_does_not_depend_on_units(factors: tuple[float, float]) -> None:
+    """Ranges of 60 and .7: at one precision for both, the second player would still tremble."""
+    tables = np.array([[[40.0, 0.0], [0.0, 60.0]], [[0.7, 0.0], [0.0, 0.3]]])
+    base = rv.solve(rv.games.matrix(*tables), QuantalResponse())
+    found = rv.solve(rv.games.matrix(*(tables * np.reshape(factors, (2, 1, 1)))), QuantalResponse())
+    assert (base.status, base.claim) == (found.status, found.claim) == ("converged", "equilibrium")
+    assert np.all((base.data.limit.values == 0) | (base.data.limit.values == 1))
+    assert found.data.limit.values == pytest.approx(base.data.limit.values, abs=1e-12)
+    x, y = (found.data.logit_profile.values[:, player] for player in (0, 1))
+    rates = found.data.player_lambda.values * factors
+    # logit responses by hand: the odds of the first action
+    middle = (x.min(axis=1) > 1e-6) & (y.min(axis=1) > 1e-6)
+    gain = 40 * y[:, 0] - 60 * y[:, 1], 0.7 * x[:, 0] - 0.3 * x[:, 1]
+    for strategy, rate, win in zip((x, y), rates.T, gain, strict=True):
+        odds = np.log(strategy[middle, 0] / strategy[middle, 1])
+        assert odds == pytest.approx(rate[middle] * win[middle], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_branch_without_a_limit_has_not_converged() -> None:
+    tables = [[40.0, 0.0], [0.0, 60.0]], [[0.7, 0.0], [0.0, 0.3]]
+    found = rv.solve(rv.games.matrix(*tables), QuantalResponse(max_lambda=1.0))
+    assert np.all(np.isnan(found.data.limit.values))
+    assert found.status == "completed"

@@ -836,6 +836,10 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "performance_input": ("input", "input to performance"),
     "period": ("", "period of the cycle, in steps or in the time of the dynamic"),
     "player": ("", "player, by the name that the game gives it"),
+    "player_lambda": (
+        "1 / payoff",
+        "precision of each player's choices along the branch of logit equilibria",
+    ),
     "player_name": ("", "name of a player or a type of agents"),
     "policy": (ONE, "probability of every action in every state, or the greedy action of every state"),
     "population_drift": (ONE, "largest inconsistency of the population's environment"),

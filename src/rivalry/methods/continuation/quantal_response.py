@@ -23,7 +23,7 @@ FOLD, CROSSING, UNRESOLVED = 0, 1, 2  # kinds of events
 SAME_EVENT = 1e-7  # relative: an eigenvalue of multiplicity m crosses m times
 FIRST, SHORTEST = 0.2, 1e-6  # first and shortest step, as parts of the longest
 POINTS = 10_000  # most points
-USUAL = 500.0  # last lambda, times the widest range of payoffs
+USUAL = 500.0  # last lambda, times the range of payoffs
 LARGE_ODDS = 5.0  # log odds beyond which steps are proportional to them
 MARGINAL = 1e-9  # real parts of eigenvalues within this of zero have no sign
 UNPLAYED = 1e-6  # probabilities below this are zero in the limit, if that is an equilibrium
@@ -34,24 +34,27 @@ class QuantalResponse(BaseLearner):
     """Logit (quantal response) equilibria of a finite game, from uniform play up to ``max_lambda``.
 
     Every player chooses an action with probability proportional to ``exp(lambda u)``, where ``u`` is the
-    action's expected payoff against the others (McKelvey and Palfrey 1995). At ``lambda = 0`` uniform play is
-    the only solution. The branch that begins there, the principal branch, is followed by pseudo-arclength
+    action's expected payoff against the others (McKelvey and Palfrey 1995). With ``max_lambda`` or ``counts``
+    all players have one lambda per unit of payoff. Without, payoffs are first divided by each player's range,
+    so that units change nothing; where ranges differ, this is another branch. At ``lambda = 0`` uniform play
+    is the only solution. The branch that begins there, the principal branch, is followed by pseudo-arclength
     continuation in log odds and ``lambda``, through folds, for any number of players. Where another branch
     crosses it, as in symmetric games, the method goes straight on and reports the point.
 
     ``step`` bounds the steps in log odds, times the payoffs' range for ``lambda``; beyond log odds of 5 it
     grows in proportion. One step of the loop is one point.
 
-    The record has, by point (``row``), ``logit_lambda``, ``logit_profile``, ``logit_payoff``,
-    ``logit_regret`` (exact, in the game itself), ``logit_residual`` (the largest difference between a
-    probability and its logit response) and ``logit_stable`` (under the dynamic ``x' = response(x) - x``);
-    ``fold_lambda`` and ``crossing_lambda``, where the branch turns back and where it meets others, and
-    ``unresolved_lambda``, after which one of the two was seen and not located. The profile is the last
-    point, certified in the game itself. ``limit`` is the Nash equilibrium found by Newton's method on the
-    support of the last point, with ``limit_regret`` and ``limit_distance``, the largest difference of a
-    probability; NaN where none is near. That the branch converges to it is not proved. With ``counts``
-    (player, action) of observed play, ``fitted_lambda`` is the precision of greatest likelihood on the branch
-    up to ``max_lambda``, with ``fitted_profile`` and ``log_likelihood`` there.
+    The record has, by point (``row``), ``player_lambda`` (player), ``logit_lambda``, which is that of the
+    player of widest range, ``logit_profile``, ``logit_payoff``, ``logit_regret`` (exact, in the game itself),
+    ``logit_residual`` (the largest difference between a probability and its logit response) and
+    ``logit_stable`` (under the dynamic ``x' = response(x) - x``); ``fold_lambda`` and ``crossing_lambda``,
+    where the branch turns back and where it meets others, and ``unresolved_lambda``, after which one of the
+    two was seen and not located. The profile is the last point, certified in the game itself. ``limit`` is
+    the Nash equilibrium found by Newton's method on the support of the last point, with ``limit_regret`` and
+    ``limit_distance``, the largest difference of a probability; NaN where none is near, and the status is
+    then ``completed``. That the branch converges to it is not proved. With ``counts`` (player, action) of
+    observed play, ``fitted_lambda`` is the precision of greatest likelihood on the branch up to
+    ``max_lambda``, with ``fitted_profile`` and ``log_likelihood`` there.
 
     Examples
     --------
@@ -69,7 +72,7 @@ class QuantalResponse(BaseLearner):
         float | None,
         Gt(0),
         Lt(np.inf),
-        "last precision of choices, per unit of payoff (default: 500 over the widest range of payoffs)",
+        "last precision of all players' choices, per unit of payoff (default: 500 over each player's range)",
     ] = None
     step: Annotated[float, Gt(0), Le(1), "longest step while log odds are below 5"] = 0.1
     counts: Annotated[
@@ -85,7 +88,7 @@ class QuantalResponse(BaseLearner):
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session with uniform play as its only point; nothing is random."""
-        system = LogitSystem(stateless_tables(world))
+        system = self._system(world)
         if not system.unknowns:
             raise ValueError("game: no player has two actions; there is nothing to choose")
         if self.counts is not None:
@@ -105,12 +108,18 @@ class QuantalResponse(BaseLearner):
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Add up to ``steps`` points."""
-        system = LogitSystem(stateless_tables(world))
+        system = self._system(world)
         points_added = 0
         while points_added < steps and session["ending"][0] == GROWING:
             self._extend(system, session)
             points_added += 1
         return points_added
+
+    def _system(self, world: object) -> LogitSystem:
+        """The equations; precisions are per range of each player where there is no unit of payoffs."""
+        return LogitSystem(
+            stateless_tables(world), common=self.max_lambda is not None or self.counts is not None
+        )
 
     def _extend(self, system: LogitSystem, session: Session) -> None:
         """Add the next point, with the events before it, or the ending."""
@@ -135,19 +144,21 @@ class QuantalResponse(BaseLearner):
         session["tangents"] = np.concatenate([session["tangents"], ahead[None]])
 
     def read(self, world: object, session: Session) -> Record:
-        system = LogitSystem(stateless_tables(world))
+        system = self._system(world)
         points = [system.describe(y) for y in session["points"]]
         stable, profile, payoff, regret, residual = (np.array(part) for part in zip(*points, strict=True))
         ending, events = int(session["ending"][0]), session["events"]
-        ends = "completed" if np.any(events[:, 1] == UNRESOLVED) else "converged"
-        status = ("iteration limit", ends, "not found")[ending]
         end_profile = profile[-1]
+        limit = _limit(system, end_profile)
+        is_open = np.any(events[:, 1] == UNRESOLVED) or np.any(np.isnan(limit["limit"][1]))
+        status = ("iteration limit", "completed" if is_open else "converged", "not found")[ending]
         return {
             "profile": (("player", "axis"), end_profile),
             "status": ((), np.asarray(status)),
             "concept": ((), np.asarray("logit")),
             "concept_residual": ((), residual[-1]),
             "logit_lambda": (("row",), session["points"][:, -1] / system.scale),
+            "player_lambda": (("row", "player"), session["points"][:, -1:] / system.scales),
             "logit_profile": (("row", "player", "axis"), profile),
             "logit_payoff": (("row", "player"), payoff),
             "logit_regret": (("row", "player"), regret),
@@ -156,7 +167,7 @@ class QuantalResponse(BaseLearner):
             "fold_lambda": (("fold",), events[events[:, 1] == FOLD, 0]),
             "crossing_lambda": (("crossing",), events[events[:, 1] == CROSSING, 0]),
             "unresolved_lambda": (("unresolved",), events[events[:, 1] == UNRESOLVED, 0]),
-            **_limit(system, end_profile),
+            **limit,
             **({} if self.counts is None else _fit(system, session, self.counts)),
         }
 
@@ -174,17 +185,20 @@ class LogitPoint(NamedTuple):
 class LogitSystem:
     """Equations of logit equilibrium in log odds against each player's first action.
 
-    ``y`` holds the log odds of all other actions, player-major, and ``lambda`` times the widest payoff range.
-    Log odds have no bounds, and resolve probabilities of any size.
+    ``y`` holds the log odds of all other actions, player-major, and ``lambda`` times the widest payoff range,
+    or times each player's range where lambda is not ``common``. Log odds have no bounds, and resolve
+    probabilities of any size.
     """
 
-    def __init__(self, tables: np.ndarray) -> None:
+    def __init__(self, tables: np.ndarray, *, common: bool = True) -> None:
         flat = tables.reshape(len(tables), -1)
-        self.scale = float(np.ptp(flat, axis=1).max()) or 1.0
+        ranges = np.ptp(flat, axis=1)
+        self.scale = float(ranges.max()) or 1.0
+        self.scales = np.where((ranges > 0) & (not common), ranges, self.scale)
         # a constant would leave fewer digits of the differences that decide choices
         self.constant = flat.min(axis=1)
         self.sizes = tables.shape[1:]
-        self.tables = np.reshape((flat - self.constant[:, None]) / self.scale, tables.shape)
+        self.tables = np.reshape((flat - self.constant[:, None]) / self.scales[:, None], tables.shape)
         ends = np.cumsum([0, *(size - 1 for size in self.sizes)])
         self.slices = [slice(*pair) for pair in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
         self.unknowns = int(ends[-1])
@@ -226,7 +240,7 @@ class LogitSystem:
         regret = np.maximum([pay.max() for pay in pays] - payoff, 0.0)
         away = [np.abs(_softmax(precision * pay) - x[k, : len(pay)]).max() for k, pay in enumerate(pays)]
         stable = bool(_growth(self.evaluate(y)).real.max(initial=-1.0) < -MARGINAL)
-        return LogitPoint(stable, x, self.constant + self.scale * payoff, self.scale * regret, max(away))
+        return LogitPoint(stable, x, self.constant + self.scales * payoff, self.scales * regret, max(away))
 
 
 def _growth(at: Evaluation) -> np.ndarray:
@@ -279,7 +293,7 @@ def _limit(system: LogitSystem, end_profile: np.ndarray) -> Record:
         )
     return {
         "limit": (("player", "axis"), equilibrium),
-        "limit_regret": (("player",), system.scale * np.maximum(regret, 0.0)),
+        "limit_regret": (("player",), system.scales * np.maximum(regret, 0.0)),
         "limit_distance": ((), np.asarray(distance)),
     }
 
