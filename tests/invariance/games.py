@@ -38,6 +38,7 @@ class Row(NamedTuple):
 
 
 UNIFORM = "a further action changes the uniform play from which the method begins"
+RANGE = "a further action changes the range of payoffs"
 AND_RANGE = ", and the range of payoffs"
 DRAWN = "players draw one after the other, action by action"
 TYPES = "mutants of a dominated type take part"
@@ -90,6 +91,14 @@ ROWS: dict[str, Row] = {
         apart=dict.fromkeys(("players", "actions", "dummy"), "the first period is drawn, player by player"),
     ),
     "gradient_ascent": Row(lambda a: methods.GradientAscent(rate=0.01 / a[0]), **CYCLE),
+    "gradient_ascent at its usual rate": Row(
+        lambda a: methods.GradientAscent(),
+        DILEMMA,
+        START,
+        same=("profile",),
+        slow=True,
+        apart={"dummy": RANGE},
+    ),
     "gradient_flow": Row(lambda a: methods.GradientFlow(), **CYCLE),
     "hedge": Row(
         lambda a: methods.Hedge(eta=list(0.125 / a), rounds=50),
@@ -169,6 +178,14 @@ ROWS: dict[str, Row] = {
         same=("policy",),
         payoffs=("end_payoff",),
         apart=dict.fromkeys(("players", "actions", "dummy"), DRAWN),
+    ),
+    "replicator in steps of the usual size": Row(
+        lambda a: methods.Replicator(form="mirror"),
+        DILEMMA,
+        START,
+        same=("profile",),
+        slow=True,
+        apart={"dummy": RANGE},
     ),
     "replicator": Row(lambda a: methods.Replicator(), **CYCLE),
     "round_robin": Row(

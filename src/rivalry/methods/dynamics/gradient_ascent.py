@@ -23,6 +23,7 @@ from rivalry.runtime.jax import jax, jnp
 
 Rule = Literal["gradient", "step", "certificate", "displacement"]
 
+USUAL = 0.005  # rate, times the squared width over the payoff scale of each player
 WINDOW = 5  # consecutive steps that must be small under the rule `step`
 DISPLACED = 1e-5  # L1 distance from two steps earlier under the rule `displacement`
 BALL = 0.01  # of the width: radius in which the rule `certificate` searches for gains
@@ -48,6 +49,7 @@ class GradientAscent(BaseMethod):
 
     ``rate`` is in units of strategy squared per payoff: one number, one per player, or a schedule ``{kind =
     "cosine", min = .., max = .., steps = T}`` that falls from max to min in T steps and then stays constant.
+    By default each player's is its squared width over its payoff scale, times 0.005.
 
     ``stop`` names one or several rules, any of which ends the run; each is met when its number is at
     most ``tol`` times the player's payoff scale, and ``stopped_by`` names the rule:
@@ -72,7 +74,10 @@ class GradientAscent(BaseMethod):
     ('stable_point', 'gradient')
     """
 
-    rate: Annotated[Rate, "step size: a number, one per player, or a schedule"] = 1e-4
+    rate: Annotated[
+        Rate | None,
+        "step size: a number, one per player, or a schedule (default: 0.005 width^2 / payoff scale)",
+    ] = None
     update: Annotated[
         Literal["simultaneous", "sequential"],
         "whether players observe the moves of earlier players in the step",
@@ -117,11 +122,18 @@ class GradientAscent(BaseMethod):
 
     def step(self, game: Game, state: Ascent, key: PRNGKeyArray) -> Ascent:
         """Take one Euler step of all players; the key is consumed where the order is random."""
-        rate = step_sizes.of_players(self.rate, state.taken, len(state.profile))
+        rate = self._rates(game, state.taken)
         x = self._next_profile(game, state, rate, key)
         gradient, time = own_gradients(game, x), state.time + jnp.mean(rate)
         after = self._update_memory(game, state, x, rate)
         return after._replace(profile=x, gradient=gradient, taken=state.taken + 1, time=time)
+
+    def _rates(self, game: Game, step: object) -> Float[Array, "player 1"]:
+        """Step size of every player at a step, a column."""
+        if self.rate is not None:
+            return step_sizes.of_players(self.rate, step, game.space.shape[0])
+        narrowest = jnp.min(width(game.space), axis=1, keepdims=True)
+        return USUAL * narrowest**2 / scales_of(game)[:, None]
 
     def _update_memory(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""
@@ -174,7 +186,7 @@ class GradientAscent(BaseMethod):
 
     @eqx.filter_jit
     def _residuals(self, game: Game, state: Ascent) -> dict[str, Array]:
-        rate = step_sizes.of_players(self.rate, state.taken, len(state.profile))
+        rate = self._rates(game, state.taken)
         target = game.space.project(state.profile + rate * state.gradient)
         pull = relative(game, (target - state.profile) / rate)
         numbers = {
@@ -220,7 +232,7 @@ class GradientAscent(BaseMethod):
         Warn if the last rate is above that limit.
         """
         end = end_state.analyse(game, profile, key)
-        rates = step_sizes.final_step_size(self.rate)
+        rates = np.ravel(self._rates(game, 0) if self.rate is None else step_sizes.final_step_size(self.rate))
         limit, rate = euler_limit(game, end, rates), float(np.max(rates))
         if rate > limit and not self.unit_gradient:
             warn(

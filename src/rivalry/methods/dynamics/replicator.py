@@ -23,6 +23,7 @@ from rivalry.methods.limit_sets import end_state
 from rivalry.methods.limit_sets.end_state import END_WITHIN
 from rivalry.runtime.jax import jax, jnp, put
 
+USUAL = 0.05  # rate of the mirror form, times the payoff scale of each player
 ROW_SUM = 1e-9  # largest error of the sum of a row of mutation chances
 
 
@@ -164,7 +165,10 @@ class Replicator(BaseMethod):
         Literal["continuous", "mirror", "discrete"],
         "in continuous time, in multiplicative steps, or in generations",
     ] = static(default="continuous")
-    rate: Annotated[Rate, "mirror: step size, a number, one per player, or a schedule"] = 0.01
+    rate: Annotated[
+        Rate | None,
+        "mirror: step size, a number, one per player, or a schedule (default: 0.05 / payoff scale)",
+    ] = None
     populations: Annotated[
         Literal["each", "one"], "a population for each player, or one for all, in a symmetric game"
     ] = static(default="each")
@@ -243,7 +247,10 @@ class Replicator(BaseMethod):
             offspring = _offspring(self._played(game), state.profile * pays)
             x = offspring / jnp.sum(offspring, axis=1, keepdims=True)
             return Multiplied(x, state.taken + 1, state.time + 1)
-        rate = step_sizes.of_players(self.rate, state.taken, len(state.profile))
+        if self.rate is None:
+            rate = USUAL / scales_of(game)[:, None]
+        else:
+            rate = step_sizes.of_players(self.rate, state.taken, len(state.profile))
         push = rate * own_gradients(game, state.profile)
         x = boundaries.apply("mirror", game.space, state.profile, push)
         return Multiplied(x, state.taken + 1, state.time + jnp.mean(rate))

@@ -26,6 +26,8 @@ def check(rate: object, name: str = "rate") -> None:
     Traceback (most recent call last):
     ValueError: rate.min: 0.2 must not exceed rate.max = 0.1
     """
+    if rate is None:  # the usual one of a method
+        return
     if not isinstance(rate, Mapping):
         for value in rate if isinstance(rate, list | tuple) else [rate]:
             _positive(name, value)
@@ -79,7 +81,7 @@ def check_players(rate: Any, players: int, name: str = "rate") -> None:
         for key in ("value", "min", "max"):
             check_players(rate.get(key, 1.0), players, f"{name}.{key}")
         return
-    # a scalar has no shape and suits any number of players
+    # a scalar, and None, has no shape and suits any number of players
     count = len(rate) if isinstance(rate, list | tuple) else (*np.shape(rate), players)[0]
     if count != players:
         raise ValueError(f"{name}: {count} numbers must be {players}, one per player")
