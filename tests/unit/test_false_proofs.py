@@ -85,6 +85,7 @@ SADDLE = 3.0 * X * Y - X**2.0 - Y**2.0  # of one player, on [-1, 1]: (1, 1) and 
 TWO_PEAKS = 0.2 * X - 10.0 * (X - 0.2) ** 2.0 * (X - 0.9) ** 2.0  # the one near 0.9 is higher
 COORDINATION = [4.0 * (X - 0.5) * (Y - 0.5) - (one - 0.5) ** 2.0 for one in (X, Y)]  # 0, 1/2 and 1
 PARTNERS = [one * (Z + other**2.0) - one**2.0 / 2.0 for one, other in ((X, Y), (Y, X))]  # a fold at 1/4
+NOBODY = [1.5 * X * Y - one**2.0 / 2.0 for one in (X, Y)]  # a best response is 1.5 times the other: 0 and 1
 JUMP = X * (1.0 - of("exp", -(float("inf") * of("max", 0.5 - X, 0.0))))  # x below 1/2, and 0 from there on
 STEEP = of("exp", 1000.0 * X)  # overflows from 0.71 on
 
@@ -96,6 +97,20 @@ def cosine(**entries: Any) -> Document:
     document = single(X, space=(-20.0, 20.0), constant_sum=True)
     payoffs = {"nodes": nodes, "results": results}
     return document | {"space": space, "payoffs": payoffs, "equilibria": [kink(0.0, 19.0)]} | entries
+
+
+def nobody(*payoffs: Any, room: float = 0.5, **entries: Any) -> Document:
+    """Return a list of two equilibria of `NOBODY`: nobody adopts, where derivatives are zero, or all do."""
+    none = entry([0.0, 0.0], [(0.0, room)] * 2, 0.0, peak=[UNIT, UNIT])
+    all_sides = [["sign", [[0, 1], [1, 1]]], ["sign", [[1, 1]]], ["around", 1], RISES, ["around", 1]]
+    boxes = [cut(0, 0.5), cut(1, 0.5), ["around", 0], RISES, cut(1, 0.5), ["sign", [[1, 1]]], *all_sides]
+    return pair(*payoffs or NOBODY, none, corner(1.0, 1.0), boxes=boxes) | entries
+
+
+def indifferent(*payoffs: Any) -> Document:
+    """Return the equilibrium in the middle of a game of adoption in which players are indifferent there."""
+    middle = entry([0.5] * 2, [(0.25, 0.75)] * 2, 1e-9, [[0.0, 1.0], [1.0, 0.0]], [UNIT] * 2)
+    return pair(*payoffs or [one * (other - 0.5) for one, other in ((X, Y), (Y, X))], middle)
 
 
 def partners(low: float, high: float, *points: float, boxes: Any) -> Document:
@@ -210,6 +225,8 @@ TRUE: dict[str, Callable[[], Document]] = {
     "the middle of coordination": lambda: pair(
         *COORDINATION, entry([0.5, 0.5], [(0.4, 0.6)] * 2, 1e-9, [[1 / 6, 1 / 3], [1 / 3, 1 / 6]], [UNIT] * 2)
     ),
+    "nobody adopts": nobody,
+    "indifference": indifferent,
     "pennies": lambda: finite(
         "extreme_equilibria", *PENNIES, dominated=[], equilibria=[[["1/2", "1/2"]] * 2]
     ),
@@ -420,12 +437,12 @@ FALSE: dict[str, tuple[int, str, Callable[[], Document | bytes]]] = {
     ),
     "a minimum at a bound with a slope of zero": (
         F,
-        "a derivative at a bound does not point outward",
+        "the payoff of player 1 is not concave around it",
         lambda: single(X**2.0, entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.1)])),
     ),
     "an inflection at a bound": (
         F,
-        "a derivative at a bound does not point outward",
+        "the payoff of player 1 is not concave around it",
         lambda: single(X**3.0, entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.1)])),
     ),
     "a bound from which a payoff falls and rises": (
@@ -596,6 +613,65 @@ FALSE: dict[str, tuple[int, str, Callable[[], Document | bytes]]] = {
             )
             | {"equilibria": []}
         ),
+    ),
+    "a tie that is none": (
+        F,
+        "a derivative at a bound does not point outward",
+        lambda: nobody(NOBODY[0] + 1e-300 * X, NOBODY[1]),
+    ),
+    "a tie that depends on a choice within its radius": (
+        F,
+        "a derivative at a bound does not point outward",
+        lambda: pair(
+            X * (0.5 - Y) - X**2.0,
+            -((Y - 0.5) ** 2.0),
+            entry([0.0, 0.5], [(0.0, 0.0), (0.4, 0.6)], 1e-9, [[-0.5]], [UNIT, UNIT]),
+        ),
+    ),
+    "a tie of roots with a product that rises": (
+        F,
+        "a derivative at a bound does not point outward",
+        lambda: single(of("sqrt", X) * of("sqrt", X), entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.0)])),
+    ),
+    "a tie of a payoff that rises far away": (
+        F,
+        "the payoff of player 1 is not concave around it",
+        lambda: single(X**3.0 - X**2.0 / 2.0, entry([0.0], [(0.0, 0.1)], 0.0, peak=[UNIT])),
+    ),
+    "a tie of a payoff that rises beyond its peak": (
+        F,
+        "a better strategy of player 1 is not excluded",
+        lambda: single(X**3.0 - X**2.0 / 2.0, entry([0.0], [(0.0, 0.1)], 0.0, peak=[(0.0, 0.1)])),
+    ),
+    "one of a segment of equilibria": (
+        F,
+        "others are not excluded in box [0, 0.5] x [0, 0.5]",
+        lambda: nobody(*(X * Y - one**2.0 / 2.0 for one in (X, Y))),
+    ),
+    "one of two equilibria in its box": (
+        F,
+        "others are not excluded in box [0, 0.5] x [0, 0.5]",
+        lambda: nobody(*(one * 3.0 * other**2.0 - one**2.0 / 2.0 for one, other in ((X, Y), (Y, X)))),
+    ),
+    "all of the space around a tie": (
+        F,
+        "others are not excluded in box [0, 1] x [0, 1]",
+        lambda: nobody(room=1.0, boxes=[["around", 0]]) | {"equilibria": nobody(room=1.0)["equilibria"][:1]},
+    ),
+    "room around a bound that is no tie": (
+        F,
+        "others are not excluded in box [0, 0.5]",
+        lambda: single(X**2.0 - 0.1 * X, entry([0.0], [(0.0, 0.5)], 0.0, peak=[(0.0, 0.04)])),
+    ),
+    "a constant sum of players who are indifferent everywhere": (
+        F,
+        "whose payoffs have a constant sum",
+        lambda: pair(of("add", 0.5, 0.0), of("add", 0.25, 0.0), corner(0.0, 0.0), constant_sum=True),
+    ),
+    "a player who is not quite indifferent": (
+        F,
+        "the payoff of player 1 is not concave around it",
+        lambda: indifferent(X * (Y - 0.5) + 1e-12 * (X - 0.5) ** 2.0, Y * (X - 0.5)),
     ),
     "a share of roundings": (
         F,

@@ -19,7 +19,7 @@ pytest.importorskip("flint")
 from rivalry_check import Damaged, Refuted, grammar
 from rivalry_check.__main__ import BROKEN, UNREAD, proved
 
-NAMES = ("a peak", "a range", "totals", "pennies", "welfare", "tree", "policy", "commitment")
+NAMES = ("a peak", "a range", "totals", "nobody adopts", "pennies", "welfare", "tree", "policy", "commitment")
 SIZES = 60  # mutations of a file
 
 
@@ -115,6 +115,8 @@ def numeric_games() -> dict[str, Document]:
     return {
         "a peak": TRUE["a peak"](),
         "coordination": TRUE["the middle of coordination"](),
+        "nobody adopts": TRUE["nobody adopts"](),
+        "indifference": TRUE["indifference"](),
         "the middle of three": smooth(three, [SPACE] * 2, equilibria=[middle]),
     }
 

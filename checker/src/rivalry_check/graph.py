@@ -6,7 +6,7 @@ Arb. None stands for a function that is not defined, or not known to be smooth.
 
 from collections import Counter
 from fractions import Fraction
-from math import inf, nextafter
+from math import inf, isfinite, nextafter
 
 from flint import arb
 
@@ -154,11 +154,32 @@ OPERATIONS = {  # bounds, and derivatives in the operands a and b as formulas; y
     "side": (lambda p, q, a, b: choose(p, q, a, b, at_tie=False), None),
     "jump": (lambda p, q, a, b: choose(p, q, a, b, at_tie=False, strict=True), None),
 }
+RATIONAL = {(name, 0): Fraction(0) for name in ("sqrt", "tanh", "sin", "atan", "erf")}  # values of functions
+RATIONAL |= {("exp", 0): Fraction(1), ("cos", 0): Fraction(1)}
+RATIONAL |= {("log", 1): Fraction(0), ("logistic", 0): Fraction(1, 2)}
 DERIVATIVES = 2**22  # of all nodes in all choices, each of some hundred bytes
 PATTERNS = 64  # of choices that change, for which it is kept what depends on them
 CASES = ("if", "side", "jump")  # defined also where one of the cases is not
 EVEN = ("spread", "y", ("share", "b", "a"))
 OF_RATES = {"share": (EVEN, ("neg", EVEN))}  # derivatives in logarithms, for operands times a rate as slopes
+
+
+def rational(name, operands):
+    """Return the result of an operation on fractions; None if it is not known, as an operand may be."""
+    a, b = [*operands, None][:2]
+    if name == "mul" and 0 in operands:
+        return Fraction(0)
+    if a is None or None in operands[1:2]:
+        return None
+    if name in CASES:  # ties have no derivative
+        return None if a == b else operands[2 if a < b else 3]
+    if name in ("add", "sub"):
+        return a + b if name == "add" else a - b
+    if name in ("mul", "div"):
+        return a * b if name == "mul" else a / b
+    if name in ("power", "steep") and b.denominator == 1 and b >= 0:
+        return a ** int(b)
+    return -a if name == "neg" else RATIONAL.get((name, a))
 
 
 class Graph:
@@ -322,3 +343,16 @@ class Graph:
                 value[k] = box[sources]
         cache["box"] = list(box)
         return [(0.0, 0.0) if operand is None else value[operand] for operand in places]
+
+    def exact(self, place, box):
+        """Return the value of a node for all choices in a box, as a fraction; None if it is not known."""
+        order, values = self.order((place,)), {}  # without nodes that may be infinite or undefined
+        for node, bounds in zip(order, self.evaluate(tuple(order), box), strict=True):
+            name, *operands = self.nodes[node]
+            if bounds is None or not all(map(isfinite, bounds)) or not values.keys() >= set(operands):
+                continue
+            if operands:
+                values[node] = rational(name, [values[operand] for operand in operands])
+            else:
+                values[node] = Fraction(bounds[0]) if bounds[0] == bounds[1] else None
+        return values.get(place)

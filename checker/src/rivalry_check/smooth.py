@@ -3,6 +3,7 @@
 A box has bounds on the choices of all players, then on parameters of the game, then on totals over players.
 """
 
+from itertools import combinations
 from math import inf, nextafter
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from rivalry_check.graph import Graph, add, ball, mul, neg
 PARTS = 4000  # into which a box is split at most, for one reason
 TINY = 1e-300
 STRATEGIES = 20_000  # boxes of one player's strategies
+TIES = 10  # choices at bounds with a derivative of zero, near which others are excluded
 PROFILES = (lambda k: 0.5), (lambda k: (k + 1) / (k + 3))  # at which payoffs are printed: parts of the ranges
 
 
@@ -202,6 +204,20 @@ def negative_definite(rows):
         for i in range(k + 1, len(rows)):
             factor = rows[i][k] / pivot[k]
             rows[i] = [a - factor * b for a, b in zip(rows[i], pivot, strict=True)]
+    return True
+
+
+def regular(rows):
+    """True where every matrix between bounds is regular: elimination finds pivots that are not zero."""
+    if not all(is_finite(entry) for row in rows for entry in row):
+        return False
+    rows = [[ball(entry) for entry in row] for row in rows]
+    while rows:
+        pivots = [k for k, row in enumerate(rows) if not row[0].contains(0)]
+        if not pivots:
+            return False
+        pivot, *line = rows.pop(pivots[0])
+        rows = [[a - row[0] / pivot * b for a, b in zip(row[1:], line, strict=True)] for row in rows]
     return True
 
 
@@ -433,7 +449,7 @@ class Game:
         ]
         if not within(box, self.space) or not all(a <= x <= b for x, (a, b) in zip(point, near, strict=True)):
             raise Refuted(f"{name}: {words(near)} is not in {words(box)}, or that not in the space")
-        side = [(end == (b, b)) - (end == (a, a)) for end, (a, b) in zip(box, self.space, strict=False)]
+        side = [(end == (b, b)) - (end == (a, a)) for end, (a, b) in zip(near, self.space, strict=False)]
         free, kink = [k for k in self.choices if not side[k]], "kink" in entry
         if ("matrix" in entry) == kink or ("peak" in entry) == kink:
             raise Damaged(f"{name}: a matrix and a peak are needed, or it is at a kink")
@@ -454,13 +470,14 @@ class Game:
                 raise Damaged(f"{name}: its matrix is not square, of the choices between bounds")
             near, box = near + ranges, box + ranges
             self.first_order(name, matrix, free, near, box)
-            if not self.outward(near, side):
-                raise Refuted(f"{name}: a derivative at a bound does not point outward")
+            ties = self.ties(name, near, side)
+            self.isolated(name, near, box, free, side, ties)
+            side = [0 if k in ties else s for k, s in enumerate(side)]
+        unique = not kink
         for player in self.choices_of:
-            if not kink:
-                self.concave(name, player, near, peak_box, side)
+            unique &= not kink and self.concave(name, player, near, peak_box, side)
             self.best(name, player, near, peak_box)
-        return Equilibrium(peak_box, None, free, False) if kink else Equilibrium(near, box, free, True)
+        return Equilibrium(peak_box, None, free, False) if kink else Equilibrium(near, box, free, unique)
 
     def first_order(self, name, matrix, free, near, box):
         """Raise `Refuted` unless a box has one zero of the derivatives in free choices, and it is near.
@@ -501,23 +518,58 @@ class Game:
                 if sign(value) != up:
                     raise Refuted(f"{name}: it is not known to be within its radius in {words(near)}")
 
+    def ties(self, name, near, side):
+        """Return the choices at bounds with a derivative of zero; raise `Refuted` if one points inward."""
+        ties = [k for k in self.choices if side[k] and not self.outward(near, {k: side[k]})]
+        for k in ties:
+            if self.slopes[k] is not None and self.graph.exact(self.slopes[k], near) != 0:
+                raise Refuted(f"{name}: a derivative at a bound does not point outward")
+        return ties
+
+    def isolated(self, name, near, box, free, side, ties):
+        """Raise `Refuted` unless choices at bounds, where they have room in a box, exclude others there.
+
+        In another profile with the first-order conditions some of these choices are away from their bounds.
+        In them, and in the free ones, derivatives are zero in both profiles, but they are one-to-one.
+        """
+        wide = [k for k in self.choices if side[k] and box[k][0] < box[k][1]]
+        apart = all(k in ties and box[k] != self.space[k] for k in wide) and len(wide) <= TIES
+        for count in range(1, len(wide) + 1) if apart else ():
+            for part in combinations(wide, count):
+                moving = [*free, *part]
+                bends = iter(
+                    self.graph.evaluate(tuple(self.bends[k][j] for k in moving for j in moving), box)
+                )
+                apart = apart and regular([[next(bends) for _ in moving] for _ in moving])
+        if not apart:
+            raise Refuted(f"{name}: others are not excluded in {words(box)}")
+
     def outward(self, box, side):
         """True where payoffs fall from the bounds at which choices are, by their sides."""
-        ends = [k for k in self.choices if side[k]]
+        ends = [k for k in side if side[k]]
         slopes = self.graph.evaluate(tuple(self.slopes[k] for k in ends), box)
         return all(sign(slope) == side[k] for k, slope in zip(ends, slopes, strict=True))
 
     def concave(self, name, player, near, peak_box, side):
-        """Raise `Refuted` unless the payoff is concave in own strategies around, so that no other is best."""
+        """Return whether the strategy is better than those around; raise `Refuted` if it may be worse.
+
+        Payoffs fall from the bounds in ``side``, and are concave in choices with derivatives of zero.
+        """
         choices, box = self.choices_of[player], list(near)
         for k in choices:
             box[k] = peak_box[k]
         if not is_finite(*self.graph.evaluate((self.pay[player],), box)):  # derivatives may be, as of log(-1)
             raise Refuted(f"{name}: payoffs of player {player + 1} are not finite in {words(box)}")
-        free, side = [k for k in choices if not side[k]], [s * (k in choices) for k, s in enumerate(side)]
-        bends = iter(self.graph.evaluate(tuple(self.bends[k][j] for k in free for j in free), box))
-        if not negative_definite([[next(bends) for _ in free] for _ in free]) or not self.outward(box, side):
+        free = [k for k in choices if not side[k]]
+        places = tuple(self.bends[k][j] for k in free for j in free)
+        bends = iter(self.graph.evaluate(places, box))
+        strictly, linear = (
+            negative_definite([[next(bends) for _ in free] for _ in free]),
+            set(places) == {None},
+        )
+        if not (strictly or linear) or not self.outward(box, {k: side[k] for k in choices}):
             raise Refuted(f"{name}: the payoff of player {player + 1} is not concave around it")
+        return strictly
 
     def scale(self, k, near):
         """Distance of a choice from the nearer one of its bounds that it is not at."""

@@ -33,7 +33,16 @@ from rivalry.proofs.payoff_sums import (
     sums_of,
     totals_of,
 )
-from rivalry.proofs.points import FirstOrderPoint, concave_box, equilibrium_near, first_order_points
+from rivalry.proofs.points import (
+    FirstOrderPoint,
+    concave_box,
+    equilibrium_near,
+    first_order_points,
+    is_linear,
+    judge_player,
+    tied,
+    tied_point,
+)
 from rivalry.proofs.spaces.coordinates import BATCH, OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, searched
 from rivalry.proofs.spaces.parameter_ranges import on_ranges
@@ -55,6 +64,7 @@ SMALLER = (
 SIZES = 2.0 ** np.array([-60.0, -48.0])  # of the range and of a choice: the finest radii that are resolved
 ROUNDINGS, SLACK = 16.0, 1.1  # radii beside those of our bounds: the checker rounds in other places
 EMPTY: list[Any] = ["sign", []]  # no profile has such totals
+STRATEGIES = 20_000  # boxes of strategies that are compared with an equilibrium computed in fractions
 FLAT_BOX = 0.05  # of the range: boxes in which a better strategy is looked for
 
 
@@ -71,7 +81,7 @@ class SmoothProof:
     complete
         Whether it is proved that there are no others.
     proved
-        Whether equilibria are proved already; else they are before the file is written.
+        Whether equilibria are proved already, by boxes; else they are before the file is written.
     """
 
     game: Any
@@ -95,7 +105,7 @@ class SmoothProof:
             ]
             return {"format": "rivalry-proof", "version": VERSION, "kind": "periods", "periods": documents}
         try:
-            for x in () if self.proved else self.equilibria:
+            for x in () if self.proved or self.complete else self.equilibria:
                 _, reason = equilibrium_near(self.game, x)
                 if reason:
                     raise ValueError(reason)
@@ -110,7 +120,11 @@ class SmoothProof:
             profiles = _in_coordinates(game, self.equilibria)
             # of players with one choice each; others need reasons that differ within a part
             sums = sums_of(game, at) if complete and at.start.shape[1] == 1 else None
-            return _document(game, at, sums) | _part(game, at, profiles, complete, sums=sums)
+            part = _part(game, at, profiles, complete, sums=sums)
+            if self.complete and not self.proved:
+                for entry, x in zip(part["equilibria"], profiles, strict=True):
+                    _judge(game, at, entry, x[at.place])
+            return _document(game, at, sums) | part
         except Unsupported as error:
             raise ValueError(str(error)) from error
 
@@ -263,7 +277,9 @@ def _part(
         return {"equilibria": entries}
     is_single_of_two = len(at.start) == 2 and len(proved_points) == 1 and at.ranges is None
     if is_single_of_two and payoff_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high).constant:
-        return {"equilibria": entries, "constant_sum": True}  # best responses are proved to be unique
+        (point,) = proved_points
+        if not tied(point).any() and all(concave_box(game, at, point, player) for player in (0, 1)):
+            return {"equilibria": entries, "constant_sum": True}  # best responses are proved to be unique
     boxes = (
         _boxes(game, at, proved_points, max_boxes)
         if sums is None
@@ -292,7 +308,7 @@ def _point(game: Any, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | None:
         near = at._replace(low=np.maximum(at.low, y - room), high=np.minimum(at.high, y + room))
         (point,) = first_order_points(game, near, newton(game, near, start, side, 4)[0], side)
     if point is None:
-        return None
+        return tied_point(game, at, start[0])
     low, high = (point.centre + SMALLER * (end - point.centre) for end in point[2:4])
     return point._replace(alone_low=np.minimum(low, point.low), alone_high=np.maximum(high, point.high))
 
@@ -317,16 +333,35 @@ def _peak(game: Any, at: Coordinates, point: FirstOrderPoint, radius: np.ndarray
     """Return bounds on the choices of all players, within which own payoffs are concave."""
     low, high = np.maximum(point.low - radius, at.low), np.minimum(point.high + radius, at.high)
     nearest = low.copy(), high.copy()
+    untied = point._replace(side=np.where(tied(point), 0.0, point.side))
     for player in range(len(at.start)):
         coordinates = np.flatnonzero(at.player == player)
-        if box := concave_box(game, at, point, player):
+        if box := concave_box(game, at, untied, player):
             low[coordinates], high[coordinates] = (end[at.axis[coordinates]] for end in box)
+        elif len(coordinates) and is_linear(game, at, coordinates):
+            low[coordinates], high[coordinates] = at.low[coordinates], at.high[coordinates]
     # a little smaller: the checker rounds in other places
     nearer = [end + ROOM * (point.centre - end) for end in (low, high)]
     return {
         "low": _hexadecimal(np.where(low == at.low, low, np.minimum(nearer[0], nearest[0]))),
         "high": _hexadecimal(np.where(high == at.high, high, np.maximum(nearer[1], nearest[1]))),
     }
+
+
+def _judge(game: Any, at: Coordinates, entry: Document, y: np.ndarray) -> None:
+    """Raise `Unsupported` unless boxes show that strategies beyond the peak of an entry pay less."""
+    centre, radius = (np.array(list(map(float.fromhex, entry[name]))) for name in ("point", "radius"))
+    near = np.stack([np.maximum(centre - radius, at.low), np.minimum(centre + radius, at.high)])
+    peak = np.array([list(map(float.fromhex, entry["peak"][end])) for end in ("low", "high")])
+    point = FirstOrderPoint(*near, *near, *np.zeros((2, len(y))))
+    for player in range(len(at.start)):
+        box = np.stack([at.start[player]] * 2)
+        box[:, at.axis[at.player == player]] = peak[:, at.player == player]
+        if judge_player(game, at, point, player, STRATEGIES, (box[0], box[1])) != "equilibrium":
+            place = strategy_in_words(y)
+            raise Unsupported(
+                f"proof file: at the equilibrium {place} another strategy may pay player {player} as much"
+            )
 
 
 def _largest(game: Any, at: Coordinates, y: np.ndarray) -> Document:

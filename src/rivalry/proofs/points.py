@@ -7,24 +7,30 @@ does not point inwards at a bound.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.space import visibly_apart
-from rivalry.proofs.arithmetic.matrices import negative_definite
+from rivalry.proofs.arithmetic.matrices import negative_definite, regular
+from rivalry.proofs.arithmetic.operations import operations
 from rivalry.proofs.first_order import at_most_one_point, first_order, newton
 from rivalry.proofs.gains import DeviationBounds, gains
 from rivalry.proofs.spaces.boxes import boxes_around, halves, widths_and_middles
 from rivalry.proofs.spaces.coordinates import OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import InLogs, amounts, at_profile, profile_bounds
+from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
     from rivalry.core.game import Game
 
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
+TIES = 10  # choices at bounds with a derivative of zero: all sets of them are compared
+TIED_RADII = 0.5 * 4.0 ** -np.arange(12.0)  # of the range: boxes around ties in which others are excluded
 SAME_PLACE = 1e-3  # of the range: a longer step of Newton's method leads to another place
 
 
@@ -48,11 +54,11 @@ class FirstOrderPoint(NamedTuple):
 
 
 def first_order_points(
-    game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray
+    game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, strict: np.ndarray | bool = True
 ) -> list[FirstOrderPoint | None]:
     """Return a proved first-order point per candidate ``y [candidate coordinate]``; None without a proof.
 
-    A point is in a box around its candidate.
+    A point is in a box around its candidate. At bounds derivatives are only looked at where ``strict``.
     """
     span, free = at.high - at.low, side == 0
     radii = INFLATE * 4.0 ** -np.arange(20.0)[:, None, None] * span  # [radius 1 coordinate]
@@ -77,11 +83,11 @@ def first_order_points(
         enclosure = first_order(game, at, near_low, near_high, side[proved])
         near_low, near_high = enclosure.low, enclosure.high
     # at a bound the payoff must fall inwards, strictly: else the point may be none
-    s = side[proved]
+    s = np.where(strict, side[proved], 0.0)
     falls = np.where(s < 0, enclosure.slope_high < 0, True) & np.where(s > 0, enclosure.slope_low > 0, True)
     for k in np.flatnonzero(falls.all(axis=1)):
         unique_box = low[largest[k]], high[largest[k]]
-        points[proved[k]] = FirstOrderPoint(near_low[k], near_high[k], *unique_box, s[k], s[k])
+        points[proved[k]] = FirstOrderPoint(near_low[k], near_high[k], *unique_box, *[side[proved[k]]] * 2)
     return points
 
 
@@ -274,3 +280,73 @@ def concave_box(
         ):
             return low[k], high[k]
     return None
+
+
+def tied_point(game: Game, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | None:
+    """Return the first-order point at bounds where some derivatives are exactly zero; None without a proof.
+
+    The box in which it is the only one has room in these choices. In another point there some of them, and
+    those that are free, have derivatives of zero, but these are one-to-one functions.
+    """
+    side = np.where(y == at.low, -1.0, np.where(y == at.high, 1.0, 0.0))
+    slopes = first_order(game, at, y[None], y[None], side[None])
+    outward = np.where(side < 0, -slopes.slope_high[0], slopes.slope_low[0]) > 0
+    tie, strict = np.flatnonzero((side != 0) & ~outward), (side != 0) & outward
+    if not 0 < len(tie) <= TIES or at.ranges is not None or not _vanish(game, at, y, side, tie):
+        return None
+    (point,) = first_order_points(game, at, y[None], side[None], strict)
+    if point is None:
+        return None
+    for radius in TIED_RADII:
+        low, high = point.alone_low.copy(), point.alone_high.copy()
+        inner_end = y - side * radius * (at.high - at.low)
+        low[tie], high[tie] = np.minimum(y, inner_end)[tie], np.maximum(y, inner_end)[tie]
+        if _is_isolated(game, at, low, high, np.where(strict, side, 0.0), tie):
+            return point._replace(alone_low=low, alone_high=high)
+    return None
+
+
+def tied(point: FirstOrderPoint) -> np.ndarray:
+    """Mask of choices at bounds with derivatives of zero: the box in which the point is alone has room."""
+    return np.asarray((point.side != 0) & (point.alone_low < point.alone_high))
+
+
+def is_linear(game: Game, at: Coordinates, choices: np.ndarray) -> bool:
+    """True if the payoff of the player of these choices is linear in them, whatever others choose."""
+    player = int(at.player[choices[0]])
+
+    def bends(z: Any) -> Any:
+        hessian = jax.hessian(lambda x: at.game(game, x).payoffs(at.profile(x))[player])(z)
+        return hessian[np.ix_(choices, choices)]
+
+    middle = at.middle(jnp.asarray(at.low), jnp.asarray(at.high))
+    return _is_zero(bends, np.asarray(middle), {})
+
+
+def _vanish(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, tie: np.ndarray) -> bool:
+    """True if derivatives in choices at bounds are exactly zero, whatever the choices between bounds are."""
+
+    def slopes(z: Any) -> Any:
+        jacobian = jax.jacfwd(lambda x: game.payoffs(at.profile(x)))(z)
+        return jacobian[at.player, np.arange(len(z))][tie]
+
+    return _is_zero(slopes, y, {int(k): float(y[k]) for k in np.flatnonzero(side)})
+
+
+def _is_zero(function: Callable[[Any], Any], example: np.ndarray, values: dict[int, float]) -> bool:
+    nodes, results = operations(function, example, values=values)
+    return all(nodes[place] == ("c", 0.0) for place in results)
+
+
+def _is_isolated(
+    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, tie: np.ndarray
+) -> bool:
+    """True if, with any of the tied choices, derivatives in the free choices are one-to-one in a box."""
+    enclosure = first_order(game, at, low[None], high[None], side[None])
+    free = [k for k in np.flatnonzero(side == 0) if k not in tie]
+    for count in range(1, len(tie) + 1):
+        for part in combinations(tie, count):
+            index = np.ix_([*free, *part], [*free, *part])
+            if not regular(enclosure.bend_low[0][index], enclosure.bend_high[0][index]):
+                return False
+    return bool(enclosure.smooth[0])

@@ -90,7 +90,7 @@ class ExactProof:
             case "policy":
                 return sessions_proof(self.world.tables, self.record)
         if "pattern_count" in self.record:
-            reason = "a file has no reason for ties, indifferent players and sets of equilibria"
+            reason = "a file has no reason for sets of equilibria"
             raise ValueError(f"proof: listed exactly, in fractions; no proof file: {reason}")
         raise ValueError("proof: of this result there is no proof in exact arithmetic")
 

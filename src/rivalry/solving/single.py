@@ -483,14 +483,16 @@ def proof_of(game: Any, world: Any, record: Record) -> Any:
     exact, in_ranges = ExactProof(game, world, record), "where_range" in record
     about_profile = any("axis" in record.get(name, ((), None))[0] for name in ("profile", "equilibria"))
     smooth = isinstance(game, Game) and kernel_conversion(game) is None and not is_tree(game)
-    if exact.claim or "pattern_count" in record or not (about_profile or in_ranges) or not smooth:
+    has_sets = len(record.get("vertex_set", ((), ()))[1]) > 0
+    if exact.claim or has_sets or not (about_profile or in_ranges) or not smooth:
         return exact
     from rivalry.proofs.files import RangesProof, SmoothProof  # loads JAX
 
     if in_ranges:
         return RangesProof(game, record)
     if "equilibria" in record:
-        return SmoothProof(game, record["equilibria"][1], bool(record["complete"][1]), True)
+        by_boxes = "pattern_count" not in record
+        return SmoothProof(game, record["equilibria"][1], bool(record["complete"][1]), by_boxes)
     proved = bool(np.isfinite(record.get("certificate_radius", ((), np.nan))[1]))
     return SmoothProof(game, record["profile"][1][None], False, proved)
 

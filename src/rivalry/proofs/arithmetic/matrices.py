@@ -6,6 +6,8 @@ import numpy as np
 
 from rivalry.core.tolerances import DOMINANCE, EIGENVALUE_ERROR
 
+CONDITION = 1e8  # of the middle of an interval of regular matrices
+NEAR_IDENTITY = 0.25  # sum of a row: below 1 all matrices are regular, below 1/4 elimination shows it too
 UNITS = 20  # steps of the power method for units of choices
 
 
@@ -50,3 +52,11 @@ def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
     largest = np.linalg.eigvalsh(middle)[-1] + np.abs(radius).sum(axis=1).max()
     # eigenvalues of a symmetric matrix are computed to a small multiple of its norm times the rounding unit
     return bool(largest + EIGENVALUE_ERROR * size * len(low) < 0)
+
+
+def regular(low: np.ndarray, high: np.ndarray) -> bool:
+    """True if all matrices between ``low`` and ``high`` are certainly near the middle, which is regular."""
+    if not np.all(np.isfinite(low) & np.isfinite(high)) or np.linalg.cond(low / 2 + high / 2) > CONDITION:
+        return False
+    inverse, radius = np.linalg.inv(low / 2 + high / 2), (high - low) / 2
+    return bool(np.all((np.abs(inverse) @ radius).sum(axis=1) < NEAR_IDENTITY))

@@ -8,7 +8,7 @@ left as the operation that computes it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import partial, reduce
 from itertools import pairwise
@@ -36,6 +36,9 @@ DEFINED = frozenset(
 )
 """Operations that are defined for all numbers, as are powers with exponents in `WHOLE`."""
 WHOLE = range(101)
+VALUES = {"exp": (0.0, 1.0), "log": (1.0, 0.0), "cos": (0.0, 1.0), "logistic": (0.0, 0.5)}
+VALUES |= dict.fromkeys(("sqrt", "tanh", "sin", "atan", "erf"), (0.0, 0.0))
+"""Functions at an operand at which their value is exact."""
 SAME = frozenset(("stop_gradient", "copy", "copy_p", "optimization_barrier", "convert_element_type"))
 
 
@@ -142,8 +145,10 @@ class Operations:
             if value_a is not None:
                 return self.number(-value_a)
             return self.nodes[a][1] if self.nodes[a][0] == "neg" else self.node("neg", a)
-        if name == "log" and value_a in (0.0, 1.0):
-            return self.number(-np.inf if value_a == 0.0 else 0.0)
+        if name in VALUES and value_a == VALUES[name][0]:
+            return self.number(VALUES[name][1])
+        if name == "log" and value_a == 0.0:
+            return self.number(-np.inf)
         if name == "exp" and value_a == -np.inf:
             return self.number(0.0)
         if name == "exp" and (power := self.power_of(a)):
@@ -162,7 +167,7 @@ class Operations:
             return a
         if name in ("mul", "div") and 0.0 in ((value_a,) if name == "div" else (value_a, value_b)):
             # zero times what is undefined is undefined
-            if self.is_defined(b if value_a == 0.0 else a) and name == "mul":
+            if value_b if name == "div" else self.is_defined(b if value_a == 0.0 else a):
                 return self.number(0.0)
             return self.node(name, a, b)
         if name in ("add", "sub", "mul") and value_b is not None and value_a is not None:
@@ -205,12 +210,13 @@ def operations(
     example: np.ndarray,
     largest: int = LARGEST,
     ends: Sequence[tuple[float, float]] = (),
+    values: Mapping[int, float] | None = None,
 ) -> tuple[list[tuple[Any, ...]], list[int]]:
     """Return the operations of a function of a row of numbers, and the places of its results.
 
     Nodes are ``("x", k)``, the number k of the row; ``("c", value)``; and an operation with the places of
     its operands, which stand before it. Of the first of these numbers bounds, ``ends``, may be known: powers
-    that are written by logarithms are then simplified.
+    that are written by logarithms are then simplified. Numbers of the row may have known ``values``.
 
     Raises
     ------
@@ -225,6 +231,8 @@ def operations(
     program = jax.make_jaxpr(lambda y: traced.call(shifts, y)[0])(example)
     tape = Operations(largest, ends)
     places = np.array([tape.node("x", k) for k in range(len(example))], dtype=object)
+    for k, value in (values or {}).items():
+        places[k] = tape.number(value)
     (result,) = _read(tape, program, [_Places(places)])
     return _live_nodes(tape.nodes, [int(part) for part in _places(tape, result).ravel()])
 
@@ -373,7 +381,10 @@ def _rule(tape: Operations, name: str, params: Any) -> Callable[..., int]:
 
 
 def _whole_power(tape: Operations, a: int, n: int) -> int:
-    return a if n == 1 else tape.number(1.0) if n == 0 else tape.node("power", a, tape.number(n))
+    if n == 0:
+        return tape.number(1.0)
+    is_same = n == 1 or (n > 0 and tape.value(a) in (0.0, 1.0))
+    return a if is_same else tape.node("power", a, tape.number(n))
 
 
 def _power(tape: Operations, a: int, b: int) -> int:
