@@ -284,7 +284,7 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
 
 
 def _outward_over_parts(
-    game: Game, parts: list[oracles.Part], x: np.ndarray, player: int, response: Response
+    game: Game, parts: list[oracles.Summand], x: np.ndarray, player: int, response: Response
 ) -> Response:
     """Return a best response whose bound is the payoff at ``x`` plus the largest gain in every part.
 

@@ -279,24 +279,6 @@ def closed_form(game: object) -> np.ndarray:
     raise unknown(game, "closed form")
 
 
-class Cases(NamedTuple):
-    """All equilibria of a game, found case by case in exact arithmetic."""
-
-    equilibria: list[list[list[Fraction]]]  # [equilibrium player axis]
-    count: int  # cases
-    noun: str
-    plural: str
-
-
-@oracle()
-def equilibria_by_cases(game: object) -> Cases:
-    """Return all equilibria of a game whose payoffs jump, in fractions.
-
-    The generic answer raises `Unsupported`.
-    """
-    raise unknown(game, "proof by cases")
-
-
 @oracle()
 def plot_data(game: object) -> Mapping[str, Callable[[Profile], Record]]:
     """Return functions of a profile that compute arrays for plots, by name. Generic: none."""
@@ -334,6 +316,24 @@ def to_finite(game: object) -> FiniteGame:
     `Unsupported`; `rivalry.tables.tabulate` makes tables of other games at grid points.
     """
     raise unknown(game, "finite form")
+
+
+class Cases(NamedTuple):
+    """All equilibria of a game, found case by case in exact arithmetic."""
+
+    equilibria: list[list[list[Fraction]]]  # [equilibrium player axis]
+    number: int  # of cases
+    noun: str
+    plural: str
+
+
+@oracle()
+def equilibria_by_cases(game: object) -> Cases:
+    """Return all equilibria of a game whose payoffs jump, in fractions.
+
+    The generic answer raises `Unsupported`.
+    """
+    raise unknown(game, "proof by cases")
 
 
 @oracle()
@@ -431,7 +431,7 @@ def stage_game(game: object, t: int | Array, ahead: Float[Array, "player"]) -> A
     raise unknown(game, "stage games")
 
 
-class Part(NamedTuple):
+class Summand(NamedTuple):
     """A part of a game whose payoffs are weighted sums over its parts."""
 
     name: str  # period 1, level -30
@@ -440,7 +440,7 @@ class Part(NamedTuple):
 
 
 @oracle()
-def separate_parts(game: object) -> list[Part]:
+def separate_parts(game: object) -> list[Summand]:
     """Return the games of which a game is the weighted sum; nothing where its parts depend on each other.
 
     A profile then holds those of the parts, of equally many axes, one after the other, and an equilibrium is
@@ -452,7 +452,7 @@ def separate_parts(game: object) -> list[Part]:
     if stages.periods < 2 or stages.infinite_horizon or stages.coupled or not stages.all_reached:
         return []
     ahead = jnp.zeros(np.shape(stages.weights)[1])
-    return [Part(f"period {t + 1}", 1.0, stage_game(game, t, ahead)) for t in range(stages.periods)]
+    return [Summand(f"period {t + 1}", 1.0, stage_game(game, t, ahead)) for t in range(stages.periods)]
 
 
 @oracle()

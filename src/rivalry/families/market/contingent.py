@@ -8,9 +8,9 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.core.oracles import Part, at_home
+from rivalry.core.oracles import Summand, at_home
 from rivalry.core.space import Box, Profile
-from rivalry.core.tree import hashable_method
+from rivalry.core.tree import payoff_method
 from rivalry.families.market.leadership import StagedMarket, staged_market
 from rivalry.families.market.model import Market
 from rivalry.runtime.jax import jax
@@ -73,15 +73,15 @@ class ContingentMarket(OneLineRepr, eqx.Module):
         return game_of(self.game.at_level(level))
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[Summand]:
         """The games of the levels, with their probabilities."""
         levels, chances = np.asarray(self.levels), np.asarray(self.probabilities)
         return [
-            Part(f"level {level:g}", float(chance), self.at_level(float(level)))
+            Summand(f"level {level:g}", float(chance), self.at_level(float(level)))
             for level, chance in zip(levels, chances, strict=True)
         ]
 
-    @hashable_method
+    @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return profits after tax, averaged over the levels of the shock."""
 

@@ -112,7 +112,7 @@ class ParametrisedGame:
 
     def fixed(self, value: float, x: np.ndarray) -> np.ndarray:
         """Return a profile ``x`` [player axis] with the entries that cannot change at their values."""
-        return x if self.mask.all() else np.asarray(fix(self.at(value).space, x))
+        return x if self.mask.all() else np.asarray(fix(self.at(value).space, put(x)))
 
     def payoffs_and_gains(self, value: float, x: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
         """Return payoffs [player], and the largest gain [player] found on a grid of ``points`` with local
