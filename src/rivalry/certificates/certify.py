@@ -152,8 +152,12 @@ def _judge(
         bound = np.maximum(
             np.fmax([response.bound for response in responses], best_payoffs) - current_payoffs, 0.0
         )
+    # a gain is small beside what best responses win, or beside the payoff, not beside a ruin that they avoid
+    limits = np.fmax(np.where(np.isfinite(bound), bound, regret), np.abs(current_payoffs))
+    sizes = np.array([stake.unit for stake in stakes])
+    stakes = [stake.capped(most) for stake, most in zip(stakes, limits, strict=True)]
     at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("choice", "play"))
-    rounded = ROUNDING * (np.maximum(np.abs(best_payoffs), np.abs(current_payoffs)) + at_stake + play)
+    rounded = ROUNDING * (np.maximum(np.abs(best_payoffs), np.abs(current_payoffs)) + sizes + play)
     rounded = np.where(np.isfinite(rounded), np.maximum(rounded, VANISHING), 0.0)
     if rounding_error.knows(game):
         rounded = np.array([rounding_error(game, np.asarray(x), player) for player in range(len(x))])
@@ -164,7 +168,7 @@ def _judge(
         regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)
     method = ""
     # of payoffs whose digits are lost to a constant nothing is known but large gains
-    if np.any(lost := (at_stake > 0) & (rounded > APPROXIMATE * units) & ~(regret > allowed)):
+    if np.any(lost := (at_stake > 0) & (rounded > APPROXIMATE * sizes) & ~(regret > allowed)):
         regret, bound = np.where(lost, np.nan, regret), np.where(lost, np.inf, bound)
         method = (
             f"; payoffs are rounded to {np.max(rounded[lost]):.2g}, with {np.max(units[lost]):.2g} at stake"

@@ -12,6 +12,10 @@ a wide range stretches the other. On simplices that is so only of sides with unl
 equilibrium all choices pay nearly the same; where there are pure choices, a low quantile of the stakes
 against those of the rivals counts if it is larger. The effect of play is measured likewise. It matters where
 the player's choice changes its payoff by next to nothing.
+
+Where a choice dominates all others, the closest of these have a loss that may be ruin. It counts in
+certificates for at most what best responses win, by the proven bound where there is one, or for the size of
+the payoff if that is larger.
 """
 
 from __future__ import annotations
@@ -65,16 +69,28 @@ class Stake(NamedTuple):
         Change of its payoff that all players together can cause.
     best
         Best payoff met while these were measured.
+    dominated
+        What the closest choices lose on axes where all are dominated.
     """
 
     choice: float
     play: float
     best: float
+    dominated: float = 0.0
 
     @property
     def unit(self) -> float:
         """The unit of the tolerance of an equilibrium."""
-        return max(self.choice, PLAY_SHARE * self.play)
+        return max(self.choice, PLAY_SHARE * self.play, self.dominated)
+
+    def capped(self, most: float) -> Stake:
+        """The stake in which choices that nobody would make count for at most this payoff.
+
+        They may be ruinous, and beside ruin any gain is small.
+        """
+        dominated = min(self.dominated, most)
+        choice = dominated if self.choice == self.dominated else self.choice
+        return self._replace(choice=choice, dominated=dominated)
 
 
 class GameAtProfile:
@@ -213,14 +229,15 @@ def _box_stakes(
         # where all single changes are dominated, so are joint ones, whose losses end with the box
         fallbacks = zip(stakes, smallest, together, strict=True)
         stakes = [stake or small or end for stake, small, end in fallbacks]
-    effects = np.maximum(effects, smallest / PLAY_SHARE).tolist()
-    for game in np.flatnonzero(~(np.array(stakes) + effects > 0) & np.isfinite(base_pays[:, 0])):
+    known = np.array(stakes) + effects + smallest > 0
+    for game in np.flatnonzero(~known & np.isfinite(base_pays[:, 0])):
         # no single choice matters, as at the middle of matching pennies: all players move
         effects[game] = _effect_of_all(games, best_profiles, player)[game]
         # payoffs that vary less than they are rounded have lost their digits: that little is at stake
         varied = np.ptp(choice_pays[game][np.isfinite(choice_pays[game])])
         stakes[game] = 0.0 if effects[game] else varied
-    return [Stake(*map(float, numbers)) for numbers in zip(stakes, effects, best_pays, strict=True)]
+    rows = zip(stakes, effects, best_pays, smallest, strict=True)
+    return [Stake(*map(float, numbers)) for numbers in rows]
 
 
 def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
