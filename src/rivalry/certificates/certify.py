@@ -22,7 +22,7 @@ from rivalry.core.assumed_range import with_rise
 from rivalry.core.batched_games import Together
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game, PopulationGame, is_agents, is_population
-from rivalry.core.oracles import Response, separate_parts, shared_constraints
+from rivalry.core.oracles import Response, claim_scope, separate_parts, shared_constraints
 from rivalry.core.payoffs import concrete_array, concrete_profile, payoffs, payoffs_at
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.space import visibly_apart
@@ -190,7 +190,8 @@ def _judge(
     distant = np.any(visibly_apart(game.space, np.asarray(x), best_responses, tolerance), axis=1)
     allowed = np.where(distant & (regret > rounded), np.minimum(rounded, allowed), allowed)
     words = weak.method + method
-    result = Certificate(regret, bound, weakest, words, allowed, at_stake, rounding, payoff=current_payoffs)
+    numbers = regret, bound, weakest, words, allowed, at_stake, rounding
+    result = Certificate(*numbers, payoff=current_payoffs, scope=claim_scope(game))
     return with_rise(game, np.asarray(x), [response.strategy for response in responses], result)
 
 

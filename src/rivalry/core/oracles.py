@@ -601,6 +601,19 @@ def discounting_channels(
     raise unknown(game, "channels of discounting")
 
 
+def claim_scope(game: Any) -> str:
+    """Return what a claim about one period leaves out; empty for a game that carries nothing further.
+
+    It follows from `discounting_channels`, also for a wrapper of such a game.
+    """
+    while not discounting_channels.knows(game):
+        if not (type(game).__module__.startswith("rivalry.") and hasattr(game, "game")):
+            return ""
+        game = game.game
+    states = getattr(discounting_channels(game), "state", ())
+    return f"of one period (later ones depend on it through {' and '.join(states)})" if states else ""
+
+
 # Oracles of a `rivalry.core.game.MarkovGame`, with states of its own type.
 
 

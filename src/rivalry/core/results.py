@@ -90,6 +90,7 @@ STORED_AS = {
     "radius": "certificate_radius",
     "multipliers": "multiplier",
     "error": "regret_error",
+    "scope": "claim_scope",
 }
 """Names in a record of the fields of a certificate, where they differ."""
 
@@ -141,6 +142,9 @@ class Certificate(NamedTuple):
     error
         Half the width of the 95 % interval of an estimated ``regret``; infinite where play was too short for
         one, None where the regret is no estimate, or its interval is the tolerance.
+    scope
+        What the claim is of, where it is not the whole game: one of several periods that depend on each
+        other.
     """
 
     regret: np.ndarray
@@ -156,6 +160,7 @@ class Certificate(NamedTuple):
     multipliers: np.ndarray | None = None
     payoff: np.ndarray | None = None
     error: np.ndarray | None = None
+    scope: str = ""
 
     @property
     def variational(self) -> bool:
@@ -214,14 +219,20 @@ class Certificate(NamedTuple):
         'approximate equilibrium: no gain above 0.5 % of the payoff at stake'
         """
         if self.claim in WITH_GAIN:
-            return f"{self.claim}: {gain_in_words(self.largest_gain, self.claim)}"
-        return f"{self.claim} ({self.method})" if self.claim == "no deviation found" else self.claim
+            return f"{self.scoped_claim}: {gain_in_words(self.largest_gain, self.claim)}"
+        method = f" ({self.method})" if self.claim == "no deviation found" else ""
+        return f"{self.scoped_claim}{method}"
+
+    @property
+    def scoped_claim(self) -> str:
+        """The claim with its scope, where that is not the whole game."""
+        return f"{self.claim}, {self.scope}" if self.scope else self.claim
 
     def record(self) -> Record:
         """Return the certificate as a record."""
         record: Record = {}
         for name, value in {**self._asdict(), "claim": self.claim}.items():
-            if value is not None and name != "payoff":
+            if value is not None and name != "payoff" and (name, value) != ("scope", ""):
                 array = np.asarray(value) if isinstance(value, str) else np.asarray(value, dtype=float)
                 record[STORED_AS.get(name, name)] = (("player", "constraint")[: array.ndim], array)
         if self.multipliers is not None:
@@ -257,7 +268,7 @@ class Certificate(NamedTuple):
         if self.payoff is not None and np.shape(self.payoff) == np.shape(self.regret):
             gain += f" of a payoff of {self.payoff[widest] + 0.0:.3g}"  # no minus zero
         text = (
-            f"{self.statement if self.claim in WITH_GAIN else self.claim}: "
+            f"{self.statement if self.claim in WITH_GAIN else self.scoped_claim}: "
             f"{gain}, bound {np.max(self.bound):.3g}, "
             f"{evidence} ({self.method}), tolerance {tolerance[widest]:.3g}"
         )

@@ -20,7 +20,7 @@ from rivalry.core.game import (
     profile_dims,
 )
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
-from rivalry.core.oracles import discounting_channels, exchangeable, labels
+from rivalry.core.oracles import claim_scope, discounting_channels, exchangeable, labels
 from rivalry.core.payoffs import checked_profile, numpy_payoffs, payoffs, payoffs_at
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
@@ -234,6 +234,8 @@ def certify(
         record.setdefault("gamma_channels", ((), np.asarray(discounting_channels(game).text)))
     if is_population(game):
         return _certified_population(game, record, proof, tolerance)
+    if "equilibria" in record and (scope := claim_scope(game)):
+        record["claim_scope"] = ((), np.asarray(scope))
     if isinstance(game, Game) and has_answer(record):
         profile = np.asarray(checked_profile(game, record["profile"][1]), dtype=float)
         certified = {} if certified is None else certified

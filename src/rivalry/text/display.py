@@ -361,6 +361,8 @@ def equilibrium_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[st
     if radius is None or not record["complete"][1]:
         complete = "true" if record["complete"][1] else "false"
         lines[0] += f"; complete: {complete} ({record['complete_reason'][1]})"
+    if "claim_scope" in record:
+        lines[0] += f"; {record['claim_scope'][1]}"
     for k, (profile, payoff) in enumerate(zip(equilibria[:limit], pays, strict=False)):
         rows = [strategy_in_words(row) for row in profile]
         if has_actions:
@@ -687,6 +689,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     ),
     "commitment": (ONE, "the leader's strategy and the follower's response"),
     "commitment_payoff": (PAYOFF, "payoffs under the leader's commitment"),
+    "claim_scope": ("", "what the claim is of, where it is not the whole game"),
     "complete": (ONE, "whether it is proved that no equilibrium is missing"),
     "complete_reason": ("", "why the list of equilibria is complete or not"),
     "composition": ("individuals", "numbers of individuals with each action, of every composition"),

@@ -186,7 +186,7 @@ _PER_RESULT = ("certificate_radius", "distance")
 _LARGEST = ("regret", "bound", *_PER_RESULT)
 ABOUT = (
     *("cell", "status", "claim", "coverage", "rounding", "payoff", "regret", "regret_error", "bound"),
-    *("concept", "concept_residual", "certificate_method", "certificate_radius", "tolerance"),
+    *("claim_scope", "concept", "concept_residual", "certificate_method", "certificate_radius", "tolerance"),
     *("at_stake", "verified_proof", "proof_refusal", "exchangeable"),
 )
 """Variables that describe a result and are not metrics of it."""

@@ -209,6 +209,7 @@ def on_claims(
         sentence += f" (solution concept: {concepts[0]})"
     if concept_clause:
         sentence = f"{concept_clause}; {_of_rest(rows, other_concepts, words)}, {lowered(sentence)}"
+    sentence += _on_scopes(rows, words)
     roundings = sorted({word for point in rows for word in point.roundings})
     basis = f"{total} certificate{'s' * (total != 1)}" + (
         f", bounds {' or '.join(roundings)}" if roundings else ""
@@ -221,6 +222,18 @@ def on_claims(
         subject = joined(names) if len(names) < 3 else f"the {len(names)} {group}"
         sentence = f"For {subject}, {sentence[0].lower()}{sentence[1:]}"
     return [Sentence(f"{at_point(study, points, words, sentence)}.", basis)]
+
+
+def _on_scopes(points: Sequence[PointResults], words: Words) -> str:
+    """Clause on what claims are of, where that is not the whole game; per method where they differ."""
+    methods: dict[str, dict[str, None]] = {}
+    for point in points:
+        methods.setdefault(point.scope, {})[point.algorithm] = None
+    named = [(scope, list(names)) for scope, names in methods.items() if scope]
+    if len(methods) == 1:
+        return "".join(f"; claims are {scope}" for scope, _ in named)
+    clauses = [f"for {joined([words.method(name) for name in names])} {scope}" for scope, names in named]
+    return f"; claims are {joined(clauses)}" if clauses else ""
 
 
 def claim_courses(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[str]:

@@ -169,6 +169,11 @@ class PointResults:
         """Solution concept other than Nash and mean field."""
         return _concept(self._own)
 
+    @cached_property
+    def scope(self) -> str:
+        """What the claims are of, where it is not the whole game."""
+        return " or ".join(sorted(set(map(str, self._own.get("claim_scope", ()))) - {""}))
+
     @property
     def other_concept(self) -> str:
         """The equilibrium concept, not a Nash one, of results that are no Nash equilibria; else empty."""
@@ -793,7 +798,15 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     used = (
         *("claim", "regret", "regret_error", "bound", "at_stake", "tolerance"),
         *("certificate_method", "coverage"),
-        *("concept", "certificate_radius", "concept_residual", "profile", "payoff", "player_name"),
+        *(
+            "claim_scope",
+            "concept",
+            "certificate_radius",
+            "concept_residual",
+            "profile",
+            "payoff",
+            "player_name",
+        ),
         *(
             "verified_proof",
             "action_name",

@@ -421,7 +421,8 @@ def certificate(
     allowed = tolerance * np.array([stake.unit for stake in stakes]) + ROUNDING * size
     coverage: Coverage = "exact" if exact else "lower bound"
     rounding: Rounding = "floating point" if exact else ""
-    proof = Certificate(regret, bound, coverage, method, allowed, at_stake, rounding, payoff=payoff)
+    numbers = regret, bound, coverage, method, allowed, at_stake, rounding
+    proof = Certificate(*numbers, payoff=payoff, scope=oracles.claim_scope(game))
     atoms = np.where((weights > 0)[..., None], action_grid, np.nan)
     ends = (np.nanmin(atoms, axis=1), np.nanmax(atoms, axis=1))
     at_end = [open_range(game.space, x).startswith(AT_OPEN_END) for x in ends]

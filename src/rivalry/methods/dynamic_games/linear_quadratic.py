@@ -14,7 +14,7 @@ from rivalry.core.array_games import LinearQuadraticGame
 from rivalry.core.game import scale
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, knows
-from rivalry.core.oracles import outside_linear, to_linear_quadratic
+from rivalry.core.oracles import claim_scope, outside_linear, to_linear_quadratic
 from rivalry.core.results import Certificate, Record
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.dynamic_games import riccati
@@ -38,6 +38,7 @@ class LinearQuadraticWorld(NamedTuple):
     game: LinearQuadraticGame
     scale: float
     outside: Callable[[np.ndarray], str]  # where a path leaves the game's domain
+    scope: str = ""  # of the claim, where the payoffs of the game are of one period
 
 
 class LinearQuadratic(BaseLearner):
@@ -129,7 +130,8 @@ class LinearQuadratic(BaseLearner):
             raise ValueError(f"gamma: {rates} must be equal for a joint plan; otherwise it changes over time")
         if self.solution == "commitment_stackelberg":
             _euler(matrices, 1 - self.leader)
-        return LinearQuadraticWorld(matrices, scale(game), partial(outside_linear, game))
+        scope = "of all periods" if claim_scope(game) else ""
+        return LinearQuadraticWorld(matrices, scale(game), partial(outside_linear, game), scope)
 
     def length(self, world: LinearQuadraticWorld) -> int:
         """Return the iteration limit."""
@@ -239,6 +241,8 @@ class LinearQuadratic(BaseLearner):
             )
             record = {name: value for name, value in record.items() if name not in PROOF}
             record["outside"] = (), np.asarray(reason)
+        if world.scope and "claim" in record:
+            record["claim_scope"] = (), np.asarray(world.scope)
         return record | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
 
 
