@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from itertools import permutations
 from typing import Any
 
 import equinox as eqx
@@ -108,21 +110,48 @@ def test_a_uniform_resource_has_the_variance_of_a_logistic_variable() -> None:
     assert symmetric_equilibrium(rv.games.influencer(kernel="beta", players=9, **ends)).threshold == np.inf
 
 
-@pytest.mark.parametrize("corners", [2, 3, 4])
+@pytest.mark.parametrize(
+    ("corners", "within"), [(2, 1e-3), (3, 1e-3), (4, 5e-3), pytest.param(5, 0.02, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("players", [3, 5])
-def test_thresholds_of_a_uniform_resource_do_not_depend_on_a_mesh(corners: int, players: int) -> None:
+def test_thresholds_of_a_uniform_resource_do_not_depend_on_a_mesh(
+    corners: int, within: float, players: int
+) -> None:
     """Logarithms of uniform shares have covariance pi^2/6 along the simplex, whatever its corners."""
     threshold = symmetric_equilibrium(
         rv.games.influencer(**SIMPLEX, corners=corners, reach=[0.3] * players)
     ).threshold
     weight = (players - 2) / (players - 1)
     exact = brentq(lambda s: polygamma(1, 1 + 1 / (corners * s)) - weight * np.pi**2 / 6, 0.05, 50.0)
-    assert threshold == pytest.approx(exact, rel=0.02)
+    assert threshold == pytest.approx(exact, rel=within)
     draws = np.random.default_rng(1).dirichlet(np.ones(corners), 20_000)
     drawn = rv.games.influencer(
         **SIMPLEX, corners=corners, reach=[0.3] * players, resource_points=draws, resource=np.ones(20_000)
     )
     assert threshold == pytest.approx(symmetric_equilibrium(drawn).threshold, rel=0.06)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("corners", "within"), [(3, 1e-5), (4, 1e-3), (5, 0.02)])
+def test_corners_in_another_order_have_the_same_payoffs(corners: int, within: float) -> None:
+    """Up to the error of the usual points, which a rule over one coordinate after the other has."""
+    game = rv.games.influencer(**SIMPLEX, corners=corners, reach=[0.3] * 3)
+    x = np.random.default_rng(0).dirichlet(3 * np.ones(corners), 3)
+    for order in permutations(range(corners)):
+        np.testing.assert_allclose(game.payoffs(x[:, order]), game.payoffs(x), rtol=within)
+
+
+@pytest.mark.parametrize("corners", [3, 4, 6])
+def test_the_error_of_the_usual_points_is_stated(corners: int) -> None:
+    """Of six corners few points per direction would have to be a million in all."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rv.games.influencer(**SIMPLEX, corners=corners, reach=[0.3] * 3)
+    coarse = [str(warning.message) for warning in caught if "resource_points" in str(warning.message)]
+    assert bool(coarse) == (corners > 5)
+    assert all(
+        "the 1024 usual points of 6 corners miss variances of log shares by" in line for line in coarse
+    )
 
 
 def test_points_off_edges_hold_as_much_as_those_of_a_mesh() -> None:

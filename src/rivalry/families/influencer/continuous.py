@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from math import factorial
 from typing import Any, NamedTuple
+from warnings import warn
 
 import equinox as eqx
 import numpy as np
@@ -152,8 +153,9 @@ def _product(lines: Sequence[np.ndarray]) -> np.ndarray:
 QUADRATURE = 1e-10  # relative change of payoffs and gradients, when the number of nodes is doubled
 FIRST = {1: 64, 2: 16}  # nodes in each direction at first; 8 in more than two
 MOST, LONGEST = 2**17, 2**12  # largest numbers of nodes, in all and in one direction
-NODES = {2: 64, 3: 12, 4: 6, 5: 4, 6: 3}  # per direction, in place of a mesh, by corners; 2 for more
+NODES = {2: 64, 3: 12, 4: 8, 5: 6, 6: 4}  # per direction, in place of a mesh, by corners; 2 for more
 LARGEST = 12  # corners up to which they are used
+COARSE = 0.02  # relative error of variances of log shares, above which such nodes are called coarse
 CHUNK = 256  # nodes evaluated at once, so that one compiled program serves every number
 PROFILES = 4  # at which payoffs and gradients are compared
 INSIDE = 0.4  # fraction by which these profiles are moved towards the middle of a simplex
@@ -226,13 +228,28 @@ class GaussRule(NamedTuple):
         return np.asarray(density * (b - low) ** -p * (high - b) ** -q)
 
 
+def log_share_error(corners: int, count: int) -> float:
+    """Return the error of a graded rule: the largest relative one of the variances of ``log(b_k / b_l)``.
+
+    For a uniform density they are pi^2/3. Unlike errors of pairs of corners count, too.
+
+    >>> round(log_share_error(3, 12), 4), round(log_share_error(4, 8), 4)
+    (0.0001, 0.0018)
+    """
+    nodes, weights = on_simplex(corners, count, graded=True)
+    covariance = np.cov(np.log(nodes), rowvar=False, aweights=weights, bias=True)
+    variances = np.diag(covariance)[:, None] + np.diag(covariance) - 2 * covariance
+    pairs = np.triu_indices(corners, 1)
+    return float(np.max(np.abs(variances[pairs] * 3 / np.pi**2 - 1)))
+
+
 def nodes_off_edges(
     resource: object, third_party: object, space: Domain
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return points of a simplex off its edges, and the resource there, where it is a density; else None.
 
-    They are nodes of a graded rule, about as many as a mesh has points, and the mean amount per node is that
-    of a mesh.
+    They are nodes of a graded rule, and the mean amount per node is that of a mesh. Warns where they are
+    coarse.
     """
     kind = third_party.get("kind") if isinstance(third_party, Mapping) else ""
     is_named = (
@@ -240,7 +257,12 @@ def nodes_off_edges(
     )
     if not (is_named and has_density(resource) and space.axes <= LARGEST):
         return None
-    spec = {"kind": "continuous", "nodes": NODES.get(space.axes, 2)}
+    count = NODES.get(space.axes, 2)
+    if (error := log_share_error(space.axes, count)) > COARSE:
+        usual = f"the {count ** (space.axes - 1)} usual points of {space.axes} corners"
+        use = "give points, or {kind = 'continuous'}"
+        warn(f"resource_points: {usual} miss variances of log shares by {error:.0%}; {use}", stacklevel=2)
+    spec = {"kind": "continuous", "nodes": count}
     node_data = GaussRule.of(spec, resource, space, graded=True).nodes(0)
     assert node_data is not None  # since there are few
     points, weights = node_data
