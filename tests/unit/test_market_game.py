@@ -440,7 +440,7 @@ CHAIN = {"kind": "markov", "levels": [1.0, 2.0]}
     [
         ({"kind": "walk"}, "shock.kind: 'walk' is unknown"),
         (AR1 | {"rho": 1.0}, "shock.rho: 1.0 must be above -1 and below 1"),
-        (AR1 | {"sd": 0.0}, "shock.sd: 0.0 must be above 0"),
+        (AR1 | {"sd": -1.0}, "shock.sd: -1.0 must be at least 0"),
         (AR1 | {"count": 1}, "shock.count: 1 must be a whole number of at least 2"),
         (AR1 | {"levels": [1.0]}, "shock.levels: is not known; ar1 takes rho, sd, count, on"),
         (AR1 | {"on": "slope"}, "shock.on: 'slope' is unknown"),

@@ -254,7 +254,7 @@ def test_markov_perfect_value_of_the_reference_case() -> None:
     ("options", "said"),
     [
         ({}, "adjustment: 'none' must be 'predetermined'"),
-        ({"adjustment": "spot"}, "adjustment: 'spot' must be 'predetermined'"),
+        ({"adjustment": "spot", "adjustment_cost": 1.0}, "adjustment: 'spot' must be 'predetermined'"),
         ({"demand": "isoelastic", "adjustment": "predetermined"}, "demand: 'isoelastic' is not linear"),
         ({**BEFORE, "fixed_cost": 1.0}, "fixed_cost: makes cash flow jump"),
         ({**BEFORE, "capacity": 3.0}, "capacity: makes"),

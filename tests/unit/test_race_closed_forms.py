@@ -228,7 +228,7 @@ def test_no_equilibrium_without_productivity_or_stakes() -> None:
     ({"horizon": 5}, "horizon: 5 must be 1"),
     ({"horizon": "inf", "ease_of_winning": 1.0, "gamma": 0.9}, "horizon: inf must be 1"),
     ({"contest": "best"}, "contest: best has no closed form; known: ratio"),
-    ({"cost": "quadratic"}, "cost: quadratic has no closed form"),
+    ({"cost": {"kind": "quadratic", "safety_price_slope": 0.1}}, "cost: quadratic has no closed form"),
     ({"invest": True}, "invest: must be false"),
 ])  # fmt: skip
 def test_errors_name_the_key_without_a_closed_form(keys: dict[str, Any], said: str) -> None:
@@ -247,7 +247,7 @@ def test_points_contain_plain_numbers() -> None:
         ({"horizon": 2}, "horizon: 2 must be 1"),
         ({"horizon": "inf", "gamma": 0.5, "ease_of_winning": 1.0}, "horizon: inf must be 1"),
         ({"contest": "logit"}, "contest: logit has no closed form; known: ratio"),
-        ({"cost": "penalty"}, "cost: penalty has no closed form; known: linear"),
+        ({"cost": {"kind": "penalty", "fine": 1.0}}, "cost: penalty has no closed form; known: linear"),
         ({"invest": True}, "invest: must be false"),
         ({"gamma": [0.5, 1.0], "discount_offset": 1}, "gamma: weights .* differ"),
         ({"scale_penalty": [0.5, 0.6]}, r"scale_penalty: \[0.5, 0.6\] differ"),

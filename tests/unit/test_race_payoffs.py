@@ -411,7 +411,8 @@ def test_technology_stays_within_the_bounds_of_states(spillover: str) -> None:
         ({"scale_penalty": [0.5, 0.7, 0.5]}, [0, 1, 0]),
         ({"horizon": 2, "scale_penalty": [[0.5, 0.5], [0.5, 0.6]]}, [0, 1]),
         ({"horizon": "inf", "gamma": [0.9, 0.8], "ease_of_winning": 1.0}, [0, 1]),
-        ({"disaster_cost": [[1.0, 1.0], [1.0, 1.0]]}, [0, 1]),
+        ({"disaster_cost": [[1.0, 2.0], [2.0, 1.0]]}, [0, 1]),
+        ({"disaster_cost": [[2.0, 2.0], [2.0, 2.0]]}, [0, 0]),
         ({"risk": lambda z, sigma, numbers: sigma}, [0, 1]),
     ],
 )

@@ -412,6 +412,11 @@ def with_(game: G, **changes: object) -> G:
     for name, value in new.items():
         if name not in keys:
             game = replace_array(game, name, value) if plain else eqx.tree_at(attrgetter(name), game, value)
-        elif keys[name][1].shape == value.shape and not np.array_equal(getattr(game, name), value):
+            continue
+        # a factory leaves the array of a neutral value out, or gives it another shape
+        array = _array(game, name)
+        if array is None or not array.shape == keys[name][1].shape == value.shape:
+            continue
+        if not np.array_equal(array, value):
             raise ValueError(f"{name}: follows from other keywords of this game; change those")
     return game

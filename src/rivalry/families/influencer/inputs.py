@@ -157,11 +157,13 @@ def third_party(spec: object, points: np.ndarray) -> Any:
         influence = np.asarray(values, dtype=float)
     else:
         influence = as_numbers(spec, "third_party")
-    return put(validate_weights(influence, len(points), "third_party"))
+    # no influence anywhere is no third party
+    is_absent = influence.shape == (len(points),) and not np.any(influence)
+    return None if is_absent else put(validate_weights(influence, len(points), "third_party"))
 
 
 def abstention(spec: object) -> Any:
-    """Return Q, the factor of abstention's influence, or None. Raises `ValueError`."""
+    """Return Q, the factor of abstention's influence; None where nobody abstains. Raises `ValueError`."""
     if spec is None:
         return None
     if isinstance(spec, Mapping):
@@ -171,7 +173,8 @@ def abstention(spec: object) -> Any:
     q = float(spec)  # type: ignore[arg-type]
     if not (np.isfinite(q) and q >= 0):
         raise ValueError(f"abstention: Q = {q:g} must be finite and at least 0")
-    return put(q)
+    # a row of no influence has the logarithm of 0, which no derivative passes
+    return put(q) if q else None
 
 
 # --- kernels ------------------------------------------------------------------------------------------------

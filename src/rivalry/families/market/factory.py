@@ -223,6 +223,9 @@ def market(
     numbers = _numbers(options, count)
     order, moves = _order(options, count)
     cycle = _turns(turns, moves, count)
+    firms = tuple(range(count))
+    if moves == "alternating" and all(row == firms for row in cycle):
+        moves, cycle = "simultaneous", ()  # all firms move in every period
     chain = shock_of(shock, shock_observed)
     if chain is not None:
         _check_levels(numbers, chain, demand)
@@ -355,7 +358,9 @@ def _order(options: Mapping[str, Any], players: int) -> tuple[tuple[tuple[int, .
         raise ValueError(
             f"timing: {timing!r} clashes with {len(order)} stages; must be 'staged', or one stage"
         )
-    return order, "staged" if len(order) > 1 else timing or "simultaneous"
+    if len(order) > 1:
+        return order, "staged"
+    return order, "alternating" if timing == "alternating" else "simultaneous"
 
 
 def _turns(turns: object, timing: str, players: int) -> tuple[tuple[int, ...], ...]:
@@ -407,8 +412,10 @@ def _dynamics(options: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
     if options["capex"] is not None and not np.all(limited):
         raise ValueError("capacity: must be finite where capex lets firms invest in it")
     sticky, cash, invest = options["sticky"] > 0, options["cash"] is not None, options["capex"] is not None
-    flags = map(bool, (sticky, cash, invest, options["reversible"], np.any(limited)))
-    return Dynamics(options["adjustment"], *flags)
+    flags = map(bool, (sticky, cash, invest, invest and options["reversible"], np.any(limited)))
+    # where changes of output are free and take effect at once, nothing is adjusted
+    is_free = options["adjustment"] == "spot" and not np.any(np.asarray(numbers["adjustment_cost"]))
+    return Dynamics("none" if is_free else options["adjustment"], *flags)
 
 
 def _check_levels(numbers: dict[str, Any], chain: Shock, demand: str) -> None:

@@ -229,7 +229,9 @@ class Shock(eqx.Module):
 
 
 def shock_of(table: Any, observed: bool) -> Shock | None:
-    """Return the shock that a table describes, None without a table. Raises `ValueError`.
+    """Return the shock that a table describes, None without a table or where all its levels are 0.
+
+    Raises `ValueError`.
 
     ``ar1`` is the chain of Rouwenhorst (1995) with ``count`` levels, whose persistence ``rho`` and standard
     deviation ``sd`` are exact.
@@ -254,6 +256,8 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
         if key not in table and not (kind == "iid" and key == "probabilities"):
             raise ValueError(f"shock.{key}: is missing; {kind} takes {', '.join(SHOCKS[kind])}")
     levels, chain = {"iid": _iid, "ar1": _ar1, "markov": _markov}[kind](table)
+    if not np.any(levels):
+        return None  # nothing is shocked
     return Shock(put(levels), put(chain), put(_stationary(chain)), bool(observed), on)
 
 
@@ -270,6 +274,7 @@ def _iid(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     if len(stationary) != len(levels) or np.any(stationary < 0) or abs(stationary.sum() - 1) > SUMS:
         rule = f"must be {len(levels)} numbers that sum to 1"
         raise ValueError(f"shock.probabilities: {stationary.tolist()} {rule}")
+    levels, stationary = levels[stationary > 0], stationary[stationary > 0]
     return levels, np.tile(stationary / stationary.sum(), (len(levels), 1))
 
 
@@ -288,8 +293,8 @@ def _ar1(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     limit("shock.count", count, count)
     if not -1 < rho < 1:
         raise ValueError(f"shock.rho: {rho!r} must be above -1 and below 1")
-    if not sd > 0:
-        raise ValueError(f"shock.sd: {sd!r} must be above 0")
+    if not sd >= 0:
+        raise ValueError(f"shock.sd: {sd!r} must be at least 0")
     stay = (1 + rho) / 2
     chain = np.array([[stay, 1 - stay], [1 - stay, stay]])
     for _ in range(count - 2):

@@ -152,7 +152,7 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
     """
     _check_closed_form(game)
     numbers = game.numbers_at(0)
-    numbers_of_player: dict[str, Any] = {}
+    numbers_of_player: dict[str, Any] = {"loser_weight": 0.0}
     for name in filter(numbers.__contains__, USED):
         values = np.asarray(numbers[name], float)
         if values.min() < values.max():

@@ -30,6 +30,7 @@ from rivalry.families.race.keys import (
     locate_key,
     number,
     per_player,
+    plain_parts,
 )
 from rivalry.families.race.model import COLUMNS, COMMON, Race
 from rivalry.families.race.period import KINDS, Rules
@@ -164,6 +165,8 @@ def _with_beliefs(options: dict[str, Any]) -> Race | Believing | SubjectiveRace:
         raise ValueError(
             f"beliefs: {len(beliefs)} tables for {true.players} players; give one table per player"
         )
+    if play == "actual" and not any(beliefs):
+        return true
     # a belief with fewer lists must not be read as a race of two players
     options = options | {"players": true.players}
     races = [_believed_race(options, k, table) for k, table in enumerate(beliefs)]
@@ -229,6 +232,9 @@ def _build(options: dict[str, Any]) -> Race:
     limit("players", players, players)
     limit("horizon", periods, players, len(COLUMNS))
     numbers, damage = _numbers(options, players, periods)
+    options, numbers = plain_parts(options, numbers)
+    if periods == 1 and not infinite:
+        options = options | {"end_on": "none"}  # nothing follows that could end
     if options["share"] and options["spillover"] == "sum" and players > 2:
         warn("spillover: with three or more players a sum can lift a laggard above the leader", stacklevel=6)
     weights = put(_weights(options, players, periods))
@@ -340,7 +346,7 @@ def _ceilings(
     most that it pays is added. An infinite horizon counts ``1/(1 - gamma)`` periods.
     """
     largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
-    lost = largest["disaster_cost"] + largest["liability"] + largest["fine"]
+    lost = largest["disaster_cost"] + largest["liability"] + largest.get("fine", 0.0)
     stake = max(largest["prize"], largest["loser_prize"], largest["no_winner"], lost, 1e-12)
     multiple = np.inf  # costs of a period without weight are not paid
     if np.all(weights > 0):

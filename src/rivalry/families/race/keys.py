@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
-from rivalry.families.race.period import BUILT_IN, rule_name
+from rivalry.families.race.period import BUILT_IN, KINDS, rule_name
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import as_numbers
@@ -315,10 +315,58 @@ def disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]
             f"({periods}, {players}, {players})"
         )
     if values.shape in (pair, (periods, *pair)):
+        # a loss that no winner changes is the victim's alone
+        if np.all(values == values[..., :1]):
+            return put(values[..., 0].copy()), "victim"
         return put(values), "pair"
     if values.ndim == 3:
         raise ValueError(f"disaster_cost: shape {values.shape} must be ({periods}, {players}, {players})")
     return per_player("disaster_cost", value, players, periods), "victim"
+
+
+OF_KINDS: dict[str, tuple[str, ...]] = {
+    "mixed": ("loser_weight",),
+    "quadratic": ("safety_price_slope", "performance_price_slope"),
+    "certification": ("certified_price", "minimum"),
+    "relative_certification": ("certified_price", "margin"),
+    "penalty": ("fine", "minimum"),
+}
+"""Numbers that only some kinds of risk and cost use."""
+
+
+def plain_parts(options: dict[str, Any], numbers: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options in which a kind whose numbers have no effect is the plain kind, and the numbers in use.
+
+    Numbers that no part uses are left out, so that no method moves one without an effect.
+    """
+    if options["transition"] is not None or any(callable(options[part]) for part in KINDS):
+        return options, numbers  # a custom function may read or change every number
+    arrays = {name: np.asarray(value) for name, value in numbers.items()}
+    risk, cost = options["risk"], options["cost"]
+    if risk == "mixed" and not np.any(arrays["loser_weight"]):
+        risk = "winner_only"
+    if cost == "quadratic" and not any(np.any(arrays[name]) for name in OF_KINDS[cost]):
+        cost = "linear"
+    price = _only_price(cost, arrays)
+    if price is not None:
+        cost = "linear"
+        numbers = numbers | dict.fromkeys(("safety_price", "performance_price"), numbers[price])
+        del numbers["price"]
+    absent = set().union(*OF_KINDS.values()) - {*OF_KINDS.get(risk, ()), *OF_KINDS.get(cost, ())}
+    numbers = {name: value for name, value in numbers.items() if name not in absent}
+    return options | {"risk": risk, "cost": cost}, numbers
+
+
+def _only_price(cost: str, arrays: dict[str, np.ndarray]) -> str | None:
+    """Key of the price that all pay under a rule of safety that costs nobody anything; None without one."""
+    if cost == "penalty":
+        return None if np.any(arrays["fine"]) and np.any(arrays["minimum"]) else "price"
+    if cost not in ("certification", "relative_certification"):
+        return None
+    if np.all(arrays["price"] == arrays["certified_price"]):
+        return "price"
+    everybody_is_safe = cost == "certification" and not np.any(arrays["minimum"])
+    return "certified_price" if everybody_is_safe else None
 
 
 # --- custom functions: called once, before anything is computed with them ----------------------------------

@@ -220,6 +220,8 @@ def safety_price(problem: Own) -> tuple[Array, Array]:
 
 def required_safety(problem: Own) -> Array:
     """Return the logarithm of the safety from which the cost treats a player as safe."""
+    if problem.rules.cost not in THRESHOLDS:
+        return jnp.asarray(-jnp.inf)
     if problem.rules.cost is not period.relative_certification:
         return log(problem.of("minimum"))
     level = (

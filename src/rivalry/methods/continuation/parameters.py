@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.core.game import array_entry, with_
+from rivalry.core.game import array_entry, arrays, with_
 from rivalry.core.oracles import validate_parameter
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.construction import recipe_of
@@ -72,7 +73,14 @@ class VariedEntries(NamedTuple):
         changed: dict[str, Any] = {}
         for name, at in self.parts:
             changed[name] = change(jnp.asarray(changed.get(name, getattr(game, name))).at[at])
-        return with_(game, **changed)
+        varied = with_(game, **changed)
+        entries = arrays(varied)
+        if all(name in entries and entries[name].shape == value.shape for name, value in changed.items()):
+            return varied
+        # the factory leaves the array of a neutral value out; a method moves on from there
+        for name, value in changed.items():
+            game = eqx.tree_at(attrgetter(name), game, value)
+        return game
 
     def derivative(self, game: object) -> Any:
         """Return the derivative of the game's real arrays in the parameter, for `move_along`.
