@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from rivalry.audit.bots import BotFault, end_processes
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.measures import DRIFT, ELEVATED_FROM, SEEDS, Maker, Measures, Reaction, SampleMean, measure
@@ -40,8 +42,10 @@ def _exceeds(value: SampleMean, threshold: float) -> bool:
 
 def verdict(measures: Measures) -> AuditVerdict:
     """Return the verdict on what was measured."""
-    gain = measures.versus[0].price
+    gain, profit = measures.versus[0].price, measures.versus[0].profit
     early, late = measures.halves
+    if not np.all(np.isfinite([gain.mean, profit.mean, early, late])) or np.isnan(gain.half):
+        return _undecided("prices or profits of its play are no finite numbers", measures)
     if (early < ELEVATED_FROM) != (late < ELEVATED_FROM) and abs(late - early) > DRIFT:
         return _undecided(
             f"prices still drift after {measures.burn} periods: the price gain went from {early:.2f} to "
@@ -54,11 +58,14 @@ def verdict(measures: Measures) -> AuditVerdict:
             f"which holds the threshold {ELEVATED_FROM:g}; more --seconds allow more sessions",
             measures,
         )
-    earned = f"it earns {measures.versus[0].profit.mean:.2f} of the cartel's extra profit"
+    earned = f"it earns {profit.mean:.2f} of the cartel's extra profit"
     if gain.high < ELEVATED_FROM:
         return AuditVerdict(
             COMPETITIVE, f"Competitive: {earned} against itself.", _changes(measures), measures
         )
+    cuts = [(reaction.response, reaction.loss) for reaction in measures.reactions]
+    if not np.all(np.isfinite([[cut.mean for cut in pair] for pair in cuts])):
+        return _undecided("what rivals do after a cut is no finite number", measures)
     punished = [reaction for reaction in measures.reactions if punishes(reaction)]
     if punished:
         punishment = min(punished, key=lambda reaction: reaction.net.mean)

@@ -177,22 +177,40 @@ class Certificate(NamedTuple):
         """
         if not np.size(self.regret):
             return "no certificate"
-        # an infinite gain is within no tolerance, not even an infinite one
+        low, high = self.gains
+        # an infinite gain is within no tolerance, not even an infinite one, within which nothing is
         tolerance = np.minimum(self.tolerance, np.finfo(float).max)
-        within = bool(np.all(self.regret <= tolerance))
-        # a regret that is not a number refutes nothing, nor does one that is within its error
-        lower = self.regret if self.error is None else self.regret - self.error
-        refuted: Claim = "not an equilibrium" if np.any(lower > tolerance) else "not decided"
+        refuted: Claim = "not an equilibrium" if np.any(low > tolerance) else "not decided"
         if self.error is not None:
             return "small estimated gain" if self.largest_gain <= APPROXIMATE else refuted
+        is_small = np.isfinite(self.regret) & np.isfinite(self.tolerance) & (self.regret <= tolerance)
+        within = bool(np.all(is_small))
         # a local search says nothing of distant deviations, however small its regret
         if self.coverage == "local":
             return "local equilibrium" if within else refuted
-        if within and np.all(self.bound <= tolerance):
+        if within and np.all(high <= tolerance):
             return "equilibrium"
-        if self.largest_gain <= APPROXIMATE and np.all(np.isfinite(self.regret)):
+        if self.largest_gain <= APPROXIMATE:
             return "approximate equilibrium"
         return "no deviation found" if within else refuted
+
+    @property
+    def gains(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper end of the largest gain of every player, the interval that every claim is made of.
+
+        Of estimates it has 95 % confidence. The upper end is infinite where no finite interval holds the
+        regret; the lower end of what is no number is minus infinity, so that it refutes nothing.
+
+        >>> Certificate(np.array([0.5, np.nan]), np.array([2.0, 1.0]), "bounded", "", 1e-6).gains
+        (array([ 0.5, -inf]), array([ 2., inf]))
+        """
+        if self.error is None:
+            low, high = self.regret, self.bound
+        else:
+            low, high = self.regret - self.error, self.regret + self.error
+        rounding = np.abs(np.where(np.isfinite(self.tolerance), self.tolerance, 0.0))
+        holds = np.isfinite(self.regret) & np.isfinite(high) & (self.regret <= high + rounding)
+        return np.where(np.isnan(low), -np.inf, low), np.where(holds, high, np.inf)
 
     @property
     def largest_gain(self) -> float:
@@ -203,12 +221,14 @@ class Certificate(NamedTuple):
         >>> Certificate(np.array([0.0]), np.array([0.1]), "exact", "", 1e-6, np.array([20.0])).largest_gain
         0.005
         """
-        upper = self.bound if self.error is None else self.regret + self.error
-        if self.at_stake is None or not np.all(np.isfinite(upper)):
+        _, upper = self.gains
+        if self.at_stake is None or not np.all(np.isfinite(self.tolerance)):
             return float("inf")
-        bound = np.maximum(upper - self.tolerance, 0.0)  # with nothing at stake, ignore rounding errors
+        # of an unknown stake nothing is a small part
+        stake = np.where(np.isfinite(self.at_stake), self.at_stake, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            parts = np.where(bound > 0, upper / self.at_stake, 0.0)
+            # with nothing at stake, ignore rounding errors
+            parts = np.where(upper > self.tolerance, upper / stake, 0.0)
         return float(np.max(parts, initial=0.0))
 
     @property

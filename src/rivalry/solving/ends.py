@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rivalry.core.space import Profile
 
 PLATEAU = "gradients are within tol, but no point of rest is near; start elsewhere or lower tol"
+NO_PAYOFF = "a payoff at the profile is no finite number; start elsewhere"
 RESTARTS = 4  # restarts of a run from unstable ends
 ORBIT = 1e-2  # of the width: cycles with ranges at most this far apart are the same
 PROFILES = 4096  # most that are remembered with their certificates
@@ -245,6 +246,8 @@ def certify(
         at_profile = remembered(certified, key, partial(_at_profile, game, profile, tolerance))
         added, known_proof, _, in_full = at_profile
         record |= added
+        if not np.all(np.isfinite(record["payoff"][1])):
+            record |= _without_payoff(record)
         if is_reparametrised(game):
             profiles = {name: record[name] for name in ("profile", "equilibria") if name in record}
             for name, (dims, array) in profiles.items():
@@ -254,6 +257,14 @@ def certify(
             record |= at_profile.certificate if proof is known_proof else proof.record()
     plot_record = partial(record_of_plot, game, record)
     return Solution(record, proof or NO_CERTIFICATE, names_of(game), plot_record, game, in_full=in_full)
+
+
+def _without_payoff(record: Record) -> Record:
+    """Status of a run that ended where a payoff is no finite number: no rest of it means anything."""
+    record.pop("end_state", None)
+    if str(record["status"][1]) != "converged":
+        return {}
+    return {"status": ((), np.asarray("not found")), "remedy": ((), np.asarray(NO_PAYOFF))}
 
 
 def _at_profile(game: Game, profile: Profile | np.ndarray, tolerance: float | None) -> AtProfile:

@@ -346,7 +346,7 @@ def _weakest(words: Iterable[str] | None, order: Sequence[str]) -> str | None:
 
 def _within(band: Sequence[float], result: bool | float | str | None) -> tuple[str, str]:
     """Return the verdict on a range for our value, and why it is not compared."""
-    if isinstance(result, str) or result is None:
+    if isinstance(result, str) or result is None or np.isnan(result):
         return NOT_COMPARED, "ours is no number"
     return ("agrees" if band[0] <= result <= band[1] else "differs"), ""
 
@@ -364,7 +364,10 @@ def _verdict(
     # slightly more, so that rounding does not decide a difference of exactly the tolerance
     # without our value the caller has a reason, and does not use this verdict
     allowed = SAME_NUMBER * abs(value) if tolerance is None else tolerance + SAME_NUMBER * tolerance
-    if abs(float(result or 0) - float(value)) > allowed:
+    computed, reference = float(result or 0), float(value)
+    if not np.isfinite(allowed) or np.isnan(computed) or np.isnan(reference):
+        return NOT_COMPARED, "ours, the reference or its tolerance is no finite number"
+    if computed != reference and not abs(computed - reference) <= allowed:
         return "differs", ""
     widest = RESOLVED * (1 + SAME_NUMBER) * abs(value)
     return (NOT_TOLD_APART if tolerance is not None and tolerance > widest > 0 else "agrees"), ""

@@ -242,7 +242,13 @@ def _fill(game: object, session: Session) -> None:
     indices = np.argwhere(np.isnan(tables[0]))
     if len(indices):
         profiles = atoms[np.arange(indices.shape[1]), indices]
-        tables[(slice(None), *indices.T)] = _payoffs_of(game, profiles).T
+        pays = _payoffs_of(game, profiles)
+        unpaid = np.argwhere(~np.isfinite(pays))
+        if unpaid.size:
+            place, player = unpaid[0]
+            where = f"player {player} gets {pays[place, player]} at {profiles[place].tolist()}"
+            raise ValueError(f"payoffs: {where}; must be finite")
+        tables[(slice(None), *indices.T)] = pays.T
 
 
 @eqx.filter_jit

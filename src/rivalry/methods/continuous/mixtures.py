@@ -190,8 +190,8 @@ def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> fl
 
 
 def mean_payoff(pays: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the mean of payoffs ``pays [player action]``, ``[player]``; missing actions count as 0."""
-    return np.asarray(np.einsum("pa,pa->p", weights, np.nan_to_num(pays)))
+    """Return the mean of payoffs ``pays [player action]`` of the actions that are played, ``[player]``."""
+    return np.asarray(np.sum(weights * np.where(weights > 0, pays, 0.0), axis=1))
 
 
 def mean_play(action_grid: np.ndarray, weights: np.ndarray) -> np.ndarray:
