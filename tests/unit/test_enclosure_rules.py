@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from jax.extend.core import primitives
 
 import rivalry as rv
 from rivalry.certificates import deviations
@@ -14,6 +16,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.proofs import existence
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
+from rivalry.proofs.arithmetic.programs import in_words, operations_within
 from rivalry.proofs.first_order import first_order
 from rivalry.proofs.payoff_ranges import value_range
 from rivalry.proofs.spaces.coordinates import coordinates
@@ -417,11 +420,11 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
             lambda f, start: jax.lax.while_loop(lambda y: y < x[0], lambda y: y + x[1], start),
             lambda g, y: y / g(1.0),
         ),
-        "while has no interval form",
+        "a loop that ends where a condition on choices holds",
     ),
-    "callback": (with_slope(outside), "pure_callback has no interval form"),
-    "batches by hand": (with_slope(batched_by_hand), "custom_vmap_call has no interval form"),
-    "kernel by hand": (with_slope(by_pallas), "pallas_call has no interval form"),
+    "callback": (with_slope(outside), "a function computed outside of JAX"),
+    "batches by hand": (with_slope(batched_by_hand), "a function with a rule of its own"),
+    "kernel by hand": (with_slope(by_pallas), "a function with a rule of its own"),
     "truth value of a branch": (
         lambda x: jax.lax.cond(x[1] > 0, lambda s: s >= 0.3, lambda s: s < 0.3, x[0]).astype(float),
         "a choice between truth values",
@@ -430,28 +433,38 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda x: jax.scipy.sparse.linalg.cg(lambda v: (0.5 + x[0]) * v, jnp.ones(2))[0][0],
         "a linear system that is given as a function",
     ),
-    "index": (lambda x: x[(2 * x[0]).astype(int)], "an index of"),
-    "argmax": (lambda x: x[jnp.argmax(x)], "argmax has no interval form"),
+    "index": (lambda x: x[(2 * x[0]).astype(int)], "an index depends"),
+    "argmax": (lambda x: x[jnp.argmax(x)], "a search for the best of several numbers"),
     "order": (lambda x: x[jnp.argsort(x)][0], "the order of numbers"),
     "single precision": (lambda x: (x.astype(jnp.float32) * 2)[0], "float32"),
     "rounded": (lambda x: jax.lax.reduce_precision(x, 8, 7)[0], "rounded to 7 bits"),
     "integers": (lambda x: (9 * x[0]).astype(int) // 2 + 0.0, "integers that depend"),
     "while": (
         lambda x: jax.lax.while_loop(lambda y: y[0] < 2, lambda y: y + x, x)[0],
-        "while has no interval form",
+        "a loop that ends where a condition on choices holds",
     ),
-    "erf_inv": (lambda x: jax.lax.erf_inv(x[0]), "erf_inv has no interval form"),
-    "fifth derivative": (lambda x: jax.scipy.special.polygamma(4, x[0]), "polygamma of an order"),
-    "determinant": (lambda x: jnp.linalg.slogdet(jnp.diag(jnp.tile(x, 2)))[1], "no interval form"),
+    "erf_inv": (lambda x: jax.lax.erf_inv(x[0]), "an inverse of a distribution function"),
+    "fifth derivative": (lambda x: jax.scipy.special.polygamma(4, x[0]), "digamma function of an order"),
+    "determinant": (lambda x: jnp.linalg.slogdet(jnp.diag(jnp.tile(x, 2)))[1], "no bounds are known"),
 }
 
 
 @pytest.mark.representative
 @pytest.mark.parametrize("name", REFUSED)
-def test_an_operation_without_a_rule_is_named_in_one_line(name: str) -> None:
+def test_an_operation_without_a_rule_is_described_in_one_line(name: str) -> None:
     function, message = REFUSED[name]
-    with pytest.raises(Unsupported, match=f"no bound: .*{message}"):
+    with pytest.raises(Unsupported, match=f"no bound: .*{message}") as refusal:
         bounds(function)
+    program = jax.make_jaxpr(function)(jnp.array([0.2, 0.3]))
+    names = {equation.primitive.name for equation in operations_within(program)}
+    assert not names & set(re.findall(r"\w+", str(refusal.value))), "a name of JAX"
+
+
+def test_no_instruction_of_jax_is_named_to_a_reader() -> None:
+    names = [name.removesuffix("_p") for name in vars(primitives) if name.endswith("_p")]
+    assert len(names) > 100
+    for name in names:
+        assert name not in re.findall(r"\w+", in_words(name))
 
 
 @pytest.mark.slow
@@ -502,3 +515,13 @@ def test_a_deviation_between_any_two_grid_points_is_inside_the_bound(place: floa
     assert high >= 3 + 0.5 * (1 - place)
     away = [0.6, 0.5], [1.0, 0.5]
     assert bounds(payoff, *away)[1] < 1
+
+
+@pytest.mark.slow
+def test_an_own_game_with_leaders_says_what_has_no_bound() -> None:
+    game = rv.games.continuous(payoffs=["x1 * (1 - x1 - x2) - x1^4 / 10", "x2 * (1 - x1 - x2) - x2^4 / 10"])
+    leadership = rv.transforms.stackelberg(game, [0])
+    reason = "no bound: payoffs depend on a search for the best of several numbers, such as best responses"
+    assert reason in rv.certificate(leadership, np.array([[0.45]])).method
+    with pytest.raises(ValueError, match=reason):
+        rv.all_equilibria(leadership)

@@ -266,7 +266,7 @@ def test_a_proved_equilibrium_is_reported_with_its_radius() -> None:
 
 
 def test_why_nothing_is_proved_is_said_once() -> None:
-    why = "no bound: cumprod has no interval form"
+    why = "no bound: an index depends on choices of players"
     proof = certificate(
         bound=np.full(2, np.inf), coverage="lower bound", method=f"9 climbs; {why}", rounding=""
     )

@@ -715,11 +715,11 @@ def test_proofs_of_a_run_are_verified_and_named_in_its_report(tmp_path: Path) ->
         assert "verified independently" not in page.read_text()
 
 
-def test_operations_that_are_not_written_out_are_named() -> None:
+def test_operations_that_are_not_written_out_are_described() -> None:
     def payoffs(y: Any) -> Any:
         return jnp.floor(y)
 
-    with pytest.raises(Unsupported, match="floor is not written out"):
+    with pytest.raises(Unsupported, match="a number that is made whole is not written out"):
         operations(payoffs, np.ones(2))
     with pytest.raises(Unsupported, match="is made whole"):
         operations(lambda y: y.astype(int) * 1.0, np.ones(2))

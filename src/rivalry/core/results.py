@@ -340,8 +340,8 @@ def gains_left_open(numbers: Mapping[str, np.ndarray]) -> np.ndarray:
 def split_method(method: str) -> tuple[str, str]:
     """Method by which a regret was computed, and the reason why nothing more is proved, perhaps empty.
 
-    >>> split_method("201 grid points, 9 climbs; no bound: cumprod has no interval form")
-    ('201 grid points, 9 climbs', 'no bound: cumprod has no interval form')
+    >>> split_method("201 grid points, 9 climbs; no bound: an index depends on choices")
+    ('201 grid points, 9 climbs', 'no bound: an index depends on choices')
     """
     search, *reasons = method.split("; ")
     return search, "; ".join(dict.fromkeys(reasons))  # that of a bound may also be that of a proof

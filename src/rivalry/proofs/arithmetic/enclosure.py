@@ -26,6 +26,7 @@ from rivalry.proofs.arithmetic.programs import (
     called_program,
     cases,
     evaluate,
+    in_words,
     linear_solve,
     operations_within,
 )
@@ -144,7 +145,7 @@ class _Rough(NamedTuple):
 
 def _refuse(operand: object) -> None:
     if isinstance(operand, _Rough):
-        raise Unsupported(f"no bound: {operand.name} has no interval form")
+        raise Unsupported(f"no bound: payoffs contain {in_words(operand.name)}, of which no bounds are known")
 
 
 def _evaluate(run: Comparisons, program: Any, operands: Sequence[Any]) -> list[Any]:
@@ -224,12 +225,12 @@ def _apply(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[An
     if name == "cond":
         return _cond(run, operands, params)
     if name not in {*MOVES, *RULES, "scatter-add", "scatter_add", "polygamma"}:
-        raise Unsupported(f"no bound: {name} has no interval form")
+        raise Unsupported(f"no bound: payoffs contain {in_words(name)}, of which no bounds are known")
     check_kinds(equation)
     if name in MOVES:
         return _move(primitive, operands, params)
     if name in ("scatter-add", "scatter_add"):
-        _check_index(name, operands[1])
+        _check_index(operands[1])
         return [scatter_add(primitive, operands, params)]
     if name == "polygamma":
         return [_polygamma(*operands)]
@@ -314,15 +315,15 @@ def check_kinds(equation: JaxprEqn) -> None:
     for variable in [*equation.invars, *equation.outvars]:
         dtype = array_type(variable).dtype
         if jnp.issubdtype(dtype, jnp.inexact) and dtype != jnp.float64:
-            raise Unsupported(f"no bound: {name} of {dtype}; must be of float64")
+            raise Unsupported(f"no bound: numbers of type {dtype}; must be float64")
     for variable in equation.outvars:
         if jnp.issubdtype(array_type(variable).dtype, jnp.integer) and name not in INTEGER | MOVES:
-            raise Unsupported(f"no bound: {name} of integers that depend on choices of players")
+            raise Unsupported("no bound: integers that depend on choices of players")
 
 
-def _check_index(name: str, index: object) -> None:
+def _check_index(index: object) -> None:
     if isinstance(index, Interval):
-        raise Unsupported(f"no bound: an index of {name} depends on choices of players")
+        raise Unsupported("no bound: an index depends on choices of players")
 
 
 def _middle(number: Any) -> Any:
@@ -337,7 +338,7 @@ def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
     shifted = []
     for k, value in enumerate(operands):
         if k not in data:
-            _check_index(primitive.name, value)
+            _check_index(value)
         shifted.append(interval(value) if k in data else value)
     ends = []
     for end in ENDS:
@@ -369,7 +370,7 @@ def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
 def _polygamma(order: Any, a: object) -> Interval:
     is_supported = not isinstance(order, Interval | jax.core.Tracer) and bool(np.all(np.isin(order, ORDERS)))
     if not is_supported:
-        raise Unsupported(f"no bound: polygamma of an order other than {ORDERS}")
+        raise Unsupported(f"no bound: derivatives of the digamma function of an order other than {ORDERS}")
     return intervals.polygamma(order, interval(a))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import DATA, MOVES, STEPS, check_kinds, results_of_known, rounds
-from rivalry.proofs.arithmetic.programs import Scan, called_program, cases, evaluate
+from rivalry.proofs.arithmetic.programs import Scan, called_program, cases, evaluate, in_words
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import jax, jnp
 
@@ -377,7 +377,7 @@ def _rule(tape: Operations, name: str, params: Any) -> Callable[..., int]:
     if name in ("sinh", "cosh"):
         sign, half = "sub" if name == "sinh" else "add", tape.number(0.5)
         return lambda a: apply("mul", apply(sign, apply("exp", a), apply("exp", apply("neg", a))), half)
-    raise Unsupported(f"proof file: {name} is not written out in single numbers")
+    raise Unsupported(f"proof file: {in_words(name)} is not written out in single numbers")
 
 
 def _whole_power(tape: Operations, a: int, n: int) -> int:
@@ -521,7 +521,7 @@ def _move(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     for k, operand in enumerate(operands):
         if k not in data:
             if isinstance(operand, _Places | _Tests):
-                raise Unsupported(f"proof file: an index of {name} depends on choices of players")
+                raise Unsupported("proof file: an index depends on choices of players")
             positions.append(np.asarray(operand))
             continue
         shape = np.shape(operand.at if isinstance(operand, _Tests) else operand)
@@ -546,7 +546,7 @@ def _scatter_add(tape: Operations, equation: Any, operands: list[Any]) -> _Place
     """Return an array with numbers added to some of its entries, at places that no choice changes."""
     a, index, b = operands
     if isinstance(index, _Places | _Tests):
-        raise Unsupported("proof file: an index of scatter-add depends on choices of players")
+        raise Unsupported("proof file: an index depends on choices of players")
     target: Any = _places(tape, a).copy()
     source: Any = _places(tape, b)
     zero = jnp.zeros(target.shape)

@@ -33,6 +33,25 @@ CALLS = {
 }
 """Operations that call a program on their operands, and the parameter that holds it."""
 
+WORDS = {
+    "a search for the best of several numbers, such as best responses": "argmax argmin top_k sort",
+    "a loop that ends where a condition on choices holds": "while",
+    "a function computed outside of JAX": "pure_callback io_callback ffi_call",
+    "a function with a rule of its own": "pallas_call custom_vmap_call custom_lin linear_call",
+    "factors of a matrix": "lu cholesky qr svd eig eigh schur triangular_solve",
+    "an inverse of a distribution function": "erf_inv igamma igammac regularized_incomplete_beta",
+    "a number that is made whole": "floor ceil round sign rem nextafter",
+    "a random draw": "random_bits random_gamma threefry2x32",
+}
+"""What operations are, of which no bounds are computed."""
+
+
+def in_words(name: str) -> str:
+    """Words for an operation of a program, by what it is to readers who know no programs."""
+    words = [words for words, names in WORDS.items() if name in names.split()]
+    return words[0] if words else "a function of choices"
+
+
 Rule = Callable[[Any, list[Any]], Sequence[Any]]
 """Results of an operation, ``(equation, operands)``."""
 

@@ -24,6 +24,7 @@ from rivalry.proofs.arithmetic.programs import (
     called_program,
     cases,
     evaluate,
+    in_words,
     operations_held,
     operations_within,
 )
@@ -69,7 +70,9 @@ def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) 
     moving = [k == variable for k in range(len(examples))]
     loops = _loops(traced, moving)
     if loops.guided and loops.unread:  # now, since what is unrolled takes long to read
-        raise Unsupported(f"no bound: payoffs depend on a search, whose {loops.unread} has no interval form")
+        raise Unsupported(
+            f"no bound: payoffs depend on {in_words(loops.unread)}, of which no bounds are known"
+        )
     if loops.guided and loops.operations > LONGEST:
         raise Unsupported(f"no bound: loops of {loops.operations} operations; at most {LONGEST} are read")
 
@@ -202,9 +205,9 @@ def _results(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves
     if name == "scan" and guides:
         return _unrolled(marked, equation, operands, moves)
     if name in FOREIGN:
-        raise Unsupported(f"no bound: {name} has no interval form")
+        raise Unsupported(f"no bound: payoffs contain {in_words(name)}, of which no bounds are known")
     if name in ("cond", "while") and guides:
-        raise Unsupported(f"no bound: {guides[0]} within {name}")
+        raise Unsupported(f"no bound: derivatives by a rule of their own, within {in_words(name)}")
     result = equation.primitive.bind(*values, **params)
     return list(result) if equation.primitive.multiple_results else [result]
 
