@@ -60,7 +60,7 @@ def time_units(game: Game) -> Float[Array, "player axis"]:
 def _control(game: Game) -> diffrax.PIDController:
     """Return the control of steps; `ATOL` is in widths."""
 
-    def mean_error(errors: Any) -> Array:
+    def mean_error(errors: Array) -> Array:
         # the root mean square over entries that can change: others have no error
         return jnp.sqrt(jnp.mean(errors**2, where=game.space.mask))
 
