@@ -106,8 +106,10 @@ def test_ruin_that_nobody_risks_makes_no_gain_small(case: str) -> None:
     """Against an idle rival the prize of 1 is won by ever smaller inputs."""
     game = rv.games.race(players=2, **CASES[case])
     found = rv.certificate(game, np.zeros((2, 2)))
-    assert np.all(found.bound >= 1.0)
-    assert found.claim not in ("equilibrium", "approximate equilibrium")
+    assert found.claim == "not an equilibrium"
+    np.testing.assert_allclose(found.regret, 1.0, rtol=1e-5)
+    assert np.all(found.bound >= found.regret)
+    assert "no best response exists: gains of player 0 approach 1" in found.method
 
 
 @pytest.mark.slow
@@ -129,3 +131,22 @@ def test_words_of_races_do_not_depend_on_the_unit_of_payoffs(seed: int) -> None:
         paid = {name: (unit * np.asarray(keys[name])).tolist() for name in PAID if name in keys}
         other = race(**keys | paid)
         assert [rv.certificate(other, x).claim for x in profiles] == words, unit
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("keys", "supremum"),
+    [
+        ({"horizon": 3}, 3.0),
+        ({"horizon": 3, "end_on": "win"}, 1.0),
+        ({"horizon": 3, "end_on": "disaster"}, 3.0),
+        ({"contest": "best"}, 1.0),
+    ],
+)
+def test_a_prize_that_ever_smaller_inputs_win_is_the_regret(keys: dict[str, Any], supremum: float) -> None:
+    """Against idle rivals any input wins the prize of 1, at once or in every period, and is then safe."""
+    game = rv.games.race(players=2, **keys)
+    found = rv.certificate(game, np.zeros(game.space.shape))
+    assert found.claim == "not an equilibrium"
+    np.testing.assert_allclose(found.regret, supremum, rtol=1e-9)
+    assert "no best response exists" in found.method

@@ -137,7 +137,8 @@ def _judge(
         if near is not response:
             responses[player], stakes[player] = near, stake_at(game, x, player, near)
     # strategies moved to for the stake may pay more than the response: they are deviations too
-    best_payoffs = np.maximum([stake.best for stake in stakes], [response.payoff for response in responses])
+    attained = np.maximum([stake.best for stake in stakes], [response.payoff for response in responses])
+    best_payoffs = np.maximum(attained, [response.supremum for response in responses])
     for player, response in enumerate(responses):
         highest = best_payoffs[player]
         # a profile that is outside the space by rounding contradicts no bound
@@ -173,6 +174,11 @@ def _judge(
         method = (
             f"; payoffs are rounded to {np.max(rounded[lost]):.2g}, with {np.max(units[lost]):.2g} at stake"
         )
+    with np.errstate(invalid="ignore"):  # of infinite payoffs
+        approached = best_payoffs - attained > allowed
+    if np.any(approached):
+        player = int(np.argmax(approached))
+        method += f"; no best response exists: gains of player {player} approach {regret[player]:.3g}"
     # a certificate covers no more than its weakest response
     weak = min(responses, key=lambda response: COVERAGES.index(response.coverage))
     weakest = weak.coverage

@@ -150,6 +150,7 @@ class Response(NamedTuple):
     method: str
     tried: np.ndarray | None = None  # payoffs of the searched strategies, independent of the player's own one
     rounding: Rounding = "floating point"  # of the bound
+    supremum: float = -np.inf  # payoffs approach it, whether or not a strategy attains it
 
 
 @oracle()

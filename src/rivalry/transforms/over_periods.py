@@ -363,6 +363,7 @@ def _(game: OpenLoop, x: Profile, player: int) -> oracles.Response:
         sum(w * response.bound for w, response in counted),
         weakest.coverage,
         f"{weakest.method}, in every period",
+        supremum=sum(w * max(response.payoff, response.supremum) for w, response in counted),
     )
 
 

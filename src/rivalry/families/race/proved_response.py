@@ -25,7 +25,7 @@ from rivalry.core.payoffs import payoffs
 from rivalry.core.space import Profile
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
-from rivalry.families.race.schedule_response import compiled_response, inputs_only, resolution
+from rivalry.families.race.schedule_response import inputs_only, resolution, response_with_limit
 from rivalry.families.race.static_response import (
     NUDGE,
     THRESHOLDS,
@@ -217,6 +217,18 @@ def idle_inputs(problem: Problem, base: float, gain: float) -> tuple[float, floa
             return -np.inf, -np.inf
         log_xs = _best_input(problem, gain, 0.0)
         return base + float(_safety_value(problem, np.array([gain]), np.zeros(1))[0]), log_xs
+
+
+def limit_near_zero(problem: Problem) -> float:
+    """Limit of payoffs as performance tends to 0 against idle rivals, whom any performance beats.
+
+    No input attains it. Minus infinity against others, where the limit is the payoff of no performance.
+    """
+    wins = problem.rivals == -np.inf and problem.log_b > -np.inf and not problem.difference
+    if not wins or is_infeasible(problem):
+        return -np.inf
+    gain = problem.safe_win[0] if problem.log_a > -np.inf else 0.0
+    return idle_inputs(problem, problem.win[0], gain)[0]
 
 
 def _above(log_xs: float) -> float:
@@ -480,13 +492,13 @@ def proved_response(race: Race, x: Profile, player: int) -> Response:
     bounded = _response_by_bounds(race, x, player) if proved and not race.infinite_horizon else None
     if bounded is not None:
         return bounded
-    response = compiled_response(race, x, put(player))
-    strategy, payoff = np.asarray(response[0]), float(response[1])
+    response = response_with_limit(race, x, put(player))
+    strategy, payoff, limit = np.asarray(response.strategy), float(response.payoff), float(response.limit)
     method = resolution(race)
     bound = _stationary_bound(race, x, player, payoff) if proved and race.infinite_horizon else np.inf
     if not np.isfinite(bound):
-        return Response(strategy, payoff, np.inf, "lower bound", method)
-    return Response(strategy, payoff, bound, "bounded", f"{method}; {METHOD}")
+        return Response(strategy, payoff, np.inf, "lower bound", method, supremum=limit)
+    return Response(strategy, payoff, bound, "bounded", f"{method}; {METHOD}", supremum=limit)
 
 
 def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
@@ -496,9 +508,8 @@ def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     """
     stages = jax.tree.map(np.asarray, _stages(race, x, put(player)))
     scale, continues = float(payoff_scale(race)), race.end_on != "none"
-    upper = paid = float(
-        np.asarray(race.ahead)[player]
-    )  # continuation value: its bound, and that of the inputs found
+    # the value of continuing: its bound, that of the inputs found, and what ever smaller ones approach
+    upper = paid = limit = float(np.asarray(race.ahead)[player])
     rows: list[tuple[float, float]] = []
     for t in reversed(range(race.periods)):
         problems = _problems(race, stages, t, upper if continues else 0.0)
@@ -515,14 +526,16 @@ def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
         ]
         (*inputs, payoff), safety = max(responses, key=lambda pair: pair[0][2])
         rows.append((inputs[0] if np.isfinite(inputs[1]) else safety, inputs[1]))
-        upper, paid = (above, payoff) if continues else (upper + above, paid + payoff)
+        limits = [limit_near_zero(problem) for problem, *_ in _problems(race, stages, t, limit * continues)]
+        totals = np.array([above, payoff, max(payoff, *limits)])
+        upper, paid, limit = totals if continues else totals + np.array([upper, paid, limit])
     strategy = np.minimum(np.exp(np.ravel(rows[::-1])), np.asarray(race.space.high)[player])
     candidate = np.array(x)
     candidate[player] = strategy
     paid = float(np.asarray(payoffs(race, put(candidate)))[player])
     if not np.isfinite(upper) or not np.isfinite(paid):
         return None
-    return Response(strategy, paid, upper, "bounded", METHOD)
+    return Response(strategy, paid, float(upper), "bounded", METHOD, supremum=float(limit))
 
 
 def _stationary_bound(race: Race, x: Profile, player: int, payoff: float) -> float:

@@ -23,6 +23,7 @@ from rivalry.families.race.static_response import (
     SCAN,
     THRESHOLDS,
     AtPerformance,
+    Best,
     Own,
     at_performance,
     effect_of_safety,
@@ -267,26 +268,32 @@ NOISE = 4e-16  # of the scale: payoffs that differ by less are equal
 
 def best_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array, Coverage]:
     """Return the best schedule found and its payoff; ``player`` may be traced."""
-    if not inputs_only(race):
-        strategy, payoff = investment_response(race, x, player)
-    elif race.infinite_horizon:
-        strategy, payoff = _stationary_response(race, x, player)
-    elif race.periods == 1:
-        strategy, payoff, _ = static_response(race, x, player)
-    else:
-        payoff, inputs = _by_period(race, x, player)
-        strategy = inputs.ravel()
+    strategy, payoff, _ = _response(race, x, player)
     return strategy, payoff, "lower bound"
 
 
 def compiled_response(race: Race, x: Profile, player: Array) -> tuple[Strategy, Array]:
     """Return the best response and its payoff, compiled once for all players and numbers."""
+    strategy, payoff, _ = response_with_limit(race, x, player)
+    return strategy, payoff
+
+
+def response_with_limit(race: Race, x: Profile, player: Array) -> Best:
+    """Return `compiled_response`, and the limit of payoffs where no schedule attains it."""
     return (_quick_response if race.periods == 1 else _long_response)(race, x, player)
 
 
-def _response(race: Race, x: Profile, player: Array) -> tuple[Strategy, Array]:
-    strategy, payoff, _ = best_response(race, x, player)
-    return strategy, payoff
+def _response(race: Race, x: Profile, player: Array | int) -> Best:
+    if inputs_only(race) and race.periods == 1 and not race.infinite_horizon:
+        return static_response(race, x, player)
+    if not inputs_only(race):
+        strategy, payoff = investment_response(race, x, player)
+    elif race.infinite_horizon:
+        strategy, payoff = _stationary_response(race, x, player)
+    else:
+        payoff, inputs = _by_period(race, x, player)
+        strategy = inputs.ravel()
+    return Best(strategy, payoff, payoff)
 
 
 _quick_response = compiled(_response, effort=0)
