@@ -205,7 +205,7 @@ def test_the_same_game_of_a_box_has_the_same_results(name: str, wording: str) ->
 
 def _assert_same_numbers(found: Any, base: Any, wording: Wording) -> None:
     """All that is recorded is that of the game without the choices that cannot change."""
-    assert set(found) - {"choice_name"} == set(base)
+    assert set(found) - {"is_choice"} == set(base)
     for name, ours in base.items():
         theirs = found[name]
         if "axis" in ours.dims:

@@ -17,6 +17,7 @@ import rivalry as rv
 from rivalry import methods
 from rivalry.core.space import Box
 from rivalry.runtime.jax import jnp
+from rivalry.text.display import asked_rows, equilibrium_lines, player_rows
 
 
 class Linear(eqx.Module):
@@ -153,3 +154,30 @@ def test_leaders_and_followers_with_unequal_numbers_of_choices(leader: int, name
         later = np.linalg.solve(conditions[np.ix_(~lead, ~lead)], np.eye(int((~lead).sum()))[:, 0])
         moves = np.linalg.solve(-(bend + bend.T), cross @ later) if moves is None else moves
         np.testing.assert_allclose(found.data.slope.values[0, : len(prices)], moves, atol=1e-6)
+
+
+def test_profiles_are_printed_without_entries_that_nobody_chooses() -> None:
+    profile, pays = np.array([[2.0, 3.0], [0.25, 0.0]]), np.array([1.0, 5.0])
+    choices = {"is_choice": (("player", "axis"), np.array([[True, True], [True, False]]))}
+    record: dict[str, Any] = choices | {
+        "profile": (("player", "axis"), profile),
+        "payoff": (("player",), pays),
+    }
+    assert player_rows(record, {}) == [("0", "1", "[2 3]"), ("1", "5", "[0.25]")]
+    assert player_rows(record, {"axis": ("a", "b")})[1] == ("1", "5", "a 0.25")
+    statics = choices | {
+        "slope": (("player", "axis"), profile),
+        "slope_payoff": (("player",), pays),
+        "parameter_name": ((), np.asarray("c")),
+        "parameter_value": ((), np.asarray(1.0)),
+        "derivative_exists": ((), np.asarray(True)),
+    }
+    assert asked_rows(statics, {})[0].rows[1] == ("1", "5", "[0.25]")
+    equilibria = choices | {
+        "equilibria": (("equilibrium", "player", "axis"), profile[None]),
+        "equilibrium_payoff": (("equilibrium", "player"), pays[None]),
+        "complete": ((), np.asarray(True)),
+        "complete_reason": ((), np.asarray("")),
+        "equilibrium_count": ((), np.asarray(1)),
+    }
+    assert "[2 3]  [0.25]  payoff" in equilibrium_lines(equilibria)[1]

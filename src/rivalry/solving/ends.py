@@ -25,7 +25,7 @@ from rivalry.core.payoffs import checked_profile, numpy_payoffs, payoffs, payoff
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution
-from rivalry.core.space import width
+from rivalry.core.space import Box, width
 from rivalry.core.tolerances import APPROXIMATE
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.runtime.memo import Known, remembered
@@ -226,7 +226,8 @@ def certify(
     Payoffs of one-shot games are those at a profile ``[player axis]``, payoffs of populations those at a
     policy ``[state action]`` that all agents follow. For other records the method's own values are kept.
 
-    Further variables are ``unconstrained_profile`` and ``unconstrained_equilibria``, in the coordinates in
+    Further variables are ``is_choice``, where players have entries that they cannot change;
+    ``unconstrained_profile`` and ``unconstrained_equilibria``, in the coordinates in
     which a reparametrised box is searched and distances are measured; ``gamma_channels``, how the discount
     factor affects outcomes, if the game declares it; ``player_name`` and ``action_name``, if any.
     """
@@ -255,6 +256,8 @@ def certify(
         if known_proof is not None:
             proof = _of_concept(record, known_proof)
             record |= at_profile.certificate if proof is known_proof else proof.record()
+    if isinstance(game, Game) and isinstance(game.space, Box) and not np.all(game.space.mask):
+        record["is_choice"] = (("player", "axis"), np.asarray(game.space.mask))
     plot_record = partial(record_of_plot, game, record)
     return Solution(record, proof or NO_CERTIFICATE, names_of(game), plot_record, game, in_full=in_full)
 

@@ -151,6 +151,7 @@ def player_rows(
     """Return name, payoff and strategy of every player, as text; choices to six digits or ``in_full``."""
     mixed = "profile" not in record and "mixture" in record
     played = _of_players(record, "mixture" if mixed else "profile", "end_action")
+    played = played if mixed else _choices(record, played)
     if played.ndim == 1:  # one number per player, as in the final play of sessions
         played = played[:, None]
     axes, actions = names.get("axis", ()), record.get("action_name", record.get("move", ((), None)))[1]
@@ -182,8 +183,18 @@ def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> np.nd
     return np.asarray(array.mean(axis=0))
 
 
+def _choices(record: Mapping[str, Any], profiles: np.ndarray) -> np.ndarray:
+    """Profiles ``[.. player axis]`` of a record, NaN for entries that players cannot change."""
+    mask = record.get("is_choice", ((), np.True_))[1]
+    return np.where(mask, profiles, np.nan) if mask.shape == profiles.shape[-2:] else profiles
+
+
 def _strategy(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str:
-    """Return a strategy with the names of its axes."""
+    """Return a strategy with the names of its axes; unknown entries are left out, unless all are."""
+    known = ~np.isnan(row)
+    if known.any() and not known.all():
+        axes = np.asarray(axes)[known] if len(axes) == len(row) else ()  # type: ignore[assignment]
+        row = row[known]
     if len(axes) != len(row) or all(name == str(k) for k, name in enumerate(axes)):
         return list_in_words(row, True) if in_full and len(row) <= SHORT else strategy_in_words(row)
     pairs = zip(axes, row, strict=True)
@@ -302,9 +313,8 @@ def _slope_rows(
         remark = "none: the Jacobian is singular to the accuracy of the profile, as at a fold"
         yield AskedTable(title, ("derivative",), [(remark,)])
         return
-    yield AskedTable(
-        title, PLAYER_COLUMNS, _table(record["slope"][1], record["slope_payoff"][1], axes, players)
-    )
+    slopes = _choices(record, record["slope"][1])
+    yield AskedTable(title, PLAYER_COLUMNS, _table(slopes, record["slope_payoff"][1], axes, players))
     measures = {name.removeprefix("slope_"): record[name] for name in record if name.startswith("slope_")}
     single = [
         (name.replace("_", " "), f"{array:.6g}") for name, (dims, array) in measures.items() if not dims
@@ -364,7 +374,7 @@ def equilibrium_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[st
     if "claim_scope" in record:
         lines[0] += f"; {record['claim_scope'][1]}"
     for k, (profile, payoff) in enumerate(zip(equilibria[:limit], pays, strict=False)):
-        rows = [strategy_in_words(row) for row in profile]
+        rows = [_strategy(row, (), False) for row in _choices(record, profile)]
         if has_actions:
             rows = [strategy_by_name(row, names) for row, names in zip(profile, actions, strict=True)]
         strategies = (" | " if has_actions else "  ").join(rows)
@@ -376,7 +386,7 @@ def equilibrium_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[st
         lines.append(f"  ... and {len(equilibria) - limit} more, in data.equilibria")
     bounds = record.get("certified_bound", ((), []))[1]
     for profile, bound in zip(record.get("certified", ((), []))[1], bounds, strict=True):
-        strategies = "  ".join(map(strategy_in_words, profile))
+        strategies = "  ".join(_strategy(row, (), False) for row in _choices(record, profile))
         lines.append(f"  certified: {strategies}  no gain above {bound_in_words(float(bound), 2)}")
     sets = sets_in_words(record)
     if "equilibrium_vertex" in record:
@@ -774,6 +784,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "hhi": (ONE, "Herfindahl-Hirschman index of market shares, 0 to 10 000"),
     "identified": (ONE, "whether payoffs depend on this coordinate of a strategy"),
     "industry_profit": (PAYOFF, "sum of the firms' profits per period"),
+    "is_choice": (ONE, "whether a player can change this entry of its strategy"),
     "isolated_count": (ONE, "number of equilibria of a list that lie in none of its sets"),
     "joint_action": ("", "number of every player's action in a joint action, row-major"),
     "joint_distribution": (ONE, "correlated equilibrium of highest welfare: joint actions, row-major"),

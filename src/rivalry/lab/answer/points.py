@@ -811,6 +811,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
             "verified_proof",
             "action_name",
             "axis_name",
+            "is_choice",
             "rounding",
             "equilibria",
             "window_tried",
@@ -886,6 +887,8 @@ def _leave_out_padding(
         filled = (action_names != "") | (action_names == "").all(
             axis=-1, keepdims=True
         )  # [lead ... result player axis]
+    if (is_choice := arrays.get("is_choice")) is not None:
+        filled = is_choice != 0
     for name, variable in variables.items():
         has_shape = arrays[name].shape[-filled.ndim :] == filled.shape
         if filled.size and has_shape and variable.dims[-2:-1] == ("player",) and variable.dtype.kind == "f":
