@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -173,7 +174,7 @@ def test_the_error_of_demand_widens_the_band() -> None:
     demand = logit_demand(price, sold)
     widths = [
         found.high - found.low
-        for one in (demand, demand._replace(clusters=0))
+        for one in (demand, replace(demand, clusters=0))
         for found in judge_log(log_from(price, sold), one, 1.0).firms[:1]
     ]
     assert widths[0] > 1.2 * widths[1]

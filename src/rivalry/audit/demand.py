@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rivalry.families.market.equilibria import logit_bertrand, logit_joint, logit_shares
-
-NONE = np.zeros((0, 0))
 
 
 class Observed(NamedTuple):
@@ -18,18 +17,19 @@ class Observed(NamedTuple):
     utility: np.ndarray  # [period firm]
 
 
-class LogitDemand(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class LogitDemand:
     """Logit demand, ``q_i = size s_i`` with ``ln s_i - ln s_0 = quality_i - slope p_i``.
 
     Parameters
     ----------
-    quality : ndarray
+    quality : array_like
         Mean utility at a price of 0, over that of buying nothing, ``[firm]``.
     slope : float
         Loss of utility per unit of price; the scale of tastes is its reciprocal.
     size : float
         Number of buyers.
-    covariance : ndarray
+    covariance : array_like
         Of the estimated qualities and the slope, in this order; empty for a known demand.
     observed : Observed, optional
         The log of the estimate.
@@ -40,20 +40,24 @@ class LogitDemand(NamedTuple):
 
     Examples
     --------
-    >>> demand = LogitDemand(np.array([8.0, 8.0]), 4.0)  # the market of Calvano et al. 2020
-    >>> demand(np.array([1.5, 1.5])).round(4).tolist()
+    >>> demand = LogitDemand([8.0, 8.0], 4.0)  # the market of Calvano et al. 2020
+    >>> demand([1.5, 1.5]).round(4).tolist()
     [0.4683, 0.4683]
     """
 
-    quality: np.ndarray
+    quality: Any  # arrays once it is made
     slope: float
     size: float = 1.0
-    covariance: np.ndarray = NONE
+    covariance: Any = field(default_factory=lambda: np.zeros((0, 0)))
     observed: Observed | None = None
     clusters: int = 0
     first_stage: float = float("nan")
 
-    def __call__(self, price: np.ndarray) -> np.ndarray:
+    def __post_init__(self) -> None:
+        for name in ("quality", "covariance"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=float))
+
+    def __call__(self, price: Any) -> np.ndarray:
         """Return quantities ``[.. firm]`` at prices ``[.. firm]``, with the mean utilities."""
         return self._sold(self.quality - self.slope * np.asarray(price, dtype=float))
 
@@ -67,7 +71,7 @@ class LogitDemand(NamedTuple):
     def _utility(self, price: np.ndarray, periods: np.ndarray) -> np.ndarray:
         if self.observed is None:
             return self.quality - self.slope * price
-        before, utility = self.observed.price[periods], self.observed.utility[periods]
+        before, utility = (np.asarray(part)[periods] for part in self.observed)
         return np.asarray(utility - self.slope * (price - before))
 
     def best_response(
@@ -112,7 +116,7 @@ class LogitDemand(NamedTuple):
         wide = np.sqrt(free / stream.chisquare(free, (count, 1)))
         shifts = wide * (stream.normal(size=(count, len(error))) @ root.T)
         return [
-            self._replace(quality=self.quality + shift[:-1], slope=float(self.slope + shift[-1]))
+            replace(self, quality=self.quality + shift[:-1], slope=float(self.slope + shift[-1]))
             for shift in shifts
             if shift[-1] > -self.slope
         ]

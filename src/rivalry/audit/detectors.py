@@ -81,7 +81,7 @@ def price_response(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> D
     >>> response.statistic < -0.7, response.flagged
     (True, True)
     """
-    way = cartel - nash
+    price, way = np.asarray(price), np.asarray(cartel) - np.asarray(nash)
     change = np.diff(price / way, axis=0)
     after, baseline = [], []
     for firm in range(price.shape[1]):

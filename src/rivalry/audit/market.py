@@ -10,7 +10,7 @@ import numpy as np
 from rivalry.audit.demand import LogitDemand
 from rivalry.families.market.benchmarks import benchmark, search_response
 from rivalry.families.market.contingent import MarketGame
-from rivalry.families.market.model import Market, whole_market
+from rivalry.families.market.model import Market, relative_quality, whole_market
 from rivalry.runtime.jax import jax, jnp
 
 Prices = np.ndarray
@@ -134,7 +134,7 @@ def price_market(
     if game.rule.demand == "logit" and per_unit and np.all(np.isinf(np.asarray(game.capacity))):
         # in NumPy: of single periods a call of JAX is slow
         spread, cost = float(game.taste_spread), np.asarray(game.unit_cost)
-        worth = (np.asarray(game.quality) - float(game.outside_option)) / spread
+        worth = np.asarray(relative_quality(game.numbers)) / spread
         demand = LogitDemand(worth, 1 / spread, size)
         profits, quantities = (lambda prices: (prices - cost) * demand(prices)), demand
     cut = np.array([search_response(game, cartel[:, None], firm) for firm in range(count)])

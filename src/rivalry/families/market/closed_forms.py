@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.oracles import Response
 from rivalry.families.market import equilibria, leadership
-from rivalry.families.market.model import INTERCEPT, Market, Shock, plain_numbers
+from rivalry.families.market.model import INTERCEPT, Market, Shock, plain_numbers, relative_quality
 from rivalry.runtime.jax import jax, jnp, put
 
 SLACK = 1e-12  # tolerance of choices beyond a bound, relative to the largest bound
@@ -35,11 +35,11 @@ def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.
         # without rivals. Above a - a0 that is at most 1/2: the slope is negative above c + d/2 + 2 mu, which
         # the joint price and d exceed. Where sales stop at the capacity K the profit rises with the price,
         # until that share is K.
-        quality, outside, mu = (plain[name] for name in ("quality", "outside_option", "taste_spread"))
-        half_share_price = quality - outside + mu * np.log(len(cost) + 1)
-        joint = equilibria.logit_joint(quality, float(outside), float(mu), cost) + plain["convex_cost"]
+        quality, mu = relative_quality(plain), plain["taste_spread"]
+        half_share_price = quality + mu * np.log(len(cost) + 1)
+        joint = equilibria.logit_joint(quality, 0.0, float(mu), cost) + plain["convex_cost"]
         K = np.clip(plain["capacity"], 1e-300, 0.5)
-        full = quality - outside + mu * np.log((1 - K) / K)
+        full = quality + mu * np.log((1 - K) / K)
         return np.asarray(np.max([half_share_price, cost + 2 * mu, joint, full], axis=0) + mu)
     # The marginal profit of an output, P + q P' - C', is at most P - C': no more than 0 where its price is 0
     # or, with isoelastic demand, where it alone makes the price fall to the cost.
@@ -160,7 +160,7 @@ def _differentiated_roots(n: Numbers) -> list[Any]:
 
 
 def _logit(n: Numbers) -> list[Any]:
-    return [n["quality"], n["outside_option"], n["taste_spread"], n["unit_cost"], n["convex_cost"]]
+    return [relative_quality(n), 0.0, n["taste_spread"], n["unit_cost"], n["convex_cost"]]
 
 
 def _bounds(n: Numbers) -> Numbers:

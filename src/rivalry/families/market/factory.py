@@ -53,7 +53,7 @@ PER_FIRM = "convex_cost fixed_cost capacity adjustment_cost tax cash_min capex_c
 # Annotations have most of these bounds, too, but are checked after the factory, and never in a sweep.
 RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
     "above 0": (
-        "intercept quality market_size slope elasticity price_flat_below taste_spread",
+        "intercept market_size slope elasticity price_flat_below taste_spread",
         lambda value: value > 0,
     ),
     "at least 0": (
@@ -93,7 +93,11 @@ def market(
     price_flat_below: Annotated[
         Positive | None, Symbol("Qmin"), "isoelastic: total output below which the price is constant (1e-9)"
     ] = None,
-    quality: Annotated[Numbers | None, Symbol("a"), "logit: quality of the goods, one per firm (2)"] = None,
+    quality: Annotated[
+        Numbers | None,
+        Symbol("a"),
+        "logit: quality of the goods, one per firm; only differences to outside_option matter (2)",
+    ] = None,
     outside_option: Annotated[Number | None, Symbol("a0"), "logit: quality of buying nothing (0)"] = None,
     taste_spread: Annotated[
         float | None,

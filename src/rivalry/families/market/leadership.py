@@ -23,7 +23,7 @@ from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Profile
 from rivalry.core.tolerances import ROUNDING, TINY
 from rivalry.families.market.equilibria import aggregate, broadcast_parameters
-from rivalry.families.market.model import Market, plain_numbers
+from rivalry.families.market.model import Market, plain_numbers, relative_quality
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.transforms import Followers, Leadership, stackelberg
 from rivalry.transforms.leadership import leaders_of_stages
@@ -467,10 +467,10 @@ def logit_price(base: Any, c: Any, d: Any, mu: Any, value: Any, xp: Any) -> Any:
 
 def _logit_price(market: Market, x: Profile, follower: int) -> Array:
     n = market.numbers
-    mu, value = n["taste_spread"], jnp.broadcast_to(n["quality"], (market.players,))
+    mu, value = n["taste_spread"], jnp.broadcast_to(relative_quality(n), (market.players,))
     rivals = jnp.arange(market.players) != follower
     values = jnp.where(rivals, (value - x[:, 0]) / mu, -jnp.inf)
-    base = jax.nn.logsumexp(jnp.append(values, n["outside_option"] / mu))
+    base = jax.nn.logsumexp(jnp.append(values, 0.0))
     c, d = (jnp.broadcast_to(n[name], (market.players,))[follower] for name in ("unit_cost", "convex_cost"))
     price = logit_price(base, c, d, mu, value[follower], jnp)
     return jnp.clip(price, market.space.low[follower, 0], market.space.high[follower, 0])[None]
@@ -681,8 +681,9 @@ def proved_price_response(game: StagedMarket, x: np.ndarray, player: int) -> Res
     mu = float(n["taste_spread"])
     rivals = [k for k, firm in enumerate(game.stages[0]) if firm != leader]
     leaders = [game.stages[0][k] for k in rivals]
-    weights = np.append((full["quality"][leaders] - x[rivals, 0]) / mu, float(n["outside_option"]) / mu)
-    value, c, d = (full[name][pair] for name in ("quality", "unit_cost", "convex_cost"))
+    quality = relative_quality(full)
+    weights = np.append((quality[leaders] - x[rivals, 0]) / mu, 0.0)
+    value, c, d = quality[pair], full["unit_cost"][pair], full["convex_cost"][pair]
     low, high = (full[name][pair] for name in ("low", "high"))
     fixed = float(full["fixed_cost"][leader])
     problem = _LogitLeader(float(np.logaddexp.reduce(weights)), mu, value, c, d, fixed, low, high)

@@ -110,9 +110,14 @@ def shares(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
 
 
 def _logit_values(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "option"]:
-    """Return the mean value of every good, and of buying nothing, in units of ``taste_spread``."""
+    """Return the mean value of every good over buying nothing, and 0 for that, per ``taste_spread``."""
     mu = numbers["taste_spread"]
-    return jnp.append((numbers["quality"] - p) / mu, numbers["outside_option"] / mu)
+    return jnp.append((relative_quality(numbers) - p) / mu, 0.0)
+
+
+def relative_quality(numbers: Mapping[str, Any]) -> Any:
+    """Return the quality of the goods over that of buying nothing, on which alone choices depend."""
+    return numbers["quality"] - numbers["outside_option"]
 
 
 def differentiated_demand(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
@@ -178,9 +183,8 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
     """Return the consumer surplus, in units of profit."""
     q, p = cleared
     spent, total = jnp.sum(p * q), jnp.sum(q)
-    if rule.demand == "logit":  # Small and Rosen 1981: the log-sum, less the value of the outside good
-        logsum = jax.nn.logsumexp(_logit_values(numbers, p))
-        gain = numbers["taste_spread"] * logsum - numbers["outside_option"]
+    if rule.demand == "logit":  # Small and Rosen 1981: the log-sum of values over that of the outside good
+        gain = numbers["taste_spread"] * jax.nn.logsumexp(_logit_values(numbers, p))
         # buyers beyond a capacity, random ones, buy nothing and lose the mean gain of all who wanted to buy
         demand = jnp.sum(shares(numbers, p))
         return gain * jnp.where(demand > 0, total / jnp.where(demand > 0, demand, 1.0), 1.0)
