@@ -16,6 +16,9 @@ GAME, CLIMB = rv.games.influencer(reach=[0.25] * 3), rv.methods.GradientAscent()
 CHICKEN, START = rv.games.matrix("chicken"), [0.1, 0.4, 0.9]
 
 MISSPELT: dict[str, Callable[[], Any]] = {
+    "leaders: is no argument of race; write rv.transforms.stackelberg(game, leaders=[0])": (
+        lambda: rv.games.race(leaders=[0])
+    ),
     "reech: is no argument of influencer; did you mean 'reach'?": lambda: rv.games.influencer(reech=[0.2]),
     "netwrk: is no argument of city; did you mean 'network'?": lambda: rv.games.city(netwrk="ring"),
     "alpha: is called safety_exponent here": lambda: rv.games.race(alpha=1.0),

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 LONGEST = 280  # characters of a message
+ELSEWHERE = {"leaders": "write rv.transforms.stackelberg(game, leaders=[0])"}  # keywords that are transforms
 SHORT_LIST = 60  # characters of known names that a message lists beside the nearest one
 SIMILAR, SIMILAR_SHORT = 0.7, 0.6  # similarity, of 1 for equal words, from which a known word is suggested
 SHORT_WORD = 4  # letters of a word that counts as short: two of them in the wrong order are much of it
@@ -281,6 +282,8 @@ def refuse_unknown(
             continue
         if correct_name := keys_with_symbol(name, hints):
             raise ValueError(one_line(f"{name}: is called {correct_name} here"))
+        if name in ELSEWHERE:
+            raise ValueError(f"{name}: is no argument of {function_name}; {ELSEWHERE[name]}")
         hint, arguments = near(name, [*parameters, *extras]), ", ".join(sorted([*parameters, *extras]))
         if not hint.startswith("known"):
             hint += f" known: {arguments}" if hint.endswith("?") and len(arguments) <= SHORT_LIST else ""
