@@ -187,3 +187,14 @@ def test_external_regret_ignores_actions_that_a_player_lacks(learner: Any, ragge
     session["earned"][:] = [1.0, 1.0, 0.0]
     # player 2 would have lost with every action: its regret is 0
     np.testing.assert_allclose(learner.external_regrets(np.array([2, 3, 4]), session), [0.5, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("play", ["last", "average"])
+def test_play_that_never_left_its_start_is_warned_of(play: str) -> None:
+    """Shapley's game: uniform play is the equilibrium, and the start. One payoff moves it."""
+    table = np.array([[[0, 0, 1], [1, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 0, 1], [1, 0, 0]]], dtype=float)
+    with pytest.warns(UserWarning, match="play never left its uniform start"):
+        rested = rv.solve(rv.games.matrix(*table), Hedge(rounds=20, play=play))
+    assert "remedy" in rested.record
+    table[0, 0, 2] = 1.5
+    assert "remedy" not in rv.solve(rv.games.matrix(*table), Hedge(rounds=20, play=play)).record

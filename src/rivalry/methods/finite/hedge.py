@@ -66,7 +66,7 @@ class SoftmaxLearner(RepeatedPlay):
         final = softmax(session["logits"], sizes)
         average = session["played"] / rounds if rounds else final
         regrets = self.external_regrets(sizes, session)
-        return {
+        return _unmoved(final, session["played"], sizes, rounds) | {
             **mixtures.played(world, average if self.play == "average" else final),
             "average_play": (("player", "action"), average),
             "correlated_regret": (("player",), regrets),
@@ -82,6 +82,14 @@ class SoftmaxLearner(RepeatedPlay):
     @abstractmethod
     def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
         """Return the increment of the logits, in units of the rate, ``[player action]``."""
+
+
+def _unmoved(final: np.ndarray, played: np.ndarray, sizes: np.ndarray, rounds: int) -> Record:
+    """A warning where play was uniform in all rounds: an equilibrium there is that of the start."""
+    start = softmax(np.zeros_like(final), sizes)
+    if not rounds or not np.array_equal(final, start) or not np.allclose(played, rounds * start, atol=0.0):
+        return {}
+    return {"remedy": ((), np.asarray("play never left its uniform start, so nothing was learned"))}
 
 
 class Hedge(SoftmaxLearner):
