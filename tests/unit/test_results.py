@@ -26,6 +26,7 @@ from rivalry.core.results import (
 )
 from rivalry.lab.export import tidy, to_csv
 from rivalry.plots.style import picture
+from rivalry.solving.ends import certify
 from rivalry.text.display import player_rows
 from tests.duel_study import record
 
@@ -318,3 +319,11 @@ def test_packages_that_are_not_installed_have_no_version() -> None:
     known = provenance(["no_such_package"])
     assert {"python", "machine", "rivalry", "jax"} <= known.keys()
     assert "no_such_package" not in known
+
+
+@pytest.mark.parametrize("entry", [0.5, np.nan])
+def test_no_method_converges_to_an_undefined_profile(entry: float) -> None:
+    profile = np.array([[0.5, entry], [0.5, 0.5]])
+    record = {"profile": (("player", "axis"), profile), "status": ((), np.asarray("converged"))}
+    solution = certify(rv.games.matrix("matching_pennies"), record, None)
+    assert solution.status == ("not found" if np.isnan(entry) else "converged")

@@ -229,8 +229,8 @@ def _box_stakes(
         # where all single changes are dominated, so are joint ones, whose losses end with the box
         fallbacks = zip(stakes, smallest, together, strict=True)
         stakes = [stake or small or end for stake, small, end in fallbacks]
-    known = np.array(stakes) + effects + smallest > 0
-    for game in np.flatnonzero(~known & np.isfinite(base_pays[:, 0])):
+    matters = np.array(stakes) + effects + smallest > 0
+    for game in np.flatnonzero(~matters & np.isfinite(base_pays[:, 0])):
         # no single choice matters, as at the middle of matching pennies: all players move
         effects[game] = _effect_of_all(games, best_profiles, player)[game]
         # payoffs that vary less than they are rounded have lost their digits: that little is at stake

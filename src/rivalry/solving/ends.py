@@ -232,6 +232,7 @@ def certify(
     factor affects outcomes, if the game declares it; ``player_name`` and ``action_name``, if any.
     """
     proof, in_full = Certificate.from_record(record), False
+    _refuse_missing_profile(record)
     if discounting_channels.knows(game):
         record.setdefault("gamma_channels", ((), np.asarray(discounting_channels(game).text)))
     if is_population(game):
@@ -268,6 +269,13 @@ def _without_payoff(record: Record) -> Record:
     if str(record["status"][1]) != "converged":
         return {}
     return {"status": ((), np.asarray("not found")), "remedy": ((), np.asarray(NO_PAYOFF))}
+
+
+def _refuse_missing_profile(record: Record) -> None:
+    """Replace the status `converged` of a record whose profile has an undefined entry."""
+    _, profile = record.get("profile", ((), 0.0))
+    if "status" in record and str(record["status"][1]) == "converged" and np.any(np.isnan(profile)):
+        record["status"] = ((), np.asarray("not found"))
 
 
 def _at_profile(game: Game, profile: Profile | np.ndarray, tolerance: float | None) -> AtProfile:

@@ -60,17 +60,17 @@ class _Remaining:
         """Eliminate a player's actions that a mixture dominates, and return what is left of the budget."""
         rows = self.rows(self.ranks, player)
         is_response = np.any(rows == rows.max(axis=0), axis=1)
-        others = sum(map(len, self.actions)) - len(rows)
+        rival_actions = sum(map(len, self.actions)) - len(rows)
         # best responses are not dominated, nor is one of two actions that the other alone does not dominate
         candidates = self.actions[player][~is_response].tolist() if len(rows) > 2 else []
-        for action in [a for a in candidates if self.refuted.get((player, a)) != others]:
+        for action in [a for a in candidates if self.refuted.get((player, a)) != rival_actions]:
             budget -= OVERHEAD + rows.size
             if budget < 0 or perf_counter() > end:
                 return 0
             if weights := _dominating(self.rows(self.tables, player), self.actions[player], action):
                 self.delete(player, action, weights)
             else:
-                self.refuted[player, action] = others
+                self.refuted[player, action] = rival_actions
         return budget
 
 

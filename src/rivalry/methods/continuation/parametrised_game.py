@@ -177,8 +177,8 @@ class ParametrisedGame:
 @eqx.filter_jit
 def _along(game: Game, derivative: object, x: Profile) -> tuple[Array, Array, Array]:
     def gradients_at(amount: Array) -> Array:
-        moved = move_along(game, derivative, amount)
-        return own_gradients(moved, fix(moved.space, x))
+        shifted = move_along(game, derivative, amount)
+        return own_gradients(shifted, fix(shifted.space, x))
 
     gradient, slope = jax.jvp(gradients_at, (jnp.zeros(()),), (jnp.ones(()),))
     return gradient, jacobian(game, x), slope
