@@ -70,7 +70,7 @@ class LogitDemand:
 
     def _utility(self, price: np.ndarray, periods: np.ndarray) -> np.ndarray:
         if self.observed is None:
-            return self.quality - self.slope * price
+            return np.asarray(self.quality - self.slope * price)
         before, utility = (np.asarray(part)[periods] for part in self.observed)
         return np.asarray(utility - self.slope * (price - before))
 

@@ -323,7 +323,7 @@ class Cases(NamedTuple):
     """All equilibria of a game, found case by case in exact arithmetic."""
 
     equilibria: list[list[list[Fraction]]]  # [equilibrium player axis]
-    number: int  # of cases
+    size: int  # number of cases
     noun: str
     plural: str
 
@@ -597,6 +597,8 @@ def discounting_channels(
 ) -> Any:
     """Return the channels by which discount factors can affect results, with a one-line ``text``.
 
+    ``state`` holds the names of what choices change from period to period.
+
     The generic answer raises `Unsupported`.
     """
     raise unknown(game, "channels of discounting")
@@ -608,10 +610,10 @@ def claim_scope(game: Any) -> str:
     It follows from `discounting_channels`, also for a wrapper of such a game.
     """
     while not discounting_channels.knows(game):
-        if not (type(game).__module__.startswith("rivalry.") and hasattr(game, "game")):
+        if not (type(game).__module__.startswith("rivalry.") and "game" in dir(game)):
             return ""
         game = game.game
-    states = getattr(discounting_channels(game), "state", ())
+    states = discounting_channels(game).state
     return f"of one period (later ones depend on it through {' and '.join(states)})" if states else ""
 
 

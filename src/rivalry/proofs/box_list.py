@@ -256,7 +256,7 @@ def record_of_cases(world: ListedByCases) -> Record:
     profiles = np.reshape(np.array(exact, dtype=float), (len(exact), *shape))
     pairs = zip(np.reshape(np.array(exact, dtype=object), (len(exact), -1)), profiles, strict=True)
     radius = [_rounding(fractions.tolist(), x.ravel().tolist()) for fractions, x in pairs]
-    cases = count_text(world.cases.number, world.cases.noun, world.cases.plural)
+    cases = count_text(world.cases.size, world.cases.noun, world.cases.plural)
     record: Record = {
         "equilibria": (("equilibrium", "player", "axis"), profiles),
         "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(world.game, profiles)),
@@ -267,7 +267,7 @@ def record_of_cases(world: ListedByCases) -> Record:
         "boxes": ((), np.asarray(0)),
         "discarded": (("reason",), np.zeros(len(REASONS) - 1, dtype=np.int64)),
         "undecided": (("place", "player", "axis", "end"), np.zeros((0, *shape, 2))),
-        "pattern_count": ((), np.asarray(world.cases.number)),
+        "pattern_count": ((), np.asarray(world.cases.size)),
         "status": ((), np.asarray("converged" if len(exact) else "not found")),
     }
     if len(exact):

@@ -20,9 +20,14 @@ from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Profile
 from rivalry.families.market import closed_forms, tables
 from rivalry.families.market.benchmarks import benchmarks, critical_discount, gain_bounds, search_response
-from rivalry.families.market.closed_forms import best_choice, has_exact_response, undercutting
+from rivalry.families.market.closed_forms import (
+    best_choice,
+    equilibria_of_entry,
+    has_cases,
+    has_exact_response,
+    undercutting,
+)
 from rivalry.families.market.contingent import ContingentMarket, MarketGame
-from rivalry.families.market.entry import equilibria_of_entry, has_cases
 from rivalry.families.market.factory import refusal
 from rivalry.families.market.leadership import (
     StagedMarket,
