@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ LINE = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
 def reader(a: float) -> Any:
     """One player whose best choice is ``min(a, 1)``."""
     return rv.games.continuous(payoffs=["a * x1 - x1^2 / 2"], parameters={"a": a})
+
+
+def user(a: float) -> Any:
+    """One player whose best choice is ``min(sqrt(a), 1)``; near 0 its payoff is not strictly concave."""
+    return rv.games.continuous(payoffs=["a * x1 - x1^3 / 3"], parameters={"a": a})
 
 
 def partners(a: float) -> Any:
@@ -157,7 +163,7 @@ def test_derivatives_for_all_values_contain_those_for_each() -> None:
 @pytest.mark.slow
 def test_a_bound_that_begins_to_bind_is_bracketed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parameter_search, "NARROWEST", 1 / 32)
-    found = rv.all_equilibria(reader(0.5), where={"parameters.a": (0.4, 1.5)})
+    found = rv.all_equilibria(user(0.5), where={"parameters.a": (0.4, 1.5)})
     ((low, high),) = found.undecided_where[:, 0]
     assert low < 1.0 < high
     assert high - low < 0.1
@@ -172,8 +178,54 @@ def test_a_bound_that_begins_to_bind_is_bracketed(monkeypatch: pytest.MonkeyPatc
     data = found.solution.record
     for (ends,), box in zip(data["piece_range"][1], data["equilibrium_piece"][1], strict=True):
         for a in ends:
-            assert box[0, 0, 0] <= min(a, 1.0) <= box[0, 0, 1]
+            assert box[0, 0, 0] <= min(a**0.5, 1.0) <= box[0, 0, 1]
     assert {"where_range", "where_count", "piece_range"} <= set(found.solution.data.variables)
+
+
+def duopoly(cost: float) -> tuple[float, float]:
+    """Return the quantities of two firms, of which the second has a cost, at a price of 1 - x1 - x2."""
+    return ((1 + cost) / 3, (1 - 2 * cost) / 3) if cost < 0.5 else (0.5, 0.0)
+
+
+EVERYWHERE: dict[str, tuple[list[str], tuple[float, float], Callable[[float], list[tuple[float, float]]]]] = {
+    "a firm that stays out from a cost of 1/2 on": (
+        ["x1 * (1 - x1 - x2)", "x2 * (1 - x1 - x2) - a * x2"],
+        (0.2, 0.8),
+        lambda a: [duopoly(a)],
+    ),
+    "nobody adopts, with derivatives of zero": (
+        ["x1 * a * x2 - x1^2 / 2", "x2 * a * x1 - x2^2 / 2"],
+        (0.3, 0.8),
+        lambda a: [(0.0, 0.0)],
+    ),
+    "players who are indifferent at a critical mass": (
+        ["x1 * (x2 - a)", "x2 * (x1 - a)"],
+        (0.4, 0.6),
+        lambda a: [(0.0, 0.0), (a, a), (1.0, 1.0)],
+    ),
+    "one of two enters, or both at random": (
+        ["x1 * (a - x2)", "x2 * (a - x1)"],
+        (0.4, 0.6),
+        lambda a: [(0.0, 1.0), (a, a), (1.0, 0.0)],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_numbers_are_decided_for_every_value_where_each_value_is(name: str) -> None:
+    payoffs, (low, high), solve = EVERYWHERE[name]
+    game = rv.games.continuous(payoffs=payoffs, parameters={"a": 0.45})
+    found = rv.all_equilibria(game, where={"parameters.a": (low, high)}, max_seconds=None)
+    assert found.complete
+    data = found.solution.record
+    pieces, ranges = data["equilibrium_piece"][1][:, :, 0], data["piece_range"][1][:, 0]
+    for a in np.linspace(low, high, 13):
+        points = solve(float(a))
+        assert found.count == f"exactly {len(points)}"
+        boxes = pieces[(ranges[:, 0] <= a) & (a <= ranges[:, 1])]
+        for x in np.array(points):
+            assert np.any(np.all((boxes[:, :, 0] <= x + 1e-12) & (x - 1e-12 <= boxes[:, :, 1]), axis=1))
 
 
 def test_boxes_and_numbers_are_drawn_over_the_parameter() -> None:

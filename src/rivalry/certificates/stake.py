@@ -236,8 +236,8 @@ def _box_stakes(
         # payoffs that vary less than they are rounded have lost their digits: that little is at stake
         varied = np.ptp(choice_pays[game][np.isfinite(choice_pays[game])])
         stakes[game] = 0.0 if effects[game] else varied
-    rows = zip(stakes, effects, best_pays, smallest, strict=True)
-    return [Stake(*map(float, numbers)) for numbers in rows]
+    numbers_of_games = zip(stakes, effects, best_pays, smallest, strict=True)
+    return [Stake(*map(float, numbers)) for numbers in numbers_of_games]
 
 
 def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:

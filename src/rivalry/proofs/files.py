@@ -54,6 +54,7 @@ BOXES = 1_000_000  # of a list: some 60 MB of text, near what the checker reads 
 CHOICES = 12  # of a list without totals: the number of boxes of more is soon too large
 BOXES_ON_RANGES = 20_000  # beyond which ranges of parameters are halved
 BOXES_OF_TOTALS = 20_000  # beyond which a list has no file
+REFUSED = 60  # ranges that the list decides and a file does not, as where a bound begins to bind
 ROOM = 0.02  # of the width of a range: margin beside choices that can be best
 ENOUGH = 0.05  # of the width of a range: smaller parts are not cut off
 ROOM_OF_TOTALS, ENOUGH_OF_TOTALS = 1e-6, 1e-3  # the same of totals, which are sums of bounded parts
@@ -188,7 +189,7 @@ class RangesProof:
         pieces, choice_count = record["piece_range"][1], len(at.player)
         decided = record["where_range"][1][record["where_decided"][1]]
         profiles = _in_coordinates(game, record["equilibrium_piece"][1].mean(axis=-1))
-        waiting, parts = [(ranges.low, ranges.high)], list[Any]()
+        waiting, parts, refused_count = [(ranges.low, ranges.high)], list[Any](), 0
         while waiting:
             low, high = waiting.pop()
             covering = np.all((pieces[:, :, 0] <= low) & (pieces[:, :, 1] >= high), axis=1)
@@ -200,7 +201,9 @@ class RangesProof:
                     parts.append(_part(game, part_coordinates, profiles[covering], True, BOXES_ON_RANGES))
                     continue
                 except Unsupported:  # narrower ranges are easier
-                    pass
+                    refused_count += 1
+                    if refused_count > REFUSED:
+                        raise
             width = (high - low) / (ranges.high - ranges.low)
             k = int(np.argmax(width))
             if width[k] <= NARROWEST:

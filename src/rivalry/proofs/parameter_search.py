@@ -12,12 +12,14 @@ import numpy as np
 
 from rivalry.core.method import Session
 from rivalry.core.results import Record
-from rivalry.proofs.box_search import BoxSearch, distinct_equilibria
-from rivalry.proofs.first_order import first_order, newton
+from rivalry.proofs.arithmetic.matrices import negative_definite
+from rivalry.proofs.box_search import VERDICTS, BoxSearch, distinct_equilibria, orders
+from rivalry.proofs.first_order import at_most_one_point, first_order, newton
 from rivalry.proofs.points import FirstOrderPoint
-from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
+from rivalry.proofs.spaces.coordinates import OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import profile_bounds
 from rivalry.proofs.spaces.parameter_ranges import GameOnRanges, Ranges
+from rivalry.text.display import count_text
 
 NARROWEST = 2.0**-13  # of the full range: narrower ranges are not split
 BOXES = 2000  # of profiles for a range, before it is split
@@ -117,6 +119,8 @@ def _close(world: GameOnRanges, session: Session, proved_points: list[FirstOrder
     current = session["here"][0]
     width = _widths(world, session["here"])[0]
     decided = proved_points is not None and not len(boxes["low"]) and bool(np.all(session["verdict"] > 0))
+    if not decided and (point := _single_point(world, session, boxes)) is not None:
+        proved_points, decided = [point], True
     if decided or width.max() <= NARROWEST:
         if proved_points is None:
             proved_points = [FirstOrderPoint(*rows) for rows in session["points"][session["verdict"] == 1]]
@@ -147,6 +151,33 @@ def _close(world: GameOnRanges, session: Session, proved_points: list[FirstOrder
     session["here"] = session["here"][:0]
 
 
+def _single_point(
+    world: GameOnRanges, session: Session, boxes: dict[str, np.ndarray]
+) -> FirstOrderPoint | None:
+    """Return the hull of the boxes that are left, if it is proved to have exactly one equilibrium; else None.
+
+    Payoffs that are concave in own strategies have an equilibrium (Debreu, Glicksberg, Fan), and no other box
+    has any. It may be at a bound for some values of parameters and inside for others.
+    """
+    if not len(boxes["low"]) or np.any(session["verdict"] != VERDICTS.index("not an equilibrium")):
+        return None
+    at = _coordinates(world, session["here"][0])
+    # the search leaves out other orders of exchangeable players
+    smallest, largest = boxes["low"].min(axis=0), boxes["high"].max(axis=0)
+    for order in orders(at, at.labels):
+        smallest, largest = np.minimum(smallest, smallest[order]), np.maximum(largest, largest[order])
+    low, high = np.stack([smallest, at.low]), np.stack([largest, at.high])
+    side = np.full(low.shape, OPEN)
+    enclosures = first_order(world.game, at, low, high, side)
+    if not (at_most_one_point(enclosures, side)[0] and enclosures.smooth[1]):
+        return None
+    for player in np.unique(at.player):
+        index = np.ix_(at.player == player, at.player == player)
+        if not negative_definite(enclosures.bend_low[1][index], enclosures.bend_high[1][index]):
+            return None
+    return FirstOrderPoint(low[0], high[0], low[0], high[0], side[0], side[0])
+
+
 def record_on_ranges(world: GameOnRanges, session: Session) -> Record:
     """Return the record of a search: ranges of the parameters with their equilibria and their numbers."""
     open_ = [session["points"]] * len(session["here"])
@@ -170,7 +201,11 @@ def record_on_ranges(world: GameOnRanges, session: Session) -> Record:
     boxes = int(session["boxes"][0])
     reason = f"every range is decided: {boxes:,} boxes"
     if not complete:
-        reason = f"undecided: {unknown} ranges" + f"; {pending} ranges are not yet searched" * bool(pending)
+        reason = f"undecided: {count_text(int(unknown), 'range')}"
+        if pending:
+            reason += f"; {count_text(pending, 'range is', 'ranges are')} not yet searched"
+        else:
+            reason += ", in which equilibria may merge or reach a bound, or payoffs tie"
     return {
         "where_name": (("parameter",), np.asarray(world.names, dtype=str)),
         "where": (("parameter", "end"), np.stack([world.ranges.low, world.ranges.high], axis=1)),

@@ -190,6 +190,10 @@ def judge(game: Game, at: Coordinates, point: FirstOrderPoint, limit: int = 20_0
     overall = "equilibrium"
     for player in range(len(at.start)):
         verdict = judge_player(game, at, point, player, limit)
+        # where parameters are ranges; else such games are listed in fractions
+        if verdict == "undecided" and at.ranges is not None:
+            choices = np.flatnonzero(at.player == player)
+            verdict = "equilibrium" if is_linear(game, at, choices) else verdict
         if verdict == "not an equilibrium":
             return verdict
         overall = overall if verdict == "equilibrium" else verdict
@@ -292,7 +296,7 @@ def tied_point(game: Game, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | 
     slopes = first_order(game, at, y[None], y[None], side[None])
     outward = np.where(side < 0, -slopes.slope_high[0], slopes.slope_low[0]) > 0
     tie, strict = np.flatnonzero((side != 0) & ~outward), (side != 0) & outward
-    if not 0 < len(tie) <= TIES or at.ranges is not None or not _vanish(game, at, y, side, tie):
+    if not 0 < len(tie) <= TIES or not _vanish(game, at, y, side, tie):
         return None
     (point,) = first_order_points(game, at, y[None], side[None], strict)
     if point is None:
@@ -324,13 +328,14 @@ def is_linear(game: Game, at: Coordinates, choices: np.ndarray) -> bool:
 
 
 def _vanish(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, tie: np.ndarray) -> bool:
-    """True if derivatives in choices at bounds are exactly zero, whatever the choices between bounds are."""
+    """True if derivatives in choices at bounds are exactly zero for all other choices and parameters."""
 
     def slopes(z: Any) -> Any:
-        jacobian = jax.jacfwd(lambda x: game.payoffs(at.profile(x)))(z)
-        return jacobian[at.player, np.arange(len(z))][tie]
+        jacobian = jax.jacfwd(lambda x: at.game(game, x).payoffs(at.profile(x)))(z)
+        return jacobian[at.player, np.arange(len(side))][tie]
 
-    return _is_zero(slopes, y, {int(k): float(y[k]) for k in np.flatnonzero(side)})
+    example = at.middle(jnp.asarray(y), jnp.asarray(y))
+    return _is_zero(slopes, np.asarray(example), {int(k): float(y[k]) for k in np.flatnonzero(side)})
 
 
 def _is_zero(function: Callable[[Any], Any], example: np.ndarray, values: dict[int, float]) -> bool:
