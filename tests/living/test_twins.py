@@ -173,7 +173,7 @@ def test_searches_on_the_simplex_find_the_closed_form(tmp_path: Path) -> None:
         lambda: race(horizon=2),
         lambda: race(horizon="inf", gamma=0.9, contest={"kind": "ratio", "ease_of_winning": 0.5}),
         lambda: race(risk="additive"),
-        lambda: race(cost="quadratic"),
+        lambda: race(cost={"kind": "quadratic", "safety_price_slope": 0.1}),
         lambda: race(no_winner="disaster"),
         object,
     ],

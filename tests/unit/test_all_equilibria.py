@@ -206,7 +206,7 @@ def test_games_that_no_enumeration_takes_are_refused() -> None:
     with pytest.raises(ValueError, match="has no list of equilibria"):
         rv.all_equilibria(rv.games.city())
     with pytest.raises(ValueError, match="discontinuous"):
-        rv.all_equilibria(rv.games.market(fixed_cost=5.0))
+        rv.all_equilibria(rv.games.market(demand="isoelastic", fixed_cost=5.0, low=0.01))
 
 
 @pytest.mark.slow

@@ -404,7 +404,7 @@ def test_expectations_over_mixtures_equal_the_sum_over_joint_actions(seed: int) 
 
 
 def test_an_algorithm_that_would_take_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(tables: np.ndarray) -> Any:
+    def refuse(tables: np.ndarray, *end: float) -> Any:
         raise TooMany("the game has more bases than can be enumerated")
 
     for name, listed, instead in (
