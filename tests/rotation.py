@@ -23,6 +23,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
@@ -44,7 +45,7 @@ def kind_of(item: pytest.Item) -> str:
 
 def processor_seconds() -> float:
     """Processor time of this process and of the processes that it started and that have ended."""
-    return sum(os.times()[:4])
+    return time.process_time() + sum(os.times()[2:4])  # of children to 10 ms
 
 
 def mark_products(items: Iterable[pytest.Item]) -> None:

@@ -288,7 +288,8 @@ class Box(Tree):
         """
         if concrete_module(self.low, self.high) is not np:
             return np.ones(self.shape[1], dtype=bool)
-        mask: np.ndarray = np.asarray(self.mask)[player]
+        # by NumPy: within a trace, what JAX computes of known numbers is unknown
+        mask: np.ndarray = np.asarray(self.low)[player] < np.asarray(self.high)[player]
         return mask
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:

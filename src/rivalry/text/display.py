@@ -191,10 +191,10 @@ def _choices(record: Mapping[str, Any], profiles: np.ndarray) -> np.ndarray:
 
 def _strategy(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str:
     """Return a strategy with the names of its axes; unknown entries are left out, unless all are."""
-    known = ~np.isnan(row)
-    if known.any() and not known.all():
-        axes = np.asarray(axes)[known] if len(axes) == len(row) else ()
-        row = row[known]
+    present = ~np.isnan(row)
+    if present.any() and not present.all():
+        axes = np.asarray(axes)[present] if len(axes) == len(row) else ()
+        row = row[present]
     if len(axes) != len(row) or all(name == str(k) for k, name in enumerate(axes)):
         return list_in_words(row, True) if in_full and len(row) <= SHORT else strategy_in_words(row)
     pairs = zip(axes, row, strict=True)

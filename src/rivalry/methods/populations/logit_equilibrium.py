@@ -44,10 +44,12 @@ def equilibrium(
 
 def solve_in_stages(method: PopulationNewton, game: PopulationGame) -> tuple[PopulationNewtonState, float]:
     """Run stages from uniform play until the method ends; return its state and the residual there."""
-    names = ("beta", "exploration", "begin")
-    numbers = tuple(jnp.asarray(float(getattr(method, name))) for name in names)
+    numbers = (method.last_beta(game), method.first_beta(game), method.exploration)
+    arrays = tuple(jnp.asarray(float(number)) for number in numbers)
     # arrays: otherwise a program would be compiled for every beta
-    method = eqx.tree_at(lambda m: tuple(getattr(m, name) for name in names), method, numbers)
+    method = eqx.tree_at(
+        lambda m: (m.beta, m.begin, m.exploration), method, arrays, is_leaf=lambda leaf: leaf is None
+    )
     state = _initial_state(method, game)
     for _ in range(STAGES):
         state = _next_stage(method, game, state)

@@ -137,19 +137,19 @@ class PopulationNewton(BaseMethod):
 
     needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
 
-    def _beta(self, game: PopulationGame) -> Any:
+    def last_beta(self, game: PopulationGame) -> Any:
         """Inverse temperature of the last stage."""
         return inverse_temperature(game, self.beta, SHARPNESS)
 
-    def _begin(self, game: PopulationGame) -> Any:
+    def first_beta(self, game: PopulationGame) -> Any:
         """Inverse temperature of the first stage."""
         begin = inverse_temperature(game, self.begin, FIRST_SHARPNESS)
-        return jnp.minimum(jnp.asarray(begin), self._beta(game))
+        return jnp.minimum(jnp.asarray(begin), self.last_beta(game))
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
         """Return the population and the values of the start; the key is not used."""
         point, even = (point_of(game, policy) for policy in (start, uniform(game)))
-        initial_beta = self._begin(game)
+        initial_beta = self.first_beta(game)
         zero, no_count = jnp.zeros(()), jnp.asarray(0)
         far, no = jnp.asarray(jnp.inf), jnp.asarray(False)
         return PopulationNewtonState(
@@ -165,7 +165,7 @@ class PopulationNewton(BaseMethod):
         start. If the stage fails, this beta is lowered, until the policy hardly depends on values.
         """
         started, leaping = state.beta > 0, state.leap > 0
-        final_beta, begin = self._beta(game), self._begin(game)
+        final_beta, begin = self.last_beta(game), self.first_beta(game)
         ratio = jnp.where(leaping, 1 + state.leap, state.factor)
         beta = jnp.minimum(jnp.where(started, state.beta * ratio, state.factor), final_beta)
         # at a fold the branch has no direction in beta
@@ -205,14 +205,14 @@ class PopulationNewton(BaseMethod):
 
     def residual(self, game: PopulationGame, state: PopulationNewtonState) -> Float[Array, ""]:
         """Return the largest residual of the equations; infinite below the full beta."""
-        return jnp.where(state.beta >= self._beta(game), state.residual, jnp.inf)
+        return jnp.where(state.beta >= self.last_beta(game), state.residual, jnp.inf)
 
     def ending(self, game: PopulationGame, state: PopulationNewtonState) -> Array:
         """Return ``not found`` if even the shortest stage and leaps of all lengths fail."""
         # the last leap, half as long as the next, was to the full beta
-        final_beta = self._beta(game)
+        final_beta = self.last_beta(game)
         is_exhausted = (state.leap > LEAP) & (state.beta * (1 + state.leap / 2) >= final_beta)
-        lost = jnp.where(state.beta > 0, is_exhausted, state.factor < LOWEST * self._begin(game))
+        lost = jnp.where(state.beta > 0, is_exhausted, state.factor < LOWEST * self.first_beta(game))
         return jnp.where(lost & (state.beta < final_beta), ENDINGS.index("not found"), 0)
 
     def diagnostics(self, state: PopulationNewtonState) -> dict[str, Array]:
@@ -243,7 +243,7 @@ class PopulationNewton(BaseMethod):
                 "no first stage was solved, neither from the population of the start nor from that of "
                 f"uniform play: set begin to beta, or use another start{cause}"
             )
-        beta = float(self._beta(game))
+        beta = float(self.last_beta(game))
         return (
             f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {beta:g}: "
             f"raise max_steps or factor, or set begin to beta{self._fold(game, state)}{cause}"

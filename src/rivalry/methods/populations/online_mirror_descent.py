@@ -22,7 +22,7 @@ from rivalry.population import softmax, stationary_population
 from rivalry.population.operators import Distribution, Policy
 from rivalry.runtime.jax import jnp
 
-SHARPNESS = 500.0  # default inverse temperature times the largest payoff per period
+SHARPNESS = 100.0  # default inverse temperature times the largest payoff per period
 
 
 class OnlineMirrorDescent(ResponseIteration):
@@ -64,7 +64,7 @@ class OnlineMirrorDescent(ResponseIteration):
     beta: Annotated[
         Annealed | None,
         Gt(0),
-        "inverse temperature per unit of payoff, or a schedule (default: 500 over the payoff of a period)",
+        "inverse temperature per unit of payoff, or a schedule (default: 100 over the payoff of a period)",
     ] = None
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
     rate: Annotated[float, Gt(0), Le(1), "weight of the values in a step"] = 0.01
