@@ -57,7 +57,10 @@ def levels_of(shock: Mapping[str, Any] | None) -> tuple[np.ndarray, np.ndarray]:
 
 
 def market(keys: Keys, players: int) -> Payoff:
-    """Return the profit of one period after tax, averaged over the levels of a shock."""
+    """Return the profit of one period after tax, averaged over the levels of a shock.
+
+    Firms that observe the shock have a column of choices per level that occurs.
+    """
     demand = keys["demand"]
     choice = keys.get("choice") or ("price" if demand == "logit" else "quantity")
     numbers: dict[str, Any] = {**USUAL[demand], "convex_cost": 0.0, "fixed_cost": 0.0, "tax": 0.0}
@@ -68,13 +71,15 @@ def market(keys: Keys, players: int) -> Payoff:
     shock = keys.get("shock")
     moved = SHIFTED[demand] if shock is None or shock.get("on") != "unit_cost" else "unit_cost"
     levels, chances = levels_of(shock)
+    occurs = chances > 0
 
     def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
-        choices = placed(x, player, own)[..., 0]
+        choices = placed(x, player, own)
         total = np.zeros(len(own))
-        for level, chance in zip(levels, chances, strict=True):
+        for column, (level, chance) in enumerate(zip(levels[occurs], chances[occurs], strict=True)):
             one = numbers | {moved: numbers[moved] + level}
-            price, sold = _cleared(demand, choice, one, choices)
+            at_level = choices[..., column if keys.get("shock_observed") else 0]
+            price, sold = _cleared(demand, choice, one, at_level)
             p, q = price[:, player], sold[:, player]
             cost = one["unit_cost"][player] * q + one["convex_cost"][player] * q**2 / 2
             # logit shares are above 0 at every price, also those that are 0 in floating point
