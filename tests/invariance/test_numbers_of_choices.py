@@ -15,9 +15,10 @@ import pytest
 
 import rivalry as rv
 from rivalry import methods
+from rivalry.core.results import NO_CERTIFICATE, Solution
 from rivalry.core.space import Box
 from rivalry.runtime.jax import jnp
-from rivalry.text.display import asked_rows, equilibrium_lines, player_rows
+from rivalry.text.display import equilibrium_lines
 
 
 class Linear(eqx.Module):
@@ -163,8 +164,11 @@ def test_profiles_are_printed_without_entries_that_nobody_chooses() -> None:
         "profile": (("player", "axis"), profile),
         "payoff": (("player",), pays),
     }
-    assert player_rows(record, {}) == [("0", "1", "[2 3]"), ("1", "5", "[0.25]")]
-    assert player_rows(record, {"axis": ("a", "b")})[1] == ("1", "5", "a 0.25")
+    (table,) = Solution(record, NO_CERTIFICATE).tables
+    texts = [[entry.text for entry in row.values()] for row in table.rows]
+    assert texts == [["0", "1", "[2 3]"], ["1", "5", "[0.25]"]]
+    (table,) = Solution(record, NO_CERTIFICATE, {"axis": ("a", "b")}).tables
+    assert table.rows[1]["strategy"].text == "a 0.25"
     statics = choices | {
         "slope": (("player", "axis"), profile),
         "slope_payoff": (("player",), pays),
@@ -172,7 +176,12 @@ def test_profiles_are_printed_without_entries_that_nobody_chooses() -> None:
         "parameter_value": ((), np.asarray(1.0)),
         "derivative_exists": ((), np.asarray(True)),
     }
-    assert asked_rows(statics, {})[0].rows[1] == ("1", "5", "[0.25]")
+    (table,) = Solution(statics, NO_CERTIFICATE).tables
+    derivatives = {row["derivative"].text: row["value"].mean for row in table.rows}
+    of_strategies = {"strategy [0] of player 0": 2.0, "strategy [1] of player 0": 3.0}
+    of_strategies |= {"strategy [0] of player 1": 0.25}
+    of_payoffs = {"payoff of player 0": 1.0, "payoff of player 1": 5.0}
+    assert derivatives == {f"d {name} / d c": value for name, value in (of_strategies | of_payoffs).items()}
     equilibria = choices | {
         "equilibria": (("equilibrium", "player", "axis"), profile[None]),
         "equilibrium_payoff": (("equilibrium", "player"), pays[None]),

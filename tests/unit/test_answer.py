@@ -10,10 +10,10 @@ import xarray as xr
 
 from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.estimates import number_in_words
 from rivalry.lab.answer.points import points_of, profile_in_words
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.study.words import quantities
+from rivalry.results.table import number_in_words
 
 REACHES = [0.1, 0.15, 0.2, 0.25]
 

@@ -16,10 +16,10 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rivalry.lab.answer.estimates import Estimate
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.export import _latex_of, _tables, export, number_format, numbers_of, tidy, to_csv, to_latex
 from rivalry.lab.store import Run, StoreError
+from rivalry.results.table import Estimate
 from tests import typed
 from tests.duel_study import record, store, study
 from tests.unit.stored_run import stored

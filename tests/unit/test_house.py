@@ -32,7 +32,7 @@ HOMES = {
     "llvmlite": {"tables.kernels"},
     "xarray": {"core.results", "plots", "economies.figures", "families.figures", "studies"},
     "h5netcdf": {"core.results", "plots"},
-    "pandas": {"core.results", "lab.export", "plots"},
+    "pandas": {"core.results", "lab.export", "plots", "results"},
     "matplotlib": {"plots", "economies.figures", "families.figures", "studies"},
     "mpltern": {"plots", "families.figures"},
     "quantecon": {"methods", "interop"},
@@ -60,6 +60,7 @@ HOMES = {
 # Layers of subpackages from the lowest: one may import only from lower layers.
 LAYERS: list[set[str]] = [
     {"runtime", "schema", "text"},
+    {"results"},
     {"core"},
     {"proofs", "tables.kernels"},
     {"certificates", "economies.kernels", "plots"},
@@ -336,9 +337,10 @@ BELOW = {  # of a package, the only others that it imports
     "runtime": set(),
     "schema": set(),
     "text": set(),
-    "core": {"runtime", "schema", "text"},
-    "proofs": {"runtime", "schema", "text", "core"},
-    "certificates": {"runtime", "schema", "text", "core", "proofs"},
+    "results": {"runtime", "schema", "text"},
+    "core": {"runtime", "schema", "text", "results"},
+    "proofs": {"runtime", "schema", "text", "results", "core"},
+    "certificates": {"runtime", "schema", "text", "results", "core", "proofs"},
 }
 
 

@@ -26,8 +26,8 @@ from rivalry.core.results import (
 )
 from rivalry.lab.export import tidy, to_csv
 from rivalry.plots.style import picture
+from rivalry.results.reader import profile_rows
 from rivalry.solving.ends import certify
-from rivalry.text.display import player_rows
 from tests.duel_study import record
 
 AXES = {"reach": [0.1, 0.2], "algorithm": ["climb", "step"], "replication": [0, 1]}
@@ -225,7 +225,7 @@ def test_a_large_variable_that_is_nearly_all_padding_is_refused() -> None:
 @pytest.mark.slow
 def test_a_solution_gives_every_plot_its_data() -> None:
     game = rv.games.influencer(reach=[0.25] * 2)
-    found = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.9])
+    found = rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.9], max_steps=400)
     here = found.plot_data("influence")
     np.testing.assert_array_equal(here.influence, rv.view(game, "influence", found.profile.values).influence)
     assert set(found.data.data_vars) < set(here.data_vars)
@@ -311,8 +311,10 @@ def test_final_play_of_sessions_is_printed_as_mean_actions() -> None:
         "end_action": (("session", "player"), np.array([[1.0, 2.0], [2.0, 4.0]])),
         "end_payoff": (("session", "player"), np.array([[0.5, 1.0], [0.5, 3.0]])),
     }
-    assert player_rows(final, {}) == [("0", "0.5", "[1.5]"), ("1", "2", "[3]")]
-    assert player_rows(final, {"axis": ("price",)})[1] == ("1", "2", "price 3")
+    texts = [[entry.text for entry in row.values()] for row in profile_rows(final, {})]
+    assert texts == [["0", "0.5", "[1.5]"], ["1", "2", "[3]"]]
+    assert profile_rows(final, {"axis": ("price",)})[1]["strategy"].text == "price 3"
+    assert profile_rows(final, {"axis": ("price",)}, numbers=True)[1]["price"].mean == 3.0
 
 
 def test_packages_that_are_not_installed_have_no_version() -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from rivalry.core.results import Record, collect
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.estimates import Estimate
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.answer.two_keys import MARK, two_way_table
 from rivalry.lab.export import answer_as
+from rivalry.results.table import Estimate
 
 STUDY: dict[str, Any] = {
     "name": "two keys",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from math import prod
 from pathlib import Path
@@ -20,17 +21,18 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from rivalry.core.tolerances import APPROXIMATE
+from rivalry.results import tables_of
+from rivalry.results.reader import Reader, player_names, profile_rows
+from rivalry.results.render import cells, dataframe, html, latex, latex_label, text_lines
+from rivalry.results.table import Table
 from rivalry.schema.registry import hook
 from rivalry.text.display import LISTED as LISTED
 from rivalry.text.display import (
-    PLAYER_COLUMNS,
-    asked_rows,
     attributes_of,
     count_text,
     equilibrium_lines,
     html_table,
     key_in_words,
-    player_rows,
     ranges_lines,
     solution_rows,
 )
@@ -43,6 +45,7 @@ from rivalry.text.display import undecided_in_words as undecided_in_words
 from rivalry.text.statistics import format_interval
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from xarray import DataArray, Dataset
 
 
@@ -81,6 +84,7 @@ UNREFUTED: tuple[Claim, ...] = ("no deviation found", "equilibrium")
 WITH_GAIN: tuple[Claim, ...] = ("small estimated gain", "approximate equilibrium")
 """The claims that are printed with the largest gain that they leave open."""
 
+SIX = 6  # digits of numbers in print
 SMALL_STAKE = 0.1  # of the payoff: with no more at stake, a gain that is small beside the payoff is explained
 
 
@@ -492,29 +496,95 @@ class Solution:
             raise AttributeError(f"solution: has no {name}; `data` holds {', '.join(sorted(self.record))}")
         return dataset({name: self.record[name]}, self.names)[name]
 
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """What the method is for, as tables of words: the profile first, if there is one.
+
+        Each has ``columns`` and ``rows``, whose entries have a text and a number. `to_dataframe` has them in
+        full.
+        """
+        return tuple(self._tables(numbers=False))
+
+    def to_dataframe(self, table: int | str = 0) -> DataFrame:
+        """Return a table as numbers, in full precision; words stay words.
+
+        Parameters
+        ----------
+        table : int or str
+            The number of the table in `tables`, or its title.
+
+        Raises
+        ------
+        ValueError
+            For a result without tables, and for an unknown title.
+
+        Examples
+        --------
+        >>> import rivalry as rv
+        >>> rv.solve(rv.games.market()).to_dataframe().payoff.round(6).tolist()
+        [900.0, 900.0]
+        """
+        selected = self._table(list(self._tables(numbers=True)), table)
+        return dataframe(selected.columns, cells(selected))
+
+    def to_latex(self, table: int | str = 0) -> str:
+        """Return a table for LaTeX with booktabs rules, the claim below it; see `to_dataframe`."""
+        selected = self._table(self.tables, table)
+        title = selected.title or selected.noun
+        below = [] if self.claim == NO_CERTIFICATE.claim else [f"Claim: {self.certificate.statement}."]
+        return latex(selected.columns, cells(selected), caption=title, label=latex_label(title), below=below)
+
+    def _table(self, tables: Sequence[Table], key: int | str) -> Table:
+        """Return one of the tables, by number or title."""
+        titles = [table.title or table.noun for table in tables]
+        if isinstance(key, int) and -len(tables) <= key < len(tables):
+            return tables[key]
+        if key in titles:
+            return tables[titles.index(str(key))]
+        choices = (
+            f"must be one of {', '.join(titles)}, or a number" if titles else "this result has no tables"
+        )
+        raise ValueError(f"table: {key!r}; {choices}")
+
+    def _tables(self, *, numbers: bool) -> Iterator[Table]:
+        """Yield the table of the profile, and those of the method."""
+        rows = profile_rows(self.record, self.names, in_full=self.in_full, numbers=numbers)
+        if rows:
+            yield Table(rows, "players", "profile", shows=("profile", "payoff"), claimed="all")
+        yield from tables_of(self._reader(numbers=numbers))
+
+    def _reader(self, *, numbers: bool) -> Reader:
+        """Return the arrays of the record without padding, with the names of players and coordinates."""
+        mask = np.asarray(self.record.get("is_choice", ((), np.True_))[1])
+        arrays: dict[str, np.ndarray] = {}
+        for name, (dims, array) in self.record.items():
+            is_profile = dims[-2:] == ("player", "axis") and array.dtype.kind == "f"
+            has_shape = mask.ndim == 2 and array.shape[-2:] == mask.shape
+            arrays[name] = np.where(mask, array, np.nan) if is_profile and has_shape else array
+        players = player_names(self.record, self.names)
+        axes = self.names.get("axis", ())
+        return Reader(arrays, players=players, axes=lambda variable: axes, numbers=numbers, digits=SIX)
+
     def __repr__(self) -> str:
-        rows, players = self._rows(), player_rows(self.record, self.names, self.in_full)
+        rows = self._rows()
         name_width = max(map(len, rows))
         lines = [f"Solution: {self.status} after {count_text(self.steps, 'step')}"]
         lines += [f"  {name:<{name_width}}  {text}" for name, text in rows.items()]
-        for title, columns, body in (("", PLAYER_COLUMNS, players), *asked_rows(self.record, self.names)):
-            table = [columns, *body] if body else []
-            lines += [f"  {title}"] * bool(title and body)
-            widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-            for row in table:
-                parts = (f"{text:<{size}}" for text, size in zip(row, widths, strict=True))
-                lines.append(f"  {'  '.join(parts)}".rstrip())
+        for table in self._printed_tables():
+            lines += [f"  {line}" for line in text_lines(table)]
         return "\n".join(lines + [f"  {line}" for line in self._equilibria()])
 
     def _repr_html_(self) -> str:
         rows = {"status": f"{self.status} after {count_text(self.steps, 'step')}", **self._rows()}
         if lines := self._equilibria():
             rows["equilibria"] = "; ".join(line.strip() for line in lines)
-        players = player_rows(self.record, self.names, self.in_full)
-        tables = [html_table("Solution", rows, PLAYER_COLUMNS, players)]
-        asked_tables = asked_rows(self.record, self.names)
-        tables += [html_table(title, {}, columns, body) for title, columns, body in asked_tables]
-        return tables[0] if len(tables) == 1 else f"<div>{''.join(tables)}</div>"
+        parts = [html_table("Solution", rows), *map(html, self._printed_tables())]
+        return f"<div>{''.join(parts)}</div>"
+
+    def _printed_tables(self) -> list[Table]:
+        """Return the tables that are printed below the claim; lists of equilibria have lines of their own."""
+        tables = [table for table in self.tables if table.noun != "equilibria"]
+        return [table._replace(title="") if table.title == "profile" else table for table in tables]
 
     def _rows(self) -> dict[str, str]:
         proof = self.certificate

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from rivalry.lab.answer import Answer
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.store import LeftOut
+from rivalry.results.render import SPECIAL, dataframe, latex, latex_label, markdown
 from rivalry.schema.installation import remedy
 
 if TYPE_CHECKING:
@@ -40,20 +40,12 @@ NEEDS = {"parquet": ("pyarrow", "PyArrow"), "xlsx": ("xlsxwriter", "XlsxWriter")
 EXTRAS = {"parquet": "parquet", "xlsx": "excel"}
 WIDEST, ROW = 44, 15.0  # characters of a column of a workbook, and points of a line
 EVERY = 10_000  # columns of a file of numbers, which has all
-HEAD, CELL = 14, 34  # characters of a line of a heading, and of an entry, in LaTeX
-PAGE = 40  # most rows of a LaTeX table on one page
 LATEX_ROWS = 2_000  # longer tables do not suit a paper
 NO_FIGURE = "the study names no plots, and none of its family's figures is of such results"
 DECIMALS = ["0" * places for places in range(1, 8)]  # of formats of numbers in spreadsheets
 FEW = 5  # most tables left out that a warning names
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # text that a spreadsheet reads as the start of a formula
-
-_SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
 
 
 class Exported(NamedTuple):
@@ -170,144 +162,25 @@ def answer_as(to: str, answer: Answer) -> bytes:
 
 
 def numbers_of(table: AnswerTable) -> DataFrame:
-    """Return an answer's table as numbers, with a column of half-widths beside means with intervals.
-
-    An interval that is not symmetric, as that of a share, has a column for each end. Words stay words.
-    """
-    columns: dict[str, list[Any]] = {}
-    for name, entries in zip(table.columns, zip(*table.rows, strict=True), strict=True):
-        if not any(np.isfinite(entry.mean) for entry in entries):
-            columns[name] = [entry.text for entry in entries]
-            continue
-        # what is printed as 0 is below what the method resolves
-        columns[name] = [0.0 if entry.text == "0" else entry.mean for entry in entries]
-        wide = [entry for entry in entries if entry.high > entry.low]
-        if all(np.isclose(entry.high - entry.mean, entry.mean - entry.low) for entry in wide) and wide:
-            columns[f"{name}, ±"] = [(entry.high - entry.low) / 2 for entry in entries]
-        elif wide:
-            columns[f"{name}, from"] = [entry.low for entry in entries]
-            columns[f"{name}, to"] = [entry.high for entry in entries]
-    return DataFrame(columns)
+    """Return an answer's table as numbers, with their intervals; words stay words."""
+    return dataframe(table.columns, table.rows)
 
 
 def _latex_of(answer: Answer, table: AnswerTable, heading: str = "", *, with_sentences: bool = True) -> str:
-    """Return a table with booktabs rules, a caption, a label, and notes below; over several pages if long.
-
-    The heading, if any, is in the caption; sentences are below it if ``with_sentences``.
-    """
-    columns = list(zip(*table.rows, strict=True))
-    sizes = [max((len(cell.text) for cell in column), default=0) for column in columns]
-    wide = [size > CELL for size in sizes]
-    aligned = [
-        "r" if any(np.isfinite(cell.mean) for cell in column) and not long else "l"
-        for long, column in zip(wide, columns, strict=True)
-    ]
-    heads = [
-        _tex_head(name, min(max(size, HEAD), CELL), "r" if align == "r" else "l")
-        for name, size, align in zip(table.columns, sizes, aligned, strict=True)
-    ]
-    head = " & ".join(heads) + r" \\"
-    rows = [
-        " & ".join(
-            rf"\parbox[t]{{{CELL / 2:g}em}}{{\raggedright {_tex_of_text(text)}\strut}}"
-            if long
-            else _tex_of_text(text)
-            for text, long in zip(row, wide, strict=True)
-        )
-        + r" \\"
-        for row in table.texts
-    ]
-    for k, row in enumerate(table.texts):
-        if len(row) > 1 and not any(row[1:]):  # the heading of a block
-            rows[k] = rf"\multicolumn{{{len(row)}}}{{l}}{{\textit{{{_tex_of_text(row[0])}}}}} \\"
-    label_words = " ".join(filter(None, [str(answer.study.get("name", "results")), heading]))
-    label = re.sub(r"[^a-z0-9]+", "-", label_words.lower())
+    """Return a table for LaTeX, with the heading in its caption, and notes and sentences below."""
+    below = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
+    below += [f"{table.mark}."] * bool(table.mark)
+    below += [sentence.text for sentence in answer.sentences if with_sentences]
     caption = f"{answer.title}: {heading}" if heading else answer.title
-    title = rf"\caption{{{_tex_of_text(caption)}}}\label{{tab:{label}}}"
-    notes = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
-    notes += [f"{table.mark}."] * bool(table.mark)
-    below = [
-        _tex_of_text(note)
-        for note in (*notes, *(sentence.text for sentence in answer.sentences if with_sentences))
-    ]
-    if len(rows) > PAGE:
-        return "\n".join(
-            [
-                "% needs \\usepackage{booktabs} and \\usepackage{longtable}",
-                r"\begingroup\footnotesize",
-                rf"\begin{{longtable}}{{{''.join(aligned)}}}",
-                rf"{title}\\",
-                *(r"\toprule", head, r"\midrule", r"\endhead", r"\bottomrule", r"\endfoot"),
-                *rows,
-                r"\end{longtable}",
-                r"\raggedright",
-                *below,
-                r"\par\endgroup",
-                "",
-            ]
-        )
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs} and \\usepackage{graphicx}",
-            r"\begin{table}",
-            r"\centering",
-            title,
-            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{{''.join(aligned)}}}",
-            *(r"\toprule", head, r"\midrule"),
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}}",
-            r"\par\smallskip\footnotesize\raggedright",
-            *below,
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _tex_head(name: str, width: int, side: str) -> str:
-    r"""Return a heading of a column, in lines of about as many characters as its entries have.
-
-    >>> print(_tex_head("probability of a safe win", 14, "r"))
-    \shortstack[r]{probability of\\a safe win}
-    """
-    lines = [_tex_of_text(line) for line in wrap(name, width)]
-    joined = r"\\".join(lines)
-    return joined if len(lines) == 1 else rf"\shortstack[{side}]{{{joined}}}"
-
-
-def _tex_of_text(text: str) -> str:
-    r"""Return text for LaTeX, numbers in it with a true minus, intervals with their sign.
-
-    >>> print(_tex_of_text("-0.5 ± 1e-09 of 3%"))
-    $-0.5 \pm 1\cdot 10^{-9}$ of 3\%
-    """
-    escaped = "".join(_SPECIAL.get(c, c) for c in text.replace("–", "--"))
-    return _NUMBERS.sub(_number, escaped)
-
-
-def _number(match: re.Match[str]) -> str:
-    if match[0].replace(".", "").isdigit():  # such as a year
-        return match[0]
-    text = _POWER.sub(lambda power: rf"\cdot 10^{{{int(power[1])}}}", match[0])
-    return f"${text}$".replace("±", r"\pm")
-
-
-_NUMBERS = re.compile(
-    r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+)?(?:e[+-]?\d+)?)?(?![\w.]*\w)"
-)
-_POWER = re.compile(r"e([+-]?\d+)")
+    label = latex_label(str(answer.study.get("name", "results")), heading)
+    return latex(table.columns, table.rows, caption=caption, label=label, below=below)
 
 
 def _markdown_of(answer: Answer, tables: Sequence[tuple[str, AnswerTable]]) -> str:
     """Return the title, the sentences, the tables and their notes as Markdown."""
     parts = [f"## {answer.title}", *(sentence.text for sentence in answer.sentences)]
     for heading, table in tables:
-        bars = [[text.replace("|", r"\|") for text in row] for row in (table.columns, *table.texts)]
-        lines = [f"| {' | '.join(row)} |" for row in bars]
-        lines.insert(1, f"|{'---|' * len(table.columns)}")
-        parts += [f"### {heading}"] * bool(heading) + ["\n".join(lines)]
+        parts += [f"### {heading}"] * bool(heading) + [markdown(table.columns, table.texts)]
         parts += [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
         parts += [rf"\{table.mark}."] * bool(table.mark)
     return "\n\n".join(parts) + "\n"
@@ -544,4 +417,4 @@ def _tex(value: object) -> str:
             return r"$\infty$" if value > 0 else r"$-\infty$"
         digits, _, power = f"{value:.6g}".partition("e")
         return rf"${digits}\cdot 10^{{{int(power)}}}$" if power else f"${digits}$"
-    return "".join(_SPECIAL.get(c, c) for c in str(_harmless(value)))
+    return "".join(SPECIAL.get(c, c) for c in str(_harmless(value)))

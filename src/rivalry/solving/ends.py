@@ -259,6 +259,9 @@ def certify(
             record |= at_profile.certificate if proof is known_proof else proof.record()
     if isinstance(game, Game) and isinstance(game.space, Box) and not np.all(game.space.mask):
         record["is_choice"] = (("player", "axis"), np.asarray(game.space.mask))
+    actions = labels(game).actions
+    if "profile" not in record and "action_name" not in record and actions:
+        record |= _name_record(game, (len(actions), max(map(len, actions), default=0)))
     plot_record = partial(record_of_plot, game, record)
     return Solution(record, proof or NO_CERTIFICATE, names_of(game), plot_record, game, in_full=in_full)
 
@@ -362,7 +365,7 @@ def _name_record(game: object, shape: tuple[int, ...]) -> Record:
     players, axes = shape
     if len(game_labels.players) == players and not all(map(str.isdigit, game_labels.players)):
         name_record["player_name"] = (("player",), np.asarray(game_labels.players))
-    if len(game_labels.actions) == players and max(map(len, game_labels.actions)) == axes:
+    if len(game_labels.actions) == players and max(map(len, game_labels.actions), default=0) == axes:
         names = [
             [*names_of_player, *[""] * (axes - len(names_of_player))]
             for names_of_player in game_labels.actions

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from functools import partial
 from html import escape
-from itertools import zip_longest
-from typing import Any, NamedTuple, SupportsInt
+from typing import Any, SupportsInt
 
 import numpy as np
 
 LINE = 160  # characters of a game's text
 EACH = 6  # most numbers that are printed one by one
-PLAYER_COLUMNS = ("player", "payoff", "strategy")  # of the text of a solution
 ALMOST = 1e-12  # probabilities closer to 0 or 1 are rounding errors
 ZERO = 5e-7  # smaller numbers in a strategy are printed as 0
 BOUND_FLOOR = 1e-300  # bound that is printed
@@ -145,51 +143,13 @@ def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
     return rows
 
 
-def player_rows(
-    record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]], in_full: bool = False
-) -> list[tuple[str, str, str]]:
-    """Return name, payoff and strategy of every player, as text; choices to six digits or ``in_full``."""
-    mixed = "profile" not in record and "mixture" in record
-    played = _of_players(record, "mixture" if mixed else "profile", "end_action")
-    played = played if mixed else _choices(record, played)
-    if played.ndim == 1:  # one number per player, as in the final play of sessions
-        played = played[:, None]
-    axes, actions = names.get("axis", ()), record.get("action_name", record.get("move", ((), None)))[1]
-    if actions is not None and np.shape(actions) == np.shape(played):
-        strategies = [
-            strategy_by_name(row, action_names) for row, action_names in zip(played, actions, strict=True)
-        ]
-    elif mixed:
-        strategies = [_mixture(row, grid) for row, grid in zip(played, record["action_grid"][1], strict=True)]
-    else:
-        strategies = [_strategy(row, axes, in_full) for row in played]
-    payoffs = [f"{payoff:.6g}" for payoff in _of_players(record, "payoff", "end_payoff")]
-    count = max(len(strategies), len(payoffs))
-    player_names = names.get("player", ())
-    if "player_name" in record:
-        player_names = tuple(map(str, record["player_name"][1]))
-    players = player_names if len(player_names) == count else tuple(map(str, range(count)))
-    return list(zip_longest(players, payoffs, strategies, fillvalue=""))
-
-
-def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> np.ndarray:
-    """Return a variable ``[player ...]``, or the mean over sessions of another; empty without both."""
-    dims, array = record.get(name, ((), np.empty(0)))
-    if dims[:1] == ("player",):
-        return np.empty(0) if np.isnan(array).all() else np.asarray(array)
-    dims, array = record.get(of_sessions, ((), np.empty(0)))
-    if name in record or dims[:2] != ("session", "player"):
-        return np.empty(0)
-    return np.asarray(array.mean(axis=0))
-
-
-def _choices(record: Mapping[str, Any], profiles: np.ndarray) -> np.ndarray:
+def without_padding(record: Mapping[str, Any], profiles: np.ndarray) -> np.ndarray:
     """Profiles ``[.. player axis]`` of a record, NaN for entries that players cannot change."""
     mask = record.get("is_choice", ((), np.True_))[1]
     return np.where(mask, profiles, np.nan) if mask.shape == profiles.shape[-2:] else profiles
 
 
-def _strategy(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str:
+def strategy_by_axes(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str:
     """Return a strategy with the names of its axes; unknown entries are left out, unless all are."""
     present = ~np.isnan(row)
     if present.any() and not present.all():
@@ -203,86 +163,6 @@ def _strategy(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str:
     )
 
 
-def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
-    """Return a mixture with the points that it mixes, the most probable of them if there are many."""
-    played = np.flatnonzero(weights > 0)
-    top_actions = np.sort(played[np.argsort(-weights[played], kind="stable")[:SHORT]])
-    words = [f"{strategy_in_words(action_grid[k])} with probability {weights[k]:.6g}" for k in top_actions]
-    if remainder := len(played) - len(top_actions):
-        words.append(
-            f"{count_text(remainder, 'other')} with {weights[played].sum() - weights[top_actions].sum():.6g}"
-        )
-    return ", ".join(words)
-
-
-def asked_rows(record: Mapping[str, Any], names: Mapping[str, tuple[str, ...]]) -> list[AskedTable]:
-    """Return the tables of what a method was asked beside a profile.
-
-    These are the slopes of comparative statics, commitments, values, distributions of joint actions, vertices
-    of sets of payoffs, and what everyone plays in a game of leaders.
-    """
-    tables: list[AskedTable] = []
-    axes = names.get("axis", ())
-    if "slope" in record and "parameter_name" in record:
-        for k in range(np.size(record["parameter_name"][1])):
-            tables += _slope_rows(_of_parameter(record, k), axes, names.get("player", ()))
-    if "commitment" in record:
-        strategies = _strategies(record, "commitment")
-        pays = [f"{payoff:.6g}" for payoff in record["commitment_payoff"][1]]
-        player_names = _names(names, len(pays))
-        rows = list(zip(player_names, pays, strategies, strict=True))
-        tables.append(AskedTable(f"commitment; {_bounds_in_words(record)}", PLAYER_COLUMNS, rows))
-    elif "game_value" in record:
-        value: dict[str, str] = {"value of the game": _bounds_in_words(record)}
-        if "game_values" in record:  # a sum other than 0: the second player's value is not the opposite
-            value[f"value for player {_names(names, 2)[1]}"] = f"{record['game_values'][1][1]:.6g}"
-        tables.append(AskedTable("", tuple(value), [tuple(value.values())]))
-    if "joint_distribution" in record:
-        tables.append(_joint_table(record))
-    if "payoff_vertices" in record:
-        corners = record["payoff_vertices"][1]
-        columns = ("vertex", *(f"payoff {name}" for name in _names(names, corners.shape[1])))
-        entries = [*enumerate(corners.tolist(), start=1), ("least", record["threat"][1].tolist())]
-        lines = [(str(label), *(f"{payoff + 0.0:.6g}" for payoff in row)) for label, row in entries]
-        tables.append(AskedTable("subgame-perfect payoffs", columns, lines))
-    if "play" in record and record["play"][0] == ("seat", "axis"):
-        rows = _table(record["play"][1], record["play_payoff"][1], axes, ())
-        tables.append(AskedTable("what all players play", PLAYER_COLUMNS, rows))
-    return tables
-
-
-def _names(names: Mapping[str, tuple[str, ...]], count: int) -> tuple[str, ...]:
-    """Return the names of players, by number where they have none."""
-    player_names = names.get("player", ())
-    return player_names if len(player_names) == count else tuple(map(str, range(count)))
-
-
-def _strategies(record: Mapping[str, Any], name: str) -> list[str]:
-    """Return the players' strategies as text, by the names of actions where they have any."""
-    rows, actions = record[name][1], record.get("action_name", ((), None))[1]
-    if actions is None or np.shape(actions) != np.shape(rows):
-        return [strategy_in_words(row) for row in rows]
-    return [strategy_by_name(row, names) for row, names in zip(rows, actions, strict=True)]
-
-
-def _bounds_in_words(record: Mapping[str, Any]) -> str:
-    """Return proved bounds on a value or payoff, as fractions."""
-    low, high = record["exact_bound"][1].tolist()
-    if np.isneginf(record["value_bound"][1][0]):
-        return f"proved to be at most {high}"
-    return f"{low}, proved" if low == high else f"proved to be from {low} to {high}"
-
-
-def _joint_table(record: Mapping[str, Any]) -> AskedTable:
-    """Return the joint actions of positive probability in the correlated equilibrium of highest welfare."""
-    shares, exact = record["joint_distribution"][1], record["exact_distribution"][1]
-    names = joint_action_names(record["joint_action"][1], record.get("action_name", ((), None))[1])
-    rows = [(names[k], str(exact[k])) for k in np.flatnonzero(shares > ALMOST)]
-    pays = ", ".join(f"{payoff:.6g}" for payoff in record["correlated_payoff"][1])
-    title = f"correlated equilibrium of highest welfare ({_bounds_in_words(record)}), payoffs {pays}"
-    return AskedTable(title, ("joint action", "probability"), rows)
-
-
 def joint_action_names(joint: np.ndarray, actions: np.ndarray | None) -> list[str]:
     """Return the names of joint actions ``[joint player]``, by number where ``actions`` have no names.
 
@@ -292,60 +172,6 @@ def joint_action_names(joint: np.ndarray, actions: np.ndarray | None) -> list[st
     if actions is None:
         return [", ".join(map(str, row)) for row in joint.tolist()]
     return [", ".join(str(names[k]) for names, k in zip(actions, row, strict=True)) for row in joint.tolist()]
-
-
-def _of_parameter(record: Mapping[str, Any], k: int) -> dict[str, Any]:
-    """Return a record with the derivatives in one of several parameters alone."""
-    return {
-        name: (dims[1:], array[k]) if dims[:1] == ("parameter",) else (dims, array)
-        for name, (dims, array) in record.items()
-    }
-
-
-def _slope_rows(
-    record: Mapping[str, Any], axes: Sequence[str], players: Sequence[str]
-) -> Iterator[AskedTable]:
-    """Yield the tables of derivatives in one parameter."""
-    at = f"{record['parameter_value'][1]:.6g}"
-    title = f"per unit of {record['parameter_name'][1]}, at {at}; {_difference_in_words(record)}"
-    if not record["derivative_exists"][1]:
-        title = title.partition(";")[0]
-        remark = "none: the Jacobian is singular to the accuracy of the profile, as at a fold"
-        yield AskedTable(title, ("derivative",), [(remark,)])
-        return
-    slopes = _choices(record, record["slope"][1])
-    yield AskedTable(title, PLAYER_COLUMNS, _table(slopes, record["slope_payoff"][1], axes, players))
-    measures = {name.removeprefix("slope_"): record[name] for name in record if name.startswith("slope_")}
-    single = [
-        (name.replace("_", " "), f"{array:.6g}") for name, (dims, array) in measures.items() if not dims
-    ]
-    if single:
-        yield AskedTable("", ("measure", "slope"), single)
-
-
-def _difference_in_words(record: Mapping[str, Any]) -> str:
-    """Return the distance of slopes from difference quotients, by the smallest step that has one."""
-    gaps = record.get("slope_difference", ((), np.empty(0)))[1]
-    finite = gaps[np.isfinite(gaps)]
-    if not finite.size:
-        return "not checked, no equilibrium was found beside it"
-    return f"difference quotients differ by at most {finite[-1]:.1g}"
-
-
-class AskedTable(NamedTuple):
-    """A title, columns, and rows of texts."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-def _table(
-    profile: np.ndarray, payoff: np.ndarray, axes: Sequence[str], players: Sequence[str]
-) -> list[tuple[str, str, str]]:
-    player_names = players if len(players) == len(profile) else tuple(map(str, range(len(profile))))
-    pairs = zip(player_names, profile, payoff, strict=True)
-    return [(name, f"{pay:.6g}", _strategy(row, axes, False)) for name, row, pay in pairs]
 
 
 def equilibrium_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[str]:
@@ -374,7 +200,7 @@ def equilibrium_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[st
     if "claim_scope" in record:
         lines[0] += f"; {record['claim_scope'][1]}"
     for k, (profile, payoff) in enumerate(zip(equilibria[:limit], pays, strict=False)):
-        rows = [_strategy(row, (), False) for row in _choices(record, profile)]
+        rows = [strategy_by_axes(row, (), False) for row in without_padding(record, profile)]
         if has_actions:
             rows = [strategy_by_name(row, names) for row, names in zip(profile, actions, strict=True)]
         strategies = (" | " if has_actions else "  ").join(rows)
@@ -386,7 +212,7 @@ def equilibrium_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[st
         lines.append(f"  ... and {len(equilibria) - limit} more, in data.equilibria")
     bounds = record.get("certified_bound", ((), []))[1]
     for profile, bound in zip(record.get("certified", ((), []))[1], bounds, strict=True):
-        strategies = "  ".join(_strategy(row, (), False) for row in _choices(record, profile))
+        strategies = "  ".join(strategy_by_axes(row, (), False) for row in without_padding(record, profile))
         lines.append(f"  certified: {strategies}  no gain above {bound_in_words(float(bound), 2)}")
     sets = sets_in_words(record)
     if "equilibrium_vertex" in record:

@@ -207,7 +207,7 @@ def _grid(ax: Axes, rows: int, columns: int) -> list[list[Axes]]:
 # -- as a table ----------------------------------------------------------------------------------------
 
 
-class Table(NamedTuple):
+class ClassTable(NamedTuple):
     """Table with a column per example agent and per class, and a row per metric, ``values [replication
     column]``.
     """
@@ -274,7 +274,7 @@ def class_table(
     return ax
 
 
-def table_of(cell: CellSeries) -> Table:
+def table_of(cell: CellSeries) -> ClassTable:
     """Return the table of one method at one point."""
     agents = np.ravel(cell.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
     agents = agents[agents >= 0]
@@ -292,7 +292,7 @@ def table_of(cell: CellSeries) -> Table:
         cells = np.concatenate([values[:, agents], means.T], axis=1)
         if np.isfinite(cells).any():
             rows.append((label, cells))
-    return Table(heads, rows)
+    return ClassTable(heads, rows)
 
 
 def words_of(values: np.ndarray) -> str:
@@ -323,7 +323,7 @@ def _rows(cell: CellSeries) -> list[tuple[str, np.ndarray]]:
     return rows + [(word, cell[name]) for name, word in METRICS.items() if name in cell]
 
 
-def _draw_table(ax: Axes, name: str, table: Table, top: float, high: float, shades: Normalize) -> None:
+def _draw_table(ax: Axes, name: str, table: ClassTable, top: float, high: float, shades: Normalize) -> None:
     """Draw one table: name and heads, then rows.
 
     Numbers to three digits, example agents apart from classes.

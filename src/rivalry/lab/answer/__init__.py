@@ -20,7 +20,6 @@ from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judg
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
 from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.answer.grammar import lowered, with_one_preposition
-from rivalry.lab.answer.lists import COLUMNS_OF, ResultList
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.answer.summary import summarise, tiled
@@ -42,6 +41,7 @@ from rivalry.plots.select import (
     own_rank,
     second_key,
 )
+from rivalry.results.table import Table
 from rivalry.schema.registry import near
 from rivalry.text.display import html_table
 
@@ -226,7 +226,7 @@ class Answer:
         table = self.printed_table(rows, columns)
         if table is None:
             return []
-        blocks: dict[str, list[ResultList]] = {}
+        blocks: dict[str, list[Table]] = {}
         numbers_by_method: dict[str, list[int]] = {}  # of points
         for k, block in enumerate(self._blocks_of()):
             blocks.setdefault(self.points[k].algorithm, []).append(block)
@@ -245,7 +245,7 @@ class Answer:
             tables.append((words.method(name), table))
         return tables
 
-    def _blocks_of(self, numbers: bool = False, lists: bool = True) -> list[ResultList]:
+    def _blocks_of(self, numbers: bool = False, lists: bool = True) -> list[Table]:
         """Return the rows of the lists of all points, see `table_of`."""
         kind = numbers, lists
         if kind not in self._blocks:
@@ -255,7 +255,7 @@ class Answer:
         return self._blocks[kind]
 
     @cached_property
-    def _blocks(self) -> dict[tuple[bool, bool], list[ResultList]]:
+    def _blocks(self) -> dict[tuple[bool, bool], list[Table]]:
         """Rows of lists, by the options of `table_of`."""
         return {}
 
@@ -313,7 +313,7 @@ class Answer:
         """True for a quantity with numbers or words that neither sentences nor the table have."""
         if name in ("profile", "claim") or any(name in point.quantities for point in self.points):
             return False
-        return not any(name.startswith(columns) for columns in COLUMNS_OF.values())
+        return not any(name.startswith(block.shows) for block in self._blocks_of())
 
     @cached_property
     def _absent_rows(self) -> list[str]:

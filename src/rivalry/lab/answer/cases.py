@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value
-from rivalry.lab.answer.estimates import Draws, Estimate
 from rivalry.lab.answer.grammar import capitalised, joined, lowered
 from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.study.points import flat
 from rivalry.lab.study.words import Words
+from rivalry.results.table import Draws, Estimate
 from rivalry.text.statistics import format_interval, half_width
 
 TOGETHER = 3  # most numbers of one sentence on several quantities

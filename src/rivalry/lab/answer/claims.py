@@ -30,10 +30,10 @@ from rivalry.lab.answer.cases import (
     swept_key,
 )
 from rivalry.lab.answer.checks import JudgedCell
-from rivalry.lab.answer.estimates import number_in_words
 from rivalry.lab.answer.grammar import joined, lowered
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults
 from rivalry.lab.study.words import LIST, ROLES, Words
+from rivalry.results.table import number_in_words
 from rivalry.text.display import bound_in_words, verified_in_words
 
 NAMED = 7  # results of methods that a sentence on claims names

@@ -9,17 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.lab.answer.estimates import (
-    VISIBLE,
-    Estimate,
-    differ,
-    difference_in_words,
-    is_nearly_zero,
-    paired_margin,
-)
+from rivalry.lab.answer.estimates import VISIBLE, differ, difference_in_words, is_nearly_zero, paired_margin
 from rivalry.lab.answer.grammar import joined
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM as NOT_AN_EQUILIBRIUM
 from rivalry.lab.study.words import Words
+from rivalry.results.table import Estimate
 from rivalry.text.statistics import half_width
 
 STRETCHES = 4  # most groupings of positions along a key, and most profiles

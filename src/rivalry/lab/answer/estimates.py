@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rivalry.core.results import is_truth
+from rivalry.results.table import UNKNOWN, ZERO, Draws, Estimate, number_in_words
 from rivalry.text.statistics import format_chance, format_interval, half_width, share_interval
 
 if TYPE_CHECKING:
@@ -16,43 +17,9 @@ if TYPE_CHECKING:
 
 SESSIONS = ("session", "run")  # dimensions of independent runs of one cell
 ENTRIES = 4  # values of the longest quantity that is printed
-ZERO = 1e-12  # smaller numbers, relative to those beside them, are printed as 0
 VISIBLE = 5e-5  # smaller relative differences are not seen in four digits
 SMALL = 1e-3  # smaller numbers, relative to the other end of a change, say no more than 0 does
 EQUAL = 1e-9  # of the largest: numbers that differ less are one
-UNKNOWN = float("nan")
-
-
-class Draws(NamedTuple):
-    """The values that a mean is of, and what is drawn: numbers of seeds, or of draws of a game.
-
-    Quantities of one point have the same draws; negative labels are those of no other point.
-    """
-
-    what: str
-    labels: np.ndarray
-    values: np.ndarray
-
-    @property
-    def shared(self) -> bool:
-        """True if other points and methods may have the same draws."""
-        return bool(np.all(self.labels >= 0)) if self.labels.dtype.kind in "iu" else True
-
-
-class Estimate(NamedTuple):
-    """A number with its 95 % interval and its text, of one entry of a quantity (a player) or of all.
-
-    The interval is the number itself where nothing is drawn, and NaN after a single draw, whose noise is
-    unknown. Words have no number. Over starts, ``low`` and ``high`` are the smallest and largest values.
-    A mean over draws has its values; means over the same draws are compared in pairs.
-    """
-
-    text: str
-    mean: float = UNKNOWN
-    low: float = UNKNOWN
-    high: float = UNKNOWN
-    entry: str = ""
-    draws: Draws | None = None
 
 
 def estimates(
@@ -205,15 +172,6 @@ def _bound_beyond_search(column: np.ndarray, entry: str, range_of_search: tuple[
     return Estimate(f"at {('most', 'least')[side]} {number_in_words(float(bound))}{mark}", entry=entry)
 
 
-def number_in_words(value: float, size: float = 0.0, half: float = UNKNOWN) -> str:
-    """Return a number to four digits, or with half its interval; 0 for a rounding error beside ``size``.
-
-    >>> number_in_words(0.37412), number_in_words(-1e-17, 1.0), number_in_words(2e-14)
-    ('0.3741', '0', '2e-14')
-    """
-    return format_interval(0.0 if abs(value) <= ZERO * size else float(value), half)
-
-
 def counted(words: Mapping[str, int]) -> str:
     """Return words with their counts, or the only one.
 
@@ -246,7 +204,7 @@ def differ(a: Estimate, b: Estimate) -> bool:
 def paired_margin(a: Estimate, b: Estimate) -> float | None:
     """Return half the width of the 95 % interval of the mean difference; None without the same draws."""
     draws_a, draws_b = a.draws, b.draws
-    if draws_a is None or draws_b is None or draws_a.what != draws_b.what or len(draws_a.values) < 2:
+    if draws_a is None or draws_b is None or draws_a.noun != draws_b.noun or len(draws_a.values) < 2:
         return None
     if not np.array_equal(draws_a.labels, draws_b.labels):
         return None
@@ -263,7 +221,7 @@ def same_draws(pairs: Sequence[tuple[Estimate, Estimate]]) -> str:
     """Return in which same draws numbers are compared; empty where some have draws of their own."""
     if not pairs or any(paired_margin(*pair) is None for pair in pairs):
         return ""
-    return f"in the same {draws.what}" if (draws := pairs[0][0].draws) else ""
+    return f"in the same {draws.noun}" if (draws := pairs[0][0].draws) else ""
 
 
 def difference_in_words(a: Estimate, b: Estimate) -> str:

@@ -23,11 +23,12 @@ from rivalry.core.results import (
     undecided_in_words,
 )
 from rivalry.lab.answer.details import PROOFS
-from rivalry.lab.answer.estimates import SESSIONS, Estimate, counted, entries_of, estimates, number_in_words
+from rivalry.lab.answer.estimates import SESSIONS, counted, entries_of, estimates
 from rivalry.lab.answer.grammar import clauses, joined
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import has_noise, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
+from rivalry.results.table import Estimate, number_in_words
 from rivalry.runtime.imports import pause_collection
 from rivalry.text.display import ranges_lines
 from rivalry.text.statistics import format_chance, format_interval, half_width

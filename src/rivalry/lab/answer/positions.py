@@ -19,10 +19,10 @@ from rivalry.lab.answer.cases import (
     swept_key,
 )
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, STRETCHES, Value, course
-from rivalry.lab.answer.estimates import Estimate, number_in_words
 from rivalry.lab.answer.grammar import capitalised, joined, plural
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import Words
+from rivalry.results.table import Estimate, number_in_words
 
 PROFILE = 150  # characters of the longest profile that a sentence tells
 CYCLES = "play cycles"

@@ -12,10 +12,11 @@ import numpy as np
 
 from rivalry.core.results import CLAIMS
 from rivalry.lab.answer.checks import JudgedCell
-from rivalry.lab.answer.estimates import entries_of, number_in_words
+from rivalry.lab.answer.estimates import entries_of
 from rivalry.lab.answer.points import REPEATED, split
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.plots.select import is_own
+from rivalry.results.table import number_in_words
 from rivalry.schema.register import ReportSection, ReportTable
 
 if TYPE_CHECKING:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core.results import WITH_GAIN, gain_in_words
-from rivalry.lab.answer.estimates import Estimate
-from rivalry.lab.answer.lists import ASIDE, ResultList, Row, has_lists, list_of, profile_row
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, heading
 from rivalry.plots.select import format_value
+from rivalry.results import TABLES, tables_of
+from rivalry.results.reader import Reader
+from rivalry.results.table import CONSTANT, Estimate, Row, Table, in_order
+from rivalry.text.statistics import half_width
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -57,7 +60,7 @@ def answer_table(
     most_columns: int = MOST_COLUMNS,
     *,
     constants: bool = False,
-    blocks: Sequence[ResultList] | None = None,
+    blocks: Sequence[Table] | None = None,
 ) -> AnswerTable:
     """Return the table of at most so many rows, where claims change and evenly between, and columns.
 
@@ -96,7 +99,7 @@ def answer_table(
         columns |= _counts(data, lines, words)
     if any(not columns or not point.quantities for point in rows):  # what is known of them beside the claim
         columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
-    for name in _in_order([list(line.row) for line in lines]):
+    for name in in_order([list(line.row) for line in lines]):
         columns[name] = [_in_cell(line.row.get(name, Estimate(""))) for line in lines]
     # lists that are complete show how many there are
     counted = not constants and not any(point.undecided for point in rows)
@@ -148,7 +151,7 @@ def _shared(
         of_rows = name in in_lines or name == "claim"
         rows = zip(entries, lines, strict=True)
         texts = {entry.text for entry, line in rows if of_rows or line.first}
-        may_be = name not in in_lines or (complete and name in ASIDE)
+        may_be = name not in in_lines or (complete and name in CONSTANT)
         if len(lines) > 1 and len(texts) == 1 and may_be:
             shared[name] = texts.pop()
     return shared
@@ -174,7 +177,7 @@ class Line(NamedTuple):
 
     point: PointResults
     number: int  # of the point
-    block: ResultList
+    block: Table
     k: int
     first: bool = True  # whether it is that of the point's profile, which has what is known of the point
 
@@ -196,7 +199,7 @@ class Line(NamedTuple):
 
 def blocks_of(
     points: Sequence[PointResults], *, numbers: bool = False, lists: bool = True, paths: bool = True
-) -> list[ResultList]:
+) -> list[Table]:
     """Return the rows of every point: those of its list, or one; of a curve only if ``paths`` are wanted."""
     lists = lists and bool(points) and has_lists(points[0])
     result_lists = {
@@ -213,11 +216,13 @@ def blocks_of(
             if k not in result_lists
             and (result_lists or not point.quantities or "profile" in point.quantities)
         }
-    return [result_lists.get(k) or ResultList([rows.get(k, {})], "profiles") for k in range(len(points))]
+    return [
+        result_lists.get(k) or Table([rows.get(k, {})], "profiles", claimed="all") for k in range(len(points))
+    ]
 
 
 def _lines(
-    points: Sequence[PointResults], blocks: Sequence[ResultList], max_rows: int | None
+    points: Sequence[PointResults], blocks: Sequence[Table], max_rows: int | None
 ) -> tuple[list[Line], int, str]:
     """Return at most so many rows of a table, the number of all, and what they are."""
     places, longest = _fitting([len(block.rows) for block in blocks], max_rows, points)
@@ -261,22 +266,6 @@ def _fitting(
 
 
 SHORTEST, ON_PATH = 3, 5  # fewest rows of a list that is cut; most of a curve beside other results
-
-
-def _in_order(rows: Iterable[list[str]]) -> list[str]:
-    """Return the columns of rows that have some of them, in the order of each row.
-
-    >>> _in_order([["a", "b", "c"], ["key", "a", "c", "d"], ["b"]])
-    ['key', 'a', 'b', 'c', 'd']
-    """
-    ordered: list[str] = []
-    for row in dict.fromkeys(map(tuple, rows)):
-        place = 0
-        for name in row:
-            if name not in ordered:
-                ordered.insert(place, name)
-            place = ordered.index(name) + 1
-    return ordered
 
 
 def _in_cell(entry: Estimate) -> Estimate:
@@ -382,3 +371,66 @@ def spread_points(points: Sequence[PointResults], max_points: int) -> list[int]:
         return [ends[k] for k in np.unique(np.linspace(0, len(ends) - 1, max_points).round().astype(int))]
     even = np.linspace(0, len(points) - 1, max_points - len(ends)).round().astype(int)
     return sorted({*ends, *map(int, even)})
+
+
+def has_lists(point: PointResults) -> bool:
+    """True if any result of a run may have tables of its own."""
+    return not TABLES.keys().isdisjoint(point.arrays)
+
+
+def list_of(point: PointResults, *, numbers: bool = False) -> Table | None:
+    """Return the list that a result holds; None without one.
+
+    With ``numbers`` every number has a column of its own, and without them every player.
+    """
+    if len(point.arrays["status"]) != 1:
+        return None
+    tables = (table for table in tables_of(reader_of(point, numbers=numbers)) if not table.beside)
+    return next(tables, None)
+
+
+def profile_row(point: PointResults, *, numbers: bool = False, payoffs: bool = True) -> Row:
+    """Return strategies and payoffs at a profile; empty where results have different ones.
+
+    With ``numbers``, means over replications have their intervals.
+    """
+    reader, profile = reader_of(point, numbers=numbers), point.profile
+    if profile is None or np.isnan(profile).all(axis=-1).any():
+        return {}
+    radius = reader.array("radius") if len(profile) == 1 else None
+    # of a list, whose first equilibrium is the profile
+    within = float(np.nan_to_num(radius[0])) if radius is not None else 0.0
+    row = reader.strategies("profile", profile[0], point.actions, within)
+    if not np.allclose(profile, profile[0], equal_nan=True):
+        if not numbers or point.repeats == "starts":
+            return {}
+        mean = reader.strategies("profile", profile.mean(axis=0), point.actions)
+        half = reader.strategies("profile", half_width(profile), point.actions)
+        row = {}
+        for name, entry in mean.items():
+            width = half[name].mean
+            row[name] = entry._replace(low=entry.mean - width, high=entry.mean + width)
+    return row | (reader.payoffs(point.payoff[0]) if point.payoff is not None and payoffs else {})
+
+
+def reader_of(point: PointResults, *, numbers: bool = False) -> Reader:
+    """Return the arrays of the first result of a point, with the names of its study."""
+    stakes = point.at_stake
+    return Reader(
+        {name: values[0] for name, values in point.arrays.items()},
+        point.words,
+        players=point.players,
+        axes=partial(_axes, point),
+        numbers=numbers,
+        stake=float(np.nanmax(stakes)) if np.isfinite(stakes).any() else 0.0,
+        swept=map(point.words.key, point.at),
+        stated=point.quantities,
+    )
+
+
+def _axes(point: PointResults, variable: str) -> np.ndarray:
+    """Return the labels of a variable's coordinates of strategies."""
+    array = point.variable(variable)
+    if array is not None and "axis" in array.coords:
+        return np.asarray(array.coords["axis"].values)
+    return np.ravel(point.arrays.get("axis_name", np.array([[]]))[0])

@@ -29,7 +29,6 @@ from rivalry.lab.answer.cases import (
 from rivalry.lab.answer.claims import claim_courses
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, direction, is_single
 from rivalry.lab.answer.estimates import (
-    Estimate,
     differ,
     difference_in_words,
     is_nearly_zero,
@@ -40,6 +39,7 @@ from rivalry.lab.answer.grammar import capitalised, clauses, joined
 from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.study.words import CONTROLS, ROLES, Words, asks_in
+from rivalry.results.table import Estimate
 
 MOST = 2  # sentences on quantities
 COURSES = 5  # most courses along a key that a sentence tells one by one

@@ -27,11 +27,12 @@ from rivalry.lab.answer.cases import (
     trend_of,
 )
 from rivalry.lab.answer.courses import Value, course, is_single, turns
-from rivalry.lab.answer.estimates import Estimate, counted, differ
+from rivalry.lab.answer.estimates import counted, differ
 from rivalry.lab.answer.grammar import capitalised, joined
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.study.words import Words
+from rivalry.results.table import Estimate
 from rivalry.schema.construction import is_number
 
 BLOCKS = 6
@@ -228,7 +229,7 @@ class Case(NamedTuple):
     @property
     def _paired(self) -> bool:
         start, end = self.series[0].estimate.draws, self.series[-1].estimate.draws
-        same_draws = start and end and start.what == end.what
+        same_draws = start and end and start.noun == end.noun
         return bool(same_draws and start and end and np.array_equal(start.labels, end.labels))
 
 

@@ -1,0 +1,189 @@
+"""Tables of results along a parameter: events, crossings, branches and derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+
+import numpy as np
+
+from rivalry.results.reader import Reader
+from rivalry.results.table import AT, CHECK, Estimate, Row, Table, exactly
+
+EVENTS = {
+    "symmetric_loss": "the symmetric equilibrium loses stability",
+    "hopf": "Hopf point",
+    "fold": "fold",
+    "split": "branches split or cross",
+}
+FOLD = "no derivative: a fold"  # or another reason for which the Jacobian is singular
+ENDS = ("from", "to")
+SLOPE = "slope_"
+_NO_METRIC = ("slope_payoff", "slope_inner", "slope_difference")
+_ROLES = ("leader", "follower")
+
+
+def events(reader: Reader) -> Table | None:
+    """Return the events along branches."""
+    kinds, values = reader.array("event_kind"), reader.array("event_parameter")
+    if kinds is None or values is None:
+        return None
+    key = reader.names.key(reader.text("parameter_name"))
+    positions, brackets = reader.array("event_position"), reader.array("event_bracket")
+    rows: list[Row] = []
+    for k in np.flatnonzero(kinds != ""):
+        kind = str(kinds[k])
+        row = {"event": Estimate(EVENTS.get(kind, kind)), key: reader.number(float(values[k]))}
+        if brackets is not None and np.isfinite(brackets[k]).all():
+            ends = zip(ENDS, brackets[k].tolist(), strict=True)
+            row |= {f"proved {word}": exactly(repr(end), end) for word, end in ends}
+        if positions is not None:
+            row |= reader.strategies("event_position", positions[k])
+        rows.append(row | (_of_hopf(reader, int(k)) if kind == "hopf" else {}))
+    shows = ("event_", "hopf_", "fold_", "split_", "symmetric_loss_")
+    return Table(rows, "events", shows=shows)
+
+
+def _of_hopf(reader: Reader, event: int) -> Row:
+    """Return what is known of a Hopf point."""
+    row: Row = {}
+    for name, label in (("frequency", "frequency"), ("lyapunov", "first Lyapunov coefficient")):
+        numbers = reader.array(f"event_{name}")
+        if numbers is not None and np.isfinite(numbers[event]):
+            row[label] = reader.number(float(numbers[event]))
+    return row
+
+
+def branches(reader: Reader) -> Table | None:
+    """Return the branches, the range of the parameter of each, and where it is stable."""
+    endings, branch = reader.array("branch_ending"), reader.array("branch")
+    at, stable = reader.array("branch_parameter"), reader.array("branch_stable")
+    if endings is None or branch is None or at is None or stable is None:
+        return None
+    key = reader.names.key(reader.text("parameter_name"))
+    rows: list[Row] = []
+    for k in np.flatnonzero(endings != ""):
+        points = branch == k
+        if not points.any():
+            continue
+        share = float(np.mean(stable[points] == 1))
+        rows.append(
+            {
+                "branch": exactly(str(k), float(k)),
+                f"{key}, from": reader.number(float(np.nanmin(at[points]))),
+                f"{key}, to": reader.number(float(np.nanmax(at[points]))),
+                "stable points": exactly(f"{share:.0%}", share),
+                "ends": Estimate(str(endings[k]).replace("_", " ")),
+            }
+        )
+    return Table(rows, "branches", "branches", beside=True)
+
+
+def crossings(reader: Reader) -> Table | None:
+    """Return the values of a parameter at which the symmetric point gains or loses stability."""
+    values, directions = reader.array("crossing"), reader.array("crossing_direction")
+    if values is None or directions is None or values.dtype.kind != "f":
+        return None
+    key = reader.names.key(reader.text("parameter_name"))
+    moves, positions = reader.array("crossing_moves"), reader.array("crossing_position")
+    rows: list[Row] = []
+    for k in np.flatnonzero(np.isfinite(values)):
+        event = Estimate(f"the symmetric point {directions[k]}")
+        row = {key: reader.number(float(values[k])), "event": event}
+        if moves is not None:
+            row["how"] = Estimate(str(moves[k]))
+        if positions is not None:
+            names = reader.axes("crossing_position", positions.shape[1])
+            for name, value in zip(names, positions[k].tolist(), strict=True):
+                row["each player" if name.isdigit() else f"{name}, each player"] = reader.number(value)
+        rows.append(row)
+    return Table(rows, "crossings", shows=("crossing",))
+
+
+def logit_branch(reader: Reader) -> Table | None:
+    """Return the points of the branch of logit equilibria, and its limit."""
+    values, profiles, pays = (reader.array(f"logit_{name}") for name in ("lambda", "profile", "payoff"))
+    if values is None or profiles is None:
+        return None
+    stable, actions, limit = (reader.array(name) for name in ("logit_stable", "action_name", "limit"))
+    rows: list[Row] = []
+    for k in np.flatnonzero(np.isfinite(values)):
+        row = {"precision": reader.number(float(values[k]))}
+        row |= reader.strategies("logit_profile", profiles[k], actions)
+        if pays is not None:
+            row |= reader.payoffs(pays[k])
+        if stable is not None:
+            row["stable"] = Estimate("yes" if stable[k] else "no", float(stable[k]))
+        rows.append(row)
+    main = max(len(rows) - 1, 0)
+    if limit is not None:
+        row = {"precision": Estimate("limit, not proved", np.inf)}
+        rows.append(row | reader.strategies("logit_profile", limit, actions))
+    shows = ("logit_", "limit")
+    return Table(rows, "points of the branch", shows=shows, claimed="proved", main=main, path=True)
+
+
+def derivatives(reader: Reader) -> Table | None:
+    """Return the derivatives of an equilibrium, its payoffs and metrics in each parameter."""
+    names, exists = reader.array("parameter_name"), reader.array("derivative_exists")
+    if names is None or exists is None:
+        return None
+    parts = [_in_parameter(reader, k) for k in range(names.size)]
+    # of one number in all parameters, then of the next
+    rows = [row for group in zip_longest(*parts) for row in group if row is not None]
+    return Table(rows, "derivatives", shows=("slope",), claimed="all")
+
+
+def _in_parameter(reader: Reader, k: int) -> list[Row]:
+    """Return the derivatives in one of several parameters."""
+    parameters, at, gaps = (
+        reader.array(name) for name in ("parameter_name", "parameter_value", "slope_difference")
+    )
+    assert parameters is not None
+    key = reader.names.key(str(np.ravel(parameters)[k]))
+    beside: Row = {}
+    if at is not None and key not in reader.swept:
+        beside[AT] = reader.number(float(np.ravel(at)[k]))
+    if np.ravel(reader.arrays["derivative_exists"])[k] != 1:
+        return [{"derivative": Estimate(f"d equilibrium / d {key}"), "value": Estimate(FOLD)} | beside]
+    is_per_parameter = parameters.ndim == 1
+    gap = gaps[k] if gaps is not None and is_per_parameter else gaps
+    if gap is not None and np.isfinite(gap).any():
+        beside[CHECK] = reader.number(float(gap[np.isfinite(gap)][-1]))
+    metrics = (name for name in sorted(reader.arrays) if name.startswith(SLOPE) and name not in _NO_METRIC)
+    rows: list[Row] = []
+    for variable in ("slope", "slope_payoff", *metrics):
+        table = reader.array(variable)
+        if table is None or table.dtype.kind != "f":
+            continue
+        for quantity, value in _slopes(reader, variable, table[k] if is_per_parameter else table):
+            label = Estimate(f"d {quantity} / d {key}")
+            rows.append({"derivative": label, "value": reader.number(value)} | beside)
+    return rows
+
+
+def _slopes(reader: Reader, variable: str, table: np.ndarray) -> Iterator[tuple[str, float]]:
+    """Yield the names of what is differentiated, with the derivatives; padding is left out."""
+    name = reader.names.quantity(variable.removeprefix(SLOPE))
+    if table.ndim == 0:
+        yield name, float(table)
+        return
+    players = reader.players(len(table))
+    for k, (player, entries) in enumerate(zip(players, table, strict=True)):
+        owner = f"the {player}" if player in _ROLES else player
+        if variable != "slope":
+            pairs = [(f"{name} of {owner}", float(entries))]
+        else:
+            axes = reader.axes("slope", len(entries), k)
+            words = [_strategy_word(axis, len(entries)) for axis in axes]
+            pairs = [
+                (f"{word} of {owner}", value) for word, value in zip(words, entries.tolist(), strict=True)
+            ]
+        yield from ((name, value) for name, value in pairs if np.isfinite(value))
+
+
+def _strategy_word(axis: str, count: int) -> str:
+    """Return the name of one of so many coordinates of a strategy."""
+    if not axis.isdigit():
+        return axis
+    return f"strategy [{axis}]" if count > 1 else "strategy"

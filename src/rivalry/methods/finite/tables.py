@@ -1,0 +1,192 @@
+"""Tables of results of finite games: commitments, sets of payoffs, populations, matches."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.results.reader import Reader
+from rivalry.results.table import ZERO, Estimate, Row, Table
+from rivalry.text.display import joint_action_names, strategy_by_name, strategy_in_words
+
+FRACTION = 12  # characters of the longest fraction that is printed
+NUMBERED = "vertex {}"
+ENDS = ("from", "to")
+
+
+def commitment(reader: Reader) -> Table | None:
+    """Return a leader's commitment, the response to it, and bounds on the leader's payoff."""
+    profile, pays = reader.array("commitment"), reader.array("commitment_payoff")
+    if profile is None or pays is None:
+        return None
+    row = reader.strategies("commitment", profile, reader.array("action_name")) | reader.payoffs(pays)
+    row |= _bounds(reader, "payoff of the leader")
+    return Table([row], "commitments", "commitment, with proved payoff", shows=("commitment",), claimed="all")
+
+
+def game_value(reader: Reader) -> Table | None:
+    """Return the value of a constant-sum game with its bounds, and the strategies that prove it."""
+    profile = reader.array("profile")
+    if reader.array("game_value") is None or "game_value" in reader.stated:
+        return None
+    row: Row = {}
+    if profile is not None and profile.ndim == 2:
+        row = reader.strategies("profile", profile, reader.actions)
+    row |= _bounds(reader, "value of the game")
+    values = reader.array("game_values")
+    if values is not None:  # payoffs with a sum other than 0: the second player's value is not the opposite
+        row["value for the second player"] = reader.number(float(values[1]))
+    return Table([row], "values", "value of the game, proved", claimed="all")
+
+
+def _bounds(reader: Reader, name: str) -> Row:
+    """Return proved bounds on a value, or the value where they agree, as a fraction where that is short."""
+    ends, exact = reader.array("value_bound"), reader.array("exact_bound")
+    if ends is None:
+        return {}
+    fractions = ["", ""] if exact is None else [str(text) for text in exact]
+    numbers = [reader.number(float(end)) for end in ends]
+    if fractions[0] and fractions[0] == fractions[1]:
+        return {name: _as_fraction(numbers[0], fractions[0])}
+    columns = (f"{name}, {word}" for word in ENDS)
+    pairs = zip(columns, numbers, strict=True)
+    return {column: number for column, number in pairs if np.isfinite(number.mean)}
+
+
+def _as_fraction(number: Estimate, fraction: str) -> Estimate:
+    """Return a number with its fraction as text, where that is short."""
+    return number._replace(text=fraction) if len(fraction) <= FRACTION else number
+
+
+def payoff_vertices(reader: Reader) -> Table | None:
+    """Return the vertices of a set of payoffs, and the least payoffs."""
+    corners, threat = reader.array("payoff_vertices"), reader.array("threat")
+    if corners is None:
+        return None
+    rows: list[Row] = []
+    for k, row in enumerate(corners[np.isfinite(corners).all(axis=1)], start=1):
+        rows.append({"payoffs": Estimate(NUMBERED.format(k))} | reader.payoffs(row))
+    if threat is not None:
+        rows.append({"payoffs": Estimate("least payoffs")} | reader.payoffs(threat))
+    return Table(rows, "vertices", "subgame-perfect payoffs", shows=("payoff_vertices", "threat"))
+
+
+def correlated_equilibria(reader: Reader) -> Table | None:
+    """Return the correlated equilibrium of highest welfare, and the vertices of the set of all."""
+    optimum, pays = reader.array("joint_distribution"), reader.array("correlated_payoff")
+    vertices, joint = reader.array("vertices"), reader.array("joint_action")
+    exact = reader.array("exact_distribution")
+    if optimum is None:
+        return None
+    table = optimum[None] if vertices is None else np.concatenate([optimum[None], vertices])
+    table = table[np.isfinite(table).all(axis=1)]
+    if joint is None:  # of an earlier version
+        names = [f"joint action {k}" for k in range(table.shape[1])]
+    else:
+        names = joint_action_names(joint, reader.array("action_name"))
+    played = np.flatnonzero((table > ZERO).any(axis=0))
+    rows: list[Row] = []
+    for k, row in enumerate(table):
+        label = NUMBERED.format(k) if k else "of highest welfare"
+        entry = {"correlated equilibrium": Estimate(label)}
+        entry |= {names[a]: reader.number(float(row[a]), 1.0) for a in played}
+        rows.append(entry)
+    if exact is not None:
+        for a in played:
+            rows[0][names[a]] = _as_fraction(rows[0][names[a]], str(exact[a]))
+    if pays is not None:
+        rows[0] |= reader.payoffs(pays)
+    rows[0] |= _bounds(reader, "welfare")
+    shows = ("correlated_payoff", "joint_distribution", "vertices")
+    return Table(rows, "vertices", "correlated equilibria: probabilities of joint actions", shows=shows)
+
+
+def fixation(reader: Reader) -> Table | None:
+    """Return the share of time in each population of one action, and the chances that mutants take over."""
+    chances, shares = reader.array("fixation"), reader.array("small_mutation")
+    if chances is None or shares is None:
+        return None
+    joint, actions = reader.array("joint_action"), reader.array("action_name")
+    rows: list[Row] = []
+    if joint is None:
+        names = _action_names(actions, len(shares))
+        for k, name in enumerate(names):
+            row = {"residents": Estimate(name), "share of time": reader.number(float(shares[k]), 1.0)}
+            for mutant, chance in zip(names, chances[k].tolist(), strict=True):
+                if mutant != name:
+                    row[f"fixation of {mutant}"] = reader.number(chance)
+            rows.append(row)
+    else:
+        names = joint_action_names(joint, actions)
+        for name, share in zip(names, shares.tolist(), strict=True):
+            rows.append({"residents": Estimate(name), "share of time": reader.number(share, 1.0)})
+    return Table(rows, "populations", "rare mutations: populations of one action", beside=True)
+
+
+def _action_names(actions: np.ndarray | None, count: int) -> list[str]:
+    """Return the names of the actions of a symmetric game."""
+    if actions is None or np.shape(actions)[1:] != (count,):
+        return [f"action {k}" for k in range(count)]
+    return [str(name) for name in actions[0]]
+
+
+def mean_shares(reader: Reader) -> Table | None:
+    """Return the mean shares of actions over time in populations with mutation."""
+    shares, intervals = reader.array("mean_share"), reader.array("mean_share_interval")
+    if shares is None:
+        return None
+    actions = reader.array("action_name")
+    is_single = shares.ndim == 1
+    rows: list[Row] = []
+    for player, population in enumerate(np.atleast_2d(shares)):
+        names = _action_names(None if actions is None else actions[player:], len(population))
+        for k in np.flatnonzero(np.isfinite(population)):
+            share = reader.number(float(population[k]), 1.0)
+            if intervals is not None:
+                low, high = map(float, intervals[k] if is_single else intervals[player, k])
+                share = Estimate(f"{share.text} ({low:.3g} to {high:.3g})", share.mean, low, high)
+            row = {} if is_single else {"population": Estimate(reader.players(len(shares))[player])}
+            rows.append(row | {"action": Estimate(names[k]), "mean share": share})
+    return Table(rows, "actions", "shares of actions over time", beside=True)
+
+
+def scores(reader: Reader) -> Table | None:
+    """Return the ranking of a round robin, with the mean payoffs per turn against each opponent."""
+    scores, matches, ranking = (reader.array(name) for name in ("score", "match_payoff", "ranking"))
+    if scores is None or matches is None or ranking is None:
+        return None
+    order = np.argsort(-scores, kind="stable")
+    names = [""] * len(scores)
+    for k, name in zip(order, ranking, strict=True):
+        names[k] = str(name)
+    rows: list[Row] = []
+    for k in order:
+        row = {"strategy": Estimate(names[k]), "score": reader.number(float(scores[k]))}
+        for opponent in order:
+            row[f"per turn against {names[opponent]}"] = reader.number(float(matches[k, opponent]))
+        rows.append(row)
+    return Table(rows, "strategies", "round robin", beside=True)
+
+
+def stability(reader: Reader) -> Table | None:
+    """Return the strategies that were tested for evolutionary stability, and a mutant that enters."""
+    words, strategies, mutants = (reader.array(name) for name in ("stability", "strategy", "mutant"))
+    if words is None or strategies is None:
+        return None
+    actions = reader.array("action_name")
+    exact = reader.array("exact_strategy")
+    rows: list[Row] = []
+    for k in np.flatnonzero(words != ""):
+        row = {"strategy": Estimate(_mixture(strategies[k], actions)), "stability": Estimate(str(words[k]))}
+        if exact is not None and not np.all(np.isin(strategies[k], (0.0, 1.0))):
+            row["exact"] = Estimate(", ".join(map(str, exact[k])))
+        if mutants is not None and np.isfinite(mutants[k]).all():
+            row["mutant that is not repelled"] = Estimate(_mixture(mutants[k], actions))
+        rows.append(row)
+    return Table(rows, "strategies", "evolutionary stability", beside=True)
+
+
+def _mixture(row: np.ndarray, actions: np.ndarray | None) -> str:
+    """Return a mixed strategy of a symmetric game in words."""
+    if actions is None or np.shape(actions)[1:] != row.shape:
+        return strategy_in_words(row)
+    return strategy_by_name(row, actions[0])

@@ -1,0 +1,75 @@
+"""Tables of learners: means over sessions, and rewards at the end of learning."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.results.reader import Reader
+from rivalry.results.table import UNKNOWN, Estimate, Row, Table
+from rivalry.text.statistics import format_interval, half_width, share_interval
+
+MEANS = (
+    *("pooled_gain", "end_mean_price", "end_total_quantity", "end_payoff", "value", "terminal_share"),
+    *("leader_regret", "follower_gap", "follower_best_response", "one_shot_loss", "full_gap"),
+)
+SHARES = {
+    "converged": "share of sessions that converged",
+    "in_equilibrium": "share of sessions in equilibrium",
+    "deviation_pays": "share of sessions in which a deviation pays",
+}
+
+
+def sessions(reader: Reader) -> Table | None:
+    """Return means over sessions, and shares of sessions, with their 95 % intervals; a session is a draw."""
+    rows: list[Row] = []
+    for name in MEANS:
+        values = reader.array(name)
+        if values is None or values.dtype.kind != "f" or values.ndim > 2:
+            continue
+        label = reader.names.quantity(name)
+        columns = values.reshape(len(values), -1)
+        owners = [f" of {player}" for player in reader.players(columns.shape[1])]
+        if values.ndim == 1:  # of all players together
+            owners = [""]
+        for owner, column in zip(owners, columns.T, strict=True):
+            finite = column[np.isfinite(column)]
+            if len(finite):
+                rows.append({"quantity": Estimate(f"{label}{owner}"), "mean": _mean(finite)})
+    for name in SHARES:
+        flags = reader.array(name)
+        if flags is None:
+            continue
+        complete = flags.reshape(len(flags), -1)
+        complete = complete[np.all(complete >= 0, axis=1)]  # without padding
+        sessions_with = np.asarray(complete.any(axis=1))
+        rows.append({"quantity": Estimate(SHARES[name]), "mean": _share(sessions_with)})
+    return Table(rows, "quantities", "means over sessions", claimed="none", beside=True)
+
+
+def _mean(values: np.ndarray) -> Estimate:
+    mean, half = float(values.mean()), float(half_width(values))
+    ends = (mean - half, mean + half)
+    return Estimate(format_interval(mean, half), mean, *ends)
+
+
+def _share(flags: np.ndarray) -> Estimate:
+    low, high = map(float, share_interval(int(flags.sum()), len(flags)))
+    share = float(flags.mean())
+    return Estimate(f"{share:.2f} ({low:.2f} to {high:.2f})", share, low, high)
+
+
+def last_rewards(reader: Reader) -> Table | None:
+    """Return every player's mean reward per period in the last sample of learning, with its 95 % interval."""
+    rewards, bands = reader.array("learning_reward"), reader.array("learning_reward_band")
+    periods = reader.array("learning_step")
+    if rewards is None or periods is None or rewards.ndim != 2:
+        return None
+    last = int(np.flatnonzero(np.isfinite(rewards).any(axis=1))[-1])
+    rows: list[Row] = []
+    for k, player in enumerate(reader.players(rewards.shape[1])):
+        mean = float(rewards[last, k])
+        half = UNKNOWN if bands is None else float(bands[last, k])
+        reward = Estimate(format_interval(mean, half), mean, mean - half, mean + half)
+        rows.append({"player": Estimate(player), "mean reward": reward})
+    title = f"learning from period {periods[last]:,.0f} on, with exploration"
+    return Table(rows, "players", title, beside=True)

@@ -1,0 +1,58 @@
+"""Tables of results: each method declares its own; print, notebook, report and files render them.
+
+A record has a table for each variable of `TABLES` that it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rivalry.schema.register import collect
+from rivalry.schema.registry import load
+
+if TYPE_CHECKING:
+    from rivalry.results.reader import Reader
+    from rivalry.results.table import Table
+
+_CONTINUATION = "rivalry.methods.continuation.tables"
+_FINITE = "rivalry.methods.finite.tables"
+_DYNAMIC = "rivalry.methods.dynamic_games.tables"
+_LEARNING = "rivalry.methods.q_learning.tables"
+_DESIGN = "rivalry.methods.design.tables"
+
+TABLES: dict[str, str] = {
+    "equilibria": "rivalry.results.equilibria:equilibria",
+    "event_kind": f"{_CONTINUATION}:events",
+    "crossing": f"{_CONTINUATION}:crossings",
+    "logit_lambda": f"{_CONTINUATION}:logit_branch",
+    "derivative_exists": f"{_CONTINUATION}:derivatives",
+    "commitment": f"{_FINITE}:commitment",
+    "payoff_vertices": f"{_FINITE}:payoff_vertices",
+    "joint_distribution": f"{_FINITE}:correlated_equilibria",
+    "game_value": f"{_FINITE}:game_value",
+    "fixation": f"{_FINITE}:fixation",
+    "mean_share": f"{_FINITE}:mean_shares",
+    "score": f"{_FINITE}:scores",
+    "stability": f"{_FINITE}:stability",
+    "branch_ending": f"{_CONTINUATION}:branches",
+    "trial_claim": f"{_DESIGN}:trials",
+    "trial_objective_mean": f"{_DESIGN}:rule_trials",
+    "feedback": f"{_DYNAMIC}:linear_strategies",
+    "stage_equilibria": f"{_DYNAMIC}:stages",
+    "common_multiplier": "rivalry.methods.continuous.tables:multipliers",
+    "full_share": f"{_LEARNING}:sessions",
+    "learning_reward": f"{_LEARNING}:last_rewards",
+    "mean_choice": "rivalry.methods.dynamics.tables:late_means",
+    "play": "rivalry.results.equilibria:play",
+}
+"""The function ``module:name`` of the table that a variable begins, in the order of print."""
+
+
+def tables_of(reader: Reader) -> Iterator[Table]:
+    """Yield the tables of a result that have rows."""
+    for variable, target in (TABLES | collect("TABLES")).items():
+        if variable in reader.arrays:
+            table = load(target)(reader)
+            if table is not None and table.rows:
+                yield table

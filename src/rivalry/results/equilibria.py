@@ -1,0 +1,78 @@
+"""Tables of lists of equilibria, and of what everyone plays in a game of leaders."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.results.reader import Reader
+from rivalry.results.table import PROVED, RADIUS, UNKNOWN, Estimate, Row, Table, exactly
+from rivalry.text.display import radius_in_words
+
+SHOWS = ("equilibria", "equilibrium_payoff", "radius")
+
+
+def equilibria(reader: Reader) -> Table | None:
+    """Return the equilibria of a list, and places that are proved to hold some."""
+    profiles, pays = reader.array("equilibria"), reader.array("equilibrium_payoff")
+    if profiles is None or profiles.ndim != 3:
+        return None
+    component, claims = reader.array("component"), reader.array("equilibrium_claim")
+    is_connected = component is not None and len(set(component[component >= 0].tolist())) < len(component)
+    rows: list[Row] = []
+    for k, profile in enumerate(profiles):
+        if np.isnan(profile).all():  # padding
+            continue
+        profile_rows = profile[~np.isnan(profile).all(axis=1)]
+        row = _strategies(reader, k, profile_rows, has_component=component is not None)
+        if pays is not None:
+            row |= reader.payoffs(pays[k][: len(profile_rows)])
+        if component is not None and is_connected:
+            row["component"] = exactly(str(int(component[k])), float(component[k]))
+        if claims is not None:
+            row["claim"] = Estimate(str(claims[k]))
+        rows.append(row)
+    return Table(rows + _sets(reader), "equilibria", shows=SHOWS, claimed="proved")
+
+
+def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: bool) -> Row:
+    """Return the strategies of an equilibrium, and how far from an exact one they are."""
+    radius, actions = reader.array("radius"), reader.actions
+    near = UNKNOWN
+    if radius is not None and np.isfinite(radius[k]):
+        near = float(radius[k])
+    row: Row = {}
+    if reader.array("equilibrium_claim") is None:  # policies of populations are too large for a table
+        row = reader.strategies("equilibria", profile, actions, float(np.nan_to_num(near)))
+    is_pure = actions is not None and np.all((profile == 0) | (profile == 1))
+    heading = RADIUS if reader.numbers else PROVED
+    if near > 0:
+        row[heading] = exactly(f"within {radius_in_words(near)}", near)
+    elif near == 0 or has_component or is_pure:
+        row[heading] = exactly("exact", 0.0)
+    return row
+
+
+def _sets(reader: Reader) -> list[Row]:
+    """Return the rows of places that are proved to hold equilibria, at least one each."""
+    sets = reader.array("equilibrium_set")
+    rows: list[Row] = []
+    for ends in sets if sets is not None and sets.ndim == 4 else ():
+        if np.isnan(ends).all():
+            continue
+        low, high = (reader.strategies("equilibria", ends[..., end]) for end in (0, 1))
+        row: Row = {}
+        for name, start in low.items():
+            end = high[name]
+            middle = (start.mean + end.mean) / 2
+            row[name] = Estimate(f"{start.text} to {end.text}", middle, start.mean, end.mean)
+        rows.append(row | {"set": Estimate("one or more in these ranges")})
+    return rows
+
+
+def play(reader: Reader) -> Table | None:
+    """Return what leaders and followers play, and their payoffs."""
+    profile, pays = reader.array("play"), reader.array("play_payoff")
+    if profile is None or pays is None or profile.ndim != 2:
+        return None
+    row = reader.strategies("play", profile) | reader.payoffs(pays)
+    return Table([row], "profiles", "what all players play", claimed="all", beside=True)

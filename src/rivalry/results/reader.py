@@ -1,0 +1,296 @@
+"""Arrays of one result and the names in words of what they hold, for the tables of methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from rivalry.results.table import DIGITS, ZERO, Estimate, Row, exactly, number_in_words
+from rivalry.text.display import (
+    SHORT,
+    attributes_of,
+    count_text,
+    key_in_words,
+    list_in_words,
+    strategy_by_axes,
+    strategy_by_name,
+    strategy_in_words,
+    without_padding,
+)
+
+FEW = 6  # players that have a column each in print
+SUM = 1e-6  # of probabilities, away from 1
+
+
+class Names(Protocol):
+    """Names in words; those of a study are `rivalry.lab.study.words.Words`."""
+
+    @property
+    def choice(self) -> str: ...
+    def key(self, name: str) -> str: ...
+    def who(self, entry: str) -> str: ...
+    def quantity(self, name: str) -> str: ...
+    def coordinates(self, names: Iterable[object], count: int, player: int | None = None) -> list[str]: ...
+
+
+class PlainNames:
+    """Names of a result without a study."""
+
+    choice = ""
+
+    def key(self, name: str) -> str:
+        """Return the name of a parameter."""
+        return key_in_words(name)
+
+    def who(self, entry: str) -> str:
+        """Return a player."""
+        return entry
+
+    def quantity(self, name: str) -> str:
+        """Return the name of a variable."""
+        return attributes_of(name)["long_name"]
+
+    def coordinates(self, names: Iterable[object], count: int, player: int | None = None) -> list[str]:
+        """Return the names of so many coordinates of a strategy, if these are names of all."""
+        words = [key_in_words(str(name)) for name in names]
+        return words if len(words) == count and not all(word.isdigit() for word in words) else []
+
+
+class Reader:
+    """Arrays of one result, and the columns that its strategies and payoffs have.
+
+    Parameters
+    ----------
+    arrays : mapping
+        Arrays by the names of variables, perhaps with padding.
+    names : Names
+        Names in words.
+    players : sequence of str, optional
+        Names of the players.
+    axes : callable, optional
+        Returns the labels of a variable's coordinates of strategies.
+    numbers : bool, optional
+        Whether every number has a column of its own, and without digits that are left out; else every player.
+    digits : int, optional
+        Digits of numbers in words.
+    stake : float, optional
+        The largest payoff at stake, 0 where it is unknown; far smaller payoffs are rounding errors.
+    swept : collection of str, optional
+        Parameters in words whose value stands beside the tables.
+    stated : collection of str, optional
+        Variables that have columns elsewhere.
+    """
+
+    def __init__(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        names: Names | None = None,
+        *,
+        players: Sequence[str] = (),
+        axes: Callable[[str], Iterable[object]] = lambda variable: (),
+        numbers: bool = False,
+        digits: int = DIGITS,
+        stake: float = 0.0,
+        swept: Iterable[str] = (),
+        stated: Iterable[str] = (),
+    ) -> None:
+        self.arrays, self.names, self.numbers = arrays, names or PlainNames(), numbers
+        self.digits, self.stake = digits, stake
+        self.swept, self.stated = frozenset(swept), frozenset(stated)
+        self._players, self._axes = players, axes
+
+    def array(self, name: str) -> np.ndarray | None:
+        """Return an array of the result; None where it is missing, or without any known entry."""
+        if name not in self.arrays:
+            return None
+        entries = np.asarray(self.arrays[name])
+        return None if entries.size and np.all(_is_padding(entries)) else entries
+
+    def text(self, name: str) -> str:
+        """Return a text, empty if it is missing."""
+        array = self.array(name)
+        return "" if array is None else str(array)
+
+    @property
+    def actions(self) -> np.ndarray | None:
+        """Names of actions, or of the moves of information sets, ``[player axis]``; None without any."""
+        actions = self.array("action_name")
+        return self.array("move") if actions is None else actions
+
+    def players(self, count: int) -> list[str]:
+        """Return the names of the players."""
+        if len(self._players) == count:
+            return list(self._players)
+        return [self.names.who(f"player {k}") for k in range(count)]
+
+    def axes(self, variable: str, count: int, player: int | None = None) -> list[str]:
+        """Return the names of coordinates of a strategy, by number where they have none."""
+        words = self.names.coordinates(self._axes(variable), count, player)
+        return words or [str(k) for k in range(count)]
+
+    def number(self, value: float, size: float = 0.0) -> Estimate:
+        """Return a number, 0 where it is a rounding error beside others of the given size."""
+        value = 0.0 if abs(value) <= ZERO * size else float(value)
+        text = number_in_words(value) if self.digits == DIGITS else f"{value + 0.0:.{self.digits}g}"
+        return exactly(text, value)
+
+    def strategies(
+        self, variable: str, rows: np.ndarray, actions: np.ndarray | None = None, within: float = 0.0
+    ) -> Row:
+        """Return the strategies ``[player axis]`` of a profile, the players' columns first."""
+        rows = rows[:, ~np.isnan(rows).all(axis=0)] if rows.size else rows
+        present = ~np.isnan(rows)
+        mixed = actions is not None or are_probabilities(rows)
+        size = 1.0 if mixed else float(np.nanmax(np.abs(rows), initial=0.0))
+        rows = np.where(np.abs(rows) <= max(ZERO * size, within), 0.0, rows)
+        players = self.players(len(rows))
+        player_axes = [self.axes(variable, rows.shape[1], k) for k in range(len(rows))]
+        labels = np.array(player_axes, dtype=object).reshape(rows.shape)
+        if actions is not None and np.all(np.array(actions.shape) >= rows.shape):
+            labels = actions[: rows.shape[0], : rows.shape[1]]
+        if not self.numbers and len(rows) > FEW:
+            texts = [self.strategy(*parts, mixed) for parts in zip(rows, present, labels, strict=True)]
+            is_alike = len(set(texts)) == 1
+            return {"strategies": Estimate(f"each {texts[0]}" if is_alike else ", ".join(texts))}
+        columns: Row = {}
+        for player, row, filled, names in zip(players, rows, present, labels, strict=True):
+            columns |= self._columns_of(player, row, filled, names, mixed, size)
+        return columns
+
+    def _columns_of(
+        self, player: str, row: np.ndarray, filled: np.ndarray, labels: np.ndarray, mixed: bool, size: float
+    ) -> Row:
+        """Return the columns of one player's strategy."""
+        if filled.sum() == 1 and not mixed:
+            label = str(labels[filled][0])
+            column = player if label.isdigit() else f"{label}, {player}"
+            return {column: self.number(float(row[filled][0]), size)}
+        if not self.numbers:
+            return {player: Estimate(self.strategy(row, filled, labels, mixed))}
+        noun = self.names.choice or ("action" if mixed else "choice")
+        columns: Row = {}
+        for k in np.flatnonzero(filled & (labels != "") if mixed else filled):
+            label = f"{noun} {labels[k]}" if str(labels[k]).isdigit() else labels[k]
+            columns[f"{player}, {label}"] = self.number(float(row[k]), size)
+        return columns
+
+    def strategy(self, row: np.ndarray, filled: np.ndarray, labels: np.ndarray, mixed: bool) -> str:
+        """Return one player's strategy in words; entries that are not ``filled`` are padding."""
+        row, labels = row[filled], labels[filled]
+        if mixed:
+            row = np.round(row, self.digits)
+            return strategy_in_words(row) if str(labels[0]).isdigit() else strategy_by_name(row, labels)
+        if all(str(label).isdigit() for label in labels) and self.digits != DIGITS:
+            return list_in_words(row)
+        texts = [self.number(value).text for value in row.tolist()]
+        pairs = zip(texts, labels, strict=True)
+        return ", ".join(text if str(label).isdigit() else f"{label} {text}" for text, label in pairs)
+
+    def payoffs(self, pays: np.ndarray) -> Row:
+        """Return the payoffs of the players."""
+        size = max(self.stake, float(np.nanmax(np.abs(pays), initial=0.0)))
+        pairs = zip(self.players(len(pays)), pays.tolist(), strict=True)
+        return {f"payoff, {name}": self.number(pay, size) for name, pay in pairs if np.isfinite(pay)}
+
+
+def _is_padding(entries: np.ndarray) -> np.ndarray:
+    """Return the mask of entries that another result has and this one lacks."""
+    if entries.dtype.kind == "U":
+        return np.asarray(entries == "")
+    return np.isnan(entries) if entries.dtype.kind == "f" else np.asarray(entries == -1)
+
+
+def are_probabilities(rows: np.ndarray) -> bool:
+    """True for strategies ``[player axis]`` that are mixtures of actions."""
+    in_range = rows.shape[1] > 1 and bool(np.all(np.nan_to_num(rows) >= -ZERO))
+    return in_range and np.allclose(np.nansum(rows, axis=1), 1.0, rtol=0.0, atol=SUM)
+
+
+NamesByDimension = Mapping[str, tuple[str, ...]]
+
+
+def profile_rows(
+    record: Mapping[str, Any], names: NamesByDimension, *, in_full: bool = False, numbers: bool = False
+) -> list[Row]:
+    """Return name, payoff and strategy of every player; none without a profile or final play.
+
+    Choices have six digits, or are ``in_full``. With ``numbers`` every entry of a strategy has a column.
+    """
+    is_mixture = "profile" not in record and "mixture" in record
+    played = _of_players(record, "mixture" if is_mixture else "profile", "end_action")
+    if not is_mixture:
+        played = without_padding(record, played)
+    if played.ndim == 1:  # one number per player, as in the final play of sessions
+        played = played[:, None]
+    payoffs = _of_players(record, "payoff", "end_payoff")
+    count = max(len(played), len(payoffs))
+    players = player_names(record, names)
+    if len(players) != count:
+        players = tuple(map(str, range(count)))
+    actions = record.get("action_name", record.get("move", ((), None)))[1]
+    if actions is None or np.shape(actions) != np.shape(played):
+        actions = None
+    rows: list[Row] = []
+    for k, player in enumerate(players):
+        row = {"player": Estimate(player)}
+        if len(payoffs):
+            row["payoff"] = exactly(f"{payoffs[k]:.6g}", float(payoffs[k]))
+        if k < len(played):
+            grid = record["action_grid"][1][k] if is_mixture else None
+            labels = names.get("axis", ()) if actions is None else actions[k]
+            row |= _numbers(played[k], labels) if numbers else {}
+            if not numbers:
+                row["strategy"] = Estimate(_words(played[k], labels, grid, actions is not None, in_full))
+        rows.append(row)
+    return rows
+
+
+def player_names(record: Mapping[str, Any], names: NamesByDimension) -> tuple[str, ...]:
+    """Return the names of the players, those of the record first."""
+    if "player_name" in record:
+        return tuple(map(str, record["player_name"][1]))
+    return names.get("player", ())
+
+
+def _numbers(row: np.ndarray, labels: Sequence[str]) -> Row:
+    """Return a column per known entry of a strategy."""
+    if len(labels) != len(row):
+        noun = "strategy" if len(row) == 1 else "strategy {}"
+        labels = [noun.format(k) for k in range(len(row))]
+    pairs = zip(labels, row.tolist(), strict=True)
+    return {
+        str(label): exactly(f"{value:.6g}", value) for label, value in pairs if label and np.isfinite(value)
+    }
+
+
+def _words(
+    row: np.ndarray, labels: Sequence[str], grid: np.ndarray | None, has_actions: bool, in_full: bool
+) -> str:
+    """Return a strategy in words: by actions, as a mixture of points of a grid, or by coordinates."""
+    if has_actions:
+        return strategy_by_name(row, labels)
+    return strategy_by_axes(row, labels, in_full) if grid is None else _mixture(row, grid)
+
+
+def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> np.ndarray:
+    """Return a variable ``[player ...]``, or the mean over sessions of another; empty without both."""
+    dims, array = record.get(name, ((), np.empty(0)))
+    if dims[:1] == ("player",):
+        return np.empty(0) if np.isnan(array).all() else np.asarray(array)
+    dims, array = record.get(of_sessions, ((), np.empty(0)))
+    if name in record or dims[:2] != ("session", "player"):
+        return np.empty(0)
+    return np.asarray(array.mean(axis=0))
+
+
+def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
+    """Return a mixture with the points that it mixes, the most probable of them if there are many."""
+    played = np.flatnonzero(weights > 0)
+    top_actions = np.sort(played[np.argsort(-weights[played], kind="stable")[:SHORT]])
+    words = [f"{strategy_in_words(action_grid[k])} with probability {weights[k]:.6g}" for k in top_actions]
+    if remainder := len(played) - len(top_actions):
+        rest = weights[played].sum() - weights[top_actions].sum()
+        words.append(f"{count_text(remainder, 'other')} with {rest:.6g}")
+    return ", ".join(words)

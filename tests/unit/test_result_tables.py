@@ -1,0 +1,178 @@
+"""Tables of results: the same entries in print, notebooks, data frames, CSV, LaTeX and Markdown."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import rivalry as rv
+from rivalry.core.results import NO_CERTIFICATE, Solution
+from rivalry.families.extensive import Extensive
+from rivalry.methods import METHODS
+from rivalry.results import TABLES, tables_of
+from rivalry.results.reader import Reader
+from rivalry.results.render import aligned, cells, dataframe, html, latex, latex_text, markdown, text_lines
+from rivalry.results.table import Estimate, Row, Table, exactly, number_in_words
+from rivalry.schema.registry import load
+from rivalry.text.display import html_table
+from tests.unit.test_check import EACH, OPTIONS, PLAYED
+from tests.unit.test_subgame_perfect_equilibria import beer_quiche
+
+FITTING = {
+    "all_equilibria": rv.games.market,
+    "subgame_perfect_equilibria": lambda: Extensive.from_rules(beer_quiche),
+}
+"""Games for methods that take no symmetric table."""
+WORDS = st.text("abcxyz _&%#|<>$", min_size=1, max_size=12).map(str.strip).filter(bool)
+NUMBERS = st.floats(-1e9, 1e9, allow_nan=False).filter(lambda value: value == 0 or abs(value) > 1e-9)
+
+
+@st.composite
+def tables(draw: Any) -> Table:
+    """A table with columns of numbers, of means with intervals, and of words."""
+    names = draw(st.lists(WORDS, min_size=1, max_size=5, unique=True))
+    kinds = [draw(st.sampled_from(["number", "mean", "word"])) for _ in names]
+    rows: list[Row] = []
+    for _ in range(draw(st.integers(1, 6))):
+        row: Row = {}
+        for name, kind in zip(names, kinds, strict=True):
+            value = draw(NUMBERS)
+            half = abs(value) / 8 + 1
+            row[name] = Estimate(draw(WORDS))
+            if kind == "number":
+                row[name] = exactly(number_in_words(value), value)
+            elif kind == "mean":
+                row[name] = Estimate(f"{value:.4g} ± {half:.2g}", value, value - half, value + half)
+        rows.append(row)
+    return Table(rows, "rows", draw(st.sampled_from(["", "title"])))
+
+
+@given(tables())
+def test_every_entry_stands_in_every_format(table: Table) -> None:
+    texts = [entry.text for row in table.rows for entry in row.values()]
+    columns = table.columns
+    printed = "\n".join(text_lines(table))
+    page, source = html(table), latex(columns, cells(table), caption="c", label="l")
+    bars = markdown(columns, [[entry.text for entry in row] for row in cells(table)])
+    for text in (*texts, *columns):
+        assert " ".join(text.split()) in " ".join(printed.split())
+        assert html_table(text, {}).removeprefix("<div><strong>").partition("</strong>")[0] in page
+        assert text.replace("|", r"\|") in bars
+    for text in texts:
+        assert latex_text(text) in source
+
+
+@given(tables())
+def test_numbers_survive_a_file_of_numbers(table: Table) -> None:
+    frame = dataframe(table.columns, cells(table))
+    text = frame.to_csv(index=False)
+    read = pd.read_csv(io.StringIO(text), keep_default_na=False)
+    for name in table.columns:
+        entries = [row[name] for row in table.rows]
+        if np.isfinite(entries[0].mean):
+            assert frame[name].tolist() == [entry.mean for entry in entries]
+            assert read[name].tolist() == frame[name].tolist()
+            if entries[0].high > entries[0].low:
+                halves = [(entry.high - entry.low) / 2 for entry in entries]
+                np.testing.assert_allclose(read[f"{name}, ±"], halves, rtol=1e-12)
+        else:
+            assert frame[name].tolist() == [entry.text for entry in entries]
+
+
+def test_rows_that_are_not_printed_are_counted() -> None:
+    rows = [{"k": exactly(str(k), float(k))} for k in range(60)]
+    lines = text_lines(Table(rows, "equilibria"))
+    assert len(lines) == 1 + 50 + 1
+    assert lines[-1] == "... and 10 more equilibria, in tables"
+    along = text_lines(Table(rows, "points", path=True, main=58))
+    assert [along[1], *along[-3:-1]] == ["0", "58", "59"]
+    assert along[-1] == "... and 48 more points, in tables"
+
+
+def test_columns_are_aligned_and_a_wide_row_has_a_line_per_column() -> None:
+    assert aligned([("a", "bb"), ("ccc", "d")]) == ["a    bb", "ccc  d"]
+    row = {name: Estimate(name.upper()) for name in "abcd"}
+    assert text_lines(Table([row], "rows")) == ["a  A", "b  B", "c  C", "d  D"]
+
+
+def test_a_solution_has_data_frames_and_latex() -> None:
+    found = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria())
+    frame = found.to_dataframe()
+    assert list(frame.columns) == ["player", "payoff", "stag", "hare"]
+    assert frame["stag"].tolist() == found.profile.values[:, 0].tolist()
+    listed = found.to_dataframe("equilibria")
+    assert len(listed) == len(found.data.equilibria)
+    np.testing.assert_array_equal(listed["player 0, stag"], found.data.equilibria.values[:, 0, 0])
+    assert r"\toprule" in found.to_latex(1)
+    assert found.certificate.claim in found.to_latex()
+    with pytest.raises(
+        ValueError, match=r"^table: 'events'; must be one of profile, equilibria, or a number$"
+    ):
+        found.to_dataframe("events")
+    with pytest.raises(ValueError, match=r"^table: 0; this result has no tables$"):
+        Solution({}, NO_CERTIFICATE).to_dataframe()
+
+
+def test_fixation_and_ranking_are_named_and_sum_to_one() -> None:
+    found = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.Moran(selection=0.1))
+    frame = found.to_dataframe()
+    assert frame["residents"].tolist() == ["stag", "hare"]
+    assert frame["share of time"].sum() == pytest.approx(1.0, abs=1e-12)
+    assert frame["fixation of hare"][0] == found.data.fixation.values[0, 1]
+    names = ["cooperator", "defector", "tit_for_tat"]
+    found = rv.solve(rv.games.matrix("prisoners_dilemma"), rv.methods.RoundRobin(names))
+    frame = found.to_dataframe()
+    assert frame["strategy"].tolist() == found.data.ranking.values.tolist()
+    assert frame["score"].is_monotonic_decreasing
+    by_name = frame.set_index("strategy")
+    assert by_name.loc["Defector", "per turn against Cooperator"] == found.data.match_payoff.values[1, 0]
+
+
+def test_padding_of_a_run_is_in_no_table() -> None:
+    arrays = {
+        "event_kind": np.array(["fold", ""]),
+        "event_parameter": np.array([0.5, np.nan]),
+        "parameter_name": np.asarray("reach"),
+    }
+    (table,) = tables_of(Reader(arrays))
+    assert [row["event"].text for row in table.rows] == ["fold"]
+    assert list(tables_of(Reader({"crossing": np.array([np.nan])}))) == []
+
+
+@pytest.mark.parametrize("variable", TABLES)
+def test_every_table_is_there_and_needs_no_jax(variable: str) -> None:
+    assert callable(load(TABLES[variable]))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", EACH)
+def test_every_method_says_what_it_is_for(name: str) -> None:
+    """All entries of the tables of a method's result are printed, in HTML, LaTeX and the data frame."""
+    for library in ("optuna",) if name == "bayesian_design" else METHODS[name].uses:
+        pytest.importorskip(library)
+    method = load(METHODS[name].targets[0])(**OPTIONS.get(name, {}))
+    game = (PLAYED | FITTING).get(name, lambda: rv.games.matrix("stag_hunt"))()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of methods that do not converge in this game
+        found = rv.solve(game, method)
+    assert found.tables, f"{name}: add a table to TABLES in src/rivalry/results/__init__.py"
+    text, page = repr(found), found._repr_html_()
+    for k, table in enumerate(found.tables):
+        assert all(column for column in table.columns)
+        if table.noun != "equilibria":  # a list has lines of its own
+            assert all(line.strip() in text for line in text_lines(table._replace(title="")))
+        for row in cells(table)[:3]:
+            source = found.to_latex(k)
+            assert all(latex_text(entry.text) in source for entry in row)
+        frame = found.to_dataframe(k)
+        assert len(frame) == len(table.rows)
+        numbers = frame.select_dtypes("number")
+        assert np.isfinite(numbers.to_numpy()).any() or numbers.empty
+    assert page.count("<table>") >= len([t for t in found.tables if t.noun != "equilibria"])
