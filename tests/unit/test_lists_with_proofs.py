@@ -15,7 +15,7 @@ from rivalry.cli.summary import claims
 from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution, collect, dataset
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.checks import certificates, unproved
-from rivalry.lab.answer.details import equilibria
+from rivalry.lab.answer.details import result_tables
 from rivalry.plots.charts.enumeration import DERIVATIVES, KINDS, UNDECIDED
 from rivalry.plots.families import default_figures
 from rivalry.proofs.box_search import REASONS
@@ -239,14 +239,15 @@ def test_tables_have_the_number_and_whether_it_is_complete() -> None:
         "at least 2 equilibria; 2 places are undecided",
     ]
     assert len(table.rows) == 3  # one per equilibrium
-    found, _ = equilibria(data)
-    assert [one.summary for one in found] == [
+    found, _ = result_tables(STUDY, data)
+    assert [one.summary.partition(". Complete")[0] for one in found] == [
         "exactly 1 equilibrium, proved (437 boxes)",
         "at least 2 equilibria; 2 places are undecided (437 boxes)",
     ]
     assert [len(one.undecided) for one in found] == [0, 2]
-    assert found[0].about == "Within"
-    assert found[0].rows == [("2e-14", ["[0.5]", "[0.5]"], "1, 1")]
+    (row,) = found[0].tables[0].rows
+    assert row["proof"].text == "within 2e-14"
+    assert sum(entry.mean == 0.5 for entry in row.values()) == 2
 
 
 # -- certificates --------------------------------------------------------------------------------------

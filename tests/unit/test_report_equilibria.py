@@ -8,7 +8,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.results import collect
 from rivalry.families.matrix import matrix
-from rivalry.lab.answer.details import equilibria
+from rivalry.lab.answer.details import result_tables
 
 
 @pytest.mark.slow
@@ -22,21 +22,41 @@ def test_every_cell_lists_its_equilibria_and_their_completeness():
     ]
     rows.append(({"name": "lost", "algorithm": "pure"}, {"status": ((), np.asarray(""))}))
     data = collect(rows, {"name": [*known, "lost"], "algorithm": list(methods)})
-    found, left_out = equilibria(data)
+    found, left_out = result_tables({}, data)
     assert left_out == 0
-    assert [(t.where, t.complete, len(t.rows), len(t.folded)) for t in found] == [
-        ("name = chicken, pure", False, 2, 0),
-        ("name = chicken, mixed", True, 3, 0),
-        ("name = jordan, pure", False, 0, 0),
-        ("name = jordan, mixed", False, 1, 0),
-        ("name = big, pure", False, 6, 0),
-        ("name = big, mixed", True, 50, 13),
+    lengths = [sum(len(table.rows) for table in t.tables) for t in found]
+    assert [(t.where, "Complete: true" in t.summary) for t in found] == [
+        ("name = chicken, pure", False),
+        ("name = chicken, mixed", True),
+        ("name = jordan, pure", False),
+        ("name = jordan, mixed", False),
+        ("name = big, pure", False),
+        ("name = big, mixed", True),
     ]
-    assert found[1].rows[2] == ("2", ["swerve 0.9, straight 0.1"] * 2, "-0.1, -0.1")
-    assert found[1].summary == "3 equilibria listed, of these 2 pure, in 3 components"
-    assert found[3].rows[0] == ("", ["heads 0.5, tails 0.5"] * 3, "0.5, 0.5, 0.5")
+    assert lengths == [2, 3, 0, 1, 6, 63]
+    mixed = found[1].tables[0].rows[2]
+    assert [mixed[f"player {k}"].text for k in (0, 1)] == ["swerve 0.9, straight 0.1"] * 2
+    assert [mixed[f"payoff, player {k}"].text for k in (0, 1)] == ["-0.1", "-0.1"]
+    assert found[1].summary.startswith(
+        "3 equilibria listed, of these 2 pure, in 3 components. Complete: true"
+    )
+    half = found[3].tables[0].rows[0]
+    assert [half[f"player {k}"].text for k in (0, 1, 2)] == ["heads 0.5, tails 0.5"] * 3
+
+
+@pytest.mark.slow
+def test_points_with_fewer_actions_have_no_padding_in_their_tables():
+    games = {"two": matrix("stag_hunt"), "three": matrix("rock_paper_scissors", win=2)}
+    method = rv.methods.Moran(selection=0.1)
+    rows = [
+        ({"name": name, "algorithm": "moran"}, rv.solve(game, method).record) for name, game in games.items()
+    ]
+    (two, three), _ = result_tables({}, collect(rows, {"name": [*games], "algorithm": ["moran"]}))
+    assert [row["residents"].text for row in two.tables[0].rows] == ["stag", "hare"]
+    assert [len(table.rows) for table in three.tables] == [3]
+    assert two.tables[0].columns == ["residents", "share of time", "fixation of stag", "fixation of hare"]
 
 
 def test_runs_without_equilibrium_lists_have_no_table():
     row = ({"algorithm": "a"}, {"status": ((), np.asarray("converged"))})
-    assert equilibria(collect([row], {"algorithm": ["a"]})) == ([], 0)
+    assert result_tables({}, collect([row], {"algorithm": ["a"]})) == ([], 0)

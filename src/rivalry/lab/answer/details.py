@@ -1,28 +1,25 @@
-"""Tables of the report: learning in repeated play, trained networks, equilibria of finite games."""
+"""Tables of the report: learning in repeated play, trained networks, what methods say of each point."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.results import (
-    LISTED,
-    boxes_in_words,
-    count_in_words,
-    radius_in_words,
-    strategy_by_name,
-    strategy_in_words,
-    undecided_in_words,
-)
+from rivalry.core.results import boxes_in_words, count_in_words, undecided_in_words
+from rivalry.lab.study.words import Words
+from rivalry.results import TABLES, tables_of
+from rivalry.results.reader import Reader
+from rivalry.results.table import Table
 from rivalry.text.statistics import format_interval, half_width, share_interval
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
-MOST_TABLES = 24  # points of a sweep with a table of equilibria
+MOST_TABLES = 24  # points of a sweep with tables of their results
+LISTS = "equilibria"  # the rows of tables that the answer may cut
 PROOFS = (
     *("boxes", "complete", "undecided", "verdict", "equilibrium_set", "isolated_count", "certified_bound"),
 )
@@ -193,74 +190,44 @@ def _largest(name: str, cell: Dataset) -> str:
     return format_interval(float(largest.mean()), half if half > SUMMATION else np.nan)
 
 
-class EquilibriumTable(NamedTuple):
-    """Equilibria that one method lists at one point."""
+class ResultTables(NamedTuple):
+    """The tables of one method's result at one point."""
 
     where: str
-    summary: str
-    complete: bool
-    reason: str
-    players: int
-    about: str  # what is known of each: its component, or the radius of its proof
-    rows: list[tuple[str, list[str], str]]  # this, strategies, payoffs
-    folded: list[tuple[str, list[str], str]]  # beyond the first `LISTED`
+    summary: str  # of a list of equilibria
+    tables: list[Table]
     undecided: list[str]  # hulls of places in which nothing is proved
 
 
-def equilibria(data: Dataset) -> tuple[list[EquilibriumTable], int]:
-    """Return the lists of the first `MOST_TABLES` points that have one, and the number of points left out."""
-    if "complete_reason" not in data or "equilibria" not in data:
+def result_tables(study: Mapping[str, Any], data: Dataset) -> tuple[list[ResultTables], int]:
+    """Return the tables of the first `MOST_TABLES` points that have any, and the number of points left out.
+
+    Points of curves, and lists that the answer's table has in full, are left out.
+    """
+    if "status" not in data or TABLES.keys().isdisjoint(map(str, data.variables)):
         return [], 0
-    reasons = data["complete_reason"]
-    listed_points = [(where, index) for _, where, index in points(data) if str(reasons.isel(index).values)]
-    tables = [_equilibrium_table(where, data.isel(index)) for where, index in listed_points[:MOST_TABLES]]
-    return tables, max(len(listed_points) - MOST_TABLES, 0)
+    words, results, left_out = Words(study), list[ResultTables](), 0
+    for _, where, index in points(data):
+        cell = data.isel(index)
+        arrays = {str(name): variable.values for name, variable in cell.variables.items()}
+        tables = [table for table in tables_of(Reader(arrays, words)) if table.beside or table.noun == LISTS]
+        if not tables and not str(arrays.get("complete_reason", "")):
+            continue
+        if len(results) == MOST_TABLES:
+            left_out += 1
+        else:
+            results.append(ResultTables(where, *_list_in_words(arrays, tables)))
+    return results, left_out
 
 
-def _equilibrium_table(where: str, cell: Any) -> EquilibriumTable:
-    counts = {str(name): ((), cell[name].values) for name in cell if str(name).endswith("_count")}
-    scalars = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
-    scalars |= {name: ((), cell[name].values) for name in PROOFS if name in cell}
-    count = int(scalars["equilibrium_count"][1])
-    profiles, pays = cell["equilibria"].values[:count], cell["equilibrium_payoff"].values[:count]
-    heading, cells_of_heading = "Component", [""] * count
-    if "component_count" in scalars:
-        cells_of_heading = [str(component) for component in cell["component"].values]
-    elif "radius" in cell and np.isfinite(cell["radius"].values[:count]).all():
-        heading, cells_of_heading = (
-            "Within",
-            [radius_in_words(radius) for radius in cell["radius"].values[:count]],
-        )
-    elif "equilibrium_claim" in cell:  # policies of populations are too large for a table
-        heading, cells_of_heading = (
-            "Certificate",
-            [str(claim) for claim in cell["equilibrium_claim"].values[:count]],
-        )
-        profiles = profiles[:, :0]
-    names = np.full(profiles.shape[1:], "", dtype=object)
-    if "action_name" in cell:  # padded less than equilibria that other cells have
-        known_names = cell["action_name"].values[: names.shape[0], : names.shape[1]]
-        names[tuple(map(slice, known_names.shape))] = known_names
-    rows = []
-    for word, profile, pay in zip(cells_of_heading, profiles, pays, strict=False):
-        present = ~np.isnan(profile)
-        strategies = [
-            strategy_by_name(row[filled], action_names[filled])
-            if all(action_names[filled])
-            else strategy_in_words(row[filled])
-            for row, action_names, filled in zip(profile, names, present, strict=True)
-            if filled.any()
-        ]
-        payoffs = ", ".join(f"{value:.6g}" for value in pay if not np.isnan(value))
-        rows.append((word, strategies, payoffs))
-    return EquilibriumTable(
-        where=where,
-        summary=f"{count_in_words(scalars)}{boxes_in_words([scalars.get('boxes', ((), -1))[1]])}",
-        complete=bool(cell["complete"].values == 1),  # NaN where other methods have no such list
-        reason=str(cell["complete_reason"].values),
-        players=max((len(strategies) for _, strategies, _ in rows), default=0),
-        about=heading,
-        rows=rows[:LISTED],
-        folded=rows[LISTED:],
-        undecided=undecided_in_words(scalars),
-    )
+def _list_in_words(arrays: Mapping[str, Any], tables: list[Table]) -> tuple[str, list[Table], list[str]]:
+    """Return a list of equilibria in a sentence, the tables, and places that are undecided."""
+    if not str(arrays.get("complete_reason", "")):
+        return "", tables, []
+    counts = {name: ((), value) for name, value in arrays.items() if name.endswith("_count")}
+    record = {name: value for name, value in counts.items() if np.ndim(value[1]) == 0 and value[1] >= 0}
+    record |= {name: ((), arrays[name]) for name in PROOFS if name in arrays}
+    complete = "true" if arrays["complete"] == 1 else "false"  # NaN where other methods have no such list
+    boxes = boxes_in_words([record.get("boxes", ((), -1))[1]])
+    text = f"{count_in_words(record)}{boxes}. Complete: {complete} ({arrays['complete_reason']})."
+    return text, tables, undecided_in_words(record)

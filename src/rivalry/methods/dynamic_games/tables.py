@@ -18,9 +18,11 @@ def linear_strategies(reader: Reader) -> Table | None:
         row = {"player": Estimate(player), "value": reader.number(float(value))}
         for control, state in np.ndindex(*gains.shape):
             name = "control" if len(gains) == 1 else f"control {control}"
-            # controls are minus the feedback times the state
-            row[f"{name} per unit of state {state}"] = reader.number(-float(gains[control, state]))
-        rows.append(row)
+            if np.isfinite(gains[control, state]):
+                # controls are minus the feedback times the state
+                row[f"{name} per unit of state {state}"] = reader.number(-float(gains[control, state]))
+        if np.isfinite(value):
+            rows.append(row)
     steady = reader.array("steady_state")
     title = "strategies, linear in the state"
     if steady is not None:
@@ -38,7 +40,8 @@ def stages(reader: Reader) -> Table | None:
     if counts is None or regret is None or values is None:
         return None
     rows: list[Row] = []
-    for k, count in enumerate(counts):
+    for k in np.flatnonzero(counts >= 0):  # without padding
+        count = counts[k]
         row = {"period": exactly(str(k), float(k)), "equilibria": exactly(str(int(count)), float(count))}
         row["largest gain"] = reader.number(float(np.nanmax(regret[k])))
         for player, value in zip(reader.players(len(values[k])), values[k].tolist(), strict=True):

@@ -109,16 +109,17 @@ def fixation(reader: Reader) -> Table | None:
     rows: list[Row] = []
     if joint is None:
         names = _action_names(actions, len(shares))
-        for k, name in enumerate(names):
-            row = {"residents": Estimate(name), "share of time": reader.number(float(shares[k]), 1.0)}
-            for mutant, chance in zip(names, chances[k].tolist(), strict=True):
-                if mutant != name:
-                    row[f"fixation of {mutant}"] = reader.number(chance)
+        types = np.flatnonzero(~np.isnan(chances).all(axis=1))  # without padding
+        for k in types:
+            row = {"residents": Estimate(names[k]), "share of time": reader.number(float(shares[k]), 1.0)}
+            for mutant in types[types != k]:
+                row[f"fixation of {names[mutant]}"] = reader.number(float(chances[k, mutant]))
             rows.append(row)
     else:
         names = joint_action_names(joint, actions)
-        for name, share in zip(names, shares.tolist(), strict=True):
-            rows.append({"residents": Estimate(name), "share of time": reader.number(share, 1.0)})
+        for k in np.flatnonzero(np.isfinite(shares)):
+            share = reader.number(float(shares[k]), 1.0)
+            rows.append({"residents": Estimate(names[k]), "share of time": share})
     return Table(rows, "populations", "rare mutations: populations of one action", beside=True)
 
 
@@ -154,9 +155,9 @@ def scores(reader: Reader) -> Table | None:
     scores, matches, ranking = (reader.array(name) for name in ("score", "match_payoff", "ranking"))
     if scores is None or matches is None or ranking is None:
         return None
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")[: int(np.isfinite(scores).sum())]  # without padding
     names = [""] * len(scores)
-    for k, name in zip(order, ranking, strict=True):
+    for k, name in zip(order, ranking, strict=False):
         names[k] = str(name)
     rows: list[Row] = []
     for k in order:
