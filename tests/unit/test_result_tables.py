@@ -132,7 +132,7 @@ def test_fixation_and_ranking_are_named_and_sum_to_one() -> None:
     assert frame["strategy"].tolist() == found.data.ranking.values.tolist()
     assert frame["score"].is_monotonic_decreasing
     by_name = frame.set_index("strategy")
-    assert by_name.loc["Defector", "per turn against Cooperator"] == found.data.match_payoff.values[1, 0]
+    assert by_name.loc["Defector", "against Cooperator"] == found.data.match_payoff.values[1, 0]
 
 
 def test_padding_of_a_run_is_in_no_table() -> None:

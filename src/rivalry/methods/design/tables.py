@@ -19,7 +19,7 @@ def trials(reader: Reader) -> Table | None:
     if objective is None or claims is None:
         return None
     rows: list[Row] = []
-    for k in _filled(reader, len(objective)):
+    for k in _trials_made(reader):
         row = _choices(reader, k) | {"objective": reader.number(float(objective[k]))}
         if best is not None and worst is not None and best[k] != worst[k]:
             row["best equilibrium"] = reader.number(float(best[k]))
@@ -28,7 +28,7 @@ def trials(reader: Reader) -> Table | None:
             row["equilibria"] = exactly(str(int(equilibria[k])), float(equilibria[k]))
         row["claim"] = Estimate(str(claims[k]))
         rows.append(row | _mark(k, optimum))
-    return Table(rows, "trials", "trials", main=_main(optimum), beside=True)
+    return Table(rows, "trials", "trials", beside=True)
 
 
 def rule_trials(reader: Reader) -> Table | None:
@@ -38,7 +38,7 @@ def rule_trials(reader: Reader) -> Table | None:
     if mean is None:
         return None
     rows: list[Row] = []
-    for k in _filled(reader, len(mean)):
+    for k in _trials_made(reader):
         objective = reader.number(float(mean[k]))
         if low is not None and high is not None and high[k] > low[k]:
             half = float(high[k] - low[k]) / 2
@@ -48,15 +48,16 @@ def rule_trials(reader: Reader) -> Table | None:
         if remarks is not None and remarks[k]:
             row["remark"] = Estimate(str(remarks[k]))
         rows.append(row | _mark(k, optimum))
-    return Table(rows, "trials", "trials", main=_main(optimum), beside=True)
+    return Table(rows, "trials", "trials", beside=True)
 
 
-def _filled(reader: Reader, count: int) -> np.ndarray:
-    """Return the numbers of the trials that were made."""
+def _trials_made(reader: Reader) -> np.ndarray:
+    """Return the numbers of the trials that were made, in the order of their choices."""
     parameters = reader.array("parameters")
     if parameters is None:
-        return np.arange(count)
-    return np.flatnonzero(~np.isnan(parameters).all(axis=1))
+        return np.empty(0, dtype=int)
+    order = np.lexsort(parameters.T[::-1])
+    return np.asarray(order[~np.isnan(parameters[order]).all(axis=1)])
 
 
 def _choices(reader: Reader, trial: int) -> Row:
@@ -81,7 +82,3 @@ def _mark(trial: int, optimum: np.ndarray | None) -> Row:
     """Return the mark of the trial that was chosen."""
     is_optimum = optimum is not None and trial == int(optimum)
     return {CHOSEN: Estimate("yes")} if is_optimum else {}
-
-
-def _main(optimum: np.ndarray | None) -> int:
-    return 0 if optimum is None else int(optimum)

@@ -163,9 +163,11 @@ def scores(reader: Reader) -> Table | None:
     for k in order:
         row = {"strategy": Estimate(names[k]), "score": reader.number(float(scores[k]))}
         for opponent in order:
-            row[f"per turn against {names[opponent]}"] = reader.number(float(matches[k, opponent]))
+            row[f"against {names[opponent]}"] = reader.number(float(matches[k, opponent]))
         rows.append(row)
-    return Table(rows, "strategies", "round robin", beside=True)
+    return Table(
+        rows, "strategies", "total score, and mean payoff per turn against each strategy", beside=True
+    )
 
 
 def stability(reader: Reader) -> Table | None:
