@@ -78,6 +78,7 @@ def market(keys: Keys, players: int) -> Payoff:
         total = np.zeros(len(own))
         for column, (level, chance) in enumerate(zip(levels[occurs], chances[occurs], strict=True)):
             one = numbers | {moved: numbers[moved] + level}
+            one["rationing"] = keys.get("rationing")
             at_level = choices[..., column if keys.get("shock_observed") else 0]
             price, sold = _cleared(demand, choice, one, at_level)
             p, q = price[:, player], sold[:, player]
@@ -105,6 +106,8 @@ def _cleared(demand: str, choice: str, one: dict[str, Any], x: np.ndarray) -> tu
         else:
             price = np.maximum(one["intercept"] - one["slope"] * x - one["substitution"] * (total - x), 0.0)
         return np.broadcast_to(price, x.shape), x
+    if demand == "linear" and one["rationing"]:
+        return x, np.array([_rationed(one, prices) for prices in x])
     if demand == "linear":
         low = x.min(axis=1, keepdims=True)
         first = x == low
@@ -117,6 +120,25 @@ def _cleared(demand: str, choice: str, one: dict[str, Any], x: np.ndarray) -> tu
     else:
         sold = _varieties(one, x)
     return x, np.minimum(sold, one["capacity"])
+
+
+def _rationed(one: dict[str, Any], prices: np.ndarray) -> np.ndarray:
+    """Return sales of firms of limited capacity: the cheapest first, and equal prices in equal parts.
+
+    Those whom they serve are the buyers of highest values, or a part of all buyers.
+    """
+    sold, served, left = np.zeros(len(prices)), 0.0, 1.0
+    for price in np.unique(prices):
+        wanted = max(one["intercept"] - price, 0.0) / one["slope"]
+        rest = max(wanted - served, 0.0) if one["rationing"] == "efficient" else wanted * left
+        tied = sorted(np.flatnonzero(prices == price), key=lambda firm: one["capacity"][firm])
+        before = rest
+        for place, firm in enumerate(tied):
+            sold[firm] = min(one["capacity"][firm], rest / (len(tied) - place))
+            rest -= sold[firm]
+        served += before - rest
+        left -= (before - rest) / wanted if wanted > 0 else 0.0
+    return sold
 
 
 def _varieties(one: dict[str, Any], p: np.ndarray) -> np.ndarray:
