@@ -171,7 +171,10 @@ def _periods(
         keys |= {"growth": float(rng.uniform(-0.05, 0.0)), "grid_margin": float(rng.uniform(0, 1))}
     if maybe(form, 0.2) and "horizon" in keys:
         keys["terminal"] = pick(form, "gordon", "perpetuity", "multiple")
-        keys |= {"terminal_growth": float(rng.uniform(-0.1, 0)), "multiple": float(rng.uniform(0, 20))}
+        growth, multiple = float(rng.uniform(-0.1, 0)), float(rng.uniform(0, 20))
+        keys |= {"gordon": {"terminal_growth": growth}, "multiple": {"multiple": multiple}}.get(
+            keys["terminal"], {}
+        )
         keys["convention"] = pick(form, "period0", "mid", "end")
     if maybe(form, 0.2) and not priced:
         keys |= {"adjustment": pick(form, "spot", "predetermined"), "adjustment_cost": each(rng, n, 0.1, 10)}

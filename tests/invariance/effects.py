@@ -254,7 +254,8 @@ DIFFERENTIATED = {"demand": "differentiated"}
 LATER: dict[str, Any] = {"initial": [20.0, 30.0]}
 SPOT = LATER | {"adjustment": "spot", "adjustment_cost": 2.0}
 RISKY = LATER | {"unit_cost": [10.0, 40.0], "cash": 200.0}
-BUYING = LATER | {"capacity": [25.0, 35.0], "capex": 3.0}
+LIMITED = LATER | {"capacity": [25.0, 35.0]}
+BUYING = LIMITED | {"capex": 3.0}
 ALTERNATING = LATER | {"timing": "alternating"}
 ENDING = {"horizon": 3}
 MULTIPLE, GORDON = ENDING | {"terminal": "multiple"}, ENDING | {"terminal": "gordon"}
@@ -450,9 +451,12 @@ EFFECTS: dict[str, dict[str, tuple[Effect, ...]]] = {
         "sticky": (Effect(LATER | {"sticky": 0.5}, LATER, "play"),),
         "cash": (Effect(RISKY, LATER | {"unit_cost": [10.0, 40.0]}, "play"),),
         "cash_min": (Effect(RISKY | {"cash_min": [-300.0, 150.0]}, RISKY, "play"),),
-        "capex": (Effect(BUYING, LATER | {"capacity": [25.0, 35.0]}, "play"),),
+        "capex": (Effect(BUYING, LIMITED, "play"),),
         "capex_convex": (Effect(BUYING | {"capex_convex": 0.5}, BUYING, "play"),),
-        "depreciation": (Effect(BUYING | {"depreciation": 0.3}, BUYING, "play"),),
+        "depreciation": (
+            Effect(BUYING | {"depreciation": 0.3}, BUYING, "play"),
+            Effect(LIMITED | {"depreciation": [0.0, 0.3]}, LIMITED, "play"),
+        ),
         "reversible": (Effect(BUYING | {"reversible": True}, BUYING, "play"),),
         "gamma": (Effect({"gamma": 0.8}, {}, "value"),),
         "wacc": (Effect({"wacc": 0.25}, {}, "value"),),

@@ -144,7 +144,7 @@ ROWS: dict[str, dict[str, str | tuple[Neutral, ...]]] = {
         "capex": "no finite price of capacity forbids buying it",
         "capex_convex": (Neutral(INVEST | {"capex_convex": [0.0, 0.0]}, INVEST),),
         "depreciation": (Neutral(INVEST | {"depreciation": 0.0}, INVEST),),
-        "reversible": (Neutral(INVEST | {"reversible": False}, INVEST), Neutral({"reversible": True})),
+        "reversible": (Neutral(INVEST | {"reversible": False}, INVEST),),
         "gamma": (Neutral({"gamma": [0.95, 0.95]}),),
         "wacc": (Neutral({"wacc": 0.25}, {"gamma": 0.8}),),
         "survival": (Neutral({"wacc": 0.25, "survival": 1.0}, {"wacc": 0.25}),),

@@ -90,7 +90,7 @@ TWINS: dict[str, tuple[str, Neutral, list[list[float]]]] = {
         Neutral({"shock": {"kind": "iid", "levels": [10.0]}}, {"intercept": 110.0}),
         [[20.0], [30.0]],
     ),
-    "losses that are never taxed": ("market", Neutral({"tax_losses": "none"}), [[20.0], [30.0]]),
+    "losses that are never taxed": ("market", Neutral({"tax": 0.0, "tax_losses": "none"}), [[20.0], [30.0]]),
     "nobody wins, at no cost": (
         "race",
         Neutral({"no_winner": "disaster", "disaster_cost": [0.0, 0.0]}, {"disaster_cost": [0.0, 0.0]}),

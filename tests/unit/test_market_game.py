@@ -379,7 +379,7 @@ REFUSED = {
         {"demand": "isoelastic", "unit_cost": [1.0, 0.0]},
         "unit_cost: 0 must be above 0 with isoelastic demand, or output has no bound",
     ),
-    "survival": ({"survival": 0.9}, "survival: goes with wacc; without it give gamma alone"),
+    "survival": ({"survival": 0.9}, "survival: has no effect without wacc"),
     "staged": (
         {"timing": "staged"},
         "stages: is missing; timing = 'staged' takes a list of stages, as in [[0], [1]]",

@@ -355,10 +355,8 @@ def test_transfers_change_no_sum_of_payoffs_and_revenue(words: dict[str, Any]) -
 
 
 def test_taxes_of_a_cost_without_prices_per_input_are_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"^cost.performance_tax: is for linear and quadratic cost, not for cert"
-    ):
-        race(cost="certification", performance_tax=0.1)
+    with pytest.raises(ValueError, match=r"^cost.performance_tax: has no effect with cost.kind = 'cert"):
+        rv.games.race(cost={"kind": "certification", "performance_tax": 0.1})
 
 
 @pytest.mark.slow

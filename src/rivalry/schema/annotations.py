@@ -61,6 +61,18 @@ class Keys(NamedTuple):
     names: tuple[str, ...] = ()
 
 
+class Needs(NamedTuple):
+    """The key without which a parameter has no effect, as a note in its annotation.
+
+    ``cash_min: Annotated[float, Needs("cash")]`` has an effect where ``cash`` is given, and ``fine:
+    Annotated[float, Needs("kind", ("penalty",))]`` where ``kind`` has one of these values. Of several keys,
+    ``"invest share"``, one is enough.
+    """
+
+    keys: str
+    values: tuple[str, ...] = ()
+
+
 @cache
 def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
     """Return the parameters of a function or a class that have a keyword, and their annotations, by name."""
@@ -136,6 +148,12 @@ def keys_notes(hint: object) -> list[Keys]:
     """Return the notes of an annotation that give the keys of a table."""
     notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
     return [note for note in notes if isinstance(note, Keys)]
+
+
+def needs_note(hint: object) -> Needs | None:
+    """Return the note of an annotation that names the key a parameter needs, or None."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((note for note in notes if isinstance(note, Needs)), None)
 
 
 def symbol_of(hint: object) -> str:

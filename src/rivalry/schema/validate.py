@@ -39,8 +39,10 @@ from rivalry.schema.annotations import (
     Keys,
     bounds_of,
     is_object,
+    keys_notes,
     keys_with_symbol,
     length_of,
+    needs_note,
     signature_of,
     storable_members,
     type_name,
@@ -139,6 +141,7 @@ def checked(factory: F) -> F:
     def call(*args: object, **kwargs: object) -> Any:
         # bounds come after the factory, whose own messages give reasons; sizes must be checked before it runs
         arguments, parameters = check(factory, args, kwargs, bounds=False), signature_of(factory)[0]
+        refuse_idle(factory, arguments, arguments)
         with _named_errors(arguments, parameters):
             result = factory(*args, **kwargs)
             check(factory, args, kwargs)
@@ -327,6 +330,60 @@ def refuse(name: str, hint: object, value: object, *, bounds: bool = True) -> No
     fault = fault_of(hint, value)
     if fault is not None and (bounds or fault.kind != "bound"):
         raise ValueError(one_line(f"{name}{fault.where}: {fault.message()}"))
+
+
+def refuse_idle(
+    target: Callable[..., Any], written: Mapping[str, Any], table: Mapping[str, Any], place: str = ""
+) -> None:
+    """Raise `ValueError` for a key without an effect, because the key that it needs is absent.
+
+    Defaults are accepted, and so is a needed number that has no effect itself, such as a tax of 0: a sweep
+    may begin there. Where there are custom functions, which may read every number, nothing is refused.
+
+    Parameters
+    ----------
+    target : callable
+        A factory, or the class of the keys of a table.
+    written, table : mapping
+        The keys to look at, and those among which the needed ones are.
+    place : str
+        The table's name with a dot.
+    """
+    if any(map(_holds_function, table.values())):
+        return
+    parameters, hints = signature_of(target)
+    for name, value in written.items():
+        hint = hints.get(name)
+        if isinstance(value, Mapping) and not place:
+            for note in keys_notes(hint):
+                refuse_idle(note.target, value, table[name], f"{name}.")
+        need = needs_note(hint)
+        if need is None or _is_everywhere(value, parameters[name].default):
+            continue
+        keys = need.keys.split()
+        values = {key: table.get(key, parameters[key].default) for key in keys}
+        if need.values and values[need.keys] not in need.values:
+            words = " or ".join(map(repr, need.values))
+            key = f"{place}{need.keys}"
+            raise ValueError(
+                f"{place}{name}: has no effect with {key} = {values[need.keys]!r}; set {key} to {words}"
+            )
+        if not need.values and not any(key in table and _is_on(values[key]) for key in keys):
+            raise ValueError(
+                f"{place}{name}: has no effect without {' or '.join(place + key for key in keys)}"
+            )
+
+
+def _is_on(value: object) -> bool:
+    """True for all but None and false: 0 is a number."""
+    return value is not None and value is not False
+
+
+def _is_everywhere(value: Any, default: object) -> bool:
+    """True for a default, and for a list or an array of nothing else."""
+    if isinstance(value, list | tuple):
+        return all(_is_everywhere(entry, default) for entry in value)
+    return bool((value == default).all()) if _is_array(value) else value == default
 
 
 def convert(hint: Any, value: Any) -> Any:

@@ -26,7 +26,7 @@ from rivalry.families.market.model import (
 )
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import put_all
-from rivalry.schema.annotations import AcceptedInterval, Symbol
+from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
 from rivalry.schema.validate import checked, limit, number_of, whole_number
 from rivalry.tables.stages import check_stages
 
@@ -159,22 +159,26 @@ def market(
     cash: Annotated[
         Numbers | None, "initial cash; a firm whose cash falls below cash_min exits for good"
     ] = None,
-    cash_min: Annotated[Numbers, "minimum cash of an active firm"] = 0.0,
+    cash_min: Annotated[Numbers, Needs("cash"), "minimum cash of an active firm"] = 0.0,
     capex: Annotated[
         Amounts | None, Symbol("k"), "price per unit of new capacity; enables investment"
     ] = None,
     capex_convex: Annotated[
-        Amounts, Symbol("kappa"), "convexity of the investment cost: k I + kappa I^2/2"
+        Amounts, Needs("capex"), Symbol("kappa"), "convexity of the investment cost: k I + kappa I^2/2"
     ] = 0.0,
-    depreciation: Annotated[Shares, Symbol("dep"), "fraction of capacity lost per period"] = 0.0,
-    reversible: Annotated[bool, "capacity can be sold"] = False,
+    depreciation: Annotated[
+        Shares, Needs("capacity"), Symbol("dep"), "fraction of capacity lost per period"
+    ] = 0.0,
+    reversible: Annotated[bool, Needs("capex"), "capacity can be sold"] = False,
     gamma: Annotated[Shares | None, "discount factor per period (default 0.95)"] = None,
     wacc: Annotated[
         Amounts | None, "cost of capital per period, instead of gamma: gamma = survival/(1 + wacc)"
     ] = None,
-    survival: Annotated[Shares, "probability of surviving a period, with wacc"] = 1.0,
+    survival: Annotated[Shares, Needs("wacc"), "probability of surviving a period, with wacc"] = 1.0,
     tax: Annotated[Shares, "tax rate on profits"] = 0.0,
-    tax_losses: Annotated[Literal["refunded", "none"], "whether losses are refunded"] = "refunded",
+    tax_losses: Annotated[
+        Literal["refunded", "none"], Needs("tax"), "whether losses are refunded"
+    ] = "refunded",
     horizon: Annotated[
         int | None, Ge(1), Le(1_000_000), "periods valued explicitly (default: infinite horizon)"
     ] = None,
@@ -182,10 +186,19 @@ def market(
         Literal["period0", "mid", "end"], "time of a cash flow within its period"
     ] = "period0",
     terminal: Annotated[
-        Literal["none", "gordon", "perpetuity", "multiple"], "terminal value, from the last cash flow"
+        Literal["none", "gordon", "perpetuity", "multiple"],
+        Needs("horizon"),
+        "terminal value, from the last cash flow",
     ] = "none",
-    terminal_growth: Annotated[Number, "gordon: growth rate of cash flows after the horizon"] = 0.0,
-    multiple: Annotated[Number, Ge(0), "multiple: terminal value in units of the last cash flow"] = 10.0,
+    terminal_growth: Annotated[
+        Number, Needs("terminal", ("gordon",)), "gordon: growth rate of cash flows after the horizon"
+    ] = 0.0,
+    multiple: Annotated[
+        Number,
+        Ge(0),
+        Needs("terminal", ("multiple",)),
+        "multiple: terminal value in units of the last cash flow",
+    ] = 10.0,
 ) -> Market | StagedMarket | ContingentMarket:
     """Return a market in which firms compete in quantities or prices.
 
@@ -338,8 +351,6 @@ def _gamma(options: Mapping[str, Any], players: int) -> np.ndarray:
         wacc, survival = (_per_firm(name, options[name], players) for name in ("wacc", "survival"))
         # a firm that survives a period with probability p values the next by p/(1 + wacc)
         gamma = survival / (1 + wacc)
-    elif np.any(np.asarray(options["survival"]) != 1.0):
-        raise ValueError("survival: goes with wacc; without it give gamma alone")
     discount = _per_firm("gamma", gamma, players)
     if options["horizon"] is None:
         check_rates(discount, options["growth"], infinite_horizon=True)

@@ -35,8 +35,8 @@ from rivalry.families.race.keys import (
 from rivalry.families.race.model import COLUMNS, COMMON, Race
 from rivalry.families.race.period import KINDS, Rules
 from rivalry.runtime.jax import jnp, put
-from rivalry.schema.annotations import Keys, Symbol
-from rivalry.schema.validate import check, checked, limit
+from rivalry.schema.annotations import Keys, Needs, Symbol
+from rivalry.schema.validate import check, checked, limit, refuse_idle
 
 RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
 SMALLEST_INPUT = 1e-25  # the smallest input above 0
@@ -125,6 +125,7 @@ def race(
     ] = None,
     beliefs_play: Annotated[
         Literal["actual", "subjective"],
+        Needs("beliefs"),
         "with beliefs: best responses to the actual rivals, or an equilibrium of the own believed race",
     ] = "actual",
 ) -> Race | Believing | SubjectiveRace:
@@ -187,6 +188,7 @@ def _believed_race(options: dict[str, Any], k: int, table: Mapping[str, Any]) ->
     changed = {name: _merge_belief(options.get(name), value) for name, value in table.items()}
     try:
         check(race, (), changed, bounds=False)
+        refuse_idle(race, table, options | changed)
         return _make(options | changed)
     except ValueError as error:
         raise ValueError(f"beliefs[{k}].{error}") from None

@@ -17,7 +17,7 @@ from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, KINDS, rule_name
 from rivalry.runtime.jax import jax, jnp, put
-from rivalry.schema.annotations import AcceptedInterval, Symbol
+from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
 from rivalry.schema.validate import as_numbers
 
 INTERVAL = AcceptedInterval("beliefs")
@@ -30,6 +30,15 @@ Share = Annotated[float, Ge(0), Le(1)]
 Shares = Annotated[Share | list[Share] | list[list[Share]] | np.ndarray, INTERVAL]
 Table = dict[str, Any]
 
+CONTESTED = Needs("kind", ("ratio", "logit"))
+WEIGHTED = Needs("kind", ("multiplicative", "additive"))
+PRICED = Needs("kind", ("linear", "quadratic"))
+QUADRATIC = Needs("kind", ("quadratic",))
+CERTIFIED = Needs("kind", ("certification", "relative_certification"))
+REQUIRED = Needs("kind", ("certification", "penalty"))
+MEASURED = Needs("kind", ("certification", "relative_certification", "penalty"))
+INVESTED, SHARED = Needs("invest share"), Needs("share")
+
 
 class ContestKeys(NamedTuple):
     """Keys of ``contest``."""
@@ -39,11 +48,16 @@ class ContestKeys(NamedTuple):
         "who wins: ratio or logit of performance, best, or a function (ln p, p, numbers) -> probabilities",
     ] = "ratio"
     decisiveness: Annotated[
-        Positive | list[Positive], INTERVAL, Symbol("m"), "exponent (ratio) or slope (logit) of performance"
+        Positive | list[Positive],
+        INTERVAL,
+        CONTESTED,
+        Symbol("m"),
+        "exponent (ratio) or slope (logit) of performance",
     ] = 1.0
     ease_of_winning: Annotated[
         Positive | list[Positive] | None,
         INTERVAL,
+        CONTESTED,
         Symbol("kappa"),
         "1/kappa is the weight of the no-winner outcome (default: somebody wins)",
     ] = None
@@ -57,10 +71,14 @@ class RiskKeys(NamedTuple):
         "whose safety counts: a word, or a function (z, sigma, numbers) -> probabilities by winner",
     ] = "winner_only"
     safety_weight: Annotated[
-        Amounts, Symbol("w"), "multiplicative, additive: weight of each player's safety"
+        Amounts, WEIGHTED, Symbol("w"), "multiplicative, additive: weight of each player's safety"
     ] = 1.0
     loser_weight: Annotated[
-        Share | list[Share], INTERVAL, Symbol("lam"), "mixed: weight of the losers' mean safety"
+        Share | list[Share],
+        INTERVAL,
+        Needs("kind", ("mixed",)),
+        Symbol("lam"),
+        "mixed: weight of the losers' mean safety",
     ] = 0.0
 
 
@@ -93,39 +111,45 @@ class CostKeys(NamedTuple):
         | Callable[..., Any],
         "cost of inputs: a word, or a function (xs, xp, ln of safety, numbers) -> costs",
     ] = "linear"
-    safety_price: Annotated[Amounts, Symbol("r_s"), "price per unit of safety input"] = 0.1
-    performance_price: Annotated[Amounts, Symbol("r_p"), "price per unit of performance input"] = 0.1
+    safety_price: Annotated[Amounts, PRICED, Symbol("r_s"), "price per unit of safety input"] = 0.1
+    performance_price: Annotated[Amounts, PRICED, Symbol("r_p"), "price per unit of performance input"] = 0.1
     price: Annotated[
         Amounts | None,
         Symbol("r"),
         "price per unit of either input, in place of both (certification, penalty: default 0.1)",
     ] = None
     safety_price_slope: Annotated[
-        Amounts, Symbol("r2_s"), "quadratic: rise of that price per unit of safety input"
+        Amounts, QUADRATIC, Symbol("r2_s"), "quadratic: rise of that price per unit of safety input"
     ] = 0.0
     performance_price_slope: Annotated[
-        Amounts, Symbol("r2_p"), "quadratic: rise of that price per unit of performance input"
+        Amounts, QUADRATIC, Symbol("r2_p"), "quadratic: rise of that price per unit of performance input"
     ] = 0.0
     certified_price: Annotated[
-        Amounts, Symbol("r_certified"), "certification: the price for players that are safe enough"
+        Amounts, CERTIFIED, Symbol("r_certified"), "certification: the price for players that are safe enough"
     ] = 0.05
     minimum: Annotated[
-        Amounts, Symbol("s_min"), "certification, penalty: the safety required, in the unit of measured_by"
+        Amounts,
+        REQUIRED,
+        Symbol("s_min"),
+        "certification, penalty: the safety required, in the unit of measured_by",
     ] = 1.0
     margin: Annotated[
-        Numbers, "relative_certification: by how much to exceed the mean safety of the others"
+        Numbers,
+        Needs("kind", ("relative_certification",)),
+        "relative_certification: by how much to exceed the mean safety of the others",
     ] = 0.0
-    fine: Annotated[Amounts, "penalty: paid by players below the minimum"] = 0.0
+    fine: Annotated[Amounts, Needs("kind", ("penalty",)), "penalty: paid by players below the minimum"] = 0.0
     measured_by: Annotated[
         Literal["odds", "effort"],
+        MEASURED,
         Symbol("on"),
         "what the minimum applies to: the odds of safety, or s itself",
     ] = "odds"
     performance_tax: Annotated[
-        Amounts, Symbol("tax"), "per unit of performance input (linear and quadratic cost)"
+        Amounts, PRICED, Symbol("tax"), "per unit of performance input (linear and quadratic cost)"
     ] = 0.0
     safety_subsidy: Annotated[
-        Amounts, Symbol("subsidy"), "per unit of safety input (linear and quadratic cost)"
+        Amounts, PRICED, Symbol("subsidy"), "per unit of safety input (linear and quadratic cost)"
     ] = 0.0
 
 
@@ -135,28 +159,29 @@ class TechnologyKeys(NamedTuple):
     invest: Annotated[bool, "players may invest in their productivities"] = False
     share: Annotated[bool, "players may give away part of their lead; implies invest"] = False
     safety_investment_price: Annotated[
-        Amounts, Symbol("r_inv_s"), "price per unit of productivity in safety"
+        Amounts, INVESTED, Symbol("r_inv_s"), "price per unit of productivity in safety"
     ] = 0.01
     performance_investment_price: Annotated[
-        Amounts, Symbol("r_inv_p"), "price per unit of productivity in performance"
+        Amounts, INVESTED, Symbol("r_inv_p"), "price per unit of productivity in performance"
     ] = 0.01
     safety_sharing_price: Annotated[
-        Amounts, Symbol("r_share_s"), "price per unit of sharing of safety productivity"
+        Amounts, SHARED, Symbol("r_share_s"), "price per unit of sharing of safety productivity"
     ] = 0.0
     performance_sharing_price: Annotated[
-        Amounts, Symbol("r_share_p"), "price per unit of sharing of performance productivity"
+        Amounts, SHARED, Symbol("r_share_p"), "price per unit of sharing of performance productivity"
     ] = 0.0
     safety_depreciation: Annotated[
-        Shares, Symbol("dep_s"), "fraction of safety productivity lost per period"
+        Shares, INVESTED, Symbol("dep_s"), "fraction of safety productivity lost per period"
     ] = 0.0
     performance_depreciation: Annotated[
-        Shares, Symbol("dep_p"), "fraction of performance productivity lost per period"
+        Shares, INVESTED, Symbol("dep_p"), "fraction of performance productivity lost per period"
     ] = 0.0
     spillover: Annotated[
-        Literal["sum", "max", "union"], Symbol("spill"), "how leads that several players share add up"
+        Literal["sum", "max", "union"], SHARED, Symbol("spill"), "how leads that several players share add up"
     ] = "sum"
     sharing_unit: Annotated[
         Literal["fraction", "rate"],
+        SHARED,
         Symbol("share_units"),
         "sharing is a fraction, or a rate x that shares the fraction 1-exp(-x)",
     ] = "fraction"
@@ -259,10 +284,6 @@ def check_conflicts(options: dict[str, Any]) -> None:
                 raise ValueError(
                     f"price: stands for safety_price and performance_price; leave out price, or {name}"
                 )
-    if options["cost"] in ("certification", "relative_certification", "penalty"):
-        for name in ("performance_tax", "safety_subsidy"):
-            if np.any(np.asarray(options[name], dtype=object) != 0.0):
-                raise ValueError(f"{name}: is for linear and quadratic cost, not for {options['cost']}")
     lists = [n for n, v in options.items() if n != "gamma" and isinstance(v, list | tuple | np.ndarray)]
     count = np.size(np.asarray(options["gamma"], dtype=object))
     if options["players"] is None and not lists and count > 2 and count == options["horizon"]:
