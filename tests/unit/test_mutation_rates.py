@@ -95,7 +95,7 @@ def assert_same(found: Any, wanted: dict[Any, Any], rel: float = 1e-11) -> None:
 @pytest.mark.parametrize("kind", [Fermi, Moran])
 def test_two_actions_are_the_matrix_of_all_individuals(kind: Any, mutation: float) -> None:
     rows = TWO + (1.0 if kind is Moran else 0.0)
-    found = rv.solve(symmetric(rows), kind(population=5, mutation=mutation)).data
+    found = rv.solve(symmetric(rows), kind(population=5, selection=1.0, mutation=mutation)).data
     assert_same(found, dense(kind, 5, 2, lambda a, b: rows[a, b], mutation))
 
 
@@ -113,7 +113,7 @@ def test_three_actions_are_the_matrix_of_all_individuals(
             return original(chain, band, logs)
 
         monkeypatch.setattr(compositions, "_eliminated", underflows)
-    found = rv.solve(symmetric(CYCLE), kind(population=4, mutation=mutation)).data
+    found = rv.solve(symmetric(CYCLE), kind(population=4, selection=1.0, mutation=mutation)).data
     assert_same(found, dense(kind, 4, 3, lambda a, b: CYCLE[a, b], mutation))
 
 
@@ -123,13 +123,15 @@ def test_groups_of_three_with_mutation() -> None:
 
     table = np.array([[[pay(a, b, c) for c in range(2)] for b in range(2)] for a in range(2)])
     game = rv.games.matrix(table, table.transpose(1, 0, 2), table.transpose(1, 2, 0))
-    assert_same(rv.solve(game, Fermi(population=5, mutation=0.1)).data, dense(Fermi, 5, 2, pay, 0.1))
+    assert_same(
+        rv.solve(game, Fermi(population=5, selection=1.0, mutation=0.1)).data, dense(Fermi, 5, 2, pay, 0.1)
+    )
 
 
 @pytest.mark.parametrize("kind", [Fermi, Moran])
 def test_detailed_balance_holds_for_two_actions(kind: Any) -> None:
     """Flows up and down are equal at every cut, with chances from the rule itself."""
-    method, rows = kind(population=60, mutation=0.03), TWO + 0.5
+    method, rows = kind(population=60, selection=1.0, mutation=0.03), TWO + 0.5
     found = rv.solve(symmetric(rows), method).data
     counts, share = found.composition.values, found.composition_probability.values
     chances = np.exp(method.log_changes(counts, compositions.group_means(rows, counts)))

@@ -62,15 +62,19 @@ class BirthDeath(BaseLearner):
         ``counts`` and ``paid`` ``[state action]`` are numbers of individuals and their mean payoffs.
         """
 
+    def tables(self, world: object) -> np.ndarray:
+        """Return the payoffs ``[player action_0 ..]`` that the process compares."""
+        return stateless_tables(world)
+
     def length(self, world: object) -> int:
         """Return the number of steps: one per resident whose mutants are followed; one with mutation."""
-        return 1 if self.mutation else len(_residents(stateless_tables(world), self.populations))
+        return 1 if self.mutation else len(_residents(self.tables(world), self.populations))
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session without results. Raises `ValueError` for games that are not symmetric."""
-        tables = stateless_tables(world)
+        tables = self.tables(world)
         sizes = tables.shape[1:]
-        if self.populations == "one" and not is_symmetric(tables):
+        if self.populations == "one" and not is_symmetric(stateless_tables(world)):
             raise ValueError(
                 "game: must be symmetric where one population plays all roles; "
                 'populations="each" has one per player'
@@ -95,7 +99,7 @@ class BirthDeath(BaseLearner):
         return {"log_fixation": np.full((prod(sizes), len(sizes), max(sizes)), np.nan), "taken": counter}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
-        tables, begin = stateless_tables(world), int(session["taken"][0])
+        tables, begin = self.tables(world), int(session["taken"][0])
         end = min(begin + steps, self.length(world))
         if end > begin and self.mutation:
             self._mix(tables, session)
@@ -154,7 +158,7 @@ class BirthDeath(BaseLearner):
             )
 
     def read(self, world: object, session: Session) -> Record:
-        tables = stateless_tables(world)
+        tables = self.tables(world)
         status = "converged" if session["taken"][0] == self.length(world) else "iteration limit"
         record: Record = {"status": ((), np.asarray(status))}
         if self.mutation:

@@ -7,7 +7,10 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Lt
 
+from rivalry.methods.continuous.mixtures import payoff_ranges
 from rivalry.methods.finite.birth_death import BirthDeath
+
+USUAL = 5.0  # intensity of selection, over the range of each player's payoffs
 
 
 class Fermi(BirthDeath):
@@ -38,11 +41,23 @@ class Fermi(BirthDeath):
     evolutionary games", PNAS 106, 2009.
     """
 
-    selection: Annotated[float, Ge(0), Lt(np.inf), "intensity of selection beta, per unit of payoff"] = 1.0
+    selection: Annotated[
+        float | None,
+        Ge(0),
+        Lt(np.inf),
+        "intensity of selection beta, per unit of payoff (default: 5 over each player's payoff range)",
+    ] = None
+
+    def tables(self, world: object) -> np.ndarray:
+        tables = super().tables(world)
+        if self.selection is not None:
+            return self.selection * tables
+        ranges = payoff_ranges(world).reshape(-1, *[1] * (tables.ndim - 1))
+        return np.asarray(USUAL / ranges * tables)
 
     def log_ratio(self, mutant: np.ndarray, resident: np.ndarray) -> np.ndarray:
         """Return the excess payoff of residents, times the intensity of selection."""
-        return np.asarray(self.selection * (resident - mutant))
+        return np.asarray(resident - mutant)
 
     def log_changes(self, counts: np.ndarray, paid: np.ndarray) -> np.ndarray:
         """Return logs of the chances ``[state lost gained]`` of a change of one individual's action."""
@@ -50,6 +65,6 @@ class Fermi(BirthDeath):
         with np.errstate(divide="ignore"):
             share = np.log(counts) - np.log(counts.sum(axis=1, keepdims=True))
             copied, mutated = np.log(1 - mutation), np.log(mutation / max(actions - 1, 1))
-        less = self.selection * (paid[:, :, None] - paid[:, None, :])
+        less = paid[:, :, None] - paid[:, None, :]
         imitates = share[:, None, :] - np.logaddexp(0.0, less)
         return np.asarray(share[:, :, None] + np.logaddexp(copied + imitates, mutated))

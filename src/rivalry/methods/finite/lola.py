@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Certificate, Record
 from rivalry.core.tolerances import TOLERANCE
+from rivalry.methods.continuous.mixtures import payoff_ranges
 from rivalry.runtime.jax import jax, jnp
 from rivalry.tables.greedy_play import slots_of
 from rivalry.tables.policy_response import mix_exploration, responses_to
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array
 
 LENGTH = 200
+USUAL = 3.0  # rate and lookahead, over the range of each player's payoffs
 SAMPLES = 64  # of the learning curve, evenly spaced
 
 
@@ -61,8 +63,16 @@ class Lola(BaseLearner):
     """
 
     sessions: Annotated[int, Ge(1), Le(100_000), "independent repetitions"] = 50
-    rate: Annotated[float, Gt(0), "step size, per unit of discounted payoff"] = 1.0
-    lookahead: Annotated[float, Ge(0), "length of the step of the others that a player anticipates"] = 1.0
+    rate: Annotated[
+        float | None,
+        Gt(0),
+        "step size, per unit of discounted payoff (default: 3 over each player's payoff range)",
+    ] = None
+    lookahead: Annotated[
+        float | None,
+        Ge(0),
+        "length of the step of the others that a player anticipates (default: 3 over their payoff ranges)",
+    ] = None
     gamma: Annotated[float, Ge(0), Lt(1), "discount factor per period"] = 0.96
     spread: Annotated[float, Ge(0), "standard deviation of the first logits"] = 1.0
     action_grid: Annotated[
@@ -110,14 +120,19 @@ class Lola(BaseLearner):
     def advance(self, world: RepeatedWorld, session: Session, steps: int) -> int:
         values, step = _compiled()
         arguments = self._arguments(world)
-        ahead = 0.0 if self.control == "naive" else self.lookahead
+        usual = USUAL / payoff_ranges(world.tables)
+        rate, ahead = (
+            usual if length is None else np.full_like(usual, length) for length in (self.rate, self.lookahead)
+        )
+        if self.control == "naive":
+            ahead = np.zeros_like(ahead)
         for _ in range(steps):
             for k in np.flatnonzero(session["marks"] == session["clock"][0]):
                 session["curve"][k] = values(session["logits"], *arguments)
-            session["logits"] = np.array(step(session["logits"], *arguments, self.rate, ahead))
+            session["logits"] = np.array(step(session["logits"], *arguments, rate, ahead))
             session["clock"] += 1
         if not np.all(np.isfinite(session["logits"])):
-            raise ValueError(f"rate: steps of {self.rate:g} diverge; lower rate or lookahead")
+            raise ValueError(f"rate: steps of {rate.max():g} diverge; lower rate or lookahead")
         return steps
 
     def read(self, world: RepeatedWorld, session: Session) -> Record:
@@ -211,8 +226,7 @@ def _values(logits: Array, payoff: Array, gamma: Array, sizes: tuple[int, ...]) 
 def _next_logits(
     logits: Array, payoff: Array, gamma: Array, sizes: tuple[int, ...], rate: Array, ahead: Array
 ) -> Array:
-    """Return the logits after a step of all players."""
-
+    """Return the logits after a step of all players, by their rates and lookaheads ``[player]``."""
     players = jnp.arange(len(sizes))
     slopes = jax.jacrev(_values)(logits, payoff, gamma, sizes)  # [value player state action], held constant
 
@@ -226,5 +240,6 @@ def _next_logits(
         return jnp.where(player == opponent, 0.0, jax.grad(gained)(logits, player, opponent)[player])
 
     pairs = jax.vmap(jax.vmap(anticipated, (None, 0)), (0, None))(players, players)
-    after: Array = logits + rate * (slopes[players, players] + ahead * pairs.sum(axis=1))
+    push = slopes[players, players] + jnp.einsum("ijsa,j->isa", pairs, ahead)
+    after: Array = logits + rate[:, None, None] * push
     return after
