@@ -69,3 +69,14 @@ def test_period_and_range_of_a_known_limit_cycle() -> None:
     np.testing.assert_allclose(found.data.period, 2 * np.pi / 3, rtol=1e-6)
     np.testing.assert_allclose(found.data.cycle_high.values, 0.5, atol=1e-4)
     np.testing.assert_allclose(found.data.cycle_low.values, -0.5, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", [1e-3, 1 / 60, 1.0, 60.0, 1e3])
+def test_the_flow_reaches_a_bound_in_every_unit_of_payoffs(unit: float) -> None:
+    """Steps of the solver end short of a bound by its tolerance, from where they would not lengthen."""
+    tables = unit * np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.5, 5.0], [0.0, 0.5]]])
+    solution = rv.solve(rv.games.matrix(*tables), GradientFlow(), start=[[0.625, 0.375], [0.25, 0.75]])
+    assert (solution.status, solution.claim) == ("converged", "equilibrium")
+    assert solution.profile.values.tolist() == [[0.0, 1.0], [0.0, 1.0]]
+    assert solution.steps < 200

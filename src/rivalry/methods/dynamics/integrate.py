@@ -92,7 +92,7 @@ def advance(game: Game, flow: FlowState, solver: Solver = STIFF, motion: Motion 
         keep, time, after, _, control, _ = _control(game).adapt_step_size(
             flow.time, flow.next, flow.profile, y, game, error, ORDER, flow.control
         )
-        inside = motion.inside(game.space, flow.profile, y)
+        inside = motion.inside(game, flow.profile, y)
         accepted = FlowState(
             inside, flow.next, jnp.asarray(after), control, solver_state, jnp.any(inside != y)
         )

@@ -334,9 +334,9 @@ def _present(space: Space, x: Profile, gradient: Profile, slack: float) -> Bool[
     return space.mask & ~(absent | leaving)
 
 
-def _renormalise(space: Space, x: Profile, y: Profile) -> Profile:
+def _renormalise(game: Game, x: Profile, y: Profile) -> Profile:
     """Return the profile after a step with absent entries still absent, unlike a Euclidean projection."""
-    remaining_entries = jnp.where(x > 0, jnp.maximum(y, _lower_bound(space)), 0.0)
+    remaining_entries = jnp.where(x > 0, jnp.maximum(y, _lower_bound(game.space)), 0.0)
     return remaining_entries / jnp.sum(remaining_entries, axis=1, keepdims=True)
 
 

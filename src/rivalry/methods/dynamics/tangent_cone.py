@@ -74,14 +74,14 @@ class Motion(NamedTuple):
 
     ``field(game, y)`` is the velocity [player axis] at a profile, which may be slightly outside the space;
     ``free(space, x, gradient, slack)`` marks the entries with equal gradients (on a simplex; elsewhere
-    zero) where the motion rests. ``inside(space, x, y)`` is the profile of the space that a step from ``x``
+    zero) where the motion rests. ``inside(game, x, y)`` is the profile of the space that a step from ``x``
     to about ``y`` leads to. ``whole`` says that stability is that of the field in all directions, not only in
     the free ones.
     """
 
     field: Callable[[Game, Profile], Profile]
     free: Callable[[Space, Profile, Profile, float], Bool[Array, "player axis"]]
-    inside: Callable[[Space, Profile, Profile], Profile]
+    inside: Callable[[Game, Profile, Profile], Profile]
     whole: bool = False
 
 
@@ -90,7 +90,19 @@ def _climb(game: Game, y: Profile) -> Profile:
     return project_gradient(game.space, y, own_gradients(game, game.space.project(y)))
 
 
-CLIMB = Motion(_climb, free, lambda space, x, y: space.project(y))
+def _inside(game: Game, x: Profile, y: Profile) -> Profile:
+    """The nearest profile of the space, with entries on bounds that they press against at a tiny distance.
+
+    A step ends short of a bound by rounding of the solver, where the next ones would be as short.
+    """
+    space, nearest = game.space, game.space.project(y)
+    gradient = own_gradients(game, nearest)
+    outwards = -1.0 if isinstance(space, Simplex) else jnp.sign(gradient)
+    pressed = space.mask & ~free(space, nearest, gradient, SLACK)
+    return space.project(jnp.where(pressed, nearest + outwards * width(space), nearest))
+
+
+CLIMB = Motion(_climb, free, _inside)
 """Every player follows its own gradient, as far as bounds let it."""
 
 
