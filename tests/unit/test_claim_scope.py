@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,18 @@ import pytest
 import rivalry as rv
 from rivalry.core.oracles import claim_scope, discounting_channels
 from rivalry.core.results import Certificate
-from rivalry.methods import BestResponse, ClosedForm, LinearQuadratic
+from rivalry.lab.answer.claims import _on_scopes
+from rivalry.lab.study.words import Words
+from rivalry.methods import (
+    BestResponse,
+    ClosedForm,
+    Evaluate,
+    LinearQuadratic,
+    OnlineMirrorDescent,
+    PopulationNewton,
+)
+from rivalry.methods.populations.population_equilibria import PopulationEquilibria
+from rivalry.studies.road_networks import road_network
 
 CARRYING: dict[str, dict[str, Any]] = {
     "standing choices": {"timing": "alternating"},
@@ -63,3 +75,34 @@ def test_one_period_and_all_periods_of_slow_outputs_are_told_apart() -> None:
     dynamic = rv.solve(game, LinearQuadratic())
     assert static.certificate.scope == scope_of("adjustment cost")
     assert dynamic.certificate.scope == "of all periods"
+
+
+NOT_SEARCHED = "of this policy (other equilibria: not searched)"
+KNOWN = "of this policy (other equilibria known: {})"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [PopulationNewton, OnlineMirrorDescent, PopulationEquilibria])
+def test_claims_about_populations_say_whether_other_equilibria_are_known(kind: type) -> None:
+    game = road_network(name="open_spiel", drivers=1.0)
+    method = PopulationEquilibria(levels=2, starts=0) if kind is PopulationEquilibria else kind()
+    solution = rv.solve(game, method)
+    words = NOT_SEARCHED
+    if kind is PopulationEquilibria:
+        words = KNOWN.format(len(solution.data.equilibria) - 1)
+    assert solution.certificate.scope == words
+    assert solution.data.claim_scope.item() == words
+    assert f"{solution.claim}, {words}" in repr(solution)
+
+
+@pytest.mark.slow
+def test_a_policy_that_is_no_equilibrium_has_no_others_beside_it() -> None:
+    game = road_network(name="open_spiel", drivers=1.0)
+    solution = rv.solve(game, Evaluate(), [[1.0, 0.0, 0.0]])
+    assert solution.claim == "not an equilibrium"
+    assert solution.certificate.scope == ""
+
+
+def test_sentences_on_populations_say_that_others_were_not_searched() -> None:
+    points = [SimpleNamespace(scope=NOT_SEARCHED, algorithm="newton")]
+    assert _on_scopes(points, Words({})) == f"; claims are {NOT_SEARCHED}"  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from rivalry.core.oracles import claim_scope, discounting_channels, exchangeable
 from rivalry.core.payoffs import checked_profile, numpy_payoffs, payoffs, payoffs_at
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
-from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution
+from rivalry.core.results import CLAIMS, NO_CERTIFICATE, Certificate, Record, Solution
 from rivalry.core.space import Box, width
 from rivalry.core.tolerances import APPROXIMATE
 from rivalry.runtime.jax import jax, jnp, put
@@ -341,16 +341,25 @@ def _certified_population(
     names = labels(game).players
     if len(names) > 1:
         record.setdefault("player_name", (("player",), np.asarray(names)))
-    if not has_answer(record) or mean_field_refusal(game):
-        plots = partial(record_of_plot, game, record)
-        return Solution(record, proof or NO_CERTIFICATE, names_of(game), plots, game)
-    record_of_profile, proof = record_of(game, put(record["profile"][1]), tolerance)
-    if proof is not None:
-        proof = _of_concept(record, proof)
-        record_of_profile |= proof.record()
+    record_of_profile = Record()
+    if has_answer(record) and not mean_field_refusal(game):
+        record_of_profile, proof = record_of(game, put(record["profile"][1]), tolerance)
+        if proof is not None:
+            proof = _of_concept(record, proof)
+            record_of_profile |= proof.record()
+    if proof is not None and proof.claim not in CLAIMS[:2]:  # an equilibrium, at least nearly
+        proof = proof._replace(scope=_beside_others(record))
+        record_of_profile["claim_scope"] = ((), np.asarray(proof.scope))
     full_record = record | record_of_profile
     plots = partial(record_of_plot, game, full_record)
     return Solution(full_record, proof or NO_CERTIFICATE, names_of(game), plots, game)
+
+
+def _beside_others(record: Record) -> str:
+    """What a claim about a population is of: one policy, and how many equilibria beside it are known."""
+    if "equilibria" not in record:
+        return "of this policy (other equilibria: not searched)"
+    return f"of this policy (other equilibria known: {len(record['equilibria'][1]) - 1})"
 
 
 def names_of(game: object) -> dict[str, tuple[str, ...]]:

@@ -197,7 +197,7 @@ def equilibrium_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[st
     if radius is None or not record["complete"][1]:
         complete = "true" if record["complete"][1] else "false"
         lines[0] += f"; complete: {complete} ({record['complete_reason'][1]})"
-    if "claim_scope" in record:
+    if "claim_scope" in record and claims is None:  # the list has each claim
         lines[0] += f"; {record['claim_scope'][1]}"
     for k, (profile, payoff) in enumerate(zip(equilibria[:limit], pays, strict=False)):
         rows = [strategy_by_axes(row, (), False) for row in without_padding(record, profile)]
