@@ -1,0 +1,324 @@
+"""Every method with its default options, on a game whose payoffs are in other units.
+
+All payoffs, or those of one player, are multiplied by a factor: status, claim and limit stay. A method
+without a row fails by its name.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import rivalry as rv
+from rivalry import methods
+from rivalry.economies.learning.city_q_learning import CityQLearning
+from rivalry.economies.learning.city_simulation import CitySimulation
+from rivalry.economies.learning.q_learning import PopulationQLearning
+from rivalry.families.extensive import Decision, Extensive
+from rivalry.families.lq import lq
+from rivalry.methods import METHODS
+from rivalry.methods.design.rule_design import RuleDesign
+from rivalry.methods.populations.fictitious_play import PopulationFictitiousPlay
+from rivalry.methods.populations.population_equilibria import PopulationEquilibria
+from rivalry.runtime.jax import jnp
+from rivalry.studies.road_networks import RoadNetwork, road_network
+from tests.invariance.games import DILEMMA, DOVES, PENNIES, START, SYMMETRIC, ZERO_SUM
+from tests.invariance.rewritten import Wording
+from tests.invariance.test_boxes import START as INSIDE
+from tests.invariance.test_boxes import Firms, Rivals, Varied
+from tests.race_keys import race
+
+UNITS = (1e-3, 1 / 60, 60.0, 1e3)
+COMMON = tuple((unit, unit) for unit in UNITS)
+UNLIKE = ((1e-3, 1.0), (1.0, 1 / 60), (60.0, 1.0), (1.0, 1e3))
+CLOSE = 1e-6
+Factors = tuple[float, float]
+
+
+class Row(NamedTuple):
+    """A game by the factors of its players' payoffs, a method with its default options, and what is compared.
+
+    ``why_common`` says why payoffs have one unit for all players; it is empty where each may have its own.
+    """
+
+    game: Callable[[Factors], Any]
+    method: Callable[[float], Any]  # by the common factor, where it has an option in units of payoff
+    start: Any = None
+    same: tuple[str, ...] = ()
+    why_common: str = ""
+    nightly: bool = False
+
+
+def finite(tables: np.ndarray) -> Callable[[Factors], Any]:
+    return lambda factors: rv.games.matrix(*(tables * np.reshape(factors, (2, 1, 1))))
+
+
+def box(game: Any) -> Callable[[Factors], Any]:
+    return lambda factors: Varied(game, Wording(factors=factors))
+
+
+def roads(factors: Factors) -> RoadNetwork:
+    game = road_network(name="open_spiel", drivers=1.0)
+    return RoadNetwork(game.uses, game.empty * factors[0], game.slope * factors[0], game.drivers)
+
+
+def karma(factors: Factors) -> Any:
+    return rv.games.karma(max_karma=4, mean_karma=2, agents=10, urgencies=[factors[0], 10 * factors[0]])
+
+
+def city(factors: Factors) -> Any:
+    keys = {"network": "stubs_2x2", "agents": 40, "max_karma": 4, "mean_karma": 2}
+    return rv.games.city(**keys, urgencies=[factors[0], 10 * factors[0]])
+
+
+def market(factors: Factors) -> Any:
+    return rv.games.market(
+        unit_cost=[10 * factors[0], 20 * factors[0]], intercept=100 * factors[0], slope=factors[0]
+    )
+
+
+def entry(factors: Factors) -> Any:
+    def rule(history: tuple[str, ...]) -> Any:
+        if history == ():
+            return Decision(0, "entrant", ("in", "out"))
+        if history == ("in",):
+            return Decision(1, "incumbent", ("share", "fight"))
+        pays = {"out": (1, 2), "share": (2, 1), "fight": (-1, -1)}[history[-1]]
+        return tuple(float(pay * factor) for pay, factor in zip(pays, factors, strict=True))
+
+    return Extensive.from_rules(rule)
+
+
+def team_race(unit: float, **keys: Any) -> Any:
+    prices = dict.fromkeys(("safety_price", "performance_price"), 0.05 * unit)
+    return race(prize=unit, disaster_cost=unit, horizon=2, **prices, **keys)
+
+
+def debt(factors: Factors) -> Any:
+    costs = [[[factor]] for factor in factors]
+    return lq(A=[[1]], B=[[[-1]], [[-1]]], R=costs, Q=costs, gamma=0.9, initial=[1])
+
+
+def lake(factors: Factors) -> Any:
+    gymnasium = pytest.importorskip("gymnasium")
+    plain = gymnasium.make("FrozenLake-v1", is_slippery=False)
+    paid = gymnasium.wrappers.TransformReward(plain, lambda reward: reward * factors[0])
+    return rv.interop.from_gymnasium(paid)
+
+
+SYMMETRY = "both players use one strategy"
+TYPE = "there is one type of agents"
+MONEY = "keys of the family are amounts of one money"
+RIVALS = "exchangeable players have one unit of payoffs"
+PARAMETER = jnp.asarray(0.5)
+ROUNDS = {"training": 500, "evaluation": 200, "monitor_every": 0}
+
+ROWS: dict[str, Row] = {
+    "ActorCritic": Row(box(Firms()), lambda unit: methods.ActorCritic(updates=20), same=("mean_profile",)),
+    "AllEquilibria": Row(box(Firms()), lambda unit: methods.AllEquilibria(), same=("equilibria",)),
+    "BestResponse": Row(finite(DILEMMA), lambda unit: methods.BestResponse(), START, ("profile",)),
+    "Branches": Row(
+        box(Rivals(PARAMETER)),
+        lambda unit: methods.Branches(parameter="a", low=0.2, high=3.0),
+        same=("symmetric_loss_parameter", "fold_parameter", "branch_stable"),
+        why_common=RIVALS,
+        nightly=True,
+    ),
+    "CityQLearning": Row(
+        city, lambda unit: CityQLearning(**ROUNDS), same=("policy",), why_common=TYPE, nightly=True
+    ),
+    "CitySimulation": Row(
+        city, lambda unit: CitySimulation(plays="coin", evaluation=500), why_common=TYPE, nightly=True
+    ),
+    "ClosedForm": Row(market, lambda unit: methods.ClosedForm(), same=("profile",), why_common=MONEY),
+    "ComparativeStatics": Row(
+        box(Firms(jnp.asarray(1.0))),
+        lambda unit: methods.ComparativeStatics(parameter="a"),
+        INSIDE,
+        ("profile", "slope"),
+    ),
+    "CorrelatedEquilibrium": Row(
+        finite(PENNIES),
+        lambda unit: methods.CorrelatedEquilibrium(),
+        same=("joint_distribution",),
+        why_common="welfare is a sum of payoffs",
+    ),
+    "Design": Row(
+        market,
+        lambda unit: methods.Design(choices={"tax": [0.0, 0.2]}, objective="welfare", tries=1),
+        same=("profile", "chosen_parameters"),
+        why_common=MONEY,
+    ),
+    "Directional": Row(
+        box(Firms()), lambda unit: methods.Directional(runs=2, periods=2000), same=("mean_profile",)
+    ),
+    "DoubleOracle": Row(box(Firms()), lambda unit: methods.DoubleOracle(), same=("mean_profile",)),
+    "EnvironmentQLearning": Row(
+        lake,
+        lambda unit: methods.EnvironmentQLearning(episodes=50, gamma=0.9, evaluation=2),
+        same=("policy",),
+        why_common="one agent",
+    ),
+    "Evaluate": Row(finite(PENNIES), lambda unit: methods.Evaluate(), START, ("profile",)),
+    "EvolutionaryStability": Row(
+        finite(DOVES), lambda unit: methods.EvolutionaryStability(), same=("strategy",), why_common=SYMMETRY
+    ),
+    "Extragradient": Row(finite(PENNIES), lambda unit: methods.Extragradient(), START, ("profile",)),
+    "Feedback": Row(
+        lambda factors: team_race(
+            factors[0],
+            technology={
+                "invest": True,
+                "safety_investment_price": 0.01 * factors[0],
+                "performance_investment_price": 0.01 * factors[0],
+            },
+        ),
+        lambda unit: methods.Feedback(levels=3),
+        same=("profile",),
+        why_common=MONEY,
+        nightly=True,
+    ),
+    "Fermi": Row(
+        finite(SYMMETRIC), lambda unit: methods.Fermi(), same=("small_mutation",), why_common=SYMMETRY
+    ),
+    "FictitiousPlay": Row(finite(DILEMMA), lambda unit: methods.FictitiousPlay(), same=("profile",)),
+    "FiniteEquilibria": Row(finite(PENNIES), lambda unit: methods.FiniteEquilibria(), same=("equilibria",)),
+    "GradientAscent": Row(finite(DILEMMA), lambda unit: methods.GradientAscent(), START, ("profile",)),
+    "GradientFlow": Row(finite(DILEMMA), lambda unit: methods.GradientFlow(), START, ("profile",)),
+    "Hedge": Row(finite(DILEMMA), lambda unit: methods.Hedge(), same=("profile",)),
+    "LinearProgramme": Row(
+        finite(ZERO_SUM),
+        lambda unit: methods.LinearProgramme(),
+        same=("profile",),
+        why_common="payoffs sum to zero",
+    ),
+    "LinearQuadratic": Row(debt, lambda unit: methods.LinearQuadratic(), same=("feedback",)),
+    "Lola": Row(finite(DILEMMA), lambda unit: methods.Lola(sessions=3), same=("policy",)),
+    "MixedCommitment": Row(finite(PENNIES), lambda unit: methods.MixedCommitment(), same=("commitment",)),
+    "MixedEquilibria": Row(finite(PENNIES), lambda unit: methods.MixedEquilibria(), same=("equilibria",)),
+    "Moran": Row(
+        finite(SYMMETRIC), lambda unit: methods.Moran(), same=("small_mutation",), why_common=SYMMETRY
+    ),
+    "Newton": Row(finite(PENNIES), lambda unit: methods.Newton(), START, ("profile",)),
+    "OnlineMirrorDescent": Row(
+        roads, lambda unit: methods.OnlineMirrorDescent(), [[0.3, 0.3, 0.4]], ("profile",), TYPE
+    ),
+    "PeriodQLearning": Row(
+        lambda factors: team_race(factors[0], contest={"ease_of_winning": 1.0}, end_on="win"),
+        lambda unit: methods.PeriodQLearning(action_grid=2, epochs=500),
+        same=("profile",),
+        why_common=MONEY,
+    ),
+    "Periods": Row(
+        lambda factors: team_race(factors[0]),
+        lambda unit: methods.Periods(),
+        same=("profile",),
+        why_common=MONEY,
+    ),
+    "PopulationEquilibria": Row(
+        roads,
+        lambda unit: PopulationEquilibria(levels=2, starts=1),
+        same=("equilibria",),
+        why_common=TYPE,
+        nightly=True,
+    ),
+    "PopulationFictitiousPlay": Row(
+        roads, lambda unit: PopulationFictitiousPlay(), [[0.3, 0.3, 0.4]], ("profile",), TYPE
+    ),
+    "PopulationNewton": Row(
+        roads, lambda unit: methods.PopulationNewton(), [[0.3, 0.3, 0.4]], ("profile",), TYPE
+    ),
+    "PopulationQLearning": Row(
+        karma,
+        lambda unit: PopulationQLearning(**ROUNDS, epoch=100, compare=False),
+        same=("policy",),
+        why_common=TYPE,
+    ),
+    "PureEquilibria": Row(finite(DILEMMA), lambda unit: methods.PureEquilibria(), same=("equilibria",)),
+    "QLearning": Row(finite(DILEMMA), lambda unit: methods.QLearning(epochs=500, trials=3), same=("policy",)),
+    "QuantalResponse": Row(
+        finite(PENNIES), lambda unit: methods.QuantalResponse(), same=("profile", "limit")
+    ),
+    "RegretMatching": Row(finite(DILEMMA), lambda unit: methods.RegretMatching(), same=("profile",)),
+    "RepeatedQLearning": Row(
+        finite(DILEMMA), lambda unit: methods.RepeatedQLearning(sessions=3), same=("policy",)
+    ),
+    "Replicator": Row(finite(DILEMMA), lambda unit: methods.Replicator(), START, ("profile",)),
+    "RoundRobin": Row(
+        finite(SYMMETRIC),
+        lambda unit: methods.RoundRobin(["tit_for_tat", "alternator"], turns=20),
+        why_common=SYMMETRY,
+    ),
+    "RuleDesign": Row(
+        karma,
+        lambda unit: RuleDesign(
+            choices={"urgencies": [[unit, 5 * unit], [unit, 3 * unit]]},
+            response_method={"kind": "simulation", "plays": "stake", "evaluation": 500},
+        ),
+        same=("chosen",),
+        why_common=TYPE,
+    ),
+    "Simulation": Row(
+        karma, lambda unit: methods.Simulation(evaluation=200), same=("policy",), why_common=TYPE
+    ),
+    "SoftmaxPolicyGradient": Row(
+        finite(DILEMMA), lambda unit: methods.SoftmaxPolicyGradient(), same=("profile",)
+    ),
+    "SubgamePerfectEquilibria": Row(
+        entry, lambda unit: methods.SubgamePerfectEquilibria(), same=("equilibria",)
+    ),
+    "SubgamePerfectPayoffs": Row(finite(DILEMMA), lambda unit: methods.SubgamePerfectPayoffs(discount=0.75)),
+    "Thresholds": Row(
+        box(Rivals(PARAMETER)),
+        lambda unit: methods.Thresholds("a", low=0.2, high=3.0),
+        same=("crossing", "scan_stable"),
+        why_common=RIVALS,
+    ),
+    "VariationalEquilibrium": Row(
+        box(Firms()), lambda unit: methods.VariationalEquilibrium(), INSIDE, ("profile",)
+    ),
+}
+WITHOUT: Mapping[str, str] = {
+    "BayesianDesign": "an optional library proposes designs",
+    **dict.fromkeys(("DQN", "PPO", "SAC"), "an optional library learns from draws"),
+}
+FAILING: Mapping[str, str] = {}
+
+
+def cells() -> list[Any]:
+    cells = []
+    for name, row in ROWS.items():
+        marks = [pytest.mark.nightly if row.nightly else pytest.mark.slow]
+        if name in FAILING:
+            marks.append(pytest.mark.xfail(strict=True, reason=FAILING[name]))
+        cells.append(pytest.param(name, marks=marks))
+    return cells
+
+
+@pytest.mark.parametrize("name", cells())
+def test_default_options_give_the_same_results_in_every_unit_of_payoffs(name: str) -> None:
+    row = ROWS[name]
+
+    def solved(factors: Factors) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the test compares the status
+            return rv.solve(row.game(factors), row.method(factors[0]), row.start, seed=1)
+
+    base = solved((1.0, 1.0))
+    for factors in COMMON if row.why_common else (*COMMON, *UNLIKE):
+        found = solved(factors)
+        words = found.status, found.claim, found.end_state
+        assert words == (base.status, base.claim, base.end_state), factors
+        for result in row.same:
+            ours, theirs = base.data[result].values, found.data[result].values
+            np.testing.assert_allclose(theirs, ours, rtol=CLOSE, atol=CLOSE, err_msg=f"{result}, {factors}")
+
+
+def test_each_method_that_accepts_a_game_has_a_row() -> None:
+    names = {target.split(":")[1] for method in METHODS.values() for target in method.targets}
+    assert names == set(ROWS) | set(WITHOUT)
+    assert not set(ROWS) & set(WITHOUT)
