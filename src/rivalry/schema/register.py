@@ -116,6 +116,10 @@ class FamilyEntry(NamedTuple):
         return (self.target,)
 
 
+BENCHMARKS = "benchmarks"
+"""Plot data of a game alone: quantities at its benchmarks, as in ``nash_payoff``."""
+
+
 class PlotEntry(NamedTuple):
     """A plot's function, a noun phrase that titles it, and the plot data it draws, stored in cells.
 

@@ -12,6 +12,7 @@ from rivalry.core.game import Game, is_population, own_gradients
 from rivalry.core.results import Record, stack_records
 from rivalry.plots import PATH_VIEWS, PLOTS
 from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.schema.register import BENCHMARKS
 from rivalry.schema.validate import check_word
 from rivalry.solving.steps import as_arrays
 
@@ -26,15 +27,15 @@ def has_answer(record: Record) -> bool:
 
 
 def plot_record(game: object, record: Record, plots: Sequence[str]) -> Record:
-    """Return plot data by name, of the path or of the game at the profile; empty without a solution."""
-    if not has_answer(record):
-        return {}
+    """Return plot data by name, of the path or of the game at the profile; without one, benchmarks alone."""
+    names = plots if has_answer(record) else [name for name in plots if name == BENCHMARKS]
     plot_data: Record = {}
-    for name in plots:
+    for name in names:
         if name in PATH_VIEWS:
             plot_data |= path_view(game, record, name)
         elif name in (offered := oracles.plot_data(game)):
-            view = offered[name](jnp.asarray(record["profile"][1])).items()
+            _, profile = record.get("profile", ((), np.nan))
+            view = offered[name](jnp.asarray(profile)).items()
             plot_data |= {key: (tuple(dims), np.asarray(array)) for key, (dims, array) in view}
     return plot_data
 

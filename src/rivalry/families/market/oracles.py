@@ -43,6 +43,7 @@ from rivalry.families.market.native_play import market_play
 from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
 from rivalry.families.market.valuation import recurring_value, sensitivity
 from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
+from rivalry.schema.register import BENCHMARKS
 from rivalry.transforms import Leadership
 
 Traced = dict[str, tuple[tuple[str, ...], Array]]
@@ -330,8 +331,6 @@ forward(
 # --- plot data ----------------------------------------------------------------------------------------------
 
 
-BENCHMARK_PARTS = """choice q p profit payoff numerical equilibrium industry_profit consumer_surplus welfare
-hhi"""
 PLACES = 121
 REACH = 1.25  # range of drawn responses, relative to the largest choice shown
 
@@ -341,14 +340,15 @@ def _plot_data(game: MarketGame) -> Mapping[str, Callable[[Profile], Record]]:
 
     Those of a staged market are of the whole market, with the responses to the first stage's choices.
     """
-    market, makers = whole_market(game), {"benchmarks": _benchmarks, "dcf_sensitivity": _sensitivity}
+    market, makers = whole_market(game), {"dcf_sensitivity": _sensitivity}
     if market.players == 2:
         makers["reaction"] = _reaction
 
     def of_all_firms(make: Callable[[Market, Profile], Record], x: Profile) -> Record:
         return make(market, game.choices(x) if isinstance(game, StagedMarket) else x)
 
-    return {name: partial(of_all_firms, make) for name, make in makers.items()}
+    views = {name: partial(of_all_firms, make) for name, make in makers.items()}
+    return {BENCHMARKS: partial(_benchmarks, market), **views}
 
 
 oracles.plot_data.register(Market)(_plot_data)
@@ -357,20 +357,15 @@ oracles.plot_data.register(StagedMarket)(_plot_data)
 
 @oracles.plot_data.register(ContingentMarket)
 def _(game: ContingentMarket) -> Mapping[str, Callable[[Profile], Record]]:
-    return {"benchmarks": partial(_benchmarks, game.game)}
+    return {BENCHMARKS: partial(_benchmarks, game.game)}
 
 
 def _benchmarks(market: Market, x: Profile) -> Record:
-    """Return choices and payoffs at the benchmarks, ``[benchmark player]``, by ``benchmark_name``."""
-    by_name = benchmarks(market)
-    table: Record = {"benchmark_name": (("benchmark",), np.array(list(by_name)))}
-    for part in BENCHMARK_PARTS.split():
-        columns = [
-            getattr(mark, part) if part in mark._fields else mark.measures[part][1]
-            for mark in by_name.values()
-        ]
-        values = np.array(columns) * 1  # flags as whole numbers
-        table[f"benchmark_{part}"] = (("benchmark", "player")[: values.ndim], values)
+    """Return actions, payoffs and metrics at the benchmarks, as in ``nash_action`` and ``cartel_welfare``."""
+    table: Record = {}
+    for name, mark in benchmarks(market).items():
+        table |= {f"{name}_{metric}": measure for metric, measure in mark.measures.items()}
+        table |= {f"{name}_action": (("player",), mark.choice), f"{name}_payoff": (("player",), mark.payoff)}
     return table
 
 

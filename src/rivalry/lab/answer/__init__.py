@@ -20,7 +20,7 @@ from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judg
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
 from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.answer.grammar import lowered, with_one_preposition
-from rivalry.lab.answer.points import REPEATED, PointResults, points_of, tested, thinned
+from rivalry.lab.answer.points import REPEATED, PointResults, points_of, reference_lines, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.answer.summary import summarise, tiled
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table, blocks_of
@@ -436,6 +436,8 @@ def kind_and_options(
             options["quantities"] = lines
     if kind == "scenario" and (heat := _heat_options(options, data)):
         return "heat", heat
+    if "lines" in options:
+        options["lines"] = reference_lines(options, data)
     return kind, options
 
 

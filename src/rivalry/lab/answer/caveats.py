@@ -32,6 +32,7 @@ def caveats_of(
     changes, words = differences(study), Words(study)
     if changes:
         lines.append(f"changed from the study: {'; '.join(change.in_words(words) for change in changes)}")
+    lines += filter(None, [study.get("left_out")])
     lines += _unsettled(study, points)
     bare = _bare(study, points)
     lines += [f"no certificate: {', '.join(bare)}"] * bool(bare)

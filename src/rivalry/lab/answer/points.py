@@ -22,11 +22,12 @@ from rivalry.core.results import (
     strategy_in_words,
     undecided_in_words,
 )
+from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.answer.details import PROOFS
 from rivalry.lab.answer.estimates import SESSIONS, counted, entries_of, estimates
 from rivalry.lab.answer.grammar import clauses, joined
 from rivalry.lab.study.expect import same_value
-from rivalry.lab.study.names import has_noise, with_controls
+from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
 from rivalry.results.table import Estimate, number_in_words
 from rivalry.runtime.imports import pause_collection
@@ -781,10 +782,44 @@ def thinned(sizes: Mapping[str, int], max_points: int = MOST) -> dict[str, np.nd
 
 
 def tested(test: Mapping[str, Any]) -> list[str]:
-    """Return the quantities that a study's test names."""
-    rows = (test, test.get("than") or {})
-    quantity_names = (row.get(key) for row in rows for key in ("quantity", "above", "below"))
-    return [name for name in dict.fromkeys(quantity_names) if isinstance(name, str) and name]
+    """Return the quantities that a study's test names, and those at a benchmark."""
+    limits = [reference_quantity(test, key) for key in ("above", "below", "equals")]
+    names = dict.fromkeys([test.get("quantity"), (test.get("than") or {}).get("quantity"), *limits])
+    return [name for name in names if name]
+
+
+def reference_quantity(test: Mapping[str, Any], key: str) -> str:
+    """Return the quantity of the same row that a test compares with; empty of a number or a word."""
+    limit = test.get(key)
+    if is_benchmark(limit):
+        return benchmark_quantity(str(limit), str(test["quantity"]))
+    return limit if isinstance(limit, str) and key != "equals" else ""
+
+
+def reference_lines(options: Mapping[str, Any], data: Dataset) -> dict[str, float]:
+    """Return the reference lines of a plot by name; of benchmarks, those that are one number at all points.
+
+    Of several players the mean is drawn, as of the plot's quantity, unless the plot is of one ``player``.
+    """
+    quantity, levels = str(options.get("quantity") or "payoff"), {}
+    for name, level in options["lines"].items():
+        if not is_benchmark(level):
+            levels[name] = level
+            continue
+        numbers = _levels(data, benchmark_quantity(level, quantity), options.get("player"))
+        if numbers.size and np.allclose(numbers, numbers[0], rtol=SAME_NUMBER, atol=0.0):
+            levels[name] = float(numbers[0])
+    return levels
+
+
+def _levels(data: Dataset, name: str, player: int | None) -> np.ndarray:
+    """Return the finite numbers of a benchmark at all points; none where no cell has it."""
+    if name not in data:
+        return np.empty(0)
+    values = data[name]
+    if "player" in values.dims:
+        values = values.mean("player") if player is None else values.isel(player=player)
+    return np.asarray(values.values[np.isfinite(values.values)])
 
 
 @pause_collection()

@@ -14,7 +14,6 @@ from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, heading
-from rivalry.plots.select import format_value
 from rivalry.results import TABLES, tables_of
 from rivalry.results.reader import Reader
 from rivalry.results.table import CONSTANT, Estimate, Row, Table, in_order
@@ -164,7 +163,7 @@ def _is_implied(name: str, swept: Sequence[str], points: Sequence[PointResults],
         return False
     for other_key in swept:
         if other_key != name and all(
-            other_key in at and words.is_named(format_value(at[other_key])) for at in pairs
+            other_key in at and words.is_labelled(other_key, at[other_key]) for at in pairs
         ):
             values = {str(at[other_key]) for at in pairs}
             if len({(str(at[other_key]), str(at[name])) for at in pairs}) == len(values) > 1:

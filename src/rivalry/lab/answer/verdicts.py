@@ -23,8 +23,9 @@ from rivalry.lab.answer.claims import claim_courses, format_points, on_claims, o
 from rivalry.lab.answer.courses import turns, with_article
 from rivalry.lab.answer.estimates import EQUAL, VISIBLE, difference_in_words, paired_margin
 from rivalry.lab.answer.grammar import joined, lowered
-from rivalry.lab.answer.points import PointResults, tested
+from rivalry.lab.answer.points import PointResults, reference_quantity, tested
 from rivalry.lab.answer.trends import course_sentence
+from rivalry.lab.study.names import is_benchmark
 from rivalry.lab.study.words import ROLES, Words
 from rivalry.results.table import Estimate
 
@@ -260,7 +261,11 @@ def _pairs(
     name = test["quantity"]
     estimates = point.numbers(name, at)
     label = _label(point, rows, at, words)
-    limit = next(test[key] for key in ("above", "below", "equals") if key in test)
+    limit = test[_limit_key(test)]
+    if is_benchmark(limit):
+        levels = point.numbers(reference_quantity(test, _limit_key(test)), at)
+        named_levels = [_constant(limit_in_words(test, level.text), level.mean) for level in levels]
+        return [(label, *pair, "") for pair in _reference_pairs(estimates, named_levels)]
     if (
         isinstance(limit, str) and estimates and np.isfinite(estimates[0].mean)
     ):  # another quantity of the same row
@@ -271,8 +276,8 @@ def _pairs(
         ]
     if not than:
         mean = float("nan") if isinstance(limit, str) else float(limit)
-        text = limit if isinstance(limit, str) else words.value(limit)
-        return [(label, estimate, Estimate(text, mean, mean, mean), "") for estimate in estimates]
+        text = limit if isinstance(limit, str) else limit_in_words(test, words.value(limit))
+        return [(label, estimate, _constant(text, mean), "") for estimate in estimates]
     place = {**point.at, "algorithm": point.algorithm} | (than.get("at") or {})
     pairs = []
     for reference_point in points:
@@ -293,6 +298,28 @@ def _pairs(
                 (label, estimate, ref, limit_words) for estimate, ref in _reference_pairs(estimates, numbers)
             ]
     return pairs
+
+
+def _limit_key(test: Mapping[str, Any]) -> str:
+    return next(key for key in ("above", "below", "equals") if key in test)
+
+
+def _constant(text: str, number: float) -> Estimate:
+    """Return a number without noise."""
+    return Estimate(text, number, number, number)
+
+
+def _asks_for_a_word(test: Mapping[str, Any]) -> bool:
+    return isinstance(test.get("equals"), str) and not is_benchmark(test["equals"])
+
+
+def limit_in_words(test: Mapping[str, Any], number: str) -> str:
+    """Return the number that a test compares with, as the study names it.
+
+    >>> limit_in_words({"limit": "the Cournot output {}"}, "30"), limit_in_words({}, "30")
+    ('the Cournot output 30', '30')
+    """
+    return str(test.get("limit", "{}")).replace("{}", number)
 
 
 def _reference_pairs(
@@ -324,7 +351,7 @@ def _compare(
     margin = paired_margin(estimate, reference)
     if margin is None:
         margin = float(np.hypot(estimate.high - estimate.mean, reference.high - reference.mean))
-    if isinstance(test.get("equals"), str):
+    if _asks_for_a_word(test):
         is_equal = estimate.text == test["equals"].replace("_", " ")
         return Compared(label, estimate, reference, reference_words, 0.0, is_equal)
     limit = next((test[k] for k in ("above", "below", "equals") if k in test), 0.0)
@@ -349,7 +376,7 @@ def _facts(
 ) -> str:
     """Return the numbers that decide a test: of all rows if they are few, else the decisive ones."""
     name, truths = words.quantity(test["quantity"]), [comparison.is_met for comparison in comparisons]
-    if isinstance(test.get("equals"), str):
+    if _asks_for_a_word(test):
         comparisons = [
             comparison._replace(
                 estimate=comparison.estimate._replace(text=with_article(comparison.estimate.text))
@@ -469,10 +496,12 @@ def _doubt(comparison: Compared) -> str:
 
 def _condition(test: Mapping[str, Any], comparisons: Sequence[Compared]) -> str:
     """Return the condition of a test in words."""
-    key = next(key for key in ("above", "below", "equals") if key in test)
+    key = _limit_key(test)
     references = list(dict.fromkeys(comparison.beside for comparison in comparisons))
     if references == [""]:
-        return f"{ {'equals': 'equal to'}.get(key, key) } {comparisons[0].reference.text}"
+        levels = {comparison.reference.text for comparison in comparisons}
+        level = levels.pop() if len(levels) == 1 else limit_in_words(test, "").strip(" ,")
+        return f"{ {'equals': 'equal to'}.get(key, key) } {level}"
     way = {"above": "higher than", "below": "lower than", "equals": "equal to"}[key]
     return (
         f"{way} {references[0] if _is_quantity(comparisons[0]) else f'that {references[0]}'}"

@@ -28,6 +28,7 @@ from rivalry.plots import PLOTS
 from rivalry.runtime.jax import eqx, jax
 from rivalry.schema.annotations import accepted_intervals
 from rivalry.schema.construction import is_number
+from rivalry.schema.register import BENCHMARKS
 from rivalry.schema.registry import load, near
 
 Table = Mapping[str, Any]
@@ -327,9 +328,11 @@ def _start(game: Any, start: Any, key: str) -> Any:
         raise StudyError(str(error).removeprefix("start: ").removeprefix(f"{key}: "), key=key) from None
 
 
-def check_plots(rows: Sequence[str | Table], game: object, folder: Path) -> None:
+def check_plots(rows: Sequence[str | Table], game: object, folder: Path, views: Sequence[str] = ()) -> None:
     """Raise `StudyError` for plot data that the game does not offer, or invalid options of a plot."""
     offered = set(plot_data(game))
+    if BENCHMARKS in set(views) - offered:
+        raise StudyError("benchmark:NAME is for games with benchmarks, as markets are", key="answer.test")
     offered |= {"path_gradients", "path_moves", "path_payoffs"} if isinstance(game, Game) else set()
     offered |= {"snapshots"} if "influence" in offered else set()
     for k, row in enumerate(rows):

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 
 from rivalry.lab.study.errors import StudyError, dotted_key, format_value
-from rivalry.lab.study.names import plain_kind
+from rivalry.lab.study.names import is_benchmark, plain_kind
 from rivalry.lab.study.points import Grid
 from rivalry.lab.study.schema import check_table, keys_of
 from rivalry.schema.construction import is_number
@@ -76,8 +76,9 @@ class ConditionKeys:
     """The condition that decides a yes-or-no question, on a quantity or on claims, in the rows at ``at``.
 
     A quantity is ``above`` or ``below`` a number or another quantity, or ``equals`` a value to within
-    ``tolerance``; of its difference ``than`` another row, if there is one. Or it is ``monotone`` along a key.
-    The condition is to hold ``everywhere`` or, if false, in some row.
+    ``tolerance``; ``limit`` is that number in words, with ``{}`` in its place, and ``benchmark:NAME`` is the
+    quantity at a benchmark of the game. Of its difference ``than`` another row, if there is one. Or it is
+    ``monotone`` along a key. The condition is to hold ``everywhere`` or, if false, in some row.
     """
 
     quantity: str = ""
@@ -89,6 +90,7 @@ class ConditionKeys:
     below: int | float | str | None = None
     equals: bool | int | float | str | None = None
     tolerance: Tolerance = 0.0
+    limit: str = ""
     than: dict[str, Any] = field(default_factory=dict)
     monotone: Literal["rising", "falling"] | None = None
     along: str = ""
@@ -179,6 +181,7 @@ class Document:
     certificate: dict[str, Any] = field(default_factory=dict)
     plots: list[str | dict[str, Any]] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
+    label_keys: dict[str, list[str]] = field(default_factory=dict)
     citation: dict[str, Any] = field(default_factory=dict)
     include: list[str] = field(default_factory=list)
     based_on: str = ""
@@ -202,6 +205,8 @@ def read(data: Mapping[str, Any]) -> Document:
         if "\n" in getattr(document, key):
             raise StudyError("must be one line", key=key)
     check_answer(document.answer, document.question)
+    if unused := set(document.label_keys) - set(document.answer.get("words") or {}):
+        raise StudyError("is no label of answer.words", key=f"label_keys.{min(unused)}")
     if document.citation:
         check_table(CitationKeys, document.citation, ("citation",))
     rows = [check_table(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]
@@ -265,6 +270,8 @@ def check_answer(table: Mapping[str, Any], question: str) -> None:
         )
     if "tolerance" in test and "equals" not in test:
         raise fault("tolerance", "belongs to equals, which is missing")
+    if "limit" in test and ("{}" not in test["limit"] or not _is_level(test.get(conditions[0]))):
+        raise fault("limit", 'names the number of the test, as in "the Cournot output {}"')
     if "along" in test and "monotone" not in test:
         raise fault("along", "belongs to monotone, which is missing")
     if "than" in test:
@@ -278,6 +285,10 @@ def check_answer(table: Mapping[str, Any], question: str) -> None:
                 conditions[0],
                 f"{format_value(test[conditions[0]])} must be a number: the difference from than",
             )
+
+
+def _is_level(limit: object) -> bool:
+    return is_number(limit) or is_benchmark(limit)
 
 
 def nonempty(tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -294,6 +305,7 @@ def check_stored(study: Mapping[str, Any]) -> None:
         if key not in study and key not in (
             "quick",
             "answer",
+            "label_keys",
             "citation",
             "based_on",
             "cells_per_batch",

@@ -74,6 +74,7 @@ class Study:
     certificate: Mapping[str, Any] = field(default_factory=dict)
     plots: Sequence[str | Mapping[str, Any]] = ()
     answer: Mapping[str, Any] = field(default_factory=dict)
+    label_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
     citation: Mapping[str, Any] = field(default_factory=dict)
     include: Sequence[str] = ()
     based_on: str = ""
@@ -379,7 +380,8 @@ class Study:
     @property
     def views(self) -> list[str]:
         """Names of the plot data that the plots draw."""
-        return names.views(self.plots)
+        named = names.benchmarks_named(self.answer.get("test") or {}, self.plots)
+        return sorted({*names.views(self.plots), *named})
 
     @property
     def batch_size(self) -> int:
@@ -443,8 +445,8 @@ class Study:
             names.verify(self.files or {}, self.folder)
             checker = Checker(self.folder)
             cells = [cell for cell in self._cells if cell.id not in done]
-            if self.plots and not self.include:
-                check_plots(self.plots, checker.game(self.game or {}), self.folder)
+            if (self.plots or self.views) and not self.include:
+                check_plots(self.plots, checker.game(self.game or {}), self.folder, self.views)
             for table in self.method if cells else ():
                 checker.pair(self.game or {}, table)
             keys = interval_keys(self.game or {}, self.method, self._grid, self._batch) if cells else []

@@ -26,6 +26,7 @@ from rivalry.methods import DRAWS_WITH, METHODS, SOLVERS, TOGETHER, WITHOUT_DRAW
 from rivalry.plots import PLOTS
 from rivalry.plots import entry_of as plot_entry_of
 from rivalry.schema.register import (
+    BENCHMARKS,
     Entry,
     FamilyEntry,
     PlotEntry,
@@ -39,6 +40,7 @@ from rivalry.text.foreign import one_line
 
 _FILE = re.compile(r"[^\s:]+\.py:[A-Za-z_]\w*")
 LONGEST = 2**24  # bytes of a study file
+BENCHMARK = "benchmark:"  # begins the name of a benchmark where a number of the game may stand
 CONTROLS = "negative_controls"  # a key of a method's table
 COSTS = files("rivalry") / "studies" / "costs.json"  # written by benchmarks.study_costs
 COST_LABELS = {"seconds": 0.0, "minutes": 60.0, "hours": 3600.0}  # processor seconds from which a label holds
@@ -197,6 +199,34 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
             raise _unknown(kind, PLOTS, "a plot", key)
         names += entry.views_of(options)
     return sorted(set(names))
+
+
+def benchmarks_named(test: Mapping[str, Any], plots: Iterable[str | Mapping[str, Any]]) -> list[str]:
+    """Return the names of the plot data that a test and the lines of plots compare with.
+
+    >>> benchmarks_named({"equals": "benchmark:nash"}, []), benchmarks_named({"equals": 30.0}, ["heat"])
+    (['benchmarks'], [])
+    """
+    levels = [level for level in test.values() if isinstance(level, str)]
+    for row in plots:
+        lines = row.get("lines") if isinstance(row, Mapping) else None
+        levels += (lines or {}).values()
+    return [BENCHMARKS] if any(map(is_benchmark, levels)) else []
+
+
+def is_benchmark(level: object) -> bool:
+    """True for the name of a benchmark in place of a number: ``benchmark:nash``."""
+    return isinstance(level, str) and level.startswith(BENCHMARK)
+
+
+def benchmark_quantity(level: str, quantity: str) -> str:
+    """Return the variable that holds a quantity at a benchmark; learners have one in final play.
+
+    >>> benchmark_quantity("benchmark:stackelberg", "end_action")
+    'stackelberg_action'
+    """
+    metric = quantity.removeprefix("end_").removeprefix("last_")
+    return f"{level.removeprefix(BENCHMARK)}_{metric}"
 
 
 def is_file(value: object) -> bool:

@@ -1,14 +1,23 @@
-"""The question and the title of a run: those of its study, or others where the run asks something else."""
+"""The question and the title of a run: those of its study, or others where the run asks something else.
+
+Numbers in tests and lines, and labels of values, of given starts and of players, hold of the game as the
+author wrote it: they are left out where the game is another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rivalry.lab.study.expect import Difference, changes_in_words, differences, swept_in
-from rivalry.lab.study.words import LIST, Words, quantities_named
+from rivalry.lab.study.expect import Difference, changes_in_words, differences, same_value, swept_in
+from rivalry.lab.study.names import is_benchmark
+from rivalry.lab.study.points import split_key
+from rivalry.lab.study.words import LIST, Words, quantities_named, value_in_words, value_label
 from rivalry.schema.construction import is_number
 
+LIMITS = ("equals", "above", "below")
+LEVELS = {"lines": "lines", "exact": "exact values", "published": "published value"}
+"""Options of a plot that hold numbers of a game, and their names."""
 NAMED = 3  # quantities in a question and a title
 OF_QUESTION = ("test", "asks", "along", "direction")  # keys of ``[answer]`` that belong to one question
 
@@ -19,7 +28,8 @@ def as_asked(study: Mapping[str, Any]) -> dict[str, Any]:
     They are the study's, with changes named in the title, while the run sweeps the key that the question is
     about: that of ``[answer]``, of the first plot, or the one with most values. Without it, question and
     title are formed of the quantities and keys of the run, a test of the old question is dropped, and plots
-    are drawn over what is swept.
+    are drawn over what is swept. What the author wrote of another game is left out, see
+    `without_constants`.
 
     Examples
     --------
@@ -31,7 +41,7 @@ def as_asked(study: Mapping[str, Any]) -> dict[str, Any]:
     >>> as_asked({**before, **about})["question"]
     'Is it safe?'
     """
-    changes = differences(study)
+    study, changes = without_constants(study), differences(study)
     absent = {change.old_name for change in changes if change.was_swept and not is_varied(change)}
     title = str(study.get("title") or study.get("name") or "")
     titled = {**study, "title": " ".join(filter(None, [title, changes_in_words(study)]))}
@@ -115,3 +125,128 @@ def _redrawn(entry: Any, absent: set[str], swept: Mapping[str, Sequence[Any]]) -
 def _joined(parts: Sequence[str]) -> str:
     *leading, end = parts
     return f"{', '.join(leading)}{' and ' * bool(leading)}{end}"
+
+
+def without_constants(study: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a resolved study without what holds of its game before changes; ``left_out`` says what.
+
+    >>> before = {"game": {"family": "market", "intercept": 100.0}}
+    >>> after = {"game": {"family": "market", "intercept": 80.0}, "base": before}
+    >>> after["answer"] = {"test": {"quantity": "total_quantity", "equals": 60.0}}
+    >>> changed = without_constants(after)
+    >>> changed["answer"], changed["left_out"]
+    ({'words': {}}, 'left out, as demand intercept was changed: the comparison with 60')
+    """
+    changes = [change for change in differences(study) if _is_new(change)]
+    if not changes:
+        return dict(study)
+    answer, game_changes = dict(study.get("answer") or {}), _of_game(changes)
+    words = Words(study)
+    labels = answer.get("words") or {}
+    obsolete = [label for label in labels if _is_obsolete(label, study, changes)]
+    answer["words"] = {label: text for label, text in labels.items() if label not in obsolete}
+    left_out = [f"the words {labels[label]!r}" for label in obsolete]
+    test = answer.get("test") or {}
+    if game_changes and (constant := _constant_of(test, study, obsolete)):
+        del answer["test"]
+        left_out.insert(0, constant)
+    plots = list(study.get("plots") or ())
+    if game_changes:
+        left_out += [text for entry in plots for text in _levels_of(entry)]
+        plots = [_without_levels(entry) for entry in plots]
+    if not left_out:
+        return dict(study)
+    names = list(dict.fromkeys(words.key(change.name) for change in changes))
+    verb = "was" if len(names) == 1 else "were"
+    line = f"left out, as {', '.join(names)} {verb} changed: {'; '.join(dict.fromkeys(left_out))}"
+    return {**study, "answer": answer, "plots": plots, "left_out": line}
+
+
+def _is_new(change: Difference) -> bool:
+    """True for a changed key of the game or of a method, of which not all values are of the study."""
+    if not change.key.startswith(("game.", "method.")):
+        return False
+    return not all(any(same_value(value, old) for old in change.before) for value in change.after)
+
+
+def _of_game(changes: Sequence[Difference]) -> list[Difference]:
+    return [change for change in changes if change.key.startswith("game.")]
+
+
+def _is_obsolete(label: str, study: Mapping[str, Any], changes: Sequence[Difference]) -> bool:
+    """True for a label that describes a changed key: one that the study names, or any of the game."""
+    if label in (keys_of_labels := study.get("label_keys") or {}):
+        return any(_concerns(change, key) for change in changes for key in keys_of_labels[label])
+    key, _, value = label.rpartition(" = ")
+    is_of_value = bool(key) and value not in ("", "0")
+    return bool(_of_game(changes)) and (is_of_value or label in _started(study))
+
+
+def _concerns(change: Difference, key: str) -> bool:
+    """True for a change of a key, of its table or of an entry of it."""
+    changed, described = split_key(change.key), split_key(key)
+    common = min(len(changed), len(described))
+    return changed[:common] == described[:common]
+
+
+def _started(study: Mapping[str, Any]) -> list[str]:
+    """Return the methods that start from numbers of the study."""
+    return [name for name, table in _methods(study).items() if isinstance(table.get("start"), list)]
+
+
+def _constant_of(test: Mapping[str, Any], study: Mapping[str, Any], obsolete: Sequence[str]) -> str:
+    """Return what in a test holds of the game before changes, in words; empty without any.
+
+    A number of equilibria, 0 and a benchmark are of the question.
+    """
+    for limit in (test[name] for name in LIMITS if name in test):
+        if is_number(limit) and limit != 0 and not test["quantity"].endswith("_count"):
+            return f"the comparison with {value_in_words(limit)}"
+    answer = study.get("answer") or {}
+    places = [place for place in (test.get("at"), (test.get("than") or {}).get("at")) if place]
+    for name, value in _selected(places):
+        for label in _labels(name, value):
+            if label in obsolete:
+                return f"the verdict on {answer['words'][label]}"
+    methods = {value for name, value in _selected(places) if name == "algorithm"}
+    methods = methods or set(answer.get("methods") or _methods(study))
+    evaluated = {name for name, table in _methods(study).items() if table["kind"] == "evaluate"}
+    is_of_profiles = bool(test) and bool(methods & evaluated & set(_started(study)))
+    return "the verdict on profiles of the study" * is_of_profiles
+
+
+def _methods(study: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {str(table["name"]): table for table in study.get("method", ())}
+
+
+def _selected(places: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, object]]:
+    """Yield every value that places select, with its coordinate."""
+    for place in places:
+        for name, selected in place.items():
+            yield from ((name, value) for value in (selected if isinstance(selected, list) else [selected]))
+
+
+def _labels(name: str, value: object) -> tuple[str, ...]:
+    """Return the labels that words of a study may give a value of a coordinate, as ``player 1``."""
+    return value_label(name, value), f"{name} {value}", str(value)
+
+
+def _levels_of(entry: Any) -> Iterator[str]:
+    """Yield the numbers of a game among a plot's options, in words."""
+    options = entry if isinstance(entry, Mapping) else {}
+    for option, name in LEVELS.items():
+        levels = options.get(option)
+        if not isinstance(levels, Mapping):
+            yield from [f"the {name}"] * (levels is not None)
+        elif numbers := [line for line, level in levels.items() if not is_benchmark(level)]:
+            yield f"the {name} of {', '.join(numbers)}"
+
+
+def _without_levels(entry: Any) -> Any:
+    """Return an entry of ``plots`` without numbers of a game; benchmarks stay."""
+    if not isinstance(entry, Mapping):
+        return entry
+    lines = entry.get("lines") or {}
+    named_lines = {name: level for name, level in lines.items() if is_benchmark(level)}
+    options = {option: value for option, value in entry.items() if option not in LEVELS}
+    return options | ({"lines": named_lines} if named_lines else {})

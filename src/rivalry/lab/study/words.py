@@ -50,6 +50,21 @@ _TABLES = re.compile(r"(types|beliefs)\[(\d+)\]\.(.+)")
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
 
 
+def value_in_words(value: object) -> str:
+    """Return a value; a number that is not short has four digits."""
+    text = format_value(value)
+    return f"{value:.4g}" if isinstance(value, float) and float(text) != value else text
+
+
+def value_label(key: str, value: object) -> str:
+    """Return the name under which a study has words for a number.
+
+    >>> value_label("reach", 0.5)
+    'reach = 0.5'
+    """
+    return f"{key} = {value_in_words(value)}"
+
+
 def asks_in(study: Mapping[str, Any]) -> str:
     """Return the kind of answer that a study's question asks for."""
     return asks_of(study.get("answer") or {}, str(study.get("question") or ""))
@@ -219,14 +234,14 @@ class Words:
         return self._own.get(name) or IN_WORDS.get(name) or name.replace("_", " ")
 
     def value(self, value: object) -> str:
-        """Return a value of a swept key; numbers that are not short have four digits.
+        """Return a value of a swept key; numbers that are not short have four digits, and no label.
 
         >>> Words({}).value(0.97), Words({}).value(0.0410204081632), Words({}).value("PBS")
         ('0.97', '0.04102', 'pay bid to society')
         """
-        text = format_value(value)
-        if isinstance(value, float) and float(text) != value:
-            text = f"{value:.4g}"
+        text = value_in_words(value)
+        if is_number(value):
+            return text
         return self._own.get(text) or IN_WORDS.get(text) or text.replace("_", " ")
 
     def place(self, at: Mapping[str, Any]) -> str:
@@ -243,7 +258,7 @@ class Words:
         """
         method = [self.method(str(at["algorithm"]))] if "algorithm" in at else []
         at = {name: value for name, value in at.items() if name != "algorithm"}
-        texts = {name: format_value(value) for name, value in at.items()}
+        texts = {name: format_value(value) for name, value in at.items() if not is_number(value)}
         worded = {name for name, text in texts.items() if name == "name" or text in {*self._own, *IN_WORDS}}
         coordinates = (
             self.value(v) if name in worded else self._coordinate(name, v) for name, v in at.items()
@@ -253,7 +268,7 @@ class Words:
     def _coordinate(self, name: str, value: object) -> str:
         """Return a key with its value; a number of things before them."""
         key, text = self.key(name), self.value(value)
-        if label := self._own.get(f"{name} = {text}"):
+        if label := self._own.get(value_label(name, value)):
             return label
         things = key.removeprefix("number of ")
         if things == key or not text.isdigit():
@@ -324,6 +339,10 @@ class Words:
     def is_named(self, name: str) -> bool:
         """True if the study has words for a method, a player or a value."""
         return name in self._own
+
+    def is_labelled(self, key: str, value: object) -> bool:
+        """True if the study has words for a value, or for that of the key."""
+        return not {value_label(key, value), format_value(value)}.isdisjoint(self._own)
 
 
 def name_in_words(data: Dataset, study: Mapping[str, Any], swept: Iterable[str]) -> None:

@@ -1,0 +1,229 @@
+"""A bundled study with one key changed says nothing that its author wrote of the game as it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rivalry.lab.answer import Answer
+from rivalry.lab.answer.points import reference_lines
+from rivalry.lab.study import Study, load_study, studies
+from rivalry.lab.study.errors import StudyError
+from rivalry.lab.study.questions import as_asked
+from rivalry.lab.study.words import Words
+from rivalry.schema.construction import is_number
+from tests.bundled import includes_others
+from tests.unit.test_questions import changed
+
+NAMES = [name for name in studies() if not includes_others(name)]
+KEYED = [name for name in NAMES if "[label_keys]" in studies()[name].read_text(encoding="utf-8")]
+SAMPLE = ("oracle_leader", "race_compute_price", "fishing")
+SAYS_MORE = re.compile(
+    r"\b(more|less|lower|higher|faster|patient|impatient|myopic|urgent|subsidised|cautious|ahead|budget|half|full)\b"
+)
+"""Words of a label that describe values of keys."""
+NUMBERED = r"\b(firm|player|boat|bidder|seller|bid) \d+"
+NAMED = r"(player|state|type|kind|private|position|group|seat) \d+"
+
+
+def numeric_keys(table: Mapping[str, Any], prefix: str = "game") -> Iterator[tuple[str, float]]:
+    """Yield the numeric keys of a table with their values; of a list, its first entry."""
+    for name, value in table.items():
+        key = f"{prefix}.{name}"
+        if isinstance(value, Mapping):
+            yield from numeric_keys(value, key)
+        elif isinstance(value, list) and value and is_number(value[0]):
+            yield f"{key}[0]", value[0]
+        elif is_number(value):
+            yield key, value
+
+
+def moved(name: str) -> Iterator[tuple[str, Study]]:
+    """Yield a study with each numeric key of its game once moved by an eighth, or by 1."""
+    study = load_study(name)
+    for key, value in numeric_keys(study.game or {}):
+        new = value + 1 if isinstance(value, int) else value * 1.125 or 0.125
+        try:
+            yield key, study.with_changes({key: new})
+        except StudyError:  # the study sweeps an entry of the key
+            continue
+
+
+def constants(study: Mapping[str, Any]) -> list[str]:
+    """Return what a resolved study holds of another game: numbers of tests and plots, labels of values."""
+    answer = study.get("answer") or {}
+    test, words = answer.get("test") or {}, answer.get("words") or {}
+    limits = [test[key] for key in ("above", "below", "equals") if key in test]
+    found = [f"test: {limit}" for limit in limits if is_number(limit) and limit != 0]
+    found = [text for text in found if not str(test.get("quantity")).endswith("_count")]
+    options = [entry for entry in study["plots"] if isinstance(entry, Mapping)]
+    levels = [(entry.get("lines") or {}).items() for entry in options]
+    found += [f"line: {line}" for lines in levels for line, level in lines if is_number(level)]
+    found += [f"plot: {key}" for entry in options for key in ("exact", "published") if key in entry]
+    starting = [table["name"] for table in study["method"] if isinstance(table.get("start"), list)]
+    found += [f"label: {words[name]}" for name in starting if name in words]
+    keyed = study.get("label_keys") or {}
+    labelled = [label for label in words if " = " in label and not label.endswith(" = 0")]
+    return found + [f"label: {label}" for label in labelled if label not in keyed]
+
+
+@pytest.mark.default_only(*SAMPLE)
+@pytest.mark.parametrize("name", NAMES)
+def test_no_constant_of_the_bundled_game_outlives_a_changed_key(name: str) -> None:
+    written = as_asked(load_study(name).resolved())
+    assert "left_out" not in written
+    for key, study in moved(name):
+        asked = as_asked(study.resolved())
+        assert constants(asked) == [], key
+        if constants(written):
+            assert asked["left_out"].startswith("left out, as "), key
+
+
+@pytest.mark.default_only("attention", "race_demo_n3")
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if "[label_keys]" in studies()[name].read_text("utf-8")]
+)
+def test_a_label_is_left_out_where_a_key_that_it_describes_is_changed(name: str) -> None:
+    study = load_study(name)
+    for label, keys in study.label_keys.items():
+        for key in keys:
+            root = f"{key}." if key.count(".") < 1 else key
+            changed = [one for one_key, one in moved(name) if one_key.startswith(root)]
+            for one in changed:
+                assert label not in as_asked(one.resolved())["answer"]["words"], (label, key)
+
+
+@pytest.mark.default_only(*SAMPLE)
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_that_describe_values_name_their_keys(name: str) -> None:
+    study = load_study(name)
+    starting = [table["name"] for table in study.method if isinstance(table.get("start"), list)]
+    for label, text in (study.answer.get("words") or {}).items():
+        assert not is_numeral(label), f"{label}: a number needs its key, as in 'reach = {label}'"
+        if " = " in label or label in starting or label in study.label_keys:
+            continue
+        foreign = re.findall(r"\d+", re.sub(NUMBERED, "", text))
+        is_described = bool(foreign) or bool(SAYS_MORE.search(text))
+        assert not (re.fullmatch(NAMED, label) and is_described), f"{label}: {text}"
+
+
+CHANGED = {
+    "oracle_leader": ("game.unit_cost", 2.5),
+    "short_vs_long_static": ("game.intercept", 40.0),
+    "braess_optimum": ("game.drivers", 0.5),
+    "race_compute_price": ("game.safety_exponent", 0.8),
+    "fishing": ("game.reach_cost", 0.5),
+    "stackelberg_valuation": ("game.intercept", 12.0),
+}
+AUTHORS = {
+    "oracle_leader": ["4.5", "15.1875"],
+    "short_vs_long_static": ["30"],
+    "braess_optimum": ["the social optimum"],
+    "race_compute_price": ["scales faster", "equal scaling"],
+    "fishing": ["northern", "two and two", "three"],
+    "stackelberg_valuation": ["15.1875", "18.0", "20.25"],
+}
+"""What the studies' authors wrote of the games as they were."""
+
+
+@pytest.mark.default_only("race_compute_price", "fishing")
+@pytest.mark.parametrize("name", CHANGED)
+def test_known_constants_are_left_out(name: str) -> None:
+    key, value = CHANGED[name]
+    asked = as_asked(load_study(name).with_changes({key: value}).resolved())
+    text = repr([asked["answer"], asked["plots"], [table["name"] for table in asked["method"]]])
+    assert not [constant for constant in AUTHORS[name] if constant in text.replace("_", " ")]
+
+
+def test_a_verdict_on_a_label_that_no_longer_holds_is_left_out() -> None:
+    made, data = changed("race_compute_price", {"game.safety_exponent": 0.8})
+    answer = Answer(made.resolved(), data)
+    assert not answer.sentences[0].text.startswith(("Yes", "No"))
+    assert "scales faster" not in " ".join(sentence.text for sentence in answer.sentences)
+    (line,) = [
+        line for line in answer.caveats if line.startswith("left out, as safety exponent was changed: ")
+    ]
+    assert "the verdict on performance that scales faster (scale penalty 1.5)" in line
+    assert "changed from the study: safety exponent 0.8 instead of 0.5" in answer.caveats
+
+
+def test_a_key_that_takes_one_of_its_swept_values_changes_no_game() -> None:
+    study = load_study("race_compute_price")
+    for changes in (
+        {"game.cost.price": 0.05},
+        {"sweep.game.cost.price": [0.02, 0.1]},
+        {"replications.seed": 3},
+    ):
+        assert "left_out" not in as_asked(study.with_changes(changes).resolved())
+
+
+def test_a_number_has_no_label_of_another_key() -> None:
+    words = Words({"answer": {"words": {"scale_penalty = 0.8": "faster", "0.8": "faster"}}})
+    assert words.place({"scale_penalty": 0.8}) == "faster"
+    assert words.place({"safety_exponent": 0.8}) == "safety exponent 0.8"
+    assert words.value(0.8) == "0.8"
+
+
+VERDICT = (
+    "Yes: the quantity is 30 at demand intercept 100, equal to the Cournot output 30; "
+    "and 20 at demand intercept 70, equal to the Cournot output 20."
+)
+
+
+def cournot(**changes: Any) -> Study:
+    """Return a study of Cournot firms at two sizes of the market, with a question on their equilibrium."""
+    test = {"quantity": "quantity", "equals": "benchmark:nash", "limit": "the Cournot output {}"}
+    tables: dict[str, Any] = {
+        "question": "Do firms produce the Cournot output?",
+        "game": {"family": "market"},
+        "method": {"kind": "best_response"},
+        "sweep": {"game.intercept": [100.0, 70.0]},
+        "answer": {"quantities": ["quantity"], "test": test | {"tolerance": 1e-6}},
+    }
+    return Study(**(tables | changes))
+
+
+@pytest.mark.slow
+def test_a_benchmark_is_that_of_the_game_at_each_point(tmp_path: Path) -> None:
+    run = cournot().run(tmp_path / "run")
+    expected = np.array([30.0, 20.0])  # (a - c)/(3 b)
+    np.testing.assert_allclose(run.dataset().nash_quantity.values[:, 0, 0, 0], expected, rtol=1e-12)
+    verdict = run.answer.sentences[0].text
+    assert (
+        verdict == "Yes: the quantity is 30 and 20, both equal to the Cournot output." or "Cournot" in verdict
+    )
+    lines = {"Cournot": "benchmark:nash", "published": 3.0}
+    options = {"quantity": "total_quantity", "lines": lines}
+    assert reference_lines(options, run.dataset()) == {"published": 3.0}  # not one number at both points
+    first = run.dataset().isel(intercept=[0])
+    assert reference_lines(options, first) == pytest.approx({"Cournot": 60.0, "published": 3.0})
+    assert reference_lines(options | {"quantity": "quantity", "player": 1}, first)[
+        "Cournot"
+    ] == pytest.approx(30)
+
+
+@pytest.mark.slow
+def test_a_benchmark_that_no_game_has_is_said(tmp_path: Path) -> None:
+    test = {"quantity": "quantity", "equals": "benchmark:nobody"}
+    answer = cournot(answer={"test": test}).run(tmp_path / "run").answer
+    assert "nobody_quantity is in no cell of this run" in " ".join(answer.caveats)
+    assert not answer.sentences[0].text.startswith(("Yes", "No"))
+    matrix = {"family": "matrix", "name": "chicken"}
+    with pytest.raises(StudyError, match="benchmark:NAME is for games with benchmarks"):
+        cournot(game=matrix, method={"kind": "pure_equilibria"}, sweep={}).check()
+
+
+def test_the_words_of_a_limit_hold_its_number() -> None:
+    for limit, equals in (("the Cournot output", 30.0), ("the {} output", "stable_point")):
+        with pytest.raises(StudyError, match="names the number of the test"):
+            cournot(answer={"test": {"quantity": "quantity", "equals": equals, "limit": limit}})
+
+
+def is_numeral(label: str) -> bool:
+    """True for a label that a number of any key would have."""
+    return bool(re.fullmatch(r"-?\d*\.\d+|-?\d{1}", label))
