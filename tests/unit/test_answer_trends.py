@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import xarray as xr
 from rivalry.core.results import Record, collect
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.points import points_of
-from rivalry.lab.study import load_study, studies
+from rivalry.lab.study import Study, load_study, studies
 
 REACHES = [0.1, 0.2, 0.3, 0.4]
 
@@ -81,6 +82,8 @@ def along(values: Sequence[float], **more: Any) -> xr.Dataset:
         ([1.0, 3.0, 2.5, 2.0], "rises from 1 to 3 at 0.2, then falls to 2"),
         ([0.8, 0.8, 0.8, 0.8635], "stays at 0.8 up to 0.3, then rises to 0.8635"),
         ([0.8, 0.8 + 1e-9, 0.7, 0.6], "stays at 0.8 up to 0.2, then falls to 0.6"),
+        ([0.0, 0.0, 0.3, 0.5], "stays at 0 up to 0.2, is 0.3 at 0.3, then rises to 0.5"),
+        ([0.5, 0.3, 0.0, 0.0], "falls from 0.5 to 0.3 at 0.2, then is 0 at 0.3, and stays there"),
         ([0.8, 0.81, 0.82, 0.82], "rises from 0.8 to 0.82 at 0.3, and stays there"),
         (
             [0.8, 0.8, 0.9, 0.9],
@@ -1034,3 +1037,28 @@ def test_gains_of_sessions_have_a_single_interval_and_its_number_of_sessions() -
     assert known["profit gain"] == f"{gains.mean():.2f} ± {half:.2f}"
     assert "profit gain, mean over sessions" not in known
     assert (known["n"], known["n, profit gain"]) == ("2", "8")
+
+
+def adoption(kind: str, **options: Any) -> Study:
+    """Return a study of adoption with network effects: beyond 0, x = k x^2/(x^2 + .09) from k = .6 on."""
+    benefit = "k*x{}^2/(x{}^2 + 0.09)"
+    payoffs = [f"x{i}*{benefit.format(j, j)} - x{i}^2/2" for i, j in ((1, 2), (2, 1))]
+    return Study(
+        question="How does adoption change with the value of the network?",
+        game={"family": "continuous", "payoffs": payoffs, "high": 1.0, "parameters": {"k": 1.0}},
+        method={"kind": kind, **options},
+        sweep={"game.parameters.k": [0.4, 0.5, 0.7, 0.8, 1.0]},
+        answer={"quantities": ["profile"], "words": {"profile": "adoption"}},
+    )
+
+
+@pytest.mark.slow
+def test_a_sweep_across_a_fold_is_not_told_as_a_rise(tmp_path: Path) -> None:
+    # nothing but 0 exists below .6; at .7 the largest equilibrium is (.7 + sqrt(.13))/2
+    solved = adoption("best_response", start=[[1.0], [1.0]]).run(tmp_path / "solved").answer
+    course = "stays at 0 up to 0.5, is 0.5303 at 0.7, then rises to 0.9"
+    assert course in solved.sentences[0].text
+    listed = adoption("all_equilibria").run(tmp_path / "listed").answer
+    assert not any("adoption is 0" in sentence.text for sentence in listed.sentences)
+    assert listed.figure is not None
+    assert listed.figure["kind"] == "bifurcation"  # which draws the list

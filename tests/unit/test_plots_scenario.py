@@ -403,3 +403,15 @@ def test_players_whose_curves_coincide_have_one_line() -> None:
     assert (labels(ax), ax.get_title(loc="left")) == ([], "both players")
     apart = data.assign(payoff=data["payoff"] * xr.DataArray([1.0, 1.1], dims="player"))
     assert labels(rv.plots.scenario(apart, quantities=["payoff"])) == ["player 0", "player 1"]
+
+
+def test_the_first_number_after_a_plateau_is_joined_only_where_later_steps_are_as_large() -> None:
+    x = np.linspace(0.2, 1.0, 9)
+    fold = np.where(x < 0.59, 0.0, (x + np.sqrt(np.maximum(x**2 - 0.36, 0.0))) / 2)  # x = k x^2/(x^2 + .09)
+    kink = np.maximum(x - 0.5, 0.0)
+    data = xr.Dataset(
+        {"payoff": (("x", "player"), np.stack([fold, kink], axis=1)), "claim": ("x", ["equilibrium"] * 9)},
+        {"x": x},
+    )
+    (panel,) = rv.plots.scenario(data).child_axes
+    assert [len(line.get_xdata()) for line in lines(panel, "_line")] == [4, 5, 9]

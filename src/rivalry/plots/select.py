@@ -21,6 +21,7 @@ Names = Sequence[str] | None
 SCENARIO = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
 """Metrics of a scenario that names none, as far as the data hold them."""
 POSITION = "position (units of the space)"
+FLAT = 5e-5  # of the largest number: smaller steps are not seen in four digits
 LINES = 7  # most values of a second key that are lines of a figure
 NOT_KEYS = ("algorithm", "replication", "batch", "point")  # dimensions of a sweep that are no parameters
 FEW = 8  # most variables listed where one is missing
@@ -370,6 +371,22 @@ def format_value(value: object) -> str:
     """
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return TRUTHS.get(text, text)  # coordinates may hold truth values as text
+
+
+def departure(values: Sequence[float] | np.ndarray) -> int:
+    """Return the place of the first number after a plateau, if later steps are smaller; else 0.
+
+    It may be of another branch: a fold, beyond which a further equilibrium exists, looks like this.
+
+    >>> departure([0.0, 0.0, 0.3, 0.5, 0.6]), departure([0.0, 0.0, 0.1, 0.3]), departure([0.0, 0.3, 0.5])
+    (2, 0, 0)
+    """
+    steps = np.abs(np.diff(values))
+    moves = steps > FLAT * np.abs(values).max(initial=0.0)
+    first = int(np.argmax(moves)) if moves.any() else 0
+    if first == 0 or not moves[first + 1 :].any():
+        return 0
+    return (first + 1) * bool(steps[first] > (1 + FLAT) * steps[first + 1 :].max())
 
 
 def in_step(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:

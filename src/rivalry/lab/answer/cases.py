@@ -171,6 +171,11 @@ def trend_of(
     """
     if stated_points:
         return _rest_of(study, name, results, words, stated_points)
+    of_lists = [point.is_first_of_several(name) for point in results]
+    listing = {point.algorithm for point, is_first in zip(results, of_lists, strict=True) if is_first}
+    single = [point for point in results if point.algorithm not in listing]
+    if not single and not all(of_lists):  # the first of a list is not followed where lists grow
+        return None
     is_asked = name in ((study.get("answer") or {}).get("quantities") or ())
     is_compared = len({point.instruments for point in results} - {()}) > 1  # each has its best value told
     rows = [
@@ -181,7 +186,7 @@ def trend_of(
             is_refuted(point) and not is_gain(name),
             point.best_choice if is_compared else point.bound_of_search,
         )
-        for point in [point for point in results if not point.is_first_of_several(name)] or results
+        for point in single or results
         # over starts, numbers have a range and no interval
         if is_reported(
             estimates := point.quantities.get(name) or point.numbers(name, {}), is_requested=is_asked

@@ -13,6 +13,7 @@ from rivalry.lab.answer.estimates import VISIBLE, differ, difference_in_words, i
 from rivalry.lab.answer.grammar import joined
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM as NOT_AN_EQUILIBRIUM
 from rivalry.lab.study.words import Words
+from rivalry.plots.select import departure
 from rivalry.results.table import Estimate
 from rivalry.text.statistics import half_width
 
@@ -167,10 +168,22 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         if not k and way * turn.start.at <= way * before.at and begin.at != before.at:
             parts.append(f"stays at {begin.text} up to {words.place({key: before.at})}")
             origin = ""
+            if apart := _departure(series, turn.end):
+                parts.append(f"is {apart.text} at {words.place({key: apart.at})}")
         if turn is stretches[-1] and way * after.at <= way * turn.end.at and after.at != finish.at:
             end = f" at {words.place({key: after.at})}, and stays there"
+            if apart := _departure(series[::-1], turn.start):
+                end = f" at {words.place({key: apart.at})}, then is {turn.end.text}{end}"
+                turn = turn._replace(end=apart)
         parts.append(f"{'then ' * bool(parts)}{verb} {origin}to {turn.end.text}{end}")
     return ", ".join(parts)
+
+
+def _departure(series: Sequence[Value], stop: Value) -> Value | None:
+    """Return the first number after a plateau, where it may be of another branch; see `departure`."""
+    stretch = series[: series.index(stop) + 1]
+    first = departure([row.estimate.mean for row in stretch])
+    return series[first] if first else None
 
 
 def _plateau(series: Sequence[Value]) -> Value:

@@ -297,6 +297,12 @@ def _pieces(values: np.ndarray) -> list[np.ndarray]:
     """Return runs of at least two neighbours that may be joined."""
     broken = np.isnan(values[1:]) | np.isnan(values[:-1])
     broken[_discontinuities(values)] = True
+    if np.isfinite(values).all():
+        for steps, place in (
+            (broken, select.departure(values)),
+            (broken[::-1], select.departure(values[::-1])),
+        ):
+            steps[place - 1 : place] = True
     pieces = np.split(np.arange(len(values)), np.flatnonzero(broken) + 1)
     return [piece for piece in pieces if len(piece) > 1]
 
