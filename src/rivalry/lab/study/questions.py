@@ -135,7 +135,7 @@ def without_constants(study: Mapping[str, Any]) -> dict[str, Any]:
     >>> after["answer"] = {"test": {"quantity": "total_quantity", "equals": 60.0}}
     >>> changed = without_constants(after)
     >>> changed["answer"], changed["left_out"]
-    ({'words': {}}, 'left out, as demand intercept was changed: the comparison with 60')
+    ({'words': {}}, "left out, as they hold of the study's demand intercept: the comparison with 60")
     """
     changes = [change for change in differences(study) if _is_new(change)]
     if not changes:
@@ -145,7 +145,7 @@ def without_constants(study: Mapping[str, Any]) -> dict[str, Any]:
     labels = answer.get("words") or {}
     obsolete = [label for label in labels if _is_obsolete(label, study, changes)]
     answer["words"] = {label: text for label, text in labels.items() if label not in obsolete}
-    left_out = [f"the words {labels[label]!r}" for label in obsolete]
+    left_out = [f"the words {_joined([repr(labels[label]) for label in obsolete])}"] if obsolete else []
     test = answer.get("test") or {}
     if game_changes and (constant := _constant_of(test, study, obsolete)):
         del answer["test"]
@@ -157,8 +157,7 @@ def without_constants(study: Mapping[str, Any]) -> dict[str, Any]:
     if not left_out:
         return dict(study)
     names = list(dict.fromkeys(words.key(change.name) for change in changes))
-    verb = "was" if len(names) == 1 else "were"
-    line = f"left out, as {', '.join(names)} {verb} changed: {'; '.join(dict.fromkeys(left_out))}"
+    line = f"left out, as they hold of the study's {_joined(names)}: {'; '.join(dict.fromkeys(left_out))}"
     return {**study, "answer": answer, "plots": plots, "left_out": line}
 
 
