@@ -7,6 +7,8 @@ author wrote it: they are left out where the game is another.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, product, starmap
 from typing import Any
 
 from rivalry.lab.study.expect import Difference, changes_in_words, differences, same_value, swept_in
@@ -140,23 +142,21 @@ def without_constants(study: Mapping[str, Any]) -> dict[str, Any]:
     changes = [change for change in differences(study) if _is_new(change)]
     if not changes:
         return dict(study)
-    answer, game_changes = dict(study.get("answer") or {}), _of_game(changes)
-    words = Words(study)
-    labels = answer.get("words") or {}
+    answer, plots = dict(study.get("answer") or {}), list(study.get("plots") or ())
+    game_changes = [change for change in changes if change.key.startswith("game.")]
+    words, labels = Words(study), answer.get("words") or {}
     obsolete = [label for label in labels if _is_obsolete(label, study, changes)]
     answer["words"] = {label: text for label, text in labels.items() if label not in obsolete}
     left_out = [f"the words {_joined([repr(labels[label]) for label in obsolete])}"] if obsolete else []
-    test = answer.get("test") or {}
-    if game_changes and (constant := _constant_of(test, study, obsolete)):
-        del answer["test"]
-        left_out.insert(0, constant)
-    plots = list(study.get("plots") or ())
     if game_changes:
-        left_out += [text for entry in plots for text in _levels_of(entry)]
-        plots = [_without_levels(entry) for entry in plots]
+        if constant := _constant_of(answer.get("test") or {}, study, obsolete):
+            del answer["test"]
+            left_out.insert(0, constant)
+        left_out += chain.from_iterable(map(_levels_of, plots))
+        plots = list(map(_without_levels, plots))
     if not left_out:
         return dict(study)
-    names = list(dict.fromkeys(words.key(change.name) for change in changes))
+    names = list(dict.fromkeys(words.key(change.name) for change in game_changes or changes))
     line = f"left out, as they hold of the study's {_joined(names)}: {'; '.join(dict.fromkeys(left_out))}"
     return {**study, "answer": answer, "plots": plots, "left_out": line}
 
@@ -165,20 +165,17 @@ def _is_new(change: Difference) -> bool:
     """True for a changed key of the game or of a method, of which not all values are of the study."""
     if not change.key.startswith(("game.", "method.")):
         return False
-    return not all(any(same_value(value, old) for old in change.before) for value in change.after)
-
-
-def _of_game(changes: Sequence[Difference]) -> list[Difference]:
-    return [change for change in changes if change.key.startswith("game.")]
+    old = [value for value in change.after if any(map(partial(same_value, value), change.before))]
+    return len(old) < len(change.after)
 
 
 def _is_obsolete(label: str, study: Mapping[str, Any], changes: Sequence[Difference]) -> bool:
     """True for a label that describes a changed key: one that the study names, or any of the game."""
     if label in (keys_of_labels := study.get("label_keys") or {}):
-        return any(_concerns(change, key) for change in changes for key in keys_of_labels[label])
+        return any(starmap(_concerns, product(changes, keys_of_labels[label])))
     key, _, value = label.rpartition(" = ")
-    is_of_value = bool(key) and value not in ("", "0")
-    return bool(_of_game(changes)) and (is_of_value or label in _started(study))
+    is_of_game = label in _started(study) or (key and value != "0")
+    return bool(is_of_game) and any(change.key.startswith("game.") for change in changes)
 
 
 def _concerns(change: Difference, key: str) -> bool:
@@ -222,7 +219,7 @@ def _selected(places: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, object
     """Yield every value that places select, with its coordinate."""
     for place in places:
         for name, selected in place.items():
-            yield from ((name, value) for value in (selected if isinstance(selected, list) else [selected]))
+            yield from product([name], selected if isinstance(selected, list) else [selected])
 
 
 def _labels(name: str, value: object) -> tuple[str, ...]:
