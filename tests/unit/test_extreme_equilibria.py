@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -400,3 +401,44 @@ def test_ends_agree_with_quantecon() -> None:
     for one, others in ((ours, theirs), (theirs, ours)):
         for x, y in one:
             assert min(max(np.abs(x - a).max(), np.abs(y - b).max()) for a, b in others) < 1e-12
+
+
+def cournot(outputs: Any, intercept: int, slope: int, cost: int) -> np.ndarray:
+    """Profits ``[own other]`` of linear Cournot competition, in the arithmetic of the outputs."""
+    own, rival = outputs[:, None], outputs[None]
+    return np.asarray(own * (intercept - slope * (own + rival)) - cost * own)
+
+
+def relative(payoffs: np.ndarray) -> list[Fraction]:
+    """Payoffs as parts of their range."""
+    low, high = payoffs.min(), payoffs.max()
+    return [(value - low) / (high - low) for value in payoffs.ravel().tolist()]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_payoffs_of_a_formula_are_read_without_its_rounding_or_as_stored(seed: int) -> None:
+    """Fractions by the same formula in exact arithmetic; never others."""
+    draws = np.random.default_rng(seed)
+    count, intercept, slope = (int(draws.integers(*ends)) for ends in ((4, 9), (50, 150), (1, 4)))
+    cost, top = int(draws.integers(0, 20)), int(draws.integers(40, 100))
+    grid = np.array([Fraction(top * k, count - 1) for k in range(count)], dtype=object)
+    profits = cournot(np.linspace(0.0, top, count), intercept, slope, cost)
+    read = vertices.payoff_fractions(profits)
+    if relative(read) != relative(cournot(grid, intercept, slope, cost)):
+        np.testing.assert_allclose(read.astype(float), profits, rtol=4 * np.finfo(float).eps, atol=0.0)
+
+
+def test_ties_of_a_formula_leave_no_probabilities_of_the_size_of_rounding() -> None:
+    profits = cournot(np.linspace(0.0, 90.0, 8), 100, 1, 10)
+    grid = np.array([Fraction(90 * k, 7) for k in range(8)], dtype=object)
+    exact = cournot(grid, 100, 1, 10)
+    stays = exact == exact.max(axis=0)
+    listed = rv.all_equilibria(matrix(profits, profits.T))
+    pairs = {(x[0].argmax(), x[1].argmax()) for x in np.asarray(listed.equilibria)}
+    assert pairs == set(zip(*map(np.ndarray.tolist, np.nonzero(stays & stays.T)), strict=True))
+    assert set(np.unique(listed.equilibria)) == {0.0, 1.0}
+
+
+def test_small_decimals_beside_thirds_stay_different_from_zero() -> None:
+    payoffs = np.array([1 / 3, 1.0, 1e-17, 0.0])
+    assert len(set(whole_payoffs(payoffs).tolist())) == 4

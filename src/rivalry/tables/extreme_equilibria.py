@@ -41,7 +41,8 @@ from rivalry.tables.dominance import PROGRAMMES, actions_left, eliminations
 DIGITS = 15  # every decimal with so many significant digits is the only one nearest to its float
 SHORT = 12  # digits of a decimal that stands for all floats within `ULPS`
 CONVERGENTS = 1e-6, 1000.0  # between, a fraction within `ULPS` of a payoff is a convergent of it
-DENOMINATOR = 10_000  # largest denominator of a payoff, relative to the range, that is read as a fraction
+DENOMINATOR = 10_000  # largest denominator of a payoff that is read as a fraction
+RELATIVE = 100_000  # and of all payoffs of a player, relative to the largest or to the range
 MOST_BASES = 12_000_000  # per polytope: about a minute and 1 GB; two players with 20 actions have fewer
 SMALL = 64  # entries of a table up to which all pivots are in integers: nothing is compiled or loaded
 PIVOT = 1e-9  # smallest pivot in floats, and relative difference below which ratios are equal
@@ -82,9 +83,9 @@ def whole_payoffs(table: np.ndarray) -> np.ndarray:
     A payoff is a decimal if it is a whole number or one of at most `DIGITS` significant digits, or within
     `ULPS` units in its own last place of one of at most `SHORT`; so 0.1 + 0.2 is 0.3. If these do not cover
     all payoffs of the player, but fractions of the player's largest payoff or range of small denominator do,
-    each within `ULPS` units in its own last place, then payoffs are these fractions, so thirds keep their
-    ties. Any other payoff is the number that is stored, a multiple of a power of two. Fractions in an array
-    of objects are taken as they are.
+    each within `ULPS` units in the last place of the largest payoff (of its own, for decimals), then payoffs
+    are these fractions, so thirds and differences of products keep their ties. Any other payoff is the number
+    that is stored, a multiple of a power of two. Fractions in an array of objects are taken as they are.
 
     >>> whole_payoffs(np.array([0.1 + 0.2, 0.1, 0.3])).tolist()
     [1, 0, 1]
@@ -194,13 +195,18 @@ def _fractions(values: np.ndarray) -> list[Fraction] | None:
     for origin in (Fraction(0), ends[0]):  # payoffs in other units, and shifted ones
         unit = max(abs(end - origin) for end in ends)
         # a random number is within ``error`` of such a fraction with probability below 2 error denominator^2
-        error = float(ULPS * Fraction(max(ulp(low), ulp(high))) / unit)
-        denominator = max(min(DENOMINATOR, int((1e-3 / error) ** 0.5)), 1)
+        coarse = max(ulp(low), ulp(high))
+        error = float(ULPS * Fraction(coarse) / unit)
+        denominator = max(min(RELATIVE, int((1e-3 / error) ** 0.5)), 1)
         simple = list[Fraction]()
         for value in fractions:
             part = (Fraction(value) - origin) / unit
             simple.append(part.limit_denominator(denominator))
-            if abs(simple[-1] - part) > ULPS * Fraction(ulp(value)) / unit:
+            place = ulp(value)
+            # what a formula returns is rounded as its largest terms are: no decimal, and not far smaller
+            if abs(value) > coarse / 256 and decimal_of(value) is None:
+                place = coarse
+            if abs(simple[-1] - part) > ULPS * Fraction(place) / unit:
                 break  # most payoffs are none: the first few tell
         else:
             start, size = (exact_payoff(float(number)) for number in (origin, unit))
