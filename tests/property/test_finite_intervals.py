@@ -14,7 +14,10 @@ import rivalry as rv
 from rivalry.audit.measures import Reaction, SampleMean, Versus
 from rivalry.audit.verdict import UNDECIDED, verdict
 from rivalry.core.results import COVERAGES, Certificate
+from rivalry.interop.policy_game import MetaGame
 from rivalry.lab.answer.checks import _verdict, _within
+from rivalry.plots.branches import claims_of_rows
+from rivalry.plots.select import DrawnPoint
 from rivalry.runtime.jax import jnp
 
 NO_NUMBERS = (np.nan, np.inf, -np.inf)
@@ -162,3 +165,38 @@ def test_no_game_has_an_equilibrium_where_payoffs_are_no_numbers(hole: str, numb
         is_number = np.all(np.isfinite(solution.payoff.values))
         assert is_number or solution.status != "converged", (method, solution.status)
         assert is_number or solution.end_state is None
+
+
+@pytest.mark.parametrize("number", NO_NUMBERS)
+@pytest.mark.parametrize("name", ["branch_regret", "branch_payoff"])
+def test_no_point_of_a_branch_is_certified_by_what_is_no_number(name: str, number: float) -> None:
+    """A point whose gain or payoff is no number; the other points keep their claim."""
+    good = {
+        "branch_parameter": np.array([0.0, 1.0]),
+        "branch_regret": np.zeros((2, 2)),
+        "branch_payoff": np.ones((2, 2)),
+    }
+    planted = good[name].copy()
+    planted[0, 1] = number
+    claims = claims_of_rows(DrawnPoint(good | {name: planted}, ""))
+    assert claims.tolist()[1] == "no deviation found"
+    assert claims.tolist()[0] in ("not decided", "not an equilibrium")
+    assert np.isposinf(number) or claims.tolist()[0] == "not decided"
+
+
+@pytest.mark.parametrize("number", NO_NUMBERS)
+def test_no_profile_of_policies_is_judged_by_returns_that_are_no_numbers(number: float) -> None:
+    """In one episode of one profile of policies, the return of a player is no number."""
+    returns = np.zeros((20, 2, 2, 2))
+    returns[:, :, 0, 0] = 1.0
+    game = rv.games.matrix(*returns.mean(axis=0))
+    meta = MetaGame(game, np.zeros((2, 2, 2)), returns)
+    stays = np.array([[1.0, 0.0], [1.0, 0.0]])
+    assert meta.certificate(stays).regret.tolist() == [0.0, 0.0]
+    assert meta.statement(stays).endswith("gain of player 0 0")
+    returns[3, 1, 0, 1] = number
+    with np.errstate(invalid="ignore"):
+        proof, words = meta.certificate(stays), meta.statement(stays)
+    assert (proof.claim, proof.regret[0]) == ("not decided", 0.0)
+    assert np.isnan(proof.regret[1])
+    assert words.endswith("gain of player 1 unknown")

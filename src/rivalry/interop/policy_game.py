@@ -85,7 +85,9 @@ class MetaGame(NamedTuple):
         """
         gains, count = self.gains(profile), len(self.returns)
         mean = gains.mean(axis=0)
-        size = np.abs(self.returns).max(initial=0.0)
+        present = np.arange(mean.shape[1]) < np.array(self.game.sizes)[:, None]
+        mean = np.where(np.isfinite(mean), mean, np.nan)  # a mean that is no number refutes nothing
+        size = np.abs(self.returns[np.isfinite(self.returns)]).max(initial=0.0)
         mean = np.where(np.abs(mean) <= ROUNDING * size, 0.0, mean)
         varies = ~np.isnan(mean) & ((mean != 0.0) | (gains.std(axis=0) > ROUNDING * size))
         width = np.full(mean.shape, inf)
@@ -93,7 +95,7 @@ class MetaGame(NamedTuple):
             width = half_width_of(gains.std(axis=0, ddof=1), count, max(int(varies.sum()), 1))
         width = np.where(varies, width, 0.0)
         regret, low, high = (
-            np.nanmax(np.where(np.isnan(mean), np.nan, np.maximum(ends, 0.0)), axis=1)
+            np.max(np.maximum(ends, 0.0), axis=1, where=present, initial=0.0)
             for ends in (mean, mean - width, mean + width)
         )
         return Certificate(
@@ -113,7 +115,7 @@ class MetaGame(NamedTuple):
         """
         proof, mean = self.certificate(profile), self.gains(profile).mean(axis=0)
         assert proof.error is not None
-        player = int(np.argmax(proof.regret - proof.error))
+        player = int(np.nanargmax([*(proof.regret - proof.error), -inf]))
         if proof.claim != "not an equilibrium":
             player = int(np.argmax(proof.regret + proof.error))
         name = self.game.players[player] if self.game.players else f"player {player}"

@@ -150,14 +150,19 @@ def claims_of_rows(selection: DrawnPoint) -> np.ndarray:
     rows = len(selection["branch_parameter"])
     if "branch_regret" not in selection:
         return np.full(rows, "")
-    payoff = selection.get("branch_payoff", np.ones((rows, 1)))
-    total = np.nansum(np.abs(payoff), axis=1)
+    regret = selection["branch_regret"]
+    players = ~np.all(np.isnan(regret), axis=0)  # others are those of larger games beside this one
+    payoff = selection.get("branch_payoff", np.ones(regret.shape))[:, players]
+    total = np.sum(np.abs(payoff), axis=1)
     if np.isfinite(total_stored := selection.get("resource_total", np.asarray(np.nan))).all():
         total = np.broadcast_to(total_stored, rows)
-    mask = np.nanmax(selection["branch_regret"], axis=1) <= BRANCH_REGRET * total
-    local = selection.get("branch_coverage", np.full(rows, "exact")) == "local"
-    not_an_equilibrium, local_equilibrium = CLAIMS[1:3]
-    return np.where(~mask, not_an_equilibrium, np.where(local, local_equilibrium, UNREFUTED[0]))
+    not_decided, not_an_equilibrium, local_equilibrium = CLAIMS[:3]
+    claims = np.full(rows, UNREFUTED[0], dtype=object)
+    claims[selection.get("branch_coverage", np.full(rows, "exact")) == "local"] = local_equilibrium
+    claims[np.any(regret[:, players] > BRANCH_REGRET * total[:, None], axis=1)] = not_an_equilibrium
+    is_known = np.all(np.isfinite(regret[:, players]), axis=1) & np.isfinite(total) & players.any()
+    claims[~is_known] = not_decided
+    return claims.astype(str)
 
 
 def structure(group: np.ndarray) -> str:
