@@ -215,7 +215,9 @@ def _with_proof(game: Game, x: Any, result: Certificate) -> Certificate:
         return result
     try:
         radius, reason = equilibrium_near(game, np.asarray(x))
-        if radius is None and len(x) == 1 and (distance := maximum_near(game, np.asarray(x))) is not None:
+        # of payoffs with a larger bound the boxes around the profile are not decided either
+        may_be_kink = radius is None and len(x) == 1 and result.claim == "equilibrium"
+        if may_be_kink and (distance := maximum_near(game, np.asarray(x))) is not None:
             radius, reason = distance, ""
     except Unsupported as error:
         radius, reason = None, str(error)

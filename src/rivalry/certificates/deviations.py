@@ -32,6 +32,7 @@ from rivalry.core.reparametrisation import (
 )
 from rivalry.core.space import Box, Simplex, visibly_apart
 from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
+from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.arithmetic.numpy_programs import over_rows
 from rivalry.proofs.spaces.boxes import bounding_box, halves, middle_shares
@@ -56,6 +57,7 @@ FEW = 16  # boxes that take NumPy about as long as a single one
 HOPELESS = 500  # boxes after which a bound that is still infinite is given up
 MAX_ENCLOSED_BOXES = 6000  # in interval arithmetic, unless a proof is asked for
 MAX_ENCLOSED_AXES = 3  # of a player with more axes, boxes are not searched unless the game bounds payoffs
+MISSED = "no bound: the search for followers' responses has missed a best response"
 PROVED = 1e-8  # times the payoff at stake: a bound this close to the best payoff is not refined further
 
 
@@ -154,7 +156,8 @@ def _search_responses(at: GameAtProfile, players: Sequence[int], points: int) ->
     """Return the best strategies found by search, with a proven bound where there is one for few choices."""
     bounded = payoff_bound.knows(at.game) and isinstance(at.game.space, Box | Simplex)
     searches = [_with_bound(at, player, unproved_response(at, player, points), bounded) for player in players]
-    return _side_by_side(at.game, at.x, dict(zip(players, searches, strict=True)), enclosed=not bounded)
+    game = at.game if bounded else with_bounded_responses(at.game)
+    return _side_by_side(game, at.x, dict(zip(players, searches, strict=True)), enclosed=not bounded)
 
 
 def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
@@ -188,19 +191,31 @@ def _with_bound(at: GameAtProfile, player: int, response: Response, bounded: boo
         )
         method = f"{response.method}, branch and bound"
         return Response(strategy, payoff, bound, "bounded", method, response.tried)
-    return (yield from _outward(game, x, player, response, stake)) if few_axes(game, player) else response
+    return (yield from _outward(at, player, response, stake)) if few_axes(game, player) else response
 
 
 def _outward(
-    game: Game, x: Profile, player: int, response: Response, stake: float, max_boxes: int = MAX_ENCLOSED_BOXES
+    at: GameAtProfile, player: int, response: Response, stake: float, max_boxes: int = MAX_ENCLOSED_BOXES
 ) -> _Search:
     """Return the response with a bound from interval arithmetic, or with the reason why there is none."""
+    game, x = with_bounded_responses(at.game), at.x
+    rows = np.stack([np.asarray(x)[player], response.strategy])
+    paid = np.array([at.payoffs[player], response.payoff])
     try:
+        if game is not at.game:
+            ends = yield rows, rows
+            rounded = ROUNDING * np.abs(paid)
+            if np.any((paid < ends.lower - rounded) | (paid > ends.upper + rounded)):
+                return response._replace(method=f"{response.method}; {MISSED}")
         strategy, payoff, bound = yield from _branch_and_bound(
             game, x, player, response, stake, enclosed=True, max_boxes=max_boxes
         )
     except Unsupported as reason:
         return response._replace(method=f"{response.method}; {reason}")
+    if game is not at.game:  # of responses that tie, bounds may take others than the game
+        payoff = _paid(at, player, strategy)
+        strategy = strategy if payoff > response.payoff else response.strategy
+        payoff = max(payoff, response.payoff)
     response = response._replace(strategy=strategy, payoff=payoff)
     if bound > payoff + PROVED * stake and isinstance(game.space, Box):
         candidates = [strategy, np.asarray(x)[player]]
@@ -209,14 +224,20 @@ def _outward(
         undefined = response.tried is not None and not np.all(np.isfinite(response.tried))
         cause = ": some payoffs are not finite" if undefined else ""
         return response._replace(method=f"{response.method}; no finite bound was found{cause}")
-    row = np.asarray(x)[player][None]
-    floor, value = (float(part[0]) for part in (yield row, row)[1::2])
+    floor = float((yield rows[:1], rows[:1]).lower[0])
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
-    bound = float(np.nextafter(bound + 2 * max(value - floor, 0.0), np.inf))
+    bound = float(np.nextafter(bound + 2 * max(paid[0] - floor, 0.0), np.inf))
     method = (
         response.method if "branch and bound" in response.method else f"{response.method}, branch and bound"
     )
     return response._replace(bound=bound, coverage="bounded", method=method, rounding="outward")
+
+
+def _paid(at: GameAtProfile, player: int, strategy: np.ndarray) -> float:
+    """Payoff of a player for a strategy."""
+    profile = np.array(at.x, dtype=float)
+    profile[player] = strategy
+    return float(np.asarray(payoffs(at.game, put(profile)))[player])
 
 
 @partial(compiled, effort=1)
@@ -267,13 +288,12 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
     stake = at.stake(player, response).unit
     start = response._replace(rounding="floating point")
     if np.isfinite(response.bound):  # from what the strategy pays, whatever the oracle says of it
-        profile = np.array(x, dtype=float)
-        profile[player] = response.strategy
-        paid = float(np.asarray(payoffs(game, put(profile)))[player])
+        paid = _paid(at, player, response.strategy)
         start = start._replace(payoff=paid) if np.isfinite(paid) else start
-    at_x = put(np.asarray(x))
-    search = _outward(game, at_x, player, start, stake, MAX_BOXES)
-    (enclosed,) = _side_by_side(game, at_x, {player: search}, enclosed=True)
+    search = _outward(at, player, start, stake, MAX_BOXES)
+    (enclosed,) = _side_by_side(
+        with_bounded_responses(game), put(np.asarray(x)), {player: search}, enclosed=True
+    )
     refuse = partial(refuse_above, game, x, player)
     refuse(enclosed.payoff, enclosed.strategy, response.bound, source_of_bound(game))
     if enclosed.rounding != "outward":
@@ -644,6 +664,10 @@ def _branch_and_bound(
         # stable, since the order of ties in NumPy's default sort depends on the processor
         selection = np.argsort(-bounds, kind="stable")[: batch // 2]
         selection = selection[bounds[selection] > payoff + gap]
+        middle = low[selection] / 2 + high[selection] / 2
+        # of boxes at a jump that no number divides nothing more is known
+        if not np.any((low[selection] < middle) & (middle < high[selection])):
+            break
         new_low, new_high, parents = halves(space, player, low[selection], high[selection])
         # most of the time of a call is that of NumPy's operations, not of the boxes
         for _ in range((FEW // len(new_low)).bit_length() - 1):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.points import FirstOrderPoint, judge_player
@@ -32,6 +33,7 @@ def maximum_near(game: Game, x: np.ndarray) -> float | None:
     Unsupported
         For choices or payoffs that have no interval form.
     """
+    game = with_bounded_responses(game)
     at = coordinates(game)
     y = np.asarray(x, dtype=float)[at.place]
     point = FirstOrderPoint(y, y, y, y, *np.zeros((2, len(y))))

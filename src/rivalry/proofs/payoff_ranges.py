@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.core import oracles
 from rivalry.core.space import Simplex
-from rivalry.proofs.arithmetic import intervals
+from rivalry.proofs.arithmetic import bounds_of_responses, intervals  # noqa: F401 (the first: a rule)
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.stop_gradients import shifted

@@ -16,6 +16,8 @@ from rivalry.core.game import Game, own_gradients, refuse_shared
 from rivalry.core.reparametrisation import is_reparametrised, unconstrain, unconstrained_game
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import static
+from rivalry.proofs.arithmetic import bounds_of_responses  # noqa: F401 (the rule of the operation)
+from rivalry.proofs.arithmetic.best_responses import best_responses, with_bounded_responses
 from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.validate import check_keywords
 from rivalry.tables.stages import check_stages
@@ -114,6 +116,43 @@ class Leadership(Restricted):
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         profile: Array = _responses(self, self.put(x))
         return profile
+
+
+class BoundedLeadership(Leadership):
+    """The game of leaders whose followers' best responses have bounds: the form in which it is proved."""
+
+    axes: tuple[int, ...] = eqx.field(static=True)  # of the followers' choices
+
+    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+        profile, box = self.put(x), self.game.space
+        place = np.array(self.followers), np.array(self.axes)
+
+        def pay(numbers: Array, choices: Array) -> Array:
+            profile_with = numbers.reshape(profile.shape).at[place].set(choices, unique_indices=True)
+            pays = [
+                oracles.deviation_payoff(self.game, profile_with, k)(profile_with[k]) for k in self.followers
+            ]
+            return jnp.stack(pays)
+
+        responses = best_responses(pay, profile.ravel(), box.low[place], box.high[place])
+        return profile.at[place].set(responses, unique_indices=True)
+
+
+def _has_bounds(led: Leadership) -> bool:
+    """True if followers of one stage have one choice each in a box, and respond by `Followers`."""
+    space = led.game.space
+    if isinstance(led, BoundedLeadership) or isinstance(led.game, Leadership):  # of stages it takes minutes
+        return False
+    if type(led.respond) is not Followers or not isinstance(space, Box) or is_reparametrised(led.game):
+        return False
+    choices = np.asarray(space.mask)[list(led.followers)].sum(axis=1)
+    return bool(np.all(choices == 1)) and not oracles.discontinuity(led.game)
+
+
+@with_bounded_responses.register(Leadership, when=_has_bounds)
+def _(game: Leadership) -> BoundedLeadership:
+    axes = np.argmax(np.asarray(game.game.space.mask)[list(game.followers)], axis=1).tolist()
+    return BoundedLeadership(game.game, game.base, game.players, game.respond, tuple(axes))
 
 
 oracles.base_game.register(Leadership)(lambda game: game.whole_game)

@@ -19,6 +19,7 @@ from rivalry.proofs.arithmetic import intervals
 from rivalry.proofs.arithmetic.intervals import Interval, interval
 from rivalry.proofs.arithmetic.numpy_programs import on_numbers
 from rivalry.proofs.arithmetic.programs import (
+    BEST_RESPONSE,
     CALLS,
     LinearSolve,
     Scan,
@@ -76,7 +77,7 @@ DATA = {"gather": (0,), "scatter": (0, 2), "dynamic_slice": (0,), "dynamic_updat
 READ = frozenset(
     [
         *(*MOVES, *RULES, *CALLS, "stop_gradient", "custom_linear_solve", "scan", "cond"),
-        *("lu", "polygamma", "scatter-add", "scatter_add"),
+        *("lu", "polygamma", "scatter-add", "scatter_add", BEST_RESPONSE),
     ]
 )
 """Operations that can be read."""

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.proofs.arithmetic.programs import Scan, called_program, cases, evaluate, linear_solve
+from rivalry.proofs.arithmetic.best_responses import search_program
+from rivalry.proofs.arithmetic.programs import (
+    BEST_RESPONSE,
+    Scan,
+    called_program,
+    cases,
+    evaluate,
+    linear_solve,
+)
 from rivalry.runtime.imports import pause_collection
 from rivalry.runtime.jax import compiled, is_jax_array, jax, jnp, register_program_cache
 
@@ -109,6 +117,8 @@ class Program:
         if (program := called_program(equation)) is not None:
             return self._inlined(program, operands)
         name, params = equation.primitive.name, equation.params
+        if name == BEST_RESPONSE:
+            return self._inlined(search_program(equation), operands)
         if name == "custom_linear_solve":
             parts = linear_solve(params, operands)
             return self._inlined(parts.solution, [*parts.factors, *parts.right])

@@ -335,6 +335,8 @@ def _apply(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
         return [_Tests(_array(shape, lambda k: LOGIC[name](*(part[k] for part in truths))))]
     if name == "select_n":
         return [_select(tape, operands, shape)]
+    if name not in TESTS and name != "is_finite":
+        rule = _rule(tape, name, params)  # before shapes, which an operation without a rule may change
     arrays: list[Any] = [np.broadcast_to(_places(tape, part), shape) for part in operands]
     if name in TESTS:
         return [_Tests(_array(shape, lambda k: TESTS[name](tape, *(part[k] for part in arrays))))]
@@ -345,7 +347,6 @@ def _apply(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
             return _and(_not(_less(tape, arrays[0][k], ends[0])), _not(_less(tape, ends[1], arrays[0][k])))
 
         return [_Tests(_array(shape, finite))]
-    rule = _rule(tape, name, params)
     return [_Places(_array(shape, lambda k: rule(*(part[k] for part in arrays))))]
 
 

@@ -33,8 +33,12 @@ CALLS = {
 }
 """Operations that call a program on their operands, and the parameter that holds it."""
 
+BEST_RESPONSE = "best_response"
+"""The operation of `rivalry.proofs.arithmetic.best_responses`."""
+
 WORDS = {
-    "a search for the best of several numbers, such as best responses": "argmax argmin top_k sort",
+    "a search for the best of several numbers, such as best responses": "argmax argmin top_k sort "
+    + BEST_RESPONSE,
     "a loop that ends where a condition on choices holds": "while",
     "a function computed outside of JAX": "pure_callback io_callback ffi_call",
     "a function with a rule of its own": "pallas_call custom_vmap_call custom_lin linear_call",

@@ -19,6 +19,7 @@ from rivalry.core.oracles import forward
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Simplex
 from rivalry.core.tree import Tree, static
+from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.intervals import Interval, exp, log
 from rivalry.proofs.arithmetic.rules import ENDS
 from rivalry.proofs.spaces.simplices import InFractions
@@ -111,6 +112,7 @@ def at_profile(game: Playable, x: np.ndarray) -> tuple[Any, np.ndarray]:
     These are logarithms where they are the search coordinates and no amount is zero or the largest, and
     fractions on simplices; else the game and the profile are returned as they are.
     """
+    game = with_bounded_responses(game)
     space = game.space
     if isinstance(space, Simplex) and space.shape[1] <= MAX_SHARES and kernel_conversion(game) is None:
         transformed = InFractions(game)
@@ -134,6 +136,7 @@ def searched(game: Playable, within: tuple[float, float] | None) -> Any:
 
     It is in logarithms where bounds are known, and in fractions on simplices.
     """
+    game = with_bounded_responses(game)
     if isinstance(game.space, Simplex):
         if within is not None:
             raise ValueError("within: is for intervals; shares on a simplex are searched as a whole")

@@ -1,0 +1,166 @@
+"""Best responses of followers as one operation, with bounds, derivatives and values.
+
+A payoff that depends on how others respond contains ``y(z)``: every follower's choice is a best response to
+the numbers ``z`` and to the choices of the other followers. JAX traces it as one operation. Its derivatives
+follow from the followers' first-order conditions (implicit function theorem), its values from a search that
+narrows down, and its bounds from `rivalry.proofs.arithmetic.bounds_of_responses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rivalry.core.dispatch import oracle
+from rivalry.proofs.arithmetic.programs import BEST_RESPONSE, array_type
+from rivalry.runtime.jax import jax, jnp
+
+if TYPE_CHECKING:
+    from jax.extend.core import JaxprEqn, Primitive
+    from jaxtyping import Array
+
+
+POINTS, ZOOMS = 32, 8  # of the search for a value: steps of its grid, and how often it narrows down
+SETTLING = 40  # rounds of the search for values of several followers
+POLISHED_WITHIN = 1e-6  # of the range: a longer step of Newton's method leaves a kink
+
+
+@oracle()
+def with_bounded_responses(game: Any) -> Any:
+    """Return a game with the same payoffs, in which responses of followers have bounds.
+
+    Proofs are about this game. Generic: the game itself.
+    """
+    return game
+
+
+class FollowerPayoffs(NamedTuple):
+    """The payoffs ``[follower]`` of followers with one choice each, as a program of the operation."""
+
+    program: Any  # of the numbers before, and of their choices
+
+    def pay(self, *operands: Array) -> Array:
+        """Return payoffs at the operands of the operation, with choices in place of bounds."""
+        from jax.extend.core import jaxpr_as_fun
+
+        payoffs: Array = jaxpr_as_fun(self.program)(*operands)[0]
+        return payoffs
+
+    def slopes(self, *operands: Array) -> Array:
+        """Return the derivative ``[follower]`` of every payoff in the follower's own choice."""
+        *before, y = operands
+
+        def own_slope(k: int) -> Array:
+            unit = jnp.zeros(len(y)).at[k].set(1.0)
+            slope: Array = jax.jvp(lambda choices: self.pay(*before, choices)[k], (y,), (unit,))[1]
+            return slope
+
+        return jnp.stack([own_slope(k) for k in range(len(y))])
+
+
+def best_responses(pay: Callable[[Array, Array], Array], z: Array, low: Array, high: Array) -> Array:
+    """Return followers' choices between ``low`` and ``high`` that are best responses to ``z`` and each other.
+
+    ``pay(z, y)`` are payoffs ``[follower]`` at numbers ``z`` and choices ``y [follower]``. JAX may trace this
+    function; a parameter of the game that it traces counts as one of the numbers.
+    """
+    pure, captured = jax.closure_convert(pay, z, low)
+    program = jax.make_jaxpr(lambda numbers, z, y: pure(z, y, *numbers))(captured, z, low)
+    responses: Array = _operation().bind(*captured, z, low, high, program=program)
+    return responses
+
+
+@cache
+def _operation() -> Primitive:
+    from jax.extend.core import Primitive
+    from jax.interpreters import ad, batching, mlir
+
+    operation = Primitive(BEST_RESPONSE)
+    operation.def_impl(jax.jit(_search, static_argnames="program"))
+    operation.def_abstract_eval(lambda *operands, program: operands[-1])
+    ad.primitive_jvps[operation] = _derivative
+    batching.primitive_batchers[operation] = _batched
+    mlir.register_lowering(operation, mlir.lower_fun(_search, multiple_results=False))
+    return operation
+
+
+def _batched(operands: Sequence[Any], axes: Sequence[Any], program: Any) -> tuple[Any, int]:
+    """Return responses one after the other, since derivatives are those of the operation."""
+    has_rows = [axis is not None for axis in axes]
+    rows = [jnp.moveaxis(a, axis, 0) for a, axis in zip(operands, axes, strict=True) if axis is not None]
+
+    def respond(row: Sequence[Array]) -> Array:
+        parts = iter(row)
+        merged = [next(parts) if moves else a for a, moves in zip(operands, has_rows, strict=True)]
+        response: Array = _operation().bind(*merged, program=program)
+        return response
+
+    return jax.lax.map(respond, rows), 0
+
+
+def _derivative(primals: Sequence[Any], tangents: Sequence[Any], program: Any) -> tuple[Any, Any]:
+    """Return responses and their derivatives.
+
+    A follower between its bounds keeps a derivative of zero, another one stays at its bound.
+    """
+    *before, low, high = primals
+    zeros = [_as_array(tangent, primal) for tangent, primal in zip(tangents, primals, strict=True)]
+    *changes, low_change, high_change = zeros
+    y: Array = _operation().bind(*primals, program=program)
+    slopes = FollowerPayoffs(program).slopes
+    drift = jax.jvp(lambda *numbers: slopes(*numbers, y), tuple(before), tuple(changes))[1]
+    bend = jax.jacfwd(lambda choices: slopes(*before, choices))(y)
+    is_free = (y > low) & (y < high)
+    at_bound = jnp.where(y > low, high_change, low_change)
+    boundary_moves = jnp.where(is_free, 0.0, at_bound)
+    identity = jnp.eye(len(y))
+    matrix = jnp.where(is_free[:, None], jnp.where(is_free[None, :], bend, 0.0), identity)
+    right = jnp.where(is_free, -(drift + bend @ boundary_moves), boundary_moves)
+    move = right / matrix[0, 0] if len(y) == 1 else jnp.linalg.solve(matrix, right)
+    return y, move
+
+
+def _as_array(tangent: Any, primal: Any) -> Any:
+    from jax.interpreters import ad
+
+    return jnp.zeros_like(primal) if isinstance(tangent, ad.Zero) else tangent
+
+
+def _search(*operands: Any, program: Any) -> Any:
+    """Return responses in floating point, by a grid that narrows down around its best point."""
+    *before, low, high = operands
+    followers, count = FollowerPayoffs(program), len(low)
+    steps = jnp.arange(POINTS + 1) / POINTS
+
+    def pay(k: int, y: Array, choice: Array) -> Array:
+        payoff: Array = followers.pay(*before, y.at[k].set(choice))[k]
+        return payoff
+
+    def best(k: int, y: Array) -> Array:
+        begin, end, choice = low[k], high[k], y[k]
+        for _ in range(ZOOMS):
+            points = begin + (end - begin) * steps
+            payoffs = jax.vmap(partial(pay, k, y))(points)
+            choice = points[jnp.argmax(jnp.where(jnp.isnan(payoffs), -jnp.inf, payoffs))]
+            width = (end - begin) / POINTS
+            begin, end = jnp.maximum(choice - width, low[k]), jnp.minimum(choice + width, high[k])
+        derivative = jax.jacfwd(partial(pay, k, y))
+        at, bend = derivative(choice), jax.jacfwd(derivative)(choice)
+        step = jnp.where(bend < 0, -at / jnp.where(bend < 0, bend, 1.0), 0.0)
+        is_short = jnp.abs(step) <= POLISHED_WITHIN * (high[k] - low[k])
+        return jnp.clip(jnp.where(is_short, choice + step, choice), low[k], high[k])
+
+    def respond_in_turn(_: Any, y: Array) -> Array:
+        for k in range(count):
+            y = y.at[k].set(best(k, y))
+        return y
+
+    middle = low / 2 + high / 2
+    return jax.lax.fori_loop(0, 1 if count == 1 else SETTLING, respond_in_turn, middle)
+
+
+def search_program(equation: JaxprEqn) -> Any:
+    """Return the program that computes the values of the operation."""
+    types = [jax.ShapeDtypeStruct(array_type(a).shape, array_type(a).dtype) for a in equation.invars]
+    return jax.make_jaxpr(partial(_search, program=equation.params["program"]))(*types)
