@@ -29,7 +29,7 @@ BOUGHT = np.array([[5.0, 0.0], [0.0, 12.0], [-4.0, 2.0], [0.0, -40.0], [9.0, 0.0
 FLOW = np.array([100.0, 80.0])
 
 
-def _make(family: str, keys: Any) -> Any:
+def make(family: str, keys: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return getattr(rv.games, family)(**keys)
@@ -157,7 +157,7 @@ def _cases() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("family", "effect"), [*_cases()])
 def test_a_key_does_what_it_says(family: str, effect: Effect) -> None:
-    game, without = _make(family, effect.written), _make(family, effect.without)
+    game, without = make(family, effect.written), make(family, effect.without)
     profiles = _profiles(game, family)
     if effect.seen == "names":
         assert oracles.labels(game).actions == (tuple(effect.written["actions"]),) * 2
