@@ -383,7 +383,8 @@ def _is_everywhere(value: Any, default: object) -> bool:
     """True for a default, and for a list or an array of nothing else."""
     if isinstance(value, list | tuple):
         return all(_is_everywhere(entry, default) for entry in value)
-    return bool((value == default).all()) if _is_array(value) else value == default
+    equal: Any = value == default
+    return bool(equal.all() if _is_array(value) else equal)
 
 
 def convert(hint: Any, value: Any) -> Any:
