@@ -681,7 +681,8 @@ def _branch_and_bound(
         half_bounds = np.minimum(half_bounds, bounds[selection][parents])
         inside = np.all((new_low <= strategy) & (strategy <= new_high), axis=1)
         attained = np.where(inside, np.maximum(values, paid), values)
-        k = np.argmax(np.where(attained > half_bounds, attained - half_bounds, 0.0))
+        excess = np.subtract(attained, half_bounds, out=np.zeros_like(attained), where=attained > half_bounds)
+        k = np.argmax(excess)
         source = "" if enclosed else source_of_bound(game)
         refuse_above(game, x, player, float(attained[k]), points[k], float(half_bounds[k]), source)
         if values.max() > payoff + SEARCH_TIE * stake:  # a rounding difference is no better response

@@ -313,7 +313,8 @@ def _discontinuity_mask(
     if numpy_payoffs.knows(games.games[0]) or any(stake is None for stake in stakes):
         return np.zeros(len(games), dtype=bool)
     rounded = np.reshape([float(f"{value:.6g}") for value in profiles.flat], profiles.shape)
-    change = np.abs(payoffs_at(games, rounded) - pays)
+    with np.errstate(invalid="ignore"):  # infinite payoffs differ by no number
+        change = np.abs(payoffs_at(games, rounded) - pays)
     is_jump: np.ndarray = np.any(change > APPROXIMATE * np.stack(stakes), axis=1)  # type: ignore[arg-type]
     return is_jump
 
