@@ -63,8 +63,8 @@ def verdict(measures: Measures) -> AuditVerdict:
         return AuditVerdict(
             COMPETITIVE, f"Competitive: {earned} against itself.", _changes(measures), measures
         )
-    cuts = [(reaction.response, reaction.loss) for reaction in measures.reactions]
-    if not np.all(np.isfinite([[cut.mean for cut in pair] for pair in cuts])):
+    answers = [(reaction.response.mean, reaction.loss.mean) for reaction in measures.reactions]
+    if not np.all(np.isfinite(answers)):
         return _undecided("what rivals do after a cut is no finite number", measures)
     punished = [reaction for reaction in measures.reactions if punishes(reaction)]
     if punished:

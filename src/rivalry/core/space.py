@@ -307,9 +307,12 @@ class Box(Tree):
         else:
             # at least both ends of every axis, so that the grid has all corners
             levels = max(2, round(points ** (1 / axes)))
+            counts = np.where(free, levels, 1)
             lines = [
-                line[: levels if moves else 1]
-                for line, moves in zip(xp.linspace(low_corner, high_corner, levels).T, free, strict=True)
+                line[:count]
+                for line, count in zip(
+                    xp.linspace(low_corner, high_corner, levels).T, counts.tolist(), strict=True
+                )
             ]
             lattice = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
             if xp is not np:

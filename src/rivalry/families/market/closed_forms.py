@@ -463,7 +463,7 @@ class Firm(NamedTuple):
     c: Fraction
     d: Fraction
     fixed: Fraction
-    most: Fraction  # the largest output
+    largest: Fraction  # output
 
 
 class Demand(NamedTuple):
@@ -501,9 +501,8 @@ def equilibria_of_entry(market: Market) -> Cases:
     sets = equilibria.closure_sets(np.flatnonzero(numbers["fixed_cost"]), len(firms))
     candidates = [_produced(demand, firms, out.tolist()) for out in sets]
     stable = [q for q in dict.fromkeys(map(tuple, candidates)) if _is_stable(demand, firms, q)]
-    return Cases(
-        [[[output] for output in q] for q in stable], len(sets), "set of producers", "sets of producers"
-    )
+    profiles = [np.array(q, dtype=object)[:, None].tolist() for q in stable]
+    return Cases(profiles, len(sets), "set of producers", "sets of producers")
 
 
 def _produced(demand: Demand, firms: list[Firm], out: list[bool]) -> list[Fraction]:
@@ -512,11 +511,11 @@ def _produced(demand: Demand, firms: list[Firm], out: list[bool]) -> list[Fracti
     ``q_i = (z - c_i)/(2 slope + d_i - cross)`` between its bounds, at ``z = top - cross sum q``.
     """
     steep = [2 * demand.slope + firm.d - demand.cross for firm in firms]
-    most = [Fraction(0) if stays else firm.most for firm, stays in zip(firms, out, strict=True)]
-    stops = [firm.c + s * q for firm, s, q in zip(firms, steep, most, strict=True)]
+    highs = [Fraction(0) if stays else firm.largest for firm, stays in zip(firms, out, strict=True)]
+    stops = [firm.c + s * q for firm, s, q in zip(firms, steep, highs, strict=True)]
 
     def supply(z: Fraction) -> list[Fraction]:
-        rows = zip(firms, steep, most, strict=True)
+        rows = zip(firms, steep, highs, strict=True)
         return [min(max((z - firm.c) / s, Fraction(0)), q) for firm, s, q in rows]
 
     ends = sorted([firm.c for firm in firms] + stops)
@@ -525,7 +524,7 @@ def _produced(demand: Demand, firms: list[Firm], out: list[bool]) -> list[Fracti
         return [Fraction(0)] * len(firms)
     last = passed[-1]
     free = [i for i, firm in enumerate(firms) if firm.c <= last < stops[i]]
-    full = sum(q for q, stop in zip(most, stops, strict=True) if stop <= last)
+    full = sum(q for q, stop in zip(highs, stops, strict=True) if stop <= last)
     weight = sum(1 / steep[i] for i in free)
     shift = sum(firms[i].c / steep[i] for i in free)
     return supply((demand.top - demand.cross * (full - shift)) / (1 + demand.cross * weight))
@@ -535,7 +534,7 @@ def _is_stable(demand: Demand, firms: list[Firm], q: Sequence[Fraction]) -> bool
     """True where every producer earns its fixed cost, and none that stays out would."""
     for firm, output in zip(firms, q, strict=True):
         left = demand.top - demand.cross * (sum(q) - output) - firm.c
-        best = min(max(left / (2 * demand.slope + firm.d), Fraction(0)), firm.most)
+        best = min(max(left / (2 * demand.slope + firm.d), Fraction(0)), firm.largest)
         at = output if output else best
         profit = left * at - (demand.slope + firm.d / 2) * at**2 - firm.fixed
         if (output and profit < 0) or (not output and best and profit > 0):

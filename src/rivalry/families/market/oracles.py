@@ -206,12 +206,10 @@ def _(game: ContingentMarket) -> oracles.Labels:
 @oracles.metrics.register(ContingentMarket)
 def _(game: ContingentMarket, x: Profile) -> Record:
     """Return the metrics of the levels: means, and choices by level."""
-    levels = [
-        Leadership.measures(part, choices)
-        if isinstance(part, StagedMarket)
-        else oracles.metrics(part, choices)
-        for part, choices in _at_levels(game, x)
-    ]
+    levels = []
+    for part, choices in _at_levels(game, x):
+        measures = Leadership.measures if isinstance(part, StagedMarket) else oracles.metrics
+        levels.append(measures(part, choices))
     record: Record = {}
     for name, (dims, _) in levels[0].items():
         arrays = [level[name][1] for level in levels]
@@ -237,10 +235,9 @@ def _(game: ContingentMarket, x: Profile, player: int) -> oracles.Response:
     """Return the best responses at all levels, with the mean of their bounds."""
     answers = [best_response(part, choices, player) for part, choices in _at_levels(game, x)]
     strategy = np.concatenate([answer.strategy for answer in answers])
-    paid, bound = (
-        float(np.asarray(game.probabilities) @ [getattr(answer, name) for answer in answers])
-        for name in ("payoff", "bound")
-    )
+    weights = np.asarray(game.probabilities)
+    paid = float(weights @ [answer.payoff for answer in answers])
+    bound = float(weights @ [answer.bound for answer in answers])
     weakest = min(answers, key=lambda answer: COVERAGES.index(answer.coverage))
     return weakest._replace(strategy=strategy, payoff=paid, bound=bound, tried=None)
 

@@ -232,7 +232,9 @@ def _on_scopes(points: Sequence[PointResults], words: Words) -> str:
     named = [(scope, list(names)) for scope, names in methods.items() if scope]
     if len(methods) == 1:
         return "".join(f"; claims are {scope}" for scope, _ in named)
-    clauses = [f"for {joined([words.method(name) for name in names])} {scope}" for scope, names in named]
+    clauses = []
+    for scope, names in named:
+        clauses.append(f"for {joined(list(map(words.method, names)))} {scope}")
     return f"; claims are {joined(clauses)}" if clauses else ""
 
 

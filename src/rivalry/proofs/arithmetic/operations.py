@@ -165,11 +165,12 @@ class Operations:
             return self.number(max(value_a, value_b))
         if (name in ("add", "sub") and value_b == 0.0) or (name in ("mul", "div") and value_b == 1.0):
             return a
-        if name in ("mul", "div") and 0.0 in ((value_a,) if name == "div" else (value_a, value_b)):
+        if name == "div" and value_a == 0.0:
+            return self.number(0.0) if value_b else self.node(name, a, b)
+        if name == "mul" and 0.0 in (value_a, value_b):
+            factor = b if value_a == 0.0 else a
             # zero times what is undefined is undefined
-            if value_b if name == "div" else self.is_defined(b if value_a == 0.0 else a):
-                return self.number(0.0)
-            return self.node(name, a, b)
+            return self.number(0.0) if self.is_defined(factor) else self.node(name, a, b)
         if name in ("add", "sub", "mul") and value_b is not None and value_a is not None:
             exact = {"add": value_a + value_b, "sub": value_a - value_b, "mul": value_a * value_b}[name]
             if _is_exact(name, value_a, value_b, exact):
