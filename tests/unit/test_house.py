@@ -283,7 +283,7 @@ def test_imports_go_to_lower_layers_only() -> None:
 OF_PROOFS = {
     "certificates": "Interval bounding_box enclose equilibrium_near halves maximum_near middle_shares "
     "negative_definite over_rows payoff_range payoff_tangent",
-    "methods": "BATCH BoxSearch Coordinates GameOnRanges InFractions InLogs Interval ListedByCases "
+    "methods": "BATCH BoxSearch CaseAnalysis Coordinates GameOnRanges InFractions InLogs Interval "
     "MERGE_DISTANCE SeparateParts VERDICTS "
     "begin_on_ranges combined_list coordinates enclose equilibrium_bounds intervals list_of_boxes "
     "of_part on_ranges operations points_of profile_of profile_payoffs profiles_of record_of_cases "

@@ -243,14 +243,14 @@ class SeparateParts(NamedTuple):
     names: tuple[str, ...]
 
 
-class ListedByCases(NamedTuple):
+class CaseAnalysis(NamedTuple):
     """A game whose payoffs jump, and its equilibria in fractions."""
 
     game: Any
     cases: Cases
 
 
-def record_of_cases(world: ListedByCases) -> Record:
+def record_of_cases(world: CaseAnalysis) -> Record:
     """Return the list of a game by cases: complete, and exact up to the rounding of each choice."""
     exact, shape = world.cases.equilibria, world.game.space.shape
     profiles = np.reshape(np.array(exact, dtype=float), (len(exact), *shape))

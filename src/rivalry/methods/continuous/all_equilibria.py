@@ -25,7 +25,7 @@ from rivalry.core.results import Record
 from rivalry.methods.continuous.exact_patterns import exact_record, list_exactly, untried
 from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.proofs.box_list import (
-    ListedByCases,
+    CaseAnalysis,
     SeparateParts,
     combined_list,
     list_of_boxes,
@@ -165,7 +165,7 @@ class AllEquilibria(BaseLearner):
     def _searched(self, game: Game) -> Any:
         """The game in which boxes are searched, or the cases by which a game with jumps is listed."""
         if oracles.equilibria_by_cases.knows(game):
-            return ListedByCases(game, oracles.equilibria_by_cases(game))
+            return CaseAnalysis(game, oracles.equilibria_by_cases(game))
         return searched(game, self.within)
 
     def length(self, world: object) -> int:
@@ -194,7 +194,7 @@ class AllEquilibria(BaseLearner):
         return BoxSearch(self.max_boxes, self.within, self.first_order)
 
     def _begin(self, game: Any) -> Session:
-        if isinstance(game, ListedByCases):
+        if isinstance(game, CaseAnalysis):
             return {}
         shape = coordinates(game).start.shape
         session: Session = self.search.begin(game)
@@ -208,7 +208,7 @@ class AllEquilibria(BaseLearner):
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Run up to ``steps`` steps, as many as begin within a quarter of a second."""
         steps_taken, began = 0, perf_counter()
-        if isinstance(world, ListedByCases):
+        if isinstance(world, CaseAnalysis):
             return 0
         if isinstance(world, GameOnRanges):
             step = partial(search_on_ranges, world, session, self.search)
@@ -265,7 +265,7 @@ class AllEquilibria(BaseLearner):
         if isinstance(world, SeparateParts):
             parts = [self.read(game, of_part(session, t)) for t, game in enumerate(world.parts)]
             return self._with_chosen_profile(world.game, combined_list(world, parts))
-        if isinstance(world, ListedByCases):
+        if isinstance(world, CaseAnalysis):
             return self._with_chosen_profile(world.game, record_of_cases(world))
         return self._with_chosen_profile(
             world, exact_record(world, session, list_of_boxes(self.search, world, session))
