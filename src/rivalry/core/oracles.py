@@ -605,7 +605,7 @@ def discounting_channels(
 
 
 def claim_scope(game: Any) -> str:
-    """Return what a claim about one period leaves out; empty for a game that carries nothing further.
+    """Return the scope of a claim about one period; empty for a game that carries nothing further.
 
     It follows from `discounting_channels`, also for a wrapper of such a game.
     """
