@@ -118,7 +118,7 @@ PARAMETER = jnp.asarray(0.5)
 ROUNDS = {"training": 500, "evaluation": 200, "monitor_every": 0}
 
 ROWS: dict[str, Row] = {
-    "ActorCritic": Row(box(Firms()), lambda unit: methods.ActorCritic(updates=20), same=("mean_profile",)),
+    "ActorCritic": Row(box(Firms()), lambda unit: methods.ActorCritic(updates=20), same=("profile",)),
     "AllEquilibria": Row(box(Firms()), lambda unit: methods.AllEquilibria(), same=("equilibria",)),
     "BestResponse": Row(finite(DILEMMA), lambda unit: methods.BestResponse(), START, ("profile",)),
     "Branches": Row(
@@ -154,7 +154,7 @@ ROWS: dict[str, Row] = {
         why_common=MONEY,
     ),
     "Directional": Row(
-        box(Firms()), lambda unit: methods.Directional(runs=2, periods=2000), same=("mean_profile",)
+        box(Firms()), lambda unit: methods.Directional(runs=2, periods=2000), same=("profile",)
     ),
     "DoubleOracle": Row(box(Firms()), lambda unit: methods.DoubleOracle(), same=("mean_profile",)),
     "EnvironmentQLearning": Row(
