@@ -282,13 +282,14 @@ def test_imports_go_to_lower_layers_only() -> None:
 # Names of `rivalry.proofs` that other packages use; families use only the last rows.
 OF_PROOFS = {
     "certificates": "Interval bounding_box enclose equilibrium_near halves maximum_near middle_shares "
-    "negative_definite over_rows payoff_range payoff_tangent",
+    "negative_definite over_rows payoff_range payoff_tangent with_bounded_responses",
     "methods": "BATCH BoxSearch CaseAnalysis Coordinates GameOnRanges InFractions InLogs Interval "
     "MERGE_DISTANCE SeparateParts VERDICTS "
     "begin_on_ranges combined_list coordinates enclose equilibrium_bounds intervals list_of_boxes "
     "of_part on_ranges operations points_of profile_of profile_payoffs profiles_of record_of_cases "
     "record_on_ranges search_on_ranges searched shifted",
     "solving": "Document RangesProof SmoothProof VERSION write",
+    "transforms": "best_responses bounds_of_responses with_bounded_responses",
     "families": "BoundsOfEquilibria Interval amounts enclose equilibrium_bounds slopes_in_logs "
     "slopes_in_shares terms_in_fractions",
 }
