@@ -223,7 +223,12 @@ def oracle_not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 def payoff_beliefs(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """What each player believes to get, what it gets, and the technology that each expects."""
     game = game_of(inputs)
-    found = _measured(game, _profile(game, inputs))
+    profile = _profile(game, inputs)
+    found = _measured(game, profile)
+    if "believed" not in found:  # beliefs without a difference are none: all players know the race
+        known = np.asarray(game.payoffs(profile)).tolist()
+        stocks = {f"believed_{name}": [found[name]] * game.players for name in ("A", "B")}
+        found |= {"believed": known, "realised": known} | stocks
     paths = zip(found["believed_A"], found["believed_B"], strict=True)
     return {
         "U_believed": found["believed"],
