@@ -578,8 +578,12 @@ class Solution:
         rows = {"status": f"{self.status} after {count_text(self.steps, 'step')}", **self._rows()}
         if lines := self._equilibria():
             rows["equilibria"] = "; ".join(line.strip() for line in lines)
-        parts = [html_table("Solution", rows), *map(html, self._printed_tables())]
-        return f"<div>{''.join(parts)}</div>"
+        tables = self._printed_tables()
+        has_profile = bool(tables) and (tables[0].noun, tables[0].title) == ("players", "")
+        profile = tables.pop(0) if has_profile else Table([], "players")
+        texts = [[entry.text for entry in row] for row in cells(profile)]
+        parts = [html_table("Solution", rows, profile.columns, texts), *map(html, tables)]
+        return parts[0] if len(parts) == 1 else f"<div>{''.join(parts)}</div>"
 
     def _printed_tables(self) -> list[Table]:
         """Return the tables that are printed below the claim; lists of equilibria have lines of their own."""
