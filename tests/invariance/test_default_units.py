@@ -16,7 +16,6 @@ import pytest
 import rivalry as rv
 from rivalry import methods
 from rivalry.economies.learning.city_simulation import CitySimulation
-from rivalry.economies.learning.q_learning import PopulationQLearning
 from rivalry.families.extensive import Decision, Extensive
 from rivalry.families.lq import lq
 from rivalry.methods import METHODS
@@ -228,12 +227,6 @@ ROWS: dict[str, Row] = {
     "PopulationNewton": Row(
         roads, lambda unit: methods.PopulationNewton(), [[0.3, 0.3, 0.4]], ("profile",), TYPE
     ),
-    "PopulationQLearning": Row(
-        karma,
-        lambda unit: PopulationQLearning(**ROUNDS, epoch=100, compare=False),
-        same=("policy",),
-        why_common=TYPE,
-    ),
     "PureEquilibria": Row(finite(DILEMMA), lambda unit: methods.PureEquilibria(), same=("equilibria",)),
     "QLearning": Row(finite(DILEMMA), lambda unit: methods.QLearning(epochs=500, trials=3), same=("policy",)),
     "QuantalResponse": Row(
@@ -280,7 +273,10 @@ ROWS: dict[str, Row] = {
 }
 WITHOUT: Mapping[str, str] = {
     "BayesianDesign": "an optional library proposes designs",
-    "CityQLearning": "its inverse temperature is per unit of reward, as in the thesis that it follows",
+    **dict.fromkeys(
+        ("CityQLearning", "PopulationQLearning"),
+        "the inverse temperature is per unit of reward, as in the thesis that they follow",
+    ),
     **dict.fromkeys(("DQN", "PPO", "SAC"), "an optional library learns from draws"),
 }
 FAILING: Mapping[str, str] = {}

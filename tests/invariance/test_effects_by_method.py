@@ -63,12 +63,12 @@ def faults(family: str, name: str, effect: Effect, kind: Any) -> list[str]:
 FAMILIES = [family for family in EFFECTS if family not in DRAWN]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "family"),
     [
-        pytest.param("ClosedForm", marks=pytest.mark.slow),
-        pytest.param("BestResponse", marks=pytest.mark.nightly),
+        *(pytest.param("ClosedForm", family, marks=pytest.mark.slow) for family in FAMILIES),
+        # rows of other families take minutes each
+        *(pytest.param("BestResponse", family, marks=pytest.mark.nightly) for family in ("market", "matrix")),
     ],
 )
 def test_no_word_of_an_exact_method_is_wrong(kind: str, family: str) -> None:

@@ -58,8 +58,9 @@ def bounds(case: Case, player: int, cells: int = MAX_ENCLOSED_BOXES) -> Bounds:
     begin = own or deviations.unproved_response(GameAtProfile(game, x), player, 201)
     stake = stake_at(game, x, player, begin).unit
     found: Any = begin._replace(rounding="floating point", bound=np.inf)
-    search = deviations._outward(game, put(np.asarray(x)), player, found, stake, cells)
-    (found,) = deviations._side_by_side(game, put(np.asarray(x)), {player: search}, enclosed=True)
+    at = GameAtProfile(game, put(np.asarray(x)))
+    search = deviations._outward(at, player, found, stake, cells)
+    (found,) = deviations._side_by_side(game, at.x, {player: search}, enclosed=True)
     known = own is not None and np.isfinite(own.bound)
     return Bounds(
         own.bound if own is not None and known else np.nan,

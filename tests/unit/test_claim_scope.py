@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +9,6 @@ import pytest
 import rivalry as rv
 from rivalry.core.oracles import claim_scope, discounting_channels
 from rivalry.core.results import Certificate
-from rivalry.lab.answer.claims import _on_scopes
-from rivalry.lab.study.words import Words
 from rivalry.methods import (
     BestResponse,
     ClosedForm,
@@ -91,7 +88,6 @@ def test_claims_about_populations_say_whether_other_equilibria_are_known(kind: t
     if kind is PopulationEquilibria:
         words = KNOWN.format(len(solution.data.equilibria) - 1)
     assert solution.certificate.scope == words
-    assert solution.data.claim_scope.item() == words
     assert f"{solution.claim}, {words}" in repr(solution)
 
 
@@ -101,8 +97,3 @@ def test_a_policy_that_is_no_equilibrium_has_no_others_beside_it() -> None:
     solution = rv.solve(game, Evaluate(), [[1.0, 0.0, 0.0]])
     assert solution.claim == "not an equilibrium"
     assert solution.certificate.scope == ""
-
-
-def test_sentences_on_populations_say_that_others_were_not_searched() -> None:
-    points = [SimpleNamespace(scope=NOT_SEARCHED, algorithm="newton")]
-    assert _on_scopes(points, Words({})) == f"; claims are {NOT_SEARCHED}"  # type: ignore[arg-type]

@@ -498,7 +498,7 @@ class Solution:
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
-        """What the method is for, as tables of words: the profile first, if there is one.
+        """Tables of what the method is for, the profile first if there is one.
 
         Each has ``columns`` and ``rows``, whose entries have a text and a number. `to_dataframe` has them in
         full.
@@ -521,7 +521,7 @@ class Solution:
         Examples
         --------
         >>> import rivalry as rv
-        >>> rv.solve(rv.games.market()).to_dataframe().payoff.round(6).tolist()
+        >>> rv.solve(rv.games.market(), rv.methods.ClosedForm()).to_dataframe().payoff.round(6).tolist()
         [900.0, 900.0]
         """
         selected = self._table(list(self._tables(numbers=True)), table)

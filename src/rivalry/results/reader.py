@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +24,7 @@ FEW = 6  # players that have a column each in print
 SUM = 1e-6  # of probabilities, away from 1
 
 
+@runtime_checkable
 class Names(Protocol):
     """Names in words; those of a study are `rivalry.lab.study.words.Words`."""
 

@@ -10,6 +10,7 @@ has any of these tables:
 ``PLOTS``           a `PlotEntry` by name
 ``DEFAULTS``        what a report shows of a family where a study names nothing: `FamilyDefaults`
 ``STUDIES``         files of studies by name, ``package:file`` without ``.toml``
+``TABLES``          functions of tables of results, by the variable that begins each: see `rivalry.results`
 ``REPORT_SECTIONS`` tables of a report: functions of the dataset that return a `ReportSection` or None
 ``LABELS``          capital letters that studies use as labels, with what they mean, for a report
 ``ENVIRONMENTS``    environments of agents, by the name of the type of their kernels' arrays

@@ -350,7 +350,6 @@ def _certified_population(
             record_of_profile |= proof.record()
     if proof is not None and proof.claim not in CLAIMS[:2]:  # an equilibrium, at least nearly
         proof = proof._replace(scope=_beside_others(record))
-        record_of_profile["claim_scope"] = ((), np.asarray(proof.scope))
     full_record = record | record_of_profile
     plots = partial(record_of_plot, game, full_record)
     return Solution(full_record, proof or NO_CERTIFICATE, names_of(game), plots, game)

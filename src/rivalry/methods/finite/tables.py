@@ -20,7 +20,7 @@ def commitment(reader: Reader) -> Table | None:
         return None
     row = reader.strategies("commitment", profile, reader.array("action_name")) | reader.payoffs(pays)
     row |= _bounds(reader, "payoff of the leader")
-    return Table([row], "commitments", "commitment, with proved payoff", shows=("commitment",), claimed="all")
+    return Table([row], "commitments", "commitment, with proved bounds", shows=("commitment",), claimed="all")
 
 
 def game_value(reader: Reader) -> Table | None:
@@ -35,7 +35,7 @@ def game_value(reader: Reader) -> Table | None:
     values = reader.array("game_values")
     if values is not None:  # payoffs with a sum other than 0: the second player's value is not the opposite
         row["value for the second player"] = reader.number(float(values[1]))
-    return Table([row], "values", "value of the game, proved", claimed="all")
+    return Table([row], "values", "value of the game, with proved bounds", claimed="all")
 
 
 def _bounds(reader: Reader, name: str) -> Row:
