@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from tests.duel import judge, referee
 from tests.duel.formulas import placed
 from tests.invariance.effects import EFFECTS, FORMULAS, Effect
 from tests.invariance.test_effects import DRAWN, make
+
+STEPS = 20
 
 TURNING = ("market-rationing-0", "market-rationing-1", "market-choice-1")
 """Prices that go round and round: every step of best responses takes seconds."""
@@ -36,7 +39,7 @@ def payoff(family: str, effect: Effect, game: Any) -> Any:
 
 
 def faults(family: str, name: str, effect: Effect, kind: Any) -> list[str]:
-    """Wrong words of a method on a game, and refusals that are not one line."""
+    """Wrong words and entries of a method on a game, and refusals that are not one line."""
     game = make(family, effect.written)
     if not fits(kind, game):
         return []
@@ -45,19 +48,29 @@ def faults(family: str, name: str, effect: Effect, kind: Any) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         solved = judge.tried(
-            lambda: rv.solve(game, kind(), max_steps=20, max_seconds=judge.SECONDS, path=False), what, duel
+            lambda: rv.solve(game, kind(), max_steps=STEPS, max_seconds=judge.SECONDS, path=False), what, duel
         )
-        if solved is None or "profile" not in solved.data or solved.certificate is None:
+        if solved is None:
             return duel.lines()
         arena = referee.arena(game, payoff(family, effect, game))
-        x = np.asarray(solved.profile.values, dtype=float).reshape(-1, *arena.low.shape)[0]
-        pays = np.array([referee.at(arena, x, player)[0] for player in range(len(x))])
-        paid = np.asarray(solved.payoff.values, dtype=float).reshape(-1, len(x))[0]
-        if not np.allclose(paid, pays, rtol=1e-7, atol=1e-9):
-            duel.faults.append(judge.Fault("payoffs", f"{what}: {paid}, by the formula {pays}"))
         rng = np.random.default_rng(0)
-        judge.judged(game, arena, x, solved.certificate, rng, duel, what)
+        if "complete" in solved.data and "equilibria" in solved.data:
+            rests = referee.isolated if arena.simplex else partial(referee.rest_points, rng=rng)
+            judge.listed(game, arena, solved.data, lambda: rests(arena), rng, duel)
+        if "profile" in solved.data and solved.certificate is not None:
+            _profile_judged(game, arena, solved, rng, duel, what)
     return duel.lines()
+
+
+def _profile_judged(
+    game: Any, arena: referee.Arena, solved: Any, rng: np.random.Generator, duel: judge.Duel, what: str
+) -> None:
+    x = np.asarray(solved.profile.values, dtype=float).reshape(-1, *arena.low.shape)[0]
+    pays = np.array([referee.at(arena, x, player)[0] for player in range(len(x))])
+    paid = np.asarray(solved.payoff.values, dtype=float).reshape(-1, len(x))[0]
+    if not np.allclose(paid, pays, rtol=1e-7, atol=1e-9):
+        duel.faults.append(judge.Fault("payoffs", f"{what}: {paid}, by the formula {pays}"))
+    judge.judged(game, arena, x, solved.certificate, rng, duel, what)
 
 
 FAMILIES = [family for family in EFFECTS if family not in DRAWN]
