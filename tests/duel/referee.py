@@ -212,7 +212,20 @@ def gains(
         here = float(at(one, x, player)[0])
         _, most = best(one, x, player, rng, None if extra is None else extra[player][None])
         found[player], sizes[player] = max(most - here, 0.0), max(abs(most), abs(here))
+        if one.simplex:  # payoffs of mixed strategies are differences of payoffs at corners
+            sizes[player] = max(sizes[player], _size_at_corners(one, player, rng))
     return found, ROUNDING * sizes
+
+
+def _size_at_corners(one: Arena, player: int, rng: np.random.Generator) -> float:
+    """Return the largest payoff, in absolute terms, at 16 profiles of corners."""
+    corners = np.eye(one.low.shape[1])
+    largest = 0.0
+    for _ in range(16):
+        x = np.stack([corners[rng.choice(np.flatnonzero(entries))] for entries in one.entries])
+        payoff = float(at(one, x, player)[0])
+        largest = max(largest, abs(payoff) if np.isfinite(payoff) else 0.0)
+    return largest
 
 
 def settle(one: Arena, start: np.ndarray, rng: np.random.Generator, rounds: int = 25) -> np.ndarray | None:

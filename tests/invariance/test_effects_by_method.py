@@ -57,7 +57,7 @@ def faults(family: str, name: str, effect: Effect, kind: Any) -> list[str]:
         if "complete" in solved.data and "equilibria" in solved.data:
             rests = referee.isolated if arena.simplex else partial(referee.rest_points, rng=rng)
             judge.listed(game, arena, solved.data, lambda: rests(arena), rng, duel)
-        if "profile" in solved.data and solved.certificate is not None:
+        if "payoff" in solved.data and solved.certificate is not None:
             _profile_judged(game, arena, solved, rng, duel, what)
     return duel.lines()
 
@@ -88,3 +88,32 @@ def test_no_word_of_an_exact_method_is_wrong(kind: str, family: str) -> None:
     rows = [row for row in ROWS if row[0] == family and row[1] not in TURNING]
     lines = [faults(*row, getattr(rv.methods, kind)) for row in rows]
     assert [line for found in lines for line in found] == []
+
+
+LISTS = ("FiniteEquilibria", "MixedEquilibria", "PureEquilibria")
+ITERATED = ("Extragradient", "GradientAscent", "GradientFlow", "Newton")
+LEARNERS = ("FictitiousPlay", "Hedge", "LinearProgramme", "RegretMatching", "SoftmaxPolicyGradient")
+PARTS = 24
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [*LISTS, *LEARNERS])
+def test_no_word_or_entry_on_tables_is_wrong(kind: str) -> None:
+    rows = [row for row in ROWS if row[0] == "matrix"]
+    assert [line for row in rows for line in faults(*row, getattr(rv.methods, kind))] == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_list_is_wrong(part: int) -> None:
+    """Lists of games on boxes take seconds to a minute each."""
+    rows = [row for row in ROWS if row[0] not in DRAWN and row[1] not in TURNING]
+    assert [line for row in rows[part::PARTS] for line in faults(*row, rv.methods.AllEquilibria)] == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", ITERATED)
+def test_no_word_of_an_iterated_method_is_wrong(kind: str) -> None:
+    rows = [row for row in ROWS if row[0] not in DRAWN and row[1] not in TURNING]
+    part = ITERATED.index(kind)
+    assert [line for row in rows[part::PARTS] for line in faults(*row, getattr(rv.methods, kind))] == []
