@@ -239,3 +239,31 @@ def test_repr() -> None:
         "Influencer game of 3 players on the simplex of 3 corners: "
         "kernel Dirichlet, alpha [1 2.5 0.7], resource 5.7 at 5 points"
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("corners", "at", "nodes", "error", "apart"), [(3, 0.51, 24, 3e-4, 2e-4), (4, 0.3825, 16, 2e-3, 3e-3)]
+)
+def test_usual_points_miss_a_symmetric_threshold_by_what_the_textbook_says(
+    corners: int, at: float, nodes: int, error: float, apart: float
+) -> None:
+    ends = {}
+    for name, points in {
+        "usual": {},
+        "fine": {"resource_points": {"kind": "continuous", "nodes": nodes}},
+    }.items():
+        game = rv.games.influencer(
+            players=3, space="simplex", corners=corners, kernel="dirichlet_mode", **points
+        )
+        scan = rv.methods.Thresholds(
+            "reach", low=0.95 * at, high=1.05 * at, points=21, position=[1 / corners] * corners
+        )
+        data = rv.solve(game, scan).data
+        eigenvalues = np.sort(data.scan_eigenvalues_real.values, axis=1)
+        falling = [row for row in eigenvalues.T if row[0] > 0 > row[-1]]
+        roots = [np.interp(0.0, -row, data.scan_parameter.values) for row in falling]
+        ends[name] = (min(roots), max(roots))
+    assert ends["fine"][1] / ends["fine"][0] - 1 < 1e-4
+    assert abs(ends["usual"][1] / ends["fine"][1] - 1) < error
+    assert ends["usual"][1] / ends["usual"][0] - 1 < apart
