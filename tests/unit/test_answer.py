@@ -433,12 +433,12 @@ def test_a_table_has_results_although_they_are_the_same_everywhere() -> None:
 
 def test_quantities_are_those_of_the_study_else_of_plots_expectations_and_the_family() -> None:
     about = study(
-        expect=[{"quantity": "period"}, {"quantity": "payoff"}, {"quantity": "absent"}],
+        expect=[{"quantity": "cycle_period"}, {"quantity": "payoff"}, {"quantity": "absent"}],
         plots=["paths", {"kind": "scenario", "quantities": ["turnout"]}],
     )
-    data = swept([result(threshold=0.2, turnout=0.5, period=3.0, steps=12)])
-    assert quantities(about, data) == ["turnout", "period", "threshold"]
-    assert quantities(about | {"answer": {"quantities": ["period"]}}, data) == ["period"]
+    data = swept([result(threshold=0.2, turnout=0.5, cycle_period=3.0, steps=12)])
+    assert quantities(about, data) == ["turnout", "cycle_period", "threshold"]
+    assert quantities(about | {"answer": {"quantities": ["cycle_period"]}}, data) == ["cycle_period"]
 
 
 def test_unfinished_points_have_no_row() -> None:

@@ -31,7 +31,7 @@ def test_a_stable_point_is_refined_and_its_spectrum_reported() -> None:
     np.testing.assert_allclose(end.measures["eigenvalues_real"][1], [-1.0, -1.0], atol=1e-12)
     np.testing.assert_allclose(end.measures["eigenvalues_imag"][1], [2.0, -2.0], atol=1e-12)
     assert float(end.measures["max_imag_eigenvalue"][1]) == pytest.approx(2.0)
-    assert np.isnan(end.measures["period"][1])
+    assert np.isnan(end.measures["cycle_period"][1])
 
 
 @pytest.mark.slow
@@ -67,7 +67,7 @@ def test_a_cycle_through_an_unstable_point_is_classified_as_a_cycle() -> None:
     passing = end_state.analyse(game, column(1e-5, 0.0), KEY)
     resting = end_state.analyse(game, column(0.0, 0.0), KEY)
     assert (passing.end_state, resting.end_state) == ("cycle", "unstable_point")
-    assert passing.measures["period"][1] == pytest.approx(2 * np.pi / 3, rel=1e-6)
+    assert passing.measures["cycle_period"][1] == pytest.approx(2 * np.pi / 3, rel=1e-6)
     np.testing.assert_allclose(resting.measures["eigenvalues_real"][1], 0.25)
 
 
@@ -201,3 +201,13 @@ def test_an_axis_without_effect_is_not_free() -> None:
     assert end.end_state == "stable_point"
     np.testing.assert_allclose(end.profile, [[0.5, 0.3], [0.5, 0.7]], atol=1e-12)
     np.testing.assert_allclose(end.measures["eigenvalues_real"][1], [-2.0, -2.0, np.nan, np.nan])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["Newton", "GradientFlow"])
+def test_where_a_method_ends_has_room_beside_games_of_several_periods(kind: str) -> None:
+    game = rv.games.race(horizon=2)
+    with pytest.warns(UserWarning, match="not converged"):
+        data = rv.solve(game, getattr(rv.methods, kind)(), max_steps=3).data
+    assert data.cycle_period.ndim == 0
+    assert data.sizes["period"] == 2

@@ -674,7 +674,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "payoff_vertices": (PAYOFF, "vertices of the set of subgame-perfect payoffs, counter-clockwise"),
     "performance": (ONE, "performance that the inputs produce"),
     "performance_input": ("input", "input to performance"),
-    "period": ("", "period of the cycle, in steps or in the time of the dynamic"),
+    "cycle_period": ("", "period of the cycle, in steps or in the time of the dynamic"),
     "player": ("", "player, by the name that the game gives it"),
     "player_lambda": (
         "1 / payoff",

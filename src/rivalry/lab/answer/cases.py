@@ -22,7 +22,7 @@ VERDICTS = {True: "Yes", False: "No", None: "Not decided"}
 CASES = 7  # most cases that a sentence without a sweep lists
 _NUMBERED = re.compile(r"\w+ \d+")
 LEFT_OUT = "Leaving out points that are not equilibria"
-OF_DYNAMICS = ("end_state", "basin_count", "period")  # of what dynamics do, in equilibrium or not
+OF_DYNAMICS = ("end_state", "basin_count", "cycle_period")  # of what dynamics do, in equilibrium or not
 DRAWS = ("allocation",)  # keys that number random draws of the game
 
 

@@ -60,8 +60,8 @@ def analyse(
     """Return the end state at ``profile`` [player axis], where a dynamic stopped; the key is consumed.
 
     Metrics: ``eigenvalues_real`` and ``eigenvalues_imag`` (eigenvalue), largest real part first, NaN where
-    bounds leave fewer directions; ``max_real_eigenvalue``, ``max_imag_eigenvalue``; ``period`` in units of
-    flow time and ``cycle_low``, ``cycle_high`` (player, axis), NaN where there is no cycle.
+    bounds leave fewer directions; ``max_real_eigenvalue``, ``max_imag_eigenvalue``; ``cycle_period`` in units
+    of flow time and ``cycle_low``, ``cycle_high`` (player, axis), NaN where there is no cycle.
 
     With ``cycles``, for a dynamic that follows ``motion``, a profile not at rest is tested for a cycle. With
     ``departs``, coincident players at an unstable point are moved apart by a millionth of the width: the
@@ -334,7 +334,7 @@ def _spectrum(entries: int, values: np.ndarray) -> Record:
 def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = None) -> Record:
     undefined = np.full(shape, np.nan)
     return _spectrum(shape[0] * shape[1], values) | {
-        "period": ((), np.asarray(cycle.period if cycle else np.nan)),
+        "cycle_period": ((), np.asarray(cycle.period if cycle else np.nan)),
         "cycle_low": (("player", "axis"), cycle.low if cycle else undefined),
         "cycle_high": (("player", "axis"), cycle.high if cycle else undefined),
     }
