@@ -17,7 +17,6 @@ from rivalry.core.files import read_bytes, write
 from rivalry.core.results import Certificate
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
-from rivalry.lab.answer.estimates import VISIBLE
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.answer.points import REPEATED
 from rivalry.lab.answer.two_keys import TwoWayTable
@@ -31,6 +30,7 @@ from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.living.figure import Figure, plain
 from rivalry.living.freeze import freeze
 from rivalry.living.runs import figures_of_run, place_in_words, reference_figure, sweep_figure
+from rivalry.results.comparison import VISIBLE
 from rivalry.text.display import attributes_of, typeset
 from rivalry.text.statistics import format_interval, half_width
 from rivalry.web.explore import proved

@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.lab.answer.estimates import VISIBLE, differ, difference_in_words, is_nearly_zero, paired_margin
+from rivalry.lab.answer.estimates import is_nearly_zero
 from rivalry.lab.answer.grammar import joined
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM as NOT_AN_EQUILIBRIUM
 from rivalry.lab.study.words import Words
 from rivalry.plots.select import departure
+from rivalry.results.comparison import VISIBLE, differ, difference_in_words, paired_margin
 from rivalry.results.table import Estimate
 from rivalry.text.statistics import half_width
 

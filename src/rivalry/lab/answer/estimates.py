@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SESSIONS = ("session", "run")  # dimensions of independent runs of one cell
 ENTRIES = 4  # values of the longest quantity that is printed
-VISIBLE = 5e-5  # smaller relative differences are not seen in four digits
 SMALL = 1e-3  # smaller numbers, relative to the other end of a change, say no more than 0 does
 EQUAL = 1e-9  # of the largest: numbers that differ less are one
 
@@ -182,51 +181,7 @@ def counted(words: Mapping[str, int]) -> str:
     return rows[0][0] if len(rows) == 1 else ", ".join(f"{n} {word}" for word, n in rows)
 
 
-def differ(a: Estimate, b: Estimate) -> bool:
-    """True for two numbers that differ: the 95 % interval of their difference excludes 0.
-
-    The numbers are independent unless both are means over the same draws, which are compared in pairs.
-    Numbers that are printed alike do not differ; nor does a number whose noise is unknown.
-
-    >>> differ(Estimate("", 1.0, 0.9, 1.1), Estimate("", 1.3, 1.1, 1.5))
-    True
-    >>> differ(Estimate("", 1.0, 0.8, 1.2), Estimate("", 1.2, 1.0, 1.4))
-    False
-    """
-    low, high = (a, b) if a.mean <= b.mean else (b, a)
-    margin = paired_margin(low, high)
-    if margin is None:
-        margin = np.hypot(high.mean - high.low, low.high - low.mean)  # NaN where a noise is unknown
-    visible = max(abs(low.mean), abs(high.mean)) * VISIBLE
-    return bool(high.mean - low.mean > margin and high.mean - low.mean > visible)
-
-
-def paired_margin(a: Estimate, b: Estimate) -> float | None:
-    """Return half the width of the 95 % interval of the mean difference; None without the same draws."""
-    draws_a, draws_b = a.draws, b.draws
-    if draws_a is None or draws_b is None or draws_a.noun != draws_b.noun or len(draws_a.values) < 2:
-        return None
-    if not np.array_equal(draws_a.labels, draws_b.labels):
-        return None
-    return float(half_width(draws_b.values - draws_a.values))
-
-
 def is_nearly_zero(a: Estimate, b: Estimate) -> bool:
     """True for a number so small beside the other that the change is the other number."""
     low, high = sorted([abs(a.mean), abs(b.mean)])
     return low <= SMALL * high
-
-
-def same_draws(pairs: Sequence[tuple[Estimate, Estimate]]) -> str:
-    """Return in which same draws numbers are compared; empty where some have draws of their own."""
-    if not pairs or any(paired_margin(*pair) is None for pair in pairs):
-        return ""
-    return f"in the same {draws.noun}" if (draws := pairs[0][0].draws) else ""
-
-
-def difference_in_words(a: Estimate, b: Estimate) -> str:
-    """Return by how much two numbers differ, with its interval and in which same draws."""
-    margin = paired_margin(a, b)
-    half = float(np.hypot(a.high - a.mean, b.high - b.mean)) if margin is None else margin
-    draws = same_draws([(a, b)]) if half else ""
-    return format_interval(abs(a.mean - b.mean), half) + f" {draws}" * bool(draws)

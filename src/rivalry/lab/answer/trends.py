@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -28,17 +28,20 @@ from rivalry.lab.answer.cases import (
 )
 from rivalry.lab.answer.claims import claim_courses
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, direction, is_single
-from rivalry.lab.answer.estimates import (
-    differ,
-    difference_in_words,
-    is_nearly_zero,
-    paired_margin,
-    same_draws,
-)
+from rivalry.lab.answer.estimates import is_nearly_zero
 from rivalry.lab.answer.grammar import capitalised, clauses, joined
 from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.study.words import CONTROLS, ROLES, Words, asks_in
+from rivalry.results.comparison import (
+    Case,
+    Ranking,
+    differ,
+    difference_in_words,
+    paired_margin,
+    rank,
+    same_draws,
+)
 from rivalry.results.table import Estimate
 
 MOST = 2  # sentences on quantities
@@ -318,33 +321,23 @@ def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words
 
     Values of profiles that are no equilibria are compared with none.
     """
-    if any(row.is_at_end for _, series in cases for row in series):
+    competitors = [(label, series) for label, series in cases if not series[0].refuted]
+    by_place: list[Case] = [{row.at: row.estimate for row in series} for _, series in competitors]
+    is_common = len({tuple(case) for case in by_place}) == 1 or subject.left_out
+    if any(row.is_at_end for _, series in cases for row in series) or len(competitors) < 2 or not is_common:
         return ""
-    competitors = [
-        (label, {row.at: row.estimate for row in series}) for label, series in cases if not series[0].refuted
-    ]
-    if len({tuple(estimates) for _, estimates in competitors}) > 1 and not subject.left_out:
+    ranking = rank(by_place)
+    if not ranking.is_clear or len(ranking.best) > 1:
         return ""
-    for label, estimates in competitors:
-        pairs_by_case = [
-            [(estimates[at], other_estimates[at]) for at in estimates.keys() & other_estimates.keys()]
-            for _, other_estimates in competitors
-            if other_estimates is not estimates
-        ]
-        above = [
-            estimate.mean > two.mean and differ(estimate, two)
-            for pairs in pairs_by_case
-            for estimate, two in pairs
-        ]
-        equal = [estimate.text == two.text for pairs in pairs_by_case for estimate, two in pairs]
-        if all(pairs_by_case) and any(above) and all(map(max, above, equal)):
-            ties = ", or as high as another," * any(equal)
-            draws = same_draws([pair for pairs in pairs_by_case for pair in pairs])
-            draws = f", compared {draws}" * bool(draws)
-            qualifier = "of the other cases, " * (len(competitors) < len(cases))
-            where = "the same" if subject.left_out else "every"
-            return f"; {qualifier}at {where} {words.key(subject.key)} it is highest{ties} for {label}{draws}"
-    return ""
+    top = by_place[ranking.best[0]]
+    pairs = [(top[at], case[at]) for case in by_place if case is not top for at in top if at in case]
+    ties = ", or as high as another," * any(a.text == b.text for a, b in pairs)
+    draws = same_draws(pairs)
+    draws = f", compared {draws}" * bool(draws)
+    qualifier = "of the other cases, " * (len(competitors) < len(cases))
+    where = "the same" if subject.left_out else "every"
+    label = competitors[ranking.best[0]][0]
+    return f"; {qualifier}at {where} {words.key(subject.key)} it is highest{ties} for {label}{draws}"
 
 
 def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str]:
@@ -360,8 +353,11 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     if any(len(row) > 1 or not np.isfinite(row[0].estimate.mean) for _, row in rows):
         if len(rows) > CASES:
             return []
-        if asks == "which" and (winner := _best_for_all(rows, better)):
-            case, lead = rows[winner - 1]
+        by_entry: list[Case] = [dict(enumerate(value.estimate for value in row)) for _, row in rows]
+        ranking = rank(by_entry, better, crossed=True)
+        case, lead = rows[ranking.best[0]]
+        is_valid = not any(value.refuted or value.is_at_end for value in lead)
+        if asks == "which" and is_valid and ranking.is_clear and len(ranking.best) == 1:
             ranked = clauses([f"{_entry_values(row)} for {name}" for name, row in rows if name != case])
             return [
                 f"The {quantity}{at} is {better[:-2]}est for {case}, {_entry_values(lead)}; it is {ranked}."
@@ -383,9 +379,9 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         return [f"The {quantity}{at} is {joined(texts)}{remainder}; for {joined(at_end)} {NO_OPTIMUM}."]
     noise = _noise_of(pairs, words)
     by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
-    if asks == "which" and not noise and not by_value[0][1].refuted:
-        start = f"The {quantity}{at} is {better[:-2]}est for"
-        return [_winner(start, by_value, better == "higher")]
+    ranking = rank([{0: value.estimate} for _, value in by_value], better)
+    if asks == "which" and not noise and ranking.worse and not by_value[0][1].refuted:
+        return [_winner(f"The {quantity}{at} is {better[:-2]}est for", by_value, ranking, better)]
     if len(pairs) > CASES:
         (top, highest), (bottom, fewest) = by_value[0], by_value[-1]
         ends = f"from {highest.text} for {top} to {fewest.text} for {bottom}"
@@ -411,74 +407,40 @@ def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
     return f"in {len(yes)} of {len(pairs)} cases{whom}"
 
 
-def _best_for_all(rows: Sequence[tuple[str, Sequence[Value]]], better: str) -> int:
-    """Return the number, from 1, of the case of which every entry is better than all of others; 0 of none."""
-    sign = 1 if better == "higher" else -1
-    for k, (_, values) in enumerate(rows, start=1):
-        other_estimates = [
-            value.estimate for j, (_, row) in enumerate(rows, start=1) if j != k for value in row
-        ]
-        pairs = [(value.estimate, estimate) for value in values for estimate in other_estimates]
-        leads = all(
-            sign * estimate.mean > sign * other_estimate.mean and differ(estimate, other_estimate)
-            for estimate, other_estimate in pairs
-        )
-        if pairs and leads and not any(value.refuted or value.is_at_end for value in values):
-            return k
-    return 0
-
-
 def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str, of: str = "for") -> str:
     """Return the numbers of two cases and by how much they differ, where they do."""
     (name_a, before), (name_b, after) = pairs
     plain = f"{start} is {joined([f'{before.text} {of} {name_a}', f'{after.text} {of} {name_b}'])}"
+    by = difference_in_words(before.estimate, after.estimate)
+    is_paired = paired_margin(before.estimate, after.estimate) is not None
     if not differ(before.estimate, after.estimate):
-        return f"{plain}{difference(before.estimate, after.estimate)}."
+        is_exact = all(value.estimate.low == value.estimate.high for _, value in pairs)
+        insignificant = f"; the difference{f', {by},' * is_paired} is not significant"
+        return f"{plain}{insignificant * (not is_exact)}."
     comparative = "higher" if after.estimate.mean > before.estimate.mean else "lower"
     visible = asks == "how much" and not is_nearly_zero(before.estimate, after.estimate)
-    if visible or paired_margin(before.estimate, after.estimate) is not None:
-        by = difference_in_words(before.estimate, after.estimate)
+    if visible or is_paired:
         return (
             f"{start} is {after.text} {of} {name_b}, {comparative} by {by} than {before.text} {of} {name_a}."
         )
     return f"{plain}."
 
 
-def _winner(start: str, ordered: Sequence[tuple[str, Value]], down: bool) -> str:
-    """Return the first of ordered cases, by how much it leads, and which are not significantly worse."""
-    (label, top), trailing = ordered[0], list(ordered[1:])
-    equal = [
-        name
-        for name, value in trailing
-        if value.text == top.text and not differ(value.estimate, top.estimate)
-    ]
-    trailing = [(name, value) for name, value in trailing if name not in equal]
-    near = [(name, value) for name, value in trailing if not differ(value.estimate, top.estimate)]
-    trailing = [(name, value) for name, value in trailing if (name, value) not in near]
-    sentence = f"{start} {joined([label, *equal])}, {top.text}"
-    comparative = ("higher", "lower")[not down]
-    if near:
-        texts = [f"{value.text} for {name}" for name, value in near[:CASES]]
-        sentence += f", but not significantly {comparative} than {joined(texts)}"
-    elif trailing:
-        (second, value), trailing = trailing[0], trailing[1:]
-        sentence += f", {difference_in_words(top.estimate, value.estimate)} {('more', 'less')[not down]} than"
-        sentence += f" for {second}, {value.text}"
-    if trailing and len(ordered) <= CASES:
-        sentence += "; then " + joined([f"{value.text} for {name}" for name, value in trailing])
-    elif trailing:
-        label, value = trailing[-1]
-        sentence += f"; {('lowest', 'highest')[not down]} of {len(ordered)}, {value.text}, for {label}"
+def _winner(start: str, ordered: Sequence[tuple[str, Value]], ranking: Ranking, better: str) -> str:
+    """Return the best cases with their numbers, by how much they lead, and how the others follow."""
+    best, unclear, worse = ([ordered[k] for k in group] for group in ranking)
+    (_, top), (second, value) = best[0], worse[0]
+    labels = joined([label for label, _ in (*best, *unclear)])
+    if unclear:
+        texts = joined([top.text, *(unclear_value.text for _, unclear_value in unclear)])
+        sentence = f"{start} {labels}, which cannot be told apart: {texts}"
+    else:
+        by = difference_in_words(top.estimate, value.estimate)
+        sentence = f"{start} {labels}, {top.text}, {by} {('less', 'more')[better == 'higher']} than"
+        sentence, worse = f"{sentence} for {second}, {value.text}", worse[1:]
+    if worse and len(ordered) <= CASES:
+        sentence += "; then " + joined([f"{value.text} for {name}" for name, value in worse])
     return f"{sentence}."
-
-
-def difference(a: Estimate, b: Estimate) -> str:
-    """Clause that two numbers do not differ, with their difference in the same draws if they have some."""
-    if a.low == a.high and b.low == b.high:
-        return ""  # the same number
-    paired = paired_margin(a, b) is not None
-    by = f", {difference_in_words(a, b)}," * paired
-    return f"; the difference{by} is not significant"
 
 
 def _noise_of(pairs: Sequence[tuple[str, Value]], words: Words) -> str:
@@ -492,32 +454,23 @@ def _noise_of(pairs: Sequence[tuple[str, Value]], words: Words) -> str:
     return f"; {words.single_runs}"
 
 
-def _unclear(ordered: Sequence[tuple[str, Estimate]]) -> str:
+def _unclear(cases: Sequence[tuple[str, Estimate]]) -> str:
     """Return between which cases no difference is significant."""
-    pairs = list(combinations(range(len(ordered)), 2))
-    insignificant = {
-        (i, j)
-        for i, j in pairs
-        # of equal numbers without noise nothing is unclear
-        if not differ(ordered[i][1], ordered[j][1])
-        and any(ordered[k][1].low != ordered[k][1].high for k in (i, j))
-    }
-    if len(insignificant) == len(pairs):
+    pairs = list(combinations(cases, 2))
+    unclear: list[tuple[str, str]] = []
+    for (label, estimate), (second, value) in pairs:
+        is_exact = estimate.low == estimate.high and value.low == value.high
+        if not is_exact and not differ(estimate, value):
+            unclear.append((label, second))
+    if not unclear:
+        return ""
+    if len(unclear) == len(pairs):
         return "; the differences are not significant"
-    groups: list[range] = []
-    for i in range(len(ordered)):
-        j = i
-        while j + 1 < len(ordered) and all((k, j + 1) in insignificant for k in range(i, j + 1)):
-            j += 1
-        if j > i and not (groups and groups[-1][-1] >= j):
-            groups.append(range(i, j + 1))
-    grouped_pairs = {pair for group in groups for pair in combinations(group, 2)}
-    texts = [
-        joined([ordered[k][0] for k in group]) for group in [*groups, *sorted(insignificant - grouped_pairs)]
-    ]
-    if len(texts) > 1 or any("," in label for label, _ in ordered):
-        return f"; {len(insignificant)} of {len(pairs)} differences are not significant" * bool(insignificant)
-    return f"; not significantly different are {'; and '.join(texts)}" if texts else ""
+    labels = list(dict.fromkeys(chain.from_iterable(unclear)))
+    is_group = len(unclear) == len(labels) * (len(labels) - 1) // 2
+    if is_group and not any("," in label for label, _ in cases):
+        return f"; not significantly different are {joined(labels)}"
+    return f"; {len(unclear)} of {len(pairs)} differences are not significant"
 
 
 def _controls(

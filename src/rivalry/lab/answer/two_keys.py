@@ -27,11 +27,12 @@ from rivalry.lab.answer.cases import (
     trend_of,
 )
 from rivalry.lab.answer.courses import Value, course, is_single, turns
-from rivalry.lab.answer.estimates import counted, differ
+from rivalry.lab.answer.estimates import counted
 from rivalry.lab.answer.grammar import capitalised, joined
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.study.words import Words
+from rivalry.results.comparison import rank
 from rivalry.results.table import Estimate
 from rivalry.schema.construction import is_number
 
@@ -372,9 +373,9 @@ def _largest_change(cases: Sequence[Case], second: str, words: Words) -> str:
     """Return the place of the largest change; empty unless it exceeds all others, beyond intervals."""
     if len({(case.series[0].at, case.series[-1].at) for case in cases}) > 1:
         return ""  # changes over different ranges are not compared
-    top, *trailing = sorted(cases, key=lambda case: -case.effect.mean)
+    top = max(cases, key=lambda case: case.effect.mean)
     start, end = (row.estimate for row in (top.series[0], top.series[-1]))
-    if not all(differ(case.effect, top.effect) for case in trailing):
+    if not rank([{0: case.effect} for case in cases]).is_clear:
         return ""
     return f", most (from {start.text} to {end.text}) {words.at(second, top.value)}"
 

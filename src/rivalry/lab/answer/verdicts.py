@@ -21,12 +21,13 @@ from rivalry.lab.answer.cases import (
 )
 from rivalry.lab.answer.claims import claim_courses, format_points, on_claims, on_lists
 from rivalry.lab.answer.courses import turns, with_article
-from rivalry.lab.answer.estimates import EQUAL, VISIBLE, difference_in_words, paired_margin
+from rivalry.lab.answer.estimates import EQUAL
 from rivalry.lab.answer.grammar import joined, lowered
 from rivalry.lab.answer.points import PointResults, reference_quantity, tested
 from rivalry.lab.answer.trends import course_sentence
 from rivalry.lab.study.names import is_benchmark
 from rivalry.lab.study.words import ROLES, Words
+from rivalry.results.comparison import VISIBLE, difference_in_words, paired_margin
 from rivalry.results.table import Estimate
 
 ONE_BY_ONE = 3  # most rows whose numbers a verdict lists
