@@ -13,7 +13,10 @@ import rivalry as rv
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods.design.rule_choices import choice_record, choices_of, grid_of
 from rivalry.methods.design.rule_design import RuleDesign, objective_value, run_players, stream_of
+from rivalry.methods.design.tables import chosen_rule
 from rivalry.methods.populations.logit_equilibrium import solve_in_stages
+from rivalry.results.reader import Reader
+from rivalry.text.statistics import half_width
 
 TINY: dict[str, Any] = {"max_karma": 2, "mean_karma": 1.0, "agents": 8}
 NEWTON = {"kind": "newton", "beta": 5.0}
@@ -67,7 +70,8 @@ def test_grid_search_matches_brute_force() -> None:
     assert np.allclose(data.regret.values, each[best].data.regret.values, atol=1e-9)
     assert found.claim == each[best].claim == "not an equilibrium"
     assert float(data.efficiency) == pytest.approx(float(data.chosen_objective), abs=1e-12)
-    assert np.isnan(data.trial_objective_low.values).all()  # one run has no confidence interval
+    assert np.array_equal(data.trial_objective_low, data.trial_objective_mean)  # nothing is drawn
+    assert "default_trial" not in data
 
 
 @pytest.mark.nightly
@@ -117,6 +121,63 @@ def test_inconsistent_rules_are_reported_as_refused() -> None:
     assert found.trial_remark.values[1] == "mean_karma: 3 must be in [0, max_karma = 2]"
     assert found.parameters.values.tolist() == [[2, 1], [2, 3], [4, 1], [4, 3]]
     assert np.isnan(found.trial_objective.values[1]).all()
+
+
+# words
+
+
+def chosen(values: np.ndarray, default: int = 0, exact: bool = False) -> tuple[str, str]:
+    """Words on the trials of a rule, and on the objective of the chosen one."""
+    count, mean = len(values), values.mean(axis=1)
+    half = np.zeros(count) if exact else half_width(values.T)
+    arrays = {
+        "trial_objective": values,
+        "trial_objective_mean": mean,
+        "trial_objective_low": mean - half,
+        "trial_objective_high": mean + half,
+        "trial_status": np.full(count, "completed"),
+        "chosen": np.asarray(np.argmax(mean)),
+        "default_trial": np.asarray(default),
+    }
+    found = chosen_rule(Reader(arrays), "toll 2")
+    assert found is not None
+    return found[0].text, found[1].text
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rule_inside_the_noise_is_not_called_best(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    common = draw.normal(0.0, 5.0, 3)
+    values = common + draw.normal(0.0, 1.0, (2, 3)) * [[1.0], [1.0]]
+    values[1] = values[0] + [0.9, -1.0, 0.4]  # t = .17 with two degrees of freedom
+    rule, objective = chosen(values)
+    assert rule.startswith("not decided: no rule can be told from another in 3 runs of each")
+    assert rule.endswith("from the game as it is by 0.1 ± 2.4 in the same seeds, which is not significant")
+    assert "±" in objective
+    values[1] = values[0] + [0.9, 1.0, 1.1]  # t = 17
+    assert chosen(values)[0] == "toll 2; it differs from the game as it is by 1.00 ± 0.25 in the same seeds"
+    values = np.concatenate([values, values[1:] - [0.9, -1.0, 0.4], values[1:] - 9.0])
+    assert chosen(values)[0].startswith(
+        "toll 2, which cannot be told from 1 of 3 others in 3 runs of each; it"
+    )
+
+
+def test_a_rule_of_single_runs_is_best_only_where_nothing_is_drawn() -> None:
+    values = np.array([[1.0], [2.0]])
+    rule, objective = chosen(values)
+    assert rule.startswith("not decided: of single runs, whose differences may be noise, the best is that of")
+    assert objective == "2"
+    assert chosen(values, exact=True) == ("toll 2; it differs from the game as it is by 1", "2")
+    assert chosen(values, default=1, exact=True) == ("toll 2", "2")
+
+
+@pytest.mark.slow
+def test_the_game_as_it_is_is_known_among_the_trials() -> None:
+    game = rv.games.karma(**TINY | {"payment": "PBS", "mean_karma": 1.5})
+    found = design(game, choices={"payment": ["PBP", "PBS"], **KBAR}, response_method=COIN, seeds=2).data
+    trial = int(found.default_trial)
+    assert found.parameter_label.values[trial].tolist() == ["PBS", "1.5"]
+    assert "default_trial" not in design(game, choices={"mean_karma": [0.5]}, response_method=COIN).data
 
 
 # random numbers

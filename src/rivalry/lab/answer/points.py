@@ -29,6 +29,8 @@ from rivalry.lab.answer.grammar import clauses, joined
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
+from rivalry.methods.design.tables import chosen_rule
+from rivalry.results.reader import Reader
 from rivalry.results.table import Estimate, number_in_words
 from rivalry.runtime.imports import pause_collection
 from rivalry.text.display import ranges_lines
@@ -244,8 +246,10 @@ class PointResults:
             )
             for name, pair in pairs.items()
         }
-        if self.rule_words and "chosen_rule" in estimates_by_name:
-            estimates_by_name["chosen_rule"] = (Estimate(self.rule_words),)
+        if self.rule_words:
+            names = ("chosen_rule", "chosen_objective")
+            replaced = zip(names, self._rule or (Estimate(self.rule_words),), strict=False)
+            estimates_by_name |= {name: (row,) for name, row in replaced if name in estimates_by_name}
         for name, row in estimates_by_name.items():
             labels = [f"{name} = {estimate.text}" for estimate in row]  # numbers that are labels, as of types
             if any(map(self.words.is_named, labels)):
@@ -403,13 +407,19 @@ class PointResults:
             parts.append(f"{self.words.key(str(names[k]))} {text}")
         return ", ".join(parts)
 
+    @cached_property
+    def _rule(self) -> tuple[Estimate, Estimate] | None:
+        """The rule that a search chose, as far as it can be told from others, and its objective."""
+        reader = Reader({name: values[0] for name, values in self._own.items()})
+        return chosen_rule(reader, self.rule_words)
+
     def _chosen_number(self, choice: int) -> str:
         return number_in_words(float(self._own["chosen_parameters"][0][choice]))
 
     @cached_property
     def bound_of_search(self) -> str:
         """The design variables whose best value is an end of those tried, in words."""
-        if "chosen_bound" not in self._own:
+        if "chosen_bound" not in self._own or (self._rule and self._rule[0].text.startswith("not decided")):
             return ""
         names, ends, values = (
             self._own[name] for name in ("choice_name", "chosen_bound", "chosen_parameters")
@@ -857,6 +867,8 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
                 "chosen_bound",
                 "chosen_parameters",
                 "chosen_label",
+                *("chosen", "trial_status", "default_trial"),
+                *("trial_objective", "trial_objective_mean", "trial_objective_low", "trial_objective_high"),
                 "parameters",
                 *("newton_steps", "exchangeable"),
             ),

@@ -33,7 +33,7 @@ from rivalry.methods.populations.newton import ENOUGH, PopulationNewton
 from rivalry.methods.q_learning.exploration import Table
 from rivalry.population import record_of, uniform
 from rivalry.population.oracles import mean_field_refusal, refuse_mean_field
-from rivalry.schema.construction import recipe_of, variant
+from rivalry.schema.construction import is_number, parts_of, recipe_of, variant
 from rivalry.schema.registry import load, near
 from rivalry.text.statistics import half_width
 
@@ -87,7 +87,8 @@ class RuleDesign(BaseLearner):
     The record holds ``choice_name`` (choice), ``parameters`` (trial, choice), for words their position in the
     list, ``parameter_label``; ``trial_objective`` and ``trial_exploitability``, relative to payoffs, the mean
     over agents (trial, seed); ``trial_objective_mean``, ``trial_objective_low``, ``.._high``, a 95 % interval
-    over seeds; ``trial_status``, the worst of its runs, ``refused`` where the game cannot be built, for the
+    over seeds (of Newton's method the number itself); ``default_trial``, the one with the game as it is, if
+    any; ``trial_status``, the worst of its runs, ``refused`` where the game cannot be built, for the
     reason in ``trial_remark``. The trial with the best mean is ``chosen``, with ``chosen_rule`` in words,
     ``chosen_parameters``, ``chosen_label``, ``chosen_objective``, and ``chosen_bound`` (choice) where the
     value is an end of the numbers tried, beyond which the game has others. A run of Newton's method that did
@@ -215,7 +216,9 @@ class RuleDesign(BaseLearner):
         trials = -(-int(session["done"][0]) // self._seeds(world))
         objective, status = session["objective"][:trials], session["status"][:trials]
         mean = objective.mean(axis=1)
-        half = half_width(objective.T)
+        # nothing is drawn by Newton's method: one run has no noise
+        is_exact = isinstance(world.method, PopulationNewton)
+        half = np.where(np.isnan(mean), np.nan, 0.0) if is_exact else half_width(objective.T)
         record = choice_record(world.choices, session["codes"][:trials]) | {
             "trial_objective": (("trial", "seed"), objective.copy()),
             "trial_objective_mean": (("trial",), mean),
@@ -225,6 +228,9 @@ class RuleDesign(BaseLearner):
             "trial_status": (("trial",), np.asarray([STATUSES[k] for k in status.max(axis=1)], dtype="U15")),
             "trial_remark": (("trial",), session["remark"][:trials].copy()),
         }
+        default = _default_codes(world)
+        if (same := np.flatnonzero((session["codes"][:trials] == default).all(axis=1))).size:
+            record["default_trial"] = ((), np.asarray(same[0]))
         over, optimum = int(session["done"][0]) >= self.length(world), self._optimum(session)
         if optimum < 0:
             return record | {"status": ((), np.asarray("not found" if over else "iteration limit"))}
@@ -300,6 +306,24 @@ class RuleDesign(BaseLearner):
         mean = session["objective"].mean(axis=1) * (1.0 if self.maximise else -1.0)
         complete = np.isfinite(mean) & (session["status"].max(axis=1) < CHOOSABLE)
         return int(np.argmax(np.where(complete, mean, -np.inf))) if complete.any() else -1
+
+
+def _default_codes(world: RuleProblem) -> np.ndarray:
+    """Codes ``[choice]`` of the game as it is, NaN where its value is none of a list."""
+    recipe = recipe_of(world.game)
+    codes = np.full(len(world.choices), np.nan)
+    for k, choice in enumerate(world.choices):
+        value: Any = recipe and recipe.given
+        for part in parts_of(choice.name):
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):  # a default that the game fills in
+                value = None
+        if is_number(value) and not choice.values:
+            codes[k] = value
+        elif not hasattr(value, "shape") and value in choice.values:
+            codes[k] = choice.values.index(value)
+    return codes
 
 
 def _bounds(world: RuleProblem, codes: np.ndarray) -> list[str]:

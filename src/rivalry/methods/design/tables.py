@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from rivalry.results.comparison import Ranking, difference_in_words, rank
 from rivalry.results.reader import Reader
-from rivalry.results.table import Estimate, Row, Table, exactly
+from rivalry.results.table import UNKNOWN, Draws, Estimate, Row, Table, exactly
 from rivalry.text.statistics import format_interval
 
 CHOSEN = "chosen"
+SAME, DEFAULT = "cannot be told from the best", "the game as it is"
+FINISHED = ("converged", "completed", "iteration limit")  # statuses of trials that may be chosen
 
 
 def trials(reader: Reader) -> Table | None:
@@ -33,22 +36,77 @@ def trials(reader: Reader) -> Table | None:
 
 def rule_trials(reader: Reader) -> Table | None:
     """Return the trials of a design by learners or simulation: choices, objective with its interval."""
-    mean, low, high = (reader.array(f"trial_objective_{name}") for name in ("mean", "low", "high"))
-    remarks, optimum = reader.array("trial_remark"), reader.array("chosen")
-    if mean is None:
+    if reader.array("trial_objective") is None:
         return None
+    remarks, objectives, ranking = reader.array("trial_remark"), _objectives(reader), _ranking(reader)
+    default = reader.array("default_trial")
     rows: list[Row] = []
     for k in _trials_made(reader):
-        objective = reader.number(float(mean[k]))
-        if low is not None and high is not None and high[k] > low[k]:
-            half = float(high[k] - low[k]) / 2
-            text = format_interval(float(mean[k]), half)
-            objective = Estimate(text, objective.mean, float(low[k]), float(high[k]))
-        row = _choices(reader, k) | {"objective": objective}
+        row = _choices(reader, k)
+        if k in objectives:
+            row["objective"] = objectives[k]
         if remarks is not None and remarks[k]:
             row["remark"] = Estimate(str(remarks[k]))
-        rows.append(row | _mark(k, optimum))
+        marks = [SAME] * (k in ranking.unclear) + [DEFAULT] * (default is not None and k == int(default))
+        row |= {CHOSEN: Estimate(", ".join(marks))} if marks else {}
+        rows.append(row | _mark(k, reader.array("chosen")))
     return Table(rows, "trials", "trials", beside=True)
+
+
+def _objectives(reader: Reader) -> dict[int, Estimate]:
+    """Estimates of the objective by trial, over the same seeds, of the trials that have one."""
+    values, names = reader.array("trial_objective"), ("mean", "low", "high")
+    means, lows, highs = (reader.array(f"trial_objective_{name}") for name in names)
+    if values is None or means is None:
+        return {}
+    objectives: dict[int, Estimate] = {}
+    for k in np.flatnonzero(np.isfinite(means)):
+        estimate = reader.number(float(means[k]))._replace(low=UNKNOWN, high=UNKNOWN)
+        if lows is not None and highs is not None and np.isfinite(highs[k]):
+            text = format_interval(float(means[k]), float(highs[k] - lows[k]) / 2)
+            estimate = Estimate(text, estimate.mean, float(lows[k]), float(highs[k]))
+        seeds = np.arange(values.shape[1])
+        objectives[int(k)] = estimate._replace(draws=Draws("seeds", seeds, values[k]))
+    return objectives
+
+
+def _ranking(reader: Reader) -> Ranking:
+    """The trials as they may be chosen, from the best on."""
+    objectives, optimum = _objectives(reader), reader.array("chosen")
+    if optimum is None or int(optimum) not in objectives:
+        return Ranking([], [], [])
+    statuses = reader.array("trial_status")
+    trials = [k for k in objectives if statuses is None or statuses[k] in FINISHED]
+    chosen = objectives[int(optimum)]
+    is_lowest = any(objectives[k].mean > chosen.mean for k in trials)
+    ranking = rank([{0: objectives[k]} for k in trials], ("higher", "lower")[is_lowest])
+    return Ranking(*([trials[k] for k in group] for group in ranking))
+
+
+def chosen_rule(reader: Reader, rule: str) -> tuple[Estimate, Estimate] | None:
+    """Return a rule that a design chose with what cannot be told from it, and its objective."""
+    ranking, objectives = _ranking(reader), _objectives(reader)
+    if not ranking.best:
+        return None
+    chosen = objectives[ranking.best[0]]
+    default = reader.array("default_trial")
+    rivals, others = len(ranking.unclear), len(ranking.unclear) + len(ranking.worse)
+    seeds = "" if chosen.draws is None else f" in {len(chosen.draws.values)} runs of each"
+    if np.isnan(chosen.low):
+        text = f"not decided: of single runs, whose differences may be noise, the best is that of {rule}"
+    elif rivals and not ranking.worse:
+        text = f"not decided: no rule can be told from another{seeds}; the best mean is that of {rule}"
+    else:
+        text = f"{rule}, which cannot be told from {rivals} of {others} others{seeds}" if rivals else rule
+    if (
+        default is not None
+        and int(default) in {*ranking.unclear, *ranking.worse}
+        and not np.isnan(chosen.low)
+    ):
+        by = difference_in_words(chosen, objectives[int(default)])
+        doubt = ", which is not significant" * (int(default) in ranking.unclear)
+        text += f"; it differs from the game as it is by {by}{doubt}"
+    return Estimate(text), chosen._replace(draws=None)
 
 
 def _trials_made(reader: Reader) -> np.ndarray:
