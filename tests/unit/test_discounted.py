@@ -98,3 +98,45 @@ def test_a_karma_game_is_solved_and_told_per_period() -> None:
     values = Answer(study("karma"), swept("gamma", [0.0, 0.5], found)).points
     first, second = (one.quantities["payoff_per_period"][0].mean for one in values)
     assert first == pytest.approx(second, rel=1e-9)
+
+
+@pytest.mark.parametrize(("family", "quantity"), [("karma", "efficiency"), ("city", "reward_fairness")])
+def test_gains_are_per_period_beside_quantities_per_period(family: str, quantity: str) -> None:
+    """A gain of 42 at a discount factor of .99 is .42 in every period."""
+    record: Record = {
+        "status": ((), np.asarray("converged")),
+        quantity: ((), np.asarray(-1.2)),
+        "claim": ((), np.asarray("not an equilibrium")),
+        "regret": (("player",), np.array([42.0])),
+        "bound": (("player",), np.array([42.0])),
+        "tolerance": (("player",), np.array([1e-6])),
+        "coverage": ((), np.asarray("exact")),
+    }
+    data = collect([({"algorithm": "one"}, record)], {"algorithm": ["one"]})
+    about = study(family, gamma=0.99) | {"answer": {"quantities": [quantity]}}
+    assert "could gain 0.42 per period" in told(about, data)
+    # beside sums, gains are sums
+    sums = collect(
+        [({"algorithm": "one"}, record | {"payoff": (("player",), np.array([-120.0]))})],
+        {"algorithm": ["one"]},
+    )
+    assert "could gain 42 and" in told(about | {"answer": {"quantities": ["payoff"]}}, sums)
+
+
+def test_gains_at_different_discount_factors_are_compared_per_period() -> None:
+    """42 at a factor of .99 is .42 per period, and 4.2 at .5 is 2.1: the larger one."""
+    rows: list[tuple[dict[str, Any], Record]] = []
+    for factor, gain in ((0.5, 4.2), (0.99, 42.0)):
+        record: Record = {
+            "status": ((), np.asarray("converged")),
+            "efficiency": ((), np.asarray(-factor)),
+            "claim": ((), np.asarray("not an equilibrium")),
+            "regret": (("player",), np.array([gain])),
+            "bound": (("player",), np.array([gain])),
+            "tolerance": (("player",), np.array([1e-6])),
+            "coverage": ((), np.asarray("exact")),
+        }
+        rows.append(({"gamma": factor, "algorithm": "one"}, record))
+    data = collect(rows, {"gamma": [0.5, 0.99], "algorithm": ["one"]})
+    text = told(study("karma") | {"answer": {"quantities": ["efficiency"]}}, data)
+    assert "2.1 per period (discount factor 0.5)" in text

@@ -280,7 +280,9 @@ def _at_every(rows: Sequence[PointResults], words: Words, key: str) -> str:
     if rows[0].claim != "not an equilibrium":
         return f"{_clause(rows[0].claim, rows, words)} at every {key}"
     largest = max(_largest(point, player)[0] for point in rows for player in range(point.regret.shape[1]))
-    return f"it is no equilibrium at any {key} (gains of up to {number_in_words(largest)})"
+    return (
+        f"it is no equilibrium at any {key} (gains of up to {number_in_words(largest)}{rows[0].per_period})"
+    )
 
 
 def _largest_gain(rows: Sequence[PointResults]) -> tuple[float, int, int, PointResults, bool]:
@@ -300,7 +302,8 @@ def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
         largest, _, player, point, equal = _largest_gain(rows)
         subject = _deviator(point, player, equal=equal)
         unequal = not equal and any(gains.sum() > 1 for point in rows for gains in point.refuting)
-        amount = f"{'up to ' * (len(rows) > 1)}{number_in_words(largest)}{', others less' * unequal}"
+        amount = f"{'up to ' * (len(rows) > 1)}{number_in_words(largest)}{point.per_period}"
+        amount += ", others less" * unequal
         return f"{subject} could gain {amount}"
     if claim == "no deviation found":
         return "no profitable deviation was found by a search"
@@ -343,7 +346,7 @@ def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResu
         owner = "" if point.regret.shape[1] == 1 else f", of {_player_name(point, player)}"
         where = _bracketed_point(point, words, is_compared) * (len(equivalent) > 1)
         gain_clause = f"the largest gain, a distance from Nash equilibrium, is {number_in_words(largest)}"
-        parts.append(f"{clause}; {gain_clause}{owner}{where}")
+        parts.append(f"{clause}; {gain_clause}{point.per_period}{owner}{where}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}"
 
@@ -366,7 +369,7 @@ def _at_most(rows: Sequence[PointResults]) -> str:
     """Return the largest bound of equilibria, rounded up, and how near an exact one is proved."""
     bounds = np.concatenate([point.bound.ravel() for point in rows])
     largest = float(np.max(bounds[np.isfinite(bounds)], initial=0.0))
-    clause = _no_gain(rows, radius_in_words(largest)) if largest > 0 else _no_gain(rows)
+    clause = _no_gain(rows, radius_in_words(largest) + rows[0].per_period) if largest > 0 else _no_gain(rows)
     if rows and not any(np.isnan(point.radius) for point in rows):
         radius = radius_in_words(max(point.radius for point in rows))
         clause += f", and an exact equilibrium is proved within {radius}"
@@ -410,7 +413,7 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
     could, estimate = "could gain", "by an estimate, " * point.estimated
     single = len(rows) == 1 and point.results == 1
     small = _small(point, player, result)
-    amount = f"{number_in_words(largest)}{small}"
+    amount = f"{number_in_words(largest)}{point.per_period}{small}"
     at = _bracketed_point(point, words, is_compared) * (len(rows) > 1)
     joint = " and" if single else ";"
     if in_sessions := bool(point.sessions):
@@ -498,7 +501,7 @@ def _small(point: PointResults, player: int, result: int) -> str:
     """Return the reason for which a small gain counts; empty for other gains."""
     if point.payoff is None or point.payoff.shape != point.regret.shape:
         return ""
-    columns = (point.regret, point.bound, point.at_stake, point.payoff)
+    columns = (point.regret, point.bound, point.at_stake, point.judged("payoff"))
     words = small_gain_in_words(*(float(rows[result, player]) for rows in columns))
     return f" ({words})" if words else ""
 

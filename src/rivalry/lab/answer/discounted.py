@@ -21,20 +21,30 @@ SUMS = ("payoff", "exploitability", "payoff_regularised")
 HORIZONS = {"karma": np.inf, "city": np.inf, "lq": np.inf, "race": 1}
 """Periods of the families whose payoffs are discounted sums, if a game states no ``horizon``."""
 PER_PERIOD = "_per_period"  # what the name of a quantity gains
+PERIODS = "discounted_periods"
+"""Sums of the weights of all periods, of every player."""
 RATE = re.compile(r"(?:types\[(?P<type>\d+)\]\.)?gamma(?:\[(?P<player>\d+)\])?")
 
 
 def per_period(study: Mapping[str, Any], data: Dataset) -> tuple[Mapping[str, Any], Dataset]:
     """Return a study and its data with discounted sums per period in place of sums with unlike factors.
 
+    Where no quantity is such a sum, the data has the `PERIODS` by which gains are divided to be per period.
+
     A constant stream of 1 per period is worth 1 per period at all discount factors: sums are divided by the
     sum of the weights of all periods, which is ``1 / (1 - gamma)`` without a last one.
     """
     game = study.get("game") or {}
-    names_of_answer = quantities(study, data) if game.get("family") in HORIZONS and "status" in data else []
+    if game.get("family") not in HORIZONS or not {"status", "player"} <= {*data, *data.dims}:
+        return study, data
+    names_of_answer = quantities(study, data)
     names = [name for name in names_of_answer if name in SUMS and "player" in data[name].dims]
-    weights = _weights(game, data, data.sizes.get("player", 0)) if names else None
-    if weights is None or set(weights.dims) == {"player"}:  # no swept key is a discount factor
+    weights = _weights(game, data, data.sizes["player"])
+    if weights is None or (names and set(weights.dims) == {"player"}):  # sums of one kind
+        return study, data
+    if "regret" in data:
+        data = data.assign({PERIODS: weights.broadcast_like(data["regret"])})
+    if not names:
         return study, data
     words, answer = Words(study), dict(study.get("answer") or {})
     new_names = {name: f"{name}{PER_PERIOD}" for name in names}
@@ -78,6 +88,8 @@ def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray 
     options = defaults(family, ["game.gamma"], game) | dict(game)
     types = [dict(entry) for entry in options.get("types") or ()]
     rates = np.full(players, np.nan)
+    if len(types) not in (0, players) and any("gamma" in keys_of_type for keys_of_type in types):
+        return None  # a player is of several types
     rates[:] = options.get("gamma", np.nan) if np.size(options.get("gamma", 0.0)) in (1, players) else np.nan
     for k, keys_of_type in enumerate(types[:players]):
         rates[k] = keys_of_type.get("gamma", rates[k])
@@ -94,7 +106,8 @@ def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray 
         return None
     periods = float(periods)
     sums = 1 / (1 - rate) if np.isinf(periods) else sum(rate**t for t in range(int(periods)))
-    return sums * rate ** float(options.get("discount_offset", 0))
+    sums = sums * rate ** float(options.get("discount_offset", 0))
+    return sums if bool(np.isfinite(sums).all()) else None
 
 
 def _numbers(value: Any, players: int) -> np.ndarray:

@@ -24,6 +24,7 @@ from rivalry.core.results import (
 )
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.answer.details import PROOFS
+from rivalry.lab.answer.discounted import PERIODS
 from rivalry.lab.answer.estimates import SESSIONS, counted, entries_of, estimates
 from rivalry.lab.answer.grammar import clauses, joined
 from rivalry.lab.study.expect import same_value
@@ -110,17 +111,27 @@ class PointResults:
     @cached_property
     def regret(self) -> np.ndarray:
         """Regrets ``[result player]``, empty without certificates."""
-        return self._certified("regret")
+        return self.judged("regret")
 
     @cached_property
     def bound(self) -> np.ndarray:
         """Bounds ``[result player]``, NaN where unknown."""
-        return self._certified("bound")
+        return self.judged("bound")
+
+    @cached_property
+    def periods(self) -> np.ndarray:
+        """Sums of the weights of periods ``[result player]`` by which gains are divided, or 1."""
+        return self._own.get(PERIODS, np.ones(1))
+
+    @property
+    def per_period(self) -> str:
+        """The unit of gains in words."""
+        return " per period" * (PERIODS in self._own)
 
     @cached_property
     def at_stake(self) -> np.ndarray:
         """Payoffs at stake ``[result player]``, NaN where unknown."""
-        return self._certified("at_stake")
+        return self.judged("at_stake")
 
     @property
     def has_one_player(self) -> bool:
@@ -146,11 +157,11 @@ class PointResults:
             return np.zeros(self._count, bool)
         return np.asarray(~np.isnan(self._own["regret"]).all(axis=-1))
 
-    def _certified(self, name: str) -> np.ndarray:
-        """Return numbers of results with a certificate."""
+    def judged(self, name: str) -> np.ndarray:
+        """Return numbers ``[result player]`` of results with a certificate, per period as gains are."""
         unknown = self._own.get("regret", np.zeros((self._count, 1))) if name not in self._own else None
         numbers = self._own[name] if unknown is None else np.full_like(unknown, np.nan)
-        return np.asarray(numbers[self._known_regret])
+        return np.asarray((numbers / self.periods)[self._known_regret])
 
     @cached_property
     def gain(self) -> float:
@@ -842,7 +853,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     names, words = quantities(study, data), Words(study)
     paired = bool((study.get("replications") or {}).get("paired"))  # all points and methods have these seeds
     used = (
-        *("claim", "regret", "regret_error", "bound", "at_stake", "tolerance"),
+        *("claim", "regret", "regret_error", "bound", "at_stake", "tolerance", PERIODS),
         *("certificate_method", "coverage"),
         *(
             "claim_scope",
