@@ -555,3 +555,33 @@ def test_intervals_of_probabilities_are_printed_within_their_range() -> None:
     (one,) = points_of(about, replicated(rows))
     chances = f"(stay 0.10 (0 to {0.1 + half:.2f}), go 0.90 ({0.9 - half:.2f} to 1))"
     assert one.profile_words == f"each {chances}"
+
+
+def test_sessions_of_several_methods_are_not_pooled() -> None:
+    def cell(in_equilibrium: list[int]) -> Record:
+        return apart(in_equilibrium=np.array(in_equilibrium))
+
+    cells = [({"algorithm": "few"}, cell([1, 1, 0])), ({"algorithm": "many"}, cell([0, 0, 1]))]
+    data = collect(cells, {"algorithm": ["few", "many"]})
+    about = study() | {"method": [{"name": name, "kind": "repeated_q_learning"} for name in ("few", "many")]}
+    text = " ".join(sentence.text for sentence in Answer(about, data).sentences)
+    assert "2 of 3 for few and 1 of 3 for many" in text
+
+
+def test_logit_equilibria_at_several_temperatures_are_one_clause() -> None:
+    rows = [apart(0.1 * k, concept=f"logit at beta {k}", concept_residual=1e-9) for k in (2, 5)]
+    assert said(swept(rows)).startswith(
+        "Every result is a logit equilibrium at beta 2 and 5 (residual 1e-09); the"
+    )
+
+
+def test_what_a_list_proves_not_to_exist_is_not_called_not_found() -> None:
+    none = {
+        "status": ((), np.asarray("not found")),
+        "equilibrium_count": ((), np.asarray(0)),
+        "complete": ((), np.asarray(1)),
+    }
+    answer = Answer(study(), swept([none]))
+    assert not [line for line in answer.caveats if "not found" in line]
+    some = none | {"complete": ((), np.asarray(0))}
+    assert [line for line in Answer(study(), swept([some])).caveats if "not found" in line]

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.lab.answer.checks import JudgedCell, is_compared, unfiled, unproved
-from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.points import NONE_EXISTS, PointResults
 from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.lab.study.words import Words
 
 if TYPE_CHECKING:
     from rivalry.lab.store import Run
 
+SETTLED = ("converged", "completed", NONE_EXISTS)
 FEW = 5  # warnings reported; the others are counted
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
 
@@ -105,7 +106,7 @@ def _unsettled(study: Mapping[str, Any], points: Sequence[PointResults]) -> list
         counts: Counter[str] = Counter()
         for point in points_of_method:
             counts.update(point.statuses)
-        open_ends = {status: n for status, n in counts.items() if status not in ("converged", "completed")}
+        open_ends = {status: n for status, n in counts.items() if status not in SETTLED}
         if open_ends:
             text = ", ".join(f"{n} of {counts.total()} {status}" for status, n in open_ends.items())
             lines.append(f"{words.method(method)}: {text}")

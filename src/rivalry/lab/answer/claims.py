@@ -40,6 +40,7 @@ NAMED = 7  # results of methods that a sentence on claims names
 WAY = 40  # characters of the longest description of a search
 MOST = 5  # different lists of equilibria that are told one by one
 SHORT, CHARACTERS = 3, 160  # equilibria whose strategies a sentence has, and the length of their text
+TEMPERATURE = " at beta "  # in the name of a concept
 FIRST = "The first of them"  # of a list, which a certificate is of
 CORNERS = 8  # of a set of payoffs, in a sentence
 EVENTS = {
@@ -158,6 +159,12 @@ def on_claims(
         plural = plural.replace("maximum", "maxima")
         predicate = f"is {kind}" if n == 1 else f"are {plural}"
         start = f"{n} of {total_sessions} sessions {predicate}" if n else f"No session is {kind}"
+        if n and compares_methods and len(rows) == len(methods) <= NAMED:  # shares of a pool are of nobody
+            counts_of_methods = [
+                f"{point.sessions[0]} of {point.sessions[1]} for {words.method(point.algorithm)}"
+                for point in rows
+            ]
+            start = f"The sessions that are {plural} are {joined(counts_of_methods)}"
         where = " in the others" * bool(n)
         points_of_claim = [point for point in rows if "not an equilibrium" in point.claims]
         sentence = (
@@ -319,14 +326,19 @@ def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResu
     """
     parts, total = [], len(rows) + len(other_results)
     is_compared = len({point.algorithm for point in (*rows, *other_results)}) > 1
-    for concept in dict.fromkeys(point.other_concept for point in rows):
-        points_of_concept = [point for point in rows if point.other_concept == concept]
+    groups: dict[str, dict[str, None]] = {}  # of concepts that differ in their temperatures alone
+    for point in rows:
+        groups.setdefault(point.other_concept.partition(TEMPERATURE)[0], {})[point.other_concept] = None
+    for kind, concepts in groups.items():
+        temperatures = [concept.partition(TEMPERATURE)[2] for concept in concepts]
+        concept = f"{kind}{TEMPERATURE}{joined(temperatures)}" if temperatures[0] else kind
+        points_of_concept = [point for point in rows if point.other_concept in concepts]
         equivalent = [
             *points_of_concept,
             *(
                 point
                 for point in other_results
-                if claim_in_words(NOT_AN_EQUILIBRIUM, point.concept) == concept
+                if claim_in_words(NOT_AN_EQUILIBRIUM, point.concept) in concepts
             ),
         ]
         residuals = [point.residual for point in equivalent if np.isfinite(point.residual)]

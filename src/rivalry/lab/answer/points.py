@@ -40,6 +40,7 @@ from rivalry.text.statistics import format_chance, format_interval, half_width
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
+NONE_EXISTS = "none exists"
 NOT_AN_EQUILIBRIUM = "not an equilibrium"
 REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
@@ -100,8 +101,11 @@ class PointResults:
 
     @cached_property
     def statuses(self) -> Counter[str]:
-        """Statuses and their numbers."""
-        return Counter(self._own["status"].tolist())
+        """Statuses and their numbers; of a list that proves that there is nothing to find, `NONE_EXISTS`."""
+        statuses = Counter(self._own["status"].tolist())
+        if "not found" in statuses and self.is_proved_absent:
+            statuses[NONE_EXISTS] = statuses.pop("not found")
+        return statuses
 
     @cached_property
     def claims(self) -> Counter[str]:

@@ -391,6 +391,8 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     numbers = [(label, value.estimate) for label, value in pairs]
     if len(pairs) == 2 and not noise:
         return [_two_cases(f"The {quantity}{at}", pairs, asks, of)]
+    if asks == "how much" and not noise:
+        return [_differences(f"The {quantity}{at}", pairs, of)]
     texts = [f"{lead_value.text} {of} {label}" for label, lead_value in pairs]
     paired = same_draws([(draws, second) for (_, draws), (_, second) in combinations(numbers, 2)])
     sentence = f"The {quantity}{at} is {joined(texts)}"
@@ -424,6 +426,20 @@ def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str, of: st
             f"{start} is {after.text} {of} {name_b}, {comparative} by {by} than {before.text} {of} {name_a}."
         )
     return f"{plain}."
+
+
+def _differences(start: str, pairs: Sequence[tuple[str, Value]], of: str) -> str:
+    """Return the number of the first of several cases, and by how much each of the others differs from it."""
+    (first, reference), *others = pairs
+    draws = same_draws([(reference.estimate, value.estimate) for _, value in others])
+    parts: list[str] = []
+    for label, value in others:
+        by = difference_in_words(value.estimate, reference.estimate).removesuffix(f" {draws}")
+        way = "higher" if value.estimate.mean > reference.estimate.mean else "lower"
+        doubt = "" if differ(value.estimate, reference.estimate) else ", which is not significant,"
+        parts.append(f"{way} by {by}{doubt} {of} {label}")
+    text = clauses(parts) if any("," in part for part in parts) else joined(parts)
+    return f"{start} is {reference.text} {of} {first}; {f'{draws} ' * bool(draws)}it is {text}."
 
 
 def _winner(start: str, ordered: Sequence[tuple[str, Value]], ranking: Ranking, better: str) -> str:
