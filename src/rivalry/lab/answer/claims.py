@@ -42,6 +42,7 @@ MOST = 5  # different lists of equilibria that are told one by one
 SHORT, CHARACTERS = 3, 160  # equilibria whose strategies a sentence has, and the length of their text
 TEMPERATURE = " at beta "  # in the name of a concept
 FIRST = "The first of them"  # of a list, which a certificate is of
+MOST_COUNTS = 3  # different numbers of sessions in a sentence
 CORNERS = 8  # of a set of payoffs, in a sentence
 EVENTS = {
     "symmetric_loss": "the symmetric equilibrium loses stability at {place}",
@@ -159,12 +160,8 @@ def on_claims(
         plural = plural.replace("maximum", "maxima")
         predicate = f"is {kind}" if n == 1 else f"are {plural}"
         start = f"{n} of {total_sessions} sessions {predicate}" if n else f"No session is {kind}"
-        if n and compares_methods and len(rows) == len(methods) <= NAMED:  # shares of a pool are of nobody
-            counts_of_methods = [
-                f"{point.sessions[0]} of {point.sessions[1]} for {words.method(point.algorithm)}"
-                for point in rows
-            ]
-            start = f"The sessions that are {plural} are {joined(counts_of_methods)}"
+        if n and compares_methods:  # the share of a pool is that of no method
+            start = f"The sessions that are {plural} are {_sessions_by_method(rows, words)}"
         where = " in the others" * bool(n)
         points_of_claim = [point for point in rows if "not an equilibrium" in point.claims]
         sentence = (
@@ -229,6 +226,19 @@ def on_claims(
         subject = joined(names) if len(names) < 3 else f"the {len(names)} {group}"
         sentence = f"For {subject}, {sentence[0].lower()}{sentence[1:]}"
     return [Sentence(f"{at_point(study, points, words, sentence)}.", basis)]
+
+
+def _sessions_by_method(points: Sequence[PointResults], words: Words) -> str:
+    """Return how many sessions of each method are in equilibrium; the range where numbers are many."""
+    methods: dict[str, list[str]] = {}
+    for name in dict.fromkeys(point.algorithm for point in points):
+        counts = [point.sessions for point in points if point.algorithm == name]
+        n, total = map(sum, zip(*counts, strict=True))
+        methods.setdefault(f"{n} of {total}", []).append(words.method(name))
+    if len(methods) > MOST_COUNTS:
+        ends = sorted(methods, key=lambda count: float(count.partition(" ")[0]))
+        return f"between {ends[0]} and {ends[-1]}, by method"
+    return joined([f"{count} for {joined(labels)}" for count, labels in methods.items()])
 
 
 def _on_scopes(points: Sequence[PointResults], words: Words) -> str:
