@@ -438,3 +438,17 @@ def test_an_entry_stands_beside_its_number_and_not_beside_its_case() -> None:
     assert first.startswith(
         "Yes: the payoff is 3 (player 0) for a, higher by 2 than 1 for b; and 4 (player 1)"
     )
+
+
+def test_what_is_true_is_told_by_its_name() -> None:
+    def words(*truths: bool) -> str:
+        test = {"quantity": "safe", "equals": True}
+        cells = [({"algorithm": "a", "reach": k}, number(1.0, safe=truth)) for k, truth in enumerate(truths)]
+        data = collect(cells, {"algorithm": ["a"], "reach": list(range(len(truths)))})
+        about = study(test, words={"safe": "the race is safe"})
+        about["method"] = [{"name": "a", "kind": "best_response"}]  # which draws nothing
+        return Answer(about, data).sentences[0].text
+
+    assert words(True, True) == "Yes: the race is safe in both cases."
+    assert words(True) == "Yes: the race is safe."
+    assert words(False, True).startswith("No: ")

@@ -396,6 +396,8 @@ def _facts(
             comparison.reference.text for comparison in comparisons
         }
         if ways == [""] or ("equals" in test and equal and not comparisons[0].beside):  # what the test says
+            if decided and comparisons[0].estimate.text == "yes":  # its name says what is true
+                return f"{name}{_in_all(len(comparisons))}."
             owner = f"{_owner_of_number(comparisons[0])} " * (len(comparisons) == 1)
             return f"the {name} {owner}is {comparisons[0].estimate.text}{_in_all(len(comparisons))}.".replace(
                 "  ", " "
