@@ -506,6 +506,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "axis": ("", "coordinate of a strategy, by the name that the game gives it"),
     "best_values": (PAYOFF, "value of every state under a best response"),
     "beta": (ONE, "inverse temperature of the logit choice"),
+    "bid_demand_correlation": (ONE, "rank correlation of mean bid and demand over lanes"),
     "bid_distribution": (ONE, "distribution of bids"),
     "binding": (ONE, "whether a shared constraint holds with equality"),
     "bound": (PAYOFF, "proven upper bound on a player's unilateral gain; infinite where nothing is proved"),
@@ -691,6 +692,10 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "proof_refusal": ("", "why the result has no file of a proof; empty where it has one"),
     "pure_count": (ONE, "number of equilibria in which every player plays one action"),
     "quantity": ("quantity", "quantity sold per period"),
+    "steps_to_gain": (
+        "steps",
+        "training steps after which the mean relative gain stays at or below a level",
+    ),
     "subgame": ("", "moves that lead to the root of a subgame"),
     "subgame_payoff": (PAYOFF, "expected payoff of a player in a subgame, once it is reached"),
     "subgame_regret": (
@@ -730,6 +735,7 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "technology_safety": (ONE, "probability that a player's technology is safe"),
     "threat": (PAYOFF, "least subgame-perfect payoffs"),
     "threshold": ("", "parameter of influence at which the symmetric profile loses stability"),
+    "target_gain": (ONE, "relative gains at or below which learning is to stay"),
     "tolerance": (PAYOFF, "largest regret and bound of an equilibrium"),
     "total_quantity": ("quantity", "quantity sold per period by all firms"),
     "travel_time": ("time", "time of a journey, mean over drivers"),

@@ -13,6 +13,7 @@ from rivalry.economies import kernels
 from rivalry.economies.city.model import City
 from rivalry.economies.kernels.shapes import PAID, CityArrays
 from rivalry.economies.learning.sessions import FixedPolicies, check_balance
+from rivalry.text.statistics import rank_correlation
 
 BATCHES = 10  # of steps, for the errors of gains
 SURE = 1e-6  # tolerance of sums of probabilities
@@ -127,6 +128,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
         "lane_admitted": (("lane",), admitted),
         "lane_queue": (("lane",), demand - admitted),
         "lane_bid": (("lane",), bid),
+        "bid_demand_correlation": ((), np.asarray(rank_correlation(bid, demand))),
         "admission": (("lane", "bid"), admission),
         "karma_distribution": (("karma",), tallied.holdings / tallied.holdings.sum()),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -22,6 +22,8 @@ from rivalry.schema.annotations import Keys
 from rivalry.schema.validate import limit
 
 TARGETS = ("on_policy", "max", "expected", "double")  # in the kernel's order
+GAINS = ("mean_relative_exploitability_without_exploration", "mean_relative_exploitability")
+LEVELS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01)  # relative gains whose first monitors are reported
 CHANGES = ("payoff_change", "policy_change")
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     "words": ("word",),
@@ -227,7 +229,13 @@ class EpochLearner(BaseLearner):
         begin = int(session["begun"][0]) // self.period + 1
         curves = zip(self.monitored(world), session["curve"][:count].T, strict=True)
         record: Record = {f"monitor_{name}": (("monitor",), curve.copy()) for name, curve in curves}
-        return record | {"monitor_step": (("monitor",), (begin + np.arange(count)) * self.period)}
+        steps = (begin + np.arange(count)) * self.period
+        record["monitor_step"] = (("monitor",), steps)
+        gains = next((record[f"monitor_{name}"][1] for name in GAINS if f"monitor_{name}" in record), None)
+        if gains is not None:
+            record["target_gain"] = (("target",), np.asarray(LEVELS))
+            record["steps_to_gain"] = (("target",), first_steps(steps, gains, LEVELS))
+        return record
 
     def _status(self, session: Session) -> str:
         """Return the status of training; warn where values are not finite, which is ``not found``."""
@@ -239,3 +247,15 @@ class EpochLearner(BaseLearner):
             return "completed"
         # a run that took all its steps is completed; it has converged only if the condition was met
         return "converged" if session["stopped"][0] else "iteration limit"
+
+
+def first_steps(steps: np.ndarray, gains: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+    """Return the steps of the first monitors from which on gains stay at or below levels; NaN without one.
+
+    >>> first_steps(np.array([10, 20, 30, 40]), np.array([0.9, 0.1, 0.3, 0.2]), (1.0, 0.3, 0.1)).tolist()
+    [10.0, 20.0, nan]
+    """
+    # gains never above the largest that follows
+    following = np.maximum.accumulate(gains[::-1])[::-1]
+    first = [int(np.argmax(following <= level)) if following[-1] <= level else -1 for level in levels]
+    return np.array([float(steps[k]) if k >= 0 else np.nan for k in first])

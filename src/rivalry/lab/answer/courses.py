@@ -16,9 +16,10 @@ from rivalry.lab.study.words import Words
 from rivalry.plots.select import departure
 from rivalry.results.comparison import VISIBLE, differ, difference_in_words, paired_margin
 from rivalry.results.table import Estimate
-from rivalry.text.statistics import half_width
+from rivalry.text.statistics import fitted_exponent, format_interval, half_width
 
 STRETCHES = 4  # most groupings of positions along a key, and most profiles
+SPAN = 8  # smallest ratio of numbers of players over which a power is fitted
 TURNS = 3  # most rises and falls that are told one by one
 WITH_ARTICLE = {"stable point": "a stable point", "unstable point": "an unstable point", "cycle": "a cycle"}
 
@@ -177,7 +178,18 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
                 end = f" at {words.place({key: apart.at})}, then is {turn.end.text}{end}"
                 turn = turn._replace(end=apart)
         parts.append(f"{'then ' * bool(parts)}{verb} {origin}to {turn.end.text}{end}")
-    return ", ".join(parts)
+    power = _power(series, key, words) if len(stretches) == 1 else ""
+    return ", ".join(parts) + power
+
+
+def _power(series: Sequence[Value], key: str, words: Words) -> str:
+    """Return the power of a number of players as which a quantity rises or falls; empty for other keys."""
+    sizes, means = np.array([(row.at, row.estimate.mean) for row in series]).T
+    is_size = key.rpartition(".")[2] in ("agents", "players")
+    if not is_size or len(series) < 4 or sizes.max() < SPAN * sizes.min() or not np.all(means > 0):
+        return ""
+    power = format_interval(*fitted_exponent(sizes, means))
+    return f", as the {words.key(key)} to the power of {power} (least squares in logarithms)"
 
 
 def _departure(series: Sequence[Value], stop: Value) -> Value | None:
