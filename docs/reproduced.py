@@ -47,7 +47,7 @@ FIGURES = {
     "4.1 to 4.3, A.1 (learning and its metrics)": ("karma_learning", "karma_learning_rates"),
     "5.1 (contractivity)": ("karma_entropy", "karma_contractivity"),
     "5.2 (generalised monotonicity)": ("karma_monotonicity",),
-    "6.1 (efficiency and fairness by discount factor)": ("karma_fairness",),
+    "6.1 (efficiency and fairness by discount factor)": ("karma_learned_discount", "karma_fairness"),
     "6.2, 6.3 (the city, free flow)": ("city_free_flow",),
     "6.4 to 6.8 (learning in the city)": ("city_learning",),
     "A.2 (exploration)": ("karma_exploration",),
