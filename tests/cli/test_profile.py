@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from rivalry.cli import main
-from rivalry.interop.profiles import number_as_written, read_profiles
+from rivalry.core.naming import GameNames, number_as_written
+from rivalry.interop.profiles import read_profiles
 from rivalry.tables.exact_profiles import exact_gains, nearest_equilibrium, projection
 
 RPS = 'NFG 1 R "RPS" { "Row" "Column" } { 3 3 } 0 0 1 -1 -1 1 -1 1 0 0 1 -1 1 -1 -1 1 0 0'
@@ -79,8 +80,8 @@ def judged(
         ("NE,0.6,0.4,0.4,0.6\n", "gambit.txt"),
         ("convex-1,3/5,2/5,2/5,3/5\n", "gambit.txt"),
         ("0.6 0.4 0.4 0.6", "plain.txt"),
-        ("row,0.6,0.4\ncolumn,0.4,0.6\n", "found.csv"),
-        ("up,down\n.6,.4\n.4,.6\n", "found.csv"),
+        ("0.6,0.4\n0.4,0.6\n", "found.csv"),
+        ("player,1,0\n1,.6,.4\n0,.4,.6\n", "found.csv"),
         ("(array([0.6, 0.4]), array([0.4, 0.6]))", "nashpy.txt"),
         ("[(array([0.6, 0.4]), array([0.4, 0.6]))]", "quantecon.txt"),
         ("[0.6 0.4] [0.4 0.6]", "printed.txt"),
@@ -178,6 +179,8 @@ def test_choices_by_player(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         ("NE,3/2,-1/2,0,0,0,1", "rps.nfg", "player 0: -0.5 is negative"),
         ("NE,0.90,0.05,0.0,0,0,1", "rps.nfg", "player 0: probabilities sum to 0.95; must be 1"),
         ("nothing\n", "rps.nfg", "has no numbers"),
+        ("row,0.6,0.4\ncolumn,0.4,0.6\n", "matrix.toml", "name 'row' is unknown here; known: players 0, 1"),
+        ("up,down\n.6,.4\n.4,.6\n", "matrix.toml", "name 'up' is unknown here; known: players 0, 1"),
         ("[1, 0, 0", "rps.nfg", "a bracket is not closed"),
         ("1,0,0]", "rps.nfg", "a bracket is closed that was not opened"),
         ("[" * 100, "rps.nfg", "nested more than 64 deep"),
@@ -249,7 +252,8 @@ def test_numbers_as_written() -> None:
 def test_padded_rows(tmp_path: Path) -> None:
     path = tmp_path / "padded.txt"
     path.write_text("[[0.5 0.5 0. ]\n [0.2 0.3 0.5]]")
-    (profile,) = read_profiles(path, (2, 3))
+    names = GameNames(("0", "1"), (("a", "b"), ("a", "b", "c")))
+    ((profile,), _) = read_profiles(path, names)
     assert [len(own) for own in profile] == [2, 3]
 
 

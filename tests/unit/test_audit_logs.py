@@ -285,7 +285,7 @@ def test_names_and_dates_of_public_files_are_understood(tmp_path: Path) -> None:
         assert log.time.tolist() == ["2026-01-31", "2026-02-01"]
         assert log.price.tolist() == [[1.5, 1.6], [1.7, 1.8]]
     two = write(tmp_path / "log.csv", "date,station,price_eur,price_usd\n2026-01-31,A,1.5,1.6\n")
-    with pytest.raises(ValueError, match="no column price"):
+    with pytest.raises(ValueError, match="price_eur, price_usd may all be price"):
         read_log(two)
 
 

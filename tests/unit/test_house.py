@@ -32,7 +32,7 @@ HOMES = {
     "llvmlite": {"tables.kernels"},
     "xarray": {"core.results", "plots", "economies.figures", "families.figures", "studies"},
     "h5netcdf": {"core.results", "plots"},
-    "pandas": {"core.results", "lab.export", "plots", "results"},
+    "pandas": {"core.foreign_tables", "core.results", "lab.export", "plots", "results"},
     "matplotlib": {"plots", "economies.figures", "families.figures", "studies"},
     "mpltern": {"plots", "families.figures"},
     "quantecon": {"methods", "interop"},

@@ -52,13 +52,14 @@ class PriceLog(NamedTuple):
 
 
 def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
-    """Return the log of a CSV or Parquet file that has a row per period and firm.
+    """Return the log of a CSV, Excel or Parquet file that has a row per period and firm.
 
     Parameters
     ----------
     name : str
-        ``FILE.csv`` or ``FILE.parquet`` with columns time, firm, price and, where known, quantity and cost;
-        `NAMES` lists other names that are understood. Times are numbers, ISO 8601 dates, or 31.01.2026.
+        ``FILE.csv``, ``FILE.xlsx`` or ``FILE.parquet`` with columns time, firm, price and, where known,
+        quantity and cost; `NAMES` lists other names that are understood, of which a file has one each. Times
+        are numbers, ISO 8601 dates, or 31.01.2026.
     columns : mapping, optional
         Names of the file by ours: ``{"price": "Preis"}``.
 
@@ -110,14 +111,15 @@ def _column(table: Mapping[str, np.ndarray], word: str, name: str | None) -> np.
         if name not in table:
             raise ValueError(f"columns: no column {name!r}; columns are {', '.join(table)[:100]}")
         return table[name]
-    by_name = {title.lower(): column for title, column in table.items()}
-    shortened = [ENDINGS.sub("", title) for title in by_name]  # of two that are the same, none is meant
-    by_name |= {
-        title: column
-        for title, column in zip(shortened, list(by_name.values()), strict=True)
-        if title not in by_name and shortened.count(title) == 1
-    }
-    return next((by_name[synonym] for synonym in NAMES[word].split() if synonym in by_name), None)
+    synonyms = NAMES[word].split()
+    titles = [title for title in table if ENDINGS.sub("", title.lower()) in synonyms]
+    exact = [title for title in table if title.lower() == word]
+    titles = exact or titles
+    if len(titles) > 1:
+        raise ValueError(
+            f"columns: {', '.join(titles)[:100]} may all be {word}; state which by --column {word}=NAME"
+        )
+    return table[titles[0]] if titles else None
 
 
 def log_of(

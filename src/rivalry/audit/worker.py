@@ -22,7 +22,7 @@ from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
 from rivalry.core.files import StoreError, read_bytes
-from rivalry.core.foreign_tables import is_table
+from rivalry.core.foreign_tables import TABLES, is_table
 from rivalry.runtime.processes import PIPE, TimeoutExpired, python_command, start
 
 GRACE = 20.0  # seconds beyond those of the audit, after which the process is ended
@@ -103,13 +103,13 @@ def plain(value: object) -> Any:
 
 
 def is_log(name: str) -> bool:
-    """True for the name of a log; a CSV file with a TOML file beside it is a table of action values.
+    """True for the name of a log; one with a TOML file beside it is a table of action values.
 
     >>> [is_log(name) for name in ("prices.csv", "prices.parquet", "mine.py:price")]
     [True, True, False]
     """
     path = Path(name)
-    return path.suffix == ".parquet" or (path.suffix == ".csv" and not path.with_suffix(".toml").exists())
+    return path.suffix in (".csv", *TABLES) and not path.with_suffix(".toml").exists()
 
 
 def audit_log(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
 from inspect import isfunction
@@ -35,6 +35,7 @@ def certify_profile(profile: str, game: str, export: Path | None = None) -> tupl
     import numpy as np
 
     from rivalry.core.game import Game
+    from rivalry.core.naming import names_of
 
     match, refusal = None, ""
     try:
@@ -42,13 +43,14 @@ def certify_profile(profile: str, game: str, export: Path | None = None) -> tupl
             if not isinstance(candidate, Game):
                 raise OptionError(f"--game {game}: {type(candidate).__name__} has no payoffs of profiles")
             try:
-                match = candidate, hook("read_profiles")(profile, _sizes(candidate), _names(candidate))
+                match = candidate, *hook("read_profiles")(profile, names_of(candidate))
                 break
             except ValueError as error:
                 refusal = refusal or str(error)
         if match is None:
             raise OptionError(f"--profile: {refusal}")
-        played, profiles = match
+        played, profiles, order = match
+        names = names_of(played)
         judged = [
             _judged(played, strategies, f"{profile}, profile {k + 1}" if len(profiles) > 1 else profile)
             for k, strategies in enumerate(profiles)
@@ -59,6 +61,7 @@ def certify_profile(profile: str, game: str, export: Path | None = None) -> tupl
     for k, candidate in enumerate(judged):
         gave = candidate.certificate
         row: dict[str, Any] = {"profile": f"{profile}:{k + 1}", "game": game, "claim": gave.claim}
+        row |= {"players": names.players, "entries": names.entries, "read_in_order": order}
         row |= {"strategies": [[str(p) for p in distribution] for distribution in candidate.strategies]}
         row |= {"coverage": gave.coverage, "rounding": gave.rounding, "concept": gave.concept}
         row |= {"regret": np.asarray(gave.regret).tolist(), "bound": np.asarray(gave.bound).tolist()}
@@ -69,7 +72,9 @@ def certify_profile(profile: str, game: str, export: Path | None = None) -> tupl
             "nearest_radius": candidate.radius if candidate.nearest else None,
         }
         rows.append(row)
-        lines += _lines(candidate, k, len(judged))
+        lines += _lines(candidate, names.players, k, len(judged))
+    if order:
+        lines.append(f"read in the order {order}")
     if export is not None:
         from rivalry.core.files import folder_for
         from rivalry.lab.proofs import saved_and_checked
@@ -82,9 +87,9 @@ def certify_profile(profile: str, game: str, export: Path | None = None) -> tupl
     return value | ({} if export is None else {"proofs": proofs}), "\n".join([*lines, *proofs])
 
 
-def _lines(judged: Judged, number: int, count: int) -> list[str]:
+def _lines(judged: Judged, players: Sequence[str], number: int, count: int) -> list[str]:
     gave, head = judged.certificate, ["player", "regret", "bound"]
-    gains = [[player, *bounds] for player, bounds in enumerate(zip(gave.regret, gave.bound, strict=True))]
+    gains: list[list[Any]] = [list(row) for row in zip(players, gave.regret, gave.bound, strict=True)]
     if judged.gains is not None:
         head.append("exact gain")
         gains = [[*row, str(gain)] for row, gain in zip(gains, judged.gains, strict=True)]
@@ -149,16 +154,6 @@ def _entries(game: Any) -> Any:
 
 def _sizes(game: Any) -> list[int]:
     return [int(count) for count in _entries(game).sum(axis=1)]
-
-
-def _names(game: Any) -> list[str]:
-    """Return the names of all choices where a game has them, else those of its players."""
-    from rivalry.core import oracles
-    from rivalry.families.continuous import FormulaGame
-
-    if isinstance(game, FormulaGame):
-        return [name for names in game.choices for name in names]
-    return list(oracles.labels(game).players)
 
 
 def _groups(game: Any) -> list[list[int]]:

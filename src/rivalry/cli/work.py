@@ -363,10 +363,8 @@ def certify_policy(
     """
     import numpy as np
 
-    from rivalry.core.foreign_tables import FORMS, is_table, read_table
+    from rivalry.core.foreign_tables import FORMS, is_table
     from rivalry.lab.study import StudyError, load_study
-    from rivalry.tables.policy_answers import policy_numbers
-    from rivalry.tables.policy_response import greedy_table
 
     study = load_study(game)
     if study.include:
@@ -381,16 +379,11 @@ def certify_policy(
     cell = study.cells()[0]
     try:
         if table:
-            policy_table, name = read_table(policy), Path(policy.replace(":", "_")).stem
+            handed = _Policy(policy, Path(policy.replace(":", "_")).stem, None, q_values)
         else:
-            policy_table = from_file(f"{Path(file).name}:{name}", Path(file).parent)
-        if not callable(policy_table):
-            policy_table = policy_numbers(policy_table, name)
-        if q_values:
-            if callable(policy_table) or policy_table.ndim < 2:
-                raise ValueError("--q-values: needs a table [state action] or [player state action]")
-            policy_table = greedy_table(policy_table)
-        judged, save = _policy_certificate(study, cell.task["game"], policy_table)
+            loaded = from_file(f"{Path(file).name}:{name}", Path(file).parent)
+            handed = _Policy(policy, name, loaded, q_values)
+        judged, save = _policy_certificate(study, cell.task["game"], handed)
     except (TypeError, ValueError) as error:
         raise OptionError(f"--policy {policy}: {error}") from None
     if len({str(place.task["game"]) for place in study.cells()}) > 1:
@@ -400,6 +393,7 @@ def certify_policy(
     row |= {"coverage": judged.coverage, "rounding": judged.rounding, "concept": judged.concept}
     row |= {"regret": np.asarray(judged.regret).tolist(), "bound": np.asarray(judged.bound).tolist()}
     row |= {"tolerance": float(np.max(judged.tolerance)), "method": judged.method}
+    row["read_in_order"] = handed.order
     crowd = judged.concept == "mean field"  # rows are types, of which one agent deviates
     head = ["type" if crowd else "player", "regret", "bound"]
     gains = [
@@ -410,6 +404,8 @@ def certify_policy(
         part = float(np.max(np.asarray(judged.regret) / np.asarray(judged.at_stake)))
         meaning = "regret: the gain of an agent of the type from a best response"
         lines.append(f"{meaning}; {part:.3g} of the payoff at stake")
+    if handed.order:
+        lines.append(f"read in the order {handed.order}")
     if export is None:
         return {"certificates": [row]}, "\n".join(lines)
     from rivalry.core.files import folder_for
@@ -419,8 +415,38 @@ def certify_policy(
     return {"certificates": [row], "proofs": [line]}, "\n".join([*lines, line])
 
 
+class _Policy:
+    """A policy that was loaded, or else a file; ``order`` is that in which one without names was read."""
+
+    def __init__(self, file: str, name: str, loaded: Any, q_values: bool) -> None:
+        self.file, self.name, self.loaded, self.q_values, self.order = file, name, loaded, q_values, ""
+
+    def read(self, actions: Sequence[str] = (), states: Sequence[str] = ()) -> Any:
+        """Return the function, or the actions or probabilities. Raises `ValueError`."""
+        from rivalry.core.foreign_tables import is_table, read_named_table, table_of_rows
+        from rivalry.core.naming import Frame, name_list, rows_of_frame
+        from rivalry.tables.policy_answers import policy_numbers
+        from rivalry.tables.policy_response import greedy_table
+
+        policy, has_names = self.loaded, False
+        if is_table(self.file):
+            policy, has_names = read_named_table(self.file, actions, states)
+        elif isinstance(policy, Frame):
+            policy, has_names = table_of_rows(rows_of_frame(policy), actions, states)
+        if callable(policy):
+            if self.q_values:
+                raise ValueError("--q-values: needs a table [state action] or [player state action]")
+            return policy
+        policy = policy_numbers(policy, self.name)
+        if actions and not has_names:
+            self.order = name_list(actions) + f"; states {name_list(states)}" * bool(states)
+        if self.q_values and policy.ndim < 2:
+            raise ValueError("--q-values: needs a table [state action] or [player state action]")
+        return greedy_table(policy) if self.q_values else policy
+
+
 def _policy_certificate(
-    study: Study, table: Mapping[str, Any], policy: Any
+    study: Study, table: Mapping[str, Any], handed: _Policy
 ) -> tuple[Certificate, Callable[[Path], None]]:
     """Return the certificate of a policy in a population, in repeated play, or of a profile.
 
@@ -430,14 +456,16 @@ def _policy_certificate(
 
     from rivalry.certificates.certify import certificate
     from rivalry.core.game import Game, is_population
+    from rivalry.core.naming import names_of
     from rivalry.lab.study import build_game, build_method
     from rivalry.methods import RepeatedQLearning
     from rivalry.solving import ExactProof, proof_of
     from rivalry.solving.exact_proofs import save_policy
-    from rivalry.tables.policy_response import policy_certificate, policy_table
+    from rivalry.tables.policy_response import policy_certificate, policy_names, policy_table
 
     game = build_game(table, study.folder)
     if is_population(game):
+        policy = handed.read()
         policy_numbers = hook("policy_table")(game, policy) if callable(policy) else policy
         return certificate(game, policy_numbers), ExactProof(game, None, {}).save
     for cell in study.cells():
@@ -446,10 +474,14 @@ def _policy_certificate(
             if isinstance(method, RepeatedQLearning):
                 world = method.world(game)
                 rates = method.discounts(world)
-                chances = policy_table(world, policy)  # certificate and proof are of one table
+                # certificate and proof are of one table
+                chances = policy_table(world, handed.read(*policy_names(world)))
                 return policy_certificate(world, rates, chances), partial(save_policy, world, rates, chances)
     if not isinstance(game, Game):
         raise ValueError(f"{type(game).__name__} has no payoffs by which a policy could be judged")
+    names = names_of(game)
+    shared = names.entries[0] if len(set(names.entries)) == 1 else ()
+    policy = handed.read(shared)
     if callable(policy):
         raise ValueError("this game is played once, without observations: give a profile")
     shape = tuple(game.space.shape)

@@ -1,4 +1,4 @@
-"""Tables of other programs, in files of NumPy, PyTorch, CSV or Parquet; no code in them is run."""
+"""Tables of other programs, in files of NumPy, PyTorch, CSV, Parquet or Excel; no code in them is run."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import csv
 import io
 import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rivalry.core.files import Crafted, foreign_bytes, read_bytes, read_npy
+from rivalry.core.naming import in_order, is_number, name_list, rows_of_frame
 from rivalry.schema.installation import remedy
 
 ARCHIVES = (".npz", ".pt", ".pth")  # of several arrays, each by its name
-ENDINGS = (".npy", ".csv", *ARCHIVES)
+TABLES = (".parquet", ".xlsx")
+ENDINGS = (".npy", ".csv", *ARCHIVES, *TABLES)
 # crafted files could run code in older versions, CVE-2025-32434 and CVE-2026-24747
 SAFE_TORCH = 2, 10
 TABLE_EXPECTED = "a table of actions, probabilities or values at every state is expected"
-FORMS = "FILE.npy, FILE.npz:NAME, FILE.pt:NAME or FILE.csv"
+FORMS = "FILE.npy, FILE.npz:NAME, FILE.pt:NAME, FILE.csv, FILE.parquet or FILE.xlsx"
 LARGEST = 2**28  # bytes of a file, and of an array of an archive
 
 
@@ -46,41 +49,82 @@ def file_and_member(name: str) -> tuple[Path, str]:
 
 
 def read_table(name: str) -> np.ndarray:
-    """Return the numbers of a file: an array, one array of an archive, or the rows of a CSV file.
+    """Return the numbers of a file whose columns have no known names; see `read_named_table`."""
+    return read_named_table(name)[0]
 
-    A CSV file has a row per line, numbers between commas, and perhaps a first line of names; lines that begin
-    with ``#`` are not read. One column of whole numbers is a list of them.
+
+def read_named_table(
+    name: str, columns: Sequence[str] = (), states: Sequence[str] = ()
+) -> tuple[np.ndarray, bool]:
+    """Return the numbers of a file, in the order of known names, and whether it has names of columns.
+
+    A file is an array, one array of an archive, or rows. A CSV file has a row per line, numbers between
+    commas; lines that begin with ``#`` are not read. A first line of names has those of the columns, and
+    ``state`` before them where each row begins with the name, or the number from 0, of its state. One column
+    of whole numbers is a list of them, under any name.
 
     Parameters
     ----------
     name : str
-        ``FILE.npy``, ``FILE.csv``, ``FILE.npz``, which must then hold one array, or ``FILE.npz:NAME``.
-        ``FILE.pt`` and ``FILE.pth`` with a tensor, or a dictionary of tensors, likewise, where PyTorch is
-        installed: it refuses pickles that hold anything but tensors and plain values.
+        ``FILE.npy``, ``FILE.csv``, ``FILE.xlsx``, ``FILE.npz``, which must then hold one array, or
+        ``FILE.npz:NAME``. ``FILE.pt`` and ``FILE.pth`` with a tensor, or a dictionary of tensors, likewise,
+        where PyTorch is installed: it refuses pickles that hold anything but tensors and plain values.
+        ``FILE.parquet`` is read by PyArrow.
+    columns, states : sequence of str
+        Known names, in order. Without names of columns a file may have them for one column only.
 
     Raises
     ------
     DamagedFile
         For a file that is too large or of another form.
     ValueError
-        For a file that does not exist.
+        For a file that does not exist, and for unknown, missing and doubled names.
     """
     path, member = file_and_member(name)
     data = _bytes_of(path)
+    if path.suffix in (".csv", *TABLES):
+        with foreign_bytes(path):
+            rows = _csv_rows(data) if path.suffix == ".csv" else rows_of_frame(read_frame(path))
+        try:
+            return table_of_rows(rows, columns, states)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
     with foreign_bytes(path):
-        if path.suffix == ".csv":
-            table = _rows(data.decode("utf-8-sig"))
-        elif path.suffix in (".pt", ".pth"):
+        if path.suffix in (".pt", ".pth"):
             table = _tensor(data, member)
         else:
             table = read_npy(_member(data, member) if path.suffix == ".npz" else data)
         if table.dtype.kind not in "iuf":
             raise Crafted(f"an array of {table.dtype}; must be of numbers")
-    return table
+    return table, False
+
+
+def read_frame(path: Path) -> Any:
+    """Return a Parquet file, or the first sheet of an Excel file, as a table of pandas.
+
+    Rows of a sheet are numbered, the one of names too.
+    """
+    data = _bytes_of(path)
+    with foreign_bytes(path):
+        if path.suffix == ".parquet":
+            return _parquet(data).to_pandas()
+        import pandas
+
+        return pandas.read_excel(io.BytesIO(data), header=None, dtype=object, engine="openpyxl")
+
+
+def members_of(path: Path) -> list[str]:
+    """Return the names of the arrays in a file of NumPy or PyTorch; "" for a single tensor."""
+    data = _bytes_of(path)
+    with foreign_bytes(path):
+        if path.suffix != ".npz":
+            return list(_tensors(data))
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return [member.removesuffix(".npy") for member in archive.namelist()]
 
 
 def read_columns(name: str) -> dict[str, np.ndarray]:
-    """Return the columns of a CSV or Parquet file by their names.
+    """Return the columns of a CSV, Parquet or Excel file by their names.
 
     The first line of a CSV file names its columns. Where it has semicolons and no comma, those separate
     entries and a comma is a decimal point. A column is of numbers, with NaN for empty entries, where all
@@ -89,7 +133,7 @@ def read_columns(name: str) -> dict[str, np.ndarray]:
     Parameters
     ----------
     name : str
-        ``FILE.csv`` or ``FILE.parquet``; a Parquet file is read by PyArrow.
+        ``FILE.csv``, ``FILE.xlsx`` or ``FILE.parquet``, which is read by PyArrow.
 
     Raises
     ------
@@ -116,7 +160,9 @@ def read_columns(name: str) -> dict[str, np.ndarray]:
             return _parquet_columns(data)
         if path.suffix == ".csv":
             return _csv_columns(data.decode("utf-8-sig"))
-        raise Crafted("must be named FILE.csv or FILE.parquet")
+        if path.suffix == ".xlsx":
+            return _columns([[str(cell) for cell in row] for row in rows_of_frame(read_frame(path))])
+        raise Crafted("must be named FILE.csv, FILE.xlsx or FILE.parquet")
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -128,10 +174,14 @@ def _bytes_of(path: Path) -> bytes:
 
 def _csv_columns(text: str) -> dict[str, np.ndarray]:
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    european = bool(lines) and ";" in lines[0] and "," not in lines[0]
+    return _columns(list(csv.reader(lines, delimiter=";" if european else ",")), european)
+
+
+def _columns(lines: list[list[str]], european: bool = False) -> dict[str, np.ndarray]:
     if len(lines) < 2:
         raise Crafted("no rows; must have a line of names, and a line per row")
-    european = ";" in lines[0] and "," not in lines[0]
-    names, *rows = csv.reader(lines, delimiter=";" if european else ",")
+    names, *rows = lines
     names = [word.strip() for word in names]
     if len(set(names)) < len(names):
         raise Crafted("two columns of the same name")
@@ -152,12 +202,18 @@ def _numbers_or_text(entries: np.ndarray, text: np.ndarray) -> np.ndarray:
         return text
 
 
-def _parquet_columns(data: bytes) -> dict[str, np.ndarray]:
+def _parquet(data: bytes) -> Any:
     try:
         from pyarrow import BufferReader, parquet
     except ImportError:
         raise Crafted(f"needs PyArrow, {remedy('parquet')}") from None
-    table = parquet.read_table(BufferReader(data))
+    return parquet.read_table(BufferReader(data))
+
+
+def _parquet_columns(data: bytes) -> dict[str, np.ndarray]:
+    table = _parquet(data)
+    if len(set(table.column_names)) < len(table.column_names):
+        raise Crafted("two columns of the same name")
     columns = {word: table.column(word).to_numpy() for word in table.column_names}
     for word, column in columns.items():
         if column.dtype.kind in "iufb":
@@ -179,8 +235,8 @@ def _array_name(names: list[str], name: str, form: str) -> str:
     return name or names[0]
 
 
-def _tensor(data: bytes, name: str) -> np.ndarray:
-    """Return a tensor that PyTorch stored; its restricted unpickler calls only constructors of tensors."""
+def _tensors(data: bytes) -> dict[str, Any]:
+    """Return the tensors that PyTorch stored; its restricted unpickler calls only constructors of tensors."""
     try:
         import torch
     except ImportError:
@@ -204,6 +260,13 @@ def _tensor(data: bytes, name: str) -> np.ndarray:
     tensors = content if isinstance(content, dict) else {"": content}
     if not all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in tensors.items()):
         raise Crafted(f"must hold a tensor, or a dictionary of tensors by name; {TABLE_EXPECTED}")
+    return tensors
+
+
+def _tensor(data: bytes, name: str) -> np.ndarray:
+    tensors = _tensors(data)
+    import torch
+
     if not name and len(tensors) > 1 and any(key.endswith(("weight", "bias")) for key in tensors):
         raise Crafted(f"holds the weights of a network; {TABLE_EXPECTED}")
     tensor = tensors[_array_name(list(tensors), name, ".pt")].detach()
@@ -226,26 +289,42 @@ def _member(data: bytes, name: str) -> bytes:
             return stream.read(LARGEST)
 
 
-def _rows(text: str) -> np.ndarray:
-    rows: list[list[float]] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        entries = line.split(",")
-        try:
-            row = [float(entry) for entry in entries]
-        except ValueError:
-            if not rows and number == 1:  # names of columns
-                continue
-            raise Crafted(f"line {number}: must be numbers between commas") from None
-        if rows and len(row) != len(rows[0]):
-            raise Crafted(
-                f"line {number}: {len(row)} numbers; must be {len(rows[0])}, as in the lines before"
-            )
-        rows.append(row)
+def _csv_rows(data: bytes) -> list[list[str]]:
+    lines = data.decode("utf-8-sig").splitlines()
+    entries = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return list(csv.reader(entries, skipinitialspace=True))
+
+
+def table_of_rows(
+    rows: Sequence[Sequence[Any]], columns: Sequence[str] = (), states: Sequence[str] = ()
+) -> tuple[np.ndarray, bool]:
+    """Return the numbers of rows as `read_named_table` does, and whether they have names of columns.
+
+    Raises `ValueError`.
+    """
+    has_names = bool(rows) and not all(map(is_number, rows[0]))
+    head = [str(cell).strip() for cell in rows[0]] if rows else []
+    rows = rows[has_names:]
     if not rows:
-        raise Crafted("no numbers")
-    table = np.array(rows)
+        raise ValueError("no numbers")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(head):
+            raise ValueError(f"row {number}: {len(row)} entries; must be {len(head)}, as in the first row")
+    if has_names and head[0] in ("state", ""):
+        labels, head = [str(row[0]).strip() for row in rows], head[1:]
+        names = tuple(map(str, range(len(rows))))
+        if states and not all(label.isdigit() for label in labels):
+            names = tuple(states)
+        rows = [rows[at][1:] for at in in_order(labels, names, "state")]
+    if has_names and len(head) > 1:
+        if not columns:
+            raise ValueError(f"names of columns ({name_list(head)}) are not known here; leave them out")
+        order = in_order(head, columns, "column")
+        rows = [[row[at] for at in order] for row in rows]
+    wrong = [cell for row in rows for cell in row if not is_number(cell)]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} must be a number")
+    table = np.array(rows, dtype=float)
     if table.shape[1] == 1 and np.all(table == np.rint(table)):
-        return table[:, 0].astype(np.int64)
-    return table
+        return table[:, 0].astype(np.int64), True
+    return table, has_names

@@ -60,12 +60,14 @@ if TYPE_CHECKING:
 class Labels(NamedTuple):
     """Names of players and of the axes of a strategy; empty where they are numbered.
 
-    ``actions`` are those of every player where a strategy is a mixture of its actions.
+    ``actions`` are those of every player where a strategy is a mixture of its actions; ``entries`` are those
+    of every player's strategy where players have others.
     """
 
     players: tuple[str, ...] = ()
     axes: tuple[str, ...] = ()
     actions: tuple[tuple[str, ...], ...] = ()
+    entries: tuple[tuple[str, ...], ...] = ()
 
 
 @oracle(inherited=True)

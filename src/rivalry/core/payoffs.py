@@ -12,6 +12,7 @@ from rivalry.core import oracles
 from rivalry.core.batched_games import Together, per_game
 from rivalry.core.dispatch import Oracle, forward, oracle, unknown
 from rivalry.core.game import Game, own_payoff
+from rivalry.core.naming import has_names, named_profile
 from rivalry.core.oracles import payoff_scale
 from rivalry.core.plain import attributes, register_plain
 from rivalry.core.reparametrisation import Unconstrained
@@ -214,6 +215,8 @@ def concrete_array(game: Game, x: Any) -> Any:
 def checked_profile(game: Game, x: object) -> Any:
     """Return a profile as `concrete_profile`, as an array of NumPy or JAX, whichever it was."""
     check_payoffs(register_plain(game))
+    if has_names(x):
+        x = named_profile(game, x)
     if not (is_jax_array(x) or isinstance(x, np.ndarray)) or x.shape != game.space.shape:
         x = game.space.check(x, "profile")
     elif _is_outside(game.space, np.asarray(x, dtype=float)):

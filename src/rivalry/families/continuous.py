@@ -66,6 +66,11 @@ class FormulaGame(OneLineRepr, eqx.Module):
         return self._values(self.formulas, x)
 
 
+@oracles.labels.register(FormulaGame)
+def _(game: FormulaGame) -> oracles.Labels:
+    return oracles.Labels(entries=game.choices)
+
+
 @oracles.discontinuity.register(FormulaGame)
 def _(game: FormulaGame) -> str:
     """Return a payoff and its test of choices; those of parameters alone do not make payoffs jump."""

@@ -399,7 +399,7 @@ def _(game: Extensive) -> float:
 
 @oracles.labels.register(Extensive)
 def _(game: Extensive) -> oracles.Labels:
-    return oracles.Labels(game.players)
+    return oracles.Labels(game.players, entries=game.names)
 
 
 @oracles.named_start.register(Extensive)

@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le
 from rivalry.certificates.deviations import rounding_error
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, SequenceForm, one_state
+from rivalry.core.naming import Frame, has_names, in_order
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs, without_constants
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Simplex
@@ -318,6 +319,8 @@ def matrix(
     - ``matrix([[(3, 3), (0, 5)], [(5, 0), (1, 1)]])``: tuples hold all players' payoffs in one cell.
     - ``matrix("chicken")``: a classic.
 
+    Tables of pandas are read by the names of their rows and columns, which are those of the actions.
+
     Payoffs may be integers, fractions and floats. All are stored as floats, which `MixedEquilibria` converts
     back to exact numbers. The classics, and all their equilibria:
 
@@ -373,6 +376,8 @@ def matrix(
     if tables:
         if name is not None or payoffs is not None:
             raise ValueError("name, payoffs: tables are given without a name already; give them once")
+        if any(map(has_names, tables)):
+            tables, actions = _of_frames(tables, actions)
         # by keywords, so that the recipe of the game has the keys of a study
         return matrix(**_by_keyword(tables), actions=actions, **options)
     if (name is None) == (payoffs is None):
@@ -423,9 +428,33 @@ def _by_keyword(tables: tuple[Any, ...]) -> dict[str, Any]:
     return {"payoffs": np.stack(arrays)}
 
 
+def _of_frames(
+    tables: Sequence[Any], actions: list[str] | list[list[str]] | None
+) -> tuple[tuple[Any, ...], list[list[str]]]:
+    """Return tables of pandas as arrays, and the names of actions, by default those of the first table.
+
+    Raises `ValueError` for tables whose rows and columns have other names.
+    """
+    if not all(isinstance(table, Frame) for table in tables):
+        raise ValueError("payoffs: must be tables of pandas for all players, or for none")
+    frames = [table.rename(index=str, columns=str) for table in tables]
+    names = [list(axis) for axis in frames[0].axes]
+    if actions is not None:
+        names = [list(row) for row in _labels(actions, frames[0].shape)]
+    arrays = []
+    for player, frame in enumerate(frames):
+        axes = zip(frame.axes, names, strict=True)
+        kind = f"payoffs[{player}]: action"
+        rows, columns = (in_order(list(axis), row, kind) for axis, row in axes)
+        arrays.append(frame.to_numpy(float)[np.ix_(rows, columns)])
+    return tuple(arrays), names
+
+
 def _numbers(payoffs: object, where: str = "payoffs", per_cell: bool = True) -> np.ndarray:
     """Return tables as an array of their own; of tables with tuples per cell, ``[player action_0 ...]``."""
     kinds, inside = [], payoffs
+    if has_names(payoffs) or (isinstance(payoffs, list | tuple) and any(map(has_names, payoffs))):
+        raise ValueError("payoffs: tables of pandas are given as matrix(A, B), by their names")
     while isinstance(inside, list | tuple) and inside:
         kinds.append(type(inside))
         inside = inside[0]

@@ -6,11 +6,12 @@ import os
 from collections.abc import Sequence
 from fractions import Fraction
 from math import lcm
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core.array_games import CHANCE, END, TreeNode
+from rivalry.core.naming import is_number
 from rivalry.families.extensive import Extensive, ExtensiveForm, History, InformationSet
 from rivalry.families.matrix import Matrix
 from rivalry.interop.gambit import Scanner, distinct
@@ -107,7 +108,7 @@ def read_extensive(path: str | os.PathLike[str]) -> Extensive:
     Returns
     -------
     Extensive
-        The game; ``names`` holds the numbers of the information sets with the names of the moves.
+        The game; ``names`` holds those of the information sets, or their numbers, before those of the moves.
 
     Raises
     ------
@@ -141,8 +142,10 @@ def _tree(file: Scanner) -> ExtensiveForm:
     if file.is_text:
         file.text("the comment")
     form = ExtensiveForm.without_nodes(len(names), names)
-    chance: dict[int, InformationSet] = {}
+    chance: dict[Any, InformationSet] = {}
+    chance_keys: dict[int, str | int] = {}
     outcomes = {0: (Fraction(0),) * len(names)}
+    keys: list[dict[int, str | int]] = [{} for _ in names]
     todo = [_Node(Fraction(1), ((),) * len(names), -1)]
     while todo:
         node = todo.pop()
@@ -152,15 +155,15 @@ def _tree(file: Scanner) -> ExtensiveForm:
         file.text("the name of a node")
         tree_node = TreeNode(node.parent, END)
         if kind == "c":
-            _, info = _information_set(file, chance, "chance", True)
+            _, info = _information_set(file, chance, chance_keys, "chance")
             tree_node = tree_node._replace(owner=CHANCE, probabilities=info.probabilities)
             moves = [node._replace(reach=node.reach * p, parent=after) for p in info.probabilities]
             todo.extend(reversed(moves))
         elif kind == "p":
             player = file.whole("the player", 1, len(names)) - 1
-            number, _ = _information_set(file, form.sets[player], f"player {player + 1}", False)
-            tree_node = tree_node._replace(owner=player, information=number)
-            longer = form.decide(node.histories, player, number)
+            key, _ = _information_set(file, form.sets[player], keys[player], f"player {player + 1}")
+            tree_node = tree_node._replace(owner=player, information=key)
+            longer = form.decide(node.histories, player, key)
             todo.extend(reversed([node._replace(histories=ways, parent=after) for ways in longer]))
         paid = _outcome(file, outcomes, len(names))
         form.nodes.append(tree_node._replace(paid=paid))
@@ -171,23 +174,29 @@ def _tree(file: Scanner) -> ExtensiveForm:
 
 
 def _information_set(
-    file: Scanner, sets: dict[int, InformationSet], owner: str, chance: bool
-) -> tuple[int, InformationSet]:
-    """Read the number of an information set, and its name and actions where they are given."""
+    file: Scanner, sets: dict[Any, InformationSet], keys: dict[int, str | int], owner: str
+) -> tuple[str | int, InformationSet]:
+    """Read the number of an information set, and its name and actions where they are given.
+
+    The key of a set is its name, where that is no number and no other set has it; otherwise its number.
+    """
     at = file.at
     number = file.whole("the number of an information set", 1)
     item = f"information set {number} of {owner}"
-    if file.is_text:
-        file.text("the name of an information set")
+    name = file.text("the name of an information set") if file.is_text else ""
+    if number not in keys:
+        is_key = bool(name) and ":" not in name and not is_number(name) and name not in keys.values()
+        keys[number] = name if is_key else number
+    key = keys[number]
     if file.token != "{":
-        if number not in sets:
+        if key not in sets:
             file.fail(f"{item} has no actions yet; must be defined where it first occurs", at)
-        return number, sets[number]
-    place = file.at
+        return key, sets[key]
+    place, chance = file.at, owner == "chance"
     information = _chance_moves(file) if chance else InformationSet(tuple(file.texts("an action")))
-    if sets.setdefault(number, information) != information:
+    if sets.setdefault(key, information) != information:
         file.fail(f"{item} was defined with other actions before", place)
-    return number, information
+    return key, information
 
 
 def _chance_moves(file: Scanner) -> InformationSet:
@@ -227,15 +236,15 @@ def _outcome(file: Scanner, outcomes: dict[int, tuple[Fraction, ...]], players: 
 
 
 def _reduced_strategies(
-    sets: dict[int, InformationSet], entries: dict[int, set[History]]
+    sets: dict[Any, InformationSet], entries: dict[Any, set[History]]
 ) -> np.ndarray | None:
     """Return a player's strategies ``[strategy set]`` as numbers of actions, -1 where a set is not reached.
 
     A set is reached by a strategy if its actions include all of the player's own moves before one of the
     set's nodes. Returns None for more than `STRATEGIES`.
     """
-    strategies: list[dict[int, int]] = []
-    todo: list[dict[int, int]] = [{}]
+    strategies: list[dict[Any, int]] = []
+    todo: list[dict[Any, int]] = [{}]
     while todo:
         if len(strategies) + len(todo) > STRATEGIES:
             return None
@@ -251,7 +260,7 @@ def _reduced_strategies(
     return np.array(table, dtype=np.int64).reshape(len(strategies), len(sets))
 
 
-def _strategy_names(sets: dict[int, InformationSet], plans: np.ndarray) -> tuple[str, ...]:
+def _strategy_names(sets: dict[Any, InformationSet], plans: np.ndarray) -> tuple[str, ...]:
     """Return the names of strategies ``[strategy set]`` after their actions, or the numbers of these."""
     labels = [info.actions for info in sets.values()]
     action_names = ["/".join(labels[k][a] for k, a in enumerate(plan) if a >= 0) for plan in plans.tolist()]
@@ -281,7 +290,7 @@ def _expected_payoffs(tree: ExtensiveForm, plans: Sequence[np.ndarray]) -> np.nd
     return np.array([int(value) / unit for value in numerators])[place].reshape(table.shape)
 
 
-def _playing(sets: dict[int, InformationSet], plans: np.ndarray, way: History) -> np.ndarray:
+def _playing(sets: dict[Any, InformationSet], plans: np.ndarray, way: History) -> np.ndarray:
     """Return the numbers of a player's strategies that include all moves of a history."""
     columns = {number: k for k, number in enumerate(sets)}
     plays = [plans[:, columns[number]] == action for number, action in way]

@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from rivalry.core.files import DEEPEST, StoreError, foreign_bytes, read_bytes
+from rivalry.core.foreign_tables import ARCHIVES, TABLES, members_of, read_frame, read_table
+from rivalry.core.naming import (
+    DECIMAL,
+    GameNames,
+    Pairs,
+    ProfileReader,
+    Written,
+    is_number,
+    number_as_written,
+    rows_of_frame,
+)
 from rivalry.families.extensive import Extensive
 from rivalry.families.matrix import Matrix
 from rivalry.interop.extensive import read_efg, read_extensive
 from rivalry.interop.gambit import read_nfg
-from rivalry.schema.validate import format_value, one_line
+from rivalry.schema.validate import one_line
 
 MOST_BYTES = 16_000_000  # of a file with profiles
 MOST_PROFILES = 1000
-LIST_KEYS = ("profiles", "profile", "equilibria", "equilibrium", "strategies", "solution")
 
-_DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
-_NUMBER = re.compile(rf"({_DECIMAL})(?:/([0-9]+))?")
-_TOKEN = re.compile(rf"{_DECIMAL}(?:/[0-9]+)?(?![\w./])|[A-Za-z_][\w.-]*|[\[\](){{}}]|[^\s,;:'\"|]")
+_TOKEN = re.compile(
+    rf"{DECIMAL}(?:/[0-9]+)?(?![\w./])|'[^'\n]*'|\"[^\"\n]*\"|[A-Za-z_][\w.-]*|[\[\](){{}}:]|[^\s,;|]"
+)
 _QUOTIENT = re.compile(r"\b(?:Fraction|Rational|mpq)\(\s*([+-]?[0-9]+)\s*,\s*([0-9]+)\s*\)")
-_WRAPPED = re.compile(rf"\b(?:np\.|numpy\.|jnp\.)?(?:float|int)[0-9]*\(\s*({_DECIMAL})\s*\)")
+_WRAPPED = re.compile(rf"\b(?:np\.|numpy\.|jnp\.)?(?:float|int|str)[0-9]*_?\(\s*({DECIMAL})\s*\)")
 _ARRAY = re.compile(r"\b(?:[a-z]+\.)?(?:array|Array|tensor|tuple|list)\s*\(|,?\s*d(?:ty)?pe\s*=\s*[\w.'<]+")
+_BEGIN = re.compile(r"(?:NE|convex-[0-9]+)[\s,;]+(?=[-+.0-9])")  # of lines that programs of Gambit print
 _OPENING, _CLOSING = "[({", "])}"
-
-
-class Written(NamedTuple):
-    """A number as it is written, and one unit of its last digit: 0 for whole numbers and fractions."""
-
-    value: Fraction
-    unit: Fraction = Fraction(0)
-    power: int = 0  # of ten, which was written
 
 
 def rounding(numbers: Sequence[Written]) -> Fraction:
@@ -56,56 +60,57 @@ def rounding(numbers: Sequence[Written]) -> Fraction:
     return min(fixed) if fixed else max((number.unit for number in numbers), default=Fraction(0))
 
 
-def read_profiles(
-    path: str | os.PathLike[str], sizes: Sequence[int], names: Sequence[str] = ()
-) -> list[list[list[Written]]]:
-    """Return the profiles of a file, per player the numbers as they are written.
+def read_profiles(path: str | os.PathLike[str], names: GameNames) -> tuple[list[list[list[Written]]], str]:
+    """Return the profiles of a file, per player the numbers as they are written, and the order of the names.
 
-    A profile is a list of all numbers, player after player, or a list per player, perhaps padded with zeros
-    to the longest. Lines of Gambit (``NE,1/2,1/2,0,1``), lists and arrays as Python prints them, CSV with a
-    profile or a player per line, JSON, and ``.npy``.
+    Profiles are read as `ProfileReader` says, from lines of Gambit (``NE,1/2,1/2,0,1``), lists, dictionaries
+    and arrays as Python prints them, JSON, CSV, Parquet and Excel files with a profile or a player per line,
+    and files of NumPy and PyTorch.
 
     Parameters
     ----------
     path : path-like
         The file.
-    sizes : sequence of int
-        How many numbers each player has.
-    names : sequence of str
-        Names of players, or of all numbers, in order: by these the entries of objects in JSON are sorted.
+    names : GameNames
+        Names of the players and of the entries of their strategies.
+
+    Returns
+    -------
+    list, str
+        The profiles, and the order in which what has no names was read; empty where all has names.
 
     Raises
     ------
     ValueError
-        For a file without profiles of these sizes, in one line.
+        For a file without profiles of the game, and for unknown, missing and doubled names, in one line.
 
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
+    >>> names = GameNames(("Row", "Column"), (("up", "down"),) * 2)
     >>> with TemporaryDirectory() as folder:
     ...     path = Path(folder) / "found.txt"
     ...     _ = path.write_text("NE,1/2,1/2,0,1")
-    ...     [[[str(p.value) for p in own] for own in x] for x in read_profiles(path, (2, 2))]
-    [[['1/2', '1/2'], ['0', '1']]]
+    ...     (profile,), order = read_profiles(path, names)
+    >>> [[str(number.value) for number in strategy] for strategy in profile], order
+    ([['1/2', '1/2'], ['0', '1']], 'up, down; players Row, Column')
     """
-    path = Path(path)
+    path, reader = Path(path), ProfileReader(names)
+    profiles: list[list[list[Written]]] = []
     try:
-        data = read_bytes(path, MOST_BYTES)
-        tree = _tree(path, data, names)
+        for profile in reader.profiles(_tree(path, reader)):
+            profiles.append(profile)
+            if len(profiles) > MOST_PROFILES:
+                raise ValueError(f"more than {MOST_PROFILES} profiles")
+        if not profiles:
+            raise ValueError("has no numbers")
     except StoreError as error:
         raise ValueError(one_line(str(error))) from None
     except UnicodeDecodeError as error:
         raise ValueError(one_line(f"{path}: is no text in UTF-8 (byte {error.start})")) from None
     except ValueError as error:
         raise ValueError(one_line(f"{path}: {error}")) from None
-    profiles: list[list[list[Written]]] = []
-    for profile in _profiles(tree, tuple(sizes), str(path)):
-        profiles.append(profile)
-        if len(profiles) > MOST_PROFILES:
-            raise ValueError(f"{path}: more than {MOST_PROFILES} profiles")
-    if not profiles:
-        raise ValueError(f"{path}: has no numbers")
-    return profiles
+    return profiles, str(names) if reader.by_position else ""
 
 
 def games_of_file(path: Path) -> Iterator[Matrix | Extensive]:
@@ -120,22 +125,38 @@ def games_of_file(path: Path) -> Iterator[Matrix | Extensive]:
     yield read_efg(path)
 
 
-def _tree(path: Path, data: bytes, names: Sequence[str]) -> Any:
-    """Return nested lists of numbers."""
+def _tree(path: Path, reader: ProfileReader) -> Any:
+    """Return nested lists of numbers, and pairs of names and lists."""
+    data = read_bytes(path, MOST_BYTES)
     if path.suffix == ".npy":
-        with foreign_bytes(path):
-            array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-        if array.dtype.kind not in "iuf":
-            raise ValueError(f"an array of {array.dtype}; must be of numbers")
-        return _of_json(array.tolist(), names)
+        return _of_npy(path, data, reader)
+    if path.suffix in ARCHIVES:
+        names = members_of(path)
+        arrays = [_of_json(read_table(f"{path}:{name}" if name else str(path)).tolist()) for name in names]
+        # NumPy's own names of arrays that were given none
+        are_numbered = all(re.fullmatch("(arr_[0-9]+)?", name) for name in names)
+        return arrays if are_numbered else Pairs(zip(names, arrays, strict=True))
+    if path.suffix in TABLES:
+        return reader.table(rows_of_frame(read_frame(path)))
     text = data.decode("utf-8-sig")
     if path.suffix == ".json":
         _refuse_depth(text)
         try:
-            return _of_json(json.loads(text, parse_float=number_as_written), names)
+            return _of_json(json.loads(text, parse_float=number_as_written, object_pairs_hook=Pairs))
         except json.JSONDecodeError as error:
             raise ValueError(f"is no JSON ({error})") from None
-    return _of_text(text)
+    return _of_text(text, reader)
+
+
+def _of_npy(path: Path, data: bytes, reader: ProfileReader) -> Any:
+    """Return the tree of an array, or of the table that a structured one is."""
+    with foreign_bytes(path):
+        array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    if array.dtype.names:
+        return reader.table([list(array.dtype.names), *map(list, array.ravel().tolist())])
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"an array of {array.dtype}; must be of numbers")
+    return _of_json(array.tolist())
 
 
 def _refuse_depth(text: str) -> None:
@@ -146,104 +167,64 @@ def _refuse_depth(text: str) -> None:
             raise ValueError(f"nested more than {DEEPEST} deep")
 
 
-def number_as_written(text: str) -> Written:
-    """Return a number as it is written: a decimal, with or without exponent, or a fraction.
-
-    >>> number_as_written("0.25"), number_as_written("1/3").unit
-    (Written(value=Fraction(1, 4), unit=Fraction(1, 100), power=0), Fraction(0, 1))
-    """
-    match = _NUMBER.fullmatch(text.strip())
-    if match is None or (match[2] is not None and int(match[2]) == 0):
-        raise ValueError(f"{format_value(text)} is no number such as 2, 0.5, 1e-3 or 1/3")
-    value = Fraction(match[1]) / int(match[2] or 1)
-    digits, _, power = match[1].lower().partition("e")
-    places = len(digits.partition(".")[2])
-    exact = match[2] is not None or not places
-    exponent = int(power or 0)
-    return Written(value, Fraction(0) if exact else Fraction(10) ** (exponent - places), exponent)
+def _of_json(value: Any) -> Any:
+    if isinstance(value, Pairs):
+        return Pairs((name, _of_json(part)) for name, part in value)
+    return [_of_json(part) for part in value] if isinstance(value, list) else number_as_written(value)
 
 
-def _of_json(value: Any, names: Sequence[str]) -> Any:
-    if isinstance(value, Written) or (isinstance(value, int) and not isinstance(value, bool)):
-        return value if isinstance(value, Written) else Written(Fraction(value))
-    if isinstance(value, float):
-        if not np.isfinite(value):
-            raise ValueError(f"{value} must be finite")
-        return number_as_written(repr(value))
-    if isinstance(value, str):
-        return number_as_written(value)
-    if isinstance(value, list):
-        return [_of_json(part, names) for part in value]
-    if isinstance(value, Mapping):
-        for key in LIST_KEYS:
-            if key in value:
-                return _of_json(value[key], names)
-        ordered = [name for name in names if name in value]
-        keys = ordered if len(ordered) == len(value) else list(value)
-        return [_of_json(value[key], names) for key in keys]
-    raise ValueError(f"{format_value(value)} is neither a number nor a list")
-
-
-def _of_text(text: str) -> Any:
-    """Return the lists of a text in brackets, or of one without any a list per line."""
+def _of_text(text: str, reader: ProfileReader) -> Any:
+    """Return the tree of a text in brackets, or of one without any of the table of its lines."""
     text = _QUOTIENT.sub(r"\1/\2", text)
     text = _WRAPPED.sub(r"\1", text)
     text = _ARRAY.sub(lambda match: "(" if match[0].endswith("(") else "", text)
     _refuse_depth(text)
     if not re.search(r"[\[\](){}]", text):
-        lines = (_line(line) for line in text.splitlines())
-        return [line for line in lines if line]
+        rows = (_cells(line.split("#")[0]) for line in text.splitlines())
+        return reader.table([row for row in rows if row])
     stack: list[list[Any]] = [[]]
-    for token in _TOKEN.findall(text):
+    tokens = _TOKEN.findall(text)
+    for token, after in zip(tokens, [*tokens[1:], ""], strict=True):
         if token in _OPENING:
             stack.append([])
         elif token in _CLOSING:
             if len(stack) == 1:
                 raise ValueError("a bracket is closed that was not opened")
-            entries = stack.pop()
-            # brackets around one list or number, of `array(..)` and of grouping, say nothing
-            stack[-1].append(entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries)
-        elif not token[0].isalpha() and token[0] != "_":
-            stack[-1].append(number_as_written(token))
+            stack[-2].append(_unwrapped(stack.pop()))
+        elif after == ":":
+            stack[-1].append(_Key(token.strip("'\"")))
+        elif token != ":":
+            stack[-1].append(number_as_written(token.strip("'\"")))
     if len(stack) > 1:
         raise ValueError("a bracket is not closed")
     return stack[0]
 
 
-def _line(line: str) -> list[Written]:
-    """Return the numbers of a line; the words before them, such as NE, are dropped, and lines of words."""
-    tokens = [part for part in re.split(r"[\s,;]+", line.split("#")[0].strip()) if part]
-    while tokens and _NUMBER.fullmatch(tokens[0]) is None and tokens[0][0].isalpha():
-        del tokens[0]
-    return [number_as_written(token) for token in tokens]
+class _Key(str):
+    """The name before a colon."""
 
 
-def _profiles(tree: Any, sizes: tuple[int, ...], where: str) -> Iterator[list[list[Written]]]:
-    """Yield the profiles of nested lists, in order."""
-    if isinstance(tree, Written):
-        tree = [tree]
-    flat = all(isinstance(part, Written) for part in tree)
-    if flat and tree:
-        if len(tree) != sum(sizes):
-            summed = " + ".join(map(str, sizes))
-            raise ValueError(
-                one_line(
-                    f"{where}: {len(tree)} numbers in a profile; must be {sum(sizes)}, by player {summed}"
-                )
-            )
-        ends = np.cumsum([0, *sizes]).tolist()
-        yield [tree[start:stop] for start, stop in pairwise(ends)]
-        return
-    rows = [[part] if isinstance(part, Written) else part for part in tree]
-    if len(rows) == len(sizes) and all(map(_fits, rows, sizes, [max(sizes)] * len(sizes))):
-        yield [row[:size] for row, size in zip(rows, sizes, strict=True)]
-        return
-    for row in rows:
-        yield from _profiles(row, sizes, where)
+def _unwrapped(entries: list[Any]) -> Any:
+    """Return what brackets hold: pairs after names, or a list."""
+    if any(isinstance(entry, _Key) for entry in entries):
+        names, values = entries[::2], entries[1::2]
+        if len(names) != len(values) or not all(isinstance(name, _Key) for name in names):
+            raise ValueError("names and numbers must take turns, as in {'up': 0.5, 'down': 0.5}")
+        return Pairs(zip(names, values, strict=True))
+    # brackets around one list or number, of `array(..)` and of grouping, say nothing
+    return entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
 
 
-def _fits(row: Any, size: int, longest: int) -> bool:
-    """True for a row with a player's numbers, and perhaps zeros up to the longest player's."""
-    if not all(isinstance(part, Written) for part in row):
-        return False
-    return len(row) == size or (len(row) == longest and all(part.value == 0 for part in row[size:]))
+def _cells(line: str) -> list[str]:
+    """Return the entries of a line, between commas, semicolons, tabs or spaces."""
+    line = _BEGIN.sub("", line.strip(), count=1)
+    sign = next((sign for sign in ",;\t" if sign in line), None)
+    if sign is None:
+        return line.split()
+    cells = [cell.strip() for cell in next(csv.reader([line], delimiter=sign, skipinitialspace=True))]
+    parts = [re.split(r"[\s;]+", cell) for cell in cells]
+    are_numbers = [all(map(is_number, part)) for part in parts]
+    split = [
+        part if numeric else [cell] for cell, part, numeric in zip(cells, parts, are_numbers, strict=True)
+    ]
+    return list(chain.from_iterable(split))

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.results import Certificate
 from rivalry.core.tolerances import TIE, TOLERANCE
@@ -272,6 +273,27 @@ def policy_table(world: RepeatedWorld, policy: np.ndarray | Callable[[np.ndarray
     shape = f"{state_count}, {widest}"
     shapes = f"({shape}) [state action] or ({players}, {shape}) [player state action]"
     raise ValueError(f"policy: shape {policy.shape} must be {shapes}")
+
+
+def policy_names(world: RepeatedWorld) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return names of the actions and of the states of a policy that all players share.
+
+    A state has the names of the remembered actions with ``/`` between them; where players have different
+    names of actions, or different memories, they are numbered.
+
+    >>> import rivalry as rv
+    >>> from rivalry.tables.repeated import repeated_form
+    >>> policy_names(repeated_form(rv.games.matrix("chicken")))[1]
+    ('swerve/swerve', 'swerve/straight', 'straight/swerve', 'straight/straight')
+    """
+    tables, rows = world.tables, oracles.labels(world.game).actions
+    names = rows[0] if len(set(rows)) == 1 else tuple(map(str, range(int(tables.sizes.max()))))
+    slots = slots_of(tables)
+    count = int(states(tables).max())
+    players = {source for source, _ in slots[0]}
+    if any(row != slots[0] for row in slots) or players - set(range(len(tables.sizes))):
+        return names, tuple(map(str, range(count)))
+    return names, tuple("/".join(state) for state in product(names, repeat=len(slots[0])))
 
 
 def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> np.ndarray:

@@ -166,7 +166,8 @@ def _(game: Restricted) -> oracles.Labels:
     names = oracles.labels(game.game)
     players = tuple(names.players[p] if names.players else str(p) for p in game.players)
     actions = tuple(names.actions[p] for p in game.players) if names.actions else ()
-    return oracles.Labels(players, names.axes[: game.space.shape[1]], actions)
+    entries = tuple(names.entries[p] for p in game.players) if names.entries else ()
+    return oracles.Labels(players, names.axes[: game.space.shape[1]], actions, entries)
 
 
 @oracles.metrics.register(Restricted)
