@@ -6,7 +6,7 @@ import sys
 import zlib
 from hashlib import sha256
 
-from rivalry_check import Damaged, Refuted, finite, grammar, smooth
+from rivalry_check import STEP, STEPS, Damaged, Refuted, finite, grammar, smooth
 
 UNREAD = (
     OSError,
@@ -23,8 +23,9 @@ GAME |= {"rounds", "observes", "memory", "discount", "periods"}  # keys that say
 SHOWN = 12  # equilibria in a line without --points
 
 
-def check(path, factor=1, limit=SHOWN):
+def check(path, factor=1, limit=SHOWN, steps=STEPS):
     """Proved claims of a file of JSON, packed by gzip or not, in words, with the digest of its game."""
+    STEP.allow(factor * steps)
     with open(path, "rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     with (gzip.open if packed else open)(path, "rb") as file:

@@ -1,10 +1,12 @@
 """Claims about finite games and about policies, checked in rational arithmetic."""
 
+import json
 from fractions import Fraction
+from hashlib import sha256
 from itertools import product
 from math import gcd, inf, lcm, nextafter, prod
 
-from rivalry_check import Damaged, Refuted
+from rivalry_check import Damaged, Refuted, cost, spend
 
 
 def require(holds, reason):
@@ -22,7 +24,7 @@ def numbers(texts, count):
 def shares(texts, count, owner):
     probabilities = numbers(texts, count)
     require(
-        min(probabilities) >= 0 and sum(probabilities) == 1,
+        min(probabilities) >= 0 and dot(probabilities, [1] * count) == 1,
         f"{owner}: probabilities are below 0 or do not sum to 1",
     )
     return tuple(probabilities)
@@ -35,7 +37,27 @@ def place(index, end, begin=0):
 
 
 def dot(left, right):
-    return sum(a * b for a, b in zip(left, right, strict=True) if a and b)
+    """Return a sum of products; numbers with other denominators make it longer, term by term."""
+    total = 0
+    for a, b in zip(left, right, strict=True):
+        if a and b:
+            spend(cost(total, a, b))
+            total += a * b
+    return total
+
+
+def common(numbers):
+    """Return the least common multiple of denominators."""
+    unit = 1
+    for number in numbers:
+        spend(cost(unit, number.denominator))
+        unit = lcm(unit, number.denominator)
+    return unit
+
+
+def dearest(*tables):
+    """Return the steps of a product of two numbers of tables."""
+    return 4 * max((cost(number) for table in tables for number in table), default=1)
 
 
 def within(claimed, low, high, subject):
@@ -66,7 +88,11 @@ def counted(kind, equilibria, limit):
 def game(document):
     """Return the numbers of actions, all joint actions, and per player what each of these pays."""
     sizes, count = document["actions"], len((document["payoffs"] or [()])[0])
-    if not sizes or prod(sizes) != count or len(sizes) != len(document["payoffs"]):
+    spend(len(sizes) * count)
+    product_of_sizes = 1
+    for size in sizes if len(sizes) == len(document["payoffs"]) else ():
+        product_of_sizes = min(product_of_sizes * size, count + 1)
+    if not sizes or product_of_sizes != count:
         raise Damaged("payoffs are needed for every player and joint action")
     joint = list(product(*map(range, sizes)))
     return sizes, joint, [dict(zip(joint, numbers(row, count), strict=True)) for row in document["payoffs"]]
@@ -84,6 +110,8 @@ def pure_equilibria(document, limit):
         raise Damaged("an equilibrium occurs twice")
     require(claimed <= set(joint), "the list has a joint action that the game lacks")
     moves = [(player, action) for player, size in enumerate(sizes) for action in range(size)]
+    dear = dearest(*(table.values() for table in pays)) + len(sizes)
+    spend(len(joint) * len(moves) * dear)
     for actions in joint:
         gain, player, action = max(
             (pays[p][instead(actions, p, a)] - pays[p][actions], p, a) for p, a in moves
@@ -107,15 +135,17 @@ def extreme_equilibria(document, limit):
     remaining = [dict.fromkeys(range(size)) for size in sizes]
     # [own action, other's]
     pays = [{actions[:: 1 - 2 * k]: pays[k][actions] for actions in joint} for k in (0, 1)]
-    units = [lcm(*(u.denominator for u in table.values())) for table in pays]
+    units = [common(table.values()) for table in pays]
     whole = [{k: int(u * unit) for k, u in table.items()} for table, unit in zip(pays, units, strict=True)]
+    dear = dearest(*(table.values() for table in whole))
     for player, action, dominator in document["dominated"]:
         if isinstance(dominator, list):
             mixture = shares(dominator, sizes[player], f"a mixture of player {player}")
             weights, name = {k: p for k, p in enumerate(mixture) if p}, "a mixture"
         else:
             weights, name = {dominator: 1}, dominator
-        unit = lcm(*(Fraction(p).denominator for p in weights.values()))
+        unit = common(map(Fraction, weights.values()))
+        spend(len(remaining[1 - player]) * len(weights) * dear)
         factors = [int(p * unit) for p in weights.values()]
         worse = remaining[player].keys() >= {action, *weights} and all(
             unit * whole[player][action, k] < dot(factors, [whole[player][by, k] for by in weights])
@@ -128,6 +158,7 @@ def extreme_equilibria(document, limit):
     all_bits = [*bits[0].values(), *bits[1].values()]
     holders = {bit: {y for y, labels in seconds.items() if labels & bit} for bit in all_bits}
     missing = set()
+    spend(len(firsts) * (len(seconds) + len(all_bits)))
     for x, labels in firsts.items():
         missing |= {(x, y) for y in set.intersection(*(holders[bit] for bit in all_bits if not labels & bit))}
     for k, equilibrium in enumerate(document["equilibria"]):
@@ -162,7 +193,8 @@ def profile(document):
     for player, strategy in enumerate(strategies):
         values = [0] * len(strategy)
         for actions in joint:
-            rival_probabilities = (strategies[k][action] for k, action in enumerate(actions) if k != player)
+            rival_probabilities = [strategies[k][action] for k, action in enumerate(actions) if k != player]
+            spend(len(sizes) + cost(values[actions[player]], pays[player][actions], *rival_probabilities))
             values[actions[player]] += prod(rival_probabilities) * pays[player][actions]
         gains.append(max(values) - dot(strategy, values))
     for player, (gain, claimed) in enumerate(zip(gains, numbers(document["gain"], len(gains)), strict=True)):
@@ -179,28 +211,32 @@ def vertices(pays, bits, rivals, size):
     Inequalities are added one by one to a cone with known rays (Motzkin's double description). A new ray lies
     between two that one of them separates, if an edge joins these: no other ray has all labels they share.
     """
-    unit, count, all_bits = lcm(*(u.denominator for u in pays.values())), len(bits), sum(bits.values())
+    unit, count, all_bits = common(pays.values()), len(bits), sum(bits.values())
     rows = [(bit, [int(pays[rival, action] * unit) for action in bits]) for rival, bit in rivals.items()]
+    dear = dearest(*(row for _, row in rows)) * count
     (first_bit, start), rays = rows[0], {(*([0] * count), 1): all_bits}
     for k, bit in enumerate(bits.values()):
         rays[*(int(i == k) for i in range(count)), start[k]] = all_bits - bit + first_bit
     for label, row in rows[1:]:
-        slack = {ray: ray[-1] - dot(row, ray[:-1]) for ray in rays}
+        spend(len(rays) * dear)
+        slack = {ray: ray[-1] - sum(a * b for a, b in zip(row, ray, strict=False)) for ray in rays}
         next_rays = {
             ray: labels if slack[ray] else labels | label for ray, labels in rays.items() if slack[ray] >= 0
         }
         ends = ([(ray, labels) for ray, labels in rays.items() if slack[ray] * sign > 0] for sign in (1, -1))
         for (ray_above, labels_above), (ray_below, labels_below) in product(*ends):
-            common = labels_above & labels_below
+            spend(1)
+            shared = labels_above & labels_below
             simple = labels_above.bit_count() == count  # then as many labels as an edge are one
-            if common.bit_count() >= count - 1 and (
-                simple or sum(common & a == common for a in rays.values()) == 2
-            ):
+            if shared.bit_count() < count - 1:
+                continue
+            spend(dear + (0 if simple else len(rays)))
+            if simple or sum(shared & labels == shared for labels in rays.values()) == 2:
                 ray = [
                     slack[ray_above] * b - slack[ray_below] * a
                     for a, b in zip(ray_above, ray_below, strict=True)
                 ]
-                next_rays[tuple(x // gcd(*ray) for x in ray)] = common | label
+                next_rays[tuple(x // gcd(*ray) for x in ray)] = shared | label
         rays = next_rays
     shares = {ray: dict(zip(bits, ray, strict=False)) for ray in rays if any(ray[:-1])}
     return {
@@ -220,8 +256,10 @@ def correlated_equilibrium(document):
     leader = place(document["leader"], len(sizes)) if document["claim"] == "commitment" else None
     if leader is not None and len(sizes) != 2:
         raise Damaged("a commitment is one of two players")
+    dear = dearest(chance, *(table.values() for table in pays)) + len(sizes)
     for player, size in enumerate(sizes):
         for action, deviation in product(range(size), repeat=2):
+            spend(len(joint) * dear)
             if action != deviation and player != leader:
                 losses = [
                     pays[player][actions] - pays[player][instead(actions, player, deviation)]
@@ -253,14 +291,19 @@ def value(document):
         reach.append([Fraction(1)])  # probabilities that own moves allow each move, after that of none
         for (before, count), texts in zip(sets, strategy, strict=True):
             probability = reach[player][1 + place(before, len(reach[player]) - 1, -1)]
+            spend(count * cost(probability))
             reach[player] += [probability * p for p in shares(texts, count, f"a set of player {player}")]
     for player, sets in enumerate(document["sets"]):
         payoffs = [Fraction(0)] * len(reach[player])
         for *moves, payoff in document["leaves"]:
             move, rival_move = (1 + place(moves[k], len(reach[k]) - 1, -1) for k in (player, 1 - player))
-            payoffs[move] += numbers([payoff], 1)[0] * reach[1 - player][rival_move] * (1 - 2 * player)
+            (paid,) = numbers([payoff], 1)
+            spend(cost(payoffs[move], paid, reach[1 - player][rival_move]))
+            payoffs[move] += paid * reach[1 - player][rival_move] * (1 - 2 * player)
         for before, count in sets[::-1]:  # the last moves first: each set is worth its best move
-            payoffs[1 + before] += max(payoffs[-count:])
+            best_move = max(payoffs[-count:])
+            spend(count + cost(payoffs[1 + before], best_move))
+            payoffs[1 + before] += best_move
             del payoffs[-count:]
         limits.append(payoffs[0])
     return within(document["bound"], -limits[1], limits[0], "the value for player 0")
@@ -299,6 +342,7 @@ def policy(document):
         for mover in rounds[state // histories]:
             previous, outcomes = outcomes, {}
             for actions_so_far, chance in previous.items():
+                spend(len(observes[mover]) + sizes[mover] + cost(chance))
                 observation = 0
                 for actor, ago in observes[mover]:  # of earlier rounds, or of this one so far
                     past = joint[state // len(joint) ** (ago - 1) % len(joint)] if ago else actions_so_far
@@ -312,10 +356,10 @@ def policy(document):
         next_states = {
             actions: offset + (state * len(joint) + number[actions]) % histories for actions in outcomes
         }
-        return sum(
-            p * (pays[player][actions] + discounts[player] * values[next_states[actions]])
-            for actions, p in outcomes.items()
-        )
+        following = [
+            pays[player][actions] + discounts[player] * values[next_states[actions]] for actions in outcomes
+        ]
+        return dot(outcomes.values(), following)
 
     if not document["sessions"]:
         raise Damaged("sessions: at least one is needed")
@@ -342,7 +386,13 @@ def policy(document):
             )
     gains = zip(document["gain"], largest, strict=True)
     texts = [within(bounds, *ends, f"the gain of player {k}") for k, (bounds, ends) in enumerate(gains)]
-    return f"{'; '.join(texts)}; sessions: {len(document['sessions'])}"
+    policies = [session["policies"] for session in document["sessions"]]
+    digest = sha256(json.dumps(policies, separators=(",", ":")).encode()).hexdigest()[:16]
+    counts = [len(set(session["states"])) for session in document["sessions"]]
+    low, high = min(counts), max(counts)
+    of_states = "all" if low == count else f"{low} of" if low == high else f"{low} to {high} of"
+    name = "policy" if len(policies) == 1 else f"{len(policies)} sessions' policies"
+    return f"{'; '.join(texts)}; {name} {digest}, from {of_states} {count} states"
 
 
 CLAIMS = {

@@ -4,7 +4,7 @@ import json
 from math import isfinite
 from re import fullmatch
 
-from rivalry_check import Damaged
+from rivalry_check import Damaged, spend
 from rivalry_check.graph import OPERATIONS
 
 FRACTION = r"-?(0|[1-9][0-9]*)(/[1-9][0-9]*)?"
@@ -16,6 +16,7 @@ OF_DERIVATIVES = ("trigamma", "steep", "spread", "side", "jump")  # operations t
 
 def load(text, factor=1):
     """Return the document in a text; raise `Damaged` unless it has the form of its kind."""
+    spend(len(text) // 8)
     if len(text) > factor * BYTES or text.count(b",") + text.count(b"[") > factor * MEMBERS:
         raise Damaged(f"larger than {factor * BYTES} bytes or {factor * MEMBERS} entries (see --large)")
     document = json.loads(

@@ -10,7 +10,7 @@ from math import inf, isfinite, nextafter
 
 from flint import arb
 
-from rivalry_check import Damaged, Refuted
+from rivalry_check import Refuted, cost, spend
 
 
 def ball(x):
@@ -157,7 +157,7 @@ OPERATIONS = {  # bounds, and derivatives in the operands a and b as formulas; y
 RATIONAL = {(name, 0): Fraction(0) for name in ("sqrt", "tanh", "sin", "atan", "erf")}  # values of functions
 RATIONAL |= {("exp", 0): Fraction(1), ("cos", 0): Fraction(1)}
 RATIONAL |= {("log", 1): Fraction(0), ("logistic", 0): Fraction(1, 2)}
-DERIVATIVES = 2**22  # of all nodes in all choices, each of some hundred bytes
+OF_NODE = 2**8  # steps of a node, and of a derivative of one, for the bytes that it takes
 PATTERNS = 64  # of choices that change, for which it is kept what depends on them
 CASES = ("if", "side", "jump")  # defined also where one of the cases is not
 EVEN = ("spread", "y", ("share", "b", "a"))
@@ -187,11 +187,11 @@ class Graph:
 
     def __init__(self):
         self.nodes, self.places, self.plans, self.derived = [], {}, {}, {}
-        self.count = 0  # of derivatives
 
     def add(self, *node):
         """Return the place of a node, new or known."""
         if node not in self.places:
+            spend(OF_NODE)
             self.places[node] = len(self.nodes)
             self.nodes.append(node)
         return self.places[node]
@@ -214,17 +214,19 @@ class Graph:
             if place not in visited:
                 visited.add(place)
                 waiting += self.nodes[place][1:]
+        spend(len(visited))
         return sorted(visited)
 
     def terms(self, place):
         """Return the nodes of which a node is the sum, with how often each is added."""
-        counts, waiting = Counter(), [place]
-        while waiting:
-            name, *operands = self.nodes[waiting.pop()]
-            if name == "add":
-                waiting += operands
-            else:
-                counts[self.places[name, *operands]] += 1
+        counts, sums = Counter(), Counter([place])
+        for node in reversed(self.order((place,))):  # a node is counted before its operands
+            count, (name, *operands) = sums[node], self.nodes[node]
+            spend(cost(count))
+            for operand in operands if name == "add" else ():
+                sums[operand] += count
+            if count and name != "add":
+                counts[node] = count
         return counts
 
     def constant(self, places):
@@ -237,6 +239,7 @@ class Graph:
         for place in range(len(self.nodes) - 1, -1, -1):  # operands stand before
             weight, (name, *operands) = Fraction(weights[place]), self.nodes[place]
             number = self.nodes[operands[1]][0] if name in ("mul", "div") else 0
+            spend(cost(weight))
             if not weight or isinstance(name, tuple):
                 continue
             if name in ("add", "sub"):
@@ -247,9 +250,9 @@ class Graph:
                 weights[operands[0]] += weight * (factor if name == "mul" else 1 / factor)
             elif name == "share":
                 numerator, complement = map(self.terms, operands)
-                numerators.setdefault(
-                    (frozenset((numerator + complement).items()), weight), Counter()
-                ).update(numerator)
+                spend(len(numerator) + len(complement))
+                key = frozenset((numerator + complement).items()), weight
+                numerators.setdefault(key, Counter()).update(numerator)
             else:
                 return False
         return all(dict(denominator) == parts for (denominator, _), parts in numerators.items())
@@ -271,9 +274,7 @@ class Graph:
         derivatives = self.derived.setdefault(k, {})
         for node in self.order((place,)) if place not in derivatives else ():
             if node not in derivatives:
-                self.count += 1
-                if self.count > DERIVATIVES:
-                    raise Damaged(f"more than {DERIVATIVES} derivatives of operations are needed")
+                spend(OF_NODE)
                 derivatives[node] = self.rule(node, k, [derivatives[part] for part in self.nodes[node][1:]])
         return derivatives[place]
 
@@ -335,6 +336,7 @@ class Graph:
             if changed not in cache:
                 cache[changed] = [row for row in rows if row[-1] & changed]
             rows = cache[changed]
+        spend(len(rows) + len(box))
         for k, function, sources, undefined, _ in rows:
             if function:
                 operands = [value[operand] for operand in sources]
@@ -351,6 +353,8 @@ class Graph:
             name, *operands = self.nodes[node]
             if bounds is None or not all(map(isfinite, bounds)) or not values.keys() >= set(operands):
                 continue
+            factor = 100**2 if name == "power" else 1  # the largest exponent
+            spend(factor * cost(*(values[operand] or 0 for operand in operands)))
             if operands:
                 values[node] = rational(name, [values[operand] for operand in operands])
             else:

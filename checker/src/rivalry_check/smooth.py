@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from flint import ctx
 
-from rivalry_check import Damaged, Refuted
+from rivalry_check import Damaged, Refuted, spend
 from rivalry_check.grammar import CHOICES
 from rivalry_check.graph import Graph, add, ball, mul, neg
 
@@ -168,6 +168,7 @@ def divided(entries, start_box, axes, remains=lambda box, entry: []):
         if not waiting:
             raise Damaged("there are more entries than parts of the space")
         box = waiting.pop()
+        spend(len(box))
         if isinstance(entry, list) and entry[0] == "cut":
             k, (position,) = axes[axes.index(entry[1])], numbers(entry[2:])
             if not box[k][0] < position < box[k][1]:
@@ -195,6 +196,7 @@ def everywhere(holds, box, axis, limit, reason):
 
 def negative_definite(rows):
     """True where every symmetric matrix between bounds is negative definite: all pivots are negative."""
+    spend(len(rows) ** 3)
     if not all(is_finite(entry) for row in rows for entry in row):
         return False
     rows = [[ball(entry) for entry in row] for row in rows]
@@ -209,6 +211,7 @@ def negative_definite(rows):
 
 def regular(rows):
     """True where every matrix between bounds is regular: elimination finds pivots that are not zero."""
+    spend(len(rows) ** 3)
     if not all(is_finite(entry) for row in rows for entry in row):
         return False
     rows = [[ball(entry) for entry in row] for row in rows]
@@ -248,6 +251,7 @@ class Game:
         self.graph = graph = Graph()
         place, derivative, replacements = self.read(nodes), graph.derivative, {}
         payoff_nodes = [place[node] for node in results]
+        spend(len(results) ** 2 * len(totals) + len(results) * len(self.player))
         self.totals = [tuple(place[node] for node in parts) for parts in totals]
         for parts in self.totals:  # what each player adds
             for p, (part, _) in enumerate(zip(parts, payoff_nodes, strict=True)):
@@ -299,6 +303,7 @@ class Game:
         """
         entries = enumerate(part["equilibria"], 1)
         points = [self.equilibrium(f"equilibrium {k}", entry, ranges) for k, entry in entries]
+        spend(len(points) ** 2 * len(self.player))
         for k, point in enumerate(points):
             for neighbour in points[:k]:
                 if all(a <= d and c <= b for (a, b), (c, d) in zip(point.near, neighbour.near, strict=True)):
