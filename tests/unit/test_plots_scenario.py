@@ -109,7 +109,7 @@ def test_only_certified_neighbours_are_joined_and_others_are_hollow() -> None:
     ax = rv.plots.scenario(swept(claims), quantities=["p_safe"], at={"size": SIZES[0]})
     (panel,) = ax.child_axes
     assert [line.get_xdata().tolist() for line in lines(panel, "_line")] == [PRICES[:2]]
-    assert [mark.get_markerfacecolor() == "white" for mark in lines(panel, "_mark")] == [False, True]
+    assert [mark.get_markerfacecolor() == "white" for mark in lines(panel, "_points")] == [False, True]
     assert "hollow: not certified" in labels(ax)
     assert picture(rv.plots.scenario, swept(claims)).hollow
     assert not picture(rv.plots.scenario, swept()).hollow
@@ -126,7 +126,7 @@ def test_lines_are_broken_at_jumps_but_not_at_steep_slopes() -> None:
     ax = rv.plots.scenario(data)
     (panel,) = ax.child_axes
     assert [len(line.get_xdata()) for line in lines(panel, "_line")] == [21, 11, 10]
-    (jump,) = lines(panel, "_jump")
+    (jump,) = lines(panel, "_discontinuity")
     assert jump.get_xdata()[0] == pytest.approx(0.525)
     assert "discontinuity" in labels(ax)
 
@@ -168,10 +168,11 @@ def test_heat_map_hatches_uncertified_points_and_marks_missing_ones() -> None:
     ax = rv.plots.heat(data, over=["size", "price"])
     values = ax.collections[0].get_array()
     np.testing.assert_array_equal(np.ma.filled(values, np.nan), data.p_safe.values)
-    doubted = [patch for patch in ax.patches if patch.get_label() == "_doubted"]
+    doubted = [patch for patch in ax.patches if patch.get_label() == "_region"]
     assert [patch.get_hatch() for patch in doubted] == ["////"]
     np.testing.assert_allclose(doubted[0].get_xy().min(axis=0), [1.5, 0.25])
-    assert len(lines(ax, "_border")) == 2
+    borders = [line for line in lines(ax, "_line") if not line.get_gid()]
+    assert len(borders) == 2
     words = [text.get_text() for text in ax.get_legend().get_texts()]
     assert words == ["hatched: not certified", "no result"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("size", "price")

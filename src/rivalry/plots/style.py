@@ -29,6 +29,13 @@ from matplotlib.quiver import Quiver
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
+from rivalry.plots.marks import DASHES as DASHES
+from rivalry.plots.marks import INK as INK
+from rivalry.plots.marks import MARKERS as MARKERS
+from rivalry.plots.marks import PALETTE as PALETTE
+from rivalry.plots.marks import colours as colours
+from rivalry.plots.marks import player_label as player_label
+from rivalry.plots.marks import widths as widths
 from rivalry.plots.select import StoredResults, dataset_of
 from rivalry.schema.validate import refuse_unknown
 
@@ -40,10 +47,7 @@ if TYPE_CHECKING:
 Options = ParamSpec("Options")
 _PLAYER = re.compile(r"\bplayer (\d+)\b(?!\.\d)")
 
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
-INK, PALE, RESOURCE = "#333333", "#D5D5D5", "#E4E2DC"
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-DASHES = ("-", "--", ":", "-.")
+PALE, RESOURCE, HATCHED = "#D5D5D5", "#E4E2DC", "#777777"
 SIZE = (6.6, 3.9)  # inches
 DPI = 200  # of PNG files
 WRAP = 30  # characters per line of a legend
@@ -76,30 +80,6 @@ STYLE: dict[Any, Any] = {
     "ytick.color": INK,
     "ytick.labelsize": 8.5,
 }
-
-
-def colours(count: int) -> list[str]:
-    """Return ``count`` distinguishable colours.
-
-    >>> colours(2)
-    ['#0072B2', '#D55E00']
-    """
-    if count <= len(PALETTE):
-        return list(PALETTE[:count])
-    from matplotlib import colormaps
-
-    viridis = colormaps["viridis"]
-    return [to_hex(viridis(0.95 * k / (count - 1))) for k in range(count)]
-
-
-def widths(count: int) -> list[float]:
-    """Return falling line widths in points, so that coinciding lines remain visible.
-
-    >>> widths(2), len(set(widths(9)))
-    ([2.8, 1.4], 1)
-    """
-    step = max(1.7 - 0.3 * (count - 1), 0.45)
-    return [1.4 + step * (count - 1 - k) for k in range(count)] if count <= len(PALETTE) else [1.6] * count
 
 
 @runtime_checkable
@@ -333,16 +313,6 @@ def add_colour_bar(
 def explain_hollow(ax: Axes, marker: str = "o", subject: str = "") -> None:
     """Add the line of the legend that says that hollow marks are not certified, or the ``subject``."""
     ax.plot([], [], marker, label=f"hollow: {subject or 'not certified'}", **end_marker(False, INK))
-
-
-def player_label(k: int, count: int) -> str:
-    """Return the label of the k-th of ``count`` players; of many, only some are in a legend.
-
-    >>> player_label(1, 3), player_label(1, 16)
-    ('player 1', '_player 1')
-    """
-    in_legend = count <= len(PALETTE) or k in (0, count // 2, count - 1)
-    return f"player {k}" if in_legend else f"_player {k}"
 
 
 def name_players(ax: Axes, names: Sequence[str]) -> None:

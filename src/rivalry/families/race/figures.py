@@ -13,8 +13,10 @@ from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots import select, style
-from rivalry.plots.charts.scenario import draw_family, family, family_legend
-from rivalry.plots.metrics import is_certified, metric_label, per_player, set_log_scale
+from rivalry.plots.charts.scenario import curve_marks, family, keys
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import Drawing, Frame
+from rivalry.plots.metrics import is_certified, is_log, metric_label, per_player, set_log_scale
 from rivalry.plots.select import At, DrawnPoint, Names, check_index, check_variable, own_rank, point
 from rivalry.plots.style import INK, PALETTE, caption, chart, end_marker, explain_hollow, player_lines
 from rivalry.schema.registry import near
@@ -490,17 +492,16 @@ def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str
     return words
 
 
-@chart
+@preset
 def precipice(
     data: Dataset,
-    ax: Axes,
     *,
     quantity: str | None = None,
     over: str | None = None,
     series: str = "information",
     at: At = None,
     log: bool | None = None,
-) -> Axes:
+) -> Drawing:
     """Draw risk against enmity, a line per state of information (Armstrong, Bostrom & Shulman 2016).
 
     Parameters
@@ -532,9 +533,8 @@ def precipice(
     name = quantity or ("risk" if "risk" in data or "p_disaster" not in data else "p_disaster")
     over = select.find_sweep(data, name, own_rank(data, name), at, over)
     curve = family(data, name, over=over, series=series, at=at)
-    breaks = draw_family(ax, curve, log)
-    family_legend(ax, [curve], series, breaks)
-    ax.set_ylim(0.0, 1.0 if np.nanmax(curve.values) > 0.5 else None)
-    ax.set(xlabel=select.name_of(data, over), ylabel=select.label_of(data, name))
-    caption(ax, curve.words, select.describe_replications(curve.runs, "means and 95 % intervals"))
-    return ax
+    axes = "x" if is_log(curve.x, log) else ""
+    top = 1.0 if np.nanmax(curve.values) > 0.5 else None
+    frame = Frame(select.name_of(data, over), select.label_of(data, name), y_limits=(0.0, top), log=axes)
+    words = curve.words, select.describe_replications(curve.runs, "means and 95 % intervals")
+    return Drawing(keys([curve], series) + curve_marks(curve, log), [frame], words)

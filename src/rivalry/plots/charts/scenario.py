@@ -7,15 +7,15 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch
 from xarray import Dataset
 
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.plots import select, style
-from rivalry.plots.metrics import LEARNED, is_certified, is_log, per_player, set_log_scale
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import Drawing, Frame, Mark, certified_points, hollow_key, hue_keys
+from rivalry.plots.metrics import LEARNED, is_certified, is_log, per_player
 from rivalry.plots.select import At, Names
-from rivalry.plots.style import DASHES, INK, MARKERS, PALE, chart
+from rivalry.plots.style import DASHES, INK, MARKERS, PALE
 
 JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the adjacent steps: points farther apart are not joined
 ENOUGH = 8  # fewest values from which a typical step can be estimated
@@ -40,10 +40,9 @@ class ScenarioSeries(NamedTuple):
     concepts: tuple[str, ...] = ()
 
 
-@chart
+@preset
 def scenario(
     data: Dataset,
-    ax: Axes,
     *,
     over: str | None = None,
     series: str | None = None,
@@ -51,7 +50,7 @@ def scenario(
     at: At = None,
     period: int = 0,
     log: bool | None = None,
-) -> Axes:
+) -> Drawing:
     """Draw metrics against one parameter, a panel per metric and a line per player.
 
     Marks are filled where the ``claim`` is certified, and only such neighbours are joined. A jump is marked
@@ -106,38 +105,27 @@ def scenario(
     horizontal = select.find_sweep(data, main, rank, at, over)
     series = series or select.second_key(data, main, rank, horizontal, at)
     curves = [family(data, name, over=over, series=series, at=at, period=period) for name in metric_names]
+    for k, curve in enumerate(curves):
+        if curve.name == "gain_mean" and curve.runs == 1 and "gain_interval" in data:
+            interval = family(data, "gain_interval", over=over, series=series, at=at)
+            curves[k] = curve._replace(half=interval.values)
     players = max(curve.values.shape[2] for curve in curves)
     curves = [_merge_coincident(curve) for curve in curves]
-    small_axes = style.panels(ax, len(curves), columns=2 if len(curves) == 4 else 3, apart=True)
-    breaks = False
-    for panel, curve in zip(small_axes, curves, strict=True):
-        breaks |= draw_family(panel, curve, log)
-        if curve.name == "gain_mean" and curve.runs == 1 and "gain_interval" in data:
-            _whiskers(panel, curve, family(data, "gain_interval", over=over, series=series, at=at))
-    style.title_panels(small_axes, [select.label_of(data, curve.name) for curve in curves])
-    for panel in small_axes:
-        if panel.xaxis.get_tick_params()["labelbottom"]:
-            panel.set_xlabel(select.name_of(data, horizontal))
-    family_legend(ax, curves, series, breaks)
+    marks = keys(curves, series)
+    for k, curve in enumerate(curves):
+        marks += curve_marks(curve, log, k)
+    across, labels = select.name_of(data, horizontal), [select.label_of(data, name) for name in metric_names]
+    axes = "x" if is_log(curves[0].x, log) else ""
+    frames = [Frame(across, title=label, log=axes) for label in labels]
     timed = any("period" in data[name].dims for name in metric_names)
     repeated = select.describe_replications(curves[0].runs, "means and 95 % intervals")
     *names, final_name = dict.fromkeys(select.name_of(data, name) for name in metric_names)
-    subject = (
-        f"{', '.join(names)}{' and ' * bool(names)}{final_name} against {select.name_of(data, horizontal)}"
-    )
+    subject = f"{', '.join(names)}{' and ' * bool(names)}{final_name} against {across}"
     subject += "" if series is None else f", one colour per {select.name_of(data, series)}"
     coincident = players > 1 and all(curve.values.shape[2] == 1 for curve in curves)
     players_label = ("both players" if players == 2 else "all players") * coincident
-    style.caption(
-        ax,
-        curves[0].words,
-        entries,
-        f"period {period}" if timed else "",
-        repeated,
-        players_label,
-        subject=subject,
-    )
-    return ax
+    words = curves[0].words, entries, f"period {period}" if timed else "", repeated, players_label
+    return Drawing(marks, frames, words, subject, columns=2 if len(curves) == 4 else 3)
 
 
 def _merge_coincident(curve: ScenarioSeries) -> ScenarioSeries:
@@ -231,53 +219,36 @@ def _second_sweep(data: Dataset, name: str, series: str, over: str, at: At) -> s
     return dim
 
 
-def draw_family(panel: Axes, curve: ScenarioSeries, log: bool | None = None) -> bool:
-    """Draw lines and marks of one metric; return whether a discontinuity left neighbours unjoined."""
+def curve_marks(curve: ScenarioSeries, log: bool | None = None, panel: int = 0) -> list[Mark]:
+    """Return lines and points of one metric, and a rule where a discontinuity leaves neighbours unjoined."""
     _, count, players = curve.values.shape
-    has_series, log = bool(curve.series), is_log(curve.x, log)
+    has_series = bool(curve.series)
     shades, widths = style.colours(count if has_series else players), style.widths(players)
-    marker_size = 3.4 if len(curve.x) < 40 else 2.4
-    breaks = []
+    size, breaks, marks = 3.4 if len(curve.x) < 40 else 2.4, set[int](), list[Mark]()
     for s, k in product(range(count), range(players)):
-        before = {*panel.get_children()}
-        colour = INK if players == 1 and not has_series else shades[s if has_series else k]
-        dash, marker = (
-            DASHES[k % len(DASHES) if has_series else 0],
-            MARKERS[k % len(MARKERS) if has_series else 0],
-        )
+        shape = k if has_series else 0
+        hue = INK if players == 1 and not has_series else shades[s if has_series else k]
+        look: dict[str, Any] = {"hue": hue, "panel": panel, "group": f"series-{s}" if has_series else ""}
         values, certified_mask = curve.values[:, s, k], curve.certified[:, s]
         sound = np.where(certified_mask, values, np.nan)
-        for piece in _pieces(sound):
-            width = min(widths[k], 2.2)
-            panel.plot(curve.x[piece], sound[piece], dash, color=colour, linewidth=width, label="_line")
-        breaks += _discontinuities(sound)
+        line = look | {"linestyle": DASHES[shape % len(DASHES)], "linewidth": min(widths[k], 2.2)}
+        marks += [Mark("line", curve.x[piece], sound[piece], **line) for piece in _pieces(sound)]
+        breaks |= set(_discontinuities(sound))
         finite = np.isfinite(values)
-        look: dict[str, Any] = {"zorder": 4, "markersize": marker_size, "markeredgewidth": 0.9}
-        style.draw_marks(
-            panel, curve.x[finite], values[finite], certified_mask[finite], colour, marker, **look
-        )
-        if curve.half[:, s, k].any():
-            bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "elinewidth": 1.0, "capsize": 2.0}
-            panel.errorbar(
-                curve.x[finite], values[finite], curve.half[finite, s, k], label="_interval", **bars
-            )
-        if has_series:  # so that a page can tell the lines of a value from others
-            for n, part in enumerate(artist for artist in panel.get_children() if artist not in before):
-                part.set_gid(f"series-{s}-{curve.name}-{k}-{n}")
-    for k in sorted(set(breaks)):
-        pair = curve.x[k : k + 2]
+        dot = look | {
+            "marker": MARKERS[shape % len(MARKERS)],
+            "markersize": size,
+            "linewidth": 0.9,
+            "zorder": 4,
+        }
+        rows = curve.x[finite], values[finite], certified_mask[finite], curve.half[finite, s, k]
+        marks += certified_points(*rows, **dot)
+    for k in sorted(breaks):
+        low, high = curve.x[k : k + 2]
         # on a logarithmic scale the geometric mean is in the middle
-        middle = float(np.sqrt(pair[0] * pair[1])) if log else float(pair.mean())
-        panel.axvline(middle, color=INK, linestyle=":", linewidth=0.8, label="_jump")
-    set_log_scale(panel, "x", log)
-    return bool(breaks)
-
-
-def _whiskers(panel: Axes, curve: ScenarioSeries, half: ScenarioSeries) -> None:
-    """Draw the 95 % intervals of means over sessions."""
-    for s, shade in enumerate(style.colours(curve.values.shape[1]) if curve.series else [INK]):
-        line: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 1.0, "capsize": 2.5}
-        panel.errorbar(curve.x, curve.values[:, s, 0], half.values[:, s, 0], label="_interval", **line)
+        middle = np.sqrt(low * high) if is_log(curve.x, log) else (low + high) / 2
+        marks.append(Mark("rule", [middle], label="discontinuity", panel=panel, linestyle=":", linewidth=0.8))
+    return marks
 
 
 def _discontinuities(values: np.ndarray) -> list[int]:
@@ -307,31 +278,30 @@ def _pieces(values: np.ndarray) -> list[np.ndarray]:
     return [piece for piece in pieces if len(piece) > 1]
 
 
-def family_legend(ax: Axes, curves: Sequence[ScenarioSeries], series: str | None, breaks: bool) -> None:
-    """Add legend lines for the colours, dashes and hollow marks."""
+def keys(curves: Sequence[ScenarioSeries], series: str | None) -> list[Mark]:
+    """Return entries of the legend for colours, dashes and hollow marks."""
     players = max(curve.values.shape[2] for curve in curves)
-    if series is None:
-        for k, colour in enumerate(style.colours(players) if players > 1 else ()):
-            ax.plot([], [], "o-", color=colour, label=style.player_label(k, players), markersize=3.4)
-        if any(players > 1 and curve.values.shape[2] == 1 for curve in curves):
-            ax.plot([], [], "o-", color=INK, markersize=3.4, label="all players")
-    else:
-        names = curves[0].series
-        style.name_colours(ax, names, style.colours(len(names)))
-        for k in range(players if players > 1 else 0):
-            look = MARKERS[k % len(MARKERS)] + DASHES[k % len(DASHES)]
-            ax.plot([], [], look, color=INK, markersize=3.4, label=style.player_label(k, players))
+    marks, shades = list[Mark](), style.colours(players)
+    if series is not None:
+        marks = hue_keys(curves[0].series)
+    for k in range(players if players > 1 else 0):
+        look: dict[str, Any] = (
+            {"hue": shades[k]} if series is None else {"linestyle": DASHES[k % 4], "marker": MARKERS[k % 8]}
+        )
+        marks.append(
+            Mark("line", label=style.player_label(k, players), markersize=3.4, **{"marker": "o"} | look)
+        )
+    if series is None and any(players > 1 and curve.values.shape[2] == 1 for curve in curves):
+        marks.append(Mark("line", label="all players", marker="o", markersize=3.4))
     if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in curves):
         of_all = {curve.concepts for curve in curves}
-        style.explain_hollow(ax, subject=", ".join(of_all.pop()) if len(of_all) == 1 else "")
-    if breaks:
-        ax.plot([], [], ":", color=INK, linewidth=0.8, label="discontinuity")
+        marks.append(hollow_key(subject=", ".join(of_all.pop()) if len(of_all) == 1 else ""))
+    return marks
 
 
-@chart
+@preset
 def heat(
     data: Dataset,
-    ax: Axes,
     *,
     quantity: str = "p_safe",
     over: Names = None,
@@ -339,7 +309,7 @@ def heat(
     player: int = 0,
     period: int = 0,
     log: bool | None = None,
-) -> Axes:
+) -> Drawing:
     """Draw one metric as colour over two parameters; points without a certified equilibrium are hatched.
 
     The colours span the certified values; others may lie beyond them. Metrics of learning, such as
@@ -382,30 +352,22 @@ def heat(
     x, y = curve.x, y[rows]
     logs = is_log(x, log), is_log(y, log)
     edges = _edges(x, logs[0]), _edges(y, logs[1])
-    _cells(
-        ax,
-        edges,
-        curve.values[:, rows, player].T,
-        curve.certified[:, rows].T,
-        select.label_of(data, quantity),
-    )
-    for axis, letter in zip("xy", logs, strict=True):
-        set_log_scale(ax, axis, letter)
+    values, certified_mask = curve.values[:, rows, player].T, curve.certified[:, rows].T
+    marks = _cells(*edges, values, certified_mask, select.label_of(data, quantity))
     for k, row in enumerate(rows):  # a page shows that of a chosen value
-        low, high = edges[1][k : k + 2]
-        corners = edges[0][[0, -1, -1, 0, 0]], [low, low, high, high, low]
-        ax.plot(*corners, color="black", linewidth=2.4, alpha=0.0, label="_row", gid=f"row-{row}")
-    ax.set(xlabel=select.name_of(data, x_name), ylabel=select.name_of(data, up))
+        corners = _corners(*edges, k, slice(None))
+        marks.append(Mark("line", *corners, hue="black", linewidth=2.4, alpha=0.0, group=f"row-{row}"))
+    name, across, upwards = (select.name_of(data, key) for key in (quantity, x_name, up))
+    axes = "".join(axis for axis, is_logarithmic in zip("xy", logs, strict=True) if is_logarithmic)
     player_words = f"player {player}" if curve.values.shape[2] > 1 else ""
-    timed = "period" in data[quantity].dims
-    subject = (
-        f"{select.name_of(data, quantity)} over {select.name_of(data, x_name)} and {select.name_of(data, up)}"
-    )
-    hatched = "; points without a certificate are hatched" * (not curve.certified.all())
-    if curve.certified.all() and "claim" in data and quantity not in LEARNED:
-        hatched = "; all points are certified"
-    style.caption(ax, curve.words, player_words, f"period {period}" * timed, subject=subject + hatched)
-    return ax
+    timed = f"period {period}" if "period" in data[quantity].dims else ""
+    subject = f"{name} over {across} and {upwards}"
+    if not curve.certified.all():
+        subject += "; points without a certificate are hatched"
+    elif "claim" in data and quantity not in LEARNED:
+        subject += "; all points are certified"
+    words = curve.words, player_words, timed
+    return Drawing(marks, [Frame(across, upwards, log=axes, face=PALE)], words, subject, under=True)
 
 
 def _two(data: Dataset, quantity: str, over: Names, at: At) -> tuple[str, str]:
@@ -433,39 +395,31 @@ def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
     return np.asarray(np.exp(edges) if log else edges)
 
 
+def _corners(x: np.ndarray, y: np.ndarray, row: int, column: int | slice) -> tuple[np.ndarray, np.ndarray]:
+    """Return the closed outline of one cell, or of a row of cells."""
+    left, right = (x[0], x[-1]) if isinstance(column, slice) else x[column : column + 2]
+    low, high = y[row : row + 2]
+    return np.array([left, right, right, left, left]), np.array([low, low, high, high, low])
+
+
 def _cells(
-    ax: Axes, edges: tuple[np.ndarray, np.ndarray], grid: np.ndarray, certified_mask: np.ndarray, words: str
-) -> None:
-    ax.grid(False)
-    ax.set_facecolor(PALE)
-    x, y = edges
+    x: np.ndarray, y: np.ndarray, grid: np.ndarray, certified_mask: np.ndarray, words: str
+) -> list[Mark]:
+    """Return colours of all cells, hatching of those that are not certified, and the border of these."""
     finite = np.isfinite(grid)
-    sound = grid[finite & certified_mask] if (finite & certified_mask).any() else grid
-    low, high = float(np.nanmin(sound)), float(np.nanmax(sound))
-    look: dict[str, Any] = {"cmap": "viridis", "vmin": low, "vmax": high, "linewidth": 0.3}
-    drawing = ax.pcolormesh(x, y, np.ma.masked_invalid(grid), edgecolors="face", **look)
-    extensions = ("neither", "min", "max", "both")
-    extend = extensions[int(np.nanmin(grid) < low) + 2 * int(np.nanmax(grid) > high)]
-    style.add_colour_bar(ax, drawing, words, extend=extend)
-    doubted = finite & ~certified_mask
-    hatched: dict[str, Any] = {"edgecolor": "white", "hatch": "////"}
+    sound, doubted = finite & certified_mask, finite & ~certified_mask
+    span = grid[sound] if sound.any() else grid
+    look: dict[str, Any] = {"low": np.nanmin(span), "high": np.nanmax(span), "label": words, "hue": "viridis"}
+    marks = [Mark("heat", x, y, value=grid, **look)]
     for row, column in np.argwhere(doubted):
-        corners = x[column + np.array([0, 1, 1, 0])], y[row + np.array([0, 0, 1, 1])]
-        ax.fill(*corners, linewidth=0.0, label="_doubted", facecolor="none", **hatched)
-    _border(ax, x, y, doubted, finite & certified_mask)
-    handles = []
-    if doubted.any():
-        handles.append(Patch(facecolor="#777777", label="hatched: not certified", **hatched))
-    if not finite.all():
-        handles.append(Patch(facecolor=PALE, label="no result"))
-    if handles:
-        ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
-
-
-def _border(ax: Axes, x: np.ndarray, y: np.ndarray, doubted: np.ndarray, sound: np.ndarray) -> None:
-    """Draw a line between cells that are certified and cells that are not."""
-    line: dict[str, Any] = {"color": "black", "linewidth": 1.4, "label": "_border"}
+        marks.append(Mark("region", *_corners(x, y, row, column), hue="white", hatch="////"))
+    line: dict[str, Any] = {"hue": "black", "linewidth": 1.4}
     for row, column in np.argwhere((doubted[:, 1:] & sound[:, :-1]) | (sound[:, 1:] & doubted[:, :-1])):
-        ax.plot([x[column + 1]] * 2, [y[row], y[row + 1]], **line)
+        marks.append(Mark("line", [x[column + 1]] * 2, y[row : row + 2], **line))
     for row, column in np.argwhere((doubted[1:] & sound[:-1]) | (sound[1:] & doubted[:-1])):
-        ax.plot([x[column], x[column + 1]], [y[row + 1]] * 2, **line)
+        marks.append(Mark("line", x[column : column + 2], [y[row + 1]] * 2, **line))
+    if doubted.any():
+        marks.append(Mark("region", label="hatched: not certified", hue="white", hatch="////"))
+    if not finite.all():
+        marks.append(Mark("region", label="no result", hue=PALE))
+    return marks

@@ -1,0 +1,207 @@
+"""Marks of a chart and its axes, as data: a chart is a function from results to a `Drawing`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+INK = "#333333"
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES = ("-", "--", ":", "-.")
+Kind = Literal["line", "points", "band", "bars", "heat", "arrows", "region", "rule"]
+
+
+def colours(count: int) -> list[str]:
+    """Return ``count`` distinguishable colours.
+
+    >>> colours(2)
+    ['#0072B2', '#D55E00']
+    """
+    if count <= len(PALETTE):
+        return list(PALETTE[:count])
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    viridis = colormaps["viridis"]
+    return [to_hex(viridis(0.95 * k / (count - 1))) for k in range(count)]
+
+
+def widths(count: int) -> list[float]:
+    """Return falling line widths in points, so that coinciding lines remain visible.
+
+    >>> widths(2), len(set(widths(9)))
+    ([2.8, 1.4], 1)
+    """
+    step = max(1.7 - 0.3 * (count - 1), 0.45)
+    return [1.4 + step * (count - 1 - k) for k in range(count)] if count <= len(PALETTE) else [1.6] * count
+
+
+def player_label(k: int, count: int) -> str:
+    """Return the label of the k-th of ``count`` players; of many, only some are in a legend.
+
+    >>> player_label(1, 3), player_label(1, 16)
+    ('player 1', '_player 1')
+    """
+    in_legend = count <= len(PALETTE) or k in (0, count // 2, count - 1)
+    return f"player {k}" if in_legend else f"_player {k}"
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """Labelled arrays of a chart that are drawn in one way.
+
+    Parameters
+    ----------
+    kind
+        ``line`` joins points, ``points`` does not. ``band`` lies between ``low`` and ``high``. ``bars`` stand
+        at ``x`` with heights ``y``. ``heat`` has a ``value`` for each cell, ``[y x]``. ``arrows`` have
+        components ``value [2 ..]``. A ``region`` is filled inside its outline. A ``rule`` crosses the panel
+        at ``x`` or at ``y``, or goes from ``low`` to ``high`` at each ``x``.
+    x, y
+        Coordinates. A mark without any is an entry of the legend. Arrays ``[point column]`` have a label, a
+        colour and a style for each column where these are lists.
+    low, high
+        Ends of intervals around ``y``: a line has a band, points and bars have whiskers. Of ``heat`` and
+        coloured points the ends of the scale of colours.
+    value
+        What colours or arrows show.
+    label
+        The entry of the legend, which marks of equal labels share, or the name of the scale of colours.
+    hue
+        The colour, or the names of a scale of colours.
+    panel
+        The index of the panel.
+    linestyle, linewidth, marker, markersize, alpha, zorder, clip_on, hatch
+        Style, as in Matplotlib.
+    width
+        The width of bars, in units of ``x``.
+    hollow
+        Whether marks have no filling.
+    group
+        What a page calls the drawn elements, to show those of a chosen value.
+    """
+
+    kind: Kind
+    x: Any = ()
+    y: Any = ()
+    low: Any = None
+    high: Any = None
+    value: Any = None
+    label: str | Sequence[str] = ""
+    hue: str | Sequence[str] = INK
+    panel: int = 0
+    linestyle: str | Sequence[str] | None = None
+    linewidth: float | Sequence[float] | None = None
+    marker: str | None = None
+    markersize: float | Sequence[float] | None = None
+    alpha: float | None = None
+    zorder: float | None = None
+    clip_on: bool | None = None
+    hatch: str | None = None
+    width: float = 0.8
+    hollow: bool = False
+    group: str = ""
+
+    def within(self, half: Any) -> Mark:
+        """Return the mark with intervals of half the width ``half``; without any where all are 0."""
+        if half is None or not np.any(half):
+            return self
+        return replace(self, low=self.y - half, high=self.y + half)
+
+    def columns(self) -> list[Mark]:
+        """Return a mark for each column of arrays ``[point column]``."""
+        arrays = {name: getattr(self, name) for name in ("x", "y", "low", "high")}
+        tables = {name: array for name, array in arrays.items() if np.ndim(array) == 2}
+        styles = {
+            name: words
+            for name, words in vars(self).items()
+            if isinstance(words, list) and name not in arrays
+        }
+        marks = []
+        for k in range(next(iter(tables.values())).shape[1] if tables else 0):
+            parts = {name: table[:, k] for name, table in tables.items()}
+            marks.append(replace(self, **parts, **{name: words[k] for name, words in styles.items()}))
+        return marks if tables else [self]
+
+    def is_key(self) -> bool:
+        """True for an entry of the legend without coordinates."""
+        return not np.size(self.x) and not np.size(self.y)
+
+
+class Frame(NamedTuple):
+    """Axes of one panel: title, labels, limits, logarithmic scales and fixed ticks by place."""
+
+    x: str = ""
+    y: str = ""
+    title: str = ""
+    x_limits: tuple[float | None, float | None] = (None, None)
+    y_limits: tuple[float | None, float | None] = (None, None)
+    log: str = ""  # of "x" and "y"
+    x_ticks: Sequence[str] = ()  # at 0, 1, ...
+    y_ticks: Sequence[str] = ()
+    whole: bool = False  # numbers across are whole
+    square: bool = False  # equal units on both axes
+    face: str = ""  # colour behind marks, instead of a grid
+
+
+class Drawing(NamedTuple):
+    """Marks, the axes of each panel, and words above them.
+
+    Panels lie below each other on one horizontal axis, or, with a number of ``columns``, side by side. Each
+    has a vertical axis of its own unless it is ``shared``.
+    """
+
+    marks: Sequence[Mark]
+    frames: Sequence[Frame]
+    caption: Sequence[str] = ()
+    subject: str = ""
+    columns: int = 0
+    shared: bool = False
+    under: bool = False  # the legend, instead of beside the panels
+
+
+def certified_points(x: Any, y: Any, certified: np.ndarray, half: Any = 0.0, **style: Any) -> list[Mark]:
+    """Return points, filled where certified and hollow elsewhere, with whiskers of half the width ``half``.
+
+    >>> [mark.hollow for mark in certified_points(np.arange(2), np.arange(2), np.array([True, False]))]
+    [False, True]
+    """
+    marks, half = [], np.broadcast_to(half, np.shape(y))
+    for hollow, mask in ((False, certified), (True, ~certified)):
+        if mask.any():
+            marks.append(Mark("points", x[mask], y[mask], hollow=hollow, **style).within(half[mask]))
+    return marks
+
+
+def hue_keys(names: Sequence[str], width: float = 3) -> list[Mark]:
+    """Return an entry of the legend for the colour of each name."""
+    pairs = zip(names, colours(len(names)), strict=True)
+    return [Mark("line", label=name, hue=hue, linewidth=width) for name, hue in pairs]
+
+
+def player_lines(x: np.ndarray, y: np.ndarray, half: np.ndarray, hue: str = PALETTE[0], **style: Any) -> Mark:
+    """Return a line with its band for each column of ``y [point player]``; in one colour if there is one."""
+    y, count = y.reshape(len(x), -1), y[0].size
+    names = [player_label(k, count) for k in range(count)]
+    style |= {"label": names, "hue": colours(count) if count > 1 else [hue], "linewidth": widths(count)}
+    return Mark("line", x, y, **style).within(half.reshape(len(x), -1))
+
+
+def hollow_key(marker: str = "o", subject: str = "") -> Mark:
+    """Return the entry of the legend that says that hollow marks are not certified, or the ``subject``."""
+    return Mark("points", marker=marker, label=f"hollow: {subject or 'not certified'}", hollow=True)
+
+
+def levels(values: Mapping[str, float] | None, first: int = 1) -> list[Mark]:
+    """Return horizontal rules at values by name, with dashes from number ``first`` on."""
+    named = enumerate((values or {}).items(), first)
+    return [
+        Mark(
+            "rule", y=[level], label=f"{name} ({level:.6g})", linestyle=DASHES[k % len(DASHES)], linewidth=1.0
+        )
+        for k, (name, level) in named
+    ]

@@ -1,0 +1,77 @@
+"""Marks are data: what is drawn are their arrays, and charts need stored results only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from rivalry.plots.drawing import draw
+from rivalry.plots.marks import INK, Drawing, Frame, Kind, Mark, certified_points
+from tests.figure_elements import labels
+
+
+def drawn(*marks: Mark, **layout: Any) -> Any:
+    frames = [Frame("x", "y") for _ in range(1 + max(mark.panel for mark in marks))]
+    return draw(Figure().add_subplot(), Drawing(marks, frames, **layout))
+
+
+def test_marks_of_every_kind_hold_their_arrays() -> None:
+    y, low, value = np.random.default_rng(3).normal(size=(3, 5))
+    x = np.arange(5.0)
+    kinds: tuple[Kind, ...] = ("line", "points", "bars")
+    for kind in kinds[:2]:
+        (line,) = drawn(Mark(kind, x, y)).get_lines()
+        np.testing.assert_array_equal(line.get_xydata(), np.stack([x, y], axis=1))
+    outline = drawn(Mark("band", x, low=low, high=low + 1)).collections[0].get_paths()[0].vertices
+    assert {*zip(x, low, strict=True), *zip(x, low + 1, strict=True)} <= set(map(tuple, outline))
+    bars = drawn(Mark("bars", x, y, width=0.5)).patches
+    assert [(bar.get_x() + 0.25, bar.get_height()) for bar in bars] == list(zip(x, y, strict=True))
+    cells = drawn(Mark("heat", x[:3], x[:2], hue="viridis", value=value[:2, None] + x[:3])).collections[0]
+    np.testing.assert_array_equal(cells.get_array(), value[:2, None] + x[:3])
+    arrows = drawn(Mark("arrows", x, y, value=(low, value))).collections[0]
+    np.testing.assert_array_equal([arrows.X, arrows.Y, arrows.U, arrows.V], [x, y, low, value])
+    (region,) = drawn(Mark("region", x, y)).patches
+    np.testing.assert_array_equal(region.get_xy()[:5], np.stack([x, y], axis=1))
+    upright, level = drawn(Mark("rule", [value[0]]), Mark("rule", y=[value[1]])).get_lines()
+    assert (upright.get_xdata()[0], level.get_ydata()[0]) == (value[0], value[1])
+    spans = drawn(Mark("rule", x, low=low, high=value)).collections[0].get_segments()
+    np.testing.assert_array_equal(
+        spans, np.stack([np.stack([x, x]), np.stack([low, value])], axis=-1).swapaxes(0, 1)
+    )
+
+
+def test_intervals_are_bands_of_lines_and_whiskers_of_points_and_bars() -> None:
+    x, y, half = np.arange(3.0), np.array([1.0, 2.0, 4.0]), np.array([0.5, 0.0, 1.0])
+    assert Mark("line", x, y).within(0 * half).low is None
+    kinds: tuple[Kind, ...] = ("line", "points", "bars")
+    for kind in kinds:
+        interval = drawn(Mark(kind, x, y).within(half)).collections[0].get_paths()
+        ends = np.concatenate([path.vertices for path in interval])[:, 1]
+        assert {0.5, 1.5, 2.0, 3.0, 5.0} <= set(ends.tolist())
+
+
+def test_columns_have_their_labels_and_colours() -> None:
+    table = np.arange(6.0).reshape(3, 2)
+    ax = drawn(
+        Mark("line", np.arange(3), table, label=["a", "b"], hue=["red", "blue"]).within(np.ones((3, 2)))
+    )
+    assert labels(ax) == ["a", "b"]
+    assert [line.get_color() for line in ax.get_lines()] == ["red", "blue"]
+    np.testing.assert_array_equal([line.get_ydata() for line in ax.get_lines()], table.T)
+
+
+@pytest.mark.parametrize("layout", [{}, {"columns": 2}])
+def test_a_label_of_several_panels_is_in_the_legend_once(layout: dict[str, Any]) -> None:
+    marks = [Mark("line", [0, 1], [0, k], label="both", panel=k) for k in range(2)]
+    assert labels(drawn(*marks, Mark("points", label="key"), **layout)) == ["both", "key"]
+
+
+def test_points_without_a_certificate_are_hollow() -> None:
+    mask = np.array([True, False, True])
+    filled, hollow = certified_points(np.arange(3), np.arange(3), mask)
+    assert (filled.x.tolist(), hollow.x.tolist()) == ([0, 2], [1])
+    faces = [line.get_markerfacecolor() for line in drawn(filled, hollow).get_lines()]
+    assert faces == [INK, "white"]
