@@ -94,7 +94,7 @@ def run() -> xr.Dataset:
 def test_branches_are_solid_if_stable_and_thin_if_not_certified(one: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(one)
     assert ax.get_xlabel() == "reach"
-    curves = lines(ax, "_branch")
+    curves = lines(ax, "_line")
     centre = [line for line in curves if set(line.get_ydata()) == {0.5} and line.get_linewidth() > 2]
     assert [line.get_linestyle() for line in centre] == ["--", "-"]
     before, after = (line.get_xdata() for line in centre)
@@ -112,17 +112,17 @@ def test_branches_are_solid_if_stable_and_thin_if_not_certified(one: xr.Dataset)
 def test_events_show_their_parameter_and_cycles_are_bands(one: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(one)
     assert {"loss of symmetry at 0.19", "Hopf point at 0.158"} <= set(labels(ax))
-    stars = [found for found in lines(ax, "_event") if found.get_marker() == "*"]
+    stars = [found for found in ax.get_lines() if found.get_marker() == "*"]
     np.testing.assert_allclose(stars[0].get_ydata(), [0.5 - spread(HOPF), 0.5, 0.5 + spread(HOPF)])
-    edges = lines(ax, "_orbit")
-    assert [list(edge.get_xdata()) for edge in edges[:2]] == [[0.14, 0.15]] * 2  # sorted by the parameter
-    assert [edge.get_ydata()[0] for edge in edges[:2]] == [0.3, 0.7]
+    (band,) = rv.plots.bifurcation.marks_of(one).marks[:1]
+    assert (band.kind, band.x.tolist()) == ("band", [0.14, 0.15])  # sorted by the parameter
+    assert (band.low[0], band.high[0]) == (0.3, 0.7)
 
 
 def test_branches_with_local_coverage_are_not_certified() -> None:
     local = branches()
     local["branch_coverage"] = (("row",), np.full(60, "local"))
-    assert {line.get_linewidth() for line in lines(rv.plots.bifurcation(dataset(local)), "_branch")} == {0.9}
+    assert {line.get_linewidth() for line in lines(rv.plots.bifurcation(dataset(local)), "_line")} == {0.9}
 
 
 @pytest.mark.slow
@@ -133,10 +133,10 @@ def test_branches_are_certified_up_to_a_millionth_of_all_payoffs(gain: float, wi
         "branch_payoff": (("row", "player"), np.tile([3.0, -4.0, 5.0], (60, 1))),
         "branch_regret": (("row", "player"), np.full((60, 3), 12 * gain)),
     }
-    curves = lines(rv.plots.bifurcation(dataset(record)), "_branch")
+    curves = lines(rv.plots.bifurcation(dataset(record)), "_line")
     assert {line.get_linewidth() for line in curves} == {width}
     record["resource_total"] = ((), np.asarray(12 / 1.5))
-    less = lines(rv.plots.bifurcation(dataset(record)), "_branch")
+    less = lines(rv.plots.bifurcation(dataset(record)), "_line")
     assert {line.get_linewidth() for line in less} == {0.9}
 
 
@@ -156,10 +156,11 @@ def test_many_events_of_one_kind_are_counted_without_their_values() -> None:
 def test_runs_and_branches_are_drawn_together(run: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(run)
     assert {"stable branch", "stable point", "player 2", "Hopf point at 0.158"} <= set(labels(ax))
-    assert {line.get_color() for line in lines(ax, "_branch")} == {"#888888"}
+    (grey,) = {line.get_color() for line in lines(ax, "_line") if line.get_zorder() == 2.5}
+    assert grey == "#888888"
     marks = [line for line in ax.get_lines() if line.get_marker() == "o" and len(line.get_xdata()) == 13]
     assert len(marks) == 3
-    centre = [line for line in lines(ax, "_branch") if set(line.get_ydata()) == {0.5}]
+    centre = [line for line in lines(ax, "_line") if set(line.get_ydata()) == {0.5}]
     assert max(line.get_linewidth() for line in centre) > 2  # resource_total of the other method is ignored
     alone = rv.plots.bifurcation(run, at={"algorithm": "branches"})
     assert "stable point" not in labels(alone)

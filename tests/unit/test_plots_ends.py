@@ -194,13 +194,15 @@ def test_end_points_of_methods_are_compared_with_distances(run: xr.Dataset) -> N
     ax = rv.plots.bifurcation(run, compare=True)
     words = {"95 % interval of the mean", "end point of a trial", "hollow: not certified, as no mean is"}
     assert {"climb", "q, mean of trials", *words} <= set(labels(ax))
-    ends = lines(ax, "_end")
-    np.testing.assert_allclose(ends[0].get_ydata(), 0.5 - np.array(REACHES))
-    assert ends[0].get_markerfacecolor() != "white"
-    np.testing.assert_allclose(ends[2].get_ydata(), run.end_mean.values[:, 1, 0, 0])
+    marks = rv.plots.bifurcation.marks_of(run, compare=True).marks
+    ends = [mark for mark in marks if mark.markersize == 4.5]
+    np.testing.assert_allclose(ends[0].y, 0.5 - np.array(REACHES))
+    assert not ends[0].hollow
+    np.testing.assert_allclose(ends[2].y, run.end_mean.values[:, 1, 0, 0])
     trials = run.end_positions.values[0, 1]
-    np.testing.assert_array_equal(lines(ax, "_trial")[0].get_ydata(), np.unique(trials))
-    assert ends[2].get_markerfacecolor() == "white"  # a mean over trials is not a profile that was played
+    pale = next(mark for mark in marks if mark.alpha == 0.3)
+    np.testing.assert_array_equal(pale.y, np.unique(trials))
+    assert ends[2].hollow  # a mean over trials is not a profile that was played
     low = next(other for other in ax.figure.axes if other is not ax)
     assert low.get_xlabel() == "reach"
     np.testing.assert_allclose(low.get_lines()[0].get_ydata(), np.array(REACHES) / 10)

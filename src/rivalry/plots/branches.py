@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.core.results import CLAIMS, UNREFUTED
+from rivalry.plots.marks import INK, PALETTE, Mark, colours, hue_keys
 from rivalry.plots.select import EVENTS, At, DrawnPoint, NoSuchPoint, is_blank, point
-from rivalry.plots.style import INK, PALETTE, colours, name_colours
 
 BRANCH_REGRET = 1e-6  # of all payoffs together: largest regret of an equilibrium
 NAMED = 4  # most events of one kind whose values are listed
@@ -102,8 +101,8 @@ def parameter(selection: DrawnPoint) -> str:
     return names[0].rpartition(".")[2] if names else "parameter"
 
 
-def draw_branches(ax: Axes, selection: DrawnPoint, axis: int, *, coloured: bool = True) -> None:
-    """Draw the groups' positions: solid where stable, dashed where unstable, thin where not certified.
+def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool = True) -> list[Mark]:
+    """Return the groups' positions: solid where stable, dashed where unstable, thin where not certified.
 
     One colour for each grouping, such as ``groups 2 + 1``; grey unless ``coloured``, where
     colours have another meaning.
@@ -116,28 +115,25 @@ def draw_branches(ax: Axes, selection: DrawnPoint, axis: int, *, coloured: bool 
     stable = selection.get("branch_stable", np.ones(rows)).astype(float) > 0.5
     certified_mask = certified_rows(selection)
     words = [structure(group) for group in groups]
-    shades = dict(zip(dict.fromkeys(words), colours(len(set(words))), strict=True))
+    names = list(dict.fromkeys(words))
+    hues = dict(zip(names, colours(len(names)), strict=True))
     looks = list(zip(stable.tolist(), certified_mask.tolist(), words, strict=True))
+    ink, marks = INK if coloured else GREY, hue_keys(names) if coloured else []
+    for is_stable in sorted(set(stable.tolist()), reverse=True):
+        label, linestyle = ("stable branch", "-") if is_stable else ("unstable branch", "--")
+        marks.append(Mark("line", label=label, hue=ink, linestyle=linestyle, linewidth=2.2))
+    if not certified_mask.all():
+        marks.append(Mark("line", label="thin: not certified", hue=ink, linewidth=0.9))
     for number in dict.fromkeys(branch.tolist()):
         for piece in _pieces(np.flatnonzero(branch == number), looks):
             is_stable, proved, word = looks[piece[0]]
-            style: dict[str, Any] = {
-                "linestyle": "-" if is_stable else "--",
-                "linewidth": 2.2 if proved else 0.9,
-            }
-            style["color"] = shades[word] if coloured else GREY
+            style: dict[str, Any] = {"linestyle": "-" if is_stable else "--", "zorder": 2.5}
+            style |= {"linewidth": 2.2 if proved else 0.9, "hue": hues[word] if coloured else GREY}
             group = groups[piece[0]]
-            for member in np.unique(group, return_index=True)[1]:
-                if float(group[member]) >= 0:
-                    ax.plot(x[piece], position[piece, member], label="_branch", zorder=2.5, **style)
-    if coloured:
-        name_colours(ax, shades, shades.values())
-    ink = INK if coloured else GREY
-    for is_stable in sorted(set(stable.tolist()), reverse=True):
-        label = "stable branch" if is_stable else "unstable branch"
-        ax.plot([], [], "-" if is_stable else "--", color=ink, linewidth=2.2, label=label)
-    if not certified_mask.all():
-        ax.plot([], [], color=ink, linewidth=0.9, label="thin: not certified")
+            members = np.unique(group, return_index=True)[1]
+            members = members[group[members].astype(float) >= 0]
+            marks += [Mark("line", x[piece], position[piece, member], **style) for member in members]
+    return marks
 
 
 def certified_rows(selection: DrawnPoint) -> np.ndarray:
@@ -185,46 +181,41 @@ def _pieces(rows: np.ndarray, looks: Sequence[tuple[bool, bool, str]]) -> list[n
     return [rows[begin : end + 1] for begin, end in ends]
 
 
-def draw_events(ax: Axes, selection: DrawnPoint, axis: int) -> None:
-    """Draw a mark for each event at the groups' positions, with the parameter's value in the legend."""
+def event_marks(selection: DrawnPoint, axis: int) -> list[Mark]:
+    """Return points for the events at the groups' positions, with the parameter's values in the legend."""
+    marks = list[Mark]()
     if not {"event_kind", "event_parameter", "event_position"} <= set(selection):
-        return
-    style: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "markeredgewidth": 1.2, "zorder": 6}
+        return marks
     # padding is cut off every array on its own: events beyond the shorter have no parameter, or no kind
     rows = min(len(selection["event_kind"]), len(selection["event_parameter"]))
     kinds, is_located = selection["event_kind"][:rows], np.isfinite(selection["event_parameter"][:rows])
     for kind, (marker, word) in EVENTS.items():
         event_rows = np.flatnonzero((kinds == kind) & is_located)
+        if not len(event_rows):
+            continue
         values = selection["event_parameter"][event_rows]
         numbers = sorted({f"{value:.6g}" for value in values})
         words = f"{word} at {', '.join(numbers)}" if len(numbers) <= NAMED else f"{word} ({len(event_rows)})"
-        style["markersize"] = 11 if marker == "*" else 6.5
-        for row, value in zip(event_rows, values, strict=True):
-            places = np.unique(selection["event_position"][row, :, axis].round(9))
-            places = places[np.isfinite(places)]
-            ax.plot(np.full(len(places), value), places, marker, label="_event", **style)
-        if len(event_rows):
-            ax.plot([], [], marker, linestyle="", label=words, **style)
+        places = selection["event_position"][event_rows, :, axis].round(9)
+        points = np.stack([np.broadcast_to(values[:, None], places.shape), places], axis=-1).reshape(-1, 2)
+        x, y = np.unique(points[np.isfinite(points[:, 1])], axis=0).T
+        size = 11 if marker == "*" else 6.5
+        marks.append(Mark("points", x, y, label=words, marker=marker, markersize=size, hollow=True, zorder=6))
+    return marks
 
 
-def draw_orbits(ax: Axes, selection: DrawnPoint, axis: int) -> None:
-    """Draw the range of every player on the cycles beyond a Hopf point, as bands."""
-    if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(selection) or is_blank(
-        selection["orbit_low"]
-    ):
-        return
-    x, low, high = (
-        selection["orbit_parameter"],
-        selection["orbit_low"][..., axis],
-        selection["orbit_high"][..., axis],
-    )
+def orbit_marks(selection: DrawnPoint, axis: int) -> list[Mark]:
+    """Return the range of every player on the cycles beyond a Hopf point, as bands."""
+    marks, names = list[Mark](), ("orbit_parameter", "orbit_low", "orbit_high")
+    if not {*names} <= set(selection) or is_blank(selection["orbit_low"]):
+        return marks
+    x, low, high = (selection[name] for name in names)
     source = selection.get("orbit_hopf", np.zeros(len(x), int))
     for hopf in dict.fromkeys(source.tolist()):
         cycle_rows = np.flatnonzero(source == hopf)
         cycle_rows = cycle_rows[np.argsort(x[cycle_rows], kind="stable")]
         for player in range(low.shape[1]):
-            ends = low[cycle_rows, player], high[cycle_rows, player]
-            ax.fill_between(x[cycle_rows], *ends, color=PALETTE[5], alpha=0.25, linewidth=0, zorder=1.5)
-            for end in ends:
-                ax.plot(x[cycle_rows], end, color=PALETTE[5], linewidth=0.8, label="_orbit")
-    ax.fill_between([], [], color=PALETTE[5], alpha=0.35, label="range of the limit cycle")
+            ends = low[cycle_rows, player, axis], high[cycle_rows, player, axis]
+            look: dict[str, Any] = {"hue": PALETTE[5], "alpha": 0.35, "linewidth": 0.8, "zorder": 1.5}
+            marks.append(Mark("band", x[cycle_rows], (), *ends, label="range of the limit cycle", **look))
+    return marks

@@ -7,19 +7,30 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.plots import select, style
-from rivalry.plots.branches import branch_point, draw_branches, draw_events, draw_orbits, parameter
+from rivalry.plots.branches import branch_marks, branch_point, event_marks, orbit_marks, parameter
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import (
+    MARKERS,
+    PALETTE,
+    Drawing,
+    Frame,
+    Mark,
+    certified_points,
+    colours,
+    hollow_key,
+    hue_keys,
+)
 from rivalry.plots.select import At, DrawnPoint, Names
 from rivalry.plots.series import method_label, method_names
-from rivalry.plots.style import INK, MARKERS, PALETTE, chart
 
 JUMP = 0.12  # of the vertical range: ends farther apart are not joined
 JOINED = 10  # fewest parameter values at which neighbouring ends are joined
 BINS = 60  # of a density
-LIST, UNDECIDED = "equilibria", "undecided"
+LIST, UNDECIDED, PLACE = "equilibria", "undecided", "undecided place"
+CROSSINGS = ("crossing", "crossing_direction")
 ZERO_DISTANCE = 1e-6  # smaller distances count as zero
 WORDS = {
     "stable_point": "stable point",
@@ -31,10 +42,9 @@ WORDS = {
 }
 
 
-@chart
+@preset
 def bifurcation(
     data: Dataset,
-    ax: Axes,
     *,
     over: str | None = None,
     axis: int = 0,
@@ -43,7 +53,7 @@ def bifurcation(
     at: At = None,
     thresholds: str | None = "threshold",
     density: bool = False,
-) -> Axes:
+) -> Drawing:
     """Draw branches of equilibria and end points of runs against a parameter.
 
     Branches are solid where stable, dashed where unstable and thin where not certified, with a colour for
@@ -88,32 +98,31 @@ def bifurcation(
         If the data hold neither ends nor branches over the parameter, or there is no such axis or method.
     """
     if compare:
-        return _compare(ax, data, over, axis, at, methods)
+        return _compare(data, over, axis, at, methods)
     if methods is not None:
         raise ValueError("methods: one method is drawn; compare = true draws several")
     over = _over(data, at, over)
     branches = branch_point(data, at, over=over)
     runs = _runs(data, over, axis, at, thresholds, density)
+    marks, words = list[Mark](), [""]
     if branches is not None:
         select.check_index("axis", axis, branches["branch_position"].shape[-1])
-        draw_orbits(ax, branches, axis)
-        draw_branches(ax, branches, axis, coloured=runs is None)
-        draw_events(ax, branches, axis)
+        marks += orbit_marks(branches, axis)
+        marks += branch_marks(branches, axis, coloured=runs is None)
+        marks += event_marks(branches, axis)
+        words = [branches.words]
     elif runs is None:
         raise ValueError(f"over: neither runs nor branches over {over!r} are in this data")
-    words = [] if branches is None or runs is not None else [branches.words]
     if runs is not None:
         x = data[over].values.astype(float)
-        words = _draw_runs(ax, x, runs, axis, density)
-        if thresholds is not None and thresholds in runs.selection:
-            for value in _constant(x, runs.selection[thresholds]):
-                ax.axvline(value, color=INK, linestyle="-.", linewidth=1.0, label=f"threshold {value:.6g}")
+        run_marks, words = _run_marks(x, runs, axis, density)
+        marks += run_marks
+        constants = runs.selection.get(str(thresholds))
+        for value in () if constants is None else _constant(x, constants):
+            marks.append(Mark("rule", [value], label=f"threshold {value:.6g}", linestyle="-.", linewidth=1.0))
     if thresholds is not None:
-        _crossings(ax, data, at, over)
-    ax.set_xlabel(select.name_of(data, over))
-    ax.set_ylabel(_label(data, axis, runs))
-    style.caption(ax, *words)
-    return ax
+        marks += _crossings(data, at, over)
+    return Drawing(marks, [Frame(select.name_of(data, over), _label(data, axis, runs))], words)
 
 
 def _label(data: Dataset, axis: int, runs: Ends | None) -> str:
@@ -200,27 +209,22 @@ def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, d
     return _ends(data, over, axis, at, extras)
 
 
-def _draw_runs(ax: Axes, x: np.ndarray, runs: Ends, axis: int, density: bool) -> list[str]:
-    """Draw the ends of one method; return words for the caption."""
+def _run_marks(x: np.ndarray, runs: Ends, axis: int, density: bool) -> tuple[list[Mark], list[str]]:
+    """Return the ends of one method, and words for the caption."""
     count = runs.positions.shape[1]
     words = [runs.selection.words, f"axis {axis}" if axis else ""]
     if density:
-        _density(ax, x, runs.positions)
         ends = np.isfinite(runs.positions).any(axis=2).sum(axis=1)
-        return [*words, f"n = {ends.max()} ends per value, all players"]
+        return [_density(x, runs.positions)], [*words, f"n = {ends.max()} ends per value, all players"]
     kinds = runs.selection.get("end_state", np.full(runs.certified.shape, "")).reshape(runs.certified.shape)
-    _lines(ax, x, runs.positions, kinds)
-    _marks(ax, x, runs, kinds)
-    _ranges(ax, x, runs.selection, axis)
+    marks = _lines(x, runs.positions, kinds) + _points(x, runs, kinds) + _ranges(x, runs.selection, axis)
     if LIST in runs.selection:
-        _components(ax, x, runs)
-        _undecided(ax, x, runs, axis)
-        return words
-    return [*words, f"n = {count} runs per value" if count > 1 else ""]
+        return marks + _components(x, runs) + _undecided(x, runs, axis), words
+    return marks, [*words, f"n = {count} runs per value" if count > 1 else ""]
 
 
-def _density(ax: Axes, x: np.ndarray, positions: np.ndarray) -> None:
-    """Draw the distribution of all players' ends at each parameter value, as shares."""
+def _density(x: np.ndarray, positions: np.ndarray) -> Mark:
+    """Return the distribution of all players' ends at each parameter value, as shares."""
     order = np.argsort(x, kind="stable")
     finite = positions[np.isfinite(positions)]
     room = 1e-9 + 0.02 * float(np.ptp(finite))
@@ -230,105 +234,96 @@ def _density(ax: Axes, x: np.ndarray, positions: np.ndarray) -> None:
         middles = (places[1:] + places[:-1]) / 2
         edges = np.r_[2 * places[0] - middles[0], middles, 2 * places[-1] - middles[-1]]
     count = np.stack([np.histogram(ends[np.isfinite(ends)], edges)[0] for ends in positions[order]], axis=1)
-    middle = (edges[1:] + edges[:-1]) / 2
     with np.errstate(invalid="ignore"):  # 0 / 0 where nothing ended
         share = count / count.sum(axis=0)
     positive = np.where(share > 0, share, np.nan)
-    drawing = ax.pcolormesh(x[order], middle, positive, shading="nearest", cmap="cividis_r", zorder=1)
-    style.add_colour_bar(ax, drawing, "share of ends", (1.03, 0.0, 0.03, 0.4))
+    middle = (edges[1:] + edges[:-1]) / 2
+    return Mark("heat", x[order], middle, value=positive, label="share of ends", hue="cividis_r", zorder=1)
 
 
-def _crossings(ax: Axes, data: Dataset, at: At, over: str) -> None:
-    """Draw where the symmetric point gains or loses stability, over the scanned range."""
+def _crossings(data: Dataset, at: At, over: str) -> list[Mark]:
+    """Return where the symmetric point gains or loses stability, over the scanned range."""
     selection = branch_point(data, at, ("crossing_direction", "crossing", "parameter_name"), 1, over)
-    if selection is None:
-        return
-    for value, word in zip(selection["crossing"], selection["crossing_direction"], strict=True):
+    marks = list[Mark]()
+    for value, word in zip(*(selection[name] for name in CROSSINGS), strict=True) if selection else ():
         label = f"symmetric point {word} at {value:.6g}"
-        ax.axvline(value, color=INK, linestyle=":", linewidth=1.2, label=label)
+        marks.append(Mark("rule", [value], label=label, linestyle=":", linewidth=1.2))
+    return marks
 
 
-def _lines(ax: Axes, x: np.ndarray, positions: np.ndarray, kinds: np.ndarray) -> None:
-    """Join neighbouring end points of one kind."""
-    if len(x) < JOINED:
-        return
+def _lines(x: np.ndarray, positions: np.ndarray, kinds: np.ndarray) -> list[Mark]:
+    """Return lines that join neighbouring end points of one kind."""
     allowed = JUMP * max(float(np.nanmax(positions) - np.nanmin(positions)), 1e-12)
-    _, runs, players = positions.shape
-    dashes, shades = {"stable_point": "-", "boundary": "-", "unstable_point": "--"}, style.colours(players)
-    for (kind, dash), player, run in product(dashes.items(), range(players), range(runs)):
-        line = np.where(kinds[:, run] == kind, positions[:, run, player], np.nan)
-        joined = np.r_[False, np.abs(np.diff(line)) <= allowed]
-        for piece in np.split(np.arange(len(x)), np.flatnonzero(~joined)):
-            if len(piece) > 1:
-                ax.plot(x[piece], line[piece], dash, color=shades[player], linewidth=1.1)
+    dashes, marks = {"stable_point": "-", "boundary": "-", "unstable_point": "--"}, list[Mark]()
+    for (kind, dash), run in product(dashes.items(), range(positions.shape[1])):
+        lines = np.where(kinds[:, [run]] == kind, positions[:, run], np.nan)
+        for line, hue in zip(lines.T, colours(positions.shape[2]), strict=True):
+            joined = np.r_[False, np.abs(np.diff(line)) <= allowed]
+            pieces = np.split(np.arange(len(x)), np.flatnonzero(~joined)) if len(x) >= JOINED else []
+            look: dict[str, Any] = {"hue": hue, "linestyle": dash, "linewidth": 1.1}
+            marks += [Mark("line", x[piece], line[piece], **look) for piece in pieces if len(piece) > 1]
+    return marks
 
 
-def _marks(ax: Axes, x: np.ndarray, runs: Ends, kinds: np.ndarray) -> None:
-    shades = style.colours(runs.positions.shape[2])
-    size = 4.5 if len(x) <= 60 else 3.2
-    # coincident players are concentric rings
-    ring = 1.3 if len(shades) <= 4 else 0.9 if len(shades) <= len(PALETTE) else 0.0
+def _points(x: np.ndarray, runs: Ends, kinds: np.ndarray) -> list[Mark]:
+    """Return the ends, a shape of mark per kind; coincident players are concentric rings."""
+    players, marks = runs.positions.shape[2], list[Mark]()
+    ring = 1.3 if players <= 4 else 0.9 if players <= len(PALETTE) else 0.0
+    sizes = [(4.5 if len(x) <= 60 else 3.2) + ring * k for k in reversed(range(players))]
     labels = {"": "equilibrium of the list"} if LIST in runs.selection else WORDS
     kinds_and_markers = zip(labels.items(), MARKERS, strict=False)
     for ((kind, label), marker), proved in product(kinds_and_markers, (True, False)):
         index, run = np.nonzero((kinds == kind) & (runs.certified == proved))
-        if np.isnan(runs.positions[index, run]).all():
-            continue
-        for player, colour in enumerate(shades):
-            mark = style.end_marker(proved, colour) | {"markeredgewidth": 0.9}
-            mark["markersize"] = size + ring * (len(shades) - 1 - player)
-            ax.plot(x[index], runs.positions[index, run, player], marker, **mark)
-        ax.plot([], [], marker, label=label + style.unless(proved), **style.end_marker(proved, INK))
-    style.name_colours(ax, [style.player_label(k, len(shades)) for k in range(len(shades))], shades)
+        if np.isfinite(runs.positions[index, run]).any():
+            look: dict[str, Any] = {"marker": marker, "hollow": not proved}
+            marks.append(Mark("points", label=label + style.unless(proved), **look))
+            look |= {"hue": colours(players), "markersize": sizes}
+            marks.append(Mark("points", x[index], runs.positions[index, run], **look))
+    return marks + hue_keys([style.player_label(k, players) for k in range(players)])
 
 
-def _components(ax: Axes, x: np.ndarray, entries: Ends) -> None:
-    """Join the ends of each connected component of equilibria, ``component [... equilibrium]``."""
-    labels = entries.selection.get("component")
-    if labels is None:
-        return
-    labels = labels.reshape(entries.certified.shape)
-    shades = style.colours(entries.positions.shape[2])
-    for place, row, ends in zip(x, labels, entries.positions, strict=True):
+def _components(x: np.ndarray, entries: Ends) -> list[Mark]:
+    """Return the span of each connected component of equilibria, ``component [... equilibrium]``."""
+    labels = entries.selection.get("component", np.full(entries.certified.shape, -1))
+    hues, marks = colours(entries.positions.shape[2]), list[Mark]()
+    for place, row, ends in zip(x, labels.reshape(entries.certified.shape), entries.positions, strict=True):
         numbers, sizes = np.unique(row[row >= 0], return_counts=True)
         for component in numbers[sizes > 1]:
             low, high = (limit(ends[row == component], axis=0) for limit in (np.min, np.max))
-            ax.vlines(np.full(len(low), place), low, high, color=shades, linewidth=1.1)
+            marks.append(Mark("rule", [place], low=low[None], high=high[None], hue=hues, linewidth=1.1))
+    return marks
 
 
-def _undecided(ax: Axes, x: np.ndarray, entries: Ends, axis: int) -> None:
-    """Mark places that may hold further equilibria, ``undecided [... place player axis end]``."""
+def _undecided(x: np.ndarray, entries: Ends, axis: int) -> list[Mark]:
+    """Return places that may hold further equilibria, ``undecided [... place player axis end]``."""
     if UNDECIDED not in entries.selection:
-        return
+        return []
     places = entries.selection[UNDECIDED][..., axis, :]
     low, high = np.moveaxis(places.reshape(len(x), -1, 2), 2, 0)
     index, where = np.nonzero(np.isfinite(low))
-    if len(index):
-        look: dict[str, Any] = {"color": INK, "alpha": 0.35, "zorder": 2}
-        ax.vlines(x[index], low[index, where], high[index, where], linewidth=7, **look)
-        middle = (low + high)[index, where] / 2
-        ax.plot(x[index], middle, "s", markersize=7, label="undecided place", **look)
+    low, high = low[index, where], high[index, where]
+    look: dict[str, Any] = {"alpha": 0.35, "zorder": 2}
+    spans = Mark("rule", x[index], low=low, high=high, linewidth=7, **look)
+    squares = Mark("points", x[index], (low + high) / 2, marker="s", markersize=7, label=PLACE, **look)
+    return [spans, squares] if len(index) else []
 
 
-def _ranges(ax: Axes, x: np.ndarray, selection: DrawnPoint, axis: int) -> None:
-    """Draw cycles as ranges, from ``cycle_low`` to ``cycle_high [... player axis]``."""
+def _ranges(x: np.ndarray, selection: DrawnPoint, axis: int) -> list[Mark]:
+    """Return cycles as ranges, from ``cycle_low`` to ``cycle_high [... player axis]``."""
     if not {"cycle_low", "cycle_high"} <= set(selection):
-        return
+        return []
     low, high = (_of_axis(selection[name], axis) for name in ("cycle_low", "cycle_high"))
-    _, runs, players = low.shape
-    if not np.isfinite(low).any():
-        return
-    spacing = 0.01 * np.ptp(x)  # shows players with equal ranges side by side
-    for (player, colour), run in product(enumerate(style.colours(players)), range(runs)):
-        finite = np.isfinite(low[:, run, player])
-        abscissae = x[finite] + spacing * (player - (players - 1) / 2)
-        ends = low[finite, run, player], high[finite, run, player]
-        ax.vlines(abscissae, *ends, color=colour, linewidth=3, alpha=0.35)
-    ax.plot([], [], color=INK, linewidth=3, alpha=0.35, label="range of a cycle")
+    index, run = np.nonzero(np.isfinite(low).any(axis=2))
+    players = low.shape[2]
+    # shows players with equal ranges side by side
+    places = x[index, None] + 0.01 * np.ptp(x) * (np.arange(players) - (players - 1) / 2)
+    look: dict[str, Any] = {"linewidth": 3, "alpha": 0.35}
+    ranges = Mark("rule", places, low=low[index, run], high=high[index, run], hue=colours(players), **look)
+    return [ranges, Mark("rule", label="range of a cycle", **look)] if len(index) else []
 
 
-def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, methods: Names) -> Axes:
-    """Draw the ends of every method over the parameter, and their distances below."""
+def _compare(data: Dataset, over: str | None, axis: int, at: At, methods: Names) -> Drawing:
+    """Return the ends of every method over the parameter, and their distances below."""
     over = select.find_sweep(data, "profile", 2, at, over)
     if methods is None and "algorithm" in (at or {}):
         raise ValueError("at.algorithm: this plot draws several; pick them with methods")
@@ -339,29 +334,28 @@ def _compare(ax: Axes, data: Dataset, over: str | None, axis: int, at: At, metho
     if not ends_by_name:
         raise ValueError("data: no method has an end point over this parameter")
     x = data[over].values.astype(float)
-    if (branches := branch_point(data, at, over=over)) is not None:
-        draw_branches(ax, branches, axis, coloured=False)
+    branches = branch_point(data, at, over=over)
+    marks = [] if branches is None else branch_marks(branches, axis, coloured=False)
     shift = 0.006 * float(np.ptp(x))
-    for k, ((name, ends), colour) in enumerate(
-        zip(ends_by_name.items(), style.colours(len(ends_by_name)), strict=True)
-    ):
+    hues = colours(len(ends_by_name))
+    for k, ((name, ends), hue) in enumerate(zip(ends_by_name.items(), hues, strict=True)):
         abscissae = x + shift * (k - (len(ends_by_name) - 1) / 2)
         label = method_label(data, None if name == "runs" else name) or name
-        _draw_ends(ax, abscissae, label, ends, colour, MARKERS[k % len(MARKERS)])
+        marks += _method_marks(abscissae, label, ends, hue, MARKERS[k % len(MARKERS)])
     means = any(ends.half is not None for ends in ends_by_name.values())
     if means:
-        ax.errorbar([], [], [], fmt="none", ecolor=INK, capsize=2, label="95 % interval of the mean")
+        marks.append(Mark("rule", label="95 % interval of the mean", linewidth=1.0))
     if any(ends.trials is not None for ends in ends_by_name.values()):
-        ax.plot([], [], ".", color=INK, alpha=0.3, label="end point of a trial")
+        marks.append(Mark("points", label="end point of a trial", marker=".", alpha=0.3))
     if not all(ends.certified.all() for ends in ends_by_name.values()):
-        label = "hollow: not certified" + (", as no mean is" if means else "")
-        ax.plot([], [], "o", label=label, **style.end_marker(False, INK))
-    ax.set_ylabel(select.strategy_label(data, axis, "end ").replace(" (", "\n("))
-    low, words = _distances(ax, data, at, over, x, list(ends_by_name)), select.name_of(data, over)
-    low.set_xlabel(words)
-    ax.set_xlabel(words if low is ax else "")
-    style.caption(ax, f"axis {axis}" if axis else "")
-    return ax
+        marks.append(hollow_key(subject="not certified, as no mean is" if means else ""))
+    distances, top = _distances(data, at, over, x, list(ends_by_name))
+    across, upwards = select.name_of(data, over), select.strategy_label(data, axis, "end ")
+    frames = [Frame(across, upwards.replace(" (", "\n("))]
+    if distances:
+        low = Frame(across, "distance to the\nnearest equilibrium", y_limits=(0.0, top))
+        frames = [frames[0]._replace(x=""), low]
+    return Drawing(marks + distances, frames, [f"axis {axis}" if axis else ""])
 
 
 def _ends_or_mean(data: Dataset, over: str, axis: int, at: At) -> Ends | None:
@@ -379,38 +373,40 @@ def _ends_or_mean(data: Dataset, over: str, axis: int, at: At) -> Ends | None:
     return Ends(ends.selection, positions, certified, None if half is None else half[:, 0], trials)
 
 
-def _draw_ends(ax: Axes, x: np.ndarray, name: str, ends: Ends, colour: str, marker: str) -> None:
+def _method_marks(x: np.ndarray, name: str, ends: Ends, hue: str, marker: str) -> list[Mark]:
+    """Return the ends of one method: pale those of trials, with whiskers the means over them."""
     _, runs, players = ends.positions.shape
+    words = name + (", mean of trials" if ends.half is not None else "")
+    marks = [Mark("points", label=words, hue=hue, marker=marker, hollow=not ends.certified.any())]
     for place, trial_ends in zip(x, () if ends.trials is None else ends.trials, strict=False):
         values = np.unique(trial_ends[np.isfinite(trial_ends)].round(9))
-        ax.plot(np.full(len(values), place), values, ".", color=colour, alpha=0.3, label="_trial")
+        marks.append(Mark("points", np.full(len(values), place), values, hue=hue, marker=".", alpha=0.3))
     abscissae = np.repeat(x[:, None], runs, axis=1)
-    look: dict[str, Any] = {"markeredgewidth": 0.9, "markersize": 4.5, "zorder": 4, "label": "_end"}
+    look: dict[str, Any] = {"hue": hue, "marker": marker, "markersize": 4.5, "zorder": 4}
     for player in range(players):
-        style.draw_marks(ax, abscissae, ends.positions[..., player], ends.certified, colour, marker, **look)
-    if ends.half is not None and runs == 1:
-        bars: dict[str, Any] = {"fmt": "none", "ecolor": colour, "capsize": 2, "linewidth": 1}
-        for player in range(min(players, ends.half.shape[1])):
-            ax.errorbar(x, ends.positions[:, 0, player], ends.half[:, player], label="_interval", **bars)
-    words = name + (", mean of trials" if ends.half is not None else "")
-    ax.plot([], [], marker, label=words, **style.end_marker(bool(ends.certified.any()), colour))
+        half: Any = 0.0
+        if ends.half is not None and runs == 1 and player < ends.half.shape[1]:
+            half = ends.half[:, [player]]
+        marks += certified_points(abscissae, ends.positions[..., player], ends.certified, half, **look)
+    return marks
 
 
-def _distances(ax: Axes, data: Dataset, at: At, over: str, x: np.ndarray, names: Sequence[str]) -> Axes:
-    """Draw the distances in axes below; return ``axes`` itself where the data hold none."""
-    if not select.filled_variables(data, ["distance"]):
-        return ax
-    (low,) = style.lower_axes(ax, 1)
+def _distances(
+    data: Dataset, at: At, over: str, x: np.ndarray, names: Sequence[str]
+) -> tuple[list[Mark], float]:
+    """Return the distances for the panel below, and its upper end; no marks where the data hold none."""
+    marks, tops = list[Mark](), [np.float64(ZERO_DISTANCE)]
     dim, order = str(select.dimension(data, over)), np.argsort(x, kind="stable")
-    for k, (name, colour) in enumerate(zip(names, style.colours(len(names)), strict=True)):
+    if not select.filled_variables(data, ["distance"]):
+        return marks, 0.0
+    for k, (name, hue) in enumerate(zip(names, colours(len(names)), strict=True)):
         place = dict(at or {}) | ({"algorithm": name} if "algorithm" in data["distance"].dims else {})
         selection = select.point(data, "distance", 0, at=place, keep=(dim, "replication", "batch"))
         values = selection["distance"].reshape(len(x), -1)
         if select.is_blank(values):
             continue
         mean, half = select.band(values.T)
-        line: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "markersize": 3, "linewidth": 1.2}
-        style.draw_band(low, x[order], mean[order], half[order], color=colour, **line)
-    low.set_ylim(0.0, max(low.get_ylim()[1], ZERO_DISTANCE))
-    low.set_ylabel("distance to the\nnearest equilibrium")
-    return low
+        look: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "markersize": 3, "linewidth": 1.2}
+        marks.append(Mark("line", x[order], mean[order], hue=hue, panel=1, **look).within(half[order]))
+        tops.append(1.05 * np.nanmax(mean + half))
+    return marks, float(max(tops))
