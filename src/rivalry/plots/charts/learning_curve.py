@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.plots import select, style
 from rivalry.plots.charts.paths import DrawnPath, on_one_clock, walks_of
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import INK, PALETTE, Drawing, Frame, Mark, colours, levels, player_lines
 from rivalry.plots.select import At, DrawnPoint, Names, NoSuchPoint
 from rivalry.plots.series import method_label, method_names
-from rivalry.plots.style import INK, PALETTE, chart
 
 LABELS = {
     "reward": "reward per step",
@@ -28,10 +28,9 @@ CLOCKS = {STEP: "learning step", PERIOD: "period"}
 FEW = 3  # with fewer replications the band would be too wide: they are drawn one by one
 
 
-@chart
+@preset
 def learning_curve(
     data: Dataset,
-    ax: Axes,
     *,
     quantity: str = "reward",
     compare: bool = False,
@@ -42,7 +41,7 @@ def learning_curve(
     lines: Mapping[str, float] | None = None,
     floor: float | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw a metric against the steps of learning, a line per player or per method.
 
     Parameters
@@ -92,21 +91,19 @@ def learning_curve(
     main = _stored_variable(data, quantity)
     if compare:
         level = level or ("payoff" if quantity == "reward" else quantity)
-        bottom, words = _by_method(ax, data, main, methods, player, level, at)
+        drawing = _by_method(data, main, methods, player, level, at)
     elif methods is not None:
         raise ValueError("methods: one method is drawn; compare = true draws several")
     else:
-        bottom, words = _by_player(ax, data, main, axis, at)
-    style.draw_levels(ax, lines)
+        drawing = _by_player(data, main, axis, at)
     label = LABELS.get(quantity) or select.label_of(data, quantity)
     if compare and main == REWARD:
         label += f" ({'mean over players' if player is None else f'player {player}'})"
-    ax.set_ylabel(label)
-    if floor is not None:
-        ax.set_ylim(bottom=floor)
-    bottom.set_xlabel(CLOCKS[_clock(main)])
-    style.caption(ax, *words)
-    return ax
+    frames = list(drawing.frames)
+    low, high = frames[0].y_limits
+    frames[0] = frames[0]._replace(y=label, y_limits=(low if floor is None else floor, high))
+    frames[-1] = frames[-1]._replace(x=CLOCKS[_clock(main)])
+    return drawing._replace(marks=[*drawing.marks, *levels(lines)], frames=frames)
 
 
 class _History(NamedTuple):
@@ -129,27 +126,22 @@ def _clock(main: str) -> str:
     return STEP if main.startswith("learning_") else PERIOD
 
 
-def _by_player(ax: Axes, data: Dataset, main: str, axis: int, at: At) -> tuple[Axes, list[str]]:
-    """Draw a line per player; below rewards, the distance and the regret. Return the lowest axes."""
+def _by_player(data: Dataset, main: str, axis: int, at: At) -> Drawing:
+    """Return a line per player; below rewards, the distance and the regret."""
     selection, clock, mean, half, words = _mean_history(data, main, at)
     if mean.ndim == 3:
         select.check_index("axis", axis, mean.shape[2])
         mean = mean[..., axis]
         half = half[..., min(axis, half.shape[-1] - 1)] if half.ndim == 3 else half
-    _draw_players(ax, clock, mean, half, INK if main == REWARD else PALETTE[0])
-    names = select.filled_variables(data, BELOW) if main == REWARD else []
-    lower = style.lower_axes(ax, len(names))
-    for name, panel in zip(names, lower, strict=True):
-        _draw_players(panel, *_mean_history(data, name, at)[1:4], PALETTE[0])
-        panel.set_ylabel(BELOW[name])
-        panel.set_ylim(bottom=0.0)
-    if main == "regret_curve":
-        _log_scale(ax, mean)
-    if main == "regret_curve" or _is_geometric(clock):
-        for panel in (ax, *lower):
-            panel.set_xscale("log")
-            panel.xaxis.set_major_formatter("{x:g}")
-    return [ax, *lower][-1], [selection.words, words]
+    marks = [player_lines(clock, mean, half, INK if main == REWARD else PALETTE[0])]
+    is_regret = main == "regret_curve"
+    frames = [_log_frame(mean) if is_regret else Frame()]
+    for name in select.filled_variables(data, BELOW) if main == REWARD else ():
+        marks.append(player_lines(*_mean_history(data, name, at)[1:4], panel=len(frames)))
+        frames.append(Frame(y=BELOW[name], y_limits=(0.0, None)))
+    if is_regret or _is_geometric(clock):
+        frames[0] = frames[0]._replace(log="x" + frames[0].log)
+    return Drawing(marks, frames, [selection.words, words])
 
 
 def _mean_history(
@@ -172,14 +164,6 @@ def _mean_history(
     return selection, steps, *select.band(values), select.describe_replications(len(walks)) or words
 
 
-def _draw_players(ax: Axes, clock: np.ndarray, mean: np.ndarray, half: np.ndarray, lone: str) -> None:
-    """Draw a line for each column of ``mean [sample player]``; in the colour ``lone`` where there is one."""
-    mean, half = mean.reshape(len(clock), -1), half.reshape(len(clock), -1)
-    for k, look in enumerate(style.player_lines(mean.shape[1])):
-        look["color"] = lone if mean.shape[1] == 1 else look["color"]
-        style.draw_band(ax, clock, mean[:, k], half[:, k], **look)
-
-
 def _is_geometric(clock: np.ndarray) -> bool:
     """True for steps that are even in logarithms, over a factor of a hundred or more."""
     if len(clock) < 3 or clock[0] <= 0 or clock[-1] < 100 * clock[0]:
@@ -188,45 +172,37 @@ def _is_geometric(clock: np.ndarray) -> bool:
     return bool(ratios.max() < 1.2 * ratios.min())
 
 
-def _log_scale(ax: Axes, values: np.ndarray) -> None:
-    """Put the vertical axis on a logarithmic scale that frames the positive values, if there are any."""
+def _log_frame(values: np.ndarray) -> Frame:
+    """Return a logarithmic scale that frames the positive values, if there are any."""
     positive = values[values > 0]
     if not positive.size:
-        return
-    # clipped, so that the line goes down to the edge where a regret is 0 and does not break
-    ax.set_yscale("log", nonpositive="clip")
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.set_ylim(0.8 * positive.min(), 1.25 * positive.max())
+        return Frame()
+    return Frame(y_limits=(0.8 * positive.min(), 1.25 * positive.max()), log="y")
 
 
-def _by_method(
-    ax: Axes, data: Dataset, main: str, methods: Names, player: int | None, level: str, at: At
-) -> tuple[Axes, list[str]]:
-    """Draw a line per method, and the regrets below another metric. Return the lowest axes."""
+def _by_method(data: Dataset, main: str, methods: Names, player: int | None, level: str, at: At) -> Drawing:
+    """Return a line per method, and the regrets below another metric."""
     place = select.point(data, main, None, at=at, keep=("algorithm", "replication")).words
     histories = [_history(data, main, name, player, level, at) for name in method_names(data, main, methods)]
     curves = [history for history in histories if history.metric]
     if not curves:
         raise NoSuchPoint(f"data: no method has {main} here")
-    lower = style.lower_axes(ax, any(history.regret for history in curves))
-    for history, colour in zip(curves, style.colours(len(curves)), strict=True):
-        for panel, walks in zip([ax, *lower], (history.metric, history.regret), strict=False):
-            _draw_walks(panel, walks, colour, history.name)
-    levels = [history for history in histories if not history.metric and np.isfinite(history.end)]
-    for k, history in enumerate(levels):
+    marks, regrets = list[Mark](), [walk.values for history in curves for walk in history.regret]
+    for history, hue in zip(curves, colours(len(curves)), strict=True):
+        for panel, walks in enumerate((history.metric, history.regret)):
+            marks += _walk_marks(walks, label=history.name, hue=hue, panel=panel)
+    ends = [history for history in histories if not history.metric and np.isfinite(history.end)]
+    for k, history in enumerate(ends):
         label = f"{history.name}: {history.end:.5g}" + style.unless(history.certified)
-        dash = "--" if history.certified else ":"
-        ax.axhline(history.end, linestyle=dash, color=INK, linewidth=1.0 + 0.4 * k, label=label)
-    for panel in lower:
-        _log_scale(panel, np.concatenate([walk.values for history in curves for walk in history.regret]))
-        panel.set_ylabel("largest regret\n(units of the game)")
-    bottom = [ax, *lower][-1]
-    ax.set_xscale("log")
-    bottom.xaxis.set_major_formatter("{x:g}")
+        look: dict[str, Any] = {"linestyle": "--" if history.certified else ":", "label": label}
+        marks.append(Mark("rule", y=[history.end], linewidth=1.0 + 0.4 * k, **look))
+    frames = [Frame(log="x")]
+    if regrets:
+        frames.append(_log_frame(np.concatenate(regrets))._replace(y="largest regret\n(units of the game)"))
     count = max(len(history.metric) for history in curves)
     style_note = "mean and 95 % band" if count >= FEW else "each thin, mean thick"
-    rows = f"horizontal lines: {select.name_of(data, level)}" if levels else ""
-    return bottom, [place, rows, select.describe_replications(count, style_note)]
+    rows = f"horizontal lines: {select.name_of(data, level)}" if ends else ""
+    return Drawing(marks, frames, [place, rows, select.describe_replications(count, style_note)])
 
 
 def _history(data: Dataset, main: str, name: str | None, player: int | None, level: str, at: At) -> _History:
@@ -263,12 +239,13 @@ def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any
     return [walk._replace(steps=walk.steps[rows], values=walk.values[rows]) for walk, rows in positive]
 
 
-def _draw_walks(ax: Axes, walks: list[DrawnPath], colour: str, label: str) -> None:
-    """Draw the mean over replications with its band, or thin lines where there are few."""
+def _walk_marks(walks: list[DrawnPath], **look: Any) -> list[Mark]:
+    """Return the mean over replications with its band, or thin lines where there are few."""
     if not walks:
-        return
+        return []
     clock, values = on_one_clock(walks)
     mean, half = select.band(values)
-    if 1 < len(walks) < FEW:
-        ax.plot(clock, values.T, color=colour, linewidth=0.8, alpha=0.5, label="_each")
-    style.draw_band(ax, clock, mean, None if len(walks) < FEW else half, color=colour, label=label)
+    if len(walks) >= FEW:
+        return [Mark("line", clock, mean, **look).within(half)]
+    thin = Mark("line", clock, values.T, linewidth=0.8, alpha=0.5, **look)
+    return [Mark("line", clock, mean, **look)] + [thin] * (len(walks) > 1)
