@@ -20,7 +20,7 @@ from rivalry.plots.style import Chart, Options, chart
 if TYPE_CHECKING:
     from xarray import Dataset
 
-LOOK = ("linestyle", "linewidth", "marker", "markersize", "alpha", "zorder", "clip_on", "hatch")
+LOOK = ("linestyle", "linewidth", "marker", "markersize", "alpha", "zorder", "clip_on", "hatch", "drawstyle")
 UNDER_LEGEND = (1.03, 0.0, 0.03, 0.4)  # the box of a scale of colours
 EXTENSIONS = ("neither", "min", "max", "both")  # of a scale of colours: which ends have values beyond them
 
@@ -74,8 +74,8 @@ def draw(ax: Axes, drawing: Drawing) -> Axes:
 def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
     """Draw one mark with its artists' label."""
     x, y, low, high = mark.x, mark.y, mark.low, mark.high
-    words = {name: value for name in LOOK if (value := getattr(mark, name)) is not None}
-    look = {"color": mark.hue, "label": label, **words}
+    look = {name: value for name in LOOK if (value := getattr(mark, name)) is not None}
+    look |= {"color": mark.hue, "label": label}
     face = "white" if mark.hollow else mark.hue
     match mark.kind:
         case "line":
@@ -84,8 +84,10 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
             ax.plot(x, y, **{"marker": "o", "markerfacecolor": face, **look, "linestyle": ""})
         case "bars":
             ax.bar(x, y, mark.width, **{"linewidth": 1.4} | look, facecolor=face, edgecolor=mark.hue)
-        case "rule" if low is not None:
+        case "rule" if low is not None and len(x):
             ax.vlines(x, low, high, **look)
+        case "rule" if low is not None:
+            ax.hlines(y, low, high, **look)
         case "rule":
             if mark.is_key():
                 ax.plot([], [], **look)
@@ -98,6 +100,8 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
             ax.fill(x, y, **{"linewidth": 0.0} | look, facecolor=face, edgecolor=mark.hue)
         case "arrows":
             ax.quiver(x, y, *mark.value, **look, angles="xy")
+    for words, *place in zip(mark.texts, x, y, strict=False):
+        ax.annotate(words, place, xytext=(0, 7), textcoords="offset points", ha="center", fontsize=7.5)
     if mark.kind == "band":
         ax.fill_between(
             x, () if low is None else low, () if high is None else high, **{"linewidth": 0} | look
@@ -135,6 +139,8 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
             getattr(ax, f"{axis}axis").grid(False)
     if frame.whole:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    if frame.beside:
+        ax.text(1.02, 0.5, frame.beside, transform=ax.transAxes, fontsize=7.5, va="center")
     if frame.face:
         ax.grid(False)
         ax.set_facecolor(frame.face)

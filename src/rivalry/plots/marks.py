@@ -60,7 +60,7 @@ class Mark:
         ``line`` joins points, ``points`` does not. ``band`` lies between ``low`` and ``high``. ``bars`` stand
         at ``x`` with heights ``y``. ``heat`` has a ``value`` for each cell, ``[y x]``. ``arrows`` have
         components ``value [2 ..]``. A ``region`` is filled inside its outline. A ``rule`` crosses the panel
-        at ``x`` or at ``y``, or goes from ``low`` to ``high`` at each ``x``.
+        at ``x`` or at ``y``, or goes from ``low`` to ``high`` there.
     x, y
         Coordinates. A mark without any is an entry of the legend. Arrays ``[point column]`` have a label, a
         colour and a style for each column where these are lists.
@@ -75,12 +75,14 @@ class Mark:
         The colour, or the names of a scale of colours.
     panel
         The index of the panel.
-    linestyle, linewidth, marker, markersize, alpha, zorder, clip_on, hatch
+    linestyle, linewidth, marker, markersize, alpha, zorder, clip_on, hatch, drawstyle
         Style, as in Matplotlib.
     width
         The width of bars, in units of ``x``.
     hollow
         Whether marks have no filling.
+    texts
+        Words above the points.
     group
         What a page calls the drawn elements, to show those of a chosen value.
     """
@@ -102,8 +104,10 @@ class Mark:
     zorder: float | None = None
     clip_on: bool | None = None
     hatch: str | None = None
-    width: float = 0.8
+    drawstyle: str | None = None
+    width: Any = 0.8
     hollow: bool = False
+    texts: Sequence[str] = ()
     group: str = ""
 
     def within(self, half: Any) -> Mark:
@@ -145,6 +149,7 @@ class Frame(NamedTuple):
     y_ticks: Sequence[str] = ()
     whole: bool = False  # numbers across are whole
     square: bool = False  # equal units on both axes
+    beside: str = ""  # words on the right of the panel
     face: str = ""  # colour behind marks, instead of a grid
 
 
@@ -196,12 +201,13 @@ def hollow_key(marker: str = "o", subject: str = "") -> Mark:
     return Mark("points", marker=marker, label=f"hollow: {subject or 'not certified'}", hollow=True)
 
 
-def levels(values: Mapping[str, float] | None, first: int = 1) -> list[Mark]:
-    """Return horizontal rules at values by name, with dashes from number ``first`` on."""
-    named = enumerate((values or {}).items(), first)
-    return [
-        Mark(
-            "rule", y=[level], label=f"{name} ({level:.6g})", linestyle=DASHES[k % len(DASHES)], linewidth=1.0
-        )
-        for k, (name, level) in named
-    ]
+def levels(
+    values: Mapping[str, float] | None, first: int = 1, *, upright: bool = False, panel: int = 0
+) -> list[Mark]:
+    """Return rules at values by name, ``upright`` or not, with dashes from number ``first`` on."""
+    marks = []
+    for k, (name, level) in enumerate((values or {}).items(), first):
+        place: dict[str, Any] = {"x": [level], "label": name}
+        place = place if upright else {"y": [level], "label": f"{name} ({level:.6g})"}
+        marks.append(Mark("rule", linestyle=DASHES[k % len(DASHES)], linewidth=1.0, panel=panel, **place))
+    return marks

@@ -205,7 +205,7 @@ def panels(
             (k % columns + margin) * column_width,
             1 - (k // columns + 1) * row_height + 0.14 * row_height,
             panel_width * column_width,
-            0.68 * row_height,
+            (0.68 if columns > 1 else 0.8) * row_height,
         )
         for k in range(count)
     ]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import PALETTE, Drawing, Frame, Mark, colours, levels
 from rivalry.plots.select import (
     At,
     Names,
@@ -25,7 +26,6 @@ from rivalry.plots.select import (
     second_key,
     value_of,
 )
-from rivalry.plots.style import DASHES, INK, PALETTE, caption, chart, colours, draw_levels, legend
 from rivalry.text.statistics import format_interval as format_interval
 
 CONTROLS = {
@@ -74,10 +74,9 @@ class Sample(NamedTuple):
         return format_interval(*self.interval())
 
 
-@chart
+@preset
 def histogram(
     data: Dataset,
-    ax: Axes,
     *,
     quantity: str | None = None,
     form: str = "bars",
@@ -87,7 +86,7 @@ def histogram(
     lines: Levels | None = None,
     bins: int | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw the distribution of a metric over the sessions of every method, or at every value of a key.
 
     Of a single method, the values of a swept key that ``at`` does not fix are drawn, if they are few.
@@ -149,17 +148,17 @@ def histogram(
     reference_lines = dict(lines or {}) | (
         {} if published is None else {f"published ({published:g})": published}
     )
-    levels = [_levels_of(sample, quantity) | reference_lines for sample in sample_list]
+    references = [_levels_of(sample, quantity) | reference_lines for sample in sample_list]
     if form == "means":
-        _draw_means(ax, sample_list, levels)
+        drawing = _means(sample_list, references)
     elif form == "cumulative":
-        _draw_cumulative(ax, sample_list, levels, bins)
+        drawing = _cumulative(sample_list, references, bins)
     else:
-        _draw_bars(ax, sample_list, levels, bins)
-    ax.set_xlabel(GAIN_LABEL if quantity == GAIN else _label(data, quantity))
-    caption(ax, place, "means with 95 % intervals" if form == "means" else "")
-    legend(ax, under=form == "means" or (form == "bars" and len(sample_list) > 1))
-    return ax
+        drawing = _bars(sample_list, references, bins)
+    *upper, lowest = drawing.frames
+    across = GAIN_LABEL if quantity == GAIN else _label(data, quantity)
+    words = place, "means with 95 % intervals" if form == "means" else ""
+    return drawing._replace(frames=[*upper, lowest._replace(x=across)], caption=words)
 
 
 def _by_value(
@@ -264,56 +263,29 @@ def _flatten_sessions(values: np.ndarray, dimensions: tuple[str, ...]) -> np.nda
     return np.asarray(flat[~np.isnan(flat)])
 
 
-def _draw_bars(ax: Axes, sample_list: list[Sample], levels: list[dict[str, float]], bins: int | None) -> None:
-    """Draw shares of sessions, a panel per method on one scale."""
-    has_panels = len(sample_list) > 1
-    small_axes = _stack_axes(ax, len(sample_list)) if has_panels else [ax]
-    low, high, edges = _edges(sample_list, levels, bins)
-    top = 0.0
-    for panel, sample, sample_levels, shade in zip(
-        small_axes, sample_list, levels, colours(len(sample_list)), strict=True
-    ):
-        share = np.histogram(sample.values, edges)[0] / len(sample.values)
-        top = max(top, float(share.max()))
-        panel.bar(edges[:-1], share, np.diff(edges), align="edge", color=shade, alpha=0.55, label="_bar")
+def _bars(sample_list: list[Sample], references: list[dict[str, float]], bins: int | None) -> Drawing:
+    """Return shares of sessions, a panel per method on one scale."""
+    low, high, edges = _edges(sample_list, references, bins)
+    shares = [np.histogram(sample.values, edges)[0] / len(sample.values) for sample in sample_list]
+    top, has_panels, middles = 1.1 * float(np.max(shares)), len(sample_list) > 1, (edges[1:] + edges[:-1]) / 2
+    marks, frames, hues = list[Mark](), list[Frame](), colours(len(sample_list))
+    for panel, (sample, share, hue) in enumerate(zip(sample_list, shares, hues, strict=True)):
+        look: dict[str, Any] = {"hue": hue, "panel": panel}
         mean, half = sample.interval()
-        panel.axvline(mean, color=shade, linewidth=1.8, label=f"mean {sample.format_mean()}")
-        ends = mean - half, mean + half
-        panel.axvspan(*ends, label="95 % interval of the mean", color=shade, alpha=0.3, linewidth=0)
-        draw_levels(panel, sample_levels, upright=True)
-        panel.set_xlim(low, high)
-        if has_panels:
-            between = "\n" if len(sample_list) <= CROWD else ", "
-            words = (
-                f"{_label_of(sample, sample_list)}\n{sample.format_mean()}{between}n = {len(sample.values)}"
-            )
-            panel.text(1.02, 0.5, words, transform=panel.transAxes, fontsize=7.5, va="center", ha="left")
-    for panel in small_axes:
-        panel.set_ylim(0.0, 1.1 * top)
-    if has_panels:
-        dashes = {
-            name: DASHES[(k + 1) % len(DASHES)]
-            for sample_levels in levels
-            for k, name in enumerate(sample_levels)
-        }
-        for name, dash in dashes.items():
-            ax.plot([], [], color=INK, linestyle=dash, linewidth=1.0, label=name)
-        ax.plot([], [], color=PALETTE[0], linewidth=1.8, label="mean and 95 % interval")
-        ax.xaxis.labelpad, ax.yaxis.labelpad = 16, 26
-    ax.set_ylabel("share of sessions" + ("" if has_panels else f" (n = {len(sample_list[0].values)})"))
-
-
-def _stack_axes(ax: Axes, count: int) -> list[Axes]:
-    """Return small axes, one below the other on one horizontal scale; of ``axes`` only the labels stay."""
-    ax.spines[:].set_visible(False)
-    ax.grid(False)
-    ax.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
-    small_axes = [ax.inset_axes((0.0, 1 - (k + 0.86) / count, 1.0, 0.82 / count)) for k in range(count)]
-    for k, axes in enumerate(small_axes):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=7, labelbottom=k == count - 1)
-        axes.yaxis.set_major_locator(MaxNLocator(3))
-    return small_axes
+        label = "mean" if has_panels else f"mean {sample.format_mean()}"
+        span, heights = mean + half * np.array([-1, 1, 1, -1]), [0.0, 0.0, top, top]
+        marks.append(Mark("bars", middles, share, width=np.diff(edges), linewidth=0, alpha=0.55, **look))
+        marks.append(Mark("rule", [mean], linewidth=1.8, label=label, **look))
+        marks.append(Mark("region", span, heights, alpha=0.3, label="95 % interval of the mean", **look))
+        marks += levels(references[panel], upright=True, panel=panel)
+        between = "\n" if len(sample_list) <= CROWD else ", "
+        number = f"n = {len(sample.values)}"
+        note = f"{_label_of(sample, sample_list)}\n{sample.format_mean()}{between}{number}"
+        words = ("", note) if has_panels else (f"share of sessions ({number})", "")
+        frames.append(Frame("", words[0], x_limits=(low, high), y_limits=(0.0, top), beside=words[1]))
+    middle = len(frames) // 2
+    frames[middle] = frames[middle]._replace(y=frames[0].y or "share of sessions")
+    return Drawing(marks, frames, columns=has_panels, under=has_panels)
 
 
 def _label_of(sample: Sample, sample_list: list[Sample]) -> str:
@@ -326,11 +298,11 @@ def _label_of(sample: Sample, sample_list: list[Sample]) -> str:
 
 
 def _edges(
-    sample_list: list[Sample], levels: list[dict[str, float]], bins: int | None
+    sample_list: list[Sample], references: list[dict[str, float]], bins: int | None
 ) -> tuple[float, float, np.ndarray]:
     """Return the ends of the scale, and the edges of bars, the same for all."""
     values = np.concatenate([sample.values for sample in sample_list])
-    scale_values = np.append(values, [level for sample_levels in levels for level in sample_levels.values()])
+    scale_values = np.append(values, [level for by_name in references for level in by_name.values()])
     low, high = float(scale_values.min()), float(scale_values.max())
     room = 0.05 * ((high - low) or max(abs(high), 1.0))
     width = ALONE * (high - low + 2 * room)
@@ -341,48 +313,35 @@ def _edges(
     return low - room, high + room, np.linspace(values.min(), values.max(), count + 1)
 
 
-def _draw_cumulative(
-    ax: Axes, sample_list: list[Sample], levels: list[dict[str, float]], bins: int | None
-) -> None:
-    """Draw the share of sessions with no more than each value, and the means as dots."""
-    low, high, _ = _edges(sample_list, levels, bins)
-    for sample, shade in zip(sample_list, colours(len(sample_list)), strict=True):
+def _cumulative(sample_list: list[Sample], references: list[dict[str, float]], bins: int | None) -> Drawing:
+    """Return the share of sessions with no more than each value, and the means as dots."""
+    low, high, _ = _edges(sample_list, references, bins)
+    marks = list[Mark]()
+    for sample, hue in zip(sample_list, colours(len(sample_list)), strict=True):
         steps = np.sort(sample.values)
         x = np.concatenate([[low], steps, [high]])
         share = np.append(np.arange(len(steps) + 1) / len(steps), 1.0)
-        label = _label_of(sample, sample_list).replace("\n", " ")
-        ax.step(x, share, where="post", color=shade, label=f"{label}, mean {sample.format_mean()}")
-        mean, half = sample.interval()
-        below = float(np.mean(steps <= mean))
-        ax.errorbar(mean, below, xerr=half, fmt="o", color=shade, markersize=4, label="_mean")
-    draw_levels(
-        ax, {name: level for sample_levels in levels for name, level in sample_levels.items()}, upright=True
-    )
-    ax.set_xlim(low, high)
-    ax.set_ylim(0.0, 1.02)
-    ax.set_ylabel("cumulative share of sessions")
+        label = f"{_label_of(sample, sample_list)}, mean {sample.format_mean()}".replace("\n", " ")
+        marks.append(Mark("line", x, share, drawstyle="steps-post", hue=hue, label=label))
+        marks += _mean_marks(sample, float(np.mean(steps <= sample.interval()[0])), hue=hue, markersize=4)
+    frame = Frame("", "cumulative share of sessions", x_limits=(low, high), y_limits=(0.0, 1.02))
+    return Drawing(marks + levels(dict(ChainMap(*references)), upright=True), [frame])
 
 
-def _draw_means(ax: Axes, sample_list: list[Sample], levels: list[dict[str, float]]) -> None:
-    """Draw a row per method: learners as circles, their negative controls as grey squares."""
+def _mean_marks(sample: Sample, y: float, **look: Any) -> list[Mark]:
+    """Return the mean of a method at a height, with its interval."""
+    mean, half = sample.interval()
+    point = Mark("points", [mean], [y], **look)
+    return [point, Mark("rule", y=[y], low=mean - half, high=mean + half, hue=point.hue)]
+
+
+def _means(sample_list: list[Sample], references: list[dict[str, float]]) -> Drawing:
+    """Return a row per method: learners as circles, their negative controls as grey squares."""
+    marks = levels(dict(ChainMap(*references)), upright=True)
     for row, sample in enumerate(sample_list):
-        mean, half = sample.interval()
-        style: dict[str, Any] = {
-            "fmt": "s" if sample.base else "o",
-            "color": PLAIN if sample.base else PALETTE[0],
-        }
-        ax.errorbar(mean, row, xerr=half, markersize=6, capsize=3, label="_mean", **style)
+        look = {"marker": "s", "hue": PLAIN} if sample.base else {"marker": "o", "hue": PALETTE[0]}
         words = f"{sample.format_mean()}  (n = {len(sample.values)})"
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-        above: dict[str, Any] = {"xytext": (0, 7), "textcoords": "offset points", "ha": "center", "bbox": box}
-        ax.annotate(words, (mean, row), fontsize=7.5, **above)
-    draw_levels(
-        ax, {name: level for sample_levels in levels for name, level in sample_levels.items()}, upright=True
-    )
-    ax.set_yticks(range(len(sample_list)), [sample.label for sample in sample_list])
-    for tick, sample in zip(ax.get_yticklabels(), sample_list, strict=True):
-        tick.set_fontweight("normal" if sample.base else "bold")
-    ax.set_ylim(len(sample_list) - 0.4, -0.6)
-    ax.grid(False, axis="y")
-    ax.margins(x=0.12)
-    ax.set_ylabel("method, with its controls" if any(sample.base for sample in sample_list) else "method")
+        marks += _mean_marks(sample, row, texts=[words], **look)
+    label = "method, with its controls" if any(sample.base for sample in sample_list) else "method"
+    names, rows = [sample.label for sample in sample_list], (len(sample_list) - 0.4, -0.6)
+    return Drawing(marks, [Frame("", label, y_limits=rows, y_ticks=names)], under=True)
