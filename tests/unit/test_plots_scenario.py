@@ -366,7 +366,7 @@ def test_learners_are_compared_with_the_equilibrium() -> None:
     (found,) = lines(ax, "replies: 0.8")
     assert (found.get_ydata()[0], found.get_linestyle()) == (0.8, "--")
     low = next(other for other in ax.figure.axes if other is not ax)
-    np.testing.assert_allclose(lines(low, "matching")[0].get_ydata(), [0.6, 0.5, 0.4])
+    np.testing.assert_allclose(lines(low, "_matching")[0].get_ydata(), [0.6, 0.5, 0.4])
     assert (low.get_xlabel(), low.get_yscale()) == ("period", "log")
     assert ax.get_title(loc="left").split(" · ") == [
         "horizontal lines: probability of a safe win",
