@@ -78,14 +78,14 @@ def test_a_schedule_has_one_panel_per_column_and_dots_unidentified_inputs() -> N
     data = plan()
     ax = rv.plots.schedule(data)
     first, _, third = ax.child_axes
-    np.testing.assert_array_equal(lines(first, "_plan")[0].get_ydata(), data.safety_input.values[:, 0])
-    values = lines(first, "_plan")[1].get_ydata()
+    np.testing.assert_array_equal(lines(first, "_player 0")[0].get_ydata(), data.safety_input.values[:, 0])
+    values = lines(first, "_player 1")[0].get_ydata()
     np.testing.assert_array_equal(values, [2.0, 3.0, np.nan, np.nan])
-    np.testing.assert_array_equal(lines(first, "_mark")[1].get_ydata(), values)
-    (dotted,) = lines(first, "_unidentified")
+    np.testing.assert_array_equal(lines(first, "_points")[1].get_ydata(), values)
+    _, dotted = lines(first, "_line")
     assert dotted.get_linestyle() == ":"
     np.testing.assert_array_equal(dotted.get_ydata(), data.safety_input.values[:, 1])
-    assert len(lines(third, "_unidentified")) == 2
+    assert len(lines(third, "_line")) == 2
     assert labels(ax) == ["player 0", "player 1", "dotted: without effect"]
     assert [panel.get_xlabel() for panel in ax.child_axes] == ["period"] * 3
 
@@ -93,7 +93,7 @@ def test_a_schedule_has_one_panel_per_column_and_dots_unidentified_inputs() -> N
 @pytest.mark.slow
 def test_markers_of_a_schedule_are_hollow_if_not_certified() -> None:
     sound, doubted = (rv.plots.schedule(plan(claim)) for claim in ("equilibrium", "not an equilibrium"))
-    faces = [lines(ax.child_axes[0], "_mark")[0].get_markerfacecolor() for ax in (sound, doubted)]
+    faces = [lines(ax.child_axes[0], "_points")[0].get_markerfacecolor() for ax in (sound, doubted)]
     assert faces == [PALETTE[0], "white"]
     assert not picture(rv.plots.schedule, plan()).hollow
     assert picture(rv.plots.schedule, plan("not an equilibrium")).hollow
@@ -103,9 +103,11 @@ def test_markers_of_a_schedule_are_hollow_if_not_certified() -> None:
 def test_columns_of_a_schedule_can_be_selected() -> None:
     ax = rv.plots.schedule(plan(), columns=["performance_investment"])
     assert [panel.get_title() for panel in ax.child_axes] == ["investment in performance productivity"]
-    assert len(lines(ax.child_axes[0], "_unidentified")) == 2  # those of the third column, not of the first
+    assert len(lines(ax.child_axes[0], "_line")) == 2  # those of the third column, not of the first
     once = xr.Dataset({"safety_input": ("player", [1.0, 2.0]), "performance_input": ("player", [3.0, 4.0])})
-    np.testing.assert_array_equal(lines(rv.plots.schedule(once).child_axes[1], "_mark")[1].get_ydata(), [4.0])
+    np.testing.assert_array_equal(
+        lines(rv.plots.schedule(once).child_axes[1], "_points")[1].get_ydata(), [4.0]
+    )
     known = "performance_input, performance_investment, safety_input"
     with pytest.raises(ValueError, match=f"columns: 'xq' is no column of this plan; known: {known}"):
         rv.plots.schedule(plan(), columns=["xq"])
@@ -122,8 +124,8 @@ def test_technology_shows_stocks_and_the_continuation_probability() -> None:
         "probability that play continues",
     ]
     stock, alive = ax.child_axes
-    np.testing.assert_array_equal(lines(stock, "_plan")[0].get_ydata(), plan().safety_stock.values[:, 0])
-    np.testing.assert_array_equal(lines(alive, "_alive")[0].get_ydata(), plan().alive.values)
+    np.testing.assert_array_equal(lines(stock, "_player 0")[0].get_ydata(), plan().safety_stock.values[:, 0])
+    np.testing.assert_array_equal(lines(alive, "_line")[0].get_ydata(), plan().alive.values)
     with pytest.raises(ValueError, match="no variable 'safety_stock', which this plot draws"):
         rv.plots.technology(xr.Dataset())
 

@@ -236,7 +236,7 @@ def test_safety_frontier_uses_the_expected_performance_of_the_winner() -> None:
         {"algorithm": ["together", "leader"]},
     )
     ax = rv.plots.safety_frontier(data)
-    marks = lines(ax, "_mark")
+    marks = lines(ax, "_points")
     np.testing.assert_allclose(
         np.concatenate([mark.get_xydata() for mark in marks]), [[10 / 3, 0.3], [2, 0.1]]
     )
@@ -245,8 +245,8 @@ def test_safety_frontier_uses_the_expected_performance_of_the_winner() -> None:
     staged = rv.plots.safety_frontier(
         data.rename(player="seat")
     )  # leader-follower results have the dimension seat
-    np.testing.assert_allclose(lines(staged, "_mark")[0].get_xydata(), [[10 / 3, 0.3]])
-    mean = lines(rv.plots.safety_frontier(data.drop_vars("win_probability")), "_mark")
+    np.testing.assert_allclose(lines(staged, "_points")[0].get_xydata(), [[10 / 3, 0.3]])
+    mean = lines(rv.plots.safety_frontier(data.drop_vars("win_probability")), "_points")
     assert [mark.get_xdata()[0] for mark in mean] == [3.0, 2.0]
     with pytest.raises(
         ValueError, match="over: 'algorithn' tells no results apart; did you mean 'algorithm'"
@@ -267,7 +267,7 @@ def test_performance_is_weighted_by_the_probability_of_each_period() -> None:
         },
         {"algorithm": ["together"]},
     )
-    (mark,) = lines(rv.plots.safety_frontier(data), "_mark")
+    (mark,) = lines(rv.plots.safety_frontier(data), "_points")
     assert mark.get_xdata()[0] == pytest.approx((1 + 0.25 * 5) / 1.25)
 
 

@@ -128,17 +128,17 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
     """Set labels, limits, scales and ticks of one panel."""
     for axis in frame.log:
         set_log_scale(ax, axis, True)
-    ax.set(
-        xlim=frame.x_limits,
-        ylim=frame.y_limits,
-        **{name: text for name, text in (("xlabel", frame.x), ("ylabel", frame.y)) if text},
-    )
+    if frame.x and ax.xaxis.get_tick_params().get("labelbottom", True):
+        ax.set_xlabel(frame.x)
+    if frame.y:
+        ax.set_ylabel(frame.y)
+    ax.set(xlim=frame.x_limits, ylim=frame.y_limits)
     for axis, names in (("x", frame.x_ticks), ("y", frame.y_ticks)):
         if names:
             getattr(ax, f"set_{axis}ticks")(range(len(names)), names)
             getattr(ax, f"{axis}axis").grid(False)
     if frame.whole:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     if frame.beside:
         ax.text(1.02, 0.5, frame.beside, transform=ax.transAxes, fontsize=7.5, va="center")
     if frame.face:

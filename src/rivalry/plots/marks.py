@@ -188,12 +188,14 @@ def hue_keys(names: Sequence[str], width: float = 3) -> list[Mark]:
     return [Mark("line", label=name, hue=hue, linewidth=width) for name, hue in pairs]
 
 
-def player_lines(x: np.ndarray, y: np.ndarray, half: np.ndarray, hue: str = PALETTE[0], **style: Any) -> Mark:
+def player_lines(
+    x: np.ndarray, y: np.ndarray, half: np.ndarray | None = None, hue: str = PALETTE[0], **style: Any
+) -> Mark:
     """Return a line with its band for each column of ``y [point player]``; in one colour if there is one."""
     y, count = y.reshape(len(x), -1), y[0].size
     names = [player_label(k, count) for k in range(count)]
     style |= {"label": names, "hue": colours(count) if count > 1 else [hue], "linewidth": widths(count)}
-    return Mark("line", x, y, **style).within(half.reshape(len(x), -1))
+    return Mark("line", x, y, **style).within(None if half is None else half.reshape(len(x), -1))
 
 
 def hollow_key(marker: str = "o", subject: str = "") -> Mark:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
-from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots import select, style
 from rivalry.plots.charts.scenario import curve_marks, family, keys
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import Drawing, Frame
+from rivalry.plots.marks import (
+    Drawing,
+    Frame,
+    Mark,
+    certified_points,
+    colours,
+    hollow_key,
+    hue_keys,
+    player_lines,
+    widths,
+)
 from rivalry.plots.metrics import is_certified, is_log, metric_label, per_player, set_log_scale
 from rivalry.plots.select import At, DrawnPoint, Names, check_index, check_variable, own_rank, point
-from rivalry.plots.style import INK, PALETTE, caption, chart, end_marker, explain_hollow, player_lines
+from rivalry.plots.style import INK, PALETTE, caption, chart, end_marker
 from rivalry.schema.registry import near
 
 LEVELS = 15  # of colours
@@ -124,7 +132,7 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     certified, chosen_amount = selection.is_certified(), selection.get("deviation_here")
     ax.axhline(0.0, color=INK, linewidth=0.9)
     edge: dict[str, Any] = {"markersize": 12, "markeredgecolor": "white", "zorder": 6, "clip_on": False}
-    for k, look in enumerate(player_lines(len(gain))):
+    for k, look in enumerate(style.player_lines(len(gain))):
         order, colour = np.argsort(amount[k], kind="stable"), look["color"]
         ax.plot(amount[k][order], gain[k][order], **look)
         index = int(np.nanargmax(gain[k]))
@@ -150,8 +158,8 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     return ax
 
 
-@chart
-def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -> Axes:
+@preset
+def schedule(data: Dataset, *, at: At = None, columns: Names = None) -> Drawing:
     """Draw the inputs of every player per period, a panel per input.
 
     Inputs without effect are dotted and have no marks. Marks are filled where the ``claim`` is certified.
@@ -190,53 +198,35 @@ def schedule(data: Dataset, ax: Axes, *, at: At = None, columns: Names = None) -
             raise ValueError(f"identified: shape {stored.shape} {rule}")
         table = np.nan_to_num(stored.astype(float)).astype(bool).reshape(table.shape)
     relevant = {name: table[..., column].T for column, name in enumerate(plan)}
-    small_axes = style.panels(ax, len(names_drawn), columns=2 if len(names_drawn) == 4 else 3, apart=True)
-    for panel, name in zip(small_axes, names_drawn, strict=True):
-        _lines(panel, plan[name], relevant[name], selection.is_certified())
-    style.title_panels(small_axes, [select.label_of(data, name) for name in names_drawn])
-    dotted = not all(relevant[name].all() for name in names_drawn)
-    return _explain(ax, selection, small_axes, "period", plan[names[0]].shape, dotted=dotted)
+    marks, frames, certified = list[Mark](), list[Frame](), selection.is_certified()
+    for panel, name in enumerate(names_drawn):
+        marks += _plan_marks(plan[name], relevant[name], certified, panel)
+        frames.append(_stage_frame("period", select.label_of(data, name), periods))
+    if not all(relevant[name].all() for name in names_drawn):
+        marks.append(Mark("line", label="dotted: without effect", linestyle=":", linewidth=1.0))
+    marks += [] if certified else [hollow_key()]
+    return Drawing(marks, frames, [selection.words], columns=2 if len(names_drawn) == 4 else 3)
 
 
-def _lines(panel: Axes, values: np.ndarray, relevant: np.ndarray, certified: bool) -> None:
-    """Draw a line per player of ``values [period player]``, solid between periods with an effect."""
-    clock = np.arange(len(values))
-    for k, look in enumerate(player_lines(values.shape[1])):
-        colour, line_width = look["color"], look["linewidth"]
-        line = np.where(relevant[:, k], values[:, k], np.nan)
-        if not relevant[:, k].all():
-            panel.plot(clock, values[:, k], ":", color=colour, linewidth=1.0, label="_unidentified")
-        panel.plot(clock, line, color=colour, linewidth=line_width, label="_plan")
-        mark = end_marker(certified, colour) | {"markersize": 2.2 + line_width, "markeredgewidth": 0.9}
-        panel.plot(clock, line, "o", label="_mark", zorder=4, **mark)
+def _stage_frame(label: str, title: str, count: int, y_limits: tuple[Any, Any] = (None, None)) -> Frame:
+    """Return the axes of a metric over ``count`` periods or stages."""
+    return Frame(label, title=title, x_limits=(-0.4, count - 0.6), y_limits=y_limits, whole=True)
 
 
-def _explain(
-    ax: Axes,
-    selection: DrawnPoint,
-    small_axes: Sequence[Axes],
-    label: str,
-    shape: Sequence[int],
-    dotted: bool = False,
-) -> Axes:
-    """Label the time under the lowest panels of values of a ``shape [period player]``; add the legend."""
-    for panel in small_axes:
-        panel.set_xlim(-0.4, shape[0] - 0.6)
-        panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        if panel.xaxis.get_tick_params()["labelbottom"]:
-            panel.set_xlabel(label)
-    for look in player_lines(shape[1] if len(shape) > 1 else 0):
-        ax.plot([], [], **look)
-    if dotted:
-        ax.plot([], [], ":", color=INK, linewidth=1.0, label="dotted: without effect")
-    if not selection.is_certified():
-        explain_hollow(ax)
-    caption(ax, selection.words)
-    return ax
+def _plan_marks(values: np.ndarray, relevant: np.ndarray, certified: bool, panel: int) -> list[Mark]:
+    """Return a line per player of ``values [period player]``, dotted around periods without an effect."""
+    clock, line, players = np.arange(len(values)), np.where(relevant, values, np.nan), values.shape[1]
+    look: dict[str, Any] = {"hue": colours(players), "panel": panel}
+    sizes = [2.2 + width for width in widths(players)]
+    marks = [player_lines(clock, line, panel=panel)]
+    marks.append(Mark("points", clock, line, markersize=sizes, zorder=4, hollow=not certified, **look))
+    if not relevant.all():
+        marks.append(Mark("line", clock, values, linestyle=":", linewidth=1.0, zorder=1.9, **look))
+    return marks
 
 
-@chart
-def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
+@preset
+def technology(data: Dataset, *, at: At = None) -> Drawing:
     """Draw productivities per stage, and the probability that play continues.
 
     There is one more stage than periods: the state after the last period. Marks are filled where the
@@ -262,22 +252,23 @@ def technology(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     """
     names = select.filled_variables(data, STOCKS) or ["safety_stock"]
     selection = point(data, names[0], 1 if names[0] == "alive" else 2, (*names[1:], "claim"), at=at)
-    small_axes = style.panels(ax, len(names), columns=3, apart=True)
-    for panel, name in zip(small_axes, names, strict=True):
-        values = selection[name]
+    marks, frames, certified = list[Mark](), list[Frame](), selection.is_certified()
+    for panel, name in enumerate(names):
+        values, title = selection[name], select.label_of(data, name)
+        limits = min(0.0, np.nanmin(values)), 1.06 * np.nanmax(values) or 1.0
         if values.ndim == 1:
-            mark = end_marker(selection.is_certified(), INK) | {"markersize": 4, "markeredgewidth": 0.9}
-            panel.plot(np.arange(len(values)), values, "o-", color=INK, label="_alive", **mark)
-            panel.set_ylim(-0.04, 1.04)
+            clock, limits = np.arange(len(values)), (-0.04, 1.04)
+            dots = Mark("points", clock, values, markersize=4, hollow=not certified, panel=panel)
+            marks += [Mark("line", clock, values, panel=panel), dots]
         else:
-            _lines(panel, values, np.ones(values.shape, bool), selection.is_certified())
-            panel.set_ylim(min(0.0, np.nanmin(values)), 1.06 * np.nanmax(values) or 1.0)
-    style.title_panels(small_axes, [select.label_of(data, name) for name in names])
-    return _explain(ax, selection, small_axes, "stage", selection[names[0]].shape)
+            marks += _plan_marks(values, np.ones(values.shape, bool), certified, panel)
+        frames.append(_stage_frame("stage", title, len(values), limits))
+    marks += [] if certified else [hollow_key()]
+    return Drawing(marks, frames, [selection.words], columns=3)
 
 
-@chart
-def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At = None) -> Axes:
+@preset
+def safety_frontier(data: Dataset, *, over: str = "algorithm", at: At = None) -> Drawing:
     """Draw the probability of a disaster against performance, for several results.
 
     Lower right is better. Performance is that of the winner, in expectation: ``performance`` weighted by
@@ -316,26 +307,20 @@ def safety_frontier(data: Dataset, ax: Axes, *, over: str = "algorithm", at: At 
     risk = selection["p_disaster"].reshape(data.sizes[dim], -1)
     proved = np.broadcast_to(is_certified(selection), selection["p_disaster"].shape).reshape(risk.shape)
     performance = _performance(data, at, (dim, *further_dims)).reshape(risk.shape)
-    for k, colour in enumerate(style.colours(len(risk))):
-        marker = style.MARKERS[k % len(style.MARKERS)]
+    marks = list[Mark]()
+    for k, hue in enumerate(colours(len(risk))):
+        look: dict[str, Any] = {"marker": style.MARKERS[k % len(style.MARKERS)], "hue": hue}
         if len(further_dims) == 1:
-            ax.plot(performance[k], risk[k], color=colour, linewidth=0.9, label="_line")
-        style.draw_marks(ax, performance[k], risk[k], proved[k], colour, marker, markersize=8, zorder=4)
+            marks.append(Mark("line", performance[k], risk[k], hue=hue, linewidth=0.9))
+        marks += certified_points(performance[k], risk[k], proved[k], markersize=8, zorder=4, **look)
         if np.isfinite(risk[k] + performance[k]).any():  # mixtures have no performance to show
-            ax.plot([], [], marker, color=colour, label=select.place_of(data, over, k))
+            marks.append(Mark("points", label=select.place_of(data, over, k), **look))
     if not proved[np.isfinite(risk)].all():
-        explain_hollow(ax)
-    ax.margins(0.12)
+        marks.append(hollow_key())
     averaging = "of the winner, expected" if "win_probability" in data else "players' mean"
-    ax.set(xlabel=f"performance ({averaging})", ylabel=metric_label("p_disaster"))
-    caption(
-        ax,
-        selection.words,
-        f"a mark for each of {', '.join(select.name_of(data, name) for name in further_dims)}"
-        if further_dims
-        else "",
-    )
-    return ax
+    names = ", ".join(select.name_of(data, name) for name in further_dims)
+    frame = Frame(f"performance ({averaging})", metric_label("p_disaster"))
+    return Drawing(marks, [frame], [selection.words, f"a mark for each of {names}" if names else ""])
 
 
 def _performance(data: Dataset, at: At, keep: tuple[str, ...]) -> np.ndarray:
@@ -353,17 +338,16 @@ def _performance(data: Dataset, at: At, keep: tuple[str, ...]) -> np.ndarray:
     return np.asarray(np.nansum(weight * p, axis=axes) / np.where(total > 0, total, np.nan))
 
 
-@chart
+@preset
 def subsidy(
     data: Dataset,
-    ax: Axes,
     *,
     quantity: str = "p_safe",
     over: str | None = None,
     base: int = 0,
     series: str | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw the effects of subsidies as bars, by player and price or by policy.
 
     Bars are hollow where the ``claim`` is not certified.
@@ -402,22 +386,19 @@ def subsidy(
         over = over or select.find_sweep(data, quantity, own_rank(data, quantity), at, None)
         heights, proved, groups, members, words = _changes(data, quantity, over, base, series, at)
         label = "change"
-        ax.set_xlabel("" if all(" = " in group for group in groups) else select.name_of(data, over))
-    bar_width = 0.8 / len(members)
-    for k, (colour, member) in enumerate(zip(style.colours(len(members)), members, strict=True)):
-        places = np.arange(len(heights)) + (k - (len(members) - 1) / 2) * bar_width
-        faces = [colour if sound else "white" for sound in proved[:, k]]
-        ax.bar(places, heights[:, k], 0.92 * bar_width, color=faces, edgecolor=colour, linewidth=1.3)
-        if member:
-            ax.plot([], [], color=colour, linewidth=6, label=member)
+    across = select.name_of(data, over) if over and not all(" = " in group for group in groups) else ""
+    marks, width = hue_keys(members, width=6), 0.8 / len(members)
+    for k, hue in enumerate(colours(len(members))):
+        places = np.arange(len(heights)) + (k - (len(members) - 1) / 2) * width
+        for hollow, mask in ((False, proved[:, k]), (True, ~proved[:, k])):
+            if mask.any():
+                look: dict[str, Any] = {"hue": hue, "hollow": hollow, "width": 0.92 * width}
+                marks.append(Mark("bars", places[mask], heights[mask, k], **look))
     if not proved.all():
-        explain_hollow(ax, "s")
-    ax.axhline(0.0, color=INK, linewidth=0.9)
-    ax.grid(False, axis="x")
-    ax.set_xticks(range(len(groups)), groups)
-    ax.set_ylabel(f"{label} of the\n{select.label_of(data, quantity)}")
-    caption(ax, words)
-    return ax
+        marks.append(hollow_key("s"))
+    marks.append(Mark("rule", y=[0.0], linewidth=0.9))
+    frame = Frame(across, f"{label} of the\n{select.label_of(data, quantity)}", x_ticks=groups)
+    return Drawing(marks, [frame], [words])
 
 
 Bars = tuple[np.ndarray, np.ndarray, list[str], list[str], str]
