@@ -75,3 +75,9 @@ def test_points_without_a_certificate_are_hollow() -> None:
     assert (filled.x.tolist(), hollow.x.tolist()) == ([0, 2], [1])
     faces = [line.get_markerfacecolor() for line in drawn(filled, hollow).get_lines()]
     assert faces == [INK, "white"]
+
+
+def test_hollow_bars_of_panels_have_an_outline_in_the_legend() -> None:
+    ax = drawn(Mark("bars", [0], [1], hollow=True, hue="red", label="a"), columns=1)
+    (handle,), _ = ax.get_legend_handles_labels()
+    assert (handle.get_linewidth(), handle.get_edgecolor()[:3]) == (1.4, (1.0, 0.0, 0.0))

@@ -200,7 +200,7 @@ def test_impulse_responses_begin_before_the_deviation() -> None:
     (own,) = lines(ax, "player 1, deviates")
     np.testing.assert_allclose(own.get_xdata(), [-1, 0, 1, 2, 3])
     np.testing.assert_allclose(own.get_ydata(), [1.81, 1.6, 1.5, 1.8, 1.8])
-    base = lines(ax, "_base")[2]
+    base = lines(ax, "_line")[2]
     assert base.get_linestyle() == "--"
     np.testing.assert_allclose(base.get_ydata(), 1.82)
     assert labels(ax)[::2] == ["player 0, a rival", "player 2, a rival", "equilibrium (1.4)"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import update_wrapper
 from inspect import Parameter, signature
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Concatenate
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots import style
-from rivalry.plots.marks import Drawing, Frame, Mark
+from rivalry.plots.marks import Drawing, Frame, Kind, Mark
 from rivalry.plots.metrics import set_log_scale
 from rivalry.plots.style import Chart, Options, chart
 
@@ -53,18 +54,27 @@ def draw(ax: Axes, drawing: Drawing) -> Axes:
     has_legend = any(mark.label and mark.kind != "heat" for mark in marks) and not drawing.under
     for number, mark in enumerate(marks):
         if mark.kind == "heat":
-            _draw_heat(areas[mark.panel], mark, UNDER_LEGEND if has_legend else style.BESIDE)
+            mesh = _draw_heat(areas[mark.panel], mark)
+            if mark.label not in known:
+                _add_scale(ax, mesh, mark, UNDER_LEGEND if has_legend else style.BESIDE)
+            known.add(str(mark.label))
             continue
         area = ax if mark.is_key() else areas[mark.panel]
         before, is_new = {*area.get_children()}, mark.label not in known
         known.add(str(mark.label))
         _draw_mark(area, mark, str(mark.label) if is_new and area is ax else f"_{mark.label or mark.kind}")
         if is_new and area is not ax:
-            _draw_mark(ax, replace(mark, x=(), y=(), low=None, high=None), str(mark.label))
+            kind: Kind = "region" if mark.kind == "bars" else mark.kind
+            _draw_mark(ax, replace(mark, kind=kind, x=(), y=(), low=None, high=None), str(mark.label))
         for artist in {*area.get_children()} - before if mark.group else ():
             artist.set_gid(f"{mark.group}-{number}-{type(artist).__name__}")
     for area, frame in zip(areas, drawing.frames, strict=True):
         _set_frame(area, frame)
+    if drawing.shared:
+        ends = [area.get_ylim() for area in areas]
+        limits = min(low for low, _ in ends), max(high for _, high in ends)
+        for area in areas:
+            area.set_ylim(limits)
     style.caption(ax, *drawing.caption, subject=drawing.subject)
     if drawing.under:
         style.legend(ax, under=True)
@@ -96,8 +106,8 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
             for value in y:
                 ax.axhline(value, **look)
         case "region":
-            face = "none" if mark.hatch and len(x) else style.HATCHED if mark.hatch else mark.hue
-            ax.fill(x, y, **{"linewidth": 0.0} | look, facecolor=face, edgecolor=mark.hue)
+            face = "none" if mark.hatch and len(x) else style.HATCHED if mark.hatch else face
+            ax.fill(x, y, **{"linewidth": 1.4 * mark.hollow} | look, facecolor=face, edgecolor=mark.hue)
         case "arrows":
             ax.quiver(x, y, *mark.value, **look, angles="xy")
     for words, *place in zip(mark.texts, x, y, strict=False):
@@ -115,11 +125,15 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
         )
 
 
-def _draw_heat(ax: Axes, mark: Mark, box: tuple[float, float, float, float]) -> None:
-    """Draw cells by their edges or middles, and the scale of colours."""
-    values = np.ma.masked_invalid(mark.value)
+def _draw_heat(ax: Axes, mark: Mark) -> QuadMesh:
+    """Draw cells by their edges or middles."""
     look = {"cmap": mark.hue, "vmin": mark.low, "vmax": mark.high, "linewidth": 0.3, "edgecolors": "face"}
-    mesh = ax.pcolormesh(mark.x, mark.y, values, **look)
+    return ax.pcolormesh(mark.x, mark.y, np.ma.masked_invalid(mark.value), **look)
+
+
+def _add_scale(ax: Axes, mesh: QuadMesh, mark: Mark, box: tuple[float, float, float, float]) -> None:
+    """Add the scale of colours, with points where values lie beyond its ends."""
+    values = np.ma.masked_invalid(mark.value)
     extend = EXTENSIONS[int(values.min() < mesh.norm.vmin) + 2 * int(values.max() > mesh.norm.vmax)]
     style.add_colour_bar(ax, mesh, str(mark.label), box, extend=extend)
 
@@ -130,12 +144,14 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
         set_log_scale(ax, axis, True)
     if frame.x and ax.xaxis.get_tick_params().get("labelbottom", True):
         ax.set_xlabel(frame.x)
-    if frame.y:
+    if frame.y and ax.yaxis.get_tick_params().get("labelleft", True):
         ax.set_ylabel(frame.y)
     ax.set(xlim=frame.x_limits, ylim=frame.y_limits)
     for axis, names in (("x", frame.x_ticks), ("y", frame.y_ticks)):
         if names:
-            getattr(ax, f"set_{axis}ticks")(range(len(names)), names)
+            ax.tick_params(labelbottom=True)  # panels may differ in their names
+            places = list(names.values()) if isinstance(names, Mapping) else range(len(names))
+            getattr(ax, f"set_{axis}ticks")(places, list(names))
             getattr(ax, f"{axis}axis").grid(False)
     if frame.whole:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))

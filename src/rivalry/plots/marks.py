@@ -145,7 +145,7 @@ class Frame(NamedTuple):
     x_limits: tuple[float | None, float | None] = (None, None)
     y_limits: tuple[float | None, float | None] = (None, None)
     log: str = ""  # of "x" and "y"
-    x_ticks: Sequence[str] = ()  # at 0, 1, ...
+    x_ticks: Sequence[str] | Mapping[str, float] = ()  # at 0, 1, ..., or by place
     y_ticks: Sequence[str] = ()
     whole: bool = False  # numbers across are whole
     square: bool = False  # equal units on both axes

@@ -6,29 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots import select, style
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import Drawing, Frame, Mark, colours, levels, player_label, widths
 from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import At, DrawnPoint, Names
 from rivalry.plots.series import method_label, method_names
-from rivalry.plots.style import INK, chart
 
 WALK = ("left", "stay", "right")
 LABELS = 9  # most states that are all labelled
 
 
-@chart
+@preset
 def strategies(
     data: Dataset,
-    ax: Axes,
     *,
     compare: bool = False,
     at: At = None,
     actions: Names = None,
-) -> Axes:
+) -> Drawing:
     """Draw mixed strategies as bars, a group per action.
 
     Bars are filled where the profile is certified; over replications they are means with 95 % intervals.
@@ -53,8 +51,8 @@ def strategies(
         If the profile has no probabilities, or other numbers of actions.
     """
     if not compare:
-        style.caption(ax, *_draw_strategies(ax, data, at, actions))
-        return ax
+        marks, frame, words = _bars(data, at, actions)
+        return Drawing(marks, [frame], words)
     names = method_names(data, "profile", None)
     if "algorithm" in (at or {}):
         raise ValueError("at.algorithm: this plot draws all methods; leave it out, or compare = false")
@@ -62,27 +60,19 @@ def strategies(
         names = [name for name in names if not select.is_blank(data.profile.sel(algorithm=name).values)]
     if not names:
         raise ValueError("data: no method has a 'profile'")
-    small_axes, words = style.panels(ax, len(names), columns=2), dict[str, None]()
-    for panel, name in zip(small_axes, names, strict=True):
+    marks, frames, parts = list[Mark](), list[Frame](), dict[str, None]()
+    for panel, name in enumerate(names):
         place = dict(at or {}) | ({} if name is None else {"algorithm": name})
-        for part in _draw_strategies(panel, data, place, actions):
-            words |= dict.fromkeys(word for word in part.split(", ") if word != f"algorithm = {name}")
-        panel.set_title(method_label(data, name))
-        panel.tick_params(labelbottom=True)  # methods may differ in their actions
-    labels = dict[str, Any]()
-    for panel in small_axes:
-        labels |= {label: bars for bars, label in zip(*panel.get_legend_handles_labels(), strict=True)}
-    for panel in small_axes[1:]:
-        panel.set_ylabel("")
-    for label, bars in labels.items():
-        colours = {"markerfacecolor": bars[0].get_facecolor(), "markeredgecolor": bars[0].get_edgecolor()}
-        ax.plot([], [], "s", label=label, **colours)
-    style.caption(ax, *words)
-    return ax
+        bars, frame, words = _bars(data, place, actions, panel)
+        frames.append(frame._replace(title=method_label(data, name), y="" if panel else frame.y))
+        marks += bars
+        for part in words:
+            parts |= dict.fromkeys(word for word in part.split(", ") if word != f"algorithm = {name}")
+    return Drawing(marks, frames, list(parts), columns=2, shared=True)
 
 
-def _draw_strategies(ax: Axes, data: Dataset, at: At, actions: Names) -> tuple[str, str]:
-    """Draw the bars of one method; return the point and the replications in words."""
+def _bars(data: Dataset, at: At, actions: Names, panel: int = 0) -> tuple[list[Mark], Frame, tuple[str, str]]:
+    """Return the bars of one method, their axes, and the point and the replications in words."""
     selection = select.point(data, "profile", 2, ("claim", "action_name"), at=at, keep=("replication",))
     profiles = selection["profile"]
     runs = np.isfinite(profiles).all(axis=(1, 2))
@@ -98,19 +88,13 @@ def _draw_strategies(ax: Axes, data: Dataset, at: At, actions: Names) -> tuple[s
     if len(names) != size:
         raise ValueError(f"actions: {len(names)} names; this game has {size} actions")
     mean, half = select.band(profiles)
-    bar_width = 0.8 / players
-    for player, colour in enumerate(style.colours(players)):
-        x = np.arange(size) + (player - (players - 1) / 2) * bar_width
-        look: dict[str, Any] = {"facecolor": colour if certified else "white", "edgecolor": colour}
-        label = style.player_label(player, players) + style.unless(certified)
-        ax.bar(x, mean[player], 0.9 * bar_width, linewidth=1.4, label=label, **look)
-        if count > 1:
-            ax.errorbar(x, mean[player], half[player], fmt="none", ecolor=INK, capsize=3, linewidth=1)
-    ax.set_xticks(range(size), names)
-    ax.set_ylim(0, 1.02)
-    ax.set_ylabel("probability")
-    ax.grid(False, axis="x")
-    return selection.words, select.describe_replications(count, "mean and 95 % interval")
+    width = 0.8 / players
+    places = np.arange(size)[:, None] + (np.arange(players) - (players - 1) / 2) * width
+    labels = [player_label(player, players) + style.unless(certified) for player in range(players)]
+    look: dict[str, Any] = {"hue": colours(players), "width": 0.9 * width, "hollow": not certified}
+    bars = Mark("bars", places, mean.T, label=labels, panel=panel, **look).within(half.T)
+    frame = Frame("", "probability", y_limits=(0.0, 1.02), x_ticks=names)
+    return [bars], frame, (selection.words, select.describe_replications(count, "mean and 95 % interval"))
 
 
 def _action_names(selection: DrawnPoint, size: int) -> list[str]:
@@ -121,8 +105,8 @@ def _action_names(selection: DrawnPoint, size: int) -> list[str]:
     return names if len(names) == size and all(names) else [f"action {k}" for k in range(size)]
 
 
-@chart
-def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> Axes:
+@preset
+def policy(data: Dataset, *, at: At = None, softmax: bool = False) -> Drawing:
     """Draw learned policies as heat maps of actions by state, a panel per player.
 
     Parameters
@@ -148,31 +132,24 @@ def policy(data: Dataset, ax: Axes, *, at: At = None, softmax: bool = False) -> 
     """
     selection, mean, words = _mean_policy(data, at, softmax)
     players, states, actions = mean.shape
-    small_axes = style.panels(ax, players, columns=4)
     low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
-    scale: dict[str, Any] = {"cmap": "cividis", "vmin": low, "vmax": high}
+    scale: dict[str, Any] = {"hue": "cividis", "low": low, "high": high, "label": words}
     names = WALK if actions == 3 else list(map(str, range(actions)))
     state_names = [list(map(str, range(states)))] * players
     if "action_grid" in selection and selection["action_grid"].shape[1] == states:
         state_names = [
             [", ".join(map("{:.3g}".format, point)) for point in grid] for grid in selection["action_grid"]
         ]
-    rows = range(0, states, -(-states // LABELS))
-    grid = np.arange(actions), np.arange(states)
-    for player, panel in enumerate(small_axes):
-        drawing = panel.pcolormesh(*grid, mean[player], edgecolors="face", linewidth=0.3, **scale)
-        panel.set_title(f"player {player}")
-        panel.set_xticks(range(actions), names)
-        panel.set_yticks(rows, [state_names[player][k] for k in rows])
-    for corner in small_axes[::4]:
-        corner.set_ylabel("state" if "action_grid" not in selection else "own position (units of the space)")
-    for corner in small_axes[-min(players, 4) :]:
-        corner.set_xlabel("action")
-    style.add_colour_bar(ax, drawing, words, (1.02, 0.1, 0.025, 0.8))
-    ax.set(xlabel="action", ylabel="state")
+    marks, frames, step = list[Mark](), list[Frame](), -(-states // LABELS)
+    label = "own position (units of the space)" if "action_grid" in selection else "state"
+    for player in range(players):
+        rows = [name if k % step == 0 else "" for k, name in enumerate(state_names[player])]
+        cells = np.arange(actions), np.arange(states)
+        marks.append(Mark("heat", *cells, value=mean[player], panel=player, **scale))
+        frames.append(Frame("action", label, f"player {player}", x_ticks=names, y_ticks=rows))
     count = len(selection["policy"]) if "policy" in selection else 0
-    style.caption(ax, selection.words, f"n = {count} trials" if count > 1 else "")
-    return ax
+    notes = selection.words, f"n = {count} trials" if count > 1 else ""
+    return Drawing(marks, frames, notes, columns=4, shared=True)
 
 
 def _mean_policy(data: Dataset, at: At, softmax: bool) -> tuple[DrawnPoint, np.ndarray, str]:
@@ -196,17 +173,16 @@ def _mean_policy(data: Dataset, at: At, softmax: bool) -> tuple[DrawnPoint, np.n
 TURNS = 16  # default number of periods drawn
 
 
-@chart
+@preset
 def impulse_response(
     data: Dataset,
-    ax: Axes,
     *,
     deviator: int = 0,
     each: bool = False,
     turns: int = TURNS,
     lines: Mapping[str, float] | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw what all players choose after one deviation of a learner, as means over sessions.
 
     Parameters
@@ -245,47 +221,32 @@ def impulse_response(
     path, base = selection["impulse"][:, :turns], selection["impulse_base"][:, :turns]
     select.check_index("deviator", deviator, len(path))
     deviators = list(range(len(path))) if each else [deviator]
-    small_axes = style.panels(ax, len(deviators), columns=2) if each else [ax]
-    for panel, player in zip(small_axes, deviators, strict=True):
-        _paths(panel, path[player], base[player], player)
-        style.draw_levels(panel, lines, dash=2)
-        panel.set_xlabel("periods after the deviation")
-    if each:
-        _share_scale(ax, small_axes)
-    small_axes[0].set_ylabel(f"{_choices(selection)}, mean over sessions")
-    style.caption(ax, selection.words)
-    return ax
+    marks, frames = list[Mark](), list[Frame]()
+    for panel, player in enumerate(deviators):
+        marks += _path_marks(path[player], base[player], None if each else player, panel)
+        marks += levels(lines, 2, panel=panel)
+        label = "" if panel else f"{_choices(selection)}, mean over sessions"
+        title = f"player {player} deviates" if each else ""
+        frames.append(Frame("periods after the deviation", label, title, whole=True))
+    return Drawing(marks, frames, [selection.words], columns=2 * each, shared=True)
 
 
-def _paths(panel: Axes, path: np.ndarray, base: np.ndarray, deviator: int) -> None:
-    """Draw lines of ``[turn player]``, starting one turn earlier with the play before."""
-    players = path.shape[1]
-    turn = np.arange(-1, len(path))
-    for k, (colour, line_width) in enumerate(zip(style.colours(players), style.widths(players), strict=True)):
-        role = "deviates" if k == deviator else "the rival" if players == 2 else "a rival"
-        with_it = np.concatenate([base[:1, k], path[:, k]])
-        without = np.concatenate([base[:1, k], base[:, k]])
-        label = f"player {k}, {role}"
-        panel.plot(turn, with_it, "-", marker=".", color=colour, linewidth=min(line_width, 2.0), label=label)
-        panel.plot(turn, without, "--", color=colour, linewidth=1.0, label="_base")
-    panel.plot([], [], "--", color=INK, linewidth=1.0, label="without the deviation")
-    panel.axvline(0, color=INK, linewidth=0.6, alpha=0.4, label="_departure", zorder=1)
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _share_scale(ax: Axes, small_axes: list[Axes]) -> None:
-    """Set one scale for all panels, and add the legend's lines."""
-    ends = np.array([panel.get_ylim() for panel in small_axes])
-    lines = small_axes[0].get_lines()
-    players = max(1, sum(line.get_label() == "_base" for line in lines))
-    for index, panel in enumerate(small_axes):
-        panel.set_ylim(ends.min(), ends.max())
-        panel.set_title(f"player {index} deviates")
-    for k, colour in enumerate(style.colours(players)):
-        ax.plot([], [], "-", marker=".", color=colour, label=f"player {k}")
-    for line in lines:
-        if not str(line.get_label()).startswith(("_", "player")):
-            ax.plot([], [], line.get_linestyle(), color=INK, linewidth=1.0, label=str(line.get_label()))
+def _path_marks(path: np.ndarray, base: np.ndarray, deviator: int | None, panel: int) -> list[Mark]:
+    """Return lines of ``[turn player]``, starting one turn earlier with the play before."""
+    players, turn = path.shape[1], np.arange(-1, len(path))
+    names = [f"player {k}" for k in range(players)]
+    if deviator is not None:
+        rival = "the rival" if players == 2 else "a rival"
+        names = [f"{name}, {'deviates' if k == deviator else rival}" for k, name in enumerate(names)]
+    look: dict[str, Any] = {"hue": colours(players), "panel": panel}
+    dashed: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0}
+    thick = [min(width, 2.0) for width in widths(players)]
+    return [
+        Mark("line", turn, np.r_[base[:1], path], label=names, linewidth=thick, marker=".", **look),
+        Mark("line", turn, np.r_[base[:1], base], **dashed, **look),
+        Mark("line", label="without the deviation", **dashed),
+        Mark("rule", [0], linewidth=0.6, alpha=0.4, zorder=1, panel=panel),
+    ]
 
 
 def _choices(selection: DrawnPoint) -> str:
