@@ -293,26 +293,11 @@ def draw_band(
         ax.fill_between(x, mean - half, mean + half, color=color, alpha=alpha, linewidth=0)
 
 
-def draw_levels(
-    ax: Axes, levels: Mapping[str, float] | None, *, upright: bool = False, dash: int = 1
-) -> None:
-    """Draw reference values by name as lines, ``upright`` or not, with dashes from number ``dash`` on."""
-    draw = ax.axvline if upright else ax.axhline
-    for k, (name, level) in enumerate((levels or {}).items()):
-        label = name if upright else f"{name} ({level:.6g})"
-        draw(level, color=INK, linestyle=DASHES[(k + dash) % len(DASHES)], linewidth=1.0, label=label)
-
-
 def add_colour_bar(
     ax: Axes, drawing: Any, label: str, box: tuple[float, float, float, float] = BESIDE, **options: Any
 ) -> None:
     """Add a colour bar beside the axes, in a box in fractions of their size."""
     ax.figure.colorbar(drawing, cax=ax.inset_axes(box), **options).set_label(label)
-
-
-def explain_hollow(ax: Axes, marker: str = "o", subject: str = "") -> None:
-    """Add the line of the legend that says that hollow marks are not certified, or the ``subject``."""
-    ax.plot([], [], marker, label=f"hollow: {subject or 'not certified'}", **end_marker(False, INK))
 
 
 def name_players(ax: Axes, names: Sequence[str]) -> None:
@@ -343,16 +328,6 @@ def end_marker(certified: bool, colour: str) -> dict[str, Any]:
     """Return the marker style of a point: filled where certified, hollow where not."""
     face = colour if certified else "white"
     return {"markerfacecolor": face, "markeredgecolor": colour, "markeredgewidth": 1.3}
-
-
-def draw_marks(
-    ax: Axes, x: Any, y: Any, certified: np.ndarray, colour: str, marker: str = "o", **look: Any
-) -> None:
-    """Draw marks, filled where certified and hollow elsewhere."""
-    for proved in (True, False):
-        mask = certified == proved
-        if mask.any():
-            ax.plot(x[mask], y[mask], marker, **{"label": "_mark"} | end_marker(proved, colour) | look)
 
 
 def name_colours(ax: Axes, names: Iterable[str], shades: Iterable[str], **look: Any) -> None:

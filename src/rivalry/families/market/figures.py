@@ -12,6 +12,8 @@ from xarray import Dataset
 
 from rivalry.plots import select, style
 from rivalry.plots.charts.scenario import family
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import Drawing, Frame, Mark, certified_points, hollow_key, levels
 from rivalry.plots.select import At, DrawnPoint, NoSuchPoint
 from rivalry.plots.style import INK, PALE, PALETTE, chart
 from rivalry.text.display import key_in_words
@@ -199,16 +201,15 @@ def _draw_table(ax: Axes, x_values: np.ndarray, up: np.ndarray, values: np.ndarr
         ax.text(x_values[column], up[row], words, ha="center", va="center", fontsize=7, color=colour)
 
 
-@chart
+@preset
 def commitment(
     data: Dataset,
-    ax: Axes,
     *,
     over: str | None = None,
     lines: Mapping[str, float] | None = None,
     leader: int = 0,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw a leader's value against the cost of revising its plans, with benchmarks.
 
     The horizontal scale is logarithmic; 0 and infinity lie a decade beyond the other costs. Marks are
@@ -243,18 +244,17 @@ def commitment(
     select.check_index("leader", leader, curve.values.shape[2])
     leader_value, certified_mask = curve.values[:, 0, leader], curve.certified[:, 0]
     x = _positions(curve.x)
-    shade = style.colours(1)[0]
-    ax.plot(x, leader_value, color=shade, linewidth=0.9, label="_line")
-    for proved, label in ((True, f"leader, player {leader}"), (False, "hollow: not certified")):
-        if (certified_mask == proved).any():
-            mark = style.end_marker(proved, shade) | {"label": label, "zorder": 4}
-            ax.plot(x[certified_mask == proved], leader_value[certified_mask == proved], "o", **mark)
-    style.draw_levels(ax, lines)
-    ax.set_xticks(x, [f"{value:g}" if np.isfinite(value) else "never" for value in curve.x])
-    ax.set_xlabel(f"{select.name_of(data, over)}: minimum gain for which a plan is revised")
-    ax.set_ylabel("value of the leader (units of the game)")
-    style.caption(ax, curve.words)
-    return ax
+    marks = [Mark("line", x, leader_value, hue=PALETTE[0], linewidth=0.9)]
+    marks += certified_points(x, leader_value, certified_mask, hue=PALETTE[0], zorder=4)
+    marks.append(Mark("points", label=f"leader, player {leader}", hue=PALETTE[0]))
+    marks += levels(lines) if certified_mask.all() else [hollow_key(), *levels(lines)]
+    ticks = {
+        f"{value:g}" if np.isfinite(value) else "never": place
+        for value, place in zip(curve.x, x, strict=True)
+    }
+    across = f"{select.name_of(data, over)}: minimum gain for which a plan is revised"
+    frame = Frame(across, "value of the leader (units of the game)", x_ticks=ticks)
+    return Drawing(marks, [frame], [curve.words])
 
 
 def _positions(delta: np.ndarray) -> np.ndarray:
