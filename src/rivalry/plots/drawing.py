@@ -32,10 +32,10 @@ def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[
     def draw_marks(data: Dataset, ax: Axes, /, *args: Options.args, **options: Options.kwargs) -> Axes:
         return draw(ax, marks_of(data, *args, **options))
 
-    drawn = signature(marks_of)
-    data, *others = drawn.parameters.values()
+    definition = signature(marks_of)
+    data, *keywords = definition.parameters.values()
     ax = Parameter("ax", Parameter.POSITIONAL_OR_KEYWORD, annotation=Axes)
-    update_wrapper(draw_marks, marks_of).__signature__ = drawn.replace(parameters=[data, ax, *others])  # type: ignore[attr-defined]  # the axes are of drawing only
+    update_wrapper(draw_marks, marks_of).__signature__ = definition.replace(parameters=[data, ax, *keywords])  # type: ignore[attr-defined]  # the axes are of drawing only
     plot = chart(draw_marks)
     plot.marks_of = marks_of  # type: ignore[attr-defined]  # marks are data, which tests read
     return plot
@@ -48,20 +48,20 @@ def draw(ax: Axes, drawing: Drawing) -> Axes:
         style.title_panels(areas, [frame.title for frame in drawing.frames])
     else:
         areas = [ax, *style.lower_axes(ax, len(drawing.frames) - 1)]
-    marks, known = list[Mark](), {""}
+    marks, labels = list[Mark](), {""}
     for mark in drawing.marks:
         marks += mark.columns()
     has_legend = any(mark.label and mark.kind != "heat" for mark in marks) and not drawing.under
     for number, mark in enumerate(marks):
         if mark.kind == "heat":
             mesh = _draw_heat(areas[mark.panel], mark)
-            if mark.label not in known:
+            if mark.label not in labels:
                 _add_scale(ax, mesh, mark, UNDER_LEGEND if has_legend else style.BESIDE)
-            known.add(str(mark.label))
+            labels.add(str(mark.label))
             continue
         area = ax if mark.is_key() else areas[mark.panel]
-        before, is_new = {*area.get_children()}, mark.label not in known
-        known.add(str(mark.label))
+        before, is_new = {*area.get_children()}, mark.label not in labels
+        labels.add(str(mark.label))
         _draw_mark(area, mark, str(mark.label) if is_new and area is ax else f"_{mark.label or mark.kind}")
         if is_new and area is not ax:
             kind: Kind = "region" if mark.kind == "bars" else mark.kind
