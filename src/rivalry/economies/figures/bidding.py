@@ -12,6 +12,8 @@ from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import DASHES, MARKERS, PALETTE, Drawing, Frame, Mark, colours, hue_keys
 from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
 from rivalry.plots.series import (
     RULE,
@@ -22,29 +24,14 @@ from rivalry.plots.series import (
     series_of,
     type_labels,
 )
-from rivalry.plots.style import (
-    DASHES,
-    INK,
-    MARKERS,
-    PALE,
-    add_colour_bar,
-    caption,
-    chart,
-    colours,
-    draw_band,
-    legend,
-    lower_axes,
-    name_colours,
-)
+from rivalry.plots.style import PALE, add_colour_bar, caption, chart
 
 EQUILIBRIUM = "equilibrium"
 COMPARED = f"mean_bid_{EQUILIBRIUM}"
 
 
-@chart
-def mean_bids(
-    data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
-) -> Axes:
+@preset
+def mean_bids(data: Dataset, *, methods: Names = None, series: str | None = None, at: At = None) -> Drawing:
     """Draw the mean bid against karma, a line per urgency and type.
 
     Methods are laid over each other, and beside a learner's bids those of the equilibrium where stored.
@@ -73,16 +60,15 @@ def mean_bids(
     cells = series_of(data, "mean_bid", names, at=at, methods=methods, series=series)
     words = state_labels(cells[0], cells[0]["mean_bid"].shape[1:3])
     rows = beside_equilibrium(cells)
-    _draw_lines(ax, [(word, bids.reshape(len(bids), -1, bids.shape[3])) for word, bids in rows], words)
-    ax.set_ylabel("mean bid")
-    _against_karma(ax, describe_rule(cells), replications_of(cells))
-    return ax
+    lines = [(word, bids.reshape(len(bids), -1, bids.shape[3])) for word, bids in rows]
+    notes = describe_rule(cells), replications_of(cells)
+    return Drawing(_line_marks(lines, words), [KARMA._replace(y="mean bid")], notes)
 
 
-@chart
+@preset
 def karma_histogram(
-    data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
-) -> Axes:
+    data: Dataset, *, methods: Names = None, series: str | None = None, at: At = None
+) -> Drawing:
     """Draw the distribution of karma over the agents of each type.
 
     Bars, or lines where several are laid over each other: types, methods, values of ``series``. Bands are
@@ -118,22 +104,22 @@ def karma_histogram(
     words = type_labels(cells[0], types) if types > 1 else [""]
     if len(cells) == types == 1:
         summary = f"mean karma {means[0][0]:.4g}"
-        _bars(ax, shares[0][:, 0])
+        marks = [_bars(shares[0][:, 0])]
     else:
         if len(cells) == 1:
             words = [f"{word}, mean {mean:.4g}" for word, mean in zip(words, means[0], strict=True)]
         elif types == 1:
             names = [f"{name}, mean {mean[0]:.4g}" for name, mean in zip(names, means, strict=True)]
-        _draw_lines(ax, list(zip(names, shares, strict=True)), words, marked=True)
-    ax.set_ylabel("share of agents of the type" if types > 1 else "share of agents")
-    _against_karma(ax, describe_rule(cells), summary, replications_of(cells))
-    return ax
+        marks = _line_marks(list(zip(names, shares, strict=True)), words, **DOTS)
+    label = "share of agents of the type" if types > 1 else "share of agents"
+    notes = describe_rule(cells), summary, replications_of(cells)
+    return Drawing(marks, [KARMA._replace(y=label)], notes)
 
 
-@chart
+@preset
 def bid_distribution(
-    data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
-) -> Axes:
+    data: Dataset, *, methods: Names = None, series: str | None = None, at: At = None
+) -> Drawing:
     """Draw the frequency of each bid, and below it the probability of winning.
 
     Where ties are resolved by urgency, there is a line per rank of the urgency. Bands are 95 % intervals
@@ -162,30 +148,25 @@ def bid_distribution(
     )
     wins = [(cell.name, cell.get("win_probability", BLANK)) for cell in cells]
     wins = [(name, values) for name, values in wins if not is_blank(values)]
-    low = lower_axes(ax, 1 if wins else 0)
     if len(cells) == 1:
-        _bars(ax, cells[0]["bid_distribution"])
+        marks = [_bars(cells[0]["bid_distribution"])]
     else:
-        _draw_lines(ax, [(cell.name, cell["bid_distribution"][:, None]) for cell in cells], [""], marked=True)
-    ax.set_ylabel("share of bids")
-    for panel in low:
+        marks = _line_marks([(cell.name, cell["bid_distribution"][:, None]) for cell in cells], [""], **DOTS)
+    frames = [KARMA._replace(x="bid", y="share of bids")]
+    if wins:
         ranks = wins[0][1].shape[1]
         words = [f"urgency rank {k}" for k in range(ranks)] if ranks > 1 else [""]
-        _draw_lines(panel, wins, words, marked=True)
-        panel.set_ylabel("probability of winning")
-        panel.set_ylim(0.0, 1.02)
-        if ranks > 1:
-            legend(panel)
-    _against_karma(ax, describe_rule(cells), replications_of(cells))
-    ax.set_xlabel("")
-    [ax, *low][-1].set_xlabel("bid")
-    return ax
+        if ranks > 1 and len(wins) > 1:  # colours are those of ranks here, and of methods above
+            wins = [(f"{name} (winning)", values) for name, values in wins]
+        marks += _line_marks(wins, words, panel=1, **DOTS)
+        frames.append(Frame("bid", "probability of winning", y_limits=(0.0, 1.02), whole=True))
+    return Drawing(marks, frames, [describe_rule(cells), replications_of(cells)])
 
 
-@chart
+@preset
 def scaling_check(
-    data: Dataset, ax: Axes, *, series: str = "max_karma", methods: Names = None, at: At = None
-) -> Axes:
+    data: Dataset, *, series: str = "max_karma", methods: Names = None, at: At = None
+) -> Drawing:
     """Draw mean bids of economies with scaled karma, ``b(u, a k) / a`` against ``k``.
 
     The scale ``a`` is the ratio of the largest amounts of karma. The caption has the largest and the mean
@@ -229,22 +210,19 @@ def scaling_check(
         raise ValueError(f"series: economies of {series!r} hold up to {amounts} karma; must all differ")
     words = state_labels(cells[0], cells[0]["mean_bid"].shape[1:3])
     means = [band(cell["mean_bid"])[0].reshape(-1, size + 1) for cell, size in zip(cells, sizes, strict=True)]
+    marks = list[Mark]()
     for k, (cell, mean) in enumerate(zip(cells, means, strict=True)):
         a = sizes[k] / sizes[0]
-        dash, marker = ("", MARKERS[0]) if k == 0 else (DASHES[(k - 1) % len(DASHES)], "")
-        for row, shade in zip(mean, colours(len(mean)), strict=True):
-            karma = np.arange(len(row)) / a
-            ax.plot(karma, row / a, color=shade, linestyle=dash, marker=marker, label="_line")
-        ax.plot([], [], color=INK, linestyle=dash, marker=marker, label=f"{cell.name}, a = {a:g}")
-    name_colours(ax, words, colours(len(words)))
+        look: dict[str, Any] = {"marker": MARKERS[0], "linestyle": ""}
+        look = look if k == 0 else {"linestyle": DASHES[(k - 1) % len(DASHES)]}
+        marks.append(Mark("line", np.arange(mean.shape[1]) / a, mean.T / a, hue=colours(len(mean)), **look))
+        marks.append(Mark("line", label=f"{cell.name}, a = {a:g}", **look))
     larger = zip(means[1:], sizes[1:], strict=True)
     far = np.concatenate([_distances_of_bids(means[0], mean, size / sizes[0]) for mean, size in larger])
-    ax.set_xlabel(f"karma k / a (a = 1: up to {sizes[0]})")
-    ax.set_ylabel("mean bid / a")
-    ax.set_ylim(bottom=0.0)
     summary = f"largest distance {far.max():.2g}, mean {far.mean():.2g}" if far.size else ""
-    caption(ax, describe_rule(cells), summary, replications_of(cells))
-    return ax
+    frame = Frame(f"karma k / a (a = 1: up to {sizes[0]})", "mean bid / a", y_limits=(0.0, None))
+    notes = describe_rule(cells), summary, replications_of(cells)
+    return Drawing(marks + hue_keys(words), [frame], notes)
 
 
 def _distances_of_bids(small: np.ndarray, large: np.ndarray, a: float) -> np.ndarray:
@@ -290,46 +268,36 @@ def beside_equilibrium(cells: Sequence[CellSeries]) -> list[tuple[str, np.ndarra
     return rows
 
 
-def _draw_lines(
-    ax: Axes, lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], *, marked: bool = False
-) -> None:
-    """Draw lines of ``values [replication row number]`` against the number, told apart by colours and dashes.
+def _line_marks(lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], **style: Any) -> list[Mark]:
+    """Return lines of ``values [replication row number]``, told apart by colours and dashes.
 
     Rows have the colours, unless there is one, or more lines than there are dashes.
     """
     by_row = len(words) > 1 and len(lines) <= len(DASHES)
     names = [name for name, _ in lines]
     coloured, dashed = (words, names) if by_row else (names, words)
-    shades = colours(len(coloured))
-    look: dict[str, Any] = {"label": "_line"} | ({"marker": ".", "markersize": 4.0} if marked else {})
+    shades, dashes, marks = colours(len(coloured)), [DASHES[k % 4] for k in range(len(dashed))], list[Mark]()
     for k, (_, values) in enumerate(lines):
         mean, half = band(values)
-        for row in range(mean.shape[0]):
-            shade, dash = (shades[row], DASHES[k % 4]) if by_row else (shades[k], DASHES[row % 4])
-            draw_band(ax, np.arange(mean.shape[1]), mean[row], half[row], color=shade, dash=dash, **look)
-    for name, shade in zip(coloured, shades, strict=True):
-        ax.plot([], [], color=shade, linewidth=3 if len(dashed) > 1 else 1.6, label=name or "_one")
-    for k, name in enumerate(dashed if len(dashed) > 1 else ()):
-        ax.plot([], [], DASHES[k % 4], color=INK, label=name)
+        rows = len(mean)
+        look: dict[str, Any] = {"hue": [shades[k]] * rows, "linestyle": dashes}
+        look = {"hue": shades, "linestyle": dashes[k]} if by_row else look
+        line = Mark("line", np.arange(mean.shape[1]), mean.T, **look, **style)
+        marks.append(line.within(half.T))
+    marks += hue_keys(coloured, 3 if len(dashed) > 1 else 1.6)
+    pairs = zip(dashed, dashes, strict=True) if len(dashed) > 1 else ()
+    return marks + [Mark("line", label=name, linestyle=dash) for name, dash in pairs]
 
 
-def _bars(ax: Axes, values: np.ndarray) -> None:
-    """Draw bars of ``values [replication number]``, with whiskers where there are replications."""
+def _bars(values: np.ndarray) -> Mark:
+    """Return bars of ``values [replication number]``, with whiskers where there are replications."""
     mean, half = band(values)
-    look: dict[str, Any] = {"width": 0.85, "color": colours(1)[0], "alpha": 0.75}
-    if len(values) > 1:
-        look |= {"yerr": half, "error_kw": {"elinewidth": 0.9, "capsize": 2}}
-    ax.bar(np.arange(len(mean)), mean, **look)
+    look: dict[str, Any] = {"width": 0.85, "hue": PALETTE[0], "alpha": 0.75, "linewidth": 0}
+    return Mark("bars", np.arange(len(mean)), mean, **look).within(half)
 
 
-def _against_karma(ax: Axes, *words: str) -> None:
-    """Label the axes of a plot over whole numbers: ticks in steps of 1, 2 or 5, and no room beside them."""
-    ax.set_xlabel("karma k")
-    ax.set_ylim(bottom=0.0)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    ax.margins(x=0.02)
-    caption(ax, *words)
-
+KARMA = Frame("karma k", y_limits=(0.0, None), whole=True)
+DOTS: dict[str, Any] = {"marker": ".", "markersize": 4.0}
 
 STORED = {"first_policy": "first monitor", "policy": "", "profile": "", "equilibrium": "equilibrium"}
 """Policies that a result may hold, and what rows of the picture call them."""
