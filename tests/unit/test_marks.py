@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from rivalry.plots.charts.scenario import scenario
 from rivalry.plots.drawing import draw
 from rivalry.plots.marks import INK, Drawing, Frame, Kind, Mark, certified_points
 from tests.figure_elements import labels
@@ -81,3 +83,10 @@ def test_hollow_bars_of_panels_have_an_outline_in_the_legend() -> None:
     ax = drawn(Mark("bars", [0], [1], hollow=True, hue="red", label="a"), columns=1)
     (handle,), _ = ax.get_legend_handles_labels()
     assert (handle.get_linewidth(), handle.get_edgecolor()[:3]) == (1.4, (1.0, 0.0, 0.0))
+
+
+def test_charts_of_marks_take_axes_and_return_them() -> None:
+    parameters = signature(scenario).parameters
+    assert list(parameters)[:2] == ["data", "ax"]
+    assert parameters["ax"].default is None
+    assert signature(scenario).return_annotation == "Axes"

@@ -34,8 +34,9 @@ def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[
 
     definition = signature(marks_of)
     data, *keywords = definition.parameters.values()
-    ax = Parameter("ax", Parameter.POSITIONAL_OR_KEYWORD, annotation=Axes)
-    update_wrapper(draw_marks, marks_of).__signature__ = definition.replace(parameters=[data, ax, *keywords])  # type: ignore[attr-defined]  # the axes are of drawing only
+    ax = Parameter("ax", Parameter.POSITIONAL_OR_KEYWORD, annotation="Axes")
+    charted = definition.replace(parameters=[data, ax, *keywords], return_annotation="Axes")
+    update_wrapper(draw_marks, marks_of).__signature__ = charted  # type: ignore[attr-defined]  # axes are of drawing only
     plot = chart(draw_marks)
     plot.marks_of = marks_of  # type: ignore[attr-defined]  # marks are data, which tests read
     return plot
