@@ -85,6 +85,13 @@ def test_hollow_bars_of_panels_have_an_outline_in_the_legend() -> None:
     assert (handle.get_linewidth(), handle.get_edgecolor()[:3]) == (1.4, (1.0, 0.0, 0.0))
 
 
+def test_elements_of_a_group_have_identifiers_of_their_own() -> None:
+    point = Mark("points", np.zeros(1), np.ones(1), group="series-0").within(np.ones(1))
+    identifiers = [part.get_gid() for part in drawn(point, point).get_children() if part.get_gid()]
+    assert all(text.startswith("series-0-") for text in identifiers)
+    assert len(set(identifiers)) == len(identifiers) == 8  # a point, its interval and two caps
+
+
 def test_charts_of_marks_take_axes_and_return_them() -> None:
     parameters = signature(scenario).parameters
     assert list(parameters)[:2] == ["data", "ax"]

@@ -67,8 +67,9 @@ def draw(ax: Axes, drawing: Drawing) -> Axes:
         if is_new and area is not ax:
             kind: Kind = "region" if mark.kind == "bars" else mark.kind
             _draw_mark(ax, replace(mark, kind=kind, x=(), y=(), low=None, high=None), str(mark.label))
-        for artist in {*area.get_children()} - before if mark.group else ():
-            artist.set_gid(f"{mark.group}-{number}-{type(artist).__name__}")
+        parts = [artist for artist in area.get_children() if artist not in before]
+        for k, artist in enumerate(parts if mark.group else ()):
+            artist.set_gid(f"{mark.group}-{number}-{k}")
     for area, frame in zip(areas, drawing.frames, strict=True):
         _set_frame(area, frame)
     if drawing.shared:
@@ -161,5 +162,3 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
     if frame.face:
         ax.grid(False)
         ax.set_facecolor(frame.face)
-    if frame.square:
-        ax.set_aspect("equal", adjustable="datalim")

@@ -148,7 +148,6 @@ class Frame(NamedTuple):
     x_ticks: Sequence[str] | Mapping[str, float] = ()  # at 0, 1, ..., or by place
     y_ticks: Sequence[str] = ()
     whole: bool = False  # numbers across are whole
-    square: bool = False  # equal units on both axes
     beside: str = ""  # words on the right of the panel
     face: str = ""  # colour behind marks, instead of a grid
 
