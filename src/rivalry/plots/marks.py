@@ -65,10 +65,10 @@ class Mark:
         Coordinates. A mark without any is an entry of the legend. Arrays ``[point column]`` have a label, a
         colour and a style for each column where these are lists.
     low, high
-        Ends of intervals around ``y``: a line has a band, points and bars have whiskers. Of ``heat`` and
-        coloured points the ends of the scale of colours.
+        Ends of intervals around ``y``: a line has a band, points and bars have whiskers. Of ``heat`` the ends
+        of the scale of colours.
     value
-        What colours or arrows show.
+        What the colours of ``heat`` or the arrows show.
     label
         The entry of the legend, which marks of equal labels share, or the name of the scale of colours.
     hue
