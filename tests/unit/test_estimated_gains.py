@@ -141,7 +141,10 @@ def test_answers_say_what_an_estimate_leaves_open() -> None:
         (
             5.0,
             6.0,
-        ): "It is not decided: the interval of the estimated gain holds 0 and gains that are not small.",
+        ): (
+            "The data cannot tell whether it is an equilibrium: the interval of the estimated gain holds 0 "
+            "and gains that are not small."
+        ),
         (5.0, 4.0): "It is not an equilibrium: by an estimate, a player could gain 5.",
     }
     for (gain, error), sentence in words.items():

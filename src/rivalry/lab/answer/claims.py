@@ -174,6 +174,9 @@ def on_claims(
     elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
         start = f"{lead} is not {kind}" if total == 1 else f"No {noun} is {kind}"
         sentence = f"{start}: {_gain(rows, words, compares_methods)}"
+    elif set(counts) == {"not decided"} and all(point.estimated for point in rows):
+        subject = lead.lower() if total == 1 else f"any {noun}"
+        sentence = f"The data cannot tell whether {subject} is {kind}: {_claim_details('not decided', rows)}"
     elif len(counts) == 1:
         claim = next(iter(counts))
         sentence = (

@@ -425,8 +425,11 @@ class PointResults:
     @cached_property
     def _rule(self) -> tuple[Estimate, Estimate] | None:
         """The rule that a search chose, as far as it can be told from others, and its objective."""
-        reader = Reader({name: values[0] for name, values in self._own.items()})
-        return chosen_rule(reader, self.rule_words)
+        arrays = {name: values[0] for name, values in self._own.items()}
+        if not self.random and "trial_objective_mean" in arrays:  # single runs without draws are exact
+            ends = ("trial_objective_low", "trial_objective_high")
+            arrays |= dict.fromkeys(ends, arrays["trial_objective_mean"])
+        return chosen_rule(Reader(arrays), self.rule_words)
 
     def _chosen_number(self, choice: int) -> str:
         return number_in_words(float(self._own["chosen_parameters"][0][choice]))
