@@ -8,6 +8,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.results import collect
 from rivalry.families.matrix import matrix
+from rivalry.lab.answer import Answer
 from rivalry.lab.answer.details import result_tables
 
 
@@ -55,6 +56,27 @@ def test_points_with_fewer_actions_have_no_padding_in_their_tables():
     assert [row["residents"].text for row in two.tables[0].rows] == ["stag", "hare"]
     assert [len(table.rows) for table in three.tables] == [3]
     assert two.tables[0].columns == ["residents", "share of time", "fixation of stag", "fixation of hare"]
+
+
+def test_json_and_the_shell_have_the_tables_that_methods_declare():
+    """A list of equilibria without a solver: every entry stands in both outputs."""
+    record = {
+        "status": ((), np.asarray("converged")),
+        "equilibria": (("equilibrium", "player", "axis"), np.array([[[0.25], [0.5]], [[0.75], [0.5]]])),
+        "equilibrium_payoff": (("equilibrium", "player"), np.array([[1.0, 2.0], [3.0, 4.0]])),
+        "equilibrium_count": ((), np.asarray(2)),
+        "complete": ((), np.asarray(1)),
+        "complete_reason": ((), np.asarray("all were tried")),
+    }
+    data = collect([({"algorithm": "a"}, record)], {"algorithm": ["a"]})
+    about = {"game": {"family": "none"}, "method": [{"name": "a", "kind": "a"}], "expect": [], "title": "t"}
+    answer = Answer(about, data)
+    (point,) = answer.as_json()["results"]
+    (table,) = point["tables"]
+    assert [row[:2] for row in table["rows"]] == [["0.25", "0.5"], ["0.75", "0.5"]]
+    printed = "\n".join(answer.result_tables[0][0].lines())
+    assert "2 equilibria" in printed
+    assert all(text in printed for row in table["rows"] for text in row)
 
 
 def test_runs_without_equilibrium_lists_have_no_table():

@@ -34,6 +34,8 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
     lines = [f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"]
     brief = bool(answer.parts) and not verbose
     lines += _body_lines(run, answer, brief=brief)
+    if verbose:
+        lines += [line for point in answer.result_tables[0] for line in (*point.lines(), "")]
     # over all parts: a warning of several parts is one line
     rows = warnings_of([notes for part in parts.values() for notes in part.warnings().values()])
     lines += [f"warning: {line}" for line in warning_lines(rows)]

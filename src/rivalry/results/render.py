@@ -86,6 +86,14 @@ def html(table: Table) -> str:
     return html_table(title, {}, columns, texts)
 
 
+def texts_of(table: Table) -> list[list[str]]:
+    """Return the texts of all rows in the order of the columns."""
+    rows: list[list[str]] = []
+    for row in cells(table):
+        rows.append([entry.text for entry in row])
+    return rows
+
+
 def cells(table: Table) -> list[list[Estimate]]:
     """Return the entries of all rows in the order of the columns; those that a row lacks are empty."""
     columns = table.columns

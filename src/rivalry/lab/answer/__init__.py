@@ -18,6 +18,7 @@ from rivalry.lab.answer.cases import Sentence, in_reduced_game, points_asked
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
+from rivalry.lab.answer.details import ResultTables, result_tables
 from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.answer.grammar import lowered, with_one_preposition
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, reference_lines, tested, thinned
@@ -368,6 +369,11 @@ class Answer:
         return [] if self.sampled is self.data else tiled(self.study, self.data)
 
     @cached_property
+    def result_tables(self) -> tuple[list[ResultTables], int]:
+        """Tables that methods declare of each point's result, and the number of points left out."""
+        return ([], 0) if self.parts else result_tables(self.study, self.sampled)
+
+    @cached_property
     def cells(self) -> list[JudgedCell]:
         """Certificates of finished cells, and what else is known of their results."""
         return [] if self.parts else cells(self.data)
@@ -381,6 +387,7 @@ class Answer:
             "figure": self.figure,
             "table": table and {"columns": table.columns, "rows": table.texts, "notes": table.notes},
             "caveats": self.caveats,
+            "results": [point.as_json() for point in self.result_tables[0]],
             **({"summary": self.summary.tables} if self.summary else {}),
             "checks": [check.row for check in self.checks],
             **({"parts": {name: part.as_json() for name, part in self.parts.items()}} if self.parts else {}),

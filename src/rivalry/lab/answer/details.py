@@ -12,6 +12,7 @@ from rivalry.core.results import boxes_in_words, count_in_words, undecided_in_wo
 from rivalry.lab.study.words import Words
 from rivalry.results import TABLES, tables_of
 from rivalry.results.reader import Reader
+from rivalry.results.render import text_lines, texts_of
 from rivalry.results.table import Table
 from rivalry.text.statistics import format_interval, half_width, share_interval
 
@@ -197,6 +198,19 @@ class ResultTables(NamedTuple):
     summary: str  # of a list of equilibria
     tables: list[Table]
     undecided: list[str]  # hulls of places in which nothing is proved
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the tables as ``--json`` prints them: titles, columns and texts."""
+        tables = [
+            {"title": table.title or table.noun, "columns": table.columns, "rows": texts_of(table)}
+            for table in self.tables
+        ]
+        return {**self._asdict(), "tables": tables}
+
+    def lines(self) -> list[str]:
+        """Return the tables as aligned lines, after the point and the list of equilibria in a sentence."""
+        head = ": ".join(filter(None, [self.where, self.summary]))
+        return [head, *("\n".join(text_lines(table)) for table in self.tables)]
 
 
 def result_tables(study: Mapping[str, Any], data: Dataset) -> tuple[list[ResultTables], int]:

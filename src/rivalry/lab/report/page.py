@@ -18,7 +18,7 @@ from rivalry.games import GAMES
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
 from rivalry.lab.answer.checks import NOT_COMPARED, NOT_TOLD_APART, JudgedCell, tally, unproved
-from rivalry.lab.answer.details import channels, networks, result_tables, sessions
+from rivalry.lab.answer.details import channels, networks, sessions
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.citation import how_to_cite
 from rivalry.lab.report.commands import commands
@@ -160,7 +160,6 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
     two = answer.two_way(ROWS)
     table = two.stacked if two else answer.table_of(ROWS)
     pictures = draw(study, sample, figures, run.folder / "figures", prefix, run, binned_plots=answer.tiled)
-    tables_of_points = result_tables(study, sample)
     failures = failures_of(dict(sorted(run.failures().items())))
     places = {cell.id: _where(cell.at) for cell in run.cells if cell.id in failures}
     return {
@@ -196,8 +195,8 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "uncertified": any(group["claim"] == UNCERTIFIED for group in groups),
         "sessions": sessions(sample),
         "networks": networks(sample, run.made_by),
-        "result_tables": tables_of_points,
-        "has_lists": any(point.summary for point in tables_of_points[0]),
+        "result_tables": answer.result_tables,
+        "has_lists": any(point.summary for point in answer.result_tables[0]),
         "registered": [section for target in SECTIONS.values() if (section := load(target)(sample))],
         "channels": channels(sample),
         "monitored": "monitor_step" in data,
