@@ -85,8 +85,8 @@ def _pairs(first: Case, second: Case, crossed: bool) -> list[tuple[Estimate, Est
 def _is_better(pairs: Sequence[tuple[Estimate, Estimate]], sign: int) -> bool:
     """True if the first of two cases is better somewhere, and nowhere else than better or the same."""
     is_above = [sign * a.mean > sign * b.mean and differ(a, b) for a, b in pairs]
-    others = [pair for pair, above in zip(pairs, is_above, strict=True) if not above]
-    return any(is_above) and (not others or _are_same(others))
+    remaining = [pair for pair, above in zip(pairs, is_above, strict=True) if not above]
+    return any(is_above) and (not remaining or _are_same(remaining))
 
 
 def _are_same(pairs: Sequence[tuple[Estimate, Estimate]]) -> bool:

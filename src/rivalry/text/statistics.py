@@ -89,9 +89,9 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     """
     from scipy.stats import rankdata  # takes up to a second to import
 
-    known = np.isfinite(x) & np.isfinite(y)
-    ranks = np.array([rankdata(values[known]) for values in (x, y)])
-    if known.sum() < 2 or not np.ptp(ranks, axis=1).all():
+    finite = np.isfinite(x) & np.isfinite(y)
+    ranks = np.array([rankdata(values[finite]) for values in (x, y)])
+    if finite.sum() < 2 or not np.ptp(ranks, axis=1).all():
         return float("nan")
     return float(np.corrcoef(ranks)[0, 1].round(12))
 

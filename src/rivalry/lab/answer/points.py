@@ -30,16 +30,17 @@ from rivalry.lab.answer.grammar import clauses, joined
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
-from rivalry.methods.design.tables import chosen_rule
 from rivalry.results.reader import Reader
 from rivalry.results.table import Estimate, number_in_words
 from rivalry.runtime.imports import pause_collection
+from rivalry.schema.registry import load
 from rivalry.text.display import ranges_lines
 from rivalry.text.statistics import format_chance, format_interval, half_width
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
+CHOSEN_RULE = "rivalry.methods.design.tables:chosen_rule"
 NONE_EXISTS = "none exists"
 NOT_AN_EQUILIBRIUM = "not an equilibrium"
 REPEATED = ("replication", "batch")
@@ -429,7 +430,7 @@ class PointResults:
         if not self.random and "trial_objective_mean" in arrays:  # single runs without draws are exact
             ends = ("trial_objective_low", "trial_objective_high")
             arrays |= dict.fromkeys(ends, arrays["trial_objective_mean"])
-        return chosen_rule(Reader(arrays), self.rule_words)
+        return load(CHOSEN_RULE)(Reader(arrays), self.rule_words)  # type: ignore[no-any-return]
 
     def _chosen_number(self, choice: int) -> str:
         return number_in_words(float(self._own["chosen_parameters"][0][choice]))

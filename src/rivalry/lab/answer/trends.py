@@ -430,10 +430,10 @@ def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str, of: st
 
 def _differences(start: str, pairs: Sequence[tuple[str, Value]], of: str) -> str:
     """Return the number of the first of several cases, and by how much each of the others differs from it."""
-    (first, reference), *others = pairs
-    draws = same_draws([(reference.estimate, value.estimate) for _, value in others])
+    (first, reference), *compared_cases = pairs
+    draws = same_draws([(reference.estimate, value.estimate) for _, value in compared_cases])
     parts: list[str] = []
-    for label, value in others:
+    for label, value in compared_cases:
         by = difference_in_words(value.estimate, reference.estimate).removesuffix(f" {draws}")
         way = "higher" if value.estimate.mean > reference.estimate.mean else "lower"
         doubt = "" if differ(value.estimate, reference.estimate) else ", which is not significant,"

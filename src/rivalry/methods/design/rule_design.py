@@ -42,6 +42,7 @@ SEEDS = 3
 STATUSES = ("converged", "completed", "iteration limit", "cycling", "not found", "refused")
 CHOOSABLE = STATUSES.index("cycling")  # only statuses before it may be chosen
 REMARK = 200  # characters
+PLAIN = (str, int, float, list, tuple, dict, type(None))  # which compare by one truth value
 RUNS, DRAWS, PROBE = 0, 1, 2  # streams
 NOW, BEST = "now", "best"  # records stored in a session
 Objective = Callable[[Record], float]
@@ -321,7 +322,7 @@ def _default_codes(world: RuleProblem) -> np.ndarray:
                 value = None
         if is_number(value) and not choice.values:
             codes[k] = value
-        elif not hasattr(value, "shape") and value in choice.values:
+        elif isinstance(value, PLAIN) and value in choice.values:
             codes[k] = choice.values.index(value)
     return codes
 

@@ -77,8 +77,8 @@ def _ranking(reader: Reader) -> Ranking:
         return Ranking([], [], [])
     statuses = reader.array("trial_status")
     trials = [k for k in objectives if statuses is None or statuses[k] in FINISHED]
-    chosen = objectives[int(optimum)]
-    is_lowest = any(objectives[k].mean > chosen.mean for k in trials)
+    best_objective = objectives[int(optimum)]
+    is_lowest = any(objectives[k].mean > best_objective.mean for k in trials)
     ranking = rank([{0: objectives[k]} for k in trials], ("higher", "lower")[is_lowest])
     return Ranking(*([trials[k] for k in group] for group in ranking))
 
@@ -88,25 +88,25 @@ def chosen_rule(reader: Reader, rule: str) -> tuple[Estimate, Estimate] | None:
     ranking, objectives = _ranking(reader), _objectives(reader)
     if not ranking.best:
         return None
-    chosen = objectives[ranking.best[0]]
+    best_objective = objectives[ranking.best[0]]
     default = reader.array("default_trial")
-    rivals, others = len(ranking.unclear), len(ranking.unclear) + len(ranking.worse)
-    seeds = "" if chosen.draws is None else f" in {len(chosen.draws.values)} runs of each"
-    if np.isnan(chosen.low):
+    rivals, count = len(ranking.unclear), len(ranking.unclear) + len(ranking.worse)
+    seeds = "" if best_objective.draws is None else f" in {len(best_objective.draws.values)} runs of each"
+    if np.isnan(best_objective.low):
         text = f"not decided: of single runs, whose differences may be noise, the best is that of {rule}"
     elif rivals and not ranking.worse:
         text = f"not decided: no rule can be told from another{seeds}; the best mean is that of {rule}"
     else:
-        text = f"{rule}, which cannot be told from {rivals} of {others} others{seeds}" if rivals else rule
+        text = f"{rule}, which cannot be told from {rivals} of {count} others{seeds}" if rivals else rule
     if (
         default is not None
         and int(default) in {*ranking.unclear, *ranking.worse}
-        and not np.isnan(chosen.low)
+        and not np.isnan(best_objective.low)
     ):
-        by = difference_in_words(chosen, objectives[int(default)])
+        by = difference_in_words(best_objective, objectives[int(default)])
         doubt = ", which is not significant" * (int(default) in ranking.unclear)
         text += f"; it differs from the game as it is by {by}{doubt}"
-    return Estimate(text), chosen._replace(draws=None)
+    return Estimate(text), best_objective._replace(draws=None)
 
 
 def _trials_made(reader: Reader) -> np.ndarray:
