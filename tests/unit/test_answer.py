@@ -293,11 +293,11 @@ def test_a_logit_equilibrium_is_not_judged_as_a_nash_equilibrium() -> None:
     assert mixed.startswith(
         "2 of 3 results are logit equilibria at beta 2 (residual 1e-09); the largest gain"
     )
-    assert mixed.endswith("; at a reach of 0.1, it is a Nash equilibrium; no player can gain more than 0.02.")
+    assert mixed.endswith(". At a reach of 0.1, it is a Nash equilibrium; no player can gain more than 0.02.")
     also = said(swept([result("approximate equilibrium", **found), *logit]))
     assert also.startswith("Every result is a logit equilibrium at beta 2 (residual 1e-09); the largest gain")
     assert also.endswith(
-        "is 0.2, of player 1 (reach 0.2); at a reach of 0.1, it is an approximate Nash equilibrium: no gain "
+        "is 0.2, of player 1 (reach 0.2). At a reach of 0.1, it is an approximate Nash equilibrium: no gain "
         "above 0.2 % of the payoff at stake."
     )
     table_of = table(swept([result(), *logit]))
@@ -318,7 +318,7 @@ def test_methods_of_another_concept_are_named_beside_the_others() -> None:
     words = said(collect(cells, {"algorithm": list(rows), "replication": [0, 1]}), about)
     assert words.startswith(
         "The result of matching approximates a coarse correlated equilibrium (residual 1e-05); the largest "
-        "gain, a distance from Nash equilibrium, is 0.175, of player 1; for fictitious, no run is "
+        "gain, a distance from Nash equilibrium, is 0.175, of player 1. For fictitious, no run is "
         "a Nash equilibrium: player 1 could gain; the largest gain found is 0.4"
     )
 

@@ -30,7 +30,7 @@ from rivalry.lab.answer.cases import (
     swept_key,
 )
 from rivalry.lab.answer.checks import JudgedCell
-from rivalry.lab.answer.grammar import joined, lowered
+from rivalry.lab.answer.grammar import capitalised, joined, lowered
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults
 from rivalry.lab.study.words import LIST, ROLES, Words
 from rivalry.results.table import number_in_words
@@ -215,7 +215,8 @@ def on_claims(
     if len({point.concept for point in rows}) == 1 and concepts and not nash and not repeated:
         sentence += f" (solution concept: {concepts[0]})"
     if concept_clause:
-        sentence = f"{concept_clause}; {_of_rest(rows, other_concepts, words)}, {lowered(sentence)}"
+        rest = capitalised(_of_rest(rows, other_concepts, words))
+        sentence = f"{concept_clause}. {rest}, {lowered(sentence)}"
     sentence += _on_scopes(rows, words)
     roundings = sorted({word for point in rows for word in point.roundings})
     basis = f"{total} certificate{'s' * (total != 1)}" + (
