@@ -171,6 +171,22 @@ def test_a_rule_of_single_runs_is_best_only_where_nothing_is_drawn() -> None:
     assert chosen(values, default=1, exact=True) == ("toll 2", "2")
 
 
+def test_seeds_that_other_designs_have_are_no_runs_of_a_rule() -> None:
+    padding = np.full((2, 2), np.nan)
+    values = np.array([[1.0, 1.2, 0.8], [2.0, 2.3, 1.9]])
+    arrays = {
+        "trial_objective": np.hstack([values, padding]),
+        "trial_objective_mean": values.mean(axis=1),
+        "trial_objective_low": values.mean(axis=1) - half_width(values.T),
+        "trial_objective_high": values.mean(axis=1) + half_width(values.T),
+        "trial_status": np.full(2, "completed"),
+        "chosen": np.asarray(1),
+    }
+    found = chosen_rule(Reader(arrays), "toll 2")
+    assert found is not None
+    assert found[0].text == "toll 2"
+
+
 @pytest.mark.slow
 def test_the_game_as_it_is_is_known_among_the_trials() -> None:
     game = rv.games.karma(**TINY | {"payment": "PBS", "mean_karma": 1.5})

@@ -59,6 +59,7 @@ def _objectives(reader: Reader) -> dict[int, Estimate]:
     means, lows, highs = (reader.array(f"trial_objective_{name}") for name in names)
     if values is None or means is None:
         return {}
+    values = values[:, ~np.isnan(values).all(axis=0)]  # other designs may have more seeds
     objectives: dict[int, Estimate] = {}
     for k in np.flatnonzero(np.isfinite(means)):
         estimate = reader.number(float(means[k]))._replace(low=UNKNOWN, high=UNKNOWN)
