@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import xarray
 
+from rivalry.cli import main
 from rivalry.core import files
 from rivalry.core.archives import LARGEST, extract
 from rivalry.core.files import DamagedFile, StoreError
@@ -156,9 +157,10 @@ def test_the_answer_is_that_of_every_process(packed: Path, tmp_path: Path, seed:
     done = subprocess.run(
         command, env=os.environ | {"PYTHONHASHSEED": seed}, cwd=tmp_path, capture_output=True, text=True
     )
-    *_, digest, last = done.stdout.splitlines()
-    assert digest.startswith("digest of study, cells and certificates: ")
-    assert (done.returncode, last) == (0, "verified, except what is not checked"), done.stdout + done.stderr
+    last = done.stdout.splitlines()[-1]
+    digest = verify(packed, cells=0).digest
+    words = "verified, except what is not checked; digest of study, cells and certificates: "
+    assert (done.returncode, last) == (0, words + digest), done.stdout + done.stderr
     assert f"citation.bib, dataset.nc, page.html, report.html, {CRATE}, 3 figures\n" in done.stdout
     assert "4 of 4 cells, complete\n4 certificates recomputed\n1 cells computed again" in done.stdout
 
@@ -356,13 +358,13 @@ def test_what_another_environment_made_is_compared_inside(
     """Words of texts and numbers of the dataset; what could not be compared is said."""
     there = forged("packages.txt", b"matplotlib==", b"matplotlib==0.")
     picture = forged("figures/01-strategies.svg", b"</svg>", b" </svg>")
-    style = forged("report.html", b"<style>", b"<style> ")
+    drawn = forged("report.html", b"<path ", b"<path  ")
 
     def other(members: Members) -> None:
-        there(members), picture(members), style(members)
+        there(members), picture(members), drawn(members)
 
     found = verify(rewritten(packed, tmp_path / "copy.zip", other), cells=0)
-    assert (found.faults, found.same_words) == ([], ["report.html"])
+    assert (found.word, found.faults, found.same_words) == ("verified", [], ["report.html"])
     assert found.unchecked[:2] == [
         "figures/01-strategies.svg: made with other matplotlib",
         "report.html: its figures, made with other matplotlib",
@@ -372,10 +374,10 @@ def test_what_another_environment_made_is_compared_inside(
         there(members), forged("report.html", b"4 of 4 cells computed", b"9 of 9 cells computed")(members)
 
     found = verify(rewritten(packed, tmp_path / "copy.zip", words), cells=0)
-    line = "report.html: reads '9 of 9 cells computed Chicken"
+    line = "report.html: reads '9 of 9 cells computed "
     assert len(found.faults) == 1
     assert found.faults[0].startswith(line)
-    assert " where '4 of 4 cells computed Chicken" in found.faults[0]
+    assert " where '4 of 4 cells computed " in found.faults[0]
 
     def numbers(members: Members) -> None:
         there(members)
@@ -396,9 +398,49 @@ def test_what_another_environment_made_is_compared_inside(
     # another version of this package may write other words
     monkeypatch.setattr(capsule, "_source", lambda: "another")
     found = verify(rewritten(packed, tmp_path / "copy.zip", words), cells=0)
-    assert found.faults == []
-    assert found.unchecked[0].startswith(line)
-    assert found.unchecked[0].endswith("; made with other source, matplotlib")
+    assert (found.word, found.faults) == ("undecided", [])
+    assert found.undecided[0].startswith(line)
+    assert found.undecided[0].endswith("; made with other source, matplotlib")
+    assert re.fullmatch(r"install rivalry [\w.]+ \(source \w{12}\.\.\), .*", found.undecided[-1])
+    # numbers do not depend on the source
+    found = verify(rewritten(packed, tmp_path / "copy.zip", numbers), cells=0)
+    assert (found.word, found.faults) == ("contradicted", ["dataset.nc: payoff differs by 0.5 of its size"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"</body>", b"<script>document.body.innerHTML = 'competitive'</script></body>"),
+        (b"<style>", b"<style> body { display: none }"),
+        (b"</svg>", b"<script>alert(1)</script></svg>"),
+        (b"<body", b'<body onload="alert(1)"'),
+    ],
+)
+def test_scripts_and_styles_of_a_page_are_those_of_the_package(
+    packed: Path, tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    """Also where other packages were used, so that bytes may differ."""
+
+    def change(members: Members) -> None:
+        forged("packages.txt", b"numpy==", b"numpy==0.")(members)
+        forged("report.html", old, new)(members)
+
+    found = verify(rewritten(packed, tmp_path / "copy.zip", change), cells=0)
+    assert found.word == "contradicted"
+    assert [fault.partition(":")[0] for fault in found.faults] == ["report.html"]
+
+
+@pytest.mark.slow
+def test_payoffs_and_metrics_of_every_cell_follow_from_its_profile(run: Run, tmp_path: Path) -> None:
+    id = changed_cell(run, {"payoff": 1.5, "welfare": 3.0})
+    (fault,) = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0).faults
+    assert re.fullmatch(rf"cell {id}: certificate: .*payoff was .*welfare was .*", fault)
+
+
+def test_a_missing_file_is_invalid_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["verify", str(tmp_path / "missing.zip")]) == 2
+    assert "missing.zip: no such file" in capsys.readouterr().err
 
 
 # -- true capsules ------------------------------------------------------------------------------------------

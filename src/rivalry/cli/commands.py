@@ -33,6 +33,7 @@ Abort: Any = typer.Abort
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 INTERRUPTED, FAILED = 130, 1
+UNDECIDED = 3  # of `verify`: neither verified nor contradicted by what is installed here
 KINDS = ("games", "methods", "studies", "plots")
 
 
@@ -379,14 +380,17 @@ def verify(
 ) -> int:
     """Check a packed run, and what follows from its cells.
 
-    All certificates are recomputed, some random cells are computed again, and dataset, figures, report, page
-    and citation are made again and compared.
+    All certificates, payoffs and metrics are recomputed, some random cells are computed again, and dataset,
+    figures, report, page and citation are made again and compared. The answer is one of three words:
+    verified (exit status 0), contradicted (1), undecided (3), where another version wrote other words.
     """
     count = values.whole_number(cells, "--cells", limit=10**6)
+    if not file.exists():
+        raise values.OptionError(f"{file}: no such file")
     with output.reserve_stdout():
         verification, text = work.verify(file, 3 if count is None else count, trust, large)
     output.print_result(json, verification, text)
-    return int(bool(verification["faults"]))
+    return {"verified": 0, "contradicted": FAILED, "undecided": UNDECIDED}[verification["word"]]
 
 
 @app.command()

@@ -671,14 +671,17 @@ def verify(path: Path, cells: int, trusted: bool, large: bool) -> tuple[dict[str
     ]
     if verification.same_words:
         lines.append(f"made again, the same words and numbers: {_in_short(verification.same_words)}")
-    lines += [f"not checked: {'; '.join(verification.unchecked)}", f"{DIGEST}: {verification.digest}"]
-    differences = f"{len(verification.faults)} difference{'s' * (len(verification.faults) > 1)}"
-    lines += (
-        [*verification.faults, differences]
-        if verification.faults
-        else ["verified, except what is not checked"]
-    )
-    return {"file": str(path), **verification._asdict()}, "\n".join(lines)
+    lines += [f"not checked: {'; '.join(verification.unchecked)}", *verification.faults]
+    lines += verification.undecided
+    count = len(verification.faults)
+    details = {
+        "verified": ", except what is not checked",
+        "contradicted": f", {count} difference{'s' * (count > 1)}",
+        "undecided": "",
+    }
+    word = verification.word
+    lines.append(f"{word}{details[word]}; {DIGEST}: {verification.digest}")
+    return {"file": str(path), "word": word, **verification._asdict()}, "\n".join(lines)
 
 
 def _in_short(names: Sequence[str]) -> str:

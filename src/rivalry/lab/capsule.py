@@ -50,7 +50,10 @@ WITHIN = 1e-6  # relative difference of a recomputed cell where processor or ver
 UNSTATED = "not stated"
 _HOMES = ("cells", "certificates", "blocks")
 _ALONE = ("study.json", "study.toml", "index.sqlite", "log.txt")
-_UNSEEN = {"script", "style", "svg"}  # elements of a page whose words are not compared
+_DATA = '<script type="application/json"'
+_DRAWS = (
+    r"</?(svg|g|path|defs|clippath|rect|use|text|tspan|circle|line|polygon|polyline|stop|\w+gradient)\b|<!--"
+)
 _SHOWN = 60  # characters of a difference
 _PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -325,8 +328,16 @@ class Verified(NamedTuple):
     derived: list[str]  # files that were made again with the same bytes
     same_words: list[str]  # files whose words or numbers, not bytes, are those of files made again
     faults: list[str]
+    undecided: list[str]  # files of another version of the package that reads otherwise, with that version
     unchecked: list[str]
     others: list[str]
+
+    @property
+    def word(self) -> str:
+        """``verified``, ``contradicted`` or ``undecided``."""
+        if self.faults:
+            return "contradicted"
+        return "undecided" if self.undecided else "verified"
 
 
 def verify(
@@ -407,6 +418,7 @@ def verify(
             compared.derived,
             compared.same_words,
             faults + [line for _, _, lines in checked for line in lines] + compared.faults,
+            compared.undecided,
             compared.unchecked + _unchecked(run, counts["done"], certificates, len(cell_ids)),
             list(dict.fromkeys(part_faults)),
         )
@@ -463,12 +475,13 @@ class _Compared(NamedTuple):
     derived: list[str]
     same_words: list[str]
     faults: list[str]
+    undecided: list[str]
     unchecked: list[str]
 
 
 def _compared(run: Run, digests: Mapping[str, str], stored: set[str]) -> _Compared:
     """Make all that follows from study and cells again, and compare it with what a capsule has."""
-    home, comparison = run.folder, _Compared([], [], [], [])
+    home, comparison = run.folder, _Compared([], [], [], [], [])
     packed = home.with_name("packed")
     for name in digests.keys() - stored:
         (packed / name).parent.mkdir(parents=True, exist_ok=True)
@@ -495,6 +508,11 @@ def _compared(run: Run, digests: Mapping[str, str], stored: set[str]) -> _Compar
             comparison.faults.append(f"{name}: is not what study and cells give")
         else:
             _compare(name, packed / name, home / name, differing_packages, comparison)
+    if comparison.undecided:
+        version = re.search(r"^rivalry==(\S*)", packages, re.MULTILINE)
+        source = re.search(r"^# source==(\w{12})", packages, re.MULTILINE)
+        stated = f"{version[1] if version else '?'} (source {source[1] if source else '?'}..)"
+        comparison.undecided.append(f"install rivalry {stated}, which wrote them, to decide")
     crate = files.read_bytes(home / CRATE, 2**24)
     content = {name: digest for name, digest in digests.items() if name != CRATE}
     if crate == _crate(run, content, *_licence_and_date(crate)):
@@ -519,8 +537,8 @@ def _compare(
         comparison.same_words.append(name)
         if name.endswith(".html"):
             comparison.unchecked.append(f"{name}: its figures, {reason}")
-    elif "source" in differing_packages:  # another version of this package writes other words
-        comparison.unchecked.append(f"{name}: {difference}; {reason}")
+    elif "source" in differing_packages and not name.endswith(DATASET):  # other versions use other words
+        comparison.undecided.append(f"{name}: {difference}; {reason}")
     else:
         comparison.faults.append(f"{name}: {difference}")
 
@@ -558,21 +576,29 @@ def _words_difference(packed: Path, remade: Path) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a text or a page, without figures, scripts and styles.
+    """Return the words and elements of a text or a page, with scripts and styles, and without pictures.
 
-    >>> _words("<p>a gain of <b>0.5</b></p><style>p { margin: 0 }</style> at most")
-    ['a', 'gain', 'of', '0.5', 'at', 'most']
+    Data of a page are not compared: they are numbers, as those of a picture.
+
+    >>> _words("<p>a gain of <b>0.5</b></p><svg><path d='M0 0'/></svg> at most")
+    ['<p>', 'a', 'gain', 'of', '<b>', '0.5', '</b>', '</p>', '<svg>', '</svg>', 'at', 'most']
     """
     words, inside = list[str](), ""
     for part in re.split(r"(<[^<>]*>)", text):
         if not part.startswith("<"):
             words += [] if inside else part.split()
             continue
-        name = part[1:].split(maxsplit=1)[0].rstrip("/>").lower() if part[1:].strip() else ""
+        tag = part.lower()
         if inside:
-            inside = "" if name == f"/{inside}" else inside
-        elif name in _UNSEEN and not part.endswith("/>"):
-            inside = name
+            # elements of a picture that draw may differ, others and handlers of events may not
+            if not re.match(_DRAWS, tag) or re.search(r"\son\w+\s*=", tag):
+                words.append(part)
+            inside = "" if tag.startswith(f"</{inside}") else inside
+            words += [] if inside else [part]
+            continue
+        inside = "svg" if re.match(r"<svg\b(?!.*/>)", tag, re.DOTALL) else ""
+        inside = "script" if tag.startswith(_DATA) else inside
+        words.append("<svg>" if inside == "svg" else part)
     return words
 
 
@@ -603,7 +629,8 @@ def _checked(
         for certificate, ways in (
             (certificate, ways) for certificate, ways in certificates if certificate is not None
         ):
-            recomputed = [recertify(tasks[id], folder, stored, proof) for proof in ways]
+            in_full = certificate is stored
+            recomputed = [recertify(tasks[id], folder, stored, proof, in_full) for proof in ways]
             count += bool(recomputed[0]) and certificate is stored
             changes = [certificate_changes(certificate, record, False) for record in recomputed if record]
             if changes and all(changes):

@@ -25,17 +25,19 @@ from rivalry.lab.checkpoints import Task
 from rivalry.lab.store.cells import StoredCell
 from rivalry.lab.worker import played_game, points_of
 from rivalry.runtime.processes import python_command, run_program
+from rivalry.solving.ends import derived_record
 from rivalry.text.display import has_proofs
 
 LONGEST = 160  # characters in the name of a proof file
 NO_FILE = ": no file: "  # before the reason
 
 
-def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> Record:
+def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_full: bool = False) -> Record:
     """Return a recomputed certificate of a stored cell's profiles; empty for a cell without one.
 
-    A method certifies claims that are not about a profile from more data than are stored: these are not
-    recomputed. With ``proof``, their ``certificate_method`` says what they are about.
+    With ``in_full`` payoffs and metrics at the profiles are recomputed, too. A method certifies claims that
+    are not about a profile from more data than are stored: these are not recomputed. With ``proof``, their
+    ``certificate_method`` says what they are about.
     """
     if "regret" not in record:
         return {}
@@ -63,7 +65,7 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False) -> 
                     and (radius := _in_proved_list(cell_record, profile)) is not None
                 ):
                     new = new._replace(radius=radius, coverage="proved", method=old_certificate.method)
-            result = new.record()
+            result = new.record() | (derived_record(played, profile) if in_full else {})
         proofs.append(result)
     if not any(proofs):
         return {}
@@ -193,7 +195,8 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
     """
     changes = []
     compared = ("claim", "coverage", "concept", "rounding", "tolerance", "regret", "bound")
-    for name in (*compared, "certificate_radius"):
+    derived_names = sorted(new.keys() - set(compared) - {"residual"}) if "payoff" in new else ()
+    for name in (*compared, "certificate_radius", *derived_names):
         if name not in stored or name not in new or (proof and name in ("bound", "rounding")):
             continue
         (_, old), (_, current) = stored[name], new[name]
@@ -204,6 +207,8 @@ def certificate_changes(stored: Record, new: Record, proof: bool) -> str:
         # gains near 0 are differences of payoffs, which other programs round differently
         sizes = [np.abs(stored[size][1]) for size in ("payoff", "at_stake") if size in stored]
         sizes = [np.where(np.isfinite(size), size, 0.0) for size in sizes if size.shape == old.shape]
+        if name in derived_names and not text:
+            sizes.append(np.max(np.abs(old), initial=0.0, where=np.isfinite(old)))
         rounded: Any = 0.0 if text else ROUNDING * sum(sizes)
         with np.errstate(invalid="ignore"):
             close = partial(np.isclose, rtol=SAME_NUMBER, atol=rounded, equal_nan=True)

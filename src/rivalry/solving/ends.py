@@ -281,6 +281,11 @@ def _refuse_missing_profile(record: Record) -> None:
         record["status"] = ((), np.asarray("not found"))
 
 
+def derived_record(game: Game, profile: np.ndarray) -> Record:
+    """Return payoffs, names and metrics at a profile, all that follows from it without a search."""
+    return _at_profile(game, profile, None).record
+
+
 def _at_profile(game: Game, profile: Profile | np.ndarray, tolerance: float | None) -> AtProfile:
     (at_profile,) = _at_profiles(Together([game]), np.asarray(profile)[None], tolerance)
     return at_profile
