@@ -77,6 +77,15 @@ def test_every_type_of_function_node(tmp_path: Path, kind: str, value: object) -
             assert game.table[(0, *joint)] == value(joint.count(0), joint.count(1))  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("kind", ["12 7 [6 5]", "13 7 [6 5]"])
+def test_types_that_programs_read_in_two_ways_are_refused(tmp_path: Path, kind: str) -> None:
+    """The weight of the last node played, or the largest weight: where weights rise these are the same."""
+    text = f"#AGG\n2 2 1\n2 2\n0 1\n0 1\n1 2\n0\n2 1 0\n{kind}\n1 1\n[0] 0\n0 0\n"
+    with pytest.raises(ValueError, match=f"weights of type {kind[:2]} fall from node to node") as error:
+        read_agg(write(tmp_path, text))
+    assert "\n" not in str(error.value)
+
+
 def test_a_bayesian_game_averages_over_types(tmp_path: Path) -> None:
     # player 0 has types with actions {0, 1} and {1}; action nodes count themselves and each other
     text = """#BAGG

@@ -247,6 +247,10 @@ def _graph(file: Scanner, actions: int, functions: int) -> _Graph:
             weights = [int(w) for w in file.numbers(actions, "weights, one per action node")]
             if any(k >= actions for k in neighbours[node]):
                 file.fail("a function node with weights must have action nodes as neighbours", at)
+            near = [weights[k] for k in sorted(neighbours[node])]
+            if kind > 11 and near != sorted(near):
+                ways = "by the node or by the weight, as programs differ; must not fall"
+                file.fail(f"weights of type {kind} fall from node to node, and are read {ways}", at)
         kinds.append((kind, default, weights))
     return _Graph(actions, neighbours, kinds)
 
