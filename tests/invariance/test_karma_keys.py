@@ -275,13 +275,9 @@ def _facts(seen: str, game: Any, keys: Keys) -> tuple[Any, Any]:
     karma = agents.karma
     if "initial_karma" in keys:
         return karma, keys["initial_karma"]
-    spread = (karma.sum(), np.ptp(karma))
-    whole = len(karma) * keys["mean_karma"]
-    return (len(karma), *spread), (
-        keys.get("agents", 100),
-        whole,
-        uneven,
-    )
+    count = keys.get("agents", 100)
+    uneven = int(keys["mean_karma"] % 1 > 0)
+    return (len(karma), karma.sum(), np.ptp(karma)), (count, count * keys["mean_karma"], uneven)
 
 
 def _rows() -> Iterator[Any]:
