@@ -424,14 +424,14 @@ class _Policy:
     def read(self, actions: Sequence[str] = (), states: Sequence[str] = ()) -> Any:
         """Return the function, or the actions or probabilities. Raises `ValueError`."""
         from rivalry.core.foreign_tables import is_table, read_named_table, table_of_rows
-        from rivalry.core.naming import Frame, name_list, rows_of_frame
+        from rivalry.core.naming import NamedTable, name_list, rows_of_frame
         from rivalry.tables.policy_answers import policy_numbers
         from rivalry.tables.policy_response import greedy_table
 
         policy, has_names = self.loaded, False
         if is_table(self.file):
             policy, has_names = read_named_table(self.file, actions, states)
-        elif isinstance(policy, Frame):
+        elif isinstance(policy, NamedTable):
             policy, has_names = table_of_rows(rows_of_frame(policy), actions, states)
         if callable(policy):
             if self.q_values:

@@ -264,7 +264,7 @@ class Labelled(Protocol):
 
 
 @runtime_checkable
-class Frame(Labelled, Protocol):
+class NamedTable(Labelled, Protocol):
     """A table of pandas."""
 
     columns: Any
@@ -313,7 +313,7 @@ def named_profile(game: Any, value: Any) -> np.ndarray:
 
 
 def _tree(reader: ProfileReader, value: Any) -> Any:
-    if isinstance(value, Frame):
+    if isinstance(value, NamedTable):
         return reader.table(rows_of_frame(value))
     if has_names(value):
         return Pairs((str(name), _tree(reader, part)) for name, part in value.items())

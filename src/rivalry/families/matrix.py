@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 from rivalry.certificates.deviations import rounding_error
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, SequenceForm, one_state
-from rivalry.core.naming import Frame, has_names, in_order
+from rivalry.core.naming import NamedTable, has_names, in_order
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs, without_constants
 from rivalry.core.results import Coverage, Record
 from rivalry.core.space import Simplex
@@ -435,7 +435,7 @@ def _of_frames(
 
     Raises `ValueError` for tables whose rows and columns have other names.
     """
-    if not all(isinstance(table, Frame) for table in tables):
+    if not all(isinstance(table, NamedTable) for table in tables):
         raise ValueError("payoffs: must be tables of pandas for all players, or for none")
     frames = [table.rename(index=str, columns=str) for table in tables]
     names = [list(axis) for axis in frames[0].axes]
