@@ -330,7 +330,9 @@ def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words
     if not ranking.is_clear or len(ranking.best) > 1:
         return ""
     top = by_place[ranking.best[0]]
-    pairs = [(top[at], case[at]) for case in by_place if case is not top for at in top if at in case]
+    pairs: list[tuple[Estimate, Estimate]] = []
+    for case in by_place:
+        pairs += [(top[at], case[at]) for at in top if at in case and case is not top]
     ties = ", or as high as another," * any(a.text == b.text for a, b in pairs)
     draws = same_draws(pairs)
     draws = f", compared {draws}" * bool(draws)
