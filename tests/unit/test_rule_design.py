@@ -13,7 +13,7 @@ import rivalry as rv
 from rivalry.lab.study import StudyError, build_method
 from rivalry.methods.design.rule_choices import choice_record, choices_of, grid_of
 from rivalry.methods.design.rule_design import RuleDesign, objective_value, run_players, stream_of
-from rivalry.methods.design.tables import chosen_rule
+from rivalry.methods.design.tables import chosen_rule, rule_trials
 from rivalry.methods.populations.logit_equilibrium import solve_in_stages
 from rivalry.results.reader import Reader
 from rivalry.text.statistics import half_width
@@ -506,3 +506,23 @@ def test_objectives_are_means_or_minima_of_known_entries() -> None:
     assert objective_value(len, record) == 2.0
     assert np.isnan(objective_value({"empty": 1.0}, record))
     assert np.isnan(objective_value({"absent": 1.0}, record))
+
+
+def test_the_table_of_rules_marks_the_game_as_it_is_and_what_cannot_be_told_from_the_best() -> None:
+    values = np.array([[1.0, 1.2, 0.8], [2.0, 2.3, 1.9], [2.1, 2.2, 1.8]])
+    half = half_width(values.T)
+    arrays = {
+        "choice_name": np.array(["toll"]),
+        "parameters": np.array([[0.0], [2.0], [4.0]]),
+        "trial_objective": values,
+        "trial_objective_mean": values.mean(axis=1),
+        "trial_objective_low": values.mean(axis=1) - half,
+        "trial_objective_high": values.mean(axis=1) + half,
+        "trial_status": np.full(3, "completed"),
+        "chosen": np.asarray(1),
+        "default_trial": np.asarray(0),
+    }
+    table = rule_trials(Reader(arrays))
+    assert table is not None
+    marks = [row["chosen"].text for row in table.rows]
+    assert marks == ["the game as it is", "yes", "cannot be told from the best"]

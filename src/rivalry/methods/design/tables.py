@@ -22,7 +22,7 @@ def trials(reader: Reader) -> Table | None:
     if objective is None or claims is None:
         return None
     rows: list[Row] = []
-    for k in _trials_made(reader):
+    for k in _trials_made(reader).tolist():
         row = _choices(reader, k) | {"objective": reader.number(float(objective[k]))}
         if best is not None and worst is not None and best[k] != worst[k]:
             row["best equilibrium"] = reader.number(float(best[k]))
@@ -41,7 +41,7 @@ def rule_trials(reader: Reader) -> Table | None:
     remarks, objectives, ranking = reader.array("trial_remark"), _objectives(reader), _ranking(reader)
     default = reader.array("default_trial")
     rows: list[Row] = []
-    for k in _trials_made(reader):
+    for k in _trials_made(reader).tolist():
         row = _choices(reader, k)
         if k in objectives:
             row["objective"] = objectives[k]
