@@ -451,4 +451,5 @@ def test_what_is_true_is_told_by_its_name() -> None:
 
     assert words(True, True) == "Yes: the race is safe in both cases."
     assert words(True) == "Yes: the race is safe."
+    assert words(*[True] * 5) == "Yes: the race is safe in all 5 cases."
     assert words(False, True).startswith("No: ")

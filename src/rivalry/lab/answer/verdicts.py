@@ -377,6 +377,8 @@ def _facts(
 ) -> str:
     """Return the numbers that decide a test: of all rows if they are few, else the decisive ones."""
     name, truths = words.quantity(test["quantity"]), [comparison.is_met for comparison in comparisons]
+    if truths == [True] * len(truths) and {comparison.estimate.text for comparison in comparisons} == {"yes"}:
+        return f"{name}{_in_all(len(comparisons))}."  # a name says what is true
     if _asks_for_a_word(test):
         comparisons = [
             comparison._replace(
@@ -396,8 +398,6 @@ def _facts(
             comparison.reference.text for comparison in comparisons
         }
         if ways == [""] or ("equals" in test and equal and not comparisons[0].beside):  # what the test says
-            if decided and comparisons[0].estimate.text == "yes":  # its name says what is true
-                return f"{name}{_in_all(len(comparisons))}."
             owner = f"{_owner_of_number(comparisons[0])} " * (len(comparisons) == 1)
             return f"the {name} {owner}is {comparisons[0].estimate.text}{_in_all(len(comparisons))}.".replace(
                 "  ", " "
