@@ -428,7 +428,6 @@ KINDS = (
     "lane_load",
     "bid_congestion",
     "example_bids",
-    "class_table",
     "social_traces",
 )
 

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 import rivalry as rv
-from rivalry.plots.select import NoSuchPoint, band
+from rivalry.plots.select import band
 from rivalry.plots.series import method_names, series_of
 from rivalry.plots.style import PALETTE, picture
 from tests.figure_elements import caption, half_width, labels, lines
@@ -249,26 +249,6 @@ def test_bid_distribution_is_drawn_above_win_probabilities() -> None:
     both = rv.plots.bid_distribution(data)
     assert len(lines(both, "_line")) == 2
     assert labels(both) == ["learner", "newton"]
-
-
-def test_scaled_economies_are_compared_at_common_karma_levels() -> None:
-    small, large = np.array([0, 0.4, 1.0]), np.array([0, 0.5, 1.0, 1.5, 2.6])
-    bids = np.full((2, 1, 1, 5), np.nan)
-    bids[0, 0, 0, :3], bids[1, 0, 0] = small, large
-    data = xr.Dataset(
-        {"mean_bid": (("max_karma", "player", "private", "karma"), bids)}, {"max_karma": [2, 4]}
-    )
-    ax = rv.plots.scaling_check(data)
-    first, second = lines(ax, "_line")
-    np.testing.assert_allclose(first.get_xydata(), np.stack([np.arange(3), small], axis=1))
-    np.testing.assert_allclose(second.get_xydata(), np.stack([np.arange(5) / 2, large / 2], axis=1))
-    apart = np.abs(large[::2] / 2 - small)
-    assert caption(ax) == f"largest distance {apart.max():.2g}, mean {apart.mean():.2g}"
-    with pytest.raises(NoSuchPoint, match=r"^series: one economy is here"):
-        rv.plots.scaling_check(data.isel(max_karma=[0]))
-    same = xr.concat([data.isel(max_karma=1)] * 2, "max_karma").assign_coords(max_karma=[4, 4])
-    with pytest.raises(ValueError, match=r"hold up to 4, 4 karma; must all differ$"):
-        rv.plots.scaling_check(same)
 
 
 # -- reproducibility -----------------------------------------------------------------------------------

@@ -79,7 +79,6 @@ _TITLES = {
         "karma_histogram": "distribution of karma over agents",
         "mean_bids": "mean bid against karma, by urgency, for several methods or cells",
         "policy_map": "bid probabilities by karma and urgency, learned beside equilibrium",
-        "scaling_check": "mean bids of economies of several sizes, rescaled",
     },
     "rivalry.economies.figures.congestion": {
         "bid_congestion": "mean bid per lane against the number of agents that demand it",
@@ -89,7 +88,6 @@ _TITLES = {
         "design_search": "objective and exploitability of the rules tried by a planner, by seed"
     },
     "rivalry.economies.figures.example_agents": {
-        "class_table": "bids and outcomes of lucky, average and unlucky agents of a city",
         "example_bids": "bids of a lucky, an average and an unlucky agent of a city",
     },
     "rivalry.economies.figures.fairness": {

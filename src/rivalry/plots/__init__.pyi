@@ -4,11 +4,9 @@ from rivalry.economies.figures.bidding import bid_distribution as bid_distributi
 from rivalry.economies.figures.bidding import karma_histogram as karma_histogram
 from rivalry.economies.figures.bidding import mean_bids as mean_bids
 from rivalry.economies.figures.bidding import policy_map as policy_map
-from rivalry.economies.figures.bidding import scaling_check as scaling_check
 from rivalry.economies.figures.congestion import bid_congestion as bid_congestion
 from rivalry.economies.figures.congestion import lane_load as lane_load
 from rivalry.economies.figures.design_search import design_search as design_search
-from rivalry.economies.figures.example_agents import class_table as class_table
 from rivalry.economies.figures.example_agents import example_bids as example_bids
 from rivalry.economies.figures.fairness import fairness_plane as fairness_plane
 from rivalry.economies.figures.learning import agent_histogram as agent_histogram

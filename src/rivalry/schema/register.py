@@ -39,9 +39,9 @@ OPTIONAL = {
     "audit": "audit",
     "economies": (
         "CityQLearning CitySimulation PopulationQLearning Simulation agent_histogram bid_congestion "
-        "bid_distribution city city_policy class_table design_search example_bids example_routes "
+        "bid_distribution city city_policy design_search example_bids example_routes "
         "exploitability_curve fairness_plane karma karma_histogram lane_load mean_bids policy_map "
-        "policy_table scaling_check simulation social_traces street_map"
+        "policy_table simulation social_traces street_map"
     ),
     "integrations": "BayesianDesign DQN PPO SAC bayesian_design ray rllib.dqn rllib.ppo rllib.sac slurm",
     "interop": "EnvironmentQLearning games_of_file read_profiles rounding_of",

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import DASHES, MARKERS, PALETTE, Drawing, Frame, Mark, colours, hue_keys
+from rivalry.plots.marks import DASHES, PALETTE, Drawing, Frame, Mark, colours, hue_keys
 from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
 from rivalry.plots.series import (
     RULE,
@@ -161,78 +161,6 @@ def bid_distribution(
         marks += _line_marks(wins, words, panel=1, **DOTS)
         frames.append(Frame("bid", "probability of winning", y_limits=(0.0, 1.02), whole=True))
     return Drawing(marks, frames, [describe_rule(cells), replications_of(cells)])
-
-
-@preset
-def scaling_check(
-    data: Dataset, *, series: str = "max_karma", methods: Names = None, at: At = None
-) -> Drawing:
-    """Draw mean bids of economies with scaled karma, ``b(u, a k) / a`` against ``k``.
-
-    The scale ``a`` is the ratio of the largest amounts of karma. The caption has the largest and the mean
-    distance from the smallest economy, over all urgencies and types. Bids are whole numbers, so that it
-    seldom falls below half a unit.
-
-    Parameters
-    ----------
-    data
-        Holds ``mean_bid [player private karma]`` over the swept size, with ``mean_karma`` in step (``zip =
-        true``).
-    series
-        The swept size.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two economies, or two of one size.
-
-    References
-    ----------
-    Vaishampayan (ETH Zurich 2024), appendix B.
-
-    Examples
-    --------
-    >>> import numpy as np, xarray as xr
-    >>> bids = [[[[0, 0.5, 1, np.nan, np.nan]]], [[[0, 0.5, 1, 1.5, 2.4]]]]
-    >>> dims = ("max_karma", "player", "private", "karma")
-    >>> data = xr.Dataset({"mean_bid": (dims, bids)}, {"max_karma": [2, 4]})
-    >>> scaling_check(data).get_title(loc="left")
-    'largest distance 0.2, mean 0.067'
-    """
-    names = ("urgency", "player_name", *RULE)
-    cells = series_of(data, "mean_bid", names, at=at, methods=methods, series=series)
-    cells.sort(key=lambda cell: cell["mean_bid"].shape[3])
-    sizes = [cell["mean_bid"].shape[3] - 1 for cell in cells]
-    if len(cells) < 2:
-        raise NoSuchPoint(f"series: one economy is here; {series!r} must be swept")
-    if len(set(sizes)) < len(sizes):
-        amounts = ", ".join(map(str, sizes))
-        raise ValueError(f"series: economies of {series!r} hold up to {amounts} karma; must all differ")
-    words = state_labels(cells[0], cells[0]["mean_bid"].shape[1:3])
-    means = [band(cell["mean_bid"])[0].reshape(-1, size + 1) for cell, size in zip(cells, sizes, strict=True)]
-    marks = list[Mark]()
-    for k, (cell, mean) in enumerate(zip(cells, means, strict=True)):
-        a = sizes[k] / sizes[0]
-        look: dict[str, Any] = {"marker": MARKERS[0], "linestyle": ""}
-        look = look if k == 0 else {"linestyle": DASHES[(k - 1) % len(DASHES)]}
-        marks.append(Mark("line", np.arange(mean.shape[1]) / a, mean.T / a, hue=colours(len(mean)), **look))
-        marks.append(Mark("line", label=f"{cell.name}, a = {a:g}", **look))
-    larger = zip(means[1:], sizes[1:], strict=True)
-    far = np.concatenate([_distances_of_bids(means[0], mean, size / sizes[0]) for mean, size in larger])
-    summary = f"largest distance {far.max():.2g}, mean {far.mean():.2g}" if far.size else ""
-    frame = Frame(f"karma k / a (a = 1: up to {sizes[0]})", "mean bid / a", y_limits=(0.0, None))
-    notes = describe_rule(cells), summary, replications_of(cells)
-    return Drawing(marks + hue_keys(words), [frame], notes)
-
-
-def _distances_of_bids(small: np.ndarray, large: np.ndarray, a: float) -> np.ndarray:
-    """Return distances of bids at all amounts of karma that both economies have."""
-    k = np.arange(small.shape[1])
-    common_karma = k[np.isclose(a * k % 1, 0) | np.isclose(a * k % 1, 1)]
-    distances: np.ndarray = np.abs(
-        large[:, np.round(a * common_karma).astype(int)] / a - small[:, common_karma]
-    ).ravel()
-    return distances
 
 
 # -- parts ---------------------------------------------------------------------------------------------

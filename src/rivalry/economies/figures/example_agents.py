@@ -1,23 +1,19 @@
-"""Bids and outcomes of a lucky, an average and an unlucky agent of a city, as curves and as a table."""
+"""Bids and outcomes of a lucky, an average and an unlucky agent of a city, as curves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
-from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.economies.figures.streets import RULES, SCALE, example_labels, rules
+from rivalry.economies.figures.streets import example_labels
 from rivalry.plots.select import At, Names, band
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
 from rivalry.plots.style import DASHES, INK, add_grid, caption, chart, colours, draw_band, name_colours
-from rivalry.text.statistics import format_interval, half_width
 
 BIDS = "example_mean_bid"
 OVER = {"karma": "karma k", "place": "position along the path"}
@@ -25,20 +21,6 @@ ALSO = (
     *("example_name", "example_agent", "example_lanes", "example_places", "agent_type"),
     *("trip_path", "trip_urgency", "karma_distribution", *RULE),
 )
-
-
-MAIN, BID = "agent_reward", "mean bid"
-METRICS = {
-    MAIN: "reward per step",
-    "agent_admitted": "moves per step",
-    "agent_relative_exploitability": "best-response gain / |J|",
-}
-"""Variables by agent, in the order of the table's rows, and their labels."""
-TABLE = (
-    *("agent_class", "class_name", "example_agent", "example_name"),
-    *("agent_trip_bid", "trip_path", "trip_urgency", *METRICS, *RULES, *RULE),
-)
-PALEST = 0.42  # of the scale: numbers are illegible on darker cells
 
 
 @chart
@@ -202,152 +184,3 @@ def _grid(ax: Axes, rows: int, columns: int) -> list[list[Axes]]:
             add_grid(panel)
             panels[-1].append(panel)
     return panels
-
-
-# -- as a table ----------------------------------------------------------------------------------------
-
-
-class ClassTable(NamedTuple):
-    """Table with a column per example agent and per class, and a row per metric, ``values [replication
-    column]``.
-    """
-
-    columns: list[str]
-    rows: list[tuple[str, np.ndarray]]
-
-
-@chart
-def class_table(
-    data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
-) -> Axes:
-    """Draw a table of mean bids, rewards, moves and best-response gains of agents by class.
-
-    One agent of each class is left, means over all agents of a class are right; over replications there are
-    means with 95 % intervals. The shade is the mean bid. Where nobody bids, bids are left out. ``|J|`` is
-    the absolute mean payoff.
-
-    Parameters
-    ----------
-    data
-        Holds ``agent_reward [agent]`` and others of each agent, ``agent_trip_bid [agent trip]``,
-        ``agent_class`` and ``example_agent``.
-    methods
-        The methods, a table each, in this order; all otherwise.
-    series
-        A swept coordinate, a table per value.
-
-    Raises
-    ------
-    ValueError
-        If the data hold no classes of agents.
-
-    References
-    ----------
-    Vaishampayan (ETH Zurich 2024), table A.4.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> data = xr.Dataset({"agent_reward": ("agent", [-1.0, -3.0]), "agent_class": ("agent", [0, 0]),
-    ...                    "class_name": ("class", ["lucky"])})
-    >>> [text.get_text() for text in class_table(data).texts][1:]
-    ['reward per step', '−2']
-    """
-    cells = series_of(data, MAIN, TABLE, at=at, methods=methods, series=series)
-    if any("agent_class" not in cell for cell in cells):
-        raise ValueError("data: no variable 'agent_class', by which this table has its columns")
-    tables = [table_of(cell) for cell in cells]
-    ax.set_axis_off()
-    lines = sum(len(table.rows) + 1.6 for table in tables) - 0.6
-    high, top = 1 / lines, 1.0
-    bids = [values for table in tables for label, values in table.rows if label.startswith(BID)]
-    largest = max((float(np.nanmax(values)) for values in bids), default=1.0)
-    shades = Normalize(0.0, max(largest, 1e-9) / PALEST)  # one scale for all bids
-    for cell, table in zip(cells, tables, strict=True):
-        _draw_table(ax, cell.name, table, top, high, shades)
-        top -= high * (len(table.rows) + 1.6)
-    ax.set_xlabel("agents and classes")
-    ax.set_ylabel("mean bid (karma)")
-    sample = replications_of(cells, "means ± half the width of 95 % intervals")
-    words = [describe_rule(cells), "shades: mean bids", sample]
-    caption(ax, ";\n".join([" · ".join(filter(None, words)), *rules(cells[0])]))
-    return ax
-
-
-def table_of(cell: CellSeries) -> ClassTable:
-    """Return the table of one method at one point."""
-    agents = np.ravel(cell.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
-    agents = agents[agents >= 0]
-    names = cell.get("example_name", np.full((1, len(agents)), ""))[0]
-    kinds = cell["agent_class"]
-    heads = [f"{name}: agent {agent}" for name, agent in zip(names, agents, strict=False)]
-    members = {k: int((kinds[0] == k).sum()) for k in range(len(cell["class_name"][0]))}
-    present = [k for k, count in members.items() if count]
-    heads += [f"all {members[k]} {cell['class_name'][0][k]}" for k in present]
-    rows = []
-    for label, values in _rows(cell):
-        # without a trip there is no bid
-        inside = [np.where(kinds[:, : values.shape[1]] == k, values, np.nan) for k in present]
-        means = np.array([band(sample.T)[0] for sample in inside])
-        cells = np.concatenate([values[:, agents], means.T], axis=1)
-        if np.isfinite(cells).any():
-            rows.append((label, cells))
-    return ClassTable(heads, rows)
-
-
-def words_of(values: np.ndarray) -> str:
-    """Return the mean over replications with its interval; empty where there is none.
-
-    >>> words_of(np.array([-1.5])), words_of(np.array([np.nan]))
-    ('−1.5', '')
-    """
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return ""
-    mean, half = float(finite.mean()), float(half_width(finite[:, None])[0])
-    words = format_interval(mean, half) if len(finite) > 1 else f"{mean:.3g}"
-    return words.replace("-", "−")
-
-
-def _rows(cell: CellSeries) -> list[tuple[str, np.ndarray]]:
-    """Return rows with the values of all agents ``[replication agent]``: mean bids by trip, and the rest."""
-    rows = []
-    bids = cell.get("agent_trip_bid", np.zeros((1, 1, 0)))
-    if np.nansum(bids) > 0:  # without bids: a coin or the urgency decides
-        for trip in range(bids.shape[2]):
-            urgencies = np.unique(cell["trip_urgency"][0][:, trip])
-            urgency_text = " or ".join(f"{value:g}" for value in urgencies[np.isfinite(urgencies)])
-            rows.append(
-                (f"{BID}, path {int(cell['trip_path'][0, trip])}, urgency {urgency_text}", bids[:, :, trip])
-            )
-    return rows + [(word, cell[name]) for name, word in METRICS.items() if name in cell]
-
-
-def _draw_table(ax: Axes, name: str, table: ClassTable, top: float, high: float, shades: Normalize) -> None:
-    """Draw one table: name and heads, then rows.
-
-    Numbers to three digits, example agents apart from classes.
-    """
-    margin, count = 0.3, len(table.columns)
-    box = ax.get_window_extent()  # as it is before the layout
-    inches = box.width / ax.figure.dpi, box.height / ax.figure.dpi
-    wide, size = (1 - margin) / count, min(8.0, 1.6 * inches[0], 50 * high * inches[1])
-    place: dict[str, Any] = {"transform": ax.transAxes, "va": "center", "fontsize": size}
-    x = margin + wide * (np.arange(count) + 0.5)
-    if name:
-        ax.text(0.0, top - high / 2, name, ha="left", weight="bold", **place)
-    for k, head in enumerate(table.columns):
-        words = "\n".join(head.rsplit(" ", 1) if head.startswith("all ") else head.split(" ", 1))
-        ax.text(x[k], top - high / 2, words, ha="center", weight="bold", **place)
-    ax.plot([0, 1], [top - high] * 2, color=INK, linewidth=0.8, transform=ax.transAxes, label="_rule")
-    for row, (label, values) in enumerate(table.rows):
-        y = top - (row + 1.5) * high
-        ax.text(0.0, y, label, ha="left", **place)
-        for k, sample in enumerate(values.T):
-            words = words_of(sample)
-            if words and label.startswith(BID):
-                shade = colormaps[SCALE](shades(float(np.nanmean(sample))))
-                look: dict[str, Any] = {"facecolor": shade, "edgecolor": "none", "transform": ax.transAxes}
-                corner = (x[k] - 0.47 * wide, y - 0.46 * high)
-                ax.add_patch(Rectangle(corner, 0.94 * wide, 0.92 * high, **look))
-            ax.text(x[k], y, words or "–", ha="center", zorder=5, **place)
