@@ -411,7 +411,7 @@ def _cells(
     span = grid[sound] if sound.any() else grid
     look: dict[str, Any] = {"low": np.nanmin(span), "high": np.nanmax(span), "label": words, "hue": "viridis"}
     marks = [Mark("heat", x, y, value=grid, **look)]
-    for row, column in np.argwhere(doubted):
+    for row, column in np.argwhere(doubted).tolist():
         marks.append(Mark("region", *_corners(x, y, row, column), hue="white", hatch="////"))
     line: dict[str, Any] = {"hue": "black", "linewidth": 1.4}
     for row, column in np.argwhere((doubted[:, 1:] & sound[:, :-1]) | (sound[:, 1:] & doubted[:, :-1])):
