@@ -23,7 +23,7 @@ import numpy as np
 from rivalry.core.tolerances import APPROXIMATE
 from rivalry.results import tables_of
 from rivalry.results.reader import Reader, player_names, profile_rows
-from rivalry.results.render import cells, dataframe, html, latex, latex_label, text_lines
+from rivalry.results.render import cells, dataframe, html, latex, latex_label, text_lines, texts_of
 from rivalry.results.table import Table
 from rivalry.schema.registry import hook
 from rivalry.text.display import LISTED as LISTED
@@ -581,14 +581,18 @@ class Solution:
         tables = self._printed_tables()
         has_profile = bool(tables) and (tables[0].noun, tables[0].title) == ("players", "")
         profile = tables.pop(0) if has_profile else Table([], "players")
-        texts = [[entry.text for entry in row] for row in cells(profile)]
-        parts = [html_table("Solution", rows, profile.columns, texts), *map(html, tables)]
+        parts = [html_table("Solution", rows, profile.columns, texts_of(profile)), *map(html, tables)]
         return parts[0] if len(parts) == 1 else f"<div>{''.join(parts)}</div>"
 
     def _printed_tables(self) -> list[Table]:
         """Return the tables that are printed below the claim; lists of equilibria have lines of their own."""
-        tables = [table for table in self.tables if table.noun != "equilibria"]
-        return [table._replace(title="") if table.title == "profile" else table for table in tables]
+        tables: list[Table] = []
+        for table in self.tables:
+            if table.noun == "equilibria":
+                continue
+            title = "" if table.title == "profile" else table.title
+            tables.append(table._replace(title=title))
+        return tables
 
     def _rows(self) -> dict[str, str]:
         proof = self.certificate
