@@ -168,6 +168,7 @@ def judged(
         # what the package has found may be what the referee has missed
         extra = [np.asarray(rv.best_response(game, x, p)[0], dtype=float) for p in range(len(x))]
         gained, rounding = referee.gains(one, x, rng, extra)
+        gained = np.maximum(gained, [referee.gain_near_zero(one, x, p, rng) for p in range(len(x))])
         if np.all(gained <= last):
             regret = np.asarray(proof.regret).tolist()
             found.faults.append(Fault("false refutation", f"{text}, regret {regret}, {proof.method}"))

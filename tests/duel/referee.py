@@ -217,6 +217,19 @@ def gains(
     return found, ROUNDING * sizes
 
 
+def gain_near_zero(one: Arena, x: np.ndarray, player: int, rng: np.random.Generator) -> float:
+    """Return the largest gain found where some choices are 1e-300: suprema that no choice attains.
+
+    A power of a share rises so slowly that payoffs at 1e-30 may be far from those.
+    """
+    if one.simplex:
+        return 0.0
+    shape = (4000, x.shape[1])
+    own = np.where(rng.random(shape) < 0.5, 1e-300, 10.0 ** rng.uniform(-4, 4, shape))
+    payoffs = at(one, x, player, project(one, player, own))
+    return max(float(payoffs.max()) - float(at(one, x, player)[0]), 0.0)
+
+
 def _size_at_corners(one: Arena, player: int, rng: np.random.Generator) -> float:
     """Return the largest payoff, in absolute terms, at 16 profiles of corners."""
     corners = np.eye(one.low.shape[1])

@@ -55,7 +55,7 @@ def faults(family: str, name: str, effect: Effect, kind: Any) -> list[str]:
         arena = referee.arena(game, payoff(family, effect, game))
         rng = np.random.default_rng(0)
         if "complete" in solved.data and "equilibria" in solved.data:
-            rests = referee.isolated if arena.simplex else partial(referee.rest_points, rng=rng)
+            rests = referee.isolated if family == "matrix" else partial(referee.rest_points, rng=rng)
             judge.listed(game, arena, solved.data, lambda: rests(arena), rng, duel)
         if "payoff" in solved.data and solved.certificate is not None:
             _profile_judged(game, arena, solved, rng, duel, what)
