@@ -71,7 +71,7 @@ def test_grid_search_matches_brute_force() -> None:
     assert found.claim == each[best].claim == "not an equilibrium"
     assert float(data.efficiency) == pytest.approx(float(data.chosen_objective), abs=1e-12)
     assert np.array_equal(data.trial_objective_low, data.trial_objective_mean)  # nothing is drawn
-    assert "default_trial" not in data
+    assert int(data.default_trial) == KBAR["mean_karma"].index(TINY["mean_karma"])
 
 
 @pytest.mark.nightly
