@@ -103,15 +103,6 @@ def test_trials_that_do_not_converge_are_never_chosen(monkeypatch: pytest.Monkey
     assert (alone.status, alone.claim) == ("not found", "no certificate")
 
 
-@pytest.mark.nightly
-def test_trials_where_newton_fails_are_not_chosen() -> None:
-    game = rv.games.karma(max_karma=4, mean_karma=2.0)
-    how = {"choices": {"payment": ["PBP", "PBS"]}, "response_method": {"kind": "newton", "beta": 20.0}}
-    found = design(game, **how)
-    assert found.data.trial_status.values.tolist() == ["converged", "not found"]
-    assert found.data.chosen_label.values.tolist() == ["PBP"]
-
-
 @pytest.mark.slow
 def test_inconsistent_rules_are_reported_as_refused() -> None:
     game = rv.games.karma(**TINY)
