@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from datetime import datetime
 from fractions import Fraction
 from itertools import permutations
 from pathlib import Path
@@ -12,12 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import rivalry as rv
 from rivalry.audit.logs import read_log
 from rivalry.cli import main
-from rivalry.core.foreign_tables import read_named_table
-from rivalry.core.naming import GameNames, in_order, names_of
+from rivalry.core.foreign_tables import read_named_table, table_of_rows
+from rivalry.core.naming import GameNames, in_order, named_profile, names_of
 from rivalry.interop.profiles import read_profiles
 
 NAMES = GameNames(("Row", "Col"), (("a", "b", "c"), ("a", "b")))
@@ -154,8 +157,29 @@ def test_pandas_and_mappings_in_python() -> None:
     frame = pd.DataFrame({"defect": [1.0, 1.0], "cooperate": [0.0, 0.0]})
     for profile in (right, frame, frame[["cooperate", "defect"]], frame.set_index(pd.Index(["1", "0"]))):
         assert rv.certificate(game, profile).claim == "equilibrium"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("players", [["0", "1"], ["1", "0"], [1, 0]])
+@pytest.mark.parametrize("actions", [["a", "b"], ["b", "a"]])
+def test_labelled_arrays_are_read_by_their_coordinates(players: list[Any], actions: list[str]) -> None:
+    game = rv.games.matrix(payoffs=[[[3, 0], [1, 2]], [[2, 1], [0, 3]]], actions=["a", "b"])
+    profile = xr.DataArray([[0.3, 0.7], [0.6, 0.4]], dims=("player", "action"))
+    profile = profile.assign_coords(player=["0", "1"], action=["a", "b"])
+    rows = [["0", "1"].index(str(player)) for player in players]
+    written = profile.sel(action=actions)[rows].assign_coords(player=players)
+    for array in (written, written.to_pandas()):
+        assert named_profile(game, array).tolist() == profile.values.tolist()
+    with pytest.raises(ValueError, match="player '2' is unknown; known: 0, 1"):
+        named_profile(game, written.assign_coords(player=[1, 2]))
+
+
+@pytest.mark.slow
+def test_missing_names_of_pandas_are_refused() -> None:
+    game = rv.games.matrix("prisoners_dilemma")
+    frame = pd.DataFrame({"defect": [1.0, 1.0]})
     with pytest.raises(ValueError, match="entry 'cooperate' is missing; known: cooperate, defect"):
-        rv.certificate(game, frame[["defect"]])
+        rv.certificate(game, frame)
 
 
 def test_payoff_tables_of_pandas_are_read_by_name() -> None:
@@ -200,6 +224,24 @@ def test_policies_and_values_are_read_by_action_and_state(tmp_path: Path, ending
         with pytest.raises(ValueError, match="known: ") as raised:
             read_named_table(str(path), actions, states)
         assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([["a", "b"], ["1/4", "3/4"]], [[0.25, 0.75]]),
+        ([["b", "a"], ["1e-1", ".9"]], [[0.9, 0.1]]),
+        ([["a", "b"], ["nan", "1"]], "'nan' must be a finite number"),
+        ([["a", "b"], [datetime(2020, 1, 1), 1.0]], "is no number such as 2, 0.5, 1e-3 or 1/3"),
+        ([["a", "b"], ["", "1"]], "'' is no number such as 2, 0.5, 1e-3 or 1/3"),
+    ],
+)
+def test_cells_are_numbers_as_they_are_written(rows: list[list[Any]], expected: Any) -> None:
+    if not isinstance(expected, str):
+        assert table_of_rows(rows, ("a", "b"))[0].tolist() == expected
+        return
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        table_of_rows(rows, ("a", "b"))
 
 
 def test_columns_of_unknown_names_are_refused_where_none_are_known(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.files import Crafted, foreign_bytes, read_bytes, read_npy
-from rivalry.core.naming import in_order, is_number, name_list, rows_of_frame
+from rivalry.core.naming import in_order, is_number, name_list, number_as_written, rows_of_frame
 from rivalry.schema.installation import remedy
 
 ARCHIVES = (".npz", ".pt", ".pth")  # of several arrays, each by its name
@@ -295,6 +295,23 @@ def _csv_rows(data: bytes) -> list[list[str]]:
     return list(csv.reader(entries, skipinitialspace=True))
 
 
+def _numbers_of(rows: Sequence[Sequence[Any]]) -> np.ndarray:
+    """Return cells as numbers. Raises `ValueError` for what is none, or not finite."""
+    try:
+        table = np.array(rows, dtype=float)
+    except (TypeError, ValueError):  # fractions, dates, words
+        table = np.array([list(map(_number_of, row)) for row in rows])
+    wrong = np.argwhere(~np.isfinite(table))
+    if len(wrong):
+        row, column = wrong[0]
+        raise ValueError(f"{rows[row][column]!r} must be a finite number")
+    return table
+
+
+def _number_of(cell: Any) -> float:
+    return float(number_as_written(cell).value)
+
+
 def table_of_rows(
     rows: Sequence[Sequence[Any]], columns: Sequence[str] = (), states: Sequence[str] = ()
 ) -> tuple[np.ndarray, bool]:
@@ -321,10 +338,7 @@ def table_of_rows(
             raise ValueError(f"names of columns ({name_list(head)}) are not known here; leave them out")
         order = in_order(head, columns, "column")
         rows = [[row[at] for at in order] for row in rows]
-    wrong = [cell for row in rows for cell in row if not is_number(cell)]
-    if wrong:
-        raise ValueError(f"{wrong[0]!r} must be a number")
-    table = np.array(rows, dtype=float)
+    table = _numbers_of(rows)
     if table.shape[1] == 1 and np.all(table == np.rint(table)):
         return table[:, 0].astype(np.int64), True
     return table, has_names

@@ -270,24 +270,39 @@ class NamedTable(Labelled, Protocol):
     columns: Any
 
 
+@runtime_checkable
+class LabelledArray(Protocol):
+    """An array of xarray."""
+
+    coords: Any
+    to_pandas: Any
+
+
 def has_names(value: object) -> bool:
-    """True for mappings, and for the tables and series of pandas."""
+    """True for mappings, the tables and series of pandas, and arrays of xarray with coordinates."""
+    if isinstance(value, LabelledArray):
+        return len(value.coords) > 0
     return isinstance(value, Mapping | Labelled)
 
 
 def rows_of_frame(frame: Any) -> list[list[Any]]:
-    """Return the rows of a table of pandas, with those of its names that are not numbers."""
+    """Return the rows of a table of pandas, with its names unless they are 0, 1, .. in order."""
     rows: list[list[Any]] = frame.to_numpy(object, na_value="").tolist()
     labels = frame.index.map(str)
-    if frame.columns.dtype.kind not in "iu":
+    is_named = not _is_counted(frame.index)
+    if is_named or not _is_counted(frame.columns):
         rows, labels = [frame.columns.map(str).tolist(), *rows], ["", *labels]
-    if frame.index.dtype.kind not in "iu":
+    if is_named:
         rows = [[label, *row] for label, row in zip(labels, rows, strict=True)]
     return rows
 
 
+def _is_counted(index: Any) -> bool:
+    return index.dtype.kind in "iu" and index.tolist() == list(range(len(index)))
+
+
 def named_profile(game: Any, value: Any) -> np.ndarray:
-    """Return the profile ``[player axis]`` of a mapping, or of a table of pandas, by the names of a game.
+    """Return the profile ``[player axis]`` of a mapping, or of labelled arrays, by the names of a game.
 
     Raises
     ------
@@ -313,6 +328,8 @@ def named_profile(game: Any, value: Any) -> np.ndarray:
 
 
 def _tree(reader: ProfileReader, value: Any) -> Any:
+    if isinstance(value, LabelledArray):
+        value = value.to_pandas()
     if isinstance(value, NamedTable):
         return reader.table(rows_of_frame(value))
     if has_names(value):
