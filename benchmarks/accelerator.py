@@ -32,11 +32,14 @@ Call = Callable[[], Any]
 def field(count: int) -> Call:
     """Gradients of two influencers at pairs of positions."""
     import rivalry as rv
-    from rivalry.families.influencer.oracles import _fields
+    from rivalry.core.game import own_gradients
+    from rivalry.runtime.jax import jax, jnp
 
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
-    x, places = rv.oracles.named_start(game, "paper_default"), np.linspace(0, 1, count)
-    return lambda: _fields(game, x, places, places, np.array([[0, 1]]))[0]
+    places = jnp.linspace(0, 1, count)
+    pairs = jnp.stack(jnp.meshgrid(places, places, indexing="ij"), axis=-1)[..., None]
+    program = jax.jit(jax.vmap(jax.vmap(lambda x: own_gradients(game, x)[:, 0])))
+    return lambda: program(pairs)
 
 
 def payoff_table(count: int) -> Call:

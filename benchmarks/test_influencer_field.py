@@ -1,4 +1,4 @@
-"""Two players' gradients on a grid of 100 x 100 positions, the view that a plot of the field draws."""
+"""Two players' gradients on a grid of 100 x 100 positions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accelerator import field
 from benchmarks.conftest import size
 
 PLACES = size(100, 7)
@@ -17,7 +18,7 @@ def in_numpy(game: Any) -> Callable[[], np.ndarray]:
     b, weights, reach = np.asarray(game.points)[:, 0], np.asarray(game.weights), np.asarray(game.reach)
     places = np.linspace(0, 1, PLACES)
 
-    def field() -> np.ndarray:
+    def gradients() -> np.ndarray:
         found = np.zeros((PLACES, PLACES, 2))
         for i, one in enumerate(places):
             for j, two in enumerate(places):
@@ -27,18 +28,16 @@ def in_numpy(game: Any) -> Callable[[], np.ndarray]:
                 found[i, j] = (weights * share * (1 - share) * apart).sum(axis=1) / reach**2
         return found
 
-    return field
+    return gradients
 
 
 def test_influencer_field(race: Callable[..., Any]) -> None:
     import rivalry as rv
-    from rivalry.families.influencer.oracles import _fields
 
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal")
-    x = rv.oracles.named_start(game, "paper_default")
-    places = game.space.grid(0, PLACES)[:, 0]
+    program = field(PLACES)
 
     def ours() -> np.ndarray:
-        return np.asarray(_fields(game, x, places, places, np.array([[0, 1]]))[0])
+        return np.asarray(program())
 
     race(ours, in_numpy(game), rival="NumPy, a pair at a time", target=0.5, name="influencer_field")

@@ -49,10 +49,9 @@ def ascent(reach: float, start: tuple[float, ...] = (0.1, 0.4, 0.9), steps: int 
 
 
 def _end(x: np.ndarray, reach: float, steps: int) -> Record:
-    positions, coarse = np.linspace(0, 1, 101), np.linspace(0, 1, 40)
+    positions = np.linspace(0, 1, 101)
     mine = np.eye(len(x), dtype=bool)
     land = np.array([[payoffs(np.where(own, y, x), reach)[own][0] for y in positions] for own in mine])
-    field = np.array([[gradients(np.array([a, b, *x[2:]]), reach)[:2] for b in coarse] for a in coarse])
     here = payoffs(x, reach)
     regret = np.maximum(land.max(axis=1) - here, 0.0)
     found = regret.max() > 1e-6 * WEIGHTS.sum()
@@ -76,9 +75,6 @@ def _end(x: np.ndarray, reach: float, steps: int) -> Record:
         "landscape_at": (("grid_point",), positions),
         "landscape_best": (("player", "axis"), positions[land.argmax(axis=1)][:, None]),
         "landscape_best_payoff": (("player",), land.max(axis=1)),
-        "field": (("i_place", "j_place", "component"), field),
-        "field_at_i": (("i_place",), coarse),
-        "field_at_j": (("j_place",), coarse),
     }
 
 

@@ -341,7 +341,6 @@ def test_plot_data_of_the_game() -> None:
         "shares",
         "landscape",
         "resource",
-        "vector_field",
     )
     shares = rv.view(game, "shares", x)
     assert shares.row_label.values.tolist() == ["player 0", "player 1", "third party", "abstention"]
@@ -355,19 +354,5 @@ def test_plot_data_of_the_game() -> None:
     assert np.all(
         landscape.landscape_best_payoff.values >= landscape.landscape.max("grid_point").values - 1e-12
     )
-    field = rv.view(game, "vector_field", x)
-    assert field.field.shape == (40, 40, 2)
-    y = x.at[0, 0].set(float(field.field_at_i[3])).at[1, 0].set(float(field.field_at_j[7]))
-    np.testing.assert_allclose(field.field[3, 7], oracles.gradients(game, y)[:2, 0], rtol=1e-10)
-    three = rv.games.influencer(reach=[0.1, 0.2, 0.3], resource="bimodal")
-    field = rv.view(three, "vector_field", three.space.check([0.2, 0.5, 0.8]))
-    (pair,) = np.flatnonzero((field.field_pair == [0, 2]).all("component"))
-    y = jnp.asarray([[float(field.field_at_i[3])], [0.5], [float(field.field_at_j[7])]])
-    np.testing.assert_allclose(
-        field.field_of_pair[pair, 3, 7], oracles.gradients(three, y)[[0, 2], 0], rtol=1e-10
-    )
-    np.testing.assert_array_equal(field.field_of_pair[0], field.field)
-    plane, _ = built("box")
-    assert "vector_field" not in oracles.plot_data(plane)
     with pytest.raises(ValueError, match="did you mean 'shares'"):
         rv.view(game, "share", x)

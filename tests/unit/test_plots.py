@@ -81,7 +81,7 @@ def test_every_kind_takes_a_solution_or_a_run_and_asks_for_its_own_data(kind: st
     assert plt.get_fignums() == before
 
 
-IN_RUN = ("bifurcation", "influence", "landscape", "paths", "shares", "vector_field")
+IN_RUN = ("bifurcation", "influence", "landscape", "paths", "shares")
 
 
 @pytest.mark.slow
@@ -176,10 +176,9 @@ def every_view() -> list[str]:
 
 
 def test_registered_plot_data_are_offered_by_games() -> None:
-    influencers = {"influence", "shares", "landscape", "vector_field", "resource"}
+    influencers = {"influence", "shares", "landscape", "resource"}
     races = {"deviation", "payoff_landscape", "reaction"}
-    markets = {"dcf_sensitivity", "reaction"}
-    offered = influencers | races | markets | set(rv.plots.PATH_VIEWS)
+    offered = influencers | races | set(rv.plots.PATH_VIEWS)
     assert set(every_view()) <= offered
 
 
@@ -423,31 +422,6 @@ def test_landscape_shows_the_profile_and_the_best_response(run: xr.Dataset) -> N
     assert stars[0].get_xdata()[0] == run.landscape_best.values[0, 0, 0, 1, 0]
     with pytest.raises(ValueError, match="player: 3 must be a whole number from 0 to 2"):
         rv.plots.landscape(run, player=3)
-
-
-def test_nullclines_pass_through_a_stationary_point(run: xr.Dataset) -> None:
-    ax = rv.plots.vector_field(run, at={"reach": 0.2})
-    assert {"player 0: gradient is zero", "player 1: gradient is zero", "same position"} <= set(labels(ax))
-    vertices = [path.vertices for c in ax.collections for path in c.get_paths() if len(path.vertices) > 10]
-    here = run.profile.values[1, 0, 0, :2, 0]
-    assert min(np.abs(v - here).sum(axis=1).min() for v in vertices) < 0.03
-
-
-@pytest.mark.slow
-def test_nullclines_of_chosen_players() -> None:
-    x = np.array([[0.2], [0.5], [0.8]])
-    game = rv.games.influencer(reach=[0.1, 0.2, 0.3], resource="bimodal")
-    field = rv.oracles.plot_data(game)["vector_field"](game.space.check(x))
-    data = dataset(field | {"profile": (("player", "axis"), x)})
-    ax = rv.plots.vector_field(data, players=[2, 0])
-    assert {"player 2: gradient is zero", "player 0: gradient is zero"} <= set(labels(ax))
-    assert ax.get_xlabel() == "position of player 2 (units of the space)"
-    assert ax.get_ylabel() == "position of player 0 (units of the space)"
-    stood = next(one for one in ax.get_lines() if str(one.get_label()).startswith("present profile"))
-    assert (stood.get_xdata()[0], stood.get_ydata()[0]) == (0.8, 0.2)
-    for players, words in (([0, 9], r"\[0, 9\] must be two of the pairs"), ([1, 1], "two different players")):
-        with pytest.raises(ValueError, match=words):
-            rv.plots.vector_field(data, players=players)
 
 
 def test_bifurcation_marks_threshold_and_end_points(run: xr.Dataset) -> None:

@@ -282,35 +282,6 @@ def test_wrong_options_of_a_valuation_are_refused(options: dict[str, Any], messa
         rv.plots.valuation_path(data, **options)
 
 
-def test_dcf_sensitivity_shows_gordon_values_and_blanks_divergence() -> None:
-    game = rv.games.market(gamma=0.95)
-    view = rv.view(game, "dcf_sensitivity", jnp.full((2, 1), 30.0))
-    r, g = view["dcf_rate"].values[:, None], view["dcf_growth"].values[None]
-    with np.errstate(divide="ignore"):
-        expected = np.where(r > g, 900 * (1 + r) / (r - g), np.nan)
-    np.testing.assert_allclose(view["dcf_value"].values[1], expected)
-    np.testing.assert_allclose(view["dcf_here"].values, [[1 / 0.95 - 1, 0.0]] * 2)
-    ax = rv.plots.dcf_sensitivity(view, player=1)
-    words = [float(text.get_text().replace(",", "")) for text in ax.texts]
-    np.testing.assert_allclose(words, expected[np.isfinite(expected)], atol=0.501)
-    curves = np.ma.getmaskarray(ax.collections[0].get_array())
-    np.testing.assert_array_equal(curves, np.isnan(expected))
-    assert labels(ax) == ["its own r = 5.263 %, g = 0 %"]
-    with pytest.raises(ValueError, match="player: 2 must be a whole number from 0 to 1"):
-        rv.plots.dcf_sensitivity(view, player=2)
-
-
-@pytest.mark.parametrize(("gamma", "most"), [([0.0, 0.9], 2.0), ([0.999, 0.9], 0.24)])
-def test_range_of_discount_rates_covers_all_players(gamma: list[float], most: float) -> None:
-    view = rv.view(
-        rv.games.market(gamma=gamma), "dcf_sensitivity", jnp.full((2, 1), 60.0)
-    )  # negative payoffs
-    rates = view["dcf_rate"].values
-    assert rates[-1] == pytest.approx(most)
-    np.testing.assert_allclose(np.diff(rates), rates[1] - rates[0])
-    assert np.nanmax(view["dcf_value"].values) < 0
-
-
 # -- best responses, learning curves, gains over parameters --------------------------------------------
 
 
@@ -383,7 +354,7 @@ def test_gains_are_not_hatched_in_heat_maps_and_have_intervals() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "variable"),
-    [("impulse_response", "impulse"), ("valuation_path", "end_payoff"), ("dcf_sensitivity", "dcf_value")],
+    [("impulse_response", "impulse"), ("valuation_path", "end_payoff")],
 )
 def test_errors_name_the_missing_variable(kind: str, variable: str) -> None:
     with pytest.raises(ValueError, match=f"no variable '{variable}', which this plot draws"):

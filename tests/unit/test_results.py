@@ -239,7 +239,6 @@ def test_a_solution_gives_every_plot_its_data() -> None:
         "shares",
         "snapshots",
         "spectrum",
-        "vector_field",
     ):
         axes = getattr(rv.plots, plot)(found)
         assert axes.figure.axes

@@ -39,7 +39,6 @@ _TITLES = {
     },
     "rivalry.plots.charts.phase": {
         "landscape": "own payoff against own position, the others' positions fixed",
-        "vector_field": "gradients of two players, and their zeros",
     },
     "rivalry.plots.charts.proved_numbers": {
         "proved_numbers": "boxes around the equilibria for all values of a parameter, with their number"
@@ -68,7 +67,6 @@ _TITLES = {
     },
     "rivalry.families.market.figures": {
         "commitment": "value of a leader against the cost of revising its plans, with benchmarks",
-        "dcf_sensitivity": "value of a firm by discount rate and growth rate",
         "valuation_path": "cumulated discounted cash flows per period, and the terminal value",
     },
     "rivalry.families.race.figures": {
@@ -84,8 +82,8 @@ _TITLES = {
 """Every module of charts or recipes, with the titles of its plots. A plot's function has the plot's name."""
 
 _VIEWS = {"cycle": "path_moves", "ternary": "landscape"}
-_OF_ITS_NAME = ("dcf_sensitivity", "deviation", "influence", "landscape", "payoff_landscape", "reaction")
-_VIEWS |= {name: name for name in (*_OF_ITS_NAME, "resource", "shares", "snapshots", "vector_field")}
+_OF_ITS_NAME = ("deviation", "influence", "landscape", "payoff_landscape", "reaction")
+_VIEWS |= {name: name for name in (*_OF_ITS_NAME, "resource", "shares", "snapshots")}
 
 _CAPTIONS = {
     "bifurcation": {

@@ -20,7 +20,6 @@ from rivalry.families.influencer.figures import resource as resource
 from rivalry.families.influencer.figures import shares as shares
 from rivalry.families.influencer.figures import snapshots as snapshots
 from rivalry.families.market.figures import commitment as commitment
-from rivalry.families.market.figures import dcf_sensitivity as dcf_sensitivity
 from rivalry.families.market.figures import valuation_path as valuation_path
 from rivalry.families.race.figures import deviation as deviation
 from rivalry.families.race.figures import payoff_landscape as payoff_landscape
@@ -40,7 +39,6 @@ from rivalry.plots.charts.learning_curve import learning_curve as learning_curve
 from rivalry.plots.charts.logit_branch import logit_branch as logit_branch
 from rivalry.plots.charts.paths import paths as paths
 from rivalry.plots.charts.phase import landscape as landscape
-from rivalry.plots.charts.phase import vector_field as vector_field
 from rivalry.plots.charts.proved_numbers import proved_numbers as proved_numbers
 from rivalry.plots.charts.scenario import heat as heat
 from rivalry.plots.charts.scenario import scenario as scenario

@@ -30,7 +30,7 @@ OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "p
 OWN |= {"period", "stage", "seat", "axis", "sample"}  # a seat is a player in games with stages
 OWN |= {"equilibrium", "first_order_point", "place", "drawn", "reason"}
 """Dimensions of what results hold; any others are those of a sweep."""
-VIEWS = {name: name for name in ("influence", "shares", "resource", "landscape")} | {"field": "vector_field"}
+VIEWS = ("influence", "shares", "resource", "landscape")
 """Variables that a game works out on request, and the view that holds them."""
 EVENTS = {
     "symmetric_loss": ("o", "loss of symmetry"),
@@ -146,7 +146,7 @@ def filled_variables(data: Dataset, names: Iterable[str]) -> list[str]:
 def _instead(data: Dataset, main: str) -> str:
     """Return a suggestion where a variable is missing."""
     if main in VIEWS:
-        return f"rv.view(game, {VIEWS[main]!r}, profile) makes it; a study stores it if it lists the plot"
+        return f"rv.view(game, {main!r}, profile) makes it; a study stores it if it lists the plot"
     if not data.data_vars:
         return "it is empty"
     words = near(main, map(str, data.data_vars))

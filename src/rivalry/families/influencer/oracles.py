@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from itertools import combinations
 
 import equinox as eqx
 import numpy as np
@@ -93,10 +92,7 @@ def _(game: InfluencerGame, name: str) -> Profile:
 
 @oracles.plot_data.register(InfluencerGame)
 def _(game: InfluencerGame) -> Mapping[str, Callable[[Profile], Record]]:
-    record = dict(PLOT_DATA)
-    if game.space.shape[1] > 1:
-        del record["vector_field"]  # drawn on an interval only
-    return {name: partial(make, game) for name, make in record.items()}
+    return {name: partial(make, game) for name, make in PLOT_DATA.items()}
 
 
 oracles.gradients.register(InfluencerGame)(own_gradients)
@@ -147,8 +143,6 @@ def _log_influence(
 
 
 LINE, SQUARE = 201, 41 * 41  # grid points of a landscape on an interval, and elsewhere
-FIELD = 40  # grid points per axis of a vector field
-PAIRED = 6  # players of whom every pair has a vector field
 
 
 @oracles.metrics.register(InfluencerGame)
@@ -233,38 +227,9 @@ def _own_payoffs(game: InfluencerGame, x: Profile, places: Array) -> Array:
     return jnp.stack([row(jnp.asarray(player)) for player in range(x.shape[0])])
 
 
-def _vector_field(game: InfluencerGame, x: Profile) -> Record:
-    grid_i, grid_j = game.space.grid(0, FIELD)[:, 0], game.space.grid(1, FIELD)[:, 0]
-    pairs = np.array(list(combinations(range(min(game.players, PAIRED)), 2)))
-    fields = np.asarray(_fields(game, x, grid_i, grid_j, put(pairs)))
-    record: Record = {
-        "field": (("i_place", "j_place", "component"), fields[0]),  # of players 0 and 1
-        "field_at_i": (("i_place",), np.asarray(grid_i)),
-        "field_at_j": (("j_place",), np.asarray(grid_j)),
-    }
-    if len(pairs) > 1:
-        record["field_of_pair"] = (("pair", "i_place", "j_place", "component"), fields)
-        record["field_pair"] = (("pair", "component"), pairs)
-    return record
-
-
-@eqx.filter_jit
-def _fields(game: InfluencerGame, x: Profile, grid_i: Array, grid_j: Array, pairs: Array) -> Array:
-    """Return the gradients of two players at all pairs of positions, ``[pair i_place j_place component]``."""
-
-    def at(pair: Array, y: Array, z: Array) -> Array:
-        return own_gradients(game, x.at[pair[0], 0].set(y).at[pair[1], 0].set(z))[pair, 0]
-
-    def of(pair: Array) -> Array:
-        return jax.vmap(lambda y: jax.vmap(lambda z: at(pair, y, z))(grid_j))(grid_i)
-
-    return jnp.asarray(jax.lax.map(of, pairs))
-
-
 PLOT_DATA: Mapping[str, Callable[[InfluencerGame, Profile], Record]] = {
     "influence": _influence,
     "shares": _shares,
     "landscape": _landscape,
     "resource": _resource,
-    "vector_field": _vector_field,
 }

@@ -1,9 +1,8 @@
-"""Figures of markets: discounted cash flows, their sensitivity to rate and growth, value of commitment."""
+"""Figures of markets: discounted cash flows, value of commitment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,14 +13,12 @@ from rivalry.plots import select, style
 from rivalry.plots.charts.scenario import family
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import Drawing, Frame, Mark, certified_points, hollow_key, levels
-from rivalry.plots.select import At, DrawnPoint, NoSuchPoint
-from rivalry.plots.style import INK, PALE, PALETTE, chart
+from rivalry.plots.select import At, DrawnPoint
+from rivalry.plots.style import INK, PALETTE, chart
 from rivalry.text.display import key_in_words
 
 PATH = "cash_flow_path"
 PERIODS = 40  # periods drawn of a recurring cash flow
-LIGHT = 0.55  # position on the colour scale from which numbers are black
-CELLS = 14  # largest number of rows or columns for which cells have numbers
 
 
 @chart
@@ -125,80 +122,6 @@ def _rates(
             r = f"r = {1 / rate - 1:g} of gamma {rate:g}"
             raise ValueError(f"growth: {growth:g} must be below {r}; else it diverges")
     return np.broadcast_to(rates, (players,))
-
-
-# -- rate and growth -----------------------------------------------------------------------------------
-
-
-@chart
-def dcf_sensitivity(data: Dataset, ax: Axes, *, player: int = 0, at: At = None) -> Axes:
-    """Draw a firm's value by discount rate r (vertical) and growth rate g (horizontal); blank if ``r <= g``.
-
-    Parameters
-    ----------
-    data
-        Holds ``dcf_value [player rate_level growth_level]`` at ``dcf_rate [rate_level]`` and ``dcf_growth
-        [growth_level]``. The firm's own rate and growth, ``dcf_here [player own]``, are triangles on the
-        edges.
-    player
-        The firm.
-
-    Raises
-    ------
-    ValueError
-        If there is no such player.
-
-    Examples
-    --------
-    >>> import numpy as np, xarray as xr
-    >>> value = (("player", "rate_level", "growth_level"), [[[51.0, np.nan], [11.0, 22.0]]])
-    >>> data = xr.Dataset({"dcf_value": value, "dcf_rate": ("rate_level", [0.02, 0.1]),
-    ...                    "dcf_growth": ("growth_level", [0.0, 0.05])})
-    >>> [text.get_text() for text in dcf_sensitivity(data).texts]
-    ['51', '11', '22']
-    """
-    selection = select.point(data, "dcf_value", 3, ("dcf_rate", "dcf_growth", "dcf_here"), at=at)
-    table = selection["dcf_value"]
-    select.check_index("player", player, len(table))
-    rates, growths = (100 * selection[f"dcf_{name}"].astype(float) for name in ("rate", "growth"))
-    values = table[player].astype(float)[: len(rates), : len(growths)]
-    if not np.isfinite(values).any():
-        raise NoSuchPoint("data: dcf_value holds nothing here")
-    _draw_table(ax, growths, rates, values)
-    if "dcf_here" in selection and np.isfinite(selection["dcf_here"][player]).all():
-        r, g = 100 * selection["dcf_here"][player]
-        # on the edges, where they hide no number
-        mark: dict[str, Any] = {"color": PALETTE[1], "markersize": 7, "clip_on": False, "zorder": 6}
-        label = f"its own r = {r:.4g} %, g = {g:.4g} %"
-        ax.plot(0, r, ">", transform=ax.get_yaxis_transform(), label=label, **mark)
-        ax.plot(g, 0, "^", transform=ax.get_xaxis_transform(), label="_growth", **mark)
-    ax.set(xlabel="growth g of cash flows (% per period)", ylabel="discount rate r (% per period)")
-    style.caption(ax, selection.words, f"value of player {player} (units of money); blank: r is not above g")
-    style.legend(ax, under=True)
-    return ax
-
-
-def _draw_table(ax: Axes, x_values: np.ndarray, up: np.ndarray, values: np.ndarray) -> None:
-    """Draw values as colours, on a logarithmic scale if positive, with numbers if there are few."""
-    from matplotlib.colors import LogNorm
-
-    ax.grid(False)
-    ax.set_facecolor("white")
-    finite = values[np.isfinite(values)]
-    norm = LogNorm() if finite.min() > 0 else None
-    masked = np.ma.masked_invalid(values)
-    mesh = ax.pcolormesh(x_values, up, masked, shading="nearest", cmap="cividis", norm=norm, edgecolors=PALE)
-    if max(values.shape) > CELLS:
-        ax.figure.colorbar(mesh, cax=ax.inset_axes((1.03, 0.0, 0.04, 1.0)))
-        return
-    ax.set_xticks(x_values, [f"{value:g}" for value in x_values.round(6)])
-    ax.set_yticks(up, [f"{value:g}" for value in up.round(6)])
-    shades = np.asarray(mesh.norm(masked), dtype=float)
-    for row, column in np.argwhere(np.isfinite(values)):
-        value = float(values[row, column])
-        colour = "white" if shades[row, column] < LIGHT else "black"
-        words = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-        ax.text(x_values[column], up[row], words, ha="center", va="center", fontsize=7, color=colour)
 
 
 @preset

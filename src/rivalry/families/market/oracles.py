@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import product
@@ -15,7 +14,6 @@ from jaxtyping import Array
 from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
 from rivalry.core.dispatch import forward
-from rivalry.core.payoffs import payoffs
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Profile
 from rivalry.families.market import closed_forms, tables
@@ -41,7 +39,7 @@ from rivalry.families.market.leadership import (
 from rivalry.families.market.model import Market, consumer_surplus, whole_market
 from rivalry.families.market.native_play import market_play
 from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
-from rivalry.families.market.valuation import recurring_value, sensitivity
+from rivalry.families.market.valuation import recurring_value
 from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
 from rivalry.schema.register import BENCHMARKS
 from rivalry.transforms import Leadership
@@ -337,15 +335,13 @@ def _plot_data(game: MarketGame) -> Mapping[str, Callable[[Profile], Record]]:
 
     Those of a staged market are of the whole market, with the responses to the first stage's choices.
     """
-    market, makers = whole_market(game), {"dcf_sensitivity": _sensitivity}
-    if market.players == 2:
-        makers["reaction"] = _reaction
+    market = whole_market(game)
 
-    def of_all_firms(make: Callable[[Market, Profile], Record], x: Profile) -> Record:
-        return make(market, game.choices(x) if isinstance(game, StagedMarket) else x)
+    def reaction(x: Profile) -> Record:
+        return _reaction(market, game.choices(x) if isinstance(game, StagedMarket) else x)
 
-    views = {name: partial(of_all_firms, make) for name, make in makers.items()}
-    return {BENCHMARKS: partial(_benchmarks, market), **views}
+    views = {BENCHMARKS: partial(_benchmarks, market)}
+    return views | {"reaction": reaction} if market.players == 2 else views
 
 
 oracles.plot_data.register(Market)(_plot_data)
@@ -418,48 +414,3 @@ def _exact_responses(market: Market, x: Any, line: Any) -> Any:
         return oracles.best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]
 
     return jax.vmap(jax.vmap(response, (None, 0)))(jnp.arange(2), line[::-1])
-
-
-STEPS = 5  # number of steps between 0 and the largest own rate
-RATE_BOUNDS = 0.005, 1.0  # bounds on the own rates from which the grid is made
-
-
-def _sensitivity(market: Market, x: Profile) -> Record:
-    """Return the value of the cash flow at ``x`` for rates r around the firms' own and growth g.
-
-    ``dcf_value [player rate_level growth_level]`` is given at ``dcf_rate [rate_level]`` and ``dcf_growth
-    [growth_level]``, and is NaN where ``r <= g``. The cash flow of one period recurs up to the market's
-    horizon, for at least one period, followed by Gordon's formula. ``dcf_here [player own]`` are the firms'
-    own rate and growth; growth is 0 unless the market's terminal value is Gordon's.
-
-    >>> import rivalry as rv
-    >>> sensitivity = _sensitivity(rv.games.market(gamma=0.95), rv.games.market().space.check([30.0, 30.0]))
-    >>> sensitivity["dcf_value"][1].shape, sensitivity["dcf_rate"][1][:3].tolist()
-    ((2, 10, 6), [0.02, 0.03, 0.04])
-    """
-    gamma = np.asarray(market.gamma, dtype=float)
-    with np.errstate(divide="ignore"):
-        rate = 1 / gamma - 1
-    usual = np.clip(rate, *RATE_BOUNDS)
-    rates, growths = _grid(float(usual.min()), float(usual.max()))
-    flows = np.repeat(np.asarray(payoffs(market, x))[:, None], max(market.accounts.horizon, 1), axis=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a recurring loss is a valid value of the profile
-        value = sensitivity(flows, rates, growths, convention=market.accounts.convention)
-    grows = float(market.numbers["terminal_growth"]) if market.accounts.terminal == "gordon" else 0.0
-    return {
-        "dcf_value": (("player", "rate_level", "growth_level"), value),
-        "dcf_rate": (("rate_level",), rates),
-        "dcf_growth": (("growth_level",), growths),
-        "dcf_here": (("player", "own"), np.stack([rate, np.full(len(rate), grows)], axis=1)),
-    }
-
-
-def _grid(lowest: float, largest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return round rates from half the lowest own rate to twice the highest, and growth up to the highest."""
-    rough = largest / STEPS
-    ten = 10.0 ** np.floor(np.log10(rough))
-    step = float(ten * min((1.0, 2.0, 2.5, 5.0, 10.0), key=lambda part: abs(part - rough / ten)))
-    start = max(1, int(np.floor(lowest / 2 / step)))
-    rates = step * np.arange(start, int(np.ceil(2 * largest / step)) + 1)
-    return rates.round(12), (step * np.arange(int(np.ceil(largest / step)))).round(12)

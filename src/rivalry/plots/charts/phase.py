@@ -1,8 +1,7 @@
-"""Payoffs of one player's deviations, and the gradients of two players."""
+"""Payoffs of one player's deviations."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from rivalry.plots.charts.triangle import BESIDE, check_simplex, triangle, trian
 from rivalry.plots.select import At, DrawnPoint, axis_labels, check_index, point, strategy_label
 from rivalry.plots.style import INK, PALETTE, chart
 
-ARROWS = 20  # per side
 PROFILE = "present profile"
 
 
@@ -59,75 +57,6 @@ def landscape(data: Dataset, ax: Axes, *, at: At = None, player: int | None = No
     style.caption(ax, selection.words, f"player {player or 0}" if coordinates > 1 else "")
     style.legend(ax, under=coordinates == 2)
     return ax
-
-
-@chart
-def vector_field(data: Dataset, ax: Axes, *, at: At = None, players: Sequence[int] = (0, 1)) -> Axes:
-    """Draw the gradients of two players over their positions, the others' positions fixed.
-
-    Arrows give the direction and, by colour, the size. On a nullcline one player's own gradient is zero; on
-    the dotted diagonal the two players coincide.
-
-    Parameters
-    ----------
-    data
-        Holds ``field [i_place j_place component]`` at ``field_at_i`` and ``field_at_j``, of players 0 and 1;
-        of other pairs ``field_of_pair [pair i_place j_place component]``, whose players are ``field_pair``.
-    players
-        The two players.
-
-    Raises
-    ------
-    ValueError
-        If ``players`` are not two different ones whose field is stored.
-    """
-    i, j = _pair(players)
-    extras = ("field_at_i", "field_at_j", "field_of_pair", "field_pair", "profile", "claim")
-    selection = point(data, "field", 3, extras, at=at)
-    field = _field_of(selection, i, j)
-    x = selection.get("field_at_i", np.arange(field.shape[0])).ravel()
-    y = selection.get("field_at_j", np.arange(field.shape[1])).ravel()
-    _draw_arrows(ax, x, y, field)
-    for k, player in enumerate((i, j)):
-        component, colour = field[..., k].T, PALETTE[k]
-        if component.min() < 0 < component.max():
-            ax.contour(x, y, component, levels=[0.0], colors=[colour], linewidths=1.6)
-            ax.plot([], [], color=colour, label=f"player {player}: gradient is zero")
-    low, high = max(x.min(), y.min()), min(x.max(), y.max())
-    if low < high:
-        ax.plot([low, high], [low, high], ":", color=INK, linewidth=1, label="same position")
-    if (profile := selection.get("profile")) is not None:
-        mark: dict[str, Any] = {"markersize": 7, "zorder": 5, "label": PROFILE}
-        ax.plot(profile[i, 0], profile[j, 0], "o", **mark, **style.end_marker(selection.is_certified(), INK))
-    ax.set_xlabel(strategy_label(data, 0, after=f" of player {i}"))
-    ax.set(ylabel=strategy_label(data, 0, after=f" of player {j}"), aspect="equal")
-    style.caption(ax, selection.words)
-    style.legend(ax, under=True)
-    return ax
-
-
-def _pair(players: object) -> tuple[int, int]:
-    """Return two players by number. Raises `ValueError`."""
-    pair = list(players) if isinstance(players, list | tuple | np.ndarray) else []
-    integral = all(isinstance(number, int | np.integer) and not isinstance(number, bool) for number in pair)
-    if len(pair) != 2 or not integral or pair[0] == pair[1]:
-        raise ValueError(f"players: {players!r} must be two different players, as in [0, 2]")
-    return int(pair[0]), int(pair[1])
-
-
-def _field_of(selection: DrawnPoint, i: int, j: int) -> np.ndarray:
-    """Return ``[i_place j_place component]`` of players i and j. Raises `ValueError`."""
-    if (i, j) == (0, 1):
-        return selection["field"]
-    pairs = selection.get("field_pair", np.array([[0, 1]]))
-    fields = selection.get("field_of_pair", selection["field"][None])
-    at = np.flatnonzero((pairs == sorted((i, j))).all(axis=1))
-    if not at.size:
-        pairs_text = ", ".join(str(pair.tolist()) for pair in pairs)
-        raise ValueError(f"players: [{i}, {j}] must be two of the pairs whose field is known: {pairs_text}")
-    # stored for i < j: otherwise places and components are exchanged
-    field = np.asarray(fields[at[0]])
-    return field if i < j else field.transpose(1, 0, 2)[..., ::-1]
 
 
 def _draw_curves(ax: Axes, selection: DrawnPoint, players: range | list[int]) -> None:
@@ -190,13 +119,3 @@ def _mark_places(ax: Axes, selection: DrawnPoint, player: int, coordinates: int)
             ax.plot(*place, "x", zorder=5, color="white", markeredgewidth=2, label="_other")
     if len(profile) > 1:
         ax.plot(*[[]] * coordinates, "x", color=INK, markeredgewidth=2, label="other players")
-
-
-def _draw_arrows(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
-    stride = max(1, -(-max(len(x), len(y)) // ARROWS))
-    u, v = field[::stride, ::stride].T
-    size = np.hypot(u, v)
-    unit = np.where(size > 0, size, 1.0)
-    look: dict[str, Any] = {"cmap": "cividis_r", "pivot": "mid", "scale": 1.25 * ARROWS, "width": 0.0035}
-    drawing = ax.quiver(x[::stride], y[::stride], u / unit, v / unit, size, **look)
-    style.add_colour_bar(ax, drawing, "gradient (payoff per unit of position)")
