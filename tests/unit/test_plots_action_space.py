@@ -1,4 +1,4 @@
-"""Plots over the action space: resource, ternary plots, the cube, snapshots, gradients along a path."""
+"""Plots over the action space: resource, ternary plots, the cube, gradients along a path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from PIL import Image
 
 import rivalry as rv
 from rivalry.core.results import Record, dataset
@@ -54,9 +53,6 @@ def on_a_simplex(positions: np.ndarray | None = None) -> Record:
         "landscape": (("player", "grid_point"), fade),
         "landscape_at": (("grid_point", "coordinate"), where),
         "landscape_best": (("player", "axis"), PROFILE),
-        "snapshot_influence": (("snapshot", "row", "point"), np.stack([fade, fade**2])),
-        "snapshot_profile": (("snapshot", "player", "axis"), path[[0, 8]]),
-        "snapshot_step": (("snapshot",), np.array([0, 80])),
     }
 
 
@@ -241,40 +237,3 @@ def test_gradients_are_drawn_against_time_if_it_is_stored() -> None:
     assert rv.plots.paths(data.drop_vars("path_time"), quantity="gradient").get_xlabel() == "step"
     with pytest.raises(ValueError, match="axis: 1 must be a whole number from 0 to 0"):
         rv.plots.paths(data, quantity="gradient", axis=1)
-
-
-def line_snapshots() -> Record:
-    where = np.linspace(0, 1, 21)
-    profile = np.array([[[0.1], [0.9]], [[0.4], [0.6]], [[0.5], [0.5]]])
-    return {
-        "snapshot_influence": (("snapshot", "row", "point"), np.exp(-((where - profile) ** 2) / 0.02)),
-        "snapshot_profile": (("snapshot", "player", "axis"), profile),
-        "snapshot_step": (("snapshot",), np.array([0, 10, 50])),
-        "resource": (("point",), np.ones(21)),
-        "resource_points": (("point", "coordinate"), where[:, None]),
-    }
-
-
-@pytest.mark.slow
-def test_snapshots_are_panels_with_their_steps() -> None:
-    data = dataset(line_snapshots())
-    ax = rv.plots.snapshots(data)
-    assert [panel.get_title() for panel in ax.child_axes] == ["step 0", "step 10", "step 50"]
-    curve = ax.child_axes[1].get_lines()[1]
-    np.testing.assert_array_equal(curve.get_ydata(), data.snapshot_influence.values[1, 1])
-    stands = [line.get_xdata()[0] for line in ax.child_axes[1].get_lines() if line.get_marker() == "^"]
-    assert stands == [0.4, 0.6]
-    assert rv.plots.snapshots(dataset(on_a_simplex())).child_axes[0].name == "ternary"
-
-
-@pytest.mark.slow
-def test_snapshots_are_animated(tmp_path: Path) -> None:
-    data = dataset(line_snapshots())
-    rv.plots.animate(data, tmp_path / "film.gif", rate=4)
-    with Image.open(tmp_path / "film.gif") as film:
-        assert film.n_frames == 3
-        assert film.info["duration"] == 250
-    with pytest.raises(ValueError, match="must end in"):
-        rv.plots.animate(data, tmp_path / "film.mp4")
-    with pytest.raises(ValueError, match="rate: 0 must be at least 1"):
-        rv.plots.animate(data, rate=0)

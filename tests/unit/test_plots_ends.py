@@ -233,7 +233,6 @@ def test_data_without_methods_are_drawn_as_one_series(run: xr.Dataset) -> None:
         ("learning_curve", "learning_reward"),
         ("policy", "policy"),
         ("resource", "resource"),
-        ("snapshots", "snapshot_influence"),
         ("spectrum", "eigenvalues_real"),
         ("stability_window", "scan_stable"),
         ("ternary", "profile"),

@@ -237,7 +237,6 @@ def test_a_solution_gives_every_plot_its_data() -> None:
         "landscape",
         "paths",
         "shares",
-        "snapshots",
         "spectrum",
     ):
         axes = getattr(rv.plots, plot)(found)
@@ -254,8 +253,8 @@ def test_a_plot_of_a_solution_says_what_the_game_or_the_result_lacks() -> None:
     pure = rv.solve(rv.games.matrix("chicken"), rv.methods.PureEquilibria())
     cases = [
         ("landscape", mixed, "draws 'landscape', which this game does not offer"),
-        ("snapshots", mixed, "draws 'influence', which this game does not offer"),
-        ("snapshots", pure, "draws 'influence', which this game does not offer"),
+        ("influence", mixed, "draws 'influence', which this game does not offer"),
+        ("influence", pure, "draws 'influence', which this game does not offer"),
         ("cycle", pure, "draws a path of profiles, which this result does not have"),
     ]
     for plot, found, words in cases:

@@ -16,7 +16,6 @@ from rivalry.core.method import BaseMethod, Finish
 from rivalry.methods.finite.regret_matching import RegretMatching
 from rivalry.runtime.jax import compiling_seconds, jax, jnp
 from rivalry.solving.inputs import Settings
-from rivalry.solving.path_data import snapshot_rows
 from rivalry.solving.progress import Limited, Progress
 from rivalry.solving.steps import from_leaves, leaves_of
 
@@ -299,15 +298,6 @@ def test_compiling_does_not_count_for_limits_of_time(monkeypatch: pytest.MonkeyP
     assert 7000.0 <= compiling_seconds() <= 7001.0
     limits += [Limited(None, seconds) for seconds in (1e-9, 3600.0)]
     assert [limit(Progress(1, 2)) for limit in limits] == [False, False, True, False]
-
-
-def test_snapshots_are_at_growing_distances_along_the_path() -> None:
-    """On a straight path the k-th of n is at the share ``(k / (n - 1)) ** 1.5`` of its length."""
-    path = np.linspace(0.0, 1.0, 1001)[:, None, None]
-    rows = snapshot_rows(path, 5)
-    np.testing.assert_allclose(path[rows, 0, 0], (np.arange(5) / 4) ** 1.5, atol=1e-3)
-    still = np.zeros((9, 2, 1))
-    assert snapshot_rows(still, 5).tolist() == [0, 8]
 
 
 def test_a_start_outside_the_space_is_refused() -> None:

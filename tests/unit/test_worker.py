@@ -140,22 +140,6 @@ def test_path_gradients_are_the_own_gradients_along_the_path(tmp_path: Path) -> 
         np.testing.assert_allclose(slopes.ravel(), np.array(rise) / 2e-6, atol=1e-6)
 
 
-@pytest.mark.slow
-def test_snapshots_are_the_influence_at_rows_of_the_path(tmp_path: Path) -> None:
-    game = {"family": "influencer", "reach": [0.2, 0.2], "resource": "bimodal"}
-    method = {"kind": "gradient_ascent", "start": [0.1, 0.9], "max_steps": 500}
-    task = task_of(tmp_path, game=game, method=[method], plots=["snapshots"])
-    found = run_cell(task, tmp_path)
-    where = np.searchsorted(found["path_step"][1], found["snapshot_step"][1])
-    assert 2 <= len(where) <= 6
-    assert where[0] == 0
-    assert where[-1] == len(found["path"][1]) - 1
-    x = found["path"][1][where]
-    np.testing.assert_array_equal(found["snapshot_profile"][1], x)
-    expected = np.exp(-((found["resource_points"][1][:, 0] - x) ** 2) / (2 * 0.2**2))
-    np.testing.assert_allclose(found["snapshot_influence"][1], expected, rtol=1e-12)
-
-
 class Breaking:
     """Save a checkpoint at every opportunity and stop the cell after ``after`` progress events."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from rivalry.schema.register import PlotEntry, collect, is_beside_studies
 from rivalry.schema.registry import lazy
 
-PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs", "snapshots")
+PATH_VIEWS = ("path_gradients", "path_moves", "path_payoffs")
 """Plot data computed from a recorded path for games that do not provide them."""
 
 _TITLES = {
@@ -63,7 +63,6 @@ _TITLES = {
         "influence": "influence of every player over the space",
         "resource": "distribution of the resource over the space",
         "shares": "share of the resource of every player over the space",
-        "snapshots": "influence and positions at selected steps",
     },
     "rivalry.families.market.figures": {
         "commitment": "value of a leader against the cost of revising its plans, with benchmarks",
@@ -83,7 +82,7 @@ _TITLES = {
 
 _VIEWS = {"cycle": "path_moves", "ternary": "landscape"}
 _OF_ITS_NAME = ("deviation", "influence", "landscape", "payoff_landscape", "reaction")
-_VIEWS |= {name: name for name in (*_OF_ITS_NAME, "resource", "shares", "snapshots")}
+_VIEWS |= {name: name for name in (*_OF_ITS_NAME, "resource", "shares")}
 
 _CAPTIONS = {
     "bifurcation": {
@@ -133,8 +132,8 @@ def entry_of(kind: str) -> PlotEntry | None:
 
 def __getattr__(name: str) -> Any:
     targets = {kind: entry.target for kind, entry in PLOTS.items()}
-    return lazy(__name__, targets | {"animate": "rivalry.families.influencer.figures:animate"}, name)
+    return lazy(__name__, targets, name)
 
 
 def __dir__() -> list[str]:
-    return sorted(["PLOTS", "animate", *PLOTS])
+    return sorted(["PLOTS", *PLOTS])

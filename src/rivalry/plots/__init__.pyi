@@ -14,11 +14,9 @@ from rivalry.economies.figures.learning import exploitability_curve as exploitab
 from rivalry.economies.figures.learning import social_traces as social_traces
 from rivalry.economies.figures.streets import example_routes as example_routes
 from rivalry.economies.figures.streets import street_map as street_map
-from rivalry.families.influencer.figures import animate as animate
 from rivalry.families.influencer.figures import influence as influence
 from rivalry.families.influencer.figures import resource as resource
 from rivalry.families.influencer.figures import shares as shares
-from rivalry.families.influencer.figures import snapshots as snapshots
 from rivalry.families.market.figures import commitment as commitment
 from rivalry.families.market.figures import valuation_path as valuation_path
 from rivalry.families.race.figures import deviation as deviation

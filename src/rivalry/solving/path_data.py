@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, is_population, own_gradients
-from rivalry.core.results import Record, stack_records
+from rivalry.core.results import Record
 from rivalry.plots import PATH_VIEWS, PLOTS
 from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.register import BENCHMARKS
@@ -17,7 +17,6 @@ from rivalry.schema.validate import check_word
 from rivalry.solving.steps import as_arrays
 
 LENGTH = 64  # paths are padded to 64, 128, 256 … rows: few compilations
-SNAPSHOTS = 6
 
 
 def has_answer(record: Record) -> bool:
@@ -60,9 +59,8 @@ def _why_missing(game: object, record: Record, name: str) -> str:
     """Return in words why there is no plot data of this name."""
     if not has_answer(record):
         return "draws the game around one profile, which this result does not have"
-    view = "influence" if name == "snapshots" else name
-    if view not in PATH_VIEWS and view not in oracles.plot_data(game):
-        return f"draws {view!r}, which this game does not offer"
+    if name not in PATH_VIEWS and name not in oracles.plot_data(game):
+        return f"draws {name!r}, which this game does not offer"
     if "path" not in record or is_population(game):
         return "draws a path of profiles, which this result does not have"
     return "draws every step of a run, of which this path omits some; limit max_steps"
@@ -76,15 +74,11 @@ def path_view(game: object, record: Record, name: str) -> Record:
     - ``path_moves``: every step as moves of one player after the other, as in sequential best responses:
       ``move_payoff [move player]`` after each move, ``move_player [move]`` and the mover's
       ``move_gain [move]``. Empty if the path omits steps.
-    - ``snapshots``: the game's plot data ``influence`` at the rows of `snapshot_rows`:
-      ``snapshot_influence [snapshot ...]``, ``snapshot_profile [snapshot player axis]`` and
-      ``snapshot_step [snapshot]``.
     """
-    offered = name != "snapshots" or "influence" in oracles.plot_data(game)
-    if "path" not in record or is_population(game) or not offered:
+    if "path" not in record or is_population(game):
         return {}
-    if name in ("snapshots", "path_moves"):
-        return _snapshots(game, record) if name == "snapshots" else _moves(game, record)
+    if name == "path_moves":
+        return _moves(game, record)
     measure, dims = (_payoffs, ()) if name == "path_payoffs" else (_gradients, ("axis",))
     return {name: (("step", "player", *dims), _along(measure, game, record["path"][1]))}
 
@@ -125,34 +119,3 @@ def _payoffs(game: Game, path: jax.Array) -> jax.Array:
 @compiled
 def _gradients(game: Game, path: jax.Array) -> jax.Array:
     return jax.vmap(lambda x: own_gradients(game, x))(path)
-
-
-def snapshot_rows(path: np.ndarray, count: int = SNAPSHOTS) -> np.ndarray:
-    """Return at most ``count`` rows of ``path [step player axis]``, at growing distances along the path.
-
-    The first and the last row are included. Equal distances could be whole periods of a cycle, and all rows
-    would then be the same.
-
-    >>> snapshot_rows(np.array([0.0, 0.2, 0.4, 0.8, 1.0, 1.0])[:, None, None], 3).tolist()
-    [0, 2, 5]
-    """
-    moves = np.abs(np.diff(path, axis=0)).reshape(len(path) - 1, -1).sum(axis=1)
-    way = np.concatenate([[0.0], np.cumsum(moves)])
-    between = np.searchsorted(way, way[-1] * (np.arange(1, count - 1) / (count - 1)) ** 1.5)
-    return np.unique(np.concatenate([[0], between, [len(path) - 1]]).astype(int))
-
-
-def _snapshots(game: object, record: Record) -> Record:
-    path = record["path"][1]
-    rows = snapshot_rows(path)
-    influence_at = oracles.plot_data(game)["influence"]
-    views: list[Record] = [influence_at(jnp.asarray(path[row])) for row in rows]
-    influence = [{"snapshot_influence": view["influence"]} for view in views]
-    common_views = {name: value for name, value in views[0].items() if name != "influence"}
-    steps = record["path_step"][1][rows] if "path_step" in record else rows
-    return {
-        **common_views,
-        **stack_records(influence, {"snapshot": len(rows)}),
-        "snapshot_profile": (("snapshot", "player", "axis"), path[rows]),
-        "snapshot_step": (("snapshot",), np.asarray(steps)),
-    }

@@ -1,11 +1,10 @@
-"""Figures of influencer games: resource, influence and shares over the space; snapshots along a path.
+"""Figures of influencer games: resource, influence and shares over the space.
 
 Each chart is drawn on a line, in the plane or in a triangle, depending on the space.
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,17 +13,14 @@ from matplotlib.colors import to_rgb
 
 from rivalry.plots import style
 from rivalry.plots.charts.triangle import BESIDE, check_simplex, triangle, triangulate
-from rivalry.plots.select import At, DrawnPoint, StoredResults, check_count, dataset_of, point
+from rivalry.plots.select import At, DrawnPoint, point
 from rivalry.plots.style import BESIDE as RIGHT
-from rivalry.plots.style import INK, PALETTE, RESOURCE, SIZE, STYLE, chart
+from rivalry.plots.style import INK, PALETTE, RESOURCE, chart
 
 if TYPE_CHECKING:
-    from matplotlib.animation import Animation
     from xarray import Dataset
 
-    from rivalry.core.results import Solution
 
-_SHOTS = ("snapshot_step", "snapshot_profile", "resource", "resource_points", "row_label")
 _ALSO = ("resource", "resource_points", "row_label", "profile", "claim")
 BARS_COLOUR = "#A5A29A"  # darker than the resource's usual grey, because nothing is drawn in front of it
 BARS, FEW = 400, 6  # above BARS points an outline; below FEW, in the plane or a triangle, bars
@@ -307,104 +303,9 @@ def _plane_names(ax: Axes) -> None:
     ax.grid(False)
 
 
-@chart
-def snapshots(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
-    """Draw influence and positions at selected steps of a path, a panel per step.
-
-    In the plane and in a triangle contours lie at half of a row's range.
-
-    Parameters
-    ----------
-    data
-        Holds ``snapshot_influence [snapshot row point]``; ``snapshot_profile`` and ``snapshot_step`` where
-        stored.
-
-    Raises
-    ------
-    ValueError
-        If the points have more than three coordinates.
-    """
-    selection = point(data, "snapshot_influence", 3, _SHOTS, at=at)
-    steps, rows, _ = selection["snapshot_influence"].shape
-    count = coordinates(selection).shape[1]
-    for k, panel in enumerate(style.panels(ax, steps, projection=_projection(count))):
-        _draw(panel, selection, k)
-    style.name_colours(ax, row_labels(selection, rows), style.colours(rows))
-    ax.plot([], [], "^" if count == 1 else "o", color=INK, label="position")
-    if count == 1 and "resource" in selection:
-        ax.fill_between([], [], color=RESOURCE, label="resource (scaled)")
-    ax.set(xlabel="position (units of the space)", ylabel="influence (relative units)")
-    style.caption(ax, selection.words)
-    return ax
-
-
-def animate(
-    data: Dataset | Solution | StoredResults,
-    path: str | os.PathLike[str] | None = None,
-    *,
-    at: At = None,
-    rate: int = 2,
-) -> Animation:
-    """Return an animation of the snapshots, ``rate`` per second; write it to ``path``, a GIF, if given.
-
-    Raises `ValueError` if ``path`` is not a GIF or ``rate`` is below one.
-    """
-    from matplotlib import rc_context
-    from matplotlib.animation import FuncAnimation, PillowWriter
-    from matplotlib.figure import Figure
-
-    check_count("rate", rate)
-    if path is not None and not os.fspath(path).lower().endswith(".gif"):
-        raise ValueError(f"path: {os.fspath(path)} must end in .gif")
-    selection = point(dataset_of(data, "snapshots", {}), "snapshot_influence", 3, _SHOTS, at=at)
-    with rc_context(STYLE):
-        figure = Figure(figsize=SIZE, layout="constrained")
-        panel = figure.add_subplot(projection=_projection(coordinates(selection).shape[1]))
-
-    def frame(k: int) -> list[Any]:
-        with rc_context(STYLE):
-            panel.clear()
-            _draw(panel, selection, k)
-        return []
-
-    frames = len(selection["snapshot_influence"])
-    animation = FuncAnimation(figure, frame, frames=frames, interval=1000 / rate, init_func=list)
-    if path is not None:
-        animation.save(os.fspath(path), writer=PillowWriter(fps=rate))
-    return animation
-
-
 def _projection(count: int) -> str | None:
     if count != 3:
         return None
     import mpltern  # noqa: F401  # registers the projection
 
     return "ternary"
-
-
-def _draw(panel: Any, selection: DrawnPoint, k: int) -> None:
-    """Draw one snapshot."""
-    where, rows = coordinates(selection), selection["snapshot_influence"][k]
-    count, shades = where.shape[1], style.colours(len(rows))
-    panel.set_title(
-        f"step {selection['snapshot_step'][k]}" if "snapshot_step" in selection else f"snapshot {k}"
-    )
-    if count == 1:
-        order, top = np.argsort(where[:, 0], kind="stable"), float(np.nanmax(selection["snapshot_influence"]))
-        _fill_resource(panel, selection, top)
-        for row, colour in zip(rows, shades, strict=True):
-            panel.plot(where[order, 0], row[order], color=colour, linewidth=1.2)
-        panel.set_ylim(-0.02 * top, 1.05 * top)
-    else:
-        for row, colour in zip(rows, shades, strict=True):
-            _contour(panel, where, row, colour, 0.5)
-    profile = selection["snapshot_profile"][k] if "snapshot_profile" in selection else ()
-    for place, colour in zip(profile, shades, strict=False):
-        if count == 1:
-            panel.plot(place[0], 0, "^", color=colour, markersize=6, clip_on=False, zorder=5)
-        else:
-            panel.plot(*place[:count, None], "o", color=colour, markersize=5, zorder=5)
-    if count == 2:
-        panel.set_aspect("equal")
-        panel.set_xlim(where[:, 0].min(), where[:, 0].max())
-        panel.set_ylim(where[:, 1].min(), where[:, 1].max())

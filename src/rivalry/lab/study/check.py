@@ -24,7 +24,7 @@ from rivalry.lab.study.document import MANY, run_keys
 from rivalry.lab.study.errors import StudyError, format_value, unknown
 from rivalry.lab.study.identity import canonical
 from rivalry.lab.study.points import Cell, Grid, apply_changes, batch_points, split_key
-from rivalry.plots import PLOTS
+from rivalry.plots import PATH_VIEWS, PLOTS
 from rivalry.runtime.jax import eqx, jax
 from rivalry.schema.annotations import accepted_intervals
 from rivalry.schema.construction import is_number
@@ -333,8 +333,7 @@ def check_plots(rows: Sequence[str | Table], game: object, folder: Path, views: 
     offered = set(plot_data(game))
     if BENCHMARKS in set(views) - offered:
         raise StudyError("benchmark:NAME is for games with benchmarks, as markets are", key="answer.test")
-    offered |= {"path_gradients", "path_moves", "path_payoffs"} if isinstance(game, Game) else set()
-    offered |= {"snapshots"} if "influence" in offered else set()
+    offered |= {*PATH_VIEWS} if isinstance(game, Game) else set()
     for k, row in enumerate(rows):
         table = {"kind": row} if isinstance(row, str) else row
         kind = table["kind"]
