@@ -240,11 +240,13 @@ def test_boxes_and_numbers_are_drawn_over_the_parameter() -> None:
             "equilibrium_piece": (("piece", "player", "axis", "end"), [[[[k, k + 0.1]]] for k in range(3)]),
         }
     )
-    axes = rv.plots.proved_numbers(data)
-    assert [text.get_text() for text in axes.texts] == ["2", "1"]
-    boxes = [path.vertices for path in axes.collections[0].get_paths()]
-    assert np.allclose([box[0] for box in boxes], [[0.0, 0.0], [0.0, 1.0], [0.501, 2.0]])
-    assert axes.get_legend_handles_labels()[1] == [
+    boxes, grey, numbers = rv.plots.proved_numbers.marks_of(data).marks
+    assert numbers.texts == ["2", "1"]
+    np.testing.assert_allclose(numbers.x, [0.25, 0.7505])
+    assert np.allclose(boxes.x.reshape(-1, 6)[:, :2], [[0.0, 0.5], [0.0, 0.5], [0.501, 1.0]])
+    assert np.allclose(boxes.y.reshape(-1, 6)[:, 1:3], [[k, k + 0.1] for k in range(3)])
+    np.testing.assert_allclose(grey.x.mean(axis=0), [0.5005])
+    assert rv.plots.proved_numbers(data).get_legend_handles_labels()[1] == [
         "one equilibrium in each box, proved",
         "number not decided",
     ]

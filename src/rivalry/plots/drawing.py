@@ -107,6 +107,8 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
                 ax.axvline(value, **look)
             for value in y:
                 ax.axhline(value, **look)
+        case "region" if len(x) and not len(y):
+            ax.axvspan(*x, **{"linewidth": 0} | look)
         case "region":
             face = "none" if mark.hatch and len(x) else style.HATCHED if mark.hatch else face
             ax.fill(x, y, **{"linewidth": 1.4 * mark.hollow} | look, facecolor=face, edgecolor=mark.hue)
@@ -155,6 +157,8 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
             places = list(names.values()) if isinstance(names, Mapping) else range(len(names))
             getattr(ax, f"set_{axis}ticks")(places, list(names))
             getattr(ax, f"{axis}axis").grid(False)
+    if frame.equal:
+        ax.set_aspect("equal", adjustable="datalim" if frame.x_limits == (None, None) else "box")
     if frame.whole:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     if frame.beside:

@@ -59,7 +59,8 @@ class Mark:
     kind
         ``line`` joins points, ``points`` does not. ``band`` lies between ``low`` and ``high``. ``bars`` stand
         at ``x`` with heights ``y``. ``heat`` has a ``value`` for each cell, ``[y x]``. ``arrows`` have
-        components ``value [2 ..]``. A ``region`` is filled inside its outline. A ``rule`` crosses the panel
+        components ``value [2 ..]``. A ``region`` is filled inside its outline, or crosses
+        the panel between the ends ``x`` where it has no ``y``. A ``rule`` crosses the panel
         at ``x`` or at ``y``, or goes from ``low`` to ``high`` there.
     x, y
         Coordinates. A mark without any is an entry of the legend. Arrays ``[point column]`` have a label, a
@@ -150,6 +151,7 @@ class Frame(NamedTuple):
     whole: bool = False  # numbers across are whole
     beside: str = ""  # words on the right of the panel
     face: str = ""  # colour behind marks, instead of a grid
+    equal: bool = False  # units are as long across as up
 
 
 class Drawing(NamedTuple):
@@ -200,6 +202,20 @@ def player_lines(
 def hollow_key(marker: str = "o", subject: str = "") -> Mark:
     """Return the entry of the legend that says that hollow marks are not certified, or the ``subject``."""
     return Mark("points", marker=marker, label=f"hollow: {subject or 'not certified'}", hollow=True)
+
+
+def outlines(
+    west: np.ndarray, bottom: np.ndarray, east: np.ndarray, top: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the coordinates of the corners of rectangles, which NaN keeps apart.
+
+    >>> x, y = outlines(*np.array([[0.0], [1.0], [2.0], [3.0]]))
+    >>> x.tolist(), y.tolist()
+    ([0.0, 2.0, 2.0, 0.0, 0.0, nan], [1.0, 1.0, 3.0, 3.0, 1.0, nan])
+    """
+    gap = np.full(len(west), np.nan)
+    x = np.stack([west, east, east, west, west, gap], axis=1)
+    return x.ravel(), np.stack([bottom, bottom, top, top, bottom, gap], axis=1).ravel()
 
 
 def levels(

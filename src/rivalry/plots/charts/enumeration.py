@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.colors import to_rgb
 from xarray import Dataset
 
 from rivalry.core.results import boxes_in_words, count_in_words
-from rivalry.plots import style
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import Drawing, Frame, Mark, outlines
 from rivalry.plots.select import At, DrawnPoint, NoSuchPoint, point
-from rivalry.plots.style import INK, chart
 
 KINDS = {
     1: ("no equilibrium: derivatives", "#BFD9EA"),
@@ -23,7 +20,6 @@ KINDS = {
 }
 """Label and colour of a box, by ``drawn_reason``; the numbers are those of the method `all_equilibria`."""
 DERIVATIVES, UNDECIDED = 1, 5
-SMALL = 0.01  # of the range: smaller boxes have thinner outlines
 LISTS = (
     *("equilibria", "equilibrium_count", "pure_count", "complete", "boxes", "undecided"),
     *("first_order", "verdict", "equilibrium_set", "isolated_count", "certified_bound"),
@@ -31,8 +27,8 @@ LISTS = (
 """What a record says of a list of equilibria with proofs."""
 
 
-@chart
-def enumeration(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
+@preset
+def enumeration(data: Dataset, *, at: At = None) -> Drawing:
     """Draw the boxes of a search for all equilibria, by the reason why each was not split further.
 
     Boxes in which a choice is at its bound are lines at the edge; undecided places have a cross. What
@@ -68,59 +64,54 @@ def enumeration(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     # the rest of a box with an undecided place was cut off
     reasons = np.where(reasons == UNDECIDED, DERIVATIVES, reasons)
     low, high = boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)
+    marks = list[Mark]()
     if selection.get("status") != "iteration limit" and np.sum(selection.get("discarded", -1)) == len(boxes):
-        ax.axvspan(low[0], high[0], color=KINDS[DERIVATIVES][1], linewidth=0, zorder=0.5)
-    for reason, (label, colour) in KINDS.items():
-        reason_boxes = boxes[reasons == reason]
-        if len(reason_boxes):
-            _boxes(ax, reason_boxes, colour, high - low)
-            ax.fill([], [], color=colour, label=label)
-    _points(ax, selection)
-    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    if np.allclose(high - low, (high - low)[0]):
-        ax.set_aspect("equal")
-    ax.grid(False)
-    ax.set(xlabel=_label(data, 0), ylabel=_label(data, 1))
+        marks.append(Mark("region", [low[0], high[0]], hue=KINDS[DERIVATIVES][1], zorder=0.5))
+    for reason, (label, hue) in KINDS.items():
+        ends = boxes[reasons == reason]
+        flat = (ends[:, 0] == ends[:, 1]).any(axis=1)
+        if len(ends):
+            marks.append(Mark("region", label=label, hue=hue))
+        if not flat.all():
+            corners = outlines(*ends[~flat, 0].T, *ends[~flat, 1].T)
+            marks += [Mark("region", *corners, hue=hue), Mark("line", *corners, linewidth=0.3, alpha=0.3)]
+        if flat.any():
+            edges = outlines(*ends[flat, 0].T, *ends[flat, 1].T)
+            marks.append(Mark("line", *edges, hue=hue, linewidth=3.5, clip_on=False, zorder=3))
+    equal = bool(np.allclose(high - low, (high - low)[0]))
+    frame = Frame(
+        _label(data, 0),
+        _label(data, 1),
+        x_limits=(low[0], high[0]),
+        y_limits=(low[1], high[1]),
+        equal=equal,
+        face="white",
+    )
     lists = {name: ((), selection[name]) for name in LISTS if name in selection}
     words = (
         f"{count_in_words(lists)}{boxes_in_words([int(selection['boxes'])])}" if "boxes" in selection else ""
     )
-    style.caption(ax, selection.words, words)
-    return ax
+    return Drawing(marks + _points(selection), [frame], [selection.words, words])
 
 
-def _boxes(ax: Axes, boxes: np.ndarray, colour: str, span: np.ndarray) -> None:
-    """Draw boxes ``[box end coordinate]``: rectangles, or lines where one coordinate does not vary."""
-    (west, bottom), (right, top) = boxes[:, 0].T, boxes[:, 1].T
-    is_rectangle = (right > west) & (top > bottom)
-    corners = np.stack([west, bottom, right, bottom, right, top, west, top], axis=1).reshape(-1, 4, 2)
-    size = ((boxes[is_rectangle, 1] - boxes[is_rectangle, 0]) / span).min(axis=1)
-    red, green, blue = to_rgb(colour)
-    edge = (0.8 * red, 0.8 * green, 0.8 * blue)
-    width = np.where(size > SMALL, 0.4, 0.15)
-    ax.add_collection(
-        PolyCollection(corners[is_rectangle], facecolor=colour, edgecolor=edge, linewidth=width)
-    )
-    ax.add_collection(
-        LineCollection(boxes[~is_rectangle], colors=colour, linewidth=3.5, clip_on=False, zorder=3)
-    )
-
-
-def _points(ax: Axes, selection: DrawnPoint) -> None:
-    """Mark equilibria, other first-order points and undecided places of games with two choices alone."""
-    look: dict[str, Any] = {"linestyle": "none", "clip_on": False, "zorder": 5}
-    places = selection.get("undecided", np.empty((0, 2, 1, 2))).mean(axis=-1)
-    if (at_points := profiles_in_plane(places)).size:
-        ax.plot(*at_points.T, "x", color=INK, markersize=7, label="undecided place", **look)
+def _points(selection: DrawnPoint) -> list[Mark]:
+    """Return equilibria, other first-order points and undecided places of games with two choices alone."""
+    refuted = None
     if {"first_order", "verdict"} <= set(selection):
         refuted = selection["first_order"][selection["verdict"] != "equilibrium"]
-        if (at_points := profiles_in_plane(refuted)).size:
-            hollow = look | {"color": "white", "markeredgecolor": INK, "markeredgewidth": 1.2}
-            ax.plot(
-                *at_points.T, "D", markersize=6.5, label="first-order point that is no equilibrium", **hollow
-            )
-    if (at_points := profiles_in_plane(selection.get("equilibria"))).size:
-        ax.plot(*at_points.T, "o", color=INK, markersize=7, label="equilibrium, proved", **look)
+    undecided = selection["undecided"].mean(axis=-1) if "undecided" in selection else None
+    rows = (
+        (undecided, "x", "undecided place", False),
+        (refuted, "D", "first-order point that is no equilibrium", True),
+        (selection.get("equilibria"), "o", "equilibrium, proved", False),
+    )
+    marks = []
+    for profiles, marker, label, hollow in rows:
+        if (places := profiles_in_plane(profiles)).size:
+            x, y = places.T
+            mark = Mark("points", x, y, marker=marker, markersize=7, label=label, hollow=hollow)
+            marks.append(replace(mark, clip_on=False, zorder=5))
+    return marks
 
 
 def profiles_in_plane(profiles: np.ndarray | None) -> np.ndarray:

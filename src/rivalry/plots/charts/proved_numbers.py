@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
 from xarray import Dataset
 
-from rivalry.plots import style
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import PALETTE, Drawing, Frame, Mark, outlines
 from rivalry.plots.select import At, NoSuchPoint, point
-from rivalry.plots.style import chart
 from rivalry.text.display import key_in_words
 
 BOXES = ("equilibrium_piece", "piece_range", "where_count", "where_decided", "where_name", "where")
@@ -17,8 +15,8 @@ UNDECIDED = "#E4E4E4"
 VISIBLE = 0.005  # of the height and the width of the picture: smaller boxes and ranges are drawn as large
 
 
-@chart
-def proved_numbers(data: Dataset, ax: Axes, *, player: int = 0, axis: int = 0, at: At = None) -> Axes:
+@preset
+def proved_numbers(data: Dataset, *, player: int = 0, axis: int = 0, at: At = None) -> Drawing:
     """Draw boxes around the equilibria for all values of a parameter, with the number of equilibria above.
 
     In a box one equilibrium exists for every value of the parameter in its range. Ranges in which the number
@@ -44,33 +42,28 @@ def proved_numbers(data: Dataset, ax: Axes, *, player: int = 0, axis: int = 0, a
         raise NoSuchPoint(f"where_range: of {len(selection['where_name'])} parameters; must be of one")
     if not (player < boxes.shape[1] and axis < boxes.shape[2]):
         raise ValueError(f"player: there is no choice {axis} of player {player}")
-    rows = np.isfinite(ranges).all(axis=(1, 2))  # without padding
-    domain_start, domain_end = selection["where"][0]
-    spans = [(pair[0], pair[1]) for pair in ranges[rows, 0]]
-    is_decided = [bool(value) for value in selection["where_decided"][rows]]
-    colours = style.colours(1)
-    intervals, values = boxes[:, player, axis], selection["piece_range"][:, 0]
-    stored = np.isfinite(intervals).all(axis=1)
-    (low, high), (west, right) = intervals[stored].T, values[stored].T
+    stored = np.isfinite(boxes[:, player, axis]).all(axis=1)  # without padding
+    (low, high), (west, east) = boxes[stored, player, axis].T, selection["piece_range"][stored, 0].T
     bottom, top = (float(low.min()), float(high.max())) if len(low) else (0.0, 1.0)
     room = 0.05 * (top - bottom) or 1.0
     thin = np.maximum(VISIBLE * (top - bottom + 2 * room) - (high - low), 0.0) / 2
-    under, over = low - thin, high + thin
-    corners = np.stack([west, under, right, under, right, over, west, over], axis=1).reshape(-1, 4, 2)
-    ax.add_collection(PolyCollection(list(corners), facecolor=colours[0], edgecolor="none"))
-    ax.fill([], [], color=colours[0], label="one equilibrium in each box, proved")
-    for (begin, end), decided, count in zip(spans, is_decided, selection["where_count"][rows], strict=True):
-        if not decided:
-            margin = max(VISIBLE * (domain_end - domain_start) - (end - begin), 0.0) / 2
-            ax.axvspan(begin - margin, end + margin, color=UNDECIDED, linewidth=0, zorder=0.5)
-        elif end - begin > 0.03 * (domain_end - domain_start):
-            place = (begin + end) / 2, 1.02
-            ax.annotate(f"{int(count)}", place, xycoords=("data", "axes fraction"), ha="center", fontsize=9)
-    if not all(is_decided):
-        ax.fill([], [], color=UNDECIDED, label="number not decided")
-    ax.set(xlim=(domain_start, domain_end), ylim=(bottom - room, top + room))
-    ax.set_xlabel(key_in_words(str(selection["where_name"][0])))
-    has_axes = boxes.shape[2] > 1
-    ax.set_ylabel(f"choice{f' {axis}' * has_axes} of player {player}")
-    style.caption(ax, selection.words)
-    return ax
+    corners = outlines(west, low - thin, east, high + thin)
+    marks = [Mark("region", *corners, hue=PALETTE[0], label="one equilibrium in each box, proved")]
+    rows = np.isfinite(ranges).all(axis=(1, 2))
+    (begin, end), decided = ranges[rows, 0].T, selection["where_decided"][rows].astype(bool)
+    across = float(np.ptp(selection["where"][0]))
+    margin = np.maximum(VISIBLE * across - (end - begin), 0.0) / 2
+    grey = np.stack([begin - margin, end + margin])[:, ~decided]
+    marks.append(Mark("region", grey, hue=UNDECIDED, zorder=0.5, label="number not decided"))
+    wide = decided & (end - begin > 0.03 * across)
+    numbers = [f"{count:.0f}" for count in selection["where_count"][rows][wide]]
+    middle = (begin + end)[wide] / 2
+    marks.append(Mark("points", middle, np.full(len(middle), top + room), marker="", texts=numbers))
+    choice = f"choice {axis}" if boxes.shape[2] > 1 else "choice"
+    frame = Frame(
+        key_in_words(str(selection["where_name"][0])),
+        f"{choice} of player {player}",
+        x_limits=tuple(selection["where"][0]),
+        y_limits=(bottom - room, top + room),
+    )
+    return Drawing(marks, [frame], [selection.words])
