@@ -11,7 +11,6 @@ import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib import rc_context
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import rivalry as rv
@@ -210,7 +209,7 @@ def test_best_response_curves_intersect_at_the_equilibrium() -> None:
         "present profile",
     ]
     assert ax.get_ylabel() == "performance input of player 2"
-    first = lines(ax, "_response")[0]
+    first = lines(ax, "best response of player 0")[0]
     np.testing.assert_allclose(first.get_xdata(), 6 - first.get_ydata() / 2)
     data.attrs["player_names"] = "leader\nfollower\nregulator"
     assert rv.plots.reaction(data).get_ylabel() == "performance input of regulator"
@@ -228,7 +227,8 @@ def test_jumps_of_a_best_response_are_dotted_on_log_axes() -> None:
         }
     )
     ax = rv.plots.reaction(data)
-    assert len(lines(ax, "_jump")) == 1
+    marks = rv.plots.reaction.marks_of(data).marks
+    assert sum(mark.linestyle == ":" for mark in marks) == 1
     assert ax.get_title(loc="left") == "0 lies on the edge"
     met = lines(ax, "intersection")[0].get_xydata()  # x = sqrt(y) / 2 and y = sqrt(x)
     assert np.abs(met / [0.25 ** (2 / 3), 0.25 ** (1 / 3)] - 1).max(axis=1).min() < 1e-6
@@ -313,11 +313,13 @@ def test_cycle_plot_shows_the_gains_of_movers_and_one_period() -> None:
     assert ax.get_title(loc="left") == "the last 8 of 12 moves"
     assert "one period of the cycle (4 moves)" in labels(ax)
     np.testing.assert_array_equal(lines(ax, "player 1")[0].get_ydata(), payoff[4:, 1])
-    np.testing.assert_array_equal(lines(ax, "_mover")[1].get_xdata(), [5, 7, 9, 11])
-    low = next(other for other in ax.figure.axes if other is not ax)
-    bars = low.patches[:8]
-    assert [bar.get_height() for bar in bars] == list(range(4, 12))
-    assert [to_hex(bar.get_facecolor()).upper() for bar in bars] == [colours(2)[k] for k in mover[4:]]
+    marks = rv.plots.cycle.marks_of(data, last=8).marks
+    points = [mark for mark in marks if mark.kind == "points"]
+    np.testing.assert_array_equal(points[1].x, [5, 7, 9, 11])
+    for k, bars in enumerate(mark for mark in marks if mark.kind == "bars"):
+        assert bars.hue == colours(2)[k]
+        np.testing.assert_array_equal(bars.x, np.arange(4 + k, 12, 2))
+        np.testing.assert_array_equal(bars.y, np.arange(4 + k, 12, 2))
     with pytest.raises(ValueError, match="last: 0 must be at least 1"):
         rv.plots.cycle(data, last=0)
 

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import cycle as cycle_of
-from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.core.results import count_in_words
-from rivalry.plots import style
 from rivalry.plots.charts.enumeration import LISTS, profiles_in_plane
-from rivalry.plots.metrics import is_log, metric_label, set_log_scale
-from rivalry.plots.select import At, DrawnPoint, check_count, point
-from rivalry.plots.style import INK, MARKERS, PALETTE, chart
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import MARKERS, PALETTE, Drawing, Frame, Mark, colours, player_lines
+from rivalry.plots.metrics import is_log, metric_label
+from rivalry.plots.select import At, check_count, point
+from rivalry.plots.style import unless
 
 JUMP = 0.12  # of the range drawn: responses further apart are a jump
 CYCLE = 24  # moves
 TITLES = {"nash": "Nash", "stackelberg": "Stackelberg"}  # of benchmarks named after a person
 
 
-@chart
-def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
+@preset
+def reaction(data: Dataset, *, at: At = None) -> Drawing:
     """Draw the best responses of two players to each other, and their intersections.
 
     Intersections are equilibria of the game in which the two variables alone can be changed. A jump of a best
@@ -59,51 +58,42 @@ def reaction(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     floor = float(rivals.min()) if log else -np.inf
     clipped = [np.maximum(np.array(curve), floor) for curve in curves]
     breaks = [_breaks(curve, k, log) for k, curve in enumerate(clipped)]
-    for k in range(2):
-        _curve(ax, clipped[k], breaks[k], PALETTE[k], f"best response of player {responders[k]}")
     # NaN at jumps: nothing intersects the line that would bridge one
-    broken = (np.insert(clipped[k], breaks[k] + 1, np.nan, axis=1) for k in range(2))
-    intersections = crossings(*broken, log=log)
-    if len(intersections):
-        ax.plot(
-            *intersections.T,
-            "D",
-            color=INK,
-            markersize=5,
-            markerfacecolor="none",
-            label="intersection",
-            zorder=4,
+    broken = [np.insert(clipped[k], breaks[k] + 1, np.nan, axis=1) for k in range(2)]
+    marks = list[Mark]()
+    for k, hue in enumerate(PALETTE[:2]):
+        label = f"best response of player {responders[k]}"
+        for place in breaks[k]:
+            x, y = clipped[k][:, place : place + 2]
+            marks.append(Mark("line", x, y, hue=hue, linestyle=":", linewidth=1.0))
+        marks.append(Mark("line", broken[k][0], broken[k][1], hue=hue, label=label))
+    x, y = crossings(broken[0], broken[1], log=log).T
+    if len(x):
+        marks.append(
+            Mark("points", x, y, label="intersection", marker="D", markersize=5, hollow=True, zorder=4)
         )
-    _benchmarks(ax, selection, floor)
-    if (
-        "equilibrium_count" in selection
-        and (equilibria := profiles_in_plane(selection.get("equilibria"))).size
-    ):
-        words = count_in_words({name: ((), selection[name]) for name in LISTS if name in selection})
-        look: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": INK, "zorder": 6}
-        ax.plot(*np.maximum(equilibria, floor).T, "o", markersize=11, label=words, **look)
-    if (profile := selection.get("reaction_here")) is not None:
-        certified = selection.is_certified()
-        words = "present profile" + style.unless(certified)
-        mark = style.end_marker(certified, INK) | {"zorder": 5, "clip_on": False}
-        ax.plot(*np.maximum(profile, floor), "o", label=words, **mark)
-    for axis in "xy":
-        set_log_scale(ax, axis, log)
-    column = metric_label(str(selection.get("reaction_column", "strategy")))
-    ax.set(xlabel=f"{column} of player {responders[0]}", ylabel=f"{column} of player {responders[1]}")
-    style.caption(ax, selection.words, "0 lies on the edge" if log and (responses <= 0).any() else "")
-    return ax
-
-
-def _benchmarks(ax: Axes, selection: DrawnPoint, floor: float) -> None:
-    """Draw named points, each with its own marker."""
     places = selection.get("reaction_point", np.empty((0, 2))).astype(float)
     names = selection.get("reaction_point_name", np.arange(len(places)))
-    marks = zip(MARKERS[1:], PALETTE[2:], strict=False)
-    for place, name, (marker, colour) in zip(places, names, cycle_of(marks), strict=False):
+    looks = zip(MARKERS[1:], PALETTE[2:], strict=False)
+    for place, name, (marker, hue) in zip(places, names, cycle_of(looks), strict=False):
         if np.all(np.isfinite(place)):
             label = f"{TITLES.get(str(name), name)} ({place[0]:.4g}, {place[1]:.4g})"
-            ax.plot(*np.maximum(place, floor), marker, color=colour, markersize=9, label=label, zorder=3)
+            x, y = np.maximum(place, floor)[:, None]
+            marks.append(Mark("points", x, y, label=label, hue=hue, marker=marker, markersize=9, zorder=3))
+    equilibria = profiles_in_plane(selection.get("equilibria"))
+    if "equilibrium_count" in selection and equilibria.size:
+        words = count_in_words({name: ((), selection[name]) for name in LISTS if name in selection})
+        x, y = np.maximum(equilibria, floor).T
+        marks.append(Mark("points", x, y, label=words, markersize=11, hollow=True, zorder=2.5))
+    if (profile := selection.get("reaction_here")) is not None:
+        certified = selection.is_certified()
+        x, y = np.maximum(profile, floor)[:, None]
+        words = "present profile" + unless(certified)
+        marks.append(Mark("points", x, y, label=words, hollow=not certified, zorder=5, clip_on=False))
+    column = metric_label(str(selection.get("reaction_column", "strategy")))
+    across, up = (f"{column} of player {k}" for k in responders)
+    note = "0 lies on the edge" if log and (responses <= 0).any() else ""
+    return Drawing(marks, [Frame(across, up, log="xy" if log else "")], [selection.words, note])
 
 
 def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
@@ -116,15 +106,6 @@ def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
     where = np.log(curve) if log else curve
     span = float(np.ptp(where, axis=1).max())
     return np.flatnonzero(np.abs(np.diff(where[row])) > JUMP * span)
-
-
-def _curve(ax: Axes, curve: np.ndarray, breaks: np.ndarray, colour: str, label: str) -> None:
-    """Draw a curve ``[2 grid_point]`` with dotted discontinuities."""
-    for k in breaks:
-        ax.plot(*curve[:, k : k + 2], ":", color=colour, linewidth=1.0, label="_jump")
-    for piece in np.split(np.arange(curve.shape[1]), breaks + 1):
-        ax.plot(*curve[:, piece], color=colour, label="_response")
-    ax.plot([], [], color=colour, label=label)
 
 
 def crossings(curve: np.ndarray, rival_curve: np.ndarray, *, log: bool = False) -> np.ndarray:
@@ -159,8 +140,8 @@ def _unique_rows(places: np.ndarray) -> list[int]:
     return indices
 
 
-@chart
-def cycle(data: Dataset, ax: Axes, *, at: At = None, last: int = CYCLE) -> Axes:
+@preset
+def cycle(data: Dataset, *, at: At = None, last: int = CYCLE) -> Drawing:
     """Draw payoffs along sequential best responses, and below them the gain of the player that moved.
 
     Parameters
@@ -188,27 +169,19 @@ def cycle(data: Dataset, ax: Axes, *, at: At = None, last: int = CYCLE) -> Axes:
     selection = point(data, "move_payoff", 2, ("move_gain", "move_player", "cycle_rounds"), at=at)
     payoff, mover = selection["move_payoff"], selection["move_player"].astype(int)
     moves = np.arange(len(payoff))[-last:]
-    players = payoff.shape[1]
-    for k, look in enumerate(style.player_lines(players)):
-        ax.plot(moves, payoff[moves, k], drawstyle="steps-post", **look)
-        player_moves = moves[mover[moves] == k]
-        ax.plot(
-            player_moves, payoff[player_moves, k], "o", color=look["color"], markersize=4.5, label="_mover"
-        )
-    ax.plot([], [], "o", color=INK, markersize=4.5, label="payoff of the player moving")
-    low, shades = style.lower_axes(ax, 1)[0], style.colours(players)
-    low.bar(moves, selection["move_gain"][moves], 0.7, color=[shades[k] for k in mover[moves]])
-    low.axhline(0.0, color=INK, linewidth=0.9)
-    low.xaxis.set_major_locator(MaxNLocator(integer=True))
-    turn = int(selection.get("cycle_rounds", 0)) * players
-    if turn > 0:
-        for panel in (ax, low):
-            end = moves[-1] + 0.5
-            panel.axvspan(end - turn, end, color=INK, alpha=0.07, linewidth=0, label="_turn")
-        ax.fill([], [], color=INK, alpha=0.12, label=f"one period of the cycle ({turn} moves)")
-    low.set_xlabel("move")
-    ax.set_ylabel("payoff\n(units of the game)")
-    low.set_ylabel("gain of the\nplayer moving")
+    hues, end = colours(payoff.shape[1]), moves[-1] + 0.5
+    marks = [player_lines(moves, payoff[moves], drawstyle="steps-post")]
+    for k, hue in enumerate(hues):
+        of_player = moves[mover[moves] == k]
+        marks.append(Mark("points", of_player, payoff[of_player, k], hue=hue, markersize=4.5))
+        marks.append(Mark("bars", of_player, selection["move_gain"][of_player], hue=hue, width=0.7, panel=1))
+    marks.append(Mark("points", label="payoff of the player moving", markersize=4.5))
+    marks.append(Mark("rule", y=[0.0], linewidth=0.9, panel=1))
+    if (turn := int(selection.get("cycle_rounds", 0)) * len(hues)) > 0:
+        label = f"one period of the cycle ({turn} moves)"
+        shade = Mark("region", [end - turn, end], alpha=0.1, zorder=0.5, label=label)
+        marks += [shade, replace(shade, panel=1)]
+    frames = [Frame(y="payoff\n(units of the game)")]
+    frames.append(Frame("move", "gain of the\nplayer moving", whole=True))
     part = f"the last {len(moves)} of {len(payoff)} moves" if len(moves) < len(payoff) else ""
-    style.caption(ax, selection.words, part)
-    return ax
+    return Drawing(marks, frames, [selection.words, part])
