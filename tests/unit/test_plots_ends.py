@@ -69,11 +69,13 @@ def run() -> xr.Dataset:
 def test_end_positions_are_counted_and_equilibria_marked() -> None:
     data = dataset(learned())
     ax = rv.plots.end_positions(data)
-    for player, outline in enumerate(patch for patch in ax.patches if patch.get_label().startswith("player")):
-        heights = outline.get_xy()[:, 1]
+    marks = rv.plots.end_positions.marks_of(data).marks
+    outlines = [mark for mark in marks if mark.kind == "line"]
+    assert [mark.label for mark in outlines] == ["player 0", "player 1"]
+    for player, outline in enumerate(outlines):
         counts = np.unique(data.end_positions.values[:, player, 0], return_counts=True)[1]
-        assert sorted(set(heights)) == sorted({0, *counts})
-    assert [line.get_xdata()[0] for line in lines(ax, "_equilibrium")] == [0.25, 0.75]
+        assert sorted(set(outline.y)) == sorted({0, *counts})
+    assert [list(mark.x) for mark in marks if mark.kind == "rule" and len(mark.x)] == [[0.25], [0.75]]
     assert ax.get_title(loc="left") == "n = 30 trials"
     with pytest.raises(ValueError, match="axis: 1 must be a whole number from 0 to 0"):
         rv.plots.end_positions(data, axis=1)
@@ -83,7 +85,9 @@ def test_end_positions_are_counted_and_equilibria_marked() -> None:
 
 def test_end_positions_of_replications_mark_certified_profiles() -> None:
     rows = [({"replication": k}, climbed(0.1 * k)) for k in range(3)]
-    ax = rv.plots.end_positions(collect(rows, {"replication": [0, 1, 2]}))
+    ax = rv.plots.end_positions(data := collect(rows, {"replication": [0, 1, 2]}))
+    refuted = data.assign(claim=data.claim.where(False, "not an equilibrium"))
+    assert labels(rv.plots.end_positions(refuted)) == ["player 0", "player 1"]
     assert ax.get_title(loc="left") == "n = 3 runs"
     assert "certified equilibrium (3)" in labels(ax)
     with pytest.raises(ValueError, match="no variable 'profile', which this plot draws"):
@@ -110,7 +114,8 @@ def test_starts_are_coloured_by_end_point_and_counted() -> None:
     assert {"end 0: 3 starts", "end 1: 2 starts", "no end: 1 starts"} <= set(labels(ax))
     curves = lines(ax, "end 1: 2 starts")[0].get_xydata()
     np.testing.assert_array_equal(curves, data.start_profile.values[[1, 4]][:, :2, 0])
-    np.testing.assert_array_equal(lines(ax, "_end")[1].get_xydata(), [[0.6, 0.7]])
+    ends = [mark for mark in rv.plots.basins.marks_of(data).marks if mark.markersize == 12 and len(mark.x)]
+    assert (ends[1].x, ends[1].y) == ([0.6], [0.7])
     other = rv.plots.basins(data, entries=[[2, 0], [0, 0]])
     assert other.get_xlabel().startswith("initial position of player 2")
     with pytest.raises(ValueError, match=r"entries: \[3, 0\] must be a player below 3 and an axis below 1"):
@@ -127,8 +132,8 @@ def test_basin_ends_are_filled_if_every_start_is_certified() -> None:
         "claim": (("batch",), claims),
         "basin_kind": (("basin",), np.array(["stable_point", "cycle"])),
     }
-    ax = rv.plots.basins(dataset(record))
-    assert [mark.get_markerfacecolor() == "white" for mark in lines(ax, "_end")] == [False, True]
+    ax, marks = rv.plots.basins(dataset(record)), rv.plots.basins.marks_of(dataset(record)).marks
+    assert [mark.hollow for mark in marks if mark.markersize == 12 and len(mark.x)] == [False, True]
     assert {"end 0 (stable point): 2 starts", "end point, not certified"} <= set(labels(ax))
 
 
@@ -273,9 +278,9 @@ def test_wrong_options_of_paths_are_refused(options: dict[str, str], message: st
 
 def test_end_positions_on_a_grid_are_bars_centred_on_its_points() -> None:
     ends = np.array([[[0.0], [0.5]], [[0.25], [0.5]], [[0.25], [0.25]]])
-    ax = rv.plots.end_positions(xr.Dataset({"end_positions": (("trial", "player", "axis"), ends)}))
-    bars = ax.patches[0].get_xy()
-    high = bars[bars[:, 1] == 2, 0]
+    data = xr.Dataset({"end_positions": (("trial", "player", "axis"), ends)})
+    outline = next(mark for mark in rv.plots.end_positions.marks_of(data).marks if mark.kind == "line")
+    high = outline.x[outline.y == 2]
     assert (high.min(), high.max()) == pytest.approx((0.15, 0.35))
 
 

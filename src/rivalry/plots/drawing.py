@@ -150,7 +150,9 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
         ax.set_xlabel(frame.x)
     if frame.y and ax.yaxis.get_tick_params().get("labelleft", True):
         ax.set_ylabel(frame.y)
-    ax.set(xlim=frame.x_limits, ylim=frame.y_limits)
+    for axis, ends in (("x", frame.x_limits), ("y", frame.y_limits)):
+        if ends != (None, None):
+            ax.set(**{f"{axis}lim": ends})
     for axis, names in (("x", frame.x_ticks), ("y", frame.y_ticks)):
         if names:
             ax.tick_params(labelbottom=True)  # panels may differ in their names

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from xarray import Dataset
 
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import INK, MARKERS, Drawing, Frame, Mark, colours, player_label
 from rivalry.plots.select import At, check_count, check_index, is_blank, point, strategy_label
-from rivalry.plots.style import INK, MARKERS, caption, chart, colours, end_marker, player_label, unless
+from rivalry.plots.style import unless
 
 BINS = 40
 
 
-@chart
-def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins: int = BINS) -> Axes:
+@preset
+def end_positions(data: Dataset, *, at: At = None, axis: int = 0, bins: int = BINS) -> Drawing:
     """Draw a histogram of each player's end positions, with equilibria as dotted lines.
 
     Parameters
@@ -53,40 +54,42 @@ def end_positions(data: Dataset, ax: Axes, *, at: At = None, axis: int = 0, bins
     ends = ends[np.isfinite(ends).any(axis=1)]
     if not len(ends):
         raise ValueError(f"data: {main!r} holds nothing at this point")
-    _histograms(ax, ends, bins)
-    _equilibria(ax, data, selection.get("grid_equilibria"), at, axis)
-    ax.set_xlabel(strategy_label(data, axis, "end ", f", axis {axis}" if axis else ""))
-    ax.set_ylabel(f"number of {word}s")
-    caption(ax, selection.words, f"n = {len(ends)} {word}{'s' if len(ends) > 1 else ''}")
-    return ax
+    marks = _histograms(ends, bins) + _equilibria(data, selection.get("grid_equilibria"), at, axis)
+    place = f", axis {axis}" if axis else ""
+    frame = Frame(strategy_label(data, axis, "end ", place), f"number of {word}s", y_limits=(0.0, None))
+    number = f"n = {len(ends)} {word}{'s' * (len(ends) > 1)}"
+    return Drawing(marks, [frame], [selection.words, number])
 
 
-def _histograms(ax: Axes, ends: np.ndarray, bins: int) -> None:
+def _histograms(ends: np.ndarray, bins: int) -> list[Mark]:
+    """Return outlines of each player's counts over intervals of positions."""
     finite = ends[np.isfinite(ends)]
     room = 0.02 * float(np.ptp(finite)) or 0.01
-    edges = np.linspace(finite.min() - room, finite.max() + room, bins + 1).tolist()
+    edges = np.linspace(finite.min() - room, finite.max() + room, bins + 1)
     places = np.unique(finite.round(9))
     step = float(np.diff(places).min()) if len(places) > 1 else 0.0
     if step > 0 and step >= float(np.ptp(places)) / bins:  # learners end on a grid: one bar per grid point
         half = 0.4 * step
-        edges = np.sort(np.r_[places - half, places + half]).tolist()
-    for player, colour in enumerate(colours(ends.shape[1])):
-        positions = ends[np.isfinite(ends[:, player]), player]
-        ax.hist(positions, edges, histtype="stepfilled", facecolor=colour, alpha=0.3, label="_area")
-        name = player_label(player, ends.shape[1])
-        ax.hist(positions, edges, histtype="step", edgecolor=colour, linewidth=1.4, label=name)
+        edges = np.sort(np.r_[places - half, places + half])
+    x, marks = np.repeat(edges, 2), list[Mark]()
+    for player, hue in enumerate(colours(ends.shape[1])):
+        count = np.histogram(ends[:, player], edges)[0]
+        y, label = np.repeat(np.pad(count, 1), 2)[1:-1], player_label(player, ends.shape[1])
+        marks.append(Mark("line", x, y, 0 * y, y, hue=hue, linewidth=1.4, label=label))
+    return marks
 
 
-def _equilibria(ax: Axes, data: Dataset, grid: np.ndarray | None, at: At, axis: int) -> None:
+def _equilibria(data: Dataset, grid: np.ndarray | None, at: At, axis: int) -> list[Mark]:
+    """Return rules at the positions of each player in equilibria, and their number."""
     if grid is not None and not is_blank(grid):
         profiles, word = grid, "equilibrium of the grid"
     else:
         profiles, word = _certified_profiles(data, at), "certified equilibrium"
-    for player, colour in enumerate(colours(profiles.shape[1])):
-        for value in np.unique(profiles[:, player, axis].round(9)):
-            ax.axvline(value, color=colour, linestyle=":", linewidth=1.6, label="_equilibrium")
-    if len(profiles):
-        ax.plot([], [], ":", color=INK, linewidth=1.6, label=f"{word} ({len(profiles)})")
+    if not len(profiles):
+        return []
+    look: dict[str, Any] = {"linestyle": ":", "linewidth": 1.6, "label": f"{word} ({len(profiles)})"}
+    places, hues = profiles[..., axis].round(9), colours(profiles.shape[1])
+    return [Mark("rule", np.unique(x), hue=hue, **look) for x, hue in zip(places.T, hues, strict=True)]
 
 
 def _certified_profiles(data: Dataset, at: At) -> np.ndarray:
@@ -107,8 +110,8 @@ def _certified_profiles(data: Dataset, at: At) -> np.ndarray:
     return np.asarray(np.unique(profile[certified_mask].round(6), axis=0))
 
 
-@chart
-def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence[int]] | None = None) -> Axes:
+@preset
+def basins(data: Dataset, *, at: At = None, entries: Sequence[Sequence[int]] | None = None) -> Drawing:
     """Draw initial profiles, coloured by the end point that each led to.
 
     Large marks are the end points, filled where all runs that end there are certified; the legend counts the
@@ -138,33 +141,33 @@ def basins(data: Dataset, ax: Axes, *, at: At = None, entries: Sequence[Sequence
     (i, a), (j, b) = _entries(entries, starts.shape)
     x, y = starts[:, i, a], starts[:, j, b]
     kinds, ends = selection.get("basin_kind", ()), selection.get("basin_profile", ())
-    certified_mask, certified = selection.certified(), set()
+    certified, marks, end_keys = selection.certified(), list[Mark](), list[Mark]()
     end_numbers = [int(k) for k in np.unique(basin) if k >= 0]
-    for k, colour in zip(end_numbers, colours(len(end_numbers)), strict=True):
-        is_member, marker = basin == k, MARKERS[k % len(MARKERS)]
+    for k, hue in zip(end_numbers, colours(len(end_numbers)), strict=True):
+        members = basin == k
+        look: dict[str, Any] = {"hue": hue, "marker": MARKERS[k % len(MARKERS)]}
         kind = f" ({str(kinds[k]).replace('_', ' ')})" if k < len(kinds) else ""
-        look: dict[str, Any] = {"color": colour, "markersize": 4, "alpha": 0.7, "linestyle": ""}
-        ax.plot(
-            x[is_member], y[is_member], marker, label=f"end {k}{kind}: {int(is_member.sum())} starts", **look
-        )
+        label = f"end {k}{kind}: {members.sum()} starts"
+        marks.append(Mark("points", x[members], y[members], label=label, markersize=4, alpha=0.7, **look))
         if k < len(ends) and np.isfinite(ends[k]).all():
-            proved = certified_mask is not None and bool(certified_mask[is_member].all())
-            certified.add(proved)
-            mark = end_marker(proved, colour) | {"markersize": 12, "zorder": 6, "label": "_end"}
-            ax.plot(ends[k][i, a], ends[k][j, b], marker, **mark)
-    if (endless_count := int((basin < 0).sum())) > 0:
-        ax.plot(x[basin < 0], y[basin < 0], "x", color="#888888", label=f"no end: {endless_count} starts")
-    for proved in sorted(certified, reverse=True):
-        ax.plot([], [], "o", markersize=11, label="end point" + unless(proved), **end_marker(proved, INK))
-    for label, player, axis in ((ax.set_xlabel, i, a), (ax.set_ylabel, j, b)):
+            proved = certified is not None and bool(certified[members].all())
+            look |= {"hollow": not proved, "markersize": 12, "zorder": 6}
+            marks.append(Mark("points", ends[k][i, [a]], ends[k][j, [b]], **look))
+            end_keys.append(Mark("points", label="end point" + unless(proved), **look | {"hue": INK}))
+    if (endless := basin < 0).any():
+        label = f"no end: {endless.sum()} starts"
+        marks.append(Mark("points", x[endless], y[endless], hue="#888888", marker="x", label=label))
+    labels = []
+    for player, axis in ((i, a), (j, b)):
         axis_text = f", axis {axis}" if starts.shape[2] > 1 else ""
-        label(strategy_label(data, axis, "initial ", f" of player {player}{axis_text}"))
-    ax.set_aspect("equal", adjustable="datalim")
-    caption(ax, selection.words, f"n = {len(starts)} starts")
-    return ax
+        labels.append(strategy_label(data, axis, "initial ", f" of player {player}{axis_text}"))
+    across, up = labels
+    return Drawing(
+        marks + end_keys, [Frame(across, up, equal=True)], [selection.words, f"n = {len(starts)} starts"]
+    )
 
 
-def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) -> Sequence[Sequence[int]]:
     _, players, axes = shape
     if entries is None:
         if players * axes < 2:
@@ -177,4 +180,4 @@ def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) ->
         rule = f"must be a player below {players} and an axis below {axes}"
         if not (0 <= player < players and 0 <= axis < axes):
             raise ValueError(f"entries: {[player, axis]} {rule}")
-    return tuple((player, axis) for player, axis in pairs)
+    return pairs
