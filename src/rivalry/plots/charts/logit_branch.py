@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.plots import select, style
-from rivalry.plots.metrics import set_log_scale
+from rivalry.plots import select
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import Drawing, Frame, Mark, colours, hue_keys
 from rivalry.plots.select import At
-from rivalry.plots.style import INK, chart
 
 ALSO = ("logit_lambda", "logit_stable", "fold_lambda", "crossing_lambda", "limit")
-EVENTS = {":": "fold_lambda", "-.": "crossing_lambda"}
+EVENTS = (("fold_lambda", ":", "fold"), ("crossing_lambda", "-.", "crossing of branches"))
 VISIBLE = 0.01  # least change of a probability at the left end of a logarithmic scale
 
 
-@chart
-def logit_branch(data: Dataset, ax: Axes, *, log: bool = True, at: At = None) -> Axes:
+@preset
+def logit_branch(data: Dataset, *, log: bool = True, at: At = None) -> Drawing:
     """Draw the probability of each action against lambda, a panel per player.
 
     Lines are solid where the branch is stable under the logit dynamic and dashed elsewhere. Marks at the
@@ -45,33 +46,36 @@ def logit_branch(data: Dataset, ax: Axes, *, log: bool = True, at: At = None) ->
     names = [f"action {k}" for k in range(profile.shape[2])]
     if "axis" in data.coords and not all(str(name).isdigit() for name in data["axis"].values):
         names = list(map(str, data["axis"].values))
-    shades = style.colours(len(names))
     cuts = np.flatnonzero(np.diff(stable[rows].astype(int))) + 1
     pieces = [np.append(part, rows[rows > part[-1]][:1]) for part in np.split(rows, cuts)]
-    panels = style.panels(ax, profile.shape[1], columns=2)
-    for player, panel in enumerate(panels):
-        for action in np.flatnonzero(played[player]).tolist():
+    marks, end = hue_keys(names), x[rows].max()
+    for is_stable in sorted({bool(stable[piece[0]]) for piece in pieces}, reverse=True):
+        label, line = ("stable", "-") if is_stable else ("unstable", "--")
+        marks.append(Mark("line", label=label, linestyle=line))
+    for panel, limits in enumerate(selection["limit"]):
+        for name, line, label in EVENTS:
+            values = selection[name][np.isfinite(selection[name])]
+            look: dict[str, Any] = {"linestyle": line, "linewidth": 0.9, "panel": panel}
+            marks += [Mark("rule", [value], label=label, **look) for value in values]
+        for action in np.flatnonzero(played[panel]).tolist():
+            hue = colours(len(names))[action]
             for piece in pieces:
                 line = "-" if stable[piece[0]] else "--"
-                panel.plot(x[piece], profile[piece, player, action], line, color=shades[action])
-            limit = selection["limit"][player, action]
-            panel.plot(x[rows].max(), limit, "o", color=shades[action], clip_on=False, zorder=5)
-        for dash, name in EVENTS.items():
-            for value in selection[name][np.isfinite(selection[name])]:
-                panel.axvline(value, color=INK, linestyle=dash, linewidth=0.9)
-        set_log_scale(panel, "x", log)
-        panel.set(xlim=(x[rows].min(), x[rows].max()), ylim=(-0.03, 1.03))
-        panel.set_title(f"player {player}")
-        panel.set_xlabel("lambda (per unit of payoff)")
-    panels[0].set_ylabel("probability")
-    style.name_colours(ax, names, shades)
-    words = (("-", "stable"), ("--", "unstable"), (":", "fold"), ("-.", "crossing of branches"))
-    visible = {"-" if stable[piece[0]] else "--" for piece in pieces}
-    visible |= {line for line, name in EVENTS.items() if np.isfinite(selection[name]).any()}
-    for line, word in words:
-        if line in visible:
-            ax.plot([], [], line, color=INK, label=word)
+                y = profile[piece, panel, action]
+                marks.append(Mark("line", x[piece], y, hue=hue, linestyle=line, panel=panel))
+            look = {"hue": hue, "clip_on": False, "zorder": 5, "panel": panel}
+            marks.append(Mark("points", [end], [limits[action]], **look))
     if np.isfinite(selection["limit"]).any():
-        ax.plot([], [], "o", color=INK, label="Nash equilibrium near the end of the branch")
-    style.caption(ax, selection.words)
-    return ax
+        marks.append(Mark("points", label="Nash equilibrium near the end of the branch"))
+    frames = [
+        Frame(
+            "lambda (per unit of payoff)",
+            "probability",
+            title=f"player {player}",
+            x_limits=(x[rows].min(), end),
+            y_limits=(-0.03, 1.03),
+            log="x" if log else "",
+        )
+        for player in range(profile.shape[1])
+    ]
+    return Drawing(marks, frames, [selection.words], columns=2, shared=True)
