@@ -233,9 +233,10 @@ def test_wrong_options_of_an_impulse_response_are_refused(options: dict[str, Any
 def test_a_constant_cash_flow_adds_up_to_its_perpetuity() -> None:
     data = xr.Dataset({"end_payoff": (("session", "player"), [[9.0, 4.0], [11.0, 6.0]])})
     ax = rv.plots.valuation_path(data, gamma=[0.95, 0.5], periods=20)
-    first, beyond = lines(ax, labels(ax)[0])[0], lines(ax, "_beyond")
-    np.testing.assert_allclose(first.get_ydata(), 200 * (1 - 0.95 ** np.arange(21)))
-    np.testing.assert_allclose([line.get_ydata()[1] for line in beyond], [200.0, 10.0])
+    paid, beyond, ends, _ = rv.plots.valuation_path.marks_of(data, gamma=[0.95, 0.5], periods=20).marks
+    np.testing.assert_allclose(paid.y[:, 0], 200 * (1 - 0.95 ** np.arange(21)))
+    np.testing.assert_allclose(beyond.y, [paid.y[-1], [200.0, 10.0]])
+    np.testing.assert_allclose(ends.y, [[200.0, 10.0]])
     assert labels(ax)[0] == "player 0: 200, 35.8 % terminal"
 
 
@@ -262,7 +263,8 @@ def test_stored_values_and_discount_factors_are_used() -> None:
     np.testing.assert_allclose(
         lines(ax, labels(ax)[0])[0].get_ydata()[1:], np.cumsum(0.96 ** np.arange(30) * flows)
     )
-    np.testing.assert_allclose(lines(ax, "_end")[0].get_ydata(), 133.33093, rtol=1e-7)
+    ends = rv.plots.valuation_path.marks_of(data, periods=30).marks[2]
+    np.testing.assert_allclose(ends.y[0, 0], 133.33093, rtol=1e-7)
 
 
 @pytest.mark.parametrize(

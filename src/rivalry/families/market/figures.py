@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.plots import select, style
+from rivalry.plots import select
 from rivalry.plots.charts.scenario import family
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import Drawing, Frame, Mark, certified_points, hollow_key, levels
+from rivalry.plots.marks import (
+    PALETTE,
+    Drawing,
+    Frame,
+    Mark,
+    certified_points,
+    hollow_key,
+    levels,
+    player_lines,
+)
 from rivalry.plots.select import At, DrawnPoint
-from rivalry.plots.style import INK, PALETTE, chart
 from rivalry.text.display import key_in_words
 
 PATH = "cash_flow_path"
 PERIODS = 40  # periods drawn of a recurring cash flow
 
 
-@chart
+@preset
 def valuation_path(
     data: Dataset,
-    ax: Axes,
     *,
     gamma: float | Sequence[float] | None = None,
     growth: float = 0.0,
     periods: int | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw discounted cash flows cumulated to each period, and the terminal value as the last step.
 
     Without a stored value the last cash flow recurs in every later period and grows by ``growth``.
@@ -78,31 +84,23 @@ def valuation_path(
     value = selection.get("value")
     if not recurring and value is not None and value.shape == rates.shape and np.isfinite(value).all():
         totals = value
-    _draw_cumulated(ax, paid, totals)
-    ax.set_xlabel("periods counted; the last step is the terminal value")
-    ax.set_ylabel("cumulated discounted cash flows\n(units of money)")
+    count, line = len(paid), player_lines(np.arange(len(paid) + 1), np.pad(paid, ((1, 0), (0, 0))))
+    terminal = 100 * np.nan_to_num(1 - paid[-1] / np.where(totals, totals, np.nan))
+    rows = zip(line.label, totals, terminal, strict=True)
+    labels = [f"{name}: {total:.6g}, {share:.3g} % terminal" for name, total, share in rows]
+    end = np.array([count, count + max(1.0, 0.06 * count)])
+    step = replace(line, x=end, y=np.stack([paid[-1], totals]), label="", linestyle=":")
+    marks = [replace(line, label=labels), step]
+    marks.append(Mark("points", end[1:], totals[None], hue=line.hue, clip_on=False))
+    marks.append(Mark("rule", [count], linewidth=0.6, alpha=0.4, zorder=1))
+    frame = Frame(
+        "periods counted; the last step is the terminal value",
+        "cumulated discounted cash flows\n(units of money)",
+        whole=True,
+    )
     discounts = f"{key_in_words('gamma')} " + ", ".join(f"{rate:g}" for rate in np.unique(rates)[::-1])
     note = "the mean over sessions, in every period" if recurring else ""
-    style.caption(ax, selection.words, discounts, f"growth {growth:g}" if growth else "", note)
-    return ax
-
-
-def _draw_cumulated(ax: Axes, paid: np.ndarray, totals: np.ndarray) -> None:
-    """Draw ``paid [period player]`` up to each period, and a dotted step to the values ``totals [player]``.
-
-    The legend has the share of the terminal value.
-    """
-    count = len(paid)
-    end = count + max(1.0, 0.06 * count)
-    for total, flow, look in zip(totals.tolist(), paid.T, style.player_lines(len(totals)), strict=True):
-        terminal = 100 * (1 - float(flow[-1]) / total) if total else 0
-        if not look["label"].startswith("_"):
-            look["label"] += f": {total:.6g}, {terminal:.3g} % terminal"
-        ax.plot(np.arange(count + 1), np.append(0.0, flow), **look)
-        ax.plot([count, end], [flow[-1], total], ":", **look | {"label": "_beyond"})
-        ax.plot(end, total, "o", color=look["color"], label="_end", clip_on=False)
-    ax.axvline(count, color=INK, linewidth=0.6, alpha=0.4, label="_horizon", zorder=1)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return Drawing(marks, [frame], [selection.words, discounts, f"growth {growth:g}" if growth else "", note])
 
 
 def _rates(
