@@ -325,8 +325,10 @@ def test_a_search_marks_its_choice_and_the_caption_names_no_method() -> None:
     assert caption(ax) == "n = 2 seeds, 95 % intervals"
     assert labels(ax) == ["grid", "random", "chosen"]
     means = data.trial_objective.values.mean(axis=2)
-    for ring, mean in zip(lines(ax, "_chosen"), means, strict=True):
-        np.testing.assert_allclose(ring.get_xydata(), [[1.0, mean[1]]])
+    marks = rv.plots.design_search.marks_of(data).marks
+    rings = [mark for mark in marks if mark.markersize == 11 and not mark.is_key()]
+    for ring, mean in zip(rings, means, strict=True):
+        np.testing.assert_allclose([ring.x, ring.y], [[1.0], [mean[1]]])
     assert ax.get_xlabel() == "x0"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
 from xarray import Dataset
 
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import Drawing, Frame, Mark, colours
 from rivalry.plots.select import (
     At,
     Names,
@@ -20,7 +22,6 @@ from rivalry.plots.select import (
     value_of,
 )
 from rivalry.plots.series import method_names
-from rivalry.plots.style import INK, caption, chart, colours, lower_axes
 
 MAIN = "trial_objective"
 ALSO = {"trial_objective_low": 1, "trial_objective_high": 1, "trial_exploitability": 2, "choice_name": 1}
@@ -45,10 +46,8 @@ class Search(NamedTuple):
     words: str
 
 
-@chart
-def design_search(
-    data: Dataset, ax: Axes, *, over: str | None = None, methods: Names = None, at: At = None
-) -> Axes:
+@preset
+def design_search(data: Dataset, *, over: str | None = None, methods: Names = None, at: At = None) -> Drawing:
     """Draw the objective of the rules that a planner tried, and their exploitability below.
 
     Small dots are seeds, lines and bars means with their 95 % intervals; a ring marks the rule chosen. Each
@@ -86,24 +85,20 @@ def design_search(
     ]
     if not searches:
         raise NoSuchPoint(f"data: no method has {MAIN} here")
-    lines = [(search, rows, label) for search in searches for rows, label in _lines(search)]
-    gains = any(np.isfinite(search.exploitability).any() for search in searches)
-    lower = lower_axes(ax, 1)[0] if gains else None
-    for (search, rows, label), shade in zip(lines, colours(len(lines)), strict=True):
-        _draw(ax, lower, search, rows, label, shade)
-    ax.plot([], [], "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen")
-    bottom = lower or ax
-    bottom.set_xlabel(" / ".join(dict.fromkeys(name_of(data, search.choice) for search in searches)))
+    marks, lines = list[Mark](), [(search, *line) for search in searches for line in _lines(search)]
+    for (search, rows, label), hue in zip(lines, colours(len(lines)), strict=True):
+        marks += _line_marks(search, rows, label, hue)
+    marks.append(Mark("points", label="chosen", markersize=11, hollow=True))
+    across = " / ".join(dict.fromkeys(name_of(data, search.choice) for search in searches))
+    frames, ticks = [Frame(across, "objective")], dict[str, float]()
     if len(searches) == 1 and not _are_numbers(searches[0].x_labels, searches[0].x):
-        places, indices = np.unique(searches[0].x, return_index=True)
-        bottom.set_xticks(places, searches[0].x_labels[indices])
-    ax.set_ylabel("objective")
-    if lower is not None:
-        lower.set_ylabel("exploitability\nover |J|")
-        lower.set_ylim(bottom=0.0)
+        ticks = dict(zip(searches[0].x_labels, searches[0].x, strict=True))
+    if any(mark.panel for mark in marks):
+        frames.append(Frame(across, "exploitability\nover |J|", y_limits=(0.0, None)))
+    frames[-1] = frames[-1]._replace(x_ticks=ticks)
     seeds = max(search.objective.shape[1] for search in searches)
-    caption(ax, searches[0].words, f"n = {seeds} seeds, 95 % intervals" if seeds > 1 else "")
-    return ax
+    note = f"n = {seeds} seeds, 95 % intervals" if seeds > 1 else ""
+    return Drawing(marks, frames, [searches[0].words, note])
 
 
 def _are_numbers(labels: np.ndarray, values: np.ndarray) -> bool:
@@ -167,17 +162,17 @@ def _lines(search: Search) -> list[tuple[np.ndarray, str]]:
     ]
 
 
-def _draw(ax: Axes, lower: Axes | None, search: Search, rows: np.ndarray, label: str, shade: str) -> None:
+def _line_marks(search: Search, rows: np.ndarray, label: str, hue: str) -> list[Mark]:
+    """Return the objective of a line's trials, its seeds and the rule chosen, and exploitability below."""
     rows = rows[np.argsort(search.x[rows], kind="stable")]
     x, mean = search.x[rows], search.objective[rows].mean(axis=1)
-    joined = "-" if len(np.unique(x)) == len(x) else ""
-    ax.plot(x, mean, joined, marker="o", markersize=4, color=shade, linewidth=1.2, label=label or "_trials")
+    line = Mark("line", x, mean, hue=hue, linewidth=1.2, marker="o", markersize=4, label=label)
+    line = replace(line, linestyle="-" * (len(np.unique(x)) == len(x)))
+    low, high = np.minimum(search.low[rows], mean), np.maximum(search.high[rows], mean)
+    gains, ring = search.exploitability[rows].mean(axis=1), rows == search.chosen
+    marks = [line] + [replace(line, y=gains, label="", panel=1)] * bool(np.isfinite(gains).any())
+    marks.append(Mark("points", x[ring], mean[ring], hue=hue, markersize=11, hollow=True, zorder=1.5))
     if search.objective.shape[1] > 1:
-        ax.plot(x, search.objective[rows], ".", color=shade, markersize=3, alpha=0.5, label="_seeds")
-        bars: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 0.9, "capsize": 2}
-        half = np.abs(np.stack([mean - search.low[rows], search.high[rows] - mean]))
-        ax.errorbar(x, mean, half, label="_interval", **bars)
-    ring = rows == search.chosen
-    ax.plot(x[ring], mean[ring], "o", markersize=11, color="none", markeredgecolor=shade, label="_chosen")
-    if lower is not None:
-        lower.plot(x, search.exploitability[rows].mean(axis=1), joined, marker="o", markersize=3, color=shade)
+        seeds = Mark("points", x, search.objective[rows], hue=hue, marker=".", markersize=3, alpha=0.5)
+        marks += [Mark("points", x, mean, low, high, hue=hue, markersize=4), seeds]
+    return marks
