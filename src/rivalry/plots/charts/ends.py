@@ -154,9 +154,9 @@ def basins(data: Dataset, *, at: At = None, entries: Sequence[Sequence[int]] | N
             look |= {"hollow": not proved, "markersize": 12, "zorder": 6}
             marks.append(Mark("points", ends[k][i, [a]], ends[k][j, [b]], **look))
             end_keys.append(Mark("points", label="end point" + unless(proved), **look | {"hue": INK}))
-    if (endless := basin < 0).any():
-        label = f"no end: {endless.sum()} starts"
-        marks.append(Mark("points", x[endless], y[endless], hue="#888888", marker="x", label=label))
+    if (no_end := basin < 0).any():
+        label = f"no end: {no_end.sum()} starts"
+        marks.append(Mark("points", x[no_end], y[no_end], hue="#888888", marker="x", label=label))
     labels = []
     for player, axis in ((i, a), (j, b)):
         axis_text = f", axis {axis}" if starts.shape[2] > 1 else ""
