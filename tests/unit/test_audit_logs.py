@@ -295,7 +295,6 @@ def test_names_and_dates_of_public_files_are_understood(tmp_path: Path) -> None:
         ("time,price\n1,2\n", "no column firm.*state it by --column firm=NAME"),
         ("time,firm,price\n1,A,high\n", "price must be numbers"),
         ("time,firm,price\n01/02/2026,A,1\n", "must be a number or a date"),
-        ("time,firm,price\n1,A,1\n1,A,2\n", "two rows in one period"),
         ("time,firm,price\n1,A,1\n2,B,2\n", "no period has a price of every firm"),
     ],
 )

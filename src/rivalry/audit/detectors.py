@@ -112,6 +112,8 @@ def calibrated_regret(log: PriceLog, demand: Demand, cost: object, stake: float 
     True
     """
     verdict = judge_log(log, demand, cost, stake=stake)
+    if not verdict.firms:
+        return Detection(0.0, -np.inf, np.inf, False)
     top = max(verdict.firms, key=lambda firm: firm.share)
     return Detection(top.share, top.low, top.high, verdict.word == "not consistent with competition")
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.audit.demand import LogitDemand, benchmarks, block_length, blocks_of, quantile
+from rivalry.audit.checks import Check, demand_checks, refusal, row_checks, value_checks
+from rivalry.audit.demand import LogitDemand, benchmarks, block_length, blocks_of, logit_demand, quantile
 from rivalry.core.foreign_tables import read_columns
 from rivalry.text.display import count_text
 
@@ -49,6 +50,8 @@ class PriceLog(NamedTuple):
     quantity: np.ndarray | None = None  # [period firm]
     cost: np.ndarray | None = None  # [period firm]
     incomplete: int = 0  # periods without an entry of some firm, which are left out
+    row: np.ndarray | None = None  # [period firm]: numbers of rows, from that of the names, which is 1
+    checks: tuple[Check, ...] = ()  # of the rows, as they were read
 
 
 def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
@@ -68,8 +71,7 @@ def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
     DamagedFile
         For a file that cannot be read.
     ValueError
-        For missing columns, prices that are no numbers, times of another form, and two rows of a firm in one
-        period.
+        For missing columns, prices that are no numbers, and times of another form.
 
     Examples
     --------
@@ -131,34 +133,38 @@ def log_of(
 ) -> PriceLog:
     """Return the log of rows, ``[row]``, in any order; periods that lack a firm are left out.
 
-    Raises `ValueError` for two rows of a firm in one period, and for no period of all firms.
+    Of two rows of a firm in one period the last one counts, and the log fails a check. Raises `ValueError`
+    for no period of all firms.
 
     >>> log_of(np.array([1, 1, 2]), np.array(["A", "B", "A"]), np.array([3.0, 4.0, 5.0])).incomplete
     1
     """
-    times, row = np.unique(time, return_inverse=True)
+    times, period = np.unique(time, return_inverse=True)
     firms, column = np.unique(firm, return_inverse=True)
-    shape = (len(times), len(firms))
-    if np.bincount(row * len(firms) + column).max(initial=0) > 1:
-        raise ValueError("time: a firm has two rows in one period; number the periods, or take means")
-
-    def table(values: np.ndarray) -> np.ndarray:
-        entries = np.full(shape, np.nan)
-        entries[row, column] = values
-        return entries
-
-    prices = table(price)
-    extra_tables = [None if values is None else table(values) for values in (quantity, cost)]
-    tables = [prices, *(entries for entries in extra_tables if entries is not None)]
+    rows = np.arange(len(period), dtype=float) + 2
+    tables = []
+    for values in (rows, price, quantity, cost):
+        if values is not None:
+            tables.append(np.full((len(times), len(firms)), np.nan))
+            tables[-1][period, column] = values
     complete = np.all([np.isfinite(entries).all(axis=1) for entries in tables], axis=0)
     if not complete.any():
         raise ValueError(
             "firm: no period has a price of every firm, and every other number that has a column; number "
             "times by common periods, such as days"
         )
-    quantities, costs = (None if entries is None else entries[complete] for entries in extra_tables)
-    missing = int(len(times) - complete.sum())
-    return PriceLog(times[complete], tuple(firms.tolist()), prices[complete], quantities, costs, missing)
+    numbers, prices, *others = (entries[complete] for entries in tables)
+    quantities = None if quantity is None else others.pop(0)
+    return PriceLog(
+        times[complete],
+        tuple(firms.tolist()),
+        prices,
+        quantities,
+        others.pop() if others else None,
+        int(len(times) - complete.sum()),
+        numbers.astype(int),
+        row_checks(times, firms, period, column, complete),
+    )
 
 
 def price_bins(price: np.ndarray, limit: int = BINS) -> np.ndarray:
@@ -198,7 +204,8 @@ class LogVerdict(NamedTuple):
     firms: list[FirmRegret]
     periods: int
     blocks: int
-    stake: float  # in money per period, at the cost of the first firm
+    stake: float | None  # in money per period, at the cost of the first firm
+    checks: list[Check]  # of the data; without a verdict where one fails
 
 
 class _GainSums(NamedTuple):
@@ -278,9 +285,10 @@ def _at_periods(demand: Demand, periods: np.ndarray) -> Callable[[np.ndarray], n
 
 def judge_log(
     log: PriceLog,
-    demand: Demand,
+    demand: Demand | None = None,
     cost: object = None,
     *,
+    size: float = 1.0,
     highest_cost: object = None,
     stake: float | None = None,
     block: int | None = None,
@@ -297,10 +305,13 @@ def judge_log(
     ----------
     log : PriceLog
         The log.
-    demand : LogitDemand or callable
-        Quantities ``[period firm]`` at prices ``[period firm]``, known or estimated.
+    demand : LogitDemand or callable, optional
+        Quantities ``[period firm]`` at prices ``[period firm]``, known or estimated; by default it is
+        estimated from the quantities of the log.
     cost : float or array_like, optional
         Cost per unit, one, ``[firm]`` or ``[period firm]``; by default that of the log.
+    size : float
+        Number of buyers, those who buy nothing included, for demand by default.
     highest_cost : float or array_like, optional
         Upper end of the range of costs, if ``cost`` is its lower end. The regret is then the smallest of the
         costs between the two, and no cost that is plausible for a firm makes it look collusive wrongly.
@@ -315,12 +326,13 @@ def judge_log(
     -------
     LogVerdict
         ``consistent with competition`` where the regrets of all firms are at most `LOW`, ``not consistent
-        with competition`` where that of one is at least `HIGH`, by the whole interval; else ``cannot tell``.
+        with competition`` where that of one is at least `HIGH`, by the whole interval; else ``cannot tell``,
+        also for a log that fails a check.
 
     Raises
     ------
     ValueError
-        Without costs or a stake, and for costs of another shape.
+        Without costs, a stake or quantities, and for costs of another shape.
 
     Examples
     --------
@@ -337,23 +349,51 @@ def judge_log(
     pessimistic calibrated regret", 2025: the largest over outcomes that the data allow.
     """
     costs = _costs(log, cost, highest_cost)
+    blocks = blocks_of(len(log.price), block)
+    count = int(blocks.max()) + 1
+    checks, demand = _checked(log, demand, costs, size, block)
+    if demand is None or not all(check.passed for check in checks):
+        return LogVerdict("cannot tell", refusal(checks), [], len(log.price), count, None, checks)
     positions = np.linspace(0.0, 1.0, COSTS if np.any(costs[1] > costs[0]) else 1)
     mean_costs = [(1 - at) * costs[0].mean(axis=0) + at * costs[1].mean(axis=0) for at in positions]
     stakes = _stakes(demand, mean_costs, stake)
-    blocks = blocks_of(len(log.price), block)
     length = block or block_length(len(log.price))
     firms = [
         _firm_regret(log, firm, demand, costs, mean_costs, stakes, blocks, length, seed, stake is None)
         for firm in range(len(log.firms))
     ]
-    count = int(blocks.max()) + 1
     word = "cannot tell"
     if count >= FEWEST_BLOCKS and any(firm.low >= HIGH for firm in firms):
         word = "not consistent with competition"
     elif count >= FEWEST_BLOCKS and all(firm.high <= LOW for firm in firms):
         word = "consistent with competition"
     sentence = _sentence(word, firms, len(log.price), count)
-    return LogVerdict(word, sentence, firms, len(log.price), count, float(stakes[0]))
+    return LogVerdict(word, sentence, firms, len(log.price), count, float(stakes[0]), checks)
+
+
+def _checked(
+    log: PriceLog,
+    demand: Demand | None,
+    costs: tuple[np.ndarray, np.ndarray],
+    size: float,
+    block: int | None,
+) -> tuple[list[Check], Demand | None]:
+    """Checks of the data and demand, which is None where it cannot be estimated."""
+    buyers = size if demand is None else None
+    if isinstance(demand, LogitDemand) and demand.clusters:
+        buyers = demand.size
+    if demand is None and log.quantity is None:
+        raise ValueError("quantity: the log has none; state the demand")
+    checks = [*log.checks, *value_checks(log, buyers, costs)]
+    if demand is None and log.quantity is not None and all(check.passed for check in checks):
+        try:
+            demand = logit_demand(log.price, log.quantity, size, block=block)
+        except ValueError as error:
+            name, _, reason = str(error).partition(": ")
+            checks.append(Check("demand", f"{name}: {reason}", "demand that falls with prices", False))
+    if isinstance(demand, LogitDemand) and demand.clusters:
+        checks += demand_checks(log, demand)
+    return checks, demand
 
 
 def _firm_regret(

@@ -63,6 +63,12 @@ def _exact(audit: Mapping[str, Any]) -> Iterator[Row]:
         yield [str(firm), *map(_digits, numbers)]
 
 
+def _checks(audit: Mapping[str, Any]) -> Iterator[Row]:
+    for check in audit["checks"]:
+        yield [check["name"], check["found"], check["right"], "passes" if check["passed"] else "fails"]
+
+
+CHECKS = ("check of the data", "found", "right", "")
 EXACT = ("best response, exact: firm", "gain on the path", "share of the stake", "after any memory")
 FIRMS = ("firm", "regret", "from", "to", "by lower prices", "cost")
 GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
@@ -73,7 +79,9 @@ CONTROLS = ("control", "price gain", "response to 1 period", "loss by it", "to 1
 def _sections(audit: Mapping[str, Any]) -> Iterator[tuple[str, Row, Iterator[Row]]]:
     """Headings, heads and rows of the tables of an audit."""
     if "log" in audit:
-        yield "Regret of every firm", FIRMS, _firms(audit)
+        yield "Checks of the data", CHECKS, _checks(audit)
+        if audit["firms"]:
+            yield "Regret of every firm", FIRMS, _firms(audit)
     elif (measures := audit.get("measures")) is not None:
         yield "Gains against six rivals", GAINS, _gains(measures)
         yield "Reaction to forced cuts", REACTIONS, _reactions(measures)

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from rivalry.audit.bots import BotFault, bot_maker, limit_memory
-from rivalry.audit.demand import logit_demand
 from rivalry.audit.logs import judge_log, read_log
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
@@ -163,9 +162,8 @@ def audit_log(
     if market is None:
         if log.quantity is None:
             raise ValueError(f"{name}: no column quantity or share; state demand and cost by --market")
-        demand = logit_demand(log.price, log.quantity, size)
-        verdict = judge_log(log, demand, cost, highest_cost=highest_cost, seed=seed)
-        basis = f"logit demand estimated from the log, with a slope of {demand.slope:.3g}"
+        verdict = judge_log(log, None, cost, size=size, highest_cost=highest_cost, seed=seed)
+        basis = "logit demand estimated from the log"
     else:
         if len(log.firms) != market.players:
             raise ValueError(f"{name}: {len(log.firms)} firms; the market has {market.players}")

@@ -1,0 +1,231 @@
+"""Checks of a log of prices, which it passes before it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rivalry.audit.demand import LogitDemand
+    from rivalry.audit.logs import PriceLog
+
+FACTOR = 10.0  # between medians of prices, from which they are taken to be in different units
+SIZES = 100.0  # between quantities of firms, which differ in size
+SLIP = 3.0  # between a price and the median of its firm: cuts and cycles stay below
+BLOCKS = 10  # of time, in which medians are compared
+MISSING = 0.05  # largest share of periods that may lack an entry
+OUTSIDE = 0.01, 0.99  # share of buyers who buy nothing
+ELASTICITY = 1.0, 100.0  # below 1 no cost at or above 0 explains a price
+PRECISION = 0.5  # largest half width of the interval of the slope, as a share of the slope
+STRONG = 10.0  # F statistic of instruments (Staiger and Stock 1997)
+
+
+class Check(NamedTuple):
+    """A check of data: its name, what the data have, what would be right, and whether they pass."""
+
+    name: str
+    found: str
+    right: str
+    passed: bool
+
+
+def refusal(checks: Sequence[Check]) -> str:
+    """Return the sentence on data that fail, or "" where they pass.
+
+    >>> refusal([Check("price", "1 at or below 0, in row 7", "above 0", False)])
+    'Cannot tell: price: 1 at or below 0, in row 7; must be: above 0.'
+    """
+    failed = [check for check in checks if not check.passed]
+    if not failed:
+        return ""
+    others = ", ".join(check.name for check in failed[1:])
+    also = f"; also fails: {others}" if others else ""
+    return f"Cannot tell: {failed[0].name}: {failed[0].found}; must be: {failed[0].right}{also}."
+
+
+def row_checks(
+    times: np.ndarray, firms: np.ndarray, period: np.ndarray, column: np.ndarray, complete: np.ndarray
+) -> tuple[Check, ...]:
+    """Return the checks of rows: doubles, spans, gaps and periods without an entry.
+
+    Parameters
+    ----------
+    times, firms : ndarray
+        Periods and firms, in order.
+    period, column : ndarray
+        Numbers of a row's period and firm, ``[row]``.
+    complete : ndarray
+        True where a period has all entries, ``[period]``.
+    """
+    cells = np.unique(period * len(firms) + column, return_index=True)[1]
+    doubled = np.setdiff1d(np.arange(len(period)), cells)
+    spans = [period[column == firm] for firm in range(len(firms))]
+    starts, ends = (np.array([end(span) for span in spans]) for end in (np.min, np.max))
+    span = f"from {_time(times[starts[0]])} to {_time(times[ends[0]])}"
+    for word, edges in (("begins", starts), ("ends", ends)):
+        if np.ptp(edges):
+            early, late = int(edges.argmin()), int(edges.argmax())
+            last, first = _time(times[edges[late]]), _time(times[edges[early]])
+            span = f"firm {firms[late]} {word} at {last}, firm {firms[early]} at {first}"
+    # the last periods of a log whose firms end apart have no step to the next one
+    steps = np.diff(_numbers(times))
+    usual = float(np.median(steps)) if len(steps) else 1.0
+    longest = int(np.argmax(steps)) if len(steps) else 0
+    limit = max(SLIP, len(times) ** 0.5)  # a block of periods
+    widest = float(steps[longest]) / usual if len(steps) else 1.0
+    gap = (
+        f"{widest:.3g} usual steps, from {_time(times[longest])} to {_time(times[longest + len(steps[:1])])}"
+    )
+    lost = float(1 - complete.mean())
+    return (
+        Check(
+            "rows",
+            f"{_listed(doubled + 2)} have a firm and period of another row" if len(doubled) else "single",
+            "one per firm and period",
+            not len(doubled),
+        ),
+        Check("span", span, "the same for all firms", not (np.ptp(starts) or np.ptp(ends))),
+        Check("gaps", f"at most {gap}", f"below {limit:.3g} usual steps", widest < limit),
+        Check(
+            "complete periods",
+            f"{int(complete.sum())}; {100 * lost:.2g} % of periods are left out, which lack a number",
+            f"at most {100 * MISSING:g} % left out",
+            lost <= MISSING,
+        ),
+    )
+
+
+def value_checks(log: PriceLog, size: float | None, costs: tuple[np.ndarray, np.ndarray]) -> Iterator[Check]:
+    """Yield the checks of numbers, up to the first kind without which the next ones have no meaning.
+
+    Parameters
+    ----------
+    log : PriceLog
+        The log.
+    size : float, optional
+        Number of buyers, where demand is to be estimated.
+    costs : tuple of ndarray
+        Both ends of the range of costs, ``[period firm]``.
+    """
+    positive = True
+    for name, values in (("price", log.price), ("quantity", log.quantity)):
+        if values is not None:
+            wrong = ~(values > 0)
+            positive = positive and not wrong.any()
+            amount = f"from {values.min():.4g} to {values.max():.4g}"
+            if wrong.any():
+                amount = f"{int(wrong.sum())} at or below 0, in {_listed(_rows(log)[wrong])}"
+            yield Check(name, amount, "above 0", not wrong.any())
+    if not positive:
+        return
+    yield _unit(log, "price", log.price, FACTOR)
+    if log.quantity is not None:
+        yield _unit(log, "quantity", log.quantity, SIZES)
+    middle = np.median(log.price, axis=0)
+    slips = np.abs(np.log(log.price / middle)) >= np.log(SLIP)
+    yield Check(
+        "price outliers",
+        f"{int(slips.sum())}, in {_listed(_rows(log)[slips])}" if slips.any() else "none",
+        f"within a factor of {SLIP:g} of the firm's median",
+        not slips.any(),
+    )
+    yield _price_over_cost(log, costs)
+    if size is not None and log.quantity is not None:
+        shares = log.quantity.sum(axis=1) / size
+        top, outside = int(shares.argmax()), float(1 - shares.mean())
+        found = f"up to {shares[top]:.3g} of --size {size:g}, in period {_time(log.time[top])}"
+        yield Check("share inside", found, "below 1 in every period", bool(shares[top] < 1))
+        found = f"{100 * outside:.4g} % of buyers buy nothing"
+        right = f"{100 * OUTSIDE[0]:g} to {100 * OUTSIDE[1]:g} %"
+        yield Check("share outside", found, right, OUTSIDE[0] <= outside <= OUTSIDE[1])
+
+
+def demand_checks(log: PriceLog, demand: LogitDemand) -> Iterator[Check]:
+    """Yield the checks of an estimated demand: its slope, elasticities and instruments."""
+    error = float(demand.errors()[-1])
+    moves = float(np.std(log.price - log.price.mean(axis=0)) / log.price.mean())
+    yield Check(
+        "slope of demand",
+        f"{demand.slope:.3g} ± {error:.2g}; prices move by {100 * moves:.2g} %",
+        f"an error below {100 * PRECISION:g} % of the slope",
+        error <= PRECISION * demand.slope,
+    )
+    price = np.median(log.price, axis=0)
+    own = demand.slope * price * (1 - demand(price) / demand.size)
+    yield Check(
+        "elasticity",
+        f"{own.min():.3g} to {own.max():.3g} at median prices",
+        f"{ELASTICITY[0]:g} to {ELASTICITY[1]:g}",
+        bool(ELASTICITY[0] <= own.min() and own.max() <= ELASTICITY[1]),
+    )
+    if not np.isnan(demand.first_stage):
+        found = f"first-stage F of {demand.first_stage:.3g}"
+        yield Check("instruments", found, f"at least {STRONG:g}", demand.first_stage >= STRONG)
+
+
+def _unit(log: PriceLog, name: str, values: np.ndarray, limit: float) -> Check:
+    parts = np.array_split(np.arange(len(values)), min(BLOCKS, len(values)))
+    medians = np.stack([np.median(values[part], axis=0) for part in parts])  # [block firm]
+    over_time = medians.max(axis=0) / medians.min(axis=0)
+    firm, of_firms = int(over_time.argmax()), np.median(values, axis=0)
+    between = float(of_firms.max() / of_firms.min())
+    found = f"medians differ by {over_time[firm]:.3g} over time, by {between:.3g} between firms"
+    if over_time[firm] >= FACTOR:
+        low, high = (parts[int(end)] for end in (medians[:, firm].argmin(), medians[:, firm].argmax()))
+        found = f"firm {log.firms[firm]}: median {medians[:, firm].min():.3g} {_period(log, low)}"
+        found += f", {medians[:, firm].max():.3g} {_period(log, high)}"
+    elif between >= limit:
+        low_firm, high_firm = int(of_firms.argmin()), int(of_firms.argmax())
+        found = f"firm {log.firms[high_firm]}: median {of_firms[high_firm]:.3g}, firm "
+        found += f"{log.firms[low_firm]}: {of_firms[low_firm]:.3g}"
+    right = f"factors below {FACTOR:g} over time, below {limit:g} between firms"
+    return Check(f"unit of {name}", found, right, bool(over_time[firm] < FACTOR and between < limit))
+
+
+def _price_over_cost(log: PriceLog, costs: tuple[np.ndarray, np.ndarray]) -> Check:
+    parts = np.array_split(np.arange(len(log.price)), min(BLOCKS, len(log.price)))
+    low, high = (
+        np.stack([np.median(values[part], axis=0) for part in parts])
+        for values in (log.price - costs[0], log.price - FACTOR * costs[1])
+    )
+    wrong = (low < 0) | ((high >= 0) & (costs[1].min(axis=0) > 0))
+    found = "above it in every block of periods"
+    if wrong.any():
+        part, firm = np.argwhere(wrong)[0]
+        price, cost = (np.median(values[parts[part], firm]) for values in (log.price, costs[0]))
+        found = f"firm {log.firms[firm]}: {price / cost:.3g} times its cost {_period(log, parts[part])}"
+    right = f"between the cost and {FACTOR:g} times the cost"
+    return Check("price over cost", found, right, not wrong.any())
+
+
+def _numbers(times: np.ndarray) -> np.ndarray:
+    """Times as numbers whose differences are lengths, ``[period]``."""
+    if times.dtype.kind == "U":
+        times = np.array([entry[:19] for entry in times.tolist()], dtype="M8[s]")
+    return times.astype("M8[s]").astype(float) if times.dtype.kind == "M" else times.astype(float)
+
+
+def _time(time: object) -> str:
+    return f"{time:g}" if isinstance(time, float) else str(time)
+
+
+def _period(log: PriceLog, part: np.ndarray) -> str:
+    return f"in periods {_time(log.time[part[0]])} to {_time(log.time[part[-1]])}"
+
+
+def _rows(log: PriceLog) -> np.ndarray:
+    """Numbers of rows, ``[period firm]``; without a file those of entries in order."""
+    return np.arange(log.price.size).reshape(log.price.shape) + 2 if log.row is None else log.row
+
+
+def _listed(rows: np.ndarray) -> str:
+    """Some numbers of rows in words.
+
+    >>> _listed(np.array([5, 2, 9, 7]))
+    'rows 2, 5, 7 and 1 more'
+    """
+    first = ", ".join(map(str, np.sort(rows)[:3].tolist()))
+    further = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+    return f"{'row' if len(rows) == 1 else 'rows'} {first}{further}"
