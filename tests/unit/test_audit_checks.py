@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rivalry.audit.demand import LogitDemand, logit_demand
-from rivalry.audit.logs import LogVerdict, PriceLog, judge_log, read_log
+from rivalry.audit import checks
+from rivalry.audit.demand import LogitDemand, benchmarks, logit_demand
+from rivalry.audit.logs import HIGH, LogVerdict, PriceLog, judge_log, read_log
 from rivalry.cli import main
-from tests.simulated_logs import CLEAN, COST, FAULTS, clean, rows_of, simulate, write_log
+from tests.simulated_logs import CLEAN, COST, FAULTS, clean, demand_at, noise_of, rows_of, simulate, write_log
 
 FAILS = {
     "ten prices are 0": ("price", "10 at or below 0, in rows 12, 32, 52 and 7 more"),
@@ -120,3 +122,69 @@ def test_the_checks_stand_on_the_first_screen(tmp_path: Path, capfd: pytest.Capt
         record = json.loads(capfd.readouterr().out)
         assert all(row["passed"] for row in record["checks"]) == (fault is None)
         assert (record["word"] == "cannot tell") == (fault is not None)
+
+
+def judged_simulation(seed: int, collusive: bool, inside: float, known: bool = True) -> LogVerdict:
+    """Verdict on prices whose noise costs a best response 0.7 % of its profit."""
+    log = simulate(seed, collusive, inside, noise=noise_of(0.007, inside))
+    prices = PriceLog(np.arange(500), ("A", "B"), log.price, log.quantity)
+    return judge_log(prices, log.demand if known else None, COST)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("inside", [0.2, 0.5, 0.8])
+def test_the_cost_of_noise_is_that_of_the_second_derivative(inside: float) -> None:
+    """Of a best response with noise nothing but the cost of the noise remains."""
+    demand = demand_at(inside)
+    verdict = judged_simulation(0, False, inside)
+    nash = benchmarks(demand, np.full(2, COST))
+    for firm in verdict.firms:
+        cost = firm.noise * nash.stake / nash.nash_profit[0]
+        assert cost == pytest.approx(0.007, rel=0.15)  # the variance of 500 draws has an error of 6 %
+        assert firm.excess < 0.1 * firm.noise
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("inside", [0.3, 0.5, 0.8, 0.95])
+def test_intervals_hold_their_estimates_and_noise_is_not_accused(inside: float, known: bool) -> None:
+    for collusive in (False, True):
+        verdict = judged_simulation(3, collusive, inside, known)
+        wrong = "consistent with competition" if collusive else "not consistent with competition"
+        assert verdict.word != wrong
+        assert verdict.detectable is not None
+        assert verdict.detectable >= HIGH
+        for firm in verdict.firms:
+            assert firm.low <= firm.share <= firm.high
+            assert firm.excess_low <= firm.excess <= firm.excess_high
+            assert firm.excess <= firm.share
+
+
+def test_a_cartel_that_would_gain_less_than_noise_costs_is_not_judged() -> None:
+    benchmark = benchmarks(demand_at(0.1), np.full(2, COST))
+    rise = 100 * benchmark.stake / benchmark.nash_profit[0]
+    for collusive in (False, True):
+        verdict = judged_simulation(0, collusive, 0.1)
+        assert verdict.word == "cannot tell"
+        assert f"a cartel would raise profits by {rise:.2g} % only, and noise" in verdict.sentence
+
+
+def test_regret_that_no_price_up_to_the_cartel_has_is_no_verdict() -> None:
+    """Prices in one currency and the cost in another one, not ten times apart."""
+    log = PriceLog(np.arange(400), ("A", "B"), np.full((400, 2), 5.0))
+    verdict = judge_log(log, demand_at(0.8), COST)
+    assert verdict.firms[0].realised > verdict.firms[0].possible
+    assert verdict.word == "cannot tell"
+    assert "check the cost and the units" in verdict.sentence
+
+
+@pytest.mark.slow
+def test_a_slope_of_the_wrong_sign_among_the_draws_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "PRECISION", 5.0)
+    log = simulate(1, True, 0.8, periods=200)
+    demand = logit_demand(log.price, log.quantity)
+    wide = 2 * demand.slope / demand.errors()[-1]
+    demand = replace(demand, covariance=wide**2 * demand.covariance)
+    verdict = judge_log(PriceLog(np.arange(200), ("A", "B"), log.price, log.quantity), demand, COST)
+    assert verdict.word == "cannot tell"
+    assert "a slope of demand of 0 or below" in verdict.sentence

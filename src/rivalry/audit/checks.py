@@ -69,7 +69,6 @@ def row_checks(
             early, late = int(edges.argmin()), int(edges.argmax())
             last, first = _time(times[edges[late]]), _time(times[edges[early]])
             span = f"firm {firms[late]} {word} at {last}, firm {firms[early]} at {first}"
-    # the last periods of a log whose firms end apart have no step to the next one
     steps = np.diff(_numbers(times))
     usual = float(np.median(steps)) if len(steps) else 1.0
     longest = int(np.argmax(steps)) if len(steps) else 0

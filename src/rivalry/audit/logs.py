@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -189,6 +190,11 @@ class FirmRegret(NamedTuple):
     share: float  # of the long run, corrected for the choice of alternatives by the same data
     low: float
     high: float  # also the pessimistic regret: the largest of demands that the data allow
+    excess: float  # regret less the cost of noise of the size seen, which decides the word
+    excess_low: float
+    excess_high: float
+    noise: float  # what noise of the size seen costs a best response
+    possible: float  # largest regret at prices between competition and a cartel
     realised: float  # in the log itself, at the estimated demand
     by_lower_prices: float  # part of the realised regret that lower prices would avoid
     cost: float  # within its range, the one of smallest regret: a mean over periods
@@ -206,6 +212,7 @@ class LogVerdict(NamedTuple):
     blocks: int
     stake: float | None  # in money per period, at the cost of the first firm
     checks: list[Check]  # of the data; without a verdict where one fails
+    detectable: float | None  # regret beyond noise that a log of this size would surely show
 
 
 class _GainSums(NamedTuple):
@@ -214,6 +221,7 @@ class _GainSums(NamedTuple):
     low_cost: np.ndarray  # at the lowest cost
     by_cost: np.ndarray  # by how much they fall from the lowest to the highest cost
     length: np.ndarray  # [block]
+    noise: np.ndarray  # [block]: cost of noise like that of the prices, around the best fixed price
     spread: float  # largest gain or loss of a period
     alternatives: np.ndarray  # [price]
 
@@ -231,6 +239,14 @@ class _GainSums(NamedTuple):
         return np.stack(
             [calibrated_gain(gain - at * fall) / s for at, s in zip(positions, stakes, strict=True)]
         )
+
+    def regrets(self, weight: np.ndarray, stakes: np.ndarray) -> np.ndarray:
+        """Return the smallest regret of all costs and the part beyond noise, ``[2 draw]``."""
+        shares = self.shares(weight, stakes)
+        # prices that vary with rivals and costs can gain; only a loss is noise
+        noise = np.maximum(weight @ self.noise / (weight @ self.length), 0.0)
+        smallest = shares.min(axis=0)
+        return np.stack([smallest, smallest - noise / stakes[shares.argmin(axis=0)]])
 
 
 def calibrated_gain(mean_gain: np.ndarray) -> np.ndarray:
@@ -274,7 +290,15 @@ def _sums(
                 shape[1:]
             )
     length = np.bincount(blocks, minlength=groups).astype(float)
-    return _GainSums(np.moveaxis(gains, 0, -1), np.moveaxis(falls, 0, -1), length, spread, alternatives)
+    best = int(gains.sum(axis=(1, 2)).argmax())
+    # slow movements are no noise, so that phases of high and of low prices both count as chosen
+    centre = np.bincount(blocks, price[:, firm]) / length
+    error = (price[:, firm] - centre[blocks]) * np.sqrt(length / np.maximum(length - 1, 1))[blocks]
+    deviation[:, firm] = alternatives[best] + error
+    noisy = np.bincount(blocks, (deviation[:, firm] - low) * quantity(deviation)[:, firm] - earned)
+    noise = gains[best].sum(axis=1) - noisy
+    sums = np.moveaxis(gains, 0, -1), np.moveaxis(falls, 0, -1)
+    return _GainSums(*sums, length, noise, spread, alternatives)
 
 
 def _at_periods(demand: Demand, periods: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -353,7 +377,7 @@ def judge_log(
     count = int(blocks.max()) + 1
     checks, demand = _checked(log, demand, costs, size, block)
     if demand is None or not all(check.passed for check in checks):
-        return LogVerdict("cannot tell", refusal(checks), [], len(log.price), count, None, checks)
+        return LogVerdict("cannot tell", refusal(checks), [], len(log.price), count, None, checks, None)
     positions = np.linspace(0.0, 1.0, COSTS if np.any(costs[1] > costs[0]) else 1)
     mean_costs = [(1 - at) * costs[0].mean(axis=0) + at * costs[1].mean(axis=0) for at in positions]
     stakes = _stakes(demand, mean_costs, stake)
@@ -362,13 +386,37 @@ def judge_log(
         _firm_regret(log, firm, demand, costs, mean_costs, stakes, blocks, length, seed, stake is None)
         for firm in range(len(log.firms))
     ]
+    profit = float(np.mean((log.price - costs[0]) * _at_periods(demand, np.arange(len(blocks)))(log.price)))
+    doubt = _doubt(firms, count, len(log.price), float(stakes[0]) / profit)
     word = "cannot tell"
-    if count >= FEWEST_BLOCKS and any(firm.low >= HIGH for firm in firms):
+    if not doubt and any(firm.excess_low >= HIGH for firm in firms):
         word = "not consistent with competition"
-    elif count >= FEWEST_BLOCKS and all(firm.high <= LOW for firm in firms):
+    elif not doubt and all(firm.excess_high <= LOW for firm in firms):
         word = "consistent with competition"
-    sentence = _sentence(word, firms, len(log.price), count)
-    return LogVerdict(word, sentence, firms, len(log.price), count, float(stakes[0]), checks)
+    sentence = _sentence(word, doubt, firms, len(log.price))
+    sides = (max(firm.excess - firm.excess_low, firm.excess_high - firm.excess) for firm in firms)
+    return LogVerdict(
+        word, sentence, firms, len(log.price), count, float(stakes[0]), checks, HIGH + max(sides)
+    )
+
+
+def _doubt(firms: Sequence[FirmRegret], blocks: int, periods: int, rise: float) -> str:
+    """Reason for which no regret of the log decides, or ""."""
+    noise = max(firm.noise for firm in firms)
+    top = max(firms, key=lambda firm: firm.excess / firm.possible)
+    if not all(np.isfinite(firm.excess_high) for firm in firms):
+        return "a slope of demand of 0 or below is among those that the data allow"
+    if noise >= 1:
+        return (
+            f"a cartel would raise profits by {100 * rise:.2g} % only, and noise like that of the prices "
+            f"costs {100 * noise * rise:.2g} %"
+        )
+    if top.excess > top.possible:
+        return (
+            f"no price between those of competition and a cartel has a regret above {top.possible:.3g}, and "
+            f"firm {top.firm} has {top.excess:.3g} beyond noise; check the cost and the units"
+        )
+    return f"{count_text(periods, 'period')} are too few" if blocks < FEWEST_BLOCKS else ""
 
 
 def _checked(
@@ -414,22 +462,28 @@ def _firm_regret(
     weight = np.ones((1, groups))
     stream = np.random.default_rng([seed, firm])
     redrawn = stream.multinomial(groups, np.full(groups, 1 / groups), DRAWS).astype(float)
-    shares = sums.shares(weight, stakes)[:, 0]
-    argmin = int(np.argmin(shares))
-    realised = float(shares[argmin])
+    argmin = int(np.argmin(sums.shares(weight, stakes)[:, 0]))
+    observed = sums.regrets(weight, stakes)  # [2 1]: regret, and its part beyond noise
+    realised = float(observed[0, 0])
     # differences to the log stand for those of the log to the long run: they share the bias of a maximum
-    off = realised - sums.shares(redrawn, stakes).min(axis=0)
+    off = observed - sums.regrets(redrawn, stakes)
     level = 1 - 0.05 / len(log.firms)  # all firms together, by Bonferroni's inequality
     wider = quantile(groups - 1, level) / quantile(10**9, level) * np.sqrt(groups / max(groups - 1, 1))
-    bias, off = float(off.mean()), wider * (off - off.mean())
-    shift = np.zeros(1)
+    bias, off = float(off[0].mean()), wider * (off - off.mean(axis=1, keepdims=True))
+    shift = np.zeros((2, 1))
     if isinstance(demand, LogitDemand) and demand.clusters:
         shift = _demand_shifts(log, firm, bins, demand, costs, mean_costs, stakes, of_demand, stream)
-    sample = realised + off + stream.choice(shift, len(off))
-    # a maximum over alternatives is too large on average: only the lower end is corrected, as the
-    # correction errs where regret is close to 0
-    low = float(np.quantile(sample, (1 - level) / 2)) + min(bias, 0.0)
-    high = float(np.quantile(sample, (1 + level) / 2))
+    share, low, high = observed[:, 0] + bias, np.full(2, -np.inf), np.full(2, np.inf)
+    if np.all(np.isfinite(shift)):
+        sample = observed + off + shift[:, stream.integers(shift.shape[1], size=off.shape[1])]
+        low, high = np.quantile(sample, [(1 - level) / 2, (1 + level) / 2], axis=1)
+        # a maximum over alternatives is too large on average: only the lower end is corrected, as the
+        # correction errs where regret is close to 0
+        low, high = np.minimum(low + min(bias, 0.0), share), np.maximum(high, share)
+    regret, excess = np.maximum([share, low, high], 0.0).T.tolist()
+    possible = 1.0
+    if isinstance(demand, LogitDemand):
+        possible = max(1.0, _cartel_regret(demand, mean_costs[argmin], firm) / float(stakes[argmin]))
     gain, fall = sums.means(weight)
     gain = (gain - argmin / max(len(stakes) - 1, 1) * fall)[0]
     centre = np.bincount(bins, log.price[:, firm]) / np.bincount(bins)
@@ -444,15 +498,30 @@ def _firm_regret(
     )
     return FirmRegret(
         log.firms[firm],
-        max(0.0, realised + bias),
-        max(0.0, low),
-        max(0.0, high),
+        regret[0],
+        regret[1],
+        regret[2],
+        excess[0],
+        excess[1],
+        excess[2],
+        realised - float(observed[1, 0]),
+        possible,
         realised,
         float(lower.sum() / stakes[argmin] / realised) if realised > 0 else 0.0,
         float(mean_costs[argmin][firm]),
         len(centre),
         bounds,
     )
+
+
+def _cartel_regret(demand: LogitDemand, cost: np.ndarray, firm: int) -> float:
+    """Gain of a period by the best deviation from cartel prices."""
+    known = replace(demand, observed=None)
+    cartel = benchmarks(known, cost)[1][None]
+    deviation, period = cartel.copy(), np.zeros(1, dtype=int)
+    deviation[:, firm] = known.best_response(cartel, firm, cost[[firm]], period)
+    profits = [(price[0, firm] - cost[firm]) * known(price)[0, firm] for price in (deviation, cartel)]
+    return float(profits[0] - profits[1])
 
 
 def _demand_shifts(
@@ -466,24 +535,24 @@ def _demand_shifts(
     of_demand: bool,
     stream: np.random.Generator,
 ) -> np.ndarray:
-    """Changes of the smallest share with demand, one number per draw of its estimate."""
+    """Changes of regret and of its part beyond noise with draws of estimated demand, ``[2 draw]``."""
     count = min(SAMPLED, len(bins))
     at = np.sort(stream.choice(len(bins), count, replace=False))
     sampled = costs[0][at], costs[1][at]
 
-    def smallest(draw: LogitDemand, scales: np.ndarray) -> float:
+    def regrets(draw: LogitDemand, scales: np.ndarray) -> np.ndarray:
         blocks = np.zeros(count, dtype=int)
         sums = _sums(log.price[at], firm, bins[at], blocks, draw, sampled, at)
-        return float(sums.shares(np.ones((1, 1)), scales).min())
+        return sums.regrets(np.ones((1, 1)), scales)
 
     draws = demand.draws(DEMANDS, int(stream.integers(2**31)))
-    estimated = smallest(demand, stakes)
+    estimated = regrets(demand, stakes)
     shifts = [
-        smallest(draw, _stakes(draw, mean_costs, None if of_demand else float(stakes[0]))) - estimated
+        regrets(draw, _stakes(draw, mean_costs, None if of_demand else float(stakes[0]))) - estimated
         for draw in draws
     ]
     # a slope that may be 0 leaves regret without a bound
-    return np.array(shifts + [np.inf] * (DEMANDS - len(draws)))
+    return np.hstack([*shifts, np.full((2, DEMANDS - len(draws)), np.inf)])
 
 
 def _costs(log: PriceLog, cost: object, highest: object) -> tuple[np.ndarray, np.ndarray]:
@@ -569,24 +638,24 @@ def periods_needed(
     return float(block * (2 * variance / width**2 + 4 * spread / (3 * width)) * logarithm)
 
 
-def _sentence(word: str, firms: Sequence[FirmRegret], periods: int, blocks: int) -> str:
+def _sentence(word: str, doubt: str, firms: Sequence[FirmRegret], periods: int) -> str:
+    if doubt:
+        return f"Cannot tell: {doubt}."
     inconsistent = word == "not consistent with competition"
-    top = max(firms, key=lambda firm: firm.low if inconsistent else firm.share)
-    amount = f"{top.share:.3f} ({top.low:.3f} to {top.high:.3f})"
+    top = max(firms, key=lambda firm: firm.excess_low if inconsistent else firm.excess)
     text = (
         f"{word.capitalize()}: with the best other price for each of its prices, firm {top.firm} would have "
-        f"gained {amount} of what is at stake between competition and a cartel"
+        f"gained {top.excess:.3f} ({top.excess_low:.3f} to {top.excess_high:.3f}) of what is at stake "
+        "between competition and a cartel, beyond what noise in its prices costs"
     )
     if inconsistent:
         share = "all" if top.by_lower_prices == 1 else f"{100 * top.by_lower_prices:.0f} %"
         text += f", {share} of it by lower prices"
     elif word == "cannot tell":
-        if blocks < FEWEST_BLOCKS:
-            text += f"; {count_text(periods, 'period')} are too few"
-        elif not LOW < top.share < HIGH and np.isfinite(top.high):
+        if not LOW < top.excess < HIGH:
             # errors fall with the root of the number of periods
-            far = top.share - HIGH if top.share >= HIGH else LOW - top.share
-            side = top.share - top.low if top.share >= HIGH else top.high - top.share
+            far = top.excess - HIGH if top.excess >= HIGH else LOW - top.excess
+            side = top.excess - top.excess_low if top.excess >= HIGH else top.excess_high - top.excess
             text += f"; about {periods * max(1.0, side / far) ** 2:.2g} periods like these would decide"
         else:
             text += f"; between {LOW:g} and {HIGH:g} no number of periods decides"

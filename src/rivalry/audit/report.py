@@ -53,7 +53,19 @@ def _controls(measures: Mapping[str, Any]) -> Iterator[Row]:
 
 def _firms(audit: Mapping[str, Any]) -> Iterator[Row]:
     for firm in audit["firms"]:
-        numbers = (firm[key] for key in ("share", "low", "high", "by_lower_prices", "cost"))
+        numbers = (
+            firm[key]
+            for key in (
+                "share",
+                "low",
+                "high",
+                "excess",
+                "excess_low",
+                "excess_high",
+                "by_lower_prices",
+                "cost",
+            )
+        )
         yield [str(firm["firm"]), *map(_digits, numbers)]
 
 
@@ -70,7 +82,7 @@ def _checks(audit: Mapping[str, Any]) -> Iterator[Row]:
 
 CHECKS = ("check of the data", "found", "right", "")
 EXACT = ("best response, exact: firm", "gain on the path", "share of the stake", "after any memory")
-FIRMS = ("firm", "regret", "from", "to", "by lower prices", "cost")
+FIRMS = ("firm", "regret", "from", "to", "beyond noise", "from", "to", "by lower prices", "cost")
 GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
 REACTIONS = ("cut", "response", "loss by it", "the cut pays", "without reaction", "periods")
 CONTROLS = ("control", "price gain", "response to 1 period", "loss by it", "to 10 periods", "loss by it")
@@ -109,10 +121,15 @@ def text(audit: Mapping[str, Any]) -> str:
 
 
 def _basis_of_log(audit: Mapping[str, Any]) -> str:
+    smallest = audit["detectable"]
+    detected = (
+        "" if smallest is None else f" Logs of this size show regrets beyond noise from {smallest:.2g} on."
+    )
     left_out = f", {count_text(audit['incomplete'], 'period')} left out" if audit["incomplete"] else ""
     return (
         f"{count_text(audit['periods'], 'period')}{left_out}; {audit['basis']}. Regret is a share of what is "
         "at stake for a firm between competition and a cartel; intervals hold 95 % for all firms together."
+        + detected
     )
 
 
