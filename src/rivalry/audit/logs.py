@@ -642,7 +642,7 @@ def _sentence(word: str, doubt: str, firms: Sequence[FirmRegret], periods: int) 
     if doubt:
         return f"Cannot tell: {doubt}."
     inconsistent = word == "not consistent with competition"
-    top = max(firms, key=lambda firm: firm.excess_low if inconsistent else firm.excess)
+    top = max(firms, key=lambda firm: firm.excess_low if inconsistent else firm.excess_high)
     text = (
         f"{word.capitalize()}: with the best other price for each of its prices, firm {top.firm} would have "
         f"gained {top.excess:.3f} ({top.excess_low:.3f} to {top.excess_high:.3f}) of what is at stake "

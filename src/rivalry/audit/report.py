@@ -121,15 +121,14 @@ def text(audit: Mapping[str, Any]) -> str:
 
 
 def _basis_of_log(audit: Mapping[str, Any]) -> str:
-    smallest = audit["detectable"]
-    detected = (
-        "" if smallest is None else f" Logs of this size show regrets beyond noise from {smallest:.2g} on."
-    )
     left_out = f", {count_text(audit['incomplete'], 'period')} left out" if audit["incomplete"] else ""
+    extent = f"{count_text(audit['periods'], 'period')}{left_out}"
+    if not audit["firms"]:
+        return f"{extent}."
     return (
-        f"{count_text(audit['periods'], 'period')}{left_out}; {audit['basis']}. Regret is a share of what is "
-        "at stake for a firm between competition and a cartel; intervals hold 95 % for all firms together."
-        + detected
+        f"{extent}; {audit['basis']}. Regret is a share of what is at stake for a firm between competition "
+        "and a cartel; intervals hold 95 % for all firms together. Logs of this size show regrets beyond "
+        f"noise from {audit['detectable']:.2g} on."
     )
 
 
