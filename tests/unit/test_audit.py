@@ -15,8 +15,16 @@ import pytest
 
 from rivalry.audit.bots import AgentBot, BotFault, HistoryBot, bot_maker, faults
 from rivalry.audit.market import PriceMarket, price_market
-from rivalry.audit.measures import WINDOW, Reaction, estimate, measure
-from rivalry.audit.panel import PANEL, drawn_bot
+from rivalry.audit.measures import (
+    WINDOW,
+    Reaction,
+    best_responses,
+    estimate,
+    measure,
+    myopic_cuts,
+    rationalising_cost,
+)
+from rivalry.audit.panel import PANEL, drawn_bot, drawn_responder, responder
 from rivalry.audit.play import BestResponder, Session, constant
 from rivalry.audit.report import page, text
 from rivalry.audit.tables import PriceTableBot, price_table
@@ -127,6 +135,47 @@ def test_controls_react_as_their_rule_says(duopoly: PriceMarket) -> None:
         price, rival = response(rival), response(price)
         lowered += N - rival
     assert myopic.reactions[0].response.mean == pytest.approx(lowered / (C - best_cut()), rel=1e-4)
+    for reaction in myopic.reactions:
+        assert reaction.excess.mean == pytest.approx(0, abs=1e-5)
+        assert reaction.excess_loss.mean == pytest.approx(0, abs=1e-5)
+
+
+def test_cuts_of_best_responders_are_those_of_the_first_order_condition(duopoly: PriceMarket) -> None:
+    """At the equilibrium by bisection, and the cost that explains a level by logit's closed form."""
+    usual = np.full((3, 2), N)
+    played = np.array([[best_cut(), N], [N, N], [N, N]])
+    cuts = myopic_cuts(duopoly, usual, played)
+    assert cuts[:, 1] == pytest.approx([0, N - response(best_cut()), 0], abs=1e-6)
+    assert cuts[:, 0] == pytest.approx(0, abs=1e-6)
+    share = profit(1.8, 1.8) / 0.8
+    cost = 1.8 - 0.25 / (1 - share)  # for which 1.8 is a best response to 1.8
+    assert rationalising_cost(duopoly, np.array([1.8, 1.8]), 0) == pytest.approx(cost - 1, abs=1e-5)
+
+
+def test_best_responses_of_any_market_are_near_those_of_the_closed_form(duopoly: PriceMarket) -> None:
+    plain_market = duopoly._replace(quantities=lambda prices: duopoly.quantities(prices))
+    prices = np.random.default_rng(0).uniform(N, C, (50, 2))
+    closed, searched = (best_responses(market, prices, 0, 0.2) for market in (duopoly, plain_market))
+    assert searched == pytest.approx(closed, abs=0.005 * (C - N))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_best_responders_that_misjudge_the_market_do_not_punish(seed: int, duopoly: PriceMarket) -> None:
+    """Costs, tastes and lags; a rival that matches prices from the same level does punish."""
+    family, nature, make = drawn_responder(seed, duopoly)
+    found = audit_bot(make, duopoly)
+    assert found.word == nature, family
+    assert found.measures is not None
+    assert all(reaction.excess.mean <= 1e-6 for reaction in found.measures.reactions)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("errors", [{"cost": 1.1}, {"taste": 1.6}])
+def test_a_cost_of_a_tenth_more_and_a_taste_of_two_fifths_are_no_punishment(
+    errors: dict[str, float], duopoly: PriceMarket
+) -> None:
+    assert audit_bot(responder(**errors)(duopoly), duopoly).word == ELEVATED
 
 
 QUICK = "one_shot_nash cartel_price tit_for_tat grim_trigger undercutter edgeworth price_matching cost_plus"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.audit.bots import AgentBot, Bot, MessageBot
-from rivalry.audit.demand import quantile
+from rivalry.audit.demand import LogitDemand, quantile
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.play import (
     BestResponder,
@@ -37,6 +37,8 @@ OTHER_SESSION = 1_009  # between the numbers of sessions of independent copies
 ELEVATED_FROM = 0.1  # price gain: below it prices are called competitive
 FIXED_DATES = 24  # cuts where all sessions are the same
 CONFIDENCE = 0.99
+GRID = 101  # prices among which a best response is searched
+STEP = 1e-4  # of the way from the equilibrium to the cartel, for differences
 Maker = Callable[[], Bot]
 
 
@@ -84,6 +86,8 @@ class Reaction(NamedTuple):
     response: SampleMean  # sum by which rivals lower their prices, as a share of the sum of the cuts
     loss: SampleMean  # cost of the rivals' lower prices to the firm that cuts, in cartel gains per period
     net: SampleMean  # what the cut pays over the window, as a share of the profit without it
+    excess: SampleMean  # part of the response beyond that of myopic best responders
+    excess_loss: SampleMean  # part of the loss beyond that by myopic best responders
     unanswered: SampleMean  # what it would have paid at the rivals' prices without the cut, likewise
     path: np.ndarray  # [period 3]: mean rivals' price against no cut, and the ends of its interval
     depth: float  # the largest mean price cut of the rivals
@@ -184,7 +188,7 @@ class _Gains(NamedTuple):
 
 class _Played(NamedTuple):
     gains: _Gains
-    cuts: dict[int, list[np.ndarray]]  # per length, of every date [period 4]: see `_differences`
+    cuts: dict[int, list[np.ndarray]]  # per length, of every date [period 7]: see `_differences`
 
 
 def _copies(make: Maker, market: PriceMarket) -> list[Bot]:
@@ -268,48 +272,101 @@ def _react(
 
 
 def _differences(market: PriceMarket, usual: np.ndarray, played: np.ndarray, firm: int) -> np.ndarray:
-    """Return ``[period 5]``: the cut, the rivals' cut, and profits of the firm.
+    """Return ``[period 7]``: the cut, the rivals' cut, that of best responders, and profits of the firm.
 
-    Profits are those without a cut, with it, and with it at the rivals' prices without it.
+    Profits are those without a cut, with it, with it at the rivals' prices without it, and with it at the
+    prices of rivals that best respond.
     """
     unit = market.cartel - market.nash
     cut = (usual - played) / unit
-    unilateral_prices = usual.copy()
-    unilateral_prices[:, firm] = played[:, firm]
-    profits = [market.profits(prices)[:, firm] for prices in (usual, played, unilateral_prices)]
-    return np.column_stack([cut[:, firm], np.delete(cut, firm, axis=1).mean(axis=1), *profits])
+    unilateral_prices, best_prices = usual.copy(), usual - myopic_cuts(market, usual, played)
+    unilateral_prices[:, firm] = best_prices[:, firm] = played[:, firm]
+    profits = [market.profits(prices)[:, firm] for prices in (usual, played, unilateral_prices, best_prices)]
+    of_rivals = (np.delete(cuts, firm, axis=1).mean(axis=1) for cuts in (cut, (usual - best_prices) / unit))
+    return np.column_stack([cut[:, firm], *of_rivals, *profits])
+
+
+def myopic_cuts(market: PriceMarket, usual: np.ndarray, played: np.ndarray) -> np.ndarray:
+    """Return by how much best responses to the prices ``played`` before are below those to ``usual`` ones.
+
+    A firm best responds at the cost for which its mean usual price is a best response to the rivals' mean
+    usual prices, so that no best responder that misjudges its cost is taken to punish.
+
+    Parameters
+    ----------
+    market : PriceMarket
+        The market.
+    usual, played : ndarray
+        Prices without and with a cut, ``[period firm]``.
+    """
+    cuts = np.zeros_like(usual)
+    for firm in range(market.players):
+        cost = rationalising_cost(market, usual.mean(axis=0), firm)
+        before, after = (best_responses(market, prices[:-1], firm, cost) for prices in (usual, played))
+        cuts[1:, firm] = before - after
+    return cuts
+
+
+def rationalising_cost(market: PriceMarket, price: np.ndarray, firm: int) -> float:
+    """Return the rise of a firm's unit cost at which its price is a best response to the others."""
+    step = STEP * float(market.cartel[firm] - market.nash[firm])
+    near = np.repeat(price[None], 2, axis=0)
+    near[:, firm] += [-step, step]
+    profit, quantity = (np.diff(values(near)[:, firm]) for values in (market.profits, market.quantities))
+    return float(profit[0] / quantity[0]) if quantity[0] else 0.0
+
+
+def best_responses(market: PriceMarket, prices: np.ndarray, firm: int, added_cost: float) -> np.ndarray:
+    """Return a firm's prices of largest profit against the rivals' prices of every period, ``[period]``."""
+    demand = market.quantities
+    if isinstance(demand, LogitDemand):
+        cost = np.full(len(prices), np.asarray(market.game.unit_cost)[firm] + added_cost)
+        return demand.best_response(prices, firm, cost, np.arange(len(prices)))
+    grid = np.linspace(market.low, market.high, GRID)
+    tried = np.repeat(prices[:, None], GRID, axis=1)  # [period grid firm]
+    tried[:, :, firm] = grid
+    gains = market.profits(tried)[..., firm] - added_cost * market.quantities(tried)[..., firm]
+    best = np.clip(gains.argmax(axis=1), 1, GRID - 2)
+    left, middle, right = (np.take_along_axis(gains, (best + k)[:, None], 1)[:, 0] for k in (-1, 0, 1))
+    bend = left - 2 * middle + right
+    # the peak of the parabola through the best price of the grid and its neighbours
+    offset = np.divide(left - right, 2 * bend, out=np.zeros_like(bend), where=bend < 0)
+    return np.asarray(grid[best] + np.clip(offset, -1.0, 1.0) * (grid[1] - grid[0]))
 
 
 def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bool) -> Reaction:
-    cuts = np.array([session.cuts[length] for session in played])  # [session date period 5]
+    cuts = np.array([session.cuts[length] for session in played])  # [session date period 7]
     periods = max(length, 1)
     forced = cuts[:, :, :periods, 0].sum(axis=2)
     stake = float(np.mean(market.profits(market.cartel) - market.profits(market.nash)))
-    response = cuts[:, :, :, 1].sum(axis=2) / np.maximum(forced, np.finfo(float).tiny)
-    usual, after, unilateral_profit = (cuts[:, :, :, column] for column in (2, 3, 4))
-    loss = (unilateral_profit - after).sum(axis=2) / (periods * stake)
+    usual, after, unilateral_profit, best_profit = (cuts[:, :, :, column] for column in (3, 4, 5, 6))
     scale = np.maximum(np.abs(usual.sum(axis=2)), stake)
-    gained = (unilateral_profit - usual)[:, :, :periods].sum(
-        axis=2
-    )  # while it cuts, at the rivals' prices without a cut
-    net, unanswered = (after - usual).sum(axis=2) / scale, gained / scale
+    # while it cuts, at the rivals' prices without a cut
+    gained = (unilateral_profit - usual)[:, :, :periods].sum(axis=2)
 
     def over(values: np.ndarray) -> SampleMean:
         return estimate(values[0] if fixed else values.mean(axis=1))
 
+    def response(cut: np.ndarray) -> SampleMean:
+        return over(cut.sum(axis=2) / np.maximum(forced, np.finfo(float).tiny))
+
+    def loss(without: np.ndarray) -> SampleMean:
+        return over((without - after).sum(axis=2) / (periods * stake))
+
     paths = cuts[0, :, :, 1] if fixed else cuts[:, :, :, 1].mean(axis=1)
     path = np.array([(cut.mean, cut.low, cut.high) for cut in map(estimate, paths.T)])
     above = np.flatnonzero(np.abs(path[:, 0]) > 0.1 * float(forced.mean()) / periods)
-    duration = int(above[-1]) + 1 if len(above) else 0
     return Reaction(
         length,
-        over(response),
-        over(loss),
-        over(net),
-        over(unanswered),
+        response(cuts[:, :, :, 1]),
+        loss(unilateral_profit),
+        over((after - usual).sum(axis=2) / scale),
+        response(cuts[:, :, :, 1] - cuts[:, :, :, 2]),
+        loss(best_profit),
+        over(gained / scale),
         path,
         float(path[:, 0].max()),
-        duration,
+        int(above[-1]) + 1 if len(above) else 0,
     )
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.audit.bots import AgentBot, Bot, HistoryBot, Period
+from rivalry.audit.demand import LogitDemand
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.measures import Maker
 from rivalry.audit.play import RandomPrices
@@ -205,6 +206,36 @@ def table_bot(gamma: float) -> Callable[[PriceMarket], Maker]:
     return lambda market: lambda: PriceTableBot(*trained_tables(market.game, gamma))
 
 
+def responder(
+    *, cost: float = 1.0, taste: float = 1.0, weight: float = 1.0
+) -> Callable[[PriceMarket], Maker]:
+    """Return the makers of a seller of a logit market that best responds to the rivals' last prices.
+
+    Parameters
+    ----------
+    cost, taste : float
+        Its unit cost and scale of tastes, as multiples of the true ones.
+    weight : float
+        Share of the way to the best response that it goes in a period.
+    """
+
+    def makers(market: PriceMarket) -> Maker:
+        true = market.quantities
+        if not isinstance(true, LogitDemand):
+            raise ValueError("responder: needs a logit market with constant unit costs")
+        demand = LogitDemand(true.quality / taste, true.slope / taste)
+        unit_cost, nash = cost * np.asarray(market.game.unit_cost)[:1], scale_of(market).nash
+
+        def rule(history: list[Period]) -> float:
+            price, rivals = history[-1] if history else (nash, (nash,) * (market.players - 1))
+            best = demand.best_response(np.array([[price, *rivals]]), 0, unit_cost, np.zeros(1, dtype=int))
+            return (1 - weight) * price + weight * float(best[0])
+
+        return lambda: HistoryBot(rule)
+
+    return makers
+
+
 def _uniform(prices: Scale, market: PriceMarket) -> RandomPrices:
     return RandomPrices(prices.nash, prices.cartel)
 
@@ -272,3 +303,16 @@ def drawn_bot(seed: int, market: PriceMarket) -> tuple[str, str, Maker]:
         return HistoryBot(rules[family])
 
     return family, nature, make
+
+
+def drawn_responder(seed: int, market: PriceMarket) -> tuple[str, str, Maker]:
+    """Return the family, the nature and the makers of a best responder with drawn errors.
+
+    Some misjudge their cost, some the tastes, and some adjust their price slowly. Prices of all are elevated,
+    and none punishes.
+    """
+    draws = np.random.default_rng(seed)
+    cost, taste, weight = (float(draws.uniform(*ends)) for ends in ((1.1, 1.5), (1.4, 2.0), (0.2, 0.9)))
+    family = ("wrong cost", "wrong taste", "slow")[seed % 3]
+    errors = {"wrong cost": {"cost": cost}, "wrong taste": {"taste": taste}}
+    return family, ELEVATED, responder(**errors.get(family, {"cost": cost, "weight": weight}))(market)

@@ -41,7 +41,7 @@ def _gains(measures: Mapping[str, Any]) -> Iterator[Row]:
 def _reactions(measures: Mapping[str, Any]) -> Iterator[Row]:
     rows = [(count_text(cut["length"], "period"), cut) for cut in measures["reactions"]]
     for name, cut in [*rows, ("1 period, memory shuffled", measures["shuffled"])]:
-        numbers = (_number(cut[key]) for key in ("response", "loss", "net", "unanswered"))
+        numbers = (_number(cut[key]) for key in REACTION_KEYS)
         yield [name, *numbers, str(cut["duration"])]
 
 
@@ -84,7 +84,17 @@ CHECKS = ("check of the data", "found", "right", "")
 EXACT = ("best response, exact: firm", "gain on the path", "share of the stake", "after any memory")
 FIRMS = ("firm", "regret", "from", "to", "beyond noise", "from", "to", "by lower prices", "cost")
 GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
-REACTIONS = ("cut", "response", "loss by it", "the cut pays", "without reaction", "periods")
+REACTION_KEYS = ("response", "excess", "loss", "excess_loss", "net", "unanswered")
+REACTIONS = (
+    "cut",
+    "response",
+    "beyond best response",
+    "loss by it",
+    "beyond best response",
+    "the cut pays",
+    "without reaction",
+    "periods",
+)
 CONTROLS = ("control", "price gain", "response to 1 period", "loss by it", "to 10 periods", "loss by it")
 
 

@@ -32,8 +32,8 @@ class AuditVerdict(NamedTuple):
 
 
 def punishes(reaction: Reaction) -> bool:
-    """True where rivals lower prices after a cut so that it pays less than without a reaction."""
-    return _exceeds(reaction.response, RESPONSE_FROM) and _exceeds(reaction.loss, LOSS_FROM)
+    """True where rivals lower prices after a cut more than best responders, so that it pays less."""
+    return _exceeds(reaction.excess, RESPONSE_FROM) and _exceeds(reaction.excess_loss, LOSS_FROM)
 
 
 def _exceeds(value: SampleMean, threshold: float) -> bool:
@@ -146,9 +146,9 @@ def _changes(measures: Measures) -> list[str]:
     lines = [f"Prices are elevated from a price gain of {ELEVATED_FROM:g}; it is {_with_interval(gain)}."]
     lines += [
         f"Punishment of a cut of {_periods(cut.length)} is found where rivals lower prices by "
-        f"{RESPONSE_FROM:g} of the cut in all and it costs {LOSS_FROM:g} cartel gains per period of the cut, "
-        f"both with an interval above 0; they lower them by {_with_interval(cut.response)}, at a cost of "
-        f"{_with_interval(cut.loss)}."
+        f"{RESPONSE_FROM:g} of the cut more than best responders and it costs {LOSS_FROM:g} cartel gains per "
+        f"period of the cut, both with an interval above 0; they lower them by {_with_interval(cut.excess)} "
+        f"more, at a cost of {_with_interval(cut.excess_loss)}."
         for cut in measures.reactions
     ]
     return lines
