@@ -45,7 +45,7 @@ def assert_fails(verdict: LogVerdict, fault: str) -> None:
     assert verdict.word == "cannot tell"
     assert verdict.firms == []
     failed = {row.name: row for row in verdict.checks if not row.passed}
-    assert place in failed[check].found
+    assert place in failed[check].value
     assert verdict.sentence.startswith(f"Cannot tell: {next(iter(failed))}: ")
     assert "\n" not in verdict.sentence
 

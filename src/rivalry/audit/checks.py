@@ -23,11 +23,11 @@ STRONG = 10.0  # F statistic of instruments (Staiger and Stock 1997)
 
 
 class Check(NamedTuple):
-    """A check of data: its name, what the data have, what would be right, and whether they pass."""
+    """A check of data: its name, what the data have, what is required, and whether they pass."""
 
     name: str
-    found: str
-    right: str
+    value: str
+    required: str
     passed: bool
 
 
@@ -42,7 +42,7 @@ def refusal(checks: Sequence[Check]) -> str:
         return ""
     others = ", ".join(check.name for check in failed[1:])
     also = f"; also fails: {others}" if others else ""
-    return f"Cannot tell: {failed[0].name}: {failed[0].found}; must be: {failed[0].right}{also}."
+    return f"Cannot tell: {failed[0].name}: {failed[0].value}; must be: {failed[0].required}{also}."
 
 
 def row_checks(
@@ -134,11 +134,11 @@ def value_checks(log: PriceLog, size: float | None, costs: tuple[np.ndarray, np.
     if size is not None and log.quantity is not None:
         shares = log.quantity.sum(axis=1) / size
         top, outside = int(shares.argmax()), float(1 - shares.mean())
-        found = f"up to {shares[top]:.3g} of --size {size:g}, in period {_time(log.time[top])}"
-        yield Check("share inside", found, "below 1 in every period", bool(shares[top] < 1))
-        found = f"{100 * outside:.4g} % of buyers buy nothing"
-        right = f"{100 * OUTSIDE[0]:g} to {100 * OUTSIDE[1]:g} %"
-        yield Check("share outside", found, right, OUTSIDE[0] <= outside <= OUTSIDE[1])
+        value = f"up to {shares[top]:.3g} of --size {size:g}, in period {_time(log.time[top])}"
+        yield Check("share inside", value, "below 1 in every period", bool(shares[top] < 1))
+        value = f"{100 * outside:.4g} % of buyers buy nothing"
+        required = f"{100 * OUTSIDE[0]:g} to {100 * OUTSIDE[1]:g} %"
+        yield Check("share outside", value, required, OUTSIDE[0] <= outside <= OUTSIDE[1])
 
 
 def demand_checks(log: PriceLog, demand: LogitDemand) -> Iterator[Check]:
@@ -152,16 +152,16 @@ def demand_checks(log: PriceLog, demand: LogitDemand) -> Iterator[Check]:
         error <= PRECISION * demand.slope,
     )
     price = np.median(log.price, axis=0)
-    own = demand.slope * price * (1 - demand(price) / demand.size)
+    elasticity = demand.slope * price * (1 - demand(price) / demand.size)
     yield Check(
         "elasticity",
-        f"{own.min():.3g} to {own.max():.3g} at median prices",
+        f"{elasticity.min():.3g} to {elasticity.max():.3g} at median prices",
         f"{ELASTICITY[0]:g} to {ELASTICITY[1]:g}",
-        bool(ELASTICITY[0] <= own.min() and own.max() <= ELASTICITY[1]),
+        bool(ELASTICITY[0] <= elasticity.min() and elasticity.max() <= ELASTICITY[1]),
     )
     if not np.isnan(demand.first_stage):
-        found = f"first-stage F of {demand.first_stage:.3g}"
-        yield Check("instruments", found, f"at least {STRONG:g}", demand.first_stage >= STRONG)
+        value = f"first-stage F of {demand.first_stage:.3g}"
+        yield Check("instruments", value, f"at least {STRONG:g}", demand.first_stage >= STRONG)
 
 
 def _unit(log: PriceLog, name: str, values: np.ndarray, limit: float) -> Check:
@@ -170,17 +170,17 @@ def _unit(log: PriceLog, name: str, values: np.ndarray, limit: float) -> Check:
     over_time = medians.max(axis=0) / medians.min(axis=0)
     firm, of_firms = int(over_time.argmax()), np.median(values, axis=0)
     between = float(of_firms.max() / of_firms.min())
-    found = f"medians differ by {over_time[firm]:.3g} over time, by {between:.3g} between firms"
+    value = f"medians differ by {over_time[firm]:.3g} over time, by {between:.3g} between firms"
     if over_time[firm] >= FACTOR:
         low, high = (parts[int(end)] for end in (medians[:, firm].argmin(), medians[:, firm].argmax()))
-        found = f"firm {log.firms[firm]}: median {medians[:, firm].min():.3g} {_period(log, low)}"
-        found += f", {medians[:, firm].max():.3g} {_period(log, high)}"
+        value = f"firm {log.firms[firm]}: median {medians[:, firm].min():.3g} {_period(log, low)}"
+        value += f", {medians[:, firm].max():.3g} {_period(log, high)}"
     elif between >= limit:
         low_firm, high_firm = int(of_firms.argmin()), int(of_firms.argmax())
-        found = f"firm {log.firms[high_firm]}: median {of_firms[high_firm]:.3g}, firm "
-        found += f"{log.firms[low_firm]}: {of_firms[low_firm]:.3g}"
-    right = f"factors below {FACTOR:g} over time, below {limit:g} between firms"
-    return Check(f"unit of {name}", found, right, bool(over_time[firm] < FACTOR and between < limit))
+        value = f"firm {log.firms[high_firm]}: median {of_firms[high_firm]:.3g}, firm "
+        value += f"{log.firms[low_firm]}: {of_firms[low_firm]:.3g}"
+    required = f"factors below {FACTOR:g} over time, below {limit:g} between firms"
+    return Check(f"unit of {name}", value, required, bool(over_time[firm] < FACTOR and between < limit))
 
 
 def _price_over_cost(log: PriceLog, costs: tuple[np.ndarray, np.ndarray]) -> Check:
@@ -190,13 +190,13 @@ def _price_over_cost(log: PriceLog, costs: tuple[np.ndarray, np.ndarray]) -> Che
         for values in (log.price - costs[0], log.price - FACTOR * costs[1])
     )
     wrong = (low < 0) | ((high >= 0) & (costs[1].min(axis=0) > 0))
-    found = "above it in every block of periods"
+    value = "above it in every block of periods"
     if wrong.any():
         part, firm = np.argwhere(wrong)[0]
         price, cost = (np.median(values[parts[part], firm]) for values in (log.price, costs[0]))
-        found = f"firm {log.firms[firm]}: {price / cost:.3g} times its cost {_period(log, parts[part])}"
-    right = f"between the cost and {FACTOR:g} times the cost"
-    return Check("price over cost", found, right, not wrong.any())
+        value = f"firm {log.firms[firm]}: {price / cost:.3g} times its cost {_period(log, parts[part])}"
+    required = f"between the cost and {FACTOR:g} times the cost"
+    return Check("price over cost", value, required, not wrong.any())
 
 
 def _numbers(times: np.ndarray) -> np.ndarray:

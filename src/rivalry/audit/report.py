@@ -77,10 +77,10 @@ def _exact(audit: Mapping[str, Any]) -> Iterator[Row]:
 
 def _checks(audit: Mapping[str, Any]) -> Iterator[Row]:
     for check in audit["checks"]:
-        yield [check["name"], check["found"], check["right"], "passes" if check["passed"] else "fails"]
+        yield [check["name"], check["value"], check["required"], "passes" if check["passed"] else "fails"]
 
 
-CHECKS = ("check of the data", "found", "right", "")
+CHECKS = ("check of the data", "value", "required", "")
 EXACT = ("best response, exact: firm", "gain on the path", "share of the stake", "after any memory")
 FIRMS = ("firm", "regret", "from", "to", "beyond noise", "from", "to", "by lower prices", "cost")
 GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
