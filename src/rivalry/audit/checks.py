@@ -62,13 +62,16 @@ def row_checks(
     cells = np.unique(period * len(firms) + column, return_index=True)[1]
     doubled = np.setdiff1d(np.arange(len(period)), cells)
     spans = [period[column == firm] for firm in range(len(firms))]
-    starts, ends = (np.array([end(span) for span in spans]) for end in (np.min, np.max))
-    span = f"from {_time(times[starts[0]])} to {_time(times[ends[0]])}"
-    for word, edges in (("begins", starts), ("ends", ends)):
-        if np.ptp(edges):
-            early, late = int(edges.argmin()), int(edges.argmax())
-            last, first = _time(times[edges[late]]), _time(times[edges[early]])
-            span = f"firm {firms[late]} {word} at {last}, firm {firms[early]} at {first}"
+    edges = np.array([[span.min(), span.max()] for span in spans])  # [firm 2]
+    apart = np.ptp(edges, axis=0) > 0
+    span = f"from {_time(times[edges[0, 0]])} to {_time(times[edges[0, 1]])}"
+    for end, word in enumerate(("begins", "ends")):
+        if apart[end]:
+            texts = [
+                f"firm {firms[firm]} {word} at {_time(times[edges[firm, end]])}"
+                for firm in (edges[:, end].argmax(), edges[:, end].argmin())
+            ]
+            span = ", ".join(texts)
     steps = np.diff(_numbers(times))
     usual = float(np.median(steps)) if len(steps) else 1.0
     longest = int(np.argmax(steps)) if len(steps) else 0
@@ -85,7 +88,7 @@ def row_checks(
             "one per firm and period",
             not len(doubled),
         ),
-        Check("span", span, "the same for all firms", not (np.ptp(starts) or np.ptp(ends))),
+        Check("span", span, "the same for all firms", not apart.any()),
         Check("gaps", f"at most {gap}", f"below {limit:.3g} usual steps", widest < limit),
         Check(
             "complete periods",
@@ -165,38 +168,40 @@ def demand_checks(log: PriceLog, demand: LogitDemand) -> Iterator[Check]:
 
 
 def _unit(log: PriceLog, name: str, values: np.ndarray, limit: float) -> Check:
-    parts = np.array_split(np.arange(len(values)), min(BLOCKS, len(values)))
-    medians = np.stack([np.median(values[part], axis=0) for part in parts])  # [block firm]
-    over_time = medians.max(axis=0) / medians.min(axis=0)
-    firm, of_firms = int(over_time.argmax()), np.median(values, axis=0)
-    between = float(of_firms.max() / of_firms.min())
-    value = f"medians differ by {over_time[firm]:.3g} over time, by {between:.3g} between firms"
-    if over_time[firm] >= FACTOR:
-        low, high = (parts[int(end)] for end in (medians[:, firm].argmin(), medians[:, firm].argmax()))
-        value = f"firm {log.firms[firm]}: median {medians[:, firm].min():.3g} {_period(log, low)}"
-        value += f", {medians[:, firm].max():.3g} {_period(log, high)}"
-    elif between >= limit:
-        low_firm, high_firm = int(of_firms.argmin()), int(of_firms.argmax())
-        value = f"firm {log.firms[high_firm]}: median {of_firms[high_firm]:.3g}, firm "
-        value += f"{log.firms[low_firm]}: {of_firms[low_firm]:.3g}"
-    required = f"factors below {FACTOR:g} over time, below {limit:g} between firms"
-    return Check(f"unit of {name}", value, required, bool(over_time[firm] < FACTOR and between < limit))
+    parts, medians = _block_medians(values)
+    over_time, of_firms = medians.max(axis=0) / medians.min(axis=0), np.median(values, axis=0)
+    firm, between = int(over_time.argmax()), float(of_firms.max() / of_firms.min())
+    ends = [
+        f"{medians[block, firm]:.3g} {_period(log, parts[block])}"
+        for block in (medians[:, firm].argmin(), medians[:, firm].argmax())
+    ]
+    firms = [f"firm {log.firms[at]} {of_firms[at]:.3g}" for at in (of_firms.argmin(), of_firms.argmax())]
+    return Check(
+        f"unit of {name}",
+        f"medians {', '.join(firms)}; of firm {log.firms[firm]} {', '.join(ends)}",
+        f"factors below {limit:g} between firms, below {FACTOR:g} over time",
+        bool(over_time[firm] < FACTOR and between < limit),
+    )
 
 
 def _price_over_cost(log: PriceLog, costs: tuple[np.ndarray, np.ndarray]) -> Check:
-    parts = np.array_split(np.arange(len(log.price)), min(BLOCKS, len(log.price)))
-    low, high = (
-        np.stack([np.median(values[part], axis=0) for part in parts])
-        for values in (log.price - costs[0], log.price - FACTOR * costs[1])
-    )
-    wrong = (low < 0) | ((high >= 0) & (costs[1].min(axis=0) > 0))
+    parts, margins = _block_medians(log.price - costs[0])
+    wrong = margins < 0
+    if np.all(costs[1] > 0):
+        wrong |= _block_medians(log.price / costs[1])[1] >= FACTOR
     value = "above it in every block of periods"
     if wrong.any():
         part, firm = np.argwhere(wrong)[0]
-        price, cost = (np.median(values[parts[part], firm]) for values in (log.price, costs[0]))
-        value = f"firm {log.firms[firm]}: {price / cost:.3g} times its cost {_period(log, parts[part])}"
+        price, cost = (np.median(values[parts[part], firm]) for values in (log.price, costs[1]))
+        value = f"firm {log.firms[firm]}: {price:.3g} beside {cost:.3g} {_period(log, parts[part])}"
     required = f"between the cost and {FACTOR:g} times the cost"
     return Check("price over cost", value, required, not wrong.any())
+
+
+def _block_medians(values: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Periods of some blocks of time, and medians ``[block firm]``."""
+    parts = np.array_split(np.arange(len(values)), min(BLOCKS, len(values)))
+    return parts, np.stack([np.median(values[part], axis=0) for part in parts])
 
 
 def _numbers(times: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.audit.checks import Check, demand_checks, refusal, row_checks, value_checks
-from rivalry.audit.demand import LogitDemand, benchmarks, block_length, blocks_of, logit_demand, quantile
+from rivalry.audit.demand import LogitDemand, benchmarks, blocks_of, logit_demand, quantile
 from rivalry.core.foreign_tables import read_columns
 from rivalry.text.display import count_text
 
@@ -199,7 +199,6 @@ class FirmRegret(NamedTuple):
     by_lower_prices: float  # part of the realised regret that lower prices would avoid
     cost: float  # within its range, the one of smallest regret: a mean over periods
     bins: int
-    needed: float  # periods from which the interval is surely narrow enough; Hoeffding's bound
 
 
 class LogVerdict(NamedTuple):
@@ -222,7 +221,6 @@ class _GainSums(NamedTuple):
     by_cost: np.ndarray  # by how much they fall from the lowest to the highest cost
     length: np.ndarray  # [block]
     noise: np.ndarray  # [block]: cost of noise like that of the prices, around the best fixed price
-    spread: float  # largest gain or loss of a period
     alternatives: np.ndarray  # [price]
 
     def means(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -233,8 +231,6 @@ class _GainSums(NamedTuple):
     def shares(self, weight: np.ndarray, stakes: np.ndarray) -> np.ndarray:
         """Return regrets as shares of what is at stake, ``[cost draw]``."""
         gain, fall = self.means(weight)
-        if len(stakes) == 1:
-            return np.asarray(calibrated_gain(gain)[None] / stakes[0])
         positions = np.linspace(0.0, 1.0, len(stakes))
         return np.stack(
             [calibrated_gain(gain - at * fall) / s for at, s in zip(positions, stakes, strict=True)]
@@ -277,13 +273,12 @@ def _sums(
     earned, ranged = (price[:, firm] - low) * sold, bool(np.any(high > low))
     count, groups = int(bins.max()) + 1, int(blocks.max()) + 1
     place, shape = blocks * count + bins, (len(alternatives), groups, count)
-    gains, falls, spread = np.zeros(shape), np.zeros(shape), 0.0
+    gains, falls = np.zeros(shape), np.zeros(shape)
     deviation = price.copy()
     for number, alternative in enumerate(alternatives):
         deviation[:, firm] = alternative
         sales = quantity(deviation)[:, firm]
         gain = (alternative - low) * sales - earned
-        spread = max(spread, float(np.abs(gain).max()))
         gains[number] = np.bincount(place, gain, groups * count).reshape(groups, count)
         if ranged:
             falls[number] = np.bincount(place, (high - low) * (sales - sold), groups * count).reshape(
@@ -298,7 +293,7 @@ def _sums(
     noisy = np.bincount(blocks, (deviation[:, firm] - low) * quantity(deviation)[:, firm] - earned)
     noise = gains[best].sum(axis=1) - noisy
     sums = np.moveaxis(gains, 0, -1), np.moveaxis(falls, 0, -1)
-    return _GainSums(*sums, length, noise, spread, alternatives)
+    return _GainSums(*sums, length, noise, alternatives)
 
 
 def _at_periods(demand: Demand, periods: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -381,11 +376,8 @@ def judge_log(
     positions = np.linspace(0.0, 1.0, COSTS if np.any(costs[1] > costs[0]) else 1)
     mean_costs = [(1 - at) * costs[0].mean(axis=0) + at * costs[1].mean(axis=0) for at in positions]
     stakes = _stakes(demand, mean_costs, stake)
-    length = block or block_length(len(log.price))
-    firms = [
-        _firm_regret(log, firm, demand, costs, mean_costs, stakes, blocks, length, seed, stake is None)
-        for firm in range(len(log.firms))
-    ]
+    setting = _Setting(log, demand, costs, mean_costs, stakes, stake is None)
+    firms = [_firm_regret(setting, firm, blocks, seed) for firm in range(len(log.firms))]
     profit = float(np.mean((log.price - costs[0]) * _at_periods(demand, np.arange(len(blocks)))(log.price)))
     doubt = _doubt(firms, count, len(log.price), float(stakes[0]) / profit)
     word = "cannot tell"
@@ -444,18 +436,19 @@ def _checked(
     return checks, demand
 
 
-def _firm_regret(
-    log: PriceLog,
-    firm: int,
-    demand: Demand,
-    costs: tuple[np.ndarray, np.ndarray],
-    mean_costs: Sequence[np.ndarray],
-    stakes: np.ndarray,
-    blocks: np.ndarray,
-    length: int,
-    seed: int,
-    of_demand: bool,
-) -> FirmRegret:
+class _Setting(NamedTuple):
+    """What the regrets of all firms rest on."""
+
+    log: PriceLog
+    demand: Demand
+    costs: tuple[np.ndarray, np.ndarray]
+    mean_costs: Sequence[np.ndarray]  # at every cost of the range, [firm]
+    stakes: np.ndarray  # likewise
+    of_demand: bool  # stakes follow from demand
+
+
+def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, seed: int) -> FirmRegret:
+    log, demand, costs, mean_costs, stakes, _ = setting
     bins = price_bins(log.price[:, firm])
     sums = _sums(log.price, firm, bins, blocks, demand, costs, np.arange(len(bins)))
     groups = len(sums.length)
@@ -472,7 +465,7 @@ def _firm_regret(
     bias, off = float(off[0].mean()), wider * (off - off.mean(axis=1, keepdims=True))
     shift = np.zeros((2, 1))
     if isinstance(demand, LogitDemand) and demand.clusters:
-        shift = _demand_shifts(log, firm, bins, demand, costs, mean_costs, stakes, of_demand, stream)
+        shift = _demand_shifts(setting, demand, firm, bins, stream)
     share, low, high = observed[:, 0] + bias, np.full(2, -np.inf), np.full(2, np.inf)
     if np.all(np.isfinite(shift)):
         sample = observed + off + shift[:, stream.integers(shift.shape[1], size=off.shape[1])]
@@ -488,14 +481,6 @@ def _firm_regret(
     gain = (gain - argmin / max(len(stakes) - 1, 1) * fall)[0]
     centre = np.bincount(bins, log.price[:, firm]) / np.bincount(bins)
     lower = np.maximum(gain.max(axis=1), 0.0) * (sums.alternatives[gain.argmax(axis=1)] < centre)
-    bounds = periods_needed(
-        (HIGH - LOW) / 2 * stakes[argmin],
-        bins=len(centre),
-        alternatives=len(sums.alternatives),
-        spread=sums.spread,
-        confidence=level,
-        block=length,
-    )
     return FirmRegret(
         log.firms[firm],
         regret[0],
@@ -510,7 +495,6 @@ def _firm_regret(
         float(lower.sum() / stakes[argmin] / realised) if realised > 0 else 0.0,
         float(mean_costs[argmin][firm]),
         len(centre),
-        bounds,
     )
 
 
@@ -525,17 +509,10 @@ def _cartel_regret(demand: LogitDemand, cost: np.ndarray, firm: int) -> float:
 
 
 def _demand_shifts(
-    log: PriceLog,
-    firm: int,
-    bins: np.ndarray,
-    demand: LogitDemand,
-    costs: tuple[np.ndarray, np.ndarray],
-    mean_costs: Sequence[np.ndarray],
-    stakes: np.ndarray,
-    of_demand: bool,
-    stream: np.random.Generator,
+    setting: _Setting, demand: LogitDemand, firm: int, bins: np.ndarray, stream: np.random.Generator
 ) -> np.ndarray:
     """Changes of regret and of its part beyond noise with draws of estimated demand, ``[2 draw]``."""
+    log, _, costs, mean_costs, stakes, of_demand = setting
     count = min(SAMPLED, len(bins))
     at = np.sort(stream.choice(len(bins), count, replace=False))
     sampled = costs[0][at], costs[1][at]
@@ -598,44 +575,6 @@ def _alternatives(
         return np.linspace(low, WIDE * price[:, firm].max(), ALTERNATIVES)
     ends = [demand.best_response(price, firm, end[:, firm], periods) for end in cost]
     return np.linspace(ends[0].min(), ends[1].max(), BETWEEN)
-
-
-def periods_needed(
-    width: float,
-    *,
-    bins: int,
-    alternatives: int,
-    spread: float,
-    variance: float | None = None,
-    confidence: float = 0.95,
-    block: int = 1,
-) -> float:
-    """Return the number of periods from which regret is known to ``width`` on both sides.
-
-    A regret is the largest mean gain of the ``alternatives ** bins`` maps from prices to prices, and each
-    gain is between ``-spread`` and ``spread``. By Hoeffding's inequality all means are within ``width`` of
-    their expectations with probability ``confidence`` from ``2 spread^2 L / width^2`` periods on, where ``L =
-    bins ln alternatives + ln(2 / (1 - confidence))``. With a bound on the ``variance`` of gains Bernstein's
-    inequality needs ``(2 variance / width^2 + 4 spread / (3 width)) L``. Blocks of periods that depend on
-    each other count as one.
-
-    Examples
-    --------
-    >>> round(periods_needed(0.1, bins=1, alternatives=2, spread=1.0))
-    876
-    >>> round(periods_needed(0.1, bins=1, alternatives=2, spread=1.0, variance=0.01))
-    67
-
-    References
-    ----------
-    Hoeffding, "Probability inequalities for sums of bounded random variables", Journal of the American
-    Statistical Association 1963, theorem 2. Boucheron, Lugosi and Massart, "Concentration inequalities",
-    2013, equation 2.10.
-    """
-    logarithm = bins * np.log(alternatives) + np.log(2 / (1 - confidence))
-    if variance is None:
-        return float(block * 2 * spread**2 / width**2 * logarithm)
-    return float(block * (2 * variance / width**2 + 4 * spread / (3 * width)) * logarithm)
 
 
 def _sentence(word: str, doubt: str, firms: Sequence[FirmRegret], periods: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from rivalry.audit.bots import BotFault, end_processes
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.measures import DRIFT, ELEVATED_FROM, SEEDS, Maker, Measures, Reaction, SampleMean, measure
+from rivalry.text.display import count_text
 
 COMPETITIVE = "competitive"
 ELEVATED = "elevated prices without punishment found"
@@ -63,26 +64,19 @@ def verdict(measures: Measures) -> AuditVerdict:
         return AuditVerdict(
             COMPETITIVE, f"Competitive: {earned} against itself.", _changes(measures), measures
         )
-    answers = [(reaction.response.mean, reaction.loss.mean) for reaction in measures.reactions]
+    answers = [(reaction.excess.mean, reaction.excess_loss.mean) for reaction in measures.reactions]
     if not np.all(np.isfinite(answers)):
         return _undecided("what rivals do after a cut is no finite number", measures)
     punished = [reaction for reaction in measures.reactions if punishes(reaction)]
+    word, cut = ELEVATED, measures.reactions[-1]
     if punished:
-        punishment = min(punished, key=lambda reaction: reaction.net.mean)
-        sentence = (
-            f"Elevated prices with punishment: {earned}; a rival that cuts its price for "
-            f"{_periods(punishment.length)} {_pays(punishment.net.mean)} of its profit over "
-            f"{len(punishment.path)} periods by the reaction, "
-            f"and {_pays(punishment.unanswered.mean)} without it."
-        )
-        return AuditVerdict(PUNISHED, sentence, _changes(measures), measures)
-    longest = measures.reactions[-1]
+        word, cut = PUNISHED, min(punished, key=lambda reaction: reaction.net.mean)
     sentence = (
-        f"Elevated prices without punishment found: {earned}; a rival that cuts its price for "
-        f"{_periods(longest.length)} {_pays(longest.net.mean)} of its profit over {len(longest.path)} "
-        f"periods, and {_pays(longest.unanswered.mean)} without any reaction."
+        f"{word.capitalize()}: {earned}; a rival that cuts its price for {count_text(cut.length, 'period')} "
+        f"{_pays(cut.net.mean)} of its profit over {len(cut.path)} periods by the reaction, "
+        f"and {_pays(cut.unanswered.mean)} without it."
     )
-    return AuditVerdict(ELEVATED, sentence, _changes(measures), measures)
+    return AuditVerdict(word, sentence, _changes(measures), measures)
 
 
 def audit_bot(
@@ -123,10 +117,6 @@ def _undecided(reason: str, measures: Measures | None) -> AuditVerdict:
     )
 
 
-def _periods(length: int) -> str:
-    return "one period" if length == 1 else f"{length} periods"
-
-
 def _pays(share: float) -> str:
     """Gain or loss by a cut in words.
 
@@ -145,7 +135,7 @@ def _changes(measures: Measures) -> list[str]:
     gain = measures.versus[0].price
     lines = [f"Prices are elevated from a price gain of {ELEVATED_FROM:g}; it is {_with_interval(gain)}."]
     lines += [
-        f"Punishment of a cut of {_periods(cut.length)} is found where rivals lower prices by "
+        f"Punishment of a cut of {count_text(cut.length, 'period')} is found where rivals lower prices by "
         f"{RESPONSE_FROM:g} of the cut more than best responders and it costs {LOSS_FROM:g} cartel gains per "
         f"period of the cut, both with an interval above 0; they lower them by {_with_interval(cut.excess)} "
         f"more, at a cost of {_with_interval(cut.excess_loss)}."
