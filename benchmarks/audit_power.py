@@ -14,8 +14,9 @@ from collections import Counter
 
 import numpy as np
 
+from rivalry.audit.checks import PriceLog
 from rivalry.audit.demand import LogitDemand, benchmarks, logit_demand
-from rivalry.audit.logs import PriceLog, judge_log
+from rivalry.audit.logs import judge_log
 
 DEMAND = LogitDemand(np.array([8.0, 8.0]), 4.0)
 NASH, CARTEL = (float(price[0]) for price in benchmarks(DEMAND, np.ones(2))[:2])

@@ -93,7 +93,7 @@ class Measured:
         sure = SampleMean(0.8, 0.01, 9)
         self.halves = (0.8, 0.8)
         self.versus = [Versus("itself", sure, sure, sure)]
-        self.reactions = [Reaction(1, sure, sure, sure, sure, np.zeros((3, 3)), 0.5, 1)]
+        self.reactions = [Reaction(1, sure, sure, sure, sure, sure, sure, np.zeros((3, 3)), 0.5, 1)]
 
 
 def _planted() -> Iterator[Measured]:
@@ -104,7 +104,7 @@ def _planted() -> Iterator[Measured]:
             measured = Measured()
             measured.versus[0] = measured.versus[0]._replace(**{name: broken})
             yield measured
-        for name in ("response", "loss"):
+        for name in ("excess", "excess_loss"):
             measured = Measured()
             measured.reactions[0] = measured.reactions[0]._replace(**{name: broken})
             yield measured

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from rivalry.audit import checks
+from rivalry.audit.checks import PriceLog
 from rivalry.audit.demand import LogitDemand, benchmarks, logit_demand
-from rivalry.audit.logs import HIGH, LogVerdict, PriceLog, judge_log, read_log
+from rivalry.audit.logs import HIGH, LogVerdict, judge_log, read_log
 from rivalry.cli import main
 from tests.simulated_logs import CLEAN, COST, FAULTS, clean, demand_at, noise_of, rows_of, simulate, write_log
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rivalry.audit.checks import PriceLog
 from rivalry.audit.detectors import detections, panel_detections, price_level, price_response, price_variance
-from rivalry.audit.logs import PriceLog
 from rivalry.audit.market import PriceMarket, price_market
 
 NASH, CARTEL = np.array([1.5, 1.5]), np.array([2.0, 2.0])

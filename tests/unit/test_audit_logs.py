@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rivalry.audit.checks import PriceLog
 from rivalry.audit.demand import LogitDemand, benchmarks, logit_demand
 from rivalry.audit.logs import (
     HIGH,
     LOW,
-    PriceLog,
     calibrated_gain,
     judge_log,
     log_of,

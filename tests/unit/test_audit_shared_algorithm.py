@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from rivalry.audit.logs import PriceLog
+from rivalry.audit.checks import PriceLog
 from rivalry.audit.market import price_market
 from rivalry.audit.shared_algorithm import compare_answers, compare_gains, compare_log, paired_permutation
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from rivalry.audit.demand import LogitDemand
-    from rivalry.audit.logs import PriceLog
+from rivalry.audit.demand import LogitDemand
 
 FACTOR = 10.0  # between medians of prices, from which they are taken to be in different units
 SIZES = 100.0  # between quantities of firms, which differ in size
 SLIP = 3.0  # between a price and the median of its firm: cuts and cycles stay below
 BLOCKS = 10  # of time, in which medians are compared
 MISSING = 0.05  # largest share of periods that may lack an entry
-OUTSIDE = 0.01, 0.99  # share of buyers who buy nothing
+OUTSIDE_SHARE = 0.01, 0.99  # share of buyers who buy nothing
 ELASTICITY = 1.0, 100.0  # below 1 no cost at or above 0 explains a price
 PRECISION = 0.5  # largest half width of the interval of the slope, as a share of the slope
 STRONG = 10.0  # F statistic of instruments (Staiger and Stock 1997)
@@ -31,6 +29,19 @@ class Check(NamedTuple):
     passed: bool
 
 
+class PriceLog(NamedTuple):
+    """Prices of all firms in the same periods."""
+
+    time: np.ndarray  # [period]
+    firms: tuple[str, ...]
+    price: np.ndarray  # [period firm]
+    quantity: np.ndarray | None = None  # [period firm]
+    cost: np.ndarray | None = None  # [period firm]
+    incomplete: int = 0  # periods without an entry of some firm, which are left out
+    row: np.ndarray | None = None  # [period firm]: numbers of rows, from that of the names, which is 1
+    checks: tuple[Check, ...] = ()  # of the rows, as they were read
+
+
 def refusal(checks: Sequence[Check]) -> str:
     """Return the sentence on data that fail, or "" where they pass.
 
@@ -40,8 +51,8 @@ def refusal(checks: Sequence[Check]) -> str:
     failed = [check for check in checks if not check.passed]
     if not failed:
         return ""
-    others = ", ".join(check.name for check in failed[1:])
-    also = f"; also fails: {others}" if others else ""
+    further = ", ".join(check.name for check in failed[1:])
+    also = f"; also fails: {further}" if further else ""
     return f"Cannot tell: {failed[0].name}: {failed[0].value}; must be: {failed[0].required}{also}."
 
 
@@ -84,7 +95,7 @@ def row_checks(
     return (
         Check(
             "rows",
-            f"{_listed(doubled + 2)} have a firm and period of another row" if len(doubled) else "single",
+            f"{_row_text(doubled + 2)} have a firm and period of another row" if len(doubled) else "single",
             "one per firm and period",
             not len(doubled),
         ),
@@ -118,7 +129,7 @@ def value_checks(log: PriceLog, size: float | None, costs: tuple[np.ndarray, np.
             positive = positive and not wrong.any()
             amount = f"from {values.min():.4g} to {values.max():.4g}"
             if wrong.any():
-                amount = f"{int(wrong.sum())} at or below 0, in {_listed(_rows(log)[wrong])}"
+                amount = f"{int(wrong.sum())} at or below 0, in {_row_text(_rows(log)[wrong])}"
             yield Check(name, amount, "above 0", not wrong.any())
     if not positive:
         return
@@ -129,7 +140,7 @@ def value_checks(log: PriceLog, size: float | None, costs: tuple[np.ndarray, np.
     slips = np.abs(np.log(log.price / middle)) >= np.log(SLIP)
     yield Check(
         "price outliers",
-        f"{int(slips.sum())}, in {_listed(_rows(log)[slips])}" if slips.any() else "none",
+        f"{int(slips.sum())}, in {_row_text(_rows(log)[slips])}" if slips.any() else "none",
         f"within a factor of {SLIP:g} of the firm's median",
         not slips.any(),
     )
@@ -140,8 +151,8 @@ def value_checks(log: PriceLog, size: float | None, costs: tuple[np.ndarray, np.
         value = f"up to {shares[top]:.3g} of --size {size:g}, in period {_time(log.time[top])}"
         yield Check("share inside", value, "below 1 in every period", bool(shares[top] < 1))
         value = f"{100 * outside:.4g} % of buyers buy nothing"
-        required = f"{100 * OUTSIDE[0]:g} to {100 * OUTSIDE[1]:g} %"
-        yield Check("share outside", value, required, OUTSIDE[0] <= outside <= OUTSIDE[1])
+        required = f"{100 * OUTSIDE_SHARE[0]:g} to {100 * OUTSIDE_SHARE[1]:g} %"
+        yield Check("share outside", value, required, OUTSIDE_SHARE[0] <= outside <= OUTSIDE_SHARE[1])
 
 
 def demand_checks(log: PriceLog, demand: LogitDemand) -> Iterator[Check]:
@@ -224,10 +235,10 @@ def _rows(log: PriceLog) -> np.ndarray:
     return np.arange(log.price.size).reshape(log.price.shape) + 2 if log.row is None else log.row
 
 
-def _listed(rows: np.ndarray) -> str:
+def _row_text(rows: np.ndarray) -> str:
     """Some numbers of rows in words.
 
-    >>> _listed(np.array([5, 2, 9, 7]))
+    >>> _row_text(np.array([5, 2, 9, 7]))
     'rows 2, 5, 7 and 1 more'
     """
     first = ", ".join(map(str, np.sort(rows)[:3].tolist()))

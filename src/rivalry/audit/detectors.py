@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rivalry.audit.checks import PriceLog
 from rivalry.audit.demand import blocks_of, quantile
-from rivalry.audit.logs import Demand, PriceLog, judge_log
+from rivalry.audit.logs import Demand, judge_log
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.measures import BURN, LEARNING
 from rivalry.audit.panel import PANEL

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.audit.checks import Check, demand_checks, refusal, row_checks, value_checks
+from rivalry.audit.checks import Check, PriceLog, demand_checks, refusal, row_checks, value_checks
 from rivalry.audit.demand import LogitDemand, benchmarks, blocks_of, logit_demand, quantile
 from rivalry.core.foreign_tables import read_columns
 from rivalry.text.display import count_text
@@ -40,19 +40,6 @@ COSTS = 11  # costs within their range
 DRAWS = 400
 DEMANDS, SAMPLED = 100, 1000  # draws of estimated demand, and periods at which they are compared
 FEWEST_BLOCKS = 10  # independent blocks below which no word is said
-
-
-class PriceLog(NamedTuple):
-    """Prices of all firms in the same periods."""
-
-    time: np.ndarray  # [period]
-    firms: tuple[str, ...]
-    price: np.ndarray  # [period firm]
-    quantity: np.ndarray | None = None  # [period firm]
-    cost: np.ndarray | None = None  # [period firm]
-    incomplete: int = 0  # periods without an entry of some firm, which are left out
-    row: np.ndarray | None = None  # [period firm]: numbers of rows, from that of the names, which is 1
-    checks: tuple[Check, ...] = ()  # of the rows, as they were read
 
 
 def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
@@ -154,14 +141,14 @@ def log_of(
             "firm: no period has a price of every firm, and every other number that has a column; number "
             "times by common periods, such as days"
         )
-    numbers, prices, *others = (entries[complete] for entries in tables)
-    quantities = None if quantity is None else others.pop(0)
+    numbers, prices, *extra = (entries[complete] for entries in tables)
+    quantities = None if quantity is None else extra.pop(0)
     return PriceLog(
         times[complete],
         tuple(firms.tolist()),
         prices,
         quantities,
-        others.pop() if others else None,
+        extra.pop() if extra else None,
         int(len(times) - complete.sum()),
         numbers.astype(int),
         row_checks(times, firms, period, column, complete),
@@ -500,11 +487,11 @@ def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, seed: int) ->
 
 def _cartel_regret(demand: LogitDemand, cost: np.ndarray, firm: int) -> float:
     """Gain of a period by the best deviation from cartel prices."""
-    known = replace(demand, observed=None)
-    cartel = benchmarks(known, cost)[1][None]
+    mean_demand = replace(demand, observed=None)
+    cartel = benchmarks(mean_demand, cost)[1][None]
     deviation, period = cartel.copy(), np.zeros(1, dtype=int)
-    deviation[:, firm] = known.best_response(cartel, firm, cost[[firm]], period)
-    profits = [(price[0, firm] - cost[firm]) * known(price)[0, firm] for price in (deviation, cartel)]
+    deviation[:, firm] = mean_demand.best_response(cartel, firm, cost[[firm]], period)
+    profits = [(price[0, firm] - cost[firm]) * mean_demand(price)[0, firm] for price in (deviation, cartel)]
     return float(profits[0] - profits[1])
 
 

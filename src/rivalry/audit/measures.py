@@ -323,9 +323,9 @@ def best_responses(market: PriceMarket, prices: np.ndarray, firm: int, added_cos
         cost = np.full(len(prices), np.asarray(market.game.unit_cost)[firm] + added_cost)
         return demand.best_response(prices, firm, cost, np.arange(len(prices)))
     grid = np.linspace(market.low, market.high, GRID)
-    tried = np.repeat(prices[:, None], GRID, axis=1)  # [period grid firm]
-    tried[:, :, firm] = grid
-    gains = market.profits(tried)[..., firm] - added_cost * market.quantities(tried)[..., firm]
+    candidates = np.repeat(prices[:, None], GRID, axis=1)  # [period grid firm]
+    candidates[:, :, firm] = grid
+    gains = market.profits(candidates)[..., firm] - added_cost * market.quantities(candidates)[..., firm]
     best = np.clip(gains.argmax(axis=1), 1, GRID - 2)
     left, middle, right = (np.take_along_axis(gains, (best + k)[:, None], 1)[:, 0] for k in (-1, 0, 1))
     bend = left - 2 * middle + right

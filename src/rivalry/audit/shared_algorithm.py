@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.audit.bots import Period
+from rivalry.audit.checks import PriceLog
 from rivalry.audit.demand import block_length, blocks_of
-from rivalry.audit.logs import PriceLog, price_bins
+from rivalry.audit.logs import price_bins
 
 PERMUTATIONS = 2000
 HISTORIES = 8  # price bins per firm and period of the history of a log
