@@ -16,8 +16,8 @@ ELEVATED = "elevated prices without punishment found"
 PUNISHED = "elevated prices with punishment"
 UNDECIDED = "cannot tell"
 
-RESPONSE_FROM = 0.25  # rivals lower prices by this share of the cut, summed over the window
-LOSS_FROM = 0.1  # what that costs, in cartel gains per period of the cut
+RESPONSE_FROM = 0.1  # rivals lower prices by this share of the cut more than best responders, in all
+LOSS_FROM = 0.05  # what that costs, in cartel gains per period of the cut
 
 
 class AuditVerdict(NamedTuple):
