@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -57,6 +58,27 @@ class PlainNames:
         """Return the names of so many coordinates of a strategy, if these are names of all."""
         words = [key_in_words(str(name)) for name in names]
         return words if len(words) == count and not all(word.isdigit() for word in words) else []
+
+
+class Arrays(Mapping[str, np.ndarray]):
+    """Arrays by name, each made when it is first used."""
+
+    def __init__(self, names: Collection[str], make: Callable[[str], np.ndarray]) -> None:
+        self._names, self._make = names, cache(make)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._make(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class Reader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from rivalry.lab.answer.grammar import clauses, joined
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
-from rivalry.results.reader import Reader
+from rivalry.results.reader import Arrays, Reader
 from rivalry.results.table import Estimate, number_in_words
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import load
@@ -78,32 +78,32 @@ class PointResults:
         self.at = at  # coordinates that vary, without method and replication
         self.index = index  # position along the dimensions of the sweep
         self.random = random  # whether the method draws random numbers
-        self._known, self._names, self._own, self.words = variables, names, arrays, words
+        self._variables, self._names, self.words = variables, names, words
+        self.arrays = arrays  # of the run's dataset, ``[result ...]``
         self._numbers = numbers  # of the results' seeds, where others have the same
         self._table = table  # of the method
         self._sizes = {} if sizes is None else sizes  # of quantities over all points, which share them
         self._count = len(arrays["status"])
 
-    @property
-    def arrays(self) -> Mapping[str, np.ndarray]:
-        """Variables of the run's dataset ``[result ...]`` that answers are made of."""
-        return self._own
+    def of_result(self, result: int) -> Arrays:
+        """Return the variables of one of the results."""
+        return Arrays(self.arrays, lambda name: self.arrays[name][result])
 
     def variable(self, name: str) -> DataArray | None:
         """Return one of these in the dataset, with its labels; None where it is missing."""
-        return self._known.get(name)
+        return self._variables.get(name)
 
     @cached_property
     def repeats(self) -> str:
         """``replications``, ``starts`` or empty."""
-        status = self._known["status"]
+        status = self._variables["status"]
         batched = "batch" in status.dims and self._count > status.sizes.get("replication", 1)
         return "" if self._count == 1 else "starts" if batched else "replications"
 
     @cached_property
     def statuses(self) -> Counter[str]:
         """Statuses and their numbers; of a list that proves that there is nothing to find, `NONE_EXISTS`."""
-        statuses = Counter(self._own["status"].tolist())
+        statuses = Counter(self.arrays["status"].tolist())
         if "not found" in statuses and self.is_proved_absent:
             statuses[NONE_EXISTS] = statuses.pop("not found")
         return statuses
@@ -111,7 +111,9 @@ class PointResults:
     @cached_property
     def claims(self) -> Counter[str]:
         """Claims and their numbers; an empty claim is a result without certificate."""
-        return Counter(self._own["claim"].tolist()) if "claim" in self._own else Counter({"": self._count})
+        return (
+            Counter(self.arrays["claim"].tolist()) if "claim" in self.arrays else Counter({"": self._count})
+        )
 
     @cached_property
     def regret(self) -> np.ndarray:
@@ -126,12 +128,12 @@ class PointResults:
     @cached_property
     def periods(self) -> np.ndarray:
         """Sums of the weights of periods ``[result player]`` by which gains are divided, or 1."""
-        return self._own.get(PERIODS, np.ones(1))
+        return self.arrays.get(PERIODS, np.ones(1))
 
     @property
     def per_period(self) -> str:
         """The unit of gains in words."""
-        return " per period" * (PERIODS in self._own)
+        return " per period" * (PERIODS in self.arrays)
 
     @cached_property
     def at_stake(self) -> np.ndarray:
@@ -141,58 +143,58 @@ class PointResults:
     @property
     def has_one_player(self) -> bool:
         """True if the game is a choice of a single player, and not of a population."""
-        profile = self._known.get("profile")
+        profile = self._variables.get("profile")
         strategies = profile is not None and profile.dims[-2:] == ("player", "axis")
         return strategies and self.regret.shape[1] == 1 and not self.words.has_roles
 
     @property
     def exchangeable(self) -> bool:
         """True if all players have the same part in the game."""
-        groups = self._own.get("exchangeable", np.array([[0, 1]]))  # of each player
+        groups = self.arrays.get("exchangeable", np.array([[0, 1]]))  # of each player
         return bool(np.all(groups[groups >= 0] == 0))
 
     @cached_property
     def refuting(self) -> np.ndarray:
         """Mask of regrets ``[result player]`` above the tolerance."""
-        return _refuting(self._own)[self._known_regret] if "regret" in self._own else np.zeros((0, 1), bool)
+        return _refuting(self.arrays)[self._has_regret] if "regret" in self.arrays else np.zeros((0, 1), bool)
 
     @cached_property
-    def _known_regret(self) -> np.ndarray:
-        if "regret" not in self._own:
+    def _has_regret(self) -> np.ndarray:
+        if "regret" not in self.arrays:
             return np.zeros(self._count, bool)
-        return np.asarray(~np.isnan(self._own["regret"]).all(axis=-1))
+        return np.asarray(~np.isnan(self.arrays["regret"]).all(axis=-1))
 
     def judged(self, name: str) -> np.ndarray:
         """Return numbers ``[result player]`` of results with a certificate, per period as gains are."""
-        unknown = self._own.get("regret", np.zeros((self._count, 1))) if name not in self._own else None
-        numbers = self._own[name] if unknown is None else np.full_like(unknown, np.nan)
-        return np.asarray((numbers / self.periods)[self._known_regret])
+        unknown = self.arrays.get("regret", np.zeros((self._count, 1))) if name not in self.arrays else None
+        numbers = self.arrays[name] if unknown is None else np.full_like(unknown, np.nan)
+        return np.asarray((numbers / self.periods)[self._has_regret])
 
     @cached_property
     def gain(self) -> float:
         """Largest gain that claims of small gains leave open, as a fraction of the payoff at stake."""
-        return _largest_gain(self._own)
+        return _largest_gain(self.arrays)
 
     @cached_property
     def searches(self) -> tuple[str, ...]:
         """Methods by which regrets were computed."""
-        methods = self._own.get("certificate_method", ())
+        methods = self.arrays.get("certificate_method", ())
         return tuple(sorted({split_method(str(text))[0] for text in methods} - {""}))
 
     @cached_property
     def estimated(self) -> bool:
         """True if some regrets are estimates from samples."""
-        return "estimated" in self._own.get("coverage", ())
+        return "estimated" in self.arrays.get("coverage", ())
 
     @cached_property
     def concept(self) -> str:
         """Solution concept other than Nash and mean field."""
-        return _concept(self._own)
+        return _concept(self.arrays)
 
     @cached_property
     def scope(self) -> str:
         """What the claims are of, where it is not the whole game."""
-        return " or ".join(sorted(set(map(str, self._own.get("claim_scope", ()))) - {""}))
+        return " or ".join(sorted(set(map(str, self.arrays.get("claim_scope", ()))) - {""}))
 
     @property
     def other_concept(self) -> str:
@@ -203,12 +205,12 @@ class PointResults:
     @cached_property
     def residual(self) -> float:
         """Largest residual of the equations of that concept; NaN where unknown."""
-        return float(np.fmax.reduce(self._own.get("concept_residual", np.array([np.nan]))))
+        return float(np.fmax.reduce(self.arrays.get("concept_residual", np.array([np.nan]))))
 
     @cached_property
     def sessions(self) -> tuple[int, ...]:
         """Sessions in equilibrium, and all; empty without sessions, whose weakest decides the claim."""
-        in_equilibrium = self._own.get("in_equilibrium", np.zeros(0))
+        in_equilibrium = self.arrays.get("in_equilibrium", np.zeros(0))
         return (
             (int(np.sum(in_equilibrium == 1)), int(np.sum(in_equilibrium >= 0)))
             if in_equilibrium.size
@@ -218,12 +220,12 @@ class PointResults:
     @cached_property
     def profile(self) -> np.ndarray | None:
         """Profiles ``[result player axis]``; None where too large to print."""
-        return _profile(self._known, self._own.get("profile"))
+        return _profile(self._variables, self.arrays.get("profile"))
 
     @cached_property
     def payoff(self) -> np.ndarray | None:
         """Payoffs ``[result player]``."""
-        return _payoff(self._known, self._own.get("payoff"))
+        return _payoff(self._variables, self.arrays.get("payoff"))
 
     @cached_property
     def players(self) -> tuple[str, ...]:
@@ -233,22 +235,22 @@ class PointResults:
     @cached_property
     def actions(self) -> np.ndarray | None:
         """Names ``[player axis]``; None where a strategy is no mixture of named actions."""
-        return _actions(self._own.get("action_name"), self.profile)
+        return _actions(self.arrays.get("action_name"), self.profile)
 
     @cached_property
     def axes(self) -> str:
         """Names of a strategy's coordinates, in brackets; empty where they have none."""
         if self.profile is None or self.actions is not None or (count := self.profile.shape[2]) < 2:
             return ""
-        names = self.words.coordinates(np.ravel(self._own.get("axis_name", np.array([[]]))[0]), count)
+        names = self.words.coordinates(np.ravel(self.arrays.get("axis_name", np.array([[]]))[0]), count)
         return f" ({', '.join(names)})" if names else ""
 
     @cached_property
     def quantities(self) -> dict[str, tuple[Estimate, ...]]:
         """Numbers of the study's quantities that have a value here."""
-        pairs = {name: _without_constant(self._known[name], self._own[name]) for name in self._names}
+        pairs = {name: _without_constant(self._variables[name], self.arrays[name]) for name in self._names}
         # infinite numbers of other quantities are what they are
-        low, high = self._own.get("window_tried", np.full((1, 2), np.nan))[0]
+        low, high = self.arrays.get("window_tried", np.full((1, 2), np.nan))[0]
         ranges_of_search = {name: (float(low), float(high)) for name in ("window_low", "window_high")}
         estimates_by_name = {
             name: estimates(
@@ -289,7 +291,7 @@ class PointResults:
 
     def sample_size(self, name: str) -> int:
         """Return the number of results, or sessions of all results, that a quantity is a mean over."""
-        variable, values = self._known[name], self._own[name]
+        variable, values = self._variables[name], self.arrays[name]
         dims = variable.dims[variable.ndim - values.ndim + 1 :]
         if values.dtype.kind not in "fi" or not set(dims) & set(SESSIONS):
             return self.results
@@ -299,7 +301,7 @@ class PointResults:
 
     def is_at(self, at: Mapping[str, Any]) -> bool:
         """True for results at a point; a list has several values of a coordinate."""
-        coords = self._known["status"].coords
+        coords = self._variables["status"].coords
         for name, target in at.items():
             if name != "algorithm" and name not in self.at and (name not in coords or coords[name].size > 1):
                 continue  # a dimension of a quantity, or a key of another method
@@ -317,9 +319,9 @@ class PointResults:
 
     def numbers(self, name: str, at: Mapping[str, Any]) -> tuple[Estimate, ...]:
         """Return a quantity's numbers at coordinates of its own, one per entry; one if all are equal."""
-        if name not in self._known:
+        if name not in self._variables:
             return ()
-        variable, values = self._known[name], self._own[name]
+        variable, values = self._variables[name], self.arrays[name]
         dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
         half = self._half(name)
         coordinates: list[str] = []
@@ -356,7 +358,7 @@ class PointResults:
 
     def entries(self, name: str) -> list[str]:
         """Return the names of the entries of a quantity, such as players, that have a number here."""
-        variable, values = self._known[name], self._own[name]
+        variable, values = self._variables[name], self.arrays[name]
         dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
         if values.dtype.kind != "f" or "session" in dims:
             return []
@@ -367,12 +369,14 @@ class PointResults:
     @property
     def is_complete(self) -> bool:
         """True if a list has all equilibria."""
-        return "exactly" in self.list_words or bool(np.all(self._own.get("complete", np.zeros(1)) == 1))
+        return "exactly" in self.list_words or bool(np.all(self.arrays.get("complete", np.zeros(1)) == 1))
 
     @property
     def is_proved_absent(self) -> bool:
         """True if a complete list has no equilibrium."""
-        count, complete = (self._own.get(name, np.array([-1])) for name in ("equilibrium_count", "complete"))
+        count, complete = (
+            self.arrays.get(name, np.array([-1])) for name in ("equilibrium_count", "complete")
+        )
         words = self.list_words
         is_excluded = words.startswith("no equilibrium") and (
             "proved" in words or "profiles checked" in words
@@ -385,24 +389,24 @@ class PointResults:
 
     def _half(self, name: str) -> np.ndarray | None:
         """Return half the widths of the intervals of a mean over runs in one cell, where they are stored."""
-        half = self._own.get(_interval(name)) if self._count == 1 else None
-        return half if half is not None and half.shape == self._own[name].shape else None
+        half = self.arrays.get(_interval(name)) if self._count == 1 else None
+        return half if half is not None and half.shape == self.arrays[name].shape else None
 
     def _scale(self, name: str) -> float:
         """Return the unit of a quantity: its largest number anywhere, 1 of shares, the stake."""
-        variable = self._known[name]
+        variable = self._variables[name]
         if name not in self._sizes and variable.dtype.kind in "fiu":
             numbers = np.abs(variable.values[np.isfinite(variable.values)])
             size = float(numbers.max(initial=0.0))
             share = variable.attrs.get("units") == "1" or size < NO_SIZE
             self._sizes[name] = max(size, float(share))
-        stake = self.at_stake if self._known[name].attrs.get("units") == "payoff" else np.zeros(0)
+        stake = self.at_stake if self._variables[name].attrs.get("units") == "payoff" else np.zeros(0)
         return max(self._sizes.get(name, 0.0), float(np.max(stake[np.isfinite(stake)], initial=0.0)))
 
     def _entry_words(self, entry: str) -> str:
         """Return an entry of a quantity as the study calls it, else as the results do."""
         match = _PLAYER.fullmatch(entry)
-        names = np.ravel(self._own.get("player_name", np.array([[]]))[0])
+        names = np.ravel(self.arrays.get("player_name", np.array([[]]))[0])
         if match is None or self.words.is_named(entry) or int(match[1]) >= len(names):
             return self.words.who(entry)
         name = str(names[int(match[1])])
@@ -412,36 +416,36 @@ class PointResults:
     @cached_property
     def rule_words(self) -> str:
         """The rule that a search chose, by its choices among several values."""
-        if not {"choice_name", "chosen_label"} <= self._own.keys() or self._count > 1:
+        if not {"choice_name", "chosen_label"} <= self.arrays.keys() or self._count > 1:
             return ""
-        names, labels = (self._own[name][0] for name in ("choice_name", "chosen_label"))
+        names, labels = (self.arrays[name][0] for name in ("choice_name", "chosen_label"))
         parts = []
         for k in self._choices:
             text = self.words.value(str(labels[k])) if labels[k] else self._chosen_number(k)
             if text.startswith(("[", "{")):  # a table of Python is told by its number among several
-                text = f"number {int(self._own['chosen_parameters'][0][k]) + 1}"
+                text = f"number {int(self.arrays['chosen_parameters'][0][k]) + 1}"
             parts.append(f"{self.words.key(str(names[k]))} {text}")
         return ", ".join(parts)
 
     @cached_property
     def _rule(self) -> tuple[Estimate, Estimate] | None:
         """The rule that a search chose, as far as it can be told from others, and its objective."""
-        arrays = {name: values[0] for name, values in self._own.items()}
+        arrays = dict(self.of_result(0))
         if not self.random and "trial_objective_mean" in arrays:  # single runs without draws are exact
             ends = ("trial_objective_low", "trial_objective_high")
             arrays |= dict.fromkeys(ends, arrays["trial_objective_mean"])
         return load(CHOSEN_RULE)(Reader(arrays), self.rule_words)  # type: ignore[no-any-return]
 
     def _chosen_number(self, choice: int) -> str:
-        return number_in_words(float(self._own["chosen_parameters"][0][choice]))
+        return number_in_words(float(self.arrays["chosen_parameters"][0][choice]))
 
     @cached_property
     def bound_of_search(self) -> str:
         """The design variables whose best value is an end of those tried, in words."""
-        if "chosen_bound" not in self._own or (self._rule and self._rule[0].text.startswith("not decided")):
+        if "chosen_bound" not in self.arrays or (self._rule and self._rule[0].text.startswith("not decided")):
             return ""
         names, ends, values = (
-            self._own[name] for name in ("choice_name", "chosen_bound", "chosen_parameters")
+            self.arrays[name] for name in ("choice_name", "chosen_bound", "chosen_parameters")
         )
         parts = [
             f"{self.words.key(str(names[row, k]))} {number_in_words(values[row, k])}, {ends[row, k]}"
@@ -452,9 +456,9 @@ class PointResults:
     @cached_property
     def best_choice(self) -> str:
         """The best value of every design variable, with the end of those tried at which it is."""
-        if "chosen_bound" not in self._own or "chosen_label" in self._own or self._count > 1:
+        if "chosen_bound" not in self.arrays or "chosen_label" in self.arrays or self._count > 1:
             return self.bound_of_search
-        names, ends = self._own["choice_name"][0], self._own["chosen_bound"][0]
+        names, ends = self.arrays["choice_name"][0], self.arrays["chosen_bound"][0]
         return "; ".join(
             f"{self.words.key(str(names[k]))} {self._chosen_number(k)}" + f", {ends[k]}" * bool(ends[k])
             for k in self._choices
@@ -463,31 +467,31 @@ class PointResults:
     @property
     def _choices(self) -> list[int]:
         """Numbers of the choices of which several values were tried."""
-        choices = [int(k) for k in np.flatnonzero(self._own["choice_name"][0] != "")]
-        choice_values = (
-            self._own["parameters"][0] if "parameters" in self._own else np.tile([[0.0], [1.0]], len(choices))
-        )
+        choices = [int(k) for k in np.flatnonzero(self.arrays["choice_name"][0] != "")]
+        if "parameters" not in self.arrays:
+            return choices
+        choice_values = self.arrays["parameters"][0]
         return [k for k in choices if len(np.unique(choice_values[~np.isnan(choice_values[:, k]), k])) > 1]
 
     @property
     def instruments(self) -> tuple[str, ...]:
         """Names of the choices of a search among which there are several values; empty without one."""
-        is_single_search = self._count == 1 and "choice_name" in self._own
-        return tuple(str(self._own["choice_name"][0][k]) for k in self._choices) if is_single_search else ()
+        is_single_search = self._count == 1 and "choice_name" in self.arrays
+        return tuple(str(self.arrays["choice_name"][0][k]) for k in self._choices) if is_single_search else ()
 
     @cached_property
     def counts_text(self) -> str:
         """Equilibria listed, or branches followed, in words."""
-        if self._count == 1 and "where_range" in self._own:
+        if self._count == 1 and "where_range" in self.arrays:
             return self._ranges_text
-        if self._count > 1 or not {"equilibrium_count", "branch_ending"} & self._own.keys():
+        if self._count > 1 or not {"equilibrium_count", "branch_ending"} & self.arrays.keys():
             return ""
-        return _count_phrase({name: values[0] for name, values in self._own.items()})
+        return _count_phrase(self.of_result(0))
 
     @property
     def _ranges_text(self) -> str:
         """Numbers of equilibria that are proved for all values of parameters in ranges, in words."""
-        ranges = {name: self._own[name][0] for name in _WHERE}
+        ranges = {name: self.arrays[name][0] for name in _WHERE}
         filled = ~np.isnan(ranges["where_range"]).any(axis=(1, 2))  # other points have more ranges
         record = {
             name: ((), ranges[name][filled]) for name in ("where_range", "where_count", "where_decided")
@@ -498,11 +502,7 @@ class PointResults:
     @property
     def list_words(self) -> str:
         """The list of equilibria in a sentence: how many are pure, and whether it is complete."""
-        counts = {
-            name: int(values[0])
-            for name, values in self._own.items()
-            if name.endswith("_count") and name not in _WHERE
-        }
+        counts = {name: int(self.arrays[name][0]) for name in COUNTS if name in self.arrays}
         count, pure = counts.get("equilibrium_count", -1), counts.get("pure_count", -1)
         if self.boxes >= 0 or count < 0 or not self.counts_text:
             return self.counts_text
@@ -514,17 +514,17 @@ class PointResults:
         if is_continuum:
             places = f"in {parts} connected component{'s' * (parts > 1)}"
             words = f"infinitely many equilibria, {places}, with {words}"
-        reason = str(self._own.get("complete_reason", [""])[0])
+        reason = str(self.arrays.get("complete_reason", [""])[0])
         if reason.startswith("every pure equilibrium"):
             return f"{self._pure_words(count)}; mixed strategies were not searched"
-        if self._own.get("complete", [0])[0] == 1:
+        if self.arrays.get("complete", [0])[0] == 1:
             return f"{words} (complete list)"
         words, alternatives = (words, "are others") if count else ("no equilibrium listed", "is one")
         return f"{words}; whether there {alternatives} is not decided{f': {reason}' * bool(reason)}"
 
     def _pure_words(self, count: int) -> str:
         """Return the number of pure equilibria, of how many profiles that were all checked."""
-        names = self._own.get("action_name", np.array([[[""]]]))[0]
+        names = self.arrays.get("action_name", np.array([[[""]]]))[0]
         profiles = int(np.prod((names != "").sum(axis=1))) if (names != "").any(axis=1).all() else 0
         checked = f" (all {profiles:,} profiles checked)" if profiles else " (all profiles checked)"
         count_words = f"{count or 'no'} equilibri{'um' if count <= 1 else 'a'}"
@@ -533,7 +533,7 @@ class PointResults:
     @property
     def equilibria_by_name(self) -> str:
         """Every equilibrium of a list, by the names of actions; empty without names."""
-        rows, names = self._own.get("equilibria"), self._own.get("action_name")
+        rows, names = self.arrays.get("equilibria"), self.arrays.get("action_name")
         if self._count > 1 or rows is None or names is None or not np.any(names[0] != ""):
             return ""
         equilibria = [np.nan_to_num(row) for row in rows[0] if not np.isnan(row).all()]
@@ -541,14 +541,14 @@ class PointResults:
 
     def _in_list(self, row: np.ndarray) -> str:
         """Return an equilibrium of a list: what all play where they mix alike, else strategies."""
-        texts = _by_name(row, self._own["action_name"][0])
+        texts = _by_name(row, self.arrays["action_name"][0])
         equal = len(set(texts)) == 1 and texts[0].startswith("[")
         return self.play_in_words(row) if equal else f"({', '.join(texts)})"
 
     def play_in_words(self, row: np.ndarray) -> str:
         """Return the choices of players at a profile ``[player axis]`` of named actions, as a clause."""
         players: dict[str, list[str]] = {}
-        for k, (strategy, names) in enumerate(zip(row, self._own["action_name"][0], strict=False)):
+        for k, (strategy, names) in enumerate(zip(row, self.arrays["action_name"][0], strict=False)):
             if not np.isnan(strategy).all():
                 players.setdefault(mix_in_words(np.nan_to_num(strategy), names), []).append(f"player {k}")
         if len(players) == 1:
@@ -573,7 +573,7 @@ class PointResults:
 
     @cached_property
     def _profiles_in_list(self) -> list[np.ndarray]:
-        rows = self._own.get("equilibria")
+        rows = self.arrays.get("equilibria")
         if self._count > 1 or rows is None or rows.ndim != 4:
             return []
         return [row for row in rows[0] if not np.isnan(row).all()]
@@ -587,10 +587,10 @@ class PointResults:
         rows = self._profiles_in_list
         if any(np.isfinite(row).sum() > SMALL for row in rows):
             return []
-        radii = np.nan_to_num(np.ravel(self._own.get("radius", np.zeros((1, len(rows))))[0]))
+        radii = np.nan_to_num(np.ravel(self.arrays.get("radius", np.zeros((1, len(rows))))[0]))
         pairs = zip(rows, radii[: len(rows)], strict=False)
         rows = [np.where(np.abs(row) <= r, 0.0, row) for row, r in pairs]
-        if "action_name" in self._own and np.any(self._own["action_name"][0] != ""):
+        if "action_name" in self.arrays and np.any(self.arrays["action_name"][0] != ""):
             pure = [bool(np.all((row == 0) | (row == 1) | np.isnan(row))) for row in rows]
             pairs = zip(rows, pure, strict=True)
             return [
@@ -602,7 +602,7 @@ class PointResults:
     @property
     def corners(self) -> list[str]:
         """Corners of a set of payoffs, in brackets."""
-        rows = self._own.get("payoff_vertices")
+        rows = self.arrays.get("payoff_vertices")
         if self._count > 1 or rows is None:
             return []
         corners = rows[0][np.isfinite(rows[0]).all(axis=1)]
@@ -614,8 +614,8 @@ class PointResults:
         """Kinds of events along branches with the parameter there."""
         if not self._followed:
             return []
-        kinds, at = (self._own[name][0] for name in ("event_kind", "event_parameter"))
-        slopes = self._own.get("event_lyapunov", np.full((1, len(kinds)), np.nan))[0]
+        kinds, at = (self.arrays[name][0] for name in ("event_kind", "event_parameter"))
+        slopes = self.arrays.get("event_lyapunov", np.full((1, len(kinds)), np.nan))[0]
         return [
             (_hopf_kind(float(slope)) if kind == "hopf" else str(kind), float(x))
             for kind, x, slope in zip(kinds, at, slopes, strict=True)
@@ -625,38 +625,38 @@ class PointResults:
     @property
     def parameter(self) -> str:
         """The parameter in which branches are followed."""
-        return str(self._own["parameter_name"][0]) if self._followed else ""
+        return str(self.arrays["parameter_name"][0]) if self._followed else ""
 
     @property
     def _followed(self) -> bool:
-        return self._count == 1 and "event_kind" in self._own
+        return self._count == 1 and "event_kind" in self.arrays
 
     @property
     def roundings(self) -> list[str]:
         """Kinds of rounding of bounds, in words."""
-        return sorted(set(map(str, self._own.get("rounding", ()))) - {""})
+        return sorted(set(map(str, self.arrays.get("rounding", ()))) - {""})
 
     @cached_property
     def boxes(self) -> int:
         """Boxes searched for a list of equilibria with proofs; -1 without one."""
-        return int(self._own["boxes"][0]) if self._count == 1 and "boxes" in self._own else -1
+        return int(self.arrays["boxes"][0]) if self._count == 1 and "boxes" in self.arrays else -1
 
     @property
     def undecided(self) -> list[str]:
         """Places of a list with proofs in which nothing is proved."""
-        has_list = self._count == 1 and "undecided" in self._own
-        return undecided_in_words({"undecided": ((), self._own["undecided"][0])}) if has_list else []
+        has_list = self._count == 1 and "undecided" in self.arrays
+        return undecided_in_words({"undecided": ((), self.arrays["undecided"][0])}) if has_list else []
 
     @cached_property
     def radius(self) -> float:
         """Largest distance to an exact equilibrium; NaN where one is not proved everywhere."""
-        return _largest_radius(self._own)
+        return _largest_radius(self.arrays)
 
     @property
     def verified(self) -> list[str]:
         """Reports of an independent program on the files of proofs of the equilibria."""
-        verifications = self._own.get("verified_proof", np.full(len(self._own["claim"]), ""))
-        return [str(text) for text in verifications[self._own["claim"] == "equilibrium"]]
+        verifications = self.arrays.get("verified_proof", np.full(len(self.arrays["claim"]), ""))
+        return [str(text) for text in verifications[self.arrays["claim"] == "equilibrium"]]
 
     @property
     def certified(self) -> bool:
@@ -860,54 +860,8 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     repeated = [str(dim) for dim in data["status"].dims if dim in REPEATED]
     names, words = quantities(study, data), Words(study)
     paired = bool((study.get("replications") or {}).get("paired"))  # all points and methods have these seeds
-    used = (
-        *("claim", "regret", "regret_error", "bound", "at_stake", "tolerance", PERIODS),
-        *("certificate_method", "coverage"),
-        *(
-            "claim_scope",
-            "concept",
-            "certificate_radius",
-            "concept_residual",
-            "profile",
-            "payoff",
-            "player_name",
-        ),
-        *(
-            "verified_proof",
-            "action_name",
-            "axis_name",
-            "is_choice",
-            "rounding",
-            "equilibria",
-            "window_tried",
-            "in_equilibrium",
-            *(
-                "choice_name",
-                "chosen_bound",
-                "chosen_parameters",
-                "chosen_label",
-                *("chosen", "trial_status", "default_trial"),
-                *("trial_objective", "trial_objective_mean", "trial_objective_low", "trial_objective_high"),
-                "parameters",
-                *("newton_steps", "exchangeable"),
-            ),
-            *_LISTS,
-            *_WHERE,
-            *_OF_LISTS,
-            *(str(name) for name in data if str(name).startswith(SLOPE)),
-            *names,
-            *map(_interval, names),
-            *tested((study.get("answer") or {}).get("test") or {}),
-        ),
-    )
-    arrays = {name: split(data, name, lead, repeated) for name in ("status", *used) if name in data}
-    variables = {name: data[name] for name in arrays}
-    if (
-        "action_name" not in arrays
-        and (actions := _named_actions(study, arrays.get("profile"), words)) is not None
-    ):
-        arrays["action_name"] = np.broadcast_to(actions, arrays["profile"].shape)
-    _leave_out_padding(arrays, variables, study)
+    variables = {str(name): data[name] for name in data.variables}
+    arrays = _arrays(study, data, variables, lead, repeated, words)
     places = {dim: _coordinates(data, dim) for dim in lead}
     swept = [dim for dim in lead if data.sizes[dim] > 1 and dim != "algorithm"]
     tables = {str(table["name"]): table for table in with_controls(study["method"])}
@@ -917,7 +871,7 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
         finished = np.flatnonzero(arrays["status"][index] != "")
         if len(finished):
             rows = slice(None) if finished.size == arrays["status"][index].size else finished
-            arrays_at_point = {name: array[index][rows] for name, array in arrays.items()}
+            arrays_at_point = Arrays(arrays, partial(_at_point, arrays, index, rows))
             at = {
                 name: value
                 for dim, k in zip(lead, index, strict=True)
@@ -942,24 +896,57 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
     return sorted(results, key=lambda point: algorithms.index(point.algorithm))
 
 
-def _leave_out_padding(
-    arrays: dict[str, np.ndarray], variables: Mapping[str, DataArray], study: Mapping[str, Any]
-) -> None:
-    """Make entries of strategies unknown that are no choices, as of players with fewer than others."""
+def _at_point(
+    arrays: Mapping[str, np.ndarray], index: tuple[int, ...], rows: slice | np.ndarray, name: str
+) -> np.ndarray:
+    """Variable ``[result ...]`` of the results at one point."""
+    return np.asarray(arrays[name][index][rows])
+
+
+def _arrays(
+    study: Mapping[str, Any],
+    data: Dataset,
+    variables: Mapping[str, DataArray],
+    lead: Sequence[str],
+    repeated: Sequence[str],
+    words: Words,
+) -> Arrays:
+    """Variables ``[lead ... result ...]``, with the study's names of actions.
+
+    Entries of strategies that are no choices, as of players with fewer than others, are unknown.
+    """
+    plain = Arrays(variables, lambda name: split(data, name, lead, repeated))
+    actions = plain.get("action_name")
+    if actions is None and "profile" in variables:
+        named = _named_actions(study, plain["profile"], words)
+        actions = None if named is None else np.broadcast_to(named, plain["profile"].shape)
+    filled = _choices(study, actions, plain.get("is_choice"))
+
+    def array(name: str) -> np.ndarray:
+        """Variable without padding."""
+        if name == "action_name" and actions is not None:
+            return actions
+        values, dims = plain[name], variables[name].dims
+        of_players = dims[-2:-1] == ("player",) and values.dtype.kind == "f"
+        has_shape = filled.size > 0 and values.shape[-filled.ndim :] == filled.shape
+        return np.where(filled, values, np.nan) if of_players and has_shape else values
+
+    return Arrays([*variables, *(["action_name"] if actions is not None else [])], array)
+
+
+def _choices(
+    study: Mapping[str, Any], actions: np.ndarray | None, is_choice: np.ndarray | None
+) -> np.ndarray:
+    """Mask ``[... player axis]`` of entries of strategies that are choices; empty where all are."""
+    if is_choice is not None:
+        return np.asarray(is_choice != 0)
+    if actions is not None:
+        is_named = actions != ""
+        return np.asarray(is_named | ~is_named.any(axis=-1, keepdims=True))
     game = study.get("game") or {}
     choices = game.get("choices") if game.get("family") == "continuous" else None
     sizes = [1 if isinstance(names, str) else len(names) for names in choices or ()]
-    filled = np.arange(max(sizes, default=0)) < np.array(sizes)[:, None]  # [player axis]
-    if (action_names := arrays.get("action_name")) is not None:
-        filled = (action_names != "") | (action_names == "").all(
-            axis=-1, keepdims=True
-        )  # [lead ... result player axis]
-    if (is_choice := arrays.get("is_choice")) is not None:
-        filled = is_choice != 0
-    for name, variable in variables.items():
-        has_shape = arrays[name].shape[-filled.ndim :] == filled.shape
-        if filled.size and has_shape and variable.dims[-2:-1] == ("player",) and variable.dtype.kind == "f":
-            arrays[name] = np.where(filled, arrays[name], np.nan)
+    return np.arange(max(sizes, default=0)) < np.array(sizes)[:, None]
 
 
 def _named_actions(study: Mapping[str, Any], profiles: np.ndarray | None, words: Words) -> np.ndarray | None:
@@ -983,8 +970,7 @@ def split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]
     """Return a variable as ``[lead ... result own ...]``."""
     array = data[name]
     missing = {dim: data.sizes[dim] for dim in (*lead, *repeated) if dim not in array.dims}
-    array = array.expand_dims(missing).transpose(*lead, *repeated, ...) if missing else array
-    values = array.transpose(*lead, *repeated, ...).values
+    values = array.expand_dims(missing).transpose(*lead, *repeated, ...).values
     k = len(lead) + len(repeated)
     # no -1: a dimension of length 0, as of undecided places, leaves it open
     return values.reshape(*values.shape[: len(lead)], prod(values.shape[len(lead) : k]), *values.shape[k:])
@@ -1039,24 +1025,7 @@ def _largest_radius(arrays: Mapping[str, np.ndarray]) -> float:
     return float(np.max(radii)) if len(radii) else float("nan")
 
 
-_LISTS = (
-    *("equilibrium_count", "pure_count", "component_count", "complete", "complete_reason", "boxes"),
-    *("undecided", "verdict"),
-    *("equilibrium_set", "isolated_count", "certified_bound"),
-    *("branch_ending", "parameter_name", "event_kind", "event_parameter", "unresolved_parameter"),
-    "event_lyapunov",
-)
-_OF_LISTS = (
-    *("equilibria", "equilibrium_payoff", "radius", "component", "equilibrium_claim", "equilibrium_set"),
-    *("event_position", "event_bracket", "event_frequency", "event_lyapunov"),
-    *("crossing", "crossing_direction", "crossing_moves", "crossing_multiplicity", "crossing_position"),
-    *("logit_lambda", "logit_profile", "logit_payoff", "logit_stable", "limit"),
-    *("slope", "slope_payoff", "slope_difference", "derivative_exists", "parameter_value"),
-    *("commitment", "commitment_payoff", "value_bound", "exact_bound", "game_value", "game_values"),
-    *("joint_distribution", "joint_action", "correlated_payoff", "vertices", "payoff_vertices", "threat"),
-)
-"""Variables of a run's dataset that lists are made of, beside slopes of metrics."""
-SLOPE = "slope_"  # begins the names of derivatives
+COUNTS = ("equilibrium_count", "pure_count", "component_count", "isolated_count")
 _WHERE = ("where", "where_name", "where_range", "where_count", "where_decided")
 RANGES = 4  # of parameters, whose numbers of equilibria are told one by one
 
@@ -1068,8 +1037,7 @@ def _hopf_kind(coefficient: float) -> str:
 
 def _count_phrase(arrays: Mapping[str, Any]) -> str:
     """Return the numbers of equilibria listed, or of branches followed with their events, in words."""
-    counts = {name: ((), arrays[name]) for name in _LISTS if name.endswith("_count") and name in arrays}
-    counts = {name: value for name, value in counts.items() if value[1] >= 0}
+    counts = {name: ((), arrays[name]) for name in COUNTS if arrays.get(name, -1) >= 0}
     if "equilibrium_count" in counts:
         proofs = {name: ((), arrays[name]) for name in PROOFS if name in arrays}
         words = count_in_words(counts | proofs)

@@ -416,7 +416,7 @@ def reader_of(point: PointResults, *, numbers: bool = False) -> Reader:
     """Return the arrays of the first result of a point, with the names of its study."""
     stakes = point.at_stake
     return Reader(
-        {name: values[0] for name, values in point.arrays.items()},
+        point.of_result(0),
         point.words,
         players=point.players,
         axes=partial(_axes, point),
