@@ -15,7 +15,6 @@ from rivalry.cli.summary import claims
 from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution, collect, dataset
 from rivalry.lab.answer import Answer
 from rivalry.lab.answer.checks import certificates, unproved
-from rivalry.lab.answer.details import result_tables
 from rivalry.plots.charts.enumeration import DERIVATIVES, KINDS, UNDECIDED
 from rivalry.plots.families import default_figures
 from rivalry.proofs.box_search import REASONS
@@ -239,8 +238,8 @@ def test_tables_have_the_number_and_whether_it_is_complete() -> None:
         "at least 2 equilibria; 2 places are undecided",
     ]
     assert len(table.rows) == 3  # one per equilibrium
-    found, _ = result_tables(STUDY, data)
-    assert [one.summary.partition(". Complete")[0] for one in found] == [
+    found, _ = Answer(STUDY, data).result_tables
+    assert [one.summary for one in found] == [
         "exactly 1 equilibrium, proved (437 boxes)",
         "at least 2 equilibria; 2 places are undecided (437 boxes)",
     ]

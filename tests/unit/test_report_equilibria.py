@@ -9,7 +9,12 @@ import rivalry as rv
 from rivalry.core.results import collect
 from rivalry.families.matrix import matrix
 from rivalry.lab.answer import Answer
-from rivalry.lab.answer.details import result_tables
+
+
+def study_of(*methods):
+    """Return a study with methods of these names."""
+    tables = [{"name": name, "kind": name} for name in methods]
+    return {"game": {"family": "none"}, "method": tables, "expect": [], "title": "t"}
 
 
 @pytest.mark.slow
@@ -23,25 +28,23 @@ def test_every_cell_lists_its_equilibria_and_their_completeness():
     ]
     rows.append(({"name": "lost", "algorithm": "pure"}, {"status": ((), np.asarray(""))}))
     data = collect(rows, {"name": [*known, "lost"], "algorithm": list(methods)})
-    found, left_out = result_tables({}, data)
+    found, left_out = Answer(study_of(*methods), data).result_tables
     assert left_out == 0
     lengths = [sum(len(table.rows) for table in t.tables) for t in found]
-    assert [(t.where, "Complete: true" in t.summary) for t in found] == [
-        ("name = chicken, pure", False),
-        ("name = chicken, mixed", True),
-        ("name = jordan, pure", False),
-        ("name = jordan, mixed", False),
-        ("name = big, pure", False),
-        ("name = big, mixed", True),
+    assert [(t.where, "(complete list)" in t.summary) for t in found] == [
+        ("pure, chicken", False),
+        ("pure, jordan", False),
+        ("pure, big", False),
+        ("mixed, chicken", True),
+        ("mixed, jordan", False),
+        ("mixed, big", True),
     ]
-    assert lengths == [2, 3, 0, 1, 6, 63]
-    mixed = found[1].tables[0].rows[2]
+    assert lengths == [2, 0, 6, 3, 1, 63]
+    mixed = found[3].tables[0].rows[2]
     assert [mixed[f"player {k}"].text for k in (0, 1)] == ["swerve 0.9, straight 0.1"] * 2
     assert [mixed[f"payoff, player {k}"].text for k in (0, 1)] == ["-0.1", "-0.1"]
-    assert found[1].summary.startswith(
-        "3 equilibria listed, of these 2 pure, in 3 components. Complete: true"
-    )
-    half = found[3].tables[0].rows[0]
+    assert found[3].summary == "3 equilibria, 2 of them in pure strategies (complete list)"
+    half = found[4].tables[0].rows[0]
     assert [half[f"player {k}"].text for k in (0, 1, 2)] == ["heads 0.5, tails 0.5"] * 3
 
 
@@ -52,7 +55,8 @@ def test_points_with_fewer_actions_have_no_padding_in_their_tables():
     rows = [
         ({"name": name, "algorithm": "moran"}, rv.solve(game, method).record) for name, game in games.items()
     ]
-    (two, three), _ = result_tables({}, collect(rows, {"name": [*games], "algorithm": ["moran"]}))
+    data = collect(rows, {"name": [*games], "algorithm": ["moran"]})
+    (two, three), _ = Answer(study_of("moran"), data).result_tables
     assert [row["residents"].text for row in two.tables[0].rows] == ["stag", "hare"]
     assert [len(table.rows) for table in three.tables] == [3]
     assert two.tables[0].columns == ["residents", "share of time", "fixation of stag", "fixation of hare"]
@@ -69,8 +73,7 @@ def test_json_and_the_shell_have_the_tables_that_methods_declare():
         "complete_reason": ((), np.asarray("all were tried")),
     }
     data = collect([({"algorithm": "a"}, record)], {"algorithm": ["a"]})
-    about = {"game": {"family": "none"}, "method": [{"name": "a", "kind": "a"}], "expect": [], "title": "t"}
-    answer = Answer(about, data)
+    answer = Answer(study_of("a"), data)
     (point,) = answer.as_json()["results"]
     (table,) = point["tables"]
     assert [row[:2] for row in table["rows"]] == [["0.25", "0.5"], ["0.75", "0.5"]]
@@ -81,4 +84,4 @@ def test_json_and_the_shell_have_the_tables_that_methods_declare():
 
 def test_runs_without_equilibrium_lists_have_no_table():
     row = ({"algorithm": "a"}, {"status": ((), np.asarray("converged"))})
-    assert result_tables({}, collect([row], {"algorithm": ["a"]})) == ([], 0)
+    assert Answer(study_of("a"), collect([row], {"algorithm": ["a"]})).result_tables == ([], 0)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import warnings
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,21 +14,29 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 import rivalry as rv
+from rivalry.cli.summary import answer_lines
 from rivalry.core.results import NO_CERTIFICATE, Solution
 from rivalry.families.extensive import Extensive
+from rivalry.lab.answer import answer_of
+from rivalry.lab.store import Run
+from rivalry.lab.study import Study
+from rivalry.lab.study.words import Words
 from rivalry.methods import METHODS
 from rivalry.results import TABLES, tables_of
 from rivalry.results.reader import Reader
 from rivalry.results.render import aligned, cells, dataframe, html, latex, latex_text, markdown, text_lines
 from rivalry.results.table import Estimate, Row, Table, exactly, number_in_words
 from rivalry.schema.registry import load
-from rivalry.text.display import html_table
+from rivalry.text.display import html_table, typeset
+from tests.duel_study import store
 from tests.unit.test_check import EACH, OPTIONS, PLAYED
 from tests.unit.test_subgame_perfect_equilibria import beer_quiche
 
-FITTING = {
+FITTING: dict[str, Callable[[], Any]] = {
+    "linear_programme": lambda: rv.games.matrix("matching_pennies"),
     "all_equilibria": rv.games.market,
     "subgame_perfect_equilibria": lambda: Extensive.from_rules(beer_quiche),
 }
@@ -146,6 +157,21 @@ def test_padding_of_a_run_is_in_no_table() -> None:
     assert list(tables_of(Reader({"crossing": np.array([np.nan])}))) == []
 
 
+def test_means_over_sessions_have_intervals_and_no_padding() -> None:
+    arrays = {
+        "converged_share": np.asarray(2 / 3),
+        "pooled_gain": np.array([0.5, 0.7, 0.9, np.nan]),
+        "end_payoff": np.array([[1.0, 2.0]] * 3 + [[np.nan] * 2]),
+        "converged": np.array([1.0, 1.0, 0.0, np.nan]),
+    }
+    (table,) = tables_of(Reader(arrays))
+    texts = [(row["quantity"].text, row["mean"].text) for row in table.rows]
+    half = stats.t.ppf(0.975, 2) * np.std([0.5, 0.7, 0.9], ddof=1) / np.sqrt(3)
+    low, high = stats.binomtest(2, 3).proportion_ci(0.95, method="wilson")
+    assert [text for _, text in texts] == [f"0.70 ± {half:.2f}", "1", "2", f"0.67 ({low:.2f} to {high:.2f})"]
+    assert texts[2][0].endswith("of player 1")
+
+
 @pytest.mark.parametrize("variable", TABLES)
 def test_every_table_is_there_and_needs_no_jax(variable: str) -> None:
     assert callable(load(TABLES[variable]))
@@ -153,8 +179,8 @@ def test_every_table_is_there_and_needs_no_jax(variable: str) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", EACH)
-def test_every_method_says_what_it_is_for(name: str) -> None:
-    """All entries of the tables of a method's result are printed, in HTML, LaTeX and the data frame."""
+def test_every_method_says_what_it_is_for(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All entries of the tables of a method's result stand in every place that shows results."""
     for library in ("optuna",) if name == "bayesian_design" else METHODS[name].uses:
         pytest.importorskip(library)
     method = load(METHODS[name].targets[0])(**OPTIONS.get(name, {}))
@@ -162,7 +188,34 @@ def test_every_method_says_what_it_is_for(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of methods that do not converge in this game
         found = rv.solve(game, method)
+    monkeypatch.setenv("COLUMNS", "2000")
+    assert_declared(name, found)
+    assert_in_this_process(found)
+    assert_in_a_run(found, tmp_path / "run")
+
+
+def test_a_method_without_tables_is_named() -> None:
+    with pytest.raises(AssertionError, match=r"^guess: add a table to TABLES"):
+        assert_declared("guess", Solution({"status": ((), np.asarray("converged"))}, NO_CERTIFICATE))
+
+
+@pytest.mark.parametrize("name", ["moran", "mixed_equilibria"])
+def test_a_run_shows_the_first_table_of_its_method(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that stands beside the answer's, and a list that the answer's has."""
+    monkeypatch.setenv("COLUMNS", "2000")
+    method = load(METHODS[name].targets[0])(**OPTIONS.get(name, {}))
+    assert_in_a_run(rv.solve(rv.games.matrix("stag_hunt"), method), tmp_path / "run")
+
+
+def assert_declared(name: str, found: Solution) -> None:
+    """Assert that the method of a result declares a table, or has a profile."""
     assert found.tables, f"{name}: add a table to TABLES in src/rivalry/results/__init__.py"
+
+
+def assert_in_this_process(found: Solution) -> None:
+    """Assert that print, notebook, LaTeX and data frame have all entries."""
     text, page = repr(found), found._repr_html_()
     for k, table in enumerate(found.tables):
         assert all(column for column in table.columns)
@@ -176,3 +229,31 @@ def test_every_method_says_what_it_is_for(name: str) -> None:
         numbers = frame.select_dtypes("number")
         assert np.isfinite(numbers.to_numpy()).any() or numbers.empty
     assert page.count("<table>") >= len([t for t in found.tables if t.noun != "equilibria"])
+
+
+def assert_in_a_run(found: Solution, folder: Path) -> None:
+    """Assert that `rivalry show` and the workbench have the first table of a run with this result."""
+    pytest.importorskip("tomlkit")
+    from rivalry.web.results import results
+
+    study = Study(
+        name="any",
+        title="A result",
+        game={"family": "matrix", "name": "stag_hunt"},
+        method=[{"kind": "pure_equilibria"}],
+    )
+    run = Run.create_or_open(folder, study)
+    with run.locking():
+        store(run, run.cells[0].id, found.record)
+    answer = answer_of(run)
+    shown = "\n".join(answer_lines(run, answer))
+    page = json.dumps(results(str(folder), ""), ensure_ascii=False)
+    data = run.dataset()
+    cell = data.isel(dict.fromkeys(data.status.dims, 0))
+    arrays = {str(name): variable.values for name, variable in cell.variables.items()}
+    table = next(tables_of(Reader(arrays, Words(answer.study))), None)
+    for entry in cells(table)[0] if table else ():
+        start = entry.text[:50]
+        assert start in shown
+        assert typeset(start) in page
+    assert table or "strategies" in shown or "profile" in shown

@@ -50,9 +50,29 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
 
 
 def answer_lines(run: Run, answer: Answer) -> list[str]:
-    """Return question, sentences, table and caveats of a run as paragraphs."""
-    lines = _body_lines(run, answer, brief=False)
+    """Return question, sentences, tables and caveats of a run as paragraphs."""
+    lines = _body_lines(run, answer, brief=False) + _result_lines(answer)
     return [line if "\n" in line else output.paragraph(line) for line in lines]
+
+
+def _result_lines(answer: Answer) -> list[str]:
+    """Return what every method declares of its first point, and how many points have tables too."""
+    from rivalry.text.display import count_text
+
+    results, left_out = answer.result_tables
+    lines, methods = list[str](), set[str]()
+    for result in results:
+        tables = [table for table in result.tables if table.beside]  # others are rows of the answer's table
+        if not tables:
+            continue
+        if result.method in methods:
+            left_out += 1
+        else:
+            lines += ["", *result._replace(tables=tables, summary="").lines()]
+            methods.add(result.method)
+    suffix = "have" if left_out > 1 else "has"
+    further = f"{count_text(left_out, 'further point')} {suffix} such tables: see the report"
+    return [*lines, "", further] if methods and left_out else lines
 
 
 def _body_lines(run: Run, answer: Answer, *, brief: bool) -> list[str]:

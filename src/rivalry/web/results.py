@@ -17,6 +17,7 @@ from rivalry.core.files import read_bytes, write
 from rivalry.core.results import Certificate
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import failures_of, lines, warnings_of
+from rivalry.lab.answer.details import ResultTables
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.answer.points import REPEATED
 from rivalry.lab.answer.two_keys import TwoWayTable
@@ -68,6 +69,7 @@ def results(folder: str, part: str) -> dict[str, Any]:
             for heading, table in tables
         ],
         "two_way": two and _two_way(two),
+        "results": [_typeset(point) for point in answer.result_tables[0]],
         "summary": _summary(answer),
         "reference": reference_figure(run, answer.checks).content if answer.checks else None,
         "groups": certificate_groups(answer.cells),
@@ -94,6 +96,14 @@ def _two_way(table: TwoWayTable) -> dict[str, Any]:
         "labels": list(map(typeset, table.labels)),
         "columns": list(map(typeset, table.columns)),
     }
+
+
+def _typeset(point: ResultTables) -> dict[str, Any]:
+    """Return the tables of one point, with a text per entry."""
+    result = point.as_json()
+    for table in result["tables"]:
+        table["rows"] = [list(map(typeset, row)) for row in table["rows"]]
+    return result | {name: typeset(result[name]) for name in ("where", "summary")}
 
 
 def _summary(answer: Answer) -> dict[str, Any] | None:

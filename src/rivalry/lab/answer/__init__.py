@@ -371,7 +371,7 @@ class Answer:
     @cached_property
     def result_tables(self) -> tuple[list[ResultTables], int]:
         """Tables that methods declare of each point's result, and the number of points left out."""
-        return ([], 0) if self.parts else result_tables(self.study, self.sampled)
+        return result_tables(self.study, self.points)
 
     @cached_property
     def cells(self) -> list[JudgedCell]:

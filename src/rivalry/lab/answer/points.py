@@ -23,7 +23,6 @@ from rivalry.core.results import (
     undecided_in_words,
 )
 from rivalry.core.tolerances import SAME_NUMBER
-from rivalry.lab.answer.details import PROOFS
 from rivalry.lab.answer.discounted import PERIODS
 from rivalry.lab.answer.estimates import SESSIONS, counted, entries_of, estimates
 from rivalry.lab.answer.grammar import clauses, joined
@@ -1025,6 +1024,10 @@ def _largest_radius(arrays: Mapping[str, np.ndarray]) -> float:
     return float(np.max(radii)) if len(radii) else float("nan")
 
 
+PROOFS = (
+    *("boxes", "complete", "undecided", "verdict", "equilibrium_set", "isolated_count", "certified_bound"),
+)
+"""What a list of equilibria proves of itself."""
 COUNTS = ("equilibrium_count", "pure_count", "component_count", "isolated_count")
 _WHERE = ("where", "where_name", "where_range", "where_count", "where_decided")
 RANGES = 4  # of parameters, whose numbers of equilibria are told one by one

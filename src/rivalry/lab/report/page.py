@@ -18,7 +18,7 @@ from rivalry.games import GAMES
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name, failures_of, lines, warnings_of
 from rivalry.lab.answer.checks import NOT_COMPARED, NOT_TOLD_APART, JudgedCell, tally, unproved
-from rivalry.lab.answer.details import channels, networks, sessions
+from rivalry.lab.answer.details import channels
 from rivalry.lab.answer.figures import draw
 from rivalry.lab.citation import how_to_cite
 from rivalry.lab.report.commands import commands
@@ -193,12 +193,12 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "distances": any(group["distance"] is not None for group in groups),
         "unproved": unproved(answer.cells),
         "uncertified": any(group["claim"] == UNCERTIFIED for group in groups),
-        "sessions": sessions(sample),
-        "networks": networks(sample, run.made_by),
+        "learned": "converged_share" in data,
+        "trained": "resumed" in data,
         "result_tables": answer.result_tables,
         "has_lists": any(point.summary for point in answer.result_tables[0]),
         "registered": [section for target in SECTIONS.values() if (section := load(target)(sample))],
-        "channels": channels(sample),
+        "channels": channels(answer.points),
         "monitored": "monitor_step" in data,
         "softmax": "beta" in data.variables and "policy" in data,
         "figures": pictures,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import UNKNOWN, Estimate, Row, Table
+from rivalry.results.table import UNKNOWN, ZERO, Estimate, Row, Table
 from rivalry.text.statistics import format_interval, half_width, share_interval
 
 MEANS = (
@@ -17,6 +17,12 @@ SHARES = {
     "in_equilibrium": "share of sessions in equilibrium",
     "deviation_pays": "share of sessions in which a deviation pays",
 }
+
+GAINS = (
+    *("regret", "exploring_regret", "policy_regret", "policy_regret_exploring", "exploitability"),
+    *("exploring_exploitability", "efficiency", "exploring_efficiency", "trained_best_response_gain"),
+)
+"""Of trained networks; the band of an estimate is in the variable with ``_band`` after its name."""
 
 
 def sessions(reader: Reader) -> Table | None:
@@ -73,3 +79,21 @@ def last_rewards(reader: Reader) -> Table | None:
         rows.append({"player": Estimate(player), "mean reward": reward})
     title = f"learning from period {periods[last]:,.0f} on, with exploration"
     return Table(rows, "players", title, beside=True)
+
+
+def training(reader: Reader) -> Table | None:
+    """Return what best responses to trained networks gain, the largest over players."""
+    rows: list[Row] = []
+    for name in GAINS:
+        values, bands = reader.array(name), reader.array(f"{name}_band")
+        if values is None:
+            continue
+        player = int(np.nanargmax(np.ravel(values)))
+        gain = float(np.ravel(values)[player])
+        half = 0.0 if bands is None else float(np.ravel(bands)[player])
+        half = half if half > ZERO else UNKNOWN  # narrower bands come from the order of summation
+        estimate = Estimate(format_interval(gain, half), gain, gain - half, gain + half)
+        rows.append({"quantity": Estimate(reader.names.quantity(name)), "largest over players": estimate})
+    is_resumed = bool(np.any(reader.arrays["resumed"] == 1))
+    suffix = ", resumed from a checkpoint" * is_resumed
+    return Table(rows, "quantities", f"outcomes of training{suffix}", beside=True)

@@ -111,6 +111,7 @@ function content(found, about, part, place, end) {
     parts.push(section("Results", shown));
     if (found.caveats.length) parts.push(section("Caveats", el("ul", {}, found.caveats.map((/** @type {string} */ one) => el("li", {}, one)))));
   } else parts.push(notice("No cell is finished yet."));
+  if (found.results.length) parts.push(section("Results of each point", el("div", {}, found.results.map(pointTables))));
   if (found.summary) {
     parts.push(section(found.summary.heading, el("div", {}, found.summary.tables.map((/** @type {any} */ one) => table(one.columns, one.rows, one.columns[0])),
       el("p", { class: "soft" }, found.summary.reading))));
@@ -166,6 +167,12 @@ function twoWay({ down, across, labels, columns, blocks }) {
         el("tr", {}, columns.map((/** @type {string} */ word) => el("th", { scope: "col" }, word)))),
       blocks.map((/** @type {any} */ block) => el("tbody", {}, el("tr", {}, el("th", { colspan: wide + 1, scope: "rowgroup" }, block.heading)),
         block.rows.map((/** @type {string[]} */ row, /** @type {number} */ k) => el("tr", {}, el("th", { scope: "row" }, labels[k]), row.map((text) => el("td", {}, text || "–"))))))));
+}
+
+/** What a method declares of its result at one point. @param {any} point */
+function pointTables({ where, summary, tables }) {
+  return el("div", {}, el("p", {}, [where, summary].filter(Boolean).join(": ")),
+    tables.map((/** @type {any} */ one) => table(one.columns, one.rows, one.title, one.title)));
 }
 
 /** Failed cells and warnings, if there are any. @param {any} found */
