@@ -18,7 +18,6 @@ from rivalry import methods
 from rivalry.core.results import NO_CERTIFICATE, Solution
 from rivalry.core.space import Box
 from rivalry.runtime.jax import jnp
-from rivalry.text.display import equilibrium_lines
 
 
 class Linear(eqx.Module):
@@ -189,4 +188,6 @@ def test_profiles_are_printed_without_entries_that_nobody_chooses() -> None:
         "complete_reason": ((), np.asarray("")),
         "equilibrium_count": ((), np.asarray(1)),
     }
-    assert "[2 3]  [0.25]  payoff" in equilibrium_lines(equilibria)[1]
+    tables = Solution(equilibria, NO_CERTIFICATE).tables
+    (table,) = [table for table in tables if table.noun == "equilibria"]
+    assert [entry.text for entry in table.rows[0].values()][:2] == ["[2 3]", "0.25"]

@@ -331,7 +331,7 @@ def test_print_lists_equilibria_and_whether_the_list_is_complete() -> None:
         "3 equilibria listed, of these 2 pure, in 3 components; complete: true (all extreme equilibria"
         in text
     )
-    assert "  2: opera 0.6, football 0.4 | opera 0.4, football 0.6  payoff [1.2 1.2]  component 2" in text
+    assert "opera 0.6, football 0.4  opera 0.4, football 0.6" in text
     text = repr(rv.solve(matrix("jordan"), MixedEquilibria()))
     assert (
         "1 equilibrium listed, of these 0 pure; complete: false (all pure equilibria; mixed ones by supports"
@@ -340,8 +340,7 @@ def test_print_lists_equilibria_and_whether_the_list_is_complete() -> None:
     text = repr(rv.solve(matrix("chicken"), PureEquilibria()))
     assert "2 equilibria listed; complete: false (every pure equilibrium; mixed ones were not sought)" in text
     lines = repr(rv.solve(matrix("coordination", size=6), MixedEquilibria())).splitlines()
-    assert len([line for line in lines if "component " in line]) == 50
-    assert "    ... and 13 more, in data.equilibria" in lines
+    assert "  ... and 13 more equilibria, in tables" in lines
 
 
 @pytest.mark.slow

@@ -176,7 +176,10 @@ def test_matching_pennies_on_intervals_and_a_segment() -> None:
     segment = rv.all_equilibria(rv.games.continuous(payoffs=["-(x1+x2-1)^2"] * 2))
     lines = str(segment).splitlines()
     assert lines[0].startswith("exactly 1 set of equilibria, proved")
-    assert lines[1:] == ["  all from [0]  [1] to [1]  [0]"]
+    assert [line.split(maxsplit=2) for line in lines[2:]] == [
+        ["0", "1", "set 0: all between its vertices"],
+        ["1", "0", "set 0: all between its vertices"],
+    ]
     assert segment.solution.status == "converged"
 
 

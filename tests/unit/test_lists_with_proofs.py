@@ -18,7 +18,7 @@ from rivalry.lab.answer.checks import certificates, unproved
 from rivalry.plots.charts.enumeration import DERIVATIVES, KINDS, UNDECIDED
 from rivalry.plots.families import default_figures
 from rivalry.proofs.box_search import REASONS
-from rivalry.text.display import count_in_words, equilibrium_lines, undecided_in_words
+from rivalry.text.display import count_in_words, equilibrium_rows, undecided_in_words
 from tests.figure_elements import labels, lines
 
 STUDY = {"game": {"family": "influencer"}, "method": [{"name": "all", "kind": "all_equilibria"}]}
@@ -76,9 +76,9 @@ def said(rows: list[Record]) -> str:
 def test_payoffs_at_the_level_of_rounding_errors_are_zero() -> None:
     record = a_list([0.1, 0.9])
     record["equilibrium_payoff"] = (("equilibrium", "player"), np.array([[1e-28, -1e-41], [0.5, 1e-12]]))
-    first, second = equilibrium_lines(record)[1:3]
-    assert "payoff [0 0]" in first
-    assert "payoff [0.5 1e-12]" in second
+    table = Solution(record, NO_CERTIFICATE).tables[-1]
+    assert [row["payoff, player 0"].text for row in table.rows] == ["0", "0.5"]
+    assert [row["payoff, player 1"].text for row in table.rows] == ["0", "1e-12"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_payoffs_at_the_level_of_rounding_errors_are_zero() -> None:
 )
 def test_the_number_is_exact_only_where_the_list_is_complete(record: Record, words: str) -> None:
     assert count_in_words(record) == words
-    head = equilibrium_lines(record)[0]
+    head = equilibrium_rows(record)["equilibria"]
     assert head.startswith(f"{words} (437 boxes)")
     assert ("complete: false (a reason)" in head) != ("proved" in words)
 
@@ -152,9 +152,9 @@ def test_two_best_choices_that_tie_are_not_called_refuted() -> None:
 def test_a_solution_prints_radii_and_undecided_places() -> None:
     text = repr(Solution(a_list([0.5], undecided=8) | {"steps": ((), np.asarray(3))}, NO_CERTIFICATE))
     assert "at least 1 equilibrium; 8 places are undecided (437 boxes); complete: false (a reason)" in text
-    assert "    0: [0.5]  [0.5]  payoff [1 1]  within 2e-14" in text
-    assert "    undecided: [0.1, 0.2] × [0.25, 0.25000003]" in text
-    assert "    ... and 2 more places, in data.undecided" in text
+    assert "within 2e-14" in text
+    assert "  undecided   [0.1, 0.2] × [0.25, 0.25000003]; " in text
+    assert "; 2 more in data.undecided" in text
 
 
 def test_hulls_of_mixed_strategies_are_separated_by_player() -> None:

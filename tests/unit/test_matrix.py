@@ -349,7 +349,7 @@ def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
     lines = [line.split() for line in repr(found).splitlines()]
     assert ["row", "1", "down"] in lines
     assert ["column", "1", "right"] in lines
-    assert "  0: down | right  payoff [1 1]" in repr(found)
+    assert ["payoff,", "column", "1"] in lines
     study = {"method": [{"name": "x", "kind": "x"}]}
     shown = Answer(study, found.data).table
     assert shown is not None

@@ -26,14 +26,11 @@ from rivalry.results.reader import Reader, player_names, profile_rows
 from rivalry.results.render import cells, dataframe, html, latex, latex_label, text_lines, texts_of
 from rivalry.results.table import Table
 from rivalry.schema.registry import hook
-from rivalry.text.display import LISTED as LISTED
 from rivalry.text.display import (
     attributes_of,
     count_text,
-    equilibrium_lines,
     html_table,
     key_in_words,
-    ranges_lines,
     solution_rows,
 )
 from rivalry.text.display import boxes_in_words as boxes_in_words
@@ -572,12 +569,10 @@ class Solution:
         lines += [f"  {name:<{name_width}}  {text}" for name, text in rows.items()]
         for table in self._printed_tables():
             lines += [f"  {line}" for line in text_lines(table)]
-        return "\n".join(lines + [f"  {line}" for line in self._equilibria()])
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         rows = {"status": f"{self.status} after {count_text(self.steps, 'step')}", **self._rows()}
-        if lines := self._equilibria():
-            rows["equilibria"] = "; ".join(line.strip() for line in lines)
         tables = self._printed_tables()
         has_profile = bool(tables) and (tables[0].noun, tables[0].title) == ("players", "")
         profile = tables.pop(0) if has_profile else Table([], "players")
@@ -585,14 +580,8 @@ class Solution:
         return parts[0] if len(parts) == 1 else f"<div>{''.join(parts)}</div>"
 
     def _printed_tables(self) -> list[Table]:
-        """Return the tables that are printed below the claim; lists of equilibria have lines of their own."""
-        tables: list[Table] = []
-        for table in self.tables:
-            if table.noun == "equilibria":
-                continue
-            title = "" if table.title == "profile" else table.title
-            tables.append(table._replace(title=title))
-        return tables
+        """Return the tables that are printed below the claim, that of the profile without a title."""
+        return [table._replace(title=table.title.removesuffix("profile")) for table in self.tables]
 
     def _rows(self) -> dict[str, str]:
         proof = self.certificate
@@ -606,12 +595,6 @@ class Solution:
         quantities = (proof.regret, proof.bound, proof.at_stake, payoff)
         words = small_gain_in_words(*(float(np.asarray(part)[player]) for part in quantities))
         return rows | ({"gain": words} if words else {})
-
-    def _equilibria(self) -> list[str]:
-        if "where_range" in self.record:
-            return ranges_lines(self.record)
-        has_list = "equilibria" in self.record and "complete" in self.record
-        return equilibrium_lines(self.record) if has_list else []
 
 
 def labelled(values: np.ndarray, *dims: str) -> DataArray:

@@ -23,6 +23,7 @@ _DESIGN = "rivalry.methods.design.tables"
 
 TABLES: dict[str, str] = {
     "equilibria": "rivalry.results.equilibria:equilibria",
+    "where_range": "rivalry.results.equilibria:ranges",
     "event_kind": f"{_CONTINUATION}:events",
     "crossing": f"{_CONTINUATION}:crossings",
     "logit_lambda": f"{_CONTINUATION}:logit_branch",

@@ -6,7 +6,7 @@ import numpy as np
 
 from rivalry.results.reader import Reader
 from rivalry.results.table import PROVED, RADIUS, UNKNOWN, Estimate, Row, Table, exactly
-from rivalry.text.display import radius_in_words
+from rivalry.text.display import interval_in_words, radius_in_words
 
 SHOWS = ("equilibria", "equilibrium_payoff", "radius")
 
@@ -25,13 +25,15 @@ def equilibria(reader: Reader) -> Table | None:
         profile_rows = profile[~np.isnan(profile).all(axis=1)]
         row = _strategies(reader, k, profile_rows, has_component=component is not None)
         if pays is not None:
-            row |= reader.payoffs(pays[k][: len(profile_rows)])
+            largest = float(np.nanmax(np.abs(pays), initial=0.0))
+            row |= reader.payoffs(pays[k][: len(profile_rows)], largest)
         if component is not None and is_connected:
             row["component"] = exactly(str(int(component[k])), float(component[k]))
         if claims is not None:
             row["claim"] = Estimate(str(claims[k]))
         rows.append(row)
-    return Table(rows + _sets(reader), "equilibria", shows=SHOWS, claimed="proved")
+    sets = _sets(reader) if reader.array("equilibrium_vertex") is None else _vertices(reader)
+    return Table(rows + sets, "equilibria", shows=SHOWS, claimed="proved")
 
 
 def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: bool) -> Row:
@@ -67,6 +69,39 @@ def _sets(reader: Reader) -> list[Row]:
             row[name] = Estimate(f"{start.text} to {end.text}", middle, start.mean, end.mean)
         rows.append(row | {"set": Estimate("one or more in these ranges")})
     return rows
+
+
+def _vertices(reader: Reader) -> list[Row]:
+    """Return the rows of the vertices of sets of equilibria."""
+    vertices, numbers = reader.array("equilibrium_vertex"), reader.array("vertex_set")
+    rows: list[Row] = []
+    if vertices is None or numbers is None:
+        return rows
+    for k in np.argsort(numbers, kind="stable"):
+        if numbers[k] >= 0:  # else padding
+            row = reader.strategies("equilibria", vertices[k], reader.actions)
+            rows.append(row | {"set": Estimate(f"set {numbers[k]}: all between its vertices")})
+    return rows
+
+
+def ranges(reader: Reader) -> Table | None:
+    """Return the ranges of parameters, with their numbers of equilibria."""
+    ends, counts = reader.array("where_range"), reader.array("where_count")
+    names, decided = reader.array("where_name"), reader.array("where_decided")
+    if ends is None or counts is None or names is None or decided is None:
+        return None
+    present = np.flatnonzero(~np.isnan(ends).any(axis=(1, 2)))
+    width = np.min(np.ptp(ends[present], axis=2), axis=0)
+    rows: list[Row] = []
+    for k in present:
+        is_decided = decided[k] == 1
+        row: Row = {}
+        for name, (low, high), size in zip(names, ends[k], width, strict=True):
+            text = interval_in_words(np.array([low, high]), size, inside=bool(is_decided))
+            row[reader.names.key(str(name))] = Estimate(text, (low + high) / 2, low, high)
+        words = f"exactly {counts[k]}" if is_decided else f"undecided, at least {counts[k]}"
+        rows.append(row | {"equilibria": Estimate(words)})
+    return Table(rows, "ranges", "numbers of equilibria", beside=True)
 
 
 def play(reader: Reader) -> Table | None:

@@ -211,9 +211,9 @@ class Reader:
         pairs = zip(texts, labels, strict=True)
         return ", ".join(text if str(label).isdigit() else f"{label} {text}" for text, label in pairs)
 
-    def payoffs(self, pays: np.ndarray) -> Row:
-        """Return the payoffs of the players."""
-        size = max(self.stake, float(np.nanmax(np.abs(pays), initial=0.0)))
+    def payoffs(self, pays: np.ndarray, size: float = 0.0) -> Row:
+        """Return the payoffs of the players, beside others of the given size."""
+        size = max(self.stake, size, float(np.nanmax(np.abs(pays), initial=0.0)))
         pairs = zip(self.players(len(pays)), pays.tolist(), strict=True)
         return {f"payoff, {name}": self.number(pay, size) for name, pay in pairs if np.isfinite(pay)}
 

@@ -11,17 +11,49 @@ import numpy as np
 from rivalry.core.game import refuse_shared
 from rivalry.core.needs import fits, needs_of
 from rivalry.core.results import Solution
+from rivalry.results.render import html, text_lines
+from rivalry.results.table import Table
 from rivalry.runtime.jax import compiling_seconds
 from rivalry.schema.registry import load
 from rivalry.schema.validate import refuse_unknown
 from rivalry.solving.inputs import check_game
 from rivalry.solving.progress import ProgressCallback
 from rivalry.solving.single import solve
-from rivalry.text.display import counts_in_words, equilibrium_lines, html_table, ranges_lines
+from rivalry.text.display import counts_in_words, equilibrium_rows, html_table
 
 
-@dataclass(frozen=True)
-class EquilibriumList:
+class _Printed:
+    """A base class of results that are printed as a sentence and a table."""
+
+    solution: Solution
+
+    def _tables(self) -> list[Table]:
+        """Return the list of equilibria, or of ranges."""
+        return [table for table in self.solution.tables if table.noun in ("equilibria", "ranges")]
+
+    def __repr__(self) -> str:
+        title, *further = (f"{name}: {text}" for name, text in equilibrium_rows(self.solution.record).items())
+        lines = [title.removeprefix("equilibria: ")]
+        for table in self._tables():
+            lines += text_lines(table)
+        return "\n".join([*lines, *further])
+
+    def _repr_html_(self) -> str:
+        rows = equilibrium_rows(self.solution.record)
+        title = rows.pop("equilibria")
+        return f"<div>{html_table(title, rows)}{''.join(map(html, self._tables()))}</div>"
+
+    @property
+    def proof(self) -> Any:
+        """The proof of the result; ``proof.save(FILE)`` writes it for ``rivalry-check``.
+
+        Saving raises `ValueError` for a proof that cannot be written as a file.
+        """
+        return self.solution.proof
+
+
+@dataclass(frozen=True, repr=False)
+class EquilibriumList(_Printed):
     """The equilibria of a game, each proved, and whether there can be others.
 
     Attributes
@@ -60,24 +92,9 @@ class EquilibriumList:
     def __len__(self) -> int:
         return len(self.equilibria)
 
-    def __repr__(self) -> str:
-        return "\n".join(equilibrium_lines(self.solution.record))
 
-    @property
-    def proof(self) -> Any:
-        """The proof of the list; ``proof.save(FILE)`` writes it for ``rivalry-check``.
-
-        Saving raises `ValueError` for a proof that cannot be written as a file.
-        """
-        return self.solution.proof
-
-    def _repr_html_(self) -> str:
-        title, *lines = equilibrium_lines(self.solution.record)
-        return html_table(title, {}, ("equilibria",), [(line.strip(),) for line in lines])
-
-
-@dataclass(frozen=True)
-class EquilibriumCounts:
+@dataclass(frozen=True, repr=False)
+class EquilibriumCounts(_Printed):
     """Numbers of equilibria that are proved for all values of parameters in ranges.
 
     Attributes
@@ -108,21 +125,6 @@ class EquilibriumCounts:
     counts: np.ndarray
     undecided_where: np.ndarray
     solution: Solution
-
-    def __repr__(self) -> str:
-        return "\n".join(ranges_lines(self.solution.record))
-
-    @property
-    def proof(self) -> Any:
-        """The proof of the numbers; ``proof.save(FILE)`` writes it for ``rivalry-check``.
-
-        Saving raises `ValueError` for a proof that cannot be written as a file.
-        """
-        return self.solution.proof
-
-    def _repr_html_(self) -> str:
-        title, *lines = ranges_lines(self.solution.record)
-        return html_table(title, {}, ("ranges",), [(line.strip(),) for line in lines])
 
 
 @overload

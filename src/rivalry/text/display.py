@@ -21,7 +21,7 @@ ALMOST = 1e-12  # probabilities closer to 0 or 1 are rounding errors
 ZERO = 5e-7  # smaller numbers in a strategy are printed as 0
 BOUND_FLOOR = 1e-300  # bound that is printed
 MIXED = 1e-3  # sums of rounded probabilities are this near to 1
-LISTED, SHORT = 50, 6  # most equilibria printed; most actions of a strategy printed in full
+SHORT = 6  # most actions of a strategy that are printed in full, and most places
 _EXPONENT = re.compile(r"(?<=\d)e([+-])0*(?=\d)")
 _MINUS = re.compile(r"(?<![\w.)\]-])-(?=\.?\d|inf)")
 
@@ -126,8 +126,9 @@ def html_table(
 
 
 def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
-    """Return the claim, the end state, and what no row per player shows, as text by name."""
+    """Return the claim, the end state, and what no table shows, as text by name."""
     rows = {"claim": claim}
+    rows |= equilibrium_rows(record)
     if ended := str(record.get("end_state", ((), ""))[1]):
         refuted = claim.startswith("not an equilibrium")  # a stable point of the dynamics need be none
         rows["ends in"] = ended.replace("_", " ") + ", no equilibrium" * refuted
@@ -174,56 +175,34 @@ def joint_action_names(joint: np.ndarray, actions: np.ndarray | None) -> list[st
     return [", ".join(str(names[k]) for names, k in zip(actions, row, strict=True)) for row in joint.tolist()]
 
 
-def equilibrium_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[str]:
-    """Return the equilibria of a record, one line each, after a line on how many there are.
-
-    A list with proofs also has the distance to the exact equilibrium, and the places that are undecided.
-    """
-    equilibria, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
-    size = np.nanmax(np.abs(pays), initial=0.0)
-    pays = np.where(np.abs(pays) <= ALMOST * size, 0.0, pays)  # rounding errors beside the others
-    # in extensive form the axes are moves of information sets
-    actions = record.get("action_name", record.get("move", ((), np.empty(0))))[1]
-    has_actions = actions.shape == np.shape(equilibria)[1:]
-    components = record["component"][1] if "component" in record else None
-    radius = record["radius"][1] if has_proofs(record) else None
-    claims = record["equilibrium_claim"][1] if "equilibrium_claim" in record else None
-    if claims is not None:  # policies of populations are too large for a line
-        equilibria = equilibria[:, :0]
-    finite = np.abs(pays)[np.isfinite(pays)]
-    # smaller ones are rounding errors of the largest
-    pays = np.where(np.abs(pays) < np.finfo(float).eps * finite.max(initial=0.0), 0.0, pays)
-    lines = [f"{count_in_words(record)}{boxes_in_words([record.get('boxes', ((), -1))[1]])}"]
-    if radius is None or not record["complete"][1]:
-        complete = "true" if record["complete"][1] else "false"
-        lines[0] += f"; complete: {complete} ({record['complete_reason'][1]})"
-    if "claim_scope" in record and claims is None:  # the list has each claim
-        lines[0] += f"; {record['claim_scope'][1]}"
-    for k, (profile, payoff) in enumerate(zip(equilibria[:limit], pays, strict=False)):
-        rows = [strategy_by_axes(row, (), False) for row in without_padding(record, profile)]
-        if has_actions:
-            rows = [strategy_by_name(row, names) for row, names in zip(profile, actions, strict=True)]
-        strategies = (" | " if has_actions else "  ").join(rows)
-        where = "" if components is None else f"  component {components[k]}"
-        where += "" if radius is None else f"  within {radius_in_words(radius[k])}"
-        where += "" if claims is None else f"  {claims[k]}"
-        lines.append(f"  {k}: {strategies}  payoff {list_in_words(payoff)}{where}")
-    if len(equilibria) > limit:
-        lines.append(f"  ... and {len(equilibria) - limit} more, in data.equilibria")
-    bounds = record.get("certified_bound", ((), []))[1]
-    for profile, bound in zip(record.get("certified", ((), []))[1], bounds, strict=True):
-        strategies = "  ".join(strategy_by_axes(row, (), False) for row in without_padding(record, profile))
-        lines.append(f"  certified: {strategies}  no gain above {bound_in_words(float(bound), 2)}")
+def equilibrium_rows(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return how many equilibria there are and what else is known beside their table, as text by name."""
+    if "where_range" in record:
+        return {"equilibria": ranges_in_words(record)}
+    if not {"equilibria", "complete"} <= record.keys():
+        return {}
+    text = f"{count_in_words(record)}{boxes_in_words([record.get('boxes', ((), -1))[1]])}"
+    is_complete = bool(record["complete"][1])
+    if not has_proofs(record) or not is_complete:
+        text += f"; complete: {str(is_complete).lower()} ({record['complete_reason'][1]})"
+    if "claim_scope" in record and "equilibrium_claim" not in record:  # else the table has each claim
+        text += f"; {record['claim_scope'][1]}"
+    rows = {"equilibria": text}
+    profiles, bounds = (record.get(name, ((), []))[1] for name in ("certified", "certified_bound"))
+    if len(profiles):
+        strategies = [list_in_words(profile[~np.isnan(profile)]) for profile in profiles]
+        limit = bound_in_words(float(np.nanmax(bounds)), 2)
+        rows["certified"] = f"{_shortened(strategies, 'certified')}, no gain above {limit}"
     sets = sets_in_words(record)
-    if "equilibrium_vertex" in record:
-        lines += _vertices_in_words(record)
-    else:
-        lines += [f"  a set of equilibria, at least one, lies within {words}" for words in sets]
-    hulls = [words for words in undecided_in_words(record) if words not in sets]
-    lines += [f"  undecided: {words}" for words in hulls[:SHORT]]
-    if len(hulls) > SHORT:
-        lines.append(f"  ... and {len(hulls) - SHORT} more places, in data.undecided")
-    return lines
+    if hulls := [words for words in undecided_in_words(record) if words not in sets]:
+        rows["undecided"] = _shortened(hulls, "undecided")
+    return rows
+
+
+def _shortened(texts: Sequence[str], name: str) -> str:
+    """Return texts, the first of them if there are many, and the variable that has all."""
+    further = f"; {len(texts) - SHORT} more in data.{name}" if len(texts) > SHORT else ""
+    return f"{'; '.join(texts[:SHORT])}{further}"
 
 
 def counts_in_words(record: Mapping[str, Any]) -> str:
@@ -242,51 +221,23 @@ def counts_in_words(record: Mapping[str, Any]) -> str:
     return f"exactly {low}" if low == high else f"{low} to {high}"
 
 
-def ranges_lines(record: Mapping[str, Any], limit: int = LISTED) -> list[str]:
-    """Return the ranges of parameters with their numbers of equilibria, after a line on all of them."""
-    names, decided = record["where_name"][1], np.asarray(record["where_decided"][1]) == 1
-    boxes = boxes_in_words([record["boxes"][1]])
-
+def ranges_in_words(record: Mapping[str, Any]) -> str:
+    """Return the numbers of equilibria over all ranges of parameters, and how many ranges are undecided."""
+    decided = np.asarray(record["where_decided"][1]) == 1
+    noun = "equilibrium" if (count := counts_in_words(record)) == "exactly 1" else "equilibria"
     width = np.min(np.ptp(record["where_range"][1], axis=2), axis=0)
-
-    def ranges(ends: np.ndarray, inside: bool = True) -> str:
-        words = map(partial(_interval_in_words, inside=inside), ends, width)
-        return " and ".join(f"{name} in {text}" for name, text in zip(names, words, strict=True))
-
-    count = f"{counts_in_words(record)} equilibri"
-    count += "um" if count == "exactly 1 equilibri" else "a"
-    total_range = ranges(record["where"][1])
+    ends = map(partial(interval_in_words, inside=True), record["where"][1], width)
+    where = " and ".join(
+        f"{name} in {text}" for name, text in zip(record["where_name"][1], ends, strict=True)
+    )
+    boxes = boxes_in_words([record.get("boxes", ((), -1))[1]])
     if len(decided) == 1 and decided[0]:
-        return [f"{count} for every {total_range}, proved{boxes}"]
-    unknown = count_text(int(np.sum(~decided)), "range is", "ranges are")
+        return f"{count} {noun} for every {where}, proved{boxes}"
     if decided.all():
-        lines = [f"{count} for {total_range}, proved{boxes}"]
-    else:
-        where = ", proved where decided," * bool(decided.any())
-        lines = [f"{count}{where} for {total_range}; {unknown} undecided{boxes}"]
-    range_rows = zip(record["where_range"][1], record["where_count"][1], decided, strict=True)
-    for ends, number, is_decided in list(range_rows)[:limit]:
-        words = f"exactly {number}" if is_decided else f"undecided, at least {number}"
-        lines.append(f"  {words}: {ranges(ends, bool(is_decided))}")
-    if len(decided) > limit:
-        lines.append(f"  ... and {len(decided) - limit} more ranges, in data.where_range")
-    if "not yet" in str(record["complete_reason"][1]):
-        lines.append(f"  {record['complete_reason'][1]}")
-    return lines
-
-
-def _vertices_in_words(record: Mapping[str, Any], limit: int = SHORT) -> list[str]:
-    """Return sets of equilibria by their vertices, a line each."""
-    corners, number = record["equilibrium_vertex"][1], record["vertex_set"][1]
-    lines = []
-    for k in np.unique(number[number >= 0]):  # without padding
-        words = ["  ".join(map(strategy_in_words, profile)) for profile in corners[number == k]]
-        if len(words) == 2:
-            lines.append(f"  all from {words[0]} to {words[1]}")
-        else:
-            suffix = f" | and {len(words) - limit} more" if len(words) > limit else ""
-            lines.append(f"  all between {' | '.join(words[:limit])}{suffix}")
-    return lines
+        return f"{count} {noun} for {where}, proved{boxes}"
+    unknown = count_text(int(np.sum(~decided)), "range is", "ranges are")
+    proved = ", proved where decided," * bool(decided.any())
+    return f"{count} {noun}{proved} for {where}; {unknown} undecided{boxes}"
 
 
 def has_proofs(record: Mapping[str, Any]) -> bool:
@@ -399,12 +350,12 @@ def undecided_in_words(record: Mapping[str, Any]) -> list[str]:
     words = []
     for hull in hulls:
         rows = [row[np.isfinite(row).all(axis=-1)] for row in hull]  # without padding
-        players = [" × ".join(map(_interval_in_words, row)) for row in rows if len(row)]
+        players = [" × ".join(map(interval_in_words, row)) for row in rows if len(row)]
         words.append((" × " if hull.shape[1] == 1 else " | ").join(players))
     return list(filter(None, words))
 
 
-def _interval_in_words(ends: np.ndarray, width: float | None = None, inside: bool = False) -> str:
+def interval_in_words(ends: np.ndarray, width: float | None = None, inside: bool = False) -> str:
     """Return an interval with as many digits as show a width, its own or a given one, rounded outward."""
     low, high = map(float, ends)
     if low == high:

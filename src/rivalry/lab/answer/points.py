@@ -29,11 +29,12 @@ from rivalry.lab.answer.grammar import clauses, joined
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
+from rivalry.results import TABLES
 from rivalry.results.reader import Arrays, Reader
 from rivalry.results.table import Estimate, number_in_words
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import load
-from rivalry.text.display import ranges_lines
+from rivalry.text.display import ranges_in_words
 from rivalry.text.statistics import format_chance, format_interval, half_width
 
 if TYPE_CHECKING:
@@ -490,13 +491,19 @@ class PointResults:
     @property
     def _ranges_text(self) -> str:
         """Numbers of equilibria that are proved for all values of parameters in ranges, in words."""
-        ranges = {name: self.arrays[name][0] for name in _WHERE}
-        filled = ~np.isnan(ranges["where_range"]).any(axis=(1, 2))  # other points have more ranges
-        record = {
-            name: ((), ranges[name][filled]) for name in ("where_range", "where_count", "where_decided")
-        } | {name: ((), ranges[name]) for name in ("where", "where_name")}
-        lines = ranges_lines(record | {"boxes": ((), -1), "complete_reason": ((), "")}, limit=RANGES)
-        return "; ".join(line.strip() for line in lines)
+        arrays = self.of_result(0)
+        filled = ~np.isnan(arrays["where_range"]).any(axis=(1, 2))  # other points have more ranges
+        record = {name: ((), arrays[name]) for name in ("where", "where_name")}
+        record |= {name: ((), arrays[name][filled]) for name in _OF_RANGES}
+        texts = [ranges_in_words(record)]
+        table = load(TABLES["where_range"])(Reader(arrays))
+        for row in table.rows if len(table.rows) > 1 else ():
+            *places, count = row.items()
+            where = " and ".join(f"{name} in {entry.text}" for name, entry in places)
+            texts.append(f"{count[1].text}: {where}")
+        further = len(texts) - 1 - RANGES
+        suffix = f"; ... and {further} more ranges, in data.where_range" if further > 0 else ""
+        return "; ".join(texts[: RANGES + 1]) + suffix
 
     @property
     def list_words(self) -> str:
@@ -1029,7 +1036,7 @@ PROOFS = (
 )
 """What a list of equilibria proves of itself."""
 COUNTS = ("equilibrium_count", "pure_count", "component_count", "isolated_count")
-_WHERE = ("where", "where_name", "where_range", "where_count", "where_decided")
+_OF_RANGES = ("where_range", "where_count", "where_decided")
 RANGES = 4  # of parameters, whose numbers of equilibria are told one by one
 
 
