@@ -61,7 +61,7 @@ def test_counts_at_action_and_function_nodes_select_payoffs(tmp_path: Path) -> N
         ("1", lambda zeros, ones: int(zeros + ones > 0)),
         ("2", lambda zeros, ones: 1 if ones else 0),
         ("3", lambda zeros, ones: 0 if zeros else 1),
-        ("10 4 [2 -1]", lambda zeros, ones: 4 + 2 * zeros - ones),
+        ("10 0 [2 -1]", lambda zeros, ones: 2 * zeros - ones),
         ("11 0 [0 1]", lambda zeros, ones: int(ones > 0)),
         ("12 7 [5 6]", lambda zeros, ones: 6 if ones else 5),
         ("13 7 [5 6]", lambda zeros, ones: 5 if zeros else 6),
@@ -77,11 +77,20 @@ def test_every_type_of_function_node(tmp_path: Path, kind: str, value: object) -
             assert game.table[(0, *joint)] == value(joint.count(0), joint.count(1))  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("kind", ["12 7 [6 5]", "13 7 [6 5]"])
-def test_types_that_programs_read_in_two_ways_are_refused(tmp_path: Path, kind: str) -> None:
-    """The weight of the last node played, or the largest weight: where weights rise these are the same."""
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("12 7 [6 5]", "weights of type 12 fall from node to node"),
+        ("13 7 [6 5]", "weights of type 13 fall from node to node"),
+        ("10 1 [2 3]", "the default value 1 of type 10 is added once or for every player"),
+        ("12 5 [4 5]", "the default value 5 of type 12 is a weight"),
+        ("13 4 [4 5]", "the default value 4 of type 13 is a weight"),
+    ],
+)
+def test_types_that_programs_read_in_two_ways_are_refused(tmp_path: Path, kind: str, message: str) -> None:
+    """Falling weights are read by node or by weight; Gambit 17 joins one value per player, defaults too."""
     text = f"#AGG\n2 2 1\n2 2\n0 1\n0 1\n1 2\n0\n2 1 0\n{kind}\n1 1\n[0] 0\n0 0\n"
-    with pytest.raises(ValueError, match=f"weights of type {kind[:2]} fall from node to node") as error:
+    with pytest.raises(ValueError, match=message) as error:
         read_agg(write(tmp_path, text))
     assert "\n" not in str(error.value)
 

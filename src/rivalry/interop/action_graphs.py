@@ -114,7 +114,8 @@ def read_agg(path: str | os.PathLike[str]) -> Matrix:
     In an action-graph game a payoff depends on the own action and on how many players chose each action near
     it in a graph. In a Bayesian one every player has a type, drawn independently. The table is that of the
     strategic form: an action per type, named ``0/3`` after the numbers of the actions, and payoffs expected
-    over types, computed in exact fractions.
+    over types, computed in exact fractions. Gambit reads the same file as the game of agents, a player per
+    type, who is paid what it expects given its type.
 
     Parameters
     ----------
@@ -251,6 +252,12 @@ def _graph(file: Scanner, actions: int, functions: int) -> _Graph:
             if kind > 11 and near != sorted(near):
                 ways = "by the node or by the weight, as programs differ; must not fall"
                 file.fail(f"weights of type {kind} fall from node to node, and are read {ways}", at)
+            if kind == 10 and default:
+                ways = "added once or for every player, as programs differ"
+                file.fail(f"the default value {default} of type 10 is {ways}; must be 0", at)
+            if kind > 11 and default in near:
+                ways = "as programs take its nodes for chosen or not"
+                file.fail(f"the default value {default} of type {kind} is a weight, {ways}; must be none", at)
         kinds.append((kind, default, weights))
     return _Graph(actions, neighbours, kinds)
 
