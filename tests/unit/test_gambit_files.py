@@ -85,7 +85,7 @@ def test_names_that_are_empty_or_equal_become_numbers(tmp_path: Path, names: str
         ('NFG 1 R "" { "a" "b" } { 1 1 } { { "" 1 } } 1', "1:39: must be 2 payoffs, one per player, not 1"),
         ('NFG 1 R "" { "a" "b" } { 1 1 } { { "" 1 2 } } 2', "1:47: outcome 1 of 1 must be a whole number"),
         ('NFG 1 R "" { "a" "b" } { 1 1 } { { 1 2 } } 1', "1:36: '1'; must be the name of an outcome"),
-        ('NFG 1 R "" { "a" "b" } { 1 1 } { { "" 1, 2, } } 1', "1:45: '}'; must be a payoff"),
+        ('NFG 1 R "" { "a" "b" } { 1 1 } { { "" 1,, 2 } } 1', "1:41: ','; must be a payoff"),
     ],
 )
 def test_a_fault_in_a_strategic_form_is_named(tmp_path: Path, text: str, message: str) -> None:

@@ -123,9 +123,9 @@ class Scanner:
         """Read this many numbers and a closing brace; commas between them are optional."""
         at, entries = self.at, list[Fraction]()
         while self.token != "}":
-            if entries and self.token == ",":
-                self.word(",")
             entries.append(self.number("a payoff or }" if "payoff" in item else "a number or }"))
+            if self.token == ",":
+                self.word(",")
         self.word("}")
         if count is not None and len(entries) != count:
             self.fail(f"must be {count} {item}, not {len(entries)}", at)
@@ -263,7 +263,9 @@ def _outcomes(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
     return np.array(rows)[outcomes]
 
 
-def write_nfg(game: object, path: str | os.PathLike[str], *, title: str = "", comment: str = "") -> None:
+def write_nfg(
+    game: object, path: str | os.PathLike[str], *, title: str = "", comment: str = "", names: bool = True
+) -> None:
     """Write a finite game as a file of Gambit in strategic form (``.nfg``), in the payoff version.
 
     `read_nfg` reads an equal game from it, except that players without names are then called ``player 0``,
@@ -279,11 +281,14 @@ def write_nfg(game: object, path: str | os.PathLike[str], *, title: str = "", co
         The file; one that exists is replaced.
     title, comment : str
         The title and the comment in the file.
+    names : bool
+        Whether strategies have names in the file. OpenSpiel reads only files with their numbers, and without
+        a comment.
 
     Raises
     ------
     ValueError
-        For a game that is not finite, or has several states.
+        For a game that is not finite, or has several states; for a comment without names.
 
     Examples
     --------
@@ -303,15 +308,19 @@ def write_nfg(game: object, path: str | os.PathLike[str], *, title: str = "", co
     -10 -10
     <BLANKLINE>
     """
+    if comment and not names:
+        raise ValueError("comment: a file without names has none")
     finite = as_matrix(game)
     table = np.asarray(finite.table)
     players = finite.players or tuple(f"player {k}" for k in range(len(table)))
-    header = f"NFG 1 R {_quoted(title)} {_braced(players)}\n{{ {' '.join(map(_braced, finite.actions))} }}\n"
+    strategies = map(_braced, finite.actions) if names else map(str, table.shape[1:])
+    header = f"NFG 1 R {_quoted(title)} {_braced(players)}\n{{ {' '.join(strategies)} }}\n"
+    header += f"{_quoted(comment)}\n" * names
     rows = np.stack(
         [player_table.ravel(order="F") for player_table in table], axis=1
     )  # player 0's strategy varies fastest
     lines = "".join(" ".join(map(_decimal, row)) + "\n" for row in rows.tolist())
-    write(Path(path), f"{header}{_quoted(comment)}\n\n{lines}".encode())
+    write(Path(path), f"{header}\n{lines}".encode())
 
 
 def _quoted(words: str) -> str:
