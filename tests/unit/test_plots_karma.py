@@ -286,3 +286,17 @@ def test_plots_of_a_solved_equilibrium_match_its_data() -> None:
     bids = rv.plots.mean_bids(found)
     np.testing.assert_allclose(lines(bids, "_line")[1].get_ydata(), found.mean_bid.values[0, 1])
     assert caption(bids) == "inverse temperature = 20, exploration = 0"
+
+
+@pytest.mark.parametrize("methods", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("states", [1, 2, 3])
+def test_mean_bids_have_a_line_for_each_method_and_state(methods: int, states: int) -> None:
+    bids = np.arange(methods * states * 3.0).reshape(methods, 1, states, 3)
+    names = [f"method {k}" for k in range(methods)]
+    data = xr.Dataset(
+        {"mean_bid": (("algorithm", "player", "private", "karma"), bids)}, coords={"algorithm": names}
+    )
+    lines = [column for mark in rv.plots.mean_bids.marks_of(data).marks for column in mark.columns()]
+    drawn = [mark.y.tolist() for mark in lines if not mark.is_key()]
+    assert sorted(drawn) == bids.reshape(-1, 3).tolist()
+    assert len({(mark.hue, mark.linestyle) for mark in lines if not mark.is_key()}) == methods * states

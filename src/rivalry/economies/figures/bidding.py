@@ -207,9 +207,9 @@ def _line_marks(lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], *
     shades, dashes, marks = colours(len(coloured)), [DASHES[k % 4] for k in range(len(dashed))], list[Mark]()
     for k, (_, values) in enumerate(lines):
         mean, half = band(values)
-        rows = len(mean)
-        look: dict[str, Any] = {"hue": [shades[k]] * rows, "linestyle": dashes}
-        look = {"hue": shades, "linestyle": dashes[k]} if by_row else look
+        look: dict[str, Any] = {"hue": shades, "linestyle": dashes[k % len(dashes)]}
+        if not by_row:
+            look = {"hue": [shades[k]] * len(mean), "linestyle": dashes}
         line = Mark("line", np.arange(mean.shape[1]), mean.T, **look, **style)
         marks.append(line.within(half.T))
     marks += hue_keys(coloured, 3 if len(dashed) > 1 else 1.6)
