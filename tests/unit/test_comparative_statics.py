@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import equinox as eqx
@@ -188,11 +189,12 @@ def test_every_parameter_has_a_slope_of_its_own(parameter: str | list[str]) -> N
     found = rv.solve(contest(), ComparativeStatics(parameter), start=[[0.5], [0.5]])
     in_first = np.array([2 * 1 * 4, 4 * (2 - 1)]) / (0.5 * 27)  # of x_1 in V_0: V_1^2 (V_1 - V_0) / ..
     np.testing.assert_allclose(found.data.slope.values[0, :, 0], in_first, rtol=1e-7)
-    assert "per unit of prize[0], at 1;" in repr(found)
+    rows = [re.split(r" {2,}", line.strip())[:3] for line in repr(found).splitlines()]
+    assert ["d strategy of player 0 / d prize of player 0", "0.592593", "1"] in rows
     if parameter == "prize":
         in_second = np.array([1 * (1 - 2), 2 * 2 * 1]) / (0.5 * 27)
         np.testing.assert_allclose(found.data.slope.values[1, :, 0], in_second, rtol=1e-7)
-        assert "per unit of prize[1], at 2;" in repr(found)
+        assert ["d strategy of player 1 / d prize of player 1", "0.296296", "2"] in rows
     else:
         here = efforts(np.array([1.0, 2.0]), 0.5)
         np.testing.assert_allclose(found.data.slope.values[1, :, 0], -here / 0.5, rtol=1e-7)
