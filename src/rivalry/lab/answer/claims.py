@@ -233,12 +233,13 @@ def on_claims(
 
 
 def _sessions_by_method(points: Sequence[PointResults], words: Words) -> str:
-    """Return how many sessions of each method are in equilibrium; the range where numbers are many."""
+    """Return how many sessions of each method with sessions are in equilibrium; the range of many numbers."""
     methods: dict[str, list[str]] = {}
     for name in dict.fromkeys(point.algorithm for point in points):
         counts = [point.sessions for point in points if point.algorithm == name]
         n, total = map(sum, zip(*counts, strict=True))
-        methods.setdefault(f"{n} of {total}", []).append(words.method(name))
+        if total:
+            methods.setdefault(f"{n} of {total}", []).append(words.method(name))
     if len(methods) > MOST_COUNTS:
         ends = sorted(methods, key=lambda count: float(count.partition(" ")[0]))
         return f"between {ends[0]} and {ends[-1]}, by method"
