@@ -146,7 +146,8 @@ def test_a_rule_inside_the_noise_is_not_called_best(seed: int) -> None:
     assert rule.endswith("from the game as it is by 0.1 ± 2.4 in the same seeds, which is not significant")
     assert "±" in objective
     values[1] = values[0] + [0.9, 1.0, 1.1]  # t = 17
-    assert chosen(values)[0] == "toll 2; it differs from the game as it is by 1.00 ± 0.25 in the same seeds"
+    difference = "differs from the game as it is by 1.00 ± 0.25 in the same seeds"
+    assert chosen(values)[0] == f"toll 2 (which {difference})"
     values = np.concatenate([values, values[1:] - [0.9, -1.0, 0.4], values[1:] - 9.0])
     assert chosen(values)[0].startswith(
         "toll 2, which cannot be told from 1 of 3 others in 3 runs of each; it"
@@ -158,7 +159,7 @@ def test_a_rule_of_single_runs_is_best_only_where_nothing_is_drawn() -> None:
     rule, objective = chosen(values)
     assert rule.startswith("not decided: of single runs, whose differences may be noise, the best is that of")
     assert objective == "2"
-    assert chosen(values, exact=True) == ("toll 2; it differs from the game as it is by 1", "2")
+    assert chosen(values, exact=True) == ("toll 2 (which differs from the game as it is by 1)", "2")
     assert chosen(values, default=1, exact=True) == ("toll 2", "2")
 
 

@@ -106,7 +106,9 @@ def chosen_rule(reader: Reader, rule: str) -> tuple[Estimate, Estimate] | None:
     ):
         by = difference_in_words(best_objective, objectives[int(default)])
         doubt = ", which is not significant" * (int(default) in ranking.unclear)
-        text += f"; it differs from the game as it is by {by}{doubt}"
+        difference = f"differs from the game as it is by {by}{doubt}"
+        # a sentence may list the rules of several designs
+        text += f" (which {difference})" if text == rule else f"; it {difference}"
     return Estimate(text), best_objective._replace(draws=None)
 
 
