@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 CHOSEN_RULE = "rivalry.methods.design.tables:chosen_rule"
 NONE_EXISTS = "none exists"
 NOT_AN_EQUILIBRIUM = "not an equilibrium"
+SCANS = {"window_low": "window_tried", "window_high": "window_tried", "fitted_lambda": "logit_lambda"}
+"""Values tried, by the quantities that are infinite where they lie beyond."""
 REPEATED = ("replication", "batch")
 """Dimensions of results at one point: replications, and starts of one cell."""
 NO_SIZE = 1e-9  # a quantity with no larger number anywhere is a rounding error of 0
@@ -250,8 +252,10 @@ class PointResults:
         """Numbers of the study's quantities that have a value here."""
         pairs = {name: _without_constant(self._variables[name], self.arrays[name]) for name in self._names}
         # infinite numbers of other quantities are what they are
-        low, high = self.arrays.get("window_tried", np.full((1, 2), np.nan))[0]
-        ranges_of_search = {name: (float(low), float(high)) for name in ("window_low", "window_high")}
+        ranges_of_search = {}
+        for name in SCANS.keys() & pairs.keys():
+            scan = self.arrays[SCANS[name]][0]
+            ranges_of_search[name] = float(np.fmin.reduce(scan)), float(np.fmax.reduce(scan))
         estimates_by_name = {
             name: estimates(
                 *pair,
@@ -571,6 +575,13 @@ class PointResults:
         """True for a quantity of players that is that of the first equilibrium of a list."""
         variable = self.variable(name)
         return variable is not None and "player" in variable.dims and self.list_length > 1
+
+    def payoffs_in_list(self, player: int) -> list[float]:
+        """Return a player's payoffs in the equilibria of a list of several; empty without one."""
+        payoffs = self.arrays.get("equilibrium_payoff")
+        if payoffs is None or self.list_length < 2:
+            return []
+        return [float(payoff) for payoff in payoffs[0][:, player] if np.isfinite(payoff)]
 
     @property
     def list_length(self) -> int:

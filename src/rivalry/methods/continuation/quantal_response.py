@@ -54,7 +54,8 @@ class QuantalResponse(BaseLearner):
     ``limit_distance``, the largest difference of a probability; NaN where none is near, and the status is
     then ``completed``. That the branch converges to it is not proved. With ``counts`` (player, action) of
     observed play, ``fitted_lambda`` is the precision of greatest likelihood on the branch up to
-    ``max_lambda``, with ``fitted_profile`` and ``log_likelihood`` there.
+    ``max_lambda``, or inf where the likelihood rises to its end, with ``fitted_profile`` and
+    ``log_likelihood`` there.
 
     Examples
     --------
@@ -324,8 +325,9 @@ def _fit(system: LogitSystem, session: Session, counts: Sequence[Sequence[float]
             top = zero_between(system, a, b, lambda at: rise(at.y, tangent(at.at, along)))  # noqa: B023
             candidates.append(b if top is None else top.y)
     most_likely = max(candidates, key=log_likelihood)
+    is_beyond = most_likely is candidates[1] and rise(points[-1], tangents[-1]) > 0
     return {
-        "fitted_lambda": ((), np.asarray(most_likely[-1] / system.scale)),
+        "fitted_lambda": ((), np.asarray(np.inf if is_beyond else most_likely[-1] / system.scale)),
         "fitted_profile": (("player", "axis"), system.profile(most_likely)),
         "log_likelihood": ((), np.asarray(log_likelihood(most_likely))),
     }
