@@ -104,7 +104,11 @@ def check_course(reader: Reader, series: Sequence[Number], mixed: bool) -> None:
             assert is_printed(found[1], one.mean)
         assert not any(one.moves_to(other) for one, other in combinations(series, 2))
         return
-    if found := reader.take(rf"stays between {VALUE} and {VALUE}"):
+    if found := reader.take(rf"(stays|lies) between {VALUE} and {VALUE}"):
+        assert (found[1] == "lies") == any(one.half > 0 for one in series)
+        assert bool(reader.take(" without a significant change")) == (found[1] == "lies")
+        found = re.fullmatch(rf"\w+ between {VALUE} and {VALUE}", found[0])
+        assert found
         check_value(found[1], found[2], min(series, key=lambda one: one.mean), mixed)
         check_value(found[3], found[4], max(series, key=lambda one: one.mean), mixed)
         assert not any(one.moves_to(other) for one, other in combinations(series, 2))
@@ -265,7 +269,7 @@ def kind_of(series: Sequence[Number]) -> str:
         return "has one value per setting"
     ways = {one.moves_to(other) for one, other in combinations(series, 2)} - {0}
     if not ways:
-        return "does not move"
+        return "does not change" + " significantly" * any(one.half > 0 for one in series)
     return {1: "rises", -1: "falls"}[ways.pop()] if len(ways) == 1 else "rises and falls"
 
 
@@ -296,8 +300,12 @@ def check_order(text: str, cases: Mapping[str, Number], mixed: bool) -> None:
     same = {pair for pair in same if pair <= distinct}
     if reader.take(re.escape(SINGLE)):
         assert unknown
-    elif reader.take("; not significantly different are "):
-        groups = reader.need(r"([^.]*)")[1].split("; and ")
+    elif found := reader.take(r"; only ([a-z ]+) differ significantly"):
+        assert same == {frozenset(pair) for pair in combinations(distinct, 2)} - {
+            frozenset(found[1].split(" and "))
+        }
+    elif found := reader.take(r"; ([a-z, ]+) do not differ significantly"):
+        groups = found[1].split("; and ")
         said = {
             frozenset(pair)
             for group in groups
@@ -331,10 +339,10 @@ def check_winner(text: str, cases: Mapping[str, Number]) -> None:
             near += [cases[name] for name in re.findall("one|two|three", each[3])]
         assert near
         assert not any(one.moves_to(best[0]) for one in near)
-    elif each := reader.take(rf", ({NUMBER}(?: ± {NUMBER})?) more than for {names}, {VALUE}"):
-        (second, *_) = [cases[name] for name in re.findall("one|two|three", each[2])]
+    elif each := reader.take(rf", against {VALUE} for {names} \(({NUMBER}(?: ± {NUMBER})?) more\)"):
+        (second, *_) = [cases[name] for name in re.findall("one|two|three", each[3])]
         assert second.moves_to(best[0]) == 1
-        assert is_printed(each[1], best[0].mean - second.mean)
+        assert is_printed(each[4], best[0].mean - second.mean)
     rest = [one for one in cases.values() if one not in near and str(one) not in map(str, best)]
     assert all(one.moves_to(best[0]) == 1 for one in rest)
 
@@ -425,7 +433,10 @@ def test_sentences_on_random_tables_are_true(
     claims = np.repeat(np.ravel(refuted), len(values[0][0]))
     gains = np.where(claims, 0.3, 0.0)[:, None] * [0.0, 1.0]
     named = np.where(claims, "not an equilibrium", "equilibrium")
-    check_claims(answer.sentences[-1].text, named, gains, np.maximum(gains, 1e-9))
+    where = {
+        name: dict(zip(reaches, wrong, strict=True)) for name, wrong in zip(METHODS, refuted, strict=False)
+    }
+    check_claims(answer.sentences[-1].text, named, gains, np.maximum(gains, 1e-9), where)
 
 
 def check_turnout(text: str, known: Mapping[str, Sequence[Number]], mixed: bool) -> None:
@@ -475,8 +486,35 @@ def check_turnout(text: str, known: Mapping[str, Sequence[Number]], mixed: bool)
     check_order(text, firsts, mixed)
 
 
-def check_claims(text: str, claims: np.ndarray, regret: np.ndarray, bound: np.ndarray) -> None:
+def check_where(text: str, where: Mapping[str, Mapping[float, bool]]) -> None:
+    """Decide at which reaches of which methods a result is said to be no equilibrium."""
+    told: dict[tuple[str, float], bool] = {}
+    for clause in re.split("; (?=for )", text.partition("; no gain")[0]):
+        label = re.match(r"[Ff]or ((?:one|two|three)(?:(?:, and |, | and )(?:one|two|three))*)", clause)
+        for name in re.findall("one|two|three", label[1]) if label else [*where]:
+            reaches = list(where[name])
+            if " every reach" in clause or " any reach" in clause:
+                told |= {(name, x): "no equilibrium" in clause for x in reaches}
+                continue
+            places = rf"[Aa]t (?:all (\d+) points from )?(?:reach )?({NUMBER})(?: (to|and) ({NUMBER}))? "
+            part = rf"{places}(.*?)(?=,? (?:and )?at |$)"
+            for count, start, way, end, words in re.findall(part, clause):
+                stretch = [x for x in reaches if float(start) <= x <= float(end or start)]
+                assert len(stretch) == (int(count) if count else 1 + (way == "and"))
+                assert not told.keys() & {(name, x) for x in stretch}
+                told |= {(name, x): "could gain" in words for x in stretch}
+    assert told == {(name, x): wrong for name, row in where.items() for x, wrong in row.items()}, told
+
+
+def check_claims(
+    text: str,
+    claims: np.ndarray,
+    regret: np.ndarray,
+    bound: np.ndarray,
+    where: Mapping[str, Mapping[float, bool]],
+) -> None:
     """Decide the sentence on claims ``[cell]`` from regrets and bounds ``[cell player]``."""
+    is_course = re.search(r"\bat (all \d+ points from |every |any )?reach", text.lower())
     said = {
         claim: int(count)
         for count, claim in re.findall(
@@ -485,7 +523,7 @@ def check_claims(text: str, claims: np.ndarray, regret: np.ndarray, bound: np.nd
     }
     if found := re.search(r"(?:at|in) (\d+) of \d+ \w+ .* could", text.lower()):
         said["not an equilibrium"] = int(found[1])
-    if named := text.startswith("For "):  # results of methods by their names
+    if named := text.startswith("For ") and not is_course:  # results of methods by their names
         kinds = {"an equilibrium": "equilibri", "could gain": "not an equilibrium"}
         for part in text.partition("; no gain")[0].lower().split("; for "):
             (kind,) = (own for words, own in kinds.items() if words in part)
@@ -496,14 +534,16 @@ def check_claims(text: str, claims: np.ndarray, regret: np.ndarray, bound: np.nd
         start = {"equilibrium": "(Every|It is)", "not an equilibrium": "(No|It is not)"}[str(claims[0])]
         assert re.match(start, text)
         assert not totals
+    elif is_course:
+        assert not totals
+        check_where(text, where)
     else:
         assert totals == (set() if named else {str(len(claims))})
         assert said == {name: int(np.sum(np.char.startswith(claims, name))) for name in said}
         assert sum(said.values()) == len(claims)
     if wrong.any():
-        found = re.search(rf"(?:could gain|largest gain found is) ({NUMBER})", text)
-        assert found, text
-        assert is_printed(found[1], float(regret[wrong].max()))
+        found = re.findall(rf"(?:could gain|up to|largest gain found is) ({NUMBER})", text)
+        assert any(is_printed(gain, float(regret[wrong].max())) for gain in found), text
         above = re.search(rf"no gain exceeds ({NUMBER})", text)
         assert bool(above) == bool(np.isfinite(bound[wrong]).all())
         assert not above or float(above[1]) >= bound[wrong].max()
@@ -523,6 +563,7 @@ TRUE = {"one": [Number(0.1, 1.0, 0.0, False), Number(0.2, 2.0, 0.0, False), Numb
         ("rises from 1 to 1.5", False),
         ("falls from 2 at 0.2 to 1.5", True),
         ("stays between 1 and 2", False),
+        ("lies between 1 and 2 without a significant change", False),
         ("stays at 1", False),
         ("varies between 1 (at 0.1) and 2 (at 0.2)", True),
         ("varies between 1 (at 0.1) and 2 (at 0.3)", False),
@@ -590,4 +631,5 @@ def test_sentences_on_random_runs_are_true(seed: int, tmp_path: Path) -> None:
         data["claim"].values.ravel(),
         data["regret"].values.reshape(-1, players),
         data["bound"].values.reshape(-1, players),
+        {name: {one.at: one.refuted for one in series} for name, series in known.items()},
     )

@@ -107,20 +107,19 @@ def test_the_gain_of_each_player_is_told_with_the_results_in_which_it_gains() ->
     first = {"regret": [0.3, 0.0, 0.0]}
     rows = [apart(0.4), result("not an equilibrium", **first), result()]
     assert said(swept(rows)) == (
-        "1 of 3 points is an equilibrium; at 2 of 3 points some player could gain: player 1 at one, 0.4 "
-        "(reach 0.1); player 0 at one, 0.3 (reach 0.15)."
+        "At reach 0.1 and 0.15 some player could gain up to 0.4, and at 0.2 it is an equilibrium."
     )
     # two points of the leader and two of the follower, whose largest gain is of its own two
     both = [{"regret": [0.1, 0.0, 0.0]}, first, {"regret": [0.0, 0.8, 0.0]}, {"regret": [0.0, 0.5, 0.0]}]
     words = said(swept([result("not an equilibrium", **own) for own in both]))
     assert words.startswith(
-        "No point is an equilibrium: some player could gain: player 1 at 2 of 4, at most 0.8 (reach 0.2); "
-        "player 0 at 2 of 4, at most 0.3 (reach 0.15)"
+        "No point is an equilibrium: some player could gain: player 1 up to 0.8 (reach 0.2); "
+        "player 0 up to 0.3 (reach 0.15)"
     )
     # the player with the largest gain gains at every point, and another one at one of them
     more = result("not an equilibrium", regret=[0.3, 0.2, 0.0])
-    assert "at 2 of 3 points some player could gain; the largest gain found is 0.4, of player 1" in said(
-        swept([apart(0.4), more, result()])
+    assert said(swept([apart(0.4), more, result()])) == (
+        "At reach 0.1 and 0.15 player 1 could gain up to 0.4, others less; and at 0.2 it is an equilibrium."
     )
 
 
@@ -131,21 +130,21 @@ def test_the_sentence_on_sessions_counts_those_in_equilibrium() -> None:
 
     nine = [True] * 9 + [False]
     assert said(swept([learned(*nine)])) == (
-        "9 of 10 sessions are Nash equilibria of the learned policies; the largest gain found in the others "
-        "is 0.175, of player 1."
+        "In 9 of 10 sessions the learned policies are a Nash equilibrium; the largest gain found in the "
+        "others is 0.175, of player 1."
     )
     assert column(table(swept([learned(*nine)])), "claim") == ["not an equilibrium in 1 of 10 sessions"]
     words = said(swept([learned(*nine), learned(*[False] * 10, gain=0.4)]))
     assert words.startswith(
-        "9 of 20 sessions are Nash equilibria of the learned policies; the largest gain found in the others "
-        "is 0.4, of player 1 (reach 0.15)"
+        "In 9 of 20 sessions the learned policies are a Nash equilibrium; the largest gain found in the "
+        "others is 0.4, of player 1 (reach 0.15)"
     )
     assert said(swept([learned(True, False)])).startswith(
-        "1 of 2 sessions is a Nash equilibrium of the learned policies; the largest gain found in the others"
+        "In 1 of 2 sessions the learned policies are a Nash equilibrium; the largest gain found in the others"
     )
     assert said(swept([learned(False, False)])).startswith(
-        "No session is a Nash equilibrium of the learned policies; the largest gain found is 0.175, of "
-        "player 1"
+        "In none of 2 sessions are the learned policies a Nash equilibrium; the largest gain found is 0.175, "
+        "of player 1"
     )
 
 
@@ -153,8 +152,7 @@ def test_claims_of_a_sweep_are_counted_with_the_largest_gain_and_where() -> None
     words = said(swept([apart(0.4), apart(), result(), result()]))
     assert (
         words
-        == "2 of 4 points are equilibria; at 2 of 4 points player 1 could gain; the largest gain found is "
-        "0.4 (reach 0.1)."
+        == "At reach 0.1 and 0.15 player 1 could gain up to 0.4, and at 0.2 and 0.25 it is an equilibrium."
     )
     assert said(swept([result()] * 3)) == "Every point is an equilibrium; no player can gain more than 0.02."
     assert said(swept([apart()] * 2)).startswith(
@@ -235,13 +233,13 @@ def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
     counts = {"equilibrium_count": 3, "pure_count": 2, "component_count": 3, "complete": True}
     about = study("mixed_equilibria")
     *_, listed, claimed = (one.text for one in Answer(about, swept([result(**counts)])).sentences)
-    assert listed == "3 equilibria, 2 of them in pure strategies (complete list)."
+    assert listed == "There are 3 equilibria, 2 of them in pure strategies (complete list)."
     assert claimed == "It is an equilibrium; no player can gain more than 0.02."
     # fewer components than equilibria: there are infinitely many, of which the extreme ones are listed
     many = counts | {"pure_count": 0, "component_count": 1}
     *_, listed, _ = (one.text for one in Answer(about, swept([result(**many)])).sentences)
     assert (
-        listed == "Infinitely many equilibria, in 1 connected component, "
+        listed == "There are infinitely many equilibria, in 1 connected component, "
         "with 3 extreme equilibria in mixed strategies (complete list)."
     )
     *_, listed, _ = (
@@ -253,8 +251,8 @@ def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
 @pytest.mark.parametrize(
     ("count", "words"),
     [
-        (0, "No equilibrium listed; whether there is one is not decided"),
-        (2, "2 equilibria; whether there are others is not decided"),
+        (0, "There is no equilibrium listed; whether there is one is not decided"),
+        (2, "There are 2 equilibria; whether there are others is not decided"),
     ],
 )
 def test_a_list_that_may_lack_equilibria_says_why(count: int, words: str) -> None:
@@ -268,7 +266,8 @@ def test_a_list_that_may_lack_equilibria_says_why(count: int, words: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(0, "No equilibrium"), (1, "1 equilibrium"), (2, "2 equilibria")]
+    ("count", "words"),
+    [(0, "There is no equilibrium"), (1, "There is 1 equilibrium"), (2, "There are 2 equilibria")],
 )
 def test_a_search_of_all_pure_profiles_proves_that_there_is_none_else(count: int, words: str) -> None:
     reason = "every pure equilibrium; mixed ones were not sought"
@@ -286,8 +285,8 @@ def test_a_logit_equilibrium_is_not_judged_as_a_nash_equilibrium() -> None:
     found = {"concept": "logit at beta 2", "concept_residual": 1e-9}
     logit = [apart(gain, **found) for gain in (0.1, 0.2)]
     assert said(swept(logit)) == (
-        "Every result is a logit equilibrium at beta 2 (residual 1e-09); the largest gain, a distance from "
-        "Nash equilibrium, is 0.2, of player 1 (reach 0.15)."
+        "Every result is a logit equilibrium at beta 2 (residual 1e-09); the largest gain from a "
+        "deviation is 0.2, of player 1 (reach 0.15)."
     )
     mixed = said(swept([result(), *logit]))
     assert mixed.startswith(
@@ -318,7 +317,7 @@ def test_methods_of_another_concept_are_named_beside_the_others() -> None:
     words = said(collect(cells, {"algorithm": list(rows), "replication": [0, 1]}), about)
     assert words.startswith(
         "The result of matching approximates a coarse correlated equilibrium (residual 1e-05); the largest "
-        "gain, a distance from Nash equilibrium, is 0.175, of player 1. For fictitious, no run is "
+        "gain from a deviation is 0.175, of player 1. For fictitious, no run is "
         "a Nash equilibrium: player 1 could gain; the largest gain found is 0.4"
     )
 
@@ -339,7 +338,7 @@ def test_logit_equilibria_that_are_nash_equilibria_too_are_called_both() -> None
     concept = {"concept": "logit at beta 1000", "concept_residual": 1e-12}
     rows = [result(**concept), result("approximate equilibrium", **concept)]
     assert said(swept(rows)) == (
-        "1 of 2 points is a Nash equilibrium; 1 of 2 points is an approximate Nash equilibrium (no gain "
+        "At reach 0.1 it is a Nash equilibrium and at 0.15 it is an approximate Nash equilibrium (no gain "
         "above 0.2 % of the payoff at stake) (solution concept: logit at beta 1000)."
     )
 
@@ -565,7 +564,7 @@ def test_sessions_of_several_methods_are_not_pooled() -> None:
     data = collect(cells, {"algorithm": ["few", "many"]})
     about = study() | {"method": [{"name": name, "kind": "repeated_q_learning"} for name in ("few", "many")]}
     text = " ".join(sentence.text for sentence in Answer(about, data).sentences)
-    assert "2 of 3 for few and 1 of 3 for many" in text
+    assert "In 2 of 3 sessions for few and 1 of 3 sessions for many play is an equilibrium" in text
 
 
 def test_logit_equilibria_at_several_temperatures_are_one_clause() -> None:

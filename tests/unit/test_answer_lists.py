@@ -95,11 +95,14 @@ def test_a_list_has_a_row_per_equilibrium_with_numbers_in_full(lists: dict[float
 @pytest.mark.slow
 def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record]) -> None:
     (first, *_) = answer({0.0: lists[0.9]}).sentences
-    assert first.text == "Exactly 3 equilibria, proved: each 0; each 0.1146; each 0.7854; there is no other."
+    assert (
+        first.text
+        == "There are exactly 3 equilibria, proved: each 0; each 0.1146; each 0.7854; there is no other."
+    )
     game = rv.games.matrix("rock_paper_scissors")
     record = rv.solve(game, rv.methods.MixedEquilibria()).record
     words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]
-    assert words[0].startswith("1 equilibrium in mixed strategies (complete list): ")
+    assert words[0].startswith("There is 1 equilibrium in mixed strategies (complete list): ")
     assert words[0].endswith("both players play rock, paper, and scissors with probability 0.3333 each.")
     assert words[1].startswith("It is an equilibrium")
     record = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria()).record

@@ -309,7 +309,11 @@ def test_means_over_the_same_draws_of_the_game_are_compared_in_pairs(
     assert "in the same allocations" in said(study("a", "b"), swept(rows, "allocation", range(5)))[0]
     half = {True: "0.300 ± 0.020", False: "0.30 ± 0.98"}[significant]  # t(0.975, 4) s / sqrt(5)
     (words,) = said(study("a", "b", asks="how much"), swept(rows, "allocation", range(5)))
-    assert f"{half} in the same allocations" in words
+    told = {
+        True: f"({half} higher in the same allocations)",
+        False: f"the difference, {half} in the same allocations, is not significant",
+    }
+    assert told[significant] in words
 
 
 def replicated(names: Sequence[str], *values: Sequence[float]) -> xr.Dataset:
@@ -334,15 +338,15 @@ def test_methods_with_the_same_seeds_are_compared_in_pairs() -> None:
 
     # t(0.975, 3) = 3.18245 and the differences have standard deviation 0.0081650
     assert words(COMMON, COMMON + APART) == (
-        "The turnout is 4.8 ± 5.4 for b, higher by 0.300 ± 0.013 in the same replications than 4.5 ± 5.4 "
-        "for a."
+        "The turnout is 4.8 ± 5.4 for b, against 4.5 ± 5.4 for a (0.300 ± 0.013 higher in the same "
+        "replications)."
     )
     assert words(COMMON, COMMON + UNSURE).endswith(
         "; the difference, 0.2 ± 1.0 in the same replications, is not significant."
     )
     # smaller than what the intervals show
     assert words(COMMON, COMMON + APART / 10).endswith(
-        "4.5 ± 5.4 for b, higher by 0.0300 ± 0.0013 in the same replications than 4.5 ± 5.4 for a."
+        "4.5 ± 5.4 for b, against 4.5 ± 5.4 for a (0.0300 ± 0.0013 higher in the same replications)."
     )
     three = words(COMMON, COMMON + APART, COMMON - UNSURE / 20)
     assert three.endswith("; not significantly different are a and c, compared in the same replications.")
@@ -362,7 +366,9 @@ def test_points_with_the_same_seeds_are_compared_in_pairs() -> None:
         return said(study() | (PAIRED if paired else {}), collect(cells, axes))[0]
 
     assert words(True).endswith("the turnout rises from 4.5 ± 5.4 to 5.1 ± 5.4.")
-    assert words(False).endswith("the turnout stays between 4.5 ± 5.4 and 5.1 ± 5.4.")
+    assert words(False).endswith(
+        "the turnout lies between 4.5 ± 5.4 and 5.1 ± 5.4 without a significant change."
+    )
 
 
 def test_learners_and_controls_are_compared_in_the_same_sessions() -> None:
@@ -397,7 +403,7 @@ def test_the_order_of_methods_names_what_is_not_significant() -> None:
 
     assert "significant" not in words([1.0, 1.1, 0.9], [5.0, 5.1, 4.9], [9.0, 9.1, 8.9])
     near = words([1.0, 1.1, 0.9], [1.0, 1.2, 0.9], [9.0, 9.1, 8.9])
-    assert near.endswith("and 9.00 ± 0.25 for c; not significantly different are a and b.")
+    assert near.endswith("and 9.00 ± 0.25 for c; a and b do not differ significantly.")
     all_near = words([1.0, 1.1, 0.9], [1.0, 1.2, 0.9])
     assert all_near.endswith("; the difference is not significant.")
     assert "highest" not in all_near
@@ -411,7 +417,7 @@ def test_a_case_that_is_no_equilibrium_is_never_called_highest() -> None:
         ]
         return said(study("a", "b", asks="which"), collect(cells, {"algorithm": ["a", "b"]}))[0]
 
-    assert words("equilibrium", "equilibrium") == "The turnout is highest for b, 2, 1 more than for a, 1."
+    assert words("equilibrium", "equilibrium") == "The turnout is highest for b, 2, against 1 for a (1 more)."
     assert words("equilibrium", "not an equilibrium") == (
         "The turnout is 1 for a and 2 (not an equilibrium) for b."
     )
@@ -554,7 +560,9 @@ def test_claims_are_counted_over_the_methods_and_the_point_of_the_answer() -> No
         "At reach 0.2, for one, the result is an equilibrium"
     )
     for about in (study("one", "two"), study("one", "two", methods=["one", "two"])):
-        assert said(about, data)[-1].startswith("2 of 4 points are equilibria; at 2 of 4 points ")
+        assert said(about, data)[-1].startswith(
+            "For one it is an equilibrium at every reach; for two it is no equilibrium at any reach"
+        )
     assert said(study("one", methods=["one"]), swept({"one": rows}))[-1].startswith("Every point")
 
 
@@ -599,7 +607,9 @@ def test_optima_at_an_end_of_a_search_are_marked_and_not_ranked() -> None:
         data = swept({name: [row] for name, row in zip("abc", rows, strict=True)})
         return said(study(*"abc", asks="which"), data)[0]
 
-    assert words("", "", "").startswith("The turnout is highest for a, 0.6, 0.2 more than for c, 0.4; then")
+    assert words("", "", "").startswith(
+        "The turnout is highest for a, 0.6, against 0.4 for c (0.2 more); then"
+    )
     assert words("the largest tried", "", "") == (
         "The turnout is 0.6 (at tax 8, the largest tried) for a; 0.2 for b; and 0.4 for c; for a no optimum "
         "lies inside the range that was tried."
@@ -684,7 +694,7 @@ def test_a_case_is_highest_at_every_value_of_a_key_only_if_it_is() -> None:
     among = "; at the same reach it is highest for b."
     start = "Leaving out points that are not equilibria, "
     assert words([1.0, 2.0], [3.0, 4.0], claims=mixed) == (
-        f"{start}the turnout at reach 0.1 is highest for b, 3, 2 more than for a, 1."
+        f"{start}the turnout at reach 0.1 is highest for b, 3, against 1 for a (2 more)."
     )
     mixed = (*mixed, "equilibrium")
     assert words([1.0, 2.0, 2.0], [3.0, 4.0, 3.0], claims=mixed).endswith(among)
@@ -723,15 +733,17 @@ def test_the_winner_is_told_with_what_is_not_significantly_worse() -> None:
     far, near, same = [1.0, 1.1, 0.9], [9.0, 9.1, 8.9], [9.02, 9.12, 8.92]
     assert (
         words(far, near)
-        == "The turnout is highest for b, 9.00 ± 0.25, 8.00 ± 0.35 more than for a, 1.00 ± 0.25."
+        == "The turnout is highest for b, 9.00 ± 0.25, against 1.00 ± 0.25 for a (8.00 ± 0.35 more)."
     )
     assert words(far, near, same) == (
         "The turnout is highest for c and b, which cannot be told apart: 9.02 ± 0.25 and 9.00 ± 0.25; "
         "then 1.00 ± 0.25 for a."
     )
-    assert words(far, near, better="lower").startswith("The turnout is lowest for a, 1.00 ± 0.25, 8.00")
+    assert words(far, near, better="lower").startswith(
+        "The turnout is lowest for a, 1.00 ± 0.25, against 9.00 ± 0.25 for b (8.00"
+    )
     ties = words([2.0] * 3, [1.0] * 3, [2.0] * 3)
-    assert ties == "The turnout is highest for a and c, 2, 1 more than for b, 1."
+    assert ties == "The turnout is highest for a and c, 2, against 1 for b (1 more)."
 
 
 @pytest.mark.parametrize("values", [[1.0, 2.0, 3.0, 4.0], [4.0, 2.0, 1.0, 0.5], [1.0, 3.0, 2.0, 2.0]])
@@ -755,7 +767,7 @@ def test_how_much_is_told_from_end_to_end() -> None:
     assert " by " not in said(study(), along([1.0, 2.0, 4.0]))[0]
     two = replicated("ab", [1.0, 1.0, 1.0], [0.75, 0.75, 0.75])
     assert said(study("a", "b", asks="how much"), two) == [
-        "The turnout is 0.75 for b, lower by 0.25 than 1 for a."
+        "The turnout is 0.75 for b, against 1 for a (0.25 lower)."
     ]
 
 
@@ -833,12 +845,12 @@ def test_claims_along_a_key_are_told_where_they_change() -> None:
     data = swept({"one": [record(claim, turnout=1.0) for claim in claims]})
     about = study(quantities=["claim"])
     assert said(about, data)[0] == (
-        "From reach 0.1 to 0.2 player 1 could gain up to 0.3 and from 0.3 to 0.4 no profitable deviation was "
+        "At reach 0.1 and 0.2 player 1 could gain up to 0.3, and at 0.3 and 0.4 no profitable deviation was "
         "found by a search."
     )
     about["answer"]["direction"] = "falling"
     assert said(about, data)[0].startswith(
-        "From reach 0.4 to 0.3 no profitable deviation was found by a search and from 0.2"
+        "At reach 0.4 and 0.3 no profitable deviation was found by a search, and at 0.2"
     )
     same = swept({"one": [record("equilibrium", turnout=1.0)] * 3})
     assert said(study(quantities=["claim"]), same) == [
@@ -853,7 +865,7 @@ def test_two_quantities_of_the_same_sessions_are_compared_in_pairs() -> None:
     }
     about = study(kind="repeated_q_learning", quantities=["late", "early"], asks="how much")
     assert said(about, swept({"one": [found]})) == [
-        "The late is 4.2 ± 5.4, lower by 0.300 ± 0.013 in the same sessions than the early, 4.5 ± 5.4."
+        "The late is 4.2 ± 5.4, against 4.5 ± 5.4 for the early (0.300 ± 0.013 lower in the same sessions)."
     ]
     about["answer"]["asks"] = "what"
     assert "lower" not in said(about, swept({"one": [found]}))[0]
@@ -975,7 +987,9 @@ def test_claims_that_name_their_methods_do_not_count_them() -> None:
         {"algorithm": list(claims)},
     )
     words = said(study("a", "b", "c", methods=["a", "b"]), data)[-1]
-    assert words == "For a it is an equilibrium; for b player 1 could gain 0.3 and no gain exceeds 0.3."
+    assert (
+        words == "For a the result is an equilibrium; for b player 1 could gain 0.3 and no gain exceeds 0.3."
+    )
 
 
 def test_values_of_keys_have_names_in_places() -> None:
@@ -1070,7 +1084,7 @@ def test_how_much_several_cases_differ_is_told_from_the_first() -> None:
         study("a", "b", "c", asks="how much") | PAIRED, replicated("abc", COMMON, COMMON + APART, UNSURE)
     )
     assert words[0].startswith(
-        "The turnout is 4.5 ± 5.4 for a; in the same replications it is higher by 0.300 ± 0.013 "
+        "The turnout is 4.5 ± 5.4 for a; in the same replications it is 0.300 ± 0.013 higher "
     )
     # t(0.975, 3) / 2 times the standard deviation 3.259 of 0.4, 5.4, 8.1 and 3.3
-    assert "for b, and lower by 4.3 ± 5.2, which is not significant, for c." in words[0].replace(";", ",")
+    assert "for b and 4.3 ± 5.2 lower (not significant) for c." in words[0].replace(";", ",")

@@ -103,7 +103,7 @@ def test_rows_are_compared_by_the_difference_in_the_same_draws() -> None:
     test = {"quantity": "payoff", "at": {"algorithm": "a"}, "than": {"at": {"algorithm": "b"}}}
     text = first(test | {"above": 0.0}, rows)
     assert text.startswith("Yes: the payoff for a is ")
-    assert "higher by 1.000 ± 0.053 in the same replications than 10.2" in text
+    assert "for b (1.000 ± 0.053 higher in the same replications)" in text
     assert first(test | {"above": 2.0}, rows).startswith("No: ")
     other = {"quantity": "payoff", "at": {"algorithm": "b"}, "than": {"at": {"algorithm": "a"}}, "above": 0}
     assert first(other, rows).startswith("No: the payoff for b is ")
@@ -135,8 +135,8 @@ def test_a_number_is_compared_with_another_quantity_of_its_row() -> None:
     rows = {("a", 0.1): [number([1.0, 3.0], claim="equilibrium", value=[0.5, 2.0])] * 2}
     text = first({"quantity": "payoff", "above": "value"}, rows, words={"value": "value of waiting"})
     assert text == (
-        "Yes: the payoff is 1 for player 0, higher by 0.5 than the value of waiting, 0.5; "
-        "and 3 for player 1, higher by 1 than the value of waiting, 2."
+        "Yes: the payoff is 1 for player 0, against 0.5 for the value of waiting (0.5 higher); "
+        "and 3 for player 1, against 2 for the value of waiting (1 higher)."
     )
 
 
@@ -165,7 +165,7 @@ def test_where_a_claim_holds_is_the_answer_if_it_holds_at_some_points() -> None:
     claims = ["not an equilibrium", "not an equilibrium", "equilibrium"]
     rows = {("a", reach): [number(1.0, claim)] for reach, claim in zip(REACHES, claims, strict=False)}
     assert first({"claim": "equilibrium"}, rows) == (
-        "Only for reach 0.3: from reach 0.1 to 0.2 player 1 could gain up to 0.2 and at 0.3 it is an "
+        "Only for reach 0.3: at reach 0.1 and 0.2 player 1 could gain up to 0.2, and at 0.3 it is an "
         "equilibrium."
     )
 
@@ -278,10 +278,10 @@ def test_players_of_one_row_are_compared() -> None:
     test = {"quantity": "payoff", "at": {"player": 1}, "than": {"at": {"player": 0}}, "above": 0}
     words = {"player 0": "the impatient", "player 1": "the patient"}
     assert first(test, exact([1.0, 3.0]), words=words) == (
-        "Yes: the payoff of the patient is 3, higher by 2 than 1 for the impatient."
+        "Yes: the payoff of the patient is 3, against 1 for the impatient (2 higher)."
     )
     assert first(test, exact([3.0, 1.0]), words=words).startswith(
-        "No: the payoff of the patient is 1, lower by 2"
+        "No: the payoff of the patient is 1, against 3 for the impatient (2 lower)"
     )
 
 
@@ -371,7 +371,7 @@ def test_cases_that_the_verdict_told_are_not_repeated() -> None:
     than = {"at": {"algorithm": "b"}}
     test = {"quantity": "payoff", "at": {"algorithm": "a"}, "than": than, "below": 0.0}
     assert all_sentences(test, rows, words=words) == [
-        "Yes: the payoff for method a is 1, lower by 1 than 2 for method b.",
+        "Yes: the payoff for method a is 1, against 2 for method b (1 lower).",
         "The payoff is 3 for method c.",
     ]
     del rows["c", 0.1]
@@ -427,7 +427,7 @@ def test_a_count_of_equal_lists_is_the_list() -> None:
     said = all_sentences(
         {"quantity": "equilibrium_count", "equals": 1}, rows, quantities=["equilibrium_count"]
     )
-    assert said == ["Yes: 1 equilibrium (complete list) in both cases."]
+    assert said == ["Yes: there is 1 equilibrium (complete list), in both cases."]
 
 
 def test_an_entry_stands_beside_its_number_and_not_beside_its_case() -> None:
@@ -436,7 +436,7 @@ def test_an_entry_stands_beside_its_number_and_not_beside_its_case() -> None:
     test = {"quantity": "payoff", "at": {"algorithm": "a"}, "than": than, "above": 0.0}
     (first, *_) = all_sentences(test, rows)
     assert first.startswith(
-        "Yes: the payoff is 3 (player 0) for a, higher by 2 than 1 for b; and 4 (player 1)"
+        "Yes: the payoff is 3 (player 0) for a, against 1 for b (2 higher); and 4 (player 1)"
     )
 
 

@@ -136,3 +136,13 @@ def difference_in_words(a: Estimate, b: Estimate) -> str:
     half = float(np.hypot(a.high - a.mean, b.high - b.mean)) if margin is None else margin
     draws = same_draws([(a, b)]) if half else ""
     return format_interval(abs(a.mean - b.mean), half) + f" {draws}" * bool(draws)
+
+
+def excess_in_words(a: Estimate, b: Estimate, ways: tuple[str, str] = ("lower", "higher")) -> str:
+    """Return by how much the first number lies above or below the second, and in which same draws.
+
+    >>> excess_in_words(Estimate("", 1.0, 1.0, 1.0), Estimate("", 1.5, 1.5, 1.5))
+    '0.5 lower'
+    """
+    number, shared, draws = difference_in_words(a, b).partition(" in the same ")
+    return f"{number} {ways[a.mean > b.mean]}{shared}{draws}"

@@ -262,7 +262,7 @@ def count_in_words(record: Mapping[str, Any]) -> str:
     Other lists state pure equilibria and components. Arrays may have the padding of a run's dataset.
 
     >>> count_in_words({"equilibrium_count": ((), 3), "pure_count": ((), 2), "component_count": ((), 3)})
-    '3 equilibria listed, of these 2 pure, in 3 components'
+    '3 equilibria listed, 2 of them in pure strategies, in 3 components'
     >>> count_in_words({"equilibrium_count": ((), 3), "component_count": ((), 2)})
     'infinitely many equilibria: 3 extreme equilibria listed, in 2 components'
     >>> proved = {"equilibrium_count": ((), 1), "boxes": ((), 437), "complete": ((), True)}
@@ -273,7 +273,7 @@ def count_in_words(record: Mapping[str, Any]) -> str:
     """
     numbers = {name: int(value) for name, (_, value) in record.items() if name.endswith("_count")}
     count = numbers["equilibrium_count"]
-    suffix = f", of these {numbers['pure_count']} pure" if numbers.get("pure_count", -1) >= 0 else ""
+    suffix = _pure_in_words(numbers.get("pure_count", -1), count)
     noun = f"equilibri{'um' if count == 1 else 'a'}"
     if has_proofs(record):
         return _proved_in_words(record, count, noun, suffix)
@@ -284,14 +284,24 @@ def count_in_words(record: Mapping[str, Any]) -> str:
     return f"{infinite}{count} {'extreme ' * bool(infinite)}{noun} listed{suffix}"
 
 
+def _pure_in_words(pure: int, count: int) -> str:
+    """Return how many equilibria are in pure strategies, after a comma; empty where that is unknown."""
+    if pure < 0 or not count:
+        return ""
+    kinds = {0: ", in mixed strategies", count: ", in pure strategies"}
+    return kinds.get(pure, f", {pure} of them in pure strategies")
+
+
 def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, suffix: str) -> str:
     complete = record["complete"][1] == 1
     points = int(np.sum(record["verdict"][1] != "")) if "verdict" in record else 0
     sets = 0 if points else len(sets_in_words(record))
+    suffix = suffix * (not sets)  # of the list alone
     count, noun = count + sets, "equilibrium" if count + sets == 1 else "equilibria"
     precision = "exactly" if complete else "at least"
     if points:
-        details = f", {count or 'none'} of them {noun if count > 1 else 'an equilibrium'}"
+        part = "all" if count == points else count or "none"
+        details = f", {part} of them {noun if count > 1 else 'an equilibrium'}"
         if points == 1:
             details = f", which is {'an' if count else 'no'} equilibrium"
         if doubtful := int(np.sum(record["verdict"][1] == "undecided")):
@@ -544,7 +554,10 @@ DESCRIBED: dict[str, tuple[str, str]] = {
     "extreme_count": (ONE, "number of extreme equilibria"),
     "fewest_equilibria": (ONE, "smallest number of equilibria that is proved for a range of parameters"),
     "first_order": ("strategy", "all first-order points that were found"),
-    "fitted_lambda": ("1 / payoff", "precision of choices of greatest likelihood on the branch"),
+    "fitted_lambda": (
+        "1 / payoff",
+        "precision of choices of greatest likelihood on the branch; inf where that rises to its end",
+    ),
     "fitted_profile": (ONE, "logit equilibrium at the precision of greatest likelihood"),
     "fixation": (ONE, "probability that one mutant takes over a population of residents"),
     "focal_pattern": (

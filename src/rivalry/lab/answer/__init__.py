@@ -140,7 +140,7 @@ class Answer:
         lists = [
             sentence
             for sentence in lists
-            if lowered(sentence.text).rpartition(" points: ")[2].rstrip(".") not in facts
+            if lowered(sentence.text).rpartition(" points ")[2].rstrip(".") not in facts
         ]
         lists = lists[: MOST - 1 - len(decided)]
         lead = lead[: MOST - 1 - len(lists) - len(decided)]
@@ -155,6 +155,10 @@ class Answer:
         first_lists = HOW_MANY.match(self.question) or (events and asks_in(self.study) == "where")
         sentences = [*decided, *(lists + lead if first_lists else lead + lists), *claims]
         sentences = [sentence._replace(text=with_one_preposition(sentence.text)) for sentence in sentences]
+        noise = f"; {Words(self.study).single_runs}"
+        for k in range(1, len(sentences)):
+            if any(noise in sentence.text for sentence in sentences[:k]):  # said once
+                sentences[k] = sentences[k]._replace(text=sentences[k].text.replace(noise, ""))
         return [
             sentence._replace(text=in_reduced_game(self.study, sentence.text)) for sentence in sentences[:1]
         ] + sentences[1:]

@@ -32,7 +32,8 @@ def caveats_of(
     lines += ["quick form: reduced numbers, not those of the full study"] * is_reduced(study)
     changes, words = differences(study), Words(study)
     if changes:
-        lines.append(f"changed from the study: {'; '.join(change.in_words(words) for change in changes)}")
+        form = "the study's quick form" if study.get("quick_form") else "the study"
+        lines.append(f"changed from {form}: {'; '.join(change.in_words(words) for change in changes)}")
     lines += filter(None, [study.get("left_out")])
     lines += _unsettled(study, points)
     bare = _bare(study, points)

@@ -30,7 +30,7 @@ from rivalry.lab.answer.cases import (
     swept_key,
 )
 from rivalry.lab.answer.checks import JudgedCell
-from rivalry.lab.answer.grammar import capitalised, joined, lowered
+from rivalry.lab.answer.grammar import capitalised, clauses, joined, lowered
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults
 from rivalry.lab.study.words import LIST, ROLES, Words
 from rivalry.results.table import number_in_words
@@ -156,12 +156,12 @@ def on_claims(
     sessions = [point.sessions for point in rows]
     if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
         n, total_sessions = map(sum, zip(*sessions, strict=True))
-        plural = kind.removeprefix("an ").removeprefix("a ").replace("equilibrium", "equilibria", 1)
-        plural = plural.replace("maximum", "maxima")
-        predicate = f"is {kind}" if n == 1 else f"are {plural}"
-        start = f"{n} of {total_sessions} sessions {predicate}" if n else f"No session is {kind}"
+        count = f"{n} of {total_sessions} sessions" if n else f"none of {total_sessions} sessions"
         if n and compares_methods:  # the share of a pool is that of no method
-            start = f"The sessions that are {plural} are {_sessions_by_method(rows, words)}"
+            count = _sessions_by_method(rows, words)
+        policies, of_policies, _ = kind.partition(" of the learned policies")
+        subject, verb = ("the learned policies", "are") if of_policies else ("play", "is")
+        start = f"In {count} {subject} {verb} {policies}" if n else f"In {count} {verb} {subject} {policies}"
         where = " in the others" * bool(n)
         points_of_claim = [point for point in rows if "not an equilibrium" in point.claims]
         sentence = (
@@ -182,32 +182,14 @@ def on_claims(
         sentence = (
             f"{_ALL[claim][total > 1].format(noun=noun, only=lead, at=at)}: {_claim_details(claim, rows)}"
         )
+    elif noun == "point" and (courses := claim_courses(study, rows)) and len(courses[0]) <= CHARACTERS:
+        ceiling = _ceiling(rows) if NOT_AN_EQUILIBRIUM in counts else 0.0
+        bound = f"; no gain exceeds {bound_in_words(ceiling)}" * (ceiling > 0)
+        sentence = f"{courses[0].removesuffix('.')}{bound}"
     else:
-        parts: list[str] = []
-        has_places = noun == "result" and total == len(rows) <= NAMED
-        for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
-            n, points_of_claim = counts[claim], [point for point in rows if claim in point.claims]
-            where = f"for {joined([words.method(point.algorithm) for point in points_of_claim])}"
-            details = "" if claim == "not an equilibrium" else _claim_details(claim, points_of_claim)
-            details = f" ({details})" * bool(details)
-            if claim == "not an equilibrium":
-                where = where if has_places else f"{at} {n} of {total} {noun}s"
-                parts.append(f"{where} {_gain(points_of_claim, words, compares_methods and not has_places)}")
-            elif has_places and claim == "no deviation found":
-                parts.append(f"{where} no profitable deviation was found{details}")
-            elif has_places:
-                kinds = kind if nash and claim == "equilibrium" else _SOME[claim][0].partition(" ")[2]
-                verb = _SOME[claim][0].partition(" ")[0]
-                parts.append(f"{where} {'it' if n == 1 else 'each'} {verb} {kinds}{details}")
-            else:
-                are = _SOME[claim][n > 1]
-                if nash and claim == "equilibrium":
-                    are = (
-                        f"is {kind}" if n == 1 else f"are {concepts[0].replace('equilibrium', 'equilibria')}"
-                    )
-                parts.append(f"{n} of {total} {noun}s {are}{details}")
-        sentence = "; ".join(parts)
-        sentence = f"{sentence[:1].upper()}{sentence[1:]}"
+        plural = f"are {concepts[0].replace('equilibrium', 'equilibria')}" if nash else ""
+        of_nash = (f"is {kind}", plural) if nash else _SOME["equilibrium"]
+        sentence = _claim_by_claim(rows, _SOME | {"equilibrium": of_nash}, noun, words, compares_methods)
     if logit:
         sentence = re.sub(r"(approximate|are) equilibri", r"\1 Nash equilibri", sentence)
         sentence = sentence.replace("an equilibrium", "a Nash equilibrium")
@@ -232,6 +214,38 @@ def on_claims(
     return [Sentence(f"{at_point(study, points, words, sentence)}.", basis)]
 
 
+def _claim_by_claim(
+    rows: Sequence[PointResults],
+    predicates: Mapping[str, tuple[str, str]],
+    noun: str,
+    words: Words,
+    is_compared: bool,
+) -> str:
+    """Return the clauses on the results of each claim, the strongest first: which they are, or how many."""
+    counts = sum((point.claims for point in rows), Counter[str]())
+    total, parts = counts.total(), []
+    is_named = noun == "result" and total == len(rows) <= NAMED
+    for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
+        n, points = counts[claim], [point for point in rows if claim in point.claims]
+        details = "" if claim == NOT_AN_EQUILIBRIUM else _claim_details(claim, points)
+        details = f" ({details})" * bool(details)
+        methods = f"for {joined([words.method(point.algorithm) for point in points])}"
+        if claim == NOT_AN_EQUILIBRIUM:
+            where = (
+                methods if is_named else f"{'at' if noun.endswith('point') else 'in'} {n} of {total} {noun}s"
+            )
+            parts.append(f"{where} {_gain(points, words, is_compared and not is_named)}")
+        elif is_named and claim == "no deviation found":
+            parts.append(f"{methods} no profitable deviation was found{details}")
+        elif is_named:
+            parts.append(
+                f"{methods} {('the result', 'the results')[n > 1]} {predicates[claim][n > 1]}{details}"
+            )
+        else:
+            parts.append(f"{n} of {total} {noun}s {predicates[claim][n > 1]}{details}")
+    return capitalised("; ".join(parts))
+
+
 def _sessions_by_method(points: Sequence[PointResults], words: Words) -> str:
     """Return how many sessions of each method with sessions are in equilibrium; the range of many numbers."""
     methods: dict[str, list[str]] = {}
@@ -239,10 +253,10 @@ def _sessions_by_method(points: Sequence[PointResults], words: Words) -> str:
         counts = [point.sessions for point in points if point.algorithm == name]
         n, total = map(sum, zip(*counts, strict=True))
         if total:
-            methods.setdefault(f"{n} of {total}", []).append(words.method(name))
+            methods.setdefault(f"{n} of {total} sessions", []).append(words.method(name))
     if len(methods) > MOST_COUNTS:
         ends = sorted(methods, key=lambda count: float(count.partition(" ")[0]))
-        return f"between {ends[0]} and {ends[-1]}, by method"
+        return f"{ends[0].removesuffix(' sessions')} to {ends[-1]}, by method,"
     return joined([f"{count} for {joined(labels)}" for count, labels in methods.items()])
 
 
@@ -285,9 +299,13 @@ def claim_courses(study: Mapping[str, Any], results: Sequence[PointResults]) -> 
             rows_of = list(stretch)
             ends = words.place({key: rows_of[0].at[key]}) if not parts else words.value(rows_of[0].at[key])
             end_value = words.value(rows_of[-1].at[key])
-            ends = f"from {ends} to {end_value}" if len(rows_of) > 1 else f"at {ends}"
+            if len(rows_of) > 2:
+                ends = f"at all {len(rows_of)} points from {ends} to {end_value}"
+            else:
+                ends = f"at {ends}" + f" and {end_value}" * (len(rows_of) == 2)
             parts.append(f"{ends} {_clause(claim, rows_of, words)}")
-        texts.append(f"for {label}: " * bool(label) + (joined(parts) if len(parts) <= NAMED else ""))
+        course = clauses(parts) if any(" and " in part for part in parts) else joined(parts)
+        texts.append(f"for {label}: " * bool(label) + course * (len(parts) <= NAMED))
     texts += [f"for {joined(labels)} {clause}" for clause, labels in constant.items()]
     sentence = "; ".join(texts)
     return (
@@ -318,19 +336,28 @@ def _largest_gain(rows: Sequence[PointResults]) -> tuple[float, int, int, PointR
     return largest, result, player, point, equal
 
 
+def _has_other_gainers(rows: Sequence[PointResults], player: int) -> bool:
+    """True if other players gain in a result in which the player does not."""
+    return any(r.any() and not r[player : player + 1].any() for point in rows for r in point.refuting)
+
+
 def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
     """Return the claim of a stretch of points with one claim, as a clause."""
     if claim == "not an equilibrium":
         largest, _, player, point, equal = _largest_gain(rows)
         subject = _deviator(point, player, equal=equal)
         unequal = not equal and any(gains.sum() > 1 for point in rows for gains in point.refuting)
+        if _has_other_gainers(rows, player) and not equal:
+            subject, unequal = "some player", False
         amount = f"{'up to ' * (len(rows) > 1)}{number_in_words(largest)}{point.per_period}"
         amount += ", others less" * unequal
         return f"{subject} could gain {amount}"
     if claim == "no deviation found":
         return "no profitable deviation was found by a search"
-    claim_words = _SOME.get(claim)
-    return f"it {claim_words[0]}" if claim_words else claim
+    if claim not in _SOME:
+        return claim
+    details = f" ({_claim_details(claim, rows)})" if claim in WITH_GAIN else ""
+    return f"it {_SOME[claim][0]}{details}"
 
 
 def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResults], words: Words) -> str:
@@ -372,8 +399,8 @@ def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResu
         largest, _, player, point = max(gains, key=lambda gain: gain[0])
         owner = "" if point.regret.shape[1] == 1 else f", of {_player_name(point, player)}"
         where = _bracketed_point(point, words, is_compared) * (len(equivalent) > 1)
-        gain_clause = f"the largest gain, a distance from Nash equilibrium, is {number_in_words(largest)}"
-        parts.append(f"{clause}; {gain_clause}{point.per_period}{owner}{where}")
+        gain_clause = f"the largest gain from a deviation is {number_in_words(largest)}{point.per_period}"
+        parts.append(f"{clause}; {gain_clause}{owner}{where}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}"
 
@@ -434,9 +461,7 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
     largest, result, player, point, equal = _largest_gain(rows)
     subject = _deviator(point, player, equal=equal)
     # where another player is the one that gains, the largest gain is not that of all results
-    other_gainers = any(
-        gains.any() and not gains[player : player + 1].any() for r in rows for gains in r.refuting
-    )
+    other_gainers = _has_other_gainers(rows, player)
     could, estimate = "could gain", "by an estimate, " * point.estimated
     single = len(rows) == 1 and point.results == 1
     small = _small(point, player, result)
@@ -465,14 +490,21 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
         clause = f"{players} {could}; the largest gain found is {amount}, of {subject}{at}"
     else:
         clause = f"{subject} {could}; the largest gain found is {amount}{at}"
-    bounds = np.concatenate([point.bound[point.refuting.any(axis=1)].ravel() for point in rows])
-    refuting_gains = np.concatenate([point.regret[point.refuting.any(axis=1)].ravel() for point in rows])
-    highest = bounds[~np.isnan(refuting_gains)]
-    if small or point.estimated or not np.all(np.isfinite(highest)) or highest.max() < largest:
+    ceiling = 0.0 if small else _ceiling(rows)
+    if in_sessions and ceiling <= largest * (1 + 1e-6):  # dynamic programming finds the largest gain
         return clause
-    if in_sessions and highest.max() <= largest * (1 + 1e-6):  # dynamic programming finds the largest gain
-        return clause
-    return f"{clause}{joint} no gain exceeds {bound_in_words(float(highest.max()))}"
+    return clause + f"{joint} no gain exceeds {bound_in_words(ceiling)}" * (ceiling > 0)
+
+
+def _ceiling(rows: Sequence[PointResults]) -> float:
+    """Largest bound of the results that are no equilibria; 0 where one is unknown or an estimate."""
+    refuted = [point for point in rows if point.refuting.any()]
+    bounds = np.concatenate([point.bound[point.refuting.any(axis=1)].ravel() for point in refuted])
+    gains = np.concatenate([point.regret[point.refuting.any(axis=1)].ravel() for point in refuted])
+    bounds, gains = bounds[~np.isnan(gains)], gains[~np.isnan(gains)]
+    if any(point.estimated for point in refuted) or not np.all(np.isfinite(bounds)):
+        return 0.0
+    return float(bounds.max()) if bounds.max() >= gains.max() else 0.0
 
 
 def _largest(point: PointResults, player: int) -> tuple[float, int, int, PointResults]:
@@ -483,21 +515,18 @@ def _largest(point: PointResults, player: int) -> tuple[float, int, int, PointRe
 
 
 def _by_player(rows: Sequence[PointResults], words: Words, is_compared: bool, largest_amount: str) -> str:
-    """Return every player's largest gain, the larger first, and in how many results it gains."""
-    total = sum(point.results for point in rows)
-    gains_by_player: dict[str, list[tuple[float, int, PointResults]]] = {}
+    """Return every player's largest gain and where it is, the larger first."""
+    gains_by_player: dict[str, list[tuple[float, PointResults]]] = {}
     for point in rows:
         for player in np.flatnonzero(point.refuting.any(axis=0)):
             gain, *_ = _largest(point, int(player))
-            count = int(point.refuting[:, player].sum())
-            gains_by_player.setdefault(_player_name(point, int(player)), []).append((gain, count, point))
+            gains_by_player.setdefault(_player_name(point, int(player)), []).append((gain, point))
     parts: list[str] = []
     for name, gains in sorted(gains_by_player.items(), key=lambda pair: -max(gain for gain, *_ in pair[1])):
-        gain, _, point = max(gains, key=lambda row: row[0])
-        count = sum(n for _, n, _ in gains)
+        gain, point = max(gains, key=lambda row: row[0])
         amount = number_in_words(gain) if parts else largest_amount
-        where = f"{count} of {total}, at most" if count > 1 else "one,"
-        parts.append(f"{name} at {where} {amount}{_bracketed_point(point, words, is_compared)}")
+        ceiling = "up to " * (len(gains) > 1)
+        parts.append(f"{name} {ceiling}{amount}{_bracketed_point(point, words, is_compared)}")
     remainder = len(parts) - MOST
     return "; ".join(parts[:MOST]) + f"; {remainder} other player{'s' * (remainder > 1)} less" * (
         remainder > 0
@@ -550,18 +579,35 @@ def on_lists(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[
     names = [] if strategies else [Sentence(text, basis) for text in _names(study, rows, words)]
     if len(texts) == 1:
         text = next(iter(texts))
-        where = f"At each of {len(rows)} points: " if len(rows) > 1 else ""
-        clause = f"{where}{text}{strategies}"
+        where = f"At each of {len(rows)} points " if len(rows) > 1 else ""
+        clause = f"{where}{there_is(text)}{strategies}"
         if text.startswith("exactly") and len(rows) == 1:
             clause += "; there is no other"
         return [Sentence(f"{clause[:1].upper()}{clause[1:]}.", basis), *names]
-    parts = [f"{format_points(points, rows, words)}: {text}" for text, points in list(texts.items())[:MOST]]
+    ends = {text.partition("; ")[2] for text in texts}
+    end = f"; {ends.pop()}" if len(ends) == 1 and any(ends) else ""  # said once
+    parts = [
+        f"{format_points(points, rows, words)} {there_is(text.removesuffix(end))}"
+        for text, points in list(texts.items())[:MOST]
+    ]
     clause = "; ".join(parts)
     remainder = len(rows) - sum(len(points) for points in list(texts.values())[:MOST])
     clause += (
         f"; {remainder} other points have other numbers" if remainder > 1 else "; one has another" * remainder
     )
-    return [Sentence(f"{clause[:1].upper()}{clause[1:]}.", basis), *names]
+    return [Sentence(f"{capitalised(clause)}{end}.", basis), *names]
+
+
+def there_is(count: str) -> str:
+    """Return a clause that there are so many equilibria, as a list counts them.
+
+    >>> there_is("exactly 1 equilibrium, proved"), there_is("infinitely many equilibria, in 1 component")
+    ('there is exactly 1 equilibrium, proved', 'there are infinitely many equilibria, in 1 component')
+    """
+    if re.match(r"no exact|no equilibrium found|\d+ branch", count):  # a clause by itself
+        return count
+    is_single = re.match(r"(exactly |at least )?(1|no) (?!to )", count)
+    return f"there {('are', 'is')[bool(is_single)]} {count}"
 
 
 def _corners(points: Sequence[PointResults]) -> list[Sentence]:

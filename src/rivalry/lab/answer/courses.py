@@ -144,7 +144,8 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         return f"goes from {begin.text} to {finish.text}{between}"
     stretches = turns(series)
     if stretches and stretches[0].direction == 0 and not (amounts and len(series) == 2):
-        return f"stays between {lowest.text} and {highest.text}"
+        between = f"between {lowest.text} and {highest.text}"
+        return f"stays {between}" if _is_exact(series) else f"lies {between} without a significant change"
     if not stretches or len(stretches) > TURNS:
         places = [f"{row.text} (at {words.place({key: row.at})})" for row in (lowest, highest)]
         return f"varies between {places[0]} and {places[1]}"
@@ -180,6 +181,11 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         parts.append(f"{'then ' * bool(parts)}{verb} {origin}to {turn.end.text}{end}")
     power = _power(series, key, words) if len(stretches) == 1 else ""
     return ", ".join(parts) + power
+
+
+def _is_exact(series: Sequence[Value]) -> bool:
+    """True for numbers without noise, which may hide a change."""
+    return all(row.estimate.low == row.estimate.high for row in series)
 
 
 def _power(series: Sequence[Value], key: str, words: Words) -> str:
@@ -254,7 +260,7 @@ def is_single(series: Iterable[Value]) -> bool:
     return any(np.isfinite(row.estimate.mean) and np.isnan(row.estimate.low) for row in series)
 
 
-def direction(series: Sequence[Value]) -> str:
+def verb_phrase(series: Sequence[Value]) -> str:
     """Return the verb phrase for the course of a quantity without places: ``rises``, ``does not move``, .."""
     if is_single(series):
         return "has one value per setting"
@@ -263,4 +269,5 @@ def direction(series: Sequence[Value]) -> str:
     stretches = turns(series)
     if len(stretches) != 1:
         return "rises and falls"
-    return {1: "rises", -1: "falls", 0: "does not move"}[stretches[0].direction]
+    still = "does not change" if _is_exact(series) else "does not change significantly"
+    return {1: "rises", -1: "falls", 0: still}[stretches[0].direction]

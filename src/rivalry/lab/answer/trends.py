@@ -27,9 +27,9 @@ from rivalry.lab.answer.cases import (
     trend_of,
 )
 from rivalry.lab.answer.claims import claim_courses
-from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, direction, is_single
+from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, is_single, verb_phrase
 from rivalry.lab.answer.estimates import is_nearly_zero
-from rivalry.lab.answer.grammar import capitalised, clauses, joined
+from rivalry.lab.answer.grammar import capitalised, clauses, joined, lowered
 from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.study.words import CONTROLS, ROLES, Words, asks_in
@@ -38,6 +38,7 @@ from rivalry.results.comparison import (
     Ranking,
     differ,
     difference_in_words,
+    excess_in_words,
     paired_margin,
     rank,
     same_draws,
@@ -45,6 +46,7 @@ from rivalry.results.comparison import (
 from rivalry.results.table import Estimate
 
 MOST = 2  # sentences on quantities
+NUMBERS = 4  # most numbers of one quantity that a sentence lists
 COURSES = 5  # most courses along a key that a sentence tells one by one
 GAINS = ("pooled_gain", "gain_mean")
 """Profit gains of learners, which controls without punishment may have too."""
@@ -139,7 +141,39 @@ def on_quantities(
         selected[1:] = [
             f"{text.removesuffix(tail)}." if text.endswith(tail) else text for text in selected[1:]
         ]
-    return [Sentence(at_point(study, rows, words, text), basis_of(rows)) for text in selected]
+    texts = [
+        at_point(study, rows, words, text) for text in _of_methods(study, selected, rows, results, words)
+    ]
+    return [Sentence(text, basis_of(rows)) for text in texts]
+
+
+def _of_methods(
+    study: Mapping[str, Any],
+    texts: Sequence[str],
+    rows: Sequence[PointResults],
+    results: Sequence[PointResults],
+    words: Words,
+) -> list[str]:
+    """Return sentences on some methods of a study that name them, where others have other numbers."""
+    methods = dict.fromkeys(point.algorithm for point in rows)
+    bases = {str(table["name"]) for table in study["method"]} - methods.keys()
+    numbers = {str(point.at): point.quantities for point in rows}
+    others = [point for point in results if point.algorithm in bases and str(point.at) in numbers]
+    names = [words.method(name) for name in methods]
+    if len(names) > TOGETHER or not any(_differs(point, numbers[str(point.at)]) for point in others):
+        return list(texts)
+    start = f"for {joined(names)}, "
+    return [
+        text if any(name in text for name in names) else capitalised(start + lowered(text)) for text in texts
+    ]
+
+
+def _differs(point: PointResults, numbers: Mapping[str, Sequence[Estimate]]) -> bool:
+    """True if a result has other numbers of the same quantities."""
+    for name in (point.quantities.keys() & numbers.keys()) - {"profile", "claim"}:
+        if [row.text for row in point.quantities[name]] != [row.text for row in numbers[name]]:
+            return True
+    return False
 
 
 def course_sentence(subject: Trend, words: Words) -> str:
@@ -237,11 +271,11 @@ def _two_quantities(trends: Sequence[Trend], words: Words) -> str:
     a, b = (row[0].estimate for row in numbers)
     if paired_margin(a, b) is None:
         return ""
-    by = difference_in_words(a, b)
     start = f"The {names[0]} is {a.text}"
     if not differ(a, b):
+        by = difference_in_words(a, b)
         return f"{start} and the {names[1]} {b.text}; the difference, {by}, is not significant"
-    return f"{start}, {'higher' if a.mean > b.mean else 'lower'} by {by} than the {names[1]}, {b.text}"
+    return f"{start}, against {b.text} for the {names[1]} ({excess_in_words(a, b)})"
 
 
 def _of_each(values: Sequence[Value]) -> str:
@@ -297,7 +331,7 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
         top = _highest(subject, moving, words) if ranked else ""
         sentence = f"{start}{joined(parts)}{at}{'; it is ' * bool(constant)}{joined(constant)}{top}"
         return f"{_name_key_once(sentence, key, words)}{noise}."
-    kinds = Counter(direction(series) for _, series in moving)
+    kinds = Counter(verb_phrase(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(all_series):
         by = joined(subject.by) if len(subject.by) < 3 else "case"
         verb = f"{next(iter(kinds))} for every {by} ({len(all_series)} cases)"
@@ -384,10 +418,10 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     ranking = rank([{0: value.estimate} for _, value in by_value], better)
     if asks == "which" and not noise and ranking.worse and not by_value[0][1].refuted:
         return [_winner(f"The {quantity}{at} is {better[:-2]}est for", by_value, ranking, better)]
-    if len(pairs) > CASES:
+    if len(pairs) > NUMBERS:
         (top, highest), (bottom, fewest) = by_value[0], by_value[-1]
-        ends = f"from {highest.text} for {top} to {fewest.text} for {bottom}"
-        sentence = f"Over {len(pairs)} cases the {quantity}{at} goes {ends}"
+        ends = f"from {highest.text} {of} {top} to {fewest.text} {of} {bottom}"
+        sentence = f"Over {len(pairs)} cases the {quantity}{at} ranges {ends}"
         equal = not noise and not differ(highest.estimate, fewest.estimate)
         return [f"{sentence}{'; the difference is not significant' * equal}{noise}."]
     numbers = [(label, value.estimate) for label, value in pairs]
@@ -415,18 +449,16 @@ def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str, of: st
     """Return the numbers of two cases and by how much they differ, where they do."""
     (name_a, before), (name_b, after) = pairs
     plain = f"{start} is {joined([f'{before.text} {of} {name_a}', f'{after.text} {of} {name_b}'])}"
-    by = difference_in_words(before.estimate, after.estimate)
     is_paired = paired_margin(before.estimate, after.estimate) is not None
     if not differ(before.estimate, after.estimate):
+        by = difference_in_words(before.estimate, after.estimate)
         is_exact = all(value.estimate.low == value.estimate.high for _, value in pairs)
         insignificant = f"; the difference{f', {by},' * is_paired} is not significant"
         return f"{plain}{insignificant * (not is_exact)}."
-    comparative = "higher" if after.estimate.mean > before.estimate.mean else "lower"
     visible = asks == "how much" and not is_nearly_zero(before.estimate, after.estimate)
     if visible or is_paired:
-        return (
-            f"{start} is {after.text} {of} {name_b}, {comparative} by {by} than {before.text} {of} {name_a}."
-        )
+        excess = excess_in_words(after.estimate, before.estimate)
+        return f"{start} is {after.text} {of} {name_b}, against {before.text} {of} {name_a} ({excess})."
     return f"{plain}."
 
 
@@ -436,12 +468,10 @@ def _differences(start: str, pairs: Sequence[tuple[str, Value]], of: str) -> str
     draws = same_draws([(reference.estimate, value.estimate) for _, value in compared_cases])
     parts: list[str] = []
     for label, value in compared_cases:
-        by = difference_in_words(value.estimate, reference.estimate).removesuffix(f" {draws}")
-        way = "higher" if value.estimate.mean > reference.estimate.mean else "lower"
-        doubt = "" if differ(value.estimate, reference.estimate) else ", which is not significant,"
-        parts.append(f"{way} by {by}{doubt} {of} {label}")
-    text = clauses(parts) if any("," in part for part in parts) else joined(parts)
-    return f"{start} is {reference.text} {of} {first}; {f'{draws} ' * bool(draws)}it is {text}."
+        excess = excess_in_words(value.estimate, reference.estimate).removesuffix(f" {draws}")
+        doubt = "" if differ(value.estimate, reference.estimate) else " (not significant)"
+        parts.append(f"{excess}{doubt} {of} {label}")
+    return f"{start} is {reference.text} {of} {first}; {f'{draws} ' * bool(draws)}it is {joined(parts)}."
 
 
 def _winner(start: str, ordered: Sequence[tuple[str, Value]], ranking: Ranking, better: str) -> str:
@@ -453,9 +483,9 @@ def _winner(start: str, ordered: Sequence[tuple[str, Value]], ranking: Ranking, 
         texts = joined([top.text, *(unclear_value.text for _, unclear_value in unclear)])
         sentence = f"{start} {labels}, which cannot be told apart: {texts}"
     else:
-        by = difference_in_words(top.estimate, value.estimate)
-        sentence = f"{start} {labels}, {top.text}, {by} {('less', 'more')[better == 'higher']} than"
-        sentence, worse = f"{sentence} for {second}, {value.text}", worse[1:]
+        excess = excess_in_words(top.estimate, value.estimate, ("less", "more"))
+        sentence = f"{start} {labels}, {top.text}, against {value.text} for {second} ({excess})"
+        worse = worse[1:]
     if worse and len(ordered) <= CASES:
         sentence += "; then " + joined([f"{value.text} for {name}" for name, value in worse])
     return f"{sentence}."
@@ -487,7 +517,10 @@ def _unclear(cases: Sequence[tuple[str, Estimate]]) -> str:
     labels = list(dict.fromkeys(chain.from_iterable(unclear)))
     is_group = len(unclear) == len(labels) * (len(labels) - 1) // 2
     if is_group and not any("," in label for label, _ in cases):
-        return f"; not significantly different are {joined(labels)}"
+        return f"; {joined(labels)} do not differ significantly"
+    distinct = [(label, second) for (label, _), (second, _) in pairs if (label, second) not in unclear]
+    if len(distinct) == 1 and not any("," in label for label, _ in cases):
+        return f"; only {joined(distinct[0])} differ significantly"
     return f"; {len(unclear)} of {len(pairs)} differences are not significant"
 
 

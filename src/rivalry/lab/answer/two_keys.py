@@ -26,7 +26,7 @@ from rivalry.lab.answer.cases import (
     points_asked,
     trend_of,
 )
-from rivalry.lab.answer.courses import Value, course, is_single, turns
+from rivalry.lab.answer.courses import Value, course, is_single, turns, verb_phrase
 from rivalry.lab.answer.estimates import counted
 from rivalry.lab.answer.grammar import capitalised, joined
 from rivalry.lab.answer.points import PointResults
@@ -48,7 +48,7 @@ T = TypeVar("T")
 _COUNTS = re.compile(r" in \d+ of \d+ sessions$")
 MOST = 2  # sentences, one per quantity
 EXCEPTIONS = 3  # values whose course is stated where the trend does not hold
-VERBS = {1: "rises", -1: "falls", 0: "does not move", None: "varies"}
+VERBS = {1: "rises", -1: "falls"}
 
 
 class TableBlock(NamedTuple):
@@ -387,7 +387,7 @@ def _exceptions(cases: Sequence[Case], trend: Trend, second: str, words: Words) 
             f"{words.at(second, case.value)} it {course(case.series, trend.key, words)}" for case in cases
         ]
         return joined(parts)
-    kinds: dict[int | None, list[str]] = {}
+    kinds: dict[str, list[str]] = {}
     for case in cases:
-        kinds.setdefault(case.direction, []).append(words.value(case.value))
-    return joined([f"it {VERBS[kind]} at {joined(values)}" for kind, values in kinds.items()])
+        kinds.setdefault(verb_phrase(case.series), []).append(words.value(case.value))
+    return joined([f"it {verb} at {joined(values)}" for verb, values in kinds.items()])

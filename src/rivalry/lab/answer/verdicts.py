@@ -19,7 +19,7 @@ from rivalry.lab.answer.cases import (
     points_asked,
     trend_of,
 )
-from rivalry.lab.answer.claims import claim_courses, format_points, on_claims, on_lists
+from rivalry.lab.answer.claims import claim_courses, format_points, on_claims, on_lists, there_is
 from rivalry.lab.answer.courses import turns, with_article
 from rivalry.lab.answer.estimates import EQUAL
 from rivalry.lab.answer.grammar import joined, lowered
@@ -27,8 +27,8 @@ from rivalry.lab.answer.points import PointResults, reference_quantity, tested
 from rivalry.lab.answer.trends import course_sentence
 from rivalry.lab.study.names import is_benchmark
 from rivalry.lab.study.words import ROLES, Words
-from rivalry.results.comparison import VISIBLE, difference_in_words, paired_margin
-from rivalry.results.table import Estimate
+from rivalry.results.comparison import VISIBLE, excess_in_words, paired_margin
+from rivalry.results.table import Estimate, exactly, number_in_words
 
 ONE_BY_ONE = 3  # most rows whose numbers a verdict lists
 REFUTED = "not an equilibrium"
@@ -227,10 +227,13 @@ def _on_numbers(
         ]
     if not comparisons:
         return None, ""
+    references = _references(test.get("than") or {}, rows, points)
+    if any(point.list_length > 1 and not point.is_complete for point in references):
+        comparisons = [row._replace(is_met=None, margin=0.0) if row.is_met else row for row in comparisons]
     decided = _all_or_some([comparison.is_met for comparison in comparisons], test)
     lists = {point.list_words for point in rows} if test["quantity"] == "equilibrium_count" else set()
     if decided and "equals" in test and len(lists) == 1 and "" not in lists:
-        return decided, f"{lists.pop()}{_in_all(len(rows))}."
+        return decided, f"{there_is(lists.pop())}{',' * (len(rows) > 1)}{_in_all(len(rows))}."
     return decided, _facts(test, decided, comparisons, words)
 
 
@@ -265,7 +268,7 @@ def _pairs(
     limit = test[_limit_key(test)]
     if is_benchmark(limit):
         levels = point.numbers(reference_quantity(test, _limit_key(test)), at)
-        named_levels = [_constant(limit_in_words(test, level.text), level.mean) for level in levels]
+        named_levels = [exactly(limit_in_words(test, level.text), level.mean) for level in levels]
         return [(label, *pair, "") for pair in _reference_pairs(estimates, named_levels)]
     if (
         isinstance(limit, str) and estimates and np.isfinite(estimates[0].mean)
@@ -278,7 +281,7 @@ def _pairs(
     if not than:
         mean = float("nan") if isinstance(limit, str) else float(limit)
         text = limit if isinstance(limit, str) else limit_in_words(test, words.value(limit))
-        return [(label, estimate, _constant(text, mean), "") for estimate in estimates]
+        return [(label, estimate, exactly(text, mean), "") for estimate in estimates]
     place = {**point.at, "algorithm": point.algorithm} | (than.get("at") or {})
     pairs = []
     for reference_point in points:
@@ -295,6 +298,12 @@ def _pairs(
                     f"for {'the ' * (numbers[0].entry in ROLES)}{numbers[0].entry} {limit_words}".strip()
                 )
             limit_words = f"the {words.quantity(than['quantity'])}" if than.get("quantity") else limit_words
+            player = (at | (than.get("at") or {})).get("player")
+            is_payoff = than.get("quantity", name) == "payoff" and isinstance(player, int)
+            if is_payoff and len(payoffs := reference_point.payoffs_in_list(player)) > 1:
+                pick, extreme = (max, "highest") if "above" in test else (min, "lowest")
+                numbers = (exactly(number_in_words(pick(payoffs)), pick(payoffs)),)
+                limit_words = f"{limit_words}, the {extreme} of {len(payoffs)} listed"
             pairs += [
                 (label, estimate, ref, limit_words) for estimate, ref in _reference_pairs(estimates, numbers)
             ]
@@ -303,11 +312,6 @@ def _pairs(
 
 def _limit_key(test: Mapping[str, Any]) -> str:
     return next(key for key in ("above", "below", "equals") if key in test)
-
-
-def _constant(text: str, number: float) -> Estimate:
-    """Return a number without noise."""
-    return Estimate(text, number, number, number)
 
 
 def _asks_for_a_word(test: Mapping[str, Any]) -> bool:
@@ -469,14 +473,11 @@ def _relation(comparison: Compared, test: Mapping[str, Any]) -> str:
             else f"as {comparison.beside}"
         )
     if not comparison.beside:
-        return f"{'above' if comparison.difference > 0 else 'below'} {reference}"
-    by = f"by {difference_in_words(comparison.estimate, comparison.reference)}"
-    than = (
-        f"{comparison.beside}, {reference}"
-        if _is_quantity(comparison)
-        else f"{reference} {comparison.beside}"
-    )
-    return f"{'higher' if comparison.difference > 0 else 'lower'} {by} than {than}"
+        doubt = "not significantly " * (comparison.is_met is None and comparison.margin > 0.0)
+        return f"{doubt}{'above' if comparison.difference > 0 else 'below'} {reference}"
+    excess = excess_in_words(comparison.estimate, comparison.reference)
+    row = f"for {comparison.beside}" if _is_quantity(comparison) else comparison.beside
+    return f"against {reference} {row} ({excess})"
 
 
 def _is_quantity(comparison: Compared) -> bool:
@@ -494,7 +495,7 @@ def _doubt(comparison: Compared) -> str:
         return ", of a list that may lack some"
     if np.isnan(comparison.margin):
         return " in a single run, whose noise is unknown"
-    return ", which is not significant" if comparison.beside else ", within its 95 % interval"
+    return ", which is not significant" * bool(comparison.beside)
 
 
 def _condition(test: Mapping[str, Any], comparisons: Sequence[Compared]) -> str:
