@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from inspect import signature
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from rivalry.plots.charts.scenario import scenario
-from rivalry.plots.drawing import draw
+from rivalry.plots.drawing import draw, triangulate
 from rivalry.plots.marks import INK, Drawing, Frame, Kind, Mark, certified_points
 from tests.figure_elements import labels
 
@@ -90,6 +91,64 @@ def test_elements_of_a_group_have_identifiers_of_their_own() -> None:
     identifiers = [part.get_gid() for part in drawn(point, point).get_children() if part.get_gid()]
     assert all(text.startswith("series-0-") for text in identifiers)
     assert len(set(identifiers)) == len(identifiers) == 8  # a point, its interval and two caps
+
+
+X, Y = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9))
+
+
+@pytest.mark.parametrize("scattered", [False, True])
+def test_contours_lie_where_a_plane_has_their_values(scattered: bool) -> None:
+    value = X + 2 * Y
+    mark = Mark("line", X[0], Y[:, 0], value=value, levels=[0.5, 1.25], label="here", hue="red")
+    mark = replace(mark, x=X.ravel(), y=Y.ravel(), value=value.ravel()) if scattered else mark
+    ax = drawn(mark, replace(mark, kind="region", label="between", hue="blue"))
+    for path, level in zip(ax.collections[0].get_paths(), mark.levels, strict=True):
+        np.testing.assert_allclose(path.vertices @ [1, 2], level, atol=1e-9)
+    ends = np.concatenate([path.vertices for path in ax.collections[1].get_paths()]) @ [1, 2]
+    np.testing.assert_allclose([ends.min(), ends.max()], mark.levels, atol=1e-9)
+    assert labels(ax) == ["here", "between"]
+
+
+def test_heat_between_contours_says_that_values_lie_below_its_scale() -> None:
+    mark = Mark("heat", X[0], Y[:, 0], value=X, levels=[0.5, 0.75, 1.0], hue="viridis", label="value")
+    ax = drawn(mark)
+    assert ax.collections[0].levels.tolist() == mark.levels
+    assert ax.collections[0].extend == "min"
+    assert ax.child_axes[0].get_ylabel() == "value"
+
+
+def test_a_simplex_has_ternary_axes_for_every_way_to_fill_it() -> None:
+    edge = np.arange(4)
+    corners = np.array([(i, j, 3 - i - j) for i in edge for j in edge if i + j <= 3]) / 3
+    x, y, z = corners.T
+    value, colours = x, corners
+    marks = [Mark("heat", x, y, z=z, value=value, hue="viridis"), Mark("heat", x, y, z=z, hue=colours)]
+    marks.append(Mark("heat", x, y, z=z, value=value, levels=3, hue="Greys"))
+    marks.append(Mark("points", x[:1], y[:1], z=z[:1], label="end"))
+    ax = drawn(*marks, projection="ternary")
+    assert (ax.name, ax.get_tlabel(), labels(ax)) == ("ternary", "x", ["end"])
+    np.testing.assert_array_equal(ax.collections[0].get_array(), value)
+    faces = triangulate([x, y, z])
+    np.testing.assert_allclose(ax.collections[1].get_facecolor()[:, :3], colours[faces].mean(axis=1))
+    panels = drawn(marks[0], replace(marks[0], panel=1), projection="ternary", columns=2).child_axes
+    assert [panel.name for panel in panels] == ["ternary", "ternary"]
+
+
+def test_points_on_a_line_cannot_be_filled() -> None:
+    line = np.linspace(0, 1, 5)
+    with pytest.raises(ValueError, match=r"^data: 5 places lie in no triangles"):
+        drawn(Mark("heat", line, line, value=line, hue="viridis"))
+
+
+def test_a_symmetric_logarithmic_scale_is_linear_around_zero() -> None:
+    ax = draw(
+        Figure().add_subplot(), Drawing([Mark("line", [-10, 0, 10], [0, 1, 2])], [Frame(log="x", linear=0.5)])
+    )
+    assert (ax.get_xscale(), ax.get_yscale()) == ("symlog", "linear")
+    across = ax.transData.transform([(0, 0), (0.25, 0), (0.5, 0), (5, 0)])[:, 0]
+    steps = np.diff(across)
+    assert steps[1] == pytest.approx(steps[0])
+    assert steps[2] < 18 * steps[0]
 
 
 def test_charts_of_marks_take_axes_and_return_them() -> None:

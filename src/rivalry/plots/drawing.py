@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import update_wrapper
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any, Concatenate
+from typing import TYPE_CHECKING, Any, Concatenate, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
+from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import MaxNLocator
+from matplotlib.tri import Triangulation
 
 from rivalry.plots import style
 from rivalry.plots.marks import Drawing, Frame, Kind, Mark
@@ -21,9 +22,19 @@ from rivalry.plots.style import Chart, Options, chart
 if TYPE_CHECKING:
     from xarray import Dataset
 
-LOOK = ("linestyle", "linewidth", "marker", "markersize", "alpha", "zorder", "clip_on", "hatch", "drawstyle")
+Ends = Literal["neither", "min", "max", "both"]
+LOOK = (
+    *("linestyle", "linewidth", "marker", "markersize", "markeredgecolor"),
+    *("alpha", "zorder", "clip_on", "hatch", "drawstyle"),
+)
 UNDER_LEGEND = (1.03, 0.0, 0.03, 0.4)  # the box of a scale of colours
-EXTENSIONS = ("neither", "min", "max", "both")  # of a scale of colours: which ends have values beyond them
+BESIDE_TRIANGLE = (1.32, 0.0, 0.04, 0.4)
+EXTENSIONS: tuple[Ends, ...] = (
+    "neither",
+    "min",
+    "max",
+    "both",
+)  # of a scale of colours: which ends have values beyond them
 
 
 def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[Options]:
@@ -44,29 +55,37 @@ def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[
 
 def draw(ax: Axes, drawing: Drawing) -> Axes:
     """Draw marks on axes, or on panels within them; each label is once in the legend of the axes."""
+    projection = drawing.projection
+    if projection == "ternary":
+        import mpltern  # noqa: F401  # registers the projection
     if drawing.columns:
-        areas = style.panels(ax, len(drawing.frames), columns=drawing.columns, apart=not drawing.shared)
+        layout: dict[str, Any] = {"columns": drawing.columns, "apart": not drawing.shared}
+        areas = style.panels(ax, len(drawing.frames), projection=projection, **layout)
         style.title_panels(areas, [frame.title for frame in drawing.frames])
     else:
+        ax = style.with_projection(ax, projection)
         areas = [ax, *style.lower_axes(ax, len(drawing.frames) - 1)]
     marks, labels = list[Mark](), {""}
     for mark in drawing.marks:
         marks += mark.columns()
     has_legend = any(mark.label and mark.kind != "heat" for mark in marks) and not drawing.under
+    box = BESIDE_TRIANGLE if ax.name == "ternary" else UNDER_LEGEND if has_legend else style.BESIDE
     for number, mark in enumerate(marks):
         if mark.kind == "heat":
             mesh = _draw_heat(areas[mark.panel], mark)
             if mark.label not in labels:
-                _add_scale(ax, mesh, mark, UNDER_LEGEND if has_legend else style.BESIDE)
+                _add_scale(ax, mesh, mark, box)
             labels.add(str(mark.label))
             continue
         area = ax if mark.is_key() else areas[mark.panel]
         before, is_new = {*area.get_children()}, mark.label not in labels
         labels.add(str(mark.label))
-        _draw_mark(area, mark, str(mark.label) if is_new and area is ax else f"_{mark.label or mark.kind}")
-        if is_new and area is not ax:
+        in_legend = area is ax and mark.levels is None  # contours have no entry of their own
+        _draw_mark(area, mark, str(mark.label) if is_new and in_legend else f"_{mark.label or mark.kind}")
+        if is_new and not in_legend:
             kind: Kind = "region" if mark.kind == "bars" else mark.kind
-            _draw_mark(ax, replace(mark, kind=kind, x=(), y=(), low=None, high=None), str(mark.label))
+            key = replace(mark, kind=kind, x=(), y=(), z=(), low=None, high=None, levels=None)
+            _draw_mark(ax, key, str(mark.label))
         parts = [artist for artist in area.get_children() if artist not in before]
         for k, artist in enumerate(parts if mark.group else ()):
             artist.set_gid(f"{mark.group}-{number}-{k}")
@@ -86,14 +105,19 @@ def draw(ax: Axes, drawing: Drawing) -> Axes:
 def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
     """Draw one mark with its artists' label."""
     x, y, low, high = mark.x, mark.y, mark.low, mark.high
+    places = _places(ax, mark)
     look = {name: value for name in LOOK if (value := getattr(mark, name)) is not None}
     look |= {"color": mark.hue, "label": label}
     face = "white" if mark.hollow else mark.hue
     match mark.kind:
+        case "line" if mark.levels is not None:
+            _draw_contours(ax, mark, colors=[mark.hue], linewidths=mark.linewidth)
+        case "region" if mark.levels is not None:
+            _draw_contours(ax, mark, colors=[mark.hue])
         case "line":
-            ax.plot(x, y, **look)
+            ax.plot(*places, **look)
         case "points":
-            ax.plot(x, y, **{"marker": "o", "markerfacecolor": face, **look, "linestyle": ""})
+            ax.plot(*places, **{"marker": "o", "markerfacecolor": face, **look, "linestyle": ""})
         case "bars":
             ax.bar(x, y, mark.width, **{"linewidth": 1.4} | look, facecolor=face, edgecolor=mark.hue)
         case "rule" if low is not None and len(x):
@@ -129,23 +153,77 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
         )
 
 
-def _draw_heat(ax: Axes, mark: Mark) -> QuadMesh:
-    """Draw cells by their edges or middles."""
-    look = {"cmap": mark.hue, "vmin": mark.low, "vmax": mark.high, "linewidth": 0.3, "edgecolors": "face"}
-    return ax.pcolormesh(mark.x, mark.y, np.ma.masked_invalid(mark.value), **look)
+def _places(ax: Axes, mark: Mark) -> list[Any]:
+    """Coordinates of a mark on these axes: two, or three in a triangle or a cube."""
+    return [mark.x, mark.y, mark.z][: 2 if ax.name == "rectilinear" else 3]
 
 
-def _add_scale(ax: Axes, mesh: QuadMesh, mark: Mark, box: tuple[float, float, float, float]) -> None:
+def triangulate(places: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the corners ``[triangle 3]`` of triangles between points of the plane or of a simplex.
+
+    Raises `ValueError` for fewer than three points, or points on one line.
+    """
+    x, y = places if len(places) == 2 else (places[2] + places[0] / 2, np.sqrt(0.75) * places[0])
+    try:
+        return np.asarray(Triangulation(x, y).triangles)
+    except (ValueError, RuntimeError):
+        rule = f"{len(x)} places lie in no triangles; nothing can be drawn between them"
+        raise ValueError(f"data: {rule}") from None
+
+
+def _draw_contours(ax: Any, mark: Mark, **look: Any) -> Any:
+    """Contours of a line, or areas between them, on a grid or between scattered points."""
+    places, name = _places(ax, mark), "contour" if mark.kind == "line" else "contourf"
+    look |= {"levels": mark.levels, "alpha": mark.alpha}
+    if np.ndim(mark.value) == 1:
+        triangulate(places)  # for its message where points lie in no triangles
+        return getattr(ax, f"tri{name}")(*places, mark.value, **look)
+    return getattr(ax, name)(*places, np.ma.masked_invalid(mark.value), **look)
+
+
+def _draw_heat(ax: Any, mark: Mark) -> Any:
+    """Cells by their edges or middles, areas between contours, or triangles between scattered points."""
+    places, look = _places(ax, mark), {"cmap": mark.hue, "vmin": mark.low, "vmax": mark.high}
+    if np.ndim(mark.levels):
+        ends = _extension(mark.value, mark.levels[0], mark.levels[-1])
+        norm = BoundaryNorm(mark.levels, 256, extend=ends)
+        return _draw_contours(ax, mark, cmap=mark.hue, norm=norm, extend=ends)
+    if mark.levels is not None:
+        return _draw_contours(ax, mark, cmap=mark.hue)
+    if np.ndim(mark.value) == 1:
+        faces = triangulate(places)
+        return ax.tripcolor(*places, mark.value, triangles=faces, shading="gouraud", rasterized=True, **look)
+    if mark.value is None and np.ndim(mark.hue) == 2:
+        faces = triangulate(places)
+        mesh = ax.tripcolor(*places, mark.hue[:, 0], triangles=faces)
+        # a number for each point at first: colours replace them afterwards
+        mesh.set(array=None, facecolor=mark.hue[faces].mean(axis=1))
+        return mesh
+    if mark.value is None:
+        return ax.pcolormesh(*places, mark.hue)
+    return ax.pcolormesh(*places, np.ma.masked_invalid(mark.value), linewidth=0.3, edgecolors="face", **look)
+
+
+def _extension(values: Any, low: float, high: float) -> Ends:
+    """Word for the ends of a scale of colours beyond which there are values."""
+    return EXTENSIONS[int(np.nanmin(values) < low) + 2 * int(np.nanmax(values) > high)]
+
+
+def _add_scale(ax: Axes, mesh: Any, mark: Mark, box: tuple[float, float, float, float]) -> None:
     """Add the scale of colours, with points where values lie beyond its ends."""
-    values = np.ma.masked_invalid(mark.value)
-    extend = EXTENSIONS[int(values.min() < mesh.norm.vmin) + 2 * int(values.max() > mesh.norm.vmax)]
-    style.add_colour_bar(ax, mesh, str(mark.label), box, extend=extend)
+    extend = _extension(mark.value, mesh.norm.vmin, mesh.norm.vmax)
+    numbers = {"format": "%.3g"} if np.ndim(mark.levels) else {}
+    style.add_colour_bar(ax, mesh, str(mark.label), box, extend=extend, **numbers)
 
 
 def _set_frame(ax: Axes, frame: Frame) -> None:
     """Set labels, limits, scales and ticks of one panel."""
     for axis in frame.log:
-        set_log_scale(ax, axis, True)
+        set_log_scale(ax, axis, True, frame.linear)
+    if ax.name == "ternary":
+        ax.set(tlabel=frame.x, llabel=frame.y, rlabel=frame.z, axisbelow=True)
+        ax.grid(True)
+        return
     if frame.x and ax.xaxis.get_tick_params().get("labelbottom", True):
         ax.set_xlabel(frame.x)
     if frame.y and ax.yaxis.get_tick_params().get("labelleft", True):

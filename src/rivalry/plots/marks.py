@@ -58,25 +58,28 @@ class Mark:
     ----------
     kind
         ``line`` joins points, ``points`` does not. ``band`` lies between ``low`` and ``high``. ``bars`` stand
-        at ``x`` with heights ``y``. ``heat`` has a ``value`` for each cell, ``[y x]``. ``arrows`` have
-        components ``value [2 ..]``. A ``region`` is filled inside its outline, or crosses
-        the panel between the ends ``x`` where it has no ``y``. A ``rule`` crosses the panel
-        at ``x`` or at ``y``, or goes from ``low`` to ``high`` there.
-    x, y
-        Coordinates. A mark without any is an entry of the legend. Arrays ``[point column]`` have a label, a
-        colour and a style for each column where these are lists.
+        at ``x`` with heights ``y``. ``heat`` has a ``value`` for each cell, ``[y x]``, or for each of
+        scattered points. ``arrows`` have components ``value [2 ..]``. A ``region`` is filled inside its
+        outline, or crosses the panel between the ends ``x`` where it has no ``y``. A ``rule`` crosses the
+        panel at ``x`` or at ``y``, or goes from ``low`` to ``high`` there.
+    x, y, z
+        Coordinates, the third in a triangle or a cube. A mark without any is an entry of the legend. Arrays
+        ``[point column]`` have a label, a colour and a style for each column where these are lists.
     low, high
         Ends of intervals around ``y``: a line has a band, points and bars have whiskers. Of ``heat`` the ends
         of the scale of colours.
     value
-        What the colours of ``heat`` or the arrows show.
+        What the colours of ``heat`` or the arrows show. A line is a contour of it, and a region lies between
+        two, where they have ``levels``.
+    levels
+        Values of contours, between which ``heat`` is filled, or their number.
     label
         The entry of the legend, which marks of equal labels share, or the name of the scale of colours.
     hue
-        The colour, or the names of a scale of colours.
+        The colour, or the name of a scale of colours; of ``heat`` without a ``value`` the colours themselves.
     panel
         The index of the panel.
-    linestyle, linewidth, marker, markersize, alpha, zorder, clip_on, hatch, drawstyle
+    linestyle, linewidth, marker, markersize, markeredgecolor, alpha, zorder, clip_on, hatch, drawstyle
         Style, as in Matplotlib.
     width
         The width of bars, in units of ``x``.
@@ -94,13 +97,15 @@ class Mark:
     low: Any = None
     high: Any = None
     value: Any = None
+    levels: Any = None
     label: str | Sequence[str] = ""
-    hue: str | Sequence[str] = INK
+    hue: Any = INK
     panel: int = 0
     linestyle: str | Sequence[str] | None = None
     linewidth: float | Sequence[float] | None = None
     marker: str | None = None
     markersize: float | Sequence[float] | None = None
+    markeredgecolor: str | None = None
     alpha: float | None = None
     zorder: float | None = None
     clip_on: bool | None = None
@@ -110,6 +115,7 @@ class Mark:
     hollow: bool = False
     texts: Sequence[str] = ()
     group: str = ""
+    z: Any = ()
 
     def within(self, half: Any) -> Mark:
         """Return the mark with intervals of half the width ``half``; without any where all are 0."""
@@ -119,7 +125,7 @@ class Mark:
 
     def columns(self) -> list[Mark]:
         """Return a mark for each column of arrays ``[point column]``."""
-        arrays = {name: getattr(self, name) for name in ("x", "y", "low", "high")}
+        arrays = {name: getattr(self, name) for name in ("x", "y", "z", "low", "high")}
         tables = {name: array for name, array in arrays.items() if np.ndim(array) == 2}
         styles = {
             name: words
@@ -146,12 +152,17 @@ class Frame(NamedTuple):
     x_limits: tuple[float | None, float | None] = (None, None)
     y_limits: tuple[float | None, float | None] = (None, None)
     log: str = ""  # of "x" and "y"
+    linear: float = 0.0  # up to here logarithmic scales are linear, on both sides of 0
     x_ticks: Sequence[str] | Mapping[str, float] = ()  # at 0, 1, ..., or by place
     y_ticks: Sequence[str] = ()
     whole: bool = False  # numbers across are whole
     beside: str = ""  # words on the right of the panel
     face: str = ""  # colour behind marks, instead of a grid
     equal: bool = False  # units are as long across as up
+    z: str = ""  # of a triangle or a cube
+
+
+TRIANGLE = Frame("coordinate 0", "coordinate 1", z="coordinate 2")
 
 
 class Drawing(NamedTuple):
@@ -167,6 +178,7 @@ class Drawing(NamedTuple):
     subject: str = ""
     columns: int = 0
     shared: bool = False
+    projection: str = "rectilinear"  # or "ternary", a triangle, or "3d", a cube
     under: bool = False  # the legend, instead of beside the panels
 
 

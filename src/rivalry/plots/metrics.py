@@ -81,14 +81,18 @@ def is_log(values: np.ndarray, log: bool | None = None) -> bool:
     return bool(even or distinct[-1] > FACTORS * distinct[0])
 
 
-def set_log_scale(ax: Axes, axis_name: str, log: bool) -> None:
-    """Put one axis, 'x' or 'y', on a logarithmic scale with plain numbers."""
+def set_log_scale(ax: Axes, axis_name: str, log: bool, linear: float = 0.0) -> None:
+    """Put one axis, 'x' or 'y', on a logarithmic scale with plain numbers, linear up to a number above 0."""
     if not log:
         return
     from matplotlib.ticker import LogLocator
 
-    getattr(ax, f"set_{axis_name}scale")("log")
-    axis = getattr(ax, f"{axis_name}axis")
+    set_scale, axis = getattr(ax, f"set_{axis_name}scale"), getattr(ax, f"{axis_name}axis")
+    if linear:
+        set_scale("symlog", linthresh=linear)
+        axis.set_major_formatter("{x:g}")
+        return
+    set_scale("log")
     low, high = axis.get_data_interval()
     # over little more than a decade the powers of ten alone leave one or two ticks
     if 0 < low < high < 30 * low:

@@ -184,7 +184,7 @@ def with_projection(ax: Axes, projection: str) -> Axes:
 
 
 def panels(
-    ax: Axes, count: int, *, columns: int = 3, projection: str | None = None, apart: bool = False
+    ax: Axes, count: int, *, columns: int = 3, projection: str = "rectilinear", apart: bool = False
 ) -> list[Axes]:
     """Return ``count`` small axes in rows within ``ax``, whose own frame is hidden.
 
@@ -212,7 +212,7 @@ def panels(
     small_axes = [ax.inset_axes(box, projection=projection) for box in boxes]
     for k, panel in enumerate(small_axes):
         panel.tick_params(labelsize=7, labelleft=apart or k % columns == 0, labelbottom=k + columns >= count)
-        if projection is None:
+        if projection == "rectilinear":
             panel.spines[["top", "right"]].set_visible(False)
         elif projection == "ternary":
             panel.tick_params(labelleft=False, labelright=False, labelbottom=False, labeltop=False)

@@ -303,9 +303,9 @@ def _plane_names(ax: Axes) -> None:
     ax.grid(False)
 
 
-def _projection(count: int) -> str | None:
+def _projection(count: int) -> str:
     if count != 3:
-        return None
+        return "rectilinear"
     import mpltern  # noqa: F401  # registers the projection
 
     return "ternary"
