@@ -156,3 +156,41 @@ def test_charts_of_marks_take_axes_and_return_them() -> None:
     assert list(parameters)[:2] == ["data", "ax"]
     assert parameters["ax"].default is None
     assert signature(scenario).return_annotation == "Axes"
+
+
+def test_colours_show_the_values_of_points_pieces_and_regions() -> None:
+    x, y, value = np.random.default_rng(4).normal(size=(3, 4, 5))
+    value[1:, 0] = np.nan
+    scale: dict[str, Any] = {"hue": "viridis", "label": "height", "low": -1.0, "high": 1.0}
+    points = Mark("points", x[0], y[0], value=value[0], **scale)
+    line = Mark("line", x[0], y[0], value=value[1, :4], **scale)
+    regions = Mark("region", x, y, value=value[:, 0], **scale)
+    ax = drawn(points, line, regions)
+    dots, pieces, areas = ax.collections
+    np.testing.assert_array_equal(dots.get_offsets(), np.stack([x[0], y[0]], axis=1))
+    np.testing.assert_array_equal([piece[0] for piece in pieces.get_segments()], dots.get_offsets()[:-1])
+    np.testing.assert_array_equal(areas.get_paths()[2].vertices[:5], np.stack([x[2], y[2]], axis=1))
+    for drawing, mark in zip(ax.collections, (points, line, regions), strict=True):
+        np.testing.assert_array_equal(drawing.get_array().filled(np.nan), mark.value)
+        assert drawing.get_clim() == (-1.0, 1.0)
+    assert [panel.get_ylabel() for panel in ax.child_axes] == ["height"]  # one scale
+    assert labels(ax) == []
+
+
+def test_a_scale_of_square_roots_shows_small_values() -> None:
+    ax = drawn(
+        Mark("heat", [0, 1], [0], value=np.array([[0.01, 1.0]]), hue="viridis", low=0, high=1, by_root=True)
+    )
+    assert ax.collections[0].norm(0.25) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_shared_panels_have_equal_limits_and_numbers_at_the_edge(count: int) -> None:
+    marks = [Mark("line", [0, 1 + k], [0, k], panel=k) for k in range(count)]
+    panels = drawn(*marks, columns=2, shared=True).child_axes
+    assert {(panel.get_xlim(), panel.get_ylim()) for panel in panels} == {
+        (panels[0].get_xlim(), panels[0].get_ylim())
+    }
+    assert [bool(panel.get_ylabel()) for panel in panels] == [k % 2 == 0 for k in range(count)]
+    assert [bool(panel.get_xlabel()) for panel in panels] == [k + 2 >= count for k in range(count)]
+    assert panels[0].get_xlim()[1] >= count

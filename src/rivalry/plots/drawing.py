@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import update_wrapper
 from inspect import Parameter, signature
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Concatenate, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm
-from matplotlib.ticker import MaxNLocator
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.colors import BoundaryNorm, Normalize, PowerNorm
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from matplotlib.tri import Triangulation
 
 from rivalry.plots import style
@@ -29,12 +31,9 @@ LOOK = (
 )
 UNDER_LEGEND = (1.03, 0.0, 0.03, 0.4)  # the box of a scale of colours
 BESIDE_TRIANGLE = (1.32, 0.0, 0.04, 0.4)
-EXTENSIONS: tuple[Ends, ...] = (
-    "neither",
-    "min",
-    "max",
-    "both",
-)  # of a scale of colours: which ends have values beyond them
+ROOTS = np.array([0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0])  # ticks, in shares of the largest value
+EXTENSIONS: tuple[Ends, ...] = ("neither", "min", "max", "both")
+"""Words for the ends of a scale of colours beyond which there are values."""
 
 
 def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[Options]:
@@ -55,58 +54,69 @@ def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[
 
 def draw(ax: Axes, drawing: Drawing) -> Axes:
     """Draw marks on axes, or on panels within them; each label is once in the legend of the axes."""
-    projection = drawing.projection
-    if projection == "ternary":
-        import mpltern  # noqa: F401  # registers the projection
-    if drawing.columns:
-        layout: dict[str, Any] = {"columns": drawing.columns, "apart": not drawing.shared}
-        areas = style.panels(ax, len(drawing.frames), projection=projection, **layout)
-        style.title_panels(areas, [frame.title for frame in drawing.frames])
-    else:
-        ax = style.with_projection(ax, projection)
-        areas = [ax, *style.lower_axes(ax, len(drawing.frames) - 1)]
+    ax, *areas = _areas(ax, drawing)
     marks, labels = list[Mark](), {""}
     for mark in drawing.marks:
         marks += mark.columns()
-    has_legend = any(mark.label and mark.kind != "heat" for mark in marks) and not drawing.under
+    has_legend = any(mark.label and not mark.is_coloured() for mark in marks) and not drawing.under
     box = BESIDE_TRIANGLE if ax.name == "ternary" else UNDER_LEGEND if has_legend else style.BESIDE
     for number, mark in enumerate(marks):
-        if mark.kind == "heat":
-            mesh = _draw_heat(areas[mark.panel], mark)
-            if mark.label not in labels:
-                _add_scale(ax, mesh, mark, box)
-            labels.add(str(mark.label))
-            continue
         area = ax if mark.is_key() else areas[mark.panel]
         before, is_new = {*area.get_children()}, mark.label not in labels
         labels.add(str(mark.label))
+        if mark.is_coloured():
+            parts = _draw_values(area, mark)
+            if is_new:
+                _add_scale(ax, parts, mark, box)
+            continue
         in_legend = area is ax and mark.levels is None  # contours have no entry of their own
         _draw_mark(area, mark, str(mark.label) if is_new and in_legend else f"_{mark.label or mark.kind}")
         if is_new and not in_legend:
             kind: Kind = "region" if mark.kind == "bars" else mark.kind
             key = replace(mark, kind=kind, x=(), y=(), z=(), low=None, high=None, levels=None)
             _draw_mark(ax, key, str(mark.label))
-        parts = [artist for artist in area.get_children() if artist not in before]
-        for k, artist in enumerate(parts if mark.group else ()):
+        artists = [artist for artist in area.get_children() if artist not in before]
+        for k, artist in enumerate(artists if mark.group else ()):
             artist.set_gid(f"{mark.group}-{number}-{k}")
     for area, frame in zip(areas, drawing.frames, strict=True):
         _set_frame(area, frame)
-    if drawing.shared:
-        ends = [area.get_ylim() for area in areas]
+    for axis in "xy" if drawing.shared else "":
+        ends = [getattr(area, f"get_{axis}lim")() for area in areas]
         limits = min(low for low, _ in ends), max(high for _, high in ends)
         for area in areas:
-            area.set_ylim(limits)
+            area.set(**{f"{axis}lim": limits})
     style.caption(ax, *drawing.caption, subject=drawing.subject)
     if drawing.under:
         style.legend(ax, under=True)
     return ax
 
 
+def _areas(ax: Axes, drawing: Drawing) -> list[Axes]:
+    """Return the axes of the title and the legend, then those of the panels."""
+    frames, columns, projection = drawing.frames, int(drawing.columns), drawing.projection
+    if projection == "ternary":
+        import mpltern  # noqa: F401  # registers the projection
+    if not columns:
+        ax = style.with_projection(ax, projection)
+        return [ax, ax, *style.lower_axes(ax, len(frames) - 1)]
+    layout = "shared" if drawing.shared else "apart"
+    options: dict[str, Any] = {"projection": projection, "layout": "maps" if frames[0].bare else layout}
+    if len(frames) > columns > 1 and not any(frame.title for frame in frames[columns:]):
+        options["height"] = 0.8
+    if frames[0].bare:
+        options["height"] = 0.86
+    if any(frame.beside for frame in frames) and any(mark.is_coloured() for mark in drawing.marks):
+        options["aside"] = 0.13  # of names of rows, between panels and the scale of colours
+    areas = style.panels(ax, len(frames), columns=columns, **options)
+    style.title_panels(areas, [frame.title for frame in frames])
+    ax.set(xlabel=frames[-1].x, ylabel=frames[0].y)  # not visible
+    return [ax, *areas]
+
+
 def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
     """Draw one mark with its artists' label."""
     x, y, low, high = mark.x, mark.y, mark.low, mark.high
-    places = _places(ax, mark)
-    look = {name: value for name in LOOK if (value := getattr(mark, name)) is not None}
+    places, look = _places(ax, mark), _look(mark, LOOK)
     look |= {"color": mark.hue, "label": label}
     face = "white" if mark.hollow else mark.hue
     match mark.kind:
@@ -153,6 +163,11 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
         )
 
 
+def _look(mark: Mark, names: Iterable[str]) -> dict[str, Any]:
+    """Return the style of a mark, as far as it has one."""
+    return {name: value for name in names if (value := getattr(mark, name)) is not None}
+
+
 def _places(ax: Axes, mark: Mark) -> list[Any]:
     """Coordinates of a mark on these axes: two, or three in a triangle or a cube."""
     return [mark.x, mark.y, mark.z][: 2 if ax.name == "rectilinear" else 3]
@@ -181,39 +196,64 @@ def _draw_contours(ax: Any, mark: Mark, **look: Any) -> Any:
     return getattr(ax, name)(*places, np.ma.masked_invalid(mark.value), **look)
 
 
-def _draw_heat(ax: Any, mark: Mark) -> Any:
-    """Cells by their edges or middles, areas between contours, or triangles between scattered points."""
-    places, look = _places(ax, mark), {"cmap": mark.hue, "vmin": mark.low, "vmax": mark.high}
+def _draw_values(ax: Any, mark: Mark) -> Any:
+    """Draw values as colours of cells, by their edges or middles, of points, pieces of a line or regions."""
+    if mark.value is None:
+        return _draw_colours(ax, mark)
+    x, y, values = mark.x, mark.y, np.ma.masked_invalid(mark.value)
+    norm = PowerNorm(0.5, mark.low, mark.high) if mark.by_root else Normalize(mark.low, mark.high)
+    look = _look(mark, ("alpha", "zorder", "linewidth"))
     if np.ndim(mark.levels):
-        ends = _extension(mark.value, mark.levels[0], mark.levels[-1])
-        norm = BoundaryNorm(mark.levels, 256, extend=ends)
-        return _draw_contours(ax, mark, cmap=mark.hue, norm=norm, extend=ends)
+        ends = _extension(values, mark.levels[0], mark.levels[-1])
+        steps = BoundaryNorm(mark.levels, 256, extend=ends)
+        return _draw_contours(ax, mark, cmap=mark.hue, norm=steps, extend=ends)
     if mark.levels is not None:
         return _draw_contours(ax, mark, cmap=mark.hue)
-    if np.ndim(mark.value) == 1:
-        faces = triangulate(places)
-        return ax.tripcolor(*places, mark.value, triangles=faces, shading="gouraud", rasterized=True, **look)
-    if mark.value is None and np.ndim(mark.hue) == 2:
-        faces = triangulate(places)
-        mesh = ax.tripcolor(*places, mark.hue[:, 0], triangles=faces)
-        # a number for each point at first: colours replace them afterwards
-        mesh.set(array=None, facecolor=mark.hue[faces].mean(axis=1))
-        return mesh
-    if mark.value is None:
+    look |= {"cmap": mark.hue, "norm": norm}
+    if mark.kind == "heat" and values.ndim == 1:
+        places, shading = _places(ax, mark), {"shading": "gouraud", "rasterized": True}
+        return ax.tripcolor(*places, values, triangles=triangulate(places), **shading, **look)
+    if mark.kind == "heat":
+        return ax.pcolormesh(x, y, values, **{"linewidth": 0.3} | look, edgecolors="face")
+    if mark.kind == "points":
+        size = None if mark.markersize is None else np.square(mark.markersize)
+        x, y = (np.asarray(places)[~np.ma.getmaskarray(values)] for places in (x, y))
+        return ax.scatter(x, y, size, values.compressed(), marker=mark.marker, label="_points", **look)
+    corners = np.stack([x, y], axis=-1)
+    if mark.kind == "line":
+        parts: Any = LineCollection(list(pairwise(corners)), array=values, **look)
+    else:
+        parts = PolyCollection(
+            list(corners), array=values, edgecolors=style.HATCHED, **{"linewidth": 0.35} | look
+        )
+    parts.autoscale_None()
+    return ax.add_collection(parts)
+
+
+def _draw_colours(ax: Any, mark: Mark) -> Any:
+    """Draw the colours of cells, or of triangles between scattered points."""
+    places = _places(ax, mark)
+    if np.ndim(mark.hue) > 2:
         return ax.pcolormesh(*places, mark.hue)
-    return ax.pcolormesh(*places, np.ma.masked_invalid(mark.value), linewidth=0.3, edgecolors="face", **look)
+    faces = triangulate(places)
+    mesh = ax.tripcolor(*places, mark.hue[:, 0], triangles=faces)
+    # a number for each point at first: colours replace them afterwards
+    mesh.set(array=None, facecolor=mark.hue[faces].mean(axis=1))
+    return mesh
 
 
-def _extension(values: Any, low: float, high: float) -> Ends:
-    """Word for the ends of a scale of colours beyond which there are values."""
-    return EXTENSIONS[int(np.nanmin(values) < low) + 2 * int(np.nanmax(values) > high)]
+def _extension(values: np.ndarray, low: float, high: float) -> Ends:
+    """Return the word for the ends of a scale of colours beyond which there are values."""
+    return EXTENSIONS[int(values.min() < low) + 2 * int(values.max() > high)]
 
 
-def _add_scale(ax: Axes, mesh: Any, mark: Mark, box: tuple[float, float, float, float]) -> None:
+def _add_scale(ax: Axes, parts: Any, mark: Mark, box: tuple[float, float, float, float]) -> None:
     """Add the scale of colours, with points where values lie beyond its ends."""
-    extend = _extension(mark.value, mesh.norm.vmin, mesh.norm.vmax)
-    numbers = {"format": "%.3g"} if np.ndim(mark.levels) else {}
-    style.add_colour_bar(ax, mesh, str(mark.label), box, extend=extend, **numbers)
+    extend = _extension(np.ma.masked_invalid(mark.value), parts.norm.vmin, parts.norm.vmax)
+    numbers: dict[str, Any] = {"format": "%.3g"} if np.ndim(mark.levels) else {}
+    if mark.by_root:
+        numbers["ticks"] = ROOTS * parts.norm.vmax
+    style.add_colour_bar(ax, parts, str(mark.label), box, extend=extend, **numbers)
 
 
 def _set_frame(ax: Axes, frame: Frame) -> None:
@@ -241,6 +281,11 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
         ax.set_aspect("equal", adjustable="datalim" if frame.x_limits == (None, None) else "box")
     if frame.whole:
         ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    if frame.steps:
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if frame.bare:
+        ax.set_axis_off()
     if frame.beside:
         ax.text(1.02, 0.5, frame.beside, transform=ax.transAxes, fontsize=7.5, va="center")
     if frame.face:

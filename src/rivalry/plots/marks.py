@@ -66,17 +66,19 @@ class Mark:
         Coordinates, the third in a triangle or a cube. A mark without any is an entry of the legend. Arrays
         ``[point column]`` have a label, a colour and a style for each column where these are lists.
     low, high
-        Ends of intervals around ``y``: a line has a band, points and bars have whiskers. Of ``heat`` the ends
-        of the scale of colours.
+        Ends of intervals around ``y``: a line has a band, points and bars have whiskers. Where colours show
+        values, the ends of their scale.
     value
-        What the colours of ``heat`` or the arrows show. A line is a contour of it, and a region lies between
-        two, where they have ``levels``.
+        What arrows show, or colours: of cells, of points, of the pieces of a line, or of regions whose
+        outlines are the rows of ``x`` and ``y``. Its contours, where there are ``levels``.
     levels
-        Values of contours, between which ``heat`` is filled, or their number.
+        Values of contours: lines, or between which heat, or a region, is filled; of heat also their number.
     label
         The entry of the legend, which marks of equal labels share, or the name of the scale of colours.
     hue
         The colour, or the name of a scale of colours; of ``heat`` without a ``value`` the colours themselves.
+    by_root
+        Whether the scale of colours is that of square roots, which shows small values.
     panel
         The index of the panel.
     linestyle, linewidth, marker, markersize, markeredgecolor, alpha, zorder, clip_on, hatch, drawstyle
@@ -100,6 +102,7 @@ class Mark:
     levels: Any = None
     label: str | Sequence[str] = ""
     hue: Any = INK
+    by_root: bool = False
     panel: int = 0
     linestyle: str | Sequence[str] | None = None
     linewidth: float | Sequence[float] | None = None
@@ -125,6 +128,8 @@ class Mark:
 
     def columns(self) -> list[Mark]:
         """Return a mark for each column of arrays ``[point column]``."""
+        if self.value is not None:
+            return [self]
         arrays = {name: getattr(self, name) for name in ("x", "y", "z", "low", "high")}
         tables = {name: array for name, array in arrays.items() if np.ndim(array) == 2}
         styles = {
@@ -137,6 +142,11 @@ class Mark:
             parts = {name: table[:, k] for name, table in tables.items()}
             marks.append(replace(self, **parts, **{name: words[k] for name, words in styles.items()}))
         return marks if tables else [self]
+
+    def is_coloured(self) -> bool:
+        """True where colours show values, so that the label is that of their scale."""
+        shows_values = self.value is not None and self.levels is None and self.kind != "arrows"
+        return shows_values or self.kind == "heat"
 
     def is_key(self) -> bool:
         """True for an entry of the legend without coordinates."""
@@ -159,6 +169,8 @@ class Frame(NamedTuple):
     beside: str = ""  # words on the right of the panel
     face: str = ""  # colour behind marks, instead of a grid
     equal: bool = False  # units are as long across as up
+    bare: bool = False  # without axes, as a map
+    steps: bool = False  # numbers across are steps, such as 20k
     z: str = ""  # of a triangle or a cube
 
 
@@ -168,8 +180,8 @@ TRIANGLE = Frame("coordinate 0", "coordinate 1", z="coordinate 2")
 class Drawing(NamedTuple):
     """Marks, the axes of each panel, and words above them.
 
-    Panels lie below each other on one horizontal axis, or, with a number of ``columns``, side by side. Each
-    has a vertical axis of its own unless it is ``shared``.
+    Panels lie below each other on one horizontal axis, or, with a number of ``columns``, side by side in
+    rows. Each has axes of its own unless they are ``shared``.
     """
 
     marks: Sequence[Mark]

@@ -52,6 +52,8 @@ SIZE = (6.6, 3.9)  # inches
 DPI = 200  # of PNG files
 WRAP = 30  # characters per line of a legend
 TITLES = 66  # characters of the titles of a row of panels
+ROOM = {"shared": (0.06, 0.84, 0.14), "apart": (0.2, 0.76, 0.14), "maps": (0.0, 0.97, 0.02)}
+"""Margin and width of a panel, in shares of its column, and the margin below it, of its row, by layout."""
 BESIDE = (1.03, 0.0, 0.04, 1.0)  # box of a colour bar, in fractions of the axes
 
 STYLE: dict[Any, Any] = {
@@ -184,32 +186,35 @@ def with_projection(ax: Axes, projection: str) -> Axes:
 
 
 def panels(
-    ax: Axes, count: int, *, columns: int = 3, projection: str = "rectilinear", apart: bool = False
+    ax: Axes,
+    count: int,
+    *,
+    columns: int = 3,
+    projection: str = "rectilinear",
+    layout: str = "shared",
+    height: float | None = None,
+    aside: float = 0.0,
 ) -> list[Axes]:
     """Return ``count`` small axes in rows within ``ax``, whose own frame is hidden.
 
     Its title and legend stay.
 
-    They share their vertical scale, or are ``apart`` with room for the numbers of each.
+    They share their vertical scale, or are ``apart`` with room for the numbers of each, or ``maps`` without
+    numbers. Their ``height`` is a share of that of a row; the share ``aside`` of the width remains free.
 
     >>> len(panels(Figure().add_subplot(), 5))
     5
     """
     ax.set_axis_off()
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    column_width, row_height = 1 / columns, 1 / rows
-    margin, panel_width = (0.2, 0.76) if apart else (0.06, 0.84)
-    boxes = [
-        (
-            (k % columns + margin) * column_width,
-            1 - (k // columns + 1) * row_height + 0.14 * row_height,
-            panel_width * column_width,
-            (0.68 if columns > 1 else 0.8) * row_height,
-        )
-        for k in range(count)
-    ]
-    small_axes = [ax.inset_axes(box, projection=projection) for box in boxes]
+    columns, apart = min(columns, count), layout == "apart"
+    column_width, row_height = (1 - aside) / columns, 1 / -(-count // columns)
+    margin, panel_width, foot = ROOM[layout]
+    height = height or (0.68 if columns > 1 else 0.8)
+    small_axes = []
+    for k in range(count):
+        left, bottom = (k % columns + margin) * column_width, 1 - (k // columns + 1 - foot) * row_height
+        box = (left, bottom, panel_width * column_width, height * row_height)
+        small_axes.append(ax.inset_axes(box, projection=projection))
     for k, panel in enumerate(small_axes):
         panel.tick_params(labelsize=7, labelleft=apart or k % columns == 0, labelbottom=k + columns >= count)
         if projection == "rectilinear":

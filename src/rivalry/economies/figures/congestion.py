@@ -63,7 +63,7 @@ def lane_load(
         if not any(_have_equal_streets(cell, reference) for reference in cells):
             cells.append(cell)
     is_compared = len(cells) > 1
-    small = panels(ax, len(cells), columns=2, apart=True) if is_compared else [ax]
+    small = panels(ax, len(cells), columns=2, layout="apart") if is_compared else [ax]
     for panel, cell in zip(small, cells, strict=True):
         _loads(panel, cell)
         panel.set_title(cell.name if is_compared else "", fontsize=8.5)

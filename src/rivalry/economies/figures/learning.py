@@ -409,7 +409,7 @@ def social_traces(
     series = series or key_of_lines(data, stored[0], methods, at)
     cells = series_of(data, stored[0], [*stored, STEP, *RULE], at=at, methods=methods, series=series)
     shades = colours(len(cells))
-    small = panels(ax, len(names), columns=3 if len(names) > 4 else 2, apart=True)
+    small = panels(ax, len(names), columns=3 if len(names) > 4 else 2, layout="apart")
     for panel, name in zip(small, names, strict=True):
         means = [np.zeros(0)]
         for cell, shade in zip(cells, shades, strict=True):
