@@ -70,7 +70,8 @@ def draw(ax: Axes, drawing: Drawing) -> Axes:
                 _add_scale(ax, parts, mark, box)
             continue
         in_legend = area is ax and mark.levels is None  # contours have no entry of their own
-        _draw_mark(area, mark, str(mark.label) if is_new and in_legend else f"_{mark.label or mark.kind}")
+        hidden = "_" + str(mark.label or mark.kind).lstrip("_")
+        _draw_mark(area, mark, str(mark.label) if is_new and in_legend else hidden)
         if is_new and not in_legend:
             kind: Kind = "region" if mark.kind == "bars" else mark.kind
             key = replace(mark, kind=kind, x=(), y=(), z=(), low=None, high=None, levels=None)

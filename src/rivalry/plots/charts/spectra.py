@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
 from xarray import Dataset
 
 from rivalry.plots.branches import branch_point, parameter, structure
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import PALETTE, Drawing, Frame, Mark, colours, hue_keys
 from rivalry.plots.select import (
     EVENTS,
     At,
@@ -20,10 +21,10 @@ from rivalry.plots.select import (
     point,
     swept_values,
 )
-from rivalry.plots.style import INK, PALETTE, add_colour_bar, caption, chart, colours, name_colours
 
 FEW = 40  # most rows that are marked one by one
 LINEAR = 1e-3  # of the largest part: below it the vertical axis is linear
+UNIT = "(payoff per unit squared)"
 
 
 class DrawnSpectrum(NamedTuple):
@@ -37,10 +38,8 @@ class DrawnSpectrum(NamedTuple):
     selection: DrawnPoint
 
 
-@chart
-def spectrum(
-    data: Dataset, ax: Axes, *, at: At = None, plane: bool = False, source: str | None = None
-) -> Axes:
+@preset
+def spectrum(data: Dataset, *, at: At = None, plane: bool = False, source: str | None = None) -> Drawing:
     """Draw eigenvalues over a parameter, or in the complex plane.
 
     Real parts are solid, imaginary parts dashed. A point is stable where all real parts are negative.
@@ -70,12 +69,14 @@ def spectrum(
     'real part (payoff per unit squared)'
     """
     curves = _spectrum(data, at, source)
+    name, caption = name_of(data, curves.name), [curves.selection.words]
     if plane or curves.x is None:
-        _in_the_plane(ax, curves, name_of(data, curves.name))
-    else:
-        _over_parameter(ax, curves, curves.x, name_of(data, curves.name))
-    caption(ax, curves.selection.words)
-    return ax
+        frame = Frame(f"real part {UNIT}", f"imaginary part {UNIT}")
+        return Drawing(_plane_marks(curves, name), [frame], caption)
+    largest = float(np.nanmax(np.abs(curves.values)))
+    is_flat = np.nanmedian(np.abs(curves.values.real)) < 0.02 * largest
+    scale: dict[str, Any] = {"log": "y", "linear": LINEAR * largest} if is_flat else {}
+    return Drawing(_parameter_marks(curves, curves.x), [Frame(name, f"eigenvalue {UNIT}", **scale)], caption)
 
 
 def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
@@ -126,72 +127,62 @@ def _sort_spectra(values: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, order, axis=-1)
 
 
-def _over_parameter(ax: Axes, curves: DrawnSpectrum, x: np.ndarray, words: str) -> None:
+def _parameter_marks(curves: DrawnSpectrum, x: np.ndarray) -> list[Mark]:
+    """Return real parts as solid lines and imaginary parts as dashed ones, with the events between them."""
     kinds = list(dict.fromkeys(curves.kind))
-    shades = dict(zip(kinds, colours(len(kinds)), strict=True))
-    turning, dot = False, "." if len(x) <= FEW else ""
+    hues = dict(zip(kinds, colours(len(kinds)), strict=True))
+    marks, turns = list[Mark](), False
     for number in dict.fromkeys(curves.curve.tolist()):
         rows = np.flatnonzero(curves.curve == number)
-        colour, values = shades[curves.kind[rows[0]]], _sort_spectra(curves.values[rows])
+        values = _sort_spectra(curves.values[rows])
         zero = 1e-9 * max(1.0, float(np.nanmax(np.abs(values))))
-        for part in values.T:
-            ax.plot(x[rows], part.real, marker=dot, color=colour, linewidth=1.3, label="_real")
-            if (part.imag > zero).any():
-                turning = True
-                imaginary = np.where(part.imag > zero, part.imag, np.nan)
-                ax.plot(x[rows], imaginary, "--", marker=dot, color=colour, linewidth=1.0, label="_imaginary")
-    if len(shades) > 1:
-        name_colours(ax, shades, shades.values())
-    ax.axhline(0.0, color=INK, linewidth=0.9)
-    ax.plot([], [], color=INK, label="real part")
-    if turning:
-        ax.plot([], [], "--", color=INK, linewidth=1.0, label="imaginary part, if not zero")
-    _events(ax, curves.selection)
-    largest = float(np.nanmax(np.abs(curves.values)))
-    if np.nanmedian(np.abs(curves.values.real)) < 0.02 * largest:
-        ax.set_yscale("symlog", linthresh=LINEAR * largest)
-        ax.yaxis.set_major_formatter("{x:g}")
-    ax.set(xlabel=words, ylabel="eigenvalue (payoff per unit squared)")
+        imaginary = np.where(values.imag > zero, values.imag, np.nan)
+        imaginary = imaginary[:, np.isfinite(imaginary).any(axis=0)]
+        turns |= imaginary.size > 0
+        look: dict[str, Any] = {"hue": hues[curves.kind[rows[0]]], "marker": "." if len(x) <= FEW else ""}
+        marks.append(Mark("line", x[rows], values.real, label="_real", linewidth=1.3, **look))
+        dashed: dict[str, Any] = {"label": "_imaginary", "linestyle": "--", "linewidth": 1.0}
+        marks.append(Mark("line", x[rows], imaginary, **dashed, **look))
+    marks += hue_keys(kinds) if len(kinds) > 1 else []
+    marks += [Mark("rule", y=[0.0], linewidth=0.9), Mark("line", label="real part")]
+    if turns:
+        marks.append(Mark("line", label="imaginary part, if not zero", linestyle="--", linewidth=1.0))
+    return marks + _event_marks(curves.selection)
 
 
-def _events(ax: Axes, selection: DrawnPoint) -> None:
+def _event_marks(selection: DrawnPoint) -> list[Mark]:
+    """Return the events as points on the line of zero."""
+    marks = list[Mark]()
     if not {"event_kind", "event_parameter"} <= set(selection):
-        return
-    look: dict[str, Any] = {"color": INK, "markerfacecolor": "white", "zorder": 5}
+        return marks
     for kind, (marker, word) in EVENTS.items():
-        parameters = selection["event_parameter"][selection["event_kind"] == kind]
-        parameters = parameters[np.isfinite(parameters)]
-        if len(parameters):
-            ax.plot(
-                parameters, 0 * parameters, marker, markersize=10 if marker == "*" else 6, label=word, **look
-            )
+        x = selection["event_parameter"][selection["event_kind"] == kind]
+        x = x[np.isfinite(x)]
+        size = 10 if marker == "*" else 6
+        look: dict[str, Any] = {"marker": marker, "markersize": size, "hollow": True, "zorder": 5}
+        marks += [Mark("points", x, 0 * x, label=word, **look)] if len(x) else []
+    return marks
 
 
-def _in_the_plane(ax: Axes, curves: DrawnSpectrum, words: str) -> None:
-    values = curves.values
-    ax.axvline(0.0, color=INK, linewidth=0.9)
-    ax.axhline(0.0, color=INK, linewidth=0.5)
-    if curves.x is None:
-        flat = values[np.isfinite(values)]
-        looks = (("stable", PALETTE[0], PALETTE[0]), ("unstable", PALETTE[1], "white"))
-        for (word, colour, face), eigenvalues in zip(
-            looks, (flat[flat.real < 0], flat[flat.real >= 0]), strict=True
-        ):
-            if len(eigenvalues):
-                ax.plot(
-                    eigenvalues.real, eigenvalues.imag, "o", color=colour, markerfacecolor=face, label=word
-                )
-    else:
-        x = np.broadcast_to(curves.x[:, None], values.shape)
-        dots = ax.scatter(values.real, values.imag, c=x, cmap="viridis", s=10)
-        add_colour_bar(ax, dots, words)
-    ax.set(xlabel="real part (payoff per unit squared)", ylabel="imaginary part (payoff per unit squared)")
+def _plane_marks(curves: DrawnSpectrum, name: str) -> list[Mark]:
+    """Return eigenvalues as points, by the parameter's value or, of one spectrum, by the sign of the part."""
+    marks = [Mark("rule", [0.0], linewidth=0.9), Mark("rule", y=[0.0], linewidth=0.5)]
+    values = curves.values.ravel()
+    if curves.x is not None:
+        x = np.broadcast_to(curves.x[:, None], curves.values.shape).ravel()
+        look: dict[str, Any] = {"hue": "viridis", "markersize": 3.2, "label": name}
+        return [*marks, Mark("points", values.real, values.imag, value=x, **look)]
+    looks = (("stable", PALETTE[0], values.real < 0), ("unstable", PALETTE[1], values.real >= 0))
+    for word, hue, mask in looks:
+        look = {"label": word, "hue": hue, "hollow": word == "unstable"}
+        marks += [Mark("points", values[mask].real, values[mask].imag, **look)] if mask.any() else []
+    return marks
 
 
-@chart
+@preset
 def stability_window(
-    data: Dataset, ax: Axes, *, over: str | None = None, at: At = None, threshold: str | None = "threshold"
-) -> Axes:
+    data: Dataset, *, over: str | None = None, at: At = None, threshold: str | None = "threshold"
+) -> Drawing:
     """Draw the region of two parameters in which the symmetric point is stable.
 
     In the area the largest real part is negative; marks are refined crossings.
@@ -215,17 +206,21 @@ def stability_window(
     dim, y, order = swept_values(data, over)
     selection = point(data, "scan_stable", 1, ("scan_parameter", "parameter_name"), at=at, keep=(dim,))
     x, field = _field(data, selection, dim, at)
-    if len(y) > 1:
-        _area(ax, x, y, field)
-    _refine(ax, data, dim, at, y)
+    marks = list[Mark]()
+    if len(y) > 1 and np.nanmin(field) < 0:
+        columns = np.argsort(x)
+        negative: dict[str, Any] = {"value": field[order][:, columns], "levels": [-np.inf, 0.0]}
+        look: dict[str, Any] = {"hue": PALETTE[5], "alpha": 0.45, "label": "stable symmetric point"}
+        marks.append(Mark("region", x[columns], y[order], **negative, **look))
+    marks += _crossing_marks(data, dim, at, y, order)
     if threshold is not None and threshold in data:
         closed = point(data, threshold, 0, at=at, keep=(dim,))[threshold].reshape(len(y), -1)[:, 0]
-        look: dict[str, Any] = {"color": INK, "linewidth": 1.6, "zorder": 4}
-        ax.plot(closed[order], y[order], "--", label=f"closed form ({name_of(data, threshold)})", **look)
-    ax.set_xlim(float(x.min()), float(x.max()))
-    ax.set(xlabel=name_of(data, parameter(selection)), ylabel=name_of(data, over))
-    caption(ax, selection.words)
-    return ax
+        look = {"linestyle": "--", "linewidth": 1.6, "zorder": 4}
+        label = f"closed form ({name_of(data, threshold)})"
+        marks.append(Mark("line", closed[order], y[order], label=label, **look))
+    limits = float(x.min()), float(x.max())
+    frame = Frame(name_of(data, parameter(selection)), name_of(data, over), x_limits=limits)
+    return Drawing(marks, [frame], [selection.words])
 
 
 def _field(data: Dataset, selection: DrawnPoint, dim: str, at: At) -> tuple[np.ndarray, np.ndarray]:
@@ -251,30 +246,21 @@ def _field(data: Dataset, selection: DrawnPoint, dim: str, at: At) -> tuple[np.n
     return x, np.array(scans)
 
 
-def _area(ax: Axes, x: np.ndarray, y: np.ndarray, field: np.ndarray) -> None:
-    if not np.nanmin(field) < 0:
-        return
-    row_order, column_order = np.argsort(y), np.argsort(x)
-    inside = np.ma.masked_invalid(field[row_order][:, column_order])
-    ax.contourf(x[column_order], y[row_order], inside, levels=[-np.inf, 0.0], colors=[PALETTE[5]], alpha=0.45)
-    ax.fill_between([], [], color=PALETTE[5], alpha=0.45, label="stable symmetric point")
-
-
-def _refine(ax: Axes, data: Dataset, dim: str, at: At, y: np.ndarray) -> None:
+def _crossing_marks(data: Dataset, dim: str, at: At, y: np.ndarray, order: np.ndarray) -> list[Mark]:
+    """Return lines through the refined crossings, a colour for each direction."""
+    marks = list[Mark]()
     if not {"crossing", "crossing_direction"} <= set(data.variables):
-        return
+        return marks
     selection = point(data, "crossing_direction", 1, ("crossing",), at=at, keep=(dim,))
     words = selection["crossing_direction"]
     if is_blank(words):
-        return
+        return marks
     # equal ones are listed once
     values = np.broadcast_to(selection["crossing"], words.shape)
-    order = np.argsort(y, kind="stable")
-    for word, colour in zip(sorted(set(words[np.isfinite(values)])), (PALETTE[0], PALETTE[1]), strict=False):
-        crossings = np.where((words == word) & np.isfinite(values), values, np.nan)
-        for rank in range(crossings.shape[1]):
-            line = np.sort(crossings, axis=1)[:, rank]  # NaN last
-            if np.isfinite(line).any():
-                style: dict[str, Any] = {"color": colour, "markersize": 4, "linewidth": 1.2, "zorder": 5}
-                ax.plot(line[order], y[order], "o-", label="_crossing", **style)
-        ax.plot([], [], "o-", color=colour, markersize=4, label=f"{word} as the parameter rises")
+    for word, hue in zip(sorted(set(words[np.isfinite(values)])), PALETTE, strict=False):
+        crossings = np.sort(np.where(words == word, values, np.nan), axis=1)[order]  # NaN last
+        crossings = crossings[:, np.isfinite(crossings).any(axis=0)]
+        look: dict[str, Any] = {"hue": hue, "marker": "o", "markersize": 4, "linewidth": 1.2, "zorder": 5}
+        marks.append(Mark("line", crossings, y[order], label="_crossing", **look))
+        marks.append(Mark("line", label=f"{word} as the parameter rises", **look))
+    return marks
