@@ -277,7 +277,7 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
             ax.tick_params(labelbottom=True)  # panels may differ in their names
             places = list(names.values()) if isinstance(names, Mapping) else range(len(names))
             getattr(ax, f"set_{axis}ticks")(places, list(names))
-            getattr(ax, f"{axis}axis").grid(False)
+            getattr(ax, f"{axis}axis").grid(frame.linear > 0)  # names need no grid
     if frame.equal:
         ax.set_aspect("equal", adjustable="datalim" if frame.x_limits == (None, None) else "box")
     if frame.whole:

@@ -12,6 +12,8 @@ INK = "#333333"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", ":", "-.")
+STAR: dict[str, Any] = {"marker": "*", "markersize": 12, "markeredgecolor": "white", "zorder": 6}
+"""Style of a best response."""
 Kind = Literal["line", "points", "band", "bars", "heat", "arrows", "region", "rule"]
 
 
@@ -221,6 +223,11 @@ def player_lines(
     names = [player_label(k, count) for k in range(count)]
     style |= {"label": names, "hue": colours(count) if count > 1 else [hue], "linewidth": widths(count)}
     return Mark("line", x, y, **style).within(None if half is None else half.reshape(len(x), -1))
+
+
+def unless(certified: bool) -> str:
+    """Return the end of the label of a mark, empty where it is certified."""
+    return "" if certified else ", not certified"
 
 
 def hollow_key(marker: str = "o", subject: str = "") -> Mark:

@@ -35,6 +35,7 @@ from rivalry.plots.marks import MARKERS as MARKERS
 from rivalry.plots.marks import PALETTE as PALETTE
 from rivalry.plots.marks import colours as colours
 from rivalry.plots.marks import player_label as player_label
+from rivalry.plots.marks import unless as unless
 from rivalry.plots.marks import widths as widths
 from rivalry.plots.select import StoredResults, dataset_of
 from rivalry.schema.validate import refuse_unknown
@@ -348,11 +349,6 @@ def player_lines(count: int) -> list[dict[str, Any]]:
         {"color": hue, "linewidth": line_width, "label": player_label(k, count)}
         for k, (hue, line_width) in looks
     ]
-
-
-def unless(certified: bool) -> str:
-    """Return the end of the label of a mark, empty where it is certified."""
-    return "" if certified else ", not certified"
 
 
 class Picture(NamedTuple):

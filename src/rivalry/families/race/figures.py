@@ -6,14 +6,16 @@ import re
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm
 from xarray import Dataset
 
-from rivalry.plots import select, style
+from rivalry.plots import select
 from rivalry.plots.charts.scenario import curve_marks, family, keys
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import (
+    INK,
+    MARKERS,
+    PALETTE,
+    STAR,
     Drawing,
     Frame,
     Mark,
@@ -22,11 +24,11 @@ from rivalry.plots.marks import (
     hollow_key,
     hue_keys,
     player_lines,
+    unless,
     widths,
 )
-from rivalry.plots.metrics import is_certified, is_log, metric_label, per_player, set_log_scale
+from rivalry.plots.metrics import is_certified, is_log, metric_label, per_player
 from rivalry.plots.select import At, DrawnPoint, Names, check_index, check_variable, own_rank, point
-from rivalry.plots.style import INK, PALETTE, caption, chart, end_marker
 from rivalry.schema.registry import near
 
 LEVELS = 15  # of colours
@@ -36,8 +38,8 @@ COLUMNS = tuple(f"{end}_{activity}" for activity in ACTIVITIES for end in ("safe
 STOCKS = ("safety_stock", "performance_stock", "alive")
 
 
-@chart
-def payoff_landscape(data: Dataset, ax: Axes, *, at: At = None, player: int = 0) -> Axes:
+@preset
+def payoff_landscape(data: Dataset, *, at: At = None, player: int = 0) -> Drawing:
     """Draw a player's payoff by its own two inputs on logarithmic axes, the others' inputs fixed.
 
     Parameters
@@ -65,47 +67,43 @@ def payoff_landscape(data: Dataset, ax: Axes, *, at: At = None, player: int = 0)
     selection = point(data, "landscape_payoff", 3, arrays, at=at)
     payoff = selection["landscape_payoff"]
     check_index("player", player, len(payoff))
-    x, y, surface = (
-        selection["landscape_safety_input"],
-        selection["landscape_performance_input"],
-        payoff[player].T,
-    )
+    x, y = (selection[f"landscape_{name}_input"] for name in ("safety", "performance"))
+    surface = payoff[player].T
     # between which colours differ: unbounded costs would leave none for the rest
     high, middle = float(np.nanmax(surface)), float(np.nanmedian(surface))
     low = max(float(np.nanmin(surface)), high - DEPTH * (high - middle))
     low, high = (low, high) if low < high else (high - 1.0, high + 1.0)
     # finer towards the top: what is at stake is small beside what efforts can cost
     levels = high - (high - low) * np.linspace(1, 0, LEVELS) ** 3
-    steps = BoundaryNorm(levels, 256, extend="min")
-    drawing = ax.contourf(x, y, surface, levels=levels, norm=steps, cmap="viridis", extend="min")
-    style.add_colour_bar(ax, drawing, "own payoff (units of the game)", format="%.3g")
-    for axis in "xy":
-        set_log_scale(ax, axis, True)
-    ax.set(xlim=(x.min(), x.max()), ylim=(y.min(), y.max()))
-    _mark_inputs(ax, selection, player, x, y)
-    labels = [f"own {metric_label(name)}" for name in ("safety_input", "performance_input")]
-    ax.set(xlabel=labels[0], ylabel=labels[1])
-    ax.grid(False)
-    caption(ax, selection.words, f"player {player}")
-    style.legend(ax, under=True)
-    return ax
+    heat = Mark(
+        "heat", x, y, value=surface, levels=levels, hue="viridis", label="own payoff (units of the game)"
+    )
+    across, up = (f"own {metric_label(name)}" for name in ("safety_input", "performance_input"))
+    limits: dict[str, Any] = {"x_limits": (x.min(), x.max()), "y_limits": (y.min(), y.max())}
+    frame = Frame(across, up, log="xy", face="white", **limits)
+    marks = [heat, *_input_marks(selection, player, x, y)]
+    return Drawing(marks, [frame], [selection.words, f"player {player}"], under=True)
 
 
-def _mark_inputs(ax: Axes, selection: DrawnPoint, player: int, x: np.ndarray, y: np.ndarray) -> None:
-    certified, low, high = selection.is_certified(), (x.min(), y.min()), (x.max(), y.max())
-    on_top: dict[str, Any] = {"markeredgecolor": "white", "clip_on": False}
-    if "landscape_best" in selection:
-        response = np.clip(selection["landscape_best"][player][:2], low, high)
-        ax.plot(*response, "*", label="best response", color=PALETTE[1], markersize=12, **on_top, zorder=6)
-    if "profile" in selection:
-        words = "present inputs" + style.unless(certified)
-        mark = end_marker(certified, INK) | {"markersize": 15, "clip_on": False, "zorder": 5}
-        mark["markeredgecolor"] = "white" if certified else INK
-        ax.plot(*np.clip(selection["profile"][player][:2], low, high), "o", label=words, **mark)
+def _input_marks(selection: DrawnPoint, player: int, x: np.ndarray, y: np.ndarray) -> list[Mark]:
+    """Return the best response and the present inputs, within the panel."""
+    certified, marks = selection.is_certified(), list[Mark]()
+    circle: dict[str, Any] = {"markersize": 15, "hollow": not certified, "zorder": 5}
+    circle["markeredgecolor"] = "white" if certified else INK
+    looks = {
+        "landscape_best": STAR | {"label": "best response", "hue": PALETTE[1]},
+        "profile": circle | {"label": "present inputs" + unless(certified)},
+    }
+    for name, look in looks.items():
+        if name in selection:
+            safety, performance = selection[name][player][:2]
+            place = [np.clip(safety, x.min(), x.max())], [np.clip(performance, y.min(), y.max())]
+            marks.append(Mark("points", *place, clip_on=False, **look))
+    return marks
 
 
-@chart
-def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
+@preset
+def deviation(data: Dataset, *, at: At = None) -> Drawing:
     """Draw the gain from another investment in period 0, with best responses in later periods.
 
     Where a gain is above 0, the profile is no equilibrium.
@@ -130,32 +128,37 @@ def deviation(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     selection = point(data, "deviation_gain", 2, arrays, at=at)
     gain, amount = selection["deviation_gain"], selection["deviation_at"]
     certified, chosen_amount = selection.is_certified(), selection.get("deviation_here")
-    ax.axhline(0.0, color=INK, linewidth=0.9)
-    edge: dict[str, Any] = {"markersize": 12, "markeredgecolor": "white", "zorder": 6, "clip_on": False}
-    for k, look in enumerate(style.player_lines(len(gain))):
-        order, colour = np.argsort(amount[k], kind="stable"), look["color"]
-        ax.plot(amount[k][order], gain[k][order], **look)
-        index = int(np.nanargmax(gain[k]))
-        if gain[k, index] > 0:
-            ax.plot(amount[k, index], gain[k, index], "*", color=colour, **edge)
-        if chosen_amount is not None:
-            ax.plot(chosen_amount[k], 0.0, "o", zorder=5, clip_on=False, **end_marker(certified, colour))
-    above = amount[amount > 0]
-    if above.size and above.max() > 100 * above.min():
-        # a scale on which 0 and amounts of many orders of magnitude can be read
-        floor = float(np.quantile(above, 0.1)) if (amount <= 0).any() else float(above.min())
-        ax.set_xscale("symlog", linthresh=floor)
-        ax.set_xticks([0.0, *(ten for ten in 10.0 ** np.arange(-12, 13) if 5 * floor < ten <= above.max())])
-        ax.xaxis.set_major_formatter("{x:g}")
-        ax.set_xlim(left=float(amount.min()))
+    order, rows, hues = np.argsort(amount, axis=1, kind="stable"), range(len(gain)), colours(len(gain))
+    x, y = (np.take_along_axis(array, order, axis=1).T for array in (amount, gain))
+    marks = [Mark("rule", y=[0.0], linewidth=0.9), player_lines(x, y)]
+    best = np.nanargmax(gain, axis=1)
+    winners = np.flatnonzero(gain[rows, best] > 0)
+    tops = amount[winners, best[winners]][None], gain[winners, best[winners]][None]
+    marks.append(Mark("points", *tops, hue=[hues[k] for k in winners], clip_on=False, **STAR))
     if chosen_amount is not None:
-        ax.plot([], [], "o", label="current amount" + style.unless(certified), **end_marker(certified, INK))
-    if (gain > 0).any():
-        ax.plot([], [], "*", markersize=12, color=INK, label=f"largest gain ({np.nanmax(gain):.4g})")
+        look: dict[str, Any] = {"hollow": not certified, "zorder": 5}
+        marks.append(
+            Mark("points", chosen_amount[None], 0 * chosen_amount[None], hue=hues, clip_on=False, **look)
+        )
+        marks.append(Mark("points", label="current amount" + unless(certified), **look))
+    if len(winners):
+        marks.append(Mark("points", label=f"largest gain ({np.nanmax(gain):.4g})", **STAR))
     column = str(selection.get("deviation_column", "performance_investment"))
-    ax.set(xlabel=f"own {metric_label(column.split()[0])} in period 0", ylabel="gain (units of the game)")
-    caption(ax, selection.words)
-    return ax
+    label = f"own {metric_label(column.split()[0])} in period 0"
+    frame = Frame(label, "gain (units of the game)", **_amount_scale(amount))
+    return Drawing(marks, [frame], [selection.words])
+
+
+def _amount_scale(amount: np.ndarray) -> dict[str, Any]:
+    """Return a scale on which 0 and amounts of many orders of magnitude can be read, where there are some."""
+    above = amount[amount > 0]
+    if not above.size or above.max() <= 100 * above.min():
+        return {}
+    floor = float(np.quantile(above, 0.1)) if (amount <= 0).any() else float(above.min())
+    tens = 10.0 ** np.arange(-12, 13)
+    tens = tens[(tens > 5 * floor) & (tens <= above.max())]
+    ticks = {f"{tick:g}": float(tick) for tick in (0.0, *tens)}
+    return {"log": "x", "linear": floor, "x_ticks": ticks, "x_limits": (float(amount.min()), None)}
 
 
 @preset
@@ -309,7 +312,7 @@ def safety_frontier(data: Dataset, *, over: str = "algorithm", at: At = None) ->
     performance = _performance(data, at, (dim, *further_dims)).reshape(risk.shape)
     marks = list[Mark]()
     for k, hue in enumerate(colours(len(risk))):
-        look: dict[str, Any] = {"marker": style.MARKERS[k % len(style.MARKERS)], "hue": hue}
+        look: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "hue": hue}
         if len(further_dims) == 1:
             marks.append(Mark("line", performance[k], risk[k], hue=hue, linewidth=0.9))
         marks += certified_points(performance[k], risk[k], proved[k], markersize=8, zorder=4, **look)
