@@ -196,6 +196,15 @@ class Drawing(NamedTuple):
     under: bool = False  # the legend, instead of beside the panels
 
 
+def places(points: np.ndarray) -> dict[str, Any]:
+    """Return the coordinates of ``points [.. coordinate]`` by name.
+
+    >>> places(np.array([[1.0, 2.0]]))["y"].tolist()
+    [2.0]
+    """
+    return dict(zip("xyz", np.moveaxis(points, -1, 0), strict=False))
+
+
 def certified_points(x: Any, y: Any, certified: np.ndarray, half: Any = 0.0, **style: Any) -> list[Mark]:
     """Return points, filled where certified and hollow elsewhere, with whiskers of half the width ``half``.
 
