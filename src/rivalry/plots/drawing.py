@@ -211,6 +211,12 @@ def _draw_values(ax: Any, mark: Mark) -> Any:
     if mark.levels is not None:
         return _draw_contours(ax, mark, cmap=mark.hue)
     look |= {"cmap": mark.hue, "norm": norm}
+    if mark.kind == "arrows":
+        size = np.linalg.norm(values, axis=0)
+        steps = mark.width * values / np.where(size > 0, size, 1.0)
+        starts = np.stack(_places(ax, mark)) - steps / 2
+        units: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.005}
+        return ax.quiver(*starts, *steps, size, **units, **look)
     if mark.kind == "heat" and values.ndim == 1:
         places, shading = _places(ax, mark), {"shading": "gouraud", "rasterized": True}
         return ax.tripcolor(*places, values, triangles=triangulate(places), **shading, **look)
@@ -250,7 +256,8 @@ def _extension(values: np.ndarray, low: float, high: float) -> Ends:
 
 def _add_scale(ax: Axes, parts: Any, mark: Mark, box: tuple[float, float, float, float]) -> None:
     """Add the scale of colours, with points where values lie beyond its ends."""
-    extend = _extension(np.ma.masked_invalid(mark.value), parts.norm.vmin, parts.norm.vmax)
+    values = parts.get_array() if mark.kind == "arrows" else np.ma.masked_invalid(mark.value)
+    extend = _extension(values, parts.norm.vmin, parts.norm.vmax)
     numbers: dict[str, Any] = {"format": "%.3g"} if np.ndim(mark.levels) else {}
     if mark.by_root:
         numbers["ticks"] = ROOTS * parts.norm.vmax

@@ -86,7 +86,7 @@ class Mark:
     linestyle, linewidth, marker, markersize, markeredgecolor, alpha, zorder, clip_on, hatch, drawstyle
         Style, as in Matplotlib.
     width
-        The width of bars, in units of ``x``.
+        The width of bars, in units of ``x``, or the length of arrows whose colours show their size.
     hollow
         Whether marks have no filling.
     texts
@@ -147,8 +147,8 @@ class Mark:
 
     def is_coloured(self) -> bool:
         """True where colours show values, so that the label is that of their scale."""
-        shows_values = self.value is not None and self.levels is None and self.kind != "arrows"
-        return shows_values or self.kind == "heat"
+        shows_values = self.value is not None and self.levels is None
+        return bool(self.label) if self.kind == "arrows" else shows_values or self.kind == "heat"
 
     def is_key(self) -> bool:
         """True for an entry of the legend without coordinates."""

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
 from rivalry.plots import style
-from rivalry.plots.charts.triangle import BESIDE, check_simplex, triangle, triangulate
+from rivalry.plots.charts.triangle import BESIDE, check_simplex, triangle
+from rivalry.plots.drawing import triangulate
 from rivalry.plots.select import At, DrawnPoint, point
 from rivalry.plots.style import BESIDE as RIGHT
 from rivalry.plots.style import INK, PALETTE, RESOURCE, chart
@@ -207,7 +208,7 @@ def heat(ax: Any, where: np.ndarray, values: np.ndarray, colour_map: str, **scal
     if grid is not None:
         return ax.pcolormesh(*grid, shading="nearest", cmap=colour_map, **scale)
     if where.shape[1] == 3:
-        triangulate(where)  # for its message where points lie in no triangles
+        triangulate(list(where.T))  # for its message where points lie in no triangles
     return ax.tripcolor(*where.T, values, shading="gouraud", cmap=colour_map, rasterized=True, **scale)
 
 
@@ -271,7 +272,7 @@ def _mixture(ax: Any, selection: DrawnPoint, where: np.ndarray, rows: np.ndarray
     if (grid := _on_grid(where, pale)) is not None:
         ax.pcolormesh(*grid, shading="nearest")
     elif where.shape[1] == 3:
-        faces = triangulate(where).triangles
+        faces = triangulate(list(where.T))
         mesh = ax.tripcolor(*where.T, rows[0], triangles=faces)
         # tripcolor takes one number per point: mixed colours replace them afterwards
         mesh.set_array(None)

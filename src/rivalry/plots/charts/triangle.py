@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.tri import Triangulation
 from xarray import Dataset
 
 from rivalry.plots import style
+from rivalry.plots.drawing import preset, triangulate
+from rivalry.plots.marks import PALETTE, TRIANGLE, Drawing, Mark, places, unless
 from rivalry.plots.select import At, DrawnPoint, check_index, point
-from rivalry.plots.style import INK, PALETTE, chart
 
-HEIGHT = np.sqrt(3) / 2
 ARROWS = 150  # at most
 BRANCHES = ("branch_position", "branch", "branch_stable")
 BESIDE = (1.32, 0.0, 0.04, 0.4)
@@ -36,21 +35,8 @@ def check_simplex(name: str, where: np.ndarray) -> None:
         raise ValueError(f"{name}: 3 coordinates; only one or two can be drawn, or three that add up to 1")
 
 
-def triangulate(where: np.ndarray) -> Triangulation:
-    """Return triangles between points ``[point 3]`` of the simplex, drawn with unit sides.
-
-    Raises `ValueError` for fewer than three points, or points on one line.
-    """
-    x, y = where[:, 2] + where[:, 0] / 2, HEIGHT * where[:, 0]
-    try:
-        return Triangulation(x, y)
-    except (ValueError, RuntimeError):
-        rule = f"{len(where)} places lie in no triangles; nothing can be drawn between them"
-        raise ValueError(f"data: {rule}") from None
-
-
-@chart
-def ternary(data: Dataset, ax: Axes, *, at: At = None, player: int = 0) -> Axes:
+@preset
+def ternary(data: Dataset, *, at: At = None, player: int = 0) -> Drawing:
     """Draw one player's position on a simplex of three corners: path, end, branches and own gradient.
 
     Parameters
@@ -78,42 +64,39 @@ def ternary(data: Dataset, ax: Axes, *, at: At = None, player: int = 0) -> Axes:
     extras = ("profile", "path", "claim", "landscape", "landscape_at", *BRANCHES)
     selection = point(data, main, 3 if main == "branch_position" else 2, extras, at=at)
     _check(selection, player)
-    ax = triangle(ax)
-    _field(ax, selection, player)
-    _branches(ax, selection, player)
-    _way(ax, selection, player)
-    style.caption(ax, selection.words, f"player {player}")
-    return ax
+    marks = [
+        *_arrow_marks(selection, player),
+        *_branch_marks(selection, player),
+        *_path_marks(selection, player),
+    ]
+    return Drawing(marks, [TRIANGLE], [selection.words, f"player {player}"], projection="ternary")
 
 
 def _check(selection: DrawnPoint, player: int) -> None:
-    profile = (
-        selection["profile"]
-        if "profile" in selection
-        else selection.get("branch_position", np.zeros((1, 1, 3)))
-    )
-    of_landscape = "profile" not in selection and "landscape_at" in selection
-    corners = (selection["landscape_at"] if of_landscape else profile).shape[-1]
+    """Raise `ValueError` for positions with other than three coordinates, or a player that there is not."""
+    if "profile" in selection:
+        players, corners = selection["profile"].shape
+    elif "landscape_at" in selection:
+        players, corners = len(selection["landscape"]), selection["landscape_at"].shape[-1]
+    else:
+        players, corners = selection["branch_position"].shape[-2:]
     if corners != 3:
         rule = "this plot draws those with three corners"
         raise ValueError(f"data: positions have {corners} coordinates; {rule}")
-    check_index("player", player, profile.shape[-2])
+    check_index("player", player, players)
 
 
-def _field(ax: Axes, selection: DrawnPoint, player: int) -> None:
-    """Draw arrows along the slope of the own payoff, one in each triangle between grid points."""
+def _arrow_marks(selection: DrawnPoint, player: int) -> list[Mark]:
+    """Return arrows along the slope of the own payoff, one in each triangle between grid points."""
     if not {"landscape", "landscape_at"} <= set(selection):
-        return
-    where = selection["landscape_at"]
-    middle, slope = slopes(where, selection["landscape"][player])
+        return []
+    middle, slope = slopes(selection["landscape_at"], selection["landscape"][player])
     stride = max(1, -(-len(middle) // ARROWS))
     middle, slope = middle[::stride], slope[::stride]
-    size = np.linalg.norm(slope, axis=1)
-    unit = 0.05 * slope / np.where(size > 0, size, 1.0)[:, None]
-    look: dict[str, Any] = {"cmap": "cividis_r", "angles": "xy", "scale_units": "xy", "scale": 1}
-    drawing = ax.quiver(*(middle - unit / 2).T, *unit.T, size, width=0.005, **look)
-    drawing.set_clim(0.0, float(np.quantile(size, 0.9)) or 1.0)  # it may be unbounded at the edges
-    style.add_colour_bar(ax, drawing, "gradient (payoff per unit)", BESIDE, extend="max")
+    # it may be unbounded at the edges
+    high = float(np.quantile(np.linalg.norm(slope, axis=1), 0.9)) or 1.0
+    look: dict[str, Any] = {"label": "gradient (payoff per unit)", "hue": "cividis_r", "width": 0.05}
+    return [Mark("arrows", **places(middle), value=slope.T, low=0.0, high=high, **look)]
 
 
 def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +109,7 @@ def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarra
     >>> slope.round(3).tolist()
     [[0.667, -0.333, -0.333]]
     """
-    faces = triangulate(where).triangles
+    faces = triangulate(list(where.T))
     corner, value = where[faces], payoff[faces]
     sides = corner[:, 1:] - corner[:, :1]  # [triangle side 3]
     rises = value[:, 1:] - value[:, :1]
@@ -136,34 +119,36 @@ def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return corner[is_triangle].mean(axis=1), slope
 
 
-def _branches(ax: Axes, selection: DrawnPoint, player: int) -> None:
+def _branch_marks(selection: DrawnPoint, player: int) -> list[Mark]:
+    """Return branches of equilibria, solid where stable and dashed elsewhere."""
+    marks = list[Mark]()
     if "branch_position" not in selection:
-        return
-    place = selection["branch_position"][:, player]
-    rows = len(place)
-    branch = selection.get("branch", np.zeros(rows, int))
-    stable = selection.get("branch_stable", np.ones(rows)).astype(float) > 0.5
-    for word, dash, mask in (("stable branch", "-", stable), ("unstable branch", "--", ~stable)):
-        for number in np.unique(branch):
-            piece = np.where(((branch == number) & mask)[:, None], place, np.nan)[branch == number]
-            if np.isfinite(piece).any():
-                ax.plot(*piece.T, dash, color=PALETTE[2])
-        if mask.any():
-            ax.plot([], [], [], dash, color=PALETTE[2], label=word)
+        return marks
+    position = selection["branch_position"][:, player]
+    branch = selection.get("branch", np.zeros(len(position), int))
+    stable = selection.get("branch_stable", np.ones(len(position))).astype(float) > 0.5
+    for label, dash, mask in (("stable branch", "-", stable), ("unstable branch", "--", ~stable)):
+        look: dict[str, Any] = {"label": label, "linestyle": dash, "hue": PALETTE[2]}
+        for number in np.unique(branch[mask]):
+            piece = np.where(mask[:, None], position, np.nan)[branch == number]
+            marks.append(Mark("line", **places(piece), **look))
+    return marks
 
 
-def _way(ax: Axes, selection: DrawnPoint, player: int) -> None:
+def _path_marks(selection: DrawnPoint, player: int) -> list[Mark]:
+    """Return the path of a player with its start and its position, and the others' positions."""
+    marks = list[Mark]()
     if "path" in selection:
-        path = selection["path"][:, player]
-        ax.plot(*path.T, color=PALETTE[0], linewidth=1.2, label="path")
-        ax.plot(*path[:1].T, "s", color=PALETTE[0], markersize=4.5, label="start")
+        path, hue = selection["path"][:, player], PALETTE[0]
+        marks.append(Mark("line", **places(path), hue=hue, linewidth=1.2, label="path"))
+        marks.append(Mark("points", **places(path[:1]), hue=hue, marker="s", markersize=4.5, label="start"))
     if "profile" not in selection:
-        return
-    profile, certified = selection["profile"][..., None], selection.is_certified()
-    cross: dict[str, Any] = {"color": INK, "markeredgewidth": 1.6}
-    for place in np.delete(profile, player, axis=0):
-        ax.plot(*place, "x", label="_", **cross)
-    mark = style.end_marker(certified, PALETTE[1]) | {"markersize": 8, "zorder": 6}
-    ax.plot(*profile[player], "o", label=f"player {player}" + style.unless(certified), **mark)
+        return marks
+    profile, certified = selection["profile"], selection.is_certified()
     if len(profile) > 1:
-        ax.plot([], [], [], "x", label="other players", **cross)
+        others = places(np.delete(profile, player, axis=0))
+        marks.append(Mark("points", **others, marker="X", label="other players"))
+    look: dict[str, Any] = {"hue": PALETTE[1], "markersize": 8, "zorder": 6, "hollow": not certified}
+    label = f"player {player}" + unless(certified)
+    marks.append(Mark("points", **places(profile[[player]]), label=label, **look))
+    return marks
