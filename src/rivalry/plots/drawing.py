@@ -251,7 +251,8 @@ def _draw_colours(ax: Any, mark: Mark) -> Any:
 
 def _extension(values: np.ndarray, low: float, high: float) -> Ends:
     """Return the word for the ends of a scale of colours beyond which there are values."""
-    return EXTENSIONS[int(values.min() < low) + 2 * int(values.max() > high)]
+    rounding = 1e-9 * (high - low)
+    return EXTENSIONS[int(values.min() < low - rounding) + 2 * int(values.max() > high + rounding)]
 
 
 def _add_scale(ax: Axes, parts: Any, mark: Mark, box: tuple[float, float, float, float]) -> None:
@@ -287,8 +288,9 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
             getattr(ax, f"{axis}axis").grid(frame.linear > 0)  # names need no grid
     if frame.equal:
         ax.set_aspect("equal", adjustable="datalim" if frame.x_limits == (None, None) else "box")
-    if frame.whole:
-        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    for scale, is_whole in ((ax.xaxis, frame.whole), (ax.yaxis, frame.whole_up)):
+        if is_whole:
+            scale.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     if frame.steps:
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))

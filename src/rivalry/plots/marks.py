@@ -168,6 +168,7 @@ class Frame(NamedTuple):
     x_ticks: Sequence[str] | Mapping[str, float] = ()  # at 0, 1, ..., or by place
     y_ticks: Sequence[str] = ()
     whole: bool = False  # numbers across are whole
+    whole_up: bool = False  # numbers upwards are
     beside: str = ""  # words on the right of the panel
     face: str = ""  # colour behind marks, instead of a grid
     equal: bool = False  # units are as long across as up

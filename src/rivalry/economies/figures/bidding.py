@@ -7,9 +7,6 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import PowerNorm
-from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
@@ -24,7 +21,7 @@ from rivalry.plots.series import (
     series_of,
     type_labels,
 )
-from rivalry.plots.style import PALE, add_colour_bar, caption, chart
+from rivalry.plots.style import PALE
 
 EQUILIBRIUM = "equilibrium"
 COMPARED = f"mean_bid_{EQUILIBRIUM}"
@@ -225,6 +222,7 @@ def _bars(values: np.ndarray) -> Mark:
 
 
 KARMA = Frame("karma k", y_limits=(0.0, None), whole=True)
+BIDS = Frame("karma k", "bid b", whole=True, whole_up=True, face=PALE)
 DOTS: dict[str, Any] = {"marker": ".", "markersize": 4.0}
 
 STORED = {"first_policy": "first monitor", "policy": "", "profile": "", "equilibrium": "equilibrium"}
@@ -232,19 +230,20 @@ STORED = {"first_policy": "first monitor", "policy": "", "profile": "", "equilib
 OWN = ("policy", "profile")
 LEARNED = "at the end"  # label of a learner's final policy beside the others
 BLANK = np.array([np.nan])
+CHANCES: dict[str, Any] = {"hue": "viridis", "by_root": True, "low": 0.0, "high": 1.0, "linewidth": 0.2}
+CHANCES |= {"label": "probability of the bid"}
 WIDE = 15  # characters per line of a row's name
 
 
-@chart
+@preset
 def policy_map(
     data: Dataset,
-    ax: Axes,
     *,
     quantities: Names = None,
     methods: Names = None,
     series: str | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw bid probabilities by karma, a panel per urgency and a row per policy.
 
     The scale of colours is that of square roots, so that small probabilities are visible; bids above the
@@ -290,11 +289,18 @@ def policy_map(
     if any(policy.shape[:2] != shape[:2] for policy in policies):
         raise ValueError("data: economies with other urgencies or types; pick one of them with at")
     words = state_labels(rows[0][0], shape[:2])
-    names = [_row_name(cell, name) for cell, name in rows]
-    _draw(ax, [policy.reshape(-1, *policy.shape[2:]) for policy in policies], names, words)
+    marks, frames = list[Mark](), list[Frame]()
+    for (cell, name), policy in zip(rows, policies, strict=True):
+        names = [""] * (len(words) - 1) + [_row_name(cell, name)]
+        titles = [""] * len(words) if frames else words
+        for row_name, title, table in zip(names, titles, policy.reshape(-1, *policy.shape[2:]), strict=True):
+            karma = np.arange(len(table))
+            legal = np.where(karma[:, None] > karma, np.nan, table.T)
+            marks.append(Mark("heat", karma, karma, value=legal, panel=len(frames), **CHANCES))
+            frames.append(BIDS._replace(title=title, beside=row_name))
     cells = [cell for cell, _ in rows]
-    caption(ax, describe_rule(cells), replications_of(cells, "means"))
-    return ax
+    notes = describe_rule(cells), replications_of(cells, "means")
+    return Drawing(marks, frames, notes, columns=len(words), shared=True)
 
 
 def _row_name(cell: CellSeries, name: str) -> str:
@@ -313,34 +319,3 @@ def _policy(cell: CellSeries, name: str) -> np.ndarray:
     if mean.ndim != 4 or mean.shape[2] != mean.shape[3]:
         raise ValueError(f"quantities: {name!r} {list(mean.shape)} must be a policy of agents who bid")
     return np.asarray(mean)
-
-
-def _draw(ax: Axes, rows: list[np.ndarray], names: list[str], words: list[str]) -> None:
-    """Draw a grid of small axes; row names on the right, column names above."""
-    ax.set_axis_off()
-    count, has_names = len(rows), any(names)
-    wide, high = (0.8 if has_names else 0.9) / len(words), 1 / count
-    look: dict[str, Any] = {"cmap": "viridis", "norm": PowerNorm(0.5, 0.0, 1.0), "linewidth": 0.2}
-    for r, (row, name) in enumerate(zip(rows, names, strict=True)):
-        for c, policy in enumerate(row):
-            panel = ax.inset_axes((0.06 + c * wide, 1 - (r + 1) * high + 0.1 * high, 0.9 * wide, 0.8 * high))
-            levels = np.arange(len(policy))
-            legal = np.ma.masked_where(levels[:, None] > levels[None, :], policy.T)
-            panel.set_facecolor(PALE)
-            panel.grid(False)
-            mesh = panel.pcolormesh(levels, levels, legal, edgecolors="face", **look)
-            panel.tick_params(labelsize=7, labelleft=c == 0, labelbottom=r == count - 1)
-            for axis in (panel.xaxis, panel.yaxis):
-                axis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-            if r == 0:
-                panel.set_title(words[c])
-            if c == 0:
-                panel.set_ylabel("bid b", fontsize=8.5)
-            if r == count - 1:
-                panel.set_xlabel("karma k", fontsize=8.5)
-        if has_names:
-            panel.text(1.04, 0.5, name, transform=panel.transAxes, fontsize=8, va="center", ha="left")
-    ticks = [0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0]
-    add_colour_bar(ax, mesh, "probability of the bid", (1.02, 0.1, 0.022, 0.8), ticks=ticks)
-    ax.set_xlabel("karma k")
-    ax.set_ylabel("bid b")
