@@ -184,7 +184,7 @@ def test_fairness_points_are_joined_in_order_of_the_parameter() -> None:
     np.testing.assert_allclose(line.get_xdata(), data.access_fairness.values[0].mean(axis=1)[order])
     np.testing.assert_allclose(line.get_ydata(), data.efficiency.values[0].mean(axis=1)[order])
     assert [text.get_text() for text in ax.texts] == ["0", "0.5", "0.9"]
-    whiskers = ax.containers[0].lines[2][1].get_segments()
+    whiskers = ax.containers[0].lines[2][0].get_segments()
     expected = 2 * half_width(data.efficiency.values[0].T)[order]
     np.testing.assert_allclose([np.ptp(ends[:, 1]) for ends in whiskers], expected)
     (coin,) = lines(ax, "coin")

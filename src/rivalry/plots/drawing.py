@@ -149,8 +149,11 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
             ax.fill(x, y, **{"linewidth": 1.4 * mark.hollow} | look, facecolor=face, edgecolor=mark.hue)
         case "arrows":
             ax.quiver(x, y, *mark.value, **look, angles="xy")
+    above: dict[str, Any] = {"xytext": (0, 7), "ha": "center"}
+    beside = {"xytext": (5, 4), "color": mark.hue}
     for words, *place in zip(mark.texts, x, y, strict=False):
-        ax.annotate(words, place, xytext=(0, 7), textcoords="offset points", ha="center", fontsize=7.5)
+        offset = beside if mark.kind == "line" else above
+        ax.annotate(words, place, textcoords="offset points", fontsize=7.5, **offset)
     if mark.kind == "band":
         ax.fill_between(
             x, () if low is None else low, () if high is None else high, **{"linewidth": 0} | look

@@ -90,7 +90,7 @@ class Mark:
     hollow
         Whether marks have no filling.
     texts
-        Words above the points.
+        Words above the points, or beside those of a line.
     group
         What a page calls the drawn elements, to show those of a chosen value.
     """

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
 from xarray import Dataset
 
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import DASHES, MARKERS, PALETTE, Drawing, Frame, Mark, colours
 from rivalry.plots.select import (
     At,
     Names,
@@ -23,7 +24,6 @@ from rivalry.plots.select import (
     swept_values,
 )
 from rivalry.plots.series import method_label, method_names, replications_of, series_of
-from rivalry.plots.style import DASHES, INK, MARKERS, PALETTE, caption, chart, colours
 
 ONCE = "once"  # a parameter with one value, if none is swept
 WORDS = {
@@ -52,10 +52,9 @@ class FairnessCurve(NamedTuple):
     y_half: np.ndarray
 
 
-@chart
+@preset
 def fairness_plane(
     data: Dataset,
-    ax: Axes,
     *,
     across: str = "access_fairness",
     up: str = "efficiency",
@@ -64,7 +63,7 @@ def fairness_plane(
     baselines: Names = None,
     exact: Numbers | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw efficiency against fairness, points joined and labelled in the order of a swept parameter.
 
     A method is a line. Bars are 95 % intervals over replications (Student's t).
@@ -115,20 +114,25 @@ def fairness_plane(
     curves, words, sample = _curves(data, over if against else across, up, over, methods, at)
     plain = _plain(data, [curve.name for curve in curves], baselines)
     lines = [curve for curve in curves if curve.name not in plain]
-    for curve, shade, marker in zip(lines, colours(max(len(lines), 1)), MARKERS * 9, strict=False):
-        _line(ax, curve, shade, marker, labelled=not (against or is_single))
+    marks = list[Mark]()
+    for curve, hue, marker in zip(lines, colours(len(lines)), MARKERS * 9, strict=False):
+        texts = [] if against or is_single else [f"{value:g}" for value in curve.at]
+        look: dict[str, Any] = {"label": curve.label, "marker": marker, "markersize": 4.5, "linewidth": 1.3}
+        marks.append(Mark("line", curve.x, curve.y, hue=hue, texts=texts, **look))
+        marks.append(Mark("points", curve.x, curve.y, hue=hue, marker="").within(curve.y_half))
+        if curve.x_half.any():
+            ends: dict[str, Any] = {"low": curve.x - curve.x_half, "high": curve.x + curve.x_half}
+            marks.append(Mark("rule", y=curve.y, hue=hue, linewidth=0.9, **ends))
     names = method_names(data, up, None)
     labelled = {
         method_label(data, name) if name in names else name: row for name, row in (exact or {}).items()
     }
-    _points(ax, [curve for curve in curves if curve.name in plain], labelled, across, up, against)
+    baseline_curves = [curve for curve in curves if curve.name in plain]
+    marks += _baseline_marks(baseline_curves, labelled, across, up, against)
     name = name_of(data, over)
-    ax.set_xlabel(name if against else _label(data, across, ": "))
-    ax.set_ylabel(_label(data, up, ":\n"))
-    ax.margins(0.09)
+    frame = Frame(name if against else _label(data, across, ": "), _label(data, up, ":\n"))
     note = "" if against or is_single else f"points are labelled with the {name}"
-    caption(ax, words, note, sample)
-    return ax
+    return Drawing(marks, [frame], [words, note, sample])
 
 
 def _label(data: Dataset, name: str, joint: str) -> str:
@@ -182,32 +186,25 @@ def _plain(data: Dataset, names: list[str], baselines: Names) -> list[str]:
     return pick_names("baselines", baselines, names, default, "is no method drawn here")
 
 
-def _line(ax: Axes, curve: FairnessCurve, shade: str, marker: str, *, labelled: bool) -> None:
-    label = curve.label or "_runs"
-    ax.plot(curve.x, curve.y, color=shade, marker=marker, markersize=4.5, linewidth=1.3, label=label)
-    if curve.x_half.any() or curve.y_half.any():
-        whiskers: dict[str, Any] = {"fmt": "none", "ecolor": shade, "elinewidth": 0.9, "capsize": 2}
-        ax.errorbar(curve.x, curve.y, curve.y_half, curve.x_half, label="_interval", **whiskers)
-    for value, x, y in zip(curve.at, curve.x, curve.y, strict=True) if labelled else ():
-        offset: dict[str, Any] = {"xytext": (5, 4), "textcoords": "offset points"}
-        ax.annotate(f"{value:g}", (x, y), fontsize=7.5, color=shade, **offset)
-
-
-def _points(
-    ax: Axes, plain: Sequence[FairnessCurve], exact: Numbers, across: str, up: str, against: bool
-) -> None:
-    """Draw baselines: simulated ones filled, exact numbers as crosses; lines if there is only one metric."""
-    levels = [(curve.label, float(curve.y.mean())) for curve in plain]
-    levels += [(f"{name}, exact", float(numbers[up])) for name, numbers in exact.items()]
-    if against:
-        for k, (name, level) in enumerate(levels):
-            dash, shade = DASHES[(k + 1) % len(DASHES)], INK if k < len(plain) else EXACT
-            label = f"{name} ({level:.4g})"
-            ax.axhline(level, color=shade, linestyle=dash, linewidth=1.0, label=label, zorder=1)
-        return
+def _baseline_marks(
+    plain: Sequence[FairnessCurve], exact: Numbers, across: str, up: str, against: bool
+) -> list[Mark]:
+    """Return baselines: simulated ones filled, exact numbers as crosses; rules where only ``up`` is drawn."""
+    marks = list[Mark]()
     for k, curve in enumerate(plain):
-        mark: dict[str, Any] = {"marker": MARKERS[(k + 2) % len(MARKERS)], "color": INK, "linestyle": ""}
-        ax.plot([curve.x.mean()], [curve.y.mean()], label=curve.label, markersize=6.5, **mark)
+        marker = MARKERS[(k + 2) % len(MARKERS)]
+        marks.append(_point(curve.label, curve.x.mean(), curve.y.mean(), marker=marker, markersize=6.5))
     for k, (name, numbers) in enumerate(exact.items()):
-        mark = {"marker": CROSSES[k % len(CROSSES)], "color": EXACT, "linestyle": "", "markeredgewidth": 1.6}
-        ax.plot([numbers[across]], [numbers[up]], label=f"{name}, exact", markersize=8, zorder=5, **mark)
+        look: dict[str, Any] = {"marker": CROSSES[k % len(CROSSES)], "hue": EXACT, "markersize": 9}
+        marks.append(_point(f"{name}, exact", numbers.get(across, np.nan), numbers[up], zorder=5, **look))
+    if not against:
+        return marks
+    rules = list[Mark]()
+    for k, mark in enumerate(marks, 1):
+        look = {"hue": mark.hue, "linestyle": DASHES[k % len(DASHES)], "linewidth": 1.0, "zorder": 1}
+        rules.append(Mark("rule", y=mark.y, label=f"{mark.label} ({mark.y[0]:.4g})", **look))
+    return rules
+
+
+def _point(label: str, x: float, y: float, **look: Any) -> Mark:
+    return Mark("points", [float(x)], [float(y)], label=label, **look)
