@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
 from rivalry.economies.figures.streets import WORDS as LANES
 from rivalry.economies.figures.streets import lane_means
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import PALETTE, Drawing, Frame, Mark, colours
 from rivalry.plots.select import At, Names, band
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
-from rivalry.plots.style import INK, PALETTE, caption, chart, colours, panels
 from rivalry.text.statistics import format_interval
 
 LOAD, EXPECTED = "lane_free_flow", "lane_free_flow_expected"
 KINDS = {"entry": PALETTE[4], "core": PALETTE[0], "exit": PALETTE[2]}
 """Kinds of lanes, and their colours."""
 SHAPES = {"entry": "s", "core": "o", "exit": "^"}
-BARS: dict[str, Any] = {"alpha": 0.75, "edgecolor": "white", "linewidth": 0.4}
+DOTS: dict[str, Any] = {"markersize": 5.0, "hollow": True}
 
 
-@chart
-def lane_load(
-    data: Dataset, ax: Axes, *, methods: Names = None, series: str | None = None, at: At = None
-) -> Axes:
+@preset
+def lane_load(data: Dataset, *, methods: Names = None, series: str | None = None, at: At = None) -> Drawing:
     """Draw the demand per lane in free flow against its capacity, in falling order.
 
     Free flow is the demand if no agent were ever refused. Bars are expected values, in the colours of
@@ -62,32 +60,25 @@ def lane_load(
     for cell in series_of(data, LOAD, further, at=at, methods=methods, series=series):
         if not any(_have_equal_streets(cell, reference) for reference in cells):
             cells.append(cell)
-    is_compared = len(cells) > 1
-    small = panels(ax, len(cells), columns=2, layout="apart") if is_compared else [ax]
-    for panel, cell in zip(small, cells, strict=True):
-        _loads(panel, cell)
-        panel.set_title(cell.name if is_compared else "", fontsize=8.5)
-        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for name in _kinds_present(cells):
-        label = f"{name} lanes, expected"
-        ax.plot([], [], "s", color=KINDS[name], alpha=0.75, markersize=8, label=label)
-    ax.plot([], [], ".", color=INK, label="sampled trips")
-    stored = [cell["lane_capacity"] for cell in cells if "lane_capacity" in cell]
-    uniform = len(stored) == len(cells) == 1 and np.ptp(stored[0]) == 0
-    words = f"capacity, {stored[0].flat[0]:g} per lane" if uniform else "capacity" if stored else "_capacity"
-    ax.plot([], [], color=PALETTE[1], linewidth=1.4, label=words)
-    for panel in {ax, *small[::2]}:
-        panel.set_ylabel("demand in free flow\n(agents per step)")
-    for panel in {ax, *small[-2:]}:
-        panel.set_xlabel("lanes, sorted" if is_compared else "lanes, sorted by expected demand")
-    crowded = ""
-    if stored and not is_compared:
+    is_compared, crowded = len(cells) > 1, ""
+    marks, frames = list[Mark](), list[Frame]()
+    for panel, cell in enumerate(cells):
+        load_marks, frame = _loads(cell, panel)
+        marks += load_marks
+        label = "" if panel % 2 else "demand in free flow\n(agents per step)"
+        frames.append(frame._replace(title=cell.name, x="lanes, sorted", y=label))
+    if not is_compared:
+        frames[0] = frames[0]._replace(title="", x="lanes, sorted by expected demand")
+    if not is_compared and "lane_capacity" in cells[0]:
         # of the bars where they are drawn: sampled trips exceed a near capacity by chance
         demand = EXPECTED if EXPECTED in cells[0] else LOAD
         above = lane_means(cells[0], demand) > lane_means(cells[0], "lane_capacity")
         crowded = f"{int(above.sum())} of {len(above)} lanes have a demand above their capacity"
-    caption(ax, cells[0].words, crowded, replications_of(cells, "means"))
-    return ax
+        capacities = cells[0]["lane_capacity"]
+        if np.ptp(capacities) == 0:
+            marks[-1] = replace(marks[-1], label=f"capacity, {capacities.flat[0]:g} per lane")
+    notes = cells[0].words, crowded, replications_of(cells, "means")
+    return Drawing(marks, frames, notes, columns=2 * is_compared)
 
 
 def _kinds_of(cell: CellSeries, lanes: int) -> np.ndarray:
@@ -108,38 +99,41 @@ def _have_equal_streets(cell: CellSeries, reference: CellSeries) -> bool:
     return all(a.shape[1:] == b.shape[1:] and np.allclose(a.mean(axis=0), b.mean(axis=0)) for a, b in pairs)
 
 
-def _loads(panel: Axes, cell: CellSeries) -> None:
-    """Draw bars, dots and the capacity of one city."""
+def _loads(cell: CellSeries, panel: int) -> tuple[list[Mark], Frame]:
+    """Return bars, dots and the capacity of one city, and their axes."""
     sampled = lane_means(cell, LOAD)
     expected = lane_means(cell, EXPECTED) if EXPECTED in cell else sampled
     kinds = _kinds_of(cell, len(sampled))
     order = np.lexsort((kinds, -expected.round(9)))
-    place = np.arange(1, len(order) + 1)
-    panel.bar(place, expected[order], width=1.0, color=[KINDS[str(kinds[k])] for k in order], **BARS)
-    panel.plot(place, sampled[order], ".", color=INK, markersize=4.0, label="_sampled")
+    place, kinds, expected, marks = np.arange(1, len(order) + 1), kinds[order], expected[order], list[Mark]()
+    for name, hue in KINDS.items():
+        if (mask := kinds == name).any():
+            look: dict[str, Any] = {"hue": hue, "label": f"{name} lanes, expected", "panel": panel}
+            marks.append(
+                Mark("bars", place[mask], expected[mask], width=0.9, alpha=0.75, linewidth=0, **look)
+            )
+    look = {"marker": ".", "markersize": 4.0, "label": "sampled trips", "panel": panel}
+    marks.append(Mark("points", place, sampled[order], **look))
     top = max(float(expected.max()), float(sampled.max()))
     if "lane_capacity" in cell:
         capacity = lane_means(cell, "lane_capacity")[order]
         # a lane with capacity for all agents would leave no room for the bars
         bounds = np.minimum(np.append(capacity, capacity[-1]), 2 * top)
-        edges = np.arange(len(bounds)) + 0.5
-        panel.step(edges, bounds, where="post", color=PALETTE[1], linewidth=1.4, label="_capacity")
+        look = {"drawstyle": "steps-post", "hue": PALETTE[1], "linewidth": 1.4, "panel": panel}
+        marks.append(Mark("line", np.arange(len(bounds)) + 0.5, bounds, label="capacity", **look))
         top = max(top, min(float(capacity.max()), 1.2 * top))
-    panel.set_ylim(0.0, 1.06 * top)
-    panel.set_xlim(0.3, len(order) + 0.7)
-    panel.grid(False, axis="x")
+    return marks, Frame(x_limits=(0.3, len(order) + 0.7), y_limits=(0.0, 1.06 * top), whole=True)
 
 
-@chart
+@preset
 def bid_congestion(
     data: Dataset,
-    ax: Axes,
     *,
     across: str = "lane_wanted",
     methods: Names = None,
     series: str | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw the mean bid per lane against the demand, a dot per lane.
 
     Squares are entry, circles core and triangles exit lanes; colours are methods or values of ``series``.
@@ -177,29 +171,27 @@ def bid_congestion(
     cells = series_of(data, "lane_bid", further, at=at, methods=methods, series=series)
     if any(across not in cell for cell in cells):
         raise ValueError(f"data: no variable {across!r}, against which this plot draws bids")
-    is_compared, ties, kinds = len(cells) > 1, [], _kinds_present(cells)
-    for cell, shade in zip(cells, colours(len(cells)), strict=True):
+    marks, ties, largest = list[Mark](), [_correlation(cell, across) for cell in cells], 0.0
+    for cell, tie, hue in zip(cells, ties, colours(len(cells)), strict=True):
         x, y = lane_means(cell, across), lane_means(cell, "lane_bid")
-        look: dict[str, Any] = {"s": 22, "facecolor": "none", "edgecolor": shade, "linewidth": 1.1}
+        largest = max(largest, np.nanmax(x))
         for name, marker in SHAPES.items():
             mask = (_kinds_of(cell, len(y)) == name) & np.isfinite(y)
-            ax.scatter(x[mask], y[mask], marker=marker, label="_lanes", **look)
-        ties.append(_correlation(cell, across))
-        ax.plot([], [], "o", color=shade, label=f"{cell.name}: {ties[-1]}" if is_compared else "_one")
+            marks.append(Mark("points", x[mask], y[mask], marker=marker, hue=hue, **DOTS))
+        if len(cells) > 1:
+            marks.append(Mark("points", label=f"{cell.name}: {tie}", hue=hue))
+    kinds = _kinds_present(cells)
     for name in kinds if len(kinds) > 1 else ():
-        ax.plot([], [], SHAPES[name], color=INK, markerfacecolor="none", label=f"{name} lanes")
+        marks.append(Mark("points", label=f"{name} lanes", marker=SHAPES[name], **DOTS))
     bounds = {float(value) for cell in cells for value in np.ravel(cell.get("lane_capacity", ()))}
     if len(bounds) == 1 and across not in ("lane_queue", "lane_capacity"):
         bound = bounds.pop()
-        if bound <= 1.5 * ax.get_xlim()[1]:
-            ax.axvline(bound, color=INK, linestyle=":", linewidth=1.1, label=f"capacity {bound:g}", zorder=1)
-    ax.set_xlabel(LANES[across])
-    ax.set_ylabel(LANES["lane_bid"])
-    correlations = "rank correlations in the legend" if is_compared else ties[0]
-    caption(ax, describe_rule(cells), correlations, replications_of(cells, "dots are means"))
-    if not is_compared and ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="best")  # there is room between the dots
-    return ax
+        if bound <= 1.5 * largest:
+            look: dict[str, Any] = {"linestyle": ":", "linewidth": 1.1, "zorder": 1}
+            marks.append(Mark("rule", [bound], label=f"capacity {bound:g}", **look))
+    correlations = ties[0] if len(cells) == 1 else "rank correlations in the legend"
+    notes = describe_rule(cells), correlations, replications_of(cells, "dots are means")
+    return Drawing(marks, [Frame(LANES[across], LANES["lane_bid"])], notes)
 
 
 def _correlation(cell: CellSeries, across: str) -> str:
