@@ -105,7 +105,7 @@ def _areas(ax: Axes, drawing: Drawing) -> list[Axes]:
     if len(frames) > columns > 1 and not any(frame.title for frame in frames[columns:]):
         options["height"] = 0.8
     if frames[0].bare:
-        options["height"] = 0.86
+        options["height"] = 0.98 - 0.12 * any(frame.title for frame in frames)
     if any(frame.beside for frame in frames) and any(mark.is_coloured() for mark in drawing.marks):
         options["aside"] = 0.13  # of names of rows, between panels and the scale of colours
     areas = style.panels(ax, len(frames), columns=columns, **options)

@@ -52,6 +52,7 @@ PALE, RESOURCE, HATCHED = "#D5D5D5", "#E4E2DC", "#777777"
 SIZE = (6.6, 3.9)  # inches
 DPI = 200  # of PNG files
 WRAP = 30  # characters per line of a legend
+WIDE = 84  # characters of a legend in one row, with its marks
 TITLES = 66  # characters of the titles of a row of panels
 ROOM = {"shared": (0.06, 0.84, 0.14), "apart": (0.2, 0.76, 0.14), "maps": (0.0, 0.97, 0.02)}
 """Margin and width of a panel, in shares of its column, and the margin below it, of its row, by layout."""
@@ -283,7 +284,8 @@ def legend(ax: Axes, *, under: bool = False) -> None:
     """Place the legend beside the axes, or under them, where it hides nothing; long labels are wrapped."""
     handles, labels = ax.get_legend_handles_labels()
     if handles and under:
-        ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=2)
+        fit = sum(len(label) + 8 for label in labels) <= WIDE  # in one row
+        ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=max(2, fit * len(labels)))
     elif handles:
         placement: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
         columns = 1 + (len(handles) - 1) // 16

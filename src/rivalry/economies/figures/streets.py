@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
-from matplotlib.colors import Normalize
 from xarray import Dataset
 
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import Drawing, Frame, Mark, colours
 from rivalry.plots.select import At, Names, band, check_variable, is_blank, pick_names
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
-from rivalry.plots.style import INK, add_colour_bar, caption, chart, colours, name_colours
 
 WORDS = {
     "lane_wanted": "demand (agents per step)",
@@ -29,7 +27,8 @@ WORDS = {
 PLACES = ("lane_ends", "lane_kind", "lane_centre", "node_at")
 RULES = {"class_rule": "", "example_rule": "agents shown: "}
 SCALE = "YlGnBu"  # light to dark, since pages are white
-MISSING, PLAIN, CROWDED = "#B4B4B4", "#ECECEC", "#B9B9B9"
+MISSING, PLAIN, CROWDED = 0.3, 0.08, 0.28  # shares of black
+GREY: dict[str, Any] = {"hue": "gray_r", "low": 0.0, "high": 1.0}
 # of a unit: a lane's width, and how far it is from the middle and from nodes; the length of its head
 WIDE, ASIDE, GAP, TIP = 0.16, 0.1, 0.19, 0.13
 PART = 0.2  # of the whole width: largest unit
@@ -54,17 +53,16 @@ class StreetPlan(NamedTuple):
         return min(short, PART * float(np.ptp(self.nodes, axis=0).max()))
 
 
-@chart
+@preset
 def street_map(
     data: Dataset,
-    ax: Axes,
     *,
     quantity: str = "lane_wanted",
     limits: Sequence[float] | None = None,
     methods: Names = None,
     series: str | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw one metric per lane as colour on the map of a city, a map per method.
 
     A lane is an arrow on the right of its street in the direction of travel, beside the lane that leads back.
@@ -112,28 +110,35 @@ def street_map(
     _check_lanes(data, quantity)
     cells = series_of(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
     means = [lane_means(cell, quantity) for cell in cells]
-    scale = _scale(means, limits)
-    maps = _maps(ax, [cell.name for cell in cells])
-    shades = colormaps[SCALE].with_extremes(bad=MISSING)
-    maps[0].set_anchor("E" if len(maps) == 1 else "C")
-    for panel, cell, values in zip(maps, cells, means, strict=True):
-        plan = plan_of(cell)
-        bars = _lanes(plan, array=np.ma.masked_invalid(values), cmap=shades, norm=scale)
-        panel.add_collection(bars)
-        _nodes(panel, plan)
+    low, high = _scale(means, limits)
     words = WORDS.get(quantity, quantity.replace("_", " "))
-    add_colour_bar(ax, bars, words, (0.97, 0.06, 0.025, 0.86))
-    ax.set_xlabel("position on the map")
-    ax.set_ylabel(words)
+    marks, frames = list[Mark](), list[Frame]()
+    for panel, (cell, values) in enumerate(zip(cells, means, strict=True)):
+        plan, missing = plan_of(cell), np.isnan(values)
+        x, y = _lanes(plan)
+        look: dict[str, Any] = {"hue": SCALE, "low": low, "high": high, "panel": panel}
+        marks.append(Mark("region", x, y, value=values, label=words, **look))
+        if missing.any():
+            marks.append(
+                Mark(
+                    "region",
+                    x[missing],
+                    y[missing],
+                    value=np.full(missing.sum(), MISSING),
+                    **GREY,
+                    panel=panel,
+                )
+            )
+        marks += _nodes(plan, panel)
+        frames.append(_frame(plan, cell.name))
     notes = [f"{words} per lane", describe_rule(cells), "arrows show the direction of travel"]
     notes += ["grey: no demand"] * any(np.isnan(values).any() for values in means)
     notes += ["one scale of colours"] * (len(cells) > 1)
-    caption(ax, *notes, replications_of(cells, "means"))
-    return ax
+    return Drawing(marks, frames, [*notes, replications_of(cells, "means")], columns=_columns(len(cells)))
 
 
-@chart
-def example_routes(data: Dataset, ax: Axes, *, method: str | None = None, at: At = None) -> Axes:
+@preset
+def example_routes(data: Dataset, *, method: str | None = None, at: At = None) -> Drawing:
     """Draw the routes of one agent per class on the map of a city, a map per agent.
 
     A route is a line with arrows in the direction of travel, from the circle to the square; lanes of the
@@ -166,29 +171,25 @@ def example_routes(data: Dataset, ax: Axes, *, method: str | None = None, at: At
     >>> there = [[0.0, 0.0], [1.0, 0.0]]
     >>> data = xr.Dataset({"example_lanes": (("example", "path", "position"), [[[0, -1], [1, -1]]]),
     ...                    "lane_ends": (("lane", "end", "coordinate"), [there, there[::-1]])})
-    >>> [line.get_label() for line in example_routes(data).child_axes[0].get_lines()]
+    >>> example_routes(data).get_legend_handles_labels()[1][:2]
     ['path 1', 'path 2']
     """
     names = (*PLACES, "example_name", "example_agent", *RULES)
     cell = series_of(data, "example_lanes", names, at=at, methods=None if method is None else [method])[0]
     plan, routes = plan_of(cell), cell["example_lanes"][0]
-    maps = _maps(ax, example_labels(cell, len(routes)), under=0.1)
-    for panel, paths in zip(maps, routes, strict=True):
-        panel.add_collection(_lanes(plan, facecolors=np.where(plan.centre, CROWDED, PLAIN)))
-        _nodes(panel, plan)
+    marks, frames = list[Mark](), list[Frame]()
+    for panel, (label, paths) in enumerate(zip(example_labels(cell, len(routes)), routes, strict=True)):
+        x, y = _lanes(plan)
+        marks.append(Mark("region", x, y, value=np.where(plan.centre, CROWDED, PLAIN), panel=panel, **GREY))
+        marks += _nodes(plan, panel)
         for k, lanes in enumerate(paths):
-            _route(panel, plan, lanes[lanes >= 0], k, len(paths))
-    count = routes.shape[1]
-    name_colours(ax, [f"path {k + 1}" for k in range(count)], colours(count), linewidth=2.2)
-    for marker, word in (("o", "start"), ("s", "end")):
-        ax.plot([], [], marker, color=INK, label=word)
+            marks += _route(plan, lanes[lanes >= 0], k, len(paths), panel)
+        frames.append(_frame(plan, label))
+    marks += [Mark("points", label="start"), Mark("points", label="end", marker="s")]
     if plan.centre.any():
-        ax.plot([], [], color=CROWDED, linewidth=5, label="lanes of the centre")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.08), ncols=5)
-    ax.set_xlabel("position on the map")
-    ax.set_ylabel("position on the map")
-    caption(ax, ";\n".join([cell.words] * bool(cell.words) + rules(cell)))
-    return ax
+        marks.append(Mark("line", label="lanes of the centre", hue=str(1 - CROWDED), linewidth=5))
+    notes = ";\n".join([cell.words] * bool(cell.words) + rules(cell))
+    return Drawing(marks, frames, [notes], columns=_columns(len(frames)), under=True)
 
 
 # -- parts ---------------------------------------------------------------------------------------------
@@ -255,89 +256,78 @@ def _check_lanes(data: Dataset, quantity: str) -> None:
     pick_names("quantity", [quantity], names, (), rule)
 
 
-def _scale(means: Sequence[np.ndarray], limits: Sequence[float] | None) -> Normalize:
+def _scale(means: Sequence[np.ndarray], limits: Sequence[float] | None) -> tuple[float, float]:
+    """Return the ends of the scale of colours."""
     if limits is not None:
         if np.shape(limits) != (2,) or not limits[0] < limits[1]:
             raise ValueError(f"limits: {limits!r} must be two numbers that rise")
-        return Normalize(limits[0], limits[1])
+        return limits[0], limits[1]
     values = np.concatenate(means)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    return Normalize(0.0 if 0 <= low < LOW * high or low == high else low, high)
+    return 0.0 if 0 <= low < LOW * high or low == high else low, high
 
 
-def _maps(ax: Axes, titles: Sequence[str], under: float = 0.0) -> list[Axes]:
-    """Return panels in the number of columns that makes them largest, with room ``under`` them.
-
-    Hide the frame.
-    """
-    ax.set_axis_off()
-    count = len(titles)
+def _columns(count: int) -> int:
+    """Return the number of columns that makes maps largest."""
     side = [min(ROOM[0] / c, ROOM[1] / -(-count // c)) for c in range(1, count + 1)]
-    columns = 1 + int(np.argmax(side))
-    lines = -(-count // columns)
-    wide, high = 0.94 / columns, (1 - under) / lines
-    head = 0.1 if any(titles) else 0.0
-    panels = []
-    for k, title in enumerate(titles):
-        row, column = divmod(k, columns)
-        panel = ax.inset_axes((column * wide, 1 - (row + 1) * high, 0.97 * wide, high - head))
-        panel.set_aspect("equal", adjustable="box")
-        panel.set_axis_off()
-        if title:
-            panel.set_title(title, fontsize=8.5, color=INK)
-        panels.append(panel)
-    return panels
+    return 1 + int(np.argmax(side))
 
 
-def _lanes(plan: StreetPlan, **looks: Any) -> PolyCollection:
-    """Return every lane as a bar with a head, beside the middle of its street."""
-    unit, corners = plan.unit, []
-    for start, end in plan.ends:
-        way, right = _directions(start, end)
-        begin = start + unit * (GAP * way + ASIDE * right)
-        tip = end + unit * (-GAP * way + ASIDE * right)
-        shoulder, half = tip - unit * TIP * way, unit * WIDE / 2 * right
-        corners.append([begin - half, shoulder - half, tip, shoulder + half, begin + half])
-    return PolyCollection(corners, edgecolors="#777777", linewidths=0.35, **looks)
+def _frame(plan: StreetPlan, title: str) -> Frame:
+    """Return a map's limits, with a margin around nodes."""
+    rim, place = 0.25 * plan.unit, "position on the map"
+    low, high = plan.nodes.min(axis=0) - rim, plan.nodes.max(axis=0) + rim
+    x_limits, y_limits = zip(low.tolist(), high.tolist(), strict=True)
+    return Frame(place, place, title, x_limits, y_limits, equal=True, bare=True)
 
 
-def _directions(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return unit vectors along a lane and to its right."""
-    way = (end - start) / max(float(np.linalg.norm(end - start)), 1e-300)
-    return way, np.array([way[1], -way[0]])
+def _directions(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return starts and ends of lanes, and unit vectors along them and to their right, ``[lane 2]``."""
+    start, end = ends[:, 0], ends[:, 1]
+    way = (end - start) / np.maximum(np.linalg.norm(end - start, axis=1, keepdims=True), 1e-300)
+    return start, end, way, np.stack([way[:, 1], -way[:, 0]], axis=1)
 
 
-def _nodes(panel: Axes, plan: StreetPlan) -> None:
-    """Draw nodes as dots and stubs as squares, with a margin around them."""
-    stub: dict[str, Any] = {"marker": "s", "facecolor": "white", "edgecolor": INK, "linewidth": 0.7}
+def _lanes(plan: StreetPlan) -> np.ndarray:
+    """Return the outline of every lane as a bar with a head, beside the middle of its street.
+
+    ``[2 lane corner]``.
+    """
+    unit = plan.unit
+    start, end, way, right = _directions(plan.ends)
+    begin = start + unit * (GAP * way + ASIDE * right)
+    tip = end + unit * (-GAP * way + ASIDE * right)
+    shoulder, half = tip - unit * TIP * way, unit * WIDE / 2 * right
+    corners = [begin - half, shoulder - half, tip, shoulder + half, begin + half]
+    return np.stack(corners, axis=1).transpose(2, 0, 1)
+
+
+def _nodes(plan: StreetPlan, panel: int) -> list[Mark]:
+    """Return nodes as dots and stubs as squares."""
     (x, y), (stub_x, stub_y) = plan.nodes[~plan.stub].T, plan.nodes[plan.stub].T
-    panel.scatter(x, y, s=5, color=INK, zorder=3, label="_nodes")
-    panel.scatter(stub_x, stub_y, s=9, zorder=3, **stub)
-    low, high = plan.nodes.min(axis=0), plan.nodes.max(axis=0)
-    rim = 0.25 * plan.unit
-    panel.set_xlim(low[0] - rim, high[0] + rim)
-    panel.set_ylim(low[1] - rim, high[1] + rim)
+    dots = Mark("points", x, y, markersize=1.5, zorder=3, panel=panel)
+    return [dots, replace(dots, x=stub_x, y=stub_y, marker="s", markersize=3, hollow=True)]
 
 
-def _route(panel: Axes, plan: StreetPlan, lanes: np.ndarray, k: int, count: int) -> None:
-    """Draw a path along its lanes, each path of an agent at another distance from the middle of the
-    street.
+def _route(plan: StreetPlan, lanes: np.ndarray, k: int, count: int, panel: int) -> list[Mark]:
+    """Return a path along its lanes, its arrows and its ends.
+
+    Each path of an agent is at another distance from the middle of the street.
     """
     if not len(lanes):
-        return
-    unit, shade = plan.unit, colours(count)[k]
-    aside = unit * (ASIDE + WIDE * ((k + 0.5) / count - 0.5))
-    points, heads = [], []
-    for start, end in plan.ends[lanes]:
-        way, right = _directions(start, end)
-        points += [start + aside * right + unit * GAP * way, end + aside * right - unit * GAP * way]
-        tip, base = (start + end) / 2 + aside * right + 0.15 * unit * way, 0.11 * unit * right
-        heads.append([tip, tip - 0.27 * unit * way + base, tip - 0.27 * unit * way - base])
-    look: dict[str, Any] = {"color": shade, "linewidth": 1.6, "label": f"path {k + 1}", "zorder": 4}
-    panel.plot(*np.array(points).T, solid_joinstyle="round", **look)
-    panel.add_collection(
-        PolyCollection(heads, facecolors=shade, edgecolors="white", linewidths=0.3, zorder=5)
-    )
-    dot: dict[str, Any] = {"color": shade, "edgecolor": "white", "linewidth": 0.5, "zorder": 6}
-    for place, marker in ((points[0], "o"), (points[-1], "s")):
-        panel.scatter(place[0], place[1], s=20, marker=marker, **dot)
+        return []
+    unit = plan.unit
+    start, end, way, right = _directions(plan.ends[lanes])
+    aside = unit * (ASIDE + WIDE * ((k + 0.5) / count - 0.5)) * right
+    line = np.stack([start + aside + unit * GAP * way, end + aside - unit * GAP * way], axis=1).reshape(-1, 2)
+    tip, base = (start + end) / 2 + aside + 0.15 * unit * way, 0.11 * unit * right
+    back = tip - 0.27 * unit * way
+    heads = np.stack([tip, back + base, back - base, np.full_like(tip, np.nan)], axis=1).reshape(-1, 2)
+    (x, y), (head_x, head_y) = line.T, heads.T
+    look: dict[str, Any] = {"hue": colours(count)[k], "panel": panel}
+    return [
+        Mark("line", x, y, linewidth=1.6, label=f"path {k + 1}", zorder=4, **look),
+        Mark("region", head_x, head_y, zorder=5, **look),
+        Mark("points", x[:1], y[:1], markersize=4.5, zorder=6, **look),
+        Mark("points", x[-1:], y[-1:], marker="s", markersize=4.5, zorder=6, **look),
+    ]
