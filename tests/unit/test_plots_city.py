@@ -299,11 +299,11 @@ def test_example_bids_have_one_row_per_method() -> None:
 def test_traces_have_one_panel_each_and_log_scales_for_wide_ranges() -> None:
     data = run()
     ax = rv.plots.social_traces(data)
-    titles = [panel.get_title() for panel in ax.child_axes]
+    titles = [panel.get_title().replace("\n", " ") for panel in ax.child_axes]
     assert titles == ["efficiency (reward per step)", "largest change of a policy (karma)"]
     first, second = ax.child_axes
     assert (first.get_yscale(), second.get_yscale()) == ("linear", "log")
-    for k, line in enumerate(lines(first, "_mean")):
+    for k, line in enumerate(lines(first, "_line")):
         np.testing.assert_allclose(line.get_ydata(), data.monitor_efficiency.values[k].mean(axis=0))
         np.testing.assert_array_equal(line.get_xdata(), data.monitor_step.values[k, 0])
     assert labels(ax) == ["karma", "coin"]

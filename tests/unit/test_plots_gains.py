@@ -55,7 +55,7 @@ def monitored(replications: int = 2) -> xr.Dataset:
 def test_exploitability_is_divided_by_the_payoff_of_the_same_policy() -> None:
     data = monitored()
     ax = rv.plots.exploitability_curve(data)
-    explored, bare, sampled, gap = (line.get_ydata() for line in lines(ax, "_mean"))
+    explored, bare, sampled, gap = (line.get_ydata() for line in lines(ax, "_line"))
     size = np.abs(data.monitor_mean_agent_payoff.values[0])
     np.testing.assert_allclose(explored, (data.monitor_mean_exploitability.values[0] / size).mean(axis=0))
     plain = np.abs(data.monitor_mean_agent_payoff_without_exploration.values[0])
@@ -63,8 +63,8 @@ def test_exploitability_is_divided_by_the_payoff_of_the_same_policy() -> None:
     np.testing.assert_allclose(bare, expected.mean(axis=0))
     np.testing.assert_allclose(sampled, (data.monitor_mean_sampled_greedy.values[0] / size).mean(axis=0))
     np.testing.assert_allclose(gap, (data.monitor_mean_gap_to_equilibrium.values[0] / size).mean(axis=0))
-    np.testing.assert_array_equal(lines(ax, "_mean")[0].get_xdata(), STEPS)
-    most = lines(ax, "_largest")
+    np.testing.assert_array_equal(lines(ax, "_line")[0].get_xdata(), STEPS)
+    most = lines(ax, "_thin: largest over agents")
     assert len(most) == 3  # none for the gap to equilibrium
     np.testing.assert_allclose(
         most[0].get_ydata(), (data.monitor_largest_exploitability.values[0] / size).mean(axis=0)
@@ -84,14 +84,14 @@ def test_absolute_exploitability_and_distances_on_separate_axes() -> None:
     wanted = ["exploitability", "distance_to_equilibrium", "policy_change"]
     ax = rv.plots.exploitability_curve(data, quantities=wanted, relative=False, largest=False)
     upper, lower = ax.figure.axes
-    (line,) = lines(upper, "_mean")
+    (line,) = lines(upper, "_line")
     np.testing.assert_array_equal(line.get_ydata(), data.monitor_mean_exploitability.values[0, 0])
-    far, change = lines(lower, "_mean")
+    far, change = lines(lower, "_line")
     np.testing.assert_array_equal(far.get_ydata(), data.monitor_mean_distance_to_equilibrium.values[0, 0])
     np.testing.assert_array_equal(change.get_xdata(), STEPS[1:])
     assert (upper.get_ylabel(), lower.get_ylabel()) == ("payoff", "distance of policies")
     assert "not divided by |J|" in caption(ax)
-    assert not lines(ax, "_largest")
+    assert not lines(ax, "_thin: largest over agents")
 
 
 def test_runs_that_stopped_early_keep_their_last_value() -> None:
@@ -101,7 +101,7 @@ def test_runs_that_stopped_early_keep_their_last_value() -> None:
             data[name] = data[name].astype(float)
             data[name][0, 1, 2] = np.nan
     ax = rv.plots.exploitability_curve(data, quantities=["exploitability"], relative=False)
-    (line,) = lines(ax, "_mean")
+    (line,) = lines(ax, "_line")
     values = data.monitor_mean_exploitability.values[0].copy()
     values[1, 2] = values[1, 1]
     np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
@@ -110,7 +110,7 @@ def test_runs_that_stopped_early_keep_their_last_value() -> None:
 def test_each_learner_has_its_own_colour() -> None:
     two = xr.concat([monitored(1), monitored(1)], "algorithm").assign_coords(algorithm=["slow", "fast"])
     ax = rv.plots.exploitability_curve(two, quantities=["exploitability", "sampled_greedy"])
-    assert [(line.get_color(), line.get_linestyle()) for line in lines(ax, "_mean")] == [
+    assert [(line.get_color(), line.get_linestyle()) for line in lines(ax, "_line")] == [
         (shade, dash) for shade in PALETTE[:2] for dash in ("-", "--")
     ]
     assert labels(ax)[-3:] == ["slow", "fast", "thin: largest over agents"]
@@ -138,9 +138,10 @@ def test_agent_histogram_by_type_with_mean_and_largest() -> None:
     )
     ax = rv.plots.agent_histogram(data, bins=4)
     edges = np.histogram_bin_edges(values, 4)
-    for kind, steps in enumerate(ax.patches[::2]):
+    for kind, steps in enumerate(lines(ax, "_line")):
         own = values[:, kinds == kind].ravel()
-        np.testing.assert_allclose(steps.get_data().values, np.histogram(own, edges)[0] / 40)
+        np.testing.assert_array_equal(steps.get_xdata(), np.repeat(edges, 2))
+        np.testing.assert_allclose(steps.get_ydata()[1:-1:2], np.histogram(own, edges)[0] / 40)
         label = f"type {kind}: mean {own.mean():.3g}, largest {own.max():.3g}"
         assert lines(ax, label)[0].get_xdata()[0] == pytest.approx(own.mean())
     assert caption(ax) == "n = 40 agents of each, of 2 replications"

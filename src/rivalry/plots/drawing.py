@@ -109,8 +109,9 @@ def _areas(ax: Axes, drawing: Drawing) -> list[Axes]:
     if any(frame.beside for frame in frames) and any(mark.is_coloured() for mark in drawing.marks):
         options["aside"] = 0.13  # of names of rows, between panels and the scale of colours
     areas = style.panels(ax, len(frames), columns=columns, **options)
-    style.title_panels(areas, [frame.title for frame in frames])
-    ax.set(xlabel=frames[-1].x, ylabel=frames[0].y)  # not visible
+    titles = [frame.title for frame in frames]
+    style.title_panels(areas, titles)
+    ax.set(xlabel=frames[-1].x, ylabel=frames[0].y or ", ".join(titles))  # not visible
     return [ax, *areas]
 
 

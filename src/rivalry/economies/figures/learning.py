@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter, MaxNLocator
 from xarray import Dataset
 
 from rivalry.plots.charts.paths import DrawnPath, on_one_clock
-from rivalry.plots.metrics import is_log, set_log_scale
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import DASHES, INK, Drawing, Frame, Mark, colours, hue_keys
+from rivalry.plots.metrics import is_log
 from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
 from rivalry.plots.series import (
     RULE,
@@ -20,17 +22,6 @@ from rivalry.plots.series import (
     replications_of,
     series_of,
     type_labels,
-)
-from rivalry.plots.style import (
-    DASHES,
-    INK,
-    caption,
-    chart,
-    colours,
-    draw_band,
-    lower_axes,
-    name_colours,
-    panels,
 )
 
 BARE, MONITOR, STEP = "_without_exploration", "monitor_", "monitor_step"
@@ -59,16 +50,16 @@ UNITS = {
     "fairness": "reward or wins\nper step",
 }
 PAYOFF = "payoff"
+THIN = "thin: largest over agents"
 GROUPS = {"type": "player_name", "class": "class_name"}
 """Groupings of agents, and the variables with the groups' names."""
 AGENTS = ("agent_relative_exploitability", "agent_exploitability")
 BARS = 20  # most bars of a histogram
 
 
-@chart
+@preset
 def exploitability_curve(
     data: Dataset,
-    ax: Axes,
     *,
     quantities: Names = None,
     relative: bool = True,
@@ -76,7 +67,7 @@ def exploitability_curve(
     methods: Names = None,
     series: str | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw exploitability during learning, by dynamic programming and sampled, over the steps of all agents.
 
     Thin lines are the largest over agents. Distances, rewards and changes of policies have axes of their
@@ -108,7 +99,7 @@ def exploitability_curve(
     >>> import xarray as xr
     >>> data = xr.Dataset({"monitor_mean_exploitability": ("monitor", [9.0, 3.0]),
     ...                    "monitor_mean_agent_payoff": ("monitor", [-60.0, -50.0])})
-    >>> exploitability_curve(data, largest=False).get_lines()[0].get_ydata().tolist()
+    >>> exploitability_curve(data, largest=False).get_lines()[-1].get_ydata().tolist()
     [0.15, 0.06]
     """
     names = _quantities(data, quantities)
@@ -117,33 +108,29 @@ def exploitability_curve(
     columns += [f"{MONITOR}mean_agent_payoff", f"{MONITOR}mean_agent_payoff{BARE}"]
     series = series or key_of_lines(data, stored[0], methods, at)
     cells = series_of(data, stored[0], columns, at=at, methods=methods, series=series)
-    units = list(dict.fromkeys(_unit(name) for name in names))
-    placed = dict(zip(units, (ax, *lower_axes(ax, len(units) - 1)), strict=True))
-    with_largest = [
-        _draw(placed[_unit(name)], cell, name, relative, largest, _style(len(cells), c, len(names), k))
-        for c, cell in enumerate(cells)
-        for k, name in enumerate(names)
-    ]
+    units, marks, frames = list(dict.fromkeys(map(_unit, names))), list[Mark](), list[Frame]()
+    for c, cell in enumerate(cells):
+        for k, name in enumerate(names):
+            look = _style(len(cells), c, len(names), k) | {"panel": units.index(_unit(name))}
+            marks += _curve_marks(cell, name, relative, largest, look)
+    keys = list[Mark]()
     for k, name in enumerate(names if len(names) > 1 or len(cells) == 1 else ()):
-        color, dash = _style(len(cells), 0, len(names), k)
-        ax.plot([], [], dash, color=color if len(cells) == 1 else INK, label=quantity_words(name))
-    if len(cells) > 1:
-        name_colours(ax, [cell.name for cell in cells], colours(len(cells)))
-    if any(with_largest):
-        ax.plot([], [], color=INK, linewidth=0.8, label="thin: largest over agents")
-    for unit, panel in placed.items():
-        words = unit if unit != PAYOFF else "share of |J|" if relative else "payoff"
-        panel.set_ylabel(words.replace(" of ", "\nof ") if len(placed) > 2 else words)
-        if panel.get_ylim()[0] < 0 < panel.get_ylim()[1] and unit == PAYOFF:
-            panel.axhline(0.0, color=INK, linewidth=0.8, label="_zero", zorder=1)
-    bottom = placed[units[-1]]
-    bottom.xaxis.set_major_formatter(EngFormatter(sep=""))
-    ax.set_xlabel("")
-    bottom.set_xlabel("step (all agents)")
+        hue = {"hue": INK} if len(cells) > 1 else {}
+        keys.append(Mark("line", label=quantity_words(name), **_style(len(cells), 0, len(names), k) | hue))
+    keys += hue_keys([cell.name for cell in cells if cell.name])
+    if any(mark.label for mark in marks):
+        keys.append(Mark("line", label=THIN, linewidth=0.8))
+    payoff_words = "share of |J|" if relative else "payoff"
+    for panel, unit in enumerate(units):
+        label = payoff_words if unit == PAYOFF else unit
+        label = label.replace(" of ", "\nof ") if len(units) > 2 else label
+        frames.append(Frame("step (all agents)", label, steps=True))
+        values = np.concatenate([np.zeros(0), *(mark.y for mark in marks if mark.panel == panel)])
+        if unit == PAYOFF and (values < 0).any() and (values > 0).any():
+            marks.append(Mark("rule", y=[0.0], linewidth=0.8, zorder=1, panel=panel))
     note = "over |J| at the same monitor" if relative else "not divided by |J|"
     notes = [note if PAYOFF in units else "", _rule(cells, names), replications_of(cells), _shows(names)]
-    caption(ax, describe_rule(cells), *notes)
-    return ax
+    return Drawing(keys + marks, frames, [describe_rule(cells), *notes])
 
 
 def quantity_words(name: str) -> str:
@@ -180,29 +167,32 @@ def _unit(name: str) -> str:
     return next((unit for part, unit in UNITS.items() if part in name), PAYOFF)
 
 
-def _style(cells: int, c: int, quantities: int, k: int) -> tuple[str, str]:
+def _style(cells: int, c: int, quantities: int, k: int) -> dict[str, Any]:
     """Return a line's colour and dash: quantities have the colours if there is one cell."""
     if cells == 1:
-        return colours(quantities)[k], "-"
-    return colours(cells)[c], DASHES[k % len(DASHES)]
+        return {"hue": colours(quantities)[k]}
+    return {"hue": colours(cells)[c], "linestyle": DASHES[k % len(DASHES)]}
 
 
-def _draw(
-    panel: Axes, cell: CellSeries, name: str, relative: bool, largest: bool, style: tuple[str, str]
-) -> bool:
-    """Draw the mean with its band, and the largest over agents; return whether the largest was drawn."""
+def _curve_marks(
+    cell: CellSeries, name: str, relative: bool, largest: bool, look: Mapping[str, Any]
+) -> list[Mark]:
+    """Return the mean with its band, and the largest over agents, which has a label."""
     stored = next((key for key in (MONITOR + name, f"{MONITOR}mean_{name}") if key in cell), "")
     if not stored or is_blank(cell[stored]):
-        return False
+        return []
     scaled = name if relative and _unit(name) == PAYOFF and not name.startswith("relative") else ""
-    shade, dash = style
-    draw_band(panel, *curve_of(cell, stored, scaled), color=shade, dash=dash, label="_mean")
-    top = f"{MONITOR}largest_{name}"
-    if not largest or top not in cell or is_blank(cell[top]) or not name.startswith(GAINS):
-        return False
-    clock, largest_gain, _ = curve_of(cell, top, scaled)
-    panel.plot(clock, largest_gain, dash, color=shade, linewidth=0.8, label="_largest")
-    return True
+    marks, top = [_curve_mark(cell, stored, scaled, **look)], f"{MONITOR}largest_{name}"
+    if largest and name.startswith(GAINS) and not is_blank(cell.get(top, np.array([np.nan]))):
+        thin = _curve_mark(cell, top, scaled, label=THIN, linewidth=0.8, **look)
+        marks.append(replace(thin, low=None, high=None))
+    return marks
+
+
+def _curve_mark(cell: CellSeries, stored: str, scaled: str = "", **look: Any) -> Mark:
+    """Return the mean of a variable over the steps with its band, as `curve_of` returns them."""
+    clock, mean, half = curve_of(cell, stored, scaled)
+    return Mark("line", clock, mean, marker=".", markersize=4.0, **look).within(half)
 
 
 def curve_of(cell: CellSeries, stored: str, scaled: str = "") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -253,10 +243,9 @@ def _rule(cells: Sequence[CellSeries], names: Sequence[str]) -> str:
 # -- agent by agent ------------------------------------------------------------------------------------
 
 
-@chart
+@preset
 def agent_histogram(
     data: Dataset,
-    ax: Axes,
     *,
     quantity: str | None = None,
     by: str = "type",
@@ -264,7 +253,7 @@ def agent_histogram(
     series: str | None = None,
     bins: int | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw the distribution of a metric over agents, a colour per type or class.
 
     Agents of all replications count; the legend has the mean and the largest of each group.
@@ -289,8 +278,8 @@ def agent_histogram(
     --------
     >>> import xarray as xr
     >>> data = xr.Dataset({"agent_exploitability": ("agent", [0.1, 0.1, 0.4, 0.5])})
-    >>> agent_histogram(data, bins=2).patches[0].get_data().values.tolist()
-    [0.5, 0.5]
+    >>> agent_histogram(data, bins=2).get_lines()[0].get_ydata().tolist()
+    [0.0, 0.5, 0.5, 0.5, 0.5, 0.0]
     """
     if bins is not None and bins < 1:
         raise ValueError(f"bins: {bins} must be at least 1")
@@ -300,28 +289,26 @@ def agent_histogram(
     if by != "type" and kind not in data:
         raise ValueError(f"by: no agent's {by} is stored in this data")
     cells = series_of(data, name, (kind, GROUPS[by], *RULE), at=at, methods=methods, series=series)
-    groups = [group for cell in cells for group in _groups(cell, name, by)]
+    groups = list[tuple[str, np.ndarray]]()
+    for cell in cells:
+        groups += _groups(cell, name, by)
     values = np.concatenate([values_of_group for _, values_of_group in groups])
-    count = bins or int(np.clip(2 * np.sqrt(len(values) / len(groups)), 5, BARS))
+    count, marks = bins or int(np.clip(2 * np.sqrt(len(values) / len(groups)), 5, BARS)), list[Mark]()
     edges = np.histogram_bin_edges(values, count)
-    for (label, values_of_group), shade in zip(groups, colours(len(groups)), strict=True):
+    for (label, values_of_group), hue in zip(groups, colours(len(groups)), strict=True):
         share = np.histogram(values_of_group, edges)[0] / len(values_of_group)
-        ax.stairs(share, edges, fill=True, color=shade, alpha=0.7 if len(groups) == 1 else 0.25)
-        ax.stairs(share, edges, color=shade, linewidth=1.2)
-        words = (
-            f"{label}: " * bool(label)
-            + f"mean {values_of_group.mean():.3g}, largest {values_of_group.max():.3g}"
-        )
-        ax.axvline(values_of_group.mean(), color=shade, linestyle="--", linewidth=1.2, label=words)
-    ax.set_xlabel(quantity_words(name))
-    ax.set_ylabel("share of agents")
-    ax.set_ylim(bottom=0.0)
+        mean, largest = values_of_group.mean(), values_of_group.max()
+        words = f"{label}: " * bool(label) + f"mean {mean:.3g}, largest {largest:.3g}"
+        x, y = np.repeat(edges, 2), np.r_[0.0, np.repeat(share, 2), 0.0]
+        marks.append(Mark("region", x, y, hue=hue, alpha=0.7 if len(groups) == 1 else 0.25))
+        marks.append(Mark("line", x, y, hue=hue, linewidth=1.2))
+        marks.append(Mark("rule", [mean], hue=hue, linestyle="--", linewidth=1.2, label=words))
+    frame = Frame(quantity_words(name), "share of agents", y_limits=(0.0, None))
     agents = sorted({len(values_of_group) for _, values_of_group in groups})
     words = f"n = {', '.join(map(str, agents))} agents" + " of each" * (len(agents) == 1 < len(groups))
     replications = max(cell.runs for cell in cells)
     sample = f", of {replications} replications" if replications > 1 else ""
-    caption(ax, describe_rule(cells), _rule(cells, [name]), words + sample)
-    return ax
+    return Drawing(marks, [frame], [describe_rule(cells), _rule(cells, [name]), words + sample])
 
 
 def _per_agent(data: Dataset, quantity: str | None) -> str:
@@ -363,17 +350,16 @@ MORE = {
 }
 
 
-@chart
+@preset
 def social_traces(
     data: Dataset,
-    ax: Axes,
     *,
     quantities: Names = None,
     log: bool | None = None,
     methods: Names = None,
     series: str | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw efficiency, fairness and changes of policies during learning, a panel per metric.
 
     Nothing is divided by ``|J|``. Bands are 95 % intervals over replications (Student's t).
@@ -408,29 +394,24 @@ def social_traces(
     stored = [MONITOR + name for name in names]
     series = series or key_of_lines(data, stored[0], methods, at)
     cells = series_of(data, stored[0], [*stored, STEP, *RULE], at=at, methods=methods, series=series)
-    shades = colours(len(cells))
-    small = panels(ax, len(names), columns=3 if len(names) > 4 else 2, layout="apart")
-    for panel, name in zip(small, names, strict=True):
-        means = [np.zeros(0)]
-        for cell, shade in zip(cells, shades, strict=True):
-            if MONITOR + name in cell and np.isfinite(cell[MONITOR + name]).any():
-                clock, mean, half = curve_of(cell, MONITOR + name)
-                draw_band(panel, clock, mean, half, color=shade, label="_mean")
-                means.append(mean)
-        if name.endswith("_change") and is_log(np.concatenate(means), log):
-            set_log_scale(panel, "y", True)
-        else:
-            panel.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-        panel.set_title(_words(name), fontsize=7.5, color=INK)
-        panel.tick_params(labelbottom=True)
-        panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-        panel.xaxis.set_major_formatter(EngFormatter(sep=""))
-    name_colours(ax, [cell.name for cell in cells], shades)
-    ax.set_xlabel("step (all agents)")
-    ax.set_ylabel(", ".join(_words(name) for name in names))
-    ax.text(0.5, 0.0, "step (all agents)", transform=ax.transAxes, ha="center", va="top")
-    caption(ax, describe_rule(cells), "not divided by |J|", replications_of(cells))
-    return ax
+    marks, frames = list[Mark](), list[Frame]()
+    for panel, name in enumerate(names):
+        curves = [
+            _curve_mark(cell, MONITOR + name, hue=hue, panel=panel)
+            for cell, hue in zip(cells, colours(len(cells)), strict=True)
+            if np.isfinite(cell.get(MONITOR + name, np.nan)).any()
+        ]
+        marks += curves
+        means = np.concatenate([np.zeros(0), *(curve.y for curve in curves)])
+        axes = "y" * (name.endswith("_change") and is_log(means, log))
+        frames.append(Frame("step (all agents)", title=_words(name), log=axes, steps=True))
+    steps = np.concatenate([mark.x for mark in marks])
+    room = 0.05 * np.ptp(steps)
+    limits = float(steps.min() - room), float(steps.max() + room)
+    frames = [frame._replace(x_limits=limits) for frame in frames]
+    marks += hue_keys([cell.name for cell in cells if cell.name])
+    notes = describe_rule(cells), "not divided by |J|", replications_of(cells)
+    return Drawing(marks, frames, notes, columns=3 if len(names) > 4 else 2)
 
 
 def _words(name: str) -> str:
