@@ -26,7 +26,7 @@ from rivalry.core.files import DamagedFile, StoreError
 from rivalry.core.results import netcdf
 from rivalry.lab import capsule
 from rivalry.lab.answer.figures import draw_own
-from rivalry.lab.capsule import CRATE, MANIFEST, pack, verify
+from rivalry.lab.capsule import CRATE, MANIFEST, pack, root_of, verify
 from rivalry.lab.executor import carry_out, run_study
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
@@ -158,9 +158,9 @@ def test_the_answer_is_that_of_every_process(packed: Path, tmp_path: Path, seed:
         command, env=os.environ | {"PYTHONHASHSEED": seed}, cwd=tmp_path, capture_output=True, text=True
     )
     last = done.stdout.splitlines()[-1]
-    digest = verify(packed, cells=0).digest
+    digest, root = verify(packed, cells=0).digest, sha256(read(packed)[MANIFEST]).hexdigest()
     words = "verified, except what is not checked; digest of study, cells and certificates: "
-    assert (done.returncode, last) == (0, words + digest), done.stdout + done.stderr
+    assert (done.returncode, last) == (0, f"{words}{digest}; of all files: {root}"), done.stdout + done.stderr
     assert f"citation.bib, dataset.nc, page.html, report.html, {CRATE}, 3 figures\n" in done.stdout
     assert "4 of 4 cells, complete\n4 certificates recomputed\n1 cells computed again" in done.stdout
 
@@ -429,6 +429,20 @@ def test_scripts_and_styles_of_a_page_are_those_of_the_package(
     found = verify(rewritten(packed, tmp_path / "copy.zip", change), cells=0)
     assert found.word == "contradicted"
     assert [fault.partition(":")[0] for fault in found.faults] == ["report.html"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["log.txt", "packages.txt"])
+def test_the_root_digest_is_of_every_file(packed: Path, tmp_path: Path, name: str) -> None:
+    """Also of those that no certificate depends on."""
+
+    def change(members: Members) -> None:
+        members[name] += b"# more\n"
+
+    path = rewritten(packed, tmp_path / "copy.zip", change)
+    verified = verify(path, cells=0)
+    assert verified.word == "verified"
+    assert verified.root == root_of(path) != root_of(packed)
 
 
 @pytest.mark.slow

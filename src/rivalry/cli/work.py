@@ -624,7 +624,7 @@ def export(folder: Path, to: str, out: Path | None, everything: bool = False) ->
 
 def pack(folder: Path, out: Path | None, license: str | None) -> tuple[dict[str, Any], str]:
     """Write a run as a capsule."""
-    from rivalry.lab.capsule import UNSTATED, pack
+    from rivalry.lab.capsule import UNSTATED, pack, root_of
     from rivalry.lab.store import Run
 
     if license is not None and not re.fullmatch(r"[A-Za-z0-9.+\-]+", license):
@@ -636,11 +636,12 @@ def pack(folder: Path, out: Path | None, license: str | None) -> tuple[dict[str,
     note_left_out(run)
     note_folder(path)
     pack(run, path, licence=license or UNSTATED)
-    capsule = {"run": str(folder), "file": str(path), "bytes": path.stat().st_size, "digest": run.digest()}
-    return capsule, f"{path}\n{DIGEST}: {capsule['digest']}"
+    capsule = {"run": str(folder), "file": str(path), "bytes": path.stat().st_size}
+    capsule |= {"digest": run.digest(), "root": root_of(path)}
+    return capsule, f"{path}\n{DIGESTS.format(**capsule)}"
 
 
-DIGEST = "digest of study, cells and certificates"
+DIGESTS = "digest of study, cells and certificates: {digest}; of all files: {root}"
 
 
 def verify(path: Path, cells: int, trusted: bool, large: bool) -> tuple[dict[str, Any], str]:
@@ -680,8 +681,9 @@ def verify(path: Path, cells: int, trusted: bool, large: bool) -> tuple[dict[str
         "undecided": "",
     }
     word = verification.word
-    lines.append(f"{word}{details[word]}; {DIGEST}: {verification.digest}")
-    return {"file": str(path), "word": word, **verification._asdict()}, "\n".join(lines)
+    answer = {"file": str(path), "word": word, **verification._asdict()}
+    lines.append(f"{word}{details[word]}; {DIGESTS.format(**answer)}")
+    return answer, "\n".join(lines)
 
 
 def _in_short(names: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from importlib.metadata import distributions, requires
 from pathlib import Path, PurePosixPath
 from random import Random
 from typing import Any, NamedTuple
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -131,6 +132,15 @@ def pack(run: Run, out: Path, *, licence: str = UNSTATED) -> Path:
         _write(home / CRATE, crate := _crate(staged, digests, licence, timestamp))
         files.write(out, archive(home, digests | {CRATE: sha256(crate).hexdigest()}, MANIFEST), durable=True)
     return out
+
+
+def root_of(path: Path) -> str:
+    """Return the digest of a capsule's list of digests, and with it of all its files.
+
+    ``unzip -p FILE manifest-sha256.txt | sha256sum`` prints it without this package.
+    """
+    with ZipFile(path) as packed:
+        return sha256(packed.read(MANIFEST)).hexdigest()
 
 
 def _runs(run: Run) -> dict[str, Run]:
@@ -321,6 +331,7 @@ class Verified(NamedTuple):
 
     files: int
     digest: str  # of study, cells and certificates
+    root: str  # digest of all files
     done: int
     total: int  # cells of the study
     certificates: int
@@ -411,6 +422,7 @@ def verify(
         return Verified(
             len(digests) + 1,
             run.digest(),
+            root_of(path),
             counts["done"],
             sum(len(part.study.cells()) for part in runs.values()),
             certificates,
