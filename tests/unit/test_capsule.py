@@ -28,6 +28,7 @@ from rivalry.lab import capsule
 from rivalry.lab.answer.figures import draw_own
 from rivalry.lab.capsule import CRATE, MANIFEST, pack, root_of, verify
 from rivalry.lab.executor import carry_out, run_study
+from rivalry.lab.proofs import certificate_changes, recertify
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
 
@@ -450,6 +451,35 @@ def test_payoffs_and_metrics_of_every_cell_follow_from_its_profile(run: Run, tmp
     id = changed_cell(run, {"payoff": 1.5, "welfare": 3.0})
     (fault,) = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0).faults
     assert re.fullmatch(rf"cell {id}: certificate: .*payoff was .*welfare was .*", fault)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "concept"),
+    [
+        ({"kind": "regret_matching", "steps": 5}, "coarse correlated"),
+        ({"kind": "regret_matching", "regrets": "conditional", "steps": 5}, "correlated"),
+        ({"kind": "fictitious_play", "steps": 5}, "Nash"),
+        ({"kind": "hedge", "steps": 5}, "coarse correlated"),
+        ({"kind": "quantal_response", "max_lambda": 0.1}, "logit"),
+        ({"kind": "pure_equilibria"}, "Nash"),
+        ({"kind": "evaluate", "start": [[0.5, 0.5], [0.5, 0.5]]}, "Nash"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value["kind"],
+)
+def test_the_concept_of_a_cell_is_that_of_its_method(
+    tmp_path: Path, kind: dict[str, Any], concept: str
+) -> None:
+    game = {"family": "matrix", "name": "chicken"}
+    run = run_study(Study(name="small", game=game, method=[kind]), tmp_path / "run")
+    ((id, task),), folder = run.tasks().items(), Path(run.head["folder"])
+    record = run.read_cell(id)
+    assert str(record["concept"][1]) == concept
+    assert certificate_changes(record, recertify(task, folder, record), False) == ""
+    for other in {"Nash", "logit", "correlated", "subgame-perfect, proved"} - {concept}:
+        forgery = record | {"concept": ((), np.asarray(other))}
+        change = certificate_changes(forgery, recertify(task, folder, forgery), False)
+        assert change == f"concept was {other!r}, is {concept!r}"
 
 
 def test_a_missing_file_is_invalid_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

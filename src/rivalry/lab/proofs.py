@@ -55,10 +55,9 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_
         if np.all(np.isfinite(profile)):  # else a batch index without a solution
             played = played_game(game, method, cell_record)
             new = certificate(played, profile, tolerance=task["tolerance"], proof=proof)
-            if (
-                old_certificate is not None
-            ):  # only the method knows its concept, and the residual of its equations
-                new = new._replace(concept=old_certificate.concept, residual=old_certificate.residual)
+            if old_certificate is not None:  # only the method knows the residual of its equations
+                concept = _concept(method, old_certificate.concept)
+                new = new._replace(concept=concept, residual=old_certificate.residual)
                 if (
                     proof
                     and new.radius is None
@@ -70,6 +69,14 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_
     if not any(proofs):
         return {}
     return stack_records(proofs, points.shape) if points.shape else proofs[0]
+
+
+def _concept(method: object, stored: str) -> str:
+    """Solution concept of a method of this package; that of a class of its user as it was stored."""
+    if not type(method).__module__.startswith("rivalry."):
+        return stored
+    concepts = getattr(method, "concepts", (Certificate._field_defaults["concept"],))
+    return stored if stored in concepts else concepts[0]
 
 
 def _in_proved_list(record: Record, profile: np.ndarray) -> float | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 from annotated_types import Gt, Le, Lt
@@ -68,6 +68,8 @@ class QuantalResponse(BaseLearner):
     ----------
     McKelvey and Palfrey, Games and Economic Behavior 10, 1995; Turocy, Games and Economic Behavior 51, 2005.
     """
+
+    concepts: ClassVar[tuple[str, ...]] = ("logit",)
 
     max_lambda: Annotated[
         float | None,
@@ -156,7 +158,7 @@ class QuantalResponse(BaseLearner):
         return {
             "profile": (("player", "axis"), end_profile),
             "status": ((), np.asarray(status)),
-            "concept": ((), np.asarray("logit")),
+            "concept": ((), np.asarray(self.concepts[0])),
             "concept_residual": ((), residual[-1]),
             "logit_lambda": (("row",), session["points"][:, -1] / system.scale),
             "player_lambda": (("row", "player"), session["points"][:, -1:] / system.scales),

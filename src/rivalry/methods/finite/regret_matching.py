@@ -62,6 +62,11 @@ class SampledPlay(RepeatedPlay):
     Regret matching and fictitious play differ only in the rule of choice.
     """
 
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """The concept that the joint play approaches. Default: Nash equilibrium, as the certificate."""
+        return ("Nash",)
+
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         session = super().begin(world, stream)
         players, max_actions = session["would"].shape
@@ -101,13 +106,11 @@ class SampledPlay(RepeatedPlay):
         external = self.external_regrets(sizes, session)
         swaps = largest_gains(session["swaps"], sizes).sum(axis=1) / clock
         record = mixtures.played(world, session["counts"] / clock)
-        # fictitious play is about Nash equilibria, as the certificate is
-        concepts = {"MATCHING": ("coarse correlated", external), "CONDITIONAL": ("correlated", swaps)}
-        if self._rule() in concepts:
-            concept, regrets = concepts[self._rule()]
+        (concept,), residuals = self.concepts, {"coarse correlated": external, "correlated": swaps}
+        if concept in residuals:
             record |= {
                 "concept": ((), np.asarray(concept)),
-                "concept_residual": ((), np.asarray(regrets.max())),
+                "concept_residual": ((), np.asarray(residuals[concept].max())),
             }
         return record | {
             "joint_play": (("joint",), session["joint_counts"] / clock),
@@ -157,6 +160,11 @@ class RegretMatching(SampledPlay):
     """
 
     regrets: Literal["unconditional", "conditional"] = "unconditional"
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """The concept that the joint play approaches."""
+        return ("coarse correlated",) if self.regrets == "unconditional" else ("correlated",)
 
     def _rule(self) -> str:
         return "MATCHING" if self.regrets == "unconditional" else "CONDITIONAL"

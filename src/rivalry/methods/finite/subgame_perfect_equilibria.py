@@ -114,6 +114,7 @@ class SubgamePerfectEquilibria(BaseLearner):
     gesamte Staatswissenschaft 121, 1965.
     """
 
+    concepts: ClassVar[tuple[str, ...]] = ("subgame-perfect", "subgame-perfect, proved")
     needs: ClassVar[tuple[Need, ...]] = (
         TREE,
         Need("the nodes of a tree, as games of rules and files have them", oracles.to_tree.knows),
@@ -236,7 +237,7 @@ class SubgamePerfectEquilibria(BaseLearner):
             "subgame": (("subgame",), session["subgame"]),
             "subgame_payoff": (("equilibrium", "subgame", "player"), session["subgame_payoff"][order]),
             "subgame_regret": (("equilibrium", "subgame", "player"), regret),
-            "concept": ((), np.asarray("subgame-perfect, proved" if proved[0] else "subgame-perfect")),
+            "concept": ((), np.asarray(self.concepts[int(proved[0])])),
         } | ({} if proved[0] else {"concept_residual": ((), np.asarray(largest))})
 
 
