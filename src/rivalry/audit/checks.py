@@ -13,6 +13,7 @@ FACTOR = 10.0  # between medians of prices, from which they are taken to be in d
 SIZES = 100.0  # between quantities of firms, which differ in size
 SLIP = 3.0  # between a price and the median of its firm: cuts and cycles stay below
 BLOCKS = 10  # of time, in which medians are compared
+FEW = 3  # periods, below which a median is that of a shock
 MISSING = 0.05  # largest share of periods that may lack an entry
 OUTSIDE_SHARE = 0.01, 0.99  # share of buyers who buy nothing
 ELASTICITY = 1.0, 100.0  # below 1 no cost at or above 0 explains a price
@@ -40,6 +41,11 @@ class PriceLog(NamedTuple):
     incomplete: int = 0  # periods without an entry of some firm, which are left out
     row: np.ndarray | None = None  # [period firm]: numbers of rows, from that of the names, which is 1
     checks: tuple[Check, ...] = ()  # of the rows, as they were read
+    owners: tuple[str, ...] = ()  # the firm of every column, where columns are products
+
+    def name(self, column: int) -> str:
+        """Return a column in words."""
+        return f"{'firm' if self.owners in ((), self.firms) else 'product'} {self.firms[column]}"
 
 
 def refusal(checks: Sequence[Check]) -> str:
@@ -57,29 +63,38 @@ def refusal(checks: Sequence[Check]) -> str:
 
 
 def row_checks(
-    times: np.ndarray, firms: np.ndarray, period: np.ndarray, column: np.ndarray, complete: np.ndarray
+    times: np.ndarray,
+    names: Sequence[str],
+    period: np.ndarray,
+    column: np.ndarray,
+    complete: np.ndarray,
+    rows: np.ndarray,
 ) -> tuple[Check, ...]:
     """Return the checks of rows: doubles, spans, gaps and periods without an entry.
 
     Parameters
     ----------
-    times, firms : ndarray
-        Periods and firms, in order.
+    times : ndarray
+        Periods, in order.
+    names : sequence of str
+        Firms or products of the columns.
     period, column : ndarray
         Numbers of a row's period and firm, ``[row]``.
     complete : ndarray
         True where a period has all entries, ``[period]``.
+    rows : ndarray
+        Numbers of the rows in their file.
     """
-    cells = np.unique(period * len(firms) + column, return_index=True)[1]
+    cells = np.unique(period * len(names) + column, return_index=True)[1]
     doubled = np.setdiff1d(np.arange(len(period)), cells)
-    spans = [period[column == firm] for firm in range(len(firms))]
+    spans = [period[column == firm] for firm in range(len(names))]
     edges = np.array([[span.min(), span.max()] for span in spans])  # [firm 2]
     apart = np.ptp(edges, axis=0) > 0
     span = f"from {_time(times[edges[0, 0]])} to {_time(times[edges[0, 1]])}"
     for end, word in enumerate(("begins", "ends")):
         if apart[end]:
             texts = [
-                f"firm {firms[firm]} {word} at {_time(times[edges[firm, end]])}"
+                f"{names[int(firm)]} {word} at {_time(times[edges[firm, end]])}"
                 for firm in (edges[:, end].argmax(), edges[:, end].argmin())
             ]
             span = ", ".join(texts)
@@ -95,7 +110,7 @@ def row_checks(
     return (
         Check(
             "rows",
-            f"{_row_text(doubled + 2)} have a firm and period of another row" if len(doubled) else "single",
+            f"{_row_text(rows[doubled])} have a firm and period of another row" if len(doubled) else "single",
             "one per firm and period",
             not len(doubled),
         ),
@@ -180,18 +195,19 @@ def demand_checks(log: PriceLog, demand: LogitDemand) -> Iterator[Check]:
 
 def _unit(log: PriceLog, name: str, values: np.ndarray, limit: float) -> Check:
     parts, medians = _block_medians(values)
+    drift = FACTOR if len(parts[0]) >= FEW else limit
     over_time, of_firms = medians.max(axis=0) / medians.min(axis=0), np.median(values, axis=0)
     firm, between = int(over_time.argmax()), float(of_firms.max() / of_firms.min())
     ends = [
         f"{medians[block, firm]:.3g} {_period(log, parts[block])}"
         for block in (medians[:, firm].argmin(), medians[:, firm].argmax())
     ]
-    firms = [f"firm {log.firms[at]} {of_firms[at]:.3g}" for at in (of_firms.argmin(), of_firms.argmax())]
+    firms = [f"{log.name(int(at))} {of_firms[at]:.3g}" for at in (of_firms.argmin(), of_firms.argmax())]
     return Check(
         f"unit of {name}",
-        f"medians {', '.join(firms)}; of firm {log.firms[firm]} {', '.join(ends)}",
-        f"factors below {limit:g} between firms, below {FACTOR:g} over time",
-        bool(over_time[firm] < FACTOR and between < limit),
+        f"medians {', '.join(firms)}; of {log.name(firm)} {', '.join(ends)}",
+        f"factors below {limit:g} between firms, below {drift:g} over time",
+        bool(over_time[firm] < drift and between < limit),
     )
 
 
@@ -204,7 +220,7 @@ def _price_over_cost(log: PriceLog, costs: tuple[np.ndarray, np.ndarray]) -> Che
     if wrong.any():
         part, firm = np.argwhere(wrong)[0]
         price, cost = (np.median(values[parts[part], firm]) for values in (log.price, costs[1]))
-        value = f"firm {log.firms[firm]}: {price:.3g} beside {cost:.3g} {_period(log, parts[part])}"
+        value = f"{log.name(int(firm))}: {price:.3g} beside {cost:.3g} {_period(log, parts[part])}"
     required = f"between the cost and {FACTOR:g} times the cost"
     return Check("price over cost", value, required, not wrong.any())
 

@@ -41,7 +41,9 @@ def audit(
     column: Annotated[
         list[str] | None,
         typer.Option(
-            "--column", metavar="NAME=COLUMN", help="A log's column of time, firm, price, quantity or cost."
+            "--column",
+            metavar="NAME=COLUMN",
+            help="A log's column of time, firm, price, quantity, cost, market or product.",
         ),
     ] = None,
     size: Annotated[

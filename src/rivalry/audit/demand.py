@@ -211,38 +211,73 @@ def logit_demand(
     if not np.all(outside[sold] > 0):
         largest = float(quantity.sum(axis=1).max())
         raise ValueError(f"size: {size:g} must be above all that is sold in a period, {largest:g}")
-    clusters = blocks_of(len(price), block)[sold]
-    groups = len(np.unique(clusters))
-    if groups < 5:
-        raise ValueError(f"quantity: {int(sold.sum())} periods make {groups} blocks; must be at least 5")
     price, quantity = price[sold], quantity[sold]
     utility = np.log(quantity) - np.log(outside[sold])[:, None]
     periods, firms = price.shape
-    unit = float(np.std(price - price.mean(axis=0)))
+    if instruments is not None:
+        instruments = np.asarray(instruments, dtype=float)[sold].reshape(periods * firms, -1)
+    clusters = np.repeat(blocks_of(len(sold), block)[sold], firms)
+    goods = np.tile(np.arange(firms), periods)
+    estimate = estimated_slope(price.ravel(), utility.ravel(), goods, clusters, instruments)
+    observed = Observed(price, utility) if sold.all() else None
+    return replace(estimate, size=float(size), observed=observed)
+
+
+def estimated_slope(
+    price: np.ndarray,
+    utility: np.ndarray,
+    goods: np.ndarray,
+    clusters: np.ndarray,
+    instruments: np.ndarray | None = None,
+) -> LogitDemand:
+    """Estimate logit demand from rows by two-stage least squares, one quality per good.
+
+    Parameters
+    ----------
+    price, utility : ndarray
+        ``[row]``, where ``utility`` is ``ln s_i - ln s_0``.
+    goods, clusters : ndarray
+        Numbers of the good, and of the group within which errors depend on each other, ``[row]``.
+    instruments : ndarray, optional
+        ``[row instrument]``.
+
+    Raises
+    ------
+    ValueError
+        For fewer than 5 clusters, prices that do not change, instruments that do not move them, and
+        utilities that do not fall.
+
+    Examples
+    --------
+    >>> price = np.array([1.0, 1.2, 1.1, 1.4, 1.3, 1.0])
+    >>> estimate = estimated_slope(price, 8 - 4 * price, np.zeros(6, dtype=int), np.arange(6))
+    >>> estimate.quality.round(9).tolist(), round(estimate.slope, 9)
+    ([8.0], 4.0)
+    """
+    groups = len(np.unique(clusters))
+    if groups < 5:
+        raise ValueError(f"quantity: {len(price)} rows make {groups} blocks; must be at least 5")
+    dummies = np.eye(int(goods.max()) + 1)[goods]
+    means = dummies.T @ price / dummies.sum(axis=0)
+    unit = float(np.std(price - means[goods]))
     if not unit > ROUNDED * float(np.abs(price).max()):
         raise ValueError("price: does not change, so that no demand can be estimated; state the demand")
-    dummies = np.tile(np.eye(firms), (periods, 1))
-    X = np.column_stack([dummies, -price.ravel() / unit])
+    X = np.column_stack([dummies, -price / unit])
     fitted, first_stage = X, float("nan")
     if instruments is not None:
-        shifters = np.asarray(instruments, dtype=float)[sold].reshape(periods * firms, -1)
-        shifters = shifters / np.maximum(shifters.std(axis=0), np.finfo(float).tiny)
+        shifters = instruments / np.maximum(instruments.std(axis=0), np.finfo(float).tiny)
         Z = np.column_stack([dummies, shifters])
         fitted = np.column_stack([dummies, Z @ np.linalg.lstsq(Z, X[:, -1], rcond=None)[0]])
         first_stage = _first_stage(X[:, -1], fitted[:, -1], dummies, shifters.shape[1])
-    beta, _, rank, _ = np.linalg.lstsq(fitted, utility.ravel(), rcond=None)
-    if rank < firms + 1:
+    beta, _, rank, _ = np.linalg.lstsq(fitted, utility, rcond=None)
+    if rank < X.shape[1]:
         raise ValueError("instruments: do not move prices, so that no slope can be estimated")
-    covariance = _covariance(fitted, utility.ravel() - X @ beta, np.repeat(clusters, firms))
-    scale = np.append(np.ones(firms), 1 / unit)
-    if not beta[-1] > 0:
-        raise ValueError(
-            f"slope: {beta[-1] / unit:.3g} must be above 0; use instruments, or state the demand"
-        )
-    observed = Observed(price, utility) if sold.all() else None
-    covariance = covariance * np.outer(scale, scale)
     slope = float(beta[-1] / unit)
-    return LogitDemand(beta[:-1], slope, float(size), covariance, observed, groups, first_stage)
+    if not slope > 0:
+        raise ValueError(f"slope: {slope:.3g} must be above 0; use instruments, or state the demand")
+    scale = np.append(np.ones(len(means)), 1 / unit)
+    covariance = _covariance(fitted, utility - X @ beta, clusters) * np.outer(scale, scale)
+    return LogitDemand(beta[:-1], slope, 1.0, covariance, None, groups, first_stage)
 
 
 ROUNDED = 1e-12  # of a price: prices that differ by less are equal

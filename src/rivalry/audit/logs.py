@@ -18,14 +18,16 @@ Demand = LogitDemand | Callable[[np.ndarray], np.ndarray]
 """Quantities ``[.. firm]`` at prices ``[.. firm]``."""
 
 NAMES = {
-    "time": "time period date t",
-    "firm": "firm seller station store shop outlet retailer company brand product",
-    "price": "price p",
-    "quantity": "quantity q sales units volume share",
-    "cost": "cost unit_cost marginal_cost c",
+    "time": "time period date t quarter",
+    "firm": "firm seller station store shop outlet retailer company brand",
+    "price": "price p prices",
+    "quantity": "quantity q sales units volume share shares",
+    "cost": "cost unit_cost marginal_cost c costs",
+    "market": "market city region",
+    "product": "product good sku",
 }
 """Names of columns that are understood, in small letters, also with one of `ENDINGS`."""
-ENDINGS = re.compile(r"[ _-](id|uuid|name|code|eur|usd|gbp|chf)$")
+ENDINGS = re.compile(r"[ _-](ids?|uuid|name|code|eur|usd|gbp|chf)$")
 
 LOW, HIGH = 0.02, 0.05
 """Calibrated regrets in shares of the stake: up to the first a log is consistent with competition, from the
@@ -38,6 +40,7 @@ ALTERNATIVES, WIDE = 201, 1.5  # prices to compare with up to this multiple of t
 BETWEEN = 41  # such prices between the smallest and the largest best response, where it is known
 COSTS = 11  # costs within their range
 DRAWS = 400
+TAIL = 0.01  # of the draws, outside the widest interval that is read from them
 DEMANDS, SAMPLED = 100, 1000  # draws of estimated demand, and periods at which they are compared
 FEWEST_BLOCKS = 10  # independent blocks below which no word is said
 
@@ -73,9 +76,25 @@ def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
     >>> log.time.tolist(), log.firms, log.price.tolist()
     ([1.0, 2.0], ('A', 'B'), [[1.5, 1.5], [1.5, 1.5]])
     """
+    logs = read_logs(name, columns)
+    if len(logs) > 1:
+        raise ValueError(f"{name}: has {len(logs)} markets; rivalry.audit.panels.judge_panel judges them")
+    return logs.popitem()[1]
+
+
+def read_logs(name: str, columns: Mapping[str, str] | None = None) -> dict[str, PriceLog]:
+    """Return the logs of a file's markets by their names, "" without a column of markets.
+
+    Columns of a log are its firms, or the products of these where there is a column of products.
+    """
     table = read_columns(name)
     entries = {word: _column(table, word, (columns or {}).get(word)) for word in NAMES}
-    time, firm, price, quantity, cost = (entries[word] for word in NAMES)
+    if entries["firm"] is None:  # every product is a firm
+        entries["firm"], entries["product"] = entries["product"], None
+    if entries["time"] is None and entries["market"] is not None:
+        entries["time"] = np.zeros(len(entries["market"]))
+    time, _, price, quantity, cost, *_ = (entries[word] for word in NAMES)
+    firm, market, product = (_texts(entries, word) for word in ("firm", "market", "product"))
     if time is None or firm is None or price is None:
         word = next(word for word in NAMES if entries[word] is None)
         words = f"no column {word}, or {NAMES[word].split()[1]}; columns are {', '.join(table)[:100]}"
@@ -87,9 +106,31 @@ def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
         time = np.array([_DAY_FIRST.sub(r"\3-\2-\1", entry) for entry in time.tolist()])
         if wrong := next((entry for entry in time.tolist() if not _DATE.match(entry)), None):
             raise ValueError(f"{name}: time {wrong} must be a number or a date, 2026-01-31 or 31.01.2026")
-    if firm.dtype.kind == "f":
-        firm = np.array([f"{number:g}" for number in firm])
-    return log_of(time, firm, price, quantity, cost)
+    market = np.full(len(time), "") if market is None else market
+    markets, number = np.unique(market, return_inverse=True)
+    if product is not None and len({*zip(firm, product, strict=True)}) == len({*firm}):
+        product = None  # every firm has one
+    further, logs = {"quantity": quantity, "cost": cost, "product": product}, {}
+    for at, label in enumerate(markets.tolist()):
+        rows = np.flatnonzero(number == at)
+        parts = {word: column[rows] for word, column in further.items() if column is not None}
+        try:
+            logs[label] = log_of(time[rows], firm[rows], price[rows], rows=rows + 2, **parts)
+        except ValueError as error:
+            raise ValueError(f"market {label}: {error}" if label else str(error)) from None
+    return logs
+
+
+def _texts(entries: dict[str, np.ndarray | None], word: str) -> np.ndarray | None:
+    """Names in a column as text; None without one."""
+    column = entries[word]
+    if column is None:
+        return None
+    if column.dtype.kind == "f":
+        column = np.array([f"{entry:.15g}" for entry in column])
+    if np.any(nameless := np.isin(column, ("", "nan"))):
+        raise ValueError(f"{word}: a row has no name; row {int(np.argmax(nameless)) + 2}")
+    return column
 
 
 _DATE = re.compile(r"\d{4}-\d\d(-\d\d.*)?$")
@@ -118,20 +159,29 @@ def log_of(
     price: np.ndarray,
     quantity: np.ndarray | None = None,
     cost: np.ndarray | None = None,
+    product: np.ndarray | None = None,
+    rows: np.ndarray | None = None,
 ) -> PriceLog:
     """Return the log of rows, ``[row]``, in any order; periods that lack a firm are left out.
 
-    Of two rows of a firm in one period the last one counts, and the log fails a check. Raises `ValueError`
-    for no period of all firms.
+    Of two rows of a firm in one period the last one counts, and the log fails a check. With ``product``, the
+    log has a column per product. ``rows`` are their numbers in a file. Raises `ValueError` for no period of
+    all firms, and for a product of two firms.
 
     >>> log_of(np.array([1, 1, 2]), np.array(["A", "B", "A"]), np.array([3.0, 4.0, 5.0])).incomplete
     1
     """
     times, period = np.unique(time, return_inverse=True)
-    firms, column = np.unique(firm, return_inverse=True)
-    rows = np.arange(len(period), dtype=float) + 2
+    firms, column = np.unique(firm if product is None else product, return_inverse=True)
+    owners = firms.copy() if product is None else firm[np.unique(column, return_index=True)[1]]
+    if np.any(apart := owners[column] != firm):
+        row = int(np.argmax(apart))
+        both = f"{owners[column[row]]} and of {firm[row]}"
+        raise ValueError(f"product: {firms[column[row]]} is of {both}; must be of one firm in a market")
+    kind = "firm" if product is None else "product"
+    rows = np.arange(len(period)) + 2 if rows is None else rows
     tables = []
-    for values in (rows, price, quantity, cost):
+    for values in (rows.astype(float), price, quantity, cost):
         if values is not None:
             tables.append(np.full((len(times), len(firms)), np.nan))
             tables[-1][period, column] = values
@@ -151,7 +201,8 @@ def log_of(
         extra.pop() if extra else None,
         int(len(times) - complete.sum()),
         numbers.astype(int),
-        row_checks(times, firms, period, column, complete),
+        row_checks(times, [f"{kind} {label}" for label in firms], period, column, complete, rows),
+        tuple(owners.tolist()),
     )
 
 
@@ -188,6 +239,18 @@ class FirmRegret(NamedTuple):
     bins: int
 
 
+class MarketRegret(NamedTuple):
+    """The largest regret beyond noise of a firm in a market of a panel."""
+
+    market: str
+    word: str  # "" where markets are judged together
+    firm: str
+    excess: float
+    excess_low: float | None  # without an interval where markets are judged together
+    excess_high: float | None
+    periods: int
+
+
 class LogVerdict(NamedTuple):
     """The verdict on a log, with the regret of every firm."""
 
@@ -199,6 +262,7 @@ class LogVerdict(NamedTuple):
     stake: float | None  # in money per period, at the cost of the first firm
     checks: list[Check]  # of the data; without a verdict where one fails
     detectable: float | None  # regret beyond noise that a log of this size would surely show
+    markets: Sequence[MarketRegret] = ()  # of a panel
 
 
 class _GainSums(NamedTuple):
@@ -354,17 +418,53 @@ def judge_log(
     plausible costs. Hartline, Wang and Zhang, "Regulation of algorithmic collusion, refined: testing
     pessimistic calibrated regret", 2025: the largest over outcomes that the data allow.
     """
-    costs = _costs(log, cost, highest_cost)
+    costs = costs_of(log, cost, highest_cost)
     blocks = blocks_of(len(log.price), block)
-    count = int(blocks.max()) + 1
     checks, demand = _checked(log, demand, costs, size, block)
     if demand is None or not all(check.passed for check in checks):
-        return LogVerdict("cannot tell", refusal(checks), [], len(log.price), count, None, checks, None)
+        return undecided(checks, blocks)
+    return verdict_of(log, demand, costs, blocks, checks, stake=stake, seed=seed)
+
+
+def undecided(checks: Sequence[Check], blocks: np.ndarray) -> LogVerdict:
+    """Return the verdict on data that fail a check."""
+    count = int(blocks.max()) + 1
+    return LogVerdict("cannot tell", refusal(checks), [], len(blocks), count, None, list(checks), None)
+
+
+def verdict_of(
+    log: PriceLog,
+    demand: Demand,
+    costs: tuple[np.ndarray, np.ndarray],
+    blocks: np.ndarray,
+    checks: Sequence[Check],
+    *,
+    stake: float | None = None,
+    logs: int = 1,
+    seed: int = 0,
+) -> LogVerdict:
+    """Return the verdict of `judge_log` on a log that passes its checks.
+
+    Parameters
+    ----------
+    log, demand, stake, seed
+        As for `judge_log`.
+    costs : tuple of ndarray
+        Both ends of the range of costs, ``[period firm]``.
+    blocks : ndarray
+        The block of every period.
+    checks : sequence of Check
+        Of the data.
+    logs : int
+        Number of logs whose intervals hold together.
+    """
+    count = int(blocks.max()) + 1
     positions = np.linspace(0.0, 1.0, COSTS if np.any(costs[1] > costs[0]) else 1)
     mean_costs = [(1 - at) * costs[0].mean(axis=0) + at * costs[1].mean(axis=0) for at in positions]
     stakes = _stakes(demand, mean_costs, stake)
     setting = _Setting(log, demand, costs, mean_costs, stakes, stake is None)
-    firms = [_firm_regret(setting, firm, blocks, seed) for firm in range(len(log.firms))]
+    level = 1 - 0.05 / (logs * len(log.firms))  # all firms together, by Bonferroni's inequality
+    firms = [_firm_regret(setting, firm, blocks, level, seed) for firm in range(len(log.firms))]
     profit = float(np.mean((log.price - costs[0]) * _at_periods(demand, np.arange(len(blocks)))(log.price)))
     doubt = _doubt(firms, count, len(log.price), float(stakes[0]) / profit)
     word = "cannot tell"
@@ -375,14 +475,26 @@ def judge_log(
     sentence = _sentence(word, doubt, firms, len(log.price))
     sides = (max(firm.excess - firm.excess_low, firm.excess_high - firm.excess) for firm in firms)
     return LogVerdict(
-        word, sentence, firms, len(log.price), count, float(stakes[0]), checks, HIGH + max(sides)
+        word, sentence, firms, len(log.price), count, float(stakes[0]), list(checks), HIGH + max(sides)
     )
+
+
+def excesses(log: PriceLog, demand: Demand, costs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Return the regret beyond noise of every firm in the periods of a log, ``[firm]``."""
+    block, periods = np.zeros(len(log.price), dtype=int), np.arange(len(log.price))
+    stakes = _stakes(demand, [costs[0].mean(axis=0)], None)
+    low = costs[0], costs[0]
+    excess = []
+    for firm in range(len(log.firms)):
+        sums = _sums(log.price, firm, block, block, demand, low, periods)
+        excess.append(max(float(sums.regrets(np.ones((1, 1)), stakes)[1, 0]), 0.0))
+    return np.array(excess)
 
 
 def _doubt(firms: Sequence[FirmRegret], blocks: int, periods: int, rise: float) -> str:
     """Reason for which no regret of the log decides, or ""."""
     noise = max(firm.noise for firm in firms)
-    top = max(firms, key=lambda firm: firm.excess / firm.possible)
+    top = max(firms, key=lambda firm: firm.excess_low / firm.possible)
     if not all(np.isfinite(firm.excess_high) for firm in firms):
         return "a slope of demand of 0 or below is among those that the data allow"
     if noise >= 1:
@@ -390,10 +502,10 @@ def _doubt(firms: Sequence[FirmRegret], blocks: int, periods: int, rise: float) 
             f"a cartel would raise profits by {100 * rise:.2g} % only, and noise like that of the prices "
             f"costs {100 * noise * rise:.2g} %"
         )
-    if top.excess > top.possible:
+    if top.excess_low > top.possible:
         return (
             f"no price between those of competition and a cartel has a regret above {top.possible:.3g}, and "
-            f"firm {top.firm} has {top.excess:.3g} beyond noise; check the cost and the units"
+            f"firm {top.firm} has at least {top.excess_low:.3g} beyond noise; check the cost and the units"
         )
     return f"{count_text(periods, 'period')} are too few" if blocks < FEWEST_BLOCKS else ""
 
@@ -434,7 +546,7 @@ class _Setting(NamedTuple):
     of_demand: bool  # stakes follow from demand
 
 
-def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, seed: int) -> FirmRegret:
+def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, level: float, seed: int) -> FirmRegret:
     log, demand, costs, mean_costs, stakes, _ = setting
     bins = price_bins(log.price[:, firm])
     sums = _sums(log.price, firm, bins, blocks, demand, costs, np.arange(len(bins)))
@@ -447,7 +559,6 @@ def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, seed: int) ->
     realised = float(observed[0, 0])
     # differences to the log stand for those of the log to the long run: they share the bias of a maximum
     off = observed - sums.regrets(redrawn, stakes)
-    level = 1 - 0.05 / len(log.firms)  # all firms together, by Bonferroni's inequality
     wider = quantile(groups - 1, level) / quantile(10**9, level) * np.sqrt(groups / max(groups - 1, 1))
     bias, off = float(off[0].mean()), wider * (off - off.mean(axis=1, keepdims=True))
     shift = np.zeros((2, 1))
@@ -455,8 +566,11 @@ def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, seed: int) ->
         shift = _demand_shifts(setting, demand, firm, bins, stream)
     share, low, high = observed[:, 0] + bias, np.full(2, -np.inf), np.full(2, np.inf)
     if np.all(np.isfinite(shift)):
-        sample = observed + off + shift[:, stream.integers(shift.shape[1], size=off.shape[1])]
-        low, high = np.quantile(sample, [(1 - level) / 2, (1 + level) / 2], axis=1)
+        # beyond the tails that the draws hold, deviations grow as those of a normal distribution
+        tail = max(1 - level, TAIL)
+        scale = quantile(10**9, level) / quantile(10**9, 1 - tail)
+        sample = observed + scale * (off + shift[:, stream.integers(shift.shape[1], size=off.shape[1])])
+        low, high = np.quantile(sample, [tail / 2, 1 - tail / 2], axis=1)
         # a maximum over alternatives is too large on average: only the lower end is corrected, as the
         # correction errs where regret is close to 0
         low, high = np.minimum(low + min(bias, 0.0), share), np.maximum(high, share)
@@ -519,7 +633,8 @@ def _demand_shifts(
     return np.hstack([*shifts, np.full((2, DEMANDS - len(draws)), np.inf)])
 
 
-def _costs(log: PriceLog, cost: object, highest: object) -> tuple[np.ndarray, np.ndarray]:
+def costs_of(log: PriceLog, cost: object, highest: object) -> tuple[np.ndarray, np.ndarray]:
+    """Return both ends of the range of costs, ``[period firm]``. Raises `ValueError` without any."""
     if cost is None and log.cost is None:
         raise ValueError("cost: the log has no costs; state one, or a range by cost and highest_cost")
     ends = []

@@ -69,6 +69,13 @@ def _firms(audit: Mapping[str, Any]) -> Iterator[Row]:
         yield [str(firm["firm"]), *map(_digits, numbers)]
 
 
+def _markets(audit: Mapping[str, Any]) -> Iterator[Row]:
+    for market in audit["markets"]:
+        ends = [market[key] for key in ("excess", "excess_low", "excess_high")]
+        numbers = ["" if end is None else _digits(end) for end in ends]
+        yield [market["market"], str(market["periods"]), market["word"], market["firm"], *numbers]
+
+
 def _exact(audit: Mapping[str, Any]) -> Iterator[Row]:
     columns = (audit["exact"][key] for key in ("on_path", "share", "anywhere"))
     for firm, numbers in enumerate(zip(*columns, strict=True)):
@@ -83,6 +90,7 @@ def _checks(audit: Mapping[str, Any]) -> Iterator[Row]:
 CHECKS = ("check of the data", "value", "required", "")
 EXACT = ("best response, exact: firm", "gain on the path", "share of the stake", "after any memory")
 FIRMS = ("firm", "regret", "from", "to", "beyond noise", "from", "to", "by lower prices", "cost")
+MARKETS = ("market", "periods", "", "firm", "regret beyond noise", "from", "to")
 GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
 REACTION_KEYS = ("response", "excess", "loss", "excess_loss", "net", "unanswered")
 REACTIONS = (
@@ -104,6 +112,8 @@ def _sections(audit: Mapping[str, Any]) -> Iterator[tuple[str, Row, Iterator[Row
         yield "Checks of the data", CHECKS, _checks(audit)
         if audit["firms"]:
             yield "Regret of every firm", FIRMS, _firms(audit)
+        if audit["markets"]:
+            yield "Largest regret in every market", MARKETS, _markets(audit)
     elif (measures := audit.get("measures")) is not None:
         yield "Gains against six rivals", GAINS, _gains(measures)
         yield "Reaction to forced cuts", REACTIONS, _reactions(measures)
@@ -135,6 +145,8 @@ def _basis_of_log(audit: Mapping[str, Any]) -> str:
     extent = f"{count_text(audit['periods'], 'period')}{left_out}"
     if not audit["firms"]:
         return f"{extent}."
+    if markets := len(audit["markets"]):
+        extent += f" of {count_text(markets, 'market')}"
     return (
         f"{extent}; {audit['basis']}. Regret is a share of what is at stake for a firm between competition "
         "and a cartel; intervals hold 95 % for all firms together. Logs of this size show regrets beyond "

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from rivalry.audit.bots import BotFault, bot_maker, limit_memory
-from rivalry.audit.logs import judge_log, read_log
+from rivalry.audit.logs import judge_log, read_logs
 from rivalry.audit.market import PriceMarket, price_market
+from rivalry.audit.panels import is_panel, judge_panel
 from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
 from rivalry.core.files import StoreError, read_bytes
@@ -126,7 +127,7 @@ def audit_log(
     Parameters
     ----------
     name : str
-        ``FILE.csv`` or ``FILE.parquet``, as `rivalry.audit.logs.read_log` takes them.
+        ``FILE.csv`` or ``FILE.parquet``, as `rivalry.audit.logs.read_logs` takes them.
     market : PriceMarket, optional
         Demand and costs, of its firms in the order of the names in the log; by default demand is estimated
         from the quantities of the log.
@@ -158,13 +159,16 @@ def audit_log(
     ...     audit_log(str(path), market)["word"]
     'consistent with competition'
     """
-    log = read_log(name, columns)
+    logs = read_logs(name, columns)
+    log, basis = next(iter(logs.values())), "logit demand estimated from the log"
     if market is None:
         if log.quantity is None:
             raise ValueError(f"{name}: no column quantity or share; state demand and cost by --market")
-        verdict = judge_log(log, None, cost, size=size, highest_cost=highest_cost, seed=seed)
-        basis = "logit demand estimated from the log"
+        options: dict[str, Any] = {"cost": cost, "size": size, "highest_cost": highest_cost, "seed": seed}
+        verdict = judge_panel(logs, **options) if is_panel(logs) else judge_log(log, **options)
     else:
+        if is_panel(logs):
+            raise ValueError("--market: is for one market whose firms have one product each")
         if len(log.firms) != market.players:
             raise ValueError(f"{name}: {len(log.firms)} firms; the market has {market.players}")
         unit_cost = np.asarray(market.game.unit_cost)
@@ -175,7 +179,8 @@ def audit_log(
         stake = float(np.mean(market.profits(market.cartel) - market.profits(market.nash)))
         verdict = judge_log(log, market.quantities, unit_cost, stake=stake, seed=seed)
         basis = "demand and costs of the market"
-    return {"log": name, "basis": basis, "incomplete": log.incomplete, **plain(verdict)}
+    incomplete = sum(log.incomplete for log in logs.values())
+    return {"log": name, "basis": basis, "incomplete": incomplete, **plain(verdict)}
 
 
 def main() -> None:

@@ -1,0 +1,268 @@
+"""Panels: logs of several markets, and of firms with several products.
+
+With logit demand the first-order conditions give all products of a firm one margin over cost, so that a firm
+is judged by the margin at which it would sell as much. Differences between its margins count neither way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from rivalry.audit.checks import FACTOR, Check, PriceLog, demand_checks, refusal, value_checks
+from rivalry.audit.demand import ROUNDED, LogitDemand, Observed, blocks_of, estimated_slope
+from rivalry.audit.logs import (
+    FEWEST_BLOCKS,
+    FirmRegret,
+    LogVerdict,
+    MarketRegret,
+    costs_of,
+    excesses,
+    undecided,
+    verdict_of,
+)
+from rivalry.text.display import count_text
+
+WORDS = "not consistent with competition", "cannot tell", "consistent with competition"
+"""Words on a market, from the one that decides."""
+
+
+class _Market(NamedTuple):
+    """A log with a column per firm, its demand and both ends of its costs."""
+
+    log: PriceLog
+    demand: LogitDemand
+    costs: tuple[np.ndarray, np.ndarray]
+
+
+def is_panel(logs: Mapping[str, PriceLog]) -> bool:
+    """True for logs of several markets, or of firms with several products."""
+    return len(logs) > 1 or any(len(set(log.owners)) < len(log.firms) for log in logs.values())
+
+
+def judge_panel(
+    logs: Mapping[str, PriceLog],
+    cost: float | None = None,
+    *,
+    size: float = 1.0,
+    highest_cost: float | None = None,
+    seed: int = 0,
+) -> LogVerdict:
+    """Return the verdict on the logs of several markets, with logit demand that has one slope in all.
+
+    Qualities of goods are equal in all markets but for shocks; costs that vary are the instruments. Markets
+    of enough periods are judged one by one, with intervals that hold for all together. Others are judged as
+    one log, whose independent blocks are the markets, if they have the same firms.
+
+    Parameters
+    ----------
+    logs : mapping
+        Logs by market, as `rivalry.audit.logs.read_logs` returns them.
+    cost, highest_cost : float, optional
+        Cost per unit, or its range; by default that of the logs.
+    size : float
+        Buyers of a market and period, those who buy nothing included.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    LogVerdict
+        The word is ``not consistent with competition`` if it is that of one market, ``consistent with
+        competition`` if it is that of all.
+
+    Raises
+    ------
+    ValueError
+        Without quantities or costs, and for a range of costs that differs between the products of a firm.
+    """
+    if any(log.quantity is None for log in logs.values()):
+        raise ValueError("quantity: the log has none, from which demand is estimated")
+    costs = {name: costs_of(log, cost, highest_cost) for name, log in logs.items()}
+    lengths = [len(log.price) for log in logs.values()]
+    blocks = _blocks(lengths)
+    checks = _joined(
+        {name: [*log.checks, *value_checks(log, size, costs[name])] for name, log in logs.items()}
+    )
+    checks += _units_of_markets(logs)
+    if refusal(checks):
+        return undecided(checks, blocks)
+    try:
+        estimate = _estimate(logs, costs, blocks, size)
+    except ValueError as error:
+        checks.append(Check("demand", str(error), "demand that falls with prices", False))
+        return undecided(checks, blocks)
+    goods = {name: list(demand_checks(log, _demand(log, estimate, size))) for name, log in logs.items()}
+    checks += _joined(goods)
+    if refusal(checks):
+        return undecided(checks, blocks)
+    mean_costs = _mean_costs(logs, costs)
+    markets = {name: _by_firm(log, estimate, costs[name], mean_costs, size) for name, log in logs.items()}
+    same_firms = len({market.log.firms for market in markets.values()}) == 1
+    if same_firms and int(blocks_of(min(lengths)).max()) + 1 < FEWEST_BLOCKS:
+        return _together(markets, estimate, size, blocks, checks, seed)
+    return _one_by_one(markets, checks, seed)
+
+
+def _blocks(lengths: Sequence[int]) -> np.ndarray:
+    """Independent block of every period of all markets: the market, or blocks of its periods."""
+    many = len(lengths) >= FEWEST_BLOCKS
+    parts, first = [], 0
+    for length in lengths:
+        parts.append(first + blocks_of(length, length if many else None))
+        first = int(parts[-1].max()) + 1
+    return np.concatenate(parts)
+
+
+def _joined(checks: Mapping[str, Sequence[Check]]) -> list[Check]:
+    """Checks of all markets, one of each name: the first that fails, or that of the first market."""
+    joined: dict[str, Check] = {}
+    for market, rows in checks.items():
+        for row in rows:
+            known = joined.get(row.name)
+            if known is None or known.passed > row.passed:
+                value = f"market {market}: {row.value}" if market else row.value
+                joined[row.name] = row._replace(value=value)
+    return list(joined.values())
+
+
+def _units_of_markets(logs: Mapping[str, PriceLog]) -> list[Check]:
+    """Check of the unit of prices over markets."""
+    names, medians = list(logs), np.array([np.median(log.price) for log in logs.values()])
+    ends = [f"market {names[at]} {medians[at]:.3g}" for at in (medians.argmin(), medians.argmax())]
+    passed = bool(medians.max() < FACTOR * medians.min())
+    required = f"a factor below {FACTOR:g} between markets"
+    return [Check("unit of markets", f"medians {', '.join(ends)}", required, passed)] if len(logs) > 1 else []
+
+
+def _estimate(
+    logs: Mapping[str, PriceLog],
+    costs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    blocks: np.ndarray,
+    size: float,
+) -> LogitDemand:
+    """Slope of demand of all markets, with costs as instruments where those of a good vary."""
+    parts, names, first = [], [], 0
+    for name, log in logs.items():
+        periods, goods = log.price.shape
+        block = np.repeat(blocks[first : first + periods], goods)
+        columns = log.price.ravel(), _utility(log, size).ravel(), costs[name][0].ravel(), block
+        parts.append(np.stack(columns))
+        names.append(np.tile(log.firms, periods))
+        first += periods
+    price, utility, cost, cluster = np.hstack(parts)
+    _, good = np.unique(np.concatenate(names), return_inverse=True)
+    means = np.bincount(good, cost) / np.bincount(good)
+    varies = np.abs(cost - means[good]).max() > ROUNDED * np.abs(cost).max()
+    return estimated_slope(price, utility, good, cluster, cost[:, None] if varies else None)
+
+
+def _utility(log: PriceLog, size: float) -> np.ndarray:
+    """Utilities over that of buying nothing that explain quantities, ``[period column]``."""
+    sold = np.asarray(log.quantity)
+    return np.asarray(np.log(sold) - np.log(size - sold.sum(axis=1, keepdims=True)))
+
+
+def _demand(log: PriceLog, estimate: LogitDemand, size: float) -> LogitDemand:
+    """Demand of a market with the estimated slope, whose error moves the qualities too."""
+    utility, price = _utility(log, size), log.price.mean(axis=0)
+    quality = utility.mean(axis=0) + estimate.slope * price
+    along = np.append(price, 1.0)
+    covariance = estimate.covariance[-1, -1] * np.outer(along, along)
+    observed = Observed(log.price, utility)
+    return replace(estimate, quality=quality, size=size, covariance=covariance, observed=observed)
+
+
+def _mean_costs(
+    logs: Mapping[str, PriceLog], costs: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> dict[str, float]:
+    """Mean cost of every firm over markets, periods and products."""
+    amounts = defaultdict[str, list[np.ndarray]](list)
+    for name, log in logs.items():
+        for owner, column in zip(log.owners, costs[name][0].T, strict=True):
+            amounts[owner].append(column)
+    return {owner: float(np.concatenate(columns).mean()) for owner, columns in amounts.items()}
+
+
+def _by_firm(
+    log: PriceLog,
+    estimate: LogitDemand,
+    costs: tuple[np.ndarray, np.ndarray],
+    mean_costs: Mapping[str, float],
+    size: float,
+) -> _Market:
+    """Market of one product per firm that sells as much at the firm's cost and margin."""
+    firms, number = np.unique(log.owners, return_inverse=True)
+    count = len(firms)
+    utility, rise = _utility(log, size), costs[1] - costs[0]
+
+    def total(utilities: np.ndarray) -> np.ndarray:
+        sums = np.full((count, len(log.price)), -np.inf)
+        np.logaddexp.at(sums, number, utilities.T)
+        return sums.T
+
+    first = np.unique(number, return_index=True)[1]
+    if np.any(np.abs(rise - rise[:, first][:, number]) > ROUNDED * np.abs(costs[1]).max()):
+        raise ValueError("highest_cost: must be as much above the cost of every product of a firm")
+    margin = (total(utility + estimate.slope * (log.price - costs[0])) - total(utility)) / estimate.slope
+    cost = np.broadcast_to([mean_costs[firm] for firm in firms.tolist()], margin.shape)
+    sold = np.asarray(log.quantity) @ np.eye(count)[number]
+    prices = PriceLog(log.time, tuple(firms.tolist()), cost + margin, sold)
+    return _Market(prices, _demand(prices, estimate, size), (cost, cost + rise[:, first]))
+
+
+def _together(
+    markets: Mapping[str, _Market],
+    estimate: LogitDemand,
+    size: float,
+    blocks: np.ndarray,
+    checks: Sequence[Check],
+    seed: int,
+) -> LogVerdict:
+    """Verdict on markets as one log, with the regret of every market in its own right."""
+    parts = list(markets.values())
+    price, sold = (np.vstack([getattr(part.log, name) for part in parts]) for name in ("price", "quantity"))
+    log = PriceLog(np.arange(len(price)), parts[0].log.firms, price, sold)
+    costs = np.vstack([part.costs[0] for part in parts]), np.vstack([part.costs[1] for part in parts])
+    verdict = verdict_of(log, _demand(log, estimate, size), costs, blocks, checks, seed=seed)
+    rows = []
+    for name, part in markets.items():
+        excess = excesses(*part)
+        top = int(excess.argmax())
+        periods = len(part.log.price)
+        rows.append(MarketRegret(name, "", log.firms[top], float(excess[top]), None, None, periods))
+    sentence = verdict.sentence.replace(": ", f" over {count_text(len(parts), 'market')}: ", 1)
+    return verdict._replace(sentence=sentence, markets=rows)
+
+
+def _one_by_one(markets: Mapping[str, _Market], checks: Sequence[Check], seed: int) -> LogVerdict:
+    """Verdict on markets by the word of each: the first of `WORDS` that one of them has."""
+    verdicts, rows = {}, []
+    for name, (log, demand, costs) in markets.items():
+        blocks = blocks_of(len(log.price))
+        verdicts[name] = verdict_of(log, demand, costs, blocks, checks, logs=len(markets), seed=seed)
+        top = _top(verdicts[name])
+        ends = top.excess, top.excess_low, top.excess_high
+        rows.append(MarketRegret(name, verdicts[name].word, top.firm, *ends, len(log.price)))
+    word = min((row.word for row in rows), key=WORDS.index)
+    chosen = {name: verdict for name, verdict in verdicts.items() if verdict.word == word}
+    name = max(chosen, key=lambda name: _top(chosen[name]).excess)
+    verdict = chosen[name]
+    if len(markets) == 1:
+        return verdict
+    begin, _, reason = verdict.sentence.partition(": ")
+    return verdict._replace(
+        sentence=f"{begin} in {len(chosen)} of {len(markets)} markets; in market {name}, {reason}",
+        periods=sum(row.periods for row in rows),
+        blocks=sum(verdict.blocks for verdict in verdicts.values()),
+        markets=rows,
+    )
+
+
+def _top(verdict: LogVerdict) -> FirmRegret:
+    """Firm of the largest regret beyond noise."""
+    return max(verdict.firms, key=lambda firm: firm.excess)

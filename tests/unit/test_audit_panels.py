@@ -1,0 +1,239 @@
+"""Logs of several markets and of firms with several products, simulated by first-order conditions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import root
+
+from rivalry.audit import panels
+from rivalry.audit.checks import PriceLog
+from rivalry.audit.demand import LogitDemand
+from rivalry.audit.logs import read_logs
+from rivalry.audit.panels import judge_panel
+from rivalry.cli import main
+
+OWNERS = np.array(["North", "North", "North", "South", "South", "West"])
+SLOPE, QUALITY, COST = 4.0, 5.0, 1.0
+HEAD = "city_id,quarter,firm,product,price,share,cost"
+
+Rows = list[list[Any]]
+
+
+def chosen_prices(quality: np.ndarray, cost: np.ndarray, together: np.ndarray) -> np.ndarray:
+    """Return prices at which no owner's profit changes, where ``together`` [product product] is ownership."""
+
+    def conditions(price: np.ndarray) -> np.ndarray:
+        weight = np.exp(quality - SLOPE * price)
+        share = weight / (1 + weight.sum())
+        slopes = SLOPE * (np.outer(share, share) - np.diag(share))
+        # relative: at high prices all are near 0
+        return np.asarray(1 + (together * slopes) @ (price - cost) / share)
+
+    price = root(conditions, cost + 0.5, tol=1e-10).x
+    assert np.abs(conditions(price)).max() < 1e-9
+    return np.asarray(price)
+
+
+def panel(cartels: float, *, markets: int, quarters: int, seed: int = 0, owners: np.ndarray = OWNERS) -> Rows:
+    """Return rows of a panel in whose first markets, this share of all, all firms form a cartel."""
+    draws, rows = np.random.default_rng(seed), Rows()
+    nash = owners[:, None] == owners[None, :]
+    for market in range(markets):
+        together = np.ones_like(nash) if market < cartels * markets else nash
+        for quarter in range(quarters):
+            quality = QUALITY + 0.3 * draws.normal(size=len(owners))
+            cost = COST + 0.1 * draws.normal(size=len(owners))
+            price = chosen_prices(quality, cost, together)
+            weight = np.exp(quality - SLOPE * price)
+            numbers = zip(owners, range(len(owners)), price, weight / (1 + weight.sum()), cost, strict=True)
+            rows += [[f"city {market:02}", quarter, *row] for row in numbers]
+    return rows
+
+
+def write(path: Path, rows: Rows, head: str = HEAD) -> str:
+    path.write_text("\n".join([head, *(",".join(map(str, row)) for row in rows)]))
+    return str(path)
+
+
+def word_of(path: Path, rows: Rows) -> str:
+    return judge_panel(read_logs(write(path / "panel.csv", rows))).word
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(
+    ("cartels", "word"),
+    [
+        (0.0, "consistent with competition"),
+        (0.5, "not consistent with competition"),
+        (1.0, "not consistent with competition"),
+    ],
+)
+def test_short_markets_are_judged_together(tmp_path: Path, cartels: float, word: str, seed: int) -> None:
+    rows = panel(cartels, markets=40, quarters=2, seed=seed)
+    verdict = judge_panel(read_logs(write(tmp_path / "panel.csv", rows)))
+    assert [check.name for check in verdict.checks if not check.passed] == []
+    assert verdict.word == word
+    assert [firm.firm for firm in verdict.firms] == ["North", "South", "West"]
+    assert len(verdict.markets) == 40
+    # a market in which firms collude shows a higher regret than any in which they compete
+    excess = np.array([market.excess for market in verdict.markets])
+    colluding = np.arange(40) < 40 * cartels
+    if 0 < cartels < 1:
+        assert excess[colluding].min() > excess[~colluding].max()
+
+
+@pytest.mark.slow
+def test_long_markets_are_judged_one_by_one(tmp_path: Path) -> None:
+    rows = panel(1 / 3, markets=3, quarters=150)
+    verdict = judge_panel(read_logs(write(tmp_path / "panel.csv", rows)))
+    words = [market.word for market in verdict.markets]
+    assert words == ["not consistent with competition", *["consistent with competition"] * 2]
+    assert verdict.word == "not consistent with competition"
+    begin = "Not consistent with competition in 1 of 3 markets; in market city 00, "
+    assert verdict.sentence.startswith(begin)
+    rows = panel(0.0, markets=3, quarters=150)
+    verdict = judge_panel(read_logs(write(tmp_path / "panel.csv", rows)))
+    assert verdict.word == "consistent with competition"
+    assert verdict.sentence.startswith("Consistent with competition in 3 of 3 markets; ")
+
+
+# -- faults of the data ------------------------------------------------------------------------------------
+
+
+def altered(rows: Rows, column: int, by: float, **places: object) -> Rows:
+    """Return rows whose number in a column is multiplied where the named columns have these entries."""
+    names = HEAD.split(",")
+    changed = []
+    for row in rows:
+        is_place = all(row[names.index(name)] == entry for name, entry in places.items())
+        factor = by if is_place else 1.0
+        changed.append([*row[:column], row[column] * factor, *row[column + 1 :]])
+    return changed
+
+
+@pytest.fixture(scope="module")
+def competing() -> Rows:
+    return panel(0.0, markets=12, quarters=2)
+
+
+@pytest.mark.parametrize(
+    ("column", "by", "places", "check", "where"),
+    [
+        (4, 100.0, {"city_id": "city 03"}, "price over cost", "market city 03: product "),
+        (4, 100.0, {"city_id": "city 03", "product": 4}, "unit of price", "market city 03: medians product "),
+        (5, 1000.0, {"city_id": "city 05"}, "share inside", "market city 05: up to "),
+        (
+            5,
+            0.0,
+            {"city_id": "city 07", "product": 1, "quarter": 1},
+            "quantity",
+            "city 07: 1 at or below 0, in row 9",
+        ),
+        (
+            4,
+            -1.0,
+            {"city_id": "city 00", "product": 2, "quarter": 0},
+            "price",
+            "city 00: 1 at or below 0, in row 4",
+        ),
+    ],
+)
+def test_a_fault_of_one_market_is_named(
+    tmp_path: Path, competing: Rows, column: int, by: float, places: dict[str, object], check: str, where: str
+) -> None:
+    rows = altered(competing, column, by, **places)
+    verdict = judge_panel(read_logs(write(tmp_path / "panel.csv", rows)))
+    assert (verdict.word, verdict.firms) == ("cannot tell", [])
+    (fault,) = (row for row in verdict.checks if row.name == check)
+    assert not fault.passed
+    assert where in fault.value
+    assert "\n" not in verdict.sentence
+
+
+def test_markets_in_different_units_have_no_verdict(tmp_path: Path, competing: Rows) -> None:
+    """Also where costs are in the same units as prices, so that no market alone shows it."""
+    rows = altered(altered(competing, 4, 100.0, city_id="city 03"), 6, 100.0, city_id="city 03")
+    verdict = judge_panel(read_logs(write(tmp_path / "panel.csv", rows)))
+    assert verdict.sentence.startswith("Cannot tell: unit of markets: medians market city ")
+    assert "market city 03 1" in verdict.sentence
+
+
+def test_columns_that_are_wrong_are_named(tmp_path: Path, competing: Rows) -> None:
+    def fault(rows: Rows, head: str = HEAD) -> str:
+        try:
+            judge_panel(read_logs(write(tmp_path / "panel.csv", rows, head)))
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    sold = [["South" if row[3] == 0 and row[1] == 1 else row[2] for row in competing]]
+    rows = [[*row[:2], owner, *row[3:]] for row, owner in zip(competing, sold[0], strict=True)]
+    assert (
+        fault(rows) == "market city 00: product: 0 is of North and of South; must be of one firm in a market"
+    )
+    assert fault(competing, HEAD.replace("quarter", "region")).startswith(
+        "columns: city_id, region may all be market"
+    )
+    nameless = [["" if row[0] == "city 04" else row[0], *row[1:]] for row in competing]
+    assert fault(nameless) == "market: a row has no name; row 50"
+    assert fault(competing, HEAD.replace("share", "weight")).startswith("quantity: the log has none")
+
+
+@pytest.mark.slow
+def test_the_command_prints_one_word_and_a_row_per_market(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = write(tmp_path / "panel.csv", panel(0.0, markets=40, quarters=2))
+    assert main(["audit", name]) == 0
+    text = capfd.readouterr().out
+    assert text.splitlines()[0].startswith("Consistent with competition over 40 markets: ")
+    assert text.count("\ncity ") == 40
+    assert main(["audit", name, "--json"]) == 0
+    record = json.loads(capfd.readouterr().out)
+    assert record["word"] == "consistent with competition"
+    assert [row["market"] for row in record["markets"]] == [f"city {market:02}" for market in range(40)]
+    assert main(["audit", name, "--market", "calvano2020"]) == 2
+    assert "--market: is for one market" in capfd.readouterr().err
+
+
+def test_a_firm_sells_at_one_margin_what_its_products_sell() -> None:
+    """At the margin of the log and at any other, by the demand of the products."""
+    draws = np.random.default_rng(0)
+    cost, margin = 1 + 0.1 * draws.normal(size=(30, 6)), draws.uniform(0.1, 0.8, (30, 6))
+    demand = LogitDemand(np.full(6, QUALITY), SLOPE, 10.0, np.eye(7))
+    price = cost + margin
+    log = PriceLog(np.arange(30), tuple("abcdef"), price, demand(price), cost, owners=tuple(OWNERS.tolist()))
+    means = dict.fromkeys(OWNERS.tolist(), 1.0)
+    market = panels._by_firm(log, demand, (cost, cost), means, 10.0)
+    assert market.log.firms == ("North", "South", "West")
+    quantity = np.asarray(market.log.quantity)
+    for firm, name in enumerate(market.log.firms):
+        of_firm = name == OWNERS
+        assert np.allclose(quantity[:, firm], demand(price)[:, of_firm].sum(axis=1))
+        for alternative in (market.log.price[:, [firm]] - 1.0, 0.2, 0.6):
+            products, firms = price.copy(), market.log.price.copy()
+            products[:, of_firm] = cost[:, of_firm] + alternative
+            firms[:, [firm]] = 1.0 + alternative
+            sold = market.demand.in_periods(firms, np.arange(30))
+            assert np.allclose(sold[:, firm], demand(products)[:, of_firm].sum(axis=1))
+            assert np.allclose(sold.sum(axis=1), demand(products).sum(axis=1))
+
+
+@pytest.mark.slow
+def test_a_firm_of_several_products_in_one_market_is_one_firm(tmp_path: Path) -> None:
+    """Products of one firm are priced together without being a cartel; as firms they would be."""
+    owners = np.array(["North"] * 2 + ["South"] * 2)
+    rows = [row[1:] for row in panel(0.0, markets=1, quarters=250, owners=owners)]
+    head = HEAD.removeprefix("city_id,")
+    verdict = judge_panel(read_logs(write(tmp_path / "log.csv", rows, head)))
+    assert (verdict.word, len(verdict.firms)) == ("consistent with competition", 2)
+    alone = [[row[0], f"{row[1]} {row[2]}", *row[2:]] for row in rows]
+    apart = judge_panel(read_logs(write(tmp_path / "log.csv", alone, head)))
+    assert (apart.word, len(apart.firms)) == ("cannot tell", 4)
+    assert min(firm.excess_low for firm in apart.firms) > max(firm.excess_high for firm in verdict.firms)
