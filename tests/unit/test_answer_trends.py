@@ -349,7 +349,7 @@ def test_methods_with_the_same_seeds_are_compared_in_pairs() -> None:
         "4.5 ± 5.4 for b, against 4.5 ± 5.4 for a (0.0300 ± 0.0013 higher in the same replications)."
     )
     three = words(COMMON, COMMON + APART, COMMON - UNSURE / 20)
-    assert three.endswith("; not significantly different are a and c, compared in the same replications.")
+    assert three.endswith("; a and c do not differ significantly, compared in the same replications.")
     apart = words(COMMON, COMMON + APART, replications={"count": 4, "seed": 0, "paired": False})
     assert apart.endswith("and 4.8 ± 5.4 for b; the difference is not significant.")
 
