@@ -47,6 +47,7 @@ from rivalry.results.table import Estimate
 
 MOST = 2  # sentences on quantities
 NUMBERS = 4  # most numbers of one quantity that a sentence lists
+MOST_ENTRIES = 6  # and of several players
 COURSES = 5  # most courses along a key that a sentence tells one by one
 GAINS = ("pooled_gain", "gain_mean")
 """Profit gains of learners, which controls without punishment may have too."""
@@ -398,8 +399,15 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
             return [
                 f"The {quantity}{at} is {better[:-2]}est for {case}, {_entry_values(lead)}; it is {ranked}."
             ]
+        values = [(label, value) for label, row in rows for value in row]
+        noise = _noise_of(values, words)
+        if len(values) > MOST_ENTRIES and all(np.isfinite(value.estimate.mean) for _, value in values):
+            ends = []
+            for pick in (min, max):
+                label, value = pick(values, key=lambda pair: pair[1].estimate.mean)
+                ends.append(f"{value.text} {of} {label} ({value.estimate.entry})")
+            return [f"Over {len(rows)} cases the {quantity}{at} ranges from {ends[0]} to {ends[1]}{noise}."]
         parts = [f"{_entry_values(row)} {of} {label}" for label, row in rows]
-        noise = _noise_of([(label, value) for label, row in rows for value in row], words)
         return [f"The {quantity}{at} is {clauses(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
     if {value.text for _, value in pairs} <= {"yes", "no"}:
