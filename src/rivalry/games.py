@@ -36,6 +36,7 @@ _OWN = {
             "sweep": {"game.parameters.cap": [0.5, 1.0, 2.0]},
         },
         begin=("joint_cap", "river_basin", "harker1991"),
+        words={"low": "lower bound", "high": "upper bound"},
     ),
     "influencer": FamilyEntry(
         "rivalry.families.influencer:influencer",

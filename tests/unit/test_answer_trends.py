@@ -160,6 +160,16 @@ def test_numbers_of_the_game_that_a_quick_form_reduces_are_told_first() -> None:
     assert said(study(game=game) | quick | {"quick_form": False}, along([1.0]))[0].startswith("The turnout")
 
 
+def test_a_single_number_that_a_run_changes_is_told_first() -> None:
+    about = study(game={"family": "race", "players": 3, "disaster_cost": 1.0})
+    changed = about | {"base": {**about, "game": {"family": "race", "players": 2, "disaster_cost": 1.0}}}
+    assert said(changed, along([1.0]))[0].startswith("With 3 players, the turnout")
+    assert said(about | {"base": about}, along([1.0]))[0].startswith("The turnout")
+    # a word or several numbers stand in the caveat alone
+    swept_base = {**about, "game": {"family": "race", "players": 3, "disaster_cost": 1.0, "input_set": "box"}}
+    assert said(about | {"base": swept_base}, along([1.0]))[0].startswith("The turnout")
+
+
 def test_what_a_number_does_along_a_key_is_told_of_equilibria_alone() -> None:
     def words(*claims: str, values: Sequence[float] = (0.0, 1.0, 2.0, 9.0)) -> str:
         rows = [record(claim, turnout=value) for value, claim in zip(values, claims, strict=False)]

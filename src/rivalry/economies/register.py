@@ -25,6 +25,7 @@ GAMES = {
             "planning": "route planning",
             "tie": "rule for ties",
             "coalition": "size of the coalition",
+            "coalition.from": "origin of the coalition",
             "transfer": "transfers in the coalition",
             "max_karma": "largest karma",
         },

@@ -14,7 +14,7 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from rivalry.lab.answer.cases import Sentence, in_reduced_game, points_asked
+from rivalry.lab.answer.cases import Sentence, in_changed_game, points_asked
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
@@ -160,7 +160,7 @@ class Answer:
             if any(noise in sentence.text for sentence in sentences[:k]):  # said once
                 sentences[k] = sentences[k]._replace(text=sentences[k].text.replace(noise, ""))
         return [
-            sentence._replace(text=in_reduced_game(self.study, sentence.text)) for sentence in sentences[:1]
+            sentence._replace(text=in_changed_game(self.study, sentence.text)) for sentence in sentences[:1]
         ] + sentences[1:]
 
     @cached_property

@@ -12,6 +12,7 @@ import numpy as np
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value
 from rivalry.lab.answer.grammar import capitalised, joined, lowered
 from rivalry.lab.answer.points import WHOSE, PointResults
+from rivalry.lab.study.expect import differences
 from rivalry.lab.study.points import flat
 from rivalry.lab.study.words import Words
 from rivalry.results.table import Draws, Estimate
@@ -19,6 +20,7 @@ from rivalry.text.statistics import format_interval, half_width
 
 TOGETHER = 3  # most numbers of one sentence on several quantities
 VERDICTS = {True: "Yes", False: "No", None: "Not decided"}
+MOST_CHANGES = 2  # numbers with which a sentence begins
 CASES = 7  # most cases that a sentence without a sweep lists
 _NUMBERED = re.compile(r"\w+ \d+")
 LEFT_OUT = "Leaving out points that are not equilibria"
@@ -73,19 +75,26 @@ def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Word
     return f"At {words.place(common)}, {text[0].lower()}{text[1:]}" if common else text
 
 
-def in_reduced_game(study: Mapping[str, Any], text: str) -> str:
-    """Return a first sentence that begins with the numbers of the game that the quick form reduces.
+def in_changed_game(study: Mapping[str, Any], text: str) -> str:
+    """Return a first sentence that begins with the numbers that are not those of the study's question.
+
+    They are those of the game that the quick form reduces, and single numbers that a run changes.
 
     >>> game = {"family": "karma", "agents": 120}
     >>> quick = {"quick_form": True, "quick": {"game.agents": 120}, "game": game}
-    >>> in_reduced_game(quick, "No: The mean reward is 1."), in_reduced_game({}, "The reward is 1.")
+    >>> in_changed_game(quick, "No: The mean reward is 1."), in_changed_game({}, "The reward is 1.")
     ('No: with 120 agents, the mean reward is 1.', 'The reward is 1.')
     """
     quick = flat(study.get("quick") or {}) if study.get("quick_form") else {}
     game, words = study.get("game") or {}, Words(study)
     rows = [(key[5:], value) for key, value in quick.items() if key.startswith("game.") and _is_number(value)]
-    where = joined([words.at(key, value) for key, value in rows if game.get(key) == value])
-    if not where:
+    places = {key: words.at(key, value) for key, value in rows if game.get(key) == value}
+    for change in differences(study):
+        (value, *further) = change.after
+        if change.key.startswith(("game.", "method.")) and not further and _is_number(value):
+            places[change.name] = words.at(change.name, value)
+    where = joined(list(places.values())[:MOST_CHANGES])
+    if not where or where in text:
         return text
     verdict, colon, sentence = (
         text.partition(": ") if text.split(":")[0] in VERDICTS.values() else ("", "", text)

@@ -406,7 +406,8 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
             for pick in (min, max):
                 label, value = pick(values, key=lambda pair: pair[1].estimate.mean)
                 ends.append(f"{value.text} {of} {label} ({value.estimate.entry})")
-            return [f"Over {len(rows)} cases the {quantity}{at} ranges from {ends[0]} to {ends[1]}{noise}."]
+            extent = f"from {ends[0]} to {ends[1]}"
+            return [f"Over {len(rows)} cases the {quantity}{at} ranges {extent}{noise}."]
         parts = [f"{_entry_values(row)} {of} {label}" for label, row in rows]
         return [f"The {quantity}{at} is {clauses(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
@@ -428,8 +429,8 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         return [_winner(f"The {quantity}{at} is {better[:-2]}est for", by_value, ranking, better)]
     if len(pairs) > NUMBERS:
         (top, highest), (bottom, fewest) = by_value[0], by_value[-1]
-        ends = f"from {highest.text} {of} {top} to {fewest.text} {of} {bottom}"
-        sentence = f"Over {len(pairs)} cases the {quantity}{at} ranges {ends}"
+        extent = f"from {highest.text} {of} {top} to {fewest.text} {of} {bottom}"
+        sentence = f"Over {len(pairs)} cases the {quantity}{at} ranges {extent}"
         equal = not noise and not differ(highest.estimate, fewest.estimate)
         return [f"{sentence}{'; the difference is not significant' * equal}{noise}."]
     numbers = [(label, value.estimate) for label, value in pairs]
@@ -529,7 +530,8 @@ def _unclear(cases: Sequence[tuple[str, Estimate]]) -> str:
     distinct = [(label, second) for (label, _), (second, _) in pairs if (label, second) not in unclear]
     if len(distinct) == 1 and not any("," in label for label, _ in cases):
         return f"; only {joined(distinct[0])} differ significantly"
-    return f"; {len(unclear)} of {len(pairs)} differences are not significant"
+    are = "is" if len(unclear) == 1 else "are"
+    return f"; {len(unclear)} of {len(pairs)} differences {are} not significant"
 
 
 def _controls(

@@ -299,8 +299,10 @@ def _pairs(
                 )
             limit_words = f"the {words.quantity(than['quantity'])}" if than.get("quantity") else limit_words
             player = (at | (than.get("at") or {})).get("player")
-            is_payoff = than.get("quantity", name) == "payoff" and isinstance(player, int)
-            if is_payoff and len(payoffs := reference_point.payoffs_in_list(player)) > 1:
+            payoffs: list[float] = []
+            if than.get("quantity", name) == "payoff" and isinstance(player, int):
+                payoffs = reference_point.payoffs_in_list(player)
+            if len(payoffs) > 1:
                 pick, extreme = (max, "highest") if "above" in test else (min, "lowest")
                 numbers = (exactly(number_in_words(pick(payoffs)), pick(payoffs)),)
                 limit_words = f"{limit_words}, the {extreme} of {len(payoffs)} listed"
