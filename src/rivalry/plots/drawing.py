@@ -291,7 +291,8 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
             getattr(ax, f"set_{axis}ticks")(places, list(names))
             getattr(ax, f"{axis}axis").grid(frame.linear > 0)  # names need no grid
     if frame.equal:
-        ax.set_aspect("equal", adjustable="datalim" if frame.x_limits == (None, None) else "box")
+        is_free = frame.x_limits == (None, None) and not frame.face
+        ax.set_aspect("equal", adjustable="datalim" if is_free else "box")
     for scale, is_whole in ((ax.xaxis, frame.whole), (ax.yaxis, frame.whole_up)):
         if is_whole:
             scale.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))

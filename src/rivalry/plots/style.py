@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 Options = ParamSpec("Options")
 _PLAYER = re.compile(r"\bplayer (\d+)\b(?!\.\d)")
 
-PALE, RESOURCE, HATCHED = "#D5D5D5", "#E4E2DC", "#777777"
+PALE, HATCHED = "#D5D5D5", "#777777"
 SIZE = (6.6, 3.9)  # inches
 DPI = 200  # of PNG files
 WRAP = 30  # characters per line of a legend

@@ -8,27 +8,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from rivalry.plots import style
-from rivalry.plots.charts.triangle import BESIDE, check_simplex, triangle
-from rivalry.plots.drawing import triangulate
-from rivalry.plots.select import At, DrawnPoint, point
-from rivalry.plots.style import BESIDE as RIGHT
-from rivalry.plots.style import INK, PALETTE, RESOURCE, chart
+from rivalry.plots.charts.triangle import check_simplex
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import PALETTE, TRIANGLE, Drawing, Frame, Mark, colours, places, unless, widths
+from rivalry.plots.select import POSITION, At, DrawnPoint, point
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
 
 _ALSO = ("resource", "resource_points", "row_label", "profile", "claim")
-BARS_COLOUR = "#A5A29A"  # darker than the resource's usual grey, because nothing is drawn in front of it
+BEHIND = "#E4E2DC"  # the resource behind other marks
+ALONE = "#A5A29A"  # darker, because nothing is drawn in front of it
 BARS, FEW = 400, 6  # above BARS points an outline; below FEW, in the plane or a triangle, bars
+WEIGHT = "resource (weight of a point)"
+QUARTERS = np.array([0.25, 0.5, 0.75])
 
 
-@chart
-def resource(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
+@preset
+def resource(data: Dataset, *, at: At = None) -> Drawing:
     """Draw the weights of the resource: bars on a line, a heat map in the plane or in a triangle.
 
     Parameters
@@ -50,35 +50,24 @@ def resource(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
     """
     selection = point(data, "resource", 1, ("resource_points",), at=at)
     where, weights = coordinates(selection), selection["resource"]
+    caption = [selection.words, f"{len(weights)} points, total {weights.sum():.6g}"]
     if _is_short(where):
-        _groups(ax, weights[None], ["resource"], "resource (weight of a point)")
-    elif where.shape[1] == 1:
-        _bars(ax, where[:, 0], weights)
+        return _groups(weights[None], ["resource"], WEIGHT, caption)
+    if where.shape[1] > 1:
+        return _in_space([_heat(where, weights, hue="Greys", label=WEIGHT)], where, caption)
+    order = np.argsort(where[:, 0], kind="stable")
+    x, y = where[order, 0], weights[order]
+    look: dict[str, Any] = {"hue": ALONE, "linewidth": 0}
+    if len(x) > BARS:
+        mark = Mark("band", x, low=0 * y, high=y, **look)
     else:
-        ax = triangle(ax) if where.shape[1] == 3 else ax
-        mesh = heat(ax, where, weights, "Greys")
-        box = BESIDE if where.shape[1] == 3 else RIGHT
-        style.add_colour_bar(ax, mesh, "resource (weight of a point)", box)
-        if where.shape[1] == 2:
-            _plane_names(ax)
-    style.caption(ax, selection.words, f"{len(weights)} points, total {weights.sum():.6g}")
-    return ax
+        mark = Mark("bars", x, y, width=0.9 * np.gradient(x) if len(x) > 1 else 0.9, **look)
+    frame = Frame(POSITION, WEIGHT, y_limits=(min(0.0, float(y.min())), None))
+    return Drawing([mark], [frame], caption)
 
 
-def _bars(ax: Axes, where: np.ndarray, weights: np.ndarray) -> None:
-    order = np.argsort(where, kind="stable")
-    where, weights = where[order], weights[order]
-    if len(where) <= BARS:
-        bar_widths = np.gradient(where) if len(where) > 1 else 1.0
-        ax.bar(where, weights, width=0.9 * bar_widths, color=BARS_COLOUR, linewidth=0)
-    else:
-        ax.fill_between(where, weights, color=BARS_COLOUR, linewidth=0)
-    ax.set_ylim(bottom=min(0.0, float(weights.min())))
-    ax.set(xlabel="position (units of the space)", ylabel="resource (weight of a point)")
-
-
-@chart
-def influence(data: Dataset, ax: Axes, *, at: At = None, separate: bool = False) -> Axes:
+@preset
+def influence(data: Dataset, *, at: At = None, separate: bool = False) -> Drawing:
     """Draw the influence of every player over the space.
 
     In the plane and in a triangle contours lie at 1/4, 1/2 and 3/4 of a row's range.
@@ -96,11 +85,11 @@ def influence(data: Dataset, ax: Axes, *, at: At = None, separate: bool = False)
     ValueError
         If the points have more than three coordinates.
     """
-    return _rows(data, ax, at, "influence", "influence (relative units)", separate)
+    return _rows(data, at, "influence", "influence (relative units)", separate)
 
 
-@chart
-def shares(data: Dataset, ax: Axes, *, at: At = None, separate: bool = False) -> Axes:
+@preset
+def shares(data: Dataset, *, at: At = None, separate: bool = False) -> Drawing:
     """Draw every player's share of the resource over the space.
 
     In the plane and in a triangle the players' colours are mixed in proportion.
@@ -118,25 +107,33 @@ def shares(data: Dataset, ax: Axes, *, at: At = None, separate: bool = False) ->
     ValueError
         If the points have more than three coordinates.
     """
-    return _rows(data, ax, at, "shares", "share of the resource (fraction)", separate)
+    return _rows(data, at, "shares", "share of the resource (fraction)", separate)
 
 
-def _rows(data: Dataset, ax: Axes, at: At, name: str, label: str, separate: bool) -> Axes:
+def _rows(data: Dataset, at: At, name: str, label: str, separate: bool) -> Drawing:
+    """Return the drawing of a row of values over the space for every player."""
     selection = point(data, name, 2, _ALSO, at=at)
-    where, shades = coordinates(selection), style.colours(len(selection[name]))
-    dimensions = where.shape[1]
+    where, rows, caption = coordinates(selection), selection[name], [selection.words]
+    names = row_labels(selection, len(rows))
+    top = 1.0 if name == "shares" else float(np.nanmax(rows))
     if _is_short(where):
-        _groups(ax, selection[name], row_labels(selection, len(selection[name])), label)
-    elif separate and dimensions > 1:
-        _one_by_one(ax, selection, name, label)
-    elif dimensions == 1:
-        _on_the_line(ax, selection, name, label)
-    else:
-        ax = triangle(ax) if dimensions == 3 else ax
-        (_contours if name == "influence" else _mixture)(ax, selection, where, selection[name], shades)
-        _positions(ax, selection, shades)
-    style.caption(ax, selection.words)
-    return ax
+        return _groups(rows, names, label, caption)
+    if where.shape[1] == 1:
+        frame = Frame(POSITION, label, y_limits=(-0.02, 1.02) if name == "shares" else (None, None))
+        return Drawing(_line_marks(selection, rows, names, top), [frame], caption)
+    if separate:
+        return _one_by_one(selection, rows, names, {"label": label, "low": 0.0, "high": top})
+    fill = _contours if name == "influence" else _mixture
+    marks = [*fill(selection, rows, names), *_positions(selection, colours(len(rows)))]
+    return _in_space(marks, where, caption)
+
+
+def _in_space(marks: list[Mark], where: np.ndarray, caption: list[str]) -> Drawing:
+    """Return the drawing of marks in the plane or in a triangle."""
+    if where.shape[1] == 3:
+        return Drawing(marks, [TRIANGLE], caption, projection="ternary")
+    across, up = (f"position, axis {axis} (units of the space)" for axis in range(2))
+    return Drawing(marks, [Frame(across, up, face="white", equal=True)], caption)
 
 
 def coordinates(selection: DrawnPoint) -> np.ndarray:
@@ -161,55 +158,42 @@ def _is_short(where: np.ndarray) -> bool:
     return where.shape[1] > 1 and len(where) < FEW
 
 
-def _groups(ax: Axes, rows: np.ndarray, labels: list[str], label: str) -> None:
-    """Draw bars of ``rows [row point]``, one group per point."""
-    count = rows.shape[1]
-    bar_width = 0.8 / len(rows)
-    for k, (row, text, colour) in enumerate(zip(rows, labels, style.colours(len(rows)), strict=True)):
-        positions = np.arange(count) + (k - (len(rows) - 1) / 2) * bar_width
-        ax.bar(positions, row, 0.9 * bar_width, color=colour, label=text)
-    ax.set_xticks(range(count), [f"point {k}" for k in range(count)])
-    ax.set(xlabel="point of the resource", ylabel=label)
-    ax.grid(False, axis="x")
+def _groups(rows: np.ndarray, names: list[str], label: str, caption: list[str]) -> Drawing:
+    """Return bars of ``rows [row point]``, one group per point."""
+    count, width, marks = rows.shape[1], 0.8 / len(rows), list[Mark]()
+    for k, (row, name, hue) in enumerate(zip(rows, names, colours(len(rows)), strict=True)):
+        x = np.arange(count) + (k - (len(rows) - 1) / 2) * width
+        marks.append(Mark("bars", x, row, width=0.9 * width, hue=hue, label=name, linewidth=0))
+    frame = Frame("point of the resource", label, x_ticks=[f"point {k}" for k in range(count)])
+    return Drawing(marks, [frame], caption)
 
 
-def _fill_resource(ax: Axes, selection: DrawnPoint, top: float, **look: Any) -> None:
-    """Fill below the resource on a line, scaled to ``top``, where it is stored."""
-    where = coordinates(selection)[:, 0]
+def _line_marks(selection: DrawnPoint, rows: np.ndarray, names: list[str], top: float) -> list[Mark]:
+    """Return rows over a line, the resource scaled to ``top`` and positions at the bottom."""
+    where, hues, marks = coordinates(selection)[:, 0], colours(len(rows)), list[Mark]()
     order = np.argsort(where, kind="stable")
+    x = where[order]
     if "resource" in selection:
         height = selection["resource"][order] / selection["resource"].max() * top
-        ax.fill_between(where[order], height, color=RESOURCE, linewidth=0, **look)
-
-
-def _on_the_line(ax: Axes, selection: DrawnPoint, name: str, label: str) -> None:
-    where, rows = coordinates(selection)[:, 0], selection[name]
-    order = np.argsort(where, kind="stable")
-    top = 1.0 if name == "shares" else float(np.nanmax(rows))
-    _fill_resource(ax, selection, top, label="resource (scaled)", zorder=0)
-    shades, widths = style.colours(len(rows)), style.widths(len(rows))
-    for k, (row, text) in enumerate(zip(rows, row_labels(selection, len(rows)), strict=True)):
-        ax.plot(where[order], row[order], color=shades[k], linewidth=widths[k], label=text)
+        label = "resource (scaled)"
+        marks.append(Mark("band", x, low=0 * height, high=height, hue=BEHIND, label=label, zorder=0))
+    marks.append(Mark("line", x, rows[:, order].T, label=names, hue=hues, linewidth=widths(len(rows))))
     if "profile" in selection:
-        profile, certified = selection["profile"], selection.is_certified()
-        for place, size, colour in zip(profile, style.widths(len(profile)), shades, strict=False):
-            # equal positions stay visible
-            mark = style.end_marker(certified, colour) | {"markersize": 4 + 2 * size}
-            ax.plot(place[0], 0, "^", clip_on=False, zorder=5, **mark)
-        ax.plot([], [], "^", label="position" + style.unless(certified), **style.end_marker(certified, INK))
-    if name == "shares":
-        ax.set_ylim(-0.02, 1.02)
-    ax.set(xlabel="position (units of the space)", ylabel=label)
+        place, certified = selection["profile"][None, :, 0], selection.is_certified()
+        look: dict[str, Any] = {"marker": "^", "hollow": not certified}
+        sizes = [4 + 2 * width for width in widths(place.size)]  # equal positions stay visible
+        above: dict[str, Any] = {"markersize": sizes, "clip_on": False, "zorder": 5}
+        marks.append(Mark("points", place, 0 * place, hue=hues, **above, **look))
+        marks.append(Mark("points", label="position" + unless(certified), **look))
+    return marks
 
 
-def heat(ax: Any, where: np.ndarray, values: np.ndarray, colour_map: str, **scale: Any) -> Any:
-    """Draw values ``[point]`` at ``where [point 2]``, or ``[point 3]`` in ternary axes, as a heat map."""
-    grid = _on_grid(where, values)
-    if grid is not None:
-        return ax.pcolormesh(*grid, shading="nearest", cmap=colour_map, **scale)
-    if where.shape[1] == 3:
-        triangulate(list(where.T))  # for its message where points lie in no triangles
-    return ax.tripcolor(*where.T, values, shading="gouraud", cmap=colour_map, rasterized=True, **scale)
+def _heat(where: np.ndarray, values: np.ndarray, **look: Any) -> Mark:
+    """Return heat of values ``[point]`` on a grid, or between scattered points."""
+    if (grid := _on_grid(where, values)) is None:
+        return Mark("heat", **places(where), value=values, **look)
+    x, y, cells = grid
+    return Mark("heat", x, y, value=cells, **look)
 
 
 def _on_grid(where: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
@@ -222,42 +206,30 @@ def _on_grid(where: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
     return x, y, values[order].reshape(len(y), len(x), *values.shape[1:])
 
 
-def _one_by_one(ax: Axes, selection: DrawnPoint, name: str, label: str) -> None:
-    """Draw a heat map per row, all on one scale."""
-    where, rows = coordinates(selection), selection[name]
-    count = where.shape[1]
-    top = 1.0 if name == "shares" else float(np.nanmax(rows))
-    small_axes = style.panels(ax, len(rows), projection=_projection(count))
-    profile = selection.get("profile", np.empty((0, count)))
-    mark = style.end_marker(selection.is_certified(), PALETTE[1])
-    for k, (panel, row, text) in enumerate(
-        zip(small_axes, rows, row_labels(selection, len(rows)), strict=True)
-    ):
-        mesh = heat(panel, where, row, "cividis", vmin=0.0, vmax=top)
-        for place in profile[k : k + 1]:
-            panel.plot(*place[:count, None], "o", markersize=5, zorder=5, **mark)
-        panel.set_title(text)
-        if count == 2:
-            panel.set_aspect("equal")
-    style.add_colour_bar(ax, mesh, label, (1.02, 0.1, 0.025, 0.8))
+def _one_by_one(selection: DrawnPoint, rows: np.ndarray, names: list[str], scale: dict[str, Any]) -> Drawing:
+    """Return heat in a panel for each row, all on one scale."""
+    where, certified = coordinates(selection), selection.is_certified()
+    profile = selection.get("profile", np.empty((0, where.shape[1])))[:, : where.shape[1]]
+    look: dict[str, Any] = {"hue": PALETTE[1], "markersize": 5, "zorder": 5, "hollow": not certified}
+    marks = [_heat(where, row, hue="cividis", panel=k, **scale) for k, row in enumerate(rows)]
+    marks += [Mark("points", **places(profile[[k]]), panel=k, **look) for k in range(len(profile))]
+    frames = [Frame(title=name, face="white", equal=where.shape[1] == 2) for name in names]
+    projection = "ternary" if where.shape[1] == 3 else "rectilinear"
+    return Drawing(marks, frames, [selection.words], columns=3, shared=True, projection=projection)
 
 
-def _contours(ax: Any, selection: DrawnPoint, where: np.ndarray, rows: np.ndarray, shades: list[str]) -> None:
-    empty: list[list[float]] = [[]] * where.shape[1]
+def _contours(selection: DrawnPoint, rows: np.ndarray, names: list[str]) -> list[Mark]:
+    """Return contours of each row, in front of the resource."""
+    where, marks = coordinates(selection), list[Mark]()
     if _is_uneven(selection):
-        ax.tricontourf(*where.T, selection["resource"], levels=8, cmap="Greys", alpha=0.5)
-        ax.plot(*empty, "s", color="#AAAAAA", label="resource")
-    for row, text, colour in zip(rows, row_labels(selection, len(rows)), shades, strict=True):
-        _contour(ax, where, row, colour, 0.25, 0.5, 0.75)
-        ax.plot(*empty, color=colour, label=text)
-
-
-def _contour(ax: Any, where: np.ndarray, row: np.ndarray, colour: str, *parts: float) -> None:
-    """Draw contours at parts of a row's range."""
-    low, high = row.min(), row.max()
-    if high > low:
-        levels = low + (high - low) * np.array(parts)
-        ax.tricontour(*where.T, row, levels=levels, colors=[colour], linewidths=1.2)
+        cells: dict[str, Any] = {"value": selection["resource"], "levels": 8, "hue": "Greys"}
+        marks.append(Mark("heat", **places(where), **cells, alpha=0.5))
+        marks.append(Mark("points", marker="s", hue="#AAAAAA", label="resource"))
+    for row, name, hue in zip(rows, names, colours(len(rows)), strict=True):
+        levels = row.min() + np.ptp(row) * QUARTERS
+        contours = {"value": row, "levels": levels, **places(where)} if np.ptp(row) else {}
+        marks.append(Mark("line", label=name, hue=hue, linewidth=1.2, **contours))
+    return marks
 
 
 def _is_uneven(selection: DrawnPoint) -> bool:
@@ -265,48 +237,29 @@ def _is_uneven(selection: DrawnPoint) -> bool:
     return "resource" in selection and bool(np.ptp(selection["resource"]) > 0)
 
 
-def _mixture(ax: Any, selection: DrawnPoint, where: np.ndarray, rows: np.ndarray, shades: list[str]) -> None:
-    empty: list[list[float]] = [[]] * where.shape[1]
-    mixed = np.clip(rows.T @ np.array([to_rgb(colour) for colour in shades]), 0, 1)
+def _mixture(selection: DrawnPoint, rows: np.ndarray, names: list[str]) -> list[Mark]:
+    """Return the colours of the rows mixed in proportion, behind contours of the resource."""
+    where, hues = coordinates(selection), colours(len(rows))
+    mixed = np.clip(rows.T @ np.array([to_rgb(hue) for hue in hues]), 0, 1)
     pale = 0.35 + 0.65 * mixed  # keeps markers and contours visible
-    if (grid := _on_grid(where, pale)) is not None:
-        ax.pcolormesh(*grid, shading="nearest")
-    elif where.shape[1] == 3:
-        faces = triangulate(list(where.T))
-        mesh = ax.tripcolor(*where.T, rows[0], triangles=faces)
-        # tripcolor takes one number per point: mixed colours replace them afterwards
-        mesh.set_array(None)
-        mesh.set_facecolor(pale[faces].mean(axis=1))
+    if (grid := _on_grid(where, pale)) is None:
+        marks = [Mark("heat", **places(where), hue=pale)]
     else:
-        ax.scatter(*where.T, c=pale, marker="s", s=30)
+        x, y, cells = grid
+        marks = [Mark("heat", x, y, hue=cells)]
     if _is_uneven(selection):
-        ax.tricontour(*where.T, selection["resource"], levels=6, colors=[INK], linewidths=0.6, alpha=0.7)
-        ax.plot(*empty, color=INK, linewidth=0.6, label="resource")
-    for colour, text in zip(shades, row_labels(selection, len(rows)), strict=True):
-        ax.plot(*empty, "s", color=colour, label=f"share of {text}")
+        contours: dict[str, Any] = {"value": selection["resource"], "levels": 6, **places(where)}
+        marks.append(Mark("line", label="resource", linewidth=0.6, alpha=0.7, **contours))
+    pairs = zip(names, hues, strict=True)
+    return marks + [Mark("points", marker="s", hue=hue, label=f"share of {name}") for name, hue in pairs]
 
 
-def _positions(ax: Axes, selection: DrawnPoint, shades: list[str]) -> None:
-    certified, count = selection.is_certified(), coordinates(selection).shape[1]
-    if "profile" in selection:
-        for place, colour in zip(selection["profile"], shades, strict=False):
-            mark = style.end_marker(certified, colour)
-            ax.plot(*place[:count, None], "o", markersize=8, zorder=5, label="_", **mark)
-        words = "position" + style.unless(certified)
-        ax.plot(*[[]] * count, "o", markersize=8, label=words, **style.end_marker(certified, INK))
-    if count == 2:
-        _plane_names(ax)
-
-
-def _plane_names(ax: Axes) -> None:
-    ax.set(xlabel="position, axis 0 (units of the space)", ylabel="position, axis 1 (units of the space)")
-    ax.set_aspect("equal")
-    ax.grid(False)
-
-
-def _projection(count: int) -> str:
-    if count != 3:
-        return "rectilinear"
-    import mpltern  # noqa: F401  # registers the projection
-
-    return "ternary"
+def _positions(selection: DrawnPoint, hues: list[str]) -> list[Mark]:
+    """Return the players' positions."""
+    if "profile" not in selection:
+        return []
+    profile, certified = selection["profile"], selection.is_certified()
+    place = places(profile[None, :, : coordinates(selection).shape[1]])
+    look: dict[str, Any] = {"markersize": 8, "hollow": not certified}
+    key = Mark("points", label="position" + unless(certified), **look)
+    return [Mark("points", **place, hue=hues, zorder=5, **look), key]

@@ -58,9 +58,7 @@ def landscape(data: Dataset, *, at: At = None, player: int | None = None) -> Dra
         return Drawing(marks, [TRIANGLE], caption, projection="ternary")
     names = (f"{'position, ' * name.startswith('axis')}{name}" for name in axis_labels(selection, 2))
     across, up = (f"own {name} (units of the space)" for name in names)
-    low, high = grid.min(axis=0), grid.max(axis=0)
-    x_limits, y_limits = zip(low, high, strict=True)
-    frame = Frame(across, up, x_limits=x_limits, y_limits=y_limits, face="white", equal=True)
+    frame = Frame(across, up, face="white", equal=True)
     return Drawing(marks, [frame], caption, under=True)
 
 
