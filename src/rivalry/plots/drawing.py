@@ -143,6 +143,10 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
                 ax.axvline(value, **look)
             for value in y:
                 ax.axhline(value, **look)
+        case "region" if ax.name == "3d":
+            faces = [(0, k, k + 1) for k in range(1, len(x) - 1)]
+            surface: dict[str, Any] = {"color": mark.hue, "alpha": mark.alpha, "linewidth": 0}
+            ax.plot_trisurf(*places, triangles=faces, shade=False, **surface)
         case "region" if len(x) and not len(y):
             ax.axvspan(*x, **{"linewidth": 0} | look)
         case "region":
@@ -269,7 +273,7 @@ def _add_scale(ax: Axes, parts: Any, mark: Mark, box: tuple[float, float, float,
     style.add_colour_bar(ax, parts, str(mark.label), box, extend=extend, **numbers)
 
 
-def _set_frame(ax: Axes, frame: Frame) -> None:
+def _set_frame(ax: Any, frame: Frame) -> None:
     """Set labels, limits, scales and ticks of one panel."""
     for axis in frame.log:
         set_log_scale(ax, axis, True, frame.linear)
@@ -290,6 +294,10 @@ def _set_frame(ax: Axes, frame: Frame) -> None:
             places = list(names.values()) if isinstance(names, Mapping) else range(len(names))
             getattr(ax, f"set_{axis}ticks")(places, list(names))
             getattr(ax, f"{axis}axis").grid(frame.linear > 0)  # names need no grid
+    if ax.name == "3d":
+        ax.set(zlabel=frame.z, zlim=frame.x_limits)
+        ax.view_init(elev=18, azim=-35)
+        ax.set_box_aspect(None, zoom=0.95)
     if frame.equal:
         is_free = frame.x_limits == (None, None) and not frame.face
         ax.set_aspect("equal", adjustable="datalim" if is_free else "box")

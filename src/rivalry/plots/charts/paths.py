@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, cycle, product
+from itertools import combinations, cycle, islice, product
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 from xarray import Dataset
 
-from rivalry.plots import select, style
-from rivalry.plots.charts.triangle import triangle
+from rivalry.plots import select
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import (
+    DASHES,
+    PALETTE,
+    TRIANGLE,
+    Drawing,
+    Frame,
+    Mark,
+    colours,
+    places,
+    player_label,
+    widths,
+)
 from rivalry.plots.select import At, DrawnPoint
-from rivalry.plots.style import DASHES, INK, PALETTE, chart
 
 QUANTITIES = {
     "position": ("path", ""),
@@ -27,12 +36,13 @@ SPACE = " (units of the space)"
 SPACES = (True, False, "cube", "diagonal")
 EQUAL = np.array([[-1.0, 1.0, 0.0], [-1.0, -1.0, 2.0]]) / np.sqrt([[2.0], [6.0]])
 """Two directions at right angles to the diagonal of the cube, and to each other."""
+CLOCKS = ("path_step", "path_time", "claim", "axis_name", "grid_equilibria")
+ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, certified"}
 
 
-@chart
+@preset
 def paths(
     data: Dataset,
-    ax: Axes,
     *,
     quantity: str = "position",
     axis: int | None = None,
@@ -40,7 +50,7 @@ def paths(
     log: bool | None = None,
     label: str | None = None,
     at: At = None,
-) -> Axes:
+) -> Drawing:
     """Draw the path of every player from its start to its end.
 
     Positions on two axes are drawn in the plane, mixtures of three actions in a triangle, others against the
@@ -85,7 +95,7 @@ def paths(
     if space not in SPACES:
         raise ValueError(f"space: {space!r} must be true, false, 'cube' or 'diagonal'")
     if isinstance(space, str):
-        return _in_the_cube(ax, data, at, space == "diagonal")
+        return _in_the_cube(data, at, space == "diagonal")
     variable, words = QUANTITIES[quantity]
     greedy, position = quantity == "greedy", quantity == "position"
     keep = () if greedy else ("replication",)
@@ -96,38 +106,31 @@ def paths(
     greedy_play = DrawnPath(np.arange(len(play)), play, None, "step of greedy play")
     walks = [greedy_play] if greedy else walks_of(selection, variable)
     count = walks[0].values.shape[-1]
-    mixed = position and all(_mixtures(walk.values) for walk in walks)
-    free = position and space and axis is None
-    style_note = "one by one"
-    if free and count == 3 and mixed:
-        ax = triangle(ax)
-        _tracks(ax, walks, 3)
-        style.caption(ax, selection.words, select.describe_replications(len(walks), style_note), label or "")
-        return ax
+    is_mixed = position and all(_mixtures(walk.values) for walk in walks)
+    is_free = position and space and axis is None
+    caption = [selection.words, select.describe_replications(len(walks), "one by one")]
+    if is_free and count == 3 and is_mixed:
+        return Drawing(_tracks(walks), [TRIANGLE], [*caption, label or ""], projection="ternary")
     of_family = data.attrs.get("axis_names", "").splitlines()
     covers_axes = axis is None and len(of_family) == count > 1
     words = words or ("choice" if covers_axes else select.strategy_label(data, axis or 0))
-    words = label or ("probability" if mixed else words)
-    if free and count == 2 and not mixed:
+    words = label or ("probability" if is_mixed else words)
+    if is_free and count == 2 and not is_mixed:
         names = select.axis_labels(selection, 2, data=data)
         units = f": {words}" if names[0] == "axis 0" else "" if names == of_family else SPACE
-        _in_the_plane(ax, walks, [name + units for name in names])
-    else:
-        names = select.axis_labels(selection, count, "action" if mixed else "axis", data)
-        axis_indices = range(count) if axis is None else [axis]
-        select.check_index("axis", axis_indices[-1], count)
-        _against_steps(ax, walks, [(f", {names[k]}" if count > 1 else "", k) for k in axis_indices], greedy)
-        ax.set_ylabel(words)
-        if quantity == "gradient":
-            ax.axhline(0.0, color=INK, linewidth=0.8)
-        elif greedy:
-            _grid_equilibria(ax, selection, list(axis_indices))
-        if position and _spread_by_factors(walks) if log is None else log:
-            ax.set_xscale("symlog", linthresh=1)
-            ax.xaxis.set_major_formatter("{x:g}")
-        style_note = "mean and 95 % band"
-    style.caption(ax, selection.words, select.describe_replications(len(walks), style_note))
-    return ax
+        return Drawing(_tracks(walks), [Frame(names[0] + units, names[1] + units, equal=True)], caption)
+    names = select.axis_labels(selection, count, "action" if is_mixed else "axis", data)
+    axes = list(range(count)) if axis is None else [axis]
+    select.check_index("axis", axes[-1], count)
+    marks = _lines(walks, {k: f", {names[k]}" * (count > 1) for k in axes}, greedy)
+    if quantity == "gradient":
+        marks.append(Mark("rule", y=[0.0], linewidth=0.8))
+    elif greedy:
+        marks += _grid_equilibria(selection, axes)
+    is_log = position and _spread_by_factors(walks) if log is None else log
+    limits = _limits(walks, axes)
+    frame = Frame(walks[0].clock, words, y_limits=limits, log="x" * is_log, linear=1.0, whole=greedy)
+    return Drawing(marks, [frame], [selection.words, select.describe_replications(len(walks))])
 
 
 class DrawnPath(NamedTuple):
@@ -188,114 +191,106 @@ def _spread_by_factors(walks: list[DrawnPath]) -> bool:
     return len(steps) > 4 and float(np.median(steps)) < 0.05 * float(steps[-1])
 
 
-def _against_steps(
-    ax: Axes, walks: list[DrawnPath], variants: Sequence[tuple[str, int]], dotted: bool = False
-) -> None:
-    """Draw ``values [step player axis]``, a colour per player and a dash per variant, a name and an axis.
+def _lines(walks: list[DrawnPath], names: dict[int, str], dotted: bool) -> list[Mark]:
+    """Return means ``[step player axis]`` over the steps, a colour for each player and a dash for each axis.
 
     The ends are marked, or every step where ``dotted``.
     """
     clock, values = on_one_clock(walks)
-    mean, half = select.band(values)
-    worths, pale = {walk.certified for walk in walks}, 0.24 / (1 + len(variants))
-    certified = None if worths == {None} else worths == {True}
-    for k, look in enumerate(style.player_lines(mean.shape[1])):
-        for dash, (variant, axis) in zip(cycle(DASHES), variants):
-            line = look | {"label": look["label"] + variant} | ({"marker": "."} if dotted else {})
-            coordinates = mean[:, k, axis]
-            style.draw_band(ax, clock, coordinates, half[:, k, axis], dash=dash, alpha=pale, **line)
-            if not dotted:
-                mark = style.end_marker(bool(certified), look["color"])
-                mark["markersize"] = 4 + 1.5 * look["linewidth"]
-                ax.plot(clock[-1], coordinates[-1], "o", clip_on=False, zorder=5, **mark)
-    if len(walks) > 1:
-        # by the data: a band of two or three replications may be many times as wide
-        lines = values[..., [axis for _, axis in variants]]
-        low, high = float(lines.min()), float(lines.max())
-        room = 0.06 * ((high - low) or max(abs(low), 1.0))
-        ax.set_ylim(low - room, high + room)
+    players, axes = values.shape[2], len(names)
+    mean, half = (part.reshape(len(clock), -1) for part in select.band(values[..., list(names)]))
+    labels = [player_label(k, players) + name for k, name in product(range(players), names.values())]
+    hues, thick = (np.repeat(looks, axes).tolist() for looks in (colours(players), widths(players)))
+    dashes = list(islice(cycle(DASHES), axes)) * players
+    look: dict[str, Any] = {"label": labels, "hue": hues, "linestyle": dashes, "linewidth": thick}
     if dotted:
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    else:
-        ends_in_legend(ax, [certified])
-    ax.set_xlabel(walks[0].clock)
+        return [Mark("line", clock, mean, marker=".", **look)]
+    statuses = {walk.certified for walk in walks}
+    certified = None if statuses == {None} else statuses == {True}
+    sizes = [4 + 1.5 * width for width in thick]
+    end: dict[str, Any] = {"hue": hues, "markersize": sizes, "hollow": not certified}
+    marks = [Mark("line", clock, mean, **look).within(half)]
+    marks.append(Mark("points", clock[-1:], mean[-1:], clip_on=False, zorder=5, **end))
+    return marks + _end_keys([certified])
 
 
-def _grid_equilibria(ax: Axes, selection: DrawnPoint, axis_indices: list[int]) -> None:
-    grid = selection.get("grid_equilibria")
+def _limits(walks: list[DrawnPath], axes: list[int]) -> tuple[float | None, float | None]:
+    """Return limits by the data: a band of two or three replications may be many times as wide."""
+    if len(walks) == 1:
+        return None, None
+    values = np.concatenate([walk.values[..., axes].ravel() for walk in walks])
+    low, high = float(values.min()), float(values.max())
+    room = 0.06 * ((high - low) or max(abs(low), 1.0))
+    return low - room, high + room
+
+
+def _grid_equilibria(selection: DrawnPoint, axes: list[int]) -> list[Mark]:
+    """Return the equilibria of the grid as dotted lines in the colours of the players."""
+    grid, marks = selection.get("grid_equilibria"), list[Mark]()
     if grid is None or select.is_blank(grid):
-        return
-    for k, colour in enumerate(style.colours(grid.shape[1])):
-        for value in np.unique(grid[:, k][:, axis_indices]):
-            ax.axhline(value, color=colour, linestyle=":", linewidth=1.0, label="_equilibrium", zorder=1)
-    ax.plot([], [], ":", color=INK, label=f"equilibrium of the grid ({len(grid)})")
+        return marks
+    look: dict[str, Any] = {"linestyle": ":", "linewidth": 1.0}
+    for k, hue in enumerate(colours(grid.shape[1])):
+        values = np.unique(grid[:, k][:, axes])
+        marks.append(Mark("rule", y=values, hue=hue, label="_equilibrium", zorder=1, **look))
+    return [*marks, Mark("line", label=f"equilibrium of the grid ({len(grid)})", **look)]
+
+
+def _tracks(walks: list[DrawnPath]) -> list[Mark]:
+    """Return every player's curve in the plane or in a triangle."""
+    players, marks = walks[0].values.shape[1], list[Mark]()
+    names = [player_label(k, players) for k in range(players)]
+    for walk in walks:
+        marks += _track(walk.values, walk.certified, colours(players), names)
+    return marks + _track_keys(walks)
 
 
 def _track(
-    ax: Axes,
-    curve: np.ndarray,
-    certified: bool | None,
-    colour: str,
-    label: str,
-    width: float = 1.2,
-    start: float = 4.5,
-) -> None:
-    """Draw a curve ``[step coordinate]`` with its start and its end."""
-    ax.plot(*curve.T, color=colour, linewidth=width, label=label)
-    ax.plot(*curve[:1].T, "s", markersize=start, color=colour, label="_")
-    mark = style.end_marker(bool(certified), colour)
-    ax.plot(*curve[-1:].T, "o", markersize=7, zorder=5, label="_", **mark)
+    curves: np.ndarray, certified: bool | None, hues: list[str], names: list[str], width: float = 1.2
+) -> list[Mark]:
+    """Return curves ``[step curve coordinate]``, each with its start and its end."""
+    end: dict[str, Any] = {"markersize": 7, "zorder": 5, "hollow": not certified}
+    return [
+        Mark("line", **places(curves), hue=hues, label=names, linewidth=width),
+        Mark("points", **places(curves[:1]), hue=hues, marker="s", markersize=4.5),
+        Mark("points", **places(curves[-1:]), hue=hues, **end),
+    ]
 
 
-def _tracks(ax: Axes, walks: list[DrawnPath], coordinates: int) -> None:
-    """Draw every player's curve in the plane or in a triangle."""
-    for walk in walks:
-        players = walk.values.shape[1]
-        for k, colour in enumerate(style.colours(players)):
-            name = style.player_label(k, players) if walk is walks[0] else "_"
-            _track(ax, walk.values[:, k], walk.certified, colour, name)
-    ax.plot(*[[]] * coordinates, "s", markersize=4.5, color=INK, label="start")
-    ends_in_legend(ax, [walk.certified for walk in walks], coordinates)
+def _track_keys(walks: list[DrawnPath]) -> list[Mark]:
+    """Return entries of the legend for the marks of starts and ends."""
+    start = Mark("points", marker="s", markersize=4.5, label="start")
+    return [start, *_end_keys([walk.certified for walk in walks])]
 
 
-def _in_the_plane(ax: Axes, walks: list[DrawnPath], names: Sequence[str]) -> None:
-    _tracks(ax, walks, 2)
-    ax.set(xlabel=names[0], ylabel=names[1])
-    ax.set_aspect("equal", adjustable="datalim")
+def _end_keys(statuses: Sequence[bool | None]) -> list[Mark]:
+    """Return an entry of the legend for every kind of end: certified, not certified, without certificate."""
+    words = {status: label for status, label in ENDS.items() if status in statuses}
+    return [Mark("points", label=label, hollow=not status) for status, label in words.items()]
 
 
-CLOCKS = ("path_step", "path_time", "claim", "axis_name", "grid_equilibria")
-ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, certified"}
-
-
-def ends_in_legend(ax: Axes, worths: Sequence[bool | None], coordinates: int = 2) -> None:
-    """Add a legend entry for every kind of end drawn: certified, not certified, or without a certificate."""
-    for status, words in ENDS.items():
-        if status in worths:
-            ax.plot(*[[]] * coordinates, "o", label=words, **style.end_marker(bool(status), INK))
-
-
-def _in_the_cube(ax: Axes, data: Dataset, at: At, along_diagonal: bool) -> Axes:
-    """Draw the profile of three players on a line as one curve, in a cube or seen along its diagonal."""
+def _in_the_cube(data: Dataset, at: At, along_diagonal: bool) -> Drawing:
+    """Return the profile of three players on a line as one curve, in a cube or seen along its diagonal."""
     selection = select.point(data, "path", 3, ("path_step", "claim"), at=at, keep=("replication",))
     walks = walks_of(selection, "path")
     if (shape := walks[0].values.shape[1:]) != (3, 1):
         raise ValueError(f"data: {shape[0]} players on {shape[1]} axes; a cube has three players on one")
     low, high = _domain(np.concatenate([walk.values[..., 0] for walk in walks]))
+    marks = _outline(low, high) if along_diagonal else _planes(low, high)
+    for walk, hue in zip(walks, colours(len(walks)), strict=True):
+        curve = walk.values[..., 0]
+        curve = curve @ EQUAL.T if along_diagonal else curve
+        marks += _track(curve[:, None], walk.certified, [hue], ["path"], 1.3)
+    marks += _track_keys(walks)
+    caption = [selection.words, select.describe_replications(len(walks), "one by one")]
     if along_diagonal:
-        _outline(ax, low, high)
-    else:
-        ax = style.with_projection(ax, "3d")
-        _planes(ax, low, high)
-    coordinates, shades = 2 if along_diagonal else 3, style.colours(len(walks))
-    for walk, colour in zip(walks, shades, strict=True):
-        curve = walk.values[..., 0] @ EQUAL.T if along_diagonal else walk.values[..., 0]
-        _track(ax, curve, walk.certified, colour, "path" if walk is walks[0] else "_", 1.3, 5)
-    ax.plot(*[[]] * coordinates, "s", color=shades[0], markersize=5, label="start")
-    ends_in_legend(ax, [walk.certified for walk in walks], coordinates)
-    style.caption(ax, selection.words, select.describe_replications(len(walks), "one by one"))
-    style.legend(ax, under=not along_diagonal)
-    return ax
+        across, up = (
+            f"{words} (units of the space)" for words in ("(x1 - x0) / √2", "(2 x2 - x0 - x1) / √6")
+        )
+        return Drawing(marks, [Frame(across, up, equal=True)], caption)
+    x, y, z = (f"position of player {k}" for k in range(3))
+    frame = Frame(x, y, z=z, x_limits=(low, high), y_limits=(low, high))
+    return Drawing(marks, [frame], caption, under=True, projection="3d")
 
 
 def _domain(coordinates: np.ndarray) -> tuple[float, float]:
@@ -307,32 +302,30 @@ def _domain(coordinates: np.ndarray) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _planes(ax: Any, low: float, high: float) -> None:
-    for (i, j), colour in zip(combinations(range(3), 2), PALETTE[1:4], strict=True):
-        sides: list[np.ndarray] = [np.empty(0)] * 3
-        along, up = np.meshgrid([low, high], [low, high])
-        sides[i], sides[j], sides[3 - i - j] = along, along, up
-        ax.plot_surface(*sides, color=colour, alpha=0.12, edgecolor=colour, shade=False)
-        ax.plot([], [], [], color=colour, alpha=0.5, linewidth=4, label=f"x{i} = x{j}")
-    ax.plot([low, high], [low, high], [low, high], ":", color=INK, linewidth=1, label="all three coincide")
-    ax.set(xlim=(low, high), ylim=(low, high), zlim=(low, high))
-    ax.set(xlabel="position of player 0", ylabel="position of player 1", zlabel="position of player 2")
-    ax.view_init(elev=18, azim=-35)
-    ax.set_box_aspect(None, zoom=0.95)
+def _planes(low: float, high: float) -> list[Mark]:
+    """Return the planes on which two of the players coincide, within the cube."""
+    marks, corners = list[Mark](), np.array([[low, low], [high, low], [high, high], [low, high]])
+    for (i, j), hue in zip(combinations(range(3), 2), PALETTE[1:], strict=False):
+        plane = np.repeat(corners[:, :1], 3, axis=1)
+        plane[:, 3 - i - j] = corners[:, 1]
+        marks.append(Mark("region", **places(plane), hue=hue, alpha=0.12))
+        marks.append(Mark("line", hue=hue, alpha=0.5, linewidth=4, label=f"x{i} = x{j}"))
+    ends = np.array([low, high])
+    marks.append(Mark("line", ends, ends, z=ends, linestyle=":", linewidth=1, label="all three coincide"))
+    return marks
 
 
-def _outline(ax: Axes, low: float, high: float) -> None:
-    """Draw the edges of the cube and the equality planes, seen along the diagonal."""
+def _outline(low: float, high: float) -> list[Mark]:
+    """Return the edges of the cube and the planes of equality, seen along the diagonal."""
+    marks = list[Mark]()
     corners = np.array(list(product((low, high), repeat=3)))
     for corner, opposite in combinations(corners, 2):
         if np.count_nonzero(corner != opposite) == 1:
-            ax.plot(
-                *(np.array([corner, opposite]) @ EQUAL.T).T, color="#CCCCCC", linewidth=0.8, label="_edge"
-            )
-    for (i, j), colour in zip(combinations(range(3), 2), PALETTE[1:4], strict=True):
+            edge = places(np.array([corner, opposite]) @ EQUAL.T)
+            marks.append(Mark("line", **edge, hue="#CCCCCC", linewidth=0.8))
+    for (i, j), hue in zip(combinations(range(3), 2), PALETTE[1:], strict=False):
         along = (high - low) * np.eye(3)[3 - i - j]
-        ends = np.array([-along, along]) @ EQUAL.T
-        ax.plot(*ends.T, "--", color=colour, linewidth=1, label=f"x{i} = x{j}")
-    ax.plot(0, 0, "+", color=INK, markersize=9, label="all three coincide")
-    ax.set(xlabel="(x1 - x0) / √2 (units of the space)", ylabel="(2 x2 - x0 - x1) / √6 (units of the space)")
-    ax.set_aspect("equal", adjustable="datalim")
+        plane = places(np.array([-along, along]) @ EQUAL.T)
+        marks.append(Mark("line", **plane, linestyle="--", hue=hue, linewidth=1, label=f"x{i} = x{j}"))
+    marks.append(Mark("points", [0], [0], marker="+", markersize=9, label="all three coincide"))
+    return marks

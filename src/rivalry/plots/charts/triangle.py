@@ -5,28 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.plots import style
 from rivalry.plots.drawing import preset, triangulate
 from rivalry.plots.marks import PALETTE, TRIANGLE, Drawing, Mark, places, unless
 from rivalry.plots.select import At, DrawnPoint, check_index, point
 
 ARROWS = 150  # at most
 BRANCHES = ("branch_position", "branch", "branch_stable")
-BESIDE = (1.32, 0.0, 0.04, 0.4)
-"""The box of a colour bar beside a triangle, under the legend."""
-
-
-def triangle(ax: Axes) -> Axes:
-    """Return ternary axes with labels in the place of ``ax``; ``ax`` itself where it is ternary already."""
-    import mpltern  # noqa: F401  # registers the projection
-
-    axes: Axes = style.with_projection(ax, "ternary")
-    axes.set(tlabel="coordinate 0", llabel="coordinate 1", rlabel="coordinate 2", axisbelow=True)
-    axes.grid(True)
-    return axes
 
 
 def check_simplex(name: str, where: np.ndarray) -> None:
