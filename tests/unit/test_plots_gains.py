@@ -111,7 +111,7 @@ def test_each_learner_has_its_own_colour() -> None:
     two = xr.concat([monitored(1), monitored(1)], "algorithm").assign_coords(algorithm=["slow", "fast"])
     ax = rv.plots.exploitability_curve(two, quantities=["exploitability", "sampled_greedy"])
     assert [(line.get_color(), line.get_linestyle()) for line in lines(ax, "_line")] == [
-        (shade, dash) for shade in PALETTE[:2] for dash in ("-", "--")
+        (shade, dash) for dash in ("-", "--") for shade in PALETTE[:2]
     ]
     assert labels(ax)[-3:] == ["slow", "fast", "thin: largest over agents"]
 

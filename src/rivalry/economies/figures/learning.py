@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +50,7 @@ UNITS = {
     "fairness": "reward or wins\nper step",
 }
 PAYOFF = "payoff"
+BLANK = np.array([np.nan])
 THIN = "thin: largest over agents"
 GROUPS = {"type": "player_name", "class": "class_name"}
 """Groupings of agents, and the variables with the groups' names."""
@@ -102,21 +103,26 @@ def exploitability_curve(
     >>> exploitability_curve(data, largest=False).get_lines()[-1].get_ydata().tolist()
     [0.15, 0.06]
     """
-    names = _quantities(data, quantities)
+    names = _quantities(data, quantities, DEFAULT)
     stored = [_variable(data, name) for name in names]
     columns = [*stored, *(f"{MONITOR}largest_{name}" for name in names), STEP, *RULE]
     columns += [f"{MONITOR}mean_agent_payoff", f"{MONITOR}mean_agent_payoff{BARE}"]
     series = series or key_of_lines(data, stored[0], methods, at)
     cells = series_of(data, stored[0], columns, at=at, methods=methods, series=series)
-    units, marks, frames = list(dict.fromkeys(map(_unit, names))), list[Mark](), list[Frame]()
-    for c, cell in enumerate(cells):
-        for k, name in enumerate(names):
-            look = _style(len(cells), c, len(names), k) | {"panel": units.index(_unit(name))}
-            marks += _curve_marks(cell, name, relative, largest, look)
-    keys = list[Mark]()
-    for k, name in enumerate(names if len(names) > 1 or len(cells) == 1 else ()):
-        hue = {"hue": INK} if len(cells) > 1 else {}
-        keys.append(Mark("line", label=quantity_words(name), **_style(len(cells), 0, len(names), k) | hue))
+    units, is_single = list(dict.fromkeys(map(_unit, names))), len(cells) == 1
+    hues, marks, keys, frames = (
+        colours(len(names) if is_single else len(cells)),
+        list[Mark](),
+        [],
+        list[Frame](),
+    )
+    for k, name in enumerate(names):
+        look: dict[str, Any] = {"linestyle": "-" if is_single else DASHES[k % len(DASHES)]}
+        if is_single or len(names) > 1:
+            keys.append(Mark("line", label=quantity_words(name), hue=hues[k] if is_single else INK, **look))
+        look |= {"panel": units.index(_unit(name))}
+        for c, cell in enumerate(cells):
+            marks += _curve_marks(cell, name, relative, largest, hue=hues[k if is_single else c], **look)
     keys += hue_keys([cell.name for cell in cells if cell.name])
     if any(mark.label for mark in marks):
         keys.append(Mark("line", label=THIN, linewidth=0.8))
@@ -147,14 +153,14 @@ def quantity_words(name: str) -> str:
     return words + " with exploration" * (plain != base) + ", without exploration" * (plain != name)
 
 
-def _quantities(data: Dataset, quantities: Names) -> list[str]:
+def _quantities(data: Dataset, quantities: Names, default: Sequence[str]) -> list[str]:
     """Return the quantities to draw, all of which are stored."""
-    names = [str(name) for name in data.data_vars if "monitor" in data[name].dims]
-    short = [name.removeprefix(MONITOR).removeprefix("mean_") for name in names]
-    stored_names = [name for name in short if not name.startswith("largest_") and name != "step"]
-    stored_names += [name for name in quantities or () if _variable(data, name) in data]
-    default = [name for name in DEFAULT if filled_variables(data, [_variable(data, name)])]
-    return pick_names("quantities", quantities, stored_names, default or DEFAULT[:1])
+    variables = [str(name) for name in data.data_vars if str(name).startswith(MONITOR) and name != STEP]
+    short = [name.removeprefix(MONITOR).removeprefix("mean_") for name in variables]
+    names = [name for name in short if not name.startswith("largest_")]
+    names += [name for name in quantities or () if _variable(data, name) in data]
+    stored = [name for name in default if filled_variables(data, [_variable(data, name)])]
+    return pick_names("quantities", quantities, names, stored or default[:1])
 
 
 def _variable(data: Dataset, name: str) -> str:
@@ -167,57 +173,39 @@ def _unit(name: str) -> str:
     return next((unit for part, unit in UNITS.items() if part in name), PAYOFF)
 
 
-def _style(cells: int, c: int, quantities: int, k: int) -> dict[str, Any]:
-    """Return a line's colour and dash: quantities have the colours if there is one cell."""
-    if cells == 1:
-        return {"hue": colours(quantities)[k]}
-    return {"hue": colours(cells)[c], "linestyle": DASHES[k % len(DASHES)]}
-
-
-def _curve_marks(
-    cell: CellSeries, name: str, relative: bool, largest: bool, look: Mapping[str, Any]
-) -> list[Mark]:
+def _curve_marks(cell: CellSeries, name: str, relative: bool, largest: bool, **look: Any) -> list[Mark]:
     """Return the mean with its band, and the largest over agents, which has a label."""
     stored = next((key for key in (MONITOR + name, f"{MONITOR}mean_{name}") if key in cell), "")
-    if not stored or is_blank(cell[stored]):
+    if is_blank(cell.get(stored, BLANK)):
         return []
-    scaled = name if relative and _unit(name) == PAYOFF and not name.startswith("relative") else ""
-    marks, top = [_curve_mark(cell, stored, scaled, **look)], f"{MONITOR}largest_{name}"
-    if largest and name.startswith(GAINS) and not is_blank(cell.get(top, np.array([np.nan]))):
-        thin = _curve_mark(cell, top, scaled, label=THIN, linewidth=0.8, **look)
+    payoff, top = "", f"{MONITOR}largest_{name}"
+    if relative and _unit(name) == PAYOFF and not name.startswith("relative"):
+        payoff = f"{MONITOR}mean_agent_payoff" + BARE * name.endswith(BARE)
+    marks = [_curve_mark(cell, stored, payoff, **look)]
+    if largest and name.startswith(GAINS) and not is_blank(cell.get(top, BLANK)):
+        thin = _curve_mark(cell, top, payoff, label=THIN, linewidth=0.8, **look)
         marks.append(replace(thin, low=None, high=None))
     return marks
 
 
-def _curve_mark(cell: CellSeries, stored: str, scaled: str = "", **look: Any) -> Mark:
-    """Return the mean of a variable over the steps with its band, as `curve_of` returns them."""
-    clock, mean, half = curve_of(cell, stored, scaled)
-    return Mark("line", clock, mean, marker=".", markersize=4.0, **look).within(half)
-
-
-def curve_of(cell: CellSeries, stored: str, scaled: str = "") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the steps, the mean of a variable over replications, and half the width of its interval.
-
-    Divided by the absolute mean payoff where ``scaled`` names the quantity.
-    """
+def _curve_mark(cell: CellSeries, stored: str, payoff: str = "", **look: Any) -> Mark:
+    """Return the mean of a variable over replications by step, with its band; over a ``payoff``, if named."""
     values = cell[stored].astype(float)
-    if scaled:
-        key = f"{MONITOR}mean_agent_payoff{BARE if scaled.endswith(BARE) else ''}"
-        if key not in cell:
+    if payoff:
+        if payoff not in cell:
             rule = "is not in this data; relative = false draws payoffs as they are"
-            raise ValueError(f"relative: {key} {rule}")
-        payoff = cell[key].astype(float)
-        length = min(values.shape[1], payoff.shape[1])
-        values = values[:, :length] / np.abs(payoff[:, :length])
+            raise ValueError(f"relative: {payoff} {rule}")
+        length = min(values.shape[1], cell[payoff].shape[1])
+        values = values[:, :length] / np.abs(cell[payoff][:, :length].astype(float))
     count = values.shape[1]
-    steps = cell.get(STEP, np.arange(1.0, count + 1)[None])
-    steps = np.broadcast_to(steps[:, :count], values.shape)
+    steps = np.broadcast_to(cell.get(STEP, np.arange(1.0, count + 1)[None])[:, :count], values.shape)
     rows = [np.isfinite(row) for row in values]
     walks = [DrawnPath(s[r], v[r], None) for s, v, r in zip(steps, values, rows, strict=True) if r.any()]
     if not walks:
         raise NoSuchPoint(f"data: {stored} holds nothing here")
     clock, aligned = on_one_clock(walks)
-    return clock, *band(aligned)
+    mean, half = band(aligned)
+    return Mark("line", clock, mean, marker=".", markersize=4.0, **look).within(half)
 
 
 def _shows(names: Sequence[str]) -> str:
@@ -390,16 +378,16 @@ def social_traces(
     >>> social_traces(data).child_axes[0].get_lines()[0].get_xydata().tolist()
     [[1000.0, -1.2], [2000.0, -1.1]]
     """
-    names = _trace_quantities(data, quantities)
-    stored = [MONITOR + name for name in names]
+    names = _quantities(data, quantities, tuple(TRACES))
+    stored = [_variable(data, name) for name in names]
     series = series or key_of_lines(data, stored[0], methods, at)
     cells = series_of(data, stored[0], [*stored, STEP, *RULE], at=at, methods=methods, series=series)
     marks, frames = list[Mark](), list[Frame]()
-    for panel, name in enumerate(names):
+    for panel, (name, variable) in enumerate(zip(names, stored, strict=True)):
         curves = [
-            _curve_mark(cell, MONITOR + name, hue=hue, panel=panel)
+            _curve_mark(cell, variable, hue=hue, panel=panel)
             for cell, hue in zip(cells, colours(len(cells)), strict=True)
-            if np.isfinite(cell.get(MONITOR + name, np.nan)).any()
+            if not is_blank(cell.get(variable, BLANK))
         ]
         marks += curves
         means = np.concatenate([np.zeros(0), *(curve.y for curve in curves)])
@@ -416,14 +404,3 @@ def social_traces(
 
 def _words(name: str) -> str:
     return (TRACES | MORE).get(name, name.replace("_", " "))
-
-
-def _trace_quantities(data: Dataset, quantities: Names) -> list[str]:
-    """Return the quantities, each of which is stored."""
-    names = [
-        str(name).removeprefix(MONITOR)
-        for name in data.data_vars
-        if str(name).startswith(MONITOR) and str(data[name].dims[-1]).endswith("monitor") and name != STEP
-    ]
-    default = [name for name in TRACES if name in names and filled_variables(data, [MONITOR + name])]
-    return pick_names("quantities", quantities, names, default or ["efficiency"])
