@@ -252,12 +252,13 @@ def test_violations_are_pooled_over_replications() -> None:
     ax = violations(data, series="payment")
     count = (data.admissible - data.excluded).values
     times = np.rint(data.violation_share.values * count).sum(axis=-1)
-    for k, bars in enumerate(ax.containers):
-        np.testing.assert_allclose(bars.lines[0].get_ydata(), times[k] / count[k].sum(axis=-1))
+    curves = [lines(ax, label)[0] for label in labels(ax)]
+    for k, (curve, bars) in enumerate(zip(curves, ax.containers, strict=True)):
+        np.testing.assert_allclose(curve.get_ydata(), times[k] / count[k].sum(axis=-1))
         for ends, t, n in zip(bars.lines[2][0].get_segments(), times[k], count[k].sum(axis=-1), strict=True):
             wilson = stats.binomtest(int(t), int(n)).proportion_ci(0.95, method="wilson")
             np.testing.assert_allclose(np.sort(ends[:, 1]), wilson, atol=1e-9)
-    assert [to_hex(bars.lines[0].get_color()).upper() for bars in ax.containers] == list(PALETTE[:2])
+    assert [to_hex(curve.get_color()).upper() for curve in curves] == list(PALETTE[:2])
     assert labels(ax) == ["payment rule = PBP", "payment rule = PBS"]
     assert ax.get_xscale() == "log"
     for part in ("n = 90 to 100 policies", "sampled by smooth_gaussian", "in the mean over states"):

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from xarray import Dataset
 
-from rivalry.plots.metrics import is_log, set_log_scale
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import MARKERS, Drawing, Frame, Mark, colours
+from rivalry.plots.metrics import is_log
 from rivalry.plots.select import find_sweep, name_of, swept_values
 from rivalry.plots.series import CellSeries, series_of
-from rivalry.plots.style import MARKERS, caption, chart, colours
 from rivalry.text.statistics import share_interval
 
 SHARE = "violation_share"
 ENTROPY = {"mean": "in the mean over states", "every": "in every state"}
 
 
-@chart
-def violations(data: Dataset, ax: Axes, *, over: str | None = None, series: str | None = None) -> Axes:
+@preset
+def violations(data: Dataset, *, over: str | None = None, series: str | None = None) -> Drawing:
     """Draw the share of sampled policies that violate contractivity or monotonicity, with 95 % intervals.
 
     The caption states the number of policies and how they were sampled and selected. Replications are more
@@ -49,32 +50,30 @@ def violations(data: Dataset, ax: Axes, *, over: str | None = None, series: str 
     >>> import xarray as xr
     >>> data = xr.Dataset({"violation_share": ("beta", [0.0, 0.5]), "admissible": ("beta", [40, 40])},
     ...                   {"beta": [1.0, 20.0]})
-    >>> violations(data).containers[0].lines[0].get_ydata().tolist()
+    >>> violations(data).get_lines()[0].get_ydata().tolist()
     [0.0, 0.5]
     """
     over = find_sweep(data, SHARE, 0, None, over)
     extras = ("admissible", "excluded", "generator", "entropy_rule")
     dim, x, order = swept_values(data, over)
     cells = series_of(data, SHARE, extras, series=series, keep=(dim,))
-    log = is_log(x)
-    for k, (cell, shade) in enumerate(zip(cells, colours(len(cells)), strict=True)):
-        times, count = _counts(cell)
+    log, marks = is_log(x), list[Mark]()
+    for k, (cell, hue) in enumerate(zip(cells, colours(len(cells)), strict=True)):
+        times, count = (numbers.astype(int) for numbers in _counts(cell))
         rows = order[count[order] > 0]
         share = times[rows] / count[rows]
-        pairs = zip(times[rows].astype(int).tolist(), count[rows].astype(int).tolist(), strict=True)
-        ends = np.array([share_interval(*pair) for pair in pairs])
-        reach = np.abs(ends.T - share)  # rounding may put an end slightly inside
+        low, high = np.transpose([share_interval(int(times[row]), int(count[row])) for row in rows])
         offset = 0.008 * (k - (len(cells) - 1) / 2)  # separates the intervals of several lines
         where = x[rows] * (x.max() / x.min()) ** offset if log else x[rows] + offset * float(np.ptp(x))
-        look: dict[str, Any] = {"color": shade, "marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
-        look |= {"capsize": 2.5, "elinewidth": 1.0, "linewidth": 1.2, "label": cell.name or "_share"}
-        ax.errorbar(where, share, reach, **look)
-    ax.set_xlabel(name_of(data, over))
-    ax.set_ylabel("share of policies that violate it")
-    set_log_scale(ax, "x", log)
-    ax.set_ylim(bottom=0.0)
-    caption(ax, cells[0].words, _sampling(cells))
-    return ax
+        look: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "markersize": 4.5, "hue": hue}
+        line = Mark("line", where, share, linewidth=1.2, label=cell.name, **look)
+        # rounding may put an end slightly inside
+        low, high = np.minimum(low, share), np.maximum(high, share)
+        marks += [line, replace(line, kind="points", low=low, high=high, label="")]
+    frame = Frame(
+        name_of(data, over), "share of policies that violate it", y_limits=(0.0, None), log="x" * log
+    )
+    return Drawing(marks, [frame], [cells[0].words, _sampling(cells)])
 
 
 def _counts(cell: CellSeries) -> tuple[np.ndarray, np.ndarray]:
@@ -91,13 +90,15 @@ def _sampling(cells: Sequence[CellSeries]) -> str:
     counts = np.concatenate([_counts(cell)[1] for cell in cells])
     low, high = int(counts[counts > 0].min()), int(counts.max())
     words = [f"n = {low}{f' to {high}' if high > low else ''} policies per value, 95 % intervals"]
-    rules, samples = (
-        {str(value) for cell in cells for value in np.ravel(cell.get(name, ()))} - {""}
-        for name in ("generator", "entropy_rule")
-    )
-    if len(rules) == 1:
-        words.append(f"sampled by {rules.pop()}")
-    if len(samples) == 1:
-        rule = samples.pop()
+    if rule := _common_word(cells, "generator"):
+        words.append(f"sampled by {rule}")
+    if rule := _common_word(cells, "entropy_rule"):
         words.append(f"at least the equilibrium's entropy {ENTROPY.get(rule, rule)}")
     return " · ".join(words)
+
+
+def _common_word(cells: Sequence[CellSeries], name: str) -> str:
+    """Return the word that all cells have; empty if they differ."""
+    words = np.concatenate([np.ravel(cell.get(name, "")) for cell in cells])
+    kinds = {*words.tolist()} - {""}
+    return str(kinds.pop()) if len(kinds) == 1 else ""
