@@ -402,7 +402,7 @@ def _python_bot(path: Path, name: str) -> Callable[[], Bot]:
 
     def make() -> Bot:
         # every copy has variables of its own: copies that share a module would not be independent
-        scope: dict[str, Any] = {"__name__": f"rivalry_user_{path.stem}", "__file__": str(path)}
+        scope: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
         with faults("as it was loaded"):
             exec(code, scope)
         if name not in scope:

@@ -188,6 +188,7 @@ def main() -> None:
     task = json.loads(sys.stdin.readline())
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    sys.argv = [task["bot"]]  # as a bot finds it
     try:
         table = read_price_table(task["bot"]) if is_table(task["bot"]) else None
         make = bot_maker(task["bot"]) if table is None else partial(PriceTableBot, table)
