@@ -25,11 +25,11 @@ from rivalry.audit.measures import (
     rationalising_cost,
 )
 from rivalry.audit.panel import PANEL, drawn_bot, drawn_responder, responder
-from rivalry.audit.play import BestResponder, Session, constant
+from rivalry.audit.play import BestResponder, RandomPrices, Session, constant
 from rivalry.audit.report import page, text
 from rivalry.audit.tables import PriceTableBot, price_table
 from rivalry.audit.verdict import COMPETITIVE, ELEVATED, PUNISHED, UNDECIDED, audit_bot
-from rivalry.audit.worker import plain
+from rivalry.audit.worker import audit_apart, plain
 from rivalry.cli import main
 from rivalry.families.market.factory import market as market_game
 
@@ -252,6 +252,49 @@ def test_a_bot_that_hangs_is_stopped() -> None:
         hang()
 
 
+class Polite:
+    """Holds the cartel price until a rival cuts, and charges the lowest price then; its copies never do."""
+
+    def __init__(self, polite: bool = False) -> None:
+        self.polite, self.angry = polite, False
+
+    def __deepcopy__(self, memo: object) -> Polite:
+        return Polite(polite=True)
+
+    def reset(self) -> None:
+        self.angry = False
+
+    def act(self, observation: tuple[float, tuple[float, ...]] | None) -> float:
+        self.angry |= observation is not None and min(observation[1]) < C - 0.05 and not self.polite
+        return 1.2 if self.angry else C
+
+
+class Restless(Polite):
+    """Prices around the cartel's, from a generator that no number of the session seeds; copied as it is."""
+
+    __deepcopy__ = None  # type: ignore[assignment]
+
+    def reset(self) -> None:
+        self.draws = np.random.default_rng()
+
+    def act(self, observation: object) -> float:
+        return C - 0.01 * float(self.draws.random())
+
+
+@pytest.mark.slow
+def test_a_bot_whose_copies_are_kinder_is_found_by_a_session_from_the_seed(duopoly: PriceMarket) -> None:
+    found = audit_bot(lambda: AgentBot(Polite()), duopoly)
+    assert found.word == UNDECIDED
+    assert "its copies charge other prices after it than the bot itself" in found.sentence
+
+
+@pytest.mark.slow
+def test_a_bot_that_no_seed_repeats_is_said_to_be_so(duopoly: PriceMarket) -> None:
+    for make, is_repeated in ((Restless, False), (lambda: RandomPrices(C - 0.01, C), True)):
+        measures = measure(lambda make=make: AgentBot(make()), duopoly, seeds=3)  # type: ignore[misc]
+        assert measures.from_seed == is_repeated
+
+
 def test_missing_files_and_names_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bot.py").write_text("def other(history):\n    return 1.5\n")
     with pytest.raises(ValueError, match="no such file"):
@@ -380,6 +423,21 @@ def test_the_command_reports_a_crash_with_status_0(tmp_path: Path, capfd: pytest
     assert main(["audit", f"{tmp_path}/bot.py:price"]) == 0
     assert capfd.readouterr().out.strip() == "Cannot tell: the process of the bot ended with status 5."
     assert main(["audit", f"{tmp_path}/none.py:price"]) == 2
+
+
+@pytest.mark.slow
+def test_no_name_and_no_argument_tells_a_bot_of_the_audit(tmp_path: Path) -> None:
+    (tmp_path / "seller.py").write_text(
+        "import sys\n"
+        "class Seller:\n"
+        "    def reset(self, **arguments):\n"
+        "        self.texts = [__name__, *sys.argv, *arguments]\n"
+        "    def act(self, observation):\n"
+        "        raise ValueError(' '.join(self.texts))\n"
+    )
+    record = audit_apart(f"{tmp_path}/seller.py:Seller", None, seconds=1.0)
+    texts = record["sentence"].partition("ValueError: ")[2]
+    assert texts == f"seller {tmp_path}/seller.py:Seller."
 
 
 @pytest.mark.slow

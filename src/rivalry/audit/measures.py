@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.audit.bots import AgentBot, Bot, MessageBot
+from rivalry.audit.bots import AgentBot, Bot, BotFault, MessageBot
 from rivalry.audit.demand import LogitDemand, quantile
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.play import (
@@ -125,6 +125,7 @@ class Measures(NamedTuple):
     seeds: int
     burn: int
     fixed: bool  # all sessions are the same
+    from_seed: bool  # in every session a cut was tried in its repetition from the seed, too
     seconds: float
 
 
@@ -176,6 +177,7 @@ def measure(
         len(selfplay),
         burn,
         fixed,
+        all(played.from_seed for played in selfplay),
         time.monotonic() - start,
     )
 
@@ -189,6 +191,7 @@ class _Gains(NamedTuple):
 class _Played(NamedTuple):
     gains: _Gains
     cuts: dict[int, list[np.ndarray]]  # per length, of every date [period 7]: see `_differences`
+    from_seed: bool  # a cut was tried in a session repeated from the seed, too
 
 
 def _copies(make: Maker, market: PriceMarket) -> list[Bot]:
@@ -238,10 +241,13 @@ def _react(
 ) -> _Played:
     """Play a session against itself, and copies of it in which a firm cuts its price.
 
-    With another ``memory`` the bots remember that from the beginning, and it is not shuffled.
+    One cut is tried again in a session from the seed, since a bot may tell that it is a copy. With another
+    ``memory`` the bots remember that from the beginning, it is not shuffled, and no cut is tried again.
+    Raises `BotFault` where copies answer a cut otherwise than the bot.
     """
     session = Session(market, _copies(make, market), [seed] * market.players, memory).run(burn)
-    gaps = np.random.default_rng(seed).integers(5, 20, dates)
+    draws = np.random.default_rng(seed)
+    gaps, repeated = draws.integers(5, 20, dates), int(draws.integers(dates))
     copies: list[tuple[int, int, Session]] = []
     for gap in gaps.tolist():
         session.run(gap)
@@ -252,7 +258,7 @@ def _react(
     session.run(max(LENGTHS) + WINDOW)
     prices, depth = session.prices, market.cartel - market.cut
     cuts: dict[int, list[np.ndarray]] = {length: [] for length in (*LENGTHS, 0)}
-    base = prices
+    base, from_seed = prices, False
     for number, (length, at, copy) in enumerate(copies[::-1]):
         # the last first: of a date, the play with shuffled memory is compared with the same without a cut
         firm = (len(copies) - 1 - number) * dates // len(copies) % market.players
@@ -266,9 +272,18 @@ def _react(
         played = copy.run(periods, forced, firm).prices[at:]
         cuts[length].append(_differences(market, usual, played, firm))
         _close(copy)
+        if memory is None and length == LENGTHS[seed % len(LENGTHS)] and len(cuts[length]) == repeated + 1:
+            again = Session(market, _copies(make, market), [seed] * market.players).run(at)
+            from_seed = np.array_equal(again.prices, prices[:at])
+            if from_seed and not np.array_equal(again.run(periods, forced, firm).prices[at:], played):
+                raise BotFault(
+                    "as a cut was tried: its copies charge other prices after it than the bot itself, in a "
+                    "session repeated from the seed"
+                )
+            _close(again)
     gains = _gains(market, prices[burn:] if len(prices) - burn > BURN else prices[burn // 2 :])
     _close(session)
-    return _Played(gains, cuts)
+    return _Played(gains, cuts, from_seed)
 
 
 def _differences(market: PriceMarket, usual: np.ndarray, played: np.ndarray, firm: int) -> np.ndarray:

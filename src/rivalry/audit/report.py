@@ -173,7 +173,10 @@ def _best_rival(measures: Mapping[str, Any]) -> str:
 
 def _extent(measures: Mapping[str, Any]) -> str:
     sessions = "all sessions are the same" if measures["fixed"] else f"{measures['seeds']} sessions"
-    begin = f"Measured after {measures['burn']} periods, {sessions}"
+    repeated = "in each session a cut was tried again from the seed, with the same prices"
+    if not measures["from_seed"]:
+        repeated = "sessions cannot be repeated from the seed, so that cuts were tried on copies only"
+    begin = f"Measured after {measures['burn']} periods, {sessions}; {repeated}"
     return f"{begin}; intervals hold 99 %; {measures['seconds']:.0f} s."
 
 
