@@ -123,8 +123,8 @@ def _joined(checks: Mapping[str, Sequence[Check]]) -> list[Check]:
     joined: dict[str, Check] = {}
     for market, rows in checks.items():
         for row in rows:
-            known = joined.get(row.name)
-            if known is None or known.passed > row.passed:
+            first = joined.get(row.name)
+            if first is None or first.passed > row.passed:
                 value = f"market {market}: {row.value}" if market else row.value
                 joined[row.name] = row._replace(value=value)
     return list(joined.values())
@@ -249,14 +249,14 @@ def _one_by_one(markets: Mapping[str, _Market], checks: Sequence[Check], seed: i
         ends = top.excess, top.excess_low, top.excess_high
         rows.append(MarketRegret(name, verdicts[name].word, top.firm, *ends, len(log.price)))
     word = min((row.word for row in rows), key=WORDS.index)
-    chosen = {name: verdict for name, verdict in verdicts.items() if verdict.word == word}
-    name = max(chosen, key=lambda name: _top(chosen[name]).excess)
-    verdict = chosen[name]
+    decisive = {name: verdict for name, verdict in verdicts.items() if verdict.word == word}
+    name = max(decisive, key=lambda name: _top(decisive[name]).excess)
+    verdict = decisive[name]
     if len(markets) == 1:
         return verdict
     begin, _, reason = verdict.sentence.partition(": ")
     return verdict._replace(
-        sentence=f"{begin} in {len(chosen)} of {len(markets)} markets; in market {name}, {reason}",
+        sentence=f"{begin} in {len(decisive)} of {len(markets)} markets; in market {name}, {reason}",
         periods=sum(row.periods for row in rows),
         blocks=sum(verdict.blocks for verdict in verdicts.values()),
         markets=rows,
