@@ -30,6 +30,7 @@ ENDINGS = ("going on", "converged", "cycling", "not found", "completed")
 GENERATORS = ("PCG64", "PCG64DXSM", "Philox", "SFC64", "MT19937")
 """Bit generators of NumPy; the index of one is part of stored sessions, so the order is fixed."""
 
+NASH = ("Nash",)
 STEPS = 10_000  # of a method or a learner whose options do not determine their number
 PACE = 0.25  # approximate seconds per chunk of a learner's steps
 
@@ -88,6 +89,10 @@ class BaseMethod(Tree, Method):
 
     needs: ClassVar[tuple[Any, ...] | None] = None
     natural: ClassVar[bool] = False
+
+    def concepts(self) -> tuple[str, ...]:
+        """Return the solution concepts that a record may state. Default: Nash equilibrium."""
+        return NASH
 
     def check_game(self, game: Any) -> None:
         """Raise `ValueError` for a game whose numbers the method cannot take. By default, for none."""
@@ -234,6 +239,10 @@ class BaseLearner(Tree, Learner):
     """
 
     needs: ClassVar[tuple[Any, ...] | None] = None
+
+    def concepts(self) -> tuple[str, ...]:
+        """Return the solution concepts that a record may state. Default: Nash equilibrium."""
+        return NASH
 
     def world(self, game: Any) -> Any:
         """Return the problem that the learner works on, made from a game once; draw nothing.

@@ -18,7 +18,7 @@ import numpy as np
 from rivalry import solving
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Game, is_population
-from rivalry.core.method import Learner, as_learner
+from rivalry.core.method import BaseLearner, BaseMethod, Learner, as_learner
 from rivalry.core.results import Certificate, Record, stack_records, unstack_records
 from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.lab.checkpoints import Task
@@ -73,9 +73,10 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_
 
 def _concept(method: object, stored: str) -> str:
     """Solution concept of a method of this package; that of a class of its user as it was stored."""
-    if not type(method).__module__.startswith("rivalry."):
+    in_package = type(method).__module__.startswith("rivalry.")
+    if not in_package or not isinstance(method, BaseMethod | BaseLearner):
         return stored
-    concepts = getattr(method, "concepts", (Certificate._field_defaults["concept"],))
+    concepts = method.concepts()
     return stored if stored in concepts else concepts[0]
 
 

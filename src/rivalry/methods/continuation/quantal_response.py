@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Gt, Le, Lt
@@ -69,8 +69,6 @@ class QuantalResponse(BaseLearner):
     McKelvey and Palfrey, Games and Economic Behavior 10, 1995; Turocy, Games and Economic Behavior 51, 2005.
     """
 
-    concepts: ClassVar[tuple[str, ...]] = ("logit",)
-
     max_lambda: Annotated[
         float | None,
         Gt(0),
@@ -81,6 +79,9 @@ class QuantalResponse(BaseLearner):
     counts: Annotated[
         list[list[float]] | None, "observed plays [player][action], to which lambda is fitted"
     ] = None
+
+    def concepts(self) -> tuple[str, ...]:
+        return ("logit",)
 
     def length(self, world: object) -> int:
         return POINTS
@@ -158,7 +159,7 @@ class QuantalResponse(BaseLearner):
         return {
             "profile": (("player", "axis"), end_profile),
             "status": ((), np.asarray(status)),
-            "concept": ((), np.asarray(self.concepts[0])),
+            "concept": ((), np.asarray(self.concepts()[0])),
             "concept_residual": ((), residual[-1]),
             "logit_lambda": (("row",), session["points"][:, -1] / system.scale),
             "player_lambda": (("row", "player"), session["points"][:, -1:] / system.scales),

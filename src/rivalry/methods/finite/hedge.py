@@ -27,9 +27,11 @@ class SoftmaxLearner(RepeatedPlay):
         Literal["last", "average"], "reported profile: the last mixtures, or their mean over all rounds"
     ] = "last"
 
-    concepts: ClassVar[tuple[str, ...]] = ("coarse correlated",)
     rate_name: ClassVar[str]
     usual_rate: ClassVar[float]  # over the range of a player's payoffs
+
+    def concepts(self) -> tuple[str, ...]:
+        return ("coarse correlated",)
 
     def length(self, world: object) -> int:
         return self.rounds
@@ -71,7 +73,7 @@ class SoftmaxLearner(RepeatedPlay):
             **mixtures.played(world, average if self.play == "average" else final),
             "average_play": (("player", "action"), average),
             "correlated_regret": (("player",), regrets),
-            "concept": ((), np.asarray(self.concepts[0])),
+            "concept": ((), np.asarray(self.concepts()[0])),
             "concept_residual": ((), np.asarray(regrets.max())),
             **self.histories(world, session),
         }

@@ -62,11 +62,6 @@ class SampledPlay(RepeatedPlay):
     Regret matching and fictitious play differ only in the rule of choice.
     """
 
-    @property
-    def concepts(self) -> tuple[str, ...]:
-        """The concept that the joint play approaches. Default: Nash equilibrium, as the certificate."""
-        return ("Nash",)
-
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         session = super().begin(world, stream)
         players, max_actions = session["would"].shape
@@ -106,7 +101,7 @@ class SampledPlay(RepeatedPlay):
         external = self.external_regrets(sizes, session)
         swaps = largest_gains(session["swaps"], sizes).sum(axis=1) / clock
         record = mixtures.played(world, session["counts"] / clock)
-        (concept,), residuals = self.concepts, {"coarse correlated": external, "correlated": swaps}
+        (concept,), residuals = self.concepts(), {"coarse correlated": external, "correlated": swaps}
         if concept in residuals:
             record |= {
                 "concept": ((), np.asarray(concept)),
@@ -161,9 +156,8 @@ class RegretMatching(SampledPlay):
 
     regrets: Literal["unconditional", "conditional"] = "unconditional"
 
-    @property
     def concepts(self) -> tuple[str, ...]:
-        """The concept that the joint play approaches."""
+        """Return the concept that the joint play approaches."""
         return ("coarse correlated",) if self.regrets == "unconditional" else ("correlated",)
 
     def _rule(self) -> str:

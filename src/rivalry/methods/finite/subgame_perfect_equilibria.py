@@ -114,7 +114,6 @@ class SubgamePerfectEquilibria(BaseLearner):
     gesamte Staatswissenschaft 121, 1965.
     """
 
-    concepts: ClassVar[tuple[str, ...]] = ("subgame-perfect", "subgame-perfect, proved")
     needs: ClassVar[tuple[Need, ...]] = (
         TREE,
         Need("the nodes of a tree, as games of rules and files have them", oracles.to_tree.knows),
@@ -122,6 +121,9 @@ class SubgamePerfectEquilibria(BaseLearner):
 
     one: Annotated[bool, "take the first equilibrium of every subgame"] = False
     most: Annotated[int, Ge(1), "combinations of equilibria of subgames that are followed"] = 1000
+
+    def concepts(self) -> tuple[str, ...]:
+        return "subgame-perfect", "subgame-perfect, proved"
 
     def world(self, game: Any) -> GameTree:
         """Return the tree of the game."""
@@ -237,7 +239,7 @@ class SubgamePerfectEquilibria(BaseLearner):
             "subgame": (("subgame",), session["subgame"]),
             "subgame_payoff": (("equilibrium", "subgame", "player"), session["subgame_payoff"][order]),
             "subgame_regret": (("equilibrium", "subgame", "player"), regret),
-            "concept": ((), np.asarray(self.concepts[int(proved[0])])),
+            "concept": ((), np.asarray(self.concepts()[int(proved[0])])),
         } | ({} if proved[0] else {"concept_residual": ((), np.asarray(largest))})
 
 
