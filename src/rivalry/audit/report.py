@@ -28,71 +28,52 @@ def _digits(number: float) -> str:
     return f"{round(number, 6) + 0.0:.3g}"  # what is smaller is rounding
 
 
-def _number(value: Mapping[str, Any]) -> str:
-    half = value["half"]
-    return _digits(value["mean"]) + (f" ± {half:.2g}" if half else "")
+def _cell(value: Any) -> str:
+    """Entry of a table in words: a mean with its interval, a number, whether a check passes, or text.
+
+    >>> _cell({"mean": 0.5, "half": 0.01}), _cell(0.123456), _cell(3), _cell(None), _cell(True)
+    ('0.5 ± 0.01', '0.123', '3', '', 'passes')
+    """
+    if isinstance(value, Mapping):
+        return _digits(value["mean"]) + (f" ± {value['half']:.2g}" if value["half"] else "")
+    if isinstance(value, bool):
+        return "passes" if value else "fails"
+    if value is None:
+        return ""
+    return _digits(value) if isinstance(value, float) else str(value)
 
 
-def _gains(measures: Mapping[str, Any]) -> Iterator[Row]:
-    for play in measures["versus"]:
-        yield [play["name"], *(_number(play[key]) for key in ("price", "profit", "rival"))]
+def _rows(entries: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> Iterator[Row]:
+    for entry in entries:
+        yield [_cell(entry[key]) for key in keys]
 
 
 def _reactions(measures: Mapping[str, Any]) -> Iterator[Row]:
-    rows = [(count_text(cut["length"], "period"), cut) for cut in measures["reactions"]]
-    for name, cut in [*rows, ("1 period, memory shuffled", measures["shuffled"])]:
-        numbers = (_number(cut[key]) for key in REACTION_KEYS)
-        yield [name, *numbers, str(cut["duration"])]
+    cuts = [{"name": count_text(cut["length"], "period")} | cut for cut in measures["reactions"]]
+    return _rows([*cuts, {"name": "1 period, memory shuffled"} | measures["shuffled"]], REACTION_KEYS)
 
 
 def _controls(measures: Mapping[str, Any]) -> Iterator[Row]:
     for control in measures["controls"]:
-        numbers = [_number(cut[key]) for cut in control["reactions"] for key in ("response", "loss")]
-        yield [control["name"], _digits(control["price"]), *(numbers or ["0"] * 4)]
+        numbers = [_cell(cut[key]) for cut in control["reactions"] for key in ("response", "loss")]
+        yield [control["name"], _cell(control["price"]), *(numbers or ["0"] * 4)]
 
 
-def _firms(audit: Mapping[str, Any]) -> Iterator[Row]:
-    for firm in audit["firms"]:
-        numbers = (
-            firm[key]
-            for key in (
-                "share",
-                "low",
-                "high",
-                "excess",
-                "excess_low",
-                "excess_high",
-                "by_lower_prices",
-                "cost",
-            )
-        )
-        yield [str(firm["firm"]), *map(_digits, numbers)]
-
-
-def _markets(audit: Mapping[str, Any]) -> Iterator[Row]:
-    for market in audit["markets"]:
-        ends = [market[key] for key in ("excess", "excess_low", "excess_high")]
-        numbers = ["" if end is None else _digits(end) for end in ends]
-        yield [market["market"], str(market["periods"]), market["word"], market["firm"], *numbers]
-
-
-def _exact(audit: Mapping[str, Any]) -> Iterator[Row]:
-    columns = (audit["exact"][key] for key in ("on_path", "share", "anywhere"))
+def _exact(exact: Mapping[str, Any]) -> Iterator[Row]:
+    columns = (exact[key] for key in ("on_path", "share", "anywhere"))
     for firm, numbers in enumerate(zip(*columns, strict=True)):
         yield [str(firm), *map(_digits, numbers)]
 
 
-def _checks(audit: Mapping[str, Any]) -> Iterator[Row]:
-    for check in audit["checks"]:
-        yield [check["name"], check["value"], check["required"], "passes" if check["passed"] else "fails"]
-
-
 CHECKS = ("check of the data", "value", "required", "")
+CHECK_KEYS = ("name", "value", "required", "passed")
 EXACT = ("best response, exact: firm", "gain on the path", "share of the stake", "after any memory")
 FIRMS = ("firm", "regret", "from", "to", "beyond noise", "from", "to", "by lower prices", "cost")
+FIRM_KEYS = ("firm", "share", "low", "high", "excess", "excess_low", "excess_high", "by_lower_prices", "cost")
 MARKETS = ("market", "periods", "", "firm", "regret beyond noise", "from", "to")
+MARKET_KEYS = ("market", "periods", "word", "firm", "excess", "excess_low", "excess_high")
 GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
-REACTION_KEYS = ("response", "excess", "loss", "excess_loss", "net", "unanswered")
+REACTION_KEYS = ("name", "response", "excess", "loss", "excess_loss", "net", "unanswered", "duration")
 REACTIONS = (
     "cut",
     "response",
@@ -109,17 +90,21 @@ CONTROLS = ("control", "price gain", "response to 1 period", "loss by it", "to 1
 def _sections(audit: Mapping[str, Any]) -> Iterator[tuple[str, Row, Iterator[Row]]]:
     """Headings, heads and rows of the tables of an audit."""
     if "log" in audit:
-        yield "Checks of the data", CHECKS, _checks(audit)
+        yield "Checks of the data", CHECKS, _rows(audit["checks"], CHECK_KEYS)
         if audit["firms"]:
-            yield "Regret of every firm", FIRMS, _firms(audit)
+            yield "Regret of every firm", FIRMS, _rows(audit["firms"], FIRM_KEYS)
         if audit["markets"]:
-            yield "Largest regret in every market", MARKETS, _markets(audit)
+            yield "Largest regret in every market", MARKETS, _rows(audit["markets"], MARKET_KEYS)
     elif (measures := audit.get("measures")) is not None:
-        yield "Gains against six rivals", GAINS, _gains(measures)
+        yield (
+            "Gains against six rivals",
+            GAINS,
+            _rows(measures["versus"], ("name", "price", "profit", "rival")),
+        )
         yield "Reaction to forced cuts", REACTIONS, _reactions(measures)
         yield "Controls", CONTROLS, _controls(measures)
         if "exact" in audit:
-            yield "Best response", EXACT, _exact(audit)
+            yield "Best response", EXACT, _exact(audit["exact"])
 
 
 def _basis(audit: Mapping[str, Any]) -> list[str]:
