@@ -137,6 +137,33 @@ def test_bayesian_action_graphs_are_gambit_s_games_of_agents(tmp_path: Path, see
     first = 0.25 * of_agents[0] + 0.75 * of_agents[1]
     expected = np.stack([first, of_agents[2]]).reshape(2, 4, 2)  # a plan of player 0 has two actions
     assert np.allclose(read_agg(path).table, expected, rtol=0, atol=1e-12)
+    assert np.allclose(read_agg(path, form="agent").table, of_agents, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("types", [(2, 1), (1, 1), (2, 2)])
+def test_a_plan_is_paid_what_its_agents_expect(tmp_path: Path, seed: int, types: tuple[int, ...]) -> None:
+    path = tmp_path / "game.bagg"
+    path.write_text(agg_file(np.random.default_rng(seed), 0, types=types))
+    plans, agents = read_agg(path), read_agg(path, form="agent")
+    assert agents.table.shape == (sum(types), *[2] * sum(types))
+    chances = [chance for count in types for chance in ((0.25, 0.75) if count == 2 else (1.0,))]
+    owners = np.repeat([0, 1], types)
+    for actions in product(range(2), repeat=sum(types)):
+        plan = [
+            int("".join(str(a) for a, p in zip(actions, owners, strict=True) if p == player), 2)
+            for player in (0, 1)
+        ]
+        pays = np.array(chances) * agents.table[(slice(None), *actions)]
+        assert np.allclose(plans.table[(slice(None), *plan)], np.bincount(owners, pays), rtol=0, atol=1e-12)
+
+
+def test_forms_of_bayesian_games_are_two(tmp_path: Path) -> None:
+    path = tmp_path / "game.agg"
+    path.write_text(agg_file(np.random.default_rng(0), 0))
+    assert np.array_equal(read_agg(path, form="agent").table, read_agg(path).table)
+    with pytest.raises(ValueError, match=r"form: 'types' must be plans or agent"):
+        read_agg(path, form="types")
 
 
 @pytest.mark.slow

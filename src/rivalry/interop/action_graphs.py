@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import chain, product
 from math import prod
 from typing import NamedTuple
 
@@ -108,19 +108,20 @@ class _Graph(NamedTuple):
         return weights[extremum] if kind > 3 else extremum
 
 
-def read_agg(path: str | os.PathLike[str]) -> Matrix:
+def read_agg(path: str | os.PathLike[str], form: str = "plans") -> Matrix:
     """Read an action-graph game (``.agg``), or a Bayesian one (``.bagg``), as a table of payoffs.
 
     In an action-graph game a payoff depends on the own action and on how many players chose each action near
     it in a graph. In a Bayesian one every player has a type, drawn independently. The table is that of the
     strategic form: an action per type, named ``0/3`` after the numbers of the actions, and payoffs expected
-    over types, computed in exact fractions. Gambit reads the same file as the game of agents, a player per
-    type, who is paid what it expects given its type.
+    over types, computed in exact fractions. As Gambit reads the same file, it is the game of agents.
 
     Parameters
     ----------
     path : path-like
         The file.
+    form : str
+        ``plans`` (default), or ``agent`` for a player per type, who is paid what it expects given its type.
 
     Returns
     -------
@@ -159,6 +160,8 @@ def read_agg(path: str | os.PathLike[str]) -> Matrix:
 
     Jiang and Leyton-Brown, "Bayesian action-graph games", NIPS 2010.
     """
+    if form not in ("plans", "agent"):
+        raise ValueError(f"form: {form!r} must be plans or agent")
     file = Scanner(path, comments=True)
     bayesian = file.first_line == "#BAGG"
     if not bayesian and file.first_line != "#AGG":
@@ -170,8 +173,12 @@ def read_agg(path: str | os.PathLike[str]) -> Matrix:
     types = types or [1] * players
     chances = [_distribution(file, count) if bayesian else [Fraction(1)] for count in types]
     action_sets = _action_sets(file, types, actions)
-    sizes = [prod(map(len, sets)) for sets in action_sets]
-    file.refuse_size(sizes, 0)
+    # the rows of the table, each with the sets of actions of its types
+    rows_of = action_sets
+    if form == "agent":
+        rows_of = [[actions] for actions in chain(*action_sets)]
+    first = np.cumsum([0, *types])
+    file.refuse_size([prod(map(len, sets)) for sets in rows_of], 0)
     joint = [[action_sets[p][t] for p, t in enumerate(kinds)] for kinds in product(*map(range, types))]
     if (count := sum(prod(map(len, sets)) for sets in joint)) > JOINT:
         file.fail(f"{count} joint actions of all types; must be at most {JOINT}", 0)
@@ -189,22 +196,29 @@ def read_agg(path: str | os.PathLike[str]) -> Matrix:
                 possible[node].add(configuration)
     pays = [_payoffs(file, node, sorted(possible[node])) for node in range(actions)]
     file.end(f"payoffs of {actions} action nodes")
-    table = np.full((players, *map(len, [_plans(sets) for sets in action_sets])), Fraction(0), dtype=object)
+    plans = [_plans(sets) for sets in rows_of]
+    table = np.full((len(plans), *map(len, plans)), Fraction(0), dtype=object)
     for kinds, sets, rows in zip(product(*map(range, types)), joint, configurations, strict=True):
-        chance = prod((chances[p][t] for p, t in enumerate(kinds)), start=Fraction(1))
-        shape = tuple(map(len, sets))
-        place = np.ix_(*([plan[t] for plan in _plans(action_sets[p])] for p, t in enumerate(kinds)))
-        for player in range(players):
+        places = list(enumerate(kinds))
+        likely = [chances[p][t] for p, t in places]
+        place = np.ix_(*([plan[t] for plan in _plans(action_sets[p])] for p, t in places))
+        shape = np.ones(int(first[-1]), dtype=int)
+        shape[first[:-1] + kinds] = list(map(len, sets))
+        for player, kind in places:
             cells = np.empty(len(rows), dtype=object)
             for k, (profile, row) in enumerate(zip(product(*sets), rows, strict=True)):
                 node = profile[player]
                 if row[player] not in pays[node]:
                     file.fail(f"no payoff of action node {node} with the counts {list(row[player])}", 0)
-                cells[k] = chance * pays[node][row[player]]
-            table[player] += cells.reshape(shape)[place]
+                cells[k] = pays[node][row[player]]
+            if form == "plans":
+                table[player] += prod(likely) * cells.reshape(tuple(map(len, sets)))[place]
+            else:  # given the own type
+                rivals = likely[:player] + likely[player + 1 :]
+                table[first[player] + kind] += prod(rivals, start=Fraction(1)) * cells.reshape(shape)
     names = tuple(
         tuple("/".join(str(sets[t][a]) for t, a in enumerate(plan)) for plan in _plans(sets))
-        for sets in action_sets
+        for sets in rows_of
     )
     return Matrix(table.astype(float), names)
 
