@@ -292,15 +292,6 @@ def legend(ax: Axes, *, under: bool = False) -> None:
         ax.legend(handles, [fill(label, WRAP) for label in labels], ncols=columns, **placement)
 
 
-def draw_band(
-    ax: Axes, x: Any, mean: Any, half: Any, *, color: str, dash: str = "-", alpha: float = 0.2, **line: Any
-) -> None:
-    """Draw a mean as a line, with a band to ``half`` the width of its interval on both sides."""
-    ax.plot(x, mean, dash, color=color, **line)
-    if half is not None and half.any():
-        ax.fill_between(x, mean - half, mean + half, color=color, alpha=alpha, linewidth=0)
-
-
 def add_colour_bar(
     ax: Axes, drawing: Any, label: str, box: tuple[float, float, float, float] = BESIDE, **options: Any
 ) -> None:
@@ -330,18 +321,6 @@ def name_players(ax: Axes, names: Sequence[str]) -> None:
             artist.set_label(_PLAYER.sub(player_name, label))
         if isinstance(artist, Text) and _PLAYER.search(artist.get_text()):
             artist.set_text(_PLAYER.sub(player_name, artist.get_text()))
-
-
-def end_marker(certified: bool, colour: str) -> dict[str, Any]:
-    """Return the marker style of a point: filled where certified, hollow where not."""
-    face = colour if certified else "white"
-    return {"markerfacecolor": face, "markeredgecolor": colour, "markeredgewidth": 1.3}
-
-
-def name_colours(ax: Axes, names: Iterable[str], shades: Iterable[str], **look: Any) -> None:
-    """Add a line of the legend for each colour."""
-    for name, shade in zip(names, shades, strict=True):
-        ax.plot([], [], color=shade, label=name or "_one", **{"linewidth": 3} | look)
 
 
 def player_lines(count: int) -> list[dict[str, Any]]:
