@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rivalry.plots.style import PALETTE
+from rivalry.plots.marks import PALETTE
 from rivalry.text.display import typeset
 from tests.living.javascript import MODULES, STATIC, run_module
 
@@ -44,7 +44,7 @@ def test_a_scale_inverts(tmp_path: Path) -> None:
 
 def test_colours_are_those_of_the_plots() -> None:
     kit, sheet = (STATIC / "kit.js").read_text(), (STATIC / "style.css").read_text()
-    remedy = "src/rivalry/living/static/{}: set {}, as in PALETTE of src/rivalry/plots/style.py"
+    remedy = "src/rivalry/living/static/{}: set {}, as in PALETTE of src/rivalry/plots/marks.py"
     for k, colour in enumerate(PALETTE):
         assert f'"{colour}"' in kit, remedy.format("kit.js", colour)
         assert f"--rv-{k + 1}: {colour}" in sheet, remedy.format("style.css", f"--rv-{k + 1}: {colour}")

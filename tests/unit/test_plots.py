@@ -19,8 +19,9 @@ from scipy import stats
 
 import rivalry as rv
 from rivalry.core.results import NO_CERTIFICATE, Record, collect, dataset
+from rivalry.plots.marks import PALETTE, colours
 from rivalry.plots.select import NoSuchPoint, band, in_step, point, position
-from rivalry.plots.style import PALETTE, SIZE, colours, panel_data, picture
+from rivalry.plots.style import SIZE, panel_data, picture
 from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares, study
 
 REACHES = [0.17, 0.2, 0.25]

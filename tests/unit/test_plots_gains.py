@@ -13,7 +13,8 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 import rivalry as rv
-from rivalry.plots.style import PALETTE, picture
+from rivalry.plots.marks import PALETTE
+from rivalry.plots.style import picture
 from rivalry.studies.karma_violations import violations
 from tests.figure_elements import caption, half_width, labels, lines
 

@@ -12,9 +12,10 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 import rivalry as rv
+from rivalry.plots.marks import PALETTE
 from rivalry.plots.select import band
 from rivalry.plots.series import method_names, series_of
-from rivalry.plots.style import PALETTE, picture
+from rivalry.plots.style import picture
 from tests.figure_elements import caption, half_width, labels, lines
 
 K = 5  # levels of karma

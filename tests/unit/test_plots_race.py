@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 import rivalry as rv
 from rivalry.plots.charts.best_responses import crossings
-from rivalry.plots.style import PALETTE, SIZE, STYLE, colours, picture
+from rivalry.plots.marks import PALETTE, colours
+from rivalry.plots.style import SIZE, STYLE, picture
 from rivalry.solving.path_data import path_view
 from tests.figure_elements import labels, lines
 from tests.small_games import cournot

@@ -13,9 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
 import rivalry as rv
+from rivalry.plots.marks import PALETTE, colours
 from rivalry.plots.metrics import is_log
 from rivalry.plots.select import NoSuchPoint
-from rivalry.plots.style import PALETTE, colours, picture
+from rivalry.plots.style import picture
 from tests.figure_elements import labels, lines
 
 PRICES, SIZES = [0.1, 0.2, 0.3], [1.0, 2.0]

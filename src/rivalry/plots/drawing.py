@@ -17,7 +17,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from matplotlib.tri import Triangulation
 
 from rivalry.plots import style
-from rivalry.plots.marks import Drawing, Frame, Kind, Mark
+from rivalry.plots.marks import HATCHED, INK, Drawing, Frame, Kind, Mark
 from rivalry.plots.metrics import set_log_scale
 from rivalry.plots.style import Chart, Options, chart
 
@@ -150,7 +150,7 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
         case "region" if len(x) and not len(y):
             ax.axvspan(*x, **{"linewidth": 0} | look)
         case "region":
-            face = "none" if mark.hatch and len(x) else style.HATCHED if mark.hatch else face
+            face = "none" if mark.hatch and len(x) else HATCHED if mark.hatch else face
             ax.fill(x, y, **{"linewidth": 1.4 * mark.hollow} | look, facecolor=face, edgecolor=mark.hue)
         case "arrows":
             ax.quiver(x, y, *mark.value, **look, angles="xy")
@@ -166,7 +166,7 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
     if mark.kind == "line" and low is not None:
         ax.fill_between(x, low, high, color=mark.hue, alpha=0.2, linewidth=0)
     if mark.kind in ("points", "bars") and low is not None:
-        ink = style.INK if mark.kind == "bars" else mark.hue
+        ink = INK if mark.kind == "bars" else mark.hue
         ax.errorbar(
             x, y, [y - low, high - y], fmt="none", ecolor=ink, elinewidth=1.0, capsize=2.0, label="_interval"
         )
@@ -238,9 +238,7 @@ def _draw_values(ax: Any, mark: Mark) -> Any:
     if mark.kind == "line":
         parts: Any = LineCollection(list(pairwise(corners)), array=values, **look)
     else:
-        parts = PolyCollection(
-            list(corners), array=values, edgecolors=style.HATCHED, **{"linewidth": 0.35} | look
-        )
+        parts = PolyCollection(list(corners), array=values, edgecolors=HATCHED, **{"linewidth": 0.35} | look)
     parts.autoscale_None()
     return ax.add_collection(parts)
 

@@ -29,14 +29,7 @@ from matplotlib.quiver import Quiver
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from rivalry.plots.marks import DASHES as DASHES
-from rivalry.plots.marks import INK as INK
-from rivalry.plots.marks import MARKERS as MARKERS
-from rivalry.plots.marks import PALETTE as PALETTE
-from rivalry.plots.marks import colours as colours
-from rivalry.plots.marks import player_label as player_label
-from rivalry.plots.marks import unless as unless
-from rivalry.plots.marks import widths as widths
+from rivalry.plots.marks import INK
 from rivalry.plots.select import StoredResults, dataset_of
 from rivalry.schema.validate import refuse_unknown
 
@@ -48,7 +41,6 @@ if TYPE_CHECKING:
 Options = ParamSpec("Options")
 _PLAYER = re.compile(r"\bplayer (\d+)\b(?!\.\d)")
 
-PALE, HATCHED = "#D5D5D5", "#777777"
 SIZE = (6.6, 3.9)  # inches
 DPI = 200  # of PNG files
 WRAP = 30  # characters per line of a legend
@@ -321,15 +313,6 @@ def name_players(ax: Axes, names: Sequence[str]) -> None:
             artist.set_label(_PLAYER.sub(player_name, label))
         if isinstance(artist, Text) and _PLAYER.search(artist.get_text()):
             artist.set_text(_PLAYER.sub(player_name, artist.get_text()))
-
-
-def player_lines(count: int) -> list[dict[str, Any]]:
-    """Return the line style of every player: colour, width and label."""
-    looks = enumerate(zip(colours(count), widths(count), strict=True))
-    return [
-        {"color": hue, "linewidth": line_width, "label": player_label(k, count)}
-        for k, (hue, line_width) in looks
-    ]
 
 
 class Picture(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import DASHES, PALETTE, Drawing, Frame, Mark, colours, hue_keys
+from rivalry.plots.marks import DASHES, PALE, PALETTE, Drawing, Frame, Mark, colours, hue_keys
 from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
 from rivalry.plots.series import (
     RULE,
@@ -21,7 +21,6 @@ from rivalry.plots.series import (
     series_of,
     type_labels,
 )
-from rivalry.plots.style import PALE
 
 EQUILIBRIUM = "equilibrium"
 COMPARED = f"mean_bid_{EQUILIBRIUM}"

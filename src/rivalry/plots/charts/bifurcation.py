@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from xarray import Dataset
 
-from rivalry.plots import select, style
+from rivalry.plots import select
 from rivalry.plots.branches import branch_marks, branch_point, event_marks, orbit_marks, parameter
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import (
@@ -22,6 +22,8 @@ from rivalry.plots.marks import (
     colours,
     hollow_key,
     hue_keys,
+    player_label,
+    unless,
 )
 from rivalry.plots.select import At, DrawnPoint, Names
 from rivalry.plots.series import method_label, method_names
@@ -276,10 +278,10 @@ def _points(x: np.ndarray, runs: Ends, kinds: np.ndarray) -> list[Mark]:
         index, run = np.nonzero((kinds == kind) & (runs.certified == proved))
         if np.isfinite(runs.positions[index, run]).any():
             look: dict[str, Any] = {"marker": marker, "hollow": not proved}
-            marks.append(Mark("points", label=label + style.unless(proved), **look))
+            marks.append(Mark("points", label=label + unless(proved), **look))
             look |= {"hue": colours(players), "markersize": sizes}
             marks.append(Mark("points", x[index], runs.positions[index, run], **look))
-    return marks + hue_keys([style.player_label(k, players) for k in range(players)])
+    return marks + hue_keys([player_label(k, players) for k in range(players)])
 
 
 def _components(x: np.ndarray, entries: Ends) -> list[Mark]:

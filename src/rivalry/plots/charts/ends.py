@@ -9,9 +9,8 @@ import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import INK, MARKERS, Drawing, Frame, Mark, colours, player_label
+from rivalry.plots.marks import INK, MARKERS, Drawing, Frame, Mark, colours, player_label, unless
 from rivalry.plots.select import At, check_count, check_index, is_blank, point, strategy_label
-from rivalry.plots.style import unless
 
 BINS = 40
 

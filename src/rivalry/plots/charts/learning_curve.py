@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from xarray import Dataset
 
-from rivalry.plots import select, style
+from rivalry.plots import select
 from rivalry.plots.charts.paths import DrawnPath, on_one_clock, walks_of
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import INK, PALETTE, Drawing, Frame, Mark, colours, levels, player_lines
+from rivalry.plots.marks import INK, PALETTE, Drawing, Frame, Mark, colours, levels, player_lines, unless
 from rivalry.plots.select import At, DrawnPoint, Names, NoSuchPoint
 from rivalry.plots.series import method_label, method_names
 
@@ -193,7 +193,7 @@ def _by_method(data: Dataset, main: str, methods: Names, player: int | None, lev
             marks += _walk_marks(walks, label=history.name, hue=hue, panel=panel)
     ends = [history for history in histories if not history.metric and np.isfinite(history.end)]
     for k, history in enumerate(ends):
-        label = f"{history.name}: {history.end:.5g}" + style.unless(history.certified)
+        label = f"{history.name}: {history.end:.5g}" + unless(history.certified)
         look: dict[str, Any] = {"linestyle": "--" if history.certified else ":", "label": label}
         marks.append(Mark("rule", y=[history.end], linewidth=1.0 + 0.4 * k, **look))
     frames = [Frame(log="x")]

@@ -10,12 +10,25 @@ import numpy as np
 from xarray import Dataset
 
 from rivalry.core.tolerances import SAME_NUMBER
-from rivalry.plots import select, style
+from rivalry.plots import select
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import Drawing, Frame, Mark, certified_points, hollow_key, hue_keys
+from rivalry.plots.marks import (
+    DASHES,
+    INK,
+    MARKERS,
+    PALE,
+    Drawing,
+    Frame,
+    Mark,
+    certified_points,
+    colours,
+    hollow_key,
+    hue_keys,
+    player_label,
+    widths,
+)
 from rivalry.plots.metrics import LEARNED, is_certified, is_log, per_player
 from rivalry.plots.select import At, Names
-from rivalry.plots.style import DASHES, INK, MARKERS, PALE
 
 JUMP, SUDDEN = 0.12, 4.0  # of the range, and times the adjacent steps: points farther apart are not joined
 ENOUGH = 8  # fewest values from which a typical step can be estimated
@@ -223,7 +236,7 @@ def curve_marks(curve: ScenarioSeries, log: bool | None = None, panel: int = 0) 
     """Return lines and points of one metric, and a rule where a discontinuity leaves neighbours unjoined."""
     _, count, players = curve.values.shape
     has_series = bool(curve.series)
-    shades, widths = style.colours(count if has_series else players), style.widths(players)
+    shades, line_widths = colours(count if has_series else players), widths(players)
     size, breaks, marks = 3.4 if len(curve.x) < 40 else 2.4, set[int](), list[Mark]()
     for s, k in product(range(count), range(players)):
         shape = k if has_series else 0
@@ -231,7 +244,7 @@ def curve_marks(curve: ScenarioSeries, log: bool | None = None, panel: int = 0) 
         look: dict[str, Any] = {"hue": hue, "panel": panel, "group": f"series-{s}" if has_series else ""}
         values, certified_mask = curve.values[:, s, k], curve.certified[:, s]
         sound = np.where(certified_mask, values, np.nan)
-        line = look | {"linestyle": DASHES[shape % len(DASHES)], "linewidth": min(widths[k], 2.2)}
+        line = look | {"linestyle": DASHES[shape % len(DASHES)], "linewidth": min(line_widths[k], 2.2)}
         marks += [Mark("line", curve.x[piece], sound[piece], **line) for piece in _pieces(sound)]
         breaks |= set(_discontinuities(sound))
         finite = np.isfinite(values)
@@ -281,16 +294,14 @@ def _pieces(values: np.ndarray) -> list[np.ndarray]:
 def keys(curves: Sequence[ScenarioSeries], series: str | None) -> list[Mark]:
     """Return entries of the legend for colours, dashes and hollow marks."""
     players = max(curve.values.shape[2] for curve in curves)
-    marks, shades = list[Mark](), style.colours(players)
+    marks, shades = list[Mark](), colours(players)
     if series is not None:
         marks = hue_keys(curves[0].series)
     for k in range(players if players > 1 else 0):
         look: dict[str, Any] = (
             {"hue": shades[k]} if series is None else {"linestyle": DASHES[k % 4], "marker": MARKERS[k % 8]}
         )
-        marks.append(
-            Mark("line", label=style.player_label(k, players), markersize=3.4, **{"marker": "o"} | look)
-        )
+        marks.append(Mark("line", label=player_label(k, players), markersize=3.4, **{"marker": "o"} | look))
     if series is None and any(players > 1 and curve.values.shape[2] == 1 for curve in curves):
         marks.append(Mark("line", label="all players", marker="o", markersize=3.4))
     if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in curves):

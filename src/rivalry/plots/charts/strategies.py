@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from xarray import Dataset
 
-from rivalry.plots import select, style
+from rivalry.plots import select
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import Drawing, Frame, Mark, colours, levels, player_label, widths
+from rivalry.plots.marks import Drawing, Frame, Mark, colours, levels, player_label, unless, widths
 from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import At, DrawnPoint, Names
 from rivalry.plots.series import method_label, method_names
@@ -90,7 +90,7 @@ def _bars(data: Dataset, at: At, actions: Names, panel: int = 0) -> tuple[list[M
     mean, half = select.band(profiles)
     width = 0.8 / players
     places = np.arange(size)[:, None] + (np.arange(players) - (players - 1) / 2) * width
-    labels = [player_label(player, players) + style.unless(certified) for player in range(players)]
+    labels = [player_label(player, players) + unless(certified) for player in range(players)]
     look: dict[str, Any] = {"hue": colours(players), "width": 0.9 * width, "hollow": not certified}
     bars = Mark("bars", places, mean.T, label=labels, panel=panel, **look).within(half.T)
     frame = Frame("", "probability", y_limits=(0.0, 1.02), x_ticks=names)
