@@ -19,9 +19,8 @@ from rivalry.plots.select import (
     name_of,
     pick_names,
     point,
-    value_of,
 )
-from rivalry.plots.series import method_names
+from rivalry.plots.series import method_label, method_names
 
 MAIN = "trial_objective"
 ALSO = {"trial_objective_low": 1, "trial_objective_high": 1, "trial_exploitability": 2, "choice_name": 1}
@@ -76,16 +75,15 @@ def design_search(data: Dataset, *, over: str | None = None, methods: Names = No
     'objective'
     """
     check_variable(data, MAIN)
-    data_by_name = {
-        name: data if name is None else data.sel({"algorithm": name})
-        for name in method_names(data, MAIN, methods, at)
-    }
-    searches = [
-        _search(data, name, at, over) for name, part in data_by_name.items() if filled_variables(part, [MAIN])
-    ]
+    searches, lines = list[Search](), list[tuple[Search, np.ndarray, str]]()
+    for name in method_names(data, MAIN, methods, at):
+        part = data if name is None else data.sel({"algorithm": name})
+        if filled_variables(part, [MAIN]):
+            searches.append(_search(data, name, at, over))
+            lines += _lines(searches[-1])
     if not searches:
         raise NoSuchPoint(f"data: no method has {MAIN} here")
-    marks, lines = list[Mark](), [(search, *line) for search in searches for line in _lines(search)]
+    marks = list[Mark]()
     for (search, rows, label), hue in zip(lines, colours(len(lines)), strict=True):
         marks += _line_marks(search, rows, label, hue)
     marks.append(Mark("points", label="chosen", markersize=11, hollow=True))
@@ -110,55 +108,52 @@ def _are_numbers(labels: np.ndarray, values: np.ndarray) -> bool:
 
 
 def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search:
+    """Return the trials of a method, without padding at the end where other searches have more."""
     place = {key: value for key, value in (at or {}).items() if key != "algorithm"}
     place |= {} if name is None else {"algorithm": name}
     values = point(data, MAIN, 2, at=place)
     arrays = {key: point(data, key, rank, at=place)[key] for key, rank in ALSO.items() if key in data}
     names = [str(word) for word in arrays["choice_name"] if str(word)]
     complete = np.isfinite(arrays["parameters"][:, : len(names)]).all(axis=1)
-    # other searches may have more trials: padding at the end
     count = min(int(complete.sum()), len(values[MAIN]))
     objective, parameters = values[MAIN][:count], arrays["parameters"][:count, : len(names)]
     labels = arrays.get("parameter_label", parameters.astype(str))[:count, : len(names)]
     axis = None if over is None else [over]
     column = names.index(pick_names("over", axis, names, names, "is no choice of this search")[0])
     varied = [k for k in range(len(names)) if k != column and len(set(labels[:, k])) > 1]
-    chosen_name = (
-        "" if name is None else value_of(data, "algorithm", list(data["algorithm"].values).index(name))
-    )
-    words = [word for word in values.words.split(", ") if name is None or word != chosen_name]
-    unknown, best_trial = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
+    columns = [_equations(name_of(data, names[k]), labels[:, k]) for k in varied]
+    label = method_label(data, name)
+    words = [word for word in values.words.split(", ") if name is None or word != label]
+    unknown, chosen = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
     return Search(
-        _in_words(chosen_name) if chosen_name == name else chosen_name,
+        label.replace("_", " ") if label == name else label,
         names[column],
         parameters[:, column],
         labels[:, column],
-        [
-            ", ".join(f"{name_of(data, names[k])} = {str(row[k]).replace('_', ' ')}" for k in varied)
-            for row in labels
-        ],
+        [", ".join(words) for words in zip(*columns, strict=True)] or [""] * count,
         objective,
         arrays.get("trial_objective_low", unknown[:, 0])[:count],
         arrays.get("trial_objective_high", unknown[:, 0])[:count],
         arrays.get("trial_exploitability", unknown)[:count],
-        int(best_trial) if np.isfinite(best_trial) else -1,
+        int(np.nan_to_num(chosen, nan=-1)),
         ", ".join(words),
     )
 
 
-def _in_words(name: object) -> str:
-    return str(name).replace("_", " ")
+def _equations(name: str, values: np.ndarray) -> list[str]:
+    """Return the words for each value of a parameter."""
+    return [f"{name} = {value}".replace("_", " ") for value in values]
 
 
-def _lines(search: Search) -> list[tuple[np.ndarray, str]]:
-    """Return the trials of each line, and its label."""
+def _lines(search: Search) -> list[tuple[Search, np.ndarray, str]]:
+    """Return the search, the trials of each line, and its label."""
     kinds = list(dict.fromkeys(search.others))
     if len(kinds) > FEW:
-        return [(np.arange(len(search.others)), search.name)]
-    rows = [np.flatnonzero([word == kind for word in search.others]) for kind in kinds]
+        return [(search, np.arange(len(search.others)), search.name)]
+    others = np.array(search.others)
     return [
-        (trials, ": ".join(filter(None, (search.name, kind))))
-        for trials, kind in zip(rows, kinds, strict=True)
+        (search, np.flatnonzero(others == kind), ": ".join(filter(None, (search.name, kind))))
+        for kind in kinds
     ]
 
 
