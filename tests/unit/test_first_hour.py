@@ -110,16 +110,17 @@ PLOT = '''"""Efforts of all players at the end of a run."""
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
+import numpy as np
 from xarray import Dataset
 
 from rivalry.plots import select
+from rivalry.plots.drawing import preset
+from rivalry.plots.marks import Drawing, Frame, Mark
 from rivalry.plots.select import At
-from rivalry.plots.style import chart
 
 
-@chart
-def efforts(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
+@preset
+def efforts(data: Dataset, *, at: At = None) -> Drawing:
     """Draw the first choice of every player as a bar.
 
     Parameters
@@ -137,10 +138,7 @@ def efforts(data: Dataset, ax: Axes, *, at: At = None) -> Axes:
         The axes drawn on.
     """
     heights = select.point(data, "profile", 2, at=at)["profile"][:, 0]
-    ax.bar(range(len(heights)), heights)
-    ax.set_xlabel("player")
-    ax.set_ylabel("effort")
-    return ax
+    return Drawing([Mark("bars", np.arange(len(heights)), heights)], [Frame("player", "effort")])
 '''
 STUDY = """title = "Effort on a common stock"
 question = "How much more do fishers use a stock than is best for all?"

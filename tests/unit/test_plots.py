@@ -49,7 +49,7 @@ def line(ax: Axes, label: str) -> Any:
 
 @pytest.mark.parametrize("kind", rv.plots.PLOTS)
 def test_docstrings_describe_every_option_once(kind: str) -> None:
-    """Also those that mean the same in most charts, and are written only in `rivalry.plots.style`."""
+    """Also those that mean the same in most charts, and are written only in `rivalry.plots.drawing`."""
     plot = getattr(rv.plots, kind)
     text = inspect.getdoc(plot) or ""
     section = text.partition("Parameters\n----------\n")[2].partition("\n\n")[0]

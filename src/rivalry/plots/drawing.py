@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import update_wrapper
-from inspect import Parameter, signature
+from functools import wraps
+from inspect import Parameter, cleandoc, signature
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Concatenate, Literal
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Protocol, runtime_checkable
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import BoundaryNorm, Normalize, PowerNorm
@@ -19,10 +21,15 @@ from matplotlib.tri import Triangulation
 from rivalry.plots import style
 from rivalry.plots.marks import HATCHED, INK, Drawing, Frame, Kind, Mark
 from rivalry.plots.metrics import set_log_scale
-from rivalry.plots.style import Chart, Options, chart
+from rivalry.plots.select import StoredResults, dataset_of
+from rivalry.schema.validate import refuse_unknown
 
 if TYPE_CHECKING:
     from xarray import Dataset
+
+    from rivalry.core.results import Solution
+
+Options = ParamSpec("Options")
 
 Ends = Literal["neither", "min", "max", "both"]
 LOOK = (
@@ -36,20 +43,90 @@ EXTENSIONS: tuple[Ends, ...] = ("neither", "min", "max", "both")
 """Words for the ends of a scale of colours beyond which there are values."""
 
 
-def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[Options]:
-    """Return the chart that draws the marks of a function; they are its attribute ``marks_of``."""
+@runtime_checkable
+class Chart(Protocol[Options]):
+    """A plot as it is called: results, axes or none for those of a new figure, and options."""
 
-    def draw_marks(data: Dataset, ax: Axes, /, *args: Options.args, **options: Options.kwargs) -> Axes:
-        return draw(ax, marks_of(data, *args, **options))
+    def __call__(
+        self,
+        data: Dataset | Solution | StoredResults,
+        ax: Axes | None = None,
+        *args: Options.args,
+        **options: Options.kwargs,
+    ) -> Axes: ...
+
+
+SHARED = {
+    "ax": "Axes to draw on; those of a new figure otherwise.",
+    "methods": "The methods, in this order; all otherwise.",
+    "series": "A swept coordinate whose values are laid over each other.",
+    "at": "The point of a sweep, by its coordinates; the first otherwise.",
+}
+"""Parameters that mean the same in most charts; where one means something else, the chart describes it."""
+
+
+def _documented(text: str, names: Iterable[str]) -> str:
+    """Return a docstring with the `SHARED` parameters among ``names``, and what every chart returns."""
+    head, section, body = cleandoc(text).partition("Parameters\n----------\n")
+    if not section:
+        return text
+    summary, _, tail = body.partition("\n\n")
+    descriptions = {name: f"{name}\n    {words}" for name, words in SHARED.items()}
+    for entry in re.split(r"\n(?=\S)", summary):
+        descriptions |= dict.fromkeys(entry.partition("\n")[0].split(", "), entry)
+    described = "\n".join(dict.fromkeys(descriptions[name] for name in names if name in descriptions))
+    returned = "" if tail.startswith("Returns") else "Returns\n-------\nAxes\n    The axes drawn on.\n\n"
+    return f"{head}{section}{described}\n\n{returned}{tail}"
+
+
+def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[Options]:
+    """Return the plot that draws the marks of a function; that function is its attribute ``marks_of``.
+
+    The plot takes a solution, a run or a dataset, of which the function gets the dataset. It makes a figure
+    where it is given no axes and closes it where drawing fails, and has the style in force while it draws.
+    Its docstring also describes the `SHARED` parameters.
+    """
+
+    @wraps(marks_of)
+    def plot(data: object, ax: object = None, *args: Options.args, **options: Options.kwargs) -> Axes:
+        refuse_unknown(plot, options)
+        data = dataset_of(data, marks_of.__name__, options)
+        if not isinstance(ax, Axes | None):
+            raise ValueError(f"ax: {ax!r} must be Matplotlib axes")
+        drawing, names = marks_of(data, *args, **options), str(data.attrs.get("player_names", ""))
+        if ax is not None:
+            return _draw_in_style(ax, drawing, names.splitlines())
+        from matplotlib import pyplot as plt
+
+        # outside the style: pyplot's first figure also fixes whether notebooks show figures
+        figure = plt.figure(figsize=style.SIZE, layout="constrained", facecolor="white")
+        try:
+            with rc_context(style.STYLE):
+                return _draw_in_style(figure.add_subplot(), drawing, names.splitlines())
+        except BaseException:
+            plt.close(figure)
+            raise
 
     definition = signature(marks_of)
     data, *keywords = definition.parameters.values()
-    ax = Parameter("ax", Parameter.POSITIONAL_OR_KEYWORD, annotation="Axes")
+    ax = Parameter("ax", Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="Axes | None")
+    plot.__doc__ = _documented(marks_of.__doc__ or "", ["data", "ax", *definition.parameters])
     charted = definition.replace(parameters=[data, ax, *keywords], return_annotation="Axes")
-    update_wrapper(draw_marks, marks_of).__signature__ = charted  # type: ignore[attr-defined]  # axes are of drawing only
-    plot = chart(draw_marks)
+    plot.__signature__ = charted  # type: ignore[attr-defined]  # axes are of drawing only
     plot.marks_of = marks_of  # type: ignore[attr-defined]  # marks are data, which tests read
     return plot
+
+
+def _draw_in_style(ax: Axes, drawing: Drawing, names: list[str]) -> Axes:
+    """Draw marks in the style of all figures, with a legend and the names of players."""
+    with rc_context(style.STYLE):
+        if ax.name == "rectilinear":
+            ax.spines[["top", "right"]].set_visible(False)
+        style.add_grid(ax)
+        ax = draw(ax, drawing)
+        style.name_players(ax, names)
+        style.legend(ax, under=drawing.under)
+        return ax
 
 
 def draw(ax: Axes, drawing: Drawing) -> Axes:
@@ -87,8 +164,6 @@ def draw(ax: Axes, drawing: Drawing) -> Axes:
         for area in areas:
             area.set(**{f"{axis}lim": limits})
     style.caption(ax, *drawing.caption, subject=drawing.subject)
-    if drawing.under:
-        style.legend(ax, under=True)
     return ax
 
 

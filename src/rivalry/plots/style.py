@@ -7,12 +7,10 @@ more lines than that palette has, steps of viridis.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import wraps
-from inspect import cleandoc, signature
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from textwrap import fill
-from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib import rc_context
@@ -30,15 +28,11 @@ from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from rivalry.plots.marks import INK
-from rivalry.plots.select import StoredResults, dataset_of
-from rivalry.schema.validate import refuse_unknown
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-    from rivalry.core.results import Solution
 
-Options = ParamSpec("Options")
 _PLAYER = re.compile(r"\bplayer (\d+)\b(?!\.\d)")
 
 SIZE = (6.6, 3.9)  # inches
@@ -76,88 +70,6 @@ STYLE: dict[Any, Any] = {
     "ytick.color": INK,
     "ytick.labelsize": 8.5,
 }
-
-
-@runtime_checkable
-class Chart(Protocol[Options]):
-    """A plot as it is called: results, axes or none for those of a new figure, and options."""
-
-    def __call__(
-        self,
-        data: Dataset | Solution | StoredResults,
-        ax: Axes | None = None,
-        *args: Options.args,
-        **options: Options.kwargs,
-    ) -> Axes: ...
-
-
-SHARED = {
-    "ax": "Axes to draw on; those of a new figure otherwise.",
-    "methods": "The methods, in this order; all otherwise.",
-    "series": "A swept coordinate whose values are laid over each other.",
-    "at": "The point of a sweep, by its coordinates; the first otherwise.",
-}
-"""Parameters that mean the same in most charts; where one means something else, the chart describes it."""
-
-
-def _documented(text: str, names: Iterable[str]) -> str:
-    """Return a docstring with the `SHARED` parameters among ``names``, and what every chart returns."""
-    head, section, body = cleandoc(text).partition("Parameters\n----------\n")
-    if not section:
-        return text
-    summary, _, tail = body.partition("\n\n")
-    descriptions = {name: f"{name}\n    {words}" for name, words in SHARED.items()}
-    for entry in re.split(r"\n(?=\S)", summary):
-        descriptions |= dict.fromkeys(entry.partition("\n")[0].split(", "), entry)
-    described = "\n".join(dict.fromkeys(descriptions[name] for name in names if name in descriptions))
-    returned = "" if tail.startswith("Returns") else "Returns\n-------\nAxes\n    The axes drawn on.\n\n"
-    return f"{head}{section}{described}\n\n{returned}{tail}"
-
-
-def chart(draw: Callable[Concatenate[Dataset, Axes, Options], Axes]) -> Chart[Options]:
-    """Return the plot that a function draws on given axes.
-
-    The plot takes a solution, a run or a dataset, of which the function gets the dataset. It makes a figure
-    where it is given no axes and closes it where drawing fails, has the style in force while it draws, and
-    adds a legend where the function added none. Its docstring also describes the `SHARED` parameters.
-    """
-
-    @wraps(draw)
-    def plot(data: object, ax: object = None, *args: Options.args, **options: Options.kwargs) -> Axes:
-        refuse_unknown(plot, options)
-        data = dataset_of(data, draw.__name__, options)
-        if ax is None:
-            from matplotlib import pyplot as plt
-
-            # outside the style: pyplot's first figure also fixes whether notebooks show figures
-            figure = plt.figure(figsize=SIZE, layout="constrained", facecolor="white")
-            try:
-                with rc_context(STYLE):
-                    return plot(data, figure.add_subplot(), *args, **options)
-            except BaseException:
-                plt.close(figure)
-                raise
-        if not isinstance(ax, Axes):
-            raise ValueError(f"ax: {ax!r} must be Matplotlib axes")
-        with rc_context(STYLE):
-            if ax.name == "rectilinear":
-                ax.spines[["top", "right"]].set_visible(False)
-            add_grid(ax)
-            before = ax.get_legend()
-            result = draw(data, ax, *args, **options)
-            name_players(result, str(data.attrs.get("player_names", "")).splitlines())
-            if result.get_legend() in (None, before):
-                legend(result)
-            return result
-
-    drawing = signature(draw)
-    parameters = [
-        parameter.replace(default=None) if name == "ax" else parameter
-        for name, parameter in drawing.parameters.items()
-    ]
-    plot.__doc__ = _documented(draw.__doc__ or "", drawing.parameters)
-    plot.__signature__ = drawing.replace(parameters=parameters)  # type: ignore[attr-defined]  # axes are optional
-    return plot
 
 
 def with_projection(ax: Axes, projection: str) -> Axes:
