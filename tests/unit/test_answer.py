@@ -90,7 +90,8 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
             "It leaves a small estimated gain: at most 0.2 % of the payoff at stake, with 95 % confidence."
         ),
         "no deviation found": (
-            "No profitable deviation was found: the result of a search (grid of 100 points), not a proof."
+            "No profitable deviation was found; this is the result of a search (grid of 100 points), not a "
+            "proof."
         ),
         "local equilibrium": (
             "It is a local equilibrium: no gain was found in a neighbourhood, and none beyond it was looked "

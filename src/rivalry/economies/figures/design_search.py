@@ -36,12 +36,12 @@ class Search(NamedTuple):
     choice: str  # the parameter across
     x: np.ndarray  # [trial], its values
     x_labels: np.ndarray  # [trial]
-    others: list[str]  # [trial]: the other parameters that vary, in words
+    remainders: list[str]  # [trial]: the other parameters that vary, in words
     objective: np.ndarray  # [trial seed]
     low: np.ndarray
     high: np.ndarray
     exploitability: np.ndarray  # [trial seed]
-    chosen: int
+    best: int
     words: str
 
 
@@ -124,7 +124,7 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
     columns = [_equations(name_of(data, names[k]), labels[:, k]) for k in varied]
     label = method_label(data, name)
     words = [word for word in values.words.split(", ") if name is None or word != label]
-    unknown, chosen = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
+    unknown, best = np.full(objective.shape, np.nan), float(arrays.get("chosen", -1))
     return Search(
         label.replace("_", " ") if label == name else label,
         names[column],
@@ -135,7 +135,7 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
         arrays.get("trial_objective_low", unknown[:, 0])[:count],
         arrays.get("trial_objective_high", unknown[:, 0])[:count],
         arrays.get("trial_exploitability", unknown)[:count],
-        int(np.nan_to_num(chosen, nan=-1)),
+        int(np.nan_to_num(best, nan=-1)),
         ", ".join(words),
     )
 
@@ -147,12 +147,12 @@ def _equations(name: str, values: np.ndarray) -> list[str]:
 
 def _lines(search: Search) -> list[tuple[Search, np.ndarray, str]]:
     """Return the search, the trials of each line, and its label."""
-    kinds = list(dict.fromkeys(search.others))
+    kinds = list(dict.fromkeys(search.remainders))
     if len(kinds) > FEW:
-        return [(search, np.arange(len(search.others)), search.name)]
-    others = np.array(search.others)
+        return [(search, np.arange(len(search.remainders)), search.name)]
+    remainders = np.array(search.remainders)
     return [
-        (search, np.flatnonzero(others == kind), ": ".join(filter(None, (search.name, kind))))
+        (search, np.flatnonzero(remainders == kind), ": ".join(filter(None, (search.name, kind))))
         for kind in kinds
     ]
 
@@ -164,7 +164,7 @@ def _line_marks(search: Search, rows: np.ndarray, label: str, hue: str) -> list[
     line = Mark("line", x, mean, hue=hue, linewidth=1.2, marker="o", markersize=4, label=label)
     line = replace(line, linestyle="-" * (len(np.unique(x)) == len(x)))
     low, high = np.minimum(search.low[rows], mean), np.maximum(search.high[rows], mean)
-    gains, ring = search.exploitability[rows].mean(axis=1), rows == search.chosen
+    gains, ring = search.exploitability[rows].mean(axis=1), rows == search.best
     marks = [line] + [replace(line, y=gains, label="", panel=1)] * bool(np.isfinite(gains).any())
     marks.append(Mark("points", x[ring], mean[ring], hue=hue, markersize=11, hollow=True, zorder=1.5))
     if search.objective.shape[1] > 1:

@@ -179,13 +179,12 @@ def on_claims(
         sentence = f"The data cannot tell whether {subject} is {kind}: {_claim_details('not decided', rows)}"
     elif len(counts) == 1:
         claim = next(iter(counts))
-        sentence = (
-            f"{_ALL[claim][total > 1].format(noun=noun, only=lead, at=at)}: {_claim_details(claim, rows)}"
-        )
+        clause = _ALL[claim][total > 1].format(noun=noun, only=lead, at=at)
+        joint = "; this is" if claim == "no deviation found" else ":"
+        sentence = f"{clause}{joint} {_claim_details(claim, rows)}"
     elif noun == "point" and (courses := claim_courses(study, rows)) and len(courses[0]) <= CHARACTERS:
-        ceiling = _ceiling(rows) if NOT_AN_EQUILIBRIUM in counts else 0.0
-        bound = f"; no gain exceeds {bound_in_words(ceiling)}" * (ceiling > 0)
-        sentence = f"{courses[0].removesuffix('.')}{bound}"
+        bound = _largest_bound(rows) if NOT_AN_EQUILIBRIUM in counts else 0.0
+        sentence = courses[0].removesuffix(".") + f"; no gain exceeds {bound_in_words(bound)}" * (bound > 0)
     else:
         plural = f"are {concepts[0].replace('equilibrium', 'equilibria')}" if nash else ""
         of_nash = (f"is {kind}", plural) if nash else _SOME["equilibrium"]
@@ -490,13 +489,13 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
         clause = f"{players} {could}; the largest gain found is {amount}, of {subject}{at}"
     else:
         clause = f"{subject} {could}; the largest gain found is {amount}{at}"
-    ceiling = 0.0 if small else _ceiling(rows)
-    if in_sessions and ceiling <= largest * (1 + 1e-6):  # dynamic programming finds the largest gain
+    bound = 0.0 if small else _largest_bound(rows)
+    if in_sessions and bound <= largest * (1 + 1e-6):  # dynamic programming finds the largest gain
         return clause
-    return clause + f"{joint} no gain exceeds {bound_in_words(ceiling)}" * (ceiling > 0)
+    return clause + f"{joint} no gain exceeds {bound_in_words(bound)}" * (bound > 0)
 
 
-def _ceiling(rows: Sequence[PointResults]) -> float:
+def _largest_bound(rows: Sequence[PointResults]) -> float:
     """Largest bound of the results that are no equilibria; 0 where one is unknown or an estimate."""
     refuted = [point for point in rows if point.refuting.any()]
     bounds = np.concatenate([point.bound[point.refuting.any(axis=1)].ravel() for point in refuted])
@@ -525,8 +524,8 @@ def _by_player(rows: Sequence[PointResults], words: Words, is_compared: bool, la
     for name, gains in sorted(gains_by_player.items(), key=lambda pair: -max(gain for gain, *_ in pair[1])):
         gain, point = max(gains, key=lambda row: row[0])
         amount = number_in_words(gain) if parts else largest_amount
-        ceiling = "up to " * (len(gains) > 1)
-        parts.append(f"{name} {ceiling}{amount}{_bracketed_point(point, words, is_compared)}")
+        up_to = "up to " * (len(gains) > 1)
+        parts.append(f"{name} {up_to}{amount}{_bracketed_point(point, words, is_compared)}")
     remainder = len(parts) - MOST
     return "; ".join(parts[:MOST]) + f"; {remainder} other player{'s' * (remainder > 1)} less" * (
         remainder > 0

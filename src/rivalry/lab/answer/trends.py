@@ -159,9 +159,9 @@ def _of_methods(
     methods = dict.fromkeys(point.algorithm for point in rows)
     bases = {str(table["name"]) for table in study["method"]} - methods.keys()
     numbers = {str(point.at): point.quantities for point in rows}
-    others = [point for point in results if point.algorithm in bases and str(point.at) in numbers]
+    other_points = [point for point in results if point.algorithm in bases and str(point.at) in numbers]
     names = [words.method(name) for name in methods]
-    if len(names) > TOGETHER or not any(_differs(point, numbers[str(point.at)]) for point in others):
+    if len(names) > TOGETHER or not any(_differs(point, numbers[str(point.at)]) for point in other_points):
         return list(texts)
     start = f"for {joined(names)}, "
     return [

@@ -92,7 +92,7 @@ def _place_marks(selection: DrawnPoint, player: int, coordinates: int) -> list[M
     label = f"position of player {player}" + unless(certified)
     marks.append(Mark("points", **places(profile[[player]]), label=label, hollow=not certified, zorder=5))
     if len(profile) > 1:
-        others = places(np.delete(profile, player, axis=0))
-        marks.append(Mark("points", **others, marker="X", hue="white", zorder=5))
+        rivals = places(np.delete(profile, player, axis=0))
+        marks.append(Mark("points", **rivals, marker="X", hue="white", zorder=5))
         marks.append(Mark("points", label="other players", marker="X"))
     return marks

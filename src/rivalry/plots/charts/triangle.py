@@ -132,8 +132,8 @@ def _path_marks(selection: DrawnPoint, player: int) -> list[Mark]:
         return marks
     profile, certified = selection["profile"], selection.is_certified()
     if len(profile) > 1:
-        others = places(np.delete(profile, player, axis=0))
-        marks.append(Mark("points", **others, marker="X", label="other players"))
+        rivals = places(np.delete(profile, player, axis=0))
+        marks.append(Mark("points", **rivals, marker="X", label="other players"))
     look: dict[str, Any] = {"hue": PALETTE[1], "markersize": 8, "zorder": 6, "hollow": not certified}
     label = f"player {player}" + unless(certified)
     marks.append(Mark("points", **places(profile[[player]]), label=label, **look))
