@@ -328,14 +328,14 @@ def test_payoffs_of_equilibria_are_stored() -> None:
 def test_print_lists_equilibria_and_whether_the_list_is_complete() -> None:
     text = repr(rv.solve(matrix("battle_of_the_sexes"), MixedEquilibria()))
     assert (
-        "3 equilibria listed, of these 2 pure, in 3 components; complete: true (all extreme equilibria"
-        in text
+        "3 equilibria listed, 2 of them in pure strategies, in 3 components; complete: true (all extreme "
+        "equilibria" in text
     )
     assert "opera 0.6, football 0.4  opera 0.4, football 0.6" in text
     text = repr(rv.solve(matrix("jordan"), MixedEquilibria()))
     assert (
-        "1 equilibrium listed, of these 0 pure; complete: false (all pure equilibria; mixed ones by supports"
-        in text
+        "1 equilibrium listed, in mixed strategies; complete: false (all pure equilibria; mixed ones by "
+        "supports" in text
     )
     text = repr(rv.solve(matrix("chicken"), PureEquilibria()))
     assert "2 equilibria listed; complete: false (every pure equilibrium; mixed ones were not sought)" in text

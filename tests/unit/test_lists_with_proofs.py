@@ -111,7 +111,7 @@ def test_the_number_is_exact_only_where_the_list_is_complete(record: Record, wor
             ["equilibrium", *["not an equilibrium"] * 12],
             "exactly 13 first-order points, 1 of them an equilibrium, proved",
         ),
-        (["equilibrium"] * 2, "exactly 2 first-order points, 2 of them equilibria, proved"),
+        (["equilibrium"] * 2, "exactly 2 first-order points, all of them equilibria, proved"),
     ],
 )
 def test_first_order_points_are_counted_apart_from_equilibria(verdicts: list[str], words: str) -> None:
@@ -203,8 +203,8 @@ def test_equal_numbers_along_a_sweep_are_one_sentence() -> None:
     claimed = certificate().record() | {"claim": ((), np.asarray("equilibrium"))}
     words = said([*(a_list([0.5], boxes=n) | claimed for n in (437, 37_691, 900)), a_list([])])
     assert words.endswith(
-        "For reach 0.01 to 0.03: exactly 1 equilibrium, proved; "
-        "for reach 0.04: no equilibrium in pure strategies, proved."
+        "For reach 0.01 to 0.03 there is exactly 1 equilibrium, proved; "
+        "for reach 0.04 there is no equilibrium in pure strategies, proved."
     )
 
 
@@ -212,7 +212,8 @@ def test_a_complete_list_says_that_there_is_no_other() -> None:
     verdicts = {"verdict": (("point",), np.array(["equilibrium", *["not an equilibrium"] * 2]))}
     words = said([a_list([0.5]) | verdicts])
     assert words.endswith(
-        "Exactly 3 first-order points, 1 of them an equilibrium, proved: each 0.5; there is no other."
+        "There are exactly 3 first-order points, 1 of them an equilibrium, proved: each 0.5; there is no "
+        "other."
     )
     assert "no other" not in said([a_list([0.1, 0.9], undecided=2)])
 

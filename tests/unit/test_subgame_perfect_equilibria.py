@@ -463,7 +463,7 @@ def test_payoffs_that_were_replaced_are_refused() -> None:
 
 def test_the_answer_has_a_row_per_equilibrium() -> None:
     text = repr(rv.solve(Extensive.from_rules(battle), SubgamePerfectEquilibria()))
-    assert "3 equilibria listed, of these 2 pure; complete: true" in text
+    assert "3 equilibria listed, 2 of them in pure strategies; complete: true" in text
     assert ["first: in, stage: B", "stage: B"] in [
         re.split("  +", line.strip())[:2] for line in text.splitlines()
     ]

@@ -256,15 +256,20 @@ def on_two_keys(
     ]
     along = _with_key(study)
     trends_of_quantities = [_trends(along, name, rows, words) for name in order[:MOST]]
-    first = trends_of_quantities[0] if trends_of_quantities else None
-    text = _in_words(first, words) if first else ""
-    if first is None or not text:  # that of the study's question
+    if not (
+        trends_of_quantities
+        and trends_of_quantities[0]
+        and (text := _in_words(trends_of_quantities[0], words))
+    ):  # that of the study's question
         return []
-    across = {**along, "answer": {**(along.get("answer") or {}), "along": first.second}}
-    cross_trends = None if answer.get("along") else _trends(across, order[0], rows, words)
-    cross_text = _in_words(cross_trends, words) if cross_trends else ""
-    texts = [f"{text} {cross_text}".strip()]
-    texts += [_in_words(trends, words) for trends in trends_of_quantities[1:] if trends]
+    across = {**along, "answer": {**(along.get("answer") or {}), "along": trends_of_quantities[0].second}}
+    texts = [text, *(_in_words(trends, words) for trends in trends_of_quantities[1:] if trends)]
+    if not answer.get("along") and (cross_trends := _trends(across, order[0], rows, words)):
+        texts[0] = f"{text} {_in_words(cross_trends, words)}".strip()
+        further = [
+            [_trends(view, name, rows, words) for view in (along, across)] for name in order[1 : MOST + 1]
+        ]
+        texts = [texts[0], _directions(further, words) or "".join(texts[1:])]
     basis = basis_of(rows)
     return [Sentence(at_point(study, rows, words, text), basis) for text in texts if text]
 
@@ -275,6 +280,30 @@ class Trends(NamedTuple):
     trend: Trend
     second: str
     cases: list[Case]
+
+    @property
+    def direction(self) -> int:
+        """1 or -1 where the quantity rises, or falls, in every case and nothing is left out; else 0."""
+        (direction, *further) = dict.fromkeys(case.direction for case in self.cases)
+        return 0 if further or self.trend.left_out else direction or 0
+
+
+def _directions(further: Sequence[Sequence[Trends | None]], words: Words) -> str:
+    """Return the course of further quantities along both keys, if each has it everywhere; else nothing."""
+    parts = []
+    for pair in further:
+        directed = [trends for trends in pair if trends and trends.direction]
+        if len(directed) < len(pair):
+            return ""
+        ways = [VERBS[trends.direction] for trends in directed]
+        keys = [words.key(trends.trend.key) for trends in directed]
+        course = (
+            f"{ways[0]} with both"
+            if ways[0] == ways[1]
+            else joined([f"{way} with the {key}" for way, key in zip(ways, keys, strict=True)])
+        )
+        parts.append(f"the {words.quantity(directed[0].trend.name)} {course}")
+    return f"{capitalised('; '.join(parts))}." if parts else ""
 
 
 def _trends(
