@@ -361,3 +361,13 @@ def test_policies_of_the_command_are_read_by_name(
     assert main(["certify", *words]) == 2
     printed_lines = capsys.readouterr().err.splitlines()
     assert "column 'shirk' is unknown; known: cooperate, defect" in printed_lines[-1]
+
+
+def test_a_list_of_strategies_by_name_is_read_by_name() -> None:
+    game = rv.games.matrix([[3, 0], [5, 1]], [[3, 5], [0, 1]], actions=[["work", "shirk"], ["pay", "skip"]])
+    expected = rv.certificate(game, [[0.0, 1.0], [0.25, 0.75]]).regret
+    for own in ({"shirk": 1, "work": 0}, pd.Series({"shirk": 1.0, "work": 0.0}), [0, 1]):
+        profile = [own, {"skip": 0.75, "pay": 0.25}]
+        np.testing.assert_array_equal(rv.certificate(game, profile).regret, expected)
+    with pytest.raises(ValueError, match=r"player 0: entry 'shrik' is unknown; known: work, shirk"):
+        rv.certificate(game, [{"shrik": 1, "work": 0}, [1, 0]])

@@ -279,7 +279,11 @@ class LabelledArray(Protocol):
 
 
 def has_names(value: object) -> bool:
-    """True for mappings, the tables and series of pandas, and arrays of xarray with coordinates."""
+    """True for mappings, tables and series of pandas, labelled arrays of xarray, or a list of such."""
+    return any(map(_is_named, value)) if isinstance(value, list | tuple) else _is_named(value)
+
+
+def _is_named(value: object) -> bool:
     if isinstance(value, LabelledArray):
         return len(value.coords) > 0
     return isinstance(value, Mapping | Labelled)
@@ -318,6 +322,7 @@ def named_profile(game: Any, value: Any) -> np.ndarray:
            [1., 0.]])
     """
     reader = ProfileReader(names_of(game))
+    value = dict(enumerate(value)) if isinstance(value, list | tuple) else value  # a strategy per player
     profiles = list(reader.profiles(_tree(reader, value)))
     if len(profiles) != 1:
         raise ValueError(f"profile: {len(profiles)} profiles; must be one")
@@ -332,7 +337,7 @@ def _tree(reader: ProfileReader, value: Any) -> Any:
         value = value.to_pandas()
     if isinstance(value, NamedTable):
         return reader.table(rows_of_frame(value))
-    if has_names(value):
+    if _is_named(value):
         return Pairs((str(name), _tree(reader, part)) for name, part in value.items())
     if isinstance(value, list | tuple | np.ndarray):
         return [_tree(reader, part) for part in value]

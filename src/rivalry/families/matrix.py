@@ -453,7 +453,7 @@ def _of_frames(
 def _numbers(payoffs: object, where: str = "payoffs", per_cell: bool = True) -> np.ndarray:
     """Return tables as an array of their own; of tables with tuples per cell, ``[player action_0 ...]``."""
     kinds, inside = [], payoffs
-    if has_names(payoffs) or (isinstance(payoffs, list | tuple) and any(map(has_names, payoffs))):
+    if has_names(payoffs):
         raise ValueError("payoffs: tables of pandas are given as matrix(A, B), by their names")
     while isinstance(inside, list | tuple) and inside:
         kinds.append(type(inside))
