@@ -122,6 +122,10 @@ def test_a_solution_has_data_frames_and_latex() -> None:
     assert len(listed) == len(found.data.equilibria)
     np.testing.assert_array_equal(listed["player 0, stag"], found.data.equilibria.values[:, 0, 0])
     assert r"\toprule" in found.to_latex(1)
+    assert "complete: true" in found.to_latex(1)
+    listed = rv.all_equilibria(rv.games.matrix("battle_of_the_sexes"))
+    assert len(listed.to_dataframe()) == len(listed) == 3
+    assert "exactly 3 equilibria" in listed.to_latex() or "3 equilibria listed" in listed.to_latex()
     assert found.certificate.claim in found.to_latex()
     with pytest.raises(
         ValueError, match=r"^table: 'events'; must be one of profile, equilibria, or a number$"

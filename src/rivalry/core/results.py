@@ -29,6 +29,7 @@ from rivalry.schema.registry import hook
 from rivalry.text.display import (
     attributes_of,
     count_text,
+    equilibrium_rows,
     html_table,
     key_in_words,
     solution_rows,
@@ -525,10 +526,12 @@ class Solution:
         return dataframe(selected.columns, cells(selected))
 
     def to_latex(self, table: int | str = 0) -> str:
-        """Return a table for LaTeX with booktabs rules, the claim below it; see `to_dataframe`."""
+        """Return a table for LaTeX with booktabs rules, claims below it; see `to_dataframe`."""
         selected = self._table(self.tables, table)
         title = selected.title or selected.noun
         below = [] if self.claim == NO_CERTIFICATE.claim else [f"Claim: {self.certificate.statement}."]
+        lists = equilibrium_rows(self.record)  # whether there are others
+        below += [f"{name[:1].upper()}{name[1:]}: {text}." for name, text in lists.items()]
         return latex(selected.columns, cells(selected), caption=title, label=latex_label(title), below=below)
 
     def _table(self, tables: Sequence[Table], key: int | str) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from rivalry.solving.inputs import check_game
 from rivalry.solving.progress import ProgressCallback
 from rivalry.solving.single import solve
 from rivalry.text.display import counts_in_words, equilibrium_rows, html_table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class _Printed:
@@ -91,6 +94,14 @@ class EquilibriumList(_Printed):
 
     def __len__(self) -> int:
         return len(self.equilibria)
+
+    def to_dataframe(self) -> DataFrame:
+        """Return the list, a row per equilibrium; see `Solution.to_dataframe`."""
+        return self.solution.to_dataframe("equilibria")
+
+    def to_latex(self) -> str:
+        """Return the list as a LaTeX table; see `Solution.to_latex`."""
+        return self.solution.to_latex("equilibria")
 
 
 @dataclass(frozen=True, repr=False)
