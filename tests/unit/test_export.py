@@ -278,6 +278,7 @@ def test_every_format_holds_the_numbers_of_the_printed_table(run: Run, tmp_path:
     np.testing.assert_array_equal([[float(row[f"player {k}"]) for k in (0, 1)] for row in rows], means)
     text = export(run, "markdown", tmp_path / "md").files[0].read_text(encoding="utf-8")
     assert "| " + " | ".join(printed.columns) + " |" in text
+    assert all(f"- {line}" in text for line in run.answer.caveats)
     latex = export(run, "latex", tmp_path / "tex").files[0].read_text(encoding="utf-8")
     assert latex.count(r" \\") == len(rows) + 1
     for part in (r"\caption{", r"\label{tab:duel}", r"\toprule", r"\bottomrule", r"\end{table}"):

@@ -177,12 +177,13 @@ def _latex_of(answer: Answer, table: AnswerTable, heading: str = "", *, with_sen
 
 
 def _markdown_of(answer: Answer, tables: Sequence[tuple[str, AnswerTable]]) -> str:
-    """Return the title, the sentences, the tables and their notes as Markdown."""
+    """Return the title, the sentences, the tables with their notes, and the caveats as Markdown."""
     parts = [f"## {answer.title}", *(sentence.text for sentence in answer.sentences)]
     for heading, table in tables:
         parts += [f"### {heading}"] * bool(heading) + [markdown(table.columns, table.texts)]
         parts += [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
         parts += [rf"\{table.mark}."] * bool(table.mark)
+    parts += [f"- {line}" for line in answer.caveats]
     return "\n\n".join(parts) + "\n"
 
 

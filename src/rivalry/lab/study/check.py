@@ -130,7 +130,10 @@ class Checker:
         table, method = self.own[table_text], self.method(method_table, game)
         learns = isinstance(method, Learner)
         if not learns and not isinstance(method, Method):
-            rule = f"{format_value(kind)} makes no method: it has no init and step"
+            rule = (
+                f"{format_value(kind)} makes no method: it has no init and step, or begin, advance and "
+                "read; an agent with reset, act and learn is judged by rivalry audit"
+            )
             raise StudyError(rule, key=f"method.{name}.kind")
         for option, rule in (NOT_OF_LEARNERS if learns else NOT_OF_METHODS).items():
             if option in table:
