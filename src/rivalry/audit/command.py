@@ -38,6 +38,10 @@ def audit(
         float,
         typer.Option("--seconds", min=1, max=86_400, help="Time after which no further session begins."),
     ] = 40.0,
+    sessions: Annotated[
+        int | None,
+        typer.Option("--sessions", min=3, max=1000, help="Number of sessions, however long they take."),
+    ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
@@ -99,7 +103,8 @@ def audit(
                 if not trust and file.exists() and file.stat().st_uid != os.getuid():
                     raise OptionError(f"{file}: belongs to another user; look at it, and run it with --trust")
                 output.note(f"runs {file}, in a process of its own")
-            record = {"bot": bot, "market": market} | audit_apart(bot, market, seed=seed, seconds=seconds)
+            record = {"bot": bot, "market": market}
+            record |= audit_apart(bot, market, seed=seed, seconds=seconds, sessions=sessions)
     except ValueError as error:
         raise OptionError(str(error)) from None
     if out is not None:

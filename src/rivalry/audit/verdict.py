@@ -10,6 +10,7 @@ from rivalry.audit.bots import BotFault, end_processes
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.measures import DRIFT, ELEVATED_FROM, SEEDS, Maker, Measures, Reaction, SampleMean, measure
 from rivalry.text.display import count_text
+from rivalry.text.statistics import format_interval
 
 COMPETITIVE = "competitive"
 ELEVATED = "elevated prices without punishment found"
@@ -59,7 +60,8 @@ def verdict(measures: Measures) -> AuditVerdict:
             f"which holds the threshold {ELEVATED_FROM:g}; more --seconds allow more sessions",
             measures,
         )
-    earned = f"it earns {profit.mean:.2f} of the cartel's extra profit"
+    sample = f" (99 % interval over {profit.sample} sessions)" * (profit.half > 0)
+    earned = f"it earns {_with_interval(profit)} of the cartel's extra profit{sample}"
     if gain.high < ELEVATED_FROM:
         return AuditVerdict(
             COMPETITIVE, f"Competitive: {earned} against itself.", _changes(measures), measures
@@ -127,7 +129,7 @@ def _pays(share: float) -> str:
 
 
 def _with_interval(value: SampleMean) -> str:
-    return f"{value.mean:.3g}" + (f" ± {value.half:.2g}" if value.half else "")
+    return format_interval(value.mean, value.half)
 
 
 def _changes(measures: Measures) -> list[str]:

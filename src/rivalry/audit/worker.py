@@ -18,6 +18,7 @@ import numpy as np
 from rivalry.audit.bots import BotFault, bot_maker, limit_memory
 from rivalry.audit.logs import judge_log, read_logs
 from rivalry.audit.market import PriceMarket, price_market
+from rivalry.audit.measures import SEEDS
 from rivalry.audit.panels import is_panel, judge_panel
 from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
@@ -25,20 +26,28 @@ from rivalry.core.files import StoreError, read_bytes
 from rivalry.core.foreign_tables import TABLES, is_table
 from rivalry.runtime.processes import PIPE, TimeoutExpired, python_command, start
 
+LONGEST = 86_400.0  # seconds of an audit with a number of sessions
 GRACE = 20.0  # seconds beyond those of the audit, after which the process is ended
 KEYS = ("low", "high", "size")  # of the table [audit]
 PER_UNIT = 1e-9  # of profits: a market of larger differences has other costs than per unit
 
 
-def audit_apart(bot: str, market: str | None, *, seed: int = 0, seconds: float = 40.0) -> dict[str, Any]:
+def audit_apart(
+    bot: str, market: str | None, *, seed: int = 0, seconds: float = 40.0, sessions: int | None = None
+) -> dict[str, Any]:
     """Return a verdict as data, from a process that is ended where it takes too long.
+
+    With a number of ``sessions`` the verdict does not depend on the clock.
 
     Raises
     ------
     ValueError
         For a bot or a market that is none.
     """
-    task = json.dumps({"bot": bot, "market": market, "seed": seed, "seconds": seconds})
+    seconds = seconds if sessions is None else LONGEST
+    task = json.dumps(
+        {"bot": bot, "market": market, "seed": seed, "seconds": seconds, "sessions": sessions or SEEDS}
+    )
     process = start(
         python_command("rivalry.audit.worker"),
         stdin=PIPE,
@@ -194,7 +203,9 @@ def main() -> None:
         make = bot_maker(task["bot"]) if table is None else partial(PriceTableBot, table)
         market = market_of(task["market"]) if table is None else table.market
         limit_memory()
-        record = plain(audit_bot(make, market, seed=task["seed"], seconds=task["seconds"]))
+        record = plain(
+            audit_bot(make, market, seed=task["seed"], seeds=task["sessions"], seconds=task["seconds"])
+        )
         if record["measures"] is not None and table is None:
             table = policy_table(make, market)
         if table is not None:
