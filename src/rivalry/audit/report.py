@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from rivalry.cli.output import table
+from rivalry.core.files import policy_source
 from rivalry.text.display import count_text
 
 Row = Sequence[str]
@@ -178,7 +179,7 @@ def page(audit: Mapping[str, Any]) -> str:
     if changes := audit.get("changes"):
         body += ["<h2>What would change the verdict</h2>", *(f"<p>{escape(line)}</p>" for line in changes)]
     body.append(f"<p class='note'>{NO_FINDING_LOG if 'log' in audit else NO_FINDING}</p>")
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    policy = f"default-src 'none'; style-src {policy_source(look)}"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'

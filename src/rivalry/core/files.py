@@ -17,6 +17,7 @@ import struct
 import time
 import zipfile
 import zlib
+from base64 import b64encode
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -583,6 +584,11 @@ def digest_of(value: Mapping[str, Any]) -> str:
     """
     # keys are not sorted: their order is that of the dimensions
     return sha256(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+
+
+def policy_source(text: str) -> str:
+    """Return the expression by which a page's content security policy allows a script or a style."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
 def levels(value: object) -> Iterator[list[Any]]:

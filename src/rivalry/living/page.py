@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from html import escape
 from types import MappingProxyType
 from typing import NamedTuple
 
+from rivalry.core.files import policy_source
 from rivalry.lab.answer.two_keys import TwoWayTable
 from rivalry.living.bundle import STATIC, page_script, style
 from rivalry.living.figure import Figure
@@ -81,11 +80,6 @@ class PageParts(NamedTuple):
     style: str
 
 
-def digest(text: str) -> str:
-    """Return the source expression by which a content security policy allows a script or a style."""
-    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
-
-
 def page_parts(figures: Sequence[Figure]) -> PageParts:
     """Return the parts of a page with living figures.
 
@@ -100,7 +94,7 @@ def page_parts(figures: Sequence[Figure]) -> PageParts:
     text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     data = f'<script type="application/json" id="rv-data">{text.replace("<", chr(92) + "u003c")}</script>'
     script = page_script(figure.view for figure in figures)
-    return PageParts(rooms, data, script, digest(script), style())
+    return PageParts(rooms, data, script, policy_source(script), style())
 
 
 def frozen_page(
@@ -130,7 +124,7 @@ def frozen_page(
     parts = page_parts(figures)
     selected = {point[0] for answer in answers for point in answer.points}
     look = parts.style + (STATIC / "page.css").read_text(encoding="utf-8")
-    policy = f"default-src 'none'; style-src {digest(look)}; script-src {parts.source}"
+    policy = f"default-src 'none'; style-src {policy_source(look)}; script-src {parts.source}"
     if any("data:image" in picture for answer in answers for picture, _ in answer.pictures):
         policy += "; img-src data:"
     lines = "\n".join(f"<p>{escape(line)}</p>" for line in lead)

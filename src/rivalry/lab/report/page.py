@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from unicodedata import lookup
 
-from rivalry.core.files import folder_for, followed, write
+from rivalry.core.files import folder_for, followed, policy_source, write
 from rivalry.core.results import CLAIMS, WITH_GAIN, claim_in_words, gain_in_words, radius_in_words
 from rivalry.games import GAMES
 from rivalry.lab.answer import Answer, answer_of
@@ -33,6 +33,7 @@ from rivalry.schema.registry import hook, load
 from rivalry.text.display import typeset, verified_in_words
 
 RUN_KEYS = ("name", "kind")
+STYLE = Path(__file__).parent / "page.css"
 LIVING = "figures_of_report"  # the hook of living figures
 ROWS = 30  # most points in the table of results
 UNCERTIFIED = claim_in_words("")
@@ -112,6 +113,8 @@ def build(
         "schema": run.head["schema"],
         "labels": _labels([section["study"] for section in sections]),
         "living": living,
+        "style": (style := f"{living.style if living else ''}\n{STYLE.read_text(encoding='utf-8')}"),
+        "style_source": policy_source(style),
         "meanings": {
             table.heading: table.meaning
             for part in sections
