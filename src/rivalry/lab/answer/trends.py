@@ -142,13 +142,11 @@ def on_quantities(
         selected[1:] = [
             f"{text.removesuffix(tail)}." if text.endswith(tail) else text for text in selected[1:]
         ]
-    texts = [
-        at_point(study, rows, words, text) for text in _of_methods(study, selected, rows, results, words)
-    ]
+    texts = [at_point(study, rows, words, text) for text in of_methods(study, selected, rows, results, words)]
     return [Sentence(text, basis_of(rows)) for text in texts]
 
 
-def _of_methods(
+def of_methods(
     study: Mapping[str, Any],
     texts: Sequence[str],
     rows: Sequence[PointResults],
@@ -161,11 +159,14 @@ def _of_methods(
     numbers = {str(point.at): point.quantities for point in rows}
     other_points = [point for point in results if point.algorithm in bases and str(point.at) in numbers]
     names = [words.method(name) for name in methods]
-    if len(names) > TOGETHER or not any(_differs(point, numbers[str(point.at)]) for point in other_points):
+    if not any(_differs(point, numbers[str(point.at)]) for point in other_points):
         return list(texts)
-    start = f"for {joined(names)}, "
+    is_short = len(names) <= TOGETHER
+    start = f"for {joined(names)}, " if is_short else f"of the {len(names)} methods named, "
+    named = [is_short and any(name in text for name in names) for text in texts]
     return [
-        text if any(name in text for name in names) else capitalised(start + lowered(text)) for text in texts
+        text if is_named else capitalised(start + lowered(text))
+        for text, is_named in zip(texts, named, strict=True)
     ]
 
 
@@ -407,7 +408,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
                 label, value = pick(values, key=lambda pair: pair[1].estimate.mean)
                 ends.append(f"{value.text} {of} {label} ({value.estimate.entry})")
             extent = f"from {ends[0]} to {ends[1]}"
-            return [f"Over {len(rows)} cases the {quantity}{at} ranges {extent}{noise}."]
+            return [f"The {quantity}{at} ranges {extent}{noise}."]
         parts = [f"{_entry_values(row)} {of} {label}" for label, row in rows]
         return [f"The {quantity}{at} is {clauses(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
@@ -430,7 +431,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     if len(pairs) > NUMBERS:
         (top, highest), (bottom, fewest) = by_value[0], by_value[-1]
         extent = f"from {highest.text} {of} {top} to {fewest.text} {of} {bottom}"
-        sentence = f"Over {len(pairs)} cases the {quantity}{at} ranges {extent}"
+        sentence = f"The {quantity}{at} ranges {extent}"
         equal = not noise and not differ(highest.estimate, fewest.estimate)
         return [f"{sentence}{'; the difference is not significant' * equal}{noise}."]
     numbers = [(label, value.estimate) for label, value in pairs]

@@ -24,7 +24,7 @@ from rivalry.lab.answer.courses import turns, with_article
 from rivalry.lab.answer.estimates import EQUAL
 from rivalry.lab.answer.grammar import joined, lowered
 from rivalry.lab.answer.points import PointResults, reference_quantity, tested
-from rivalry.lab.answer.trends import course_sentence
+from rivalry.lab.answer.trends import course_sentence, of_methods
 from rivalry.lab.study.names import is_benchmark
 from rivalry.lab.study.words import ROLES, Words
 from rivalry.results.comparison import VISIBLE, excess_in_words, paired_margin
@@ -84,6 +84,8 @@ def verdict(study: Mapping[str, Any], results: Sequence[PointResults]) -> Verdic
     else:
         decided, facts = _on_numbers(test, rows, results, words)
     facts = f"{lowered(LEFT_OUT)}, {facts}" if facts and len(rows) < len(points) else facts
+    if facts and "algorithm" not in at:
+        (facts,) = map(lowered, of_methods(study, [facts], rows, results, words))
     exception = _exception_words(study, test, rows, words) if decided is False and name == "claim" else ""
     stated_points = _deciding_points(test, decided, rows, results, words)
     names = (name, *tested(test)) if stated_points else (name,)
