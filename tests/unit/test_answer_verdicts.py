@@ -453,3 +453,13 @@ def test_what_is_true_is_told_by_its_name() -> None:
     assert words(True) == "Yes: the race is safe."
     assert words(*[True] * 5) == "Yes: the race is safe in all 5 cases."
     assert words(False, True).startswith("No: ")
+
+
+def test_a_verdict_on_some_methods_names_them_where_others_have_other_numbers() -> None:
+    rows = {(name, 0.1): [number([value])] for name, value in (("a", 3.0), ("b", 1.0))}
+    test = {"quantity": "payoff", "above": 2.0}
+    (first, *_) = all_sentences(test, rows, methods=["a"])
+    assert first.startswith("Yes: for a, the payoff is 3")
+    equal = {(name, 0.1): [number([3.0])] for name in "ab"}
+    (first, *_) = all_sentences(test, equal, methods=["a"])
+    assert first.startswith("Yes: the payoff is 3")

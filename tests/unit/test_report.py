@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -602,6 +603,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def page(run: Run) -> str:
     return build(run.folder).read_text(encoding="utf-8")
+
+
+def test_styles_of_the_page_are_allowed_by_their_hash_alone(page: str) -> None:
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.S)
+    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}';" in page
+    assert "unsafe-inline" not in page
+    assert not re.search(r"<[^>]* style=", page)
 
 
 @pytest.mark.slow

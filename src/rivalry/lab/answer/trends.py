@@ -163,7 +163,8 @@ def of_methods(
         return list(texts)
     is_short = len(names) <= TOGETHER
     start = f"for {joined(names)}, " if is_short else f"of the {len(names)} methods named, "
-    named = [is_short and any(name in text for name in names) for text in texts]
+    named_in = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in names))
+    named = [is_short and named_in.search(text) is not None for text in texts]
     return [
         text if is_named else capitalised(start + lowered(text))
         for text, is_named in zip(texts, named, strict=True)
