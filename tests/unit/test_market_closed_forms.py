@@ -310,6 +310,22 @@ def test_fixed_costs_give_several_equilibria_or_the_interior_one() -> None:
         assert oracles.closed_form(game)[..., 0].tolist() == wanted
 
 
+def test_the_firm_of_highest_cost_stays_out_first() -> None:
+    for high in (None, float("inf")):
+        for costs, wanted in (
+            ([1.0, 1.5], [[4.5, 0.0], [0.0, 4.25]]),
+            ([1.5, 1.0], [[0.0, 4.5], [4.25, 0.0]]),
+        ):
+            game = rv.games.market(intercept=10.0, unit_cost=costs, fixed_cost=10.0, high=high)
+            assert oracles.closed_form(game)[..., 0].tolist() == wanted
+
+
+def test_differentiated_firms_with_fixed_costs_have_several_equilibria() -> None:
+    # alone a firm sells 4.5 at a profit of 20.25; beside it the other earns ((9 - 2.25) / 2)^2 = 11.39
+    game = rv.games.market(demand="differentiated", fixed_cost=13.0)
+    assert oracles.closed_form(game)[..., 0].tolist() == [[4.5, 0.0], [0.0, 4.5]]
+
+
 def test_zero_cost_has_the_interior_equilibrium() -> None:
     found = oracles.closed_form(rv.games.market(unit_cost=0.0, intercept=9.0))
     assert found[..., 0].tolist() == [[3.0, 3.0]]
@@ -414,7 +430,7 @@ def test_joint_profit_without_a_maximum_and_too_many_sets_of_firms_are_refused()
     with pytest.raises(ValueError, match="elasticity: 1 must be above 1, or joint profit increases without"):
         equilibria.isoelastic_total(100.0, 1.0, [1.0, 1.0], joint=True)
     with pytest.raises(ValueError, match=r"fixed_cost: 13 firms have fixed costs; .* at most 12"):
-        equilibria.with_fixed_costs(100.0, 1.0, np.ones(13), 0.0, 1.0)
+        closed_forms.nash(rv.games.market(players=13, fixed_cost=1.0))
 
 
 @pytest.mark.parametrize("substitution", [-0.45, -0.2, 0.0, 0.6])

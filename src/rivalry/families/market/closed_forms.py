@@ -93,12 +93,11 @@ def nash(market: Market) -> np.ndarray:
     [[[30.0], [30.0]]]
     """
     numbers = covered_numbers(market)
-    if market.rule.kind == ("linear", "quantity") and market.has("fixed_cost"):
+    if market.has("fixed_cost") and market.rule.choice == "quantity" and market.rule.demand != "isoelastic":
         if np.any(numbers["low"] > 0):
             raise refuse("low", "bounds of 0 where there are fixed costs")
-        a, b, c, d = _linear(numbers)
-        roots = equilibria.with_fixed_costs(a, b, c, d, numbers["fixed_cost"], high=numbers["high"])
-        return roots[:, :, None]
+        roots = equilibria_of_entry(market).equilibria
+        return np.array(roots, dtype=float).reshape(len(roots), *market.space.shape)
     choice = clip_choice(market, numbers, NASH[market.rule.kind](numbers))
     _check_fixed_costs(market, choice)
     return choice[None, :, None]
@@ -491,14 +490,20 @@ def has_cases(market: Market) -> bool:
 
 
 def equilibria_of_entry(market: Market) -> Cases:
-    """Return all equilibria of one period, one candidate per set of firms that stay out."""
+    """Return all equilibria of one period, one candidate per set of firms that stay out.
+
+    Sets with more producers come first, and of equal ones those without the firms of highest cost.
+    """
     numbers = plain_numbers(market)
+    numbers["high"] = np.nan_to_num(numbers["high"])  # fractions are finite
     names = ("unit_cost", "convex_cost", "fixed_cost", "high")
     rows = zip(*(numbers[name].tolist() for name in names), strict=True)
     firms = [Firm(*map(Fraction, row)) for row in rows]
     cross = numbers["slope" if market.rule.demand == "linear" else "substitution"]
     demand = Demand(*map(Fraction, (numbers["intercept"], numbers["slope"], cross)))
-    sets = equilibria.closure_sets(np.flatnonzero(numbers["fixed_cost"]), len(firms))
+    paying = np.flatnonzero(numbers["fixed_cost"])
+    paying = paying[np.lexsort((-paying, -numbers["unit_cost"][paying]))]
+    sets = equilibria.closure_sets(paying, len(firms))
     candidates = [_produced(demand, firms, out.tolist()) for out in sets]
     stable = [q for q in dict.fromkeys(map(tuple, candidates)) if _is_stable(demand, firms, q)]
     profiles = [np.array(q, dtype=object)[:, None].tolist() for q in stable]

@@ -125,37 +125,6 @@ def differentiated_cournot(
     return np.asarray(aggregate(A, slope, c, 2 * b + d - slope, low, high))
 
 
-def with_fixed_costs(
-    a: float, b: float, c: object, d: object, F: object, *, high: object = np.inf
-) -> np.ndarray:
-    """Return all Cournot equilibria ``[equilibrium player]`` of firms that save ``F_i`` by not producing.
-
-    Every set of producers is tried: none of them may make a loss, and no other firm may gain by entering.
-    Sets with more firms come first. There may be several equilibria, or none.
-
-    Raises
-    ------
-    ValueError
-        For more than 12 firms with fixed costs.
-
-    Examples
-    --------
-    >>> with_fixed_costs(10.0, 1.0, [1.0, 1.0], 0.0, 10.0).tolist()
-    [[4.5, 0.0], [0.0, 4.5]]
-    """
-    c, d, F, high = broadcast_parameters(c, d, F, high)
-    paying = np.flatnonzero(F > 0)
-    paying = paying[np.lexsort((-paying, -c[paying]))]  # firms of highest cost leave first
-    outputs: list[np.ndarray] = []
-    for out in closure_sets(paying, len(c)):
-        q = cournot(a, b, c, d, high=np.where(out, 0.0, high))
-        # a firm that may produce can also choose 0, so different sets may give the same outputs
-        is_repeated = any(np.allclose(q, output_before, rtol=1e-12) for output_before in outputs)
-        if not is_repeated and _is_stable(q, a, b, c, d, F, high):
-            outputs.append(q)
-    return np.array(outputs).reshape(len(outputs), len(c))
-
-
 def closure_sets(firms: np.ndarray, players: int) -> list[np.ndarray]:
     """Return the sets of ``firms`` that may close to save fixed costs, ``[player]`` each, smallest first."""
     if len(firms) > MOST_SUBSETS:
@@ -165,18 +134,6 @@ def closure_sets(firms: np.ndarray, players: int) -> list[np.ndarray]:
         )
     sets = (out for size in range(len(firms) + 1) for out in combinations(firms, size))
     return [np.isin(np.arange(players), out) for out in sets]
-
-
-def _is_stable(q: np.ndarray, a: float, b: float, c: Any, d: Any, F: Any, high: Any) -> bool:
-    """True where no firm gains by entering or leaving."""
-    price = a - b * q.sum()
-    earned = (price - c) * q - d * q**2 / 2 - F * (q > 0)
-    net_intercept = a - b * (q.sum() - q) - c
-    response = np.clip(net_intercept / (2 * b + d), 0.0, high)
-    deviation_profit = net_intercept * response - (b + d / 2) * response**2 - F
-    # relative to the size of profits: a monopoly without costs earns a^2/(4b)
-    slack = 1e-12 * (a**2 / b)
-    return bool(np.all(np.where(q > 0, earned >= -slack, deviation_profit <= slack)))
 
 
 def check_interior(eta: float, players: int) -> None:
