@@ -23,6 +23,7 @@ from rivalry.families.market.benchmarks import (
     stackelberg_on_grid,
 )
 from rivalry.runtime.jax import jnp
+from tests.market_formulas import isoelastic_leader, logit_leader, price_leader
 
 
 @pytest.mark.slow
@@ -55,6 +56,36 @@ def test_numerical_benchmarks_match_closed_forms(demand: str) -> None:
     np.testing.assert_allclose(iterate_best_responses(market, start), nash, rtol=1e-9)
     found = maximize_joint(market, ascent_starts(market, nash))
     np.testing.assert_allclose(found.sum(), joint.sum(), rtol=1e-5)
+
+
+def leaders(name: str, rng: np.random.Generator) -> tuple[Any, np.ndarray]:
+    """A drawn market whose first firm leads, and the choices of its formula."""
+    if name == "isoelastic":
+        eta, c = rng.uniform(1.1, 3.0), rng.uniform(1.0, 1.1, 2)
+        market = rv.games.market(demand="isoelastic", elasticity=eta, unit_cost=c)
+        return market, isoelastic_leader(100.0, eta, c)
+    if name == "differentiated":
+        A, b, c, d = rng.uniform(8, 12), rng.uniform(1, 2), rng.uniform(0.5, 3, 2), rng.uniform(0, 1, 2)
+        g = rng.uniform(-0.5, 0.7) * b
+        costs = {"unit_cost": c, "convex_cost": d}
+        demand = {"demand": "differentiated", "intercept": A, "slope": b, "substitution": g}
+        return rv.games.market(choice="price", **demand, **costs), price_leader(A, b, g, c, d)
+    players = 3 if name == "logit of three" else 2
+    a, c, mu = rng.uniform(1, 3, players), rng.uniform(0.5, 1.5, players), rng.uniform(0.05, 1)
+    d = rng.uniform(0, 1, players)
+    market = rv.games.market(demand="logit", quality=a, unit_cost=c, convex_cost=d, taste_spread=mu)
+    return market, logit_leader(a, 0.0, mu, c, d)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["isoelastic", "differentiated", "logit", "logit of three"])
+def test_leaders_found_by_search_are_those_of_formulas(name: str) -> None:
+    rng = np.random.default_rng(12)
+    for _ in range(5):
+        market, choices = leaders(name, rng)
+        led = benchmark(market, "stackelberg")
+        assert led.numerical
+        np.testing.assert_allclose(led.choice, choices, rtol=1e-9)
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
+from numpy.polynomial import Polynomial
 
 from rivalry.certificates import deviations
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
@@ -235,6 +236,10 @@ def _mean(results: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
 
 ROUNDS, STILL = 500, 1e-11  # of best responses in turn; tolerance of their movement, relative to the box
 POINTS, ZOOMS = 201, 9  # grid points and refinements of a line search
+SMOOTH, FLAT = (
+    2,
+    1e-14,
+)  # refinement whose grid a curve is fitted to; payoffs that rounding does not tell apart
 JOINT_STARTS = 8
 
 
@@ -252,17 +257,30 @@ def _exact_response(game: Game, x: Any, player: Any) -> Any:
 def search_response(game: BoxGame, x: np.ndarray, player: int) -> float:
     """Return a player's best response, from its closed form or by refined grid search.
 
-    The peak must be wider than a step of the first grid, a two-hundredth of the box.
+    The peak must be wider than a step of the first grid, a two-hundredth of the box. Payoffs are flat there:
+    the peak of a curve through them is nearer to it than the largest payoff, except at a kink.
     """
     if best_response.knows(game):
         return float(_exact_response(game, jnp.asarray(x), jnp.asarray(player)))
-    ends = float(game.space.low[player, 0]), float(game.space.high[player, 0])
-    for _ in range(ZOOMS):
-        choices = np.linspace(*ends, POINTS)
+
+    def paid_at(choices: np.ndarray) -> np.ndarray:
         paid = _payoffs_along(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(choices))
-        argmax = int(np.argmax(np.asarray(paid)))
+        return np.where(np.isnan(paid), -np.inf, paid)
+
+    ends = float(game.space.low[player, 0]), float(game.space.high[player, 0])
+    smooth = np.zeros(0)
+    for zoom in range(ZOOMS):
+        choices = np.linspace(*ends, POINTS)
+        paid = paid_at(choices)
+        argmax = int(np.argmax(paid))
+        if zoom == SMOOTH and np.all(np.isfinite(paid)):
+            smooth = Polynomial.fit(choices, paid, 4).deriv().roots().real
+            smooth = smooth[np.abs(smooth - choices[argmax]) <= choices[2] - choices[0]]
         ends = float(choices[max(argmax - 1, 0)]), float(choices[min(argmax + 1, POINTS - 1)])
-    return float(choices[argmax])
+    # as many as on a grid, so that nothing is compiled again
+    candidates = np.resize(np.append(smooth, choices[argmax]), POINTS)
+    paid = paid_at(candidates)
+    return float(candidates[np.argmax(paid >= paid.max() - FLAT * np.max(np.abs(paid)))])
 
 
 def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:

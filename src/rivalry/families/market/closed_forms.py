@@ -264,9 +264,8 @@ COMPETITIVE: dict[tuple[str, str], Rows] = {
 def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -> leadership.StagedOutputs:
     """Return the choices of all firms when the stages move in order.
 
-    With linear demand and quantities, for any stages. Otherwise for one leader: of all others with
-    differentiated quantities and logit prices, of one follower with isoelastic quantities and
-    differentiated prices.
+    With linear demand and quantities, for any stages; with differentiated quantities, for one leader of all
+    others.
 
     Parameters
     ----------
@@ -295,35 +294,23 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
         a, b, *costs = _linear(numbers)
         outcome = leadership.linear(a, b, order, *costs, **_bounds(numbers))
         _above_zero(numbers, outcome.q)
-    else:
+    elif market.rule.kind == ("differentiated", "quantity"):
         outcome = _one_leader(market, numbers, order)
+    else:
+        raise refuse("stages", "quantities with linear or differentiated demand")
     _check_fixed_costs(market, outcome.q)
     return outcome
 
 
 def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> leadership.StagedOutputs:
-    """Return the outcome with one leader, followed by all others."""
-    rule = market.rule
-    needs_one_follower = rule.demand == "isoelastic" or rule.kind == ("differentiated", "price")
-    if len(order) != 2 or len(order[0]) != 1 or (needs_one_follower and len(order[1]) != 1) or rule.undercuts:
-        requirement = (
-            "one leader and one follower" if needs_one_follower else "one leader, and one stage of followers"
-        )
-        raise refuse("stages", f"{'quantities' if rule.undercuts else requirement} with this demand")
+    """Return the outputs of differentiated firms with one leader, followed by all others."""
+    if len(order) != 2 or len(order[0]) != 1:
+        raise refuse("stages", "one leader, and one stage of followers with this demand")
     firms = np.array(order[0] + order[1])
-    numbers_of_stages = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
-    choice = clip_choice(market, numbers, LEADER[rule.kind](numbers_of_stages)[np.argsort(firms)])
+    ordered = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
+    q = leadership.differentiated_leader(*_differentiated_roots(ordered), **_bounds(ordered))
+    choice = clip_choice(market, numbers, q[np.argsort(firms)])
     return leadership.StagedOutputs(choice, np.zeros(1), True, choice[None, order[0]])
-
-
-LEADER: dict[tuple[str, str], Rows] = {
-    ("isoelastic", "quantity"): lambda n: leadership.isoelastic(*_isoelastic(n)),
-    ("differentiated", "quantity"): lambda n: leadership.differentiated_leader(
-        *_differentiated_roots(n), **_bounds(n)
-    ),
-    ("differentiated", "price"): lambda n: equilibria.price_leader(*_differentiated_roots(n)),
-    ("logit", "price"): lambda n: equilibria.logit_leader(*_logit(n)),
-}
 
 
 # --- best responses, the rivals' choices fixed -------------------------------------------------------------

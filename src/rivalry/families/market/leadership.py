@@ -335,48 +335,6 @@ def differentiated_leader(
     return np.append(q, aggregate(A - g_s * float(q), g_s, *supply))
 
 
-def isoelastic(A: float, eta: float, c: object) -> np.ndarray:
-    """Return outputs ``[2]`` if firm 0 leads and firm 1 follows, for ``P = A Q^(-1/eta)`` and constant costs.
-
-    The follower sells ``q_F = eta Q (1 - c_F/P)``, so the leader's first-order condition is quadratic in P:
-    ``(1-eta)^2 P^2 - eta (eta c_F - (1-eta) c_L) P + eta (1+eta) c_L c_F = 0``; with ``eta = 1`` it is ``P =
-    2 c_L``.
-
-    Raises
-    ------
-    ValueError
-        For ``eta < 1``, where the leader always gains by producing less, and if either firm would not
-        produce.
-
-    Examples
-    --------
-    >>> isoelastic(100.0, 1.0, [1.0, 1.0]).tolist()
-    [25.0, 25.0]
-    """
-    leader, follower = (float(cost) for cost in broadcast_parameters(c)[0])
-    if eta < 1:
-        raise ValueError(f"elasticity: {eta:g} must be at least 1 for a leader: no interior equilibrium")
-    roots = np.roots(
-        [(1 - eta) ** 2, -eta * (eta * follower - (1 - eta) * leader), eta * (1 + eta) * leader * follower]
-    )
-    real = roots[np.isreal(roots)].real
-
-    def sold(price: float) -> tuple[float, float]:
-        total, share = (A / price) ** eta, eta * (1 - follower / price)
-        return total * (1 - share), total * share
-
-    interior = [p for p in real if p > max(leader, follower) and min(sold(p)) > 0]
-    if not interior:
-        idle = "the follower (firm 1)" if eta == 1 or follower >= leader else "the leader (firm 0)"
-        if eta == 1:
-            idle += f", as c_F = {follower:g} is at least 2 c_L = {2 * leader:g}"
-        raise ValueError(
-            f"unit_cost: with a leader's cost of {leader:g} and a follower's of {follower:g} one is idle: "
-            f"{idle}, which has no closed form; use best_response"
-        )
-    return np.array(sold(max(interior, key=lambda p: (p - leader) * sold(p)[0])))
-
-
 # --- markets in stages --------------------------------------------------------------------------------------
 
 
