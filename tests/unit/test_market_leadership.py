@@ -12,6 +12,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.core.game import own_gradients
 from rivalry.families.market import leadership
+from rivalry.families.market.benchmarks import benchmark
 from rivalry.runtime.jax import jnp
 from rivalry.transforms import Followers, hierarchy
 from tests.market_formulas import isoelastic_leader
@@ -46,45 +47,43 @@ def test_one_leader_matches_a_dense_grid_search() -> None:
     for _ in range(50):
         n = int(rng.integers(2, 5))
         a, b, c, d, high = random_costs(rng, n)
-        found = leadership.linear(a, b, [[0], range(1, n)], c, d, high=high)
-        follow = follower_outputs(a, b, found.q[0], c[1:], d[1:], high[1:])
-        np.testing.assert_allclose(found.q[1:], follow, atol=1e-9)
+        (found,) = leadership.linear(a, b, [[0], range(1, n)], c, d, high=high)
+        follow = follower_outputs(a, b, found[0], c[1:], d[1:], high[1:])
+        np.testing.assert_allclose(found[1:], follow, atol=1e-9)
         own = np.linspace(0.0, min(high[0], a / b), 2001)
         price = np.maximum(
             a - b * (own + follower_outputs(a, b, own, c[1:], d[1:], high[1:]).sum(axis=1)), 0.0
         )
         best = np.max((price - c[0]) * own - d[0] * own**2 / 2)
-        assert profits(a, b, found.q, c, d)[0] >= best - 1e-9
+        assert profits(a, b, found, c, d)[0] >= best - 1e-9
 
 
 @pytest.mark.slow
-def test_several_leaders_have_no_gain_or_report_their_regret() -> None:
+def test_no_leader_gains_in_an_equilibrium_of_several() -> None:
     rng = np.random.default_rng(6)
-    none = 0
+    stable = 0
     for _ in range(50):
         a, b, c, d, high = random_costs(rng, 3)
-        found = leadership.linear(a, b, [[0, 1], [2]], c, d, high=high)
-        own = profits(a, b, found.q, c, d)
-        gains = np.zeros(2)
-        for leader in range(2):
-            for other in np.linspace(0.0, min(high[leader], a / b), 1001):
-                q = found.q.copy()
-                q[leader] = other
-                q[2] = np.clip((a - b * q[:2].sum() - c[2]) / (2 * b + d[2]), 0.0, high[2])
-                gains[leader] = max(gains[leader], profits(a, b, q, c, d)[leader] - own[leader])
-        if found.equilibrium:
-            assert gains.max() <= 1e-9
-        else:
-            none += 1
-        np.testing.assert_allclose(gains, found.regret, atol=2e-4)
-    assert none < 50
+        for found in leadership.linear(a, b, [[0, 1], [2]], c, d, high=high):
+            stable += 1
+            own = profits(a, b, found, c, d)
+            for leader in range(2):
+                for other in np.linspace(0.0, min(high[leader], a / b), 1001):
+                    q = found.copy()
+                    q[leader] = other
+                    q[2] = np.clip((a - b * q[:2].sum() - c[2]) / (2 * b + d[2]), 0.0, high[2])
+                    assert profits(a, b, q, c, d)[leader] <= own[leader] + 1e-9
+    assert stable > 25
 
 
 @pytest.mark.slow
-def test_leaders_without_pure_equilibrium_get_the_smallest_regret() -> None:
+def test_leaders_may_have_no_pure_equilibrium() -> None:
     """A follower at capacity while leaders produce little gives a kink without an equilibrium."""
-    found = leadership.linear(100.0, 1.0, [[0, 1], [2]], [27.0, 5.0, 12.0], high=[100.0, 100.0, 21.0])
-    assert not found.equilibrium
+    costs, high = [27.0, 5.0, 12.0], [100.0, 100.0, 21.0]
+    assert leadership.linear(100.0, 1.0, [[0, 1], [2]], costs, high=high).shape == (0, 3)
+    game = rv.games.market(unit_cost=costs, capacity=high, stages=[[0, 1], [2]])
+    with pytest.raises(ValueError, match="the firms of the first stage have no pure equilibrium"):
+        benchmark(game.market, "stackelberg")
 
     def paid(own: np.ndarray, rest: Any, cost: float) -> np.ndarray:
         total = own + rest
@@ -95,8 +94,7 @@ def test_leaders_without_pure_equilibrium_get_the_smallest_regret() -> None:
     best = [np.array([paid(fine, rest, cost).max() for rest in line]) for cost in (27.0, 5.0)]
     first = best[0][None, :] - paid(line[:, None], line[None, :], 27.0)
     second = best[1][:, None] - paid(line[None, :], line[:, None], 5.0)
-    smallest = np.maximum(first, second).min()
-    assert 0.1 < found.regret.max() <= smallest <= found.regret.max() + 0.25  # the grid is coarse
+    assert np.maximum(first, second).min() > 0.1
 
 
 @pytest.mark.slow
@@ -104,7 +102,7 @@ def test_a_hierarchy_of_three_matches_a_nested_grid_search() -> None:
     rng = np.random.default_rng(7)
     for _ in range(8):
         a, b, c, d, _ = random_costs(rng, 3)
-        found = leadership.linear(a, b, [[0], [1], [2]], c, d)
+        (found,) = leadership.linear(a, b, [[0], [1], [2]], c, d)
 
         def last(total: Any, a: float = a, b: float = b, c: np.ndarray = c, d: np.ndarray = d) -> Any:
             return np.maximum((a - b * total - c[2]) / (2 * b + d[2]), 0.0)
@@ -115,23 +113,18 @@ def test_a_hierarchy_of_three_matches_a_nested_grid_search() -> None:
         response = second[np.argmax((price - c[1]) * second - d[1] * second**2 / 2, axis=1)]
         whole = first + response
         earned = (np.maximum(a - b * (whole + last(whole)), 0) - c[0]) * first - d[0] * first**2 / 2
-        ours = profits(a, b, found.q, c, d)[0]
+        ours = profits(a, b, found, c, d)[0]
         assert ours == pytest.approx(earned.max(), abs=2e-2)
-        np.testing.assert_allclose(found.q[2], last(found.q[:2].sum()), atol=1e-12)
-        middle = np.maximum(a - b * (found.q[0] + second + last(found.q[0] + second)), 0)
-        assert (
-            np.max((middle - c[1]) * second - d[1] * second**2 / 2) <= profits(a, b, found.q, c, d)[1] + 1e-9
-        )
+        np.testing.assert_allclose(found[2], last(found[:2].sum()), atol=1e-12)
+        middle = np.maximum(a - b * (found[0] + second + last(found[0] + second)), 0)
+        assert np.max((middle - c[1]) * second - d[1] * second**2 / 2) <= profits(a, b, found, c, d)[1] + 1e-9
 
 
 def test_deep_hierarchies_halve_the_residual_demand() -> None:
-    assert leadership.linear(100.0, 1.0, [[0], [1], [2], [3]], [10.0] * 4).q.tolist() == [
-        45,
-        22.5,
-        11.25,
-        5.625,
-    ]
-    assert leadership.linear(100.0, 1.0, [[2], [0, 1]], [10.0] * 3).q.tolist() == pytest.approx([15, 15, 45])
+    (deep,) = leadership.linear(100.0, 1.0, [[0], [1], [2], [3]], [10.0] * 4)
+    assert deep.tolist() == [45, 22.5, 11.25, 5.625]
+    (wide,) = leadership.linear(100.0, 1.0, [[2], [0, 1]], [10.0] * 3)
+    assert wide.tolist() == pytest.approx([15, 15, 45])
 
 
 @pytest.mark.parametrize("eta", [1.0, 1.2, 1.6, 3.0])
@@ -213,7 +206,7 @@ def test_staged_markets_have_exact_best_responses_and_certificates(keys: dict[st
             np.asarray(game.market.unit_cost),
             np.asarray(game.market.convex_cost),
             high=np.asarray(game.market.space.high)[:, 0],
-        ).q,
+        )[0],
         atol=1e-9,
     )
     there = jnp.asarray(root) * 0.6

@@ -43,7 +43,6 @@ class Benchmark(NamedTuple):
     payoff: np.ndarray  # after tax
     measures: Record  # metrics of the profile: surplus, welfare, concentration
     numerical: bool  # found by search, without a closed form
-    equilibrium: bool = True  # False: leaders have no pure equilibrium; regrets are the smallest found
 
 
 def benchmark(game: MarketGame, name: str) -> Benchmark:
@@ -121,21 +120,21 @@ def gain_bounds(market: Market) -> tuple[np.ndarray, np.ndarray]:
     return nash, joint
 
 
-Choice = tuple[np.ndarray, bool, bool]  # choices ``[player]``, whether searched, whether an equilibrium
+Choice = tuple[np.ndarray, bool]  # choices ``[player]``, and whether they were searched
 
 
 def _nash(market: Market) -> Choice:
     try:
-        return _first_root(closed_forms.nash(market)), False, True
+        return _first_root(closed_forms.nash(market)), False
     except ValueError:
         if market.rule.undercuts:
             raise
-    return iterate_best_responses(market, _guess(market)), True, True
+    return iterate_best_responses(market, _guess(market)), True
 
 
 def _cartel(market: Market) -> Choice:
     try:
-        return closed_forms.joint(market), False, True
+        return closed_forms.joint(market), False
     except ValueError:
         unbounded = market.rule.demand == "isoelastic" and float(market.numbers["elasticity"]) <= 1
         if market.rule.undercuts or unbounded:
@@ -143,29 +142,32 @@ def _cartel(market: Market) -> Choice:
     begins = ascent_starts(market, _guess(market))
     # profit jumps where a plant closes, but is smooth for every set of closed plants
     if not discontinuity(market):
-        return maximize_joint(market, begins), True, True
+        return maximize_joint(market, begins), True
     saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
     closures = closure_sets(np.flatnonzero(saves), market.players)
     choices = [maximize_joint(market, begins, closed) for closed in closures]
-    return max(choices, key=lambda x: float(np.sum(np.asarray(payoffs(market, put(x[:, None])))))), True, True
+    return max(choices, key=lambda x: float(np.sum(np.asarray(payoffs(market, put(x[:, None])))))), True
 
 
 def _competitive(market: Market) -> Choice:
     """Return the choices of price takers; without observing a shock they expect its mean."""
-    return closed_forms.competitive(_at_mean(market)), market.shock is not None, True
+    return closed_forms.competitive(_at_mean(market)), market.shock is not None
 
 
 def _stackelberg(market: Market) -> Choice:
     stages = _stages_of(market)
     try:
-        outcome = closed_forms.stackelberg(market, stages)
-        return outcome.q, False, outcome.equilibrium
+        roots = closed_forms.stackelberg(market, stages)
     except ValueError:
         if market.rule.undercuts:
             raise
+    else:
+        if not len(roots):
+            raise ValueError("stages: the firms of the first stage have no pure equilibrium")
+        return roots[0], False
     game = hierarchy(market, stages, StageResponses(searched=bool(discontinuity(market))))
     leaders = iterate_best_responses(game, _guess(market)[list(game.stages[0])])
-    return np.asarray(all_choices(game, put(leaders[:, None])))[:, 0], True, True
+    return np.asarray(all_choices(game, put(leaders[:, None])))[:, 0], True
 
 
 def _stages_of(market: Market) -> tuple[tuple[int, ...], ...]:
@@ -189,12 +191,12 @@ def _first_root(roots: np.ndarray) -> np.ndarray:
     return np.asarray(roots[0, :, 0])
 
 
-def _evaluate(market: Market, choice: np.ndarray, searched: bool, equilibrium: bool = True) -> Benchmark:
+def _evaluate(market: Market, choice: np.ndarray, searched: bool) -> Benchmark:
     x = put(np.asarray(choice, dtype=float)[:, None])
     record = metrics(market, x)
     q, p, profit = (record[name][1] for name in ("quantity", "price", "profit"))
     paid = np.asarray(payoffs(market, x))
-    return Benchmark(np.asarray(choice), q, p, profit, paid, record, searched, equilibrium)
+    return Benchmark(np.asarray(choice), q, p, profit, paid, record, searched)
 
 
 def _chances(market: Market) -> np.ndarray:
@@ -225,13 +227,13 @@ def _mean(results: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
     def mean(rows: Sequence[np.ndarray]) -> np.ndarray:
         return np.asarray(np.tensordot(probabilities, np.stack(rows), 1))
 
-    choice, q, p, profit, payoff, records, numerical, equilibrium = zip(*results, strict=True)
+    choice, q, p, profit, payoff, records, numerical = zip(*results, strict=True)
     record: dict[str, Any] = {
         name: (dims, mean([measures[name][1] for measures in records]))
         for name, (dims, _) in records[0].items()
     }
     money = mean(profit), mean(payoff)
-    return Benchmark(mean(choice), mean(q), mean(p), *money, record, any(numerical), all(equilibrium))
+    return Benchmark(mean(choice), mean(q), mean(p), *money, record, any(numerical))
 
 
 ROUNDS, STILL = 500, 1e-11  # of best responses in turn; tolerance of their movement, relative to the box

@@ -261,8 +261,10 @@ COMPETITIVE: dict[tuple[str, str], Rows] = {
 }
 
 
-def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -> leadership.StagedOutputs:
-    """Return the choices of all firms when the stages move in order.
+def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -> np.ndarray:
+    """Return the equilibria of all firms when the stages move in order, ``[root player]``.
+
+    Several leaders may have several equilibria, or none.
 
     With linear demand and quantities, for any stages; with differentiated quantities, for one leader of all
     others.
@@ -282,8 +284,8 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
     Examples
     --------
     >>> import rivalry as rv
-    >>> stackelberg(rv.games.market(), [[0], [1]]).q.tolist()
-    [45.0, 22.5]
+    >>> stackelberg(rv.games.market(), [[0], [1]]).tolist()
+    [[45.0, 22.5]]
     """
     order = [list(stage) for stage in (market.stages if stages is None else stages)]
     numbers = covered_numbers(market)
@@ -292,25 +294,26 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
         raise refuse("fixed_cost", "followers without fixed costs")
     if market.rule.kind == ("linear", "quantity"):
         a, b, *costs = _linear(numbers)
-        outcome = leadership.linear(a, b, order, *costs, **_bounds(numbers))
-        _above_zero(numbers, outcome.q)
+        roots = leadership.linear(a, b, order, *costs, **_bounds(numbers))
     elif market.rule.kind == ("differentiated", "quantity"):
-        outcome = _one_leader(market, numbers, order)
+        roots = _one_leader(market, numbers, order)[None]
     else:
         raise refuse("stages", "quantities with linear or differentiated demand")
-    _check_fixed_costs(market, outcome.q)
-    return outcome
+    for q in roots:
+        if market.rule.demand == "linear":
+            _above_zero(numbers, q)
+        _check_fixed_costs(market, q)
+    return roots
 
 
-def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> leadership.StagedOutputs:
-    """Return the outputs of differentiated firms with one leader, followed by all others."""
+def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> np.ndarray:
+    """Return the outputs ``[player]`` of differentiated firms with one leader, followed by all others."""
     if len(order) != 2 or len(order[0]) != 1:
         raise refuse("stages", "one leader, and one stage of followers with this demand")
     firms = np.array(order[0] + order[1])
     ordered = {name: value[firms] if np.ndim(value) else value for name, value in numbers.items()}
     q = leadership.differentiated_leader(*_differentiated_roots(ordered), **_bounds(ordered))
-    choice = clip_choice(market, numbers, q[np.argsort(firms)])
-    return leadership.StagedOutputs(choice, np.zeros(1), True, choice[None, order[0]])
+    return clip_choice(market, numbers, q[np.argsort(firms)])
 
 
 # --- best responses, the rivals' choices fixed -------------------------------------------------------------

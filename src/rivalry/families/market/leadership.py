@@ -10,7 +10,7 @@ firm reaches its capacity) there are two solutions, and the better one is chosen
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise, product
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
@@ -194,16 +194,6 @@ def at_output(folded: PriceLine, k: int, output: float) -> tuple[float, np.ndarr
 
 
 EXACT = 1e-11  # relative to the market's size: a gain below this is rounding
-SIDES, ZOOMS = {2: 21, 3: 9}, 16  # of the grid search: points per leader, refinements
-
-
-class StagedOutputs(NamedTuple):
-    """Outputs of all firms, with those of the first stage leading."""
-
-    q: np.ndarray  # [player]
-    regret: np.ndarray  # [leader]: gain from its best deviation, with later stages responding
-    equilibrium: bool  # False: the leaders have no pure equilibrium; the regrets are the smallest found
-    roots: np.ndarray  # [root leader]: all equilibria of the leaders found, the first of them in q
 
 
 def linear(
@@ -215,13 +205,12 @@ def linear(
     *,
     low: object = 0.0,
     high: object = np.inf,
-) -> StagedOutputs:
-    """Return the outputs of stages that choose one after the other, for ``P = a - b Q``.
+) -> np.ndarray:
+    """Return the outputs ``[root player]`` of stages that choose one after the other, for ``P = a - b Q``.
 
     Firms of one stage choose simultaneously, at costs ``c_i q + d_i q^2/2``. Later firms may leave the market
     or reach their capacity: a single leader chooses the best of all pieces of its price line. Several leaders
-    are checked against all their deviations. If they have no pure equilibrium, ``equilibrium`` is False and
-    the outputs minimise the largest regret.
+    are checked against all their deviations; they may have several pure equilibria, or none.
 
     Parameters
     ----------
@@ -234,23 +223,23 @@ def linear(
 
     Examples
     --------
-    >>> linear(100.0, 1.0, [[0], [1]], [10.0, 10.0]).q.tolist()
-    [45.0, 22.5]
-    >>> linear(100.0, 1.0, [[0], [1]], [10.0, 60.0]).q.tolist()  # the follower stays out
-    [45.0, 0.0]
+    >>> linear(100.0, 1.0, [[0], [1]], [10.0, 10.0]).tolist()
+    [[45.0, 22.5]]
+    >>> linear(100.0, 1.0, [[0], [1]], [10.0, 60.0]).tolist()  # the follower stays out
+    [[45.0, 0.0]]
 
     References
     ----------
     H. von Stackelberg, Marktform und Gleichgewicht (1934).
     """
     lines, of_stage = price_lines(a, b, stages, c, d, low, high)
-    roots, regret = _leaders(lines[0], of_stage[0], EXACT * a**2 / b)
-    q, total, response = np.zeros(len(broadcast_parameters(c, d, low, high)[0])), 0.0, roots[0]
-    for members, line in zip(stages, lines, strict=True):
-        q[list(members)] = response
-        total += response.sum()
-        response = line.at(total)[1]
-    return StagedOutputs(q, regret, bool(regret.max() <= EXACT * a**2 / b), roots)
+    roots = _leaders(lines[0], of_stage[0], EXACT * a**2 / b)
+    outputs = np.zeros((len(roots), sum(map(len, stages))))
+    for q, response in zip(outputs, roots, strict=True):
+        for members, line in zip(stages, lines, strict=True):
+            q[list(members)] = response
+            response = line.at(float(q.sum()))[1]
+    return outputs
 
 
 def price_lines(
@@ -272,38 +261,16 @@ def price_lines(
     return lines, of_stage
 
 
-def _leaders(line: PriceLine, stage: Stage, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the outputs of the first stage ``[root leader]``, and the regrets at the first root."""
+def _leaders(line: PriceLine, stage: Stage, tolerance: float) -> list[np.ndarray]:
+    """Return the equilibrium outputs of the first stage, ``[leader]`` each."""
     if len(stage.c) == 1:
         q, _ = best_output(line, 0.0, *(float(part[0]) for part in stage))
-        return q[None, None], np.zeros(1)
+        return [q[None]]
     solutions = first_order_solutions(line, stage)
     at_zero = np.flatnonzero((solutions.start <= 0) & (solutions.stop >= 0))
     candidates = [at_output(solutions, int(k), 0.0)[1] for k in at_zero]
     # first-order solutions need not be equilibria: profit is not concave where the line has kinks
-    gains = [regrets(line, q, stage) for q in candidates]
-    stable = [k for k, gain in enumerate(gains) if gain.max() <= tolerance]
-    if stable:
-        return np.array([candidates[k] for k in stable]), gains[stable[0]]
-    q = _smallest_regret(line, stage, candidates)
-    return q[None], regrets(line, q, stage)
-
-
-def _smallest_regret(line: PriceLine, stage: Stage, candidates: list[np.ndarray]) -> np.ndarray:
-    """Return minimax-regret outputs of the leaders, by successively refined grid search."""
-    count = len(stage.c)
-
-    def largest_regret(q: np.ndarray) -> float:
-        return float(regrets(line, q, stage).max())
-
-    minimizer = min(candidates or [(stage.low + stage.high) / 2], key=largest_regret)
-    low, high = stage.low, stage.high
-    for _ in range(ZOOMS if count in SIDES else 0):
-        lines = [np.linspace(*ends, SIDES[count]) for ends in zip(low, high, strict=True)]
-        minimizer = min([minimizer, *(np.array(q) for q in product(*lines))], key=largest_regret)
-        radius = (high - low) / 8
-        low, high = np.maximum(minimizer - radius, stage.low), np.minimum(minimizer + radius, stage.high)
-    return minimizer
+    return [q for q in candidates if regrets(line, q, stage).max() <= tolerance]
 
 
 def differentiated_leader(

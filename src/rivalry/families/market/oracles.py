@@ -188,8 +188,8 @@ def _(game: StagedMarket, x: Profile | np.ndarray, player: int) -> oracles.Respo
 
 @oracles.closed_form.register(StagedMarket)
 def _(game: StagedMarket) -> np.ndarray:
-    """Return the first stage's choices; leaders without a pure equilibrium get those of smallest regret."""
-    return np.asarray(closed_forms.stackelberg(game.market, game.stages).roots[:, :, None])
+    """Return the choices of the first stage in all its equilibria."""
+    return closed_forms.stackelberg(game.market, game.stages)[:, list(game.stages[0]), None]
 
 
 # Firms that observe the shock.
