@@ -243,19 +243,6 @@ def test_closed_form_responses_and_derivatives_match_the_search(stages: list[lis
     np.testing.assert_allclose(own_gradients(ours, x), own_gradients(searched, x), rtol=1e-6)
 
 
-@pytest.mark.slow
-def test_second_order_conditions_and_active_bounds_are_reported() -> None:
-    game = rv.games.market(stages=[[0], [1, 2]], unit_cost=[10.0, 10.0, 70.0])
-    found = {
-        name: array
-        for name, (_, array) in oracles.metrics(game, jnp.asarray(oracles.closed_form(game)[0])).items()
-    }
-    np.testing.assert_allclose(found["leader_second_order"], [-1.0], rtol=1e-4)
-    np.testing.assert_allclose(found["follower_second_order"][1], -2.0, rtol=1e-4)
-    assert np.isnan(found["follower_second_order"][[0, 2]]).all()
-    assert found["at_bound"].tolist() == [0, 0, 1]
-
-
 def kinked() -> leadership.PriceLine:
     """A price that falls steeply up to a total of 2 and slowly beyond: two outputs may be locally best."""
     ends = np.array([0.0, 2.0]), np.array([2.0, 10.0])

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.oracles import Response, discontinuity, payoff_scale
 from rivalry.core.payoffs import payoffs
-from rivalry.core.results import Coverage, Record
+from rivalry.core.results import Coverage
 from rivalry.core.space import Profile
 from rivalry.core.tolerances import ROUNDING, TINY
 from rivalry.families.market.equilibria import aggregate, broadcast_parameters
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     pass
 
 HALVINGS = 60  # to find where one solution replaces another
-STEP, AT_BOUND = 1e-4, 1e-9  # of the width of the box
 ROOTS = 60  # steps of Newton's method within a bracket
 LOG_STEPS = 4  # Newton's steps in the logarithm of W
 BOXES, NEAR_BEST = 200_000, 1e-7  # of a leader's prices; bounds exceed profits by so much, per taste_spread
@@ -647,41 +646,3 @@ def staged_market(market: Market) -> StagedMarket:
         base = StagedMarket(led.game, led.base, led.players, led.respond)
     staged: StagedMarket = base
     return staged
-
-
-def second_order(game: StagedMarket, x: Profile) -> Record:
-    """Return the second-order conditions of leaders and followers, and which choices are at a bound.
-
-    ``leader_second_order [player]`` and ``follower_second_order [seat]`` are second derivatives of payoffs
-    in the own choice, below 0 at a peak: a leader's with the later stages responding, a follower's with the
-    choices of all others fixed. They are second differences over a ten-thousandth of the box, so a kink
-    appears as a large value. They are NaN at a bound, and for leaders among the seats. ``at_bound [seat]``
-    is 1 at a bound.
-    """
-    market = game.market
-    play = np.asarray(game.choices(put(np.asarray(x))))
-    low, high = np.asarray(market.space.low), np.asarray(market.space.high)
-    bound = np.minimum(play - low, high - play)[:, 0] <= AT_BOUND * (high - low)[:, 0]
-    led = [firm for firm in range(market.players) if firm not in game.stages[0]]
-    leaders = np.array([_second_difference(game, np.asarray(x), k) for k in range(len(game.players))])
-    followers = np.full(market.players, np.nan)
-    followers[led] = [_second_difference(market, play, firm) for firm in led]
-    return {
-        "leader_second_order": (("player",), leaders),
-        "follower_second_order": (("seat",), followers),
-        "at_bound": (("seat",), bound.astype(np.int64)),
-    }
-
-
-def _second_difference(game: Any, x: np.ndarray, player: int) -> float:
-    """Return the second difference of a player's payoff in its own choice; NaN near a bound."""
-    low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
-    step = STEP * (high - low)
-    if not low + step <= x[player, 0] <= high - step:
-        return float("nan")
-    values = []
-    for move in (-step, 0.0, step):
-        candidate = x.copy()
-        candidate[player, 0] += move
-        values.append(float(np.asarray(payoffs(game, put(candidate)))[player]))
-    return (values[0] - 2 * values[1] + values[2]) / step**2

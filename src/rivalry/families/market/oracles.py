@@ -34,7 +34,6 @@ from rivalry.families.market.leadership import (
     leader_choice,
     proved_leader_response,
     proved_price_response,
-    second_order,
 )
 from rivalry.families.market.model import Market, consumer_surplus, whole_market
 from rivalry.families.market.native_play import market_play
@@ -42,7 +41,6 @@ from rivalry.families.market.rationed_response import has_piecewise_profit, rati
 from rivalry.families.market.valuation import recurring_value
 from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
 from rivalry.schema.register import BENCHMARKS
-from rivalry.transforms import Leadership
 
 Traced = dict[str, tuple[tuple[str, ...], Array]]
 
@@ -130,12 +128,6 @@ def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
     return per_firm | overall
 
 
-@oracles.metrics.register(StagedMarket)
-def _(game: StagedMarket, x: Profile) -> Record:
-    """Return the metrics of all firms, and the second-order conditions of leaders and followers."""
-    return Leadership.measures(game, x) | second_order(game, x)
-
-
 # Responses and closed forms.
 
 
@@ -204,10 +196,7 @@ def _(game: ContingentMarket) -> oracles.Labels:
 @oracles.metrics.register(ContingentMarket)
 def _(game: ContingentMarket, x: Profile) -> Record:
     """Return the metrics of the levels: means, and choices by level."""
-    levels = []
-    for part, choices in _at_levels(game, x):
-        measures = Leadership.measures if isinstance(part, StagedMarket) else oracles.metrics
-        levels.append(measures(part, choices))
+    levels = [oracles.metrics(part, choices) for part, choices in _at_levels(game, x)]
     record: Record = {}
     for name, (dims, _) in levels[0].items():
         arrays = [level[name][1] for level in levels]
