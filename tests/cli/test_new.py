@@ -13,7 +13,7 @@ from rivalry.games import GAMES
 from tests.cli.conftest import Command
 
 FILES = {
-    **dict.fromkeys(("game", "method", "learner", "plot"), ("mine.py", "mine.toml")),
+    **dict.fromkeys(("game", "method", "agent", "learner", "plot"), ("mine.py", "mine.toml")),
     "study": ("mine.toml",),
 }
 

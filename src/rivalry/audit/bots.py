@@ -27,6 +27,7 @@ import numpy as np
 
 from rivalry.core.foreign_tables import is_table
 from rivalry.runtime.processes import PIPE, TimeoutExpired, start
+from rivalry.schema.named_calls import call_named, parameter_names
 
 Period = tuple[float, tuple[float, ...]]
 """The own price of a period, and those of the rivals."""
@@ -34,13 +35,6 @@ Period = tuple[float, tuple[float, ...]]
 SECONDS = 5.0  # in which a bot must answer with a price
 MEMORY = 2**31  # bytes of a bot, beyond what this package takes
 LINE = 2**16  # bytes of an answer
-SYNONYMS = {
-    "action": "price",
-    "reward": "profit",
-    "state": "observation",
-    "next_state": "next_observation",
-}
-"""Other names of arguments of ``learn``, and ours."""
 
 
 class BotFault(Exception):
@@ -154,10 +148,10 @@ class AgentBot:
         """Reset the agent with those of the two numbers that it takes."""
         self._last = {}
         # signatures are read once: it takes longer than most bots take to learn
-        self._names = _parameters(self.agent.learn) if self.learns else ()
+        self._names = parameter_names(self.agent.learn) if self.learns else ()
         if self._resets:
-            names = _parameters(self.agent.reset)
-            _call_named(self.agent.reset, names, {"seed": seed, "firm": firm})
+            names = parameter_names(self.agent.reset)
+            call_named(self.agent.reset, names, {"seed": seed, "firm": firm})
 
     def price(self, history: list[Period]) -> float:
         """Return the price after the last period."""
@@ -168,28 +162,11 @@ class AgentBot:
     def learn(self, profit: float, period: Period) -> None:
         """Hand over the profit."""
         values = self._last | {"price": period[0], "profit": profit, "next_observation": period}
-        values |= {synonym: values[name] for synonym, name in SYNONYMS.items()}
-        _call_named(self.agent.learn, self._names, values, profit)
+        call_named(self.agent.learn, self._names, values, profit)
 
     def fork(self, history: list[Period], profits: list[float]) -> AgentBot:
         """Return a deep copy."""
         return deepcopy(self)
-
-
-def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    parameters = inspect.signature(function).parameters.values()
-    return tuple(p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
-
-
-def _call_named(
-    function: Callable[..., Any], names: tuple[str, ...], values: dict[str, Any], single: Any = None
-) -> None:
-    """Call a function with the arguments that it names; a single other parameter takes ``single``."""
-    arguments = {name: values[name] for name in names if name in values}
-    if len(names) == 1 and single is not None and not arguments:
-        function(single)
-    else:
-        function(**arguments)
 
 
 class MessageBot:

@@ -193,7 +193,7 @@ def show(
 
 @app.command()
 def new(
-    what: Annotated[str, typer.Argument(metavar="study|game|method|learner|plot")],
+    what: Annotated[str, typer.Argument(metavar="study|game|method|agent|learner|plot")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the files to write, without ending.")],
     family: Annotated[
         str | None,
@@ -201,7 +201,7 @@ def new(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Write a template of a study, game, method, learner or plot.
+    """Write a template: study, game, method, agent, learner or plot.
 
     It works as it is. All but a study come with a study that uses them. Comments say what to replace.
     """

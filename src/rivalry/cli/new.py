@@ -1,4 +1,4 @@
-"""Implementation of ``new``: templates of games, methods, learners, plots and studies, each with a study."""
+"""Implementation of ``new``: templates of games, methods, agents, learners and plots, each with a study."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rivalry.schema.register import entry_of
 from rivalry.schema.registry import load, near, suggestion
 
 ENDINGS = {
-    **dict.fromkeys(("game", "method", "learner", "plot"), ("py", "toml")),
+    **dict.fromkeys(("game", "method", "agent", "learner", "plot"), ("py", "toml")),
     "study": ("toml",),
 }
 """Kinds of templates, with the endings of their files."""

@@ -159,8 +159,9 @@ TOGETHER = frozenset(
 )
 """Kinds whose cells are computed together, ``cells_per_batch`` of them by one task."""
 
-# What is no method, loaded by its own name like these: functions on profiles, and tables of options.
+# What is no kind of method, loaded by its own name: functions on profiles, and tables of options.
 OTHERS = {
+    "AgentPlay": "rivalry.methods.finite.agent_play:AgentPlay",  # of a class that a study names
     **{
         name: f"rivalry.methods.q_learning.options:{name}" for name in ("Exploration", "StepSize", "Stopping")
     },

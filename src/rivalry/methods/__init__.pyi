@@ -32,6 +32,7 @@ from rivalry.methods.dynamics.gradient_ascent import GradientAscent as GradientA
 from rivalry.methods.dynamics.gradient_flow import GradientFlow as GradientFlow
 from rivalry.methods.dynamics.replicator import Replicator as Replicator
 from rivalry.methods.evaluate import Evaluate as Evaluate
+from rivalry.methods.finite.agent_play import AgentPlay as AgentPlay
 from rivalry.methods.finite.correlated_equilibrium import CorrelatedEquilibrium as CorrelatedEquilibrium
 from rivalry.methods.finite.evolutionary_stability import EvolutionaryStability as EvolutionaryStability
 from rivalry.methods.finite.fermi import Fermi as Fermi

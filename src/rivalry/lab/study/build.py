@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -108,7 +108,28 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: objec
     # methods of the package never change, so the cells of a sweep have one in common
     if isinstance(target, type) and target.__module__.startswith("rivalry.") and ".py:" not in text:
         return _checked_game(target, text, prefix, Path(folder), kind)
-    return _construct(target, options, prefix, Path(folder), kind=kind, further_keys=RUN_KEYS)
+    build = _agent_play if "act" in dir(target) else _construct
+    return build(target, options, prefix, Path(folder), kind=kind, further_keys=RUN_KEYS)
+
+
+def _agent_play(
+    target: Callable[..., Any],
+    options: Mapping[str, Any],
+    prefix: Sequence[str],
+    folder: Path,
+    *,
+    kind: Any,
+    further_keys: Sequence[str],
+) -> Any:
+    """Return the play of agents of a class; a table has keys of the class beside those of the play."""
+    from rivalry.methods import AgentPlay  # with tables, which lists of names do not need
+
+    keys = [key for key in keys_of(AgentPlay) if key != "agent"]
+    of_agent = {key: value for key, value in options.items() if key not in keys}
+    _construct(target, of_agent, prefix, folder, kind=kind, further_keys=(*keys, *further_keys))
+    agent = partial(target, **names.objects(of_agent, folder))
+    of_play = {key: value for key, value in options.items() if key in keys}
+    return _construct(AgentPlay, {"agent": agent, **of_play}, prefix, folder, kind=kind)
 
 
 @lru_cache(maxsize=64)

@@ -131,8 +131,8 @@ class Checker:
         learns = isinstance(method, Learner)
         if not learns and not isinstance(method, Method):
             rule = (
-                f"{format_value(kind)} makes no method: it has no init and step, or begin, advance and "
-                "read; an agent with reset, act and learn is judged by rivalry audit"
+                f"{format_value(kind)} makes no method: it has no init and step, begin, advance and read, "
+                "or act"
             )
             raise StudyError(rule, key=f"method.{name}.kind")
         for option, rule in (NOT_OF_LEARNERS if learns else NOT_OF_METHODS).items():

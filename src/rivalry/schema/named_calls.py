@@ -1,0 +1,41 @@
+"""Calls of users' functions with the arguments that they name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+_PAIRS = {
+    "action": "price",
+    "reward": "profit",
+    "state": "observation",
+    "next_state": "next_observation",
+    "player": "firm",
+}
+SYNONYMS = _PAIRS | {price: action for action, price in _PAIRS.items()}
+"""Another name of each argument of an agent."""
+
+
+def parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of a function's parameters, without ``*args`` and ``**kwargs``."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL))
+
+
+def call_named(
+    function: Callable[..., Any], names: Sequence[str], values: Mapping[str, Any], single: Any = None
+) -> None:
+    """Call a function with the arguments that it names; a single other parameter takes ``single``.
+
+    >>> call_named(lambda reward: print(reward), ("reward",), {"profit": 2.0})
+    2.0
+    >>> call_named(print, ("x",), {"profit": 2.0}, 2.0)
+    2.0
+    """
+    known = {synonym: values[name] for synonym, name in SYNONYMS.items() if name in values} | values
+    arguments = {name: known[name] for name in names if name in known}
+    if len(names) == 1 and single is not None and not arguments:
+        function(single)
+    else:
+        function(**arguments)
