@@ -386,6 +386,19 @@ def test_means_over_replications_have_student_intervals() -> None:
     assert estimate.high - estimate.low == pytest.approx(2 * 2.48414, rel=1e-5)
 
 
+def test_the_table_of_learners_has_the_largest_gain_over_replications() -> None:
+    """The mean of 0.1, 0.2 and 0.6 with Student's interval at two degrees of freedom."""
+    gains = [0.1, 0.2, 0.6]
+    data = replicated([apart(gain) for gain in gains])
+    shown = table(data, study("regret_matching", answer={"quantities": ["payoff"]}))
+    entry = shown.rows[0][shown.columns.index("largest gain")]
+    half = 4.302652729911275 * np.std(gains, ddof=1) / np.sqrt(3)
+    assert (entry.mean, entry.high) == pytest.approx((0.3, 0.3 + half))
+    assert entry.text == "0.30 ± 0.66"
+    # a solver's results differ by their starts, of which there is no mean
+    assert "largest gain" not in table(data).columns
+
+
 def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
     batch: Record = {
         "batch": (("batch",), np.arange(2)),

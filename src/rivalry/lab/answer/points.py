@@ -156,6 +156,17 @@ class PointResults:
         return bool(np.all(groups[groups >= 0] == 0))
 
     @cached_property
+    def largest_gain(self) -> Estimate:
+        """Largest gain of any player that learned by random draws, a mean over replications; else empty."""
+        if not (self.random and self.repeats == "replications" and self.regret.size):
+            return Estimate("")
+        gains = np.fmax.reduce(self.regret, axis=1)
+        regret = self._variables["regret"]
+        variable = regret.isel({str(regret.dims[-1]): 0})
+        row = estimates(variable, gains, self.repeats, random=True, scale=self._scale("regret"))
+        return next(iter(row), Estimate(""))
+
+    @cached_property
     def refuting(self) -> np.ndarray:
         """Mask of regrets ``[result player]`` above the tolerance."""
         return _refuting(self.arrays)[self._has_regret] if "regret" in self.arrays else np.zeros((0, 1), bool)

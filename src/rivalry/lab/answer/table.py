@@ -84,7 +84,8 @@ def answer_table(
         keys.setdefault(words.key(change.name), [_coordinate(change.after[0], words)] * len(rows))
     columns: dict[str, list[Estimate]] = {}
     in_lines = {name for line in lines for name in line.row}
-    for name in dict.fromkeys(name for point in rows for name in point.quantities):
+    point_quantities = dict.fromkeys(name for point in rows for name in point.quantities)
+    for name in point_quantities:
         if name == "profile":
             columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
         elif name != "payoff" or not any(column.startswith("payoff, ") for column in in_lines):
@@ -100,6 +101,9 @@ def answer_table(
         columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
     for name in in_order([list(line.row) for line in lines]):
         columns[name] = [_in_cell(line.row.get(name, Estimate(""))) for line in lines]
+    if "regret" not in point_quantities:
+        gains = [line.point.largest_gain if line.first else Estimate("") for line in lines]
+        columns[f"largest gain{rows[0].per_period if rows else ''}"] = gains
     # lists that are complete show how many there are
     counted = not constants and not any(point.undecided for point in rows)
     point_columns = {
