@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from rivalry.lab.study import load_study
 NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 VALUE = rf"({NUMBER}(?: ± {NUMBER})?)( \(not an equilibrium\))?"
 PLACE = rf"(?: at ({NUMBER}))?"  # of the key with which the sentence begins
+MOVES = "(rises|falls)((?: on the whole)?)"
 STAYS = "(, and stays there)?"
 LEFT_OUT = re.compile("Leaving out points that are not equilibria(, except in cases that have no others)?, ")
 SINGLE = "; these are single runs, whose differences may be noise"
@@ -137,22 +138,24 @@ def check_course(reader: Reader, series: Sequence[Number], mixed: bool) -> None:
         start = at(series, plateau[3], 0)
         check_value(plateau[1], plateau[2], start, mixed)
         check_still([one for one in series if one.at <= start.at], plateau[1])
-        found = reader.need(rf"(rises|falls) to {VALUE}{PLACE}{STAYS}")
-        way, (text, refuted, place, stays) = found[1], found.group(2, 3, 4, 5)
+        found = reader.need(rf"{MOVES} to {VALUE}{PLACE}{STAYS}")
+        way, dips, (text, refuted, place, stays) = found[1], found[2], found.group(3, 4, 5, 6)
     else:
-        found = reader.need(rf"(rises|falls) from {VALUE}{PLACE} to {VALUE}{PLACE}{STAYS}")
-        way, start, (text, refuted, place, stays) = found[1], at(series, found[4], 0), found.group(5, 6, 7, 8)
-        check_value(found[2], found[3], start, mixed)
+        found = reader.need(rf"{MOVES} from {VALUE}{PLACE} to {VALUE}{PLACE}{STAYS}")
+        way, dips, start = found[1], found[2], at(series, found[5], 0)
+        text, refuted, place, stays = found.group(6, 7, 8, 9)
+        check_value(found[3], found[4], start, mixed)
     while True:
         end = at(series, place, -1)
         check_value(text, refuted, end, mixed)
-        check_stretch(series, start, end, way)
+        check_stretch(series, start, end, way, bool(dips))
         if stays:
             check_still([one for one in series if one.at >= end.at], text)
-        if stays or not (found := reader.take(rf", then (rises|falls) to {VALUE}{PLACE}{STAYS}")):
+        if stays or not (found := reader.take(rf", then {MOVES} to {VALUE}{PLACE}{STAYS}")):
             return
         assert found[1] != way
-        way, start, (text, refuted, place, stays) = found[1], end, found.group(2, 3, 4, 5)
+        way, dips, start = found[1], found[2], end
+        text, refuted, place, stays = found.group(3, 4, 5, 6)
 
 
 def check_still(series: Sequence[Number], text: str) -> None:
@@ -162,16 +165,20 @@ def check_still(series: Sequence[Number], text: str) -> None:
     assert not any(one.moves_to(other) for one, other in combinations(series, 2))
 
 
-def check_stretch(series: Sequence[Number], start: Number, end: Number, way: str) -> None:
+def check_stretch(series: Sequence[Number], start: Number, end: Number, way: str, dips: bool) -> None:
     sign = 1 if way == "rises" else -1
     assert start.at < end.at
     assert start.moves_to(end) == sign
     own = [one for one in series if start.at <= one.at <= end.at]
     assert all(one.moves_to(other) != -sign for one, other in combinations(own, 2))
+    steps = [sign * (after.mean - before.mean) for before, after in pairwise(own)]
+    assert dips == (min(steps) < 0.0 and any(one.half > 0.0 for one in series))
 
 
 def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -> None:
     """Decide a sentence on a quantity along the reach, in one case or several."""
+    refuted = {label for label, series in cases.items() if mixed and all(one.refuted for one in series)}
+    cases = {label: series for label, series in cases.items() if label not in refuted}
     moving = {label: series for label, series in cases.items() if len(series) > 1}
     single = any(
         math.isnan(one.half)
@@ -182,6 +189,11 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
     if single:
         assert text.endswith(f"{SINGLE}."), text
         text = text.removesuffix(f"{SINGLE}.") + "."
+    if refuted:
+        end = re.search(r"; for ([a-z ,]+) no point is an equilibrium\.$", text)
+        assert end, text
+        assert set(re.split(r", and |, | and ", end[1])) == refuted
+        text = f"{text[: end.start()]}."
     reader = Reader(text)
     found = reader.need(rf"As the reach rises from ({NUMBER}) to ({NUMBER}), the turnout ")
     places = [one.at for series in moving.values() for one in series]
@@ -202,9 +214,8 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
             r"; (of the other cases, )?at (every|the same) reach it is highest(, or as high as another,)? "
             r"for ([a-z ]+?)(?=\.$)"
         ):
-            every = {name: own for name, own in moving.items() if not (mixed and own[0].refuted)}
-            assert bool(found[1]) == (len(every) < len(moving))
-            check_highest(every, found[4], tied=bool(found[3]), every=found[2] == "every")
+            assert bool(found[1]) == bool(refuted)
+            check_highest(moving, found[4], tied=bool(found[3]), every=found[2] == "every")
             continue
         reader.take(r"(?:[;,]? )?(?:and )?")
         before = reader.text
@@ -257,10 +268,8 @@ def check_summary(reader: Reader, cases: Mapping[str, Sequence[Number]], mixed: 
     other = reader.need(rf"({NUMBER}.*?) \(reach ({NUMBER}), (.*?)\)\.")
     assert is_printed(other[1], max(one.mean for one in every))
     for each in (found, other):
-        label, _, rest = each[3].partition(", ")
-        own = min(cases[label], key=lambda one: abs(one.at - float(each[2])))
+        own = min(cases[each[3]], key=lambda one: abs(one.at - float(each[2])))
         assert is_printed(each[1], own.mean)
-        assert (rest == "not an equilibrium") == (mixed and own.refuted)
 
 
 def kind_of(series: Sequence[Number]) -> str:
@@ -442,7 +451,7 @@ def test_sentences_on_random_tables_are_true(
 def check_turnout(text: str, known: Mapping[str, Sequence[Number]], mixed: bool) -> None:
     if start := LEFT_OUT.match(text):
         assert any(len({one.refuted for one in series}) > 1 for series in known.values())
-        assert bool(start[1]) == any(all(one.refuted for one in series) for series in known.values())
+        assert bool(start[1]) == ("(not an equilibrium)" in text)
         text = text[start.end() :]
         text = text[0].upper() + text[1:]
     elif " at every reach" in text:  # of all points, equilibria or not
@@ -568,6 +577,7 @@ TRUE = {"one": [Number(0.1, 1.0, 0.0, False), Number(0.2, 2.0, 0.0, False), Numb
         ("varies between 1 (at 0.1) and 2 (at 0.2)", True),
         ("varies between 1 (at 0.1) and 2 (at 0.3)", False),
         ("rises from 1 to 2 (not an equilibrium) at 0.2, then falls to 1.5", False),
+        ("rises on the whole from 1 to 2 at 0.2, then falls to 1.5", False),
     ],
 )
 def test_the_checker_refuses_what_is_false(words: str, true: bool) -> None:

@@ -206,8 +206,8 @@ def test_cases_along_a_key_are_told_without_points_that_are_no_equilibria() -> N
     )
     assert words(no, no, yes).endswith("the turnout rises from 1 to 3 for one; it is 7 at 0.3 for two.")
     assert words(no, no, no) == (
-        "As the reach rises from 0.1 to 0.3, the turnout rises from 1 to 3 for one; and rises from 4 (not an "
-        "equilibrium) to 9 (not an equilibrium) at 0.2, then falls to 7 (not an equilibrium) for two."
+        "As the reach rises from 0.1 to 0.3, the turnout rises from 1 to 3 for one; for two no point is an "
+        "equilibrium."
     )
     assert "highest" not in words(no, no, no)
 
@@ -238,9 +238,8 @@ def test_cases_without_equilibria_are_named_where_other_points_are_left_out() ->
         for name, own in claims.items()
     }
     assert said(study("one", "two"), swept(rows))[0] == (
-        "Leaving out points that are not equilibria, except in cases that have no others, as the reach rises "
-        "from 0.1 to 0.3, the turnout rises from 1 to 3 for one and rises from 1 (not an equilibrium) to 3 "
-        "(not an equilibrium) for two."
+        "Leaving out points that are not equilibria, as the reach rises from 0.1 to 0.3, the turnout rises "
+        "from 1 to 3 for one; for two no point is an equilibrium."
     )
 
 
@@ -1098,3 +1097,41 @@ def test_how_much_several_cases_differ_is_told_from_the_first() -> None:
     )
     # t(0.975, 3) / 2 times the standard deviation 3.259 of 0.4, 5.4, 8.1 and 3.3
     assert "for b and 4.3 ± 5.2 lower (not significant) for c." in words[0].replace(";", ",")
+
+
+def test_steps_against_a_rise_are_said_though_none_is_significant() -> None:
+    def words(*means: float) -> str:
+        cells: list[tuple[dict[str, Any], Record]] = []
+        for reach, mean in zip(REACHES, means, strict=False):
+            for k, noise in enumerate((-0.2, 0.0, 0.2)):
+                place = {"algorithm": "one", "reach": reach, "replication": k}
+                cells.append((place, record(turnout=mean + noise)))
+        axes = {"algorithm": ["one"], "reach": REACHES[: len(means)], "replication": [0, 1, 2]}
+        return said(study("one"), collect(cells, axes))[0]
+
+    assert "rises from 1.0" in words(1.0, 2.0, 3.0)
+    assert "rises on the whole from 1.0" in words(1.0, 2.1, 2.0, 3.0)
+
+
+def test_what_is_highest_of_several_methods_is_said_beside_the_others() -> None:
+    def words(*methods: str) -> str:
+        names = ("one", "two", "three", "four", "five", "one-memoryless")
+        values = (1.0, 2.0, 3.0, 4.0, 5.0, 9.0)
+        data = swept({name: [record(turnout=value)] for name, value in zip(names, values, strict=True)})
+        about = study(*names[:5], methods=list(methods)) | {"question": "Which rule has most turnout?"}
+        return said(about, data)[0]
+
+    asked = ("one", "two", "three", "four")
+    assert words(*asked).startswith("Five and negative controls aside, the turnout is highest for four, 4")
+    every = (*asked, "five")
+    assert words(*every).startswith("Negative controls aside, the turnout is highest for five, 5")
+
+
+def test_players_have_the_range_of_their_own_numbers() -> None:
+    values = ([1.0, 9.0], [2.0, 8.0], [3.0, 7.0], [4.0, 6.0])
+    names = ("one", "two", "three", "four")
+    data = swept({name: [record(payoff=pair)] for name, pair in zip(names, values, strict=True)})
+    assert said(study(*names, quantities=["payoff"]), data)[0] == (
+        "The payoff of player 0 ranges from 1 for one to 4 for four and the payoff of player 1 ranges from 6 "
+        "for four to 9 for one."
+    )

@@ -124,7 +124,7 @@ def test_every_player_counts_unless_the_test_names_it() -> None:
 
 def test_many_rows_are_counted() -> None:
     assert first({"quantity": "payoff", "above": 0.5}, exact(1.0, 2.0, 3.0, 4.0)) == (
-        "Yes: the payoff is above 0.5 in all 4 cases; nearest to it is 1 (reach 0.1)."
+        "Yes: the payoff is above 0.5 at every reach; nearest to it is 1 (reach 0.1)."
     )
     assert first({"quantity": "payoff", "above": 1.5}, exact(1.0, 2.0, 3.0, 4.0)) == (
         "No: the payoff is above 1.5 in 3 of 4 cases; it is not for 1 (reach 0.1)."
@@ -316,8 +316,8 @@ def test_a_word_is_compared_and_said_once() -> None:
     ]
     data = collect(cells, {"algorithm": ["a"], "reach": REACHES[:2]})
     for value, text in (
-        ("stable_point", "Yes: the end of the dynamics is a stable point in both cases."),
-        ("cycle", "No: the end of the dynamics is a stable point in both cases, not a cycle."),
+        ("stable_point", "Yes: the end of the dynamics is a stable point at every reach."),
+        ("cycle", "No: the end of the dynamics is a stable point at every reach, not a cycle."),
     ):
         assert Answer(study({"quantity": "end_state", "equals": value}), data).sentences[0].text == text
 
@@ -330,7 +330,7 @@ def test_entries_that_a_study_names_empty_are_left_out() -> None:
 
 def test_equal_numbers_are_said_once_and_others_with_what_they_are_not() -> None:
     equals = {"quantity": "payoff", "equals": 2}
-    assert first(equals, exact(2.0, 2.0)) == "Yes: the payoff is 2 in both cases."
+    assert first(equals, exact(2.0, 2.0)) == "Yes: the payoff is 2 at every reach."
     assert first(equals, exact(2.0)) == "Yes: the payoff is 2."
     assert first(equals, exact(2.0, 3.0)) == (
         "No: the payoff is 2 at reach 0.1, equal to 2; and 3 at reach 0.2, above 2."
@@ -427,7 +427,7 @@ def test_a_count_of_equal_lists_is_the_list() -> None:
     said = all_sentences(
         {"quantity": "equilibrium_count", "equals": 1}, rows, quantities=["equilibrium_count"]
     )
-    assert said == ["Yes: there is 1 equilibrium (complete list), in both cases."]
+    assert said == ["Yes: there is 1 equilibrium (complete list), at every reach."]
 
 
 def test_an_entry_stands_beside_its_number_and_not_beside_its_case() -> None:
@@ -449,9 +449,9 @@ def test_what_is_true_is_told_by_its_name() -> None:
         about["method"] = [{"name": "a", "kind": "best_response"}]  # which draws nothing
         return Answer(about, data).sentences[0].text
 
-    assert words(True, True) == "Yes: the race is safe in both cases."
+    assert words(True, True) == "Yes: the race is safe at every reach."
     assert words(True) == "Yes: the race is safe."
-    assert words(*[True] * 5) == "Yes: the race is safe in all 5 cases."
+    assert words(*[True] * 5) == "Yes: the race is safe at every reach."
     assert words(False, True).startswith("No: ")
 
 
@@ -463,3 +463,10 @@ def test_a_verdict_on_some_methods_names_them_where_others_have_other_numbers() 
     equal = {(name, 0.1): [number([3.0])] for name in "ab"}
     (first, *_) = all_sentences(test, equal, methods=["a"])
     assert first.startswith("Yes: the payoff is 3")
+
+
+def test_a_verdict_on_some_methods_names_them_where_others_lack_the_number() -> None:
+    rows = {("a", reach): [number(3.0)] for reach in REACHES[:2]}
+    rows |= {("b", reach): [number(np.nan, turnout=[1.0, 1.0])] for reach in REACHES[:2]}
+    (first, *_) = all_sentences({"quantity": "payoff", "above": 2.0, "at": {"algorithm": "a"}}, rows)
+    assert first.startswith("Yes: for a, the payoff is 3 at every reach")

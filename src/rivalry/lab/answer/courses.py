@@ -65,6 +65,13 @@ class Stretch(NamedTuple):
     start: Value
     end: Value
 
+    def verb(self, series: Sequence[Value]) -> str:
+        """Return the verb of a rise or fall, and whether single steps go against it within their noise."""
+        ends = sorted([self.start.at, self.end.at])
+        means = np.array([row.estimate.mean for row in series if ends[0] <= row.at <= ends[1]])
+        is_steady = _is_exact(series) or np.all(np.diff(means) * self.direction >= 0.0)
+        return ("rises" if self.direction > 0 else "falls") + " on the whole" * (not is_steady)
+
 
 def turns(series: Sequence[Value]) -> list[Stretch]:
     """Return the rises and falls of a number, each beyond the intervals of its ends; none if they overlap.
@@ -155,18 +162,15 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         if not turn.direction:
             by = difference_in_words(begin.estimate, finish.estimate)
             return f"is {begin.text} and {finish.text}, a difference of {by}, which is not significant"
-        by, verb = (
-            difference_in_words(begin.estimate, finish.estimate),
-            ("falls", "rises")[turn.direction > 0],
-        )
-        return f"{verb} by {by}, from {begin.text} to {finish.text}"
+        by = difference_in_words(begin.estimate, finish.estimate)
+        return f"{turn.verb(series)} by {by}, from {begin.text} to {finish.text}"
     parts = []
     before, after = _plateau(series), _plateau(series[::-1])
     way = 1 if begin.at <= finish.at else -1
     for k, turn in enumerate(stretches):
         start = "" if turn.start.at == begin.at else f"at {words.place({key: turn.start.at})} "
         end = "" if turn.end.at == finish.at else f" at {words.place({key: turn.end.at})}"
-        verb = "rises" if turn.direction > 0 else "falls"
+        verb = turn.verb(series)
         origin = f"from {turn.start.text} {start}" * (not k)
         if not k and way * turn.start.at <= way * before.at and begin.at != before.at:
             parts.append(f"stays at {begin.text} up to {words.place({key: before.at})}")

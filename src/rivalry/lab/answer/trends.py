@@ -73,7 +73,7 @@ def on_quantities(
 
     def add_shared_clauses() -> None:
         if together:
-            sentences.append(_without(one_case_sentence(together, words, asks), *together))
+            sentences.append(_without(one_case_sentence(together, words, asks), together[0]))
             together.clear()
 
     study_quantities = (study.get("answer") or {}).get("quantities") or ()
@@ -155,28 +155,51 @@ def of_methods(
 ) -> list[str]:
     """Return sentences on some methods of a study that name them, where others have other numbers."""
     methods = dict.fromkeys(point.algorithm for point in rows)
-    bases = {str(table["name"]) for table in study["method"]} - methods.keys()
-    numbers = {str(point.at): point.quantities for point in rows}
-    other_points = [point for point in results if point.algorithm in bases and str(point.at) in numbers]
     names = [words.method(name) for name in methods]
-    if not any(_differs(point, numbers[str(point.at)]) for point in other_points):
+    others = _other_methods(study, rows, results, words)
+    if not others:
         return list(texts)
     is_short = len(names) <= TOGETHER
-    start = f"for {joined(names)}, " if is_short else f"of the {len(names)} methods named, "
-    named_in = re.compile("|".join(rf"\b{re.escape(name)}\b" for name in names))
-    named = [is_short and named_in.search(text) is not None for text in texts]
+    start = f"for {joined(names)}, " if is_short else f"of the {len(names)} methods compared, "
+    if not is_short and len(others) <= TOGETHER:
+        start = f"{joined(others)} aside, "
     return [
-        text if is_named else capitalised(start + lowered(text))
-        for text, is_named in zip(texts, named, strict=True)
+        text if is_short and has_name(text, names) else capitalised(start + lowered(text)) for text in texts
     ]
 
 
-def _differs(point: PointResults, numbers: Mapping[str, Sequence[Estimate]]) -> bool:
-    """True if a result has other numbers of the same quantities."""
-    for name in (point.quantities.keys() & numbers.keys()) - {"profile", "claim"}:
-        if [row.text for row in point.quantities[name]] != [row.text for row in numbers[name]]:
-            return True
-    return False
+def has_name(text: str, names: Sequence[str]) -> bool:
+    """True for a sentence with any of the names."""
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
+
+
+def _other_methods(
+    study: Mapping[str, Any], rows: Sequence[PointResults], results: Sequence[PointResults], words: Words
+) -> list[str]:
+    """Return the names of methods beside those of rows with other numbers of the same quantities.
+
+    Negative controls count where several methods are compared, and are one name.
+    """
+    methods = {point.algorithm for point in rows}
+    bases = {str(table["name"]) for table in study["method"]}
+    numbers = {(str(point.at), name): value for point in rows for name, value in _texts(point).items()}
+    others: dict[str, None] = {}
+    for point in results:
+        pairs = _texts(point).items()
+        differs = any(numbers.get((str(point.at), name), text) != text for name, text in pairs)
+        is_control = point.algorithm not in bases
+        if point.algorithm not in methods and differs and not (is_control and len(methods) == 1):
+            others["negative controls" if is_control else words.method(point.algorithm)] = None
+    return list(others)
+
+
+def _texts(point: PointResults) -> dict[str, list[str]]:
+    """Return the numbers of a result as they are printed, by quantity."""
+    return {
+        name: [row.text for row in estimates]
+        for name, estimates in point.quantities.items()
+        if name not in ("profile", "claim")
+    }
 
 
 def course_sentence(subject: Trend, words: Words) -> str:
@@ -187,13 +210,12 @@ def course_sentence(subject: Trend, words: Words) -> str:
     )
 
 
-def _without(text: str, *subjects: Trend) -> str:
+def _without(text: str, subject: Trend) -> str:
     """Return a sentence that begins with what is left out, if anything is."""
-    if not (text and subjects[0].left_out):
+    if not (text and subject.left_out):
         return text
-    cases = [series for subject in subjects for case in subject.cases.values() for series in case]
-    is_refuted = any(value.refuted for series in cases for value in series)
-    return f"{LEFT_OUT}{EXCEPT * is_refuted}, {text[0].lower()}{text[1:]}"
+    is_marked = f"({NOT_AN_EQUILIBRIUM})" in text
+    return f"{LEFT_OUT}{EXCEPT * is_marked}, {text[0].lower()}{text[1:]}"
 
 
 def _trend_signature(subject: Trend) -> tuple[Any, ...]:
@@ -309,11 +331,13 @@ def _noise(rows: Iterable[Sequence[Value]], words: Words) -> str:
 def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
     """Return a sentence on one quantity along a key in several cases, as the question asks."""
     name, key = words.quantity(subject.name), subject.key
-    all_series = [
-        (", ".join(filter(None, [label, series[0].estimate.entry])), series)
-        for label, case in subject.cases.items()
-        for series in case
-    ]
+    # where no point is an equilibrium, numbers are where a search or dynamics happened to stop
+    refuted = [label for label, (series, *_) in subject.cases.items() if series[0].refuted]
+    rest = f"; for {joined(refuted)} no point is an equilibrium" * bool(refuted)
+    all_series: list[tuple[str, list[Value]]] = []
+    for label in [label for label in subject.cases if label not in refuted]:
+        for series in subject.cases[label]:
+            all_series.append((", ".join(filter(None, [label, series[0].estimate.entry])), series))
     moving = [(label, series) for label, series in all_series if len(series) > 1]
     constant = [
         f"{series[0].text} {f'at {words.place({key: series[0].at})} ' * subject.left_out}for {label}"
@@ -321,7 +345,8 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
         if len(series) == 1
     ]
     if not moving:
-        return f"The {name} is {joined(constant)}." if subject.left_out and len(constant) <= CASES else ""
+        is_short = subject.left_out and len(constant) <= CASES
+        return f"The {name} is {joined(constant)}{rest}." if is_short else ""
     start = f"{_range(subject, [series for _, series in moving], words)}, the {name} "
     at = _qualifiers(subject, words)
     noise = _noise([series for _, series in moving], words)
@@ -330,10 +355,10 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
         for label, series in moving:
             courses.setdefault(course(series, key, words, amounts=asks == "how much"), []).append(label)
         parts = [f"{text} for {joined(labels)}" for text, labels in courses.items()]
-        ranked = asks == "which" and len(moving) == len(subject.cases)
-        top = _highest(subject, moving, words) if ranked else ""
+        ranked = asks == "which" and len(moving) == len(subject.cases) - len(refuted)
+        top = _highest(subject, moving, words, is_partial=bool(refuted)) if ranked else ""
         sentence = f"{start}{joined(parts)}{at}{'; it is ' * bool(constant)}{joined(constant)}{top}"
-        return f"{_name_key_once(sentence, key, words)}{noise}."
+        return f"{_name_key_once(sentence, key, words)}{rest}{noise}."
     kinds = Counter(verb_phrase(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(all_series):
         by = joined(subject.by) if len(subject.by) < 3 else "case"
@@ -348,20 +373,17 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
     ends = []
     for pick in (min, max):
         label, row = pick(values, key=lambda pair: pair[1].estimate.mean)
-        refuted = f", {NOT_AN_EQUILIBRIUM}" * row.refuted
-        ends.append(f"{row.estimate.text} ({words.place({key: row.at})}, {label}{refuted})")
-    return f"{start}{verb}{at}; its values lie between {ends[0]} and {ends[1]}{noise}."
+        ends.append(f"{row.estimate.text} ({words.place({key: row.at})}, {label})")
+    return f"{start}{verb}{at}; its values lie between {ends[0]} and {ends[1]}{rest}{noise}."
 
 
-def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words: Words) -> str:
-    """Return the case whose numbers are highest, or as high as another's, at every value of a key.
-
-    Values of profiles that are no equilibria are compared with none.
-    """
-    competitors = [(label, series) for label, series in cases if not series[0].refuted]
-    by_place: list[Case] = [{row.at: row.estimate for row in series} for _, series in competitors]
+def _highest(
+    subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words: Words, *, is_partial: bool
+) -> str:
+    """Return the case whose numbers are highest, or as high as another's, at every value of a key."""
+    by_place: list[Case] = [{row.at: row.estimate for row in series} for _, series in cases]
     is_common = len({tuple(case) for case in by_place}) == 1 or subject.left_out
-    if any(row.is_at_end for _, series in cases for row in series) or len(competitors) < 2 or not is_common:
+    if any(row.is_at_end for _, series in cases for row in series) or len(cases) < 2 or not is_common:
         return ""
     ranking = rank(by_place)
     if not ranking.is_clear or len(ranking.best) > 1:
@@ -373,9 +395,9 @@ def _highest(subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words
     ties = ", or as high as another," * any(a.text == b.text for a, b in pairs)
     draws = same_draws(pairs)
     draws = f", compared {draws}" * bool(draws)
-    qualifier = "of the other cases, " * (len(competitors) < len(cases))
+    qualifier = "of the other cases, " * is_partial
     where = "the same" if subject.left_out else "every"
-    label = competitors[ranking.best[0]][0]
+    label = cases[ranking.best[0]][0]
     return f"; {qualifier}at {where} {words.key(subject.key)} it is highest{ties} for {label}{draws}"
 
 
@@ -404,12 +426,17 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         values = [(label, value) for label, row in rows for value in row]
         noise = _noise_of(values, words)
         if len(values) > MOST_ENTRIES and all(np.isfinite(value.estimate.mean) for _, value in values):
-            ends = []
-            for pick in (min, max):
-                label, value = pick(values, key=lambda pair: pair[1].estimate.mean)
-                ends.append(f"{value.text} {of} {label} ({value.estimate.entry})")
-            extent = f"from {ends[0]} to {ends[1]}"
-            return [f"The {quantity}{at} ranges {extent}{noise}."]
+            entries = list(dict.fromkeys(value.estimate.entry for _, value in values))
+            if len(entries) == 2:
+                extents: list[str] = []
+                for entry in entries:
+                    of_entry = [(label, value) for label, value in values if value.estimate.entry == entry]
+                    extents.append(
+                        f"{_of(subject.name, entry, words)}{at} ranges from {_extent(of_entry, of)}"
+                    )
+                return [f"{capitalised(clauses(extents))}{noise}."]
+            named = [(f"{label} ({value.estimate.entry})", value) for label, value in values]
+            return [f"The {quantity}{at} ranges from {_extent(named, of)}{noise}."]
         parts = [f"{_entry_values(row)} {of} {label}" for label, row in rows]
         return [f"The {quantity}{at} is {clauses(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
@@ -430,9 +457,8 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     if asks == "which" and not noise and ranking.worse and not by_value[0][1].refuted:
         return [_winner(f"The {quantity}{at} is {better[:-2]}est for", by_value, ranking, better)]
     if len(pairs) > NUMBERS:
-        (top, highest), (bottom, fewest) = by_value[0], by_value[-1]
-        extent = f"from {highest.text} {of} {top} to {fewest.text} {of} {bottom}"
-        sentence = f"The {quantity}{at} ranges {extent}"
+        highest, fewest = by_value[0][1], by_value[-1][1]
+        sentence = f"The {quantity}{at} ranges from {_extent(by_value[:: [1, -1][better == 'higher']], of)}"
         equal = not noise and not differ(highest.estimate, fewest.estimate)
         return [f"{sentence}{'; the difference is not significant' * equal}{noise}."]
     numbers = [(label, value.estimate) for label, value in pairs]
@@ -444,6 +470,12 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     paired = same_draws([(draws, second) for (_, draws), (_, second) in combinations(numbers, 2)])
     sentence = f"The {quantity}{at} is {joined(texts)}"
     return [f"{sentence}{noise or _unclear(numbers)}{f', compared {paired}' * bool(paired and not noise)}."]
+
+
+def _extent(pairs: Sequence[tuple[str, Value]], of: str) -> str:
+    """Return the smallest and the largest of several numbers, each with its case."""
+    ends = [pick(pairs, key=lambda pair: pair[1].estimate.mean) for pick in (min, max)]
+    return " to ".join(f"{value.text} {of} {label}" for label, value in ends)
 
 
 def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:

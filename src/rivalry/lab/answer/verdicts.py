@@ -24,11 +24,12 @@ from rivalry.lab.answer.courses import turns, with_article
 from rivalry.lab.answer.estimates import EQUAL
 from rivalry.lab.answer.grammar import joined, lowered
 from rivalry.lab.answer.points import PointResults, reference_quantity, tested
-from rivalry.lab.answer.trends import course_sentence, of_methods
+from rivalry.lab.answer.trends import course_sentence, has_name, of_methods
 from rivalry.lab.study.names import is_benchmark
 from rivalry.lab.study.words import ROLES, Words
 from rivalry.results.comparison import VISIBLE, excess_in_words, paired_margin
 from rivalry.results.table import Estimate, exactly, number_in_words
+from rivalry.schema.construction import is_number
 
 ONE_BY_ONE = 3  # most rows whose numbers a verdict lists
 REFUTED = "not an equilibrium"
@@ -84,8 +85,8 @@ def verdict(study: Mapping[str, Any], results: Sequence[PointResults]) -> Verdic
     else:
         decided, facts = _on_numbers(test, rows, results, words)
     facts = f"{lowered(LEFT_OUT)}, {facts}" if facts and len(rows) < len(points) else facts
-    if facts and "algorithm" not in at:
-        (facts,) = map(lowered, of_methods(study, [facts], rows, results, words))
+    if facts:
+        facts = _named(study, facts, rows, results, words)
     exception = _exception_words(study, test, rows, words) if decided is False and name == "claim" else ""
     stated_points = _deciding_points(test, decided, rows, results, words)
     names = (name, *tested(test)) if stated_points else (name,)
@@ -94,6 +95,28 @@ def verdict(study: Mapping[str, Any], results: Sequence[PointResults]) -> Verdic
         if facts
         else None
     )
+
+
+def _named(
+    study: Mapping[str, Any],
+    facts: str,
+    rows: Sequence[PointResults],
+    results: Sequence[PointResults],
+    words: Words,
+) -> str:
+    """Return facts that name their methods, where other methods of the answer have other numbers, or none."""
+    test = study["answer"]["test"]
+    name, at = str(test.get("quantity", "")), test.get("at") or {}
+    with_number = [point for point in rows if any(row.text for row in point.numbers(name, at))] or rows
+    methods = dict.fromkeys(point.algorithm for point in with_number)
+    labels = [words.method(method) for method in methods]
+    asked = {point.algorithm for point in points_asked(study, results)}
+    silent = asked & {str(table["name"]) for table in study["method"]} - methods.keys()
+    if name and silent and not has_name(facts, labels):
+        return f"for {joined(labels)}, {facts}"
+    if "algorithm" in at:
+        return facts
+    return lowered(*of_methods(study, [facts], with_number, results, words))
 
 
 def _deciding_points(
@@ -235,16 +258,16 @@ def _on_numbers(
     decided = _all_or_some([comparison.is_met for comparison in comparisons], test)
     lists = {point.list_words for point in rows} if test["quantity"] == "equilibrium_count" else set()
     if decided and "equals" in test and len(lists) == 1 and "" not in lists:
-        return decided, f"{there_is(lists.pop())}{',' * (len(rows) > 1)}{_in_all(len(rows))}."
-    return decided, _facts(test, decided, comparisons, words)
+        return decided, f"{there_is(lists.pop())}{',' * (len(rows) > 1)}{_in_all(rows, len(rows), words)}."
+    return decided, _facts(test, decided, comparisons, _in_all(rows, len(pairs), words), words)
 
 
-def _in_all(count: int) -> str:
-    """Return in how many cases something holds; empty of a single one.
-
-    >>> _in_all(1), _in_all(2), _in_all(3)
-    ('', ' in both cases', ' in all 3 cases')
-    """
+def _in_all(rows: Sequence[PointResults], count: int, words: Words) -> str:
+    """Return where so many numbers of rows are: at every value of the one key, or in how many cases."""
+    keys = {key for point in rows for key in point.at}
+    swept = [key for key in keys if len({str(point.at.get(key)) for point in rows}) == len(rows) == count]
+    if count > 1 and swept and swept == list(keys) and is_number(rows[0].at[swept[0]]):
+        return f" at every {words.key(swept[0])}"
     return " in both cases" if count == 2 else f" in all {count} cases" * (count > 1)
 
 
@@ -381,12 +404,16 @@ def _compare(
 
 
 def _facts(
-    test: Mapping[str, Any], decided: bool | None, comparisons: Sequence[Compared], words: Words
+    test: Mapping[str, Any],
+    decided: bool | None,
+    comparisons: Sequence[Compared],
+    in_all: str,
+    words: Words,
 ) -> str:
     """Return the numbers that decide a test: of all rows if they are few, else the decisive ones."""
     name, truths = words.quantity(test["quantity"]), [comparison.is_met for comparison in comparisons]
     if truths == [True] * len(truths) and {comparison.estimate.text for comparison in comparisons} == {"yes"}:
-        return f"{name}{_in_all(len(comparisons))}."  # a name says what is true
+        return f"{name}{in_all}."  # a name says what is true
     if _asks_for_a_word(test):
         comparisons = [
             comparison._replace(
@@ -407,22 +434,22 @@ def _facts(
         }
         if ways == [""] or ("equals" in test and equal and not comparisons[0].beside):  # what the test says
             owner = f"{_owner_of_number(comparisons[0])} " * (len(comparisons) == 1)
-            return f"the {name} {owner}is {comparisons[0].estimate.text}{_in_all(len(comparisons))}.".replace(
-                "  ", " "
-            )
+            return f"the {name} {owner}is {comparisons[0].estimate.text}{in_all}.".replace("  ", " ")
         if len(comparisons) == 1 and (owner := _owner_of_number(comparisons[0])):
             return f"the {name} {owner} is {comparisons[0].estimate.text}, {ways[0]}."
         if (
             len(comparisons) > 1
             and len(ways) == len({comparison.estimate.text for comparison in comparisons}) == 1
         ):
-            return f"the {name} is {comparisons[0].estimate.text}{_in_all(len(comparisons))}, {ways[0]}."
+            return f"the {name} is {comparisons[0].estimate.text}{in_all}, {ways[0]}."
         if len(ways) == 1:
             return f"the {name} is {joined(texts)}, {('', 'both ', 'all ')[len(comparisons) - 1]}{ways[0]}."
         ways = [_relation(comparison, test) + _doubt(comparison) for comparison in comparisons]
         parts = [", ".join(filter(None, pair)) for pair in zip(texts, ways, strict=True)]
         return f"the {name} is {joined(parts)}."
-    fact = f"the {name} is {_condition(test, comparisons)}"
+    entries = {comparison.estimate.entry for comparison in comparisons}
+    owner = f" of {'the ' * bool(entries & {*ROLES})}{entries.pop()}" if len(entries) == 1 else ""
+    fact = f"the {name}{owner.removesuffix(' of ')} is {_condition(test, comparisons)}"
     if set(truths) == {True}:
         closest = min(
             comparisons,
@@ -431,7 +458,7 @@ def _facts(
             ),
         )
         near = f"; nearest to it is {_short(closest)}" * ("equals" not in test)
-        return f"{fact} in all {len(comparisons)} cases{near}."
+        return f"{fact}{in_all}{near}."
     decisive = [
         comparison
         for comparison in comparisons
