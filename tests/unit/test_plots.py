@@ -597,6 +597,16 @@ def test_errors_name_missing_plot_data_and_the_call_for_it(run: xr.Dataset) -> N
         rv.plots.policy(run)
 
 
+def test_a_plot_without_its_data_names_the_plot_of_what_is_there() -> None:
+    """Logit equilibria have a profile, too, but the branch is what was computed."""
+    branch = rv.solve(rv.games.matrix("chicken"), rv.methods.QuantalResponse(max_lambda=1.0))
+    with pytest.raises(ValueError, match=r"'path', .*; no method made it; rv\.plots\.logit_branch draws"):
+        rv.plots.paths(branch)
+    equilibria = rv.solve(rv.games.matrix("chicken"), rv.methods.PureEquilibria())
+    with pytest.raises(ValueError, match=r"no method made it; rv\.plots\.strategies draws these data"):
+        rv.plots.paths(equilibria)
+
+
 def test_axis_labels_use_the_names_of_the_game() -> None:
     walk = xr.Dataset({"path": (("step", "player", "axis"), np.ones((3, 2, 2)))})
     assert rv.plots.paths(walk).get_ylabel() == "axis 1: position (units of the space)"

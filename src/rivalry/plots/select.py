@@ -25,6 +25,13 @@ FLAT = 5e-5  # of the largest number: smaller steps are not seen in four digits
 LINES = 7  # most values of a second key that are lines of a figure
 NOT_KEYS = ("algorithm", "replication", "batch", "point")  # dimensions of a sweep that are no parameters
 FEW = 8  # most variables listed where one is missing
+DRAWN_BY = {
+    "logit_profile": "logit_branch",
+    "path": "paths",
+    "learning_reward": "learning_curve",
+    "profile": "strategies",
+}
+"""Plots of results of methods, by the variable that they draw."""
 OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
 OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place", "lane", "grid_point"}
 OWN |= {"period", "stage", "seat", "axis", "sample"}  # a seat is a player in games with stages
@@ -150,7 +157,10 @@ def _instead(data: Dataset, main: str) -> str:
     if not data.data_vars:
         return "it is empty"
     words = near(main, map(str, data.data_vars))
-    return words if words.startswith("did") or len(data.data_vars) <= FEW else "no method made it"
+    if words.startswith("did") or len(data.data_vars) <= FEW:
+        return words
+    other_plots = [f"; rv.plots.{plot} draws these data" for name, plot in DRAWN_BY.items() if name in data]
+    return "".join(["no method made it", *other_plots[:1]])
 
 
 def axis_labels(
