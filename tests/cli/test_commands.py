@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import rivalry as rv
@@ -20,6 +21,7 @@ from rivalry.cli.show import describe
 from rivalry.core.files import DiskFull
 from rivalry.core.needs import fits
 from rivalry.games import GAMES
+from rivalry.lab.checkpoints import CheckpointFile
 from rivalry.lab.executor import RunEvent
 from rivalry.lab.store import Run
 from rivalry.lab.study import load_study, studies
@@ -243,8 +245,9 @@ def test_the_remaining_time_is_estimated_from_warm_cells(
     ]
     told(monkeypatch, events)
     assert capsys.readouterr().err.splitlines() == [
-        "runs/x: 0 of 8 cells",
+        "runs/x: 0 of 8 cells, 6 % in all",
         "runs/x: 1 of 8 cells",
+        "runs/x: 1 of 8 cells, 19 % in all",
         "runs/x: 2 of 8 cells, about 1 min left",  # 6 cells of 10 s
         "cell c failed: ValueError: no",
         "runs/x: 3 of 8 cells, about 50 s left",  # 5 cells of 10 s
@@ -288,8 +291,19 @@ def test_progress_names_the_part_and_no_time_below_the_wait(
     assert capsys.readouterr().err.splitlines() == [
         "runs/x: first, 1 of 5 cells",
         "runs/x: first, 2 of 5 cells, about 30 s left",
-        "runs/x: second, 2 of 5 cells, about 28 s left",
+        "runs/x: second, 2 of 5 cells, 44 % in all, about 28 s left",
+        "runs/x: second, 2 of 5 cells, 46 % in all",
     ]
+
+
+def test_the_status_counts_cells_that_have_begun(rivalry: Command, tmp_path: Path) -> None:
+    made = study(sweep={"game.reach": [0.17, 0.2]})
+    run = Run.create_or_open(tmp_path / "run", made)
+    assert "begun" not in rivalry("status", str(run.folder)).out
+    CheckpointFile(run.folder / "checkpoints" / f"{run.cells[0].id}.npz").save({"x": np.zeros(1)})
+    answer = rivalry("status", str(run.folder))
+    assert "1 begun: `rivalry resume` goes on from its checkpoint" in answer.out
+    assert rivalry("status", str(run.folder), "--json").value["checkpoints"] == 1
 
 
 @pytest.mark.slow

@@ -341,15 +341,16 @@ class _Lines:
     def show(self, event: RunEvent, position: float) -> None:
         """Show that ``position`` of ``event.total`` cells are done."""
         now = time.monotonic()
-        self.words, time_left = self.counted(event), self.pace.left(event, now, position)
+        self.words, time_left = self.counted(event, position), self.pace.left(event, now, position)
         if now - self.spoke >= EVERY and self.words != self.printed:
             self.spoke, self.printed = now, self.words
             note(f"{self.title}: {self.words}{time_left}")
 
-    def counted(self, event: RunEvent) -> str:
-        """Number of finished cells, after the part of a study of studies that runs."""
+    def counted(self, event: RunEvent, position: float) -> str:
+        """Number of finished cells and, while cells run, the share of the run, after the part that runs."""
         part = event.cell.rpartition("/")[0]
-        return ", ".join(filter(None, [part, f"{event.done} of {event.total} cells"]))
+        share = f"{100 * position / event.total:.0f} % in all" if position > event.done else ""
+        return ", ".join(filter(None, [part, f"{event.done} of {event.total} cells", share]))
 
     def waiting(self) -> str:
         """Line on a wait without events; empty where there was one lately."""
@@ -400,7 +401,7 @@ class _Bar(_Lines):
 
     def show(self, event: RunEvent, position: float) -> None:
         time_left = self.pace.left(event, time.monotonic(), position)
-        words = f"{self.counted(event)}{time_left}"
+        words = f"{self.counted(event, position)}{time_left}"
         self.bar.update(self.task, completed=position, total=event.total, words=words)
 
     def waiting(self) -> str:

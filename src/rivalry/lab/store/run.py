@@ -337,6 +337,10 @@ class Run:
         total = len(self.cells)
         return {"total": total, "done": finished, "failed": failed, "left": total - finished - failed}
 
+    def checkpoints(self) -> list[Path]:
+        """Return the checkpoint files of cells that have begun."""
+        return sorted((self.folder / "checkpoints").glob("*.npz"))
+
     @property
     def status(self) -> RunStatus:
         """``done``, ``failed`` (at least one cell failed), or ``partial``."""
@@ -545,7 +549,7 @@ class Run:
         return self._cell_files.read_all([place.id for place in self.cells])[1]
 
     def _damaged_checkpoints(self) -> Iterator[DamagedFile]:
-        for path in sorted((self.folder / "checkpoints").glob("*.npz")):
+        for path in self.checkpoints():
             try:
                 self._cell_files.read_inside(path, kind="checkpoint", name=path.stem)
             except DamagedFile as error:
