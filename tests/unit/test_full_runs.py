@@ -99,8 +99,8 @@ def test_the_data_of_the_first_figure_are_stored(whole: Run) -> None:
     assert found.answer is not None
     assert found.answer.caption.startswith("Mixed strategies as bars")
     marks = [mark for panel in found.answer.figure for mark in panel["marks"]]
-    bars = [mark for mark in marks if mark["kind"] == "area"]
-    heights = [max(bar["y"]) - min(bar["y"]) for bar in bars]
+    bars = [mark for mark in marks if mark["kind"] == "bars"]
+    heights = [height for bar in bars for height in bar["y"]]
     assert heights
     assert all(0 <= height <= 1 for height in heights)  # probabilities
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from rivalry.plots.charts.scenario import scenario
 from rivalry.plots.drawing import draw, triangulate
-from rivalry.plots.marks import INK, Drawing, Frame, Kind, Mark, certified_points
+from rivalry.plots.marks import INK, Drawing, Frame, Kind, Mark, certified_points, named, panel_data
 from tests.figure_elements import labels
 
 
@@ -194,3 +194,41 @@ def test_shared_panels_have_equal_limits_and_numbers_at_the_edge(count: int) -> 
     assert [bool(panel.get_ylabel()) for panel in panels] == [k % 2 == 0 for k in range(count)]
     assert [bool(panel.get_xlabel()) for panel in panels] == [k + 2 >= count for k in range(count)]
     assert panels[0].get_xlim()[1] >= count
+
+
+def test_panel_data_are_the_arrays_of_marks() -> None:
+    table = np.array([[2.0, 1.0], [1 / 3, np.nan]])
+    marks = [
+        Mark("line", np.arange(2), table, label=["a", "_b"], hue=["red", "blue"]),
+        Mark("points", label="key", hollow=True),
+        Mark("heat", np.arange(3.0), np.arange(2.0), value=np.ma.masked_invalid(table[1:]), hue="viridis"),
+        Mark("points", np.array([7]), np.array([8]), panel=1).within(np.array([0.5])),
+    ]
+    frames = [Frame("x", "y", "t", x_ticks=["zero", "one"]), Frame("x", "z", y_ticks=["none"])]
+    first, second = panel_data(Drawing(marks, frames))
+    assert (first["title"], first["x"], first["y"]) == ("t", "x", "y")
+    assert (first["ticks"], second["ticks"]) == ({"x": {"zero": 0, "one": 1}}, {"y": {"none": 0}})
+    lines, key, heat = first["marks"][:2], first["marks"][2], first["marks"][3]
+    named_line = {"kind": "line", "label": "a", "colour": "red", "x": [0.0, 1.0], "y": [2.0, 0.333333]}
+    assert lines == [named_line, {"kind": "line", "colour": "blue", "x": [0.0, 1.0], "y": [1.0, None]}]
+    assert key == {"kind": "points", "label": "key", "colour": INK, "hollow": True}
+    assert heat == {"kind": "heat", "x": [0.0, 1.0, 2.0], "y": [0.0, 1.0], "value": [[0.333333, None]]}
+    (whisker,) = second["marks"]
+    assert (whisker["low"], whisker["y"], whisker["high"]) == ([7.5], [8.0], [8.5])
+
+
+def test_names_of_players_stand_in_every_text_of_a_drawing() -> None:
+    marks = [
+        Mark("line", np.arange(2), np.eye(2), label=["player 0", "player 1"]),
+        Mark("points", np.zeros(1), np.zeros(1), texts=["of player 1"], label="gain of player 12"),
+        Mark("rule", [0.0], label="_player 1"),
+    ]
+    frame = Frame("x", "y of player 1", "player 1.5", y_ticks=["player 0"], x_ticks={"player 1": 0.5})
+    drawing = named(Drawing(marks, [frame], ["by player 0"], "gain of player 1"), ["leader", "follower"])
+    lines, points, rule = drawing.marks
+    assert (lines.label, points.texts, rule.label) == (["leader", "follower"], ["of follower"], "_player 1")
+    assert points.label == "gain of player 12"
+    ticks = {"x_ticks": {"follower": 0.5}, "y_ticks": ["leader"]}
+    assert drawing.frames == [Frame("x", "y of follower", "player 1.5", **ticks)]
+    assert (drawing.caption, drawing.subject) == (["by leader"], "gain of follower")
+    assert named(drawing, []) is drawing

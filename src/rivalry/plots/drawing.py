@@ -19,7 +19,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from matplotlib.tri import Triangulation
 
 from rivalry.plots import style
-from rivalry.plots.marks import HATCHED, INK, Drawing, Frame, Kind, Mark
+from rivalry.plots.marks import HATCHED, INK, Drawing, Frame, Kind, Mark, named
 from rivalry.plots.metrics import set_log_scale
 from rivalry.plots.select import StoredResults, dataset_of
 from rivalry.schema.validate import refuse_unknown
@@ -80,29 +80,34 @@ def _documented(text: str, names: Iterable[str]) -> str:
 
 
 def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[Options]:
-    """Return the plot that draws the marks of a function; that function is its attribute ``marks_of``.
+    """Return the plot that draws the marks of a function; its attribute ``marks_of`` returns these.
 
-    The plot takes a solution, a run or a dataset, of which the function gets the dataset. It makes a figure
+    Both take a solution, a run or a dataset, of which the function gets the dataset. The plot makes a figure
     where it is given no axes and closes it where drawing fails, and has the style in force while it draws.
     Its docstring also describes the `SHARED` parameters.
     """
 
     @wraps(marks_of)
+    def named_marks(data: object, *args: Options.args, **options: Options.kwargs) -> Drawing:
+        results = dataset_of(data, marks_of.__name__, options)
+        names = str(results.attrs.get("player_names", ""))
+        return named(marks_of(results, *args, **options), names.splitlines())
+
+    @wraps(marks_of)
     def plot(data: object, ax: object = None, *args: Options.args, **options: Options.kwargs) -> Axes:
         refuse_unknown(plot, options)
-        data = dataset_of(data, marks_of.__name__, options)
         if not isinstance(ax, Axes | None):
             raise ValueError(f"ax: {ax!r} must be Matplotlib axes")
-        drawing, names = marks_of(data, *args, **options), str(data.attrs.get("player_names", ""))
+        drawing = named_marks(data, *args, **options)
         if ax is not None:
-            return _draw_in_style(ax, drawing, names.splitlines())
+            return _draw_in_style(ax, drawing)
         from matplotlib import pyplot as plt
 
         # outside the style: pyplot's first figure also fixes whether notebooks show figures
         figure = plt.figure(figsize=style.SIZE, layout="constrained", facecolor="white")
         try:
             with rc_context(style.STYLE):
-                return _draw_in_style(figure.add_subplot(), drawing, names.splitlines())
+                return _draw_in_style(figure.add_subplot(), drawing)
         except BaseException:
             plt.close(figure)
             raise
@@ -113,18 +118,17 @@ def preset(marks_of: Callable[Concatenate[Dataset, Options], Drawing]) -> Chart[
     plot.__doc__ = _documented(marks_of.__doc__ or "", ["data", "ax", *definition.parameters])
     charted = definition.replace(parameters=[data, ax, *keywords], return_annotation="Axes")
     plot.__signature__ = charted  # type: ignore[attr-defined]  # axes are of drawing only
-    plot.marks_of = marks_of  # type: ignore[attr-defined]  # marks are data, which tests read
+    plot.marks_of = named_marks  # type: ignore[attr-defined]  # marks are data, which tests read
     return plot
 
 
-def _draw_in_style(ax: Axes, drawing: Drawing, names: list[str]) -> Axes:
-    """Draw marks in the style of all figures, with a legend and the names of players."""
+def _draw_in_style(ax: Axes, drawing: Drawing) -> Axes:
+    """Draw marks in the style of all figures, with a legend."""
     with rc_context(style.STYLE):
         if ax.name == "rectilinear":
             ax.spines[["top", "right"]].set_visible(False)
         style.add_grid(ax)
         ax = draw(ax, drawing)
-        style.name_players(ax, names)
         style.legend(ax, under=drawing.under)
         return ax
 

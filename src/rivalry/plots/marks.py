@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -14,6 +15,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", ":", "-.")
 STAR: dict[str, Any] = {"marker": "*", "markersize": 12, "markeredgecolor": "white", "zorder": 6}
 """Style of a best response."""
+_PLAYER = re.compile(r"\bplayer (\d+)\b(?!\.\d)")
 Kind = Literal["line", "points", "band", "bars", "heat", "arrows", "region", "rule"]
 
 
@@ -195,6 +197,83 @@ class Drawing(NamedTuple):
     shared: bool = False
     projection: str = "rectilinear"  # or "ternary", a triangle, or "3d", a cube
     under: bool = False  # the legend, instead of beside the panels
+
+
+def named(drawing: Drawing, names: Sequence[str]) -> Drawing:
+    """Return a drawing with the names of players, if any, where its texts number them."""
+    if not names:
+        return drawing
+    marks = []
+    for mark in drawing.marks:
+        marks.append(replace(mark, label=_named(mark.label, names), texts=_named(mark.texts, names)))
+    frames = [Frame(*_named(list(frame), names)) for frame in drawing.frames]
+    caption, subject = _named(drawing.caption, names), _named(drawing.subject, names)
+    return drawing._replace(marks=marks, frames=frames, caption=caption, subject=subject)
+
+
+def _named(texts: Any, names: Sequence[str]) -> Any:
+    """Text, texts, or texts by place, with the names of players; anything else is unchanged."""
+    if isinstance(texts, str):
+        return _PLAYER.sub(lambda match: dict(enumerate(names)).get(int(match[1]), match[0]), texts)
+    if isinstance(texts, Mapping):
+        return {_named(text, names): place for text, place in texts.items()}
+    if isinstance(texts, list | tuple):
+        return type(texts)([_named(text, names) for text in texts])
+    return texts
+
+
+def panel_data(drawing: Drawing) -> list[dict[str, Any]]:
+    """Return the marks of each panel for JSON.
+
+    Returns
+    -------
+    list of dict
+        ``title``, ``x`` and ``y`` of the axes, ``ticks`` with their places where they are fixed, and
+        ``marks``. A mark has its ``kind``, its ``label`` in the legend and its ``colour`` where it has one,
+        and its arrays; see `Mark`. Marks without coordinates are entries of the legend. Numbers have six
+        significant digits.
+
+    Examples
+    --------
+    >>> (panel,) = panel_data(Drawing([Mark("line", [0, 1], [0.0, 2 / 3], label="a")], [Frame()]))
+    >>> panel["marks"]
+    [{'kind': 'line', 'label': 'a', 'colour': '#333333', 'x': [0.0, 1.0], 'y': [0.0, 0.666667]}]
+    """
+    panels: list[dict[str, Any]] = []
+    for frame in drawing.frames:
+        ticks = {}
+        for axis, names in (("x", frame.x_ticks), ("y", frame.y_ticks)):
+            places = names if isinstance(names, Mapping) else dict(zip(names, range(len(names)), strict=True))
+            ticks |= {axis: places} if places else {}
+        words = {"title": frame.title, "x": frame.x, "y": frame.y}
+        panels.append(words | ({"ticks": ticks} if ticks else {}) | {"marks": []})
+    for mark in drawing.marks:
+        panels[mark.panel]["marks"] += map(_mark_data, mark.columns())
+    return panels
+
+
+def _mark_data(mark: Mark) -> dict[str, Any]:
+    """Kind, legend and arrays of a mark."""
+    data: dict[str, Any] = {"kind": mark.kind}
+    if mark.label and not str(mark.label).startswith("_"):
+        data["label"] = mark.label
+    if not mark.is_coloured():
+        data["colour"] = mark.hue
+    if mark.hollow:
+        data["hollow"] = True
+    for name in ("x", "y", "z", "low", "high", "value"):
+        array = getattr(mark, name)
+        if np.size(array) and array is not None:
+            data[name] = _numbers(array)
+    return data
+
+
+def _numbers(values: Any) -> Any:
+    """Nested lists of floats with six significant digits, None where there is no number."""
+    array: np.ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+    if array.ndim:
+        return [_numbers(row) for row in array]
+    return float(f"{array:.6g}") if np.isfinite(array) else None
 
 
 def places(points: np.ndarray) -> dict[str, Any]:

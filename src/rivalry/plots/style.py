@@ -6,34 +6,21 @@ more lines than that palette has, steps of viridis.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from matplotlib import rc_context
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.collections import Collection, LineCollection, PathCollection, QuadMesh
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.quiver import Quiver
-from matplotlib.text import Text
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from rivalry.plots.marks import INK
 
 if TYPE_CHECKING:
     from xarray import Dataset
 
-
-_PLAYER = re.compile(r"\bplayer (\d+)\b(?!\.\d)")
 
 SIZE = (6.6, 3.9)  # inches
 DPI = 200  # of PNG files
@@ -203,30 +190,6 @@ def add_colour_bar(
     ax.figure.colorbar(drawing, cax=ax.inset_axes(box), **options).set_label(label)
 
 
-def name_players(ax: Axes, names: Sequence[str]) -> None:
-    """Write the names of players, if any, where labels and titles of a figure number them.
-
-    >>> ax = Figure().add_subplot()
-    >>> ax.set_title("gain of player 1"), ax.plot([0], label="player 0")[0].get_label()
-    (Text(0.5, 1.0, 'gain of player 1'), 'player 0')
-    >>> name_players(ax, ["leader", "follower"])
-    >>> ax.get_title(), ax.lines[0].get_label()
-    ('gain of follower', 'leader')
-    """
-
-    def player_name(match: re.Match[str]) -> str:
-        k = int(match[1])
-        return names[k] if k < len(names) else match[0]
-
-    # in one place: charts and recipes compose labels in many forms
-    for artist in ax.figure.findobj() if names else ():
-        # the label of an axis is a text of its own
-        if not isinstance(artist, Axis) and _PLAYER.search(label := str(artist.get_label())):
-            artist.set_label(_PLAYER.sub(player_name, label))
-        if isinstance(artist, Text) and _PLAYER.search(artist.get_text()):
-            artist.set_text(_PLAYER.sub(player_name, artist.get_text()))
-
-
 class Picture(NamedTuple):
     """A finished figure and its caption."""
 
@@ -247,7 +210,12 @@ METADATA: dict[str, dict[str, Any]] = {
 def picture(plot: Callable[..., Axes], data: Dataset, form: str = "svg", /, **options: object) -> Picture:
     """Draw ``plot`` as SVG, PNG or PDF. The same data give the same bytes: no dates, fixed identifiers."""
     with rc_context(STYLE):
-        ax, figure = _figure(plot, data, options)
+        # not by pyplot, which would keep every figure open
+        figure = Figure(figsize=SIZE, layout="constrained")
+        ax = figure.add_subplot()
+        # a triangle or a cube replaces the given axes; a user's plot may return anything
+        drawn = plot(data, ax, **options)
+        ax = drawn if isinstance(drawn, Axes) else ax
         caption = ax.get_title(loc="left")
         ax.set_title("", loc="left")
         labels = [label for axes in figure.axes for label in axes.get_legend_handles_labels()[1]]
@@ -257,112 +225,3 @@ def picture(plot: Callable[..., Axes], data: Dataset, form: str = "svg", /, **op
         buffer = BytesIO()
         figure.savefig(buffer, format=form, metadata=METADATA[form], dpi=DPI)
     return Picture(buffer.getvalue(), caption, hollow, str(ax.get_label()))
-
-
-def _figure(plot: Callable[..., Axes], data: Dataset, options: Mapping[str, object]) -> tuple[Axes, Figure]:
-    """Return the axes that a plot drew on, and their figure."""
-    # not by pyplot, which would keep every figure open
-    figure = Figure(figsize=SIZE, layout="constrained")
-    ax = figure.add_subplot()
-    result = plot(data, ax, **options)
-    # a triangle or a cube replaces the given axes
-    return (result if isinstance(result, Axes) else ax), figure
-
-
-def panel_data(plot: Callable[..., Axes], data: Dataset, /, **options: object) -> list[dict[str, Any]]:
-    """Coordinates that ``plot`` draws, one table per panel, for JSON.
-
-    Returns
-    -------
-    list of dict
-        ``title``, ``x`` and ``y`` of the axes, ``ticks`` with their places where they are fixed, and
-        ``marks``. A mark has a ``kind``, its ``label`` in the legend and its ``colour`` where it has one, and
-        its coordinates ``x`` and ``y`` (``z`` in a cube). A ``level`` crosses the panel at its only
-        coordinate. An ``area``, such as a band or a bar, has those of its outline; a ``map`` has the edges of
-        its cells and ``values`` row by row. Lines without coordinates are entries of the legend. Numbers have
-        six significant digits.
-
-    Examples
-    --------
-    >>> (panel,) = panel_data(lambda data, ax: ax.plot([0, 1], [0.0, 2 / 3], label="a")[0].axes, None)
-    >>> panel["marks"]
-    [{'kind': 'line', 'label': 'a', 'colour': '#1f77b4', 'x': [0.0, 1.0], 'y': [0.0, 0.666667]}]
-    """
-    with rc_context(STYLE):
-        _, figure = _figure(plot, data, options)
-        entries = []
-        for ax in dict.fromkeys([*figure.axes, *figure.findobj(Axes)]):  # insets last
-            parts: list[Artist] = [*ax.lines, *ax.collections, *ax.images, *ax.patches]
-            names = {bar: group.get_label() for group in ax.containers for bar in group}
-            marks = [mark for part in parts if (mark := _mark(part, ax, names.get(part)))]
-            texts = {
-                "title": " · ".join(filter(None, (ax.get_title(loc="left"), ax.get_title()))),
-                "x": ax.get_xlabel(),
-                "y": ax.get_ylabel(),
-            }
-            ticks: dict[str, dict[str, float]] = {}
-            for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
-                if isinstance(axis.get_major_locator(), FixedLocator):
-                    places = _numbers(axis.get_majorticklocs())
-                    words = axis.get_major_formatter().format_ticks(places)
-                    ticks |= {name: dict(zip(words, places, strict=True))} if places else {}
-            if marks and ax.get_label() != "<colorbar>":
-                entries.append({**texts, **({"ticks": ticks} if ticks else {}), "marks": marks})
-    return entries
-
-
-def _mark(part: Artist, ax: Axes, name: object) -> dict[str, Any] | None:
-    """Kind, legend and coordinates of an artist on its axes; None without any."""
-    if not part.get_visible() or part.get_alpha() == 0:
-        return None
-    label = str(part.get_label() if name is None else name)
-    legend = {} if label.startswith("_") or not label else {"label": label}
-    if isinstance(part, Line2D):
-        look: dict[str, Any] = {**legend, "colour": to_hex(part.get_color())}
-        marked = str(part.get_marker()) not in ("None", "", " ")
-        if marked and to_hex(part.get_markerfacecolor()) == to_hex("white"):
-            look["hollow"] = True
-        if ax.name == "3d":
-            places = part.get_data_3d()  # type: ignore[attr-defined]  # a line of such axes
-            return {"kind": "line", **look, **dict(zip("xyz", map(_numbers, places), strict=True))}
-        x, y = map(_numbers, part.get_data(orig=False))
-        if part.get_transform() == ax.get_yaxis_transform():
-            return {"kind": "level", **look, "y": y[:1]}
-        if part.get_transform() == ax.get_xaxis_transform():
-            return {"kind": "level", **look, "x": x[:1]}
-        return {"kind": "line", **look, "x": x, "y": y}
-    if isinstance(part, AxesImage):
-        west, right, bottom, top = part.get_extent()
-        ends = {"x": _numbers([west, right]), "y": _numbers([bottom, top])}
-        return {"kind": "map", **legend, **ends, "values": _numbers(part.get_array())}
-    if isinstance(part, QuadMesh):
-        corners = np.asarray(part.get_coordinates())
-        edges = {"x": _numbers(corners[0, :, 0]), "y": _numbers(corners[:, 0, 1])}
-        return {"kind": "map", **legend, **edges, "values": _numbers(part.get_array())}
-    if isinstance(part, Patch):
-        outline = np.asarray(part.get_path().transformed(part.get_patch_transform()).vertices)
-        look = legend | {"colour": to_hex(part.get_facecolor())}
-        return {"kind": "area", **look, "x": _numbers(outline[:, 0]), "y": _numbers(outline[:, 1])}
-    if isinstance(part, Quiver):
-        arrows = {"x": part.X, "y": part.Y, "u": part.U, "v": part.V}
-        return {"kind": "arrows", **legend, **{key: _numbers(array) for key, array in arrows.items()}}
-    if not isinstance(part, Collection):
-        return None
-    values = {} if part.get_array() is None else {"values": _numbers(part.get_array())}
-    if isinstance(part, PathCollection):
-        at = np.asarray(part.get_offsets())
-        return {"kind": "points", **legend, "x": _numbers(at[:, 0]), "y": _numbers(at[:, 1]), **values}
-    shades = np.asarray(part.get_facecolor() if len(part.get_facecolor()) else part.get_edgecolor())
-    look = legend | ({"colour": to_hex(shades[0])} if len(shades) == 1 else {})
-    outlines = [np.asarray(path.vertices) for path in part.get_paths()]
-    kind = "lines" if isinstance(part, LineCollection) else "area"
-    x, y = ([_numbers(array[:, k]) for array in outlines] for k in range(2))
-    return {"kind": kind, **look, "x": x, "y": y, **values} if x else None
-
-
-def _numbers(values: Any) -> list[Any]:
-    """Nested lists of floats with six significant digits, None where there is no number."""
-    array: np.ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
-    if array.ndim != 1:
-        return [_numbers(row) for row in array]
-    return [float(f"{value:.6g}") if np.isfinite(value) else None for value in array.tolist()]

@@ -30,7 +30,8 @@ from rivalry.lab.study import build_plot, load_study, studies
 from rivalry.lab.study.expect import TABLES, differences
 from rivalry.lab.study.identity import canonical, digest, plain
 from rivalry.plots import entry_of
-from rivalry.plots.style import panel_data, picture
+from rivalry.plots.marks import panel_data
+from rivalry.plots.style import picture
 
 FOLDER = files("rivalry") / "studies" / "full"
 SCHEMA = 1
@@ -54,7 +55,7 @@ class StoredAnswer(NamedTuple):
     rows: list[list[str]]
     notes: list[str]  # on the table
     caption: str  # of Figure 1
-    figure: list[dict[str, Any]]  # its panels, see `rivalry.plots.style.panel_data`
+    figure: list[dict[str, Any]]  # its panels, see `rivalry.plots.marks.panel_data`
 
     def belongs_to(self, study: Mapping[str, Any]) -> bool:
         """True for a resolved study that asks and computes what the answer is of."""
@@ -208,7 +209,8 @@ def _first_figure(answer: Answer) -> tuple[str, list[dict[str, Any]]]:
         return "", []
     plot, options = build_plot(figure["kind"]), figure["options"]
     _, where, _, subject = picture(plot, answer.sampled, **options)
-    panels = panel_data(plot, answer.sampled, **options)
+    marks_of: Any = vars(plot)["marks_of"]
+    panels = panel_data(marks_of(answer.sampled, **options))
     is_short = sum(len(row) for row in levels(panels)) <= ENTRIES
     return caption_of(entry, plot, options, where, subject), panels if is_short else []
 
