@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
+from rivalry.cli.work import certificate_row, first_cell
 from rivalry.schema.registry import from_file, hook
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ class Judged(NamedTuple):
 
 def certify_profile(profile: str, game: str, export: Path | None = None) -> tuple[dict[str, Any], str]:
     """Certify every profile of a file in a game, and write proofs to a folder. Raises `OptionError`."""
-    import numpy as np
-
     from rivalry.core.game import Game
     from rivalry.core.naming import names_of
 
@@ -59,13 +58,10 @@ def certify_profile(profile: str, game: str, export: Path | None = None) -> tupl
         raise OptionError(str(error) if isinstance(error, OptionError) else f"--profile {error}") from None
     rows, lines, proofs = [], [], []
     for k, candidate in enumerate(judged):
-        gave = candidate.certificate
-        row: dict[str, Any] = {"profile": f"{profile}:{k + 1}", "game": game, "claim": gave.claim}
+        row = {"profile": f"{profile}:{k + 1}", "game": game, **certificate_row(candidate.certificate)}
         row |= {"players": names.players, "entries": names.entries, "read_in_order": order}
-        row |= {"strategies": [[str(p) for p in distribution] for distribution in candidate.strategies]}
-        row |= {"coverage": gave.coverage, "rounding": gave.rounding, "concept": gave.concept}
-        row |= {"regret": np.asarray(gave.regret).tolist(), "bound": np.asarray(gave.bound).tolist()}
-        row |= {"tolerance": float(np.max(gave.tolerance)), "method": gave.method, "notes": candidate.notes}
+        row |= {"strategies": [list(map(str, strategy)) for strategy in candidate.strategies]}
+        row |= {"notes": candidate.notes}
         row |= {"exact_gain": None if candidate.gains is None else [str(gain) for gain in candidate.gains]}
         row |= {
             "nearest": candidate.nearest,
@@ -125,7 +121,7 @@ def game_of_table(text: str) -> Any:
     import tomllib
 
     from rivalry.core.files import read_bytes
-    from rivalry.lab.study import build_game, load_study
+    from rivalry.lab.study import build_game
 
     path = Path(text)
     if path.suffix == ".toml":
@@ -135,14 +131,8 @@ def game_of_table(text: str) -> Any:
             raise OptionError(f"--game {text}: {error}") from None
         if set(tables) == {"game"} and isinstance(tables["game"], dict):
             return build_game(tables["game"], path.parent)
-    study = load_study(text)
-    if study.include:
-        raise OptionError(f"--game {text}: includes studies ({', '.join(study.include)}); name one of them")
-    cells = study.cells()
-    if len({str(cell.task["game"]) for cell in cells}) > 1:
-        where = ", ".join(f"{key} = {value}" for key, value in cells[0].point.items())
-        output.note(f"{study.name}: has several games; judged in the first: {where}")
-    return build_game(cells[0].task["game"], study.folder)
+    study, cell = first_cell(text)
+    return build_game(cell.task["game"], study.folder)
 
 
 def _entries(game: Any) -> Any:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rivalry.lab.answer import Answer
     from rivalry.lab.executor import Hire
     from rivalry.lab.store import Run
-    from rivalry.lab.study import Study
+    from rivalry.lab.study import Cell, Study
 
 
 def executor(name: str, address: str | None) -> Hire | None:
@@ -361,14 +361,11 @@ def certify_policy(
 
     Raises `OptionError` and `StudyError`.
     """
-    import numpy as np
-
+    from rivalry.core.files import folder_for
     from rivalry.core.foreign_tables import FORMS, is_table
-    from rivalry.lab.study import StudyError, load_study
+    from rivalry.lab.proofs import saved_and_checked
 
-    study = load_study(game)
-    if study.include:
-        raise StudyError(f"includes studies ({', '.join(study.include)}); name one of them", key="include")
+    study, cell = first_cell(game)
     file, _, name = policy.rpartition(":")
     table = is_table(policy)
     if not table and not (file.endswith(".py") and name.isidentifier()):
@@ -376,7 +373,6 @@ def certify_policy(
     _note_files([study])
     if not table:
         output.note(f"runs {file}, which --policy names")
-    cell = study.cells()[0]
     try:
         if table:
             handed = _Policy(policy, Path(policy.replace(":", "_")).stem, None, q_values)
@@ -386,33 +382,46 @@ def certify_policy(
         judged, save = _policy_certificate(study, cell.task["game"], handed)
     except (TypeError, ValueError) as error:
         raise OptionError(f"--policy {policy}: {error}") from None
-    if len({str(place.task["game"]) for place in study.cells()}) > 1:
-        where = ", ".join(f"{key} = {value}" for key, value in cell.point.items())
-        output.note(f"{study.name}: has several games; judged in the first: {where}")
-    row: dict[str, Any] = {"policy": policy, "study": study.name, "at": cell.point, "claim": judged.claim}
-    row |= {"coverage": judged.coverage, "rounding": judged.rounding, "concept": judged.concept}
-    row |= {"regret": np.asarray(judged.regret).tolist(), "bound": np.asarray(judged.bound).tolist()}
-    row |= {"tolerance": float(np.max(judged.tolerance)), "method": judged.method}
+    row = {"policy": policy, "study": study.name, "at": cell.point, **certificate_row(judged)}
     row["read_in_order"] = handed.order
     crowd = judged.concept == "mean field"  # rows are types, of which one agent deviates
     head = ["type" if crowd else "player", "regret", "bound"]
-    gains = [
-        [player, *interval] for player, interval in enumerate(zip(row["regret"], row["bound"], strict=True))
-    ]
+    gains = list(zip(range(len(row["regret"])), row["regret"], row["bound"], strict=True))
     lines = [output.table(head, gains), f"{judged.claim} ({judged.concept}; {judged.coverage})"]
     if crowd and judged.at_stake is not None:
-        part = float(np.max(np.asarray(judged.regret) / np.asarray(judged.at_stake)))
+        part = float((judged.regret / judged.at_stake).max())
         meaning = "regret: the gain of an agent of the type from a best response"
         lines.append(f"{meaning}; {part:.3g} of the payoff at stake")
     if handed.order:
         lines.append(f"read in the order {handed.order}")
     if export is None:
         return {"certificates": [row]}, "\n".join(lines)
-    from rivalry.core.files import folder_for
-    from rivalry.lab.proofs import saved_and_checked
-
     _, line = saved_and_checked(save, folder_for(export) / f"{name}.json")
     return {"certificates": [row], "proofs": [line]}, "\n".join([*lines, line])
+
+
+def first_cell(name: str) -> tuple[Study, Cell]:
+    """Return a study and its first cell, and note where others have other games. Raises `OptionError`."""
+    from rivalry.lab.study import load_study
+
+    study = load_study(name)
+    if study.include:
+        raise OptionError(f"--game {name}: includes studies ({', '.join(study.include)}); name one of them")
+    first, *others = study.cells()
+    if any(cell.task["game"] != first.task["game"] for cell in others):
+        where = ", ".join(f"{key} = {value}" for key, value in first.point.items())
+        output.note(f"{study.name}: has several games; judged in the first: {where}")
+    return study, first
+
+
+def certificate_row(judged: Certificate) -> dict[str, Any]:
+    """Return a certificate as a table for JSON."""
+    import numpy as np
+
+    row: dict[str, Any] = {"tolerance": float(np.max(judged.tolerance))}
+    for name in ("claim", "coverage", "rounding", "concept", "method"):
+        row[name] = getattr(judged, name)
+    return row | {"regret": judged.regret.tolist(), "bound": judged.bound.tolist()}
 
 
 class _Policy:
