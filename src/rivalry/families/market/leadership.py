@@ -427,39 +427,6 @@ def _supply(market: Market, firms: tuple[int, ...]) -> list[Array]:
     return [cross, n["unit_cost"][rows], steep, market.space.low[rows, 0], market.space.high[rows, 0]]
 
 
-def leader_choice(market: Market, x: Profile, leader: int | Array, followers: tuple[int, ...]) -> Array:
-    """Return a leader's most profitable output against other leaders, with one stage of followers.
-
-    For one good. The price falls linearly between the outputs at which a follower leaves or is at capacity:
-    the peak on every such piece, and the pieces' ends, are compared.
-    """
-    n, a = market.numbers, market.numbers["intercept"]
-    b, c, steep, low, high = _supply(market, followers)
-    rivals_output = jnp.sum(x[:, 0]) - jnp.sum(x[jnp.asarray(followers), 0]) - x[leader, 0]
-    prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # prices at the kinks
-    sold = jnp.sum(jnp.clip((prices[:, None] - c) / steep, low, high), axis=1)
-    kinks = (a - prices) / b - sold - rivals_output
-    # a price inside every piece shows which followers respond there
-    middle = jnp.concatenate([prices[:1] - 1.0, (prices[1:] + prices[:-1]) / 2, prices[-1:] + 1.0])
-    between = (middle[:, None] > c + steep * low) & (middle[:, None] < c + steep * high)
-    slopes = b / (1.0 + jnp.sum(jnp.where(between, b / steep, 0.0), axis=1))
-    ends = jnp.append(prices, prices[-1]), jnp.append(kinks, kinks[-1])
-    intercepts = ends[0] + slopes * ends[1]  # of the line through a kink on each piece
-    peaks = (intercepts - n["unit_cost"][leader]) / (2 * slopes + n["convex_cost"][leader])
-    bounds = market.space.low[leader, 0], market.space.high[leader, 0]
-    choices = jnp.clip(jnp.concatenate([peaks, kinks, jnp.zeros(1)]), *bounds)
-
-    def payoff_at(output: Array) -> Array:
-        price = a - b * (
-            rivals_output + output + jnp.sum(_outputs(market, rivals_output + output, followers))
-        )
-        variable = n["unit_cost"][leader] * output + n["convex_cost"][leader] * output**2 / 2
-        payoff: Array = jnp.maximum(price, 0.0) * output - (variable + n["fixed_cost"][leader] * (output > 0))
-        return payoff
-
-    return choices[jnp.argmax(jax.vmap(payoff_at)(choices))][None]
-
-
 class StagedMarket(Leadership):
     """The game of the firms of a market's first stage, to which the later stages respond.
 
@@ -488,6 +455,32 @@ class StagedMarket(Leadership):
     def exact(self) -> bool:
         """True where the responses of the last stage are exact, without search."""
         return has_linear_responses(self.game) and not self.respond.searched
+
+
+def leader_choice(game: StagedMarket, x: Profile, player: int | Array) -> Array:
+    """Return a leader's most profitable output against other leaders, with one stage of followers.
+
+    For one good. The price falls linearly between the outputs at which a follower leaves or is at capacity:
+    the peak on every such piece, and the pieces' ends, are compared.
+    """
+    market, leader = game.game, jnp.asarray(game.players)[player]
+    n, a = market.numbers, market.numbers["intercept"]
+    b, c, steep, low, high = _supply(market, game.followers)
+    rivals_output = jnp.sum(x[:, 0]) - x[player, 0]
+    prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # prices at the kinks
+    sold = jnp.sum(jnp.clip((prices[:, None] - c) / steep, low, high), axis=1)
+    kinks = (a - prices) / b - sold - rivals_output
+    # a price inside every piece shows which followers respond there
+    middle = jnp.concatenate([prices[:1] - 1.0, (prices[1:] + prices[:-1]) / 2, prices[-1:] + 1.0])
+    between = (middle[:, None] > c + steep * low) & (middle[:, None] < c + steep * high)
+    slopes = b / (1.0 + jnp.sum(jnp.where(between, b / steep, 0.0), axis=1))
+    ends = jnp.append(prices, prices[-1]), jnp.append(kinks, kinks[-1])
+    intercepts = ends[0] + slopes * ends[1]  # of the line through a kink on each piece
+    peaks = (intercepts - n["unit_cost"][leader]) / (2 * slopes + n["convex_cost"][leader])
+    bounds = game.space.low[player, 0], game.space.high[player, 0]  # type: ignore[attr-defined]
+    choices = jnp.clip(jnp.concatenate([peaks, kinks, jnp.zeros(1)]), *bounds)
+    payoffs = jax.vmap(lambda output: game.payoffs(x.at[player, 0].set(output))[player])(choices)
+    return choices[jnp.argmax(payoffs)][None]
 
 
 @eqx.filter_jit

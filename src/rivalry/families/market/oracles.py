@@ -160,9 +160,8 @@ oracles.equilibria_by_cases.register(Market, when=has_cases)(equilibria_of_entry
 )
 def _(game: StagedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
     """Return a leader's response to the other leaders: one good, quantities, one stage of followers."""
-    firm = game.players[player] if isinstance(player, int) else jnp.asarray(game.players)[player]
-    discount = leader_choice(game.game, game.put(x), firm, game.followers)
-    return discount, game.payoffs(x.at[player].set(discount))[player], "exact"
+    choice = leader_choice(game, x, player)
+    return choice, game.payoffs(x.at[player].set(choice))[player], "exact"
 
 
 @oracles.proved_response.register(
