@@ -530,8 +530,8 @@ def check_claims(
             r"(\d+) of \d+ \w+ (?:is an|are) (approximate equilibri|equilibri)", text
         )
     }
-    if found := re.search(r"(?:at|in) (\d+) of \d+ \w+ .* could", text.lower()):
-        said["not an equilibrium"] = int(found[1])
+    if found := re.search(r"(?:at|in) (?:the other ?(\d*)|(\d+) of \d+ \w+) .*could", text.lower()):
+        said["not an equilibrium"] = int(found[1] or found[2] or 1)
     if named := text.startswith("For ") and not is_course:  # results of methods by their names
         kinds = {"an equilibrium": "equilibri", "could gain": "not an equilibrium"}
         for part in text.partition("; no gain")[0].lower().split("; for "):
@@ -540,7 +540,10 @@ def check_claims(
     totals = set(re.findall(r"\d+ of (\d+) ", text))
     wrong = claims == "not an equilibrium"
     if len(set(claims)) == 1:
-        start = {"equilibrium": "(Every|It is)", "not an equilibrium": "(No|It is not)"}[str(claims[0])]
+        start = {
+            "equilibrium": "(Every|The \\w+ profile is)",
+            "not an equilibrium": "(No|The \\w+ profile is not)",
+        }[str(claims[0])]
         assert re.match(start, text)
         assert not totals
     elif is_course:
@@ -553,8 +556,9 @@ def check_claims(
     if wrong.any():
         found = re.findall(rf"(?:could gain|up to|largest gain found is) ({NUMBER})", text)
         assert any(is_printed(gain, float(regret[wrong].max())) for gain in found), text
-        above = re.search(rf"no gain exceeds ({NUMBER})", text)
-        assert bool(above) == bool(np.isfinite(bound[wrong]).all())
+        above = re.search(rf"(?:no gain exceeds|proved: at most) ({NUMBER})", text)
+        is_larger = f"{bound[wrong].max():.4g}" != f"{regret[wrong].max():.4g}"
+        assert bool(above) == (bool(np.isfinite(bound[wrong]).all()) and is_larger)
         assert not above or float(above[1]) >= bound[wrong].max()
     else:
         found = re.search(rf"no player can gain more than ({NUMBER})", text)

@@ -82,23 +82,27 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
     regret = [0.0, 0.2, 0.0] if claim == "not an equilibrium" else [0.0] * 3
     data = swept([result(claim, **({"regret": regret} if claim else {}))])
     last = {
-        "equilibrium": "It is an equilibrium; no player can gain more than 0.02.",
+        "equilibrium": "The computed profile is an equilibrium; no player can gain more than 0.02.",
         "approximate equilibrium": (
-            "It is an approximate equilibrium: no gain above 0.2 % of the payoff at stake."
+            "The computed profile is an approximate equilibrium: no gain above 0.2 % of the payoff at stake."
         ),
         "small estimated gain": (
-            "It leaves a small estimated gain: at most 0.2 % of the payoff at stake, with 95 % confidence."
+            "The computed profile leaves a small estimated gain: at most 0.2 % of the payoff at "
+            "stake, with 95 % confidence."
         ),
         "no deviation found": (
             "No profitable deviation was found; this is the result of a search (grid of 100 points), not a "
             "proof."
         ),
         "local equilibrium": (
-            "It is a local equilibrium: no gain was found in a neighbourhood, and none beyond it was looked "
+            "The computed profile is a local equilibrium: no gain was found in a neighbourhood, and "
+            "none beyond it was looked "
             "for."
         ),
-        "not an equilibrium": "It is not an equilibrium: player 1 could gain 0.2.",
-        "not decided": "It is not decided: a payoff is not a number.",
+        "not an equilibrium": "The computed profile is not an equilibrium: player 1 could gain 0.2.",
+        "not decided": (
+            "It is not decided whether the computed profile is an equilibrium: a payoff is not a number."
+        ),
         "": "The payoff is 16.5.",
     }
     assert said(data) == last[claim]
@@ -131,20 +135,22 @@ def test_the_sentence_on_sessions_counts_those_in_equilibrium() -> None:
 
     nine = [True] * 9 + [False]
     assert said(swept([learned(*nine)])) == (
-        "In 9 of 10 sessions the learned policies are a Nash equilibrium; the largest gain found in the "
+        "In 9 of the 10 sessions the learned policies are a Nash equilibrium; the largest gain found in the "
         "others is 0.175, of player 1."
     )
     assert column(table(swept([learned(*nine)])), "claim") == ["not an equilibrium in 1 of 10 sessions"]
     words = said(swept([learned(*nine), learned(*[False] * 10, gain=0.4)]))
     assert words.startswith(
-        "In 9 of 20 sessions the learned policies are a Nash equilibrium; the largest gain found in the "
+        "In 9 of the 20 sessions the learned policies are a Nash equilibrium; the largest gain found in the "
         "others is 0.4, of player 1 (reach 0.15)"
     )
     assert said(swept([learned(True, False)])).startswith(
-        "In 1 of 2 sessions the learned policies are a Nash equilibrium; the largest gain found in the others"
+        "In 1 of the 2 sessions the learned policies are a Nash equilibrium; the largest gain found "
+        "in the others"
     )
     assert said(swept([learned(False, False)])).startswith(
-        "In none of 2 sessions are the learned policies a Nash equilibrium; the largest gain found is 0.175, "
+        "In none of the 2 sessions are the learned policies a Nash equilibrium; the largest gain "
+        "found is 0.175, "
         "of player 1"
     )
 
@@ -208,7 +214,7 @@ def test_a_gain_that_is_small_beside_the_payoff_is_explained() -> None:
         "can win or lose while the others stay)."
     )
     words = said(swept([result("not an equilibrium", at_stake=[0.1, 0.4, 0.1], **own)]))
-    assert words.endswith("player 1 could gain 0.005 and no gain exceeds 0.02.")
+    assert words.endswith("player 1 could gain 0.005 (proved: at most 0.02).")
 
 
 def test_the_gain_that_is_named_is_one_above_the_tolerance() -> None:
@@ -235,7 +241,7 @@ def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
     about = study("mixed_equilibria")
     *_, listed, claimed = (one.text for one in Answer(about, swept([result(**counts)])).sentences)
     assert listed == "There are 3 equilibria, 2 of them in pure strategies (complete list)."
-    assert claimed == "It is an equilibrium; no player can gain more than 0.02."
+    assert claimed == "The computed profile is an equilibrium; no player can gain more than 0.02."
     # fewer components than equilibria: there are infinitely many, of which the extreme ones are listed
     many = counts | {"pure_count": 0, "component_count": 1}
     *_, listed, _ = (one.text for one in Answer(about, swept([result(**many)])).sentences)
@@ -417,7 +423,7 @@ def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
     ]
     words = said(data)
     assert words == (
-        "1 of 2 runs is an equilibrium; in 1 of 2 runs player 1 could gain; the largest gain found is 0.5."
+        "1 of 2 runs is an equilibrium; in the other player 1 could gain; the largest gain found is 0.5."
     )
 
 
@@ -544,11 +550,14 @@ def test_a_single_player_has_other_choices_and_no_rivals() -> None:
         own = {"profile": [[0.5]], "regret": [0.0], "bound": [0.02], "payoff": [1.0], "at_stake": [10.0]}
         return result(claim, **(own | values))
 
-    assert said(swept([alone("equilibrium")])) == "It is a maximum; no other choice gives more by over 0.02."
+    assert (
+        said(swept([alone("equilibrium")]))
+        == "The computed choice is a maximum; no other choice gives more by over 0.02."
+    )
     exact = said(swept([alone("equilibrium", bound=[0.0])]))
-    assert exact == "It is a maximum; no other choice gives more."
+    assert exact == "The computed choice is a maximum; no other choice gives more."
     refuted = said(swept([alone("not an equilibrium", regret=[0.3], bound=[0.3])]))
-    assert refuted == "It is not a maximum: the player could gain 0.3 and no gain exceeds 0.3."
+    assert refuted == "The computed choice is not a maximum: the player could gain 0.3."
     led = study(game={"family": "market", "stages": [[0], [1]]})  # of the leader alone
     assert said(swept([alone("equilibrium")]), led).endswith("no player can gain more than 0.02.")
 
@@ -578,7 +587,7 @@ def test_sessions_of_several_methods_are_not_pooled() -> None:
     data = collect(cells, {"algorithm": ["few", "many"]})
     about = study() | {"method": [{"name": name, "kind": "repeated_q_learning"} for name in ("few", "many")]}
     text = " ".join(sentence.text for sentence in Answer(about, data).sentences)
-    assert "In 2 of 3 sessions for few and 1 of 3 sessions for many play is an equilibrium" in text
+    assert "In 2 of the 3 sessions with few and 1 of the 3 sessions with many, play is an equilibrium" in text
 
 
 def test_logit_equilibria_at_several_temperatures_are_one_clause() -> None:

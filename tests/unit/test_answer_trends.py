@@ -255,7 +255,10 @@ def test_a_larger_gain_is_excluded_only_by_a_finite_bound() -> None:
     def words(**values: Any) -> str:
         return said(study(), swept({"one": [record("not an equilibrium", turnout=1.0, **values)]}))[-1]
 
-    assert words(bound=0.4) == "It is not an equilibrium: player 1 could gain 0.3 and no gain exceeds 0.4."
+    assert (
+        words(bound=0.4)
+        == "The computed profile is not an equilibrium: player 1 could gain 0.3 (proved: at most 0.4)."
+    )
     for values in ({"bound": np.inf}, {"bound": np.nan}, {"bound": 0.4, "coverage": "estimated"}):
         assert "exceeds" not in words(**values)
 
@@ -566,7 +569,7 @@ def test_claims_are_counted_over_the_methods_and_the_point_of_the_answer() -> No
     (*_, words) = said(study("one", "two", methods=["one"]), data)
     assert words.startswith("For one, every point is an equilibrium")
     assert said(study("one", "two", methods=["one"], at={"reach": 0.2}), data)[-1].startswith(
-        "At reach 0.2, for one, the result is an equilibrium"
+        "At reach 0.2, for one, the computed profile is an equilibrium"
     )
     for about in (study("one", "two"), study("one", "two", methods=["one", "two"])):
         assert said(about, data)[-1].startswith(
@@ -996,9 +999,7 @@ def test_claims_that_name_their_methods_do_not_count_them() -> None:
         {"algorithm": list(claims)},
     )
     words = said(study("a", "b", "c", methods=["a", "b"]), data)[-1]
-    assert (
-        words == "For a the result is an equilibrium; for b player 1 could gain 0.3 and no gain exceeds 0.3."
-    )
+    assert words == "For a the profile is an equilibrium; for b player 1 could gain 0.3."
 
 
 def test_values_of_keys_have_names_in_places() -> None:
@@ -1135,3 +1136,25 @@ def test_players_have_the_range_of_their_own_numbers() -> None:
         "The payoff of player 0 ranges from 1 for one to 4 for four and the payoff of player 1 ranges from 6 "
         "for four to 9 for one."
     )
+
+
+def test_an_equilibrium_is_confirmed_and_other_profiles_are_named() -> None:
+    claims = {"a": "equilibrium", "b": "equilibrium", "c": "not an equilibrium"}
+    data = swept({name: [record(claim, turnout=1.0)] for name, claim in claims.items()})
+    names = {"a": "the equilibrium", "b": "the published profile", "c": "even mixing"}
+    assert said(study(*claims, words=names), data)[-1] == (
+        "The equilibrium is confirmed; for the published profile it is an equilibrium; for even "
+        "mixing player 1 "
+        "could gain 0.3."
+    )
+    alone = said(study(*claims, words=names, methods=["a"]), data)[-1]
+    assert alone == "The equilibrium is confirmed; no player can gain by deviating."
+
+
+def test_sessions_of_some_methods_name_them() -> None:
+    def words(*in_equilibrium: int) -> str:
+        rows = {name: [record("not an equilibrium", in_equilibrium=list(in_equilibrium))] for name in "ab"}
+        return said(study(*"ab", methods=["a"], words={"a": "learning"}), swept(rows))[-1]
+
+    assert words(0, 0).startswith("In none of the 2 sessions with learning is play an equilibrium")
+    assert words(1, 0).startswith("In 1 of the 2 sessions with learning, play is an equilibrium")

@@ -398,7 +398,7 @@ def test_claims_of_methods_that_the_verdict_told_are_not_repeated() -> None:
     }
     said = all_sentences({"claim": "equilibrium", "at": {"algorithm": "a"}}, rows, words={"b": "the other"})
     assert said[0].startswith("No: for a, ")
-    assert said[-1].startswith("For the other, the result is an equilibrium")
+    assert said[-1].startswith("For the other, the computed profile is an equilibrium")
 
 
 def test_what_learners_gain_is_in_the_verdict_and_their_controls_in_the_next_sentence() -> None:

@@ -359,7 +359,7 @@ def is_refuted(point: PointResults) -> bool:
 
 def is_gain(name: str) -> bool:
     """True for a quantity that measures the distance of profiles from equilibrium."""
-    return any(word in name for word in ("exploitability", "regret", "gain"))
+    return any(word in name for word in ("exploitability", "regret", "gain", "nash_conv"))
 
 
 def _over_draws(rows: Sequence[Row], words: Words) -> tuple[list[Row], str]:

@@ -40,6 +40,7 @@ NAMED = 7  # results of methods that a sentence on claims names
 WAY = 40  # characters of the longest description of a search
 MOST = 5  # different lists of equilibria that are told one by one
 SHORT, CHARACTERS = 3, 160  # equilibria whose strategies a sentence has, and the length of their text
+EQUILIBRIUM = re.compile(r"the (?!.*(logit|approximated)).*equilibrium")  # in the name of a method
 TEMPERATURE = " at beta "  # in the name of a concept
 FIRST = "The first of them"  # of a list, which a certificate is of
 MOST_COUNTS = 3  # different numbers of sessions in a sentence
@@ -67,7 +68,7 @@ _ALL = {  # of one result, of several
         "No profitable deviation was found {at} any {noun}",
     ),
     "local equilibrium": ("{only} is a local equilibrium", "Every {noun} is a local equilibrium"),
-    "not decided": ("{only} is not decided", "No {noun} is decided"),
+    "not decided": ("It is not decided whether {this} is an equilibrium", "No {noun} is decided"),
 }
 _SOME = {
     "equilibrium": ("is an equilibrium", "are equilibria"),
@@ -149,19 +150,25 @@ def on_claims(
     kind = f"a {concepts[0]}" if nash else f"a{' Nash' if logit else 'n'} equilibrium"
     kind = "a maximum" if all(point.has_one_player for point in rows) else kind
     at = "at" if noun.endswith("point") else "in"
-    lead = "The result" if len(points) < len(results) else "It"
+    names = [words.method(name) for name in methods]
+    group = "other methods" if set(stated_points) & set(results) else "methods compared"
+    subject = joined(names) if len(names) < 3 else f"the {len(names)} {group}"
+    subject *= bool({point.algorithm for point in results} - set(methods))  # others are beside them
+    lead = f"The {rows[0].profile_noun}"
     lead = f"The only {noun}" if noun.startswith("certified") else lead
     lead = FIRST if any(point.list_length > 1 and point.results == 1 for point in rows) else lead
     lead = "It" if concept_clause else lead
     sessions = [point.sessions for point in rows]
     if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
         n, total_sessions = map(sum, zip(*sessions, strict=True))
-        count = f"{n} of {total_sessions} sessions" if n else f"none of {total_sessions} sessions"
+        count = f"{n or 'none'} of the {total_sessions} sessions{f' with {subject}' * bool(subject)}"
         if n and compares_methods:  # the share of a pool is that of no method
             count = _sessions_by_method(rows, words)
         policies, of_policies, _ = kind.partition(" of the learned policies")
-        subject, verb = ("the learned policies", "are") if of_policies else ("play", "is")
-        start = f"In {count} {subject} {verb} {policies}" if n else f"In {count} {verb} {subject} {policies}"
+        noun_of_play, verb = ("the learned policies", "are") if of_policies else ("play", "is")
+        order = f"{noun_of_play} {verb}" if n else f"{verb} {noun_of_play}"
+        comma = "," * (n > 0 and (bool(subject) or compares_methods))
+        start = f"In {count}{comma} {order} {policies}"
         where = " in the others" * bool(n)
         points_of_claim = [point for point in rows if "not an equilibrium" in point.claims]
         sentence = (
@@ -170,21 +177,24 @@ def on_claims(
     elif len(counts) == 1 and next(iter(counts)) == "equilibrium":
         start = f"{lead} is {kind}" if total == 1 else f"Every {noun} is {kind}"
         start = f"{lead} is certified" if lead == FIRST and total == 1 else start  # lists are of equilibria
+        if EQUILIBRIUM.match(subject):
+            start = f"{capitalised(subject)} is confirmed" + f" {at} every {noun}" * (total > 1)
         sentence = f"{start}; {_at_most(rows)}"
     elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
         start = f"{lead} is not {kind}" if total == 1 else f"No {noun} is {kind}"
         sentence = f"{start}: {_gain(rows, words, compares_methods)}"
     elif set(counts) == {"not decided"} and all(point.estimated for point in rows):
-        subject = lead.lower() if total == 1 else f"any {noun}"
-        sentence = f"The data cannot tell whether {subject} is {kind}: {_claim_details('not decided', rows)}"
+        result = lead.lower() if total == 1 else f"any {noun}"
+        sentence = f"The data cannot tell whether {result} is {kind}: {_claim_details('not decided', rows)}"
     elif len(counts) == 1:
         claim = next(iter(counts))
-        clause = _ALL[claim][total > 1].format(noun=noun, only=lead, at=at)
+        clause = _ALL[claim][total > 1].format(noun=noun, only=lead, this=lowered(lead), at=at)
         joint = "; this is" if claim == "no deviation found" else ":"
         sentence = f"{clause}{joint} {_claim_details(claim, rows)}"
     elif noun == "point" and (courses := claim_courses(study, rows)) and len(courses[0]) <= CHARACTERS:
-        bound = _largest_bound(rows) if NOT_AN_EQUILIBRIUM in counts else 0.0
-        sentence = courses[0].removesuffix(".") + f"; no gain exceeds {bound_in_words(bound)}" * (bound > 0)
+        sentence = courses[0].removesuffix(".")
+        if NOT_AN_EQUILIBRIUM in counts and (bound := _larger_bound(rows)):
+            sentence += f"; no gain exceeds {bound}"
     else:
         plural = f"are {concepts[0].replace('equilibrium', 'equilibria')}" if nash else ""
         of_nash = (f"is {kind}", plural) if nash else _SOME["equilibrium"]
@@ -203,13 +213,9 @@ def on_claims(
     basis = f"{total} certificate{'s' * (total != 1)}" + (
         f", bounds {' or '.join(roundings)}" if roundings else ""
     )
-    if {point.algorithm for point in results} - set(methods) and not sentence.startswith(
-        "For "
-    ):  # each is named
-        names = [words.method(name) for name in methods]
-        group = "other methods" if set(stated_points) & set(results) else "methods named"
-        subject = joined(names) if len(names) < 3 else f"the {len(names)} {group}"
-        sentence = f"For {subject}, {sentence[0].lower()}{sentence[1:]}"
+    is_named = sentence.startswith(("For ", "In ")) or " confirmed" in sentence
+    if subject and not is_named:
+        sentence = f"For {subject}, {lowered(sentence)}"
     return [Sentence(f"{at_point(study, points, words, sentence)}.", basis)]
 
 
@@ -228,20 +234,27 @@ def _claim_by_claim(
         n, points = counts[claim], [point for point in rows if claim in point.claims]
         details = "" if claim == NOT_AN_EQUILIBRIUM else _claim_details(claim, points)
         details = f" ({details})" * bool(details)
-        methods = f"for {joined([words.method(point.algorithm) for point in points])}"
+        names = [words.method(point.algorithm) for point in points]
+        if is_named and claim == "equilibrium" and any(map(EQUILIBRIUM.match, names)):
+            confirmed = [name for name in names if EQUILIBRIUM.match(name)]
+            names = [name for name in names if name not in confirmed]
+            parts.append(f"{joined(confirmed)} {('is', 'are')[len(confirmed) > 1]} confirmed")
+        if not names:
+            continue
+        where = f"for {joined(names)}"
+        is_plural = len(names) > 1 if is_named else n > 1
+        if not is_named:
+            where = f"{'at' if noun.endswith('point') else 'in'} {n} of {total} {noun}s"
+            where = f"{where.partition(' ')[0]} the other{f' {n}' * (n > 1)}" if parts else where
         if claim == NOT_AN_EQUILIBRIUM:
-            where = (
-                methods if is_named else f"{'at' if noun.endswith('point') else 'in'} {n} of {total} {noun}s"
-            )
             parts.append(f"{where} {_gain(points, words, is_compared and not is_named)}")
         elif is_named and claim == "no deviation found":
-            parts.append(f"{methods} no profitable deviation was found{details}")
+            parts.append(f"{where} no profitable deviation was found{details}")
         elif is_named:
-            parts.append(
-                f"{methods} {('the result', 'the results')[n > 1]} {predicates[claim][n > 1]}{details}"
-            )
+            profiles = ("the profile", "the profiles")[is_plural]
+            parts.append(f"{where} {profiles} {predicates[claim][is_plural]}{details}")
         else:
-            parts.append(f"{n} of {total} {noun}s {predicates[claim][n > 1]}{details}")
+            parts.append(f"{n} of {total} {noun}s {predicates[claim][is_plural]}{details}")
     return capitalised("; ".join(parts))
 
 
@@ -252,11 +265,11 @@ def _sessions_by_method(points: Sequence[PointResults], words: Words) -> str:
         counts = [point.sessions for point in points if point.algorithm == name]
         n, total = map(sum, zip(*counts, strict=True))
         if total:
-            methods.setdefault(f"{n} of {total} sessions", []).append(words.method(name))
+            methods.setdefault(f"{n} of the {total} sessions", []).append(words.method(name))
     if len(methods) > MOST_COUNTS:
         ends = sorted(methods, key=lambda count: float(count.partition(" ")[0]))
-        return f"{ends[0].removesuffix(' sessions')} to {ends[-1]}, by method,"
-    return joined([f"{count} for {joined(labels)}" for count, labels in methods.items()])
+        return f"{ends[0].partition(' ')[0]} to {ends[-1]} of each method"
+    return joined([f"{count} with {joined(labels)}" for count, labels in methods.items()])
 
 
 def _on_scopes(points: Sequence[PointResults], words: Words) -> str:
@@ -466,11 +479,10 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
     small = _small(point, player, result)
     amount = f"{number_in_words(largest)}{point.per_period}{small}"
     at = _bracketed_point(point, words, is_compared) * (len(rows) > 1)
-    joint = " and" if single else ";"
     if in_sessions := bool(point.sessions):
-        clause, joint = f"{amount}, of {subject}{at}", ";"
+        clause = f"{amount}, of {subject}{at}"
     elif other_gainers and not equal:
-        clause, joint = f"{estimate}some player {could}: {_by_player(rows, words, is_compared, amount)}", ";"
+        clause = f"{estimate}some player {could}: {_by_player(rows, words, is_compared, amount)}"
         if all(point.exchangeable for point in rows):
             clause = f"{estimate}some player {could}; the largest gain found is {amount}, of {subject}{at}"
     elif single:
@@ -480,7 +492,7 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
             gainers = (
                 "each player" if gaining == np.sum(~np.isnan(point.regret[result])) else f"{gaining} players"
             )
-            clause, joint = f"{estimate}{gainers} {could}, {subject} most: {amount}", ";"
+            clause = f"{estimate}{gainers} {could}, {subject} most: {amount}"
     elif point.estimated:
         clause = f"{estimate}{subject} {could} up to {amount}{at}"
     elif not equal and any(gains.sum() > 1 for r in rows for gains in r.refuting):
@@ -489,21 +501,26 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
         clause = f"{players} {could}; the largest gain found is {amount}, of {subject}{at}"
     else:
         clause = f"{subject} {could}; the largest gain found is {amount}{at}"
-    bound = 0.0 if small else _largest_bound(rows)
-    if in_sessions and bound <= largest * (1 + 1e-6):  # dynamic programming finds the largest gain
-        return clause
-    return clause + f"{joint} no gain exceeds {bound_in_words(bound)}" * (bound > 0)
+    bound = "" if small else _larger_bound(rows)
+    if single and not in_sessions:
+        return clause + f" (proved: at most {bound})" * bool(bound)
+    return clause + f"; no gain exceeds {bound}" * bool(bound)
 
 
-def _largest_bound(rows: Sequence[PointResults]) -> float:
-    """Largest bound of the results that are no equilibria; 0 where one is unknown or an estimate."""
+def _larger_bound(rows: Sequence[PointResults]) -> str:
+    """Return what no gain exceeds, where it is more than the largest gain found to the digits shown.
+
+    It is empty where a bound is unknown or an estimate.
+    """
     refuted = [point for point in rows if point.refuting.any()]
     bounds = np.concatenate([point.bound[point.refuting.any(axis=1)].ravel() for point in refuted])
     gains = np.concatenate([point.regret[point.refuting.any(axis=1)].ravel() for point in refuted])
     bounds, gains = bounds[~np.isnan(gains)], gains[~np.isnan(gains)]
     if any(point.estimated for point in refuted) or not np.all(np.isfinite(bounds)):
-        return 0.0
-    return float(bounds.max()) if bounds.max() >= gains.max() else 0.0
+        return ""
+    bound, gain = float(bounds.max()), float(gains.max())
+    is_larger = bound > gain and number_in_words(bound) != number_in_words(gain)
+    return bound_in_words(bound) if is_larger else ""
 
 
 def _largest(point: PointResults, player: int) -> tuple[float, int, int, PointResults]:

@@ -62,3 +62,12 @@ def with_one_preposition(text: str) -> str:
     'The welfare is 0.4 under a tax and 0.1 without an instrument.'
     """
     return re.sub(r"\bfor (?=(?:under|with|without) )", "", text)
+
+
+def with_pronoun(text: str) -> str:
+    """Return a sentence in which a clause on a profile that is named does not name it again.
+
+    >>> with_pronoun("For the published profile the profile is an equilibrium.")
+    'For the published profile it is an equilibrium.'
+    """
+    return re.sub(r"(\b[Ff]or [^,;]* profile,? )the (?:\w+ )?profile is", r"\1it is", text)

@@ -150,6 +150,15 @@ class PointResults:
         return strategies and self.regret.shape[1] == 1 and not self.words.has_roles
 
     @property
+    def profile_noun(self) -> str:
+        """A result in words: learned, computed, or of a study's own."""
+        if self.has_one_player:
+            return "computed choice"
+        if self._table["kind"] == "evaluate":
+            return "profile"
+        return f"{('computed', 'learned')[self.random]} profile"
+
+    @property
     def exchangeable(self) -> bool:
         """True if all players have the same part in the game."""
         groups = self.arrays.get("exchangeable", np.array([[0, 1]]))  # of each player

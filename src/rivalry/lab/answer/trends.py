@@ -142,6 +142,9 @@ def on_quantities(
         selected[1:] = [
             f"{text.removesuffix(tail)}." if text.endswith(tail) else text for text in selected[1:]
         ]
+    # a profile that is no equilibrium is marked once
+    for marked in re.findall(rf" \({NOT_AN_EQUILIBRIUM}\)( for [^,;.]+)", selected[0] if selected else ""):
+        selected[1:] = [text.replace(f" ({NOT_AN_EQUILIBRIUM}){marked}", marked) for text in selected[1:]]
     texts = [at_point(study, rows, words, text) for text in of_methods(study, selected, rows, results, words)]
     return [Sentence(text, basis_of(rows)) for text in texts]
 
