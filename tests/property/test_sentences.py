@@ -105,11 +105,25 @@ def check_course(reader: Reader, series: Sequence[Number], mixed: bool) -> None:
             assert is_printed(found[1], one.mean)
         assert not any(one.moves_to(other) for one, other in combinations(series, 2))
         return
-    if found := reader.take(rf"(stays|lies) between {VALUE} and {VALUE}"):
-        assert (found[1] == "lies") == any(one.half > 0 for one in series)
-        assert bool(reader.take(" without a significant change")) == (found[1] == "lies")
-        found = re.fullmatch(rf"\w+ between {VALUE} and {VALUE}", found[0])
-        assert found
+    if found := reader.take(rf"does not change significantly \({VALUE} and {VALUE}\)"):
+        check_value(found[1], found[2], series[0], mixed)
+        check_value(found[3], found[4], series[1], mixed)
+        assert len(series) == 2
+        assert series[0].moves_to(series[1]) == 0
+        return
+    spread = rf"estimates between ({NUMBER}) and ({NUMBER}), half-widths ({NUMBER}) to ({NUMBER})"
+    if found := reader.take(rf"does not change significantly \({spread}\)"):
+        means, halves = ([getattr(one, name) for one in series] for name in ("mean", "half"))
+        expected = (min(means), max(means), min(halves), max(halves))
+        for text, value in zip(found.groups(), expected, strict=True):
+            assert is_printed(f"{text} ± 0", value), (text, value)
+        assert not any(one.moves_to(other) for one, other in combinations(series, 2))
+        return
+    either = rf"(?:stays between|does not change significantly \(between) {VALUE} and {VALUE}"
+    if found := reader.take(either):
+        is_exact = not any(one.half > 0 for one in series)
+        assert is_exact == found[0].startswith("stays")
+        assert is_exact or reader.take(r"\)")
         check_value(found[1], found[2], min(series, key=lambda one: one.mean), mixed)
         check_value(found[3], found[4], max(series, key=lambda one: one.mean), mixed)
         assert not any(one.moves_to(other) for one, other in combinations(series, 2))
@@ -576,7 +590,9 @@ TRUE = {"one": [Number(0.1, 1.0, 0.0, False), Number(0.2, 2.0, 0.0, False), Numb
         ("rises from 1 to 1.5", False),
         ("falls from 2 at 0.2 to 1.5", True),
         ("stays between 1 and 2", False),
-        ("lies between 1 and 2 without a significant change", False),
+        ("does not change significantly (1 and 2)", False),
+        ("does not change significantly (between 1 and 2)", False),
+        ("does not change significantly (estimates between 1 and 2, half-widths 0 to 0)", False),
         ("stays at 1", False),
         ("varies between 1 (at 0.1) and 2 (at 0.2)", True),
         ("varies between 1 (at 0.1) and 2 (at 0.3)", False),

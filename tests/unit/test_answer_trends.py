@@ -379,7 +379,7 @@ def test_points_with_the_same_seeds_are_compared_in_pairs() -> None:
 
     assert words(True).endswith("the turnout rises from 4.5 ± 5.4 to 5.1 ± 5.4.")
     assert words(False).endswith(
-        "the turnout lies between 4.5 ± 5.4 and 5.1 ± 5.4 without a significant change."
+        "the turnout does not change significantly (estimates between 4.5 and 5.1, half-widths 5.4 to 5.4)."
     )
 
 

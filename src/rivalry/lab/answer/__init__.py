@@ -20,7 +20,7 @@ from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judg
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
 from rivalry.lab.answer.details import ResultTables, result_tables
 from rivalry.lab.answer.discounted import per_period
-from rivalry.lab.answer.grammar import lowered, with_one_preposition, with_pronoun
+from rivalry.lab.answer.grammar import lowered, with_one_preposition, with_pronoun, with_separators
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, reference_lines, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.answer.summary import summarise, tiled
@@ -154,7 +154,7 @@ class Answer:
         events = any(point.events for point in self.points)
         first_lists = HOW_MANY.match(self.question) or (events and asks_in(self.study) == "where")
         sentences = [*decided, *(lists + lead if first_lists else lead + lists), *claims]
-        for reword in (with_one_preposition, with_pronoun):
+        for reword in (with_one_preposition, with_pronoun, with_separators):
             sentences = [sentence._replace(text=reword(sentence.text)) for sentence in sentences]
         noise = f"; {Words(self.study).single_runs}"
         for k in range(1, len(sentences)):

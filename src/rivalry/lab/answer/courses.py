@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby, takewhile
@@ -152,7 +153,8 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
     stretches = turns(series)
     if stretches and stretches[0].direction == 0 and not (amounts and len(series) == 2):
         between = f"between {lowest.text} and {highest.text}"
-        return f"stays {between}" if _is_exact(series) else f"lies {between} without a significant change"
+        is_exact = _is_exact(series)
+        return f"stays {between}" if is_exact else f"does not change significantly ({_estimates(series)})"
     if not stretches or len(stretches) > TURNS:
         places = [f"{row.text} (at {words.place({key: row.at})})" for row in (lowest, highest)]
         return f"varies between {places[0]} and {places[1]}"
@@ -185,6 +187,19 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         parts.append(f"{'then ' * bool(parts)}{verb} {origin}to {turn.end.text}{end}")
     power = _power(series, key, words) if len(stretches) == 1 else ""
     return ", ".join(parts) + power
+
+
+def _estimates(series: Sequence[Value]) -> str:
+    """Return two estimates, or the range of several with that of half the widths of their intervals."""
+    if len(series) == 2:
+        return f"{series[0].text} and {series[1].text}"
+    by_mean = sorted(series, key=lambda row: row.estimate.mean)
+    by_width = sorted(series, key=lambda row: row.estimate.high - row.estimate.mean)
+    if not all(re.fullmatch(r"[^ (]+ ± [^ (]+", row.text) for row in series):
+        return f"between {by_mean[0].text} and {by_mean[-1].text}"
+    low, high = (row.text.partition(" ± ")[0] for row in (by_mean[0], by_mean[-1]))
+    narrow, wide = (row.text.partition(" ± ")[2] for row in (by_width[0], by_width[-1]))
+    return f"estimates between {low} and {high}, half-widths {narrow} to {wide}"
 
 
 def _is_exact(series: Sequence[Value]) -> bool:

@@ -64,6 +64,15 @@ def with_one_preposition(text: str) -> str:
     return re.sub(r"\bfor (?=(?:under|with|without) )", "", text)
 
 
+def with_separators(text: str) -> str:
+    """Return a sentence with commas in numbers of five digits and more.
+
+    >>> with_separators("It lasts 980000 ± 100000 periods, of 1234.56789 each, at 1e-10000.")
+    'It lasts 980,000 ± 100,000 periods, of 1234.56789 each, at 1e-10000.'
+    """
+    return re.sub(r"(?<![\w.,-])\d{5,}\b(?!,\d)", lambda match: f"{int(match[0]):,}", text)
+
+
 def with_pronoun(text: str) -> str:
     """Return a sentence in which a clause on a profile that is named does not name it again.
 
