@@ -398,7 +398,7 @@ def test_keys_that_vary_together_without_order_are_cases() -> None:
     companions = {"left": ("point", [0.1, 0.05, 0.1]), "right": ("point", [0.1, 0.1, 0.05])}
     data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
     (words,) = said(study(), data)
-    assert words.endswith("; and 2 at left 0.1, right 0.05.")
+    assert words.endswith(", and 2 with a left of 0.1 and a right of 0.05.")
     assert "As the" not in words
 
 
@@ -818,8 +818,9 @@ def test_a_key_without_effect_is_no_case() -> None:
     axes = {"reach": [0.1, 0.2], "kind": ["first", "second"], "size": [2.0, 3.0], "algorithm": ["one"]}
     (words,) = said(study(along="reach"), collect(cells, axes))
     assert words == (
-        "As the reach rises from 0.1 to 0.2, the turnout rises from 0.2 to 0.4 for size 2 and rises from 0.3 "
-        "to 0.6 for size 3 at every kind."
+        "As the reach rises from 0.1 to 0.2, the turnout rises from 0.2 to 0.4 with a size of 2 "
+        "and rises from 0.3 "
+        "to 0.6 with a size of 3 at every kind."
     )
 
 
@@ -935,7 +936,8 @@ def test_points_of_a_zip_are_no_course_and_have_all_their_numbers() -> None:
     companions = {"cost": ("point", [4.0, 0.0, 2.0]), "price": ("point", [20.0, 16.0, 18.0])}
     data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
     assert said(study(), data) == [
-        "The turnout is 1 at cost 4, price 20; 2 at cost 0, price 16; and 3 at cost 2, price 18."
+        "The turnout is 1 with a cost of 4 and a price of 20, 2 with a cost of 0 and a price of "
+        "16, and 3 with a cost of 2 and a price of 18."
     ]
     (words,) = said(study(along="price", words={"cost": ""}), data)  # the study tells one of them alone
     assert words == "As the price rises from 16 to 20, the turnout rises from 2 to 3 at 18, then falls to 1."
@@ -1158,3 +1160,14 @@ def test_sessions_of_some_methods_name_them() -> None:
 
     assert words(0, 0).startswith("In none of the 2 sessions with learning is play an equilibrium")
     assert words(1, 0).startswith("In 1 of the 2 sessions with learning, play is an equilibrium")
+
+
+def test_cases_with_long_names_are_compared_by_their_places() -> None:
+    def words(*values: Sequence[float]) -> str:
+        names = ["a, first", "b, second", "c, third"]
+        return said(study(*names), replicated(names, *values))[0]
+
+    low, near, high = [1.0, 1.1, 0.9], [1.0, 1.2, 0.9], [9.0, 9.1, 8.9]
+    assert words(low, near, high).endswith("; the first and the second do not differ significantly.")
+    wide = [1.0, 9.0, 5.0]
+    assert words(low, wide, high).endswith("; only the first and the third differ significantly.")

@@ -446,7 +446,7 @@ def _cases(
     for (method, place), columns in values.items():
         if method in equal and any(columns):
             own_name = joined([words.method(name) for name in equal[method]]) if len(equal) > 1 else ""
-            label = ", ".join(filter(None, [own_name, words.place(dict(place))]))
+            label = ", ".join(filter(None, [own_name, words.case(dict(place))])).replace(", with ", " with ")
             cases[label] = [column for column in columns if column]
     return cases, (*("method",) * (len(equal) > 1), *(words.key(k) for k in by))
 

@@ -297,7 +297,7 @@ def claim_courses(study: Mapping[str, Any], results: Sequence[PointResults]) -> 
         if point.certified and key in point.at:
             place = {k: point.at[k] for k in by if k in point.at}
             method_of_case = {"algorithm": point.algorithm} if len({row.method for row in rows}) > 1 else {}
-            cases.setdefault(words.place({**method_of_case, **place}), []).append(point)
+            cases.setdefault(words.case({**method_of_case, **place}), []).append(point)
     if not key or len(cases) > NAMED or all(point.claims == results[0].claims for point in results):
         return []
     texts, constant = [], dict[str, list[str]]()
@@ -673,7 +673,7 @@ def format_points(points: Sequence[PointResults], results: Sequence[PointResults
             return f"for {words.key(key)} {', '.join(ends)}"
         return f"for {joined([words.place({key: point.at[key]}) for point in points])}"
     texts = [
-        ", ".join(filter(None, [words.method(point.algorithm) if is_compared else "", words.place(point.at)]))
+        words.case({**({"algorithm": point.algorithm} if is_compared else {}), **point.at})
         for point in points
     ]
     return f"for {joined(texts) if len(texts) <= MOST else f'{texts[0]} and {len(texts) - 1} other points'}"

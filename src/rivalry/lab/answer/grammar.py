@@ -61,7 +61,8 @@ def with_one_preposition(text: str) -> str:
     >>> with_one_preposition("The welfare is 0.4 for under a tax and 0.1 for without an instrument.")
     'The welfare is 0.4 under a tax and 0.1 without an instrument.'
     """
-    return re.sub(r"\bfor (?=(?:under|with|without) )", "", text)
+    text = re.sub(r"\bfor (?=(?:under|with|without) )", "", text)
+    return re.sub(r"\bFor (?=(?:under|with|without) )(\w)", lambda match: match[1].upper(), text)
 
 
 def with_separators(text: str) -> str:

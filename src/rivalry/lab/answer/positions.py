@@ -47,7 +47,7 @@ def position_sentences(study: Mapping[str, Any], results: Sequence[PointResults]
     by = differing_keys(rows, key)
     cases: dict[str, list[PointResults]] = {}
     for point in shown_points:
-        place = words.place({k: point.at[k] for k in by if k in point.at})
+        place = words.case({k: point.at[k] for k in by if k in point.at})
         label = ", ".join(filter(None, [words.method(point.algorithm) if is_compared else "", place]))
         cases.setdefault(label, []).append(point)
     if not cases:

@@ -47,11 +47,11 @@ from rivalry.results.table import Estimate
 
 MOST = 2  # sentences on quantities
 NUMBERS = 4  # most numbers of one quantity that a sentence lists
+ORDINALS = ("first", "second", "third", "fourth")
 MOST_ENTRIES = 6  # and of several players
 COURSES = 5  # most courses along a key that a sentence tells one by one
 GAINS = ("pooled_gain", "gain_mean")
 """Profit gains of learners, which controls without punishment may have too."""
-_PLACE = re.compile(r" -?[\d.]+(?:e-?\d+)?$")  # the end of a key with its value
 NO_OPTIMUM = "no optimum lies inside the range that was tried"
 EXCEPT = ", except in cases that have no others"
 
@@ -412,8 +412,6 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     if len(rows) == 1:
         return [one_case_sentence([subject._replace(cases={"": next(iter(subject.cases.values()))})], words)]
     asks, better = asks_in(study), (study.get("answer") or {}).get("better", "higher")
-    # places of numbers alone, as points of a zip
-    of = "at" if "method" not in subject.by and all(_PLACE.search(label) for label, _ in rows) else "for"
     if any(len(row) > 1 or not np.isfinite(row[0].estimate.mean) for _, row in rows):
         if len(rows) > CASES:
             return []
@@ -434,13 +432,11 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
                 extents: list[str] = []
                 for entry in entries:
                     of_entry = [(label, value) for label, value in values if value.estimate.entry == entry]
-                    extents.append(
-                        f"{_of(subject.name, entry, words)}{at} ranges from {_extent(of_entry, of)}"
-                    )
+                    extents.append(f"{_of(subject.name, entry, words)}{at} ranges from {_extent(of_entry)}")
                 return [f"{capitalised(clauses(extents))}{noise}."]
             named = [(f"{label} ({value.estimate.entry})", value) for label, value in values]
-            return [f"The {quantity}{at} ranges from {_extent(named, of)}{noise}."]
-        parts = [f"{_entry_values(row)} {of} {label}" for label, row in rows]
+            return [f"The {quantity}{at} ranges from {_extent(named)}{noise}."]
+        parts = [f"{_entry_values(row)} for {label}" for label, row in rows]
         return [f"The {quantity}{at} is {clauses(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
     if {value.text for _, value in pairs} <= {"yes", "no"}:
@@ -448,7 +444,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     if len({value.text for _, value in pairs}) == 1 and not differ(
         pairs[0][1].estimate, pairs[-1][1].estimate
     ):
-        return [f"The {quantity}{at} is {pairs[0][1].text} {of} {joined([label for label, _ in pairs])}."]
+        return [f"The {quantity}{at} is {pairs[0][1].text} for {joined([label for label, _ in pairs])}."]
     # what lies beyond the end of a search is unknown
     if at_end := [label for label, value in pairs if value.is_at_end]:
         texts = [f"{value.text} for {label}" for label, value in pairs[:CASES]]
@@ -461,24 +457,24 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         return [_winner(f"The {quantity}{at} is {better[:-2]}est for", by_value, ranking, better)]
     if len(pairs) > NUMBERS:
         highest, fewest = by_value[0][1], by_value[-1][1]
-        sentence = f"The {quantity}{at} ranges from {_extent(by_value[:: [1, -1][better == 'higher']], of)}"
+        sentence = f"The {quantity}{at} ranges from {_extent(by_value[:: [1, -1][better == 'higher']])}"
         equal = not noise and not differ(highest.estimate, fewest.estimate)
         return [f"{sentence}{'; the difference is not significant' * equal}{noise}."]
     numbers = [(label, value.estimate) for label, value in pairs]
     if len(pairs) == 2 and not noise:
-        return [_two_cases(f"The {quantity}{at}", pairs, asks, of)]
+        return [_two_cases(f"The {quantity}{at}", pairs, asks)]
     if asks == "how much" and not noise:
-        return [_differences(f"The {quantity}{at}", pairs, of)]
-    texts = [f"{lead_value.text} {of} {label}" for label, lead_value in pairs]
+        return [_differences(f"The {quantity}{at}", pairs)]
+    texts = [f"{lead_value.text} for {label}" for label, lead_value in pairs]
     paired = same_draws([(draws, second) for (_, draws), (_, second) in combinations(numbers, 2)])
     sentence = f"The {quantity}{at} is {joined(texts)}"
     return [f"{sentence}{noise or _unclear(numbers)}{f', compared {paired}' * bool(paired and not noise)}."]
 
 
-def _extent(pairs: Sequence[tuple[str, Value]], of: str) -> str:
+def _extent(pairs: Sequence[tuple[str, Value]]) -> str:
     """Return the smallest and the largest of several numbers, each with its case."""
     ends = [pick(pairs, key=lambda pair: pair[1].estimate.mean) for pick in (min, max)]
-    return " to ".join(f"{value.text} {of} {label}" for label, value in ends)
+    return " to ".join(f"{value.text} for {label}" for label, value in ends)
 
 
 def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
@@ -491,10 +487,10 @@ def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
     return f"in {len(yes)} of {len(pairs)} cases{whom}"
 
 
-def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str, of: str = "for") -> str:
+def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str) -> str:
     """Return the numbers of two cases and by how much they differ, where they do."""
     (name_a, before), (name_b, after) = pairs
-    plain = f"{start} is {joined([f'{before.text} {of} {name_a}', f'{after.text} {of} {name_b}'])}"
+    plain = f"{start} is {clauses([f'{before.text} for {name_a}', f'{after.text} for {name_b}'])}"
     is_paired = paired_margin(before.estimate, after.estimate) is not None
     if not differ(before.estimate, after.estimate):
         by = difference_in_words(before.estimate, after.estimate)
@@ -504,11 +500,11 @@ def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str, of: st
     visible = asks == "how much" and not is_nearly_zero(before.estimate, after.estimate)
     if visible or is_paired:
         excess = excess_in_words(after.estimate, before.estimate)
-        return f"{start} is {after.text} {of} {name_b}, against {before.text} {of} {name_a} ({excess})."
+        return f"{start} is {after.text} for {name_b}, against {before.text} for {name_a} ({excess})."
     return f"{plain}."
 
 
-def _differences(start: str, pairs: Sequence[tuple[str, Value]], of: str) -> str:
+def _differences(start: str, pairs: Sequence[tuple[str, Value]]) -> str:
     """Return the number of the first of several cases, and by how much each of the others differs from it."""
     (first, reference), *compared_cases = pairs
     draws = same_draws([(reference.estimate, value.estimate) for _, value in compared_cases])
@@ -516,8 +512,8 @@ def _differences(start: str, pairs: Sequence[tuple[str, Value]], of: str) -> str
     for label, value in compared_cases:
         excess = excess_in_words(value.estimate, reference.estimate).removesuffix(f" {draws}")
         doubt = "" if differ(value.estimate, reference.estimate) else " (not significant)"
-        parts.append(f"{excess}{doubt} {of} {label}")
-    return f"{start} is {reference.text} {of} {first}; {f'{draws} ' * bool(draws)}it is {joined(parts)}."
+        parts.append(f"{excess}{doubt} for {label}")
+    return f"{start} is {reference.text} for {first}; {f'{draws} ' * bool(draws)}it is {joined(parts)}."
 
 
 def _winner(start: str, ordered: Sequence[tuple[str, Value]], ranking: Ranking, better: str) -> str:
@@ -549,7 +545,9 @@ def _noise_of(pairs: Sequence[tuple[str, Value]], words: Words) -> str:
 
 
 def _unclear(cases: Sequence[tuple[str, Estimate]]) -> str:
-    """Return between which cases no difference is significant."""
+    """Return between which cases no difference is significant, by their places where names are long."""
+    if any(re.search(r",| and |^with ", label) for label, _ in cases):
+        cases = [(f"the {place}", estimate) for place, (_, estimate) in zip(ORDINALS, cases, strict=False)]
     pairs = list(combinations(cases, 2))
     unclear: list[tuple[str, str]] = []
     for (label, estimate), (second, value) in pairs:
@@ -561,14 +559,14 @@ def _unclear(cases: Sequence[tuple[str, Estimate]]) -> str:
     if len(unclear) == len(pairs):
         return "; the differences are not significant"
     labels = list(dict.fromkeys(chain.from_iterable(unclear)))
-    is_group = len(unclear) == len(labels) * (len(labels) - 1) // 2
-    if is_group and not any("," in label for label, _ in cases):
+    if len(unclear) == len(labels) * (len(labels) - 1) // 2:
         return f"; {joined(labels)} do not differ significantly"
     distinct = [(label, second) for (label, _), (second, _) in pairs if (label, second) not in unclear]
-    if len(distinct) == 1 and not any("," in label for label, _ in cases):
+    if len(distinct) == 1:
         return f"; only {joined(distinct[0])} differ significantly"
-    are = "is" if len(unclear) == 1 else "are"
-    return f"; {len(unclear)} of {len(pairs)} differences {are} not significant"
+    return (
+        f"; no difference is significant between {joined([joined(pair) for pair in unclear], 'or between')}"
+    )
 
 
 def _controls(

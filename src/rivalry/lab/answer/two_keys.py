@@ -319,7 +319,7 @@ def _trends(
         return None
     (second,) = keys
     values = {
-        words.place({second: point.at[second]}): point.at[second] for point in points if second in point.at
+        words.case({second: point.at[second]}): point.at[second] for point in points if second in point.at
     }
     cases = [_case(values[label], series) for label, series in trend.cases.items() if label in values]
     if len(cases) < len(trend.cases) or None in cases:

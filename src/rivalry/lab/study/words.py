@@ -282,12 +282,33 @@ class Words:
         >>> race.at("cost.safety_price", 0.05), race.at("players", 3), race.at("payment", "PBS")
         ('at a price of safety of 0.05', 'with 3 players', 'for pay bid to society')
         """
-        key = self.key(name)
         if not is_number(value):
             return f"for {self.place({name: value})}"
+        return f"{('at', 'with')[self.key(name).startswith('number of ')]} {self._amount(name, value)}"
+
+    def case(self, at: Mapping[str, Any]) -> str:
+        """Return a point as a case that numbers are of: its words, with its numbers.
+
+        >>> words = Words({})
+        >>> words.case({"payment": "PBS", "reach": 0.25}), words.case({"reach": 1e-05, "players": 3})
+        ('pay bid to society with a reach of 0.25', 'with a reach of 0.00001 and 3 players')
+        >>> Words({"answer": {"words": {"price = 0.05": "half the price"}}}).case({"price": 0.05})
+        'half the price'
+        """
+        numbers = {k: v for k, v in at.items() if is_number(v) and value_label(k, v) not in self._own}
+        label = self.place({name: value for name, value in at.items() if name not in numbers})
+        amounts = " and ".join([self._amount(name, value) for name, value in numbers.items()])
+        return f"{label} with {amounts}".lstrip() if amounts else label
+
+    def _amount(self, name: str, value: object) -> str:
+        """Return a number of a key with an article, or a number of things."""
+        key, text = self.key(name), self.value(value)
+        if "e-" in text:
+            text = f"{float(text):.12f}".rstrip("0")
         if key.startswith("number of "):
-            return f"with {self.value(value)} {key.removeprefix('number of ')}"
-        return f"at a{'n' * (key[0] in 'aeio')} {key} of {self.value(value)}"
+            return self._coordinate(name, value)
+        article = "" if key.startswith("the ") else f"a{'n' * (key[0] in 'aeio')} "
+        return f"{article}{key} of {text}"
 
     def action(self, player: int, axis: int) -> str:
         """Return the study's name of an action, of one player or of all; empty without one.
