@@ -686,7 +686,7 @@ def test_coordinates_of_strategies_are_named_where_they_have_names() -> None:
     assert said(about, swept({"one": [found]})) == ["The players' strategies are (1, 0.5), (2, 0.5)."]
     named = found | {"axis_name": (("axis",), np.array(["position", "reach"]))}
     assert said(about, swept({"one": [named]})) == [
-        "The players' strategies (position, width) are (1, 0.5), (2, 0.5)."
+        "Player 0 chooses position = 1 and width = 0.5, and player 1 chooses position = 2 and width = 0.5."
     ]
 
 
@@ -1171,3 +1171,25 @@ def test_cases_with_long_names_are_compared_by_their_places() -> None:
     assert words(low, near, high).endswith("; the first and the second do not differ significantly.")
     wide = [1.0, 9.0, 5.0]
     assert words(low, wide, high).endswith("; only the first and the third differ significantly.")
+
+
+def test_players_with_several_choices_are_told_with_the_names_of_their_choices() -> None:
+    def words(*profile: Sequence[float]) -> str:
+        data = swept({"one": [record(profile=profile)]})
+        choices = [["x1", "x2"], ["x3"]] if np.isnan(profile[1][1]) else [["x1", "x2"], ["x3", "x4"]]
+        game = {"family": "continuous", "choices": choices}
+        return said(study("one", game=game, quantities=["profile"]), data)[0]
+
+    assert (
+        words([0.0, 11.0], [8.0, np.nan])
+        == "Player 0 chooses x1 = 0 and x2 = 11, and player 1 chooses x3 = 8."
+    )
+    assert words([0.5, 2.0], [4.0, 1.0]) == (
+        "Player 0 chooses x1 = 0.5 and x2 = 2, and player 1 chooses x3 = 4 and x4 = 1."
+    )
+    game = {"family": "influencer", "choose_reach": [0.1, 1.0]}
+    named = study("one", game=game, quantities=["profile"], words={"axis 0": "place", "axis 1": "reach"})
+    alike = swept({"one": [record(profile=[[5.0, 2.0], [5.0, 2.0], [1.0, 3.0]])]})
+    assert said(named, alike)[0] == (
+        "Player 0 and player 1 choose place = 5 and reach = 2, and player 2 chooses place = 1 and reach = 3."
+    )

@@ -577,19 +577,45 @@ class PointResults:
 
     def play_in_words(self, row: np.ndarray) -> str:
         """Return the choices of players at a profile ``[player axis]`` of named actions, as a clause."""
-        players: dict[str, list[str]] = {}
+        texts = dict[int, str]()
         for k, (strategy, names) in enumerate(zip(row, self.arrays["action_name"][0], strict=False)):
             if not np.isnan(strategy).all():
-                players.setdefault(mix_in_words(np.nan_to_num(strategy), names), []).append(f"player {k}")
-        if len(players) == 1:
-            ((text, group),) = players.items()
-            return f"{('both players play', 'every player plays')[len(group) > 2]} {text}"
-        parts = []
+                texts[k] = mix_in_words(np.nan_to_num(strategy), names)
+        return self._by_player(texts, "play")
+
+    def _by_player(self, texts: Mapping[int, str], verb: str) -> str:
+        """Return a clause on the strategies of players by number; those with the same share one."""
+        players: dict[str, list[int]] = {}
+        for k, text in texts.items():
+            players.setdefault(text, []).append(k)
+        if len(players) == 1 < len(texts):
+            everyone = f"both players {verb}" if len(texts) == 2 else f"every player {verb}s"
+            return f"{everyone} {next(iter(players))}"
+        parts: list[str] = []
         for text, group in players.items():
-            names = [self._entry_words(player) for player in group]
+            names = [self._entry_words(f"player {k}") for k in group]
             names = [f"{'the ' * (name in ROLES)}{name}" for name in names]
-            parts.append(f"{joined(names)} play{'s' * (len(group) == 1)} {text}")
+            parts.append(f"{joined(names)} {verb}{'s' * (len(group) == 1)} {text}")
         return clauses(parts)
+
+    @cached_property
+    def choices_in_words(self) -> str:
+        """Choices of players of whom some have several, by name; empty without names, and for mixtures."""
+        if self.profile is None or len(self.profile) > 1 or self.actions is not None:
+            return ""
+        rows = self.profile[0]
+        is_mixture = np.all(np.abs(np.nansum(rows, axis=1) - 1.0) < 1e-6)
+        if rows.shape[1] < 2 or is_mixture:
+            return ""
+        axes = np.ravel(self.arrays.get("axis_name", np.array([[]]))[0])
+        size, texts = float(np.nanmax(np.abs(rows), initial=0.0)), dict[int, str]()
+        for k, row in enumerate(rows):
+            names = self.words.coordinates(axes, len(row), k)
+            pairs = [pair for pair in zip(names, row.tolist(), strict=False) if not np.isnan(pair[1])]
+            if not all(name for name, _ in pairs) or not pairs:
+                return ""
+            texts[k] = joined([f"{name} = {number_in_words(value, size)}" for name, value in pairs])
+        return self._by_player(texts, "choose")
 
     def is_first_of_several(self, name: str) -> bool:
         """True for a quantity of players that is that of the first equilibrium of a list."""

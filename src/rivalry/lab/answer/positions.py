@@ -191,6 +191,8 @@ def describe_profile(point: PointResults, *, with_caveats: bool = True) -> str:
     if not groups:
         if point.actions is not None and point.profile is not None and len(point.profile) == 1:
             return f"{point.play_in_words(point.profile[0])}{refuted}"
+        if point.choices_in_words:
+            return f"{point.choices_in_words}{refuted}"
         has_actions, words = point.actions is not None, point.words
         noun = words.quantity("profile") if words.is_named("profile") else words.choice or "strategy"
         first_word, _, choice_words = point.profile_words.partition(" ")

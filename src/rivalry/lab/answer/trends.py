@@ -100,7 +100,10 @@ def on_quantities(
     ]
     is_constant, subject = bool(order), None
     for name in order:
-        if name == "profile" and not (words.is_named(name) and trend_of(study, name, rows, words)):
+        is_told_by_player = name == "profile" and len(rows) == 1 and bool(rows[0].choices_in_words)
+        if is_told_by_player or (
+            name == "profile" and not (words.is_named(name) and trend_of(study, name, rows, words))
+        ):
             add_shared_clauses()
             sentences += [sentence.text for sentence in position_sentences(study, results)]
         elif name == "claim":  # without a key, the sentence on claims says it
