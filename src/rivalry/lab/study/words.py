@@ -27,8 +27,8 @@ IN_WORDS = {
     "COIN": "random allocation",
     "DICT": "allocation by true urgency",
     "TURN": "turn-taking",
-    "PBP": "pay bid to peer",
-    "PBS": "pay bid to society",
+    "PBP": "bids paid to the peer",
+    "PBS": "bids paid to society",
     "ppo": "PPO",
     "dqn": "DQN",
     "sac": "SAC",
@@ -237,7 +237,7 @@ class Words:
         """Return a value of a swept key; numbers that are not short have four digits, and no label.
 
         >>> Words({}).value(0.97), Words({}).value(0.0410204081632), Words({}).value("PBS")
-        ('0.97', '0.04102', 'pay bid to society')
+        ('0.97', '0.04102', 'bids paid to society')
         """
         text = value_in_words(value)
         if is_number(value):
@@ -248,7 +248,7 @@ class Words:
         """Return a point.
 
         >>> Words({}).place({"reach": 0.25, "players": 3}), Words({}).place({"payment": "PBS"})
-        ('reach 0.25, 3 players', 'pay bid to society')
+        ('reach 0.25, 3 players', 'bids paid to society')
         >>> Words({}).place({"reach": 0.25, "algorithm": "COIN"})
         'random allocation, reach 0.25'
         >>> Words({}).place({"players": 1}), Words({}).place({"players": 3})
@@ -280,7 +280,7 @@ class Words:
 
         >>> race = Words({"game": {"family": "race"}})
         >>> race.at("cost.safety_price", 0.05), race.at("players", 3), race.at("payment", "PBS")
-        ('at a price of safety of 0.05', 'with 3 players', 'for pay bid to society')
+        ('at a price of safety of 0.05', 'with 3 players', 'for bids paid to society')
         """
         if not is_number(value):
             return f"for {self.place({name: value})}"
@@ -291,7 +291,7 @@ class Words:
 
         >>> words = Words({})
         >>> words.case({"payment": "PBS", "reach": 0.25}), words.case({"reach": 1e-05, "players": 3})
-        ('pay bid to society with a reach of 0.25', 'with a reach of 0.00001 and 3 players')
+        ('bids paid to society with a reach of 0.25', 'with a reach of 0.00001 and 3 players')
         >>> Words({"answer": {"words": {"price = 0.05": "half the price"}}}).case({"price": 0.05})
         'half the price'
         """
