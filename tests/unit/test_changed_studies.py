@@ -113,6 +113,17 @@ def test_labels_that_describe_values_name_their_keys(name: str) -> None:
         assert not (re.fullmatch(NAMED, label) and is_described), f"{label}: {text}"
 
 
+def test_a_label_that_describes_a_key_of_no_method_is_refused() -> None:
+    tables = {
+        "game": {"family": "market"},
+        "method": [{"kind": "best_response"}],
+        "answer": {"words": {"payoff": "profit above 2"}},
+    }
+    Study(**tables, label_keys={"payoff": ["game.intercept", "method.best_response.tol"]})
+    with pytest.raises(StudyError, match=r"label_keys\.payoff: 'learning' is not a method of the study"):
+        Study(**tables, label_keys={"payoff": ["method.learning.zero_gain"]})
+
+
 CHANGED = {
     "oracle_leader": ("game.unit_cost", 2.5),
     "short_vs_long_static": ("game.intercept", 40.0),
