@@ -23,12 +23,13 @@ from rivalry.cli import main
 from rivalry.core import files
 from rivalry.core.archives import LARGEST, extract
 from rivalry.core.files import DamagedFile, StoreError
+from rivalry.core.method import ENDINGS
 from rivalry.core.results import netcdf
 from rivalry.lab import capsule
 from rivalry.lab.answer.figures import draw_own
 from rivalry.lab.capsule import CRATE, MANIFEST, pack, root_of, verify
 from rivalry.lab.executor import carry_out, run_study
-from rivalry.lab.proofs import certificate_changes, recertify
+from rivalry.lab.proofs import certificate_changes, check_status, recertify
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
 
@@ -62,6 +63,10 @@ steps = 50
 [replications]
 count = 4
 """
+
+
+CHICKEN = {"family": "matrix", "name": "chicken"}
+COURNOT = {"family": "market"}
 
 
 FIGURES = ("figures/01-strategies.svg", "figures/02-learning_curve.svg", "figures/03-paths.svg")
@@ -451,6 +456,54 @@ def test_payoffs_and_metrics_of_every_cell_follow_from_its_profile(run: Run, tmp
     id = changed_cell(run, {"payoff": 1.5, "welfare": 3.0})
     (fault,) = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0).faults
     assert re.fullmatch(rf"cell {id}: certificate: .*payoff was .*welfare was .*", fault)
+
+
+@pytest.mark.slow
+def test_a_forged_status_of_a_cell_outside_the_sample_is_contradicted(run: Run, tmp_path: Path) -> None:
+    id = next(iter(run.tasks()))
+    record = run.read_cell(id)
+    record["status"] = ((), np.asarray("converged"))
+    files.write(run.folder / "cells" / f"{id}.npz", files.pack(record, kind="cell", name=id))
+    forged = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0)
+    assert (forged.word, forged.faults) == (
+        "contradicted",
+        [f"cell {id}: status was 'converged', is 'completed'"],
+    )
+
+
+@pytest.mark.slow
+def test_a_status_that_only_a_search_gives_is_undecided(tmp_path: Path) -> None:
+    study = Study(name="small", game=CHICKEN, method=[{"kind": "mixed_equilibria"}])
+    path = pack(run_study(study, tmp_path / "run"), tmp_path / "copy.zip")
+    outside, inside = verify(path, cells=0), verify(path, cells=1)
+    assert (outside.word, len(outside.undecided), inside.word) == ("undecided", 1, "verified")
+    assert outside.undecided[0].endswith("--cells 1 decides")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("game", "kind", "status"),
+    [
+        (COURNOT, {"kind": "best_response"}, "converged"),
+        (COURNOT, {"kind": "gradient_ascent"}, "converged"),
+        (COURNOT, {"kind": "evaluate", "start": [1.0, 2.0]}, "converged"),
+        (CHICKEN, {"kind": "regret_matching", "steps": 5}, "completed"),
+        (CHICKEN, {"kind": "hedge", "rounds": 5}, "completed"),
+        (CHICKEN, {"kind": "pure_equilibria"}, ""),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) and "kind" in value else "",
+)
+def test_a_status_follows_from_the_profile_or_is_undecided(
+    tmp_path: Path, game: dict[str, Any], kind: dict[str, Any], status: str
+) -> None:
+    run = run_study(Study(name="small", game=game, method=[kind]), tmp_path / "run")
+    ((id, task),), folder = run.tasks().items(), Path(run.head["folder"])
+    record = run.read_cell(id)
+    faults, undecided = check_status(task, folder, record)
+    assert (faults, bool(undecided)) == ([], not status)
+    for other in {*ENDINGS[1:], "iteration limit"} - {str(record["status"][1])}:
+        forgery = record | {"status": ((), np.asarray(other))}
+        assert any(check_status(task, folder, forgery)), other
 
 
 @pytest.mark.slow

@@ -236,9 +236,12 @@ class BaseLearner(Tree, Learner):
     ----------
     needs : tuple of `rivalry.core.needs.Need`, optional
         As for `BaseMethod` (default: finitely many actions in tables).
+    open_ended : bool
+        Whether ``advance`` takes all the steps of its argument: a full session is then ``completed``.
     """
 
     needs: ClassVar[tuple[Any, ...] | None] = None
+    open_ended: ClassVar[bool] = False
 
     def concepts(self) -> tuple[str, ...]:
         """Return the solution concepts that a record may state. Default: Nash equilibrium."""

@@ -11,12 +11,14 @@ import json
 import re
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from hashlib import file_digest, sha256
 from importlib import resources
 from importlib.metadata import distributions, requires
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from random import Random
 from typing import Any, NamedTuple
@@ -32,7 +34,7 @@ from rivalry.core.results import Record, netcdf, provenance, read_netcdf, record
 from rivalry.lab.answer import figure_file
 from rivalry.lab.citation import bibtex
 from rivalry.lab.executor import batches_of
-from rivalry.lab.proofs import certificate_changes, recertify
+from rivalry.lab.proofs import certificate_changes, check_status, recertify
 from rivalry.lab.report.page import build
 from rivalry.lab.store import Run
 from rivalry.lab.store.blocks import packed_cells
@@ -339,7 +341,7 @@ class Verified(NamedTuple):
     derived: list[str]  # files that were made again with the same bytes
     same_words: list[str]  # files whose words or numbers, not bytes, are those of files made again
     faults: list[str]
-    undecided: list[str]  # files of another version of the package that reads otherwise, with that version
+    undecided: list[str]  # files of another version that reads otherwise, statuses of which none follows
     unchecked: list[str]
     others: list[str]
 
@@ -417,8 +419,8 @@ def verify(
         checked = [_checked(name, part, cells, bool(part_faults), progress) for name, part in runs.items()]
         stored = {path.relative_to(home).as_posix() for path in _stored(run)} | code | {PACKAGES, CRATE}
         compared = _compared(run, digests, stored)
-        counts, cell_ids = run.counts(), [id for _, cell_ids, _ in checked for id in cell_ids]
-        certificates = sum(count for count, _, _ in checked)
+        counts, cell_ids = run.counts(), list(chain.from_iterable(part.sample for part in checked))
+        certificates = sum(part.certificates for part in checked)
         return Verified(
             len(digests) + 1,
             run.digest(),
@@ -429,8 +431,8 @@ def verify(
             cell_ids,
             compared.derived,
             compared.same_words,
-            faults + [line for _, _, lines in checked for line in lines] + compared.faults,
-            compared.undecided,
+            faults + list(chain.from_iterable(part.faults for part in checked)) + compared.faults,
+            compared.undecided + list(chain.from_iterable(part.undecided for part in checked)),
             compared.unchecked + _unchecked(run, counts["done"], certificates, len(cell_ids)),
             list(dict.fromkeys(part_faults)),
         )
@@ -625,15 +627,25 @@ def _licence_and_date(crate: bytes) -> tuple[str, str]:
     return (licence[1] or UNSTATED.encode()).decode(), date[1].decode()
 
 
+class _Checked(NamedTuple):
+    """Cells of a run by how they were checked."""
+
+    certificates: int  # recomputed
+    sample: list[str]  # ids of the cells that were computed again
+    faults: list[str]
+    undecided: list[str]
+
+
 def _checked(
     name: str, run: Run, cells: int, is_foreign: bool, progress: Callable[[int, int], object] | None
-) -> tuple[int, list[str], list[str]]:
-    """Return the number of recomputed certificates, the recomputed cells, and a line per difference."""
+) -> _Checked:
+    """Cells of a run, checked: certificates and statuses of all, and a sample computed again."""
     tasks, folder, newer = run.tasks(), Path(run.head["folder"]), run.certificates()
     finished = run.finished()
     computed = [place.id for place in run.cells if place.id in finished]
     sample = sorted(Random().sample(computed, min(cells, len(computed))))
     count, faults, total = 0, list[str](), len(computed) + len(sample)
+    cells_by_question = defaultdict[str, list[str]](list)
     for k, id in enumerate(computed):
         stored = run.read_cell(id)
         # `rivalry certify` may have proved a newer one
@@ -647,6 +659,11 @@ def _checked(
             changes = [certificate_changes(certificate, record, False) for record in recomputed if record]
             if changes and all(changes):
                 faults.append(f"cell {_in_part(name, id)}: certificate: {min(changes, key=len)}")
+        if id not in sample:
+            statuses = check_status(tasks[id], folder, stored)
+            faults.extend(f"cell {_in_part(name, id)}: {line}" for line in statuses.faults)
+            for line in statuses.undecided:
+                cells_by_question[line].append(id)
         if progress is not None:
             progress(k + 1, total)
     batch_of = {id: batch for batch in batches_of(list(tasks.items())) for id, _ in batch}
@@ -655,7 +672,11 @@ def _checked(
             faults.append(f"cell {_in_part(name, id)}: computed again, {different}")
         if progress is not None:
             progress(len(computed) + k + 1, total)
-    return count, sample, faults
+    undecided = []
+    for line, ids in cells_by_question.items():
+        cell = f"cell {_in_part(name, ids[0])}: {line} (cells like it: {len(set(ids))})"
+        undecided.append(f"{cell}; --cells {len(computed)} decides")
+    return _Checked(count, sample, faults, undecided)
 
 
 def _computed(id: str, batch: Sequence[tuple[str, dict[str, Any]]], folder: Path) -> Record:

@@ -11,7 +11,7 @@ from hashlib import sha256
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from rivalry.core.results import Certificate, Record, stack_records, unstack_rec
 from rivalry.core.tolerances import ROUNDING, SAME_NUMBER
 from rivalry.lab.checkpoints import Task
 from rivalry.lab.store.cells import StoredCell
-from rivalry.lab.worker import played_game, points_of
+from rivalry.lab.worker import BatchPoints, limits_of, played_game, points_of
 from rivalry.runtime.processes import python_command, run_program
 from rivalry.solving.ends import derived_record
 from rivalry.text.display import has_proofs
@@ -69,6 +69,52 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_
     if not any(proofs):
         return {}
     return stack_records(proofs, points.shape) if points.shape else proofs[0]
+
+
+class StatusCheck(NamedTuple):
+    """Faults and open questions of a cell's statuses, each a line."""
+
+    faults: list[str]
+    undecided: list[str]
+
+
+def check_status(task: Task, folder: Path, record: Record) -> StatusCheck:
+    """Compare the statuses of a stored cell with those that follow from game, method and profile.
+
+    A solver or a dynamic takes one step from the profile; learners that never stop by themselves are
+    ``completed``. No status of another method follows without its search.
+    """
+    points, check = points_of(task, folder), StatusCheck([], [])
+    stored = record["status"][1].ravel().tolist()
+    for status, derived in zip(stored, _derived_statuses(task, points, record), strict=True):
+        if derived == status:
+            continue
+        if not derived:
+            check.undecided.append(f"status {status!r} follows from the search of its method alone")
+        elif derived == "completed" or (status, derived) == ("converged", "not found"):
+            check.faults.append(f"status was {status!r}, is {derived!r}")
+        else:
+            check.undecided.append(f"status is {status!r}; a step from its profile ends as {derived!r}")
+    return check
+
+
+def _derived_statuses(task: Task, points: BatchPoints, record: Record) -> list[str]:
+    """Statuses of a method of this package that follow from profiles, by point; empty where none does."""
+    method, lead = points.methods[0], tuple(points.shape.values())
+    unknown = [""] * prod(lead)
+    if not type(method).__module__.startswith("rivalry.") or task["method"].get("max_seconds") is not None:
+        return unknown
+    if isinstance(method, Learner):
+        return ["completed"] * prod(lead) if as_learner(method).open_ended else unknown
+    dims, stored = record.get("profile", ((), np.zeros(0)))
+    if dims[len(lead) :] != ("player", "axis") or not isinstance(points.games[0], Game):
+        return unknown
+    profiles = stored.reshape(prod(lead), *stored.shape[len(lead) :])
+    if not np.all(np.isfinite(profiles)):
+        return unknown
+    limits = limits_of(task) | {"max_steps": 1}
+    solutions = solving.solve_batch(points.games, points.methods, profiles, tolerance=None, **limits)
+    return [solution.status for solution in solutions]
 
 
 def _concept(method: object, stored: str) -> str:

@@ -151,7 +151,7 @@ def run_cells(
         return
     members, limits = (
         [(points_of_cell.games[0], points_of_cell.methods[0]) for points_of_cell in points.values()],
-        [_limits(batch[k][1]) for k in points],
+        [limits_of(batch[k][1]) for k in points],
     )
     for group in ([numbers[k] for k in group_numbers] for group_numbers in of_one_form(members, limits)):
         if numbers_to_compute is None or not set(group).isdisjoint(numbers_to_compute):
@@ -181,7 +181,7 @@ def _of_group(
         return stopped
 
     group_checkpoint = None if checkpoint is None else GroupCheckpoint(checkpoint, group)
-    limits = _limits(tasks[group[0]])
+    limits = limits_of(tasks[group[0]])
 
     failure: Exception | None = None
     try:
@@ -281,7 +281,7 @@ def _part(cells: int) -> int:
     return min(PART, 1 << (cells - 1).bit_length())
 
 
-def _limits(task: Task) -> dict[str, Any]:
+def limits_of(task: Task) -> dict[str, Any]:
     """Return the tolerance and the number of steps of a cell that is computed with others."""
     table = task["method"]
     steps = table.get("steps") or table.get("max_steps") or STEPS

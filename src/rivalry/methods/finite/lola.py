@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -61,6 +61,8 @@ class Lola(BaseLearner):
     ----------
     Foerster, Chen, Al-Shedivat, Whiteson, Abbeel and Mordatch, AAMAS 2018.
     """
+
+    open_ended: ClassVar[bool] = True
 
     sessions: Annotated[int, Ge(1), Le(100_000), "independent repetitions"] = 50
     rate: Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -25,6 +25,8 @@ INERTIA = 2.0  # of conditional regret matching; must be above 1
 
 class RepeatedPlay(TableLearner):
     """Base class of repeated play of a table, with regrets and histories at log-spaced rounds."""
+
+    open_ended: ClassVar[bool] = True
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         from rivalry.tables.kernels import draws
