@@ -401,7 +401,7 @@ REFUSED = {
         "rationing: is missing; where firms of limited capacity set prices of one good it must be "
         "'efficient' or 'proportional'",
     ),
-    "negative": ({"low": [0.0, -1.0]}, "low[1]: -1 must be at least 0 (firm 1)"),
+    "negative": ({"low": [0.0, -1.0]}, "low[1]: -1 must be at least 0"),
 }
 
 

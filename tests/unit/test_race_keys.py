@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from annotated_types import Ge, Gt, Le, Lt
 
 import rivalry as rv
 from rivalry.cli import show
+from rivalry.schema.annotations import number_bounds
 from tests.race_keys import KEYS, nested
 
 
@@ -95,3 +97,16 @@ def test_inputs_that_cost_nothing_are_the_cause_of_payoffs_without_a_maximum(
     assert game.space.unbounded == cause
     found = rv.certificate(game, game.space.high)
     assert (f"payoffs may be unbounded, since {cause}" in found.method) == ("subsidy" in str(cause))
+
+
+@pytest.mark.parametrize("family", ["race", "market"])
+def test_a_sweep_may_not_leave_the_bounds_of_any_key(family: str) -> None:
+    factory = getattr(rv.games, family)
+    game = factory()
+    beyond = {Ge: -0.5, Gt: 0.0, Le: 0.5, Lt: 0.0}
+    for name, bounds in number_bounds(factory).items():
+        for kind, edge in bounds:
+            assert rv.oracles.validate_parameter(game, name, edge + beyond[kind]).startswith("must be ")
+        ends = [edge for _, edge in bounds]
+        middle = sum(ends) / 2 if len(ends) == 2 else sum(ends) + 1.0
+        assert rv.oracles.validate_parameter(game, name, middle) == ""

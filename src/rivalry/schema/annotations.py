@@ -224,6 +224,32 @@ def bounds_of(notes: tuple[Any, ...]) -> tuple[tuple[type, Any], ...]:
     return tuple(bounds)
 
 
+@cache
+def number_bounds(target: Callable[..., Any]) -> dict[str, tuple[tuple[type, Any], ...]]:
+    """Return the bounds of the numbers of every key, as `bounds_of` does; keys of tables have no prefix.
+
+    >>> def family(reach: Annotated[float, Gt(0)] | list[Annotated[float, Gt(0)]], players: int = 2): ...
+    >>> [(kind.__name__, edge) for kind, edge in number_bounds(family)["reach"]]
+    [('Gt', 0)]
+    """
+    bounds = {}
+    for name, hint in signature_of(target)[1].items():
+        bounds[name] = tuple(dict.fromkeys(_entry_bounds(hint)))
+        for note in keys_notes(hint):
+            bounds |= number_bounds(note.target)
+    return bounds
+
+
+def _entry_bounds(hint: object) -> Iterator[tuple[type, Any]]:
+    """Yield the bounds of a number, or of the entries of a list, in any member of a union."""
+    members = get_args(hint)
+    if get_origin(hint) is Annotated:
+        yield from bounds_of(members[1:])
+        members = members[:1]
+    for member in members:
+        yield from _entry_bounds(member)
+
+
 def _single(notes: Iterable[Any]) -> Iterator[Any]:
     """Yield the notes of an annotation, with groups expanded."""
     for note in notes:

@@ -43,6 +43,7 @@ from rivalry.schema.annotations import (
     keys_with_symbol,
     length_of,
     needs_note,
+    number_bounds,
     signature_of,
     storable_members,
     type_name,
@@ -66,6 +67,9 @@ _RULES: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
     Lt: ("below", operator.lt),
     Le: ("at most", operator.le),
 }
+
+
+_BRACKETS = {Gt: "(", Ge: "[", Lt: ")", Le: "]"}  # of an interval, its lower bound first
 
 
 class GameRecipe(NamedTuple):
@@ -682,6 +686,24 @@ def _number_fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None
             fault = "must be finite" if math.isinf(edge) else f"must be {rule} {edge:g}"
             return Fault("", partial(str, fault), "size" if size else "bound", value)
     return None
+
+
+def bound_violation(target: Callable[..., Any], name: str, value: float) -> str:
+    """Reason why a keyword of a factory may not take a number, from its annotation, or an empty text.
+
+    >>> from typing import Annotated
+    >>> def family(share: Annotated[float, Ge(0), Lt(1)] = 0.0): ...
+    >>> bound_violation(family, "share", 1.0), bound_violation(family, "share", 0.5)
+    ('must be in [0, 1)', '')
+    """
+    bounds = number_bounds(target).get(name, ())
+    if all(_RULES[kind][1](value, edge) for kind, edge in bounds):
+        return ""
+    if len(bounds) == 1:
+        ((kind, edge),) = bounds
+        return f"must be {_RULES[kind][0]} {edge:g}"
+    (first, low), (last, high) = bounds
+    return f"must be in {_BRACKETS[first]}{low:g}, {high:g}{_BRACKETS[last]}"
 
 
 def _numeric(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -27,7 +27,7 @@ from rivalry.families.market.model import (
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import put_all
 from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
-from rivalry.schema.validate import checked, limit, number_of, whole_number
+from rivalry.schema.validate import bound_violation, checked, limit, number_of, whole_number
 from rivalry.tables.stages import check_stages
 
 INTERVAL = AcceptedInterval("stages")
@@ -50,22 +50,6 @@ USUAL: dict[str, dict[str, float]] = {
 FOR_ALL = "growth sticky grid_margin terminal_growth multiple"
 PER_FIRM = "convex_cost fixed_cost capacity adjustment_cost tax cash_min capex_convex depreciation"
 
-# Annotations have most of these bounds, too, but are checked after the factory, and never in a sweep.
-RANGES: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "above 0": (
-        "intercept market_size slope elasticity price_flat_below taste_spread",
-        lambda value: value > 0,
-    ),
-    "at least 0": (
-        "unit_cost convex_cost fixed_cost capacity adjustment_cost capex capex_convex grid_margin wacc",
-        lambda value: value >= 0,
-    ),
-    "in [0, 1]": ("tax depreciation survival gamma", lambda value: 0 <= value <= 1),
-    "in [0, 1)": ("sticky", lambda value: 0 <= value < 1),
-}
-"""The parameters with a range, and whether a number is inside, by the rule in words."""
-RULES = {name: (rule, holds) for rule, (names, holds) in RANGES.items() for name in names.split()}
-
 
 @checked
 def market(
@@ -78,7 +62,7 @@ def market(
         Literal["quantity", "price"] | None, "what firms choose (default: quantity; with logit demand: price)"
     ] = None,
     intercept: Annotated[
-        Number | None,
+        Positive | None,
         Symbol("a A"),
         "linear: price at which nothing is sold (100); differentiated: likewise (10)",
     ] = None,
@@ -272,8 +256,7 @@ def refusal(name: str, value: float) -> str:
         return "must be finite"
     if name == "gamma" and value > 1:
         return f"must be in [0, 1]: with r = {1 / value - 1:.3g} below growth g = 0 the sum diverges"
-    rule, holds = RULES.get(name, ("", None))
-    return "" if holds is None or holds(value) else f"must be {rule}"
+    return bound_violation(market, name, value)
 
 
 def _players_of(options: Mapping[str, Any]) -> int:
@@ -476,8 +459,6 @@ def _space(options: Mapping[str, Any], numbers: dict[str, Any], players: int, ch
             "'efficient' or 'proportional'"
         )
     for firm, (bottom, top) in enumerate(zip(low, high, strict=True)):
-        if bottom < 0:
-            raise ValueError(f"low[{firm}]: {bottom:g} must be at least 0 (firm {firm})")
         if not bottom < top:
             raise ValueError(f"low[{firm}]: {bottom:g} must be below high[{firm}] = {top:g} (firm {firm})")
     ends = put_all({"low": low[:, None], "high": np.asarray(high)[:, None], "assumed": assumed[:, None]})

@@ -17,7 +17,7 @@ from rivalry.families.race.keys import (
     INTERVAL,
     NAMES,
     Amounts,
-    Numbers,
+    NotNegative,
     Positives,
     Shares,
     Table,
@@ -77,7 +77,7 @@ def race(
     ] = "winner_only",
     reward: Annotated[Table | None, Keys(keys.RewardKeys), "payoffs of winning and losing"] = None,
     disaster_cost: Annotated[
-        Numbers | list[list[list[float]]],
+        Amounts | list[list[list[NotNegative]]],
         Symbol("d"),
         "cost of a disaster: per player, or a matrix [player][winner]",
     ] = 1.0,

@@ -18,7 +18,7 @@ from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, KINDS, rule_name
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
-from rivalry.schema.validate import as_numbers
+from rivalry.schema.validate import as_numbers, bound_violation
 
 INTERVAL = AcceptedInterval("beliefs")
 Numbers = Annotated[float | list[float] | list[list[float]] | np.ndarray, INTERVAL]
@@ -234,27 +234,20 @@ def locate_key(message: str) -> str:
     return PATHS.get(name, name) + message[len(name) :]
 
 
-POSITIVE = ("safety_exponent", "performance_exponent", "decisiveness", "ease_of_winning")
-SHARES = ("loser_weight", "safety_depreciation", "performance_depreciation", "gamma")
-OF_ANY_SIGN = ("margin", "no_winner", "period_weights", *RewardKeys._fields)  # all others: at least 0
 SHARE_SLACK = 1e-6
 
 
-def bound_violation(name: str, value: float) -> str:
+def refusal(name: str, value: float) -> str:
     """Reason why a parameter may not take a value, or an empty text.
 
     Examples
     --------
-    >>> bound_violation("scale_penalty", -0.2), bound_violation("prize", -1.0)
+    >>> refusal("scale_penalty", -0.2), refusal("prize", -1.0)
     ('must be at least 0', '')
     """
-    if not np.isfinite(value):
-        return "must be finite"
-    if name in POSITIVE:
-        return "" if value > 0 else "must be above 0"
-    if name in SHARES:
-        return "" if 0 <= value <= 1 else "must be in [0, 1]"
-    return "" if value >= 0 or name in OF_ANY_SIGN else "must be at least 0"
+    from rivalry.families.race.factory import race  # which is made of these checks
+
+    return bound_violation(race, name, value) if np.isfinite(value) else "must be finite"
 
 
 def count_players(options: dict[str, Any], names: Iterable[str]) -> int:
@@ -297,7 +290,7 @@ def number(name: str, value: object) -> Any:
     """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
     values = as_numbers(value, name)
     for index, entry in np.ndenumerate(values):
-        reason = bound_violation(name, entry)
+        reason = refusal(name, entry)
         if reason:
             where = "".join(f"[{k}]" for k in index)
             raise ValueError(f"{name}{where}: {entry:g} {reason}")

@@ -21,7 +21,7 @@ from rivalry.core.space import Box, Profile, Strategy
 from rivalry.core.tree import payoff_method
 from rivalry.families.race import bounds, period
 from rivalry.families.race.closed_forms import profiles
-from rivalry.families.race.keys import bound_violation
+from rivalry.families.race.keys import refusal
 from rivalry.families.race.model import COMMON, STOCKS, Race, productivities
 from rivalry.families.race.period import BUILT_IN, Outcome
 from rivalry.families.race.proved_response import proved_response
@@ -93,7 +93,7 @@ def _(game: Race, x: Profile) -> Profile:
     return own_gradients
 
 
-oracles.validate_parameter.register(Race)(lambda game, name, value: bound_violation(name, value))
+oracles.validate_parameter.register(Race)(lambda game, name, value: refusal(name, value))
 oracles.best_response.register(Race)(best_response)
 oracles.proved_response.register(Race)(proved_response)
 oracles.compiled_response.register(Race)(lambda game, x, player: compiled_response(game, x, put(player)))
