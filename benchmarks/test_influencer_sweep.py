@@ -62,7 +62,7 @@ class Ours:
             )
             self.key = jax.random.split(key, count)
             begins = jnp.broadcast_to(start, (count, *start.shape))
-            self.begin = solving.batches._begin(
+            self.begin = solving.runs._begin(
                 self.game, self.method, begins, self.key, jnp.zeros(count, dtype=int)
             )
 
@@ -73,7 +73,7 @@ class Ours:
                 self.game, self.method, self.begin, self.key, stride, self.budget, self.never
             )
         else:
-            carry = self.run.batches._advance(
+            carry = self.run.runs._advance(
                 self.game, self.method, self.begin, self.key, self.budget, self.never
             )
         return np.asarray(carry.state.profile).reshape(-1, PLAYERS)

@@ -21,7 +21,7 @@ from rivalry.lab.executor import CellOutcome, Here, carry_out, run_study
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, build_game
 from rivalry.methods import BestResponse, QLearning
-from rivalry.solving import batches, ends, solve_batch
+from rivalry.solving import ends, runs, solve_batch
 
 EXHAUSTED = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 68719476736 bytes.")
 COURNOT = {"family": "market", "unit_cost": [10.0, 10.0]}
@@ -284,7 +284,7 @@ def test_runs_that_have_ended_are_left_out(monkeypatch: pytest.MonkeyPatch, path
         )
 
     def call(batch: Together, program: Any, *rest: Any, selection: Any = None) -> Any:
-        if program in (batches._advance, batches.advance_together):
+        if program in (runs._advance, runs.advance_together):
             advanced.append(len(batch) if selection is None else len(selection))
         return own(batch, program, *rest, selection=selection)
 

@@ -6,7 +6,8 @@ from rivalry.solving.exact_proofs import ExactProof
 from rivalry.solving.learners import LearnerTask, learn_together
 from rivalry.solving.progress import Checkpoint, Progress, ProgressCallback
 from rivalry.solving.randomness import first_keys, key_of, keys_of, stream
-from rivalry.solving.single import PATH, InCommon, proof_of, replicate, solve, trace
+from rivalry.solving.runs import PATH
+from rivalry.solving.single import InCommon, proof_of, replicate, solve, trace
 from rivalry.solving.steps import ROWS, as_arrays
 
 __all__ = [

@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import fields, is_dataclass, replace
-from functools import partial
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.batched_games import PART, Together
+from rivalry.core.batched_games import PART
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
-from rivalry.core.method import STEPS, BaseMethod, Finish, Learner, Method, as_method, start_of
+from rivalry.core.method import STEPS, Learner, Method, as_method, start_of
 from rivalry.core.plain import is_plain, register_plain
 from rivalry.core.results import Record, Solution, collect
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.options import written_out
 from rivalry.runtime.blas import one_blas_thread
-from rivalry.runtime.jax import (
-    compiled,
-    eqx,
-    is_key,
-    jax,
-    jnp,
-    numbers_in_numpy,
-    promote_ranks,
-    put,
-    stack_trees,
-)
+from rivalry.runtime.jax import eqx, jax, numbers_in_numpy, promote_ranks
 from rivalry.schema.annotations import meaning_of, signature_of
 from rivalry.schema.construction import parts_of, recipe_of, replace_entry, variant
 from rivalry.schema.validate import check, check_keywords, near
@@ -38,19 +27,10 @@ from rivalry.solving import ends, inputs
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, first_keys, key_of, keys_of
-from rivalry.solving.reparametrised import as_read, reparametrise
-from rivalry.solving.single import Path, solve
-from rivalry.solving.steps import (
-    Carry,
-    advance_together,
-    as_arrays,
-    elapsed_time,
-    from_leaves,
-    initial_carry,
-    leaves_of,
-    one_step,
-    path_row,
-)
+from rivalry.solving.reparametrised import reparametrise
+from rivalry.solving.runs import Runs
+from rivalry.solving.single import solve
+from rivalry.solving.steps import as_arrays
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -58,8 +38,6 @@ if TYPE_CHECKING:
     from rivalry.core.space import Profile
 
 MOST = 100_000  # points of a sweep, each of which is a game
-OTHER_METHOD = "batch: game {} has a method of another form; only numbers may differ within a batch"
-CHUNK = 2_000  # steps of all runs per call of the compiled program
 
 
 def solve_batch(
@@ -119,178 +97,23 @@ def solve_batch(
         keys = first_keys(seed)
     if len({jax.tree.structure(game) for game in games}) > 1 and any(map(is_plain, games)):
         # numbers of plain classes are constants of a program: each run needs its own
-        single_settings, cases = (
-            settings._replace(checkpoint=None),
-            zip(games, stepwise, starts, keys, strict=True),
-        )
-        return [
-            _solve([game], [method], [start], key[None], single_settings, watch, None)[0]
-            for game, method, start, key in cases
-        ]
+        alone = settings._replace(checkpoint=None)
+        cases = zip(games, stepwise, starts, keys, strict=True)
+        runs = [Runs([game], [method], [start], [key], alone, watch) for game, method, start, key in cases]
+        return [_solve(run, tolerance)[0] for run in runs]
     # whole parts: then one program serves any number of runs
     rows = np.minimum(np.arange(-(-len(games) // (part or 1)) * (part or 1)), len(games) - 1)
     games, stepwise, starts = ([member[k] for k in rows] for member in (games, stepwise, starts))
     count, keys = len(keys), keys[rows] if len(rows) > len(keys) else keys
-    return _solve(games, stepwise, starts, keys, settings, watch, part)[:count]
+    return _solve(Runs(games, stepwise, starts, keys, settings, watch, part), tolerance)[:count]
 
 
-def _solve(
-    games: Sequence[Playable],
-    methods: Sequence[BaseMethod],
-    starts: Sequence[Profile],
-    keys: jax.Array,
-    settings: Settings,
-    watch: Limited,
-    part: int | None,
-) -> list[Solution]:
-    """Return `solve_batch` of games that differ in numbers only."""
-    tol, tolerance, max_steps = settings.tol, settings.tolerance, settings.step_limit
-    path, checkpoint = settings.path, settings.checkpoint
-    compared = as_read(games, methods, starts)
-    read = [as_arrays(game) for game in compared]
-    together = Together(read, part)
-    batch = together.stacked, stack_trees([as_arrays(method) for method in methods], OTHER_METHOD)
-    begins = jnp.stack([jnp.asarray(s) for s in starts])
-    carry = together.call(_begin, (*batch, begins, keys, jnp.zeros(len(games), dtype=int)))
-    finishes: dict[int, Finish | None] = {}
-    each_key = list(keys)
-    unstable: list[list[Finish]] = [[] for _ in games]
-    paths = [
-        Path.at(*row) for row in zip(games, np.asarray(begins), path_row(methods[0], carry)[3], strict=True)
-    ]
-    restarts: list[tuple[int, Profile]] = []  # batch index of each restart, and the end that was left
-
-    def analyse(profiles: Mapping[int, Any]) -> dict[int, Finish | None]:
-        """Analyse ends by index: the first one of a run with those of the others, later ones alone.
-
-        Whether it is the first depends on the run only, and so do its bytes.
-        """
-        restarted_ends = {
-            k: ends.analyse(read[k], methods[k], put(profiles[k]), keys[k]) for k in profiles if unstable[k]
-        }
-        if len(restarted_ends) == len(profiles):
-            return restarted_ends
-        first_ends = np.full(begins.shape, np.nan)
-        for k in profiles.keys() - restarted_ends.keys():
-            first_ends[k] = profiles[k]
-        read_together = ends.analyse_together(together, methods, first_ends, each_key)
-        return {k: restarted_ends[k] if k in restarted_ends else read_together[k] for k in profiles}
-
-    if checkpoint is not None and (saved := checkpoint.load()) is not None:
-        carry = from_leaves(carry, saved)
-        restarts = [(int(k), jnp.asarray(x)) for k, x in zip(saved["gone"], saved["gone_from"], strict=True)]
-        paths = (
-            [path_of_game.restored(saved, f"{k} ") for k, path_of_game in enumerate(paths)] if path else paths
-        )
-        waiting = restarts
-        while waiting:
-            # in rounds: the first end of every run, then the second of those that left one
-            round_ends = dict(reversed(waiting))
-            for k, end in analyse(round_ends).items():
-                unstable[k] += filter(None, [end])
-            waiting = [pair for pair in waiting if pair[1] is not round_ends[pair[0]]]
-    # a time limit is only checked between calls of the program
-    chunk = max(1, min(max_steps, CHUNK if np.isinf(watch.end) else CHUNK // 20))
-
-    def forward(carry: Carry) -> tuple[Carry, bool]:
-        """Advance all runs to their ends or until ``watch`` stops them; return whether it did."""
-        while True:
-            steps = np.asarray(carry.done)
-            active_runs = np.flatnonzero((np.asarray(carry.ended) == 0) & (steps < max_steps))
-            if not len(active_runs):
-                return carry, False
-            count = int(steps[active_runs].min())
-            indices = together.parts_with(active_runs)
-            if path:
-                strides, budget = np.array([path_of_game.stride for path_of_game in paths]), put(max_steps)
-                arguments = (*batch, carry, keys, put(strides))
-                new, rows = together.call(
-                    advance_together, arguments, budget, put(float(tol)), selection=indices
-                )
-                # without those that fill up the last part
-                runs = range(len(games)) if indices is None else active_runs
-                for k, *recorded in zip(runs, *(np.asarray(part) for part in rows), strict=False):
-                    paths[k].add(recorded)
-            else:
-                count = min(max_steps, count + chunk)
-                arguments_of_games = (*batch, carry, keys)
-                new = together.call(
-                    _advance, arguments_of_games, jnp.asarray(count), jnp.asarray(tol), selection=indices
-                )
-            carry = jax.tree.map(partial(_with_rows, indices), carry, new)
-            steps = np.where(np.asarray(carry.ended) == 0, carry.done, max_steps)
-            count = int(steps.min()) if path else count
-            if checkpoint is not None and checkpoint.due():
-                profiles = np.asarray([np.asarray(profile) for _, profile in restarts], dtype=float)
-                restart_arrays = {"gone": np.array([k for k, _ in restarts], dtype=int)}
-                restart_arrays["gone_from"] = profiles.reshape(-1, *carry.state.profile.shape[1:])
-                for k, path_of_game in enumerate(paths if path else ()):
-                    restart_arrays |= path_of_game.saved(f"{k} ")
-                checkpoint.save(leaves_of(carry) | restart_arrays)
-            if watch(Progress(count, max_steps, float(jnp.max(carry.residual)))):
-                return carry, True
-
-    while True:
-        carry, stopped = forward(carry)
-        restarted = np.zeros(len(games), dtype=bool)
-        snapshot = jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, carry)
-        profiles = snapshot.state.profile
-        analysed = analyse({k: profiles[k] for k in range(len(games)) if k not in finishes})
-        for k in analysed:
-            final = stopped or int(snapshot.done[k]) >= max_steps
-            time = elapsed_time(methods[k], _member(snapshot, k)) if unstable[k] else 0.0
-            end, onward = ends.examine(
-                read[k], methods[k], analysed[k], each_key[k], unstable[k], time, final
-            )
-            if onward is None:
-                finishes[k] = end
-            else:
-                restarts.append((k, put(profiles[k])))
-                restarted[k] = True
-                begins = begins.at[k].set(onward)
-        if not restarted.any():
-            break
-        restart_carry = together.call(_begin, (*batch, begins, keys, carry.done))
-        # the methods' time goes on
-        restart_carry = restart_carry._replace(since=put(path_row(methods[0], snapshot)[2]))
-        carry = jax.tree.map(partial(_where, restarted), restart_carry, carry)
-    records = []
-    for k, game in enumerate(games):
-        carry_of_game = _member(snapshot, k)
-        path_record = paths[k].record(game, methods[k], carry_of_game) if path else {}
-        record = ends.report(read[k], methods[k], carry_of_game, path_record)
-        if (finish := finishes[k]) is not None:
-            record |= ends.end_record(game, finish, unstable[k], record)
-        records.append(record | ends.out_of_time(record, watch.over) | ends.departures(game, unstable[k]))
-    unchanged = all(compared_game is game for compared_game, game in zip(compared, games, strict=True))
-    original_games = together if unchanged else Together([as_arrays(game) for game in games], part)
-    certified = ends.know_together(original_games, records, tolerance)
-    return [
-        ends.certify(*triple[:2], tolerance, triple[2])
-        for triple in zip(games, records, certified, strict=True)
-    ]
-
-
-def _where(restarted: np.ndarray, new: Any, old: Any) -> Any:
-    """Return the new leaf in runs that were restarted; leaves other than arrays are the same in all."""
-    return jnp.where(restarted.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
-
-
-def _with_rows(indices: np.ndarray | None, old: Any, new: Any) -> Any:
-    """Return an array with some rows replaced, by default all; repeated ones are equal."""
-    if not eqx.is_array(old) or indices is None:
-        return new
-    if is_key(old):
-        return old.at[indices].set(new)
-    replaced = np.array(old)
-    replaced[indices] = np.asarray(new)
-    return replaced
-
-
-def _member(carry: Carry, k: int) -> Carry:
-    """Return the state of the k-th run of a batch."""
-    member: Carry = jax.tree.map(lambda leaf: leaf[k] if eqx.is_array(leaf) else leaf, carry)
-    return member
+def _solve(runs: Runs, tolerance: float | None) -> list[Solution]:
+    """Return the solutions of runs, whose profiles are certified together."""
+    records = runs.run()
+    certified = ends.know_together(runs.original_games(), records, tolerance)
+    cases = zip(runs.games, records, certified, strict=True)
+    return [ends.certify(game, record, tolerance, known) for game, record, known in cases]
 
 
 @check_keywords
@@ -499,22 +322,3 @@ def of_one_form(members: Sequence[object], marks: Sequence[object] | None = None
         forms = [np.shape(leaf) if eqx.is_array_like(leaf) else repr(leaf) for leaf in leaves]
         groups.setdefault(f"{tree} {forms} {mark}", []).append(k)
     return list(groups.values())
-
-
-@compiled
-def _advance(games, methods, carry, keys, budget, tol):  # type: ignore[no-untyped-def]
-    """Advance all runs to their end or to ``budget`` steps."""
-
-    def run(game, method, carry, key):  # type: ignore[no-untyped-def]
-        return jax.lax.while_loop(
-            lambda c: (c.done < budget) & (c.ended == 0),
-            lambda c: one_step(game, method, c, key, tol),
-            carry,
-        )
-
-    return eqx.filter_vmap(run)(games, methods, carry, keys)
-
-
-@compiled
-def _begin(games, methods, begins, keys, count):  # type: ignore[no-untyped-def]
-    return eqx.filter_vmap(initial_carry)(games, methods, begins, keys, count)

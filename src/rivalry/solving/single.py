@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ from rivalry.core.plain import register_plain
 from rivalry.core.results import Record, Solution, dataset
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.runtime.blas import one_blas_thread
-from rivalry.runtime.jax import jax, jnp, promote_ranks, put
+from rivalry.runtime.jax import promote_ranks, put
 from rivalry.runtime.memo import Known, remembered
 from rivalry.schema.validate import check, check_keywords, whole_number
 from rivalry.solving import ends, inputs
@@ -45,17 +45,8 @@ from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, keys_of
 from rivalry.solving.reparametrised import as_read, reparametrise
-from rivalry.solving.steps import (
-    ROWS,
-    Carry,
-    advance,
-    as_arrays,
-    begin,
-    elapsed_time,
-    from_leaves,
-    leaves_of,
-    path_row,
-)
+from rivalry.solving.runs import Runs
+from rivalry.solving.steps import ROWS, advance, as_arrays, begin
 
 if TYPE_CHECKING:
     from jaxtyping import PRNGKeyArray
@@ -63,9 +54,6 @@ if TYPE_CHECKING:
 
     from rivalry.core.space import Profile
 
-PATH = 512  # most rows of a recorded path; beyond, every second row is dropped and the stride doubles
-HISTORY = 256  # the same for populations: policies are large, and each is evaluated
-SERIES = ("rows", "steps", "times", "residuals")  # of a recorded path, as `path_row` returns them
 CALLER = 7  # level of the caller of `solve`, both with their decorators, in the stack of warnings
 DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's own arrays
 
@@ -181,13 +169,13 @@ def _solve(
     start_profile = _start_profile(game, method, start, start_key)
     game = as_arrays(game)
     watch, tolerance = settings.watch(), settings.tolerance
-    record = _solve_record(game, method, start_profile, key, settings, watch)
+    (record,) = Runs([game], [reparametrise(game, method)], [start_profile], [key], settings, watch).run()
     if settings.path and tolerance is not None and is_population(game):
         from rivalry.population.certificate import exploitability_along  # loads JAX
 
         gains = exploitability_along(game, record["path"][1])
         record["path_exploitability"] = (("step", "player"), gains)
-    solution = ends.certify(game, record | ends.out_of_time(record, watch.over), tolerance, shared.certified)
+    solution = ends.certify(game, record, tolerance, shared.certified)
     if message := not_converged(game, solution, limit, settings.max_seconds if watch.over else None):
         warn(message, stacklevel=CALLER)
     return solution
@@ -226,154 +214,6 @@ def _ways(game: object, limit: str) -> str:
         return f"raise {limit} or loosen tol"
     use = "closed_form" if has_closed_form(game) else "double_oracle"
     return f"payoffs are discontinuous ({reason}), so steps may shrink without end; use {use}"
-
-
-def _solve_record(
-    game: Playable,
-    method: BaseMethod,
-    start_profile: Profile,
-    key: jax.Array,
-    settings: Settings,
-    progress: ProgressCallback,
-) -> Record:
-    limit, checkpoint = settings.step_limit, settings.checkpoint
-    method = reparametrise(game, method)
-    original, (game,) = game, as_read([game], [method], [start_profile])
-    run = _Run(game, as_arrays(method), start_profile, key, settings.tol, limit)
-    if checkpoint is not None and (saved := checkpoint.load()) is not None:
-        run.restore(saved)
-    # checkpoints store departures by their profile: the analysis of an end is repeated with the same result
-    unstable = [end for profile in run.left if (end := ends.analyse(game, method, profile, key)) is not None]
-    onward: Profile | None = start_profile
-    while onward is not None:
-        final = run.forward(progress, checkpoint) or run.done >= limit
-        time = elapsed_time(run.method, run.carry)
-        end = ends.analyse(game, method, run.profile, key)
-        end, onward = ends.examine(game, method, end, key, unstable, time, final)
-        if onward is not None:
-            run.go_on_from(onward)
-    record = run.record(settings.path)
-    if end is not None:
-        record |= ends.end_record(game, end, unstable, record)
-    return record | ends.departures(original, unstable)
-
-
-@dataclass
-class Path:
-    """The recorded path of a run: arrays ``[row ..]`` of each of `SERIES`, in parts."""
-
-    series: dict[str, list[np.ndarray]]
-    most: int  # rows
-    stride: int = 1  # steps per row
-
-    @classmethod
-    def at(cls, game: Playable, start_profile: object, residual: object) -> Path:
-        """Return the path of a run that begins."""
-        begins = zip(SERIES, (start_profile, 0, 0.0, residual), strict=True)
-        series = {name: [np.asarray(value)[None]] for name, value in begins}
-        return cls(series, HISTORY if is_population(game) else PATH)
-
-    def add(self, recorded: Sequence[np.ndarray]) -> None:
-        """Add the rows of a call of the program, which repeats its last row after the end or the limit."""
-        _, steps, *_ = recorded
-        new = np.flatnonzero(np.diff(steps, prepend=self.series["steps"][-1][-1]) > 0)
-        if not len(new):
-            return
-        for name, series in zip(SERIES, recorded, strict=True):
-            self.series[name].append(series[new])
-        length = sum(map(len, self.series["steps"]))
-        if length > self.most:
-            # the last row is the current profile
-            keep = np.union1d(np.arange(0, length, 2), [length - 1])
-            self.series = {name: [series[keep]] for name, series in self.whole().items()}
-            self.stride *= 2
-
-    def whole(self) -> dict[str, np.ndarray]:
-        """Return the arrays."""
-        return {name: np.concatenate(parts) for name, parts in self.series.items()}
-
-    def saved(self, prefix: str = "") -> dict[str, np.ndarray]:
-        """Return the arrays of a checkpoint, whose names begin with ``prefix``."""
-        arrays = self.whole() | {"stride": np.asarray(self.stride)}
-        return {f"{prefix}{name}": array for name, array in arrays.items()}
-
-    def restored(self, saved: Mapping[str, np.ndarray], prefix: str = "") -> Path:
-        """Return the path that `saved` stored."""
-        series = {name: [saved[f"{prefix}{name}"]] for name in SERIES}
-        return Path(series, self.most, int(saved[f"{prefix}stride"]))
-
-    def record(self, game: Playable, method: BaseMethod, carry: Carry) -> Record:
-        """Record of the path: profiles, steps, and the method's times and residuals."""
-        arrays, record = self.whole(), Record()
-        record["path"] = (("step", *profile_dims(game)), arrays["rows"])
-        record["path_step"] = (("step",), arrays["steps"])
-        diagnostics = method.diagnostics(carry.state)
-        for name, key in (("time", "times"), ("residual", "residuals")):
-            if name in diagnostics:
-                record[f"path_{name}"] = (("step",), arrays[key])
-        return record
-
-
-class _Run:
-    """A run of one method on one game, in calls of a compiled program that records `ROWS` profiles each."""
-
-    def __init__(
-        self,
-        game: Playable,
-        method: BaseMethod,
-        start_profile: Profile,
-        key: jax.Array,
-        tol: float,
-        max_steps: int,
-    ) -> None:
-        self.game, self.method, self.key, self.tol, self.max_steps = game, method, key, tol, max_steps
-        self.carry = begin(game, method, start_profile, key, put(0))
-        self.path = Path.at(game, start_profile, path_row(method, self.carry)[3])
-        self.left: list[Profile] = []  # unstable ends from which it was restarted
-
-    @property
-    def done(self) -> int:
-        return int(self.carry.done)
-
-    @property
-    def profile(self) -> Profile:
-        return self.carry.state.profile  # type: ignore[no-any-return]
-
-    def forward(self, progress: ProgressCallback, checkpoint: Checkpoint | None) -> bool:
-        """Advance to the end or until ``progress`` stops the run; return whether it did."""
-        # as arrays, since a program would be compiled for every Python number
-        tol, budget = put(float(self.tol)), put(self.max_steps)
-        while int(self.carry.ended) == 0 and self.done < self.max_steps:
-            self.carry, rows = advance(
-                self.game, self.method, self.carry, self.key, put(self.path.stride), budget, tol
-            )
-            self.path.add([np.asarray(part) for part in rows])
-            if checkpoint is not None and checkpoint.due():
-                checkpoint.save(self.saved())
-            if progress(Progress(self.done, self.max_steps, float(self.carry.residual))) is True:
-                return True
-        return False
-
-    def go_on_from(self, profile: Profile) -> None:
-        """Restart the method at another profile; steps, time and path continue."""
-        self.left.append(self.profile)
-        before = path_row(self.method, self.carry)[2]
-        self.carry = begin(self.game, self.method, profile, self.key, self.carry.done)
-        self.carry = self.carry._replace(since=before)
-
-    def record(self, path: bool) -> Record:
-        path_record = self.path.record(self.game, self.method, self.carry) if path else {}
-        return ends.report(self.game, self.method, self.carry, path_record)
-
-    def saved(self) -> dict[str, np.ndarray]:
-        profiles = np.asarray([np.asarray(profile) for profile in self.left])
-        arrays = {"left": profiles.reshape(-1, *self.profile.shape)}
-        return leaves_of(self.carry) | self.path.saved() | arrays
-
-    def restore(self, saved: Mapping[str, np.ndarray]) -> None:
-        self.carry = from_leaves(self.carry, saved)
-        self.left = [jnp.asarray(profile) for profile in saved["left"]]
-        self.path = self.path.restored(saved)
 
 
 @dataclass
