@@ -232,7 +232,9 @@ def _check_labels(label_keys: Mapping[str, Sequence[str]], methods: Sequence[str
     for label, keys in label_keys.items():
         tables = [key.split(".")[1] for key in keys if key.startswith("method.")]
         if strangers := [name for name in tables if name not in methods]:
-            raise StudyError(unknown(strangers[0], methods, "a method of the study"), key=f"label_keys.{label}")
+            raise StudyError(
+                unknown(strangers[0], methods, "a method of the study"), key=f"label_keys.{label}"
+            )
 
 
 def asks_of(answer: Mapping[str, Any], question: str) -> str:
