@@ -238,10 +238,8 @@ def _mean(results: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
 
 ROUNDS, STILL = 500, 1e-11  # of best responses in turn; tolerance of their movement, relative to the box
 POINTS, ZOOMS = 201, 9  # grid points and refinements of a line search
-SMOOTH, FLAT = (
-    2,
-    1e-14,
-)  # refinement whose grid a curve is fitted to; payoffs that rounding does not tell apart
+SMOOTH = 2  # refinement whose grid a curve is fitted to
+FLAT = 1e-14  # relative difference of payoffs that rounding does not tell apart
 JOINT_STARTS = 8
 
 
