@@ -113,7 +113,7 @@ def _derived_statuses(task: Task, points: BatchPoints, record: Record) -> list[s
     if not np.all(np.isfinite(profiles)):
         return unknown
     limits = limits_of(task) | {"max_steps": 1}
-    solutions = solving.solve_batch(points.games, points.methods, profiles, tolerance=None, **limits)
+    solutions = solving.solve_batch(points.games, points.methods, list(profiles), tolerance=None, **limits)
     return [solution.status for solution in solutions]
 
 

@@ -241,7 +241,7 @@ def panel_data(drawing: Drawing) -> list[dict[str, Any]]:
     """
     panels: list[dict[str, Any]] = []
     for frame in drawing.frames:
-        ticks = {}
+        ticks: dict[str, Mapping[str, Any]] = {}
         for axis, names in (("x", frame.x_ticks), ("y", frame.y_ticks)):
             places = names if isinstance(names, Mapping) else dict(zip(names, range(len(names)), strict=True))
             ticks |= {axis: places} if places else {}

@@ -33,7 +33,7 @@ def call_named(
     >>> call_named(print, ("x",), {"profit": 2.0}, 2.0)
     2.0
     """
-    known = {synonym: values[name] for synonym, name in SYNONYMS.items() if name in values} | values
+    known = {synonym: values[name] for synonym, name in SYNONYMS.items() if name in values} | dict(values)
     arguments = {name: known[name] for name in names if name in known}
     if len(names) == 1 and single is not None and not arguments:
         function(single)
