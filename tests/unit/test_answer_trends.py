@@ -389,7 +389,10 @@ def test_learners_and_controls_are_compared_in_the_same_sessions() -> None:
     assert said(about | PAIRED, data)[0].endswith(
         "in the same sessions it is less for learning without memory (0.46 ± 0.39), which cannot punish."
     )
-    assert "gains not significantly less (0.46" in said(about, data)[0]
+    not_less = (
+        "of the controls that cannot punish, learning without memory (0.46 ± 0.39) gains not significantly"
+    )
+    assert f"{not_less} less" in said(about, data)[0]
 
 
 def test_keys_that_vary_together_without_order_are_cases() -> None:
@@ -446,7 +449,7 @@ def learners(**gains: Sequence[float]) -> tuple[dict[str, Any], xr.Dataset]:
 
 def test_gains_of_controls_decide_whether_a_gain_is_evidence() -> None:
     (words,) = said(*learners(learning=[0.8, 0.9, 0.85], learning_memoryless=[1.15, 1.17, 1.16]))
-    assert "learning without memory, which cannot punish, gains more (1.160 ± 0.025)" in words
+    assert "of the controls that cannot punish, learning without memory (1.160 ± 0.025) gains more" in words
     assert words.endswith("the gain alone is no evidence of collusion.")
     (words,) = said(*learners(learning=[0.8, 0.9, 0.85], learning_memoryless=[0.84, 0.9, 0.8]))
     assert "gains not significantly less" in words
@@ -1193,3 +1196,19 @@ def test_players_with_several_choices_are_told_with_the_names_of_their_choices()
     assert said(named, alike)[0] == (
         "Player 0 and player 1 choose place = 5 and reach = 2, and player 2 chooses place = 1 and reach = 3."
     )
+
+
+def test_that_lists_are_complete_is_said_once() -> None:
+    def words(*complete: bool) -> str:
+        rows = {
+            name: [record(equilibrium_count=k, pure_count=k, component_count=k, complete=is_complete)]
+            for k, (name, is_complete) in enumerate(zip("ab", complete, strict=True), start=1)
+        }
+        return said(study(*"ab", kind="mixed_equilibria"), swept(rows))[0]
+
+    assert words(True, True) == (
+        "For a there is 1 equilibrium in pure strategies; for b there are 2 equilibria in pure "
+        "strategies; all "
+        "lists are complete."
+    )
+    assert "(complete list)" in words(True, False)

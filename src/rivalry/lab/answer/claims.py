@@ -42,6 +42,7 @@ MOST = 5  # different lists of equilibria that are told one by one
 SHORT, CHARACTERS = 3, 160  # equilibria whose strategies a sentence has, and the length of their text
 EQUILIBRIUM = re.compile(r"the (?!.*(logit|approximated)).*equilibrium")  # in the name of a method
 TEMPERATURE = " at beta "  # in the name of a concept
+COMPLETE = " (complete list)"  # at the end of the words of a list
 FIRST = "The first of them"  # of a list, which a certificate is of
 MOST_COUNTS = 3  # different numbers of sessions in a sentence
 CORNERS = 8  # of a set of payoffs, in a sentence
@@ -602,8 +603,10 @@ def on_lists(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[
         return [Sentence(f"{clause[:1].upper()}{clause[1:]}.", basis), *names]
     ends = {text.partition("; ")[2] for text in texts}
     end = f"; {ends.pop()}" if len(ends) == 1 and any(ends) else ""  # said once
+    suffix = COMPLETE if all(text.endswith(COMPLETE) for text in texts) else end
+    end = "; all lists are complete" if suffix == COMPLETE else end
     parts = [
-        f"{format_points(points, rows, words)} {there_is(text.removesuffix(end))}"
+        f"{format_points(points, rows, words)} {there_is(text.removesuffix(suffix))}"
         for text, points in list(texts.items())[:MOST]
     ]
     clause = "; ".join(parts)

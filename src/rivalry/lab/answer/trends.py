@@ -610,13 +610,17 @@ def _controls(
             "and 1 the joint maximum; "
         )
         if not_less:
-            parts = []
+            groups: dict[str, list[str]] = {}
             for kind, gain in not_less.items():
                 than = "more" if gain.mean > base_gain.mean and differ(base_gain, gain) else "no less"
                 than = "not significantly less" if than == "no less" and gain.mean < base_gain.mean else than
                 draws = " ".join(filter(None, [than, same_draws([(base_gain, gain)])]))
-                parts.append(f"{label[kind]}, which cannot punish, gains {draws} ({gain.text})")
-            return [f"{sentence}{joined(parts)}: the gain alone is no evidence of collusion."]
+                groups.setdefault(draws, []).append(f"{label[kind]} ({gain.text})")
+            parts = [
+                f"{joined(names)} gain{'s' * (len(names) == 1)} {than}" for than, names in groups.items()
+            ]
+            facts = f"of the controls that cannot punish, {'; '.join(parts)}"
+            return [f"{sentence}{facts}: the gain alone is no evidence of collusion."]
         draws = same_draws([(base_gain, gain) for gain in controls.values()])
         subject = f"the {quantity}" if is_stated else "it"
         draws = f"{draws} " * bool(draws)
