@@ -47,10 +47,11 @@ def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: b
         row = reader.strategies("equilibria", profile, actions, float(np.nan_to_num(near)))
     is_pure = actions is not None and np.all((profile == 0) | (profile == 1))
     heading = RADIUS if reader.numbers else PROVED
-    if near > 0:
+    # components are those of equilibria in fractions, whose numbers are only the nearest floats
+    if near > 0 and not has_component:
         row[heading] = exactly(f"within {radius_in_words(near)}", near)
     elif near == 0 or has_component or is_pure:
-        row[heading] = exactly("exact", 0.0)
+        row[heading] = exactly("exact", float(np.nan_to_num(near)))
     return row
 
 
