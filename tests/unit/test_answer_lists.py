@@ -356,7 +356,7 @@ def test_what_is_known_of_a_curve_is_in_the_row_of_its_end() -> None:
 
 def test_columns_are_in_the_order_of_every_row() -> None:
     rows = [{"a": 1, "b": 2}, {"event": 0, "a": 1, "c": 3}]
-    assert in_order([list(row) for row in rows]) == ["event", "a", "c", "b"]
+    assert in_order([list(row) for row in rows]) == ["event", "a", "b", "c"]
 
 
 def test_a_row_of_fewer_players_has_no_number_of_the_others() -> None:

@@ -107,14 +107,16 @@ def in_order(rows: list[list[str]]) -> list[str]:
 
     >>> in_order([["a", "b", "c"], ["key", "a", "c", "d"], ["b"]])
     ['key', 'a', 'b', 'c', 'd']
+    >>> in_order([["player", "left", "right", "claim"], ["player", "up", "down", "claim"]])
+    ['player', 'left', 'right', 'up', 'down', 'claim']
     """
     ordered: list[str] = []
     for row in dict.fromkeys(map(tuple, rows)):
-        place = 0
-        for name in row:
+        place = len(ordered)
+        for name in reversed(row):
             if name not in ordered:
                 ordered.insert(place, name)
-            place = ordered.index(name) + 1
+            place = ordered.index(name)
     return ordered
 
 

@@ -112,8 +112,9 @@ def fixation(reader: Reader) -> Table | None:
         types = np.flatnonzero(~np.isnan(chances).all(axis=1))  # without padding
         for k in types:
             row = {"residents": Estimate(names[k]), "share of time": reader.number(float(shares[k]), 1.0)}
-            for mutant in types[types != k]:
-                row[f"fixation of {names[mutant]}"] = reader.number(float(chances[k, mutant]))
+            for mutant in types:
+                chance = Estimate("") if mutant == k else reader.number(float(chances[k, mutant]))
+                row[f"fixation of {names[mutant]}"] = chance
             rows.append(row)
     else:
         names = joint_action_names(joint, actions)
