@@ -528,15 +528,15 @@ class Solution:
     def to_latex(self, table: int | str = 0) -> str:
         """Return a table for LaTeX with booktabs rules, claims below it; see `to_dataframe`."""
         selected = self._table(self.tables, table)
-        title = selected.title or selected.noun
         below = [] if self.claim == NO_CERTIFICATE.claim else [f"Claim: {self.certificate.statement}."]
         lists = equilibrium_rows(self.record)  # whether there are others
         below += [f"{name[:1].upper()}{name[1:]}: {text}." for name, text in lists.items()]
+        title = selected.title
         return latex(selected.columns, cells(selected), caption=title, label=latex_label(title), below=below)
 
     def _table(self, tables: Sequence[Table], key: int | str) -> Table:
         """Return one of the tables, by number or title."""
-        titles = [table.title or table.noun for table in tables]
+        titles = [table.title for table in tables]
         if isinstance(key, int) and -len(tables) <= key < len(tables):
             return tables[key]
         if key in titles:

@@ -57,4 +57,4 @@ def tables_of(reader: Reader) -> Iterator[Table]:
         if variable in reader.arrays:
             table = load(target)(reader)
             if table is not None and table.rows:
-                yield table
+                yield table if table.title else table._replace(title=table.noun)

@@ -31,8 +31,7 @@ class ResultTables(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """Return the tables as ``--json`` prints them: titles, columns and texts."""
         tables = [
-            {"title": table.title or table.noun, "columns": table.columns, "rows": texts_of(table)}
-            for table in self.tables
+            {"title": table.title, "columns": table.columns, "rows": texts_of(table)} for table in self.tables
         ]
         return {**self._asdict(), "tables": tables}
 
