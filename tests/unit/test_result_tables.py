@@ -135,6 +135,30 @@ def test_a_solution_has_data_frames_and_latex() -> None:
         Solution({}, NO_CERTIFICATE).to_dataframe()
 
 
+def test_only_a_wide_table_is_scaled_in_latex() -> None:
+    narrow = [Estimate("0.25", 0.25, 0.25, 0.25), Estimate("left")]
+    short = latex(["payoff", "strategy"], [narrow], caption="profile", label="profile")
+    assert "resizebox" not in short
+    assert "graphicx" not in short
+    wide = latex(
+        ["strategy"] * 3, [[Estimate("left 0.25, middle 0.5, right 0.25")] * 3], caption="", label=""
+    )
+    assert wide.count("{") == wide.count("}")
+    assert r"\resizebox" in wide
+    assert "graphicx" in wide
+
+
+def test_lists_in_fractions_are_exact_and_columns_are_in_the_order_of_players() -> None:
+    """The mixed equilibrium of a game of chicken is 9/10, which no float is."""
+    listed = rv.all_equilibria(rv.games.matrix("chicken"))
+    assert listed.solution.tables[1].title == "equilibria"
+    assert {row["proof"].text for row in listed.solution.tables[1].rows} == {"exact"}
+    names = [["a", "b"], ["y", "z"]]
+    game = rv.games.matrix([[1, 0], [0, 1]], [[0, 1], [1, 0]], actions=names)
+    mixed = rv.solve(game, rv.methods.MixedEquilibria())
+    assert list(mixed.to_dataframe().columns)[-4:] == ["a", "b", "y", "z"]
+
+
 def test_fixation_and_ranking_are_named_and_sum_to_one() -> None:
     found = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.Moran(selection=0.1))
     frame = found.to_dataframe()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rivalry.results.table import Table
 
+LINE = 60  # characters of a LaTeX table that certainly fits into a line
 HEAD, CELL = 14, 34  # characters of a line of a heading, and of an entry, in LaTeX
 PAGE = 40  # most rows of a LaTeX table on one page
 PRINTED, ON_PATH = 50, 12  # most rows of a table in print; of a path
@@ -80,7 +81,7 @@ def html(table: Table) -> str:
     """Return a table as HTML without scripts or colours; a wide table of one row has a line per column."""
     columns, texts, missing = _printed(table)
     suffix = f" ({missing} more {table.noun} in tables)" if missing else ""
-    title = f"{table.title or table.noun}{suffix}"
+    title = f"{table.title}{suffix}"
     if len(texts) == 1 and len(columns) > NARROW:
         return html_table(title, dict(zip(columns, texts[0], strict=True)))
     return html_table(title, {}, columns, texts)
@@ -166,18 +167,22 @@ def latex(
                 "",
             ]
         )
+    packages, scale, end = r"\usepackage{booktabs}", "", ""
+    if sum(min(max(size, HEAD), CELL) + 2 for size in sizes) > LINE:
+        packages += r" and \usepackage{graphicx}"
+        scale = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
+        end = "}"
     return "\n".join(
         [
-            "% needs \\usepackage{booktabs} and \\usepackage{graphicx}",
+            f"% needs {packages}",
             r"\begin{table}",
             r"\centering",
             title,
-            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{{''.join(sides)}}}",
+            rf"{scale}\begin{{tabular}}{{{''.join(sides)}}}",
             *(r"\toprule", head, r"\midrule"),
             *body,
             r"\bottomrule",
-            r"\end{tabular}}",
+            rf"\end{{tabular}}{end}",
             r"\par\smallskip\footnotesize\raggedright",
             *notes,
             r"\end{table}",
