@@ -78,7 +78,9 @@ def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
     """
     logs = read_logs(name, columns)
     if len(logs) > 1:
-        raise ValueError(f"{name}: has {len(logs)} markets; rivalry.audit.panels.judge_panel judges them")
+        raise ValueError(
+            f"{name}: has {len(logs)} markets; rivalry.audit.market_panel.judge_panel judges them"
+        )
     return logs.popitem()[1]
 
 

@@ -56,8 +56,10 @@ def _reactions(measures: Mapping[str, Any]) -> Iterator[Row]:
 
 def _controls(measures: Mapping[str, Any]) -> Iterator[Row]:
     for control in measures["controls"]:
-        numbers = [_cell(cut[key]) for cut in control["reactions"] for key in ("response", "loss")]
-        yield [control["name"], _cell(control["price"]), *(numbers or ["0"] * 4)]
+        row = [control["name"], _cell(control["price"])]
+        for cut in control["reactions"]:
+            row += [_cell(cut["response"]), _cell(cut["loss"])]
+        yield row if control["reactions"] else [*row, *["0"] * 4]
 
 
 def _exact(exact: Mapping[str, Any]) -> Iterator[Row]:

@@ -18,8 +18,8 @@ import numpy as np
 from rivalry.audit.bots import BotFault, bot_maker, limit_memory
 from rivalry.audit.logs import judge_log, read_logs
 from rivalry.audit.market import PriceMarket, price_market
+from rivalry.audit.market_panel import is_panel, judge_panel
 from rivalry.audit.measures import SEEDS
-from rivalry.audit.panels import is_panel, judge_panel
 from rivalry.audit.tables import PriceTableBot, policy_table, read_price_table, table_gain
 from rivalry.audit.verdict import UNDECIDED, AuditVerdict, audit_bot
 from rivalry.core.files import StoreError, read_bytes

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy.optimize import root
 
-from rivalry.audit import panels
+from rivalry.audit import market_panel
 from rivalry.audit.checks import PriceLog
 from rivalry.audit.demand import LogitDemand
 from rivalry.audit.logs import read_logs
-from rivalry.audit.panels import judge_panel
+from rivalry.audit.market_panel import judge_panel
 from rivalry.cli import main
 
 OWNERS = np.array(["North", "North", "North", "South", "South", "West"])
@@ -210,7 +210,7 @@ def test_a_firm_sells_at_one_margin_what_its_products_sell() -> None:
     price = cost + margin
     log = PriceLog(np.arange(30), tuple("abcdef"), price, demand(price), cost, owners=tuple(OWNERS.tolist()))
     means = dict.fromkeys(OWNERS.tolist(), 1.0)
-    market = panels._by_firm(log, demand, (cost, cost), means, 10.0)
+    market = market_panel._by_firm(log, demand, (cost, cost), means, 10.0)
     assert market.log.firms == ("North", "South", "West")
     quantity = np.asarray(market.log.quantity)
     for firm, name in enumerate(market.log.firms):

@@ -131,12 +131,14 @@ def _joined(checks: Mapping[str, Sequence[Check]]) -> list[Check]:
 
 
 def _units_of_markets(logs: Mapping[str, PriceLog]) -> list[Check]:
-    """Check of the unit of prices over markets."""
+    """Check of the unit of prices over markets; none for one market."""
+    if len(logs) == 1:
+        return []
     names, medians = list(logs), np.array([np.median(log.price) for log in logs.values()])
     ends = [f"market {names[at]} {medians[at]:.3g}" for at in (medians.argmin(), medians.argmax())]
     passed = bool(medians.max() < FACTOR * medians.min())
     required = f"a factor below {FACTOR:g} between markets"
-    return [Check("unit of markets", f"medians {', '.join(ends)}", required, passed)] if len(logs) > 1 else []
+    return [Check("unit of markets", f"medians {', '.join(ends)}", required, passed)]
 
 
 def _estimate(
@@ -225,7 +227,8 @@ def _together(
 ) -> LogVerdict:
     """Verdict on markets as one log, with the regret of every market in its own right."""
     parts = list(markets.values())
-    price, sold = (np.vstack([getattr(part.log, name) for part in parts]) for name in ("price", "quantity"))
+    price = np.vstack([part.log.price for part in parts])
+    sold = np.vstack([np.asarray(part.log.quantity) for part in parts])
     log = PriceLog(np.arange(len(price)), parts[0].log.firms, price, sold)
     costs = np.vstack([part.costs[0] for part in parts]), np.vstack([part.costs[1] for part in parts])
     verdict = verdict_of(log, _demand(log, estimate, size), costs, blocks, checks, seed=seed)
