@@ -88,6 +88,49 @@ def test_short_markets_are_judged_together(tmp_path: Path, cartels: float, word:
         assert excess[colluding].min() > excess[~colluding].max()
 
 
+SIZES = 10.0 ** np.linspace(3, 5, 12)
+
+
+def sold(rows: Rows) -> Rows:
+    """Return rows with quantities in markets of different sizes, which follow them, in place of shares."""
+    sizes = [float(SIZES[int(row[0].removeprefix("city "))]) for row in rows]
+    return [[*row[:5], row[5] * size, row[6], size] for row, size in zip(rows, sizes, strict=True)]
+
+
+SOLD = HEAD.replace("share", "quantity") + ",market_size"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cartels", "word"), [(0.0, "consistent with competition"), (1.0, "not consistent with competition")]
+)
+def test_markets_may_differ_in_size(tmp_path: Path, cartels: float, word: str) -> None:
+    rows = sold(panel(cartels, markets=12, quarters=20))
+    assert judge_panel(read_logs(write(tmp_path / "panel.csv", rows, SOLD))).word == word
+    without = [row[:-1] for row in rows]
+    (tmp_path / "panel.csv").unlink()
+    one_size = judge_panel(
+        read_logs(write(tmp_path / "panel.csv", without, SOLD.removesuffix(",market_size"))), size=SIZES[-1]
+    )
+    assert one_size.word == "cannot tell"
+
+
+def test_quantities_are_read_as_shares_of_their_markets(tmp_path: Path, competing: Rows) -> None:
+    shares = read_logs(write(tmp_path / "shares.csv", competing))
+    rows = sold(competing)
+    logs = read_logs(write(tmp_path / "panel.csv", rows, SOLD))
+    for name, log in shares.items():
+        np.testing.assert_allclose(np.asarray(logs[name].quantity), np.asarray(log.quantity), rtol=1e-12)
+    with pytest.raises(ValueError, match="size: the log has a column of market sizes; leave out 1000"):
+        judge_panel(logs, size=1000.0)
+    named = [[*row[:7], size[7]] for row, size in zip(competing, rows, strict=True)]
+    as_they_are = read_logs(write(tmp_path / "named.csv", named, f"{HEAD},market_size"))
+    np.testing.assert_array_equal(as_they_are["city 03"].quantity, shares["city 03"].quantity)
+    rows[3][7] = 0.0
+    with pytest.raises(ValueError, match="market_size: must be above 0; is 0 in row 5"):
+        read_logs(write(tmp_path / "panel.csv", rows, SOLD))
+
+
 @pytest.mark.slow
 def test_long_markets_are_judged_one_by_one(tmp_path: Path) -> None:
     rows = panel(1 / 3, markets=3, quarters=150)

@@ -42,6 +42,7 @@ class PriceLog(NamedTuple):
     row: np.ndarray | None = None  # [period firm]: numbers of rows, from that of the names, which is 1
     checks: tuple[Check, ...] = ()  # of the rows, as they were read
     owners: tuple[str, ...] = ()  # the firm of every column, where columns are products
+    has_size: bool = False  # whether quantities are shares of a column of market sizes
 
     def name(self, column: int) -> str:
         """Return a column in words."""
@@ -136,7 +137,14 @@ def value_checks(log: PriceLog, size: float | None, costs: tuple[np.ndarray, np.
         Number of buyers, where demand is to be estimated.
     costs : tuple of ndarray
         Both ends of the range of costs, ``[period firm]``.
+
+    Raises
+    ------
+    ValueError
+        For a number of buyers beside a column of market sizes.
     """
+    if log.has_size and size not in (None, 1.0):
+        raise ValueError(f"size: the log has a column of market sizes; leave out {size:g}")
     positive = True
     for name, values in (("price", log.price), ("quantity", log.quantity)):
         if values is not None:

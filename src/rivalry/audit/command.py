@@ -47,13 +47,16 @@ def audit(
         typer.Option(
             "--column",
             metavar="NAME=COLUMN",
-            help="A log's column of time, firm, price, quantity, cost, market or product.",
+            help="A log's column of time, firm, price, quantity, share, cost, market_size, "
+            "market or product.",
         ),
     ] = None,
     size: Annotated[
         float | None,
         typer.Option(
-            "--size", metavar="N", help="Buyers of a log, those who buy nothing included; default 1: shares."
+            "--size",
+            metavar="N",
+            help="Buyers of a log, those who buy nothing included; default 1: shares.",
         ),
     ] = None,
     cost: Annotated[

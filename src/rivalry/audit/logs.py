@@ -21,8 +21,10 @@ NAMES = {
     "time": "time period date t quarter",
     "firm": "firm seller station store shop outlet retailer company brand",
     "price": "price p prices",
-    "quantity": "quantity q sales units volume share shares",
+    "quantity": "quantity q sales units volume",
+    "share": "share shares",
     "cost": "cost unit_cost marginal_cost c costs",
+    "market_size": "market_size buyers population",
     "market": "market city region",
     "product": "product good sku",
 }
@@ -87,27 +89,32 @@ def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
 def read_logs(name: str, columns: Mapping[str, str] | None = None) -> dict[str, PriceLog]:
     """Return the logs of a file's markets by their names, "" without a column of markets.
 
-    Columns of a log are its firms, or the products of these where there is a column of products.
+    Columns of a log are its firms, or the products of these where there is a column of products. Quantities
+    beside a column of market sizes are read as shares of these; a column of shares stays as it is.
     """
     table = read_columns(name)
     entries = {word: _column(table, word, (columns or {}).get(word)) for word in NAMES}
+    if "quantity" in (columns or {}):  # it was named, so that shares beside it are not meant
+        entries["share"] = None
     if entries["firm"] is None:  # every product is a firm
         entries["firm"], entries["product"] = entries["product"], None
     if entries["time"] is None and entries["market"] is not None:
         entries["time"] = np.zeros(len(entries["market"]))
-    time, _, price, quantity, cost, *_ = (entries[word] for word in NAMES)
+    time, price, cost = (entries[word] for word in ("time", "price", "cost"))
     firm, market, product = (_texts(entries, word) for word in ("firm", "market", "product"))
     if time is None or firm is None or price is None:
         word = next(word for word in NAMES if entries[word] is None)
         words = f"no column {word}, or {NAMES[word].split()[1]}; columns are {', '.join(table)[:100]}"
         raise ValueError(f"{name}: {words}; state it by --column {word}=NAME")
-    for word in ("price", "quantity", "cost"):
+    for word in ("price", "quantity", "share", "cost", "market_size"):
         if (column := entries[word]) is not None and column.dtype.kind != "f":
             raise ValueError(f"{name}: {word} must be numbers")
     if time.dtype.kind != "f":
         time = np.array([_DAY_FIRST.sub(r"\3-\2-\1", entry) for entry in time.tolist()])
         if wrong := next((entry for entry in time.tolist() if not _DATE.match(entry)), None):
             raise ValueError(f"{name}: time {wrong} must be a number or a date, 2026-01-31 or 31.01.2026")
+    has_size = entries["market_size"] is not None and entries["share"] is None
+    quantity = _quantities(entries)
     market = np.full(len(time), "") if market is None else market
     markets, number = np.unique(market, return_inverse=True)
     if product is not None and len({*zip(firm, product, strict=True)}) == len({*firm}):
@@ -117,10 +124,24 @@ def read_logs(name: str, columns: Mapping[str, str] | None = None) -> dict[str, 
         rows = np.flatnonzero(number == at)
         parts = {word: column[rows] for word, column in further.items() if column is not None}
         try:
-            logs[label] = log_of(time[rows], firm[rows], price[rows], rows=rows + 2, **parts)
+            log = log_of(time[rows], firm[rows], price[rows], rows=rows + 2, **parts)
         except ValueError as error:
             raise ValueError(f"market {label}: {error}" if label else str(error)) from None
+        logs[label] = log._replace(has_size=has_size)
     return logs
+
+
+def _quantities(entries: Mapping[str, np.ndarray | None]) -> np.ndarray | None:
+    """Quantities of rows; shares of the buyers where a column has these or the number of buyers."""
+    if entries["share"] is not None:
+        return entries["share"]
+    quantity, size = entries["quantity"], entries["market_size"]
+    if size is None or quantity is None:
+        return quantity
+    if np.any(wrong := ~((size > 0) & np.isfinite(size))):
+        row = int(np.argmax(wrong))
+        raise ValueError(f"market_size: must be above 0; is {size[row]:g} in row {row + 2}")
+    return np.asarray(quantity / size)
 
 
 def _texts(entries: dict[str, np.ndarray | None], word: str) -> np.ndarray | None:
