@@ -19,6 +19,7 @@ from rivalry.lab.store import Run, load_run
 from rivalry.living import runs
 from rivalry.living.figure import Figure
 from rivalry.living.freeze import freeze
+from rivalry.living.page import Section, frozen_page
 from rivalry.living.runs import figures_of_run
 from tests import duel_study
 from tests.unit.stored_run import THRESHOLD, stored, study
@@ -64,6 +65,13 @@ def test_a_page_allows_its_own_script_and_style_and_loads_nothing(tmp_path: Path
 
 
 @pytest.mark.slow
+def test_no_text_of_a_page_is_read_as_html() -> None:
+    section = Section("<x1>", ["<x2>"], ["<x3>"], [["<x4>"]], "<x5>")
+    page = frozen_page("<x6>", ["<x7>"], [], [section, section._replace(folded=True)])
+    assert all(f"&lt;x{k}&gt;" in page for k in range(1, 8))
+    assert "<x" not in page
+
+
 def test_a_page_holds_study_versions_certificates_and_citation(tmp_path: Path) -> None:
     run = stored(tmp_path / "run", leave=1, fail="it broke")
     done = freeze(run, tmp_path / "deep" / "page.html")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
 from rivalry.lab.answer.caveats import check_name
 from rivalry.lab.answer.checks import tally
-from rivalry.lab.answer.figures import BINNED, StaticFigure, draw
+from rivalry.lab.answer.figures import BINNED, draw
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.report.commands import commands
@@ -21,7 +22,7 @@ from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run
 from rivalry.lab.study.words import Words
 from rivalry.living.figure import Figure
-from rivalry.living.page import Lead, LeadTable, Section, frozen_page
+from rivalry.living.page import Lead, Section, frozen_page
 from rivalry.living.runs import figures_of_parts, figures_of_points, first_cell
 from rivalry.text.display import typeset, verified_in_words
 
@@ -98,44 +99,27 @@ def _lead(
     with TemporaryDirectory() as folder:
         stored, data = run.folder / "figures", answer.sampled
         drawings = draw(answer.study, data, Path(folder), stored, prefix, run, binned_plots=answer.tiled)
-    main_picture, *further = [picture for picture in drawings if picture.svg] or [StaticFigure("", "")]
-    pictures = (
-        [main_picture, *(picture for picture in further if picture.caption.endswith(BINNED))]
-        if main_picture.svg
-        else []
-    )
-    sentences = [(typeset(sentence.text), typeset(sentence.basis)) for sentence in answer.sentences]
-    figures_svg = [(picture.svg, typeset(picture.caption)) for picture in pictures]
-    lead = Lead(run.title, answer.question, sentences, figures_svg)
-    lead = lead._replace(caveats=list(map(typeset, answer.caveats)))
-    if main_picture.svg and answer.figure_key:
-        lead = lead._replace(series=(answer.figure_key[0], list(map(typeset, answer.figure_key[1]))))
-    if two := answer.two_way(TWO_WAY_ROWS):
-        numbers = sorted({k for block in two.blocks for row in block.points for k in row if k >= 0})
-        points, note = _points(run, [answer.points[k] for k in numbers], point_figures, figures)
-        header = Section("Results", _notes(two.stacked, answer))
-        by_number = dict(zip(numbers, points, strict=True))
-        return lead._replace(tables=[LeadTable(header, points)], two_way=two, by_number=by_number, note=note)
-    if not (tables := answer.tables(POINTS)):
-        return lead
-    places = list(dict.fromkeys(k for _, table in tables for k in table.points))
-    pictures_of, note = _points(run, [answer.points[k] for k in places], point_figures, figures)
-    lead_tables = []
-    for method, table in tables:
-        rows = [[typeset(text).replace(" ± ", "\u00a0±\u00a0") for text in row] for row in table.texts]
-        heading = f"Results: {method}" if method else "Results"
-        section = Section(heading, _notes(table, answer), table.columns, rows)
-        points = [pictures_of[places.index(k)] for k in table.points]
-        lead_tables.append(LeadTable(section, points, table.keys, method))
-    return lead._replace(tables=lead_tables, note=note)
+    pictures = [(picture.svg, picture.caption) for picture in drawings if picture.svg]
+    pictures = pictures[:1] + [row for row in pictures[1:] if row[1].endswith(BINNED)]
+    two = answer.two_way(TWO_WAY_ROWS)
+    tables = [("", two.stacked)] if two else answer.tables(POINTS)
+    rows: list[Sequence[int]] = [table.points for _, table in tables]
+    for block in two.blocks if two else ():
+        rows += block.points
+    numbers = [k for k in dict.fromkeys(chain(*rows)) if k >= 0]
+    shown = [answer.points[k] for k in numbers]
+    points, note = _points(run, shown, point_figures, figures) if shown else ([], "")
+    figure_of_point = dict(zip(numbers, points, strict=True))
+    tables_with_notes = [(name, table, _notes(table, answer)) for name, table in tables]
+    return Lead(run.title, answer, pictures, tables_with_notes, two, figure_of_point, note)
 
 
 def _notes(table: AnswerTable, answer: Answer) -> list[str]:
     """Omissions of a table, and values common to all its rows."""
     remainder = table.rows_left_out
     notes = [f"{remainder} further {table.noun} are {_location(answer)}."] * bool(remainder)
-    notes += [f"{typeset(table.mark)}."] * bool(table.mark)
-    return notes + [f"In every row {typeset(note)}." for note in table.notes]
+    notes += [f"{table.mark}."] * bool(table.mark)
+    return notes + [f"In every row {note}." for note in table.notes]
 
 
 def _points(

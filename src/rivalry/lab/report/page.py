@@ -8,6 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unicodedata import lookup
@@ -33,7 +34,8 @@ from rivalry.schema.registry import hook, load
 from rivalry.text.display import typeset, verified_in_words
 
 RUN_KEYS = ("name", "kind")
-STYLE = Path(__file__).parent / "page.css"
+PAGE = Path(__file__).parent / "page.html.j2"
+STYLE = PAGE.with_name("page.css")
 LIVING = "figures_of_report"  # the hook of living figures
 ROWS = 30  # most points in the table of results
 UNCERTIFIED = claim_in_words("")
@@ -125,7 +127,7 @@ def build(
         ),
     }
     path = target / "report.html"
-    write(path, _template().render(content).encode())
+    write(path, template(PAGE).render(content).encode())
     for run_or_part, source in sources.items():
         run_or_part.seal(source)
     return path
@@ -352,12 +354,14 @@ def number(value: object, digits: int = 7) -> str:
     return typeset(f"{value:.{digits}g}") if isinstance(value, float) else str(value)
 
 
-def _template() -> Any:
+def template(path: Path) -> Any:
+    """Return a template of a page, whose texts are escaped where they are not marked as safe."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    loader = FileSystemLoader(Path(__file__).parent)
+    loader = FileSystemLoader(path.parent)
     blocks: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters |= {"typeset": typeset, "check_name": check_name}
     environment.filters |= {"in_words": in_words, "number": number, "warning_lines": lines}
-    return environment.get_template("page.html.j2")
+    environment.filters["json"] = partial(json.dumps, ensure_ascii=False)
+    return environment.get_template(path.name)
