@@ -309,13 +309,15 @@ def test_files_that_are_no_tables_are_refused_in_one_line(
     assert says in printed[0]
 
 
-def test_probabilities_with_two_rounds_of_memory_are_refused(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.slow
+def test_probabilities_with_two_rounds_of_memory(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Against a fair coin defection pays (5 + 1)/2, and a coin (3 + 0 + 5 + 1)/4."""
     (folder / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6").replace("memory = 1", "memory = 2"))
     np.save("half.npy", np.full((16, 2), 0.5))
-    assert main(["certify", "--policy", "half.npy", "--game", "dilemma.toml"]) == 2
-    assert "must be 0 or 1 where players remember more than one round" in capsys.readouterr().err
+    assert main(["certify", "--policy", "half.npy", "--game", "dilemma.toml", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["certificates"][0]
+    assert found["regret"] == pytest.approx([0.75, 0.75], abs=1e-9)
+    assert found["coverage"] == "exact"
 
 
 @pytest.mark.parametrize(

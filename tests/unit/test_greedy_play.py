@@ -8,7 +8,7 @@ import pytest
 import rivalry as rv
 from rivalry.core.array_games import FiniteGame
 from rivalry.families.matrix import matrix
-from rivalry.tables import best_response, in_turn, payoffs, rollout, tabulate
+from rivalry.tables import in_turn, payoffs, rollout, tabulate
 from tests.contests import shared
 from tests.small_games import cournot
 
@@ -116,8 +116,6 @@ def test_observations_that_play_of_tables_has_not_are_refused() -> None:
     for game in (signal, plain._replace(tables=signal)):
         with pytest.raises(ValueError, match=words):
             rv.solve(game, learner)
-        with pytest.raises(ValueError, match=words):
-            best_response(game, everything, 0, 0.5)
     refused = {"a signal": signal, "nature": observing((2, 0)), "2 rounds back": observing((1, 2))}
     for words, tables in refused.items():
         with pytest.raises(ValueError, match=f"^observation_slots: player 0 .*{words}; must be"):

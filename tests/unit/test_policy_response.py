@@ -10,7 +10,18 @@ import pytest
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.families.matrix import matrix
-from rivalry.tables import best_response, in_turn, mix_exploration, policy_regrets, policy_response, tabulate
+from rivalry.tables import (
+    best_response,
+    choices,
+    in_turn,
+    mix_exploration,
+    policy_regrets,
+    response_gaps,
+    response_values,
+    states,
+    tabulate,
+)
+from rivalry.tables.repeated import repeated_form
 from tests.contests import every, shared
 
 
@@ -91,7 +102,7 @@ CASES = [
 def test_no_policy_exceeds_the_best_response(case: dict[str, Any], player: int) -> None:
     tables = drawn_game(**case)
     draw = np.random.default_rng(1)
-    needed, most = policy_response.states(tables), policy_response.choices(tables)
+    needed, most = states(tables), choices(tables)
     chances = np.zeros((2, needed.max(), most.max()))
     for who in range(2):
         chances[who, : needed[who], : most[who]] = draw.dirichlet(np.ones(most[who]), needed[who])
@@ -134,12 +145,52 @@ def test_iteration_over_many_states_matches_the_direct_solution(monkeypatch: pyt
     made = tabulate(shared(players=3), 4)
     policies = np.random.default_rng(2).integers(0, 3, size=(3, 4))
     solved = best_response(made, policies, 1, 0.9, epsilon=0.2)
-    monkeypatch.setattr(policy_response, "DENSE", 0)
+    monkeypatch.setattr(response_gaps, "MOST_SOLVED", 0)
     swept = best_response(made, policies, 1, 0.9, epsilon=0.2)
     np.testing.assert_allclose(swept.value, solved.value, rtol=1e-12)
     np.testing.assert_allclose(swept.own, solved.own, rtol=1e-12)
     assert np.array_equal(swept.policy, solved.policy)
     assert solved.coverage == "upper bound"
+
+
+def chain_values(payoff: np.ndarray, rows: np.ndarray, discount: float) -> np.ndarray:
+    """Values ``[.. state player]`` of two players that remember two rounds of a 2 x 2 game.
+
+    ``rows [.. state joint]`` are the probabilities of joint actions after the four remembered ones, the
+    oldest first; ``payoff [joint player]``.
+    """
+    chain = np.zeros((*rows.shape[:-1], 16))
+    for state in range(16):
+        for joint in range(4):
+            chain[..., state, state % 4 * 4 + joint] = rows[..., state, joint]
+    return np.asarray(np.linalg.solve(np.eye(16) - discount * chain, rows @ payoff))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("player", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_mixed_policies_that_remember_two_rounds(player: int, seed: int) -> None:
+    """Against the Markov chain of play, and all policies of the player that responds."""
+    draw = np.random.default_rng(seed)
+    table, chances = draw.normal(size=(2, 2, 2)), draw.dirichlet(np.ones(2), (2, 16))
+    chances[1, ::3] = [0.0, 1.0]  # some actions are certain
+    payoff = table.reshape(2, 4).T
+    tables = repeated_form(matrix(payoffs=table.tolist()), memory=2).tables
+    found = response_values(tables, chances[None], player, 0.8)
+    both = (chances[0][:, :, None] * chances[1][:, None]).reshape(16, 4)
+    np.testing.assert_allclose(found.own[0], chain_values(payoff, both, 0.8)[:, player], atol=1e-12)
+    policies = np.array(list(product(range(2), repeat=16)))
+    pure = np.eye(2)[policies]
+    shapes = [pure, np.broadcast_to(chances[1 - player], pure.shape)]
+    first, second = shapes if player == 0 else shapes[::-1]
+    rows = (first[..., :, None] * second[..., None, :]).reshape(-1, 16, 4)
+    values = chain_values(payoff, rows, 0.8)[..., player]
+    np.testing.assert_allclose(found.best[0], values.max(axis=0), atol=1e-12)
+    chosen = np.flatnonzero((policies == found.action[0]).all(axis=1))
+    np.testing.assert_allclose(values[chosen[0]], found.best[0], atol=1e-12)
+    whole = best_response(tables, chances, player, 0.8)
+    np.testing.assert_allclose(whole.regret[0], found.best[0] - found.own[0], atol=1e-12)
+    assert whole.coverage == "exact"
 
 
 def test_zero_discount_gives_the_myopic_best_response() -> None:
@@ -205,8 +256,8 @@ def test_invalid_input_is_refused(change: dict[str, Any], message: str) -> None:
 def test_unsupported_games_are_refused() -> None:
     made = tabulate(matrix("chicken"))
     looks = made.tables._replace(observation_slots=np.array([[[0, 1]], [[0, 0]]]))
-    with pytest.raises(ValueError, match="observation_slots: player 1 looks 0 rounds back at 0; must be 1"):
-        best_response(looks, [[0, 0]] * 2, 0, 0.5)
+    with pytest.raises(ValueError, match="must be 0 or 1 where a player observes an action of the current"):
+        best_response(looks, np.full((2, 2, 2), 0.5), 0, 0.5)
     with pytest.warns(UserWarning, match="summed"):
         summed = tabulate(shared(players=2), 3, max_table_bytes=1)
     with pytest.raises(ValueError, match="game: has no joint table"):

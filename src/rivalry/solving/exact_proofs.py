@@ -31,9 +31,9 @@ from rivalry.tables.extreme_equilibria import (
     payoff_fractions,
     whole_payoffs,
 )
-from rivalry.tables.greedy_play import slots_of, states
+from rivalry.tables.greedy_play import mix_exploration, slots_of, states
 from rivalry.tables.history import whole_states
-from rivalry.tables.policy_response import best_response, policy_table
+from rivalry.tables.policy_response import policy_table
 from rivalry.tables.repeated import RepeatedWorld
 from rivalry.tables.response_gaps import response_values
 from rivalry.tables.sequence_form import information_sets, move_values
@@ -252,22 +252,19 @@ def policy_proof(
 ) -> Document:
     """Return the proof of what players gain by other policies than a given one.
 
-    Policies are those of `rivalry.tables.policy_certificate`, for players that observe the last round alone.
-    The gain is the largest from any state, as a payment per period.
+    Policies are those of `rivalry.tables.policy_certificate`. The gain is the largest from any state, as a
+    payment per period.
     """
-    form, policy = _Histories(world.tables), policy_table(world, strategy)
-    if policy.ndim == 2:
-        policy = np.eye(int(world.tables.sizes.max()))[policy.astype(int)]
-    responses = [
-        best_response(world.tables, policy, player, rate) for player, rate in enumerate(gamma.tolist())
+    tables = world.tables
+    form, policy = _Histories(tables), mix_exploration(tables, policy_table(world, strategy))
+    values = [
+        response_values(tables, policy[None], player, rate) for player, rate in enumerate(gamma.tolist())
     ]
-    policy_values, response_values = (
-        np.stack([getattr(response, name).ravel() for response in responses]) for name in ("own", "value")
-    )
-    sizes = zip(policy, states(world.tables).tolist(), form.sizes, strict=True)
-    session = form.session(
-        [row[:n, :k] for row, n, k in sizes], policy_values, response_values, gamma, np.arange(form.size)
-    )
+    policy_values = np.stack([value.own[0, form.number] for value in values])
+    best_values = np.stack([value.best[0, form.number] for value in values])
+    sizes = zip(policy, states(tables).tolist(), form.sizes, strict=True)
+    policies = [row[:n, :k] for row, n, k in sizes]
+    session = form.session(policies, policy_values, best_values, gamma, np.arange(form.size))
     return form.document(gamma, [session])
 
 

@@ -12,6 +12,7 @@ from rivalry.tables.greedy_play import Rollout as Rollout
 from rivalry.tables.greedy_play import choices as choices
 from rivalry.tables.greedy_play import in_turn as in_turn
 from rivalry.tables.greedy_play import memory_policy as memory_policy
+from rivalry.tables.greedy_play import mix_exploration as mix_exploration
 from rivalry.tables.greedy_play import rollout as rollout
 from rivalry.tables.greedy_play import states as states
 from rivalry.tables.history import Cycles as Cycles
@@ -28,7 +29,6 @@ from rivalry.tables.periods import period_values as period_values
 from rivalry.tables.periods import tabulate_periods as tabulate_periods
 from rivalry.tables.policy_response import PolicyBestResponse as PolicyBestResponse
 from rivalry.tables.policy_response import best_response as best_response
-from rivalry.tables.policy_response import mix_exploration as mix_exploration
 from rivalry.tables.policy_response import policy_certificate as policy_certificate
 from rivalry.tables.policy_response import policy_regrets as policy_regrets
 from rivalry.tables.response_gaps import Gaps as Gaps

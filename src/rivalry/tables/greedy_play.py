@@ -67,7 +67,7 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     >>> path.cycle.tolist(), path.onset, path.period
     ([[5, 5]], 5, 1)
     """
-    from rivalry.tables.kernels import best_response
+    from rivalry.tables.kernels import greedy_play
 
     tables = one_nature(tabulated)
     refuse_slots(tables, nature=False, limit=1)
@@ -79,7 +79,7 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
         turns *= 4
         path = np.zeros((turns, players), dtype=np.int64)
         stood = np.zeros((turns, players, players), dtype=np.int64)
-        best_response.follow(*arrays, begin.copy(), begin.copy(), path, stood)
+        greedy_play.follow(*arrays, begin.copy(), begin.copy(), path, stood)
         onset_turns, number = distinct(path, tables.sizes)
         before = onset_turns[number]
         repeats = np.flatnonzero(before < np.arange(turns))
@@ -172,6 +172,44 @@ def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = F
         move = array[tuple(wrong[0])]
         raise ValueError(f"policies{where}: move {move} must be in 0..{actions[wrong[0][-2]] - 1}")
     return np.array(array, dtype=np.int64, order="C")
+
+
+def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
+    """Probabilities ``[player state move]`` of policies, with uniform exploration mixed in.
+
+    ``policies`` are moves or probabilities; ``epsilon`` is a number, or one per player.
+
+    Raises
+    ------
+    ValueError
+        For another shape, for probabilities that are negative or do not sum to 1, and for exploration outside
+        [0, 1].
+    """
+    counts, state_count = choices(tables), states(tables)
+    array, available = np.asarray(policies), np.arange(counts.max()) < counts[:, None]
+    if array.ndim == 3:
+        if (
+            array.shape[0] != len(counts)
+            or array.shape[1] < state_count.max()
+            or array.shape[2] != counts.max()
+        ):
+            raise ValueError(
+                f"policies: shape {array.shape} must be ({len(counts)}, {state_count.max()}, {counts.max()})"
+            )
+        chances = np.array(array, dtype=float)
+        bad = np.any((chances < 0) | (chances != 0) & ~available[:, None], axis=2)
+        bad |= ~(np.abs(chances.sum(axis=2) - 1) <= 1e-9)  # NaN too
+        used = np.arange(chances.shape[1]) < state_count[:, None]
+        for player in np.flatnonzero(np.any(bad & used, axis=1)):
+            raise ValueError(f"policies: probabilities of player {player} must be at least 0 and sum to 1")
+    else:
+        chances = np.eye(counts.max())[np.clip(checked_policies(tables, array), 0, counts.max() - 1)]
+    explores = np.broadcast_to(np.asarray(epsilon, dtype=float), (len(counts),))
+    wrong = np.flatnonzero(~((explores >= 0) & (explores <= 1)))
+    if wrong.size:
+        raise ValueError(f"epsilon: {explores[wrong[0]]} must be in [0, 1]")
+    share = explores[:, None, None]
+    return np.asarray((1 - share) * chances + share * (available / counts[:, None])[:, None, :])
 
 
 def memory_policy(

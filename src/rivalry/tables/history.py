@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.tables.greedy_play import checked_policies, observed_sizes, slots_of
+from rivalry.tables.kernels.shapes import Policies
 
 MOST_STATES = 4_000_000
 MOST_LINKED = 3000  # states of a Markov chain whose stationary distribution is solved for
@@ -88,14 +89,21 @@ class Whole(NamedTuple):
         return np.asarray(total)
 
 
-def whole_states(tables: FiniteGame) -> Whole:
-    """Return the full states of a game in which a move is an action.
+def whole_states(tables: FiniteGame, *, standing: bool = False) -> Whole:
+    """Return the full states of a game.
+
+    Parameters
+    ----------
+    tables : FiniteGame
+        The game.
+    standing : bool
+        Whether the standing actions of all players are remembered, on which moves on a grid depend.
 
     Raises
     ------
     ValueError
-        For moves on a grid, a game without a joint table, players that observe the signal of the current
-        round, and too many states.
+        For moves on a grid without standing actions, a game without a joint table, players that observe the
+        signal of the current round, and too many states.
 
     Examples
     --------
@@ -106,9 +114,9 @@ def whole_states(tables: FiniteGame) -> Whole:
     >>> whole.size, whole.slots.tolist()  # player 1's actions of the last two rounds
     (4, [[1, 2], [1, 1]])
     """
-    _check(tables)
+    _check(tables, standing)
     players, sizes = len(tables.sizes), observed_sizes(tables)
-    slots = _slots(tables)
+    slots = _slots(tables, standing)
     widths = np.array([sizes[source] for source, _ in slots], dtype=np.int64)
     rounds, natures = len(tables.order), tables.payoff.shape[0]
     # Python integers, as the product may exceed 64 bits
@@ -145,7 +153,7 @@ class FixedPlay(NamedTuple):
 
     tables: FiniteGame
     whole: Whole
-    policies: np.ndarray  # [session player state]
+    policies: Policies
 
 
 def fixed_play(tables: FiniteGame, policies: object, cycles: Cycles | None = None) -> FixedPlay:
@@ -154,11 +162,27 @@ def fixed_play(tables: FiniteGame, policies: object, cycles: Cycles | None = Non
     Raises `ValueError` for invalid policies, for games without full states (`whole_states`), and for
     ``cycles`` of another number of sessions.
     """
-    play = FixedPlay(tables, whole_states(tables), checked_policies(tables, policies, sessions=True))
-    if cycles is not None and len(cycles.state) != len(play.policies):
-        sessions = f"must be of {len(play.policies)}, as policies"
+    whole, moves = whole_states(tables), checked_policies(tables, policies, sessions=True)[..., None]
+    if cycles is not None and len(cycles.state) != len(moves):
+        sessions = f"must be of {len(moves)}, as policies"
         raise ValueError(f"cycles: of {len(cycles.state)} sessions; {sessions}")
-    return play
+    return FixedPlay(tables, whole, Policies(moves, np.ones(moves.shape)))
+
+
+def mixed_play(tables: FiniteGame, chances: np.ndarray, *, standing: bool = False) -> FixedPlay:
+    """Return play by probabilities ``[session player state move]``, as `mix_exploration` returns them.
+
+    Raises `ValueError` for games without full states, and where a player that observes a choice of the
+    current round may see a random one.
+    """
+    whole = whole_states(tables, standing=standing)
+    width = max(1, int((chances > 0).sum(axis=3).max(initial=1)))
+    if width > 1 and np.any(whole.now):
+        rule = "must be 0 or 1 where a player observes an action of the current round"
+        raise ValueError(f"policy: probabilities {rule}")
+    moves = np.argsort(-chances, axis=3, kind="stable")[..., :width]
+    policies = Policies(np.ascontiguousarray(moves), np.take_along_axis(chances, moves, axis=3))
+    return FixedPlay(tables, whole, policies)
 
 
 class Cycles(NamedTuple):
@@ -224,7 +248,7 @@ def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
 
     play = fixed_play(tables, policies)
     begin = np.asarray(start)
-    if begin.shape != play.policies.shape[:1] or begin.dtype.kind not in "iu":
+    if begin.shape != play.policies.moves.shape[:1] or begin.dtype.kind not in "iu":
         raise ValueError(f"start: {begin.dtype} of shape {begin.shape} must be whole numbers, one a session")
     if np.any((begin < 0) | (begin >= play.whole.size)):
         raise ValueError(f"start: must be in 0..{play.whole.size - 1}")
@@ -246,10 +270,10 @@ def by_chance(tables: FiniteGame) -> bool:
     return bool(tables.next_nature.shape[2] > 1)
 
 
-def _check(tables: FiniteGame) -> None:
+def _check(tables: FiniteGame, standing: bool) -> None:
     if not tables.payoff.size:
         raise ValueError("game: has no joint table; whole states need one, so take fewer grid points")
-    if tables.action_map.size:
+    if tables.action_map.size and not standing:
         raise ValueError("game: players move on a grid; for whole states a move must be an action")
     signal = len(tables.sizes) + 1
     for player, slots in enumerate(slots_of(tables)):
@@ -259,10 +283,10 @@ def _check(tables: FiniteGame) -> None:
             raise ValueError(f"observation_slots: player {player} observes a signal; the game must have one")
 
 
-def _slots(tables: FiniteGame) -> list[tuple[int, int]]:
+def _slots(tables: FiniteGame, standing: bool) -> list[tuple[int, int]]:
     """Return the slots that must be remembered, ``(who, ago)``, the oldest first."""
     players = len(tables.sizes)
-    slots = set()
+    slots = {(source, 1) for source in range(players if standing else 0)}
     for row in tables.order.tolist():
         slots |= {(source, 1) for source in range(players) if source not in row}
     for round_ in range(len(tables.order)):
@@ -327,7 +351,7 @@ def _mean_payoff(play: FixedPlay, state: np.ndarray, joint: np.ndarray, weight: 
 
 def _long_runs(play: FixedPlay, start: np.ndarray) -> Cycles:
     """Return `Cycles` of a stochastic nature."""
-    sessions = zip(play.policies, start.tolist(), strict=True)
+    sessions = zip(play.policies.moves, start.tolist(), strict=True)
     chains = [_long_run(play.tables, play.whole, *session) for session in sessions]
     length = np.array([len(state) for state, _, _ in chains], dtype=np.int64)
     longest = int(length.max(initial=0))

@@ -50,7 +50,7 @@ def _static_best(play: FixedPlay, player: int) -> np.ndarray:
     from rivalry.tables.kernels import departures, history
 
     number_of("player", player, len(play.tables.sizes))
-    action_by_state = np.zeros((len(play.policies), play.whole.size), dtype=np.int64)
+    action_by_state = np.zeros((len(play.policies.moves), play.whole.size), dtype=np.int64)
     tie = TIE * float(np.abs(play.tables.payoff[:, player]).max())
     departures.static_best(*play, *history.nobody(len(play.tables.sizes)), player, tie, action_by_state)
     return action_by_state

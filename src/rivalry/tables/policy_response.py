@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import compress, product
-from math import prod
+from itertools import product
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,24 +11,18 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.results import Certificate
-from rivalry.core.tolerances import TIE, TOLERANCE
-from rivalry.schema.validate import number_of
-from rivalry.tables.greedy_play import checked_policies, choices, refuse_slots, slots_of, states
-from rivalry.tables.history import fixed_play
+from rivalry.core.tolerances import TOLERANCE
+from rivalry.schema.validate import check_word, number_of
+from rivalry.tables.greedy_play import mix_exploration, refuse_slots, slots_of, states
+from rivalry.tables.history import mixed_play
 from rivalry.tables.kernels.shapes import Tabulated
 from rivalry.tables.policy_answers import answers_asked_twice, policy_numbers
 from rivalry.tables.repeated import RepeatedWorld
 from rivalry.tables.response_gaps import observes_enough, values_in
 
-DENSE = 1200  # most unknowns of a linear solve; larger systems are solved by sweeps
-MOST_STATES = 4_000_000
-NONE = np.zeros(0)
-SWEEPS = 8  # of policy evaluation between two policy improvements
-SWEEP_CONVERGED = 1e-14  # of the largest value: a sweep that changes no more has converged
-
 
 class PolicyBestResponse(NamedTuple):
-    """A best response to fixed policies, by full state: nature times all standing actions."""
+    """A best response to fixed policies, by full state: nature, and remembered and standing actions."""
 
     value: np.ndarray  # [round state]: of the best response, discounted
     own: np.ndarray  # [round state]: of the policy that the player follows
@@ -57,9 +50,10 @@ def best_response(
 ) -> PolicyBestResponse:
     """Return the best response of ``player`` to the others' policies, by policy iteration.
 
-    The best response may depend on the full state: nature's state times the number of joint actions, plus the
-    standing joint action. Where the player observes less, its regret is an upper bound on the gain of any
-    policy of its own observations.
+    The best response may depend on the full state: nature's state and the actions that some player remembers,
+    at least all standing ones, numbered row-major, nature slowest, then the oldest round, within it player 0.
+    Where the player observes less, its regret is an upper bound on the gain of any policy of its own
+    observations.
 
     Parameters
     ----------
@@ -85,8 +79,8 @@ def best_response(
     Raises
     ------
     ValueError
-        For a discount outside [0, 1), policies of another shape, players that observe the current round or
-        more than one round back, and too many states.
+        For a discount outside [0, 1), policies of another shape, too many states, and probabilities other
+        than 0 and 1 where players observe actions of the current round.
 
     Examples
     --------
@@ -113,24 +107,20 @@ def responses_to(
     These are probabilities, as `mix_exploration` returns them.
     """
     for discount in discounts.values():
-        _check(tables, discount, paid)
-    common, responses = _model(tables), list[list[PolicyBestResponse]]()
-    for chances in policies:
-        responses.append([])
-        possible = (chances > 0).any(axis=1).sum(axis=1).tolist()
-        room = 2 * max(1, *(prod(compress(possible, row)) for row in common.movers))
-        for player, discount in discounts.items():
-            counts = paid == "round" or common.movers[:, player]
-            rate = np.broadcast_to(np.asarray(counts, dtype=float), len(common.movers))
-            own_discount = np.where(rate > 0, discount, 1.0)
-            pays = tables.payoff[:, player]
-            model = common._replace(pays=pays, rate=rate, discount=own_discount, chances=chances, room=room)
-            current = _policy_value(model, -1, np.zeros(model.shape, dtype=np.int64))
-            value, policy = _optimal_policy(model, player, TIE * float(np.abs(pays).max()) / (1 - discount))
-            complete = bool(np.bincount(model.seen[player]).max() == 1)
-            response = PolicyBestResponse(value, current, policy, "exact" if complete else "upper bound")
-            responses[-1].append(response)
-    return responses
+        if not 0 <= discount < 1:
+            raise ValueError(f"discount: {discount!r} must be in [0, 1)")
+    check_word("paid", paid, ("round", "move"))
+    play = mixed_play(tables, np.stack(policies), standing=True)
+    shape = (len(policies), play.whole.rounds, -1)
+    columns = []
+    for player, discount in discounts.items():
+        values = values_in(play, player, discount, paid)
+        rows = (values.best.reshape(shape), values.own.reshape(shape), values.action.reshape(shape))
+        coverage: Literal["exact", "upper bound"] = "upper bound"
+        if observes_enough(tables, player):
+            coverage = "exact"
+        columns.append([PolicyBestResponse(*row, coverage) for row in zip(*rows, strict=True)])
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def policy_regrets(
@@ -186,8 +176,7 @@ def policy_certificate(
     ------
     ValueError
         For a policy of another shape, probabilities that are negative or do not sum to 1, a function that
-        raises or returns anything else, and as `best_response` does; for probabilities other than 0 and 1
-        where players remember more than one round.
+        raises or returns anything else, and as `best_response` does.
 
     Examples
     --------
@@ -198,15 +187,11 @@ def policy_certificate(
     >>> [policy_certificate(world, np.array([g, g]), grim).claim for g in (0.6, 0.4)]
     ['equilibrium', 'not an equilibrium']
     """
-    tables, chances = world.tables, policy_table(world, policy)
-    if remembers_more(tables):
-        gain, exact = _gains_with_memory(tables, chances, gamma)
-    else:
-        (responses,) = responses_to(
-            tables, [mix_exploration(tables, chances)], dict(enumerate(gamma.tolist()))
-        )
-        gain = np.array([response.regret.max() for response in responses])
-        exact = all(response.coverage == "exact" for response in responses)
+    tables = world.tables
+    play = mixed_play(tables, mix_exploration(tables, policy_table(world, policy))[None])
+    values = [values_in(play, player, rate) for player, rate in enumerate(gamma.tolist())]
+    gain = np.array([np.maximum(value.best - value.own, 0.0).max() for value in values])
+    exact = all(observes_enough(tables, player) for player in range(len(gamma)))
     regret = gain * (1 - gamma)
     return Certificate(
         regret,
@@ -217,26 +202,6 @@ def policy_certificate(
         rounding="floating point",
         concept="Nash equilibrium of the policies from every state",
     )
-
-
-def remembers_more(tables: FiniteGame) -> bool:
-    """True if some player observes more than nature now and the actions of the last round."""
-    players = len(tables.sizes)
-    return any(ago != int(source != players) for slots in slots_of(tables) for source, ago in slots)
-
-
-def _gains_with_memory(tables: FiniteGame, policy: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return each player's largest gain over all states, of any memory, and if it is exact."""
-    if policy.ndim == 3:
-        chances = mix_exploration(tables, policy)
-        if np.any((chances != 0) & (chances != 1)):
-            rule = "must be 0 or 1 where players remember more than one round, or observe the current one"
-            raise ValueError(f"policy: probabilities {rule}")
-        policy = chances.argmax(axis=2)
-    play = fixed_play(tables, policy[None])
-    values = [values_in(play, player, rate) for player, rate in enumerate(gamma.tolist())]
-    gain = np.array([max(float((value.best - value.own).max()), 0.0) for value in values])
-    return gain, all(observes_enough(tables, player) for player in range(len(gamma)))
 
 
 def greedy_table(values: np.ndarray) -> np.ndarray:
@@ -325,236 +290,3 @@ def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> np.ndarray:
         else:
             table[player, state, :size] = answer
     return table
-
-
-def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
-    """Return policies as probabilities ``[player state move]``, with uniform exploration mixed in.
-
-    ``policies`` are moves or probabilities; ``epsilon`` is a number, or one per player.
-
-    Raises
-    ------
-    ValueError
-        For another shape, for probabilities that are negative or do not sum to 1, and for exploration outside
-        [0, 1].
-    """
-    counts, state_count = choices(tables), states(tables)
-    array, available = np.asarray(policies), np.arange(counts.max()) < counts[:, None]
-    if array.ndim == 3:
-        if (
-            array.shape[0] != len(counts)
-            or array.shape[1] < state_count.max()
-            or array.shape[2] != counts.max()
-        ):
-            raise ValueError(
-                f"policies: shape {array.shape} must be ({len(counts)}, {state_count.max()}, {counts.max()})"
-            )
-        chances = np.array(array, dtype=float)
-        bad = np.any((chances < 0) | (chances != 0) & ~available[:, None], axis=2)
-        bad |= ~(np.abs(chances.sum(axis=2) - 1) <= 1e-9)  # NaN too
-        used = np.arange(chances.shape[1]) < state_count[:, None]
-        for player in np.flatnonzero(np.any(bad & used, axis=1)):
-            raise ValueError(f"policies: probabilities of player {player} must be at least 0 and sum to 1")
-    else:
-        chances = np.eye(counts.max())[np.clip(checked_policies(tables, array), 0, counts.max() - 1)]
-    explores = np.broadcast_to(np.asarray(epsilon, dtype=float), (len(counts),))
-    wrong = np.flatnonzero(~((explores >= 0) & (explores <= 1)))
-    if wrong.size:
-        raise ValueError(f"epsilon: {explores[wrong[0]]} must be in [0, 1]")
-    share = explores[:, None, None]
-    return np.asarray((1 - share) * chances + share * (available / counts[:, None])[:, None, :])
-
-
-def observations(tables: FiniteGame) -> np.ndarray:
-    """Return the number of every player's observation in every state, ``[player state]``.
-
-    Raises `ValueError` for slots other than nature now and actions one round back.
-
-    >>> import rivalry as rv
-    >>> from rivalry.tables import tabulate
-    >>> observations(tabulate(rv.games.matrix("chicken")).tables).tolist()
-    [[0, 0, 1, 1], [0, 1, 0, 1]]
-    """
-    refuse_slots(tables, nature=True)
-    sizes = tuple(tables.sizes.tolist())
-    natures, players = tables.payoff.shape[0], len(sizes)
-    stands = np.unravel_index(np.arange(natures * int(np.prod(sizes))), (natures, *sizes))
-    numbers = np.zeros((players, len(stands[0])), dtype=np.int64)
-    for player, slots in enumerate(slots_of(tables)):
-        for source, ago in slots:
-            if ago != (0 if source == players else 1):
-                raise ValueError(
-                    f"observation_slots: player {player} looks {ago} rounds back at {source}; "
-                    "must be 1 for this"
-                )
-            number, size = (stands[0], natures) if source == players else (stands[1 + source], sizes[source])
-            numbers[player] = numbers[player] * size + number
-    return numbers
-
-
-class _Model(NamedTuple):
-    """The decision problem of one player against fixed policies; the last five fields are its own."""
-
-    next_nature: np.ndarray  # [nature joint branch]; joint of length 1: independent of actions
-    branch_probability: np.ndarray  # the same, not cumulative
-    movers: np.ndarray  # [round player]
-    seen: np.ndarray  # [player state]
-    alone: np.ndarray  # [player]: observes its own action only
-    moves: np.ndarray  # [player standing move]
-    sizes: np.ndarray
-    strides: np.ndarray
-    shape: tuple[int, int]  # rounds, states
-    pays: np.ndarray = NONE  # [nature joint]: the player's payoff
-    rate: np.ndarray = NONE  # [round]: 1 where the payoff counts, else 0
-    discount: np.ndarray = NONE  # [round]
-    chances: np.ndarray = NONE  # [player observation move]
-    room: int = 0  # twice the number of joint moves of all players
-
-
-def _check(tables: FiniteGame, discount: Any, paid: str) -> None:
-    if not 0 <= discount < 1:
-        raise ValueError(f"discount: {discount!r} must be in [0, 1)")
-    if paid not in ("round", "move"):
-        raise ValueError(f"paid: {paid!r} is unknown; must be 'round' or 'move'")
-    if not tables.payoff.size:
-        raise ValueError(
-            "game: has no joint table, which a best response over all states needs; take fewer grid points"
-        )
-    count = len(tables.order) * tables.payoff.shape[0] * tables.payoff.shape[2]
-    if count > MOST_STATES:
-        raise ValueError(f"game: {count} states to go through; must be at most {MOST_STATES}")
-
-
-def _model(tables: FiniteGame) -> _Model:
-    """Data that the decision problems of all players against all policies have in common."""
-    from rivalry.tables.kernels import contests
-
-    natures, players, joints = tables.payoff.shape
-    movers = (tables.order[:, :, None] == np.arange(players)).any(axis=1)
-    moves = tables.action_map
-    if not moves.size:  # a move is the action chosen; padded moves stay
-        standing, move = np.indices((tables.sizes.max(),) * 2)
-        moves = np.where(move < tables.sizes[:, None, None], move, standing)
-    return _Model(
-        next_nature=tables.next_nature,
-        branch_probability=np.diff(tables.nature_cdf, axis=2, prepend=0.0),
-        movers=movers,
-        seen=observations(tables),
-        alone=np.array([slots == [(source, 1)] for source, slots in enumerate(slots_of(tables))]),
-        moves=np.ascontiguousarray(moves, dtype=np.int64),
-        sizes=tables.sizes,
-        strides=contests.strides_of(tables.sizes),
-        shape=(len(movers), natures * joints),
-    )
-
-
-def _optimal_policy(model: _Model, player: int, tie: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return a best response's value and moves, ``[round state]``, by policy iteration (Howard 1960).
-
-    With few states a policy's value is a linear solve. Otherwise it is swept ``SWEEPS`` times between two
-    improvements (Puterman and Shin 1978), until an improving sweep changes values by rounding only.
-    """
-    # the own policy's most probable move
-    policy = np.tile(model.chances[player].argmax(axis=1)[model.seen[player]], (model.shape[0], 1))
-    if _small(model):
-        while True:
-            value, better = _solve(model, player, policy), policy.copy()
-            _sweep(model, player, better, value.copy(), tie)
-            if np.array_equal(better, policy):
-                return value, policy
-            policy = better
-    value = np.zeros(model.shape)
-    while not _sweep(model, player, policy, value, tie):
-        for _ in range(SWEEPS):
-            _sweep(model, player, policy, value)
-    return value, policy
-
-
-def _policy_value(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
-    """Return a policy's value ``[round state]``, the others' fixed; player -1: all players' policies."""
-    if _small(model):
-        return _solve(model, player, policy)
-    value = np.zeros(model.shape)
-    while not _sweep(model, player, policy, value):
-        pass
-    return value
-
-
-def _small(model: _Model) -> bool:
-    return model.shape[0] * model.shape[1] <= DENSE
-
-
-def _sweep(
-    model: _Model, player: int, policy: np.ndarray, value: np.ndarray, tie: float | None = None
-) -> bool:
-    """Update ``value`` in place, last round first; with a ``tie`` also improve ``policy``.
-
-    Returns whether values changed by rounding only.
-    """
-    from rivalry.tables.kernels import best_response as kernels
-
-    desk = kernels.changes(len(model.sizes), model.room)
-    arrays = (model.seen, model.chances, model.moves, model.sizes, model.strides, desk)
-    before = value.copy()
-    for round_ in range(model.shape[0] - 1, -1, -1):
-        ahead, movers = _ahead(model, round_, value), model.movers[round_].copy()
-        for opponent in np.flatnonzero(movers & model.alone).tolist():
-            if opponent != player:
-                ahead, movers[opponent] = _average(model, opponent, ahead), False
-        choice = (policy[round_], tie or 0.0, tie is not None, value[round_])
-        kernels.back_up(ahead, player, movers, *arrays, *choice)
-    return bool(np.abs(value - before).max() <= SWEEP_CONVERGED * np.abs(value).max())
-
-
-def _average(model: _Model, opponent: int, ahead: np.ndarray) -> np.ndarray:
-    """Return ``ahead`` averaged over the move of ``opponent``, which observes its own action only."""
-    size = int(model.sizes[opponent])
-    grid = ahead.reshape(len(ahead), -1, size, int(model.strides[opponent]))
-    step = np.zeros((size, size))  # [standing, then]
-    for move in range(model.moves.shape[2]):
-        standing = np.arange(size)
-        np.add.at(step, (standing, model.moves[opponent, :size, move]), model.chances[opponent, :size, move])
-    return np.ascontiguousarray(np.matmul(step, grid).reshape(ahead.shape))
-
-
-def _ahead(model: _Model, round_: int, value: np.ndarray) -> np.ndarray:
-    """Return the value of a joint action, ``[nature joint]``: payoff plus discounted continuation."""
-    natures, joints = model.pays.shape
-    continuation = value[(round_ + 1) % model.shape[0]].reshape(natures, joints)
-    if natures > 1:
-        after = continuation[model.next_nature, np.arange(joints)[None, :, None]]
-        continuation = (model.branch_probability * after).sum(axis=2)
-    return np.asarray(model.rate[round_] * model.pays + model.discount[round_] * continuation)
-
-
-def _solve(model: _Model, player: int, policy: np.ndarray) -> np.ndarray:
-    """Return the value of a policy by one linear system, for few states."""
-    from rivalry.tables.kernels import best_response as kernels
-
-    rounds, count = model.shape
-    natures, joints = model.pays.shape
-    nature, right, system = np.arange(count) // joints, np.zeros(rounds * count), np.zeros((0, 0))
-    later_counts = bool(np.any(model.discount))
-    if later_counts:
-        system = np.eye(rounds * count)
-    desk = kernels.changes(len(model.sizes), model.room)
-    arrays = (model.seen, model.chances, model.moves, model.sizes, model.strides, desk)
-    for round_ in range(rounds):
-        leads = np.zeros((count, joints))
-        kernels.chain(player, model.movers[round_], *arrays, policy[round_], leads)
-        rows = slice(round_ * count, (round_ + 1) * count)
-        right[rows] = model.rate[round_] * (leads * model.pays[nature]).sum(axis=1)
-        if not later_counts:
-            continue
-        after = leads
-        if model.next_nature.shape[2] > 1 or natures > 1:
-            after = np.zeros((count, natures, joints))
-            for branch in range(model.next_nature.shape[2]):
-                for target in range(natures):
-                    matches = model.next_nature[nature, :, branch] == target
-                    after[:, target] += leads * model.branch_probability[nature, :, branch] * matches
-        next_round = (round_ + 1) % rounds
-        system[rows, next_round * count : (next_round + 1) * count] -= model.discount[round_] * after.reshape(
-            count, -1
-        )
-    return np.asarray((np.linalg.solve(system, right) if later_counts else right).reshape(rounds, count))

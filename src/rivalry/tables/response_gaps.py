@@ -9,9 +9,13 @@ import numpy as np
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import IMPROVEMENT
 from rivalry.schema.validate import number_of
-from rivalry.tables.history import Cycles, FixedPlay, Whole, fixed_play, seen_slots
+from rivalry.tables.greedy_play import choices, mix_exploration
+from rivalry.tables.history import Cycles, FixedPlay, Whole, fixed_play, mixed_play, seen_slots
+from rivalry.tables.kernels.shapes import Outcomes, Payment
 
-MOST_DECISIONS = 40_000_000  # whole states times actions times nature's branches
+MOST_DECISIONS = 40_000_000  # whole states times actions times outcomes of a round
+SWEEPS = 100.0  # that a value takes, times one less the discount factor, in the time of a linear system
+MOST_SOLVED = 1200  # states of a linear system
 
 
 class ResponseValues(NamedTuple):
@@ -57,8 +61,10 @@ def response_values(tables: FiniteGame, policies: object, player: int, gamma: fl
 
     Parameters
     ----------
-    tables, policies
-        As in `limit_cycles`.
+    tables : FiniteGame
+        The game.
+    policies : array_like
+        Actions ``[session player state]`` or probabilities ``[session player state action]``.
     player : int
         The player that responds.
     gamma : float
@@ -72,7 +78,8 @@ def response_values(tables: FiniteGame, policies: object, player: int, gamma: fl
     Raises
     ------
     ValueError
-        For a discount factor outside [0, 1), an unknown player, invalid policies, and too many states.
+        For a discount factor outside [0, 1), an unknown player, invalid policies, too many states, and
+        probabilities other than 0 and 1 where players observe actions of the current round.
 
     Examples
     --------
@@ -84,7 +91,11 @@ def response_values(tables: FiniteGame, policies: object, player: int, gamma: fl
     >>> (values.own[0, 0], values.best[0, 0]) == (values.once[0, 0], values.once[0, 0])
     True
     """
-    return values_in(fixed_play(tables, policies), player, gamma)
+    array = np.asarray(policies)
+    if array.ndim != 4:
+        return values_in(fixed_play(tables, array), player, gamma)
+    chances = np.stack([mix_exploration(tables, session) for session in array])
+    return values_in(mixed_play(tables, chances), player, gamma)
 
 
 def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | None = None) -> Gaps:
@@ -136,14 +147,17 @@ def observes_enough(tables: FiniteGame, player: int) -> bool:
     """True if ``player`` observes all that its best response to any policies of the others depends on.
 
     A best response may depend on nature's state, where nature moves; on what the others observe, now or
-    later; and on the standing actions of players absent from the round. In every round in which the player
-    moves it must observe all of these, as they are when it moves or were when the round began. A player that
-    moves in several rounds of the order cannot tell these rounds apart. Particular policies may need less.
+    later; and on the standing actions of players absent from the round, or of all players that move on a
+    grid. In every round in which the player moves it must observe all of these, as they are when it moves or
+    were when the round began. A player that moves in several rounds of the order cannot tell these rounds
+    apart. Particular policies may need less.
     """
     rounds, players = len(tables.order), len(tables.sizes)
     matters: list[set[tuple[int, int]]] = [set() for _ in range(rounds)]
     for round_, row in enumerate(tables.order.tolist()):
         matters[round_] |= {(source, 1) for source in range(players) if source not in row}
+        if tables.action_map.size:  # what a move leads to depends on all standing actions
+            matters[round_] |= {(source, 1) for source in range(players)}
         if tables.payoff.shape[0] > 1:
             matters[round_].add((players, 0))
         for opponent in set(range(players)) - {player}:
@@ -157,23 +171,35 @@ def observes_enough(tables: FiniteGame, player: int) -> bool:
     return sum(moves) == 1 and all(matters[k] <= observed[k] for k in range(rounds) if moves[k])
 
 
-def values_in(play: FixedPlay, player: int, gamma: float) -> ResponseValues:
-    """Return `response_values` in play by fixed policies."""
+def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -> ResponseValues:
+    """Return `response_values` in play by fixed policies; ``paid`` is as in `best_response`."""
     from rivalry.tables.kernels import history
 
-    tables, size = play.tables, play.whole.size
+    tables, whole, (moves, chances) = play
     number_of("player", player, len(tables.sizes))
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma[{player}]: {gamma!r} must be in [0, 1)")
-    need = size * int(tables.sizes[player]) * tables.next_nature.shape[2]
+    width = (chances > 0).sum(axis=3).max(axis=(0, 2))  # [player]
+    width[player] = 1
+    count = int(np.where(whole.moves, width, 1).prod(axis=1).max())
+    branches, actions = count * tables.next_nature.shape[2], int(choices(tables)[player])
+    need = whole.size * actions * branches
     if need > MOST_DECISIONS:
         raise ValueError(f"game: {need} decisions to go through; must be at most {MOST_DECISIONS}")
+    counts = np.where(paid == "round", True, whole.moves[:, player])
+    payment = Payment(counts.astype(float), np.where(counts, gamma, 1.0))
+    room = Outcomes(np.zeros((count, len(width)), dtype=np.int64), np.zeros(count))
+    terms = branches * moves.shape[3]
+    # a sweep takes `terms` steps a state, and a linear system the square of the number of states
+    dense = branches > 1 and whole.size <= MOST_SOLVED and (1 - gamma) * whole.size**2 < SWEEPS * terms
+    problem = history.decision_problem(
+        whole.size, actions, room, tables.next_nature.shape[2], moves.shape[3], dense=dense
+    )
     tie = IMPROVEMENT * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
-    value, one_step, response_value = np.zeros((3, len(play.policies), size))
+    value, one_step, response_value = np.zeros((3, len(moves), whole.size))
     action = np.zeros(value.shape, dtype=np.int64)
-    problem = history.decision_problem(size, int(tables.sizes[player]), tables.next_nature.shape[2])
-    arrays = (problem, value, one_step, response_value, action)
-    history.best_responses(*play, *history.nobody(len(tables.sizes)), player, gamma, tie, *arrays)
+    arrays = (payment, tie, problem, value, one_step, response_value, action)
+    history.best_responses(*play, *history.nobody(len(width)), player, *arrays)
     return ResponseValues(value, one_step, response_value, action)
 
 

@@ -159,7 +159,7 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
         )
     followers, leaders = np.flatnonzero(follows), np.flatnonzero(~follows)
     count = int(np.prod(tables.sizes[leaders]))
-    total, largest_loss, zero_share = np.zeros((3, len(play.policies), len(followers), count))
+    total, largest_loss, zero_share = np.zeros((3, len(play.policies.moves), len(followers), count))
     tie = TIE * float(np.abs(tables.payoff).max())
     losses = departures.Losses(total, largest_loss, zero_share)
     departures.losses(*play, *history.nobody(len(tables.sizes)), leaders, followers, tie, losses)

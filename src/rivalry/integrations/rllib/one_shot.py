@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from rivalry.runtime.jax import put
 from rivalry.tables import joint_count, policy_regrets, rollout, tabulate
 from rivalry.tables.greedy_play import choices, states
 from rivalry.tables.kernels.shapes import Tabulated
+from rivalry.tables.response_gaps import MOST_DECISIONS
 from rivalry.transforms import discretise, in_stages, repeat, walks
 from rivalry.transforms.units import strategies, units
 
@@ -283,7 +285,8 @@ class WalksArena(Arena):
 
         Without exploration at the end of play; with exploration as the mean over joint positions.
         """
-        if joint_count(world) > MOST_WHOLE:
+        joints = joint_count(world)
+        if joints > MOST_WHOLE or joints * prod(choices(world.tables)) > MOST_DECISIONS:
             return {}
         ends = np.ravel_multi_index(tuple(cycle.T), tuple(world.tables.sizes))
         plain = policy_regrets(world, policies, self.discount)[:, 0, ends].max(axis=1)

@@ -13,8 +13,8 @@ from rivalry.core.results import Certificate, Record
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.continuous.mixtures import payoff_ranges
 from rivalry.runtime.jax import jax, jnp
-from rivalry.tables.greedy_play import slots_of
-from rivalry.tables.policy_response import mix_exploration, responses_to
+from rivalry.tables.greedy_play import mix_exploration, slots_of
+from rivalry.tables.policy_response import responses_to
 from rivalry.tables.repeated import RepeatedWorld, repeated_form
 from rivalry.text.statistics import half_width
 

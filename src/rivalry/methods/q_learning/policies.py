@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +11,19 @@ import numpy as np
 from rivalry.core.profiles import distances
 from rivalry.core.results import Record
 from rivalry.tables import MOST_JOINT, equilibria, in_turn, joint_count, regrets, rollout
-from rivalry.tables.greedy_play import Rollout, choices, distinct, observed_sizes, slots_of, states
+from rivalry.tables.greedy_play import (
+    Rollout,
+    choices,
+    distinct,
+    mix_exploration,
+    observed_sizes,
+    slots_of,
+    states,
+)
 from rivalry.tables.kernels.shapes import LearningRule, Tabulated
-from rivalry.tables.policy_response import mix_exploration, responses_to
+from rivalry.tables.policy_response import responses_to
 from rivalry.tables.repeated import RepeatedWorld
+from rivalry.tables.response_gaps import MOST_DECISIONS
 from rivalry.text.statistics import half_width, half_width_of
 
 if TYPE_CHECKING:
@@ -159,7 +169,8 @@ def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cyc
     """
     tables = world.tables
     sees_last_round = all(ago == 1 for slots in slots_of(tables) for _, ago in slots)
-    is_small = 0 < tables.payoff.shape[2] * len(tables.order) <= REPLIED
+    joints = tables.payoff.shape[2]
+    is_small = 0 < joints * len(tables.order) <= REPLIED and joints * prod(choices(tables)) <= MOST_DECISIONS
     if not is_small or rule.asynchronous or not sees_last_round:
         return {}
     ends = np.ravel_multi_index(tuple(cycle.T), tuple(tables.sizes))

@@ -47,8 +47,8 @@ def static_best(tables, states, policies, acts, forced, player, tie, action_by_s
     The player's own action is kept unless another pays more than ``tie`` above it, then the lowest of the
     best.
     """
-    for session in range(policies.shape[0]):
-        policy = policies[session]
+    for session in range(policies.moves.shape[0]):
+        policy = policies.moves[session]
         for state in range(states.size):
             action_by_state[session, state] = -1
             if not moves_in(states, state, player):
@@ -68,8 +68,8 @@ def deviate(tables, states, policies, acts, forced, plan, levels, cycle, followe
 
     ``cycle [state]``, -1 everywhere, becomes the last session whose cycle has the state.
     """
-    for session in range(policies.shape[0]):
-        policy, begins, count = policies[session], plan.begins[session], 0
+    for session in range(policies.moves.shape[0]):
+        policy, begins, count = policies.moves[session], plan.begins[session], 0
         for state in begins:
             if state >= 0:
                 cycle[state] = session
@@ -128,8 +128,8 @@ def losses(tables, states, policies, acts, forced, leaders, followers, tie, sums
     ``leading`` numbers the joint actions of ``leaders``, the last the fastest. Losses up to ``tie`` count as
     none.
     """
-    for session in range(policies.shape[0]):
-        policy = policies[session]
+    for session in range(policies.moves.shape[0]):
+        policy = policies.moves[session]
         for state in range(states.size):
             for leading in range(sums.total.shape[2]):
                 code = leading

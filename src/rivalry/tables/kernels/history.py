@@ -13,37 +13,98 @@ import numpy as np
 
 from rivalry.core.tolerances import EPS
 from rivalry.tables.kernels.cache import inline, kernel, merged
+from rivalry.tables.kernels.shapes import Outcomes
 
 STILL = 4 * EPS  # of the largest value: a sweep that changes no more has converged
+
+
+@inline
+def _standing(states, state, player):  # type: ignore[no-untyped-def]
+    """Return a player's action before the round; 0 for a mover whose standing action is not remembered."""
+    size = states.stands[player, 1]
+    return state // states.stands[player, 0] % size if size > 0 else 0
+
+
+@inline
+def _observation(states, state, round_, mover, acts):  # type: ignore[no-untyped-def]
+    """Return the number of what a mover observes, with the actions already chosen in the round."""
+    number = states.seen[mover, state]
+    for player in range(acts.shape[0]):
+        number += states.now[round_, mover, player] * acts[player]
+    return number
+
+
+@inline
+def _landing(tables, player, stood, move):  # type: ignore[no-untyped-def]
+    """Return the action that a move leads to."""
+    return tables.action_map[player, stood, move] if tables.action_map.shape[0] > 0 else move
+
+
+@inline
+def _joint(states, acts):  # type: ignore[no-untyped-def]
+    """Return the number of a joint action."""
+    joint = 0
+    for player in range(acts.shape[0]):
+        joint += states.joints[player] * acts[player]
+    return joint
 
 
 @inline
 def play_round(tables, states, policy, state, forced, acts):  # type: ignore[no-untyped-def]
     """Return the joint action of a round, also written to ``acts [player]``.
 
-    A mover takes its action in ``forced [player]`` or, where that is -1, follows ``policy [player state]``;
-    later movers of the round respond to earlier actions in it.
+    A mover takes its action in ``forced [player]`` or, where that is -1, the first move of ``policy [player
+    state slot]``; later movers of the round respond to earlier actions in it.
     """
     round_ = state // (states.natures * states.histories)
     for player in range(acts.shape[0]):
-        size = states.stands[player, 1]
-        # a standing action that no state records (size 0) belongs to a mover and is overwritten below
-        acts[player] = state // states.stands[player, 0] % size if size > 0 else 0
+        acts[player] = _standing(states, state, player)
     for k in range(tables.order.shape[1]):
         mover = tables.order[round_, k]
         if mover < 0:
             break
         acts[mover] = forced[mover]
-        if acts[mover] >= 0:
-            continue
-        number = states.seen[mover, state]
-        for player in range(acts.shape[0]):
-            number += states.now[round_, mover, player] * acts[player]
-        acts[mover] = policy[mover, number]
-    joint = 0
-    for player in range(acts.shape[0]):
-        joint += states.joints[player] * acts[player]
-    return joint
+        if acts[mover] < 0:
+            acts[mover] = policy[mover, _observation(states, state, round_, mover, acts), 0]
+    return _joint(states, acts)
+
+
+@inline
+def outcomes(tables, states, policies, session, state, forced, possible):  # type: ignore[no-untyped-def]
+    """Write all outcomes of a round to ``possible``; return their number.
+
+    A mover makes its move in ``forced [player]`` or, where that is -1, one of its policy's.
+    """
+    round_, count = state // (states.natures * states.histories), 1
+    acts, odds = possible.acts, possible.odds
+    odds[0] = 1.0
+    for player in range(acts.shape[1]):
+        acts[0, player] = _standing(states, state, player)
+    for k in range(tables.order.shape[1]):
+        mover = tables.order[round_, k]
+        if mover < 0:
+            break
+        end = count
+        for before in range(count):
+            stood, odd = acts[before, mover], odds[before]
+            if forced[mover] >= 0:
+                acts[before, mover] = _landing(tables, mover, stood, forced[mover])
+                continue
+            number = _observation(states, state, round_, mover, acts[before])
+            for slot in range(policies.moves.shape[3]):
+                chance = policies.chances[session, mover, number, slot]
+                if chance <= 0.0:
+                    break
+                after = before
+                # the first move changes the outcome in place, each further one a copy of it
+                if slot > 0:
+                    after, end = end, end + 1
+                    for player in range(acts.shape[1]):
+                        acts[after, player] = acts[before, player]
+                move = policies.moves[session, mover, number, slot]
+                acts[after, mover], odds[after] = _landing(tables, mover, stood, move), odd * chance
+        count = end
+    return count
 
 
 def nobody(players: int) -> tuple[np.ndarray, np.ndarray]:
@@ -52,13 +113,11 @@ def nobody(players: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @inline
-def leads_to(tables, states, state, joint, acts):  # type: ignore[no-untyped-def]
-    """Return the state after a round, without the contribution of nature's next state."""
+def leads_to(states, state, acts):  # type: ignore[no-untyped-def]
+    """Return the state after a round, without the contributions of nature's next state and of the signal."""
     number = states.base[state]
     for player in range(acts.shape[0]):
         number += states.steps[player] * acts[player]
-    if states.steps[acts.shape[0] + 1] > 0:
-        number += states.steps[acts.shape[0] + 1] * tables.signal[nature_of(states, state), joint]
     return number
 
 
@@ -76,20 +135,23 @@ def moves_in(states, state, player):  # type: ignore[no-untyped-def]
 
 @inline
 def branch_of(tables, states, state, joint, branch):  # type: ignore[no-untyped-def]
-    """Return the contribution of nature's next state on a branch to a state's number, and its probability."""
+    """Return the contribution of nature and the signal to the next state on a branch, and its probability."""
     nature, column = nature_of(states, state), joint if tables.next_nature.shape[1] > 1 else 0
     probability = tables.nature_cdf[nature, column, branch]
     if branch > 0:
         # the table is cumulative along branches
         probability -= tables.nature_cdf[nature, column, branch - 1]
-    return states.histories * tables.next_nature[nature, column, branch], probability
+    step = states.histories * tables.next_nature[nature, column, branch]
+    if states.steps[-1] > 0:
+        step += states.steps[-1] * tables.signal[nature, joint]
+    return step, probability
 
 
 @inline
 def play_on(tables, states, policy, state, forced, acts):  # type: ignore[no-untyped-def]
     """Return the joint action in a state and the next state, where nature is deterministic."""
     joint = play_round(tables, states, policy, state, forced, acts)
-    after = leads_to(tables, states, state, joint, acts)
+    after = leads_to(states, state, acts)
     return joint, after + branch_of(tables, states, state, joint, 0)[0]
 
 
@@ -106,7 +168,7 @@ def cycles(tables, states, policies, acts, free, start, visited_at, onset, lengt
         while visited_at[state] < session_start:
             visited_at[state] = clock
             clock += 1
-            state = play_on(tables, states, policies[session], state, free, acts)[1]
+            state = play_on(tables, states, policies.moves[session], state, free, acts)[1]
         onset[session] = visited_at[state] - session_start
         length[session] = clock - visited_at[state]
         session_start = clock
@@ -118,7 +180,7 @@ def walk(tables, numbers, policies, acts, free, start, skip, length, states, joi
     for session in range(start.shape[0]):
         state = start[session]
         for turn in range(skip[session] + length[session]):
-            joint, after = play_on(tables, numbers, policies[session], state, free, acts)
+            joint, after = play_on(tables, numbers, policies.moves[session], state, free, acts)
             if turn >= skip[session]:
                 states[session, turn - skip[session]] = state
                 joints[session, turn - skip[session]] = joint
@@ -128,78 +190,126 @@ def walk(tables, numbers, policies, acts, free, start, skip, length, states, joi
 class DecisionProblem(NamedTuple):
     """A player's decision problem, the others' policies fixed, and scratch arrays of its solution."""
 
-    pays: np.ndarray  # [state action]: payoffs of the round
+    pays: np.ndarray  # [state action]: expected payoffs of the round
     leads: np.ndarray  # [state action branch]: next states
-    probability: np.ndarray  # [state action branch]
+    probability: np.ndarray  # [state action branch]; 0 beyond the last branch
     choices: np.ndarray  # [state]: number of actions; 1 where the player does not move
+    discount: np.ndarray  # [state]: of the value of the next state
+    plan: np.ndarray  # [state slot]: actions of the policy in work
+    share: np.ndarray  # [state slot]: their probabilities
+    outcomes: Outcomes
     trial: np.ndarray  # [state]: value of the policy in work
     marks: np.ndarray  # [state]
     stack: np.ndarray  # [state]
+    system: np.ndarray  # [state state], where values are solved for; else none
 
 
-def decision_problem(states: int, actions: int, branches: int) -> DecisionProblem:
-    """Return room for a decision problem with at most so many ``actions`` in a state."""
-    shape, whole = (states, actions, branches), np.zeros((2, states), dtype=np.int64)
-    leads, marks = np.zeros(shape, dtype=np.int64), np.zeros(states, dtype=np.int8)
+def decision_problem(
+    states: int, actions: int, outcomes: Outcomes, branches: int, width: int, *, dense: bool
+) -> DecisionProblem:
+    """Return room for a decision problem with at most so many ``actions`` in a state.
+
+    Nature has ``branches`` after each of the ``outcomes`` of a round, and the player's policy chooses among
+    ``width`` actions.
+    """
+    shape = (states, actions, branches * len(outcomes.odds))
     return DecisionProblem(
-        np.zeros(shape[:2]), leads, np.zeros(shape), whole[0], np.zeros(states), marks, whole[1]
+        pays=np.zeros(shape[:2]),
+        leads=np.zeros(shape, dtype=np.int64),
+        probability=np.zeros(shape),
+        choices=np.zeros(states, dtype=np.int64),
+        discount=np.zeros(states),
+        plan=np.zeros((states, width), dtype=np.int64),
+        share=np.zeros((states, width)),
+        outcomes=outcomes,
+        trial=np.zeros(states),
+        marks=np.zeros(states, dtype=np.int8),
+        stack=np.zeros(states, dtype=np.int64),
+        system=np.zeros((states, states) if dense else (0, 0)),
     )
 
 
 @merged
-def _pose(tables, states, policy, player, acts, forced, problem, actions):  # type: ignore[no-untyped-def]
-    """Write the decision problem of ``player``, the others following ``policy [player state]``.
+def _pose(tables, states, policies, session, player, forced, payment, problem):  # type: ignore[no-untyped-def]
+    """Write the decision problem of ``player``, the others following the policies of a session.
 
-    ``actions [state]`` become the player's own actions. Where the player does not move, action 0 stands for
-    the round's result and no other action is written.
+    The plan becomes the player's own policy. Where the player does not move, action 0 stands for the round's
+    result and no other action is written.
     """
+    acts, odds, branches = problem.outcomes.acts, problem.outcomes.odds, tables.next_nature.shape[2]
     for state in range(states.size):
         round_, nature = state // (states.natures * states.histories), nature_of(states, state)
         moves, answered = moves_in(states, state, player), False
         # whether a later mover of the round observes this action, and may respond to it
-        for mover in range(acts.shape[0]):
+        for mover in range(acts.shape[1]):
             answered = answered or states.now[round_, mover, player] != 0
-        joint = play_round(tables, states, policy, state, forced, acts)
-        actions[state] = acts[player] if moves else 0
-        problem.choices[state] = tables.sizes[player] if moves else 1
-        for action in range(problem.choices[state]):
-            if answered:
-                forced[player] = action
-                joint = play_round(tables, states, policy, state, forced, acts)
-                forced[player] = -1
-            # nobody responds in this round: only this player's part of the joint action changes
-            elif moves:
-                joint += (action - acts[player]) * states.joints[player]
-                acts[player] = action
-            problem.pays[state, action] = tables.payoff[nature, player, joint]
-            after = leads_to(tables, states, state, joint, acts)
-            for branch in range(problem.leads.shape[2]):
-                step, odd = branch_of(tables, states, state, joint, branch)
-                problem.leads[state, action, branch] = after + step
-                problem.probability[state, action, branch] = odd
+        stood, rate = _standing(states, state, player), payment.rate[round_]
+        problem.discount[state] = payment.discount[round_]
+        problem.choices[state] = problem.pays.shape[1] if moves else 1
+        # every action that is responded to has outcomes of its own, the others have theirs in common
+        for first in range(problem.choices[state] if answered else 1):
+            forced[player] = first if moves else -1
+            count = outcomes(tables, states, policies, session, state, forced, problem.outcomes)
+            for k in range(count):
+                joint, after = _joint(states, acts[k]), leads_to(states, state, acts[k])
+                stands = acts[k, player]
+                for action in range(problem.choices[state]):
+                    if answered and action != first:
+                        continue
+                    if moves:
+                        change = _landing(tables, player, stood, action) - stands
+                        joint += change * states.joints[player]
+                        after += change * states.steps[player]
+                        stands += change
+                    pays = rate * odds[k] * tables.payoff[nature, player, joint]
+                    if k > 0:
+                        pays += problem.pays[state, action]
+                    problem.pays[state, action] = pays
+                    for branch in range(branches):
+                        step, chance = branch_of(tables, states, state, joint, branch)
+                        problem.leads[state, action, k * branches + branch] = after + step
+                        problem.probability[state, action, k * branches + branch] = odds[k] * chance
+            for unused in range(count * branches, problem.leads.shape[2]):
+                for action in range(problem.choices[state]):
+                    problem.probability[state, action, unused] = 0.0
+        forced[player] = -1
+        number = _observation(states, state, round_, player, acts[0]) if moves else 0
+        for slot in range(problem.plan.shape[1]):
+            problem.plan[state, slot] = policies.moves[session, player, number, slot] if moves else 0
+            problem.share[state, slot] = policies.chances[session, player, number, slot]
+            if not moves:
+                problem.share[state, slot] = 1.0 if slot == 0 else 0.0
 
 
 @inline
-def _worth(problem, state, action, gamma, value):  # type: ignore[no-untyped-def]
+def _worth(problem, state, action, value):  # type: ignore[no-untyped-def]
     """Return the value of an action: its payoff and the discounted expected value of the next state."""
+    discount = problem.discount[state]
     if problem.leads.shape[2] == 1:
-        return problem.pays[state, action] + gamma * value[problem.leads[state, action, 0]]
+        return problem.pays[state, action] + discount * value[problem.leads[state, action, 0]]
     total = 0.0
     for branch in range(problem.leads.shape[2]):
         total += problem.probability[state, action, branch] * value[problem.leads[state, action, branch]]
-    return problem.pays[state, action] + gamma * total
+    return problem.pays[state, action] + discount * total
 
 
 @merged
-def _evaluate(problem, policy, gamma, value):  # type: ignore[no-untyped-def]
-    """Write the discounted value of following ``policy [state]`` forever to ``value [state]``."""
-    if problem.leads.shape[2] == 1:
-        _sum_along(problem, policy, gamma, value)
+def _evaluate(problem, value):  # type: ignore[no-untyped-def]
+    """Write the discounted value of following the plan forever to ``value [state]``."""
+    if problem.leads.shape[2] == 1 and problem.plan.shape[1] == 1:
+        _sum_along(problem, value)
+        return
+    if problem.system.shape[0] > 0:
+        _eliminate(problem, value)
         return
     while True:
         change, largest = 0.0, 0.0
         for state in range(value.shape[0]):
-            new = _worth(problem, state, policy[state], gamma, value)
+            new = 0.0
+            for slot in range(problem.plan.shape[1]):
+                if problem.share[state, slot] <= 0.0:
+                    break
+                new += problem.share[state, slot] * _worth(problem, state, problem.plan[state, slot], value)
             change, largest = max(change, abs(new - value[state])), max(largest, abs(new))
             # in place: later states of a sweep use the new values
             value[state] = new
@@ -208,13 +318,49 @@ def _evaluate(problem, policy, gamma, value):  # type: ignore[no-untyped-def]
 
 
 @merged
-def _sum_along(problem, policy, gamma, value):  # type: ignore[no-untyped-def]
+def _eliminate(problem, value):  # type: ignore[no-untyped-def]
+    """Write the solution of the plan's linear system, in which no pivots are needed.
+
+    The diagonal exceeds the sum of each row, as discount factors are below 1.
+    """
+    system, size = problem.system, value.shape[0]
+    for state in range(size):
+        value[state] = 0.0
+        for column in range(size):
+            system[state, column] = 1.0 if column == state else 0.0
+        for slot in range(problem.plan.shape[1]):
+            action, share = problem.plan[state, slot], problem.share[state, slot]
+            # beyond the policy's moves a slot may name an action that the player lacks
+            if share <= 0.0:
+                break
+            value[state] += share * problem.pays[state, action]
+            share *= problem.discount[state]
+            for branch in range(problem.leads.shape[2]):
+                odd = problem.probability[state, action, branch]
+                system[state, problem.leads[state, action, branch]] -= share * odd
+    for pivot in range(size):
+        for row in range(pivot + 1, size):
+            factor = system[row, pivot] / system[pivot, pivot]
+            if factor != 0.0:
+                value[row] -= factor * value[pivot]
+                for column in range(pivot + 1, size):
+                    system[row, column] -= factor * system[pivot, column]
+    for row in range(size - 1, -1, -1):
+        for column in range(row + 1, size):
+            value[row] -= system[row, column] * value[column]
+        value[row] /= system[row, row]
+
+
+@merged
+def _sum_along(problem, value):  # type: ignore[no-untyped-def]
     """Write the value where transitions are deterministic.
 
-    Every path ends in a cycle, whose value is one round trip's sum over ``1 - gamma ** length``.
+    Every path ends in a cycle, whose value is one round trip's sum over one less the product of its discount
+    factors.
     """
     # 0: not visited, 1: on the current path, 2: its value is known
-    pays, leads, marks, stack = problem.pays, problem.leads, problem.marks, problem.stack
+    pays, leads, marks, stack, plan = problem.pays, problem.leads, problem.marks, problem.stack, problem.plan
+    gamma = problem.discount
     for begin in range(value.shape[0]):
         marks[begin] = 0
     for begin in range(value.shape[0]):
@@ -223,36 +369,38 @@ def _sum_along(problem, policy, gamma, value):  # type: ignore[no-untyped-def]
             marks[state] = 1
             stack[top] = state
             top += 1
-            state = leads[state, policy[state], 0]
+            state = leads[state, plan[state, 0], 0]
         if marks[state] == 1:  # visited on this path: a cycle, from here to the top of the stack
             total, discount, k = 0.0, 1.0, top
             while k == top or stack[k] != state:
                 k -= 1
-                total = pays[stack[k], policy[stack[k]]] + gamma * total
-                discount *= gamma
+                at = stack[k]
+                total = pays[at, plan[at, 0]] + gamma[at] * total
+                discount *= gamma[at]
             value[state] = total / (1.0 - discount)
             marks[state] = 2
         # backwards along the path: the value of the next state is known, that of the cycle first
         for k in range(top - 1, -1, -1):
             at = stack[k]
             if marks[at] == 1:
-                value[at] = pays[at, policy[at]] + gamma * value[leads[at, policy[at], 0]]
+                value[at] = pays[at, plan[at, 0]] + gamma[at] * value[leads[at, plan[at, 0], 0]]
                 marks[at] = 2
 
 
 @merged
-def _respond(problem, gamma, tie, policy, value, policy_value, one_step):  # type: ignore[no-untyped-def]
-    """Improve ``policy [state]`` in place by policy iteration (Howard 1960).
+def _respond(problem, tie, value, policy_value, one_step):  # type: ignore[no-untyped-def]
+    """Improve the plan in place by policy iteration (Howard 1960).
 
-    ``policy_value [state]`` is the value of the initial policy, ``one_step`` that of its best one-round
+    ``policy_value [state]`` is the value of the initial plan, ``one_step`` that of its best one-round
     deviation, ``value`` that of the best response. An action is chosen where it pays more than ``tie`` above
-    the chosen one. Each improvement must raise the sum of values, so rounding cannot cause an infinite loop.
+    the chosen one, of several chosen ones above the likeliest. Each improvement must raise the sum of values,
+    so rounding cannot cause an infinite loop.
     """
     trial, states, first, better = problem.trial, value.shape[0], True, True
     for state in range(states):
         trial[state] = 0.0
     while better:
-        _evaluate(problem, policy, gamma, trial)
+        _evaluate(problem, trial)
         before, after, better = 0.0, 0.0, False
         for state in range(states):
             before += value[state]
@@ -262,28 +410,34 @@ def _respond(problem, gamma, tie, policy, value, policy_value, one_step):  # typ
         for state in range(states):
             value[state] = trial[state]
         for state in range(states):
-            current = _worth(problem, state, policy[state], gamma, value)
-            top, action = current, policy[state]
+            current = _worth(problem, state, problem.plan[state, 0], value)
+            top, action = current, problem.plan[state, 0]
             for candidate in range(problem.choices[state]):
-                pays = _worth(problem, state, candidate, gamma, value)
+                pays = _worth(problem, state, candidate, value)
                 if pays > top:
                     top, action = pays, candidate
             if first:
                 policy_value[state], one_step[state] = value[state], top
             if top > current + tie:
-                policy[state] = action
+                problem.plan[state, 0] = action
+                better = True
+            if problem.share[state, 0] < 1.0:
+                for slot in range(problem.plan.shape[1]):
+                    problem.share[state, slot] = 1.0 if slot == 0 else 0.0
                 better = True
         first = False
 
 
 @kernel
 def best_responses(  # type: ignore[no-untyped-def]
-    tables, states, policies, acts, free, player, gamma, tie, problem, policy_value, one_step, value, policy
+    tables, states, policies, acts, free, player, payment, tie, problem, policy_value, one_step, value, policy
 ):
     """Find one player's best response in every session by `_respond`; all results are ``[session state]``."""
-    for k in range(policies.shape[0]):
-        _pose(tables, states, policies[k], player, acts, free, problem, policy[k])
-        _respond(problem, gamma, tie, policy[k], value[k], policy_value[k], one_step[k])
+    for k in range(value.shape[0]):
+        _pose(tables, states, policies, k, player, free, payment, problem)
+        _respond(problem, tie, value[k], policy_value[k], one_step[k])
+        for state in range(states.size):
+            policy[k, state] = problem.plan[state, 0]
 
 
 @kernel
@@ -297,7 +451,7 @@ def reach(tables, states, policy, acts, free, start, place, visited, joints, lea
     while at < count:
         joint = play_round(tables, states, policy, visited[at], free, acts)
         joints[at] = joint
-        after = leads_to(tables, states, visited[at], joint, acts)
+        after = leads_to(states, visited[at], acts)
         for branch in range(leads.shape[1]):
             step, odd = branch_of(tables, states, visited[at], joint, branch)
             probability[at, branch] = odd

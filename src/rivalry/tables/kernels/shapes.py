@@ -128,3 +128,24 @@ class Pair(NamedTuple):
     turns: int  # 1: they move in turns; 0: both in every round
     staged: int  # 1: the second mover's state also has, last, the first mover's action of the round
     first: int  # the player that decides first
+
+
+class Policies(NamedTuple):
+    """Policies of several sessions: the possible moves of every state that a player distinguishes."""
+
+    moves: np.ndarray  # [session player state slot], the likeliest first
+    chances: np.ndarray  # [session player state slot]: their probabilities; 0 beyond the last
+
+
+class Outcomes(NamedTuple):
+    """Actions that may stand after a round; the first outcome begins with those before it."""
+
+    acts: np.ndarray  # [outcome player]
+    odds: np.ndarray  # [outcome]: probability
+
+
+class Payment(NamedTuple):
+    """The rounds that a player's discounted sum counts."""
+
+    rate: np.ndarray  # [round]: 1 where the payoff counts, else 0
+    discount: np.ndarray  # [round]: of what follows
