@@ -473,6 +473,16 @@ def as_numbers(value: object, name: str, rule: str = "numbers") -> np.ndarray:
     raise ValueError(f"{name}: {format_value(value)} must be {rule}")
 
 
+def check_entries(name: str, values: np.ndarray, refusal: Callable[[float], str]) -> None:
+    """Raise `ValueError` for the first entry of an array that ``refusal`` gives a reason against."""
+    import numpy as np
+
+    for index, entry in np.ndenumerate(values):
+        if reason := refusal(float(entry)):
+            place = "".join(f"[{k}]" for k in index)
+            raise ValueError(f"{name}{place}: {entry:g} {reason}")
+
+
 def near(name: str, names: Iterable[str]) -> str:
     """Return a hint for an unknown name: ``did you mean 'x'?``, or the known names."""
     import difflib

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.economies.karma.chains import SHARES_ROUNDING, stationary
 from rivalry.schema.registry import near
-from rivalry.schema.validate import as_numbers, whole_number
+from rivalry.schema.validate import as_numbers, check_entries, whole_number
 
 AGENTS = 100
 OWN = ("urgencies", "chain", "private_names", "gamma")  # keys of the game that a type may have of its own
@@ -56,10 +56,7 @@ def numbers(name: str, value: object, *, dims: int = 0, max_karma: float = np.in
         form = ("one number", "a list of numbers, at least one", "a table of numbers")[dims]
         raise ValueError(f"{name}: {value!r} must be {form}")
     plain = name.split(".")[-1]
-    for index, entry in np.ndenumerate(array):
-        reason = refusal(plain, float(entry), max_karma)
-        if reason:
-            raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {reason}")
+    check_entries(name, array, lambda entry: refusal(plain, entry, max_karma))
     return array
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -27,7 +28,7 @@ from rivalry.families.market.model import (
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import put_all
 from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
-from rivalry.schema.validate import bound_violation, checked, limit, number_of, whole_number
+from rivalry.schema.validate import bound_violation, check_entries, checked, limit, number_of, whole_number
 from rivalry.tables.stages import check_stages
 
 INTERVAL = AcceptedInterval("stages")
@@ -275,9 +276,7 @@ def _players_of(options: Mapping[str, Any]) -> int:
 def _checked_numbers(name: str, value: object) -> np.ndarray:
     """Return the values of a parameter. Raises `ValueError` that names the first invalid entry."""
     entries = np.asarray(value, dtype=float)
-    for index, entry in np.ndenumerate(entries):
-        if reason := refusal(name, float(entry)):
-            raise ValueError(f"{name}{''.join(f'[{k}]' for k in index)}: {entry:g} {reason}")
+    check_entries(name, entries, partial(refusal, name))
     return entries
 
 

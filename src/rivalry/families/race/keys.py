@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, KINDS, rule_name
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
-from rivalry.schema.validate import as_numbers, bound_violation
+from rivalry.schema.validate import as_numbers, bound_violation, check_entries
 
 INTERVAL = AcceptedInterval("beliefs")
 Numbers = Annotated[float | list[float] | list[list[float]] | np.ndarray, INTERVAL]
@@ -289,11 +290,7 @@ def check_conflicts(options: dict[str, Any]) -> None:
 def number(name: str, value: object) -> Any:
     """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
     values = as_numbers(value, name)
-    for index, entry in np.ndenumerate(values):
-        reason = refusal(name, entry)
-        if reason:
-            where = "".join(f"[{k}]" for k in index)
-            raise ValueError(f"{name}{where}: {entry:g} {reason}")
+    check_entries(name, values, partial(refusal, name))
     return values
 
 
