@@ -361,45 +361,42 @@ def _watchers(
 
 
 def _add_results(app: FastAPI, bench: Workbench) -> None:
+    async def ask(process: Questions, name: str, call: str, *arguments: Any) -> Any:
+        """Result of a function of `rivalry.web.results` on a run."""
+        folder = await _aside(bench.results_folder, name)
+        return await process.ask(results.jsonable, call, folder, *arguments)
+
     @app.get("/api/runs/{name}/results")
     async def run_results(name: str, part: str = "") -> Any:
-        folder = await _aside(bench.results_folder, name)
-        return await bench.artist.ask(results.jsonable, "results", folder, part)
+        return await ask(bench.artist, name, "results", part)
 
     @app.get("/api/runs/{name}/quantities")
     async def values(name: str) -> Any:
-        folder = await _aside(bench.results_folder, name)
-        return await bench.artist.ask(results.jsonable, "run_quantities", folder)
+        return await ask(bench.artist, name, "run_quantities")
 
     @app.get("/api/runs/{name}/cells")
     async def tiles(name: str, part: str = "") -> Any:
-        folder = await _aside(bench.results_folder, name)
-        return {"figure": await bench.reader.ask(results.jsonable, "tiles", folder, part)}
+        return {"figure": await ask(bench.reader, name, "tiles", part)}
 
     @app.get("/api/runs/{name}/cells/{id}")
     async def cell(name: str, id: str, part: str = "") -> Any:
-        folder = await _aside(bench.results_folder, name)
-        return await bench.reader.ask(results.jsonable, "cell", folder, part, id)
+        return await ask(bench.reader, name, "cell", part, id)
 
     @app.get("/api/runs/{name}/figures")
     async def figures(name: str, part: str = "") -> Any:
-        folder = await _aside(bench.results_folder, name)
         out = bench.new_set()
-        pictures = await bench.artist.ask(results.figures, folder, part, str(out))
-        return {"set": out.name, "figures": pictures}
+        return {"set": out.name, "figures": await ask(bench.artist, name, "figures", part, str(out))}
 
     @app.get("/api/runs/{name}/living")
     async def living(name: str, part: str = "") -> Any:
-        folder = await _aside(bench.results_folder, name)
-        return {"figures": await bench.prover.ask(results.jsonable, "living", folder, part)}
+        return {"figures": await ask(bench.prover, name, "living", part)}
 
     @app.post("/api/runs/{name}/answer")
     async def answer(name: str, request: Request) -> Any:
         """Certify what a person set in a living figure of a run."""
         body = await _body(request)
-        folder = await _aside(bench.results_folder, name)
         words = _typed(body, "part", str, ""), _typed(body, "title", str, "")
-        return await bench.prover.ask(results.answered, folder, *words, _typed(body, "state", dict, {}))
+        return await ask(bench.prover, name, "answered", *words, _typed(body, "state", dict, {}))
 
     @app.get("/api/figures/{folder}/{file}")
     async def figure(folder: str, file: str) -> Response:
@@ -417,9 +414,8 @@ def _add_results(app: FastAPI, bench: Workbench) -> None:
     async def download(name: str, to: str = "csv") -> Response:
         if to not in results.DOWNLOADS:
             raise Refused(400, f"to: {to[:20]!r} must be one of {', '.join(results.DOWNLOADS)}")
-        folder = await _aside(bench.results_folder, name)
         out = tempfile.mkdtemp(prefix="download-", dir=bench.scratch)
-        path = Path(await bench.artist.ask(results.download, folder, to, out))
+        path = Path(await ask(bench.artist, name, "download", to, out))
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         file_name = f"{name}{path.suffix}" if to in ("page", "netcdf") else path.name
         file_name = re.sub(r"[^A-Za-z0-9._-]", "_", file_name)
