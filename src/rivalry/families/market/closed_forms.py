@@ -175,7 +175,9 @@ def _above_zero(n: Numbers, q: np.ndarray) -> np.ndarray:
 
 
 NASH: dict[tuple[str, str], Rows] = {
-    ("linear", "quantity"): lambda n: _above_zero(n, equilibria.cournot(*_linear(n), **_bounds(n))),
+    ("linear", "quantity"): lambda n: _above_zero(
+        n, _outputs(n | {"substitution": n["slope"]}, **_bounds(n))
+    ),
     ("linear", "price"): lambda n: equilibria.bertrand(*_linear(n)[:3]),
     ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_cournot(*_isoelastic(n)),
     ("differentiated", "quantity"): lambda n: _outputs(n, **_bounds(n)),
@@ -208,10 +210,9 @@ def _outputs(n: Numbers, **options: Any) -> np.ndarray:
     return equilibria.differentiated_cournot(*_differentiated_roots(n), **options)
 
 
-def _takers(n: Numbers, low: object = 0.0, high: object = np.inf) -> np.ndarray:
-    """Return outputs of differentiated firms whose price is their marginal cost."""
-    A, b, g_s, c, d = _differentiated_roots(n)
-    return np.asarray(equilibria.aggregate(A, g_s, c, b - g_s + d, low, high))
+def _at_half_slopes(n: Numbers) -> Numbers:
+    """Return the numbers with which the largest joint profit has the price at marginal cost."""
+    return n | {name: n[name] / 2 for name in ("slope", "substitution") if name in n}
 
 
 def _prices_at(n: Numbers, q: np.ndarray) -> np.ndarray:
@@ -220,12 +221,13 @@ def _prices_at(n: Numbers, q: np.ndarray) -> np.ndarray:
     return np.asarray(A - (b - g_s) * q - g_s * q.sum())
 
 
-def _in_order(n: Numbers, slope: float) -> np.ndarray:
-    return equilibria.merit_order(n["intercept"], slope, n["unit_cost"], n["convex_cost"], n["high"])
+def _in_order(n: Numbers) -> np.ndarray:
+    a, b, c, d = _linear(n)
+    return equilibria.merit_order(a, 2 * b, c, d, n["high"])
 
 
 JOINT: dict[tuple[str, str], Rows] = {
-    ("linear", "quantity"): lambda n: _in_order(n, 2 * n["slope"]),
+    ("linear", "quantity"): _in_order,
     ("linear", "price"): lambda n: equilibria.bertrand(*_linear(n)[:3], joint=True),
     ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_total(*_isoelastic(n), joint=True),
     ("differentiated", "quantity"): lambda n: _outputs(n, weight=2.0, **_bounds(n)),
@@ -252,11 +254,11 @@ def competitive(market: Market) -> np.ndarray:
 
 
 COMPETITIVE: dict[tuple[str, str], Rows] = {
-    ("linear", "quantity"): lambda n: _in_order(n, n["slope"]),
+    ("linear", "quantity"): lambda n: _in_order(_at_half_slopes(n)),
     ("linear", "price"): lambda n: n["unit_cost"],
     ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_total(*_isoelastic(n), joint=False),
-    ("differentiated", "quantity"): lambda n: _takers(n, **_bounds(n)),
-    ("differentiated", "price"): lambda n: _prices_at(n, _takers(n)),
+    ("differentiated", "quantity"): lambda n: _outputs(_at_half_slopes(n), weight=2.0, **_bounds(n)),
+    ("differentiated", "price"): lambda n: _prices_at(n, _outputs(_at_half_slopes(n), weight=2.0)),
     ("logit", "price"): lambda n: equilibria.logit_bertrand(*_logit(n), margin=0.0),
 }
 

@@ -64,25 +64,6 @@ def broadcast_parameters(*values: object) -> list[np.ndarray]:
     return [np.broadcast_to(array, (size,)) for array in arrays]
 
 
-def cournot(
-    a: float, b: float, c: object, d: object = 0.0, *, low: object = 0.0, high: object = np.inf
-) -> np.ndarray:
-    """Return Cournot outputs ``[player]`` for ``P = a - b Q`` and cost ``c_i q + d_i q^2/2``, between bounds.
-
-    ``q_i = (P - c_i)/(b + d_i)`` for firms that produce below their capacity. With unit costs of 0 prices of
-    0 may be equilibria as well; this is the equilibrium with a positive price.
-
-    Examples
-    --------
-    >>> cournot(100.0, 1.0, [10.0, 10.0]).tolist()
-    [30.0, 30.0]
-    >>> cournot(90.0, 2.0, [6.0, 18.0], high=[11.0, 50.0]).tolist()
-    [11.0, 12.5]
-    """
-    c, d, low, high = broadcast_parameters(c, d, low, high)
-    return np.asarray(aggregate(a, b, c, b + d, low, high))
-
-
 def differentiated_cournot(
     A: float,
     b: float,
@@ -96,7 +77,9 @@ def differentiated_cournot(
 ) -> np.ndarray:
     """Return simultaneous outputs ``[player]`` for ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
 
-    The first-order conditions are ``A - c_i - (2b + d_i) q_i = weight g_s sum_{j != i} q_j``.
+    The first-order conditions are ``A - c_i - (2b + d_i) q_i = weight g_s sum_{j != i} q_j``; one good has
+    ``g_s = b``. With unit costs of 0 prices of 0 may be equilibria as well; that of a positive price is
+    returned.
 
     Parameters
     ----------
@@ -111,6 +94,8 @@ def differentiated_cournot(
     --------
     >>> differentiated_cournot(10.0, 1.0, 0.5, [1.0, 1.0]).tolist()
     [3.6, 3.6]
+    >>> differentiated_cournot(90.0, 2.0, 2.0, [6.0, 18.0], high=[11.0, 50.0]).tolist()
+    [11.0, 12.5]
 
     References
     ----------

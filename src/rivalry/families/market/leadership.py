@@ -421,9 +421,8 @@ def _outputs(market: Market, others_output: Array, firms: tuple[int, ...]) -> Fl
 def _supply(market: Market, firms: tuple[int, ...]) -> list[Array]:
     """Return the arguments of `aggregate` after ``top``: the slope in others' output, and ``[firm]`` each."""
     n, rows = market.numbers, jnp.asarray(firms)
-    d, linear = n["convex_cost"][rows], market.rule.demand == "linear"
-    cross = n["slope" if linear else "substitution"]
-    steep = cross + d if linear else 2 * n["slope"] + d - cross
+    cross = n["slope" if market.rule.demand == "linear" else "substitution"]
+    steep = 2 * n["slope"] - cross + n["convex_cost"][rows]
     return [cross, n["unit_cost"][rows], steep, market.space.low[rows, 0], market.space.high[rows, 0]]
 
 
