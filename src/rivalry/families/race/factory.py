@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal
 from warnings import warn
 
@@ -23,20 +24,24 @@ from rivalry.families.race.keys import (
     Table,
     check_conflicts,
     check_custom_parts,
-    common_number,
     count_players,
-    disaster_costs,
     flatten_parts,
     locate_key,
-    number,
-    per_player,
     plain_parts,
 )
 from rivalry.families.race.model import COLUMNS, COMMON, Race
 from rivalry.families.race.period import KINDS, Rules
 from rivalry.runtime.jax import jnp, put
 from rivalry.schema.annotations import Keys, Needs, Symbol
-from rivalry.schema.validate import check, checked, limit, refuse_idle
+from rivalry.schema.validate import (
+    as_numbers,
+    bound_violation,
+    check,
+    check_entries,
+    checked,
+    limit,
+    refuse_idle,
+)
 
 RARE = 1e-4  # of the largest input that could pay: starts are drawn above it
 SMALLEST_INPUT = 1e-25  # the smallest input above 0
@@ -255,6 +260,65 @@ def _build(options: dict[str, Any]) -> Race:
     # last, since custom functions are called with the finished parameters
     check_custom_parts(race)
     return race
+
+
+def refusal(name: str, value: float) -> str:
+    """Reason why a parameter may not take a value, or an empty text.
+
+    Examples
+    --------
+    >>> refusal("scale_penalty", -0.2), refusal("prize", -1.0)
+    ('must be at least 0', '')
+    """
+    return bound_violation(race, name, value) if np.isfinite(value) else "must be finite"
+
+
+def number(name: str, value: object) -> Any:
+    """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
+    values = as_numbers(value, name)
+    check_entries(name, values, partial(refusal, name))
+    return values
+
+
+def per_player(name: str, value: object, players: int, periods: int) -> Any:
+    """Return ``value`` as ``[player]``, or ``[period player]`` if it varies. Raises `ValueError`."""
+    values = number(name, value)
+    if values.ndim == 0:
+        return put(np.broadcast_to(values, (players,)).copy())
+    if values.shape in ((players,), (periods, players)):
+        return put(values)
+    if values.ndim == 1:
+        raise ValueError(f"{name}: {len(values)} numbers for {players} players; give one, or {players}")
+    raise ValueError(
+        f"{name}: shape {values.shape} must be ({players},), or ({periods}, {players}): one row per period"
+    )
+
+
+def common_number(name: str, value: object, periods: int) -> Any:
+    """Return ``value`` as one number, or ``[period]``. Raises `ValueError`."""
+    values = number(name, value)
+    if values.ndim == 0 or values.shape == (periods,):
+        return put(values)
+    raise ValueError(f"{name}: shape {values.shape} must be one number, or {periods}, one per period")
+
+
+def disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]:
+    """Return the costs of a disaster, and whether they are by victim or by pair. Raises `ValueError`."""
+    values = number("disaster_cost", value)
+    pair = (players, players)
+    if values.shape == pair and periods == players:
+        raise ValueError(
+            f"disaster_cost: shape {pair} may be one row per period or a matrix; give the matrix as "
+            f"({periods}, {players}, {players})"
+        )
+    if values.shape in (pair, (periods, *pair)):
+        # a loss that no winner changes is the victim's alone
+        if np.all(values == values[..., :1]):
+            return put(values[..., 0].copy()), "victim"
+        return put(values), "pair"
+    if values.ndim == 3:
+        raise ValueError(f"disaster_cost: shape {values.shape} must be ({periods}, {players}, {players})")
+    return per_player("disaster_cost", value, players, periods), "victim"
 
 
 def _is_infinite(options: dict[str, Any]) -> bool:

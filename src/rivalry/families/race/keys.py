@@ -1,14 +1,12 @@
 """The keys of a race, and the checks of their values.
 
-Parts of a race are tables with keys of their own. Checks return arrays per player and period, or raise
-`ValueError` that names the key.
+Parts of a race are tables with keys of their own. Checks raise `ValueError` that names the key.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,9 +15,8 @@ from annotated_types import Ge, Gt, Le
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, KINDS, rule_name
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
-from rivalry.schema.validate import as_numbers, bound_violation, check_entries
 
 INTERVAL = AcceptedInterval("beliefs")
 Numbers = Annotated[float | list[float] | list[list[float]] | np.ndarray, INTERVAL]
@@ -238,19 +235,6 @@ def locate_key(message: str) -> str:
 SHARE_SLACK = 1e-6
 
 
-def refusal(name: str, value: float) -> str:
-    """Reason why a parameter may not take a value, or an empty text.
-
-    Examples
-    --------
-    >>> refusal("scale_penalty", -0.2), refusal("prize", -1.0)
-    ('must be at least 0', '')
-    """
-    from rivalry.families.race.factory import race  # which is made of these checks
-
-    return bound_violation(race, name, value) if np.isfinite(value) else "must be finite"
-
-
 def count_players(options: dict[str, Any], names: Iterable[str]) -> int:
     """Return the number of players: as given, by the first list of numbers, or 2. Raises `ValueError`."""
     player_count = options["players"]
@@ -285,54 +269,6 @@ def check_conflicts(options: dict[str, Any]) -> None:
             f"gamma: {count} numbers may be players or periods; say players = {count}, or give one weight "
             "per period as period_weights"
         )
-
-
-def number(name: str, value: object) -> Any:
-    """Return ``value`` as an array of valid numbers. Raises `ValueError` for the first invalid entry."""
-    values = as_numbers(value, name)
-    check_entries(name, values, partial(refusal, name))
-    return values
-
-
-def per_player(name: str, value: object, players: int, periods: int) -> Any:
-    """Return ``value`` as ``[player]``, or ``[period player]`` if it varies. Raises `ValueError`."""
-    values = number(name, value)
-    if values.ndim == 0:
-        return put(np.broadcast_to(values, (players,)).copy())
-    if values.shape in ((players,), (periods, players)):
-        return put(values)
-    if values.ndim == 1:
-        raise ValueError(f"{name}: {len(values)} numbers for {players} players; give one, or {players}")
-    raise ValueError(
-        f"{name}: shape {values.shape} must be ({players},), or ({periods}, {players}): one row per period"
-    )
-
-
-def common_number(name: str, value: object, periods: int) -> Any:
-    """Return ``value`` as one number, or ``[period]``. Raises `ValueError`."""
-    values = number(name, value)
-    if values.ndim == 0 or values.shape == (periods,):
-        return put(values)
-    raise ValueError(f"{name}: shape {values.shape} must be one number, or {periods}, one per period")
-
-
-def disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]:
-    """Return the costs of a disaster, and whether they are by victim or by pair. Raises `ValueError`."""
-    values = number("disaster_cost", value)
-    pair = (players, players)
-    if values.shape == pair and periods == players:
-        raise ValueError(
-            f"disaster_cost: shape {pair} may be one row per period or a matrix; give the matrix as "
-            f"({periods}, {players}, {players})"
-        )
-    if values.shape in (pair, (periods, *pair)):
-        # a loss that no winner changes is the victim's alone
-        if np.all(values == values[..., :1]):
-            return put(values[..., 0].copy()), "victim"
-        return put(values), "pair"
-    if values.ndim == 3:
-        raise ValueError(f"disaster_cost: shape {values.shape} must be ({periods}, {players}, {players})")
-    return per_player("disaster_cost", value, players, periods), "victim"
 
 
 OF_KINDS: dict[str, tuple[str, ...]] = {

@@ -21,7 +21,7 @@ from rivalry.core.space import Box, Profile, Strategy
 from rivalry.core.tree import payoff_method
 from rivalry.families.race import bounds, period
 from rivalry.families.race.closed_forms import profiles
-from rivalry.families.race.keys import refusal
+from rivalry.families.race.factory import refusal
 from rivalry.families.race.model import COMMON, STOCKS, Race, productivities
 from rivalry.families.race.period import BUILT_IN, Outcome
 from rivalry.families.race.proved_response import proved_response
