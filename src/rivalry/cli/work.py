@@ -514,17 +514,17 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     _note_texts(run)
     counts = run.counts(damaged)
     rows = [progress_of(run, shard, path) for shard, path in shards(run)]
-    begun = sum(len(part.checkpoints()) for part in _by_part(run).values())
+    stored = sum(len(part.checkpoints()) for part in _by_part(run).values())
     progress: dict[str, Any] = {"run": str(folder), "status": status_of(counts), "cells": counts}
-    progress |= {"checkpoints": begun}
+    progress |= {"checkpoints": stored}
     progress |= {"shards": rows} if rows else {}
     lines = [
         f"{run.name}: {progress['status']}",
         ", ".join(f"{count} {key}" for key, count in counts.items()),
     ]
-    if begun:
-        checkpoints = "their checkpoints" if begun > 1 else "its checkpoint"
-        lines.append(f"{begun} begun: `rivalry resume` goes on from {checkpoints}")
+    if stored:
+        checkpoints = "their checkpoints" if stored > 1 else "its checkpoint"
+        lines.append(f"{stored} begun: `rivalry resume` goes on from {checkpoints}")
     lines += map(_shard_line, rows)
     for name, part in _by_part(run).items():
         if failures := part.failures():

@@ -33,8 +33,8 @@ def call_named(
     >>> call_named(print, ("x",), {"profit": 2.0}, 2.0)
     2.0
     """
-    known = {synonym: values[name] for synonym, name in SYNONYMS.items() if name in values} | dict(values)
-    arguments = {name: known[name] for name in names if name in known}
+    by_name = {synonym: values[name] for synonym, name in SYNONYMS.items() if name in values} | dict(values)
+    arguments = {name: by_name[name] for name in names if name in by_name}
     if len(names) == 1 and single is not None and not arguments:
         function(single)
     else:
