@@ -165,10 +165,13 @@ export default async function study({ root, query: given, go, title }) {
         schema ? fields(schema.game, game, "game", "game") : el("p", { class: "soft" }, "reading the family's parameters …")));
       (Array.isArray(data.method) ? data.method : []).forEach((/** @type {any} */ method, /** @type {number} */ k) => {
         const known = schema?.methods?.[method.kind];
+        // of a class in a user's file nothing is read before it runs: its keys are those of the table
+        const written = Object.keys(method).filter((name) => !["name", "kind"].includes(name) && !schema?.run.some((/** @type {any} */ row) => row.name === name));
+        const keys = known?.keys ?? written.map((name) => ({ name, schema: {}, meaning: "" }));
         const several = data.method.length > 1;
         parts.push(el("fieldset", {}, el("legend", {}, several ? `Method ${k + 1}: ${method.name ?? method.kind}` : "Method"),
           field({ name: "kind", schema: { enum: Object.keys(choices.kinds) }, required: true, meaning: known?.title ?? choices.kinds[method.kind] ?? "" }, `method[${k}].kind`, method.kind),
-          known ? fields([...known.keys, ...schema.run], method, `method[${k}]`, `method${k}`) : null,
+          schema ? fields([...keys, ...schema.run], method, `method[${k}]`, `method${k}`) : null,
           several ? el("div", { class: "row end" }, button("Remove this method", () => check([{ key: `method[${k}]` }], false), { class: "quiet" })) : null));
       });
       parts.push(el("div", { class: "row" }, button("Add a method", () => check([{ key: `method[${(data.method ?? []).length}]`, value: { kind: "evaluate", name: freeName(data.method ?? []) } }], false), { class: "quiet" })));
