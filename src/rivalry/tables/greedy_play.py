@@ -67,7 +67,7 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     >>> path.cycle.tolist(), path.onset, path.period
     ([[5, 5]], 5, 1)
     """
-    from rivalry.tables.kernels import greedy_play
+    from rivalry.tables.kernels import history
 
     tables = one_nature(tabulated)
     refuse_slots(tables, nature=False, limit=1)
@@ -79,7 +79,7 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
         turns *= 4
         path = np.zeros((turns, players), dtype=np.int64)
         stood = np.zeros((turns, players, players), dtype=np.int64)
-        greedy_play.follow(*arrays, begin.copy(), begin.copy(), path, stood)
+        history.follow(*arrays, begin.copy(), begin.copy(), path, stood)
         onset_turns, number = distinct(path, tables.sizes)
         before = onset_turns[number]
         repeats = np.flatnonzero(before < np.arange(turns))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.tables.greedy_play import checked_policies, observed_sizes, slots_of
-from rivalry.tables.kernels.shapes import Policies
+from rivalry.tables.kernels.shapes import PolicyMoves
 
 MOST_STATES = 4_000_000
 MOST_LINKED = 3000  # states of a Markov chain whose stationary distribution is solved for
@@ -153,7 +153,7 @@ class FixedPlay(NamedTuple):
 
     tables: FiniteGame
     whole: Whole
-    policies: Policies
+    policies: PolicyMoves
 
 
 def fixed_play(tables: FiniteGame, policies: object, cycles: Cycles | None = None) -> FixedPlay:
@@ -166,7 +166,7 @@ def fixed_play(tables: FiniteGame, policies: object, cycles: Cycles | None = Non
     if cycles is not None and len(cycles.state) != len(moves):
         sessions = f"must be of {len(moves)}, as policies"
         raise ValueError(f"cycles: of {len(cycles.state)} sessions; {sessions}")
-    return FixedPlay(tables, whole, Policies(moves, np.ones(moves.shape)))
+    return FixedPlay(tables, whole, PolicyMoves(moves, np.ones(moves.shape)))
 
 
 def mixed_play(tables: FiniteGame, chances: np.ndarray, *, standing: bool = False) -> FixedPlay:
@@ -181,7 +181,7 @@ def mixed_play(tables: FiniteGame, chances: np.ndarray, *, standing: bool = Fals
         rule = "must be 0 or 1 where a player observes an action of the current round"
         raise ValueError(f"policy: probabilities {rule}")
     moves = np.argsort(-chances, axis=3, kind="stable")[..., :width]
-    policies = Policies(np.ascontiguousarray(moves), np.take_along_axis(chances, moves, axis=3))
+    policies = PolicyMoves(np.ascontiguousarray(moves), np.take_along_axis(chances, moves, axis=3))
     return FixedPlay(tables, whole, policies)
 
 

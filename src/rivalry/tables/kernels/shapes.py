@@ -130,7 +130,7 @@ class Pair(NamedTuple):
     first: int  # the player that decides first
 
 
-class Policies(NamedTuple):
+class PolicyMoves(NamedTuple):
     """Policies of several sessions: the possible moves of every state that a player distinguishes."""
 
     moves: np.ndarray  # [session player state slot], the likeliest first
