@@ -153,7 +153,9 @@ def test_equilibria_of_believed_payoffs_are_proved_and_those_of_true_ones_are_no
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("beliefs", [CAUTIOUS, [{"cost": {"kind": "quadratic"}}, {}]])
+@pytest.mark.parametrize(
+    "beliefs", [CAUTIOUS, [{"cost": {"kind": "quadratic", "safety_price_slope": 0.1}}, {}]]
+)
 def test_every_form_of_a_believed_payoff_is_that_of_the_believed_race(beliefs: list[dict[str, Any]]) -> None:
     """Beliefs about numbers, which are one program for all players, and about the kind of a cost."""
     game = rv.games.race(beliefs=beliefs)
