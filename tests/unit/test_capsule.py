@@ -472,12 +472,14 @@ def test_a_forged_status_of_a_cell_outside_the_sample_is_contradicted(run: Run, 
 
 
 @pytest.mark.slow
-def test_a_status_that_only_a_search_gives_is_undecided(tmp_path: Path) -> None:
+def test_a_status_that_only_a_search_gives_is_left_to_the_sample(tmp_path: Path) -> None:
     study = Study(name="small", game=CHICKEN, method=[{"kind": "mixed_equilibria"}])
     path = pack(run_study(study, tmp_path / "run"), tmp_path / "copy.zip")
     outside, inside = verify(path, cells=0), verify(path, cells=1)
-    assert (outside.word, len(outside.undecided), inside.word) == ("undecided", 1, "verified")
-    assert outside.undecided[0].endswith("--cells 1 decides")
+    assert (outside.word, inside.word) == ("verified", "verified")
+    (line,) = [line for line in outside.unchecked if "follows from the search" in line]
+    assert line.endswith("(cells like it: 1) (--cells 1)")
+    assert not any("follows from the search" in line for line in inside.unchecked)
 
 
 @pytest.mark.slow
@@ -493,17 +495,29 @@ def test_a_status_that_only_a_search_gives_is_undecided(tmp_path: Path) -> None:
     ],
     ids=lambda value: value["kind"] if isinstance(value, dict) and "kind" in value else "",
 )
-def test_a_status_follows_from_the_profile_or_is_undecided(
+def test_a_status_follows_from_the_profile_or_is_left_to_a_search(
     tmp_path: Path, game: dict[str, Any], kind: dict[str, Any], status: str
 ) -> None:
     run = run_study(Study(name="small", game=game, method=[kind]), tmp_path / "run")
     ((id, task),), folder = run.tasks().items(), Path(run.head["folder"])
     record = run.read_cell(id)
-    faults, undecided = check_status(task, folder, record)
-    assert (faults, bool(undecided)) == ([], not status)
+    check = check_status(task, folder, record)
+    assert (check.faults, check.undecided, bool(check.unchecked)) == ([], [], not status)
     for other in {*ENDINGS[1:], "iteration limit"} - {str(record["status"][1])}:
         forgery = record | {"status": ((), np.asarray(other))}
         assert any(check_status(task, folder, forgery)), other
+
+
+@pytest.mark.slow
+def test_a_forged_end_of_a_run_that_has_not_converged_is_undecided(tmp_path: Path) -> None:
+    kind = {"kind": "gradient_ascent", "rate": 1e-3, "max_steps": 3}
+    run = run_study(Study(name="small", game=COURNOT, method=[kind]), tmp_path / "run")
+    ((id, task),), folder = run.tasks().items(), Path(run.head["folder"])
+    record = run.read_cell(id)
+    assert str(record["status"][1]) == "iteration limit"
+    forgery = record | {"status": ((), np.asarray("converged"))}
+    (line,) = check_status(task, folder, forgery).undecided
+    assert line == "status is 'converged'; a step from its profile ends as 'iteration limit'"
 
 
 @pytest.mark.slow

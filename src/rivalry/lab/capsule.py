@@ -341,7 +341,7 @@ class Verified(NamedTuple):
     derived: list[str]  # files that were made again with the same bytes
     same_words: list[str]  # files whose words or numbers, not bytes, are those of files made again
     faults: list[str]
-    undecided: list[str]  # files of another version that reads otherwise, statuses of which none follows
+    undecided: list[str]  # files of another version that reads otherwise, statuses that a step does not give
     unchecked: list[str]
     others: list[str]
 
@@ -433,7 +433,9 @@ def verify(
             compared.same_words,
             faults + list(chain.from_iterable(part.faults for part in checked)) + compared.faults,
             compared.undecided + list(chain.from_iterable(part.undecided for part in checked)),
-            compared.unchecked + _unchecked(run, counts["done"], certificates, len(cell_ids)),
+            compared.unchecked
+            + _unchecked(run, counts["done"], certificates, len(cell_ids))
+            + list(chain.from_iterable(part.unchecked for part in checked)),
             list(dict.fromkeys(part_faults)),
         )
 
@@ -634,6 +636,7 @@ class _Checked(NamedTuple):
     sample: list[str]  # ids of the cells that were computed again
     faults: list[str]
     undecided: list[str]
+    unchecked: list[str]
 
 
 def _checked(
@@ -645,7 +648,7 @@ def _checked(
     computed = [place.id for place in run.cells if place.id in finished]
     sample = sorted(Random().sample(computed, min(cells, len(computed))))
     count, faults, total = 0, list[str](), len(computed) + len(sample)
-    cells_by_question = defaultdict[str, list[str]](list)
+    doubtful, unchecked = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for k, id in enumerate(computed):
         stored = run.read_cell(id)
         # `rivalry certify` may have proved a newer one
@@ -663,7 +666,9 @@ def _checked(
             statuses = check_status(tasks[id], folder, stored)
             faults.extend(f"cell {_in_part(name, id)}: {line}" for line in statuses.faults)
             for line in statuses.undecided:
-                cells_by_question[line].append(id)
+                doubtful[line].append(id)
+            for line in statuses.unchecked:
+                unchecked[line].append(id)
         if progress is not None:
             progress(k + 1, total)
     batch_of = {id: batch for batch in batches_of(list(tasks.items())) for id, _ in batch}
@@ -672,11 +677,22 @@ def _checked(
             faults.append(f"cell {_in_part(name, id)}: computed again, {different}")
         if progress is not None:
             progress(len(computed) + k + 1, total)
-    undecided = []
-    for line, ids in cells_by_question.items():
-        cell = f"cell {_in_part(name, ids[0])}: {line} (cells like it: {len(set(ids))})"
-        undecided.append(f"{cell}; --cells {len(computed)} decides")
-    return _Checked(count, sample, faults, undecided)
+    remedy = f"--cells {len(computed)}"
+    return _Checked(
+        count,
+        sample,
+        faults,
+        [f"{line}; {remedy} decides" for line in _by_cell(name, doubtful)],
+        [f"{line} ({remedy})" for line in _by_cell(name, unchecked)],
+    )
+
+
+def _by_cell(name: str, cells_by_line: Mapping[str, Sequence[str]]) -> list[str]:
+    """Lines that begin with their first cell and end with the number of cells."""
+    return [
+        f"cell {_in_part(name, ids[0])}: {line} (cells like it: {len(set(ids))})"
+        for line, ids in cells_by_line.items()
+    ]
 
 
 def _computed(id: str, batch: Sequence[tuple[str, dict[str, Any]]], folder: Path) -> Record:

@@ -72,10 +72,11 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_
 
 
 class StatusCheck(NamedTuple):
-    """Faults and open questions of a cell's statuses, each a line."""
+    """What is wrong, doubtful or left to a search in a cell's statuses, each a line."""
 
     faults: list[str]
     undecided: list[str]
+    unchecked: list[str]
 
 
 def check_status(task: Task, folder: Path, record: Record) -> StatusCheck:
@@ -84,17 +85,19 @@ def check_status(task: Task, folder: Path, record: Record) -> StatusCheck:
     A solver or a dynamic takes one step from the profile; learners that never stop by themselves are
     ``completed``. No status of another method follows without its search.
     """
-    points, check = points_of(task, folder), StatusCheck([], [])
+    points, check = points_of(task, folder), StatusCheck([], [], [])
     stored = record["status"][1].ravel().tolist()
     for status, derived in zip(stored, _derived_statuses(task, points, record), strict=True):
         if derived == status:
             continue
         if not derived:
-            check.undecided.append(f"status {status!r} follows from the search of its method alone")
+            check.unchecked.append(f"status {status!r} follows from the search of its method alone")
         elif derived == "completed" or (status, derived) == ("converged", "not found"):
             check.faults.append(f"status was {status!r}, is {derived!r}")
         else:
-            check.undecided.append(f"status is {status!r}; a step from its profile ends as {derived!r}")
+            # an end that a longer run was seen to leave, such as that of a cycle, may seem to be at rest
+            doubts = check.undecided if status == "converged" else check.unchecked
+            doubts.append(f"status is {status!r}; a step from its profile ends as {derived!r}")
     return check
 
 
