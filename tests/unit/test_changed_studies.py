@@ -119,9 +119,9 @@ def test_a_label_that_describes_a_key_of_no_method_is_refused() -> None:
         "method": [{"kind": "best_response"}],
         "answer": {"words": {"payoff": "profit above 2"}},
     }
-    Study(**tables, label_keys={"payoff": ["game.intercept", "method.best_response.tol"]})
+    Study(**tables, label_keys={"payoff": ["game.intercept", "method.best_response.tol"]}).check()
     with pytest.raises(StudyError, match=r"label_keys\.payoff: 'learning' is not a method of the study"):
-        Study(**tables, label_keys={"payoff": ["method.learning.zero_gain"]})
+        Study(**tables, label_keys={"payoff": ["method.learning.zero_gain"]}).check()
 
 
 CHANGED = {

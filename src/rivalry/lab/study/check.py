@@ -40,6 +40,15 @@ NOT_OF_LEARNERS = {
 }
 
 
+def check_labels(label_keys: Mapping[str, Sequence[str]], methods: Sequence[str]) -> None:
+    """Refuse keys of labels that are of no method: a change would leave such a label as it is."""
+    for label, keys in label_keys.items():
+        names_of_methods = [key.split(".")[1] for key in keys if key.startswith("method.")]
+        if strangers := [name for name in names_of_methods if name not in methods]:
+            reason = unknown(strangers[0], methods, "a method of the study")
+            raise StudyError(reason, key=f"label_keys.{label}")
+
+
 class Checker:
     """Builder of a study's games and methods, each once, that checks their fit. Raises `StudyError`."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 
-from rivalry.lab.study.errors import StudyError, dotted_key, format_value, unknown
+from rivalry.lab.study.errors import StudyError, dotted_key, format_value
 from rivalry.lab.study.names import is_benchmark, plain_kind
 from rivalry.lab.study.points import Grid
 from rivalry.lab.study.schema import check_table, keys_of
@@ -222,19 +222,7 @@ def read(data: Mapping[str, Any]) -> Document:
     ]:
         rule = "clashes with include: a study of studies has no tables of its own"
         raise StudyError(rule, key=foreign_keys[0])
-    methods = _with_names(document.method)
-    _check_labels(document.label_keys, [table["name"] for table in methods])
-    return replace(document, method=methods)
-
-
-def _check_labels(label_keys: Mapping[str, Sequence[str]], methods: Sequence[str]) -> None:
-    """Refuse keys of labels that are of no method: a change would leave such a label as it is."""
-    for label, keys in label_keys.items():
-        tables = [key.split(".")[1] for key in keys if key.startswith("method.")]
-        if strangers := [name for name in tables if name not in methods]:
-            raise StudyError(
-                unknown(strangers[0], methods, "a method of the study"), key=f"label_keys.{label}"
-            )
+    return replace(document, method=_with_names(document.method))
 
 
 def asks_of(answer: Mapping[str, Any], question: str) -> str:

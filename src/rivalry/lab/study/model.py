@@ -437,12 +437,14 @@ class Study:
         StudyError
             For a study that cannot be run.
         """
-        from rivalry.lab.study.check import Checker, check_plots, interval_keys
+        from rivalry.lab.study.check import Checker, check_labels, check_plots, interval_keys
 
         try:
             for part in self.parts().values():
                 part.check(progress, done)
             names.verify(self.files or {}, self.folder)
+            if not done:  # a run of before goes on with the labels that it has
+                check_labels(self.label_keys, [table["name"] for table in self.method])
             checker = Checker(self.folder)
             cells = [cell for cell in self._cells if cell.id not in done]
             if (self.plots or self.views) and not self.include:
