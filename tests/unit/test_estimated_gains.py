@@ -145,8 +145,8 @@ def test_answers_say_what_an_estimate_leaves_open() -> None:
             5.0,
             6.0,
         ): (
-            "The data cannot tell whether the computed profile is an equilibrium: the interval of the estimated gain holds 0 "
-            "and gains that are not small."
+            "The data cannot tell whether the computed profile is an equilibrium: the interval of the "
+            "estimated gain holds 0 and gains that are not small."
         ),
         (5.0, 4.0): "The computed profile is not an equilibrium: by an estimate, a player could gain 5.",
     }

@@ -407,8 +407,8 @@ def first_cell(name: str) -> tuple[Study, Cell]:
     study = load_study(name)
     if study.include:
         raise OptionError(f"--game {name}: includes studies ({', '.join(study.include)}); name one of them")
-    first, *others = study.cells()
-    if any(cell.task["game"] != first.task["game"] for cell in others):
+    first, *rest = study.cells()
+    if any(cell.task["game"] != first.task["game"] for cell in rest):
         where = ", ".join(f"{key} = {value}" for key, value in first.point.items())
         output.note(f"{study.name}: has several games; judged in the first: {where}")
     return study, first

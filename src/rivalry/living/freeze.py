@@ -107,8 +107,8 @@ def _lead(
     for block in two.blocks if two else ():
         rows += block.points
     numbers = [k for k in dict.fromkeys(chain(*rows)) if k >= 0]
-    shown = [answer.points[k] for k in numbers]
-    points, note = _points(run, shown, point_figures, figures) if shown else ([], "")
+    point_results = [answer.points[k] for k in numbers]
+    points, note = _points(run, point_results, point_figures, figures) if point_results else ([], "")
     figure_of_point = dict(zip(numbers, points, strict=True))
     tables_with_notes = [(name, table, _notes(table, answer)) for name, table in tables]
     return Lead(run.title, answer, pictures, tables_with_notes, two, figure_of_point, note)

@@ -52,7 +52,7 @@ class Lead(NamedTuple):
     note: str = ""  # below the living figure
 
     @property
-    def shown(self) -> list[int]:
+    def visible(self) -> list[int]:
         """Figures of points, the first of which is shown at first."""
         return [point[0] for point in self.points.values() if point]
 
@@ -112,12 +112,12 @@ def frozen_page(
         The answer of the study, or of each part of a study of studies.
     """
     parts = page_parts(figures)
-    shown: set[int] = set().union(*(answer.shown for answer in answers))
+    visible: set[int] = set().union(*(answer.visible for answer in answers))
     look = parts.style + (STATIC / "page.css").read_text(encoding="utf-8")
     policy = f"default-src 'none'; style-src {policy_source(look)}; script-src {parts.source}"
     if any("data:image" in picture for answer in answers for picture, _ in answer.pictures):
         policy += "; img-src data:"
     content = {"title": title, "lead": lead, "sections": sections, "answers": answers, "parts": parts}
     content |= {"policy": policy, "look": look}
-    content["rooms"] = [room for k, room in enumerate(parts.rooms) if k not in shown]
+    content["rooms"] = [room for k, room in enumerate(parts.rooms) if k not in visible]
     return str(template(Path(__file__).with_name("page.html.j2")).render(content))

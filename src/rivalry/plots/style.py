@@ -214,8 +214,8 @@ def picture(plot: Callable[..., Axes], data: Dataset, form: str = "svg", /, **op
         figure = Figure(figsize=SIZE, layout="constrained")
         ax = figure.add_subplot()
         # a triangle or a cube replaces the given axes; a user's plot may return anything
-        drawn = plot(data, ax, **options)
-        ax = drawn if isinstance(drawn, Axes) else ax
+        result = plot(data, ax, **options)
+        ax = result if isinstance(result, Axes) else ax
         caption = ax.get_title(loc="left")
         ax.set_title("", loc="left")
         labels = [label for axes in figure.axes for label in axes.get_legend_handles_labels()[1]]

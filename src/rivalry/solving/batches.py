@@ -28,7 +28,7 @@ from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, first_keys, key_of, keys_of
 from rivalry.solving.reparametrised import reparametrise
-from rivalry.solving.runs import Runs
+from rivalry.solving.runs import StepwiseRuns
 from rivalry.solving.single import solve
 from rivalry.solving.steps import as_arrays
 
@@ -99,16 +99,18 @@ def solve_batch(
         # numbers of plain classes are constants of a program: each run needs its own
         alone = settings._replace(checkpoint=None)
         cases = zip(games, stepwise, starts, keys, strict=True)
-        runs = [Runs([game], [method], [start], [key], alone, watch) for game, method, start, key in cases]
-        return [_solve(run, tolerance)[0] for run in runs]
+        solutions: list[Solution] = []
+        for game, method, start, key in cases:
+            solutions += _solve(StepwiseRuns([game], [method], [start], [key], alone, watch), tolerance)
+        return solutions
     # whole parts: then one program serves any number of runs
     rows = np.minimum(np.arange(-(-len(games) // (part or 1)) * (part or 1)), len(games) - 1)
     games, stepwise, starts = ([member[k] for k in rows] for member in (games, stepwise, starts))
     count, keys = len(keys), keys[rows] if len(rows) > len(keys) else keys
-    return _solve(Runs(games, stepwise, starts, keys, settings, watch, part), tolerance)[:count]
+    return _solve(StepwiseRuns(games, stepwise, starts, keys, settings, watch, part), tolerance)[:count]
 
 
-def _solve(runs: Runs, tolerance: float | None) -> list[Solution]:
+def _solve(runs: StepwiseRuns, tolerance: float | None) -> list[Solution]:
     """Return the solutions of runs, whose profiles are certified together."""
     records = runs.run()
     certified = ends.know_together(runs.original_games(), records, tolerance)

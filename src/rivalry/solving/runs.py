@@ -99,7 +99,7 @@ class Path:
         return record
 
 
-class Runs:
+class StepwiseRuns:
     """Runs of ``methods[k]`` on ``games[k]`` from ``starts[k]``, which differ in numbers only.
 
     Several are computed by programs that serve them all. A single run has programs of its own, which are

@@ -45,7 +45,7 @@ from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
 from rivalry.solving.randomness import Rng, keys_of
 from rivalry.solving.reparametrised import as_read, reparametrise
-from rivalry.solving.runs import Runs
+from rivalry.solving.runs import StepwiseRuns
 from rivalry.solving.steps import ROWS, advance, as_arrays, begin
 
 if TYPE_CHECKING:
@@ -169,7 +169,8 @@ def _solve(
     start_profile = _start_profile(game, method, start, start_key)
     game = as_arrays(game)
     watch, tolerance = settings.watch(), settings.tolerance
-    (record,) = Runs([game], [reparametrise(game, method)], [start_profile], [key], settings, watch).run()
+    run = StepwiseRuns([game], [reparametrise(game, method)], [start_profile], [key], settings, watch)
+    (record,) = run.run()
     if settings.path and tolerance is not None and is_population(game):
         from rivalry.population.certificate import exploitability_along  # loads JAX
 

@@ -589,8 +589,8 @@ class PointResults:
         for k, text in texts.items():
             players.setdefault(text, []).append(k)
         if len(players) == 1 < len(texts):
-            everyone = f"both players {verb}" if len(texts) == 2 else f"every player {verb}s"
-            return f"{everyone} {next(iter(players))}"
+            subject = f"both players {verb}" if len(texts) == 2 else f"every player {verb}s"
+            return f"{subject} {next(iter(players))}"
         parts: list[str] = []
         for text, group in players.items():
             names = [self._entry_words(f"player {k}") for k in group]

@@ -162,13 +162,13 @@ def of_methods(
     """Return sentences on some methods of a study that name them, where others have other numbers."""
     methods = dict.fromkeys(point.algorithm for point in rows)
     names = [words.method(name) for name in methods]
-    others = _other_methods(study, rows, results, words)
-    if not others:
+    remaining = _other_methods(study, rows, results, words)
+    if not remaining:
         return list(texts)
     is_short = len(names) <= TOGETHER
     start = f"for {joined(names)}, " if is_short else f"of the {len(names)} methods compared, "
-    if not is_short and len(others) <= TOGETHER:
-        start = f"{joined(others)} aside, "
+    if not is_short and len(remaining) <= TOGETHER:
+        start = f"{joined(remaining)} aside, "
     return [
         text if is_short and has_name(text, names) else capitalised(start + lowered(text)) for text in texts
     ]
@@ -189,14 +189,14 @@ def _other_methods(
     methods = {point.algorithm for point in rows}
     bases = {str(table["name"]) for table in study["method"]}
     numbers = {(str(point.at), name): value for point in rows for name, value in _texts(point).items()}
-    others: dict[str, None] = {}
+    differing: dict[str, None] = {}
     for point in results:
         pairs = _texts(point).items()
         differs = any(numbers.get((str(point.at), name), text) != text for name, text in pairs)
         is_control = point.algorithm not in bases
         if point.algorithm not in methods and differs and not (is_control and len(methods) == 1):
-            others["negative controls" if is_control else words.method(point.algorithm)] = None
-    return list(others)
+            differing["negative controls" if is_control else words.method(point.algorithm)] = None
+    return list(differing)
 
 
 def _texts(point: PointResults) -> dict[str, list[str]]:

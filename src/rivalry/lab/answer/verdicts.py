@@ -110,8 +110,8 @@ def _named(
     with_number = [point for point in rows if any(row.text for row in point.numbers(name, at))] or rows
     methods = dict.fromkeys(point.algorithm for point in with_number)
     labels = [words.method(method) for method in methods]
-    asked = {point.algorithm for point in points_asked(study, results)}
-    silent = asked & {str(table["name"]) for table in study["method"]} - methods.keys()
+    compared = {point.algorithm for point in points_asked(study, results)}
+    silent = compared & {str(table["name"]) for table in study["method"]} - methods.keys()
     if name and silent and not has_name(facts, labels):
         return f"for {joined(labels)}, {facts}"
     if "algorithm" in at:
