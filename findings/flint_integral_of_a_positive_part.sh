@@ -5,7 +5,7 @@
 # integral of max(0, x - .3) from 0 to 1, which is .245, lies in the ball, or the ball is wide because of the kink.
 # The ball has a radius below 1e-14 and misses by 7e-4. The bound is proved for integrands that are analytic where the
 # integrator asks for it: f(x, analytic) must hand its second argument on to real_max, real_abs, sqrt or log, which
-# then answer "not a number" near the kink. A function that leaves the argument aside is trusted. With it the ball
+# then answer "not a number" near the kink. The documentation says so; a function that leaves the argument aside is trusted. With it the ball
 # holds .245.
 #
 # Seen on 2026-11-28 with python-flint 0.9.0: "argument left aside: [0.244337567297406 +/- 5.91e-16], holds .245:

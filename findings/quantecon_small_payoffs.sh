@@ -2,7 +2,7 @@
 # Every outcome is an equilibrium to QuantEcon once payoffs are small enough.
 #
 # Equilibria do not change with the unit of payoffs. Guess: pure_nash_brute finds mutual defection, alone, in a
-# prisoner's dilemma in any unit. Best responses are tested with an absolute tolerance of 1e-8: in units of 1e-9, as
+# prisoner's dilemma in any unit. Best responses are tested with a default tolerance of 1e-8 that is absolute: in units of 1e-9, as
 # of rates or of fractions of a budget, all four outcomes are equilibria and no action is dominated, while
 # support_enumeration and lemke_howson still find the one.
 #

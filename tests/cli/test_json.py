@@ -147,6 +147,7 @@ def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> No
         "run": run,
         "status": "done",
         "cells": {"total": 2, "done": 2, "failed": 0, "left": 0},
+        "checkpoints": 0,
     }
     assert rivalry("report", run, "--json").value == {
         "run": run,

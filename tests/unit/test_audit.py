@@ -409,7 +409,7 @@ def test_intervals_cover_the_mean() -> None:
 @pytest.mark.slow
 def test_the_page_says_the_sentence_first(duopoly: PriceMarket) -> None:
     found = plain(audit_bot(PANEL["tit_for_tat"].maker(duopoly), duopoly)) | {"bot": "<b>.py:price"}
-    assert text(found).startswith("Elevated prices with punishment: it earns 1.00 of")
+    assert text(found).startswith("Elevated prices with punishment: it earns 1 of")
     written = page(found)
     assert "&lt;b&gt;.py:price" in written
     assert "<b>.py" not in written

@@ -121,7 +121,7 @@ def test_quantities_are_read_as_shares_of_their_markets(tmp_path: Path, competin
     logs = read_logs(write(tmp_path / "panel.csv", rows, SOLD))
     for name, log in shares.items():
         np.testing.assert_allclose(np.asarray(logs[name].quantity), np.asarray(log.quantity), rtol=1e-12)
-    with pytest.raises(ValueError, match="size: the log has a column of market sizes; leave out 1000"):
+    with pytest.raises(ValueError, match="size: the log has shares of its buyers; leave out 1000"):
         judge_panel(logs, size=1000.0)
     named = [[*row[:7], size[7]] for row, size in zip(competing, rows, strict=True)]
     as_they_are = read_logs(write(tmp_path / "named.csv", named, f"{HEAD},market_size"))

@@ -42,7 +42,7 @@ class PriceLog(NamedTuple):
     row: np.ndarray | None = None  # [period firm]: numbers of rows, from that of the names, which is 1
     checks: tuple[Check, ...] = ()  # of the rows, as they were read
     owners: tuple[str, ...] = ()  # the firm of every column, where columns are products
-    has_size: bool = False  # whether quantities are shares of a column of market sizes
+    has_size: bool = False  # whether quantities are shares of the buyers already
 
     def name(self, column: int) -> str:
         """Return a column in words."""
@@ -141,10 +141,10 @@ def value_checks(log: PriceLog, size: float | None, costs: tuple[np.ndarray, np.
     Raises
     ------
     ValueError
-        For a number of buyers beside a column of market sizes.
+        For a number of buyers of a log that has shares of them.
     """
     if log.has_size and size not in (None, 1.0):
-        raise ValueError(f"size: the log has a column of market sizes; leave out {size:g}")
+        raise ValueError(f"size: the log has shares of its buyers; leave out {size:g}")
     positive = True
     for name, values in (("price", log.price), ("quantity", log.quantity)):
         if values is not None:

@@ -113,7 +113,7 @@ def read_logs(name: str, columns: Mapping[str, str] | None = None) -> dict[str, 
         time = np.array([_DAY_FIRST.sub(r"\3-\2-\1", entry) for entry in time.tolist()])
         if wrong := next((entry for entry in time.tolist() if not _DATE.match(entry)), None):
             raise ValueError(f"{name}: time {wrong} must be a number or a date, 2026-01-31 or 31.01.2026")
-    has_size = entries["market_size"] is not None and entries["share"] is None
+    has_size = entries["market_size"] is not None or entries["share"] is not None
     quantity = _quantities(entries)
     market = np.full(len(time), "") if market is None else market
     markets, number = np.unique(market, return_inverse=True)

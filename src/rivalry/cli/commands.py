@@ -382,7 +382,8 @@ def verify(
 
     All certificates, payoffs and metrics are recomputed, some random cells are computed again, and dataset,
     figures, report, page and citation are made again and compared. The answer is one of three words:
-    verified (exit status 0), contradicted (1), undecided (3), where another version wrote other words.
+    verified (exit status 0), contradicted (1), undecided (3), where another version wrote other words or a
+    step does not confirm an end.
     """
     count = values.whole_number(cells, "--cells", limit=10**6)
     if not file.exists():

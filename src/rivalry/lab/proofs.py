@@ -115,6 +115,9 @@ def _derived_statuses(task: Task, points: BatchPoints, record: Record) -> list[s
     profiles = stored.reshape(prod(lead), *stored.shape[len(lead) :])
     if not np.all(np.isfinite(profiles)):
         return unknown
+    # rules on a path of several steps say nothing of one
+    if task["method"].get("stop", "gradient") != "gradient":
+        return unknown
     limits = limits_of(task) | {"max_steps": 1}
     solutions = solving.solve_batch(points.games, points.methods, list(profiles), tolerance=None, **limits)
     return [solution.status for solution in solutions]

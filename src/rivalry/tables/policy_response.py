@@ -79,8 +79,9 @@ def best_response(
     Raises
     ------
     ValueError
-        For a discount outside [0, 1), policies of another shape, too many states, and probabilities other
-        than 0 and 1 where players observe actions of the current round.
+        For a discount outside [0, 1), policies of another shape, more than 40 million decisions (states
+        times actions times outcomes), and probabilities other than 0 and 1 where players observe actions of
+        the current round.
 
     Examples
     --------

@@ -267,20 +267,20 @@ def search_response(game: BoxGame, x: np.ndarray, player: int) -> float:
         paid = _payoffs_along(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(choices))
         return np.where(np.isnan(paid), -np.inf, paid)
 
-    ends = float(game.space.low[player, 0]), float(game.space.high[player, 0])
-    smooth = np.zeros(0)
+    low, high = float(game.space.low[player, 0]), float(game.space.high[player, 0])
+    ends, smooth = (low, high), np.zeros(0)
     for zoom in range(ZOOMS):
         choices = np.linspace(*ends, POINTS)
         paid = paid_at(choices)
         argmax = int(np.argmax(paid))
         if zoom == SMOOTH and np.all(np.isfinite(paid)):
             smooth = Polynomial.fit(choices, paid, 4).deriv().roots().real
-            smooth = smooth[np.abs(smooth - choices[argmax]) <= choices[2] - choices[0]]
+            smooth = np.clip(smooth[np.abs(smooth - choices[argmax]) <= choices[2] - choices[0]], low, high)
         ends = float(choices[max(argmax - 1, 0)]), float(choices[min(argmax + 1, POINTS - 1)])
     # as many as on a grid, so that nothing is compiled again
     candidates = np.resize(np.append(smooth, choices[argmax]), POINTS)
     paid = paid_at(candidates)
-    return float(candidates[np.argmax(paid >= paid.max() - FLAT * np.max(np.abs(paid)))])
+    return float(candidates[np.argmax(paid >= paid.max() - FLAT * np.abs(paid.max()))])
 
 
 def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -27,9 +27,6 @@ from rivalry.families.market.model import Market, plain_numbers, relative_qualit
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.transforms import Followers, Leadership, stackelberg
 from rivalry.transforms.leadership import leaders_of_stages
-
-if TYPE_CHECKING:
-    pass
 
 HALVINGS = 60  # to find where one solution replaces another
 ROOTS = 60  # steps of Newton's method within a bracket

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import index
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge
@@ -69,7 +69,7 @@ class AgentPlay(TableLearner):
     the tuple of the others' actions, or None before the first round. It may have ``reset``, which takes any
     of ``seed`` (another for every player and replication), ``player`` and ``actions`` (their number), and
     ``learn``, which takes any of ``observation``, ``action``, ``reward`` and ``next_observation``, or the
-    reward alone. `rivalry audit` takes the same classes. A study names the class as the kind of a method.
+    reward alone. A study names the class as the kind of a method.
 
     The profile has the frequencies of play in the last ``average_last`` rounds, exploration included; it is
     certified as if players drew independently. A game that is not finite is played on ``action_grid``.
@@ -91,6 +91,8 @@ class AgentPlay(TableLearner):
     >>> solution.profile.values.tolist(), solution.claim
     ([[0.0, 1.0], [0.0, 1.0]], 'equilibrium')
     """
+
+    open_ended: ClassVar[bool] = True
 
     agent: Callable[[], Any] | None = None
     average_last: Annotated[int, Ge(1), "number of last rounds whose play is certified"] = 1000
