@@ -104,6 +104,37 @@ def test_an_agent_is_told_its_own_action_first() -> None:
     assert ("reset", 1, 2) in Witness.notes
 
 
+def test_learn_without_arguments_is_called_after_every_round() -> None:
+    class Patient:
+        """Plays 0 until it has learned twice."""
+
+        lessons = 0
+
+        def act(self, observation: object) -> int:
+            return int(self.lessons >= 2)
+
+        def learn(self) -> None:
+            self.lessons += 1
+
+    solution = rv.solve(DILEMMA, AgentPlay(agent=Patient, average_last=4), max_steps=4)
+    assert solution.profile.values.tolist() == [[0.5, 0.5]] * 2
+
+
+def test_every_trial_round_is_compared() -> None:
+    """Also where only the last round is stored, in which these agents agree."""
+    generator = np.random.default_rng(0)
+
+    class Converging:
+        rounds = 0
+
+        def act(self, observation: object) -> int:
+            self.rounds += 1
+            return int(generator.integers(2)) if self.rounds < 50 else 0
+
+    with pytest.raises(ValueError, match="two plays with equal seeds differ"):
+        rv.solve(DILEMMA, AgentPlay(agent=Converging, average_last=1), max_steps=5)
+
+
 def test_a_resumed_play_has_the_same_bits() -> None:
     assert rv.check_method(AgentPlay(agent=bandit()), rv.games.matrix("chicken"))
 

@@ -27,13 +27,13 @@ class _Play:
         self.sizes, self.payoff = tables.sizes.tolist(), tables.payoff[0]
         self.agents = [agent() for _ in self.sizes]
         self.observations: list[Any] = [None] * len(self.sizes)
-        self.lessons: list[tuple[str, ...]] = []  # names of the arguments of `learn`, none without it
+        self.lessons: list[tuple[str, ...] | None] = []  # names of the arguments of `learn`, None without it
         for player, (member, seed) in enumerate(zip(self.agents, seeds.tolist(), strict=True)):
             members = dir(member)
             if "reset" in members:
                 numbers = {"seed": seed, "player": player, "actions": self.sizes[player]}
                 call_named(member.reset, parameter_names(member.reset), numbers)
-            self.lessons.append(parameter_names(member.learn) if "learn" in members else ())
+            self.lessons.append(parameter_names(member.learn) if "learn" in members else None)
 
     def go_on(self) -> list[int]:
         """Return the actions of one further round, from which every agent has learned."""
@@ -43,7 +43,8 @@ class _Play:
             before = self.observations[player]
             after = action, (*actions[:player], *actions[player + 1 :])
             self.observations[player] = after
-            if names := self.lessons[player]:
+            names = self.lessons[player]
+            if names is not None:
                 lesson = {"observation": before, "action": action, "reward": rewards[player]}
                 values = lesson | {"next_observation": after}
                 call_named(self.agents[player].learn, names, values, rewards[player])
@@ -103,10 +104,10 @@ class AgentPlay(TableLearner):
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> dict[str, Any]:
         seeds = stream.generate_state(len(tables_of(world).sizes))
-        trials = [self._begin(world, seeds), self._begin(world, seeds)]
-        for trial in trials:
-            self.advance(world, trial, TRIED)
-        _check_equal(*trials)
+        plays = [self._begin(world, seeds)["play"] for _ in range(2)]
+        for _ in range(TRIED):
+            if plays[0].go_on() != plays[1].go_on():
+                raise ValueError(UNSEEDED)
         return self._begin(world, seeds)
 
     def _begin(self, world: object, seeds: np.ndarray) -> dict[str, Any]:
@@ -126,7 +127,8 @@ class AgentPlay(TableLearner):
         if "play" not in session:  # as it was stored: agents may hold anything
             again = self._begin(world, session["seeds"])
             self.advance(world, again, clock)
-            _check_equal(session, again)
+            if not np.array_equal(ring, again["actions"]):
+                raise ValueError(UNSEEDED)
             session["play"] = again["play"]
         for k in range(clock, clock + steps):
             ring[k % len(ring)] = session["play"].go_on()
@@ -137,8 +139,3 @@ class AgentPlay(TableLearner):
         actions = session["actions"][: int(session["clock"][0])]
         columns = np.arange(int(tables_of(world).sizes.max()))
         return played(world, np.mean(actions[:, :, None] == columns, axis=0))
-
-
-def _check_equal(session: dict[str, Any], other_session: dict[str, Any]) -> None:
-    if not np.array_equal(session["actions"], other_session["actions"]):
-        raise ValueError(UNSEEDED)
