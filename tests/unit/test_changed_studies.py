@@ -240,7 +240,7 @@ def is_numeral(label: str) -> bool:
 
 
 SAID = {
-    "oracle_leader": "Yes: the output in final play is equal to the Stackelberg output 3.75 in all 4 cases.",
+    "oracle_leader": "At a unit cost of 2.5, the output in final play is 3.75 for the leader",
     "short_vs_long_static": "Yes: the quantity is equal to the Cournot output 10 in all 5 cases.",
     "braess_optimum": "The travel time is ",
     "race_compute_price": "At every scale penalty the probability of a safe win falls ",
