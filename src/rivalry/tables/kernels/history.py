@@ -302,6 +302,7 @@ def _evaluate(problem, value):  # type: ignore[no-untyped-def]
     if problem.system.shape[0] > 0:
         _eliminate(problem, value)
         return
+    before = np.inf
     while True:
         change, largest = 0.0, 0.0
         for state in range(value.shape[0]):
@@ -313,8 +314,10 @@ def _evaluate(problem, value):  # type: ignore[no-untyped-def]
             change, largest = max(change, abs(new - value[state])), max(largest, abs(new))
             # in place: later states of a sweep use the new values
             value[state] = new
-        if change <= STILL * largest:
+        # a sweep contracts the change, so one that does not fall is rounding
+        if change <= STILL * largest or change >= before:
             return
+        before = change
 
 
 @merged
