@@ -546,17 +546,18 @@ def check_claims(
     }
     if found := re.search(r"(?:at|in) (?:the other ?(\d*)|(\d+) of \d+ \w+) .*could", text.lower()):
         said["not an equilibrium"] = int(found[1] or found[2] or 1)
-    if named := text.startswith("For ") and not is_course:  # results of methods by their names
-        kinds = {"an equilibrium": "equilibri", "could gain": "not an equilibrium"}
-        for part in text.partition("; no gain")[0].lower().split("; for "):
+    by_name = re.match(r"(?:with )?(?:one|two|three)\b", text.lower())
+    if named := bool(by_name) and not is_course:  # results of methods by their names
+        kinds = {"equilibri": "equilibri", "could gain": "not an equilibrium"}
+        for part in text.partition("; no gain")[0].lower().split("; "):
             (kind,) = (own for words, own in kinds.items() if words in part)
             said[kind] = len(re.findall(r"\b(?:one|two|three)\b", part))
     totals = set(re.findall(r"\d+ of (\d+) ", text))
     wrong = claims == "not an equilibrium"
     if len(set(claims)) == 1:
         start = {
-            "equilibrium": "(Every|The \\w+ profile is)",
-            "not an equilibrium": "(No|The \\w+ profile is not)",
+            "equilibrium": "(Every method returns|The (learned )?profile is an)",
+            "not an equilibrium": "(No method returns|(At|In) no|The (learned )?profile is not)",
         }[str(claims[0])]
         assert re.match(start, text)
         assert not totals

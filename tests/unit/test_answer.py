@@ -82,12 +82,12 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
     regret = [0.0, 0.2, 0.0] if claim == "not an equilibrium" else [0.0] * 3
     data = swept([result(claim, **({"regret": regret} if claim else {}))])
     last = {
-        "equilibrium": "The computed profile is an equilibrium; no player can gain more than 0.02.",
+        "equilibrium": "The profile is an equilibrium; no player can gain more than 0.02.",
         "approximate equilibrium": (
-            "The computed profile is an approximate equilibrium: no gain above 0.2 % of the payoff at stake."
+            "The profile is an approximate equilibrium: no gain above 0.2 % of the payoff at stake."
         ),
         "small estimated gain": (
-            "The computed profile leaves a small estimated gain: at most 0.2 % of the payoff at "
+            "The profile leaves a small estimated gain: at most 0.2 % of the payoff at "
             "stake, with 95 % confidence."
         ),
         "no deviation found": (
@@ -95,14 +95,12 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
             "proof."
         ),
         "local equilibrium": (
-            "The computed profile is a local equilibrium: no gain was found in a neighbourhood, and "
+            "The profile is a local equilibrium: no gain was found in a neighbourhood, and "
             "none beyond it was looked "
             "for."
         ),
-        "not an equilibrium": "The computed profile is not an equilibrium: player 1 could gain 0.2.",
-        "not decided": (
-            "It is not decided whether the computed profile is an equilibrium: a payoff is not a number."
-        ),
+        "not an equilibrium": "The profile is not an equilibrium: player 1 could gain 0.2.",
+        "not decided": ("It is not decided whether the profile is an equilibrium: a payoff is not a number."),
         "": "The payoff is 16.5.",
     }
     assert said(data) == last[claim]
@@ -118,7 +116,7 @@ def test_the_gain_of_each_player_is_told_with_the_results_in_which_it_gains() ->
     both = [{"regret": [0.1, 0.0, 0.0]}, first, {"regret": [0.0, 0.8, 0.0]}, {"regret": [0.0, 0.5, 0.0]}]
     words = said(swept([result("not an equilibrium", **own) for own in both]))
     assert words.startswith(
-        "No point is an equilibrium: some player could gain: player 1 up to 0.8 (reach 0.2); "
+        "At no reach is the profile an equilibrium: some player could gain: player 1 up to 0.8 (reach 0.2); "
         "player 0 up to 0.3 (reach 0.15)"
     )
     # the player with the largest gain gains at every point, and another one at one of them
@@ -135,23 +133,20 @@ def test_the_sentence_on_sessions_counts_those_in_equilibrium() -> None:
 
     nine = [True] * 9 + [False]
     assert said(swept([learned(*nine)])) == (
-        "In 9 of the 10 sessions the learned policies are a Nash equilibrium; the largest gain found in the "
-        "others is 0.175, of player 1."
+        "In 9 of the 10 sessions the learned policies are a Nash equilibrium; in the others "
+        "player 1 could gain up to 0.175."
     )
     assert column(table(swept([learned(*nine)])), "claim") == ["not an equilibrium in 1 of 10 sessions"]
     words = said(swept([learned(*nine), learned(*[False] * 10, gain=0.4)]))
     assert words.startswith(
-        "In 9 of the 20 sessions the learned policies are a Nash equilibrium; the largest gain found in the "
-        "others is 0.4, of player 1 (reach 0.15)"
+        "In 9 of the 20 sessions the learned policies are a Nash equilibrium; in the others "
+        "player 1 could gain up to 0.4 (reach 0.15)"
     )
     assert said(swept([learned(True, False)])).startswith(
-        "In 1 of the 2 sessions the learned policies are a Nash equilibrium; the largest gain found "
-        "in the others"
+        "In 1 of the 2 sessions the learned policies are a Nash equilibrium; in the others player 1 could gain"
     )
     assert said(swept([learned(False, False)])).startswith(
-        "In none of the 2 sessions are the learned policies a Nash equilibrium; the largest gain "
-        "found is 0.175, "
-        "of player 1"
+        "In none of the 2 sessions are the learned policies a Nash equilibrium: player 1 could gain up to 0.175"
     )
 
 
@@ -161,9 +156,11 @@ def test_claims_of_a_sweep_are_counted_with_the_largest_gain_and_where() -> None
         words
         == "At reach 0.1 and 0.15 player 1 could gain up to 0.4, and at 0.2 and 0.25 it is an equilibrium."
     )
-    assert said(swept([result()] * 3)) == "Every point is an equilibrium; no player can gain more than 0.02."
+    assert said(swept([result()] * 3)) == (
+        "The profile is an equilibrium at every reach; no player can gain more than 0.02."
+    )
     assert said(swept([apart()] * 2)).startswith(
-        "No point is an equilibrium: player 1 could gain; the largest gain found is 0.175 (reach 0.1)"
+        "At no reach is the profile an equilibrium: player 1 could gain up to 0.175 (reach 0.1)"
     )
 
 
@@ -201,7 +198,7 @@ def test_gains_estimated_from_samples_are_called_estimates() -> None:
     assert "by an estimate, player 1 could gain 0.175" in said(swept([apart(coverage="estimated")]))
     several = said(swept([apart(gain, coverage="estimated") for gain in (0.1, 0.2)]))
     assert several == (
-        "No point is an equilibrium: by an estimate, player 1 could gain up to 0.2 (reach 0.15)."
+        "At no reach is the profile an equilibrium: by an estimate, player 1 could gain up to 0.2 (reach 0.15)."
     )
 
 
@@ -241,7 +238,7 @@ def test_a_listed_equilibrium_is_claimed_only_for_the_certified_one() -> None:
     about = study("mixed_equilibria")
     *_, listed, claimed = (one.text for one in Answer(about, swept([result(**counts)])).sentences)
     assert listed == "There are 3 equilibria, 2 of them in pure strategies (complete list)."
-    assert claimed == "The computed profile is an equilibrium; no player can gain more than 0.02."
+    assert claimed == "The profile is an equilibrium; no player can gain more than 0.02."
     # fewer components than equilibria: there are infinitely many, of which the extreme ones are listed
     many = counts | {"pure_count": 0, "component_count": 1}
     *_, listed, _ = (one.text for one in Answer(about, swept([result(**many)])).sentences)
@@ -324,8 +321,8 @@ def test_methods_of_another_concept_are_named_beside_the_others() -> None:
     words = said(collect(cells, {"algorithm": list(rows), "replication": [0, 1]}), about)
     assert words.startswith(
         "The result of matching approximates a coarse correlated equilibrium (residual 1e-05); the largest "
-        "gain from a deviation is 0.175, of player 1. For fictitious, no run is "
-        "a Nash equilibrium: player 1 could gain; the largest gain found is 0.4"
+        "gain from a deviation is 0.175, of player 1. For fictitious, in no run "
+        "is it a Nash equilibrium: player 1 could gain up to 0.4"
     )
 
 
@@ -334,10 +331,10 @@ def test_a_gain_of_several_players_is_not_told_of_one_alone() -> None:
         return result("not an equilibrium", regret=[other, gain, 0.3])
 
     assert said(swept([both(0.4, 0.2), both(0.5, 0.3)])).startswith(
-        "No point is an equilibrium: each player could gain; the largest gain found is 0.5, of player 1"
+        "At no reach is the profile an equilibrium: each player could gain, player 1 most: 0.5"
     )
     assert said(swept([both(0.4, 0.0), both(0.5, 0.3)])).startswith(
-        "No point is an equilibrium: some player could gain; the largest gain found is 0.5, of player 1"
+        "At no reach is the profile an equilibrium: some player could gain, player 1 most: 0.5"
     )
 
 
@@ -361,7 +358,7 @@ def test_an_empty_list_beside_others_is_named_empty() -> None:
 
     about = study("pure_equilibria", answer={"quantities": ["equilibria"]})
     found = Answer(about, swept([listed(np.eye(2)), listed()])).sentences
-    assert "Equilibria listed: for reach 0.1, (stag, hare); for reach 0.15, none." in [
+    assert "Equilibria listed: at reach 0.1, (stag, hare); at reach 0.15, none." in [
         one.text for one in found
     ]
 
@@ -422,9 +419,7 @@ def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
         "2 different profiles"
     ]
     words = said(data)
-    assert words == (
-        "1 of 2 runs is an equilibrium; in the other player 1 could gain; the largest gain found is 0.5."
-    )
+    assert words == ("1 of 2 runs is an equilibrium; in the other player 1 could gain up to 0.5.")
 
 
 def test_the_table_is_thinned_where_nothing_changes() -> None:
@@ -501,10 +496,14 @@ def test_a_quantity_may_be_a_coordinate() -> None:
 
 def test_nothing_is_claimed_of_results_without_a_certificate() -> None:
     some = said(swept([result(), result(), result("")]))
-    assert some == "Every certified point is an equilibrium; no player can gain more than 0.02."
-    assert said(swept([apart(), apart(), result("")])).startswith("No certified point is an equilibrium")
+    assert (
+        some == "The profile is an equilibrium at every certified point; no player can gain more than 0.02."
+    )
+    assert said(swept([apart(), apart(), result("")])).startswith(
+        "At no certified point is the profile an equilibrium"
+    )
     assert said(swept([result(), apart(), result("")])).startswith(
-        "1 of 2 certified points is an equilibrium"
+        "At reach 0.1 it is an equilibrium and at 0.15 player 1"
     )
     assert said(swept([result(), result("")])).startswith("The only certified point is an equilibrium")
 
@@ -552,12 +551,12 @@ def test_a_single_player_has_other_choices_and_no_rivals() -> None:
 
     assert (
         said(swept([alone("equilibrium")]))
-        == "The computed choice is a maximum; no other choice gives more by over 0.02."
+        == "The choice is a maximum; no other choice gives more by over 0.02."
     )
     exact = said(swept([alone("equilibrium", bound=[0.0])]))
-    assert exact == "The computed choice is a maximum; no other choice gives more."
+    assert exact == "The choice is a maximum; no other choice gives more."
     refuted = said(swept([alone("not an equilibrium", regret=[0.3], bound=[0.3])]))
-    assert refuted == "The computed choice is not a maximum: the player could gain 0.3."
+    assert refuted == "The choice is not a maximum: the player could gain 0.3."
     led = study(game={"family": "market", "stages": [[0], [1]]})  # of the leader alone
     assert said(swept([alone("equilibrium")]), led).endswith("no player can gain more than 0.02.")
 

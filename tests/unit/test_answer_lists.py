@@ -104,7 +104,7 @@ def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record
     words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]
     assert words[0].startswith("There is 1 equilibrium in mixed strategies (complete list): ")
     assert words[0].endswith("both players play rock, paper, and scissors with probability 0.3333 each.")
-    assert words[1].startswith("The computed profile is an equilibrium")
+    assert words[1].startswith("The profile is an equilibrium")
     record = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria()).record
     words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]
     assert words[1].startswith("The first of them is certified; ")  # all are equilibria

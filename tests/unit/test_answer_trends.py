@@ -257,7 +257,7 @@ def test_a_larger_gain_is_excluded_only_by_a_finite_bound() -> None:
 
     assert (
         words(bound=0.4)
-        == "The computed profile is not an equilibrium: player 1 could gain 0.3 (proved: at most 0.4)."
+        == "The profile is not an equilibrium: player 1 could gain 0.3 (proved: at most 0.4)."
     )
     for values in ({"bound": np.inf}, {"bound": np.nan}, {"bound": 0.4, "coverage": "estimated"}):
         assert "exceeds" not in words(**values)
@@ -570,15 +570,15 @@ def test_claims_are_counted_over_the_methods_and_the_point_of_the_answer() -> No
     other = [record("not an equilibrium", turnout=5.0)] * 2
     data = swept({"one": rows, "two": other})
     (*_, words) = said(study("one", "two", methods=["one"]), data)
-    assert words.startswith("For one, every point is an equilibrium")
+    assert words.startswith("With one, the profile is an equilibrium at every reach")
     assert said(study("one", "two", methods=["one"], at={"reach": 0.2}), data)[-1].startswith(
-        "At reach 0.2, for one, the computed profile is an equilibrium"
+        "At reach 0.2, with one, the profile is an equilibrium"
     )
     for about in (study("one", "two"), study("one", "two", methods=["one", "two"])):
         assert said(about, data)[-1].startswith(
             "For one it is an equilibrium at every reach; for two it is no equilibrium at any reach"
         )
-    assert said(study("one", methods=["one"]), swept({"one": rows}))[-1].startswith("Every point")
+    assert said(study("one", methods=["one"]), swept({"one": rows}))[-1].startswith("The profile is an equilibrium at every reach")
 
 
 def test_of_several_instruments_each_has_its_best_value() -> None:
@@ -870,7 +870,7 @@ def test_claims_along_a_key_are_told_where_they_change() -> None:
     )
     same = swept({"one": [record("equilibrium", turnout=1.0)] * 3})
     assert said(study(quantities=["claim"]), same) == [
-        "Every point is an equilibrium; no player can gain by deviating."
+        "The profile is an equilibrium at every reach; no player can gain by deviating."
     ]
 
 
@@ -1004,7 +1004,7 @@ def test_claims_that_name_their_methods_do_not_count_them() -> None:
         {"algorithm": list(claims)},
     )
     words = said(study("a", "b", "c", methods=["a", "b"]), data)[-1]
-    assert words == "For a the profile is an equilibrium; for b player 1 could gain 0.3."
+    assert words == "A returns an equilibrium; with b player 1 could gain 0.3."
 
 
 def test_values_of_keys_have_names_in_places() -> None:
@@ -1147,10 +1147,16 @@ def test_an_equilibrium_is_confirmed_and_other_profiles_are_named() -> None:
     claims = {"a": "equilibrium", "b": "equilibrium", "c": "not an equilibrium"}
     data = swept({name: [record(claim, turnout=1.0)] for name, claim in claims.items()})
     names = {"a": "the equilibrium", "b": "the published profile", "c": "even mixing"}
-    assert said(study(*claims, words=names), data)[-1] == (
-        "The equilibrium is confirmed; for the published profile it is an equilibrium; for even "
-        "mixing player 1 "
-        "could gain 0.3."
+    about = study(*claims, words=names)
+    assert said(about, data)[-1] == (
+        "The equilibrium is confirmed; the published profile returns an equilibrium; "
+        "with even mixing player 1 could gain 0.3."
+    )
+    for table in about["method"][1:]:
+        table["kind"] = "evaluate"
+    assert said(about, data)[-1] == (
+        "The equilibrium is confirmed; the published profile is an equilibrium; "
+        "at even mixing player 1 could gain 0.3."
     )
     alone = said(study(*claims, words=names, methods=["a"]), data)[-1]
     assert alone == "The equilibrium is confirmed; no player can gain by deviating."

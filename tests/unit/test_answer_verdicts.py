@@ -145,8 +145,8 @@ def test_a_number_is_compared_with_another_quantity_of_its_row() -> None:
     [
         (["equilibrium"] * 3, "Yes"),
         (["not an equilibrium"] * 3, "No"),
-        (["equilibrium", "equilibrium", "not an equilibrium"], "Only for reach 0.1 to 0.2"),
-        (["equilibrium", "not an equilibrium", "equilibrium"], "Only for reach 0.1, 0.3"),
+        (["equilibrium", "equilibrium", "not an equilibrium"], "Only at reach 0.1 to 0.2"),
+        (["equilibrium", "not an equilibrium", "equilibrium"], "Only at reach 0.1 and 0.3"),
         (["equilibrium", "no deviation found", "equilibrium"], "Not decided"),
         (["equilibrium", "no deviation found", "not an equilibrium"], "No"),
     ],
@@ -165,7 +165,7 @@ def test_where_a_claim_holds_is_the_answer_if_it_holds_at_some_points() -> None:
     claims = ["not an equilibrium", "not an equilibrium", "equilibrium"]
     rows = {("a", reach): [number(1.0, claim)] for reach, claim in zip(REACHES, claims, strict=False)}
     assert first({"claim": "equilibrium"}, rows) == (
-        "Only for reach 0.3: at reach 0.1 and 0.2 player 1 could gain up to 0.2, and at 0.3 it is an "
+        "Only at reach 0.3: at reach 0.1 and 0.2 player 1 could gain up to 0.2, and at 0.3 it is an "
         "equilibrium."
     )
 
@@ -397,8 +397,8 @@ def test_claims_of_methods_that_the_verdict_told_are_not_repeated() -> None:
         ("b", 0.1): [number(1.0, "equilibrium")],
     }
     said = all_sentences({"claim": "equilibrium", "at": {"algorithm": "a"}}, rows, words={"b": "the other"})
-    assert said[0].startswith("No: for a, ")
-    assert said[-1].startswith("For the other, the computed profile is an equilibrium")
+    assert said[0].startswith("No: with a, ")
+    assert said[-1].startswith("With the other, the profile is an equilibrium")
 
 
 def test_what_learners_gain_is_in_the_verdict_and_their_controls_in_the_next_sentence() -> None:
@@ -459,7 +459,7 @@ def test_a_verdict_on_some_methods_names_them_where_others_have_other_numbers() 
     rows = {(name, 0.1): [number([value])] for name, value in (("a", 3.0), ("b", 1.0))}
     test = {"quantity": "payoff", "above": 2.0}
     (first, *_) = all_sentences(test, rows, methods=["a"])
-    assert first.startswith("Yes: for a, the payoff is 3")
+    assert first.startswith("Yes: with a, the payoff is 3")
     equal = {(name, 0.1): [number([3.0])] for name in "ab"}
     (first, *_) = all_sentences(test, equal, methods=["a"])
     assert first.startswith("Yes: the payoff is 3")
@@ -469,4 +469,4 @@ def test_a_verdict_on_some_methods_names_them_where_others_lack_the_number() -> 
     rows = {("a", reach): [number(3.0)] for reach in REACHES[:2]}
     rows |= {("b", reach): [number(np.nan, turnout=[1.0, 1.0])] for reach in REACHES[:2]}
     (first, *_) = all_sentences({"quantity": "payoff", "above": 2.0, "at": {"algorithm": "a"}}, rows)
-    assert first.startswith("Yes: for a, the payoff is 3 at every reach")
+    assert first.startswith("Yes: with a, the payoff is 3 at every reach")

@@ -139,16 +139,16 @@ def test_answers_say_what_an_estimate_leaves_open() -> None:
         (
             0.5,
             0.4,
-        ): "The computed profile leaves a small estimated gain: at most 0.9 % of the payoff at stake, "
+        ): "The profile leaves a small estimated gain: at most 0.9 % of the payoff at stake, "
         "with 95 % confidence.",
         (
             5.0,
             6.0,
         ): (
-            "The data cannot tell whether the computed profile is an equilibrium: the interval of the "
+            "The data cannot tell whether the profile is an equilibrium: the interval of the "
             "estimated gain holds 0 and gains that are not small."
         ),
-        (5.0, 4.0): "The computed profile is not an equilibrium: by an estimate, a player could gain 5.",
+        (5.0, 4.0): "The profile is not an equilibrium: by an estimate, a player could gain 5.",
     }
     for (gain, error), sentence in words.items():
         record = {"status": ((), np.asarray("completed")), **estimate(gain, error).record()}

@@ -203,8 +203,8 @@ def test_equal_numbers_along_a_sweep_are_one_sentence() -> None:
     claimed = certificate().record() | {"claim": ((), np.asarray("equilibrium"))}
     words = said([*(a_list([0.5], boxes=n) | claimed for n in (437, 37_691, 900)), a_list([])])
     assert words.endswith(
-        "For reach 0.01 to 0.03 there is exactly 1 equilibrium, proved; "
-        "for reach 0.04 there is no equilibrium in pure strategies, proved."
+        "At reach 0.01 to 0.03 there is exactly 1 equilibrium, proved; "
+        "at reach 0.04 there is no equilibrium in pure strategies, proved."
     )
 
 

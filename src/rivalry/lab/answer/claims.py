@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,10 +30,11 @@ from rivalry.lab.answer.cases import (
     swept_key,
 )
 from rivalry.lab.answer.checks import JudgedCell
-from rivalry.lab.answer.grammar import capitalised, clauses, joined, lowered
+from rivalry.lab.answer.grammar import capitalised, clauses, joined, joined_cases, lowered
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults
 from rivalry.lab.study.words import LIST, ROLES, Words
 from rivalry.results.table import number_in_words
+from rivalry.schema.construction import is_number
 from rivalry.text.display import bound_in_words, verified_in_words
 
 NAMED = 7  # results of methods that a sentence on claims names
@@ -43,7 +44,7 @@ SHORT, CHARACTERS = 3, 160  # equilibria whose strategies a sentence has, and th
 EQUILIBRIUM = re.compile(r"the (?!.*(logit|approximated)).*equilibrium")  # in the name of a method
 TEMPERATURE = " at beta "  # in the name of a concept
 COMPLETE = " (complete list)"  # at the end of the words of a list
-FIRST = "The first of them"  # of a list, which a certificate is of
+FIRST = "the first of them"  # of a list, which a certificate is of
 MOST_COUNTS = 3  # different numbers of sessions in a sentence
 CORNERS = 8  # of a set of payoffs, in a sentence
 EVENTS = {
@@ -55,30 +56,13 @@ EVENTS = {
     "split": "branches split or cross at {place}",
 }
 
-_ALL = {  # of one result, of several
-    "approximate equilibrium": (
-        "{only} is an approximate equilibrium",
-        "Every {noun} is an approximate equilibrium",
-    ),
-    "small estimated gain": (
-        "{only} leaves a small estimated gain",
-        "Every {noun} leaves a small estimated gain",
-    ),
-    "no deviation found": (
-        "No profitable deviation was found",
-        "No profitable deviation was found {at} any {noun}",
-    ),
-    "local equilibrium": ("{only} is a local equilibrium", "Every {noun} is a local equilibrium"),
-    "not decided": ("It is not decided whether {this} is an equilibrium", "No {noun} is decided"),
-}
-_SOME = {
-    "equilibrium": ("is an equilibrium", "are equilibria"),
-    "approximate equilibrium": ("is an approximate equilibrium", "are approximate equilibria"),
+_ADJECTIVES = {"equilibrium": "", "approximate equilibrium": "approximate ", "local equilibrium": "local "}
+_PREDICATES = {  # of one profile, of several
     "small estimated gain": ("leaves a small estimated gain", "leave a small estimated gain"),
     "no deviation found": ("has no profitable deviation found", "have no profitable deviation found"),
-    "local equilibrium": ("is a local equilibrium", "are local equilibria"),
     "not decided": ("is not decided", "are not decided"),
 }
+_VERBS = {"profile": ("is", "are"), "method": ("returns", "return")}
 _MORE = {
     "local equilibrium": "no gain was found in a neighbourhood, and none beyond it was looked for",
     "not decided": "a payoff is not a number",
@@ -108,11 +92,15 @@ def without_maxima(results: Sequence[PointResults], judged: Sequence[JudgedCell]
 
 
 def on_claims(
-    study: Mapping[str, Any], results: Sequence[PointResults], stated_points: Sequence[PointResults] = ()
+    study: Mapping[str, Any],
+    results: Sequence[PointResults],
+    stated_points: Sequence[PointResults] = (),
+    all_results: Sequence[PointResults] = (),
 ) -> list[Sentence]:
     """Return the sentence on what the certificates claim; none without certificates.
 
-    Methods all of whose results are among ``stated_points`` are left out.
+    Methods all of whose results are among ``stated_points`` are left out. Methods are named where
+    ``all_results``, by default the results themselves, have others.
     """
     words, points = Words(study), points_asked(study, results)
     bases = {str(table["name"]) for table in study["method"]}  # others are negative controls
@@ -130,120 +118,206 @@ def on_claims(
         return (
             [Sentence(f"{at_point(study, points, words, concept_clause)}.", basis)] if concept_clause else []
         )
-    total = counts.total()
-    noun = (
-        "run"
-        if any(point.results > 1 for point in rows)
-        else "point"
-        if any(point.at for point in rows)
-        else "result"
-    )
-    if any(point.claims[""] for point in points):  # nothing is claimed of results without a certificate
-        noun = f"certified {noun}"
-    methods = dict.fromkeys(point.algorithm for point in points)
-    compares_methods = len(methods) > 1
-    concepts = list(dict.fromkeys(point.concept for point in rows if point.concept))
-    nash = {point.concept[:4] for point in rows} == {"Nash"} and len(concepts) == 1
-    # gains are those of Nash equilibrium: a logit equilibrium leaves some
-    logit = (bool(concepts) and all("logit" in concept for concept in concepts)) or bool(
-        concept_clause and not nash
-    )
-    kind = f"a {concepts[0]}" if nash else f"a{' Nash' if logit else 'n'} equilibrium"
-    kind = "a maximum" if all(point.has_one_player for point in rows) else kind
-    at = "at" if noun.endswith("point") else "in"
-    names = [words.method(name) for name in methods]
+    names = list(dict.fromkeys(point.algorithm for point in points))
+    is_partial = {point.algorithm for point in all_results or results} != set(names)
+    equilibria = [name for name in names if EQUILIBRIUM.match(words.method(name))]
+    is_named = all(words.is_profile(name) or name in equilibria for name in names)
     group = "other methods" if set(stated_points) & set(results) else "methods compared"
-    subject = joined(names) if len(names) < 3 else f"the {len(names)} {group}"
-    subject *= bool({point.algorithm for point in results} - set(methods))  # others are beside them
-    lead = f"The {rows[0].profile_noun}"
-    lead = f"The only {noun}" if noun.startswith("certified") else lead
-    lead = FIRST if any(point.list_length > 1 and point.results == 1 for point in rows) else lead
-    lead = "It" if concept_clause else lead
-    sessions = [point.sessions for point in rows]
-    if all(sessions) and {"not an equilibrium"} <= set(counts) <= {"equilibrium", "not an equilibrium"}:
-        n, total_sessions = map(sum, zip(*sessions, strict=True))
-        count = f"{n or 'none'} of the {total_sessions} sessions{f' with {subject}' * bool(subject)}"
-        if n and compares_methods:  # the share of a pool is that of no method
-            count = _sessions_by_method(rows, words)
-        policies, of_policies, _ = kind.partition(" of the learned policies")
-        noun_of_play, verb = ("the learned policies", "are") if of_policies else ("play", "is")
-        order = f"{noun_of_play} {verb}" if n else f"{verb} {noun_of_play}"
-        comma = "," * (n > 0 and (bool(subject) or compares_methods))
-        start = f"In {count}{comma} {order} {policies}"
-        where = " in the others" * bool(n)
-        points_of_claim = [point for point in rows if "not an equilibrium" in point.claims]
-        sentence = (
-            f"{start}; the largest gain found{where} is {_gain(points_of_claim, words, compares_methods)}"
-        )
-    elif len(counts) == 1 and next(iter(counts)) == "equilibrium":
-        start = f"{lead} is {kind}" if total == 1 else f"Every {noun} is {kind}"
-        start = f"{lead} is certified" if lead == FIRST and total == 1 else start  # lists are of equilibria
-        if EQUILIBRIUM.match(subject):
-            start = f"{capitalised(subject)} is confirmed" + f" {at} every {noun}" * (total > 1)
-        sentence = f"{start}; {_at_most(rows)}"
-    elif len(counts) == 1 and next(iter(counts)) == "not an equilibrium":
-        start = f"{lead} is not {kind}" if total == 1 else f"No {noun} is {kind}"
-        sentence = f"{start}: {_gain(rows, words, compares_methods)}"
-    elif set(counts) == {"not decided"} and all(point.estimated for point in rows):
-        result = lead.lower() if total == 1 else f"any {noun}"
-        sentence = f"The data cannot tell whether {result} is {kind}: {_claim_details('not decided', rows)}"
-    elif len(counts) == 1:
-        claim = next(iter(counts))
-        clause = _ALL[claim][total > 1].format(noun=noun, only=lead, this=lowered(lead), at=at)
-        joint = "; this is" if claim == "no deviation found" else ":"
-        sentence = f"{clause}{joint} {_claim_details(claim, rows)}"
-    elif noun == "point" and (courses := claim_courses(study, rows)) and len(courses[0]) <= CHARACTERS:
-        sentence = courses[0].removesuffix(".")
-        if NOT_AN_EQUILIBRIUM in counts and (bound := _larger_bound(rows)):
-            sentence += f"; no gain exceeds {bound}"
+    label = f"the {len(names)} {group}"
+    if is_named or len(names) < (NAMED if all_results else 3):
+        label = joined_cases([words.method(name) for name in names])
+    kind = _kind_of(rows, has_other_concept=bool(concept_clause))
+    subject = _subject_of(points, rows, words)
+    prefix = ""
+    if concept_clause:
+        subject = subject._replace(name="it", is_plural=False)
+    elif is_partial and (is_named or subject.noun == "method"):
+        noun = "profile" if is_named else "method"
+        noun = "equilibrium" if equilibria == names else noun
+        subject = subject._replace(name=label, is_plural=len(names) > 1, noun=noun)
+    elif is_partial:
+        prefix = f"{by_methods(names, label, words)}, "
+    sessions, claims = [point.sessions for point in rows], set(counts)
+    if all(sessions) and {NOT_AN_EQUILIBRIUM} <= claims <= {"equilibrium", NOT_AN_EQUILIBRIUM}:
+        sentence = _on_sessions(rows, kind, f" with {label}" * is_partial, words)
+    elif len(claims) == 1:
+        sentence = prefix + _on_one_claim(claims.pop(), rows, kind, subject, words)
+    elif subject.noun == "point" and (courses := claim_courses(study, rows)) and len(courses[0]) < CHARACTERS:
+        bound = _larger_bound(rows) if NOT_AN_EQUILIBRIUM in claims else ""
+        sentence = prefix + lowered(courses[0].removesuffix(".")) + f"; no gain exceeds {bound}" * bool(bound)
     else:
-        plural = f"are {concepts[0].replace('equilibrium', 'equilibria')}" if nash else ""
-        of_nash = (f"is {kind}", plural) if nash else _SOME["equilibrium"]
-        sentence = _claim_by_claim(rows, _SOME | {"equilibrium": of_nash}, noun, words, compares_methods)
-    if logit:
-        sentence = re.sub(r"(approximate|are) equilibri", r"\1 Nash equilibri", sentence)
-        sentence = sentence.replace("an equilibrium", "a Nash equilibrium")
-    repeated = bool(concepts) and claim_in_words(NOT_AN_EQUILIBRIUM, concepts[0]) in concept_clause
-    if len({point.concept for point in rows}) == 1 and concepts and not nash and not repeated:
-        sentence += f" (solution concept: {concepts[0]})"
+        sentence = prefix + _claim_by_claim(rows, kind, subject.noun, words, is_compared=len(names) > 1)
     if concept_clause:
         rest = capitalised(_of_rest(rows, other_concepts, words))
         sentence = f"{concept_clause}. {rest}, {lowered(sentence)}"
-    sentence += _on_scopes(rows, words)
+    if kind.concept and f"a {claim_in_words(NOT_AN_EQUILIBRIUM, kind.concept)}" not in concept_clause:
+        sentence += f" (solution concept: {kind.concept})"
+    sentence = capitalised(sentence) + _on_scopes(rows, words)
     roundings = sorted({word for point in rows for word in point.roundings})
-    basis = f"{total} certificate{'s' * (total != 1)}" + (
-        f", bounds {' or '.join(roundings)}" if roundings else ""
-    )
-    is_named = sentence.startswith(("For ", "In ")) or " confirmed" in sentence
-    if subject and not is_named:
-        sentence = f"For {subject}, {lowered(sentence)}"
+    basis = f"{counts.total()} certificate{'s' * (counts.total() != 1)}"
+    basis += f", bounds {' or '.join(roundings)}" * bool(roundings)
     return [Sentence(f"{at_point(study, points, words, sentence)}.", basis)]
 
 
+class _Kind(NamedTuple):
+    """What profiles are claimed to be."""
+
+    noun: str  # "equilibrium", "Nash equilibrium", "maximum"
+    is_of_policies: bool = False
+    concept: str = ""  # another one, of which the noun is not
+
+    def predicate(self, claim: str, *, is_plural: bool = False, of: str = "profile", no: bool = False) -> str:
+        """Return the predicate of a claim on one or several profiles, or on what methods return."""
+        if claim not in _ADJECTIVES:
+            return _PREDICATES[claim][is_plural]
+        noun, verb = _ADJECTIVES[claim] + self.noun, _VERBS[of][is_plural]
+        if no and of == "method":
+            return f"{verb} no {noun}"
+        negation = "not " * no
+        if not is_plural or self.is_of_policies:
+            return f"{verb} {negation}a{'n' * (noun[0] in 'aeiou')} {noun}"
+        return f"{verb} {negation}{noun.replace('equilibrium', 'equilibria').replace('maximum', 'maxima')}"
+
+
+def _kind_of(rows: Sequence[PointResults], *, has_other_concept: bool) -> _Kind:
+    """Return what results are claimed to be: equilibria of a concept, maxima, learned policies."""
+    if all(point.has_one_player for point in rows):
+        return _Kind("maximum")
+    concepts = {point.concept for point in rows}
+    concept = concepts.pop() if len(concepts) == 1 else ""
+    noun, _, policies = concept.partition(" of the learned")
+    if noun.startswith("Nash"):
+        return _Kind(noun, bool(policies))
+    # gains are those of Nash equilibrium: a logit equilibrium leaves some
+    is_logit = concept.startswith("logit") or (bool(concepts) and all("logit" in name for name in concepts))
+    if is_logit or has_other_concept:
+        return _Kind("Nash equilibrium", concept=concept)
+    return _Kind(f"{concept.replace(' ', '-') if concept == 'mean field' else concept} equilibrium".lstrip())
+
+
+class _Subject(NamedTuple):
+    """The results of which a sentence on claims speaks."""
+
+    name: str
+    is_plural: bool
+    noun: str  # "point", "run", "method", "profile", "equilibrium" or "result"
+    place: str  # "at {} reach", empty of a single result
+
+    @property
+    def of(self) -> str:
+        """Of what the predicate is: a profile, or methods that return one."""
+        return "method" if self.noun == "method" else "profile"
+
+
+def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], words: Words) -> _Subject:
+    """Return the subject of a sentence on all results."""
+    total = sum(point.claims.total() - point.claims[""] for point in rows)
+    keys = {key for point in rows for key in point.at}
+    # nothing is claimed of results without a certificate
+    certified = "certified " * any(point.claims[""] for point in points)
+    is_learned = all(point.concept.endswith("of the learned policies") for point in rows)
+    name = "the learned policies" if is_learned else f"the {rows[0].profile_noun}"
+    if any(point.list_length > 1 and point.results == 1 for point in rows):
+        name = FIRST
+    noun, place = "result", ""
+    if any(point.results > 1 for point in rows):
+        noun, place = "run", f"in {{}} {certified}run"
+    elif keys:
+        noun, place = "point", f"at {{}} {certified}point"
+        key, *further_keys = keys
+        if not (further_keys or certified) and all(is_number(point.at.get(key)) for point in rows):
+            place = f"at {{}} {words.key(key)}"
+    elif total > 1 and not is_learned:
+        noun, name = "method", f"every {certified}method"
+        if all(words.is_profile(point.algorithm) for point in rows):
+            noun, name = "profile", "every profile"
+    elif total > 1:
+        place = f"with {{}} {certified}method"
+    elif certified:
+        name = "the only certified result"
+    return _Subject(name, is_learned and noun != "method", noun, place if total > 1 else "")
+
+
+def _on_one_claim(
+    claim: str, rows: Sequence[PointResults], kind: _Kind, subject: _Subject, words: Words
+) -> str:
+    """Return the clauses on results that all have one claim."""
+    name, place = subject.name, subject.place
+    every, at_any = (f" {place.format(word)}" * bool(place) for word in ("every", "any"))
+    any_name = name.replace("every ", "any ", 1)
+    is_true = claim not in (NOT_AN_EQUILIBRIUM, "not decided")
+    of_all = any_name != name
+    predicate = kind.predicate(
+        claim if is_true else "equilibrium",
+        is_plural=subject.is_plural,
+        of=subject.of,
+        no=claim == NOT_AN_EQUILIBRIUM and not (place or of_all),
+    )
+    if claim == "equilibrium":
+        if subject.noun == "equilibrium":
+            predicate = f"{_VERBS['profile'][subject.is_plural]} confirmed"
+        if name == FIRST:  # lists are of equilibria
+            predicate = "is certified"
+        return f"{name} {predicate}{every}; {_at_most(rows)}"
+    if claim == NOT_AN_EQUILIBRIUM:
+        gain = _gain(rows, words, is_compared=len({point.algorithm for point in rows}) > 1)
+        if place:
+            verb, _, noun = predicate.partition(" ")
+            return f"{place.format('no')} {verb} {name} {noun}: {gain}"
+        return f"{name.replace('every ', 'no ', 1)} {predicate}: {gain}"
+    details = _claim_details(claim, rows)
+    if claim == "not decided":
+        start = "the data cannot tell" if all(point.estimated for point in rows) else "it is not decided"
+        return f"{start} whether {any_name} {predicate}{at_any}: {details}"
+    if claim == "no deviation found":
+        return f"no profitable deviation was found{f' for {any_name}' * of_all or at_any}; this is {details}"
+    return f"{name} {predicate}{every}: {details}"
+
+
+def _on_sessions(rows: Sequence[PointResults], kind: _Kind, of_methods: str, words: Words) -> str:
+    """Return in how many sessions play is an equilibrium, and the largest gain in the others."""
+    n, total = map(sum, zip(*(point.sessions for point in rows), strict=True))
+    is_compared = len({point.algorithm for point in rows}) > 1
+    count = f"{n or 'none'} of the {total} sessions{of_methods}"
+    if n and is_compared:  # the share of a pool is that of no method
+        count = _sessions_by_method(rows, words)
+    play, verb = ("the learned policies", "are") if kind.is_of_policies else ("play", "is")
+    order = f"{play} {verb}" if n else f"{verb} {play}"
+    comma = "," * (n > 0 and (bool(of_methods) or is_compared))
+    noun = kind.predicate("equilibrium").removeprefix("is ")
+    refuted = [point for point in rows if NOT_AN_EQUILIBRIUM in point.claims]
+    gain = _gain(refuted, words, is_compared)
+    return f"in {count}{comma} {order} {noun}{'; in the others ' if n else ': '}{gain}"
+
+
+def by_methods(names: Sequence[str], label: str, words: Words) -> str:
+    """Return methods as the place of a clause: in an equilibrium, at a profile, with an algorithm."""
+    if all(EQUILIBRIUM.match(words.method(name)) for name in names):
+        return f"in {label}"
+    return f"{'at' if all(map(words.is_profile, names)) else 'with'} {label}"
+
+
 def _claim_by_claim(
-    rows: Sequence[PointResults],
-    predicates: Mapping[str, tuple[str, str]],
-    noun: str,
-    words: Words,
-    is_compared: bool,
+    rows: Sequence[PointResults], kind: _Kind, noun: str, words: Words, *, is_compared: bool
 ) -> str:
     """Return the clauses on the results of each claim, the strongest first: which they are, or how many."""
     counts = sum((point.claims for point in rows), Counter[str]())
     total, parts = counts.total(), []
-    is_named = noun == "result" and total == len(rows) <= NAMED
+    is_named = noun in ("method", "profile") and total == len(rows) <= NAMED
     for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
         n, points = counts[claim], [point for point in rows if claim in point.claims]
         details = "" if claim == NOT_AN_EQUILIBRIUM else _claim_details(claim, points)
         details = f" ({details})" * bool(details)
-        names = [words.method(point.algorithm) for point in points]
-        if is_named and claim == "equilibrium" and any(map(EQUILIBRIUM.match, names)):
-            confirmed = [name for name in names if EQUILIBRIUM.match(name)]
+        names = [point.algorithm for point in points]
+        if is_named and claim == "equilibrium":
+            confirmed = [name for name in names if EQUILIBRIUM.match(words.method(name))]
             names = [name for name in names if name not in confirmed]
-            parts.append(f"{joined(confirmed)} {('is', 'are')[len(confirmed) > 1]} confirmed")
+            verb = _VERBS["profile"][len(confirmed) > 1]
+            parts += [f"{joined(list(map(words.method, confirmed)))} {verb} confirmed"] if confirmed else []
         if not names:
             continue
-        where = f"for {joined(names)}"
-        is_plural = len(names) > 1 if is_named else n > 1
+        label = joined(list(map(words.method, names)))
+        where = by_methods(names, label, words)
         if not is_named:
             where = f"{'at' if noun.endswith('point') else 'in'} {n} of {total} {noun}s"
             where = f"{where.partition(' ')[0]} the other{f' {n}' * (n > 1)}" if parts else where
@@ -252,11 +326,11 @@ def _claim_by_claim(
         elif is_named and claim == "no deviation found":
             parts.append(f"{where} no profitable deviation was found{details}")
         elif is_named:
-            profiles = ("the profile", "the profiles")[is_plural]
-            parts.append(f"{where} {profiles} {predicates[claim][is_plural]}{details}")
+            of = "profile" if all(map(words.is_profile, names)) else "method"
+            parts.append(f"{label} {kind.predicate(claim, is_plural=len(names) > 1, of=of)}{details}")
         else:
-            parts.append(f"{n} of {total} {noun}s {predicates[claim][is_plural]}{details}")
-    return capitalised("; ".join(parts))
+            parts.append(f"{n} of {total} {noun}s {kind.predicate(claim, is_plural=n > 1)}{details}")
+    return "; ".join(parts)
 
 
 def _sessions_by_method(points: Sequence[PointResults], words: Words) -> str:
@@ -270,7 +344,7 @@ def _sessions_by_method(points: Sequence[PointResults], words: Words) -> str:
     if len(methods) > MOST_COUNTS:
         ends = sorted(methods, key=lambda count: float(count.partition(" ")[0]))
         return f"{ends[0].partition(' ')[0]} to {ends[-1]} of each method"
-    return joined([f"{count} with {joined(labels)}" for count, labels in methods.items()])
+    return joined([f"{count} with {joined_cases(labels)}" for count, labels in methods.items()])
 
 
 def _on_scopes(points: Sequence[PointResults], words: Words) -> str:
@@ -367,10 +441,12 @@ def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
         return f"{subject} could gain {amount}"
     if claim == "no deviation found":
         return "no profitable deviation was found by a search"
-    if claim not in _SOME:
+    if claim not in (*_ADJECTIVES, *_PREDICATES):
         return claim
     details = f" ({_claim_details(claim, rows)})" if claim in WITH_GAIN else ""
-    return f"it {_SOME[claim][0]}{details}"
+    kind = _kind_of(rows, has_other_concept=False)
+    kind = kind if kind.concept else _Kind("equilibrium")
+    return f"it {kind.predicate(claim)}{details}"
 
 
 def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResults], words: Words) -> str:
@@ -481,11 +557,11 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
     amount = f"{number_in_words(largest)}{point.per_period}{small}"
     at = _bracketed_point(point, words, is_compared) * (len(rows) > 1)
     if in_sessions := bool(point.sessions):
-        clause = f"{amount}, of {subject}{at}"
+        clause = f"{subject} {could} up to {amount}{at}"
     elif other_gainers and not equal:
         clause = f"{estimate}some player {could}: {_by_player(rows, words, is_compared, amount)}"
         if all(point.exchangeable for point in rows):
-            clause = f"{estimate}some player {could}; the largest gain found is {amount}, of {subject}{at}"
+            clause = f"{estimate}some player {could}, {subject} most: {amount}{at}"
     elif single:
         gaining = int(point.refuting[result].sum())
         clause = f"{estimate}{subject} {could} {amount}"
@@ -499,9 +575,9 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
     elif not equal and any(gains.sum() > 1 for r in rows for gains in r.refuting):
         all_gain = all(gains.all() for r in rows for gains in r.refuting if gains.any())
         players = "each player" if all_gain else "some player"
-        clause = f"{players} {could}; the largest gain found is {amount}, of {subject}{at}"
+        clause = f"{players} {could}, {subject} most: {amount}{at}"
     else:
-        clause = f"{subject} {could}; the largest gain found is {amount}{at}"
+        clause = f"{subject} {could} up to {amount}{at}"
     bound = "" if small else _larger_bound(rows)
     if single and not in_sessions:
         return clause + f" (proved: at most {bound})" * bool(bound)
@@ -673,7 +749,7 @@ def format_points(points: Sequence[PointResults], results: Sequence[PointResults
                 words.value(order[run[0]]) + (f" to {words.value(order[run[-1]])}" if len(run) > 1 else "")
                 for run in runs
             ]
-            return f"for {words.key(key)} {', '.join(ends)}"
+            return f"at {words.key(key)} {joined(ends)}"
         return f"for {joined([words.place({key: point.at[key]}) for point in points])}"
     texts = [
         words.case({**({"algorithm": point.algorithm} if is_compared else {}), **point.at})

@@ -19,6 +19,22 @@ def joined(parts: Sequence[str], conjunction: str = "and") -> str:
     return f"{', '.join(parts[:-1])}, {conjunction} {parts[-1]}"
 
 
+def joined_cases(labels: Sequence[str]) -> str:
+    """Return names of cases as a list, with the words before their numbers once.
+
+    >>> joined_cases(["step size 0.5", "step size 0.1"]), joined_cases(["karma", "coin"])
+    ('step sizes 0.5 and 0.1', 'karma and coin')
+    >>> joined_cases(["with a reach of 1", "with a reach of 2"])
+    'with a reach of 1 and 2'
+    """
+    ends = [re.fullmatch(r"(.*[a-z]) (-?\d[\d.,e-]*)", label) for label in labels]
+    starts = {end[1] if end else "" for end in ends}
+    if len(labels) < 2 or len(starts) > 1 or "" in starts:
+        return joined(labels)
+    start = starts.pop()
+    return f"{start if start.endswith(' of') else plural(start)} {joined([end[2] for end in ends if end])}"
+
+
 def plural(noun: str) -> str:
     """Return the plural of a noun.
 
@@ -61,8 +77,8 @@ def with_one_preposition(text: str) -> str:
     >>> with_one_preposition("The welfare is 0.4 for under a tax and 0.1 for without an instrument.")
     'The welfare is 0.4 under a tax and 0.1 without an instrument.'
     """
-    text = re.sub(r"\bfor (?=(?:under|with|without) )", "", text)
-    return re.sub(r"\bFor (?=(?:under|with|without) )(\w)", lambda match: match[1].upper(), text)
+    text = re.sub(r"\b(?:for|with) (?=(?:under|with|without) )", "", text)
+    return re.sub(r"\b(?:For|With) (?=(?:under|with|without) )(\w)", lambda match: match[1].upper(), text)
 
 
 def with_separators(text: str) -> str:

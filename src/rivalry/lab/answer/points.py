@@ -151,12 +151,10 @@ class PointResults:
 
     @property
     def profile_noun(self) -> str:
-        """A result in words: learned, computed, or of a study's own."""
+        """A result in words: learned or not."""
         if self.has_one_player:
-            return "computed choice"
-        if self._table["kind"] == "evaluate":
-            return "profile"
-        return f"{('computed', 'learned')[self.random]} profile"
+            return "choice"
+        return f"{'learned ' * self.random}profile"
 
     @property
     def exchangeable(self) -> bool:

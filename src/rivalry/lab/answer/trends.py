@@ -26,10 +26,10 @@ from rivalry.lab.answer.cases import (
     points_asked,
     trend_of,
 )
-from rivalry.lab.answer.claims import claim_courses
+from rivalry.lab.answer.claims import by_methods, claim_courses
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, is_single, verb_phrase
 from rivalry.lab.answer.estimates import is_nearly_zero
-from rivalry.lab.answer.grammar import capitalised, clauses, joined, lowered
+from rivalry.lab.answer.grammar import capitalised, clauses, joined, joined_cases, lowered
 from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.study.words import CONTROLS, ROLES, Words, asks_in
@@ -166,7 +166,9 @@ def of_methods(
     if not remaining:
         return list(texts)
     is_short = len(names) <= TOGETHER
-    start = f"for {joined(names)}, " if is_short else f"of the {len(names)} methods compared, "
+    start = f"of the {len(names)} methods compared, "
+    if is_short:
+        start = f"{by_methods(list(methods), joined(names), words)}, "
     if not is_short and len(remaining) <= TOGETHER:
         start = f"{joined(remaining)} aside, "
     return [
@@ -360,10 +362,14 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
         courses: dict[str, list[str]] = {}
         for label, series in moving:
             courses.setdefault(course(series, key, words, amounts=asks == "how much"), []).append(label)
-        parts = [f"{text} for {joined(labels)}" for text, labels in courses.items()]
+        extent = ""
+        if len(courses) > 2 and asks != "how much" and not noise:
+            courses, extent = _by_direction(moving)
+        parts = [f"{text} for {joined_cases(labels)}" for text, labels in courses.items()]
+        parts = [", and ".join(parts)] if extent and len(parts) == 2 else parts
         ranked = asks == "which" and len(moving) == len(subject.cases) - len(refuted)
         top = _highest(subject, moving, words, is_partial=bool(refuted)) if ranked else ""
-        sentence = f"{start}{joined(parts)}{at}{'; it is ' * bool(constant)}{joined(constant)}{top}"
+        sentence = f"{start}{joined(parts)}{extent}{at}{'; it is ' * bool(constant)}{joined(constant)}{top}"
         return f"{_name_key_once(sentence, key, words)}{rest}{noise}."
     kinds = Counter(verb_phrase(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(all_series):
@@ -381,6 +387,16 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
         label, row = pick(values, key=lambda pair: pair[1].estimate.mean)
         ends.append(f"{row.estimate.text} ({words.place({key: row.at})}, {label})")
     return f"{start}{verb}{at}; its values lie between {ends[0]} and {ends[1]}{rest}{noise}."
+
+
+def _by_direction(cases: Sequence[tuple[str, Sequence[Value]]]) -> tuple[dict[str, list[str]], str]:
+    """Return the cases in which a quantity rises, falls or stays, and between which values it does."""
+    directions: dict[str, list[str]] = {}
+    for label, series in cases:
+        directions.setdefault(verb_phrase(series), []).append(label)
+    values = [row for _, series in cases for row in series if np.isfinite(row.estimate.mean)]
+    low, high = (pick(values, key=lambda row: row.estimate.mean) for pick in (min, max))
+    return directions, f", between {low.estimate.text} and {high.estimate.text}"
 
 
 def _highest(

@@ -19,10 +19,10 @@ from rivalry.lab.answer.cases import (
     points_asked,
     trend_of,
 )
-from rivalry.lab.answer.claims import claim_courses, format_points, on_claims, on_lists, there_is
+from rivalry.lab.answer.claims import by_methods, claim_courses, format_points, on_claims, on_lists, there_is
 from rivalry.lab.answer.courses import turns, with_article
 from rivalry.lab.answer.estimates import EQUAL
-from rivalry.lab.answer.grammar import joined, lowered
+from rivalry.lab.answer.grammar import joined, joined_cases, lowered
 from rivalry.lab.answer.points import PointResults, reference_quantity, tested
 from rivalry.lab.answer.trends import course_sentence, has_name, of_methods
 from rivalry.lab.study.names import is_benchmark
@@ -113,7 +113,7 @@ def _named(
     compared = {point.algorithm for point in points_asked(study, results)}
     silent = compared & {str(table["name"]) for table in study["method"]} - methods.keys()
     if name and silent and not has_name(facts, labels):
-        return f"for {joined(labels)}, {facts}"
+        return f"{by_methods(list(methods), joined(labels), words)}, {facts}"
     if "algorithm" in at:
         return facts
     return lowered(*of_methods(study, [facts], with_number, results, words))
@@ -175,7 +175,7 @@ def _on_claims(
     for claim, is_absent in zip(claims, absent, strict=True):
         holds = claim_of_test == REFUTED if is_absent else claim in HOLDING[claim_of_test]
         truths.append(holds if holds or is_absent or claim == contrary else None)
-    sentences = (on_lists(study, rows) if any(absent) else []) or on_claims(study, rows)
+    sentences = (on_lists(study, rows) if any(absent) else []) or on_claims(study, rows, all_results=points)
     sentence = lowered(sentences[0].text) if sentences else ""
     if _exception_words(study, test, rows, words):
         (text,) = claim_courses(study, rows)
@@ -183,7 +183,9 @@ def _on_claims(
     where = at_rows(test.get("at") or {}, rows, points, words)
     methods = list(dict.fromkeys(point.algorithm for point in rows))
     if "algorithm" in (test.get("at") or {}) and len(methods) < len({point.algorithm for point in points}):
-        where = f"for {joined([words.method(name) for name in methods])}"
+        labels = [words.method(name) for name in methods]
+        is_named = all(has_name(sentence, [label]) for label in labels)
+        where = "" if is_named else by_methods(methods, joined_cases(labels), words)
     return _all_or_some(truths, test), f"{where}, {sentence}" if where and sentence else sentence
 
 

@@ -122,7 +122,9 @@ class Words:
 
     def __init__(self, study: Mapping[str, Any]) -> None:
         self._own: Mapping[str, str] = (study.get("answer") or {}).get("words") or {}
-        self._methods = [str(table["name"]) for table in study.get("method", ())]
+        tables = study.get("method", ())
+        self._methods = [str(table["name"]) for table in tables]
+        self._profiles = {str(table["name"]) for table in tables if table.get("kind") == "evaluate"}
         game = study.get("game") or {}
         turns: list[list[int]] = [list(stage) for stage in game.get("stages") or ()]
         leaders = list(game.get("leaders") or [])
@@ -144,7 +146,7 @@ class Words:
         ]
         self.is_spatial = game.get("family") == "influencer"  # strategies are places
         self.player = family.player if family else "player"
-        brought = [str(table["name"]) for table in study.get("method", ()) if ".py:" in table.get("kind", "")]
+        brought = [str(table["name"]) for table in tables if ".py:" in table.get("kind", "")]
         self.single_runs = "these are single runs, whose differences may be noise"
         if brought and len(brought) == len(self._methods):  # nobody knows whether a user's class draws
             draw = f"{' or '.join(brought)} draws random numbers"
@@ -356,6 +358,10 @@ class Words:
         return (
             [name for names in self._choices for name in names] if set(map(len, self._choices)) == {1} else []
         )
+
+    def is_profile(self, method: str) -> bool:
+        """True for a method that evaluates a profile, after which it is named."""
+        return method in self._profiles
 
     def is_named(self, name: str) -> bool:
         """True if the study has words for a method, a player or a value."""
