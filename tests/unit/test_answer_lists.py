@@ -117,7 +117,7 @@ def test_a_sentence_has_the_corners_of_a_set_of_payoffs() -> None:
         "payoff_vertices": (("vertex", "player"), corners),
     }
     words = [sentence.text for sentence in answer({0.0: record}, "repeated").sentences]
-    assert words == ["The corners are (3, 3); (9.75, 3); and (9, 9)."]
+    assert words == ["The corners of the set of payoffs are (3, 3); (9.75, 3); and (9, 9)."]
 
 
 @pytest.mark.slow

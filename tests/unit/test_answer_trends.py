@@ -578,7 +578,9 @@ def test_claims_are_counted_over_the_methods_and_the_point_of_the_answer() -> No
         assert said(about, data)[-1].startswith(
             "For one it is an equilibrium at every reach; for two it is no equilibrium at any reach"
         )
-    assert said(study("one", methods=["one"]), swept({"one": rows}))[-1].startswith("The profile is an equilibrium at every reach")
+    assert said(study("one", methods=["one"]), swept({"one": rows}))[-1].startswith(
+        "The profile is an equilibrium at every reach"
+    )
 
 
 def test_of_several_instruments_each_has_its_best_value() -> None:

@@ -709,7 +709,11 @@ def _corners(points: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on the few corners of a set of payoffs; none of other results."""
     corners = points[0].corners if len(points) == 1 else []
     is_short = 0 < len(corners) <= CORNERS
-    return [Sentence(f"The corners are {joined(corners)}.", f"{len(corners)} vertices")] if is_short else []
+    return (
+        [Sentence(f"The corners of the set of payoffs are {joined(corners)}.", f"{len(corners)} vertices")]
+        if is_short
+        else []
+    )
 
 
 def _strategies(point: PointResults) -> str:

@@ -619,12 +619,8 @@ def _controls(
         }
         less = [f"{label[kind]} ({gain.text})" for kind, gain in controls.items() if kind not in not_less]
         is_stated = any(point.algorithm == base for point in stated_points)
-        sentence = (
-            "On this scale from 0 in equilibrium to 1 at the joint maximum, "
-            if is_stated
-            else f"The {quantity} of {words.method(base)} is {base_gain.text}, where 0 is the equilibrium "
-            "and 1 the joint maximum; "
-        )
+        sentence = f"The {quantity} of {words.method(base)} is {base_gain.text}, where 0 is the equilibrium "
+        sentence = "" if is_stated else f"{sentence}and 1 the joint maximum; "
         if not_less:
             groups: dict[str, list[str]] = {}
             for kind, gain in not_less.items():
@@ -635,10 +631,10 @@ def _controls(
             parts = [
                 f"{joined(names)} gain{'s' * (len(names) == 1)} {than}" for than, names in groups.items()
             ]
-            facts = f"of the controls that cannot punish, {'; '.join(parts)}"
-            return [f"{sentence}{facts}: the gain alone is no evidence of collusion."]
+            facts = capitalised(f"{sentence}of the controls that cannot punish, {', and '.join(parts)}")
+            return [f"{facts}: the gain alone is no evidence of collusion."]
         draws = same_draws([(base_gain, gain) for gain in controls.values()])
         subject = f"the {quantity}" if is_stated else "it"
         draws = f"{draws} " * bool(draws)
-        return [f"{sentence}{draws}{subject} is less for {joined(less)}, which cannot punish."]
+        return [capitalised(f"{sentence}{draws}{subject} is less for {joined(less)}, which cannot punish.")]
     return []

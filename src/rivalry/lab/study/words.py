@@ -73,8 +73,10 @@ def asks_in(study: Mapping[str, Any]) -> str:
 def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
     """Return the quantities of a study's answer: its own, or those of its plots, expectations and family."""
     names = quantities_named(study)
-    if (study.get("answer") or {}).get("quantities"):
-        return [name for name in names if name in data and name != LIST]
+    answer = study.get("answer") or {}
+    if answer.get("quantities"):
+        tested = str((answer.get("test") or {}).get("quantity"))  # a verdict has its number in the table
+        return [name for name in dict.fromkeys([*names, tested]) if name in data and name != LIST]
     present = [name for name in names if name in data and name not in CERTIFYING]
     if "pooled_gain" in present:  # its mean, whose interval over replications alone would be a second one
         present = [name for name in present if name != "gain_mean"]
