@@ -107,7 +107,7 @@ def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record
     assert words[1].startswith("The profile is an equilibrium")
     record = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria()).record
     words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]
-    assert words[1].startswith("The first of them is certified; ")  # all are equilibria
+    assert words[1].startswith("The first equilibrium listed is certified; ")  # all are equilibria
 
 
 def test_a_sentence_has_the_corners_of_a_set_of_payoffs() -> None:

@@ -674,7 +674,7 @@ def test_a_study_that_asks_which_equilibria_has_them_named() -> None:
     asked = study(quantities=["equilibrium_count", "equilibria"])
     first, claim = said(asked, swept({"one": [found]}))
     assert first.endswith(": (stag, hare); both players play stag and hare with probability 0.5 each.")
-    assert claim.startswith("The first of them")
+    assert claim.startswith("The first equilibrium listed")
     several, named, _ = said(asked, swept({"one": [found] * 2}))
     assert "stag" not in several
     assert named.endswith(

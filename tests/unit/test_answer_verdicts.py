@@ -418,7 +418,6 @@ def test_what_learners_gain_is_in_the_verdict_and_their_controls_in_the_next_sen
     assert "0.82" in first
     assert "0.82" not in second
     assert "without memory (0.12" in second
-    assert "1 at the joint maximum" in second
 
 
 def test_a_count_of_equal_lists_is_the_list() -> None:

@@ -46,9 +46,13 @@ def caveats_of(
         lines.append(
             f"undecided: {where}profiles in {point.undecided[0]}{remainder} may hold a further equilibrium"
         )
+    differing: dict[str, list[str]] = {}
     for row in checks:
         if row["published_verdict"] == "differs":
-            lines.append(f"differs from the published value: {check_name(row)}: {row['why'] or NO_REASON}")
+            differing.setdefault(str(row["why"] or NO_REASON), []).append(check_name(row))
+    for reason, names in differing.items():
+        remainder = f" and {len(names) - 1} more" * (len(names) > 1)
+        lines.append(f"differs from the published value: {names[0]}{remainder}: {reason}")
     changed = dict.fromkeys((change.words for change in changes), OF_ORIGINAL)
     reasons = Counter(
         changed.get(str(row["reason"]), str(row["reason"])) for row in checks if not is_compared(row)

@@ -44,7 +44,7 @@ SHORT, CHARACTERS = 3, 160  # equilibria whose strategies a sentence has, and th
 EQUILIBRIUM = re.compile(r"the (?!.*(logit|approximated)).*equilibrium")  # in the name of a method
 TEMPERATURE = " at beta "  # in the name of a concept
 COMPLETE = " (complete list)"  # at the end of the words of a list
-FIRST = "the first of them"  # of a list, which a certificate is of
+FIRST = "the first equilibrium listed"  # of a list, which a certificate is of
 MOST_COUNTS = 3  # different numbers of sessions in a sentence
 CORNERS = 8  # of a set of payoffs, in a sentence
 EVENTS = {
@@ -124,7 +124,7 @@ def on_claims(
     is_named = all(words.is_profile(name) or name in equilibria for name in names)
     group = "other methods" if set(stated_points) & set(results) else "methods compared"
     label = f"the {len(names)} {group}"
-    if is_named or len(names) < (NAMED if all_results else 3):
+    if is_named or len(names) <= (NAMED if all_results else SHORT):
         label = joined_cases([words.method(name) for name in names])
     kind = _kind_of(rows, has_other_concept=bool(concept_clause))
     subject = _subject_of(points, rows, words)
@@ -233,8 +233,8 @@ def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], wo
             noun, name = "profile", "every profile"
     elif total > 1:
         place = f"with {{}} {certified}method"
-    elif certified:
-        name = "the only certified result"
+    if certified and total == 1:
+        name = f"the only certified {noun}"
     return _Subject(name, is_learned and noun != "method", noun, place if total > 1 else "")
 
 

@@ -77,7 +77,7 @@ def with_one_preposition(text: str) -> str:
     >>> with_one_preposition("The welfare is 0.4 for under a tax and 0.1 for without an instrument.")
     'The welfare is 0.4 under a tax and 0.1 without an instrument.'
     """
-    text = re.sub(r"\b(?:for|with) (?=(?:under|with|without) )", "", text)
+    text = re.sub(r"\b(?:for|with|of) (?=(?:under|with|without|in the) )", "", text)
     return re.sub(r"\b(?:For|With) (?=(?:under|with|without) )(\w)", lambda match: match[1].upper(), text)
 
 

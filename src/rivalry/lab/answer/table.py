@@ -201,9 +201,17 @@ class Line(NamedTuple):
 
 
 def blocks_of(
-    points: Sequence[PointResults], *, numbers: bool = False, lists: bool = True, paths: bool = True
+    points: Sequence[PointResults],
+    *,
+    numbers: bool = False,
+    lists: bool = True,
+    paths: bool = True,
+    strategies: bool = False,
 ) -> list[Table]:
-    """Return the rows of every point: those of its list, or one; of a curve only if ``paths`` are wanted."""
+    """Return the rows of every point: those of its list, or one; of a curve only if ``paths`` are wanted.
+
+    ``strategies``: a row has the strategies of its profile also where a point has other quantities.
+    """
     lists = lists and bool(points) and has_lists(points[0])
     result_lists = {
         k: point_list
@@ -212,12 +220,12 @@ def blocks_of(
     }
     result_lists = {k: block for k, block in result_lists.items() if paths or not block.path}
     rows: dict[int, Row] = {}
-    if result_lists or numbers:  # strategies have the same columns in all rows
+    if result_lists or numbers or strategies:  # strategies have the same columns in all rows
         rows = {
             k: profile_row(point, numbers=numbers, payoffs=bool(result_lists))
             for k, point in enumerate(points)
             if k not in result_lists
-            and (result_lists or not point.quantities or "profile" in point.quantities)
+            and (result_lists or strategies or not point.quantities or "profile" in point.quantities)
         }
     return [
         result_lists.get(k) or Table([rows.get(k, {})], "profiles", claimed="all") for k in range(len(points))

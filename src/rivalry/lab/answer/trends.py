@@ -463,7 +463,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     if len({value.text for _, value in pairs}) == 1 and not differ(
         pairs[0][1].estimate, pairs[-1][1].estimate
     ):
-        return [f"The {quantity}{at} is {pairs[0][1].text} for {joined([label for label, _ in pairs])}."]
+        return [f"The {quantity}{at} is {pairs[0][1].text} for {clauses([label for label, _ in pairs])}."]
     # what lies beyond the end of a search is unknown
     if at_end := [label for label, value in pairs if value.is_at_end]:
         texts = [f"{value.text} for {label}" for label, value in pairs[:CASES]]
