@@ -72,7 +72,8 @@ def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Word
     """Return a sentence that begins with the point of the study's answer, if it has one."""
     at = (study.get("answer") or {}).get("at", {})
     common = {k: v for k, v in at.items() if {point.at.get(k) for point in rows} == {v}}
-    return f"At {words.place(common)}, {text[0].lower()}{text[1:]}" if common else text
+    preposition = "At" if any(map(_is_number, common.values())) else "For"
+    return f"{preposition} {words.place(common)}, {text[0].lower()}{text[1:]}" if common else text
 
 
 def in_changed_game(study: Mapping[str, Any], text: str) -> str:

@@ -447,6 +447,10 @@ def _facts(
         if len(ways) == 1:
             return f"the {name} is {joined(texts)}, {('', 'both ', 'all ')[len(comparisons) - 1]}{ways[0]}."
         ways = [_relation(comparison, test) + _doubt(comparison) for comparison in comparisons]
+        against = {way.partition(" (")[0] for way in ways}
+        if len(against) == 1 and all(way.startswith("against ") for way in ways):
+            parts = [f"{text} ({way.partition(' (')[2]}" for text, way in zip(texts, ways, strict=True)]
+            return f"the {name} is {joined(parts)}, {against.pop()}."
         parts = [", ".join(filter(None, pair)) for pair in zip(texts, ways, strict=True)]
         return f"the {name} is {joined(parts)}."
     entries = {comparison.estimate.entry for comparison in comparisons}
