@@ -212,7 +212,8 @@ class _Subject(NamedTuple):
 def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], words: Words) -> _Subject:
     """Return the subject of a sentence on all results."""
     total = sum(point.claims.total() - point.claims[""] for point in rows)
-    keys = {key for point in rows for key in point.at}
+    values = {(key, str(value)) for point in rows for key, value in point.at.items()}
+    keys = [key for key, count in Counter(key for key, _ in values).items() if count > 1]
     # nothing is claimed of results without a certificate
     certified = "certified " * any(point.claims[""] for point in points)
     is_learned = all(point.concept.endswith("of the learned policies") for point in rows)
@@ -234,7 +235,7 @@ def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], wo
     elif total > 1:
         place = f"with {{}} {certified}method"
     if certified and total == 1:
-        name = f"the only certified {noun}"
+        name = f"the only certified {'point' if values else noun}"
     return _Subject(name, is_learned and noun != "method", noun, place if total > 1 else "")
 
 
