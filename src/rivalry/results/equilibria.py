@@ -47,10 +47,11 @@ def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: b
         row = reader.strategies("equilibria", profile, actions, float(np.nan_to_num(near)))
     is_pure = actions is not None and np.all((profile == 0) | (profile == 1))
     heading = RADIUS if reader.numbers else PROVED
-    # components are those of equilibria in fractions, whose numbers are only the nearest floats
-    if near > 0 and not has_component:
+    # numbers of equilibria in fractions, such as those of components, are only the nearest floats
+    in_fractions = has_component or (near > 0 and reader.array("exact_equilibria") is not None)
+    if near > 0 and not in_fractions:
         row[heading] = exactly(f"within {radius_in_words(near)}", near)
-    elif near == 0 or has_component or is_pure:
+    elif near == 0 or in_fractions or is_pure:
         row[heading] = exactly("exact", float(np.nan_to_num(near)))
     return row
 
