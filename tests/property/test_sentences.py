@@ -31,7 +31,7 @@ PLACE = rf"(?: at ({NUMBER}))?"  # of the key with which the sentence begins
 MOVES = "(rises|falls)((?: on the whole)?)"
 STAYS = "(, and stays there)?"
 LEFT_OUT = re.compile("Leaving out points that are not equilibria(, except in cases that have no others)?, ")
-SINGLE = "; these are single runs, whose differences may be noise"
+SINGLE = "; with one run each, differences may be noise"
 METHODS = ("one", "two", "three")
 NAMES = r"(?: for (?:(?:, and |, | and )?(?:one|two|three))+)?"
 
@@ -541,10 +541,11 @@ def check_claims(
     said = {
         claim: int(count)
         for count, claim in re.findall(
-            r"(\d+) of \d+ \w+ (?:is an|are) (approximate equilibri|equilibri)", text
+            r"(\d+) of the \d+ [\w ]+? (?:is an|are|ends in an|end in an) (approximate equilibri|equilibri)",
+            text,
         )
     }
-    if found := re.search(r"(?:at|in) (?:the other ?(\d*)|(\d+) of \d+ \w+) .*could", text.lower()):
+    if found := re.search(r"in (?:the other ?(\d*)|(\d+) of the \d+ [\w ]+?) .*could", text.lower()):
         said["not an equilibrium"] = int(found[1] or found[2] or 1)
     by_name = re.match(r"(?:with )?(?:one|two|three)\b", text.lower())
     if named := bool(by_name) and not is_course:  # results of methods by their names
@@ -552,12 +553,12 @@ def check_claims(
         for part in text.partition("; no gain")[0].lower().split("; "):
             (kind,) = (own for words, own in kinds.items() if words in part)
             said[kind] = len(re.findall(r"\b(?:one|two|three)\b", part))
-    totals = set(re.findall(r"\d+ of (\d+) ", text))
+    totals = set(re.findall(r"\d+ of the (\d+) ", text))
     wrong = claims == "not an equilibrium"
     if len(set(claims)) == 1:
         start = {
-            "equilibrium": "(Every method returns|The (learned )?profile is an)",
-            "not an equilibrium": "(No method returns|(At|In) no|The (learned )?profile is not)",
+            "equilibrium": "(All|Both|The (learned )?profile is an)",
+            "not an equilibrium": "(None|Neither|The (learned )?profile is not)",
         }[str(claims[0])]
         assert re.match(start, text)
         assert not totals
@@ -569,7 +570,7 @@ def check_claims(
         assert said == {name: int(np.sum(np.char.startswith(claims, name))) for name in said}
         assert sum(said.values()) == len(claims)
     if wrong.any():
-        found = re.findall(rf"(?:could gain|up to|largest gain found is) ({NUMBER})", text)
+        found = re.findall(rf"(?:could gain|up to|at most) ({NUMBER})", text)
         assert any(is_printed(gain, float(regret[wrong].max())) for gain in found), text
         above = re.search(rf"(?:no gain exceeds|proved: at most) ({NUMBER})", text)
         is_larger = f"{bound[wrong].max():.4g}" != f"{regret[wrong].max():.4g}"

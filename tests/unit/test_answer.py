@@ -116,7 +116,7 @@ def test_the_gain_of_each_player_is_told_with_the_results_in_which_it_gains() ->
     both = [{"regret": [0.1, 0.0, 0.0]}, first, {"regret": [0.0, 0.8, 0.0]}, {"regret": [0.0, 0.5, 0.0]}]
     words = said(swept([result("not an equilibrium", **own) for own in both]))
     assert words.startswith(
-        "At no reach is the profile an equilibrium: some player could gain: player 1 up to 0.8 (reach 0.2); "
+        "None of the 4 profiles is an equilibrium: some player could gain: player 1 up to 0.8 (reach 0.2); "
         "player 0 up to 0.3 (reach 0.15)"
     )
     # the player with the largest gain gains at every point, and another one at one of them
@@ -157,10 +157,10 @@ def test_claims_of_a_sweep_are_counted_with_the_largest_gain_and_where() -> None
         == "At reach 0.1 and 0.15 player 1 could gain up to 0.4, and at 0.2 and 0.25 it is an equilibrium."
     )
     assert said(swept([result()] * 3)) == (
-        "The profile is an equilibrium at every reach; no player can gain more than 0.02."
+        "All 3 profiles are equilibria; no player can gain more than 0.02."
     )
     assert said(swept([apart()] * 2)).startswith(
-        "At no reach is the profile an equilibrium: player 1 could gain up to 0.175 (reach 0.1)"
+        "Neither profile is an equilibrium: player 1 could gain up to 0.175 (reach 0.1)"
     )
 
 
@@ -168,7 +168,7 @@ def test_claims_of_a_sweep_are_counted_with_the_largest_gain_and_where() -> None
 def test_one_weaker_replication_is_never_called_an_equilibrium(claim: str) -> None:
     rows = [result(), result(), result(claim, regret=[0.0, 0.2, 0.0])]
     words = said(replicated(rows))
-    assert "2 of 3 runs are equilibria" in words
+    assert "2 of the 3 runs end in an equilibrium" in words
     assert "Every" not in words
     assert column(table(replicated(rows)), "claim")[0].startswith("2 equilibrium, 1 ")
 
@@ -195,10 +195,10 @@ def test_small_gains_of_small_payoffs_are_no_zeros() -> None:
 
 
 def test_gains_estimated_from_samples_are_called_estimates() -> None:
-    assert "by an estimate, player 1 could gain 0.175" in said(swept([apart(coverage="estimated")]))
+    assert "player 1 could gain an estimated 0.175" in said(swept([apart(coverage="estimated")]))
     several = said(swept([apart(gain, coverage="estimated") for gain in (0.1, 0.2)]))
     assert several == (
-        "At no reach is the profile an equilibrium: by an estimate, player 1 could gain up to 0.2 (reach 0.15)."
+        "Neither profile is an equilibrium: player 1 could gain up to an estimated 0.2 (reach 0.15)."
     )
 
 
@@ -321,7 +321,7 @@ def test_methods_of_another_concept_are_named_beside_the_others() -> None:
     words = said(collect(cells, {"algorithm": list(rows), "replication": [0, 1]}), about)
     assert words.startswith(
         "The result of matching approximates a coarse correlated equilibrium (residual 1e-05); the largest "
-        "gain from a deviation is 0.175, of player 1. For fictitious, in no run "
+        "gain from a deviation is 0.175, of player 1. For fictitious, in neither run "
         "is it a Nash equilibrium: player 1 could gain up to 0.4"
     )
 
@@ -331,10 +331,10 @@ def test_a_gain_of_several_players_is_not_told_of_one_alone() -> None:
         return result("not an equilibrium", regret=[other, gain, 0.3])
 
     assert said(swept([both(0.4, 0.2), both(0.5, 0.3)])).startswith(
-        "At no reach is the profile an equilibrium: each player could gain, player 1 most: 0.5"
+        "Neither profile is an equilibrium: each player could gain, at most 0.5 (player 1"
     )
     assert said(swept([both(0.4, 0.0), both(0.5, 0.3)])).startswith(
-        "At no reach is the profile an equilibrium: some player could gain, player 1 most: 0.5"
+        "Neither profile is an equilibrium: some player could gain, at most 0.5 (player 1"
     )
 
 
@@ -366,7 +366,7 @@ def test_an_empty_list_beside_others_is_named_empty() -> None:
 def test_a_solution_concept_is_named() -> None:
     rows = [result(concept="logit at beta 2", concept_residual=left) for left in (1e-9, 3e-8)]
     words = said(swept(rows), study("newton"))
-    assert words.endswith("(solution concept: logit at beta 2).")
+    assert words.startswith("Both profiles, computed as logit equilibria at beta 2, are Nash equilibria")
 
 
 @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ def test_the_table_of_learners_has_the_largest_gain_over_replications() -> None:
     assert (entry.mean, entry.high) == pytest.approx((0.3, 0.3 + half))
     assert entry.text == "0.30 ± 0.66"
     # a solver's results differ by their starts, of which there is no mean
-    assert "largest gain" not in table(data).columns
+    assert column(table(data), "largest gain") == ["up to 0.6"]
 
 
 def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
@@ -419,7 +419,7 @@ def test_starts_of_one_cell_have_ranges_and_no_interval() -> None:
         "2 different profiles"
     ]
     words = said(data)
-    assert words == ("1 of 2 runs is an equilibrium; in the other player 1 could gain up to 0.5.")
+    assert words == ("1 of the 2 runs ends in an equilibrium; in the other player 1 could gain up to 0.5.")
 
 
 def test_the_table_is_thinned_where_nothing_changes() -> None:
@@ -436,13 +436,13 @@ def test_what_all_rows_share_is_said_once() -> None:
     data = swept([result(threshold=0.2, turnout=float(k)) for k in range(3)])
     shown = table(data, study(answer={"quantities": ["threshold", "turnout"]}))
     assert shown.columns == ["reach", "turnout"]
-    assert shown.notes == ["threshold: 0.2", "claim: equilibrium"]
+    assert shown.notes == ["threshold: 0.2", "largest gain: at most 0.02", "claim: equilibrium"]
 
 
 def test_a_table_has_results_although_they_are_the_same_everywhere() -> None:
     shown = table(swept([result(threshold=0.2)] * 3))
     assert shown.columns == ["reach", "threshold"]
-    assert shown.notes == ["claim: equilibrium"]
+    assert shown.notes == ["largest gain: at most 0.02", "claim: equilibrium"]
 
 
 def test_quantities_are_those_of_the_study_else_of_plots_expectations_and_the_family() -> None:
@@ -496,11 +496,9 @@ def test_a_quantity_may_be_a_coordinate() -> None:
 
 def test_nothing_is_claimed_of_results_without_a_certificate() -> None:
     some = said(swept([result(), result(), result("")]))
-    assert (
-        some == "The profile is an equilibrium at every certified point; no player can gain more than 0.02."
-    )
+    assert some == "Both certified profiles are equilibria; no player can gain more than 0.02."
     assert said(swept([apart(), apart(), result("")])).startswith(
-        "At no certified point is the profile an equilibrium"
+        "Neither certified profile is an equilibrium"
     )
     assert said(swept([result(), apart(), result("")])).startswith(
         "At reach 0.1 it is an equilibrium and at 0.15 player 1"

@@ -138,11 +138,11 @@ def test_players_that_differ_at_one_point_end_a_common_course(players: int) -> N
 
 def test_single_draws_show_no_direction() -> None:
     (words,) = said(study(kind="repeated_q_learning"), along([1.0, 2.0]))
-    noise = "these are single runs, whose differences may be noise."
+    noise = "with one run each, differences may be noise."
     start = "As the reach rises from 0.1 to 0.2, the turnout"
     assert words == f"{start} goes from 1 to 2; {noise}"
     brought = said(study("mine", kind="mine.py:Mine"), along([1.0, 2.0]))  # which may draw nothing
-    caution = "these are single runs: if mine draws random numbers, their differences may be noise."
+    caution = "with one run each, differences may be noise if mine draws random numbers."
     assert brought == [f"{start} goes from 1 to 2; {caution}"]
     (words,) = said(study(kind="repeated_q_learning"), along([-1.0, 0.5, 3.0, 2.0]))
     assert words == (
@@ -570,7 +570,7 @@ def test_claims_are_counted_over_the_methods_and_the_point_of_the_answer() -> No
     other = [record("not an equilibrium", turnout=5.0)] * 2
     data = swept({"one": rows, "two": other})
     (*_, words) = said(study("one", "two", methods=["one"]), data)
-    assert words.startswith("With one, the profile is an equilibrium at every reach")
+    assert words.startswith("With one, both profiles are equilibria")
     assert said(study("one", "two", methods=["one"], at={"reach": 0.2}), data)[-1].startswith(
         "At reach 0.2, with one, the profile is an equilibrium"
     )
@@ -579,7 +579,7 @@ def test_claims_are_counted_over_the_methods_and_the_point_of_the_answer() -> No
             "For one it is an equilibrium at every reach; for two it is no equilibrium at any reach"
         )
     assert said(study("one", methods=["one"]), swept({"one": rows}))[-1].startswith(
-        "The profile is an equilibrium at every reach"
+        "Both profiles are equilibria"
     )
 
 
@@ -660,10 +660,10 @@ def test_what_depends_on_its_start_alone_is_no_single_run() -> None:
 
     learned = {"kind": "q_learning"}
     for table in ({"kind": "double_oracle"}, {"kind": "design", "start": "moderate"}):
-        assert "single runs" not in words(**table)
-    assert "single runs" not in words(kind="design", response_method={"kind": "newton"})
+        assert "one run each" not in words(**table)
+    assert "one run each" not in words(kind="design", response_method={"kind": "newton"})
     for table in ({"response_method": learned}, {"response_method": {"kind": "newton"}, "trials": 3}, {}):
-        assert "single runs" in words(kind="design", **table)
+        assert "one run each" in words(kind="design", **table)
 
 
 def test_a_study_that_asks_which_equilibria_has_them_named() -> None:
@@ -837,7 +837,7 @@ def test_noise_is_said_of_quantities_that_draws_enter_alone() -> None:
     rows = [record(exploitability=value, agents_payoff=value) for value in (1.0, 2.0)]
     first, second = said(about, swept({"one": rows}))
     assert first == "As the reach rises from 0.1 to 0.2, the exploitability rises from 1 to 2."
-    assert second.endswith("these are single runs, whose differences may be noise.")
+    assert second.endswith("with one run each, differences may be noise.")
 
 
 def test_what_is_the_same_at_all_points_of_a_key_is_told_of_all() -> None:
@@ -872,7 +872,7 @@ def test_claims_along_a_key_are_told_where_they_change() -> None:
     )
     same = swept({"one": [record("equilibrium", turnout=1.0)] * 3})
     assert said(study(quantities=["claim"]), same) == [
-        "The profile is an equilibrium at every reach; no player can gain by deviating."
+        "All 3 profiles are equilibria; no player can gain by deviating."
     ]
 
 
@@ -1006,7 +1006,7 @@ def test_claims_that_name_their_methods_do_not_count_them() -> None:
         {"algorithm": list(claims)},
     )
     words = said(study("a", "b", "c", methods=["a", "b"]), data)[-1]
-    assert words == "A returns an equilibrium; with b player 1 could gain 0.3."
+    assert words == "A finds an equilibrium; with b player 1 could gain 0.3."
 
 
 def test_values_of_keys_have_names_in_places() -> None:
@@ -1151,7 +1151,7 @@ def test_an_equilibrium_is_confirmed_and_other_profiles_are_named() -> None:
     names = {"a": "the equilibrium", "b": "the published profile", "c": "even mixing"}
     about = study(*claims, words=names)
     assert said(about, data)[-1] == (
-        "The equilibrium is confirmed; the published profile returns an equilibrium; "
+        "The equilibrium is confirmed; the published profile finds an equilibrium; "
         "with even mixing player 1 could gain 0.3."
     )
     for table in about["method"][1:]:

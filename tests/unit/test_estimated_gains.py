@@ -148,7 +148,7 @@ def test_answers_say_what_an_estimate_leaves_open() -> None:
             "The data cannot tell whether the profile is an equilibrium: the interval of the "
             "estimated gain holds 0 and gains that are not small."
         ),
-        (5.0, 4.0): "The profile is not an equilibrium: by an estimate, a player could gain 5.",
+        (5.0, 4.0): "The profile is not an equilibrium: a player could gain an estimated 5.",
     }
     for (gain, error), sentence in words.items():
         record = {"status": ((), np.asarray("completed")), **estimate(gain, error).record()}

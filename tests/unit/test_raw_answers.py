@@ -68,7 +68,7 @@ def test_a_title_promises_what_is_computed() -> None:
 @pytest.mark.parametrize(("kind", "count"), [("best_response", 1), ("repeated_q_learning", 0)])
 def test_noise_is_of_methods_that_draw(kind: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = Answer({"method": [{"name": "play", "kind": kind}]}, xr.Dataset({"x": ("a", np.ones(1))}))
-    line = ["the values rise; these are single runs, whose differences may be noise"]
+    line = ["the values rise; with one run each, differences may be noise"]
     monkeypatch.setattr("tests.raw_answers.sentences_of", lambda answer: line)
     assert len(list(noise(answer))) == count
 

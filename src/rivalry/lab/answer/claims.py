@@ -34,7 +34,6 @@ from rivalry.lab.answer.grammar import capitalised, clauses, joined, joined_case
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults
 from rivalry.lab.study.words import LIST, ROLES, Words
 from rivalry.results.table import number_in_words
-from rivalry.schema.construction import is_number
 from rivalry.text.display import bound_in_words, verified_in_words
 
 NAMED = 7  # results of methods that a sentence on claims names
@@ -62,7 +61,7 @@ _PREDICATES = {  # of one profile, of several
     "no deviation found": ("has no profitable deviation found", "have no profitable deviation found"),
     "not decided": ("is not decided", "are not decided"),
 }
-_VERBS = {"profile": ("is", "are"), "method": ("returns", "return")}
+_VERBS = {"profile": ("is", "are"), "method": ("finds", "find"), "run": ("ends in", "end in")}
 _MORE = {
     "local equilibrium": "no gain was found in a neighbourhood, and none beyond it was looked for",
     "not decided": "a payoff is not a number",
@@ -130,11 +129,20 @@ def on_claims(
     subject = _subject_of(points, rows, words)
     prefix = ""
     if concept_clause:
-        subject = subject._replace(name="it", is_plural=False)
-    elif is_partial and (is_named or subject.noun == "method"):
-        noun = "profile" if is_named else "method"
-        noun = "equilibrium" if equilibria == names else noun
-        subject = subject._replace(name=label, is_plural=len(names) > 1, noun=noun)
+        place = {"profile": "at point", "run": "in run", "method": "with method"}[subject.of]
+        place = place if subject.total > 1 else ""
+        subject = subject._replace(name="it", is_plural=False, of="profile", things="", place=place)
+    elif is_partial and (is_named or subject.of == "method"):
+        of = "profile" if is_named else "method"
+        count = len({str(point.at) for point in rows})
+        subject = subject._replace(
+            name=label,
+            is_plural=len(names) > 1,
+            of="equilibrium" if equilibria == names else of,
+            total=count,
+            things="",
+            place="at point" * (count > 1),
+        )
     elif is_partial:
         prefix = f"{by_methods(names, label, words)}, "
     sessions, claims = [point.sessions for point in rows], set(counts)
@@ -142,15 +150,20 @@ def on_claims(
         sentence = _on_sessions(rows, kind, f" with {label}" * is_partial, words)
     elif len(claims) == 1:
         sentence = prefix + _on_one_claim(claims.pop(), rows, kind, subject, words)
-    elif subject.noun == "point" and (courses := claim_courses(study, rows)) and len(courses[0]) < CHARACTERS:
+    elif (
+        len({str(point.at) for point in rows}) > 1
+        and (courses := claim_courses(study, rows))
+        and len(courses[0]) < CHARACTERS
+    ):
         bound = _larger_bound(rows) if NOT_AN_EQUILIBRIUM in claims else ""
         sentence = prefix + lowered(courses[0].removesuffix(".")) + f"; no gain exceeds {bound}" * bool(bound)
     else:
-        sentence = prefix + _claim_by_claim(rows, kind, subject.noun, words, is_compared=len(names) > 1)
+        sentence = prefix + _claim_by_claim(rows, kind, subject, words, is_compared=len(names) > 1)
     if concept_clause:
         rest = capitalised(_of_rest(rows, other_concepts, words))
         sentence = f"{concept_clause}. {rest}, {lowered(sentence)}"
-    if kind.concept and f"a {claim_in_words(NOT_AN_EQUILIBRIUM, kind.concept)}" not in concept_clause:
+    is_said = claim_in_words(NOT_AN_EQUILIBRIUM, kind.concept) in concept_clause + sentence
+    if kind.concept and not is_said and "computed as" not in sentence:
         sentence += f" (solution concept: {kind.concept})"
     sentence = capitalised(sentence) + _on_scopes(rows, words)
     roundings = sorted({word for point in rows for word in point.roundings})
@@ -167,14 +180,14 @@ class _Kind(NamedTuple):
     concept: str = ""  # another one, of which the noun is not
 
     def predicate(self, claim: str, *, is_plural: bool = False, of: str = "profile", no: bool = False) -> str:
-        """Return the predicate of a claim on one or several profiles, or on what methods return."""
+        """Return the predicate of a claim on one or several profiles, or on what methods find."""
         if claim not in _ADJECTIVES:
             return _PREDICATES[claim][is_plural]
         noun, verb = _ADJECTIVES[claim] + self.noun, _VERBS[of][is_plural]
         if no and of == "method":
             return f"{verb} no {noun}"
         negation = "not " * no
-        if not is_plural or self.is_of_policies:
+        if not is_plural or self.is_of_policies or of != "profile":
             return f"{verb} {negation}a{'n' * (noun[0] in 'aeiou')} {noun}"
         return f"{verb} {negation}{noun.replace('equilibrium', 'equilibria').replace('maximum', 'maxima')}"
 
@@ -196,83 +209,98 @@ def _kind_of(rows: Sequence[PointResults], *, has_other_concept: bool) -> _Kind:
 
 
 class _Subject(NamedTuple):
-    """The results of which a sentence on claims speaks."""
+    """The results of which a sentence on claims speaks: a name, or several things of a kind."""
 
     name: str
-    is_plural: bool
-    noun: str  # "point", "run", "method", "profile", "equilibrium" or "result"
-    place: str  # "at {} reach", empty of a single result
+    is_plural: bool = False
+    of: str = "profile"  # what predicates are of: a profile, methods that find one, runs that end in one
+    total: int = 1
+    things: str = ""  # that the sentence counts, empty of what has a name
+    place: str = ""  # "at point" of several results of one name
 
-    @property
-    def of(self) -> str:
-        """Of what the predicate is: a profile, or methods that return one."""
-        return "method" if self.noun == "method" else "profile"
+    def quantified(self, quantifier: str) -> str:
+        """Return the subject of a sentence on all, none or any of the things, and the name without them."""
+        return _quantified(quantifier, self.total, self.things) if self.things else self.name
+
+    def where(self, quantifier: str) -> str:
+        """Return the places of all, none or any of the results of one name."""
+        preposition, _, noun = self.place.partition(" ")
+        return f"{preposition} {_quantified(quantifier, self.total, noun)}" if self.place else ""
+
+
+def _quantified(quantifier: str, count: int, noun: str) -> str:
+    """Return all, none or any of several things.
+
+    >>> _quantified("all", 5, "profile"), _quantified("none", 2, "point"), _quantified("any", 3, "run")
+    ('all 5 profiles', 'neither point', 'any of the 3 runs')
+    """
+    if count == 2:
+        return {"all": f"both {noun}s", "none": f"neither {noun}", "any": f"either {noun}"}[quantifier]
+    return f"all {count} {noun}s" if quantifier == "all" else f"{quantifier} of the {count} {noun}s"
 
 
 def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], words: Words) -> _Subject:
     """Return the subject of a sentence on all results."""
     total = sum(point.claims.total() - point.claims[""] for point in rows)
     values = {(key, str(value)) for point in rows for key, value in point.at.items()}
-    keys = [key for key, count in Counter(key for key, _ in values).items() if count > 1]
+    has_points = len(values) > len({key for key, _ in values})
     # nothing is claimed of results without a certificate
     certified = "certified " * any(point.claims[""] for point in points)
     is_learned = all(point.concept.endswith("of the learned policies") for point in rows)
-    name = "the learned policies" if is_learned else f"the {rows[0].profile_noun}"
+    noun = rows[0].profile_noun
+    name = "the learned policies" if is_learned else f"the {noun}"
     if any(point.list_length > 1 and point.results == 1 for point in rows):
         name = FIRST
-    noun, place = "result", ""
+    if total == 1:
+        name = f"the only certified {'point' if values else 'result'}" if certified else name
+        return _Subject(name, is_learned)
+    of, place = "profile", f"at {certified}point"
     if any(point.results > 1 for point in rows):
-        noun, place = "run", f"in {{}} {certified}run"
-    elif keys:
-        noun, place = "point", f"at {{}} {certified}point"
-        key, *further_keys = keys
-        if not (further_keys or certified) and all(is_number(point.at.get(key)) for point in rows):
-            place = f"at {{}} {words.key(key)}"
-    elif total > 1 and not is_learned:
-        noun, name = "method", f"every {certified}method"
-        if all(words.is_profile(point.algorithm) for point in rows):
-            noun, name = "profile", "every profile"
-    elif total > 1:
-        place = f"with {{}} {certified}method"
-    if certified and total == 1:
-        name = f"the only certified {'point' if values else noun}"
-    return _Subject(name, is_learned and noun != "method", noun, place if total > 1 else "")
+        of, place = "run", f"in {certified}run"
+    elif not has_points and not all(words.is_profile(point.algorithm) for point in rows):
+        of, place = "method", f"with {certified}method"
+    if is_learned or name == FIRST:
+        return _Subject(name, is_learned, total=total, place=place)
+    return _Subject(name, of=of, total=total, things=certified + (noun if of == "profile" else of))
 
 
 def _on_one_claim(
     claim: str, rows: Sequence[PointResults], kind: _Kind, subject: _Subject, words: Words
 ) -> str:
     """Return the clauses on results that all have one claim."""
-    name, place = subject.name, subject.place
-    every, at_any = (f" {place.format(word)}" * bool(place) for word in ("every", "any"))
-    any_name = name.replace("every ", "any ", 1)
-    is_true = claim not in (NOT_AN_EQUILIBRIUM, "not decided")
-    of_all = any_name != name
-    predicate = kind.predicate(
-        claim if is_true else "equilibrium",
-        is_plural=subject.is_plural,
-        of=subject.of,
-        no=claim == NOT_AN_EQUILIBRIUM and not (place or of_all),
-    )
-    if claim == "equilibrium":
-        if subject.noun == "equilibrium":
-            predicate = f"{_VERBS['profile'][subject.is_plural]} confirmed"
-        if name == FIRST:  # lists are of equilibria
-            predicate = "is certified"
-        return f"{name} {predicate}{every}; {_at_most(rows)}"
+    every, at_any = (f" {subject.where(word)}" * bool(subject.place) for word in ("all", "any"))
+    of = "profile" if subject.of == "equilibrium" else subject.of
+    is_counted = bool(subject.things)
+    apposition = ""
+    if kind.concept and subject.name != "it":
+        concept = claim_in_words(NOT_AN_EQUILIBRIUM, kind.concept)
+        concept = concept.replace("equilibrium", "equilibria") if is_counted else f"a {concept}"
+        apposition = f", computed as {concept},"
+    name, any_name = (subject.quantified(word) + apposition for word in ("all", "any"))
     if claim == NOT_AN_EQUILIBRIUM:
         gain = _gain(rows, words, is_compared=len({point.algorithm for point in rows}) > 1)
-        if place:
-            verb, _, noun = predicate.partition(" ")
-            return f"{place.format('no')} {verb} {name} {noun}: {gain}"
-        return f"{name.replace('every ', 'no ', 1)} {predicate}: {gain}"
+        negation = not (subject.place or is_counted)
+        predicate = kind.predicate("equilibrium", is_plural=subject.is_plural, of=of, no=negation)
+        if not subject.place:
+            return f"{subject.quantified('none')}{apposition} {predicate}: {gain}"
+        verb, _, noun = predicate.partition(" ")
+        return f"{subject.where('none')} {verb} {name} {noun}: {gain}"
     details = _claim_details(claim, rows)
     if claim == "not decided":
+        predicate = kind.predicate("equilibrium", is_plural=subject.is_plural, of=of)
         start = "the data cannot tell" if all(point.estimated for point in rows) else "it is not decided"
         return f"{start} whether {any_name} {predicate}{at_any}: {details}"
     if claim == "no deviation found":
-        return f"no profitable deviation was found{f' for {any_name}' * of_all or at_any}; this is {details}"
-    return f"{name} {predicate}{every}: {details}"
+        of_all = f" {('for', 'from')[of == 'profile']} {any_name}" * is_counted
+        return f"no profitable deviation{of_all} was found{at_any}; this is {details}"
+    predicate = kind.predicate(claim, is_plural=is_counted or subject.is_plural, of=of)
+    if claim != "equilibrium":
+        return f"{name} {predicate}{every}: {details}"
+    if subject.of == "equilibrium":
+        predicate = f"{_VERBS['profile'][subject.is_plural]} confirmed"
+    if name == FIRST:  # lists are of equilibria
+        predicate = "is certified"
+    return f"{name} {predicate}{every}; {_at_most(rows)}"
 
 
 def _on_sessions(rows: Sequence[PointResults], kind: _Kind, of_methods: str, words: Words) -> str:
@@ -299,12 +327,13 @@ def by_methods(names: Sequence[str], label: str, words: Words) -> str:
 
 
 def _claim_by_claim(
-    rows: Sequence[PointResults], kind: _Kind, noun: str, words: Words, *, is_compared: bool
+    rows: Sequence[PointResults], kind: _Kind, subject: _Subject, words: Words, *, is_compared: bool
 ) -> str:
     """Return the clauses on the results of each claim, the strongest first: which they are, or how many."""
     counts = sum((point.claims for point in rows), Counter[str]())
     total, parts = counts.total(), []
-    is_named = noun in ("method", "profile") and total == len(rows) <= NAMED
+    is_named = len({point.algorithm for point in rows}) == total == len(rows) <= NAMED
+    things = f"{subject.things or 'result'}s"
     for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
         n, points = counts[claim], [point for point in rows if claim in point.claims]
         details = "" if claim == NOT_AN_EQUILIBRIUM else _claim_details(claim, points)
@@ -320,8 +349,7 @@ def _claim_by_claim(
         label = joined(list(map(words.method, names)))
         where = by_methods(names, label, words)
         if not is_named:
-            where = f"{'at' if noun.endswith('point') else 'in'} {n} of {total} {noun}s"
-            where = f"{where.partition(' ')[0]} the other{f' {n}' * (n > 1)}" if parts else where
+            where = f"in the other{f' {n}' * (n > 1)}" if parts else f"in {n} of the {total} {things}"
         if claim == NOT_AN_EQUILIBRIUM:
             parts.append(f"{where} {_gain(points, words, is_compared and not is_named)}")
         elif is_named and claim == "no deviation found":
@@ -330,7 +358,8 @@ def _claim_by_claim(
             of = "profile" if all(map(words.is_profile, names)) else "method"
             parts.append(f"{label} {kind.predicate(claim, is_plural=len(names) > 1, of=of)}{details}")
         else:
-            parts.append(f"{n} of {total} {noun}s {kind.predicate(claim, is_plural=n > 1)}{details}")
+            predicate = kind.predicate(claim, is_plural=n > 1, of=subject.of)
+            parts.append(f"{n} of the {total} {things} {predicate}{details}")
     return "; ".join(parts)
 
 
@@ -394,7 +423,7 @@ def claim_courses(study: Mapping[str, Any], results: Sequence[PointResults]) -> 
             parts.append(f"{ends} {_clause(claim, rows_of, words)}")
         course = clauses(parts) if any(" and " in part for part in parts) else joined(parts)
         texts.append(f"for {label}: " * bool(label) + course * (len(parts) <= NAMED))
-    texts += [f"for {joined(labels)} {clause}" for clause, labels in constant.items()]
+    texts += [f"for {joined_cases(labels)} {clause}" for clause, labels in constant.items()]
     sentence = "; ".join(texts)
     return (
         [f"{sentence[:1].upper()}{sentence[1:]}."]
@@ -552,37 +581,43 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
     subject = _deviator(point, player, equal=equal)
     # where another player is the one that gains, the largest gain is not that of all results
     other_gainers = _has_other_gainers(rows, player)
-    could, estimate = "could gain", "by an estimate, " * point.estimated
+    could = "could gain"
     single = len(rows) == 1 and point.results == 1
     small = _small(point, player, result)
-    amount = f"{number_in_words(largest)}{point.per_period}{small}"
+    estimated = "an estimated " * point.estimated
+    amount = f"{estimated}{number_in_words(largest)}{point.per_period}{small}"
     at = _bracketed_point(point, words, is_compared) * (len(rows) > 1)
     if in_sessions := bool(point.sessions):
         clause = f"{subject} {could} up to {amount}{at}"
     elif other_gainers and not equal:
-        clause = f"{estimate}some player {could}: {_by_player(rows, words, is_compared, amount)}"
+        clause = f"some player {could}: {_by_player(rows, words, is_compared, amount)}"
         if all(point.exchangeable for point in rows):
-            clause = f"{estimate}some player {could}, {subject} most: {amount}{at}"
+            clause = f"some player {could}, at most {amount} ({_at_end(subject, at)})"
     elif single:
         gaining = int(point.refuting[result].sum())
-        clause = f"{estimate}{subject} {could} {amount}"
+        clause = f"{subject} {could} {amount}"
         if gaining > 1 and not equal:
             gainers = (
                 "each player" if gaining == np.sum(~np.isnan(point.regret[result])) else f"{gaining} players"
             )
-            clause = f"{estimate}{gainers} {could}, {subject} most: {amount}"
+            clause = f"{gainers} {could}, {subject} most: {amount}"
     elif point.estimated:
-        clause = f"{estimate}{subject} {could} up to {amount}{at}"
+        clause = f"{subject} {could} up to {amount}{at}"
     elif not equal and any(gains.sum() > 1 for r in rows for gains in r.refuting):
         all_gain = all(gains.all() for r in rows for gains in r.refuting if gains.any())
         players = "each player" if all_gain else "some player"
-        clause = f"{players} {could}, {subject} most: {amount}{at}"
+        clause = f"{players} {could}, at most {amount} ({_at_end(subject, at)})"
     else:
         clause = f"{subject} {could} up to {amount}{at}"
     bound = "" if small else _larger_bound(rows)
     if single and not in_sessions:
         return clause + f" (proved: at most {bound})" * bool(bound)
     return clause + f"; no gain exceeds {bound}" * bool(bound)
+
+
+def _at_end(player: str, place: str) -> str:
+    """Return a player and a point in brackets as one remark."""
+    return "; ".join(filter(None, [player, place.strip(" ()")]))
 
 
 def _larger_bound(rows: Sequence[PointResults]) -> str:

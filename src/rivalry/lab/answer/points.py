@@ -17,6 +17,7 @@ from rivalry.core.results import (
     claim_in_words,
     count_in_words,
     gains_left_open,
+    radius_in_words,
     split_method,
     strategy_by_name,
     strategy_in_words,
@@ -31,7 +32,7 @@ from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark,
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
 from rivalry.results import TABLES
 from rivalry.results.reader import Arrays, Reader
-from rivalry.results.table import Estimate, number_in_words
+from rivalry.results.table import Estimate, exactly, number_in_words
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import load
 from rivalry.text.display import ranges_in_words
@@ -164,14 +165,27 @@ class PointResults:
 
     @cached_property
     def largest_gain(self) -> Estimate:
-        """Largest gain of any player that learned by random draws, a mean over replications; else empty."""
+        """Largest gain of any player: a mean over replications of learners, else that of all results.
+
+        Of equilibria it is what no gain exceeds. It is empty beside claims that state what gain they leave.
+        """
         if not (self.random and self.repeats == "replications" and self.regret.size):
-            return Estimate("")
+            return self._gain_or_bound()
         gains = np.fmax.reduce(self.regret, axis=1)
         regret = self._variables["regret"]
         variable = regret.isel({str(regret.dims[-1]): 0})
         row = estimates(variable, gains, self.repeats, random=True, scale=self._scale("regret"))
         return next(iter(row), Estimate(""))
+
+    def _gain_or_bound(self) -> Estimate:
+        claims = self.claims.keys() - {""}
+        if NOT_AN_EQUILIBRIUM in claims:
+            gain = float(self.regret[self.refuting].max())
+            return exactly(f"{'up to ' * (len(self.regret) > 1)}{number_in_words(gain)}", gain)
+        if claims != {"equilibrium"}:
+            return Estimate("")
+        bound = float(np.max(self.bound[np.isfinite(self.bound)], initial=0.0))
+        return exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", bound)
 
     @cached_property
     def refuting(self) -> np.ndarray:

@@ -103,6 +103,9 @@ def answer_table(
         columns[name] = [_in_cell(line.row.get(name, Estimate(""))) for line in lines]
     if "regret" not in point_quantities:
         gains = [line.point.largest_gain if line.first else Estimate("") for line in lines]
+        if not constants and all(line.point.claims.keys() <= {"equilibrium"} for line in lines):
+            # one bound of all equilibria is a note
+            gains = [max(gains, key=lambda gain: gain.mean)] * len(lines)
         columns[f"largest gain{rows[0].per_period if rows else ''}"] = gains
     # lists that are complete show how many there are
     counted = not constants and not any(point.undecided for point in rows)
@@ -125,7 +128,7 @@ def answer_table(
         shared = {
             name: text
             for name, text in shared.items()
-            if name.startswith("n, ") or name in ("n", "status", "claim")
+            if name.startswith(("n, ", "largest gain")) or name in ("n", "status", "claim")
         }
     notes = [f"{name}: {text}" for name, text in shared.items() if (name, text) not in USUAL]
     columns = {name: entries for name, entries in columns.items() if name not in shared}

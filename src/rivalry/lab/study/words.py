@@ -149,10 +149,10 @@ class Words:
         self.is_spatial = game.get("family") == "influencer"  # strategies are places
         self.player = family.player if family else "player"
         brought = [str(table["name"]) for table in tables if ".py:" in table.get("kind", "")]
-        self.single_runs = "these are single runs, whose differences may be noise"
+        self.single_runs = "with one run each, differences may be noise"
         if brought and len(brought) == len(self._methods):  # nobody knows whether a user's class draws
             draw = f"{' or '.join(brought)} draws random numbers"
-            self.single_runs = f"these are single runs: if {draw}, their differences may be noise"
+            self.single_runs = f"with one run each, differences may be noise if {draw}"
 
     def quantity(self, name: str) -> str:
         """Return the name of a quantity.
