@@ -15,8 +15,8 @@ from typing import Any
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "performance.md"
 BEGIN, END = "<!-- races -->", "<!-- end of races -->"
 HEAD = """\
-| bench | ours | against | theirs | ratio | aim | clock |
-|---|---|---|---|---|---|---|
+| bench | ours | against | theirs | ratio | aim |
+|---|---|---|---|---|---|
 """
 
 
@@ -49,7 +49,8 @@ def row(name: str, race: dict[str, Any], measured: bool) -> str:
         ours, theirs = scaled(race["ours_median"]), scaled(race["theirs_median"])
         ratio = f"{race['paired_ratio']:.3g}"
     aim = "" if race["target"] is None else f"≤ {race['target']:.3g}"
-    return f"| {' | '.join([f'`{name}`', ours, race['rival'], theirs, ratio, aim, race['clock']])} |\n"
+    rival = race["rival"] + (", wall time" if race["clock"] == "wall" else "")
+    return f"| {' | '.join([f'`{name}`', ours, rival, theirs, ratio, aim])} |\n"
 
 
 def table(listed: dict[str, Any], reports: list[dict[str, Any]]) -> str:

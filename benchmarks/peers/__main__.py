@@ -1,4 +1,4 @@
-"""Compare with other packages, each in an environment of its own, and write docs/reference/peers.md.
+"""Compare with other packages, each in an environment of its own: tables of docs/reference/performance.md.
 
 python -m benchmarks.peers              all peers
 python -m benchmarks.peers nashpy       some; the rows of the others stay as they are
@@ -22,11 +22,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, Self
 
-from benchmarks.page import scaled
+from benchmarks.page import PAGE, scaled
 from benchmarks.peers.works import WORKS, Work
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reference" / "peers.md"
 ENVIRONMENTS = ROOT / "build" / "peers"
 INSTALL_LIMIT = 600.0  # seconds
 ROUNDS, FEWEST, LONG = 7, 3, 60.0  # rounds, fewer where they have taken so many seconds
@@ -164,15 +163,12 @@ def compare(work: Work, ours: Sequence[str | Path], theirs: Sequence[str | Path]
 
 def row(name: str, title: str, found: Compared) -> str:
     """Return a line of the table of times."""
-    both = [
-        [median(each[clock] for each in times) for clock in ("processor", "wall")]
-        for times in (found.ours, found.theirs)
-    ]
+    both = [median(each["processor"] for each in times) for times in (found.ours, found.theirs)]
     ratio = median(a["processor"] / b["processor"] for a, b in zip(found.ours, found.theirs, strict=True))
     cells = [
         name,
         title,
-        *(" / ".join(map(scaled, pair)) for pair in both),
+        *map(scaled, both),
         f"{ratio:.2g}",
         *map(scaled, found.first),
         f"{found.difference:.0e}" if found.difference else "0",
