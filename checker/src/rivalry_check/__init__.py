@@ -1,4 +1,4 @@
-"""Checks proof files of equilibria. The files are specified in docs/reference/proof_files.md of `rivalry`."""
+"""Checks proof files of equilibria. The files are specified in docs/textbook/proofs.md of `rivalry`."""
 
 
 class Refuted(Exception):
