@@ -1,4 +1,4 @@
-"""The table of docs/reference/performance.md: the races with a target of one run, beside the figures of others.
+"""The table of docs/reference/performance.md: the races with a target of one run, and figures of others.
 
 RIVALRY_RACE=once pytest benchmarks --benchmark-json=list.json
 pytest benchmarks -k city --benchmark-json=races.json        all races, or some; several files are taken
