@@ -1,7 +1,7 @@
 """The three tables of options that all Q-learners share: exploration, step size and stopping.
 
 A learner takes those fields that mean something for it: its annotations name them (`Keys`), and any other is
-refused. ``docs/howto/choose_a_learner.md`` explains the tables and says which learner takes what.
+refused. ``docs/howto/choose_a_learner.md`` explains the tables.
 """
 
 from __future__ import annotations
