@@ -824,7 +824,7 @@ def test_a_key_without_effect_is_no_case() -> None:
     (words,) = said(study(along="reach"), collect(cells, axes))
     assert words == (
         "As the reach rises from 0.1 to 0.2, the turnout rises from 0.2 to 0.4 with a size of 2 "
-        "and rises from 0.3 "
+        "and from 0.3 "
         "to 0.6 with a size of 3 at every kind."
     )
 

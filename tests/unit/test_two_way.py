@@ -65,7 +65,7 @@ def test_every_entry_is_that_of_its_point() -> None:
     ):
         for x, row in zip(COSTS, block.rows, strict=True):
             assert [entry.mean for entry in row] == pytest.approx([number(x, y) for y in PRICES])
-    assert two.notes == ["claim: equilibrium"]
+    assert two.notes == ["largest gain: at most 0.1", "claim: equilibrium"]
     assert not two.mark
 
 
@@ -87,8 +87,9 @@ def test_shell_notebook_and_latex_have_blocks_and_files_of_numbers_rows() -> Non
     assert [row[0] for row in table.texts if not any(row[1:])] == [
         "probability of a safe win",
         "safety input",
+        "largest gain",
     ]
-    assert len(table.rows) == 2 * (1 + len(COSTS))
+    assert len(table.rows) == 3 * (1 + len(COSTS))
     html = found._repr_html_()
     assert "<th>price of safety 0.05</th>" in html
     assert "not an equilibrium (1 of 9); without a mark: equilibrium" in html
