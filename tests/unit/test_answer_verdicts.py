@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -469,3 +469,15 @@ def test_a_verdict_on_some_methods_names_them_where_others_lack_the_number() -> 
     rows |= {("b", reach): [number(np.nan, turnout=[1.0, 1.0])] for reach in REACHES[:2]}
     (first, *_) = all_sentences({"quantity": "payoff", "above": 2.0, "at": {"algorithm": "a"}}, rows)
     assert first.startswith("Yes: with a, the payoff is 3 at every reach")
+
+
+def test_an_unfinished_run_answers_so_far() -> None:
+    class Unfinished:
+        def counts(self) -> dict[str, int]:
+            return {"done": 2, "total": 4, "failed": 0}
+
+    cells = [({"algorithm": "a", "reach": 0.1, "replication": k}, number(3.0)) for k in range(2)]
+    data = collect(cells, {"algorithm": ["a"], "reach": [0.1], "replication": [0, 1]})
+    about, run = study({"quantity": "payoff", "above": 2.0}), cast(Any, Unfinished())
+    assert Answer(about, data, run).sentences[0].text.startswith("Yes, so far: the payoff is 3")
+    assert Answer(about, data).sentences[0].text.startswith("Yes: the payoff is 3")

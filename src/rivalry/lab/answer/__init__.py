@@ -14,7 +14,7 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from rivalry.lab.answer.cases import Sentence, in_changed_game, points_asked
+from rivalry.lab.answer.cases import Sentence, in_changed_game, points_asked, so_far
 from rivalry.lab.answer.caveats import caveats_of
 from rivalry.lab.answer.checks import JudgedCell, JudgedExpectation, cells, judge
 from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, without_maxima
@@ -160,9 +160,16 @@ class Answer:
         for k in range(1, len(sentences)):
             if any(noise in sentence.text for sentence in sentences[:k]):  # said once
                 sentences[k] = sentences[k]._replace(text=sentences[k].text.replace(noise, ""))
-        return [
-            sentence._replace(text=in_changed_game(self.study, sentence.text)) for sentence in sentences[:1]
-        ] + sentences[1:]
+        for sentence in sentences[:1]:
+            text = in_changed_game(self.study, sentence.text)
+            sentences[0] = sentence._replace(text=so_far(text) if self._is_unfinished else text)
+        return sentences
+
+    @property
+    def _is_unfinished(self) -> bool:
+        """True for the answer of a run that lacks cells."""
+        counts = self.run.counts() if self.run else {}
+        return bool(counts) and counts["done"] < counts["total"]
 
     @cached_property
     def _beside_lists(self) -> str:

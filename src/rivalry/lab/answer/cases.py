@@ -104,6 +104,20 @@ def in_changed_game(study: Mapping[str, Any], text: str) -> str:
     return f"{verdict}{colon}{sentence}" if verdict else capitalised(sentence)
 
 
+def so_far(text: str) -> str:
+    """Return the first sentence of a run that lacks cells.
+
+    >>> so_far("Yes: the price is 2."), so_far("The price is 2.")
+    ('Yes, so far: the price is 2.', 'So far, the price is 2.')
+    """
+    verdict, colon, facts = text.partition(": ")
+    return (
+        f"{verdict}, so far: {facts}"
+        if colon and verdict in VERDICTS.values()
+        else f"So far, {lowered(text)}"
+    )
+
+
 def basis_of(results: Sequence[PointResults]) -> str:
     """Return the number of points, replications or sessions on which the numbers rest."""
     points = f"{len(results)} point{'s' * (len(results) != 1)}"
