@@ -263,14 +263,14 @@ class Answer:
         kind = numbers, lists
         if kind not in self._blocks:
             # a study with quantities of its own is about the end of a curve, whose points are in files
-            asked = (self.study.get("answer") or {}).get("quantities") or ()
+            names = (self.study.get("answer") or {}).get("quantities") or ()
             has_profile = any("profile" in point.quantities for point in self.points)
             self._blocks[kind] = blocks_of(
                 self.points,
                 numbers=numbers,
                 lists=lists,
-                paths=numbers or not asked,
-                strategies="profile" in asked and not has_profile,
+                paths=numbers or not names,
+                strategies="profile" in names and not has_profile,
             )
         return self._blocks[kind]
 

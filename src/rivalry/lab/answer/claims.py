@@ -268,7 +268,7 @@ def _on_one_claim(
     claim: str, rows: Sequence[PointResults], kind: _Kind, subject: _Subject, words: Words
 ) -> str:
     """Return the clauses on results that all have one claim."""
-    every, at_any = (f" {subject.where(word)}" * bool(subject.place) for word in ("all", "any"))
+    at_all, at_any = (f" {subject.where(word)}" * bool(subject.place) for word in ("all", "any"))
     of = "profile" if subject.of == "equilibrium" else subject.of
     is_counted = bool(subject.things)
     apposition = ""
@@ -295,12 +295,12 @@ def _on_one_claim(
         return f"no profitable deviation{of_all} was found{at_any}; this is {details}"
     predicate = kind.predicate(claim, is_plural=is_counted or subject.is_plural, of=of)
     if claim != "equilibrium":
-        return f"{name} {predicate}{every}: {details}"
+        return f"{name} {predicate}{at_all}: {details}"
     if subject.of == "equilibrium":
         predicate = f"{_VERBS['profile'][subject.is_plural]} confirmed"
     if name == FIRST:  # lists are of equilibria
         predicate = "is certified"
-    return f"{name} {predicate}{every}; {_at_most(rows)}"
+    return f"{name} {predicate}{at_all}; {_at_most(rows)}"
 
 
 def _on_sessions(rows: Sequence[PointResults], kind: _Kind, of_methods: str, words: Words) -> str:
