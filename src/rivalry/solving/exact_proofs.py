@@ -255,17 +255,9 @@ def policy_proof(
     Policies are those of `rivalry.tables.policy_certificate`. The gain is the largest from any state, as a
     payment per period.
     """
-    tables = world.tables
-    form, policy = _Histories(tables), mix_exploration(tables, policy_table(world, strategy))
-    values = [
-        response_values(tables, policy[None], player, rate) for player, rate in enumerate(gamma.tolist())
-    ]
-    policy_values = np.stack([value.own[0, form.number] for value in values])
-    best_values = np.stack([value.best[0, form.number] for value in values])
-    sizes = zip(policy, states(tables).tolist(), form.sizes, strict=True)
-    policies = [row[:n, :k] for row, n, k in sizes]
-    session = form.session(policies, policy_values, best_values, gamma, np.arange(form.size))
-    return form.document(gamma, [session])
+    form = _Histories(world.tables)
+    policy = mix_exploration(world.tables, policy_table(world, strategy))
+    return form.document(gamma, policy[None], lambda *_: np.arange(form.size))
 
 
 def save_policy(
@@ -287,27 +279,15 @@ def sessions_proof(tables: FiniteGame, record: Record) -> Document:
         raise ValueError(
             f"proof: {form.size} states of {len(policies)} sessions are more than a file may hold"
         )
-    values = [response_values(tables, policies, player, rate) for player, rate in enumerate(gamma.tolist())]
-    policy_values, best_response_values = (
-        np.stack([getattr(response, name) for response in values], axis=1) for name in ("own", "best")
-    )
-    sessions = []
     ends, lengths = record["end_payoff"][1], record["cycle_length"][1]
-    for k, policy in enumerate(policies):
-        player_policies = [row[:n] for row, n in zip(policy, states(tables).tolist(), strict=True)]
-        cycle = form.cycle(player_policies, ends[k], int(lengths[k]))
-        session_values, best_values = (
-            policy_values[k][:, form.number],
-            best_response_values[k][:, form.number],
-        )
-        sessions.append(form.session(player_policies, session_values, best_values, gamma, cycle))
-    return form.document(gamma, sessions)
+    return form.document(gamma, policies, lambda k, rows: form.cycle(rows, ends[k], int(lengths[k])))
 
 
 class _Histories:
     """States of repeated play: the round of the order, and all joint actions that are remembered."""
 
     def __init__(self, tables: FiniteGame) -> None:
+        self.tables = tables
         self.slots, players = slots_of(tables), len(tables.sizes)
         slot_list = [slot for slots in self.slots for slot in slots]
         obstacles = {
@@ -445,8 +425,24 @@ class _Histories:
             "ends": np.array(ends),
         }
 
-    def document(self, gamma: np.ndarray, sessions: list[Document]) -> Document:
-        """Return the document of all sessions."""
+    def document(
+        self,
+        gamma: np.ndarray,
+        policies: np.ndarray,  # [session player observation], or with probabilities [.. action]
+        begin: Callable[[int, list[np.ndarray]], np.ndarray],
+    ) -> Document:
+        """Return the document of all sessions; gains count from the states that ``begin`` names."""
+        discounts = enumerate(gamma.tolist())
+        values = [response_values(self.tables, policies, player, rate) for player, rate in discounts]
+        sessions = []
+        for k, policy in enumerate(policies):
+            sizes = zip(policy, states(self.tables).tolist(), self.sizes, strict=True)
+            rows = [row[(slice(n), slice(size))[: row.ndim]] for row, n, size in sizes]
+            policy_values, best_values = (
+                np.stack([getattr(value, name)[k, self.number] for value in values])
+                for name in ("own", "best")
+            )
+            sessions.append(self.session(rows, policy_values, best_values, gamma, begin(k, rows)))
         gain = np.max([session.pop("ends") for session in sessions], axis=0)
         return _document(
             "policy",
