@@ -29,7 +29,7 @@ def prepare(job: Job) -> str:
     if not shutil.which("uv"):
         with contextlib.suppress(Failure):
             job("python -m pip install uv")
-    job.install("'.[test,dev,docs,notebook,tune,web,quantecon,excel,parquet]'")
+    job.install("'.[test,dev,docs,notebook,web,quantecon,excel,parquet]'")
     job("python -m pip freeze --exclude rivalry > versions.txt")
     job.check.versions = read(job.folder / "versions.txt")
     missing = []

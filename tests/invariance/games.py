@@ -213,7 +213,6 @@ ROWS: dict[str, Row] = {
 
 POPULATION = "populations: units of payoffs and of the environment are changed in test_road_networks.py"
 WITHOUT: dict[str, str] = {
-    "bayesian_design": "searches a design with draws; no row yet",
     "closed_form": "needs a family with a closed form; no row yet",
     "design": "needs a designer; no row yet",
     "feedback": "needs a game over periods; no row yet",

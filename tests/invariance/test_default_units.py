@@ -272,7 +272,6 @@ ROWS: dict[str, Row] = {
     ),
 }
 WITHOUT: Mapping[str, str] = {
-    "BayesianDesign": "an optional library proposes designs",
     **dict.fromkeys(
         ("CityQLearning", "PopulationQLearning"),
         "the inverse temperature is per unit of reward, as in the thesis that they follow",

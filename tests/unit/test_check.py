@@ -33,12 +33,6 @@ MADE = {
 OVER = {"parameter": "reach", "low": 0.18, "high": 0.2}
 NETWORK = {"iterations": 2, "batch": 16, "envs": 2, "periods": 4, "hidden": [4], "evaluation": 20}
 OPTIONS: dict[str, dict[str, Any]] = {
-    "bayesian_design": {
-        "choices": {"mean_karma": {"from": 1, "to": 3}},
-        "response_method": {"kind": "simulation", "plays": "coin", "evaluation": 50},
-        "trials": 4,
-        "seeds": 1,
-    },
     "branches": OVER,
     "comparative_statics": {"parameter": "reach"},
     "design": {"choices": {"reach": [0.2, 0.25]}, "tries": 1},
@@ -51,7 +45,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 PLAYED: dict[str, Callable[[], Any]] = {
     "actor_critic": rv.games.market,
-    "bayesian_design": lambda: rv.games.karma(max_karma=4, mean_karma=2.0),
     "closed_form": rv.games.precipice,
     "directional": rv.games.market,
     "feedback": lambda: rv.games.race(horizon=2),
@@ -108,7 +101,7 @@ def test_agent_games_are_checked() -> None:
 
 
 # feedback play is slow and has separate tests; populations are in another file
-SLOW = ("bayesian_design", "comparative_statics", "double_oracle", "repeated_q_learning", "replicator")
+SLOW = ("comparative_statics", "double_oracle", "repeated_q_learning", "replicator")
 SPEED = {"feedback": pytest.mark.nightly} | dict.fromkeys(SLOW, pytest.mark.slow)
 EACH = [
     pytest.param(name, marks=SPEED.get(name, ()))
@@ -120,7 +113,7 @@ EACH = [
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", EACH)
 def test_every_registered_method_conforms(name: str) -> None:
-    for library in ("optuna",) if name == "bayesian_design" else METHODS[name].uses:
+    for library in METHODS[name].uses:
         pytest.importorskip(library)
     game = PLAYED[name]() if name in PLAYED else None
     method = load(METHODS[name].targets[0])(**OPTIONS.get(name, {}))

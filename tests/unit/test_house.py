@@ -50,7 +50,6 @@ HOMES = {
     "gymnasium": {"envs", "integrations", "interop"},
     "ray": {"integrations"},
     "torch": {"core.foreign_tables", "integrations"},
-    "optuna": {"integrations"},
     "fastapi": {"web"},
     "uvicorn": {"web"},
     "tomlkit": {"web"},

@@ -209,7 +209,7 @@ def test_every_table_is_there_and_needs_no_jax(variable: str) -> None:
 @pytest.mark.parametrize("name", EACH)
 def test_every_method_says_what_it_is_for(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All entries of the tables of a method's result stand in every place that shows results."""
-    for library in ("optuna",) if name == "bayesian_design" else METHODS[name].uses:
+    for library in METHODS[name].uses:
         pytest.importorskip(library)
     method = load(METHODS[name].targets[0])(**OPTIONS.get(name, {}))
     game = (PLAYED | FITTING).get(name, lambda: rv.games.matrix("stag_hunt"))()

@@ -293,44 +293,6 @@ def test_rule_design_in_a_city() -> None:
     assert isinstance(RuleDesign(choices=choices).world(city).method, rv.methods.CityQLearning)
 
 
-# Bayesian search
-
-
-def bayesian(**options: Any) -> Any:
-    pytest.importorskip("optuna")
-    return rv.methods.BayesianDesign(**{"response_method": NEWTON, "trials": 10} | options)
-
-
-@pytest.mark.nightly
-def test_bayesian_search_is_no_worse_than_random_search() -> None:
-    choices = {"gamma": {"from": 0.0, "to": 0.95}}
-    # a parabola in the game's parameter, independent of play
-    hill = {"objective": lambda record: -float(np.square(record["values"][1]).sum())}
-    game = rv.games.karma(**TINY)
-    proposed = [rv.solve(game, bayesian(choices=choices, **hill), seed=k) for k in range(2)]
-    drawn = [design(choices=choices, trials=10, **hill, seed=k) for k in range(2)]
-    best = [[float(one.data.chosen_objective) for one in some] for some in (proposed, drawn)]
-    assert np.mean(best[0]) >= np.mean(best[1])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("trials", [10])  # the last two are proposed by the model
-def test_bayesian_search_is_reproducible_and_resumes_exactly(trials: int) -> None:
-    choices = {"gamma": {"from": 0.1, "to": 0.9}, "payment": ["PBS", "PBP"], "mean_karma": [0.5, 1.0, 1.5]}
-    method = bayesian(choices=choices, trials=trials, response_method=COIN, seeds=1)
-    game = rv.games.karma(**TINY)
-    assert "whole = parts, saved between" in rv.check_method(method, game)
-    same(rv.solve(game, method, seed=2), rv.solve(game, method, seed=2))
-
-
-@pytest.mark.slow
-def test_a_missing_library_gives_one_line_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "optuna", None)
-    method = rv.methods.BayesianDesign(choices=KBAR, response_method=COIN)
-    with pytest.raises(ValueError, match=r"^bayesian_design: needs optuna; pip install '.*\[tune\]'"):
-        rv.solve(rv.games.karma(**TINY), method)
-
-
 # validation
 
 
@@ -467,19 +429,21 @@ def test_the_plot_of_a_search() -> None:
         rv.plots.design_search(found, over="mean_carma")
 
 
-def test_the_nearest_code_is_measured_on_the_scale_of_the_range() -> None:
-    logs, evenly, free = choices_of(
+def test_draws_are_on_the_scale_of_the_range() -> None:
+    logs, whole, grid = choices_of(
         {
-            "a": {"from": 1.0, "to": 100.0, "count": 3, "scale": "log"},
-            "b": {"from": 0.0, "to": 10.0, "count": 3},
-            "c": {"from": 1, "to": 9},
+            "a": {"from": 2.0, "to": 200.0, "scale": "log"},
+            "b": {"from": 3, "to": 9, "scale": "log"},
+            "c": {"from": 1.0, "to": 100.0, "count": 3, "scale": "log"},
         }
     )
-    np.testing.assert_allclose(logs.grid(), [1.0, 10.0, 100.0])
-    assert logs.near(40.0) == pytest.approx(100.0)  # above the geometric mean of 10 and 100
-    assert logs.near(30.0) == pytest.approx(10.0)
-    assert evenly.near(7.4) == 5.0
-    assert (free.near(3.6), free.near(-2.0), free.near(12.0)) == (4.0, 1.0, 9.0)
+    rng = np.random.default_rng(0)
+    drawn = np.array([[choice.sample(rng) for choice in (logs, whole, grid)] for _ in range(2000)])
+    assert drawn[:, 0].min() >= 2.0
+    assert drawn[:, 0].max() <= 200.0
+    assert np.mean(drawn[:, 0] < 20.0) == pytest.approx(0.5, abs=0.05)  # below the geometric mean
+    assert set(drawn[:, 1]) == set(range(3, 10))
+    np.testing.assert_allclose(np.unique(drawn[:, 2]), [1.0, 10.0, 100.0])
 
 
 def test_records_of_choices_hold_numbers_or_positions_and_labels() -> None:

@@ -3,10 +3,6 @@
 from rivalry.schema.register import Entry
 
 METHODS = {
-    "bayesian_design": Entry(
-        ("rivalry.integrations.optuna:BayesianDesign",),
-        "populations: a planner's rule by Bayesian optimisation of what agents then learn, by Optuna",
-    ),
     "rllib.dqn": Entry(
         ("rivalry.integrations.rllib.algorithms:DQN",),
         "deep Q-networks of numbered actions, by RLlib (extra deep)",

@@ -4,7 +4,6 @@ from rivalry.economies.learning.city_q_learning import CityQLearning as CityQLea
 from rivalry.economies.learning.city_simulation import CitySimulation as CitySimulation
 from rivalry.economies.learning.q_learning import PopulationQLearning as PopulationQLearning
 from rivalry.economies.learning.simulation import Simulation as Simulation
-from rivalry.integrations.optuna import BayesianDesign as BayesianDesign
 from rivalry.integrations.rllib.algorithms import DQN as DQN
 from rivalry.integrations.rllib.algorithms import PPO as PPO
 from rivalry.integrations.rllib.algorithms import SAC as SAC

@@ -46,19 +46,11 @@ class Choice(NamedTuple):
         if self.values or self.points is not None:
             return float(rng.choice(self.grid()))
         if self.log:
-            return self.near(float(np.exp(rng.uniform(np.log(self.low), np.log(self.high)))))
+            code = float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
+            return float(round(code)) if self.whole else min(max(code, self.low), self.high)
         if self.whole:
             return float(rng.integers(int(self.low), int(self.high) + 1))
         return float(rng.uniform(self.low, self.high))
-
-    def near(self, code: float) -> float:
-        """Return the nearest admissible code, on the scale of a range."""
-        if self.values or self.points is not None:
-            grid = self.grid()
-            far = np.abs(np.log(grid / code)) if self.log else np.abs(grid - code)
-            return float(grid[np.argmin(far)])
-        within = min(max(code, self.low), self.high)
-        return float(round(within)) if self.whole else within
 
     def value(self, code: float) -> Any:
         """Return the keyword's value."""
