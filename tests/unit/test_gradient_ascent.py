@@ -167,24 +167,6 @@ def test_local_regret_of_a_concave_payoff() -> None:
 
 
 @pytest.mark.slow
-def test_unit_gradient_takes_equal_steps_and_warns() -> None:
-    with pytest.warns(UserWarning, match="unit_gradient"):
-        method = GradientAscent(rate=0.1, unit_gradient=True)
-    rows = path(method, 3)
-    np.testing.assert_allclose(np.abs(np.diff(rows, axis=0)), 0.1, rtol=1e-9)
-
-
-@pytest.mark.slow
-def test_unit_gradient_on_a_simplex_normalizes_the_tangential_gradient() -> None:
-    with pytest.warns(UserWarning, match="unit_gradient"):
-        method = GradientAscent(rate=[0.01, 0.02], unit_gradient=True)
-    game = rv.games.matrix("rock_paper_scissors")
-    rows = rv.trace(game, method, [[0.5, 0.3, 0.2], [0.3, 0.3, 0.4]], steps=3).path.values
-    steps = np.linalg.norm(np.diff(rows, axis=0), axis=2)
-    np.testing.assert_allclose(steps, [[0.01, 0.02]] * 3, rtol=1e-9)
-
-
-@pytest.mark.slow
 def test_schedules_may_differ_between_players() -> None:
     rate = {"kind": "cosine", "min": [0.1, 0.2, 0.3], "max": [0.1, 0.4, 0.3], "steps": 2}
     game = linear(-np.eye(3), [0.0, 0.0, 0.0])

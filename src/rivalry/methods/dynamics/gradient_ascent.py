@@ -90,14 +90,9 @@ class GradientAscent(BaseMethod):
     tolerated_agents: Annotated[
         int, Ge(0), "number of players that need not be stationary when the run stops"
     ] = static(default=0)
-    unit_gradient: Annotated[
-        bool, "normalise every player's gradient, so that steps never shrink; for replications only"
-    ] = static(default=False)
 
     def __check_init__(self) -> None:
         step_sizes.check(self.rate)
-        if self.unit_gradient:
-            warn("unit_gradient: steps never shrink, so the ascent cannot converge to a point", stacklevel=2)
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -157,10 +152,6 @@ class GradientAscent(BaseMethod):
 
     def _next_profile(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
         def step_from(x: Profile, gradient: Profile) -> Profile:
-            if self.unit_gradient:
-                gradient = boundaries.inside(game.space, gradient)  # on a simplex the other part is no step
-                length = jnp.linalg.norm(gradient, axis=1, keepdims=True)
-                gradient = gradient / jnp.where(length > 0, length, 1.0)
             return boundaries.apply(self.boundary, game.space, x, rate * gradient)
 
         if self.update == "simultaneous":
@@ -234,7 +225,7 @@ class GradientAscent(BaseMethod):
         end = end_state.analyse(game, profile, key)
         rates = np.ravel(self._rates(game, 0) if self.rate is None else step_sizes.final_step_size(self.rate))
         limit, rate = euler_limit(game, end, rates), float(np.max(rates))
-        if rate > limit and not self.unit_gradient:
+        if rate > limit:
             warn(
                 f"rate: {rate:g} is above {limit:.3g}, from where on Euler steps leave this point: lower it",
                 stacklevel=2,
