@@ -160,8 +160,7 @@ def end_record(game: Playable, end: Finish, unstable_ends: list[Finish], record:
     entries: Record = {"profile": (profile_dims(game), np.asarray(end.profile))}
     entries["end_state"] = ((), np.asarray(end.end_state))
     replay = str(record.get("stopped_by", ((), ""))[1]) == "displacement"  # a source's rule, unchanged
-    tolerant = "tolerated_agents" in record  # the options allow some agents to be still moving
-    stopped = str(record["status"][1]) == "converged" and not replay and not tolerant
+    stopped = str(record["status"][1]) == "converged" and not replay
     if end.end_state == "cycle":
         entries["status"] = ((), np.asarray("cycling"))
     elif end.end_state == "moving" and end.onward is not None:

@@ -7,7 +7,6 @@ from warnings import warn
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, Record, own_gradients, own_payoff, require_continuity, scales_of
@@ -57,9 +56,7 @@ class GradientAscent(BaseMethod):
     `step`: the largest displacement divided by the rate, times the width, in five consecutive steps;
     `certificate`: the largest gain within 1 % of the width, tested every 100 steps;
     `displacement`: an L1 distance of 1e-5 from two steps earlier, whatever ``tol``; a source's rule, which
-    takes small steps for convergence, for replications only. All but `certificate` leave out the
-    ``tolerated_agents`` players whose numbers are largest: the others have to be stationary. If the tolerated
-    players still move, ``end_state`` is `moving`.
+    takes small steps for convergence, for replications only.
 
     Newton's method polishes the end, and `end_state` classifies it. Euler steps have their own stability
     limit, ``rate < -2 Re(v)/|v|^2`` for every eigenvalue v there; it is stored as ``rate_limit``, and a final
@@ -87,9 +84,6 @@ class GradientAscent(BaseMethod):
     )
     boundary: Annotated[Boundary, "treatment of moves that leave the space"] = static(default="project")
     stop: Annotated[Rule | list[Rule], "stopping rule or rules"] = static(default="gradient")
-    tolerated_agents: Annotated[
-        int, Ge(0), "number of players that need not be stationary when the run stops"
-    ] = static(default=0)
 
     def __check_init__(self) -> None:
         step_sizes.check(self.rate)
@@ -107,9 +101,6 @@ class GradientAscent(BaseMethod):
         require_continuity(game)
         boundaries.check(self.boundary, game.space)
         step_sizes.check_players(self.rate, len(start))
-        if self.tolerated_agents >= len(start):
-            rule = f"{self.tolerated_agents} must be below the number of players, {len(start)}"
-            raise ValueError(f"tolerated_agents: {rule}")
         start = jnp.asarray(start)
         window, infinite, zero = jnp.full(WINDOW, jnp.inf), jnp.asarray(jnp.inf), jnp.zeros(())
         gradient, count = own_gradients(game, start), jnp.zeros((), dtype=int)
@@ -133,22 +124,16 @@ class GradientAscent(BaseMethod):
     def _update_memory(self, game: Game, state: Ascent, x: Profile, rate: Array) -> Ascent:
         """Return the memory of the active stopping rules after the step to ``x``; the others cost nothing."""
         if "step" in self.rules:
-            rates = jnp.max(jnp.abs(relative(game, (x - state.profile) / rate)), axis=1)
-            displacement = jnp.max(self._without_tolerated(rates))
+            displacement = jnp.max(jnp.abs(relative(game, (x - state.profile) / rate)))
             state = state._replace(displacement=jnp.roll(state.displacement, 1).at[0].set(displacement))
         if "displacement" in self.rules:
             # the distance from two steps earlier exists from the second step on
-            rates = jnp.sum(jnp.abs(x - state.earlier), axis=1)
-            back = jnp.where(state.taken > 0, jnp.sum(self._without_tolerated(rates)), jnp.inf)
+            back = jnp.where(state.taken > 0, jnp.sum(jnp.abs(x - state.earlier)), jnp.inf)
             state = state._replace(back=back, earlier=state.profile)
         if "certificate" in self.rules:
             due = (state.taken + 1) % CERTIFIED_EVERY == 0
             state = state._replace(gain=jax.lax.cond(due, lambda: local_regret(game, x), lambda: state.gain))
         return state
-
-    def _without_tolerated(self, rates: Float[Array, "player"]) -> Array:
-        """Return the players' numbers without the largest, tolerated ones."""
-        return jnp.sort(rates)[: len(rates) - self.tolerated_agents] if self.tolerated_agents else rates
 
     def _next_profile(self, game: Game, state: Ascent, rate: Array, key: PRNGKeyArray) -> Profile:
         def step_from(x: Profile, gradient: Profile) -> Profile:
@@ -181,7 +166,7 @@ class GradientAscent(BaseMethod):
         target = game.space.project(state.profile + rate * state.gradient)
         pull = relative(game, (target - state.profile) / rate)
         numbers = {
-            "gradient": jnp.max(self._without_tolerated(jnp.max(jnp.abs(pull), axis=1))),
+            "gradient": jnp.max(jnp.abs(pull)),
             "step": jnp.max(state.displacement),
             "certificate": state.gain,
         }
@@ -196,16 +181,10 @@ class GradientAscent(BaseMethod):
         return {"time": state.time}
 
     def report(self, game: Game, state: Ascent, status: str) -> Record:
-        """Return ``stopped_by``, the rule with the smallest number, if a rule ended the ascent.
-
-        ``tolerated_agents`` is added if it is not 0.
-        """
+        """Return ``stopped_by``, the rule with the smallest number, if a rule ended the ascent."""
         if status == "iteration limit":
             return {}
-        record: Record = {"stopped_by": ((), np.asarray(self._stopping_rule(game, state)))}
-        if self.tolerated_agents:
-            record["tolerated_agents"] = ((), np.asarray(self.tolerated_agents))
-        return record
+        return {"stopped_by": ((), np.asarray(self._stopping_rule(game, state)))}
 
     def _stopping_rule(self, game: Game, state: Ascent) -> str:
         """Return the rule that ended the ascent."""
