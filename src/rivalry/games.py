@@ -199,7 +199,6 @@ _OWN = {
             "technology.performance_depreciation": "depreciation of performance",
             "technology.spillover": "spillover",
             "technology.sharing_unit": "unit of sharing",
-            "beliefs_play": "play under beliefs",
             "end_on": "end of play",
         },
         axes=("safety input", "performance input"),

@@ -29,7 +29,6 @@ ALIKE = 8  # settings in succession of one form
 NOT_DRAWN = {
     "race.production": "a function of Python",
     "race.transition": "a function of Python",
-    "race.beliefs_play": "subjective play has a row for every player in every believed race",
     "influencer.influence": "one formula, beside every custom kernel",
     "continuous.search": "a range of open bounds, compared with closed forms in test_formula_games.py",
     "market.rationing": "compared with single buyers in test_market_rationing.py",

@@ -78,14 +78,6 @@ def observed(profiles: Profiles) -> np.ndarray:
 LEVELS = ((0, -30.0), (1, 30.0))
 
 
-def by_believer(profiles: Profiles) -> np.ndarray:
-    """Return payoffs in the race that player 0 believes in, and in the true race."""
-    minds = ({"disaster_cost": 5.0}, {})
-    return np.concatenate(
-        [payoffs("race", mind, profiles[:, 2 * k : 2 * k + 2]) for k, mind in enumerate(minds)], axis=1
-    )
-
-
 def near(profiles: Profiles) -> np.ndarray:
     """Return shares of a resource that goes to nobody where both are farther away than 0.2."""
     influence = np.maximum(0.2 - np.abs(np.array(LINE["resource_points"]) - profiles), 0.0)
@@ -629,6 +621,5 @@ EFFECTS: dict[str, dict[str, tuple[Effect, ...]]] = {
             ),
         ),
         "beliefs": (Effect(BELIEFS),),
-        "beliefs_play": (Effect(BELIEFS | {"beliefs_play": "subjective"}, BELIEFS, meaning=by_believer),),
     },
 }

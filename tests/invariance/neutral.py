@@ -261,7 +261,6 @@ ROWS: dict[str, dict[str, str | tuple[Neutral, ...]]] = {
         "technology.sharing_unit": ALONE,
         "transition": "a function of Python",
         "beliefs": (Neutral({"beliefs": [{}, {}]}),),
-        "beliefs_play": ALONE,
     },
     "city": {
         "network": ESSENTIAL,

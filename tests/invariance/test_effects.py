@@ -140,7 +140,7 @@ def _written(family: str, effect: Effect, profiles: np.ndarray, shape: tuple[int
     return effects.payoffs(family, keys if meaning is None else meaning, profiles)
 
 
-DEAR = ("beliefs", "beliefs_play", "influence", "players", "production", "rationing", "reward")
+DEAR = ("beliefs", "influence", "players", "production", "rationing", "reward")
 DEAR += ("shock_observed", "stages", "zero_influence")
 """Keys whose programs take more than 0.2 s to trace."""
 

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.families.race.closed_forms import symmetric_equilibria
 from rivalry.lab.study.points import apply_changes
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import jax
 
 CAUTIOUS = [{"safety_productivity": 5.0}, {}]
 
@@ -43,28 +42,6 @@ def test_true_parameters_change_for_all_players_that_believe_them() -> None:
         game.perceived_race(0).performance_productivity.tolist()
         == game.true.performance_productivity.tolist()
     )
-
-
-@pytest.mark.slow
-def test_subjective_play_solves_each_believed_race() -> None:
-    """Each mind plays its own symmetric equilibrium; realised payoffs are those of the true race."""
-    game = rv.games.race(beliefs=CAUTIOUS, beliefs_play="subjective")
-    points = [symmetric_equilibria(race)[0] for race in game.believing.believed_races()]
-    x = game.space.check(np.repeat([[p.safety_input, p.performance_input] for p in points], 2, axis=0))
-    np.testing.assert_allclose(game.payoffs(x), np.repeat([p.payoff for p in points], 2), atol=1e-12)
-    measured = rv.oracles.metrics(game, x)
-    np.testing.assert_allclose(measured["played"][1], [[p.safety_input, p.performance_input] for p in points])
-    np.testing.assert_allclose(measured["expected"][1], [p.payoff for p in points], atol=1e-12)
-    true = rv.games.race()
-    np.testing.assert_allclose(measured["realised"][1], true.payoffs(x[rows_played(2)]), rtol=1e-12)
-    assert rv.oracles.labels(game).players[:2] == ("0 in mind 0", "1 in mind 0")
-    _, paid, _ = rv.oracles.best_response(game, x, 1)
-    assert float(paid) == pytest.approx(points[0].payoff, abs=1e-8)
-
-
-def rows_played(players: int) -> np.ndarray:
-    """Return the rows of a subjective profile that are played."""
-    return np.arange(players) * (players + 1)
 
 
 @pytest.mark.slow
@@ -101,24 +78,18 @@ def test_errors_name_the_wrong_belief(keys: dict[str, Any], said: str) -> None:
 
 
 @pytest.mark.slow
-def test_descriptions_of_subjective_races_follow_from_the_true_and_believed_races() -> None:
+def test_descriptions_follow_from_the_true_and_believed_races() -> None:
     """One player believes in a larger disaster, the other in a threshold of the cost."""
     beliefs = [{"disaster_cost": 4.0}, {"cost": {"kind": "penalty", "fine": 0.1}}]
     game = rv.games.race(beliefs=beliefs)
-    every = rv.games.race(beliefs=beliefs, beliefs_play="subjective")
     start = np.asarray(rv.oracles.named_start(game, "moderate"))
     np.testing.assert_array_equal(start, np.ones((2, 2)))
-    np.testing.assert_array_equal(rv.oracles.named_start(every, "moderate"), np.ones((4, 2)))
-    for one in (game, every):
-        assert rv.oracles.discontinuity(one) == "cost = 'penalty'"
-        assert float(rv.oracles.payoff_scale(one)) == 5.0
-        assert rv.oracles.labels(one).axes == ("safety_input", "performance_input")
-    assert rv.oracles.labels(every).players == ("0 in mind 0", "1 in mind 0", "0 in mind 1", "1 in mind 1")
+    assert rv.oracles.discontinuity(game) == "cost = 'penalty'"
+    assert float(rv.oracles.payoff_scale(game)) == 5.0
+    assert rv.oracles.labels(game).axes == ("safety_input", "performance_input")
     assert rv.oracles.validate_parameter(game, "prize", -1.0) == ""
     assert rv.oracles.validate_parameter(game, "scale_penalty", -1.0) == "must be at least 0"
     assert "player 0 believes otherwise of disaster_cost" in repr(game)
-    assert (every.players, every.space.shape) == (4, (4, 2))
-    np.testing.assert_array_equal(every.played(jnp.arange(8.0).reshape(4, 2)), [[0, 1], [6, 7]])
 
 
 @pytest.mark.slow

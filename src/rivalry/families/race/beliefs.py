@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from rivalry.text.display import OneLineRepr
 
 FIXED = (
     *("players", "horizon", "technology.invest", "technology.share", "technology.sharing_unit"),
-    *("beliefs", "beliefs_play"),
+    "beliefs",
 )
 SHARED = ("players", "periods", "columns", "inputs", "schedule")  # attributes that no belief changes
 
@@ -158,7 +158,20 @@ def _(game: Believing, x: Profile, player: int | Array) -> tuple[Strategy, Any, 
     """Return the best response in the race that the player believes in."""
     if not isinstance(player, int) and (minds := game.stacked_races()) is not None:
         return oracles.best_response(jax.tree.map(lambda leaf: leaf[player], minds), x, player)
-    return _of_one(game.believed_races(), [(x, i) for i in range(game.players)], player)
+    races = game.believed_races()
+    if isinstance(player, int):
+        return oracles.best_response(races[player], x, player)
+    # filled while the branches are traced: JAX cannot return text
+    coverages: list[Coverage] = []
+
+    def respond(player: int) -> tuple[Array, Array]:
+        strategy, payoff, coverage = oracles.best_response(races[player], x, player)
+        coverages.append(coverage)
+        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
+
+    strategy, payoff = jax.lax.switch(player, [partial(respond, i) for i in range(game.players)])
+    # which branch runs is not known here, so the weakest coverage holds
+    return strategy, payoff, min(coverages, key=COVERAGES.index)
 
 
 @oracles.compiled_response.register(Believing)
@@ -170,124 +183,3 @@ def _(game: Believing, x: Profile, player: int) -> tuple[Strategy | np.ndarray, 
 @oracles.proved_response.register(Believing)
 def _(game: Believing, x: Profile, player: int) -> oracles.Response:
     return oracles.proved_response(game.perceived_race(player), x, player)
-
-
-def _of_one(
-    races: Sequence[Race], arguments: Sequence[tuple[Any, Any]], index: int | Array
-) -> tuple[Strategy, Array, Coverage]:
-    """Return the best response in the race with index ``index``, which may be traced."""
-    if isinstance(index, int):
-        return oracles.best_response(races[index], *arguments[index])
-    # filled while the branches are traced: JAX cannot return text
-    coverages: list[Coverage] = []
-
-    def respond(race: Race, x: Profile, player: Any) -> tuple[Array, Array]:
-        strategy, payoff, coverage = oracles.best_response(race, x, player)
-        coverages.append(coverage)
-        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float)
-
-    branches = [partial(respond, race, *args) for race, args in zip(races, arguments, strict=True)]
-    strategy, payoff = jax.lax.switch(index, branches)
-    # which branch runs is not known here, so the weakest coverage holds
-    return strategy, payoff, min(coverages, key=COVERAGES.index)
-
-
-class SubjectiveRace(OneLineRepr, eqx.Module):
-    """Every player solves the race that it believes in, and plays its own part of the solution.
-
-    A profile has one row for each player in each believed race, ``[believer * players + player axis]``: an
-    equilibrium is one of every believed race. Metrics are those of the true race at the actual play, the row
-    of each player in its own belief: ``played`` (actor, axis), ``expected`` (actor), the believed payoff of
-    each, and ``realised`` (actor); the true race's own have ``actor`` for ``player``. Made by `race` with
-    ``beliefs_play = "subjective"``.
-    """
-
-    believing: Believing
-
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
-        title, parameters = self.believing._title_and_parameters()
-        return f"{title}, each player solving the race that it believes in", parameters
-
-    @property
-    def players(self) -> int:
-        """Return the rows of a profile: players times believed races."""
-        return len(self.believing.beliefs) ** 2
-
-    @property
-    def space(self) -> Box:
-        """Return the race's box, once for every believed race."""
-        n = self.believing.players
-        box: Box = jax.tree.map(lambda edge: jnp.tile(edge, (n, 1)), self.believing.space)
-        return box
-
-    def by_believer(self, x: Profile) -> Float[Array, "mind own axis"]:
-        """Return a profile by believed race."""
-        n = self.believing.players
-        return x.reshape(n, n, -1)
-
-    def played(self, x: Profile) -> Float[Array, "actor axis"]:
-        """Return the actual play: every player's row in its own belief."""
-        rows = jnp.arange(self.believing.players)
-        return self.by_believer(x)[rows, rows]
-
-    @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
-        """Return the payoff of each player in each believed race."""
-        races = self.believing.believed_races()
-        return jnp.concatenate(
-            [race.payoffs(part) for race, part in zip(races, self.by_believer(x), strict=True)]
-        )
-
-
-oracles.payoff_scale.register(SubjectiveRace)(lambda game: oracles.payoff_scale(game.believing))
-oracles.discontinuity.register(SubjectiveRace)(lambda game: oracles.discontinuity(game.believing))
-
-
-@oracles.labels.register(SubjectiveRace)
-def _(game: SubjectiveRace) -> oracles.Labels:
-    """Return ``0 in mind 1`` and so on for players."""
-    n = game.believing.players
-    names = tuple(f"{player} in mind {mind}" for mind in range(n) for player in range(n))
-    return oracles.Labels(names, oracles.labels(game.believing).axes)
-
-
-@oracles.named_start.register(SubjectiveRace)
-def _(game: SubjectiveRace, name: str) -> Profile:
-    return jnp.tile(oracles.named_start(game.believing, name), (game.believing.players, 1))
-
-
-@oracles.metrics.register(SubjectiveRace)
-def _(game: SubjectiveRace, x: Profile) -> Record:
-    """Metrics of the true race at the actual play; see `SubjectiveRace`."""
-    actual = game.played(x)
-    renamed = {"player": "actor"}
-    record: Record = {
-        name: (tuple(renamed.get(dim, dim) for dim in dims), array)
-        for name, (dims, array) in oracles.metrics(game.believing.true, actual).items()
-    }
-    record["played"] = (("actor", "axis"), np.asarray(actual))
-    expected = np.asarray(game.payoffs(x)).reshape(len(actual), -1)
-    record["expected"] = (("actor",), np.diag(expected))
-    record["realised"] = (("actor",), np.asarray(game.believing.true.payoffs(actual)))
-    return record
-
-
-@oracles.best_response.register(SubjectiveRace)
-def _(game: SubjectiveRace, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
-    """Return the best response within the believed race that the row ``player`` belongs to."""
-    races = game.believing.believed_races()
-    # rows are ordered by believer, then player; the player may be traced
-    mind, actor = divmod(player, len(races))
-    return _of_one(races, [(part, actor) for part in game.by_believer(x)], mind)
-
-
-@oracles.compiled_response.register(SubjectiveRace)
-def _(game: SubjectiveRace, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
-    mind, actor = divmod(player, game.believing.players)
-    return oracles.compiled_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], actor)
-
-
-@oracles.proved_response.register(SubjectiveRace)
-def _(game: SubjectiveRace, x: Profile, player: int) -> oracles.Response:
-    mind, actor = divmod(player, game.believing.players)
-    return oracles.proved_response(game.believing.perceived_race(mind), game.by_believer(x)[mind], actor)

@@ -13,7 +13,7 @@ from annotated_types import Ge, Le
 
 from rivalry.core.space import Box
 from rivalry.families.race import keys
-from rivalry.families.race.beliefs import FIXED, Believing, SubjectiveRace
+from rivalry.families.race.beliefs import FIXED, Believing
 from rivalry.families.race.keys import (
     INTERVAL,
     NAMES,
@@ -32,7 +32,7 @@ from rivalry.families.race.keys import (
 from rivalry.families.race.model import COLUMNS, COMMON, Race
 from rivalry.families.race.period import KINDS, Rules
 from rivalry.runtime.jax import jnp, put
-from rivalry.schema.annotations import Keys, Needs, Symbol
+from rivalry.schema.annotations import Keys, Symbol
 from rivalry.schema.validate import (
     as_numbers,
     bound_violation,
@@ -128,12 +128,7 @@ def race(
         list[dict[str, Any]] | None,
         "one table per player: keys of the race as that player believes them to be; {} is the truth",
     ] = None,
-    beliefs_play: Annotated[
-        Literal["actual", "subjective"],
-        Needs("beliefs"),
-        "with beliefs: best responses to the actual rivals, or an equilibrium of the own believed race",
-    ] = "actual",
-) -> Race | Believing | SubjectiveRace:
+) -> Race | Believing:
     """Make a race for a risky technology: performance wins, safety makes the win end well.
 
     Every keyword is a key of a study's ``[game]``; `rivalry show race` lists them with symbols, defaults and
@@ -143,7 +138,7 @@ def race(
 
     Returns
     -------
-    Race or Believing or SubjectiveRace
+    Race or Believing
         The game; with ``beliefs`` one in which players believe in different races.
 
     Raises
@@ -161,9 +156,9 @@ def race(
     return _with_beliefs(dict(locals()))
 
 
-def _with_beliefs(options: dict[str, Any]) -> Race | Believing | SubjectiveRace:
+def _with_beliefs(options: dict[str, Any]) -> Race | Believing:
     """Return the race, with its players' beliefs about it. Raises `ValueError`."""
-    beliefs, play = options.pop("beliefs"), options.pop("beliefs_play")
+    beliefs = options.pop("beliefs")
     true = _make(options)
     if beliefs is None:
         return true
@@ -171,7 +166,7 @@ def _with_beliefs(options: dict[str, Any]) -> Race | Believing | SubjectiveRace:
         raise ValueError(
             f"beliefs: {len(beliefs)} tables for {true.players} players; give one table per player"
         )
-    if play == "actual" and not any(beliefs):
+    if not any(beliefs):
         return true
     # a belief with fewer lists must not be read as a race of two players
     options = options | {"players": true.players}
@@ -181,8 +176,7 @@ def _with_beliefs(options: dict[str, Any]) -> Race | Believing | SubjectiveRace:
     box = replace(true.space, high=highest)
     minds = tuple(_differing(true, mind, _keys(table)) for mind, table in zip(races, beliefs, strict=True))
     lost = tuple(tuple(sorted(true.numbers.keys() - mind.numbers.keys())) for mind in races)
-    believing = Believing(box, replace(true, space=box), minds, lost)
-    return believing if play == "actual" else SubjectiveRace(believing)
+    return Believing(box, replace(true, space=box), minds, lost)
 
 
 def _believed_race(options: dict[str, Any], k: int, table: Mapping[str, Any]) -> Race:
