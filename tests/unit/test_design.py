@@ -13,7 +13,6 @@ from jaxtyping import Array, Float
 
 import rivalry as rv
 from rivalry.core import oracles
-from rivalry.core.results import CLAIMS
 from rivalry.core.space import Box
 from rivalry.lab.proofs import recertify
 from rivalry.lab.worker import run_cell
@@ -203,34 +202,6 @@ def test_results_do_not_depend_on_chunks_of_trials() -> None:
     early = method.begin(world, np.random.SeedSequence(1))
     assert method.advance(world, early, 2) == 2
     assert "status" not in method.read(world, early)
-
-
-FIRST = tuple(claim for claim in CLAIMS if claim != "small estimated gain")  # a later word
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("order", [FIRST, FIRST[1:]], ids=["first", "without not decided"])
-def test_sessions_stored_with_indices_of_claims_are_read_by_name(order: tuple[str, ...]) -> None:
-    """Claims were once stored by their position, to which `not decided` was later added in front."""
-    method = Design(choices={"tax": [0.0, 0.5, 1.0, 2.0]}, tries=1)
-    for claims in (
-        ("equilibrium", "no deviation found", "not an equilibrium"),
-        ("approximate equilibrium", "not an equilibrium", "approximate equilibrium"),
-        ("no deviation found",) * 3,
-        ("not an equilibrium",) * 3,
-        ("equilibrium",) * 3,
-    ):
-        session = method.begin(method.world(contest()), np.random.SeedSequence(1))
-        certified = np.isin(claims, ("equilibrium", "no deviation found"))
-        session["done"][0], session["regret"][:3], session["equilibria"][:3] = 3, 0.0, certified
-        stored = method.pack(session) | {"claim": np.array([*map(order.index, claims), -1])}
-        again = method.unpack(stored)
-        assert again["claim"].tolist() == [*claims, ""]
-        read = method.read(method.world(contest()), again)
-        assert read["trial_claim"][1].tolist() == list(claims)
-        assert read["trial_certified"][1].tolist() == certified.tolist()
-    named = method.unpack(method.pack(session))
-    assert named["claim"].dtype == session["claim"].dtype
 
 
 def test_wrong_choices_and_objectives_are_refused() -> None:

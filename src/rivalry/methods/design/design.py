@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import product
@@ -148,10 +148,6 @@ class Design(BaseLearner):
             "profile": np.full((trials, *start_profile.shape), np.nan),
         }
 
-    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Session:
-        """Return a stored session; older ones have the claims of trials as indices."""
-        return {**arrays, "claim": _claims_of(arrays)}
-
     def advance(self, world: Trials, session: Session, steps: int) -> int:
         """Run up to ``steps`` trials."""
         before = int(session["done"][0])
@@ -295,19 +291,6 @@ class Design(BaseLearner):
         if "chosen_parameters" not in record:
             return game
         return _set(self.world(game), np.asarray(record["chosen_parameters"][1]))
-
-
-def _claims_of(session: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the claims of a stored session by name, ``[trial]``; older sessions have indices of `CLAIMS`."""
-    stored = session["claim"]
-    if stored.dtype.kind == "U":
-        return stored
-    # in the oldest, numbers are lower by one, since `not decided` was not yet the first claim: a certified
-    # trial has 2 or 4, any other with a finite gain 0 or 3
-    certified, judged = session["equilibria"] > 0, np.isfinite(session["regret"]).all(axis=1)
-    oldest = np.where(certified, np.isin(stored, (2, 4)), judged & np.isin(stored, (0, 3))).any()
-    words = [claim for claim in CLAIMS if claim != "small estimated gain"]  # a later word
-    return np.asarray(np.array(("", *words[int(oldest) :]))[stored + 1])
 
 
 class _StepLimit(Exception):
