@@ -29,6 +29,32 @@ UNFINISHED = (LONG, LOST, MANY)
 NONE = -1
 SEARCHES = 2  # at both ends of the range
 COVERAGES = ("", "lower bound", "bounded", "exact", "local")
+COPIED = (  # entries of the record, their dimensions, the columns of the session
+    ("branch", "row", "row_branch"),
+    ("branch_parameter", "row", "row_value"),
+    ("branch_position", "row player axis", "row_x"),
+    ("branch_payoff", "row player", "row_payoff"),
+    ("branch_eigenvalues_real", "row eigenvalue", "row_real"),
+    ("branch_eigenvalues_imag", "row eigenvalue", "row_imag"),
+    ("branch_regret", "row player", "row_regret"),
+    ("branch_level", "branch_id", "branch_level"),
+    ("branch_event", "branch_id", "branch_event"),
+    ("event_parameter", "event", "event_value"),
+    ("event_branch", "event", "event_branch"),
+    ("event_row", "event", "event_row"),
+    ("event_position", "event player axis", "event_x"),
+    ("event_eigenvalues_real", "event eigenvalue", "event_real"),
+    ("event_eigenvalues_imag", "event eigenvalue", "event_imag"),
+    ("event_frequency", "event", "event_frequency"),
+    ("event_lyapunov", "event", "event_lyapunov"),
+    ("event_residual", "event", "event_residual"),
+    ("orbit_hopf", "orbit", "orbit_hopf"),
+    ("orbit_parameter", "orbit", "orbit_value"),
+    ("orbit_period", "orbit", "orbit_period"),
+    ("orbit_stable", "orbit", "orbit_stable"),
+    ("orbit_low", "orbit player axis", "orbit_low"),
+    ("orbit_high", "orbit player axis", "orbit_high"),
+)
 
 
 def empty(players: int, axes: int, unknowns: int) -> Session:
@@ -80,7 +106,6 @@ def curve(session: Session, branch: int) -> BranchCurve:
 def record(family: ParametrisedGame, session: Session) -> Record:
     """Return the record of a session, with copies of its arrays."""
     s = {name: array.copy() for name, array in session.items()}
-    kinds = np.asarray(KINDS)[s["event_kind"]]
     stable_below = -STABLE * (float(np.min(family.scales)) / float(np.max(family.width[family.mask])) ** 2)
     record_: Record = {
         "parameter_name": ((), np.asarray(family.name)),
@@ -93,33 +118,27 @@ def record(family: ParametrisedGame, session: Session) -> Record:
         record_["status"] = ((), np.asarray("not found"))
     elif len(unresolved) or np.isin(s["branch_ending"], UNFINISHED).any():
         record_["status"] = ((), np.asarray("completed"))
-    record_ |= {
-        "branch": (("row",), s["row_branch"]),
-        "branch_parameter": (("row",), s["row_value"]),
-        "branch_position": (("row", "player", "axis"), s["row_x"]),
-        "branch_group": (("row", "player"), s["branch_groups"][s["row_branch"]]),
-        "branch_payoff": (("row", "player"), s["row_payoff"]),
-        "branch_eigenvalues_real": (("row", "eigenvalue"), s["row_real"]),
-        "branch_eigenvalues_imag": (("row", "eigenvalue"), s["row_imag"]),
-        "branch_moves": (("row", "eigenvalue"), words(s["row_label"])),
-        "branch_stable": (("row",), np.all(s["row_real"] < stable_below, axis=1)),
-        "branch_regret": (("row", "player"), s["row_regret"]),
-        "branch_coverage": (("row",), np.asarray(COVERAGES)[s["row_coverage"]]),
-        "branch_ending": (("branch_id",), np.asarray(ENDINGS)[s["branch_ending"]]),
-        "branch_level": (("branch_id",), s["branch_level"]),
-        "branch_event": (("branch_id",), s["branch_event"]),
+    record_ |= {name: (tuple(dims.split()), s[column]) for name, dims, column in COPIED}
+    return (
+        record_
+        | _events_of_kinds(s)
+        | {
+            "branch_group": (("row", "player"), s["branch_groups"][s["row_branch"]]),
+            "branch_moves": (("row", "eigenvalue"), words(s["row_label"])),
+            "branch_stable": (("row",), np.all(s["row_real"] < stable_below, axis=1)),
+            "branch_coverage": (("row",), np.asarray(COVERAGES)[s["row_coverage"]]),
+            "branch_ending": (("branch_id",), np.asarray(ENDINGS)[s["branch_ending"]]),
+            "unresolved_parameter": (("unresolved",), np.unique(unresolved)),
+        }
+    )
+
+
+def _events_of_kinds(s: Session) -> Record:
+    """Entries of events in words, and those of each kind."""
+    kinds = np.asarray(KINDS)[s["event_kind"]]
+    record_: Record = {
         "event_kind": (("event",), kinds),
-        "event_parameter": (("event",), s["event_value"]),
-        "event_branch": (("event",), s["event_branch"]),
-        "event_row": (("event",), s["event_row"]),
-        "event_position": (("event", "player", "axis"), s["event_x"]),
-        "event_eigenvalues_real": (("event", "eigenvalue"), s["event_real"]),
-        "event_eigenvalues_imag": (("event", "eigenvalue"), s["event_imag"]),
         "event_moves": (("event",), words(s["event_label"])),
-        "event_frequency": (("event",), s["event_frequency"]),
-        "event_lyapunov": (("event",), s["event_lyapunov"]),
-        "event_residual": (("event",), s["event_residual"]),
-        "unresolved_parameter": (("unresolved",), np.unique(unresolved)),
     }
     if len(s["bracket_ends"]):
         ends = np.full((len(kinds), 2), np.nan)
@@ -130,14 +149,7 @@ def record(family: ParametrisedGame, session: Session) -> Record:
         record_[f"{kind}_position"] = ((kind, "player", "axis"), s["event_x"][kinds == kind])
     for name in ("frequency", "lyapunov"):
         record_[f"hopf_{name}"] = (("hopf",), s[f"event_{name}"][kinds == "hopf"])
-    return record_ | {
-        "orbit_hopf": (("orbit",), s["orbit_hopf"]),
-        "orbit_parameter": (("orbit",), s["orbit_value"]),
-        "orbit_period": (("orbit",), s["orbit_period"]),
-        "orbit_stable": (("orbit",), s["orbit_stable"]),
-        "orbit_low": (("orbit", "player", "axis"), s["orbit_low"]),
-        "orbit_high": (("orbit", "player", "axis"), s["orbit_high"]),
-    }
+    return record_
 
 
 def words(labels: np.ndarray) -> np.ndarray:
