@@ -200,7 +200,7 @@ def _constraint(text: str, allowed: list[str], name: str) -> list[Formula]:
         parse(side, allowed, name)  # alone, so that a message is about what was written
     less = Formula(text, parse(f"{left_side} - ({right})", allowed, name).tree)
     excess = Formula(text, parse(f"{right} - ({left_side})", allowed, name).tree)
-    return [less] if sign == "<=" else [excess] if sign == ">=" else [less, excess]
+    return {"<=": [less], ">=": [excess]}.get(sign, [less, excess])
 
 
 def _bounds(name: str, bound: Any, names: tuple[tuple[str, ...], ...]) -> np.ndarray:

@@ -75,7 +75,8 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
     if not isinstance(spec, Mapping):
         spec = {"kind": "points", "values": spec}
     kind, options = kind_of(spec, "resource_points", SIMPLEX_KINDS if simplex else POINT_KINDS)
-    shifted = options.pop("inset", INSET if kind == "mesh" else 0.0) if simplex else 0.0
+    usual = INSET if kind == "mesh" else 0.0
+    shifted = options.pop("inset", usual) if simplex else 0.0
     points = _points_of(kind, options, bounds)
     if points.ndim != 2 or points.shape[1] != axes:
         raise ValueError(f"resource_points: shape {points.shape} must be (points, {axes})")

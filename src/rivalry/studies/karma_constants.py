@@ -32,6 +32,7 @@ Source: Vaishampayan (ETH Zurich 2024), chapter 5; the Lipschitz constants after
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -435,22 +436,19 @@ def analytic_constants(game: KarmaEconomy) -> Record:
     urgencies_of_types = [_urgencies_of_type(game, k) for k in range(len(game.type_names))]
     for name, tight in (("lipschitz", False), ("lipschitz_tight", True)):
         kernel = kernel_constant(game.charge, society=game.receiver == SOCIETY, tight=tight)
-        rows = [
+        constants_of_types = [
             constants(float(u.max()), float(gamma), kernel, u_min=float(u.min()), tight=tight)
             for (u, _), gamma in zip(urgencies_of_types, game.gamma, strict=True)
         ]
-        values = [
-            [getattr(constants_of_type, constant) for constant in CONSTANTS] for constants_of_type in rows
-        ]
-        record[name] = (("player", "constant"), np.asarray(values))
+        values = np.asarray(list(map(attrgetter(*CONSTANTS), constants_of_types)))
+        record[name] = (("player", "constant"), values)
     record["constant"] = (("constant",), np.asarray(CONSTANTS))
     record["temperature_needed"] = (("player",), record["lipschitz"][1][:, -1])
     exact = [
         [exact_baseline(mechanism, *urgency_and_chain, STEPS) for mechanism in MECHANISMS]
         for urgency_and_chain in urgencies_of_types
     ]
-    for k, name in enumerate(("efficiency", "reward_fairness", "access_fairness")):
-        table = np.asarray([[baselines[k] for baselines in row] for row in exact])
+    for name, table in zip(Baseline._fields, np.moveaxis(np.asarray(exact), 2, 0), strict=True):
         record[f"baseline_{name}"] = (("player", "mechanism"), table)
     record["mechanism"] = (("mechanism",), np.asarray(MECHANISMS))
     if game.tie not in (COIN, NOBODY):

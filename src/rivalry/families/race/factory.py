@@ -212,7 +212,10 @@ def _merge_belief(old: object, new: object) -> Any:
     """Return a player's belief about one key; of a table only the given keys differ."""
     if not isinstance(new, Mapping):
         return old if new is None else new
-    return {**(old if isinstance(old, Mapping) else {} if old is None else {"kind": old}), **new}
+    if old is None:
+        return dict(new)
+    table = old if isinstance(old, Mapping) else {"kind": old}
+    return {**table, **new}
 
 
 def _make(options: dict[str, Any]) -> Race:
@@ -239,7 +242,8 @@ def _build(options: dict[str, Any]) -> Race:
     if options["share"] and options["spillover"] == "sum" and players > 2:
         warn("spillover: with three or more players a sum can lift a laggard above the leader", stacklevel=6)
     weights = put(_weights(options, players, periods))
-    columns = COLUMNS[: 6 if options["share"] else 4 if options["invest"] else 2]
+    invested = 4 if options["invest"] else 2
+    columns = COLUMNS[: 6 if options["share"] else invested]
     race = Race(
         space=_space(options, numbers, np.asarray(weights), columns, infinite),
         numbers=numbers,
@@ -412,9 +416,10 @@ def _ceilings(
     if np.all(weights > 0):
         multiple = np.max(np.cumsum(weights[::-1], axis=0)[::-1] / weights) / (1 - gamma)
     prices = {part: _prices(numbers, part, cost) for part in ("safety", "performance")}
-    paid = sum(
-        0.0 if price >= 0 else price**2 / (2 * slope) if slope else np.inf for price, slope in prices.values()
-    )
+    paid = 0.0
+    for price, slope in prices.values():
+        if price < 0:
+            paid += price**2 / (2 * slope) if slope else np.inf
     grows = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
     grows *= np.inf if len(columns) > 2 and grows else largest["performance_productivity"]
 

@@ -139,8 +139,8 @@ class Words:
         self.axes = family.axes if family else CHOICE  # coordinates of a strategy
         if game.get("family") == "market":
             varied = {"game.choice", "game.demand"} & {*study.get("sweep", ()), *study.get("batch", ())}
-            logit = game.get("demand") == "logit"
-            self.axes = CHOICE if varied else (str(game.get("choice") or ("price" if logit else "quantity")),)
+            usual = "price" if game.get("demand") == "logit" else "quantity"
+            self.axes = CHOICE if varied else (str(game.get("choice") or usual),)
         choice_keys = game.get("choices") if game.get("family") == "continuous" else None
         self._choices = [
             [choice_names] if isinstance(choice_names, str) else list(choice_names)

@@ -106,9 +106,10 @@ class VariationalEquilibrium(BaseLearner):
     def read(self, world: Any, session: Session) -> Record:
         """Return the profile, the common multipliers, and which constraints bind."""
         x, residual = session["profile"], float(session["left"][0])
-        solved = bool(session["solved"][0])
         is_unfinished = session["in_vain"][0] < PATIENCE or session["taken"][0] + 1 < len(session["starts"])
-        status = "converged" if solved else "iteration limit" if is_unfinished else "not found"
+        status = "iteration limit" if is_unfinished else "not found"
+        if session["solved"][0]:
+            status = "converged"
         record: Record = {
             "profile": (("player", "axis"), x.copy()),
             "residual": ((), np.asarray(residual)),

@@ -102,8 +102,10 @@ def in_words(value: object) -> str:
         )
     if isinstance(value, list | tuple):
         return " and ".join(map(in_words, value))
-    if value is None or isinstance(value, bool):
-        return "none" if value is None else "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
@@ -241,11 +243,11 @@ def set_to(choices: Sequence[Choice], codes: np.ndarray) -> dict[str, Any]:
 
 def choice_record(choices: Sequence[Choice], codes: np.ndarray) -> Record:
     """Return the record of codes ``[trial choice]``: numbers, and labels."""
-    rows = [[(choice, float(code)) for choice, code in zip(choices, row, strict=True)] for row in codes]
-    numbers = np.array([[choice.number(code) for choice, code in row] for row in rows], dtype=float)
-    labels = np.array([[choice.label(code) for choice, code in row] for row in rows], dtype=str)
+    columns = list(zip(choices, codes.T.tolist(), strict=True))
+    numbers = np.array([list(map(choice.number, column)) for choice, column in columns], dtype=float)
+    labels = np.array([list(map(choice.label, column)) for choice, column in columns], dtype=str)
     return {
         "choice_name": (("choice",), np.asarray([choice.name for choice in choices])),
-        "parameters": (("trial", "choice"), numbers.reshape(codes.shape)),
-        "parameter_label": (("trial", "choice"), labels.reshape(codes.shape)),
+        "parameters": (("trial", "choice"), numbers.T),
+        "parameter_label": (("trial", "choice"), labels.T),
     }

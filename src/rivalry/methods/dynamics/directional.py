@@ -245,9 +245,9 @@ class Directional(BaseLearner):
 
     def _groups(self, world: Seating) -> tuple[list[tuple[int, ...]], bool]:
         """Return the groups of simultaneous deciders, in order, and whether one group decides per period."""
-        usual = "alternating" if world.alternating else "staged" if len(world.stages) > 1 else "simultaneous"
+        usual = "staged" if len(world.stages) > 1 else "simultaneous"
+        order = self.timing or ("alternating" if world.alternating else usual)
         together = [tuple(range(world.players))]
-        order = self.timing or usual
         orders = {"alternating": world.turns, "staged": world.stages, "simultaneous": together}
         return list(orders[order]), order == "alternating"
 
