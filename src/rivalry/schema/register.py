@@ -43,7 +43,7 @@ OPTIONAL = {
         "exploitability_curve fairness_plane karma karma_histogram lane_load mean_bids policy_map "
         "policy_table simulation social_traces street_map"
     ),
-    "integrations": "BayesianDesign DQN PPO SAC bayesian_design ray rllib.dqn rllib.ppo rllib.sac slurm",
+    "integrations": "DQN PPO SAC ray rllib.dqn rllib.ppo rllib.sac slurm",
     "interop": "EnvironmentQLearning games_of_file read_profiles rounding_of",
     "living": "Run.explore Solution.explore figures_of_report freeze",
     "web": "open",
