@@ -110,8 +110,8 @@ def _poker(action_0: int, action_1: int) -> tuple[float, float]:
     raises = (action_0 in (0, 1), action_0 in (0, 2))  # on red, on black
     gain = 0.0
     for raised, wins in zip(raises, (1, -1), strict=True):
-        met = 1 if action_1 == 1 else 2 * wins
-        gain += 0.5 * (met if raised else -1)
+        outcome = 1 if action_1 == 1 else 2 * wins
+        gain += 0.5 * (outcome if raised else -1)
     return gain, -gain
 
 

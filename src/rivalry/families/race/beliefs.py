@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -43,6 +43,16 @@ class Believing(OneLineRepr, eqx.Module):
     beliefs: tuple[Race, ...]  # of their numbers only those that the player believes to differ
     # names of true numbers that a believed race lacks, by player
     without: tuple[tuple[str, ...], ...] = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, true: Race, races: Sequence[Race], keys: Sequence[list[str]]) -> Believing:
+        """Return the game of players that believe in ``races``; ``keys`` are those of each belief."""
+        # one box for all: a response in a believed race must be a strategy of the game
+        highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
+        box = replace(true.space, high=highest)
+        minds = tuple(_differing(true, mind, names) for mind, names in zip(races, keys, strict=True))
+        lost = tuple(tuple(sorted(true.numbers.keys() - mind.numbers.keys())) for mind in races)
+        return cls(box, replace(true, space=box), minds, lost)
 
     def __getattr__(self, name: str) -> Any:
         # by __dict__: while an object is copied or unpickled `self.true` would recurse
@@ -85,6 +95,16 @@ class Believing(OneLineRepr, eqx.Module):
             believed: Array = jax.vmap(lambda race, i: race.payoffs(x)[i])(minds, jnp.arange(self.players))
             return believed
         return jnp.stack([race.payoffs(x)[i] for i, race in enumerate(self.believed_races())])
+
+
+def _differing(true: Race, believed: Race, keys: list[str]) -> Race:
+    """Return the believed race with those numbers alone that are named in a belief, or follow from it."""
+    numbers = {
+        name: value
+        for name, value in believed.numbers.items()
+        if name in keys or not np.array_equal(value, true.numbers.get(name, np.nan))
+    }
+    return replace(believed, numbers=numbers)
 
 
 @oracles.payoff_scale.register(Believing)

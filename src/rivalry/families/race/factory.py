@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
 from warnings import warn
@@ -31,7 +30,7 @@ from rivalry.families.race.keys import (
 )
 from rivalry.families.race.model import COLUMNS, COMMON, Race
 from rivalry.families.race.period import KINDS, Rules
-from rivalry.runtime.jax import jnp, put
+from rivalry.runtime.jax import put
 from rivalry.schema.annotations import Keys, Symbol
 from rivalry.schema.validate import (
     as_numbers,
@@ -171,12 +170,7 @@ def _with_beliefs(options: dict[str, Any]) -> Race | Believing:
     # a belief with fewer lists must not be read as a race of two players
     options = options | {"players": true.players}
     races = [_believed_race(options, k, table) for k, table in enumerate(beliefs)]
-    # one box for all: a response in a believed race must be a strategy of the game
-    highest = jnp.max(jnp.stack([race.space.high for race in (true, *races)]), axis=0)
-    box = replace(true.space, high=highest)
-    minds = tuple(_differing(true, mind, _keys(table)) for mind, table in zip(races, beliefs, strict=True))
-    lost = tuple(tuple(sorted(true.numbers.keys() - mind.numbers.keys())) for mind in races)
-    return Believing(box, replace(true, space=box), minds, lost)
+    return Believing.of(true, races, list(map(_keys, beliefs)))
 
 
 def _believed_race(options: dict[str, Any], k: int, table: Mapping[str, Any]) -> Race:
@@ -191,16 +185,6 @@ def _believed_race(options: dict[str, Any], k: int, table: Mapping[str, Any]) ->
         return _make(options | changed)
     except ValueError as error:
         raise ValueError(f"beliefs[{k}].{error}") from None
-
-
-def _differing(true: Race, believed: Race, keys: list[str]) -> Race:
-    """Return the believed race with those numbers alone that are named in a belief, or follow from it."""
-    numbers = {
-        name: value
-        for name, value in believed.numbers.items()
-        if name in keys or not np.array_equal(value, true.numbers.get(name, np.nan))
-    }
-    return replace(believed, numbers=numbers)
 
 
 def _keys(table: Mapping[str, Any]) -> list[str]:
