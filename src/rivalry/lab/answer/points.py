@@ -167,7 +167,7 @@ class PointResults:
     def largest_gain(self) -> Estimate:
         """Largest gain of any player: a mean over replications of learners, else that of all results.
 
-        Of equilibria it is what no gain exceeds. It is empty beside claims that state what gain they leave.
+        Of equilibria the text is what no gain exceeds. Empty beside claims that state the gain that they leave.
         """
         if not (self.random and self.repeats == "replications" and self.regret.size):
             return self._gain_or_bound()
@@ -177,15 +177,20 @@ class PointResults:
         row = estimates(variable, gains, self.repeats, random=True, scale=self._scale("regret"))
         return next(iter(row), Estimate(""))
 
+    @cached_property
+    def largest_bound(self) -> float:
+        """What no gain of any player exceeds, where it is known."""
+        return float(np.max(self.bound[np.isfinite(self.bound)], initial=0.0))
+
     def _gain_or_bound(self) -> Estimate:
         claims = self.claims.keys() - {""}
+        gain = float(np.nanmax(self.regret, initial=0.0))
         if NOT_AN_EQUILIBRIUM in claims:
-            gain = float(self.regret[self.refuting].max())
             return exactly(f"{'up to ' * (len(self.regret) > 1)}{number_in_words(gain)}", gain)
         if claims != {"equilibrium"}:
             return Estimate("")
-        bound = float(np.max(self.bound[np.isfinite(self.bound)], initial=0.0))
-        return exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", bound)
+        bound = self.largest_bound
+        return exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", gain)
 
     @cached_property
     def refuting(self) -> np.ndarray:

@@ -105,7 +105,7 @@ def answer_table(
         gains = [line.point.largest_gain if line.first else Estimate("") for line in lines]
         if not constants and all(line.point.claims.keys() <= {"equilibrium"} for line in lines):
             # one bound of all equilibria is a note
-            gains = [max(gains, key=lambda gain: gain.mean)] * len(lines)
+            gains = [max(rows, key=lambda point: point.largest_bound).largest_gain] * len(lines)
         columns[f"largest gain{rows[0].per_period if rows else ''}"] = gains
     # lists that are complete show how many there are
     counted = not constants and not any(point.undecided for point in rows)
