@@ -167,7 +167,7 @@ class PointResults:
     def largest_gain(self) -> Estimate:
         """Largest gain of any player: a mean over replications of learners, else that of all results.
 
-        Of equilibria the text is what no gain exceeds. Empty beside claims that state the gain that they leave.
+        Of equilibria the text is what no gain exceeds. Claims that state a gain have none.
         """
         if not (self.random and self.repeats == "replications" and self.regret.size):
             return self._gain_or_bound()
