@@ -101,11 +101,7 @@ def on_claims(
     Methods all of whose results are among ``stated_points`` are left out. Methods are named where
     ``all_results``, by default the results themselves, have others.
     """
-    words, points = Words(study), points_asked(study, results)
-    bases = {str(table["name"]) for table in study["method"]}  # others are negative controls
-    points = [point for point in points if point.algorithm in bases] or points
-    methods_left = {point.algorithm for point in points if point.certified and point not in stated_points}
-    points = [point for point in points if point.algorithm in methods_left]
+    words, points = Words(study), _points_of_claims(study, results, stated_points)
     rows = [point for point in points if point.certified and not point.other_concept]
     other_concepts = [point for point in points if point.certified and point.other_concept]
     counts: Counter[str] = Counter()
@@ -119,30 +115,19 @@ def on_claims(
         )
     names = list(dict.fromkeys(point.algorithm for point in points))
     is_partial = {point.algorithm for point in all_results or results} != set(names)
-    equilibria = [name for name in names if EQUILIBRIUM.match(words.method(name))]
-    is_named = all(words.is_profile(name) or name in equilibria for name in names)
     group = "other methods" if set(stated_points) & set(results) else "methods compared"
     label = f"the {len(names)} {group}"
-    if is_named or len(names) <= (NAMED if all_results else SHORT):
+    is_profile = _are_profiles(names, words)
+    if is_profile or len(names) <= (NAMED if all_results else SHORT):
         label = joined_cases([words.method(name) for name in names])
     kind = _kind_of(rows, has_other_concept=bool(concept_clause))
-    subject = _subject_of(points, rows, words)
-    prefix = ""
+    subject, prefix = _subject_of(points, rows, words), ""
     if concept_clause:
         place = {"profile": "at point", "run": "in run", "method": "with method"}[subject.of]
         place = place if subject.total > 1 else ""
         subject = subject._replace(name="it", is_plural=False, of="profile", things="", place=place)
-    elif is_partial and (is_named or subject.of == "method"):
-        of = "profile" if is_named else "method"
-        count = len({str(point.at) for point in rows})
-        subject = subject._replace(
-            name=label,
-            is_plural=len(names) > 1,
-            of="equilibrium" if equilibria == names else of,
-            total=count,
-            things="",
-            place="at point" * (count > 1),
-        )
+    elif is_partial and (is_profile or subject.of == "method"):
+        subject = _by_name(label, names, rows, words)
     elif is_partial:
         prefix = f"{by_methods(names, label, words)}, "
     sessions, claims = [point.sessions for point in rows], set(counts)
@@ -170,6 +155,22 @@ def on_claims(
     basis = f"{counts.total()} certificate{'s' * (counts.total() != 1)}"
     basis += f", bounds {' or '.join(roundings)}" * bool(roundings)
     return [Sentence(f"{at_point(study, points, words, sentence)}.", basis)]
+
+
+def _points_of_claims(
+    study: Mapping[str, Any], results: Sequence[PointResults], stated_points: Sequence[PointResults]
+) -> list[PointResults]:
+    """Return the points of methods, without negative controls, that have unstated certificates."""
+    points = points_asked(study, results)
+    bases = {str(table["name"]) for table in study["method"]}
+    points = [point for point in points if point.algorithm in bases] or points
+    methods = {point.algorithm for point in points if point.certified and point not in stated_points}
+    return [point for point in points if point.algorithm in methods]
+
+
+def _are_profiles(methods: Sequence[str], words: Words) -> bool:
+    """True for methods with the names of profiles or equilibria."""
+    return all(words.is_profile(name) or EQUILIBRIUM.match(words.method(name)) for name in methods)
 
 
 class _Kind(NamedTuple):
@@ -226,6 +227,14 @@ class _Subject(NamedTuple):
         """Return the places of all, none or any of the results of one name."""
         preposition, _, noun = self.place.partition(" ")
         return f"{preposition} {_quantified(quantifier, self.total, noun)}" if self.place else ""
+
+
+def _by_name(label: str, methods: Sequence[str], rows: Sequence[PointResults], words: Words) -> _Subject:
+    """Return the subject of a sentence on results of methods by their names."""
+    of = "profile" if _are_profiles(methods, words) else "method"
+    of = "equilibrium" if all(EQUILIBRIUM.match(words.method(name)) for name in methods) else of
+    total = len({str(point.at) for point in rows})
+    return _Subject(label, len(methods) > 1, of, total, place="at point" * (total > 1))
 
 
 def _quantified(quantifier: str, count: int, noun: str) -> str:

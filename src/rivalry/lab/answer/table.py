@@ -70,18 +70,7 @@ def answer_table(
     words = Words(study)
     lines, total, noun = _lines(points, blocks_of(points) if blocks is None else blocks, most_rows)
     rows = [line.point for line in lines]
-    keys: dict[str, list[Estimate]] = {}
-    if len({point.algorithm for point in points}) > 1:
-        keys["method"] = [Estimate(words.method(point.algorithm)) for point in rows]
-    swept = list(dict.fromkeys(name for point in points for name in point.at))
-    for name in (
-        swept if constants else [name for name in swept if not _is_implied(name, swept, points, words)]
-    ):
-        keys[words.key(name)] = [
-            _coordinate(point.at[name], words) if name in point.at else Estimate("") for point in rows
-        ]
-    for change in fixed_changes(study) if constants else ():
-        keys.setdefault(words.key(change.name), [_coordinate(change.after[0], words)] * len(rows))
+    keys = _keys(study, points, rows, words, constants=constants)
     columns: dict[str, list[Estimate]] = {}
     in_lines = {name for line in lines for name in line.row}
     point_quantities = dict.fromkeys(name for point in rows for name in point.quantities)
@@ -89,12 +78,9 @@ def answer_table(
         if name == "profile":
             columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
         elif name != "payoff" or not any(column.startswith("payoff, ") for column in in_lines):
-            entry_names = (
-                [point.entries(name) for point in rows] if data[name].ndim > data["status"].ndim else None
-            )
-            columns |= _columns(
-                heading(data, name, words), [line.values(name) for line in lines], entry_names
-            )
+            is_listed = data[name].ndim > data["status"].ndim
+            names = [point.entries(name) for point in rows] if is_listed else None
+            columns |= _columns(heading(data, name, words), [line.values(name) for line in lines], names)
     if any(point.repeats for point in rows):
         columns |= _counts(data, lines, words)
     if any(not columns or not point.quantities for point in rows):  # what is known of them beside the claim
@@ -143,6 +129,29 @@ def answer_table(
     entries = [list(row) for row in zip(*table.values(), strict=True)]
     places = tuple(line.number for line in lines)
     return AnswerTable(list(table), entries, notes, len(keys), total - len(lines), hidden, places, noun)
+
+
+def _keys(
+    study: Mapping[str, Any],
+    points: Sequence[PointResults],
+    rows: Sequence[PointResults],
+    words: Words,
+    *,
+    constants: bool,
+) -> dict[str, list[Estimate]]:
+    """Return the columns that say which point a row is."""
+    keys: dict[str, list[Estimate]] = {}
+    if len({point.algorithm for point in points}) > 1:
+        keys["method"] = [Estimate(words.method(point.algorithm)) for point in rows]
+    swept = list(dict.fromkeys(name for point in points for name in point.at))
+    for name in swept:
+        if constants or not _is_implied(name, swept, points, words):
+            keys[words.key(name)] = [
+                _coordinate(point.at[name], words) if name in point.at else Estimate("") for point in rows
+            ]
+    for change in fixed_changes(study) if constants else ():
+        keys.setdefault(words.key(change.name), [_coordinate(change.after[0], words)] * len(rows))
+    return keys
 
 
 def _shared(
