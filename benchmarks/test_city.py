@@ -31,12 +31,10 @@ RULE = EpochRule(
     power=0.0,
     beta=np.array([BETA]),
     beta_until=ALWAYS,
-    epsilon=np.array([0.0]),
-    epsilon_until=ALWAYS,
+    epsilon=0.0,
     epoch=EPOCH,
     target=SARSA,
     renewal=1.0,
-    lazy=1,
 )
 
 

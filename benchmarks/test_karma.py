@@ -30,12 +30,10 @@ RULE = EpochRule(
     power=0.0,
     beta=np.array([BETA]),
     beta_until=ALWAYS,
-    epsilon=np.array([EPSILON]),
-    epsilon_until=ALWAYS,
+    epsilon=EPSILON,
     epoch=EPOCH,
     target=SARSA,
     renewal=1.0,
-    lazy=1,
 )
 
 

@@ -333,10 +333,9 @@ class PlainDrivers(PlainCity):
 
     def renewed(self, i: int, epoch: int) -> dict[tuple[int, int], Row]:
         beta = at_stage(self.rule.beta, self.rule.beta_until, epoch)
-        epsilon = at_stage(self.rule.epsilon, self.rule.epsilon_until, epoch)
         found = {}
         for state in np.ndindex(self.counts.shape[1:]):
-            row = soft(self.q[i][state][: self.counts[i][state]].tolist(), beta, epsilon)
+            row = soft(self.q[i][state][: self.counts[i][state]].tolist(), beta, self.rule.epsilon)
             row.summed = [float(np.float32(value)) for value in row.summed]
             found[state] = row
         return found

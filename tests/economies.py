@@ -59,8 +59,8 @@ def seeing(agents: int = 6, most: int = 4, **changed: Any) -> shapes.Economy:
 def rule(**changed: Any) -> EpochRule:
     """SARSA at beta 20 with epochs of 7 steps, unless told otherwise; numbers are schedules of one stage."""
     given: dict[str, Any] = {"alpha": 0.1, "beta": 20.0, "epsilon": 0.05, "power": 0.0, "epoch": 7}
-    given |= {"target": SARSA, "renewal": 1.0, "lazy": 1} | changed
-    for name in ("alpha", "beta", "epsilon"):
+    given |= {"target": SARSA, "renewal": 1.0} | changed
+    for name in ("alpha", "beta"):
         given.setdefault(name + "_until", FOREVER)
         given[name] = np.atleast_1d(np.asarray(given[name], dtype=np.float64))
     return EpochRule(**given)
@@ -284,8 +284,7 @@ class PlainLearner(Plain):
 
     def renewed(self, owner: int, epoch: int) -> dict[tuple[int, int], Row]:
         beta = at_stage(self.rule.beta, self.rule.beta_until, epoch)
-        epsilon = at_stage(self.rule.epsilon, self.rule.epsilon_until, epoch)
-        return {s: soft(self.liked(owner, s), beta, epsilon) for s in self.rows_of}
+        return {s: soft(self.liked(owner, s), beta, self.rule.epsilon) for s in self.rows_of}
 
     def liked(self, owner: int, state: tuple[int, int]) -> list[float]:
         if len(self.q) == 1:

@@ -19,7 +19,6 @@ pytestmark = pytest.mark.slow
 
 SEED = np.random.SeedSequence(11)
 STAGED = {"beta": [2.0, 4.0], "beta_until": np.array([3, 2**62])}
-STAGED |= {"epsilon": [0.2, 0.05, 0.0], "epsilon_until": np.array([2, 5, 2**62])}
 STAGED |= {"alpha": [0.2, 0.05], "alpha_until": np.array([40, 2**62])}
 
 RULES: dict[str, dict[str, Any]] = {

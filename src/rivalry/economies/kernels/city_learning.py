@@ -254,7 +254,7 @@ def _end_epoch(city, rule, drivers, learning, updated, q, policy, bits):  # type
 def _renew(city, rule, learning, updated, epoch, q, policy, bits):  # type: ignore[no-untyped-def]
     """Recompute the listed rows; those of agents that keep their policy stay listed."""
     beta = updates.stage_value(rule.beta, rule.beta_until, epoch)
-    epsilon = updates.stage_value(rule.epsilon, rule.epsilon_until, epoch)
+    epsilon = rule.epsilon
     for i in range(learning.made.shape[0]):
         if not updated.adopts[i]:
             continue

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.economies.kernels import economy as kernel
-from rivalry.economies.kernels.choices import renew, sample, softmax_buffers, start_of
+from rivalry.economies.kernels.choices import renew, sample, softmax_buffers
 from rivalry.economies.kernels.currency import at, high
 from rivalry.economies.kernels.economy import Agents, EconomyTallies
 from rivalry.economies.kernels.shapes import Economy, views_of
@@ -38,12 +38,10 @@ class EpochRule(NamedTuple):
     power: float  # 0: visits have no effect and are not counted
     beta: np.ndarray  # [stage]
     beta_until: np.ndarray  # [stage]: epochs
-    epsilon: np.ndarray  # [stage]
-    epsilon_until: np.ndarray  # [stage]: epochs
+    epsilon: float
     epoch: int  # steps
     target: int  # SARSA, GREEDY, EXPECTED or DOUBLE
     renewal: float  # probability that an owner adopts its new policy at the end of an epoch
-    lazy: int  # 1: only updated rows are recomputed; 0: all rows, with the same result
 
 
 class Learning(NamedTuple):
@@ -112,22 +110,17 @@ def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-
         softmax_buffers(learning.choice.shape[1], economy.most),
     )
     gamma = economy.discount[economy.type_of]
-    plain = rule.target == SARSA and rule.power == 0.0
     for _ in range(steps):
         if agents.status[0] != kernel.RUNNING:
             break
         draws.words(agents.stream, buffers.words)
         kernel.match_agents(economy, agents, buffers)
-        if plain:
-            bad = _decide_plain(economy, rule, agents, learning, buffers, gamma)
-        else:
-            bad = _decide(economy, rule, agents, learning, buffers, gamma)
-        if bad:
+        if _decide(economy, rule, agents, learning, buffers, gamma):
             agents.status[0], agents.status[1] = kernel.NOT_FINITE, agents.clock[0]
             break
         kernel.step(economy, agents, buffers, tallied)
         if agents.clock[0] % rule.epoch == 0:
-            _end_epoch(economy, rule, agents, learning, softmax)
+            _end_epoch(rule, agents, learning, softmax)
     kernel.close(agents, buffers, tallied)
 
 
@@ -143,35 +136,6 @@ def stage_value(values, until, time):  # type: ignore[no-untyped-def]
 @inline
 def _decide(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no-untyped-def]
     """Draw all bids and update pending decisions; return whether a value is not finite."""
-    max_karma, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
-    q, policy, choice = learning.q.reshape(-1), learning.policy.reshape(-1), learning.choice.reshape(-1)
-    visits, table = learning.visits.reshape(-1), learning.policy.size
-    alpha, bad = stage_value(rule.alpha, rule.alpha_until, agents.clock[0]), False
-    for i in range(buffers.bids.shape[0]):
-        owner, k = learning.owner[i], agents.karma[i]
-        row = buffers.seen[i] * (max_karma + 1) + k
-        begin = owner * entries + start_of(row, max_karma)
-        bid = sample(policy, begin, k, choice[at(owner * rows + row)], high(buffers.words[i]))
-        buffers.bids[i] = bid
-        if learning.teacher[at(owner)] != i:
-            continue
-        place, pace = learning.pending[i], alpha
-        if place >= 0:
-            # a coin selects the table that is updated and chooses; the other evaluates (van Hasselt 2010)
-            table_start = table * coin_of(buffers.words[i]) if rule.target == DOUBLE else 0
-            offset = table - table_start if rule.target == DOUBLE else 0
-            ahead = next_value(rule.target, q, table_start + begin, offset + begin, policy, begin, k, bid)
-            if rule.power != 0.0:
-                pace = alpha * visit_factor(visits, place, rule.power)
-            bad |= update(q, table_start + place, pace, agents.reward[i], gamma[i], ahead)
-        learning.pending[i] = begin + bid
-        learning.touched[at(owner), at(row)] = 1
-    return bad
-
-
-@inline
-def _decide_plain(economy, rule, agents, learning, buffers, gamma):  # type: ignore[no-untyped-def]
-    """Apply `_decide` for SARSA with a step size independent of visits: the same result, faster."""
     # separate loops for choices and updates allow many memory reads at a time
     max_karma, entries, rows = economy.most, learning.policy.shape[1], learning.choice.shape[1]
     triangle = (max_karma + 1) * (max_karma + 2) // 2
@@ -186,12 +150,19 @@ def _decide_plain(economy, rule, agents, learning, buffers, gamma):  # type: ign
         buffers.bids[i] = bid
         entry[i] = begin + bid
         touched[at(row)] = 1
+    visits, two, size = learning.visits.reshape(-1), rule.target == DOUBLE, policy.size
     for i in range(buffers.bids.shape[0]):
-        if learning.teacher[at(learning.owner[i])] == i:
-            place = pending[i]
-            if place >= 0:
-                bad |= update(q, place, alpha, reward[i], gamma[i], q[at(entry[i])])
-            pending[i] = entry[i]
+        if learning.teacher[at(learning.owner[i])] != i:
+            continue
+        place, bid, k = pending[i], buffers.bids[i], agents.karma[i]
+        if place >= 0:
+            # a coin selects the table that is updated and chooses; the other evaluates (van Hasselt 2010)
+            table, begin = size * coin_of(buffers.words[i]) if two else 0, entry[i] - bid
+            value_start = size - table + begin if two else begin
+            ahead = next_value(rule.target, q, table + begin, value_start, policy, begin, k, bid)
+            pace = alpha if rule.power == 0.0 else alpha * visit_factor(visits, place, rule.power)
+            bad |= update(q, table + place, pace, reward[i], gamma[i], ahead)
+        pending[i] = entry[i]
     return bad
 
 
@@ -244,7 +215,7 @@ def next_value(target, values, start, value_start, policy, begin, k, bid):  # ty
 
 
 @inline
-def _end_epoch(economy, rule, agents, learning, softmax):  # type: ignore[no-untyped-def]
+def _end_epoch(rule, agents, learning, softmax):  # type: ignore[no-untyped-def]
     """Recompute owners' policies, each with the given probability."""
     epoch = agents.clock[0] // rule.epoch
     for owner in range(learning.policy.shape[0]):
@@ -256,14 +227,13 @@ def _end_epoch(economy, rule, agents, learning, softmax):  # type: ignore[no-unt
 def _renew(rule, learning, owner, epoch, softmax):  # type: ignore[no-untyped-def]
     """Recompute one owner's policy: only updated rows, unless beta or epsilon changed."""
     beta = stage_value(rule.beta, rule.beta_until, epoch)
-    epsilon = stage_value(rule.epsilon, rule.epsilon_until, epoch)
     basis, values = learning.made[owner], learning.q[0, owner]
-    stale = rule.lazy == 0 or basis[0] != beta or basis[1] != epsilon
-    basis[0], basis[1] = beta, epsilon
+    stale = basis[0] != beta or basis[1] != rule.epsilon
+    basis[0], basis[1] = beta, rule.epsilon
     if learning.q.shape[0] == 2:
         values = softmax.mean
         for entry in range(values.shape[0]):
             values[entry] = 0.5 * (learning.q[0, owner, entry] + learning.q[1, owner, entry])
     policy, choice, touched = learning.policy[owner], learning.choice[owner], learning.touched[owner]
     latest = learning.pending[learning.teacher[owner]] - owner * policy.shape[0]
-    renew(values, policy, choice, touched, latest, beta, epsilon, softmax, stale)
+    renew(values, policy, choice, touched, latest, beta, rule.epsilon, softmax, stale)

@@ -110,12 +110,10 @@ class EpochLearner(BaseLearner):
             power=sizes.power,
             beta=beta.values,
             beta_until=beta.until,
-            epsilon=np.array([self.share]),
-            epsilon_until=np.zeros(1, dtype=np.int64),
+            epsilon=self.share,
             epoch=self.epoch,
             target=TARGETS.index(self.target),
             renewal=float(self.update_probability),
-            lazy=1,
         )
 
     def length(self, world: object) -> int:
