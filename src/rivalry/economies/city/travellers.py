@@ -13,7 +13,7 @@ from rivalry.economies.city.journeys import Journeys, at_nodes, at_start, fixed_
 from rivalry.economies.city.networks import Network
 from rivalry.economies.city.shortest_paths import Paths, between, distances, pad, shortest
 from rivalry.economies.karma.chains import stationary
-from rivalry.economies.karma.checks import check_keys, numbers, tables_of_types
+from rivalry.economies.karma.checks import check_keys, discounts_of, numbers, stakes_of, tables_of_types
 from rivalry.schema.registry import near
 from rivalry.schema.validate import check_word, limit, whole_number
 
@@ -44,27 +44,19 @@ class Travellers(NamedTuple):
 
 def travellers(options: Mapping[str, Any], slots: int) -> tuple[Travellers, int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
-    tables, shares, count = tables_of_types(options, KEYS)
-    complete = {where: {name: options[name] for name in OWN} | table for where, table in tables.items()}
-    urgencies = [
-        numbers(f"{where}urgencies", entry["urgencies"], dims=1) for where, entry in complete.items()
-    ]
-    sizes = tuple(map(len, urgencies))
-    widest, trips = max(sizes), slots * max(sizes) + 1
-    stakes, trip_chain = np.zeros((len(sizes), widest)), np.zeros((len(sizes), trips, trips))
-    trip_shares, gamma = np.zeros((len(sizes), trips)), np.zeros(len(sizes))
+    tables, shares, count = tables_of_types(options, KEYS, OWN)
+    stakes, sizes = stakes_of(tables)
+    types, widest = stakes.shape
+    trips = slots * widest + 1
+    trip_chain, trip_shares = np.zeros((types, trips, trips)), np.zeros((types, trips))
     trip_chain[:, :, -1] = 1.0  # trips that are never drawn
-    for k, (size, (where, table)) in enumerate(zip(sizes, complete.items(), strict=True)):
-        stakes[k, :size] = urgencies[k]
+    for k, (size, (where, table)) in enumerate(zip(sizes, tables.items(), strict=True)):
         place = np.append((np.arange(slots)[:, None] * widest + np.arange(size)).ravel(), trips - 1)
         trip_chain[k, place] = 0.0
         trip_chain[k][np.ix_(place, place)], trip_shares[k, place] = _trip_chain(where, table, size, slots)
-        gamma[k] = numbers(f"{where}gamma", table["gamma"])
-    # one type in a hurry is enough: agents of another may travel only to collect karma
-    if not np.any(stakes > 0):
-        raise ValueError(f"urgencies: {urgencies[0].tolist()} must not all be 0: nobody would bid")
     names = tuple(table["name"] for table in tables.values())
-    return Travellers(names, np.array(shares), stakes, sizes, trip_chain, trip_shares, gamma), count
+    gamma = discounts_of(tables)
+    return Travellers(names, shares, stakes, sizes, trip_chain, trip_shares, gamma), count
 
 
 def _trip_chain(

@@ -80,15 +80,10 @@ def tax_of(tax: object, max_karma: int) -> np.ndarray:
 
 def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
-    tables, shares, count = tables_of_types(options, KEYS)
-    complete = {where: {name: options[name] for name in OWN} | table for where, table in tables.items()}
-    urgencies = [
-        numbers(f"{where}urgencies", table_["urgencies"], dims=1) for where, table_ in complete.items()
-    ]
-    sizes, widest = tuple(map(len, urgencies)), max(map(len, urgencies))
-    stakes, chain = np.zeros((len(sizes), widest)), np.zeros((len(sizes), widest, widest))
-    gamma, private_names = np.zeros(len(sizes)), []
-    for k, (size, (where, table)) in enumerate(zip(sizes, complete.items(), strict=True)):
+    tables, shares, count = tables_of_types(options, KEYS, OWN)
+    stakes, sizes = stakes_of(tables)
+    chain, private_names = np.zeros((*stakes.shape, stakes.shape[1])), []
+    for k, (size, (where, table)) in enumerate(zip(sizes, tables.items(), strict=True)):
         if table.get("max_karma", options["max_karma"]) != options["max_karma"]:
             entry = f"{where}max_karma: {table['max_karma']!r}"
             raise ValueError(f"{entry} must be max_karma = {options['max_karma']}, the same for all types")
@@ -101,29 +96,43 @@ def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
         if names is not None and (isinstance(names, str) or len(names) != size):
             rule = f"must be {size} labels, one for each of the urgencies"
             raise ValueError(f"{where}private_names: {names!r} {rule}")
-        stakes[k, :size], chain[k, :size, :size], chain[k, size:, 0] = urgencies[k], own_chain, 1.0
-        gamma[k] = numbers(f"{where}gamma", table["gamma"])
+        chain[k, :size, :size], chain[k, size:, 0] = own_chain, 1.0
         private_names.append(tuple(map(str, names or ())))
-    if not np.any(stakes > 0):
-        raise ValueError(f"urgencies: {urgencies[0].tolist()} must not all be 0: nobody would bid")
     labels = tuple(private_names) if any(private_names) else ()
     initial = [table.get("initial_karma") for table in tables.values()]
     names = tuple(table["name"] for table in tables.values())
-    return Types(names, np.array(shares), sizes, stakes, chain, gamma, labels, initial), count
+    return Types(names, shares, sizes, stakes, chain, discounts_of(tables), labels, initial), count
+
+
+def stakes_of(tables: Mapping[str, Mapping[str, Any]]) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return urgencies ``[type urgency]``, padded with 0, and their numbers. Raises `ValueError`."""
+    rows = [numbers(f"{where}urgencies", table["urgencies"], dims=1) for where, table in tables.items()]
+    sizes = tuple(map(len, rows))
+    stakes = np.array([np.pad(row, (0, max(sizes) - len(row))) for row in rows])
+    # one type in a hurry is enough: agents of another may travel only to collect karma
+    if not np.any(stakes > 0):
+        raise ValueError(f"urgencies: {rows[0].tolist()} must not all be 0: nobody would bid")
+    return stakes, sizes
+
+
+def discounts_of(tables: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
+    """Return discount factors ``[type]``. Raises `ValueError`."""
+    return np.array([float(numbers(f"{where}gamma", table["gamma"])) for where, table in tables.items()])
 
 
 def tables_of_types(
-    options: Mapping[str, Any], keys: Sequence[str]
-) -> tuple[dict[str, dict[str, Any]], list[float], int | None]:
+    options: Mapping[str, Any], keys: Sequence[str], own: Sequence[str]
+) -> tuple[dict[str, dict[str, Any]], np.ndarray, int | None]:
     """Return the tables of ``types``, their shares of the population, and the number of agents if given.
 
-    Every table has a name, and its key is its place in messages. Without types there is one, of all agents.
-    Raises `ValueError`.
+    Every table has a name and all keys of ``own``, those of the game by default; its key is its place in
+    messages. Without types there is one, of all agents. Raises `ValueError`.
     """
+    defaults = {name: options[name] for name in own}
     tables: Any = options["types"]
     count = None if options["agents"] is None else whole_number("agents", options["agents"], 1)
     if tables is None:
-        return {"": {"name": "agents"}}, [1.0], count
+        return {"": {"name": "agents", **defaults}}, np.ones(1), count
     if not isinstance(tables, list | tuple) or not tables:
         raise ValueError(f"types: {tables!r} must be a list of tables, at least one")
     for k, table in enumerate(tables):
@@ -135,8 +144,8 @@ def tables_of_types(
     for k, name in enumerate(names):
         if name in names[:k]:
             raise ValueError(f"types[{k}].name: {name!r} must differ from those of the other types")
-    tables_by_prefix = {f"types[{k}].": {**table, "name": names[k]} for k, table in enumerate(tables)}
-    return tables_by_prefix, shares, counted if count is None else count
+    complete = {f"types[{k}].": {**defaults, **table, "name": names[k]} for k, table in enumerate(tables)}
+    return complete, np.array(shares), counted if count is None else count
 
 
 def any_bid(game: Any) -> bool:
