@@ -69,26 +69,17 @@ def travellers(data: Dataset) -> list[TravellersTable]:
             (series,) = series_of(part, MAIN, TABLE)
         except NoSuchPoint:
             continue
-        table = table_of(series)
-        rows = [(label, [words_of(values) for values in column.T]) for label, column in table.rows]
+        columns, metrics = _columns_of(series)
+        rows = [(label, [words_of(values) for values in column.T]) for label, column in metrics]
         where = {dim: part[dim].values.item() for dim in lead if data.sizes[dim] > 1 or dim == "algorithm"}
         place = ", ".join(str(v) if dim == "algorithm" else f"{dim} = {v}" for dim, v in where.items())
         rules = [str(np.ravel(series[name])[0]) for name in RULES if name in series]
-        tables.append(TravellersTable(place, table.columns, rows, ". Single agents: ".join(rules)))
+        tables.append(TravellersTable(place, columns, rows, ". Single agents: ".join(rules)))
     return tables[:MOST]
 
 
-class ClassTable(NamedTuple):
-    """Table with a column per example agent and per class, and a row per metric, ``values [replication
-    column]``.
-    """
-
-    columns: list[str]
-    rows: list[tuple[str, np.ndarray]]
-
-
-def table_of(cell: CellSeries) -> ClassTable:
-    """Return the table of one method at one point."""
+def _columns_of(cell: CellSeries) -> tuple[list[str], list[tuple[str, np.ndarray]]]:
+    """Return a column per example agent and class, and rows of metrics ``[replication column]``."""
     agents = np.ravel(cell.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
     agents = agents[agents >= 0]
     names = cell.get("example_name", np.full((1, len(agents)), ""))[0]
@@ -105,7 +96,7 @@ def table_of(cell: CellSeries) -> ClassTable:
         cells = np.concatenate([values[:, agents], means.T], axis=1)
         if np.isfinite(cells).any():
             rows.append((label, cells))
-    return ClassTable(heads, rows)
+    return heads, rows
 
 
 def words_of(values: np.ndarray) -> str:

@@ -15,7 +15,7 @@ from rivalry.plots.drawing import preset
 from rivalry.plots.marks import PALETTE, Drawing, Frame, Mark, colours
 from rivalry.plots.select import At, Names, band
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
-from rivalry.text.statistics import format_interval
+from rivalry.text.statistics import format_interval, rank_correlation
 
 LOAD, EXPECTED = "lane_free_flow", "lane_free_flow_expected"
 KINDS = {"entry": PALETTE[4], "core": PALETTE[0], "exit": PALETTE[2]}
@@ -196,17 +196,15 @@ def bid_congestion(
 
 def _correlation(cell: CellSeries, across: str) -> str:
     """Return Spearman's rank correlation in words, with its interval over replications."""
-    from scipy.stats import spearmanr  # takes up to a second to import
-
-    ranks, lanes = [], 0
+    correlations, lanes = [], 0
     for x, y in zip(cell[across].astype(float), cell["lane_bid"].astype(float), strict=True):
-        pair = np.array(list(zip(x, y, strict=False)))  # of trailing lanes one may have no value
-        pair = pair[np.isfinite(pair).all(axis=1)].T
-        lanes = max(lanes, pair.shape[1])
-        if pair.shape[1] > 2 and np.ptp(pair, axis=1).all():
-            ranks.append(float(spearmanr(*pair).statistic))
-    if not ranks:
+        count = min(len(x), len(y))  # of trailing lanes one may have no value
+        known = int(np.isfinite(x[:count] + y[:count]).sum())
+        lanes = max(lanes, known)
+        correlations.append(rank_correlation(x[:count], y[:count]) if known > 2 else np.nan)
+    ranks = np.array(correlations)[np.isfinite(correlations)]
+    if not ranks.size:
         return "no rank correlation: all lanes are alike"
-    mean, half = band(np.array(ranks)[:, None])
+    mean, half = band(ranks[:, None])
     value = format_interval(float(mean[0]), float(half[0])) if len(ranks) > 1 else f"{ranks[0]:.2g}"
     return f"rank correlation {value} over {lanes} lanes"
