@@ -214,10 +214,18 @@ def test_the_table_of_a_fixed_policy_is_made_once(monkeypatch: pytest.MonkeyPatc
     ("at", "number", "message"),
     [
         (None, None, r"plays: shape \(3,\) must be"),
-        ((0, 0, 1, 0), -0.5, r"plays\[0, 0, 1\]: .* must be probabilities"),
-        ((1, 0, 1, 4), 0.5, r"plays\[1, 0, 1\]: .* must be probabilities of the available choices"),
-        ((2, 0, 2, 0), 0.9, r"plays\[2, 0, 2\]: .* sum to 1"),
-        ((2, 0, 2, 0), np.nan, r"plays\[2, 0, 2\]"),
+        (
+            (0, 0, 1, 0),
+            -0.5,
+            "plays: agent 0 in row 0 with karma 1 has -0.5 on entry 0; must be a probability",
+        ),
+        (
+            (1, 0, 1, 4),
+            0.5,
+            "plays: agent 1 in row 0 with karma 1 has 0.5 on entry 4; must be 0: there is no such",
+        ),
+        ((2, 0, 2, 0), 0.9, "plays: agent 2 in row 0 with karma 2 has 0.9 on entry 0; its row must sum to 1"),
+        ((2, 0, 2, 0), np.nan, "plays: agent 2 in row 0 with karma 2 has nan on entry 0"),
     ],
 )
 def test_invalid_policy_arrays_are_refused(at: Any, number: Any, message: str) -> None:

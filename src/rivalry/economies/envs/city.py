@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.game import kernel_arrays
 from rivalry.economies.kernels.city import bid, buffers_of, fresh, no_tallies, ready, rows, take, trips
-from rivalry.economies.kernels.city_learning import entry_counts
+from rivalry.economies.kernels.city_learning import check_policy, entry_counts
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
 from rivalry.schema.validate import check_word
@@ -19,7 +19,6 @@ FEATURES = ("urgency", "karma", "type", "trip", "spot", "lane", *COORDINATES)
 """Features of an agent's observation in a city, in order."""
 
 POLICIES = ("uniform", "zero", "all_in")
-SUMS = 1e-6  # tolerance of a row's sum of probabilities
 
 
 class CityEnv(AgentsEnv):
@@ -103,7 +102,7 @@ class CityEnv(AgentsEnv):
         if isinstance(source, str):
             check_word("others", source, POLICIES)
             return source
-        return np.cumsum(check_policy(self.city, source, "others"), axis=-1, dtype=np.float32)
+        return np.cumsum(_normalized_policy(self.city, source, "others"), axis=-1, dtype=np.float32)
 
     def policy_of(self, policies: Sequence[Learned]) -> np.ndarray:
         """Return the policy of every agent, ``[agent row karma entry]``."""
@@ -169,36 +168,13 @@ def city_policy(
         if chances.shape != table.shape[1:]:
             raise ValueError(f"policy: agent {agent} has {chances.shape}; must be {table.shape[1:]}")
         table[agent] = chances
-    return check_policy(city, table.reshape(agents, -1, levels, entries), "policy")
+    return _normalized_policy(city, table.reshape(agents, -1, levels, entries), "policy")
 
 
-def check_policy(city: CityArrays, source: object, name: str) -> np.ndarray:
-    """Return a policy ``[agent row karma entry]`` with rows normalized to sum to 1. Raises `ValueError`."""
-    counts = entry_counts(city)
-    shape = (*counts.shape, max(city.most + 1, city.options.shape[2]))
-    try:
-        table = np.asarray(source, dtype=float)
-    except (TypeError, ValueError):
-        table = np.zeros(0)
-    if table.shape != shape:
-        description = f"shape {table.shape}" if table.size else type(source).__name__
-        raise ValueError(
-            f"{name}: {description} must be {shape} (agent, row, karma, entry), a name or a function"
-        )
-    is_illegal = np.arange(shape[3]) >= counts[..., None]
-    for wrong, rule in (
-        (~(table >= 0), "must be a probability"),
-        (is_illegal & (table > 0), "must be 0: there is no such choice"),
-        (np.abs(table.sum(axis=-1, keepdims=True) - 1) > SUMS, "its row must sum to 1"),
-    ):
-        if wrong.any():
-            agent, row, karma, entry = (int(n) for n in np.argwhere(wrong)[0])
-            where = f"agent {agent} in row {row} with karma {karma}"
-            raise ValueError(
-                f"{name}: {where} has {table[agent, row, karma, entry]:g} on entry {entry}; {rule}"
-            )
-    sums: np.ndarray = table / table.sum(axis=-1, keepdims=True)
-    return sums
+def _normalized_policy(city: CityArrays, source: object, name: str) -> np.ndarray:
+    table = check_policy(city, source, name)
+    normalized: np.ndarray = table / table.sum(axis=-1, keepdims=True)
+    return normalized
 
 
 def city_of(game: object) -> CityArrays:

@@ -29,6 +29,9 @@ from rivalry.tables.kernels.memory import align, prefetch
 BLOCK = 32
 """Rows whose softmax is computed together."""
 
+SUMS = 1e-6
+"""Tolerance of a row's sum of probabilities."""
+
 
 class CityLearning(NamedTuple):
     """Learned tables ``[agent row karma stride]``, float32; created by `begin`."""
@@ -108,6 +111,34 @@ def entry_counts(city: CityArrays) -> np.ndarray:
         by_place = counts[:, :-1].reshape(agents, -1, places + junctions, levels)
         by_place[:, :, places:] = wide[..., None]
     return counts
+
+
+def check_policy(city: CityArrays, source: object, name: str) -> np.ndarray:
+    """Return a policy ``[agent row karma entry]``. Raises `ValueError` where rows are no distributions."""
+    counts = entry_counts(city)
+    shape = (*counts.shape, max(city.most + 1, city.options.shape[2]))
+    try:
+        table = np.asarray(source, dtype=float)
+    except (TypeError, ValueError):
+        table = np.zeros(0)
+    if table.shape != shape:
+        description = f"shape {table.shape}" if table.size else type(source).__name__
+        raise ValueError(
+            f"{name}: {description} must be {shape} (agent, row, karma, entry), a name or a function"
+        )
+    is_illegal = np.arange(shape[3]) >= counts[..., None]
+    for wrong, rule in (
+        (~(table >= 0), "must be a probability"),
+        (is_illegal & (table > 0), "must be 0: there is no such choice"),
+        (np.abs(table.sum(axis=-1, keepdims=True) - 1) > SUMS, "its row must sum to 1"),
+    ):
+        if wrong.any():
+            agent, row, karma, entry = (int(n) for n in np.argwhere(wrong)[0])
+            where = f"agent {agent} in row {row} with karma {karma}"
+            raise ValueError(
+                f"{name}: {where} has {table[agent, row, karma, entry]:g} on entry {entry}; {rule}"
+            )
+    return table
 
 
 def learn(

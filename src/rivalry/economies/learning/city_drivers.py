@@ -149,7 +149,8 @@ def policy_of_all(city: CityArrays, plays: object) -> np.ndarray:
     entry = np.arange(max(city.most + 1, city.options.shape[2]))
     legal = entry < counts
     if not (isinstance(plays, str) and plays in FixedPolicies.policies):
-        return _check_policy(read_table(plays) if isinstance(plays, str) else plays, legal)
+        table = read_table(plays) if isinstance(plays, str) else plays
+        return kernels.city_learning.check_policy(city, table, "plays")
     even: np.ndarray = legal / counts
     if plays == "uniform":
         return even
@@ -159,16 +160,3 @@ def policy_of_all(city: CityArrays, plays: object) -> np.ndarray:
     junction[-1] = False
     bids = np.broadcast_to(entry == 0 if plays == "zero" else entry == counts - 1, even.shape)
     return np.where(junction[:, None, None], even, bids)
-
-
-def _check_policy(numbers: object, legal: np.ndarray) -> np.ndarray:
-    """Return numbers as a policy over ``legal`` choices, ``[agent row karma entry]``. Raises `ValueError`."""
-    table = np.asarray(numbers, dtype=float)
-    if table.shape != legal.shape:
-        raise ValueError(f"plays: shape {table.shape} must be {legal.shape} (agent, row, karma, entry)")
-    wrong = ~(table >= 0) | (~legal & (table > 0)) | (abs(table.sum(axis=-1, keepdims=True) - 1) > SURE)
-    if wrong.any():
-        agent, row, karma, _ = np.argwhere(wrong)[0].tolist()
-        rule = "must be probabilities of the available choices that sum to 1"
-        raise ValueError(f"plays[{agent}, {row}, {karma}]: {table[agent, row, karma].tolist()} {rule}")
-    return table
