@@ -11,7 +11,7 @@ import pytest
 import rivalry as rv
 from rivalry.economies.kernels.city import fresh
 from rivalry.economies.kernels.city_learning import chances, policy_rows
-from rivalry.economies.learning.city_drivers import city_record, policy_of_all, simulate_copies, streets_of
+from rivalry.economies.learning.city_drivers import city_record, policy_of_all, streets_of
 from rivalry.economies.learning.city_q_learning import policy_change
 from rivalry.lab.study import StudyError
 from rivalry.lab.study.build import build_method
@@ -165,7 +165,7 @@ def test_learned_bids_rise_with_urgency() -> None:
 
 @pytest.mark.parametrize("plays", ["uniform", "zero", "all_in"])
 def test_policies_may_be_arrays(plays: str, tmp_path: Any) -> None:
-    numbers = policy_of_all(streets_of(small()).city, plays)
+    numbers = policy_of_all(streets_of(small()).arrays, plays)
     named = ran(CitySimulation(plays=plays, evaluation=500, warm_up=100), seed=3)
     same(named, ran(CitySimulation(plays=numbers, evaluation=500, warm_up=100), seed=3))
     np.save(tmp_path / "policy.npy", numbers)
@@ -174,7 +174,7 @@ def test_policies_may_be_arrays(plays: str, tmp_path: Any) -> None:
 
 
 def test_each_agent_may_have_its_own_policy() -> None:
-    city = streets_of(small()).city
+    city = streets_of(small()).arrays
     numbers = policy_of_all(city, "zero").copy()
     numbers[5] = policy_of_all(city, "all_in")[5]
     found = ran(CitySimulation(plays=numbers, evaluation=2000, warm_up=0), seed=1)
@@ -229,7 +229,7 @@ def test_the_table_of_a_fixed_policy_is_made_once(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_invalid_policy_arrays_are_refused(at: Any, number: Any, message: str) -> None:
-    numbers = policy_of_all(streets_of(small()).city, "uniform").copy()
+    numbers = policy_of_all(streets_of(small()).arrays, "uniform").copy()
     if at is None:
         numbers = np.ones(3)
     else:
@@ -240,7 +240,7 @@ def test_invalid_policy_arrays_are_refused(at: Any, number: Any, message: str) -
 
 def test_policy_storage_and_policy_distance() -> None:
     """Storage of probabilities for kernels is invertible; distances between policies are exact."""
-    city = streets_of(small(planning="nodes")).city
+    city = streets_of(small(planning="nodes")).arrays
     even, zero = policy_of_all(city, "uniform"), policy_of_all(city, "zero")
     np.testing.assert_allclose(chances(city, policy_rows(city, even)), even, atol=1e-6)
     spots = city.lane.shape[1] + city.options.shape[1]
@@ -257,7 +257,7 @@ def test_padding_of_short_trips_does_not_affect_policy_change() -> None:
     game = rv.games.city(
         network="stubs_2x2", exclude_same_node=False, routes=routes, capacity=1, max_karma=4, mean_karma=2
     )
-    city = streets_of(game).city
+    city = streets_of(game).arrays
     even = policy_of_all(city, "uniform")
     zero, rows = policy_of_all(city, "zero"), np.arange(even.shape[1] - 1).reshape(4, -1)
     moved = even.copy()
@@ -272,10 +272,10 @@ def test_padding_of_short_trips_does_not_affect_policy_change() -> None:
 
 def test_metrics_are_computed_from_tallies() -> None:
     streets = streets_of(small())
-    city = streets.city
+    city = streets.arrays
     drivers = fresh(city, np.random.SeedSequence(1))
     rows = policy_rows(city, policy_of_all(city, "all_in"))
-    tallied = simulate_copies(city, drivers, rows, np.random.SeedSequence(2), 10, 100)[0]
+    tallied = streets.simulate_copies(drivers, (rows,), np.random.SeedSequence(2), 10, 100)[0]
     found = city_record(streets, tallied, 100)
     assert drivers.clock[0] == 0  # evaluation works on copies
     assert found["trips_per_step"][1] == tallied.trips.sum() / 100

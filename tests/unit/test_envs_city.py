@@ -17,7 +17,7 @@ from rivalry.economies.envs import CityEnv, city_policy
 from rivalry.economies.envs.city import FEATURES
 from rivalry.economies.kernels.city import fresh, no_tallies, play, rows
 from rivalry.economies.kernels.city_learning import entry_counts, policy_rows
-from rivalry.economies.learning.city_drivers import policy_of_all, simulate_copies, streets_of
+from rivalry.economies.learning.city_drivers import policy_of_all, streets_of
 from rivalry.economies.learning.city_gains import gains
 from rivalry.envs import aec_env, single_agent_env
 from tests.unit.env_families import city
@@ -164,10 +164,9 @@ def test_a_policy_given_as_a_function_becomes_a_table(planning: str) -> None:
             actions[name] = int(table.reshape(20, -1, levels)[agent, place].argmax())
         seen, *_ = env.step(actions)
     streets = streets_of(game)
-    drivers = fresh(streets.city, np.random.SeedSequence(1))
-    tallied, batches = simulate_copies(
-        streets.city, drivers, policy_rows(streets.city, table), np.random.SeedSequence(2), 50, 400
-    )
+    drivers = fresh(streets.arrays, np.random.SeedSequence(1))
+    policy, sequence = policy_rows(streets.arrays, table), np.random.SeedSequence(2)
+    tallied, batches = streets.simulate_copies(drivers, (policy,), sequence, 50, 400)
     found = gains(streets, tallied, table, batches)
     assert np.isfinite(found.payoff).all()
     assert found.gain.max() == found.regret[0] > 0

@@ -153,8 +153,8 @@ def judged(game: Any, policies: np.ndarray) -> AgentGains:
     types, private, levels = game.shape
     rows, shape = cumulative(policies), (types, private * levels, levels)
     crowd, none = crowd_of(game), np.zeros((0, types * private * levels, levels))
-    agents, seed = fresh(crowd.economy, np.random.SeedSequence(0)), np.random.SeedSequence(0)
-    owner, kinds = crowd.economy.type_of, np.arange(types)
+    agents, seed = fresh(crowd.arrays, np.random.SeedSequence(0)), np.random.SeedSequence(0)
+    owner, kinds = crowd.arrays.type_of, np.arange(types)
     (found,) = evaluate_few_agents(
         crowd, None, agents, rows, policies.reshape(shape), owner, kinds, none, seed, 1
     )
@@ -423,7 +423,7 @@ def test_two_learners_are_evaluated_against_each_other() -> None:
     policies = probabilities(session["policy"], 3).reshape(2, 8, 4)
     gains = []
     for agent in range(2):
-        process, _ = against(crowd_of(game).economy, agent, policies[[1 - agent]])
+        process, _ = against(crowd_of(game).arrays, agent, policies[[1 - agent]])
         mu, values = process.stationary(policies[agent]), process.values(policies[agent])
         best = np.zeros(8)
         for _ in range(500):

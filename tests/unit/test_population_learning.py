@@ -12,7 +12,6 @@ import rivalry as rv
 from rivalry.core import files
 from rivalry.economies.kernels.choices import probabilities, uniform_rows
 from rivalry.economies.kernels.economy import fresh
-from rivalry.economies.learning.crowds import simulate_copies
 from rivalry.economies.learning.epochs import Stop, checkpoint, restore, step_sizes, stop_of, temperatures
 from rivalry.economies.learning.monitors import payoff_estimates, sampling
 from rivalry.lab.executor import run_study
@@ -250,12 +249,12 @@ def test_payoff_estimates_are_means_over_visited_states() -> None:
     game, learner = rv.games.karma(**SMALL), quick()
     world = learner.world(game)
     rows, owner = uniform_rows(8, 2, 3), np.arange(8)
-    agents = fresh(world.economy, np.random.SeedSequence(1))
+    agents = fresh(world.arrays, np.random.SeedSequence(1))
     q = np.repeat(np.arange(8.0)[:, None], 20, axis=1)
     how = world, agents, rows, owner, q, np.random.SeedSequence(2), 50
     np.testing.assert_allclose(payoff_estimates(*how), np.arange(8.0))
     # entropy of uniform bids 0..k, weighted by the karma held
-    tallied = simulate_copies(world.economy, agents, rows, owner, how[-2], 0, 50)[0]
+    tallied = world.simulate_copies(agents, (rows, owner), how[-2], 0, 50)[0]
     held = tallied.each.sum(axis=1) / 50
     bonus = held @ np.log(np.arange(1, 5)) / 3.0
     np.testing.assert_allclose(payoff_estimates(*how, Paid(1 / 3)), np.arange(8.0) + bonus)

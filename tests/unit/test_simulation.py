@@ -184,16 +184,18 @@ def test_invalid_policies_are_refused() -> None:
 def test_standard_error_is_that_of_the_batch_means() -> None:
     rng = np.random.default_rng(0)
     rewards = rng.normal(size=(100, 4))  # [step agent]
-    sums = np.cumsum(rewards.sum(axis=1))[crowds.batch_ends(100) - 1]
-    means = rewards.reshape(crowds.BATCHES, -1).mean(axis=1)
-    expected = means.std(ddof=1) / np.sqrt(crowds.BATCHES)
-    assert crowds.standard_error(sums, 100, 4) == pytest.approx(expected, rel=1e-12)
+    crowd = crowds.crowd_of(rv.games.karma(max_karma=1, mean_karma=0.5, agents=4))
+    sums = np.cumsum(rewards.sum(axis=1))[crowd.batch_ends(100) - 1]
+    means = rewards.reshape(crowd.batches, -1).mean(axis=1)
+    expected = means.std(ddof=1) / np.sqrt(crowd.batches)
+    assert crowds.standard_error(crowd, sums, 100) == pytest.approx(expected, rel=1e-12)
 
 
 def test_standard_error_of_fewer_steps_than_batches_is_infinite() -> None:
-    steps = crowds.BATCHES - 1
-    assert crowds.standard_error(np.zeros(crowds.BATCHES), steps, 4) == np.inf
-    assert crowds.batch_ends(steps)[-1] == steps  # every step is counted
+    crowd = crowds.crowd_of(rv.games.karma(max_karma=1, mean_karma=0.5, agents=4))
+    steps = crowd.batches - 1
+    assert crowds.standard_error(crowd, np.zeros(crowd.batches), steps) == np.inf
+    assert crowd.batch_ends(steps)[-1] == steps  # every step is counted
 
 
 @pytest.mark.parametrize("exploration", [0.1, 0.9])
@@ -208,8 +210,8 @@ def test_the_share_of_exploration_is_removed_from_a_policy(exploration: float) -
 def test_the_measured_policy_weights_agents_by_their_visits() -> None:
     """Agents that never visit a state do not count there; without any visit all count equally."""
     world = crowds.crowd_of(rv.games.karma(max_karma=1, mean_karma=0.5, agents=2, urgencies=[1.0]))
-    tallied = kernels.economy.tallies(world.economy, each=True)
-    tallied.each[:, 0, 1], none = [3, 1], np.zeros((crowds.BATCHES, 1))
+    tallied = kernels.economy.tallies(world.arrays, each=True)
+    tallied.each[:, 0, 1], none = [3, 1], np.zeros((world.batches, 1))
     policies = np.array([[[1.0, 0.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]])
     found = crowds.mean_tallies_by_owner(world, tallied, none, policies, np.arange(2), 4)
     np.testing.assert_allclose(found.policy[0, 0], [[1.0, 0.0], [0.75, 0.25]])

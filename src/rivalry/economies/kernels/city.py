@@ -66,6 +66,9 @@ class CityTallies(NamedTuple):
     each: np.ndarray  # [agent row karma], int32: agent-steps before bidding; may be absent alone
 
 
+STATE, TALLIES = Drivers, CityTallies
+
+
 class CityBuffers(NamedTuple):
     """Buffers and constants of a run; the last lane stands for dormancy."""
 

@@ -52,6 +52,9 @@ class EconomyTallies(NamedTuple):
     each: np.ndarray  # [agent private karma]: agent-steps before bidding; may be absent alone
 
 
+STATE, TALLIES = Agents, EconomyTallies
+
+
 class EconomyBuffers(NamedTuple):
     """Buffers and constants of a run."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,25 +13,29 @@ from rivalry.core.results import Record
 from rivalry.economies import kernels
 from rivalry.economies.city.model import City
 from rivalry.economies.kernels.shapes import PAID, CityArrays
-from rivalry.economies.learning.sessions import FixedPolicies, check_balance
+from rivalry.economies.learning.sessions import AgentWorld, FixedPolicies
 from rivalry.text.statistics import rank_correlation
 
-BATCHES = 10  # of steps, for the errors of gains
-SURE = 1e-6  # tolerance of sums of probabilities
 MEASURED = ("wanted", "chances", "free", "shared")  # tallies that an agent's environment consists of
 
 CITY = Need("a city that agents travel through", lambda game: isinstance(game, City))
 
 
-class Streets(NamedTuple):
-    """A city as a game and as kernel arrays, for learners and simulations."""
+@dataclass(frozen=True, eq=False)
+class Streets(AgentWorld):
+    """A city and its agents."""
 
-    game: Any
-    city: CityArrays
+    arrays: CityArrays
+
+    batches = 10  # for the errors of gains
 
     @property
-    def agents(self) -> int:
-        return len(self.city.type_of)
+    def kernel(self) -> Any:
+        return kernels.city
+
+    def batch_sums(self, tallied: kernels.city.CityTallies) -> np.ndarray:
+        """Return the sums of the tallies `MEASURED`."""
+        return np.concatenate([getattr(tallied, name).ravel() for name in MEASURED], dtype=float)
 
 
 def streets_of(game: Any) -> Streets:
@@ -40,41 +45,8 @@ def streets_of(game: Any) -> Streets:
     return Streets(game, game.world())
 
 
-def simulate_copies(
-    city: CityArrays,
-    drivers: kernels.city.Drivers,
-    policy: np.ndarray,  # [agent row karma stride]
-    sequence: np.random.SeedSequence,
-    warm_up: int,
-    steps: int,
-) -> tuple[kernels.city.CityTallies, np.ndarray]:
-    """Return tallies of copies of the agents over ``steps`` steps after a warm-up, with a separate stream.
-
-    The second value is their `batch_sums` at the end of each batch, ``[batch number]``.
-    """
-    copies = kernels.economy.copy_agents(drivers, sequence)
-    kernels.city.play(city, copies, policy, kernels.city.no_tallies(), warm_up)
-    tallied = kernels.city.tallies(city, each=True)
-    batches = []
-    for part in np.diff(batch_ends(steps), prepend=0):
-        kernels.city.play(city, copies, policy, tallied, int(part))
-        batches.append(batch_sums(tallied))
-    check_balance(copies.status)
-    return tallied, np.stack(batches)
-
-
-def batch_ends(steps: int) -> np.ndarray:
-    """Return the number of steps, out of ``steps``, after which each batch ends, ``[batch]``."""
-    return np.arange(1, BATCHES + 1) * steps // BATCHES
-
-
-def batch_sums(tallied: kernels.city.CityTallies) -> np.ndarray:
-    """Return the sums from which the environment of one agent is measured, ``[number]``."""
-    return np.concatenate([getattr(tallied, name).ravel() for name in MEASURED], dtype=float)
-
-
 def with_sums(tallied: kernels.city.CityTallies, numbers: np.ndarray) -> kernels.city.CityTallies:
-    """Return tallies with other `batch_sums`."""
+    """Return tallies with other `Streets.batch_sums`."""
     arrays = [getattr(tallied, name) for name in MEASURED]
     parts = np.split(numbers, np.cumsum([array.size for array in arrays])[:-1])
     shaped = (part.reshape(array.shape) for part, array in zip(parts, arrays, strict=True))
@@ -107,7 +79,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
 
     Bids and admission are NaN for lanes and trips that were never asked for.
     """
-    city, static = streets.city, streets.game.static_metrics()
+    city, static = streets.arrays, streets.game.static_metrics()
     trips, urgencies = np.arange(tallied.bids_on.shape[1]), city.stakes.shape[1]
     demand, admitted = tallied.wanted / steps, tallied.admitted / steps
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -67,9 +67,9 @@ def gains(
 ) -> Gains:
     """Return gains of ``policies [agent row karma entry]`` in steps tallied with ``each``.
 
-    ``batches [batch number]`` are `batch_sums` at the ends of batches of these steps.
+    ``batches [batch number]`` are `Streets.batch_sums` at the ends of batches of these steps.
     """
-    city, visits = streets.city, tallied.each
+    city, visits = streets.arrays, tallied.each
     evaluated = kernels.city_values.evaluate(city, measured_environment(city, tallied), policies)
     weights = visits / np.maximum(visits.sum(axis=(1, 2), keepdims=True), 1)
     payoff, response_payoff = (
@@ -119,11 +119,11 @@ def gains(
 
 def gains_record(streets: Streets, result: Gains) -> Record:
     """Return gains per agent, means per type, and the largest gains as certificate."""
-    kinds, finite = streets.city.type_of, np.isfinite(result.payoff)
+    kinds, finite = streets.arrays.type_of, np.isfinite(result.payoff)
     if not finite.any():
         return {}
     scale = abs(float(result.payoff[finite].mean())) or np.inf  # 0 if no agent is ever refused: no gains
-    members = [finite & (kinds == kind) for kind in range(len(streets.city.stakes))]
+    members = [finite & (kinds == kind) for kind in range(len(streets.arrays.stakes))]
     payoff, gain = (
         np.array([array[member].mean() if member.any() else np.nan for member in members])
         for array in (result.payoff, result.gain)

@@ -98,11 +98,11 @@ class CityQLearning(EpochLearner):
         return (*SOCIAL, *CHANGES)
 
     def _check(self, world: Streets) -> None:
-        city, kernel = world.city, kernels.city
+        city, kernel = world.arrays, kernels.city
         limit("agents", world.agents, kernel.rows(city), city.most + 1, kernel.stride(city))
 
     def _begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
-        city, kernel = world.city, kernels.city
+        city, kernel = world.arrays, kernels.city
         return {
             **kernel.fresh(city, stream)._asdict(),
             **kernels.city_learning.begin(city, self.rule(), float(self.initial_q))._asdict(),
@@ -115,10 +115,9 @@ class CityQLearning(EpochLearner):
 
         # a session that was stored and loaded is not aligned to cache lines, which costs time but no accuracy
         session |= {name: align(session[name]) for name in ("q", "policy")}
-        drivers = parts(kernels.city.Drivers, session)
         learning = parts(kernels.city_learning.CityLearning, session)
         kernels.city_learning.learn(
-            world.city, self.rule(), drivers, learning, kernels.city.no_tallies(), steps
+            world.arrays, self.rule(), world.state(session), learning, kernels.city.no_tallies(), steps
         )
 
     def _monitor(self, world: Streets, session: Session) -> None:
@@ -132,13 +131,13 @@ class CityQLearning(EpochLearner):
         estimate /= self.monitor_steps
         if session["last_estimate"].size:
             of_agent["payoff_change"] = np.abs(estimate - session["last_estimate"])
-            of_agent["policy_change"] = policy_change(world.city, session["policy"], session["last_policy"])
+            of_agent["policy_change"] = policy_change(world.arrays, session["policy"], session["last_policy"])
             values |= {name: float(changes.max()) for name, changes in of_agent.items()}
         session["last_policy"], session["last_estimate"] = session["policy"].copy(), estimate
         self._store_monitor(world, session, values, of_agent)
 
     def _final_record(self, world: Streets, session: Session) -> Record:
-        city = world.city
+        city = world.arrays
         simulated = self._simulate(world, session, END, self.evaluation_warm_up, self.evaluation)
         tallied, policies, batches = simulated
         record = city_drivers.city_record(world, tallied, self.evaluation)
@@ -167,10 +166,9 @@ class CityQLearning(EpochLearner):
         self, world: Streets, session: Session, number: int, warm_up: int, steps: int
     ) -> tuple[kernels.city.CityTallies, np.ndarray, np.ndarray]:
         """Return tallies of copies of the agents in a separate simulation, their policies, and batches."""
-        drivers, policy = parts(kernels.city.Drivers, session), session["policy"]
-        sequence = sequence_of(session, number)
-        tallied, batches = city_drivers.simulate_copies(world.city, drivers, policy, sequence, warm_up, steps)
-        return tallied, kernels.city_learning.chances(world.city, policy), batches
+        policy, sequence = session["policy"], sequence_of(session, number)
+        tallied, batches = world.simulate_copies(world.state(session), (policy,), sequence, warm_up, steps)
+        return tallied, kernels.city_learning.chances(world.arrays, policy), batches
 
 
 def policy_change(city: CityArrays, policy: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -11,18 +11,9 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import CityArrays
-from rivalry.economies.learning.city_drivers import (
-    BATCHES,
-    CITY,
-    Streets,
-    batch_ends,
-    batch_sums,
-    city_record,
-    policy_of_all,
-    streets_of,
-)
+from rivalry.economies.learning.city_drivers import CITY, Streets, city_record, policy_of_all, streets_of
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
-from rivalry.economies.learning.sessions import AWARDS, SUMS, FixedPolicies, Session, check_balance, parts
+from rivalry.economies.learning.sessions import SUMS, FixedPolicies, Session, parts
 
 
 class CitySimulation(FixedPolicies):
@@ -67,56 +58,34 @@ class CitySimulation(FixedPolicies):
     needs: ClassVar[tuple[Need, ...]] = (CITY,)
 
     def world(self, game: object) -> Streets:
-        """Return the game with its kernel arrays."""
-        streets = streets_of(game)
-        return (
-            streets if self.bids else streets._replace(city=streets.city._replace(award=AWARDS[self.plays]))
-        )
+        """Return the game with its agents, which follow the rule that is played."""
+        world: Streets = self._under_rule(streets_of(game))
+        return world
 
     def check_world(self, world: Streets) -> None:
         """Raise `ValueError` for an invalid policy; those with a name are valid."""
         if self.bids and not (isinstance(self.plays, str) and self.plays in self.policies):
-            policy_of_all(world.city, self.plays)
+            policy_of_all(world.arrays, self.plays)
 
     def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
-        policy = self._rows(world.city)
-        sums = kernels.city.tallies(world.city, each=self.bids)._asdict()
-        agents = kernels.city.fresh(world.city, stream)._asdict()
-        session = agents | {f"{SUMS}{name}": array for name, array in sums.items()} | {"policy": policy}
-        if self.bids:
-            numbers = batch_sums(parts(kernels.city.CityTallies, session, SUMS)).size
-            session["batches"] = np.full((BATCHES, numbers), np.nan)
-        return session
+        return self._session(world, stream, each=self.bids) | {"policy": self._rows(world.arrays)}
 
     def pack(self, session: Session) -> Session:
         """Return a session as arrays, without the policy: it is large and follows from the options."""
         return {name: array for name, array in session.items() if name != "policy"}
 
-    def advance(self, world: Streets, session: Session, steps: int) -> int:
-        """Simulate the given number of steps."""
-        city, kernel = world.city, kernels.city
-        drivers, sums = parts(kernel.Drivers, session), parts(kernel.CityTallies, session, SUMS)
+    def _followed(self, world: Streets, session: Session) -> tuple[np.ndarray, ...]:
         if "policy" not in session:  # of a stored session
-            session["policy"] = self._rows(city)
-        simulated, ends = 0, self.warm_up + batch_ends(self.evaluation)
-        for number, until in enumerate((self.warm_up, *ends), start=-1):
-            part = min(steps - simulated, int(until) - int(drivers.clock[0]))
-            if part > 0:
-                tallied = kernel.no_tallies() if number < 0 else sums
-                kernel.play(city, drivers, session["policy"], tallied, part)
-                simulated += part
-                if number >= 0 and self.bids and drivers.clock[0] == until:
-                    session["batches"][number] = batch_sums(sums)
-        check_balance(drivers.status)
-        return simulated
+            session["policy"] = self._rows(world.arrays)
+        return (session["policy"],)
 
     def read(self, world: Streets, session: Session) -> Record:
         """Return the record of the steps so far."""
         sums = parts(kernels.city.CityTallies, session, SUMS)
         record = city_record(world, sums, max(int(session["clock"][0]) - self.warm_up, 1))
-        if self.bids and not refusal(world.city):
-            policies = policy_of_all(world.city, self.plays)
+        if self.bids and not refusal(world.arrays):
+            policies = policy_of_all(world.arrays, self.plays)
             record |= gains_record(world, gains(world, sums, policies, session["batches"]))
         return record
 

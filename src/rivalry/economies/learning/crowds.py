@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,13 +16,12 @@ from rivalry.core.oracles import to_agents
 from rivalry.core.results import Certificate, Record
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
-from rivalry.economies.learning.sessions import check_balance
+from rivalry.economies.learning.sessions import AgentWorld
 from rivalry.population import best_response, oracles, uniform
 from rivalry.population.certificate import spread, stake_of, tolerance_of
 from rivalry.runtime.jax import put
 from rivalry.text.statistics import jackknife_error
 
-BATCHES = 20  # batches of steps for the standard error of the mean reward
 FAR = 4.0 * 2**0.5  # difference of two estimates beyond noise, in standard errors of one
 POOLED = "policy iteration in the population measured, rivals' bids taken as independent of the own karma"
 
@@ -43,31 +43,39 @@ def widest_of(gain: np.ndarray, kinds: np.ndarray) -> np.ndarray:
     return np.array([np.where(kinds == kind, gain, -np.inf).argmax() for kind in range(kinds.max() + 1)])
 
 
-class Crowd(NamedTuple):
-    """A population game and its agents, for learners and simulations.
+@dataclass(frozen=True, eq=False)
+class Crowd(AgentWorld):
+    """A population game and its agents.
 
     ``refusal`` is the reason why the rules have no mean field, or an empty string. Without a mean field only
     the policy space of ``game`` is used.
     """
 
-    game: Any
-    economy: Economy
+    arrays: Economy
     refusal: str = ""
+
+    batches = 20  # for the standard error of the mean reward
+
+    @property
+    def kernel(self) -> Any:
+        return kernels.economy
+
+    def batch_sums(self, tallied: kernels.economy.EconomyTallies) -> np.ndarray:
+        """Return the sum of all rewards, then karma."""
+        return np.concatenate(
+            [[tallied.rewards.sum()], tallied.holdings.ravel(), tallied.after, tallied.flows], dtype=float
+        )
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """The numbers of types, private states of policies (signals included) and karma levels."""
-        return len(self.economy.stakes), views_of(self.economy), self.economy.most + 1
-
-    @property
-    def agents(self) -> int:
-        return len(self.economy.type_of)
+        return len(self.arrays.stakes), views_of(self.arrays), self.arrays.most + 1
 
     @property
     def signals(self) -> int:
         """The number of signals of peers per private state."""
-        private: int = self.economy.stakes.shape[1]
-        return views_of(self.economy) // private
+        private: int = self.arrays.stakes.shape[1]
+        return views_of(self.arrays) // private
 
 
 class Measured(NamedTuple):
@@ -81,7 +89,7 @@ class Measured(NamedTuple):
     policy: np.ndarray  # [type private karma bid]: mean over visiting agents
     after: np.ndarray  # [karma], before the redistribution
     surplus: float  # redistributed karma per agent and step
-    batches: np.ndarray  # [batch number], as of `batch_sums`
+    batches: np.ndarray  # [batch number], of `Crowd.batch_sums`
     steps: int
 
     def record(self, type_of: np.ndarray) -> Record:
@@ -122,51 +130,16 @@ def crowd_of(game: object) -> Crowd:
     return Crowd(oracles.continuum_limit(game), to_agents(game), oracles.mean_field_refusal(game))
 
 
-def simulate_copies(
-    economy: Economy,
-    agents: kernels.economy.Agents,
-    rows: np.ndarray,  # [owner entry]: cumulative
-    owner: np.ndarray,  # [agent]
-    sequence: np.random.SeedSequence,
-    warm_up: int,
-    steps: int,
-) -> tuple[kernels.economy.EconomyTallies, np.ndarray]:
-    """Return tallies of copies of the agents over ``steps`` steps after a warm-up, with a separate stream.
-
-    The second value is their `batch_sums` at the end of each batch, ``[batch number]``.
-    """
-    kernel, copies = kernels.economy, kernels.economy.copy_agents(agents, sequence)
-    kernel.play(economy, copies, rows, owner, kernel.no_tallies(), warm_up)
-    tallied, batches = kernel.tallies(economy, each=True), []
-    for part in np.diff(batch_ends(steps), prepend=0):
-        kernel.play(economy, copies, rows, owner, tallied, int(part))
-        batches.append(batch_sums(tallied))
-    check_balance(copies.status)
-    return tallied, np.array(batches)
-
-
-def batch_sums(tallied: kernels.economy.EconomyTallies) -> np.ndarray:
-    """Return the sums from which the environment is measured, ``[number]``: rewards of all, then karma."""
-    return np.concatenate(
-        [[tallied.rewards.sum()], tallied.holdings.ravel(), tallied.after, tallied.flows], dtype=float
-    )
-
-
-def batch_ends(steps: int) -> np.ndarray:
-    """Return the number of steps, out of ``steps``, after which each batch ends, ``[batch]``."""
-    return np.arange(1, BATCHES + 1) * steps // BATCHES
-
-
-def standard_error(batches: np.ndarray, steps: int, agents: int) -> float:
+def standard_error(crowd: Crowd, batches: np.ndarray, steps: int) -> float:
     """Return the standard error of the mean reward per agent and step from cumulative rewards ``[batch]``.
 
     It is infinite for fewer steps than batches.
     """
     # batch means, because rewards of successive steps are correlated
-    lengths = np.diff(batch_ends(steps), prepend=0)
+    lengths = np.diff(crowd.batch_ends(steps), prepend=0)
     if not lengths.all():
         return np.inf
-    means = np.diff(batches, prepend=0.0) / (lengths * agents)
+    means = np.diff(batches, prepend=0.0) / (lengths * crowd.agents)
     return float(means.std(ddof=1) / np.sqrt(len(means)))
 
 
@@ -179,7 +152,7 @@ def mean_tallies_by_owner(
     steps: int,
 ) -> Measured:
     """Return tallies of agents with different policies as means over agents and steps."""
-    kinds, (types, *_) = crowd.economy.type_of, crowd.shape
+    kinds, (types, *_) = crowd.arrays.type_of, crowd.shape
     visits_by_agent, by_agent = tallied.each.reshape(len(kinds), -1), policies[owner]
     # the mean policy in each state, weighted by agents' visits; unweighted in unvisited states
     mean = mean_policy(by_agent, kinds, types)
@@ -200,10 +173,10 @@ def mean_tallies(
     steps: int,
 ) -> Measured:
     """Return tallies as means over agents and steps where all follow ``policy [type private karma bid]``."""
-    heads = steps * len(crowd.economy.type_of)
+    heads = steps * crowd.agents
     return Measured(
         efficiency=float(tallied.rewards.sum() / heads),
-        error=standard_error(batches[:, 0], steps, len(crowd.economy.type_of)),
+        error=standard_error(crowd, batches[:, 0], steps),
         reward=tallied.rewards / steps,
         wins=tallied.wins / steps,
         distribution=tallied.holdings / heads,
@@ -232,7 +205,7 @@ def gain_error(
     ``gain_in`` computes the gains again from what is measured without one batch. Errors are infinite for
     fewer steps than batches.
     """
-    lengths = np.diff(batch_ends(measured.steps), prepend=0)
+    lengths = np.diff(crowd.batch_ends(measured.steps), prepend=0)
     if not (lengths.all() and np.isfinite(measured.batches).all()):
         return np.full(gain.shape, np.inf)
     leave_one_out = measured.batches[-1] - np.diff(measured.batches, axis=0, prepend=0.0)
@@ -278,8 +251,8 @@ def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, measured: Measured) 
     Warns where it differs from the measured one by more than noise: then the decision process used for gains
     is not the one that the agents face.
     """
-    share = np.bincount(crowd.economy.type_of, minlength=len(payoff)) / crowd.agents
-    mean = float(share @ ((1 - crowd.economy.discount) * payoff))
+    share = np.bincount(crowd.arrays.type_of, minlength=len(payoff)) / crowd.agents
+    mean = float(share @ ((1 - crowd.arrays.discount) * payoff))
     if abs(mean - measured.efficiency) > FAR * measured.error:
         warnings.warn(
             f"(1 - gamma) x payoff is {mean:.6g} and the measured efficiency {measured.efficiency:.6g}, "

@@ -109,7 +109,7 @@ def pooled_gains(
 
 def has_few_agents(crowd: Crowd) -> bool:
     """True if gains are computed with others' bids conditional on an agent's own karma."""
-    return len(crowd.economy.type_of) <= FEW and not crowd.refusal
+    return len(crowd.arrays.type_of) <= FEW and not crowd.refusal
 
 
 def evaluate_few_agents(
@@ -136,7 +136,7 @@ def evaluate_few_agents(
     """
     types, private, levels = crowd.shape
     targets = targets.reshape(len(targets), types, private * levels, levels)
-    if len(owner) <= 3 and _entries(crowd.economy) <= LARGEST:
+    if len(owner) <= 3 and _entries(crowd.arrays) <= LARGEST:
         return [_joint_gains(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
     prior = [np.asarray(part) for part in _tables(crowd.game, env)]
     halves = []
@@ -145,14 +145,14 @@ def evaluate_few_agents(
         copies = kernels.economy.copy_agents(agents, stream)
         trials = min(steps, max(1, TRIALS // len(owner)))
         lengths = np.diff(np.arange(PARTS + 1) * trials // PARTS)
-        runs = [kernels.economy.probe(crowd.economy, copies, rows, owner, int(length)) for length in lengths]
+        runs = [kernels.economy.probe(crowd.arrays, copies, rows, owner, int(length)) for length in lengths]
         check_balance(copies.status)
         halves.append([np.stack(part) for part in zip(*runs, strict=True)])
 
     def gains(halves: list[list[np.ndarray]], owners: np.ndarray, paid: Paid) -> AgentGains:
         processes = [
             [
-                _estimated_process(crowd.economy, kind, *(part.sum(axis=0) for part in half), *prior)
+                _estimated_process(crowd.arrays, kind, *(part.sum(axis=0) for part in half), *prior)
                 for kind in range(types)
             ]
             for half in halves
@@ -209,7 +209,7 @@ def _joint_gains(
     legal, exact = _legal(crowd), True
     rows = []
     for agent in range(len(owner)):
-        process, memory = against(crowd.economy, agent, policies[np.delete(owner, agent)])
+        process, memory = against(crowd.arrays, agent, policies[np.delete(owner, agent)])
         exact = exact and memory == 1
 
         def spread(policy: np.ndarray, memory: int = memory) -> np.ndarray:

@@ -134,9 +134,7 @@ def snapshot(
     ) -> Snapshot:
         policies = policies_of(crowd, rows)
         by_state = policies.reshape(len(rows), -1, levels)
-        tallied, batches = crowds.simulate_copies(
-            crowd.economy, agents, rows, owner, sequence, warm_up, steps
-        )
+        tallied, batches = crowd.simulate_copies(agents, (rows, owner), sequence, warm_up, steps)
         measured = crowds.mean_tallies_by_owner(crowd, tallied, batches, by_state, owner, steps)
         if crowd.refusal:
             return Snapshot(measured, None, {}, measured.efficiency, None)
@@ -194,7 +192,7 @@ def snapshot(
 
 def policies_of(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
     """Return cumulative rows as policies ``[owner private karma bid]``."""
-    return kernels.choices.probabilities(rows, crowd.economy.most)
+    return kernels.choices.probabilities(rows, crowd.arrays.most)
 
 
 def _by_owner(gains: AgentGains, owner: np.ndarray) -> Numbers:
@@ -211,7 +209,7 @@ def _by_owner(gains: AgentGains, owner: np.ndarray) -> Numbers:
 def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
     """Return the type of every policy owner."""
     kinds = np.zeros(int(owner.max()) + 1, dtype=np.int64)
-    kinds[owner] = crowd.economy.type_of
+    kinds[owner] = crowd.arrays.type_of
     return kinds
 
 
@@ -241,10 +239,10 @@ def payoff_estimates(
     rewards alone.
     """
     policies = policies_of(crowd, rows)
-    values = (policies * kernels.choices.unpack(q, crowd.economy.most)).sum(axis=-1)  # [owner private karma]
+    values = (policies * kernels.choices.unpack(q, crowd.arrays.most)).sum(axis=-1)  # [owner private karma]
     if paid.weight:
         values = values + paid.weight * np.asarray(entropies(put(policies)))
-    visits = crowds.simulate_copies(crowd.economy, agents, rows, owner, sequence, 0, steps)[0].each
+    visits = crowd.simulate_copies(agents, (rows, owner), sequence, 0, steps)[0].each
     estimates: np.ndarray = (visits * values[owner]).sum(axis=(1, 2)) / steps
     return estimates
 
@@ -308,9 +306,9 @@ def sample_gains(
                 weight=bonus.weight,
                 once=int(bonus.once),
             )
-            estimates = kernel.watch(crowd.economy, copies, rule, tables, tables, tables, len(targets))
+            estimates = kernel.watch(crowd.arrays, copies, rule, tables, tables, tables, len(targets))
             explore = kernels.choices.cumulative(mixed)
-            kernel.monitor(crowd.economy, rule, copies, rows, owner, targets, explore, estimates, length)
+            kernel.monitor(crowd.arrays, rule, copies, rows, owner, targets, explore, estimates, length)
             check_balance(copies.status)
             if copies.status[0] == kernels.economy.RUNNING:
                 into[0, members] = (estimates.greedy_sum / estimates.samples)[members]

@@ -210,8 +210,8 @@ class PopulationQLearning(EpochLearner):
         values, by_type = np.full((1, entries), float(self.initial_q)), self.algorithm == "centralised"
         sampled = monitors.sampled_names(len(SAMPLED), bool(self.regularised))
         return {
-            **kernels.economy.fresh(world.economy, stream)._asdict(),
-            **kernels.economy_learning.begin(world.economy, self.rule(), values, by_type)._asdict(),
+            **kernels.economy.fresh(world.arrays, stream)._asdict(),
+            **kernels.economy_learning.begin(world.arrays, self.rule(), values, by_type)._asdict(),
             "equilibria": self._equilibria(world),
             "first_policy": np.full((*world.shape, levels), np.nan),
             "last_rows": np.zeros((0, 0)),
@@ -240,9 +240,9 @@ class PopulationQLearning(EpochLearner):
         return np.stack(policies)
 
     def _train(self, world: Crowd, session: Session, steps: int) -> None:
-        agents = parts(kernels.economy.Agents, session)
+        agents = world.state(session)
         learning, no_tallies = parts(kernels.economy_learning.Learning, session), kernels.economy.no_tallies()
-        kernels.economy_learning.learn(world.economy, self.rule(), agents, learning, no_tallies, steps)
+        kernels.economy_learning.learn(world.arrays, self.rule(), agents, learning, no_tallies, steps)
 
     def _snapshot(
         self, world: Crowd, session: Session, streams: tuple[int, int], steps: int, *, errors: bool = False
@@ -250,7 +250,7 @@ class PopulationQLearning(EpochLearner):
         """Return the current policies evaluated over ``steps`` steps."""
         return monitors.snapshot(
             world,
-            parts(kernels.economy.Agents, session),
+            world.state(session),
             session["policy"],
             session["owner"],
             self.share,
@@ -264,7 +264,7 @@ class PopulationQLearning(EpochLearner):
         )
 
     def _monitor(self, world: Crowd, session: Session) -> None:
-        owner, rows, agents = session["owner"], session["policy"], parts(kernels.economy.Agents, session)
+        owner, rows, agents = session["owner"], session["policy"], world.state(session)
         # of two tables the mean: each is updated with probability one half
         q, snapshot = session["q"].mean(axis=0), self._snapshot(world, session, LOOK, self.monitor_steps)
         measured = snapshot.measured
@@ -323,7 +323,7 @@ class PopulationQLearning(EpochLearner):
             warnings.warn(f"exploitability is not worked out: {world.refusal}", stacklevel=4)
         else:
             record = crowds.measures_of(world, snapshot.environment, snapshot.measured)
-        record |= snapshot.measured.record(world.economy.type_of) | crowds.views(world)
+        record |= snapshot.measured.record(world.arrays.type_of) | crowds.views(world)
         record[BARE] = ((), np.asarray(snapshot.efficiency))
         record["policy"] = ((*STATE, "bid"), policy)
         record["mean_bid"] = (STATE, policy @ bids)
@@ -382,7 +382,7 @@ def _mean_policy(world: Crowd, rows: np.ndarray, owner: np.ndarray) -> np.ndarra
 
 def _by_type(world: Crowd, snapshot: Snapshot, owner: np.ndarray) -> Record:
     """Return mean payoffs and gains and the largest gain, an upper bound in the measured environment."""
-    members = [world.economy.type_of == kind for kind in range(world.shape[0])]
+    members = [world.arrays.type_of == kind for kind in range(world.shape[0])]
     means = {
         name: np.array([array[owner][member].mean() for member in members])
         for name, array in snapshot.numbers.items()

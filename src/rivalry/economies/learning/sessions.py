@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -35,6 +37,57 @@ def check_balance(status: np.ndarray) -> None:
         raise BrokenInvariant(f"karma is not conserved at step {int(status[1])}")
 
 
+@dataclass(frozen=True, eq=False)
+class AgentWorld(ABC):
+    """A game and its agents as arrays of a kernel, for learners and simulations."""
+
+    game: Any
+    arrays: Any
+    batches: ClassVar[int]  # of steps, for errors
+
+    @property
+    def agents(self) -> int:
+        return len(self.arrays.type_of)
+
+    @property
+    @abstractmethod
+    def kernel(self) -> Any:
+        """The compiled loops that simulate the agents."""
+
+    @abstractmethod
+    def batch_sums(self, tallied: Any) -> np.ndarray:
+        """Return the sums from which the environment of one agent is measured, ``[number]``."""
+
+    def state(self, session: Session) -> Any:
+        """Return the state of the agents in a session, which shares its arrays."""
+        return parts(self.kernel.STATE, session)
+
+    def batch_ends(self, steps: int) -> np.ndarray:
+        """Return the number of steps, out of ``steps``, after which each batch ends, ``[batch]``."""
+        return np.arange(1, self.batches + 1) * steps // self.batches
+
+    def simulate_copies(
+        self,
+        agents: Any,
+        policy: tuple[np.ndarray, ...],  # as the kernel takes it
+        sequence: np.random.SeedSequence,
+        warm_up: int,
+        steps: int,
+    ) -> tuple[Any, np.ndarray]:
+        """Return tallies of copies of the agents over ``steps`` steps after a warm-up, by a separate stream.
+
+        The second value is their `batch_sums` at the end of each batch, ``[batch number]``.
+        """
+        kernel, copies = self.kernel, kernels.economy.copy_agents(agents, sequence)
+        kernel.play(self.arrays, copies, *policy, kernel.no_tallies(), warm_up)
+        tallied, batches = kernel.tallies(self.arrays, each=True), []
+        for part in np.diff(self.batch_ends(steps), prepend=0):
+            kernel.play(self.arrays, copies, *policy, tallied, int(part))
+            batches.append(self.batch_sums(tallied))
+        check_balance(copies.status)
+        return tallied, np.stack(batches)
+
+
 class FixedPolicies(BaseLearner):
     """Base class of simulations of agents with fixed policies, or with rules that use no karma."""
 
@@ -61,3 +114,36 @@ class FixedPolicies(BaseLearner):
     def length(self, world: object) -> int:
         """Return the number of steps, warm-up included."""
         return self.warm_up + self.evaluation
+
+    def _under_rule(self, world: Any) -> Any:
+        """Return agents among whom the rule that is played decides, where agents do not bid."""
+        if self.bids:
+            return world
+        return replace(world, arrays=world.arrays._replace(award=AWARDS[self.plays]))
+
+    def _session(self, world: AgentWorld, stream: np.random.SeedSequence, *, each: bool) -> Session:
+        """Return the initial agents, with tallies (``each``: also by agent) and batches to fill."""
+        sums = world.kernel.tallies(world.arrays, each=each)
+        batches = np.full((world.batches, world.batch_sums(sums).size), np.nan)
+        tallies = {f"{SUMS}{name}": array for name, array in sums._asdict().items()}
+        return {**world.kernel.fresh(world.arrays, stream)._asdict(), **tallies, "batches": batches}
+
+    @abstractmethod
+    def _followed(self, world: Any, session: Session) -> tuple[np.ndarray, ...]:
+        """Return the policy of all agents as the kernel takes it."""
+
+    def advance(self, world: AgentWorld, session: Session, steps: int) -> int:
+        """Simulate the given number of steps."""
+        kernel, policy, agents = world.kernel, self._followed(world, session), world.state(session)
+        sums, simulated = parts(kernel.TALLIES, session, SUMS), 0
+        ends = self.warm_up + world.batch_ends(self.evaluation)
+        for number, until in enumerate((self.warm_up, *ends), start=-1):
+            part = min(steps - simulated, int(until) - int(agents.clock[0]))
+            if part > 0:
+                tallied = kernel.no_tallies() if number < 0 else sums
+                kernel.play(world.arrays, agents, *policy, tallied, part)
+                simulated += part
+                if number >= 0 and agents.clock[0] == until:
+                    session["batches"][number] = world.batch_sums(sums)
+        check_balance(agents.status)
+        return simulated

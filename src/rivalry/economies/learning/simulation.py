@@ -15,11 +15,10 @@ from rivalry.core.needs import Need
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record
 from rivalry.economies import kernels
-from rivalry.economies.kernels.shapes import BIDS
 from rivalry.economies.learning import crowds
-from rivalry.economies.learning.crowds import BATCHES, PLAYED_BY_AGENTS, Crowd, Measured, batch_ends
+from rivalry.economies.learning.crowds import PLAYED_BY_AGENTS, Crowd, Measured
 from rivalry.economies.learning.few_agents import evaluate_few_agents, has_few_agents, pooled_gains
-from rivalry.economies.learning.sessions import AWARDS, SUMS, FixedPolicies, Session, check_balance, parts
+from rivalry.economies.learning.sessions import SUMS, FixedPolicies, Session, parts
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.populations.response import SHARPNESS, inverse_temperature
@@ -93,8 +92,9 @@ class Simulation(FixedPolicies):
             check_numbers("beta", self.beta, "above 0 and finite", lambda v: v > 0)
 
     def world(self, game: object) -> Crowd:
-        """Return the game with its agents."""
-        return crowds.crowd_of(game)
+        """Return the game with its agents, which follow the rule that is played."""
+        world: Crowd = self._under_rule(crowds.crowd_of(game))
+        return world
 
     def check_world(self, world: Crowd) -> None:
         """Raise `ValueError` for an invalid policy; the equilibrium is not computed."""
@@ -105,38 +105,20 @@ class Simulation(FixedPolicies):
 
     def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
-        kernel = kernels.economy
         policy, residual = self._policy(world) if self.bids else (np.zeros((0, 0)), np.inf)
-        sums = {f"{SUMS}{name}": array for name, array in kernel.tallies(world.economy)._asdict().items()}
-        session = kernel.fresh(world.economy, stream)._asdict() | sums
-        numbers = len(crowds.batch_sums(parts(kernel.EconomyTallies, session, SUMS)))
-        batches = np.full((BATCHES, numbers), np.nan)
-        return session | {"policy_of_all": policy, "policy_residual": np.array(residual), "batches": batches}
+        session = self._session(world, stream, each=False)
+        return session | {"policy_of_all": policy, "policy_residual": np.array(residual)}
 
-    def advance(self, world: Crowd, session: Session, steps: int) -> int:
-        """Simulate the given number of steps."""
-        kernel, (types, private, levels) = kernels.economy, world.shape
-        agents, sums = parts(kernel.Agents, session), parts(kernel.EconomyTallies, session, SUMS)
-        economy = world.economy._replace(award=BIDS if self.bids else AWARDS[self.plays])
-        # rules without karma read no policy, but the compiled loop takes one
-        rows = kernels.choices.uniform_rows(types, private, levels - 1)
+    def _followed(self, world: Crowd, session: Session) -> tuple[np.ndarray, ...]:
+        _, private, levels = world.shape
+        rows = session["policy_of_all"]  # of length 0 for rules without karma, which read none
         if self.bids:
-            rows = kernels.choices.cumulative(session["policy_of_all"].reshape(-1, private, levels, levels))
-        simulated, ends = 0, self.warm_up + batch_ends(self.evaluation)
-        for number, until in enumerate((self.warm_up, *ends), start=-1):
-            part = min(steps - simulated, int(until) - int(agents.clock[0]))
-            if part > 0:
-                tallied = kernel.no_tallies() if number < 0 else sums
-                kernel.play(economy, agents, rows, economy.type_of, tallied, part)
-                simulated += part
-                if number >= 0 and agents.clock[0] == until:
-                    session["batches"][number] = crowds.batch_sums(sums)
-        check_balance(agents.status)
-        return simulated
+            rows = kernels.choices.cumulative(rows.reshape(-1, private, levels, levels))
+        return rows, world.arrays.type_of
 
     def read(self, world: Crowd, session: Session) -> Record:
         """Return the record of the steps so far."""
-        sums, kinds = parts(kernels.economy.EconomyTallies, session, SUMS), world.economy.type_of
+        sums, kinds = parts(kernels.economy.EconomyTallies, session, SUMS), world.arrays.type_of
         steps = int(session["clock"][0]) - self.warm_up
         status = "completed" if steps >= self.evaluation else "iteration limit"
         record: Record = {"status": ((), np.asarray(status)), "agent_type": (("agent",), np.array(kinds))}
@@ -155,8 +137,7 @@ class Simulation(FixedPolicies):
             record["concept"] = ((), np.asarray(f"mean-field logit at beta {self._beta(world):.6g}"))
             record["concept_residual"] = ((), np.asarray(float(session["policy_residual"])))
         record |= crowds.views(world)
-        agents = parts(kernels.economy.Agents, session)
-        return (_gains(world, measured, agents, steps) if not world.refusal else {}) | record
+        return (_gains(world, measured, world.state(session), steps) if not world.refusal else {}) | record
 
     def _beta(self, world: Crowd) -> float:
         """Inverse temperature of the equilibrium."""
@@ -219,7 +200,7 @@ def _gains(world: Crowd, measured: Measured, agents: kernels.economy.Agents, ste
             np.zeros((0, policy[..., 0].size, levels)),
         )
         # the agents' own stream as seed: trials depend on the run, and `read` draws nothing from it
-        sequence, owner = np.random.SeedSequence(agents.stream.tolist()), world.economy.type_of
+        sequence, owner = np.random.SeedSequence(agents.stream.tolist()), world.arrays.type_of
         (gains,) = evaluate_few_agents(
             world, env, agents, rows, policy, owner, np.arange(types), no_targets, sequence, steps
         )
