@@ -9,11 +9,18 @@ from typing import Any
 import numpy as np
 
 from rivalry.economies.kernels import shapes
+from rivalry.economies.kernels.choices import cumulative
 from rivalry.economies.kernels.economy import Agents
 from rivalry.economies.kernels.economy_learning import DOUBLE, EXPECTED, SARSA, EpochRule
 from rivalry.economies.kernels.economy_monitor import MonitorRule
 
 FOREVER = np.array([2**62])
+
+
+def uniform_rows(owners: int, privates: int, most: int) -> np.ndarray:
+    """Cumulative rows ``[owner entry]`` of the uniform policy over 0..k."""
+    legal = np.tri(most + 1) / np.arange(1.0, most + 2)[:, None]
+    return cumulative(np.broadcast_to(legal, (owners, privates, most + 1, most + 1)))
 
 
 def economy(agents: int = 6, most: int = 4, **changed: Any) -> shapes.Economy:

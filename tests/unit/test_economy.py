@@ -15,7 +15,7 @@ from scipy import stats
 
 from rivalry.economies.kernels import choices, shapes
 from rivalry.economies.kernels import economy as kernel
-from tests.economies import Plain, Row, economy, two_types
+from tests.economies import Plain, Row, economy, two_types, uniform_rows
 
 SEED = np.random.SeedSequence(5)
 HALF = np.array([[[1.0, 0.0], [0.5, 0.5]]])
@@ -103,7 +103,7 @@ def test_with_an_odd_number_one_agent_is_left_out(agents: int) -> None:
     world = economy(agents, 4)
     holdings = kernel.fresh(world, SEED)
     plain = Plain(world, holdings)
-    policy, tallied = choices.uniform_rows(1, 2, 4), kernel.tallies(world)
+    policy, tallied = uniform_rows(1, 2, 4), kernel.tallies(world)
     summed = choices.unpack(policy[0], 4)
     for _ in range(60):
         plain.draw()
@@ -161,9 +161,9 @@ def test_tallies_do_not_change_play() -> None:
 def test_unconserved_karma_stops_the_run() -> None:
     world = economy(10, 5)
     agents = kernel.fresh(world, SEED)
-    kernel.play(world, agents, choices.uniform_rows(1, 2, 5), shared_rows(10), kernel.no_tallies(), 20)
+    kernel.play(world, agents, uniform_rows(1, 2, 5), shared_rows(10), kernel.no_tallies(), 20)
     agents.karma[np.argmin(agents.karma)] += 1
-    kernel.play(world, agents, choices.uniform_rows(1, 2, 5), shared_rows(10), kernel.no_tallies(), 20)
+    kernel.play(world, agents, uniform_rows(1, 2, 5), shared_rows(10), kernel.no_tallies(), 20)
     assert agents.status.tolist() == [kernel.UNBALANCED, 20]
     assert agents.clock[0] == 21
 
@@ -172,7 +172,7 @@ def test_uniform_bids_ignore_urgency() -> None:
     """Half of the agents lose, independently of urgency: the mean reward is -1.5."""
     world = economy(100, 20)
     agents, tallied = kernel.fresh(world, SEED), kernel.tallies(world)
-    kernel.play(world, agents, choices.uniform_rows(1, 2, 20), shared_rows(100), tallied, 20_000)
+    kernel.play(world, agents, uniform_rows(1, 2, 20), shared_rows(100), tallied, 20_000)
     error = 2.0 * 0.5 / np.sqrt(2e6)  # per step 50 agents lose, with urgencies of standard deviation 2
     assert abs(tallied.rewards.mean() / 20_000 + 1.5) < 4 * error
 
@@ -195,7 +195,7 @@ def test_awards_without_karma_agree_with_closed_forms(award: int) -> None:
     agents, steps = 1000, 10_000
     world = economy(agents, award=award)
     holdings, tallied = kernel.fresh(world, SEED), kernel.tallies(world)
-    kernel.play(world, holdings, choices.uniform_rows(1, 2, 4), shared_rows(agents), tallied, steps)
+    kernel.play(world, holdings, uniform_rows(1, 2, 4), shared_rows(agents), tallied, steps)
     mean, spread, access = EXACT[award]
     rewards, wins = tallied.rewards / steps, tallied.wins / steps
     few = 4 / np.sqrt(2 * agents)  # relative standard errors of a standard deviation
@@ -209,7 +209,7 @@ def test_private_states_follow_their_markov_chain() -> None:
     """Chi-squared tests of transitions and first states, by type."""
     world = two_types(2000, 4)
     agents = kernel.fresh(world, SEED)
-    owner, policy = shared_rows(2000), choices.uniform_rows(1, 3, 4)
+    owner, policy = shared_rows(2000), uniform_rows(1, 3, 4)
     counts, first = np.zeros((2, 3, 3)), np.zeros((2, 3))
     np.add.at(first, (world.type_of, agents.private), 1)
     for _ in range(20):
@@ -257,13 +257,13 @@ def test_policy_storage_is_invertible() -> None:
 
 SCRIPT = """
 import numpy as np
-from tests.economies import economy, seeing, rule, monitor_rule
+from tests.economies import economy, seeing, rule, monitor_rule, uniform_rows
 from rivalry.economies.kernels import choices, economy as kernel, economy_learning, economy_monitor
 from rivalry.economies.kernels import shapes
 for world in (economy(6, 4), seeing(6, 4, receiver=1)):
     agents = kernel.fresh(world, np.random.SeedSequence(2))
     kinds, views = len(world.stakes), shapes.views_of(world)
-    rows, owner = choices.uniform_rows(1, views, 4), np.zeros(6, dtype=np.int64)
+    rows, owner = uniform_rows(1, views, 4), np.zeros(6, dtype=np.int64)
     kernel.play(world, agents, rows, owner, kernel.tallies(world), 20)
     for target in range(4):
         learns = rule(target=target, beta=300.0, power=0.75 if target == 1 else 0.0)
@@ -273,8 +273,8 @@ for world in (economy(6, 4), seeing(6, 4, receiver=1)):
             print(part.tobytes().hex())
     held = kernel.copy_agents(agents)
     monitored = monitor_rule(double=1, expected=world.receiver)
-    seen = economy_monitor.watch(world, held, monitored, learning.q[0], learning.q[0], learning.q[:1], 1)
-    aims = choices.uniform_rows(kinds, views, 4)
+    seen = economy_monitor.watch(world, held, monitored, learning.q[0], 1)
+    aims = uniform_rows(kinds, views, 4)
     economy_monitor.monitor(
         world, monitored, held, learning.policy, learning.owner, aims[None], aims[0], seen, 40
     )

@@ -14,7 +14,18 @@ from rivalry.economies.kernels import economy_learning as learning_kernel
 from rivalry.economies.kernels import economy_monitor as monitor_kernel
 from rivalry.economies.kernels.economy_learning import DOUBLE, EXPECTED, GREEDY, SARSA, EpochRule, Learning
 from rivalry.economies.kernels.shapes import HIGHEST_STAKE, SOCIETY, Economy, views_of
-from tests.economies import Plain, PlainLearner, Row, economy, monitor_rule, rule, seeing, soft, two_types
+from tests.economies import (
+    Plain,
+    PlainLearner,
+    Row,
+    economy,
+    monitor_rule,
+    rule,
+    seeing,
+    soft,
+    two_types,
+    uniform_rows,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -181,7 +192,7 @@ def plain_monitor(
             watched, teaching = given.alone in (-1, i), age < given.teach_until
             if given.alone == i and teaching:
                 after = policy.sample(further[i] >> 32)
-                bid = row(choices.uniform_rows(1, views_of(world), most)[0], s).sample(plain.own[i] >> 32)
+                bid = row(uniform_rows(1, views_of(world), most)[0], s).sample(plain.own[i] >> 32)
             target = row(aims[kind], s)
             chosen = target.sample(further[count + i] >> 32)
             bids.append(bid)
@@ -229,10 +240,10 @@ def test_monitors_agree_with_plain_python(name: str, make: Any) -> None:
     rng = np.random.default_rng(3)
     table = rng.gamma(0.5, size=(8, privates, 5, 5)) * np.tri(5)
     rows = choices.cumulative(table / table.sum(axis=-1, keepdims=True))
-    owns, aims, uniform = rows[:6], rows[6 : 6 + kinds], choices.uniform_rows(1, privates, 4)[0]
+    owns, aims, uniform = rows[:6], rows[6 : 6 + kinds], uniform_rows(1, privates, 4)[0]
     agents, zero = kernel.fresh(world, SEED), np.zeros(rows.shape[1])
     expected = plain_monitor(world, given, agents, owns, aims, 120)
-    held = monitor_kernel.watch(world, agents, given, zero, zero, zero, 1)
+    held = monitor_kernel.watch(world, agents, given, zero, 1)
     for steps in (50, 70):
         monitor_kernel.monitor(world, given, agents, owns, np.arange(6), aims[None], uniform, held, steps)
     found = (held.own, held.best, held.target, held.visits, held.greedy_sum, held.target_sum)
@@ -244,8 +255,8 @@ def test_monitors_agree_with_plain_python(name: str, make: Any) -> None:
 
 def test_monitoring_without_a_target() -> None:
     world, given = economy(6, 4), monitor_rule()
-    agents, uniform = kernel.fresh(world, SEED), choices.uniform_rows(1, 2, 4)
-    held = monitor_kernel.watch(world, agents, given, *[np.zeros(30)] * 3, targets=0)
+    agents, uniform = kernel.fresh(world, SEED), uniform_rows(1, 2, 4)
+    held = monitor_kernel.watch(world, agents, given, np.zeros(30), targets=0)
     targets, owner = np.zeros((0, 1, 30)), np.zeros(6, dtype=np.int64)
     monitor_kernel.monitor(world, given, agents, uniform, owner, targets, uniform[0], held, 100)
     assert held.target_sum.shape == (0, 6)

@@ -10,7 +10,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.core import files
-from rivalry.economies.kernels.choices import probabilities, uniform_rows
+from rivalry.economies.kernels.choices import probabilities
 from rivalry.economies.kernels.economy import fresh
 from rivalry.economies.learning.epochs import Stop, checkpoint, restore, step_sizes, stop_of, temperatures
 from rivalry.economies.learning.monitors import payoff_estimates, sampling
@@ -19,6 +19,7 @@ from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import PopulationQLearning
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.population.agents import Paid
+from tests.economies import uniform_rows
 from tests.selection import slow_except
 
 SMALL: dict[str, Any] = {"max_karma": 3, "mean_karma": 1.5, "agents": 8, "gamma": 0.9}

@@ -103,9 +103,9 @@ def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
     return Paths(pad(lists), np.array(ends, dtype=np.int64))
 
 
-def pad(rows: list[list[int]], fill: int = -1) -> np.ndarray:
-    """Return lists of integers as an array, with shorter lists padded by ``fill``."""
-    padded = np.full((len(rows), max((len(row) for row in rows), default=0)), fill, dtype=np.int64)
+def pad(rows: list[list[int]]) -> np.ndarray:
+    """Return lists of integers as an array, with shorter lists padded by -1."""
+    padded = np.full((len(rows), max((len(row) for row in rows), default=0)), -1, dtype=np.int64)
     for k, row in enumerate(rows):
         padded[k, : len(row)] = row
     return padded

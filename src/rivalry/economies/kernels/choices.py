@@ -37,15 +37,15 @@ def pack(table: np.ndarray) -> np.ndarray:
     return np.array(table[..., k, b].reshape(*table.shape[:-3], -1), order="C")
 
 
-def unpack(rows: np.ndarray, max_karma: int, fill: float = 0.0) -> np.ndarray:
-    """Return the table ``[.. z k b]`` from triangular storage, with ``fill`` at ``b > k``.
+def unpack(rows: np.ndarray, max_karma: int) -> np.ndarray:
+    """Return the table ``[.. z k b]`` from triangular storage, with 0 at ``b > k``.
 
     >>> unpack(np.array([0.0, 2.0, 3.0]), 1).tolist()
     [[[0.0, 0.0], [2.0, 3.0]]]
     """
     k, b = np.tril_indices(max_karma + 1)
     shape = (*rows.shape[:-1], rows.shape[-1] // len(k))
-    table = np.full((*shape, max_karma + 1, max_karma + 1), fill, dtype=rows.dtype)
+    table = np.zeros((*shape, max_karma + 1, max_karma + 1), dtype=rows.dtype)
     table[..., k, b] = rows.reshape(*shape, len(k))
     return table
 
@@ -70,16 +70,6 @@ def probabilities(rows: np.ndarray, max_karma: int) -> np.ndarray:
     """
     shares = np.diff(unpack(rows, max_karma), axis=-1, prepend=0.0)
     return np.where(np.tri(max_karma + 1, dtype=bool), shares, 0.0)
-
-
-def uniform_rows(owners: int, privates: int, max_karma: int) -> np.ndarray:
-    """Return cumulative rows ``[owner entry]`` of the uniform policy over 0..k.
-
-    >>> uniform_rows(1, 1, 1).tolist()
-    [[1.0, 0.5, 1.0]]
-    """
-    legal = np.tri(max_karma + 1) / np.arange(1.0, max_karma + 2)[:, None]
-    return cumulative(np.broadcast_to(legal, (owners, privates, max_karma + 1, max_karma + 1)))
 
 
 def choices(policy: np.ndarray, max_karma: int) -> np.ndarray:

@@ -64,22 +64,17 @@ def watch(
     economy: Economy,
     agents: Agents,
     rule: MonitorRule,
-    own: np.ndarray,  # [agent entry] or [entry]
-    best: np.ndarray,  # the same
-    target: np.ndarray,  # [target agent entry], or an array that broadcasts to it
+    values: np.ndarray,  # [agent entry] or [entry]: of all tables, initially
     targets: int,
 ) -> Monitor:
-    """Return a monitor with the given initial tables; ``agents`` should be a copy, since they will change."""
-    count, entries = len(economy.type_of), own.shape[-1]
-
-    def table(source: np.ndarray, *leading: int) -> np.ndarray:
-        return np.array(np.broadcast_to(source, (*leading, count, entries)), dtype=np.float64, order="C")
-
+    """Return a monitor at its beginning; ``agents`` should be a copy, since they will change."""
+    count = len(economy.type_of)
+    table = np.array(np.broadcast_to(values, (count, values.shape[-1])), dtype=np.float64, order="C")
     return Monitor(
-        own=table(own),
-        best=table(best, 2 if rule.double else 1),
-        target=table(target, targets),
-        visits=np.zeros((count, entries), dtype=np.int64),
+        own=table,
+        best=np.stack([table] * (2 if rule.double else 1)),
+        target=np.repeat(table[None], targets, axis=0),
+        visits=np.zeros(table.shape, dtype=np.int64),
         pending=np.full(count, -1),
         start_clock=agents.clock.copy(),
         greedy_sum=np.zeros(count),

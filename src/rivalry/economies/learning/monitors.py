@@ -264,34 +264,24 @@ def sample_gains(
     the agent's own policy over an equilibrium's. Values are NaN for agents that are not monitored and for
     missing equilibria. With several bonuses, the same simulation yields the gains with each.
     """
-    kernel, is_alone, count, levels = (
-        kernels.economy_monitor,
-        sampling.kind == "alone",
-        crowd.agents,
-        crowd.shape[2],
-    )
-    sampled = (
-        np.unique(np.linspace(0, count - 1, min(sampling.agents, count)).round().astype(int))
-        if is_alone
-        else [-1]
-    )
+    kernel, count, levels = kernels.economy_monitor, crowd.agents, crowd.shape[2]
+    is_alone, sizes = sampling.kind == "alone", step_sizes(sampling.step_size)
+    watched = np.array([-1])
+    if is_alone:
+        watched = np.unique(np.linspace(0, count - 1, min(sampling.agents, count)).round().astype(int))
     # Algorithm 4 samples after the updates, when the agent no longer explores; Algorithm 3 during them
     length = sampling.t_monitor + (sampling.t_monitor - sampling.t_burn if is_alone else 0)
-    sizes, tables = (
-        step_sizes(sampling.step_size),
-        q[owner] if sampling.tables == "learner" else np.zeros((count, q.shape[1])),
-    )
+    values = q[owner] if sampling.tables == "learner" else np.zeros((count, q.shape[1]))
     targets = np.zeros((0, crowd.shape[0], q.shape[1]))
     if len(equilibria):
         targets = kernels.choices.cumulative(equilibria.reshape(len(equilibria), *crowd.shape, levels))
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
     sums, rare = np.full((len(bonuses), len(SAMPLED), count), np.nan), []
-    for number, agent in enumerate(sampled):
+    for number, agent in enumerate(watched):
         stream = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
         members = slice(None) if agent < 0 else [agent]
-        mixed = (1 - sampling.explore) * policies_of(crowd, rows)[
-            owner[max(agent, 0)]
-        ] + sampling.explore * even
+        followed = policies_of(crowd, rows)[owner[max(agent, 0)]]
+        explore = kernels.choices.cumulative((1 - sampling.explore) * followed + sampling.explore * even)
         for into, bonus in zip(sums, bonuses, strict=True):
             copies = kernels.economy.copy_agents(agents, stream)
             rule = kernel.MonitorRule(
@@ -306,8 +296,7 @@ def sample_gains(
                 weight=bonus.weight,
                 once=int(bonus.once),
             )
-            estimates = kernel.watch(crowd.arrays, copies, rule, tables, tables, tables, len(targets))
-            explore = kernels.choices.cumulative(mixed)
+            estimates = kernel.watch(crowd.arrays, copies, rule, values, len(targets))
             kernel.monitor(crowd.arrays, rule, copies, rows, owner, targets, explore, estimates, length)
             check_balance(copies.status)
             if copies.status[0] == kernels.economy.RUNNING:
