@@ -67,10 +67,11 @@ def gains(
 ) -> Gains:
     """Return gains of ``policies [agent row karma entry]`` in steps tallied with ``each``.
 
-    ``batches [batch number]`` are `Streets.batch_sums` at the ends of batches of these steps.
+    ``batches [batch number]`` are `batch_sums` at the ends of batches of these steps.
     """
     city, visits = streets.arrays, tallied.each
-    evaluated = kernels.city_values.evaluate(city, measured_environment(city, tallied), policies)
+    environment = measured_environment(city, tallied)
+    evaluated = kernels.city_values.evaluate(city, environment, policies)
     weights = visits / np.maximum(visits.sum(axis=(1, 2), keepdims=True), 1)
     payoff, response_payoff = (
         (weights * values).sum(axis=(1, 2)) for values in (evaluated.own, evaluated.best)
@@ -78,43 +79,37 @@ def gains(
     gain = np.maximum(response_payoff - payoff, 0.0)
     if city.transfer != NO_TRANSFER:
         payoff[city.coalition > 0] = gain[city.coalition > 0] = np.nan
+    leave_one_out = batches[-1] - np.diff(batches, axis=0, prepend=0.0)
+    is_sampled = np.isfinite(leave_one_out).all() and len(np.unique(batches, axis=0)) == len(batches)
+
+    def gain_of(
+        agent: np.ndarray, policy: np.ndarray, environment: kernels.city_values.LaneEnvironment
+    ) -> float:
+        """Return the gain of one agent ``[1]`` with another policy or in another environment."""
+        values = kernels.city_values.evaluate(_single(city, agent), environment, policy)
+        return float((weights[agent] * (values.best - values.own)).sum())
+
     types = len(city.stakes)
-    regret, interval, at_stake = np.zeros(types), np.zeros(types), np.zeros(types)
+    regret, interval, at_stake = np.full(types, np.nan), np.full(types, np.inf), np.zeros(types)
     for kind in range(types):
-        of_kind = np.where(city.type_of == kind, gain, np.nan)
-        if not np.isfinite(of_kind).any():  # of agents whose payoffs are transferred nothing is known
-            regret[kind], interval[kind] = np.nan, np.inf
+        known = np.flatnonzero((city.type_of == kind) & np.isfinite(gain))
+        if not known.size:  # of agents whose payoffs are transferred nothing is known
             continue
-        candidate = [int(np.nanargmax(of_kind))]
-        single_city = city._replace(type_of=city.type_of[candidate], journeys=city.journeys[candidate])
-        weight = weights[candidate]
-
-        def mean(values: np.ndarray, weight: np.ndarray = weight) -> float:
-            return float((weight * values).sum())
-
-        def gain_in(
-            numbers: np.ndarray, candidate: list[int] = candidate, single_city: CityArrays = single_city
-        ) -> float:
-            changed = measured_environment(city, with_sums(tallied, numbers))
-            evaluated_copy = kernels.city_values.evaluate(single_city, changed, policies[candidate])
-            return mean(evaluated_copy.best - evaluated_copy.own)
-
-        environment = measured_environment(city, tallied)
-        worse = [
-            kernels.city_values.evaluate(single_city, environment, policy_of_all(single_city, word))
-            for word in ("zero", "all_in")
-        ]
-        regret[kind] = gain[candidate[0]]
-        at_stake[kind] = max(
-            regret[kind], *(mean(values_of_policy.best - values_of_policy.own) for values_of_policy in worse)
-        )
-        leave_one_out = batches[-1] - np.diff(batches, axis=0, prepend=0.0)
-        interval[kind] = np.inf
-        if np.isfinite(leave_one_out).all() and len(np.unique(batches, axis=0)) == len(batches):
-            without = np.array([gain_in(row) for row in leave_one_out])
-            interval[kind] = jackknife_error(regret[kind], without, int(np.isfinite(of_kind).sum()))
-            interval[kind] += evaluated.error[candidate[0]]
+        widest = known[[np.argmax(gain[known])]]
+        regret[kind] = gain[widest[0]]
+        worse = [policy_of_all(_single(city, widest), word) for word in ("zero", "all_in")]
+        at_stake[kind] = max(regret[kind], *(gain_of(widest, policy, environment) for policy in worse))
+        if is_sampled:
+            parts = [measured_environment(city, with_sums(tallied, row)) for row in leave_one_out]
+            without = np.array([gain_of(widest, policies[widest], part) for part in parts])
+            interval[kind] = jackknife_error(regret[kind], without, known.size)
+            interval[kind] += evaluated.error[widest[0]]
     return Gains(payoff, gain, evaluated.error, regret, interval, at_stake)
+
+
+def _single(city: CityArrays, agent: np.ndarray) -> CityArrays:
+    """Return the city as that of one agent ``[1]``."""
+    return city._replace(type_of=city.type_of[agent], journeys=city.journeys[agent])
 
 
 def gains_record(streets: Streets, result: Gains) -> Record:

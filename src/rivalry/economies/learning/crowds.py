@@ -92,6 +92,11 @@ class Measured(NamedTuple):
     batches: np.ndarray  # [batch number], of `Crowd.batch_sums`
     steps: int
 
+    @property
+    def population(self) -> tuple[Any, Any]:
+        """The distribution of states ``[state]`` and the mean policy ``[state bid]``."""
+        return put(self.distribution.ravel()), put(self.policy.reshape(-1, self.policy.shape[-1]))
+
     def record(self, type_of: np.ndarray) -> Record:
         """Return efficiency, fairness, and rewards and wins per agent.
 
@@ -221,16 +226,15 @@ def gain_error(
 
 
 def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarray:
-    """Return the mean per type, ``[type own bid]``, of policies ``[owner own bid]`` of types ``kinds``."""
+    """Return the mean per type, ``[type ..]``, of policies ``[owner ..]`` of types ``kinds``."""
     members = (kinds == np.arange(types)[:, None]).astype(float)
     return np.tensordot(members / members.sum(axis=1, keepdims=True), policies, 1)
 
 
 def environment_of(crowd: Crowd, measured: Measured) -> Any:
     """Return the measured environment."""
-    levels = crowd.shape[2]
-    numbers = put(measured.distribution.ravel()), put(measured.policy.reshape(-1, levels))
-    return _environment(crowd.game, *numbers, put(measured.after), put(np.asarray(measured.surplus)))
+    after, surplus = put(measured.after), put(np.asarray(measured.surplus))
+    return _environment(crowd.game, *measured.population, after, surplus)
 
 
 @eqx.filter_jit
@@ -240,19 +244,18 @@ def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
 
 def measures_of(crowd: Crowd, env: object, measured: Measured) -> Record:
     """Return the game's metrics of the measured population."""
-    levels = crowd.shape[2]
-    mu, pi = put(measured.distribution.ravel()), put(measured.policy.reshape(-1, levels))
-    return dict(oracles.population_metrics(crowd.game, env, mu, pi))
+    return dict(oracles.population_metrics(crowd.game, env, *measured.population))
 
 
-def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, measured: Measured) -> Record:
-    """Return the mean reward per agent and step implied by payoffs ``[type]``, ``(1 - gamma) payoff``.
+def gains_record(crowd: Crowd, env: object, measured: Measured, gains: AgentGains) -> Record:
+    """Return payoffs ``[type]``, the mean reward that they imply, and the certificate of gains ``[type]``.
 
-    Warns where it differs from the measured one by more than noise: then the decision process used for gains
-    is not the one that the agents face.
+    The reward per agent and step is ``(1 - gamma) payoff``. Warns where it differs from the measured one by
+    more than noise: then the decision process used for gains is not the one that the agents face. What is at
+    stake is measured as for a continuum, in the measured environment and in populations of it.
     """
-    share = np.bincount(crowd.arrays.type_of, minlength=len(payoff)) / crowd.agents
-    mean = float(share @ ((1 - crowd.arrays.discount) * payoff))
+    share = np.bincount(crowd.arrays.type_of, minlength=len(gains.payoff)) / crowd.agents
+    mean = float(share @ ((1 - crowd.arrays.discount) * gains.payoff))
     if abs(mean - measured.efficiency) > FAR * measured.error:
         warnings.warn(
             f"(1 - gamma) x payoff is {mean:.6g} and the measured efficiency {measured.efficiency:.6g}, "
@@ -260,21 +263,18 @@ def stationary_efficiency(crowd: Crowd, payoff: np.ndarray, measured: Measured) 
             "gains",
             stacklevel=2,
         )
-    return {"stationary_efficiency": ((), np.asarray(mean))}
-
-
-def gain_certificate(crowd: Crowd, env: object, measured: Measured, gains: AgentGains) -> Certificate:
-    """Return the certificate of gains ``[type]`` of finitely many agents, in units of payoff.
-
-    What is at stake is measured as for a continuum, in the measured environment and in populations of it.
-    """
     rounding: Any = "floating point" if np.any(np.isfinite(gains.bound)) else ""
-    at_stake = stake_of(crowd.game, np.asarray(_spread(crowd.game, env, put(measured.distribution.ravel()))))
+    at_stake = stake_of(crowd.game, np.asarray(_spread(crowd.game, env, measured.population[0])))
     allowed = tolerance_of(at_stake, gains.payoff)
     coverage: Any = gains.coverage
-    return Certificate(
+    proof = Certificate(
         gains.gain, gains.bound, coverage, gains.method, allowed, at_stake, rounding, error=gains.error
     )
+    return {
+        "payoff": (("player",), gains.payoff),
+        "stationary_efficiency": ((), np.asarray(mean)),
+        **proof.record(),
+    }
 
 
 @eqx.filter_jit

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rivalry.core.tolerances import TIE
 from rivalry.economies import kernels
@@ -99,12 +100,10 @@ class Decisions(NamedTuple):
         return values, policy_of_actions, slack
 
 
-def pooled_gains(
-    payoff: np.ndarray, gain: np.ndarray, error: np.ndarray, gaps: np.ndarray | None = None
-) -> AgentGains:
+def pooled_gains(payoff: ArrayLike, gain: ArrayLike, error: np.ndarray, gaps: ArrayLike) -> AgentGains:
     """Return gains of many agents, computed in the population that all of them face."""
-    gaps, bound = np.zeros((len(gain), 0)) if gaps is None else gaps, np.full(len(gain), np.inf)
-    return AgentGains(payoff, gain, bound, gaps, "estimated", POOLED, error)
+    arrays = np.asarray(payoff), np.asarray(gain), np.full(len(error), np.inf), np.asarray(gaps)
+    return AgentGains(*arrays, "estimated", POOLED, error)
 
 
 def has_few_agents(crowd: Crowd) -> bool:
@@ -139,15 +138,10 @@ def evaluate_few_agents(
     if len(owner) <= 3 and _entries(crowd.arrays) <= LARGEST:
         return [_joint_gains(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
     prior = [np.asarray(part) for part in _tables(crowd.game, env)]
-    halves = []
-    for number in range(2):
-        stream = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
-        copies = kernels.economy.copy_agents(agents, stream)
-        trials = min(steps, max(1, TRIALS // len(owner)))
-        lengths = np.diff(np.arange(PARTS + 1) * trials // PARTS)
-        runs = [kernels.economy.probe(crowd.arrays, copies, rows, owner, int(length)) for length in lengths]
-        check_balance(copies.status)
-        halves.append([np.stack(part) for part in zip(*runs, strict=True)])
+    trials = min(steps, max(1, TRIALS // len(owner)))
+    keys = [(*sequence.spawn_key, number) for number in range(2)]
+    streams = [np.random.SeedSequence(sequence.entropy, spawn_key=key) for key in keys]
+    halves = [_trials(crowd, agents, rows, owner, stream, trials) for stream in streams]
 
     def gains(halves: list[list[np.ndarray]], owners: np.ndarray, paid: Paid) -> AgentGains:
         processes = [
@@ -177,6 +171,22 @@ def evaluate_few_agents(
         result._replace(gain=np.maximum(result.gain, low))
         for result, low in zip(results, floors, strict=True)
     ]
+
+
+def _trials(
+    crowd: Crowd,
+    agents: kernels.economy.Agents,
+    rows: np.ndarray,
+    owner: np.ndarray,
+    stream: np.random.SeedSequence,
+    steps: int,
+) -> list[np.ndarray]:
+    """Return the results of `kernels.economy.probe` in each of `PARTS` parts of a run, ``[part ..]``."""
+    copies = kernels.economy.copy_agents(agents, stream)
+    lengths = np.diff(np.arange(PARTS + 1) * steps // PARTS)
+    runs = [kernels.economy.probe(crowd.arrays, copies, rows, owner, int(length)) for length in lengths]
+    check_balance(copies.status)
+    return [np.stack(part) for part in zip(*runs, strict=True)]
 
 
 def _legal(crowd: Crowd) -> np.ndarray:

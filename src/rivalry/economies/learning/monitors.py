@@ -145,33 +145,9 @@ def snapshot(
                 errors=errors,
             )
         else:
-            targets = put(equilibria)
-            evaluations = [
-                evaluate_agents(crowd.game, env, put(by_state), kinds, targets, bonus) for bonus in bonuses
-            ]
-            error = np.full(len(kinds), np.inf)
-            if errors:
-                widest = crowds.widest_of(np.asarray(evaluations[0].gain), kinds)
-
-                def largest(part: Measured) -> np.ndarray:
-                    part_environment = crowds.environment_of(crowd, part)
-                    return np.asarray(
-                        evaluate_agents(
-                            crowd.game, part_environment, put(by_state[widest]), kinds[widest]
-                        ).gain
-                    )
-
-                gain = np.asarray(evaluations[0].gain)[widest]
-                error[widest] = crowds.gain_error(crowd, measured, gain, largest, np.bincount(kinds))
-            gains_by_bonus = [
-                few_agents.pooled_gains(
-                    np.asarray(evaluated.payoff),
-                    np.asarray(evaluated.gain),
-                    error,
-                    np.asarray(evaluated.gaps),
-                )
-                for evaluated in evaluations
-            ]
+            gains_by_bonus = _evaluate_pooled(
+                crowd, env, measured, by_state, kinds, equilibria, bonuses, errors=errors
+            )
         numbers: Numbers = {}
         for suffix, gains in zip(("", REGULARISED), gains_by_bonus, strict=False):
             numbers |= {f"{name}{suffix}": array for name, array in _by_owner(gains, owner).items()}
@@ -188,6 +164,39 @@ def snapshot(
     second = evaluate(kernels.choices.cumulative(bare), equilibria[:1], sequences[1])
     without = {f"{name}{PLAIN}": array for name, array in second.numbers.items()}
     return evaluation._replace(numbers=evaluation.numbers | without, efficiency=second.efficiency)
+
+
+def _evaluate_pooled(
+    crowd: Crowd,
+    env: object,
+    measured: Measured,
+    policies: np.ndarray,  # [owner own bid]
+    kinds: np.ndarray,  # [owner]
+    targets: np.ndarray,  # [target state bid]
+    bonuses: tuple[Paid, ...],
+    *,
+    errors: bool,
+) -> list[AgentGains]:
+    """Return payoffs and gains in the population that all agents face, once per bonus."""
+    evaluations = [
+        evaluate_agents(crowd.game, env, put(policies), kinds, put(targets), bonus) for bonus in bonuses
+    ]
+    error = np.full(len(kinds), np.inf)
+    if errors:
+        gain = np.asarray(evaluations[0].gain)
+        widest = crowds.widest_of(gain, kinds)
+
+        def largest(part: Measured) -> np.ndarray:
+            env_of_part = crowds.environment_of(crowd, part)
+            return np.asarray(
+                evaluate_agents(crowd.game, env_of_part, put(policies[widest]), kinds[widest]).gain
+            )
+
+        error[widest] = crowds.gain_error(crowd, measured, gain[widest], largest, np.bincount(kinds))
+    return [
+        few_agents.pooled_gains(evaluated.payoff, evaluated.gain, error, evaluated.gaps)
+        for evaluated in evaluations
+    ]
 
 
 def policies_of(crowd: Crowd, rows: np.ndarray) -> np.ndarray:

@@ -375,9 +375,7 @@ def _mean_and_largest(numbers: Mapping[str, np.ndarray], owner: np.ndarray) -> d
 def _mean_policy(world: Crowd, rows: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Return the mean policy of the agents of each type, ``[type private karma bid]``."""
     policies, kinds = monitors.policies_of(world, rows), monitors.kinds_of(world, owner)
-    levels = world.shape[2]
-    mean = crowds.mean_policy(policies.reshape(len(rows), -1, levels), kinds, world.shape[0])
-    return mean.reshape(*world.shape, levels)
+    return crowds.mean_policy(policies, kinds, world.shape[0])
 
 
 def _by_type(world: Crowd, snapshot: Snapshot, owner: np.ndarray) -> Record:
@@ -395,8 +393,6 @@ def _by_type(world: Crowd, snapshot: Snapshot, owner: np.ndarray) -> Record:
             name_of_type = plain if "exploitability" in name or "payoff" in name else f"type_{name}"
             reported[name_of_type] = (("player",), array)
     payoff, gains = means["agent_payoff"], snapshot.gains
-    reported |= {"payoff": (("player",), payoff)}
-    reported |= crowds.stationary_efficiency(world, payoff, snapshot.measured)
     assert gains is not None  # since there are numbers
     widest = crowds.widest_of(gains.gain, monitors.kinds_of(world, owner))
     bound = np.array([gains.bound[owner][member].max() for member in members])
@@ -407,8 +403,7 @@ def _by_type(world: Crowd, snapshot: Snapshot, owner: np.ndarray) -> Record:
         method=f"{gains.method}, the largest gain of an agent",
         error=None if gains.error is None else gains.error[widest],
     )
-    proof = crowds.gain_certificate(world, snapshot.environment, snapshot.measured, largest)
-    return reported | proof.record()
+    return reported | crowds.gains_record(world, snapshot.environment, snapshot.measured, largest)
 
 
 def _entries(world: Crowd) -> int:

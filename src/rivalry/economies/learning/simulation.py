@@ -217,13 +217,11 @@ def _gains(world: Crowd, measured: Measured, agents: kernels.economy.Agents, ste
 
         payoff, gain = pooled(measured)
         error = crowds.gain_error(world, measured, gain, lambda part: pooled(part)[1], np.ones(types))
-        gains = pooled_gains(payoff, gain, error)
+        gains = pooled_gains(payoff, gain, error, np.zeros((types, 0)))
     return crowds.measures_of(world, env, measured) | {
-        "payoff": (("player",), gains.payoff),
         "exploitability": (("player",), gains.gain),
         "relative_exploitability": (("player",), gains.gain / np.abs(gains.payoff)),
-        **crowds.stationary_efficiency(world, gains.payoff, measured),
-        **crowds.gain_certificate(world, env, measured, gains).record(),
+        **crowds.gains_record(world, env, measured, gains),
     }
 
 
