@@ -199,9 +199,9 @@ def _correlation(cell: CellSeries, across: str) -> str:
     correlations, lanes = [], 0
     for x, y in zip(cell[across].astype(float), cell["lane_bid"].astype(float), strict=True):
         count = min(len(x), len(y))  # of trailing lanes one may have no value
-        known = int(np.isfinite(x[:count] + y[:count]).sum())
-        lanes = max(lanes, known)
-        correlations.append(rank_correlation(x[:count], y[:count]) if known > 2 else np.nan)
+        pairs = int(np.isfinite(x[:count] + y[:count]).sum())
+        lanes = max(lanes, pairs)
+        correlations.append(rank_correlation(x[:count], y[:count]) if pairs > 2 else np.nan)
     ranks = np.array(correlations)[np.isfinite(correlations)]
     if not ranks.size:
         return "no rank correlation: all lanes are alike"

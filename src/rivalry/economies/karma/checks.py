@@ -121,14 +121,14 @@ def discounts_of(tables: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
 
 
 def tables_of_types(
-    options: Mapping[str, Any], keys: Sequence[str], own: Sequence[str]
+    options: Mapping[str, Any], keys: Sequence[str], inherited: Sequence[str]
 ) -> tuple[dict[str, dict[str, Any]], np.ndarray, int | None]:
     """Return the tables of ``types``, their shares of the population, and the number of agents if given.
 
-    Every table has a name and all keys of ``own``, those of the game by default; its key is its place in
-    messages. Without types there is one, of all agents. Raises `ValueError`.
+    Every table has a name and all ``inherited`` keys, by default as the game has them; its key is its place
+    in messages. Without types there is one, of all agents. Raises `ValueError`.
     """
-    defaults = {name: options[name] for name in own}
+    defaults = {name: options[name] for name in inherited}
     tables: Any = options["types"]
     count = None if options["agents"] is None else whole_number("agents", options["agents"], 1)
     if tables is None:

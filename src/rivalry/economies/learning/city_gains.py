@@ -92,17 +92,17 @@ def gains(
     types = len(city.stakes)
     regret, interval, at_stake = np.full(types, np.nan), np.full(types, np.inf), np.zeros(types)
     for kind in range(types):
-        known = np.flatnonzero((city.type_of == kind) & np.isfinite(gain))
-        if not known.size:  # of agents whose payoffs are transferred nothing is known
+        finite = np.flatnonzero((city.type_of == kind) & np.isfinite(gain))
+        if not finite.size:  # of agents whose payoffs are transferred nothing is known
             continue
-        widest = known[[np.argmax(gain[known])]]
+        widest = finite[[np.argmax(gain[finite])]]
         regret[kind] = gain[widest[0]]
         worse = [policy_of_all(_single(city, widest), word) for word in ("zero", "all_in")]
         at_stake[kind] = max(regret[kind], *(gain_of(widest, policy, environment) for policy in worse))
         if is_sampled:
             parts = [measured_environment(city, with_sums(tallied, row)) for row in leave_one_out]
             without = np.array([gain_of(widest, policies[widest], part) for part in parts])
-            interval[kind] = jackknife_error(regret[kind], without, known.size)
+            interval[kind] = jackknife_error(regret[kind], without, finite.size)
             interval[kind] += evaluated.error[widest[0]]
     return Gains(payoff, gain, evaluated.error, regret, interval, at_stake)
 

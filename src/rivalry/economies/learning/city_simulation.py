@@ -69,7 +69,7 @@ class CitySimulation(FixedPolicies):
 
     def begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
-        return self._session(world, stream, each=self.bids) | {"policy": self._rows(world.arrays)}
+        return self._session(world, stream, by_agent=self.bids) | {"policy": self._rows(world.arrays)}
 
     def pack(self, session: Session) -> Session:
         """Return a session as arrays, without the policy: it is large and follows from the options."""

@@ -121,9 +121,9 @@ class FixedPolicies(BaseLearner):
             return world
         return replace(world, arrays=world.arrays._replace(award=AWARDS[self.plays]))
 
-    def _session(self, world: AgentWorld, stream: np.random.SeedSequence, *, each: bool) -> Session:
-        """Return the initial agents, with tallies (``each``: also by agent) and batches to fill."""
-        sums = world.kernel.tallies(world.arrays, each=each)
+    def _session(self, world: AgentWorld, stream: np.random.SeedSequence, *, by_agent: bool) -> Session:
+        """Return the initial agents, with tallies and batches to fill; ``by_agent``: also of its states."""
+        sums = world.kernel.tallies(world.arrays, each=by_agent)
         batches = np.full((world.batches, world.batch_sums(sums).size), np.nan)
         tallies = {f"{SUMS}{name}": array for name, array in sums._asdict().items()}
         return {**world.kernel.fresh(world.arrays, stream)._asdict(), **tallies, "batches": batches}

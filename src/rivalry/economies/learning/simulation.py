@@ -106,7 +106,7 @@ class Simulation(FixedPolicies):
     def begin(self, world: Crowd, stream: np.random.SeedSequence) -> Session:
         """Return the initial agents and the policy. Raises `ValueError` for an invalid policy."""
         policy, residual = self._policy(world) if self.bids else (np.zeros((0, 0)), np.inf)
-        session = self._session(world, stream, each=False)
+        session = self._session(world, stream, by_agent=False)
         return session | {"policy_of_all": policy, "policy_residual": np.array(residual)}
 
     def _followed(self, world: Crowd, session: Session) -> tuple[np.ndarray, ...]:
