@@ -38,6 +38,7 @@ HOMES = {
     "quantecon": {"methods", "interop"},
     "nashpy": {"interop"},
     "diffrax": {"methods"},
+    "flint": {"methods", "tables"},
     "networkx": {"economies"},
     "typer": {"audit", "cli", "integrations", "living", "web"},
     "click": {"cli"},
@@ -245,8 +246,10 @@ def test_every_library_is_declared() -> None:
     """Imported libraries are in pyproject.toml by name, not only as dependencies of others."""
     project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [need for needs in project["optional-dependencies"].values() for need in needs]
+    # the package python-flint is imported as flint
     declared = {
-        re.match(r"[\w-]+", need)[0].lower().replace("-", "_") for need in project["dependencies"] + extras
+        re.match(r"[\w-]+", need)[0].lower().removeprefix("python-").replace("-", "_")
+        for need in project["dependencies"] + extras
     }
     known = declared | set(sys.stdlib_module_names) | {"rivalry"}
     lines = [

@@ -21,13 +21,15 @@ Cottle, Pang and Stone, The Linear Complementarity Problem, 1992, chapter 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import combinations, pairwise, product
+from itertools import combinations, product
 from math import comb
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import flint
 import numpy as np
+from flint import fmpq, fmpq_mat, fmpq_mpoly, fmpq_mpoly_ctx, fmpq_poly
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game
@@ -42,6 +44,7 @@ from rivalry.proofs.spaces.logarithms import InLogs
 from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jnp
 from rivalry.tables.extreme_equilibria import exact_payoff
+from rivalry.tables.rationals import Row, echelon, fraction, rational
 from rivalry.text.display import count_text
 
 MOST_TERMS = 2_000  # of a polynomial
@@ -49,66 +52,43 @@ MOST_PATTERNS = 5_000  # several seconds
 MOST_VERTICES = 20_000  # systems of equations for the vertices of one polytope
 UNTRIED = -2
 MOST_DEGREE = 12  # of a polynomial of one choice
-HALVINGS = 200  # of a root's bracket: values that are still not apart are equal by symmetry, or undecided
-NEAR = Fraction(1, 2**150)  # larger than such a bracket
+BITS = 256  # of an irrational root: values that are still not apart are equal by symmetry, or undecided
+NEAR = Fraction(1, 2**150)  # larger than the error of such a root
 
-Row = tuple[Fraction, ...]
-Powers = tuple[int, ...]
-Polynomial = dict[Powers, Fraction]
-
-
-class Affine(NamedTuple):
-    """An affine function of all choices: ``slope . x + constant``."""
-
-    slope: Row
-    constant: Fraction
-
-    def at(self, x: Sequence[Fraction]) -> Fraction:
-        """Return the value at a point."""
-        return sum((a * b for a, b in zip(self.slope, x, strict=True) if a), self.constant)
-
-    def fixed(self, k: int, value: Fraction) -> Affine:
-        """Return the function of the other choices."""
-        slope = (*self.slope[:k], Fraction(0), *self.slope[k + 1 :])
-        return Affine(slope, self.constant + self.slope[k] * value)
-
-    def ends(self, low: Sequence[Fraction], high: Sequence[Fraction]) -> tuple[Fraction, Fraction]:
-        """Return the smallest and the largest value on a box."""
-        smallest = [a * (lo if a > 0 else hi) for a, lo, hi in zip(self.slope, low, high, strict=True)]
-        largest = [a * (hi if a > 0 else lo) for a, lo, hi in zip(self.slope, low, high, strict=True)]
-        return sum(smallest, self.constant), sum(largest, self.constant)
+Point = tuple[fmpq, ...]
+Bracket = tuple[fmpq, fmpq]
 
 
 class Condition(NamedTuple):
     """Condition of one choice: an affine function, above 0 for the upper bound; True if 0 may be in between.
 
-    Of a concave payoff it is the derivative. Of a convex one, the difference of payoffs between the ends over
-    their distance, where nothing between them is a best response.
+    The function is that of slopes and a constant. Of a concave payoff it is the derivative. Of a convex one,
+    the difference of payoffs between the ends over their distance, where nothing between them is a best
+    response.
     """
 
-    sign: Affine
+    sign: Row
     between: bool
 
 
 class ExactList(NamedTuple):
     """All equilibria: points, and polytopes of larger dimension by their vertices, as rows of fractions."""
 
-    points: list[Row]
-    sets: list[list[Row]]
+    points: list[tuple[Fraction, ...]]
+    sets: list[list[tuple[Fraction, ...]]]
     patterns: int  # that were solved
 
 
 class _Solutions(NamedTuple):
-    """Solutions of equations and inequalities ``a . x + b >= 0``, with the vertices."""
+    """Solutions of affine equations and inequalities ``a . x + b >= 0``, with the vertices."""
 
-    equations: list[Affine]
-    inequalities: list[Affine]
-    vertices: list[Row]
+    equations: list[Row]
+    inequalities: list[Row]
+    vertices: list[Point]
 
-    def contains(self, x: Row) -> bool:
-        return all(condition.at(x) == 0 for condition in self.equations) and all(
-            condition.at(x) >= 0 for condition in self.inequalities
-        )
+    def contains(self, x: Point) -> bool:
+        is_on = not any(_value(equation, x) for equation in self.equations)
+        return is_on and all(_value(inequality, x) >= 0 for inequality in self.inequalities)
 
 
 def exact_list(game: Game) -> ExactList | None:
@@ -133,14 +113,14 @@ def exact_list(game: Game) -> ExactList | None:
         return None
     if payoffs is None:
         return None
-    low, high = ([exact_payoff(float(v)) for v in end] for end in (at.low, at.high))
+    low, high = ([rational(exact_payoff(float(v))) for v in end] for end in (at.low, at.high))
     solutions = ExactList([], [], 0)
     player = [int(p) for p in at.player]
     for values in _dominant_choices(payoffs, player, low, high):
         if values is None:
             return None
-        remaining_payoffs = [_substituted(payoff, values) for payoff in payoffs]
-        conditions = _conditions(remaining_payoffs, player, len(player), low, high, values)
+        remaining_payoffs = [payoff.subs(values) for payoff in payoffs]
+        conditions = _conditions(remaining_payoffs, player, low, high, values)
         if conditions is None:
             return None
         part = _solved(conditions, low, high, values)
@@ -152,156 +132,106 @@ def exact_list(game: Game) -> ExactList | None:
     return solutions
 
 
-def polynomials(game: Game, at: Coordinates) -> list[Polynomial] | None:
+def polynomials(game: Game, at: Coordinates) -> list[fmpq_mpoly] | None:
     """Return every player's payoff as a polynomial in all choices; None where one is something else."""
     nodes, results = operations(
         lambda y: jnp.asarray(game.payoffs(at.profile(y))), (at.low + at.high) / 2, ends=()
     )
-    values: list[Polynomial | None] = []
-    size = len(at.low)
+    context = fmpq_mpoly_ctx.get(("x", len(at.low)))
+    values: list[fmpq_mpoly | None] = []
     for name, *operands in nodes:
         if name == "x":
-            values.append({tuple(int(k == operands[0]) for k in range(size)): Fraction(1)})
+            values.append(context.gen(operands[0]))
         elif name == "c":
             number = float(operands[0])
-            values.append({(0,) * size: exact_payoff(number)} if np.isfinite(number) else None)
+            is_finite = bool(np.isfinite(number))
+            values.append(context.constant(rational(exact_payoff(number))) if is_finite else None)
         else:
-            values.append(_combined(name, [values[place] for place in operands]))
-    payoff_polynomials = [values[place] for place in results]
-    return (
-        None
-        if any(polynomial is None for polynomial in payoff_polynomials)
-        else [polynomial for polynomial in payoff_polynomials if polynomial is not None]
-    )
+            parts = [part for place in operands if (part := values[place]) is not None]
+            values.append(_combined(name, parts) if len(parts) == len(operands) else None)
+    payoffs = [payoff for place in results if (payoff := values[place]) is not None]
+    return payoffs if len(payoffs) == len(results) else None
 
 
-def _combined(name: str, parts: Sequence[Polynomial | None]) -> Polynomial | None:
+def _combined(name: str, parts: Sequence[fmpq_mpoly]) -> fmpq_mpoly | None:
     """Return the result of an operation on polynomials; None where it is none, or too long."""
-    if any(part is None for part in parts):
-        return None
-    polynomial, factor = [*parts, {}][0] or {}, [*parts, {}][1] or {}
-    if name == "neg":
-        return {powers: -c for powers, c in polynomial.items()}
-    if name in ("add", "sub"):
-        sign = 1 if name == "add" else -1
-        total = dict(polynomial)
-        for powers, c in factor.items():
-            total[powers] = total.get(powers, Fraction(0)) + sign * c
-        return {powers: c for powers, c in total.items() if c}
-    number = _number(factor)
-    if name == "mul":
-        return _product(polynomial, factor)
-    if name == "div" and number:
-        return {powers: c / number for powers, c in polynomial.items()}
-    if name == "power" and number is not None and number.denominator == 1 and 0 <= number <= MOST_DEGREE:
-        result: Polynomial | None = {(0,) * len(next(iter(polynomial), ())): Fraction(1)}
-        for _ in range(int(number)):
-            result = None if result is None else _product(result, polynomial)
-        return result
+    match name, parts:
+        case "neg", [a]:
+            return -a
+        case "add", [a, b]:
+            return a + b
+        case "sub", [a, b]:
+            return a - b
+        case "mul", [a, b]:
+            return _product(a, b)
+        case "div", [a, b] if b and b.is_constant():
+            return a / b.leading_coefficient()
+        case "power", [a, b] if b.is_constant() and b.leading_coefficient() in range(MOST_DEGREE + 1):
+            result: fmpq_mpoly | None = a.context().constant(1)
+            for _ in range(int(b.leading_coefficient().p)):
+                result = _product(result, a)
+            return result
     return None
 
 
-def _number(polynomial: Polynomial) -> Fraction | None:
-    """Return the value of a constant polynomial."""
-    if any(any(powers) for powers in polynomial):
+def _product(a: fmpq_mpoly | None, b: fmpq_mpoly) -> fmpq_mpoly | None:
+    if a is None or a.total_degree() + b.total_degree() > 2 * MOST_DEGREE:
         return None
-    return next(iter(polynomial.values()), Fraction(0))
+    result = a * b
+    return result if len(result) <= MOST_TERMS else None
 
 
-def _product(polynomial: Polynomial, factor: Polynomial) -> Polynomial | None:
-    terms: Polynomial = {}
-    for (powers_a, c), (powers_b, d) in product(polynomial.items(), factor.items()):
-        powers = tuple(a + b for a, b in zip(powers_a, powers_b, strict=True))
-        terms[powers] = terms.get(powers, Fraction(0)) + c * d
-        if len(terms) > MOST_TERMS or sum(powers) > 2 * MOST_DEGREE:
-            return None
-    return {powers: c for powers, c in terms.items() if c}
+def _affine(polynomial: fmpq_mpoly) -> Row:
+    """Return slopes and the constant of a polynomial of degree 1."""
+    size = polynomial.context().nvars()
+    row = [fmpq(0)] * (size + 1)
+    for powers, c in polynomial.terms():
+        row[powers.index(1) if any(powers) else size] = c
+    return row
 
 
-def _derivative(polynomial: Polynomial, k: int) -> Polynomial:
-    return {
-        (*powers[:k], powers[k] - 1, *powers[k + 1 :]): c * powers[k]
-        for powers, c in polynomial.items()
-        if powers[k]
-    }
-
-
-def _substituted(polynomial: Polynomial, values: Mapping[int, Fraction]) -> Polynomial:
-    """Return a polynomial with numbers in place of some choices."""
-    terms: Polynomial = {}
-    for powers, c in polynomial.items():
-        for k, value in values.items():
-            c *= value ** powers[k]
-        powers_left = tuple(0 if k in values else p for k, p in enumerate(powers))
-        terms[powers_left] = terms.get(powers_left, Fraction(0)) + c
-    return {powers: c for powers, c in terms.items() if c}
-
-
-def _affine(polynomial: Polynomial, size: int) -> Affine | None:
-    slope, constant = [Fraction(0)] * size, Fraction(0)
-    for powers, c in polynomial.items():
-        if sum(powers) > 1:
-            return None
-        if any(powers):
-            slope[powers.index(1)] = c
-        else:
-            constant = c
-    return Affine(tuple(slope), constant)
+def _value(row: Row, x: Sequence[fmpq]) -> fmpq:
+    """Return the value at a point of an affine function of slopes and a constant."""
+    return sum((a * b for a, b in zip(row, x, strict=False) if a), fmpq(row[-1]))
 
 
 # -- linear conditions ----------------------------------------------------------------------------------
 
 
 def _conditions(
-    payoffs: Sequence[Polynomial],
+    payoffs: Sequence[fmpq_mpoly],
     player: Sequence[int],
-    size: int,
-    low: Sequence[Fraction],
-    high: Sequence[Fraction],
-    values: Mapping[int, Fraction],
+    low: Sequence[fmpq],
+    high: Sequence[fmpq],
+    values: Mapping[int, fmpq],
 ) -> dict[int, Condition] | None:
     """Return the condition on every choice that is not known; None where one is not linear."""
     conditions = {}
-    for k in range(size):
-        if k in values:
-            continue
-        slope = _affine(_derivative(payoffs[player[k]], k), size)
-        if slope is None:
+    choices = [k for k in range(len(player)) if k not in values]
+    for k in choices:
+        slope = payoffs[player[k]].derivative(k)
+        if slope.total_degree() > 1:
             return None
-        own_choices = [j for j in range(size) if player[j] == player[k] and j not in values]
-        if len(own_choices) == 1 and slope.slope[k] > 0:  # convex: the mean slope decides between the ends
-            conditions[k] = Condition(slope.fixed(k, (low[k] + high[k]) / 2), False)
+        own_choices = [j for j in choices if player[j] == player[k]]
+        if len(own_choices) == 1 and _affine(slope)[k] > 0:
+            # convex: the mean slope decides between the ends
+            conditions[k] = Condition(_affine(slope.subs({k: (low[k] + high[k]) / 2})), False)
         else:
-            conditions[k] = Condition(slope, True)
-            if k == own_choices[0] and not _is_concave(payoffs[player[k]], own_choices):
-                return None
+            conditions[k] = Condition(_affine(slope), True)
+    for owner in player:
+        own_choices = [k for k in conditions if player[k] == owner and conditions[k].between]
+        hessian = fmpq_mat([[conditions[j].sign[k] for k in own_choices] for j in own_choices])
+        # concave: all eigenvalues, which are real, are at most 0
+        if any(c < 0 for c in hessian.charpoly().coeffs()):
+            return None
     return conditions
-
-
-def _is_concave(payoff: Polynomial, own_choices: Sequence[int]) -> bool:
-    """True for a constant Hessian in the own choices that is negative semidefinite, by elimination."""
-    hessian = [[_number(_derivative(_derivative(payoff, j), k)) for k in own_choices] for j in own_choices]
-    rows = [[-(entry or Fraction(0)) for entry in row] for row in hessian]
-    while rows:
-        pivot = next((k for k in range(len(rows)) if rows[k][k]), None)
-        if any(rows[k][k] < 0 for k in range(len(rows))):
-            return False
-        if pivot is None:
-            return not any(any(row) for row in rows)
-        line = rows[pivot]
-        rows = [
-            [entry - row[pivot] * line[j] / line[pivot] for j, entry in enumerate(row) if j != pivot]
-            for i, row in enumerate(rows)
-            if i != pivot
-        ]
-    return True
 
 
 def _solved(
     conditions: Mapping[int, Condition],
-    low: Sequence[Fraction],
-    high: Sequence[Fraction],
-    values: Mapping[int, Fraction],
+    low: Sequence[fmpq],
+    high: Sequence[fmpq],
+    values: Mapping[int, fmpq],
 ) -> ExactList | None:
     """Return the solutions of all patterns; None for too many patterns, or too many vertices."""
     size, solutions, solved = len(low), list[_Solutions](), 0
@@ -309,7 +239,7 @@ def _solved(
     low_choices = [values.get(k, low[k]) for k in range(size)]
     high_choices = [values.get(k, high[k]) for k in range(size)]
     # choices decided so far, -1 and 1 at a bound and 0 between, with the box that is left
-    waiting: list[tuple[tuple[int, ...], list[Fraction], list[Fraction]]] = [((), low_choices, high_choices)]
+    waiting: list[tuple[tuple[int, ...], list[fmpq], list[fmpq]]] = [((), low_choices, high_choices)]
     while waiting:
         sides, begin, end = waiting.pop()
         if solved + len(waiting) > MOST_PATTERNS:
@@ -341,13 +271,15 @@ def _is_possible(
     conditions: Mapping[int, Condition],
     order: Sequence[int],
     sides: Sequence[int],
-    low: Sequence[Fraction],
-    high: Sequence[Fraction],
+    low: Sequence[fmpq],
+    high: Sequence[fmpq],
 ) -> bool:
     """True if no condition fails in the rest of the box."""
     for k, side in zip(order, sides, strict=False):
-        smallest, largest = conditions[k].sign.ends(low, high)
-        if (side <= 0 and smallest > 0) or (side >= 0 and largest < 0):
+        sign = conditions[k].sign
+        lowest = [lo if a > 0 else hi for a, lo, hi in zip(sign, low, high, strict=False)]
+        highest = [hi if a > 0 else lo for a, lo, hi in zip(sign, low, high, strict=False)]
+        if (side <= 0 and _value(sign, lowest) > 0) or (side >= 0 and _value(sign, highest) < 0):
             return False
     return True
 
@@ -356,121 +288,93 @@ def _polytope(
     conditions: Mapping[int, Condition],
     order: Sequence[int],
     sides: Sequence[int],
-    low: Sequence[Fraction],
-    high: Sequence[Fraction],
+    low: Sequence[fmpq],
+    high: Sequence[fmpq],
 ) -> _Solutions | None:
     """Return the equilibria of a pattern; None for too many systems of equations."""
     size = len(low)
-    unit = [tuple(Fraction(int(j == k)) for j in range(size)) for k in range(size)]
-    equations, inequalities = [], []
+    equations, inequalities = list[Row](), list[Row]()
     for k in range(size):
+        unit = [int(j == k) for j in range(size)]
         if low[k] == high[k]:
-            equations.append(Affine(unit[k], -low[k]))
+            equations.append([*unit, -low[k]])
         else:
-            inequalities += [Affine(unit[k], -low[k]), Affine(tuple(-a for a in unit[k]), high[k])]
+            inequalities += [[*unit, -low[k]], [*(-a for a in unit), high[k]]]
     for k, side in zip(order, sides, strict=True):
         sign = conditions[k].sign
         if side:
-            inequalities.append(Affine(tuple(side * a for a in sign.slope), side * sign.constant))
+            inequalities.append([side * a for a in sign])
         else:
             equations.append(sign)
     corners = vertices_of(equations, inequalities, size)
     return None if corners is None else _Solutions(equations, inequalities, corners)
 
 
-def vertices_of(equations: Sequence[Affine], inequalities: Sequence[Affine], size: int) -> list[Row] | None:
+def vertices_of(equations: Sequence[Row], inequalities: Sequence[Row], size: int) -> list[Point] | None:
     """Return the vertices of a bounded polytope, exactly; None for too many systems of equations.
 
-    It is where affine functions of ``size`` numbers are 0, or at least 0.
+    It is where affine functions of ``size`` numbers, of slopes and a constant, are 0, or at least 0.
 
     Examples
     --------
-    >>> one = Fraction(1)
-    >>> total = Affine((one, one), -one)
-    >>> [list(map(str, x)) for x in vertices_of([total], [Affine((one, 0), 0), Affine((0, one), 0)], 2)]
+    >>> [list(map(str, x)) for x in vertices_of([[1, 1, -1]], [[1, 0, 0], [0, 1, 0]], 2)]
     [['0', '1'], ['1', '0']]
     """
-    solution = _solution(equations, size)
-    if solution is None:
+    solved = echelon(equations)
+    if solved is None:
         return []
-    point, free = solution
-    vertices: dict[Row, None] = {}
-    if comb(len(inequalities), len(free)) > MOST_VERTICES:
+    rows, unknowns = solved
+    free = size - len(unknowns)
+    vertices: dict[Point, None] = {}
+    if comb(len(inequalities), free) > MOST_VERTICES:
         return None
-    for binding in combinations(inequalities, len(free)) if free else [()]:
-        tight = _solution([*equations, *binding], size) if free else (point, [])
-        if (
-            tight is not None
-            and not tight[1]
-            and all(inequality.at(tight[0]) >= 0 for inequality in inequalities)
-        ):
-            vertices[tight[0]] = None
+    for binding in combinations(inequalities, free):
+        tight = echelon([*rows, *binding])
+        if tight is not None and len(tight[1]) == size:
+            point = tuple(-row[-1] for row in tight[0])
+            if all(_value(inequality, point) >= 0 for inequality in inequalities):
+                vertices[point] = None
     return list(vertices)
 
 
-def _solution(equations: Sequence[Affine], size: int) -> tuple[Row, list[int]] | None:
-    """Return a solution of linear equations, and which choices remain free; None where there is none."""
-    rows: list[list[Fraction]] = []
-    pivots: list[int] = []
-    for equation in equations:
-        line = [*equation.slope, -equation.constant]
-        for row, pivot in zip(rows, pivots, strict=True):
-            if factor := line[pivot]:
-                line = [a - factor * b for a, b in zip(line, row, strict=True)]
-        pivot = next((k for k in range(size) if line[k]), -1)
-        if pivot < 0:
-            if line[-1]:
-                return None
-            continue
-        line = [a / line[pivot] for a in line]
-        rows = [
-            [a - row[pivot] * b for a, b in zip(row, line, strict=True)] if row[pivot] else row
-            for row in rows
-        ]
-        rows.append(line)
-        pivots.append(pivot)
-    x = [Fraction(0)] * size
-    for row, pivot in zip(rows, pivots, strict=True):
-        x[pivot] = row[-1]
-    return tuple(x), [k for k in range(size) if k not in pivots]
-
-
-def _maximal(solutions: Sequence[_Solutions]) -> tuple[list[Row], list[list[Row]]]:
+def _maximal(
+    solutions: Sequence[_Solutions],
+) -> tuple[list[tuple[Fraction, ...]], list[list[tuple[Fraction, ...]]]]:
     """Return the points and the larger polytopes that lie in no other."""
     maximal: list[_Solutions] = []
     for k, solution in enumerate(solutions):
         rivals = (*maximal, *solutions[k + 1 :])
         if not any(all(map(larger.contains, solution.vertices)) for larger in rivals):
             maximal.append(solution)
-    points = [solution.vertices[0] for solution in maximal if len(solution.vertices) == 1]
-    return sorted(points), [sorted(solution.vertices) for solution in maximal if len(solution.vertices) > 1]
+    polytopes = [sorted(tuple(map(fraction, x)) for x in solution.vertices) for solution in maximal]
+    points = [vertices[0] for vertices in polytopes if len(vertices) == 1]
+    return sorted(points), [vertices for vertices in polytopes if len(vertices) > 1]
 
 
 # -- best responses that do not depend on the others ------------------------------------------------------
 
 
 def _dominant_choices(
-    payoffs: Sequence[Polynomial], player: Sequence[int], low: Sequence[Fraction], high: Sequence[Fraction]
-) -> Iterator[dict[int, Fraction] | None]:
+    payoffs: Sequence[fmpq_mpoly], player: Sequence[int], low: Sequence[fmpq], high: Sequence[fmpq]
+) -> Iterator[dict[Any, fmpq] | None]:
     """Yield every combination of best responses that hold whatever others do; None where they are not known.
 
     Payoffs of degree 2 are left to linear conditions.
     """
-    choices: list[list[tuple[int, Fraction]]] = []
+    choices: list[list[tuple[int, fmpq]]] = []
+    slopes = [payoffs[owner].derivative(k) for k, owner in enumerate(player)]
     for k, owner in enumerate(player):
-        slope = _derivative(payoffs[owner], k)
-        is_sole = player.count(owner) == 1 and all(sum(p) == p[k] for p in slope)
-        if not is_sole or max((p[k] for p in slope), default=0) <= 1:
+        degrees = slopes[k].degrees()
+        if player.count(owner) > 1 or degrees[k] <= 1 or sum(degrees) > degrees[k]:
             continue
-        degrees = range(max(p[k] for p in slope) + 1)
-        coefficients = [slope.get(_power(k, n, len(player)), Fraction(0)) for n in degrees]
-        maximisers = maxima(coefficients, low[k], high[k])
+        coefficients = [fmpq(0)] * (degrees[k] + 1)
+        for powers, c in slopes[k].terms():
+            coefficients[powers[k]] = c
+        slope = fmpq_poly(coefficients)
+        maximisers = maxima(slope, low[k], high[k])
         # of an irrational choice there is an approximation, on which no other condition may depend
-        slopes = [_derivative(payoffs[player[j]], j) for j in range(len(player)) if j != k]
-        depends = any(p[k] for other_slope in slopes for p in other_slope)
-        if maximisers is None or (
-            depends and any(_value(coefficients, x) and low[k] < x < high[k] for x in maximisers)
-        ):
+        depends = any(slopes[j].degrees()[k] > 0 for j in range(len(player)) if j != k)
+        if maximisers is None or (depends and any(slope(x) and low[k] < x < high[k] for x in maximisers)):
             yield None
             return
         choices.append([(k, value) for value in maximisers])
@@ -478,160 +382,69 @@ def _dominant_choices(
         yield dict(combination)
 
 
-def _power(k: int, n: int, size: int) -> Powers:
-    return tuple(n if j == k else 0 for j in range(size))
-
-
-def maxima(slope: Sequence[Fraction], low: Fraction, high: Fraction) -> list[Fraction] | None:
+def maxima(slope: fmpq_poly, low: fmpq, high: fmpq) -> list[fmpq] | None:
     """Return all points of an interval at which a polynomial is largest, by its derivative.
 
-    ``slope`` are coefficients of the derivative, the constant first. An irrational point is the middle of a
-    bracket of `HALVINGS` halvings. None where two values are neither apart nor equal by symmetry.
+    An irrational point is given to `BITS` bits. None where two values are neither apart nor equal by
+    symmetry.
 
     Examples
     --------
-    >>> [str(x) for x in maxima([Fraction(c) for c in (0, 1, 0, -1)], Fraction(-2), Fraction(2))]
+    >>> [str(x) for x in maxima(fmpq_poly([0, 1, 0, -1]), fmpq(-2), fmpq(2))]
     ['-1', '1']
-    >>> [round(float(x), 6) for x in maxima([Fraction(c) for c in (0, 2, 0, -1)], Fraction(-2), Fraction(2))]
+    >>> [round(float(x), 6) for x in maxima(fmpq_poly([0, 2, 0, -1]), fmpq(-2), fmpq(2))]
     [-1.414214, 1.414214]
     """
-    while slope and not slope[-1]:
-        slope = slope[:-1]
     if not slope:
         return None  # constant: every point
-    polynomial = [Fraction(0), *(c / (n + 1) for n, c in enumerate(slope))]
-    rational, irrational = _rational_roots(list(slope))
-    critical = sorted({x for x in rational if low <= x <= high} | {low, high})
-    ends = [(x, x) for x in critical] + [
-        _narrowed(irrational, *bracket) for bracket in _brackets(irrational, low, high)
-    ]
-    values = [_range(polynomial, a, b) for a, b in ends]
-    top = max(range(len(ends)), key=lambda k: values[k][0])
+    irrational = _irrational_roots(slope)
+    if any(a <= end <= b for a, b in irrational for end in (low, high)):
+        return None
+    critical = {x for x, _ in slope.roots() if low <= x <= high} | {low, high}
+    brackets = [(x, x) for x in sorted(critical)] + [root for root in irrational if low < root[0] < high]
+    values = [_range(slope, *bracket) for bracket in brackets]
+    top = max(range(len(brackets)), key=lambda k: values[k][0])
     points = []
-    for (a, b), (_, largest) in zip(ends, values, strict=True):
+    for bracket, (_, largest) in zip(brackets, values, strict=True):
         if largest < values[top][0]:
             continue
-        exact = a == b and ends[top][0] == ends[top][1]  # then values are equal
-        if not (exact or (a, b) == ends[top] or _mirrored(polynomial, irrational, ends[top], (a, b))):
+        are_exact = bracket not in irrational and brackets[top] not in irrational  # then values are equal
+        if not (
+            are_exact or bracket == brackets[top] or _mirrored(slope, irrational, brackets[top], bracket)
+        ):
             return None
-        points.append((a + b) / 2)
+        points.append((bracket[0] + bracket[1]) / 2)
     return sorted(points)
 
 
-def _narrowed(polynomial: Sequence[Fraction], a: Fraction, b: Fraction) -> tuple[Fraction, Fraction]:
-    """Return a bracket of the only root of a polynomial in another, after halvings."""
-    count = _root_counter(polynomial)
-    for _ in range(HALVINGS):
-        middle = (a + b) / 2
-        a, b = (a, middle) if count(a, middle) else (middle, b)
-    return a, b
+def _irrational_roots(polynomial: fmpq_poly) -> list[Bracket]:
+    """Return brackets of all real roots of a polynomial that are not rational."""
+    brackets = []
+    with flint.ctx.workprec(BITS):
+        for factor, _ in polynomial.numer().factor()[1]:
+            roots: Any = factor.complex_roots() if factor.degree() > 1 else []
+            real_parts = [root.real for root, _ in roots if root.imag == 0]
+            brackets += [(x.lower().fmpq(), x.upper().fmpq()) for x in real_parts]
+    return brackets
 
 
-def _range(polynomial: Sequence[Fraction], a: Fraction, b: Fraction) -> tuple[Fraction, Fraction]:
+def _range(slope: fmpq_poly, a: fmpq, b: fmpq) -> Bracket:
     """Return bounds on a polynomial between two numbers, by a bound on its slope."""
-    largest = max(abs(a), abs(b))
-    steep = sum((n * abs(c) * largest ** (n - 1) for n, c in enumerate(polynomial) if n), Fraction(0))
-    value, room = _value(polynomial, a), steep * (b - a)
+    steepest = fmpq_poly([abs(c) for c in slope.coeffs()])(max(abs(a), abs(b)))
+    value, room = slope.integral()(a), steepest * (b - a)
     return value - room, value + room
 
 
-def _mirrored(
-    polynomial: Sequence[Fraction],
-    irrational: Sequence[Fraction],
-    bracket: tuple[Fraction, Fraction],
-    mirror_bracket: tuple[Fraction, Fraction],
-) -> bool:
-    """True for a symmetric polynomial with roots in two brackets that are mirror images."""
-    size = len(polynomial) - 1
-    centre = -polynomial[-2] / (size * polynomial[-1])
-    mirror = [Fraction(0)]
-    for c in reversed(polynomial):  # the polynomial at 2 centre - x
-        mirror = [
-            2 * centre * a - b for a, b in zip([*mirror, Fraction(0)], [Fraction(0), *mirror], strict=True)
-        ]
-        mirror[0] += c
-    if mirror[: size + 1] != list(polynomial) or any(mirror[size + 1 :]):
+def _mirrored(slope: fmpq_poly, roots: Sequence[Bracket], first: Bracket, second: Bracket) -> bool:
+    """True for a symmetric polynomial with roots of its slope in two brackets that are mirror images."""
+    polynomial = slope.integral()
+    size = polynomial.degree()
+    twice_centre = -2 * polynomial[size - 1] / (size * polynomial[size])
+    if polynomial(fmpq_poly([twice_centre, -1])) != polynomial:
         return False
-    a, b = 2 * centre - mirror_bracket[1], 2 * centre - mirror_bracket[0]
-    low, high = min(a, bracket[0]), max(b, bracket[1])
-    # both brackets hold a root, and the hull of them holds one only
-    return a <= bracket[1] and b >= bracket[0] and _root_counter(irrational)(low, high) == 1
-
-
-def _value(polynomial: Sequence[Fraction], x: Fraction) -> Fraction:
-    total = Fraction(0)
-    for c in reversed(polynomial):
-        total = total * x + c
-    return total
-
-
-def _rational_roots(polynomial: list[Fraction]) -> tuple[list[Fraction], list[Fraction]]:
-    """Return the rational roots of a polynomial, and what is left of it after division by them."""
-    roots: list[Fraction] = []
-    while len(polynomial) > 1 and not polynomial[0]:
-        polynomial, roots = polynomial[1:], [*roots, Fraction(0)]
-    while len(polynomial) > 1:
-        root = next((x for x in _candidates(polynomial) if not _value(polynomial, x)), None)
-        if root is None:
-            break
-        roots.append(root)
-        quotient, carry = [], Fraction(0)
-        for c in reversed(polynomial[1:]):
-            carry = carry * root + c
-            quotient.append(carry)
-        polynomial = quotient[::-1]
-    return roots, polynomial
-
-
-def _candidates(polynomial: Sequence[Fraction]) -> Iterator[Fraction]:
-    """Yield the fractions that rational roots are among, near the roots in floats."""
-    roots = np.roots([float(c) for c in reversed(polynomial)])
-    for root in roots[np.abs(roots.imag) <= np.abs(roots.real) + 1].real.tolist():
-        if np.isfinite(root):
-            yield exact_payoff(root)
-            for denominator in (1, 10, 100, 1000):
-                yield Fraction(root).limit_denominator(denominator)
-
-
-def _root_counter(polynomial: Sequence[Fraction]) -> Callable[[Fraction, Fraction], int]:
-    """Return a function that counts the distinct roots above one number, up to another (Sturm's theorem)."""
-    chain = [list(polynomial), [n * c for n, c in enumerate(polynomial)][1:]]
-    while any(remainder := _remainder(chain[-2], chain[-1])):
-        chain.append([-c for c in remainder])
-
-    def changes(x: Fraction) -> int:
-        signs = [value > 0 for part in chain if (value := _value(part, x))]
-        return sum(a != b for a, b in pairwise(signs))
-
-    return lambda a, b: changes(a) - changes(b)
-
-
-def _brackets(
-    polynomial: Sequence[Fraction], low: Fraction, high: Fraction
-) -> Iterator[tuple[Fraction, Fraction]]:
-    """Yield intervals that each hold one distinct root of a polynomial in an interval."""
-    if len(polynomial) < 2:
-        return
-    count, waiting = _root_counter(polynomial), [(low, high)]
-    while waiting:
-        a, b = waiting.pop()
-        if (number := count(a, b)) == 1:
-            yield a, b
-        elif number > 1:
-            middle = (a + b) / 2
-            waiting += [(a, middle), (middle, b)]
-
-
-def _remainder(dividend: Sequence[Fraction], divisor: Sequence[Fraction]) -> list[Fraction]:
-    remainder = list(dividend)
-    while len(remainder) >= len(divisor) > 0:
-        factor, shift = remainder[-1] / divisor[-1], len(remainder) - len(divisor)
-        for k, c in enumerate(divisor):
-            remainder[k + shift] -= factor * c
-        remainder.pop()
-    while remainder and not remainder[-1]:
-        remainder.pop()
-    return remainder
+    # the mirror image of a root is a root too: the one in the only bracket that it can be in
+    low, high = twice_centre - second[1], twice_centre - second[0]
+    return [root for root in roots if root[0] <= high and root[1] >= low] == [first]
 
 
 # -- the session and the record of a search of boxes ----------------------------------------------------
@@ -689,7 +502,7 @@ def list_exactly(game: Game, at: Coordinates, session: Session, first_order: boo
     return True
 
 
-def _texts(rows: Sequence[Row], size: int) -> np.ndarray:
+def _texts(rows: Sequence[tuple[Fraction, ...]], size: int) -> np.ndarray:
     return np.array([list(map(str, row)) for row in rows], dtype=str).reshape(len(rows), size)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -15,13 +14,14 @@ from rivalry.core.game import kernel_arrays
 from rivalry.core.method import PACE, BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.core.tolerances import NEAREST
-from rivalry.methods.continuous.exact_patterns import Affine, Row, vertices_of
+from rivalry.methods.continuous.exact_patterns import Point, vertices_of
 from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, parts_at_once, whole_parts
 from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
 from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
 from rivalry.methods.finite.support_solutions import EQUILIBRIUM, TIED, Solutions
+from rivalry.tables.rationals import Row
 from rivalry.text.display import count_text
 
 
@@ -209,7 +209,7 @@ def _families(world: Differences, undecided: np.ndarray) -> tuple[dict[Family, n
     In such supports everything is linear in the one mixed strategy. Sets are vertices ``[vertex player
     action]`` of the polytope of all its equilibria, in fractions. Boxes of supports are decided by them.
     """
-    sets, solved, boxes = dict[Family, np.ndarray](), dict[Family, list[Row] | None](), list[np.ndarray]()
+    sets, solved, boxes = dict[Family, np.ndarray](), dict[Family, list[Point] | None](), list[np.ndarray]()
     for box in undecided:
         possible = [np.flatnonzero(row[:, 1] > 0).tolist() for row in box]
         mixing = [player for player, actions in enumerate(possible) if len(actions) > 1]
@@ -234,16 +234,16 @@ def _families(world: Differences, undecided: np.ndarray) -> tuple[dict[Family, n
     return sets, np.reshape(boxes, (len(boxes), *undecided.shape[1:]))
 
 
-def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Row] | None:
+def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Point] | None:
     """Return the vertices of a player's strategies that are equilibria with the others' pure actions."""
     payoffs = np.moveaxis(world.whole[player], player, 0)
     fixed = tuple(action for p, action in enumerate(pure) if p != player)
     pays = [payoffs[(action, *fixed)] for action in range(len(payoffs))]
     size = len(pays)
-    unit = [tuple(Fraction(int(j == k)) for j in range(size)) for k in range(size)]
-    equations = [Affine((Fraction(1),) * size, Fraction(-1))]
-    equations += [Affine(unit[k], Fraction(0)) for k in range(size) if pays[k] < max(pays)]
-    inequalities = [Affine(unit[k], Fraction(0)) for k in range(size) if pays[k] == max(pays)]
+    unit = [[int(j == k) for j in range(size)] for k in range(size)]
+    equations: list[Row] = [[1] * size + [-1]]
+    equations += [[*unit[k], 0] for k in range(size) if pays[k] < max(pays)]
+    inequalities: list[Row] = [[*unit[k], 0] for k in range(size) if pays[k] == max(pays)]
     for opponent, table in enumerate(world.whole):
         for instead in range(table.shape[opponent]) if opponent != player else ():
             joint, changed = [list(pure) for _ in range(size)], [list(pure) for _ in range(size)]
@@ -251,9 +251,9 @@ def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Ro
                 joint[action][player] = changed[action][player] = action
                 changed[action][opponent] = instead
             ends = zip(joint, changed, strict=True)
-            slope = tuple(Fraction(table[tuple(base)] - table[tuple(two)]) for base, two in ends)
+            slope = [table[tuple(base)] - table[tuple(two)] for base, two in ends]
             if any(slope):
-                inequalities.append(Affine(slope, Fraction(0)))
+                inequalities.append([*slope, 0])
     return vertices_of(equations, inequalities, size)
 
 
