@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
+from flint import fmpq_mat
+
+from rivalry.tables.rationals import echelon, fraction, rational
 
 LARGEST_TABLE = 200_000  # payoffs that are read as fractions, a second or so
 Strategies = Sequence[Sequence[Fraction]]
@@ -131,23 +134,13 @@ def projection(
     >>> [str(x) for x in projection([[one, one]], [one], [Fraction(0), Fraction(1, 2)])]
     ['1/4', '3/4']
     """
-    basis: list[tuple[list[Fraction], Fraction]] = []  # orthogonal rows
-    for row, value in zip(rows, right, strict=True):
-        direction, remainder = list(row), Fraction(value)
-        for basis_vector, term in basis:
-            factor = _dot(direction, basis_vector) / _dot(basis_vector, basis_vector)
-            direction = [a - factor * b for a, b in zip(direction, basis_vector, strict=True)]
-            remainder -= factor * term
-        if any(direction):
-            basis.append((direction, remainder))
-        elif remainder:
-            return None
-    point_now = list(point)
-    for row, value in basis:
-        factor = (value - _dot(row, point_now)) / _dot(row, row)
-        point_now = [a + factor * b for a, b in zip(point_now, row, strict=True)]
-    return point_now
-
-
-def _dot(first_vector: Sequence[Fraction], second_vector: Sequence[Fraction]) -> Fraction:
-    return sum((a * b for a, b in zip(first_vector, second_vector, strict=True)), Fraction(0))
+    solved = echelon([[*map(rational, row), rational(value)] for row, value in zip(rows, right, strict=True)])
+    if solved is None:
+        return None
+    normals = fmpq_mat([row[:-1] for row in solved[0]])
+    if not normals.nrows():
+        return list(point)
+    start = fmpq_mat([[rational(p)] for p in point])
+    missing = fmpq_mat([row[-1:] for row in solved[0]]) - normals * start
+    nearest = start + normals.transpose() * (normals * normals.transpose()).solve(missing)
+    return [fraction(p) for p in nearest.entries()]

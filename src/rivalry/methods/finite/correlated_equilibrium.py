@@ -8,6 +8,7 @@ from math import gcd
 from typing import Annotated, NamedTuple
 
 import numpy as np
+from flint import fmpz_mat
 
 from rivalry.core.array_games import SequenceForm, stateless_tables
 from rivalry.core.method import BaseLearner, Session
@@ -83,7 +84,7 @@ class CorrelatedEquilibrium(BaseLearner):
             integers = np.array([whole_payoffs(table) for table in tables])
             rays = _vertices(_incentives(integers))
             session["vertices"] = np.array(rays, dtype=object).astype(float)
-            session["dimension"] = np.array(_rank(rays) - 1)
+            session["dimension"] = np.array(fmpz_mat(rays).rank() - 1)
         session["over"] = np.ones(1, dtype=bool)
         return 1
 
@@ -200,19 +201,3 @@ def _vertices(gains: np.ndarray) -> list[list[int]]:
             raise ValueError(f"polytope: has more than {MOST_RAYS} vertices on the way; leave it out")
         rays, tight = [list(part) for part in zip(*rays_next, strict=True)] if rays_next else ([], [])
     return rays
-
-
-def _rank(rows: list[list[int]]) -> int:
-    """Return the rank of whole numbers, exactly."""
-    reduced = [[Fraction(v) for v in row] for row in rows]
-    rank = 0
-    for column in range(len(reduced[0])):
-        pivot = next((k for k in range(rank, len(reduced)) if reduced[k][column]), None)
-        if pivot is None:
-            continue
-        reduced[rank], reduced[pivot] = reduced[pivot], reduced[rank]
-        for k in range(rank + 1, len(reduced)):
-            factor = reduced[k][column] / reduced[rank][column]
-            reduced[k] = [v - factor * w for v, w in zip(reduced[k], reduced[rank], strict=True)]
-        rank += 1
-    return rank

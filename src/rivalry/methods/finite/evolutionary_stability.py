@@ -14,6 +14,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record
 from rivalry.methods.finite.birth_death import is_symmetric
 from rivalry.tables.extreme_equilibria import exact_payoff, payoff_fractions
+from rivalry.tables.rationals import only_solution
 
 MOST_ACTIONS = 12  # of a list of all stable strategies, and of best responses outside a support
 NEAREST_EQUILIBRIUM = 1e-6  # a strategy written in decimals is read as the equilibrium on its support
@@ -274,21 +275,10 @@ def on_face(A: Sequence[Row], face: Sequence[int]) -> tuple[Row, Fraction] | Non
 
     None where there is no such point, or more than one.
     """
-    rows = [[*(A[i][j] for j in face), Fraction(-1), Fraction(0)] for i in face]
-    rows.append([Fraction(1)] * len(face) + [Fraction(0), Fraction(1)])
-    size = len(rows)
-    for k in range(size):
-        pivot = next((i for i in range(k, size) if rows[i][k]), None)
-        if pivot is None:
-            return None
-        rows[k], rows[pivot] = rows[pivot], rows[k]
-        scale = rows[k][k]
-        rows[k] = [entry / scale for entry in rows[k]]
-        for i in range(size):
-            if i != k and (factor := rows[i][k]):
-                rows[i] = [a - factor * b for a, b in zip(rows[i], rows[k], strict=True)]
-    solution = [row[-1] for row in rows]
-    return solution[:-1], solution[-1]
+    equations = [[*(A[i][j] for j in face), Fraction(-1), Fraction(0)] for i in face]
+    equations.append([Fraction(1)] * len(face) + [Fraction(0), Fraction(1)])
+    solution = only_solution(equations)
+    return None if solution is None else (solution[:-1], solution[-1])
 
 
 def _pays(A: Sequence[Row], x: Row) -> Row:
