@@ -28,12 +28,14 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache, lru_cache, reduce
+from itertools import product
 from math import gcd, inf, lcm, ulp
 from operator import or_
 from time import perf_counter
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
+from flint import fmpz, fmpz_mat
 
 from rivalry.core.tolerances import EPS, ULPS
 from rivalry.tables.dominance import PROGRAMMES, actions_left, eliminations
@@ -443,31 +445,24 @@ class _Polytope:
         slacks, size = self.matrix.shape
         positive = [j for j in range(size) if not free & self.bits[j]]
         tight = [i for i in range(slacks) if free & self.bits[size + i]]
-        system = [[*(self.rows[i][j] for j in positive), *self.rows[i][size:]] for i in tight]
-        scale = 1
-        for k in range(len(system)):
-            row = next((i for i in range(k, len(system)) if system[i][0]), -1)
-            if row < 0:
-                return []
-            system[k], system[row] = system[row], system[k]
-            pivot, *pivot_row = system[k]
-            for i, (factor, *line) in enumerate(system):
-                if i != k:
-                    system[i] = [
-                        (a * pivot - factor * b) // scale for a, b in zip(line, pivot_row, strict=True)
-                    ]
-            system[k], scale = pivot_row, pivot
-        sign = 1 if scale > 0 else -1
+        others = [i for i in range(slacks) if i not in tight]
+        ends = [size, size + 1]
+        try:
+            solved: Any = self._block(tight, positive).solve(self._block(tight, ends))
+        except ZeroDivisionError:
+            return []
+        numerators, scale = solved.numer_denom()
+        rest = scale * self._block(others, ends) - self._block(others, positive) * numerators
         values = [(0, 0)] * (size + slacks)
-        for j, (v, w) in zip(positive, system, strict=True):
-            values[j] = sign * v, sign * w
-        for i in set(range(slacks)).difference(tight):
-            row_v, row_w = abs(scale), abs(scale) * self.perturbation[i]
-            for j in positive:
-                row_v -= self.rows[i][j] * values[j][0]
-                row_w -= self.rows[i][j] * values[j][1]
-            values[size + i] = row_v, row_w
+        for k, (v, w) in zip(positive, numerators.tolist(), strict=True):
+            values[k] = int(v), int(w)
+        for i, (v, w) in zip(others, rest.tolist(), strict=True):
+            values[size + i] = int(v), int(w)
         return values
+
+    def _block(self, rows: Sequence[int], columns: Sequence[int]) -> fmpz_mat:
+        entries = [self.rows[i][j] for i, j in product(rows, columns)]
+        return fmpz_mat(len(rows), len(columns), entries)
 
     def dictionary(self, free: int) -> _Dictionary:
         """Return the dictionary of a basis, given by its set of free variables."""
@@ -483,22 +478,29 @@ class _Polytope:
                 dictionary = _pivot(dictionary, row, column)
         return dictionary
 
-    def neighbours(self, free: int) -> list[tuple[int, int]]:
-        """Return the bases at the ends of all edges from a feasible basis: free variables, and zero ones."""
-        dictionary = self.dictionary(free)
-        edges = []
-        for column, entering in enumerate(dictionary.free):
-            row, table = _leaving(dictionary.table, column), dictionary.table
-            after = free ^ self.bits[entering] ^ self.bits[dictionary.basic[row]]
-            up, value = table[row][column], table[row][-2]
-            zero = after
-            for line, variable in zip(table, dictionary.basic, strict=True):
-                if line[-2] * up == value * line[column] and variable != dictionary.basic[row]:
-                    zero |= self.bits[variable]
-            if not value:
-                zero |= self.bits[entering]
-            edges.append((after, zero))
-        return edges
+    def edges(self, dictionary: _Dictionary) -> Iterator[tuple[int, int, int]]:
+        """Yield edges from a feasible basis: row and column of the exchange, and free variables after it."""
+        size = len(dictionary.free)
+        free = reduce(or_, map(self.bits.__getitem__, dictionary.free))
+        # in an order that does not depend on the path to the basis: slacks are in place of positive variables
+        slacks = sorted(k for k in dictionary.free if k >= size)
+        positive = sorted(k for k in dictionary.basic if k < size)
+        place = dict(zip(slacks, positive, strict=True))
+        entering = sorted((place.get(k, k), k, column) for column, k in enumerate(dictionary.free))
+        for _, variable, column in entering:
+            row = _leaving(dictionary.table, column)
+            yield row, column, free ^ self.bits[variable] ^ self.bits[dictionary.basic[row]]
+
+    def zeros(self, dictionary: _Dictionary, row: int, column: int) -> int:
+        """Return the set of variables that are zero after an exchange."""
+        table = dictionary.table
+        zero = reduce(or_, map(self.bits.__getitem__, dictionary.free))
+        if table[row][-2]:
+            zero ^= self.bits[dictionary.free[column]]
+        for line, variable in zip(table, dictionary.basic, strict=True):
+            if line[-2] * table[row][column] == table[row][-2] * line[column]:
+                zero |= self.bits[variable]
+        return zero
 
     def proved_strategy(self, free: int, zero: int) -> Strategy:
         """Return the strategy at a vertex; ``zero`` are the variables that must be zero there."""
@@ -566,12 +568,13 @@ def _vertices(polytope: _Polytope, max_bases: int, pause: Callable[[], None]) ->
     if polytope.matrix.size > SMALL:
         free, labels = _by_kernel(polytope, max_bases, pause)
     else:
-        bases, waiting = {polytope.origin: polytope.origin}, [polytope.origin]
+        bases, waiting = {polytope.origin: polytope.origin}, [polytope.dictionary(polytope.origin)]
         while waiting:
-            for basis, zero in polytope.neighbours(waiting.pop()):
+            dictionary = waiting.pop()
+            for row, column, basis in polytope.edges(dictionary):
                 if basis not in bases:
-                    bases[basis] = zero
-                    waiting.append(basis)
+                    waiting.append(_pivot(dictionary, row, column))
+                    bases[basis] = polytope.zeros(dictionary, row, column)
                     _refuse(len(bases), max_bases)
         del bases[polytope.origin]
         width = len(polytope.bits)
@@ -615,7 +618,9 @@ def _by_kernel(
         roots = []
         for basis in sorted(hard):
             pause()
-            for free, zero in polytope.neighbours(basis):
+            dictionary = polytope.dictionary(basis)
+            for row, column, free in polytope.edges(dictionary):
+                zero = polytope.zeros(dictionary, row, column)
                 bases, new = vertices.insert(bases, _words(free, width), _words(zero, width))
                 roots.extend([free] * new)
     proper = np.any(bases.free != 0, axis=1) & np.any(bases.free != origin, axis=1)
@@ -628,13 +633,7 @@ def _primes(count: int) -> list[int]:
     primes: list[int] = []
     candidate = (1 << 31) - 1
     while len(primes) < count:
-        # Miller and Rabin's test, which these four bases make exact below 3 215 031 751
-        odd = (candidate - 1) // 2
-        twos = 1
-        while odd % 2 == 0:
-            odd, twos = odd // 2, twos + 1
-        powers = (pow(base, odd, candidate) for base in (2, 3, 5, 7))
-        if all(p == 1 or candidate - 1 in (pow(p, 1 << k, candidate) for k in range(twos)) for p in powers):
+        if fmpz(candidate).is_prime():
             primes.append(candidate)
         candidate -= 2
     return primes
