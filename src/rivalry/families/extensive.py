@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import lcm
@@ -45,49 +45,43 @@ class Decision(NamedTuple):
     actions: Sequence[Hashable]
 
 
-class InformationSet(NamedTuple):
-    """The actions of an information set, and their probabilities at a chance move."""
-
-    actions: tuple[str, ...]
-    probabilities: tuple[Fraction, ...] = ()
-
-
 class ExtensiveForm(NamedTuple):
     """Data by which payoffs depend on strategies, of a game in extensive form.
 
     Outcomes may belong to any node: the payoff of a play is the sum over its nodes.
     """
 
-    players: list[str]
-    sets: tuple[dict[Any, InformationSet], ...]  # by player, in the order in which they occur
     entries: tuple[dict[Any, set[History]], ...]  # by player and information set: histories of its nodes
     payoffs: dict[tuple[History, ...], tuple[Fraction, ...]]  # expected over chance, at the nodes they end in
-    nodes: list[TreeNode]  # a node before all that follow it
 
     @classmethod
-    def without_nodes(cls, count: int, players: Sequence[str] = ()) -> ExtensiveForm:
-        """Return a form of ``count`` players to which nodes are added."""
-        return cls(list(players), tuple({} for _ in range(count)), tuple({} for _ in range(count)), {}, [])
+    def of(cls, tree: GameTree) -> ExtensiveForm:
+        """Return the form of a tree."""
+        form, count = cls(tuple({} for _ in tree.sizes), {}), len(tree.sizes)
+        sizes = [dict(zip(*sets, strict=True)) for sets in zip(tree.information, tree.sizes, strict=True)]
+        # what chance and the players' own moves have been before the successors of a node, the last one first
+        waiting: dict[int, list[tuple[Fraction, tuple[History, ...]]]] = {-1: [(Fraction(1), ((),) * count)]}
+        for number, node in enumerate(tree.nodes):
+            reach, ways = waiting[node.parent].pop()
+            if node.owner == CHANCE:
+                waiting[number] = [(reach * p, ways) for p in reversed(node.probabilities)]
+            elif node.owner != END:
+                player, key = node.owner, node.information
+                form.entries[player].setdefault(key, set()).add(ways[player])
+                actions = reversed(range(sizes[player][key]))
+                longer = [(*ways[player], (key, action)) for action in actions]
+                waiting[number] = [(reach, (*ways[:player], way, *ways[player + 1 :])) for way in longer]
+            if any(node.paid):
+                before = form.payoffs.get(ways, (Fraction(0),) * count)
+                form.payoffs[ways] = tuple(b + reach * p for b, p in zip(before, node.paid, strict=True))
+        return form
 
-    def decide(self, ways: tuple[History, ...], player: int, key: Any) -> Iterator[tuple[History, ...]]:
-        """Add a node of an information set, and return the histories after each action."""
-        self.entries[player].setdefault(key, set()).add(ways[player])
-        for action in range(len(self.sets[player][key].actions)):
-            yield (*ways[:player], (*ways[player], (key, action)), *ways[player + 1 :])
 
-    def tree(self) -> GameTree:
-        """Return the nodes with the information sets and moves of the players."""
-        return GameTree(
-            tuple(self.nodes),
-            tuple(tuple(sets) for sets in self.sets),
-            tuple(tuple(len(info.actions) for info in sets.values()) for sets in self.sets),
-            tuple(tuple(info.actions for info in sets.values()) for sets in self.sets),
-        )
-
-    def pay(self, ways: tuple[History, ...], reach: Fraction, paid: Iterable[Any]) -> None:
-        """Add payoffs at a node that chance reaches with probability ``reach``."""
-        before = self.payoffs.get(ways, (Fraction(0),) * len(ways))
-        self.payoffs[ways] = tuple(b + reach * p for b, p in zip(before, paid, strict=True))
+def tree_of(nodes: Sequence[TreeNode], moves: Sequence[Mapping[Any, tuple[str, ...]]]) -> GameTree:
+    """Return the tree of nodes, and of the names of moves by player and information set."""
+    sizes = (tuple(map(len, sets.values())) for sets in moves)
+    names = (tuple(sets.values()) for sets in moves)
+    return GameTree(tuple(nodes), tuple(map(tuple, moves)), tuple(sizes), tuple(names))
 
 
 class BehaviourSpace(Tree):
@@ -237,33 +231,33 @@ class Extensive(Tree):
         return xp.concatenate([begin, weights], axis=-1)
 
     @classmethod
-    def from_form(cls, form: ExtensiveForm) -> Extensive:
-        """Game of a form. Raises `ValueError` where a player lacks perfect recall, or none decides."""
-        if not any(form.sets):
+    def from_tree(cls, tree: GameTree, players: Sequence[str] = ()) -> Extensive:
+        """Game of a tree. Raises `ValueError` where a player lacks perfect recall, or none decides."""
+        if not any(tree.sizes):
             raise ValueError("game: no player decides anything; must have a decision")
+        form = ExtensiveForm.of(tree)
         axes: list[dict[History, int]] = []
         before, names, depth = [], [], 1
-        for player, (sets, entries) in enumerate(zip(form.sets, form.entries, strict=True)):
+        for player, (sets, moves) in enumerate(zip(tree.information, tree.moves, strict=True)):
             labels_of_player: dict[History, int] = {(): -1}
             previous, labels = list[int](), list[str]()
-            for number, info in sets.items():
-                if len(entries[number]) != 1:
+            for number, actions in zip(sets, moves, strict=True):
+                if len(form.entries[player][number]) != 1:
                     raise ValueError(
                         f"game: player {player} forgets own moves at information set {number}; must have "
                         "perfect recall, or be solved in normal form"
                     )
-                (history,) = entries[number]
+                (history,) = form.entries[player][number]
                 depth = max(depth, len(history) + 1)
-                for action, name in enumerate(info.actions):
+                for action, name in enumerate(actions):
                     previous.append(labels_of_player[history])
                     labels_of_player[(*history, (number, action))] = len(labels)
                     labels.append(f"{number}: {name}")
             axes.append(labels_of_player)
             before.append(previous)
             names.append(tuple(labels))
-        count, tree = len(form.sets), form.tree()
         # a file may have no payoff but 0
-        payoffs = form.payoffs or {((),) * count: (Fraction(0),) * count}
+        payoffs = form.payoffs or {((),) * len(tree.sizes): (Fraction(0),) * len(tree.sizes)}
         unit = lcm(*(paid.denominator for row in payoffs.values() for paid in row))
         longest = max(1, *map(len, names))
         return cls(
@@ -274,7 +268,7 @@ class Extensive(Tree):
             float(unit),
             depth,
             tuple(names),
-            tuple(form.players),
+            tuple(players),
             tree,
         )
 
@@ -308,44 +302,36 @@ class Extensive(Tree):
         >>> game.payoffs(np.array([[1.0, 0.0], [0.25, 0.75]])).tolist()
         [-0.5, 0.5]
         """
-        form = ExtensiveForm.without_nodes(players)
-        todo: list[tuple[tuple[Any, ...], Fraction, tuple[History, ...], int]] = [
-            ((), Fraction(1), ((),) * players, -1)
-        ]
+        nodes, moves = list[TreeNode](), [dict[Any, tuple[str, ...]]() for _ in range(players)]
+        todo: list[tuple[tuple[Any, ...], int]] = [((), -1)]
         while todo:
-            history, reach, ways, parent = todo.pop()
-            node, number = rules(history), len(form.nodes)
+            history, parent = todo.pop()
+            node, after = rules(history), list[Any]()
             if isinstance(node, Chance):
                 if sum(node.probabilities.values()) != 1:
                     raise ValueError(f"rules: probabilities after {history} must sum to 1 exactly")
+                after += node.probabilities
                 chances = tuple(map(Fraction, node.probabilities.values()))
-                form.nodes.append(TreeNode(parent, CHANCE, probabilities=chances))
-                todo.extend(
-                    ((*history, move), reach * p, ways, number)
-                    for move, p in reversed(list(node.probabilities.items()))
-                )
+                tree_node = TreeNode(parent, CHANCE, probabilities=chances)
             elif isinstance(node, Decision):
                 player, key = node.player, node.information
                 if not 0 <= player < players:
                     raise ValueError(
                         f"rules: player {player} after {history}; must be in 0..{players - 1}, or set players"
                     )
-                info = InformationSet(tuple(map(str, node.actions)))
-                if form.sets[player].setdefault(key, info) != info:
+                after += node.actions
+                if moves[player].setdefault(key, tuple(map(str, after))) != tuple(map(str, after)):
                     raise ValueError(f"rules: information set {key} of player {player} has different actions")
-                form.nodes.append(TreeNode(parent, player, key))
-                after = zip(node.actions, form.decide(ways, player, key), strict=True)
-                todo.extend(
-                    reversed([((*history, action), reach, longer, number) for action, longer in after])
-                )
+                tree_node = TreeNode(parent, player, key)
             else:
-                paid = tuple(map(Fraction, node))
-                if len(paid) != players:
-                    raise ValueError(f"rules: {len(paid)} payoffs after {history}; must be {players}")
-                form.nodes.append(TreeNode(parent, END, paid=paid))
-                if any(paid):
-                    form.pay(ways, reach, paid)
-        return cls.from_form(form)
+                tree_node = TreeNode(parent, END, paid=tuple(map(Fraction, node)))
+                if len(tree_node.paid) != players:
+                    raise ValueError(
+                        f"rules: {len(tree_node.paid)} payoffs after {history}; must be {players}"
+                    )
+            todo.extend(((*history, move), len(nodes)) for move in reversed(after))
+            nodes.append(tree_node)
+        return cls.from_tree(tree_of(nodes, moves))
 
 
 @oracles.to_sequence_form.register(Extensive)
@@ -359,7 +345,7 @@ def _(game: Extensive) -> GameTree:
     """Return the nodes. Raises `ValueError` where payoffs were replaced since the game was made of them."""
     tree = game.tree
     assert tree is not None  # `when`
-    rebuilt = Extensive.from_form(_form_of(tree))
+    rebuilt = Extensive.from_tree(tree)
     if not all(
         np.array_equal(getattr(game, name), getattr(rebuilt, name)) for name in ("before", "moves", "paid")
     ):
@@ -367,28 +353,6 @@ def _(game: Extensive) -> GameTree:
             "game: payoffs were replaced since the tree was read; change them in the rules or the file"
         )
     return tree
-
-
-def _form_of(tree: GameTree) -> ExtensiveForm:
-    """Return the form that a tree was made with."""
-    form = ExtensiveForm.without_nodes(len(tree.sizes))
-    for sets, information, moves in zip(form.sets, tree.information, tree.moves, strict=True):
-        sets.update({key: InformationSet(names) for key, names in zip(information, moves, strict=True)})
-    branch_iterators: dict[int, Iterator[tuple[Fraction, tuple[History, ...]]]] = {
-        -1: iter([(Fraction(1), ((),) * len(tree.sizes))])
-    }
-    for number, node in enumerate(tree.nodes):
-        reach, ways = next(branch_iterators[node.parent])
-        if node.owner == CHANCE:
-            branch_iterators[number] = iter([(reach * p, ways) for p in node.probabilities])
-        elif node.owner != END:
-            branch_iterators[number] = iter(
-                [(reach, longer) for longer in form.decide(ways, node.owner, node.information)]
-            )
-        if any(node.paid):
-            form.pay(ways, reach, node.paid)
-    form.nodes.extend(tree.nodes)
-    return form
 
 
 @oracles.payoff_scale.register(Extensive)

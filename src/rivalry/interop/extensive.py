@@ -6,25 +6,20 @@ import os
 from collections.abc import Sequence
 from fractions import Fraction
 from math import lcm
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from rivalry.core.array_games import CHANCE, END, TreeNode
 from rivalry.core.naming import is_number
-from rivalry.families.extensive import Extensive, ExtensiveForm, History, InformationSet
+from rivalry.families.extensive import Extensive, ExtensiveForm, History, tree_of
 from rivalry.families.matrix import Matrix
 from rivalry.interop.gambit import Scanner, distinct
 
 STRATEGIES = 100_000  # most strategies of one player in reduced normal form
 
-
-class _Node(NamedTuple):
-    """Place of the next node of the file: its probability, and the moves that lead to it."""
-
-    reach: Fraction  # product of the chance moves' probabilities
-    histories: tuple[History, ...]  # by player
-    parent: int  # number of the node before
+Moves = dict[Any, tuple[str, ...]]
+"""Names of a player's moves by information set, in the order in which the sets occur."""
 
 
 def read_efg(path: str | os.PathLike[str]) -> Matrix:
@@ -77,21 +72,21 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
     Savani and Turocy, Gambit: The package for computation in game theory, "Game representation formats".
     """
     file = Scanner(path)
-    tree = _tree(file)
+    players, nodes, moves = _tree(file)
+    form = ExtensiveForm.of(tree_of(nodes, moves))
     plans = []
-    for player, sets in enumerate(tree.sets):
-        strategies = _reduced_strategies(sets, tree.entries[player])
+    for player, sets in enumerate(moves):
+        strategies = _reduced_strategies(sets, form.entries[player])
         if strategies is None:
             file.fail(f"player {player + 1} has more than {STRATEGIES} strategies in reduced normal form", 0)
         plans.append(strategies)
     sizes = [len(player_plans) for player_plans in plans]
     file.refuse_size(sizes, 0)
     try:
-        table = _expected_payoffs(tree, plans)
+        table = _expected_payoffs(form, moves, plans)
     except OverflowError:
         file.fail("sums of payoffs must be at most 1e308 in size", 0)
-    names = tuple(map(_strategy_names, tree.sets, plans))
-    return Matrix(table, names, distinct(tree.players))
+    return Matrix(table, tuple(map(_strategy_names, moves, plans)), distinct(players))
 
 
 def read_extensive(path: str | os.PathLike[str]) -> Extensive:
@@ -133,49 +128,42 @@ def read_extensive(path: str | os.PathLike[str]) -> Extensive:
     >>> game.names, game.payoffs(np.array([[0.5, 0.5], [0.0, 1.0]])).tolist()
     ((('1: out', '1: in'), ('1: fight', '1: share')), [0.5, 1.5])
     """
-    return Extensive.from_form(_tree(Scanner(path)))
+    players, nodes, moves = _tree(Scanner(path))
+    return Extensive.from_tree(tree_of(nodes, moves), players)
 
 
-def _tree(file: Scanner) -> ExtensiveForm:
-    """Read the nodes, each followed by the subtrees of its actions in turn."""
+def _tree(file: Scanner) -> tuple[list[str], list[TreeNode], list[Moves]]:
+    """Read the players and the nodes, each followed by the subtrees of its actions in turn."""
     names = file.header("EFG", "2")
     if file.is_text:
         file.text("the comment")
-    form = ExtensiveForm.without_nodes(len(names), names)
-    chance: dict[Any, InformationSet] = {}
-    chance_keys: dict[int, str | int] = {}
-    outcomes = {0: (Fraction(0),) * len(names)}
+    chance, chance_keys = dict[Any, Any](), dict[int, str | int]()
+    moves: list[Moves] = [{} for _ in names]
     keys: list[dict[int, str | int]] = [{} for _ in names]
-    todo = [_Node(Fraction(1), ((),) * len(names), -1)]
+    outcomes = {0: (Fraction(0),) * len(names)}
+    nodes, todo = list[TreeNode](), [-1]
     while todo:
-        node = todo.pop()
+        node, successors = TreeNode(todo.pop(), END), 0
         if file.token not in ("c", "p", "t"):
             file.expected("a node, c, p or t: the tree is not complete")
-        kind, after = file.word("c", "p", "t"), len(form.nodes)
+        kind = file.word("c", "p", "t")
         file.text("the name of a node")
-        tree_node = TreeNode(node.parent, END)
         if kind == "c":
-            _, info = _information_set(file, chance, chance_keys, "chance")
-            tree_node = tree_node._replace(owner=CHANCE, probabilities=info.probabilities)
-            moves = [node._replace(reach=node.reach * p, parent=after) for p in info.probabilities]
-            todo.extend(reversed(moves))
+            _, probabilities = chance[_information_set(file, chance, chance_keys, "chance")]
+            node, successors = node._replace(owner=CHANCE, probabilities=probabilities), len(probabilities)
         elif kind == "p":
             player = file.whole("the player", 1, len(names)) - 1
-            key, _ = _information_set(file, form.sets[player], keys[player], f"player {player + 1}")
-            tree_node = tree_node._replace(owner=player, information=key)
-            longer = form.decide(node.histories, player, key)
-            todo.extend(reversed([node._replace(histories=ways, parent=after) for ways in longer]))
-        paid = _outcome(file, outcomes, len(names))
-        form.nodes.append(tree_node._replace(paid=paid))
-        if any(paid):
-            form.pay(node.histories, node.reach, paid)
+            key = _information_set(file, moves[player], keys[player], f"player {player + 1}")
+            node, successors = node._replace(owner=player, information=key), len(moves[player][key])
+        todo += [len(nodes)] * successors
+        nodes.append(node._replace(paid=_outcome(file, outcomes, len(names))))
     file.end("the tree is complete")
-    return form
+    return names, nodes, moves
 
 
 def _information_set(
-    file: Scanner, sets: dict[Any, InformationSet], keys: dict[int, str | int], owner: str
-) -> tuple[str | int, InformationSet]:
+    file: Scanner, sets: dict[Any, Any], keys: dict[int, str | int], owner: str
+) -> str | int:
     """Read the number of an information set, and its name and actions where they are given.
 
     The key of a set is its name, where that is no number and no other set has it; otherwise its number.
@@ -191,16 +179,16 @@ def _information_set(
     if file.token != "{":
         if key not in sets:
             file.fail(f"{item} has no actions yet; must be defined where it first occurs", at)
-        return key, sets[key]
-    place, chance = file.at, owner == "chance"
-    information = _chance_moves(file) if chance else InformationSet(tuple(file.texts("an action")))
-    if sets.setdefault(key, information) != information:
+        return key
+    place = file.at
+    actions = _chance_moves(file) if owner == "chance" else tuple(file.texts("an action"))
+    if sets.setdefault(key, actions) != actions:
         file.fail(f"{item} was defined with other actions before", place)
-    return key, information
+    return key
 
 
-def _chance_moves(file: Scanner) -> InformationSet:
-    """Read the actions of a chance move with their probabilities."""
+def _chance_moves(file: Scanner) -> tuple[tuple[str, ...], tuple[Fraction, ...]]:
+    """Read the actions of a chance move and their probabilities."""
     at, actions, probabilities = file.at, list[str](), list[Fraction]()
     file.word("{")
     while file.token != "}" or not actions:
@@ -212,7 +200,7 @@ def _chance_moves(file: Scanner) -> InformationSet:
     file.word("}")
     if sum(probabilities) != 1:
         file.fail(f"probabilities of chance sum to {sum(probabilities)}; must be 1 exactly", at)
-    return InformationSet(tuple(actions), tuple(probabilities))
+    return tuple(actions), tuple(probabilities)
 
 
 def _outcome(file: Scanner, outcomes: dict[int, tuple[Fraction, ...]], players: int) -> tuple[Fraction, ...]:
@@ -235,9 +223,7 @@ def _outcome(file: Scanner, outcomes: dict[int, tuple[Fraction, ...]], players: 
     return outcomes[number]
 
 
-def _reduced_strategies(
-    sets: dict[Any, InformationSet], entries: dict[Any, set[History]]
-) -> np.ndarray | None:
+def _reduced_strategies(sets: Moves, entries: dict[Any, set[History]]) -> np.ndarray | None:
     """Return a player's strategies ``[strategy set]`` as numbers of actions, -1 where a set is not reached.
 
     A set is reached by a strategy if its actions include all of the player's own moves before one of the
@@ -255,20 +241,20 @@ def _reduced_strategies(
         if number is None:
             strategies.append(plan)
         else:
-            todo.extend(plan | {number: action} for action in reversed(range(len(sets[number].actions))))
+            todo.extend(plan | {number: action} for action in reversed(range(len(sets[number]))))
     table = [[plan.get(number, -1) for number in sets] for plan in strategies]
     return np.array(table, dtype=np.int64).reshape(len(strategies), len(sets))
 
 
-def _strategy_names(sets: dict[Any, InformationSet], plans: np.ndarray) -> tuple[str, ...]:
+def _strategy_names(sets: Moves, plans: np.ndarray) -> tuple[str, ...]:
     """Return the names of strategies ``[strategy set]`` after their actions, or the numbers of these."""
-    labels = [info.actions for info in sets.values()]
+    labels = list(sets.values())
     action_names = ["/".join(labels[k][a] for k, a in enumerate(plan) if a >= 0) for plan in plans.tolist()]
     numbered = ["/".join("*" if a < 0 else str(a + 1) for a in plan) or "*" for plan in plans.tolist()]
     return distinct(action_names if all(map(all, labels)) else ()) or tuple(numbered)
 
 
-def _expected_payoffs(tree: ExtensiveForm, plans: Sequence[np.ndarray]) -> np.ndarray:
+def _expected_payoffs(form: ExtensiveForm, moves: Sequence[Moves], plans: Sequence[np.ndarray]) -> np.ndarray:
     """Return expected payoffs ``[player strategy_0 strategy_1 ...]``.
 
     Raises
@@ -276,13 +262,13 @@ def _expected_payoffs(tree: ExtensiveForm, plans: Sequence[np.ndarray]) -> np.nd
     OverflowError
         For a payoff that is too large for a float.
     """
-    unit = lcm(*(paid.denominator for row in tree.payoffs.values() for paid in row))
-    multiples = {ways: [int(paid * unit) for paid in row] for ways, row in tree.payoffs.items()}
+    unit = lcm(*(paid.denominator for row in form.payoffs.values() for paid in row))
+    multiples = {ways: [int(paid * unit) for paid in row] for ways, row in form.payoffs.items()}
     largest = sum(max(map(abs, row)) for row in multiples.values())
     # exact either way: Python's integers have no bound, but are slower
     table = np.zeros((len(plans), *map(len, plans)), dtype=np.int64 if largest < 2**62 else object)
     for ways, row in multiples.items():
-        playing = np.ix_(*map(_playing, tree.sets, plans, ways))
+        playing = np.ix_(*map(_playing, moves, plans, ways))
         for player_table, paid in zip(table, row, strict=True):
             player_table[playing] += paid
     numerators, place = np.unique(table, return_inverse=True)
@@ -290,7 +276,7 @@ def _expected_payoffs(tree: ExtensiveForm, plans: Sequence[np.ndarray]) -> np.nd
     return np.array([int(value) / unit for value in numerators])[place].reshape(table.shape)
 
 
-def _playing(sets: dict[Any, InformationSet], plans: np.ndarray, way: History) -> np.ndarray:
+def _playing(sets: Moves, plans: np.ndarray, way: History) -> np.ndarray:
     """Return the numbers of a player's strategies that include all moves of a history."""
     columns = {number: k for k, number in enumerate(sets)}
     plays = [plans[:, columns[number]] == action for number, action in way]
