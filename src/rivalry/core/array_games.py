@@ -5,7 +5,7 @@ Oracles answer in them (`rivalry.oracles.to_finite` and its relatives), and kern
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -96,6 +96,10 @@ class SequenceForm(NamedTuple):
 CHANCE, END = -1, -2
 
 
+Way = tuple[tuple[int, int], ...]
+"""A player's own moves on the way to a node: numbers of information sets, and the moves chosen in them."""
+
+
 class TreeNode(NamedTuple):
     """A node of a game in extensive form; outcomes may belong to any node."""
 
@@ -118,9 +122,59 @@ class GameTree(NamedTuple):
     sizes: tuple[tuple[int, ...], ...]  # [player][set]: number of moves
     moves: tuple[tuple[tuple[str, ...], ...], ...]  # [player][set]: names of the moves
 
+    def set_numbers(self) -> list[int]:
+        """Number of the information set of every node among those of its player; -1 for other nodes."""
+        places = [{key: k for k, key in enumerate(sets)} for sets in self.information]
+        return [places[node.owner][node.information] if node.owner >= 0 else -1 for node in self.nodes]
+
+    def histories(self, roots: Collection[int] = ()) -> Iterator[tuple[Fraction, tuple[Way, ...]]]:
+        """Yield the probability of chance, and the players' own moves, before every node in turn.
+
+        Both begin anew after the nodes ``roots``.
+        """
+        begin = Fraction(1), tuple(() for _ in self.sizes)
+        # histories of the successors of a node, the last one first
+        waiting: dict[int, list[tuple[Fraction, tuple[Way, ...]]]] = {-1: [begin]}
+        for place, (node, number) in enumerate(zip(self.nodes, self.set_numbers(), strict=True)):
+            reach, ways = waiting[node.parent].pop()
+            yield reach, ways
+            if place in roots:
+                reach, ways = begin
+            if node.owner == CHANCE:
+                waiting[place] = [(reach * p, ways) for p in reversed(node.probabilities)]
+            elif node.owner != END:
+                before, way, after = ways[: node.owner], ways[node.owner], ways[node.owner + 1 :]
+                moves = reversed(range(self.sizes[node.owner][number]))
+                waiting[place] = [(reach, (*before, (*way, (number, move)), *after)) for move in moves]
+
     def __hash__(self) -> int:
         # fractions take long to hash; trees of games that are compared at all mostly differ in size
         return hash((len(self.nodes), self.sizes))
+
+
+def reduced_plans(
+    sizes: Sequence[int], entries: Mapping[int, Collection[Way]], most: int
+) -> list[dict[int, int]] | None:
+    """Plans of a player: a move at every information set that its own moves reach; None for more than most.
+
+    ``sizes [set]`` are numbers of moves, ``entries`` the player's own moves before the nodes of each set.
+
+    >>> reduced_plans([2, 2], {0: [()], 1: [((0, 1),)]}, 10)
+    [{0: 0}, {0: 1, 1: 0}, {0: 1, 1: 1}]
+    """
+    before = {number: [set(way) for way in ways] for number, ways in entries.items()}
+    plans, todo = list[dict[int, int]](), [dict[int, int]()]
+    while todo:
+        if len(plans) + len(todo) > most:
+            return None
+        plan = todo.pop()
+        open_sets = (k for k in before if k not in plan and any(plan.items() >= way for way in before[k]))
+        number = next(open_sets, None)
+        if number is None:
+            plans.append(plan)
+        else:
+            todo.extend(plan | {number: move} for move in reversed(range(sizes[number])))
+    return plans
 
 
 class Contest(NamedTuple):

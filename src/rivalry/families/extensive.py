@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.array_games import CHANCE, END, GameTree, SequenceForm, TreeNode
+from rivalry.core.array_games import CHANCE, END, GameTree, SequenceForm, TreeNode, Way
 from rivalry.core.payoffs import many_payoffs, numpy_payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Simplex, as_profile
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
     from rivalry.core.space import Profile
-
-History = tuple[tuple[Any, int], ...]
-"""A player's own moves on the way to a node: information sets and the actions chosen in them."""
 
 
 class Chance(NamedTuple):
@@ -51,28 +48,19 @@ class ExtensiveForm(NamedTuple):
     Outcomes may belong to any node: the payoff of a play is the sum over its nodes.
     """
 
-    entries: tuple[dict[Any, set[History]], ...]  # by player and information set: histories of its nodes
-    payoffs: dict[tuple[History, ...], tuple[Fraction, ...]]  # expected over chance, at the nodes they end in
+    entries: tuple[dict[int, set[Way]], ...]  # by player and information set: own moves before its nodes
+    payoffs: dict[tuple[Way, ...], tuple[Fraction, ...]]  # expected over chance, at the nodes they end in
 
     @classmethod
     def of(cls, tree: GameTree) -> ExtensiveForm:
         """Return the form of a tree."""
-        form, count = cls(tuple({} for _ in tree.sizes), {}), len(tree.sizes)
-        sizes = [dict(zip(*sets, strict=True)) for sets in zip(tree.information, tree.sizes, strict=True)]
-        # what chance and the players' own moves have been before the successors of a node, the last one first
-        waiting: dict[int, list[tuple[Fraction, tuple[History, ...]]]] = {-1: [(Fraction(1), ((),) * count)]}
-        for number, node in enumerate(tree.nodes):
-            reach, ways = waiting[node.parent].pop()
-            if node.owner == CHANCE:
-                waiting[number] = [(reach * p, ways) for p in reversed(node.probabilities)]
-            elif node.owner != END:
-                player, key = node.owner, node.information
-                form.entries[player].setdefault(key, set()).add(ways[player])
-                actions = reversed(range(sizes[player][key]))
-                longer = [(*ways[player], (key, action)) for action in actions]
-                waiting[number] = [(reach, (*ways[:player], way, *ways[player + 1 :])) for way in longer]
+        form = cls(tuple({} for _ in tree.sizes), {})
+        nodes = zip(tree.nodes, tree.set_numbers(), tree.histories(), strict=True)
+        for node, number, (reach, ways) in nodes:
+            if node.owner >= 0:
+                form.entries[node.owner].setdefault(number, set()).add(ways[node.owner])
             if any(node.paid):
-                before = form.payoffs.get(ways, (Fraction(0),) * count)
+                before = form.payoffs.get(ways, (Fraction(0),) * len(ways))
                 form.payoffs[ways] = tuple(b + reach * p for b, p in zip(before, node.paid, strict=True))
         return form
 
@@ -236,23 +224,23 @@ class Extensive(Tree):
         if not any(tree.sizes):
             raise ValueError("game: no player decides anything; must have a decision")
         form = ExtensiveForm.of(tree)
-        axes: list[dict[History, int]] = []
+        axes: list[dict[Way, int]] = []
         before, names, depth = [], [], 1
         for player, (sets, moves) in enumerate(zip(tree.information, tree.moves, strict=True)):
-            labels_of_player: dict[History, int] = {(): -1}
+            labels_of_player: dict[Way, int] = {(): -1}
             previous, labels = list[int](), list[str]()
-            for number, actions in zip(sets, moves, strict=True):
+            for number, (key, actions) in enumerate(zip(sets, moves, strict=True)):
                 if len(form.entries[player][number]) != 1:
                     raise ValueError(
-                        f"game: player {player} forgets own moves at information set {number}; must have "
+                        f"game: player {player} forgets own moves at information set {key}; must have "
                         "perfect recall, or be solved in normal form"
                     )
-                (history,) = form.entries[player][number]
-                depth = max(depth, len(history) + 1)
+                (way,) = form.entries[player][number]
+                depth = max(depth, len(way) + 1)
                 for action, name in enumerate(actions):
-                    previous.append(labels_of_player[history])
-                    labels_of_player[(*history, (number, action))] = len(labels)
-                    labels.append(f"{number}: {name}")
+                    previous.append(labels_of_player[way])
+                    labels_of_player[(*way, (number, action))] = len(labels)
+                    labels.append(f"{key}: {name}")
             axes.append(labels_of_player)
             before.append(previous)
             names.append(tuple(labels))

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.core.array_games import CHANCE, END, TreeNode
+from rivalry.core.array_games import CHANCE, END, TreeNode, Way, reduced_plans
 from rivalry.core.naming import is_number
-from rivalry.families.extensive import Extensive, ExtensiveForm, History, tree_of
+from rivalry.families.extensive import Extensive, ExtensiveForm, tree_of
 from rivalry.families.matrix import Matrix
 from rivalry.interop.gambit import Scanner, distinct
 
@@ -73,20 +73,21 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
     """
     file = Scanner(path)
     players, nodes, moves = _tree(file)
-    form = ExtensiveForm.of(tree_of(nodes, moves))
-    plans = []
-    for player, sets in enumerate(moves):
-        strategies = _reduced_strategies(sets, form.entries[player])
-        if strategies is None:
+    tree = tree_of(nodes, moves)
+    form, plans = ExtensiveForm.of(tree), list[np.ndarray]()
+    for player, (sizes, entries) in enumerate(zip(tree.sizes, form.entries, strict=True)):
+        reduced = reduced_plans(sizes, entries, STRATEGIES)
+        if reduced is None:
             file.fail(f"player {player + 1} has more than {STRATEGIES} strategies in reduced normal form", 0)
-        plans.append(strategies)
-    sizes = [len(player_plans) for player_plans in plans]
-    file.refuse_size(sizes, 0)
+        table = [[plan.get(number, -1) for number in range(len(sizes))] for plan in reduced]
+        plans.append(np.array(table, dtype=np.int64).reshape(len(reduced), len(sizes)))
+    counts = [len(player_plans) for player_plans in plans]
+    file.refuse_size(counts, 0)
     try:
-        table = _expected_payoffs(form, moves, plans)
+        payoffs = _expected_payoffs(form, plans)
     except OverflowError:
         file.fail("sums of payoffs must be at most 1e308 in size", 0)
-    return Matrix(table, tuple(map(_strategy_names, moves, plans)), distinct(players))
+    return Matrix(payoffs, tuple(map(_strategy_names, tree.moves, plans)), distinct(players))
 
 
 def read_extensive(path: str | os.PathLike[str]) -> Extensive:
@@ -223,38 +224,14 @@ def _outcome(file: Scanner, outcomes: dict[int, tuple[Fraction, ...]], players: 
     return outcomes[number]
 
 
-def _reduced_strategies(sets: Moves, entries: dict[Any, set[History]]) -> np.ndarray | None:
-    """Return a player's strategies ``[strategy set]`` as numbers of actions, -1 where a set is not reached.
-
-    A set is reached by a strategy if its actions include all of the player's own moves before one of the
-    set's nodes. Returns None for more than `STRATEGIES`.
-    """
-    strategies: list[dict[Any, int]] = []
-    todo: list[dict[Any, int]] = [{}]
-    while todo:
-        if len(strategies) + len(todo) > STRATEGIES:
-            return None
-        plan = todo.pop()
-        moves = plan.items()
-        reachable_sets = (k for k in sets if k not in plan and any(moves >= set(way) for way in entries[k]))
-        number = next(reachable_sets, None)
-        if number is None:
-            strategies.append(plan)
-        else:
-            todo.extend(plan | {number: action} for action in reversed(range(len(sets[number]))))
-    table = [[plan.get(number, -1) for number in sets] for plan in strategies]
-    return np.array(table, dtype=np.int64).reshape(len(strategies), len(sets))
-
-
-def _strategy_names(sets: Moves, plans: np.ndarray) -> tuple[str, ...]:
+def _strategy_names(labels: Sequence[tuple[str, ...]], plans: np.ndarray) -> tuple[str, ...]:
     """Return the names of strategies ``[strategy set]`` after their actions, or the numbers of these."""
-    labels = list(sets.values())
     action_names = ["/".join(labels[k][a] for k, a in enumerate(plan) if a >= 0) for plan in plans.tolist()]
     numbered = ["/".join("*" if a < 0 else str(a + 1) for a in plan) or "*" for plan in plans.tolist()]
     return distinct(action_names if all(map(all, labels)) else ()) or tuple(numbered)
 
 
-def _expected_payoffs(form: ExtensiveForm, moves: Sequence[Moves], plans: Sequence[np.ndarray]) -> np.ndarray:
+def _expected_payoffs(form: ExtensiveForm, plans: Sequence[np.ndarray]) -> np.ndarray:
     """Return expected payoffs ``[player strategy_0 strategy_1 ...]``.
 
     Raises
@@ -268,7 +245,7 @@ def _expected_payoffs(form: ExtensiveForm, moves: Sequence[Moves], plans: Sequen
     # exact either way: Python's integers have no bound, but are slower
     table = np.zeros((len(plans), *map(len, plans)), dtype=np.int64 if largest < 2**62 else object)
     for ways, row in multiples.items():
-        playing = np.ix_(*map(_playing, moves, plans, ways))
+        playing = np.ix_(*map(_playing, plans, ways))
         for player_table, paid in zip(table, row, strict=True):
             player_table[playing] += paid
     numerators, place = np.unique(table, return_inverse=True)
@@ -276,8 +253,7 @@ def _expected_payoffs(form: ExtensiveForm, moves: Sequence[Moves], plans: Sequen
     return np.array([int(value) / unit for value in numerators])[place].reshape(table.shape)
 
 
-def _playing(sets: Moves, plans: np.ndarray, way: History) -> np.ndarray:
+def _playing(plans: np.ndarray, way: Way) -> np.ndarray:
     """Return the numbers of a player's strategies that include all moves of a history."""
-    columns = {number: k for k, number in enumerate(sets)}
-    plays = [plans[:, columns[number]] == action for number, action in way]
+    plays = [plans[:, number] == action for number, action in way]
     return np.flatnonzero(np.logical_and.reduce([np.ones(len(plans), dtype=bool), *plays]))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import islice, product
 from math import prod
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 from annotated_types import Ge
 
 from rivalry.core import oracles
-from rivalry.core.array_games import CHANCE, END, GameTree, TreeNode
+from rivalry.core.array_games import CHANCE, END, GameTree, Way, reduced_plans
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import TREE, Need
 from rivalry.core.results import Record
@@ -27,7 +27,6 @@ WORK = 4_000_000_000  # most operations of a list of two players' equilibria: se
 
 Payoffs = tuple[Fraction, ...]
 Sets = dict[tuple[int, int], Strategy]  # (player, number of the information set): probabilities of its moves
-Way = tuple[tuple[int, int], ...]  # own moves before a node: (number of the information set, move)
 
 
 class Continuation(NamedTuple):
@@ -272,10 +271,6 @@ def _children(tree: GameTree) -> list[list[int]]:
     return children
 
 
-def _set_numbers(tree: GameTree) -> list[dict[Any, int]]:
-    return [{key: k for k, key in enumerate(sets)} for sets in tree.information]
-
-
 def subgame_roots(tree: GameTree) -> list[int]:
     """Return the nodes at which subgames begin, the root first; ends and nodes before them begin none.
 
@@ -306,42 +301,22 @@ def subgame_roots(tree: GameTree) -> list[int]:
 
 def subgames(tree: GameTree) -> list[Subgame]:
     """Return the subgames of a tree, each without the smaller ones in it, before all that it contains."""
-    roots, children, numbers = set(subgame_roots(tree)), _children(tree), _set_numbers(tree)
-    players, games = len(tree.sizes), list[Subgame]()
-    for root in sorted(roots):
-        game = Subgame(root, {}, [], [])
-        todo: list[tuple[int, tuple[Way, ...], Fraction]] = [(root, ((),) * players, Fraction(1))]
-        while todo:
-            number, ways, reach = todo.pop()
-            if number in roots and number != root:
-                game.leaves.append(Leaf(ways, reach, (Fraction(0),) * players, len(game.below)))
-                game.below.append(number)
-                continue
-            node = tree.nodes[number]
-            if any(node.paid):
-                game.leaves.append(Leaf(ways, reach, node.paid))
-            todo.extend(reversed(list(_after(node, children[number], ways, reach, numbers, game))))
-        games.append(game)
-    return games
-
-
-def _after(
-    node: TreeNode,
-    children: Sequence[int],
-    ways: tuple[Way, ...],
-    reach: Fraction,
-    numbers: Sequence[dict[Any, int]],
-    game: Subgame,
-) -> Iterator[tuple[int, tuple[Way, ...], Fraction]]:
-    """Yield the nodes after one, with the own moves and the chances that lead to them."""
-    if node.owner == CHANCE:
-        yield from ((child, ways, reach * p) for child, p in zip(children, node.probabilities, strict=True))
-    elif node.owner >= 0:
-        player, number = node.owner, numbers[node.owner][node.information]
-        game.entries.setdefault((player, number), ways[player])
-        for move, child in enumerate(children):
-            longer = (*ways[player], (number, move))
-            yield child, (*ways[:player], longer, *ways[player + 1 :]), reach
+    games = {root: Subgame(root, {}, [], []) for root in subgame_roots(tree)}
+    nothing, game_of = (Fraction(0),) * len(tree.sizes), list[Subgame]()
+    nodes = zip(tree.nodes, tree.set_numbers(), tree.histories(games), strict=True)
+    for place, (node, number, (reach, ways)) in enumerate(nodes):
+        if place in games:
+            if place:
+                outer = game_of[node.parent]
+                outer.leaves.append(Leaf(ways, reach, nothing, len(outer.below)))
+                outer.below.append(place)
+            reach, ways = Fraction(1), ((),) * len(tree.sizes)
+        game_of.append(games.get(place) or game_of[node.parent])
+        if any(node.paid):
+            game_of[place].leaves.append(Leaf(ways, reach, node.paid))
+        if node.owner >= 0:
+            game_of[place].entries.setdefault((node.owner, number), ways[node.owner])
+    return list(games.values())
 
 
 def _equilibria(tree: GameTree, game: Subgame, values: Sequence[Payoffs], only_first: bool) -> SubgameList:
@@ -376,24 +351,16 @@ def _equilibria(tree: GameTree, game: Subgame, values: Sequence[Payoffs], only_f
     return SubgameList(equilibria, complete, reason, any(len(pays) > 1 for pays in members.values()))
 
 
-def _refuse(tree: GameTree, game: Subgame, reason: str) -> Any:
+def _refuse(tree: GameTree, game: Subgame, reason: str) -> NoReturn:
     raise ValueError(f"game: the subgame at {_root_name(tree, game.root)} is too large: {reason}")
 
 
 def _plans(tree: GameTree, game: Subgame, player: int) -> list[dict[int, int]]:
     """Return a player's plans in a subgame: a move at every information set that its own moves reach."""
-    entries = {number: set(way) for (mover, number), way in game.entries.items() if mover == player}
-    plans, todo = list[dict[int, int]](), [dict[int, int]()]
-    while todo:
-        if len(plans) + len(todo) > PLANS:
-            _refuse(tree, game, f"a player has more than {PLANS} plans")
-        plan = todo.pop()
-        open_sets = (k for k, before in entries.items() if k not in plan and plan.items() >= before)
-        number = next(open_sets, None)
-        if number is None:
-            plans.append(plan)
-        else:
-            todo.extend(plan | {number: move} for move in reversed(range(tree.sizes[player][number])))
+    entries = {number: [way] for (mover, number), way in game.entries.items() if mover == player}
+    plans = reduced_plans(tree.sizes[player], entries, PLANS)
+    if plans is None:
+        _refuse(tree, game, f"a player has more than {PLANS} plans")
     return plans
 
 
