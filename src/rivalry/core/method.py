@@ -293,6 +293,28 @@ class BaseLearner(Tree, Learner):
         return dict(arrays)
 
 
+class OneStepLearner(BaseLearner):
+    """A learner whose only step computes everything: the entries of `result` in the session."""
+
+    def length(self, world: Any) -> int:
+        """Return 1: all is computed in one step."""
+        return 1
+
+    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        return {"over": np.zeros(1, dtype=bool)}
+
+    def advance(self, world: Any, session: Session, steps: int) -> int:
+        """Compute everything, in one step."""
+        if session["over"][0] or not steps:
+            return 0
+        session |= {**self.result(world), "over": np.ones(1, dtype=bool)}
+        return 1
+
+    def result(self, world: Any) -> Session:
+        """Return the entries of the session that its step computes."""
+        raise NotImplementedError
+
+
 def generator_to_array(rng: np.random.Generator) -> np.ndarray:
     """Return the state of a random generator as an array of uint64, for a learner's session.
 

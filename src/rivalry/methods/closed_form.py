@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rivalry.core.method import BaseLearner, Session
+from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import Need, fits, knows
 from rivalry.core.oracles import closed_form
 from rivalry.core.results import Record
 
 
-class ClosedForm(BaseLearner):
+class ClosedForm(OneStepLearner):
     """Report the equilibria, or candidates for them, that a game has in closed form (`closed_form`).
 
     The record holds them as ``roots`` (root, player, axis) in the game's own order, most plausible first, and
@@ -36,21 +36,14 @@ class ClosedForm(BaseLearner):
             raise ValueError(f"game: {type(game).__name__} has no closed form; those of market and race have")
         return game
 
-    def length(self, world: object) -> int:
-        """Return 1: a single step."""
-        return 1
-
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session with all roots; the stream is not used. Raises the game's `ValueError`."""
         roots = np.asarray(closed_form(world), dtype=float)
-        return {"roots": roots, "taken": np.zeros(1, dtype=np.int64)}
+        return {**super().begin(world, stream), "roots": roots}
 
-    def advance(self, world: object, session: Session, steps: int) -> int:
-        """Return 1 on the first call, then 0: the roots are known."""
-        if session["taken"][0]:
-            return 0
-        session["taken"][0] = 1
-        return 1
+    def result(self, world: object) -> Session:
+        """Return nothing: the roots are known."""
+        return {}
 
     def read(self, world: object, session: Session) -> Record:
         """Return the roots, and the first of them as the profile."""

@@ -11,7 +11,7 @@ import numpy as np
 from flint import fmpz_mat
 
 from rivalry.core.array_games import SequenceForm, stateless_tables
-from rivalry.core.method import BaseLearner, Session
+from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.results import Record
 from rivalry.tables.extreme_equilibria import exact_payoff, whole_payoffs
 from rivalry.tables.sequence_form import fractions, rounded
@@ -29,7 +29,7 @@ class BestDistribution(NamedTuple):
     multipliers: np.ndarray  # [constraint] of fractions, at least 0, that prove the bound, or that none does
 
 
-class CorrelatedEquilibrium(BaseLearner):
+class CorrelatedEquilibrium(OneStepLearner):
     """The correlated equilibrium of highest welfare, by a linear programme, and the polytope of all.
 
     A correlated equilibrium is a distribution of joint actions at which no player gains by replacing one of
@@ -61,32 +61,24 @@ class CorrelatedEquilibrium(BaseLearner):
 
     polytope: Annotated[bool, "also list all vertices, in small games"] = False
 
-    def length(self, world: object) -> int:
-        """Return 1: the programme is one step."""
-        return 1
-
-    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
-        return {"over": np.zeros(1, dtype=bool)}
-
-    def advance(self, world: object, session: Session, steps: int) -> int:
-        """Solve the programme, in one step."""
-        if session["over"][0] or not steps:
-            return 0
+    def result(self, world: object) -> Session:
+        """Return the solution of the programme, and the polytope."""
         tables = stateless_tables(world)
         exact = np.vectorize(exact_payoff, otypes=[object])(tables)
         solution = best_distribution(exact.sum(axis=0).ravel(), _incentives(exact))
         assert solution.shares is not None  # every finite game has an equilibrium
-        session["shares"] = solution.shares.astype(str)
-        session["multipliers"] = solution.multipliers.astype(str)
-        session["bound"] = np.array([str(solution.value), str(solution.bound), str(solution.violation)])
-        session["payoff"] = (exact.reshape(len(tables), -1) @ solution.shares).astype(float)
+        entries = {
+            "shares": solution.shares.astype(str),
+            "multipliers": solution.multipliers.astype(str),
+            "bound": np.array([str(solution.value), str(solution.bound), str(solution.violation)]),
+            "payoff": (exact.reshape(len(tables), -1) @ solution.shares).astype(float),
+        }
         if self.polytope:
             integers = np.array([whole_payoffs(table) for table in tables])
             rays = _vertices(_incentives(integers))
-            session["vertices"] = np.array(rays, dtype=object).astype(float)
-            session["dimension"] = np.array(fmpz_mat(rays).rank() - 1)
-        session["over"] = np.ones(1, dtype=bool)
-        return 1
+            entries["vertices"] = np.array(rays, dtype=object).astype(float)
+            entries["dimension"] = np.array(fmpz_mat(rays).rank() - 1)
+        return entries
 
     def read(self, world: object, session: Session) -> Record:
         if not session["over"][0]:

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 
 from rivalry.core.array_games import stateless_tables
-from rivalry.core.method import BaseLearner, Session
+from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.results import Record
 from rivalry.methods.finite.birth_death import is_symmetric
 from rivalry.tables.extreme_equilibria import exact_payoff, payoff_fractions
@@ -29,7 +29,7 @@ class Stability(NamedTuple):
     mutant: Row | None
 
 
-class EvolutionaryStability(BaseLearner):
+class EvolutionaryStability(OneStepLearner):
     """Test whether a strategy of a symmetric game of two players is evolutionarily stable, or list all.
 
     A strategy x is *evolutionarily stable* if every mutant y that is as good a response to x does worse
@@ -76,10 +76,6 @@ class EvolutionaryStability(BaseLearner):
         list[float] | np.ndarray | None, "strategy to be tested, [action]; without it all are listed"
     ] = None
 
-    def length(self, world: object) -> int:
-        """Return 1: the test is one step."""
-        return 1
-
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
         if len(tables) != 2:
@@ -92,17 +88,10 @@ class EvolutionaryStability(BaseLearner):
                 raise ValueError(f"game: {size} actions; must be {MOST_ACTIONS} at most without a strategy")
         else:
             read_strategy(self.strategy, size)
-        no_words = np.zeros(0, dtype=str)
-        return {
-            "over": np.zeros(1, dtype=bool),
-            "found": np.zeros((0, 2, size), dtype=str),
-            "words": no_words,
-        }
+        return {**super().begin(world, stream), "found": np.zeros((0, 2, size), dtype=str)}
 
-    def advance(self, world: object, session: Session, steps: int) -> int:
-        """Test the strategy, or list all, in one step."""
-        if session["over"][0] or not steps:
-            return 0
+    def result(self, world: object) -> Session:
+        """Return the strategy, or all stable ones, with mutants and words."""
         table = stateless_tables(world)[0]
         A = payoff_fractions(table).tolist()
         if self.strategy is None:
@@ -111,15 +100,15 @@ class EvolutionaryStability(BaseLearner):
         else:
             x = equilibrium_near(A, read_strategy(self.strategy, len(A)))
             tested = [(x, stability(A, x))]
-        session["words"] = np.array([verdict.word for _, verdict in tested], dtype=str)
         no_mutant = [""] * len(A)
         rows = [
             [[*map(str, x)], [*map(str, verdict.mutant)] if verdict.mutant else no_mutant]
             for x, verdict in tested
         ]
-        session["found"] = np.array(rows, dtype=str).reshape(-1, 2, len(A))
-        session["over"] = np.ones(1, dtype=bool)
-        return 1
+        return {
+            "found": np.array(rows, dtype=str).reshape(-1, 2, len(A)),
+            "words": np.array([verdict.word for _, verdict in tested], dtype=str),
+        }
 
     def read(self, world: object, session: Session) -> Record:
         tables = stateless_tables(world)

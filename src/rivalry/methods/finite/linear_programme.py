@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.array_games import SequenceForm
-from rivalry.core.method import BaseLearner, Session
+from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import TREE, Need
 from rivalry.core.results import Record
 from rivalry.tables.sequence_form import (
@@ -24,7 +24,7 @@ LARGE = 200_000  # leaves
 UNREACHED = 1e-9  # of own moves: where these are less probable, moves are uniform
 
 
-class LinearProgramme(BaseLearner):
+class LinearProgramme(OneStepLearner):
     """Value and optimal strategies of a zero-sum game of two players, by one linear programme.
 
     A game whose payoffs add to a constant, in exact arithmetic, is a zero-sum game up to that constant. Then
@@ -68,10 +68,6 @@ class LinearProgramme(BaseLearner):
         """Return the sequence form of the game."""
         return oracles.to_sequence_form(game)
 
-    def length(self, world: object) -> int:
-        """Return 1: the programme is one step."""
-        return 1
-
     def begin(self, world: SequenceForm, stream: np.random.SeedSequence) -> Session:
         if len(world.sizes) != 2:
             raise ValueError(f"game: {len(world.sizes)} players; must be two for this method")
@@ -80,23 +76,19 @@ class LinearProgramme(BaseLearner):
         except ValueError as error:
             use = "MixedEquilibria, or SubgamePerfectEquilibria of a tree"
             raise ValueError(f"{error}; must be zero-sum or constant-sum; use {use}") from None
-        return {"profile": np.zeros((0, *world.before.shape)), "over": np.zeros(1, dtype=bool)}
+        return super().begin(world, stream)
 
-    def advance(self, world: SequenceForm, session: Session, steps: int) -> int:
-        """Solve the programme, in one step."""
-        if session["over"][0] or not steps:
-            return 0
+    def result(self, world: SequenceForm) -> Session:
+        """Return the solution of the programme, if there is one."""
         optimum = _optimal(world)
-        session["profile"] = np.zeros((0, *world.before.shape)) if optimum is None else optimum[None]
-        session["over"] = np.ones(1, dtype=bool)
-        return 1
+        return {} if optimum is None else {"profile": optimum}
 
     def read(self, world: SequenceForm, session: Session) -> Record:
-        if not len(session["profile"]):
+        if "profile" not in session:
             status = "not found" if session["over"][0] else "iteration limit"
             profile = np.full(world.before.shape, np.nan)
             return {"profile": (("player", "axis"), profile), "status": ((), np.asarray(status))}
-        exact = fractions(world, session["profile"][0])
+        exact = fractions(world, session["profile"])
         # payoffs of player 0 are the game; those of player 1, less the sum, may differ by rounding
         programme = world._replace(paid=world.paid[:, :1] * [1.0, -1.0])
         high, low = best_plan(programme, exact, 0)[1], -best_plan(programme, exact, 1)[1]

@@ -9,13 +9,13 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.array_games import stateless_tables
-from rivalry.core.method import BaseLearner, Session
+from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.results import Record
 from rivalry.methods.finite.correlated_equilibrium import best_distribution, bound_record
 from rivalry.tables.extreme_equilibria import exact_payoff
 
 
-class MixedCommitment(BaseLearner):
+class MixedCommitment(OneStepLearner):
     """Commitment to a mixed strategy that the other player observes (Conitzer and Sandholm 2006).
 
     Per action of the follower a linear programme finds the best strategy of the leader to which that action
@@ -45,20 +45,14 @@ class MixedCommitment(BaseLearner):
 
     leader: Annotated[int, Ge(0), Le(1), "the player that commits"] = 0
 
-    def length(self, world: object) -> int:
-        """Return 1: all programmes are one step."""
-        return 1
-
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
         if len(tables) != 2:
             raise ValueError(f"game: {len(tables)} players; must be two for this method")
-        return {"over": np.zeros(1, dtype=bool)}
+        return super().begin(world, stream)
 
-    def advance(self, world: object, session: Session, steps: int) -> int:
-        """Solve one programme per action of the follower, in one step."""
-        if session["over"][0] or not steps:
-            return 0
+    def result(self, world: object) -> Session:
+        """Return the best of one programme per action of the follower."""
         exact = np.vectorize(exact_payoff, otypes=[object])(stateless_tables(world))
         payoffs, rival = (
             exact[k] if self.leader == 0 else exact[k].T for k in (self.leader, 1 - self.leader)
@@ -80,14 +74,12 @@ class MixedCommitment(BaseLearner):
         profile[self.leader, : len(payoffs)] = optimum.shares
         profile[1 - self.leader, action] = Fraction(1)
         pays = [optimum.value, rival[:, action] @ optimum.shares]
-        session |= {
+        return {
             "profile": profile.astype(str),
             "payoff": np.array(pays if self.leader == 0 else pays[::-1]).astype(float),
             "multipliers": multipliers.astype(str),
             "bound": np.array([str(optimum.value), str(bound), str(optimum.violation)]),
-            "over": np.ones(1, dtype=bool),
         }
-        return 1
 
     def read(self, world: object, session: Session) -> Record:
         if not session["over"][0]:

@@ -8,7 +8,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.array_games import stateless_tables
-from rivalry.core.method import BaseLearner, Session
+from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.results import Record
 from rivalry.schema.registry import near
 
@@ -39,7 +39,7 @@ AUTOMATA = {
 """Strategies by name; action 0 is to cooperate, action 1 to defect."""
 
 
-class RoundRobin(BaseLearner):
+class RoundRobin(OneStepLearner):
     """Every strategy meets every other one in the repeated game (Axelrod 1984).
 
     The game is of two players with two actions each: the first is to cooperate, the second to defect. A match
@@ -73,10 +73,6 @@ class RoundRobin(BaseLearner):
     turns: Annotated[int, Ge(1), "periods of a match"] = 200
     noise: Annotated[float, Ge(0), Le(1), "chance that an action is exchanged for the other one"] = 0.0
 
-    def length(self, world: object) -> int:
-        """Return 1: all matches are one step."""
-        return 1
-
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
         if tables.shape[1:] != (2, 2):
@@ -86,15 +82,11 @@ class RoundRobin(BaseLearner):
             if name not in AUTOMATA:
                 raise ValueError(f"strategies: {name!r} is no strategy; {near(name, AUTOMATA)}")
         count = len(self.strategies)
-        return {"earned": np.zeros((count, count)), "over": np.zeros(1, dtype=bool)}
+        return {**super().begin(world, stream), "earned": np.zeros((count, count))}
 
-    def advance(self, world: object, session: Session, steps: int) -> int:
-        """Play all matches, in one step."""
-        if session["over"][0] or not steps:
-            return 0
-        session["earned"] = self._earnings(stateless_tables(world)[0])
-        session["over"] = np.ones(1, dtype=bool)
-        return 1
+    def result(self, world: object) -> Session:
+        """Return what strategies earn in all matches."""
+        return {"earned": self._earnings(stateless_tables(world)[0])}
 
     def _earnings(self, table: np.ndarray) -> np.ndarray:
         """Return the mean earnings of each strategy as the row player over all turns, by opponent."""

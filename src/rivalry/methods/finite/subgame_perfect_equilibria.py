@@ -13,7 +13,7 @@ from annotated_types import Ge
 
 from rivalry.core import oracles
 from rivalry.core.array_games import CHANCE, END, GameTree, Way, reduced_plans
-from rivalry.core.method import BaseLearner, Session
+from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import TREE, Need
 from rivalry.core.results import Record
 from rivalry.core.tolerances import NEAREST
@@ -65,7 +65,7 @@ class SubgameList(NamedTuple):
     continua: bool = False  # whether equilibria that are not isolated pay differently
 
 
-class SubgamePerfectEquilibria(BaseLearner):
+class SubgamePerfectEquilibria(OneStepLearner):
     """Subgame-perfect equilibria of a game in extensive form with perfect recall.
 
     A proper subgame begins at a node that is alone in its information set, or at a chance move, if no
@@ -128,22 +128,7 @@ class SubgamePerfectEquilibria(BaseLearner):
         """Return the tree of the game."""
         return oracles.to_tree(game)
 
-    def length(self, world: object) -> int:
-        """Return 1: the recursion is one step."""
-        return 1
-
-    def begin(self, world: GameTree, stream: np.random.SeedSequence) -> Session:
-        return {"over": np.zeros(1, dtype=bool)}
-
-    def advance(self, world: GameTree, session: Session, steps: int) -> int:
-        """Solve all subgames, in one step."""
-        if session["over"][0] or not steps:
-            return 0
-        session.update(self._solved(world))
-        session["over"] = np.ones(1, dtype=bool)
-        return 1
-
-    def _solved(self, tree: GameTree) -> Session:
+    def result(self, tree: GameTree) -> Session:
         """Return the arrays of all equilibria and of the certificates of their subgames."""
         games = subgames(tree)
         solutions: dict[int, SubgameList] = {}
