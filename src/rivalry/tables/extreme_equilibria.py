@@ -445,18 +445,18 @@ class _Polytope:
         slacks, size = self.matrix.shape
         positive = [j for j in range(size) if not free & self.bits[j]]
         tight = [i for i in range(slacks) if free & self.bits[size + i]]
-        others = [i for i in range(slacks) if i not in tight]
+        loose = [i for i in range(slacks) if i not in tight]
         ends = [size, size + 1]
         try:
             solved: Any = self._block(tight, positive).solve(self._block(tight, ends))
         except ZeroDivisionError:
             return []
         numerators, scale = solved.numer_denom()
-        rest = scale * self._block(others, ends) - self._block(others, positive) * numerators
+        rest = scale * self._block(loose, ends) - self._block(loose, positive) * numerators
         values = [(0, 0)] * (size + slacks)
         for k, (v, w) in zip(positive, numerators.tolist(), strict=True):
             values[k] = int(v), int(w)
-        for i, (v, w) in zip(others, rest.tolist(), strict=True):
+        for i, (v, w) in zip(loose, rest.tolist(), strict=True):
             values[size + i] = int(v), int(w)
         return values
 

@@ -287,14 +287,14 @@ def subgame_roots(tree: GameTree) -> list[int]:
 def subgames(tree: GameTree) -> list[Subgame]:
     """Return the subgames of a tree, each without the smaller ones in it, before all that it contains."""
     games = {root: Subgame(root, {}, [], []) for root in subgame_roots(tree)}
-    nothing, game_of = (Fraction(0),) * len(tree.sizes), list[Subgame]()
+    no_payoffs, game_of = (Fraction(0),) * len(tree.sizes), list[Subgame]()
     nodes = zip(tree.nodes, tree.set_numbers(), tree.histories(games), strict=True)
     for place, (node, number, (reach, ways)) in enumerate(nodes):
         if place in games:
             if place:
-                outer = game_of[node.parent]
-                outer.leaves.append(Leaf(ways, reach, nothing, len(outer.below)))
-                outer.below.append(place)
+                enclosing = game_of[node.parent]
+                enclosing.leaves.append(Leaf(ways, reach, no_payoffs, len(enclosing.below)))
+                enclosing.below.append(place)
             reach, ways = Fraction(1), ((),) * len(tree.sizes)
         game_of.append(games.get(place) or game_of[node.parent])
         if any(node.paid):
