@@ -457,3 +457,30 @@ def test_what_a_cell_says(where: tuple[str, str], tmp_path: Path, request: pytes
     if where[1] == "QuantEcon.py":  # its caches of kernels are filled by one process at a time
         request.getfixturevalue("one_process")
     CHECKS[where](tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # QuantEcon's own
+def test_both_sides_of_every_row_on_quantecon_agree(one_process: None) -> None:
+    """All rows but the last, whose two sides `test_rules_match_quantecon` compares."""
+    theory = pytest.importorskip("quantecon.game_theory")
+    game, g = rv.games.matrix(A, B), theory.NormalFormGame((theory.Player(A), theory.Player(B.T)))
+    profile = rv.interop.from_quantecon(g).space.check(MIXED)
+    np.testing.assert_allclose(rv.interop.from_quantecon(g).payoffs(profile), game.payoffs(profile))
+    for written, player in zip(rv.interop.to_quantecon(game).players, g.players, strict=True):
+        np.testing.assert_array_equal(written.payoff_array, player.payoff_array)
+    pure = rv.solve(game, rv.methods.PureEquilibria()).data.equilibria.values
+    assert [tuple(row) for row in pure.argmax(axis=2)] == theory.pure_nash_brute(g)
+    for algorithm in ("mclennan_tourky", "lemke_howson"):
+        found = rv.solve(game, rv.methods.MixedEquilibria(algorithm=algorithm)).data.equilibria.values
+        path_end = np.array(getattr(theory, algorithm)(g))
+        assert any(np.allclose(path_end, pair) for pair in found)
+    for actions in ((0, 0), (0, 1)):
+        regret = rv.certificate(game, np.eye(2)[list(actions)]).regret
+        assert g.is_nash(actions) == (regret.max() == 0)
+    dilemma = np.array([[9.0, 1.0], [10.0, 3.0]])
+    repeated = theory.RepeatedGame(theory.NormalFormGame((theory.Player(dilemma),) * 2), 0.3)
+    hull = repeated.equilibrium_payoffs()
+    method = rv.methods.SubgamePerfectPayoffs(discount=0.3)
+    vertices = rv.solve(rv.games.matrix(dilemma, dilemma.T), method).data.payoff_vertices.values
+    np.testing.assert_allclose(sorted(hull.points[hull.vertices].tolist()), sorted(vertices.tolist()))
