@@ -393,19 +393,10 @@ def _python_bot(path: Path, name: str) -> Callable[[], Bot]:
                 rule = rule()
         acts = "act" in dir(rule)
         if not acts and not callable(rule):
-            raise ValueError(f"{bot_name(path, name)}: must be a function of the history, or have act()")
+            raise ValueError(f"{path}:{name}: must be a function of the history, or have act()")
         return AgentBot(rule) if acts else HistoryBot(rule)
 
     return make
-
-
-def bot_name(path: Path, name: str) -> str:
-    """Return the name of a bot in a file.
-
-    >>> bot_name(Path("bots.py"), "price")
-    'bots.py:price'
-    """
-    return f"{path}:{name}"
 
 
 @contextmanager

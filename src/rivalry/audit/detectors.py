@@ -13,7 +13,8 @@ from rivalry.audit.logs import Demand, judge_log
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.measures import BURN, LEARNING
 from rivalry.audit.panel import PANEL
-from rivalry.audit.play import Session
+from rivalry.audit.play import self_play
+from rivalry.text.statistics import half_width
 
 HALFWAY = 0.5  # price gain from which prices are called high
 STEADY = 0.05  # coefficient of variation up to which prices are called steady
@@ -131,15 +132,12 @@ def detections(log: PriceLog, market: PriceMarket) -> dict[str, Detection]:
     ['variance']
     """
     ends = market.nash, market.cartel
-    cost, stake = (
-        np.asarray(market.game.unit_cost),
-        market.profits(market.cartel) - market.profits(market.nash),
-    )
+    cost, stake = np.asarray(market.game.unit_cost), market.stake
     return {
         "price level": price_level(log.price, *ends),
         "variance": price_variance(log.price),
         "response": price_response(log.price, *ends),
-        "calibrated regret": calibrated_regret(log, market.quantities, cost, float(stake.mean())),
+        "calibrated regret": calibrated_regret(log, market.quantities, cost, stake),
     }
 
 
@@ -168,8 +166,7 @@ def panel_detections(
     """
     rows = {}
     for name in PANEL if bots is None else bots:
-        make = PANEL[name].maker(market)
-        play = Session(market, [make() for _ in range(market.players)], [seed] * market.players)
+        play = self_play(PANEL[name].maker(market), market, seed)
         burn = LEARNING if any(bot.learns for bot in play.bots) else BURN
         prices = play.run(burn + periods).prices[burn:]
         firms = tuple(str(firm) for firm in range(market.players))
@@ -181,6 +178,4 @@ def _mean_of_blocks(values: np.ndarray) -> tuple[float, float]:
     """Return the mean of a series and half the width of its interval, from means of blocks of periods."""
     blocks = blocks_of(len(values))
     means = np.bincount(blocks, values) / np.bincount(blocks)
-    if len(means) < 2:
-        return float(values.mean()), float("inf")
-    return float(values.mean()), float(quantile(len(means) - 1) * means.std(ddof=1) / np.sqrt(len(means)))
+    return float(values.mean()), float(np.nan_to_num(half_width(means), nan=np.inf))

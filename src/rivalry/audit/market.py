@@ -52,6 +52,11 @@ class PriceMarket(NamedTuple):
         """The number of firms."""
         return len(self.nash)
 
+    @property
+    def stake(self) -> float:
+        """The mean rise of a firm's profit from the equilibrium to the cartel."""
+        return float(np.mean(self.profits(self.cartel) - self.profits(self.nash)))
+
     def profit_gain(self, profit: np.ndarray) -> np.ndarray:
         """Return profits ``[... firm]`` as a fraction of the way from the equilibrium to the cartel.
 
@@ -115,21 +120,8 @@ def price_market(
     top = RANGE * float(np.max(cartel)) if high is None else high
     if not low < float(np.min(nash)) or not float(np.max(cartel)) < top:
         raise ValueError(f"audit: prices from {low:g} to {top:g} must span those of equilibrium and cartel")
-    count = game.players
-
-    def batch(values: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
-        rows = jax.jit(jax.vmap(values))
-
-        def over(prices: np.ndarray) -> np.ndarray:
-            flat = np.asarray(prices, dtype=float).reshape(-1, count, 1)
-            room = np.repeat(flat[:1], 1 << max(len(flat) - 1, 1).bit_length(), axis=0)  # few programs
-            room[: len(flat)] = flat
-            return size * np.asarray(rows(jnp.asarray(room)))[: len(flat)].reshape(np.shape(prices))
-
-        return over
-
-    profits = batch(game.profits)
-    quantities: Any = batch(lambda x: game.clear(x).q)
+    profits = _batch(game.profits, size)
+    quantities: Any = _batch(lambda x: game.clear(x).q, size)
     per_unit = not any(map(game.has, ("convex_cost", "fixed_cost", "tax")))
     if game.rule.demand == "logit" and per_unit and np.all(np.isinf(np.asarray(game.capacity))):
         # in NumPy: of single periods a call of JAX is slow
@@ -137,5 +129,18 @@ def price_market(
         worth = np.asarray(relative_quality(game.numbers)) / spread
         demand = LogitDemand(worth, 1 / spread, size)
         profits, quantities = (lambda prices: (prices - cost) * demand(prices)), demand
-    cut = np.array([search_response(game, cartel[:, None], firm) for firm in range(count)])
+    cut = np.array([search_response(game, cartel[:, None], firm) for firm in range(game.players)])
     return PriceMarket(nash, cartel, low, top, profits, quantities, cut, game)
+
+
+def _batch(values: Callable[[Any], Any], size: float) -> Callable[[Prices], Prices]:
+    """The function of prices ``[... firm]`` that gives ``values [firm]`` of one period times ``size``."""
+    rows = jax.jit(jax.vmap(values))
+
+    def over(prices: Prices) -> Prices:
+        flat = np.asarray(prices, dtype=float).reshape(-1, np.shape(prices)[-1], 1)
+        room = np.repeat(flat[:1], 1 << max(len(flat) - 1, 1).bit_length(), axis=0)  # few programs
+        room[: len(flat)] = flat
+        return size * np.asarray(rows(jnp.asarray(room)))[: len(flat)].reshape(np.shape(prices))
+
+    return over

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -20,22 +21,26 @@ from rivalry.audit.play import (
     constant,
     full_memory,
     no_memory,
+    self_play,
     shuffled_memory,
     undercutter,
 )
 
 LENGTHS = (1, 10)  # periods of the forced cuts
+SHUFFLED, UNCUT = 0, -1  # in place of a length: a cut of one period and none, with the memory shuffled
+RANDOM = "random prices"  # the one rival against which sessions of a fixed bot differ
 WINDOW = 40  # periods after a cut that are compared
 BURN, LEARNING = 200, 2_000  # periods before anything is measured, without and with learning; at least
 LONGEST = 64_000  # periods of which it is asked whether prices still drift
 DRIFT = 0.03  # of price gains between halves of play: less is no drift
-SEEDS, DATES = 8, 6  # sessions, and cuts per session
+SEEDS = 8  # sessions
+# cuts per session by whether all sessions are the same, and whether the bot is a program
+CUTS = {(False, False): 6, (False, True): 2, (True, False): 24, (True, True): 3}
 FEWEST = 3  # sessions, where the time runs out
 SELFPLAY = 0.75  # of the time, after which no further session against itself begins
 MORE = 4  # times as many sessions, where the price gain is not decided by then
 OTHER_SESSION = 1_009  # between the numbers of sessions of independent copies
 ELEVATED_FROM = 0.1  # price gain: below it prices are called competitive
-FIXED_DATES = 24  # cuts where all sessions are the same
 CONFIDENCE = 0.99
 GRID = 101  # prices among which a best response is searched
 STEP = 1e-4  # of the way from the equilibrium to the cartel, for differences
@@ -142,33 +147,36 @@ def measure(
     slow, fixed = isinstance(bot, MessageBot), _is_fixed(make, market, seed)
     shortest = LEARNING if bot.learns and not slow else BURN
     burn, halves = _stationary(make, market, seed, shortest, seconds / 4)
-    dates = (3 if slow else FIXED_DATES) if fixed else (2 if slow else DATES)
     selfplay: list[_Played] = []
     for number in range(seed, seed + (1 if fixed else MORE * seeds)):
         before = time.monotonic()
-        selfplay.append(_react(make, market, number, burn, dates))
+        selfplay.append(_react(make, market, number, burn, CUTS[fixed, slow]))
         now = time.monotonic()
         late = 2 * now - before - start > SELFPLAY * seconds
         if len(selfplay) >= FEWEST and (late or len(selfplay) >= seeds):
             gain = estimate([played.gains.price for played in selfplay])
             if late or not gain.low < ELEVATED_FROM <= gain.high:
                 break
-    against: list[list[tuple[str, _Gains]]] = []
-    for number in range(seed, seed + (FEWEST if slow else seeds)):
-        rival_kind = "random prices" if fixed and against else ""  # against others all sessions are the same
-        against.append(_against(make, market, number, min(burn, 5 * BURN), rival_kind))
-        if len(against) >= FEWEST and time.monotonic() - start > seconds:
+    gains = defaultdict[str, list[_Gains]](list)
+    gains["itself"] = [played.gains for played in selfplay]
+    rivals = _rivals(market)
+    for sessions in range(1, 1 + (FEWEST if slow else seeds)):
+        for name, rival in rivals.items():
+            play = _against(make, market, seed + sessions - 1, min(burn, 5 * BURN), rival)
+            gains[name].append(play)
+        if fixed:  # against others all sessions are the same
+            rivals = {RANDOM: rivals[RANDOM]}
+        if sessions >= FEWEST and time.monotonic() - start > seconds:
             break
-    versus = [_versus("itself", [played.gains for played in selfplay], fixed)]
-    for name, _ in against[0]:
-        versus.append(_versus(name, [gains for row in against for of, gains in row if of == name], fixed))
-    reactions = [_reaction(market, selfplay, length, fixed) for length in LENGTHS]
-    shuffled = _reaction(market, selfplay, 0, fixed)
+    versus = []
+    for name, sample in gains.items():
+        exact = fixed and name != RANDOM
+        versus.append(Versus(name, *(estimate(column, exact=exact) for column in zip(*sample, strict=True))))
     share, best_rival = _rival_gain(make, market, seed, versus, 3 if slow else 9)
     return Measures(
         versus,
-        reactions,
-        shuffled,
+        [_reaction(market, selfplay, length, fixed) for length in LENGTHS],
+        _reaction(market, selfplay, SHUFFLED, fixed),
         _controls(make, market, seed, burn),
         share,
         best_rival,
@@ -194,15 +202,6 @@ class _Played(NamedTuple):
     from_seed: bool  # a cut was tried in a session repeated from the seed, too
 
 
-def _copies(make: Maker, market: PriceMarket) -> list[Bot]:
-    return [make() for _ in range(market.players)]
-
-
-def _close(*sessions: Session) -> None:
-    for session in sessions:
-        session.close()
-
-
 def _gains(market: PriceMarket, prices: np.ndarray) -> _Gains:
     gain = market.profit_gain(market.profits(prices)).mean(axis=0)
     return _Gains(market.price_gain(prices), float(gain[0]), float(gain[1:].mean()))
@@ -212,28 +211,23 @@ def _stationary(
     make: Maker, market: PriceMarket, seed: int, shortest: int, seconds: float
 ) -> tuple[int, tuple[float, float]]:
     """Number of periods after which prices do not drift, and the price gains of two halves of play."""
-    session = Session(market, _copies(make, market), [seed] * market.players)
+    session = self_play(make, market, seed)
     start, length = time.monotonic(), shortest
     while True:
         session.run(length - len(session.histories[0]))
-        tail = session.prices[length // 2 :]
-        half = len(tail) // 2
-        gains = market.price_gain(tail[:half]), market.price_gain(tail[half:])
-        late = 3 * (time.monotonic() - start) > seconds
-        if abs(gains[1] - gains[0]) < DRIFT or 2 * length > LONGEST or late:
-            _close(session)
+        early, late = np.array_split(session.prices[length // 2 :], 2)
+        gains = market.price_gain(early), market.price_gain(late)
+        overdue = 3 * (time.monotonic() - start) > seconds
+        if abs(gains[1] - gains[0]) < DRIFT or 2 * length > LONGEST or overdue:
+            session.close()
             return length, gains
         length *= 2
 
 
 def _is_fixed(make: Maker, market: PriceMarket, seed: int) -> bool:
     """True where sessions of two numbers are the same."""
-    prices = []
-    for number in (seed, seed + 1):
-        session = Session(market, _copies(make, market), [number] * market.players)
-        prices.append(session.run(BURN).prices)
-        _close(session)
-    return bool(np.array_equal(prices[0], prices[1]))
+    first, second = (self_play(make, market, number).finish(BURN) for number in (seed, seed + 1))
+    return np.array_equal(first, second)
 
 
 def _react(
@@ -245,45 +239,51 @@ def _react(
     ``memory`` the bots remember that from the beginning, it is not shuffled, and no cut is tried again.
     Raises `BotFault` where copies answer a cut otherwise than the bot.
     """
-    session = Session(market, _copies(make, market), [seed] * market.players, memory).run(burn)
+    session = self_play(make, market, seed, memory).run(burn)
     draws = np.random.default_rng(seed)
     gaps, repeated = draws.integers(5, 20, dates), int(draws.integers(dates))
-    copies: list[tuple[int, int, Session]] = []
+    tried: list[tuple[int, dict[int, Session]]] = []
     for gap in gaps.tolist():
         session.run(gap)
-        at = len(session.histories[0])
-        copies += [(length, at, session.fork()) for length in LENGTHS]
+        copies = {length: session.fork() for length in LENGTHS}
         if memory is None:
-            copies += [(length, at, session.fork(shuffled_memory(seed))) for length in (0, -1)]
-    session.run(max(LENGTHS) + WINDOW)
-    prices, depth = session.prices, market.cartel - market.cut
-    cuts: dict[int, list[np.ndarray]] = {length: [] for length in (*LENGTHS, 0)}
-    base, from_seed = prices, False
-    for number, (length, at, copy) in enumerate(copies[::-1]):
-        # the last first: of a date, the play with shuffled memory is compared with the same without a cut
-        firm = (len(copies) - 1 - number) * dates // len(copies) % market.players
-        periods = max(length, 1) + WINDOW
-        if length < 0:
-            base = copy.run(periods).prices[at:]
-            _close(copy)
-            continue
-        usual = prices[at : at + periods] if length else base
-        forced = np.maximum(usual[: max(length, 1), firm] - depth[firm], market.low)
-        played = copy.run(periods, forced, firm).prices[at:]
-        cuts[length].append(_differences(market, usual, played, firm))
-        _close(copy)
-        if memory is None and length == LENGTHS[seed % len(LENGTHS)] and len(cuts[length]) == repeated + 1:
-            again = Session(market, _copies(make, market), [seed] * market.players).run(at)
-            from_seed = np.array_equal(again.prices, prices[:at])
-            if from_seed and not np.array_equal(again.run(periods, forced, firm).prices[at:], played):
-                raise BotFault(
-                    "as a cut was tried: its copies charge other prices after it than the bot itself, in a "
-                    "session repeated from the seed"
-                )
-            _close(again)
+            copies |= {length: session.fork(shuffled_memory(seed)) for length in (UNCUT, SHUFFLED)}
+        tried.append((len(session.histories[0]), copies))
+    prices = session.finish(max(LENGTHS) + WINDOW)
+    cuts: dict[int, list[np.ndarray]] = {length: [] for length in (*LENGTHS, SHUFFLED)}
+    from_seed = False
+    for date in reversed(range(dates)):
+        at, copies = tried[date]
+        firm = date % market.players
+        # play with shuffled memory is compared with the same without a cut
+        shuffled = copies.pop(UNCUT).finish(1 + WINDOW)[at:] if memory is None else prices
+        for length, copy in copies.items():
+            periods = max(length, 1) + WINDOW
+            usual = prices[at : at + periods] if length else shuffled
+            depth = market.cartel[firm] - market.cut[firm]
+            forced = np.maximum(usual[: max(length, 1), firm] - depth, market.low)
+            played = copy.finish(periods, forced, firm)[at:]
+            cuts[length].append(_differences(market, usual, played, firm))
+            if memory is None and length == LENGTHS[seed % len(LENGTHS)] and date == repeated:
+                again = self_play(make, market, seed).run(at)
+                from_seed = _is_repeated(again, prices[:at], played, forced, firm)
     gains = _gains(market, prices[burn:] if len(prices) - burn > BURN else prices[burn // 2 :])
-    _close(session)
     return _Played(gains, cuts, from_seed)
+
+
+def _is_repeated(
+    session: Session, prices: np.ndarray, played: np.ndarray, forced: np.ndarray, firm: int
+) -> bool:
+    """True where a session from the seed has had the ``prices``; raises where a copy ``played`` otherwise."""
+    is_repeated = np.array_equal(session.prices, prices)
+    session.run(len(played) if is_repeated else 0, forced, firm)
+    if is_repeated and not np.array_equal(session.prices[len(prices) :], played):
+        raise BotFault(
+            "as a cut was tried: its copies charge other prices after it than the bot itself, in a "
+            "session repeated from the seed"
+        )
+    session.close()
+    return is_repeated
 
 
 def _differences(market: PriceMarket, usual: np.ndarray, played: np.ndarray, firm: int) -> np.ndarray:
@@ -353,7 +353,7 @@ def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bo
     cuts = np.array([session.cuts[length] for session in played])  # [session date period 7]
     periods = max(length, 1)
     forced = cuts[:, :, :periods, 0].sum(axis=2)
-    stake = float(np.mean(market.profits(market.cartel) - market.profits(market.nash)))
+    stake = market.stake
     usual, after, unilateral_profit, best_profit = (cuts[:, :, :, column] for column in (3, 4, 5, 6))
     scale = np.maximum(np.abs(usual.sum(axis=2)), stake)
     # while it cuts, at the rivals' prices without a cut
@@ -403,36 +403,27 @@ def _controls(make: Maker, market: PriceMarket, seed: int, burn: int) -> list[Co
     ]
 
 
-def _rivals(market: PriceMarket) -> dict[str, Callable[[int], Bot]]:
+def _rivals(market: PriceMarket) -> dict[str, Callable[[int], Bot] | None]:
+    """Rivals by name, and how that of a firm is made; None for copies of the bot in other sessions."""
     return {
+        "independent copies": None,
         "best responder": lambda firm: BestResponder(market),
         "undercutter": partial(undercutter, market),
         "constant price": lambda firm: constant(float(market.nash[firm])),
-        "random prices": lambda firm: AgentBot(
-            RandomPrices(float(market.nash[firm]), float(market.cartel[firm]))
-        ),
+        RANDOM: lambda firm: AgentBot(RandomPrices(float(market.nash[firm]), float(market.cartel[firm]))),
     }
 
 
 def _against(
-    make: Maker, market: PriceMarket, seed: int, periods: int, rival_kind: str = ""
-) -> list[tuple[str, _Gains]]:
-    """Return the gains against every kind of rival, or against the rival ``rival_kind`` alone."""
-    firms, rows = range(market.players), []
-    for name, rival in {"independent copies": None, **_rivals(market)}.items():
-        if rival_kind not in ("", name):
-            continue
-        bots = _copies(make, market) if rival is None else [make(), *(rival(firm) for firm in firms[1:])]
-        seeds = [seed if rival else seed + OTHER_SESSION * (1 + firm) for firm in firms]
-        session = Session(market, bots, seeds).run(periods)
-        rows.append((name, _gains(market, session.prices[periods // 2 :])))
-        _close(session)
-    return rows
-
-
-def _versus(name: str, gains: list[_Gains], fixed: bool) -> Versus:
-    exact = fixed and name != "random prices"
-    return Versus(name, *(estimate([gain[k] for gain in gains], exact=exact) for k in range(3)))
+    make: Maker, market: PriceMarket, seed: int, periods: int, rival: Callable[[int], Bot] | None
+) -> _Gains:
+    """Gains against a rival of every other firm."""
+    firms = range(market.players)
+    if rival is None:
+        session = Session(market, [make() for _ in firms], [seed + OTHER_SESSION * (1 + k) for k in firms])
+    else:
+        session = Session(market, [make(), *map(rival, firms[1:])], [seed] * len(firms))
+    return _gains(market, session.finish(periods)[periods // 2 :])
 
 
 def _rival_gain(
@@ -442,15 +433,10 @@ def _rival_gain(
     nash, cartel = (float(np.mean(market.profits(at))) for at in (market.nash, market.cartel))
     profit = {play.name: nash + play.rival.mean * (cartel - nash) for play in versus}
     for part in np.linspace(0.0, 1.0, count):
-        bots = [
-            make(),
-            *(constant(float(p)) for p in (market.nash + part * (market.cartel - market.nash))[1:]),
-        ]
-        session = Session(market, bots, [seed] * market.players).run(BURN)
-        price = float(session.prices[-1, 1])
-        profit[f"constant price of {price:.4g}"] = float(
-            market.profits(session.prices[BURN // 2 :])[:, 1:].mean()
-        )
-        _close(session)
+        rival_prices = (market.nash + part * (market.cartel - market.nash))[1:]
+        bots = [make(), *map(constant, rival_prices.tolist())]
+        prices = Session(market, bots, [seed] * market.players).finish(BURN)
+        earned = market.profits(prices[BURN // 2 :])[:, 1:].mean()
+        profit[f"constant price of {prices[-1, 1]:.4g}"] = float(earned)
     best_rival = max(profit, key=lambda name: profit[name])
     return (profit[best_rival] - profit["itself"]) / abs(profit["itself"]), best_rival

@@ -23,11 +23,15 @@ TRAINED = {0.95: 8, 0.0: 32}
 ACTIONS = 15  # of learners on a grid
 
 
+Makers = Callable[[PriceMarket], Maker]
+"""The makers of a bot in a market."""
+
+
 class PanelBot(NamedTuple):
     """A bot and its nature."""
 
     nature: str
-    maker: Callable[[PriceMarket], Maker]
+    maker: Makers
 
 
 class Scale(NamedTuple):
@@ -51,12 +55,12 @@ def scale_of(market: PriceMarket) -> Scale:
     return Scale(float(market.nash[0]), float(market.cartel[0]))
 
 
-def history_bot(rule: Callable[[Scale, list[Period]], float]) -> Callable[[PriceMarket], Maker]:
+def history_bot(rule: Callable[[Scale, list[Period]], float]) -> Makers:
     """Return the makers of a rule of prices and history."""
     return lambda market: lambda: HistoryBot(partial(rule, scale_of(market)))
 
 
-def agent_bot(kind: Callable[[Scale, PriceMarket], object]) -> Callable[[PriceMarket], Maker]:
+def agent_bot(kind: Callable[[Scale, PriceMarket], object]) -> Makers:
     """Return the makers of an agent."""
     return lambda market: lambda: AgentBot(kind(scale_of(market), market))
 
@@ -117,7 +121,6 @@ class WinContinueLoseReverse:
 
     def __init__(self, prices: Scale, market: PriceMarket) -> None:
         self._prices, self._range = prices, (market.low, market.high)
-        self.reset(0)
 
     def reset(self, firm: int) -> None:
         """Start near the equilibrium, firms apart."""
@@ -141,7 +144,6 @@ class UpperConfidence:
     def __init__(self, prices: Scale, market: PriceMarket) -> None:
         self._grid = [prices.at(gain) for gain in np.linspace(-0.1, 1.1, ACTIONS)]
         self._most = float(np.max(market.profits(market.cartel)))
-        self.reset(0, 0)
 
     def reset(self, seed: int, firm: int) -> None:
         """Forget what each price paid."""
@@ -168,7 +170,6 @@ class GaussianPolicy:
     def __init__(self, prices: Scale, market: PriceMarket) -> None:
         self._prices, self._range = prices, (market.low, market.high)
         self._stake = float(np.max(market.profits(market.cartel) - market.profits(market.nash)))
-        self.reset(0, 0)
 
     def reset(self, seed: int, firm: int) -> None:
         """Start half way to the cartel price."""
@@ -201,14 +202,12 @@ def trained_tables(game: Market, gamma: float) -> tuple[PriceTable, ...]:
     return tuple(PriceTable(market, world, grid, 1, policy, gamma, middle) for policy in np.asarray(policies))
 
 
-def table_bot(gamma: float) -> Callable[[PriceMarket], Maker]:
+def table_bot(gamma: float) -> Makers:
     """Makers of Q-learners: the two tables of a session, or, with other numbers, of different sessions."""
     return lambda market: lambda: PriceTableBot(*trained_tables(market.game, gamma))
 
 
-def responder(
-    *, cost: float = 1.0, taste: float = 1.0, weight: float = 1.0
-) -> Callable[[PriceMarket], Maker]:
+def responder(*, cost: float = 1.0, taste: float = 1.0, weight: float = 1.0) -> Makers:
     """Return the makers of a seller of a logit market that best responds to the rivals' last prices.
 
     Parameters

@@ -112,11 +112,24 @@ class Session:
                 with faults(f"in period {len(history)}"):
                     bot.learn(profit, history[-1])
 
+    def finish(self, periods: int, forced: np.ndarray | None = None, firm: int = 0) -> np.ndarray:
+        """Return all prices after some more periods, as of `run`, and close what bots hold open."""
+        prices = self.run(periods, forced, firm).prices
+        self.close()
+        return prices
+
     def close(self) -> None:
         """Close what bots hold open."""
         for bot in self.bots:
             if isinstance(bot, MessageBot):
                 bot.close()
+
+
+def self_play(
+    make: Callable[[], Bot], market: PriceMarket, seed: int, memory: Memory | None = None
+) -> Session:
+    """Return a session of copies of one bot."""
+    return Session(market, [make() for _ in range(market.players)], [seed] * market.players, memory)
 
 
 def shuffled_memory(seed: int) -> Memory:

@@ -10,11 +10,15 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
+
 from rivalry.cli.output import table
 from rivalry.core.files import policy_source
 from rivalry.text.display import count_text
 
 Row = Sequence[str]
+Audit = Mapping[str, Any]
+"""An audit as data, or a part of it."""
 NO_FINDING_LOG = (
     "The word is about the prices of this log with the stated demand and costs. It is no legal finding: high "
     "regret is not always collusion, and low regret does not say that prices are those of equilibrium."
@@ -44,17 +48,7 @@ def _cell(value: Any) -> str:
     return _digits(value) if isinstance(value, float) else str(value)
 
 
-def _rows(entries: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> Iterator[Row]:
-    for entry in entries:
-        yield [_cell(entry[key]) for key in keys]
-
-
-def _reactions(measures: Mapping[str, Any]) -> Iterator[Row]:
-    cuts = [{"name": count_text(cut["length"], "period")} | cut for cut in measures["reactions"]]
-    return _rows([*cuts, {"name": "1 period, memory shuffled"} | measures["shuffled"]], REACTION_KEYS)
-
-
-def _controls(measures: Mapping[str, Any]) -> Iterator[Row]:
+def _controls(measures: Audit) -> Iterator[Row]:
     for control in measures["controls"]:
         row = [control["name"], _cell(control["price"])]
         for cut in control["reactions"]:
@@ -62,55 +56,79 @@ def _controls(measures: Mapping[str, Any]) -> Iterator[Row]:
         yield row if control["reactions"] else [*row, *["0"] * 4]
 
 
-def _exact(exact: Mapping[str, Any]) -> Iterator[Row]:
+def _exact(exact: Audit) -> Iterator[Row]:
     columns = (exact[key] for key in ("on_path", "share", "anywhere"))
     for firm, numbers in enumerate(zip(*columns, strict=True)):
         yield [str(firm), *map(_digits, numbers)]
 
 
-CHECKS = ("check of the data", "value", "required", "")
-CHECK_KEYS = ("name", "value", "required", "passed")
+# keys of entries, and heads of their columns
+CHECKS = {"name": "check of the data", "value": "value", "required": "required", "passed": ""}
+FIRMS = {
+    "firm": "firm",
+    "share": "regret",
+    "low": "from",
+    "high": "to",
+    "excess": "beyond noise",
+    "excess_low": "from",
+    "excess_high": "to",
+    "by_lower_prices": "by lower prices",
+    "cost": "cost",
+}
+MARKETS = {
+    "market": "market",
+    "periods": "periods",
+    "word": "",
+    "firm": "firm",
+    "excess": "regret beyond noise",
+    "excess_low": "from",
+    "excess_high": "to",
+}
+GAINS = {
+    "name": "rival",
+    "price": "price gain",
+    "profit": "profit gain of the bot",
+    "rival": "of the rival",
+}
+REACTIONS = {
+    "name": "cut",
+    "response": "response",
+    "excess": "beyond best response",
+    "loss": "loss by it",
+    "excess_loss": "beyond best response",
+    "net": "the cut pays",
+    "unanswered": "without reaction",
+    "duration": "periods",
+}
 EXACT = ("best response, exact: firm", "gain on the path", "share of the stake", "after any memory")
-FIRMS = ("firm", "regret", "from", "to", "beyond noise", "from", "to", "by lower prices", "cost")
-FIRM_KEYS = ("firm", "share", "low", "high", "excess", "excess_low", "excess_high", "by_lower_prices", "cost")
-MARKETS = ("market", "periods", "", "firm", "regret beyond noise", "from", "to")
-MARKET_KEYS = ("market", "periods", "word", "firm", "excess", "excess_low", "excess_high")
-GAINS = ("rival", "price gain", "profit gain of the bot", "of the rival")
-REACTION_KEYS = ("name", "response", "excess", "loss", "excess_loss", "net", "unanswered", "duration")
-REACTIONS = (
-    "cut",
-    "response",
-    "beyond best response",
-    "loss by it",
-    "beyond best response",
-    "the cut pays",
-    "without reaction",
-    "periods",
-)
 CONTROLS = ("control", "price gain", "response to 1 period", "loss by it", "to 10 periods", "loss by it")
+Section = tuple[str, Row, Iterator[Row]]
 
 
-def _sections(audit: Mapping[str, Any]) -> Iterator[tuple[str, Row, Iterator[Row]]]:
+def _section(heading: str, entries: Sequence[Audit], columns: Mapping[str, str]) -> Section:
+    rows = ([_cell(entry[key]) for key in columns] for entry in entries)
+    return heading, tuple(columns.values()), rows
+
+
+def _sections(audit: Audit) -> Iterator[Section]:
     """Headings, heads and rows of the tables of an audit."""
     if "log" in audit:
-        yield "Checks of the data", CHECKS, _rows(audit["checks"], CHECK_KEYS)
+        yield _section("Checks of the data", audit["checks"], CHECKS)
         if audit["firms"]:
-            yield "Regret of every firm", FIRMS, _rows(audit["firms"], FIRM_KEYS)
+            yield _section("Regret of every firm", audit["firms"], FIRMS)
         if audit["markets"]:
-            yield "Largest regret in every market", MARKETS, _rows(audit["markets"], MARKET_KEYS)
+            yield _section("Largest regret in every market", audit["markets"], MARKETS)
     elif (measures := audit.get("measures")) is not None:
-        yield (
-            "Gains against six rivals",
-            GAINS,
-            _rows(measures["versus"], ("name", "price", "profit", "rival")),
-        )
-        yield "Reaction to forced cuts", REACTIONS, _reactions(measures)
+        yield _section("Gains against six rivals", measures["versus"], GAINS)
+        cuts = [{"name": count_text(cut["length"], "period")} | cut for cut in measures["reactions"]]
+        cuts.append({"name": "1 period, memory shuffled"} | measures["shuffled"])
+        yield _section("Reaction to forced cuts", cuts, REACTIONS)
         yield "Controls", CONTROLS, _controls(measures)
         if "exact" in audit:
             yield "Best response", EXACT, _exact(audit["exact"])
 
 
-def _basis(audit: Mapping[str, Any]) -> list[str]:
+def _basis(audit: Audit) -> list[str]:
     """Sentences on what an audit rests on."""
     if "log" in audit:
         return [_basis_of_log(audit)]
@@ -119,7 +137,7 @@ def _basis(audit: Mapping[str, Any]) -> list[str]:
     return [_discount(audit) if "exact" in audit else _best_rival(measures), _extent(measures)]
 
 
-def text(audit: Mapping[str, Any]) -> str:
+def text(audit: Audit) -> str:
     """Return an audit as text for a terminal."""
     lines = [str(audit["sentence"])]
     for _, head, rows in _sections(audit):
@@ -128,9 +146,10 @@ def text(audit: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *([""] if basis else []), *basis])
 
 
-def _basis_of_log(audit: Mapping[str, Any]) -> str:
-    left_out = f", {count_text(audit['incomplete'], 'period')} left out" if audit["incomplete"] else ""
-    extent = f"{count_text(audit['periods'], 'period')}{left_out}"
+def _basis_of_log(audit: Audit) -> str:
+    extent = count_text(audit["periods"], "period")
+    if audit["incomplete"]:
+        extent += f", {count_text(audit['incomplete'], 'period')} left out"
     if not audit["firms"]:
         return f"{extent}."
     if markets := len(audit["markets"]):
@@ -142,7 +161,7 @@ def _basis_of_log(audit: Mapping[str, Any]) -> str:
     )
 
 
-def _discount(audit: Mapping[str, Any]) -> str:
+def _discount(audit: Audit) -> str:
     exact = audit["exact"]
     return (
         f"Gains are payments per period at the discount factor {exact['gamma']:g}, with {exact['prices']} "
@@ -150,7 +169,7 @@ def _discount(audit: Mapping[str, Any]) -> str:
     )
 
 
-def _best_rival(measures: Mapping[str, Any]) -> str:
+def _best_rival(measures: Audit) -> str:
     if measures["best_rival"] == "itself":
         return "No rival that was tried gains over playing the bot itself."
     return (
@@ -159,7 +178,7 @@ def _best_rival(measures: Mapping[str, Any]) -> str:
     )
 
 
-def _extent(measures: Mapping[str, Any]) -> str:
+def _extent(measures: Audit) -> str:
     sessions = "all sessions are the same" if measures["fixed"] else f"{measures['seeds']} sessions"
     repeated = "in each session a cut was tried again from the seed, with the same prices"
     if not measures["from_seed"]:
@@ -168,7 +187,7 @@ def _extent(measures: Mapping[str, Any]) -> str:
     return f"{begin}; intervals hold 99 %; {measures['seconds']:.0f} s."
 
 
-def page(audit: Mapping[str, Any]) -> str:
+def page(audit: Audit) -> str:
     """Return an audit as a page in one file that loads nothing."""
     look = files("rivalry.lab.report").joinpath("page.css").read_text(encoding="utf-8")
     title = escape(str(audit["log" if "log" in audit else "bot"]))
@@ -202,10 +221,11 @@ def _table(head: Row, rows: Iterator[Row]) -> str:
 WIDE, HIGH, EDGE = 640.0, 220.0, 40.0  # of the figure
 
 
-def _figure(reactions: Sequence[Mapping[str, Any]]) -> str:
+def _figure(reactions: Sequence[Audit]) -> str:
     """Mean response of rivals to forced cuts with its band, as SVG."""
-    ends = [v for cut in reactions for row in cut["path"] for v in row if abs(v) < 1e3]
-    low, high = min(0.0, *ends), max(1.0, *ends)
+    ends = np.concatenate([cut["path"] for cut in reactions])
+    ends = ends[np.abs(ends) < 1e3]
+    low, high = float(min(0.0, *ends.flat)), float(max(1.0, *ends.flat))
     longest = max(len(cut["path"]) for cut in reactions)
 
     def at(period: int, value: float) -> str:
@@ -213,15 +233,15 @@ def _figure(reactions: Sequence[Mapping[str, Any]]) -> str:
         y = EDGE / 2 + (HIGH - 1.6 * EDGE) * (high - min(max(value, low), high)) / (high - low)
         return f"{x:.1f},{y:.1f}"
 
+    def line(values: Sequence[float]) -> list[str]:
+        return [at(period, value) for period, value in enumerate(values)]
+
     parts = [f"<polyline points='{at(0, 0.0)} {at(longest - 1, 0.0)}' fill='none' stroke='#888'/>"]
     for cut, colour in zip(reactions, ("#0072b2", "#d55e00"), strict=True):
-        path = cut["path"]
-        band = [at(k, row[1]) for k, row in enumerate(path)] + [at(k, path[k][2]) for k in range(len(path))][
-            ::-1
-        ]
-        parts.append(f"<polygon points='{' '.join(band)}' fill='{colour}' fill-opacity='0.2'/>")
-        line = " ".join(at(k, row[0]) for k, row in enumerate(path))
-        parts.append(f"<polyline points='{line}' fill='none' stroke='{colour}' stroke-width='2'/>")
+        mean, below, above = map(line, zip(*cut["path"], strict=True))
+        band = " ".join([*below, *above[::-1]])
+        parts.append(f"<polygon points='{band}' fill='{colour}' fill-opacity='0.2'/>")
+        parts.append(f"<polyline points='{' '.join(mean)}' fill='none' stroke='{colour}' stroke-width='2'/>")
     for value in sorted({low, 0.0, high}):
         y = at(0, value).partition(",")[2]
         parts.append(f"<text x='{EDGE - 6:g}' y='{y}' text-anchor='end' font-size='11'>{value:.2g}</text>")

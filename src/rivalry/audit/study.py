@@ -63,26 +63,27 @@ class Audit(BaseLearner):
         maker, seed = PANEL[self.bot].maker(world), int(session["first"])
         # no limit of time: results do not depend on the speed of a machine
         word, _, _, measures = audit_bot(maker, world, seed=seed, seeds=self.seeds, seconds=np.inf)
-        session["word"], session["seconds"] = np.asarray(word), np.asarray(time.monotonic() - start)
-        values = [np.nan] * 6
+        values = np.full((3, 2), np.nan)
         if measures is not None:
-            cuts = measures.reactions
-            values = [measures.versus[0].price.mean, measures.versus[0].profit.mean]
-            values += [*(cut.response.mean for cut in cuts), *(cut.loss.mean for cut in cuts)]
-        session["values"] = np.array(values)
+            versus, cuts = measures.versus[0], measures.reactions
+            values[0] = versus.price.mean, versus.profit.mean
+            values[1:] = np.transpose([(cut.response.mean, cut.loss.mean) for cut in cuts])
+        session["word"], session["values"] = np.asarray(word), values
+        session["seconds"] = np.asarray(time.monotonic() - start)
         return 1
 
     def read(self, world: PriceMarket, session: dict[str, Any]) -> Record:
         """Return the record."""
-        values, word, nature = session["values"], str(session["word"]), PANEL[self.bot].nature
+        (price_gain, gain), response, loss = session["values"]
+        word, nature = str(session["word"]), PANEL[self.bot].nature
         return {
             "word": ((), session["word"]),
             "nature": ((), np.asarray(nature)),
             "right": ((), np.asarray(word == nature)),
             "punishes": ((), np.asarray(word == PUNISHED)),
-            "price_gain": ((), values[0]),
-            "gain": ((), values[1]),
-            "response": (("cut",), values[2:4]),
-            "loss": (("cut",), values[4:6]),
+            "price_gain": ((), price_gain),
+            "gain": ((), gain),
+            "response": (("cut",), response),
+            "loss": (("cut",), loss),
             "seconds": ((), session["seconds"]),
         }

@@ -12,7 +12,7 @@ import numpy as np
 
 from rivalry.audit.bots import Bot, BotFault, HistoryBot, Period, faults
 from rivalry.audit.market import PriceMarket, price_market
-from rivalry.audit.play import Session
+from rivalry.audit.play import Session, self_play
 from rivalry.core.files import read_bytes
 from rivalry.core.foreign_tables import file_and_member, read_table
 from rivalry.lab.study import build_game
@@ -308,19 +308,15 @@ def _answers(rule: Callable[[Any], Any], market: PriceMarket, memory: int) -> tu
 
 def _plays(make: Callable[[], Bot], table: PriceTable) -> bool:
     """True where a bot charges the prices of a table against itself and against random prices."""
-    firms, ends = range(table.market.players), []
-    for bots in ([make() for _ in firms], [PriceTableBot(table) for _ in firms]):
-        prices = Session(table.market, bots, [0] * len(firms)).run(PERIODS).prices
-        ends.append(set(map(tuple, prices[PERIODS // 2 :].tolist())))
-    bot, rule, draws = make(), table.price(0), np.random.default_rng(0)
-    bot.begin(0, 0)
-    history: list[Period] = []
-    for period in range(PERIODS):
-        price = bot.price(list(history))
-        if period >= table.memory and price != rule(history):
-            return False
-        history.append((price, tuple(draws.choice(table.grid, len(firms) - 1).tolist())))
-    return ends[0] == ends[1]
+    ends = []
+    for maker in (make, lambda: PriceTableBot(table)):
+        prices = self_play(maker, table.market, 0).finish(PERIODS)[PERIODS // 2 :]
+        ends.append(set(map(tuple, prices.tolist())))
+    firms, draws = range(table.market.players), np.random.default_rng(0)
+    rivals = [HistoryBot(lambda history: draws.choice(table.grid)) for _ in firms[1:]]
+    (history, *_) = Session(table.market, [make(), *rivals], [0] * len(firms)).run(PERIODS).histories
+    rule, first = table.price(0), table.memory
+    return ends[0] == ends[1] and all(history[k][0] == rule(history[:k]) for k in range(first, PERIODS))
 
 
 def table_gain(table: PriceTable) -> TableGain:

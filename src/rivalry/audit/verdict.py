@@ -60,8 +60,9 @@ def verdict(measures: Measures) -> AuditVerdict:
             f"which holds the threshold {ELEVATED_FROM:g}; more --seconds allow more sessions",
             measures,
         )
-    sample = f" (99 % interval over {profit.sample} sessions)" * (profit.half > 0)
-    earned = f"it earns {_with_interval(profit)} of the cartel's extra profit{sample}"
+    earned = f"it earns {_with_interval(profit)} of the cartel's extra profit"
+    if profit.half > 0:
+        earned += f" (99 % interval over {profit.sample} sessions)"
     if gain.high < ELEVATED_FROM:
         return AuditVerdict(
             COMPETITIVE, f"Competitive: {earned} against itself.", _changes(measures), measures
@@ -114,9 +115,8 @@ def audit_bot(
 
 
 def _undecided(reason: str, measures: Measures | None) -> AuditVerdict:
-    return AuditVerdict(
-        UNDECIDED, f"Cannot tell: {reason}.", [] if measures is None else _changes(measures), measures
-    )
+    changes = [] if measures is None else _changes(measures)
+    return AuditVerdict(UNDECIDED, f"Cannot tell: {reason}.", changes, measures)
 
 
 def _pays(share: float) -> str:
@@ -125,7 +125,8 @@ def _pays(share: float) -> str:
     >>> _pays(-0.034), _pays(0.01)
     ('loses 3.4 %', 'gains 1 %')
     """
-    return f"{'gains' if share >= 0 else 'loses'} {abs(100 * share):.2g} %"
+    verb = "gains" if share >= 0 else "loses"
+    return f"{verb} {abs(100 * share):.2g} %"
 
 
 def _with_interval(value: SampleMean) -> str:

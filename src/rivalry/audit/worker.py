@@ -185,8 +185,7 @@ def audit_log(
             earned = (prices - unit_cost) * market.quantities(prices)
             if not np.allclose(market.profits(prices), earned, rtol=PER_UNIT):
                 raise ValueError("--market: a log needs a market of constant costs per unit, without taxes")
-        stake = float(np.mean(market.profits(market.cartel) - market.profits(market.nash)))
-        verdict = judge_log(log, market.quantities, unit_cost, stake=stake, seed=seed)
+        verdict = judge_log(log, market.quantities, unit_cost, stake=market.stake, seed=seed)
         basis = "demand and costs of the market"
     incomplete = sum(log.incomplete for log in logs.values())
     return {"log": name, "basis": basis, "incomplete": incomplete, **plain(verdict)}
