@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from http import HTTPStatus
-from ipaddress import ip_address
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -317,6 +316,7 @@ class BotServer:
         self._connection.close()
 
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PYTHON = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
 
 
@@ -349,7 +349,10 @@ def bot_maker(bot: str, seconds: float = SECONDS) -> Callable[[], Bot]:
         For what is none of these.
     """
     if bot.startswith("http://"):
-        _check_loopback(bot)
+        if urlsplit(bot).hostname not in LOOPBACK:
+            raise ValueError(
+                f"{bot}: must be an address of this machine, such as http://127.0.0.1:8000/price"
+            )
         return lambda: MessageBot(lambda: BotServer(bot, seconds))
     if match := _PYTHON.fullmatch(bot):
         return _python_bot(Path(match[1]), match[2])
@@ -357,16 +360,6 @@ def bot_maker(bot: str, seconds: float = SECONDS) -> Callable[[], Bot]:
     if not words or shutil.which(words[0]) is None:
         raise ValueError(f"{bot}: is no FILE.py:NAME, no command, and no address http://127.0.0.1:PORT/PATH")
     return lambda: MessageBot(lambda: BotProcess([str(shutil.which(words[0])), *words[1:]], seconds))
-
-
-def _check_loopback(url: str) -> None:
-    host = urlsplit(url).hostname or ""
-    try:
-        near = host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        near = False
-    if not near:
-        raise ValueError(f"{url}: must be an address of this machine, such as http://127.0.0.1:8000/price")
 
 
 def _python_bot(path: Path, name: str) -> Callable[[], Bot]:

@@ -18,7 +18,12 @@ MISSING = 0.05  # largest share of periods that may lack an entry
 OUTSIDE_SHARE = 0.01, 0.99  # share of buyers who buy nothing
 ELASTICITY = 1.0, 100.0  # below 1 no cost at or above 0 explains a price
 PRECISION = 0.5  # largest half width of the interval of the slope, as a share of the slope
+DEMAND = "demand that falls with prices"  # of an estimate
 STRONG = 10.0  # F statistic of instruments (Staiger and Stock 1997)
+
+
+Costs = tuple[np.ndarray, np.ndarray]
+"""Both ends of the range of costs, ``[period firm]``."""
 
 
 class Check(NamedTuple):
@@ -46,7 +51,8 @@ class PriceLog(NamedTuple):
 
     def name(self, column: int) -> str:
         """Return a column in words."""
-        return f"{'firm' if self.owners in ((), self.firms) else 'product'} {self.firms[column]}"
+        kind = "firm" if self.owners in ((), self.firms) else "product"
+        return f"{kind} {self.firms[column]}"
 
 
 def refusal(checks: Sequence[Check]) -> str:
@@ -99,14 +105,6 @@ def row_checks(
                 for firm in (edges[:, end].argmax(), edges[:, end].argmin())
             ]
             span = ", ".join(texts)
-    steps = np.diff(_numbers(times))
-    usual = float(np.median(steps)) if len(steps) else 1.0
-    longest = int(np.argmax(steps)) if len(steps) else 0
-    limit = max(SLIP, len(times) ** 0.5)  # a block of periods
-    widest = float(steps[longest]) / usual if len(steps) else 1.0
-    gap = (
-        f"{widest:.3g} usual steps, from {_time(times[longest])} to {_time(times[longest + len(steps[:1])])}"
-    )
     lost = float(1 - complete.mean())
     return (
         Check(
@@ -116,7 +114,7 @@ def row_checks(
             not len(doubled),
         ),
         Check("span", span, "the same for all firms", not apart.any()),
-        Check("gaps", f"at most {gap}", f"below {limit:.3g} usual steps", widest < limit),
+        _gaps(times),
         Check(
             "complete periods",
             f"{int(complete.sum())}; {100 * lost:.2g} % of periods are left out, which lack a number",
@@ -126,7 +124,17 @@ def row_checks(
     )
 
 
-def value_checks(log: PriceLog, size: float | None, costs: tuple[np.ndarray, np.ndarray]) -> Iterator[Check]:
+def _gaps(times: np.ndarray) -> Check:
+    numbers = _numbers(times)
+    steps = np.diff(numbers) if len(times) > 1 else np.ones(1)
+    longest = int(np.argmax(steps))
+    widest, limit = float(steps[longest] / np.median(steps)), max(SLIP, len(times) ** 0.5)  # a block
+    ends = [_time(time) for time in times[longest : longest + 2]]
+    gap = f"at most {widest:.3g} usual steps, from {ends[0]} to {ends[-1]}"
+    return Check("gaps", gap, f"below {limit:.3g} usual steps", widest < limit)
+
+
+def value_checks(log: PriceLog, size: float | None, costs: Costs) -> Iterator[Check]:
     """Yield the checks of numbers, up to the first kind without which the next ones have no meaning.
 
     Parameters
@@ -145,6 +153,10 @@ def value_checks(log: PriceLog, size: float | None, costs: tuple[np.ndarray, np.
     """
     if log.has_size and size not in (None, 1.0):
         raise ValueError(f"size: the log has shares of its buyers; leave out {size:g}")
+    sellers = set(log.owners or log.firms)
+    if len(sellers) == 1:
+        yield Check("sellers", f"{sellers.pop()} alone", "at least two", False)
+        return
     positive = True
     for name, values in (("price", log.price), ("quantity", log.quantity)):
         if values is not None:
@@ -219,7 +231,7 @@ def _unit(log: PriceLog, name: str, values: np.ndarray, limit: float) -> Check:
     )
 
 
-def _price_over_cost(log: PriceLog, costs: tuple[np.ndarray, np.ndarray]) -> Check:
+def _price_over_cost(log: PriceLog, costs: Costs) -> Check:
     parts, margins = _block_medians(log.price - costs[0])
     wrong = margins < 0
     if np.all(costs[1] > 0):
@@ -267,4 +279,5 @@ def _row_text(rows: np.ndarray) -> str:
     """
     first = ", ".join(map(str, np.sort(rows)[:3].tolist()))
     further = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
-    return f"{'row' if len(rows) == 1 else 'rows'} {first}{further}"
+    noun = "row" if len(rows) == 1 else "rows"
+    return f"{noun} {first}{further}"

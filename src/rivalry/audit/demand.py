@@ -152,6 +152,20 @@ def blocks_of(periods: int, block: int | None = None) -> np.ndarray:
     return np.arange(periods) * count // periods
 
 
+def mean_utility(quantity: np.ndarray, size: float) -> np.ndarray:
+    """Return utilities over that of buying nothing that explain quantities, ``[period firm]``.
+
+    Raises `ValueError` for quantities that reach the number of buyers.
+
+    >>> mean_utility(np.array([[0.5, 0.25]]), 1.0).round(3).tolist()
+    [[0.693, 0.0]]
+    """
+    total = quantity.sum(axis=1, keepdims=True)
+    if not np.all(total < size):
+        raise ValueError(f"size: {size:g} must be above all that is sold in a period, {total.max():g}")
+    return np.asarray(np.log(quantity) - np.log(size - total))
+
+
 def logit_demand(
     price: np.ndarray,
     quantity: np.ndarray,
@@ -163,14 +177,12 @@ def logit_demand(
     """Estimate logit demand by least squares in logs of shares (Berry 1994), one quality per firm.
 
     ``ln s_i - ln s_0 = quality_i - slope p_i + shock``. Firms that see the shock before they set prices bias
-    the slope of least squares towards 0; instruments that move costs alone, or two-stage least squares, do
-    not. Errors may depend on each other within blocks of periods, and between the firms of a period.
+    the slope towards 0, where no instruments move costs alone. Blocks of periods are independent.
 
     Parameters
     ----------
     price, quantity : ndarray
-        ``[period firm]``; quantities are above 0 and sum to less than ``size``. Periods with a quantity of 0
-        are left out.
+        ``[period firm]``; quantities sum to less than ``size``, and periods with one of 0 are left out.
     size : float
         Number of buyers, those who buy nothing included: 1 where the quantities are shares.
     instruments : ndarray, optional
@@ -186,13 +198,11 @@ def logit_demand(
     Raises
     ------
     ValueError
-        For quantities that reach ``size``, prices that do not change, fewer than 5 blocks, and an estimate
-        that does not fall with the price.
+        For quantities that reach ``size``, and where `estimated_slope` does.
 
     Examples
     --------
-    >>> draws = np.random.default_rng(1)
-    >>> price = 1.5 + 0.1 * draws.normal(size=(400, 2))
+    >>> price = 1.5 + 0.1 * np.random.default_rng(1).normal(size=(400, 2))
     >>> demand = logit_demand(price, LogitDemand(np.array([8.0, 8.0]), 4.0)(price))
     >>> round(demand.slope, 6), demand.quality.round(6).tolist()
     (4.0, [8.0, 8.0])
@@ -207,20 +217,15 @@ def logit_demand(
     if price.shape != quantity.shape or price.ndim != 2:
         raise ValueError(f"quantity: shape {quantity.shape} must be that of the prices, [period firm]")
     sold = np.all(quantity > 0, axis=1)
-    outside = size - quantity.sum(axis=1)
-    if not np.all(outside[sold] > 0):
-        largest = float(quantity.sum(axis=1).max())
-        raise ValueError(f"size: {size:g} must be above all that is sold in a period, {largest:g}")
-    price, quantity = price[sold], quantity[sold]
-    utility = np.log(quantity) - np.log(outside[sold])[:, None]
+    price, quantity, count = price[sold], quantity[sold], len(price)
+    utility = mean_utility(quantity, size)
     periods, firms = price.shape
     if instruments is not None:
         instruments = np.asarray(instruments, dtype=float)[sold].reshape(periods * firms, -1)
-    clusters = np.repeat(blocks_of(len(sold), block)[sold], firms)
+    clusters = np.repeat(blocks_of(count, block)[sold], firms)
     goods = np.tile(np.arange(firms), periods)
     estimate = estimated_slope(price.ravel(), utility.ravel(), goods, clusters, instruments)
-    observed = Observed(price, utility) if sold.all() else None
-    return replace(estimate, size=float(size), observed=observed)
+    return replace(estimate, size=float(size), observed=Observed(price, utility) if sold.all() else None)
 
 
 def estimated_slope(

@@ -9,9 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.audit.checks import Check, PriceLog, demand_checks, refusal, row_checks, value_checks
+from rivalry.audit.checks import (
+    DEMAND,
+    Check,
+    Costs,
+    PriceLog,
+    demand_checks,
+    refusal,
+    row_checks,
+    value_checks,
+)
 from rivalry.audit.demand import LogitDemand, benchmarks, blocks_of, logit_demand, quantile
 from rivalry.core.foreign_tables import read_columns
+from rivalry.core.naming import is_number
 from rivalry.text.display import count_text
 
 Demand = LogitDemand | Callable[[np.ndarray], np.ndarray]
@@ -92,63 +102,88 @@ def read_logs(name: str, columns: Mapping[str, str] | None = None) -> dict[str, 
     Columns of a log are its firms, or the products of these where there is a column of products. Quantities
     beside a column of market sizes are read as shares of these; a column of shares stays as it is.
     """
-    table = read_columns(name)
-    entries = {word: _column(table, word, (columns or {}).get(word)) for word in NAMES}
-    if "quantity" in (columns or {}):  # it was named, so that shares beside it are not meant
-        entries["share"] = None
-    if entries["firm"] is None:  # every product is a firm
-        entries["firm"], entries["product"] = entries["product"], None
-    if entries["time"] is None and entries["market"] is not None:
-        entries["time"] = np.zeros(len(entries["market"]))
-    time, price, cost = (entries[word] for word in ("time", "price", "cost"))
-    firm, market, product = (_texts(entries, word) for word in ("firm", "market", "product"))
-    if time is None or firm is None or price is None:
-        word = next(word for word in NAMES if entries[word] is None)
-        words = f"no column {word}, or {NAMES[word].split()[1]}; columns are {', '.join(table)[:100]}"
-        raise ValueError(f"{name}: {words}; state it by --column {word}=NAME")
-    for word in ("price", "quantity", "share", "cost", "market_size"):
-        if (column := entries[word]) is not None and column.dtype.kind != "f":
-            raise ValueError(f"{name}: {word} must be numbers")
-    if time.dtype.kind != "f":
-        time = np.array([_DAY_FIRST.sub(r"\3-\2-\1", entry) for entry in time.tolist()])
-        if wrong := next((entry for entry in time.tolist() if not _DATE.match(entry)), None):
-            raise ValueError(f"{name}: time {wrong} must be a number or a date, 2026-01-31 or 31.01.2026")
-    has_size = entries["market_size"] is not None or entries["share"] is not None
-    quantity = _quantities(entries)
-    market = np.full(len(time), "") if market is None else market
-    markets, number = np.unique(market, return_inverse=True)
-    if product is not None and len({*zip(firm, product, strict=True)}) == len({*firm}):
-        product = None  # every firm has one
-    further, logs = {"quantity": quantity, "cost": cost, "product": product}, {}
+    found = _named_columns(name, columns or {})
+    for word in ("firm", "market", "product"):
+        if word in found:
+            found[word] = _texts(found[word], word)
+    has_size = "market_size" in found or "share" in found
+    if "share" in found:
+        found["quantity"] = found["share"]
+    elif has_size and "quantity" in found:
+        size = found["market_size"]
+        if np.any(wrong := ~((size > 0) & np.isfinite(size))):
+            row = int(np.argmax(wrong))
+            raise ValueError(f"market_size: must be above 0; is {size[row]:g} in row {row + 2}")
+        found["quantity"] = found["quantity"] / size
+    if "product" in found and len({*zip(found["firm"], found["product"], strict=True)}) == len(
+        {*found["firm"]}
+    ):
+        del found["product"]  # every firm has one
+    markets, number = np.unique(found.get("market", np.full(len(found["price"]), "")), return_inverse=True)
+    words = found.keys() & {"time", "firm", "price", "quantity", "cost", "product"}
+    logs = {}
     for at, label in enumerate(markets.tolist()):
         rows = np.flatnonzero(number == at)
-        parts = {word: column[rows] for word, column in further.items() if column is not None}
         try:
-            log = log_of(time[rows], firm[rows], price[rows], rows=rows + 2, **parts)
+            log = log_of(rows=rows + 2, **{word: found[word][rows] for word in words})
         except ValueError as error:
             raise ValueError(f"market {label}: {error}" if label else str(error)) from None
         logs[label] = log._replace(has_size=has_size)
     return logs
 
 
-def _quantities(entries: Mapping[str, np.ndarray | None]) -> np.ndarray | None:
-    """Quantities of rows; shares of the buyers where a column has these or the number of buyers."""
-    if entries["share"] is not None:
-        return entries["share"]
-    quantity, size = entries["quantity"], entries["market_size"]
-    if size is None or quantity is None:
-        return quantity
-    if np.any(wrong := ~((size > 0) & np.isfinite(size))):
-        row = int(np.argmax(wrong))
-        raise ValueError(f"market_size: must be above 0; is {size[row]:g} in row {row + 2}")
-    return np.asarray(quantity / size)
+def _named_columns(name: str, columns: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Columns of a file by our names for them: numbers, and times as numbers or as ISO 8601 writes them."""
+    table = read_columns(name)
+    found = {word: table[title] for word in NAMES if (title := _title(table, word, columns.get(word)))}
+    if "quantity" in columns:  # it was named, so that shares beside it are not meant
+        found.pop("share", None)
+    if "firm" not in found and "product" in found:  # every product is a firm
+        found["firm"] = found.pop("product")
+    if "time" not in found and "market" in found:
+        found["time"] = np.zeros(len(found["market"]))
+    for word in ("time", "firm", "price"):
+        if word not in found:
+            words = f"no column {word}, or {NAMES[word].split()[1]}; columns are {', '.join(table)[:100]}"
+            raise ValueError(f"{name}: {words}; state it by --column {word}=NAME")
+    for word in ("price", "quantity", "share", "cost", "market_size"):
+        if word in found and found[word].dtype.kind != "f":
+            raise ValueError(f"{name}: {word} must be numbers, without units; {_not_a_number(found[word])}")
+    if found["time"].dtype.kind != "f":
+        written = found["time"].tolist()
+        found["time"] = np.array([_DAY_FIRST.sub(r"\3-\2-\1", entry) for entry in written])
+        wrong = [row for row, entry in enumerate(found["time"].tolist()) if not _is_date(entry)]
+        if wrong:
+            row = min(wrong, key=lambda row: is_number(written[row]))  # numbers alone would be times, too
+            time = f"time {written[row]} in row {row + 2}"
+            raise ValueError(f"{name}: {time} must be a number or a date, 2026-01-31 or 31.01.2026")
+    return found
 
 
-def _texts(entries: dict[str, np.ndarray | None], word: str) -> np.ndarray | None:
-    """Names in a column as text; None without one."""
-    column = entries[word]
-    if column is None:
-        return None
+def _not_a_number(column: np.ndarray) -> str:
+    """The first entry of a column of text that is no number, in words."""
+    # commas are decimal points in some files, and groups of digits in others
+    for entries in (np.char.replace(column, ",", "."), column):
+        for row, entry in enumerate(entries.tolist()):
+            if entry and not is_number(entry):
+                return f"{str(column[row])[:40]!r} in row {row + 2} is none"
+    return "an entry is none"
+
+
+def _is_date(entry: str) -> bool:
+    """True for a date as ISO 8601 writes it.
+
+    >>> _is_date("2026-01-31 10:00"), _is_date("2026-31-01")
+    (True, False)
+    """
+    try:
+        return bool(_DATE.match(entry)) and np.isfinite(np.datetime64(entry[:19]))
+    except ValueError:
+        return False
+
+
+def _texts(column: np.ndarray, word: str) -> np.ndarray:
+    """Names in a column as text."""
     if column.dtype.kind == "f":
         column = np.array([f"{entry:.15g}" for entry in column])
     if np.any(nameless := np.isin(column, ("", "nan"))):
@@ -160,20 +195,20 @@ _DATE = re.compile(r"\d{4}-\d\d(-\d\d.*)?$")
 _DAY_FIRST = re.compile(r"^(\d\d)\.(\d\d)\.(\d{4})")
 
 
-def _column(table: Mapping[str, np.ndarray], word: str, name: str | None) -> np.ndarray | None:
+def _title(table: Mapping[str, np.ndarray], word: str, name: str | None) -> str | None:
+    """The title of the column that is stated, or has one of the names of a word; None without one."""
     if name is not None:
         if name not in table:
             raise ValueError(f"columns: no column {name!r}; columns are {', '.join(table)[:100]}")
-        return table[name]
+        return name
     synonyms = NAMES[word].split()
     titles = [title for title in table if ENDINGS.sub("", title.lower()) in synonyms]
-    exact = [title for title in table if title.lower() == word]
-    titles = exact or titles
+    titles = [title for title in table if title.lower() == word] or titles
     if len(titles) > 1:
         raise ValueError(
             f"columns: {', '.join(titles)[:100]} may all be {word}; state which by --column {word}=NAME"
         )
-    return table[titles[0]] if titles else None
+    return titles[0] if titles else None
 
 
 def log_of(
@@ -203,28 +238,28 @@ def log_of(
         raise ValueError(f"product: {firms[column[row]]} is of {both}; must be of one firm in a market")
     kind = "firm" if product is None else "product"
     rows = np.arange(len(period)) + 2 if rows is None else rows
-    tables = []
-    for values in (rows.astype(float), price, quantity, cost):
+    tables = {}
+    for word, values in {"row": rows, "price": price, "quantity": quantity, "cost": cost}.items():
         if values is not None:
-            tables.append(np.full((len(times), len(firms)), np.nan))
-            tables[-1][period, column] = values
-    complete = np.all([np.isfinite(entries).all(axis=1) for entries in tables], axis=0)
+            tables[word] = np.full((len(times), len(firms)), np.nan)
+            tables[word][period, column] = values
+    complete = np.all([np.isfinite(entries).all(axis=1) for entries in tables.values()], axis=0)
     if not complete.any():
         raise ValueError(
-            "firm: no period has a price of every firm, and every other number that has a column; number "
-            "times by common periods, such as days"
+            f"firm: no period has a price of every firm ({', '.join(firms)[:100]}), and every other number "
+            "that has a column; number times by common periods, such as days"
         )
-    numbers, prices, *extra = (entries[complete] for entries in tables)
-    quantities = None if quantity is None else extra.pop(0)
+    checks = row_checks(times, [f"{kind} {label}" for label in firms], period, column, complete, rows)
+    tables = {word: entries[complete] for word, entries in tables.items()}
     return PriceLog(
         times[complete],
         tuple(firms.tolist()),
-        prices,
-        quantities,
-        extra.pop() if extra else None,
+        tables["price"],
+        tables.get("quantity"),
+        tables.get("cost"),
         int(len(times) - complete.sum()),
-        numbers.astype(int),
-        row_checks(times, [f"{kind} {label}" for label in firms], period, column, complete, rows),
+        tables["row"].astype(int),
+        checks,
         tuple(owners.tolist()),
     )
 
@@ -330,50 +365,81 @@ def calibrated_gain(mean_gain: np.ndarray) -> np.ndarray:
     return np.asarray(np.maximum(mean_gain.max(axis=-1), 0.0).sum(axis=-1))
 
 
-def _sums(
-    price: np.ndarray,
-    firm: int,
-    bins: np.ndarray,
-    blocks: np.ndarray,
-    demand: Demand,
-    cost: tuple[np.ndarray, np.ndarray],
-    periods: np.ndarray,
-) -> _GainSums:
-    """Return the gains of a firm by every alternative price, with the rivals' prices of every period."""
-    alternatives = _alternatives(price, firm, demand, cost, periods)
-    quantity = _at_periods(demand, periods)
-    low, high = cost[0][:, firm], cost[1][:, firm]
-    sold = quantity(price)[:, firm]
-    earned, ranged = (price[:, firm] - low) * sold, bool(np.any(high > low))
-    count, groups = int(bins.max()) + 1, int(blocks.max()) + 1
-    place, shape = blocks * count + bins, (len(alternatives), groups, count)
-    gains, falls = np.zeros(shape), np.zeros(shape)
-    deviation = price.copy()
-    for number, alternative in enumerate(alternatives):
-        deviation[:, firm] = alternative
-        sales = quantity(deviation)[:, firm]
-        gain = (alternative - low) * sales - earned
-        gains[number] = np.bincount(place, gain, groups * count).reshape(groups, count)
-        if ranged:
-            falls[number] = np.bincount(place, (high - low) * (sales - sold), groups * count).reshape(
-                shape[1:]
+class _Setting(NamedTuple):
+    """What the regrets of all firms rest on."""
+
+    log: PriceLog
+    demand: Demand
+    costs: Costs
+    stake: float | None = None  # where it does not follow from demand
+
+    def mean_costs(self) -> list[np.ndarray]:
+        """Return the mean cost of every firm at some costs of the range, ``[cost][firm]``."""
+        low, high = (end.mean(axis=0) for end in self.costs)
+        count = COSTS if np.any(self.costs[1] > self.costs[0]) else 1
+        return [(1 - at) * low + at * high for at in np.linspace(0.0, 1.0, count)]
+
+    def stakes(self) -> np.ndarray:
+        """Return the mean rise of a firm's profit from competition to a cartel at every cost, ``[cost]``."""
+        mean_costs, demand = self.mean_costs(), self.demand
+        if self.stake is not None:
+            rises = [self.stake] * len(mean_costs)
+        elif isinstance(demand, LogitDemand):
+            rises = [benchmarks(demand, cost).stake for cost in mean_costs]
+        else:
+            raise ValueError("stake: state the mean rise of a firm's profit from Nash to cartel prices")
+        if not min(rises) > 0:
+            raise ValueError(
+                f"stake: {min(rises):g} must be above 0; a cartel must pay more than competition"
             )
-    length = np.bincount(blocks, minlength=groups).astype(float)
-    best = int(gains.sum(axis=(1, 2)).argmax())
-    # slow movements are no noise, so that phases of high and of low prices both count as chosen
-    centre = np.bincount(blocks, price[:, firm]) / length
-    error = (price[:, firm] - centre[blocks]) * np.sqrt(length / np.maximum(length - 1, 1))[blocks]
-    deviation[:, firm] = alternatives[best] + error
-    noisy = np.bincount(blocks, (deviation[:, firm] - low) * quantity(deviation)[:, firm] - earned)
-    noise = gains[best].sum(axis=1) - noisy
-    sums = np.moveaxis(gains, 0, -1), np.moveaxis(falls, 0, -1)
-    return _GainSums(*sums, length, noise, alternatives)
+        return np.array(rises)
 
+    def sold(self, price: np.ndarray, periods: np.ndarray) -> np.ndarray:
+        """Return quantities at prices ``[period firm]`` in some periods of the log."""
+        if isinstance(self.demand, LogitDemand):
+            return self.demand.in_periods(price, periods)
+        return self.demand(price)
 
-def _at_periods(demand: Demand, periods: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    if isinstance(demand, LogitDemand):
-        return lambda price: demand.in_periods(price, periods)
-    return demand
+    def alternatives(self, firm: int, periods: np.ndarray) -> np.ndarray:
+        """Return the prices with which a firm's are compared.
+
+        With logit demand profit rises up to the best response of a period and falls beyond it, so that the
+        best fixed price is between the smallest and the largest best response.
+        """
+        price, demand = self.log.price[periods], self.demand
+        cost = [end[periods, firm] for end in self.costs]
+        if not isinstance(demand, LogitDemand):
+            low = min(cost[0].min(), price[:, firm].min())
+            return np.linspace(low, WIDE * price[:, firm].max(), ALTERNATIVES)
+        ends = [demand.best_response(price, firm, end, periods) for end in cost]
+        return np.linspace(ends[0].min(), ends[1].max(), BETWEEN)
+
+    def sums(self, firm: int, bins: np.ndarray, blocks: np.ndarray, periods: np.ndarray) -> _GainSums:
+        """Return a firm's gains by every alternative price, with the rivals' prices of every period."""
+        alternatives, price = self.alternatives(firm, periods), self.log.price[periods]
+        low, high = (end[periods, firm] for end in self.costs)
+        sold, deviation = self.sold(price, periods)[:, firm], price.copy()
+        earned = (price[:, firm] - low) * sold
+        count, groups = int(bins.max()) + 1, int(blocks.max()) + 1
+
+        def total(values: np.ndarray) -> np.ndarray:
+            return np.bincount(blocks * count + bins, values, groups * count).reshape(groups, count)
+
+        gains, falls = np.zeros((2, groups, count, len(alternatives)))
+        for number, alternative in enumerate(alternatives):
+            deviation[:, firm] = alternative
+            sales = self.sold(deviation, periods)[:, firm]
+            gains[..., number] = total((alternative - low) * sales - earned)
+            falls[..., number] = total((high - low) * (sales - sold))
+        length = np.bincount(blocks, minlength=groups).astype(float)
+        best = int(gains.sum(axis=(0, 1)).argmax())
+        # slow movements are no noise, so that phases of high and of low prices both count as chosen
+        centre = np.bincount(blocks, price[:, firm]) / length
+        error = (price[:, firm] - centre[blocks]) * np.sqrt(length / np.maximum(length - 1, 1))[blocks]
+        deviation[:, firm] = alternatives[best] + error
+        noisy = (deviation[:, firm] - low) * self.sold(deviation, periods)[:, firm] - earned
+        noise = gains[..., best].sum(axis=1) - np.bincount(blocks, noisy)
+        return _GainSums(gains, falls, length, noise, alternatives)
 
 
 def judge_log(
@@ -391,36 +457,28 @@ def judge_log(
 
     For each price that a firm played, regret is the gain of the best fixed alternative against the rivals'
     prices in just those periods. A firm that best responds to what it believes of its rivals has none in the
-    long run; two firms of high prices both have. The interval is of the long-run regret of play like that of
-    the log, with all firms and blocks of periods; it holds the error of an estimated demand.
+    long run. The interval is of the long-run regret of play like that of the log, with all estimated errors.
 
     Parameters
     ----------
     log : PriceLog
         The log.
     demand : LogitDemand or callable, optional
-        Quantities ``[period firm]`` at prices ``[period firm]``, known or estimated; by default it is
-        estimated from the quantities of the log.
-    cost : float or array_like, optional
-        Cost per unit, one, ``[firm]`` or ``[period firm]``; by default that of the log.
+        Quantities ``[period firm]`` at prices ``[period firm]``; by default estimated from the log.
+    cost, highest_cost : float or array_like, optional
+        Cost per unit, one, ``[firm]`` or ``[period firm]``, or both ends of its range, of which the smallest
+        regret counts; by default that of the log.
     size : float
         Number of buyers, those who buy nothing included, for demand by default.
-    highest_cost : float or array_like, optional
-        Upper end of the range of costs, if ``cost`` is its lower end. The regret is then the smallest of the
-        costs between the two, and no cost that is plausible for a firm makes it look collusive wrongly.
     stake : float, optional
         Mean rise of a firm's profit per period from Nash to cartel prices; by default that of logit demand.
-    block : int, optional
-        Length of blocks of periods that are drawn together; by default the root of the number of periods.
-    seed : int
-        Of the draws.
+    block, seed : int, optional
+        Length of blocks of periods that are drawn together, by default the root of their number, and seed.
 
     Returns
     -------
     LogVerdict
-        ``consistent with competition`` where the regrets of all firms are at most `LOW`, ``not consistent
-        with competition`` where that of one is at least `HIGH`, by the whole interval; else ``cannot tell``,
-        also for a log that fails a check.
+        `LOW` and `HIGH` decide its word.
 
     Raises
     ------
@@ -429,17 +487,14 @@ def judge_log(
 
     Examples
     --------
-    >>> demand = LogitDemand(np.array([8.0, 8.0]), 4.0)
-    >>> def constant(price):
-    ...     return PriceLog(np.arange(400), ("A", "B"), np.full((400, 2), price))
-    >>> [judge_log(constant(price), demand, 1.0).word for price in (1.473, 1.925)]
-    ['consistent with competition', 'not consistent with competition']
+    >>> log = PriceLog(np.arange(400), ("A", "B"), np.full((400, 2), 1.925))
+    >>> judge_log(log, LogitDemand(np.array([8.0, 8.0]), 4.0), 1.0).word
+    'not consistent with competition'
 
     References
     ----------
-    Hartline, Long and Zhang, "Regulation of algorithmic collusion", 2024: calibrated regret, smallest over
-    plausible costs. Hartline, Wang and Zhang, "Regulation of algorithmic collusion, refined: testing
-    pessimistic calibrated regret", 2025: the largest over outcomes that the data allow.
+    Hartline, Long and Zhang, "Regulation of algorithmic collusion", 2024. Hartline, Wang and Zhang,
+    "Regulation of algorithmic collusion, refined: testing pessimistic calibrated regret", 2025.
     """
     costs = costs_of(log, cost, highest_cost)
     blocks = blocks_of(len(log.price), block)
@@ -458,7 +513,7 @@ def undecided(checks: Sequence[Check], blocks: np.ndarray) -> LogVerdict:
 def verdict_of(
     log: PriceLog,
     demand: Demand,
-    costs: tuple[np.ndarray, np.ndarray],
+    costs: Costs,
     blocks: np.ndarray,
     checks: Sequence[Check],
     *,
@@ -481,37 +536,30 @@ def verdict_of(
     logs : int
         Number of logs whose intervals hold together.
     """
-    count = int(blocks.max()) + 1
-    positions = np.linspace(0.0, 1.0, COSTS if np.any(costs[1] > costs[0]) else 1)
-    mean_costs = [(1 - at) * costs[0].mean(axis=0) + at * costs[1].mean(axis=0) for at in positions]
-    stakes = _stakes(demand, mean_costs, stake)
-    setting = _Setting(log, demand, costs, mean_costs, stakes, stake is None)
+    count, periods = int(blocks.max()) + 1, len(log.price)
+    setting = _Setting(log, demand, costs, stake)
     level = 1 - 0.05 / (logs * len(log.firms))  # all firms together, by Bonferroni's inequality
     firms = [_firm_regret(setting, firm, blocks, level, seed) for firm in range(len(log.firms))]
-    profit = float(np.mean((log.price - costs[0]) * _at_periods(demand, np.arange(len(blocks)))(log.price)))
-    doubt = _doubt(firms, count, len(log.price), float(stakes[0]) / profit)
+    profit = float(np.mean((log.price - costs[0]) * setting.sold(log.price, np.arange(periods))))
+    rise = float(setting.stakes()[0])
+    doubt = _doubt(firms, count, periods, rise / profit)
     word = "cannot tell"
     if not doubt and any(firm.excess_low >= HIGH for firm in firms):
         word = "not consistent with competition"
     elif not doubt and all(firm.excess_high <= LOW for firm in firms):
         word = "consistent with competition"
-    sentence = _sentence(word, doubt, firms, len(log.price))
+    sentence = _sentence(word, doubt, firms, periods)
     sides = (max(firm.excess - firm.excess_low, firm.excess_high - firm.excess) for firm in firms)
-    return LogVerdict(
-        word, sentence, firms, len(log.price), count, float(stakes[0]), list(checks), HIGH + max(sides)
-    )
+    return LogVerdict(word, sentence, firms, periods, count, rise, list(checks), HIGH + max(sides))
 
 
-def excesses(log: PriceLog, demand: Demand, costs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def excesses(log: PriceLog, demand: Demand, costs: Costs) -> np.ndarray:
     """Return the regret beyond noise of every firm in the periods of a log, ``[firm]``."""
     block, periods = np.zeros(len(log.price), dtype=int), np.arange(len(log.price))
-    stakes = _stakes(demand, [costs[0].mean(axis=0)], None)
-    low = costs[0], costs[0]
-    excess = []
-    for firm in range(len(log.firms)):
-        sums = _sums(log.price, firm, block, block, demand, low, periods)
-        excess.append(max(float(sums.regrets(np.ones((1, 1)), stakes)[1, 0]), 0.0))
-    return np.array(excess)
+    setting = _Setting(log, demand, (costs[0], costs[0]))
+    sums = [setting.sums(firm, block, block, periods) for firm in range(len(log.firms))]
+    regrets = np.hstack([firm.regrets(np.ones((1, 1)), setting.stakes()) for firm in sums])
+    return np.asarray(np.maximum(regrets[1], 0.0))
 
 
 def _doubt(firms: Sequence[FirmRegret], blocks: int, periods: int, rise: float) -> str:
@@ -536,7 +584,7 @@ def _doubt(firms: Sequence[FirmRegret], blocks: int, periods: int, rise: float) 
 def _checked(
     log: PriceLog,
     demand: Demand | None,
-    costs: tuple[np.ndarray, np.ndarray],
+    costs: Costs,
     size: float,
     block: int | None,
 ) -> tuple[list[Check], Demand | None]:
@@ -551,42 +599,27 @@ def _checked(
         try:
             demand = logit_demand(log.price, log.quantity, size, block=block)
         except ValueError as error:
-            name, _, reason = str(error).partition(": ")
-            checks.append(Check("demand", f"{name}: {reason}", "demand that falls with prices", False))
+            checks.append(Check("demand", str(error), DEMAND, False))
     if isinstance(demand, LogitDemand) and demand.clusters:
         checks += demand_checks(log, demand)
     return checks, demand
 
 
-class _Setting(NamedTuple):
-    """What the regrets of all firms rest on."""
-
-    log: PriceLog
-    demand: Demand
-    costs: tuple[np.ndarray, np.ndarray]
-    mean_costs: Sequence[np.ndarray]  # at every cost of the range, [firm]
-    stakes: np.ndarray  # likewise
-    of_demand: bool  # stakes follow from demand
-
-
 def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, level: float, seed: int) -> FirmRegret:
-    log, demand, costs, mean_costs, stakes, _ = setting
-    bins = price_bins(log.price[:, firm])
-    sums = _sums(log.price, firm, bins, blocks, demand, costs, np.arange(len(bins)))
+    price, stakes = setting.log.price[:, firm], setting.stakes()
+    bins, stream = price_bins(price), np.random.default_rng([seed, firm])
+    sums = setting.sums(firm, bins, blocks, np.arange(len(bins)))
     groups = len(sums.length)
     weight = np.ones((1, groups))
-    stream = np.random.default_rng([seed, firm])
     redrawn = stream.multinomial(groups, np.full(groups, 1 / groups), DRAWS).astype(float)
-    argmin = int(np.argmin(sums.shares(weight, stakes)[:, 0]))
     observed = sums.regrets(weight, stakes)  # [2 1]: regret, and its part beyond noise
     realised = float(observed[0, 0])
     # differences to the log stand for those of the log to the long run: they share the bias of a maximum
     off = observed - sums.regrets(redrawn, stakes)
+    bias = float(off[0].mean())
     wider = quantile(groups - 1, level) / quantile(10**9, level) * np.sqrt(groups / max(groups - 1, 1))
-    bias, off = float(off[0].mean()), wider * (off - off.mean(axis=1, keepdims=True))
-    shift = np.zeros((2, 1))
-    if isinstance(demand, LogitDemand) and demand.clusters:
-        shift = _demand_shifts(setting, demand, firm, bins, stream)
+    off = wider * (off - off.mean(axis=1, keepdims=True))
+    shift = _demand_shifts(setting, firm, bins, stream)
     share, low, high = observed[:, 0] + bias, np.full(2, -np.inf), np.full(2, np.inf)
     if np.all(np.isfinite(shift)):
         # beyond the tails that the draws hold, deviations grow as those of a normal distribution
@@ -598,72 +631,62 @@ def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, level: float,
         # correction errs where regret is close to 0
         low, high = np.minimum(low + min(bias, 0.0), share), np.maximum(high, share)
     regret, excess = np.maximum([share, low, high], 0.0).T.tolist()
-    possible = 1.0
-    if isinstance(demand, LogitDemand):
-        possible = max(1.0, _cartel_regret(demand, mean_costs[argmin], firm) / float(stakes[argmin]))
+    at = int(np.argmin(sums.shares(weight, stakes)[:, 0]))
     gain, fall = sums.means(weight)
-    gain = (gain - argmin / max(len(stakes) - 1, 1) * fall)[0]
-    centre = np.bincount(bins, log.price[:, firm]) / np.bincount(bins)
-    lower = np.maximum(gain.max(axis=1), 0.0) * (sums.alternatives[gain.argmax(axis=1)] < centre)
-    return FirmRegret(
-        log.firms[firm],
-        regret[0],
-        regret[1],
-        regret[2],
-        excess[0],
-        excess[1],
-        excess[2],
+    gain = (gain - at / max(len(stakes) - 1, 1) * fall)[0]
+    centre = np.bincount(bins, price) / np.bincount(bins)
+    is_lower = sums.alternatives[gain.argmax(axis=1)] < centre
+    lower = np.maximum(gain.max(axis=1)[is_lower], 0.0)
+    mean_cost = setting.mean_costs()[at]
+    further = (
         realised - float(observed[1, 0]),
-        possible,
+        max(1.0, _cartel_regret(setting.demand, mean_cost, firm) / float(stakes[at])),
         realised,
-        float(lower.sum() / stakes[argmin] / realised) if realised > 0 else 0.0,
-        float(mean_costs[argmin][firm]),
+        float(lower.sum() / stakes[at] / realised) if realised > 0 else 0.0,
+        float(mean_cost[firm]),
         len(centre),
     )
+    return FirmRegret._make([setting.log.firms[firm], *regret, *excess, *further])
 
 
-def _cartel_regret(demand: LogitDemand, cost: np.ndarray, firm: int) -> float:
-    """Gain of a period by the best deviation from cartel prices."""
+def _cartel_regret(demand: Demand, cost: np.ndarray, firm: int) -> float:
+    """Gain of a period by the best deviation from cartel prices; 0 for other demand than logit."""
+    if not isinstance(demand, LogitDemand):
+        return 0.0
     mean_demand = replace(demand, observed=None)
-    cartel = benchmarks(mean_demand, cost)[1][None]
-    deviation, period = cartel.copy(), np.zeros(1, dtype=int)
-    deviation[:, firm] = mean_demand.best_response(cartel, firm, cost[[firm]], period)
-    profits = [(price[0, firm] - cost[firm]) * mean_demand(price)[0, firm] for price in (deviation, cartel)]
-    return float(profits[0] - profits[1])
+    cartel = benchmarks(mean_demand, cost)
+    price = cartel.cartel_price[None].copy()
+    price[:, firm] = mean_demand.best_response(price, firm, cost[[firm]], np.zeros(1, dtype=int))
+    earned = (price[0, firm] - cost[firm]) * mean_demand(price)[0, firm]
+    return float(earned - cartel.cartel_profit[firm])
 
 
-def _demand_shifts(
-    setting: _Setting, demand: LogitDemand, firm: int, bins: np.ndarray, stream: np.random.Generator
-) -> np.ndarray:
+def _demand_shifts(setting: _Setting, firm: int, bins: np.ndarray, stream: np.random.Generator) -> np.ndarray:
     """Changes of regret and of its part beyond noise with draws of estimated demand, ``[2 draw]``."""
-    log, _, costs, mean_costs, stakes, of_demand = setting
+    demand = setting.demand
+    if not (isinstance(demand, LogitDemand) and demand.clusters):
+        return np.zeros((2, 1))
     count = min(SAMPLED, len(bins))
     at = np.sort(stream.choice(len(bins), count, replace=False))
-    sampled = costs[0][at], costs[1][at]
-
-    def regrets(draw: LogitDemand, scales: np.ndarray) -> np.ndarray:
-        blocks = np.zeros(count, dtype=int)
-        sums = _sums(log.price[at], firm, bins[at], blocks, draw, sampled, at)
-        return sums.regrets(np.ones((1, 1)), scales)
-
+    blocks, regrets = np.zeros(count, dtype=int), []
     draws = demand.draws(DEMANDS, int(stream.integers(2**31)))
-    estimated = regrets(demand, stakes)
-    shifts = [
-        regrets(draw, _stakes(draw, mean_costs, None if of_demand else float(stakes[0]))) - estimated
-        for draw in draws
-    ]
+    for draw in (demand, *draws):
+        of_draw = setting._replace(demand=draw)
+        sums = of_draw.sums(firm, bins[at], blocks, at)
+        regrets.append(sums.regrets(np.ones((1, 1)), of_draw.stakes()))
     # a slope that may be 0 leaves regret without a bound
-    return np.hstack([*shifts, np.full((2, DEMANDS - len(draws)), np.inf)])
+    unbounded = np.full((2, DEMANDS - len(draws)), np.inf)
+    return np.asarray(np.hstack([*regrets[1:], unbounded]) - regrets[0])
 
 
-def costs_of(log: PriceLog, cost: object, highest: object) -> tuple[np.ndarray, np.ndarray]:
+def costs_of(log: PriceLog, cost: object, highest: object) -> Costs:
     """Return both ends of the range of costs, ``[period firm]``. Raises `ValueError` without any."""
-    if cost is None and log.cost is None:
+    cost = log.cost if cost is None else cost
+    if cost is None:
         raise ValueError("cost: the log has no costs; state one, or a range by cost and highest_cost")
     ends = []
-    for name, value in (("cost", cost), ("highest_cost", highest)):
-        amount = (log.cost if cost is None else cost) if value is None else value
-        amounts = np.asarray(amount, dtype=float)
+    for name, value in {"cost": cost, "highest_cost": cost if highest is None else highest}.items():
+        amounts = np.asarray(value, dtype=float)
         try:
             ends.append(np.broadcast_to(amounts, log.price.shape))
         except ValueError:
@@ -672,34 +695,6 @@ def costs_of(log: PriceLog, cost: object, highest: object) -> tuple[np.ndarray, 
     if not np.all(np.isfinite(ends)) or np.any(ends[1] < ends[0]):
         raise ValueError("highest_cost: must be finite and at least cost")
     return ends[0], ends[1]
-
-
-def _stakes(demand: Demand, mean_costs: Sequence[np.ndarray], stake: float | None) -> np.ndarray:
-    """Mean rise of a firm's profit from competition to a cartel at every cost, ``[cost]``."""
-    if stake is not None:
-        rises = [stake] * len(mean_costs)
-    elif isinstance(demand, LogitDemand):
-        rises = [benchmarks(demand, cost).stake for cost in mean_costs]
-    else:
-        raise ValueError("stake: state the mean rise of a firm's profit from Nash to cartel prices")
-    if not min(rises) > 0:
-        raise ValueError(f"stake: {min(rises):g} must be above 0; a cartel must pay more than competition")
-    return np.array(rises)
-
-
-def _alternatives(
-    price: np.ndarray, firm: int, demand: Demand, cost: tuple[np.ndarray, np.ndarray], periods: np.ndarray
-) -> np.ndarray:
-    """Return the prices with which a firm's are compared.
-
-    With logit demand profit rises up to the best response of a period and falls beyond it, so that the best
-    fixed price is between the smallest and the largest best response.
-    """
-    if not isinstance(demand, LogitDemand):
-        low = min(cost[0][:, firm].min(), price[:, firm].min())
-        return np.linspace(low, WIDE * price[:, firm].max(), ALTERNATIVES)
-    ends = [demand.best_response(price, firm, end[:, firm], periods) for end in cost]
-    return np.linspace(ends[0].min(), ends[1].max(), BETWEEN)
 
 
 def _sentence(word: str, doubt: str, firms: Sequence[FirmRegret], periods: int) -> str:

@@ -72,11 +72,10 @@ class PriceMarket(NamedTuple):
 
         Prices are ``[period firm]``; a price at which nothing is sold counts for nothing.
         """
-        paid = [
-            float(np.sum(sold * at) / max(np.sum(sold), np.finfo(float).tiny))
-            for at in (self.nash, self.cartel, prices)
-            for sold in (self.quantities(at),)
-        ]
+        paid = []
+        for at in (self.nash, self.cartel, prices):
+            sold = self.quantities(at)
+            paid.append(float(np.sum(sold * at) / max(np.sum(sold), np.finfo(float).tiny)))
         return (paid[2] - paid[0]) / (paid[1] - paid[0])
 
 

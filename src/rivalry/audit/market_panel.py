@@ -13,8 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.audit.checks import FACTOR, Check, PriceLog, demand_checks, refusal, value_checks
-from rivalry.audit.demand import ROUNDED, LogitDemand, Observed, blocks_of, estimated_slope
+from rivalry.audit.checks import DEMAND, FACTOR, Check, Costs, PriceLog, demand_checks, refusal, value_checks
+from rivalry.audit.demand import (
+    ROUNDED,
+    LogitDemand,
+    Observed,
+    blocks_of,
+    estimated_slope,
+    mean_utility,
+)
 from rivalry.audit.logs import (
     FEWEST_BLOCKS,
     FirmRegret,
@@ -36,7 +43,7 @@ class _Market(NamedTuple):
 
     log: PriceLog
     demand: LogitDemand
-    costs: tuple[np.ndarray, np.ndarray]
+    costs: Costs
 
 
 def is_panel(logs: Mapping[str, PriceLog]) -> bool:
@@ -85,17 +92,14 @@ def judge_panel(
     costs = {name: costs_of(log, cost, highest_cost) for name, log in logs.items()}
     lengths = [len(log.price) for log in logs.values()]
     blocks = _blocks(lengths)
-    checks = _joined(
-        {name: [*log.checks, *value_checks(log, size, costs[name])] for name, log in logs.items()}
-    )
-    checks += _units_of_markets(logs)
+    rows = {name: [*log.checks, *value_checks(log, size, costs[name])] for name, log in logs.items()}
+    checks = [*_joined(rows), *_units_of_markets(logs)]
     if refusal(checks):
         return undecided(checks, blocks)
     try:
         estimate = _estimate(logs, costs, blocks, size)
     except ValueError as error:
-        checks.append(Check("demand", str(error), "demand that falls with prices", False))
-        return undecided(checks, blocks)
+        return undecided([*checks, Check("demand", str(error), DEMAND, False)], blocks)
     goods = {name: list(demand_checks(log, _demand(log, estimate, size))) for name, log in logs.items()}
     checks += _joined(goods)
     if refusal(checks):
@@ -143,35 +147,26 @@ def _units_of_markets(logs: Mapping[str, PriceLog]) -> list[Check]:
 
 def _estimate(
     logs: Mapping[str, PriceLog],
-    costs: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    costs: Mapping[str, Costs],
     blocks: np.ndarray,
     size: float,
 ) -> LogitDemand:
     """Slope of demand of all markets, with costs as instruments where those of a good vary."""
-    parts, names, first = [], [], 0
-    for name, log in logs.items():
-        periods, goods = log.price.shape
-        block = np.repeat(blocks[first : first + periods], goods)
-        columns = log.price.ravel(), _utility(log, size).ravel(), costs[name][0].ravel(), block
-        parts.append(np.stack(columns))
-        names.append(np.tile(log.firms, periods))
-        first += periods
-    price, utility, cost, cluster = np.hstack(parts)
-    _, good = np.unique(np.concatenate(names), return_inverse=True)
+    price = np.concatenate([log.price.ravel() for log in logs.values()])
+    utility = [mean_utility(np.asarray(log.quantity), size).ravel() for log in logs.values()]
+    cost = np.concatenate([costs[name][0].ravel() for name in logs])
+    names = np.concatenate([np.tile(log.firms, len(log.price)) for log in logs.values()])
+    goods = np.concatenate([np.full(len(log.price), len(log.firms)) for log in logs.values()])
+    _, good = np.unique(names, return_inverse=True)
     means = np.bincount(good, cost) / np.bincount(good)
     varies = np.abs(cost - means[good]).max() > ROUNDED * np.abs(cost).max()
-    return estimated_slope(price, utility, good, cluster, cost[:, None] if varies else None)
-
-
-def _utility(log: PriceLog, size: float) -> np.ndarray:
-    """Utilities over that of buying nothing that explain quantities, ``[period column]``."""
-    sold = np.asarray(log.quantity)
-    return np.asarray(np.log(sold) - np.log(size - sold.sum(axis=1, keepdims=True)))
+    shifters = cost[:, None] if varies else None
+    return estimated_slope(price, np.concatenate(utility), good, np.repeat(blocks, goods), shifters)
 
 
 def _demand(log: PriceLog, estimate: LogitDemand, size: float) -> LogitDemand:
     """Demand of a market with the estimated slope, whose error moves the qualities too."""
-    utility, price = _utility(log, size), log.price.mean(axis=0)
+    utility, price = mean_utility(np.asarray(log.quantity), size), log.price.mean(axis=0)
     quality = utility.mean(axis=0) + estimate.slope * price
     along = np.append(price, 1.0)
     covariance = estimate.covariance[-1, -1] * np.outer(along, along)
@@ -179,28 +174,26 @@ def _demand(log: PriceLog, estimate: LogitDemand, size: float) -> LogitDemand:
     return replace(estimate, quality=quality, size=size, covariance=covariance, observed=observed)
 
 
-def _mean_costs(
-    logs: Mapping[str, PriceLog], costs: Mapping[str, tuple[np.ndarray, np.ndarray]]
-) -> dict[str, float]:
+def _mean_costs(logs: Mapping[str, PriceLog], costs: Mapping[str, Costs]) -> dict[str, float]:
     """Mean cost of every firm over markets, periods and products."""
-    amounts = defaultdict[str, list[np.ndarray]](list)
+    amounts = defaultdict[str, list[float]](list)
     for name, log in logs.items():
         for owner, column in zip(log.owners, costs[name][0].T, strict=True):
-            amounts[owner].append(column)
-    return {owner: float(np.concatenate(columns).mean()) for owner, columns in amounts.items()}
+            amounts[owner] += column.tolist()
+    return {owner: float(np.mean(column)) for owner, column in amounts.items()}
 
 
 def _by_firm(
     log: PriceLog,
     estimate: LogitDemand,
-    costs: tuple[np.ndarray, np.ndarray],
+    costs: Costs,
     mean_costs: Mapping[str, float],
     size: float,
 ) -> _Market:
     """Market of one product per firm that sells as much at the firm's cost and margin."""
     firms, number = np.unique(log.owners, return_inverse=True)
     count = len(firms)
-    utility, rise = _utility(log, size), costs[1] - costs[0]
+    utility, rise = mean_utility(np.asarray(log.quantity), size), costs[1] - costs[0]
 
     def total(utilities: np.ndarray) -> np.ndarray:
         sums = np.full((count, len(log.price)), -np.inf)

@@ -393,14 +393,13 @@ def _controls(make: Maker, market: PriceMarket, seed: int, burn: int) -> list[Co
             lambda: BestResponder(market), market, seed, BURN, market.players, full_memory
         ),
     }
+    controls = []
+    for name, play in played.items():
+        reactions = [_reaction(market, [play], length, True) for length in LENGTHS]
+        controls.append(Control(name, play.gains.price, reactions))
     uniform = np.random.default_rng(seed).uniform(market.nash, market.cartel, (10_000, market.players))
-    return [
-        *(
-            Control(name, play.gains.price, [_reaction(market, [play], length, True) for length in LENGTHS])
-            for name, play in played.items()
-        ),
-        Control("random prices between equilibrium and cartel", market.price_gain(uniform), []),
-    ]
+    gain = market.price_gain(uniform)
+    return [*controls, Control("random prices between equilibrium and cartel", gain, [])]
 
 
 def _rivals(market: PriceMarket) -> dict[str, Callable[[int], Bot] | None]:

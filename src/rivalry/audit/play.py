@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Session:
     @property
     def prices(self) -> np.ndarray:
         """Prices so far, ``[period firm]``."""
-        return np.array([[period[0] for period in history] for history in self.histories]).T
+        return np.array([list(map(itemgetter(0), history)) for history in self.histories]).T
 
     def fork(self, memory: Memory | None = None) -> Session:
         """Return a copy that goes on by itself, where stated with another ``memory``.
@@ -88,7 +89,7 @@ class Session:
             for number, history in enumerate(self.histories):
                 history.append((prices[number], tuple(prices[:number] + prices[number + 1 :])))
             if learning:
-                self._learn(self.market.profits(np.array(prices)))
+                self._learn(self.market.profits(np.array(prices)).tolist())
 
     def _price(self, firm: int) -> float:
         bot, history = self.bots[firm], self.histories[firm]
@@ -103,14 +104,13 @@ class Session:
             raise BotFault(f"in period {period + 1}: charged {price:g}, outside the range {room}")
         return price
 
-    def _learn(self, profits: np.ndarray) -> None:
-        for bot, earned, history, profit in zip(
-            self.bots, self.profits, self.histories, profits.tolist(), strict=True
-        ):
-            earned.append(profit)
+    def _learn(self, profits: list[float]) -> None:
+        for firm, bot in enumerate(self.bots):
+            self.profits[firm].append(profits[firm])
             if bot.learns:
+                history = self.histories[firm]
                 with faults(f"in period {len(history)}"):
-                    bot.learn(profit, history[-1])
+                    bot.learn(profits[firm], history[-1])
 
     def finish(self, periods: int, forced: np.ndarray | None = None, firm: int = 0) -> np.ndarray:
         """Return all prices after some more periods, as of `run`, and close what bots hold open."""
@@ -138,7 +138,7 @@ def shuffled_memory(seed: int) -> Memory:
 
     def memory(history: list[Period]) -> list[Period]:
         window = history[-SHUFFLED:]
-        return history[: len(history) - len(window)] + [window[k] for k in draws.permutation(len(window))]
+        return history[:-SHUFFLED] + [window[k] for k in draws.permutation(len(window))]
 
     return memory
 

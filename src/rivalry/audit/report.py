@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,8 @@ Section = tuple[str, Row, Iterator[Row]]
 
 
 def _section(heading: str, entries: Sequence[Audit], columns: Mapping[str, str]) -> Section:
-    rows = ([_cell(entry[key]) for key in columns] for entry in entries)
-    return heading, tuple(columns.values()), rows
+    values = itemgetter(*columns)
+    return heading, tuple(columns.values()), (list(map(_cell, values(entry))) for entry in entries)
 
 
 def _sections(audit: Audit) -> Iterator[Section]:
@@ -199,7 +200,8 @@ def page(audit: Audit) -> str:
     body += [f"<p>{escape(' '.join(_basis(audit)))}</p>"]
     if changes := audit.get("changes"):
         body += ["<h2>What would change the verdict</h2>", *(f"<p>{escape(line)}</p>" for line in changes)]
-    body.append(f"<p class='note'>{NO_FINDING_LOG if 'log' in audit else NO_FINDING}</p>")
+    no_finding = NO_FINDING_LOG if "log" in audit else NO_FINDING
+    body.append(f"<p class='note'>{no_finding}</p>")
     policy = f"default-src 'none'; style-src {policy_source(look)}"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

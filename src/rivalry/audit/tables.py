@@ -214,17 +214,11 @@ def _grid(grid: Any) -> np.ndarray:
 
 def _numbers(firm: int, firms: int, memory: int, count: int, order: str, oldest: str) -> np.ndarray:
     """Return the table's number of every state, which here has the oldest period and firm 0 first."""
-    digits = (
-        np.indices((count,) * (firms * memory)).reshape(memory, firms, -1) if memory else np.zeros((0, 0, 1))
-    )
-    columns = (
-        [firm, *(rival for rival in range(firms) if rival != firm)] if order == ORDERS[0] else range(firms)
-    )
+    columns = [firm, *(k for k in range(firms) if k != firm)] if order == ORDERS[0] else range(firms)
     rows = range(memory) if oldest == OLDEST[0] else range(memory - 1, -1, -1)
-    number = np.zeros(digits.shape[2], dtype=np.int64)
-    for row, column in product(rows, columns):
-        number = number * count + digits[row, column].astype(np.int64)
-    return number
+    axes = [row * firms + column for row, column in product(rows, columns)]
+    numbers = np.arange(count ** len(axes)).reshape((count,) * len(axes))
+    return numbers.transpose(np.argsort(axes)).ravel()
 
 
 class _LastPeriods(Sequence[Period]):
