@@ -142,12 +142,8 @@ def audit_log(
         from the quantities of the log.
     columns : mapping, optional
         Names of the file by ours.
-    size : float
-        Number of buyers, those who buy nothing included, for estimated demand.
-    cost, highest_cost : float, optional
-        Cost per unit, or its range; by default that of the log.
-    seed : int
-        Of the draws.
+    size, cost, highest_cost, seed
+        As for `rivalry.audit.logs.judge_log`, for estimated demand.
 
     Raises
     ------
@@ -170,25 +166,30 @@ def audit_log(
     """
     logs = read_logs(name, columns)
     log, basis = next(iter(logs.values())), "logit demand estimated from the log"
-    if market is None:
-        if log.quantity is None:
-            raise ValueError(f"{name}: no column quantity or share; state demand and cost by --market")
-        options: dict[str, Any] = {"cost": cost, "size": size, "highest_cost": highest_cost, "seed": seed}
-        verdict = judge_panel(logs, **options) if is_panel(logs) else judge_log(log, **options)
-    else:
+    if market is not None:
         if is_panel(logs):
             raise ValueError("--market: is for one market whose firms have one product each")
         if len(log.firms) != market.players:
             raise ValueError(f"{name}: {len(log.firms)} firms; the market has {market.players}")
-        unit_cost = np.asarray(market.game.unit_cost)
-        for prices in (market.nash, market.cartel):
-            earned = (prices - unit_cost) * market.quantities(prices)
-            if not np.allclose(market.profits(prices), earned, rtol=PER_UNIT):
-                raise ValueError("--market: a log needs a market of constant costs per unit, without taxes")
-        verdict = judge_log(log, market.quantities, unit_cost, stake=market.stake, seed=seed)
         basis = "demand and costs of the market"
+        verdict = judge_log(log, market.quantities, _unit_cost(market), stake=market.stake, seed=seed)
+    elif log.quantity is None:
+        raise ValueError(f"{name}: no column quantity or share; state demand and cost by --market")
+    else:
+        options: dict[str, Any] = {"cost": cost, "size": size, "highest_cost": highest_cost, "seed": seed}
+        verdict = judge_panel(logs, **options) if is_panel(logs) else judge_log(log, **options)
     incomplete = sum(log.incomplete for log in logs.values())
     return {"log": name, "basis": basis, "incomplete": incomplete, **plain(verdict)}
+
+
+def _unit_cost(market: PriceMarket) -> np.ndarray:
+    """Cost per unit, ``[firm]``. Raises `ValueError` for a market with other costs or taxes."""
+    unit_cost = np.asarray(market.game.unit_cost)
+    for prices in (market.nash, market.cartel):
+        earned = (prices - unit_cost) * market.quantities(prices)
+        if not np.allclose(market.profits(prices), earned, rtol=PER_UNIT):
+            raise ValueError("--market: a log needs a market of constant costs per unit, without taxes")
+    return unit_cost
 
 
 def main() -> None:
