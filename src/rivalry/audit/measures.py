@@ -25,6 +25,7 @@ from rivalry.audit.play import (
     shuffled_memory,
     undercutter,
 )
+from rivalry.text.statistics import format_interval
 
 LENGTHS = (1, 10)  # periods of the forced cuts
 SHUFFLED, UNCUT = 0, -1  # in place of a length: a cut of one period and none, with the memory shuffled
@@ -63,6 +64,10 @@ class SampleMean(NamedTuple):
     def high(self) -> float:
         """The upper end of the interval."""
         return self.mean + self.half
+
+    def __str__(self) -> str:
+        """Return the mean with its interval, as it is printed."""
+        return format_interval(self.mean, self.half)
 
 
 def estimate(values: Sequence[float] | np.ndarray, *, exact: bool = False) -> SampleMean:
@@ -342,7 +347,7 @@ def best_responses(market: PriceMarket, prices: np.ndarray, firm: int, added_cos
     candidates[:, :, firm] = grid
     gains = market.profits(candidates)[..., firm] - added_cost * market.quantities(candidates)[..., firm]
     best = np.clip(gains.argmax(axis=1), 1, GRID - 2)
-    left, middle, right = (np.take_along_axis(gains, (best + k)[:, None], 1)[:, 0] for k in (-1, 0, 1))
+    left, middle, right = (gains[np.arange(len(best)), best + k] for k in (-1, 0, 1))
     bend = left - 2 * middle + right
     # the peak of the parabola through the best price of the grid and its neighbours
     offset = np.divide(left - right, 2 * bend, out=np.zeros_like(bend), where=bend < 0)
@@ -352,9 +357,9 @@ def best_responses(market: PriceMarket, prices: np.ndarray, firm: int, added_cos
 def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bool) -> Reaction:
     cuts = np.array([session.cuts[length] for session in played])  # [session date period 7]
     periods = max(length, 1)
-    forced = cuts[:, :, :periods, 0].sum(axis=2)
+    of_firm, of_rivals, of_best, usual, after, unilateral_profit, best_profit = np.moveaxis(cuts, -1, 0)
+    forced = of_firm[:, :, :periods].sum(axis=2)
     stake = market.stake
-    usual, after, unilateral_profit, best_profit = (cuts[:, :, :, column] for column in (3, 4, 5, 6))
     scale = np.maximum(np.abs(usual.sum(axis=2)), stake)
     # while it cuts, at the rivals' prices without a cut
     gained = (unilateral_profit - usual)[:, :, :periods].sum(axis=2)
@@ -368,15 +373,15 @@ def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bo
     def loss(without: np.ndarray) -> SampleMean:
         return over((without - after).sum(axis=2) / (periods * stake))
 
-    paths = cuts[0, :, :, 1] if fixed else cuts[:, :, :, 1].mean(axis=1)
+    paths = of_rivals[0] if fixed else of_rivals.mean(axis=1)
     path = np.array([(cut.mean, cut.low, cut.high) for cut in map(estimate, paths.T)])
     above = np.flatnonzero(np.abs(path[:, 0]) > 0.1 * float(forced.mean()) / periods)
     return Reaction(
         length,
-        response(cuts[:, :, :, 1]),
+        response(of_rivals),
         loss(unilateral_profit),
         over((after - usual).sum(axis=2) / scale),
-        response(cuts[:, :, :, 1] - cuts[:, :, :, 2]),
+        response(of_rivals - of_best),
         loss(best_profit),
         over(gained / scale),
         path,

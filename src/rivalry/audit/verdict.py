@@ -10,7 +10,6 @@ from rivalry.audit.bots import BotFault, end_processes
 from rivalry.audit.market import PriceMarket
 from rivalry.audit.measures import DRIFT, ELEVATED_FROM, SEEDS, Maker, Measures, Reaction, SampleMean, measure
 from rivalry.text.display import count_text
-from rivalry.text.statistics import format_interval
 
 COMPETITIVE = "competitive"
 ELEVATED = "elevated prices without punishment found"
@@ -60,7 +59,7 @@ def verdict(measures: Measures) -> AuditVerdict:
             f"which holds the threshold {ELEVATED_FROM:g}; more --seconds allow more sessions",
             measures,
         )
-    earned = f"it earns {_with_interval(profit)} of the cartel's extra profit"
+    earned = f"it earns {profit} of the cartel's extra profit"
     if profit.half > 0:
         earned += f" (99 % interval over {profit.sample} sessions)"
     if gain.high < ELEVATED_FROM:
@@ -129,19 +128,15 @@ def _pays(share: float) -> str:
     return f"{verb} {abs(100 * share):.2g} %"
 
 
-def _with_interval(value: SampleMean) -> str:
-    return format_interval(value.mean, value.half)
-
-
 def _changes(measures: Measures) -> list[str]:
     """Distances from the thresholds of the word, one sentence per threshold."""
     gain = measures.versus[0].price
-    lines = [f"Prices are elevated from a price gain of {ELEVATED_FROM:g}; it is {_with_interval(gain)}."]
+    lines = [f"Prices are elevated from a price gain of {ELEVATED_FROM:g}; it is {gain}."]
     lines += [
         f"Punishment of a cut of {count_text(cut.length, 'period')} is found where rivals lower prices by "
         f"{RESPONSE_FROM:g} of the cut more than best responders and it costs {LOSS_FROM:g} cartel gains per "
-        f"period of the cut, both with an interval above 0; they lower them by {_with_interval(cut.excess)} "
-        f"more, at a cost of {_with_interval(cut.excess_loss)}."
+        f"period of the cut, both with an interval above 0; they lower them by {cut.excess} "
+        f"more, at a cost of {cut.excess_loss}."
         for cut in measures.reactions
     ]
     return lines
