@@ -102,30 +102,29 @@ def read_logs(name: str, columns: Mapping[str, str] | None = None) -> dict[str, 
     Columns of a log are its firms, or the products of these where there is a column of products. Quantities
     beside a column of market sizes are read as shares of these; a column of shares stays as it is.
     """
-    found = _named_columns(name, columns or {})
+    entries = _named_columns(name, columns or {})
     for word in ("firm", "market", "product"):
-        if word in found:
-            found[word] = _texts(found[word], word)
-    has_size = "market_size" in found or "share" in found
-    if "share" in found:
-        found["quantity"] = found["share"]
-    elif has_size and "quantity" in found:
-        size = found["market_size"]
+        if word in entries:
+            entries[word] = _texts(entries[word], word)
+    has_size = "market_size" in entries or "share" in entries
+    if "share" in entries:
+        entries["quantity"] = entries["share"]
+    elif has_size and "quantity" in entries:
+        size = entries["market_size"]
         if np.any(wrong := ~((size > 0) & np.isfinite(size))):
             row = int(np.argmax(wrong))
             raise ValueError(f"market_size: must be above 0; is {size[row]:g} in row {row + 2}")
-        found["quantity"] = found["quantity"] / size
-    if "product" in found and len({*zip(found["firm"], found["product"], strict=True)}) == len(
-        {*found["firm"]}
-    ):
-        del found["product"]  # every firm has one
-    markets, number = np.unique(found.get("market", np.full(len(found["price"]), "")), return_inverse=True)
-    words = found.keys() & {"time", "firm", "price", "quantity", "cost", "product"}
+        entries["quantity"] = entries["quantity"] / size
+    firm, price = entries["firm"], entries["price"]
+    if "product" in entries and len({*zip(firm, entries["product"], strict=True)}) == len({*firm}):
+        del entries["product"]  # every firm has one
+    markets, number = np.unique(entries.get("market", np.full(len(price), "")), return_inverse=True)
+    words = entries.keys() & {"time", "firm", "price", "quantity", "cost", "product"}
     logs = {}
     for at, label in enumerate(markets.tolist()):
         rows = np.flatnonzero(number == at)
         try:
-            log = log_of(rows=rows + 2, **{word: found[word][rows] for word in words})
+            log = log_of(rows=rows + 2, **{word: entries[word][rows] for word in words})
         except ValueError as error:
             raise ValueError(f"market {label}: {error}" if label else str(error)) from None
         logs[label] = log._replace(has_size=has_size)
@@ -135,29 +134,29 @@ def read_logs(name: str, columns: Mapping[str, str] | None = None) -> dict[str, 
 def _named_columns(name: str, columns: Mapping[str, str]) -> dict[str, np.ndarray]:
     """Columns of a file by our names for them: numbers, and times as numbers or as ISO 8601 writes them."""
     table = read_columns(name)
-    found = {word: table[title] for word in NAMES if (title := _title(table, word, columns.get(word)))}
+    entries = {word: table[title] for word in NAMES if (title := _title(table, word, columns.get(word)))}
     if "quantity" in columns:  # it was named, so that shares beside it are not meant
-        found.pop("share", None)
-    if "firm" not in found and "product" in found:  # every product is a firm
-        found["firm"] = found.pop("product")
-    if "time" not in found and "market" in found:
-        found["time"] = np.zeros(len(found["market"]))
+        entries.pop("share", None)
+    if "firm" not in entries and "product" in entries:  # every product is a firm
+        entries["firm"] = entries.pop("product")
+    if "time" not in entries and "market" in entries:
+        entries["time"] = np.zeros(len(entries["market"]))
     for word in ("time", "firm", "price"):
-        if word not in found:
+        if word not in entries:
             words = f"no column {word}, or {NAMES[word].split()[1]}; columns are {', '.join(table)[:100]}"
             raise ValueError(f"{name}: {words}; state it by --column {word}=NAME")
     for word in ("price", "quantity", "share", "cost", "market_size"):
-        if word in found and found[word].dtype.kind != "f":
-            raise ValueError(f"{name}: {word} must be numbers, without units; {_not_a_number(found[word])}")
-    if found["time"].dtype.kind != "f":
-        written = found["time"].tolist()
-        found["time"] = np.array([_DAY_FIRST.sub(r"\3-\2-\1", entry) for entry in written])
-        wrong = [row for row, entry in enumerate(found["time"].tolist()) if not _is_date(entry)]
+        if word in entries and entries[word].dtype.kind != "f":
+            raise ValueError(f"{name}: {word} must be numbers, without units; {_not_a_number(entries[word])}")
+    if entries["time"].dtype.kind != "f":
+        written = entries["time"].tolist()
+        entries["time"] = np.array([_DAY_FIRST.sub(r"\3-\2-\1", entry) for entry in written])
+        wrong = [row for row, entry in enumerate(entries["time"].tolist()) if not _is_date(entry)]
         if wrong:
             row = min(wrong, key=lambda row: is_number(written[row]))  # numbers alone would be times, too
             time = f"time {written[row]} in row {row + 2}"
             raise ValueError(f"{name}: {time} must be a number or a date, 2026-01-31 or 31.01.2026")
-    return found
+    return entries
 
 
 def _not_a_number(column: np.ndarray) -> str:
@@ -177,7 +176,7 @@ def _is_date(entry: str) -> bool:
     (True, False)
     """
     try:
-        return bool(_DATE.match(entry)) and np.isfinite(np.datetime64(entry[:19]))
+        return bool(_DATE.match(entry) and np.isfinite(np.datetime64(entry[:19])))
     except ValueError:
         return False
 

@@ -247,18 +247,18 @@ def _react(
     session = self_play(make, market, seed, memory).run(burn)
     draws = np.random.default_rng(seed)
     gaps, repeated = draws.integers(5, 20, dates), int(draws.integers(dates))
-    tried: list[tuple[int, dict[int, Session]]] = []
+    branches: list[tuple[int, dict[int, Session]]] = []
     for gap in gaps.tolist():
         session.run(gap)
         copies = {length: session.fork() for length in LENGTHS}
         if memory is None:
             copies |= {length: session.fork(shuffled_memory(seed)) for length in (UNCUT, SHUFFLED)}
-        tried.append((len(session.histories[0]), copies))
+        branches.append((len(session.histories[0]), copies))
     prices = session.finish(max(LENGTHS) + WINDOW)
     cuts: dict[int, list[np.ndarray]] = {length: [] for length in (*LENGTHS, SHUFFLED)}
     from_seed = False
     for date in reversed(range(dates)):
-        at, copies = tried[date]
+        at, copies = branches[date]
         firm = date % market.players
         # play with shuffled memory is compared with the same without a cut
         shuffled = copies.pop(UNCUT).finish(1 + WINDOW)[at:] if memory is None else prices
