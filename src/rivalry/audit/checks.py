@@ -158,7 +158,9 @@ def value_checks(log: PriceLog, size: float | None, costs: Costs) -> Iterator[Ch
         yield Check("sellers", f"{sellers.pop()} alone", "at least two", False)
         return
     positive = True
-    for name, values in (("price", log.price), ("quantity", log.quantity)):
+    # a cost of 0 that is stated is meant, and one of a column may be a missing entry
+    cost = log.cost if log.cost is not None and np.shares_memory(log.cost, costs[0]) else None
+    for name, values in {"price": log.price, "quantity": log.quantity, "cost": cost}.items():
         if values is not None:
             wrong = ~(values > 0)
             positive = positive and not wrong.any()
