@@ -226,7 +226,8 @@ def _outward(
         return response._replace(method=f"{response.method}; no finite bound was found{cause}")
     floor = float((yield rows[:1], rows[:1]).lower[0])
     # gains are differences to the payoff at x, which was rounded: the bound is raised by as much
-    bound = float(np.nextafter(bound + 2 * max(paid[0] - floor, 0.0), np.inf))
+    rounding = paid[0] - floor if paid[0] > floor else 0.0  # both may be infinite
+    bound = float(np.nextafter(bound + 2 * rounding, np.inf))
     method = (
         response.method if "branch and bound" in response.method else f"{response.method}, branch and bound"
     )
