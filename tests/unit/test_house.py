@@ -246,11 +246,8 @@ def test_every_library_is_declared() -> None:
     """Imported libraries are in pyproject.toml by name, not only as dependencies of others."""
     project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = [need for needs in project["optional-dependencies"].values() for need in needs]
-    # the package python-flint is imported as flint
-    declared = {
-        re.match(r"[\w-]+", need)[0].lower().removeprefix("python-").replace("-", "_")
-        for need in project["dependencies"] + extras
-    }
+    needs = [*project["dependencies"], *extras]
+    declared = {re.match(r"(?:python-)?([\w-]+)", need)[1].lower().replace("-", "_") for need in needs}
     known = declared | set(sys.stdlib_module_names) | {"rivalry"}
     lines = [
         f"{where}: add it to dependencies or to an extra in pyproject.toml"
