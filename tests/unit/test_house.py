@@ -29,7 +29,6 @@ SOURCE = ROOT / "src" / "rivalry"
 # For each library, the subpackages and modules that may import it, lazily or not.
 HOMES = {
     "numba": {"tables.kernels", "economies.kernels"},
-    "llvmlite": {"tables.kernels"},
     "xarray": {"core.results", "plots", "economies.figures", "families.figures", "studies"},
     "h5netcdf": {"core.results", "plots"},
     "pandas": {"core.foreign_tables", "core.results", "lab.export", "plots", "results"},

@@ -301,6 +301,10 @@ class OneStepLearner(BaseLearner):
         return 1
 
     def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+        return self.unfinished()
+
+    def unfinished(self) -> Session:
+        """Return a session before its step."""
         return {"over": np.zeros(1, dtype=bool)}
 
     def advance(self, world: Any, session: Session, steps: int) -> int:

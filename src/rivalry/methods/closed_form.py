@@ -39,7 +39,7 @@ class ClosedForm(OneStepLearner):
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session with all roots; the stream is not used. Raises the game's `ValueError`."""
         roots = np.asarray(closed_form(world), dtype=float)
-        return {**super().begin(world, stream), "roots": roots}
+        return {**self.unfinished(), "roots": roots}
 
     def result(self, world: object) -> Session:
         """Return nothing: the roots are known."""

@@ -88,7 +88,7 @@ class EvolutionaryStability(OneStepLearner):
                 raise ValueError(f"game: {size} actions; must be {MOST_ACTIONS} at most without a strategy")
         else:
             read_strategy(self.strategy, size)
-        return {**super().begin(world, stream), "found": np.zeros((0, 2, size), dtype=str)}
+        return {**self.unfinished(), "found": np.zeros((0, 2, size), dtype=str)}
 
     def result(self, world: object) -> Session:
         """Return the strategy, or all stable ones, with mutants and words."""

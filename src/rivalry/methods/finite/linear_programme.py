@@ -76,7 +76,7 @@ class LinearProgramme(OneStepLearner):
         except ValueError as error:
             use = "MixedEquilibria, or SubgamePerfectEquilibria of a tree"
             raise ValueError(f"{error}; must be zero-sum or constant-sum; use {use}") from None
-        return super().begin(world, stream)
+        return self.unfinished()
 
     def result(self, world: SequenceForm) -> Session:
         """Return the solution of the programme, if there is one."""

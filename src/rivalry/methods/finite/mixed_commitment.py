@@ -49,7 +49,7 @@ class MixedCommitment(OneStepLearner):
         tables = stateless_tables(world)
         if len(tables) != 2:
             raise ValueError(f"game: {len(tables)} players; must be two for this method")
-        return super().begin(world, stream)
+        return self.unfinished()
 
     def result(self, world: object) -> Session:
         """Return the best of one programme per action of the follower."""

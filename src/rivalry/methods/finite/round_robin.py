@@ -82,7 +82,7 @@ class RoundRobin(OneStepLearner):
             if name not in AUTOMATA:
                 raise ValueError(f"strategies: {name!r} is no strategy; {near(name, AUTOMATA)}")
         count = len(self.strategies)
-        return {**super().begin(world, stream), "earned": np.zeros((count, count))}
+        return {**self.unfinished(), "earned": np.zeros((count, count))}
 
     def result(self, world: object) -> Session:
         """Return what strategies earn in all matches."""
