@@ -82,11 +82,7 @@ def ends(bounds: Bounds) -> dict[str, list[str]]:
 
 
 def entry(
-    point: Sequence[float],
-    box: Bounds,
-    radius: Any = 1e-6,
-    matrix: Any = (),
-    peak: Bounds | None = None,
+    point: Sequence[float], box: Bounds, radius: Any = 1e-6, matrix: Any = (), peak: Bounds | None = None
 ) -> Document:
     """Return the entry of an equilibrium; without ``peak`` payoffs are concave in its box."""
     radii = np.broadcast_to(radius, len(point))

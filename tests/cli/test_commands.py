@@ -641,10 +641,7 @@ def test_the_doctor_lists_a_package_of_several_extras_once(
     monkeypatch.setattr(show, "_version", lambda name: None)
     rows = {row["name"]: row for row in show.installation()}
     assert rows["a"]["remedy"] == "pip install a"
-    assert (rows["b"]["state"], rows["b"]["remedy"]) == (
-        "not installed (extra deep, envs)",
-        remedy("deep"),
-    )
+    assert (rows["b"]["state"], rows["b"]["remedy"]) == ("not installed (extra deep, envs)", remedy("deep"))
     assert "c" not in rows
 
 

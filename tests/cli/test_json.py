@@ -86,7 +86,7 @@ CERTIFICATE = {
         "radius",
         "claim",
         "reason",
-    ),
+    )
 }
 RESULT = {"study", "algorithm", "at", "status", "claim", "payoff", "metrics"}
 

@@ -286,10 +286,7 @@ def test_tables_of_other_programs_with_two_rounds_of_memory(
         ("ragged.csv", "row 2: 1 entries; must be 2, as in the first row"),
         ("short.csv", "shape (2, 2) must be (4, 2) [state action]"),
         ("endless.npy", "must be at least 0 and sum to 1"),
-        (
-            "table.pkl",
-            "must be FILE.py:NAME, FILE.npy, FILE.npz:NAME, FILE.pt:NAME, FILE.csv, FILE.parquet",
-        ),
+        ("table.pkl", "must be FILE.py:NAME, FILE.npy, FILE.npz:NAME, FILE.pt:NAME, FILE.csv, FILE.parquet"),
     ],
 )
 def test_files_that_are_no_tables_are_refused_in_one_line(

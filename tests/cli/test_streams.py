@@ -116,14 +116,7 @@ def test_ctrl_c_in_a_finaliser_is_not_lost(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == ""
 
 
-ROW = [
-    "mean profit_gain (algorithm=learning, players=2)",
-    0.845,
-    0.85,
-    "agrees",
-    None,
-    "equilibrium",
-]
+ROW = ["mean profit_gain (algorithm=learning, players=2)", 0.845, 0.85, "agrees", None, "equilibrium"]
 HEAD = ["quantity", "ours", "published", "verdict", "expected", "certificate"]
 
 

@@ -288,10 +288,7 @@ def test_an_error_in_a_user_file_gives_one_line(rivalry: Command, case: str) -> 
 
 LEARNERS = {  # options of a learner in a game of three players
     "a learner's list of another length": ("step_size = [0.1, 0.2]", ("q_learning.step_size", "2", "3")),
-    "a learner's start off its grid": (
-        "start = [0.1, 0.42, 0.9]",
-        ("q_learning.start[1]", "0.42", "0.4"),
-    ),
+    "a learner's start off its grid": ("start = [0.1, 0.42, 0.9]", ("q_learning.start[1]", "0.42", "0.4")),
     "a learner's random start": ('start = "random"', ("q_learning.start", "'random'", "leave it out")),
     "a learner's tolerance": ("tol = 1e-3", ("q_learning.tol", "not for a learner")),
     "a learner's many starts": ("starts = 5", ("q_learning.starts", "not for a learner")),

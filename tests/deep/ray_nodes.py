@@ -13,8 +13,7 @@ from ray.cluster_utils import Cluster
 
 def main(folder: str) -> None:
     cluster = Cluster(
-        initialize_head=True,
-        head_node_args={"num_cpus": 1, "temp_dir": folder, "include_dashboard": False},
+        initialize_head=True, head_node_args={"num_cpus": 1, "temp_dir": folder, "include_dashboard": False}
     )
     added = []
     print(cluster.address, flush=True)

@@ -78,11 +78,7 @@ def test_wrong_options_are_refused(kind: Any, options: dict[str, Any], words: st
         (rv.games.influencer, PPO(moves="native"), "moves: 'native' needs a game with periods of its own"),
         (rv.games.influencer, PPO(moves="grid", gamma=1.0), "gamma: 1 must be below 1 on a grid"),
         (lambda: rv.games.matrix("chicken"), PPO(moves="steps"), "space: .* to be walked through"),
-        (
-            lambda: rv.games.market(gamma=[0.5, 0.9]),
-            PPO(moves="native"),
-            "gamma: .* differ, from 0.5 to",
-        ),
+        (lambda: rv.games.market(gamma=[0.5, 0.9]), PPO(moves="native"), "gamma: .* differ, from 0.5 to"),
         (lambda: rv.games.market(timing="alternating"), PPO(), "timing: 'alternating' must be"),
         (lambda: 3, PPO(), "game: int has neither payoffs nor steps nor agents"),
     ],

@@ -608,10 +608,7 @@ EFFECTS: dict[str, dict[str, tuple[Effect, ...]]] = {
         "technology.performance_sharing_price": (_sharing(performance_sharing_price=[0.3, 0.0]),),
         "technology.safety_depreciation": (_investing(safety_depreciation=[0.4, 0.0]),),
         "technology.performance_depreciation": (_investing(performance_depreciation=[0.4, 0.0]),),
-        "technology.spillover": (
-            _sharing_of_three("max"),
-            _sharing_of_three("union"),
-        ),
+        "technology.spillover": (_sharing_of_three("max"), _sharing_of_three("union")),
         "technology.sharing_unit": (_sharing(sharing_unit="rate"),),
         "transition": (
             Effect(

@@ -49,12 +49,7 @@ ROWS: dict[str, Row] = {
     "all_equilibria": Row(
         lambda a: methods.FiniteEquilibria(), PENNIES, same=("equilibria",), apart={"dummy": "lists grow"}
     ),
-    "best_response": Row(
-        lambda a: methods.BestResponse(),
-        DILEMMA,
-        START,
-        same=("profile",),
-    ),
+    "best_response": Row(lambda a: methods.BestResponse(), DILEMMA, START, same=("profile",)),
     "correlated_equilibrium": Row(
         lambda a: methods.CorrelatedEquilibrium(),
         PENNIES,
@@ -64,12 +59,7 @@ ROWS: dict[str, Row] = {
     ),
     "evaluate": Row(lambda a: methods.Evaluate(), PENNIES, START, same=("profile",)),
     "extragradient": Row(
-        lambda a: methods.Extragradient(),
-        PENNIES,
-        START,
-        factors=COMMON,
-        same=("profile",),
-        slow=True,
+        lambda a: methods.Extragradient(), PENNIES, START, factors=COMMON, same=("profile",), slow=True
     ),
     "evolutionary_stability": Row(
         lambda a: methods.EvolutionaryStability(),
@@ -139,14 +129,7 @@ ROWS: dict[str, Row] = {
         same=("small_mutation",),
         apart={"constant": "fitness has an absolute zero", "dummy": TYPES},
     ),
-    "newton": Row(
-        lambda a: methods.Newton(),
-        PENNIES,
-        START,
-        factors=COMMON,
-        same=("profile",),
-        slow=True,
-    ),
+    "newton": Row(lambda a: methods.Newton(), PENNIES, START, factors=COMMON, same=("profile",), slow=True),
     "pure_equilibria": Row(lambda a: methods.PureEquilibria(), DILEMMA, same=("equilibria",)),
     "q_learning": Row(
         lambda a: methods.QLearning(epochs=50, trials=3),
@@ -164,10 +147,7 @@ ROWS: dict[str, Row] = {
         apart={"dummy": UNIFORM},
     ),
     "quantal_response to its usual end": Row(
-        lambda a: methods.QuantalResponse(),
-        PENNIES,
-        same=("profile", "limit"),
-        apart={"dummy": UNIFORM},
+        lambda a: methods.QuantalResponse(), PENNIES, same=("profile", "limit"), apart={"dummy": UNIFORM}
     ),
     "regret_matching": Row(
         lambda a: methods.RegretMatching(), DILEMMA, same=("profile",), apart={"dummy": UNIFORM}

@@ -41,11 +41,7 @@ def _cost(**keys: Any) -> dict[str, Any]:
 
 
 ROWS: dict[str, dict[str, str | tuple[Neutral, ...]]] = {
-    "auction": {
-        "players": COUNT,
-        "affiliation": (Neutral({"affiliation": 0.0}),),
-        "price": PLURAL,
-    },
+    "auction": {"players": COUNT, "affiliation": (Neutral({"affiliation": 0.0}),), "price": PLURAL},
     "continuous": {
         "payoffs": ESSENTIAL,
         "choices": FORM,

@@ -109,10 +109,7 @@ ROWS: dict[str, Row] = {
         same=("symmetric_loss_parameter", "fold_parameter", "unresolved_parameter", "branch_stable"),
         apart=ALIKE,
     ),
-    "comparative_statics": Row(
-        lambda w: methods.ComparativeStatics(parameter="a"),
-        Firms(jnp.asarray(1.0)),
-    ),
+    "comparative_statics": Row(lambda w: methods.ComparativeStatics(parameter="a"), Firms(jnp.asarray(1.0))),
     "directional": Row(
         lambda w: methods.Directional(step_size=0.01 * w.unit, runs=2, periods=2000),
         start=False,

@@ -131,14 +131,7 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
         _row(lambda city: city.world().options.shape[1] > 0, True, planning="nodes"),
         _row(lambda city: bool(np.any(city.world().begins < -1)), True, planning="start"),
     ),
-    "alternatives": (
-        _row(
-            ways,
-            1,
-            SMALL | {"planning": "start"},
-            alternatives=1,
-        ),
-    ),
+    "alternatives": (_row(ways, 1, SMALL | {"planning": "start"}, alternatives=1),),
     "tie": (_row("tie", shapes.LOWEST_INDEX, tie="lowest_index"),),
     "coalition": (
         _row(lambda city: city.world().coalition.tolist(), [1] * 3 + [0] * 13, coalition=3),

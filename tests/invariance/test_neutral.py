@@ -80,11 +80,7 @@ CHEAP = (
     rv.methods.Extragradient(),
 )
 TWINS: dict[str, tuple[str, Neutral, list[list[float]]]] = {
-    "influence everywhere": (
-        "influencer",
-        Neutral(LINE | {"zero_influence": "share"}, LINE),
-        [[0.3], [0.6]],
-    ),
+    "influence everywhere": ("influencer", Neutral(LINE | {"zero_influence": "share"}, LINE), [[0.3], [0.6]]),
     "a constant shock": (
         "market",
         Neutral({"shock": {"kind": "iid", "levels": [10.0]}}, {"intercept": 110.0}),

@@ -96,10 +96,7 @@ def tried(rng: np.random.Generator, keys: dict[str, Any], x: np.ndarray, near: n
 
 @pytest.mark.parametrize(
     "seed",
-    [
-        *slow_except(range(40), range(5)),
-        *(pytest.param(k, marks=pytest.mark.nightly) for k in range(40, 80)),
-    ],
+    [*slow_except(range(40), range(5)), *(pytest.param(k, marks=pytest.mark.nightly) for k in range(40, 80))],
 )
 def test_no_inputs_pay_more_than_the_bound_in_races_with_every_key(seed: int) -> None:
     rng = np.random.default_rng(seed)

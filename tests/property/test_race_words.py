@@ -20,10 +20,7 @@ PARTS: tuple[dict[str, str], ...] = (
     {"cost": "linear", "contest": "logit"},
     {"cost": "linear", "risk": "additive"},
 )
-PAID = (
-    *("prize", "loser_prize", "disaster_cost", "fine", "price"),
-    *("safety_price", "performance_price"),
-)
+PAID = (*("prize", "loser_prize", "disaster_cost", "fine", "price"), *("safety_price", "performance_price"))
 TINY = 10.0 ** np.array([-300.0, -200.0, -100.0, -50.0])
 EVEN = np.linspace(0.5, 3.0, 6)
 SAFETY = np.r_[0.0, np.logspace(-25, -8, 10), np.logspace(-7, 5, 40), EVEN]

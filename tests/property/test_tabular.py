@@ -63,10 +63,7 @@ def test_on_an_interval(reach: Any, budgets: Any, resource: Any, third: Any, abs
 @given(some(PLAYERS), some(9))
 def test_on_a_box(reach: Any, resource: Any) -> None:
     game = rv.games.influencer(
-        space="box",
-        reach=reach,
-        resource_points={"kind": "grid", "num": 3},
-        resource=resource,
+        space="box", reach=reach, resource_points={"kind": "grid", "num": 3}, resource=resource
     )
     agrees(game, tabulate(game, PLACES))
 

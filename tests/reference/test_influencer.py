@@ -32,11 +32,7 @@ def test_dynamic_cases() -> None:
     others = {case["kind"] for case in read(FILE)} - set(DYNAMIC)
     command = [sys.executable, "-m", "tests.reference", "influencer", str(FILE), "--without"]
     done = subprocess.run(
-        [*command, *others],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-        check=False,
+        [*command, *others], capture_output=True, text=True, cwd=Path(__file__).parents[2], check=False
     )
     assert (done.returncode, done.stdout) == (0, "15 of 15 agree\n"), done.stdout + done.stderr
 

@@ -21,13 +21,7 @@ FILE = Path(__file__).with_name("race.json")
 LONG = ("stackelberg", "not_nash", "dynamic_nash", "stationary_nash", "belief_nash", "learning_hedge")
 UNTYPED = "err_csf_kind"  # this process checks types, which would refuse the wrong word first
 CASES = list(choose(read(FILE), without=[*LONG, UNTYPED]))
-CHOSEN = (
-    "basic_n3_T10",
-    "stationary_sym",
-    "beliefs_cautious",
-    "hedge_default",
-    UNTYPED,
-)
+CHOSEN = ("basic_n3_T10", "stationary_sym", "beliefs_cautious", "hedge_default", UNTYPED)
 
 
 @pytest.mark.filterwarnings("ignore:spill")  # one case has enough spillover for leapfrogging

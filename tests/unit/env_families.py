@@ -10,13 +10,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium.utils.env_checker import check_env
-from pettingzoo.test import (
-    api_test,
-    max_cycles_test,
-    parallel_api_test,
-    parallel_seed_test,
-    seed_test,
-)
+from pettingzoo.test import api_test, max_cycles_test, parallel_api_test, parallel_seed_test, seed_test
 
 import rivalry as rv
 from rivalry.envs import aec_env, parallel_env, single_agent_env
@@ -55,11 +49,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "walk in the plane": lambda: walks(in_plane(), step=[0.1, 0.25]),
     "walk on a simplex": lambda: walks(on_simplex(), step=0.1),
     "race over periods": partial(
-        rv.games.race,
-        contest={"ease_of_winning": 0.5},
-        end_on="win",
-        horizon=3,
-        technology={"invest": True},
+        rv.games.race, contest={"ease_of_winning": 0.5}, end_on="win", horizon=3, technology={"invest": True}
     ),
     "logit": partial(rv.games.market, demand="logit"),
     "staged": partial(rv.games.market, stages=[[1], [0]]),

@@ -85,22 +85,10 @@ def along(values: Sequence[float], **more: Any) -> xr.Dataset:
         ([0.0, 0.0, 0.3, 0.5], "stays at 0 up to 0.2, is 0.3 at 0.3, then rises to 0.5"),
         ([0.5, 0.3, 0.0, 0.0], "falls from 0.5 to 0.3 at 0.2, then is 0 at 0.3, and stays there"),
         ([0.8, 0.81, 0.82, 0.82], "rises from 0.8 to 0.82 at 0.3, and stays there"),
-        (
-            [0.8, 0.8, 0.9, 0.9],
-            "stays at 0.8 up to 0.2, then rises to 0.9 at 0.3, and stays there",
-        ),
-        (
-            [0.8, 0.9, 0.8, 0.8],
-            "rises from 0.8 to 0.9 at 0.2, then falls to 0.8 at 0.3, and stays there",
-        ),
-        (
-            [0.8, 0.81, 0.8, 0.9],
-            "rises from 0.8 to 0.81 at 0.2, then falls to 0.8 at 0.3, then rises to 0.9",
-        ),
-        (
-            [1.0, 3.0, 1.0, 3.0],
-            "rises from 1 to 3 at 0.2, then falls to 1 at 0.3, then rises to 3",
-        ),
+        ([0.8, 0.8, 0.9, 0.9], "stays at 0.8 up to 0.2, then rises to 0.9 at 0.3, and stays there"),
+        ([0.8, 0.9, 0.8, 0.8], "rises from 0.8 to 0.9 at 0.2, then falls to 0.8 at 0.3, and stays there"),
+        ([0.8, 0.81, 0.8, 0.9], "rises from 0.8 to 0.81 at 0.2, then falls to 0.8 at 0.3, then rises to 0.9"),
+        ([1.0, 3.0, 1.0, 3.0], "rises from 1 to 3 at 0.2, then falls to 1 at 0.3, then rises to 3"),
     ],
 )
 def test_a_number_rises_and_falls_as_it_does(values: list[float], words: str) -> None:
@@ -1053,10 +1041,7 @@ def test_gains_of_sessions_have_a_single_interval_and_its_number_of_sessions() -
     """Over two replications of four sessions the mean gain is told once, with the interval of eight gains."""
     gains = np.array([[0.1, 0.2, 0.3, 0.4], [0.2, 0.4, 0.4, 0.6]])
     rows = [
-        (
-            {"algorithm": "one", "replication": k},
-            record(pooled_gain=own, gain_mean=own.mean(), price=1.0 + k),
-        )
+        ({"algorithm": "one", "replication": k}, record(pooled_gain=own, gain_mean=own.mean(), price=1.0 + k))
         for k, own in enumerate(gains)
     ]
     data = collect(rows, {"algorithm": ["one"], "replication": [0, 1]})

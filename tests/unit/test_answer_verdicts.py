@@ -392,10 +392,7 @@ def test_results_that_held_and_were_told_leave_no_unmarked_ones() -> None:
 
 
 def test_claims_of_methods_that_the_verdict_told_are_not_repeated() -> None:
-    rows = {
-        ("a", 0.1): [number(1.0, "not an equilibrium")],
-        ("b", 0.1): [number(1.0, "equilibrium")],
-    }
+    rows = {("a", 0.1): [number(1.0, "not an equilibrium")], ("b", 0.1): [number(1.0, "equilibrium")]}
     said = all_sentences({"claim": "equilibrium", "at": {"algorithm": "a"}}, rows, words={"b": "the other"})
     assert said[0].startswith("No: with a, ")
     assert said[-1].startswith("With the other, the profile is an equilibrium")

@@ -11,15 +11,7 @@ import pytest
 
 from rivalry.audit.checks import PriceLog
 from rivalry.audit.demand import LogitDemand, benchmarks, logit_demand
-from rivalry.audit.logs import (
-    HIGH,
-    LOW,
-    calibrated_gain,
-    judge_log,
-    log_of,
-    price_bins,
-    read_log,
-)
+from rivalry.audit.logs import HIGH, LOW, calibrated_gain, judge_log, log_of, price_bins, read_log
 from rivalry.cli import main
 from rivalry.core.files import DamagedFile
 from rivalry.core.foreign_tables import read_columns

@@ -67,15 +67,9 @@ def test_moves_change_one_axis_by_one_level() -> None:
         ({**LOG, "from": 5.0}, "action_grid.from: 5.0 must be below to = 4.0"),
         ({**LOG, "count": 0}, "action_grid.count: 0 must be a whole number of at least 1"),
         ({**LOG, "to": "far"}, "action_grid.to: 'far' must be a finite number"),
-        (
-            {"kind": "levels", "levels": [2, 1]},
-            r"action_grid.levels: \[2, 1\] must be finite numbers",
-        ),
+        ({"kind": "levels", "levels": [2, 1]}, r"action_grid.levels: \[2, 1\] must be finite numbers"),
         ({"kind": "levels", "levels": "all"}, "action_grid.levels: 'all' must be a list"),
-        (
-            [LOG, {"kind": "levels", "levels": [[1, 2], [3, 4]]}],
-            r"action_grid\[1\].levels: 2 lists; must be",
-        ),
+        ([LOG, {"kind": "levels", "levels": [[1, 2], [3, 4]]}], r"action_grid\[1\].levels: 2 lists; must be"),
     ],
 )
 def test_wrong_tables_are_refused_in_one_line(tables: Any, words: str) -> None:

@@ -81,9 +81,7 @@ def test_abandoning_one_of_eight_battlefields_is_profitable(eight: tuple[Any, np
     assert np.all(proof.bound >= proof.regret)
 
 
-def test_best_response_dynamics_leave_a_non_equilibrium_profile(
-    eight: tuple[Any, np.ndarray, Any],
-) -> None:
+def test_best_response_dynamics_leave_a_non_equilibrium_profile(eight: tuple[Any, np.ndarray, Any]) -> None:
     game, even, _ = eight
     path = rv.trace(game, rv.methods.BestResponse(polish=False), start=[even, even], steps=1).path.values
     assert np.max(np.abs(path[-1] - even)) > 0.01

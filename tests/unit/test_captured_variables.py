@@ -113,10 +113,7 @@ OWN: dict[str, Any] = {
     "method and property": lambda: (Reads(), set_global),
     "compiled by hand": lambda: (Plain(lambda game, x: compiled_by_hand(x)), set_global),
     "partial": lambda: (Plain(partial(lambda more, game, x: away(x, TARGET), 1)), set_global),
-    "wrapper": lambda: (
-        rv.transforms.freeze(SimpleTwo(), {1: [0.5]}),
-        set_global,
-    ),
+    "wrapper": lambda: (rv.transforms.freeze(SimpleTwo(), {1: [0.5]}), set_global),
     "closure": closure,
     "class": lambda: (Plain(lambda game, x: away(x, game.aim)), lambda to: setattr(Plain, "aim", to)),
     "dictionary": lambda: (

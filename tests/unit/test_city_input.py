@@ -61,10 +61,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "allocation": ({"allocation": -1}, "allocation: -1 must be a whole number of at least 0"),
     "paths": ({"paths_per_agent": 0}, "paths_per_agent: 0 must be a whole number of at least 1"),
-    "capacity below 0": (
-        {"capacity": -1},
-        "capacity: -1 must be a whole number, at least 0, or 'unlimited'",
-    ),
+    "capacity below 0": ({"capacity": -1}, "capacity: -1 must be a whole number, at least 0, or 'unlimited'"),
     "more places than a machine counts": (
         {"capacity": [10**30, -(10**30)] * 12},
         "capacity[1]: -1e+30 must be a whole number, at least 0, or 'unlimited'",
@@ -87,10 +84,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"capacity": {"1.1>1.2": -2}},
         "capacity.1.1>1.2: -2 must be a whole number, at least 0, or 'unlimited'",
     ),
-    "capacity of no kind": (
-        {"capacity": {"cores": 2}},
-        "capacity: 'cores' is unknown; did you mean 'core'?",
-    ),
+    "capacity of no kind": ({"capacity": {"cores": 2}}, "capacity: 'cores' is unknown; did you mean 'core'?"),
     "capacity of nothing alike": (
         {"capacity": {"bridge": 2}},
         "capacity: 'bridge' is no lane of the network; known: 1.1>1.2, 1.1>2.1, 1.2>1.1, 1.2>1.3, 1.2>2.2, "
@@ -111,10 +105,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"toll": {"kind": "load"}},
         "toll.slope: is missing; karma for a load of one capacity more",
     ),
-    "toll's key": (
-        {"toll": {"kind": "load", "slop": 1.0}},
-        "toll.slop: is unknown; did you mean 'slope'?",
-    ),
+    "toll's key": ({"toll": {"kind": "load", "slop": 1.0}}, "toll.slop: is unknown; did you mean 'slope'?"),
     "toll's slope": (
         {"toll": {"kind": "load", "slope": -1.0}},
         "toll.slope: -1 must be a number, at least 0",
@@ -191,10 +182,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "types[1].name: 'a' must differ from those of the other types",
     ),
     "counts": ({"types": [{"count": 3}]}, "agents: 30 must be 3, the sum of the types' counts"),
-    "type's urgencies": (
-        {"types": [{"urgencies": [-1.0]}]},
-        "types[0].urgencies[0]: -1 must be at least 0",
-    ),
+    "type's urgencies": ({"types": [{"urgencies": [-1.0]}]}, "types[0].urgencies[0]: -1 must be at least 0"),
 }
 
 

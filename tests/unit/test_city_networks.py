@@ -198,20 +198,14 @@ WRONG: dict[str, tuple[Any, str]] = {
     ),
     "unknown key": (RING | {"terminal": ["a"]}, "network.terminal: is unknown; did you mean 'terminals'?"),
     "no lanes": ({"nodes": ["a"]}, "network.lanes: None must be a list of pairs [from, to], at least one"),
-    "no pair": (
-        {"lanes": [["a", "b"], ["b"]]},
-        "network.lanes[1]: ['b'] must be a pair of names [from, to]",
-    ),
+    "no pair": ({"lanes": [["a", "b"], ["b"]]}, "network.lanes[1]: ['b'] must be a pair of names [from, to]"),
     "unknown node": (
         {"nodes": ["north", "south"], "lanes": [["north", "suoth"]]},
         "network.lanes[0]: 'suoth' is no node; did you mean 'south'?",
     ),
     "loop": ({"lanes": [["a", "b"], ["b", "b"]]}, "network.lanes[1]: b>b must join two different nodes"),
     "lane twice": ({"lanes": [["a", "b"], ["a", "b"]]}, "network.lanes[1]: a>b is there twice"),
-    "node twice": (
-        {"nodes": ["a", "b", "a"], "lanes": [["a", "b"]]},
-        "network.nodes: 'a' is there twice",
-    ),
+    "node twice": ({"nodes": ["a", "b", "a"], "lanes": [["a", "b"]]}, "network.nodes: 'a' is there twice"),
     "node name": ({"lanes": [["a>b", "c"]]}, "network.nodes: 'a>b' must be a text without '>'"),
     "position": (
         {"nodes": {"a": [0, 0], "b": [1]}, "lanes": [["a", "b"]]},
@@ -226,10 +220,7 @@ WRONG: dict[str, tuple[Any, str]] = {
         "network: no path from c to a; must join each of origins to each of destinations "
         "(terminals are both)",
     ),
-    "one terminal": (
-        RING | {"terminals": ["a"]},
-        "network.terminals: ['a'] must be at least two nodes",
-    ),
+    "one terminal": (RING | {"terminals": ["a"]}, "network.terminals: ['a'] must be at least two nodes"),
     "unknown terminal": (
         RING | {"terminals": ["a", "x"]},
         "network.terminals: 'x' is no node; known: a, b, c, d",

@@ -129,10 +129,7 @@ def test_forecasts_from_current_choices_reduce_the_effect_of_noise() -> None:
         name: float(
             rv.solve(rv.games.market(), Directional(**options, **how), tolerance=None).data.total_mean
         )
-        for name, how in {
-            "payoff": {},
-            "one_ahead": {"signal": "one_ahead"},
-        }.items()
+        for name, how in {"payoff": {}, "one_ahead": {"signal": "one_ahead"}}.items()
     }
     assert totals["one_ahead"] < totals["payoff"] - 5
 

@@ -250,8 +250,7 @@ class Line(eqx.Module):
 
 def jumping(game: Any, start: Any, **options: Any) -> Any:
     with pytest.warns(
-        UserWarning,
-        match=r"not converged: .* still gains .*: payoffs are discontinuous; best responses",
+        UserWarning, match=r"not converged: .* still gains .*: payoffs are discontinuous; best responses"
     ):
         found = found_by(game, start, points=129, **options)
     assert found.status == "iteration limit"

@@ -181,8 +181,7 @@ def check_family(family: str, count: int, effort: int | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "family",
-    [pytest.param(name, marks=COSTS[name]) if name in COSTS else name for name in FAMILIES],
+    "family", [pytest.param(name, marks=COSTS[name]) if name in COSTS else name for name in FAMILIES]
 )
 def test_true_values_are_inside_the_bounds_of_a_few_boxes(family: str) -> None:
     check_family(family, 60, 0)

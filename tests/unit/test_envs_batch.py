@@ -164,17 +164,11 @@ def test_seeds_restart_copies_and_a_copy_of_all_continues_equally() -> None:
 
 WRONG: list[tuple[Callable[[Any], Any], str]] = [
     (lambda game: batch(game, 0, [[1, 0], [1, 0]], 0), "copies: 0 must be a whole number of at least 1"),
-    (
-        lambda game: batch("karma", 0, lambda name, seen: 0, 2),
-        "stepped by kernels, .*SyncVectorEnv",
-    ),
+    (lambda game: batch("karma", 0, lambda name, seen: 0, 2), "stepped by kernels, .*SyncVectorEnv"),
     (lambda game: batch(game, 2, [[1, 0], [1, 0]], 2), "player: 2"),
     (lambda game: batch(game, 0, [[1, 0], [1, 0]], 2).reset(seed=[1]), "seed: 1 seeds must be 2"),
     (lambda game: begun(game).step([1]), "actions of player_0: 1 must be 2, one per copy"),
-    (
-        lambda game: begun(game).step([0, 5]),
-        r"player_0 in copy 1: 5 must be a whole number in 0..1",
-    ),
+    (lambda game: begun(game).step([0, 5]), r"player_0 in copy 1: 5 must be a whole number in 0..1"),
     (lambda game: begun(game).step([0.5, 0]), r"action of player_0 in copy 0: 0.5 must be a whole number"),
     (lambda game: begun(game).step(["a", 0]), r"action of player_0 in copy 0: 'a' must be a whole number"),
     (

@@ -136,15 +136,9 @@ def test_learners_have_the_error_of_the_largest_gain() -> None:
 
 def test_answers_say_what_an_estimate_leaves_open() -> None:
     words = {
-        (
-            0.5,
-            0.4,
-        ): "The profile leaves a small estimated gain: at most 0.9 % of the payoff at stake, "
+        (0.5, 0.4): "The profile leaves a small estimated gain: at most 0.9 % of the payoff at stake, "
         "with 95 % confidence.",
-        (
-            5.0,
-            6.0,
-        ): (
+        (5.0, 6.0): (
             "The data cannot tell whether the profile is an equilibrium: the interval of the "
             "estimated gain holds 0 and gains that are not small."
         ),

@@ -251,11 +251,7 @@ CHANGES: dict[str, tuple[str, Callable[[Document], Any], str]] = {
     ),
     "a pure equilibrium removed": ("pure", lambda d: d["equilibria"].pop(), "is an equilibrium and not in"),
     "a pure one that is none": ("pure", lambda d: d["equilibria"].append([0, 1, 0]), "gains"),
-    "a card played differently": (
-        "poker",
-        lambda d: move(d["strategies"][0][1]),
-        "proved to be at least",
-    ),
+    "a card played differently": ("poker", lambda d: move(d["strategies"][0][1]), "proved to be at least"),
     "the value": ("poker", lambda d: d.update(bound=["-1/18", "-1/19"]), None),
     "a lower value": ("poker", lambda d: d.update(bound=["-1/17", "-1/17"]), "at most"),
     "a payoff of a leaf": ("poker", lambda d: raise_number(d, "leaves", 0, 2, by=Fraction(1)), "value|most"),

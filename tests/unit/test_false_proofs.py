@@ -363,11 +363,7 @@ FALSE: dict[str, tuple[int, str, Callable[[], Document | bytes]]] = {
     "a total of nobody": (D, "an entry is not as specified", lambda: totals(X, Y) | {"totals": [[]]}),
     "a bomb of commas": (D, "entries (see --large)", lambda: b'{"format": [' + b"0," * 5_000_000 + b"0]}"),
     # equilibria
-    "seven maxima as one of a constant sum": (
-        F,
-        "whose payoffs have a constant sum",
-        cosine,
-    ),
+    "seven maxima as one of a constant sum": (F, "whose payoffs have a constant sum", cosine),
     "a largest value that is not attained": (
         F,
         "its payoff is not known to be continuous",
@@ -561,11 +557,7 @@ FALSE: dict[str, tuple[int, str, Callable[[], Document | bytes]]] = {
         "are not finite in box",
         lambda: single(UNDEFINED, entry([0.0], [(0.0, 0.0)], peak=[UNIT]), boxes=[FALLS, ["around", 0]]),
     ),
-    "zero times infinity": (
-        F,
-        "are not finite in box",
-        lambda: pair(X * of("log", Y), -Y, corner(0.0, 0.0)),
-    ),
+    "zero times infinity": (F, "are not finite in box", lambda: pair(X * of("log", Y), -Y, corner(0.0, 0.0))),
     "an infinite payoff": (
         F,
         "are not finite in box",

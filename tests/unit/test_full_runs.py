@@ -17,16 +17,7 @@ from rivalry.cli.summary import full_runs as summarised
 from rivalry.core.files import StoreError
 from rivalry.core.results import CLAIMS
 from rivalry.lab.report import full_runs
-from rivalry.lab.report.full_runs import (
-    FOLDER,
-    OUTDATED,
-    SCHEMA,
-    SELECTS,
-    full_run,
-    full_run_of,
-    main,
-    store,
-)
+from rivalry.lab.report.full_runs import FOLDER, OUTDATED, SCHEMA, SELECTS, full_run, full_run_of, main, store
 from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, load_run
 from rivalry.lab.study import load_study, studies

@@ -38,10 +38,7 @@ def _plain(push: Any, steps: int, rate: float) -> list[np.ndarray]:
 
 @pytest.mark.parametrize(
     ("learner", "push"),
-    [
-        (Hedge(eta=0.3), lambda pi, u: u),
-        (SoftmaxPolicyGradient(rate=0.3), lambda pi, u: pi * (u - pi @ u)),
-    ],
+    [(Hedge(eta=0.3), lambda pi, u: u), (SoftmaxPolicyGradient(rate=0.3), lambda pi, u: pi * (u - pi @ u))],
     ids=["hedge", "policy_gradient"],
 )
 def test_updates_match_a_plain_recursion(learner: Any, push: Any, ragged: Matrix) -> None:

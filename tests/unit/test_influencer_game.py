@@ -163,9 +163,7 @@ def test_derivatives_at_a_resource_point_with_abstention() -> None:
     np.testing.assert_allclose(by_autodiff(game, on), oracles.gradients(game, on), rtol=1e-12)
     both = game.space.check([0.3, 0.3])
     np.testing.assert_allclose(
-        oracles.jacobian(game, both),
-        oracles.jacobian(game, both + jnp.array([[1e-7], [-1e-7]])),
-        atol=1e-4,
+        oracles.jacobian(game, both), oracles.jacobian(game, both + jnp.array([[1e-7], [-1e-7]])), atol=1e-4
     )
 
 
@@ -336,12 +334,7 @@ def test_metrics_of_the_game() -> None:
 @pytest.mark.slow
 def test_plot_data_of_the_game() -> None:
     game, x = built("both")
-    assert tuple(oracles.plot_data(game)) == (
-        "influence",
-        "shares",
-        "landscape",
-        "resource",
-    )
+    assert tuple(oracles.plot_data(game)) == ("influence", "shares", "landscape", "resource")
     shares = rv.view(game, "shares", x)
     assert shares.row_label.values.tolist() == ["player 0", "player 1", "third party", "abstention"]
     np.testing.assert_allclose(shares.shares.sum("row"), 1.0)

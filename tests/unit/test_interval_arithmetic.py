@@ -128,10 +128,7 @@ BINARY: dict[str, tuple[Callable[[Interval, Interval], Interval], Callable[[Real
     "subtract": (intervals.subtract, lambda x, y: x - y),
     "multiply": (intervals.multiply, lambda x, y: x * y),
     "divide": (intervals.divide, lambda x, y: x / y),
-    "remainder": (
-        lambda a, b: RULES["rem"](Comparisons(), a, b),
-        lambda x, y: x - y * trunc(x / y),
-    ),
+    "remainder": (lambda a, b: RULES["rem"](Comparisons(), a, b), lambda x, y: x - y * trunc(x / y)),
 }
 
 

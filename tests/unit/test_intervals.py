@@ -44,10 +44,7 @@ def test_share_intervals_of_zero_and_one_end_there(count: int) -> None:
     assert 0.0 < low < high == 1.0
 
 
-@given(
-    st.floats(-1e12, 1e12, allow_subnormal=False),
-    st.floats(-4, 3).map(lambda power: 10.0**power),
-)
+@given(st.floats(-1e12, 1e12, allow_subnormal=False), st.floats(-4, 3).map(lambda power: 10.0**power))
 def test_a_mean_has_no_digit_beyond_its_interval(mean: float, share: float) -> None:
     """Two digits of half the width, and the mean to the same place; read back with decimals of their own."""
     half = share * max(abs(mean), 1e-6)

@@ -40,10 +40,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"chain": [[1.0, 0.0], [0.0, 1.0]]},
         "chain: [[1.0, 0.0], [0.0, 1.0]] must have one stationary distribution, and has several",
     ),
-    "chain of three": (
-        {"chain": [0.2, 0.3, 0.5]},
-        "chain: 3 rows must be 2, one for each of the urgencies",
-    ),
+    "chain of three": ({"chain": [0.2, 0.3, 0.5]}, "chain: 3 rows must be 2, one for each of the urgencies"),
     "gamma": ({"gamma": 1.0}, "gamma: 1 must be in [0, 1)"),
     "gamma below 0": ({"gamma": -0.1}, "gamma: -0.1 must be in [0, 1)"),
     "gamma no number": ({"gamma": float("nan")}, "gamma: nan must be finite"),

@@ -56,12 +56,7 @@ RULES: dict[str, dict[str, Any]] = {
         "receiver": "society",
         "tax": [0.0, 0.25, 1.5, 2.0],
     },
-    "table, urgency, tax": {
-        "payment": "table",
-        "charge": OWN_TABLE,
-        "tie": "highest_urgency",
-        "tax": 0.4,
-    },
+    "table, urgency, tax": {"payment": "table", "charge": OWN_TABLE, "tie": "highest_urgency", "tax": 0.4},
     "bid to society, nobody, tax": {"payment": "PBS", "tie": "nobody", "tax": 0.25},
     "much karma": {"mean_karma": 2.8, "tax": [0.0, 0.0, 0.0, 1.0]},
 }

@@ -10,13 +10,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.families.matrix import Matrix, matrix
-from rivalry.interop import (
-    from_nashpy,
-    from_openspiel,
-    from_quantecon,
-    to_nashpy,
-    to_quantecon,
-)
+from rivalry.interop import from_nashpy, from_openspiel, from_quantecon, to_nashpy, to_quantecon
 
 
 def random_game(*sizes: int) -> Matrix:

@@ -257,7 +257,7 @@ def test_a_proved_equilibrium_is_reported_with_its_radius() -> None:
     rows = [a_list([0.5]) | certificate(coverage="proved", radius=r).record() for r in (1e-14, 3e-13)]
     data = swept(rows)
     assert claims(Answer(STUDY, data)) == [
-        "certificates: 2 equilibrium, 2 proved, an exact equilibrium within 3e-13",
+        "certificates: 2 equilibrium, 2 proved, an exact equilibrium within 3e-13"
     ]
     found = certificates(data)
     assert [(row["coverage"], row["rounding"], row["radius"]) for row in found] == [

@@ -64,10 +64,7 @@ def module(fields: list[str]) -> Any:
     return kind(*[jnp.asarray(0.25)] * len(fields))
 
 
-OWN = {
-    "module": lambda: module(FIELDS),
-    "plain": lambda: Plain(**dict.fromkeys(FIELDS, 1e6)),
-}
+OWN = {"module": lambda: module(FIELDS), "plain": lambda: Plain(**dict.fromkeys(FIELDS, 1e6))}
 
 
 @pytest.mark.slow

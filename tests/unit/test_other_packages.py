@@ -446,9 +446,7 @@ def test_the_versions_compared_are_on_the_page() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "where",
-    [pytest.param(key, marks=SLOW[key]) if key in SLOW else key for key in CHECKS],
-    ids=" ".join,
+    "where", [pytest.param(key, marks=SLOW[key]) if key in SLOW else key for key in CHECKS], ids=" ".join
 )
 @pytest.mark.filterwarnings("ignore")  # the other packages' own
 def test_what_a_cell_says(where: tuple[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> None:

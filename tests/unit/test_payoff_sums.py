@@ -84,11 +84,7 @@ def test_players_gain_together_where_neither_gains_throughout() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("prizes", "more"),
-    [
-        ([1.0, 2.0], {}),
-        ([1.0, 2.0, 3.0], {"exponent": 0.5, "budgets": [1.0, 2.0]}),
-        ([1.0, 2.0, 3.0], {}),
-    ],
+    [([1.0, 2.0], {}), ([1.0, 2.0, 3.0], {"exponent": 0.5, "budgets": [1.0, 2.0]}), ([1.0, 2.0, 3.0], {})],
 )
 def test_blotto_lists_are_complete_without_a_third_party(prizes: list[float], more: dict[str, Any]) -> None:
     """With exponents of at most 1 budgets are divided in proportion to prizes.

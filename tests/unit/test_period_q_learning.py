@@ -13,17 +13,9 @@ from rivalry.core.payoffs import payoffs
 from rivalry.methods import METHODS, PeriodQLearning, QLearning
 from rivalry.tables import equilibria, tabulate, tabulate_periods
 
-PLACES = [
-    {"kind": "levels", "levels": [0.2, 0.67, 2.0]},
-    {"kind": "levels", "levels": [0.1, 0.37, 1.5]},
-]
+PLACES = [{"kind": "levels", "levels": [0.2, 0.67, 2.0]}, {"kind": "levels", "levels": [0.1, 0.37, 1.5]}]
 EFFORTS = [{"kind": "levels", "levels": [0.2]}, {"kind": "levels", "levels": [0.02, 0.3, 3.0]}]
-OPTIONS: dict[str, Any] = {
-    "action_grid": PLACES,
-    "exploration": 0.3,
-    "step_size": 0.02,
-    "reward": "raw",
-}
+OPTIONS: dict[str, Any] = {"action_grid": PLACES, "exploration": 0.3, "step_size": 0.02, "reward": "raw"}
 
 
 def _learned(game: Any, learner: PeriodQLearning, seed: int) -> dict[str, np.ndarray]:

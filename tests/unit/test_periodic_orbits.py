@@ -96,11 +96,7 @@ def test_lyapunov_coefficient_is_twice_that_of_jaxcont() -> None:
     found = periodic_orbits.hopf_coefficient(game, x)
     vector = found.vector.ravel()
     other = jax.jit(partial(jaxcont.lyapunov_coefficient, holomorphic))(
-        x.ravel(),
-        0.0,
-        put(vector.real),
-        put(vector.imag),
-        put(found.frequency),
+        x.ravel(), 0.0, put(vector.real), put(vector.imag), put(found.frequency)
     )
     assert found.frequency == pytest.approx(FREQUENCY, rel=1e-8)
     assert found.lyapunov == pytest.approx(2 * float(other), rel=1e-7)

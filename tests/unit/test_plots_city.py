@@ -423,14 +423,7 @@ def test_wrong_input_gives_one_line() -> None:
         rv.plots.street_map(data.assign(lane_wanted=("lane", np.full(LANES, np.nan))))
 
 
-KINDS = (
-    "street_map",
-    "example_routes",
-    "lane_load",
-    "bid_congestion",
-    "example_bids",
-    "social_traces",
-)
+KINDS = ("street_map", "example_routes", "lane_load", "bid_congestion", "example_bids", "social_traces")
 
 
 @pytest.mark.slow

@@ -355,8 +355,7 @@ def test_gains_are_not_hatched_in_heat_maps_and_have_intervals() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "variable"),
-    [("impulse_response", "impulse"), ("valuation_path", "end_payoff")],
+    ("kind", "variable"), [("impulse_response", "impulse"), ("valuation_path", "end_payoff")]
 )
 def test_errors_name_the_missing_variable(kind: str, variable: str) -> None:
     with pytest.raises(ValueError, match=f"no variable '{variable}', which this plot draws"):

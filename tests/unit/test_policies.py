@@ -206,13 +206,7 @@ def test_dominant_actions_are_learned_in_matrix_games() -> None:
     assert float(found.data.near_share) == 1.0
 
 
-FIG11 = {
-    "step_size": 0.05,
-    "gamma": 0.5,
-    "exploration": 0.1,
-    "epochs": 1,
-    "episodes": 4000,
-}
+FIG11 = {"step_size": 0.05, "gamma": 0.5, "exploration": 0.1, "epochs": 1, "episodes": 4000}
 
 
 @pytest.mark.slow

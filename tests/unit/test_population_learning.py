@@ -62,11 +62,7 @@ HOWS: dict[str, dict[str, Any]] = {
         "update_probability": 0.5,
         "monitor_every": 5,
     },
-    "power": {
-        "target": "expected",
-        "step_size": {"value": 0.5, "power": 0.6},
-        "exploration": 0.0,
-    },
+    "power": {"target": "expected", "step_size": {"value": 0.5, "power": 0.6}, "exploration": 0.0},
     "geometric": {"target": "max", "beta": {"kind": "geometric", "first": 0.1, "last": 5.0, "steps": 10}},
 }
 
@@ -496,10 +492,7 @@ def test_schedules_of_step_sizes_and_temperatures() -> None:
         ({"monitor": SAMPLED | {"explore": 0.0}}, r"monitor.explore: 0 must be in \(0, 1\]"),
         ({"stopping": {"metric": "luck", "delta": 1.0}}, "stopping.metric: 'luck' must be one of"),
         ({"stopping": {"metric": "policy_change"}}, "stopping.delta: "),
-        (
-            {"stopping": {"metric": "policy_change", "delta": 1.0, "often": 1}},
-            "stopping.often: is no key",
-        ),
+        ({"stopping": {"metric": "policy_change", "delta": 1.0, "often": 1}}, "stopping.often: is no key"),
         (
             {"stopping": {"metric": "policy_change", "delta": 1.0, "tolerated_agents": -1}},
             "stopping.tolerated_agents: -1 must be at least 0",

@@ -114,10 +114,7 @@ def _safest(game: Any, x: Any, log_xp: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("risk", "cost", "on"),
-    [
-        ("multiplicative", "quadratic", "odds"),
-        ("mixed", "relative_certification", "odds"),
-    ],
+    [("multiplicative", "quadratic", "odds"), ("mixed", "relative_certification", "odds")],
 )
 @pytest.mark.slow
 def test_the_best_safety_input_at_a_fixed_performance(risk: str, cost: str, on: str) -> None:

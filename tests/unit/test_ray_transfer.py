@@ -385,8 +385,7 @@ def test_a_silent_bridge_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None
     line = line_to(lambda pipe: over.wait(10), monkeypatch, "auto")
     monkeypatch.setattr(ray, "START", 0.01)
     with pytest.raises(
-        ray.ClusterError,
-        match=r"^--address auto: no answer within 0 seconds; where .* RAY_AUTH_MODE=token$",
+        ray.ClusterError, match=r"^--address auto: no answer within 0 seconds; where .* RAY_AUTH_MODE=token$"
     ):
         line.open()
     over.set()

@@ -422,8 +422,7 @@ def inside(value: float, ends: list[float]) -> bool:
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(
-    "name",
-    ["band_calvano_baseline", "band_calvano_alpha0.125_beta1e-5", "band_calvano_delta0.0"],
+    "name", ["band_calvano_baseline", "band_calvano_alpha0.125_beta1e-5", "band_calvano_delta0.0"]
 )
 def test_logit_duopolies_are_within_reference_bands(name: str) -> None:
     from scipy.optimize import brentq

@@ -313,11 +313,7 @@ def test_generations_follow_the_formula() -> None:
         ("chicken", {"form": "discrete"}, "form: the payoff -10 must not be negative"),
         ("stag_hunt", {"mutation": [[0.9, 0.2], [0.0, 1.0]]}, "mutation: must be .* rows that sum to 1"),
         ("stag_hunt", {"mutation": [[1.0]]}, "mutation: must be .* a row per action"),
-        (
-            "stag_hunt",
-            {"form": "mirror", "mutation": [[1.0, 0.0], [0.0, 1.0]]},
-            "mutation: is for the forms",
-        ),
+        ("stag_hunt", {"form": "mirror", "mutation": [[1.0, 0.0], [0.0, 1.0]]}, "mutation: is for the forms"),
     ],
 )
 def test_mutation_and_generations_suit_the_game(name: str, options: dict[str, Any], message: str) -> None:

@@ -83,7 +83,7 @@ KEYS = [
 
 
 CERTIFICATE = [
-    *("cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "radius", "claim", "reason"),
+    *("cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "radius", "claim", "reason")
 ]
 
 
@@ -470,10 +470,7 @@ def test_a_quick_form_without_a_reduction_is_compared_as_the_full_form() -> None
 def test_a_row_carries_the_weakest_certificate_of_its_cells(weakest: str) -> None:
     cells = {(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")}
     cells[0.2, "b"]["claim"] = ((), np.asarray(weakest))
-    expect = [
-        {"quantity": "gain", "expected": 1},
-        {"quantity": "gain", "expected": 1, "at": {"reach": 0.1}},
-    ]
+    expect = [{"quantity": "gain", "expected": 1}, {"quantity": "gain", "expected": 1, "at": {"reach": 0.1}}]
     both, first = judge(STUDY | {"expect": expect}, data_of(cells))
     assert (both.row["certificate"], first.row["certificate"]) == (weakest, "equilibrium")
 

@@ -78,10 +78,7 @@ def test_cells_with_one_start_fill_the_first_batch_index() -> None:
 
 
 def test_inconsistent_dimensions_are_refused() -> None:
-    rows = [
-        ({"a": 1}, {"x": (("i", "j"), np.zeros((1, 1)))}),
-        ({"a": 2}, {"x": (("k",), np.zeros(1))}),
-    ]
+    rows = [({"a": 1}, {"x": (("i", "j"), np.zeros((1, 1)))}), ({"a": 2}, {"x": (("k",), np.zeros(1))})]
     with pytest.raises(ValueError, match="x: has dimensions"):
         collect(rows, {"a": [1, 2]})
 
@@ -233,14 +230,7 @@ def test_a_solution_gives_every_plot_its_data() -> None:
     assert set(found.data.data_vars) < set(here.data_vars)
     moves = found.plot_data("paths", quantity="payoff")
     np.testing.assert_allclose(moves.path_payoffs[-1], found.payoff, rtol=1e-12)
-    for plot in (
-        "cycle",
-        "influence",
-        "landscape",
-        "paths",
-        "shares",
-        "spectrum",
-    ):
+    for plot in ("cycle", "influence", "landscape", "paths", "shares", "spectrum"):
         axes = getattr(rv.plots, plot)(found)
         assert axes.figure.axes
         plt.close(axes.figure)

@@ -281,10 +281,7 @@ def test_both_kernels_agree_bitwise(name: str, monkeypatch: pytest.MonkeyPatch) 
     same(fast, played(made, world))
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["at once", "staged", "in turns", "three in turns", SEEN],
-)
+@pytest.mark.parametrize("name", ["at once", "staged", "in turns", "three in turns", SEEN])
 def test_results_do_not_depend_on_chunks_or_threads(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     game, options = GAMES[name]
     made = learner(**options, sessions=9, average_last=100)

@@ -383,10 +383,7 @@ def test_a_study_runs_from_python(tmp_path: Path) -> None:
         ),
         ({"expect": [{"quantity": "regret", "within": [1, 0]}]}, r"must be \[low, high\]"),
         ({"expect": [{"quantity": "regret", "expected": 0, "at": {"player": -1}}]}, "whole number from 0"),
-        (
-            {"expect": [{"quantity": "claim", "published": "x", "at": {"player": 0}}]},
-            "not a coordinate here",
-        ),
+        ({"expect": [{"quantity": "claim", "published": "x", "at": {"player": 0}}]}, "not a coordinate here"),
         (
             {"expect": [{"quantity": "regret", "expected": 0, "at": {"method": "gradient_ascent"}}]},
             r'expect\[0\]\.at\.method: is called algorithm: write at = \{ algorithm = "NAME" \}',

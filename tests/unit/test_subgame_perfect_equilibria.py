@@ -265,10 +265,7 @@ def test_players_stop_at_every_node_of_the_centipede() -> None:
 
 def test_the_ultimatum_game_has_ties_which_leave_the_list_open() -> None:
     data, found = plays(ultimatum)
-    assert [("offer: 0" in x, "0: yes" in x) for x in found] == [
-        (1, True),
-        (0, False),
-    ]
+    assert [("offer: 0" in x, "0: yes" in x) for x in found] == [(1, True), (0, False)]
     assert "offer: 1" in found[1]
     assert not bool(data.complete)
     assert "not isolated pay differently" in str(data.complete_reason.values)
