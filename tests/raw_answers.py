@@ -23,7 +23,7 @@ from rivalry.lab.store import Run
 from rivalry.lab.study import load_study
 from rivalry.lab.study.names import has_noise, studies
 
-LITERAL = re.compile(r"[\[({]\s*['\"]|\{|\bnp\.|\barray\(|\bdtype\b|\b(?:None|True|False|nan|inf)\b")
+LITERAL = re.compile(r"[\[({]\s*['\"]|\{|\bnp\.|\barray\(|\bdtype\b|\b(?:None(?! of )|True|False|nan|inf)\b")
 KEY = re.compile(r"\b[A-Za-z]\w*_\w+")
 NUMBERS = re.compile(r"\d[\d.,]*(?:e[+-]?\d+)?")  # which other processors may round otherwise
 READINGS = Path(__file__).parent / "data" / "answers_read.json"

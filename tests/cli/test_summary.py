@@ -43,9 +43,9 @@ def test_run_and_report_begin_with_results(rivalry: Command, monkeypatch: pytest
     assert all(len(line) <= 120 for line in lines)
     sentences = " ".join(answer.out.split())
     # both swerving in chicken: each could gain the reward of driving on
-    assert "3 of 4 points are equilibria; at the other each player could gain " in sentences
+    assert "3 of the 4 results are equilibria; in the other each player could gain " in sentences
     parts = (
-        "3 of 4 points",
+        "3 of the 4 results",
         "method game",
         "changed from the study: certificate.tolerance 1e-07 instead of ",
         "reference values:",

@@ -197,13 +197,13 @@ def test_the_slider_of_a_second_key_moves_the_first_figure_and_marks_the_table(
     series = [page.locator(f".drawn g[id*='series-{k}-']") for k in range(2)]
     assert all(one.count() for one in series)
     assert {text for one in series for text in one.evaluate_all(of_value)} == {""}  # all alike at first
-    assert page.locator("table[data-names] td[data-point]").count() == 3 * 6
+    assert page.locator("table[data-names] td[data-point]").count() == 4 * 6
     page.locator(".chooser-bar input").nth(1).focus()
     page.keyboard.press("ArrowRight")
     assert [set(one.evaluate_all(of_value)) for one in series] == [{"0.18"}, {""}]
-    assert page.locator("table[data-names] th.at").all_inner_texts() == ["3", *["0.16"] * 3]
+    assert page.locator("table[data-names] th.at").all_inner_texts() == ["3", *["0.16"] * 4]
     page.locator("table[data-names] td[data-point]").nth(4).click()
-    assert page.locator("table[data-names] th.at").all_inner_texts() == ["2", *["0.25"] * 3]
+    assert page.locator("table[data-names] th.at").all_inner_texts() == ["2", *["0.25"] * 4]
     assert [set(one.evaluate_all(of_value)) for one in series] == [{""}, {"0.18"}]
     assert opened.wrong == []
     assert opened.overflows() <= 0

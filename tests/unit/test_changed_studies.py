@@ -66,8 +66,8 @@ def constants(study: Mapping[str, Any]) -> list[str]:
     found += [f"line: {line}" for lines in levels for line, level in lines if is_number(level)]
     found += [f"plot: {key}" for entry in options for key in ("exact", "published") if key in entry]
     starting = [table["name"] for table in study["method"] if isinstance(table.get("start"), list)]
-    found += [f"label: {words[name]}" for name in starting if name in words]
     keyed = study.get("label_keys") or {}
+    found += [f"label: {words[name]}" for name in starting if name in words and name not in keyed]
     labelled = [label for label in words if " = " in label and not label.endswith(" = 0")]
     return found + [f"label: {label}" for label in labelled if label not in keyed]
 
@@ -241,11 +241,11 @@ def is_numeral(label: str) -> bool:
 
 SAID = {
     "oracle_leader": "At a unit cost of 2.5, the output in final play is 3.75 for the leader",
-    "short_vs_long_static": "Yes: the quantity is equal to the Cournot output 10 in all 5 cases.",
-    "braess_optimum": "The travel time is ",
-    "race_compute_price": "At every scale penalty the probability of a safe win falls ",
+    "short_vs_long_static": "Yes: at a demand intercept of 40, in the equilibrium, the quantity is equal to ",
+    "braess_optimum": "At a drivers of 0.5, the travel time is ",
+    "race_compute_price": "At a safety exponent of 0.8, at every scale penalty the probability of a ",
     "fishing": "",
-    "stackelberg_valuation": "The share of sessions ",
+    "stackelberg_valuation": "At a demand intercept of 12, negative controls aside, the share of sessions ",
 }
 """How the answers of the changed studies begin: by (a - c)/(2 b) of a leader and (a - c)/(3 b) of a firm."""
 
