@@ -13,7 +13,7 @@ from rivalry.audit.measures import SEEDS
 from rivalry.audit.panel import PANEL
 from rivalry.audit.verdict import PUNISHED, audit_bot
 from rivalry.core.method import BaseLearner
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 
 NAMES = Literal[
     "one_shot_nash", "cartel_price", "tit_for_tat", "grim_trigger", "undercutter", "edgeworth",
@@ -78,9 +78,9 @@ class Audit(BaseLearner):
         word, nature = str(session["word"]), PANEL[self.bot].nature
         return {
             "word": ((), session["word"]),
-            "nature": ((), np.asarray(nature)),
-            "right": ((), np.asarray(word == nature)),
-            "punishes": ((), np.asarray(word == PUNISHED)),
+            "nature": scalar(nature),
+            "right": scalar(word == nature),
+            "punishes": scalar(word == PUNISHED),
             "price_gain": ((), price_gain),
             "gain": ((), gain),
             "response": (("cut",), response),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_c
 import numpy as np
 
 from rivalry.core.game import kernel_arrays
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.tree import Tree
 from rivalry.runtime.jax import concrete_module, put
 
@@ -460,7 +460,7 @@ class Pace:
 def read_session(learner: BaseLearner, world: Any, session: Any, finished: bool) -> Record:
     """Return the record of a session, its status among it: converged, or completed if it was not finished."""
     record = dict(learner.read(world, session))
-    record.setdefault("status", ((), np.asarray("converged" if finished else "completed")))
+    record.setdefault("status", scalar("converged" if finished else "completed"))
     return record
 
 

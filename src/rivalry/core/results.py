@@ -110,6 +110,11 @@ Variable = tuple[tuple[str, ...], np.ndarray]
 Record = dict[str, Variable]
 
 
+def scalar(value: object) -> Variable:
+    """Return a variable without dimensions."""
+    return (), np.asarray(value)
+
+
 class Certificate(NamedTuple):
     """The largest unilateral gain of every player, how it was computed, and a proven upper bound on it.
 
@@ -258,7 +263,7 @@ class Certificate(NamedTuple):
                 array = np.asarray(value) if isinstance(value, str) else np.asarray(value, dtype=float)
                 record[STORED_AS.get(name, name)] = (("player", "constraint")[: array.ndim], array)
         if self.multipliers is not None:
-            record["variational"] = ((), np.asarray(self.variational))
+            record["variational"] = scalar(self.variational)
         return record
 
     @classmethod

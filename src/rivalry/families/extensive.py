@@ -13,7 +13,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.array_games import CHANCE, END, GameTree, SequenceForm, TreeNode, Way
 from rivalry.core.payoffs import many_payoffs, numpy_payoffs
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import Simplex, as_profile
 from rivalry.core.tolerances import SHARES_SUM
 from rivalry.core.tree import Tree, in_shape, static
@@ -402,6 +402,6 @@ def _(game: Extensive, x: Profile | np.ndarray) -> Record:
         [[*sizes_of_player, *[""] * (width - len(sizes_of_player))] for sizes_of_player in game.names]
     )
     return {
-        "nash_conv": ((), np.asarray(np.maximum(response_payoffs - np.asarray(game.payoffs(x)), 0.0).sum())),
+        "nash_conv": scalar(np.maximum(response_payoffs - np.asarray(game.payoffs(x)), 0.0).sum()),
         "move": (("player", "axis"), names),
     }

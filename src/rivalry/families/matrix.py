@@ -14,7 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, SequenceForm, one_state
 from rivalry.core.naming import NamedTable, has_names, in_order
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs, without_constants
-from rivalry.core.results import Coverage, Record
+from rivalry.core.results import Coverage, Record, scalar
 from rivalry.core.space import Simplex
 from rivalry.core.tree import Tree, in_shape, static
 from rivalry.runtime.jax import array_module, is_jax_array, jnp, put
@@ -191,7 +191,7 @@ def _are_named(actions: Sequence[Sequence[str]]) -> bool:
 def _(game: Matrix, x: Profile | np.ndarray) -> Record:
     """Return ``welfare``, the sum of payoffs, and ``support``, the actions of positive probability."""
     return {
-        "welfare": ((), np.asarray(numpy_payoffs(game, np.asarray(x)).sum())),
+        "welfare": scalar(numpy_payoffs(game, np.asarray(x)).sum()),
         "support": (("player", "axis"), np.asarray(x) > SUPPORT),
     }
 

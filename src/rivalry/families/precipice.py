@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
@@ -189,7 +189,7 @@ def _(game: Precipice, name: str, value: float) -> str:
 def _(game: Precipice, x: Profile) -> Record:
     """Return ``risk``, the probability of a disaster, and ``p_safe``, that of a safe win."""
     safe = min(float(_safe(game, x)), 1.0)
-    return {"risk": ((), np.asarray(1 - safe)), "p_safe": ((), np.asarray(safe))}
+    return {"risk": scalar(1 - safe), "p_safe": scalar(safe)}
 
 
 @oracles.proved_response.register(Precipice, when=lambda game: game.information == "public")

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Certificate, Record
+from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.interop.environments import EnvironmentGame, Policy, agent_table
 from rivalry.methods.q_learning.exploration import check_initial, each_player, initial_tables
@@ -327,7 +327,7 @@ class EnvironmentQLearning(BaseLearner):
         record: Record = {
             "policy": (("player", "state"), policy),
             "visits": (("player", "state"), np.where(is_state, visits, 0)),
-            "status": ((), np.asarray("completed" if clock >= self.length(world) else "iteration limit")),
+            "status": scalar("completed" if clock >= self.length(world) else "iteration limit"),
             **self._curve(session, min(clock, self._learning(world))),
         }
         if values.size <= STORED:
@@ -337,7 +337,7 @@ class EnvironmentQLearning(BaseLearner):
         if clock < self._learning(world) + self.evaluation:
             return record
         returns, player = session["returns"], ("player",)
-        record["truncated_share"] = ((), np.asarray(session["truncated"].mean()))
+        record["truncated_share"] = scalar(session["truncated"].mean())
         record["mean_return"] = (player, returns.mean(axis=0))
         record["mean_return_band"] = (player, half_width(returns))
         record.setdefault("payoff", (player, returns.mean(axis=0)))

@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.families.market.model import Market
 from rivalry.families.matrix import Matrix
 from rivalry.interop.policy_game import MetaGame, meta_game
@@ -98,14 +98,14 @@ class PretrainedPolicies(BaseLearner):
 
     def read(self, world: Market, session: Session) -> Record:
         if "met" not in session:
-            return {"status": ((), np.asarray("iteration limit"))}
+            return {"status": scalar("iteration limit")}
         # either firm may be the first: gains [pair policy rival] of the two are averaged
         meeting_gains = (session["met"][:, 0] + session["met"][:, 1].swapaxes(1, 2)) / 2
         half = len(meeting_gains) // 2
         profile = all_equilibria(_choice(meeting_gains[:half]).game).equilibria[0]
         low, high = _choice(meeting_gains).interval()
         return {
-            "status": ((), np.asarray("completed")),
+            "status": scalar("completed"),
             "partner_gain": (("session",), session["partners"]),
             "stranger_gain": (("session",), meeting_gains[:, 0, 0]),
             "met_gain": (("policy", "rival"), meeting_gains.mean(axis=0)),

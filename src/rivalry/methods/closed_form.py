@@ -9,7 +9,7 @@ import numpy as np
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import Need, fits, knows
 from rivalry.core.oracles import closed_form
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 
 
 class ClosedForm(OneStepLearner):
@@ -50,8 +50,8 @@ class ClosedForm(OneStepLearner):
         roots = session["roots"]
         record: Record = {
             "roots": (("root", "player", "axis"), roots),
-            "root_count": ((), np.asarray(len(roots))),
-            "status": ((), np.asarray("converged" if len(roots) else "not found")),
+            "root_count": scalar(len(roots)),
+            "status": scalar("converged" if len(roots) else "not found"),
         }
         if len(roots):
             record["profile"] = (("player", "axis"), roots[0])

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import BrokenInvariant, PopulationGame
 from rivalry.core.plain import register_plain
-from rivalry.core.results import Certificate, Record
+from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.tolerances import CONSERVED, CONSISTENT, ROUNDING, TOLERANCE
 from rivalry.population.consistent import StationaryPopulation, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, action_values, by_type, uniform
@@ -195,7 +195,7 @@ def record_of(game: Any, pi: Policy, tolerance: float | None) -> tuple[Record, C
         "best_values": (("state",), np.asarray(evaluation.best)),
         "exploitability": (("player",), np.asarray(evaluation.regret)),
         "relative_exploitability": (("player",), np.asarray(evaluation.regret) / np.abs(payoff)),
-        "population_residual": ((), np.asarray(population.residual)),
+        "population_residual": scalar(population.residual),
     }
     record |= population_metrics(game, population.env, population.mu, pi)
     return record | ({} if proof is None else proof.record()), proof

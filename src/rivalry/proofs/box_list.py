@@ -14,7 +14,7 @@ from rivalry.core.game import Game
 from rivalry.core.method import Session
 from rivalry.core.oracles import Cases
 from rivalry.core.payoffs import payoffs
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.proofs.box_search import (
     MERGE_DISTANCE,
     REASONS,
@@ -69,9 +69,9 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
         "equilibria": (("equilibrium", "player", "axis"), profiles),
         "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
         "radius": (("equilibrium",), np.array([_radius(point) for point in proved_points])),
-        "equilibrium_count": ((), np.asarray(len(proved_points))),
-        "complete": ((), np.asarray(complete)),
-        "complete_reason": ((), np.asarray(_reason(search, game, session, places, unjudged, range_note))),
+        "equilibrium_count": scalar(len(proved_points)),
+        "complete": scalar(complete),
+        "complete_reason": scalar(_reason(search, game, session, places, unjudged, range_note)),
         "boxes": ((), session["boxes"][0].copy()),
         "discarded": (("reason",), session["discarded"][1:].copy()),
         "undecided": (
@@ -84,7 +84,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
         ),
         "certified": (("certified_profile", "player", "axis"), certified),
         "certified_bound": (("certified_profile",), session["certified_bound"][new]),
-        "status": ((), np.asarray(_status(session, searched, len(proved_points) + len(certified)))),
+        "status": scalar(_status(session, searched, len(proved_points) + len(certified))),
     }
     if search.first_order:
         first_order_profiles = np.array([profile_of(at, point.centre) for point in points]).reshape(
@@ -93,7 +93,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
         labels_of_verdicts = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], dtype=str)
         record |= {
             "first_order": (("first_order_point", "player", "axis"), first_order_profiles),
-            "first_order_count": ((), np.asarray(len(points))),
+            "first_order_count": scalar(len(points)),
             "verdict": (("first_order_point",), labels_of_verdicts),
         }
     if len(session["drawn"]):
@@ -261,14 +261,14 @@ def record_of_cases(world: CaseAnalysis) -> Record:
         "equilibria": (("equilibrium", "player", "axis"), profiles),
         "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(world.game, profiles)),
         "radius": (("equilibrium",), np.array(radius)),
-        "equilibrium_count": ((), np.asarray(len(exact))),
-        "complete": ((), np.asarray(True)),
-        "complete_reason": ((), np.asarray(f"every case is solved in fractions: {cases}")),
-        "boxes": ((), np.asarray(0)),
+        "equilibrium_count": scalar(len(exact)),
+        "complete": scalar(True),
+        "complete_reason": scalar(f"every case is solved in fractions: {cases}"),
+        "boxes": scalar(0),
         "discarded": (("reason",), np.zeros(len(REASONS) - 1, dtype=np.int64)),
         "undecided": (("place", "player", "axis", "end"), np.zeros((0, *shape, 2))),
-        "pattern_count": ((), np.asarray(world.cases.size)),
-        "status": ((), np.asarray("converged" if len(exact) else "not found")),
+        "pattern_count": scalar(world.cases.size),
+        "status": scalar("converged" if len(exact) else "not found"),
     }
     if len(exact):
         record["profile"] = (("player", "axis"), profiles[0])
@@ -330,19 +330,16 @@ def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
         "equilibria": (("equilibrium", "player", "axis"), profiles),
         "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(world.game, profiles)),
         "radius": (("equilibrium",), np.max(radii, axis=0)),
-        "equilibrium_count": ((), np.asarray(len(profiles))),
-        "complete": ((), np.asarray(empty or not reasons)),
-        "complete_reason": ((), np.asarray("; ".join(reasons) if reasons and not empty else progress)),
-        "boxes": ((), np.asarray(boxes)),
+        "equilibrium_count": scalar(len(profiles)),
+        "complete": scalar(empty or not reasons),
+        "complete_reason": scalar("; ".join(reasons) if reasons and not empty else progress),
+        "boxes": scalar(boxes),
         "discarded": (("reason",), np.sum([entry["discarded"] for entry in records], axis=0)),
         "undecided": (
             ("place", "player", "axis", "end"),
             np.reshape([] if empty else undecided, (-1, *space.shape, 2)),
         ),
-        "status": (
-            (),
-            np.asarray("iteration limit" if limited else "converged" if len(profiles) else "not found"),
-        ),
+        "status": scalar("iteration limit" if limited else "converged" if len(profiles) else "not found"),
     }
     if "first_order" in records[0]:
         counts = [len(entry["first_order"]) for entry in records]
@@ -353,7 +350,7 @@ def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
             proved = np.all(np.stack(verdicts) == VERDICTS[1], axis=0)
             record |= {
                 "first_order": (("first_order_point", "player", "axis"), combined("first_order", points)),
-                "first_order_count": ((), np.asarray(len(points))),
+                "first_order_count": scalar(len(points)),
                 "verdict": (
                     ("first_order_point",),
                     np.array(VERDICTS)[np.where(refuted, 2, np.where(proved, 1, 0))],

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.method import Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.proofs.arithmetic.matrices import negative_definite
 from rivalry.proofs.box_search import VERDICTS, BoxSearch, distinct_equilibria, orders
 from rivalry.proofs.first_order import at_most_one_point, first_order, newton
@@ -212,14 +212,14 @@ def record_on_ranges(world: GameOnRanges, session: Session) -> Record:
         "where_range": (("range", "parameter", "end"), ranges.swapaxes(1, 2)),
         "where_count": (("range",), count),
         "where_decided": (("range",), decided),
-        "fewest_equilibria": ((), np.asarray(count.min())),
-        "most_equilibria": ((), np.asarray(count.max() if complete else -1)),
+        "fewest_equilibria": scalar(count.min()),
+        "most_equilibria": scalar(count.max() if complete else -1),
         "equilibrium_piece": (("piece", "player", "axis", "end"), np.stack([low, high], axis=-1)),
         "piece_range": (("piece", "parameter", "end"), pieces.swapaxes(1, 2)),
-        "complete": ((), np.asarray(complete)),
-        "complete_reason": ((), np.asarray(reason)),
+        "complete": scalar(complete),
+        "complete_reason": scalar(reason),
         "boxes": ((), session["boxes"][0].copy()),
-        "status": ((), np.asarray("iteration limit" if pending else "converged")),
+        "status": scalar("iteration limit" if pending else "converged"),
     }
 
 

@@ -16,7 +16,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Certificate, Coverage, Record
+from rivalry.core.results import Certificate, Coverage, Record, scalar
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.families.market.model import Market
 from rivalry.families.market.tables import AdjustmentTables, adjustment_tables
@@ -208,10 +208,10 @@ class CommitmentWithSwitchingCost(BaseLearner):
         nodes = ("plan", "leader_level", "follower_level")
         record: Record = {
             "value": (("player",), gains.realised[(slice(None), *node)][turn]),
-            "decision_value": ((), np.asarray(gains.decision[node])),
+            "decision_value": scalar(gains.decision[node]),
             "start_regret": (("player",), gains.at_start[turn]),
-            "temptation": ((), np.asarray(gains.temptation)),
-            "first_plan": ((), np.asarray(node[0])),
+            "temptation": scalar(gains.temptation),
+            "first_plan": scalar(node[0]),
             "in_force": (nodes, switch.copy()),
             "aim": (nodes, aim.copy()),
             "plan_target": (("plan",), world.targets),
@@ -219,10 +219,10 @@ class CommitmentWithSwitchingCost(BaseLearner):
             "leader_output": (("leader_level",), world.tables.levels[world.leader]),
             "follower_output": (("follower_level",), world.tables.levels[1 - world.leader]),
             "cycle_rounds": ((), session["over"][1]),
-            "status": ((), np.asarray(("iteration limit", "converged", "cycling")[session["over"][0]])),
+            "status": scalar(("iteration limit", "converged", "cycling")[session["over"][0]]),
         }
         if session["over"][0] != 1:
-            record["remedy"] = ((), np.asarray(_remedy(session, proof, gains.at_start, self.noise)))
+            record["remedy"] = scalar(_remedy(session, proof, gains.at_start, self.noise))
         return record | _output_paths(world, switch, aim, node[0], self.periods) | proof.record()
 
 
@@ -261,7 +261,7 @@ def _output_paths(
         "output_spread": (("period", "player"), spreads[:, turn]),
         "plan_path": (("period",), plan),
         "switch_chance": (("period",), changes),
-        "switches": ((), np.asarray(changes.sum())),
+        "switches": scalar(changes.sum()),
     }
 
 

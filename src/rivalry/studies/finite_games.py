@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 
 from rivalry.core import oracles
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import Profile
 from rivalry.families.matrix import Matrix, matrix
 
@@ -58,7 +58,7 @@ def _(game: Auction, x: Profile | np.ndarray) -> Record:
         rivals = (bid,) * (table.ndim - 1)
         if table[(bid, *rivals)] >= max(table[(action, *rivals)] for action in range(len(table))):
             lowest = bid / 10
-    return {"lowest_symmetric_bid": ((), np.asarray(lowest))}
+    return {"lowest_symmetric_bid": scalar(lowest)}
 
 
 class OutputGrid(Matrix):

@@ -39,7 +39,7 @@ import numpy as np
 
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.economies.karma import KarmaEconomy
 from rivalry.economies.karma.chains import stationary
 from rivalry.economies.karma.checks import require_all_bids
@@ -462,10 +462,10 @@ def analytic_constants(game: KarmaEconomy) -> Record:
         tie="nobody" if game.tie == NOBODY else "coin",
     )
     if case is None:
-        return record | {"lasry_lions": ((), np.asarray(np.nan))}
-    record["lasry_lions"] = ((), np.asarray(case.S))
+        return record | {"lasry_lions": scalar(np.nan)}
+    record["lasry_lions"] = scalar(case.S)
     record["lasry_lions_bids"] = (("population", "private", "bid"), np.asarray(case.bids))
-    record["counterexample"] = ((), np.asarray(case.text()))
+    record["counterexample"] = scalar(case.text())
     return record
 
 

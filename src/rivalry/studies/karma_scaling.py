@@ -16,7 +16,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from annotated_types import Gt
 
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.studies.karma_constants import EconomyComputation
 
@@ -173,8 +173,8 @@ class ScalingLaw(EquilibriumComparison):
         gap = scaling_gap(*bids)
         return {
             "scaling_gap": (BID, gap.gaps),
-            "largest_scaling_gap": ((), np.asarray(gap.max)),
-            "mean_scaling_gap": ((), np.asarray(gap.mean)),
+            "largest_scaling_gap": scalar(gap.max),
+            "mean_scaling_gap": scalar(gap.mean),
             "mean_bid": (BID, bids[0]),
             "mean_bid_scaled": ((*BID[:2], "karma_scaled"), bids[1]),
         }
@@ -223,8 +223,8 @@ class Sublinearity(EquilibriumComparison):
             "urgency": (BID[:2], np.asarray(game.stakes)),
             "mean_karma": (("mean_karma",), np.asarray(means)),
             "mean_bid": (("mean_karma", *BID), np.stack(bids)),
-            "largest_fall": ((), np.asarray(result.falls)),
-            "largest_excess": ((), np.asarray(result.exceeds)),
-            "bids_rise": ((), np.asarray(result.monotone)),
-            "sublinear": ((), np.asarray(result.sublinear)),
+            "largest_fall": scalar(result.falls),
+            "largest_excess": scalar(result.exceeds),
+            "bids_rise": scalar(result.monotone),
+            "sublinear": scalar(result.sublinear),
         }

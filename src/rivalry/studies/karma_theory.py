@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import POPULATION, Need, fits
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import TIE
 from rivalry.economies.karma.checks import any_bid
 from rivalry.economies.learning.sessions import Session
@@ -287,18 +287,18 @@ class RandomPolicyExperiment(BaseLearner):
         if not session["residual"][0] <= ENOUGH:
             status = "not found"
         record: Record = {
-            "status": ((), np.asarray(status)),
-            "generator": ((), np.asarray(self.generator)),
-            "entropy_rule": ((), np.asarray(self.entropy_rule)),
-            "beta": ((), np.asarray(float(self.beta))),
+            "status": scalar(status),
+            "generator": scalar(self.generator),
+            "entropy_rule": scalar(self.entropy_rule),
+            "beta": scalar(float(self.beta)),
             "equilibrium": (("state", "action"), session["equilibrium"]),
-            "reference_error": ((), np.asarray(float(self.reference_error))),
+            "reference_error": scalar(float(self.reference_error)),
             "equilibrium_residual": ((), session["residual"][0]),
             "equilibrium_entropy": ((), np.asarray(entropies(put(shaped))).mean()),
             # signed, because datasets pad integers with -1
             "words": (("word",), session["words"].astype(np.int64)),
-            "drawn": ((), np.asarray(count_drawn)),
-            "admissible": ((), np.asarray(count)),
+            "drawn": scalar(count_drawn),
+            "admissible": scalar(count),
         }
         if count:
             record["number"] = (("policy",), session["number"][:count])
@@ -491,7 +491,7 @@ def _violations(session: Session, name: str, violated: np.ndarray) -> Record:
     times = int((violated & consistent).sum())
     return {
         f"violated{name}": (("policy",), violated & consistent),
-        f"violation_share{name}": ((), np.asarray(times / count if count else np.nan)),
+        f"violation_share{name}": scalar(times / count if count else np.nan),
         f"violation_interval{name}": (("end",), share_interval(times, count)),
-        "excluded": ((), np.asarray(len(violated) - count)),
+        "excluded": scalar(len(violated) - count),
     }

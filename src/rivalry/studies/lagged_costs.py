@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.families.market.contingent import ContingentMarket
 from rivalry.methods.q_learning.session_metrics import focal_patterns, gains
 from rivalry.tables.kernels.cache import njit
@@ -105,7 +105,7 @@ class LaggedCostLearning(BaseLearner):
             "million_periods": (("session",), session["clock"][:, 0] / 1e6),
             "last_payoff": (("session", "player"), payoff),
             "market_price": (("session",), weight.sum(axis=1) @ np.minimum.outer(prices, prices).ravel()),
-            "status": ((), np.asarray("converged" if over else "iteration limit")),
+            "status": scalar("converged" if over else "iteration limit"),
         }
         if "pooled_gain" in (profit_gains := gains(world, payoff, self.zero_gain)):
             record["pooled_gain"] = profit_gains["pooled_gain"]

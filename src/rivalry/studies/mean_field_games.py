@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core.method import BaseLearner, Session, generator_from_array, generator_to_array
 from rivalry.core.needs import Need
-from rivalry.core.results import Certificate, Record
+from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.space import short_rounding
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.core.tree import Tree, static
@@ -145,15 +145,15 @@ class FiniteHorizonPlay(BaseLearner):
         record: Record = {
             "policy": (("period", "state", "action"), pi.copy()),
             "flow": (("time", "state"), flow),
-            "value": ((), np.asarray(value)),
-            "best_response_value": ((), np.asarray(response_value)),
-            "exploitability": ((), np.asarray(response_value - value)),
-            "status": ((), np.asarray("completed")),
+            "value": scalar(value),
+            "best_response_value": scalar(response_value),
+            "exploitability": scalar(response_value - value),
+            "status": scalar("completed"),
         }
         if self.agents:
             rng = generator_from_array(session["rng"])
             distributions, paid = horizon.play_agents(world, pi, self.agents, rng)
-            record["agents_payoff"] = (), np.asarray(paid)
+            record["agents_payoff"] = scalar(paid)
             record["agents_distance"] = (), np.abs(distributions - flow).sum(axis=1).max() / 2
         return record | proof.record()
 

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.runtime.jax import jax, jnp
 from rivalry.studies.pricing_games import PlatformSellers
 from rivalry.tables.kernels.cache import njit
@@ -109,7 +109,7 @@ class RecommendingPlatform(BaseLearner):
             "consumer_surplus": (("session",), weight @ world.surplus),
             "recommended": (("session", "recommendation"), weight.reshape(-1, 4, m * m).sum(axis=2)),
             "periods": (("session",), session["clock"][:, 0].copy()),
-            "status": ((), np.asarray("converged" if over else "iteration limit")),
+            "status": scalar("converged" if over else "iteration limit"),
         }
 
     def _platform_payoff(self, world: Tables) -> np.ndarray:

@@ -11,7 +11,7 @@ from annotated_types import Gt
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import Simplex
 from rivalry.population.oracles import population_metrics
 from rivalry.runtime.jax import jnp, put
@@ -69,7 +69,7 @@ def _(game: RoadNetwork) -> Array:
 def _(game: RoadNetwork, env: Array, mu: Array, pi: Array) -> Record:
     """Return ``travel_time``, the mean over drivers, and ``flow`` (link)."""
     time = -np.sum(np.asarray(mu)[:, None] * np.asarray(pi) * np.asarray(game.reward(env)))
-    return {"travel_time": ((), np.asarray(time)), "flow": (("link",), np.asarray(env))}
+    return {"travel_time": scalar(time), "flow": (("link",), np.asarray(env))}
 
 
 @checked

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
 from rivalry.core.array_games import Contest, contest
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box, Profile
 from rivalry.families.influencer import blotto, deviations
 from rivalry.families.influencer.closed_forms import group_levels, known_threshold
@@ -158,8 +158,8 @@ def _(game: InfluencerGame, x: Profile) -> Record:
     payoffs, norm, shares = _payoffs_norm_shares(game, x)
     game.check_shares(shares)
     makers: Record = {
-        "gradient_norm": ((), np.asarray(norm)),
-        "resource_total": ((), np.asarray(oracles.payoff_scale(game))),
+        "gradient_norm": scalar(norm),
+        "resource_total": scalar(oracles.payoff_scale(game)),
     }
     if len(payoffs) > x.shape[0]:
         makers["outside_payoffs"] = (("outside",), np.asarray(payoffs[x.shape[0] :]))
@@ -170,9 +170,9 @@ def _(game: InfluencerGame, x: Profile) -> Record:
     if threshold is not None:
         if threshold.position is not None:
             makers["symmetric_position"] = (("axis",), threshold.position)
-        makers["symmetric_stable"] = ((), np.asarray(threshold.stable))
+        makers["symmetric_stable"] = scalar(threshold.stable)
         if threshold.threshold is not None:
-            makers["threshold"] = ((), np.asarray(threshold.threshold))
+            makers["threshold"] = scalar(threshold.threshold)
     if isinstance(game.kernel, Gaussian) and axes == 1 and threshold is not None and game.players > 4:
         halves = group_levels(game.points, game.weights, game.players)[1]
         makers["level_threshold"] = ((), np.asarray(halves.thresholds[0], dtype=float))

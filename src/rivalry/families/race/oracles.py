@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from rivalry.core import oracles
 from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.core.results import Coverage, Record
+from rivalry.core.results import Coverage, Record, scalar
 from rivalry.core.space import Box, Profile, Strategy
 from rivalry.core.tree import payoff_method
 from rivalry.families.race import bounds, period
@@ -256,7 +256,7 @@ def _reaction(race: Race, x: Profile) -> Record:
         "reaction_at": (("duellist", "grid_point"), np.stack([line, line])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 1]),
         "reaction_player": (("duellist",), np.arange(2)),
-        "reaction_column": ((), np.asarray(labels(race).axes[1])),
+        "reaction_column": scalar(labels(race).axes[1]),
     }
 
 
@@ -293,7 +293,7 @@ def _deviation(race: Race, x: Profile) -> Record:
         "deviation_gain": (("player", "level"), paid - np.asarray(race.payoffs(x))[:, None]),
         "deviation_at": (("player", "level"), amounts),
         "deviation_here": (("player",), amount_now),
-        "deviation_column": ((), np.asarray(labels(race).axes[3])),
+        "deviation_column": scalar(labels(race).axes[3]),
     }
 
 

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 
 from rivalry.core.game import Game, MarkovGame, is_agents, is_markov, is_population, kernel_conversion
 from rivalry.core.needs import Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.integrations.rllib import libraries, training
 from rivalry.integrations.rllib.arenas import Arena
 from rivalry.integrations.rllib.options import LearnerOptions, Table, is_numbered
@@ -103,14 +103,14 @@ class DeepLearner(LearnerOptions):
         """Return the record of what was learned, and stop RLlib."""
         if session.lost:
             warnings.warn(f"{self.kind}: nothing can be learned: {session.lost}", stacklevel=2)
-            record: Record = {"status": ((), np.asarray("not found"))}
+            record: Record = {"status": scalar("not found")}
         else:
             networks = training.networks(self, world, session)
             options = training.reading(self, world, session.words)
             record = world.read(networks, session.words, options)
         if session.rewards:
             record |= self._curve(world, np.stack(session.rewards))
-        record["resumed"] = ((), np.asarray(session.broken))
+        record["resumed"] = scalar(session.broken)
         training.stop(session)
         return record
 

@@ -11,7 +11,7 @@ import numpy as np
 from rivalry.core.game import exchangeable_labels, is_markov
 from rivalry.core.needs import fits
 from rivalry.core.oracles import move_order, to_markov
-from rivalry.core.results import Certificate, Record
+from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.envs import parallel_env
 from rivalry.envs.agents import AgentsEnv, Learned
@@ -71,7 +71,7 @@ class NativeArena(Arena):
             "episode_return": (("player",), plain.mean(axis=0)),
             "episode_return_band": (("player",), half_width(plain)),
             "exploring_return": (("player",), random.mean(axis=0)),
-            "status": ((), np.asarray("completed")),
+            "status": scalar("completed"),
         }
         if options.best_response is None:
             return record
@@ -171,7 +171,7 @@ class AgentsArena(Arena):
         exploring_record: Record = {
             f"exploring_{name}": exploring[name] for name in EXPLORING if name in exploring
         }
-        return greedy | exploring_record | {"status": ((), np.asarray("completed"))}
+        return greedy | exploring_record | {"status": scalar("completed")}
 
     def _evaluate(
         self, networks: Networks, explore: bool, seed: np.random.SeedSequence, options: Reading

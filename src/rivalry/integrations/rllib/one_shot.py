@@ -15,7 +15,7 @@ import numpy as np
 
 from rivalry.core.game import Playable, exchangeable_labels, scale
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box, reach, width
 from rivalry.envs import parallel_env
 from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions, policy_names
@@ -174,7 +174,7 @@ def _status(path: np.ndarray, space: Any) -> tuple[tuple[()], np.ndarray]:
     Play at rest is no convergence of learning: networks that observe nothing repeat their choice at once.
     """
     at_rest = np.all(np.ptp(path[-2:], axis=0) <= STILL * np.asarray(width(space)))
-    return (), np.asarray("completed" if at_rest else "cycling")
+    return scalar("completed" if at_rest else "cycling")
 
 
 def _exploring(record: Record) -> Record:

@@ -16,6 +16,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import unconstrained_game
+from rivalry.core.results import scalar
 from rivalry.core.space import Profile, width
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, move_along, precise
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
@@ -179,15 +180,15 @@ class ComparativeStatics(BaseLearner):
         }
         records: list[Record] = [
             {
-                "parameter_name": ((), np.asarray(parameter.name)),
-                "parameter_value": ((), np.asarray(parameter.value(world.game))),
+                "parameter_name": scalar(parameter.name),
+                "parameter_value": scalar(parameter.value(world.game)),
             }
             for parameter in world.parameters
         ]
         if session["done"][0] == 0 or str(session["status"]) != "converged":
             return record | _beside_each_other(records)
         if session["done"][0] < STAGES:
-            record["status"] = ((), np.asarray("iteration limit"))
+            record["status"] = scalar("iteration limit")
         game, profile = world.game, session["profile"]
         end = at_rest(unconstrained_game(game), reparametrisation.unconstrain(game, put(profile)))
         if end is not None:
@@ -207,7 +208,7 @@ def _slopes_in(world: Statics, session: Session, k: int) -> Record:
         undefined = np.full_like(solution.slope, np.nan)
         solution = solution._replace(slope=undefined, unconstrained=undefined, payoff=undefined[:, 0])
     record: Record = {
-        "derivative_exists": ((), np.asarray(exists)),
+        "derivative_exists": scalar(exists),
         "slope": (("player", "axis"), solution.slope),
         "slope_inner": (("player", "axis"), solution.unconstrained),
         "slope_payoff": (("player",), solution.payoff),

@@ -10,7 +10,7 @@ from annotated_types import Gt, Le, Lt
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import LISTED_REGRET
 from rivalry.methods.continuation.events import REAL, cuts, locate
 from rivalry.methods.continuation.groups import TOGETHER, GroupSpectrum
@@ -158,8 +158,8 @@ class QuantalResponse(BaseLearner):
         status = ("iteration limit", "completed" if is_open else "converged", "not found")[ending]
         return {
             "profile": (("player", "axis"), end_profile),
-            "status": ((), np.asarray(status)),
-            "concept": ((), np.asarray(self.concepts()[0])),
+            "status": scalar(status),
+            "concept": scalar(self.concepts()[0]),
             "concept_residual": ((), residual[-1]),
             "logit_lambda": (("row",), session["points"][:, -1] / system.scale),
             "player_lambda": (("row", "player"), session["points"][:, -1:] / system.scales),
@@ -298,7 +298,7 @@ def _limit(system: LogitSystem, end_profile: np.ndarray) -> Record:
     return {
         "limit": (("player", "axis"), equilibrium),
         "limit_regret": (("player",), system.scales * np.maximum(regret, 0.0)),
-        "limit_distance": ((), np.asarray(distance)),
+        "limit_distance": scalar(distance),
     }
 
 
@@ -330,7 +330,7 @@ def _fit(system: LogitSystem, session: Session, counts: Sequence[Sequence[float]
     most_likely = max(candidates, key=log_likelihood)
     is_beyond = most_likely is candidates[1] and rise(points[-1], tangents[-1]) > 0
     return {
-        "fitted_lambda": ((), np.asarray(np.inf if is_beyond else most_likely[-1] / system.scale)),
+        "fitted_lambda": scalar(np.inf if is_beyond else most_likely[-1] / system.scale),
         "fitted_profile": (("player", "axis"), system.profile(most_likely)),
-        "log_likelihood": ((), np.asarray(log_likelihood(most_likely))),
+        "log_likelihood": scalar(log_likelihood(most_likely)),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.core.method import Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.continuation.events import KINDS, STABLE
 from rivalry.methods.continuation.groups import TOGETHER
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
@@ -108,16 +108,16 @@ def record(family: ParametrisedGame, session: Session) -> Record:
     s = {name: array.copy() for name, array in session.items()}
     stable_below = -STABLE * (float(np.min(family.scales)) / float(np.max(family.width[family.mask])) ** 2)
     record_: Record = {
-        "parameter_name": ((), np.asarray(family.name)),
+        "parameter_name": scalar(family.name),
         "exchangeable": (("player",), s["alike"]),
     }
     # crossings that could not be located, or at which no other branch was found
     lost, is_initial = s["cut_row"][s["cut_lost"]], s["event_born"] == 0
     unresolved = np.append(s["row_value"][lost], s["event_value"][is_initial])
     if s["searched"][0] == SEARCHES and not len(s["row_branch"]):
-        record_["status"] = ((), np.asarray("not found"))
+        record_["status"] = scalar("not found")
     elif len(unresolved) or np.isin(s["branch_ending"], UNFINISHED).any():
-        record_["status"] = ((), np.asarray("completed"))
+        record_["status"] = scalar("completed")
     record_ |= {name: (tuple(dims.split()), s[column]) for name, dims, column in COPIED}
     return (
         record_

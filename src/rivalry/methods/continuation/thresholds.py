@@ -13,7 +13,7 @@ from rivalry.core import symmetric
 from rivalry.core.game import Playable, arrays, measures
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.roots import NoZeroError, zero
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 from rivalry.runtime.jax import put
@@ -157,10 +157,10 @@ class Thresholds(BaseLearner):
         """Return the scan so far, with located crossings."""
         is_complete = session["done"][0] == len(world.values)
         record: Record = {
-            "parameter_name": ((), np.asarray(world.family.name)),
-            "status": ((), np.asarray("converged" if is_complete else "iteration limit")),
+            "parameter_name": scalar(world.family.name),
+            "status": scalar("converged" if is_complete else "iteration limit"),
             "root_position": (("root", "axis"), session["roots"]),
-            "root_parameter": ((), np.asarray(world.values[-1 if session["from_high"][0] else 0])),
+            "root_parameter": scalar(world.values[-1 if session["from_high"][0] else 0]),
         }
         scan = _Scan.of(world, session)
         crossings = _crossings(world, scan)  # may detect further jumps
@@ -202,7 +202,7 @@ class _Scan(NamedTuple):
             "scan_eigenvalues_imag": (("scan", "eigenvalue"), spectra.imag.copy()),
             "scan_residual": (("scan",), self.residual),
             "scan_stable": (("scan",), stable),
-            "stable_everywhere": ((), np.asarray(bool(stable.all()))),
+            "stable_everywhere": scalar(bool(stable.all())),
             "jump_parameter": (("jump",), self.values[self.jumped]),
         }
 

@@ -14,7 +14,7 @@ from rivalry.core.array_games import one_state
 from rivalry.core.game import Game, Playable
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, TREE, Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.continuation.parameters import precise
 from rivalry.methods.continuous.mixtures import (
     ATOM,
@@ -190,16 +190,16 @@ class DoubleOracle(BaseLearner):
             "oracle_gap": (("round", "player"), session["gap"].copy()),
             "atoms": (("player",), session["seen"].copy()),
             "jumps": (("player",), session["jumps"].copy()),
-            "status": ((), np.asarray(STATUS[over])),
+            "status": scalar(STATUS[over]),
         }
         if over != 1 and len(session["gap"]):
-            record["remedy"] = ((), np.asarray(self._remedy(session)))
+            record["remedy"] = scalar(self._remedy(session))
         if not len(session["gap"]):
             return record
         points, weights, tables = _support(session)
         pure = bool(np.all((weights > 0).sum(axis=1) == 1))
         record |= mixture_record(world, points, weights, one_state(tables))
-        return record | {"pure": ((), np.asarray(pure))}
+        return record | {"pure": scalar(pure)}
 
 
 def _beyond_jump(

@@ -34,7 +34,7 @@ from flint import fmpq, fmpq_mat, fmpq_mpoly, fmpq_mpoly_ctx, fmpq_poly
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game
 from rivalry.core.method import Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box
 from rivalry.proofs.arithmetic.operations import operations
 from rivalry.proofs.box_list import profile_payoffs
@@ -512,7 +512,7 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
         return record
     patterns = int(session["patterns"][0])
     if "first_order" in record:
-        return record | {"pattern_count": ((), np.asarray(patterns))}
+        return record | {"pattern_count": scalar(patterns)}
     at = coordinates(game)
     points, corners = (_in_floats(session[name]) for name in ("exact_point", "exact_vertex"))
     off = [
@@ -532,21 +532,20 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
         "equilibria": (("equilibrium", "player", "axis"), profiles),
         "equilibrium_payoff": (("equilibrium", "player"), profile_payoffs(game, profiles)),
         "radius": (("equilibrium",), np.array(rounded)),
-        "equilibrium_count": ((), np.asarray(len(points))),
-        "complete": ((), np.asarray(True)),
-        "complete_reason": (
-            (),
-            np.asarray(f"every pattern of bounds is solved in fractions: {count_text(patterns, 'pattern')}"),
+        "equilibrium_count": scalar(len(points)),
+        "complete": scalar(True),
+        "complete_reason": scalar(
+            f"every pattern of bounds is solved in fractions: {count_text(patterns, 'pattern')}"
         ),
         "undecided": (("place", "player", "axis", "end"), np.zeros((0, *shape, 2))),
         "equilibrium_set": (("set", "player", "axis", "end"), np.reshape(sets, (count, *shape, 2))),
         "equilibrium_vertex": (("vertex", "player", "axis"), profiles_of(at, corners)),
         "vertex_set": (("vertex",), number.copy()),
-        "isolated_count": ((), np.asarray(len(points))),
-        "pattern_count": ((), np.asarray(patterns)),
+        "isolated_count": scalar(len(points)),
+        "pattern_count": scalar(patterns),
         "certified": (("certified_profile", "player", "axis"), np.zeros((0, *shape))),
         "certified_bound": (("certified_profile",), np.zeros(0)),
-        "status": ((), np.asarray("converged")),
+        "status": scalar("converged"),
     }
     record.pop("profile", None)
     if len(points) or len(corners):

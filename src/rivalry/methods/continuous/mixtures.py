@@ -30,7 +30,7 @@ from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.core.results import Certificate, Coverage, Record, Rounding
+from rivalry.core.results import Certificate, Coverage, Record, Rounding, scalar
 from rivalry.core.space import Box, Profile, Space, Strategy
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.methods.q_learning.exploration import Table, check_whole
@@ -301,10 +301,7 @@ def expected_metrics(
 ) -> Record:
     """Means of the game's scalar metrics; empty if neither in ``metric_tables`` nor cheap to compute."""
     if metric_tables:
-        return {
-            name: ((), np.asarray(expectation(table, sizes, weights)))
-            for name, table in metric_tables.items()
-        }
+        return {name: scalar(expectation(table, sizes, weights)) for name, table in metric_tables.items()}
     if not oracles.metrics.knows(game) or np.prod((weights > ATOM).sum(axis=1).astype(object)) > FEW:
         return {}
     profiles, probabilities = joint_atoms(action_grid, weights)
@@ -313,7 +310,7 @@ def expected_metrics(
     for name, (dims, value) in rows[0].items():
         if dims == () and np.asarray(value).dtype.kind == "f":
             pairs = zip(probabilities, rows, strict=True)
-            means[name] = (), np.asarray(sum(chance * float(row[name][1]) for chance, row in pairs))
+            means[name] = scalar(sum(chance * float(row[name][1]) for chance, row in pairs))
     return means
 
 

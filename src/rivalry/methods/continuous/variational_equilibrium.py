@@ -13,7 +13,7 @@ from rivalry.core.game import Game, require_continuity
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, SHARED, Need, fits
 from rivalry.core.oracles import shared_constraints
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import reach, uniform, width
 from rivalry.runtime.jax import compiled, jax, jnp, put
 
@@ -112,15 +112,15 @@ class VariationalEquilibrium(BaseLearner):
             status = "converged"
         record: Record = {
             "profile": (("player", "axis"), x.copy()),
-            "residual": ((), np.asarray(residual)),
-            "status": ((), np.asarray(status)),
+            "residual": scalar(residual),
+            "status": scalar(status),
         }
         if shared_constraints.knows(world):
             slopes = _slopes(world, put(x))
             record["common_multiplier"] = (("constraint",), _multipliers(session))
             record["binding"] = (("constraint",), np.asarray(slopes.values >= -NEAR * slopes.sizes(x)))
         if status == "not found":
-            record["remedy"] = ((), np.asarray("no step lowers the residual; give a start, or more tries"))
+            record["remedy"] = scalar("no step lowers the residual; give a start, or more tries")
         return record
 
 

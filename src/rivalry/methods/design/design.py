@@ -16,7 +16,7 @@ from rivalry.core.game import Record, measures
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need
 from rivalry.core.payoffs import payoffs
-from rivalry.core.results import CLAIMS, UNREFUTED
+from rivalry.core.results import CLAIMS, UNREFUTED, scalar
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
 from rivalry.methods.design.rule_choices import bound_of, check_weights, choices_of
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
@@ -262,19 +262,19 @@ class Design(BaseLearner):
         if not np.any(np.isfinite(loss)):
             undefined = np.full(session["profile"].shape[1:], np.nan)
             status = "not found" if count else "iteration limit"
-            return record | {"profile": (("player", "axis"), undefined), "status": ((), np.asarray(status))}
+            return record | {"profile": (("player", "axis"), undefined), "status": scalar(status)}
         optimum = int(np.nanargmin(loss))
         record |= {
             "profile": (("player", "axis"), profile[optimum].copy()),
-            "chosen": ((), np.asarray(optimum)),
+            "chosen": scalar(optimum),
             "chosen_parameters": (("choice",), parameters[optimum].copy()),
-            "chosen_objective": ((), np.asarray(objective[optimum, 0])),
+            "chosen_objective": scalar(objective[optimum, 0]),
             "chosen_bound": (("choice",), np.asarray(self._bounds(world, parameters[optimum]), dtype="U18")),
         }
         if count >= len(world.grid) and not certified.any():
-            record["status"] = ((), np.asarray("not found"))
+            record["status"] = scalar("not found")
         elif count >= len(world.grid) and (not world.refined or session["finished"][0]):
-            record["status"] = ((), np.asarray("converged"))
+            record["status"] = scalar("converged")
         return record
 
     def _bounds(self, world: Trials, values: np.ndarray) -> list[str]:

@@ -15,7 +15,7 @@ from annotated_types import Ge, Le
 from rivalry.core.game import is_agents, is_population
 from rivalry.core.method import ENDINGS, BaseLearner, Learner, Session, as_learner, read_session, run_session
 from rivalry.core.needs import Need, fits
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods import METHODS
 from rivalry.methods.design.rule_choices import (
     Choice,
@@ -231,20 +231,20 @@ class RuleDesign(BaseLearner):
         }
         default = _default_codes(world)
         if (same := np.flatnonzero((session["codes"][:trials] == default).all(axis=1))).size:
-            record["default_trial"] = ((), np.asarray(same[0]))
+            record["default_trial"] = scalar(same[0])
         over, optimum = int(session["done"][0]) >= self.length(world), self._optimum(session)
         if optimum < 0:
-            return record | {"status": ((), np.asarray("not found" if over else "iteration limit"))}
+            return record | {"status": scalar("not found" if over else "iteration limit")}
         labels = record["parameter_label"][1][optimum]
         pairs = zip(record["choice_name"][1], labels, strict=True)
         record |= {
-            "chosen": ((), np.asarray(optimum)),
-            "chosen_rule": ((), np.asarray(", ".join(f"{name} {label}" for name, label in pairs))),
+            "chosen": scalar(optimum),
+            "chosen_rule": scalar(", ".join(f"{name} {label}" for name, label in pairs)),
             "chosen_parameters": (("choice",), record["parameters"][1][optimum]),
             "chosen_label": (("choice",), labels),
-            "chosen_objective": ((), np.asarray(mean[optimum])),
+            "chosen_objective": scalar(mean[optimum]),
             "chosen_bound": (("choice",), np.asarray(_bounds(world, session["codes"][optimum]), dtype="U18")),
-            "status": ((), np.asarray("converged" if over else "iteration limit")),
+            "status": scalar("converged" if over else "iteration limit"),
         }
         return _load_record(session, BEST) | record
 
@@ -419,7 +419,7 @@ def _solve_population(game: Any, method: PopulationNewton) -> Record:
     ended = CONVERGED if residual <= ENOUGH else int(method.ending(game, state))
     record: Record = {
         "profile": (("state", "action"), np.asarray(state.profile)),
-        "status": ((), np.asarray(ENDINGS[ended] if ended else "iteration limit")),
+        "status": scalar(ENDINGS[ended] if ended else "iteration limit"),
     }
     # the report is without a remedy: the search continues with the next rule
     record |= method.report(game, state, "converged")

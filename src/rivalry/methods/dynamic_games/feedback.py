@@ -25,6 +25,7 @@ from rivalry.core.oracles import (
     to_stages,
 )
 from rivalry.core.reparametrisation import unconstrained_game
+from rivalry.core.results import scalar
 from rivalry.core.space import Profile, width
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.dynamics.tangent_cone import SLACK
@@ -298,13 +299,13 @@ class Feedback(BaseLearner):
             "node_found": (node, good),
             "node_value": ((*node, "player"), session["value"].copy()),
             "node_state": ((*node, "stock", "player"), session["state"].copy()),
-            "nodes_without_equilibrium": ((), np.asarray(np.sum(~good))),
+            "nodes_without_equilibrium": scalar(np.sum(~good)),
         }
         if self._halves(world):
             record["grid_error"] = (("player",), np.abs(session["value_start"] - session["coarse"]))
         if int(session["done"][0]) >= self.length(world):
             all_good = bool(np.all(good)) and bool(np.all(session["path_regret"] <= tolerance))
-            record["status"] = ((), np.asarray("converged" if all_good else "not found"))
+            record["status"] = scalar("converged" if all_good else "not found")
         return record
 
 

@@ -15,7 +15,7 @@ from rivalry.core.game import scale
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need, knows
 from rivalry.core.oracles import claim_scope, outside_linear, to_linear_quadratic
-from rivalry.core.results import Certificate, Record
+from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.dynamic_games import riccati
 from rivalry.methods.dynamic_games.riccati import Commitment, commitment, follower_problem, plan_costs
@@ -240,10 +240,10 @@ class LinearQuadratic(BaseLearner):
                 f"{reason}: the linear-quadratic solution is not one of the game itself", stacklevel=2
             )
             record = {name: value for name, value in record.items() if name not in PROOF}
-            record["outside"] = (), np.asarray(reason)
+            record["outside"] = scalar(reason)
         if world.scope and "claim" in record:
-            record["claim_scope"] = (), np.asarray(world.scope)
-        return record | {"status": ((), np.asarray(status)), "residual": ((), session["residual"][0].copy())}
+            record["claim_scope"] = scalar(world.scope)
+        return record | {"status": scalar(status), "residual": ((), session["residual"][0].copy())}
 
 
 def _markov_perfect_sum(world: LinearQuadraticWorld) -> float:
@@ -344,7 +344,7 @@ def strategy_record(
         "feedback": (("player", "control", "state"), feedback.copy()),
         "cost_to_go": (("player", "state", "other_state"), cost.copy()),
         "steady_state": (("state",), riccati.limit(loop, game.first)),
-        "time_consistent": ((), np.asarray(True)),
+        "time_consistent": scalar(True),
     }
     record |= _shared_entries(game, _value(cost, game.first), states, controls)
     is_finite = bool(np.all(np.isfinite(feedback)))
@@ -383,7 +383,7 @@ def plan_record(
         "first_move": (("control", "state"), plan.first_move.copy()),
         "steady_state": (("state",), riccati.limit(loop, initial_state)[:size]),
         "replanned_gain": (("period",), np.maximum(replanned_value - committed_value, 0.0)),
-        "time_consistent": ((), np.asarray(False)),
+        "time_consistent": scalar(False),
     }
     value = _value(plan_costs(game, plan, leader), initial_state)
     record |= _shared_entries(game, value, path[:, :size], controls)

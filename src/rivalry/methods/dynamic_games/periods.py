@@ -13,7 +13,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import PAYOFFS, Need, knows
 from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.payoffs import payoffs
-from rivalry.core.results import UNREFUTED
+from rivalry.core.results import UNREFUTED, scalar
 from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
 from rivalry.runtime.jax import put
 
@@ -144,7 +144,7 @@ class Periods(BaseLearner):
             good = np.all(session["count"] > 0)
             if to_stages(world).infinite_horizon:
                 good = good and session["rests"][0]
-            record["status"] = ((), np.asarray("converged" if good else "not found"))
+            record["status"] = scalar("converged" if good else "not found")
         return record
 
 

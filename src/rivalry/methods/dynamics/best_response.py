@@ -17,6 +17,7 @@ from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.oracles import compiled_response
 from rivalry.core.payoffs import payoffs
 from rivalry.core.reparametrisation import Unconstrained
+from rivalry.core.results import scalar
 from rivalry.core.space import Profile, Strategy, width
 from rivalry.core.tolerances import SEARCH_TIE
 from rivalry.core.tree import static
@@ -159,9 +160,9 @@ class BestResponse(BaseMethod):
         """
         if status == "iteration limit":
             return {}
-        record: Record = {"cycle_rounds": ((), np.asarray(state.period))}
+        record: Record = {"cycle_rounds": scalar(state.period)}
         if status == "cycling":
-            record["remedy"] = ((), np.asarray(self._remedy(game, int(state.period))))
+            record["remedy"] = scalar(self._remedy(game, int(state.period)))
         return record
 
     def _remedy(self, game: Game, period: int) -> str:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, UInt32
 from rivalry.core.game import arrays, with_
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need, fits
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player
@@ -220,7 +220,7 @@ class Directional(BaseLearner):
             "mean_choice": (("run", dims), means),
             "mean_cash": (("run", dims), session["cash_sum"] / late if late else session["cash"].copy()),
             "total_choice": (("run",), total),
-            "total_mean": ((), np.asarray(total.mean())),
+            "total_mean": scalar(total.mean()),
             "total_interval": ((), half_width(total)),
         }
         return record | self._histories(world, session)

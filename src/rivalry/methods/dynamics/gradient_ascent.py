@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import Game, Record, own_gradients, own_payoff, require_continuity, scales_of
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
+from rivalry.core.results import scalar
 from rivalry.core.space import Profile, width
 from rivalry.core.tree import static
 from rivalry.methods.dynamics import boundaries, step_sizes
@@ -184,7 +185,7 @@ class GradientAscent(BaseMethod):
         """Return ``stopped_by``, the rule with the smallest number, if a rule ended the ascent."""
         if status == "iteration limit":
             return {}
-        return {"stopped_by": ((), np.asarray(self._stopping_rule(game, state)))}
+        return {"stopped_by": scalar(self._stopping_rule(game, state))}
 
     def _stopping_rule(self, game: Game, state: Ascent) -> str:
         """Return the rule that ended the ascent."""
@@ -209,7 +210,7 @@ class GradientAscent(BaseMethod):
                 f"rate: {rate:g} is above {limit:.3g}, from where on Euler steps leave this point: lower it",
                 stacklevel=2,
             )
-        return end._replace(measures=end.measures | {"rate_limit": ((), np.asarray(limit))})
+        return end._replace(measures=end.measures | {"rate_limit": scalar(limit)})
 
 
 def euler_limit(game: Game, end: Finish, rates: np.ndarray) -> float:

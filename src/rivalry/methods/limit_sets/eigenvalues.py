@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.game import Game
-from rivalry.core.results import dataset
+from rivalry.core.results import dataset, scalar
 from rivalry.core.space import Profile
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 from rivalry.methods.limit_sets.end_state import spectrum
@@ -63,7 +63,7 @@ def spectra(
     rising = np.where(np.isnan(eigenvalues.real), -np.inf, eigenvalues.real).max(axis=1)
     return dataset(
         {
-            "parameter_name": ((), np.asarray(family.name)),
+            "parameter_name": scalar(family.name),
             "scan_parameter": (("scan",), at),
             "scan_position": (("scan", "player", "axis"), places),
             "scan_eigenvalues_real": (("scan", "eigenvalue"), eigenvalues.real.copy()),

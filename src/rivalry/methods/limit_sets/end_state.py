@@ -20,6 +20,7 @@ from rivalry.certificates.stake import payoff_units
 from rivalry.core.batched_games import Together, per_game
 from rivalry.core.game import Game, Record, jacobian, own_gradients
 from rivalry.core.method import Finish
+from rivalry.core.results import scalar
 from rivalry.core.space import Box, Profile, Simplex, Space, dealt, width
 from rivalry.methods.dynamics.tangent_cone import (
     CLIMB,
@@ -126,7 +127,7 @@ def _finish_of(end: _Local, profile: Any, unit: np.ndarray, near: float) -> Fini
         free_rows = np.flatnonzero(np.diag(end.keep) > 0.5)
         owner = np.repeat(np.arange(point.shape[0]), point.shape[1])[free_rows]
         radius = response_radius(derivative[np.ix_(free_rows, free_rows)], owner)
-    measured = _spectrum(point.size, values) | {"best_response_radius": ((), np.asarray(radius))}
+    measured = _spectrum(point.size, values) | {"best_response_radius": scalar(radius)}
     return Finish(profile, word, measured)
 
 
@@ -326,15 +327,15 @@ def _spectrum(entries: int, values: np.ndarray) -> Record:
     return {
         "eigenvalues_real": (("eigenvalue",), padded.real.copy()),
         "eigenvalues_imag": (("eigenvalue",), np.where(np.isnan(padded.real), np.nan, padded.imag)),
-        "max_real_eigenvalue": ((), np.asarray(values.real.max() if has_values else np.nan)),
-        "max_imag_eigenvalue": ((), np.asarray(np.abs(values.imag).max() if has_values else np.nan)),
+        "max_real_eigenvalue": scalar(values.real.max() if has_values else np.nan),
+        "max_imag_eigenvalue": scalar(np.abs(values.imag).max() if has_values else np.nan),
     }
 
 
 def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = None) -> Record:
     undefined = np.full(shape, np.nan)
     return _spectrum(shape[0] * shape[1], values) | {
-        "cycle_period": ((), np.asarray(cycle.period if cycle else np.nan)),
+        "cycle_period": scalar(cycle.period if cycle else np.nan),
         "cycle_low": (("player", "axis"), cycle.low if cycle else undefined),
         "cycle_high": (("player", "axis"), cycle.high if cycle else undefined),
     }

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION, Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.populations.response import (
     FIRST_SHARPNESS,
     SHARPNESS,
@@ -228,9 +228,9 @@ class PopulationNewton(BaseMethod):
             "leaps": state.leaps,
             "residual": state.residual,
         }
-        record |= {name: ((), np.asarray(number)) for name, number in numbers.items()}
+        record |= {name: scalar(number) for name, number in numbers.items()}
         if status != "converged":
-            record["remedy"] = ((), np.asarray(self._remedy(game, state)))
+            record["remedy"] = scalar(self._remedy(game, state))
         return record
 
     def _remedy(self, game: PopulationGame, state: PopulationNewtonState) -> str:

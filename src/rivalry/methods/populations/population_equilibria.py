@@ -13,7 +13,7 @@ from jaxtyping import Array
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import POPULATION, Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.continuation.pseudo_arclength import CurvePoint, Evaluation, at_value, step, tangent
 from rivalry.methods.populations.newton import (
     ENOUGH,
@@ -243,10 +243,10 @@ class PopulationEquilibria(BaseLearner):
         beta = self._range(world)[1]
         record: Record = {
             "profile": (("state", "action"), policies[0] if rows else np.asarray(uniform(world))),
-            "status": ((), np.asarray(status if session["over"][0] else "iteration limit")),
-            "concept": ((), np.asarray(f"logit at beta {beta:.6g}")),
-            "beta": ((), np.asarray(beta)),
-            "exploration": ((), np.asarray(float(self.exploration))),
+            "status": scalar(status if session["over"][0] else "iteration limit"),
+            "concept": scalar(f"logit at beta {beta:.6g}"),
+            "beta": scalar(beta),
+            "exploration": scalar(float(self.exploration)),
             "equilibria": (
                 ("equilibrium", "state", "action"),
                 np.reshape(policies, (len(rows), *world.space.shape)),
@@ -257,11 +257,11 @@ class PopulationEquilibria(BaseLearner):
             "equilibrium_claim": (("equilibrium",), np.array([p.claim for p in proofs], dtype=str)),
             "equilibrium_residual": (("equilibrium",), np.array([row[3] for row in rows])),
             "equilibrium_branch": (("equilibrium",), np.array([row[4] for row in rows], dtype=np.int64)),
-            "equilibrium_count": ((), np.asarray(len(rows))),
+            "equilibrium_count": scalar(len(rows)),
             "radius": (("equilibrium",), np.full(len(rows), np.nan)),  # no exact equilibrium is proved
             "undecided": (("place", "state", "action", "end"), np.zeros((0, *world.space.shape, 2))),
-            "complete": ((), np.asarray(False)),
-            "complete_reason": ((), np.asarray(NEVER)),
+            "complete": scalar(False),
+            "complete_reason": scalar(NEVER),
             "fold_beta": (("fold",), session["folds"]),
         }
         return record

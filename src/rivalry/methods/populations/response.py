@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from rivalry import population
 from rivalry.core.game import PopulationGame, scale_of
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.population import action_values, best_response, policy_values, stationary_population
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type
@@ -101,9 +101,9 @@ def rule_record(game: PopulationGame, pi: Policy, by: LogitRule, *, logit: bool)
 
     For regularised payoffs the record has the payoff per agent of each type, too.
     """
-    record: Record = {"beta": ((), np.asarray(by.beta)), "exploration": ((), np.asarray(by.exploration))}
+    record: Record = {"beta": scalar(by.beta), "exploration": scalar(by.exploration)}
     if logit:
-        record["concept"] = ((), np.asarray(f"logit at beta {float(by.beta):.6g}"))
+        record["concept"] = scalar(f"logit at beta {float(by.beta):.6g}")
     if float(by.entropy):
         record["payoff_regularised"] = (("player",), np.asarray(_regularised_payoff(game, pi, by)))
     return record

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION, Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.populations.response import LogitRule, PolicyResponse, rule, rule_record
 from rivalry.methods.q_learning import annealing
 from rivalry.population.operators import Distribution, Policy
@@ -105,12 +104,12 @@ class ResponseIteration(BaseMethod):
         off = ravel_pytree(game.balance(response.env, response.mu, state.profile))[0]
         # without regularised payoffs these methods rest where no agent gains, not at a logit equilibrium
         record = rule_record(game, state.profile, self._rule(game, state.taken), logit=self._options(game)[2])
-        record["residual"] = ((), np.asarray(state.result.residual))
-        record["population_drift"] = ((), np.asarray(jnp.max(jnp.abs(off))))
+        record["residual"] = scalar(state.result.residual)
+        record["population_drift"] = scalar(jnp.max(jnp.abs(off)))
         if period:
-            record["cycle_period"] = ((), np.asarray(period))
+            record["cycle_period"] = scalar(period)
         if status != "converged":
-            record["remedy"] = ((), np.asarray(self._remedy(state)))
+            record["remedy"] = scalar(self._remedy(state))
         return record
 
     def _remedy(self, state: Round) -> str:

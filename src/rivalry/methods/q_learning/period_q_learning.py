@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.needs import Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.q_learning.q_learning import QLearning, Session
 from rivalry.tables import PeriodTables, greedy_path, over_periods, period_values, tabulate_periods
 
@@ -92,7 +92,7 @@ class PeriodQLearning(QLearning):
         points = world.tabulated.action_grid[np.arange(path.shape[1]), path]  # [period player axis]
         period_record: Record = {
             "profile": (("player", "axis"), np.moveaxis(points, 1, 0).reshape(path.shape[1], -1)),
-            "status": record.get("status", ((), np.asarray("converged"))),
+            "status": record.get("status", scalar("converged")),
             "state_period": (("state",), world.period),
             "period_grid": (("player", "action", "column"), world.tabulated.action_grid),
             "policy_value": (("trial", "player"), np.array([policy_value[0] for policy_value, _ in values])),

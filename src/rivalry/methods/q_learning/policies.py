@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rivalry.core.profiles import distances
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.tables import MOST_JOINT, equilibria, in_turn, joint_count, regrets, rollout
 from rivalry.tables.greedy_play import (
     Rollout,
@@ -226,9 +226,9 @@ def _ends(
         "end_period": (("trial",), period),
         "grid_regret": (("trial", "player"), gains[back]),
         "grid_distance": (("trial",), away),
-        "near_share": ((), np.asarray(near)),
+        "near_share": scalar(near),
         "profile": (("player", "axis"), ends[modal]),
-        "status": ((), np.asarray("converged" if period[modal] == 1 else "cycling")),
+        "status": scalar("converged" if period[modal] == 1 else "cycling"),
     }
 
 

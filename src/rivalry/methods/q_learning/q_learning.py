@@ -13,7 +13,7 @@ from annotated_types import Ge, Le, Lt
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import Choices
 from rivalry.methods.continuous.mixtures import PLAYABLE, check_action_grid
 from rivalry.methods.q_learning import policies
@@ -246,7 +246,7 @@ class QLearning(BaseLearner):
         rule = self._rule(world, session)
         record = policies.record(world, rule, {name: session[name] for name in Learners._fields})
         if int(session["clock"][:, 0].min()) < self.epochs:
-            record["status"] = ((), np.asarray("iteration limit"))
+            record["status"] = scalar("iteration limit")
         return record
 
     def _begin(self, world: Tabulated, stream: np.random.SeedSequence, start: np.ndarray) -> Session:

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.core.method import BaseLearner
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_repeated, to_stages
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.continuous.mixtures import check_action_grid, playable
 from rivalry.methods.q_learning import sessions
 from rivalry.methods.q_learning.exploration import (
@@ -290,8 +290,8 @@ class RepeatedQLearning(BaseLearner):
         record: Record = {
             "periods": (("session",), clock[:, 0].copy()),
             "converged": (("session",), converged),
-            "converged_share": ((), np.asarray(converged.mean())),
-            "status": ((), np.asarray(word)),
+            "converged_share": scalar(converged.mean()),
+            "status": scalar(word),
         }
         capped = int(np.sum(clock[:, 2] == STOPPED))
         if self._stable and capped:

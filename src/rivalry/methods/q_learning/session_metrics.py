@@ -12,7 +12,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.oracles import traced_metrics
-from rivalry.core.results import Certificate, Record
+from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role, nature_at_random
 from rivalry.methods.q_learning.sessions import Session, policies
@@ -59,8 +59,8 @@ def gains(world: RepeatedWorld, payoff: np.ndarray, zero: float | None) -> Recor
     return {
         "profit_gain": (("session", "player"), profit_gains),
         "pooled_gain": (("session",), pooled),
-        "gain_mean": ((), np.asarray(pooled.mean())),
-        "gain_sd": ((), np.asarray(spread)),
+        "gain_mean": scalar(pooled.mean()),
+        "gain_sd": scalar(spread),
         "gain_interval": ((), half_width(pooled)),
         "nash_payoff": (("player",), nash),
         "joint_payoff": (("player",), joint),
@@ -94,7 +94,7 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
                 "the discount factor matters only through the learning rule: any effect is an artefact of it"
             )
             warnings.warn(words, stacklevel=3)
-    return {"gamma_channels": ((), np.asarray(text))}
+    return {"gamma_channels": scalar(text)}
 
 
 def outcomes(
@@ -318,7 +318,7 @@ def _gaps(world: RepeatedWorld, greedy_policies: np.ndarray, gamma: np.ndarray, 
         concept="Nash equilibrium of the learned policies",
     )
     for name, loss in (("one_shot_share", losses.one_shot_loss), ("full_share", losses.full_gap)):
-        record[name] = ((), np.asarray(np.all(loss < NONE, axis=1).mean()))  # sessions without a loss
+        record[name] = scalar(np.all(loss < NONE, axis=1).mean())  # sessions without a loss
     # the claim is that of the weakest session
     record["in_equilibrium"] = (("session",), np.all(gain <= allowed, axis=1))
     return record | proof.record()
