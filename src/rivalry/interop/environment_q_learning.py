@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -190,9 +190,7 @@ class EnvironmentQLearning(BaseLearner):
     episode_limit: Annotated[int, Ge(1), "steps after which an episode is truncated"] = 10_000
     fixed: Annotated[dict[str, Any] | None, "policies of agents that do not learn, by name"] = None
 
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need("an environment of another library", lambda game: isinstance(game, EnvironmentGame)),
-    )
+    needs = (Need("an environment of another library", lambda game: isinstance(game, EnvironmentGame)),)
 
     def world(self, game: object) -> EnvironmentGame:
         """Return the environment."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -54,9 +54,7 @@ class PretrainedPolicies(BaseLearner):
     periods: Annotated[int, Ge(1), "periods of play of a pair"] = 200
     openings: Annotated[int, Ge(1), "random past prices from which a pair plays"] = 4
 
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need("two firms of a market", lambda game: isinstance(game, Market)),
-    )
+    needs = (Need("two firms of a market", lambda game: isinstance(game, Market)),)
 
     def world(self, game: Market) -> Market:
         """Return the market."""

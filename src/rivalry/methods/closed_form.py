@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from rivalry.core.method import OneStepLearner, Session
-from rivalry.core.needs import Need, fits, knows
+from rivalry.core.needs import fits, knows
 from rivalry.core.oracles import closed_form
 from rivalry.core.results import Record, scalar
 
@@ -28,7 +28,7 @@ class ClosedForm(OneStepLearner):
     ([0.87079, 0.533848], 1)
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (knows(closed_form),)
+    needs = (knows(closed_form),)
 
     def world(self, game: object) -> Any:
         """Return the game. Raises `ValueError` for one without a closed form."""

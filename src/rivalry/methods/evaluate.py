@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -33,9 +33,9 @@ class Evaluate(BaseMethod):
     'not an equilibrium'
     """
 
-    natural: ClassVar[bool] = True  # without steps no other coordinates are needed
+    natural = True  # without steps no other coordinates are needed
 
-    needs: ClassVar[tuple[Need, ...]] = (
+    needs = (
         Need("payoffs or a population", lambda game: isinstance(game, Game) or is_population(game)),
         SHARED,
         TREE,

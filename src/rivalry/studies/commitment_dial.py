@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -109,9 +109,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
     rounds: Annotated[int, Ge(1), "maximum number of sweeps"] = 2000
     periods: Annotated[int, Ge(1), Le(10_000_000), "periods of the reported path"] = 60
 
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need("a market of outputs", lambda game: isinstance(game, AdjustmentTables | Market)),
-    )
+    needs = (Need("a market of outputs", lambda game: isinstance(game, AdjustmentTables | Market)),)
 
     def world(self, game: Any) -> Announced:
         """Return the tables with the plans. Raise `ValueError` for targets outside the leader's levels."""

@@ -33,7 +33,7 @@ Source: Vaishampayan (ETH Zurich 2024), chapter 5; the Lipschitz constants after
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -481,9 +481,7 @@ def _urgencies_of_type(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarr
 class EconomyComputation(BaseLearner):
     """Base class of computations on karma economies."""
 
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need("a karma economy", lambda game: isinstance(game, KarmaEconomy)),
-    )
+    needs = (Need("a karma economy", lambda game: isinstance(game, KarmaEconomy)),)
 
     def world(self, game: object) -> Any:
         """Return the game. Raises `ValueError` for other games, and where bids are listed."""

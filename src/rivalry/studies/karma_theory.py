@@ -10,7 +10,7 @@ Source: Vaishampayan (ETH Zurich 2024), chapter 5.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import equinox as eqx
 import numpy as np
@@ -200,7 +200,7 @@ class RandomPolicyExperiment(BaseLearner):
         if not 0 < self.beta < np.inf:
             raise ValueError(f"beta: {self.beta} must be above 0 and finite")
 
-    needs: ClassVar[tuple[Need, ...]] = (
+    needs = (
         POPULATION,
         Need("bids of 0 to what is held, which rises in steps of 1", any_bid),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import exp
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -53,9 +53,7 @@ class LaggedCostLearning(BaseLearner):
     max_periods: Annotated[int, Ge(1), "periods after which a session ends in any case"] = 10_000_000
     zero_gain: Annotated[float | None, "payoff per player with a profit gain of 0"] = None
 
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need("two firms with common random costs", lambda game: isinstance(game, ContingentMarket)),
-    )
+    needs = (Need("two firms with common random costs", lambda game: isinstance(game, ContingentMarket)),)
 
     def world(self, game: ContingentMarket) -> RepeatedWorld:
         """Return the tables of the market on the price grid."""

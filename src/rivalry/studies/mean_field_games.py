@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -60,9 +60,7 @@ class FiniteHorizonPlay(BaseLearner):
     policy: Annotated[list[Any] | np.ndarray | None, "first policy, [period][state][action]"] = None
     agents: Annotated[int, Ge(0), "agents that play the final policy; 0: none"] = 0
 
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need("a mean-field game over a finite horizon", lambda game: isinstance(game, HorizonGame)),
-    )
+    needs = (Need("a mean-field game over a finite horizon", lambda game: isinstance(game, HorizonGame)),)
 
     def world(self, game: Any) -> HorizonGame:
         """Return the game. Raise `ValueError` for a game of another kind, and a first policy that is none."""
@@ -176,7 +174,7 @@ class WalkMirrorDescent(FiniteHorizonPlay):
     are not (`CrowdGame.known`). The first policy is uniform throughout its round.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (Need("the crowd game", lambda game: isinstance(game, CrowdGame)),)
+    needs = (Need("the crowd game", lambda game: isinstance(game, CrowdGame)),)
 
     def _next_policy(self, game: Any, session: Session) -> np.ndarray:
         flow, scores = horizon.policy_flow(game, session["pi"]), session["scores"]

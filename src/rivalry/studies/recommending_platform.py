@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import exp, log, sqrt
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -53,9 +53,7 @@ class RecommendingPlatform(BaseLearner):
     )
     max_periods: Annotated[int, Ge(1), "periods after which a session ends in any case"] = 10_000_000
 
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need("two sellers on a platform", lambda game: isinstance(game, PlatformSellers)),
-    )
+    needs = (Need("two sellers on a platform", lambda game: isinstance(game, PlatformSellers)),)
 
     def world(self, game: PlatformSellers) -> Tables:
         """Return the outcomes at every recommendation and pair of prices."""

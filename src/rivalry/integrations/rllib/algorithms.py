@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -71,7 +71,7 @@ class DeepLearner(LearnerOptions):
     PyTorch.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (Need("a game that agents can play", _playable),)
+    needs = (Need("a game that agents can play", _playable),)
 
     def world(self, game: object) -> Arena:
         """Return the arena of a game. Raises `ValueError`, also without Ray and PyTorch."""
@@ -168,8 +168,8 @@ class PPO(DeepLearner):
     'PPO'
     """
 
-    algorithm: ClassVar[str] = "PPO"
-    kind: ClassVar[str] = "rllib.ppo"
+    algorithm = "PPO"
+    kind = "rllib.ppo"
 
     rate: Annotated[float, Gt(0), "step size of Adam"] = 1e-3
     epochs: Annotated[int, Ge(1), "passes through the steps of an iteration"] = 10
@@ -251,8 +251,8 @@ class DQN(_OffPolicy):
     'DQN'
     """
 
-    algorithm: ClassVar[str] = "DQN"
-    kind: ClassVar[str] = "rllib.dqn"
+    algorithm = "DQN"
+    kind = "rllib.dqn"
 
     epsilon: Annotated[float, Ge(0), Le(1), "final probability of a random action"] = 0.05
     exploration: Annotated[float, Gt(0), Le(1), "fraction of the iterations over which epsilon decreases"] = (
@@ -298,8 +298,8 @@ class SAC(_OffPolicy):
     'SAC'
     """
 
-    algorithm: ClassVar[str] = "SAC"
-    kind: ClassVar[str] = "rllib.sac"
+    algorithm = "SAC"
+    kind = "rllib.sac"
 
     temperature: Annotated[float, Gt(0), "initial weight of the entropy"] = 0.1
 

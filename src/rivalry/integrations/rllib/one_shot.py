@@ -15,7 +15,7 @@ import numpy as np
 
 from rivalry.core.game import Playable, exchangeable_labels, scale
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Record, Variable, scalar
 from rivalry.core.space import Box, reach, width
 from rivalry.envs import parallel_env
 from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions, policy_names
@@ -168,7 +168,7 @@ class RoundsArena(Arena):
         return _exploring(mixture_record(base, points, weights))
 
 
-def _status(path: np.ndarray, space: Any) -> tuple[tuple[()], np.ndarray]:
+def _status(path: np.ndarray, space: Any) -> Variable:
     """Status of play ``[period player axis]``: at rest in its last period or not.
 
     Play at rest is no convergence of learning: networks that observe nothing repeat their choice at once.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import equinox as eqx
 from annotated_types import Ge, Gt, Le, Lt
@@ -46,8 +46,8 @@ class LearnerOptions(BaseLearner):
     best_response_iterations: Annotated[int, Ge(0), "iterations of training each best response; 0: none"] = 20
     settings: Annotated[Table, "settings for RLlib's training()"] = eqx.field(default_factory=dict)
 
-    algorithm: ClassVar[str] = ""
-    kind: ClassVar[str] = ""
+    algorithm = ""
+    kind = ""
 
     def __check_init__(self) -> None:
         counts = ("iterations", "batch", "envs", "periods", "evaluation", "rounds")

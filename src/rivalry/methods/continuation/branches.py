@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import equinox as eqx
 import numpy as np
@@ -117,7 +117,7 @@ class Branches(BaseLearner):
 
     prove: Annotated[bool, "folds and Hopf points with a proof, between two values of the parameter"] = False
 
-    needs: ClassVar[tuple[Need, ...]] = (
+    needs = (
         PAYOFFS,
         Need("a box or a simplex as strategy space", lambda game: isinstance(game.space, Box | Simplex)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,7 +13,7 @@ from jaxtyping import Array
 from rivalry.core import reparametrisation
 from rivalry.core.game import Game, Playable, Record, jacobian, measures, own_gradients, require_continuity
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import BOX, PAYOFFS, Need, fits
+from rivalry.core.needs import BOX, PAYOFFS, fits
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import scalar
@@ -115,7 +115,7 @@ class ComparativeStatics(BaseLearner):
     parameter: Annotated[str | list[str], "an array of the game, an entry of one, or a list of these"]
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
 
-    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
+    needs = (PAYOFFS, BOX)
 
     def world(self, game: Playable) -> Statics:
         """Return the game with its numbers as arrays, and the varied parameters.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -12,7 +12,7 @@ from annotated_types import Ge, Le
 from rivalry.core import symmetric
 from rivalry.core.game import Playable, arrays, measures
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import PAYOFFS, Need
+from rivalry.core.needs import PAYOFFS
 from rivalry.core.results import Record, scalar
 from rivalry.core.roots import NoZeroError, zero
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
@@ -91,7 +91,7 @@ class Thresholds(BaseLearner):
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
             raise ValueError(f"low: {self.low:g} must be below high, {self.high:g}, both finite")
 
-    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
+    needs = (PAYOFFS,)
 
     def world(self, game: Playable) -> Sweep:
         """Return the validated game at every parameter value."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.certificates.deviations import best_response
 from rivalry.certificates.stake import scales_around
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import BOX, PAYOFFS, Need, fits
+from rivalry.core.needs import BOX, PAYOFFS, fits
 from rivalry.core.results import Record
 from rivalry.methods.continuous import rollouts
 from rivalry.methods.continuous.rollouts import PERIODS, LearningState, Networks, Play, RolloutPlan
@@ -116,7 +116,7 @@ class ActorCritic(BaseLearner):
             raise ValueError(f"deviation: {self.deviation:g} must be {rule}")
         self._tables(len(self.roles) if isinstance(self.roles, list | tuple) else 1)
 
-    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX)
+    needs = (PAYOFFS, BOX)
 
     def world(self, game: object) -> World:
         """Return the base game with all players, and every player's role.

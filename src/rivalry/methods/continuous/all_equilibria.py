@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
@@ -17,7 +17,7 @@ from rivalry.core import oracles
 from rivalry.core.assumed_range import open_range
 from rivalry.core.game import Game, has_closed_form, require_continuity
 from rivalry.core.method import PACE, BaseLearner, Session
-from rivalry.core.needs import PAYOFFS, SHARES, Need
+from rivalry.core.needs import PAYOFFS, SHARES
 from rivalry.core.oracles import separate_parts
 from rivalry.core.payoffs import TRACED
 from rivalry.core.reparametrisation import is_reparametrised
@@ -129,7 +129,7 @@ class AllEquilibria(BaseLearner):
         "which is the profile: welfare, payoff[0] .., or a function of profiles (default: the first)",
     ] = None
 
-    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SHARES)
+    needs = (PAYOFFS, SHARES)
 
     def world(self, game: Game) -> Any:
         """Return the game in which boxes are searched.

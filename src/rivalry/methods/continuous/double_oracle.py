@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import equinox as eqx
 import numpy as np
@@ -13,7 +13,7 @@ from rivalry.certificates.stake import scales_around
 from rivalry.core.array_games import one_state
 from rivalry.core.game import Game, Playable
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import PAYOFFS, TREE, Need
+from rivalry.core.needs import PAYOFFS, TREE
 from rivalry.core.results import Record, scalar
 from rivalry.methods.continuation.parameters import precise
 from rivalry.methods.continuous.mixtures import (
@@ -82,7 +82,7 @@ class DoubleOracle(BaseLearner):
     max_atoms: Annotated[int, Ge(2), Le(10_000), "maximum number of atoms per player"] = 256
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 1024
 
-    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, TREE)
+    needs = (PAYOFFS, TREE)
 
     def world(self, game: object) -> Any:
         """Return the game in double precision; atoms are added during the run."""

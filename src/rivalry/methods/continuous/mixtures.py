@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -77,7 +77,7 @@ class TableLearner(BaseLearner):
         "for a continuous game: grid points per axis, or the levels of the axes",
     ] = 9
 
-    needs: ClassVar[tuple[Need, ...]] = (PLAYABLE,)
+    needs = (PLAYABLE,)
 
     def __check_init__(self) -> None:
         check_action_grid(self.action_grid)

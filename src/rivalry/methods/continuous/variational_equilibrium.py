@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 from rivalry.certificates.shared import NEAR, SharedSlopes, slopes_at
 from rivalry.core.game import Game, require_continuity
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import BOX, PAYOFFS, SHARED, Need, fits
+from rivalry.core.needs import BOX, PAYOFFS, SHARED, fits
 from rivalry.core.oracles import shared_constraints
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import reach, uniform, width
@@ -60,7 +60,7 @@ class VariationalEquilibrium(BaseLearner):
 
     tries: Annotated[int, Ge(1), Le(10_000), "maximum number of starts, random after the first"] = 10
 
-    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, BOX, SHARED)
+    needs = (PAYOFFS, BOX, SHARED)
 
     def world(self, game: Any) -> Any:
         """Return the game. Raises `ValueError` for one without a box, and for payoffs with jumps."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import product
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -14,7 +14,7 @@ from annotated_types import Ge, Le
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Record, measures
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import PAYOFFS, Need
+from rivalry.core.needs import PAYOFFS
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import CLAIMS, UNREFUTED, scalar
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
@@ -95,7 +95,7 @@ class Design(BaseLearner):
         _grids(self.choices)
         check_weights(spending=self.spending)
 
-    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS,)
+    needs = (PAYOFFS,)
 
     def world(self, game: object) -> Trials:
         """Return the grid of trials.

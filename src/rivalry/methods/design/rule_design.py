@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -142,7 +142,7 @@ class RuleDesign(BaseLearner):
             raise ValueError("objective: {} must have at least one measure")
         check_weights(objective=self.objective, spending=self.spending)
 
-    needs: ClassVar[tuple[Need, ...]] = (
+    needs = (
         Need("a population or a game of agents", lambda game: is_population(game) or is_agents(game)),
         Need("a factory that can rebuild the game", lambda game: recipe_of(game) is not None),
     )

@@ -6,7 +6,7 @@ Values between the nodes of the grid are cubic splines in the logarithm of every
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import Playable, Record, scale
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import Need, knows
+from rivalry.core.needs import knows
 from rivalry.core.oracles import (
     best_response,
     initial_state,
@@ -149,7 +149,7 @@ class Feedback(BaseLearner):
         if self.levels % 2 == 0:
             raise ValueError(f"levels: {self.levels} must be an odd number, at least 5")
 
-    needs: ClassVar[tuple[Need, ...]] = (knows(state_game),)
+    needs = (knows(state_game),)
 
     def world(self, game: object) -> Any:
         """Return the game. Raise `ValueError` where it has no last period, or too many nodes."""

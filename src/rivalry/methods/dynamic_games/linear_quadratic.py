@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -13,7 +13,7 @@ from annotated_types import Ge, Le
 from rivalry.core.array_games import LinearQuadraticGame
 from rivalry.core.game import scale
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import Need, knows
+from rivalry.core.needs import knows
 from rivalry.core.oracles import claim_scope, outside_linear, to_linear_quadratic
 from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.tolerances import TOLERANCE
@@ -115,7 +115,7 @@ class LinearQuadratic(BaseLearner):
     leader: Annotated[int, Ge(0), "leader of a solution with a leader"] = 0
     periods: Annotated[int, Ge(1), Le(10_000_000), "periods of the stored path"] = 200
 
-    needs: ClassVar[tuple[Need, ...]] = (knows(to_linear_quadratic),)
+    needs = (knows(to_linear_quadratic),)
 
     def world(self, game: object) -> LinearQuadraticWorld:
         """Return the game's matrices. Raise `ValueError` where they, or the solution for them, do not fit."""

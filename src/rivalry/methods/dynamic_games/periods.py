@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Game, Playable, Record, scale
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import PAYOFFS, Need, knows
+from rivalry.core.needs import PAYOFFS, knows
 from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import UNREFUTED, scalar
@@ -53,7 +53,7 @@ class Periods(BaseLearner):
     tries: Annotated[int, Ge(1), Le(100_000), "starting profiles of best responses per period"] = 1
     points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
 
-    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, knows(stage_game))
+    needs = (PAYOFFS, knows(stage_game))
 
     def world(self, game: object) -> Any:
         """Return the game. Raise `ValueError` where a period depends on more than the continuation values."""

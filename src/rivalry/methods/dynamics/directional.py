@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from math import inf
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -146,7 +146,7 @@ class Directional(BaseLearner):
                 raise ValueError(f"initial: {self.initial!r} must be {{kind = 'uniform', from, to}}")
             check_keys("initial", self.initial, ("from", "to"))
 
-    needs: ClassVar[tuple[Need, ...]] = (
+    needs = (
         PAYOFFS,
         BOX,
         Need("one number per player", lambda game: game.space.shape[1] == 1),

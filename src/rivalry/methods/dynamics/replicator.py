@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,7 +13,7 @@ from rivalry.core import oracles
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.game import Game, own_gradients, scale_of, scales_of
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
-from rivalry.core.needs import PAYOFFS, SIMPLEX, Need, fits
+from rivalry.core.needs import PAYOFFS, SIMPLEX, fits
 from rivalry.core.space import Profile, Simplex, Space
 from rivalry.core.tree import static
 from rivalry.methods.dynamics import boundaries, integrate, step_sizes
@@ -183,7 +183,7 @@ class Replicator(BaseMethod):
         if self.mutation is not None and self.form == "mirror":
             raise ValueError("mutation: is for the forms continuous and discrete; leave it out")
 
-    needs: ClassVar[tuple[Need, ...]] = (PAYOFFS, SIMPLEX)
+    needs = (PAYOFFS, SIMPLEX)
 
     def check_game(self, game: Any) -> None:
         """Raise `ValueError` for a game that does not suit the populations, the form or the mutation."""

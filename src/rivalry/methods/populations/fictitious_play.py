@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from jaxtyping import Array
 
@@ -38,8 +38,8 @@ class PopulationFictitiousPlay(ResponseIteration):
     ('converged', True)
     """
 
-    softens: ClassVar[bool] = False
-    _name: ClassVar[str] = "fictitious play"
+    softens = False
+    _name = "fictitious play"
 
     def _options(self, game: PopulationGame) -> tuple[Any, Any, Any]:
         return 1.0, 0.0, False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import ENDINGS, BaseMethod
-from rivalry.core.needs import POPULATION, Need
+from rivalry.core.needs import POPULATION
 from rivalry.core.results import Record, scalar
 from rivalry.methods.populations.response import (
     FIRST_SHARPNESS,
@@ -135,7 +135,7 @@ class PopulationNewton(BaseMethod):
             if isinstance(value, int | float) and not bound < value < np.inf:  # traced values are not checked
                 raise ValueError(f"{name}: {value!r} must be above {bound} and finite")
 
-    needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
+    needs = (POPULATION,)
 
     def last_beta(self, game: PopulationGame) -> Any:
         """Inverse temperature of the last stage."""

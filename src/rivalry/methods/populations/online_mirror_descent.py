@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -79,7 +79,7 @@ class OnlineMirrorDescent(ResponseIteration):
     def _options(self, game: PopulationGame) -> tuple[Any, Any, Any]:
         return inverse_temperature(game, self.beta, SHARPNESS), self.exploration, self.regularised
 
-    _name: ClassVar[str] = "online mirror descent"
+    _name = "online mirror descent"
 
     def _start(self, game: PopulationGame, start: Policy, by: LogitRule) -> RoundResult:
         return self._respond(game, start, stationary_population(game, start).mu, scores_of(start, by), by)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import equinox as eqx
 import numpy as np
@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import POPULATION, Need
+from rivalry.core.needs import POPULATION
 from rivalry.core.results import Record, scalar
 from rivalry.methods.continuation.pseudo_arclength import CurvePoint, Evaluation, at_value, step, tangent
 from rivalry.methods.populations.newton import (
@@ -90,7 +90,7 @@ class PopulationEquilibria(BaseLearner):
     levels: Annotated[int, Ge(2), Le(1000), "inverse temperatures at which branches are searched for"] = 8
     starts: Annotated[int, Ge(0), Le(1000), "random policies per level from which to search"] = 2
 
-    needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
+    needs = (POPULATION,)
 
     def __check_init__(self) -> None:
         if self.beta is not None and self.lowest_beta is not None:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.method import ENDINGS, BaseMethod
-from rivalry.core.needs import POPULATION, Need
+from rivalry.core.needs import POPULATION
 from rivalry.core.results import Record, scalar
 from rivalry.methods.populations.response import LogitRule, PolicyResponse, rule, rule_record
 from rivalry.methods.q_learning import annealing
@@ -62,8 +62,8 @@ class ResponseIteration(BaseMethod):
     return to earlier values.
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (POPULATION,)
-    softens: ClassVar[bool] = True  # the response is a softmax at a beta
+    needs = (POPULATION,)
+    softens = True  # the response is a softmax at a beta
     _name: ClassVar[str]  # in the remedy
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> Round:

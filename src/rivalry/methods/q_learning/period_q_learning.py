@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Le
@@ -57,9 +57,7 @@ class PeriodQLearning(QLearning):
         if self.update == "sequential":
             raise ValueError("update: 'sequential' is for play in one place; in periods all move together")
 
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need("several periods in states", lambda game: over_periods(game) and int(game.periods) > 1),
-    )
+    needs = (Need("several periods in states", lambda game: over_periods(game) and int(game.periods) > 1),)
 
     def world(self, game: object) -> Any:
         return tabulate_periods(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -221,9 +221,7 @@ class RepeatedQLearning(BaseLearner):
     def _max_periods(self) -> int:
         return self.stopping.get("max_periods", USUAL_STOPPING["max_periods"])
 
-    needs: ClassVar[tuple[Need, ...]] = (
-        Need("finitely many actions or payoffs, in one period or in periods that repeat", _repeatable),
-    )
+    needs = (Need("finitely many actions or payoffs, in one period or in periods that repeat", _repeatable),)
 
     def world(self, game: object) -> RepeatedWorld:
         """Return the game as tables with each player's memory; a `RepeatedWorld` is returned unchanged.
