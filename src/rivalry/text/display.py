@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
-from functools import partial
+from functools import cache, partial
 from html import escape
+from importlib import resources
 from typing import Any, SupportsInt
 
 import numpy as np
@@ -453,357 +455,6 @@ def strategy_by_name(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
     return ", ".join(name if abs(p - 1.0) <= ALMOST else f"{name} {p:.6g}" for name, p in used)
 
 
-ONE, PAYOFF, STEPS, KARMA = "1", "payoff", "steps", "karma"
-"""Units: none, those of the game's payoffs, steps of a method, units of karma."""
-
-DESCRIBED: dict[str, tuple[str, str]] = {
-    "access_fairness": (ONE, "minus the standard deviation of the agents' shares of steps in which they won"),
-    "action_grid": ("strategy", "strategies among which a player mixes or chooses"),
-    "action_name": ("", "name of an action"),
-    "algorithm": ("", "name of the method in its study"),
-    "at_equilibrium": (ONE, "whether limit play, unlike policies, is a subgame-perfect outcome on the grid"),
-    "at_stake": (PAYOFF, "payoff that a player can win or lose by its own choice while the others stay"),
-    "average_play": (ONE, "probabilities of a player's actions, the mean over all rounds"),
-    "axis": ("", "coordinate of a strategy, by the name that the game gives it"),
-    "best_values": (PAYOFF, "value of every state under a best response"),
-    "beta": (ONE, "inverse temperature of the logit choice"),
-    "bid_demand_correlation": (ONE, "rank correlation of mean bid and demand over lanes"),
-    "bid_distribution": (ONE, "distribution of bids"),
-    "binding": (ONE, "whether a shared constraint holds with equality"),
-    "bound": (PAYOFF, "proven upper bound on a player's unilateral gain; infinite where nothing is proved"),
-    "boxes": (ONE, "number of boxes of profiles that were searched"),
-    "certificate_method": ("", "how the regret was computed"),
-    "certificate_radius": (
-        "strategy",
-        "an exact equilibrium is at most this far from the profile, in every choice",
-    ),
-    "certified": ("strategy", "a certificate calls it an equilibrium; no exact one is proved there"),
-    "certified_bound": (PAYOFF, "no player can gain more at the profile that is certified"),
-    "choice_value": ("", "value of the rule by which the profile was chosen among equilibria"),
-    "claim": ("", "the strongest statement that the certificate supports"),
-    "common_multiplier": (
-        "payoff / constraint",
-        "price of a shared constraint that all players have in common",
-    ),
-    "commitment": (ONE, "the leader's strategy and the follower's response"),
-    "commitment_payoff": (PAYOFF, "payoffs under the leader's commitment"),
-    "claim_scope": ("", "what the claim is of, where it is not the whole game"),
-    "complete": (ONE, "whether it is proved that no equilibrium is missing"),
-    "complete_reason": ("", "why the list of equilibria is complete or not"),
-    "composition": ("individuals", "numbers of individuals with each action, of every composition"),
-    "composition_probability": (ONE, "share of time in each composition of a population with mutation"),
-    "component": (ONE, "number of the connected component to which an extreme equilibrium belongs"),
-    "component_count": (ONE, "number of connected components of equilibria"),
-    "concept": ("", "solution concept of the method, if it is not Nash equilibrium"),
-    "concept_residual": ("", "residual of the equations of the solution concept"),
-    "conditional_regret": (
-        PAYOFF,
-        "internal regret per round: gain from replacing one action by another",
-    ),
-    "constraint": ("", "number of a shared constraint, in the order of the game"),
-    "consumer_surplus": (PAYOFF, "consumer surplus per period"),
-    "converged": (ONE, "whether the method converged"),
-    "converged_share": (ONE, "share of sessions in which greedy policies became stable"),
-    "correlated_payoff": (PAYOFF, "payoffs at the correlated equilibrium of highest welfare"),
-    "correlated_regret": (PAYOFF, "external regret per round: gain from playing one action throughout"),
-    "cost": (PAYOFF, "cost of the inputs"),
-    "coverage": ("", "whether the regret is proved, exact, bounded, a lower bound, local or estimated"),
-    "crossing_lambda": ("1 / payoff", "values of lambda at which another branch crosses the logit branch"),
-    "cycle_high": ("strategy", "largest value of each coordinate over a cycle"),
-    "cycle_length": (STEPS, "number of periods of the cycle in which greedy play ends"),
-    "cycle_low": ("strategy", "smallest value of each coordinate over a cycle"),
-    "degenerate": (ONE, "whether the game is degenerate"),
-    "deviation_gain": (PAYOFF, "gain from a deviation"),
-    "dimension": (ONE, "dimension of the set of correlated equilibria"),
-    "discarded": (ONE, "number of boxes that are no longer searched, by the reason"),
-    "discount": (ONE, "discount factor per period"),
-    "distribution": (ONE, "stationary distribution over states"),
-    "drawn_box": ("strategy", "boxes of the search, for a picture of a game with two choices"),
-    "drawn_reason": (ONE, "number of the reason for which a box in the picture is no longer searched"),
-    "efficiency": (PAYOFF, "mean reward per agent and step"),
-    "eigenvalues_imag": (
-        "",
-        "imaginary parts of the eigenvalues of the Jacobian of own gradients",
-    ),
-    "eigenvalues_real": (
-        "",
-        "real parts of the eigenvalues of the Jacobian of own gradients",
-    ),
-    "end_action": ("strategy", "choice of every player, the mean over the cycle in which greedy play ends"),
-    "end_payoff": (PAYOFF, "payoff of every player, the mean over the cycle in which greedy play ends"),
-    "end_state": ("", "kind of limit set: stable point, unstable point, cycle, moving or boundary"),
-    "entropy": ("nats", "entropy of the policy, the mean over all states"),
-    "equilibria": (ONE, "strategies of all equilibria that were found"),
-    "equilibrium_count": (ONE, "number of equilibria that were found"),
-    "equilibrium_payoff": (PAYOFF, "payoffs at all equilibria that were found"),
-    "equilibrium_piece": (
-        "strategy",
-        "ends of a box that holds one equilibrium for every value of the parameters in a range",
-    ),
-    "equilibrium_set": ("strategy", "ends of boxes that are proved to hold at least one equilibrium each"),
-    "equilibrium_vertex": ("strategy", "vertices of all sets of equilibria that are not isolated"),
-    "exact_bound": ("", "proved lower and upper bound on the value or the payoff sought, as fractions"),
-    "exact_distribution": ("", "distribution of joint actions as fractions, row-major"),
-    "exact_multipliers": ("", "multipliers as fractions, which prove the upper bound"),
-    "exact_mutant": ("", "mutants that are not repelled, as fractions"),
-    "exact_profile": ("", "strategies as fractions, whose guarantees are the bounds on the value"),
-    "exact_strategy": ("", "strategies that were tested for stability, as fractions"),
-    "exchangeable": (ONE, "players with equal numbers are exchangeable"),
-    "exploitability": (PAYOFF, "gain of a best response against the population"),
-    "exploration": (ONE, "probability of a random action"),
-    "extreme_count": (ONE, "number of extreme equilibria"),
-    "fewest_equilibria": (ONE, "smallest number of equilibria that is proved for a range of parameters"),
-    "first_order": ("strategy", "all first-order points that were found"),
-    "fitted_lambda": (
-        "1 / payoff",
-        "precision of choices of greatest likelihood on the branch; inf where that rises to its end",
-    ),
-    "fitted_profile": (ONE, "logit equilibrium at the precision of greatest likelihood"),
-    "fixation": (ONE, "probability that one mutant takes over a population of residents"),
-    "focal_pattern": (
-        ONE,
-        "whether the actions that players repeat while nature stays are the same in all its states (single), "
-        "differ (alternating), are missing in some (partial) or in all (none)",
-    ),
-    "flow": ("drivers", "flow of every link"),
-    "fold_lambda": ("1 / payoff", "values of lambda at which the branch of logit equilibria turns back"),
-    "game_value": (PAYOFF, "value of a zero-sum game for player 0"),
-    "game_values": (PAYOFF, "value of a constant-sum game for every player"),
-    "gamma_channels": ("", "how the discount factor affects outcomes"),
-    "gradient_norm": ("payoff per strategy", "largest entry of the players' own gradients"),
-    "highest_initial_value": (PAYOFF, "largest value of an action before learning, discounted payoffs"),
-    "hhi": (ONE, "Herfindahl-Hirschman index of market shares, 0 to 10 000"),
-    "identified": (ONE, "whether payoffs depend on this coordinate of a strategy"),
-    "industry_profit": (PAYOFF, "sum of the firms' profits per period"),
-    "is_choice": (ONE, "whether a player can change this entry of its strategy"),
-    "isolated_count": (ONE, "number of equilibria of a list that lie in none of its sets"),
-    "joint_action": ("", "number of every player's action in a joint action, row-major"),
-    "joint_distribution": (ONE, "correlated equilibrium of highest welfare: joint actions, row-major"),
-    "joint_gain": (PAYOFF, "sum of values under the leader's plan less that in Markov-perfect equilibrium"),
-    "joint_play": (ONE, "empirical distribution of joint actions, row-major"),
-    "karma_distribution": (ONE, "joint distribution of types, private states and karma"),
-    "karma_drift": (KARMA, "difference between the mean karma of the population and that of the game"),
-    "last_gain": (ONE, "profit gain in the last periods of learning, with exploration"),
-    "last_payoff": (PAYOFF, "payoff of every player in the last periods of learning, with exploration"),
-    "level": (KARMA, "level up to which the surplus is redistributed"),
-    "level_threshold": ("", "reach at which the larger half splits by the level heuristic"),
-    "limit": (ONE, "Nash equilibrium near the last point of the branch of logit equilibria"),
-    "limit_distance": (ONE, "largest difference of a probability between the limit and the last point"),
-    "limit_regret": (PAYOFF, "largest unilateral gain at the limit of the branch"),
-    "log_likelihood": (ONE, "log of the likelihood of the observed plays, without its constant"),
-    "logit_lambda": ("1 / payoff", "precision of choices along the branch of logit equilibria"),
-    "logit_payoff": (PAYOFF, "payoffs along the branch of logit equilibria"),
-    "logit_profile": (ONE, "probabilities of actions along the branch of logit equilibria"),
-    "logit_regret": (PAYOFF, "largest unilateral gain along the branch of logit equilibria"),
-    "logit_residual": (ONE, "largest difference between a probability and its logit response"),
-    "logit_stable": ("", "whether the logit equilibrium is stable under the logit dynamic"),
-    "lowest_initial_value": (PAYOFF, "smallest value of an action before learning, discounted payoffs"),
-    "market_price": ("price", "price of the cheapest firm, the mean over the last periods of learning"),
-    "market_share": (ONE, "share of total quantity"),
-    "match_payoff": (PAYOFF, "mean payoff per turn of a strategy against an opponent"),
-    "max_imag_eigenvalue": ("", "largest imaginary part of the eigenvalues of the Jacobian of own gradients"),
-    "max_real_eigenvalue": ("", "largest real part of an eigenvalue; negative at a stable point"),
-    "mean_bid": (KARMA, "mean bid in each private state and at each karma"),
-    "mean_fixation": (ONE, "probability that one mutant takes over, mean over residents of other actions"),
-    "mean_karma": (KARMA, "mean karma per agent"),
-    "mean_share": (ONE, "share of individuals with each action, mean over time"),
-    "mean_share_interval": (ONE, "95 % interval of the mean share of individuals with each action"),
-    "mean_price": ("price", "price per unit, weighted by quantities"),
-    "million_periods": (ONE, "millions of periods until greedy prices were stable"),
-    "mixture": (ONE, "probabilities of the strategies in `action_grid`"),
-    "most_common_composition": ("", "number of the composition with the largest share of time"),
-    "most_common_joint": ("", "number of the joint action with the largest share of time"),
-    "most_equilibria": (ONE, "largest number of equilibria of a range of parameters; -1 if any is undecided"),
-    "most_common_type": ("", "number of the action with the largest share of individuals over time"),
-    "mutant": (ONE, "mutant that is not repelled"),
-    "multiplier": (
-        "payoff / constraint",
-        "price of a shared constraint that supports the choices of a player",
-    ),
-    "move": ("", "information set and move of every axis of a behaviour strategy"),
-    "nash_conv": (PAYOFF, "sum of the players' regrets, also called NashConv"),
-    "output": ("quantity", "mean output of every firm"),
-    "overflow": (KARMA, "karma per agent and step in excess of what agents can hold"),
-    "p_disaster": (ONE, "probability that the winner causes a disaster"),
-    "p_no_winner": (ONE, "probability that the race ends without a winner"),
-    "p_safe": (ONE, "probability that a player wins and causes no disaster"),
-    "p_safe_given_win": (ONE, "probability of no disaster if the player wins"),
-    "paid_to_society": (KARMA, "karma per agent and step that winners pay to society"),
-    "partly_mixed_count": (ONE, "number of listed equilibria that are neither pure nor play all actions"),
-    "piece_range": ("", "values of the parameters for which a box holds one equilibrium"),
-    "path": ("strategy", "profile along the path; for a population its policy"),
-    "path_equilibrium": (ONE, "whether the last greedy prices are best responses to the others' policies"),
-    "path_loss": (ONE, "how far the learned value of the last price is below that of a best response"),
-    "pattern_count": (ONE, "number of patterns of bounds that were solved in fractions"),
-    "payoff": (PAYOFF, "payoff of every player at the profile"),
-    "payoff_vertices": (PAYOFF, "vertices of the set of subgame-perfect payoffs, counter-clockwise"),
-    "performance": (ONE, "performance that the inputs produce"),
-    "performance_input": ("input", "input to performance"),
-    "cycle_period": ("", "period of the cycle, in steps or in the time of the dynamic"),
-    "player": ("", "player, by the name that the game gives it"),
-    "player_lambda": (
-        "1 / payoff",
-        "precision of each player's choices along the branch of logit equilibria",
-    ),
-    "player_name": ("", "name of a player or a type of agents"),
-    "policy": (ONE, "probability of every action in every state, or the greedy action of every state"),
-    "population_drift": (ONE, "largest inconsistency of the population's environment"),
-    "population_residual": (ONE, "residual of the equations of the stationary population"),
-    "price": ("price", "price per unit"),
-    "profile": ("strategy", "strategy of every player; for a population its policy"),
-    "profit": (PAYOFF, "profit per period"),
-    "profit_gain": (ONE, "profit gain: 0 at the Nash equilibrium, 1 at the joint maximum"),
-    "proof_refusal": ("", "why the result has no file of a proof; empty where it has one"),
-    "pure_count": (ONE, "number of equilibria in which every player plays one action"),
-    "quantity": ("quantity", "quantity sold per period"),
-    "steps_to_gain": (
-        "steps",
-        "training steps after which the mean relative gain stays at or below a level",
-    ),
-    "subgame": ("", "moves that lead to the root of a subgame"),
-    "subgame_payoff": (PAYOFF, "expected payoff of a player in a subgame, once it is reached"),
-    "subgame_regret": (
-        PAYOFF,
-        "largest gain of a player by another strategy in a subgame, once it is reached",
-    ),
-    "exact_equilibria": ("", "equilibria as fractions"),
-    "radius": ("strategy", "an exact equilibrium is at most this far from the one listed, in every choice"),
-    "ranking": ("", "strategies of a round robin, by score"),
-    "rate_limit": ("", "largest rate at which gradient steps still converge to the end"),
-    "regret": (PAYOFF, "largest unilateral gain that was found"),
-    "regret_error": (PAYOFF, "half the width of the 95 % interval of an estimated regret"),
-    "relative_exploitability": (ONE, "exploitability as a fraction of the size of the payoff"),
-    "replication": (ONE, "number of the replication"),
-    "residual": ("", "residual of the method at the last step"),
-    "resource_total": (PAYOFF, "resource over all points"),
-    "revenue": (PAYOFF, "taxes and expected liabilities less subsidies"),
-    "reward_fairness": (PAYOFF, "minus the standard deviation of the agents' mean rewards"),
-    "rounding": ("", "rounding of the bound: exact, outward or floating point"),
-    "safety_input": ("input", "input to safety"),
-    "score": (PAYOFF, "sum of payoffs over all turns of the matches with other strategies"),
-    "share_at_max_karma": (ONE, "share of agents with the largest karma that an agent can hold"),
-    "shared_constraint": ("constraint", "value of a shared constraint, above 0 where it is violated"),
-    "small_mutation": (ONE, "share of time in each population of one action where mutations are rare"),
-    "stability": ("", "evolutionary stability of a strategy"),
-    "state_loss": (
-        ONE,
-        "how far learned values are below those of best responses, the mean over all",
-    ),
-    "state_mean_bid": (KARMA, "mean bid in each private state, over the karma of its agents"),
-    "status": ("", "how the computation ended"),
-    "steps": (STEPS, "number of steps taken"),
-    "stopped_by": ("", "rule that ended the computation"),
-    "support": (ONE, "whether an action has positive probability"),
-    "symmetric_position": ("strategy", "position of the symmetric equilibrium"),
-    "symmetric_stable": (ONE, "whether the symmetric profile is stable"),
-    "technology_safety": (ONE, "probability that a player's technology is safe"),
-    "threat": (PAYOFF, "least subgame-perfect payoffs"),
-    "threshold": ("", "parameter of influence at which the symmetric profile loses stability"),
-    "target_gain": (ONE, "relative gains at or below which learning is to stay"),
-    "tolerance": (PAYOFF, "largest regret and bound of an equilibrium"),
-    "total_quantity": ("quantity", "quantity sold per period by all firms"),
-    "travel_time": ("time", "time of a journey, mean over drivers"),
-    "type_efficiency": (PAYOFF, "mean reward per agent and step of every type"),
-    "unconstrained_equilibria": (
-        "",
-        "equilibria in the coordinates in which a reparametrised box is searched",
-    ),
-    "unconstrained_profile": ("", "profile in the coordinates of the search of a reparametrised box"),
-    "undecided": (
-        "strategy",
-        "hulls of the places in which nothing is proved, from their lower to their upper end",
-    ),
-    "urgency": (PAYOFF, "cost of losing in each private state"),
-    "value_bound": (PAYOFF, "proved lower and upper bound on the value or the payoff sought"),
-    "values": (PAYOFF, "value of every state under the policy"),
-    "variational": (ONE, "whether one list of multipliers supports the choices of all players"),
-    "verified_proof": (
-        "",
-        "what rivalry-check verified in the file of the proof, and its SHA-256; empty without one",
-    ),
-    "vertex_count": (ONE, "number of vertices of the set of correlated equilibria, or of payoffs"),
-    "vertex_set": (ONE, "number of the set of equilibria to which a vertex belongs"),
-    "vertices": (ONE, "vertices of the set of correlated equilibria, row-major"),
-    "verdict": ("", "what is proved of a first-order point: equilibrium, not an equilibrium or undecided"),
-    "visits": (ONE, "number of visits of every state"),
-    "welfare": (PAYOFF, "sum of all payoffs, with consumer surplus in markets"),
-    "where": ("", "smallest and largest value of every parameter for which something was to be proved"),
-    "where_count": (
-        ONE,
-        "number of equilibria for all parameters in a range, or a smaller number",
-    ),
-    "where_decided": (ONE, "whether the number of equilibria in a range of parameters is proved"),
-    "where_name": ("", "name of a parameter that has a range of values"),
-    "where_range": ("", "smallest and largest values of the parameters in a range"),
-    "win_probability": (ONE, "probability that the player wins"),
-    "win_rate": (ONE, "share of steps in which an agent wins"),
-}
-"""Unit and meaning by name; an empty unit for text and for numbers without a fixed unit."""
-
-NAMES = {
-    "access_fairness": "fairness of access",
-    "agent_relative_exploitability": "gain of a best response per agent as a fraction of the payoff",
-    "alive": "probability that play continues",
-    "at_equilibrium": "limit play at the equilibrium outcome",
-    "basin_count": "starts per basin",
-    "chosen_label": "choice of the planner",
-    "chosen_objective": "objective at the planner's choice",
-    "chosen_rule": "best rule tried",
-    "city_journeys": "number of journeys",
-    "city_lanes": "number of lanes",
-    "conditional_regret": "internal regret per round",
-    "correlated_regret": "external regret per round",
-    "end_industry_profit": "industry profit in final play",
-    "end_state": "end of the dynamics",
-    "entropy": "entropy of the policy",
-    "equilibrium_count": "number of equilibria",
-    "first_order_count": "number of first-order points",
-    "focal_pattern": "pattern of focal actions",
-    "full_gap": "gain from a best response, as a fraction of its value",
-    "in_equilibrium": "whether the policies of a session are an equilibrium",
-    "full_share": "share of sessions in which policies are an equilibrium",
-    "gain_mean": "profit gain, mean over sessions",
-    "hhi": "Herfindahl-Hirschman index",
-    "hopf_frequency": "frequency at the Hopf point",
-    "hopf_parameter": "Hopf point",
-    "largest_mean_queue": "longest mean queue",
-    "leader_regret": "regret of the leader",
-    "level": "level of karma up to which the surplus is redistributed",
-    "limit": "limit of the branch",
-    "max_imag_eigenvalue": "largest imaginary part of an eigenvalue",
-    "max_real_eigenvalue": "largest real part of an eigenvalue",
-    "mean_distance_to_equilibrium": "mean distance to the equilibrium policy",
-    "mean_karma": "mean karma",
-    "mean_relative_exploitability": "mean gain of a best response, as a fraction",
-    "mean_relative_exploitability_without_exploration": "mean gain of a best response without exploration",
-    "nash_conv": "sum of regrets",
-    "one_shot_share": "share of sessions in which no single deviation pays",
-    "p_disaster": "probability of a disaster",
-    "p_no_winner": "probability that nobody wins",
-    "p_safe": "probability of a safe win",
-    "p_safe_given_win": "probability of safety given own win",
-    "performance_investment": "investment in performance productivity",
-    "performance_sharing": "share given away, performance",
-    "performance_stock": "performance productivity B",
-    "periods": "number of periods",
-    "pooled_gain": "profit gain",
-    "pure_count": "number of pure equilibria",
-    "relative_exploitability": "gain of a best response, as a fraction",
-    "relative_exploitability_without_exploration": "gain of a best response without exploration",
-    "reward_fairness": "fairness of rewards",
-    "risk": "risk of a disaster",
-    "safety_investment": "investment in safety productivity",
-    "safety_sharing": "share given away, safety",
-    "safety_stock": "safety productivity A",
-    "technology_safety": "probability that own technology is safe",
-    "terminal_share": "share of the value that comes after the last period",
-    "total_mean": "mean total output",
-    "type_efficiency": "efficiency",
-    "type_relative_gap_to_equilibrium_eps": "gain over the equilibrium policy, as a fraction",
-    "win_probability": "probability of winning",
-}
-"""Names of variables in words, where they are not the variable's own name with spaces."""
-
 KEYS = {
     "abstention": "weight of abstention",
     "algorithm": "method",
@@ -850,7 +501,13 @@ def with_unit(text: str, unit: str) -> str:
     >>> with_unit("price per unit", "price"), with_unit("mean bid", "karma"), with_unit("share", "1")
     ('price per unit', 'mean bid (karma)', 'share')
     """
-    return text if unit in ("", ONE, PAYOFF) or unit in text else f"{text} ({unit})"
+    return text if unit in ("", "1", "payoff") or unit in text else f"{text} ({unit})"
+
+
+@cache
+def variables() -> dict[str, dict[str, str]]:
+    """Return unit, meaning and name in words of variables, as far as each has them."""
+    return tomllib.loads(resources.files("rivalry.text").joinpath("variables.toml").read_text("utf-8"))
 
 
 def attributes_of(name: str) -> dict[str, str]:
@@ -861,17 +518,14 @@ def attributes_of(name: str) -> dict[str, str]:
     >>> attributes_of("turnout_rate")
     {'long_name': 'turnout rate'}
     """
-    attributes = {"long_name": NAMES.get(name, name.replace("_", " "))}
-    if name == "path_step":
-        return attributes | {
-            "units": STEPS,
-            "description": "number of steps taken up to each row of the path",
-        }
-    if name == "path_time":
-        return attributes | {"units": "time", "description": "time of the dynamic at each row of the path"}
+    table = variables()
+    exact = table.get(name, {})
     prefix = next((start for start in PREFIXES if name.startswith(start)), "")
-    units, words = DESCRIBED.get(name) or DESCRIBED.get(name.removeprefix(prefix), ("", ""))
-    if not words:
-        return attributes
-    added = f", {PREFIXES[prefix]}" if prefix and name not in DESCRIBED else ""
-    return attributes | ({"units": units} if units else {}) | {"description": words + added}
+    known = exact if "meaning" in exact else table.get(name.removeprefix(prefix), {})
+    attributes = {"long_name": exact.get("name", name.replace("_", " "))}
+    if "unit" in known:
+        attributes["units"] = known["unit"]
+    if "meaning" in known:
+        added = "" if known is exact else f", {PREFIXES[prefix]}"
+        attributes["description"] = known["meaning"] + added
+    return attributes
