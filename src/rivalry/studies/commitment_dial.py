@@ -59,13 +59,10 @@ class CommitmentWithSwitchingCost(BaseLearner):
 
     The record holds ``value`` (player), from the start with the best first plan; ``decision_value``, which
     counts ``delta`` in any case; ``in_force`` (plan, leader_level, follower_level), the plan that follows
-    another, and ``aim`` (the same), the follower's target output; ``plan_target`` and ``plan_ramp`` (plan);
-    ``output_path`` and ``output_spread`` (period, player), means and standard deviations; ``plan_path``
-    (period), the likeliest plan; ``switch_chance`` (period) and ``switches``, the expected number of changes
-    in ``periods`` periods. The certificate is of the grid's game: the largest gain of either firm at any
-    node, of the leader by other choices under the same ``delta``, of the follower against the leader's rule;
-    ``start_regret`` (player) is that from the start. ``temptation`` is the leader's gain from the start by
-    breaking its rule at no cost while the follower still believes it: a measure of time inconsistency.
+    another, and ``aim`` (the same), the follower's target output; ``plan_target`` and ``plan_ramp`` (plan).
+    The certificate is of the grid's game: the largest gain of either firm at any node, of the leader by other
+    choices under the same ``delta``, of the follower against the leader's rule; ``start_regret`` (player) is
+    that from the start.
 
     Raises
     ------
@@ -80,8 +77,8 @@ class CommitmentWithSwitchingCost(BaseLearner):
     ... )
     >>> once = CommitmentWithSwitchingCost(delta=float("inf"), targets=[1.5, 2.0], ramps=[0.25], levels=11)
     >>> solution = rv.solve(game, once)
-    >>> solution.status, solution.claim, solution.data.switches.item()
-    ('converged', 'equilibrium', 0.0)
+    >>> solution.status, solution.claim
+    ('converged', 'equilibrium')
 
     References
     ----------
@@ -105,9 +102,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         "outputs on the grid, or their number",
     ] = 41
     noise: Annotated[float, Ge(0), Lt(inf), "standard deviation of the disturbance of each output"] = 0.0
-    leader: Annotated[int, Ge(0), Le(1), "which firm announces plans"] = 0
     rounds: Annotated[int, Ge(1), "maximum number of sweeps"] = 2000
-    periods: Annotated[int, Ge(1), Le(10_000_000), "periods of the reported path"] = 60
 
     needs = (Need("a market of outputs", lambda game: isinstance(game, AdjustmentTables | Market)),)
 
@@ -115,7 +110,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         """Return the tables with the plans. Raise `ValueError` for targets outside the leader's levels."""
         has_tables = isinstance(game, AdjustmentTables)
         tables = game if has_tables else adjustment_tables(game, self.levels)
-        leader_levels = tables.levels[self.leader]
+        leader_levels = tables.levels[0]
         low, high = float(leader_levels[0]), float(leader_levels[-1])
         if isinstance(self.targets, int):
             targets = np.linspace(low, high, self.targets)
@@ -127,8 +122,8 @@ class CommitmentWithSwitchingCost(BaseLearner):
         usual = (high - low) / np.array([40.0, 20.0, 10.0])
         ramps = np.atleast_1d(usual if self.ramps is None else self.ramps)
         targets, ramps = np.repeat(targets, len(ramps)), np.tile(ramps, len(targets))
-        duel = with_plans(tables, self.leader, targets, ramps, float(self.noise))
-        return Announced(tables, duel, self.leader, targets, ramps)
+        duel = with_plans(tables, targets, ramps, float(self.noise))
+        return Announced(tables, duel, targets, ramps)
 
     def length(self, world: Announced) -> int:
         """Return the number of sweeps."""
@@ -195,33 +190,29 @@ class CommitmentWithSwitchingCost(BaseLearner):
         has_stored = np.isfinite(session["least"][0])
         switch, aim = (session[("kept_" if has_stored else "") + name] for name in ("in_force", "aim"))
         gains = plan_gains(world, self.delta, self.charge, switch, aim)
-        turn = [world.leader, 1 - world.leader]  # its own inverse: leader and follower to players and back
         node = world.first_node(gains.decision)
         method = "exact best responses at every node of the grid"
         allowed = TOLERANCE * gains.scale
         coverage: Coverage = "exact" if np.all(gains.bound - gains.regret <= allowed) else "bounded"
-        proof = Certificate(
-            gains.regret[turn], gains.bound[turn], coverage, method, allowed, rounding="floating point"
-        )
+        proof = Certificate(gains.regret, gains.bound, coverage, method, allowed, rounding="floating point")
         nodes = ("plan", "leader_level", "follower_level")
         record: Record = {
-            "value": (("player",), gains.realised[(slice(None), *node)][turn]),
+            "value": (("player",), gains.realised[(slice(None), *node)]),
             "decision_value": scalar(gains.decision[node]),
-            "start_regret": (("player",), gains.at_start[turn]),
-            "temptation": scalar(gains.temptation),
+            "start_regret": (("player",), gains.at_start),
             "first_plan": scalar(node[0]),
             "in_force": (nodes, switch.copy()),
             "aim": (nodes, aim.copy()),
             "plan_target": (("plan",), world.targets),
             "plan_ramp": (("plan",), world.ramps),
-            "leader_output": (("leader_level",), world.tables.levels[world.leader]),
-            "follower_output": (("follower_level",), world.tables.levels[1 - world.leader]),
+            "leader_output": (("leader_level",), world.tables.levels[0]),
+            "follower_output": (("follower_level",), world.tables.levels[1]),
             "cycle_rounds": ((), session["over"][1]),
             "status": scalar(("iteration limit", "converged", "cycling")[session["over"][0]]),
         }
         if session["over"][0] != 1:
             record["remedy"] = scalar(_remedy(session, proof, gains.at_start, self.noise))
-        return record | _output_paths(world, switch, aim, node[0], self.periods) | proof.record()
+        return record | proof.record()
 
 
 def _remedy(session: Session, proof: Certificate, at_start: np.ndarray, noise: float) -> str:
@@ -237,45 +228,18 @@ def _remedy(session: Session, proof: Certificate, at_start: np.ndarray, noise: f
     )
 
 
-def _output_paths(
-    world: Announced, switch: np.ndarray, aim: np.ndarray, initial_plan: int, periods: int
-) -> Record:
-    """Return the exact distribution over time of outputs and plans from the start."""
-    mass, follower = np.zeros(world.shape), adjustment_of(world.duel, aim)
-    mass[(initial_plan, *world.begin)] = 1.0
-    outputs = (world.tables.levels[world.leader], world.tables.levels[1 - world.leader])
-    means, spreads = np.zeros((periods, 2)), np.zeros((periods, 2))
-    plan, changes = np.zeros(periods, dtype=np.int64), np.zeros(periods)
-    for t in range(periods):
-        for firm, axes in enumerate(((0, 2), (0, 1))):
-            chance = mass.sum(axis=axes)
-            means[t, firm] = mean = float(chance @ outputs[firm])
-            spreads[t, firm] = np.sqrt(chance @ (outputs[firm] - mean) ** 2)
-        plan[t] = np.argmax(mass.sum(axis=(1, 2)))
-        mass, changes[t] = go_on(world.duel, follower, switch, mass)
-    turn = [world.leader, 1 - world.leader]
-    return {
-        "output_path": (("period", "player"), means[:, turn]),
-        "output_spread": (("period", "player"), spreads[:, turn]),
-        "plan_path": (("period",), plan),
-        "switch_chance": (("period",), changes),
-        "switches": scalar(changes.sum()),
-    }
-
-
 class Announced(NamedTuple):
-    """The tables, the leader, and the plans, each a target and a ramp."""
+    """The tables, and the plans, each a target and a ramp."""
 
     tables: AdjustmentTables
     duel: Duel
-    leader: int
     targets: np.ndarray  # [plan]
     ramps: np.ndarray  # [plan]
 
     @property
     def begin(self) -> tuple[int, int]:
         """Return the levels at the start, the leader's first."""
-        return int(self.tables.first[self.leader]), int(self.tables.first[1 - self.leader])
+        return int(self.tables.first[0]), int(self.tables.first[1])
 
     def first_node(self, values: np.ndarray) -> tuple[int, int, int]:
         """Return the node at the start with the most valuable plan, the lowest of the best."""
@@ -295,7 +259,6 @@ class PlanGains(NamedTuple):
     regret: np.ndarray  # [firm]: the largest over nodes
     bound: np.ndarray  # [firm]
     at_start: np.ndarray  # [firm]
-    temptation: float
     scale: float
 
 
@@ -314,11 +277,9 @@ def plan_gains(
         """Back up a firm's values under both policies; a change of plan costs ``cost``."""
         return lambda value: back_up(duel, firm, continuation(duel, value, switch, cost), follower)
 
-    def best_switching(cost: float) -> Sweep:
+    def best_switching(value: np.ndarray) -> np.ndarray:
         """Back up the leader's values under its best rule against the follower's policy."""
-        return lambda value: back_up(
-            duel, 0, continuation(duel, value, choose_plans(value, cost), cost), follower
-        )
+        return back_up(duel, 0, continuation(duel, value, choose_plans(value, delta), delta), follower)
 
     best_response = [follower]
 
@@ -336,9 +297,8 @@ def plan_gains(
     # without a charge, delta decides on changes but is not paid
     paid = decision if charge else _iterate(duel, 0, evaluating(0, 0.0), decision, tolerance)[0]
     followed, off_followed = _iterate(duel, 1, evaluating(1, 0.0), zero, tolerance)
-    led, off_led_best = _iterate(duel, 0, best_switching(delta), decision, tolerance)
+    led, off_led_best = _iterate(duel, 0, best_switching, decision, tolerance)
     replied, off_replied = _iterate(duel, 1, best_following, followed, tolerance, evaluating_best)
-    free, _ = _iterate(duel, 0, best_switching(0.0), paid, tolerance)
     # before the choice of plan: to keep the one in force, or to change to the best at its cost
     gains = np.maximum(led, led.max(axis=0) - delta) - _before_choice(decision, switch, delta)
     regret = np.maximum([max(gains.max(), (led - decision).max()), (replied - followed).max()], 0.0)
@@ -351,7 +311,6 @@ def plan_gains(
         # the errors of both values that a regret compares add up
         bound=regret + np.array([off_led + off_led_best, off_followed + off_replied]),
         at_start=np.maximum(start, 0.0),
-        temptation=max(float(free[:, *node[1:]].max() - paid[node]), 0.0),
         scale=max(abs(float(paid[node])), abs(float(followed[node])), float(tolerance.max())),
     )
 
@@ -428,9 +387,7 @@ class Adjustment(NamedTuple):
 Sweep = Callable[[np.ndarray], np.ndarray]  # of the values of nodes
 
 
-def with_plans(
-    tables: AdjustmentTables, leader: int, targets: np.ndarray, ramps: np.ndarray, noise: float = 0.0
-) -> Duel:
+def with_plans(tables: AdjustmentTables, targets: np.ndarray, ramps: np.ndarray, noise: float = 0.0) -> Duel:
     """Return the tables with announced plans: adjustment to a target at a bounded rate per period.
 
     A plan aims at ``q + clip(target - q, -ramp, ramp)``. Where that lies between two levels, a lottery with
@@ -440,8 +397,6 @@ def with_plans(
     ----------
     tables : AdjustmentTables
         The duopoly.
-    leader : int
-        The firm that announces plans.
     targets, ramps : np.ndarray
         Target output and largest change per period of each plan, ``[plan]``.
     noise : float
@@ -459,23 +414,21 @@ def with_plans(
     >>> numbers = {"intercept": 10.0, "slope": 2.0, "adjustment_cost": 120.0, "initial": [1.0, 1.0]}
     >>> game = rv.games.market(unit_cost=0.0, gamma=0.96, adjustment="predetermined", **numbers)
     >>> made = adjustment_tables(game, [1.0, 1.5, 2.0])
-    >>> duel = with_plans(made, 0, np.array([2.0]), np.array([0.75]))
+    >>> duel = with_plans(made, np.array([2.0]), np.array([0.75]))
     >>> duel.low[0].tolist(), duel.part[0].tolist(), duel.cost[0].tolist()
     ([1, 2, 2], [0.5, 0.0, 0.0], [67.5, 30.0, 0.0])
     """
-    leader_levels, follower_levels = tables.levels[leader], tables.levels[1 - leader]
+    leader_levels, follower_levels = tables.levels
     change = np.clip(targets[:, None] - leader_levels, -ramps[:, None], ramps[:, None])
     low, part = _lottery(leader_levels, leader_levels + change)
-    flow = tables.flow if leader == 0 else tables.flow[::-1].swapaxes(1, 2)
-    turn = [leader, 1 - leader]
     return Duel(
-        flow=np.array(flow, order="C"),
-        gamma=tables.gamma[turn],
-        phi=tables.phi[turn],
+        flow=np.array(tables.flow, order="C"),
+        gamma=tables.gamma,
+        phi=tables.phi,
         levels=np.array(follower_levels),
         low=low,
         part=part,
-        cost=tables.phi[leader] * change**2,
+        cost=tables.phi[0] * change**2,
         spread_leader=_spread(leader_levels, noise),
         spread_follower=_spread(follower_levels, noise),
     )
@@ -562,17 +515,3 @@ def back_up(duel: Duel, firm: int, after: np.ndarray, follower: Adjustment) -> n
     cost = duel.cost[:, :, None] if firm == 0 else follower.cost
     value: np.ndarray = duel.gamma[firm] * (below + follower.part * (above - below)) + duel.flow[firm] - cost
     return value
-
-
-def go_on(duel: Duel, follower: Adjustment, switch: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the next period's distribution over nodes, and the probability of a change of plan."""
-    plan, leader, follower_axis = np.ogrid[tuple(map(slice, mass.shape))]
-    low, part = duel.low[:, :, None], duel.part[:, :, None]
-    arrived, next_mass = np.zeros(mass.shape), np.zeros(mass.shape)
-    for level, chance in ((low, 1 - part), (np.minimum(low + 1, mass.shape[1] - 1), part)):
-        for to, share in ((follower.low, 1 - follower.part), (follower.low + 1, follower.part)):
-            np.add.at(arrived, (plan, level, to), mass * chance * share)
-    if duel.spread_leader.size:
-        arrived = duel.spread_leader.T @ arrived @ duel.spread_follower
-    np.add.at(next_mass, (switch, leader, follower_axis), arrived)
-    return next_mass, float(arrived[switch != plan].sum())
