@@ -53,13 +53,22 @@ class Kind(NamedTuple):
         return int(self.rows)
 
 
-Rule = Callable[[dict[str, Any], Sequence[Kind], Sequence[Kind]], Callable[..., Any]]
+class Equation(NamedTuple):
+    """An operation to be evaluated: its parameters, and the kinds of its operands and results."""
+
+    params: dict[str, Any]
+    kinds: Sequence[Kind]
+    outs: Sequence[Kind]
+
+
+Call = Callable[..., Any]
+Rule = Callable[[Equation], Call]
 
 
 class Operation(NamedTuple):
     """One operation: a function, the indices of its operands and results, and whether these are a list."""
 
-    call: Callable[..., Any]
+    call: Call
     operands: tuple[int, ...]
     results: tuple[int, ...]
     several: bool
@@ -138,7 +147,7 @@ class Program:
             raise Unknown(name)
         kinds = [self._kinds[k] for k in operands]
         outs = [_kind(aval, any(kind.rows for kind in kinds)) for aval in avals]
-        call = RULES[name](params, kinds, outs)
+        call = RULES[name](Equation(params, kinds, outs))
         results = [self._add(kind) for kind in outs]
         if key is not None and results:
             self._index[key] = results[0]
@@ -161,7 +170,7 @@ class Program:
             steps.append((step, final_operands))
         constants = {k: value for k, value in self._known.items() if k in live}
         names = {k: f"a{j}" for j, k in enumerate(self.operands)} | {k: f"n{k}" for k in constants}
-        calls: dict[Callable[..., Any], str] = {}
+        calls: dict[Call, str] = {}
         free: list[str] = []  # of results that are not used again: memory is given back, too
         lines = [f"def run({', '.join(names[k] for k in self.operands)}):"]
         for step, final_operands in reversed(steps):
@@ -205,23 +214,23 @@ def _lifted(value: Any, kind: Kind, rank: int) -> Any:
     return value.reshape((len(value), *(1,) * (rank - len(kind.shape)), *kind.shape))
 
 
-def _on_entries(function: Callable[..., Any]) -> Rule:
+def _on_entries(function: Call) -> Rule:
     """Return the rule of an operation on entries."""
 
-    def rule(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-        rank = len(outs[0].shape)
-        if all(len(kind.shape) == rank for kind in kinds if kind.rows):
+    def rule(op: Equation) -> Call:
+        rank = len(op.outs[0].shape)
+        if all(len(kind.shape) == rank for kind in op.kinds if kind.rows):
             return function
-        return lambda *values: function(*map(_lifted, values, kinds, [rank] * len(kinds)))
+        return lambda *values: function(*map(_lifted, values, op.kinds, [rank] * len(op.kinds)))
 
     return rule
 
 
-def _displacing(move: Callable[..., Any]) -> Rule:
+def _displacing(move: Call) -> Rule:
     """Return the rule of an operation ``(array, params, axis of the first entry, shape)`` on one array."""
 
-    def rule(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-        return lambda a, *_: move(a, params, kinds[0].first, outs[0].shape)
+    def rule(op: Equation) -> Call:
+        return lambda a, *_: move(a, op.params, op.kinds[0].first, op.outs[0].shape)
 
     return rule
 
@@ -254,13 +263,13 @@ def _reversed(a: Any, params: dict[str, Any], lead_axes: int, shape: object) -> 
     return np.flip(a, tuple(lead_axes + k for k in params["dimensions"]))
 
 
-def _reduced(reduce: Callable[..., Any]) -> Rule:
+def _reduced(reduce: Call) -> Rule:
     return _displacing(
         lambda a, params, lead_axes, shape: reduce(a, axis=tuple(lead_axes + int(k) for k in params["axes"]))
     )
 
 
-def _argument(find: Callable[..., Any]) -> Rule:
+def _argument(find: Call) -> Rule:
     return _displacing(
         lambda a, params, lead_axes, shape: find(a, axis=lead_axes + int(params["axes"][0])).astype(
             params["index_dtype"]
@@ -268,7 +277,7 @@ def _argument(find: Callable[..., Any]) -> Rule:
     )
 
 
-def _running(accumulate: Callable[..., Any]) -> Rule:
+def _running(accumulate: Call) -> Rule:
     def move(a: Any, params: dict[str, Any], lead_axes: int, shape: object) -> Any:
         axis = lead_axes + params["axis"]
         if not params["reverse"]:
@@ -289,32 +298,32 @@ def _with_rows(values: Sequence[Any], kinds: Sequence[Kind]) -> list[Any]:
     ]
 
 
-def _concatenate(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    axis = params["dimension"] + outs[0].first
-    return lambda *values: np.concatenate(_with_rows(values, kinds), axis=axis)
+def _concatenate(op: Equation) -> Call:
+    axis = op.params["dimension"] + op.outs[0].first
+    return lambda *values: np.concatenate(_with_rows(values, op.kinds), axis=axis)
 
 
-def _stack(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    axis = params.get("axis", 0) + outs[0].first
-    return lambda *values: np.stack(_with_rows(values, kinds), axis=axis)
+def _stack(op: Equation) -> Call:
+    axis = op.params.get("axis", 0) + op.outs[0].first
+    return lambda *values: np.stack(_with_rows(values, op.kinds), axis=axis)
 
 
-def _split(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    axis, ends = params["axis"] + kinds[0].first, np.cumsum(params["sizes"])[:-1]
+def _split(op: Equation) -> Call:
+    axis, ends = op.params["axis"] + op.kinds[0].first, np.cumsum(op.params["sizes"])[:-1]
     return lambda a: list(np.split(a, ends, axis=axis))
 
 
-def _unstack(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    axis = params.get("axis", 0) + kinds[0].first
+def _unstack(op: Equation) -> Call:
+    axis = op.params.get("axis", 0) + op.kinds[0].first
     return lambda a: list(np.moveaxis(a, axis, 0))
 
 
-def _pad(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    if any(low < 0 or high < 0 for low, high, _ in params["padding_config"]) or kinds[1].rows:
+def _pad(op: Equation) -> Call:
+    if any(low < 0 or high < 0 for low, high, _ in op.params["padding_config"]) or op.kinds[1].rows:
         raise Unknown("pad by rows, or by less than nothing")
-    lead_axes = kinds[0].first
-    shape, index = outs[0].shape, [slice(None)] * lead_axes
-    for (low, _, between), size in zip(params["padding_config"], kinds[0].shape, strict=True):
+    lead_axes = op.kinds[0].first
+    shape, index = op.outs[0].shape, [slice(None)] * lead_axes
+    for (low, _, between), size in zip(op.params["padding_config"], op.kinds[0].shape, strict=True):
         index.append(slice(low, low + (size - 1) * (between + 1) + 1 if size else low, between + 1))
 
     def pad(a: Any, value: Any) -> Any:
@@ -325,11 +334,11 @@ def _pad(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) ->
     return pad
 
 
-def _convert(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    dtype = outs[0].dtype
-    if kinds[0].dtype == dtype:
+def _convert(op: Equation) -> Call:
+    dtype = op.outs[0].dtype
+    if op.kinds[0].dtype == dtype:
         return lambda a: a
-    if dtype.kind in "iu" and kinds[0].dtype.kind == "f":  # XLA takes the nearest, and 0 for NaN
+    if dtype.kind in "iu" and op.kinds[0].dtype.kind == "f":  # XLA takes the nearest, and 0 for NaN
         limits = np.iinfo(dtype)
         low, high = float(limits.min), float(limits.max)
 
@@ -344,17 +353,17 @@ def _convert(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Cal
     return lambda a: a.astype(dtype)
 
 
-def _select(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    if len(kinds) == 3:
-        return _on_entries(lambda condition, no, yes: np.where(condition, yes, no))(params, kinds, outs)
-    if len(kinds) > 31:  # of `numpy.choose`
+def _select(op: Equation) -> Call:
+    if len(op.kinds) == 3:
+        return _on_entries(lambda condition, no, yes: np.where(condition, yes, no))(op)
+    if len(op.kinds) > 31:  # of `numpy.choose`
         raise Unknown("a choice between many cases")
-    return _on_entries(lambda condition, *cases: np.choose(condition, cases))(params, kinds, outs)
+    return _on_entries(lambda condition, *cases: np.choose(condition, cases))(op)
 
 
-def _dot(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    (contract_a, contract_b), (batch_a, batch_b) = params["dimension_numbers"]
-    ranks = [len(kind.shape) for kind in kinds[:2]]
+def _dot(op: Equation) -> Call:
+    (contract_a, contract_b), (batch_a, batch_b) = op.params["dimension_numbers"]
+    ranks = [len(kind.shape) for kind in op.kinds[:2]]
     # letters: 0 for rows, then the axes of the first operand, then those of the second
     a, b = list(range(1, 1 + ranks[0])), list(range(1 + ranks[0], 1 + sum(ranks)))
     for axis_a, axis_b in (*zip(contract_a, contract_b, strict=True), *zip(batch_a, batch_b, strict=True)):
@@ -362,26 +371,26 @@ def _dot(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) ->
     rest_a = [a[k] for k in range(ranks[0]) if k not in (*contract_a, *batch_a)]
     rest_b = [b[k] for k in range(ranks[1]) if k not in (*contract_b, *batch_b)]
     letters = [a[k] for k in batch_a] + rest_a + rest_b
-    a, b = [0] * kinds[0].first + a, [0] * kinds[1].first + b
-    letters = [0] * outs[0].first + letters
+    a, b = [0] * op.kinds[0].first + a, [0] * op.kinds[1].first + b
+    letters = [0] * op.outs[0].first + letters
     return lambda x, y: np.einsum(x, a, y, b, letters)
 
 
-def _iota(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    shape, along = outs[0].shape, params["dimension"]
+def _iota(op: Equation) -> Call:
+    shape, along = op.outs[0].shape, op.params["dimension"]
     sizes = [size if k == along else 1 for k, size in enumerate(shape)]
-    result = np.broadcast_to(np.arange(shape[along], dtype=outs[0].dtype).reshape(sizes), shape)
+    result = np.broadcast_to(np.arange(shape[along], dtype=op.outs[0].dtype).reshape(sizes), shape)
     return lambda *_: result
 
 
-def _empty(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    result = np.zeros(outs[0].shape, outs[0].dtype)
+def _empty(op: Equation) -> Call:
+    result = np.zeros(op.outs[0].shape, op.outs[0].dtype)
     return lambda *_: result
 
 
-def _bits(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    dtype = outs[0].dtype
-    if dtype.itemsize != kinds[0].dtype.itemsize:
+def _bits(op: Equation) -> Call:
+    dtype = op.outs[0].dtype
+    if dtype.itemsize != op.kinds[0].dtype.itemsize:
         raise Unknown("bits of another size")
     return lambda a: np.ascontiguousarray(a).view(dtype).reshape(np.shape(a))
 
@@ -439,29 +448,29 @@ def _row_index(count: int, rank: int) -> Any:
     return np.arange(count).reshape((count, *(1,) * rank))
 
 
-def _gather(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    numbers, out = params["dimension_numbers"], outs[0]
+def _gather(op: Equation) -> Call:
+    numbers, out = op.params["dimension_numbers"], op.outs[0]
     find = _places(
-        kinds[0].shape,
-        params["slice_sizes"],
+        op.kinds[0].shape,
+        op.params["slice_sizes"],
         (
             *(numbers.offset_dims, numbers.collapsed_slice_dims, numbers.start_index_map),
             *(numbers.operand_batching_dims, numbers.start_indices_batching_dims),
         ),
         out.shape,
-        kinds[1],
+        op.kinds[1],
     )
-    fills = "FILL" in str(params["mode"])
-    fill = params["fill_value"]
+    fills = "FILL" in str(op.params["mode"])
+    fill = op.params["fill_value"]
     if fill is None:
         fill = _outside(out.dtype)
 
     def gather(a: Any, indices: Any) -> Any:
         index, inside = find(indices, not fills)
-        if kinds[0].rows:
+        if op.kinds[0].rows:
             index = [_row_index(len(a), len(out.shape)), *index]
         # a new axis for rows of indices, where the operand has none
-        count = (len(a),) if kinds[0].rows else (len(indices),) if kinds[1].rows else ()
+        count = (len(a),) if op.kinds[0].rows else (len(indices),) if op.kinds[1].rows else ()
         result = np.broadcast_to(a[tuple(index)] if index else a, (*count, *out.shape))
         return result if np.all(inside) else np.where(inside, result, fill)
 
@@ -469,9 +478,9 @@ def _gather(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind])
 
 
 def _scatter(adds: bool) -> Rule:
-    def rule(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-        numbers, out = params["dimension_numbers"], outs[0]
-        update = kinds[2]
+    def rule(op: Equation) -> Call:
+        numbers, out = op.params["dimension_numbers"], op.outs[0]
+        update = op.kinds[2]
         remaining = [
             k
             for k in range(len(out.shape))
@@ -489,15 +498,15 @@ def _scatter(adds: bool) -> Rule:
                 numbers.scatter_indices_batching_dims,
             ),
             update.shape,
-            kinds[1],
+            op.kinds[1],
         )
-        clips = "CLIP" in str(params["mode"])
+        clips = "CLIP" in str(op.params["mode"])
 
         def scatter(a: Any, indices: object, new: Any) -> Any:
             index, inside = find(indices, clips)
             count: tuple[int, ...] = ()
             if out.rows:
-                a, new, _ = _with_rows([a, new, indices], [kinds[0], kinds[2], kinds[1]])
+                a, new, _ = _with_rows([a, new, indices], [op.kinds[0], op.kinds[2], op.kinds[1]])
                 count = (len(a),)
                 index = [_row_index(len(a), len(update.shape)), *index]
             result = np.array(a)
@@ -532,25 +541,25 @@ def _window(sizes: Sequence[int], window: Sequence[int], kinds: Sequence[Kind]) 
     return find
 
 
-def _dynamic_slice(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    shape = outs[0].shape
-    find = _window(kinds[0].shape, shape, kinds[1:])
+def _dynamic_slice(op: Equation) -> Call:
+    shape = op.outs[0].shape
+    find = _window(op.kinds[0].shape, shape, op.kinds[1:])
 
     def cut(a: Any, *starts: object) -> Any:
         index = find(*starts)
-        return a[(_row_index(len(a), len(shape)), *index) if kinds[0].rows else tuple(index)]
+        return a[(_row_index(len(a), len(shape)), *index) if op.kinds[0].rows else tuple(index)]
 
     return cut
 
 
-def _dynamic_update(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    find = _window(kinds[0].shape, kinds[1].shape, kinds[2:])
-    rank = len(kinds[0].shape)
+def _dynamic_update(op: Equation) -> Call:
+    find = _window(op.kinds[0].shape, op.kinds[1].shape, op.kinds[2:])
+    rank = len(op.kinds[0].shape)
 
     def update(a: Any, new: object, *starts: object) -> Any:
         index = find(*starts)
-        if outs[0].rows:
-            a, new, *_ = _with_rows([a, new, *starts], kinds)
+        if op.outs[0].rows:
+            a, new, *_ = _with_rows([a, new, *starts], op.kinds)
             index = [_row_index(len(a), rank), *index]
         result = np.array(a)
         result[tuple(index)] = new
@@ -559,11 +568,11 @@ def _dynamic_update(params: object, kinds: Sequence[Kind], outs: Sequence[Kind])
     return update
 
 
-def _sort(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    axis, keys = params["dimension"] + outs[0].first, params["num_keys"]
+def _sort(op: Equation) -> Call:
+    axis, keys = op.params["dimension"] + op.outs[0].first, op.params["num_keys"]
 
     def sort(*values: Any) -> list[Any]:
-        values = tuple(_with_rows(values, kinds))
+        values = tuple(_with_rows(values, op.kinds))
         order = np.lexsort(values[:keys][::-1], axis=axis) if len(values) > 1 else None
         if order is None:
             return [np.sort(values[0], axis=axis)]
@@ -572,19 +581,19 @@ def _sort(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
     return sort
 
 
-def _top(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    count, axis = params["k"], params.get("axis", len(kinds[0].shape) - 1)
+def _top(op: Equation) -> Call:
+    count, axis = op.params["k"], op.params.get("axis", len(op.kinds[0].shape) - 1)
 
     def top(a: Any) -> list[Any]:
-        at = axis + kinds[0].first
+        at = axis + op.kinds[0].first
         order = np.argsort(np.where(np.isnan(a), -np.inf, -a), axis=at, kind="stable")  # XLA: NaN is largest
         order = np.take(order, np.arange(count), axis=at)
-        return [np.take_along_axis(a, order, axis=at), order.astype(outs[1].dtype)]
+        return [np.take_along_axis(a, order, axis=at), order.astype(op.outs[1].dtype)]
 
     return top
 
 
-def _lu(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+def _lu(op: Equation) -> Call:
     def factor(a: object) -> list[Any]:
         a = np.array(a)
         size, batch = min(a.shape[-2:]), a.shape[:-2]
@@ -604,12 +613,12 @@ def _lu(params: object, kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable
     return factor
 
 
-def _triangular(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    on_left, lower, unit = params["left_side"], params["lower"], params["unit_diagonal"]
-    transposed = params["transpose_a"]
+def _triangular(op: Equation) -> Call:
+    on_left, lower, unit = op.params["left_side"], op.params["lower"], op.params["unit_diagonal"]
+    transposed = op.params["transpose_a"]
 
     def solve(a: Any, b: Any) -> Any:
-        a, b = _with_rows([a, b], kinds)
+        a, b = _with_rows([a, b], op.kinds)
         if transposed:
             a = np.swapaxes(a, -1, -2)
         if not on_left:
@@ -626,12 +635,12 @@ def _triangular(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Ki
     return solve
 
 
-def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    programs = cases(params, [kind.rows for kind in kinds], Program)
+def _cond(op: Equation) -> Call:
+    programs = cases(op.params, [kind.rows for kind in op.kinds], Program)
     top_index = len(programs) - 1
 
     def results(k: int, arguments: Sequence[Any], count: int) -> list[Any]:
-        columns = zip(programs[k](*arguments), programs[k].rows, outs, strict=True)
+        columns = zip(programs[k](*arguments), programs[k].rows, op.outs, strict=True)
         return [
             value if rows or not out.rows else np.broadcast_to(value, (count, *out.shape))
             for value, rows, out in columns
@@ -639,24 +648,29 @@ def _cond(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
 
     def choose(index: Any, *arguments: Any) -> list[Any]:
         count = next(
-            (len(argument) for argument, kind in zip((index, *arguments), kinds, strict=True) if kind.rows), 0
+            (
+                len(argument)
+                for argument, kind in zip((index, *arguments), op.kinds, strict=True)
+                if kind.rows
+            ),
+            0,
         )
         index = np.clip(np.asarray(index).astype(int), 0, top_index)
-        if not kinds[0].rows:
+        if not op.kinds[0].rows:
             return results(int(index), arguments, count)
         branches = [results(k, arguments, count) for k in range(top_index + 1)]
-        shape = [index.reshape((count, *(1,) * len(out.shape))) for out in outs]
+        shape = [index.reshape((count, *(1,) * len(out.shape))) for out in op.outs]
         return [np.choose(at, [np.asarray(branch[j]) for branch in branches]) for j, at in enumerate(shape)]
 
     return choose
 
 
-def _while(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    if any(kind.rows for kind in kinds):
+def _while(op: Equation) -> Call:
+    if any(kind.rows for kind in op.kinds):
         raise Unknown("a loop that ends at different times for different rows")
-    condition_constants, body_constants = params["cond_nconsts"], params["body_nconsts"]
-    condition = Program(params["cond_jaxpr"], [False] * (condition_constants + len(outs)))
-    body = Program(params["body_jaxpr"], [False] * (body_constants + len(outs)))
+    condition_constants, body_constants = op.params["cond_nconsts"], op.params["body_nconsts"]
+    condition = Program(op.params["cond_jaxpr"], [False] * (condition_constants + len(op.outs)))
+    body = Program(op.params["body_jaxpr"], [False] * (body_constants + len(op.outs)))
 
     def loop(*arguments: object) -> list[Any]:
         of_condition, of_body, carry = (
@@ -671,16 +685,18 @@ def _while(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) 
     return loop
 
 
-def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    scan, rows_of = Scan(params), [kind.rows for kind in kinds]
+def _scan(op: Equation) -> Call:
+    scan, rows_of = Scan(op.params), [kind.rows for kind in op.kinds]
     carried, (constants, initial_carry, sequences) = scan.carried, scan.parts(rows_of)
     # what is carried has rows if anything has
-    rows = outs[0].rows if outs else False
+    rows = op.outs[0].rows if op.outs else False
     body = Program(scan.body, [*constants, *[rows] * carried, *sequences])
-    shapes = [out.shape for out in outs[:carried]] + [out.shape[1:] for out in outs[carried:]]
+    shapes = [out.shape for out in op.outs[:carried]] + [out.shape[1:] for out in op.outs[carried:]]
 
     def loop(*arguments: Any) -> list[Any]:
-        count = next((len(operand) for operand, kind in zip(arguments, kinds, strict=True) if kind.rows), 0)
+        count = next(
+            (len(operand) for operand, kind in zip(arguments, op.kinds, strict=True) if kind.rows), 0
+        )
 
         def with_rows(value: Any, is_rows: bool, shape: Any) -> Any:
             return value if is_rows == rows else np.broadcast_to(value, (count, *shape))
@@ -703,31 +719,31 @@ def _scan(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -
             lambda values: list(map(with_rows, body(*values), body.rows, shapes)),
             lambda operand, k: operand[k],
         )
-        return [*carry, *map(stacked, columns, outs[carried:])]
+        return [*carry, *map(stacked, columns, op.outs[carried:])]
 
     return loop
 
 
-def _power(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    exponent = params["y"]
+def _power(op: Equation) -> Call:
+    exponent = op.params["y"]
     return lambda a: np.power(a, exponent) if exponent >= 0 else 1.0 / np.power(a, -exponent)
 
 
-def _quotient(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    if outs[0].dtype.kind != "f":
+def _quotient(op: Equation) -> Call:
+    if op.outs[0].dtype.kind != "f":
         raise Unknown("a quotient of integers")
-    return _on_entries(np.divide)(params, kinds, outs)
+    return _on_entries(np.divide)(op)
 
 
-def _round(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-    if "EVEN" in str(params["rounding_method"]):
+def _round(op: Equation) -> Call:
+    if "EVEN" in str(op.params["rounding_method"]):
         return np.rint
     return lambda a: np.trunc(a + np.copysign(0.49999999999999994, a))
 
 
-def _logical(of_truth: Callable[..., Any], of_bits: Callable[..., Any]) -> Rule:
-    def rule(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
-        return _on_entries(of_truth if outs[0].dtype == bool else of_bits)(params, kinds, outs)
+def _logical(of_truth: Call, of_bits: Call) -> Rule:
+    def rule(op: Equation) -> Call:
+        return _on_entries(of_truth if op.outs[0].dtype == bool else of_bits)(op)
 
     return rule
 
@@ -735,10 +751,10 @@ def _logical(of_truth: Callable[..., Any], of_bits: Callable[..., Any]) -> Rule:
 def _special(name: str) -> Rule:
     """Return the rule of a function of SciPy, which is loaded when it is met."""
 
-    def rule(params: dict[str, Any], kinds: Sequence[Kind], outs: Sequence[Kind]) -> Callable[..., Any]:
+    def rule(op: Equation) -> Call:
         from scipy import special
 
-        return _on_entries(getattr(special, name))(params, kinds, outs)
+        return _on_entries(getattr(special, name))(op)
 
     return rule
 
@@ -748,7 +764,7 @@ SAME = frozenset(("stop_gradient", "optimization_barrier", "copy", "copy_p", "de
 
 _reshape = _displacing(lambda a, params, lead_axes, shape: _reshaped(a, lead_axes, shape))
 
-ENTRIES: dict[str, Callable[..., Any]] = {
+ENTRIES: dict[str, Call] = {
     "add": np.add,
     "add_any": np.add,
     "sub": np.subtract,
@@ -850,7 +866,7 @@ RULES: dict[str, Rule] = {
     "while": _while,
     "scan": _scan,
 }
-"""Rules ``(params, kinds, kinds of results)``, by the names of operations in JAX: functions of arrays."""
+"""Rules by the names of operations in JAX: functions of arrays."""
 
 LISTED = frozenset(("split", "unstack", "sort", "top_k", "lu", "cond", "while", "scan"))
 """Operations whose functions return lists of results."""
@@ -865,7 +881,7 @@ def on_numbers(equation: JaxprEqn, operands: Sequence[Any]) -> list[Any] | None:
         outs = [_kind(variable.aval, False) for variable in equation.outvars]
         if equation.primitive.name in SAME:
             return list(operands)
-        rule = RULES[equation.primitive.name](equation.params, kinds, outs)
+        rule = RULES[equation.primitive.name](Equation(equation.params, kinds, outs))
     except (KeyError, Unknown):
         return None
     with np.errstate(all="ignore"):
@@ -886,9 +902,7 @@ MOST = 64  # programs kept
 ROWS = 64  # of one call of NumPy: more take their time each
 
 
-def _traced(
-    function: Callable[..., Any], shared: tuple[Any, ...], rows: Sequence[np.ndarray]
-) -> tuple[_Traced, list[Any]]:
+def _traced(function: Call, shared: tuple[Any, ...], rows: Sequence[np.ndarray]) -> tuple[_Traced, list[Any]]:
     """Return the program of a function, and its numbers in arguments that are the same for all rows."""
     leaves, tree = jax.tree.flatten(shared)
     numbers = [leaf for leaf in leaves if _is_number(leaf)]
@@ -935,7 +949,7 @@ def _fixed(leaf: object) -> Any:
     return (leaf.dtype.str, leaf.shape, leaf.tobytes()) if isinstance(leaf, np.ndarray) else leaf
 
 
-def over_rows(function: Callable[..., Any], shared: int = 2, effort: int | None = None) -> Callable[..., Any]:
+def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Call:
     """Return a function of one row of arguments, applied to many: by NumPy, or compiled where they are many.
 
     Parameters
