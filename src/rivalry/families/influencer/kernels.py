@@ -35,6 +35,8 @@ K = TypeVar("K")
 Points = Float[Array, "point coordinate"]
 Logs = Float[Array, "player point"]
 PerPoint = Float[Array, "point"]
+Gradients = Float[Array, "player point axis"]
+Hessians = Float[Array, "player point axis axis"]
 Pair = tuple[Float[Array, "point axis"], Float[Array, "point axis"]]
 Player = int | Int[Array, ""]
 
@@ -85,7 +87,7 @@ class _Kernel(eqx.Module):
         return jnp.sum(weights[..., None] * self.gradients(x, points), axis=1)
 
     @abstractmethod
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         """Return the derivatives of log-influence."""
 
 
@@ -107,10 +109,10 @@ class Gaussian(_Kernel):
     def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
         return weighted_displacement(weights, x, points) / self.reach[:, None] ** 2
 
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         return displacement(x, points) / self.reach[:, None, None] ** 2
 
-    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Hessians:
         matrix = -jnp.eye(points.shape[1]) / self.reach[:, None, None] ** 2
         return jnp.broadcast_to(matrix[:, None], (x.shape[0], *points.shape, points.shape[1]))
 
@@ -159,10 +161,10 @@ class GaussianMatrix(_Kernel):
         mean = weighted_displacement(weights, x, points)
         return jnp.matmul(self.precision, mean[..., None])[..., 0]
 
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         return jnp.matmul(displacement(x, points), self.precision)
 
-    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Hessians:
         return jnp.broadcast_to(-self.precision[:, None], (x.shape[0], *points.shape, points.shape[1]))
 
     def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
@@ -204,11 +206,11 @@ class ChosenReach(_Kernel):
         wider = jnp.sum(weights * self._reach_slope(x, points), axis=1, keepdims=True)
         return jnp.concatenate([along, wider], axis=1)
 
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         along = displacement(x, points) / x[:, None, -1:] ** 2
         return jnp.concatenate([along, self._reach_slope(x, points)[..., None]], axis=-1)
 
-    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Hessians:
         axes = points.shape[1]
         reach = x[:, None, -1:, None]
         place = jnp.broadcast_to(-jnp.eye(axes) / reach**2, (len(x), len(points), axes, axes))
@@ -266,10 +268,10 @@ class PowerLaw(_Kernel):
         distance = jnp.abs(displacement(x, points)[..., 0])
         return -self.exponent[:, None] * jnp.log(jnp.maximum(distance, self.floor))
 
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         return self._over_distance(x, points, 1)
 
-    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Hessians:
         return self._over_distance(x, points, 2)[..., None]
 
     def _over_distance(self, x: Profile, points: Points, power: int) -> Float[Array, "player point 1"]:
@@ -286,10 +288,10 @@ class Exponential(_Kernel):
     def logs(self, x: Profile, points: Points) -> Logs:
         return -points[:, 0] / x - jnp.log(x)
 
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         return (points[:, 0] / x**2 - 1 / x)[..., None]
 
-    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Hessians:
         return (-2 * points[:, 0] / x**3 + 1 / x**2)[..., None, None]
 
 
@@ -317,11 +319,11 @@ class Dirichlet(_Kernel):
         mean = weights @ jnp.log(points) + jnp.sum(weights, axis=1, keepdims=True) * level
         return self._slopes(mean, x)
 
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         logs = jnp.log(points)[None] + self._level(self._parameters(x))[:, None]
         return jax.vmap(self._slopes, in_axes=(1, None), out_axes=1)(logs, x)
 
-    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Hessians:
         from jax.scipy.special import polygamma
 
         a, c = self._parameters(x), self.reference_corner
@@ -406,10 +408,10 @@ class DirichletMode(_Kernel):
         level = jnp.sum(weights, axis=1, keepdims=True) * self._level(x)
         return (weights @ jnp.log(points) - level) / self.reach[:, None]
 
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         return (jnp.log(points)[None] - self._level(x)[:, None]) / self.reach[:, None, None]
 
-    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Hessians:
         from jax.scipy.special import polygamma
 
         bend = -polygamma(1, 1 + x / self.reach[:, None]) / self.reach[:, None] ** 2
@@ -438,11 +440,11 @@ class Beta(_Kernel):
         slopes = DirichletMode(self.reach).vjp(corners_of(x), corners_of(points), weights)
         return slopes[:, :1] - slopes[:, 1:]
 
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         slopes = DirichletMode(self.reach).gradients(corners_of(x), corners_of(points))
         return slopes[..., :1] - slopes[..., 1:]
 
-    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Hessians:
         bends = DirichletMode(self.reach).hessians(corners_of(x), corners_of(points))
         return jnp.trace(bends, axis1=-2, axis2=-1)[..., None, None]
 
@@ -464,10 +466,10 @@ class Blotto(_Kernel):
     def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
         return self.exponent[:, None] * (weights @ points) / x
 
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         return self.exponent[:, None, None] * points[None] / x[:, None]
 
-    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Hessians:
         bend = -self.exponent[:, None, None] * points[None] / x[:, None] ** 2
         return bend[..., None] * jnp.eye(x.shape[1])
 
@@ -489,11 +491,11 @@ class Custom(eqx.Module):
         # only the own log-kernel is differentiated, once, for all players together
         return jax.vjp(lambda y: self.logs(y, points), x)[1](weights)[0]  # type: ignore[no-any-return]
 
-    def gradients(self, x: Profile, points: Points) -> Float[Array, "player point axis"]:
+    def gradients(self, x: Profile, points: Points) -> Gradients:
         jacobian = jax.jacfwd(self._row)
         return jax.vmap(jacobian, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
 
-    def hessians(self, x: Profile, points: Points) -> Float[Array, "player point axis axis"]:
+    def hessians(self, x: Profile, points: Points) -> Hessians:
         hessian = jax.jacfwd(jax.jacfwd(self._row))
         return jax.vmap(hessian, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
 
