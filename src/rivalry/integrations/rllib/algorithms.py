@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
+from math import inf
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.core.game import Game, MarkovGame, is_agents, is_markov, is_population, kernel_conversion
 from rivalry.core.needs import Need
@@ -17,7 +18,7 @@ from rivalry.integrations.rllib import libraries, training
 from rivalry.integrations.rllib.arenas import Arena
 from rivalry.integrations.rllib.options import LearnerOptions, Table, is_numbered
 from rivalry.integrations.rllib.session import Training
-from rivalry.methods.q_learning.exploration import check_numbers, check_whole
+from rivalry.schema.validate import check_options
 
 STATE, CURVES = "algorithm.pickle", "curves.npz"
 
@@ -171,16 +172,10 @@ class PPO(DeepLearner):
     algorithm = "PPO"
     kind = "rllib.ppo"
 
-    rate: Annotated[float, Gt(0), "step size of Adam"] = 1e-3
+    rate: Annotated[float, Gt(0), Lt(inf), "step size of Adam"] = 1e-3
     epochs: Annotated[int, Ge(1), "passes through the steps of an iteration"] = 10
     minibatch: Annotated[int, Ge(1), "steps per minibatch"] = 128
     deviation: Annotated[float, Gt(0), "initial standard deviation, in units of half the box"] = 0.5
-
-    def __check_init__(self) -> None:
-        for name in ("epochs", "minibatch"):
-            check_whole(name, getattr(self, name))
-        for name in ("rate", "deviation"):
-            check_numbers(name, getattr(self, name), "above 0", lambda v: v > 0)
 
     def family(self, space: object) -> str:
         """Return the kind of the networks' outputs."""
@@ -209,18 +204,15 @@ class PPO(DeepLearner):
 class _OffPolicy(DeepLearner):
     """The replay memory that DQN and SAC share."""
 
-    rate: Annotated[float, Gt(0), "step size of Adam"] = 1e-3
+    rate: Annotated[float, Gt(0), Lt(inf), "step size of Adam"] = 1e-3
     minibatch: Annotated[int, Ge(1), "steps per update, sampled from memory"] = 64
     memory: Annotated[int, Ge(1), "capacity of the replay memory in steps"] = 20_000
     warm_up: Annotated[int, Ge(0), "steps before the first update"] = 400
     updates: Annotated[int, Ge(1), "updates per iteration"] = 100
 
     def __check_init__(self) -> None:
-        for name, minimum in (("minibatch", 1), ("memory", 1), ("warm_up", 0), ("updates", 1)):
-            check_whole(name, getattr(self, name), minimum)
         if self.memory < self.batch:
             raise ValueError(f"memory: {self.memory} must be at least batch = {self.batch}")
-        check_numbers("rate", self.rate, "above 0", lambda v: v > 0)
 
     @property
     def fragment(self) -> int:
@@ -258,10 +250,6 @@ class DQN(_OffPolicy):
     exploration: Annotated[float, Gt(0), Le(1), "fraction of the iterations over which epsilon decreases"] = (
         0.5
     )
-
-    def __check_init__(self) -> None:
-        check_numbers("epsilon", self.epsilon, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
-        check_numbers("exploration", self.exploration, "in (0, 1]", lambda v: (v > 0) & (v <= 1))
 
     def family(self, space: object) -> str:
         """Return ``values``. Raises `ValueError` for a box."""
@@ -303,9 +291,6 @@ class SAC(_OffPolicy):
 
     temperature: Annotated[float, Gt(0), "initial weight of the entropy"] = 0.1
 
-    def __check_init__(self) -> None:
-        check_numbers("temperature", self.temperature, "above 0", lambda v: v > 0)
-
     def family(self, space: object) -> str:
         """Return ``squashed``. Raises `ValueError` for discrete actions."""
         if is_numbered(space):
@@ -323,3 +308,7 @@ class SAC(_OffPolicy):
             "initial_alpha": self.temperature,
             "target_entropy": "auto",  # minus the number of axes
         }
+
+
+for _algorithm in (DQN, PPO, SAC):
+    check_options(_algorithm)  # those that are imported past the registry too

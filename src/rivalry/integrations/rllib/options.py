@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import equinox as eqx
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from rivalry.core.method import BaseLearner
 from rivalry.methods.continuous.mixtures import check_action_grid
-from rivalry.methods.q_learning.exploration import check_numbers, check_whole
-from rivalry.schema.annotations import signature_of
-from rivalry.schema.validate import refuse
+from rivalry.methods.q_learning.exploration import check_whole
 
 Table = dict[str, Any]
 
@@ -37,7 +35,9 @@ class LearnerOptions(BaseLearner):
     ] = None
     policies: Annotated[Literal["independent", "shared"], "networks per player or per class"] = "independent"
     followers: Annotated[Literal["learn", "oracle"], "followers learn or best-respond exactly"] = "learn"
-    hidden: Annotated[list[int], "units per hidden layer"] = eqx.field(default_factory=lambda: [64, 64])
+    hidden: Annotated[list[Annotated[int, Ge(1)]], MinLen(1), "units per hidden layer"] = eqx.field(
+        default_factory=lambda: [64, 64]
+    )
     gamma: Annotated[
         float | None, Ge(0), Le(1), "discount factor per period; default: the game's, 0 without observations"
     ] = None
@@ -50,28 +50,9 @@ class LearnerOptions(BaseLearner):
     kind = ""
 
     def __check_init__(self) -> None:
-        counts = ("iterations", "batch", "envs", "periods", "evaluation", "rounds")
-        for name, minimum in (
-            *((name, 1) for name in counts),
-            ("runners", 0),
-            ("best_response_iterations", 0),
-        ):
-            check_whole(name, getattr(self, name), minimum)
         check_action_grid(self.action_grid)
         if self.moves == "grid":
             check_whole("action_grid", self.action_grid, 2)
-        if not 0 < self.step < 1:
-            raise ValueError(f"step: {self.step:g} must be in (0, 1), a share of the box")
-        hints = signature_of(LearnerOptions)[1]
-        for name in ("moves", "observation", "policies", "followers", "settings"):
-            # a class that is imported directly, past the registry, has no other check of its words
-            refuse(name, hints[name], getattr(self, name))
-        if self.gamma is not None:
-            check_numbers("gamma", self.gamma, "in [0, 1]", lambda v: (v >= 0) & (v <= 1))
-        if not isinstance(self.hidden, list | tuple) or not self.hidden:
-            raise ValueError(f"hidden: {self.hidden!r} must be a list of whole numbers, such as [64, 64]")
-        for k, units in enumerate(self.hidden):
-            check_whole(f"hidden[{k}]", units, 1)
 
     @property
     def fragment(self) -> int | str:
