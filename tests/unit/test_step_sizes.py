@@ -24,12 +24,11 @@ def test_cosine_decays_and_then_stays_constant(step: int) -> None:
 def test_a_fixed_rate_is_one_number_or_one_per_player() -> None:
     assert float(step_sizes.at(1e-4, 77)) == 1e-4
     assert step_sizes.at([1e-4, 2e-4], 3).tolist() == [1e-4, 2e-4]
-    assert step_sizes.at({"kind": "fixed", "value": [1e-4, 2e-4]}, 3).tolist() == [1e-4, 2e-4]
 
 
 def test_last_is_the_limit() -> None:
     assert float(step_sizes.final_step_size(FALLING)) == float(step_sizes.at(FALLING, 10**9)) == 0.02
-    assert step_sizes.final_step_size({"kind": "fixed", "value": 0.3}).tolist() == 0.3
+    assert step_sizes.final_step_size(0.3).tolist() == 0.3
 
 
 @pytest.mark.parametrize(
@@ -47,9 +46,7 @@ def test_last_is_the_limit() -> None:
         (FALLING | {"min": [0.01, 0.2]}, "rate.min: [0.01, 0.2] must not exceed rate.max = 0.1"),
         (FALLING | {"T": 3}, "rate.T: is not known; cosine takes min, max, steps"),
         ({"kind": "cosine", "min": 0.2}, "rate.max: is missing"),
-        ({"kind": "linear"}, "rate.kind: 'linear' must be 'fixed' or 'cosine'"),
-        ({"kind": "fixed"}, "rate.value: is missing"),
-        ({"kind": "fixed", "value": -2.0}, "rate.value: -2.0 must be"),
+        ({"kind": "linear"}, "rate.kind: 'linear' must be 'cosine'"),
     ],
 )
 def test_wrong_rates_are_named(rate: Any, message: str) -> None:
@@ -62,7 +59,7 @@ def test_wrong_rates_are_named(rate: Any, message: str) -> None:
     ("rate", "message"),
     [
         ([0.1, 0.2, 0.3], "rate: 3 numbers must be 2, one per player"),
-        ({"kind": "fixed", "value": [0.1]}, "rate.value: 1 numbers must be 2, one per player"),
+        ([0.1], "rate: 1 numbers must be 2, one per player"),
         (FALLING | {"min": [0.01] * 4}, "rate.min: 4 numbers must be 2, one per player"),
     ],
 )

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from annotated_types import Gt
+from annotated_types import Gt, Lt
 
 from rivalry.core.results import Record, scalar
 from rivalry.methods.populations.logit_equilibrium import equilibrium
@@ -98,7 +98,9 @@ def _bids(name: str, values: object) -> np.ndarray:
 class EquilibriumComparison(EconomyComputation):
     """Base class that compares mean bids at the logit equilibria of several variants of an economy."""
 
-    beta: Annotated[float, Gt(0), "inverse temperature of the equilibria, per unit of payoff"] = 100.0
+    beta: Annotated[float, Gt(0), Lt(np.inf), "inverse temperature of the equilibria, per unit of payoff"] = (
+        100.0
+    )
 
     def economies(self, game: object) -> list[Any]:
         """Return the economies to compare."""

@@ -1,4 +1,4 @@
-"""Step sizes over time: fixed, or falling along a cosine to a minimum."""
+"""Step sizes over time: constant, or falling along a cosine to a minimum."""
 
 from __future__ import annotations
 
@@ -32,19 +32,14 @@ def check(rate: object, name: str = "rate") -> None:
         for value in rate if isinstance(rate, list | tuple) else [rate]:
             _positive(name, value)
         return
-    kind = rate.get("kind")
-    if kind == "fixed":
-        check_keys(name, rate, ("value",))
-        check(rate["value"], f"{name}.value")
-    elif kind == "cosine":
-        check_keys(name, rate, COSINE)
-        _positive(f"{name}.min", rate["min"])
-        _positive(f"{name}.max", rate["max"])
-        if np.any(np.asarray(rate["min"]) > np.asarray(rate["max"])):
-            raise ValueError(f"{name}.min: {rate['min']} must not exceed {name}.max = {rate['max']}")
-        _positive(f"{name}.steps", rate["steps"], minimum=1)
-    else:
-        raise ValueError(f"{name}.kind: {kind!r} must be 'fixed' or 'cosine'")
+    if rate.get("kind") != "cosine":
+        raise ValueError(f"{name}.kind: {rate.get('kind')!r} must be 'cosine'")
+    check_keys(name, rate, COSINE)
+    _positive(f"{name}.min", rate["min"])
+    _positive(f"{name}.max", rate["max"])
+    if np.any(np.asarray(rate["min"]) > np.asarray(rate["max"])):
+        raise ValueError(f"{name}.min: {rate['min']} must not exceed {name}.max = {rate['max']}")
+    _positive(f"{name}.steps", rate["steps"], minimum=1)
 
 
 def check_keys(name: str, table: Mapping[str, Any], required: tuple[str, ...]) -> None:
@@ -78,8 +73,8 @@ def check_players(rate: Any, players: int, name: str = "rate") -> None:
     ValueError: rate: 3 numbers must be 2, one per player
     """
     if isinstance(rate, Mapping):
-        for key in ("value", "min", "max"):
-            check_players(rate.get(key, 1.0), players, f"{name}.{key}")
+        for key in ("min", "max"):
+            check_players(rate[key], players, f"{name}.{key}")
         return
     # a scalar, and None, has no shape and suits any number of players
     count = len(rate) if isinstance(rate, list | tuple) else (*np.shape(rate), players)[0]
@@ -90,10 +85,9 @@ def check_players(rate: Any, players: int, name: str = "rate") -> None:
 def at(rate: object, step: object) -> Float[Array, "*player"]:
     """Return the step size at a step counted from 0; one number, or one per player.
 
-    ``rate`` is a number, one number per player, ``{"kind": "fixed", "value": ...}`` or ``{"kind": "cosine",
-    "min": ..., "max": ..., "steps": T}``, which is ``min + (max - min)/2 (1 + cos(pi min(t, T)/T))``: it
-    falls from ``max`` to ``min`` and stays there. ``value``, ``min`` and ``max`` may also be one number per
-    player.
+    ``rate`` is a number, one number per player, or ``{"kind": "cosine", "min": ..., "max": ..., "steps":
+    T}``, which is ``min + (max - min)/2 (1 + cos(pi min(t, T)/T))``: it falls from ``max`` to ``min`` and
+    stays there. ``min`` and ``max`` may also be one number per player.
 
     Examples
     --------
@@ -103,8 +97,6 @@ def at(rate: object, step: object) -> Float[Array, "*player"]:
     """
     if not isinstance(rate, Mapping):
         return jnp.asarray(rate, dtype=float)
-    if rate["kind"] == "fixed":
-        return at(rate["value"], step)
     low, high = (jnp.asarray(rate[key], dtype=float) for key in ("min", "max"))
     part = jnp.minimum(jnp.asarray(step, dtype=float), rate["steps"]) / rate["steps"]
     return jnp.asarray(low + (high - low) / 2 * (1 + jnp.cos(jnp.pi * part)))
@@ -124,10 +116,4 @@ def final_step_size(rate: object) -> np.ndarray:
     >>> float(final_step_size({"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}))
     0.02
     """
-    if isinstance(rate, Mapping):
-        return (
-            np.asarray(rate["min"], dtype=float)
-            if rate["kind"] == "cosine"
-            else final_step_size(rate["value"])
-        )
-    return np.asarray(rate, dtype=float)
+    return np.asarray(rate["min"] if isinstance(rate, Mapping) else rate, dtype=float)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -116,24 +116,20 @@ class PopulationNewton(BaseMethod):
     beta: Annotated[
         float | None,
         Gt(0),
+        Lt(np.inf),
         "inverse temperature of the softmax, per unit of payoff (default: 5000 over the payoff of a period)",
     ] = None
     exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
     begin: Annotated[
         float | None,
         Gt(0),
+        Lt(np.inf),
         "inverse temperature of the first stage, at most beta (default: 25 over the payoff of a period)",
     ] = None
-    factor: Annotated[float, Gt(1), "largest ratio of beta between consecutive stages"] = 1.3
+    factor: Annotated[float, Gt(1), Lt(np.inf), "largest ratio of beta between consecutive stages"] = 1.3
     regularised: Annotated[bool, "whether payoffs include an entropy bonus, entropy/beta, at every step"] = (
         False
     )
-
-    def __check_init__(self) -> None:
-        for name, bound in (("beta", 0), ("begin", 0), ("factor", 1)):
-            value = getattr(self, name)
-            if isinstance(value, int | float) and not bound < value < np.inf:  # traced values are not checked
-                raise ValueError(f"{name}: {value!r} must be above {bound} and finite")
 
     needs = (POPULATION,)
 

@@ -12,14 +12,12 @@ import numpy as np
 
 from rivalry.core.foreign_tables import is_table, read_table
 from rivalry.methods.dynamics.step_sizes import check_keys
+from rivalry.schema.construction import is_number
 
 Table = dict[str, Any]
 
-KINDS = {
-    "episodes": {"fixed": ("value",), "reverse_cosine": ("min", "max")},
-    "initial_q": {"fixed": ("value",), "uniform": ("min", "max")},
-}
-"""The schedules that an option of a learner may be, and their keys."""
+KINDS = {"episodes": "reverse_cosine", "initial_q": "uniform"}
+"""The kind of the tables that an option of a learner may be, with the keys ``min`` and ``max``."""
 
 
 def temperature_at(low: float, high: float | np.ndarray, distance: object) -> np.ndarray:
@@ -78,30 +76,26 @@ def each_player(name: str, value: object, players: int, kind: type = float) -> n
     return np.array(np.broadcast_to(np.asarray(value, dtype=kind), (players,)))
 
 
-def table_of(name: str, value: object) -> Table:
-    """Return the table of the schedule ``name``, a key of `KINDS`; a number, or one per player, is constant.
+def ends_of(name: str, table: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the ends of a table of the option ``name``, a key of `KINDS`.
 
     Raises
     ------
     ValueError
-        For an unknown kind, a key that is missing or unknown, and a value that is no number or out of range.
+        For another kind, a key that is missing or unknown, and an end that is no number.
 
     Examples
     --------
-    >>> table_of("initial_q", 0.1)
-    {'kind': 'fixed', 'value': 0.1}
+    >>> ends_of("initial_q", {"kind": "uniform", "min": 0.1, "max": 0.2})
+    (0.1, 0.2)
     """
-    table: Table = {"kind": "fixed", "value": value}
-    if isinstance(value, Mapping):
-        table, kinds = dict(value), KINDS[name]
-        kind = table.get("kind")
-        if kind not in kinds:
-            raise ValueError(f"{name}.kind: {kind!r} must be one of {', '.join(kinds)}")
-        check_keys(name, table, kinds[kind])
-        for key in kinds[kind]:
-            if isinstance(table[key], bool) or not (isinstance(table[key], int | float) or key == "value"):
-                raise ValueError(f"{name}.{key}: {table[key]!r} must be a number")
-    return table
+    if table.get("kind") != KINDS[name]:
+        raise ValueError(f"{name}.kind: {table.get('kind')!r} must be {KINDS[name]!r}")
+    check_keys(name, table, ("min", "max"))
+    for key in ("min", "max"):
+        if not is_number(table[key]):
+            raise ValueError(f"{name}.{key}: {table[key]!r} must be a number")
+    return table["min"], table["max"]
 
 
 def check_numbers(name: str, value: object, rule: str, good: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -116,10 +110,9 @@ def check_numbers(name: str, value: object, rule: str, good: Callable[[np.ndarra
         raise ValueError(f"{name}{at}: {numbers[wrong[0]]:g} must be {rule}")
 
 
-def initial_bounds(initial: object) -> tuple[float, float]:
+def initial_bounds(initial: Any) -> tuple[float, float]:
     """Return the bounds of initial values, equal for a constant. Raises `ValueError` unless min <= max."""
-    table = table_of("initial_q", initial)
-    ends = (table["value"],) * 2 if table["kind"] == "fixed" else (table["min"], table["max"])
+    ends = ends_of("initial_q", initial) if isinstance(initial, Mapping) else (initial, initial)
     if np.shape(ends) != (2,) or not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
         raise ValueError(f"initial_q: {initial!r} must be finite numbers, min <= max")
     return float(ends[0]), float(ends[1])

@@ -22,9 +22,9 @@ from rivalry.methods.q_learning.exploration import (
     check_initial,
     check_whole,
     each_player,
+    ends_of,
     initial_tables,
     reverse_cosine_steps,
-    table_of,
     temperature_at,
 )
 from rivalry.methods.q_learning.options import (
@@ -333,13 +333,11 @@ class QLearning(BaseLearner):
     @cached_property
     def _lengths(self) -> np.ndarray:
         """Return the number of steps of each epoch."""
-        spec = table_of("episodes", self.episodes)
-        if spec["kind"] == "fixed":
-            check_whole("episodes", spec["value"], 1)
-            return np.full(self.epochs, spec["value"], dtype=np.int64)
-        low, high = spec["min"], spec["max"]
-        check_whole("episodes.min", low, 1)
-        check_whole("episodes.max", high, 1)
+        if not isinstance(self.episodes, dict):
+            check_whole("episodes", self.episodes)
+            return np.full(self.epochs, self.episodes, dtype=np.int64)
+        low, high = ends_of("episodes", self.episodes)
+        check_whole("episodes.max", high)
         return reverse_cosine_steps(low, high, self.epochs, np.arange(self.epochs))
 
     @cached_property
