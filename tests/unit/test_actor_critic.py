@@ -258,5 +258,3 @@ def test_options_that_do_not_fit_the_game_are_refused() -> None:
     with pytest.raises(ValueError, match="timing: 'alternating' must be"):
         ActorCritic().world(rv.games.market(timing="alternating"))
     assert not fits(ActorCritic, matrix("stag_hunt"))
-    with pytest.raises(ValueError, match="actor_critic needs payoffs"):
-        ActorCritic().world(matrix("stag_hunt"))

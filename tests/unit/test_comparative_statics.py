@@ -127,8 +127,8 @@ def test_wrong_parameters_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=words):
             ComparativeStatics(parameter).world(game)
-    with pytest.raises(ValueError, match="game: its space must be a Box, not Simplex"):
-        ComparativeStatics("tables").world(rv.games.matrix("chicken"))
+    with pytest.raises(ValueError, match="ComparativeStatics needs a box as strategy space"):
+        rv.solve(rv.games.matrix("chicken"), ComparativeStatics("tables"))
 
 
 class Partners(eqx.Module):

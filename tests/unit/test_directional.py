@@ -236,5 +236,3 @@ def test_options_that_do_not_fit_the_game_are_refused() -> None:
     with pytest.raises(ValueError, match=r"initial.to: 120 must be in \[0, 100\], the box of player 1"):
         learner.begin(learner.world(rv.games.market()), SEED)
     assert not fits(Directional, matrix("stag_hunt"))
-    with pytest.raises(ValueError, match="directional needs payoffs"):
-        Directional().world(matrix("stag_hunt"))

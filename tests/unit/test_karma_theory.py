@@ -137,10 +137,6 @@ def test_stationary_distributions() -> None:
     ("rules", "message"),
     [
         (("AUCTION", [1.0], [1.0], 5), "mechanism: 'AUCTION' is unknown; known: COIN, "),
-        (("COIN", [1.0], [1.0], 0), "steps: 0 must be a whole number of at least 1"),
-        (("COIN", [], [1.0], 5), r"urgencies: \[\] must be one number or more"),
-        (("COIN", [1.0, -2.0], [0.5, 0.5], 5), r"urgencies\[1\]: -2.0 must be at least 0"),
-        (("COIN", [1.0, 2.0], [1.0], 5), "chain: 1 states must be 2, one an urgency"),
         (("COIN", [1.0, 2.0], [[0.5, 0.5]], 5), r"chain: shape \(1, 2\) must be square, or one distribution"),
         (
             ("COIN", [1.0, 2.0], [[0.5, 0.5], [0.5, 0.6]], 5),
@@ -152,7 +148,7 @@ def test_stationary_distributions() -> None:
         ),
         (("COIN", [1.0, 2.0], [[1.0, 0.0], [0.0, 1.0]], 5), "must have one stationary distribution"),
     ],
-    ids=range(9),
+    ids=range(5),
 )
 def test_wrong_baselines_are_refused(rules: tuple, message: str) -> None:
     with pytest.raises(ValueError, match=message):
@@ -291,22 +287,9 @@ def test_mean_payments_respect_the_kernel_constant(rule: str) -> None:
     assert worst > 0.5 * tight or rule == "difference"
 
 
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"discount": 1.0}, r"discount: 1.0 must be in \[0, 1\)"),
-        ({"u_max": -1.0}, "u_max: -1.0 must be at least 0"),
-        ({"dh": -1.0}, "dh: -1.0 must be at least 0"),
-        ({"u_min": 2.0}, "u_min: 2.0 must be at most u_max, 1.0"),
-        ({"kernel": -1.0}, "kernel: -1.0 must be at least 0"),
-    ],
-    ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
-)
-def test_wrong_constants_are_refused(given: dict, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        constants(**{"u_max": 1.0, "discount": 0.9} | given)
-    with pytest.raises(ValueError, match=r"charge: shape \(2,\) must be square"):
-        kernel_constant([1.0, 2.0], society=True)
+def test_a_discount_of_one_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"discount: 1.0 must be in \[0, 1\)"):
+        constants(1.0, 1.0)
 
 
 # the Lasry-Lions sum
@@ -373,17 +356,6 @@ def test_no_counterexample_exists_with_one_urgency() -> None:
     assert find_counterexample([3.0], [1.0], tries=30, tie="nobody") is None
 
 
-def test_wrong_input_to_the_sum_is_refused() -> None:
-    with pytest.raises(ValueError, match="tie: 'last' is unknown; known: coin, nobody"):
-        theta_matrix(3, "last")
-    with pytest.raises(ValueError, match=r"bids_prime: shape \(1, 3\) must be \(1, 2\)"):
-        change_matrix([[0.5, 0.5]], [[0.5, 0.25, 0.25]])
-    with pytest.raises(ValueError, match=r"bids: .* must be probabilities"):
-        change_matrix([[0.5, 0.6]], [[0.5, 0.5]])
-    with pytest.raises(ValueError, match="mean_karma: 30"):
-        find_counterexample(mean_karma=30)
-
-
 # scaling laws
 
 
@@ -397,29 +369,21 @@ def test_scaling_gap_of_two_economies() -> None:
     assert found.max == pytest.approx(0.2)
     assert found.mean == pytest.approx(0.2 / 8)
     assert np.argmax(found.gaps) == 6
-    with pytest.raises(ValueError, match="larger: karma up to 9 must be a whole multiple of 2"):
-        scaling_gap(small[:, :3], large)
-    with pytest.raises(ValueError, match=r"larger: private states \(1,\) must be \(2,\)"):
-        scaling_gap(small, large[:1])
-    with pytest.raises(ValueError, match="bids: shape"):
-        scaling_gap([[0.0, -1.0]], large)
 
 
 def test_sublinearity_of_bids(monkeypatch: pytest.MonkeyPatch) -> None:
     k = np.arange(13.0)
     means = [1.0, 2.0, 4.0]
     roots = np.stack([np.sqrt(mean * k) for mean in means])[:, None]
-    found = sublinearity(roots, means)
+    found = sublinearity(roots)
     assert found == (0.0, 0.0, True, True)
     squares = np.stack([k**2 / mean for mean in means])
-    found = sublinearity(squares, means)
+    found = sublinearity(squares)
     assert found.falls == pytest.approx(144 / 2)
     assert found.exceeds == pytest.approx(12**2 - 12 * 1)  # from one unit of karma to twelve
     assert found[2:] == (False, False)
     whole = np.round(np.stack([0.1 * mean * k for mean in means]))  # they exceed only by rounding
-    assert sublinearity(whole, means).exceeds > 0
-    assert sublinearity(whole, means)[2:] == (True, True)
+    assert sublinearity(whole).exceeds > 0
+    assert sublinearity(whole)[2:] == (True, True)
     monkeypatch.setattr(karma_scaling, "SLACK", 0.1)
-    assert not sublinearity(whole, means).sublinear
-    with pytest.raises(ValueError, match=r"means: \[1.0, 1.0\] must rise, one for each of 3 economies"):
-        sublinearity(roots, [1.0, 1.0])
+    assert not sublinearity(whole).sublinear

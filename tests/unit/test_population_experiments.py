@@ -353,8 +353,8 @@ def test_one_compiled_program_for_all_beta() -> None:
 def test_experiments_require_a_population_of_bidding_agents() -> None:
     assert fits(Contractivity, game())
     assert not fits(Contractivity, rv.games.matrix("chicken"))
-    with pytest.raises(ValueError, match="game: Matrix must be a population of agents who bid"):
-        Contractivity().world(rv.games.matrix("chicken"))
+    with pytest.raises(ValueError, match="game: is a finite game; Contractivity needs a population"):
+        rv.solve(rv.games.matrix("chicken"), Contractivity())
 
 
 @pytest.mark.nightly

@@ -8,8 +8,9 @@ from scipy import stats
 
 from rivalry.population.distances import DISTANCES, entropies, policy_distance, transport
 from rivalry.runtime.jax import jnp
-from rivalry.studies.karma_theory import GENERATORS, at_least_as_random, draw_policies
+from rivalry.studies.karma_theory import at_least_as_random, draw_policies
 
+GENERATORS = ("dirichlet_state", "smooth_gaussian", "logit_noise")
 SEED = np.random.SeedSequence(11)
 
 

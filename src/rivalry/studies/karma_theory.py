@@ -10,7 +10,7 @@ Source: Vaishampayan (ETH Zurich 2024), chapter 5.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import BaseLearner
-from rivalry.core.needs import POPULATION, Need, fits
+from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import TIE
 from rivalry.economies.karma.checks import any_bid
@@ -31,13 +31,10 @@ from rivalry.population import policy_values, stationary_population, uniform
 from rivalry.population.distances import entropies, policy_distance
 from rivalry.population.operators import Distribution, Policy
 from rivalry.runtime.jax import jax, jnp, put
-from rivalry.schema.validate import check_word
 from rivalry.text.statistics import share_interval
 
 Rule = Literal["dirichlet_state", "smooth_gaussian", "logit_noise"]
 EntropyRule = Literal["mean", "every"]
-GENERATORS: tuple[str, ...] = get_args(Rule)
-ENTROPY_RULES: tuple[str, ...] = get_args(EntropyRule)
 
 Numbers = dict[str, np.ndarray]
 
@@ -76,18 +73,12 @@ def draw_policies(
     PolicySample
         Policies ``[policy private karma bid]`` and the parameters of each.
 
-    Raises
-    ------
-    ValueError
-        For another ``generator``.
-
     Examples
     --------
     >>> drawn = draw_policies("smooth_gaussian", 3, private=2, most=4, seed=np.random.SeedSequence(1))
     >>> drawn.policies.shape, drawn.parameters["width"].shape, bool(np.all(drawn.policies[:, :, 1, 2:] == 0))
     ((3, 2, 5, 5), (3, 2), True)
     """
-    check_word("generator", generator, GENERATORS)
     rule = _RULES[generator]
     draws = [rule(_numbers(seed, number), private, most) for number in range(first, first + count)]
     policies = [policy for policy, _ in draws]
@@ -155,14 +146,12 @@ _RULES: dict[str, Callable[[np.random.Generator, int, int], tuple[np.ndarray, Nu
 def at_least_as_random(policies: np.ndarray, reference: np.ndarray, rule: str = "mean") -> np.ndarray:
     """Mask of policies ``[policy private karma bid]`` that have at least the entropy of another policy.
 
-    Entropies are compared in the ``mean`` over states or in ``every`` state, up to rounding. Raises
-    `ValueError` for another rule.
+    Entropies are compared in the ``mean`` over states or in ``every`` state, up to rounding.
 
     >>> even, sure = np.tri(3) / np.arange(1, 4)[:, None], np.eye(3)
     >>> at_least_as_random(np.array([[even], [sure]]), even[None]).tolist()
     [True, False]
     """
-    check_word("entropy_rule", rule, ENTROPY_RULES)
     levels, bar = (np.asarray(entropies(jnp.asarray(pi))) for pi in (policies, reference))
     if rule == "mean":
         levels, bar = levels.mean(axis=(-2, -1))[:, None, None], bar.mean()
@@ -206,9 +195,7 @@ class RandomPolicyExperiment(BaseLearner):
     )
 
     def world(self, game: object) -> Any:
-        """Return the population. Raises `ValueError` for other games."""
-        if not fits(type(self), game):
-            raise ValueError(f"game: {type(game).__name__} must be a population of agents who bid any amount")
+        """Return the population."""
         return game
 
     def length(self, world: PopulationGame) -> int:

@@ -63,10 +63,7 @@ class FiniteHorizonPlay(BaseLearner):
     needs = (Need("a mean-field game over a finite horizon", lambda game: isinstance(game, HorizonGame)),)
 
     def world(self, game: Any) -> HorizonGame:
-        """Return the game. Raise `ValueError` for a game of another kind, and a first policy that is none."""
-        for need in self.needs:
-            if not need.met(game):
-                raise ValueError(f"game: must be {need.words}")
+        """Return the game. Raise `ValueError` for a first policy that is none."""
         self._initial_policy(game)
         horizon_game: HorizonGame = game
         return horizon_game

@@ -13,7 +13,7 @@ from jaxtyping import Array
 from rivalry.core import reparametrisation
 from rivalry.core.game import Game, Playable, Record, jacobian, measures, own_gradients, require_continuity
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import BOX, PAYOFFS, fits
+from rivalry.core.needs import BOX, PAYOFFS
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import scalar
@@ -120,10 +120,8 @@ class ComparativeStatics(BaseLearner):
     def world(self, game: Playable) -> Statics:
         """Return the game with its numbers as arrays, and the varied parameters.
 
-        Raise `ValueError` if it is invalid.
+        Raise `ValueError` for a game whose payoffs jump.
         """
-        if not fits(type(self), game):
-            raise ValueError(f"game: its space must be a Box, not {type(game.space).__name__}")
         require_continuity(game)
         game = precise(game)  # numbers of Python become arrays
         entries = entries_of(game, self.parameter, "parameter")

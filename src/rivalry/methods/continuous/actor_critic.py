@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.certificates.deviations import best_response
 from rivalry.certificates.stake import scales_around
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import BOX, PAYOFFS, fits
+from rivalry.core.needs import BOX, PAYOFFS
 from rivalry.core.results import Record
 from rivalry.methods.continuous import rollouts
 from rivalry.methods.continuous.rollouts import PERIODS, LearningState, Networks, Play, RolloutPlan
@@ -123,8 +123,6 @@ class ActorCritic(BaseLearner):
 
         Raise `ValueError` for an unsuitable game.
         """
-        if not fits(type(self), game):
-            raise ValueError("game: actor_critic needs payoffs, and choices in a box")
         move_order = seating(game)
         base, players = move_order.game, move_order.players
         if move_order.alternating:

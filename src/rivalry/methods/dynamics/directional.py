@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, UInt32
 
 from rivalry.core.game import arrays, with_
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.needs import BOX, PAYOFFS, Need, fits
+from rivalry.core.needs import BOX, PAYOFFS, Need
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box
 from rivalry.methods.dynamics.step_sizes import check_keys
@@ -154,8 +154,6 @@ class Directional(BaseLearner):
 
     def world(self, game: object) -> Seating:
         """Return the base game with all players. Raise `ValueError` for an unsuitable game."""
-        if not fits(type(self), game):
-            raise ValueError("game: directional needs payoffs, and choices in a box with one axis")
         plan = seating(game)
         noisy = bool(np.any(np.asarray(self.cost_noise) > 0))
         if noisy and np.shape(arrays(plan.game).get("unit_cost", 0.0)) != (plan.players,):
