@@ -1,8 +1,14 @@
-"""Finite games of published results, by name: payoffs as their sources state them, or their rules."""
+"""Finite games of published results, by name: payoffs as their sources state them, or their rules.
+
+Tables of payoffs, of one player in zero-sum games, are in ``finite_games.json``.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import resources
 from typing import Annotated, Literal
 
 import numpy as np
@@ -192,56 +198,11 @@ def _commitment(
     )
 
 
-VON_STENGEL = [
-    [9504, -660, 19976, -20526, 1776, -8976],
-    [-111771, 31680, -130944, 168124, -8514, 52764],
-    [397584, -113850, 451176, -586476, 29216, -178761],
-    [171204, -45936, 208626, -263076, 14124, -84436],
-    [1303104, -453420, 1227336, -1718376, 72336, -461736],
-    [737154, -227040, 774576, -1039236, 48081, -300036],
-]
-VON_STENGEL_OTHER = [
-    [72336, 48081, 29216, 14124, 1776, -8514],
-    [-461736, -300036, -178761, -84436, -8976, 52764],
-    [1227336, 774576, 451176, 208626, 19976, -130944],
-    [-1718376, -1039236, -586476, -263076, -20526, 168124],
-    [1303104, 737154, 397584, 171204, 9504, -111771],
-    [-453420, -227040, -113850, -45936, -660, 31680],
-]
-LONG = [
-    [-180, 72, -333, 297, -153, 270],
-    [-30, 17, -33, 42, -3, 20],
-    [-81, 36, -126, 126, -36, 90],
-    [90, -36, 126, -126, 36, -81],
-    [20, -3, 42, -33, 17, -30],
-    [270, -153, 297, -333, 72, -180],
-]
-LONG_OTHER = [
-    [72, 36, 17, -3, -36, -153],
-    [-180, -81, -30, 20, 90, 270],
-    [297, 126, 42, -33, -126, -333],
-    [-333, -126, -33, 42, 126, 297],
-    [270, 90, 20, -30, -81, -180],
-    [-153, -36, -3, 17, 36, 72],
-]
-DECIMALS = [
-    [52.46337, 69.47196, 0, 54.14372],
-    [77, 88, 84.85714, 92.4],
-    [77.78571, 87.35294, 93.5, 91.38462],
-    [66.37101, 43.45304, 0, 60.36192],
-]
-DECIMALS_OTHER = [
-    [23.52691, 17.35459, 88.209, 20.80217],
-    [16.17165, 0, 14.00143, 6.46866],
-    [0, 5.76529, 0, 0],
-    [15.68327, 40.68156, 84.00857, 11.06597],
-]
+TABLES = json.loads(resources.files("rivalry.studies").joinpath("finite_games.json").read_text("utf-8"))
 GAMES: dict[str, Callable[[], Matrix]] = {
-    "von_stengel_75": lambda: matrix(VON_STENGEL, VON_STENGEL_OTHER),
-    "long_paths": lambda: matrix(LONG, LONG_OTHER),
+    **{name: partial(matrix, *tables) for name, tables in TABLES.items()},
     "coordination_3": lambda: matrix(np.eye(3), np.eye(3)),
     "coordination_4": lambda: matrix(np.eye(4), np.eye(4)),
-    "battle_of_the_sexes": lambda: matrix([[3, 0], [0, 2]], [[2, 0], [0, 3]]),
     "stripped_down_poker": lambda: _of_rule([4, 2], _poker),
     "max_cut": lambda: _of_rule([2, 2, 2], _max_cut),
     "nau_unique": lambda: _first_varies_fastest(
@@ -251,22 +212,10 @@ GAMES: dict[str, Callable[[], Matrix]] = {
         [[0, 0, 2], [3, 0, 0], [0, 3, 0], [0, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 0], [0, 0, 3]]
     ),
     "selten_horse": lambda: _of_rule([2, 2, 2], _horse),
-    "oyama_coordination": lambda: _symmetric([[4, 0], [3, 2]]),
-    "oyama_battle": lambda: matrix([[3, 1], [0, 2]], [[2, 1], [0, 3]]),
     "all_pay_cap_5": lambda: _all_pay([range(6)] * 2, 8),
     "all_pay_cap_6": lambda: _all_pay([range(7)] * 2, 8),
     "all_pay_three": lambda: _all_pay([range(6)] * 3, 16),
     "all_pay_three_odd_even": lambda: _all_pay([[0, 2, 4], [0, 2, 4], [1, 3, 5]], 16),
-    "von_stengel_2007": lambda: matrix([[3, 3], [2, 5], [0, 6]], [[3, 2], [2, 6], [3, 1]]),
-    "von_stengel_2007_degenerate": lambda: matrix([[3, 3], [2, 5], [0, 6]], [[3, 3], [2, 6], [3, 1]]),
-    "nashpy_4x3": lambda: matrix(
-        [[160, 205, 44], [175, 180, 45], [201, 204, 50], [120, 207, 49]],
-        [[2, 2, 2], [1, 0, 0], [3, 4, 1], [4, 1, 2]],
-    ),
-    "nashpy_2x2": lambda: matrix([[2, 1], [0, 2]], [[2, 0], [1, 2]]),
-    "nashpy_degenerate": lambda: matrix([[0, -1, 1], [-1, 0, 1], [-1, 0, 1]]),
-    "nashpy_decimals": lambda: matrix(DECIMALS, DECIMALS_OTHER),
-    "biased_rock_paper_scissors": lambda: matrix([[0, -0.25, 0.5], [0.25, 0, -0.05], [-0.5, 0.05, 0]]),
     "iterated_prisoners_dilemma": _iterated_dilemma,
     "auction_two": lambda: _first_price(2),
     "auction_three": lambda: _first_price(3),
