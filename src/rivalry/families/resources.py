@@ -121,9 +121,9 @@ def _on_simplex(points: np.ndarray) -> np.ndarray:
     """Return ``points`` if each is a point of the simplex; else raise `ValueError`."""
     below = np.argwhere(points < 0)
     if below.size:
-        point, axis = below[0]
+        row, axis = below[0]
         raise ValueError(
-            f"resource_points[{point}]: coordinate {axis} is {points[point, axis]:g}; must be at least 0"
+            f"resource_points[{row}]: coordinate {axis} is {points[row, axis]:g}; must be at least 0"
         )
     totals = points.sum(axis=1)
     off = np.flatnonzero(np.abs(totals - 1) > 1e-6)

@@ -282,22 +282,16 @@ def _selection(values: Sequence[Any], index: np.ndarray | None) -> list[Any]:
 
 
 def _axis(run: Run, name: str, grid: Grid, index: np.ndarray | None) -> dict[str, Any]:
-    """Return an axis of a run with its values, and the options that give each of them if it is swept."""
-    values, companions = _selection(run.axes[name], index), run.head["companions"]
+    """Return name, label and values of an axis, and the options that give each value; None if not swept."""
+    values = _selection(run.axes[name], index)
+    companions = run.head["companions"].items()
+    along = {name: run.axes[name]} | {other: given for other, (dim, given) in companions if dim == name}
     keys = {short: key for key, short in short_names(grid.values).items()}
-    along = {keys[name]: values} if name in keys else {}
-    along |= {
-        keys[key]: _selection(key_values, index)
-        for key, (dim, key_values) in companions.items()
-        if dim == name and key in keys
-    }
-    options = [
-        " ".join(sweep_option(key, key_values[k]) for key, key_values in along.items())
-        for k in range(len(values))
-    ]
+    swept = {keys[short]: _selection(given, index) for short, given in along.items() if short in keys}
+    options = [" ".join(map(sweep_option, swept, at)) for at in zip(*swept.values(), strict=True)]
     words = Words(run.head["study"])
     texts = [words.method(str(value)) for value in values] if name == "algorithm" else values
-    return {"name": name, "label": words.key(name), "values": texts, "options": options if along else None}
+    return {"name": name, "label": words.key(name), "values": texts, "options": options if swept else None}
 
 
 def _values(

@@ -106,4 +106,5 @@ def _widget_class() -> Any:
         "answer": traitlets.Dict(allow_none=True, default_value=None).tag(sync=True),
         "host": traitlets.Unicode("notebook").tag(sync=True),
     }
+    # not a class statement: its base is there only where the extra is installed
     return type("LivingFigure", (anywidget.AnyWidget,), traits)

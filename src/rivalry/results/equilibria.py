@@ -87,19 +87,19 @@ def _vertices(reader: Reader) -> list[Row]:
 
 
 def ranges(reader: Reader) -> Table | None:
-    """Return the ranges of parameters, with their numbers of equilibria."""
-    ends, counts = reader.array("where_range"), reader.array("where_count")
+    """Return the ranges of parameters, with their numbers of equilibria; None without any."""
+    ends, counts = reader.array("where_range"), reader.array("where_count")  # ends [range parameter end]
     names, decided = reader.array("where_name"), reader.array("where_decided")
     if ends is None or counts is None or names is None or decided is None:
         return None
     present = np.flatnonzero(~np.isnan(ends).any(axis=(1, 2)))
-    width = np.min(np.ptp(ends[present], axis=2), axis=0)
+    narrowest = np.min(np.ptp(ends[present], axis=2), axis=0)
     rows: list[Row] = []
     for k in present:
         is_decided = decided[k] == 1
         row: Row = {}
-        for name, (low, high), size in zip(names, ends[k], width, strict=True):
-            text = interval_in_words(np.array([low, high]), size, inside=bool(is_decided))
+        for name, (low, high), width in zip(names, ends[k], narrowest, strict=True):
+            text = interval_in_words(np.array([low, high]), width, inside=bool(is_decided))
             row[reader.names.key(str(name))] = Estimate(text, (low + high) / 2, low, high)
         words = f"exactly {counts[k]}" if is_decided else f"undecided, at least {counts[k]}"
         rows.append(row | {"equilibria": Estimate(words)})

@@ -76,11 +76,11 @@ class FiniteHorizonPlay(BaseLearner):
         if pi.shape != even.shape:
             raise ValueError(f"policy: shape {pi.shape} must be {even.shape}, [period][state][action]")
         total = pi.sum(axis=2, keepdims=True)
-        short = short_rounding(self.policy)
-        if not (np.all(pi >= 0) and np.allclose(total, 1, rtol=0, atol=max(short, ROW_SUM))):
+        rounding = short_rounding(self.policy)
+        if not (np.all(pi >= 0) and np.allclose(total, 1, rtol=0, atol=max(rounding, ROW_SUM))):
             raise ValueError("policy: must be probabilities that sum to 1 in every state")
         # rows of float32 sum to 1 up to their rounding; those of float64 stay as they are
-        return pi / total if short else pi
+        return pi / total if rounding else pi
 
     def length(self, world: HorizonGame) -> int:
         """Return the number of rounds; an evaluation has none."""

@@ -261,6 +261,6 @@ def _reach_cost(options: Mapping[str, Any], players: int) -> Any:
         warn(
             f"choose_reach: player {free[0]}'s reach costs nothing, so the widest always wins; "
             "set reach_cost, or normalised = true",
-            stacklevel=6,
+            stacklevel=6,  # the line of the user who called the factory
         )
     return cost

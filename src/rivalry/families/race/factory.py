@@ -304,7 +304,7 @@ def disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]
 
 
 def _is_infinite(options: dict[str, Any]) -> bool:
-    """True if the horizon is infinite. Raises `ValueError` for options that vary over time."""
+    """True if the horizon is infinite. Raises `ValueError` for options that need a last period."""
     if options["horizon"] not in ("inf", float("inf")):
         return False
     gamma = number("gamma", options["gamma"])

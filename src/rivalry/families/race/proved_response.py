@@ -311,9 +311,7 @@ def _net_gain(problem: Problem, gain: np.ndarray, z: np.ndarray, spoil: np.ndarr
 def _peak(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> tuple[Any, Any]:
     """Return the largest log odds of safety at which gain and cost balance, and how far off they may be.
 
-    Minus infinity where gain nowhere exceeds cost. By Newton's method from above on the logarithm of marginal
-    cost over marginal gain, which is convex in ``w``, the logarithm of the input beyond that at which a price
-    that is negative at first turns positive.
+    Both like ``gain``. Minus infinity where gain nowhere exceeds cost.
     """
     alpha, g, price, slope = problem.alpha, problem.power, problem.price_s, problem.slope_s
     marginal_gain = np.where(gain > 0, alpha * g * gain, 0.0)
@@ -326,28 +324,37 @@ def _peak(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> tuple[Any, A
         # beyond, exp overflows, and ln(exp(y) - 1) is y
         z = np.where(level > 700, level / (1 + alpha), z)
         return z, np.full_like(z, 1e-9)
-    log_price, log_rise = (np.log(max(part, 0.0)) for part in (price, slope))
     if price > 0:
-        above = np.where(level >= 0, level / (1 + alpha), level / (elasticity if elasticity > 1e-12 else 1.0))
-        w = (above - shift) / alpha
+        # safety is nearly 0 at negative levels, and nearly 1 at others
+        unsafe = level / (elasticity if elasticity > 1e-12 else 1.0)
+        w = (np.where(level < 0, unsafe, level / (1 + alpha)) - shift) / alpha
     else:
         w = np.log(marginal_gain / slope) / 2
-    step = np.zeros_like(w)
+    return _balance(problem, shift, np.log(marginal_gain), w)
+
+
+def _balance(problem: Problem, shift: np.ndarray, log_gain: np.ndarray, w: np.ndarray) -> tuple[Any, Any]:
+    """Return `_peak` by Newton's method from above on the logarithm of marginal cost over marginal gain.
+
+    That is convex in ``w``, the logarithm of the input beyond that at which a negative price turns positive.
+    """
+    alpha, g = problem.alpha, problem.power
+    log_price, log_slope = np.log(max(problem.price_s, 0.0)), np.log(max(problem.slope_s, 0.0))
     for _ in range(60):
-        log_xs = np.logaddexp(w, problem.least_xs) if price < 0 else w
+        log_xs = np.logaddexp(w, problem.least_xs) if problem.price_s < 0 else w
         z = shift + alpha * log_xs
-        safe = _sigma(z)
-        marginal = log_xs + np.logaddexp(log_price, log_rise + w)
-        excess = marginal + _softplus(z) + g * _softplus(-z) - np.log(marginal_gain)
-        rise = np.exp(w - log_xs) * (1 + alpha * (safe - g * (1 - safe)))
-        rise = rise + _sigma(log_rise + w - log_price)
-        # where the slope has turned, there is no balance
-        new = np.where(np.isfinite(w) & (rise > 0), w - excess / rise, -np.inf)
+        safety = _sigma(z)
+        log_cost = log_xs + np.logaddexp(log_price, log_slope + w) + _softplus(z) + g * _softplus(-z)
+        derivative = np.exp(w - log_xs) * (1 + alpha * (safety - g * (1 - safety)))
+        derivative += _sigma(log_slope + w - log_price)
+        # where the derivative has turned, there is no balance
+        rising = np.isfinite(w) & (derivative > 0)
+        new = np.where(rising, w - (log_cost - log_gain) / derivative, -np.inf)
         step = np.where(np.isfinite(new), w - new, 0.0)
         w = new
         if not np.any(np.abs(step) > 1e-12 * (1 + np.abs(w))):
             break
-    z = shift + alpha * (np.logaddexp(w, problem.least_xs) if price < 0 else w)
+    z = shift + alpha * (np.logaddexp(w, problem.least_xs) if problem.price_s < 0 else w)
     size = np.where(np.isfinite(w), 1 + np.abs(w), 0.0)
     return z, np.where(np.abs(step) > 1e-9 * size, np.inf, alpha * 1e-9 * size)
 

@@ -39,17 +39,20 @@ STORE = 512 * 2**20  # bytes of the object store on this machine; more is spille
 def serve(pipe: Connection, address: str | None, processors: int) -> None:
     """Run the bridge: join or start Ray, execute orders, and leave or stop Ray.
 
-    Sends ``("begun", "")``, then ``("room", processors)``, again on every change; a
-    `rivalry.integrations.ray.cell.Message` per message on an order; finally ``("refused", why)`` if cells
-    cannot be computed there, or ``("lost", why)`` if the cluster disconnected.
+    Sends, in this order:
+
+    - ``("begun", "")``;
+    - ``("room", processors)``, again on every change;
+    - a `rivalry.integrations.ray.cell.Message` per message on an order;
+    - ``("refused", why)`` if cells cannot be computed there, ``("lost", why)`` if the cluster disconnected.
     """
-    for word in (signal.SIGINT, signal.SIGTERM):  # the closing of the pipe ends the process
-        signal.signal(word, lambda *_: None)  # not SIG_IGN, which all processes started here would inherit
+    for number in (signal.SIGINT, signal.SIGTERM):  # the closing of the pipe ends the process
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which all processes started here would inherit
     if os.name == "posix":
         os.setsid()  # so that all processes started here can be ended together
     if not os.environ.get("RIVALRY_DEBUG"):
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):
+        for stream in (1, 2):  # output and errors: Ray prints to both
             os.dup2(nowhere, stream)
     parent = _ParentEvents(pipe)
     try:

@@ -243,23 +243,23 @@ class Study:
         return replace(new, base=None if new._numbers == base else base, origin=origin)
 
     def _change(self, changes: Mapping[str, Any]) -> Study:
-        new = self
-        spread: dict[str, dict[str, Any]] = {"sweep": {}, "batch": {}}
+        if self.include and changes:
+            rule = f"a study of studies takes no changes; its studies do: {', '.join(self.included)}"
+            raise StudyError(rule, key=next(iter(changes)), where=self.label)
+        study = self
+        spaced: dict[str, dict[str, Any]] = {"sweep": {}, "batch": {}}
         for key, value in changes.items():
-            if self.include:
-                rule = f"a study of studies takes no changes; its studies do: {', '.join(self.included)}"
-                raise StudyError(rule, key=key, where=self.label)
             root, _, option = key.partition(".")
-            if root in spread and option:
-                spread[root][option] = value
+            if root in spaced and option:
+                spaced[root][option] = value
             else:
-                new = new._with_one(key, value)
-        tables: dict[str, Any] = {}
-        for root, values in spread.items():  # at once, since the keys of a zip change together
-            for option, value in values.items():
-                old = tables.get(root, getattr(new, root))
-                tables[root] = new._respace(old, option, value, f"{root}.{option}")
-        return replace(new, as_written=False, files=None, **tables) if tables else new
+                study = study._with_one(key, value)
+        # last and at once, since the keys of a zip change together
+        tables = {root: getattr(study, root) for root, options in spaced.items() if options}
+        for root in tables:
+            for option, value in spaced[root].items():
+                tables[root] = study._respace(tables[root], option, value, f"{root}.{option}")
+        return replace(study, as_written=False, files=None, **tables) if tables else study
 
     @property
     def _numbers(self) -> dict[str, Any]:
@@ -608,11 +608,11 @@ def load_study(name: str | Path) -> Study:
     >>> load_study("tour").parts()["lovett_fig6"].family
     'influencer'
     """
-    return _load(name, Path("."), "")
+    return _load(name, folder_beside=Path("."), above="")
 
 
 def _load(name: str | Path, folder_beside: Path, above: str) -> Study:
-    """Return a study; ``above`` is the study that includes it."""
+    """Return a study; ``above`` is the study that includes it, or empty, and stands in ``folder_beside``."""
     path, where, label = names.find_study(name, folder_beside)
     data, text = names.read_toml(path, where)
     folder = Path(str(path)).parent

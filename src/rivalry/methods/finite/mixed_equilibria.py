@@ -380,23 +380,29 @@ def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray
 
 
 def _indifference(
-    tables: np.ndarray, x: np.ndarray, place: list[np.ndarray]
+    tables: np.ndarray, x: np.ndarray, supports: list[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return residuals of the support's equations and their slope, both stacked player by player."""
-    starts = np.concatenate([[0], np.cumsum([len(actions) for actions in place])])
+    """Return residuals of the support's equations and their slope, both stacked player by player.
+
+    ``tables`` are ``[player, action of each player]``; ``x`` is ``[player action]``.
+    """
+    starts = np.concatenate([[0], np.cumsum([len(actions) for actions in supports])])
     residual = np.zeros(starts[-1])
     slope = np.zeros((starts[-1], starts[-1]))
-    for i, own_place in enumerate(place):
+    for i, support in enumerate(supports):
         # k actions: k - 1 equalities of payoffs, and the sum of probabilities
-        rows = slice(starts[i], starts[i + 1] - 1)
-        values = expected_over(tables[i], x, (i,))[own_place]
+        sum_row = starts[i + 1] - 1
+        rows = slice(starts[i], sum_row)
+        values = expected_over(tables[i], x, (i,))[support]
         residual[rows] = values[1:] - values[0]
-        residual[starts[i + 1] - 1] = x[i, own_place].sum() - 1.0
-        slope[starts[i + 1] - 1, starts[i] : starts[i + 1]] = 1.0
-        for j, opponent_place in enumerate(place):
-            if j != i:
-                pair = expected_over(tables[i], x, (i, j))
-                # axes are in the order of the players
-                pair = (pair if i < j else pair.T)[np.ix_(own_place, opponent_place)]
-                slope[rows, starts[j] : starts[j + 1]] = pair[1:] - pair[0]
+        residual[sum_row] = x[i, support].sum() - 1.0
+        slope[sum_row, starts[i] : starts[i + 1]] = 1.0
+        for j, rival_support in enumerate(supports):
+            if j == i:
+                continue
+            payoffs = expected_over(tables[i], x, (i, j))
+            if i > j:  # axes are in the order of the players
+                payoffs = payoffs.T
+            against = payoffs[np.ix_(support, rival_support)]
+            slope[rows, starts[j] : starts[j + 1]] = against[1:] - against[0]
     return residual, slope

@@ -99,20 +99,22 @@ class SampledPlay(RepeatedPlay):
         return steps
 
     def read(self, world: object, session: Session) -> Record:
-        clock, sizes = max(int(session["clock"][0]), 1), tables_of(world).sizes
+        rounds = max(int(session["clock"][0]), 1)
+        sizes = tables_of(world).sizes
         external = self.external_regrets(sizes, session)
-        swaps = largest_gains(session["swaps"], sizes).sum(axis=1) / clock
-        record = mixtures.played(world, session["counts"] / clock)
-        (concept,), residuals = self.concepts(), {"coarse correlated": external, "correlated": swaps}
+        conditional = largest_gains(session["swaps"], sizes).sum(axis=1) / rounds
+        record = mixtures.played(world, session["counts"] / rounds)
+        (concept,) = self.concepts()
+        residuals = {"coarse correlated": external, "correlated": conditional}
         if concept in residuals:
             record |= {
                 "concept": ((), np.asarray(concept)),
                 "concept_residual": ((), np.asarray(residuals[concept].max())),
             }
         return record | {
-            "joint_play": (("joint",), session["joint_counts"] / clock),
+            "joint_play": (("joint",), session["joint_counts"] / rounds),
             "correlated_regret": (("player",), external),
-            "conditional_regret": (("player",), swaps),
+            "conditional_regret": (("player",), conditional),
             **self.histories(world, session),
         }
 

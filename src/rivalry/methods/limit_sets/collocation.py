@@ -133,22 +133,29 @@ def _block(field: Any, length: Array, starts: Array, after: Array, stages: Array
     a, b = jnp.asarray(A), jnp.asarray(B)
 
     def equations(start: Array, end: Array, slopes: Array) -> _Linear:
-        n = start.shape[0]
-        bends = a @ slopes
+        size = start.shape[0]
+        bends = a @ slopes  # [stage direction]
         stages = start + length * bends
-        values, derivatives = jax.vmap(field)(stages), jax.vmap(jax.jacfwd(field))(stages)
-        system = jnp.eye(STAGES * n) - length * jnp.einsum("sl,sij->silj", a, derivatives).reshape(
-            STAGES * n, STAGES * n
-        )
-        by_length = jnp.einsum("sij,sj->si", derivatives, bends)
-        right = jnp.concatenate([derivatives, by_length[..., None], (values - slopes)[..., None]], axis=-1)
-        sensitivity = jnp.linalg.solve(system, right.reshape(STAGES * n, n + 2)).reshape(STAGES, n, n + 2)
-        summed = length * jnp.einsum("s,sik->ik", b, sensitivity)
-        miss = start + length * (b @ slopes) - end
-        defect = jnp.maximum(jnp.max(jnp.abs(miss)), length * jnp.max(jnp.abs(values - slopes)))
-        longer = summed[:, n] + b @ slopes
+        values, jacobians = jax.vmap(field)(stages), jax.vmap(jax.jacfwd(field))(stages)
+        # stages depend on each other: [stage direction, stage direction]
+        coupling = jnp.einsum("sl,sij->silj", a, jacobians).reshape(STAGES * size, STAGES * size)
+        by_length = jnp.einsum("sij,sj->si", jacobians, bends)
+        missed = values - slopes
+        # columns as in `_Linear.stage`: every direction of the start, the length, and the defect
+        columns = jnp.concatenate([jacobians, by_length[..., None], missed[..., None]], axis=-1)
+        flat = jnp.linalg.solve(jnp.eye(STAGES * size) - length * coupling, columns.reshape(-1, size + 2))
+        stage = flat.reshape(STAGES, size, size + 2)
+        change = length * jnp.einsum("s,sik->ik", b, stage)  # of the end, by the same columns
+        mean_slope = b @ slopes
+        gap = start + length * mean_slope - end
+        defect = jnp.maximum(jnp.max(jnp.abs(gap)), length * jnp.max(jnp.abs(missed)))
         return _Linear(
-            sensitivity, jnp.eye(n) + summed[:, :n], longer, miss + summed[:, n + 1], field(start), defect
+            stage=stage,
+            passed=jnp.eye(size) + change[:, :size],
+            longer=change[:, size] + mean_slope,
+            gap=gap + change[:, size + 1],
+            slope=field(start),
+            defect=defect,
         )
 
     return jax.vmap(equations)(starts, after, stages)

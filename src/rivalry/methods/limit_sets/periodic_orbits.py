@@ -124,7 +124,10 @@ def _cubic(
 
 @eqx.filter_jit
 def _derivatives(field: _Flow, a: Array, b: Array) -> tuple[Array, Array]:
-    """Return the field's second derivative, and the third along ``q, q, q*`` with ``q = a + ib``."""
+    """Return the field's second derivative at 0, and the third along ``q, q, q*``.
+
+    ``a`` and ``b`` are the real and the imaginary part of ``q``.
+    """
     zero = jnp.zeros(len(a))
 
     def along(u: Array, v: Array, w: Array) -> Array:
