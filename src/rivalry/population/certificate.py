@@ -39,7 +39,6 @@ class PolicyEvaluation(NamedTuple):
     added: Float[Array, ""]  # change of the conserved quantity per step
 
 
-@eqx.filter_jit
 def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = None) -> PolicyEvaluation:
     """Compute the stationary population of a policy, its payoff and its exploitability there.
 
@@ -57,7 +56,12 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
     PolicyEvaluation
         Population, values, payoff and exploitability.
     """
-    stationary = stationary_population(game, pi, mu)
+    return evaluate_in(game, stationary_population(game, pi, mu), pi)
+
+
+@eqx.filter_jit
+def evaluate_in(game: PopulationGame, stationary: StationaryPopulation, pi: Policy) -> PolicyEvaluation:
+    """Return the evaluation of a policy in a population, which need not be its own."""
     values = policy_values(game, stationary.env, pi)
     response = best_response(game, stationary.env, pi)
     share = type_shares(game)
@@ -68,18 +72,11 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
     # policy iteration starts from the policy's most likely actions: a negative gain is rounding
     gain = jnp.maximum(mean(response.values - values), 0.0)
     bound = jnp.maximum(mean(response.bound - values), 0.0)
-    at_stake = jnp.maximum(spread(game, stationary.env, stationary.mu, response.values), gain)
+    q = jnp.where(game.legal, action_values(game, stationary.env, response.values), jnp.inf)
+    worst_policy = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])
+    at_stake = jnp.maximum(mean(response.values - policy_values(game, stationary.env, worst_policy)), gain)
     added = conservation_error(game, stationary.mu, pi)
     return PolicyEvaluation(stationary, values, response.values, mean(values), gain, bound, at_stake, added)
-
-
-@eqx.filter_jit
-def spread(game: PopulationGame, env: object, mu: Distribution, best_values: Values) -> Float[Array, "type"]:
-    """Return means over agents ``[type]`` of best values less those of the worst actions in every state."""
-    q = jnp.where(game.legal, action_values(game, env, best_values), jnp.inf)
-    worst_policy = jax.nn.one_hot(jnp.argmin(q, axis=1), q.shape[1])
-    gaps = by_type(game, mu * (best_values - policy_values(game, env, worst_policy)))
-    return gaps / type_shares(game)
 
 
 def check_conservation(evaluation: PolicyEvaluation) -> PolicyEvaluation:
@@ -122,7 +119,7 @@ def certificate_of(
 
 
 def stake_of(game: PopulationGame, local_stake: np.ndarray) -> np.ndarray:
-    """Stake ``[type]``: the `spread` ``local_stake``, in uniform play or at vertices, if larger.
+    """Stake ``[type]``: ``local_stake``, in uniform play or at vertices, if larger.
 
     In equilibrium all actions in use pay the same: more is at stake where the population plays otherwise.
     """

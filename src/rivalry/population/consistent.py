@@ -16,7 +16,7 @@ from rivalry.runtime.jax import jax, jnp
 FLOW, NEWTON, HALVINGS = 64, 40, 12
 ENOUGH = 1e-13
 
-Carry = tuple[Array, Array, Array, Array]
+Carry = tuple[Array, Array, Array, Array, Array, Distribution]
 
 
 class StationaryPopulation(NamedTuple):
@@ -62,33 +62,33 @@ def stationary_population(
     mu = jax.lax.fori_loop(0, FLOW, lambda _, distribution: flow(game, distribution, pi), start)
     flat, unflat = ravel_pytree(game.environment(mu, pi))
 
-    def outflow(env: Array) -> Array:
+    def outflow(env: Array) -> tuple[Array, Distribution]:
         environment = unflat(env)
-        return ravel_pytree(game.balance(environment, stationary_distribution(game, environment, pi), pi))[0]
+        distribution = stationary_distribution(game, environment, pi)
+        return ravel_pytree(game.balance(environment, distribution, pi))[0], distribution
 
-    def step(carry: Carry) -> Carry:
-        count, env, size, _ = carry
-        step = -jnp.linalg.solve(jax.jacfwd(outflow)(env), outflow(env))
+    def newton_step(env: Array, flows: Array) -> Array:
+        return -jnp.linalg.solve(jax.jacfwd(lambda env: outflow(env)[0])(env), flows)
 
-        def shorter(trial: Carry) -> Carry:
-            trials, length, _, _ = trial
-            candidate = env + length * step
-            # the length is that of the next trial
-            return trials + 1, length / 2, candidate, jnp.max(jnp.abs(outflow(candidate)))
+    def try_step(carry: Carry) -> Carry:
+        count, halvings, env, step, size, mu = carry
+        candidate = env + 0.5**halvings * step
+        flows, new_mu = outflow(candidate)
+        new = jnp.max(jnp.abs(flows))
+        no_step = jnp.zeros_like(env)
 
-        def worse(trial: Carry) -> Bool[Array, ""]:
-            # not `>=`: a residual of NaN counts as worse
-            return ~(trial[3] < size) & (trial[0] < HALVINGS)
+        def accept() -> Carry:
+            next_step = jax.lax.cond(new > ENOUGH, newton_step, lambda *_: no_step, candidate, flows)
+            return count + 1, jnp.asarray(0.0), candidate, next_step, new, new_mu
 
-        start = shorter((jnp.asarray(0), jnp.asarray(1.0), env, size))
-        _, _, candidate, new = jax.lax.while_loop(worse, shorter, start)
-        better = new < size
-        return count + 1, jnp.where(better, candidate, env), jnp.where(better, new, size), better
+        # not `>=`: a residual of NaN counts as worse, but for the first one
+        is_accepted = (new < size) | (count == 0)
+        return jax.lax.cond(is_accepted, accept, lambda: (count, halvings + 1, env, step, size, mu))
 
     def going(carry: Carry) -> Bool[Array, ""]:
-        return (carry[2] > ENOUGH) & (carry[0] < NEWTON) & carry[3]
+        count, halvings, _, _, size, _ = carry
+        return (size > ENOUGH) & (count <= NEWTON) & (halvings < HALVINGS)
 
-    begin = (jnp.asarray(0), flat, jnp.max(jnp.abs(outflow(flat))), jnp.asarray(True))
-    _, env, size, _ = jax.lax.while_loop(going, step, begin)
-    environment = unflat(env)
-    return StationaryPopulation(stationary_distribution(game, environment, pi), environment, size)
+    begin = (jnp.asarray(0), jnp.asarray(0.0), flat, jnp.zeros_like(flat), jnp.asarray(jnp.inf), mu)
+    _, _, env, _, size, mu = jax.lax.while_loop(going, try_step, begin)
+    return StationaryPopulation(mu, unflat(env), size)

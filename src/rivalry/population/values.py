@@ -14,6 +14,8 @@ from rivalry.runtime.jax import jax, jnp
 
 ROUNDS = 200  # most rounds of policy iteration
 
+Carry = tuple[Array, Array, Array, Values, Values]
+
 
 class BestPolicy(NamedTuple):
     """A best response: its values, its action in every state, and an upper bound on the values of any policy.
@@ -74,25 +76,23 @@ def best_response(game: PopulationGame, env: object, pi: Policy) -> BestPolicy:
     """
     legal, tie = game.legal, TIE * scale_of(game)
 
-    def action_value(action: Array) -> tuple[Values, Policy]:
-        policy = jax.nn.one_hot(action, legal.shape[1])
-        values = policy_values(game, env, policy)
-        return values, jnp.where(legal, action_values(game, env, values), -jnp.inf)
-
-    def improve(carry: tuple[Array, Array, Values, Array]) -> tuple[Array, Array, Values, Array]:
-        count, action, _, _ = carry
-        values, q = action_value(action)
+    def improve(carry: Carry) -> Carry:
+        count, _, action, _, _ = carry
+        values = policy_values(game, env, jax.nn.one_hot(action, legal.shape[1]))
+        q = jnp.where(legal, action_values(game, env, values), -jnp.inf)
         incumbent = jnp.take_along_axis(q, action[:, None], axis=1)[:, 0]
-        new = jnp.where(jnp.max(q, axis=1) > incumbent + tie, jnp.argmax(q, axis=1), action)
-        return count + 1, new, values, jnp.any(new != action)
+        top = jnp.max(q, axis=1)
+        new = jnp.where(top > incumbent + tie, jnp.argmax(q, axis=1), action)
+        return count + 1, action, new, values, top
 
-    def going(carry: tuple[Array, Array, Values, Array]) -> Bool[Array, ""]:
-        return carry[3] & (carry[0] < ROUNDS)
+    def going(carry: Carry) -> Bool[Array, ""]:
+        count, action, new, _, _ = carry
+        return jnp.any(new != action) & (count < ROUNDS)
 
     policy = jnp.argmax(jnp.where(legal, pi, -1.0), axis=1)
-    start = (jnp.asarray(0), policy, jnp.zeros(len(pi)), jnp.asarray(True))
-    _, action, _, _ = jax.lax.while_loop(going, improve, start)
-    values, q = action_value(action)
+    no_values = jnp.zeros(len(pi))
+    start = (jnp.asarray(0), jnp.full_like(policy, -1), policy, no_values, no_values)
+    _, action, _, values, top = jax.lax.while_loop(going, improve, start)
     # a contraction by the discount: values are at most residual / (1 - gamma) below the optimum
-    gain = jnp.max(jnp.maximum(jnp.max(q, axis=1) - values, 0.0))
+    gain = jnp.max(jnp.maximum(top - values, 0.0))
     return BestPolicy(values, action, values + gain / (1 - jnp.max(game.discount)))

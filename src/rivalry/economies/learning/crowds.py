@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from rivalry.core.game import PopulationGame, is_population
+from rivalry.core.game import is_population
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_agents
 from rivalry.core.results import Certificate, Record
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
 from rivalry.economies.learning.sessions import AgentWorld
-from rivalry.population import best_response, oracles, uniform
-from rivalry.population.certificate import spread, stake_of, tolerance_of
+from rivalry.population import StationaryPopulation, oracles, uniform
+from rivalry.population.certificate import evaluate_in, stake_of, tolerance_of
 from rivalry.runtime.jax import put
 from rivalry.text.statistics import jackknife_error
 
@@ -237,6 +237,11 @@ def environment_of(crowd: Crowd, measured: Measured) -> Any:
     return _environment(crowd.game, *measured.population, after, surplus)
 
 
+def measured_population(env: object, measured: Measured) -> StationaryPopulation:
+    """Return the measured distribution of states in an environment."""
+    return StationaryPopulation(measured.population[0], env, put(0.0))
+
+
 @eqx.filter_jit
 def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
     return oracles.measured_environment(game, mu, pi, after, surplus)
@@ -264,7 +269,8 @@ def gains_record(crowd: Crowd, env: object, measured: Measured, gains: AgentGain
             stacklevel=2,
         )
     rounding: Any = "floating point" if np.any(np.isfinite(gains.bound)) else ""
-    at_stake = stake_of(crowd.game, np.asarray(_spread(crowd.game, env, measured.population[0])))
+    evaluation = evaluate_in(crowd.game, measured_population(env, measured), uniform(crowd.game))
+    at_stake = stake_of(crowd.game, np.asarray(evaluation.at_stake))
     allowed = tolerance_of(at_stake, gains.payoff)
     coverage: Any = gains.coverage
     proof = Certificate(
@@ -275,11 +281,6 @@ def gains_record(crowd: Crowd, env: object, measured: Measured, gains: AgentGain
         "stationary_efficiency": ((), np.asarray(mean)),
         **proof.record(),
     }
-
-
-@eqx.filter_jit
-def _spread(game: PopulationGame, env: object, mu: oracles.Distribution) -> Any:
-    return spread(game, env, mu, best_response(game, env, uniform(game)).values)
 
 
 def without_exploration(policies: np.ndarray, exploration: float) -> np.ndarray:

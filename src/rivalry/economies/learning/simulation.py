@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
@@ -23,8 +22,7 @@ from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.populations.response import SHARPNESS, inverse_temperature
 from rivalry.methods.q_learning.exploration import check_numbers
-from rivalry.population import best_response, policy_values
-from rivalry.population.operators import Policy, Values
+from rivalry.population.certificate import evaluate_in
 from rivalry.runtime.jax import put
 
 
@@ -209,7 +207,9 @@ def _gains(world: Crowd, measured: Measured, agents: kernels.economy.Agents, ste
 
         def pooled(measured: Measured) -> tuple[np.ndarray, np.ndarray]:
             """Return payoffs and gains ``[type]``."""
-            values = _values(world.game, crowds.environment_of(world, measured), pi)
+            population = crowds.measured_population(crowds.environment_of(world, measured), measured)
+            evaluation = evaluate_in(world.game, population, pi)
+            values = evaluation.values, evaluation.best
             weights = measured.distribution.reshape(types, -1)
             weights = weights / weights.sum(axis=1, keepdims=True)
             payoff, top = ((weights * np.asarray(v).reshape(weights.shape)).sum(axis=1) for v in values)
@@ -223,12 +223,6 @@ def _gains(world: Crowd, measured: Measured, agents: kernels.economy.Agents, ste
         "relative_exploitability": (("player",), gains.gain / np.abs(gains.payoff)),
         **crowds.gains_record(world, env, measured, gains),
     }
-
-
-@eqx.filter_jit
-def _values(game: Any, env: Any, pi: Policy) -> tuple[Values, Values]:
-    """Return V^pi and V*."""
-    return policy_values(game, env, pi), best_response(game, env, pi).values
 
 
 def _pad_rows(numbers: object, levels: int) -> np.ndarray:
