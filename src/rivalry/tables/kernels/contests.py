@@ -28,7 +28,8 @@ def pay(contest, actions, out):  # type: ignore[no-untyped-def]
     """Write every player's payoff at one joint action ``[player]`` to ``out [player]``."""
     players, points = actions.shape[0], contest.weights.shape[0]
     abstains = contest.away.shape[0] > 0
-    out[:] = 0.0
+    for player in range(players):
+        out[player] = 0.0
     for point in range(points):
         total = contest.third[point]
         for player in range(players):
@@ -97,8 +98,6 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
             last_weight[point, action] = contest.plain[final, action, point]
             if abstains:
                 near[point, action] = contest.away[final, action, point]
-    rivals = np.zeros(final, dtype=np.int64)
-    base_weight, base_away = np.zeros(points), np.zeros(points)
     total, rate, sums = np.zeros(moves), np.zeros(moves), np.zeros((players, moves))
     actions, out = np.zeros(players, dtype=np.int64), np.zeros(players)
     prefixes = 1
@@ -107,30 +106,29 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
     for prefix in range(prefixes):
         at = prefix
         for player in range(final - 1, -1, -1):
-            rivals[player] = at % sizes[player]
+            actions[player] = at % sizes[player]
             at //= sizes[player]
-        base_weight[:] = contest.third
-        for player in range(final):
-            base_weight += contest.plain[player, rivals[player]]
-        if abstains:
-            base_away[:] = contest.abstention
-            for player in range(final):
-                base_away *= contest.away[player, rivals[player]]
-        sums[:] = 0.0
+        for player in range(players):
+            for action in range(moves):
+                sums[player, action] = 0.0
         smallest = np.inf
         for point in range(points):
-            weight = contest.weights[point]
+            weight, base_weight, base_away = contest.weights[point], contest.third[point], 0.0
+            for player in range(final):
+                base_weight += contest.plain[player, actions[player], point]
+            if abstains:
+                base_away = contest.abstention[point]
+                for player in range(final):
+                    base_away *= contest.away[player, actions[player], point]
             for action in range(moves):
                 # summed in the order of `pay`, with which the table agrees to the bit
-                total[action] = (
-                    base_weight[point] + last_weight[point, action] + base_away[point] * near[point, action]
-                )
+                total[action] = base_weight + last_weight[point, action] + base_away * near[point, action]
                 # infinite where plain influence underflowed: these payoffs are replaced below
                 rate[action] = weight / total[action] if total[action] > LEAST else np.inf
             for action in range(moves):
                 smallest = min(smallest, total[action])
             for player in range(final):
-                influence = contest.plain[player, rivals[player], point]
+                influence = contest.plain[player, actions[player], point]
                 for action in range(moves):
                     sums[player, action] += influence * rate[action]
             for action in range(moves):
@@ -138,11 +136,10 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
         for action in range(moves):
             joint = prefix * moves + action
             for player in range(final):
-                payoff[player, joint] = sums[player, action] - contest.cost[player, rivals[player]]
+                payoff[player, joint] = sums[player, action] - contest.cost[player, actions[player]]
             payoff[final, joint] = sums[final, action] - contest.cost[final, action]
         # some total of this block underflowed: `pay` repeats the block, with logarithms where needed
         if not smallest > LEAST:
-            actions[:final] = rivals
             for action in range(moves):
                 actions[final] = action
                 pay(contest, actions, out)
@@ -220,7 +217,8 @@ def equilibria(contest, sizes, before, tie, rows):  # type: ignore[no-untyped-de
                 break
         if rests:
             if count < rows.shape[0]:
-                rows[count] = actions
+                for player in range(sizes.shape[0]):
+                    rows[count, player] = actions[player]
             count += 1
         if not following(actions, sizes, before):
             return count

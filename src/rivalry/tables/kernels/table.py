@@ -77,9 +77,9 @@ def _begin(game, rule, learners):  # type: ignore[no-untyped-def]
         action = rule.begin[player]
         if action < 0:
             action = min(int(uniform(learners.stream) * game.sizes[player]), game.sizes[player] - 1)
-        learners.recent[:, player] = action
         learners.pending[player, 0] = -1
-    learners.recent[:, players] = 0
+        for ago in range(learners.recent.shape[0]):
+            learners.recent[ago, player], learners.recent[ago, players] = action, 0
 
 
 @inline
