@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -119,11 +120,12 @@ def test_payoffs_of_very_different_size_match_enumeration_of_all_bases() -> None
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("small", [0, 64])
+@pytest.mark.parametrize(("small", "has_loops"), [(0, True), (64, False), (64, True)])
 def test_300_wide_and_degenerate_games_match_enumeration_of_all_bases(
-    small: int, monkeypatch: pytest.MonkeyPatch
+    small: int, has_loops: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rivalry.tables.extreme_equilibria.SMALL", small)
+    monkeypatch.setattr(vertices, "SMALL", small)
+    monkeypatch.setattr(vertices, "_has_loops", partial(bool, has_loops))
     for seed in range(300):
         table = wide_game(seed, 5)
         assert listed(table) == brute(decimals(table))
@@ -154,10 +156,11 @@ def test_bases_in_floating_point_are_those_in_integers(monkeypatch: pytest.Monke
     ]
     for table in games + [wide_game(seed, 5) for seed in range(40)]:
         found = []
-        for small in (0, 10_000):
-            monkeypatch.setattr("rivalry.tables.extreme_equilibria.SMALL", small)
+        for small, has_loops in ((0, True), (10_000, False), (10_000, True)):
+            monkeypatch.setattr(vertices, "SMALL", small)
+            monkeypatch.setattr(vertices, "_has_loops", partial(bool, has_loops))
             found.append((listed(table), extreme_equilibria(table).degenerate))
-        assert found[0] == found[1]
+        assert found[0] == found[1] == found[2]
 
 
 def test_variables_at_a_basis_solve_its_equations() -> None:
@@ -182,7 +185,7 @@ def test_variables_at_a_basis_solve_its_equations() -> None:
                 scale = [Fraction(found[k][0]) / v for k, v in ones if v]
                 assert min(scale) == max(scale) > 0
                 assert [found[k][part] for k in basic] == [scale[0] * v for v in expected]
-                assert all(found[k] == (0, 0) for k in free)
+                assert all(found[k] == [0, 0] for k in free)
         singular += not found
     assert 2 < singular < 30
 

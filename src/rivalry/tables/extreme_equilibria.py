@@ -29,8 +29,8 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache, lru_cache, reduce
 from itertools import product
-from math import gcd, inf, lcm, ulp
-from operator import or_
+from math import floor, gcd, inf, lcm, ulp
+from operator import mul, or_
 from time import perf_counter
 from typing import Any, NamedTuple, NoReturn
 
@@ -42,7 +42,8 @@ from rivalry.tables.dominance import PROGRAMMES, actions_left, eliminations
 
 DIGITS = 15  # every decimal with so many significant digits is the only one nearest to its float
 SHORT = 12  # digits of a decimal that stands for all floats within `ULPS`
-CONVERGENTS = 1e-6, 1000.0  # between, a fraction within `ULPS` of a payoff is a convergent of it
+LEAST_DECIMAL = 1e-7  # its digits are a whole number of units of 1e-22
+LARGEST_CONVERGENT = 1000.0  # up to it, a fraction within `ULPS` of a payoff is a convergent of it
 DENOMINATOR = 10_000  # largest denominator of a payoff that is read as a fraction
 RELATIVE = 100_000  # and of all payoffs of a player, relative to the largest or to the range
 MOST_BASES = 12_000_000  # per polytope: about a minute and 1 GB; two players with 20 actions have fewer
@@ -96,9 +97,8 @@ def whole_payoffs(table: np.ndarray) -> np.ndarray:
     >>> whole_payoffs(np.array([-1e13, 3.0, 5.0])).tolist()
     [0, 10000000000003, 10000000000005]
     """
-    read, place = _fractions_of(table)
-    unit = lcm(*{r.denominator for r in read})
-    integers = [r.numerator * (unit // r.denominator) for r in read]
+    read, place = _numbers_of(table)
+    integers, _ = _over_one_denominator(read)
     low = min(integers)
     common = gcd(*(n - low for n in integers)) or 1
     return np.asarray(np.array([(n - low) // common for n in integers], dtype=object)[place])
@@ -112,21 +112,29 @@ def payoff_fractions(table: np.ndarray) -> np.ndarray:
     >>> payoff_fractions(np.array([1 / 3, 2 / 3, 1])).tolist()
     [Fraction(1, 3), Fraction(2, 3), Fraction(1, 1)]
     """
-    read, place = _fractions_of(table)
-    return np.asarray(np.array(read, dtype=object)[place])
+    read, place = _numbers_of(table)
+    return np.asarray(np.array([Fraction(number) for number in read], dtype=object)[place])
 
 
-def _fractions_of(table: np.ndarray) -> tuple[list[Fraction], np.ndarray]:
-    """Return the different payoffs as fractions, and where each entry of the table is among them."""
+def _numbers_of(table: np.ndarray) -> tuple[list[Any], np.ndarray]:
+    """Return the different payoffs as they are read, and where each entry of the table is among them."""
     if table.dtype == object:  # exact as they are
         exact, place = np.unique(table, return_inverse=True)
         return exact.tolist(), place.reshape(table.shape)
     values, place = np.unique(np.asarray(table, dtype=float), return_inverse=True)
-    decimals = [decimal_of(value) for value in values.tolist()]
-    read = [Fraction(v) if d is None else d for v, d in zip(values.tolist(), decimals, strict=True)]
-    if any(d is None for d in decimals):
+    read: list[Any] = values.tolist()
+    for k in np.flatnonzero(_may_be_decimal(values)).tolist():
+        read[k] = decimal_of(read[k]) or read[k]
+    if any(isinstance(number, float) and number for number in read):
         read = _fractions(values) or read
     return read, place.reshape(np.shape(table))
+
+
+def _over_one_denominator(numbers: Sequence[Any]) -> tuple[list[int], int]:
+    """Return floats and fractions in units of the inverse of their common denominator, and that."""
+    ratios = [number.as_integer_ratio() for number in numbers]
+    unit = lcm(*{below for _, below in ratios})
+    return [above * (unit // below) for above, below in ratios], unit
 
 
 def decimal_of(value: float) -> Fraction | None:
@@ -155,61 +163,72 @@ def common_payoffs(values: np.ndarray) -> tuple[np.ndarray, int]:
     [[3, 2], 6]
     """
     different, place = np.unique(np.asarray(values, dtype=float), return_inverse=True)
-    rounded = _may_be_rounded(different).tolist()
-    read = [
-        (exact_payoff(value) if is_rounded else value).as_integer_ratio()
-        for value, is_rounded in zip(different.tolist(), rounded, strict=True)
-    ]
-    unit = lcm(*{below for _, below in read})
-    integers = [above * (unit // below) for above, below in read]
+    read: list[Any] = different.tolist()
+    for k, is_decimal in enumerate(_may_be_decimal(different).tolist()):
+        if is_decimal or _may_be_fraction(read[k], 2 * ULPS * ulp(read[k]), DENOMINATOR):
+            read[k] = exact_payoff(read[k])
+    integers, unit = _over_one_denominator(read)
     return np.array(integers, dtype=object)[place.reshape(np.shape(values))], unit
 
 
-def _may_be_rounded(values: np.ndarray) -> np.ndarray:
-    """Return False only where neither a decimal nor a fraction of small denominator is near, ``[value]``."""
+def _may_be_decimal(values: np.ndarray) -> np.ndarray:
+    """Return False only where `decimal_of` finds none, ``[value]``."""
     size = np.abs(values)
-    near = 2 * ULPS * np.spacing(size)
-    # quotients of whole numbers by powers of ten up to 1e22 are rounded once, as decimals are when read
-    is_near = (size < CONVERGENTS[0]) | (size >= CONVERGENTS[1])
-    for power in 10.0 ** np.arange(23):
-        digits = np.rint(size * power)
-        gap = np.abs(digits / power - size)
-        is_near |= ((gap == 0) & (digits < 10.0**DIGITS)) | ((gap <= near) & (digits < 10.0**SHORT))
-    # such a fraction is a convergent, since it is nearer than half the inverse of its squared denominator;
-    # digits that the expansion loses leave a remainder near 0
-    above, below = np.floor(size), np.ones(len(size))
-    above_before, below_before, fraction = np.ones(len(size)), np.zeros(len(size)), size % 1.0
-    active = np.ones(len(size), dtype=bool)
-    while active.any():
-        is_near |= active & ((np.abs(above / below - size) <= near) | (fraction < PIVOT))
-        quotient, fraction = np.divmod(1 / np.maximum(fraction, PIVOT), 1.0)
+    is_usual = (size > LEAST_DECIMAL) & (size < 10.0**DIGITS)
+    size = np.where(is_usual, size, 1.0)
+    # a whole number of at least `DIGITS` digits, and of less than 2^53 also at a power of ten; its quotient
+    # by a power up to 1e22 is rounded once, as decimals are when read
+    power = 10.0 ** (DIGITS - 1 - np.floor(np.log10(size) - PIVOT))
+    digits, short = np.rint(size * power), np.rint(size * power / 1000) * 1000
+    is_near = np.abs(short / power - size) <= 2 * ULPS * np.spacing(size)
+    return np.asarray(~is_usual | is_near | (digits / power == size))
+
+
+def _may_be_fraction(value: float, near: float, denominator: int) -> bool:
+    """Return False only where no fraction of at most this denominator is within ``near`` of a value.
+
+    Such a fraction is a convergent, since ``near`` is less than half the inverse of its squared denominator.
+    """
+    if abs(value) >= LARGEST_CONVERGENT or near * denominator**2 > 0.01:
+        return True
+    above, above_before, below, below_before = floor(value), 1, 1, 0
+    remainder = value - above
+    while below <= denominator:
+        # digits that the expansion loses leave a remainder near 0
+        if abs(above / below - value) <= near or remainder < PIVOT:
+            return True
+        quotient = int(1 / remainder)
+        remainder = 1 / remainder - quotient
         above, above_before = quotient * above + above_before, above
         below, below_before = quotient * below + below_before, below
-        active &= (below <= DENOMINATOR) & ~is_near
-    return np.asarray(is_near)
+    return False
 
 
 def _fractions(values: np.ndarray) -> list[Fraction] | None:
     """Return sorted values, fractions of the largest or of their range, if all are within rounding."""
     fractions = values.tolist()
     low, high = fractions[0], fractions[-1]
-    ends = Fraction(low), Fraction(high)
-    for origin in (Fraction(0), ends[0]):  # payoffs in other units, and shifted ones
-        unit = max(abs(end - origin) for end in ends)
+    middle = fractions[len(fractions) // 2]
+    for origin in (0.0, low):  # payoffs in other units, and shifted ones
+        largest = min(max(high - origin, origin - low), sys.float_info.max)
         # a random number is within ``error`` of such a fraction with probability below 2 error denominator^2
         coarse = max(ulp(low), ulp(high))
-        error = float(ULPS * Fraction(coarse) / unit)
+        error = ULPS * (coarse / largest)
         denominator = max(min(RELATIVE, int((1e-3 / error) ** 0.5)), 1)
+        # most payoffs are none, and one tells; thrice the error includes that of the quotient
+        if not _may_be_fraction((middle - origin) / largest, 3 * error, denominator):
+            continue
+        unit = max(abs(Fraction(end) - Fraction(origin)) for end in (low, high))
         simple = list[Fraction]()
         for value in fractions:
-            part = (Fraction(value) - origin) / unit
+            part = (Fraction(value) - Fraction(origin)) / unit
             simple.append(part.limit_denominator(denominator))
             place = ulp(value)
             # what a formula returns is rounded as its largest terms are: no decimal, and not far smaller
             if abs(value) > coarse / 256 and decimal_of(value) is None:
                 place = coarse
             if abs(simple[-1] - part) > ULPS * Fraction(place) / unit:
-                break  # most payoffs are none: the first few tell
+                break
         else:
             start, size = (exact_payoff(float(number)) for number in (origin, unit))
             return [start + part * size for part in simple]
@@ -229,11 +248,15 @@ def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES, end: float
     compiling = _compiling_seconds()
 
     def pause() -> None:
-        if perf_counter() > end + _compiling_seconds() - compiling:
+        if perf_counter() > end and perf_counter() > end + _compiling_seconds() - compiling:
             raise TooMany("the limit of time ended the enumeration of vertices")
 
-    polytopes = _best_response_polytopes(tables, budget_of_dominance(tables), end)
-    vertices_of_players = [_vertices(polytope, most, pause) for polytope in polytopes]
+    integers = [whole_payoffs(table) for table in tables]
+    if (simple := _simple_polytopes(integers, most, pause)) is not None:
+        polytopes, vertices_of_players = simple
+    else:
+        polytopes = _best_response_polytopes(integers, budget_of_dominance(tables), end)
+        vertices_of_players = [_vertices(polytope, most, pause) for polytope in polytopes]
     pairs = _complementary(
         vertices_of_players[0].labels, vertices_of_players[1].labels, len(polytopes[0].bits), pause
     )
@@ -262,6 +285,11 @@ def _compiling_seconds() -> float:
     return cache_of_loops.compiling_seconds() if cache_of_loops else 0.0
 
 
+def _has_loops() -> bool:
+    """Whether the compiled search is loaded, which one small game is not worth."""
+    return "rivalry.tables.kernels.vertices" in sys.modules
+
+
 def budget_of_dominance(tables: np.ndarray) -> int:
     """Return the size of linear programmes for dominance by mixtures: small games are enumerated faster."""
     return PROGRAMMES if tables[0].size > SMALL else 0
@@ -278,7 +306,7 @@ def lemke_howson(tables: np.ndarray) -> Iterator[tuple[Strategy, Strategy]]:
     >>> [[[float(p) for p in strategy] for strategy in pair] for pair in lemke_howson(pennies)]
     [[[0.5, 0.5], [0.5, 0.5]]]
     """
-    polytopes = _best_response_polytopes(tables)
+    polytopes = _best_response_polytopes([whole_payoffs(table) for table in tables])
     guesses = set()
     for missing, guessed in zip(polytopes[0].bits, _guess_ends(polytopes), strict=True):
         if guessed in guesses:
@@ -301,7 +329,7 @@ def guessed_supports(tables: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarra
     >>> list(guessed_supports(np.array([[[1.0, -1.0], [-1.0, 1.0]], [[-1.0, 1.0], [1.0, -1.0]]])))
     []
     """
-    polytopes = _best_response_polytopes(tables)
+    polytopes = _best_response_polytopes([whole_payoffs(table) for table in tables])
     for free in _guess_ends(polytopes):
         if free is not None:
             row_support, column_support = (
@@ -352,7 +380,7 @@ def _strategies(polytopes: Sequence[_Polytope], free: tuple[int, int]) -> tuple[
     if free[0] ^ free[1] != reduce(or_, polytopes[0].bits) or free[0] == polytopes[0].origin:
         return None
     values = [polytope.values(free_set) for polytope, free_set in zip(polytopes, free, strict=True)]
-    if any(min(variables, default=(-1, 0)) < (0, 0) for variables in values):
+    if any(min(variables, default=[-1]) < [0, 0] for variables in values):
         return None
     row_strategy, column_strategy = (
         polytope.strategy(variables) for polytope, variables in zip(polytopes, values, strict=True)
@@ -361,22 +389,28 @@ def _strategies(polytopes: Sequence[_Polytope], free: tuple[int, int]) -> tuple[
 
 
 def _best_response_polytopes(
-    tables: np.ndarray, budget: int = 0, end: float = inf
-) -> tuple[_Polytope, _Polytope]:
-    """Return player 0's strategies x with B'x <= 1, and player 1's y with A y <= 1, of undominated actions.
+    integers: Sequence[np.ndarray], budget: int = 0, end: float = inf
+) -> list[_Polytope]:
+    """Return the best-response polytopes of undominated actions."""
+    # strictly dominated actions, such as ruinous ones, are never played, and would cost floats their digits
+    return _polytopes(
+        integers, actions_left(integers[0].shape, eliminations(integers, budget=budget, end=end))
+    )
+
+
+def _polytopes(integers: Sequence[np.ndarray], left: Sequence[np.ndarray]) -> list[_Polytope]:
+    """Return player 0's strategies x with B'x <= 1, and player 1's y with A y <= 1, of the actions left.
 
     Payoffs are in units of the best one; labels are player 0's actions, then player 1's.
     """
-    integers = [whole_payoffs(table) for table in tables]
-    # strictly dominated actions, such as ruinous ones, are never played, and would cost floats their digits
-    left = actions_left(tables.shape[1:], eliminations(integers, budget=budget, end=end))
     row_payoffs, column_payoffs = (_positive(table[np.ix_(*left)]) for table in integers)
     labels = list(range(sum(row_payoffs.shape)))
     turned = labels[len(row_payoffs) :] + labels[: len(row_payoffs)]
-    rows, columns = tables.shape[1:]
-    return _Polytope(column_payoffs.T, labels, left[0], rows), _Polytope(
-        row_payoffs, turned, left[1], columns
-    )
+    rows, columns = integers[0].shape
+    return [
+        _Polytope(column_payoffs.T, labels, left[0], rows),
+        _Polytope(row_payoffs, turned, left[1], columns),
+    ]
 
 
 def _positive(table: np.ndarray) -> np.ndarray:
@@ -440,24 +474,30 @@ class _Polytope:
         """The power of two in units of which entries are at most 2."""
         return int(self.matrix.max()).bit_length() - 1
 
-    def values(self, free: int) -> list[tuple[int, int]]:
-        """Return all variables at a basis, ``v`` and ``w`` times a positive number; [] if it is singular."""
+    def values(self, free: int, parts: int = 2) -> list[list[int]]:
+        """Return all variables at a basis, ``v`` and ``w`` times a positive number; [] if it is singular.
+
+        One of the ``parts`` is ``v`` alone.
+        """
         slacks, size = self.matrix.shape
         positive = [j for j in range(size) if not free & self.bits[j]]
         tight = [i for i in range(slacks) if free & self.bits[size + i]]
-        loose = [i for i in range(slacks) if i not in tight]
-        ends = [size, size + 1]
+        ends = range(size, size + parts)
         try:
             solved: Any = self._block(tight, positive).solve(self._block(tight, ends))
         except ZeroDivisionError:
             return []
         numerators, scale = solved.numer_denom()
-        rest = scale * self._block(loose, ends) - self._block(loose, positive) * numerators
-        values = [(0, 0)] * (size + slacks)
-        for k, (v, w) in zip(positive, numerators.tolist(), strict=True):
-            values[k] = int(v), int(w)
-        for i, (v, w) in zip(loose, rest.tolist(), strict=True):
-            values[size + i] = int(v), int(w)
+        values = [[0] * parts] * (size + slacks)
+        solution = [list(map(int, row)) for row in numerators.tolist()]
+        for k, row in zip(positive, solution, strict=True):
+            values[k] = row
+        columns = [[row[part] for row in solution] for part in range(parts)]
+        for i in set(range(slacks)).difference(tight):
+            row = self.rows[i]
+            used = [row[j] for j in positive]
+            sums = [sum(map(mul, used, column)) for column in columns]
+            values[size + i] = [int(scale) * row[end] - total for end, total in zip(ends, sums, strict=True)]
         return values
 
     def _block(self, rows: Sequence[int], columns: Sequence[int]) -> fmpz_mat:
@@ -504,13 +544,13 @@ class _Polytope:
 
     def proved_strategy(self, free: int, zero: int) -> Strategy:
         """Return the strategy at a vertex; ``zero`` are the variables that must be zero there."""
-        variables = self.values(free)
-        signs = zip(self.bits, variables, strict=True) if variables else [(zero, (-1, 0))]
-        if any(v < 0 or (v == 0) != bool(zero & bit) for bit, (v, _) in signs):
+        variables = self.values(free, 1)
+        signs = zip(self.bits, variables, strict=True) if variables else [(zero, [-1])]
+        if any(v < 0 or (v == 0) != bool(zero & bit) for bit, [v] in signs):
             _refuted()
         return self.strategy(variables)
 
-    def strategy(self, values: list[tuple[int, int]]) -> Strategy:
+    def strategy(self, values: list[list[int]]) -> Strategy:
         """Return the vertex of a basis, normalised to sum 1, among all actions of the player."""
         weights = {action: values[variable][0] for variable, action in enumerate(self.actions)}
         total = sum(weights.values())
@@ -565,27 +605,53 @@ class _Vertices(NamedTuple):
 
 def _vertices(polytope: _Polytope, max_bases: int, pause: Callable[[], None]) -> _Vertices:
     """Return all vertices, by a search over bases: neighbours of neighbours, from 0 on."""
-    if polytope.matrix.size > SMALL:
-        free, labels = _by_kernel(polytope, max_bases, pause)
+    if polytope.matrix.size > SMALL or _has_loops():
+        # numerators are below this many bits: Hadamard's bound, with entries of at most 2
+        size = min(polytope.matrix.shape)
+        bits = size * (polytope.exponent + 2 + size.bit_length() / 2)
+        free, labels = _by_kernel(polytope, max_bases, pause, _primes(int(bits) // 30 + 2)) or _refuted()
     else:
-        bases, waiting = {polytope.origin: polytope.origin}, [polytope.dictionary(polytope.origin)]
+        reached, waiting = {polytope.origin: polytope.origin}, [polytope.dictionary(polytope.origin)]
         while waiting:
             dictionary = waiting.pop()
             for row, column, basis in polytope.edges(dictionary):
-                if basis not in bases:
+                if basis not in reached:
                     waiting.append(_pivot(dictionary, row, column))
-                    bases[basis] = polytope.zeros(dictionary, row, column)
-                    _refuse(len(bases), max_bases)
-        del bases[polytope.origin]
+                    reached[basis] = polytope.zeros(dictionary, row, column)
+                    _refuse(len(reached), max_bases)
+        del reached[polytope.origin]
         width = len(polytope.bits)
         free, labels = (
-            np.array([_words(n, width) for n in bit_sets]) for bit_sets in (bases, bases.values())
+            np.array([_words(n, width) for n in bit_sets]) for bit_sets in (reached, reached.values())
         )
-    simple = np.all(free == labels, axis=1)
-    if simple.all():
-        return _Vertices(free, labels, False)
+    return _merged(free, labels)
+
+
+def _merged(free: np.ndarray, labels: np.ndarray) -> _Vertices:
+    """Return the vertices of bases, each once, in the order of their labels."""
+    if np.array_equal(free, labels):
+        order = np.lexsort(labels.T[::-1])
+        return _Vertices(free[order], free[order], False)
     _, rows = np.unique(labels, axis=0, return_index=True)
     return _Vertices(free[rows], labels[rows], True)
+
+
+def _simple_polytopes(
+    integers: Sequence[np.ndarray], max_bases: int, pause: Callable[[], None]
+) -> tuple[list[_Polytope], list[_Vertices]] | None:
+    """Return polytopes of all actions of a small game, and their vertices, if floats prove them simple."""
+    if integers[0].size > SMALL or not _has_loops():
+        return None
+    polytopes, simple = _polytopes(integers, [np.arange(size) for size in integers[0].shape]), []
+    for polytope in polytopes:
+        try:
+            bases = _by_kernel(polytope, max_bases, pause, ())
+        except TooMany:  # undominated actions may have fewer
+            return None
+        if bases is None or (vertices := _merged(*bases)).degenerate:
+            return None
+        simple.append(vertices)
+    return polytopes, simple
 
 
 def _refuse(count: int, max_bases: int) -> None:
@@ -594,15 +660,14 @@ def _refuse(count: int, max_bases: int) -> None:
 
 
 def _by_kernel(
-    polytope: _Polytope, max_bases: int, pause: Callable[[], None]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return all bases but that of 0, ``[basis word]``: free variables, and variables that are zero."""
+    polytope: _Polytope, max_bases: int, pause: Callable[[], None], primes: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return all bases but that of 0, ``[basis word]``: free variables, and variables that are zero.
+
+    None where there are no primes, and floats do not prove all bases.
+    """
     from rivalry.tables.kernels import vertices
 
-    exponent = polytope.exponent
-    # numerators are below this many bits: Hadamard's bound, with entries of at most 2
-    size = min(polytope.matrix.shape)
-    primes = _primes(int(size * (exponent + 2 + size.bit_length() / 2)) // 30 + 2)
     pause()
     arrays = polytope.arrays(primes)
     width = len(polytope.bits)
@@ -615,6 +680,8 @@ def _by_kernel(
             bases, undecided = vertices.explore(arrays, _words(root, width), bases, max_bases + 1, pause)
             _refuse(int(bases.filled[0]), max_bases)
             hard.update(map(_whole_number, undecided))
+        if hard and not primes:
+            return None
         roots = []
         for basis in sorted(hard):
             pause()

@@ -103,7 +103,7 @@ def _insert_all(bases, source):  # type: ignore[no-untyped-def]
             _insert(bases, source.free[k], source.zero[k])
 
 
-def empty(words: int, slots: int = 1 << 12) -> Bases:
+def empty(words: int, slots: int = 1 << 8) -> Bases:
     """Return a table without bases, whose sets have ``words`` words."""
     free, zero = np.zeros((2, slots, words), dtype=np.uint64)
     return Bases(free, zero, np.zeros(1, dtype=np.int64))
