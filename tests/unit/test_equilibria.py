@@ -407,7 +407,7 @@ def test_an_algorithm_that_would_take_too_long_is_refused(monkeypatch: pytest.Mo
         raise TooMany("the game has more bases than can be enumerated")
 
     for name, listed, instead in (
-        ("vertex_enumeration", "_vertex_list", "lemke_howson"),
+        ("vertex_enumeration", "vertex_list", "lemke_howson"),
         ("support_enumeration", "_support_list", "mclennan_tourky"),
     ):
         monkeypatch.setattr(mixed_equilibria, listed, refuse)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -11,8 +13,8 @@ import numpy as np
 from rivalry.core.game import refuse_shared
 from rivalry.core.needs import fits, needs_of
 from rivalry.core.results import Solution
-from rivalry.results.render import html, text_lines
-from rivalry.results.table import Table
+from rivalry.results.render import cells, dataframe, html, text_lines
+from rivalry.results.table import Row, Table, exactly
 from rivalry.runtime.jax import compiling_seconds
 from rivalry.schema.registry import load
 from rivalry.schema.validate import refuse_unknown
@@ -28,23 +30,37 @@ if TYPE_CHECKING:
 class _Printed:
     """A base class of results that are printed as a sentence and a table."""
 
-    solution: Solution
-
     def _tables(self) -> list[Table]:
-        """Return the list of equilibria, or of ranges."""
-        return [table for table in self.solution.tables if table.noun in ("equilibria", "ranges")]
+        raise NotImplementedError
+
+    def _rows(self) -> dict[str, str]:
+        """Return the sentence, under ``equilibria``, and what else is known."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
-        title, *further = (f"{name}: {text}" for name, text in equilibrium_rows(self.solution.record).items())
+        title, *further = (f"{name}: {text}" for name, text in self._rows().items())
         lines = [title.removeprefix("equilibria: ")]
         for table in self._tables():
             lines += text_lines(table)
         return "\n".join([*lines, *further])
 
     def _repr_html_(self) -> str:
-        rows = equilibrium_rows(self.solution.record)
+        rows = self._rows()
         title = rows.pop("equilibria")
         return f"<div>{html_table(title, rows)}{''.join(map(html, self._tables()))}</div>"
+
+
+class _Solved(_Printed):
+    """A base class of results of one run of a method."""
+
+    solution: Solution
+
+    def _tables(self) -> list[Table]:
+        """Return the list of equilibria, or of ranges."""
+        return [table for table in self.solution.tables if table.noun in ("equilibria", "ranges")]
+
+    def _rows(self) -> dict[str, str]:
+        return equilibrium_rows(self.solution.record)
 
     @property
     def proof(self) -> Any:
@@ -56,7 +72,7 @@ class _Printed:
 
 
 @dataclass(frozen=True, repr=False)
-class EquilibriumList(_Printed):
+class EquilibriumList(_Solved):
     """The equilibria of a game, each proved, and whether there can be others.
 
     Attributes
@@ -105,7 +121,83 @@ class EquilibriumList(_Printed):
 
 
 @dataclass(frozen=True, repr=False)
-class EquilibriumCounts(_Printed):
+class EquilibriumLists(_Printed):
+    """The equilibria of a stack of games of two players, in exact arithmetic.
+
+    ``lists[k]`` is the `EquilibriumList` of game ``k``, computed when it is asked for.
+
+    Attributes
+    ----------
+    games : ndarray
+        Payoffs, ``[game player action_0 action_1]``.
+    equilibria : ndarray
+        All extreme equilibria of all games, to the nearest floats, ``[equilibrium player action]``: game by
+        game, in the order of single lists, padded with zeros where a player has fewer actions.
+    game : ndarray
+        The number of the game of each, ``[equilibrium]``.
+    payoffs : ndarray
+        ``[equilibrium player]``.
+    counts : ndarray
+        Numbers of extreme equilibria, ``[game]``.
+    pure_counts : ndarray
+        Numbers of pure ones, ``[game]``.
+    complete : ndarray
+        Whether it is proved that there are no other extreme equilibria, ``[game]``; false where the
+        enumeration takes too long, and nothing is listed.
+    degenerate : ndarray
+        Whether a strategy has more pure best responses than actions, so that there may be further equilibria
+        between extreme ones, ``[game]``.
+    """
+
+    games: np.ndarray
+    equilibria: np.ndarray
+    game: np.ndarray
+    payoffs: np.ndarray
+    counts: np.ndarray
+    pure_counts: np.ndarray
+    complete: np.ndarray
+    degenerate: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.games)
+
+    def __getitem__(self, number: int) -> EquilibriumList:
+        from rivalry.games import matrix
+
+        return all_equilibria(matrix(payoffs=self.games[number]))
+
+    def _rows(self) -> dict[str, str]:
+        numbers = {
+            "games": len(self),
+            "extreme equilibria": len(self.game),
+            "pure ones": self.pure_counts.sum(),
+            "complete lists, exact": self.complete.sum(),
+            "degenerate games": self.degenerate.sum(),
+        }
+        return {"equilibria": "; ".join(f"{name}: {number:,}" for name, number in numbers.items())}
+
+    def _tables(self) -> list[Table]:
+        columns = {"equilibria": self.counts, "pure": self.pure_counts}
+        truths = {"complete": self.complete, "degenerate": self.degenerate}
+        rows = list[Row]()
+        for k in range(len(self)):
+            row = {"game": exactly(str(k), k)}
+            row |= {name: exactly(str(values[k]), float(values[k])) for name, values in columns.items()}
+            row |= {
+                name: exactly("yes" if values[k] else "no", float(values[k]))
+                for name, values in truths.items()
+            }
+            rows.append(row)
+        return [Table(rows, "games")]
+
+    def to_dataframe(self) -> DataFrame:
+        """Return a row per game: numbers of equilibria, and 1 or 0 for what is true or not."""
+        [table] = self._tables()
+        return dataframe(table.columns, cells(table))
+
+
+@dataclass(frozen=True, repr=False)
+class EquilibriumCounts(_Solved):
     """Numbers of equilibria that are proved for all values of parameters in ranges.
 
     Attributes
@@ -139,6 +231,13 @@ class EquilibriumCounts(_Printed):
 
 
 @overload
+def all_equilibria(  # type: ignore[overload-overlap]
+    game: np.ndarray | Sequence[Any], *, max_seconds: float | None = 60.0
+) -> EquilibriumLists:
+    """Equilibria of a stack of games."""
+
+
+@overload
 def all_equilibria(
     game: object,
     *,
@@ -169,7 +268,7 @@ def all_equilibria(
     max_seconds: float | None = 60.0,
     progress: ProgressCallback | bool | None = None,
     **options: object,
-) -> EquilibriumList | EquilibriumCounts:
+) -> EquilibriumList | EquilibriumLists | EquilibriumCounts:
     """Return the equilibria of a game, each with a proof, and whether the list is complete.
 
     On intervals and simplices all pure equilibria are searched for (`rivalry.methods.AllEquilibria`), in
@@ -181,7 +280,9 @@ def all_equilibria(
     ----------
     game
         A game on a box or a simplex whose payoffs JAX can trace, with up to 32 choices (coordinates of the
-        strategies of all players); a finite game; or a population.
+        strategies of all players); a finite game; or a population. An array or list of payoffs
+        ``[game player action_0 action_1]`` is a stack of games of two players, of which `EquilibriumLists`
+        are returned.
     where
         Ranges of parameters, ``{"reach": (0.24, 0.26)}``: numbers of equilibria are then proved for all of
         their values, and `EquilibriumCounts` are returned. Names are those of sweeps and studies.
@@ -196,8 +297,9 @@ def all_equilibria(
     Raises
     ------
     ValueError
-        For a game that no method lists equilibria of, for payoffs with jumps or without an interval form, and
-        for a range of a parameter that the game does not have or that reaches values it refuses.
+        For a game that no method lists equilibria of, for payoffs with jumps or without an interval form, for
+        a stack of another shape, or with options, which are of single games, and for a range of a parameter
+        that the game does not have or that reaches values it refuses.
 
     Examples
     --------
@@ -207,9 +309,21 @@ def all_equilibria(
     (True, [[[0.5], [0.5]]])
     >>> print(str(equilibria).split(" (")[0])
     exactly 1 equilibrium, proved
+
+    A stack of two games, of which the second has a continuum of equilibria:
+
+    >>> rv.all_equilibria([[[[3, 0], [0, 2]], [[2, 0], [0, 3]]], [[[1, 1], [0, 0]], [[2, 2], [1, 1]]]])
+    games: 2; extreme equilibria: 5; pure ones: 4; complete lists, exact: 2; degenerate games: 1
+    game  equilibria  pure  complete  degenerate
+    0     3           2     yes       no
+    1     2           2     yes       yes
     """
     from rivalry.methods import METHODS, AllEquilibria, FiniteEquilibria
 
+    if isinstance(game, (np.ndarray, list, tuple)):
+        if options or where is not None or progress is not None:
+            raise ValueError("game: a stack of games takes max_seconds alone; options are for single games")
+        return _lists_of_stack(game, max_seconds)
     refuse_shared(game, "all_equilibria")
     kinds = [load(target) for target in METHODS["all_equilibria"].targets]
     fitting = [kind for kind in kinds if fits(kind, game)]
@@ -254,3 +368,44 @@ def all_equilibria(
         record["equilibrium_payoff"],
         solution,
     )
+
+
+def _lists_of_stack(payoffs: np.ndarray | Sequence[Any], max_seconds: float | None) -> EquilibriumLists:
+    """Return the equilibria of all games ``[game player action_0 action_1]``."""
+    from rivalry.methods.finite.mixed_equilibria import vertex_list
+    from rivalry.tables.extreme_equilibria import TooMany
+
+    form = "numbers [game player action_0 action_1] of two players"
+    try:
+        games = np.array(payoffs, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"game: payoffs of a stack must be {form}, as many actions in each game") from None
+    if games.ndim != 4 or games.shape[1] != 2 or not games[:1].size:
+        raise ValueError(f"game: payoffs of a stack must be {form}; these have the shape {games.shape}")
+    if not np.all(np.isfinite(games)):
+        place = np.argwhere(~np.isfinite(games))[0].tolist()
+        raise ValueError(f"game: payoffs of a stack must be finite; entry {place} is {games[tuple(place)]}")
+    # many games are worth loading the compiled search
+    import rivalry.tables.kernels.vertices  # noqa: F401
+
+    end = inf if max_seconds is None else perf_counter() + max_seconds
+    complete, degenerate = np.zeros((2, len(games)), dtype=bool)
+    lists = [np.zeros((0, 2, max(games.shape[2:])))]
+    for k, tables in enumerate(games):
+        try:
+            found = vertex_list(tables, end)
+        except TooMany:
+            lists.append(lists[0])
+            continue
+        complete[k], degenerate[k] = True, found["degenerate"][0]
+        lists.append(found["found"])
+    counts = np.array([len(equilibria) for equilibria in lists[1:]])
+    equilibria, game = np.concatenate(lists), np.repeat(np.arange(len(games)), counts)
+    played = (equilibria > 0).sum(axis=(1, 2))
+    # the order of single lists: smallest supports first, then by action
+    order = np.lexsort([*-equilibria.reshape(len(game), 2 * equilibria.shape[2]).T[::-1], played, game])
+    equilibria = equilibria[order]
+    rows, columns = (equilibria[:, p, :size] for p, size in enumerate(games.shape[2:]))
+    pays = np.einsum("ei,epij,ej->ep", rows, games[game], columns)
+    pure = np.bincount(game[played == 2], minlength=len(games))
+    return EquilibriumLists(games, equilibria, game, pays, counts, pure, complete, degenerate)

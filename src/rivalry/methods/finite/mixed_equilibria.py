@@ -139,7 +139,7 @@ class MixedEquilibria(BaseLearner):
         reason = ""
         if self.algorithm in ("auto", "vertex_enumeration", "support_enumeration"):
             try:
-                return _support_list(tables) if by_supports else _vertex_list(tables, end)
+                return _support_list(tables) if by_supports else vertex_list(tables, end)
             except TooMany as error:
                 if self.algorithm != "auto":
                     raise ValueError(f"algorithm: {self.algorithm}: {error}; use {instead}") from None
@@ -239,7 +239,7 @@ def _by_paths(scaled: np.ndarray) -> Iterator[np.ndarray]:
     yield from (refine(scaled, _padded(tables, pair)) for pair in lemke_howson(tables))
 
 
-def _vertex_list(tables: np.ndarray, end: float) -> Session:
+def vertex_list(tables: np.ndarray, end: float) -> Session:
     """Return all extreme equilibria of two players; of one player, the best actions. Raises `TooMany`."""
     if len(tables) == 1:
         optimal = pure_profiles(tables)
