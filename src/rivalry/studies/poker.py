@@ -76,28 +76,24 @@ def _leduc(history: tuple[Any, ...]) -> Any:
     cards = [move for move in history if isinstance(move, int)]
     if len(history) < 2:
         return _deal(cards)
-    rounds = ["", ""]
-    spent, number = [1, 1], 0
-    for move in history[2:]:
-        if isinstance(move, int):
-            number = 1
-            continue
-        player, rival = len(rounds[number]) % 2, 1 - len(rounds[number]) % 2
-        rounds[number] += move
-        if move == "f":
-            return _zero_sum(spent[1] if player == 1 else -spent[0])
-        spent[player] = spent[rival] + (2 + 2 * number if move == "r" else 0)
-    bets = rounds[number]
+    is_second = len(cards) > 2
+    first, _, second = "".join(map(str, history[2:])).partition(str(cards[-1]) if is_second else "/")
+    bets, size = (second, 4) if is_second else (first, 2)
+    # what each has at stake after the last bet, which the other has yet to call
+    stake = 1 + 2 * first.count("r") * is_second + size * bets.count("r")
+    if bets.endswith("f"):
+        lost = stake - size
+        return _zero_sum(-lost if len(bets) % 2 else lost)
     over = len(bets) > 1 and bets[-1] == "c"
-    if over and number == 0:
+    if over and not is_second:
         return _deal(cards)
     if over:
         strength = [(card // 2 == cards[2] // 2, card // 2) for card in cards[:2]]
-        return _zero_sum(spent[0] * ((strength[0] > strength[1]) - (strength[0] < strength[1])))
+        return _zero_sum(stake * ((strength[0] > strength[1]) - (strength[0] < strength[1])))
     actions = ("f" * (bets[-1:] == "r"), "c", "r" * (bets.count("r") < 2))
     player = len(bets) % 2
-    public = "JQK"[cards[2] // 2] if len(cards) > 2 else ""
-    information = f"{'JQK'[cards[player] // 2]}{public} {rounds[0]}{'/' * number}{rounds[1]}"
+    public = "JQK"[cards[2] // 2] if is_second else ""
+    information = f"{'JQK'[cards[player] // 2]}{public} {first}{'/' * is_second}{second}"
     return Decision(player, information, tuple(action for action in actions if action))
 
 
