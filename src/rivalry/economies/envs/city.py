@@ -8,7 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.core.game import kernel_arrays
-from rivalry.economies.kernels.city import bid, buffers_of, fresh, no_tallies, ready, rows, take, trips
+from rivalry.economies.kernels.city import (
+    FeatureTables,
+    bid,
+    buffers_of,
+    fresh,
+    no_tallies,
+    observe,
+    ready,
+    rows,
+    take,
+    trips,
+)
 from rivalry.economies.kernels.city_learning import check_policy, entry_counts
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
@@ -186,30 +197,18 @@ def city_of(game: object) -> CityArrays:
 
 
 class _Map(NamedTuple):
-    """Lookup tables of the agents' features; columns count positions of a journey first, then junctions."""
+    """Tables of the agents' features, and their bounds."""
 
     city: CityArrays
-    cost: np.ndarray  # [type trip]: of refusal; 0 where dormant
-    slot: np.ndarray  # [trip]; any where dormant
-    places: np.ndarray  # [journey column 5]: lane wanted there, coordinates of its start and end
-    goal: np.ndarray  # [agent slot 2]
-    middle: np.ndarray  # [6]: coordinates reported for dormant agents
+    tables: FeatureTables
     bounds: tuple[np.ndarray, np.ndarray]  # [feature]: lower and upper bounds
 
     def features(
         self, agents: np.ndarray, trip: np.ndarray, spot: np.ndarray, karma: np.ndarray
     ) -> np.ndarray:
         """Return the agents' observations, ``[agent feature]``."""
-        city, dormant, kinds = self.city, trip == trips(self.city), self.city.type_of[agents]
-        owned = agents * city.journeys.shape[1] + self.slot.take(trip)
-        at = city.journeys.take(owned) * self.places.shape[1] + self._column(spot)
         observed = np.empty((len(trip), len(FEATURES)))
-        observed[:, 0] = self.cost.take(kinds * self.cost.shape[1] + trip)
-        observed[:, 1], observed[:, 2], observed[:, 3], observed[:, 4] = karma, kinds, trip, spot
-        observed[:, 5:10] = self.places.reshape(-1, 5).take(at, axis=0)
-        observed[:, 10:] = self.goal.reshape(-1, 2).take(owned, axis=0)
-        if dormant.any():
-            observed[dormant, 5], observed[dormant, 6:] = -1.0, self.middle
+        observe(self.tables, agents, trip, spot, karma, observed)
         return observed
 
     def widths(self, agents: np.ndarray, trip: np.ndarray, spot: np.ndarray) -> np.ndarray:
@@ -221,12 +220,9 @@ class _Map(NamedTuple):
 
     def spots_of_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the trip and the spot of every row of a policy table."""
-        places, columns = self.city.lane.shape[1], self.places.shape[1]
+        places, columns = self.tables.positions, self.tables.places.shape[1]
         trip, column = np.divmod(np.arange(rows(self.city)), columns)
         return trip, np.where(column < places, column, places - 2 - column)
-
-    def _column(self, spot: np.ndarray) -> np.ndarray:
-        return np.where(spot >= 0, spot, self.city.lane.shape[1] - 2 - spot)
 
 
 def _map_of(game: Any, city: CityArrays) -> _Map:
@@ -252,4 +248,5 @@ def _map_of(game: Any, city: CityArrays) -> _Map:
         np.pad(cost, ((0, 0), (0, 1))),
         np.arange(trip_count + 1) // urgencies % city.journeys.shape[1],
     )
-    return _Map(city, cost, slot, places, goal, middle, (lower, upper))
+    tables = FeatureTables(city.type_of, city.journeys, city.lane.shape[1], cost, slot, places, goal, middle)
+    return _Map(city, tables, (lower, upper))

@@ -12,6 +12,7 @@ junction, per option.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -163,6 +164,7 @@ def tallies(city: CityArrays, each: bool = False) -> CityTallies:
     )
 
 
+@cache
 def no_tallies() -> CityTallies:
     """Return empty tallies, which switch tallying off."""
     line, table, cube = (np.zeros((0,) * axes, dtype=np.int64) for axes in (1, 2, 3))
@@ -382,3 +384,36 @@ def _take(city, drivers, buffers, options):  # type: ignore[no-untyped-def]
 def _bid(city, drivers, buffers, bids, tallied):  # type: ignore[no-untyped-def]
     buffers.bids[:] = bids
     step(city, drivers, buffers, tallied)
+
+
+class FeatureTables(NamedTuple):
+    """Tables of the agents' features; columns count positions of a journey first, then junctions."""
+
+    type_of: np.ndarray  # [agent]
+    journeys: np.ndarray  # [agent slot]
+    positions: int
+    cost: np.ndarray  # [type trip]: of refusal; 0 where dormant
+    slot: np.ndarray  # [trip]; any where dormant
+    places: np.ndarray  # [journey column 5]: lane wanted there, coordinates of its start and end
+    goal: np.ndarray  # [agent slot 2]
+    middle: np.ndarray  # [6]: coordinates reported for dormant agents
+
+
+@njit(cache=True, nogil=True)
+def observe(tables, agents, trip, spot, karma, observed):  # type: ignore[no-untyped-def]
+    """Write the observations of agents, ``[row feature]``."""
+    for k in range(len(trip)):
+        agent, row = agents[k], observed[k]
+        kind, slot = tables.type_of[agent], tables.slot[trip[k]]
+        row[0], row[1], row[2] = tables.cost[kind, trip[k]], karma[k], kind
+        row[3], row[4] = trip[k], spot[k]
+        if trip[k] == tables.cost.shape[1] - 1:
+            row[5] = -1.0
+            for i in range(6):
+                row[6 + i] = tables.middle[i]
+            continue
+        column = spot[k] if spot[k] >= 0 else tables.positions - 2 - spot[k]
+        place, goal = tables.places[tables.journeys[agent, slot], column], tables.goal[agent, slot]
+        for i in range(5):
+            row[5 + i] = place[i]
+        row[10], row[11] = goal[0], goal[1]

@@ -9,6 +9,7 @@ redistribute the surplus.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -116,6 +117,7 @@ def tallies(economy: Economy, each: bool = False) -> EconomyTallies:
     return EconomyTallies(rewards=np.zeros(agents), **counts)
 
 
+@cache
 def no_tallies() -> EconomyTallies:
     """Return empty tallies, which switch tallying off."""
     no_counts, cube = np.zeros(0, dtype=np.int64), np.zeros((0, 0, 0), dtype=np.int64)
