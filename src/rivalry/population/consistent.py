@@ -68,27 +68,29 @@ def stationary_population(
         return ravel_pytree(game.balance(environment, distribution, pi))[0], distribution
 
     def newton_step(env: Array, flows: Array) -> Array:
-        return -jnp.linalg.solve(jax.jacfwd(lambda env: outflow(env)[0])(env), flows)
+        step: Array = -jnp.linalg.solve(jax.jacfwd(lambda env: outflow(env)[0])(env), flows)
+        return step
 
     def try_step(carry: Carry) -> Carry:
-        count, halvings, env, step, size, mu = carry
-        candidate = env + 0.5**halvings * step
+        count, length, env, step, size, mu = carry
+        candidate = env + length * step
         flows, new_mu = outflow(candidate)
         new = jnp.max(jnp.abs(flows))
         no_step = jnp.zeros_like(env)
 
         def accept() -> Carry:
             next_step = jax.lax.cond(new > ENOUGH, newton_step, lambda *_: no_step, candidate, flows)
-            return count + 1, jnp.asarray(0.0), candidate, next_step, new, new_mu
+            return count + 1, jnp.asarray(1.0), candidate, next_step, new, new_mu
 
         # not `>=`: a residual of NaN counts as worse, but for the first one
         is_accepted = (new < size) | (count == 0)
-        return jax.lax.cond(is_accepted, accept, lambda: (count, halvings + 1, env, step, size, mu))
+        new_carry: Carry = jax.lax.cond(is_accepted, accept, lambda: (count, length / 2, env, step, size, mu))
+        return new_carry
 
     def going(carry: Carry) -> Bool[Array, ""]:
-        count, halvings, _, _, size, _ = carry
-        return (size > ENOUGH) & (count <= NEWTON) & (halvings < HALVINGS)
+        count, length, _, _, size, _ = carry
+        return (size > ENOUGH) & (count <= NEWTON) & (length > 0.5**HALVINGS)
 
-    begin = (jnp.asarray(0), jnp.asarray(0.0), flat, jnp.zeros_like(flat), jnp.asarray(jnp.inf), mu)
+    begin = (jnp.asarray(0), jnp.asarray(1.0), flat, jnp.zeros_like(flat), jnp.asarray(jnp.inf), mu)
     _, _, env, _, size, mu = jax.lax.while_loop(going, try_step, begin)
     return StationaryPopulation(mu, unflat(env), size)
