@@ -615,8 +615,10 @@ def dealt(mask: Bool[Array, "player axis"], draws: Profile) -> Profile:
 
     Entries that cannot change take no draw, so that those of the others do not depend on them.
     """
-    rank = jnp.cumsum(mask.ravel()).reshape(mask.shape) - 1
-    return jnp.where(mask, draws.ravel()[jnp.maximum(rank, 0)], 0.0)
+    xp = concrete_module(mask, draws)
+    rank = xp.cumsum(xp.asarray(mask)).reshape(mask.shape) - 1
+    entries: Profile = xp.where(mask, xp.ravel(draws)[xp.maximum(rank, 0)], 0.0)
+    return entries
 
 
 def uniform(space: Space, draws: np.random.Generator, *size: int) -> np.ndarray:
