@@ -393,12 +393,12 @@ def _lists_of_stack(payoffs: np.ndarray | Sequence[Any], max_seconds: float | No
     lists = [np.zeros((0, 2, max(games.shape[2:])))]
     for k, tables in enumerate(games):
         try:
-            found = vertex_list(tables, end)
+            session = vertex_list(tables, end)
         except TooMany:
             lists.append(lists[0])
             continue
-        complete[k], degenerate[k] = True, found["degenerate"][0]
-        lists.append(found["found"])
+        complete[k], degenerate[k] = True, session["degenerate"][0]
+        lists.append(session["found"])
     counts = np.array([len(equilibria) for equilibria in lists[1:]])
     equilibria, game = np.concatenate(lists), np.repeat(np.arange(len(games)), counts)
     played = (equilibria > 0).sum(axis=(1, 2))
