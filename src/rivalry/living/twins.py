@@ -120,8 +120,10 @@ def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
 
 def _market(game: Market) -> dict[str, Any] | None:
     rule = game.rule
-    plain = game.shock is None and game.accounts.tax_losses == "refunded" and rule.demand != "isoelastic"
-    if not plain or rule.rationing or rule.kind == ("differentiated", "price"):
+    plain = game.shock is None and game.accounts.tax_losses == "refunded"
+    if not plain or rule.demand in ("formula", "isoelastic"):
+        return None
+    if rule.rationing or rule.kind == ("differentiated", "price"):
         return None
     amounts = {name: numbers(value) for name, value in game.numbers.items()}
     return {"family": "market", "demand": rule.demand, "choice": rule.choice, "numbers": amounts}

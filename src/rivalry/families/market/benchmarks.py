@@ -6,6 +6,7 @@ From them follow critical discount factors for the cartel (Friedman 1971).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
@@ -13,9 +14,11 @@ import numpy as np
 from numpy.polynomial import Polynomial
 
 from rivalry.certificates import deviations
+from rivalry.core.game import own_gradients
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Record
+from rivalry.core.tolerances import TINY
 from rivalry.families.market import closed_forms
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.equilibria import closure_sets
@@ -129,7 +132,10 @@ def _nash(market: Market) -> Choice:
     except ValueError:
         if market.rule.undercuts:
             raise
-    return iterate_best_responses(market, _guess(market)), True
+    choice = iterate_best_responses(market, _guess(market))
+    if market.rule.formulas is None:
+        return choice, True
+    return complementary_root(market, _own_ascent, choice), True
 
 
 def _cartel(market: Market) -> Choice:
@@ -142,7 +148,9 @@ def _cartel(market: Market) -> Choice:
     begins = ascent_starts(market, _guess(market))
     # profit jumps where a plant closes, but is smooth for every set of closed plants
     if not discontinuity(market):
-        return maximize_joint(market, begins), True
+        choice = maximize_joint(market, begins)
+        smooth = market.rule.formulas is not None
+        return complementary_root(market, _joint_ascent, choice) if smooth else choice, True
     saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
     closures = closure_sets(np.flatnonzero(saves), market.players)
     choices = [maximize_joint(market, begins, closed) for closed in closures]
@@ -151,7 +159,14 @@ def _cartel(market: Market) -> Choice:
 
 def _competitive(market: Market) -> Choice:
     """Return the choices of price takers; without observing a shock they expect its mean."""
-    return closed_forms.competitive(_at_mean(market)), market.shock is not None
+    mean = _at_mean(market)
+    if mean.rule.formulas is None:
+        return closed_forms.competitive(mean), market.shock is not None
+    # firms of constant cost supply any output at one price: costs that rise less and less lead there
+    choice = complementary_root(mean, _price_taking_ascent, _guess(mean), RISING)
+    if np.max(_gaps(mean, _price_taking_ascent, choice)) > TAKEN:
+        raise ValueError("market: no choices are found at which price equals marginal cost")
+    return choice, True
 
 
 def _stackelberg(market: Market) -> Choice:
@@ -241,6 +256,9 @@ POINTS, ZOOMS = 201, 9  # grid points and refinements of a line search
 SMOOTH = 2  # refinement whose grid a curve is fitted to
 FLAT = 1e-14  # relative difference of payoffs that rounding does not tell apart
 JOINT_STARTS = 8
+NEWTON_STEPS, STEP_HALVINGS = 20, 12
+RISING = (1.0, 0.1, 0.01, 0.001, 0.0)  # of marginal costs, relative to the slope of prices
+TAKEN = 1e-9  # tolerance of competitive choices, relative to the box
 
 
 @eqx.filter_jit
@@ -331,13 +349,75 @@ def maximize_joint(game: BoxGame, starts: np.ndarray, closure: np.ndarray | None
         minimize(loss, y, jac=True, bounds=ends, method="L-BFGS-B", options=options)
         for y in tops * (np.clip(starts, low, high) - low) / widths
     ]
-    optimum = min(results, key=lambda result: float(result.fun))
+    lowest = min(float(result.fun) for result in results)
+    # of equal ones the first, which begins at the guess: equal firms then share equally
+    optimum = next(result for result in results if result.fun <= lowest + FLAT * abs(lowest))
     return np.asarray(low + widths * optimum.x)
 
 
 @eqx.filter_jit
 def _total(game: Game, x: Any) -> Any:
     return jax.value_and_grad(lambda choices: jnp.sum(game.payoffs(choices)))(x)
+
+
+Ascent = Callable[[Any, Any], Any]  # of a market at choices ``[player]``: which way each is moved
+
+
+def _own_ascent(market: Market, choice: Any) -> Any:
+    return own_gradients(market, choice[:, None])[:, 0]
+
+
+def _joint_ascent(market: Market, choice: Any) -> Any:
+    return jax.grad(lambda choices: jnp.sum(market.payoffs(choices[:, None])))(choice)
+
+
+def _price_taking_ascent(market: Market, choice: Any) -> Any:
+    """Return price less marginal cost where firms choose outputs, and the opposite of prices."""
+    q, p = market.clear(choice[:, None])
+    margin = p - market.numbers["unit_cost"] - market.numbers["convex_cost"] * q
+    return margin if market.rule.choice == "quantity" else -margin
+
+
+@eqx.filter_jit
+def _gaps_and_slopes(market: Market, ascent: Ascent, choice: Any, rise: Any) -> Any:
+    """Return what is left of a step up the ascent and back into the box, ``[player]``, and its slopes.
+
+    The ascent is less ``rise`` of its own slopes, times the choice above the lower end.
+    """
+    low, high = market.space.low[:, 0], market.space.high[:, 0]
+    # the step is about Newton's of each player alone
+    slopes = jnp.abs(jnp.diagonal(jax.jacfwd(partial(ascent, market))(choice)))
+    step = jax.lax.stop_gradient(1.0 / jnp.maximum(slopes, TINY))
+
+    def gap(x: Any) -> Any:
+        climb = step * ascent(market, x) - rise * (x - low)
+        return (x - jnp.clip(x + climb, low, high)) / (high - low)
+
+    return gap(choice), jax.jacfwd(gap)(choice)
+
+
+def _gaps(market: Market, ascent: Ascent, choice: np.ndarray, rise: float = 0.0) -> np.ndarray:
+    gaps: np.ndarray = np.abs(np.asarray(_gaps_and_slopes(market, ascent, choice, rise)[0]))
+    return gaps
+
+
+def complementary_root(
+    market: Market, ascent: Ascent, start: np.ndarray, rises: Sequence[float] = (0.0,)
+) -> np.ndarray:
+    """Return choices ``[player]`` where the ascent is 0 or leads beyond a bound, by Newton's method.
+
+    Steps that increase the gap are halved. Of many roots, as of equal firms that share one market, steps of
+    least length keep to the nearest.
+    """
+    low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+    choice = np.clip(np.asarray(start, dtype=float), low, high)
+    for rise in np.repeat(rises, NEWTON_STEPS):
+        gap, slopes = map(np.asarray, _gaps_and_slopes(market, ascent, choice, rise))
+        step = np.linalg.pinv(slopes, rcond=1e-10) @ gap
+        tries = (np.clip(choice - step * 0.5**halving, low, high) for halving in range(STEP_HALVINGS))
+        better = (x for x in tries if _gaps(market, ascent, x, rise).max() < np.abs(gap).max())
+        choice = next(better, choice)
+    return np.asarray(choice)
 
 
 def ascent_starts(game: BoxGame, guess: np.ndarray) -> np.ndarray:

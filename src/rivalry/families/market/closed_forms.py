@@ -106,6 +106,8 @@ def nash(market: Market) -> np.ndarray:
 def covered_numbers(market: Market) -> Numbers:
     """Return the parameters of a market that closed forms may cover. Raises `ValueError`."""
     numbers = plain_numbers(market)
+    if market.rule.formulas is not None:
+        raise refuse("demand", "demand systems by name")
     if market.shock is not None:
         raise refuse("shock", "certain demand")
     if np.any(np.isfinite(numbers["capacity"])) and market.rule.choice == "price":
@@ -338,7 +340,7 @@ def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array)
 
 def has_exact_response(market: Market) -> bool:
     """True where the best response of a firm is known exactly."""
-    is_exact = market.shock is None and not market.rule.undercuts
+    is_exact = market.shock is None and market.rule.formulas is None and not market.rule.undercuts
     return is_exact and not (market.rule.demand == "logit" and market.dynamics.limited)
 
 
@@ -471,7 +473,9 @@ def has_cases(market: Market) -> bool:
     Payoffs are then concave in a firm's output, once it produces, and no two firms that produce at no cost
     hold the price at zero.
     """
-    if market.rule.choice != "quantity" or market.rule.demand == "isoelastic" or market.shock is not None:
+    if market.rule.choice != "quantity" or market.shock is not None:
+        return False
+    if market.rule.demand not in ("linear", "differentiated"):
         return False
     numbers = plain_numbers(market)
     costs = numbers["unit_cost"] + numbers["convex_cost"] + numbers["fixed_cost"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -13,6 +13,15 @@ from rivalry.core.space import Box
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import ContingentMarket, game_of
 from rivalry.families.market.equilibria import check_interior
+from rivalry.families.market.formula_demand import (
+    Formulas,
+    checked_formulas,
+    formula_texts,
+    formulas_of,
+    largest_outputs,
+    states_quantities,
+    used_parameters,
+)
 from rivalry.families.market.leadership import StagedMarket
 from rivalry.families.market.model import (
     CHOICES,
@@ -28,7 +37,15 @@ from rivalry.families.market.model import (
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import put_all
 from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
-from rivalry.schema.validate import bound_violation, check_entries, checked, limit, number_of, whole_number
+from rivalry.schema.validate import (
+    bound_violation,
+    check_entries,
+    check_word,
+    checked,
+    limit,
+    number_of,
+    whole_number,
+)
 from rivalry.tables.stages import check_stages
 
 INTERVAL = AcceptedInterval("stages")
@@ -58,7 +75,14 @@ def market(
     players: Annotated[
         int | None, Ge(1), Le(10_000), "number of firms (default: the length of a list, or 2)"
     ] = None,
-    demand: Annotated[Literal["linear", "isoelastic", "differentiated", "logit"], "demand system"] = "linear",
+    demand: Annotated[
+        Literal["linear", "isoelastic", "differentiated", "logit"]
+        | str
+        | dict[str, Any]
+        | Callable[..., Any],
+        "demand system, or a formula: of the price, as '120*exp(-Q/40)' with outputs q0, q1, .. and their "
+        "total Q; {price = [..]} has one per firm, {quantity = [..]} quantities at prices p0, p1, ..",
+    ] = "linear",
     choice: Annotated[
         Literal["quantity", "price"] | None, "what firms choose (default: quantity; with logit demand: price)"
     ] = None,
@@ -210,16 +234,8 @@ def market(
     >>> market(stages=[[0], [1]]).payoffs(game.space.check([45.0, 0.0])[:1]).round(6).tolist()
     [1012.5]
     """
-    options, choices = dict(locals()), CHOICES[demand]
-    variable = options["choice"] = choice or choices[0]
-    if variable not in choices:
-        raise ValueError(
-            f"choice: {variable!r} clashes with demand = {demand!r}, where firms choose a {choices[0]}"
-        )
-    for name in sorted({name for keys in USUAL.values() for name in keys} - set(USUAL[demand])):
-        if options[name] is not None:
-            takes = ", ".join(key for key in USUAL[demand] if key != "unit_cost")
-            raise ValueError(f"{name}: is no number of {demand} demand, which takes {takes}")
+    options = dict(locals())
+    _read_demand(options)
     count = _players_of(options)
     limit("players", count, count)
     numbers = _numbers(options, count)
@@ -230,17 +246,56 @@ def market(
         moves, cycle = "simultaneous", ()  # all firms move in every period
     chain = shock_of(shock, shock_observed)
     if chain is not None:
-        _check_levels(numbers, chain, demand)
-    box = _space(options, numbers, count, chain)
+        _check_levels(numbers, chain, options["demand"])
+    formulas = formulas_of(demand, options["formulas"], count) if options["formulas"] else None
+    box = _space(options, numbers, count, chain, formulas)
+    if formulas is not None:
+        formulas = _checked_demand(formulas, numbers, box, high is None)
     if demand == "isoelastic" and not np.any(np.asarray(box.low) > 0):
         check_interior(float(numbers["elasticity"]), count)
     accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
     dynamics = _dynamics(options, numbers)
-    rule = Rule(demand, variable, (rationing or "") if _rations(options, numbers, count) else "")
+    rations = _rations(options, numbers, count)
+    rule = Rule(options["demand"], options["choice"], (rationing or "") if rations else "", formulas)
     game = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts, cycle)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
     return game_of(game)
+
+
+def _read_demand(options: dict[str, Any]) -> None:
+    """Set the words of demand and choice, the formulas and the usual parameters. Raises `ValueError`."""
+    demand = options["demand"]
+    named = isinstance(demand, str) and demand in USUAL
+    if isinstance(demand, str) and demand.isidentifier():
+        check_word("demand", demand, USUAL)
+    texts = options["formulas"] = [] if named else formula_texts(demand)
+    system = options["demand"] = demand if named else "formula"
+    options["one_good"] = not isinstance(demand, Mapping) and demand not in ("differentiated", "logit")
+    usual = options["usual"] = dict(USUAL[system]) if named else {"unit_cost": 1.0}
+    choices = ("price",) if states_quantities(demand) else CHOICES[system]
+    for name in used_parameters(texts):
+        if options[name] is None:
+            raise ValueError(f"{name}: is missing; a formula of demand names it")
+        usual[name] = options[name]
+    variable = options["choice"] = options["choice"] or choices[0]
+    if variable not in choices:
+        raise ValueError(
+            f"choice: {variable!r} clashes with demand = {demand!r}, where firms choose a {choices[0]}"
+        )
+    for name in sorted({name for keys in USUAL.values() for name in keys} - set(usual)):
+        if options[name] is not None:
+            takes = ", ".join(key for key in usual if key != "unit_cost") or "those that formulas name"
+            raise ValueError(f"{name}: is no number of {system} demand, which takes {takes}")
+
+
+def _checked_demand(formulas: Formulas, numbers: dict[str, Any], box: Box, is_assumed: bool) -> Formulas:
+    """Return formulas that fall on the range of choices, and add their numbers. Raises `ValueError`."""
+    low, high = np.asarray(box.low)[:, 0], np.asarray(box.high)[:, 0]
+    formulas, numbers["profit_scale"] = checked_formulas(formulas, numbers, low, high, not is_assumed)
+    if formulas.quantities:
+        numbers["highest_price"] = high
+    return formulas
 
 
 ORDERS = ("stages", "turns")  # keys whose lists name firms by number
@@ -265,8 +320,14 @@ def _players_of(options: Mapping[str, Any]) -> int:
     if options["players"] is not None:
         return whole_number("players", options["players"], 1)
     for name, value in options.items():
-        if name not in ORDERS and isinstance(value, list | tuple | np.ndarray) and np.ndim(value):
+        if (
+            name not in (*ORDERS, "formulas")
+            and isinstance(value, list | tuple | np.ndarray)
+            and np.ndim(value)
+        ):
             return len(value) or 2
+    if len(options["formulas"]) > 1:
+        return len(options["formulas"])
     for order in filter(None, (options[name] for name in ORDERS)):
         count: int = max([1, *(player + 1 for row in order for player in row)])
         return count
@@ -291,9 +352,8 @@ def _per_firm(name: str, value: object, players: int) -> np.ndarray:
 def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
     """Return all parameters by key. Raises `ValueError`."""
     demand = options["demand"]
-    values = {
-        name: usual if options[name] is None else options[name] for name, usual in USUAL[demand].items()
-    }
+    usual_values = options["usual"].items()
+    values = {name: usual if options[name] is None else options[name] for name, usual in usual_values}
     values |= {name: options[name] for name in f"{PER_FIRM} {FOR_ALL}".split()}
     per_firm_keys = {*PER_FIRM.split(), "unit_cost", "quality"}
     numbers: dict[str, Any] = {
@@ -301,6 +361,8 @@ def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
         for name, value in values.items()
     }
     numbers["gamma"] = _gamma(options, players)
+    if demand == "formula":
+        numbers["demand_shift"] = np.zeros(())
     cost = np.asarray(numbers["unit_cost"])
     if demand == "differentiated":  # the matrix of slopes must be positive definite
         # its eigenvalues are b - g_s, for n - 1 directions, and b + (n - 1) g_s
@@ -392,9 +454,10 @@ def _dynamics(options: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
         )
     if options["adjustment"] != "none" and options["choice"] == "price":
         raise ValueError("adjustment: is a cost of changing quantities; clashes with choice = 'price'")
-    one_price = options["choice"] == "quantity" and options["demand"] in ("linear", "isoelastic")
-    if options["sticky"] > 0 and not one_price:
+    if options["sticky"] > 0 and not (options["choice"] == "quantity" and options["one_good"]):
         raise ValueError("sticky: is for quantities of one good; clashes with this demand or choice")
+    if options["cash"] is not None and options["formulas"] and options["choice"] == "price":
+        raise ValueError("cash: clashes with quantities by formulas, where a firm that exits has no price")
     for name in ("initial", "cash", "capex"):
         if options[name] is not None:
             numbers[name] = _per_firm(name, options[name], len(numbers["unit_cost"]))
@@ -442,13 +505,26 @@ def _rations(options: Mapping[str, Any], numbers: dict[str, Any], players: int) 
     return limited
 
 
-def _space(options: Mapping[str, Any], numbers: dict[str, Any], players: int, chain: Shock | None) -> Box:
+def _space(
+    options: Mapping[str, Any],
+    numbers: dict[str, Any],
+    players: int,
+    chain: Shock | None,
+    formulas: Formulas | None,
+) -> Box:
     """Return the box of choices. Raises `ValueError`."""
     low = _per_firm("low", 0.0 if options["low"] is None else options["low"], players)
-    high = largest_choices(options["demand"], options["choice"], numbers, chain)
     assumed = np.full(players, options["high"] is None)
     if options["high"] is not None:
         high = _per_firm("high", options["high"], players)
+    elif formulas is not None:
+        levels = np.zeros(1) if chain is None else np.asarray(chain.levels)
+        on_cost = chain is not None and chain.on == "unit_cost"
+        dearest = numbers | {"demand_shift": 0.0 if on_cost else levels.max()}
+        cost = np.asarray(numbers["unit_cost"]) + (levels.min() if on_cost else 0.0)
+        high = largest_outputs(formulas, dearest, cost)
+    else:
+        high = largest_choices(options["demand"], options["choice"], numbers, chain)
     if options["choice"] == "quantity":
         capacity = np.asarray(numbers["capacity"])
         high, assumed = np.minimum(high, capacity), assumed & (high < capacity)

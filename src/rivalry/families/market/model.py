@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float
 from rivalry.core.oracles import at_home, base_game
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import payoff_method
+from rivalry.families.market.formula_demand import Formulas
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_word, limit, whole_number
 from rivalry.text.display import OneLineRepr
@@ -25,6 +26,7 @@ CHOICES = {
     "isoelastic": ("quantity",),
     "differentiated": ("quantity", "price"),
     "logit": ("price",),
+    "formula": ("quantity",),  # or prices, of which quantities are formulas
 }
 """The variables that firms may choose, by demand system; the first one is the default."""
 
@@ -33,6 +35,7 @@ INTERCEPT = {
     "isoelastic": "market_size",
     "differentiated": "intercept",
     "logit": "quality",
+    "formula": "demand_shift",
 }
 """The parameter that a shock moves, by demand system."""
 
@@ -53,6 +56,7 @@ class Rule(NamedTuple):
     demand: str
     choice: str
     rationing: str = ""  # who buys from the cheaper firms where capacities bind, in prices of one good
+    formulas: Formulas | None = None  # of demand by formulas
 
     @property
     def kind(self) -> tuple[str, str]:
@@ -62,7 +66,7 @@ class Rule(NamedTuple):
     @property
     def homogeneous(self) -> bool:
         """True where all firms sell one good at one price."""
-        return self.demand in ("linear", "isoelastic")
+        return self.demand in ("linear", "isoelastic") or (self.formulas is not None and self.formulas.single)
 
     @property
     def undercuts(self) -> bool:
@@ -81,6 +85,8 @@ def clear(rule: Rule, numbers: Numbers, x: Float[Array, "firm"]) -> Cleared:
         return Cleared(x, inverse_demand(rule, numbers, x))
     if rule.rationing:
         return Cleared(rationed(numbers, x, rule.rationing), x)
+    if rule.formulas is not None:
+        return Cleared(jnp.minimum(rule.formulas.clipped(numbers, x), numbers["capacity"]), x)
     sold = {"logit": shares, "differentiated": differentiated_demand, "linear": cheapest}[rule.demand]
     return Cleared(jnp.minimum(sold(numbers, x), numbers["capacity"]), x)
 
@@ -91,6 +97,8 @@ def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Flo
     linear ``P = max(a - b Q, 0)``; isoelastic ``P = A max(Q, Qmin)^(-1/eta)``; differentiated
     ``p_i = max(A - b q_i - g_s sum_{j != i} q_j, 0)`` (Singh and Vives 1984, eq. 2).
     """
+    if rule.formulas is not None:
+        return rule.formulas.clipped(numbers, q)
     total = jnp.sum(q)
     if rule.demand == "linear":
         price = jnp.maximum(numbers["intercept"] - numbers["slope"] * total, 0.0)
@@ -180,9 +188,16 @@ def rationed(numbers: Numbers, p: Float[Array, "firm"], rationing: str) -> Float
 
 
 def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
-    """Return the consumer surplus, in units of profit."""
+    """Return the consumer surplus, in units of profit.
+
+    With quantities by formulas it is that over buying at the highest prices.
+    """
     q, p = cleared
     spent, total = jnp.sum(p * q), jnp.sum(q)
+    if rule.formulas is not None and rule.choice == "price":
+        return rule.formulas.surplus(numbers, p, numbers["highest_price"])
+    if rule.formulas is not None:
+        return rule.formulas.surplus(numbers, jnp.zeros_like(q), q) - spent
     if rule.demand == "logit":  # Small and Rosen 1981: the log-sum of values over that of the outside good
         gain = numbers["taste_spread"] * jax.nn.logsumexp(_logit_values(numbers, p))
         # buyers beyond a capacity, random ones, buy nothing and lose the mean gain of all who wanted to buy
@@ -399,7 +414,10 @@ class Market(OneLineRepr, eqx.Module):
             single = self.turns == tuple((firm,) for firm in range(self.players))
             order = "in turns" if single else f"in turns {[list(row) for row in self.turns]}"
         choice = f"{self.rule.demand} demand, each chooses a {self.rule.choice}, {order}"
-        numbers = {name: np.asarray(self.numbers[name]) for name in DESCRIBED.split() if name in self.numbers}
+        names = [name for name in DESCRIBED.split() if name in self.numbers]
+        numbers: dict[str, Any] = {name: np.asarray(self.numbers[name]) for name in names}
+        if self.rule.formulas is not None:
+            numbers["falls"] = self.rule.formulas.falls
         return f"Market of {self.players} firms, {choice}", numbers
 
     @property

@@ -307,7 +307,9 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
     rule, dynamics, reach = market.rule, market.dynamics, high
     quantity_limit = np.ones_like(high)  # logit quantities are shares
-    if rule.demand != "logit":
+    if rule.formulas is not None:
+        quantity_limit = high
+    elif rule.demand != "logit":
         quantity_limit = largest_choices(rule.demand, "quantity", market.numbers, market.shock)
     if dynamics.invest and rule.choice == "quantity":  # capacity may grow beyond the box
         reach = np.maximum(high, quantity_limit)

@@ -54,7 +54,9 @@ def _(game: Market) -> Array | np.ndarray:
     xp = concrete_module(*game.numbers.values())
     numbers = {name: xp.asarray(value) for name, value in game.numbers.items()}
     cost = xp.min(numbers["unit_cost"])
-    if game.rule.demand == "logit":
+    if game.rule.formulas is not None:
+        profit = numbers["profit_scale"]
+    elif game.rule.demand == "logit":
         profit = numbers["taste_spread"]
     elif game.rule.demand == "isoelastic":
         eta = numbers["elasticity"]
@@ -114,17 +116,17 @@ def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
     sold = market.clear(x, shift)
     profit = sold.p * sold.q - market.cost(sold.q, shift)
     total = jnp.sum(sold.q)
-    surplus = consumer_surplus(market.rule, market.shift_numbers(shift), sold)
     share = sold.q / jnp.where(total > 0, total, 1.0)
     per_firm = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
     overall = {
         "total_quantity": total,
         "mean_price": jnp.where(total > 0, jnp.sum(sold.p * share), jnp.mean(sold.p)),
         "industry_profit": jnp.sum(profit),
-        "consumer_surplus": surplus,
-        "welfare": jnp.sum(profit) + surplus,
         "hhi": 1e4 * jnp.sum(share**2),
     }
+    if market.rule.formulas is None or market.rule.formulas.symmetric:  # else consumers have no surplus
+        surplus = consumer_surplus(market.rule, market.shift_numbers(shift), sold)
+        overall |= {"consumer_surplus": surplus, "welfare": jnp.sum(profit) + surplus}
     return per_firm | overall
 
 
