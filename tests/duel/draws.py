@@ -31,6 +31,9 @@ NOT_DRAWN = {
     "race.transition": "a function of Python",
     "influencer.influence": "one formula, beside every custom kernel",
     "continuous.search": "a range of open bounds, compared with closed forms in test_formula_games.py",
+    "market.cost_saving": "compared with linear systems in test_market_owners.py",
+    "market.owners": "compared with linear systems in test_market_owners.py",
+    "market.ownership": "compared with closed forms in test_market_owners.py",
     "market.rationing": "compared with single buyers in test_market_rationing.py",
     "market.turns": "compared with an iteration over turns and prices in test_turns.py",
 }

@@ -14,16 +14,18 @@ import numpy as np
 from numpy.polynomial import Polynomial
 
 from rivalry.certificates import deviations
+from rivalry.certificates.certify import certificate
 from rivalry.core.game import own_gradients
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
 from rivalry.core.payoffs import payoffs
-from rivalry.core.results import Record
+from rivalry.core.results import Certificate, Record
 from rivalry.core.tolerances import TINY
 from rivalry.families.market import closed_forms
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.equilibria import closure_sets
 from rivalry.families.market.leadership import StageResponses, all_choices
 from rivalry.families.market.model import Market, whole_market
+from rivalry.families.market.owners import owned_market
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_word
 from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
@@ -96,6 +98,38 @@ def benchmarks(game: MarketGame) -> dict[str, Benchmark]:
         except ValueError:
             continue
     return by_name
+
+
+def certified(game: MarketGame, name: str) -> Certificate:
+    """Return the certificate of a benchmark: that no firm, leader or owner of all firms gains much.
+
+    Parameters
+    ----------
+    game : Market or StagedMarket
+        A market.
+    name : {"nash", "stackelberg", "cartel"}
+        A benchmark; competitive firms, which take prices as given, play no game of this market.
+
+    Raises
+    ------
+    ValueError
+        If the market has no such benchmark.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> certified(rv.games.market(), "nash").claim
+    'equilibrium'
+    """
+    check_word("benchmark", name, ("nash", "stackelberg", "cartel"))
+    market, choice = whole_market(game), benchmark(game, name).choice
+    if name == "nash":
+        return certificate(market, choice[:, None])
+    if name == "cartel":
+        return certificate(owned_market(market), choice[None])
+    stages = _stages_of(market)
+    led = hierarchy(market, stages, StageResponses(searched=bool(discontinuity(market))))
+    return certificate(led, choice[list(stages[0])][:, None])
 
 
 def gain_bounds(market: Market) -> tuple[np.ndarray, np.ndarray]:

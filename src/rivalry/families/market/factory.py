@@ -34,6 +34,7 @@ from rivalry.families.market.model import (
     Shock,
     shock_of,
 )
+from rivalry.families.market.owners import OwnedMarket, owned_market
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import put_all
 from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
@@ -122,6 +123,17 @@ def market(
     ] = 0.0,
     fixed_cost: Annotated[Amounts, Symbol("F"), "cost of producing at all; saved at zero output"] = 0.0,
     capacity: Annotated[Amounts, Symbol("K"), "largest sales of a firm per period"] = float("inf"),
+    owners: Annotated[
+        list[list[int]] | None,
+        "products of each firm: with [[0, 1], [2]] lists have an entry per product (default: one each)",
+    ] = None,
+    ownership: Annotated[
+        list[list[NotNegative]] | np.ndarray | None,
+        "weights of all firms' profits in what each firm maximizes, a row per firm (default: its own)",
+    ] = None,
+    cost_saving: Annotated[
+        Shares, Needs("owners"), "fraction of the unit cost saved on products of firms with several"
+    ] = 0.0,
     rationing: Annotated[
         Literal["efficient", "proportional"] | None,
         "who buys from cheaper firms of limited capacity, in prices of one good: those who value it most "
@@ -208,7 +220,7 @@ def market(
         Needs("terminal", ("multiple",)),
         "multiple: terminal value in units of the last cash flow",
     ] = 10.0,
-) -> Market | StagedMarket | ContingentMarket:
+) -> Market | StagedMarket | ContingentMarket | OwnedMarket:
     """Return a market in which firms compete in quantities or prices.
 
     Firms move simultaneously, in stages or in turns, and are valued by their discounted cash flow. Every
@@ -217,9 +229,10 @@ def market(
 
     Returns
     -------
-    Market, StagedMarket or ContingentMarket
+    Market, StagedMarket, ContingentMarket or OwnedMarket
         With two or more ``stages``, the game of the firms of the first stage, to which the others respond.
-        With an observed shock, the game of one choice per firm and level.
+        With an observed shock, the game of one choice per firm and level. With ``owners``, the game of firms
+        that choose for several products.
 
     Raises
     ------
@@ -260,7 +273,45 @@ def market(
     game = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts, cycle)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
+    if owners is not None or ownership is not None:
+        return _owned(game, owners, ownership)
     return game_of(game)
+
+
+def _owned(market: Market, owners: Any, ownership: Any) -> OwnedMarket:
+    """Return the game of the owners of a market's products. Raises `ValueError`."""
+    clashes = {
+        "stages": len(market.stages) > 1,
+        "timing": market.timing == "alternating",
+        "shock_observed": len(market.observed_levels) > 0,
+        "tax_losses": market.accounts.tax_losses == "none",
+        "adjustment": market.dynamics.adjustment != "none",
+        "sticky": market.dynamics.sticky,
+        "cash": market.dynamics.cash,
+        "capex": market.dynamics.invest,
+    }
+    for name, applies in clashes.items():
+        if applies:
+            raise ValueError(f"{name}: clashes with owners and ownership, who choose once for all products")
+    products = [[product] for product in range(market.players)] if owners is None else owners
+    if ownership is None:
+        return owned_market(market, products)
+    weights = np.asarray(ownership, dtype=float)
+    if weights.shape != (len(products), len(products)) or not np.all(np.diagonal(weights) > 0):
+        rule = f"{len(products)} rows of {len(products)} weights, its own above 0"
+        raise ValueError(f"ownership: shape {weights.shape} must be {rule}")
+    return owned_market(market, products, weights)
+
+
+def _check_owners(owners: Any, products: int) -> None:
+    """Raise `ValueError` unless every product has one owner."""
+    named = [number_of(f"owners[{k}]", product, products) for k, row in enumerate(owners) for product in row]
+    for product in range(products):
+        if named.count(product) != 1:
+            count = named.count(product)
+            raise ValueError(f"owners: product {product} is named {count} times; must have one owner")
+    if not all(len(row) for row in owners):
+        raise ValueError("owners: a firm without products; must have one at least")
 
 
 def _read_demand(options: dict[str, Any]) -> None:
@@ -298,7 +349,7 @@ def _checked_demand(formulas: Formulas, numbers: dict[str, Any], box: Box, is_as
     return formulas
 
 
-ORDERS = ("stages", "turns")  # keys whose lists name firms by number
+ORDERS = ("stages", "turns", "owners")  # keys whose lists name firms, or products, by number
 
 
 def refusal(name: str, value: float) -> str:
@@ -331,7 +382,7 @@ def _players_of(options: Mapping[str, Any]) -> int:
     for order in filter(None, (options[name] for name in ORDERS)):
         count: int = max([1, *(player + 1 for row in order for player in row)])
         return count
-    return 2
+    return 2 if options["ownership"] is None else len(options["ownership"])
 
 
 def _checked_numbers(name: str, value: object) -> np.ndarray:
@@ -363,6 +414,11 @@ def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
     numbers["gamma"] = _gamma(options, players)
     if demand == "formula":
         numbers["demand_shift"] = np.zeros(())
+    if options["owners"] is not None:
+        _check_owners(options["owners"], players)
+        saving = _per_firm("cost_saving", options["cost_saving"], players)
+        merged = [product for row in options["owners"] if len(row) > 1 for product in row]
+        numbers["unit_cost"][merged] *= 1 - saving[merged]
     cost = np.asarray(numbers["unit_cost"])
     if demand == "differentiated":  # the matrix of slopes must be positive definite
         # its eigenvalues are b - g_s, for n - 1 directions, and b + (n - 1) g_s

@@ -496,8 +496,13 @@ def plain_numbers(market: Market) -> dict[str, Any]:
 
 
 def whole_market(game: Any) -> Market:
-    """Return the market of a game of some firms, or of what firms observe: all firms and stages."""
-    market: Market = base_game(game)
+    """Return the market of a game of some firms, or of what firms observe: all firms and stages.
+
+    Raises `ValueError` for firms with several products.
+    """
+    market = base_game(game)
+    if not isinstance(market, Market):
+        raise ValueError(f"game: {type(market).__name__} must be a market whose firms have one product each")
     return market
 
 

@@ -37,6 +37,7 @@ from rivalry.families.market.leadership import (
 )
 from rivalry.families.market.model import Market, consumer_surplus, whole_market
 from rivalry.families.market.native_play import market_play
+from rivalry.families.market.owners import OwnedMarket
 from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
 from rivalry.families.market.valuation import recurring_value
 from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
@@ -251,6 +252,30 @@ oracles.separate_parts.register(ContingentMarket)(lambda game: game.parts)
 oracles.base_game.register(ContingentMarket)(lambda game: game.game)
 oracles.exchangeable.register(ContingentMarket)(lambda game: oracles.exchangeable(game.at_level(0.0)))
 forward(ContingentMarket, oracles.discontinuity, oracles.payoff_scale, oracles.validate_parameter)
+
+
+# Firms with several products.
+
+
+@oracles.labels.register(OwnedMarket)
+def _(game: OwnedMarket) -> oracles.Labels:
+    rows = [[f"{game.rule.choice} of product {product}" for product in row] for row in game.owners]
+    return oracles.Labels(entries=tuple(map(tuple, rows)))
+
+
+@oracles.traced_metrics.register(OwnedMarket)
+def _(game: OwnedMarket, x: Profile) -> Traced:
+    """Return the metrics of the products, and concentration and market shares by firm."""
+    of_products = oracles.traced_metrics(game.game, game.choices(x))
+    record: Traced = {
+        name: (("product",) if dims else (), array) for name, (dims, array) in of_products.items()
+    }
+    shares = jnp.zeros(game.players).at[game.places[0]].add(record["market_share"][1])
+    return record | {"firm_share": (("player",), shares), "hhi": ((), 1e4 * jnp.sum(shares**2))}
+
+
+oracles.metrics.register(OwnedMarket)(oracles.compiled_metrics)
+forward(OwnedMarket, oracles.discontinuity, oracles.payoff_scale, oracles.validate_parameter)
 
 
 # Play over periods.

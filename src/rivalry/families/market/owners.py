@@ -1,0 +1,181 @@
+"""Firms with several products and shares in rivals: mergers, common ownership, pass-through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float
+
+from rivalry.core.game import own_gradients
+from rivalry.core.oracles import at_home
+from rivalry.core.space import Box, Profile
+from rivalry.core.tree import payoff_method
+from rivalry.families.market.model import Market
+from rivalry.runtime.jax import jax, jnp, put
+from rivalry.text.display import OneLineRepr
+
+INTERIOR = 1e-6  # tolerance of first-order conditions, relative to the price of a product
+
+
+class OwnedMarket(OneLineRepr, eqx.Module):
+    """The game of the owners of products, each of which chooses the prices or quantities of its products.
+
+    A profile is ``[firm axis]``, with an axis per product of a firm; a firm with fewer products than others
+    has further axes with both bounds 0. A firm maximizes its own profit and, by their weights, those of
+    others.
+
+    Parameters
+    ----------
+    game : Market
+        The market of the products, of which each counts as a firm. Its parameters are attributes of this
+        game too.
+    weights : Array
+        Weights of the profits of all firms in what a firm maximizes, ``[firm firm]``.
+    owners : tuple of tuple of int
+        The products of each firm.
+    """
+
+    game: Market
+    weights: Float[Array, "firm firm"]
+    owners: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and "game" in self.__dict__:
+            return getattr(self.game, name)
+        raise AttributeError(f"this market has no {name!r}")
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        title, parameters = self.game._title_and_parameters()
+        products = title.replace("firms", "products", 1)
+        shares = {} if np.array_equal(self.weights, np.eye(self.players)) else {"ownership": self.weights}
+        return f"{products}, of owners {[list(row) for row in self.owners]}", parameters | shares
+
+    @property
+    def players(self) -> int:
+        """The number of owners."""
+        return len(self.owners)
+
+    @property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """The firm and the axis of every product."""
+        pairs = {product: (k, axis) for k, row in enumerate(self.owners) for axis, product in enumerate(row)}
+        firms, axes = zip(*(pairs[product] for product in sorted(pairs)), strict=True)
+        return np.array(firms), np.array(axes)
+
+    @property
+    def space(self) -> Box:
+        """The box of choices, ``[firm axis]``."""
+        shape = self.players, max(map(len, self.owners))
+        box: Box = jax.tree.map(
+            lambda edge: jnp.zeros(shape, edge.dtype).at[self.places].set(edge[:, 0]), self.game.space
+        )
+        return box
+
+    def choices(self, x: Profile) -> Float[Array, "product axis"]:
+        """Return the choices of all products."""
+        return x[self.places][:, None]
+
+    def of_products(self, choices: np.ndarray) -> np.ndarray:
+        """Return the profile ``[firm axis]`` of choices ``[product]``."""
+        x = np.zeros((self.players, max(map(len, self.owners))))
+        x[self.places] = choices
+        return x
+
+    @payoff_method
+    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+        """Return the weighted sums of firms' profits after tax."""
+        by_product = self.game.payoffs(self.choices(x))
+        profits: Array = jnp.zeros(self.players).at[self.places[0]].add(by_product)
+        return self.weights @ profits
+
+
+def owned_market(market: Market, owners: Any = None, weights: Any = None) -> OwnedMarket:
+    """Return the game of the owners of a market's products; by default one firm owns all of them.
+
+    >>> import rivalry as rv
+    >>> owned_market(rv.games.market()).payoffs(np.array([[22.5, 22.5]])).tolist()
+    [2025.0]
+    """
+    products = (tuple(range(market.players)),) if owners is None else tuple(map(tuple, owners))
+    matrix = np.eye(len(products)) if weights is None else np.asarray(weights, dtype=float)
+    return OwnedMarket(market, put(matrix), products)
+
+
+def _conditions(game: OwnedMarket, unit_cost: Array, choices: Array) -> Array:
+    """Return the first-order condition of every product, ``[product]``."""
+    market = replace(game.game, numbers=game.game.numbers | {"unit_cost": unit_cost})
+    moved = eqx.tree_at(lambda owned: owned.game, game, market)
+    rows: Array = own_gradients(moved, jnp.zeros(game.space.shape).at[game.places].set(choices))
+    return rows[game.places]
+
+
+@eqx.filter_jit
+def _slopes(game: OwnedMarket, choices: Array) -> Any:
+    """Return the conditions, their slopes in unit costs and in choices, and those of prices in choices."""
+    cost = jnp.asarray(game.game.numbers["unit_cost"], dtype=float)
+    in_cost, in_choices = jax.jacfwd(_conditions, argnums=(1, 2))(game, cost, choices)
+    prices = jax.jacfwd(lambda x: game.game.clear(x[:, None]).p)(choices)
+    return _conditions(game, cost, choices), in_cost, in_choices, prices
+
+
+def compensating_costs(game: OwnedMarket | Market, choices: Any) -> np.ndarray:
+    """Return the unit costs ``[product]`` at which the owners would choose ``choices``.
+
+    After a merger, with the choices before it, they are the costs that compensate for lost competition
+    (Werden 1996); their first-order conditions are linear in them.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> goods = {"demand": "differentiated", "choice": "price"}
+    >>> compensating_costs(rv.games.market(owners=[[0, 1]], **goods), [4.0, 4.0]).round(9).tolist()
+    [-2.0, -2.0]
+
+    References
+    ----------
+    G. Werden, A robust test for consumer welfare enhancing mergers among sellers of differentiated products,
+    Journal of Industrial Economics 44 (1996).
+    """
+    owned = _as_owned(game)
+    at = jnp.asarray(choices, dtype=float)
+    conditions, in_cost, *_ = map(np.asarray, _slopes(owned, at))
+    cost = np.asarray(owned.game.numbers["unit_cost"], dtype=float)
+    return cost - np.linalg.solve(in_cost, conditions)
+
+
+def pass_through(game: OwnedMarket | Market, choices: Any) -> np.ndarray:
+    """Return the slopes of equilibrium prices in unit costs, ``[product product]``, by the implicit theorem.
+
+    Raises
+    ------
+    ValueError
+        Unless ``choices [product]`` meet the first-order conditions, inside all bounds.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> pass_through(rv.games.market(players=1), [45.0]).tolist()
+    [[0.5]]
+    """
+    owned = _as_owned(game)
+    at = jnp.asarray(choices, dtype=float)
+    conditions, in_cost, in_choices, prices = map(np.asarray, _slopes(owned, at))
+    moves = np.linalg.solve(in_choices, conditions)
+    for product in np.flatnonzero(np.abs(moves) > INTERIOR * (1 + np.abs(np.asarray(at)))).tolist():
+        raise ValueError(
+            f"choices[{product}]: {float(at[product]):g} is {abs(moves[product]):.2g} from its first-order "
+            "condition; must be of an equilibrium inside all bounds"
+        )
+    slopes: np.ndarray = -prices @ np.linalg.solve(in_choices, in_cost)
+    return slopes
+
+
+def _as_owned(game: OwnedMarket | Market) -> OwnedMarket:
+    """Return a market as that of owners of one product each."""
+    return game if isinstance(game, OwnedMarket) else owned_market(game, [[k] for k in range(game.players)])
+
+
+at_home(OwnedMarket, "rivalry.families.market.oracles")

@@ -1,0 +1,153 @@
+"""Owners of several products: mergers, common ownership, pass-through and compensating costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import brentq
+
+import rivalry as rv
+from rivalry.families.market.benchmarks import benchmark, certified
+from rivalry.families.market.owners import compensating_costs, pass_through
+
+pytestmark = pytest.mark.slow
+
+A, B, G = 10.0, 1.0, 0.5
+GOODS: dict[str, Any] = {"demand": "differentiated", "choice": "price"}
+SLOPES = np.linalg.inv(np.full((3, 3), G) + np.eye(3) * (B - G))  # q = SLOPES (A - p)
+MERGED = [[0, 1], [2]]
+
+
+def by_best_response(game: Any) -> Any:
+    return rv.solve(game, rv.methods.BestResponse(), path=False)
+
+
+def prices_of(solution: Any) -> np.ndarray:
+    return np.asarray(solution.data.price.values)
+
+
+def linear_bertrand(cost: np.ndarray, owners: list[list[int]]) -> np.ndarray:
+    """Return prices by the linear system q_i = sum_j owned_ij SLOPES_ji (p_j - c_j)."""
+    owned = np.zeros((3, 3))
+    for row in owners:
+        owned[np.ix_(row, row)] = 1
+    own = owned * SLOPES.T
+    return np.linalg.solve(SLOPES + own, SLOPES @ np.full(3, A) + own @ cost)
+
+
+@pytest.mark.parametrize("owners", [[[0], [1], [2]], MERGED, [[2, 0], [1]]])
+def test_prices_after_a_merger_solve_the_linear_system(owners: list[list[int]]) -> None:
+    cost = np.array([1.0, 1.5, 2.0])
+    solution = by_best_response(rv.games.market(owners=owners, unit_cost=cost.tolist(), **GOODS))
+    assert solution.claim == "equilibrium"
+    np.testing.assert_allclose(prices_of(solution), linear_bertrand(cost, owners), rtol=1e-9)
+    margins = (prices_of(solution) - cost) * solution.data.quantity.values
+    np.testing.assert_allclose(solution.payoff.values, [margins[row].sum() for row in owners], rtol=1e-12)
+
+
+def test_no_owner_gains_on_a_grid() -> None:
+    game = rv.games.market(owners=MERGED, **GOODS)
+    solution = by_best_response(game)
+    x = np.asarray(solution.profile.values)
+    line = np.linspace(1.0, 9.0, 81)
+    deviations = np.stack([x] * len(line) ** 2)
+    deviations[:, 0, :] = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    paid = [float(np.asarray(game.payoffs(row))[0]) for row in deviations[::17]]
+    assert max(paid) <= solution.payoff.values[0] + 1e-12
+
+
+def test_cost_savings_are_of_firms_with_several_products() -> None:
+    keys = {"unit_cost": [1.0, 1.5, 2.0], "cost_saving": 0.2}
+    solution = by_best_response(rv.games.market(owners=MERGED, **keys, **GOODS))
+    expected = linear_bertrand(np.array([0.8, 1.2, 2.0]), MERGED)
+    np.testing.assert_allclose(prices_of(solution), expected, rtol=1e-9)
+
+
+def test_compensating_costs_restore_the_prices_before() -> None:
+    cost = np.array([1.0, 1.5, 2.0])
+    before = linear_bertrand(cost, [[0], [1], [2]])
+    costs = compensating_costs(rv.games.market(owners=MERGED, unit_cost=cost.tolist(), **GOODS), before)
+    np.testing.assert_allclose(linear_bertrand(costs, MERGED), before, rtol=1e-9)
+    assert np.all(costs[:2] < cost[:2])
+    np.testing.assert_allclose(costs[2], 2.0, rtol=1e-9)
+
+
+def test_pass_through_is_the_slope_of_equilibrium_prices() -> None:
+    cost = np.array([1.0, 1.5, 2.0])
+    slopes = pass_through(
+        rv.games.market(owners=MERGED, unit_cost=cost.tolist(), **GOODS), linear_bertrand(cost, MERGED)
+    )
+    moved = [linear_bertrand(cost + row, MERGED) - linear_bertrand(cost, MERGED) for row in np.eye(3)]
+    np.testing.assert_allclose(slopes, np.array(moved).T, atol=1e-9)
+    # two Cournot firms: the price rises by a third of the cost of each
+    np.testing.assert_allclose(pass_through(rv.games.market(), [30.0, 30.0]), np.full((2, 2), 1 / 3))
+    with pytest.raises(ValueError, match=r"choices\[0\]: 20 is"):
+        pass_through(rv.games.market(), [20.0, 30.0])
+
+
+def test_common_ownership_moves_outputs_to_the_monopoly() -> None:
+    for weight in (0.0, 0.4, 1.0):
+        weights = (np.full((3, 3), weight) + (1 - weight) * np.eye(3)).tolist()
+        solution = by_best_response(rv.games.market(ownership=weights))
+        # a - c - b Q - b q - weight b (Q - q) = 0
+        total = 90 * 3 / (4 + 2 * weight)
+        np.testing.assert_allclose(solution.profile.values.sum(), total, rtol=1e-6)
+
+
+def test_a_logit_firm_has_one_margin_on_its_products() -> None:
+    game = rv.games.market(demand="logit", owners=MERGED)
+    solution = by_best_response(game)
+
+    def own(rival: float) -> float:
+        """Return the price of both products, p - c = mu/(1 - share)."""
+        return float(brentq(lambda p: p - 1 - 0.25 / (1 - shares(p, rival)[0]), 1, 5))
+
+    def shares(p: float, rival: float) -> tuple[float, float]:
+        merged, single = 2 * np.exp((2 - p) / 0.25), np.exp((2 - rival) / 0.25)
+        return merged / (1 + merged + single), single / (1 + merged + single)
+
+    single = brentq(lambda r: r - 1 - 0.25 / (1 - shares(own(r), r)[1]), 1, 5)
+    np.testing.assert_allclose(prices_of(solution), [own(single), own(single), single], rtol=1e-6)
+    of_firms = solution.data.firm_share.values
+    np.testing.assert_allclose(solution.data.hhi.values, 1e4 * np.sum(of_firms**2))
+
+
+def test_a_merger_with_demand_by_formulas() -> None:
+    choke, own, cross = (f"{number:.17g}" for number in (A * SLOPES[0].sum(), SLOPES[0, 0], -SLOPES[0, 1]))
+    rows = [f"{choke} - {own}*p{k} + {cross}*(sum(p) - p{k})" for k in range(3)]
+    # above 5 a product could sell nothing, at prices that still raise the sales of others
+    game = rv.games.market(demand={"quantity": rows}, high=5.0, owners=MERGED)
+    solution = by_best_response(game)
+    assert solution.claim == "equilibrium"
+    np.testing.assert_allclose(prices_of(solution), linear_bertrand(np.ones(3), MERGED), rtol=1e-9)
+
+
+def test_benchmarks_have_certificates() -> None:
+    game = rv.games.market(demand="120*exp(-Q/40)", unit_cost=[1.0, 2.0])
+    for name in ("nash", "cartel"):
+        assert certified(game, name).claim == "equilibrium"
+    assert certified(game, "stackelberg").claim == "no deviation found"
+    with pytest.raises(ValueError, match="must be a market whose firms have one product each"):
+        benchmark(rv.games.market(owners=MERGED), "nash")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"owners": [[0, 1], [1]]}, "owners: product 1 is named 2 times; must have one owner"),
+        ({"owners": [[0], [2]]}, "owners: product 1 is named 0 times; must have one owner"),
+        ({"owners": [[0, 1], []]}, "owners: a firm without products"),
+        ({"owners": [[0, 5]], "players": 2}, "owners[0]: 5 must be"),
+        ({"owners": [[0, 1]], "stages": [[0], [1]]}, "stages: clashes with owners"),
+        ({"owners": [[0, 1]], "cash": 1.0}, "cash: clashes with owners"),
+        ({"ownership": [[1.0, 0.5]]}, "ownership: shape (1, 2) must be"),
+        ({"ownership": [[1.0, 0.5], [0.0, 0.0]]}, "its own above 0"),
+        ({"cost_saving": 0.1}, "cost_saving: has no effect without owners"),
+    ],
+)
+def test_wrong_owners_are_answered_in_one_line(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
+        rv.games.market(**keys)
+    assert message in str(error.value)
