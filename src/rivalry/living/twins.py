@@ -123,7 +123,7 @@ def _market(game: Market) -> dict[str, Any] | None:
     plain = game.shock is None and game.accounts.tax_losses == "refunded"
     if not plain or rule.demand in ("formula", "isoelastic"):
         return None
-    if rule.rationing or rule.kind == ("differentiated", "price"):
+    if game.taxes_sales or rule.rationing or rule.kind == ("differentiated", "price"):
         return None
     amounts = {name: numbers(value) for name, value in game.numbers.items()}
     return {"family": "market", "demand": rule.demand, "choice": rule.choice, "numbers": amounts}

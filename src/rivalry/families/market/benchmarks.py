@@ -408,7 +408,7 @@ def _joint_ascent(market: Market, choice: Any) -> Any:
 def _price_taking_ascent(market: Market, choice: Any) -> Any:
     """Return price less marginal cost where firms choose outputs, and the opposite of prices."""
     q, p = market.clear(choice[:, None])
-    margin = p - market.numbers["unit_cost"] - market.numbers["convex_cost"] * q
+    margin = p - market.priced["unit_cost"] - market.priced["convex_cost"] * q
     return margin if market.rule.choice == "quantity" else -margin
 
 

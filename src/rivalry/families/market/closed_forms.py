@@ -15,7 +15,14 @@ from jaxtyping import Array, Float
 
 from rivalry.core.oracles import Cases, Response
 from rivalry.families.market import equilibria, leadership
-from rivalry.families.market.model import INTERCEPT, Market, Shock, plain_numbers, relative_quality
+from rivalry.families.market.model import (
+    INTERCEPT,
+    Market,
+    Shock,
+    plain_numbers,
+    priced_numbers,
+    relative_quality,
+)
 from rivalry.runtime.jax import jax, jnp, put
 
 SLACK = 1e-12  # tolerance of choices beyond a bound, relative to the largest bound
@@ -29,7 +36,7 @@ def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.
 
     Above them the profit does not rise, whatever the others choose; so neither does the profit after tax.
     """
-    plain = {name: np.asarray(value, dtype=float) for name, value in numbers.items()}
+    plain = {name: np.asarray(value, dtype=float) for name, value in priced_numbers(numbers).items()}
     cost = plain["unit_cost"]
     if demand == "logit":
         # The slope of (p - c) s - d s^2/2 is (s/mu) [mu - (p - c - d s)(1 - s)], and no share s exceeds that
@@ -198,6 +205,8 @@ def joint(market: Market) -> np.ndarray:
     [22.5, 22.5]
     """
     numbers, rule = covered_numbers(market), market.rule
+    if market.taxes_sales and np.ptp(numbers["ad_valorem"]) > 0:
+        raise refuse("tax.ad_valorem", "joint profit at one rate")
     if market.has("fixed_cost") and rule.demand != "logit":
         raise refuse("fixed_cost", "joint profit without fixed costs")
     if market.has("convex_cost") and rule.demand == "logit":
@@ -346,7 +355,7 @@ def has_exact_response(market: Market) -> bool:
 
 def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
     """Return the quantity at which marginal revenue equals marginal cost."""
-    n, demand = market.numbers, market.rule.demand
+    n, demand = market.priced, market.rule.demand
     rivals_output = jnp.sum(x[:, 0]) - x[firm, 0]
     if demand == "isoelastic":
         ends = market.space.low[firm, 0], market.space.high[firm, 0]
@@ -364,7 +373,7 @@ def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float
     These are the peaks of profit with the k cheapest rivals selling, where own demand is ``alpha_k - beta_k
     p``, and the prices at which a rival stops selling or a capacity binds.
     """
-    numbers, players = market.numbers, x.shape[0]
+    numbers, players = market.priced, x.shape[0]
     A, b, g = numbers["intercept"], numbers["slope"], numbers["substitution"]
     c, d = numbers["unit_cost"][firm], numbers["convex_cost"][firm]
     rivals = jnp.sort(jnp.where(jnp.arange(players) == firm, jnp.inf, x[:, 0]))[:-1]
@@ -380,7 +389,7 @@ def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float
 
 def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array:
     """Return a number with the sign of the slope of profit: ``mu/(1 - s) + C'(s) - p``, decreasing in p."""
-    numbers = market.numbers
+    numbers = market.priced
     share = market.clear(x.at[firm, 0].set(p)).q[firm]
     marginal = numbers["unit_cost"][firm] + numbers["convex_cost"][firm] * share
     slope: Array = numbers["taste_spread"] / (1.0 - share) + marginal - p
@@ -389,7 +398,7 @@ def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array
 
 def _isoelastic_slope(market: Market, rivals_output: Array, firm: int | Array, quantity: Array) -> Array:
     """Return marginal revenue less marginal cost, which decreases where revenue increases."""
-    numbers = market.numbers
+    numbers = market.priced
     total = jnp.maximum(quantity + rivals_output, numbers["price_flat_below"])
     price = numbers["market_size"] * total ** (-1.0 / numbers["elasticity"])
     falls = jnp.where(
@@ -442,7 +451,7 @@ def undercutting(market: Market, x: np.ndarray, firm: int) -> Response:
         profit = price * sold - c * sold - d * sold**2 / 2 - fixed * (sold > 0)
         # the profit is a supremum: the price reported is the next float below the rivals' lowest
         at = np.nextafter(price, 0.0) if price >= below else price
-        profit_at[float(at)] = float(market.after_tax(jnp.full(len(x), profit))[firm])
+        profit_at[float(at)] = float(market.net_of_taxes(jnp.full(len(x), profit))[firm])
     at = max(profit_at, key=lambda price: profit_at[price])
     return Response(np.array([at]), profit_at[at], profit_at[at], "exact", "undercutting")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
@@ -32,12 +32,13 @@ from rivalry.families.market.model import (
     Market,
     Rule,
     Shock,
+    priced_numbers,
     shock_of,
 )
 from rivalry.families.market.owners import OwnedMarket, owned_market
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import put_all
-from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
+from rivalry.schema.annotations import AcceptedInterval, Keys, Needs, Symbol
 from rivalry.schema.validate import (
     bound_violation,
     check_entries,
@@ -57,6 +58,18 @@ Amounts = Annotated[NotNegative | list[NotNegative] | np.ndarray, INTERVAL]
 Share = Annotated[float, Ge(0), Le(1)]
 Shares = Annotated[Share | list[Share] | np.ndarray, INTERVAL]
 Positive = Annotated[Number, Gt(0)]
+
+
+class TaxKeys(NamedTuple):
+    """Keys of ``tax``."""
+
+    unit: Annotated[Numbers, "tax per unit sold; below 0 a subsidy"] = 0.0
+    ad_valorem: Annotated[
+        Annotated[float, Ge(0), Lt(1)] | list[Annotated[float, Ge(0), Lt(1)]] | np.ndarray,
+        "tax per unit of revenue at consumers' prices",
+    ] = 0.0
+    profit: Annotated[Shares, "tax rate on profits"] = 0.0
+
 
 USUAL: dict[str, dict[str, float]] = {
     "linear": {"intercept": 100.0, "slope": 1.0, "unit_cost": 10.0},
@@ -196,7 +209,11 @@ def market(
         Amounts | None, "cost of capital per period, instead of gamma: gamma = survival/(1 + wacc)"
     ] = None,
     survival: Annotated[Shares, Needs("wacc"), "probability of surviving a period, with wacc"] = 1.0,
-    tax: Annotated[Shares, "tax rate on profits"] = 0.0,
+    tax: Annotated[
+        Shares | dict[str, Any],
+        Keys(TaxKeys),
+        "tax rate on profits, or a table of taxes: {unit, ad_valorem, profit}",
+    ] = 0.0,
     tax_losses: Annotated[
         Literal["refunded", "none"], Needs("tax"), "whether losses are refunded"
     ] = "refunded",
@@ -406,6 +423,8 @@ def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
     usual_values = options["usual"].items()
     values = {name: usual if options[name] is None else options[name] for name, usual in usual_values}
     values |= {name: options[name] for name in f"{PER_FIRM} {FOR_ALL}".split()}
+    taxes = options["tax"] if isinstance(options["tax"], Mapping) else {"profit": options["tax"]}
+    values["tax"] = taxes.get("profit", 0.0)
     per_firm_keys = {*PER_FIRM.split(), "unit_cost", "quality"}
     numbers: dict[str, Any] = {
         name: _per_firm(name, value, players) if name in per_firm_keys else _checked_numbers(name, value)
@@ -414,12 +433,15 @@ def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
     numbers["gamma"] = _gamma(options, players)
     if demand == "formula":
         numbers["demand_shift"] = np.zeros(())
+    if "unit" in taxes or "ad_valorem" in taxes:
+        numbers["unit_tax"] = _per_firm("tax.unit", taxes.get("unit", 0.0), players)
+        numbers["ad_valorem"] = _per_firm("tax.ad_valorem", taxes.get("ad_valorem", 0.0), players)
     if options["owners"] is not None:
         _check_owners(options["owners"], players)
         saving = _per_firm("cost_saving", options["cost_saving"], players)
         merged = [product for row in options["owners"] if len(row) > 1 for product in row]
         numbers["unit_cost"][merged] *= 1 - saving[merged]
-    cost = np.asarray(numbers["unit_cost"])
+    cost = np.asarray(priced_numbers(numbers)["unit_cost"])
     if demand == "differentiated":  # the matrix of slopes must be positive definite
         # its eigenvalues are b - g_s, for n - 1 directions, and b + (n - 1) g_s
         b, g_s = float(numbers["slope"]), float(numbers["substitution"])
@@ -577,7 +599,8 @@ def _space(
         levels = np.zeros(1) if chain is None else np.asarray(chain.levels)
         on_cost = chain is not None and chain.on == "unit_cost"
         dearest = numbers | {"demand_shift": 0.0 if on_cost else levels.max()}
-        cost = np.asarray(numbers["unit_cost"]) + (levels.min() if on_cost else 0.0)
+        cheapest = np.asarray(numbers["unit_cost"]) + (levels.min() if on_cost else 0.0)
+        cost = np.asarray(priced_numbers(numbers | {"unit_cost": cheapest})["unit_cost"])
         high = largest_outputs(formulas, dearest, cost)
     else:
         high = largest_choices(options["demand"], options["choice"], numbers, chain)

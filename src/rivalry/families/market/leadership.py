@@ -387,7 +387,7 @@ def logit_price(base: Any, c: Any, d: Any, mu: Any, value: Any, xp: Any) -> Any:
 
 
 def _logit_price(market: Market, x: Profile, follower: int) -> Array:
-    n = market.numbers
+    n = market.priced
     mu, value = n["taste_spread"], jnp.broadcast_to(relative_quality(n), (market.players,))
     rivals = jnp.arange(market.players) != follower
     values = jnp.where(rivals, (value - x[:, 0]) / mu, -jnp.inf)
@@ -417,7 +417,7 @@ def _outputs(market: Market, others_output: Array, firms: tuple[int, ...]) -> Fl
 
 def _supply(market: Market, firms: tuple[int, ...]) -> list[Array]:
     """Return the arguments of `aggregate` after ``top``: the slope in others' output, and ``[firm]`` each."""
-    n, rows = market.numbers, jnp.asarray(firms)
+    n, rows = market.priced, jnp.asarray(firms)
     cross = n["slope" if market.rule.demand == "linear" else "substitution"]
     steep = 2 * n["slope"] - cross + n["convex_cost"][rows]
     return [cross, n["unit_cost"][rows], steep, market.space.low[rows, 0], market.space.high[rows, 0]]
@@ -460,7 +460,7 @@ def leader_choice(game: StagedMarket, x: Profile, player: int | Array) -> Array:
     the peak on every such piece, and the pieces' ends, are compared.
     """
     market, leader = game.game, jnp.asarray(game.players)[player]
-    n, a = market.numbers, market.numbers["intercept"]
+    n, a = market.priced, market.numbers["intercept"]
     b, c, steep, low, high = _supply(market, game.followers)
     rivals_output = jnp.sum(x[:, 0]) - x[player, 0]
     prices = jnp.sort(jnp.concatenate([c + steep * low, c + steep * high]))  # prices at the kinks
@@ -501,7 +501,7 @@ def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Re
     candidate = x.copy()
     candidate[player, 0] = float(q)
     paid = float(np.asarray(payoffs(game, put(candidate)))[player])
-    best_profit = float(np.asarray(market.after_tax(put(np.full(market.players, float(profit)))))[firm])
+    best_profit = float(np.asarray(market.net_of_taxes(put(np.full(market.players, float(profit)))))[firm])
     # two ways to the followers' responses: where they disagree, nothing is proved
     agreed = abs(best_profit - paid) <= AGREE * float(payoff_scale(market))
     coverage: Coverage = "exact" if agreed else "lower bound"
@@ -606,7 +606,7 @@ def proved_price_response(game: StagedMarket, x: np.ndarray, player: int) -> Res
     paid = float(np.asarray(payoffs(game, put(candidate)))[player])
     # taxes are at most profits, so that more profit leaves more
     ends = (float(problem.upper(np.array([price]), np.array([price]))[0]), bound)
-    taxed = [float(np.asarray(market.after_tax(put(np.full(firms, end))))[leader]) for end in ends]
+    taxed = [float(np.asarray(market.net_of_taxes(put(np.full(firms, end))))[leader]) for end in ends]
     agreed = abs(taxed[0] - paid) <= AGREE * mu  # two ways to the follower's response
     method = "branch and bound on the leader's price, the follower's response by its first-order condition"
     coverage: Coverage = "exact" if agreed else "lower bound"

@@ -339,7 +339,7 @@ def _stationary(chain: np.ndarray) -> np.ndarray:
 
 STAGES = tuple[tuple[int, ...], ...]
 DESCRIBED = """intercept slope substitution market_size elasticity quality outside_option taste_spread
-unit_cost convex_cost fixed_cost"""
+unit_cost convex_cost fixed_cost unit_tax ad_valorem"""
 
 
 class Dynamics(NamedTuple):
@@ -459,9 +459,34 @@ class Market(OneLineRepr, eqx.Module):
         return fixed + numbers["unit_cost"] * q + numbers["convex_cost"] * q**2 / 2
 
     def profits(self, x: Profile, shift: float | Array = 0.0) -> Float[Array, "player"]:
-        """Return revenue less cost, before tax, at one level of the shock."""
-        sold = self.clear(x, shift)
-        return sold.p * sold.q - self.cost(sold.q, shift)
+        """Return revenue less cost and taxes on sales, before that on profits, at one level of the shock."""
+        return self.earned(self.clear(x, shift), shift)
+
+    def earned(self, sold: Cleared, shift: float | Array = 0.0) -> Float[Array, "player"]:
+        """Return revenue less cost and taxes on sales, in a cleared market."""
+        return sold.p * sold.q - self.sales_tax(sold) - self.cost(sold.q, shift)
+
+    def sales_tax(self, sold: Cleared) -> Float[Array, "player"] | float:
+        """Return the taxes per unit and on revenue, in a cleared market."""
+        if not self.taxes_sales:
+            return 0.0
+        tax: Array = self.numbers["unit_tax"] * sold.q + self.numbers["ad_valorem"] * sold.p * sold.q
+        return tax
+
+    @property
+    def taxes_sales(self) -> bool:
+        """True where there are taxes per unit or on revenue."""
+        return "unit_tax" in self.numbers
+
+    @property
+    def priced(self) -> Numbers:
+        """The parameters with costs in units of consumers' prices."""
+        return priced_numbers(self.numbers)
+
+    def net_of_taxes(self, profit: Float[Array, "player"]) -> Float[Array, "player"]:
+        """Return what is left, after all taxes, of profits at the costs of `priced`."""
+        kept = 1.0 - self.numbers["ad_valorem"] if self.taxes_sales else 1.0
+        return self.after_tax(kept * profit)
 
     @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
@@ -484,11 +509,26 @@ class Market(OneLineRepr, eqx.Module):
         return after_tax
 
 
+def priced_numbers(numbers: Numbers) -> Numbers:
+    """Return parameters with costs in units of consumers' prices, ``(c + t)/(1 - v)`` per unit.
+
+    With a tax ``v`` on revenue a firm maximizes ``(1 - v)`` times its profit at these costs.
+    """
+    if "unit_tax" not in numbers:
+        return numbers
+    kept = 1.0 - numbers["ad_valorem"]
+    costs = {name: numbers[name] / kept for name in ("convex_cost", "fixed_cost")}
+    return numbers | costs | {"unit_cost": (numbers["unit_cost"] + numbers["unit_tax"]) / kept}
+
+
 def plain_numbers(market: Market) -> dict[str, Any]:
-    """Return the market's parameters and bounds as NumPy floats and arrays ``[player]``."""
+    """Return the market's parameters and bounds as NumPy floats and arrays ``[player]``.
+
+    Costs are in units of consumers' prices, as in `Market.priced`.
+    """
     numbers: dict[str, Any] = {
         name: np.asarray(value, dtype=float) if np.ndim(value) else float(value)
-        for name, value in market.numbers.items()
+        for name, value in market.priced.items()
     }
     numbers["low"] = np.asarray(market.space.low, dtype=float)[:, 0]
     numbers["high"] = np.asarray(market.space.high, dtype=float)[:, 0]

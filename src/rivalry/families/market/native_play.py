@@ -13,7 +13,7 @@ from rivalry.core import oracles
 from rivalry.core.space import Box, Profile
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import MarketGame
-from rivalry.families.market.model import INTERCEPT, STAGES, Market, clear, whole_market
+from rivalry.families.market.model import INTERCEPT, STAGES, Cleared, Market, clear, whole_market
 from rivalry.families.market.valuation import Valuation, valuation
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_word, whole_number
@@ -88,7 +88,7 @@ def settle(
         stands = jnp.where(before.active, jnp.clip((target + x[:, 0]) * size / next_size, low, high), 0.0)
     elif market.rule.choice == "quantity":
         stands = q / size
-    profit = p * q - market.cost(q, shift)
+    profit = market.earned(Cleared(q, p), shift)
     taxed = profit - _adjustment(market, before, stands, size)
     invested, capex = _investment(market, before, x, size)
     flow = jnp.where(before.active, market.after_tax(taxed) - capex, 0.0)

@@ -115,7 +115,7 @@ oracles.metrics.register(Market)(oracles.compiled_metrics)
 def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
     """Return the metrics of one period at one level of the shock."""
     sold = market.clear(x, shift)
-    profit = sold.p * sold.q - market.cost(sold.q, shift)
+    profit = market.earned(sold, shift)
     total = jnp.sum(sold.q)
     share = sold.q / jnp.where(total > 0, total, 1.0)
     per_firm = {"quantity": sold.q, "price": sold.p, "profit": profit, "market_share": share}
@@ -127,7 +127,10 @@ def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
     }
     if market.rule.formulas is None or market.rule.formulas.symmetric:  # else consumers have no surplus
         surplus = consumer_surplus(market.rule, market.shift_numbers(shift), sold)
-        overall |= {"consumer_surplus": surplus, "welfare": jnp.sum(profit) + surplus}
+        revenue = jnp.sum(market.sales_tax(sold))
+        overall |= {"consumer_surplus": surplus, "welfare": jnp.sum(profit) + surplus + revenue}
+    if market.taxes_sales:
+        overall["tax_revenue"] = jnp.sum(market.sales_tax(sold))
     return per_firm | overall
 
 

@@ -22,7 +22,7 @@ class _Piece(NamedTuple):
 
 def has_piecewise_profit(game: Market) -> bool:
     """True where profits are quadratic in the own price between the prices at which they bend or jump."""
-    taxed = game.accounts.tax_losses == "none" and game.has("tax")
+    taxed = game.taxes_sales or (game.accounts.tax_losses == "none" and game.has("tax"))
     room = bool(np.all(np.asarray(game.space.high) > np.asarray(game.space.low)))
     return bool(game.rule.rationing) and room and not game.has("convex_cost") and not taxed
 

@@ -267,6 +267,7 @@ def _check_adjusted(market: Market, purpose: str) -> None:
         "growth": float(market.numbers["growth"]) != 0,
         "tax_losses": market.accounts.tax_losses == "none" and market.has("tax"),
         "timing": market.timing == "alternating",
+        "tax": market.taxes_sales,
     }
     for name, applies in (extra | _states(market)).items():
         if applies:
