@@ -314,8 +314,9 @@ def _owned(market: Market, owners: Any, ownership: Any) -> OwnedMarket:
     if ownership is None:
         return owned_market(market, products)
     weights = np.asarray(ownership, dtype=float)
-    if weights.shape != (len(products), len(products)) or not np.all(np.diagonal(weights) > 0):
-        rule = f"{len(products)} rows of {len(products)} weights, its own above 0"
+    fits = weights.shape == (len(products), len(products)) and np.all(weights >= 0)
+    if not fits or not np.all(np.diagonal(weights) > 0):
+        rule = f"{len(products)} rows of {len(products)} weights of at least 0, its own above 0"
         raise ValueError(f"ownership: shape {weights.shape} must be {rule}")
     return owned_market(market, products, weights)
 

@@ -78,12 +78,6 @@ class OwnedMarket(OneLineRepr, eqx.Module):
         """Return the choices of all products."""
         return x[self.places][:, None]
 
-    def of_products(self, choices: np.ndarray) -> np.ndarray:
-        """Return the profile ``[firm axis]`` of choices ``[product]``."""
-        x = np.zeros((self.players, max(map(len, self.owners))))
-        x[self.places] = choices
-        return x
-
     @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
         """Return the weighted sums of firms' profits after tax."""
