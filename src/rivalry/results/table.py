@@ -48,6 +48,11 @@ class Estimate(NamedTuple):
     entry: str = ""
     draws: Draws | None = None
 
+    @property
+    def is_exact(self) -> bool:
+        """True for a number without noise, which may hide a change."""
+        return self.low == self.high
+
 
 Row = dict[str, Estimate]
 """Entries of a row of a table, by the names of its columns."""

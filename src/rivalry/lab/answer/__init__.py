@@ -30,7 +30,7 @@ from rivalry.lab.answer.two_keys import BLOCKS, COLUMNS, TwoWayTable, on_two_key
 from rivalry.lab.answer.verdicts import verdict
 from rivalry.lab.study.expect import is_fixed
 from rivalry.lab.study.questions import as_asked
-from rivalry.lab.study.words import Words, asks_in
+from rivalry.lab.study.words import Words, answer_keys, asks_in, quantities_of_answer, test_of
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import (
     LINES,
@@ -177,7 +177,7 @@ class Answer:
         methods = dict.fromkeys(point.algorithm for point in self.points)
         listing = {point.algorithm for point in self.points if point.counts_text}
         names = [Words(self.study).method(name) for name in methods if name not in listing]
-        quantities = (self.study.get("answer") or {}).get("quantities")  # which may be those of the game
+        quantities = quantities_of_answer(self.study)  # which may be those of the game
         return names[0] if listing and len(names) == 1 and not quantities else ""
 
     @cached_property
@@ -263,7 +263,7 @@ class Answer:
         kind = numbers, lists
         if kind not in self._blocks:
             # a study with quantities of its own is about the end of a curve, whose points are in files
-            names = (self.study.get("answer") or {}).get("quantities") or ()
+            names = quantities_of_answer(self.study)
             has_profile = any("profile" in point.quantities for point in self.points)
             self._blocks[kind] = blocks_of(
                 self.points,
@@ -315,7 +315,7 @@ class Answer:
 
     def _absent(self) -> list[str]:
         """Return the quantities that the study asks for and that no result has."""
-        answer = (self.study.get("answer") or {}) if self.points else {}
+        answer = answer_keys(self.study) if self.points else {}
         names = dict.fromkeys([*(answer.get("quantities") or ()), *tested(answer.get("test") or {})])
         variables = [str(name) for name in self.data.variables]
         lost = [name for name in answer.get("quantities") or () if name in variables and self._is_lost(name)]
@@ -338,7 +338,7 @@ class Answer:
     @cached_property
     def _absent_rows(self) -> list[str]:
         """Coordinates of the answer's test that no result has."""
-        test = (self.study.get("answer") or {}).get("test") or {} if self.points else {}
+        test = test_of(self.study) if self.points else {}
         game = self.study.get("game") or {}
         places = [row.get("at") or {} for row in (test, test.get("than") or {})]
         coordinates = {*map(str, (*self.data.dims, *self.data.coords)), "algorithm"}
@@ -456,7 +456,7 @@ def kind_and_options(
     options: dict[str, Any] = {"kind": entry} if isinstance(entry, str) else dict(entry)
     kind = str(options.pop("kind", ""))
     if kind == "scenario" and "quantities" not in options:
-        quantities = (study.get("answer") or {}).get("quantities") or ()
+        quantities = quantities_of_answer(study)
         numbers = [name for name in filled_variables(data, quantities) if data[name].dtype.kind in "fi"]
         if lines := [name for name in numbers if drawn_rank(data, name) < 2]:
             options["quantities"] = lines

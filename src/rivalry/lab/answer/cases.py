@@ -5,17 +5,33 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value
-from rivalry.lab.answer.grammar import capitalised, joined, lowered
+from rivalry.lab.answer.grammar import capitalised, commas, count_of, joined, lowered, text_if
+from rivalry.lab.answer.places import (
+    Place,
+    common_place,
+    differing_keys,
+    grouped,
+    in_step,
+    keys_of,
+    methods_of,
+    place_of,
+    places_of,
+    point_by,
+    varying,
+    without,
+)
 from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.study.expect import differences
 from rivalry.lab.study.points import flat
-from rivalry.lab.study.words import Words
+from rivalry.lab.study.words import Words, answer_keys, quantities_of_answer
 from rivalry.results.table import Draws, Estimate
+from rivalry.schema.construction import is_number
 from rivalry.text.statistics import format_interval, half_width
 
 TOGETHER = 3  # most numbers of one sentence on several quantities
@@ -38,11 +54,21 @@ class Sentence(NamedTuple):
 class Row(NamedTuple):
     """A quantity at one point."""
 
-    method: str
+    algorithm: str
     at: Mapping[str, Any]
     estimates: tuple[Estimate, ...]
     refuted: bool  # whether the point is no equilibrium
     bound: str = ""  # of the search for a best choice
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Printed numbers of all entries."""
+        return tuple(estimate.text for estimate in self.estimates)
+
+    @property
+    def is_exact(self) -> bool:
+        """True if no draws enter any of the numbers."""
+        return all(estimate.is_exact for estimate in self.estimates)
 
 
 class Trend(NamedTuple):
@@ -61,19 +87,18 @@ class Trend(NamedTuple):
 
 
 def points_asked(study: Mapping[str, Any], points: Sequence[PointResults]) -> list[PointResults]:
-    """Return the results of the study's answer: of its methods, at its point; all if there are none."""
-    answer = study.get("answer") or {}
+    """Results of the study's answer: of its methods, at its point; all if there are none."""
+    answer = answer_keys(study)
     rows = [point for point in points if point.algorithm in answer.get("methods", ())] or list(points)
-    at = answer.get("at", {}).items()
-    return [point for point in rows if all(point.at.get(k, v) == v for k, v in at)] or rows
+    return [point for point in rows if point.is_at(answer.get("at", {}))] or rows
 
 
 def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words, text: str) -> str:
-    """Return a sentence that begins with the point of the study's answer, if it has one."""
-    at = (study.get("answer") or {}).get("at", {})
-    common = {k: v for k, v in at.items() if {point.at.get(k) for point in rows} == {v}}
-    preposition = "At" if any(map(_is_number, common.values())) else "For"
-    return f"{preposition} {words.place(common)}, {text[0].lower()}{text[1:]}" if common else text
+    """Sentence that begins with the point of the study's answer, if it has one."""
+    shared = common_place(rows)
+    at = {k: v for k, v in answer_keys(study).get("at", {}).items() if k in shared and shared[k] == v}
+    preposition = "At" if any(map(is_number, at.values())) else "For"
+    return f"{preposition} {words.place(at)}, {lowered(text)}" if at else text
 
 
 def in_changed_game(study: Mapping[str, Any], text: str) -> str:
@@ -88,20 +113,22 @@ def in_changed_game(study: Mapping[str, Any], text: str) -> str:
     """
     quick = flat(study.get("quick") or {}) if study.get("quick_form") else {}
     game, words = study.get("game") or {}, Words(study)
-    rows = [(key[5:], value) for key, value in quick.items() if key.startswith("game.") and _is_number(value)]
-    places = {key: words.at(key, value) for key, value in rows if game.get(key) == value}
+    places: dict[str, str] = {}
+    for name, value in quick.items():
+        table, _, key = name.partition(".")
+        if table == "game" and is_number(value) and game.get(key) == value:
+            places[key] = words.at(key, value)
     for change in differences(study):
         (value, *further) = change.after
-        if change.key.startswith(("game.", "method.")) and not further and _is_number(value):
+        if change.key.startswith(("game.", "method.")) and not further and is_number(value):
             places[change.name] = words.at(change.name, value)
     where = joined(list(places.values())[:MOST_CHANGES])
     if not where or where in text:
         return text
-    verdict, colon, sentence = (
-        text.partition(": ") if text.split(":")[0] in VERDICTS.values() else ("", "", text)
-    )
-    sentence = f"{where}, {lowered(sentence)}"
-    return f"{verdict}{colon}{sentence}" if verdict else capitalised(sentence)
+    verdict, colon, facts = text.partition(": ")
+    if verdict in VERDICTS.values():
+        return f"{verdict}{colon}{where}, {lowered(facts)}"
+    return capitalised(f"{where}, {lowered(text)}")
 
 
 def so_far(text: str) -> str:
@@ -110,74 +137,74 @@ def so_far(text: str) -> str:
     >>> so_far("Yes: the price is 2."), so_far("The price is 2.")
     ('Yes, so far: the price is 2.', 'So far, the price is 2.')
     """
-    verdict, colon, facts = text.partition(": ")
-    return (
-        f"{verdict}, so far: {facts}"
-        if colon and verdict in VERDICTS.values()
-        else f"So far, {lowered(text)}"
-    )
+    verdict, _, facts = text.partition(": ")
+    return f"{verdict}, so far: {facts}" if verdict in VERDICTS.values() else f"So far, {lowered(text)}"
 
 
 def basis_of(results: Sequence[PointResults]) -> str:
     """Return the number of points, replications or sessions on which the numbers rest."""
-    points = f"{len(results)} point{'s' * (len(results) != 1)}"
+    points = count_of(len(results), "point")
     repeats = {(point.repeats, point.results) for point in results if point.repeats}
     if len(repeats) == 1:
         (unit, count) = repeats.pop()
-        points += f", {count} {unit} each" + (", 95 % intervals" if unit == "replications" else "")
-    elif any(
-        estimate.text.count("±")
-        for point in results[:1]
-        for row in point.quantities.values()
-        for estimate in row
-    ):
+        points += f", {count} {unit} each" + text_if(unit == "replications", ", 95 % intervals")
+    elif results and any("±" in text for row in results[0].texts.values() for text in row):
         points += ", 95 % intervals over independent runs"
     return points
 
 
-def swept_key(study: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """Return the key along which numbers are told: the study's, or the numeric one with most values.
+def swept_key(study: Mapping[str, Any], rows: Sequence[Place]) -> str:
+    """Key along which numbers are told: the study's, or the numeric one with most values.
 
     There is none where some cases of a method have a single value along it, as in a zip of two keys.
     """
-    values: dict[str, set[Any]] = {}
-    for row in rows:
-        for name, value in row.at.items():
-            if _is_number(value) and name not in DRAWS:
-                values.setdefault(name, set()).add(value)
-    counts = {name: len(key_values) for name, key_values in values.items() if len(key_values) > 1}
-    counts = {name: n for name, n in counts.items() if not _is_named_by(rows, name, n)}
-    key_of_study = (study.get("answer") or {}).get("along", "")
-    key = (
-        key_of_study
-        if key_of_study in counts
-        else max(reversed(counts), key=lambda name: counts[name], default="")
-    )
-    if key != key_of_study and any(_in_step(rows, name, key) for name in counts if name != key):
+    counts: dict[str, int] = {}
+    for name in keys_of(rows):
+        count = len({row.at[name] for row in rows if is_number(row.at.get(name))})
+        if name not in DRAWS and count > 1 and not _is_named_by(rows, name, count):
+            counts[name] = count
+    key = key_of_study = answer_keys(study).get("along", "")
+    if key not in counts:
+        key = max(reversed(counts), key=counts.__getitem__, default="")
+    if key != key_of_study and any(in_step(rows, name, key) for name in counts if name != key):
         return ""  # points of a zip, not a course
     by = differing_keys(rows, key)
-    for method in {row.method for row in rows}:
-        places = Counter(tuple(str(row.at.get(k)) for k in by) for row in rows if row.method == method)
-        if len(places) > 1 and min(places.values()) == 1 < max(places.values()):
+    for group in grouped(rows, lambda row: row.algorithm).values():
+        counts_of_places = Counter(point_by(row, by) for row in group).values()
+        if len(counts_of_places) > 1 and min(counts_of_places) == 1 < max(counts_of_places):
             return ""
     return key
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def cases_along(
+    study: Mapping[str, Any], points: Sequence[PointResults], words: Words
+) -> tuple[str, dict[str, list[PointResults]]]:
+    """Key along which points are told, and their cases by name, each in the order of the key."""
+    key, is_compared = swept_key(study, points), len(methods_of(points)) > 1
+    by = differing_keys(points, key)
+    cases: dict[str, list[PointResults]] = {}
+    for point in points:
+        if not key or key in point.at:
+            method = {"algorithm": point.algorithm} if is_compared else {}
+            place = {name: point.at[name] for name in by if name in point.at}
+            cases.setdefault(words.case(method | place), []).append(point)
+    for case in cases.values():
+        case.sort(key=lambda point: point.at.get(key, 0.0), reverse=falls(study, key))
+    return key, cases
 
 
 def falls(study: Mapping[str, Any], key: str) -> bool:
     """True for a key that is stated as it falls."""
-    answer = study.get("answer") or {}
+    answer = answer_keys(study)
     return bool(answer.get("direction") == "falling" and answer.get("along", key) in ("", key))
 
 
-def _is_named_by(rows: Sequence[Row], key: str, count: int) -> bool:
+def _is_named_by(rows: Sequence[Place], key: str, count: int) -> bool:
     """True if words that take more values decide a number, as the name of a game does."""
-    for name in {name for row in rows for name, value in row.at.items() if isinstance(value, str)}:
+    for name in keys_of(rows):
         pairs = {(str(row.at.get(name)), str(row.at.get(key))) for row in rows}
-        if len(pairs) == len({word for word, _ in pairs}) > count:
+        is_word = any(isinstance(row.at.get(name), str) for row in rows)
+        if is_word and len(pairs) == len({word for word, _ in pairs}) > count:
             return True
     return False
 
@@ -189,116 +216,128 @@ def trend_of(
     words: Words,
     stated_points: Sequence[PointResults] = (),
 ) -> Trend | None:
-    """Return the trend of a quantity over a sweep; along another key if it is constant along the first.
+    """Trend of a quantity over a sweep; along another key if it is constant along the first.
 
     Cases all of whose rows are among ``stated_points`` are left out.
     """
     if stated_points:
         return _rest_of(study, name, results, words, stated_points)
-    of_lists = [point.is_first_of_several(name) for point in results]
-    listing = {point.algorithm for point, is_first in zip(results, of_lists, strict=True) if is_first}
-    single = [point for point in results if point.algorithm not in listing]
-    if not single and not all(of_lists):  # the first of a list is not followed where lists grow
-        return None
-    is_asked = name in ((study.get("answer") or {}).get("quantities") or ())
-    is_compared = len({point.instruments for point in results} - {()}) > 1  # each has its best value told
-    rows = [
-        Row(
-            point.algorithm,
-            point.at,
-            estimates,
-            is_refuted(point) and not is_gain(name),
-            point.best_choice if is_compared else point.bound_of_search,
-        )
-        for point in single or results
-        # over starts, numbers have a range and no interval
-        if is_reported(
-            estimates := point.quantities.get(name) or point.numbers(name, {}), is_requested=is_asked
-        )
-        and (point.repeats != "starts" or all(estimate.low == estimate.high for estimate in estimates))
-    ]
-    if not rows or _has_unequal_players(name, results, rows, is_asked):
+    rows = _rows_of(study, name, results)
+    if not rows or _has_unequal_players(study, name, results, rows):
         return None
     rows, averaged = _over_draws(rows, words)
-    fixed, where = "", ""
-    for k in _varying(rows):
-        if is_same_along(rows, k):  # a property of the game, whatever profile was computed there
-            fixed = fixed or k
-            rows = [row._replace(at={n: v for n, v in row.at.items() if n != k}) for row in rows]
-            firsts: dict[Any, Row] = {}
-            for row in rows:
-                firsts.setdefault((row.method, str(row.at)), row._replace(refuted=False))
-            rows = list(firsts.values())
+    fixed = ""
+    for constant in varying(rows):
+        if is_same_along(rows, constant):  # a property of the game, whatever profile was computed there
+            fixed = fixed or constant
+            rows = [row._replace(refuted=False) for row in _without_key(rows, constant)]
     key = swept_key(study, rows)
     row_count = len(rows)
     if name not in OF_DYNAMICS:
         rows, key = _without_refuted(rows, key)
-    if len(rows) == 1 and not averaged:  # of several points or methods, one has the quantity
-        (row,) = rows
-        other_points = [
-            point for point in results if point.algorithm == row.method and str(point.at) != str(row.at)
-        ]
-        where = f" at {words.place(row.at)}" * bool(row.at and other_points)
-        is_compared = len({point.algorithm for point in results}) > 1
-        where += f" for {words.method(row.method)}" * (is_compared and words.is_named(row.method))
-    elif len({row.method for row in rows}) == 1 < len({point.algorithm for point in results}):
-        where = f" for {words.method(rows[0].method)}" * words.is_named(rows[0].method)
-    elif len(rows) < row_count and not key and len({str(row.at) for row in rows}) == 1:
-        where = f" at {words.place(rows[0].at)}"
-    cases, by = _cases(rows, name, key, words, falls(study, key))
-    if key and all(
-        len({row.estimate.text for row in group}) == 1 for case in cases.values() for group in case
-    ):
-        rows_without_key: dict[Any, Row] = {}
-        for row in rows:
-            rows_without_key.setdefault(
-                (row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), row
-            )
-        if len(rows_without_key) < len(rows):
-            row_count -= len(rows) - len(rows_without_key)
-            rows, fixed = list(rows_without_key.values()), key
-            rows = [row._replace(at={k: v for k, v in row.at.items() if k != fixed}) for row in rows]
-            rows, key = _without_refuted(rows, swept_key(study, rows))
-            cases, by = _cases(rows, name, key, words, falls(study, key))
-    in_step = tuple(k for k in _varying(rows) if key and k != key and _in_step(rows, k, key))
-    left_out = len(rows) < row_count
-    values_without_result = _without_value(name, key, rows, results) if key and list(cases) == [""] else ()
-    return (
-        Trend(name, key, cases, by, fixed, averaged, where, in_step, left_out, values_without_result)
-        if cases
-        else None
-    )
+    where = _only_place(rows, results, row_count, key or averaged, words)
+    cases, by = _cases(rows, key, words, falls(study, key))
+    without_key = _without_key(rows, key)
+    if key and len(without_key) < len(rows) and _is_constant(cases):
+        row_count -= len(rows) - len(without_key)
+        fixed = key
+        rows, key = _without_refuted(without_key, swept_key(study, without_key))
+        cases, by = _cases(rows, key, words, falls(study, key))
+    if not cases:
+        return None
+    trend = Trend(name, key, cases, by, fixed, averaged, where, left_out=len(rows) < row_count)
+    if not key:
+        return trend
+    beyond = _without_value(name, key, rows, results) if list(cases) == [""] else ()
+    changing = tuple(k for k in varying(rows) if k != key and in_step(rows, k, key))
+    return trend._replace(in_step=changing, beyond=beyond)
+
+
+def estimates_of(point: PointResults, name: str) -> tuple[Estimate, ...]:
+    """Numbers of a quantity at a point, one of the study's or another of the dataset."""
+    return point.quantities.get(name) or point.numbers(name, {})
+
+
+def _rows_of(study: Mapping[str, Any], name: str, results: Sequence[PointResults]) -> list[Row]:
+    """Numbers of a quantity where a sentence may state them; of lists only where all results are lists."""
+    of_lists = [point for point in results if point.is_first_of_several(name)]
+    listing, is_requested = methods_of(of_lists), name in quantities_of_answer(study)
+    single = [point for point in results if point.algorithm not in listing]
+    if not single and len(of_lists) < len(results):  # the first of a list is not followed where lists grow
+        return []
+    # each of several searches has its best value told
+    has_searches = len({point.instruments for point in results} - {()}) > 1
+    rows = []
+    for point in single or results:
+        bound = point.best_choice if has_searches else point.bound_of_search
+        is_marked = is_refuted(point) and not is_gain(name)
+        row = Row(point.algorithm, point.at, estimates_of(point, name), is_marked, bound)
+        # over starts, numbers have a range and no interval
+        has_range = point.repeats == "starts" and not row.is_exact
+        if is_reported(row.estimates, is_requested=is_requested) and not has_range:
+            rows.append(row)
+    return rows
+
+
+def _without_key(rows: Sequence[Row], key: str) -> list[Row]:
+    """Rows without a key, the first at each place."""
+    rows = [row._replace(at=without(row.at, key)) for row in rows]
+    return [group[0] for group in grouped(rows, place_of).values()]
+
+
+def _is_constant(cases: Mapping[str, Sequence[Sequence[Value]]]) -> bool:
+    """True if no number of any case changes."""
+    for series in cases.values():
+        if any(len({row.estimate.text for row in values}) > 1 for values in series):
+            return False
+    return True
+
+
+def _only_place(
+    rows: Sequence[Row], results: Sequence[PointResults], count: int, key: str, words: Words
+) -> str:
+    """Place in words of the rows, at which alone a quantity is known or told; empty along a key."""
+    is_compared = len(methods_of(results)) > 1
+    (method, *further), at = methods_of(rows), rows[0].at
+    for_method = text_if(is_compared and words.is_named(method), f" for {words.method(method)}")
+    if len(rows) == 1 and not key:
+        points = [point for point in results if point.algorithm == method]
+        return text_if(at and places_of(points) - places_of(rows), f" at {words.place(at)}") + for_method
+    if is_compared and not further:
+        return for_method
+    is_left_out = len(rows) < count and not key and len(places_of(rows)) == 1
+    return text_if(is_left_out, f" at {words.place(at)}")
 
 
 def _has_unequal_players(
-    name: str, points: Sequence[PointResults], rows: Sequence[Row], is_asked: bool
+    study: Mapping[str, Any], name: str, points: Sequence[PointResults], rows: Sequence[Row]
 ) -> bool:
     """True if many players differ at a point of a method that has one number at others.
 
     The others alone would show a course that the point may contradict.
     """
-    methods = {row.method for row in rows if len(row.estimates) == 1}
-    return any(
-        point.algorithm in methods
-        and not is_refuted(point)
-        and len(estimates := point.quantities.get(name) or point.numbers(name, {})) > 1
-        and all(np.isfinite(estimate.mean) for estimate in estimates)
-        and not is_reported(estimates, is_requested=is_asked)
-        for point in points
-    )
+    methods = methods_of(row for row in rows if len(row.estimates) == 1)
+    for point in points:
+        estimates = estimates_of(point, name)
+        is_told = is_reported(estimates, is_requested=name in quantities_of_answer(study))
+        if point.algorithm not in methods or is_refuted(point) or len(estimates) < 2 or is_told:
+            continue
+        if all(np.isfinite(estimate.mean) for estimate in estimates):
+            return True
+    return False
 
 
 def _without_value(
     name: str, key: str, rows: Sequence[Row], points: Sequence[PointResults]
 ) -> tuple[float, ...]:
-    """Return the values of a key beyond those of rows at which the same methods have no number."""
-    methods, stated_values = {row.method for row in rows}, [row.at[key] for row in rows if key in row.at]
-    values = {
-        point.at[key]
-        for point in points
-        if point.algorithm in methods and key in point.at and not point.quantities.get(name)
-    }
-    return tuple(sorted(x for x in values if not min(stated_values) <= x <= max(stated_values)))
+    """Values of a key beyond those of rows at which the same methods have no number."""
+    methods, stated = methods_of(rows), [row.at[key] for row in rows if key in row.at]
+    values = set()
+    for point in points:
+        is_missing = point.algorithm in methods and key in point.at and not point.quantities.get(name)
+        if is_missing and not min(stated) <= point.at[key] <= max(stated):
+            values.add(point.at[key])
+    return tuple(sorted(values))
 
 
 def _rest_of(
@@ -308,63 +347,48 @@ def _rest_of(
     words: Words,
     stated_points: Sequence[PointResults],
 ) -> Trend | None:
-    """Return the trend of a quantity over the cases of which not all rows are stated; None without any."""
+    """Trend of a quantity over the cases of which not all rows are stated; None without any."""
     trend = trend_of(study, name, points, words)
     if trend is None:
         return None
-    cases: dict[Any, list[PointResults]] = {}
-    for point in points:
-        if point.quantities.get(name) or point.numbers(name, {}):
-            place = tuple((k, str(v)) for k, v in point.at.items() if k not in (trend.key, trend.fixed))
-            cases.setdefault((point.algorithm, place), []).append(point)
-    unstated = [
-        point
-        for case in cases.values()
-        if not all(point in stated_points for point in case)
-        for point in case
-    ]
-    if sum(map(len, cases.values())) == len(unstated):
+    with_numbers = [point for point in points if estimates_of(point, name)]
+    cases = grouped(with_numbers, lambda point: place_of(point, trend.key, trend.fixed))
+    unstated = [case for case in cases.values() if not {*case} <= {*stated_points}]
+    if len(cases) == len(unstated):
         return trend
-    trend = trend_of(study, name, unstated, words)
+    rows = list(chain.from_iterable(unstated))
+    trend = trend_of(study, name, rows, words)
     # rows that held are stated: the others would be unmarked
-    if trend is None or (not is_gain(name) and name not in OF_DYNAMICS and all(map(is_refuted, unstated))):
+    if trend is None or (not is_gain(name) and name not in OF_DYNAMICS and all(map(is_refuted, rows))):
         return None
-    at = {k: v for k, v in unstated[0].at.items() if all(point.at.get(k) == v for point in unstated)}
-    at = {k: v for k, v in at.items() if any(point.at.get(k) != v for point in points)}
-    where = f" at {words.place(at)}" * bool(at)
-    if len({point.algorithm for point in unstated}) == 1 < len({point.algorithm for point in points}):
-        where += f" for {words.method(unstated[0].algorithm)}"
+    at = without(common_place(rows), *common_place(points))
+    where = text_if(at, f" at {words.place(at)}")
+    if len(methods_of(rows)) == 1 < len(methods_of(points)):
+        where += f" for {words.method(rows[0].algorithm)}"
     return trend._replace(where=where)
 
 
 def _without_refuted(rows: list[Row], key: str) -> tuple[list[Row], str]:
-    """Return the rows used for a trend along a key, and the key; no key if one point is left.
+    """Rows used for a trend along a key, and the key; no key if one point is left.
 
     A trend uses only points that are not refuted, where a case has any: the other points are where play
     happened to stop. A case without any keeps its points, which are marked.
     """
-    by, cases = differing_keys(rows, key), dict[Any, list[Row]]()
-    for row in rows:
-        place = tuple(str(row.at.get(k)) for k in by)
-        cases.setdefault((row.method, place), []).append(row)
-    if not key or not any(len({row.refuted for row in case}) > 1 for case in cases.values()):
+    by, selected = differing_keys(rows, key), list[Row]()
+    for case in grouped(rows, lambda row: (row.algorithm, point_by(row, by))).values():
+        selected += [row for row in case if not row.refuted] or case
+    if not key or len(selected) == len(rows):
         return rows, key
-    unrefuted = [[row for row in case if not row.refuted] or case for case in cases.values()]
-    rows = [row for case in unrefuted for row in case]
-    return rows, key * (len({row.at.get(key) for row in rows}) > 1)
+    return selected, text_if(len({row.at.get(key) for row in selected}) > 1, key)
 
 
 def is_same_along(rows: Sequence[Row], name: str) -> bool:
     """True for numbers that no draws enter and that are equal for all values of a key."""
-    groups: dict[Any, set[tuple[str, ...]]] = {}
-    counts: Counter[Any] = Counter()
-    for row in rows:
-        place = (row.method, *((k, str(v)) for k, v in row.at.items() if k != name))
-        groups.setdefault(place, set()).add(tuple(estimate.text for estimate in row.estimates))
-        counts[place] += 1
-    values = len({str(row.at.get(name)) for row in rows})
-    exact = all(estimate.low == estimate.high for row in rows for estimate in row.estimates)
-    return exact and all(len(texts) == 1 for texts in groups.values()) and set(counts.values()) == {values}
+    count = len({str(row.at.get(name)) for row in rows})
+    for group in grouped(rows, lambda row: place_of(row, name)).values():
+        if len(group) != count or len({row.texts for row in group}) > 1:
+            return False
+    return all(row.is_exact for row in rows)
 
 
 def is_refuted(point: PointResults) -> bool:
@@ -378,107 +402,84 @@ def is_gain(name: str) -> bool:
 
 
 def _over_draws(rows: Sequence[Row], words: Words) -> tuple[list[Row], str]:
-    """Return means over a key that numbers random draws of the game, and that key."""
-    key = next((k for row in rows for k in row.at if k in DRAWS), "")
-    groups: dict[Any, list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.method, *((k, str(v)) for k, v in row.at.items() if k != key)), []).append(row)
-    if not key or any(
-        len(group) < 2 or len({len(row.estimates) for row in group}) > 1 for group in groups.values()
-    ):
-        return list(rows), ""
-    mean_rows = []
-    for group in groups.values():
-        estimates = []
-        for column in zip(*(row.estimates for row in group), strict=True):
-            means = np.array([estimate.mean for estimate in column])
-            mean, half = float(means.mean()), float(half_width(means))
-            text, entry = format_interval(mean, half), column[0].entry
-            draws = Draws(f"{words.key(key)}s", np.array([str(row.at[key]) for row in group]), means)
-            estimates.append(Estimate(text, mean, mean - half, mean + half, entry, draws))
-        at = {k: v for k, v in group[0].at.items() if k != key}
-        bound = "; ".join(dict.fromkeys(row.bound for row in group if row.bound))
-        mean_rows.append(Row(group[0].method, at, tuple(estimates), any(row.refuted for row in group), bound))
-    return mean_rows, key
+    """Means over a key that numbers random draws of the game, and that key."""
+    key = next((name for name in keys_of(rows) if name in DRAWS), "")
+    groups = grouped(rows, lambda row: place_of(row, key)).values()
+    for group in groups:
+        if not key or len(group) < 2 or len({len(row.estimates) for row in group}) > 1:
+            return list(rows), ""
+    return [_mean_row(group, key, words) for group in groups], key
+
+
+def _mean_row(group: Sequence[Row], key: str, words: Words) -> Row:
+    """Means of every entry over the rows of one place, which differ in a key."""
+    labels, estimates = np.array([str(row.at[key]) for row in group]), []
+    for column in zip(*(row.estimates for row in group), strict=True):
+        means = np.array([estimate.mean for estimate in column])
+        mean, half = float(means.mean()), float(half_width(means))
+        text, draws = format_interval(mean, half), Draws(f"{words.key(key)}s", labels, means)
+        estimates.append(Estimate(text, mean, mean - half, mean + half, column[0].entry, draws))
+    bounds = dict.fromkeys(row.bound for row in group if row.bound)
+    is_marked = any(row.refuted for row in group)
+    first = group[0]
+    return Row(first.algorithm, without(first.at, key), tuple(estimates), is_marked, "; ".join(bounds))
 
 
 def _cases(
-    rows: Sequence[Row], name: str, key: str, words: Words, falling: bool
+    rows: Sequence[Row], key: str, words: Words, falling: bool
 ) -> tuple[dict[str, list[list[Value]]], tuple[str, ...]]:
-    """Return the values of every case by its name, per entry; methods with equal numbers are one."""
-    series: dict[tuple[str, tuple[tuple[str, Any], ...]], list[Row]] = {}
+    """Values of every case by its name, per entry; methods with equal numbers are one."""
     by = differing_keys(rows, key)
-    numbers = [k for k in by if all(_is_number(row.at.get(k, 0)) for row in rows)]
-    further_keys = [
-        other_key
-        for other_key in _varying(rows)
-        if other_key not in (*by, key) and any(_in_step(rows, other_key, k) for k in numbers)
-    ]
-    for row in rows:
-        place = tuple((k, row.at[k]) for k in (*by, *further_keys) if k in row.at)
-        series.setdefault((row.method, place), []).append(row)
+    numbers = [name for name in by if all(is_number(row.at.get(name, 0)) for row in rows)]
+    keys = list(by)
+    for name in varying(rows):
+        if name not in (*by, key) and any(in_step(rows, name, number) for number in numbers):
+            keys.append(name)
     # if all are refuted, the sentence on claims says it
     mixed = len({row.refuted for row in rows}) > 1
-    values: dict[tuple[str, Any], list[list[Value]]] = {}
-    for case, case_rows in series.items():
-        case_rows.sort(key=lambda row: row.at.get(key, 0.0), reverse=falling)
-        widest = max((row.estimates for row in case_rows), key=len)
-        values[case] = [
-            [
-                Value(
-                    float(row.at.get(key, 0.0)),
-                    own_value._replace(entry=estimate.entry),
-                    mixed and row.refuted and own_value.text != NOT_AN_EQUILIBRIUM,  # said once
-                    row.bound,
-                )
-                for row in case_rows
-                if len(row.estimates) in (1, len(widest))
-                and (own_value := row.estimates[k if len(row.estimates) > 1 else 0]).text
-            ]
-            for k, estimate in enumerate(widest)
-        ]
-    texts = {
-        # of the same draws, a difference may be significant that is smaller than what intervals show
-        case: [
-            [
-                (
-                    v.at,
-                    v.text,
-                    f"{v.estimate.mean:.4g}" * bool((own_draws := v.estimate.draws) and own_draws.shared),
-                )
-                for v in entry_values
-            ]
-            for entry_values in series
-        ]
-        for case, series in values.items()
-    }
+    groups = grouped(rows, lambda row: (row.algorithm, tuple((k, row.at[k]) for k in keys if k in row.at)))
+    values, printed = {}, dict[str, dict[Any, Any]]()
+    for (method, place), group in groups.items():
+        group.sort(key=lambda row: row.at.get(key, 0.0), reverse=falling)
+        columns = values[method, place] = _by_entry(group, key, mixed)
+        printed.setdefault(method, {})[place] = [list(map(_printed, column)) for column in columns]
     equal: dict[str, list[str]] = {}
-    for method in dict.fromkeys(method for method, _ in values):
-        own_texts = {place: text for (algorithm, place), text in texts.items() if algorithm == method}
-        equal_methods = (m for m in equal if {p: t for (o, p), t in texts.items() if o == m} == own_texts)
-        equal.setdefault(next(equal_methods, method), []).append(method)
+    for method, numbers_of_method in printed.items():
+        first = next(name for name, texts in printed.items() if texts == numbers_of_method)
+        equal.setdefault(first, []).append(method)
     cases = {}
     for (method, place), columns in values.items():
         if method in equal and any(columns):
-            own_name = joined([words.method(name) for name in equal[method]]) if len(equal) > 1 else ""
-            label = ", ".join(filter(None, [own_name, words.case(dict(place))])).replace(", with ", " with ")
-            cases[label] = [column for column in columns if column]
-    return cases, (*("method",) * (len(equal) > 1), *(words.key(k) for k in by))
+            names = joined(list(map(words.method, equal[method])))
+            label = commas(text_if(len(equal) > 1, names), words.case(dict(place)))
+            cases[label.replace(", with ", " with ")] = list(filter(None, columns))
+    heads = ["method"] if len(equal) > 1 else []
+    return cases, (*heads, *map(words.key, by))
 
 
-def differing_keys(rows: Sequence[Row], key: str) -> list[str]:
-    """Return the keys in which rows differ, one of those that vary together, as in a zip."""
-    selected: list[str] = []
-    for name in (k for k in _varying(rows) if k != key):
-        if not any(_in_step(rows, name, other_name) for other_name in filter(None, (key, *selected))):
-            selected.append(name)
-    return selected
+def _by_entry(rows: Sequence[Row], key: str, mixed: bool) -> list[list[Value]]:
+    """Values of a case along a key per entry; marked where some rows are equilibria."""
+    widest, columns = max((row.estimates for row in rows), key=len), []
+    for k, entry in enumerate(widest):
+        column = []
+        for row in rows:
+            if len(row.estimates) not in (1, len(widest)):
+                continue
+            estimate = row.estimates[k % len(row.estimates)]._replace(entry=entry.entry)
+            is_marked = mixed and row.refuted and estimate.text != NOT_AN_EQUILIBRIUM  # said once
+            if estimate.text:
+                column.append(Value(float(row.at.get(key, 0.0)), estimate, is_marked, row.bound))
+        columns.append(column)
+    return columns
 
 
-def _varying(rows: Sequence[Row]) -> list[str]:
-    """Return the keys with several values."""
-    keys = dict.fromkeys(k for row in rows for k in row.at)
-    return [k for k in keys if len({str(row.at[k]) for row in rows if k in row.at}) > 1]
+def _printed(value: Value) -> tuple[float, str, str]:
+    """What a reader sees of a number.
+
+    Of the same draws, a difference may be significant that is smaller than what intervals show.
+    """
+    draws = value.estimate.draws
+    return value.at, value.text, text_if(draws and draws.shared, f"{value.estimate.mean:.4g}")
 
 
 def is_reported(row: Sequence[Estimate], *, is_requested: bool = False) -> bool:
@@ -497,10 +498,3 @@ def _is_named(estimate: Estimate) -> bool:
     if len(parts) > 1:  # a name with a comma, or an entry of two dimensions
         return not any(map(_NUMBERED.fullmatch, parts))
     return estimate.entry.split(" ")[0] in WHOSE or not _NUMBERED.fullmatch(estimate.entry)
-
-
-def _in_step(rows: Sequence[Row], name: str, key: str) -> bool:
-    """True for a coordinate that another fixes, as in a zip."""
-    pairs = {(str(row.at.get(key)), str(row.at.get(name))) for row in rows if key in row.at}
-    values = {value for _, value in pairs}
-    return len(values) > 1 and len(pairs) == len({at for at, _ in pairs})

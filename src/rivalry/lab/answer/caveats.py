@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.lab.answer.checks import JudgedCell, is_compared, unfiled, unproved
+from rivalry.lab.answer.grammar import and_more, text_if
 from rivalry.lab.answer.points import NONE_EXISTS, PointResults
 from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.lab.study.words import Words
@@ -41,8 +42,8 @@ def caveats_of(
     lines += [f"not proved: {line}" for line in unproved(judged)]
     lines += [f"no proof file: {line}" for line in unfiled(judged, words)]
     for point in [point for point in points if point.undecided][:FEW]:
-        where = f"at {Words(study).place(point.at)}, " * bool(point.at)
-        remainder = f" and {len(point.undecided) - 1} more" * (len(point.undecided) > 1)
+        where = text_if(point.at, f"at {Words(study).place(point.at)}, ")
+        remainder = and_more(len(point.undecided) - 1)
         lines.append(
             f"undecided: {where}profiles in {point.undecided[0]}{remainder} may hold a further equilibrium"
         )
@@ -51,7 +52,7 @@ def caveats_of(
         if row["published_verdict"] == "differs":
             differing.setdefault(str(row["why"] or NO_REASON), []).append(check_name(row))
     for reason, names in differing.items():
-        remainder = f" and {len(names) - 1} more" * (len(names) > 1)
+        remainder = and_more(len(names) - 1)
         lines.append(f"differs from the published value: {names[0]}{remainder}: {reason}")
     changed = dict.fromkeys((change.words for change in changes), OF_ORIGINAL)
     reasons = Counter(
@@ -93,7 +94,7 @@ def _of_run(run: Run) -> list[str]:
     """Return the missing parts of a run, and those computed once only."""
     counts, lines = run.counts(), []
     if missing := counts["total"] - counts["done"]:
-        failed = f", {counts['failed']} of them failed" * bool(counts["failed"])
+        failed = text_if(counts["failed"], f", {counts['failed']} of them failed")
         lines.append(f"{missing} of {counts['total']} cells are missing{failed}")
     if unreplicated := run.computed_once:
         count = run.head["study"]["replications"]["count"]

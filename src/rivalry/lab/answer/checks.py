@@ -12,6 +12,7 @@ import numpy as np
 
 from rivalry.core.results import CLAIMS, COVERAGES, claim_in_words, gains_left_open, is_truth, split_method
 from rivalry.core.tolerances import SAME_NUMBER
+from rivalry.lab.answer.grammar import and_more, count_of
 from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
 from rivalry.lab.study.words import Words
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
@@ -125,7 +126,7 @@ def tally(rows: Sequence[Mapping[str, Any]]) -> str:
                 counted.append(
                     f"{len(cases)} {verdict if len(cases) == 1 else plurals.get(verdict, verdict)}{aside}"
                 )
-        parts.append(f"{len(judged)} {word}{'s' * (len(judged) != 1)}: {', '.join(counted)}")
+        parts.append(f"{count_of(len(judged), word)}: {', '.join(counted)}")
     return "; ".join(parts)
 
 
@@ -259,7 +260,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
 def unproved(rows: Iterable[JudgedCell]) -> list[str]:
     """Return the reasons for which certificates prove no more, each once with the number of its cells."""
     reasons = Counter(word for _, properties in rows for word in sorted(properties["reasons"]))
-    return [f"{reason} ({count} cell{'s' * (count != 1)})" for reason, count in reasons.most_common()]
+    return [f"{reason} ({count_of(count, 'cell')})" for reason, count in reasons.most_common()]
 
 
 def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
@@ -269,8 +270,7 @@ def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
         for reason in sorted(properties["refusals"]):
             places.setdefault(reason, []).append(words.place(properties["place"]) or "the result")
     return [
-        f"{'; '.join(names[:FEW])}{f' and {len(names) - FEW} more' * (len(names) > FEW)}: {reason}"
-        for reason, names in places.items()
+        f"{'; '.join(names[:FEW])}{and_more(len(names) - FEW)}: {reason}" for reason, names in places.items()
     ]
 
 

@@ -21,18 +21,26 @@ from rivalry.core.results import (
     small_gain_in_words,
 )
 from rivalry.lab.answer.cases import (
-    Row,
     Sentence,
     at_point,
-    differing_keys,
-    falls,
+    cases_along,
     points_asked,
-    swept_key,
 )
 from rivalry.lab.answer.checks import JudgedCell
-from rivalry.lab.answer.grammar import capitalised, clauses, joined, joined_cases, lowered
+from rivalry.lab.answer.grammar import (
+    bracketed,
+    capitalised,
+    clauses,
+    commas,
+    count_of,
+    joined,
+    joined_cases,
+    lowered,
+    text_if,
+)
+from rivalry.lab.answer.places import base_methods, methods_of
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults
-from rivalry.lab.study.words import LIST, ROLES, Words
+from rivalry.lab.study.words import LIST, ROLES, Words, quantities_of_answer
 from rivalry.results.table import number_in_words
 from rivalry.text.display import bound_in_words, verified_in_words
 
@@ -87,7 +95,7 @@ def without_maxima(results: Sequence[PointResults], judged: Sequence[JudgedCell]
     rise = f"payoffs rise beyond every range that was tried ({gain}) and may have no maximum"
     since = f"{cause}, so that {rise}" if cause else rise
     text = f"No answer: no equilibrium was found {place}, since {since}."
-    return [Sentence(text, f"{len(rows)} certificate{'s' * (len(rows) > 1)}")]
+    return [Sentence(text, count_of(len(rows), "certificate"))]
 
 
 def on_claims(
@@ -109,7 +117,7 @@ def on_claims(
         counts.update({claim: n for claim, n in point.claims.items() if claim})
     concept_clause = _on_concepts(other_concepts, rows, words)
     if not counts:
-        basis = f"{len(other_concepts)} certificate{'s' * (len(other_concepts) > 1)}"
+        basis = count_of(len(other_concepts), "certificate")
         return (
             [Sentence(f"{at_point(study, points, words, concept_clause)}.", basis)] if concept_clause else []
         )
@@ -132,7 +140,7 @@ def on_claims(
         prefix = f"{by_methods(names, label, words)}, "
     sessions, claims = [point.sessions for point in rows], set(counts)
     if all(sessions) and {NOT_AN_EQUILIBRIUM} <= claims <= {"equilibrium", NOT_AN_EQUILIBRIUM}:
-        sentence = _on_sessions(rows, kind, f" with {label}" * is_partial, words)
+        sentence = _on_sessions(rows, kind, text_if(is_partial, f" with {label}"), words)
     elif len(claims) == 1:
         sentence = prefix + _on_one_claim(claims.pop(), rows, kind, subject, words)
     elif (
@@ -141,7 +149,9 @@ def on_claims(
         and len(courses[0]) < CHARACTERS
     ):
         bound = _larger_bound(rows) if NOT_AN_EQUILIBRIUM in claims else ""
-        sentence = prefix + lowered(courses[0].removesuffix(".")) + f"; no gain exceeds {bound}" * bool(bound)
+        sentence = (
+            prefix + lowered(courses[0].removesuffix(".")) + text_if(bound, f"; no gain exceeds {bound}")
+        )
     else:
         sentence = prefix + _claim_by_claim(rows, kind, subject, words, is_compared=len(names) > 1)
     if concept_clause:
@@ -152,8 +162,8 @@ def on_claims(
         sentence += f" (solution concept: {kind.concept})"
     sentence = capitalised(sentence) + _on_scopes(rows, words)
     roundings = sorted({word for point in rows for word in point.roundings})
-    basis = f"{counts.total()} certificate{'s' * (counts.total() != 1)}"
-    basis += f", bounds {' or '.join(roundings)}" * bool(roundings)
+    basis = count_of(counts.total(), "certificate")
+    basis += text_if(roundings, f", bounds {' or '.join(roundings)}")
     return [Sentence(f"{at_point(study, points, words, sentence)}.", basis)]
 
 
@@ -162,7 +172,7 @@ def _points_of_claims(
 ) -> list[PointResults]:
     """Return the points of methods, without negative controls, that have unstated certificates."""
     points = points_asked(study, results)
-    bases = {str(table["name"]) for table in study["method"]}
+    bases = base_methods(study)
     points = [point for point in points if point.algorithm in bases] or points
     methods = {point.algorithm for point in points if point.certified and point not in stated_points}
     return [point for point in points if point.algorithm in methods]
@@ -187,9 +197,9 @@ class _Kind(NamedTuple):
         noun, verb = _ADJECTIVES[claim] + self.noun, _VERBS[of][is_plural]
         if no and of == "method":
             return f"{verb} no {noun}"
-        negation = "not " * no
+        negation = text_if(no, "not ")
         if not is_plural or self.is_of_policies or of != "profile":
-            return f"{verb} {negation}a{'n' * (noun[0] in 'aeiou')} {noun}"
+            return f"{verb} {negation}a{text_if(noun[0] in 'aeiou', 'n')} {noun}"
         return f"{verb} {negation}{noun.replace('equilibrium', 'equilibria').replace('maximum', 'maxima')}"
 
 
@@ -234,7 +244,7 @@ def _by_name(label: str, methods: Sequence[str], rows: Sequence[PointResults], w
     of = "profile" if _are_profiles(methods, words) else "method"
     of = "equilibrium" if all(EQUILIBRIUM.match(words.method(name)) for name in methods) else of
     total = len({str(point.at) for point in rows})
-    return _Subject(label, len(methods) > 1, of, total, place="at point" * (total > 1))
+    return _Subject(label, len(methods) > 1, of, total, place=text_if(total > 1, "at point"))
 
 
 def _quantified(quantifier: str, count: int, noun: str) -> str:
@@ -254,7 +264,7 @@ def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], wo
     values = {(key, str(value)) for point in rows for key, value in point.at.items()}
     has_points = len(values) > len({key for key, _ in values})
     # nothing is claimed of results without a certificate
-    certified = "certified " * any(point.claims[""] for point in points)
+    certified = text_if(any(point.claims[""] for point in points), "certified ")
     is_learned = all(point.concept.endswith("of the learned policies") for point in rows)
     noun = rows[0].profile_noun
     name = "the learned policies" if is_learned else f"the {noun}"
@@ -277,7 +287,7 @@ def _on_one_claim(
     claim: str, rows: Sequence[PointResults], kind: _Kind, subject: _Subject, words: Words
 ) -> str:
     """Return the clauses on results that all have one claim."""
-    at_all, at_any = (f" {subject.where(word)}" * bool(subject.place) for word in ("all", "any"))
+    at_all, at_any = (text_if(subject.place, f" {subject.where(word)}") for word in ("all", "any"))
     of = "profile" if subject.of == "equilibrium" else subject.of
     is_counted = bool(subject.things)
     apposition = ""
@@ -287,7 +297,7 @@ def _on_one_claim(
         apposition = f", computed as {concept},"
     name, any_name = (subject.quantified(word) + apposition for word in ("all", "any"))
     if claim == NOT_AN_EQUILIBRIUM:
-        gain = _gain(rows, words, is_compared=len({point.algorithm for point in rows}) > 1)
+        gain = _gain(rows, words, is_compared=len(methods_of(rows)) > 1)
         negation = not (subject.place or is_counted)
         predicate = kind.predicate("equilibrium", is_plural=subject.is_plural, of=of, no=negation)
         if not subject.place:
@@ -300,7 +310,7 @@ def _on_one_claim(
         start = "the data cannot tell" if all(point.estimated for point in rows) else "it is not decided"
         return f"{start} whether {any_name} {predicate}{at_any}: {details}"
     if claim == "no deviation found":
-        of_all = f" {('for', 'from')[of == 'profile']} {any_name}" * is_counted
+        of_all = text_if(is_counted, f" {('for', 'from')[of == 'profile']} {any_name}")
         return f"no profitable deviation{of_all} was found{at_any}; this is {details}"
     predicate = kind.predicate(claim, is_plural=is_counted or subject.is_plural, of=of)
     if claim != "equilibrium":
@@ -315,13 +325,13 @@ def _on_one_claim(
 def _on_sessions(rows: Sequence[PointResults], kind: _Kind, of_methods: str, words: Words) -> str:
     """Return in how many sessions play is an equilibrium, and the largest gain in the others."""
     n, total = map(sum, zip(*(point.sessions for point in rows), strict=True))
-    is_compared = len({point.algorithm for point in rows}) > 1
+    is_compared = len(methods_of(rows)) > 1
     count = f"{n or 'none'} of the {total} sessions{of_methods}"
     if n and is_compared:  # the share of a pool is that of no method
         count = _sessions_by_method(rows, words)
     play, verb = ("the learned policies", "are") if kind.is_of_policies else ("play", "is")
     order = f"{play} {verb}" if n else f"{verb} {play}"
-    comma = "," * (n > 0 and (bool(of_methods) or is_compared))
+    comma = text_if(n > 0 and (bool(of_methods) or is_compared), ",")
     noun = kind.predicate("equilibrium").removeprefix("is ")
     refuted = [point for point in rows if NOT_AN_EQUILIBRIUM in point.claims]
     gain = _gain(refuted, words, is_compared)
@@ -341,12 +351,12 @@ def _claim_by_claim(
     """Return the clauses on the results of each claim, the strongest first: which they are, or how many."""
     counts = sum((point.claims for point in rows), Counter[str]())
     total, parts = counts.total(), []
-    is_named = len({point.algorithm for point in rows}) == total == len(rows) <= NAMED
+    is_named = len(methods_of(rows)) == total == len(rows) <= NAMED
     things = f"{subject.things or 'result'}s"
     for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
         n, points = counts[claim], [point for point in rows if claim in point.claims]
         details = "" if claim == NOT_AN_EQUILIBRIUM else _claim_details(claim, points)
-        details = f" ({details})" * bool(details)
+        details = bracketed(details)
         names = [point.algorithm for point in points]
         if is_named and claim == "equilibrium":
             confirmed = [name for name in names if EQUILIBRIUM.match(words.method(name))]
@@ -358,7 +368,7 @@ def _claim_by_claim(
         label = joined(list(map(words.method, names)))
         where = by_methods(names, label, words)
         if not is_named:
-            where = f"in the other{f' {n}' * (n > 1)}" if parts else f"in {n} of the {total} {things}"
+            where = f"in the other{text_if(n > 1, f' {n}')}" if parts else f"in {n} of the {total} {things}"
         if claim == NOT_AN_EQUILIBRIUM:
             parts.append(f"{where} {_gain(points, words, is_compared and not is_named)}")
         elif is_named and claim == "no deviation found":
@@ -407,20 +417,11 @@ def _on_scopes(points: Sequence[PointResults], words: Words) -> str:
 def claim_courses(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[str]:
     """Return the sentence on where claims change along a key, per case; none without a key or a change."""
     words = Words(study)
-    rows = [Row(point.algorithm, point.at, (), False) for point in results if point.certified]
-    key = swept_key(study, rows)
-    by = differing_keys(rows, key)
-    cases: dict[str, list[PointResults]] = {}
-    for point in results:
-        if point.certified and key in point.at:
-            place = {k: point.at[k] for k in by if k in point.at}
-            method_of_case = {"algorithm": point.algorithm} if len({row.method for row in rows}) > 1 else {}
-            cases.setdefault(words.case({**method_of_case, **place}), []).append(point)
+    key, cases = cases_along(study, [point for point in results if point.certified], words)
     if not key or len(cases) > NAMED or all(point.claims == results[0].claims for point in results):
         return []
     texts, constant = [], dict[str, list[str]]()
     for label, case in cases.items():
-        case.sort(key=lambda point: point.at[key], reverse=falls(study, key))
         parts: list[str] = []
         if label and len({point.claim for point in case}) == 1:
             constant.setdefault(_at_every(case, words, words.key(key)), []).append(label)
@@ -432,17 +433,13 @@ def claim_courses(study: Mapping[str, Any], results: Sequence[PointResults]) -> 
             if len(rows_of) > 2:
                 ends = f"at all {len(rows_of)} points from {ends} to {end_value}"
             else:
-                ends = f"at {ends}" + f" and {end_value}" * (len(rows_of) == 2)
+                ends = f"at {ends}" + text_if(len(rows_of) == 2, f" and {end_value}")
             parts.append(f"{ends} {_clause(claim, rows_of, words)}")
         course = clauses(parts) if any(" and " in part for part in parts) else joined(parts)
-        texts.append(f"for {label}: " * bool(label) + course * (len(parts) <= NAMED))
+        texts.append(text_if(label, f"for {label}: ") + course * (len(parts) <= NAMED))
     texts += [f"for {joined_cases(labels)} {clause}" for clause, labels in constant.items()]
     sentence = "; ".join(texts)
-    return (
-        [f"{sentence[:1].upper()}{sentence[1:]}."]
-        if all(text[-1:] not in (" ", "") for text in texts)
-        else []
-    )
+    return [f"{capitalised(sentence)}."] if all(text[-1:] not in (" ", "") for text in texts) else []
 
 
 def _at_every(rows: Sequence[PointResults], words: Words, key: str) -> str:
@@ -479,8 +476,8 @@ def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
         unequal = not equal and any(gains.sum() > 1 for point in rows for gains in point.refuting)
         if _has_other_gainers(rows, player) and not equal:
             subject, unequal = "some player", False
-        amount = f"{'up to ' * (len(rows) > 1)}{number_in_words(largest)}{point.per_period}"
-        amount += ", others less" * unequal
+        amount = f"{text_if(len(rows) > 1, 'up to ')}{number_in_words(largest)}{point.per_period}"
+        amount += text_if(unequal, ", others less")
         return f"{subject} could gain {amount}"
     if claim == "no deviation found":
         return "no profitable deviation was found by a search"
@@ -523,10 +520,10 @@ def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResu
             count = "every result" if total > 1 else "it"
         elif len(equivalent) == 1 and is_compared and not equivalent[0].at:
             count = f"the result of {words.method(equivalent[0].algorithm)}"
-        verb = ("is" if is_singular else "are") if exact else f"approximate{'s' * is_singular}"
+        verb = ("is" if is_singular else "are") if exact else f"approximate{text_if(is_singular, 's')}"
         noun = f"a {concept}" if is_singular else concept.replace("equilibrium", "equilibria", 1)
         clause = f"{count} {verb} {noun}"
-        clause += f" (residual {number_in_words(max(residuals))})" * bool(residuals)
+        clause += text_if(residuals, f" (residual {number_in_words(max(residuals))})")
         gains = [_largest(point, k) for point in points_of_concept for k in range(point.regret.shape[1])]
         largest, _, player, point = max(gains, key=lambda gain: gain[0])
         owner = "" if point.regret.shape[1] == 1 else f", of {_player_name(point, player)}"
@@ -534,7 +531,7 @@ def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResu
         gain_clause = f"the largest gain from a deviation is {number_in_words(largest)}{point.per_period}"
         parts.append(f"{clause}; {gain_clause}{owner}{where}")
     text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}"
+    return capitalised(text)
 
 
 def _of_rest(rows: Sequence[PointResults], other_points: Sequence[PointResults], words: Words) -> str:
@@ -560,14 +557,14 @@ def _at_most(rows: Sequence[PointResults]) -> str:
         radius = radius_in_words(max(point.radius for point in rows))
         clause += f", and an exact equilibrium is proved within {radius}"
         verified = verified_in_words([line for point in rows for line in point.verified], brief=True)
-        clause += f", {verified}" * bool(verified)
+        clause += text_if(verified, f", {verified}")
     return clause
 
 
 def _no_gain(rows: Sequence[PointResults], above: str = "") -> str:
     """Clause that nobody can gain more than a bound, or anything."""
     if rows and all(point.has_one_player for point in rows):
-        return f"no other choice gives more{f' by over {above}' * bool(above)}"
+        return f"no other choice gives more{text_if(above, f' by over {above}')}"
     return f"no player can gain more than {above}" if above else "no player can gain by deviating"
 
 
@@ -597,7 +594,7 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
     could = "could gain"
     single = len(rows) == 1 and point.results == 1
     small = _small(point, player, result)
-    estimated = "an estimated " * point.estimated
+    estimated = text_if(point.estimated, "an estimated ")
     amount = f"{estimated}{number_in_words(largest)}{point.per_period}{small}"
     at = _bracketed_point(point, words, is_compared) * (len(rows) > 1)
     if in_sessions := bool(point.sessions):
@@ -624,8 +621,8 @@ def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
         clause = f"{subject} {could} up to {amount}{at}"
     bound = "" if small else _larger_bound(rows)
     if single and not in_sessions:
-        return clause + f" (proved: at most {bound})" * bool(bound)
-    return clause + f"; no gain exceeds {bound}" * bool(bound)
+        return clause + text_if(bound, f" (proved: at most {bound})")
+    return clause + text_if(bound, f"; no gain exceeds {bound}")
 
 
 def _at_end(player: str, place: str) -> str:
@@ -667,12 +664,10 @@ def _by_player(rows: Sequence[PointResults], words: Words, is_compared: bool, la
     for name, gains in sorted(gains_by_player.items(), key=lambda pair: -max(gain for gain, *_ in pair[1])):
         gain, point = max(gains, key=lambda row: row[0])
         amount = number_in_words(gain) if parts else largest_amount
-        up_to = "up to " * (len(gains) > 1)
+        up_to = text_if(len(gains) > 1, "up to ")
         parts.append(f"{name} {up_to}{amount}{_bracketed_point(point, words, is_compared)}")
     remainder = len(parts) - MOST
-    return "; ".join(parts[:MOST]) + f"; {remainder} other player{'s' * (remainder > 1)} less" * (
-        remainder > 0
-    )
+    return "; ".join(parts[:MOST]) + text_if(remainder > 0, f"; {count_of(remainder, 'other player')} less")
 
 
 def _deviator(point: PointResults, player: int, *, equal: bool) -> str:
@@ -689,9 +684,7 @@ def _player_name(point: PointResults, player: int) -> str:
 
 def _bracketed_point(point: PointResults, words: Words, is_compared: bool) -> str:
     """Return a point in brackets."""
-    place = ", ".join(
-        filter(None, [words.method(point.algorithm) if is_compared else "", words.place(point.at)])
-    )
+    place = commas(words.method(point.algorithm) if is_compared else "", words.place(point.at))
     return f" ({place})" if place else ""
 
 
@@ -725,7 +718,7 @@ def on_lists(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[
         clause = f"{where}{there_is(text)}{strategies}"
         if text.startswith("exactly") and len(rows) == 1:
             clause += "; there is no other"
-        return [Sentence(f"{clause[:1].upper()}{clause[1:]}.", basis), *names]
+        return [Sentence(f"{capitalised(clause)}.", basis), *names]
     ends = {text.partition("; ")[2] for text in texts}
     end = f"; {ends.pop()}" if len(ends) == 1 and any(ends) else ""  # said once
     suffix = COMPLETE if all(text.endswith(COMPLETE) for text in texts) else end
@@ -737,7 +730,9 @@ def on_lists(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[
     clause = "; ".join(parts)
     remainder = len(rows) - sum(len(points) for points in list(texts.values())[:MOST])
     clause += (
-        f"; {remainder} other points have other numbers" if remainder > 1 else "; one has another" * remainder
+        f"; {remainder} other points have other numbers"
+        if remainder > 1
+        else text_if(remainder, "; one has another")
     )
     return [Sentence(f"{capitalised(clause)}{end}.", basis), *names]
 
@@ -774,10 +769,10 @@ def _strategies(point: PointResults) -> str:
 
 def _names(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words) -> list[str]:
     """Return the sentence that names the equilibria of lists, if the study asks for it."""
-    if LIST not in ((study.get("answer") or {}).get("quantities") or ()):
+    if LIST not in quantities_of_answer(study):
         return []
     parts = [
-        f"{format_points([point], rows, words)}, " * (len(rows) > 1) + point.equilibria_by_name
+        text_if(len(rows) > 1, f"{format_points([point], rows, words)}, ") + point.equilibria_by_name
         for point in rows
         if point.equilibria_by_name
     ]
@@ -786,7 +781,7 @@ def _names(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words)
 
 def format_points(points: Sequence[PointResults], results: Sequence[PointResults], words: Words) -> str:
     """Return the points that have the same list: ranges of one key, or a list of places."""
-    is_compared = len({point.algorithm for point in results}) > 1
+    is_compared = len(methods_of(results)) > 1
     keys = {name for point in points for name in point.at}
     if len(keys) == 1 and not is_compared:
         (key,) = keys
@@ -826,4 +821,4 @@ def _events(point: PointResults, words: Words) -> str:
         for kind, numbers in places.items()
     ]
     text = "; ".join(parts)
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{capitalised(text)}."

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.lab.answer.estimates import is_nearly_zero
-from rivalry.lab.answer.grammar import joined
-from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM as NOT_AN_EQUILIBRIUM
+from rivalry.lab.answer.grammar import joined, text_if
+from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM
 from rivalry.lab.study.words import Words
 from rivalry.plots.select import departure
 from rivalry.results.comparison import VISIBLE, differ, difference_in_words, paired_margin
@@ -49,8 +49,8 @@ class Value(NamedTuple):
         where = end if key and self.estimate.text.endswith(key) else f"at {self.bound}"
         return (
             with_article(self.estimate.text)
-            + f" ({NOT_AN_EQUILIBRIUM})" * self.refuted
-            + f" ({where})" * bool(self.bound)
+            + text_if(self.refuted, f" ({NOT_AN_EQUILIBRIUM})")
+            + text_if(self.bound, f" ({where})")
         )
 
     @property
@@ -71,7 +71,7 @@ class Stretch(NamedTuple):
         ends = sorted([self.start.at, self.end.at])
         means = np.array([row.estimate.mean for row in series if ends[0] <= row.at <= ends[1]])
         is_steady = _is_exact(series) or np.all(np.diff(means) * self.direction >= 0.0)
-        return ("rises" if self.direction > 0 else "falls") + " on the whole" * (not is_steady)
+        return ("rises" if self.direction > 0 else "falls") + text_if(not is_steady, " on the whole")
 
 
 def turns(series: Sequence[Value]) -> list[Stretch]:
@@ -148,7 +148,7 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
     lowest, highest = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
     if is_single(series):  # single draws: no difference is more than noise
         inside = not {lowest.text, highest.text} <= {begin.text, finish.text}
-        between = f", between {lowest.text} and {highest.text} on the way" * inside
+        between = text_if(inside, f", between {lowest.text} and {highest.text} on the way")
         return f"goes from {begin.text} to {finish.text}{between}"
     stretches = turns(series)
     if stretches and stretches[0].direction == 0 and not (amounts and len(series) == 2):
@@ -173,7 +173,7 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         start = "" if turn.start.at == begin.at else f"at {words.place({key: turn.start.at})} "
         end = "" if turn.end.at == finish.at else f" at {words.place({key: turn.end.at})}"
         verb = turn.verb(series)
-        origin = f"from {turn.start.text} {start}" * (not k)
+        origin = text_if(not k, f"from {turn.start.text} {start}")
         if not k and way * turn.start.at <= way * before.at and begin.at != before.at:
             parts.append(f"stays at {begin.text} up to {words.place({key: before.at})}")
             origin = ""
@@ -184,7 +184,7 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
             if apart := _departure(series[::-1], turn.start):
                 end = f" at {words.place({key: apart.at})}, then is {turn.end.text}{end}"
                 turn = turn._replace(end=apart)
-        parts.append(f"{'then ' * bool(parts)}{verb} {origin}to {turn.end.text}{end}")
+        parts.append(f"{text_if(parts, 'then ')}{verb} {origin}to {turn.end.text}{end}")
     power = _power(series, key, words) if len(stretches) == 1 else ""
     return ", ".join(parts) + power
 
@@ -252,7 +252,7 @@ def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:
         if len(rows) > 1:
             place = f"from {words.place({key: rows[0].at})} to {words.value(rows[-1].at)}"
         equal = len({row.text for row in rows}) == 1
-        comma = "," * ("," in rows[0].text)
+        comma = text_if("," in rows[0].text, ",")
         parts.append(f"{f'is {rows[0].text}{comma}' if equal else course(rows, key, words)} {place}")
     return joined(parts)
 

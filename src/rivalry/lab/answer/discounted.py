@@ -11,7 +11,7 @@ import numpy as np
 
 from rivalry.core.results import labelled
 from rivalry.lab.study.names import defaults
-from rivalry.lab.study.words import Words, quantities
+from rivalry.lab.study.words import Words, answer_keys, quantities
 
 if TYPE_CHECKING:
     from xarray import DataArray, Dataset
@@ -46,7 +46,7 @@ def per_period(study: Mapping[str, Any], data: Dataset) -> tuple[Mapping[str, An
         data = data.assign({PERIODS: weights.broadcast_like(data["regret"])})
     if not names:
         return study, data
-    words, answer = Words(study), dict(study.get("answer") or {})
+    words, answer = Words(study), dict(answer_keys(study))
     new_names = {name: f"{name}{PER_PERIOD}" for name in names}
     renamed = {new: (data[name] / weights).transpose(*data[name].dims) for name, new in new_names.items()}
     for name, new in new_names.items():

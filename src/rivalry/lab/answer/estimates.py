@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rivalry.core.results import is_truth
+from rivalry.lab.answer.grammar import text_if
 from rivalry.results.table import UNKNOWN, ZERO, Draws, Estimate, number_in_words
 from rivalry.text.statistics import format_chance, format_interval, half_width, share_interval
 
@@ -167,7 +168,7 @@ def _bound_beyond_search(column: np.ndarray, entry: str, range_of_search: tuple[
     """Return a bound of numbers of which some are beyond all values tried."""
     side = int(np.nanmax(column) == np.inf)
     bound = (np.nanmax, np.nanmin)[side](np.append(column, range_of_search[side]))
-    mark = f", the {('smallest', 'largest')[side]} tried" * bool(bound == range_of_search[side])
+    mark = text_if(bound == range_of_search[side], f", the {('smallest', 'largest')[side]} tried")
     return Estimate(f"at {('most', 'least')[side]} {number_in_words(float(bound))}{mark}", entry=entry)
 
 

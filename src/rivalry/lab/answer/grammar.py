@@ -1,9 +1,49 @@
-"""Parts of sentences: lists, capitals."""
+"""Parts of sentences: lists, numbers of things, capitals."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+
+from rivalry.lab.study.words import ROLES
+
+
+def text_if(condition: object, text: str) -> str:
+    """Return a text where a condition holds, else an empty one."""
+    return text if condition else ""
+
+
+def bracketed(text: str) -> str:
+    """Return a remark in brackets after a space; empty without one."""
+    return text_if(text, f" ({text})")
+
+
+def commas(*parts: str) -> str:
+    """Return the parts that are not empty, with commas between.
+
+    >>> commas("karma", "", "reach 0.5")
+    'karma, reach 0.5'
+    """
+    return ", ".join(filter(None, parts))
+
+
+def count_of(count: int, noun: str) -> str:
+    """Return a number of things.
+
+    >>> count_of(1, "point"), count_of(2, "branch")
+    ('1 point', '2 branches')
+    """
+    return f"{count} {noun if count == 1 else plural(noun)}"
+
+
+def and_more(count: int) -> str:
+    """Return the number of things that a list leaves out; empty if there are none."""
+    return text_if(count > 0, f" and {count} more")
+
+
+def role_with_article(player: str) -> str:
+    """Return a player, a leader or follower with an article."""
+    return f"the {player}" if player in ROLES else player
 
 
 def joined(parts: Sequence[str], conjunction: str = "and") -> str:
@@ -43,7 +83,7 @@ def plural(noun: str) -> str:
     """
     if noun.endswith("y"):
         return f"{noun[:-1]}ies"
-    return f"{noun}{'es' if noun.endswith(('x', 's')) else 's'}"
+    return f"{noun}es" if noun.endswith(("x", "s", "ch")) else f"{noun}s"
 
 
 def clauses(parts: Sequence[str]) -> str:

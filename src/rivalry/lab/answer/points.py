@@ -26,7 +26,8 @@ from rivalry.core.results import (
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.answer.discounted import PERIODS
 from rivalry.lab.answer.estimates import SESSIONS, counted, entries_of, estimates
-from rivalry.lab.answer.grammar import clauses, joined
+from rivalry.lab.answer.grammar import clauses, count_of, joined, role_with_article, text_if
+from rivalry.lab.answer.places import base_methods
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
@@ -136,7 +137,7 @@ class PointResults:
     @property
     def per_period(self) -> str:
         """The unit of gains in words."""
-        return " per period" * (PERIODS in self.arrays)
+        return text_if(PERIODS in self.arrays, " per period")
 
     @cached_property
     def at_stake(self) -> np.ndarray:
@@ -155,7 +156,7 @@ class PointResults:
         """A result in words: learned or not."""
         if self.has_one_player:
             return "choice"
-        return f"{'learned ' * self.random}profile"
+        return f"{text_if(self.random, 'learned ')}profile"
 
     @property
     def exchangeable(self) -> bool:
@@ -186,7 +187,7 @@ class PointResults:
         claims = self.claims.keys() - {""}
         gain = float(np.nanmax(self.regret, initial=0.0))
         if NOT_AN_EQUILIBRIUM in claims:
-            return exactly(f"{'up to ' * (len(self.regret) > 1)}{number_in_words(gain)}", gain)
+            return exactly(f"{text_if(len(self.regret) > 1, 'up to ')}{number_in_words(gain)}", gain)
         if claims != {"equilibrium"}:
             return Estimate("")
         bound = self.largest_bound
@@ -329,6 +330,11 @@ class PointResults:
             for name, pairs in pairs_of_quantity.items()
         }
         return {name: row for name, row in numbers.items() if row}
+
+    @cached_property
+    def texts(self) -> dict[str, list[str]]:
+        """Numbers of the study's quantities as they are printed."""
+        return {name: [row.text for row in rows] for name, rows in self.quantities.items()}
 
     def sample_size(self, name: str) -> int:
         """Return the number of results, or sessions of all results, that a quantity is a mean over."""
@@ -501,7 +507,7 @@ class PointResults:
             return self.bound_of_search
         names, ends = self.arrays["choice_name"][0], self.arrays["chosen_bound"][0]
         return "; ".join(
-            f"{self.words.key(str(names[k]))} {self._chosen_number(k)}" + f", {ends[k]}" * bool(ends[k])
+            f"{self.words.key(str(names[k]))} {self._chosen_number(k)}" + text_if(ends[k], f", {ends[k]}")
             for k in self._choices
         )
 
@@ -556,10 +562,10 @@ class PointResults:
         parts = counts.get("component_count", -1)
         kinds = {-1: "", 0: " in mixed strategies", count: " in pure strategies"}
         is_continuum = 0 < parts < count  # equilibria of a continuum: its extreme ones are listed
-        words = f"{count} {'extreme ' * is_continuum}equilibri{'um' if count == 1 else 'a'}"
+        words = f"{count} {text_if(is_continuum, 'extreme ')}equilibri{'um' if count == 1 else 'a'}"
         words += kinds.get(pure, f", {pure} of them in pure strategies") if count else ""
         if is_continuum:
-            places = f"in {parts} connected component{'s' * (parts > 1)}"
+            places = f"in {count_of(parts, 'connected component')}"
             words = f"infinitely many equilibria, {places}, with {words}"
         reason = str(self.arrays.get("complete_reason", [""])[0])
         if reason.startswith("every pure equilibrium"):
@@ -567,7 +573,7 @@ class PointResults:
         if self.arrays.get("complete", [0])[0] == 1:
             return f"{words} (complete list)"
         words, alternatives = (words, "are others") if count else ("no equilibrium listed", "is one")
-        return f"{words}; whether there {alternatives} is not decided{f': {reason}' * bool(reason)}"
+        return f"{words}; whether there {alternatives} is not decided{text_if(reason, f': {reason}')}"
 
     def _pure_words(self, count: int) -> str:
         """Return the number of pure equilibria, of how many profiles that were all checked."""
@@ -611,8 +617,8 @@ class PointResults:
         parts: list[str] = []
         for text, group in players.items():
             names = [self._entry_words(f"player {k}") for k in group]
-            names = [f"{'the ' * (name in ROLES)}{name}" for name in names]
-            parts.append(f"{joined(names)} {verb}{'s' * (len(group) == 1)} {text}")
+            names = [role_with_article(name) for name in names]
+            parts.append(f"{joined(names)} {verb}{text_if(len(group) == 1, 's')} {text}")
         return clauses(parts)
 
     @cached_property
@@ -1072,7 +1078,7 @@ def _own_keys(at: Mapping[str, Any], algorithm: str, study: Mapping[str, Any]) -
     A negative control has a value of its own in place of the one that is swept.
     """
     base, _, control = algorithm.rpartition("-")
-    other_methods = {str(table["name"]) for table in study["method"]} - {algorithm, base}
+    other_methods = base_methods(study) - {algorithm, base}
     keys = {name: value for name, value in at.items() if name.partition(".")[0] not in other_methods}
     replaced = REPLACED.get(control, "")
     return {k: value for k, value in keys.items() if k.rpartition(".")[2].partition("[")[0] != replaced}
@@ -1132,7 +1138,7 @@ def _count_phrase(arrays: Mapping[str, Any]) -> str:
     if "branch_ending" not in arrays or not (count := int((arrays["branch_ending"] != "").sum())):
         return ""
     name = str(arrays["parameter_name"])
-    words = f"{count} branch{'es' * (count > 1)} of equilibria followed in {name}"
+    words = f"{count_of(count, 'branch')} of equilibria followed in {name}"
     values = arrays.get("unresolved_parameter", np.empty(0))
     missed = ", ".join(f"{value:.6g}" for value in values[np.isfinite(values)])
     return f"{words}; others cross at {missed} and were not followed" if missed else words

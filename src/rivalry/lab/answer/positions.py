@@ -10,16 +10,13 @@ import numpy as np
 
 from rivalry.lab.answer.cases import (
     LEFT_OUT,
-    Row,
     Sentence,
     basis_of,
-    differing_keys,
-    falls,
+    cases_along,
     points_asked,
-    swept_key,
 )
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, STRETCHES, Value, course
-from rivalry.lab.answer.grammar import capitalised, joined, plural
+from rivalry.lab.answer.grammar import capitalised, count_of, joined, lowered, plural, text_if
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.words import Words
 from rivalry.results.table import Estimate, number_in_words
@@ -35,92 +32,76 @@ def fails(point: PointResults) -> bool:
 
 
 def position_sentences(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[Sentence]:
-    """Return the sentence on strategies of players: their groups on a line, per case and along a sweep."""
+    """Sentence on strategies of players: their groups on a line, per case and along a sweep."""
     words, points = Words(study), points_asked(study, results)
-    shown_points = [
-        point
-        for point in points
-        if not point.counts_text and (_groups(point) or 0 < len(point.profile_words) < PROFILE)
-    ]
-    rows = [Row(point.algorithm, point.at, (), fails(point)) for point in shown_points]
-    key, is_compared = swept_key(study, rows), len({row.method for row in rows}) > 1
-    by = differing_keys(rows, key)
-    cases: dict[str, list[PointResults]] = {}
-    for point in shown_points:
-        place = words.case({k: point.at[k] for k in by if k in point.at})
-        label = ", ".join(filter(None, [words.method(point.algorithm) if is_compared else "", place]))
-        cases.setdefault(label, []).append(point)
-    if not cases:
+    shown = [point for point in points if not point.counts_text and _is_short(point)]
+    key, cases = cases_along(study, shown, words)
+    if not cases or (not key and len(cases) > STRETCHES):
         return []
-    if not key:
-        texts = [
-            f"for {label}, {describe_profile(case[0])}" if label else describe_profile(case[0])
-            for label, case in cases.items()
-        ]
-        return (
-            [Sentence(f"{capitalised('; '.join(texts))}.", basis_of(points))]
-            if len(cases) <= STRETCHES
-            else []
-        )
-    for case in cases.values():
-        case.sort(key=lambda point: point.at[key], reverse=falls(study, key))
-    if len(cases) <= 2:
-        parts = [
-            f"for {label}, " * bool(label) + _stretches(case, key, words) for label, case in cases.items()
-        ]
-        return [Sentence(f"{capitalised('; '.join(parts))}.", basis_of(points))]
+    if not key or len(cases) <= 2:
+        texts = []
+        for label, case in cases.items():
+            text = _stretches(case, key, words) if key else describe_profile(case[0])
+            texts.append(text_if(label, f"for {label}, ") + text)
+        return [Sentence(f"{capitalised('; '.join(texts))}.", basis_of(points))]
     ends = []
     for pick in (min, max):
-        x = pick(point.at[key] for point in shown_points)
-        counts = sorted(
-            {len(groups) for point in shown_points if point.at[key] == x and (groups := _groups(point))}
-        )
+        x = pick(point.at[key] for point in shown)
+        counts = {len(_groups(point)) for point in shown if point.at[key] == x} - {0}
         if counts:
-            span = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
-            ends.append(
-                f"at {words.place({key: x})} players take {span} different position{'s' * (span != '1')}"
+            low, high = min(counts), max(counts)
+            positions = (
+                f"{low} to {high} different positions" if low < high else count_of(low, "different position")
             )
-    return (
-        [Sentence(f"{capitalised('; '.join(ends))}, over {len(cases)} cases.", basis_of(points))]
-        if ends
-        else []
-    )
+            ends.append(f"at {words.place({key: x})} players take {positions}")
+    text = f"{capitalised('; '.join(ends))}, over {len(cases)} cases."
+    return [Sentence(text, basis_of(points))] if ends else []
+
+
+def _is_short(point: PointResults) -> bool:
+    """True for groups on a line, and for a profile that a sentence has the space for."""
+    return bool(_groups(point)) or 0 < len(point.profile_words) < PROFILE
 
 
 def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
-    """Return the groups along a key, with the stretches on which they are the same."""
+    """Groups along a key, with the stretches on which they are the same."""
     if symmetric := _symmetric(case, key):
         ends = f"from {words.value(symmetric[0].at)} to {words.value(symmetric[-1].at)}"
-        start = f"{LEFT_OUT[0].lower()}{LEFT_OUT[1:]}, " * (len(symmetric) < len(case))
+        start = text_if(len(symmetric) < len(case), f"{lowered(LEFT_OUT)}, ")
         strategy = f"every player's strategy {course(symmetric, key, words)}"
         verb = "rises" if symmetric[0].at <= symmetric[-1].at else "falls"
         return f"{start}as the {words.key(key)} {verb} {ends}, {strategy}"
-    texts, spatial, counts = [], words.is_spatial, list[int]()
+    texts, counts = [], list[int]()
     for sizes, stretch in groupby(case, key=_kind):
-        stretch_points = list(stretch)
-        counts.append(len(stretch_points))
-        low, high = stretch_points[0], stretch_points[-1]
-        if len(stretch_points) == 1:
-            texts.append(f"at {words.place({key: low.at[key]})}, {describe_profile(low)}")
-            continue
-        refuted = sum(fails(point) for point in stretch_points)
-        of = "all" if refuted == len(stretch_points) else f"{refuted} of {len(stretch_points)} points"
-        refuted_note = f" ({of} not equilibria)" if refuted else ""
-        place = f", at {format_positions(_placed(high))} for {words.place({key: high.at[key]})}{refuted_note}"
-        if not _groups(low) or sizes == [CYCLES]:
-            text = f"{describe_profile(low, with_caveats=False)}{refuted_note}"
-        elif len(sizes) == 1:
-            text = f"all {'players are together' if spatial else 'choices are equal'}{place}"
-        elif len(sizes) == low.profile.shape[1]:  # type: ignore[union-attr]
-            text = f"all {'players are apart' if spatial else 'choices differ'}{place}"
+        points = list(stretch)
+        counts.append(len(points))
+        first, last = points[0].at[key], points[-1].at[key]
+        if len(points) == 1:
+            texts.append(f"at {words.place({key: first})}, {describe_profile(points[0])}")
         else:
-            text = f"there are groups of {joined(sizes)}{place}"
-        texts.append(f"from {words.place({key: low.at[key]})} to {words.value(high.at[key])}, {text}")
+            ends = f"from {words.place({key: first})} to {words.value(last)}"
+            texts.append(f"{ends}, {_on_stretch(points, sizes, key, words)}")
     if len(texts) > STRETCHES:
         longest = max(range(1, len(texts) - 1), key=lambda k: counts[k])
         changes = f"in all the groups change {len(texts) - 1} times"
         texts = [texts[0], texts[longest], texts[-1], changes]
     return "; ".join(texts)
+
+
+def _on_stretch(points: Sequence[PointResults], sizes: Sequence[str], key: str, words: Words) -> str:
+    """Clause on several points along a key whose groups have the same sizes."""
+    first, last, refuted = points[0], points[-1], sum(map(fails, points))
+    of = "all" if refuted == len(points) else f"{refuted} of {len(points)} points"
+    marks = text_if(refuted, f" ({of} not equilibria)")
+    groups = _groups(first)
+    if not groups or sizes == [CYCLES]:
+        return f"{describe_profile(first, with_caveats=False)}{marks}"
+    place = f", at {format_positions(_placed(last))} for {words.place({key: last.at[key]})}{marks}"
+    if len(sizes) == 1:
+        return ("all players are together" if words.is_spatial else "all choices are equal") + place
+    if all(len(group) == 1 for group in groups):
+        return ("all players are apart" if words.is_spatial else "all choices differ") + place
+    return f"there are groups of {joined(sizes)}{place}"
 
 
 def _symmetric(case: Sequence[PointResults], key: str) -> list[Value]:
@@ -168,44 +149,55 @@ def _placed(point: PointResults) -> list[np.ndarray]:
 
 
 def format_positions(groups: Sequence[np.ndarray]) -> str:
-    """Return places on a line, with how many players stand at each.
+    """Places on a line, with how many players stand at each.
 
     >>> format_positions([np.array([0.3, 0.3, 0.3]), np.array([0.7, 0.7])])
     '0.3 (three) and 0.7 (two)'
     >>> format_positions([np.array([0.5, 0.5])])
     '0.5'
     """
-    places = [number_in_words(float(part.mean())) for part in groups]
-    if len(groups) == 1 or all(len(part) == 1 for part in groups):
-        return joined(places)
-    counts = [COUNTS[len(part)] if len(part) < len(COUNTS) else str(len(part)) for part in groups]
-    return joined([f"{at} ({n})" for n, at in zip(counts, places, strict=True)])
+    is_counted = len(groups) > 1 and any(len(group) > 1 for group in groups)
+    places = []
+    for group in groups:
+        count = COUNTS[len(group)] if len(group) < len(COUNTS) else str(len(group))
+        places.append(number_in_words(float(group.mean())) + text_if(is_counted, f" ({count})"))
+    return joined(places)
 
 
 def describe_profile(point: PointResults, *, with_caveats: bool = True) -> str:
-    """Return the strategies of a point, with what must stand beside them."""
-    refuted = f" ({NOT_AN_EQUILIBRIUM})" * (with_caveats and fails(point))
-    groups = _groups(point)
+    """Strategies of a point, with what must stand beside them."""
+    is_marked = with_caveats and fails(point)
+    return _profile_clause(point) + text_if(is_marked, f" ({NOT_AN_EQUILIBRIUM})")
+
+
+def _profile_clause(point: PointResults) -> str:
+    """Strategies of a point: on a line, by the names of actions or choices, or as numbers."""
+    groups, words = _groups(point), point.words
     if _kind(point) == [CYCLES]:
-        return f"{CYCLES}{refuted}"
+        return CYCLES
     if not groups:
         if point.actions is not None and point.profile is not None and len(point.profile) == 1:
-            return f"{point.play_in_words(point.profile[0])}{refuted}"
-        if point.choices_in_words:
-            return f"{point.choices_in_words}{refuted}"
-        has_actions, words = point.actions is not None, point.words
-        noun = words.quantity("profile") if words.is_named("profile") else words.choice or "strategy"
-        first_word, _, choice_words = point.profile_words.partition(" ")
-        if first_word == "each":
-            noun = f"{words.player}'s {noun}{point.axes} is"
-            return f"every {f'{words.player} plays' if has_actions else noun} {choice_words}{refuted}"
-        noun = f"the {plural(words.player)}' {plural(noun)}{point.axes} are"
-        return f"{f'{plural(words.player)} play' if has_actions else noun} {point.profile_words}{refuted}"
-    subject, choices = plural(point.words.player), point.words.choice
+            return point.play_in_words(point.profile[0])
+        return point.choices_in_words or _numbers_clause(point)
+    subject, choices = plural(words.player), plural(words.choice)
     if len(groups) == 1:
         subject = f"both {subject}" if len(groups[0]) == 2 else f"all {subject}"
-        choices = f"a {choices} of " * bool(choices)
+        choices = f"a {words.choice}"
+    verb = "choose" + text_if(words.choice, f" {choices} of")
+    return f"{subject} {'are at' if words.is_spatial else verb} {format_positions(_placed(point))}"
+
+
+def _numbers_clause(point: PointResults) -> str:
+    """Strategies of a point as numbers, or as mixtures of actions; those that all have once."""
+    words, texts = point.words, point.profile_words
+    is_shared, has_actions = texts.startswith("each "), point.actions is not None
+    if has_actions and is_shared:
+        verb = f"every {words.player} plays"
+    elif has_actions:
+        verb = f"{plural(words.player)} play"
     else:
-        choices = f"{plural(choices)} of " * bool(choices)
-    verb = "are at" if point.words.is_spatial else f"choose {choices}".rstrip()
-    return f"{subject} {verb} {format_positions(_placed(point))}{refuted}"
+        noun = words.quantity("profile") if words.is_named("profile") else words.choice or "strategy"
+        verb = f"the {plural(words.player)}' {plural(noun)}{point.axes} are"
+        if is_shared:
+            verb = f"every {words.player}'s {noun}{point.axes} is"
+    return f"{verb} {texts.removeprefix('each ')}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rivalry.core.results import WITH_GAIN, gain_in_words
+from rivalry.lab.answer.places import methods_of
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, heading
@@ -141,7 +142,7 @@ def _keys(
 ) -> dict[str, list[Estimate]]:
     """Return the columns that say which point a row is."""
     keys: dict[str, list[Estimate]] = {}
-    if len({point.algorithm for point in points}) > 1:
+    if len(methods_of(points)) > 1:
         keys["method"] = [Estimate(words.method(point.algorithm)) for point in rows]
     swept = list(dict.fromkeys(name for point in points for name in point.at))
     for name in swept:

@@ -29,10 +29,20 @@ from rivalry.lab.answer.cases import (
 from rivalry.lab.answer.claims import by_methods, claim_courses
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, is_single, verb_phrase
 from rivalry.lab.answer.estimates import is_nearly_zero
-from rivalry.lab.answer.grammar import capitalised, clauses, joined, joined_cases, lowered
+from rivalry.lab.answer.grammar import (
+    capitalised,
+    clauses,
+    commas,
+    joined,
+    joined_cases,
+    lowered,
+    role_with_article,
+    text_if,
+)
+from rivalry.lab.answer.places import base_methods
 from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.answer.positions import position_sentences
-from rivalry.lab.study.words import CONTROLS, ROLES, Words, asks_in
+from rivalry.lab.study.words import CONTROLS, Words, answer_keys, asks_in, quantities_of_answer
 from rivalry.results.comparison import (
     Case,
     Ranking,
@@ -76,7 +86,7 @@ def on_quantities(
             sentences.append(_without(one_case_sentence(together, words, asks), together[0]))
             together.clear()
 
-    study_quantities = (study.get("answer") or {}).get("quantities") or ()
+    study_quantities = quantities_of_answer(study)
     # a sentence on events states their parameters, one on lists their counts
     followed, counted = any(point.events for point in rows), any(point.counts_text for point in rows)
     names = dict.fromkeys(
@@ -113,11 +123,7 @@ def on_quantities(
         elif control_sentences := _controls(study, name, results, words, of.get(name, ())):
             add_shared_clauses()
             sentences += control_sentences
-            base = [
-                point
-                for point in rows
-                if point.algorithm in {str(table["name"]) for table in study["method"]}
-            ]
+            base = [point for point in rows if point.algorithm in base_methods(study)]
             subject = trend_of(study, name, base, words, of.get(name, ()))
             if subject and len(subject.cases) > 1:
                 sentences += [_without(text, subject) for text in _ranking(study, subject, words)]
@@ -189,12 +195,14 @@ def _other_methods(
     Negative controls count where several methods are compared, and are one name.
     """
     methods = {point.algorithm for point in rows}
-    bases = {str(table["name"]) for table in study["method"]}
-    numbers = {(str(point.at), name): value for point in rows for name, value in _texts(point).items()}
+    bases = base_methods(study)
+    numbers: dict[tuple[str, str], list[str]] = {}
+    for point in rows:
+        numbers |= {(str(point.at), name): texts for name, texts in _texts(point).items()}
     differing: dict[str, None] = {}
     for point in results:
         pairs = _texts(point).items()
-        differs = any(numbers.get((str(point.at), name), text) != text for name, text in pairs)
+        differs = any(numbers.get((str(point.at), name), texts) != texts for name, texts in pairs)
         is_control = point.algorithm not in bases
         if point.algorithm not in methods and differs and not (is_control and len(methods) == 1):
             differing["negative controls" if is_control else words.method(point.algorithm)] = None
@@ -203,11 +211,7 @@ def _other_methods(
 
 def _texts(point: PointResults) -> dict[str, list[str]]:
     """Return the numbers of a result as they are printed, by quantity."""
-    return {
-        name: [row.text for row in estimates]
-        for name, estimates in point.quantities.items()
-        if name not in ("profile", "claim")
-    }
+    return {name: texts for name, texts in point.texts.items() if name not in ("profile", "claim")}
 
 
 def course_sentence(subject: Trend, words: Words) -> str:
@@ -236,7 +240,7 @@ def _qualifiers(subject: Trend, words: Words) -> str:
     varies = bool(subject.fixed) and words.key(subject.fixed) not in words.quantity(subject.name)
     return (
         subject.where
-        + f" at every {words.key(subject.fixed)}" * varies
+        + text_if(varies, f" at every {words.key(subject.fixed)}")
         + (f" (mean over {words.key(subject.averaged)}s, 95 % intervals)" if subject.averaged else "")
     )
 
@@ -247,14 +251,14 @@ def _range(subject: Trend, series: Iterable[Sequence[Value]], words: Words) -> s
     ends, verb = [row.at for value in rows for row in value], "rises" if begin <= end else "falls"
     low, high = (words.value(end(ends)) for end in ((min, max) if verb == "rises" else (max, min)))
     names = [f"the {words.key(name)}" for name in subject.in_step]
-    comovement = f", and {joined(names)} change{'s' * (len(names) == 1)} with it" if names else ""
+    comovement = f", and {joined(names)} change{text_if(len(names) == 1, 's')} with it" if names else ""
     return f"As the {words.key(subject.key)} {verb} from {low} to {high}{comovement}"
 
 
 def _of(name: str, entry: str, words: Words) -> str:
     """Return a quantity with its article, and whose it is."""
     if entry.startswith("the ") or (entry.partition(" ")[0] in WHOSE and "," not in entry):
-        return f"the {words.quantity(name)} of {'the ' * (entry in ROLES)}{entry}"
+        return f"the {words.quantity(name)} of {role_with_article(entry)}"
     return f"the {words.quantity(name)}" + (f" ({entry})" if entry else "")
 
 
@@ -320,12 +324,12 @@ def _of_each(values: Sequence[Value]) -> str:
     """Return the values of all entries, for whom each is."""
     if len({value.text for value in values}) == 1:
         return values[0].text
-    entries = [f"{'the ' * (value.estimate.entry in ROLES)}{value.estimate.entry}" for value in values]
+    entries = [role_with_article(value.estimate.entry) for value in values]
     texts = [
         f"{value.estimate.text} for {entry}" if entry else value.text
         for value, entry in zip(values, entries, strict=True)
     ]
-    return joined(texts) + f" ({NOT_AN_EQUILIBRIUM})" * any(value.refuted for value in values)
+    return joined(texts) + text_if(any(value.refuted for value in values), f" ({NOT_AN_EQUILIBRIUM})")
 
 
 def _entry_values(values: Sequence[Value]) -> str:
@@ -333,7 +337,7 @@ def _entry_values(values: Sequence[Value]) -> str:
     if len({value.text for value in values}) == 1:
         return values[0].text
     texts = [f"{value.estimate.text} ({value.estimate.entry})" for value in values]
-    return joined(texts) + f" ({NOT_AN_EQUILIBRIUM})" * all(value.refuted for value in values)
+    return joined(texts) + text_if(all(value.refuted for value in values), f" ({NOT_AN_EQUILIBRIUM})")
 
 
 def _noise(rows: Iterable[Sequence[Value]], words: Words) -> str:
@@ -346,11 +350,11 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
     name, key = words.quantity(subject.name), subject.key
     # where no point is an equilibrium, numbers are where a search or dynamics happened to stop
     refuted = [label for label, (series, *_) in subject.cases.items() if series[0].refuted]
-    rest = f"; for {joined(refuted)} no point is an equilibrium" * bool(refuted)
+    rest = text_if(refuted, f"; for {joined(refuted)} no point is an equilibrium")
     all_series: list[tuple[str, list[Value]]] = []
     for label in [label for label in subject.cases if label not in refuted]:
         for series in subject.cases[label]:
-            all_series.append((", ".join(filter(None, [label, series[0].estimate.entry])), series))
+            all_series.append((commas(label, series[0].estimate.entry), series))
     moving = [(label, series) for label, series in all_series if len(series) > 1]
     constant = [
         f"{series[0].text} {f'at {words.place({key: series[0].at})} ' * subject.left_out}for {label}"
@@ -375,7 +379,7 @@ def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
         parts = [", and ".join(parts)] if extent and len(parts) == 2 else parts
         ranked = asks == "which" and len(moving) == len(subject.cases) - len(refuted)
         top = _highest(subject, moving, words, is_partial=bool(refuted)) if ranked else ""
-        sentence = f"{start}{joined(parts)}{extent}{at}{'; it is ' * bool(constant)}{joined(constant)}{top}"
+        sentence = f"{start}{joined(parts)}{extent}{at}{text_if(constant, '; it is ')}{joined(constant)}{top}"
         return f"{_name_key_once(sentence, key, words)}{rest}{noise}."
     kinds = Counter(verb_phrase(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(all_series):
@@ -432,10 +436,10 @@ def _highest(
     pairs: list[tuple[Estimate, Estimate]] = []
     for case in by_place:
         pairs += [(top[at], case[at]) for at in top if at in case and case is not top]
-    ties = ", or as high as another," * any(a.text == b.text for a, b in pairs)
+    ties = text_if(any(a.text == b.text for a, b in pairs), ", or as high as another,")
     draws = same_draws(pairs)
-    draws = f", compared {draws}" * bool(draws)
-    qualifier = "of the other cases, " * is_partial
+    draws = text_if(draws, f", compared {draws}")
+    qualifier = text_if(is_partial, "of the other cases, ")
     where = "the same" if subject.left_out else "every"
     label = cases[ranking.best[0]][0]
     return f"; {qualifier}at {where} {words.key(subject.key)} it is highest{ties} for {label}{draws}"
@@ -448,7 +452,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     rows = [(label, [series[0] for series in case]) for label, case in subject.cases.items()]
     if len(rows) == 1:
         return [one_case_sentence([subject._replace(cases={"": next(iter(subject.cases.values()))})], words)]
-    asks, better = asks_in(study), (study.get("answer") or {}).get("better", "higher")
+    asks, better = asks_in(study), answer_keys(study).get("better", "higher")
     if any(len(row) > 1 or not np.isfinite(row[0].estimate.mean) for _, row in rows):
         if len(rows) > CASES:
             return []
@@ -485,7 +489,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     # what lies beyond the end of a search is unknown
     if at_end := [label for label, value in pairs if value.is_at_end]:
         texts = [f"{value.text} for {label}" for label, value in pairs[:CASES]]
-        remainder = f"; and so on for {len(pairs) - CASES} more" * (len(pairs) > CASES)
+        remainder = text_if(len(pairs) > CASES, f"; and so on for {len(pairs) - CASES} more")
         return [f"The {quantity}{at} is {joined(texts)}{remainder}; for {joined(at_end)} {NO_OPTIMUM}."]
     noise = _noise_of(pairs, words)
     by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
@@ -496,7 +500,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
         highest, fewest = by_value[0][1], by_value[-1][1]
         sentence = f"The {quantity}{at} ranges from {_extent(by_value[:: [1, -1][better == 'higher']])}"
         equal = not noise and not differ(highest.estimate, fewest.estimate)
-        return [f"{sentence}{'; the difference is not significant' * equal}{noise}."]
+        return [f"{sentence}{text_if(equal, '; the difference is not significant')}{noise}."]
     numbers = [(label, value.estimate) for label, value in pairs]
     if len(pairs) == 2 and not noise:
         return [_two_cases(f"The {quantity}{at}", pairs, asks)]
@@ -505,7 +509,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
     texts = [f"{lead_value.text} for {label}" for label, lead_value in pairs]
     paired = same_draws([(draws, second) for (_, draws), (_, second) in combinations(numbers, 2)])
     sentence = f"The {quantity}{at} is {joined(texts)}"
-    return [f"{sentence}{noise or _unclear(numbers)}{f', compared {paired}' * bool(paired and not noise)}."]
+    return [f"{sentence}{noise or _unclear(numbers)}{text_if(paired and not noise, f', compared {paired}')}."]
 
 
 def _extent(pairs: Sequence[tuple[str, Value]]) -> str:
@@ -532,7 +536,7 @@ def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str) -> str
     if not differ(before.estimate, after.estimate):
         by = difference_in_words(before.estimate, after.estimate)
         is_exact = all(value.estimate.low == value.estimate.high for _, value in pairs)
-        insignificant = f"; the difference{f', {by},' * is_paired} is not significant"
+        insignificant = f"; the difference{text_if(is_paired, f', {by},')} is not significant"
         return f"{plain}{insignificant * (not is_exact)}."
     visible = asks == "how much" and not is_nearly_zero(before.estimate, after.estimate)
     if visible or is_paired:
@@ -550,7 +554,7 @@ def _differences(start: str, pairs: Sequence[tuple[str, Value]]) -> str:
         excess = excess_in_words(value.estimate, reference.estimate).removesuffix(f" {draws}")
         doubt = "" if differ(value.estimate, reference.estimate) else " (not significant)"
         parts.append(f"{excess}{doubt} for {label}")
-    return f"{start} is {reference.text} for {first}; {f'{draws} ' * bool(draws)}it is {joined(parts)}."
+    return f"{start} is {reference.text} for {first}; {text_if(draws, f'{draws} ')}it is {joined(parts)}."
 
 
 def _winner(start: str, ordered: Sequence[tuple[str, Value]], ranking: Ranking, better: str) -> str:
@@ -647,12 +651,13 @@ def _controls(
                 draws = " ".join(filter(None, [than, same_draws([(base_gain, gain)])]))
                 groups.setdefault(draws, []).append(f"{label[kind]} ({gain.text})")
             parts = [
-                f"{joined(names)} gain{'s' * (len(names) == 1)} {than}" for than, names in groups.items()
+                f"{joined(names)} gain{text_if(len(names) == 1, 's')} {than}"
+                for than, names in groups.items()
             ]
             facts = capitalised(f"{sentence}of the controls that cannot punish, {', and '.join(parts)}")
             return [f"{facts}: the gain alone is no evidence of collusion."]
         draws = same_draws([(base_gain, gain) for gain in controls.values()])
         subject = f"the {quantity}" if is_stated else "it"
-        draws = f"{draws} " * bool(draws)
+        draws = text_if(draws, f"{draws} ")
         return [capitalised(f"{sentence}{draws}{subject} is less for {joined(less)}, which cannot punish.")]
     return []

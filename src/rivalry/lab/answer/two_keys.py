@@ -16,22 +16,21 @@ import numpy as np
 from rivalry.core.results import CLAIMS, claim_in_words
 from rivalry.lab.answer.cases import (
     LEFT_OUT,
-    Row,
     Sentence,
     Trend,
     at_point,
     basis_of,
-    differing_keys,
     is_reported,
     points_asked,
     trend_of,
 )
 from rivalry.lab.answer.courses import Value, course, is_single, turns, verb_phrase
 from rivalry.lab.answer.estimates import counted
-from rivalry.lab.answer.grammar import capitalised, joined
+from rivalry.lab.answer.grammar import bracketed, capitalised, joined, text_if
+from rivalry.lab.answer.places import differing_keys, methods_of
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.table import AnswerTable
-from rivalry.lab.study.words import Words
+from rivalry.lab.study.words import Words, answer_keys
 from rivalry.results.comparison import rank
 from rivalry.results.table import Estimate
 from rivalry.schema.construction import is_number
@@ -242,9 +241,9 @@ def on_two_keys(
     There is none of other sweeps.
     """
     rows, words = points_asked(study, points), Words(study)
-    if len({point.algorithm for point in rows}) != 1:
+    if len(methods_of(rows)) != 1:
         return []
-    answer = study.get("answer") or {}
+    answer = answer_keys(study)
     study_quantities = answer.get("quantities") or ()
     names = dict.fromkeys(
         name for point in rows for name, values in point.quantities.items() if is_reported(values)
@@ -313,8 +312,7 @@ def _trends(
     trend = trend_of(study, name, points, words)
     if trend is None or not trend.key or trend.fixed or len(trend.cases) < 2:
         return None
-    keys = differing_keys([Row(point.algorithm, point.at, (), False) for point in points], trend.key)
-    keys = [key for key in keys if key != trend.averaged]
+    keys = [key for key in differing_keys(points, trend.key) if key != trend.averaged]
     if len(keys) != 1 or words.key(keys[0]) not in trend.by:
         return None
     (second,) = keys
@@ -329,7 +327,7 @@ def _trends(
 
 def _with_key(study: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a study whose trends are along the key of its first figure, unless it says along which."""
-    plot, answer = next(iter(study.get("plots") or ()), None), study.get("answer") or {}
+    plot, answer = next(iter(study.get("plots") or ()), None), answer_keys(study)
     over = plot.get("over") if isinstance(plot, Mapping) else None
     return {**study, "answer": {"along": over, **answer}} if isinstance(over, str) else study
 
@@ -357,9 +355,9 @@ def _in_words(trends: Trends, words: Words) -> str:
         return ""
     along = joined([f"the {words.key(key)}" for key in (trend.key, *trend.in_step)])
     entry = holds[0].series[0].estimate.entry
-    quantity = f"the {words.quantity(trend.name)}" + f" ({entry})" * bool(entry)
+    quantity = f"the {words.quantity(trend.name)}" + bracketed(entry)
     verb = f"{quantity} {VERBS[direction]} with {along}{_largest_change(holds, second, words)}"
-    means = f" (means over {words.key(trend.averaged)}s, 95 % intervals)" * bool(trend.averaged)
+    means = text_if(trend.averaged, f" (means over {words.key(trend.averaged)}s, 95 % intervals)")
     numbers = is_number(cases[0].value)
     where = f"every {words.key(second)}"
     if exceptions:

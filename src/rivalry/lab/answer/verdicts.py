@@ -22,11 +22,12 @@ from rivalry.lab.answer.cases import (
 from rivalry.lab.answer.claims import by_methods, claim_courses, format_points, on_claims, on_lists, there_is
 from rivalry.lab.answer.courses import turns, with_article
 from rivalry.lab.answer.estimates import EQUAL
-from rivalry.lab.answer.grammar import joined, joined_cases, lowered
+from rivalry.lab.answer.grammar import bracketed, joined, joined_cases, lowered, role_with_article, text_if
+from rivalry.lab.answer.places import base_methods, methods_of
 from rivalry.lab.answer.points import PointResults, reference_quantity, tested
 from rivalry.lab.answer.trends import course_sentence, has_name, of_methods
 from rivalry.lab.study.names import is_benchmark
-from rivalry.lab.study.words import ROLES, Words
+from rivalry.lab.study.words import ROLES, Words, answer_keys, test_of
 from rivalry.results.comparison import VISIBLE, excess_in_words, paired_margin
 from rivalry.results.table import Estimate, exactly, number_in_words
 from rivalry.schema.construction import is_number
@@ -68,7 +69,7 @@ class Verdict(NamedTuple):
 
 def verdict(study: Mapping[str, Any], results: Sequence[PointResults]) -> Verdict | None:
     """Return the verdict on a yes-or-no question; None without a test or without its rows."""
-    test, words = (study.get("answer") or {}).get("test") or {}, Words(study)
+    test, words = test_of(study), Words(study)
     at = test.get("at") or {}
     points = [
         point for point in (results if "algorithm" in at else points_asked(study, results)) if point.is_at(at)
@@ -111,7 +112,7 @@ def _named(
     methods = dict.fromkeys(point.algorithm for point in with_number)
     labels = [words.method(method) for method in methods]
     compared = {point.algorithm for point in points_asked(study, results)}
-    silent = compared & {str(table["name"]) for table in study["method"]} - methods.keys()
+    silent = compared & base_methods(study) - methods.keys()
     if name and silent and not has_name(facts, labels):
         return f"{by_methods(list(methods), joined(labels), words)}, {facts}"
     if "algorithm" in at:
@@ -182,7 +183,7 @@ def _on_claims(
         sentence = lowered(text)
     where = at_rows(test.get("at") or {}, rows, points, words)
     methods = list(dict.fromkeys(point.algorithm for point in rows))
-    if "algorithm" in (test.get("at") or {}) and len(methods) < len({point.algorithm for point in points}):
+    if "algorithm" in (test.get("at") or {}) and len(methods) < len(methods_of(points)):
         labels = [words.method(name) for name in methods]
         is_named = all(has_name(sentence, [label]) for label in labels)
         where = "" if is_named else by_methods(methods, joined_cases(labels), words)
@@ -216,8 +217,8 @@ def _on_course(
     study: Mapping[str, Any], test: Mapping[str, Any], rows: Sequence[PointResults], words: Words
 ) -> tuple[bool | None, str]:
     """Return the verdict on a rise, or fall, along a key in all cases, or in some, and the course."""
-    along = test.get("along") or (study.get("answer") or {}).get("along", "")
-    view = {**study, "answer": {**(study.get("answer") or {}), "along": along}}
+    along = test.get("along") or answer_keys(study).get("along", "")
+    view = {**study, "answer": {**answer_keys(study), "along": along}}
     subject = trend_of(view, test["quantity"], rows, words)
     if subject is None or not (subject.key or subject.fixed):
         return None, ""
@@ -260,7 +261,10 @@ def _on_numbers(
     decided = _all_or_some([comparison.is_met for comparison in comparisons], test)
     lists = {point.list_words for point in rows} if test["quantity"] == "equilibrium_count" else set()
     if decided and "equals" in test and len(lists) == 1 and "" not in lists:
-        return decided, f"{there_is(lists.pop())}{',' * (len(rows) > 1)}{_in_all(rows, len(rows), words)}."
+        return (
+            decided,
+            f"{there_is(lists.pop())}{text_if(len(rows) > 1, ',')}{_in_all(rows, len(rows), words)}.",
+        )
     return decided, _facts(test, decided, comparisons, _in_all(rows, len(pairs), words), words)
 
 
@@ -270,7 +274,7 @@ def _in_all(rows: Sequence[PointResults], count: int, words: Words) -> str:
     swept = [key for key in keys if len({str(point.at.get(key)) for point in rows}) == len(rows) == count]
     if count > 1 and swept and swept == list(keys) and is_number(rows[0].at[swept[0]]):
         return f" at every {words.key(swept[0])}"
-    return " in both cases" if count == 2 else f" in all {count} cases" * (count > 1)
+    return " in both cases" if count == 2 else text_if(count > 1, f" in all {count} cases")
 
 
 def _of_more(comparison: Compared, test: Mapping[str, Any]) -> Compared:
@@ -321,9 +325,7 @@ def _pairs(
             numbers = reference_point.numbers(than.get("quantity") or name, at | (than.get("at") or {}))
             limit_words = _label(reference_point, [point, reference_point], than.get("at") or {}, words)
             if dims and numbers and numbers[0].entry:
-                limit_words = (
-                    f"for {'the ' * (numbers[0].entry in ROLES)}{numbers[0].entry} {limit_words}".strip()
-                )
+                limit_words = f"for {role_with_article(numbers[0].entry)} {limit_words}".strip()
             limit_words = f"the {words.quantity(than['quantity'])}" if than.get("quantity") else limit_words
             player = (at | (than.get("at") or {})).get("player")
             payoffs: list[float] = []
@@ -367,7 +369,7 @@ def _reference_pairs(
 def _label(point: PointResults, rows: Sequence[PointResults], at: Mapping[str, Any], words: Words) -> str:
     """Return the words that set a row apart from the others, or by which it was selected."""
     place = {k: v for k, v in point.at.items() if k in at or len({str(row.at.get(k)) for row in rows}) > 1}
-    has_methods = "algorithm" in at or len({row.algorithm for row in rows}) > 1
+    has_methods = "algorithm" in at or len(methods_of(rows)) > 1
     text = words.place({**({"algorithm": point.algorithm} if has_methods else {}), **place})
     has_words = has_methods or not all(isinstance(value, int | float) for value in place.values())
     return f"{'for' if has_words else 'at'} {text}" if text else ""
@@ -435,7 +437,7 @@ def _facts(
             comparison.reference.text for comparison in comparisons
         }
         if ways == [""] or ("equals" in test and equal and not comparisons[0].beside):  # what the test says
-            owner = f"{_owner_of_number(comparisons[0])} " * (len(comparisons) == 1)
+            owner = text_if(len(comparisons) == 1, f"{_owner_of_number(comparisons[0])} ")
             return f"the {name} {owner}is {comparisons[0].estimate.text}{in_all}.".replace("  ", " ")
         if len(comparisons) == 1 and (owner := _owner_of_number(comparisons[0])):
             return f"the {name} {owner} is {comparisons[0].estimate.text}, {ways[0]}."
@@ -454,7 +456,7 @@ def _facts(
         parts = [", ".join(filter(None, pair)) for pair in zip(texts, ways, strict=True)]
         return f"the {name} is {joined(parts)}."
     entries = {comparison.estimate.entry for comparison in comparisons}
-    owner = f" of {'the ' * bool(entries & {*ROLES})}{entries.pop()}" if len(entries) == 1 else ""
+    owner = f" of {text_if(entries & {*ROLES}, 'the ')}{entries.pop()}" if len(entries) == 1 else ""
     fact = f"the {name}{owner.removesuffix(' of ')} is {_condition(test, comparisons)}"
     if set(truths) == {True}:
         closest = min(
@@ -463,7 +465,7 @@ def _facts(
                 abs(comparison.difference) if np.isfinite(comparison.difference) else np.inf
             ),
         )
-        near = f"; nearest to it is {_short(closest)}" * ("equals" not in test)
+        near = text_if("equals" not in test, f"; nearest to it is {_short(closest)}")
         return f"{fact}{in_all}{near}."
     decisive = [
         comparison
@@ -472,9 +474,9 @@ def _facts(
     ]
     decisive = decisive or [comparison for comparison in comparisons if not comparison.is_met]
     examples = joined([_short(comparison) for comparison in decisive[:ONE_BY_ONE]])
-    remainder = f", and {len(decisive) - ONE_BY_ONE} more" * (len(decisive) > ONE_BY_ONE)
+    remainder = text_if(len(decisive) > ONE_BY_ONE, f", and {len(decisive) - ONE_BY_ONE} more")
     reason = {True: "these are", False: "it is not for", None: "it is not decided for"}[decisive[0].is_met]
-    count = f" in {truths.count(True)} of {len(comparisons)} cases" * (True in truths)
+    count = text_if(True in truths, f" in {truths.count(True)} of {len(comparisons)} cases")
     if None in truths and not count:
         return f"whether {fact} {reason.removeprefix('it ')} {examples}{remainder}{_doubt(decisive[0])}."
     count = count or f" in none of {len(comparisons)} cases"
@@ -484,7 +486,7 @@ def _facts(
 def _owner_of_number(comparison: Compared, of: str = "of") -> str:
     """Return whose a number is, and of which row."""
     entry = comparison.estimate.entry
-    owner = f"{of} {'the ' * (entry in ROLES)}{entry}" if entry else ""
+    owner = f"{of} {role_with_article(entry)}" if entry else ""
     if owner.startswith("for ") and comparison.label.startswith("for "):
         return f"({entry}) {comparison.label}"
     return " ".join(filter(None, [owner, comparison.label]))
@@ -492,7 +494,7 @@ def _owner_of_number(comparison: Compared, of: str = "of") -> str:
 
 def _short(comparison: Compared) -> str:
     owner = _owner_of_number(comparison).removeprefix("at ").removeprefix("for ").removeprefix("of ")
-    return comparison.estimate.text + f" ({owner})" * bool(owner)
+    return comparison.estimate.text + bracketed(owner)
 
 
 def _relation(comparison: Compared, test: Mapping[str, Any]) -> str:
@@ -510,7 +512,7 @@ def _relation(comparison: Compared, test: Mapping[str, Any]) -> str:
             else f"as {comparison.beside}"
         )
     if not comparison.beside:
-        doubt = "not significantly " * (comparison.is_met is None and comparison.margin > 0.0)
+        doubt = text_if(comparison.is_met is None and comparison.margin > 0.0, "not significantly ")
         return f"{doubt}{'above' if comparison.difference > 0 else 'below'} {reference}"
     excess = excess_in_words(comparison.estimate, comparison.reference)
     row = f"for {comparison.beside}" if _is_quantity(comparison) else comparison.beside
@@ -532,7 +534,7 @@ def _doubt(comparison: Compared) -> str:
         return ", of a list that may lack some"
     if np.isnan(comparison.margin):
         return " in a single run, whose noise is unknown"
-    return ", which is not significant" * bool(comparison.beside)
+    return text_if(comparison.beside, ", which is not significant")
 
 
 def _condition(test: Mapping[str, Any], comparisons: Sequence[Compared]) -> str:

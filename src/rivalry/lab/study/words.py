@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rivalry.games import GAMES
@@ -65,17 +65,31 @@ def value_label(key: str, value: object) -> str:
     return f"{key} = {value_in_words(value)}"
 
 
+def answer_keys(study: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Table ``answer`` of a study, empty without one."""
+    return study.get("answer") or {}
+
+
+def test_of(study: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Test that decides a study's question; empty without one."""
+    return answer_keys(study).get("test") or {}
+
+
+def quantities_of_answer(study: Mapping[str, Any]) -> Collection[str]:
+    """Quantities that an author wants in the answer; empty where there is no such choice."""
+    return answer_keys(study).get("quantities") or ()
+
+
 def asks_in(study: Mapping[str, Any]) -> str:
     """Return the kind of answer that a study's question asks for."""
-    return asks_of(study.get("answer") or {}, str(study.get("question") or ""))
+    return asks_of(answer_keys(study), str(study.get("question") or ""))
 
 
 def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
     """Return the quantities of a study's answer: its own, or those of its plots, expectations and family."""
     names = quantities_named(study)
-    answer = study.get("answer") or {}
-    if answer.get("quantities"):
-        tested = str((answer.get("test") or {}).get("quantity"))  # a verdict has its number in the table
+    if quantities_of_answer(study):
+        tested = str(test_of(study).get("quantity"))  # a verdict has its number in the table
         return [name for name in dict.fromkeys([*names, tested]) if name in data and name != LIST]
     present = [name for name in names if name in data and name not in CERTIFYING]
     if "pooled_gain" in present:  # its mean, whose interval over replications alone would be a second one
@@ -105,7 +119,7 @@ def _are_one(data: Dataset, name: str, mean_name: str) -> bool:
 
 def quantities_named(study: Mapping[str, Any]) -> list[str]:
     """Return the names of what a study's answer may have, stored or not; see `quantities`."""
-    if names := (study.get("answer") or {}).get("quantities"):
+    if names := quantities_of_answer(study):
         return list(names)
     all_names = []
     for entry in study.get("plots", ()):
@@ -123,7 +137,7 @@ class Words:
     """Names in words of a study's quantities, keys, methods and values; its own ``[answer.words]`` first."""
 
     def __init__(self, study: Mapping[str, Any]) -> None:
-        self._own: Mapping[str, str] = (study.get("answer") or {}).get("words") or {}
+        self._own: Mapping[str, str] = answer_keys(study).get("words") or {}
         tables = study.get("method", ())
         self._methods = [str(table["name"]) for table in tables]
         self._profiles = {str(table["name"]) for table in tables if table.get("kind") == "evaluate"}

@@ -1,0 +1,106 @@
+"""Rows of results by place: their methods and swept keys, and the keys in which they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+class Place(Protocol):
+    """A method and a point of the sweep, that results are of."""
+
+    @property
+    def algorithm(self) -> str:
+        """Name of the method."""
+
+    @property
+    def at(self) -> Mapping[str, Any]:
+        """Coordinates that vary, without the method."""
+
+
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """Items by a key, in the order in which they come.
+
+    >>> grouped(["karma", "coin", "kind"], key=lambda word: word[0])
+    {'k': ['karma', 'kind'], 'c': ['coin']}
+    """
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
+def methods_of(rows: Iterable[Place]) -> list[str]:
+    """Names of the methods of rows, in their order."""
+    return list(dict.fromkeys(row.algorithm for row in rows))
+
+
+def base_methods(study: Mapping[str, Any]) -> set[str]:
+    """Names of a study's methods without its negative controls."""
+    return {str(table["name"]) for table in study["method"]}
+
+
+def without(at: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    """Coordinates but those of some keys."""
+    return {key: value for key, value in at.items() if key not in keys}
+
+
+def place_of(row: Place, *without_keys: str) -> tuple[str, str]:
+    """Method and point of a row, but for some keys, for comparison with others."""
+    return row.algorithm, repr(without(row.at, *without_keys))
+
+
+def places_of(rows: Iterable[Place]) -> set[str]:
+    """Points of rows of any method, for comparison."""
+    return {str(row.at) for row in rows}
+
+
+def values_of(rows: Iterable[Place], key: str) -> set[str]:
+    """Texts of the values of a key in the rows that have it."""
+    return {str(row.at[key]) for row in rows if key in row.at}
+
+
+def varying(rows: Sequence[Place]) -> list[str]:
+    """Keys with several values."""
+    return [key for key in keys_of(rows) if len(values_of(rows, key)) > 1]
+
+
+def in_step(rows: Iterable[Place], name: str, key: str) -> bool:
+    """True for a coordinate that another one fixes, as in a zip."""
+    pairs = {(str(row.at[key]), str(row.at.get(name))) for row in rows if key in row.at}
+    values = {value for _, value in pairs}
+    return len(values) > 1 and len(pairs) == len({at for at, _ in pairs})
+
+
+def differing_keys(rows: Sequence[Place], key: str) -> list[str]:
+    """Keys in which rows differ beside one, one of those that vary together, as in a zip."""
+    selected: list[str] = []
+    for name in varying(rows):
+        known = [*selected, key] if key else selected
+        if name != key and not any(in_step(rows, name, other_name) for other_name in known):
+            selected.append(name)
+    return selected
+
+
+def keys_of(rows: Iterable[Place]) -> list[str]:
+    """Keys of rows, in their order."""
+    keys: dict[str, None] = {}
+    for row in rows:
+        keys |= dict.fromkeys(row.at)
+    return list(keys)
+
+
+def point_by(row: Place, keys: Iterable[str]) -> tuple[str, ...]:
+    """Texts of a row's values of some keys."""
+    return tuple(str(row.at.get(key)) for key in keys)
+
+
+def common_place(rows: Sequence[Place]) -> dict[str, Any]:
+    """Coordinates that all rows share."""
+    shared: dict[str, Any] = dict(rows[0].at) if rows else {}
+    for row in rows:
+        shared = {key: value for key, value in shared.items() if key in row.at and row.at[key] == value}
+    return shared
