@@ -17,6 +17,7 @@ from rivalry.lab.answer.places import (
     common_place,
     differing_keys,
     grouped,
+    grouped_by_method,
     in_step,
     keys_of,
     methods_of,
@@ -169,7 +170,7 @@ def swept_key(study: Mapping[str, Any], rows: Sequence[Place]) -> str:
     if key != key_of_study and any(in_step(rows, name, key) for name in counts if name != key):
         return ""  # points of a zip, not a course
     by = differing_keys(rows, key)
-    for group in grouped(rows, lambda row: row.algorithm).values():
+    for group in grouped_by_method(rows).values():
         counts_of_places = Counter(point_by(row, by) for row in group).values()
         if len(counts_of_places) > 1 and min(counts_of_places) == 1 < max(counts_of_places):
             return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,11 +36,20 @@ from rivalry.lab.answer.grammar import (
     joined,
     joined_cases,
     lowered,
+    role_with_article,
     text_if,
 )
-from rivalry.lab.answer.places import base_methods, methods_of
+from rivalry.lab.answer.places import (
+    base_methods,
+    grouped,
+    grouped_by_method,
+    keys_of,
+    methods_of,
+    places_of,
+    varying,
+)
 from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults
-from rivalry.lab.study.words import LIST, ROLES, Words, quantities_of_answer
+from rivalry.lab.study.words import LIST, Words, quantities_of_answer
 from rivalry.results.table import number_in_words
 from rivalry.text.display import bound_in_words, verified_in_words
 
@@ -77,25 +86,27 @@ _MORE = {
 
 
 def without_maxima(results: Sequence[PointResults], judged: Sequence[JudgedCell]) -> list[Sentence]:
-    """Return the sentence that there is no answer where payoffs rise beyond every range at every point.
+    """Sentence that there is no answer where payoffs rise beyond every range at every point.
 
     Profiles are then where a search ended, and numbers of them are of the range and not of the game. There is
     none where any result may be an equilibrium.
     """
-    rows = [(row["claim"], properties["reasons"]) for row, properties in judged]
-    if not rows or any(
-        claim != "not an equilibrium" or not any(UNBOUNDED in reason for reason in reasons)
-        for claim, reasons in rows
-    ):
+    reasons = []
+    for row, properties in judged:
+        unbounded = [reason for reason in properties["reasons"] if UNBOUNDED in reason]
+        if row["claim"] != NOT_AN_EQUILIBRIUM or not unbounded:
+            return []
+        reasons.append(min(unbounded))
+    if not reasons:
         return []
     place = "at any point" if any(point.at for point in results) else "in this game"
-    reason = min(next(reason for reason in reasons if UNBOUNDED in reason) for _, reasons in rows)
+    reason = min(reasons)
     gain = reason.partition("assumed: ")[2].partition(",")[0]
     cause = reason.partition(f"{UNBOUNDED}{BECAUSE}")[2].partition(";")[0]
     rise = f"payoffs rise beyond every range that was tried ({gain}) and may have no maximum"
-    since = f"{cause}, so that {rise}" if cause else rise
+    since = text_if(cause, f"{cause}, so that ") + rise
     text = f"No answer: no equilibrium was found {place}, since {since}."
-    return [Sentence(text, count_of(len(rows), "certificate"))]
+    return [Sentence(text, count_of(len(reasons), "certificate"))]
 
 
 def on_claims(
@@ -104,7 +115,7 @@ def on_claims(
     stated_points: Sequence[PointResults] = (),
     all_results: Sequence[PointResults] = (),
 ) -> list[Sentence]:
-    """Return the sentence on what the certificates claim; none without certificates.
+    """Sentence on what the certificates claim; none without certificates.
 
     Methods all of whose results are among ``stated_points`` are left out. Methods are named where
     ``all_results``, by default the results themselves, have others.
@@ -112,69 +123,77 @@ def on_claims(
     words, points = Words(study), _points_of_claims(study, results, stated_points)
     rows = [point for point in points if point.certified and not point.other_concept]
     other_concepts = [point for point in points if point.certified and point.other_concept]
-    counts: Counter[str] = Counter()
-    for point in rows:
-        counts.update({claim: n for claim, n in point.claims.items() if claim})
     concept_clause = _on_concepts(other_concepts, rows, words)
-    if not counts:
+    total = sum(_certificates(point) for point in rows)
+    if not total:
         basis = count_of(len(other_concepts), "certificate")
-        return (
-            [Sentence(f"{at_point(study, points, words, concept_clause)}.", basis)] if concept_clause else []
-        )
-    names = list(dict.fromkeys(point.algorithm for point in points))
-    is_partial = {point.algorithm for point in all_results or results} != set(names)
-    group = "other methods" if set(stated_points) & set(results) else "methods compared"
+        sentence = f"{at_point(study, points, words, concept_clause)}."
+        return [Sentence(sentence, basis)] if concept_clause else []
+    names = methods_of(points)
+    group = "other methods" if {*stated_points} & {*results} else "methods compared"
     label = f"the {len(names)} {group}"
-    is_profile = _are_profiles(names, words)
-    if is_profile or len(names) <= (NAMED if all_results else SHORT):
+    if _are_profiles(names, words) or len(names) <= (NAMED if all_results else SHORT):
         label = joined_cases([words.method(name) for name in names])
+    if set(methods_of(all_results or results)) == {*names}:
+        label = ""
     kind = _kind_of(rows, has_other_concept=bool(concept_clause))
-    subject, prefix = _subject_of(points, rows, words), ""
-    if concept_clause:
-        place = {"profile": "at point", "run": "in run", "method": "with method"}[subject.of]
-        place = place if subject.total > 1 else ""
-        subject = subject._replace(name="it", is_plural=False, of="profile", things="", place=place)
-    elif is_partial and (is_profile or subject.of == "method"):
-        subject = _by_name(label, names, rows, words)
-    elif is_partial:
-        prefix = f"{by_methods(names, label, words)}, "
-    sessions, claims = [point.sessions for point in rows], set(counts)
-    if all(sessions) and {NOT_AN_EQUILIBRIUM} <= claims <= {"equilibrium", NOT_AN_EQUILIBRIUM}:
-        sentence = _on_sessions(rows, kind, text_if(is_partial, f" with {label}"), words)
-    elif len(claims) == 1:
-        sentence = prefix + _on_one_claim(claims.pop(), rows, kind, subject, words)
-    elif (
-        len({str(point.at) for point in rows}) > 1
-        and (courses := claim_courses(study, rows))
-        and len(courses[0]) < CHARACTERS
-    ):
-        bound = _larger_bound(rows) if NOT_AN_EQUILIBRIUM in claims else ""
-        sentence = (
-            prefix + lowered(courses[0].removesuffix(".")) + text_if(bound, f"; no gain exceeds {bound}")
-        )
-    else:
-        sentence = prefix + _claim_by_claim(rows, kind, subject, words, is_compared=len(names) > 1)
+    sentence = _on_results(study, points, rows, label, kind, words, is_rest=bool(concept_clause))
     if concept_clause:
         rest = capitalised(_of_rest(rows, other_concepts, words))
         sentence = f"{concept_clause}. {rest}, {lowered(sentence)}"
-    is_said = claim_in_words(NOT_AN_EQUILIBRIUM, kind.concept) in concept_clause + sentence
+    is_said = claim_in_words(NOT_AN_EQUILIBRIUM, kind.concept) in sentence
     if kind.concept and not is_said and "computed as" not in sentence:
         sentence += f" (solution concept: {kind.concept})"
     sentence = capitalised(sentence) + _on_scopes(rows, words)
-    roundings = sorted({word for point in rows for word in point.roundings})
-    basis = count_of(counts.total(), "certificate")
-    basis += text_if(roundings, f", bounds {' or '.join(roundings)}")
+    roundings = sorted({*chain.from_iterable(point.roundings for point in rows)})
+    basis = count_of(total, "certificate") + text_if(roundings, f", bounds {' or '.join(roundings)}")
     return [Sentence(f"{at_point(study, points, words, sentence)}.", basis)]
+
+
+def _certificates(point: PointResults) -> int:
+    """Number of results of a point with a certificate."""
+    return point.claims.total() - point.claims[""]
+
+
+def _on_results(
+    study: Mapping[str, Any],
+    points: Sequence[PointResults],
+    rows: Sequence[PointResults],
+    label: str,
+    kind: _Kind,
+    words: Words,
+    *,
+    is_rest: bool,
+) -> str:
+    """Clauses on the claims of all rows, by the ``label`` of their methods where others have results too."""
+    names, subject, prefix = methods_of(points), _subject_of(points, rows, words), ""
+    if is_rest:
+        place = {"profile": "at point", "run": "in run", "method": "with method"}[subject.of]
+        subject = _Subject("it", total=subject.total, place=text_if(subject.total > 1, place))
+    elif label and (_are_profiles(names, words) or subject.of == "method"):
+        subject = _by_name(label, names, rows, words)
+    elif label:
+        prefix = f"{by_methods(names, label, words)}, "
+    claims = {*chain.from_iterable(point.claims for point in rows)} - {""}
+    is_of_sessions = all(point.sessions for point in rows)
+    if is_of_sessions and {NOT_AN_EQUILIBRIUM} <= claims <= {"equilibrium", NOT_AN_EQUILIBRIUM}:
+        return _on_sessions(rows, kind, text_if(label, f" with {label}"), words)
+    if len(claims) == 1:
+        return prefix + _on_one_claim(claims.pop(), rows, kind, subject, words)
+    courses = claim_courses(study, rows) if len(places_of(rows)) > 1 else []
+    if not courses or len(courses[0]) >= CHARACTERS:
+        return prefix + _claim_by_claim(rows, kind, subject, words, is_compared=len(names) > 1)
+    bound = _larger_bound(rows) if NOT_AN_EQUILIBRIUM in claims else ""
+    return f"{prefix}{lowered(courses[0].removesuffix('.'))}{text_if(bound, f'; no gain exceeds {bound}')}"
 
 
 def _points_of_claims(
     study: Mapping[str, Any], results: Sequence[PointResults], stated_points: Sequence[PointResults]
 ) -> list[PointResults]:
     """Return the points of methods, without negative controls, that have unstated certificates."""
-    points = points_asked(study, results)
-    bases = base_methods(study)
+    points, bases = points_asked(study, results), base_methods(study)
     points = [point for point in points if point.algorithm in bases] or points
-    methods = {point.algorithm for point in points if point.certified and point not in stated_points}
+    methods = methods_of(point for point in points if point.certified and point not in stated_points)
     return [point for point in points if point.algorithm in methods]
 
 
@@ -216,7 +235,7 @@ def _kind_of(rows: Sequence[PointResults], *, has_other_concept: bool) -> _Kind:
     is_logit = concept.startswith("logit") or (bool(concepts) and all("logit" in name for name in concepts))
     if is_logit or has_other_concept:
         return _Kind("Nash equilibrium", concept=concept)
-    return _Kind(f"{concept.replace(' ', '-') if concept == 'mean field' else concept} equilibrium".lstrip())
+    return _Kind(f"{concept.replace('mean field', 'mean-field')} equilibrium".lstrip())
 
 
 class _Subject(NamedTuple):
@@ -243,7 +262,7 @@ def _by_name(label: str, methods: Sequence[str], rows: Sequence[PointResults], w
     """Return the subject of a sentence on results of methods by their names."""
     of = "profile" if _are_profiles(methods, words) else "method"
     of = "equilibrium" if all(EQUILIBRIUM.match(words.method(name)) for name in methods) else of
-    total = len({str(point.at) for point in rows})
+    total = len(places_of(rows))
     return _Subject(label, len(methods) > 1, of, total, place=text_if(total > 1, "at point"))
 
 
@@ -260,9 +279,7 @@ def _quantified(quantifier: str, count: int, noun: str) -> str:
 
 def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], words: Words) -> _Subject:
     """Return the subject of a sentence on all results."""
-    total = sum(point.claims.total() - point.claims[""] for point in rows)
-    values = {(key, str(value)) for point in rows for key, value in point.at.items()}
-    has_points = len(values) > len({key for key, _ in values})
+    total = sum(_certificates(point) for point in rows)
     # nothing is claimed of results without a certificate
     certified = text_if(any(point.claims[""] for point in points), "certified ")
     is_learned = all(point.concept.endswith("of the learned policies") for point in rows)
@@ -271,12 +288,12 @@ def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], wo
     if any(point.list_length > 1 and point.results == 1 for point in rows):
         name = FIRST
     if total == 1:
-        name = f"the only certified {'point' if values else 'result'}" if certified else name
+        name = "the only certified " + ("point" if keys_of(rows) else "result") if certified else name
         return _Subject(name, is_learned)
     of, place = "profile", f"at {certified}point"
     if any(point.results > 1 for point in rows):
         of, place = "run", f"in {certified}run"
-    elif not has_points and not all(words.is_profile(point.algorithm) for point in rows):
+    elif not varying(rows) and not all(words.is_profile(point.algorithm) for point in rows):
         of, place = "method", f"with {certified}method"
     if is_learned or name == FIRST:
         return _Subject(name, is_learned, total=total, place=place)
@@ -310,7 +327,8 @@ def _on_one_claim(
         start = "the data cannot tell" if all(point.estimated for point in rows) else "it is not decided"
         return f"{start} whether {any_name} {predicate}{at_any}: {details}"
     if claim == "no deviation found":
-        of_all = text_if(is_counted, f" {('for', 'from')[of == 'profile']} {any_name}")
+        preposition = "from" if of == "profile" else "for"
+        of_all = text_if(is_counted, f" {preposition} {any_name}")
         return f"no profitable deviation{of_all} was found{at_any}; this is {details}"
     predicate = kind.predicate(claim, is_plural=is_counted or subject.is_plural, of=of)
     if claim != "equilibrium":
@@ -335,237 +353,273 @@ def _on_sessions(rows: Sequence[PointResults], kind: _Kind, of_methods: str, wor
     noun = kind.predicate("equilibrium").removeprefix("is ")
     refuted = [point for point in rows if NOT_AN_EQUILIBRIUM in point.claims]
     gain = _gain(refuted, words, is_compared)
-    return f"in {count}{comma} {order} {noun}{'; in the others ' if n else ': '}{gain}"
+    gain = f"; in the others {gain}" if n else f": {gain}"
+    return f"in {count}{comma} {order} {noun}{gain}"
 
 
 def by_methods(names: Sequence[str], label: str, words: Words) -> str:
     """Return methods as the place of a clause: in an equilibrium, at a profile, with an algorithm."""
     if all(EQUILIBRIUM.match(words.method(name)) for name in names):
         return f"in {label}"
-    return f"{'at' if all(map(words.is_profile, names)) else 'with'} {label}"
+    return f"at {label}" if all(map(words.is_profile, names)) else f"with {label}"
 
 
 def _claim_by_claim(
     rows: Sequence[PointResults], kind: _Kind, subject: _Subject, words: Words, *, is_compared: bool
 ) -> str:
-    """Return the clauses on the results of each claim, the strongest first: which they are, or how many."""
+    """Clauses on the results of each claim, the strongest first: which they are, or how many."""
     counts = sum((point.claims for point in rows), Counter[str]())
-    total, parts = counts.total(), []
-    is_named = len(methods_of(rows)) == total == len(rows) <= NAMED
-    things = f"{subject.things or 'result'}s"
+    is_named = len(methods_of(rows)) == counts.total() == len(rows) <= NAMED
+    parts: list[str] = []
     for claim in (claim for claim in reversed(CLAIMS) if claim in counts):
-        n, points = counts[claim], [point for point in rows if claim in point.claims]
-        details = "" if claim == NOT_AN_EQUILIBRIUM else _claim_details(claim, points)
-        details = bracketed(details)
-        names = [point.algorithm for point in points]
-        if is_named and claim == "equilibrium":
-            confirmed = [name for name in names if EQUILIBRIUM.match(words.method(name))]
-            names = [name for name in names if name not in confirmed]
-            verb = _VERBS["profile"][len(confirmed) > 1]
-            parts += [f"{joined(list(map(words.method, confirmed)))} {verb} confirmed"] if confirmed else []
-        if not names:
+        points = [point for point in rows if claim in point.claims]
+        if is_named:
+            parts += _on_named(claim, points, kind, words)
             continue
-        label = joined(list(map(words.method, names)))
-        where = by_methods(names, label, words)
-        if not is_named:
-            where = f"in the other{text_if(n > 1, f' {n}')}" if parts else f"in {n} of the {total} {things}"
+        n, things = counts[claim], f"of the {counts.total()} {subject.things or 'result'}s"
         if claim == NOT_AN_EQUILIBRIUM:
-            parts.append(f"{where} {_gain(points, words, is_compared and not is_named)}")
-        elif is_named and claim == "no deviation found":
-            parts.append(f"{where} no profitable deviation was found{details}")
-        elif is_named:
-            is_profile = all(map(words.is_profile, names))
-            predicate = kind.predicate(claim, is_plural=len(names) > 1, of=("method", "profile")[is_profile])
-            name = f"{label} {predicate}"
-            if len(names) == 1 and not is_profile:  # whose name may be a plural
-                name = f"{where} the profile {kind.predicate(claim)}"
-            parts.append(f"{name}{details}")
+            rest = "in the other" + text_if(n > 1, f" {n}")
+            where = rest if parts else f"in {n} {things}"
+            parts.append(f"{where} {_gain(points, words, is_compared)}")
         else:
             predicate = kind.predicate(claim, is_plural=n > 1, of=subject.of)
-            parts.append(f"{n} of the {total} {things} {predicate}{details}")
+            parts.append(f"{n} {things} {predicate}{bracketed(_claim_details(claim, points))}")
     return "; ".join(parts)
 
 
+def _on_named(claim: str, points: Sequence[PointResults], kind: _Kind, words: Words) -> list[str]:
+    """Clauses on the results of methods with one claim, by the names of the methods."""
+    parts, labels = [], {name: words.method(name) for name in methods_of(points)}
+    if claim == "equilibrium":
+        confirmed = [label for label in labels.values() if EQUILIBRIUM.match(label)]
+        labels = {name: label for name, label in labels.items() if label not in confirmed}
+        verb = _VERBS["profile"][len(confirmed) > 1]
+        parts = [f"{joined(confirmed)} {verb} confirmed"] if confirmed else []
+    if not labels:
+        return parts
+    names, label = list(labels), joined(labels.values())
+    where, is_profile = by_methods(names, label, words), all(map(words.is_profile, names))
+    if claim == NOT_AN_EQUILIBRIUM:
+        return [f"{where} {_gain(points, words, is_compared=False)}"]
+    if claim == "no deviation found":
+        text = f"{where} no profitable deviation was found"
+    elif len(names) == 1 and not is_profile:  # whose name may be a plural
+        text = f"{where} the profile {kind.predicate(claim)}"
+    else:
+        of = "profile" if is_profile else "method"
+        text = f"{label} {kind.predicate(claim, is_plural=len(names) > 1, of=of)}"
+    return [*parts, text + bracketed(_claim_details(claim, points))]
+
+
 def _sessions_by_method(points: Sequence[PointResults], words: Words) -> str:
-    """Return how many sessions of each method with sessions are in equilibrium; the range of many numbers."""
+    """Sessions of each method with sessions that are in equilibrium; the range of many numbers."""
     methods: dict[str, list[str]] = {}
-    for name in dict.fromkeys(point.algorithm for point in points):
-        counts = [point.sessions for point in points if point.algorithm == name]
-        n, total = map(sum, zip(*counts, strict=True))
+    for name, group in grouped_by_method(points).items():
+        n, total = map(sum, zip(*(point.sessions for point in group), strict=True))
         if total:
             methods.setdefault(f"{n} of the {total} sessions", []).append(words.method(name))
     if len(methods) > MOST_COUNTS:
         ends = sorted(methods, key=lambda count: float(count.partition(" ")[0]))
         return f"{ends[0].partition(' ')[0]} to {ends[-1]} of each method"
-    return joined([f"{count} with {joined_cases(labels)}" for count, labels in methods.items()])
+    return joined(f"{count} with {joined_cases(labels)}" for count, labels in methods.items())
 
 
 def _on_scopes(points: Sequence[PointResults], words: Words) -> str:
     """Clause on what claims are of, where that is not the whole game; per method where they differ."""
-    methods: dict[str, dict[str, None]] = {}
-    for point in points:
-        methods.setdefault(point.scope, {})[point.algorithm] = None
-    named = [(scope, list(names)) for scope, names in methods.items() if scope]
-    if len(methods) == 1:
-        return "".join(f"; claims are {scope}" for scope, _ in named)
-    clauses = []
-    for scope, names in named:
-        clauses.append(f"for {joined(list(map(words.method, names)))} {scope}")
-    return f"; claims are {joined(clauses)}" if clauses else ""
+    scopes, parts = grouped(points, lambda point: point.scope), []
+    for scope in filter(None, scopes):
+        names = joined(map(words.method, methods_of(scopes[scope])))
+        parts.append(text_if(len(scopes) > 1, f"for {names} ") + scope)
+    return text_if(parts, f"; claims are {joined(parts)}")
 
 
 def claim_courses(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[str]:
-    """Return the sentence on where claims change along a key, per case; none without a key or a change."""
+    """Sentence on where claims change along a key, per case; none without a key or a change."""
     words = Words(study)
     key, cases = cases_along(study, [point for point in results if point.certified], words)
     if not key or len(cases) > NAMED or all(point.claims == results[0].claims for point in results):
         return []
     texts, constant = [], dict[str, list[str]]()
     for label, case in cases.items():
-        parts: list[str] = []
         if label and len({point.claim for point in case}) == 1:
             constant.setdefault(_at_every(case, words, words.key(key)), []).append(label)
             continue
+        parts: list[str] = []
         for claim, stretch in groupby(case, key=lambda point: point.claim):
-            rows_of = list(stretch)
-            ends = words.place({key: rows_of[0].at[key]}) if not parts else words.value(rows_of[0].at[key])
-            end_value = words.value(rows_of[-1].at[key])
-            if len(rows_of) > 2:
-                ends = f"at all {len(rows_of)} points from {ends} to {end_value}"
-            else:
-                ends = f"at {ends}" + text_if(len(rows_of) == 2, f" and {end_value}")
-            parts.append(f"{ends} {_clause(claim, rows_of, words)}")
+            points = list(stretch)
+            start, end = words.place({key: points[0].at[key]}), words.value(points[-1].at[key])
+            if parts:
+                start = words.value(points[0].at[key])
+            ends = f"at {start}" + text_if(len(points) == 2, f" and {end}")
+            if len(points) > 2:
+                ends = f"at all {len(points)} points from {start} to {end}"
+            parts.append(f"{ends} {_clause(claim, points)}")
+        if len(parts) > NAMED:
+            return []
         course = clauses(parts) if any(" and " in part for part in parts) else joined(parts)
-        texts.append(text_if(label, f"for {label}: ") + course * (len(parts) <= NAMED))
+        texts.append(text_if(label, f"for {label}: ") + course)
     texts += [f"for {joined_cases(labels)} {clause}" for clause, labels in constant.items()]
-    sentence = "; ".join(texts)
-    return [f"{capitalised(sentence)}."] if all(text[-1:] not in (" ", "") for text in texts) else []
+    return [f"{capitalised('; '.join(texts))}."]
 
 
 def _at_every(rows: Sequence[PointResults], words: Words, key: str) -> str:
-    """Return the claim that all points along a key have, as a clause."""
-    if rows[0].claim != "not an equilibrium":
-        return f"{_clause(rows[0].claim, rows, words)} at every {key}"
-    largest = max(_largest(point, player)[0] for point in rows for player in range(point.regret.shape[1]))
-    return (
-        f"it is no equilibrium at any {key} (gains of up to {number_in_words(largest)}{rows[0].per_period})"
-    )
+    """Claim that all points along a key have, as a clause."""
+    if rows[0].claim != NOT_AN_EQUILIBRIUM:
+        return f"{_clause(rows[0].claim, rows)} at every {key}"
+    size = number_in_words(_largest_gain(rows).size)
+    return f"it is no equilibrium at any {key} (gains of up to {size}{rows[0].per_period})"
 
 
-def _largest_gain(rows: Sequence[PointResults]) -> tuple[float, int, int, PointResults, bool]:
-    """Largest gain, its result, player and point, and whether all players of the result gain as much."""
-    largest, result, player, point = max(
-        (_largest(point, player) for point in rows for player in range(point.regret.shape[1])),
-        key=lambda gain: gain[0],
-    )
-    regrets = point.regret[result][~np.isnan(point.regret[result])]
-    equal = len(regrets) > 1 and bool(np.all(np.abs(regrets - largest) <= 1e-6 * largest))
-    return largest, result, player, point, equal
+class Gain(NamedTuple):
+    """Largest gain of a player from a deviation, above the tolerance, and the result that it is in."""
+
+    size: float  # -1 without one
+    result: int
+    player: int
+    point: PointResults
+
+    @property
+    def is_of_all(self) -> bool:
+        """True if all players of the result gain as much."""
+        regrets = self.point.regret[self.result]
+        regrets = regrets[~np.isnan(regrets)]
+        return len(regrets) > 1 and bool(np.all(np.abs(regrets - self.size) <= 1e-6 * self.size))
+
+    @property
+    def name(self) -> str:
+        """The player by name."""
+        return role_with_article(self.point.players[self.player])
+
+    @property
+    def deviators(self) -> str:
+        """Players that could gain: each player, a player of a population, or one by name."""
+        if self.is_of_all:
+            return "each player"
+        if len(self.point.players) > 1:
+            return self.name
+        return "the player" if self.point.has_one_player else "a player"
+
+    @property
+    def text(self) -> str:
+        """The size with its unit."""
+        return f"{number_in_words(self.size)}{self.point.per_period}"
+
+
+def _gains(rows: Sequence[PointResults]) -> list[Gain]:
+    """Largest gain of every player at every point."""
+    gains = []
+    for point in rows:
+        for player, regrets in enumerate(point.regret.T):
+            sizes = np.append(np.where(point.refuting[:, player], regrets, -1.0), -1.0)
+            result = int(np.argmax(sizes))
+            gains.append(Gain(float(sizes[result]), result, player, point))
+    return gains
+
+
+def _largest_gain(rows: Sequence[PointResults]) -> Gain:
+    """Largest gain of any player at any point."""
+    return max(_gains(rows), key=lambda gain: gain.size)
+
+
+def _refuting(rows: Sequence[PointResults]) -> list[np.ndarray]:
+    """Masks of the players that gain, of every result."""
+    return list(chain.from_iterable(point.refuting for point in rows))
 
 
 def _has_other_gainers(rows: Sequence[PointResults], player: int) -> bool:
     """True if other players gain in a result in which the player does not."""
-    return any(r.any() and not r[player : player + 1].any() for point in rows for r in point.refuting)
+    return any(gainers.any() and not gainers[player : player + 1].any() for gainers in _refuting(rows))
 
 
-def _clause(claim: str, rows: Sequence[PointResults], words: Words) -> str:
-    """Return the claim of a stretch of points with one claim, as a clause."""
-    if claim == "not an equilibrium":
-        largest, _, player, point, equal = _largest_gain(rows)
-        subject = _deviator(point, player, equal=equal)
-        unequal = not equal and any(gains.sum() > 1 for point in rows for gains in point.refuting)
-        if _has_other_gainers(rows, player) and not equal:
-            subject, unequal = "some player", False
-        amount = f"{text_if(len(rows) > 1, 'up to ')}{number_in_words(largest)}{point.per_period}"
-        amount += text_if(unequal, ", others less")
-        return f"{subject} could gain {amount}"
+def _clause(claim: str, rows: Sequence[PointResults]) -> str:
+    """Claim of a stretch of points with one claim, as a clause."""
+    if claim == NOT_AN_EQUILIBRIUM:
+        gain = _largest_gain(rows)
+        amount = text_if(len(rows) > 1, "up to ") + gain.text
+        if gain.is_of_all:
+            return f"{gain.deviators} could gain {amount}"
+        if _has_other_gainers(rows, gain.player):
+            return f"some player could gain {amount}"
+        is_unequal = any(gainers.sum() > 1 for gainers in _refuting(rows))
+        return f"{gain.deviators} could gain {amount}{text_if(is_unequal, ', others less')}"
     if claim == "no deviation found":
         return "no profitable deviation was found by a search"
     if claim not in (*_ADJECTIVES, *_PREDICATES):
         return claim
-    details = f" ({_claim_details(claim, rows)})" if claim in WITH_GAIN else ""
     kind = _kind_of(rows, has_other_concept=False)
     kind = kind if kind.concept else _Kind("equilibrium")
-    return f"it {kind.predicate(claim)}{details}"
+    details = _claim_details(claim, rows) if claim in WITH_GAIN else ""
+    return f"it {kind.predicate(claim)}{bracketed(details)}"
 
 
 def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResults], words: Words) -> str:
-    """Return the results of other concepts than Nash equilibrium, with their residuals and gains.
+    """Results of other concepts than Nash equilibrium, with their residuals and gains.
 
     They are not judged as Nash equilibria, of which their gains say how far they are. Of the
     ``other_results``, which are, some may be of the same concept.
     """
-    parts, total = [], len(rows) + len(other_results)
-    is_compared = len({point.algorithm for point in (*rows, *other_results)}) > 1
-    groups: dict[str, dict[str, None]] = {}  # of concepts that differ in their temperatures alone
-    for point in rows:
-        groups.setdefault(point.other_concept.partition(TEMPERATURE)[0], {})[point.other_concept] = None
-    for kind, concepts in groups.items():
+    # concepts that differ in their temperatures alone are one
+    kinds = grouped(rows, lambda point: point.other_concept.partition(TEMPERATURE)[0])
+    parts = []
+    for kind, points in kinds.items():
+        concepts = list(dict.fromkeys(point.other_concept for point in points))
         temperatures = [concept.partition(TEMPERATURE)[2] for concept in concepts]
-        concept = f"{kind}{TEMPERATURE}{joined(temperatures)}" if temperatures[0] else kind
-        points_of_concept = [point for point in rows if point.other_concept in concepts]
-        equivalent = [
-            *points_of_concept,
-            *(
-                point
-                for point in other_results
-                if claim_in_words(NOT_AN_EQUILIBRIUM, point.concept) in concepts
-            ),
-        ]
-        residuals = [point.residual for point in equivalent if np.isfinite(point.residual)]
-        exact = all(set(point.statuses) == {"converged"} for point in equivalent)
-        is_singular = len(equivalent) in (1, total)
-        count = f"{len(equivalent)} of {total} results"
-        if len(equivalent) == total:
-            count = "every result" if total > 1 else "it"
-        elif len(equivalent) == 1 and is_compared and not equivalent[0].at:
-            count = f"the result of {words.method(equivalent[0].algorithm)}"
-        verb = ("is" if is_singular else "are") if exact else f"approximate{text_if(is_singular, 's')}"
-        noun = f"a {concept}" if is_singular else concept.replace("equilibrium", "equilibria", 1)
-        clause = f"{count} {verb} {noun}"
-        clause += text_if(residuals, f" (residual {number_in_words(max(residuals))})")
-        gains = [_largest(point, k) for point in points_of_concept for k in range(point.regret.shape[1])]
-        largest, _, player, point = max(gains, key=lambda gain: gain[0])
-        owner = "" if point.regret.shape[1] == 1 else f", of {_player_name(point, player)}"
-        where = _bracketed_point(point, words, is_compared) * (len(equivalent) > 1)
-        gain_clause = f"the largest gain from a deviation is {number_in_words(largest)}{point.per_period}"
-        parts.append(f"{clause}; {gain_clause}{owner}{where}")
-    text = "; ".join(parts)
-    return capitalised(text)
+        concept = kind + text_if(temperatures[0], f"{TEMPERATURE}{joined(temperatures)}")
+        equivalent = list(points)
+        for point in other_results:
+            if claim_in_words(NOT_AN_EQUILIBRIUM, point.concept) in concepts:
+                equivalent.append(point)
+        is_compared = len(methods_of((*rows, *other_results))) > 1
+        clause = _of_concept(concept, equivalent, len(rows) + len(other_results), words, is_compared)
+        gain = _largest_gain(points)
+        owner = text_if(len(gain.point.players) > 1, f", of {gain.name}")
+        where = text_if(len(equivalent) > 1, _bracketed_point(gain.point, words, is_compared))
+        parts.append(f"{clause}; the largest gain from a deviation is {gain.text}{owner}{where}")
+    return capitalised("; ".join(parts))
+
+
+def _of_concept(
+    concept: str, points: Sequence[PointResults], total: int, words: Words, is_compared: bool
+) -> str:
+    """Clause on how many results are, or approximate, equilibria of a concept, with their residual."""
+    is_exact = all(set(point.statuses) == {"converged"} for point in points)
+    is_singular = len(points) in (1, total)
+    subject = f"{len(points)} of {total} results"
+    if len(points) == total:
+        subject = "every result" if total > 1 else "it"
+    elif len(points) == 1 and is_compared and not points[0].at:
+        subject = f"the result of {words.method(points[0].algorithm)}"
+    verbs, noun = ("are", "approximate"), concept.replace("equilibrium", "equilibria", 1)
+    if is_singular:
+        verbs, noun = ("is", "approximates"), f"a {concept}"
+    residuals = [point.residual for point in points if np.isfinite(point.residual)]
+    residual = text_if(residuals, f" (residual {number_in_words(max(residuals, default=0.0))})")
+    return f"{subject} {verbs[not is_exact]} {noun}{residual}"
 
 
 def _of_rest(rows: Sequence[PointResults], other_points: Sequence[PointResults], words: Words) -> str:
-    """Return the phrase for results that are not of another concept: those of a method, or at a point."""
-    methods = {point.algorithm for point in rows}
-    if len(methods) == 1 and methods.isdisjoint(point.algorithm for point in other_points):
-        return f"for {words.method(rows[0].algorithm)}"
-    if (
-        len(rows) == 1
-        and len(rows[0].at) == 1
-        and len({point.algorithm for point in (*rows, *other_points)}) == 1
-    ):
+    """Phrase for results that are not of another concept: those of a method, or at a point."""
+    (method, *further), other_methods = methods_of(rows), methods_of(other_points)
+    if not further and method not in other_methods:
+        return f"for {words.method(method)}"
+    if len(rows) == len(rows[0].at) == 1 and {*other_methods} <= {method}:
         return words.at(*next(iter(rows[0].at.items())))
     return "of the others"
 
 
 def _at_most(rows: Sequence[PointResults]) -> str:
-    """Return the largest bound of equilibria, rounded up, and how near an exact one is proved."""
-    bounds = np.concatenate([point.bound.ravel() for point in rows])
-    largest = float(np.max(bounds[np.isfinite(bounds)], initial=0.0))
-    clause = _no_gain(rows, radius_in_words(largest) + rows[0].per_period) if largest > 0 else _no_gain(rows)
-    if rows and not any(np.isnan(point.radius) for point in rows):
+    """Largest bound of equilibria, rounded up, and how near an exact one is proved."""
+    largest = max(point.largest_bound for point in rows)
+    bound = text_if(largest > 0, radius_in_words(largest) + rows[0].per_period)
+    clause = f"no player can gain more than {bound}" if bound else "no player can gain by deviating"
+    if all(point.has_one_player for point in rows):
+        clause = "no other choice gives more" + text_if(bound, f" by over {bound}")
+    if not any(np.isnan(point.radius) for point in rows):
         radius = radius_in_words(max(point.radius for point in rows))
         clause += f", and an exact equilibrium is proved within {radius}"
-        verified = verified_in_words([line for point in rows for line in point.verified], brief=True)
+        verified = verified_in_words(list(chain.from_iterable(point.verified for point in rows)), brief=True)
         clause += text_if(verified, f", {verified}")
     return clause
-
-
-def _no_gain(rows: Sequence[PointResults], above: str = "") -> str:
-    """Clause that nobody can gain more than a bound, or anything."""
-    if rows and all(point.has_one_player for point in rows):
-        return f"no other choice gives more{text_if(above, f' by over {above}')}"
-    return f"no player can gain more than {above}" if above else "no player can gain by deviating"
 
 
 def _claim_details(claim: str, rows: Sequence[PointResults]) -> str:
@@ -577,57 +631,52 @@ def _claim_details(claim: str, rows: Sequence[PointResults]) -> str:
     if claim == "not decided" and all(point.estimated for point in rows):
         return "the interval of the estimated gain holds 0 and gains that are not small"
     if claim == "no deviation found":
-        ways = sorted({way for point in rows for way in point.searches if len(way) < WAY})
-        return f"the result of a search{f' ({ways[0]})' if ways else ''}, not a proof"
+        ways = {way for way in chain.from_iterable(point.searches for point in rows) if len(way) < WAY}
+        return f"the result of a search{bracketed(min(ways, default=''))}, not a proof"
     return _MORE[claim]
 
 
 def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
-    """Return the largest gain found above the tolerance, whose it is and where, and what no gain exceeds.
-
-    Where different players gain, each has its own largest gain and the number of results in which it gains.
-    """
-    largest, result, player, point, equal = _largest_gain(rows)
-    subject = _deviator(point, player, equal=equal)
-    # where another player is the one that gains, the largest gain is not that of all results
-    other_gainers = _has_other_gainers(rows, player)
-    could = "could gain"
-    single = len(rows) == 1 and point.results == 1
-    small = _small(point, player, result)
-    estimated = text_if(point.estimated, "an estimated ")
-    amount = f"{estimated}{number_in_words(largest)}{point.per_period}{small}"
-    at = _bracketed_point(point, words, is_compared) * (len(rows) > 1)
-    if in_sessions := bool(point.sessions):
-        clause = f"{subject} {could} up to {amount}{at}"
-    elif other_gainers and not equal:
-        clause = f"some player {could}: {_by_player(rows, words, is_compared, amount)}"
-        if all(point.exchangeable for point in rows):
-            clause = f"some player {could}, at most {amount} ({_at_end(subject, at)})"
-    elif single:
-        gaining = int(point.refuting[result].sum())
-        clause = f"{subject} {could} {amount}"
-        if gaining > 1 and not equal:
-            gainers = (
-                "each player" if gaining == np.sum(~np.isnan(point.regret[result])) else f"{gaining} players"
-            )
-            clause = f"{gainers} {could}, {subject} most: {amount}"
-    elif point.estimated:
-        clause = f"{subject} {could} up to {amount}{at}"
-    elif not equal and any(gains.sum() > 1 for r in rows for gains in r.refuting):
-        all_gain = all(gains.all() for r in rows for gains in r.refuting if gains.any())
-        players = "each player" if all_gain else "some player"
-        clause = f"{players} {could}, at most {amount} ({_at_end(subject, at)})"
-    else:
-        clause = f"{subject} {could} up to {amount}{at}"
+    """Largest gain found above the tolerance, whose it is and where, and what no gain exceeds."""
+    gain = _largest_gain(rows)
+    small = bracketed(_small(gain))
+    amount = f"{text_if(gain.point.estimated, 'an estimated ')}{gain.text}{small}"
     bound = "" if small else _larger_bound(rows)
-    if single and not in_sessions:
-        return clause + text_if(bound, f" (proved: at most {bound})")
+    if len(rows) == 1 and gain.point.results == 1 and not gain.point.sessions:
+        return _gain_of_one(gain, amount) + text_if(bound, f" (proved: at most {bound})")
+    clause = _gain_of_several(gain, rows, amount, words, is_compared)
     return clause + text_if(bound, f"; no gain exceeds {bound}")
 
 
-def _at_end(player: str, place: str) -> str:
-    """Return a player and a point in brackets as one remark."""
-    return "; ".join(filter(None, [player, place.strip(" ()")]))
+def _gain_of_one(gain: Gain, amount: str) -> str:
+    """Clause on who could gain in a single result."""
+    gaining = int(gain.point.refuting[gain.result].sum())
+    if gaining < 2 or gain.is_of_all:
+        return f"{gain.deviators} could gain {amount}"
+    players = np.sum(~np.isnan(gain.point.regret[gain.result]))
+    gainers = "each player" if gaining == players else f"{gaining} players"
+    return f"{gainers} could gain, {gain.deviators} most: {amount}"
+
+
+def _gain_of_several(
+    gain: Gain, rows: Sequence[PointResults], amount: str, words: Words, is_compared: bool
+) -> str:
+    """Clause on who could gain in several results.
+
+    Where different players gain, each has its own largest gain, unless they are exchangeable.
+    """
+    at = text_if(len(rows) > 1, _bracketed_point(gain.point, words, is_compared))
+    gainers = [players for players in _refuting(rows) if players.any()]
+    is_of_others = _has_other_gainers(rows, gain.player)
+    is_shared = not gain.point.estimated and any(players.sum() > 1 for players in gainers)
+    if gain.point.sessions or gain.is_of_all or not (is_of_others or is_shared):
+        return f"{gain.deviators} could gain up to {amount}{at}"
+    # where another player is the one that gains, the largest gain is not that of all results
+    if is_of_others and not all(point.exchangeable for point in rows):
+        return f"some player could gain: {_by_player(rows, words, is_compared, amount)}"
+    subject = "each player" if all(players.all() for players in gainers) else "some player"
+    remark = "; ".join(filter(None, [gain.deviators, at.strip(" ()")]))
+    return f"{subject} could gain, at most {amount} ({remark})"
 
 
 def _larger_bound(rows: Sequence[PointResults]) -> str:
@@ -646,95 +695,75 @@ def _larger_bound(rows: Sequence[PointResults]) -> str:
     return bound_in_words(bound) if is_larger else ""
 
 
-def _largest(point: PointResults, player: int) -> tuple[float, int, int, PointResults]:
-    """Return a player's largest gain above the tolerance with the result, the player and the point."""
-    gains = np.where(point.refuting[:, player], point.regret[:, player], -1.0)
-    result = int(np.argmax(gains)) if len(gains) else 0
-    return float(gains[result]) if len(gains) else -1.0, result, player, point
-
-
 def _by_player(rows: Sequence[PointResults], words: Words, is_compared: bool, largest_amount: str) -> str:
-    """Return every player's largest gain and where it is, the larger first."""
-    gains_by_player: dict[str, list[tuple[float, PointResults]]] = {}
-    for point in rows:
-        for player in np.flatnonzero(point.refuting.any(axis=0)):
-            gain, *_ = _largest(point, int(player))
-            gains_by_player.setdefault(_player_name(point, int(player)), []).append((gain, point))
+    """Largest gain of every player and where it is, the larger first."""
+    gains = grouped((gain for gain in _gains(rows) if gain.size >= 0), lambda gain: gain.name)
+    largest = {name: max(group, key=lambda gain: gain.size) for name, group in gains.items()}
     parts: list[str] = []
-    for name, gains in sorted(gains_by_player.items(), key=lambda pair: -max(gain for gain, *_ in pair[1])):
-        gain, point = max(gains, key=lambda row: row[0])
-        amount = number_in_words(gain) if parts else largest_amount
-        up_to = text_if(len(gains) > 1, "up to ")
-        parts.append(f"{name} {up_to}{amount}{_bracketed_point(point, words, is_compared)}")
+    for name in sorted(gains, key=lambda name: -largest[name].size):
+        amount = number_in_words(largest[name].size) if parts else largest_amount
+        up_to = text_if(len(gains[name]) > 1, "up to ")
+        parts.append(f"{name} {up_to}{amount}{_bracketed_point(largest[name].point, words, is_compared)}")
     remainder = len(parts) - MOST
-    return "; ".join(parts[:MOST]) + text_if(remainder > 0, f"; {count_of(remainder, 'other player')} less")
-
-
-def _deviator(point: PointResults, player: int, *, equal: bool) -> str:
-    """Return the players that could gain: each player, a player of a population, or one by name."""
-    if equal or point.regret.shape[1] > 1:
-        return "each player" if equal else _player_name(point, player)
-    return "the player" if point.has_one_player else "a player"
-
-
-def _player_name(point: PointResults, player: int) -> str:
-    name = point.players[player]
-    return f"the {name}" if name in ROLES else name
+    less = text_if(remainder > 0, f"; {count_of(remainder, 'other player')} less")
+    return "; ".join(parts[:MOST]) + less
 
 
 def _bracketed_point(point: PointResults, words: Words, is_compared: bool) -> str:
-    """Return a point in brackets."""
-    place = commas(words.method(point.algorithm) if is_compared else "", words.place(point.at))
-    return f" ({place})" if place else ""
+    """Point in brackets, with its method where several are compared."""
+    return bracketed(commas(text_if(is_compared, words.method(point.algorithm)), words.place(point.at)))
 
 
-def _small(point: PointResults, player: int, result: int) -> str:
-    """Return the reason for which a small gain counts; empty for other gains."""
+def _small(gain: Gain) -> str:
+    """Reason for which a small gain counts; empty for other gains."""
+    point = gain.point
     if point.payoff is None or point.payoff.shape != point.regret.shape:
         return ""
     columns = (point.regret, point.bound, point.at_stake, point.judged("payoff"))
-    words = small_gain_in_words(*(float(rows[result, player]) for rows in columns))
-    return f" ({words})" if words else ""
+    return small_gain_in_words(*(float(rows[gain.result, gain.player]) for rows in columns))
 
 
 def on_lists(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[Sentence]:
-    """Return the sentence on lists of equilibria, or on events along branches; none without them."""
+    """Sentence on lists of equilibria, or on events along branches; none without them."""
     words, results = Words(study), points_asked(study, results)
     rows = [point for point in results if point.counts_text]
     if not rows:
         return _corners(results)
-    if events := list(dict.fromkeys(filter(None, (_events(point, words) for point in rows)))):
-        return [Sentence(text, "branches followed numerically") for text in events[:1]]
-    texts: dict[str, list[PointResults]] = {}
-    for point in rows:
-        texts.setdefault(point.list_words, []).append(point)
+    for events in filter(None, (_events(point, words) for point in rows)):
+        return [Sentence(events, "branches followed numerically")]
     boxes = boxes_in_words(point.boxes for point in rows).strip(" ()")
     basis = f"{boxes} searched" if boxes else "lists of equilibria"
     strategies = _strategies(rows[0]) if len(rows) == 1 else ""
     names = [] if strategies else [Sentence(text, basis) for text in _names(study, rows, words)]
-    if len(texts) == 1:
-        text = next(iter(texts))
-        where = f"At each of {len(rows)} points " if len(rows) > 1 else ""
-        clause = f"{where}{there_is(text)}{strategies}"
-        if text.startswith("exactly") and len(rows) == 1:
-            clause += "; there is no other"
-        return [Sentence(f"{capitalised(clause)}.", basis), *names]
-    ends = {text.partition("; ")[2] for text in texts}
-    end = f"; {ends.pop()}" if len(ends) == 1 and any(ends) else ""  # said once
-    suffix = COMPLETE if all(text.endswith(COMPLETE) for text in texts) else end
-    end = "; all lists are complete" if suffix == COMPLETE else end
-    parts = [
-        f"{format_points(points, rows, words)} {there_is(text.removesuffix(suffix))}"
-        for text, points in list(texts.items())[:MOST]
-    ]
-    clause = "; ".join(parts)
-    remainder = len(rows) - sum(len(points) for points in list(texts.values())[:MOST])
-    clause += (
-        f"; {remainder} other points have other numbers"
-        if remainder > 1
-        else text_if(remainder, "; one has another")
-    )
-    return [Sentence(f"{capitalised(clause)}{end}.", basis), *names]
+    lists = grouped(rows, lambda point: point.list_words)
+    text = next(iter(lists))
+    if len(lists) > 1:
+        text = _different_lists(lists, rows, words)
+    elif len(rows) > 1:
+        text = f"At each of {len(rows)} points {there_is(text)}"
+    else:
+        is_exact = text.startswith("exactly")
+        text = f"{there_is(text)}{strategies}{text_if(is_exact, '; there is no other')}"
+    return [Sentence(f"{capitalised(text)}.", basis), *names]
+
+
+def _different_lists(
+    lists: Mapping[str, Sequence[PointResults]], rows: Sequence[PointResults], words: Words
+) -> str:
+    """Clauses on lists with different numbers, each with its points; what all share is said once."""
+    ends = {text.partition("; ")[2] for text in lists}
+    suffix = end = text_if(len(ends) == 1 and any(ends), f"; {min(ends)}")
+    if all(text.endswith(COMPLETE) for text in lists):
+        suffix, end = COMPLETE, "; all lists are complete"
+    parts, remainder = [], len(rows)
+    for text, points in list(lists.items())[:MOST]:
+        parts.append(f"{format_points(points, rows, words)} {there_is(text.removesuffix(suffix))}")
+        remainder -= len(points)
+    if remainder == 1:
+        parts.append("one has another")
+    elif remainder:
+        parts.append(f"{remainder} other points have other numbers")
+    return "; ".join(parts) + end
 
 
 def there_is(count: str) -> str:
@@ -746,18 +775,16 @@ def there_is(count: str) -> str:
     if re.match(r"no exact|no equilibrium found|\d+ branch", count):  # a clause by itself
         return count
     is_single = re.match(r"(exactly |at least )?(1|no) (?!to )", count)
-    return f"there {('are', 'is')[bool(is_single)]} {count}"
+    return f"there is {count}" if is_single else f"there are {count}"
 
 
 def _corners(points: Sequence[PointResults]) -> list[Sentence]:
     """Return the sentence on the few corners of a set of payoffs; none of other results."""
     corners = points[0].corners if len(points) == 1 else []
-    is_short = 0 < len(corners) <= CORNERS
-    return (
-        [Sentence(f"The corners of the set of payoffs are {joined(corners)}.", f"{len(corners)} vertices")]
-        if is_short
-        else []
-    )
+    if not 0 < len(corners) <= CORNERS:
+        return []
+    text = f"The corners of the set of payoffs are {joined(corners)}."
+    return [Sentence(text, f"{len(corners)} vertices")]
 
 
 def _strategies(point: PointResults) -> str:
@@ -771,54 +798,43 @@ def _names(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words)
     """Return the sentence that names the equilibria of lists, if the study asks for it."""
     if LIST not in quantities_of_answer(study):
         return []
-    parts = [
-        text_if(len(rows) > 1, f"{format_points([point], rows, words)}, ") + point.equilibria_by_name
-        for point in rows
-        if point.equilibria_by_name
-    ]
+    parts = []
+    for point in rows:
+        place = text_if(len(rows) > 1, f"{format_points([point], rows, words)}, ")
+        parts += [place + point.equilibria_by_name] if point.equilibria_by_name else []
     return [f"Equilibria listed: {'; '.join(parts)}."] if parts else []
 
 
 def format_points(points: Sequence[PointResults], results: Sequence[PointResults], words: Words) -> str:
-    """Return the points that have the same list: ranges of one key, or a list of places."""
-    is_compared = len(methods_of(results)) > 1
-    keys = {name for point in points for name in point.at}
+    """Points that have the same list: ranges of one key, or a list of places."""
+    is_compared, keys = len(methods_of(results)) > 1, keys_of(points)
     if len(keys) == 1 and not is_compared:
-        (key,) = keys
-        numbers = all(isinstance(point.at[key], int | float) for point in points)
-        order = [point.at[key] for point in results if key in point.at]
-        if numbers:
-            order = sorted(set(order))
-            places = sorted({order.index(point.at[key]) for point in points})
-            runs = [
-                [k for _, k in part] for _, part in groupby(enumerate(places), lambda pair: pair[1] - pair[0])
-            ]
-            ends = [
-                words.value(order[run[0]]) + (f" to {words.value(order[run[-1]])}" if len(run) > 1 else "")
-                for run in runs
-            ]
-            return f"at {words.key(key)} {joined(ends)}"
-        return f"for {joined([words.place({key: point.at[key]}) for point in points])}"
-    texts = [
-        words.case({**({"algorithm": point.algorithm} if is_compared else {}), **point.at})
-        for point in points
-    ]
-    return f"for {joined(texts) if len(texts) <= MOST else f'{texts[0]} and {len(texts) - 1} other points'}"
+        values = [point.at[keys[0]] for point in points]
+        if not all(isinstance(value, int | float) for value in values):
+            return f"for {joined(words.place(point.at) for point in points)}"
+        order = sorted({point.at[keys[0]] for point in results if keys[0] in point.at})
+        places = sorted({order.index(value) for value in values})
+        ends = []
+        for _, part in groupby(enumerate(places), lambda pair: pair[1] - pair[0]):
+            run = [words.value(order[place]) for _, place in part]
+            ends.append(run[0] + text_if(len(run) > 1, f" to {run[-1]}"))
+        return f"at {words.key(keys[0])} {joined(ends)}"
+    texts = []
+    for point in points:
+        method = {"algorithm": point.algorithm} if is_compared else {}
+        texts.append(words.case(method | point.at))
+    if len(texts) > MOST:
+        return f"for {texts[0]} and {len(texts) - 1} other points"
+    return f"for {joined(texts)}"
 
 
 def _events(point: PointResults, words: Words) -> str:
-    """Return the events along the branches of a point, as one sentence."""
+    """Events along the branches of a point, as one sentence."""
     if not point.events:
         return ""
-    key = words.key(point.parameter)
-    places: dict[str, list[str]] = {}
-    for kind, at in point.events:
-        places.setdefault(kind, []).append(number_in_words(at))
-    parts = [
-        EVENTS.get(kind, f"{kind.replace('_', ' ')} at {{place}}").format(
-            place=f"{key} {joined(list(dict.fromkeys(numbers)))}"
-        )
-        for kind, numbers in places.items()
-    ]
-    text = "; ".join(parts)
-    return f"{capitalised(text)}."
+    parts = []
+    for kind, events in grouped(point.events, lambda event: event[0]).items():
+        places = dict.fromkeys(number_in_words(at) for _, at in events)
+        template = EVENTS.get(kind, f"{kind.replace('_', ' ')} at {{place}}")
+        parts.append(template.format(place=f"{words.key(point.parameter)} {joined(places)}"))
+    return f"{capitalised('; '.join(parts))}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rivalry.lab.study.words import ROLES
 
@@ -46,12 +46,13 @@ def role_with_article(player: str) -> str:
     return f"the {player}" if player in ROLES else player
 
 
-def joined(parts: Sequence[str], conjunction: str = "and") -> str:
+def joined(parts: Iterable[str], conjunction: str = "and") -> str:
     """Return parts as a list in words.
 
     >>> joined(["a", "b", "c"]), joined(["a", "b"])
     ('a, b, and c', 'a and b')
     """
+    parts = list(parts)
     if any("," in part for part in parts) and len(parts) > 1:
         return f"{'; '.join(parts[:-1])}; {conjunction} {parts[-1]}"
     if len(parts) < 3:

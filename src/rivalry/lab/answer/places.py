@@ -21,6 +21,9 @@ class Place(Protocol):
         """Coordinates that vary, without the method."""
 
 
+P = TypeVar("P", bound=Place)
+
+
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     """Items by a key, in the order in which they come.
 
@@ -36,6 +39,11 @@ def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
 def methods_of(rows: Iterable[Place]) -> list[str]:
     """Names of the methods of rows, in their order."""
     return list(dict.fromkeys(row.algorithm for row in rows))
+
+
+def grouped_by_method(rows: Iterable[P]) -> dict[str, list[P]]:
+    """Rows of each method."""
+    return grouped(rows, lambda row: row.algorithm)
 
 
 def base_methods(study: Mapping[str, Any]) -> set[str]:
