@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -85,6 +85,16 @@ class Trend(NamedTuple):
     in_step: tuple[str, ...] = ()  # the keys that change with the key, as in a zip
     left_out: bool = False  # whether points that are no equilibria are left out
     beyond: tuple[float, ...] = ()  # values of the key, beyond those of the numbers, at which none was found
+
+    @property
+    def is_single(self) -> bool:
+        """True for a trend of one case, which needs no name."""
+        return list(self.cases) == [""]
+
+    @property
+    def series(self) -> list[list[Value]]:
+        """Values of all entries of all cases."""
+        return list(chain.from_iterable(self.cases.values()))
 
 
 def points_asked(study: Mapping[str, Any], points: Sequence[PointResults]) -> list[PointResults]:
@@ -481,6 +491,16 @@ def _printed(value: Value) -> tuple[float, str, str]:
     """
     draws = value.estimate.draws
     return value.at, value.text, text_if(draws and draws.shared, f"{value.estimate.mean:.4g}")
+
+
+def reported_names(points: Iterable[PointResults], requested: Collection[str] = ()) -> list[str]:
+    """Quantities that a sentence may state at any point."""
+    names: dict[str, None] = {}
+    for point in points:
+        for name, row in point.quantities.items():
+            if is_reported(row, is_requested=name in requested):
+                names[name] = None
+    return list(names)
 
 
 def is_reported(row: Sequence[Estimate], *, is_requested: bool = False) -> bool:

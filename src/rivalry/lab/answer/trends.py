@@ -22,14 +22,15 @@ from rivalry.lab.answer.cases import (
     Trend,
     at_point,
     basis_of,
-    is_reported,
     points_asked,
+    reported_names,
     trend_of,
 )
 from rivalry.lab.answer.claims import by_methods, claim_courses
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, is_single, verb_phrase
 from rivalry.lab.answer.estimates import is_nearly_zero
 from rivalry.lab.answer.grammar import (
+    bracketed,
     capitalised,
     clauses,
     commas,
@@ -39,7 +40,7 @@ from rivalry.lab.answer.grammar import (
     role_with_article,
     text_if,
 )
-from rivalry.lab.answer.places import base_methods
+from rivalry.lab.answer.places import base_methods, grouped, methods_of
 from rivalry.lab.answer.points import WHOSE, PointResults
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.study.words import CONTROLS, Words, answer_keys, asks_in, quantities_of_answer
@@ -72,90 +73,87 @@ def on_quantities(
     covered_quantities: Collection[str] = (),
     stated_points: Sequence[PointResults] = (),
 ) -> list[Sentence]:
-    """Return sentences on the quantities of a study, the most important first.
+    """Sentences on the quantities of a study, the most important first.
 
     What a verdict says of ``covered_quantities`` at its ``stated_points`` is left out.
     """
-    words, rows = Words(study), points_asked(study, results)
-    sentences: list[str] = []
-    together: list[Trend] = []
-    asks = asks_in(study)
-
-    def add_shared_clauses() -> None:
-        if together:
-            sentences.append(_without(one_case_sentence(together, words, asks), together[0]))
-            together.clear()
-
-    study_quantities = quantities_of_answer(study)
-    # a sentence on events states their parameters, one on lists their counts
-    followed, counted = any(point.events for point in rows), any(point.counts_text for point in rows)
-    names = dict.fromkeys(
-        name
-        for point in rows
-        for name, row in point.quantities.items()
-        if is_reported(row, is_requested=name in study_quantities)
-        and not (followed and name.endswith("_parameter"))
-        and not (counted and name.endswith("_count"))
-    )
-    order = [name for name in study_quantities if name in names or name == "profile"] or list(names)[
-        :TOGETHER
-    ]
-    of = dict.fromkeys(covered_quantities, stated_points)
-    order = [
-        name
-        for name in order
-        if not of.get(name)
-        or trend_of(study, name, rows, words, stated_points)
-        or _controls(study, name, results, words)
-    ]
+    words, rows, asks = Words(study), points_asked(study, results), asks_in(study)
+    stated = dict.fromkeys(covered_quantities, stated_points)
+    sentences: list[str | list[Trend]] = []  # trends that share a sentence are a list
+    order = _order(study, rows)
     is_constant, subject = bool(order), None
     for name in order:
-        is_told_by_player = name == "profile" and len(rows) == 1 and bool(rows[0].choices_in_words)
-        if is_told_by_player or (
-            name == "profile" and not (words.is_named(name) and trend_of(study, name, rows, words))
+        points = stated.get(name, ())
+        if points and not (
+            trend_of(study, name, rows, words, points) or _controls(study, name, results, words)
         ):
-            add_shared_clauses()
+            continue
+        if name == "profile" and not _is_told_as_numbers(study, rows, words):
             sentences += [sentence.text for sentence in position_sentences(study, results)]
         elif name == "claim":  # without a key, the sentence on claims says it
-            add_shared_clauses()
-            sentences += claim_courses(study, [point for point in rows if point not in of.get(name, ())])
+            sentences += claim_courses(study, [point for point in rows if point not in points])
             subject = None
-        elif control_sentences := _controls(study, name, results, words, of.get(name, ())):
-            add_shared_clauses()
+        elif control_sentences := _controls(study, name, results, words, points):
             sentences += control_sentences
-            base = [point for point in rows if point.algorithm in base_methods(study)]
-            subject = trend_of(study, name, base, words, of.get(name, ()))
+            bases = base_methods(study)
+            learners = [point for point in rows if point.algorithm in bases]
+            subject = trend_of(study, name, learners, words, points)
             if subject and len(subject.cases) > 1:
-                sentences += [_without(text, subject) for text in _ranking(study, subject, words)]
-        elif subject := trend_of(study, name, rows, words, of.get(name, ())):
-            is_single_case = list(subject.cases) == [""]
-            parts = sum(len(point.cases[""]) for point in together) + len(next(iter(subject.cases.values())))
-            if not is_single_case or (
-                together and (_trend_signature(together[0]) != _trend_signature(subject) or parts > TOGETHER)
-            ):
-                add_shared_clauses()
-            if is_single_case:
-                together.append(subject)
+                sentences += _ranking(study, subject, words)
+        elif subject := trend_of(study, name, rows, words, points):
+            last = sentences[-1] if sentences else ""
+            if not subject.is_single:
+                is_course = bool(subject.key)
+                sentences += [_sweep(subject, words, asks)] if is_course else _ranking(study, subject, words)
+            elif isinstance(last, list) and _may_join(last, subject):
+                last.append(subject)
             else:
-                by_case = (
-                    [sweep_sentence(subject, words, asks)] if subject.key else _ranking(study, subject, words)
-                )
-                sentences += [_without(text, subject) for text in by_case]
+                sentences.append([subject])
         is_constant = is_constant and subject is not None and bool(subject.fixed)
-    add_shared_clauses()
-    if is_constant and not study_quantities:  # nothing moves, of quantities that no author chose
-        sentences = [sentence.text for sentence in position_sentences(study, results)] + sentences
-    selected = list(filter(None, sentences))[:MOST]
-    if selected and selected[0].endswith(f"{NO_OPTIMUM}."):
-        tail = f"; {selected[0].rpartition('; ')[2]}"
-        selected[1:] = [
-            f"{text.removesuffix(tail)}." if text.endswith(tail) else text for text in selected[1:]
-        ]
+    texts = [one_case_sentence(part, words, asks) if isinstance(part, list) else part for part in sentences]
+    if is_constant and not quantities_of_answer(study):  # nothing moves, of quantities that no author chose
+        texts = [sentence.text for sentence in position_sentences(study, results)] + texts
+    selected = of_methods(study, _once(list(filter(None, texts))[:MOST]), rows, results, words)
+    return [Sentence(at_point(study, rows, words, text), basis_of(rows)) for text in selected]
+
+
+def _order(study: Mapping[str, Any], rows: Sequence[PointResults]) -> list[str]:
+    """Quantities that sentences state: the study's, or the first ones with numbers."""
+    requested = quantities_of_answer(study)
+    names = reported_names(rows, requested)
+    # a sentence on events states their parameters, one on lists their counts
+    if any(point.events for point in rows):
+        names = [name for name in names if not name.endswith("_parameter")]
+    if any(point.counts_text for point in rows):
+        names = [name for name in names if not name.endswith("_count")]
+    return [name for name in requested if name in (*names, "profile")] or names[:TOGETHER]
+
+
+def _is_told_as_numbers(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words) -> bool:
+    """True for strategies with a name of the study's and numbers that are no choices by name."""
+    if not words.is_named("profile") or (len(rows) == 1 and rows[0].choices_in_words):
+        return False
+    return trend_of(study, "profile", rows, words) is not None
+
+
+def _may_join(trends: Sequence[Trend], subject: Trend) -> bool:
+    """True for a quantity that shares a sentence with others, of which it is told in the same way."""
+    count = sum(len(trend.cases[""]) for trend in (*trends, subject))
+    return count <= TOGETHER and _trend_signature(trends[0]) == _trend_signature(subject)
+
+
+def _once(texts: Sequence[str]) -> list[str]:
+    """Sentences in which a remark that the first one has is not repeated."""
+    if not texts:
+        return []
+    first, further = texts[0], list(texts[1:])
+    if first.endswith(f"{NO_OPTIMUM}."):
+        tail = f"; {first.rpartition('; ')[2]}"
+        further = [re.sub(f"{re.escape(tail)}$", ".", text) for text in further]
     # a profile that is no equilibrium is marked once
-    for marked in re.findall(rf" \({NOT_AN_EQUILIBRIUM}\)( for [^,;.]+)", selected[0] if selected else ""):
-        selected[1:] = [text.replace(f" ({NOT_AN_EQUILIBRIUM}){marked}", marked) for text in selected[1:]]
-    texts = [at_point(study, rows, words, text) for text in of_methods(study, selected, rows, results, words)]
-    return [Sentence(text, basis_of(rows)) for text in texts]
+    for marked in re.findall(rf" \({NOT_AN_EQUILIBRIUM}\)( for [^,;.]+)", first):
+        further = [text.replace(f" ({NOT_AN_EQUILIBRIUM}){marked}", marked) for text in further]
+    return [first, *further]
 
 
 def of_methods(
@@ -165,21 +163,18 @@ def of_methods(
     results: Sequence[PointResults],
     words: Words,
 ) -> list[str]:
-    """Return sentences on some methods of a study that name them, where others have other numbers."""
-    methods = dict.fromkeys(point.algorithm for point in rows)
-    names = [words.method(name) for name in methods]
-    remaining = _other_methods(study, rows, results, words)
+    """Sentences on some methods of a study that name them, where others have other numbers."""
+    remaining, methods = _other_methods(study, rows, results, words), methods_of(rows)
     if not remaining:
         return list(texts)
-    is_short = len(names) <= TOGETHER
-    start = f"of the {len(names)} methods compared, "
-    if is_short:
-        start = f"{by_methods(list(methods), joined(names), words)}, "
-    if not is_short and len(remaining) <= TOGETHER:
-        start = f"{joined(remaining)} aside, "
-    return [
-        text if is_short and has_name(text, names) else capitalised(start + lowered(text)) for text in texts
-    ]
+    names = list(map(words.method, methods))
+    start = f"{by_methods(methods, joined(names), words)}, "
+    if len(names) > TOGETHER:
+        start, names = f"of the {len(names)} methods compared, ", []
+        if len(remaining) <= TOGETHER:
+            start = f"{joined(remaining)} aside, "
+    named = {text: text for text in texts if has_name(text, names)}
+    return [named.get(text, capitalised(start + lowered(text))) for text in texts]
 
 
 def has_name(text: str, names: Sequence[str]) -> bool:
@@ -194,8 +189,7 @@ def _other_methods(
 
     Negative controls count where several methods are compared, and are one name.
     """
-    methods = {point.algorithm for point in rows}
-    bases = base_methods(study)
+    methods, bases = methods_of(rows), base_methods(study)
     numbers: dict[tuple[str, str], list[str]] = {}
     for point in rows:
         numbers |= {(str(point.at), name): texts for name, texts in _texts(point).items()}
@@ -215,11 +209,8 @@ def _texts(point: PointResults) -> dict[str, list[str]]:
 
 
 def course_sentence(subject: Trend, words: Words) -> str:
-    """Return the sentence on a quantity along a key."""
-    is_single_case = list(subject.cases) == [""]
-    return _without(
-        one_case_sentence([subject], words) if is_single_case else sweep_sentence(subject, words), subject
-    )
+    """Sentence on a quantity along a key."""
+    return one_case_sentence([subject], words) if subject.is_single else _sweep(subject, words)
 
 
 def _without(text: str, subject: Trend) -> str:
@@ -231,69 +222,76 @@ def _without(text: str, subject: Trend) -> str:
 
 
 def _trend_signature(subject: Trend) -> tuple[Any, ...]:
-    single = any(is_single(series) for case in subject.cases.values() for series in case)
-    return subject.key, subject.fixed, subject.averaged, subject.where, subject.left_out, single
+    """What trends have in common that a sentence tells together."""
+    has_noise = any(map(is_single, subject.series))
+    return subject.key, subject.fixed, subject.averaged, subject.where, subject.left_out, has_noise
 
 
 def _qualifiers(subject: Trend, words: Words) -> str:
-    """Return along which key numbers do not move, and over which key they are means."""
+    """Key along which numbers do not move, and the key over which they are means."""
     varies = bool(subject.fixed) and words.key(subject.fixed) not in words.quantity(subject.name)
-    return (
-        subject.where
-        + text_if(varies, f" at every {words.key(subject.fixed)}")
-        + (f" (mean over {words.key(subject.averaged)}s, 95 % intervals)" if subject.averaged else "")
-    )
+    constant = text_if(varies, f" at every {words.key(subject.fixed)}")
+    mean = text_if(subject.averaged, f" (mean over {words.key(subject.averaged)}s, 95 % intervals)")
+    return subject.where + constant + mean
 
 
 def _range(subject: Trend, series: Iterable[Sequence[Value]], words: Words) -> str:
     rows = [row for row in series if row]
-    begin, end = rows[0][0].at, rows[0][-1].at
-    ends, verb = [row.at for value in rows for row in value], "rises" if begin <= end else "falls"
-    low, high = (words.value(end(ends)) for end in ((min, max) if verb == "rises" else (max, min)))
+    ends, verb = [row.at for row in chain.from_iterable(rows)], "rises"
+    start, end = min(ends), max(ends)
+    if rows[0][0].at > rows[0][-1].at:
+        start, end, verb = end, start, "falls"
     names = [f"the {words.key(name)}" for name in subject.in_step]
-    comovement = f", and {joined(names)} change{text_if(len(names) == 1, 's')} with it" if names else ""
-    return f"As the {words.key(subject.key)} {verb} from {low} to {high}{comovement}"
+    change = "changes" if len(names) == 1 else "change"
+    comovement = text_if(names, f", and {joined(names)} {change} with it")
+    return (
+        f"As the {words.key(subject.key)} {verb} from {words.value(start)} to {words.value(end)}{comovement}"
+    )
 
 
 def _of(name: str, entry: str, words: Words) -> str:
     """Return a quantity with its article, and whose it is."""
     if entry.startswith("the ") or (entry.partition(" ")[0] in WHOSE and "," not in entry):
         return f"the {words.quantity(name)} of {role_with_article(entry)}"
-    return f"the {words.quantity(name)}" + (f" ({entry})" if entry else "")
+    return f"the {words.quantity(name)}{bracketed(entry)}"
 
 
 def one_case_sentence(trends: Sequence[Trend], words: Words, asks: str = "what") -> str:
-    """Return one sentence on quantities of a single case: along a key, or their values."""
+    """One sentence on quantities of a single case: along a key, or their values."""
     key, at = trends[0].key, _qualifiers(trends[0], words)
-    parts, rows = [], [series for subject in trends for series in subject.cases[""]]
-    for subject in trends:
-        all_series = subject.cases[""]
-        if key and len(all_series) > NUMBERS and asks != "how much" and not any(map(is_single, all_series)):
-            directions, extent = _by_direction([(series[0].estimate.entry, series) for series in all_series])
-            clauses_of_entries = [f"{verb} for {joined(names)}" for verb, names in directions.items()]
-            parts.append(f"the {words.quantity(subject.name)} {joined(clauses_of_entries)}{extent}")
-        elif key:
-            for series in subject.cases[""]:
-                name = _of(subject.name, series[0].estimate.entry, words)
-                parts.append(f"{name} {course(series, key, words, amounts=asks == 'how much')}")
-        else:
-            values = [series[0] for series in subject.cases[""]]
-            parts.append(f"the {words.quantity(subject.name)} is {_of_each(values)}")
+    rows = list(chain.from_iterable(subject.cases[""] for subject in trends))
     if key and all(len(series) == 1 for series in rows):
         return ""
-    if asks == "how much" and not key and (paired := _two_quantities(trends, words)):
-        return f"{paired}{at}."
-    sentence = (
-        f"{_range(trends[0], rows, words)}, {clauses(parts)}{at}"
-        if key
-        else f"{capitalised(clauses(parts))}{at}"
-    )
-    values_without_result = sorted({x for subject in trends for x in subject.beyond})
-    if values_without_result and all(subject.beyond == trends[0].beyond for subject in trends):
-        sentence += (
-            f"; none was found at {words.key(key)} {joined([words.value(x) for x in values_without_result])}"
-        )
-    return f"{_name_key_once(sentence, key, words)}{_noise(rows, words) if key else ''}."
+    parts = []
+    for subject in trends:
+        parts += _clauses_on(subject, words, asks)
+    sentence = f"{capitalised(clauses(parts))}{at}"
+    if key:
+        sentence = f"{_range(trends[0], rows, words)}, {clauses(parts)}{at}"
+    elif asks == "how much" and (paired := _two_quantities(trends, words)):
+        sentence = f"{paired}{at}"
+    beyond = trends[0].beyond
+    if beyond and all(subject.beyond == beyond for subject in trends):
+        sentence += f"; none was found at {words.key(key)} {joined(map(words.value, beyond))}"
+    noise = text_if(key, _noise(rows, words))
+    return _without(f"{_name_key_once(sentence, key, words)}{noise}.", trends[0])
+
+
+def _clauses_on(subject: Trend, words: Words, asks: str) -> list[str]:
+    """Clauses on a quantity of a single case: the course or the direction of every entry, or the values."""
+    all_series, key = subject.cases[""], subject.key
+    start = f"the {words.quantity(subject.name)}"
+    if not key:
+        return [f"{start} is {_of_each([series[0] for series in all_series])}"]
+    if len(all_series) > NUMBERS and asks != "how much" and not any(map(is_single, all_series)):
+        directions, extent = _by_direction([(series[0].estimate.entry, series) for series in all_series])
+        verbs = joined(f"{verb} for {joined(names)}" for verb, names in directions.items())
+        return [f"{start} {verbs}{extent}"]
+    parts = []
+    for series in all_series:
+        name = _of(subject.name, series[0].estimate.entry, words)
+        parts.append(f"{name} {course(series, key, words, amounts=asks == 'how much')}")
+    return parts
 
 
 def _name_key_once(text: str, key: str, words: Words) -> str:
@@ -305,30 +303,29 @@ def _name_key_once(text: str, key: str, words: Words) -> str:
 
 
 def _two_quantities(trends: Sequence[Trend], words: Words) -> str:
-    """Return by how much the first of two quantities of the same draws differs from the other."""
-    numbers = [[series[0] for series in subject.cases[""]] for subject in trends]
-    if len(trends) != 2 or any(len(row) != 1 for row in numbers):
+    """How much the first of two quantities of the same draws differs from the other."""
+    series = list(chain.from_iterable(subject.cases[""] for subject in trends))
+    if len(trends) != 2 or len(series) != 2:
         return ""
-    names = [words.quantity(subject.name) for subject in trends]
-    a, b = (row[0].estimate for row in numbers)
+    name, other_name = (words.quantity(subject.name) for subject in trends)
+    a, b = (values[0].estimate for values in series)
     if paired_margin(a, b) is None:
         return ""
-    start = f"The {names[0]} is {a.text}"
+    start = f"The {name} is {a.text}"
     if not differ(a, b):
         by = difference_in_words(a, b)
-        return f"{start} and the {names[1]} {b.text}; the difference, {by}, is not significant"
-    return f"{start}, against {b.text} for the {names[1]} ({excess_in_words(a, b)})"
+        return f"{start} and the {other_name} {b.text}; the difference, {by}, is not significant"
+    return f"{start}, against {b.text} for the {other_name} ({excess_in_words(a, b)})"
 
 
 def _of_each(values: Sequence[Value]) -> str:
-    """Return the values of all entries, for whom each is."""
+    """Values of all entries, for whom each is."""
     if len({value.text for value in values}) == 1:
         return values[0].text
-    entries = [role_with_article(value.estimate.entry) for value in values]
-    texts = [
-        f"{value.estimate.text} for {entry}" if entry else value.text
-        for value, entry in zip(values, entries, strict=True)
-    ]
+    texts = []
+    for value in values:
+        entry = role_with_article(value.estimate.entry)
+        texts.append(f"{value.estimate.text} for {entry}" if entry else value.text)
     return joined(texts) + text_if(any(value.refuted for value in values), f" ({NOT_AN_EQUILIBRIUM})")
 
 
@@ -342,61 +339,92 @@ def _entry_values(values: Sequence[Value]) -> str:
 
 def _noise(rows: Iterable[Sequence[Value]], words: Words) -> str:
     moving = (series for series in rows if len({row.estimate.text for row in series}) > 1)
-    return f"; {words.single_runs}" if any(map(is_single, moving)) else ""
+    return text_if(any(map(is_single, moving)), f"; {words.single_runs}")
 
 
-def sweep_sentence(subject: Trend, words: Words, asks: str = "what") -> str:
-    """Return a sentence on one quantity along a key in several cases, as the question asks."""
-    name, key = words.quantity(subject.name), subject.key
+def _sweep(subject: Trend, words: Words, asks: str = "what") -> str:
+    """Sentence on one quantity along a key in several cases, as the question asks."""
     # where no point is an equilibrium, numbers are where a search or dynamics happened to stop
     refuted = [label for label, (series, *_) in subject.cases.items() if series[0].refuted]
     rest = text_if(refuted, f"; for {joined(refuted)} no point is an equilibrium")
     all_series: list[tuple[str, list[Value]]] = []
-    for label in [label for label in subject.cases if label not in refuted]:
-        for series in subject.cases[label]:
-            all_series.append((commas(label, series[0].estimate.entry), series))
-    moving = [(label, series) for label, series in all_series if len(series) > 1]
-    constant = [
-        f"{series[0].text} {f'at {words.place({key: series[0].at})} ' * subject.left_out}for {label}"
-        for label, series in all_series
-        if len(series) == 1
-    ]
+    for label, case in subject.cases.items():
+        if label not in refuted:
+            all_series += [(commas(label, series[0].estimate.entry), series) for series in case]
+    moving = [pair for pair in all_series if len(pair[1]) > 1]
+    constant = []
+    for label, (value, *further) in all_series:
+        if not further:
+            place = text_if(subject.left_out, f"at {words.place({subject.key: value.at})} ")
+            constant.append(f"{value.text} {place}for {label}")
+    name, series_of = words.quantity(subject.name), [series for _, series in moving]
     if not moving:
         is_short = subject.left_out and len(constant) <= CASES
-        return f"The {name} is {joined(constant)}{rest}." if is_short else ""
-    start = f"{_range(subject, [series for _, series in moving], words)}, the {name} "
-    at = _qualifiers(subject, words)
-    noise = _noise([series for _, series in moving], words)
+        return _without(text_if(is_short, f"The {name} is {joined(constant)}{rest}."), subject)
+    noise = _noise(series_of, words)
     if len(all_series) <= COURSES:
-        courses: dict[str, list[str]] = {}
-        for label, series in moving:
-            courses.setdefault(course(series, key, words, amounts=asks == "how much"), []).append(label)
-        extent = ""
-        if len(courses) > 2 and asks != "how much" and not noise:
-            courses, extent = _by_direction(moving)
-        parts = [f"{text} for {joined_cases(labels)}" for text, labels in courses.items()]
-        parts = _with_one_verb(parts)
-        parts = [", and ".join(parts)] if extent and len(parts) == 2 else parts
-        ranked = asks == "which" and len(moving) == len(subject.cases) - len(refuted)
-        top = _highest(subject, moving, words, is_partial=bool(refuted)) if ranked else ""
-        sentence = f"{start}{joined(parts)}{extent}{at}{text_if(constant, '; it is ')}{joined(constant)}{top}"
-        return f"{_name_key_once(sentence, key, words)}{rest}{noise}."
+        is_ranked = asks == "which" and len(moving) == len(subject.cases) - len(refuted)
+        top = _highest(subject, moving, words, is_partial=bool(refuted)) if is_ranked else ""
+        courses = _courses(subject, moving, words, is_grouped=asks != "how much" and not noise, asks=asks)
+        facts = f"{courses}{text_if(constant, '; it is ')}{joined(constant)}{top}"
+    else:
+        facts = _directions_and_ends(subject, moving, all_series, words)
+    sentence = f"{_range(subject, series_of, words)}, the {name} {facts}" if facts else ""
+    return _without(
+        text_if(sentence, f"{_name_key_once(sentence, subject.key, words)}{rest}{noise}."), subject
+    )
+
+
+def _courses(
+    subject: Trend,
+    moving: Sequence[tuple[str, Sequence[Value]]],
+    words: Words,
+    *,
+    is_grouped: bool,
+    asks: str,
+) -> str:
+    """Courses of a few cases; of many different ones only the directions, where ``is_grouped`` allows it."""
+    courses: dict[str, list[str]] = {}
+    for label, series in moving:
+        text = course(series, subject.key, words, amounts=asks == "how much")
+        courses.setdefault(text, []).append(label)
+    extent = ""
+    if len(courses) > 2 and is_grouped:
+        courses, extent = _by_direction(moving)
+    parts = _with_one_verb([f"{text} for {joined_cases(labels)}" for text, labels in courses.items()])
+    text = ", and ".join(parts) if extent and len(parts) == 2 else joined(parts)
+    return f"{text}{extent}{_qualifiers(subject, words)}"
+
+
+def _directions_and_ends(
+    subject: Trend,
+    moving: Sequence[tuple[str, Sequence[Value]]],
+    all_series: Sequence[tuple[str, Sequence[Value]]],
+    words: Words,
+) -> str:
+    """Directions of many cases, and the smallest and the largest number; empty without numbers."""
     kinds = Counter(verb_phrase(series) for _, series in moving)
     if len(kinds) == 1 and len(moving) == len(all_series):
         by = joined(subject.by) if len(subject.by) < 3 else "case"
         verb = f"{next(iter(kinds))} for every {by} ({len(all_series)} cases)"
     else:
-        verb = joined([f"{kind} in {n}" for kind, n in kinds.most_common()]) + f" of {len(moving)} cases"
-    values = [
-        (label, row) for label, series in all_series for row in series if np.isfinite(row.estimate.mean)
-    ]
+        verb = joined(f"{kind} in {n}" for kind, n in kinds.most_common()) + f" of {len(moving)} cases"
+    values = _numbers(all_series)
     if not values:
         return ""
     ends = []
     for pick in (min, max):
         label, row = pick(values, key=lambda pair: pair[1].estimate.mean)
-        ends.append(f"{row.estimate.text} ({words.place({key: row.at})}, {label})")
-    return f"{start}{verb}{at}; its values lie between {ends[0]} and {ends[1]}{rest}{noise}."
+        ends.append(f"{row.estimate.text} ({words.place({subject.key: row.at})}, {label})")
+    return f"{verb}{_qualifiers(subject, words)}; its values lie between {ends[0]} and {ends[1]}"
+
+
+def _numbers(cases: Iterable[tuple[str, Sequence[Value]]]) -> list[tuple[str, Value]]:
+    """Finite numbers of cases, each with its case."""
+    values = []
+    for label, series in cases:
+        values += [(label, row) for row in series if np.isfinite(row.estimate.mean)]
+    return values
 
 
 def _with_one_verb(parts: Sequence[str]) -> list[str]:
@@ -416,100 +444,116 @@ def _by_direction(cases: Sequence[tuple[str, Sequence[Value]]]) -> tuple[dict[st
     directions: dict[str, list[str]] = {}
     for label, series in cases:
         directions.setdefault(verb_phrase(series), []).append(label)
-    values = [row for _, series in cases for row in series if np.isfinite(row.estimate.mean)]
-    low, high = (pick(values, key=lambda row: row.estimate.mean) for pick in (min, max))
-    return directions, f", between {low.estimate.text} and {high.estimate.text}"
+    by_mean = sorted((row.estimate for _, row in _numbers(cases)), key=lambda estimate: estimate.mean)
+    return directions, f", between {by_mean[0].text} and {by_mean[-1].text}"
 
 
 def _highest(
     subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words: Words, *, is_partial: bool
 ) -> str:
-    """Return the case whose numbers are highest, or as high as another's, at every value of a key."""
+    """Case whose numbers are highest, or as high as another's, at every value of a key."""
     by_place: list[Case] = [{row.at: row.estimate for row in series} for _, series in cases]
-    is_common = len({tuple(case) for case in by_place}) == 1 or subject.left_out
-    if any(row.is_at_end for _, series in cases for row in series) or len(cases) < 2 or not is_common:
+    is_common = len(set(map(tuple, by_place))) == 1 or subject.left_out
+    rows = chain.from_iterable(series for _, series in cases)
+    if len(cases) < 2 or not is_common or any(row.is_at_end for row in rows):
         return ""
     ranking = rank(by_place)
     if not ranking.is_clear or len(ranking.best) > 1:
         return ""
-    top = by_place[ranking.best[0]]
+    (best,) = ranking.best
     pairs: list[tuple[Estimate, Estimate]] = []
     for case in by_place:
-        pairs += [(top[at], case[at]) for at in top if at in case and case is not top]
+        if case is not by_place[best]:
+            pairs += [(estimate, case[at]) for at, estimate in by_place[best].items() if at in case]
     ties = text_if(any(a.text == b.text for a, b in pairs), ", or as high as another,")
     draws = same_draws(pairs)
-    draws = text_if(draws, f", compared {draws}")
+    compared = text_if(draws, f", compared {draws}")
     qualifier = text_if(is_partial, "of the other cases, ")
-    where = "the same" if subject.left_out else "every"
-    label = cases[ranking.best[0]][0]
-    return f"; {qualifier}at {where} {words.key(subject.key)} it is highest{ties} for {label}{draws}"
+    where = f"at {'the same' if subject.left_out else 'every'} {words.key(subject.key)}"
+    return f"; {qualifier}{where} it is highest{ties} for {cases[best][0]}{compared}"
 
 
 def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str]:
-    """Return a sentence on one quantity in several cases without a numeric key: their order."""
-    quantity = words.quantity(subject.name)
-    at = _qualifiers(subject, words)
+    """Sentence on one quantity in several cases without a numeric key: their order."""
     rows = [(label, [series[0] for series in case]) for label, case in subject.cases.items()]
     if len(rows) == 1:
-        return [one_case_sentence([subject._replace(cases={"": next(iter(subject.cases.values()))})], words)]
+        return [one_case_sentence([subject._replace(cases={"": subject.series})], words)]
+    start = f"The {words.quantity(subject.name)}{_qualifiers(subject, words)}"
     asks, better = asks_in(study), answer_keys(study).get("better", "higher")
-    if any(len(row) > 1 or not np.isfinite(row[0].estimate.mean) for _, row in rows):
-        if len(rows) > CASES:
-            return []
-        by_entry: list[Case] = [dict(enumerate(value.estimate for value in row)) for _, row in rows]
-        ranking = rank(by_entry, better, crossed=True)
-        case, lead = rows[ranking.best[0]]
-        is_valid = not any(value.refuted or value.is_at_end for value in lead)
-        if asks == "which" and is_valid and ranking.is_clear and len(ranking.best) == 1:
-            ranked = clauses([f"{_entry_values(row)} for {name}" for name, row in rows if name != case])
-            return [
-                f"The {quantity}{at} is {better[:-2]}est for {case}, {_entry_values(lead)}; it is {ranked}."
-            ]
-        values = [(label, value) for label, row in rows for value in row]
-        noise = _noise_of(values, words)
-        if len(values) > MOST_ENTRIES and all(np.isfinite(value.estimate.mean) for _, value in values):
-            entries = list(dict.fromkeys(value.estimate.entry for _, value in values))
-            if len(entries) == 2:
-                extents: list[str] = []
-                for entry in entries:
-                    of_entry = [(label, value) for label, value in values if value.estimate.entry == entry]
-                    extents.append(f"{_of(subject.name, entry, words)}{at} ranges from {_extent(of_entry)}")
-                return [f"{capitalised(clauses(extents))}{noise}."]
-            named = [(f"{label} ({value.estimate.entry})", value) for label, value in values]
-            return [f"The {quantity}{at} ranges from {_extent(named)}{noise}."]
-        parts = [f"{_entry_values(row)} for {label}" for label, row in rows]
-        return [f"The {quantity}{at} is {clauses(parts)}{noise}."]
     pairs = [(label, row[0]) for label, row in rows]
-    if {value.text for _, value in pairs} <= {"yes", "no"}:
-        return [f"{capitalised(quantity)}{at} {_of_whom(pairs)}."]
-    if len({value.text for _, value in pairs}) == 1 and not differ(
-        pairs[0][1].estimate, pairs[-1][1].estimate
-    ):
-        return [f"The {quantity}{at} is {pairs[0][1].text} for {clauses([label for label, _ in pairs])}."]
+    if any(len(row) > 1 or not np.isfinite(row[0].estimate.mean) for _, row in rows):
+        text = _of_entries(subject, rows, start, asks, better, words) if len(rows) <= CASES else ""
+    elif {value.text for _, value in pairs} <= {"yes", "no"}:
+        text = capitalised(start.removeprefix("The ")) + f" {_of_whom(pairs)}"
+    else:
+        text = _of_cases(pairs, start, asks, better, words)
+    return [_without(f"{text}.", subject)] if text else []
+
+
+def _of_entries(
+    subject: Trend,
+    rows: Sequence[tuple[str, Sequence[Value]]],
+    start: str,
+    asks: str,
+    better: str,
+    words: Words,
+) -> str:
+    """Sentence on cases of which some have several entries, or words."""
+    by_entry: list[Case] = [dict(enumerate(value.estimate for value in row)) for _, row in rows]
+    ranking = rank(by_entry, better, crossed=True)
+    case, lead = rows[ranking.best[0]]
+    is_valid = not any(value.refuted or value.is_at_end for value in lead)
+    if asks == "which" and is_valid and ranking.is_clear and len(ranking.best) == 1:
+        ranked = clauses([f"{_entry_values(row)} for {name}" for name, row in rows if name != case])
+        return f"{start} is {better[:-2]}est for {case}, {_entry_values(lead)}; it is {ranked}"
+    values: list[tuple[str, Value]] = []
+    for label, row in rows:
+        values += [(label, value) for value in row]
+    noise = _noise_of(values, words)
+    if len(values) <= MOST_ENTRIES or len(_numbers(rows)) < len(values):
+        return f"{start} is {clauses([f'{_entry_values(row)} for {label}' for label, row in rows])}{noise}"
+    by_name = grouped(values, lambda pair: pair[1].estimate.entry)
+    if len(by_name) != 2:
+        named = [(f"{label} ({value.estimate.entry})", value) for label, value in values]
+        return f"{start} ranges from {_extent(named)}{noise}"
+    extents: list[str] = []
+    for entry, pairs in by_name.items():
+        name = _of(subject.name, entry, words) + _qualifiers(subject, words)
+        extents.append(f"{name} ranges from {_extent(pairs)}")
+    return f"{capitalised(clauses(extents))}{noise}"
+
+
+def _of_cases(pairs: Sequence[tuple[str, Value]], start: str, asks: str, better: str, words: Words) -> str:
+    """Sentence on cases with one number each: the best, by how much they differ, or the ends of many."""
+    estimates = [value.estimate for _, value in pairs]
+    if len({value.text for _, value in pairs}) == 1 and not differ(estimates[0], estimates[-1]):
+        return f"{start} is {pairs[0][1].text} for {clauses([label for label, _ in pairs])}"
     # what lies beyond the end of a search is unknown
     if at_end := [label for label, value in pairs if value.is_at_end]:
-        texts = [f"{value.text} for {label}" for label, value in pairs[:CASES]]
+        texts = joined(f"{value.text} for {label}" for label, value in pairs[:CASES])
         remainder = text_if(len(pairs) > CASES, f"; and so on for {len(pairs) - CASES} more")
-        return [f"The {quantity}{at} is {joined(texts)}{remainder}; for {joined(at_end)} {NO_OPTIMUM}."]
+        return f"{start} is {texts}{remainder}; for {joined(at_end)} {NO_OPTIMUM}"
     noise = _noise_of(pairs, words)
-    by_value = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
-    ranking = rank([{0: value.estimate} for _, value in by_value], better)
-    if asks == "which" and not noise and ranking.worse and not by_value[0][1].refuted:
-        return [_winner(f"The {quantity}{at} is {better[:-2]}est for", by_value, ranking, better)]
+    ordered = sorted(pairs, key=lambda pair: pair[1].estimate.mean, reverse=better == "higher")
+    ranking = rank([{0: value.estimate} for _, value in ordered], better)
+    if asks == "which" and not noise and ranking.worse and not ordered[0][1].refuted:
+        return _winner(f"{start} is {better[:-2]}est for", ordered, ranking, better)
     if len(pairs) > NUMBERS:
-        highest, fewest = by_value[0][1], by_value[-1][1]
-        sentence = f"The {quantity}{at} ranges from {_extent(by_value[:: [1, -1][better == 'higher']])}"
-        equal = not noise and not differ(highest.estimate, fewest.estimate)
-        return [f"{sentence}{text_if(equal, '; the difference is not significant')}{noise}."]
-    numbers = [(label, value.estimate) for label, value in pairs]
-    if len(pairs) == 2 and not noise:
-        return [_two_cases(f"The {quantity}{at}", pairs, asks)]
-    if asks == "how much" and not noise:
-        return [_differences(f"The {quantity}{at}", pairs)]
-    texts = [f"{lead_value.text} for {label}" for label, lead_value in pairs]
-    paired = same_draws([(draws, second) for (_, draws), (_, second) in combinations(numbers, 2)])
-    sentence = f"The {quantity}{at} is {joined(texts)}"
-    return [f"{sentence}{noise or _unclear(numbers)}{text_if(paired and not noise, f', compared {paired}')}."]
+        is_unclear = not noise and not differ(ordered[0][1].estimate, ordered[-1][1].estimate)
+        doubt = text_if(is_unclear, "; the difference is not significant")
+        # of equal numbers, the first in the order of the study
+        by_mean = ordered[::-1] if better == "higher" else ordered
+        return f"{start} ranges from {_extent(by_mean)}{doubt}{noise}"
+    if not noise and len(pairs) == 2:
+        return _two_cases(start, pairs, asks)
+    if not noise and asks == "how much":
+        return _differences(start, pairs)
+    texts = joined(f"{value.text} for {label}" for label, value in pairs)
+    if noise:
+        return f"{start} is {texts}{noise}"
+    paired = same_draws(list(combinations(estimates, 2)))
+    unclear = _unclear([(label, value.estimate) for label, value in pairs])
+    return f"{start} is {texts}{unclear}{text_if(paired, f', compared {paired}')}"
 
 
 def _extent(pairs: Sequence[tuple[str, Value]]) -> str:
@@ -519,30 +563,29 @@ def _extent(pairs: Sequence[tuple[str, Value]]) -> str:
 
 
 def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
-    """Return the cases of which something is true, and their number."""
+    """Cases of which something is true, and their number."""
     yes, no = ([label for label, value in pairs if value.text == text] for text in ("yes", "no"))
-    if not yes or not no:
-        count = "both" if len(pairs) == 2 else f"all {len(pairs)}"
-        return f"in {count} cases" if yes else "in no case"
+    if not yes:
+        return "in no case"
+    if not no:
+        return "in both cases" if len(pairs) == 2 else f"in all {len(pairs)} cases"
     whom = f": {joined(yes)}" if len(yes) <= len(no) else f", not for {joined(no)}"
     return f"in {len(yes)} of {len(pairs)} cases{whom}"
 
 
 def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str) -> str:
-    """Return the numbers of two cases and by how much they differ, where they do."""
+    """Numbers of two cases and by how much they differ, where they do."""
     (name_a, before), (name_b, after) = pairs
+    a, b = before.estimate, after.estimate
     plain = f"{start} is {clauses([f'{before.text} for {name_a}', f'{after.text} for {name_b}'])}"
-    is_paired = paired_margin(before.estimate, after.estimate) is not None
-    if not differ(before.estimate, after.estimate):
-        by = difference_in_words(before.estimate, after.estimate)
-        is_exact = all(value.estimate.low == value.estimate.high for _, value in pairs)
-        insignificant = f"; the difference{text_if(is_paired, f', {by},')} is not significant"
-        return f"{plain}{insignificant * (not is_exact)}."
-    visible = asks == "how much" and not is_nearly_zero(before.estimate, after.estimate)
-    if visible or is_paired:
-        excess = excess_in_words(after.estimate, before.estimate)
-        return f"{start} is {after.text} for {name_b}, against {before.text} for {name_a} ({excess})."
-    return f"{plain}."
+    is_paired = paired_margin(a, b) is not None
+    if not differ(a, b):
+        by = text_if(is_paired, f", {difference_in_words(a, b)},")
+        return plain + text_if(not (a.is_exact and b.is_exact), f"; the difference{by} is not significant")
+    if is_paired or (asks == "how much" and not is_nearly_zero(a, b)):
+        excess = excess_in_words(b, a)
+        return f"{start} is {after.text} for {name_b}, against {before.text} for {name_a} ({excess})"
+    return plain
 
 
 def _differences(start: str, pairs: Sequence[tuple[str, Value]]) -> str:
@@ -552,26 +595,26 @@ def _differences(start: str, pairs: Sequence[tuple[str, Value]]) -> str:
     parts: list[str] = []
     for label, value in compared_cases:
         excess = excess_in_words(value.estimate, reference.estimate).removesuffix(f" {draws}")
-        doubt = "" if differ(value.estimate, reference.estimate) else " (not significant)"
+        doubt = text_if(not differ(value.estimate, reference.estimate), " (not significant)")
         parts.append(f"{excess}{doubt} for {label}")
-    return f"{start} is {reference.text} for {first}; {text_if(draws, f'{draws} ')}it is {joined(parts)}."
+    return f"{start} is {reference.text} for {first}; {text_if(draws, f'{draws} ')}it is {joined(parts)}"
 
 
 def _winner(start: str, ordered: Sequence[tuple[str, Value]], ranking: Ranking, better: str) -> str:
     """Return the best cases with their numbers, by how much they lead, and how the others follow."""
     best, unclear, worse = ([ordered[k] for k in group] for group in ranking)
     (_, top), (second, value) = best[0], worse[0]
-    labels = joined([label for label, _ in (*best, *unclear)])
+    labels = joined(label for label, _ in (*best, *unclear))
     if unclear:
-        texts = joined([top.text, *(unclear_value.text for _, unclear_value in unclear)])
+        texts = joined(value.text for _, value in (best[0], *unclear))
         sentence = f"{start} {labels}, which cannot be told apart: {texts}"
     else:
         excess = excess_in_words(top.estimate, value.estimate, ("less", "more"))
         sentence = f"{start} {labels}, {top.text}, against {value.text} for {second} ({excess})"
         worse = worse[1:]
     if worse and len(ordered) <= CASES:
-        sentence += "; then " + joined([f"{value.text} for {name}" for name, value in worse])
-    return f"{sentence}."
+        sentence += "; then " + joined(f"{value.text} for {name}" for name, value in worse)
+    return sentence
 
 
 def _noise_of(pairs: Sequence[tuple[str, Value]], words: Words) -> str:
@@ -579,10 +622,11 @@ def _noise_of(pairs: Sequence[tuple[str, Value]], words: Words) -> str:
     single = list(dict.fromkeys(label for label, value in pairs if is_single([value])))
     if not single or len({value.estimate.text for _, value in pairs}) < 2:
         return ""
-    if len(single) < len(dict.fromkeys(label for label, _ in pairs)) and all(single):
-        noun = "single runs, whose differences" if len(single) > 1 else "a single run, whose difference"
-        return f"; {joined(single)} {'are' if len(single) > 1 else 'is'} {noun} may be noise"
-    return f"; {words.single_runs}"
+    if len(single) == len({label for label, _ in pairs}) or not all(single):
+        return f"; {words.single_runs}"
+    if len(single) == 1:
+        return f"; {single[0]} is a single run, whose difference may be noise"
+    return f"; {joined(single)} are single runs, whose differences may be noise"
 
 
 def _unclear(cases: Sequence[tuple[str, Estimate]]) -> str:
@@ -592,8 +636,7 @@ def _unclear(cases: Sequence[tuple[str, Estimate]]) -> str:
     pairs = list(combinations(cases, 2))
     unclear: list[tuple[str, str]] = []
     for (label, estimate), (second, value) in pairs:
-        is_exact = estimate.low == estimate.high and value.low == value.high
-        if not is_exact and not differ(estimate, value):
+        if not (estimate.is_exact and value.is_exact) and not differ(estimate, value):
             unclear.append((label, second))
     if not unclear:
         return ""
@@ -605,9 +648,7 @@ def _unclear(cases: Sequence[tuple[str, Estimate]]) -> str:
     distinct = [(label, second) for (label, _), (second, _) in pairs if (label, second) not in unclear]
     if len(distinct) == 1:
         return f"; only {joined(distinct[0])} differ significantly"
-    return (
-        f"; no difference is significant between {joined([joined(pair) for pair in unclear], 'or between')}"
-    )
+    return f"; no difference is significant between {joined(map(joined, unclear), 'or between')}"
 
 
 def _controls(
@@ -617,47 +658,49 @@ def _controls(
     words: Words,
     stated_points: Sequence[PointResults] = (),
 ) -> list[str]:
-    """Return a sentence on learners that cannot punish, and whether they gain less than the others."""
-    gains = {point.algorithm: point.quantities[name][0] for point in points if name in point.quantities}
-    if name not in GAINS or len(gains) < sum(name in point.quantities for point in points):
+    """Sentence on learners that cannot punish, and whether they gain less than the others."""
+    with_number = [point for point in points if name in point.quantities]
+    gains = {point.algorithm: point.quantities[name][0] for point in with_number}
+    if name not in GAINS or len(gains) < len(with_number):
         return []
-    bases = [str(table["name"]) for table in study["method"]]
-    for base in bases:
-        controls = {kind: gains[f"{base}-{kind}"] for kind in CONTROLS if f"{base}-{kind}" in gains}
-        controls.pop("myopic_follower", None)  # its rival may punish
-        base_gain = gains.get(base)
-        if (
-            base_gain is None
-            or not controls
-            or any(np.isnan(gain.low) for gain in (base_gain, *controls.values()))
-        ):
-            continue
-        label = {kind: words.method(f"{base}-{kind}") for kind in controls}
-        quantity = words.quantity(name)
-        not_less = {
-            kind: gain
-            for kind, gain in controls.items()
-            if gain.mean >= base_gain.mean or not differ(gain, base_gain)
-        }
-        less = [f"{label[kind]} ({gain.text})" for kind, gain in controls.items() if kind not in not_less]
-        is_stated = any(point.algorithm == base for point in stated_points)
-        sentence = f"The {quantity} of {words.method(base)} is {base_gain.text}, where 0 is the equilibrium "
-        sentence = "" if is_stated else f"{sentence}and 1 the joint maximum; "
-        if not_less:
-            groups: dict[str, list[str]] = {}
-            for kind, gain in not_less.items():
-                than = "more" if gain.mean > base_gain.mean and differ(base_gain, gain) else "no less"
-                than = "not significantly less" if than == "no less" and gain.mean < base_gain.mean else than
-                draws = " ".join(filter(None, [than, same_draws([(base_gain, gain)])]))
-                groups.setdefault(draws, []).append(f"{label[kind]} ({gain.text})")
-            parts = [
-                f"{joined(names)} gain{text_if(len(names) == 1, 's')} {than}"
-                for than, names in groups.items()
-            ]
-            facts = capitalised(f"{sentence}of the controls that cannot punish, {', and '.join(parts)}")
-            return [f"{facts}: the gain alone is no evidence of collusion."]
-        draws = same_draws([(base_gain, gain) for gain in controls.values()])
-        subject = f"the {quantity}" if is_stated else "it"
-        draws = text_if(draws, f"{draws} ")
-        return [capitalised(f"{sentence}{draws}{subject} is less for {joined(less)}, which cannot punish.")]
+    for table in study["method"]:
+        base = str(table["name"])
+        # the rival of a myopic follower may punish
+        kinds = [f"{base}-{kind}" for kind in CONTROLS if kind != "myopic_follower"]
+        controls = {kind: gains[kind] for kind in kinds if kind in gains}
+        if base in gains and controls and not any(np.isnan(gains[kind].low) for kind in (base, *controls)):
+            is_stated = base in methods_of(stated_points)
+            return [_beside_controls(base, gains[base], controls, words.quantity(name), is_stated, words)]
     return []
+
+
+def _beside_controls(
+    base: str, gain: Estimate, controls: Mapping[str, Estimate], quantity: str, is_stated: bool, words: Words
+) -> str:
+    """Sentence on the gain of a learner, unless it is stated, and those of its controls."""
+    start, less, groups = "", list[str](), dict[str, list[str]]()
+    if not is_stated:
+        zero = "where 0 is the equilibrium and 1 the joint maximum"
+        start = f"The {quantity} of {words.method(base)} is {gain.text}, {zero}; "
+    for kind, control in controls.items():
+        than, label = "no less", f"{words.method(kind)} ({control.text})"
+        if control.mean > gain.mean and differ(gain, control):
+            than = "more"
+        elif control.mean < gain.mean:
+            if differ(control, gain):
+                less.append(label)
+                continue
+            than = "not significantly less"
+        draws = same_draws([(gain, control)])
+        groups.setdefault(than + text_if(draws, f" {draws}"), []).append(label)
+    if groups:
+        parts = []
+        for than, names in groups.items():
+            verb = "gains" if len(names) == 1 else "gain"
+            parts.append(f"{joined(names)} {verb} {than}")
+        facts = f"{start}of the controls that cannot punish, {', and '.join(parts)}"
+        return capitalised(f"{facts}: the gain alone is no evidence of collusion.")
+    draws = same_draws([(gain, control) for control in controls.values()])
+    subject = f"the {quantity}" if is_stated else "it"
+    compared = text_if(draws, f"{draws} ")
+    return capitalised(f"{start}{compared}{subject} is less for {joined(less)}, which cannot punish.")
