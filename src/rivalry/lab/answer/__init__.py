@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from itertools import combinations
+from itertools import chain, combinations
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, withou
 from rivalry.lab.answer.details import ResultTables, result_tables
 from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.answer.grammar import lowered, with_one_preposition, with_pronoun, with_separators
+from rivalry.lab.answer.places import grouped, methods_of
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, reference_lines, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.answer.summary import summarise, tiled
@@ -30,7 +31,7 @@ from rivalry.lab.answer.two_keys import BLOCKS, COLUMNS, TwoWayTable, on_two_key
 from rivalry.lab.answer.verdicts import verdict
 from rivalry.lab.study.expect import is_fixed
 from rivalry.lab.study.questions import as_asked
-from rivalry.lab.study.words import Words, answer_keys, asks_in, quantities_of_answer, test_of
+from rivalry.lab.study.words import Words, asks_in, quantities_of_answer, test_of
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import (
     LINES,
@@ -96,74 +97,65 @@ class Answer:
     @cached_property
     def sentences(self) -> list[Sentence]:
         """One to three sentences in the study's quantities; of a study of studies, the first of each."""
-        if self.parts:
-            firsts = {name: part.sentences[:1] for name, part in self.parts.items()}
-            return [
-                sentence._replace(text=f"{name}: {sentence.text}")
-                for name, sentences in firsts.items()
-                for sentence in sentences
-            ]
-        if not self.points:
-            return []
+        sentences: list[Sentence] = []
+        for name, part in self.parts.items():
+            sentences += [row._replace(text=f"{name}: {row.text}") for row in part.sentences[:1]]
+        if sentences or not self.points:
+            return sentences
         if absent_maxima := without_maxima(self.points, self.cells):
             return absent_maxima
-        sample_points = self.points if self.sampled is self.data else points_of(self.study, self.sampled)
-        outcome = None if self._absent_rows else verdict(self.study, self.points)
-        decided = [outcome.sentence] if outcome else []
-        stated_quantities, stated_points = (outcome.quantities, outcome.stated) if outcome else ((), ())
-        if sample_points is not self.points:  # of a thinned run, every point is another object
-            stated_points = tuple(
-                point
-                for point in sample_points
-                if any(point.is_at_point(other_point) for other_point in stated_points)
-            )
-        lead = on_two_keys(
-            self.study, sample_points, stated_quantities if stated_points else ()
-        ) or on_quantities(self.study, sample_points, stated_quantities, stated_points)
-        lead = lead or ([] if outcome else position_sentences(self.study, sample_points))
-        lists = on_lists(self.study, self.points)
-        lists = lists[: MOST - 1]
-        proved = all(point.boxes >= 0 for point in self.points)  # a list with proofs claims more
-        claims_stated = stated_points if "claim" in stated_quantities else ()
-        unstated = [point for point in points_asked(self.study, sample_points) if point not in claims_stated]
-        repeats_claims = any(sentence.text in claim_courses(self.study, unstated) for sentence in lead)
-        claims = (
-            []
-            if proved or repeats_claims
-            else on_claims(
-                self.study, self.points, outcome.stated if outcome and "claim" in stated_quantities else ()
-            )
-        )
-        facts = decided[0].text.partition(": ")[2] if decided else ""
-        lead = [sentence for sentence in lead if not _repeats(sentence.text, facts)]
-        # a verdict on a count is the list
-        lists = [
-            sentence
-            for sentence in lists
-            if lowered(sentence.text).rpartition(" points ")[2].rstrip(".") not in facts
-        ]
-        lists = lists[: MOST - 1 - len(decided)]
-        lead = lead[: MOST - 1 - len(lists) - len(decided)]
-        if name := self._beside_lists:
-            texts = {
-                sentence.text: f"For {name}, {lowered(sentence.text)}"
-                for sentence in lead
-                if name not in sentence.text
-            }
-            lead = [sentence._replace(text=texts.get(sentence.text, sentence.text)) for sentence in lead]
-        events = any(point.events for point in self.points)
-        first_lists = HOW_MANY.match(self.question) or (events and asks_in(self.study) == "where")
-        sentences = [*decided, *(lists + lead if first_lists else lead + lists), *claims]
-        for reword in (with_one_preposition, with_pronoun, with_separators):
-            sentences = [sentence._replace(text=reword(sentence.text)) for sentence in sentences]
-        noise = f"; {Words(self.study).single_runs}"
-        for k in range(1, len(sentences)):
-            if any(noise in sentence.text for sentence in sentences[:k]):  # said once
-                sentences[k] = sentences[k]._replace(text=sentences[k].text.replace(noise, ""))
-        for sentence in sentences[:1]:
-            text = in_changed_game(self.study, sentence.text)
-            sentences[0] = sentence._replace(text=so_far(text) if self._is_unfinished else text)
+        texts, noise = [], f"; {Words(self.study).single_runs}"
+        for sentence in self._selected():
+            text = with_separators(with_pronoun(with_one_preposition(sentence.text)))
+            is_said = any(noise in earlier_text for earlier_text in texts)
+            texts.append(text.replace(noise, "") if is_said else text)
+            sentences.append(sentence._replace(text=texts[-1]))
+        if texts:
+            text = in_changed_game(self.study, texts[0])
+            sentences[0] = sentences[0]._replace(text=so_far(text) if self._is_unfinished else text)
         return sentences
+
+    def _selected(self) -> list[Sentence]:
+        """Verdict, sentences on quantities or strategies, on lists and on claims, none twice."""
+        study, points = self.study, self.points
+        outcome = None if self._absent_rows else verdict(study, points)
+        covered, stated, facts, decided = (), (), "", []
+        if outcome:
+            covered, stated, decided = outcome.quantities, outcome.stated, [outcome.sentence]
+            facts = outcome.sentence.text.partition(": ")[2]
+        judged = stated if "claim" in covered else ()
+        sampled = points if self.sampled is self.data else points_of(study, self.sampled)
+        # of a thinned run, every point is another object
+        stated = tuple(point for point in sampled if any(map(point.is_at_point, stated)))
+        lead = on_two_keys(study, sampled, covered if stated else ())
+        lead = lead or on_quantities(study, sampled, covered, stated)
+        lead = lead or ([] if outcome else position_sentences(study, sampled))
+        unjudged = points_asked(study, sampled)
+        if judged:
+            unjudged = [point for point in unjudged if point not in stated]
+        courses = claim_courses(study, unjudged)
+        is_said = any(sentence.text in courses for sentence in lead)
+        # a list with proofs claims more
+        is_proved = all(point.boxes >= 0 for point in points)
+        claims = [] if is_proved or is_said else on_claims(study, points, judged)
+        lead = [sentence for sentence in lead if not _repeats(sentence.text, facts)]
+        lists = []
+        for sentence in on_lists(study, points)[: MOST - 1]:
+            count = lowered(sentence.text).rpartition(" points ")[2].rstrip(".")
+            lists += [] if count in facts else [sentence]  # a verdict on a count is the list
+        lists = lists[: MOST - 1 - len(decided)]
+        lead = [self._with_method(row) for row in lead[: MOST - 1 - len(lists) - len(decided)]]
+        events = any(point.events for point in points)
+        if HOW_MANY.match(self.question) or (events and asks_in(study) == "where"):
+            return [*decided, *lists, *lead, *claims]
+        return [*decided, *lead, *lists, *claims]
+
+    def _with_method(self, sentence: Sentence) -> Sentence:
+        """Sentence that names the method whose numbers it states, where others only list equilibria."""
+        name = self._beside_lists
+        if not name or name in sentence.text:
+            return sentence
+        return sentence._replace(text=f"For {name}, {lowered(sentence.text)}")
 
     @property
     def _is_unfinished(self) -> bool:
@@ -174,11 +166,11 @@ class Answer:
     @cached_property
     def _beside_lists(self) -> str:
         """Method whose numbers sentences state, where the other methods only list equilibria."""
-        methods = dict.fromkeys(point.algorithm for point in self.points)
-        listing = {point.algorithm for point in self.points if point.counts_text}
-        names = [Words(self.study).method(name) for name in methods if name not in listing]
+        listing = methods_of(point for point in self.points if point.counts_text)
+        names = [name for name in methods_of(self.points) if name not in listing]
         quantities = quantities_of_answer(self.study)  # which may be those of the game
-        return names[0] if listing and len(names) == 1 and not quantities else ""
+        is_one = listing and len(names) == 1 and not quantities
+        return Words(self.study).method(names[0]) if is_one else ""
 
     @cached_property
     def figure(self) -> dict[str, Any] | None:
@@ -239,21 +231,16 @@ class Answer:
         table = self.printed_table(rows, columns)
         if table is None:
             return []
-        blocks: dict[str, list[Table]] = {}
-        numbers_by_method: dict[str, list[int]] = {}  # of points
-        for k, block in enumerate(self._blocks_of()):
-            blocks.setdefault(self.points[k].algorithm, []).append(block)
-            numbers_by_method.setdefault(self.points[k].algorithm, []).append(k)
-        heads = [
-            {name for block in method_blocks for row in block.rows for name in row}
-            for method_blocks in blocks.values()
-        ]
+        blocks, heads = self._blocks_of(), list[set[str]]()
+        numbers_by_method = grouped(range(len(blocks)), lambda k: self.points[k].algorithm)
+        for numbers in numbers_by_method.values():
+            heads.append({*chain.from_iterable(blocks[k].columns for k in numbers)})
         if not any(head - other_head and other_head - head for head, other_head in combinations(heads, 2)):
             return [("", table)]
         words, tables = Words(self.study), list[tuple[str, AnswerTable]]()
         for name, numbers in numbers_by_method.items():
-            points = [self.points[k] for k in numbers]
-            table = answer_table(self.study, self.data, points, rows, columns, blocks=blocks[name])
+            points, of_method = ([entries[k] for k in numbers] for entries in (self.points, blocks))
+            table = answer_table(self.study, self.data, points, rows, columns, blocks=of_method)
             table = table._replace(points=tuple(numbers[k] for k in table.points))
             tables.append((words.method(name), table))
         return tables
@@ -293,9 +280,11 @@ class Answer:
     @cached_property
     def caveats(self) -> list[str]:
         """Caveats: results not certified, compared or finished; changes, reductions, differing values."""
+        caveats: list[str] = []
+        for name, part in self.parts.items():
+            caveats += [f"{name}: {line}" for line in part.caveats]
         if self.parts:
-            caveats = {name: part.caveats for name, part in self.parts.items()}
-            return [f"{name}: {line}" for name, lines in caveats.items() for line in lines]
+            return caveats
         rows = [check.row for check in self.checks]
         return [
             *self._absent(),
@@ -314,20 +303,18 @@ class Answer:
         ]
 
     def _absent(self) -> list[str]:
-        """Return the quantities that the study asks for and that no result has."""
-        answer = answer_keys(self.study) if self.points else {}
-        names = dict.fromkeys([*(answer.get("quantities") or ()), *tested(answer.get("test") or {})])
-        variables = [str(name) for name in self.data.variables]
-        lost = [name for name in answer.get("quantities") or () if name in variables and self._is_lost(name)]
-        return (
-            [
-                f"{name} is in no cell of this run; {near(name, variables)}"
-                for name in names
-                if name not in variables
-            ]
-            + [f"{name} is asked for, but no sentence or table has it, only the dataset" for name in lost]
-            + [f"answer.test: no row of this run has {name}" for name in self._absent_rows]
-        )
+        """Quantities that the study asks for and that no result has."""
+        if not self.points:
+            return []
+        requested, variables = quantities_of_answer(self.study), [str(name) for name in self.data.variables]
+        lines = []
+        for name in dict.fromkeys([*requested, *tested(test_of(self.study))]):
+            if name not in variables:
+                lines.append(f"{name} is in no cell of this run; {near(name, variables)}")
+        for name in requested:
+            if name in variables and self._is_lost(name):
+                lines.append(f"{name} is asked for, but no sentence or table has it, only the dataset")
+        return lines + [f"answer.test: no row of this run has {name}" for name in self._absent_rows]
 
     def _is_lost(self, name: str) -> bool:
         """True for a quantity with numbers or words that neither sentences nor the table have."""
@@ -340,14 +327,14 @@ class Answer:
         """Coordinates of the answer's test that no result has."""
         test = test_of(self.study) if self.points else {}
         game = self.study.get("game") or {}
-        places = [row.get("at") or {} for row in (test, test.get("than") or {})]
         coordinates = {*map(str, (*self.data.dims, *self.data.coords)), "algorithm"}
-        strange = [
-            k for at in places for k, v in at.items() if k not in coordinates and not is_fixed(game, k, v)
-        ]
-        absent = [at for at in places if at and not any(point.is_at(at) for point in self.points)]
-        words = [", ".join(f"{k} = {v}" for k, v in at.items()) for at in absent]
-        return list(dict.fromkeys([*strange, *words]))
+        strange, absent = [], []
+        for row in (test, test.get("than") or {}):
+            at = row.get("at") or {}
+            strange += [k for k, v in at.items() if k not in coordinates and not is_fixed(game, k, v)]
+            if at and not any(point.is_at(at) for point in self.points):
+                absent.append(", ".join(f"{k} = {v}" for k, v in at.items()))
+        return list(dict.fromkeys(strange + absent))
 
     @cached_property
     def checks(self) -> list[JudgedExpectation]:
@@ -418,16 +405,14 @@ class Answer:
 
     def _repr_html_(self) -> str:
         notes = {"": " ".join(sentence.text for sentence in self.sentences)}
-        tables = self.tables(NOTEBOOK_ROWS)
-        marks = [{"*": table.mark.removeprefix("* ")} if table.mark else {} for _, table in tables]
-        title, cells = self.question or self.title, [(table.columns, table.texts) for _, table in tables]
-        if len(cells) < 2:
-            return html_table(title, notes | (marks or [{}])[0], *next(iter(cells), ()))
-        parts = [
-            html_table(heading, mark, *rows)
-            for (heading, _), mark, rows in zip(tables, marks, cells, strict=True)
-        ]
-        return f"<div>{html_table(title, notes)}{''.join(parts)}</div>"
+        title, tables = self.question or self.title, self.tables(NOTEBOOK_ROWS)
+        parts = []
+        for heading, table in tables:
+            marks = {"*": table.mark.removeprefix("* ")} if table.mark else {}
+            if len(tables) == 1:
+                return html_table(title, notes | marks, table.columns, table.texts)
+            parts.append(html_table(heading, marks, table.columns, table.texts))
+        return f"<div>{html_table(title, notes)}{''.join(parts)}</div>" if parts else html_table(title, notes)
 
 
 def _repeats(text: str, verdict: str) -> bool:

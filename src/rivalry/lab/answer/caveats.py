@@ -141,7 +141,7 @@ class Warned(NamedTuple):
         """
         if self.cells == 1:
             return self.words
-        return f"{self.words} ({self.cells} cells{'' if self.same else ', with other numbers'})"
+        return f"{self.words} ({self.cells} cells{text_if(not self.same, ', with other numbers')})"
 
 
 def warnings_of(notes: Iterable[Sequence[str]]) -> list[Warned]:

@@ -88,9 +88,10 @@ def compare(
     expected, why_not_either = _verdict(row.get("expected"), row.get("tolerance"), value)
     if row.get("within") is not None:
         expected, why_not_either = _within(row["within"], value)
-    verdicts = [verdict and NOT_COMPARED if reason else verdict for verdict in (published, expected)]
+    if reason:
+        published, expected = published and NOT_COMPARED, expected and NOT_COMPARED
     comparison = {**row, "at": dict(row.get("at", {})), "ours": value, "certificate": claim}
-    comparison |= dict(zip(("published_verdict", "expected_verdict"), verdicts, strict=True))
+    comparison |= {"published_verdict": published, "expected_verdict": expected}
     comparison["reason"] = reason or why_not or why_not_either
     judged = {key: comparison.get(key) for key in COLUMNS}
     for key in ("published_tolerance_reason", "locator", "entry", "why", "reason"):
@@ -122,10 +123,9 @@ def tally(rows: Sequence[Mapping[str, Any]]) -> str:
             if (name, verdict) == ("published", "differs"):
                 count = sum(bool(row["why"]) for row in cases)
                 aside = " (explained)" if count == len(cases) else f" ({count} explained)"
+            verb = verdict if len(cases) == 1 else plurals.get(verdict, verdict)
             if cases:
-                counted.append(
-                    f"{len(cases)} {verdict if len(cases) == 1 else plurals.get(verdict, verdict)}{aside}"
-                )
+                counted.append(f"{len(cases)} {verb}{aside}")
         parts.append(f"{count_of(len(judged), word)}: {', '.join(counted)}")
     return "; ".join(parts)
 
@@ -162,11 +162,11 @@ def results(data: Dataset, judged_cells: Sequence[JudgedCell] | None = None) -> 
         row = {key: certificate[key] for key in ("algorithm", "at")}
         row |= {"status": properties["status"], "claim": certificate["claim"]}
         row["payoff"] = pays[k] if pays is not None else None
-        row["metrics"] = {
-            name: _plain(values[k][stored[name][k]] if values.ndim > 1 else values[k], name in truths)
-            for name, values in single.items()
-            if np.any(stored[name][k])
-        }
+        row["metrics"] = metrics = {}
+        for name, values in single.items():
+            if np.any(stored[name][k]):
+                number = values[k][stored[name][k]] if values.ndim > 1 else values[k]
+                metrics[name] = _plain(number, name in truths)
         rows.append(row)
     return rows
 
@@ -317,10 +317,8 @@ def _largest(values: np.ndarray, ended: np.ndarray) -> list[float | None]:
     unknown = (np.isnan(values).all(axis=-1) & ended).any(axis=1)
     inside = np.where(ended[..., None], values, np.nan).reshape(len(values), -1)
     top = np.fmax.reduce(inside, axis=1)
-    return [
-        value if is_known else None
-        for value, is_known in zip(top.tolist(), ~unknown & np.isfinite(top), strict=True)
-    ]
+    known: list[float | None] = np.where(~unknown & np.isfinite(top), top.astype(object), None).tolist()
+    return known
 
 
 def _gains(numbers: Mapping[str, np.ndarray], ended: np.ndarray) -> list[float]:

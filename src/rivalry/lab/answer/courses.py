@@ -116,7 +116,7 @@ def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
         return False
     ends = sorted([turn.start.at, turn.end.at])
     rows = [row.estimate for row in series if ends[0] <= row.at <= ends[1]]
-    mean, low, high = (np.array([getattr(row, name) for row in rows]) for name in ("mean", "low", "high"))
+    mean, low, high = np.array([(row.mean, row.low, row.high) for row in rows]).T
     paired = all(paired_margin(rows[0], row) is not None for row in rows)
     by_draw = np.array([row.draws.values for row in rows if row.draws]) if paired else None
     # as `differ`, for one number and all later ones at a time: pairs are many
@@ -204,7 +204,7 @@ def _estimates(series: Sequence[Value]) -> str:
 
 def _is_exact(series: Sequence[Value]) -> bool:
     """True for numbers without noise, which may hide a change."""
-    return all(row.estimate.low == row.estimate.high for row in series)
+    return all(row.estimate.is_exact for row in series)
 
 
 def _power(series: Sequence[Value], key: str, words: Words) -> str:
@@ -240,10 +240,9 @@ def _plateau(series: Sequence[Value]) -> Value:
 
 def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:
     """Return the course of a number along a key where some of it is beyond what was tried."""
-    stretches = [
-        list(stretch)
-        for _, stretch in groupby(series, key=lambda row: row.text * bool(np.isnan(row.estimate.mean)))
-    ]
+    stretches = []
+    for _, stretch in groupby(series, key=lambda row: text_if(np.isnan(row.estimate.mean), row.text)):
+        stretches.append(list(stretch))
     if len(stretches) > STRETCHES:
         return kinds_of_points(series, key, words)
     parts = []
@@ -252,8 +251,9 @@ def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:
         if len(rows) > 1:
             place = f"from {words.place({key: rows[0].at})} to {words.value(rows[-1].at)}"
         equal = len({row.text for row in rows}) == 1
-        comma = text_if("," in rows[0].text, ",")
-        parts.append(f"{f'is {rows[0].text}{comma}' if equal else course(rows, key, words)} {place}")
+        constant = f"is {rows[0].text}{text_if(',' in rows[0].text, ',')}"
+        text = constant if equal else course(rows, key, words)
+        parts.append(f"{text} {place}")
     return joined(parts)
 
 

@@ -77,9 +77,12 @@ def _plot_entry(entry: Any, new_names: Mapping[str, str]) -> Any:
 
 def _renamed(test: Mapping[str, Any], new_names: Mapping[str, str]) -> dict[str, Any]:
     """Return the test of an answer with other names of quantities."""
-    keys = ("quantity", "above", "below", "equals")
-    renamed = {k: new_names.get(str(v), v) if k in keys else v for k, v in test.items()}
-    return renamed | ({"than": _renamed(test["than"], new_names)} if "than" in test else {})
+    renamed = dict(test)
+    for key in {"quantity", "above", "below", "equals"} & test.keys():
+        renamed[key] = new_names.get(str(test[key]), test[key])
+    if "than" in test:
+        renamed["than"] = _renamed(test["than"], new_names)
+    return renamed
 
 
 def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray | None:

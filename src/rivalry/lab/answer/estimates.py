@@ -88,15 +88,14 @@ def estimates(
         return tuple(_share(column, name, random) for column, name in zip(rows.T, names, strict=True))
     size = np.abs(rows[np.isfinite(rows)]).max(initial=scale)
     is_integer = values.dtype.kind == "i"
-    columns = zip(rows.T, names, halves, strict=True)
-    return tuple(
-        _bound_beyond_search(column, name, range_of_search)
-        if range_of_search and np.isinf(column).any()
-        else _in_range(
-            _number(column, name, repeats, size, is_integer, random, paired, float(width)), variable
-        )
-        for column, name, width in columns
-    )
+    numbers = []
+    for column, name, width in zip(rows.T, names, halves, strict=True):
+        if range_of_search and np.isinf(column).any():
+            numbers.append(_bound_beyond_search(column, name, range_of_search))
+            continue
+        number = _number(column, name, repeats, size, is_integer, random, paired, float(width))
+        numbers.append(_in_range(number, variable))
+    return tuple(numbers)
 
 
 def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:

@@ -173,11 +173,11 @@ def draw_own(run: Run) -> list[str]:
 
     study, folder, failed = run.study, run.folder / "figures", []
     study_as_asked = as_asked(run.head["study"])
-    entries = [
-        (k, row, row if isinstance(row, str) else row["kind"])
-        for k, row in enumerate(study_as_asked["plots"], 1)
-    ]
-    drawn_here = [(k, row) for k, row, kind in entries if plots.entry_of(str(kind)) is None]
+    drawn_here = []
+    for number, row in enumerate(study_as_asked["plots"], start=1):
+        kind = row if isinstance(row, str) else row["kind"]
+        if plots.entry_of(str(kind)) is None:
+            drawn_here.append((number, row))
     if not drawn_here:
         return []
     data = run.dataset()

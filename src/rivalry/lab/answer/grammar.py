@@ -33,7 +33,7 @@ def count_of(count: int, noun: str) -> str:
     >>> count_of(1, "point"), count_of(2, "branch")
     ('1 point', '2 branches')
     """
-    return f"{count} {noun if count == 1 else plural(noun)}"
+    return f"{count} {noun}" if count == 1 else f"{count} {plural(noun)}"
 
 
 def and_more(count: int) -> str:
@@ -68,12 +68,13 @@ def joined_cases(labels: Sequence[str]) -> str:
     >>> joined_cases(["with a reach of 1", "with a reach of 2"])
     'with a reach of 1 and 2'
     """
-    ends = [re.fullmatch(r"(.*[a-z]) (-?\d[\d.,e-]*)", label) for label in labels]
-    starts = {end[1] if end else "" for end in ends}
-    if len(labels) < 2 or len(starts) > 1 or "" in starts:
+    ends = list(filter(None, (re.fullmatch(r"(.*[a-z]) (-?\d[\d.,e-]*)", label) for label in labels)))
+    starts = {end[1] for end in ends}
+    if not 1 < len(labels) == len(ends) or len(starts) > 1:
         return joined(labels)
     start = starts.pop()
-    return f"{start if start.endswith(' of') else plural(start)} {joined([end[2] for end in ends if end])}"
+    start = start if start.endswith(" of") else plural(start)
+    return f"{start} {joined(end[2] for end in ends)}"
 
 
 def plural(noun: str) -> str:

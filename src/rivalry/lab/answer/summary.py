@@ -41,7 +41,9 @@ def summarise(study: Mapping[str, Any], data: Dataset, cells: Sequence[JudgedCel
     """Return tables that summarise all points and cells of a run."""
     words, seed = Words(study), int(study["replications"]["seed"])
     lead = _lead(data)
-    metrics = [metric for name in quantities(study, data) for metric in _metrics(data, name, lead, words)]
+    metrics: list[Metric] = []
+    for name in quantities(study, data):
+        metrics += _metrics(data, name, lead, words)
     vary = [metric for metric in metrics if np.nanmin(metric.values) < np.nanmax(metric.values)][
         :MOST_QUANTITIES
     ]
@@ -194,15 +196,10 @@ def _strength(cell: JudgedCell) -> tuple[int, float, float]:
 def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> ReportTable:
     rows = []
     for certificate, properties in cells:
-        regret, bound = (
-            "–" if certificate[key] is None else f"{certificate[key]:.3g}" for key in ("regret", "bound")
-        )
-        rows.append(
-            (
-                words.place(properties["place"]),
-                [certificate["cell"], properties["claim"], properties["status"], regret, bound],
-            )
-        )
+        entries = [certificate["cell"], properties["claim"], properties["status"]]
+        for key in ("regret", "bound"):
+            entries.append("–" if certificate[key] is None else f"{certificate[key]:.3g}")
+        rows.append((words.place(properties["place"]), entries))
     return ReportTable(where, ["cell", "claim", "status", "regret", "bound"], rows)
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core.results import WITH_GAIN, gain_in_words
-from rivalry.lab.answer.places import methods_of
+from rivalry.lab.answer.grammar import text_if
+from rivalry.lab.answer.places import keys_of, methods_of, point_by, values_of
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, heading
 from rivalry.results import TABLES, tables_of
 from rivalry.results.reader import Reader
-from rivalry.results.table import CONSTANT, Estimate, Row, Table, in_order
+from rivalry.results.table import CONSTANT, Estimate, Row, Table, exactly, in_order
+from rivalry.schema.construction import is_number
 from rivalry.text.statistics import half_width
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 14
 TEXT = 60  # characters of a profile in the table
+
+
+EMPTY = Estimate("")
 
 
 class AnswerTable(NamedTuple):
@@ -49,7 +55,12 @@ class AnswerTable(NamedTuple):
     @property
     def texts(self) -> list[list[str]]:
         """The texts of all rows."""
-        return [[entry.text for entry in row] for row in self.rows]
+        return [list(map(attrgetter("text"), row)) for row in self.rows]
+
+    def column(self, name: str) -> list[Estimate]:
+        """Entries of a column."""
+        index = self.columns.index(name)
+        return [row[index] for row in self.rows]
 
 
 def answer_table(
@@ -62,7 +73,7 @@ def answer_table(
     constants: bool = False,
     blocks: Sequence[Table] | None = None,
 ) -> AnswerTable:
-    """Return the table of at most so many rows, where claims change and evenly between, and columns.
+    """Table of at most so many rows, where claims change and evenly between, and columns.
 
     A point has the rows of its list of ``blocks``, by default those of `blocks_of`. A column with one text in
     all rows is stated in a note instead, unless ``constants`` are wanted too, with those that were changed
@@ -72,64 +83,90 @@ def answer_table(
     lines, total, noun = _lines(points, blocks_of(points) if blocks is None else blocks, most_rows)
     rows = [line.point for line in lines]
     keys = _keys(study, points, rows, words, constants=constants)
+    columns = _columns_of(data, lines, words, constants=constants)
+    columns = {name: entries for name, entries in columns.items() if any(entry.text for entry in entries)}
+    shared = {} if constants else _shared(columns, lines, complete=total == len(lines))
+    if len(shared) == len(columns) > 1:  # else a table of nothing but points
+        shared = {name: text for name, text in shared.items() if _is_of_points(name)}
+    notes = [f"{name}: {text}" for name, text in shared.items() if (name, text) not in USUAL]
+    visible = [name for name in columns if name not in shared]
+    if "status" in visible and {entry.text for entry in columns["status"]} <= {"converged", "completed"}:
+        visible.remove("status")
+    limit = max(most_columns - len(keys), 1)
+    visible, hidden = visible[:limit], visible[limit:]
+    if "claim" in hidden:  # the claim is always shown
+        hidden = [visible.pop(), *(name for name in hidden if name != "claim")]
+        visible.append("claim")
+    table = keys | {name: columns[name] for name in visible}
+    entries = list(map(list, zip(*table.values(), strict=True)))
+    places = tuple(line.number for line in lines)
+    return AnswerTable(
+        list(table), entries, notes, len(keys), total - len(lines), tuple(hidden), places, noun
+    )
+
+
+def _is_of_points(name: str) -> bool:
+    """True for what is known of a point beside its quantities."""
+    return name.startswith(("n, ", "largest gain")) or name in ("n", "status", "claim")
+
+
+def _columns_of(
+    data: Dataset, lines: Sequence[Line], words: Words, *, constants: bool
+) -> dict[str, list[Estimate]]:
+    """Columns of quantities, of strategies and lists, and of what is known of results."""
+    rows, quantities = [line.point for line in lines], _quantities(lines)
+    in_lines = in_order([list(line.row) for line in lines])
+    has_payoffs = any(name.startswith("payoff, ") for name in in_lines)
     columns: dict[str, list[Estimate]] = {}
-    in_lines = {name for line in lines for name in line.row}
-    point_quantities = dict.fromkeys(name for point in rows for name in point.quantities)
-    for name in point_quantities:
+    for name in quantities:
         if name == "profile":
-            columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
-        elif name != "payoff" or not any(column.startswith("payoff, ") for column in in_lines):
+            columns["strategies"] = _strategies(lines)
+        elif name != "payoff" or not has_payoffs:
             is_listed = data[name].ndim > data["status"].ndim
             names = [point.entries(name) for point in rows] if is_listed else None
             columns |= _columns(heading(data, name, words), [line.values(name) for line in lines], names)
     if any(point.repeats for point in rows):
         columns |= _counts(data, lines, words)
     if any(not columns or not point.quantities for point in rows):  # what is known of them beside the claim
-        columns["strategies"] = [Estimate(_shortened(line.strategies)) for line in lines]
-    for name in in_order([list(line.row) for line in lines]):
-        columns[name] = [_in_cell(line.row.get(name, Estimate(""))) for line in lines]
-    if "regret" not in point_quantities:
-        gains = [line.point.largest_gain if line.first else Estimate("") for line in lines]
-        if not constants and all(line.point.claims.keys() <= {"equilibrium"} for line in lines):
+        columns["strategies"] = _strategies(lines)
+    for name in in_lines:
+        columns[name] = [_in_cell(line.row.get(name, EMPTY)) for line in lines]
+    if rows and "regret" not in quantities:
+        gains = [line.point.largest_gain for line in lines]
+        if not constants and all(point.claims.keys() <= {"equilibrium"} for point in rows):
             # one bound of all equilibria is a note
-            gains = [max(rows, key=lambda point: point.largest_bound).largest_gain] * len(lines)
-        columns[f"largest gain{rows[0].per_period if rows else ''}"] = gains
+            largest = max(rows, key=lambda point: point.largest_bound).largest_gain
+            columns[f"largest gain{rows[0].per_period}"] = [largest] * len(lines)
+        else:
+            columns[f"largest gain{rows[0].per_period}"] = _in_first(lines, gains)
+    columns["best choice"] = _in_first(lines, [Estimate(_shortened(point.best_choice)) for point in rows])
     # lists that are complete show how many there are
     counted = not constants and not any(point.undecided for point in rows)
-    point_columns = {
-        "best choice": [_shortened(point.best_choice) for point in rows],
-        "equilibria": ["" if line.row and counted else line.point.counts_text for line in lines],
-        "status": [point.status for point in rows],
-    }
-    columns |= {
-        name: [Estimate(text if line.first else "") for line, text in zip(lines, texts, strict=True)]
-        for name, texts in point_columns.items()
-    }
+    counts = [text_if(not (line.row and counted), line.point.counts_text) for line in lines]
+    columns["equilibria"] = _in_first(lines, list(map(Estimate, counts)))
+    columns["status"] = _in_first(lines, [Estimate(point.status) for point in rows])
     if "claim" not in in_lines:
-        columns["claim"] = [
-            Estimate(_claim(line.point) if line.block.claims(line.k) else "") for line in lines
-        ]
-    columns = {name: entries for name, entries in columns.items() if any(entry.text for entry in entries)}
-    shared = {} if constants else _shared(columns, lines, in_lines, complete=total == len(lines))
-    if len(shared) == len(columns) > 1:  # else a table of nothing but points
-        shared = {
-            name: text
-            for name, text in shared.items()
-            if name.startswith(("n, ", "largest gain")) or name in ("n", "status", "claim")
-        }
-    notes = [f"{name}: {text}" for name, text in shared.items() if (name, text) not in USUAL]
-    columns = {name: entries for name, entries in columns.items() if name not in shared}
-    columns.pop("status", None) if _usual(columns.get("status")) else None
-    hidden = tuple(list(columns)[max(most_columns - len(keys), 1) :])
-    claim_column = "claim" if "claim" in hidden else ""  # the claim is always shown
-    visible = [name for name in columns if name not in hidden]
-    if claim_column and visible:
-        hidden = (visible.pop(), *(name for name in hidden if name != claim_column))
-        visible.append(claim_column)
-    table = keys | {name: columns[name] for name in visible}
-    entries = [list(row) for row in zip(*table.values(), strict=True)]
-    places = tuple(line.number for line in lines)
-    return AnswerTable(list(table), entries, notes, len(keys), total - len(lines), hidden, places, noun)
+        claims = [text_if(line.block.claims(line.k), _claim(line.point)) for line in lines]
+        columns["claim"] = list(map(Estimate, claims))
+    return columns
+
+
+def _strategies(lines: Sequence[Line]) -> list[Estimate]:
+    """Profiles in words, as far as a cell has the space."""
+    return [Estimate(_shortened(line.strategies)) for line in lines]
+
+
+def _in_first(lines: Sequence[Line], entries: Sequence[Estimate]) -> list[Estimate]:
+    """Entries of points, each in one row of its point."""
+    return [entry if line.first else EMPTY for line, entry in zip(lines, entries, strict=True)]
+
+
+def _quantities(lines: Sequence[Line]) -> list[str]:
+    """Quantities of the points of rows, in their order."""
+    names: dict[str, None] = {}
+    for line in lines:
+        names |= dict.fromkeys(line.point.quantities)
+    return list(names)
 
 
 def _keys(
@@ -140,34 +177,34 @@ def _keys(
     *,
     constants: bool,
 ) -> dict[str, list[Estimate]]:
-    """Return the columns that say which point a row is."""
+    """Columns that say which point a row is."""
     keys: dict[str, list[Estimate]] = {}
     if len(methods_of(points)) > 1:
         keys["method"] = [Estimate(words.method(point.algorithm)) for point in rows]
-    swept = list(dict.fromkeys(name for point in points for name in point.at))
+    swept = keys_of(points)
     for name in swept:
         if constants or not _is_implied(name, swept, points, words):
-            keys[words.key(name)] = [
-                _coordinate(point.at[name], words) if name in point.at else Estimate("") for point in rows
-            ]
+            keys[words.key(name)] = [_coordinate(point.at, name, words) for point in rows]
     for change in fixed_changes(study) if constants else ():
-        keys.setdefault(words.key(change.name), [_coordinate(change.after[0], words)] * len(rows))
+        value = _coordinate({change.name: change.after[0]}, change.name, words)
+        keys.setdefault(words.key(change.name), [value] * len(rows))
     return keys
 
 
 def _shared(
-    columns: Mapping[str, Sequence[Estimate]], lines: Sequence[Line], in_lines: set[str], *, complete: bool
+    columns: Mapping[str, Sequence[Estimate]], lines: Sequence[Line], *, complete: bool
 ) -> dict[str, str]:
-    """Return the columns with one text in all rows; those of lists only if these are ``complete``.
+    """Columns with one text in all rows; those of lists only if these are ``complete``.
 
     What is known of points is in one row each. A claim is shared only where every row has it.
     """
     shared: dict[str, str] = {}
     for name, entries in columns.items():
-        of_rows = name in in_lines or name == "claim"
+        in_lines = any(name in line.row for line in lines)
+        of_rows = in_lines or name == "claim"
         rows = zip(entries, lines, strict=True)
         texts = {entry.text for entry, line in rows if of_rows or line.first}
-        may_be = name not in in_lines or (complete and name in CONSTANT)
+        may_be = not in_lines or (complete and name in CONSTANT)
         if len(lines) > 1 and len(texts) == 1 and may_be:
             shared[name] = texts.pop()
     return shared
@@ -175,16 +212,17 @@ def _shared(
 
 def _is_implied(name: str, swept: Sequence[str], points: Sequence[PointResults], words: Words) -> bool:
     """True for a key with lists of numbers that follow from the words for another key."""
-    pairs = [point.at for point in points if name in point.at]
-    if not any(words.value(at[name]).startswith(("[", "{")) for at in pairs):
+    having = [point for point in points if name in point.at]
+    if not any(words.value(point.at[name]).startswith(("[", "{")) for point in having):
         return False
     for other_key in swept:
-        if other_key != name and all(
-            other_key in at and words.is_labelled(other_key, at[other_key]) for at in pairs
-        ):
-            values = {str(at[other_key]) for at in pairs}
-            if len({(str(at[other_key]), str(at[name])) for at in pairs}) == len(values) > 1:
-                return True
+        labelled = [point for point in having if other_key in point.at]
+        labelled = [point for point in labelled if words.is_labelled(other_key, point.at[other_key])]
+        if other_key == name or len(labelled) < len(having):
+            continue
+        pairs = {point_by(point, (other_key, name)) for point in having}
+        if len(pairs) == len(values_of(having, other_key)) > 1:
+            return True
     return False
 
 
@@ -221,28 +259,23 @@ def blocks_of(
     paths: bool = True,
     strategies: bool = False,
 ) -> list[Table]:
-    """Return the rows of every point: those of its list, or one; of a curve only if ``paths`` are wanted.
+    """Rows of every point: those of its list, or one; of a curve only if ``paths`` are wanted.
 
     ``strategies``: a row has the strategies of its profile also where a point has other quantities.
     """
-    lists = lists and bool(points) and has_lists(points[0])
-    result_lists = {
-        k: point_list
-        for k, point in enumerate(points)
-        if lists and (point_list := list_of(point, numbers=numbers))
-    }
-    result_lists = {k: block for k, block in result_lists.items() if paths or not block.path}
-    rows: dict[int, Row] = {}
-    if result_lists or numbers or strategies:  # strategies have the same columns in all rows
-        rows = {
-            k: profile_row(point, numbers=numbers, payoffs=bool(result_lists))
-            for k, point in enumerate(points)
-            if k not in result_lists
-            and (result_lists or strategies or not point.quantities or "profile" in point.quantities)
-        }
-    return [
-        result_lists.get(k) or Table([rows.get(k, {})], "profiles", claimed="all") for k in range(len(points))
-    ]
+    blocks: list[Table | None] = [None] * len(points)
+    if lists and points and has_lists(points[0]):
+        blocks = [list_of(point, numbers=numbers) for point in points]
+        blocks = [block if block and (paths or not block.path) else None for block in blocks]
+    has_block, tables = any(blocks), []
+    for point, block in zip(points, blocks, strict=True):
+        row: Row = {}
+        is_told = strategies or not point.quantities or "profile" in point.quantities
+        # strategies have the same columns in all rows
+        if not block and (has_block or strategies or (numbers and is_told)):
+            row = profile_row(point, numbers=numbers, payoffs=has_block)
+        tables.append(block or Table([row], "profiles", claimed="all"))
+    return tables
 
 
 def _lines(
@@ -260,9 +293,8 @@ def _lines(
                 [*np.linspace(0, block.main, max(count - 1, 1)).astype(int), len(block.rows) - 1]
             )
         lines += [Line(points[k], k, block, int(j), first=j == block.main) for j in indices]
-    nouns = {block.noun for block in blocks}
-    noun = "points" if nouns <= {"profiles"} else nouns.pop() if len(nouns) == 1 else "rows"
-    return lines, sum(len(block.rows) for block in blocks), noun
+    noun, *further = {block.noun.replace("profiles", "points") for block in blocks} or {"points"}
+    return lines, sum(len(block.rows) for block in blocks), "rows" if further else noun
 
 
 def _fitting(
@@ -300,62 +332,54 @@ USUAL = {("status", "converged"), ("status", "completed"), ("n", "1")}
 """What every row may have without being worth a note."""
 
 
-def _usual(entries: Sequence[Estimate] | None) -> bool:
-    return entries is not None and {entry.text for entry in entries} <= {"converged", "completed"}
-
-
-def _coordinate(value: object, words: Words) -> Estimate:
-    text = words.value(value)
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
-    return Estimate(text, number, number, number)
-
-
-def _number(value: int) -> Estimate:
-    return Estimate(str(value), value, value, value)
+def _coordinate(at: Mapping[str, Any], name: str, words: Words) -> Estimate:
+    """Value of a key at a point, which may lack it."""
+    if name not in at:
+        return EMPTY
+    text = words.value(at[name])
+    return exactly(text, float(at[name])) if is_number(at[name]) else Estimate(text)
 
 
 def _columns(
     name: str, entries: Sequence[Sequence[Estimate]], entry_names: Sequence[Sequence[str]] | None = None
 ) -> dict[str, list[Estimate]]:
-    """Return a quantity's columns: one, or one per player where players differ anywhere.
+    """Columns of a quantity: one, or one per player where players differ anywhere.
 
     An estimate without a name is that of all players, with the ``entry_names`` per row.
     """
-    names = list(dict.fromkeys(estimate.entry for row in entries for estimate in row if estimate.entry))
+    names = dict.fromkeys(estimate.entry for estimate in chain.from_iterable(entries) if estimate.entry)
     if not names:
-        return {name: [row[0] if row else Estimate("") for row in entries]}
-    columns = {f"{name}, {entry}": [Estimate("")] * len(entries) for entry in names}
+        return {name: [row[0] if row else EMPTY for row in entries]}
+    columns: dict[str, list[Estimate]] = {f"{name}, {entry}": [] for entry in names}
     for k, row in enumerate(entries):
         by_entry = {estimate.entry: estimate for estimate in row}
+        listed = entry_names[k] if entry_names else ()
         for entry in names:
-            is_listed = entry_names is None or not entry_names[k] or entry in entry_names[k]
-            estimate = by_entry.get(entry, by_entry.get("") if is_listed else None)
-            columns[f"{name}, {entry}"][k] = estimate or Estimate("")
+            of_all = EMPTY if listed and entry not in listed else by_entry.get("", EMPTY)
+            columns[f"{name}, {entry}"].append(by_entry.get(entry, of_all))
     return columns
 
 
 def _counts(data: Dataset, lines: Sequence[Line], words: Words) -> dict[str, list[Estimate]]:
-    """Return of how many results means are, and of how many sessions those of a quantity that has them."""
-    results: list[int | None] = [line.point.results for line in lines]
-    counts_by_name = {
-        name: [line.point.sample_size(name) if name in line.point.quantities else None for line in lines]
-        for name in dict.fromkeys(name for line in lines for name in line.point.quantities)
-    }
-    of_row = [set(counts) - {None} for counts in zip(*counts_by_name.values(), strict=True)]
-    if of_row and all(len(counts) == 1 for counts in of_row):
-        columns = {"n": [counts.pop() for counts in of_row]}
+    """Of how many results means are, and of how many sessions those of a quantity that has them."""
+    results = [line.point.results for line in lines]
+    counts: dict[str, list[int]] = {}  # -1 of a point without the quantity
+    for name in _quantities(lines):
+        column = counts[name] = []
+        for line in lines:
+            column.append(line.point.sample_size(name) if name in line.point.quantities else -1)
+    of_rows = [{*row} - {-1} for row in zip(*counts.values(), strict=True)]
+    columns = {"n": results}
+    if of_rows and all(len(row) == 1 for row in of_rows):
+        columns = {"n": [row.pop() for row in of_rows]}
     else:
-        columns = {"n": results}
-        for name, counts in counts_by_name.items():
-            if any(n not in (None, result_count) for n, result_count in zip(counts, results, strict=True)):
-                columns[f"n, {heading(data, name, words)}"] = counts
-    return {
-        name: [
-            _number(n) if n is not None and line.first else Estimate("")
-            for line, n in zip(lines, counts, strict=True)
-        ]
-        for name, counts in columns.items()
-    }
+        for name, column in counts.items():
+            if any(n not in (-1, total) for n, total in zip(column, results, strict=True)):
+                columns[f"n, {heading(data, name, words)}"] = column
+    texts = {}
+    for name, column in columns.items():
+        texts[name] = _in_first(lines, [exactly(str(n), n) if n >= 0 else EMPTY for n in column])
+    return texts
 
 
 def _shortened(text: str) -> str:
@@ -367,8 +391,13 @@ def _shortened(text: str) -> str:
     if len(text) <= TEXT:
         return text
     places = [match.start() for match in re.finditer(", ", text) if match.start() <= TEXT - 3]
-    balanced = [k for k in places if all(text[:k].count(a) == text[:k].count(b) for a, b in ("()", "[]"))]
+    balanced = [k for k in places if _is_balanced(text[:k])]
     return f"{text[: (balanced or places)[-1]]}, …" if places else f"{text[: TEXT - 1]}…"
+
+
+def _is_balanced(text: str) -> bool:
+    """True for a text that ends outside of brackets."""
+    return text.count("(") == text.count(")") and text.count("[") == text.count("]")
 
 
 def _claim(point: PointResults) -> str:

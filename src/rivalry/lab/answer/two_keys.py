@@ -20,8 +20,8 @@ from rivalry.lab.answer.cases import (
     Trend,
     at_point,
     basis_of,
-    is_reported,
     points_asked,
+    reported_names,
     trend_of,
 )
 from rivalry.lab.answer.courses import Value, course, is_single, turns, verb_phrase
@@ -30,7 +30,7 @@ from rivalry.lab.answer.grammar import bracketed, capitalised, joined, text_if
 from rivalry.lab.answer.places import differing_keys, methods_of
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.answer.table import AnswerTable
-from rivalry.lab.study.words import Words, answer_keys
+from rivalry.lab.study.words import Words, answer_keys, quantities_of_answer
 from rivalry.results.comparison import rank
 from rivalry.results.table import Estimate
 from rivalry.schema.construction import is_number
@@ -89,7 +89,7 @@ class TwoWayTable(NamedTuple):
 def two_way_table(
     table: AnswerTable, rows: int | None = None, columns: int = COLUMNS, blocks: int = BLOCKS
 ) -> TwoWayTable | None:
-    """Return a list of points as a two-way table of at most so many rows, columns and blocks.
+    """List of points as a two-way table of at most so many rows, columns and blocks.
 
     The two keys with most values are down and across, in the order of the sweep; blocks are of the others.
     Values between the ends are left out evenly. None where fewer than two keys vary independently, where
@@ -103,15 +103,15 @@ def two_way_table(
         The largest numbers of values down and across, and of blocks.
     """
     keys = _key_columns(table)
-    long = [name for name in keys if name != METHOD and len(set(keys[name])) > 1]
-    table_keys = sorted(long, key=lambda name: -len(set(keys[name])))[:2]
-    if len(table_keys) < 2 or len(set(keys[table_keys[0]])) * len(set(keys[table_keys[1]])) < FEWEST:
+    places = {name: list(dict.fromkeys(texts)) for name, texts in keys.items()}
+    varied = [name for name in keys if len(places[name]) > 1]
+    swept = sorted([name for name in varied if name != METHOD], key=lambda name: -len(places[name]))[:2]
+    if len(swept) < 2 or len(places[swept[0]]) * len(places[swept[1]]) < FEWEST:
         return None
-    down, across = sorted(table_keys, key=long.index)
-    if len(set(keys[across])) > max(columns, len(set(keys[down]))):  # the longer one down a page
+    down, across = sorted(swept, key=varied.index)
+    if len(places[across]) > max(columns, len(places[down])):  # the longer one down a page
         down, across = across, down
-    block_keys = [name for name in keys if name not in (down, across) and len(set(keys[name])) > 1]
-    places = {name: list(dict.fromkeys(keys[name])) for name in (down, across)}
+    block_keys = [name for name in varied if name not in (down, across)]
     groups: dict[tuple[str, ...], dict[tuple[str, str], int]] = {}
     for k, row in enumerate(zip(keys[down], keys[across], strict=True)):
         group = groups.setdefault(tuple(keys[name][k] for name in block_keys), {})
@@ -120,31 +120,28 @@ def two_way_table(
         group[row] = k
     if len(table.rows) < FILLED * len(groups) * len(places[down]) * len(places[across]):
         return None
-    names = [name for name in table.columns[table.keys :] if name not in ABOUT]
-    entries = {name: [row[table.columns.index(name)] for row in table.rows] for name in names}
-    short = [name for name in names if max(len(entry.text) for entry in entries[name]) <= WIDE]
+    entries = {name: table.column(name) for name in table.columns[table.keys :] if name not in ABOUT}
+    short = [name for name, column in entries.items() if max(len(entry.text) for entry in column) <= WIDE]
     if not short:
         return None
-    down_values, across_values = _thinned(places[down], rows), _thinned(places[across], columns)
-    quantities = short[:blocks]
-    selected = _thinned(list(groups), max(blocks // len(quantities), 1))
+    labels, heads = _thinned(places[down], rows), _thinned(places[across], columns)
     marks, mark, notes = _marks(table)
-    table_blocks = []
+    quantities, table_blocks, present = short[:blocks], list[TableBlock](), set[int]()
+    selected = _thinned(list(groups), max(blocks // len(quantities), 1))
     for name in quantities:
         for place in selected:
-            points = [[groups[place].get((r, c), -1) for c in across_values] for r in down_values]
-            cells = [[_marked(entries[name], k, marks) for k in line] for line in points]
-            words = [
-                value if key == METHOD else f"{key} {value}"
-                for key, value in zip(block_keys, place, strict=True)
-            ]
-            table_blocks.append(TableBlock(", ".join([name, *words]), place, cells, points))
-    present = {k for block in table_blocks for line in block.points for k in line if k >= 0}
-    hidden = tuple(name for name in names if name not in quantities)
-    out = len(table.rows) - len(present)
-    return TwoWayTable(
-        down, across, block_keys, down_values, across_values, table_blocks, notes, out, hidden, mark
-    )
+            words = [name]
+            for key, value in zip(block_keys, place, strict=True):
+                words.append(value if key == METHOD else f"{key} {value}")
+            cells, points = [], []
+            for label in labels:
+                points.append([groups[place].get((label, head), -1) for head in heads])
+                cells.append([_marked(entries[name], k, marks) for k in points[-1]])
+                present.update(points[-1])
+            table_blocks.append(TableBlock(", ".join(words), place, cells, points))
+    hidden = tuple(name for name in entries if name not in quantities)
+    out = len(table.rows) - len(present - {-1})
+    return TwoWayTable(down, across, block_keys, labels, heads, table_blocks, notes, out, hidden, mark)
 
 
 def _key_columns(table: AnswerTable) -> dict[str, list[str]]:
@@ -152,12 +149,10 @@ def _key_columns(table: AnswerTable) -> dict[str, list[str]]:
     columns: dict[str, list[str]] = {}
     for k, name in enumerate(table.columns[: table.keys]):
         texts = [row[k].text for row in table.rows]
-        joint_key = next(
-            (other_key for other_key, other_texts in columns.items() if _in_step(other_texts, texts)), ""
-        )
+        joint_key = next((key for key in columns if _in_step(columns[key], texts)), "")
         if joint_key and name != METHOD:
-            joint = [", ".join(pair) for pair in zip(columns.pop(joint_key), texts, strict=True)]
-            columns[f"{joint_key}, {name}"] = joint
+            pairs = zip(columns.pop(joint_key), texts, strict=True)
+            columns[f"{joint_key}, {name}"] = list(map(", ".join, pairs))
         else:
             columns[name] = texts
     return columns
@@ -185,14 +180,12 @@ def _marks(table: AnswerTable) -> tuple[list[bool], str, list[str]]:
     notes, count = list(table.notes), len(table.rows)
     for name in ABOUT[1:]:
         if name in table.columns:
-            texts = Counter(row[table.columns.index(name)].text for row in table.rows)
-            notes.append(
-                f"{name}: {counted(texts)}" if name == "status" else f"n: {min(texts)} to {max(texts)}"
-            )
+            texts = Counter(entry.text for entry in table.column(name))
+            range_of_texts = f"{min(texts)} to {max(texts)}"
+            notes.append(f"status: {counted(texts)}" if name == "status" else f"n: {range_of_texts}")
     if "claim" not in table.columns:
         return [False] * count, "", notes
-    at = table.columns.index("claim")
-    kinds = [_COUNTS.sub("", row[at].text.partition(":")[0]) for row in table.rows]
+    kinds = [_COUNTS.sub("", entry.text.partition(":")[0]) for entry in table.column("claim")]
     strongest = max(kinds, key=lambda kind: CLAIMS.index(kind) if kind in CLAIMS else -1)
     weaker = Counter(claim_in_words(kind) for kind in kinds if kind != strongest)
     if not weaker:
@@ -236,39 +229,28 @@ class Case(NamedTuple):
 def on_two_keys(
     study: Mapping[str, Any], points: Sequence[PointResults], covered_quantities: Collection[str] = ()
 ) -> list[Sentence]:
-    """Return a sentence per quantity on two keys, the study's first quantities but those covered.
+    """Sentence per quantity on two keys, the study's first quantities but those covered.
 
     There is none of other sweeps.
     """
-    rows, words = points_asked(study, points), Words(study)
+    rows, words, answer = points_asked(study, points), Words(study), answer_keys(study)
     if len(methods_of(rows)) != 1:
         return []
-    answer = answer_keys(study)
-    study_quantities = answer.get("quantities") or ()
-    names = dict.fromkeys(
-        name for point in rows for name, values in point.quantities.items() if is_reported(values)
-    )
-    order = [
-        name
-        for name in study_quantities or names
-        if name in names and name not in ("profile", *covered_quantities)
-    ]
+    names = reported_names(rows)
+    order = [name for name in quantities_of_answer(study) or names if name in names]
+    order = [name for name in order if name not in ("profile", *covered_quantities)]
     along = _with_key(study)
-    trends_of_quantities = [_trends(along, name, rows, words) for name in order[:MOST]]
-    if not (
-        trends_of_quantities
-        and trends_of_quantities[0]
-        and (text := _in_words(trends_of_quantities[0], words))
-    ):  # that of the study's question
+    trends = [_trends(along, name, rows, words) for name in order[:MOST]]
+    texts = [_in_words(part, words) if part else "" for part in trends]
+    if not trends or trends[0] is None or not texts[0]:  # that of the study's question
         return []
-    across = {**along, "answer": {**(along.get("answer") or {}), "along": trends_of_quantities[0].second}}
-    texts = [text, *(_in_words(trends, words) for trends in trends_of_quantities[1:] if trends)]
-    if not answer.get("along") and (cross_trends := _trends(across, order[0], rows, words)):
-        texts[0] = f"{text} {_in_words(cross_trends, words)}".strip()
-        further = [
-            [_trends(view, name, rows, words) for view in (along, across)] for name in order[1 : MOST + 1]
-        ]
-        texts = [texts[0], _directions(further, words) or "".join(texts[1:])]
+    across = {**along, "answer": {**answer_keys(along), "along": trends[0].second}}
+    if not answer.get("along") and (crossed := _trends(across, order[0], rows, words)):
+        further = []
+        for name in order[1 : MOST + 1]:
+            further.append([_trends(view, name, rows, words) for view in (along, across)])
+        first = f"{texts[0]} {_in_words(crossed, words)}".strip()
+        texts = [first, _directions(further, words) or "".join(texts[1:])]
     basis = basis_of(rows)
     return [Sentence(at_point(study, rows, words, text), basis) for text in texts if text]
 
@@ -288,21 +270,17 @@ class Trends(NamedTuple):
 
 
 def _directions(further: Sequence[Sequence[Trends | None]], words: Words) -> str:
-    """Return the course of further quantities along both keys, if each has it everywhere; else nothing."""
+    """Course of further quantities along both keys, if each has it everywhere; else nothing."""
     parts = []
     for pair in further:
         directed = [trends for trends in pair if trends and trends.direction]
         if len(directed) < len(pair):
             return ""
-        ways = [VERBS[trends.direction] for trends in directed]
-        keys = [words.key(trends.trend.key) for trends in directed]
-        course = (
-            f"{ways[0]} with both"
-            if ways[0] == ways[1]
-            else joined([f"{way} with the {key}" for way, key in zip(ways, keys, strict=True)])
-        )
-        parts.append(f"the {words.quantity(directed[0].trend.name)} {course}")
-    return f"{capitalised('; '.join(parts))}." if parts else ""
+        ways = [f"{VERBS[part.direction]} with the {words.key(part.trend.key)}" for part in directed]
+        if len({part.direction for part in directed}) == 1:
+            ways = [f"{VERBS[directed[0].direction]} with both"]
+        parts.append(f"the {words.quantity(directed[0].trend.name)} {joined(ways)}")
+    return text_if(parts, f"{capitalised('; '.join(parts))}.")
 
 
 def _trends(
@@ -353,7 +331,7 @@ def _in_words(trends: Trends, words: Words) -> str:
     exceptions = [case for case in cases if case.direction != direction]
     if len(holds) < 2:
         return ""
-    along = joined([f"the {words.key(key)}" for key in (trend.key, *trend.in_step)])
+    along = joined(f"the {words.key(key)}" for key in (trend.key, *trend.in_step))
     entry = holds[0].series[0].estimate.entry
     quantity = f"the {words.quantity(trend.name)}" + bracketed(entry)
     verb = f"{quantity} {VERBS[direction]} with {along}{_largest_change(holds, second, words)}"
@@ -363,8 +341,8 @@ def _in_words(trends: Trends, words: Words) -> str:
     if exceptions:
         where = f"{len(holds)} of {len(cases)} values of the {words.key(second)}"
         means += f"; {_exceptions(exceptions, trend, second, words)}"
-    text = f"{'at' if numbers else 'for'} {where} {verb}{means}"
-    return f"{f'{LEFT_OUT}, {text}' if trend.left_out else capitalised(text)}."
+    text = f"at {where} {verb}{means}" if numbers else f"for {where} {verb}{means}"
+    return capitalised(f"{text_if(trend.left_out, f'{LEFT_OUT}, ')}{text}.")
 
 
 def _largest_change(cases: Sequence[Case], second: str, words: Words) -> str:
