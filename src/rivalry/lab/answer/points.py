@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from math import prod
 from types import MappingProxyType
@@ -100,9 +100,11 @@ class PointResults:
     @cached_property
     def repeats(self) -> str:
         """``replications``, ``starts`` or empty."""
+        if self._count == 1:
+            return ""
         status = self._variables["status"]
         batched = "batch" in status.dims and self._count > status.sizes.get("replication", 1)
-        return "" if self._count == 1 else "starts" if batched else "replications"
+        return "starts" if batched else "replications"
 
     @cached_property
     def statuses(self) -> Counter[str]:
@@ -288,48 +290,41 @@ class PointResults:
     @cached_property
     def quantities(self) -> dict[str, tuple[Estimate, ...]]:
         """Numbers of the study's quantities that have a value here."""
-        pairs = {name: _without_constant(self._variables[name], self.arrays[name]) for name in self._names}
-        # infinite numbers of other quantities are what they are
-        ranges_of_search = {}
-        for name in SCANS.keys() & pairs.keys():
-            scan = self.arrays[SCANS[name]][0]
-            ranges_of_search[name] = float(np.fmin.reduce(scan)), float(np.fmax.reduce(scan))
-        estimates_by_name = {
-            name: estimates(
-                *pair,
-                self.repeats,
-                random=self._is_random(name),
-                range_of_search=ranges_of_search.get(name),
-                seeds=self._numbers,
-                scale=self._scale(name),
-                half=self._half(name),
-            )
-            for name, pair in pairs.items()
-        }
+        numbers = {name: self._estimates(name) for name in self._names}
         if self.rule_words:
             names = ("chosen_rule", "chosen_objective")
-            replaced = zip(names, self._rule or (Estimate(self.rule_words),), strict=False)
-            estimates_by_name |= {name: (row,) for name, row in replaced if name in estimates_by_name}
-        for name, row in estimates_by_name.items():
+            for name, row in zip(names, self._rule or (Estimate(self.rule_words),), strict=False):
+                numbers |= {name: (row,)} if name in numbers else {}
+        for name, row in numbers.items():
             labels = [f"{name} = {estimate.text}" for estimate in row]  # numbers that are labels, as of types
             if any(map(self.words.is_named, labels)):
-                texts = map(self.words.who, labels)
-                estimates_by_name[name] = tuple(
-                    estimate._replace(text=text) for estimate, text in zip(row, texts, strict=True)
-                )
-        pairs_of_quantity = {
-            name: [(estimate, self._entry_words(estimate.entry)) for estimate in row]
-            for name, row in estimates_by_name.items()
-        }
-        numbers = {
-            name: tuple(
-                estimate._replace(entry=name_of_entry)
-                for estimate, name_of_entry in pairs
-                if name_of_entry or not estimate.entry
-            )
-            for name, pairs in pairs_of_quantity.items()
-        }
-        return {name: row for name, row in numbers.items() if row}
+                texts = zip(row, map(self.words.who, labels), strict=True)
+                numbers[name] = tuple(estimate._replace(text=text) for estimate, text in texts)
+        return {name: named for name, row in numbers.items() if (named := self._with_entries(row))}
+
+    def _estimates(self, name: str) -> tuple[Estimate, ...]:
+        """Numbers of a quantity, one per entry, or what they exceed where a scan has not found them."""
+        range_of_search = None  # infinite numbers of other quantities are what they are
+        if name in SCANS:
+            scan = self.arrays[SCANS[name]][0]
+            range_of_search = float(np.fmin.reduce(scan)), float(np.fmax.reduce(scan))
+        return estimates(
+            *_without_constant(self._variables[name], self.arrays[name]),
+            self.repeats,
+            random=self._is_random(name),
+            range_of_search=range_of_search,
+            seeds=self._numbers,
+            scale=self._scale(name),
+            half=self._half(name),
+        )
+
+    def _with_entries(self, row: Sequence[Estimate]) -> tuple[Estimate, ...]:
+        """Numbers with the names of their entries in words, without those that the study hides."""
+        named = []
+        for estimate in row:
+            entry = self._entry_words(estimate.entry)
+            named += [estimate._replace(entry=entry)] if entry or not estimate.entry else []
+        return tuple(named)
 
     @cached_property
     def texts(self) -> dict[str, list[str]]:
@@ -354,9 +349,8 @@ class PointResults:
                 continue  # a dimension of a quantity, or a key of another method
             coordinate = self.algorithm if name == "algorithm" else self.at.get(name)
             coordinate = coords[name].values.ravel()[0] if coordinate is None else coordinate
-            if not any(
-                same_value(coordinate, value) for value in (target if isinstance(target, list) else [target])
-            ):
+            targets = target if isinstance(target, list) else [target]
+            if not any(same_value(coordinate, value) for value in targets):
                 return False
         return True
 
@@ -562,7 +556,7 @@ class PointResults:
         parts = counts.get("component_count", -1)
         kinds = {-1: "", 0: " in mixed strategies", count: " in pure strategies"}
         is_continuum = 0 < parts < count  # equilibria of a continuum: its extreme ones are listed
-        words = f"{count} {text_if(is_continuum, 'extreme ')}equilibri{'um' if count == 1 else 'a'}"
+        words = f"{count} {text_if(is_continuum, 'extreme ')}{_noun(count)}"
         words += kinds.get(pure, f", {pure} of them in pure strategies") if count else ""
         if is_continuum:
             places = f"in {count_of(parts, 'connected component')}"
@@ -580,8 +574,7 @@ class PointResults:
         names = self.arrays.get("action_name", np.array([[[""]]]))[0]
         profiles = int(np.prod((names != "").sum(axis=1))) if (names != "").any(axis=1).all() else 0
         checked = f" (all {profiles:,} profiles checked)" if profiles else " (all profiles checked)"
-        count_words = f"{count or 'no'} equilibri{'um' if count <= 1 else 'a'}"
-        return f"{count_words} in pure strategies{checked}"
+        return f"{count or 'no'} {_noun(max(count, 1))} in pure strategies{checked}"
 
     @property
     def equilibria_by_name(self) -> str:
@@ -677,13 +670,13 @@ class PointResults:
         pairs = zip(rows, radii[: len(rows)], strict=False)
         rows = [np.where(np.abs(row) <= r, 0.0, row) for row, r in pairs]
         if "action_name" in self.arrays and np.any(self.arrays["action_name"][0] != ""):
-            pure = [bool(np.all((row == 0) | (row == 1) | np.isnan(row))) for row in rows]
-            pairs = zip(rows, pure, strict=True)
-            return [
-                self._in_list(np.nan_to_num(row)) if is_unique else self.play_in_words(row)
-                for row, is_unique in pairs
-            ]
+            return list(map(self._strategies_in_list, rows))
         return [profile_in_words(row, self.actions) for row in rows]
+
+    def _strategies_in_list(self, row: np.ndarray) -> str:
+        """An equilibrium of a list by the names of actions: of mixed strategies what each player plays."""
+        is_pure = np.all((row == 0) | (row == 1) | np.isnan(row))
+        return self._in_list(np.nan_to_num(row)) if is_pure else self.play_in_words(row)
 
     @property
     def corners(self) -> list[str]:
@@ -693,7 +686,7 @@ class PointResults:
             return []
         corners = rows[0][np.isfinite(rows[0]).all(axis=1)]
         size = float(np.abs(corners).max(initial=0.0))
-        return [f"({', '.join(number_in_words(value, size) for value in row)})" for row in corners]
+        return ["(" + ", ".join(_numbers(row, size)) + ")" for row in corners]
 
     @cached_property
     def events(self) -> list[tuple[str, float]]:
@@ -702,11 +695,11 @@ class PointResults:
             return []
         kinds, at = (self.arrays[name][0] for name in ("event_kind", "event_parameter"))
         slopes = self.arrays.get("event_lyapunov", np.full((1, len(kinds)), np.nan))[0]
-        return [
-            (_hopf_kind(float(slope)) if kind == "hopf" else str(kind), float(x))
-            for kind, x, slope in zip(kinds, at, slopes, strict=True)
-            if kind
-        ]
+        events = []
+        for kind, x, slope in zip(kinds, at, slopes, strict=True):
+            name = _hopf_kind(float(slope)) if kind == "hopf" else str(kind)
+            events += [(name, float(x))] if kind else []
+        return events
 
     @property
     def parameter(self) -> str:
@@ -786,16 +779,14 @@ class PointResults:
         if self.repeats == "starts":
             return f"{len(np.unique(self.profile.round(4), axis=0))} different profiles"
         mean, half = self.profile.mean(axis=0), half_width(self.profile)
-        pairs = zip(mean, half, strict=True)
-        rows = [list(map(format_interval, *map(np.ndarray.tolist, pair))) for pair in pairs]
-        if self.actions is not None:
-            pairs = zip(mean.tolist(), half.tolist(), strict=True)
-            rows = [list(map(format_chance, *pair)) for pair in pairs]
-            named_rows = [zip(names, row, strict=True) for names, row in zip(self.actions, rows, strict=True)]
-            rows = [[f"{name} {text}" for name, text in row if name] for row in named_rows]
-        else:
-            present = [zip(names, row, strict=True) for names, row in zip(mean, rows, strict=True)]
-            rows = [[text for number, text in row if not np.isnan(number)] for row in present]
+        rows: list[list[str]] = []
+        for k, numbers in enumerate(zip(mean.tolist(), half.tolist(), strict=True)):
+            columns = zip(*numbers, strict=True)
+            if self.actions is not None:
+                texts = zip(self.actions[k], map(format_chance, *numbers), strict=True)
+                rows.append([f"{name} {text}" for name, text in texts if name])
+            else:
+                rows.append([format_interval(*pair) for pair in columns if not np.isnan(pair[0])])
         return _rows(rows)
 
 
@@ -854,7 +845,7 @@ def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None, *, pla
     mixed = all(len(row) > 1 and row.min() >= 0 and abs(row.sum() - 1) < 1e-6 for row in filled_rows)
     if plain or not mixed:
         size = max((np.abs(row).max() for row in filled_rows), default=0.0)
-        return _rows([[number_in_words(value, size) for value in row] for row in filled_rows])
+        return _rows([_numbers(row, size) for row in filled_rows])
     texts = [strategy_in_words(np.round(row, 4)) for row in filled_rows]
     return _all_texts(texts)
 
@@ -865,6 +856,16 @@ def _by_name(rows: np.ndarray, actions: np.ndarray) -> list[str]:
     return [f"[{text}]" if "," in text else text for text in texts]
 
 
+def _numbers(row: Iterable[float], size: float) -> list[str]:
+    """Texts of numbers, with the digits of the largest."""
+    return [number_in_words(value, size) for value in row]
+
+
+def _noun(count: int) -> str:
+    """Equilibria in the singular or the plural."""
+    return "equilibrium" if count == 1 else "equilibria"
+
+
 def _all_texts(texts: Sequence[str]) -> str:
     """Return the players' texts, or the one that all have."""
     return f"each {texts[0]}" if len(texts) > 1 and len(set(texts)) == 1 else ", ".join(texts)
@@ -872,7 +873,8 @@ def _all_texts(texts: Sequence[str]) -> str:
 
 def _rows(rows: Sequence[Sequence[str]]) -> str:
     """Return a player's numbers per row as text."""
-    texts = [row[0] if len(row) == 1 else f"({', '.join(row)})" for row in rows]
+    texts = [f"({', '.join(row)})" for row in rows]
+    texts = [text[1:-1] if len(row) == 1 else text for text, row in zip(texts, rows, strict=True)]
     if len(texts) == 1:
         return texts[0]
     if len(set(texts)) == 1:
@@ -958,12 +960,10 @@ def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
         if len(finished):
             rows = slice(None) if finished.size == arrays["status"][index].size else finished
             arrays_at_point = Arrays(arrays, partial(_at_point, arrays, index, rows))
-            at = {
-                name: value
-                for dim, k in zip(lead, index, strict=True)
-                for name, value in places[dim][k].items()
-            }
-            along = tuple(k for dim, k in zip(lead, index, strict=True) if dim in swept)
+            positions, at = dict(zip(lead, index, strict=True)), dict[str, Any]()
+            for dim, k in positions.items():
+                at |= places[dim][k]
+            along = tuple(positions[dim] for dim in swept)
             algorithm = str(at.pop("algorithm", ""))
             keys = _own_keys(at, algorithm, study)
             keys = {name: value for name, value in keys.items() if words.key(name)}  # "" hides a key of a zip
@@ -1031,7 +1031,7 @@ def _choices(
         return np.asarray(is_named | ~is_named.any(axis=-1, keepdims=True))
     game = study.get("game") or {}
     choices = game.get("choices") if game.get("family") == "continuous" else None
-    sizes = [1 if isinstance(names, str) else len(names) for names in choices or ()]
+    sizes = [len([names] if isinstance(names, str) else names) for names in choices or ()]
     return np.arange(max(sizes, default=0)) < np.array(sizes)[:, None]
 
 
@@ -1046,9 +1046,8 @@ def _named_actions(study: Mapping[str, Any], profiles: np.ndarray | None, words:
     sums = np.nansum(profiles, axis=-1)[filled.any(axis=-1)]
     if not sums.size or np.nanmin(profiles) < -NO_SIZE or np.abs(sums - 1.0).max() > 1e-6:
         return None
-    names = np.array(
-        [[words.action(k, axis) for axis in range(profiles.shape[-1])] for k in range(profiles.shape[-2])]
-    )
+    shape = profiles.shape[-2:]
+    names = np.array([words.action(*index) for index in np.ndindex(*shape)]).reshape(shape)
     return names if np.all((names != "").sum(axis=1) > 1) else None
 
 
@@ -1122,7 +1121,9 @@ RANGES = 4  # of parameters, whose numbers of equilibria are told one by one
 
 def _hopf_kind(coefficient: float) -> str:
     """Return the kind of a Hopf bifurcation by its first Lyapunov coefficient."""
-    return "supercritical" if coefficient < 0 else "subcritical" if coefficient > 0 else "hopf"
+    if coefficient < 0:
+        return "supercritical"
+    return "subcritical" if coefficient > 0 else "hopf"
 
 
 def _count_phrase(arrays: Mapping[str, Any]) -> str:
