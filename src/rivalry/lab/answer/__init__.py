@@ -239,7 +239,7 @@ class Answer:
             return [("", table)]
         words, tables = Words(self.study), list[tuple[str, AnswerTable]]()
         for name, numbers in numbers_by_method.items():
-            points, of_method = ([entries[k] for k in numbers] for entries in (self.points, blocks))
+            points, of_method = [self.points[k] for k in numbers], [blocks[k] for k in numbers]
             table = answer_table(self.study, self.data, points, rows, columns, blocks=of_method)
             table = table._replace(points=tuple(numbers[k] for k in table.points))
             tables.append((words.method(name), table))
@@ -340,7 +340,7 @@ class Answer:
     def checks(self) -> list[JudgedExpectation]:
         """Our values beside published and independent ones."""
         if self.parts:
-            return [check for part in self.parts.values() for check in part.checks]
+            return list(chain.from_iterable(part.checks for part in self.parts.values()))
         return judge(self.study, self.data)
 
     @cached_property

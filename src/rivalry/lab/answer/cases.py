@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value
+from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, has_one_text
 from rivalry.lab.answer.grammar import capitalised, commas, count_of, joined, lowered, text_if
 from rivalry.lab.answer.places import (
     Place,
@@ -19,6 +19,7 @@ from rivalry.lab.answer.places import (
     grouped,
     grouped_by_method,
     in_step,
+    is_numeric,
     keys_of,
     methods_of,
     place_of,
@@ -159,7 +160,7 @@ def basis_of(results: Sequence[PointResults]) -> str:
     if len(repeats) == 1:
         (unit, count) = repeats.pop()
         points += f", {count} {unit} each" + text_if(unit == "replications", ", 95 % intervals")
-    elif results and any("±" in text for row in results[0].texts.values() for text in row):
+    elif results and any("±" in text for text in chain.from_iterable(results[0].texts.values())):
         points += ", 95 % intervals over independent runs"
     return points
 
@@ -298,10 +299,7 @@ def _without_key(rows: Sequence[Row], key: str) -> list[Row]:
 
 def _is_constant(cases: Mapping[str, Sequence[Sequence[Value]]]) -> bool:
     """True if no number of any case changes."""
-    for series in cases.values():
-        if any(len({row.estimate.text for row in values}) > 1 for values in series):
-            return False
-    return True
+    return all(map(has_one_text, chain.from_iterable(cases.values())))
 
 
 def _only_place(
@@ -441,11 +439,10 @@ def _cases(
 ) -> tuple[dict[str, list[list[Value]]], tuple[str, ...]]:
     """Values of every case by its name, per entry; methods with equal numbers are one."""
     by = differing_keys(rows, key)
-    numbers = [name for name in by if all(is_number(row.at.get(name, 0)) for row in rows)]
     keys = list(by)
     for name in varying(rows):
-        if name not in (*by, key) and any(in_step(rows, name, number) for number in numbers):
-            keys.append(name)
+        is_fixed = any(in_step(rows, name, number) for number in by if is_numeric(rows, number))
+        keys += [name] if is_fixed and name not in (*by, key) else []
     # if all are refuted, the sentence on claims says it
     mixed = len({row.refuted for row in rows}) > 1
     groups = grouped(rows, lambda row: (row.algorithm, tuple((k, row.at[k]) for k in keys if k in row.at)))

@@ -288,7 +288,8 @@ def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], wo
     if any(point.list_length > 1 and point.results == 1 for point in rows):
         name = FIRST
     if total == 1:
-        name = "the only certified " + ("point" if keys_of(rows) else "result") if certified else name
+        noun = "point" if keys_of(rows) else "result"
+        name = f"the only certified {noun}" if certified else name
         return _Subject(name, is_learned)
     of, place = "profile", f"at {certified}point"
     if any(point.results > 1 for point in rows):
@@ -631,8 +632,9 @@ def _claim_details(claim: str, rows: Sequence[PointResults]) -> str:
     if claim == "not decided" and all(point.estimated for point in rows):
         return "the interval of the estimated gain holds 0 and gains that are not small"
     if claim == "no deviation found":
-        ways = {way for way in chain.from_iterable(point.searches for point in rows) if len(way) < WAY}
-        return f"the result of a search{bracketed(min(ways, default=''))}, not a proof"
+        ways = sorted(chain.from_iterable(point.searches for point in rows))
+        way = next((way for way in ways if len(way) < WAY), "")
+        return f"the result of a search{bracketed(way)}, not a proof"
     return _MORE[claim]
 
 

@@ -143,7 +143,7 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
         return kinds_of_points(series, key, words)
     if not all(numbers):
         return _in_stretches(series, key, words)
-    if len({row.estimate.text for row in series}) == 1:
+    if has_one_text(series):
         return f"stays at {begin.text}"
     lowest, highest = (end(series, key=lambda row: row.estimate.mean) for end in (min, max))
     if is_single(series):  # single draws: no difference is more than noise
@@ -274,6 +274,11 @@ def kinds_of_points(series: Sequence[Value], key: str, words: Words) -> str:
     return f"is {joined(parts)}"
 
 
+def has_one_text(series: Iterable[Value]) -> bool:
+    """True for numbers that are printed alike."""
+    return len({row.estimate.text for row in series}) == 1
+
+
 def is_single(series: Iterable[Value]) -> bool:
     """True if the noise of a number is unknown."""
     return any(np.isfinite(row.estimate.mean) and np.isnan(row.estimate.low) for row in series)
@@ -284,7 +289,7 @@ def verb_phrase(series: Sequence[Value]) -> str:
     if is_single(series):
         return "has one value per setting"
     if not np.isfinite(series[0].estimate.mean):
-        return "changes" if len({row.estimate.text for row in series}) > 1 else "does not change"
+        return "does not change" if has_one_text(series) else "changes"
     stretches = turns(series)
     if len(stretches) != 1:
         return "rises and falls"

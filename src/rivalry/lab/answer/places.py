@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from rivalry.schema.construction import is_number
+
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -74,6 +76,11 @@ def values_of(rows: Iterable[Place], key: str) -> set[str]:
 def varying(rows: Sequence[Place]) -> list[str]:
     """Keys with several values."""
     return [key for key in keys_of(rows) if len(values_of(rows, key)) > 1]
+
+
+def is_numeric(rows: Iterable[Place], key: str) -> bool:
+    """True for a key with numbers alone."""
+    return all(is_number(row.at.get(key, 0)) for row in rows)
 
 
 def in_step(rows: Iterable[Place], name: str, key: str) -> bool:

@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
+from itertools import chain
 from math import prod
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -329,7 +331,7 @@ class PointResults:
     @cached_property
     def texts(self) -> dict[str, list[str]]:
         """Numbers of the study's quantities as they are printed."""
-        return {name: [row.text for row in rows] for name, rows in self.quantities.items()}
+        return {name: list(map(attrgetter("text"), rows)) for name, rows in self.quantities.items()}
 
     def sample_size(self, name: str) -> int:
         """Return the number of results, or sessions of all results, that a quantity is a mean over."""
@@ -852,8 +854,11 @@ def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None, *, pla
 
 def _by_name(rows: np.ndarray, actions: np.ndarray) -> list[str]:
     """Return the text of every player's strategy by the names of its actions."""
-    texts = [strategy_by_name(np.round(row, 4), names) for row, names in zip(rows, actions, strict=True)]
-    return [f"[{text}]" if "," in text else text for text in texts]
+    texts = []
+    for row, names in zip(rows, actions, strict=True):
+        text = strategy_by_name(np.round(row, 4), names)
+        texts.append(f"[{text}]" if "," in text else text)
+    return texts
 
 
 def _numbers(row: Iterable[float], size: float) -> list[str]:
@@ -873,13 +878,13 @@ def _all_texts(texts: Sequence[str]) -> str:
 
 def _rows(rows: Sequence[Sequence[str]]) -> str:
     """Return a player's numbers per row as text."""
-    texts = [f"({', '.join(row)})" for row in rows]
-    texts = [text[1:-1] if len(row) == 1 else text for text, row in zip(texts, rows, strict=True)]
-    if len(texts) == 1:
-        return texts[0]
-    if len(set(texts)) == 1:
-        return f"each {texts[0]}"
-    return f"({', '.join(texts)})" if all(len(row) == 1 for row in rows) else ", ".join(texts)
+    if all(len(row) == 1 for row in rows):
+        texts = list(chain.from_iterable(rows))
+        return f"({', '.join(texts)})" if len(set(texts)) > 1 else _all_texts(texts)
+    texts = []
+    for row in rows:
+        texts.append(f"({', '.join(row)})" if len(row) > 1 else row[0])
+    return _all_texts(texts)
 
 
 def thinned(sizes: Mapping[str, int], max_points: int = MOST) -> dict[str, np.ndarray]:
@@ -1031,7 +1036,7 @@ def _choices(
         return np.asarray(is_named | ~is_named.any(axis=-1, keepdims=True))
     game = study.get("game") or {}
     choices = game.get("choices") if game.get("family") == "continuous" else None
-    sizes = [len([names] if isinstance(names, str) else names) for names in choices or ()]
+    sizes = [np.size(names) for names in choices or ()]
     return np.arange(max(sizes, default=0)) < np.array(sizes)[:, None]
 
 

@@ -109,8 +109,9 @@ def _symmetric(case: Sequence[PointResults], key: str) -> list[Value]:
 
     Of points that are equilibria and others, these are left out.
     """
-    groups = [_groups(point) if _kind(point) != [CYCLES] else [] for point in case]
-    if len(case) < 2 or any(len(group) != 1 for group in groups):
+    groups = list(map(_groups, case))
+    has_cycles = any(_kind(point) == [CYCLES] for point in case)
+    if len(case) < 2 or has_cycles or any(len(group) != 1 for group in groups):
         return []
     series = []
     for point, (group,) in zip(case, groups, strict=True):
@@ -184,7 +185,8 @@ def _profile_clause(point: PointResults) -> str:
         subject = f"both {subject}" if len(groups[0]) == 2 else f"all {subject}"
         choices = f"a {words.choice}"
     verb = "choose" + text_if(words.choice, f" {choices} of")
-    return f"{subject} {'are at' if words.is_spatial else verb} {format_positions(_placed(point))}"
+    verb = "are at" if words.is_spatial else verb
+    return f"{subject} {verb} {format_positions(_placed(point))}"
 
 
 def _numbers_clause(point: PointResults) -> str:

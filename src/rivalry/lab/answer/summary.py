@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import nsmallest
+from itertools import product
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -244,16 +245,16 @@ def tiled(study: Mapping[str, Any], data: Dataset) -> list[tuple[dict[str, Any],
         finished = split(data, "status", lead, _repeated(data)) != ""
         weakest = reduce(np.where(finished, ranks, len(strength)), np.minimum)
         binned_variables["claim"] = (dims, np.array([*strength, ""])[weakest])
-    places = {dim: np.array([data[key].values[k].mean() for k in parts[dim]]) for key, dim in keys.items()}
-    coords = {key: (dim, places[dim], data[key].attrs) for key, dim in keys.items()}
+    coords: dict[str, Any] = {}
+    for key, dim in keys.items():
+        means = np.array([data[key].values[k].mean() for k in parts[dim]])
+        coords[key] = (dim, means, data[key].attrs)
     at: list[dict[str, Any]] = [{}]
     if "algorithm" in lead:
         coords["algorithm"] = ("algorithm", data["algorithm"].values, data["algorithm"].attrs)
         at = [{"at": {"algorithm": name}} for name in data["algorithm"].values.tolist()]
-    entries = [
-        {"kind": "heat", "quantity": name, "over": list(keys), **options}
-        for name in plotted
-        for options in at
-    ]
     binned = type(data)(binned_variables, coords, data.attrs)
-    return [(entry, binned) for entry in entries]
+    maps = []
+    for name, options in product(plotted, at):
+        maps.append(({"kind": "heat", "quantity": name, "over": list(keys), **options}, binned))
+    return maps

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain, pairwise
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -55,12 +54,17 @@ class AnswerTable(NamedTuple):
     @property
     def texts(self) -> list[list[str]]:
         """The texts of all rows."""
-        return [list(map(attrgetter("text"), row)) for row in self.rows]
+        return list(map(entry_texts, self.rows))
 
     def column(self, name: str) -> list[Estimate]:
         """Entries of a column."""
         index = self.columns.index(name)
         return [row[index] for row in self.rows]
+
+
+def entry_texts(entries: Iterable[Estimate]) -> list[str]:
+    """Texts of the entries of a row or a column."""
+    return [entry.text for entry in entries]
 
 
 def answer_table(
@@ -84,13 +88,13 @@ def answer_table(
     rows = [line.point for line in lines]
     keys = _keys(study, points, rows, words, constants=constants)
     columns = _columns_of(data, lines, words, constants=constants)
-    columns = {name: entries for name, entries in columns.items() if any(entry.text for entry in entries)}
+    columns = {name: entries for name, entries in columns.items() if any(entry_texts(entries))}
     shared = {} if constants else _shared(columns, lines, complete=total == len(lines))
     if len(shared) == len(columns) > 1:  # else a table of nothing but points
         shared = {name: text for name, text in shared.items() if _is_of_points(name)}
     notes = [f"{name}: {text}" for name, text in shared.items() if (name, text) not in USUAL]
     visible = [name for name in columns if name not in shared]
-    if "status" in visible and {entry.text for entry in columns["status"]} <= {"converged", "completed"}:
+    if "status" in visible and {*entry_texts(columns["status"])} <= {"converged", "completed"}:
         visible.remove("status")
     limit = max(most_columns - len(keys), 1)
     visible, hidden = visible[:limit], visible[limit:]
@@ -158,7 +162,11 @@ def _strategies(lines: Sequence[Line]) -> list[Estimate]:
 
 def _in_first(lines: Sequence[Line], entries: Sequence[Estimate]) -> list[Estimate]:
     """Entries of points, each in one row of its point."""
-    return [entry if line.first else EMPTY for line, entry in zip(lines, entries, strict=True)]
+    column = [EMPTY] * len(lines)
+    for k, line in enumerate(lines):
+        if line.first:
+            column[k] = entries[k]
+    return column
 
 
 def _quantities(lines: Sequence[Line]) -> list[str]:
@@ -265,8 +273,10 @@ def blocks_of(
     """
     blocks: list[Table | None] = [None] * len(points)
     if lists and points and has_lists(points[0]):
-        blocks = [list_of(point, numbers=numbers) for point in points]
-        blocks = [block if block and (paths or not block.path) else None for block in blocks]
+        for k, point in enumerate(points):
+            block = list_of(point, numbers=numbers)
+            if block and (paths or not block.path):
+                blocks[k] = block
     has_block, tables = any(blocks), []
     for point, block in zip(points, blocks, strict=True):
         row: Row = {}
@@ -349,7 +359,7 @@ def _columns(
     """
     names = dict.fromkeys(estimate.entry for estimate in chain.from_iterable(entries) if estimate.entry)
     if not names:
-        return {name: [row[0] if row else EMPTY for row in entries]}
+        return {name: [(*row, EMPTY)[0] for row in entries]}
     columns: dict[str, list[Estimate]] = {f"{name}, {entry}": [] for entry in names}
     for k, row in enumerate(entries):
         by_entry = {estimate.entry: estimate for estimate in row}
@@ -376,10 +386,12 @@ def _counts(data: Dataset, lines: Sequence[Line], words: Words) -> dict[str, lis
         for name, column in counts.items():
             if any(n not in (-1, total) for n, total in zip(column, results, strict=True)):
                 columns[f"n, {heading(data, name, words)}"] = column
-    texts = {}
-    for name, column in columns.items():
-        texts[name] = _in_first(lines, [exactly(str(n), n) if n >= 0 else EMPTY for n in column])
-    return texts
+    return {name: _in_first(lines, list(map(_count, column))) for name, column in columns.items()}
+
+
+def _count(number: int) -> Estimate:
+    """Number of results, empty where it is negative."""
+    return exactly(str(number), number) if number >= 0 else EMPTY
 
 
 def _shortened(text: str) -> str:

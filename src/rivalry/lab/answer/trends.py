@@ -27,7 +27,7 @@ from rivalry.lab.answer.cases import (
     trend_of,
 )
 from rivalry.lab.answer.claims import by_methods, claim_courses
-from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, is_single, verb_phrase
+from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, has_one_text, is_single, verb_phrase
 from rivalry.lab.answer.estimates import is_nearly_zero
 from rivalry.lab.answer.grammar import (
     bracketed,
@@ -110,7 +110,9 @@ def on_quantities(
             else:
                 sentences.append([subject])
         is_constant = is_constant and subject is not None and bool(subject.fixed)
-    texts = [one_case_sentence(part, words, asks) if isinstance(part, list) else part for part in sentences]
+    texts = []
+    for part in sentences:
+        texts.append(one_case_sentence(part, words, asks) if isinstance(part, list) else part)
     if is_constant and not quantities_of_answer(study):  # nothing moves, of quantities that no author chose
         texts = [sentence.text for sentence in position_sentences(study, results)] + texts
     selected = of_methods(study, _once(list(filter(None, texts))[:MOST]), rows, results, words)
@@ -338,8 +340,8 @@ def _entry_values(values: Sequence[Value]) -> str:
 
 
 def _noise(rows: Iterable[Sequence[Value]], words: Words) -> str:
-    moving = (series for series in rows if len({row.estimate.text for row in series}) > 1)
-    return text_if(any(map(is_single, moving)), f"; {words.single_runs}")
+    is_noise = any(is_single(series) for series in rows if not has_one_text(series))
+    return text_if(is_noise, f"; {words.single_runs}")
 
 
 def _sweep(subject: Trend, words: Words, asks: str = "what") -> str:
@@ -452,7 +454,9 @@ def _highest(
     subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words: Words, *, is_partial: bool
 ) -> str:
     """Case whose numbers are highest, or as high as another's, at every value of a key."""
-    by_place: list[Case] = [{row.at: row.estimate for row in series} for _, series in cases]
+    by_place: list[Case] = []
+    for _, series in cases:
+        by_place.append({row.at: row.estimate for row in series})
     is_common = len(set(map(tuple, by_place))) == 1 or subject.left_out
     rows = chain.from_iterable(series for _, series in cases)
     if len(cases) < 2 or not is_common or any(row.is_at_end for row in rows):
@@ -469,13 +473,17 @@ def _highest(
     draws = same_draws(pairs)
     compared = text_if(draws, f", compared {draws}")
     qualifier = text_if(is_partial, "of the other cases, ")
-    where = f"at {'the same' if subject.left_out else 'every'} {words.key(subject.key)}"
-    return f"; {qualifier}{where} it is highest{ties} for {cases[best][0]}{compared}"
+    where = "the same" if subject.left_out else "every"
+    return (
+        f"; {qualifier}at {where} {words.key(subject.key)} it is highest{ties} for {cases[best][0]}{compared}"
+    )
 
 
 def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str]:
     """Sentence on one quantity in several cases without a numeric key: their order."""
-    rows = [(label, [series[0] for series in case]) for label, case in subject.cases.items()]
+    rows = []
+    for label, case in subject.cases.items():
+        rows.append((label, [series[0] for series in case]))
     if len(rows) == 1:
         return [one_case_sentence([subject._replace(cases={"": subject.series})], words)]
     start = f"The {words.quantity(subject.name)}{_qualifiers(subject, words)}"
@@ -499,7 +507,9 @@ def _of_entries(
     words: Words,
 ) -> str:
     """Sentence on cases of which some have several entries, or words."""
-    by_entry: list[Case] = [dict(enumerate(value.estimate for value in row)) for _, row in rows]
+    by_entry: list[Case] = []
+    for _, row in rows:
+        by_entry.append(dict(enumerate(value.estimate for value in row)))
     ranking = rank(by_entry, better, crossed=True)
     case, lead = rows[ranking.best[0]]
     is_valid = not any(value.refuted or value.is_at_end for value in lead)
@@ -564,7 +574,8 @@ def _extent(pairs: Sequence[tuple[str, Value]]) -> str:
 
 def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
     """Cases of which something is true, and their number."""
-    yes, no = ([label for label, value in pairs if value.text == text] for text in ("yes", "no"))
+    yes = [label for label, value in pairs if value.text == "yes"]
+    no = [label for label, value in pairs if value.text == "no"]
     if not yes:
         return "in no case"
     if not no:
@@ -602,11 +613,11 @@ def _differences(start: str, pairs: Sequence[tuple[str, Value]]) -> str:
 
 def _winner(start: str, ordered: Sequence[tuple[str, Value]], ranking: Ranking, better: str) -> str:
     """Return the best cases with their numbers, by how much they lead, and how the others follow."""
-    best, unclear, worse = ([ordered[k] for k in group] for group in ranking)
-    (_, top), (second, value) = best[0], worse[0]
-    labels = joined(label for label, _ in (*best, *unclear))
+    unclear, worse = [ordered[k] for k in ranking.unclear], [ordered[k] for k in ranking.worse]
+    top, (second, value) = ordered[ranking.best[0]][1], worse[0]
+    labels = joined(ordered[k][0] for k in (*ranking.best, *ranking.unclear))
     if unclear:
-        texts = joined(value.text for _, value in (best[0], *unclear))
+        texts = joined([top.text, *(value.text for _, value in unclear)])
         sentence = f"{start} {labels}, which cannot be told apart: {texts}"
     else:
         excess = excess_in_words(top.estimate, value.estimate, ("less", "more"))

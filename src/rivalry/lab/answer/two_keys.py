@@ -29,7 +29,7 @@ from rivalry.lab.answer.estimates import counted
 from rivalry.lab.answer.grammar import bracketed, capitalised, joined, text_if
 from rivalry.lab.answer.places import differing_keys, methods_of
 from rivalry.lab.answer.points import PointResults
-from rivalry.lab.answer.table import AnswerTable
+from rivalry.lab.answer.table import AnswerTable, entry_texts
 from rivalry.lab.study.words import Words, answer_keys, quantities_of_answer
 from rivalry.results.comparison import rank
 from rivalry.results.table import Estimate
@@ -121,7 +121,7 @@ def two_way_table(
     if len(table.rows) < FILLED * len(groups) * len(places[down]) * len(places[across]):
         return None
     entries = {name: table.column(name) for name in table.columns[table.keys :] if name not in ABOUT}
-    short = [name for name, column in entries.items() if max(len(entry.text) for entry in column) <= WIDE]
+    short = [name for name in entries if max(map(len, entry_texts(entries[name]))) <= WIDE]
     if not short:
         return None
     labels, heads = _thinned(places[down], rows), _thinned(places[across], columns)
@@ -180,7 +180,7 @@ def _marks(table: AnswerTable) -> tuple[list[bool], str, list[str]]:
     notes, count = list(table.notes), len(table.rows)
     for name in ABOUT[1:]:
         if name in table.columns:
-            texts = Counter(entry.text for entry in table.column(name))
+            texts = Counter(entry_texts(table.column(name)))
             range_of_texts = f"{min(texts)} to {max(texts)}"
             notes.append(f"status: {counted(texts)}" if name == "status" else f"n: {range_of_texts}")
     if "claim" not in table.columns:
@@ -241,9 +241,10 @@ def on_two_keys(
     order = [name for name in order if name not in ("profile", *covered_quantities)]
     along = _with_key(study)
     trends = [_trends(along, name, rows, words) for name in order[:MOST]]
-    texts = [_in_words(part, words) if part else "" for part in trends]
-    if not trends or trends[0] is None or not texts[0]:  # that of the study's question
+    # the first is that of the study's question
+    if not trends or trends[0] is None or not _in_words(trends[0], words):
         return []
+    texts = [_in_words(part, words) for part in trends if part]
     across = {**along, "answer": {**answer_keys(along), "along": trends[0].second}}
     if not answer.get("along") and (crossed := _trends(across, order[0], rows, words)):
         further = []

@@ -308,7 +308,8 @@ def _on_numbers(condition: Condition) -> tuple[bool | None, str]:
     if not comparisons:
         return None, ""
     if any(point.list_length > 1 and not point.is_complete for point in _references(condition)):
-        comparisons = [row._replace(is_met=None, margin=0.0) if row.is_met else row for row in comparisons]
+        for k, row in enumerate(comparisons):
+            comparisons[k] = row._replace(is_met=None, margin=0.0) if row.is_met else row
     decided = condition.in_all_or_some([comparison.is_met for comparison in comparisons])
     lists = {text_if(counts_equilibria, point.list_words) for point in rows}
     if decided and "equals" in test and len(lists) == 1 and "" not in lists:
@@ -406,8 +407,8 @@ def _compared(
 
 def _label(point: PointResults, rows: Sequence[PointResults], at: Mapping[str, Any], words: Words) -> str:
     """Words that set a row apart from the others, or by which it was selected."""
-    selected = {*at}.union(key for key in point.at if len({str(row.at.get(key)) for row in rows}) > 1)
-    place = {key: value for key, value in point.at.items() if key in selected}
+    shared = [key for key in common_place(rows) if key not in at]
+    place = without(point.at, *shared)
     has_methods = "algorithm" in at or len(methods_of(rows)) > 1
     method = {"algorithm": point.algorithm} if has_methods else {}
     has_words = has_methods or not all(isinstance(value, int | float) for value in place.values())
