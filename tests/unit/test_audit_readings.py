@@ -86,7 +86,7 @@ def test_what_cannot_be_read_is_named_with_its_row(fault: str, tmp_path: Path) -
 
 def test_a_seller_alone_is_not_judged(tmp_path: Path) -> None:
     alone = [row for row in rows() if row[1] == "A"]
-    assert judged(tmp_path, alone) == "Cannot tell: sellers: A alone; must be: at least two."
+    assert judged(tmp_path, alone) == "Cannot tell: sellers: A alone; must be at least two."
 
 
 def test_missing_costs_that_are_zeros_accuse_nobody(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_missing_costs_that_are_zeros_accuse_nobody(tmp_path: Path) -> None:
     Path(name).write_text("\n".join(["time,firm,price,quantity,cost", *lines]), encoding="utf-8")
     sentence = judge_log(read_log(name), size=cartel().size).sentence
     assert sentence.startswith(
-        "Cannot tell: cost: 600 at or below 0, in rows 2, 3, 4 and 597 more; must be: above 0"
+        "Cannot tell: cost: 600 at or below 0, in rows 2, 3, 4 and 597 more; must be above 0"
     )
     stated = judge_log(read_log(name), cost=0.0, size=cartel().size)
     assert "cost" not in [check.name for check in stated.checks]

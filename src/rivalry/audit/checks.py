@@ -59,14 +59,14 @@ def refusal(checks: Sequence[Check]) -> str:
     """Return the sentence on data that fail, or "" where they pass.
 
     >>> refusal([Check("price", "1 at or below 0, in row 7", "above 0", False)])
-    'Cannot tell: price: 1 at or below 0, in row 7; must be: above 0.'
+    'Cannot tell: price: 1 at or below 0, in row 7; must be above 0.'
     """
     failed = [check for check in checks if not check.passed]
     if not failed:
         return ""
     further = ", ".join(check.name for check in failed[1:])
     also = f"; also fails: {further}" if further else ""
-    return f"Cannot tell: {failed[0].name}: {failed[0].value}; must be: {failed[0].required}{also}."
+    return f"Cannot tell: {failed[0].name}: {failed[0].value}; must be {failed[0].required}{also}."
 
 
 def row_checks(

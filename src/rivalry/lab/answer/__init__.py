@@ -21,7 +21,7 @@ from rivalry.lab.answer.claims import claim_courses, on_claims, on_lists, withou
 from rivalry.lab.answer.details import ResultTables, result_tables
 from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.answer.grammar import lowered, with_one_preposition, with_pronoun, with_separators
-from rivalry.lab.answer.places import grouped, methods_of
+from rivalry.lab.answer.places import StudyTables, grouped, methods_of
 from rivalry.lab.answer.points import REPEATED, PointResults, points_of, reference_lines, tested, thinned
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.answer.summary import summarise, tiled
@@ -75,7 +75,7 @@ class Answer:
 
     def __init__(
         self,
-        study: Mapping[str, Any],
+        study: StudyTables,
         data: Dataset,
         run: Run | None = None,
         parts: Mapping[str, Answer] = MappingProxyType({}),
@@ -431,7 +431,7 @@ def answer_of(run: Run) -> Answer:
 
 
 def kind_and_options(
-    entry: str | Mapping[str, Any], study: Mapping[str, Any], data: Dataset
+    entry: str | Mapping[str, Any], study: StudyTables, data: Dataset
 ) -> tuple[str, dict[str, Any]]:
     """Return a plot's kind and options, from an entry of a study's ``plots``.
 

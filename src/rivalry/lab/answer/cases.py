@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, has_one_text
+from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Series, Value, has_one_text
 from rivalry.lab.answer.grammar import capitalised, commas, count_of, joined, lowered, text_if
 from rivalry.lab.answer.places import (
     Place,
+    StudyTables,
     common_place,
     differing_keys,
     grouped,
@@ -28,7 +29,7 @@ from rivalry.lab.answer.places import (
     varying,
     without,
 )
-from rivalry.lab.answer.points import WHOSE, PointResults
+from rivalry.lab.answer.points import WHOSE, PointResults, ResultPoints
 from rivalry.lab.study.expect import differences
 from rivalry.lab.study.points import flat
 from rivalry.lab.study.words import Words, answer_keys, quantities_of_answer
@@ -98,14 +99,14 @@ class Trend(NamedTuple):
         return list(chain.from_iterable(self.cases.values()))
 
 
-def points_asked(study: Mapping[str, Any], points: Sequence[PointResults]) -> list[PointResults]:
+def points_asked(study: StudyTables, points: ResultPoints) -> list[PointResults]:
     """Results of the study's answer: of its methods, at its point; all if there are none."""
     answer = answer_keys(study)
     rows = [point for point in points if point.algorithm in answer.get("methods", ())] or list(points)
     return [point for point in rows if point.is_at(answer.get("at", {}))] or rows
 
 
-def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words, text: str) -> str:
+def at_point(study: StudyTables, rows: ResultPoints, words: Words, text: str) -> str:
     """Sentence that begins with the point of the study's answer, if it has one."""
     shared = common_place(rows)
     at = {k: v for k, v in answer_keys(study).get("at", {}).items() if k in shared and shared[k] == v}
@@ -113,7 +114,7 @@ def at_point(study: Mapping[str, Any], rows: Sequence[PointResults], words: Word
     return f"{preposition} {words.place(at)}, {lowered(text)}" if at else text
 
 
-def in_changed_game(study: Mapping[str, Any], text: str) -> str:
+def in_changed_game(study: StudyTables, text: str) -> str:
     """Return a first sentence that begins with the numbers that are not those of the study's question.
 
     They are those of the game that the quick form reduces, and single numbers that a run changes.
@@ -153,7 +154,7 @@ def so_far(text: str) -> str:
     return f"{verdict}, so far: {facts}" if verdict in VERDICTS.values() else f"So far, {lowered(text)}"
 
 
-def basis_of(results: Sequence[PointResults]) -> str:
+def basis_of(results: ResultPoints) -> str:
     """Return the number of points, replications or sessions on which the numbers rest."""
     points = count_of(len(results), "point")
     repeats = {(point.repeats, point.results) for point in results if point.repeats}
@@ -165,7 +166,7 @@ def basis_of(results: Sequence[PointResults]) -> str:
     return points
 
 
-def swept_key(study: Mapping[str, Any], rows: Sequence[Place]) -> str:
+def swept_key(study: StudyTables, rows: Sequence[Place]) -> str:
     """Key along which numbers are told: the study's, or the numeric one with most values.
 
     There is none where some cases of a method have a single value along it, as in a zip of two keys.
@@ -189,7 +190,7 @@ def swept_key(study: Mapping[str, Any], rows: Sequence[Place]) -> str:
 
 
 def cases_along(
-    study: Mapping[str, Any], points: Sequence[PointResults], words: Words
+    study: StudyTables, points: ResultPoints, words: Words
 ) -> tuple[str, dict[str, list[PointResults]]]:
     """Key along which points are told, and their cases by name, each in the order of the key."""
     key, is_compared = swept_key(study, points), len(methods_of(points)) > 1
@@ -205,7 +206,7 @@ def cases_along(
     return key, cases
 
 
-def falls(study: Mapping[str, Any], key: str) -> bool:
+def falls(study: StudyTables, key: str) -> bool:
     """True for a key that is stated as it falls."""
     answer = answer_keys(study)
     return bool(answer.get("direction") == "falling" and answer.get("along", key) in ("", key))
@@ -222,11 +223,11 @@ def _is_named_by(rows: Sequence[Place], key: str, count: int) -> bool:
 
 
 def trend_of(
-    study: Mapping[str, Any],
+    study: StudyTables,
     name: str,
-    results: Sequence[PointResults],
+    results: ResultPoints,
     words: Words,
-    stated_points: Sequence[PointResults] = (),
+    stated_points: ResultPoints = (),
 ) -> Trend | None:
     """Trend of a quantity over a sweep; along another key if it is constant along the first.
 
@@ -270,7 +271,7 @@ def estimates_of(point: PointResults, name: str) -> tuple[Estimate, ...]:
     return point.quantities.get(name) or point.numbers(name, {})
 
 
-def _rows_of(study: Mapping[str, Any], name: str, results: Sequence[PointResults]) -> list[Row]:
+def _rows_of(study: StudyTables, name: str, results: ResultPoints) -> list[Row]:
     """Numbers of a quantity where a sentence may state them; of lists only where all results are lists."""
     of_lists = [point for point in results if point.is_first_of_several(name)]
     listing, is_requested = methods_of(of_lists), name in quantities_of_answer(study)
@@ -297,14 +298,12 @@ def _without_key(rows: Sequence[Row], key: str) -> list[Row]:
     return [group[0] for group in grouped(rows, place_of).values()]
 
 
-def _is_constant(cases: Mapping[str, Sequence[Sequence[Value]]]) -> bool:
+def _is_constant(cases: Mapping[str, Sequence[Series]]) -> bool:
     """True if no number of any case changes."""
     return all(map(has_one_text, chain.from_iterable(cases.values())))
 
 
-def _only_place(
-    rows: Sequence[Row], results: Sequence[PointResults], count: int, key: str, words: Words
-) -> str:
+def _only_place(rows: Sequence[Row], results: ResultPoints, count: int, key: str, words: Words) -> str:
     """Place in words of the rows, at which alone a quantity is known or told; empty along a key."""
     is_compared = len(methods_of(results)) > 1
     (method, *further), at = methods_of(rows), rows[0].at
@@ -318,9 +317,7 @@ def _only_place(
     return text_if(is_left_out, f" at {words.place(at)}")
 
 
-def _has_unequal_players(
-    study: Mapping[str, Any], name: str, points: Sequence[PointResults], rows: Sequence[Row]
-) -> bool:
+def _has_unequal_players(study: StudyTables, name: str, points: ResultPoints, rows: Sequence[Row]) -> bool:
     """True if many players differ at a point of a method that has one number at others.
 
     The others alone would show a course that the point may contradict.
@@ -336,9 +333,7 @@ def _has_unequal_players(
     return False
 
 
-def _without_value(
-    name: str, key: str, rows: Sequence[Row], points: Sequence[PointResults]
-) -> tuple[float, ...]:
+def _without_value(name: str, key: str, rows: Sequence[Row], points: ResultPoints) -> tuple[float, ...]:
     """Values of a key beyond those of rows at which the same methods have no number."""
     methods, stated = methods_of(rows), [row.at[key] for row in rows if key in row.at]
     values = set()
@@ -350,11 +345,11 @@ def _without_value(
 
 
 def _rest_of(
-    study: Mapping[str, Any],
+    study: StudyTables,
     name: str,
-    points: Sequence[PointResults],
+    points: ResultPoints,
     words: Words,
-    stated_points: Sequence[PointResults],
+    stated_points: ResultPoints,
 ) -> Trend | None:
     """Trend of a quantity over the cases of which not all rows are stated; None without any."""
     trend = trend_of(study, name, points, words)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.lab.answer.checks import JudgedCell, is_compared, unfiled, unproved
 from rivalry.lab.answer.grammar import and_more, text_if
-from rivalry.lab.answer.points import NONE_EXISTS, PointResults
+from rivalry.lab.answer.places import StudyTables
+from rivalry.lab.answer.points import NONE_EXISTS, ResultPoints
 from rivalry.lab.study.expect import differences, is_reduced
 from rivalry.lab.study.words import Words
 
@@ -22,9 +23,9 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+)?")
 
 
 def caveats_of(
-    study: Mapping[str, Any],
+    study: StudyTables,
     run: Run | None,
-    points: Sequence[PointResults],
+    points: ResultPoints,
     judged: Sequence[JudgedCell],
     checks: Sequence[Mapping[str, Any]],
 ) -> list[str]:
@@ -104,7 +105,7 @@ def _of_run(run: Run) -> list[str]:
     return lines
 
 
-def _unsettled(study: Mapping[str, Any], points: Sequence[PointResults]) -> list[str]:
+def _unsettled(study: StudyTables, points: ResultPoints) -> list[str]:
     """Return the methods that did not end at rest, with the number of points."""
     words, lines = Words(study), []
     for method in dict.fromkeys(point.algorithm for point in points):
@@ -119,7 +120,7 @@ def _unsettled(study: Mapping[str, Any], points: Sequence[PointResults]) -> list
     return lines
 
 
-def _bare(study: Mapping[str, Any], points: Sequence[PointResults]) -> list[str]:
+def _bare(study: StudyTables, points: ResultPoints) -> list[str]:
     """Return the methods of which no result has a certificate, where others have."""
     methods = dict.fromkeys(point.algorithm for point in points if not point.counts_text)
     certified = {point.algorithm for point in points if point.certified}

@@ -13,6 +13,7 @@ import numpy as np
 from rivalry.core.results import CLAIMS, COVERAGES, claim_in_words, gains_left_open, is_truth, split_method
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.answer.grammar import and_more, count_of
+from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
 from rivalry.lab.study.words import Words
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
@@ -54,7 +55,7 @@ COLUMNS = (
 """Keys of a row for scripts, in order."""
 
 
-def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[dict[str, Any]]:
+def expectations(study: StudyTables, data: Dataset, name: str | None = None) -> list[dict[str, Any]]:
     """Return every ``[[expect]]`` of a resolved study with our value, as ``--json`` prints it.
 
     ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``cannot be told apart``
@@ -65,7 +66,7 @@ def expectations(study: Mapping[str, Any], data: Dataset, name: str | None = Non
     return [judged.row for judged in judge(study, data, name)]
 
 
-def judge(study: Mapping[str, Any], data: Dataset, name: str | None = None) -> list[JudgedExpectation]:
+def judge(study: StudyTables, data: Dataset, name: str | None = None) -> list[JudgedExpectation]:
     """Compare every ``[[expect]]`` of a resolved study with the run's dataset."""
     changed, from_origin = differences(study), differences(study, "origin")
     inherited = (study.get("origin") or {}).get("expect", ())
@@ -372,7 +373,7 @@ def _verdict(
 
 
 def _result_value(
-    study: Mapping[str, Any], row: Mapping[str, Any], data: Dataset
+    study: StudyTables, row: Mapping[str, Any], data: Dataset
 ) -> tuple[bool | float | str | None, str | None, str]:
     """Return our value, the weakest claim of the cells behind it, and why it is not compared."""
     name = row["quantity"]
@@ -403,7 +404,7 @@ def _result_value(
 
 
 def _select(
-    study: Mapping[str, Any], data: Dataset, name: str, at: Mapping[str, Any]
+    study: StudyTables, data: Dataset, name: str, at: Mapping[str, Any]
 ) -> tuple[Dataset | None, str]:
     """Return the data at a point, or None and why there is no such point."""
     try:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,7 @@ from rivalry.lab.answer.grammar import (
     text_if,
 )
 from rivalry.lab.answer.places import (
+    StudyTables,
     base_methods,
     grouped,
     grouped_by_method,
@@ -48,7 +49,7 @@ from rivalry.lab.answer.places import (
     places_of,
     varying,
 )
-from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults
+from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, ResultPoints
 from rivalry.lab.study.words import LIST, Words, quantities_of_answer
 from rivalry.results.table import number_in_words
 from rivalry.text.display import bound_in_words, verified_in_words
@@ -85,7 +86,7 @@ _MORE = {
 }
 
 
-def without_maxima(results: Sequence[PointResults], judged: Sequence[JudgedCell]) -> list[Sentence]:
+def without_maxima(results: ResultPoints, judged: Sequence[JudgedCell]) -> list[Sentence]:
     """Sentence that there is no answer where payoffs rise beyond every range at every point.
 
     Profiles are then where a search ended, and numbers of them are of the range and not of the game. There is
@@ -110,10 +111,10 @@ def without_maxima(results: Sequence[PointResults], judged: Sequence[JudgedCell]
 
 
 def on_claims(
-    study: Mapping[str, Any],
-    results: Sequence[PointResults],
-    stated_points: Sequence[PointResults] = (),
-    all_results: Sequence[PointResults] = (),
+    study: StudyTables,
+    results: ResultPoints,
+    stated_points: ResultPoints = (),
+    all_results: ResultPoints = (),
 ) -> list[Sentence]:
     """Sentence on what the certificates claim; none without certificates.
 
@@ -156,9 +157,9 @@ def _certificates(point: PointResults) -> int:
 
 
 def _on_results(
-    study: Mapping[str, Any],
-    points: Sequence[PointResults],
-    rows: Sequence[PointResults],
+    study: StudyTables,
+    points: ResultPoints,
+    rows: ResultPoints,
     label: str,
     kind: _Kind,
     words: Words,
@@ -188,7 +189,7 @@ def _on_results(
 
 
 def _points_of_claims(
-    study: Mapping[str, Any], results: Sequence[PointResults], stated_points: Sequence[PointResults]
+    study: StudyTables, results: ResultPoints, stated_points: ResultPoints
 ) -> list[PointResults]:
     """Return the points of methods, without negative controls, that have unstated certificates."""
     points, bases = points_asked(study, results), base_methods(study)
@@ -222,7 +223,7 @@ class _Kind(NamedTuple):
         return f"{verb} {negation}{noun.replace('equilibrium', 'equilibria').replace('maximum', 'maxima')}"
 
 
-def _kind_of(rows: Sequence[PointResults], *, has_other_concept: bool) -> _Kind:
+def _kind_of(rows: ResultPoints, *, has_other_concept: bool) -> _Kind:
     """Return what results are claimed to be: equilibria of a concept, maxima, learned policies."""
     if all(point.has_one_player for point in rows):
         return _Kind("maximum")
@@ -258,7 +259,7 @@ class _Subject(NamedTuple):
         return f"{preposition} {_quantified(quantifier, self.total, noun)}" if self.place else ""
 
 
-def _by_name(label: str, methods: Sequence[str], rows: Sequence[PointResults], words: Words) -> _Subject:
+def _by_name(label: str, methods: Sequence[str], rows: ResultPoints, words: Words) -> _Subject:
     """Return the subject of a sentence on results of methods by their names."""
     of = "profile" if _are_profiles(methods, words) else "method"
     of = "equilibrium" if all(EQUILIBRIUM.match(words.method(name)) for name in methods) else of
@@ -277,7 +278,7 @@ def _quantified(quantifier: str, count: int, noun: str) -> str:
     return f"all {count} {noun}s" if quantifier == "all" else f"{quantifier} of the {count} {noun}s"
 
 
-def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], words: Words) -> _Subject:
+def _subject_of(points: ResultPoints, rows: ResultPoints, words: Words) -> _Subject:
     """Return the subject of a sentence on all results."""
     total = sum(_certificates(point) for point in rows)
     # nothing is claimed of results without a certificate
@@ -301,9 +302,7 @@ def _subject_of(points: Sequence[PointResults], rows: Sequence[PointResults], wo
     return _Subject(name, of=of, total=total, things=certified + (noun if of == "profile" else of))
 
 
-def _on_one_claim(
-    claim: str, rows: Sequence[PointResults], kind: _Kind, subject: _Subject, words: Words
-) -> str:
+def _on_one_claim(claim: str, rows: ResultPoints, kind: _Kind, subject: _Subject, words: Words) -> str:
     """Return the clauses on results that all have one claim."""
     at_all, at_any = (text_if(subject.place, f" {subject.where(word)}") for word in ("all", "any"))
     of = "profile" if subject.of == "equilibrium" else subject.of
@@ -341,7 +340,7 @@ def _on_one_claim(
     return f"{name} {predicate}{at_all}; {_at_most(rows)}"
 
 
-def _on_sessions(rows: Sequence[PointResults], kind: _Kind, of_methods: str, words: Words) -> str:
+def _on_sessions(rows: ResultPoints, kind: _Kind, of_methods: str, words: Words) -> str:
     """Return in how many sessions play is an equilibrium, and the largest gain in the others."""
     n, total = map(sum, zip(*(point.sessions for point in rows), strict=True))
     is_compared = len(methods_of(rows)) > 1
@@ -366,7 +365,7 @@ def by_methods(names: Sequence[str], label: str, words: Words) -> str:
 
 
 def _claim_by_claim(
-    rows: Sequence[PointResults], kind: _Kind, subject: _Subject, words: Words, *, is_compared: bool
+    rows: ResultPoints, kind: _Kind, subject: _Subject, words: Words, *, is_compared: bool
 ) -> str:
     """Clauses on the results of each claim, the strongest first: which they are, or how many."""
     counts = sum((point.claims for point in rows), Counter[str]())
@@ -388,7 +387,7 @@ def _claim_by_claim(
     return "; ".join(parts)
 
 
-def _on_named(claim: str, points: Sequence[PointResults], kind: _Kind, words: Words) -> list[str]:
+def _on_named(claim: str, points: ResultPoints, kind: _Kind, words: Words) -> list[str]:
     """Clauses on the results of methods with one claim, by the names of the methods."""
     parts, labels = [], {name: words.method(name) for name in methods_of(points)}
     if claim == "equilibrium":
@@ -412,7 +411,7 @@ def _on_named(claim: str, points: Sequence[PointResults], kind: _Kind, words: Wo
     return [*parts, text + bracketed(_claim_details(claim, points))]
 
 
-def _sessions_by_method(points: Sequence[PointResults], words: Words) -> str:
+def _sessions_by_method(points: ResultPoints, words: Words) -> str:
     """Sessions of each method with sessions that are in equilibrium; the range of many numbers."""
     methods: dict[str, list[str]] = {}
     for name, group in grouped_by_method(points).items():
@@ -425,7 +424,7 @@ def _sessions_by_method(points: Sequence[PointResults], words: Words) -> str:
     return joined(f"{count} with {joined_cases(labels)}" for count, labels in methods.items())
 
 
-def _on_scopes(points: Sequence[PointResults], words: Words) -> str:
+def _on_scopes(points: ResultPoints, words: Words) -> str:
     """Clause on what claims are of, where that is not the whole game; per method where they differ."""
     scopes, parts = grouped(points, lambda point: point.scope), []
     for scope in filter(None, scopes):
@@ -434,7 +433,7 @@ def _on_scopes(points: Sequence[PointResults], words: Words) -> str:
     return text_if(parts, f"; claims are {joined(parts)}")
 
 
-def claim_courses(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[str]:
+def claim_courses(study: StudyTables, results: ResultPoints) -> list[str]:
     """Sentence on where claims change along a key, per case; none without a key or a change."""
     words = Words(study)
     key, cases = cases_along(study, [point for point in results if point.certified], words)
@@ -463,7 +462,7 @@ def claim_courses(study: Mapping[str, Any], results: Sequence[PointResults]) -> 
     return [f"{capitalised('; '.join(texts))}."]
 
 
-def _at_every(rows: Sequence[PointResults], words: Words, key: str) -> str:
+def _at_every(rows: ResultPoints, words: Words, key: str) -> str:
     """Claim that all points along a key have, as a clause."""
     if rows[0].claim != NOT_AN_EQUILIBRIUM:
         return f"{_clause(rows[0].claim, rows)} at every {key}"
@@ -506,7 +505,7 @@ class Gain(NamedTuple):
         return f"{number_in_words(self.size)}{self.point.per_period}"
 
 
-def _gains(rows: Sequence[PointResults]) -> list[Gain]:
+def _gains(rows: ResultPoints) -> list[Gain]:
     """Largest gain of every player at every point."""
     gains = []
     for point in rows:
@@ -517,22 +516,22 @@ def _gains(rows: Sequence[PointResults]) -> list[Gain]:
     return gains
 
 
-def _largest_gain(rows: Sequence[PointResults]) -> Gain:
+def _largest_gain(rows: ResultPoints) -> Gain:
     """Largest gain of any player at any point."""
     return max(_gains(rows), key=lambda gain: gain.size)
 
 
-def _refuting(rows: Sequence[PointResults]) -> list[np.ndarray]:
+def _refuting(rows: ResultPoints) -> list[np.ndarray]:
     """Masks of the players that gain, of every result."""
     return list(chain.from_iterable(point.refuting for point in rows))
 
 
-def _has_other_gainers(rows: Sequence[PointResults], player: int) -> bool:
+def _has_other_gainers(rows: ResultPoints, player: int) -> bool:
     """True if other players gain in a result in which the player does not."""
     return any(gainers.any() and not gainers[player : player + 1].any() for gainers in _refuting(rows))
 
 
-def _clause(claim: str, rows: Sequence[PointResults]) -> str:
+def _clause(claim: str, rows: ResultPoints) -> str:
     """Claim of a stretch of points with one claim, as a clause."""
     if claim == NOT_AN_EQUILIBRIUM:
         gain = _largest_gain(rows)
@@ -553,7 +552,7 @@ def _clause(claim: str, rows: Sequence[PointResults]) -> str:
     return f"it {kind.predicate(claim)}{bracketed(details)}"
 
 
-def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResults], words: Words) -> str:
+def _on_concepts(rows: ResultPoints, other_results: ResultPoints, words: Words) -> str:
     """Results of other concepts than Nash equilibrium, with their residuals and gains.
 
     They are not judged as Nash equilibria, of which their gains say how far they are. Of the
@@ -579,9 +578,7 @@ def _on_concepts(rows: Sequence[PointResults], other_results: Sequence[PointResu
     return capitalised("; ".join(parts))
 
 
-def _of_concept(
-    concept: str, points: Sequence[PointResults], total: int, words: Words, is_compared: bool
-) -> str:
+def _of_concept(concept: str, points: ResultPoints, total: int, words: Words, is_compared: bool) -> str:
     """Clause on how many results are, or approximate, equilibria of a concept, with their residual."""
     is_exact = all(set(point.statuses) == {"converged"} for point in points)
     is_singular = len(points) in (1, total)
@@ -598,7 +595,7 @@ def _of_concept(
     return f"{subject} {verbs[not is_exact]} {noun}{residual}"
 
 
-def _of_rest(rows: Sequence[PointResults], other_points: Sequence[PointResults], words: Words) -> str:
+def _of_rest(rows: ResultPoints, other_points: ResultPoints, words: Words) -> str:
     """Phrase for results that are not of another concept: those of a method, or at a point."""
     (method, *further), other_methods = methods_of(rows), methods_of(other_points)
     if not further and method not in other_methods:
@@ -608,7 +605,7 @@ def _of_rest(rows: Sequence[PointResults], other_points: Sequence[PointResults],
     return "of the others"
 
 
-def _at_most(rows: Sequence[PointResults]) -> str:
+def _at_most(rows: ResultPoints) -> str:
     """Largest bound of equilibria, rounded up, and how near an exact one is proved."""
     largest = max(point.largest_bound for point in rows)
     bound = text_if(largest > 0, radius_in_words(largest) + rows[0].per_period)
@@ -623,7 +620,7 @@ def _at_most(rows: Sequence[PointResults]) -> str:
     return clause
 
 
-def _claim_details(claim: str, rows: Sequence[PointResults]) -> str:
+def _claim_details(claim: str, rows: ResultPoints) -> str:
     """Return the details of a claim: the largest gain that it leaves open, the kind of search."""
     if claim == "equilibrium":
         return ""
@@ -638,7 +635,7 @@ def _claim_details(claim: str, rows: Sequence[PointResults]) -> str:
     return _MORE[claim]
 
 
-def _gain(rows: Sequence[PointResults], words: Words, is_compared: bool) -> str:
+def _gain(rows: ResultPoints, words: Words, is_compared: bool) -> str:
     """Largest gain found above the tolerance, whose it is and where, and what no gain exceeds."""
     gain = _largest_gain(rows)
     small = bracketed(_small(gain))
@@ -660,9 +657,7 @@ def _gain_of_one(gain: Gain, amount: str) -> str:
     return f"{gainers} could gain, {gain.deviators} most: {amount}"
 
 
-def _gain_of_several(
-    gain: Gain, rows: Sequence[PointResults], amount: str, words: Words, is_compared: bool
-) -> str:
+def _gain_of_several(gain: Gain, rows: ResultPoints, amount: str, words: Words, is_compared: bool) -> str:
     """Clause on who could gain in several results.
 
     Where different players gain, each has its own largest gain, unless they are exchangeable.
@@ -681,7 +676,7 @@ def _gain_of_several(
     return f"{subject} could gain, at most {amount} ({remark})"
 
 
-def _larger_bound(rows: Sequence[PointResults]) -> str:
+def _larger_bound(rows: ResultPoints) -> str:
     """Return what no gain exceeds, where it is more than the largest gain found to the digits shown.
 
     It is empty where a bound is unknown or an estimate.
@@ -697,7 +692,7 @@ def _larger_bound(rows: Sequence[PointResults]) -> str:
     return bound_in_words(bound) if is_larger else ""
 
 
-def _by_player(rows: Sequence[PointResults], words: Words, is_compared: bool, largest_amount: str) -> str:
+def _by_player(rows: ResultPoints, words: Words, is_compared: bool, largest_amount: str) -> str:
     """Largest gain of every player and where it is, the larger first."""
     gains = grouped((gain for gain in _gains(rows) if gain.size >= 0), lambda gain: gain.name)
     largest = {name: max(group, key=lambda gain: gain.size) for name, group in gains.items()}
@@ -725,7 +720,7 @@ def _small(gain: Gain) -> str:
     return small_gain_in_words(*(float(rows[gain.result, gain.player]) for rows in columns))
 
 
-def on_lists(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[Sentence]:
+def on_lists(study: StudyTables, results: ResultPoints) -> list[Sentence]:
     """Sentence on lists of equilibria, or on events along branches; none without them."""
     words, results = Words(study), points_asked(study, results)
     rows = [point for point in results if point.counts_text]
@@ -749,9 +744,7 @@ def on_lists(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[
     return [Sentence(f"{capitalised(text)}.", basis), *names]
 
 
-def _different_lists(
-    lists: Mapping[str, Sequence[PointResults]], rows: Sequence[PointResults], words: Words
-) -> str:
+def _different_lists(lists: Mapping[str, ResultPoints], rows: ResultPoints, words: Words) -> str:
     """Clauses on lists with different numbers, each with its points; what all share is said once."""
     ends = {text.partition("; ")[2] for text in lists}
     suffix = end = text_if(len(ends) == 1 and any(ends), f"; {min(ends)}")
@@ -780,7 +773,7 @@ def there_is(count: str) -> str:
     return f"there is {count}" if is_single else f"there are {count}"
 
 
-def _corners(points: Sequence[PointResults]) -> list[Sentence]:
+def _corners(points: ResultPoints) -> list[Sentence]:
     """Return the sentence on the few corners of a set of payoffs; none of other results."""
     corners = points[0].corners if len(points) == 1 else []
     if not 0 < len(corners) <= CORNERS:
@@ -796,7 +789,7 @@ def _strategies(point: PointResults) -> str:
     return f": {text}" if 0 < len(texts) <= SHORT and len(text) <= CHARACTERS else ""
 
 
-def _names(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words) -> list[str]:
+def _names(study: StudyTables, rows: ResultPoints, words: Words) -> list[str]:
     """Return the sentence that names the equilibria of lists, if the study asks for it."""
     if LIST not in quantities_of_answer(study):
         return []
@@ -807,7 +800,7 @@ def _names(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words)
     return [f"Equilibria listed: {'; '.join(parts)}."] if parts else []
 
 
-def format_points(points: Sequence[PointResults], results: Sequence[PointResults], words: Words) -> str:
+def format_points(points: ResultPoints, results: ResultPoints, words: Words) -> str:
     """Points that have the same list: ranges of one key, or a list of places."""
     is_compared, keys = len(methods_of(results)) > 1, keys_of(points)
     if len(keys) == 1 and not is_compared:

@@ -59,6 +59,13 @@ class Value(NamedTuple):
         return self.bound.endswith(" tried")
 
 
+Series = Sequence[Value]
+"""Numbers of an entry along a key, or the only one."""
+Labelled = Sequence[tuple[str, Value]]
+LabelledSeries = Sequence[tuple[str, Series]]
+"""Numbers and courses of cases with the names of these."""
+
+
 class Stretch(NamedTuple):
     """A stretch on which a number rises, falls or stays, with its ends."""
 
@@ -66,7 +73,7 @@ class Stretch(NamedTuple):
     start: Value
     end: Value
 
-    def verb(self, series: Sequence[Value]) -> str:
+    def verb(self, series: Series) -> str:
         """Return the verb of a rise or fall, and whether single steps go against it within their noise."""
         ends = sorted([self.start.at, self.end.at])
         means = np.array([row.estimate.mean for row in series if ends[0] <= row.at <= ends[1]])
@@ -74,7 +81,7 @@ class Stretch(NamedTuple):
         return ("rises" if self.direction > 0 else "falls") + text_if(not is_steady, " on the whole")
 
 
-def turns(series: Sequence[Value]) -> list[Stretch]:
+def turns(series: Series) -> list[Stretch]:
     """Return the rises and falls of a number, each beyond the intervals of its ends; none if they overlap.
 
     Between the ends of a rise no two numbers fall beyond their intervals, and so for a fall.
@@ -110,7 +117,7 @@ def turns(series: Sequence[Value]) -> list[Stretch]:
     return stretches if all(_holds(turn, series) for turn in stretches) else []
 
 
-def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
+def _holds(turn: Stretch, series: Series) -> bool:
     """True if no two numbers of a stretch move against it, nor at all where it stays."""
     if turn.direction and not differ(turn.start.estimate, turn.end.estimate):
         return False
@@ -135,7 +142,7 @@ def _holds(turn: Stretch, series: Sequence[Value]) -> bool:
     return True
 
 
-def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = False) -> str:
+def course(series: Series, key: str, words: Words, *, amounts: bool = False) -> str:
     """Return the course of a number along a key, in words; with ``amounts``, its change from end to end."""
     begin, finish = series[0], series[-1]
     numbers = [bool(np.isfinite(row.estimate.mean)) for row in series]
@@ -189,7 +196,7 @@ def course(series: Sequence[Value], key: str, words: Words, *, amounts: bool = F
     return ", ".join(parts) + power
 
 
-def _estimates(series: Sequence[Value]) -> str:
+def _estimates(series: Series) -> str:
     """Return two estimates, or the range of several with that of half the widths of their intervals."""
     if len(series) == 2:
         return f"{series[0].text} and {series[1].text}"
@@ -202,12 +209,12 @@ def _estimates(series: Sequence[Value]) -> str:
     return f"estimates between {low} and {high}, half-widths {narrow} to {wide}"
 
 
-def _is_exact(series: Sequence[Value]) -> bool:
+def _is_exact(series: Series) -> bool:
     """True for numbers without noise, which may hide a change."""
     return all(row.estimate.is_exact for row in series)
 
 
-def _power(series: Sequence[Value], key: str, words: Words) -> str:
+def _power(series: Series, key: str, words: Words) -> str:
     """Return the power of a number of players as which a quantity rises or falls; empty for other keys."""
     sizes, means = np.array([(row.at, row.estimate.mean) for row in series]).T
     is_size = key.rpartition(".")[2] in ("agents", "players")
@@ -217,14 +224,14 @@ def _power(series: Sequence[Value], key: str, words: Words) -> str:
     return f", as the {words.key(key)} to the power of {power} (least squares in logarithms)"
 
 
-def _departure(series: Sequence[Value], stop: Value) -> Value | None:
+def _departure(series: Series, stop: Value) -> Value | None:
     """Return the first number after a plateau, where it may be of another branch; see `departure`."""
     stretch = series[: series.index(stop) + 1]
     first = departure([row.estimate.mean for row in stretch])
     return series[first] if first else None
 
 
-def _plateau(series: Sequence[Value]) -> Value:
+def _plateau(series: Series) -> Value:
     """Return the last of the numbers that equal the first one, without a gap.
 
     >>> rows = [Value(x, Estimate(str(y), y, y, y)) for x, y in enumerate([0.8, 0.8, 0.9, 0.8])]
@@ -238,7 +245,7 @@ def _plateau(series: Sequence[Value]) -> Value:
     return plateau_end
 
 
-def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:
+def _in_stretches(series: Series, key: str, words: Words) -> str:
     """Return the course of a number along a key where some of it is beyond what was tried."""
     stretches = []
     for _, stretch in groupby(series, key=lambda row: text_if(np.isnan(row.estimate.mean), row.text)):
@@ -257,7 +264,7 @@ def _in_stretches(series: Sequence[Value], key: str, words: Words) -> str:
     return joined(parts)
 
 
-def kinds_of_points(series: Sequence[Value], key: str, words: Words) -> str:
+def kinds_of_points(series: Series, key: str, words: Words) -> str:
     """Return the words that a quantity takes along a key, with the stretches on which it does."""
     parts = []
     for text, stretch in groupby(series, key=lambda row: row.text):
@@ -284,7 +291,7 @@ def is_single(series: Iterable[Value]) -> bool:
     return any(np.isfinite(row.estimate.mean) and np.isnan(row.estimate.low) for row in series)
 
 
-def verb_phrase(series: Sequence[Value]) -> str:
+def verb_phrase(series: Series) -> str:
     """Return the verb phrase for the course of a quantity without places: ``rises``, ``does not move``, .."""
     if is_single(series):
         return "has one value per setting"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rivalry.core.results import boxes_in_words
-from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.places import StudyTables
+from rivalry.lab.answer.points import PointResults, ResultPoints
 from rivalry.lab.answer.table import has_lists, profile_row, reader_of
 from rivalry.lab.study.words import Words
 from rivalry.results import tables_of
@@ -41,7 +41,7 @@ class ResultTables(NamedTuple):
         return [head, *("\n".join(text_lines(table)) for table in self.tables)]
 
 
-def result_tables(study: Mapping[str, Any], points: Sequence[PointResults]) -> tuple[list[ResultTables], int]:
+def result_tables(study: StudyTables, points: ResultPoints) -> tuple[list[ResultTables], int]:
     """Return the tables of the first `MOST_TABLES` points that have any, and the number of points left out.
 
     Points of curves, and lists that the answer's table has in full, are left out. A method that declares
@@ -78,7 +78,7 @@ def _where(point: PointResults, words: Words) -> str:
     return f"{place}, first of {point.results} {point.repeats}" if point.repeats else place
 
 
-def channels(points: Sequence[PointResults]) -> list[tuple[str, str]]:
+def channels(points: ResultPoints) -> list[tuple[str, str]]:
     """Return the effect of discount factors on results: the methods that report it, and the text."""
     methods: dict[str, dict[str, None]] = {}
     for point in points:

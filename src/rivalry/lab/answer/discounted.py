@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.results import labelled
+from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.study.names import defaults
 from rivalry.lab.study.words import Words, answer_keys, quantities
 
@@ -26,7 +27,7 @@ PERIODS = "discounted_periods"
 RATE = re.compile(r"(?:types\[(?P<type>\d+)\]\.)?gamma(?:\[(?P<player>\d+)\])?")
 
 
-def per_period(study: Mapping[str, Any], data: Dataset) -> tuple[Mapping[str, Any], Dataset]:
+def per_period(study: StudyTables, data: Dataset) -> tuple[Mapping[str, Any], Dataset]:
     """Return a study and its data with discounted sums per period in place of sums with unlike factors.
 
     Where no quantity is such a sum, the data has the `PERIODS` by which gains are divided to be per period.

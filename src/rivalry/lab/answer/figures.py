@@ -16,6 +16,7 @@ from rivalry.core.files import folder_for, write
 from rivalry.core.results import dataset
 from rivalry.lab.answer import figure_file, kind_and_options
 from rivalry.lab.answer.discounted import per_period
+from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.study.expect import is_fixed
 from rivalry.lab.study.questions import as_asked
 from rivalry.lab.study.words import Words
@@ -58,7 +59,7 @@ class StaticFigure(NamedTuple):
 
 
 def draw(
-    study: Mapping[str, Any],
+    study: StudyTables,
     data: Dataset,
     folder: Path,
     stored: Path,
@@ -118,7 +119,7 @@ def _unique_figures(panels: Sequence[StaticFigure]) -> list[StaticFigure]:
 
 
 def _draw_defaults(
-    study: Mapping[str, Any], data: Dataset, folder: Path, stored: Path, run: Run | None, form: str
+    study: StudyTables, data: Dataset, folder: Path, stored: Path, run: Run | None, form: str
 ) -> list[StaticFigure]:
     """Return the first default figures of a game's family that can be drawn."""
     figures: list[StaticFigure] = []
@@ -211,7 +212,7 @@ def _as_image(kind: str, path: Path) -> StaticFigure:
 def _draw(
     number: int,
     entry: str | Mapping[str, Any],
-    study: Mapping[str, Any],
+    study: StudyTables,
     data: Dataset,
     folder: Path,
     stored: Path,

@@ -29,7 +29,7 @@ from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.answer.discounted import PERIODS
 from rivalry.lab.answer.estimates import SESSIONS, counted, entries_of, estimates
 from rivalry.lab.answer.grammar import clauses, count_of, joined, role_with_article, text_if
-from rivalry.lab.answer.places import base_methods
+from rivalry.lab.answer.places import StudyTables, base_methods
 from rivalry.lab.study.expect import same_value
 from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
@@ -792,6 +792,9 @@ class PointResults:
         return _rows(rows)
 
 
+ResultPoints = Sequence[PointResults]
+
+
 def _interval(mean: str) -> str:
     """Return the name of half the width of the interval of a mean; empty for other quantities."""
     return f"{mean.removesuffix('_mean')}_interval" if mean.endswith("_mean") else ""
@@ -945,7 +948,7 @@ def _levels(data: Dataset, name: str, player: int | None) -> np.ndarray:
 
 
 @pause_collection()
-def points_of(study: Mapping[str, Any], data: Dataset) -> list[PointResults]:
+def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
     """Return the finished results of a run by method and point, in the order of the sweep."""
     if "status" not in data:
         return []
@@ -995,7 +998,7 @@ def _at_point(
 
 
 def _arrays(
-    study: Mapping[str, Any],
+    study: StudyTables,
     data: Dataset,
     variables: Mapping[str, DataArray],
     lead: Sequence[str],
@@ -1025,9 +1028,7 @@ def _arrays(
     return Arrays([*variables, *(["action_name"] if actions is not None else [])], array)
 
 
-def _choices(
-    study: Mapping[str, Any], actions: np.ndarray | None, is_choice: np.ndarray | None
-) -> np.ndarray:
+def _choices(study: StudyTables, actions: np.ndarray | None, is_choice: np.ndarray | None) -> np.ndarray:
     """Mask ``[... player axis]`` of entries of strategies that are choices; empty where all are."""
     if is_choice is not None:
         return np.asarray(is_choice != 0)
@@ -1040,7 +1041,7 @@ def _choices(
     return np.arange(max(sizes, default=0)) < np.array(sizes)[:, None]
 
 
-def _named_actions(study: Mapping[str, Any], profiles: np.ndarray | None, words: Words) -> np.ndarray | None:
+def _named_actions(study: StudyTables, profiles: np.ndarray | None, words: Words) -> np.ndarray | None:
     """Return the names ``[player axis]`` that a study has for the actions of mixed strategies; None without.
 
     Places on a simplex are no mixtures of actions.
@@ -1076,7 +1077,7 @@ def _coordinates(data: Dataset, dim: str) -> list[dict[str, Any]]:
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
-def _own_keys(at: Mapping[str, Any], algorithm: str, study: Mapping[str, Any]) -> dict[str, Any]:
+def _own_keys(at: Mapping[str, Any], algorithm: str, study: StudyTables) -> dict[str, Any]:
     """Return the coordinates without keys of other methods, at whose first value a method is computed.
 
     A negative control has a value of its own in place of the one that is swept.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -17,7 +17,8 @@ from rivalry.lab.answer.cases import (
 )
 from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, STRETCHES, Value, course
 from rivalry.lab.answer.grammar import capitalised, count_of, joined, lowered, plural, text_if
-from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.places import StudyTables
+from rivalry.lab.answer.points import PointResults, ResultPoints
 from rivalry.lab.study.words import Words
 from rivalry.results.table import Estimate, number_in_words
 
@@ -31,7 +32,7 @@ def fails(point: PointResults) -> bool:
     return NOT_AN_EQUILIBRIUM in point.claims and not point.other_concept
 
 
-def position_sentences(study: Mapping[str, Any], results: Sequence[PointResults]) -> list[Sentence]:
+def position_sentences(study: StudyTables, results: ResultPoints) -> list[Sentence]:
     """Sentence on strategies of players: their groups on a line, per case and along a sweep."""
     words, points = Words(study), points_asked(study, results)
     shown = [point for point in points if not point.counts_text and _is_short(point)]
@@ -63,7 +64,7 @@ def _is_short(point: PointResults) -> bool:
     return bool(_groups(point)) or 0 < len(point.profile_words) < PROFILE
 
 
-def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
+def _stretches(case: ResultPoints, key: str, words: Words) -> str:
     """Groups along a key, with the stretches on which they are the same."""
     if symmetric := _symmetric(case, key):
         ends = f"from {words.value(symmetric[0].at)} to {words.value(symmetric[-1].at)}"
@@ -88,7 +89,7 @@ def _stretches(case: Sequence[PointResults], key: str, words: Words) -> str:
     return "; ".join(texts)
 
 
-def _on_stretch(points: Sequence[PointResults], sizes: Sequence[str], key: str, words: Words) -> str:
+def _on_stretch(points: ResultPoints, sizes: Sequence[str], key: str, words: Words) -> str:
     """Clause on several points along a key whose groups have the same sizes."""
     first, last, refuted = points[0], points[-1], sum(map(fails, points))
     of = "all" if refuted == len(points) else f"{refuted} of {len(points)} points"
@@ -104,7 +105,7 @@ def _on_stretch(points: Sequence[PointResults], sizes: Sequence[str], key: str, 
     return f"there are groups of {joined(sizes)}{place}"
 
 
-def _symmetric(case: Sequence[PointResults], key: str) -> list[Value]:
+def _symmetric(case: ResultPoints, key: str) -> list[Value]:
     """Return the strategy that all players share at every point, where it moves; else nothing.
 
     Of points that are equilibria and others, these are left out.

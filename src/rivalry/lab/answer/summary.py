@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from heapq import nsmallest
 from itertools import product
 from random import Random
@@ -15,6 +15,7 @@ from rivalry.core.results import CLAIMS
 from rivalry.lab.answer.checks import JudgedCell
 from rivalry.lab.answer.estimates import entries_of
 from rivalry.lab.answer.grammar import commas, text_if
+from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.answer.points import REPEATED, split
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.plots.select import is_own
@@ -38,7 +39,7 @@ class Metric(NamedTuple):
     values: np.ndarray
 
 
-def summarise(study: Mapping[str, Any], data: Dataset, cells: Sequence[JudgedCell]) -> ReportSection:
+def summarise(study: StudyTables, data: Dataset, cells: Sequence[JudgedCell]) -> ReportSection:
     """Return tables that summarise all points and cells of a run."""
     words, seed = Words(study), int(study["replications"]["seed"])
     lead = _lead(data)
@@ -204,7 +205,7 @@ def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> Report
     return ReportTable(where, ["cell", "claim", "status", "regret", "bound"], rows)
 
 
-def tiled(study: Mapping[str, Any], data: Dataset) -> list[tuple[dict[str, Any], Dataset]]:
+def tiled(study: StudyTables, data: Dataset) -> list[tuple[dict[str, Any], Dataset]]:
     """Return heat maps of the two longest swept keys, as a study lists plots, each with means in bins.
 
     Coordinates are the means of a bin's values. The ``claim`` of a bin is the weakest of its results.

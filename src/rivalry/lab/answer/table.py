@@ -12,8 +12,8 @@ import numpy as np
 
 from rivalry.core.results import WITH_GAIN, gain_in_words
 from rivalry.lab.answer.grammar import text_if
-from rivalry.lab.answer.places import keys_of, methods_of, point_by, values_of
-from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.places import StudyTables, keys_of, methods_of, point_by, values_of
+from rivalry.lab.answer.points import PointResults, ResultPoints
 from rivalry.lab.study.questions import fixed_changes
 from rivalry.lab.study.words import Words, heading
 from rivalry.results import TABLES, tables_of
@@ -68,9 +68,9 @@ def entry_texts(entries: Iterable[Estimate]) -> list[str]:
 
 
 def answer_table(
-    study: Mapping[str, Any],
+    study: StudyTables,
     data: Dataset,
-    points: Sequence[PointResults],
+    points: ResultPoints,
     most_rows: int | None = None,
     most_columns: int = MOST_COLUMNS,
     *,
@@ -178,9 +178,9 @@ def _quantities(lines: Sequence[Line]) -> list[str]:
 
 
 def _keys(
-    study: Mapping[str, Any],
-    points: Sequence[PointResults],
-    rows: Sequence[PointResults],
+    study: StudyTables,
+    points: ResultPoints,
+    rows: ResultPoints,
     words: Words,
     *,
     constants: bool,
@@ -218,7 +218,7 @@ def _shared(
     return shared
 
 
-def _is_implied(name: str, swept: Sequence[str], points: Sequence[PointResults], words: Words) -> bool:
+def _is_implied(name: str, swept: Sequence[str], points: ResultPoints, words: Words) -> bool:
     """True for a key with lists of numbers that follow from the words for another key."""
     having = [point for point in points if name in point.at]
     if not any(words.value(point.at[name]).startswith(("[", "{")) for point in having):
@@ -260,7 +260,7 @@ class Line(NamedTuple):
 
 
 def blocks_of(
-    points: Sequence[PointResults],
+    points: ResultPoints,
     *,
     numbers: bool = False,
     lists: bool = True,
@@ -289,7 +289,7 @@ def blocks_of(
 
 
 def _lines(
-    points: Sequence[PointResults], blocks: Sequence[Table], max_rows: int | None
+    points: ResultPoints, blocks: Sequence[Table], max_rows: int | None
 ) -> tuple[list[Line], int, str]:
     """Return at most so many rows of a table, the number of all, and what they are."""
     places, longest = _fitting([len(block.rows) for block in blocks], max_rows, points)
@@ -307,9 +307,7 @@ def _lines(
     return lines, sum(len(block.rows) for block in blocks), "rows" if further else noun
 
 
-def _fitting(
-    counts: Sequence[int], max_rows: int | None, points: Sequence[PointResults]
-) -> tuple[list[int], int]:
+def _fitting(counts: Sequence[int], max_rows: int | None, points: ResultPoints) -> tuple[list[int], int]:
     """Return the points that a table has, and of how many rows each, so that it has at most so many.
 
     >>> _fitting([1, 13], 12, ()), _fitting([2, 2], None, ())
@@ -422,7 +420,7 @@ def _claim(point: PointResults) -> str:
     return point.claim
 
 
-def spread_points(points: Sequence[PointResults], max_points: int) -> list[int]:
+def spread_points(points: ResultPoints, max_points: int) -> list[int]:
     """Indices of at most ``max_points`` points: both ends of every stretch of one claim, and between."""
     if len(points) <= max_points:
         return list(range(len(points)))

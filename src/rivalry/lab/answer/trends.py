@@ -27,7 +27,17 @@ from rivalry.lab.answer.cases import (
     trend_of,
 )
 from rivalry.lab.answer.claims import by_methods, claim_courses
-from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Value, course, has_one_text, is_single, verb_phrase
+from rivalry.lab.answer.courses import (
+    NOT_AN_EQUILIBRIUM,
+    Labelled,
+    LabelledSeries,
+    Series,
+    Value,
+    course,
+    has_one_text,
+    is_single,
+    verb_phrase,
+)
 from rivalry.lab.answer.estimates import is_nearly_zero
 from rivalry.lab.answer.grammar import (
     bracketed,
@@ -40,8 +50,8 @@ from rivalry.lab.answer.grammar import (
     role_with_article,
     text_if,
 )
-from rivalry.lab.answer.places import base_methods, grouped, methods_of
-from rivalry.lab.answer.points import WHOSE, PointResults
+from rivalry.lab.answer.places import StudyTables, base_methods, grouped, methods_of
+from rivalry.lab.answer.points import WHOSE, PointResults, ResultPoints
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.study.words import CONTROLS, Words, answer_keys, asks_in, quantities_of_answer
 from rivalry.results.comparison import (
@@ -68,10 +78,10 @@ EXCEPT = ", except in cases that have no others"
 
 
 def on_quantities(
-    study: Mapping[str, Any],
-    results: Sequence[PointResults],
+    study: StudyTables,
+    results: ResultPoints,
     covered_quantities: Collection[str] = (),
-    stated_points: Sequence[PointResults] = (),
+    stated_points: ResultPoints = (),
 ) -> list[Sentence]:
     """Sentences on the quantities of a study, the most important first.
 
@@ -119,7 +129,7 @@ def on_quantities(
     return [Sentence(at_point(study, rows, words, text), basis_of(rows)) for text in selected]
 
 
-def _order(study: Mapping[str, Any], rows: Sequence[PointResults]) -> list[str]:
+def _order(study: StudyTables, rows: ResultPoints) -> list[str]:
     """Quantities that sentences state: the study's, or the first ones with numbers."""
     requested = quantities_of_answer(study)
     names = reported_names(rows, requested)
@@ -131,7 +141,7 @@ def _order(study: Mapping[str, Any], rows: Sequence[PointResults]) -> list[str]:
     return [name for name in requested if name in (*names, "profile")] or names[:TOGETHER]
 
 
-def _is_told_as_numbers(study: Mapping[str, Any], rows: Sequence[PointResults], words: Words) -> bool:
+def _is_told_as_numbers(study: StudyTables, rows: ResultPoints, words: Words) -> bool:
     """True for strategies with a name of the study's and numbers that are no choices by name."""
     if not words.is_named("profile") or (len(rows) == 1 and rows[0].choices_in_words):
         return False
@@ -159,10 +169,10 @@ def _once(texts: Sequence[str]) -> list[str]:
 
 
 def of_methods(
-    study: Mapping[str, Any],
+    study: StudyTables,
     texts: Sequence[str],
-    rows: Sequence[PointResults],
-    results: Sequence[PointResults],
+    rows: ResultPoints,
+    results: ResultPoints,
     words: Words,
 ) -> list[str]:
     """Sentences on some methods of a study that name them, where others have other numbers."""
@@ -184,9 +194,7 @@ def has_name(text: str, names: Sequence[str]) -> bool:
     return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
 
 
-def _other_methods(
-    study: Mapping[str, Any], rows: Sequence[PointResults], results: Sequence[PointResults], words: Words
-) -> list[str]:
+def _other_methods(study: StudyTables, rows: ResultPoints, results: ResultPoints, words: Words) -> list[str]:
     """Return the names of methods beside those of rows with other numbers of the same quantities.
 
     Negative controls count where several methods are compared, and are one name.
@@ -237,7 +245,7 @@ def _qualifiers(subject: Trend, words: Words) -> str:
     return subject.where + constant + mean
 
 
-def _range(subject: Trend, series: Iterable[Sequence[Value]], words: Words) -> str:
+def _range(subject: Trend, series: Iterable[Series], words: Words) -> str:
     rows = [row for row in series if row]
     ends, verb = [row.at for row in chain.from_iterable(rows)], "rises"
     start, end = min(ends), max(ends)
@@ -320,7 +328,7 @@ def _two_quantities(trends: Sequence[Trend], words: Words) -> str:
     return f"{start}, against {b.text} for the {other_name} ({excess_in_words(a, b)})"
 
 
-def _of_each(values: Sequence[Value]) -> str:
+def _of_each(values: Series) -> str:
     """Values of all entries, for whom each is."""
     if len({value.text for value in values}) == 1:
         return values[0].text
@@ -331,7 +339,7 @@ def _of_each(values: Sequence[Value]) -> str:
     return joined(texts) + text_if(any(value.refuted for value in values), f" ({NOT_AN_EQUILIBRIUM})")
 
 
-def _entry_values(values: Sequence[Value]) -> str:
+def _entry_values(values: Series) -> str:
     """Return the values of all entries, each with whose it is where they differ."""
     if len({value.text for value in values}) == 1:
         return values[0].text
@@ -339,7 +347,7 @@ def _entry_values(values: Sequence[Value]) -> str:
     return joined(texts) + text_if(all(value.refuted for value in values), f" ({NOT_AN_EQUILIBRIUM})")
 
 
-def _noise(rows: Iterable[Sequence[Value]], words: Words) -> str:
+def _noise(rows: Iterable[Series], words: Words) -> str:
     is_noise = any(is_single(series) for series in rows if not has_one_text(series))
     return text_if(is_noise, f"; {words.single_runs}")
 
@@ -379,7 +387,7 @@ def _sweep(subject: Trend, words: Words, asks: str = "what") -> str:
 
 def _courses(
     subject: Trend,
-    moving: Sequence[tuple[str, Sequence[Value]]],
+    moving: LabelledSeries,
     words: Words,
     *,
     is_grouped: bool,
@@ -400,8 +408,8 @@ def _courses(
 
 def _directions_and_ends(
     subject: Trend,
-    moving: Sequence[tuple[str, Sequence[Value]]],
-    all_series: Sequence[tuple[str, Sequence[Value]]],
+    moving: LabelledSeries,
+    all_series: LabelledSeries,
     words: Words,
 ) -> str:
     """Directions of many cases, and the smallest and the largest number; empty without numbers."""
@@ -421,7 +429,7 @@ def _directions_and_ends(
     return f"{verb}{_qualifiers(subject, words)}; its values lie between {ends[0]} and {ends[1]}"
 
 
-def _numbers(cases: Iterable[tuple[str, Sequence[Value]]]) -> list[tuple[str, Value]]:
+def _numbers(cases: Iterable[tuple[str, Series]]) -> list[tuple[str, Value]]:
     """Finite numbers of cases, each with its case."""
     values = []
     for label, series in cases:
@@ -441,7 +449,7 @@ def _with_one_verb(parts: Sequence[str]) -> list[str]:
     return [*parts[:1], *(f"from {part.partition(' from ')[2]}" for part in parts[1:])]
 
 
-def _by_direction(cases: Sequence[tuple[str, Sequence[Value]]]) -> tuple[dict[str, list[str]], str]:
+def _by_direction(cases: LabelledSeries) -> tuple[dict[str, list[str]], str]:
     """Return the cases in which a quantity rises, falls or stays, and between which values it does."""
     directions: dict[str, list[str]] = {}
     for label, series in cases:
@@ -450,9 +458,7 @@ def _by_direction(cases: Sequence[tuple[str, Sequence[Value]]]) -> tuple[dict[st
     return directions, f", between {by_mean[0].text} and {by_mean[-1].text}"
 
 
-def _highest(
-    subject: Trend, cases: Sequence[tuple[str, Sequence[Value]]], words: Words, *, is_partial: bool
-) -> str:
+def _highest(subject: Trend, cases: LabelledSeries, words: Words, *, is_partial: bool) -> str:
     """Case whose numbers are highest, or as high as another's, at every value of a key."""
     by_place: list[Case] = []
     for _, series in cases:
@@ -479,7 +485,7 @@ def _highest(
     )
 
 
-def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str]:
+def _ranking(study: StudyTables, subject: Trend, words: Words) -> list[str]:
     """Sentence on one quantity in several cases without a numeric key: their order."""
     rows = []
     for label, case in subject.cases.items():
@@ -500,7 +506,7 @@ def _ranking(study: Mapping[str, Any], subject: Trend, words: Words) -> list[str
 
 def _of_entries(
     subject: Trend,
-    rows: Sequence[tuple[str, Sequence[Value]]],
+    rows: LabelledSeries,
     start: str,
     asks: str,
     better: str,
@@ -533,7 +539,7 @@ def _of_entries(
     return f"{capitalised(clauses(extents))}{noise}"
 
 
-def _of_cases(pairs: Sequence[tuple[str, Value]], start: str, asks: str, better: str, words: Words) -> str:
+def _of_cases(pairs: Labelled, start: str, asks: str, better: str, words: Words) -> str:
     """Sentence on cases with one number each: the best, by how much they differ, or the ends of many."""
     estimates = [value.estimate for _, value in pairs]
     if len({value.text for _, value in pairs}) == 1 and not differ(estimates[0], estimates[-1]):
@@ -566,13 +572,13 @@ def _of_cases(pairs: Sequence[tuple[str, Value]], start: str, asks: str, better:
     return f"{start} is {texts}{unclear}{text_if(paired, f', compared {paired}')}"
 
 
-def _extent(pairs: Sequence[tuple[str, Value]]) -> str:
+def _extent(pairs: Labelled) -> str:
     """Return the smallest and the largest of several numbers, each with its case."""
     ends = [pick(pairs, key=lambda pair: pair[1].estimate.mean) for pick in (min, max)]
     return " to ".join(f"{value.text} for {label}" for label, value in ends)
 
 
-def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
+def _of_whom(pairs: Labelled) -> str:
     """Cases of which something is true, and their number."""
     yes = [label for label, value in pairs if value.text == "yes"]
     no = [label for label, value in pairs if value.text == "no"]
@@ -584,7 +590,7 @@ def _of_whom(pairs: Sequence[tuple[str, Value]]) -> str:
     return f"in {len(yes)} of {len(pairs)} cases{whom}"
 
 
-def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str) -> str:
+def _two_cases(start: str, pairs: Labelled, asks: str) -> str:
     """Numbers of two cases and by how much they differ, where they do."""
     (name_a, before), (name_b, after) = pairs
     a, b = before.estimate, after.estimate
@@ -599,7 +605,7 @@ def _two_cases(start: str, pairs: Sequence[tuple[str, Value]], asks: str) -> str
     return plain
 
 
-def _differences(start: str, pairs: Sequence[tuple[str, Value]]) -> str:
+def _differences(start: str, pairs: Labelled) -> str:
     """Return the number of the first of several cases, and by how much each of the others differs from it."""
     (first, reference), *compared_cases = pairs
     draws = same_draws([(reference.estimate, value.estimate) for _, value in compared_cases])
@@ -611,7 +617,7 @@ def _differences(start: str, pairs: Sequence[tuple[str, Value]]) -> str:
     return f"{start} is {reference.text} for {first}; {text_if(draws, f'{draws} ')}it is {joined(parts)}"
 
 
-def _winner(start: str, ordered: Sequence[tuple[str, Value]], ranking: Ranking, better: str) -> str:
+def _winner(start: str, ordered: Labelled, ranking: Ranking, better: str) -> str:
     """Return the best cases with their numbers, by how much they lead, and how the others follow."""
     unclear, worse = [ordered[k] for k in ranking.unclear], [ordered[k] for k in ranking.worse]
     top, (second, value) = ordered[ranking.best[0]][1], worse[0]
@@ -628,7 +634,7 @@ def _winner(start: str, ordered: Sequence[tuple[str, Value]], ranking: Ranking, 
     return sentence
 
 
-def _noise_of(pairs: Sequence[tuple[str, Value]], words: Words) -> str:
+def _noise_of(pairs: Labelled, words: Words) -> str:
     """Note that numbers are of single runs: of all cases, or of those that draws enter."""
     single = list(dict.fromkeys(label for label, value in pairs if is_single([value])))
     if not single or len({value.estimate.text for _, value in pairs}) < 2:
@@ -663,11 +669,11 @@ def _unclear(cases: Sequence[tuple[str, Estimate]]) -> str:
 
 
 def _controls(
-    study: Mapping[str, Any],
+    study: StudyTables,
     name: str,
-    points: Sequence[PointResults],
+    points: ResultPoints,
     words: Words,
-    stated_points: Sequence[PointResults] = (),
+    stated_points: ResultPoints = (),
 ) -> list[str]:
     """Sentence on learners that cannot punish, and whether they gain less than the others."""
     with_number = [point for point in points if name in point.quantities]

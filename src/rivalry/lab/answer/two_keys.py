@@ -24,11 +24,11 @@ from rivalry.lab.answer.cases import (
     reported_names,
     trend_of,
 )
-from rivalry.lab.answer.courses import Value, course, is_single, turns, verb_phrase
+from rivalry.lab.answer.courses import Series, course, is_single, turns, verb_phrase
 from rivalry.lab.answer.estimates import counted
 from rivalry.lab.answer.grammar import bracketed, capitalised, joined, text_if
-from rivalry.lab.answer.places import differing_keys, methods_of
-from rivalry.lab.answer.points import PointResults
+from rivalry.lab.answer.places import StudyTables, differing_keys, methods_of
+from rivalry.lab.answer.points import ResultPoints
 from rivalry.lab.answer.table import AnswerTable, entry_texts
 from rivalry.lab.study.words import Words, answer_keys, quantities_of_answer
 from rivalry.results.comparison import rank
@@ -206,7 +206,7 @@ class Case(NamedTuple):
     """The course of a number at one value of the second key."""
 
     value: object
-    series: Sequence[Value]
+    series: Series
     direction: int | None  # 1, -1, 0 where it stays, None where it does not keep a direction
 
     @property
@@ -227,7 +227,7 @@ class Case(NamedTuple):
 
 
 def on_two_keys(
-    study: Mapping[str, Any], points: Sequence[PointResults], covered_quantities: Collection[str] = ()
+    study: StudyTables, points: ResultPoints, covered_quantities: Collection[str] = ()
 ) -> list[Sentence]:
     """Sentence per quantity on two keys, the study's first quantities but those covered.
 
@@ -284,9 +284,7 @@ def _directions(further: Sequence[Sequence[Trends | None]], words: Words) -> str
     return text_if(parts, f"{capitalised('; '.join(parts))}.")
 
 
-def _trends(
-    study: Mapping[str, Any], name: str, points: Sequence[PointResults], words: Words
-) -> Trends | None:
+def _trends(study: StudyTables, name: str, points: ResultPoints, words: Words) -> Trends | None:
     """Return the courses of a quantity along the study's key; None without a second one."""
     trend = trend_of(study, name, points, words)
     if trend is None or not trend.key or trend.fixed or len(trend.cases) < 2:
@@ -304,14 +302,14 @@ def _trends(
     return Trends(trend, second, [case for case in cases if case])
 
 
-def _with_key(study: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_key(study: StudyTables) -> Mapping[str, Any]:
     """Return a study whose trends are along the key of its first figure, unless it says along which."""
     plot, answer = next(iter(study.get("plots") or ()), None), answer_keys(study)
     over = plot.get("over") if isinstance(plot, Mapping) else None
     return {**study, "answer": {"along": over, **answer}} if isinstance(over, str) else study
 
 
-def _case(value: object, entries: Sequence[Sequence[Value]]) -> Case | None:
+def _case(value: object, entries: Sequence[Series]) -> Case | None:
     """Return the course of a number of one entry; None where it has no direction."""
     (series, *further) = entries
     is_known = all(np.isfinite(row.estimate.mean) and not row.refuted and not row.is_at_end for row in series)

@@ -32,8 +32,22 @@ from rivalry.lab.answer.grammar import (
     role_with_article,
     text_if,
 )
-from rivalry.lab.answer.places import base_methods, common_place, keys_of, methods_of, values_of, without
-from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, reference_quantity, tested
+from rivalry.lab.answer.places import (
+    StudyTables,
+    base_methods,
+    common_place,
+    keys_of,
+    methods_of,
+    values_of,
+    without,
+)
+from rivalry.lab.answer.points import (
+    NOT_AN_EQUILIBRIUM,
+    PointResults,
+    ResultPoints,
+    reference_quantity,
+    tested,
+)
 from rivalry.lab.answer.trends import course_sentence, has_name, of_methods
 from rivalry.lab.study.names import is_benchmark
 from rivalry.lab.study.words import Words, answer_keys, test_of
@@ -94,9 +108,9 @@ class Verdict(NamedTuple):
 class Condition(NamedTuple):
     """Test of a study, the rows that it is of, and the results that these are compared with."""
 
-    study: Mapping[str, Any]
-    rows: Sequence[PointResults]
-    results: Sequence[PointResults]
+    study: StudyTables
+    rows: ResultPoints
+    results: ResultPoints
     words: Words
 
     @property
@@ -153,7 +167,7 @@ class Condition(NamedTuple):
         return None if None in truths else everywhere
 
 
-def verdict(study: Mapping[str, Any], results: Sequence[PointResults]) -> Verdict | None:
+def verdict(study: StudyTables, results: ResultPoints) -> Verdict | None:
     """Verdict on a yes-or-no question; None without a test or without its rows."""
     test, words = test_of(study), Words(study)
     at = test.get("at") or {}
@@ -405,7 +419,7 @@ def _compared(
     return [Compared(label, estimate, reference, beside) for estimate, reference in pairs]
 
 
-def _label(point: PointResults, rows: Sequence[PointResults], at: Mapping[str, Any], words: Words) -> str:
+def _label(point: PointResults, rows: ResultPoints, at: Mapping[str, Any], words: Words) -> str:
     """Words that set a row apart from the others, or by which it was selected."""
     shared = [key for key in common_place(rows) if key not in at]
     place = without(point.at, *shared)

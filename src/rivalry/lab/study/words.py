@@ -45,6 +45,7 @@ CONTROLS = {
 REPLACED = {"memoryless": "memory", "gamma_zero": "gamma"}
 """The key in place of whose value a negative control has its own."""
 ROLES = ("leader", "follower")
+SINGULAR = ("ss", "us", "is", "as")  # ends of nouns that are no plurals
 CHOICE = ("choice",)  # the coordinates of a strategy where a family has no name for them
 _TABLES = re.compile(r"(types|beliefs)\[(\d+)\]\.(.+)")
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
@@ -299,6 +300,8 @@ class Words:
         >>> race = Words({"game": {"family": "race"}})
         >>> race.at("cost.safety_price", 0.05), race.at("players", 3), race.at("payment", "PBS")
         ('at a price of safety of 0.05', 'with 3 players', 'for bids paid to society')
+        >>> race.at("drivers", 0.5)
+        'at drivers of 0.5'
         """
         if not is_number(value):
             return f"for {self.place({name: value})}"
@@ -325,8 +328,10 @@ class Words:
             text = f"{float(text):.12f}".rstrip("0")
         if key.startswith("number of "):
             return self._coordinate(name, value)
-        article = "" if key.startswith("the ") else f"a{'n' * (key[0] in 'aeio')} "
-        return f"{article}{key} of {text}"
+        thing = key.partition(" of ")[0]
+        is_plural = thing.endswith("s") and not thing.endswith(SINGULAR)
+        article = "an" if key[0] in "aeio" else "a"
+        return f"{key} of {text}" if is_plural or key.startswith("the ") else f"{article} {key} of {text}"
 
     def action(self, player: int, axis: int) -> str:
         """Return the study's name of an action, of one player or of all; empty without one.
