@@ -55,6 +55,16 @@ class PriceLog(NamedTuple):
         return f"{kind} {self.firms[column]}"
 
 
+def demand_fault(error: ValueError) -> Check:
+    """Failed check of a demand that cannot be estimated, with what its error requires.
+
+    >>> demand_fault(ValueError("quantity: 9 rows make 3 blocks; must be at least 5")).required
+    'at least 5'
+    """
+    value, _, required = str(error).partition("; must be ")
+    return Check("demand", value, required or DEMAND, False)
+
+
 def refusal(checks: Sequence[Check]) -> str:
     """Return the sentence on data that fail, or "" where they pass.
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.audit.checks import (
-    DEMAND,
     Check,
     Costs,
     PriceLog,
     demand_checks,
+    demand_fault,
     refusal,
     row_checks,
     value_checks,
@@ -598,7 +598,7 @@ def _checked(
         try:
             demand = logit_demand(log.price, log.quantity, size, block=block)
         except ValueError as error:
-            checks.append(Check("demand", str(error), DEMAND, False))
+            checks.append(demand_fault(error))
     if isinstance(demand, LogitDemand) and demand.clusters:
         checks += demand_checks(log, demand)
     return checks, demand

@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.audit.checks import DEMAND, FACTOR, Check, Costs, PriceLog, demand_checks, refusal, value_checks
+from rivalry.audit.checks import (
+    FACTOR,
+    Check,
+    Costs,
+    PriceLog,
+    demand_checks,
+    demand_fault,
+    refusal,
+    value_checks,
+)
 from rivalry.audit.demand import (
     ROUNDED,
     LogitDemand,
@@ -99,7 +108,7 @@ def judge_panel(
     try:
         estimate = _estimate(logs, costs, blocks, size)
     except ValueError as error:
-        return undecided([*checks, Check("demand", str(error), DEMAND, False)], blocks)
+        return undecided([*checks, demand_fault(error)], blocks)
     goods = {name: list(demand_checks(log, _demand(log, estimate, size))) for name, log in logs.items()}
     checks += _joined(goods)
     if refusal(checks):

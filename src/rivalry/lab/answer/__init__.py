@@ -104,7 +104,7 @@ class Answer:
             return sentences
         if absent_maxima := without_maxima(self.points, self.cells):
             return absent_maxima
-        texts, noise = [], f"; {Words(self.study).single_runs}"
+        texts, noise = list[str](), f"; {Words(self.study).single_runs}"
         for sentence in self._selected():
             text = with_separators(with_pronoun(with_one_preposition(sentence.text)))
             is_said = any(noise in earlier_text for earlier_text in texts)
@@ -119,7 +119,9 @@ class Answer:
         """Verdict, sentences on quantities or strategies, on lists and on claims, none twice."""
         study, points = self.study, self.points
         outcome = None if self._absent_rows else verdict(study, points)
-        covered, stated, facts, decided = (), (), "", []
+        covered: tuple[str, ...] = ()
+        stated: tuple[PointResults, ...] = ()
+        decided, facts = list[Sentence](), ""
         if outcome:
             covered, stated, decided = outcome.quantities, outcome.stated, [outcome.sentence]
             facts = outcome.sentence.text.partition(": ")[2]
@@ -210,7 +212,7 @@ class Answer:
         numbers: bool = False,
         lists: bool = True,
     ) -> AnswerTable | None:
-        """Return the table of at most so many rows and columns; None without results.
+        """Table of at most so many rows and columns; None without results.
 
         ``constants``: also of what does not vary. ``numbers``: every number of a strategy has a column of its
         own. ``lists``: a list of equilibria, events or vertices has a row for each.
@@ -223,7 +225,7 @@ class Answer:
         )
 
     def tables(self, rows: int | None = None, columns: int = MOST_COLUMNS) -> list[tuple[str, AnswerTable]]:
-        """Return the tables that are read, each with its heading; none without results.
+        """Tables that are read, each with its heading; none without results.
 
         One without a heading, as `printed_table` has it, or one per method where methods have lists with
         columns of their own.
@@ -246,7 +248,7 @@ class Answer:
         return tables
 
     def _blocks_of(self, numbers: bool = False, lists: bool = True) -> list[Table]:
-        """Return the rows of the lists of all points, see `table_of`."""
+        """Rows of the lists of all points, see `table_of`."""
         kind = numbers, lists
         if kind not in self._blocks:
             # a study with quantities of its own is about the end of a curve, whose points are in files
@@ -269,11 +271,11 @@ class Answer:
     def two_way(
         self, rows: int | None = None, columns: int = COLUMNS, blocks: int = BLOCKS
     ) -> TwoWayTable | None:
-        """Return the table by two swept keys; None for other runs."""
+        """Table by two swept keys; None for other runs."""
         return None if self.table is None else two_way_table(self.table, rows, columns, blocks)
 
     def printed_table(self, rows: int | None = None, columns: int = MOST_COLUMNS) -> AnswerTable | None:
-        """Return the table that is read: by two swept keys where there are two, else a list of points."""
+        """Table that is read: by two swept keys where there are two, else a list of points."""
         two = self.two_way(rows, min(columns - 1, COLUMNS))
         return two.stacked if two else self.table_of(rows, columns)
 
@@ -293,7 +295,7 @@ class Answer:
         ]
 
     def _thinned(self) -> list[str]:
-        """Return of how many points sentences and figures are made, if not of all."""
+        """Number of points that sentences and figures are made of, if not all."""
         if self.sampled is self.data:
             return []
         count, total = prod(map(len, self.sample.values())), prod(self._sizes.values())
@@ -385,7 +387,7 @@ class Answer:
         return [] if self.parts else cells(self.data)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the answer as ``--json`` prints it."""
+        """Answer as ``--json`` prints it."""
         table = self.table
         return {
             "question": self.question,
@@ -425,7 +427,7 @@ NOTEBOOK_ROWS = 20  # rows of the table in a notebook
 
 
 def answer_of(run: Run) -> Answer:
-    """Return the answer of a run, with those of its parts."""
+    """Answer of a run, with those of its parts."""
     parts = {name: answer_of(part) for name, part in run.parts().items()}
     return Answer(run.head["study"], run.collect().data if not parts else None, run, parts)  # type: ignore[arg-type]
 
@@ -433,7 +435,7 @@ def answer_of(run: Run) -> Answer:
 def kind_and_options(
     entry: str | Mapping[str, Any], study: StudyTables, data: Dataset
 ) -> tuple[str, dict[str, Any]]:
-    """Return a plot's kind and options, from an entry of a study's ``plots``.
+    """Plot's kind and options, from an entry of a study's ``plots``.
 
     A scenario that names no quantities draws those of the study's answer. With too many values of a second
     key for lines, a heat map of the first quantity takes its place.
@@ -453,7 +455,7 @@ def kind_and_options(
 
 
 def _heat_options(options: Mapping[str, Any], data: Dataset) -> dict[str, Any] | None:
-    """Return the options of a heat map where a scenario has a second key with many numbers, else None."""
+    """Options of a heat map where a scenario has a second key with many numbers, else None."""
     names = filled_variables(data, options.get("quantities") or ())
     key = None if "series" in options or not names else _second_key(options, data, None)
     if key is None or data.sizes[key] <= LINES or data[key].dtype.kind not in "fiu":
@@ -464,7 +466,7 @@ def _heat_options(options: Mapping[str, Any], data: Dataset) -> dict[str, Any] |
 
 
 def _second_key(options: Mapping[str, Any], data: Dataset, max_lines: int | None = LINES) -> str | None:
-    """Return the second key of a scenario or a heat map with these options; None without one."""
+    """Second key of a scenario or a heat map with these options; None without one."""
     if "quantity" in options:
         return str(options["over"][1]) if options.get("over") else None
     names = filled_variables(data, options.get("quantities") or SCENARIO)
@@ -479,5 +481,5 @@ def _second_key(options: Mapping[str, Any], data: Dataset, max_lines: int | None
 
 
 def figure_file(number: int, kind: str) -> str:
-    """Return the name of a figure's file in the folder ``figures`` of a run."""
+    """Name of a figure's file in the folder ``figures`` of a run."""
     return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_]', '-', kind.rpartition(':')[2])}.svg"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, Series, Value, has_one_text
+from rivalry.lab.answer.courses import Series, Value, has_one_text
 from rivalry.lab.answer.grammar import capitalised, commas, count_of, joined, lowered, text_if
 from rivalry.lab.answer.places import (
     Place,
@@ -29,7 +29,7 @@ from rivalry.lab.answer.places import (
     varying,
     without,
 )
-from rivalry.lab.answer.points import WHOSE, PointResults, ResultPoints
+from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, WHOSE, PointResults, ResultPoints
 from rivalry.lab.study.expect import differences
 from rivalry.lab.study.points import flat
 from rivalry.lab.study.words import Words, answer_keys, quantities_of_answer
@@ -115,7 +115,7 @@ def at_point(study: StudyTables, rows: ResultPoints, words: Words, text: str) ->
 
 
 def in_changed_game(study: StudyTables, text: str) -> str:
-    """Return a first sentence that begins with the numbers that are not those of the study's question.
+    """First sentence that begins with the numbers that are not those of the study's question.
 
     They are those of the game that the quick form reduces, and single numbers that a run changes.
 
@@ -145,7 +145,7 @@ def in_changed_game(study: StudyTables, text: str) -> str:
 
 
 def so_far(text: str) -> str:
-    """Return the first sentence of a run that lacks cells.
+    """First sentence of a run that lacks cells.
 
     >>> so_far("Yes: the price is 2."), so_far("The price is 2.")
     ('Yes, so far: the price is 2.', 'So far, the price is 2.')
@@ -155,7 +155,7 @@ def so_far(text: str) -> str:
 
 
 def basis_of(results: ResultPoints) -> str:
-    """Return the number of points, replications or sessions on which the numbers rest."""
+    """Number of points, replications or sessions on which the numbers rest."""
     points = count_of(len(results), "point")
     repeats = {(point.repeats, point.results) for point in results if point.repeats}
     if len(repeats) == 1:
@@ -176,7 +176,8 @@ def swept_key(study: StudyTables, rows: Sequence[Place]) -> str:
         count = len({row.at[name] for row in rows if is_number(row.at.get(name))})
         if name not in DRAWS and count > 1 and not _is_named_by(rows, name, count):
             counts[name] = count
-    key = key_of_study = answer_keys(study).get("along", "")
+    key_of_study: str = answer_keys(study).get("along", "")
+    key = key_of_study
     if key not in counts:
         key = max(reversed(counts), key=counts.__getitem__, default="")
     if key != key_of_study and any(in_step(rows, name, key) for name in counts if name != key):
@@ -356,7 +357,8 @@ def _rest_of(
     if trend is None:
         return None
     with_numbers = [point for point in points if estimates_of(point, name)]
-    cases = grouped(with_numbers, lambda point: place_of(point, trend.key, trend.fixed))
+    keys = trend.key, trend.fixed
+    cases = grouped(with_numbers, lambda point: place_of(point, *keys))
     unstated = [case for case in cases.values() if not {*case} <= {*stated_points}]
     if len(cases) == len(unstated):
         return trend

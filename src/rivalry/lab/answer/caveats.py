@@ -29,7 +29,7 @@ def caveats_of(
     judged: Sequence[JudgedCell],
     checks: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    """Return the caveats that a reader needs beside the answer, the most important first."""
+    """Caveats that a reader needs beside the answer, the most important first."""
     lines = [] if run is None else _of_run(run)
     lines += ["quick form: reduced numbers, not those of the full study"] * is_reduced(study)
     changes, words = differences(study), Words(study)
@@ -70,7 +70,7 @@ NO_REASON = "the study gives no explanation"
 
 
 def check_name(row: Mapping[str, Any], *, part: bool = False) -> str:
-    """Return the name of a compared quantity with its reduction and point, and its study if asked.
+    """Name of a compared quantity with its reduction and point, and its study if asked.
 
     >>> check_name({"study": "s", "reduce": "mean", "quantity": "p_safe", "at": {"reach": 0.1}})
     'mean probability of a safe win (reach 0.1)'
@@ -92,7 +92,7 @@ def _place(name: str, value: object, words: Words) -> str:
 
 
 def _of_run(run: Run) -> list[str]:
-    """Return the missing parts of a run, and those computed once only."""
+    """Missing parts of a run, and those computed once only."""
     counts, lines = run.counts(), []
     if missing := counts["total"] - counts["done"]:
         failed = text_if(counts["failed"], f", {counts['failed']} of them failed")
@@ -106,7 +106,7 @@ def _of_run(run: Run) -> list[str]:
 
 
 def _unsettled(study: StudyTables, points: ResultPoints) -> list[str]:
-    """Return the methods that did not end at rest, with the number of points."""
+    """Methods that did not end at rest, with the number of points."""
     words, lines = Words(study), []
     for method in dict.fromkeys(point.algorithm for point in points):
         points_of_method = [point for point in points if point.algorithm == method]
@@ -121,7 +121,7 @@ def _unsettled(study: StudyTables, points: ResultPoints) -> list[str]:
 
 
 def _bare(study: StudyTables, points: ResultPoints) -> list[str]:
-    """Return the methods of which no result has a certificate, where others have."""
+    """Methods of which no result has a certificate, where others have."""
     methods = dict.fromkeys(point.algorithm for point in points if not point.counts_text)
     certified = {point.algorithm for point in points if point.certified}
     return [Words(study).method(name) for name in methods if name not in certified] if points else []
@@ -135,7 +135,7 @@ class Warned(NamedTuple):
     same: bool  # its text is the same in all these cells; else numbers in it differ
 
     def line(self) -> str:
-        """Return the warning as one line.
+        """Warning as one line.
 
         >>> Warned("sampled gains are biased", 3, True).line()
         'sampled gains are biased (3 cells)'
@@ -146,7 +146,7 @@ class Warned(NamedTuple):
 
 
 def warnings_of(notes: Iterable[Sequence[str]]) -> list[Warned]:
-    """Return the warnings in the notes of cells, most frequent first.
+    """Warnings in the notes of cells, most frequent first.
 
     Warnings that differ only in numbers count as one.
 
@@ -167,7 +167,7 @@ def warnings_of(notes: Iterable[Sequence[str]]) -> list[Warned]:
 
 
 def failures_of(failures: Mapping[str, str]) -> dict[str, Warned]:
-    """Return every kind of failure, by the first cell that failed in this way; most frequent first.
+    """Kinds of failure, by the first cell that failed in this way; most frequent first.
 
     >>> {cell: one.line() for cell, one in failures_of({"a": "x = 1", "b": "no", "c": "x = 2"}).items()}
     {'a': 'x = 1 (2 cells, with other numbers)', 'b': 'no'}
@@ -183,12 +183,12 @@ def failures_of(failures: Mapping[str, str]) -> dict[str, Warned]:
 
 
 def without_numbers(words: str) -> str:
-    """Return the common part of texts that differ only in numbers."""
+    """Common part of texts that differ only in numbers."""
     return _NUMBER.sub("#", words)
 
 
 def lines(rows: Sequence[Warned], max_lines: int = FEW) -> list[str]:
-    """Return the first few warnings as lines, and the number of further ones.
+    """First few warnings as lines, and the number of further ones.
 
     >>> lines(warnings_of([["one"], ["two"], ["three"]]), max_lines=1)
     ['one', '... and 2 more in log.txt']

@@ -56,7 +56,7 @@ COLUMNS = (
 
 
 def expectations(study: StudyTables, data: Dataset, name: str | None = None) -> list[dict[str, Any]]:
-    """Return every ``[[expect]]`` of a resolved study with our value, as ``--json`` prints it.
+    """Expectations of a resolved study with our value, as ``--json`` prints it.
 
     ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``cannot be told apart``
     (ours is within a tolerance that exceeds half the reference value, so that half of it is too), ``not
@@ -106,7 +106,7 @@ def is_compared(row: Mapping[str, Any]) -> bool:
 
 
 def tally(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the numbers of references of both kinds and their verdicts, in words.
+    """Numbers of references of both kinds and their verdicts, in words.
 
     >>> tally([{"published_verdict": "differs", "why": "a slip", "expected_verdict": "agrees"}])
     '1 published value: 1 differs (explained); 1 independent check: 1 agrees'
@@ -132,7 +132,7 @@ def tally(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def certificates(data: Dataset) -> list[dict[str, Any]]:
-    """Return the certificate of every finished cell, as ``--json`` prints it.
+    """Certificate of every finished cell, as ``--json`` prints it.
 
     Keys: cell, algorithm, at, regret and bound (the largest over players; None if infinite or unknown),
     coverage, rounding and claim (the weakest if a cell holds several results), radius, and reason (why no
@@ -142,7 +142,7 @@ def certificates(data: Dataset) -> list[dict[str, Any]]:
 
 
 def results(data: Dataset, judged_cells: Sequence[JudgedCell] | None = None) -> list[dict[str, Any]]:
-    """Return the results of every finished cell, as ``--json`` prints them.
+    """Results of every finished cell, as ``--json`` prints them.
 
     ``judged_cells`` are those of `cells`, where they were computed before.
 
@@ -173,7 +173,7 @@ def results(data: Dataset, judged_cells: Sequence[JudgedCell] | None = None) -> 
 
 
 def _plain(values: np.ndarray | np.generic, truth: bool) -> Any:
-    """Return numbers, words or truth values, which a dataset stores as numbers, for JSON."""
+    """Numbers, words or truth values, which a dataset stores as numbers, for JSON."""
     return (np.asarray(values, dtype=bool) if truth else values).tolist()
 
 
@@ -196,7 +196,7 @@ ABOUT = (
 
 @pause_collection()
 def cells(data: Dataset) -> list[JudgedCell]:
-    """Return every finished cell's certificate, and what else is known of its results.
+    """Certificates of finished cells, and what else is known of its results.
 
     The latter: ``place``, its coordinates that vary; ``claim`` in words; ``status``; ``distance``, the
     largest over batch indices to the nearest equilibrium found, None if unknown; ``gain``, the largest bound
@@ -259,13 +259,13 @@ def cells(data: Dataset) -> list[JudgedCell]:
 
 
 def unproved(rows: Iterable[JudgedCell]) -> list[str]:
-    """Return the reasons for which certificates prove no more, each once with the number of its cells."""
+    """Reasons for which certificates prove no more, each once with the number of its cells."""
     reasons = Counter(chain.from_iterable(sorted(properties["reasons"]) for _, properties in rows))
     return [f"{reason} ({count_of(count, 'cell')})" for reason, count in reasons.most_common()]
 
 
 def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
-    """Return the results without a proof file by their reason, each reason once."""
+    """Results without a proof file by their reason, each reason once."""
     places: dict[str, list[str]] = {}
     for _, properties in rows:
         for reason in sorted(properties["refusals"]):
@@ -276,13 +276,13 @@ def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
 
 
 def _lead(data: Dataset) -> list[str]:
-    """Return the dimensions of cells."""
+    """Dimensions of cells."""
     dims = data["cell"].dims if "cell" in data else data["status"].dims
     return [str(dim) for dim in dims if dim in data.coords]
 
 
 def _by_cell(data: Dataset) -> Callable[[str], np.ndarray]:
-    """Return a function from a variable to its values ``[cell own ...]``, cells in row-major order."""
+    """Function from a variable to its values ``[cell own ...]``, cells in row-major order."""
     lead = _lead(data)
     count = prod(data.sizes[dim] for dim in lead)
 
@@ -296,7 +296,7 @@ def _by_cell(data: Dataset) -> Callable[[str], np.ndarray]:
 
 
 def _finished(data: Dataset) -> np.ndarray:
-    """Return the mask of cells that have a result, ``[cell]``."""
+    """Mask of cells that have a result, ``[cell]``."""
     if "status" not in data:
         return np.zeros(0, dtype=bool)
     status = _by_cell(data)("status")
@@ -304,26 +304,27 @@ def _finished(data: Dataset) -> np.ndarray:
 
 
 def _words_of(words: np.ndarray, ended: np.ndarray) -> list[tuple[str, ...]]:
-    """Return the words of each cell's finished results ``[cell batch]``."""
+    """Words of each cell's finished results ``[cell batch]``."""
     if ended.shape[1] == 1:
         return [(word,) for word in words[:, 0].tolist()]
     return [tuple(row[mask].tolist()) for row, mask in zip(words, ended, strict=True)]
 
 
 def _largest(values: np.ndarray, ended: np.ndarray) -> list[float | None]:
-    """Return each cell's largest value of ``[cell batch player]`` over its finished results ``[cell batch]``.
+    """Each cell's largest value of ``[cell batch player]`` over its finished results ``[cell batch]``.
 
     None if infinite or, for any batch index, unknown. Other NaN are padding.
     """
     unknown = (np.isnan(values).all(axis=-1) & ended).any(axis=1)
     inside = np.where(ended[..., None], values, np.nan).reshape(len(values), -1)
     top = np.fmax.reduce(inside, axis=1)
-    known: list[float | None] = np.where(~unknown & np.isfinite(top), top.astype(object), None).tolist()
-    return known
+    values = top.astype(object)
+    values[unknown | ~np.isfinite(top)] = None
+    return list(values.tolist())
 
 
 def _gains(numbers: Mapping[str, np.ndarray], ended: np.ndarray) -> list[float]:
-    """Return the largest gain that each cell's claim leaves open, as a part of the stake; 0 where unknown."""
+    """Largest gain that each cell's claim leaves open, as a part of the stake; 0 where unknown."""
     if not {"bound", "at_stake"} <= set(numbers):
         return [0.0] * len(ended)
     gain = gains_left_open(numbers)
@@ -332,19 +333,19 @@ def _gains(numbers: Mapping[str, np.ndarray], ended: np.ndarray) -> list[float]:
 
 
 def _common(words: Sequence[str], default: str) -> str:
-    """Return the word that all entries have."""
+    """Word that all entries have."""
     distinct = set(words)
     return distinct.pop() if len(distinct) == 1 else default
 
 
 def _weakest(words: Iterable[str] | None, order: Sequence[str]) -> str | None:
-    """Return the weakest of some words; None if one of them is missing."""
+    """Weakest of some words; None if one of them is missing."""
     distinct = {str(word) for word in words} if words is not None else set()
     return min(distinct, key=order.index) if distinct and distinct <= set(order) else None
 
 
 def _within(band: Sequence[float], result: bool | float | str | None) -> tuple[str, str]:
-    """Return the verdict on a range for our value, and why it is not compared."""
+    """Verdict on a range for our value, and why it is not compared."""
     if isinstance(result, str) or result is None or np.isnan(result):
         return NOT_COMPARED, "ours is no number"
     return ("agrees" if band[0] <= result <= band[1] else "differs"), ""
@@ -353,7 +354,7 @@ def _within(band: Sequence[float], result: bool | float | str | None) -> tuple[s
 def _verdict(
     value: bool | float | str | None, tolerance: float | None, result: bool | float | str | None
 ) -> tuple[str | None, str]:
-    """Return the verdict on a reference value (None without one), and why it is not compared."""
+    """Verdict on a reference value (None without one), and why it is not compared."""
     if value is None:
         return None, ""
     if isinstance(value, str) != isinstance(result, str):
@@ -375,7 +376,7 @@ def _verdict(
 def _result_value(
     study: StudyTables, row: Mapping[str, Any], data: Dataset
 ) -> tuple[bool | float | str | None, str | None, str]:
-    """Return our value, the weakest claim of the cells behind it, and why it is not compared."""
+    """Our value, the weakest claim of the cells behind it, and why it is not compared."""
     name = row["quantity"]
     if name not in data or "status" not in data:
         hint = near(name, map(str, data.data_vars))
@@ -406,7 +407,7 @@ def _result_value(
 def _select(
     study: StudyTables, data: Dataset, name: str, at: Mapping[str, Any]
 ) -> tuple[Dataset | None, str]:
-    """Return the data at a point, or None and why there is no such point."""
+    """Data at a point, or None and why there is no such point."""
     try:
         at = in_step(data, at)
     except NoSuchPoint as error:
@@ -434,7 +435,7 @@ def _index(data: Dataset, dim: str, coordinate: Any) -> int | None:
 
 
 def _missing_cells(data: Dataset) -> str:
-    """Return the number of missing cells behind a value, in words; empty if none is missing."""
+    """Number of missing cells behind a value, in words; empty if none is missing."""
     if "cell" not in data:
         return ""
     planned, status = data["cell"], data["status"]
@@ -444,14 +445,14 @@ def _missing_cells(data: Dataset) -> str:
 
 
 def _equal(values: np.ndarray, target: bool | float | str) -> np.ndarray:
-    """Return the mask of values that equal the one wanted; padding stays."""
+    """Mask of values that equal the one wanted; padding stays."""
     if values.dtype.kind == "U" or isinstance(target, str):
         return np.asarray(values.astype(str) == str(target))
     return np.where(np.isnan(values), np.nan, np.isclose(values, target, rtol=SAME_NUMBER, atol=0.0))
 
 
 def _reduce(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
-    """Return one number from values ``[cell, own]``, or None and the reason; padding does not count."""
+    """One number from values ``[cell, own]``, or None and the reason; padding does not count."""
     stored = _is_stored(rows)
     empty = int((~stored).all(axis=1).sum())
     if empty == len(rows):
@@ -472,7 +473,7 @@ def _reduce(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | 
 
 
 def _is_stored(values: np.ndarray) -> np.ndarray:
-    """Return the mask of entries of a run's dataset beyond the padding of `rivalry.core.results.collect`."""
+    """Mask of entries of a run's dataset beyond the padding of `rivalry.core.results.collect`."""
     if values.dtype.kind == "f":
         return np.asarray(~np.isnan(values))
     return np.asarray(values != -1) if values.dtype.kind == "i" else np.ones(values.shape, dtype=bool)
@@ -487,7 +488,7 @@ _REDUCE: dict[str, Callable[[np.ndarray], Any]] = {
 
 
 def _finite(value: Any) -> tuple[bool | float | str | None, str]:
-    """Return a scalar of NumPy as a number or text, or None and the reason."""
+    """Scalar of NumPy as a number or text, or None and the reason."""
     plain = value.item()
     if isinstance(plain, float) and not np.isfinite(plain):
         return None, "it is not finite"

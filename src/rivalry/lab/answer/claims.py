@@ -191,7 +191,7 @@ def _on_results(
 def _points_of_claims(
     study: StudyTables, results: ResultPoints, stated_points: ResultPoints
 ) -> list[PointResults]:
-    """Return the points of methods, without negative controls, that have unstated certificates."""
+    """Points of methods, without negative controls, that have unstated certificates."""
     points, bases = points_asked(study, results), base_methods(study)
     points = [point for point in points if point.algorithm in bases] or points
     methods = methods_of(point for point in points if point.certified and point not in stated_points)
@@ -211,7 +211,7 @@ class _Kind(NamedTuple):
     concept: str = ""  # another one, of which the noun is not
 
     def predicate(self, claim: str, *, is_plural: bool = False, of: str = "profile", no: bool = False) -> str:
-        """Return the predicate of a claim on one or several profiles, or on what methods find."""
+        """Predicate of a claim on one or several profiles, or on what methods find."""
         if claim not in _ADJECTIVES:
             return _PREDICATES[claim][is_plural]
         noun, verb = _ADJECTIVES[claim] + self.noun, _VERBS[of][is_plural]
@@ -224,7 +224,7 @@ class _Kind(NamedTuple):
 
 
 def _kind_of(rows: ResultPoints, *, has_other_concept: bool) -> _Kind:
-    """Return what results are claimed to be: equilibria of a concept, maxima, learned policies."""
+    """Kind of equilibria or maxima that results are claimed to be."""
     if all(point.has_one_player for point in rows):
         return _Kind("maximum")
     concepts = {point.concept for point in rows}
@@ -250,17 +250,17 @@ class _Subject(NamedTuple):
     place: str = ""  # "at point" of several results of one name
 
     def quantified(self, quantifier: str) -> str:
-        """Return the subject of a sentence on all, none or any of the things, and the name without them."""
+        """Subject of a sentence on all, none or any of the things, and the name without them."""
         return _quantified(quantifier, self.total, self.things) if self.things else self.name
 
     def where(self, quantifier: str) -> str:
-        """Return the places of all, none or any of the results of one name."""
+        """Places of all, none or any of the results of one name."""
         preposition, _, noun = self.place.partition(" ")
         return f"{preposition} {_quantified(quantifier, self.total, noun)}" if self.place else ""
 
 
 def _by_name(label: str, methods: Sequence[str], rows: ResultPoints, words: Words) -> _Subject:
-    """Return the subject of a sentence on results of methods by their names."""
+    """Subject of a sentence on results of methods by their names."""
     of = "profile" if _are_profiles(methods, words) else "method"
     of = "equilibrium" if all(EQUILIBRIUM.match(words.method(name)) for name in methods) else of
     total = len(places_of(rows))
@@ -268,7 +268,7 @@ def _by_name(label: str, methods: Sequence[str], rows: ResultPoints, words: Word
 
 
 def _quantified(quantifier: str, count: int, noun: str) -> str:
-    """Return all, none or any of several things.
+    """All, none or any of several things.
 
     >>> _quantified("all", 5, "profile"), _quantified("none", 2, "point"), _quantified("any", 3, "run")
     ('all 5 profiles', 'neither point', 'any of the 3 runs')
@@ -279,7 +279,7 @@ def _quantified(quantifier: str, count: int, noun: str) -> str:
 
 
 def _subject_of(points: ResultPoints, rows: ResultPoints, words: Words) -> _Subject:
-    """Return the subject of a sentence on all results."""
+    """Subject of a sentence on all results."""
     total = sum(_certificates(point) for point in rows)
     # nothing is claimed of results without a certificate
     certified = text_if(any(point.claims[""] for point in points), "certified ")
@@ -303,7 +303,7 @@ def _subject_of(points: ResultPoints, rows: ResultPoints, words: Words) -> _Subj
 
 
 def _on_one_claim(claim: str, rows: ResultPoints, kind: _Kind, subject: _Subject, words: Words) -> str:
-    """Return the clauses on results that all have one claim."""
+    """Clauses on results that all have one claim."""
     at_all, at_any = (text_if(subject.place, f" {subject.where(word)}") for word in ("all", "any"))
     of = "profile" if subject.of == "equilibrium" else subject.of
     is_counted = bool(subject.things)
@@ -341,7 +341,7 @@ def _on_one_claim(claim: str, rows: ResultPoints, kind: _Kind, subject: _Subject
 
 
 def _on_sessions(rows: ResultPoints, kind: _Kind, of_methods: str, words: Words) -> str:
-    """Return in how many sessions play is an equilibrium, and the largest gain in the others."""
+    """Number of sessions in which play is an equilibrium, and the largest gain in the others."""
     n, total = map(sum, zip(*(point.sessions for point in rows), strict=True))
     is_compared = len(methods_of(rows)) > 1
     count = f"{n or 'none'} of the {total} sessions{of_methods}"
@@ -358,7 +358,7 @@ def _on_sessions(rows: ResultPoints, kind: _Kind, of_methods: str, words: Words)
 
 
 def by_methods(names: Sequence[str], label: str, words: Words) -> str:
-    """Return methods as the place of a clause: in an equilibrium, at a profile, with an algorithm."""
+    """Methods as the place of a clause: in an equilibrium, at a profile, with an algorithm."""
     if all(EQUILIBRIUM.match(words.method(name)) for name in names):
         return f"in {label}"
     return f"at {label}" if all(map(words.is_profile, names)) else f"with {label}"
@@ -621,7 +621,7 @@ def _at_most(rows: ResultPoints) -> str:
 
 
 def _claim_details(claim: str, rows: ResultPoints) -> str:
-    """Return the details of a claim: the largest gain that it leaves open, the kind of search."""
+    """Details of a claim: the largest gain that it leaves open, the kind of search."""
     if claim == "equilibrium":
         return ""
     if claim in WITH_GAIN:
@@ -677,7 +677,7 @@ def _gain_of_several(gain: Gain, rows: ResultPoints, amount: str, words: Words, 
 
 
 def _larger_bound(rows: ResultPoints) -> str:
-    """Return what no gain exceeds, where it is more than the largest gain found to the digits shown.
+    """Bound that no gain exceeds, where it is more than the largest gain found to the digits shown.
 
     It is empty where a bound is unknown or an estimate.
     """
@@ -762,7 +762,7 @@ def _different_lists(lists: Mapping[str, ResultPoints], rows: ResultPoints, word
 
 
 def there_is(count: str) -> str:
-    """Return a clause that there are so many equilibria, as a list counts them.
+    """Clause that there are so many equilibria, as a list counts them.
 
     >>> there_is("exactly 1 equilibrium, proved"), there_is("infinitely many equilibria, in 1 component")
     ('there is exactly 1 equilibrium, proved', 'there are infinitely many equilibria, in 1 component')
@@ -774,7 +774,7 @@ def there_is(count: str) -> str:
 
 
 def _corners(points: ResultPoints) -> list[Sentence]:
-    """Return the sentence on the few corners of a set of payoffs; none of other results."""
+    """Sentence on the few corners of a set of payoffs; none of other results."""
     corners = points[0].corners if len(points) == 1 else []
     if not 0 < len(corners) <= CORNERS:
         return []
@@ -783,14 +783,14 @@ def _corners(points: ResultPoints) -> list[Sentence]:
 
 
 def _strategies(point: PointResults) -> str:
-    """Return the strategies of a short list, after a colon; empty for a long one."""
+    """Strategies of a short list, after a colon; empty for a long one."""
     texts = point.equilibria_in_words
     text = "; ".join(texts)
     return f": {text}" if 0 < len(texts) <= SHORT and len(text) <= CHARACTERS else ""
 
 
 def _names(study: StudyTables, rows: ResultPoints, words: Words) -> list[str]:
-    """Return the sentence that names the equilibria of lists, if the study asks for it."""
+    """Sentence that names the equilibria of lists, if the study asks for it."""
     if LIST not in quantities_of_answer(study):
         return []
     parts = []

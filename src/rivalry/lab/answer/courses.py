@@ -26,7 +26,7 @@ WITH_ARTICLE = {"stable point": "a stable point", "unstable point": "an unstable
 
 
 def with_article(text: str) -> str:
-    """Return a word with its article, if it takes one.
+    """Word with its article, if it takes one.
 
     >>> with_article("cycle"), with_article("converged")
     ('a cycle', 'converged')
@@ -74,7 +74,7 @@ class Stretch(NamedTuple):
     end: Value
 
     def verb(self, series: Series) -> str:
-        """Return the verb of a rise or fall, and whether single steps go against it within their noise."""
+        """Verb of a rise or fall, and whether single steps go against it within their noise."""
         ends = sorted([self.start.at, self.end.at])
         means = np.array([row.estimate.mean for row in series if ends[0] <= row.at <= ends[1]])
         is_steady = _is_exact(series) or np.all(np.diff(means) * self.direction >= 0.0)
@@ -82,7 +82,7 @@ class Stretch(NamedTuple):
 
 
 def turns(series: Series) -> list[Stretch]:
-    """Return the rises and falls of a number, each beyond the intervals of its ends; none if they overlap.
+    """Rises and falls of a number, each beyond the intervals of its ends; none if they overlap.
 
     Between the ends of a rise no two numbers fall beyond their intervals, and so for a fall.
 
@@ -143,7 +143,7 @@ def _holds(turn: Stretch, series: Series) -> bool:
 
 
 def course(series: Series, key: str, words: Words, *, amounts: bool = False) -> str:
-    """Return the course of a number along a key, in words; with ``amounts``, its change from end to end."""
+    """Course of a number along a key, in words; with ``amounts``, its change from end to end."""
     begin, finish = series[0], series[-1]
     numbers = [bool(np.isfinite(row.estimate.mean)) for row in series]
     if not any(numbers):
@@ -197,7 +197,7 @@ def course(series: Series, key: str, words: Words, *, amounts: bool = False) -> 
 
 
 def _estimates(series: Series) -> str:
-    """Return two estimates, or the range of several with that of half the widths of their intervals."""
+    """Two estimates, or the range of several with that of half the widths of their intervals."""
     if len(series) == 2:
         return f"{series[0].text} and {series[1].text}"
     by_mean = sorted(series, key=lambda row: row.estimate.mean)
@@ -215,7 +215,7 @@ def _is_exact(series: Series) -> bool:
 
 
 def _power(series: Series, key: str, words: Words) -> str:
-    """Return the power of a number of players as which a quantity rises or falls; empty for other keys."""
+    """Power of a number of players as which a quantity rises or falls; empty for other keys."""
     sizes, means = np.array([(row.at, row.estimate.mean) for row in series]).T
     is_size = key.rpartition(".")[2] in ("agents", "players")
     if not is_size or len(series) < 4 or sizes.max() < SPAN * sizes.min() or not np.all(means > 0):
@@ -225,14 +225,14 @@ def _power(series: Series, key: str, words: Words) -> str:
 
 
 def _departure(series: Series, stop: Value) -> Value | None:
-    """Return the first number after a plateau, where it may be of another branch; see `departure`."""
+    """First number after a plateau, where it may be of another branch; see `departure`."""
     stretch = series[: series.index(stop) + 1]
     first = departure([row.estimate.mean for row in stretch])
     return series[first] if first else None
 
 
 def _plateau(series: Series) -> Value:
-    """Return the last of the numbers that equal the first one, without a gap.
+    """Last of the numbers that equal the first one, without a gap.
 
     >>> rows = [Value(x, Estimate(str(y), y, y, y)) for x, y in enumerate([0.8, 0.8, 0.9, 0.8])]
     >>> _plateau(rows).at, _plateau(rows[::-1]).at
@@ -246,7 +246,7 @@ def _plateau(series: Series) -> Value:
 
 
 def _in_stretches(series: Series, key: str, words: Words) -> str:
-    """Return the course of a number along a key where some of it is beyond what was tried."""
+    """Course of a number along a key where some of it is beyond what was tried."""
     stretches = []
     for _, stretch in groupby(series, key=lambda row: text_if(np.isnan(row.estimate.mean), row.text)):
         stretches.append(list(stretch))
@@ -265,7 +265,7 @@ def _in_stretches(series: Series, key: str, words: Words) -> str:
 
 
 def kinds_of_points(series: Series, key: str, words: Words) -> str:
-    """Return the words that a quantity takes along a key, with the stretches on which it does."""
+    """Words that a quantity takes along a key, with the stretches on which it does."""
     parts = []
     for text, stretch in groupby(series, key=lambda row: row.text):
         rows = list(stretch)
@@ -292,7 +292,7 @@ def is_single(series: Iterable[Value]) -> bool:
 
 
 def verb_phrase(series: Series) -> str:
-    """Return the verb phrase for the course of a quantity without places: ``rises``, ``does not move``, .."""
+    """Verb phrase for the course of a quantity without places: ``rises``, ``does not move``, .."""
     if is_single(series):
         return "has one value per setting"
     if not np.isfinite(series[0].estimate.mean):

@@ -29,20 +29,20 @@ class ResultTables(NamedTuple):
     undecided: list[str]  # hulls of places in which nothing is proved
 
     def as_json(self) -> dict[str, Any]:
-        """Return the tables as ``--json`` prints them: titles, columns and texts."""
+        """Tables as ``--json`` prints them: titles, columns and texts."""
         tables = [
             {"title": table.title, "columns": table.columns, "rows": texts_of(table)} for table in self.tables
         ]
         return {**self._asdict(), "tables": tables}
 
     def lines(self) -> list[str]:
-        """Return the tables as aligned lines, after the point and the list of equilibria in a sentence."""
+        """Tables as aligned lines, after the point and the list of equilibria in a sentence."""
         head = ": ".join(filter(None, [self.where, self.summary]))
         return [head, *("\n".join(text_lines(table)) for table in self.tables)]
 
 
 def result_tables(study: StudyTables, points: ResultPoints) -> tuple[list[ResultTables], int]:
-    """Return the tables of the first `MOST_TABLES` points that have any, and the number of points left out.
+    """Tables of the first `MOST_TABLES` points that have any, and the number of points left out.
 
     Points of curves, and lists that the answer's table has in full, are left out. A method that declares
     no table has its first profile, unless the answer's table has strategies.
@@ -79,7 +79,7 @@ def _where(point: PointResults, words: Words) -> str:
 
 
 def channels(points: ResultPoints) -> list[tuple[str, str]]:
-    """Return the effect of discount factors on results: the methods that report it, and the text."""
+    """Effect of discount factors on results: the methods that report it, and the text."""
     methods: dict[str, dict[str, None]] = {}
     for point in points:
         for text in filter(None, np.ravel(point.arrays.get("gamma_channels", "")).tolist()):

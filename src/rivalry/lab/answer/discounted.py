@@ -28,7 +28,7 @@ RATE = re.compile(r"(?:types\[(?P<type>\d+)\]\.)?gamma(?:\[(?P<player>\d+)\])?")
 
 
 def per_period(study: StudyTables, data: Dataset) -> tuple[Mapping[str, Any], Dataset]:
-    """Return a study and its data with discounted sums per period in place of sums with unlike factors.
+    """Study and its data with discounted sums per period in place of sums with unlike factors.
 
     Where no quantity is such a sum, the data has the `PERIODS` by which gains are divided to be per period.
 
@@ -63,7 +63,7 @@ def per_period(study: StudyTables, data: Dataset) -> tuple[Mapping[str, Any], Da
 
 
 def _plot_entry(entry: Any, new_names: Mapping[str, str]) -> Any:
-    """Return an entry of a study's plots with other names of quantities."""
+    """Entry of a study's plots with other names of quantities."""
     if not isinstance(entry, Mapping):
         return entry
     renamed = dict(entry)
@@ -77,7 +77,7 @@ def _plot_entry(entry: Any, new_names: Mapping[str, str]) -> Any:
 
 
 def _renamed(test: Mapping[str, Any], new_names: Mapping[str, str]) -> dict[str, Any]:
-    """Return the test of an answer with other names of quantities."""
+    """Test of an answer with other names of quantities."""
     renamed = dict(test)
     for key in {"quantity", "above", "below", "equals"} & test.keys():
         renamed[key] = new_names.get(str(test[key]), test[key])
@@ -87,7 +87,7 @@ def _renamed(test: Mapping[str, Any], new_names: Mapping[str, str]) -> dict[str,
 
 
 def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray | None:
-    """Return the sums of the weights of all periods, of every player at every point; None where unknown."""
+    """Sums of the weights of all periods, of every player at every point; None where unknown."""
     family = str(game["family"])
     options = defaults(family, ["game.gamma"], game) | dict(game)
     types = [dict(entry) for entry in options.get("types") or ()]
@@ -115,6 +115,6 @@ def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray 
 
 
 def _numbers(value: Any, players: int) -> np.ndarray:
-    """Return every player's discount factor from the value of a coordinate, which may be a list in words."""
+    """Discount factors of players from the value of a coordinate, which may be a list in words."""
     factors = np.asarray(json.loads(value) if isinstance(value, str) else value, dtype=float)
     return np.broadcast_to(factors, (players,)) if factors.size in (1, players) else np.full(players, np.nan)

@@ -33,7 +33,7 @@ def estimates(
     scale: float = 0.0,
     half: np.ndarray | None = None,
 ) -> tuple[Estimate, ...]:
-    """Return a quantity's values ``[result own ...]`` at one point; none where it has too many entries.
+    """Quantity's values ``[result own ...]`` at one point; none where it has too many entries.
 
     Players with equal numbers share one estimate.
 
@@ -99,7 +99,7 @@ def estimates(
 
 
 def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
-    """Return the mean of a probability with an interval that is printed within [0, 1]."""
+    """Mean of a probability with an interval that is printed within [0, 1]."""
     texts = (str(variable.attrs.get(key, "")) for key in ("long_name", "description"))
     is_chance = any(text.startswith("probability") for text in texts)
     if not (is_chance and "±" in estimate.text and 0.0 <= estimate.mean <= 1.0):
@@ -108,7 +108,7 @@ def _in_range(estimate: Estimate, variable: DataArray) -> Estimate:
 
 
 def entries_of(variable: DataArray, dims: Sequence[str], shape: Sequence[int]) -> list[str]:
-    """Return the names of a quantity's entries, in row-major order."""
+    """Names of a quantity's entries, in row-major order."""
     names = []
     for index in np.ndindex(*shape):
         words = []
@@ -122,7 +122,7 @@ def entries_of(variable: DataArray, dims: Sequence[str], shape: Sequence[int]) -
 
 
 def _share(column: np.ndarray, entry: str, random: bool) -> Estimate:
-    """Return a truth value, or the share of true ones with its interval."""
+    """Truth value, or the share of true ones with its interval."""
     finite_values = column[np.isfinite(column)]
     mean = float(finite_values.mean())
     if len(finite_values) == 1:
@@ -164,7 +164,7 @@ def _number(
 
 
 def _bound_beyond_search(column: np.ndarray, entry: str, range_of_search: tuple[float, float]) -> Estimate:
-    """Return a bound of numbers of which some are beyond all values tried."""
+    """Bound of numbers of which some are beyond all values tried."""
     side = int(np.nanmax(column) == np.inf)
     bound = (np.nanmax, np.nanmin)[side](np.append(column, range_of_search[side]))
     mark = text_if(bound == range_of_search[side], f", the {('smallest', 'largest')[side]} tried")
@@ -172,7 +172,7 @@ def _bound_beyond_search(column: np.ndarray, entry: str, range_of_search: tuple[
 
 
 def counted(words: Mapping[str, int]) -> str:
-    """Return words with their counts, or the only one.
+    """Words with their counts, or the only one.
 
     >>> counted(Counter(["cycling", "converged", "converged"])), counted({"converged": 4})
     ('2 converged, 1 cycling', 'converged')

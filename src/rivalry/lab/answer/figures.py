@@ -100,7 +100,7 @@ def draw(
 
 
 def _unique_figures(panels: Sequence[StaticFigure]) -> list[StaticFigure]:
-    """Return figures without those that equal an earlier one, at a nearest point; its caption says so."""
+    """Figures without those that equal an earlier one, at a nearest point; its caption says so."""
     figures: list[StaticFigure] = []
     for figure in panels:
         equal = (
@@ -121,7 +121,7 @@ def _unique_figures(panels: Sequence[StaticFigure]) -> list[StaticFigure]:
 def _draw_defaults(
     study: StudyTables, data: Dataset, folder: Path, stored: Path, run: Run | None, form: str
 ) -> list[StaticFigure]:
-    """Return the first default figures of a game's family that can be drawn."""
+    """First default figures of a game's family that can be drawn."""
     figures: list[StaticFigure] = []
     for entry in default_figures(str(study["game"]["family"]), data):
         missing = [view for view in plots.PLOTS[entry["kind"]].views if view not in data]
@@ -136,7 +136,7 @@ def _draw_defaults(
 
 
 def _first_cell(run: Run, views: Sequence[str]) -> tuple[Dataset, str]:
-    """Return the first of a run's cells with a profile, with plot data of its game, and its point in words.
+    """First of a run's cells with a profile, with plot data of its game, and its point in words.
 
     The data are empty without such a cell, and for studies with files of their own, which no report runs.
     """
@@ -195,12 +195,12 @@ def draw_own(run: Run) -> list[str]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the reason for a missing figure; a `ValueError` is wrong input, and says so itself."""
+    """Reason for a missing figure; a `ValueError` is wrong input, and says so itself."""
     return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
 def _as_image(kind: str, path: Path) -> StaticFigure:
-    """Return a stored figure as an image, which cannot run scripts or affect the page."""
+    """Stored figure as an image, which cannot run scripts or affect the page."""
     # the page shows no file from outside the run, and none too large for a page
     if path.is_symlink() or not path.is_file() or path.stat().st_size > PICTURE:
         reason = "`rivalry resume RUN`, which runs its file, tries again; log.txt tells of the last time"
@@ -259,7 +259,7 @@ def caption_of(
 
 
 def _nearest(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the point of a run nearest to ``at``; coordinates without any such value are left out."""
+    """Point of a run nearest to ``at``; coordinates without any such value are left out."""
     nearest = {}
     for name, target in at.items():
         length = data.sizes.get(name, 0)
@@ -272,7 +272,7 @@ def _nearest(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def inline(svg: str, prefix: str) -> str:
-    """Return the ``<svg>`` element with prefixed identifiers, since many figures share the page."""
+    """The ``<svg>`` element with prefixed identifiers, since many figures share the page."""
     if "<svg" not in svg:
         return svg
     body = svg[svg.index("<svg") :]
@@ -285,6 +285,6 @@ def inline(svg: str, prefix: str) -> str:
 
 
 def _as_attributes(style: re.Match[str]) -> str:
-    """Return a style as attributes, which a page may allow without allowing styles."""
+    """Style as attributes, which a page may allow without allowing styles."""
     pairs = (part.partition(":")[::2] for part in style[1].split(";") if ":" in part)
     return "".join(f' {name.strip()}="{value.strip()}"' for name, value in pairs)

@@ -9,17 +9,17 @@ from rivalry.lab.study.words import ROLES
 
 
 def text_if(condition: object, text: str) -> str:
-    """Return a text where a condition holds, else an empty one."""
+    """Text where a condition holds, else an empty one."""
     return text if condition else ""
 
 
 def bracketed(text: str) -> str:
-    """Return a remark in brackets after a space; empty without one."""
+    """Remark in brackets after a space; empty without one."""
     return text_if(text, f" ({text})")
 
 
 def commas(*parts: str) -> str:
-    """Return the parts that are not empty, with commas between.
+    """Parts that are not empty, with commas between.
 
     >>> commas("karma", "", "reach 0.5")
     'karma, reach 0.5'
@@ -28,7 +28,7 @@ def commas(*parts: str) -> str:
 
 
 def count_of(count: int, noun: str) -> str:
-    """Return a number of things.
+    """Number of things.
 
     >>> count_of(1, "point"), count_of(2, "branch")
     ('1 point', '2 branches')
@@ -37,17 +37,17 @@ def count_of(count: int, noun: str) -> str:
 
 
 def and_more(count: int) -> str:
-    """Return the number of things that a list leaves out; empty if there are none."""
+    """Number of things that a list leaves out; empty if there are none."""
     return text_if(count > 0, f" and {count} more")
 
 
 def role_with_article(player: str) -> str:
-    """Return a player, a leader or follower with an article."""
+    """Player, a leader or follower with an article."""
     return f"the {player}" if player in ROLES else player
 
 
 def joined(parts: Iterable[str], conjunction: str = "and") -> str:
-    """Return parts as a list in words.
+    """Parts as a list in words.
 
     >>> joined(["a", "b", "c"]), joined(["a", "b"])
     ('a, b, and c', 'a and b')
@@ -61,7 +61,7 @@ def joined(parts: Iterable[str], conjunction: str = "and") -> str:
 
 
 def joined_cases(labels: Sequence[str]) -> str:
-    """Return names of cases as a list, with the words before their numbers once.
+    """Names of cases as a list, with the words before their numbers once.
 
     >>> joined_cases(["step size 0.5", "step size 0.1"]), joined_cases(["karma", "coin"])
     ('step sizes 0.5 and 0.1', 'karma and coin')
@@ -78,7 +78,7 @@ def joined_cases(labels: Sequence[str]) -> str:
 
 
 def plural(noun: str) -> str:
-    """Return the plural of a noun.
+    """Plural of a noun.
 
     >>> plural("strategy"), plural("mix"), plural("price")
     ('strategies', 'mixes', 'prices')
@@ -89,7 +89,7 @@ def plural(noun: str) -> str:
 
 
 def clauses(parts: Sequence[str]) -> str:
-    """Return clauses as a list, with a comma before the last where one of two has its own "and".
+    """Clauses as a list, with a comma before the last where one of two has its own "and".
 
     >>> clauses(["the price is 1", "the output 2"]), clauses(["x is 1 and 2", "y is 3"])
     ('the price is 1 and the output 2', 'x is 1 and 2, and y is 3')
@@ -100,12 +100,12 @@ def clauses(parts: Sequence[str]) -> str:
 
 
 def capitalised(text: str) -> str:
-    """Return a text with its first letter in upper case."""
+    """Text with its first letter in upper case."""
     return f"{text[:1].upper()}{text[1:]}"
 
 
 def lowered(text: str) -> str:
-    """Return a sentence as it goes on after a colon.
+    """Sentence as it goes on after a colon.
 
     >>> lowered("It is an equilibrium."), lowered("Q-learners gain 0.8.")
     ('it is an equilibrium.', 'Q-learners gain 0.8.')
@@ -114,7 +114,7 @@ def lowered(text: str) -> str:
 
 
 def with_one_preposition(text: str) -> str:
-    """Return a sentence in which names of cases that begin with a preposition have no other before it.
+    """Sentence in which names of cases that begin with a preposition have no other before it.
 
     >>> with_one_preposition("The welfare is 0.4 for under a tax and 0.1 for without an instrument.")
     'The welfare is 0.4 under a tax and 0.1 without an instrument.'
@@ -124,7 +124,7 @@ def with_one_preposition(text: str) -> str:
 
 
 def with_separators(text: str) -> str:
-    """Return a sentence with commas in numbers of five digits and more.
+    """Sentence with commas in numbers of five digits and more.
 
     >>> with_separators("It lasts 980000 ± 100000 periods, of 1234.56789 each, at 1e-10000.")
     'It lasts 980,000 ± 100,000 periods, of 1234.56789 each, at 1e-10000.'
@@ -133,7 +133,7 @@ def with_separators(text: str) -> str:
 
 
 def with_pronoun(text: str) -> str:
-    """Return a sentence in which a clause on a profile that is named does not name it again.
+    """Sentence in which a clause on a profile that is named does not name it again.
 
     >>> with_pronoun("For the published profile the profile is an equilibrium.")
     'For the published profile it is an equilibrium.'

@@ -92,11 +92,11 @@ class PointResults:
         self._count = len(arrays["status"])
 
     def of_result(self, result: int) -> Arrays:
-        """Return the variables of one of the results."""
+        """Variables of one of the results."""
         return Arrays(self.arrays, lambda name: self.arrays[name][result])
 
     def variable(self, name: str) -> DataArray | None:
-        """Return one of these in the dataset, with its labels; None where it is missing."""
+        """One of these in the dataset, with its labels; None where it is missing."""
         return self._variables.get(name)
 
     @cached_property
@@ -209,7 +209,7 @@ class PointResults:
         return np.asarray(~np.isnan(self.arrays["regret"]).all(axis=-1))
 
     def judged(self, name: str) -> np.ndarray:
-        """Return numbers ``[result player]`` of results with a certificate, per period as gains are."""
+        """Numbers ``[result player]`` of results with a certificate, per period as gains are."""
         unknown = self.arrays.get("regret", np.zeros((self._count, 1))) if name not in self.arrays else None
         numbers = self.arrays[name] if unknown is None else np.full_like(unknown, np.nan)
         return np.asarray((numbers / self.periods)[self._has_regret])
@@ -295,8 +295,8 @@ class PointResults:
         numbers = {name: self._estimates(name) for name in self._names}
         if self.rule_words:
             names = ("chosen_rule", "chosen_objective")
-            for name, row in zip(names, self._rule or (Estimate(self.rule_words),), strict=False):
-                numbers |= {name: (row,)} if name in numbers else {}
+            for name, rule in zip(names, self._rule or (Estimate(self.rule_words),), strict=False):
+                numbers |= {name: (rule,)} if name in numbers else {}
         for name, row in numbers.items():
             labels = [f"{name} = {estimate.text}" for estimate in row]  # numbers that are labels, as of types
             if any(map(self.words.is_named, labels)):
@@ -334,7 +334,7 @@ class PointResults:
         return {name: list(map(attrgetter("text"), rows)) for name, rows in self.quantities.items()}
 
     def sample_size(self, name: str) -> int:
-        """Return the number of results, or sessions of all results, that a quantity is a mean over."""
+        """Number of results, or sessions of all results, that a quantity is a mean over."""
         variable, values = self._variables[name], self.arrays[name]
         dims = variable.dims[variable.ndim - values.ndim + 1 :]
         if values.dtype.kind not in "fi" or not set(dims) & set(SESSIONS):
@@ -361,7 +361,7 @@ class PointResults:
         return self.algorithm == point.algorithm and self.at == point.at
 
     def numbers(self, name: str, at: Mapping[str, Any]) -> tuple[Estimate, ...]:
-        """Return a quantity's numbers at coordinates of its own, one per entry; one if all are equal."""
+        """Quantity's numbers at coordinates of its own, one per entry; one if all are equal."""
         if name not in self._variables:
             return ()
         variable, values = self._variables[name], self.arrays[name]
@@ -400,7 +400,7 @@ class PointResults:
         return (entry_numbers[0]._replace(entry=entry_name),) if equal else tuple(entry_numbers)
 
     def entries(self, name: str) -> list[str]:
-        """Return the names of the entries of a quantity, such as players, that have a number here."""
+        """Names of the entries of a quantity, such as players, that have a number here."""
         variable, values = self._variables[name], self.arrays[name]
         dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
         if values.dtype.kind != "f" or "session" in dims:
@@ -431,12 +431,12 @@ class PointResults:
         return self.random and has_noise(self._table, name)
 
     def _half(self, name: str) -> np.ndarray | None:
-        """Return half the widths of the intervals of a mean over runs in one cell, where they are stored."""
+        """Half the widths of the intervals of a mean over runs in one cell, where they are stored."""
         half = self.arrays.get(_interval(name)) if self._count == 1 else None
         return half if half is not None and half.shape == self.arrays[name].shape else None
 
     def _scale(self, name: str) -> float:
-        """Return the unit of a quantity: its largest number anywhere, 1 of shares, the stake."""
+        """Unit of a quantity: its largest number anywhere, 1 of shares, the stake."""
         variable = self._variables[name]
         if name not in self._sizes and variable.dtype.kind in "fiu":
             numbers = np.abs(variable.values[np.isfinite(variable.values)])
@@ -447,7 +447,7 @@ class PointResults:
         return max(self._sizes.get(name, 0.0), float(np.max(stake[np.isfinite(stake)], initial=0.0)))
 
     def _entry_words(self, entry: str) -> str:
-        """Return an entry of a quantity as the study calls it, else as the results do."""
+        """Entry of a quantity as the study calls it, else as the results do."""
         match = _PLAYER.fullmatch(entry)
         names = np.ravel(self.arrays.get("player_name", np.array([[]]))[0])
         if match is None or self.words.is_named(entry) or int(match[1]) >= len(names):
@@ -572,7 +572,7 @@ class PointResults:
         return f"{words}; whether there {alternatives} is not decided{text_if(reason, f': {reason}')}"
 
     def _pure_words(self, count: int) -> str:
-        """Return the number of pure equilibria, of how many profiles that were all checked."""
+        """Number of pure equilibria, of how many profiles that were all checked."""
         names = self.arrays.get("action_name", np.array([[[""]]]))[0]
         profiles = int(np.prod((names != "").sum(axis=1))) if (names != "").any(axis=1).all() else 0
         checked = f" (all {profiles:,} profiles checked)" if profiles else " (all profiles checked)"
@@ -588,13 +588,13 @@ class PointResults:
         return ", ".join(map(self._in_list, equilibria)) or "none"
 
     def _in_list(self, row: np.ndarray) -> str:
-        """Return an equilibrium of a list: what all play where they mix alike, else strategies."""
+        """Equilibrium of a list: what all play where they mix alike, else strategies."""
         texts = _by_name(row, self.arrays["action_name"][0])
         equal = len(set(texts)) == 1 and texts[0].startswith("[")
         return self.play_in_words(row) if equal else f"({', '.join(texts)})"
 
     def play_in_words(self, row: np.ndarray) -> str:
-        """Return the choices of players at a profile ``[player axis]`` of named actions, as a clause."""
+        """Choices of players at a profile ``[player axis]`` of named actions, as a clause."""
         texts = dict[int, str]()
         for k, (strategy, names) in enumerate(zip(row, self.arrays["action_name"][0], strict=False)):
             if not np.isnan(strategy).all():
@@ -602,7 +602,7 @@ class PointResults:
         return self._by_player(texts, "play")
 
     def _by_player(self, texts: Mapping[int, str], verb: str) -> str:
-        """Return a clause on the strategies of players by number; those with the same share one."""
+        """Clause on the strategies of players by number; those with the same share one."""
         players: dict[str, list[int]] = {}
         for k, text in texts.items():
             players.setdefault(text, []).append(k)
@@ -641,7 +641,7 @@ class PointResults:
         return variable is not None and "player" in variable.dims and self.list_length > 1
 
     def payoffs_in_list(self, player: int) -> list[float]:
-        """Return a player's payoffs in the equilibria of a list of several; empty without one."""
+        """Player's payoffs in the equilibria of a list of several; empty without one."""
         payoffs = self.arrays.get("equilibrium_payoff")
         if payoffs is None or self.list_length < 2:
             return []
@@ -796,12 +796,12 @@ ResultPoints = Sequence[PointResults]
 
 
 def _interval(mean: str) -> str:
-    """Return the name of half the width of the interval of a mean; empty for other quantities."""
+    """Name of half the width of the interval of a mean; empty for other quantities."""
     return f"{mean.removesuffix('_mean')}_interval" if mean.endswith("_mean") else ""
 
 
 def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArray, np.ndarray]:
-    """Return a quantity ``[result own ...]`` without own dimensions along which nothing changes.
+    """Quantity ``[result own ...]`` without own dimensions along which nothing changes.
 
     Players and axes stay, and so does a quantity with one such dimension, whose entries are told as one.
     """
@@ -816,7 +816,7 @@ def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArra
 
 
 def mix_in_words(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
-    """Return a mixed strategy in words, by the names of its actions.
+    """Mixed strategy in words, by the names of its actions.
 
     >>> mix_in_words(np.array([0.25, 0.75]), ["stag", "hare"]), mix_in_words(np.eye(2)[0], ["stag", "hare"])
     ('stag with probability 0.25 and hare with 0.75', 'stag')
@@ -833,7 +833,7 @@ def mix_in_words(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
 
 
 def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None, *, plain: bool = False) -> str:
-    """Return a profile ``[player axis]`` as text, with the names of ``actions`` if any; padding is left out.
+    """Profile ``[player axis]`` as text, with the names of ``actions`` if any; padding is left out.
 
     ``plain`` numbers are of named coordinates, which are no probabilities.
 
@@ -856,7 +856,7 @@ def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None, *, pla
 
 
 def _by_name(rows: np.ndarray, actions: np.ndarray) -> list[str]:
-    """Return the text of every player's strategy by the names of its actions."""
+    """Text of every player's strategy by the names of its actions."""
     texts = []
     for row, names in zip(rows, actions, strict=True):
         text = strategy_by_name(np.round(row, 4), names)
@@ -875,12 +875,12 @@ def _noun(count: int) -> str:
 
 
 def _all_texts(texts: Sequence[str]) -> str:
-    """Return the players' texts, or the one that all have."""
+    """Players' texts, or the one that all have."""
     return f"each {texts[0]}" if len(texts) > 1 and len(set(texts)) == 1 else ", ".join(texts)
 
 
 def _rows(rows: Sequence[Sequence[str]]) -> str:
-    """Return a player's numbers per row as text."""
+    """Player's numbers per row as text."""
     if all(len(row) == 1 for row in rows):
         texts = list(chain.from_iterable(rows))
         return f"({', '.join(texts)})" if len(set(texts)) > 1 else _all_texts(texts)
@@ -907,14 +907,14 @@ def thinned(sizes: Mapping[str, int], max_points: int = MOST) -> dict[str, np.nd
 
 
 def tested(test: Mapping[str, Any]) -> list[str]:
-    """Return the quantities that a study's test names, and those at a benchmark."""
+    """Quantities that a study's test names, and those at a benchmark."""
     limits = [reference_quantity(test, key) for key in ("above", "below", "equals")]
     names = dict.fromkeys([test.get("quantity"), (test.get("than") or {}).get("quantity"), *limits])
     return [name for name in names if name]
 
 
 def reference_quantity(test: Mapping[str, Any], key: str) -> str:
-    """Return the quantity of the same row that a test compares with; empty of a number or a word."""
+    """Quantity of the same row that a test compares with; empty of a number or a word."""
     limit = test.get(key)
     if is_benchmark(limit):
         return benchmark_quantity(str(limit), str(test["quantity"]))
@@ -922,7 +922,7 @@ def reference_quantity(test: Mapping[str, Any], key: str) -> str:
 
 
 def reference_lines(options: Mapping[str, Any], data: Dataset) -> dict[str, float]:
-    """Return the reference lines of a plot by name; of benchmarks, those that are one number at all points.
+    """Reference lines of a plot by name; of benchmarks, those that are one number at all points.
 
     Of several players the mean is drawn, as of the plot's quantity, unless the plot is of one ``player``.
     """
@@ -938,7 +938,7 @@ def reference_lines(options: Mapping[str, Any], data: Dataset) -> dict[str, floa
 
 
 def _levels(data: Dataset, name: str, player: int | None) -> np.ndarray:
-    """Return the finite numbers of a benchmark at all points; none where no cell has it."""
+    """Finite numbers of a benchmark at all points; none where no cell has it."""
     if name not in data:
         return np.empty(0)
     values = data[name]
@@ -949,7 +949,7 @@ def _levels(data: Dataset, name: str, player: int | None) -> np.ndarray:
 
 @pause_collection()
 def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
-    """Return the finished results of a run by method and point, in the order of the sweep."""
+    """Finished results of a run by method and point, in the order of the sweep."""
     if "status" not in data:
         return []
     lead = [str(dim) for dim in data["status"].dims if dim not in REPEATED]
@@ -1042,7 +1042,7 @@ def _choices(study: StudyTables, actions: np.ndarray | None, is_choice: np.ndarr
 
 
 def _named_actions(study: StudyTables, profiles: np.ndarray | None, words: Words) -> np.ndarray | None:
-    """Return the names ``[player axis]`` that a study has for the actions of mixed strategies; None without.
+    """Names ``[player axis]`` that a study has for the actions of mixed strategies; None without.
 
     Places on a simplex are no mixtures of actions.
     """
@@ -1058,7 +1058,7 @@ def _named_actions(study: StudyTables, profiles: np.ndarray | None, words: Words
 
 
 def split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]) -> np.ndarray:
-    """Return a variable as ``[lead ... result own ...]``."""
+    """Variable as ``[lead ... result own ...]``."""
     array = data[name]
     missing = {dim: data.sizes[dim] for dim in (*lead, *repeated) if dim not in array.dims}
     values = array.expand_dims(missing).transpose(*lead, *repeated, ...).values
@@ -1068,7 +1068,7 @@ def split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]
 
 
 def _coordinates(data: Dataset, dim: str) -> list[dict[str, Any]]:
-    """Return the coordinates of every point of a dimension that varies; those of a zip share one."""
+    """Coordinates of every point of a dimension that varies; those of a zip share one."""
     if data.sizes[dim] < 2 and dim != "algorithm":
         return [{}]
     names = [str(name) for name in data.coords if data[name].dims == (dim,)]
@@ -1078,7 +1078,7 @@ def _coordinates(data: Dataset, dim: str) -> list[dict[str, Any]]:
 
 
 def _own_keys(at: Mapping[str, Any], algorithm: str, study: StudyTables) -> dict[str, Any]:
-    """Return the coordinates without keys of other methods, at whose first value a method is computed.
+    """Coordinates without keys of other methods, at whose first value a method is computed.
 
     A negative control has a value of its own in place of the one that is swept.
     """
@@ -1090,7 +1090,7 @@ def _own_keys(at: Mapping[str, Any], algorithm: str, study: StudyTables) -> dict
 
 
 def _refuting(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the mask of regrets ``[result player]`` above the tolerance; if that is unknown, above 0.
+    """Mask of regrets ``[result player]`` above the tolerance; if that is unknown, above 0.
 
     Of an estimate it is the lower end of its interval.
     """
@@ -1101,7 +1101,7 @@ def _refuting(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _largest_gain(arrays: Mapping[str, np.ndarray]) -> float:
-    """Return the largest gain that claims of small gains leave open, as a fraction of the payoff at stake."""
+    """Largest gain that claims of small gains leave open, as a fraction of the payoff at stake."""
     if not {"bound", "at_stake", "claim"} <= set(arrays):
         return 0.0
     parts = gains_left_open(arrays)[np.isin(arrays["claim"], WITH_GAIN)]
@@ -1109,7 +1109,7 @@ def _largest_gain(arrays: Mapping[str, np.ndarray]) -> float:
 
 
 def _largest_radius(arrays: Mapping[str, np.ndarray]) -> float:
-    """Return the largest distance of equilibria to exact ones; NaN where one is not proved."""
+    """Largest distance of equilibria to exact ones; NaN where one is not proved."""
     radii = arrays.get("certificate_radius", np.full(len(arrays["claim"]), np.nan))[
         arrays["claim"] == "equilibrium"
     ]
@@ -1126,14 +1126,14 @@ RANGES = 4  # of parameters, whose numbers of equilibria are told one by one
 
 
 def _hopf_kind(coefficient: float) -> str:
-    """Return the kind of a Hopf bifurcation by its first Lyapunov coefficient."""
+    """Kind of a Hopf bifurcation by its first Lyapunov coefficient."""
     if coefficient < 0:
         return "supercritical"
     return "subcritical" if coefficient > 0 else "hopf"
 
 
 def _count_phrase(arrays: Mapping[str, Any]) -> str:
-    """Return the numbers of equilibria listed, or of branches followed with their events, in words."""
+    """Numbers of equilibria listed, or of branches followed with their events, in words."""
     counts = {name: ((), arrays[name]) for name in COUNTS if arrays.get(name, -1) >= 0}
     if "equilibrium_count" in counts:
         proofs = {name: ((), arrays[name]) for name in PROOFS if name in arrays}
@@ -1157,7 +1157,7 @@ def _concept(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def _profile(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarray | None:
-    """Return profiles ``[result player axis]``; None where they are missing or too large to print."""
+    """Profiles ``[result player axis]``; None where they are missing or too large to print."""
     if rows is None or data["profile"].dims[-2:] != ("player", "axis"):
         return None
     rows = rows[~np.isnan(rows).all(axis=(1, 2))]
@@ -1166,7 +1166,7 @@ def _profile(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarr
 
 
 def _actions(names: np.ndarray | None, profile: np.ndarray | None) -> np.ndarray | None:
-    """Return names of actions ``[player axis]`` of profiles, from those ``[result player axis]``, if any."""
+    """Names of actions ``[player axis]`` of profiles, from those ``[result player axis]``, if any."""
     if names is None or profile is None:
         return None
     action_names = names[(names != "").any(axis=(1, 2))][:1]

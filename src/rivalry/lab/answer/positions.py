@@ -15,10 +15,10 @@ from rivalry.lab.answer.cases import (
     cases_along,
     points_asked,
 )
-from rivalry.lab.answer.courses import NOT_AN_EQUILIBRIUM, STRETCHES, Value, course
+from rivalry.lab.answer.courses import STRETCHES, Value, course
 from rivalry.lab.answer.grammar import capitalised, count_of, joined, lowered, plural, text_if
 from rivalry.lab.answer.places import StudyTables
-from rivalry.lab.answer.points import PointResults, ResultPoints
+from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, PointResults, ResultPoints
 from rivalry.lab.study.words import Words
 from rivalry.results.table import Estimate, number_in_words
 
@@ -106,7 +106,7 @@ def _on_stretch(points: ResultPoints, sizes: Sequence[str], key: str, words: Wor
 
 
 def _symmetric(case: ResultPoints, key: str) -> list[Value]:
-    """Return the strategy that all players share at every point, where it moves; else nothing.
+    """Strategy that all players share at every point, where it moves; else nothing.
 
     Of points that are equilibria and others, these are left out.
     """
@@ -125,14 +125,14 @@ def _symmetric(case: ResultPoints, key: str) -> list[Value]:
 
 
 def _kind(point: PointResults) -> list[str]:
-    """Return the common form of profiles of one stretch: the sizes of the groups, or all numbers."""
+    """Common form of profiles of one stretch: the sizes of the groups, or all numbers."""
     if set(point.statuses) == {"cycling"}:
         return [CYCLES]
     return [str(len(part)) for part in _groups(point)] or [point.profile_words]
 
 
 def _groups(point: PointResults) -> list[np.ndarray]:
-    """Return the positions of players on a line, by group; none for other profiles."""
+    """Positions of players on a line, by group; none for other profiles."""
     rows = point.profile
     if rows is None or rows.shape[2] != 1 or rows.shape[1] < 2 or len(rows) > 1 or point.actions is not None:
         return []
@@ -143,7 +143,7 @@ def _groups(point: PointResults) -> list[np.ndarray]:
 
 
 def _placed(point: PointResults) -> list[np.ndarray]:
-    """Return the groups, in the order of the players where all differ."""
+    """Groups, in the order of the players where all differ."""
     groups = _groups(point)
     if point.profile is not None and len(groups) == point.profile.shape[1]:
         return np.split(point.profile[0, :, 0], len(groups))

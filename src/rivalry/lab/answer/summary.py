@@ -40,7 +40,7 @@ class Metric(NamedTuple):
 
 
 def summarise(study: StudyTables, data: Dataset, cells: Sequence[JudgedCell]) -> ReportSection:
-    """Return tables that summarise all points and cells of a run."""
+    """Tables that summarise all points and cells of a run."""
     words, seed = Words(study), int(study["replications"]["seed"])
     lead = _lead(data)
     metrics: list[Metric] = []
@@ -80,7 +80,7 @@ def _repeated(data: Dataset) -> list[str]:
 
 
 def _numbers(data: Dataset, name: str, lead: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """Return a quantity ``[lead ... result own ...]``, means over sessions, and its own dimensions."""
+    """Quantity ``[lead ... result own ...]``, means over sessions, and its own dimensions."""
     values = split(data, name, lead, _repeated(data))
     dims = [str(dim) for dim in data[name].dims if dim not in (*lead, *REPEATED)]
     values = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
@@ -114,7 +114,7 @@ def _mean(values: np.ndarray, axis: int | None = None) -> Any:
 
 
 def _by_method(data: Dataset, lead: Sequence[str], words: Words) -> list[tuple[str, tuple[Any, ...]]]:
-    """Return the methods in words, with what selects their values; no word for the only one."""
+    """Methods in words, with what selects their values; no word for the only one."""
     if "algorithm" not in lead:
         return [("", ())]
     before = (slice(None),) * lead.index("algorithm")
@@ -138,7 +138,7 @@ def _quantiles(data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], wo
 
 
 def bins(values: np.ndarray, max_bins: int) -> list[np.ndarray]:
-    """Return indices of consecutive values in at most so many bins of nearly equal sizes.
+    """Indices of consecutive values in at most so many bins of nearly equal sizes.
 
     >>> [one.tolist() for one in bins(np.array([3.0, 1.0, 2.0]), 2)]
     [[1, 2], [0]]
@@ -147,7 +147,7 @@ def bins(values: np.ndarray, max_bins: int) -> list[np.ndarray]:
 
 
 def swept_numbers(data: Dataset, lead: Sequence[str]) -> dict[str, str]:
-    """Return a numeric coordinate of every dimension of the sweep, with that dimension, the longest first.
+    """Numeric coordinate of every dimension of the sweep, with that dimension, the longest first.
 
     Keys that are swept in step share a dimension.
     """
@@ -206,7 +206,7 @@ def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> Report
 
 
 def tiled(study: StudyTables, data: Dataset) -> list[tuple[dict[str, Any], Dataset]]:
-    """Return heat maps of the two longest swept keys, as a study lists plots, each with means in bins.
+    """Heat maps of the two longest swept keys, as a study lists plots, each with means in bins.
 
     Coordinates are the means of a bin's values. The ``claim`` of a bin is the weakest of its results.
     """

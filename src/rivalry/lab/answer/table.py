@@ -254,7 +254,7 @@ class Line(NamedTuple):
         return "" if self.row else self.point.profile_words
 
     def values(self, quantity: str) -> tuple[Estimate, ...]:
-        """Return a quantity of the point, in one row; none of which the list has columns."""
+        """Quantity of the point, in one row; none of which the list has columns."""
         hidden = not self.first or self.block.covers(quantity)
         return () if hidden else self.point.quantities.get(quantity, ())
 
@@ -291,7 +291,7 @@ def blocks_of(
 def _lines(
     points: ResultPoints, blocks: Sequence[Table], max_rows: int | None
 ) -> tuple[list[Line], int, str]:
-    """Return at most so many rows of a table, the number of all, and what they are."""
+    """Rows of a table, at most so many, the number of all, and what they are."""
     places, longest = _fitting([len(block.rows) for block in blocks], max_rows, points)
     lines: list[Line] = []
     for k in places:
@@ -308,7 +308,7 @@ def _lines(
 
 
 def _fitting(counts: Sequence[int], max_rows: int | None, points: ResultPoints) -> tuple[list[int], int]:
-    """Return the points that a table has, and of how many rows each, so that it has at most so many.
+    """Points that a table has, and of how many rows each, so that it has at most so many.
 
     >>> _fitting([1, 13], 12, ()), _fitting([2, 2], None, ())
     (([0, 1], 11), ([0, 1], 2))
@@ -393,7 +393,7 @@ def _count(number: int) -> Estimate:
 
 
 def _shortened(text: str) -> str:
-    """Return a text of few characters, cut between strategies, or between the numbers of a long one.
+    """Text of few characters, cut between strategies, or between the numbers of a long one.
 
     >>> _shortened("(stag 0.25, hare 0.75), (stag 0.123456789, hare 0.876543211), (stag 0.5, hare 0.5)")
     '(stag 0.25, hare 0.75), …'
@@ -411,7 +411,7 @@ def _is_balanced(text: str) -> bool:
 
 
 def _claim(point: PointResults) -> str:
-    """Return the claim, with the largest gain that it leaves open, and of how many sessions."""
+    """Claim, with the largest gain that it leaves open, and of how many sessions."""
     if point.claim in WITH_GAIN:
         return f"{point.claim}: {gain_in_words(point.gain, point.claim)}"
     if point.sessions and point.claim == "not an equilibrium":
@@ -442,7 +442,7 @@ def has_lists(point: PointResults) -> bool:
 
 
 def list_of(point: PointResults, *, numbers: bool = False) -> Table | None:
-    """Return the list that a result holds; None without one.
+    """List that a result holds; None without one.
 
     With ``numbers`` every number has a column of its own, and without them every player.
     """
@@ -453,7 +453,7 @@ def list_of(point: PointResults, *, numbers: bool = False) -> Table | None:
 
 
 def profile_row(point: PointResults, *, numbers: bool = False, payoffs: bool = True) -> Row:
-    """Return strategies and payoffs at a profile; empty where results have different ones.
+    """Strategies and payoffs at a profile; empty where results have different ones.
 
     With ``numbers``, means over replications have their intervals.
     """
@@ -477,7 +477,7 @@ def profile_row(point: PointResults, *, numbers: bool = False, payoffs: bool = T
 
 
 def reader_of(point: PointResults, *, numbers: bool = False) -> Reader:
-    """Return the arrays of the first result of a point, with the names of its study."""
+    """Arrays of the first result of a point, with the names of its study."""
     stakes = point.at_stake
     return Reader(
         point.of_result(0),
@@ -492,7 +492,7 @@ def reader_of(point: PointResults, *, numbers: bool = False) -> Reader:
 
 
 def _axes(point: PointResults, variable: str) -> np.ndarray:
-    """Return the labels of a variable's coordinates of strategies."""
+    """Labels of a variable's coordinates of strategies."""
     array = point.variable(variable)
     if array is not None and "axis" in array.coords:
         return np.asarray(array.coords["axis"].values)

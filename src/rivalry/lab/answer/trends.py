@@ -28,7 +28,6 @@ from rivalry.lab.answer.cases import (
 )
 from rivalry.lab.answer.claims import by_methods, claim_courses
 from rivalry.lab.answer.courses import (
-    NOT_AN_EQUILIBRIUM,
     Labelled,
     LabelledSeries,
     Series,
@@ -51,7 +50,7 @@ from rivalry.lab.answer.grammar import (
     text_if,
 )
 from rivalry.lab.answer.places import StudyTables, base_methods, grouped, methods_of
-from rivalry.lab.answer.points import WHOSE, PointResults, ResultPoints
+from rivalry.lab.answer.points import NOT_AN_EQUILIBRIUM, WHOSE, PointResults, ResultPoints
 from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.study.words import CONTROLS, Words, answer_keys, asks_in, quantities_of_answer
 from rivalry.results.comparison import (
@@ -195,7 +194,7 @@ def has_name(text: str, names: Sequence[str]) -> bool:
 
 
 def _other_methods(study: StudyTables, rows: ResultPoints, results: ResultPoints, words: Words) -> list[str]:
-    """Return the names of methods beside those of rows with other numbers of the same quantities.
+    """Names of methods beside those of rows with other numbers of the same quantities.
 
     Negative controls count where several methods are compared, and are one name.
     """
@@ -214,7 +213,7 @@ def _other_methods(study: StudyTables, rows: ResultPoints, results: ResultPoints
 
 
 def _texts(point: PointResults) -> dict[str, list[str]]:
-    """Return the numbers of a result as they are printed, by quantity."""
+    """Numbers of a result as they are printed, by quantity."""
     return {name: texts for name, texts in point.texts.items() if name not in ("profile", "claim")}
 
 
@@ -224,7 +223,7 @@ def course_sentence(subject: Trend, words: Words) -> str:
 
 
 def _without(text: str, subject: Trend) -> str:
-    """Return a sentence that begins with what is left out, if anything is."""
+    """Sentence that begins with what is left out, if anything is."""
     if not (text and subject.left_out):
         return text
     is_marked = f"({NOT_AN_EQUILIBRIUM})" in text
@@ -260,7 +259,7 @@ def _range(subject: Trend, series: Iterable[Series], words: Words) -> str:
 
 
 def _of(name: str, entry: str, words: Words) -> str:
-    """Return a quantity with its article, and whose it is."""
+    """Quantity with its article, and whose it is."""
     if entry.startswith("the ") or (entry.partition(" ")[0] in WHOSE and "," not in entry):
         return f"the {words.quantity(name)} of {role_with_article(entry)}"
     return f"the {words.quantity(name)}{bracketed(entry)}"
@@ -305,7 +304,7 @@ def _clauses_on(subject: Trend, words: Words, asks: str) -> list[str]:
 
 
 def _name_key_once(text: str, key: str, words: Words) -> str:
-    """Return a sentence that begins with a key, which it names once."""
+    """Sentence that begins with a key, which it names once."""
     if not key or not text.startswith("As the "):
         return text
     start, comma, clauses_of_key = text.partition(", ")
@@ -340,7 +339,7 @@ def _of_each(values: Series) -> str:
 
 
 def _entry_values(values: Series) -> str:
-    """Return the values of all entries, each with whose it is where they differ."""
+    """Values of all entries, each with whose it is where they differ."""
     if len({value.text for value in values}) == 1:
         return values[0].text
     texts = [f"{value.estimate.text} ({value.estimate.entry})" for value in values]
@@ -438,7 +437,7 @@ def _numbers(cases: Iterable[tuple[str, Series]]) -> list[tuple[str, Value]]:
 
 
 def _with_one_verb(parts: Sequence[str]) -> list[str]:
-    """Return predicates of which all begin with one verb, with the verb once.
+    """Predicates of which all begin with one verb, with the verb once.
 
     >>> _with_one_verb(["rises from 1 to 2 for a", "rises from 3 to 4 for b"])
     ['rises from 1 to 2 for a', 'from 3 to 4 for b']
@@ -450,7 +449,7 @@ def _with_one_verb(parts: Sequence[str]) -> list[str]:
 
 
 def _by_direction(cases: LabelledSeries) -> tuple[dict[str, list[str]], str]:
-    """Return the cases in which a quantity rises, falls or stays, and between which values it does."""
+    """Cases in which a quantity rises, falls or stays, and between which values it does."""
     directions: dict[str, list[str]] = {}
     for label, series in cases:
         directions.setdefault(verb_phrase(series), []).append(label)
@@ -573,7 +572,7 @@ def _of_cases(pairs: Labelled, start: str, asks: str, better: str, words: Words)
 
 
 def _extent(pairs: Labelled) -> str:
-    """Return the smallest and the largest of several numbers, each with its case."""
+    """Smallest and the largest of several numbers, each with its case."""
     ends = [pick(pairs, key=lambda pair: pair[1].estimate.mean) for pick in (min, max)]
     return " to ".join(f"{value.text} for {label}" for label, value in ends)
 
@@ -606,7 +605,7 @@ def _two_cases(start: str, pairs: Labelled, asks: str) -> str:
 
 
 def _differences(start: str, pairs: Labelled) -> str:
-    """Return the number of the first of several cases, and by how much each of the others differs from it."""
+    """Number of the first of several cases, and by how much each of the others differs from it."""
     (first, reference), *compared_cases = pairs
     draws = same_draws([(reference.estimate, value.estimate) for _, value in compared_cases])
     parts: list[str] = []
@@ -618,7 +617,7 @@ def _differences(start: str, pairs: Labelled) -> str:
 
 
 def _winner(start: str, ordered: Labelled, ranking: Ranking, better: str) -> str:
-    """Return the best cases with their numbers, by how much they lead, and how the others follow."""
+    """Best cases with their numbers, by how much they lead, and how the others follow."""
     unclear, worse = [ordered[k] for k in ranking.unclear], [ordered[k] for k in ranking.worse]
     top, (second, value) = ordered[ranking.best[0]][1], worse[0]
     labels = joined(ordered[k][0] for k in (*ranking.best, *ranking.unclear))
@@ -647,7 +646,7 @@ def _noise_of(pairs: Labelled, words: Words) -> str:
 
 
 def _unclear(cases: Sequence[tuple[str, Estimate]]) -> str:
-    """Return between which cases no difference is significant, by their places where names are long."""
+    """Cases between which no difference is significant, by their places where names are long."""
     if any(re.search(r",| and |^with ", label) for label, _ in cases):
         cases = [(f"the {place}", estimate) for place, (_, estimate) in zip(ORDINALS, cases, strict=False)]
     pairs = list(combinations(cases, 2))

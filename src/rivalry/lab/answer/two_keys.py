@@ -145,7 +145,7 @@ def two_way_table(
 
 
 def _key_columns(table: AnswerTable) -> dict[str, list[str]]:
-    """Return the texts of the keys by name; keys that vary together, as in a zip, are one."""
+    """Texts of the keys by name; keys that vary together, as in a zip, are one."""
     columns: dict[str, list[str]] = {}
     for k, name in enumerate(table.columns[: table.keys]):
         texts = [row[k].text for row in table.rows]
@@ -164,7 +164,7 @@ def _in_step(keys_a: Sequence[str], keys_b: Sequence[str]) -> bool:
 
 
 def _thinned(values: list[T], max_values: int | None) -> list[T]:
-    """Return at most so many values with both ends, evenly.
+    """Values at equal distances, at most so many, with both ends.
 
     >>> _thinned([1, 2, 3, 4, 5], 3), _thinned([1, 2], 5)
     ([1, 3, 5], [1, 2])
@@ -176,7 +176,7 @@ def _thinned(values: list[T], max_values: int | None) -> list[T]:
 
 
 def _marks(table: AnswerTable) -> tuple[list[bool], str, list[str]]:
-    """Return the points with a weaker claim than the strongest, the meaning of their mark, and the notes."""
+    """Points with a weaker claim than the strongest, the meaning of their mark, and the notes."""
     notes, count = list(table.notes), len(table.rows)
     for name in ABOUT[1:]:
         if name in table.columns:
@@ -285,7 +285,7 @@ def _directions(further: Sequence[Sequence[Trends | None]], words: Words) -> str
 
 
 def _trends(study: StudyTables, name: str, points: ResultPoints, words: Words) -> Trends | None:
-    """Return the courses of a quantity along the study's key; None without a second one."""
+    """Courses of a quantity along the study's key; None without a second one."""
     trend = trend_of(study, name, points, words)
     if trend is None or not trend.key or trend.fixed or len(trend.cases) < 2:
         return None
@@ -303,14 +303,14 @@ def _trends(study: StudyTables, name: str, points: ResultPoints, words: Words) -
 
 
 def _with_key(study: StudyTables) -> Mapping[str, Any]:
-    """Return a study whose trends are along the key of its first figure, unless it says along which."""
+    """Study whose trends are along the key of its first figure, unless it says along which."""
     plot, answer = next(iter(study.get("plots") or ()), None), answer_keys(study)
     over = plot.get("over") if isinstance(plot, Mapping) else None
     return {**study, "answer": {"along": over, **answer}} if isinstance(over, str) else study
 
 
 def _case(value: object, entries: Sequence[Series]) -> Case | None:
-    """Return the course of a number of one entry; None where it has no direction."""
+    """Course of a number of one entry; None where it has no direction."""
     (series, *further) = entries
     is_known = all(np.isfinite(row.estimate.mean) and not row.refuted and not row.is_at_end for row in series)
     if further or len(series) < 2 or not is_known or is_single(series):
@@ -320,7 +320,7 @@ def _case(value: object, entries: Sequence[Series]) -> Case | None:
 
 
 def _in_words(trends: Trends, words: Words) -> str:
-    """Return the extent to which a trend holds over the values of the second key; empty without two."""
+    """Extent to which a trend holds over the values of the second key; empty without two."""
     trend, second, cases = trends
     counts = Counter(case.direction for case in cases if case.direction)
     if not counts:
@@ -345,7 +345,7 @@ def _in_words(trends: Trends, words: Words) -> str:
 
 
 def _largest_change(cases: Sequence[Case], second: str, words: Words) -> str:
-    """Return the place of the largest change; empty unless it exceeds all others, beyond intervals."""
+    """Place of the largest change; empty unless it exceeds all others, beyond intervals."""
     if len({(case.series[0].at, case.series[-1].at) for case in cases}) > 1:
         return ""  # changes over different ranges are not compared
     top = max(cases, key=lambda case: case.effect.mean)
@@ -356,7 +356,7 @@ def _largest_change(cases: Sequence[Case], second: str, words: Words) -> str:
 
 
 def _exceptions(cases: Sequence[Case], trend: Trend, second: str, words: Words) -> str:
-    """Return at which values of the second key the trend does not hold, and what it is there."""
+    """Values of the second key at which the trend does not hold, and what it is there."""
     if len(cases) <= EXCEPTIONS:
         parts = [
             f"{words.at(second, case.value)} it {course(case.series, trend.key, words)}" for case in cases

@@ -344,7 +344,7 @@ def _in_all(condition: Condition, count: int) -> str:
 
 
 def _of_more(comparison: Compared, test: Mapping[str, Any]) -> Compared:
-    """Return a comparison of a number that may be larger, as that of a list that may lack entries."""
+    """Comparison of a number that may be larger, as that of a list that may lack entries."""
     over = comparison.is_met is False and ("below" in test or comparison.difference > 0)
     larger = comparison.is_met if "above" in test else over
     return comparison if larger else comparison._replace(is_met=None, margin=0.0)
@@ -379,7 +379,7 @@ def _pairs(condition: Condition, point: PointResults) -> list[Compared]:
 
 def _reference(
     condition: Condition, point: PointResults, reference: PointResults, *, has_dims: bool
-) -> tuple[Sequence[Estimate], str]:
+) -> tuple[tuple[Estimate, ...], str]:
     """Numbers of the row that a row is compared with, and their label."""
     at, words, test = condition.at | condition.at_reference, condition.words, condition.test
     name = condition.than.get("quantity")
@@ -402,7 +402,7 @@ def _reference(
 
 
 def limit_in_words(test: Mapping[str, Any], number: str) -> str:
-    """Return the number that a test compares with, as the study names it.
+    """Number that a test compares with, as the study names it.
 
     >>> limit_in_words({"limit": "the Cournot output {}"}, "30"), limit_in_words({}, "30")
     ('the Cournot output 30', '30')
@@ -518,7 +518,7 @@ def _decisive(
 
 
 def _owner_of_number(comparison: Compared, of: str = "of") -> str:
-    """Return whose a number is, and of which row."""
+    """Whose a number is, and of which row."""
     entry = comparison.estimate.entry
     owner = text_if(entry, f"{of} {role_with_article(entry)}")
     if owner.startswith("for ") and comparison.label.startswith("for "):
@@ -545,7 +545,7 @@ def _relation(comparison: Compared, test: Mapping[str, Any]) -> str:
 
 
 def _doubt(comparison: Compared) -> str:
-    """Return the reason for which a comparison is not decided; empty if it is."""
+    """Reason for which a comparison is not decided; empty if it is."""
     if comparison.is_met is not None:
         return ""
     if not np.isfinite(comparison.difference):
