@@ -129,13 +129,13 @@ class StepwiseRuns:
         self.keys, self.stacked_keys = list(keys), keys
         self.settings, self.watch, self.limit = settings, watch, settings.step_limit
         # as arrays, since a program would be compiled for every Python number
-        self.budget, self.tol = put(self.limit), put(float(settings.tol))
+        self.budget, self.tol = np.asarray(self.limit), np.asarray(float(settings.tol))
         self.compared = as_read(games, methods, starts)
         self.together = Together([as_arrays(game) for game in self.compared], part)
         self.single = len(self.games) == 1
         self.arrays = [as_arrays(method) for method in methods]
         self.stacked = () if self.single else (self.together.stacked, stack_trees(self.arrays, OTHER_METHOD))
-        self.carry = self._begin(put(0) if self.single else jnp.zeros(len(self.games), dtype=int))
+        self.carry = self._begin(np.asarray(0) if self.single else jnp.zeros(len(self.games), dtype=int))
         residuals = np.reshape(path_row(self.methods[0], self.carry)[3], -1)
         self.paths = [Path.at(*row) for row in zip(games, self.starts, residuals, strict=True)]
         self.ends: dict[int, Finish | None] = {}
@@ -201,8 +201,8 @@ class StepwiseRuns:
 
     def _advance_single(self, _: np.ndarray) -> None:
         game, (path,) = self.together.games[0], self.paths
-        arguments = (game, self.arrays[0], self.carry, self.keys[0], put(path.stride))
-        self.carry, rows = advance(*arguments, self.budget, self.tol)
+        arguments = game, self.arrays[0], self.carry, self.keys[0]
+        self.carry, rows = advance(*arguments, np.asarray(path.stride), self.budget, self.tol)
         path.add([np.asarray(part) for part in rows])
 
     def _advance_together(self, active: np.ndarray) -> None:

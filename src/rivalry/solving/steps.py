@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rivalry.core.game import Playable
+from rivalry.core.game import Playable, is_population
 from rivalry.core.method import BaseMethod, take_step
 from rivalry.runtime.jax import compiled, concrete_module, eqx, is_key, jax, jnp
 
 if TYPE_CHECKING:
     from rivalry.core.space import Profile
 
-ROWS = 64  # profiles recorded by one call of the compiled program
+ROWS = 256  # profiles recorded by one call of the compiled program
+FEW_ROWS = 64  # of populations, whose policies are large, and of steps in Python
 
 
 class Carry(NamedTuple):
@@ -58,11 +59,11 @@ def advance(
     method: BaseMethod,
     carry: Carry,
     key: jax.Array,
-    stride: jax.Array,
-    budget: jax.Array,
-    tol: jax.Array,
+    stride: Any,
+    budget: Any,
+    tol: Any,
 ) -> tuple[Carry, tuple[Any, Any, Any, Any]]:
-    """Take up to ``stride`` steps `ROWS` times; return the state and the `path_row` after each time."""
+    """Take up to ``stride`` steps `ROWS` or `FEW_ROWS` times; return the state and the rows of `path_row`."""
     run: Any = _advance_singly if method.steps_singly(game) else _advance
     return run(game, method, carry, key, stride, budget, tol)  # type: ignore[no-any-return]
 
@@ -71,7 +72,7 @@ def _advance_singly(game, method, carry, key, stride, budget, tol):  # type: ign
     rows: list[Any] = []
     carry = carry._replace(done=np.asarray(carry.done), ended=np.asarray(carry.ended))
     stride, budget = int(stride), int(budget)
-    for _ in range(ROWS):
+    for _ in range(FEW_ROWS):
         count = 0
         while count < stride and carry.done < budget and carry.ended == 0:
             after, outcome = take_step(method, game, carry.state, key, np.asarray(tol))
@@ -96,7 +97,7 @@ def _rows(game, method, carry, key, stride, budget, tol):  # type: ignore[no-unt
         carry, _ = jax.lax.while_loop(condition, step, (carry, 0))
         return carry, path_row(method, carry)
 
-    return jax.lax.scan(row, carry, length=ROWS)
+    return jax.lax.scan(row, carry, length=FEW_ROWS if is_population(game) else ROWS)
 
 
 _advance = compiled(_rows)
