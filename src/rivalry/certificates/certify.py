@@ -108,10 +108,11 @@ def _certificate(game: Game, x: Any, tolerance: float, points: int = 201, proof:
 
 def certificates(games: Together, profiles: np.ndarray, tolerance: float) -> list[Certificate]:
     """Return `certificate` of several games, each at its profile ``[game player axis]`` of its space."""
-    if len(games) == 1 or shared_constraints.knows(games.games[0]):
+    is_alone = len(games) == 1 or shared_constraints.knows(games.games[0])
+    responses = None if is_alone else best_responses(games, profiles)
+    if responses is None:
         pairs = zip(games.games, profiles, strict=True)
         return [_certificate(game, concrete_array(game, x), tolerance) for game, x in pairs]
-    responses = best_responses(games, profiles)
     players = list(zip(*responses, strict=True))
     stakes = zip(*(stakes_at(games, profiles, p, answers) for p, answers in enumerate(players)), strict=True)
     current_payoffs = payoffs_at(games, profiles)

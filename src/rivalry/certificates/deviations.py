@@ -111,24 +111,22 @@ def responses_at(at: GameAtProfile, players: Sequence[int], points: int = 201) -
     return responses
 
 
-def best_responses(games: Together, profiles: np.ndarray) -> list[list[Response]]:
-    """Return `best_response` of every player of several games, ``[game][player]``.
+def best_responses(games: Together, profiles: np.ndarray) -> list[list[Response]] | None:
+    """Return `best_response` of every player of several games, ``[game][player]``, by one program.
 
-    Best responses that JAX can trace are computed by one program; others one after the other.
+    None unless they are registered and JAX can trace them.
     """
-    if oracles.best_response.knows(games.games[0]) and not proved_response.knows(games.games[0]):
-        try:
-            strategies, pays, coverages = _registered(games, profiles)
-        except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # the oracle needs concrete numbers
-            pass
-        else:
-            coverage: Any = str(np.ravel(coverages)[0])
-            return [
-                [registered_response(*row, coverage) for row in zip(*rows, strict=True)]
-                for rows in zip(strategies, pays, strict=True)
-            ]
-    pairs = zip(games.games, profiles, strict=True)
-    return [responses_at(GameAtProfile(game, concrete_profile(game, x)), range(len(x))) for game, x in pairs]
+    if proved_response.knows(games.games[0]) or not oracles.best_response.knows(games.games[0]):
+        return None
+    try:
+        strategies, pays, coverages = _registered(games, profiles)
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # the oracle needs concrete numbers
+        return None
+    coverage: Any = str(np.ravel(coverages)[0])
+    return [
+        [registered_response(*row, coverage) for row in zip(*rows, strict=True)]
+        for rows in zip(strategies, pays, strict=True)
+    ]
 
 
 @partial(per_game, effort=1)
