@@ -162,7 +162,9 @@ def unproved_response(at: GameAtProfile, player: int, points: int) -> Response:
     """Return the best strategy found by search, without a bound."""
     game, x = at.game, at.x
     grid = search_grid(game, player, points)
-    strategies, values, grid_payoffs = (np.asarray(part) for part in _search(game, x, put(player), grid))
+    strategies, values, grid_payoffs = (
+        np.asarray(part) for part in compiled_search(game, x, put(player), grid)
+    )
     method = f"{len(grid_payoffs)} grid points, {len(values)} climbs"
     response = Response(
         strategies[np.argmax(values)], float(np.max(values)), np.inf, "lower bound", method, grid_payoffs
@@ -506,13 +508,7 @@ def faces(strategy: Any, xp: ModuleType = jnp) -> Any:
     return xp.where(total > 0, remaining / xp.where(total > 0, total, 1.0), even)
 
 
-_search = compiled(_searching, effort=1)
-
-
-def compiled_search(game: Game, x: Profile, player: int, grid: np.ndarray) -> tuple[Array, Array]:
-    """Return strategies and payoffs of `search`, by the program of certificates."""
-    strategies, paid, _ = _search(game, x, put(player), put(grid))
-    return strategies, paid
+compiled_search = compiled(_searching, effort=1)  # of certificates
 
 
 def _climb(payoff, project, initial_length, strategy):  # type: ignore[no-untyped-def]

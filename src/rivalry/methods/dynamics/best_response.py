@@ -130,7 +130,7 @@ class BestResponse(BaseMethod):
                 strategies, paid = compiled_response(game, put(profile_seen), player)
             else:
                 grid = np.asarray(state.grids[player])
-                strategies, paid = compiled_search(game, put(profile_seen), player, grid)
+                strategies, paid, _ = compiled_search(game, put(profile_seen), put(player), put(grid))
             response, regret[player] = _nearest(
                 np,
                 np.asarray(strategies),
