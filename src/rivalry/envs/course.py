@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.plain import Hashed, Same
 from rivalry.core.space import Choices, Simplex
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import whole_number
 from rivalry.transforms.units import strategies
 
@@ -272,7 +271,7 @@ def _middle(game: object) -> tuple[np.ndarray, np.ndarray]:
     return middle, reach
 
 
-@eqx.filter_jit
+@compiled
 def _by_chance(game: Any, keys: object) -> Any:
     """Return observations ``[course step player feature]`` under random actions of all players."""
 

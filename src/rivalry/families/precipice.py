@@ -22,7 +22,7 @@ from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box, Profile
 from rivalry.core.tree import payoff_method
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked
 from rivalry.text.display import OneLineRepr
@@ -203,12 +203,12 @@ def _(game: Precipice, x: Profile, player: int) -> oracles.Response:
     return oracles.Response(np.asarray(x[player]), payoff, np.inf, "lower bound", words)
 
 
-@eqx.filter_jit
+@compiled
 def _safe(game: Precipice, x: Profile) -> Array:
     return game._wins(x)[1]
 
 
-@eqx.filter_jit
+@compiled
 def _free_gains(game: Precipice, x: Profile) -> Array:
     """Return the gains from choosing safety anew at every known capability, all rules allowed."""
     rules = x[:, 0]

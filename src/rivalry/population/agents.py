@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -17,7 +16,7 @@ from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type, stationary_distribution
 from rivalry.population.oracles import state_types, type_shares
 from rivalry.population.values import best_response, policy_values
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 TOGETHER = 16  # policies evaluated as one array
 
@@ -138,7 +137,7 @@ def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
     return rounds.reshape(-1, size, kinds), places_of(types)
 
 
-@eqx.filter_jit
+@compiled
 def _evaluate(
     game: PopulationGame,
     env: object,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -21,7 +20,7 @@ from rivalry.population.consistent import StationaryPopulation, stationary_popul
 from rivalry.population.operators import Distribution, Policy, Values, action_values, by_type, uniform
 from rivalry.population.oracles import conservation_error, population_metrics, type_shares
 from rivalry.population.values import best_response, policy_values
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 FEW_STATES = 16  # up to so many, what is at stake is measured at pure policies too
 
@@ -59,7 +58,7 @@ def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = 
     return evaluate_in(game, stationary_population(game, pi, mu), pi)
 
 
-@eqx.filter_jit
+@compiled
 def evaluate_in(game: PopulationGame, stationary: StationaryPopulation, pi: Policy) -> PolicyEvaluation:
     """Return the evaluation of a policy in a population, which need not be its own."""
     values = policy_values(game, stationary.env, pi)

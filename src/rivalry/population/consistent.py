@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float
 
 from rivalry.core.game import PopulationGame
 from rivalry.population.operators import Distribution, Policy, flow, stationary_distribution
 from rivalry.population.oracles import first_distribution, refuse_mean_field
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 FLOW, NEWTON, HALVINGS = 64, 40, 12
 ENOUGH = 1e-13
@@ -27,7 +26,7 @@ class StationaryPopulation(NamedTuple):
     residual: Float[Array, ""]
 
 
-@eqx.filter_jit
+@compiled
 def stationary_population(
     game: PopulationGame, pi: Policy, mu: Distribution | None = None
 ) -> StationaryPopulation:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
@@ -30,7 +29,7 @@ from rivalry.methods.populations.response import bonus, mirror_response, rule
 from rivalry.population import policy_values, stationary_population, uniform
 from rivalry.population.distances import entropies, policy_distance
 from rivalry.population.operators import Distribution, Policy
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.text.statistics import share_interval
 
 Rule = Literal["dirichlet_state", "smooth_gaussian", "logit_noise"]
@@ -413,7 +412,7 @@ class Monotonicity(RandomPolicyExperiment):
         return record
 
 
-@eqx.filter_jit
+@compiled
 def _distances_along(
     game: PopulationGame,
     policies: Many,
@@ -443,7 +442,7 @@ def _distances_along(
     return result
 
 
-@eqx.filter_jit
+@compiled
 def _payoff_pairs(
     game: PopulationGame, policies: Many, target: Policy, beta: Array
 ) -> tuple[Float[Array, "policy who payoff"], Float[Array, "policy"]]:

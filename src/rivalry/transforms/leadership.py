@@ -18,7 +18,7 @@ from rivalry.core.space import Box, Profile
 from rivalry.core.tree import static
 from rivalry.proofs.arithmetic import bounds_of_responses  # noqa: F401 (the rule of the operation)
 from rivalry.proofs.arithmetic.best_responses import best_responses, with_bounded_responses
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import check_keywords
 from rivalry.tables.stages import check_stages
 from rivalry.transforms.frozen import Restricted, interior_profile, player_indices
@@ -170,7 +170,7 @@ def _(game: Leadership) -> np.ndarray:
     return oracles.exchangeable(game.game)[list(game.players)]
 
 
-@eqx.filter_jit  # traced once, although payoffs and their derivatives contain it several times
+@compiled  # traced once, although payoffs and their derivatives contain it several times
 def _answer(lead: Leadership, x: Profile) -> Profile:
     profile: Profile = lead.respond(lead.game, x, lead.followers)
     return profile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -17,7 +16,7 @@ from rivalry.economies.karma.transitions import expect_after, level_of, randomly
 from rivalry.economies.kernels.shapes import BURN, PEER, ROOM
 from rivalry.population import oracles as populations
 from rivalry.population.distances import entropies
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 BESIDE = 0.1  # how far below 0 a level of 0 may be during the search
 STARTS = ("uniform", "all_in", "zero")
@@ -140,7 +139,7 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     return {name: (dims.get(name, ()), np.asarray(array)) for name, array in metrics.items()}
 
 
-@eqx.filter_jit
+@compiled
 def _metrics(game: KarmaEconomy, environment: Around, mu: Distribution, pi: Policy) -> dict[str, Array]:
     """Return the metrics as arrays, in one compiled program."""
     flows, karma, levels = game.flows(environment, mu, pi), mu.reshape(game.shape), jnp.arange(game.most + 1)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 
 from rivalry.core.game import is_population
@@ -19,7 +18,7 @@ from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Econo
 from rivalry.economies.learning.sessions import AgentWorld
 from rivalry.population import StationaryPopulation, oracles, uniform
 from rivalry.population.certificate import evaluate_in, stake_of, tolerance_of
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import compiled, put
 from rivalry.text.statistics import jackknife_error
 
 FAR = 4.0 * 2**0.5  # difference of two estimates beyond noise, in standard errors of one
@@ -242,7 +241,7 @@ def measured_population(env: object, measured: Measured) -> StationaryPopulation
     return StationaryPopulation(measured.population[0], env, put(0.0))
 
 
-@eqx.filter_jit
+@compiled
 def _environment(game: Any, mu: Any, pi: Any, after: Any, surplus: Any) -> Any:
     return oracles.measured_environment(game, mu, pi, after, surplus)
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -23,7 +22,7 @@ from rivalry.economies.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, 
 from rivalry.economies.learning.crowds import POOLED, AgentGains, Crowd, widest_of
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.population.agents import NOTHING, Paid
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.text.statistics import jackknife_error
 
 if TYPE_CHECKING:
@@ -430,7 +429,7 @@ def _average_over_memory(process: Decisions, mu: np.ndarray, memory: int) -> Dec
 # up to `FEW` agents: estimated
 
 
-@eqx.filter_jit
+@compiled
 def _tables(game: PopulationGame, env: Any) -> tuple[Any, Any]:
     """Return rewards ``[state action]`` and transitions ``[state action state]`` in an environment."""
     reward = game.reward(env)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 
 from rivalry.economies import kernels
@@ -20,7 +19,7 @@ from rivalry.methods.q_learning.exploration import Table, check_numbers, check_w
 from rivalry.methods.q_learning.options import StepSize
 from rivalry.population.agents import NOTHING, Paid, evaluate_agents
 from rivalry.population.distances import entropies, policy_distance
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import compiled, put
 from rivalry.schema.validate import refuse
 
 Numbers = dict[str, np.ndarray]
@@ -228,7 +227,7 @@ def distances(policies: np.ndarray, references: np.ndarray, far: str, distributi
     return np.asarray(_distance(put(policies), put(references), far, put(weights)))
 
 
-_distance = eqx.filter_jit(policy_distance)
+_distance = compiled(policy_distance)
 
 
 def payoff_estimates(

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import equinox as eqx
 import numpy as np
 
 from rivalry.certificates.deviations import PROVED, unproved_response
@@ -23,7 +22,7 @@ from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.families.influencer.deviations import rival_influence
 from rivalry.families.influencer.kernels import Blotto
 from rivalry.families.influencer.model import InfluencerGame
-from rivalry.runtime.jax import jnp, put
+from rivalry.runtime.jax import compiled, jnp, put
 
 BOXES, TOGETHER = 1_000, 32  # boxes of the branch and bound, in all and per round
 FIELDS = 11  # largest number of battlefields for which all faces of the simplex are tried
@@ -150,7 +149,7 @@ def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray,
     return corner[contested], BudgetProblem(weight[contested], -rivals[contested], power, budget), uncontested
 
 
-_rivals = eqx.filter_jit(rival_influence)
+_rivals = compiled(rival_influence)
 
 
 def _branch_and_bound(

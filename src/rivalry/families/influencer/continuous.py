@@ -12,7 +12,6 @@ from math import factorial
 from typing import Any, NamedTuple
 from warnings import warn
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
@@ -28,7 +27,7 @@ from rivalry.families.resources import (
     optional,
     resource_weights,
 )
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.validate import as_numbers, whole_number
 
 Ends = tuple[float, float]
@@ -359,7 +358,7 @@ def _payoffs_and_gradients(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray
     return payoffs, gradients
 
 
-@eqx.filter_jit
+@compiled
 def _sums(game: InfluencerGame, profiles: Array) -> tuple[Array, Array]:
     return jax.vmap(game.all_payoffs)(profiles), jax.vmap(partial(own_gradients, game))(jnp.asarray(profiles))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -131,7 +130,7 @@ def _(game: InfluencerGame, grid: np.ndarray) -> Contest:
     )
 
 
-@eqx.filter_jit
+@compiled
 def _log_influence(
     game: InfluencerGame, grid: Float[Array, "player action axis"]
 ) -> Float[Array, "row action point"]:
@@ -217,7 +216,7 @@ def _landscape(game: InfluencerGame, x: Profile) -> Record:
     }
 
 
-@eqx.filter_jit
+@compiled
 def _own_payoffs(game: InfluencerGame, x: Profile, places: Array) -> Array:
     """Return every player's payoff at every grid point, the others at ``x``, ``[player place]``."""
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from numpy.polynomial import Polynomial
 
@@ -26,7 +25,7 @@ from rivalry.families.market.equilibria import closure_sets
 from rivalry.families.market.leadership import StageResponses, all_choices
 from rivalry.families.market.model import Market, whole_market
 from rivalry.families.market.owners import owned_market
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.validate import check_word
 from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
 from rivalry.tables import payoffs as table_payoffs
@@ -295,13 +294,13 @@ RISING = (1.0, 0.1, 0.01, 0.001, 0.0)  # of marginal costs, relative to the slop
 TAKEN = 1e-9  # tolerance of competitive choices, relative to the box
 
 
-@eqx.filter_jit
+@compiled
 def _payoffs_along(game: Game, x: Any, player: Any, choices: Any) -> Any:
     """Return the payoff of ``player`` at each of its own choices."""
     return jax.vmap(lambda choice: game.payoffs(x.at[player, 0].set(choice))[player])(choices)
 
 
-@eqx.filter_jit
+@compiled
 def _exact_response(game: Game, x: Any, player: Any) -> Any:
     return best_response(game, x, player)[0][0]
 
@@ -389,7 +388,7 @@ def maximize_joint(game: BoxGame, starts: np.ndarray, closure: np.ndarray | None
     return np.asarray(low + widths * optimum.x)
 
 
-@eqx.filter_jit
+@compiled
 def _total(game: Game, x: Any) -> Any:
     return jax.value_and_grad(lambda choices: jnp.sum(game.payoffs(choices)))(x)
 
@@ -412,7 +411,7 @@ def _price_taking_ascent(market: Market, choice: Any) -> Any:
     return margin if market.rule.choice == "quantity" else -margin
 
 
-@eqx.filter_jit
+@compiled
 def _gaps_and_slopes(market: Market, ascent: Ascent, choice: Any, rise: Any) -> Any:
     """Return what is left of a step up the ascent and back into the box, ``[player]``, and its slopes.
 

@@ -24,7 +24,7 @@ from rivalry.core.space import Profile
 from rivalry.core.tolerances import ROUNDING, TINY
 from rivalry.families.market.equilibria import aggregate, broadcast_parameters
 from rivalry.families.market.model import Market, plain_numbers, relative_quality
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.transforms import Followers, Leadership, stackelberg
 from rivalry.transforms.leadership import leaders_of_stages
 
@@ -479,7 +479,7 @@ def leader_choice(game: StagedMarket, x: Profile, player: int | Array) -> Array:
     return choices[jnp.argmax(payoffs)][None]
 
 
-@eqx.filter_jit
+@compiled
 def all_choices(game: Leadership, x: Any) -> Any:
     """Return the choices of all players when leaders choose ``x [leader axis]`` and the others respond."""
     x = game.whole(x)

@@ -15,7 +15,7 @@ from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.model import INTERCEPT, STAGES, Cleared, Market, clear, whole_market
 from rivalry.families.market.valuation import Valuation, valuation
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.validate import check_word, whole_number
 
 ABSENT = 1e9  # in intercepts: the price of a firm that has exited, at which it sells nothing
@@ -416,7 +416,7 @@ def _choices_by_period(game: MarketPlay, policy: object, periods: int) -> np.nda
     return np.stack([game.space.check(row, f"policy, period {t}") for t, row in enumerate(choices)])
 
 
-@eqx.filter_jit
+@compiled
 def _play(game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..."], keys: Array) -> Flow:
     """Simulate all runs, each ``[run period firm]``."""
 

@@ -7,7 +7,6 @@ from functools import partial
 from itertools import product
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
@@ -426,7 +425,7 @@ def _responses(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
     return rows
 
 
-@eqx.filter_jit
+@compiled
 def _exact_responses(market: Market, x: Any, line: Any) -> Any:
     def response(player: Any, rival: Any) -> Any:
         return oracles.best_response(market, x.at[1 - player, 0].set(rival), player)[0][0]

@@ -83,7 +83,7 @@ def _(game: Race) -> np.ndarray:
 
 
 @oracles.gradients.register(Race)
-@eqx.filter_jit  # traced once, although the analysis of an end needs gradients three times
+@compiled  # traced once, although the analysis of an end needs gradients three times
 def _(game: Race, x: Profile) -> Profile:
     """Return every player's own gradient by one reverse sweep through all payoffs."""
     _, pull = jax.vjp(game.payoffs, x)
@@ -237,7 +237,7 @@ def _landscape(race: Race, x: Profile) -> Record:
     }
 
 
-@eqx.filter_jit
+@compiled
 def _payoffs(
     race: Race, x: Profile, xs: Array, xp: Array
 ) -> Float[Array, "player safety_level performance_level"]:
@@ -260,7 +260,7 @@ def _reaction(race: Race, x: Profile) -> Record:
     }
 
 
-@eqx.filter_jit
+@compiled
 def _responses(race: Race, x: Profile, line: Array) -> Float[Array, "player place"]:
     logs = jnp.linspace(jnp.log(line[0]), jnp.log(line[-1]), 8 * POINTS)
 
@@ -297,7 +297,7 @@ def _deviation(race: Race, x: Profile) -> Record:
     }
 
 
-@eqx.filter_jit
+@compiled
 def _with_investment(
     race: Race, x: Profile, amounts: Float[Array, "player level"]
 ) -> Float[Array, "player level"]:

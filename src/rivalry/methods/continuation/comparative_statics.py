@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 from jaxtyping import Array
@@ -22,7 +21,7 @@ from rivalry.methods.continuation.parameters import VariedEntries, entries_of, m
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
 from rivalry.methods.limit_sets.end_state import at_rest
 from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_near
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 DIFFERENCE = 1e-4  # step of the check, relative to the parameter; absolute where that is 0
 HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with the step are systematic
@@ -257,7 +256,7 @@ def regularity(matrix: np.ndarray) -> float:
         return 0.0
 
 
-@eqx.filter_jit
+@compiled
 def _slopes(game: Game, derivative: object, x: Profile) -> tuple[Array, ...]:
     zero, unit = jnp.zeros(()), jnp.ones(())
 
@@ -372,7 +371,7 @@ def _metric_slopes(
     }
 
 
-@eqx.filter_jit
+@compiled
 def _traced_slopes(game: object, derivative: object, x: Profile, along: Profile) -> dict[str, Array]:
     def at(amount: Array, x: Profile) -> dict[str, Array]:
         traced = traced_metrics(move_along(game, derivative, amount), x).items()

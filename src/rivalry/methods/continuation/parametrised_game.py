@@ -15,7 +15,7 @@ from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
 from rivalry.core.oracles import exchangeable
 from rivalry.core.space import Box, Profile, Simplex, directions, fix, width
 from rivalry.methods.continuation.parameters import entries_of, move_along, precise
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 APART = 1e-6  # of the parameter's range: step of finite differences where the parameter is a function
 PROBES = 9  # values at which it is tested whether other arrays follow from the parameter
@@ -174,7 +174,7 @@ class ParametrisedGame:
         return float(np.min((np.minimum(x - low, high - x) / self.width)[self.mask]))
 
 
-@eqx.filter_jit
+@compiled
 def _along(game: Game, derivative: object, x: Profile) -> tuple[Array, Array, Array]:
     def gradients_at(amount: Array) -> Array:
         shifted = move_along(game, derivative, amount)
@@ -184,15 +184,15 @@ def _along(game: Game, derivative: object, x: Profile) -> tuple[Array, Array, Ar
     return gradient, jacobian(game, x), slope
 
 
-@eqx.filter_jit
+@compiled
 def _gradients(game: Game, x: Profile) -> tuple[Array, Array]:
     return own_gradients(game, x), jacobian(game, x)
 
 
-_payoffs = eqx.filter_jit(lambda game, x: game.payoffs(x))
+_payoffs = compiled(lambda game, x: game.payoffs(x))
 
 
-@eqx.filter_jit
+@compiled
 def _payoffs_and_gains(
     game: Game, x: Profile, grids: Float[Array, "player point axis"]
 ) -> tuple[Float[Array, "player"], Float[Array, "player"]]:

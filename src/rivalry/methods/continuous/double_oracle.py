@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 from jaxtyping import Array, Float
@@ -25,7 +24,7 @@ from rivalry.methods.continuous.mixtures import (
     mixture_record,
 )
 from rivalry.methods.finite.mixed_equilibria import one_mixed
-from rivalry.runtime.jax import jax, put
+from rivalry.runtime.jax import compiled, jax, put
 
 GAIN = 1e-9  # of the payoff scale, which may be far more than what is at stake: smaller gains count as none
 PRECISION = 1e-7  # of the payoff scale: gains that a repeated best response may leave
@@ -251,7 +250,7 @@ def _fill(game: object, session: Session) -> None:
         tables[(slice(None), *indices.T)] = pays.T
 
 
-@eqx.filter_jit
+@compiled
 def _payoffs(game: Game, profiles: Float[Array, "atom player axis"]) -> Float[Array, "atom player"]:
     return jax.vmap(game.payoffs)(profiles)
 

@@ -34,7 +34,7 @@ from rivalry.core.results import Certificate, Coverage, Record, Rounding, scalar
 from rivalry.core.space import Box, Profile, Space, Strategy
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.methods.q_learning.exploration import Table, check_whole
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.tables import tabulate
 from rivalry.tables.action_grid import ActionGrid, are_levels, check_levels
 from rivalry.tables.discretize import TABLE_BYTES, values_at
@@ -479,7 +479,7 @@ def _from_many(against: MixedOpponents, x: np.ndarray, action_grid: np.ndarray, 
     return Response(strategy, float(values[largest]), np.inf, "lower bound", f"{len(begin)} starts + climb")
 
 
-_climb = eqx.filter_jit(search)
+_climb = compiled(search)
 
 
 def _opponents(game: object, action_grid: np.ndarray, weights: np.ndarray, player: int) -> MixedOpponents:

@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from rivalry.core.space import Box, Profile, width
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.transforms import Followers
 
 DECAYS = 0.9, 0.999  # of Adam's moments, per update
@@ -149,7 +149,7 @@ def period(
     return RolloutPeriod(features(play, before, x), sampled, x, play.game.payoffs(x) / play.scale)
 
 
-@eqx.filter_jit
+@compiled
 def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Array) -> tuple[Profile, Array]:
     """Return choices and deviations of the policies after some periods without noise."""
 
@@ -163,7 +163,7 @@ def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Ar
     return outcome.choice, deviation
 
 
-@eqx.filter_jit
+@compiled
 def advance(play: Play, plan: RolloutPlan, learning: LearningState, updates: Array) -> LearningState:
     """Run ``updates`` updates."""
     learned: LearningState = jax.lax.fori_loop(

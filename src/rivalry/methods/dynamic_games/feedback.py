@@ -30,7 +30,7 @@ from rivalry.core.space import Profile, width
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.dynamics.tangent_cone import SLACK
 from rivalry.methods.limit_sets.nearby_equilibria import random_starts
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 CHUNK = 64  # nodes per call of the compiled program
 NODES = 20_000  # most nodes of a period
@@ -340,7 +340,7 @@ def _solve_chunk(nodes: Nodes, x: np.ndarray, rounds: int, tolerance: float) -> 
     return SolvedNodes(x, payoff, np.maximum(np.stack(gains, axis=1), 0.0), after)
 
 
-@eqx.filter_jit
+@compiled
 def _best_responses(
     game: object, t: Array, states: Array, ahead: Surface, x: Array, player: Array
 ) -> tuple[Array, Array]:
@@ -354,7 +354,7 @@ def _best_responses(
     return jax.vmap(response_at)(states, x)
 
 
-@eqx.filter_jit
+@compiled
 def _refine(game: object, t: Array, states: Array, ahead: Surface, x: Array) -> tuple[Array, Array, Array]:
     """Return the root of the first-order conditions near ``x`` where there is one, and its payoffs."""
 

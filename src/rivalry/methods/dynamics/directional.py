@@ -6,7 +6,6 @@ from functools import partial
 from math import inf
 from typing import Annotated, Any, Literal, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Array, Float, UInt32
@@ -19,7 +18,7 @@ from rivalry.core.space import Box
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player
 from rivalry.methods.q_learning.seating import Seating, discounts, seating
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.validate import limit
 from rivalry.text.statistics import half_width
 
@@ -290,7 +289,7 @@ def _initial_bound(key: str, value: object, space: Box) -> np.ndarray:
     return choices
 
 
-@eqx.filter_jit
+@compiled
 def _play(
     game: Any, turns: Turns, signal: str, noisy: bool, batch: DirectionalRun, periods: Array
 ) -> DirectionalRun:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal, NamedTuple
 from warnings import warn
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -19,7 +18,7 @@ from rivalry.methods.dynamics.boundaries import Boundary
 from rivalry.methods.dynamics.step_sizes import Rate
 from rivalry.methods.dynamics.tangent_cone import relative
 from rivalry.methods.limit_sets import end_state
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 Rule = Literal["gradient", "step", "certificate", "displacement"]
 
@@ -161,7 +160,7 @@ class GradientAscent(BaseMethod):
             jnp.stack([numbers[rule] for rule in self.rules if rule != "displacement"] or [jnp.inf])
         )
 
-    @eqx.filter_jit
+    @compiled
     def _residuals(self, game: Game, state: Ascent) -> dict[str, Array]:
         rate = self._rates(game, state.taken)
         target = game.space.project(state.profile + rate * state.gradient)

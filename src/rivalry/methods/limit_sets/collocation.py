@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 STAGES = 4
 BLOCK = 32  # intervals per call of the compiled program
@@ -113,7 +112,7 @@ def _parts(array: np.ndarray) -> list[np.ndarray]:
     return np.split(array, len(array) // BLOCK)
 
 
-@eqx.filter_jit
+@compiled
 def _slopes(field: Any, points: Array) -> Array:
     return jnp.asarray(jax.vmap(jax.vmap(field))(points))
 
@@ -128,7 +127,7 @@ def _linear(field: object, state: _State) -> _Linear:
     return _Linear(*columns)  # type: ignore[arg-type]
 
 
-@eqx.filter_jit
+@compiled
 def _block(field: Any, length: Array, starts: Array, after: Array, stages: Array) -> _Linear:
     a, b = jnp.asarray(A), jnp.asarray(B)
 

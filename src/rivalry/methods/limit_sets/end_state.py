@@ -12,7 +12,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
@@ -33,7 +32,7 @@ from rivalry.methods.dynamics.tangent_cone import (
     projector,
     relative,
 )
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 if TYPE_CHECKING:
     from rivalry.methods.dynamics.integrate import Orbit
@@ -182,12 +181,12 @@ def _orbit(game: Game, x: Profile, key: jax.Array, motion: Motion) -> Orbit | No
     return closed_orbit(game, x if shifted is None else shifted, PERIODIC, motion)
 
 
-@eqx.filter_jit
+@compiled
 def _speed(game: Game, x: Profile, motion: Motion) -> Array:
     return jnp.max(jnp.abs(relative(game, motion.field(game, x))))
 
 
-@eqx.filter_jit
+@compiled
 def _field_jacobian(game: Game, x: Profile, motion: Motion) -> Array:
     rows: Array = jax.jacfwd(lambda y: motion.field(game, y.reshape(x.shape)).ravel())(x.ravel())
     return rows.reshape(x.size, x.size)

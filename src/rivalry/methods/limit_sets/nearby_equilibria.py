@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array
 
@@ -16,7 +15,7 @@ from rivalry.core.reparametrisation import constrain, unconstrain, unconstrained
 from rivalry.core.space import Profile, Space, width
 from rivalry.methods.dynamics.best_response import BestResponse
 from rivalry.methods.limit_sets import end_state
-from rivalry.runtime.jax import jax, put
+from rivalry.runtime.jax import compiled, jax, put
 
 GAIN = 1e-8  # of the payoff scale: best responses that gain no more are at rest
 ROUNDS = 200  # most rounds of best responses
@@ -41,7 +40,7 @@ def run_to_end(game: Game, method: BaseMethod, start: Profile, *, tol: float, bu
     return Reached(profile, status)
 
 
-@eqx.filter_jit
+@compiled
 def _steps(
     game: Game, method: BaseMethod, start: Profile, tol: Array, budget: Array
 ) -> tuple[Profile, Array]:

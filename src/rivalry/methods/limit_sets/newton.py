@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -19,7 +18,7 @@ from rivalry.methods.dynamics.tangent_cone import (
     relative,
 )
 from rivalry.methods.limit_sets import end_state
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 HALVINGS = 30
 STEPS = 20  # of Newton's method, undamped
@@ -117,6 +116,6 @@ def rest_point(game: Game, x: Profile) -> Profile | None:
     return None
 
 
-@eqx.filter_jit
+@compiled
 def _newton_step(game: Game, x: Profile) -> Profile:
     return newton_step(game, x, SLACK)

@@ -19,7 +19,7 @@ from rivalry.core.space import Profile, narrowest
 from rivalry.methods.dynamics.tangent_cone import all_directions
 from rivalry.methods.limit_sets.collocation import Loop, solve
 from rivalry.methods.limit_sets.newton import rest_point
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: starts of Newton's method
 SMALL = 0.1  # of the starting amplitude: a smaller orbit is the rest point itself
@@ -122,7 +122,7 @@ def _cubic(
     return complex(np.vdot(p, third - 2 * bilinear(q, mean_shift) + bilinear(q.conj(), twice)) / 2)
 
 
-@eqx.filter_jit
+@compiled
 def _derivatives(field: _Flow, a: Array, b: Array) -> tuple[Array, Array]:
     """Return the field's second derivative at 0, and the third along ``q, q, q*``.
 
@@ -143,7 +143,7 @@ def _derivatives(field: _Flow, a: Array, b: Array) -> tuple[Array, Array]:
     return jax.jacfwd(jax.jacfwd(field))(zero), aaa + abb + 1j * (aab + bbb)
 
 
-_jacobian = eqx.filter_jit(jacobian)
+_jacobian = compiled(jacobian)
 
 
 class _Flow(eqx.Module):

@@ -10,7 +10,7 @@ import numpy as np
 from rivalry.core.game import PopulationGame
 from rivalry.methods.populations.newton import ENOUGH, PopulationNewton, PopulationNewtonState
 from rivalry.population import uniform
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 STAGES = 200  # most stages of the inverse temperature
 
@@ -58,11 +58,11 @@ def solve_in_stages(method: PopulationNewton, game: PopulationGame) -> tuple[Pop
     return state, float(method.residual(game, state))
 
 
-@eqx.filter_jit
+@compiled
 def _initial_state(method: PopulationNewton, game: PopulationGame) -> Any:
     return method.init(game, uniform(game), jax.random.key(0))
 
 
-@eqx.filter_jit
+@compiled
 def _next_stage(method: PopulationNewton, game: PopulationGame, state: Any) -> Any:
     return method.step(game, state, jax.random.key(0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 from jax.flatten_util import ravel_pytree
@@ -26,7 +25,7 @@ from rivalry.methods.populations.response import (
 )
 from rivalry.population import operators, oracles, policy_values, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, uniform
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 ITERATIONS, SHORTEST = 60, 2.0**-10
 REUSED = 0.2  # derivatives are reused while a step reduces the residual below this part
@@ -347,7 +346,7 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
     return Solved(ended.here, ended.left, ended.steps)
 
 
-_newton = eqx.filter_jit(newton)
+_newton = compiled(newton)
 
 
 def equations(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 from jax.flatten_util import ravel_pytree
@@ -34,7 +33,7 @@ from rivalry.methods.populations.response import (
 from rivalry.population import operators, uniform
 from rivalry.population.certificate import certificate_of, evaluate_policy
 from rivalry.population.oracles import type_shares
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 
 FIRST, SHORTEST, LONGEST = 0.01, 1e-7, 0.05  # steps along a branch; the range of ln beta has length 1
 SAME_POINT = 1e-6  # closer points are one point
@@ -373,7 +372,7 @@ def _zeros(game: PopulationGame) -> MeanFieldPoint:
     return zeros
 
 
-@eqx.filter_jit
+@compiled
 def _units(game: PopulationGame) -> Array:
     """Return the units of all unknowns and of their equations: values, distribution and environment."""
     point = point_of(game, uniform(game))
@@ -389,7 +388,7 @@ def _deflation(y: np.ndarray, roots: np.ndarray) -> tuple[float, np.ndarray]:
     return float(np.prod(1 + 1 / square)), slope.sum(axis=0)
 
 
-@eqx.filter_jit
+@compiled
 def _linearised(
     game: PopulationGame, y: Array, units: Array, low: Array, span: Array, exploration: Array
 ) -> tuple[Array, Array]:
@@ -404,13 +403,13 @@ def _linearised(
     return value, jax.vmap(along, out_axes=1)(jnp.eye(len(y)))
 
 
-@eqx.filter_jit
+@compiled
 def _largest(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Array:
     return largest_residual(game, point, equations(game, point, by), environment_units(game, point))
 
 
-_solved = eqx.filter_jit(newton)
-_population = eqx.filter_jit(point_of)
+_solved = compiled(newton)
+_population = compiled(point_of)
 
 
 def _extremum(ends: np.ndarray, slopes: np.ndarray) -> float:

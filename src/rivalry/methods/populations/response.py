@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -15,7 +14,7 @@ from rivalry.population import action_values, best_response, policy_values, stat
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type
 from rivalry.population.oracles import type_shares
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import compiled, jax, jnp
 
 SHARPNESS, FIRST_SHARPNESS = 5000.0, 25.0  # default inverse temperatures times the largest payoff per period
 
@@ -109,7 +108,7 @@ def rule_record(game: PopulationGame, pi: Policy, by: LogitRule, *, logit: bool)
     return record
 
 
-@eqx.filter_jit
+@compiled
 def _regularised_payoff(game: PopulationGame, pi: Policy, by: LogitRule) -> Float[Array, "type"]:
     """Return the regularised payoff J_h of a policy in its own population, ``[type]``."""
     stationary = stationary_population(game, pi)
