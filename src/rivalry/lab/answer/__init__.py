@@ -31,7 +31,7 @@ from rivalry.lab.answer.two_keys import BLOCKS, COLUMNS, TwoWayTable, on_two_key
 from rivalry.lab.answer.verdicts import verdict
 from rivalry.lab.study.expect import is_fixed
 from rivalry.lab.study.questions import as_asked
-from rivalry.lab.study.words import Words, asks_in, quantities_of_answer, test_of
+from rivalry.lab.study.words import Words, asks_in, condition_of, quantities_of_answer
 from rivalry.plots.families import default_figures
 from rivalry.plots.select import (
     LINES,
@@ -310,7 +310,7 @@ class Answer:
             return []
         requested, variables = quantities_of_answer(self.study), [str(name) for name in self.data.variables]
         lines = []
-        for name in dict.fromkeys([*requested, *tested(test_of(self.study))]):
+        for name in dict.fromkeys([*requested, *tested(condition_of(self.study))]):
             if name not in variables:
                 lines.append(f"{name} is in no cell of this run; {near(name, variables)}")
         for name in requested:
@@ -327,7 +327,7 @@ class Answer:
     @cached_property
     def _absent_rows(self) -> list[str]:
         """Coordinates of the answer's test that no result has."""
-        test = test_of(self.study) if self.points else {}
+        test = condition_of(self.study) if self.points else {}
         game = self.study.get("game") or {}
         coordinates = {*map(str, (*self.data.dims, *self.data.coords)), "algorithm"}
         strange, absent = [], []

@@ -50,7 +50,7 @@ from rivalry.lab.answer.points import (
 )
 from rivalry.lab.answer.trends import course_sentence, has_name, of_methods
 from rivalry.lab.study.names import is_benchmark
-from rivalry.lab.study.words import Words, answer_keys, test_of
+from rivalry.lab.study.words import Words, answer_keys, condition_of
 from rivalry.results.comparison import VISIBLE, excess_in_words, paired_margin
 from rivalry.results.table import Estimate, exactly, number_in_words
 from rivalry.schema.construction import is_number
@@ -116,7 +116,7 @@ class Condition(NamedTuple):
     @property
     def test(self) -> Mapping[str, Any]:
         """Table of the test."""
-        return test_of(self.study)
+        return condition_of(self.study)
 
     @property
     def at(self) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class Condition(NamedTuple):
 
 def verdict(study: StudyTables, results: ResultPoints) -> Verdict | None:
     """Verdict on a yes-or-no question; None without a test or without its rows."""
-    test, words = test_of(study), Words(study)
+    test, words = condition_of(study), Words(study)
     at = test.get("at") or {}
     candidates = results if "algorithm" in at else points_asked(study, results)
     points = [point for point in candidates if point.is_at(at)]

@@ -71,7 +71,7 @@ def answer_keys(study: Mapping[str, Any]) -> Mapping[str, Any]:
     return study.get("answer") or {}
 
 
-def test_of(study: Mapping[str, Any]) -> Mapping[str, Any]:
+def condition_of(study: Mapping[str, Any]) -> Mapping[str, Any]:
     """Test that decides a study's question; empty without one."""
     return answer_keys(study).get("test") or {}
 
@@ -90,7 +90,7 @@ def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
     """Return the quantities of a study's answer: its own, or those of its plots, expectations and family."""
     names = quantities_named(study)
     if quantities_of_answer(study):
-        tested = str(test_of(study).get("quantity"))  # a verdict has its number in the table
+        tested = str(condition_of(study).get("quantity"))  # a verdict has its number in the table
         return [name for name in dict.fromkeys([*names, tested]) if name in data and name != LIST]
     present = [name for name in names if name in data and name not in CERTIFYING]
     if "pooled_gain" in present:  # its mean, whose interval over replications alone would be a second one
