@@ -13,7 +13,7 @@ import numpy as np
 from rivalry.lab.answer.courses import Series, Value, has_one_text
 from rivalry.lab.answer.grammar import capitalised, commas, count_of, joined, lowered, text_if
 from rivalry.lab.answer.places import (
-    Place,
+    MethodPoint,
     StudyTables,
     common_place,
     differing_keys,
@@ -166,7 +166,7 @@ def basis_of(results: ResultPoints) -> str:
     return points
 
 
-def swept_key(study: StudyTables, rows: Sequence[Place]) -> str:
+def swept_key(study: StudyTables, rows: Sequence[MethodPoint]) -> str:
     """Key along which numbers are told: the study's, or the numeric one with most values.
 
     There is none where some cases of a method have a single value along it, as in a zip of two keys.
@@ -213,7 +213,7 @@ def falls(study: StudyTables, key: str) -> bool:
     return bool(answer.get("direction") == "falling" and answer.get("along", key) in ("", key))
 
 
-def _is_named_by(rows: Sequence[Place], key: str, count: int) -> bool:
+def _is_named_by(rows: Sequence[MethodPoint], key: str, count: int) -> bool:
     """True if words that take more values decide a number, as the name of a game does."""
     for name in keys_of(rows):
         pairs = {(str(row.at.get(name)), str(row.at.get(key))) for row in rows}
@@ -305,7 +305,7 @@ def _is_constant(cases: Mapping[str, Sequence[Series]]) -> bool:
 
 
 def _only_place(rows: Sequence[Row], results: ResultPoints, count: int, key: str, words: Words) -> str:
-    """Place in words of the rows, at which alone a quantity is known or told; empty along a key."""
+    """MethodPoint in words of the rows, at which alone a quantity is known or told; empty along a key."""
     is_compared = len(methods_of(results)) > 1
     (method, *further), at = methods_of(rows), rows[0].at
     for_method = text_if(is_compared and words.is_named(method), f" for {words.method(method)}")

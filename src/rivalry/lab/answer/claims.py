@@ -702,8 +702,8 @@ def _by_player(rows: ResultPoints, words: Words, is_compared: bool, largest_amou
         up_to = text_if(len(gains[name]) > 1, "up to ")
         parts.append(f"{name} {up_to}{amount}{_bracketed_point(largest[name].point, words, is_compared)}")
     remainder = len(parts) - MOST
-    less = text_if(remainder > 0, f"; {count_of(remainder, 'other player')} less")
-    return "; ".join(parts[:MOST]) + less
+    suffix = text_if(remainder > 0, f"; {count_of(remainder, 'other player')} less")
+    return "; ".join(parts[:MOST]) + suffix
 
 
 def _bracketed_point(point: PointResults, words: Words, is_compared: bool) -> str:

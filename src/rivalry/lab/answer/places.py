@@ -13,7 +13,7 @@ StudyTables = Mapping[str, Any]
 """Tables of a resolved study by name."""
 
 
-class Place(Protocol):
+class MethodPoint(Protocol):
     """A method and a point of the sweep, that results are of."""
 
     @property
@@ -25,7 +25,7 @@ class Place(Protocol):
         """Coordinates that vary, without the method."""
 
 
-P = TypeVar("P", bound=Place)
+P = TypeVar("P", bound=MethodPoint)
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
@@ -40,7 +40,7 @@ def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     return groups
 
 
-def methods_of(rows: Iterable[Place]) -> list[str]:
+def methods_of(rows: Iterable[MethodPoint]) -> list[str]:
     """Names of the methods of rows, in their order."""
     return list(dict.fromkeys(row.algorithm for row in rows))
 
@@ -60,49 +60,49 @@ def without(at: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {key: value for key, value in at.items() if key not in keys}
 
 
-def place_of(row: Place, *without_keys: str) -> tuple[str, str]:
+def place_of(row: MethodPoint, *without_keys: str) -> tuple[str, str]:
     """Method and point of a row, but for some keys, for comparison with others."""
     return row.algorithm, repr(without(row.at, *without_keys))
 
 
-def places_of(rows: Iterable[Place]) -> set[str]:
+def places_of(rows: Iterable[MethodPoint]) -> set[str]:
     """Points of rows of any method, for comparison."""
     return {str(row.at) for row in rows}
 
 
-def values_of(rows: Iterable[Place], key: str) -> set[str]:
+def values_of(rows: Iterable[MethodPoint], key: str) -> set[str]:
     """Texts of the values of a key in the rows that have it."""
     return {str(row.at[key]) for row in rows if key in row.at}
 
 
-def varying(rows: Sequence[Place]) -> list[str]:
+def varying(rows: Sequence[MethodPoint]) -> list[str]:
     """Keys with several values."""
     return [key for key in keys_of(rows) if len(values_of(rows, key)) > 1]
 
 
-def is_numeric(rows: Iterable[Place], key: str) -> bool:
+def is_numeric(rows: Iterable[MethodPoint], key: str) -> bool:
     """True for a key with numbers alone."""
     return all(is_number(row.at.get(key, 0)) for row in rows)
 
 
-def in_step(rows: Iterable[Place], name: str, key: str) -> bool:
+def in_step(rows: Iterable[MethodPoint], name: str, key: str) -> bool:
     """True for a coordinate that another one fixes, as in a zip."""
     pairs = {(str(row.at[key]), str(row.at.get(name))) for row in rows if key in row.at}
     values = {value for _, value in pairs}
     return len(values) > 1 and len(pairs) == len({at for at, _ in pairs})
 
 
-def differing_keys(rows: Sequence[Place], key: str) -> list[str]:
+def differing_keys(rows: Sequence[MethodPoint], key: str) -> list[str]:
     """Keys in which rows differ beside one, one of those that vary together, as in a zip."""
     selected: list[str] = []
     for name in varying(rows):
-        known = [*selected, key] if key else selected
-        if name != key and not any(in_step(rows, name, other_name) for other_name in known):
+        names = [*selected, key] if key else selected
+        if name != key and not any(in_step(rows, name, other_name) for other_name in names):
             selected.append(name)
     return selected
 
 
-def keys_of(rows: Iterable[Place]) -> list[str]:
+def keys_of(rows: Iterable[MethodPoint]) -> list[str]:
     """Keys of rows, in their order."""
     keys: dict[str, None] = {}
     for row in rows:
@@ -110,12 +110,12 @@ def keys_of(rows: Iterable[Place]) -> list[str]:
     return list(keys)
 
 
-def point_by(row: Place, keys: Iterable[str]) -> tuple[str, ...]:
+def point_by(row: MethodPoint, keys: Iterable[str]) -> tuple[str, ...]:
     """Texts of a row's values of some keys."""
     return tuple(str(row.at.get(key)) for key in keys)
 
 
-def common_place(rows: Sequence[Place]) -> dict[str, Any]:
+def common_place(rows: Sequence[MethodPoint]) -> dict[str, Any]:
     """Coordinates that all rows share."""
     shared: dict[str, Any] = dict(rows[0].at) if rows else {}
     for row in rows:

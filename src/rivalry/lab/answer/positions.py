@@ -35,8 +35,8 @@ def fails(point: PointResults) -> bool:
 def position_sentences(study: StudyTables, results: ResultPoints) -> list[Sentence]:
     """Sentence on strategies of players: their groups on a line, per case and along a sweep."""
     words, points = Words(study), points_asked(study, results)
-    shown = [point for point in points if not point.counts_text and _is_short(point)]
-    key, cases = cases_along(study, shown, words)
+    short_points = [point for point in points if not point.counts_text and _is_short(point)]
+    key, cases = cases_along(study, short_points, words)
     if not cases or (not key and len(cases) > STRETCHES):
         return []
     if not key or len(cases) <= 2:
@@ -47,8 +47,8 @@ def position_sentences(study: StudyTables, results: ResultPoints) -> list[Senten
         return [Sentence(f"{capitalised('; '.join(texts))}.", basis_of(points))]
     ends = []
     for pick in (min, max):
-        x = pick(point.at[key] for point in shown)
-        counts = {len(_groups(point)) for point in shown if point.at[key] == x} - {0}
+        x = pick(point.at[key] for point in short_points)
+        counts = {len(_groups(point)) for point in short_points if point.at[key] == x} - {0}
         if counts:
             low, high = min(counts), max(counts)
             positions = (

@@ -361,9 +361,9 @@ def _columns(
     columns: dict[str, list[Estimate]] = {f"{name}, {entry}": [] for entry in names}
     for k, row in enumerate(entries):
         by_entry = {estimate.entry: estimate for estimate in row}
-        listed = entry_names[k] if entry_names else ()
+        names_of_row = entry_names[k] if entry_names else ()
         for entry in names:
-            of_all = EMPTY if listed and entry not in listed else by_entry.get("", EMPTY)
+            of_all = EMPTY if names_of_row and entry not in names_of_row else by_entry.get("", EMPTY)
             columns[f"{name}, {entry}"].append(by_entry.get(entry, of_all))
     return columns
 

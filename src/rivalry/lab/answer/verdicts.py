@@ -105,7 +105,7 @@ class Verdict(NamedTuple):
     stated: tuple[PointResults, ...] = ()
 
 
-class Condition(NamedTuple):
+class QuestionTest(NamedTuple):
     """Test of a study, the rows that it is of, and the results that these are compared with."""
 
     study: StudyTables
@@ -178,7 +178,7 @@ def verdict(study: StudyTables, results: ResultPoints) -> Verdict | None:
     name = "claim" if "claim" in test else str(test["quantity"])
     all_count = name == "claim" or name in OF_DYNAMICS or is_gain(name)
     rows = [point for point in points if all_count or not is_refuted(point)] or points
-    condition, start = Condition(study, rows, results, words), ""
+    condition, start = QuestionTest(study, rows, results, words), ""
     if "claim" in test:
         decided, facts = _on_claims(condition)
         start = _exception_words(condition) if decided is False else ""
@@ -194,7 +194,7 @@ def verdict(study: StudyTables, results: ResultPoints) -> Verdict | None:
     return Verdict(Sentence(f"{start or VERDICTS[decided]}: {facts}", basis_of(rows)), names, stated)
 
 
-def _named(condition: Condition, facts: str) -> str:
+def _named(condition: QuestionTest, facts: str) -> str:
     """Facts that name their methods, where other methods of the answer have other numbers, or none."""
     study, rows, results, words = condition
     name, with_number = str(condition.test.get("quantity", "")), []
@@ -211,7 +211,7 @@ def _named(condition: Condition, facts: str) -> str:
     return lowered(*of_methods(study, [facts], with_number or rows, results, words))
 
 
-def _deciding_points(condition: Condition, decided: bool | None) -> tuple[PointResults, ...]:
+def _deciding_points(condition: QuestionTest, decided: bool | None) -> tuple[PointResults, ...]:
     """Rows of which a verdict has all numbers of its quantity, or the claim."""
     rows, test = condition.rows, condition.test
     if "claim" in test or "monotone" in test:
@@ -223,7 +223,7 @@ def _deciding_points(condition: Condition, decided: bool | None) -> tuple[PointR
     return (*rows, *([] if condition.than.get("quantity") else _references(condition)))
 
 
-def _references(condition: Condition) -> list[PointResults]:
+def _references(condition: QuestionTest) -> list[PointResults]:
     """Rows that others are compared with."""
     references = []
     for reference in condition.results if condition.than else ():
@@ -233,13 +233,13 @@ def _references(condition: Condition) -> list[PointResults]:
     return references
 
 
-def _is_reference(condition: Condition, point: PointResults, reference: PointResults) -> bool:
+def _is_reference(condition: QuestionTest, point: PointResults, reference: PointResults) -> bool:
     """True for the row that a row is compared with, as far as the keys of its method say."""
     at = {"algorithm": point.algorithm, **point.at, **condition.at_reference}
     return reference.is_at({k: v for k, v in at.items() if k in reference.at or k == "algorithm"})
 
 
-def _on_claims(condition: Condition) -> tuple[bool | None, str]:
+def _on_claims(condition: QuestionTest) -> tuple[bool | None, str]:
     """Verdict on the claims of all rows, or of some, and the sentence on them."""
     study, rows, results, words = condition
     truths: list[bool | None] = []
@@ -264,7 +264,7 @@ def _on_claims(condition: Condition) -> tuple[bool | None, str]:
     return condition.in_all_or_some(truths), f"{where}, {sentence}" if where and sentence else sentence
 
 
-def _exception_words(condition: Condition) -> str:
+def _exception_words(condition: QuestionTest) -> str:
     """Points along a key at which alone a claim holds; empty where it is refuted at no other."""
     rows, holding, refuted = condition.rows, [], 0
     for point in rows:
@@ -278,14 +278,14 @@ def _exception_words(condition: Condition) -> str:
     return text_if(is_along_a_key, f"Only {format_points(holding, rows, condition.words)}")
 
 
-def at_rows(condition: Condition) -> str:
+def at_rows(condition: QuestionTest) -> str:
     """Point that rows share, as a beginning of a sentence; empty if all results share it."""
     shared = without(common_place(condition.rows), *common_place(condition.results))
     place = {key: value for key, value in shared.items() if key in condition.at}
     return text_if(place, f"at {condition.words.place(place)}")
 
 
-def _on_course(condition: Condition) -> tuple[bool | None, str]:
+def _on_course(condition: QuestionTest) -> tuple[bool | None, str]:
     """Verdict on a rise, or fall, along a key in all cases, or in some, and the course."""
     study, test, words = condition.study, condition.test, condition.words
     along = test.get("along") or answer_keys(study).get("along", "")
@@ -306,7 +306,7 @@ def _on_course(condition: Condition) -> tuple[bool | None, str]:
     return condition.in_all_or_some(truths), lowered(course_sentence(subject, words))
 
 
-def _on_numbers(condition: Condition) -> tuple[bool | None, str]:
+def _on_numbers(condition: QuestionTest) -> tuple[bool | None, str]:
     """Verdict on the numbers of all rows, or of some, and the facts that decide it."""
     rows, test = condition.rows, condition.test
     counts_equilibria = test["quantity"] == "equilibrium_count"
@@ -332,7 +332,7 @@ def _on_numbers(condition: Condition) -> tuple[bool | None, str]:
     return decided, _facts(condition, decided, comparisons, _in_all(condition, len(comparisons)))
 
 
-def _in_all(condition: Condition, count: int) -> str:
+def _in_all(condition: QuestionTest, count: int) -> str:
     """Where so many numbers of rows are: at every value of the one key, or in how many cases."""
     rows, keys = condition.rows, keys_of(condition.rows)
     if count < 2:
@@ -350,7 +350,7 @@ def _of_more(comparison: Compared, test: Mapping[str, Any]) -> Compared:
     return comparison if larger else comparison._replace(is_met=None, margin=0.0)
 
 
-def _pairs(condition: Condition, point: PointResults) -> list[Compared]:
+def _pairs(condition: QuestionTest, point: PointResults) -> list[Compared]:
     """Numbers of a row, each with its label, its reference and the label of that, before comparison."""
     test, at, limit, words = condition.test, condition.at, condition.limit, condition.words
     estimates = point.numbers(test["quantity"], at)
@@ -378,7 +378,7 @@ def _pairs(condition: Condition, point: PointResults) -> list[Compared]:
 
 
 def _reference(
-    condition: Condition, point: PointResults, reference: PointResults, *, has_dims: bool
+    condition: QuestionTest, point: PointResults, reference: PointResults, *, has_dims: bool
 ) -> tuple[tuple[Estimate, ...], str]:
     """Numbers of the row that a row is compared with, and their label."""
     at, words, test = condition.at | condition.at_reference, condition.words, condition.test
@@ -430,7 +430,7 @@ def _label(point: PointResults, rows: ResultPoints, at: Mapping[str, Any], words
     return text_if(text, f"for {text}" if has_words else f"at {text}")
 
 
-def _compare(condition: Condition, pair: Compared, size: float) -> Compared:
+def _compare(condition: QuestionTest, pair: Compared, size: float) -> Compared:
     """A number beside its reference, with whether the test is met."""
     test, limit, estimate, reference = condition.test, condition.limit, pair.estimate, pair.reference
     if condition.asks_for_a_word:
@@ -455,7 +455,9 @@ def _compare(condition: Condition, pair: Compared, size: float) -> Compared:
     return pair._replace(is_met=is_met) if is_met or is_missed else pair
 
 
-def _facts(condition: Condition, decided: bool | None, comparisons: Sequence[Compared], in_all: str) -> str:
+def _facts(
+    condition: QuestionTest, decided: bool | None, comparisons: Sequence[Compared], in_all: str
+) -> str:
     """Numbers that decide a test: of all rows if they are few, else the decisive ones."""
     name, texts = (
         condition.words.quantity(condition.test["quantity"]),
@@ -470,7 +472,7 @@ def _facts(condition: Condition, decided: bool | None, comparisons: Sequence[Com
     return _decisive(condition, decided, comparisons, in_all)
 
 
-def _one_by_one(condition: Condition, comparisons: Sequence[Compared], in_all: str) -> str:
+def _one_by_one(condition: QuestionTest, comparisons: Sequence[Compared], in_all: str) -> str:
     """Few numbers, each with what sets it apart from its reference, or all with what sets them apart."""
     ways = [_relation(row, condition.test) + _doubt(row) for row in comparisons]
     texts, distinct = [row.estimate.text for row in comparisons], list(dict.fromkeys(ways))
@@ -493,7 +495,7 @@ def _one_by_one(condition: Condition, comparisons: Sequence[Compared], in_all: s
 
 
 def _decisive(
-    condition: Condition, decided: bool | None, comparisons: Sequence[Compared], in_all: str
+    condition: QuestionTest, decided: bool | None, comparisons: Sequence[Compared], in_all: str
 ) -> str:
     """In how many of many cases a test is met, and the numbers that decide it."""
     truths = [row.is_met for row in comparisons]
@@ -557,7 +559,7 @@ def _doubt(comparison: Compared) -> str:
     return text_if(comparison.beside, ", which is not significant")
 
 
-def _relation_of_test(condition: Condition, comparisons: Sequence[Compared]) -> str:
+def _relation_of_test(condition: QuestionTest, comparisons: Sequence[Compared]) -> str:
     """Relation that a test asks for, in words."""
     reference, *further = dict.fromkeys(comparison.beside for comparison in comparisons)
     if not (reference or further):
