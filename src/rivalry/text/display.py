@@ -521,11 +521,11 @@ def attributes_of(name: str) -> dict[str, str]:
     table = variables()
     exact = table.get(name, {})
     prefix = next((start for start in PREFIXES if name.startswith(start)), "")
-    known = exact if "meaning" in exact else table.get(name.removeprefix(prefix), {})
+    entry = exact if "meaning" in exact else table.get(name.removeprefix(prefix), {})
     attributes = {"long_name": exact.get("name", name.replace("_", " "))}
-    if "unit" in known:
-        attributes["units"] = known["unit"]
-    if "meaning" in known:
-        added = "" if known is exact else f", {PREFIXES[prefix]}"
-        attributes["description"] = known["meaning"] + added
+    if "unit" in entry:
+        attributes["units"] = entry["unit"]
+    if "meaning" in entry:
+        added = "" if entry is exact else f", {PREFIXES[prefix]}"
+        attributes["description"] = entry["meaning"] + added
     return attributes
