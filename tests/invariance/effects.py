@@ -78,6 +78,21 @@ def observed(profiles: Profiles) -> np.ndarray:
 LEVELS = ((0, -30.0), (1, 30.0))
 
 
+def sold(keep: float = 1.0, cost: float = 10.0, weights: Any = ((1.0, 0.0), (0.0, 1.0))) -> Any:
+    """Return payoffs of owners with weights of products' profits, who keep a part of their revenue."""
+
+    def expected(profiles: Profiles) -> np.ndarray:
+        output = profiles.reshape(len(profiles), 2)
+        price = np.maximum(100.0 - output.sum(axis=1, keepdims=True), 0.0)
+        return np.asarray((keep * price - cost) * output @ np.array(weights).T)
+
+    return expected
+
+
+MERGED = {"owners": [[0, 1]]}
+HALF = [[1.0, 0.5], [0.25, 1.0]]
+
+
 def near(profiles: Profiles) -> np.ndarray:
     """Return shares of a resource that goes to nobody where both are farther away than 0.2."""
     influence = np.maximum(0.2 - np.abs(np.array(LINE["resource_points"]) - profiles), 0.0)
@@ -422,6 +437,14 @@ EFFECTS: dict[str, dict[str, tuple[Effect, ...]]] = {
         "stages": (Effect({"stages": [[0], [1]]}, meaning=follower),),
         "timing": (Effect(ALTERNATING, LATER, "play"),),
         "turns": (Effect(ALTERNATING | {"turns": [[0, 1], [1]]}, ALTERNATING, "play"),),
+        "owners": (Effect({"owners": [[0, 1]]}, {"players": 1}, meaning=sold(weights=[[1.0, 1.0]])),),
+        "ownership": (Effect({"ownership": HALF}, meaning=sold(weights=HALF)),),
+        "cost_saving": (
+            Effect(MERGED | {"cost_saving": 0.2}, MERGED, meaning=sold(cost=8.0, weights=[[1.0, 1.0]])),
+        ),
+        "tax.unit": (Effect({"tax": {"unit": [2.0, 5.0]}}, meaning={"unit_cost": [12.0, 15.0]}),),
+        "tax.ad_valorem": (Effect({"tax": {"ad_valorem": 0.25}}, meaning=sold(keep=0.75)),),
+        "tax.profit": (Effect({"tax": {"profit": 0.25}}, meaning={"tax": 0.25}),),
         "shock": (
             Effect(LOGIT | {"shock": UNEQUAL}, LOGIT),
             Effect(LOGIT | {"shock": UNEQUAL | {"probabilities": [0.2, 0.8], "on": "unit_cost"}}, LOGIT),

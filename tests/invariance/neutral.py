@@ -17,6 +17,8 @@ class Neutral(NamedTuple):
 
 ESSENTIAL = "no game without it, and no value without an effect"
 FORM = "says in which form the game is given"
+RATES = "a table of taxes keeps rates of 0, so that they can be swept"
+PRODUCTS = "a market of products, which has results by product and by firm"
 COUNT = "a number of players has no neutral value"
 PLURAL = "a rule among others; its default is the key left out"
 ALONE = "has an effect only beside another key, whose neutral value is in the table"
@@ -145,6 +147,12 @@ ROWS: dict[str, dict[str, str | tuple[Neutral, ...]]] = {
         "wacc": (Neutral({"wacc": 0.25}, {"gamma": 0.8}),),
         "survival": (Neutral({"wacc": 0.25, "survival": 1.0}, {"wacc": 0.25}),),
         "tax": (Neutral({"tax": [0.0, 0.0]}),),
+        "tax.unit": RATES,
+        "tax.ad_valorem": RATES,
+        "tax.profit": (Neutral({"tax": {"profit": [0.0, 0.0]}}),),
+        "owners": PRODUCTS,
+        "ownership": PRODUCTS,
+        "cost_saving": (Neutral({"owners": [[0, 1]], "cost_saving": 0.0}, {"owners": [[0, 1]]}),),
         "tax_losses": ALONE,
         "horizon": "left out there are infinitely many periods",
         "convention": PLURAL,

@@ -70,6 +70,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"demand": "differentiated", "choice": "price", "substitution": -0.3, "unit_cost": [1.0, 2.0]},
         {"demand": "logit"},
         {"demand": "logit", "quality": [2.0, 4.0], "convex_cost": [0.5, 0.1]},
+        {"owners": [[0, 1]], "cost_saving": 0.1, "tax": {"unit": 1.0, "ad_valorem": 0.1, "profit": 0.1}},
     ],
     "matrix": [
         {"payoffs": CHICKEN},
@@ -98,7 +99,7 @@ NOT_LISTED = {
     "city": "mean_karma urgency_distribution trip_distribution",  # sums must be whole numbers, or 1
     "influencer": "bounds covariance resource resource_points third_party abstention",
     "karma": "chain",
-    "market": "",
+    "market": "ownership tax.ad_valorem",
     "matrix": "",
     "auction": "",
     "precipice": "",
@@ -126,7 +127,7 @@ def numeric(target: Any, prefix: str = "") -> Iterator[str]:
 def test_every_number_of_a_family_is_an_interval_or_known_not_to_be(family: str) -> None:
     listed = {*INTERVALS[family], *NOT_LISTED.get(family, "").split()}
     note = "an AcceptedInterval"
-    absent = f"{annotations_of(family)}: add {note} to {{}}, or {{}} to NOT_LISTED in {HERE}"
+    absent = f"{annotations_of(family)}: add {note} to {{0}}, or {{0}} to NOT_LISTED in {HERE}"
     extra = f"{annotations_of(family)}: remove {note} from {{}}, or it from NOT_LISTED: it takes no number"
     lines = differences(numeric(load(GAMES[family].target)), listed, absent, extra)
     assert not lines, "\n".join(lines)
@@ -243,7 +244,7 @@ REACH = {"from": 0.1, "to": 0.5, "count": 9}
         (study("market", {}, {"game.unit_cost": REACH, "game.slope": REACH}, method=FIRMS), 5),
         (study("market", {"tax": [0.1, 0.1]}, {"game.tax[0]": REACH, "game.growth": [-0.2, -0.1, 0.0]}), 7),
         (study("market", {}, {"game.demand": ["linear", "logit"], "game.unit_cost": REACH}), 5),
-        (study("race", {}, {"game.cost.kind": ["linear", "penalty"], "game.cost.fine": REACH}), 5),
+        (study("race", {}, {"game.cost.kind": ["linear", "penalty"], "game.cost.price": REACH}), 5),
         (study("karma", {}, {"game.gamma": REACH, "game.mean_karma": REACH}, method=AGENTS), 5),
         # each game by itself, where a number may decide:
         (study("influencer", {"bounds": [0.0, 1.0]}, {"game.bounds[1]": REACH}), 10),
@@ -297,7 +298,7 @@ PLANTED: list[tuple[str, dict[str, Any], dict[str, tuple[list[float], float]], s
     ("market", {}, {"slope": ([0.5, 2.0], 0.0)}, "slope: 0.0 must be above 0"),
     ("matrix", {"name": "minimum_effort"}, {"cost": ([0.1, 0.9], 1.5)}, "cost: 1.5 must be below 1"),
     ("precipice", {}, {"enmity": ([0.1, 0.9], 1.5)}, "enmity: 1.5 must be at most 1"),
-    ("race", {}, {"disaster_cost": ([0.1, 0.9], -1.0)}, "disaster_cost: -1 must be at least 0"),
+    ("race", {}, {"disaster_cost": ([0.1, 0.9], -1.0)}, "disaster_cost: -1.0 must be at least 0"),
     # two values of which each is good beside others
     (
         "city",

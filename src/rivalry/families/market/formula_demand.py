@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.optimize import brentq
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.families.formula import Formula, parse
@@ -122,6 +121,7 @@ def largest_outputs(formulas: Formulas, numbers: Mapping[str, Any], cost: np.nda
     """
     if formulas.quantities:
         raise ValueError("high: is missing; with quantities by formulas it is the highest price of each firm")
+    from scipy.optimize import brentq
 
     def margin(firm: int, output: float) -> float:
         outputs = jnp.zeros(len(cost)).at[firm].set(output)
@@ -155,10 +155,10 @@ def checked_formulas(
     if not np.all(np.isfinite(values)):
         at = points[int(np.argmin(np.all(np.isfinite(values), axis=1)))]
         raise ValueError(f"demand: is not finite at {stem} = {np.array2string(at, precision=4)}")
-    own = np.diagonal(slopes, axis1=1, axis2=2)
+    own_slopes = np.diagonal(slopes, axis1=1, axis2=2)
     slack = SLACK * np.max(np.abs(slopes))
-    if np.any(own > slack):
-        place, firm = np.unravel_index(int(np.argmax(own)), own.shape)
+    if np.any(own_slopes > slack):
+        place, firm = np.unravel_index(int(np.argmax(own_slopes)), own_slopes.shape)
         at = np.array2string(points[place], precision=4)
         raise ValueError(
             f"demand: of firm {firm} rises with {stem}{firm} at {stem} = {at}; must fall in the own choice"

@@ -485,8 +485,8 @@ class Market(OneLineRepr, eqx.Module):
 
     def net_of_taxes(self, profit: Float[Array, "player"]) -> Float[Array, "player"]:
         """Return what is left, after all taxes, of profits at the costs of `priced`."""
-        kept = 1.0 - self.numbers["ad_valorem"] if self.taxes_sales else 1.0
-        return self.after_tax(kept * profit)
+        retained = 1.0 - self.numbers["ad_valorem"] if self.taxes_sales else 1.0
+        return self.after_tax(retained * profit)
 
     @payoff_method
     def payoffs(self, x: Profile) -> Float[Array, "player"]:
@@ -516,9 +516,9 @@ def priced_numbers(numbers: Numbers) -> Numbers:
     """
     if "unit_tax" not in numbers:
         return numbers
-    kept = 1.0 - numbers["ad_valorem"]
-    costs = {name: numbers[name] / kept for name in ("convex_cost", "fixed_cost")}
-    return numbers | costs | {"unit_cost": (numbers["unit_cost"] + numbers["unit_tax"]) / kept}
+    retained = 1.0 - numbers["ad_valorem"]
+    costs = {name: numbers[name] / retained for name in ("convex_cost", "fixed_cost")}
+    return numbers | costs | {"unit_cost": (numbers["unit_cost"] + numbers["unit_tax"]) / retained}
 
 
 def plain_numbers(market: Market) -> dict[str, Any]:

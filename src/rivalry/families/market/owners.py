@@ -101,8 +101,8 @@ def owned_market(market: Market, owners: Any = None, weights: Any = None) -> Own
 def _conditions(game: OwnedMarket, unit_cost: Array, choices: Array) -> Array:
     """Return the first-order condition of every product, ``[product]``."""
     market = replace(game.game, numbers=game.game.numbers | {"unit_cost": unit_cost})
-    moved = eqx.tree_at(lambda owned: owned.game, game, market)
-    rows: Array = own_gradients(moved, jnp.zeros(game.space.shape).at[game.places].set(choices))
+    at_costs = eqx.tree_at(lambda owned: owned.game, game, market)
+    rows: Array = own_gradients(at_costs, jnp.zeros(game.space.shape).at[game.places].set(choices))
     return rows[game.places]
 
 
