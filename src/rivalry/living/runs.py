@@ -285,9 +285,9 @@ def _axis(run: Run, name: str, grid: Grid, index: np.ndarray | None) -> dict[str
     """Return name, label and values of an axis, and the options that give each value; None if not swept."""
     values = _selection(run.axes[name], index)
     companions = run.head["companions"].items()
-    along = {name: run.axes[name]} | {other: given for other, (dim, given) in companions if dim == name}
+    along = {name: run.axes[name]} | {key: levels for key, (dim, levels) in companions if dim == name}
     keys = {short: key for key, short in short_names(grid.values).items()}
-    swept = {keys[short]: _selection(given, index) for short, given in along.items() if short in keys}
+    swept = {keys[short]: _selection(levels, index) for short, levels in along.items() if short in keys}
     options = [" ".join(map(sweep_option, swept, at)) for at in zip(*swept.values(), strict=True)]
     words = Words(run.head["study"])
     texts = [words.method(str(value)) for value in values] if name == "algorithm" else values
