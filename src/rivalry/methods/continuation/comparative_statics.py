@@ -95,6 +95,7 @@ class ComparativeStatics(BaseLearner):
 
     Examples
     --------
+    >>> import equinox as eqx
     >>> import rivalry as rv
     >>> class Firms(eqx.Module):  # the price is 10 less all quantities
     ...     cost: Array

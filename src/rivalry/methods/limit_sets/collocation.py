@@ -42,6 +42,7 @@ def solve(field: object, points: np.ndarray, period: float, size: float) -> Loop
 
     Examples
     --------
+    >>> import equinox as eqx
     >>> class Circle(eqx.Module):
     ...     def __call__(self, z):
     ...         return jnp.array([z[0] - z[1], z[0] + z[1]]) - (z @ z) * z
