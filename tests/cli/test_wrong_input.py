@@ -84,22 +84,6 @@ STUDIES = {
     "family is no text": Wrong('family = "influencer"', "family = 3", ("game.family", "3", "text")),
     "family missing": Wrong('family = "influencer"', "", ("game.family", "missing")),
     "no game": Wrong('[game]\nfamily = "influencer"', "[game]", ("game.family", "missing")),
-    "kernel on the wrong space": Wrong(
-        "reach = [0.25, 0.25, 0.25]",
-        'kernel = "dirichlet"\nalpha = [1.0, 1.0, 1.0]',
-        ("game.kernel", "dirichlet", "an interval takes gaussian, power_law, exponential, beta, custom"),
-    ),
-    "another kernel's parameter": Wrong("reach = [0", "alpha = 1.0\nreach = [0", ("game.alpha", "gaussian")),
-    "a word for an interval": Wrong(
-        "reach = [0.25, 0.25, 0.25]",
-        'space = "simplex"\nplayers = 3',
-        ("game.resource", "'bimodal'", "interval", "mixture"),
-    ),
-    "a boundary point": Wrong(
-        'reach = [0.25, 0.25, 0.25]\nresource = "bimodal"',
-        'space = "simplex"\nkernel = "dirichlet"\nplayers = 3\nresource_points = { kind = "corners" }',
-        ("game.resource_points[0]", "coordinate 1 is 0", "inset"),
-    ),
     "no such data": Wrong(
         'resource = "bimodal"',
         'resource = { kind = "file", path = "fish.csv" }',
@@ -109,14 +93,6 @@ STUDIES = {
         'resource = "bimodal"',
         'resource_points = { kind = "continuous" }\nresource = [1.0, 2.0]',
         ("game.resource", "no value between points"),
-    ),
-    "a reach chosen and given": Wrong(
-        "reach = [0.25", "choose_reach = [0.1, 0.2]\nreach = [0.25", ("game.reach", "choose_reach")
-    ),
-    "choose_reach's order": Wrong(
-        "reach = [0.25, 0.25, 0.25]",
-        "choose_reach = [0.3, 0.2]\nplayers = 3",
-        ("game.choose_reach", "[0.3, 0.2]", "low below high"),
     ),
     "unknown method": Wrong('"gradient_ascent"', '"gradient_acsent"', ("kind", "'gradient_ascent'?")),
     "kind missing": Wrong('kind = "gradient_ascent"', "", ("method[0].kind", "missing")),
@@ -150,7 +126,6 @@ STUDIES = {
         "[sweep]", '[[method]]\nkind = "gradient_ascent"\n[sweep]', ("method[1].name", "taken")
     ),
     "reach below 0": Wrong("[0.25, 0.25, 0.25]", "[0.25, -1, 0.25]", ("game.reach[1]", "-1", "above 0")),
-    "reach is text": Wrong("[0.25, 0.25, 0.25]", '"wide"', ("game.reach", "'wide'", "number")),
     "reach has a text": Wrong("[0.25, 0.25, 0.25]", '[0.25, "a", 1]', ("game.reach[1]", "'a'", "number")),
     "unknown kernel": Wrong(
         "resource", 'kernel = "gausian"\nresource', ("game.kernel", "did you mean 'gaussian'?")
@@ -188,9 +163,6 @@ STUDIES = {
     ),
     "unequal zip": Wrong(
         "[sweep]\n", '[sweep]\nzip = true\n"game.budgets" = [1]\n', ("sweep.zip", "equally")
-    ),
-    "batch repeats the sweep": Wrong(
-        "[replications]", '[batch]\n"game.reach" = [0.2]\n[replications]', ("batch",)
     ),
     "count of replications": Wrong("count = 1", "count = 0", ("replications.count", "0", "at least 1")),
     "seed": Wrong("seed = 7", "seed = -7", ("replications.seed", "-7", "at least 0")),
