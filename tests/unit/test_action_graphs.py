@@ -121,23 +121,6 @@ def test_a_bayesian_game_averages_over_types(tmp_path: Path) -> None:
         assert np.allclose(game.table[:, own, other], expected, atol=1e-15)
 
 
-def test_action_graphs_as_gambit_reads_them(tmp_path: Path) -> None:
-    gambit = pytest.importorskip("pygambit")
-    path = write(tmp_path, ROADS.format(kind="0", middle="2.25"))
-    ours, theirs = read_agg(path).table, gambit.read_agg(str(path)).to_arrays(dtype=float)
-    assert all(np.array_equal(own, other) for own, other in zip(ours, theirs, strict=True))
-
-
-@pytest.mark.slow
-def test_payoff_lists_as_quantecon_reads_them(tmp_path: Path) -> None:
-    games = pytest.importorskip("quantecon.game_theory")
-    pays = np.random.default_rng(0).normal(size=3 * 24).round(3).tolist()
-    path = write(tmp_path, f"3\n2 3 4\n{' '.join(map(str, pays))}\n", "game.gam")
-    ours = read_gam(path).table
-    profiles = games.from_gam(str(path)).payoff_profile_array
-    assert np.array_equal(ours, np.moveaxis(profiles, -1, 0))
-
-
 def test_other_files_are_refused_in_one_line(tmp_path: Path) -> None:
     good = ROADS.format(kind="0", middle="2")
     for text, reason in (

@@ -437,6 +437,17 @@ def test_every_cell_has_a_check_of_the_functions_it_names() -> None:
     assert not lines, "\n".join(lines)
 
 
+def test_every_name_of_ours_on_the_page_exists() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    pairs = set(re.findall(r"rv\.(games|interop|methods)\.(\w+)", text))
+    absent = [f"rv.{space}.{name}" for space, name in pairs if name not in dir(getattr(rv, space))]
+    absent += [f"rv.{name}" for name in set(re.findall(r"\brv\.(\w+)\(", text)) if not hasattr(rv, name)]
+    lines = [f"docs/howto/coming_from.md: no {name} in the package: correct the name" for name in absent]
+    assert not lines, "\n".join(lines)
+    for name in set(re.findall(r"rivalry run (\w+)", text)) - {"STUDY"}:
+        assert rv.load_study(name).title
+
+
 def test_the_versions_compared_are_on_the_page() -> None:
     said = PAGE.read_text(encoding="utf-8").partition("Compared are ")[2].partition("\n\n")[0]
     named = re.findall(r"(rivalry|Nashpy|QuantEcon\.py|pygambit|OpenSpiel|Axelrod) \d+\.\d+", said)
