@@ -128,6 +128,8 @@ def made(regret: float, bound: float, coverage: Any = "exact", stake: float | No
     ("proof", "claim"),
     [
         (made(0.0, 1e-7), "equilibrium"),
+        (made(0.0, 1e-9, "bounded"), "equilibrium"),
+        (made(0.1, np.inf, "lower bound"), "not an equilibrium"),
         (made(1e-3, 2e-3), "approximate equilibrium"),
         (made(0.0, 2e-3), "approximate equilibrium"),
         (made(1e-3, 2e-2), "not an equilibrium"),
@@ -141,6 +143,7 @@ def made(regret: float, bound: float, coverage: Any = "exact", stake: float | No
 )
 def test_the_claim_is_the_strongest_that_regret_and_bound_allow(proof: Certificate, claim: str) -> None:
     assert proof.claim == claim
+    assert claim in repr(proof)
     assert claim in CLAIMS
     assert (claim in CERTIFIED) == (claim == "equilibrium")
 

@@ -257,24 +257,8 @@ def test_runs_of_another_version_resume_only_if_accepted(tmp_path: Path) -> None
     with pytest.raises(StoreError, match=r"made by rivalry 0\.0\.9; resume with --accept-version"):
         carry_out(old, workers=1)
     assert carry_out(old, workers=1, accept_version=True) == "done"
+    assert "after 0.0.9" in (run.folder / "log.txt").read_text()
     assert carry_out(load_run(run.folder), workers=1) == "done"
-
-
-@pytest.mark.slow
-def test_a_damaged_cell_is_reported_and_recomputed(tmp_path: Path) -> None:
-    run = run_study(study(tmp_path), tmp_path / "run")
-    path = run.cell_path(run.cells[0].id)
-    whole, dataset = path.read_bytes(), (run.folder / "dataset.nc").read_bytes()
-    path.write_bytes(whole[:100])
-    events: list[RunEvent] = []
-    assert carry_out(run, workers=1, progress=events.append) == "done"
-    assert [(e.kind, e.cell) for e in events if e.kind in ("damaged", "done")] == [
-        ("damaged", path.stem),
-        ("done", path.stem),
-    ]
-    assert path.name in events[0].message
-    assert path.read_bytes() == whole
-    assert (run.folder / "dataset.nc").read_bytes() == dataset
 
 
 @pytest.mark.slow

@@ -13,7 +13,6 @@ from rivalry.certificates.deviations import best_response
 from rivalry.check import Unfit
 from rivalry.core import oracles
 from rivalry.core.game import BrokenInvariant, Game
-from rivalry.core.profiles import distance
 from rivalry.core.space import Box, Strategy
 from rivalry.proofs.arithmetic import intervals, rules
 from rivalry.runtime.jax import jax, jnp
@@ -169,13 +168,6 @@ def test_a_profile_with_nan_decides_nothing() -> None:
     found = certificate(Cournot(), jnp.array([[np.nan], [0.5]]))
     assert found.claim == "not decided"
     assert np.all(np.isnan(found.regret))
-
-
-def test_distance_is_minimal_over_swaps_of_exchangeable_players() -> None:
-    x = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
-    assert distance(x, x[[2, 0, 1]]) == 0.0
-    assert distance(x, x[[1, 0, 2]], exchangeable=np.array([0, 1, 2])) == pytest.approx(np.sqrt(2 / 3))
-    assert distance(x, x[[1, 0, 2]], exchangeable=np.array([7, 7, 8])) == 0.0
 
 
 @pytest.mark.nightly

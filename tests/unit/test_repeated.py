@@ -404,11 +404,6 @@ def test_long_run_payoffs_average_over_states_of_nature() -> None:
     np.testing.assert_allclose(record["end_payoff"][1], want)
 
 
-def test_the_learner_passes_check_method() -> None:
-    tried = rv.check_method(quick(sessions=2, stopping={"stable_periods": 50}))
-    assert "protocol" in tried
-
-
 # Reference bands
 
 

@@ -133,28 +133,6 @@ def test_equal_data_give_equal_bytes_whenever_written(tmp_path: Path) -> None:
     assert xr.load_dataset(tmp_path / "d.nc", engine="h5netcdf").identical(data)
 
 
-@pytest.mark.parametrize(
-    ("regret", "bound", "coverage", "claim"),
-    [
-        (0.0, 1e-9, "exact", "equilibrium"),
-        (0.0, 1e-9, "bounded", "equilibrium"),
-        (0.0, np.inf, "lower bound", "no deviation found"),
-        (0.0, np.inf, "local", "local equilibrium"),
-        (0.1, np.inf, "lower bound", "not an equilibrium"),
-        (np.nan, np.inf, "lower bound", "not decided"),
-    ],
-)
-def test_a_claim_is_the_strongest_that_the_numbers_allow(
-    regret: float, bound: float, coverage: str, claim: str
-) -> None:
-    proof = Certificate(np.array([0.0, regret]), np.array([0.0, bound]), coverage, "by hand", 1e-6)
-    assert proof.claim == claim
-    back = Certificate.from_record(proof.record())
-    assert back is not None
-    assert back.claim == claim
-    assert claim in repr(back)
-
-
 def test_a_solution_has_text_and_html_representations() -> None:
     found = Solution(record(1), Certificate.from_record(record(1)))
     assert "converged" in repr(found)

@@ -19,7 +19,6 @@ import pytest
 import xarray as xr
 
 from rivalry.core.files import write_json
-from rivalry.lab.executor import _Work
 from rivalry.lab.store import DamagedFile, DiskFull, Run, StoreError, load_run
 from rivalry.lab.store.bookkeeping import Index, read_index
 from tests.duel_study import record, store, study
@@ -348,20 +347,6 @@ def test_the_name_of_a_study_names_the_folder_of_its_run(
         load_run("other")
 
 
-def test_a_folder_with_other_files_is_not_touched(tmp_path: Path) -> None:
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "thesis.tex").write_text("x")
-    with pytest.raises(StoreError, match="is not a run folder"):
-        Run.create_or_open(mine, study(tmp_path))
-    assert [p.name for p in mine.iterdir()] == ["thesis.tex"]
-
-
-def test_an_empty_folder_is_accepted(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    assert Run.create_or_open(tmp_path / "empty", study(tmp_path)).status == "partial"
-
-
 def test_a_damaged_study_file_is_rewritten_from_a_known_study(run: Run) -> None:
     fill(run)
     (run.folder / "study.json").write_text('{"schema": 1, "na')
@@ -422,17 +407,3 @@ def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:
         assert index.seconds() == {}
         index.close()
         assert [left.name for left in tmp_path.iterdir()] == ["index.sqlite"]
-
-
-def test_another_version_continues_a_run_if_accepted(run: Run) -> None:
-    write_json(run.folder / "study.json", {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
-    fill(run, skip=5)
-    work = _Work(load_run(run.folder), None, None, None, False, None, "", 0, 6)
-    with work.run.locking():
-        words = r"made by rivalry 0\.0\.9; resume with --accept-version to go on with .*, or choose another f"
-        with pytest.raises(StoreError, match=words):
-            work._check_version(False)
-        work._check_version(True)
-        work._check_version(False)  # accepted once
-    assert "after 0.0.9" in (run.folder / "log.txt").read_text()
-    assert load_run(run.folder).other_version() is None
