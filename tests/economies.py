@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -349,3 +353,26 @@ def monitor_rule(**changed: Any) -> MonitorRule:
     given: dict[str, Any] = {"alpha": 0.1, "power": 0.0, "expected": 0, "double": 0, "alone": -1}
     given |= {"teach_until": 2**62, "sample_from": 10, "sample_every": 3}
     return MonitorRule(**given | changed)
+
+
+def same(one: Iterable[Any], other: Iterable[Any]) -> None:
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def assert_same_without_compilation(script: str, least: int = 10_000) -> None:
+    """A script prints at least so many characters, and the same ones without Numba's compiler."""
+    found = [
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", script],
+            env=os.environ | {"NUMBA_DISABLE_JIT": off, "OMP_NUM_THREADS": "1"},
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for off in ("0", "1")
+    ]
+    assert [one.returncode for one in found] == [0, 0], found[1].stderr + found[0].stderr
+    assert found[0].stdout == found[1].stdout
+    assert len(found[0].stdout) >= least

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +14,7 @@ from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.city_learning import chances, entry_counts, policy_rows
 from rivalry.economies.kernels.economy import RUNNING, UNBALANCED, copy_agents
 from tests.cities import PlainCity, city, paths, ways
-from tests.economies import Row
+from tests.economies import Row, assert_same_without_compilation, same
 
 pytestmark = pytest.mark.slow
 
@@ -77,11 +73,6 @@ def row_of(given: np.ndarray) -> Row:
     summed = np.minimum(np.cumsum(given), 1.0).astype(np.float32).astype(float)[:last]
     summed[-1] = 1.0
     return Row(summed.tolist(), int(given.argmax()), float(given.max()))
-
-
-def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
-    for a, b in zip(one, other, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def advance(plain: PlainCity, given: np.ndarray) -> None:
@@ -244,17 +235,4 @@ for number, streets, more in ((0, paths, {}), (1, ways, sums), (2, paths, sums |
 
 def test_results_do_not_depend_on_compilation() -> None:
     """Simulation and learning without compilation give the same results to the bit."""
-    found = [
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", SCRIPT],
-            env=os.environ | {"NUMBA_DISABLE_JIT": off},
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for off in ("0", "1")
-    ]
-    assert [one.returncode for one in found] == [0, 0], found[1].stderr + found[0].stderr
-    assert found[0].stdout == found[1].stdout
-    assert len(found[0].stdout) > 10_000
+    assert_same_without_compilation(SCRIPT)

@@ -13,7 +13,7 @@ from rivalry.economies.kernels.city_learning import CityLearning, begin, chances
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING, copy_agents
 from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, EpochRule
 from tests.cities import PlainDrivers, city, paths, ways
-from tests.economies import rule
+from tests.economies import rule, same
 
 pytestmark = pytest.mark.slow
 
@@ -47,11 +47,6 @@ def start_learning(
     world: shapes.CityArrays, given: EpochRule, initial_q: float = 0.0
 ) -> tuple[kernel.Drivers, CityLearning]:
     return kernel.fresh(world, SEED), begin(world, given, initial_q)
-
-
-def same(one: Any, other: Any) -> None:
-    for a, b in zip(one, other, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 def taught(world: shapes.CityArrays, learning: CityLearning) -> tuple[np.ndarray, ...]:

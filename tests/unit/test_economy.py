@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +11,15 @@ from scipy import stats
 
 from rivalry.economies.kernels import choices, shapes
 from rivalry.economies.kernels import economy as kernel
-from tests.economies import Plain, Row, economy, two_types, uniform_rows
+from tests.economies import (
+    Plain,
+    Row,
+    assert_same_without_compilation,
+    economy,
+    same,
+    two_types,
+    uniform_rows,
+)
 
 SEED = np.random.SeedSequence(5)
 HALF = np.array([[[1.0, 0.0], [0.5, 0.5]]])
@@ -30,11 +34,6 @@ def random_policy(owners: int, privates: int, most: int, seed: int = 0) -> np.nd
     rng = np.random.default_rng(seed)
     table = rng.gamma(0.5, size=(owners, privates, most + 1, most + 1)) * np.tri(most + 1)
     return choices.cumulative(table / table.sum(axis=-1, keepdims=True))
-
-
-def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
-    for a, b in zip(one, other, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 RULES: list[dict[str, Any]] = [
@@ -286,17 +285,4 @@ for world in (economy(6, 4), seeing(6, 4, receiver=1)):
 @pytest.mark.slow
 def test_results_do_not_depend_on_compilation() -> None:
     """Simulation, learning and monitoring without compilation give the same results to the bit."""
-    found = [
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", SCRIPT],
-            env=os.environ | {"NUMBA_DISABLE_JIT": off},
-            cwd=Path(__file__).parents[2],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        for off in ("0", "1")
-    ]
-    assert [one.returncode for one in found] == [0, 0], found[1].stderr + found[0].stderr
-    assert found[0].stdout == found[1].stdout
-    assert len(found[0].stdout) > 10_000
+    assert_same_without_compilation(SCRIPT)

@@ -21,6 +21,7 @@ from tests.economies import (
     economy,
     monitor_rule,
     rule,
+    same,
     seeing,
     soft,
     two_types,
@@ -55,11 +56,6 @@ def begun(
     agents = kernel.fresh(world, SEED)
     entries = views_of(world) * (world.most + 1) * (world.most + 2) // 2
     return agents, learning_kernel.begin(world, given, np.full(entries, q), by_type)
-
-
-def same(one: Any, other: Any) -> None:
-    for a, b in zip(one, other, strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("by_type", [False, True], ids=["own tables", "by type"])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import rivalry as rv
 from rivalry.methods import QLearning
 from rivalry.tables import tabulate
 from rivalry.tables.kernels import draws, learn, shapes
+from tests.economies import assert_same_without_compilation
 from tests.plain_q_learning import Plain, walk
 
 RNG = np.random.default_rng(3)
@@ -186,21 +184,8 @@ def _digest() -> str:
 
 @pytest.mark.slow
 def test_play_is_identical_without_numba() -> None:
-    plain = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "error",
-            "-c",
-            "from tests.unit.test_qlearning import _digest; print(_digest())",
-        ],
-        env=os.environ | {"NUMBA_DISABLE_JIT": "1", "OMP_NUM_THREADS": "1"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert plain.stdout.strip() == _digest()
+    code = "from tests.unit.test_qlearning import _digest; print(_digest())"
+    assert_same_without_compilation(code, least=64)
 
 
 @pytest.mark.parametrize("threads", ["1", "2", "7"])

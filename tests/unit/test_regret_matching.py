@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ from rivalry.families.matrix import Matrix, matrix
 from rivalry.methods.finite.fictitious_play import FictitiousPlay
 from rivalry.methods.finite.regret_matching import RegretMatching
 from rivalry.tables.kernels import draws, sampled_play
+from tests.economies import assert_same_without_compilation
 
 LEARNERS = [RegretMatching(), RegretMatching(regrets="conditional"), FictitiousPlay()]
 NAMES = ["unconditional", "conditional", "fictitious"]
@@ -78,15 +76,7 @@ def _digest(steps: int) -> str:
 @pytest.mark.slow
 def test_play_is_identical_without_numba() -> None:
     code = "from tests.unit.test_regret_matching import _digest; print(_digest(400))"
-    plain = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert plain.stdout.strip() == _digest(400)
+    assert_same_without_compilation(code, least=64)
 
 
 def test_play_is_determined_by_the_seed(ragged: Matrix) -> None:
