@@ -66,6 +66,14 @@ def _programs() -> Iterator[None]:
         forget_programs(6_000)  # some 2 GB
 
 
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """No figure of a test is open in the next one."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 @pytest.fixture
 def one_process() -> Iterator[None]:
     """One test at a time in all processes, for what two of them cannot do at once."""

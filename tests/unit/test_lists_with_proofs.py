@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 
 import rivalry as rv
 from rivalry.cli.summary import claims
@@ -22,12 +20,6 @@ from rivalry.text.display import count_in_words, equilibrium_rows, undecided_in_
 from tests.figure_elements import labels, lines
 
 STUDY = {"game": {"family": "influencer"}, "method": [{"name": "all", "kind": "all_equilibria"}]}
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def a_list(points: list[float], undecided: int = 0, finished: bool = True, boxes: int = 437) -> Record:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator
 from inspect import signature
 from typing import Any
 
@@ -25,12 +24,6 @@ from rivalry.plots.style import SIZE, picture
 from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares, study
 
 REACHES = [0.17, 0.2, 0.25]
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

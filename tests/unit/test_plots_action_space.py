@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 import rivalry as rv
@@ -19,12 +17,6 @@ from rivalry.plots.style import picture
 from tests.figure_elements import labels, lines
 
 HIGH = np.sqrt(3) / 2
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def lattice(edge: int = 8) -> np.ndarray:

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.collections import QuadMesh
 
 import rivalry as rv
 from rivalry.core.results import Record, collect, dataset
 from rivalry.plots.branches import structure
-from rivalry.plots.style import picture
 from tests.figure_elements import labels, lines
 
 LOSS, HOPF = 0.19, 0.158
 REACHES = np.linspace(0.11, 0.29, 13).tolist()
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def spread(reach: float) -> float:
@@ -326,11 +317,6 @@ def test_places_that_may_hold_further_equilibria_are_marked() -> None:
     (place,) = [line for line in ax.lines if line.get_label() == "undecided place"]
     assert place.get_xdata().tolist() == [0.6, 0.6]
     assert place.get_ydata() == pytest.approx([0.3, 0.3], abs=1e-5)
-
-
-@pytest.mark.slow
-def test_pictures_are_reproducible(one: xr.Dataset) -> None:
-    assert picture(rv.plots.bifurcation, one) == picture(rv.plots.bifurcation, one)
 
 
 @pytest.mark.slow

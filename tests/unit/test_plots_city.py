@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from inspect import unwrap
 
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from scipy import stats
 
@@ -18,20 +16,13 @@ from rivalry.economies.figures.streets import RULES, _scale
 from rivalry.economies.report import MOST, travellers
 from rivalry.plots.select import NoSuchPoint, own_rank
 from rivalry.plots.series import series_of
-from rivalry.plots.style import picture
-from tests.figure_elements import caption, half_width, labels, lines
+from tests.figure_elements import assert_reproducible_and_labelled, caption, half_width, labels, lines
 
 RANDOM = np.random.default_rng(11)
 GAME = rv.games.city(network="stubs_2x2", agents=24, max_karma=4, mean_karma=2, capacity=2)
 METRICS = GAME.static_metrics()
 LANES, AGENTS, KARMA = len(METRICS["lane_name"][1]), 24, 5
 SHAPE = (1, 4, METRICS["example_places"][1].shape[2], KARMA)
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def record(monitors: int = 4) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
@@ -431,12 +422,7 @@ KINDS = ("street_map", "example_routes", "lane_load", "bid_congestion", "example
 def test_pictures_are_reproducible_and_axes_are_labelled(kind: str) -> None:
     data = run(("karma",), replications=2)
     plot = getattr(rv.plots, kind)
-    assert picture(plot, data) == picture(plot, data)
-    ax = plot(data)
-    assert ax.get_ylabel()
-    assert ax.get_xlabel()
-    with pytest.raises(ValueError, match=r"^data: list must be a solution, a run or a dataset"):
-        plot([])
+    assert_reproducible_and_labelled(plot, data)
 
 
 @pytest.mark.slow

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 
 import rivalry as rv
 from rivalry.core.results import Record, collect, dataset
 from tests.figure_elements import labels, lines
 
 REACHES = [0.1, 0.2, 0.3]
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def learned(trials: int = 30, seed: int = 0) -> Record:
@@ -235,12 +226,18 @@ def test_data_without_methods_are_drawn_as_one_series(run: xr.Dataset) -> None:
     ("kind", "variable"),
     [
         ("basins", "start_profile"),
+        ("cycle", "move_payoff"),
+        ("deviation", "deviation_gain"),
+        ("impulse_response", "impulse"),
         ("learning_curve", "learning_reward"),
+        ("payoff_landscape", "landscape_payoff"),
         ("policy", "policy"),
+        ("reaction", "reaction"),
         ("resource", "resource"),
         ("spectrum", "eigenvalues_real"),
         ("stability_window", "scan_stable"),
         ("ternary", "profile"),
+        ("valuation_path", "end_payoff"),
     ],
 )
 def test_errors_name_the_missing_variable(kind: str, variable: str) -> None:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 from scipy import stats
 
 import rivalry as rv
 from rivalry.plots.marks import PALETTE
-from rivalry.plots.style import picture
 from rivalry.studies.karma_violations import violations
-from tests.figure_elements import caption, half_width, labels, lines
+from tests.figure_elements import assert_reproducible_and_labelled, caption, half_width, labels, lines
 
 RANDOM = np.random.default_rng(5)
 AT = ("algorithm", "replication")
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 # -- exploitability ------------------------------------------------------------------------------------
@@ -282,12 +273,7 @@ def test_missing_violation_shares_are_refused() -> None:
     ids=["exploitability_curve", "fairness_plane", "violations"],
 )
 def test_pictures_are_reproducible_and_axes_are_labelled(plot: Any, data: xr.Dataset) -> None:
-    assert picture(plot, data) == picture(plot, data)
-    ax = plot(data)
-    assert ax.get_ylabel()
-    assert ax.get_xlabel()
-    with pytest.raises(ValueError, match=r"^data: list must be a solution, a run or a dataset"):
-        plot([])
+    assert_reproducible_and_labelled(plot, data)
 
 
 def test_without_a_swept_parameter_each_method_is_one_point() -> None:

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 import rivalry as rv
 from rivalry.plots.marks import PALETTE
 from rivalry.plots.select import band
 from rivalry.plots.series import method_names, series_of
-from rivalry.plots.style import picture
-from tests.figure_elements import caption, half_width, labels, lines
+from tests.figure_elements import assert_reproducible_and_labelled, caption, half_width, labels, lines
 
 K = 5  # levels of karma
 RANDOM = np.random.default_rng(5)
 AT = ("algorithm", "replication")
 URGENCY = (("player", "private"), [[1.0, 5.0]])
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def policies(*lead: int) -> np.ndarray:
@@ -268,12 +259,7 @@ def test_bid_distribution_is_drawn_above_win_probabilities() -> None:
 @pytest.mark.slow
 def test_pictures_are_reproducible_and_axes_are_labelled(kind: str, data: xr.Dataset) -> None:
     plot = getattr(rv.plots, kind)
-    assert picture(plot, data) == picture(plot, data)
-    ax = plot(data)
-    assert ax.get_ylabel()
-    assert ax.get_xlabel() or ax.figure.axes[-1].get_xlabel()
-    with pytest.raises(ValueError, match=r"^data: list must be a solution, a run or a dataset"):
-        plot([])
+    assert_reproducible_and_labelled(plot, data)
 
 
 @pytest.mark.nightly

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from scipy import stats
 
@@ -20,12 +18,6 @@ from tests.figure_elements import half_width, labels, lines
 
 GAINS = np.random.default_rng(3).uniform(0.4, 1.0, 30)
 NAMES = ["learning", "learning-gamma_zero", "learning-random"]
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def learned() -> xr.Dataset:
@@ -352,14 +344,6 @@ def test_gains_are_not_hatched_in_heat_maps_and_have_intervals() -> None:
     np.testing.assert_array_equal(lines(panel, "_line")[1].get_ydata(), gains[:, 1])
     ends = panel.containers[1].lines[2][0].get_segments()[0][:, 1]
     np.testing.assert_allclose(ends, gains[0, 1] * np.array([0.9, 1.1]))
-
-
-@pytest.mark.parametrize(
-    ("kind", "variable"), [("impulse_response", "impulse"), ("valuation_path", "end_payoff")]
-)
-def test_errors_name_the_missing_variable(kind: str, variable: str) -> None:
-    with pytest.raises(ValueError, match=f"no variable '{variable}', which this plot draws"):
-        getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))
 
 
 @pytest.mark.slow

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
@@ -22,12 +20,6 @@ from tests.figure_elements import labels, lines
 from tests.small_games import cournot
 
 PERIODS, PLAYERS = 4, 2
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def plan(claim: str = "equilibrium") -> xr.Dataset:
@@ -338,17 +330,3 @@ def test_path_moves_split_steps_into_moves_of_single_players() -> None:
     np.testing.assert_allclose(found["move_gain"][1], np.diff(worth, axis=0)[[0, 1, 2, 3], [0, 1, 0, 1]])
     strided = record | {"path_step": (("step",), np.arange(3) * 2)}
     assert path_view(cournot(2), strided, "path_moves") == {}
-
-
-@pytest.mark.parametrize(
-    ("kind", "variable"),
-    [
-        ("cycle", "move_payoff"),
-        ("deviation", "deviation_gain"),
-        ("payoff_landscape", "landscape_payoff"),
-        ("reaction", "reaction"),
-    ],
-)
-def test_errors_name_the_missing_variable(kind: str, variable: str) -> None:
-    with pytest.raises(ValueError, match=f"no variable '{variable}', which this plot draws"):
-        getattr(rv.plots, kind)(xr.Dataset({"payoff": ("player", np.zeros(2))}))

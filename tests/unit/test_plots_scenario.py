@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
@@ -20,12 +18,6 @@ from rivalry.plots.style import picture
 from tests.figure_elements import labels, lines
 
 PRICES, SIZES = [0.1, 0.2, 0.3], [1.0, 2.0]
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
 
 
 def swept(claims: object = "equilibrium") -> xr.Dataset:
