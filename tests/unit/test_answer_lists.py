@@ -21,17 +21,7 @@ from rivalry.methods.design.rule_choices import in_words
 from rivalry.plots.families import default_figures
 from rivalry.results.table import Estimate, in_order
 from rivalry.runtime.jax import jnp
-
-
-class Adopters(eqx.Module):
-    """Equilibria are 0 and the roots of ``k x = x^2 + 0.09``."""
-
-    k: Array
-    space = rv.Box.interval(0.0, 1.0, players=2)
-
-    def payoffs(self, x: Array) -> Array:
-        own, other = x[:, 0], x[::-1, 0]
-        return self.k * own * other**2 / (other**2 + 0.09) - own**2 / 2
+from tests.unit.test_comparative_statics import Adopters
 
 
 def roots(k: float) -> list[float]:

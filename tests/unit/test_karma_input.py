@@ -277,12 +277,3 @@ def test_numbers_of_agents_and_karma_are_integers_for_agents_only() -> None:
         ValueError, match=r"mean_karma: 3.33333 times 100 agents is 333.333; must be a whole number"
     ):
         to_agents(rv.games.karma(mean_karma=10 / 3))
-
-
-@pytest.mark.slow
-def test_learners_for_games_of_players_refuse_karma_economies() -> None:
-    from rivalry.lab.study import build_method
-
-    for kind in ("hedge", "regret_matching", "repeated_q_learning"):
-        with pytest.raises(StudyError, match="does not fit this game"):
-            build_method({"kind": kind}, game=rv.games.karma())
