@@ -34,10 +34,7 @@ def by_best_response(game: Any) -> Any:
     [
         ({"demand": "100 - Q", "unit_cost": [10.0, 14.0]}, {"unit_cost": [10.0, 14.0]}),
         ({"demand": "50/Q^.5", "low": 1.0}, {"demand": "isoelastic", "market_size": 50.0}),
-        (
-            {"demand": {"price": ["10 - q0 - .5*q1", "10 - q1 - .5*q0"]}},
-            {"demand": "differentiated"},
-        ),
+        ({"demand": {"price": ["10 - q0 - .5*q1", "10 - q1 - .5*q0"]}}, {"demand": "differentiated"}),
         ({"demand": BERTRAND, "high": 10.0}, {"demand": "differentiated", "choice": "price"}),
         (
             {"demand": "intercept - slope*Q", "intercept": 90.0, "slope": 2.0},
@@ -148,10 +145,7 @@ def test_without_symmetric_effects_consumers_have_no_surplus() -> None:
         ({"demand": "lineer"}, "did you mean 'linear'"),
         ({"demand": "10 + Q", "high": 9.0}, "demand: of firm 0 rises with q0"),
         ({"demand": BERTRAND}, "high: is missing"),
-        (
-            {"demand": {"quantity": ["10 - p0", "10 + .1*p1"]}, "high": 9.0},
-            "demand: of firm 1 rises with p1",
-        ),
+        ({"demand": {"quantity": ["10 - p0", "10 + .1*p1"]}, "high": 9.0}, "demand: of firm 1 rises with p1"),
         ({"demand": {"price": ["10 - q0", "10 - q1", "9 - q2"]}, "players": 2}, "3 formulas for 2 firms"),
         ({"demand": {"price": ["10 - q0 + q1", "10 - q1"]}}, "high: is missing; give it where a price rises"),
         ({"demand": {"cost": ["2"]}}, "must be one of price and quantity"),

@@ -359,10 +359,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"response_method": {"kind": "newton", "bета": 1.0}},
         "response_method: bета: is no argument of PopulationNewton; ",
     ),
-    (
-        {"response_method": {"kind": "newton", "beta": -1.0}},
-        "response_method: beta: -1 must be above 0",
-    ),
+    ({"response_method": {"kind": "newton", "beta": -1.0}}, "response_method: beta: -1 must be above 0"),
     ({"response_method": 3}, "response_method: int must be newton, or a learner, as q_learning is"),
 ]
 

@@ -55,8 +55,7 @@ def test_exploitability_is_small_in_equilibrium_and_large_if_uniform() -> None:
     assert found["bound"] == np.inf  # nothing is proved for finitely many agents
 
 
-def test_compiled_programs_do_not_depend_on_the_number_of_agents(caplog: pytest.LogCaptureFixture) -> None:
-    """They do not depend on the initial karma either."""
+def test_programs_do_not_depend_on_numbers_of_agents_or_karma(caplog: pytest.LogCaptureFixture) -> None:
     options: dict[str, Any] = {"plays": "uniform", "evaluation": 50}
     ran(rv.games.karma(**MANY), **options)
     for more in ({"agents": 26}, {"initial_karma": [0, 4] * 15}):
