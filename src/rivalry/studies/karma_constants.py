@@ -160,14 +160,18 @@ def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int)
 
     ``urgencies`` ``[private]`` are at least 0; ``chain`` is a transition matrix ``[private private]`` with
     rows summing to 1, or a distribution ``[private]`` of independent draws. The result is exact up to
-    rounding. Raises `ValueError` for an unknown rule and an invalid chain.
+    rounding. Raises `ValueError` for an unknown rule, negative urgencies and an invalid chain.
 
     >>> [round(value, 9) for value in exact_baseline("DICT", [1.0, 5.0], [0.5, 0.5], 10_000)]
     [-1.0, -0.015811388, -0.005]
     """
     check_word("mechanism", mechanism, MECHANISMS)
     u = np.asarray(urgencies, dtype=float)
+    if u.ndim != 1 or not np.all(u >= 0):
+        raise ValueError(f"urgencies: {urgencies!r} must be a list of numbers of at least 0")
     moves, w = stationary(chain)
+    if len(moves) != len(u):
+        raise ValueError(f"chain: {len(moves)} states must be {len(u)}, one an urgency")
     if mechanism in ("COIN", "DICT"):
         lost = losing_probability(u, w) if mechanism == "DICT" else np.full(len(u), 0.5)
         efficiency, rewards, wins = _by_urgency(u, lost, moves, w, steps)

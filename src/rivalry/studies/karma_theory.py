@@ -10,7 +10,7 @@ Source: Vaishampayan (ETH Zurich 2024), chapter 5.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -30,6 +30,7 @@ from rivalry.population import policy_values, stationary_population, uniform
 from rivalry.population.distances import entropies, policy_distance
 from rivalry.population.operators import Distribution, Policy
 from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.schema.validate import check_word
 from rivalry.text.statistics import share_interval
 
 Rule = Literal["dirichlet_state", "smooth_gaussian", "logit_noise"]
@@ -72,12 +73,18 @@ def draw_policies(
     PolicySample
         Policies ``[policy private karma bid]`` and the parameters of each.
 
+    Raises
+    ------
+    ValueError
+        For another ``generator``.
+
     Examples
     --------
     >>> drawn = draw_policies("smooth_gaussian", 3, private=2, most=4, seed=np.random.SeedSequence(1))
     >>> drawn.policies.shape, drawn.parameters["width"].shape, bool(np.all(drawn.policies[:, :, 1, 2:] == 0))
     ((3, 2, 5, 5), (3, 2), True)
     """
+    check_word("generator", generator, get_args(Rule))
     rule = _RULES[generator]
     draws = [rule(_numbers(seed, number), private, most) for number in range(first, first + count)]
     policies = [policy for policy, _ in draws]
@@ -145,12 +152,14 @@ _RULES: dict[str, Callable[[np.random.Generator, int, int], tuple[np.ndarray, Nu
 def at_least_as_random(policies: np.ndarray, reference: np.ndarray, rule: str = "mean") -> np.ndarray:
     """Mask of policies ``[policy private karma bid]`` that have at least the entropy of another policy.
 
-    Entropies are compared in the ``mean`` over states or in ``every`` state, up to rounding.
+    Entropies are compared in the ``mean`` over states or in ``every`` state, up to rounding. Raises
+    `ValueError` for another rule.
 
     >>> even, sure = np.tri(3) / np.arange(1, 4)[:, None], np.eye(3)
     >>> at_least_as_random(np.array([[even], [sure]]), even[None]).tolist()
     [True, False]
     """
+    check_word("entropy_rule", rule, get_args(EntropyRule))
     levels, bar = (np.asarray(entropies(jnp.asarray(pi))) for pi in (policies, reference))
     if rule == "mean":
         levels, bar = levels.mean(axis=(-2, -1))[:, None, None], bar.mean()
