@@ -68,7 +68,7 @@ class Ours:
 
     def __call__(self) -> np.ndarray:
         if self.count == 1:
-            stride = self.jax.numpy.asarray(STEPS[1] // self.run.ROWS)
+            stride = self.jax.numpy.asarray(max(STEPS[1] // self.run.ROWS, 1))
             carry, _ = self.run.steps.advance(
                 self.game, self.method, self.begin, self.key, stride, self.budget, self.never
             )

@@ -509,7 +509,7 @@ class Market(OneLineRepr, eqx.Module):
         return after_tax
 
 
-def priced_numbers(numbers: Numbers) -> Numbers:
+def priced_numbers(numbers: dict[str, Any]) -> dict[str, Any]:
     """Return parameters with costs in units of consumers' prices, ``(c + t)/(1 - v)`` per unit.
 
     With a tax ``v`` on revenue a firm maximizes ``(1 - v)`` times its profit at these costs.

@@ -74,7 +74,7 @@ class OwnedMarket(OneLineRepr, eqx.Module):
         )
         return box
 
-    def choices(self, x: Profile) -> Float[Array, "product axis"]:
+    def choices(self, x: Profile) -> Float[Array, "product 1"]:
         """Return the choices of all products."""
         return x[self.places][:, None]
 

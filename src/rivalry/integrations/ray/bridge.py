@@ -39,12 +39,12 @@ STORE = 512 * 2**20  # bytes of the object store on this machine; more is spille
 def serve(pipe: Connection, address: str | None, processors: int) -> None:
     """Run the bridge: join or start Ray, execute orders, and leave or stop Ray.
 
-    Sends, in this order:
+    Sends:
 
-    - ``("begun", "")``;
-    - ``("room", processors)``, again on every change;
+    - ``("begun", "")`` first;
+    - ``("room", processors)`` then, and again on every change;
     - a `rivalry.integrations.ray.cell.Message` per message on an order;
-    - ``("refused", why)`` if cells cannot be computed there, ``("lost", why)`` if the cluster disconnected.
+    - last ``("refused", why)`` if cells cannot be computed there, ``("lost", why)`` if it disconnected.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # the closing of the pipe ends the process
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which all processes started here would inherit

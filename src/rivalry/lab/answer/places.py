@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from rivalry.schema.construction import is_number
 
@@ -13,6 +13,7 @@ StudyTables = Mapping[str, Any]
 """Tables of a resolved study by name."""
 
 
+@runtime_checkable
 class MethodPoint(Protocol):
     """A method and a point of the sweep, that results are of."""
 
