@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,6 +27,10 @@ AGENTS = (10, 32, 100, 320, 1000, 3200, 10_000)
 AGENT_STEPS = 4_000_000
 CELLS = (1_000, 4_000, 16_000)
 POINTS = (11, 21, 41, 81)  # per player
+ACTIONS = (4, 6, 8, 10, 12)  # of each of two players
+GAMES = (10, 100, 1_000)
+SWEPT = (100, 1_000, 10_000)
+RIVALS = (2, 3, 4, 5)
 ROUNDS = 20  # of best responses: investors may go round for ever
 
 
@@ -158,6 +162,42 @@ def payoff_table(points: int) -> float:
     return min(taken[1:])
 
 
+def least_time(work: Callable[[], object]) -> float:
+    """Least processor time of three calls, after one that compiles."""
+    work()
+    taken = []
+    for _ in range(3):
+        begun = time.process_time()
+        work()
+        taken.append(time.process_time() - begun)
+    return min(taken)
+
+
+def list_times() -> Iterator[tuple[str, list[int], list[float]]]:
+    """Yield curves of lists of equilibria with their proofs, and of sweeps."""
+    import rivalry as rv
+
+    def stack(games: int, actions: int) -> np.ndarray:
+        return np.random.default_rng(1).random((games, 2, actions, actions))
+
+    def listed(payoffs: np.ndarray) -> float:
+        return least_time(lambda: rv.all_equilibria(payoffs))
+
+    def swept(points: int) -> float:
+        game = rv.games.market(intercept=100.0, unit_cost=10.0)
+        intercepts = {"intercept": np.linspace(50.0, 150.0, points)}
+        return least_time(lambda: rv.sweep(game, intercepts, rv.methods.BestResponse()))
+
+    def searched(firms: int) -> float:
+        game = rv.games.market(intercept=100.0, unit_cost=list(range(10, 10 + firms)))
+        return least_time(lambda: rv.all_equilibria(game))
+
+    yield "actions: a list of a game, 2 players", list(ACTIONS), [listed(stack(1, n)) for n in ACTIONS]
+    yield "games: lists of a stack, 5 x 5", list(GAMES), [listed(stack(n, 5)) for n in GAMES]
+    yield "points: a certified sweep of a market", list(SWEPT), [swept(n) for n in SWEPT]
+    yield "firms: a list of a market", list(RIVALS), [searched(n) for n in RIVALS]
+
+
 def of_cells(command: str, cells: int) -> float:
     """Processor time of a command on a run of so many cells, beside the cells' own work."""
     from benchmarks import test_many_cells as many
@@ -186,6 +226,7 @@ def growth() -> Iterator[tuple[str, list[int], list[float]]]:
     solves = [seconds(periods[1], t, invest=False)[1] for t in periods[0]]
     yield f"periods: a certified solve, {periods[1]} players", list(periods[0]), solves
     yield "grid points: a payoff table, 3 players", list(POINTS), [payoff_table(n) for n in POINTS]
+    yield from list_times()
 
 
 def main(path: str, what: str = "races") -> None:

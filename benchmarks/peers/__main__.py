@@ -9,6 +9,7 @@ Environments are made under build/peers; a peer that does not install is left ou
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -37,16 +38,17 @@ ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_
 
 
 class Peer(NamedTuple):
-    """Another package: its name in prose, what pip installs, its licence."""
+    """Another package: its name in prose, what pip installs, its licence, and the Python that it needs."""
 
     name: str
     requirement: str
     licence: str
+    python: str = ""
 
 
 PEERS = {
     "nashpy": Peer("Nashpy", "nashpy==0.0.43", "MIT"),
-    "quantecon": Peer("QuantEcon.py", "quantecon==0.11.4", "MIT"),
+    "quantecon": Peer("QuantEcon.py", "quantecon==0.13.1", "MIT", python="3.12"),
     "pygambit": Peer("Gambit", "pygambit==17.0.0b2", "GPL-2.0-or-later"),
     "open_spiel": Peer("OpenSpiel", "open_spiel==2.0.2 cvxpy==1.9.3 ecos==2.0.14", "Apache-2.0"),
     "mfglib": Peer("MFGLib", "mfglib==0.3.0", "MIT"),
@@ -58,6 +60,22 @@ PEERS = {
 }
 
 
+def interpreter(version: str) -> str:
+    """Path of a Python of a version such as "3.12", or of the present one for "".
+
+    Raises `RuntimeError` where this machine has none.
+    """
+    if not version or sys.version.startswith(f"{version}."):
+        return sys.executable
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for path in (f"python{version}", *map(str, pyenv.glob(f"{version}.*/bin/python3"))):
+        # a shim of pyenv fails unless its version is chosen
+        with contextlib.suppress(OSError):
+            if subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+                return path
+    raise RuntimeError(f"needs Python {version}, which was not found; must be on the path or in pyenv")
+
+
 def environment(key: str) -> Path:
     """Return the Python of a peer's environment, made where it is missing.
 
@@ -67,9 +85,10 @@ def environment(key: str) -> Path:
     python, installed = folder / "bin" / "python", folder / "installed"
     if installed.exists() and installed.read_text() == requirement:
         return python
+    base = interpreter(PEERS[key].python)
     try:
         for command in (
-            [sys.executable, "-m", "venv", "--clear", folder],
+            [base, "-m", "venv", "--clear", folder],
             [python, "-m", "pip", "install", "--quiet", "--prefer-binary", *requirement.split()],
         ):
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_LIMIT)
@@ -219,7 +238,8 @@ def measure(key: str, python: Path) -> tuple[list[str], bool]:
         version = found.version
         rows.append(row(peer.name, work.title, found))
         print(rows[-1], flush=True)
-    return [f"| {peer.name} | {version} | {peer.licence} | {date.today()} | {machine()} |", *rows], whole
+    where = machine() + (f"; theirs {peer.python}" if peer.python else "")
+    return [f"| {peer.name} | {version} | {peer.licence} | {date.today()} | {where} |", *rows], whole
 
 
 def machine() -> str:

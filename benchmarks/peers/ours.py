@@ -17,6 +17,12 @@ def all_equilibria(A, B):
     return _equilibria(A, B, "vertex_enumeration")
 
 
+def stack_of_games(games, size):
+    payoffs = np.random.default_rng(1).random((games, 2, size, size))
+    lists = rv.all_equilibria(payoffs)
+    return np.split(lists.equilibria, np.cumsum(lists.counts)[:-1])
+
+
 def exact_equilibria(A, B):
     return _equilibria(A, B, "vertex_enumeration")
 

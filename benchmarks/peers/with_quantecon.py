@@ -15,6 +15,11 @@ def all_equilibria(A, B):
     return game_theory.vertex_enumeration(_game(A, B))
 
 
+def stack_of_games(games, size):
+    payoffs = np.random.default_rng(1).random((games, 2, size, size))
+    return [all_equilibria(A, B) for A, B in payoffs]
+
+
 def lemke_howson(A, B):
     game = _game(A, B)
     return [game_theory.lemke_howson(game, k) for k in range(len(A) + len(B))]

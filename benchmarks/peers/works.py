@@ -80,6 +80,10 @@ def _same_points(inputs: dict[str, Any], ours: Any, theirs: Any) -> float:
     return _same_numbers(inputs, _rows(ours), _rows(theirs))
 
 
+def _same_stacks(inputs: dict[str, Any], ours: Any, theirs: Any) -> float:
+    return max(_same_points(inputs, mine, other) for mine, other in zip(ours, theirs, strict=True))
+
+
 def _equilibria_of_paths(inputs: dict[str, Any], ours: Any, theirs: Any) -> float:
     """Theirs are among ours, which also list pure equilibria; all are equilibria."""
     known = _rows(ours)
@@ -160,6 +164,10 @@ BEACH = {"places": 20, "periods": 20, "rounds": 50}
 
 WORKS = (
     Work("all equilibria, 5 x 5", "all_equilibria", LISTS, FIVE, _same_points, 1e-9),
+    Work(
+        *("all equilibria of 100 games, 5 x 5", "stack_of_games", ("quantecon",)),
+        *({"games": 100, "size": 5}, _same_stacks, 1e-9),
+    ),
     Work("all equilibria, 12 x 12", "all_equilibria", LISTS[1:], TWELVE, _same_points, 1e-9),
     Work("all equilibria in fractions, 5 x 5", "exact_equilibria", LISTS[2:], FIVE, _same_points, 1e-9),
     Work(
