@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rivalry.runtime.jax import compiled, eqx, is_key, jax, jnp, stack_trees
+from rivalry.runtime.jax import compiled, eqx, is_key, jax, jnp, key_rows, stack_trees
 
 WIDTH = 64
 """Most cells of a run that are computed together."""
@@ -82,7 +82,7 @@ def _rows(selection: slice | np.ndarray, leaf: Any) -> Any:
     """Return some rows of an array; by NumPy, since JAX would run a program."""
     if not eqx.is_array(leaf):
         return leaf
-    return leaf[selection] if is_key(leaf) else np.asarray(leaf)[selection]
+    return key_rows(leaf, selection) if is_key(leaf) else np.asarray(leaf)[selection]
 
 
 def _joined(*leaves: Any) -> Any:

@@ -168,6 +168,13 @@ def is_key(x: object) -> bool:
     return is_jax_array(x) and bool(jnp.issubdtype(x.dtype, jax.dtypes.prng_key))
 
 
+def key_rows(keys: Any, rows: Any) -> jax.Array:
+    """Return some of an array of random keys, taken by NumPy: JAX would compile a program for every shape."""
+    words = np.asarray(jax.random.key_data(keys))
+    chosen: jax.Array = jax.random.wrap_key_data(words[rows])
+    return chosen
+
+
 def array_module(*arrays: object) -> Any:
     """Return `jax.numpy` if any array is one of JAX, otherwise NumPy."""
     return jnp if any(map(is_jax_array, arrays)) else np

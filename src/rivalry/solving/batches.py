@@ -19,14 +19,14 @@ from rivalry.core.results import Record, Solution, collect
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.options import written_out
 from rivalry.runtime.blas import one_blas_thread
-from rivalry.runtime.jax import eqx, jax, numbers_in_numpy, promote_ranks
+from rivalry.runtime.jax import eqx, jax, key_rows, numbers_in_numpy, promote_ranks
 from rivalry.schema.annotations import meaning_of, signature_of
 from rivalry.schema.construction import parts_of, recipe_of, replace_entry, variant
 from rivalry.schema.validate import check, check_keywords, near
 from rivalry.solving import ends, inputs
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Checkpoint, Limited, Progress, ProgressCallback, draw_progress
-from rivalry.solving.randomness import Rng, first_keys, key_of, keys_of
+from rivalry.solving.randomness import Rng, first_keys, key_of, keys_of, split_key
 from rivalry.solving.reparametrised import reparametrise
 from rivalry.solving.runs import StepwiseRuns
 from rivalry.solving.single import solve
@@ -38,6 +38,16 @@ if TYPE_CHECKING:
     from rivalry.core.space import Profile
 
 MOST = 100_000  # points of a sweep, each of which is a game
+LENGTHS = (
+    1,
+    2,
+    3,
+    4,
+    6,
+    8,
+    12,
+    PART,
+)  # of parts: programs are compiled for each, and filled up by a third at most
 
 
 def solve_batch(
@@ -92,7 +102,7 @@ def solve_batch(
         inputs.check_fit(method, game)
     stepwise = [reparametrise(game, method) for game, method in zip(games, stepwise, strict=True)]
     if isinstance(seed, int | np.random.SeedSequence):
-        keys = jax.random.split(key_of(settings._replace(seed=seed).sequence()), len(games))
+        keys = split_key(key_of(settings._replace(seed=seed).sequence()), len(games))
     else:
         keys = first_keys(seed)
     if len({jax.tree.structure(game) for game in games}) > 1 and any(map(is_plain, games)):
@@ -106,8 +116,8 @@ def solve_batch(
     # whole parts: then one program serves any number of runs
     rows = np.minimum(np.arange(-(-len(games) // (part or 1)) * (part or 1)), len(games) - 1)
     games, stepwise, starts = ([member[k] for k in rows] for member in (games, stepwise, starts))
-    count, keys = len(keys), keys[rows] if len(rows) > len(keys) else keys
-    return _solve(StepwiseRuns(games, stepwise, starts, keys, settings, watch, part), tolerance)[:count]
+    runs = StepwiseRuns(games, stepwise, starts, key_rows(keys, rows), settings, watch, part)
+    return _solve(runs, tolerance)[: len(keys)]
 
 
 def _solve(runs: StepwiseRuns, tolerance: float | None) -> list[Solution]:
@@ -250,8 +260,8 @@ def _run(
         starts = [_start(game, method, start, key) for game, method, start in triples]
         tol, max_steps = limits[group[0]]
         fixed = {"seed": sequence, "progress": part(len(group)), "tolerance": settings.tolerance}
-        part_of = PART if len(group) > PART else None
-        solutions = solve_batch(games, methods, starts, tol=tol, max_steps=max_steps, part=part_of, **fixed)
+        length = next((length for length in LENGTHS if length >= len(group)), PART)
+        solutions = solve_batch(games, methods, starts, tol=tol, max_steps=max_steps, part=length, **fixed)
         records |= {k: solution.record for k, solution in zip(group, solutions, strict=True)}
     return records
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.runtime.jax import jax, put
+from rivalry.runtime.jax import jax, key_rows, put
 from rivalry.schema.validate import format_value, whole_number
 
 if TYPE_CHECKING:
@@ -81,6 +81,14 @@ def first_keys(sequences: Sequence[np.random.SeedSequence]) -> jax.Array:
     words = put(np.stack([sequence.generate_state(2, np.uint32) for sequence in sequences]))
     keys: jax.Array = jax.random.wrap_key_data(words)
     return keys
+
+
+def split_key(key: jax.Array, count: int) -> jax.Array:
+    """Return keys ``[count]`` split from one; a longer array begins with the shorter one."""
+    # a program is compiled for every length: powers of two are few
+    keys = jax.random.split(key, 1 << (count - 1).bit_length())
+    first: jax.Array = key_rows(keys, slice(count))
+    return first
 
 
 def keys_of(sequence: np.random.SeedSequence, count: int) -> list[jax.Array]:

@@ -14,7 +14,7 @@ from rivalry.core.batched_games import Together
 from rivalry.core.game import Playable, is_population, profile_dims
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.results import Record
-from rivalry.runtime.jax import compiled, eqx, is_key, jax, jnp, put, stack_trees
+from rivalry.runtime.jax import compiled, eqx, is_key, jax, jnp, key_rows, put, stack_trees
 from rivalry.solving import ends
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Limited, Progress
@@ -126,16 +126,17 @@ class StepwiseRuns:
         part: int | None = None,
     ) -> None:
         self.games, self.methods, self.starts = list(games), list(methods), list(starts)
-        self.keys, self.stacked_keys = list(keys), keys
+        self.single = len(self.games) == 1
+        self.keys = list(keys) if self.single else [key_rows(keys, k) for k in range(len(games))]
+        self.stacked_keys = keys
         self.settings, self.watch, self.limit = settings, watch, settings.step_limit
         # as arrays, since a program would be compiled for every Python number
         self.budget, self.tol = np.asarray(self.limit), np.asarray(float(settings.tol))
         self.compared = as_read(games, methods, starts)
         self.together = Together([as_arrays(game) for game in self.compared], part)
-        self.single = len(self.games) == 1
         self.arrays = [as_arrays(method) for method in methods]
         self.stacked = () if self.single else (self.together.stacked, stack_trees(self.arrays, OTHER_METHOD))
-        self.carry = self._begin(np.asarray(0) if self.single else jnp.zeros(len(self.games), dtype=int))
+        self.carry = self._begin(np.zeros(() if self.single else len(self.games), dtype=int))
         residuals = np.reshape(path_row(self.methods[0], self.carry)[3], -1)
         self.paths = [Path.at(*row) for row in zip(games, self.starts, residuals, strict=True)]
         self.ends: dict[int, Finish | None] = {}
@@ -171,7 +172,7 @@ class StepwiseRuns:
         if self.single:
             carry = begin(self.together.games[0], self.arrays[0], self.starts[0], self.keys[0], steps)
         else:
-            starts = jnp.stack([jnp.asarray(start) for start in self.starts])
+            starts = np.stack([np.asarray(start) for start in self.starts])
             carry = self.together.call(_begin, (*self.stacked, starts, self.stacked_keys, steps))
         return carry
 
