@@ -14,7 +14,7 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.families.market.contingent import ContingentMarket
 from rivalry.methods.q_learning.session_metrics import focal_patterns, gains
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import loop
 from rivalry.tables.kernels.draws import quiet, streams, uniform, uniforms
 from rivalry.tables.repeated import RepeatedWorld, repeated_form
 
@@ -157,7 +157,7 @@ def best_values(tables: FiniteGame, rival: np.ndarray, player: int, gamma: float
             return np.asarray(values)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def play(payoff, chances, rule, values, greedy, stream, standing, pending, owed, clock, sums, steps):  # type: ignore[no-untyped-def]
     """Play up to ``steps`` periods of one session, in place."""
     alpha, gamma, decay, stable, max_periods, own_price = rule

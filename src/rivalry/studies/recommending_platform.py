@@ -13,7 +13,7 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.runtime.jax import jax, jnp
 from rivalry.studies.pricing_games import PlatformSellers
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import loop
 from rivalry.tables.kernels.draws import quiet, streams, uniform, uniforms
 
 
@@ -144,7 +144,7 @@ def outcome_tables(game: PlatformSellers, levels: int, sees_one: float) -> Table
     return Tables(prices, profit.T.copy(), fee * (paid * quantity).sum(axis=1), np.concatenate(gains))
 
 
-@njit(cache=True, nogil=True)
+@loop
 def play(profit, payoff, rule, sellers, platform, visits, greedy, stream, state, clock, sums, steps):  # type: ignore[no-untyped-def]
     """Play up to ``steps`` periods of one session, in place."""
     alpha, gamma, decay, stable, max_periods = rule

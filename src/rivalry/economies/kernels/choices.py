@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.economies.kernels.currency import at
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.tables.kernels.cache import inline, loop
 
 MASS, WHOLE = 0xFFFFFFFF, 2.0**32  # the largest probability in 32 bits, and their unit
 # ln 2 in two parts: n times the first is exact, so that x - n ln 2 loses no digits
@@ -79,7 +79,7 @@ def choices(policy: np.ndarray, max_karma: int) -> np.ndarray:
     return index
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _index(policy, max_karma, index):  # type: ignore[no-untyped-def]
     for owner in range(policy.shape[0]):
         begin = 0
@@ -148,7 +148,7 @@ class SoftmaxBuffers(NamedTuple):
     rows: np.ndarray  # [row]: those to compute
 
 
-@njit(cache=True, nogil=True)
+@loop
 def softmax_buffers(rows, max_karma):  # type: ignore[no-untyped-def]
     """Return buffers for ``rows`` rows."""
     karma = np.arange(rows) % (max_karma + 1)

@@ -24,7 +24,7 @@ from rivalry.economies.kernels.currency import at, high, total
 from rivalry.economies.kernels.economy import RUNNING, UNBALANCED
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.tables.kernels.cache import inline, loop
 from rivalry.tables.kernels.memory import LINE, prefetch
 
 AHEAD = 12
@@ -182,7 +182,7 @@ def play(city: CityArrays, drivers: Drivers, policy: np.ndarray, tallied: CityTa
         _play(city, drivers, buffers_of(city), policy, tallied, steps)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _play(city, drivers, buffers, policy, tallied, steps):  # type: ignore[no-untyped-def]
     locate_all(city, drivers, buffers)
     flat, line = policy.reshape(-1), policy.shape[3]
@@ -366,13 +366,13 @@ def bid(
         _bid(city, drivers, buffers, np.asarray(bids, dtype=np.int64), tallied)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _ready(city, drivers, buffers):  # type: ignore[no-untyped-def]
     locate_all(city, drivers, buffers)
     draws.words(drivers.stream, buffers.words)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _take(city, drivers, buffers, options):  # type: ignore[no-untyped-def]
     for i in range(options.shape[0]):
         if drivers.spot[i] < -1:
@@ -380,7 +380,7 @@ def _take(city, drivers, buffers, options):  # type: ignore[no-untyped-def]
             turn(city, drivers, buffers, i, options[i])
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _bid(city, drivers, buffers, bids, tallied):  # type: ignore[no-untyped-def]
     buffers.bids[:] = bids
     step(city, drivers, buffers, tallied)
@@ -399,7 +399,7 @@ class FeatureTables(NamedTuple):
     middle: np.ndarray  # [6]: coordinates reported for dormant agents
 
 
-@njit(cache=True, nogil=True)
+@loop
 def observe(tables, agents, trip, spot, karma, observed):  # type: ignore[no-untyped-def]
     """Write the observations of agents, ``[row feature]``."""
     for k in range(len(trip)):

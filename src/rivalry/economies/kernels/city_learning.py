@@ -23,7 +23,7 @@ from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
 from rivalry.economies.kernels.economy_learning import SARSA, EpochRule
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.tables.kernels.cache import inline, loop
 from rivalry.tables.kernels.memory import align, prefetch
 
 BLOCK = 32
@@ -157,7 +157,7 @@ def learn(
         _learn(city, rule, drivers, learning, kernel.buffers_of(city), tallied, steps)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _learn(city, rule, drivers, learning, buffers, tallied, steps):  # type: ignore[no-untyped-def]
     updated = _updated_rows(city, learning)
     kernel.locate_all(city, drivers, buffers)
@@ -180,7 +180,7 @@ def _learn(city, rule, drivers, learning, buffers, tallied, steps):  # type: ign
             _end_epoch(city, rule, drivers, learning, updated, q, policy, bits)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _updated_rows(city, learning):  # type: ignore[no-untyped-def]
     """Return buffers with the rows marked as updated."""
     agents, levels, line = learning.q.shape[0], learning.q.shape[2], learning.q.shape[3]
@@ -264,7 +264,7 @@ def _take_turns(city, rule, drivers, learning, buffers, updated, q, policy, bits
     return bad
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _renew_all(city, rule, learning):  # type: ignore[no-untyped-def]
     """Recompute the policies of all agents, as at epoch 0."""
     updated = _updated_rows(city, learning)

@@ -15,7 +15,7 @@ import numpy as np
 
 from rivalry.economies.kernels.city import width
 from rivalry.economies.kernels.shapes import CityArrays
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.tables.kernels.cache import inline, loop
 
 
 class LaneEnvironment(NamedTuple):
@@ -51,7 +51,7 @@ def evaluate(
     return values
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _evaluate(city, environment, chances, result, tolerance, sweeps):  # type: ignore[no-untyped-def]
     row_count, levels = chances.shape[1], city.most + 1
     new, ends, lost = np.zeros((row_count, levels)), np.zeros(levels), np.zeros(levels)

@@ -19,7 +19,7 @@ from rivalry.economies.kernels.choices import choices, sample
 from rivalry.economies.kernels.currency import at, high, low, pair_up, share_out, total
 from rivalry.economies.kernels.shapes import Economy, views_of
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.tables.kernels.cache import inline, loop
 
 RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
 """Status of a run: no error; karma not conserved; a learned value is not finite."""
@@ -152,7 +152,7 @@ def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: EconomyTall
         _play(economy, agents, no_table, no_table.astype(np.int64), owner, row, tallied, 1)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _play(economy, agents, policy, choice, owner, fixed_bids, tallied, steps):  # type: ignore[no-untyped-def]
     """Simulate steps with bids drawn by policies, or with the bids ``fixed_bids [step agent]``."""
     buffers = buffers_of(economy, agents)
@@ -200,7 +200,7 @@ def probe(
     return won, transitions
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _probe(economy, agents, trial, policy, choice, owner, no_tallies, steps, won, transitions):  # type: ignore[no-untyped-def]
     buffers, trial_buffers = buffers_of(economy, agents), buffers_of(economy, trial)
     flat, index = policy.reshape(-1), choice.reshape(-1)
@@ -235,7 +235,7 @@ def _reset(trial, agents):  # type: ignore[no-untyped-def]
         trial.order[i], trial.lucky[i] = agents.order[i], agents.lucky[i]
 
 
-@njit(cache=True, nogil=True)
+@loop
 def buffers_of(economy, agents):  # type: ignore[no-untyped-def]
     """Return the buffers of a run of an economy."""
     count, karma = economy.type_of.shape[0], economy.most + 1

@@ -20,7 +20,7 @@ from rivalry.economies.kernels.currency import at, high
 from rivalry.economies.kernels.economy import Agents, EconomyTallies
 from rivalry.economies.kernels.shapes import Economy, views_of
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.tables.kernels.cache import inline, loop
 
 SARSA, GREEDY, EXPECTED, DOUBLE = 0, 1, 2, 3
 """Value of the next state: of the executed choice, the best, the mean, the best by two tables."""
@@ -95,7 +95,7 @@ def learn(
         _learn(economy, rule, agents, learning, tallied, steps)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def renew_policies(economy, rule, learning, epoch):  # type: ignore[no-untyped-def]
     """Recompute the policies of all owners, as at the start of an epoch."""
     softmax = softmax_buffers(learning.choice.shape[1], economy.most)
@@ -103,7 +103,7 @@ def renew_policies(economy, rule, learning, epoch):  # type: ignore[no-untyped-d
         _renew(rule, learning, owner, epoch, softmax)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _learn(economy, rule, agents, learning, tallied, steps):  # type: ignore[no-untyped-def]
     buffers, softmax = (
         kernel.buffers_of(economy, agents),

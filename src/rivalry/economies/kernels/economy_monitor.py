@@ -28,7 +28,7 @@ from rivalry.economies.kernels.economy_learning import (
 )
 from rivalry.economies.kernels.shapes import Economy
 from rivalry.tables.kernels import draws
-from rivalry.tables.kernels.cache import inline, njit
+from rivalry.tables.kernels.cache import inline, loop
 
 
 class MonitorRule(NamedTuple):
@@ -140,7 +140,7 @@ def _rows(policy: np.ndarray, max_karma: int, weight: float = 0.0) -> Rows:
     return Rows(policy, choice, bonus)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _monitor(economy, rule, agents, followed, estimates, tallied, steps):  # type: ignore[no-untyped-def]
     buffers, targets = kernel.buffers_of(economy, agents), estimates.target.shape[0]
     further = np.zeros((1 + targets) * followed.owner.shape[0], dtype=np.uint64)

@@ -104,13 +104,16 @@ def njit(**options: Any) -> Any:
     return compiled
 
 
+# A function that may allocate arrays, compiled once for all processes; Python's lock is released.
+loop = njit(cache=True, nogil=True)
+
 # Without reference counts and inlined in their callers: these functions pass arrays to each other many times
 # per step. Reference counting (locked instructions) and calls would take nineteen twentieths of the time.
 # Such a function cannot allocate an array.
 UNCOUNTED: dict[str, Any] = {"nogil": True, "_nrt": False, "forceinline": True, "no_cfunc_wrapper": True}
 bare = njit(cache=True, **UNCOUNTED)
 
-# A loop that Python calls and no kernel, without reference counts as `bare`.
+# A loop without reference counts as `bare`, but called rather than inlined.
 kernel = njit(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True)
 
 # As `bare`, for functions that only kernels call: they are compiled as part of these only.

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import loop
 
 LEAST = 1e-200  # below this total the plain influence has underflowed: use logarithms
 
 
-@njit(cache=True, nogil=True)
+@loop
 def strides_of(sizes: np.ndarray) -> np.ndarray:
     """Return the stride of each player's action in the number of a joint action, row-major."""
     strides = np.ones(sizes.shape[0], dtype=np.int64)
@@ -23,7 +23,7 @@ def strides_of(sizes: np.ndarray) -> np.ndarray:
     return strides
 
 
-@njit(cache=True, nogil=True)
+@loop
 def pay(contest, actions, out):  # type: ignore[no-untyped-def]
     """Write every player's payoff at one joint action ``[player]`` to ``out [player]``."""
     players, points = actions.shape[0], contest.weights.shape[0]
@@ -49,7 +49,7 @@ def pay(contest, actions, out):  # type: ignore[no-untyped-def]
         out[player] -= contest.cost[player, actions[player]]
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _from_logs(contest, actions, point, out):  # type: ignore[no-untyped-def]
     """Add the payoffs of one point, from logarithms."""
     players = actions.shape[0]
@@ -75,14 +75,14 @@ def _from_logs(contest, actions, point, out):  # type: ignore[no-untyped-def]
         out[player] += contest.weights[point] * weight / total
 
 
-@njit(cache=True, nogil=True)
+@loop
 def pay_many(contest, actions, out):  # type: ignore[no-untyped-def]
     """Write the payoffs of joint actions ``[row player]`` to ``out [row player]``."""
     for row in range(actions.shape[0]):
         pay(contest, actions[row], out[row])
 
 
-@njit(cache=True, nogil=True)
+@loop
 def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
     """Write the joint table to ``payoff [player joint]``.
 
@@ -147,7 +147,7 @@ def tabulate(contest, sizes, payoff):  # type: ignore[no-untyped-def]
                     payoff[player, prefix * moves + action] = out[player]
 
 
-@njit(cache=True, nogil=True)
+@loop
 def following(actions, sizes, before):  # type: ignore[no-untyped-def]
     """Advance to the next joint action with exchangeable players in order; return False after the last.
 
@@ -163,7 +163,7 @@ def following(actions, sizes, before):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True)
+@loop
 def largest(contest, sizes, before):  # type: ignore[no-untyped-def]
     """Return the largest payoff of any player at any joint action."""
     actions, out = np.zeros(sizes.shape[0], dtype=np.int64), np.zeros(sizes.shape[0])
@@ -177,7 +177,7 @@ def largest(contest, sizes, before):  # type: ignore[no-untyped-def]
             return top
 
 
-@njit(cache=True, nogil=True)
+@loop
 def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untyped-def]
     """True if ``player`` gains more than ``tie`` by another action, the others' fixed.
 
@@ -201,7 +201,7 @@ def leaves(contest, sizes, actions, player, tie, out):  # type: ignore[no-untype
     return gains
 
 
-@njit(cache=True, nogil=True)
+@loop
 def equilibria(contest, sizes, before, tie, rows):  # type: ignore[no-untyped-def]
     """Write joint actions where no player gains more than ``tie`` to ``rows [row player]``.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import loop, njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd
 # multipliers of splitmix64's mixing steps
@@ -66,7 +66,7 @@ def unit(bits: np.uint64) -> float:
     return float(bits >> _11) * 2.0**-53
 
 
-@njit(cache=True, nogil=True)
+@loop
 def uniform(stream: np.ndarray) -> float:
     """Return the next number in [0, 1) of a stream, and advance the stream by one."""
     number: float = unit(word(stream[0], stream[1]))
@@ -74,7 +74,7 @@ def uniform(stream: np.ndarray) -> float:
     return number
 
 
-@njit(cache=True, nogil=True)
+@loop
 def fill(stream: np.ndarray, block: np.ndarray) -> None:
     """Fill a flat block with the stream's next numbers in [0, 1)."""
     seed, counter = stream[0], stream[1]

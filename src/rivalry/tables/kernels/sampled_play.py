@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import loop
 from rivalry.tables.kernels.contests import strides_of
 from rivalry.tables.kernels.draws import uniform
 from rivalry.tables.kernels.learn import weigh
@@ -58,7 +58,7 @@ class Climbing(NamedTuple):
     play_curve: np.ndarray  # [sample player action]: the policy after the update
 
 
-@njit(cache=True, nogil=True)
+@loop
 def match(payoff, sizes, rule, inertia, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
     """Play ``steps`` periods of ``payoff [player joint]``; ``learners``, a `Matching`, change in place.
 
@@ -87,7 +87,7 @@ def match(payoff, sizes, rule, inertia, sample_steps, learners, steps):  # type:
         _note(sizes, sample_steps, learners, learners.counts, learners.clock[0])
 
 
-@njit(cache=True, nogil=True)
+@loop
 def climb(payoff, sizes, rate, batch, sample_steps, learners, steps):  # type: ignore[no-untyped-def]
     """Make ``steps`` updates in ``payoff [player joint]``; ``learners``, a `Climbing`, change in place.
 
@@ -126,7 +126,7 @@ def climb(payoff, sizes, rate, batch, sample_steps, learners, steps):  # type: i
         _note(sizes, sample_steps, learners, policy, 1)
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _weigh(rule, player, size, inertia, learners, weights):  # type: ignore[no-untyped-def]
     """Write the next action's probabilities, up to a factor, to ``weights``; return their sum."""
     clock = learners.clock[0]
@@ -154,7 +154,7 @@ def _weigh(rule, player, size, inertia, learners, weights):  # type: ignore[no-u
     return total
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _policies(logits, sizes, policy):  # type: ignore[no-untyped-def]
     """Write the softmax of every player's logits to ``policy``."""
     for player in range(sizes.shape[0]):
@@ -163,7 +163,7 @@ def _policies(logits, sizes, policy):  # type: ignore[no-untyped-def]
             policy[player, action] /= total
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _sample(weights, size, total, stream):  # type: ignore[no-untyped-def]
     """Draw an action with probability proportional to its weight; ``total`` is the sum of the weights."""
     remainder, draw = uniform(stream) * total, 0
@@ -176,7 +176,7 @@ def _sample(weights, size, total, stream):  # type: ignore[no-untyped-def]
     return draw
 
 
-@njit(cache=True, nogil=True)
+@loop
 def _note(sizes, sample_steps, learners, play, total):  # type: ignore[no-untyped-def]
     """Sample the curves where a sample is due: the largest average external regret, and ``play / total``."""
     at, clock = learners.noted[0], learners.clock[0]

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rivalry.core.tolerances import PRODUCTS
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import kernel, njit
 
 ZERO = 1e-12  # smaller numbers are noise when a neighbour is guessed
 PIVOT = 1e-9  # smallest pivot
@@ -54,7 +54,7 @@ class Bases(NamedTuple):
     filled: np.ndarray  # [1], int64
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _first_slot(mask, key):  # type: ignore[no-untyped-def]
     """Return the slot where the search for a key begins."""
     mixed = np.uint64(0)
@@ -64,7 +64,7 @@ def _first_slot(mask, key):  # type: ignore[no-untyped-def]
     return np.int64(mixed & np.uint64(mask))
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _slot(table, key):  # type: ignore[no-untyped-def]
     """Return the slot of a key, or the empty one where it belongs."""
     mask = table.shape[0] - 1
@@ -79,7 +79,7 @@ def _slot(table, key):  # type: ignore[no-untyped-def]
         slot = (slot + 1) & mask
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _insert(bases, free, zero):  # type: ignore[no-untyped-def]
     """Add a basis to a table with room for it, and return whether it is new."""
     slot = _slot(bases.free, free)
@@ -92,7 +92,7 @@ def _insert(bases, free, zero):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _insert_all(bases, source):  # type: ignore[no-untyped-def]
     """Add the bases of another table."""
     for k in range(source.free.shape[0]):
@@ -186,7 +186,7 @@ def paths(polytopes: Sequence[Polytope], longest: int) -> Iterator[tuple[list[in
         yield (next(ends), next(ends)) if sound else None
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _follow(tableaus, bits, variables, missing, side, ratio, longest):  # type: ignore[no-untyped-def]
     """Go to the end of a path, and return whether it was reached."""
     label = missing
@@ -235,7 +235,7 @@ class _VertexSearch(NamedTuple):
     counts: np.ndarray  # of steps that wait, hard bases, pivots since the table was computed, bases of a turn
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _explore(polytope, bases, search, work, steps, hard, max_bases):  # type: ignore[no-untyped-def]
     """Continue a search, and return whether it is over; it also returns where memory or a turn ends.
 
@@ -330,7 +330,7 @@ class _ProofArrays(NamedTuple):
     ones: np.ndarray
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _swap(bit, key, entering, leaving):  # type: ignore[no-untyped-def]
     """Replace a free variable by the one that leaves the basis, in a set."""
     unit = np.uint64(1)
@@ -359,7 +359,7 @@ def _leaving(table, column, ratio):  # type: ignore[no-untyped-def]
     return row
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _copy(source, after):  # type: ignore[no-untyped-def]
     for j in range(source.table.shape[0]):
         for i in range(source.table.shape[1]):
@@ -372,7 +372,7 @@ def _copy(source, after):  # type: ignore[no-untyped-def]
         after.place[k] = source.place[k]
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _pivot(tableau, row, column):  # type: ignore[no-untyped-def]
     """Exchange a basic and a free variable."""
     table, basic, free = tableau.table, tableau.basic, tableau.free
@@ -390,7 +390,7 @@ def _pivot(tableau, row, column):  # type: ignore[no-untyped-def]
     tableau.place[basic[row]], tableau.place[free[column]] = -1 - row, column
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _rebuild(polytope, key, tableau):  # type: ignore[no-untyped-def]
     """Compute the table of the basis with free variables ``key``, by pivots as large as possible.
 
@@ -420,12 +420,12 @@ def _rebuild(polytope, key, tableau):  # type: ignore[no-untyped-def]
         _pivot(tableau, row, column)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _within(bit, key, variable):  # type: ignore[no-untyped-def]
     return (key[bit[variable] >> 6] >> np.uint64(bit[variable] & 63)) & np.uint64(1) != 0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _proved(polytope, key, tableau, work, zero):  # type: ignore[no-untyped-def]
     """True if a basis is proved feasible; its variables that are zero are written to ``zero``."""
     rows, columns = polytope.matrix.shape
@@ -460,7 +460,7 @@ def _proved(polytope, key, tableau, work, zero):  # type: ignore[no-untyped-def]
     return _vanish(polytope, basic, free, work)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped-def]
     """Fill in ``M`` and ``R`` and return a bound on the norm of ``I - R M``."""
     rows, columns = polytope.matrix.shape
@@ -498,7 +498,7 @@ def _contraction(polytope, table, basic, free, work):  # type: ignore[no-untyped
     return 1.01 * norm if size else np.inf
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _solve(polytope, guess, basic, free, work, right, drift, value, bound):  # type: ignore[no-untyped-def]
     """Write the basic variables for right sides ``right [row]``, and bounds on their errors."""
     rows, columns = polytope.matrix.shape
@@ -548,7 +548,7 @@ def _solve(polytope, guess, basic, free, work, right, drift, value, bound):  # t
             value[i], bound[i] = total, 1.01 * (error + (size + 6) * PRODUCTS * weight)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _vanish(polytope, basic, free, work):  # type: ignore[no-untyped-def]
     """True if all basic variables of uncertain sign are zero."""
     rows, columns = polytope.matrix.shape
@@ -591,7 +591,7 @@ def _vanish(polytope, basic, free, work):  # type: ignore[no-untyped-def]
     return bits < 0
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@kernel
 def _eliminate(system, size, prime):  # type: ignore[no-untyped-def]
     """Solve ``system [row column]`` modulo a prime; the last column is the right side; False if singular."""
     for b in range(size):
