@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rivalry.cli import output
 from rivalry.cli.values import OptionError
 from rivalry.cli.work import certificate_row, first_cell
+from rivalry.core.results import scalar
 from rivalry.schema.registry import from_file, hook
 
 if TYPE_CHECKING:
@@ -262,5 +263,5 @@ def _proof(game: Any, judged: Judged) -> Any:
         record = {"exact_profile": (("player", "axis"), exact.astype(str))}
         record |= {"exact_bound": ((), np.zeros(0)), "game_value": ((), np.zeros(0))}
     if judged.certificate.radius is not None:
-        record["certificate_radius"] = ((), np.asarray(judged.certificate.radius))
+        record["certificate_radius"] = scalar(judged.certificate.radius)
     return proof_of(game, None, record).save

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from rivalry.core.results import CERTIFIED, CLAIMS, Record, dataset
+from rivalry.core.results import CERTIFIED, CLAIMS, Record, dataset, scalar
 from rivalry.schema.validate import check_keywords, check_word, near
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def compare(
     # turned round for "<", so that the margin makes both directions harder
     holds = RELATIONS[relation if sign > 0 else relation.replace("<", ">")](sign * differences, margin)
     record: Record = {
-        "share": ((), np.asarray(holds.mean())),
-        "pairs": ((), np.asarray(holds.size)),
+        "share": scalar(holds.mean()),
+        "pairs": scalar(holds.size),
         "holds": (("left_point", "right_point"), holds),
         "left_value": (("left_point",), left_values),
         "right_value": (("right_point",), right_values),

@@ -24,7 +24,7 @@ from rivalry.core.oracles import claim_scope, discounting_channels, exchangeable
 from rivalry.core.payoffs import checked_profile, numpy_payoffs, payoffs, payoffs_at
 from rivalry.core.profiles import basins, most_first
 from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
-from rivalry.core.results import CLAIMS, NO_CERTIFICATE, Certificate, Record, Solution
+from rivalry.core.results import CLAIMS, NO_CERTIFICATE, Certificate, Record, Solution, scalar
 from rivalry.core.space import Box, width
 from rivalry.core.tolerances import APPROXIMATE
 from rivalry.runtime.jax import jax, jnp, put
@@ -48,13 +48,13 @@ def report(game: Playable, method: BaseMethod, carry: Carry, path: Record) -> Re
     status = ENDINGS[int(carry.ended)] if carry.ended else "iteration limit"
     record: Record = {
         "profile": (profile_dims(game), np.asarray(carry.state.profile)),
-        "steps": ((), np.asarray(carry.done)),
-        "residual": ((), np.asarray(carry.residual)),
+        "steps": scalar(carry.done),
+        "residual": scalar(carry.residual),
         **path,
-        "status": ((), np.asarray(status)),
+        "status": scalar(status),
     }
     if is_population(game):
-        record["converged"] = ((), np.asarray(status == "converged"))
+        record["converged"] = scalar(status == "converged")
     return record | method.report(game, carry.state, status)
 
 
@@ -158,24 +158,24 @@ def end_record(game: Playable, end: Finish, unstable_ends: list[Finish], record:
     for example on a plateau of tiny influence, did not converge (``not found``).
     """
     entries: Record = {"profile": (profile_dims(game), np.asarray(end.profile))}
-    entries["end_state"] = ((), np.asarray(end.end_state))
+    entries["end_state"] = scalar(end.end_state)
     replay = str(record.get("stopped_by", ((), ""))[1]) == "displacement"  # a source's rule, unchanged
     stopped = str(record["status"][1]) == "converged" and not replay
     if end.end_state == "cycle":
-        entries["status"] = ((), np.asarray("cycling"))
+        entries["status"] = scalar("cycling")
     elif end.end_state == "moving" and end.onward is not None:
         is_return = any(equal_profiles(end.profile, end_before.profile) for end_before in unstable_ends)
-        entries["status"] = ((), np.asarray("cycling" if is_return else "iteration limit"))
+        entries["status"] = scalar("cycling" if is_return else "iteration limit")
     elif end.end_state == "moving" and stopped:
-        entries["status"] = ((), np.asarray("not found"))
-        entries["remedy"] = ((), np.asarray(PLATEAU))
+        entries["status"] = scalar("not found")
+        entries["remedy"] = scalar(PLATEAU)
     return entries | end.measures
 
 
 def out_of_time(record: Record, over: bool) -> Record:
     """Return ``stopped_by`` for a result that reached the time limit before it converged."""
     spent = over and str(record["status"][1]) == "iteration limit"
-    return {"stopped_by": ((), np.asarray("max_seconds"))} if spent else {}
+    return {"stopped_by": scalar("max_seconds")} if spent else {}
 
 
 def departures(game: Playable, unstable_ends: list[Finish]) -> Record:
@@ -233,11 +233,11 @@ def certify(
     proof, in_full = Certificate.from_record(record), False
     _refuse_missing_profile(record)
     if discounting_channels.knows(game):
-        record.setdefault("gamma_channels", ((), np.asarray(discounting_channels(game).text)))
+        record.setdefault("gamma_channels", scalar(discounting_channels(game).text))
     if is_population(game):
         return _certified_population(game, record, proof, tolerance)
     if "equilibria" in record and (scope := claim_scope(game)):
-        record["claim_scope"] = ((), np.asarray(scope))
+        record["claim_scope"] = scalar(scope)
     if isinstance(game, Game) and has_answer(record):
         profile = np.asarray(checked_profile(game, record["profile"][1]), dtype=float)
         certified = {} if certified is None else certified
@@ -270,14 +270,14 @@ def _without_payoff(record: Record) -> Record:
     record.pop("end_state", None)
     if str(record["status"][1]) != "converged":
         return {}
-    return {"status": ((), np.asarray("not found")), "remedy": ((), np.asarray(NO_PAYOFF))}
+    return {"status": scalar("not found"), "remedy": scalar(NO_PAYOFF)}
 
 
 def _refuse_missing_profile(record: Record) -> None:
     """Replace the status `converged` of a record whose profile has an undefined entry."""
     _, profile = record.get("profile", ((), 0.0))
     if "status" in record and str(record["status"][1]) == "converged" and np.any(np.isnan(profile)):
-        record["status"] = ((), np.asarray("not found"))
+        record["status"] = scalar("not found")
 
 
 def derived_record(game: Game, profile: np.ndarray) -> Record:

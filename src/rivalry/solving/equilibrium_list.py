@@ -12,7 +12,7 @@ import numpy as np
 
 from rivalry.core.game import refuse_shared
 from rivalry.core.needs import fits, needs_of
-from rivalry.core.results import Solution
+from rivalry.core.results import Solution, scalar
 from rivalry.results.render import cells, dataframe, html, text_lines
 from rivalry.results.table import Row, Table, exactly
 from rivalry.runtime.jax import compiling_seconds
@@ -344,7 +344,7 @@ def all_equilibria(
     if "stopped_by" in solution.record:
         reason, compiling = solution.record["complete_reason"][1], compiling_seconds() - before
         times = f"{max_seconds:g} s of search are over, and {compiling:.0f} s of compiling"
-        solution.record["complete_reason"] = ((), np.asarray(f"{reason}; {times}"))
+        solution.record["complete_reason"] = scalar(f"{reason}; {times}")
     record = {name: value for name, (_, value) in solution.record.items()}
     if where is not None:
         decided = record["where_decided"]

@@ -33,7 +33,7 @@ from rivalry.core.needs import is_tree
 from rivalry.core.oracles import discontinuity
 from rivalry.core.payoffs import check_payoffs
 from rivalry.core.plain import register_plain
-from rivalry.core.results import Record, Solution, dataset
+from rivalry.core.results import Record, Solution, dataset, scalar
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.runtime.blas import one_blas_thread
 from rivalry.runtime.jax import promote_ranks, put
@@ -294,8 +294,8 @@ class SessionRun:
         record = read_session(self.learner, self.world, self.session, self.finished)
         short = self.done < self.steps
         if str(record["status"][1]) == "completed" and short and not self.finished:  # stopped early
-            record["status"] = ((), np.asarray("iteration limit"))
-        record["steps"] = ((), np.asarray(self.done))
+            record["status"] = scalar("iteration limit")
+        record["steps"] = scalar(self.done)
         return record | ends.out_of_time(record, self.over and short)
 
     def solution(self, record: Record, tolerance: float | None, certified: ends.Certified | None) -> Solution:

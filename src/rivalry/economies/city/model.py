@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from rivalry.core.oracles import at_home
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.economies.city.classes import CLASSES, centre_of, classes_of, examples_of, unavoidable
 from rivalry.economies.city.free_flow import FreeFlow, of_agents
 from rivalry.economies.city.journeys import Journeys
@@ -160,8 +160,8 @@ class City(OneLineRepr, eqx.Module):
         np.fmax.at(largest, network.kinds, self.expected.wanting)
         planned = PLANNED if self.planning != "none" else ""
         return {
-            "city_lanes": ((), np.asarray(len(network.lanes))),
-            "city_journeys": ((), np.asarray(len(self.journeys.begins))),
+            "city_lanes": scalar(len(network.lanes)),
+            "city_journeys": scalar(len(self.journeys.begins)),
             "lane_name": (("lane",), np.array(network.lane_names)),
             "lane_ends": (("lane", "end", "coordinate"), np.asarray(network.at[network.lanes], dtype=float)),
             "lane_kind": (("lane",), np.array(KINDS)[network.kinds]),
@@ -172,7 +172,7 @@ class City(OneLineRepr, eqx.Module):
             "lane_free_flow_expected": (("lane",), self.expected.wanting),
             "lanes_over_capacity": (("kind",), np.bincount(network.kinds[full], minlength=len(KINDS))),
             "largest_free_flow": (("kind",), largest),
-            "free_flow_dormant": ((), np.asarray(flow.dormant)),
+            "free_flow_dormant": scalar(flow.dormant),
             "lane_centre": (("lane",), self.centre),
             "node_name": (("node",), np.array(network.nodes)),
             "node_at": (("node", "coordinate"), np.asarray(network.at, dtype=float)),
@@ -180,10 +180,10 @@ class City(OneLineRepr, eqx.Module):
             "agent_centre": (("agent",), self.through_centre().sum(axis=1)),
             "agent_coalition": (("agent",), self.coalition),
             "class_name": (("class",), np.array(CLASSES)),
-            "class_rule": ((), np.asarray(f"{RULE}{planned}; {self.centre_rule}")),
+            "class_rule": scalar(f"{RULE}{planned}; {self.centre_rule}"),
             "example_agent": (("example",), agents_present),
             "example_name": (("example",), np.array(CLASSES)[present]),
-            "example_rule": ((), np.asarray(EXAMPLES)),
+            "example_rule": scalar(EXAMPLES),
             "example_lanes": (("example", "path", "position"), _ways(self, agents_present)),
             "example_places": (("example", "path", "place"), self.journeys.lane[self.slots[agents_present]]),
         }

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.foreign_tables import read_table
 from rivalry.core.needs import Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.economies import kernels
 from rivalry.economies.city.model import City
 from rivalry.economies.kernels.shapes import PAID, CityArrays
@@ -87,7 +87,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
         admission = tallied.chances / tallied.wanted[:, None]
         trip_bid = tallied.bids_on / tallied.asked_on
     record: Record = {
-        **{name: ((), np.asarray(value)) for name, value in city_metrics(tallied, steps).items()},
+        **{name: scalar(value) for name, value in city_metrics(tallied, steps).items()},
         **static,
         "agent_type": (("agent",), np.array(city.type_of)),
         "agent_reward": (("agent",), tallied.rewards / steps),
@@ -100,7 +100,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
         "lane_admitted": (("lane",), admitted),
         "lane_queue": (("lane",), demand - admitted),
         "lane_bid": (("lane",), bid),
-        "bid_demand_correlation": ((), np.asarray(rank_correlation(bid, demand))),
+        "bid_demand_correlation": scalar(rank_correlation(bid, demand)),
         "admission": (("lane", "bid"), admission),
         "karma_distribution": (("karma",), tallied.holdings / tallied.holdings.sum()),
     }
@@ -108,7 +108,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
     if members.any() and not members.all():
         for group, mask in (("coalition", members), ("others", ~members)):
             for name in ("reward", "admitted"):
-                record[f"{group}_{name}"] = ((), np.asarray(record[f"agent_{name}"][1][mask].mean()))
+                record[f"{group}_{name}"] = scalar(record[f"agent_{name}"][1][mask].mean())
     return record
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.core.results import Certificate, Record
+from rivalry.core.results import Certificate, Record, scalar
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import COIN, NO_TRANSFER, OWN_BID, CityArrays
 from rivalry.economies.learning.city_drivers import Streets, policy_of_all, with_sums
@@ -133,7 +133,7 @@ def gains_record(streets: Streets, result: Gains) -> Record:
         "payoff": (("player",), payoff),
         "exploitability": (("player",), gain),
         "relative_exploitability": (("player",), gain / scale),
-        "mean_relative_exploitability": ((), np.asarray(result.gain[finite].mean() / scale)),
-        "payoff_error": ((), np.asarray(result.error.max())),
+        "mean_relative_exploitability": scalar(result.gain[finite].mean() / scale),
+        "payoff_error": scalar(result.error.max()),
         **proof.record(),
     }

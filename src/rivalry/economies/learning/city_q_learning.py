@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 
 from rivalry.core.needs import Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.economies.learning import city_drivers
@@ -151,8 +151,8 @@ class CityQLearning(EpochLearner):
             "example_mean_bid": (axes, bids @ np.arange(city.most + 1.0)),
             "example_trip_bid": (axes[:2], record["agent_trip_bid"][1][examples]),
             "example_reward": (axes[:1], record["agent_reward"][1][examples]),
-            "beta": ((), np.asarray(self.final_beta)),
-            "exploration": ((), np.asarray(self.share)),
+            "beta": scalar(self.final_beta),
+            "exploration": scalar(self.share),
         }
         record |= _class_means(record)
         reason = refusal(city)

@@ -12,7 +12,7 @@ import numpy as np
 from rivalry.core.game import is_population
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_agents
-from rivalry.core.results import Certificate, Record
+from rivalry.core.results import Certificate, Record, scalar
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
 from rivalry.economies.learning.sessions import AgentWorld
@@ -102,9 +102,9 @@ class Measured(NamedTuple):
         Fairness is minus the standard deviation over agents of rewards or wins per step.
         """
         return {
-            "efficiency": ((), np.asarray(self.efficiency)),
-            "reward_fairness": ((), np.asarray(-self.reward.std())),
-            "access_fairness": ((), np.asarray(-self.wins.std())),
+            "efficiency": scalar(self.efficiency),
+            "reward_fairness": scalar(-self.reward.std()),
+            "access_fairness": scalar(-self.wins.std()),
             "agent_type": (("agent",), np.array(type_of)),
             "agent_reward": (("agent",), self.reward),
             "agent_wins": (("agent",), self.wins),
@@ -277,7 +277,7 @@ def gains_record(crowd: Crowd, env: object, measured: Measured, gains: AgentGain
     )
     return {
         "payoff": (("player",), gains.payoff),
-        "stationary_efficiency": ((), np.asarray(mean)),
+        "stationary_efficiency": scalar(mean),
         **proof.record(),
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from rivalry.core.method import BaseLearner
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.economies import kernels
 from rivalry.economies.learning import epochs
 from rivalry.economies.learning.epochs import AgentStepSize, Stop
@@ -200,7 +200,7 @@ class EpochLearner(BaseLearner):
     def read(self, world: Any, session: Session) -> Record:
         """Return the record of the current policies, without draws from the run's own stream."""
         record, status = self._curves(world, session), self._status(session)
-        record["status"] = ((), np.asarray(status))
+        record["status"] = scalar(status)
         if status != "not found":
             record = self._final_record(world, session) | record
         return record | (epochs.checkpoint(session, self.dimensions) if self.store_tables else {})

@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge
 
 from rivalry.core.needs import Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.economies import kernels
 from rivalry.economies.karma.checks import require_all_bids
 from rivalry.economies.learning import crowds, monitors
@@ -324,12 +324,12 @@ class PopulationQLearning(EpochLearner):
         else:
             record = crowds.measures_of(world, snapshot.environment, snapshot.measured)
         record |= snapshot.measured.record(world.arrays.type_of) | crowds.views(world)
-        record[BARE] = ((), np.asarray(snapshot.efficiency))
+        record[BARE] = scalar(snapshot.efficiency)
         record["policy"] = ((*STATE, "bid"), policy)
         record["mean_bid"] = (STATE, policy @ bids)
-        record["distance_rule"] = ((), np.asarray(self.distance))
-        record["beta"] = ((), np.asarray(self.final_beta))
-        record["exploration"] = ((), np.asarray(self.share))
+        record["distance_rule"] = scalar(self.distance)
+        record["beta"] = scalar(self.final_beta)
+        record["exploration"] = scalar(self.share)
         for name, equilibria in zip(("equilibrium", "equilibrium_eps"), session["equilibria"], strict=False):
             shaped = equilibria.reshape(*world.shape, -1)
             record[name] = ((*STATE, "bid"), shaped)
@@ -338,11 +338,11 @@ class PopulationQLearning(EpochLearner):
             # types have the plain name of a gain
             record[f"agent_{name}" if "exploitability" in name else name] = (("agent",), array[owner])
         numbers = _mean_and_largest(snapshot.numbers, owner)
-        record |= {name: ((), np.asarray(value)) for name, value in numbers.items()}
+        record |= {name: scalar(value) for name, value in numbers.items()}
         if snapshot.numbers:
             record |= _by_type(world, snapshot, owner)
         if session["visits"].size:
-            record["rarely_taught"] = ((), np.asarray(np.mean(session["visits"] < RARELY)))
+            record["rarely_taught"] = scalar(np.mean(session["visits"] < RARELY))
         return record | self._last_gains(world, session)
 
     def _last_gains(self, world: Crowd, session: Session) -> Record:
@@ -360,7 +360,7 @@ class PopulationQLearning(EpochLearner):
         names = monitors.sampled_names(len(SAMPLED), bool(self.regularised))
         gains = zip(names, session["sampled"], strict=True)
         record: Record = {name: (("agent",), array) for name, array in gains if name in stored}
-        return record | {"rarely_visited": ((), np.asarray(share))}
+        return record | {"rarely_visited": scalar(share)}
 
 
 def _mean_and_largest(numbers: Mapping[str, np.ndarray], owner: np.ndarray) -> dict[str, float]:

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 from rivalry.core.foreign_tables import read_table
 from rivalry.core.needs import Need
 from rivalry.core.oracles import named_start
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.economies import kernels
 from rivalry.economies.learning import crowds
 from rivalry.economies.learning.crowds import PLAYED_BY_AGENTS, Crowd, Measured
@@ -119,7 +119,7 @@ class Simulation(FixedPolicies):
         sums, kinds = parts(kernels.economy.EconomyTallies, session, SUMS), world.arrays.type_of
         steps = int(session["clock"][0]) - self.warm_up
         status = "completed" if steps >= self.evaluation else "iteration limit"
-        record: Record = {"status": ((), np.asarray(status)), "agent_type": (("agent",), np.array(kinds))}
+        record: Record = {"status": scalar(status), "agent_type": (("agent",), np.array(kinds))}
         if steps <= 0:
             return record
         shape = (*world.shape, world.shape[2])
@@ -132,8 +132,8 @@ class Simulation(FixedPolicies):
         record["policy"] = (("player", "private", "karma", "bid"), policy)
         if isinstance(self.plays, str) and self.plays == "equilibrium":
             # of the continuum: gains of finitely many agents say how far that is from their equilibrium
-            record["concept"] = ((), np.asarray(f"mean-field logit at beta {self._beta(world):.6g}"))
-            record["concept_residual"] = ((), np.asarray(float(session["policy_residual"])))
+            record["concept"] = scalar(f"mean-field logit at beta {self._beta(world):.6g}")
+            record["concept_residual"] = scalar(float(session["policy_residual"]))
         record |= crowds.views(world)
         return (_gains(world, measured, world.state(session), steps) if not world.refusal else {}) | record
 

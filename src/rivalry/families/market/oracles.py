@@ -13,7 +13,7 @@ from jaxtyping import Array
 from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
 from rivalry.core.dispatch import forward
-from rivalry.core.results import COVERAGES, Coverage, Record
+from rivalry.core.results import COVERAGES, Coverage, Record, scalar
 from rivalry.core.space import Profile
 from rivalry.families.market import closed_forms, tables
 from rivalry.families.market.benchmarks import benchmarks, critical_discount, gain_bounds, search_response
@@ -392,7 +392,7 @@ def _reaction(market: Market, x: Profile) -> Record:
         "reaction_at": (("duellist", "grid_point"), np.stack([line[1], line[0]])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 0]),
         "reaction_player": (("duellist",), np.arange(2)),
-        "reaction_column": ((), np.asarray(market.rule.choice)),
+        "reaction_column": scalar(market.rule.choice),
         "reaction_point": (("point", "duellist"), points),
         "reaction_point_name": (("point",), np.array(list(by_name))),
     }

@@ -13,7 +13,7 @@ from annotated_types import Ge, Le
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.finite import compositions
 
 PROFILES = 2000  # joint actions between which rare mutants move, at most
@@ -160,7 +160,7 @@ class BirthDeath(BaseLearner):
     def read(self, world: object, session: Session) -> Record:
         tables = self.tables(world)
         status = "converged" if session["taken"][0] == self.length(world) else "iteration limit"
-        record: Record = {"status": ((), np.asarray(status))}
+        record: Record = {"status": scalar(status)}
         if self.mutation:
             return record | self._mixed(tables, session)
         logs, joint = session["log_fixation"], _residents(tables, self.populations)
@@ -171,14 +171,14 @@ class BirthDeath(BaseLearner):
                 "fixation": (("resident", "mutant"), chances),
                 "mean_fixation": (("type",), off_diagonal.sum(axis=0) / (len(chances) - 1)),
                 "small_mutation": (("type",), shares),
-                "most_common_type": ((), np.asarray(_most_common(shares))),
+                "most_common_type": scalar(_most_common(shares)),
             }
         shares = stationary(_between(logs, joint, tables.shape[1:]))
         return record | {
             "joint_action": (("joint", "player"), joint),
             "fixation": (("joint", "player", "axis"), np.exp(logs)),
             "small_mutation": (("joint",), shares),
-            "most_common_joint": ((), np.asarray(_most_common(shares))),
+            "most_common_joint": scalar(_most_common(shares)),
         }
 
     def _mixed(self, tables: np.ndarray, session: Session) -> Record:
@@ -192,7 +192,7 @@ class BirthDeath(BaseLearner):
             mean = np.einsum("s,spa->pa", chances, states) / self.population
             record["composition"] = ("state", *dims), states[:, 0] if single else states
             record["composition_probability"] = ("state",), chances
-            record["most_common_composition"] = (), np.asarray(_most_common(chances))
+            record["most_common_composition"] = scalar(_most_common(chances))
         else:
             runs = session["simulated"]
             mean = runs.mean(axis=0) if len(runs) else np.full((len(sizes), max(sizes)), np.nan)
@@ -202,12 +202,10 @@ class BirthDeath(BaseLearner):
                 wide = stdtrit(len(runs) - 1, 0.975) * runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
                 ends = np.clip(np.stack([mean - wide, mean + wide], axis=-1), 0.0, 1.0)
                 record["mean_share_interval"] = (*dims, "end"), ends[0] if single else ends
-                record["status"] = (), np.asarray("completed")
+                record["status"] = scalar("completed")
         record["mean_share"] = dims, mean[0] if single else mean
         common = [_most_common(row) for row in mean]
-        record["most_common_type"] = (
-            ((), np.asarray(common[0])) if single else (("player",), np.array(common))
-        )
+        record["most_common_type"] = scalar(common[0]) if single else (("player",), np.array(common))
         return record
 
 

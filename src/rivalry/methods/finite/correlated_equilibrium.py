@@ -12,7 +12,7 @@ from flint import fmpz_mat
 
 from rivalry.core.array_games import SequenceForm, stateless_tables
 from rivalry.core.method import OneStepLearner, Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.tables.extreme_equilibria import exact_payoff, whole_payoffs
 from rivalry.tables.sequence_form import fractions, rounded
 
@@ -82,7 +82,7 @@ class CorrelatedEquilibrium(OneStepLearner):
 
     def read(self, world: object, session: Session) -> Record:
         if not session["over"][0]:
-            return {"status": ((), np.asarray("iteration limit"))}
+            return {"status": scalar("iteration limit")}
         sizes = stateless_tables(world).shape[1:]
         record: Record = {
             "joint_distribution": (("joint",), np.array([float(Fraction(p)) for p in session["shares"]])),
@@ -95,7 +95,7 @@ class CorrelatedEquilibrium(OneStepLearner):
             rays = session["vertices"]
             record |= {
                 "vertices": (("vertex", "joint"), rays / rays.sum(axis=1, keepdims=True)),
-                "vertex_count": ((), np.asarray(len(rays))),
+                "vertex_count": scalar(len(rays)),
                 "dimension": ((), session["dimension"]),
             }
         return record
@@ -106,11 +106,11 @@ def bound_record(bound: np.ndarray, concept: str) -> Record:
     value, top, violation = map(Fraction, bound.tolist())
     low = -np.inf if violation else rounded(value, -1)
     return {
-        "status": ((), np.asarray("converged")),
+        "status": scalar("converged"),
         "value_bound": (("end",), np.array([low, rounded(top, 1)])),
         "exact_bound": (("end",), bound[:2]),
-        "concept": ((), np.asarray(concept)),
-        "concept_residual": ((), np.asarray(float(violation))),
+        "concept": scalar(concept),
+        "concept_residual": scalar(float(violation)),
     }
 
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import TINY
 from rivalry.schema.validate import format_value
 
@@ -99,7 +99,7 @@ def chosen_record(record: Record, tables: np.ndarray, choose: str | Rule | None)
     value = -values[optimum] if choose == "risk" else values[optimum]
     return record | {
         "profile": (("player", "axis"), profiles[optimum]),
-        "choice_value": ((), np.asarray(float(value))),
+        "choice_value": scalar(float(value)),
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import OneStepLearner, Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.finite.birth_death import is_symmetric
 from rivalry.tables.extreme_equilibria import exact_payoff, payoff_fractions
 from rivalry.tables.rationals import only_solution
@@ -116,11 +116,11 @@ class EvolutionaryStability(OneStepLearner):
         if not len(pairs):
             status = "not found" if session["over"][0] else "iteration limit"
             undefined = np.full((2, size), np.nan)
-            return {"profile": (("player", "axis"), undefined), "status": ((), np.asarray(status))}
+            return {"profile": (("player", "axis"), undefined), "status": scalar(status)}
         numbers = np.array([[[_number(text) for text in row] for row in pair] for pair in pairs.tolist()])
         return {
             "profile": (("player", "axis"), np.stack([numbers[0, 0]] * 2)),
-            "status": ((), np.asarray("converged")),
+            "status": scalar("converged"),
             "strategy": (("candidate", "axis"), numbers[:, 0]),
             "stability": (("candidate",), session["words"]),
             "mutant": (("candidate", "axis"), numbers[:, 1]),

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.game import kernel_arrays
 from rivalry.core.method import PACE, BaseLearner, Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import NEAREST
 from rivalry.methods.continuous.exact_patterns import Point, vertices_of
 from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, parts_at_once, whole_parts
@@ -193,7 +193,7 @@ class FiniteEquilibria(BaseLearner):
         if sets:
             record |= _sets_record(list(sets.values()), equilibria)
         pure = sum(int((x > 0).sum() == len(world.tables)) for x in equilibria)
-        record["pure_count"] = ((), np.asarray(pure))
+        record["pure_count"] = scalar(pure)
         record["boxes"] = ((), session["boxes"][0].copy())
         record = chosen_record(record, world.tables, self.choose)
         return record | _proof_record(session["radius"][order], undecided)
@@ -265,7 +265,7 @@ def _sets_record(sets: list[np.ndarray], equilibria: np.ndarray) -> Record:
     return {
         "equilibrium_set": (("set", "player", "action", "end"), np.stack(hulls)),
         "equilibrium_vertex": (("vertex", "player", "action"), corners),
-        "isolated_count": ((), np.asarray(isolated)),
+        "isolated_count": scalar(isolated),
         "vertex_set": (("vertex",), np.repeat(np.arange(len(sets)), [len(vertices) for vertices in sets])),
     }
 

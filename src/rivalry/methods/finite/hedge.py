@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from rivalry.core.method import Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.continuous import mixtures
 from rivalry.methods.continuous.mixtures import action_payoffs, compared, payoff_ranges, tables_of
 from rivalry.methods.finite.regret_matching import RepeatedPlay
@@ -73,8 +73,8 @@ class SoftmaxLearner(RepeatedPlay):
             **mixtures.played(world, average if self.play == "average" else final),
             "average_play": (("player", "action"), average),
             "correlated_regret": (("player",), regrets),
-            "concept": ((), np.asarray(self.concepts()[0])),
-            "concept_residual": ((), np.asarray(regrets.max())),
+            "concept": scalar(self.concepts()[0]),
+            "concept_residual": scalar(regrets.max()),
             **self.histories(world, session),
         }
 
@@ -92,7 +92,7 @@ def _unmoved(final: np.ndarray, played: np.ndarray, sizes: np.ndarray, rounds: i
     start = softmax(np.zeros_like(final), sizes)
     if not rounds or not np.array_equal(final, start) or not np.allclose(played, rounds * start, atol=0.0):
         return {}
-    return {"remedy": ((), np.asarray("play never left its uniform start, so nothing was learned"))}
+    return {"remedy": scalar("play never left its uniform start, so nothing was learned")}
 
 
 class Hedge(SoftmaxLearner):

@@ -10,7 +10,7 @@ from rivalry.core import oracles
 from rivalry.core.array_games import SequenceForm
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import TREE, Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.tables.sequence_form import (
     best_plan,
     fractions,
@@ -87,7 +87,7 @@ class LinearProgramme(OneStepLearner):
         if "profile" not in session:
             status = "not found" if session["over"][0] else "iteration limit"
             profile = np.full(world.before.shape, np.nan)
-            return {"profile": (("player", "axis"), profile), "status": ((), np.asarray(status))}
+            return {"profile": (("player", "axis"), profile), "status": scalar(status)}
         exact = fractions(world, session["profile"])
         # payoffs of player 0 are the game; those of player 1, less the sum, may differ by rounding
         programme = world._replace(paid=world.paid[:, :1] * [1.0, -1.0])
@@ -95,13 +95,13 @@ class LinearProgramme(OneStepLearner):
         middle, total = float((low + high) / 2), payoff_sum(world)
         values = np.array([middle, float(total - (low + high) / 2)])
         shared: Record = {
-            "payoff_sum": ((), np.asarray(float(total))),
+            "payoff_sum": scalar(float(total)),
             "game_values": (("player",), values),
         }
         return {
             "profile": (("player", "axis"), exact.astype(float)),
-            "status": ((), np.asarray("converged")),
-            "game_value": ((), np.asarray(middle)),
+            "status": scalar("converged"),
+            "game_value": scalar(middle),
             "value_bound": (("end",), np.array([rounded(low, -1), rounded(high, 1)])),
             "exact_bound": (("end",), np.array([str(low), str(high)])),
             "exact_profile": (("player", "axis"), exact.astype(str)),

@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import OneStepLearner, Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.finite.correlated_equilibrium import best_distribution, bound_record
 from rivalry.tables.extreme_equilibria import exact_payoff
 
@@ -83,7 +83,7 @@ class MixedCommitment(OneStepLearner):
 
     def read(self, world: object, session: Session) -> Record:
         if not session["over"][0]:
-            return {"status": ((), np.asarray("iteration limit"))}
+            return {"status": scalar("iteration limit")}
         strategies = [[float(Fraction(p)) for p in row] for row in session["profile"].tolist()]
         return {
             "commitment": (("player", "axis"), np.array(strategies)),

@@ -12,7 +12,7 @@ import numpy as np
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import LISTED_REGRET
 from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.methods.finite.pure_equilibria import (
@@ -179,17 +179,17 @@ class MixedEquilibria(BaseLearner):
         reason = str(session["reason"])
         reason += f"; {TIES}" * bool(degenerate and not complete and not self.one)
         record = equilibria_record(tables, equilibria, status, complete, reason)
-        record["degenerate"] = ((), np.asarray(bool(degenerate)))
+        record["degenerate"] = scalar(bool(degenerate))
         played = (equilibria > 0).sum(axis=(1, 2))
-        record["pure_count"] = ((), np.asarray(int((played == len(tables)).sum())))
+        record["pure_count"] = scalar(int((played == len(tables)).sum()))
         partly = (played > len(tables)) & (played < sum(tables.shape[1:]))
-        record["partly_mixed_count"] = ((), np.asarray(int(partly.sum())))
+        record["partly_mixed_count"] = scalar(int(partly.sum()))
         if "component" in session:
             names = session["component"][order]
             _, indices, number = np.unique(names, return_index=True, return_inverse=True)
             rank = np.argsort(np.argsort(indices))  # components in the order of the list
             record["component"] = (("equilibrium",), rank[number])
-            record["component_count"] = ((), np.asarray(len(indices)))
+            record["component_count"] = scalar(len(indices))
             record["extreme_count"] = record["equilibrium_count"]
         return chosen_record(record, tables, self.choose)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.tables.exact import best_responses, pure_equilibria
 
@@ -78,12 +78,12 @@ def equilibria_record(
     pays = [[float(expected_over(table, x, ())) for table in tables] for x in equilibria]
     return {
         "profile": (("player", "axis"), equilibria[0] if len(equilibria) else undefined),
-        "status": ((), np.asarray(status)),
+        "status": scalar(status),
         "equilibria": (("equilibrium", "player", "action"), equilibria),
         "equilibrium_payoff": (("equilibrium", "player"), np.reshape(pays, (len(equilibria), len(tables)))),
-        "equilibrium_count": ((), np.asarray(len(equilibria))),
-        "complete": ((), np.asarray(complete)),
-        "complete_reason": ((), np.asarray(reason)),
+        "equilibrium_count": scalar(len(equilibria)),
+        "complete": scalar(complete),
+        "complete_reason": scalar(reason),
     }
 
 

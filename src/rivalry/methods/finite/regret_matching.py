@@ -9,7 +9,7 @@ import numpy as np
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.methods.continuous import mixtures
 from rivalry.methods.continuous.mixtures import (
     TableLearner,
@@ -108,8 +108,8 @@ class SampledPlay(RepeatedPlay):
         residuals = {"coarse correlated": external, "correlated": conditional}
         if concept in residuals:
             record |= {
-                "concept": ((), np.asarray(concept)),
-                "concept_residual": ((), np.asarray(residuals[concept].max())),
+                "concept": scalar(concept),
+                "concept_residual": scalar(residuals[concept].max()),
             }
         return record | {
             "joint_play": (("joint",), session["joint_counts"] / rounds),

@@ -9,7 +9,7 @@ from annotated_types import Ge, Le
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import OneStepLearner, Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.schema.registry import near
 
 
@@ -116,7 +116,7 @@ class RoundRobin(OneStepLearner):
         words = [name.replace("_", " ").title() for name in self.strategies]
         score = earned.sum(axis=1) - np.diag(earned)
         return {
-            "status": ((), np.asarray("converged" if session["over"][0] else "iteration limit")),
+            "status": scalar("converged" if session["over"][0] else "iteration limit"),
             "match_payoff": (("strategy", "opponent"), earned / self.turns),
             "score": (("strategy",), score),
             "ranking": (("rank",), np.array([words[k] for k in np.argsort(-score, kind="stable")])),

@@ -15,7 +15,7 @@ from rivalry.core import oracles
 from rivalry.core.array_games import CHANCE, END, GameTree, Way, reduced_plans
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import TREE, Need
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import NEAREST
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
 from rivalry.methods.finite.mixed_equilibria import one_mixed
@@ -197,7 +197,7 @@ class SubgamePerfectEquilibria(OneStepLearner):
             status = "not found" if session["over"][0] else "iteration limit"
             return {
                 "profile": (("player", "axis"), np.full(shape, np.nan)),
-                "status": ((), np.asarray(status)),
+                "status": scalar(status),
             }
         texts = session["exact"]
         floats = np.vectorize(lambda text: float(Fraction(text or 0)), otypes=[float])(texts)
@@ -211,20 +211,20 @@ class SubgamePerfectEquilibria(OneStepLearner):
         reason = "all combinations of complete lists of the subgames" if session["complete"][0] else ""
         return {
             "profile": (("player", "axis"), floats[0]),
-            "status": ((), np.asarray("converged")),
+            "status": scalar("converged"),
             "equilibria": (("equilibrium", "player", "axis"), floats),
             "equilibrium_payoff": (("equilibrium", "player"), session["payoff"][order]),
-            "equilibrium_count": ((), np.asarray(len(floats))),
-            "pure_count": ((), np.asarray(int(pure.sum()))),
+            "equilibrium_count": scalar(len(floats)),
+            "pure_count": scalar(int(pure.sum())),
             "radius": (("equilibrium",), np.where(proved, np.where(pure, 0.0, NEAREST), np.nan)),
             "complete": ((), session["complete"][0].copy()),
-            "complete_reason": ((), np.asarray(reason or str(session["reason"]))),
+            "complete_reason": scalar(reason or str(session["reason"])),
             "exact_equilibria": (("equilibrium", "player", "axis"), texts[order]),
             "subgame": (("subgame",), session["subgame"]),
             "subgame_payoff": (("equilibrium", "subgame", "player"), session["subgame_payoff"][order]),
             "subgame_regret": (("equilibrium", "subgame", "player"), regret),
-            "concept": ((), np.asarray(self.concepts()[int(proved[0])])),
-        } | ({} if proved[0] else {"concept_residual": ((), np.asarray(largest))})
+            "concept": scalar(self.concepts()[int(proved[0])]),
+        } | ({} if proved[0] else {"concept_residual": scalar(largest)})
 
 
 def _shape(tree: GameTree) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from annotated_types import Gt, Lt
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
-from rivalry.core.results import Record
+from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import EPS, ULPS
 from rivalry.methods.finite.mixed_equilibria import normalise
 
@@ -88,9 +88,9 @@ class SubgamePerfectPayoffs(BaseLearner):
         ended = "converged" if len(vertices) else "not found"
         status = ended if session["over"][0] else "iteration limit"
         return {
-            "status": ((), np.asarray(status)),
+            "status": scalar(status),
             "payoff_vertices": (("vertex", "player"), vertices),
-            "vertex_count": ((), np.asarray(len(vertices))),
+            "vertex_count": scalar(len(vertices)),
             "threat": (("player",), low + span * session["threat"]),
         }
 
