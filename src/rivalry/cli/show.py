@@ -7,7 +7,7 @@ import inspect
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, requires, version
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from rivalry.games import GAMES
 from rivalry.lab import study
 from rivalry.lab.report.commands import as_toml
 from rivalry.lab.report.full_runs import FullRun, as_json, full_run
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import is_file, read_toml
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
@@ -31,7 +32,7 @@ from rivalry.schema.registry import load, near, suggestion
 DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 
 
-def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
+def rows(kind: str, *, with_kind: bool = False) -> list[TableDict]:
     """Return ``{name, title, family, cost, seconds}`` of all games, methods, studies or plots, by name."""
     if kind == "studies":
         summaries = [study.summary(name, path) for name, path in study.studies().items()]
@@ -42,7 +43,7 @@ def rows(kind: str, *, with_kind: bool = False) -> list[dict[str, Any]]:
             reason = "; ".join(filter(None, map(missing_home, absent_families)))
             output.note(f"studies of {', '.join(absent_families)} are left out{reason and ': '}{reason}")
     else:
-        tables: dict[str, Mapping[str, Any]] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
+        tables: dict[str, Table] = {"games": GAMES, "methods": METHODS, "plots": PLOTS}
         entries = [
             {"name": n, "title": e.title, "family": _family(kind, n), "cost": None, "seconds": None}
             for n, e in tables[kind].items()
@@ -56,7 +57,7 @@ def _is_here(family: str | None) -> bool:
     return family is None or entry_of(family, GAMES) is not None or is_file(family)
 
 
-def rows_of_family(kind: str, entries: list[dict[str, Any]], family: str) -> list[dict[str, Any]]:
+def rows_of_family(kind: str, entries: list[TableDict], family: str) -> list[TableDict]:
     """Return the rows of one family of games; of studies, also those about any other word.
 
     Methods are those that fit its example game, plots its recipes and its default figures.
@@ -127,7 +128,7 @@ def begin() -> str:
     return f"{head}\n\n{output.table(['family', 'study', 'title'], lines)}\n\n{list_lines}"
 
 
-def table(entries: list[dict[str, Any]], columns: Sequence[str] = ()) -> str:
+def table(entries: list[TableDict], columns: Sequence[str] = ()) -> str:
     """Return rows as a table, by default those of `rows` without empty columns; empty text without rows."""
     if not entries:
         return ""
@@ -136,7 +137,7 @@ def table(entries: list[dict[str, Any]], columns: Sequence[str] = ()) -> str:
     return output.table(columns, [[_entry(row, key) for key in columns] for row in entries])
 
 
-def _entry(row: Mapping[str, Any], key: str) -> Any:
+def _entry(row: Table, key: str) -> Any:
     timed = key == "cost" and row.get(key)
     return study.cost_in_words(row["cost"], row["seconds"]) if timed else row.get(key)
 
@@ -323,7 +324,7 @@ def _full_run_of(selected: study.Study) -> FullRun | None:
     )
 
 
-def _full_run_words(full: FullRun, resolved: Mapping[str, Any]) -> list[str]:
+def _full_run_words(full: FullRun, resolved: Table) -> list[str]:
     """Return the answer of a full run, and our values beside the references."""
     from rivalry.cli.summary import reference_table
 
@@ -368,7 +369,7 @@ def _default(row: study.Parameter) -> str:
     return "required" if row.required else usual
 
 
-def installation() -> list[dict[str, Any]]:
+def installation() -> list[TableDict]:
     """Return ``{name, version, state, remedy}`` per library and device; the remedy is None if not needed."""
     from rivalry.lab.executor import cores
 
@@ -386,7 +387,7 @@ def installation() -> list[dict[str, Any]]:
     return [*components, *_devices(), _cache(), _row("processors", str(cores()), "ok")]
 
 
-def _row(name: str, library_version: str | None, state: str, remedy: str | None = None) -> dict[str, Any]:
+def _row(name: str, library_version: str | None, state: str, remedy: str | None = None) -> TableDict:
     return {"name": name, "version": library_version, "state": state, "remedy": remedy}
 
 
@@ -408,7 +409,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _devices() -> list[dict[str, Any]]:
+def _devices() -> list[TableDict]:
     try:
         from rivalry.runtime.jax import jax
 
@@ -428,7 +429,7 @@ def missing_device() -> str:
     return f"JAX_PLATFORMS={platforms}: no such device for JAX here; unset it, or set JAX_PLATFORMS=cpu"
 
 
-def _cache() -> dict[str, Any]:
+def _cache() -> TableDict:
     """Return the folder of compiled programs and its state."""
     if os.environ.get("RIVALRY_NO_CACHE"):
         return _row("cache", None, "off (RIVALRY_NO_CACHE is set)", "unset RIVALRY_NO_CACHE")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.schema.annotations import keywords
 from rivalry.schema.register import Entry, FamilyEntry, collect, entry_of
 from rivalry.schema.registry import from_file, hook, load, near, suggestion
@@ -135,14 +136,14 @@ def _check_table(parts: Sequence[Study], key: str) -> None:
         raise OptionError(f"{option} {plain}: needs its table; did you mean {' or '.join(full)}?")
 
 
-def _keys(table: Mapping[str, Any], key: str, entries: Mapping[str, Entry | FamilyEntry]) -> set[str]:
+def _keys(table: Table, key: str, entries: Mapping[str, Entry | FamilyEntry]) -> set[str]:
     """Return the keys of a family's or a method's table; of a user's file, which is not run, those given."""
     entry = entry_of(str(table.get(key)), entries)
     parameters = {name for target in entry.targets for name in keywords(load(target))} if entry else set()
     return parameters | set(table) - {"name", "kind", "family"}
 
 
-def _takers(parent: Study, changes: Mapping[str, Any]) -> str:
+def _takers(parent: Study, changes: Table) -> str:
     """Return the error message for a change to a study of studies, with the parts that accept it."""
     key = next(iter(changes))
     option = "--sweep" if key.startswith("sweep.") else "--set"
@@ -305,7 +306,7 @@ def _by_part(run: Run) -> dict[str, Run]:
     return run.parts() or {"": run}
 
 
-def result(reported: Reported) -> dict[str, Any]:
+def result(reported: Reported) -> TableDict:
     """Output of ``run --json``; the lists of a study's parts are joined."""
     from rivalry.lab.answer.caveats import warnings_of
     from rivalry.lab.answer.checks import results
@@ -338,7 +339,7 @@ def result(reported: Reported) -> dict[str, Any]:
     }
 
 
-def _certificates(run: Run, answer: Answer) -> list[dict[str, Any]]:
+def _certificates(run: Run, answer: Answer) -> list[TableDict]:
     """Return the certificates of a run; cells of its parts are named ``PART/CELL``."""
     return [
         {"study": part or run.name, **row, "cell": _in_part(part, row["cell"])}
@@ -353,7 +354,7 @@ def _in_part(part: str, cell: str) -> str:
 
 def certify_policy(
     policy: str, game: str, export: Path | None = None, q_values: bool = False
-) -> tuple[dict[str, Any], str]:
+) -> tuple[TableDict, str]:
     """Certify a policy of a file in the first game of a study, and write its proof to a folder.
 
     The policy is ``FILE.py:NAME`` or a table that `rivalry.core.foreign_tables` reads; with ``q_values`` a
@@ -414,11 +415,11 @@ def first_cell(name: str) -> tuple[Study, Cell]:
     return study, first
 
 
-def certificate_row(judged: Certificate) -> dict[str, Any]:
+def certificate_row(judged: Certificate) -> TableDict:
     """Return a certificate as a table for JSON."""
     import numpy as np
 
-    row: dict[str, Any] = {"tolerance": float(np.max(judged.tolerance))}
+    row: TableDict = {"tolerance": float(np.max(judged.tolerance))}
     for name in ("claim", "coverage", "rounding", "concept", "method"):
         row[name] = getattr(judged, name)
     return row | {"regret": judged.regret.tolist(), "bound": judged.bound.tolist()}
@@ -455,7 +456,7 @@ class _Policy:
 
 
 def _policy_certificate(
-    study: Study, table: Mapping[str, Any], handed: _Policy
+    study: Study, table: Table, handed: _Policy
 ) -> tuple[Certificate, Callable[[Path], None]]:
     """Return the certificate of a policy in a population, in repeated play, or of a profile.
 
@@ -501,7 +502,7 @@ def _policy_certificate(
     return certificate(game, x), proof_of(game, None, record).save
 
 
-def status(folder: Path) -> tuple[dict[str, Any], str]:
+def status(folder: Path) -> tuple[TableDict, str]:
     """Return a run's progress as JSON and as text; report damaged files on stderr."""
     from rivalry.lab.array import progress_of, shards
     from rivalry.lab.store import Run, redo, status_of
@@ -515,7 +516,7 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
     counts = run.counts(damaged)
     rows = [progress_of(run, shard, path) for shard, path in shards(run)]
     stored = sum(len(part.checkpoints()) for part in _by_part(run).values())
-    progress: dict[str, Any] = {"run": str(folder), "status": status_of(counts), "cells": counts}
+    progress: TableDict = {"run": str(folder), "status": status_of(counts), "cells": counts}
     progress |= {"checkpoints": stored}
     progress |= {"shards": rows} if rows else {}
     lines = [
@@ -537,7 +538,7 @@ def status(folder: Path) -> tuple[dict[str, Any], str]:
 
 def work(
     folder: Path, shard: tuple[int, int], out: Path | None, workers: int | None, *, trusted: bool
-) -> tuple[dict[str, Any], str]:
+) -> tuple[TableDict, str]:
     """Compute a shard of a run; return how far it is, as JSON and as text."""
     from rivalry.lab.array import Shard, progress_of, work
     from rivalry.lab.store import Run
@@ -550,11 +551,11 @@ def work(
     return progress, _shard_line(progress)
 
 
-def _shard_line(row: Mapping[str, Any]) -> str:
+def _shard_line(row: Table) -> str:
     return f"shard {row['shard']} of {row['of']}: {row['done']} of {row['total']} cells done"
 
 
-def merge(folder: Path, parts: Sequence[Path]) -> tuple[dict[str, Any], str]:
+def merge(folder: Path, parts: Sequence[Path]) -> tuple[TableDict, str]:
     """Merge shards that were computed elsewhere; report damaged files on stderr."""
     from rivalry.lab.array import merge
     from rivalry.lab.store import Run
@@ -617,7 +618,7 @@ def _note_texts(run: Run) -> None:
             output.note(part.text_fault)
 
 
-def export(folder: Path, to: str, out: Path | None, everything: bool = False) -> dict[str, Any]:
+def export(folder: Path, to: str, out: Path | None, everything: bool = False) -> TableDict:
     """Write the results in another format; return the files and what they lack. Raises `OptionError`."""
     from rivalry.lab.export import FORMATS
     from rivalry.lab.export import export as write
@@ -636,7 +637,7 @@ def export(folder: Path, to: str, out: Path | None, everything: bool = False) ->
     }
 
 
-def pack(folder: Path, out: Path | None, license: str | None) -> tuple[dict[str, Any], str]:
+def pack(folder: Path, out: Path | None, license: str | None) -> tuple[TableDict, str]:
     """Write a run as a capsule."""
     from rivalry.lab.capsule import UNSTATED, pack, root_of
     from rivalry.lab.store import Run
@@ -658,7 +659,7 @@ def pack(folder: Path, out: Path | None, license: str | None) -> tuple[dict[str,
 DIGESTS = "digest of study, cells and certificates: {digest}; of all files: {root}"
 
 
-def verify(path: Path, cells: int, trusted: bool, large: bool) -> tuple[dict[str, Any], str]:
+def verify(path: Path, cells: int, trusted: bool, large: bool) -> tuple[TableDict, str]:
     """Check a capsule."""
     from rivalry.lab.capsule import WITHIN, verify
     from rivalry.lab.executor import RunEvent
@@ -712,7 +713,7 @@ def _in_short(names: Sequence[str]) -> str:
     return ", ".join([*file_names, *counted]) or "nothing"
 
 
-def certify(folder: Path, proof: bool = False, export: Path | None = None) -> tuple[dict[str, Any], str]:
+def certify(folder: Path, proof: bool = False, export: Path | None = None) -> tuple[TableDict, str]:
     """Recompute certificates; later reports use them."""
     from rivalry.lab.answer import answer_of
     from rivalry.lab.executor import certify as recompute
@@ -735,5 +736,5 @@ def certify(folder: Path, proof: bool = False, export: Path | None = None) -> tu
     files = [line for proof_file in proofs for line in proof_file.read_text(encoding="utf-8").splitlines()]
     lines += files
     lines.append(f"{count} certificates recomputed; `rivalry report {quote(str(folder))}` shows them")
-    value: dict[str, Any] = {"run": str(folder), "certificates": certificates}
+    value: TableDict = {"run": str(folder), "certificates": certificates}
     return value | ({} if export is None else {"proofs": files}), "\n".join(lines)

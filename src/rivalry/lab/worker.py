@@ -23,6 +23,7 @@ from rivalry.core.results import Record, stack_records
 from rivalry.core.space import lattice
 from rivalry.lab.checkpoints import CHECKPOINT, CheckpointFile, GroupCheckpoint, Stopped, Task
 from rivalry.lab.study import batch_points, build_game, build_method
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.points import Grid, short_names
 from rivalry.methods import SOLVERS
 from rivalry.runtime.jax import forget_programs, jax, numbers_in_numpy
@@ -281,7 +282,7 @@ def _part(cells: int) -> int:
     return min(PART, 1 << (cells - 1).bit_length())
 
 
-def limits_of(task: Task) -> dict[str, Any]:
+def limits_of(task: Task) -> TableDict:
     """Return the tolerance and the number of steps of a cell that is computed with others."""
     table = task["method"]
     steps = table.get("steps") or table.get("max_steps") or STEPS
@@ -350,14 +351,14 @@ def _solve(
 ) -> list[Record]:
     """Return one record per batch index."""
     table, learns = task["method"], isinstance(points.methods[0], Learner)
-    settings: dict[str, Any] = {"tolerance": task["tolerance"]}
+    settings: TableDict = {"tolerance": task["tolerance"]}
     for key in ("tol", "max_steps", "max_seconds", "steps"):
         if table.get(key) is not None:
             settings["max_steps" if key == "steps" else key] = table[key]
     seed = _stream(task, "play")
     has_starts = not learns or table.get("start") is not None
     starts: list[Any] = _starts(task, points) if has_starts else [None] * len(points.games)
-    options: dict[str, Any] = settings | {"seed": seed, "progress": progress, "checkpoint": checkpoint}
+    options: TableDict = settings | {"seed": seed, "progress": progress, "checkpoint": checkpoint}
     if not points.shape:
         path = True if learns else table.get("path", True)
         (game,), (method,), (start,), (shared,) = points.games, points.methods, starts, points.shared
@@ -379,7 +380,7 @@ def _learn_in_turn(
     starts: Sequence[Any],
     seed: np.random.SeedSequence,
     progress: ProgressCallback,
-    settings: Mapping[str, Any],
+    settings: Table,
 ) -> list[Record]:
     """Return the records of a batch of learners, each with a random stream of its own."""
     records = []
@@ -419,7 +420,7 @@ class Job(NamedTuple):
     """A cell and the folders of its files, as sent to a worker."""
 
     id: str
-    task: dict[str, Any]
+    task: TableDict
     folder: str  # folder of the study
     out: str  # folder of the run
     every: float = CHECKPOINT

@@ -18,13 +18,14 @@ from rivalry.core.game import Game, is_population
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.results import WITH_GAIN, Certificate, Record, Solution, claim_in_words, gain_in_words
 from rivalry.core.space import Box, Simplex
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.schema.construction import variant
 from rivalry.schema.register import collect
 from rivalry.schema.registry import load
 from rivalry.text.display import bound_in_words, typeset
 
-State = Mapping[str, Any]
-Found = tuple[str, str, dict[str, Any]]
+State = Table
+Found = tuple[str, str, TableDict]
 
 REGISTERED: dict[str, str] = collect("VIEWS")
 """Modules of views elsewhere, by the name of the view."""
@@ -51,12 +52,12 @@ class Figure:
     view: str
     title: str
     text: str
-    data: dict[str, Any]
-    state: dict[str, Any] = field(default_factory=dict)
+    data: TableDict
+    state: TableDict = field(default_factory=dict)
     game: Any = field(default=None, repr=False, compare=False)
 
     @property
-    def content(self) -> dict[str, Any]:
+    def content(self) -> TableDict:
         """Argument ``figure`` of a view."""
         return {"view": self.view, "title": self.title, "text": self.text, "data": self.data}
 
@@ -123,7 +124,7 @@ def figures_of_record(
     record: Record,
     names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     world: object = None,
-    table: Mapping[str, Any] = MappingProxyType({}),
+    table: Table = MappingProxyType({}),
 ) -> list[Figure]:
     """Return the living figures of a record.
 
@@ -160,7 +161,7 @@ def _profile_of(game: object, record: Record) -> np.ndarray | None:
     return np.asarray(profile) if fits and np.all(np.isfinite(profile)) else None
 
 
-def answer(game: object, state: State) -> dict[str, Any]:
+def answer(game: object, state: State) -> TableDict:
     """Return the certificate of the profile in a figure's state.
 
     Parameters
@@ -207,7 +208,7 @@ def answer(game: object, state: State) -> dict[str, Any]:
     return _answer_of(proof, paid, state["profile"], parameters)
 
 
-def stored_answer(record: Record) -> dict[str, Any] | None:
+def stored_answer(record: Record) -> TableDict | None:
     """Return the answer that a record holds, in the form of `answer`; None without profile or certificate."""
     proof = Certificate.from_record(record)
     if proof is None or not {"profile", "payoff"} <= set(record):
@@ -216,8 +217,8 @@ def stored_answer(record: Record) -> dict[str, Any] | None:
 
 
 def _answer_of(
-    proof: Certificate | None, paid: np.ndarray, profile: object, parameters: dict[str, Any]
-) -> dict[str, Any]:
+    proof: Certificate | None, paid: np.ndarray, profile: object, parameters: TableDict
+) -> TableDict:
     fields = {"profile": plain(profile), "parameters": plain(parameters), "payoffs": plain(paid)}
     if proof is None:
         return fields | {
@@ -272,7 +273,7 @@ def plain(value: object) -> Any:
     return plain(np.asarray(value).tolist())  # an array of JAX
 
 
-def _figure(view: str, content: Found, answer: dict[str, Any] | None, game: object) -> Figure:
+def _figure(view: str, content: Found, answer: TableDict | None, game: object) -> Figure:
     """Return a figure of what a module of a view returned, with an answer for its data if there is one."""
     title, text, data = content
     data = plain(data | ({"answers": [answer]} if answer and "profile" in data else {}))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rivalry.core.files import folder_for, followed, write
 from rivalry.lab.answer import Answer, answer_of
@@ -20,6 +20,7 @@ from rivalry.lab.answer.table import AnswerTable
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import number
 from rivalry.lab.store import LeftOut, Run
+from rivalry.lab.study.identity import Table
 from rivalry.lab.study.words import Words
 from rivalry.living.figure import Figure
 from rivalry.living.page import Lead, Section, frozen_page
@@ -190,7 +191,7 @@ def _summary(answer: Answer, prefix: str) -> list[Section]:
     ]
 
 
-def _reference(row: Mapping[str, Any]) -> list[str]:
+def _reference(row: Table) -> list[str]:
     within = row["within"]
     expected = row["expected"] if within is None else f"{number(within[0])} to {number(within[1])}"
     return [
@@ -204,7 +205,7 @@ def _reference(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _certificate(row: Mapping[str, Any], details: Mapping[str, Any]) -> list[str]:
+def _certificate(row: Table, details: Table) -> list[str]:
     return [
         str(row["cell"]),
         str(row["algorithm"]),
@@ -217,7 +218,7 @@ def _certificate(row: Mapping[str, Any], details: Mapping[str, Any]) -> list[str
     ]
 
 
-def _places(at: Mapping[str, Any]) -> str:
+def _places(at: Table) -> str:
     return ", ".join(f"{name} = {number(value)}" for name, value in at.items())
 
 

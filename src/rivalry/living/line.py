@@ -21,6 +21,7 @@ from rivalry.core.game import Game
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Box
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.living.twins import (
     axis_names,
     influencer_payoffs,
@@ -38,7 +39,7 @@ STEPS = 400  # most steps of a path that are sent
 CHOICE = "choice"  # of a game that does not say what its players choose
 UNITS = {"position": "units of the space", "quantity": "units of output", "price": "units of money"}
 
-Found = tuple[str, str, dict[str, Any]]
+Found = tuple[str, str, TableDict]
 
 
 def view_of(game: object, profile: np.ndarray | None) -> Found | None:
@@ -74,14 +75,14 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
 
 
 def _content(
-    twin: dict[str, Any] | None,
+    twin: TableDict | None,
     names: list[str],
     axis: str,
     low: np.ndarray,
     high: np.ndarray,
     x: np.ndarray,
     paid: np.ndarray,
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, TableDict]:
     """Return the text alternative of players at ``x [player 1]``, and data without parameters and curves."""
     resource = None
     if twin is not None and twin["family"] == "influencer":
@@ -118,7 +119,7 @@ def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, 
     return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
 
 
-def view_of_table(table: Mapping[str, Any], record: Record) -> Found | None:
+def view_of_table(table: Table, record: Record) -> Found | None:
     """Return the line of a record of an influencer game, from the game's table in a study.
 
     None for other games. No game is built, see `rivalry.living.twins.twin_of_table`; the twin must pay what
@@ -139,7 +140,7 @@ def view_of_table(table: Mapping[str, Any], record: Record) -> Found | None:
     return with_paths(content, paths_of(record))
 
 
-def paths_of(record: Record) -> list[dict[str, Any]]:
+def paths_of(record: Record) -> list[TableDict]:
     """Return the path of a record with a profile, as figures have it; empty without one."""
     dims, path = record.get("path", ((), np.zeros(0)))
     if dims != ("step", "player", "axis") or "profile" not in record:
@@ -151,7 +152,7 @@ def paths_of(record: Record) -> list[dict[str, Any]]:
     return [{"label": f"Path of {len(path)} recorded profiles", "profiles": numbers(path[rows])}]
 
 
-def with_paths(figure: Found | None, paths: list[dict[str, Any]]) -> Found | None:
+def with_paths(figure: Found | None, paths: list[TableDict]) -> Found | None:
     """Return a figure with paths; None without a figure."""
     return figure and (figure[0], figure[1], figure[2] | {"paths": paths})
 
@@ -171,7 +172,7 @@ def spread(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.asarray((low + part * (high - low)).round(6)[:, None])
 
 
-def _curve(game: Any, x: np.ndarray, player: int) -> dict[str, Any]:
+def _curve(game: Any, x: np.ndarray, player: int) -> TableDict:
     """Return a player's own payoff against its choice, the others at ``x``, and its payoff at ``x``."""
     low, high = (float(np.asarray(edge)[player, 0]) for edge in (game.space.low, game.space.high))
     position = np.linspace(low, high, CURVE)

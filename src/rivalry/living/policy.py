@@ -12,6 +12,7 @@ import numpy as np
 
 from rivalry.core.game import is_population
 from rivalry.core.results import Certificate, Record, claim_in_words
+from rivalry.lab.study.identity import TableDict
 from rivalry.text.display import typeset
 
 SNAPSHOTS = 12  # most policies of a path
@@ -19,7 +20,7 @@ DIGITS = 4  # of probabilities
 DIMS = ("player", "private", "karma", "bid")
 
 
-def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[str, Any]] | None:
+def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, TableDict] | None:
     """Return title, text and data of a policy ``[state action]`` in its own population; None elsewhere."""
     if not is_population(game) or profile is None:
         return None
@@ -33,7 +34,7 @@ def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[st
 
 def view_of_record(
     game: object, record: Record, names: Mapping[str, tuple[str, ...]]
-) -> tuple[str, str, dict[str, Any]] | None:
+) -> tuple[str, str, TableDict] | None:
     """Return title, text and data of a record with a policy of bids; None for other records.
 
     Data: ``types``, their names; ``urgency [type private]``; ``entries``, a policy each: ``label``, ``policy
@@ -60,7 +61,7 @@ def view_of_record(
     return "Bids by karma held", text, data
 
 
-def _entry(record: Record) -> dict[str, Any]:
+def _entry(record: Record) -> TableDict:
     policy = record["policy"][1]
     proof = Certificate.from_record(record)
     levels = np.arange(policy.shape[-1])
@@ -81,7 +82,7 @@ def _entry(record: Record) -> dict[str, Any]:
     }
 
 
-def _path(record: Record, shape: tuple[int, ...]) -> list[dict[str, Any]]:
+def _path(record: Record, shape: tuple[int, ...]) -> list[TableDict]:
     """Return policies along a method's path, without their populations."""
     if "path" not in record or record["path"][0] != ("step", "state", "action"):
         return []

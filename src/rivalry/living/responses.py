@@ -25,6 +25,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Box, Simplex
 from rivalry.families.continuous import FormulaGame
 from rivalry.families.matrix import Matrix
+from rivalry.lab.study.identity import TableDict
 from rivalry.living.line import Found, is_profile, spread
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
 from rivalry.runtime.jax import jax
@@ -76,7 +77,7 @@ def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, 
     return title, text, data
 
 
-def _view(game: object, profile: np.ndarray | None, known_equilibria: list[dict[str, Any]]) -> Found | None:
+def _view(game: object, profile: np.ndarray | None, known_equilibria: list[TableDict]) -> Found | None:
     if not isinstance(game, Game) or not isinstance(game.space, Box | Simplex) or game.space.shape[0] != 2:
         return None
     mixture = isinstance(game.space, Simplex)
@@ -144,8 +145,8 @@ def _initial_profile(game: Any) -> np.ndarray:
 
 
 def _axes(
-    game: Any, x: np.ndarray, known_equilibria: list[dict[str, Any]], low: np.ndarray, high: np.ndarray
-) -> list[dict[str, Any]]:
+    game: Any, x: np.ndarray, known_equilibria: list[TableDict], low: np.ndarray, high: np.ndarray
+) -> list[TableDict]:
     """Return the label and the range of every axis of the plane."""
     if isinstance(game.space, Simplex):
         action_name = str(game.actions[0][0])
@@ -174,7 +175,7 @@ def _axes(
     return axes
 
 
-def _equilibria(record: Record) -> list[dict[str, Any]]:
+def _equilibria(record: Record) -> list[TableDict]:
     """Return the equilibria of a record with their proofs; none where it lists none."""
     if "equilibria" not in record:
         return []
@@ -201,7 +202,7 @@ def _equilibria(record: Record) -> list[dict[str, Any]]:
 
 def _curves(
     game: Any, x: np.ndarray, axis: int, top: float, low: np.ndarray, high: np.ndarray
-) -> list[dict[str, Any]] | None:
+) -> list[TableDict] | None:
     """Return each player's best responses in one choice, the other choices as in a profile, on grids.
 
     None where JAX cannot trace the payoffs. ``top`` is the end of the range in the picture; responses beyond

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +17,7 @@ from rivalry.lab.answer.checks import REFERENCES, JudgedCell, JudgedExpectation,
 from rivalry.lab.answer.points import PointResults
 from rivalry.lab.report.commands import changes_of, run_command, sweep_option
 from rivalry.lab.store.cells import KEPT
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.points import Grid, batch_points, short_names
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.living.figure import Figure, figures_of_record, plain
@@ -164,7 +165,7 @@ def _record_of(run: Run, cell: StoredCell) -> Record | None:
     return unstack_records(record, batch)[0] if batch else record
 
 
-def _figures_of_cell(run: Run, task: Mapping[str, Any] | None, record: Record, games: bool) -> list[Figure]:
+def _figures_of_cell(run: Run, task: Table | None, record: Record, games: bool) -> list[Figure]:
     """Return the figures of a cell's record, with its game or else with the game's table."""
     if games:
         game, world = _game_of(run, task)
@@ -172,7 +173,7 @@ def _figures_of_cell(run: Run, task: Mapping[str, Any] | None, record: Record, g
     return figures_of_record(None, record, table=batch_points(task)[0][1] if task else {})
 
 
-def _tasks(run: Run) -> Mapping[str, Any]:
+def _tasks(run: Run) -> Table:
     """Return the tasks of a run's cells; none of a study with files of its own, which are not run."""
     try:
         # as its tables say: what else a stored study says of files is not trusted
@@ -181,7 +182,7 @@ def _tasks(run: Run) -> Mapping[str, Any]:
         return {}
 
 
-def _game_of(run: Run, task: Mapping[str, Any] | None) -> tuple[Any, Any]:
+def _game_of(run: Run, task: Table | None) -> tuple[Any, Any]:
     """Return the game of a task, and what its learner makes of it; None where it is not known."""
     from rivalry.core.method import Learner, as_learner  # loads JAX
     from rivalry.lab.worker import points_of
@@ -281,7 +282,7 @@ def _selection(values: Sequence[Any], index: np.ndarray | None) -> list[Any]:
     return list(values) if index is None else [values[k] for k in index]
 
 
-def _axis(run: Run, name: str, grid: Grid, index: np.ndarray | None) -> dict[str, Any]:
+def _axis(run: Run, name: str, grid: Grid, index: np.ndarray | None) -> TableDict:
     """Return name, label and values of an axis, and the options that give each value; None if not swept."""
     values = _selection(run.axes[name], index)
     companions = run.head["companions"].items()
@@ -296,9 +297,9 @@ def _axis(run: Run, name: str, grid: Grid, index: np.ndarray | None) -> dict[str
 
 def _values(
     answer: Answer,
-    metrics: Sequence[Mapping[str, Any]],
+    metrics: Sequence[Table],
     place: Sequence[int | None],
-) -> list[dict[str, Any]]:
+) -> list[TableDict]:
     """Return the metrics with one number per cell, those that the study names first."""
     numeric = {
         name
@@ -344,7 +345,7 @@ def reference_figure(run: Run, judged: Sequence[JudgedExpectation]) -> Figure:
     return Figure("reference", "Published and expected values", text, plain({"rows": rows}))
 
 
-def _is_at(cell: StoredCell, at: Mapping[str, Any]) -> bool:
+def _is_at(cell: StoredCell, at: Table) -> bool:
     # a list is text in a dataset
     fixed = {
         name: value if isinstance(value, str | int | float) else repr(value)
@@ -353,7 +354,7 @@ def _is_at(cell: StoredCell, at: Mapping[str, Any]) -> bool:
     return all(fixed[name] == value for name, value in at.items() if name in fixed)
 
 
-def _in_tolerances(row: Mapping[str, Any]) -> float | None:
+def _in_tolerances(row: Table) -> float | None:
     """Return ours minus the reference as a multiple of its tolerance; None where either is unknown."""
     result = row["ours"]
     for name, allowed in zip(REFERENCES, ("published_tolerance", "tolerance"), strict=True):

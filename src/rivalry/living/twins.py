@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core import oracles
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.words import Words
 from rivalry.schema.construction import recipe_of
 
@@ -67,7 +68,7 @@ def axis_names(game: object) -> list[str]:
     return [name.replace("_", " ") for name in oracles.labels(game).axes]
 
 
-def twin_data(game: object) -> dict[str, Any] | None:
+def twin_data(game: object) -> TableDict | None:
     """Return the data of a game's twin in JavaScript; None for a game without one.
 
     >>> import rivalry as rv
@@ -92,7 +93,7 @@ def twin_data(game: object) -> dict[str, Any] | None:
     return None
 
 
-def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
+def _influencer(game: InfluencerGame) -> TableDict | None:
     from rivalry.families.influencer.kernels import Dirichlet, Gaussian, PowerLaw
 
     kernel = game.kernel
@@ -118,7 +119,7 @@ def _influencer(game: InfluencerGame) -> dict[str, Any] | None:
     }
 
 
-def _market(game: Market) -> dict[str, Any] | None:
+def _market(game: Market) -> TableDict | None:
     rule = game.rule
     plain = game.shock is None and game.accounts.tax_losses == "refunded"
     if not plain or rule.demand in ("formula", "isoelastic"):
@@ -129,7 +130,7 @@ def _market(game: Market) -> dict[str, Any] | None:
     return {"family": "market", "demand": rule.demand, "choice": rule.choice, "numbers": amounts}
 
 
-def _race(game: Race) -> dict[str, Any] | None:
+def _race(game: Race) -> TableDict | None:
     from rivalry.families.race.period import linear, power, ratio, winner_only
 
     rules = game.rules
@@ -146,7 +147,7 @@ def _race(game: Race) -> dict[str, Any] | None:
     }
 
 
-def sliders(game: object) -> list[dict[str, Any]]:
+def sliders(game: object) -> list[TableDict]:
     """Return the parameters that a figure offers as sliders: argument, label, range and value.
 
     Only games that their factory can make again have any.
@@ -159,7 +160,7 @@ def sliders(game: object) -> list[dict[str, Any]]:
     return [] if twin is None or recipe_of(game) is None else sliders_of(twin)
 
 
-def sliders_of(twin: Mapping[str, Any]) -> list[dict[str, Any]]:
+def sliders_of(twin: Table) -> list[TableDict]:
     """Return the sliders of a twin; see `sliders`."""
     numbers_of_twin = twin["kernel"] if twin["family"] == "influencer" else twin.get("numbers", {})
     words, sliders = Words({"game": {"family": twin["family"]}}), []
@@ -179,7 +180,7 @@ PLAIN_KEYS = {"family", "players", "kernel", "reach", "resource"}
 PLAIN_RESOURCES = ("bimodal", "unimodal", "uniform", "mixture", "beta")
 
 
-def twin_of_table(table: Mapping[str, Any], players: int) -> dict[str, Any] | None:
+def twin_of_table(table: Table, players: int) -> TableDict | None:
     """Return the data of the twin of an influencer game from its table in a study; no game is built.
 
     None unless influence is Gaussian, the space is the interval from 0 to 1, the resource is a word or a
@@ -210,7 +211,7 @@ def twin_of_table(table: Mapping[str, Any], players: int) -> dict[str, Any] | No
     }
 
 
-def influencer_payoffs(twin: Mapping[str, Any], x: np.ndarray) -> np.ndarray:
+def influencer_payoffs(twin: Table, x: np.ndarray) -> np.ndarray:
     """Return the payoffs of a twin with Gaussian influence on an interval, at positions ``x [player 1]``.
 
     >>> twin = twin_of_table({"family": "influencer", "reach": 0.2}, 2)

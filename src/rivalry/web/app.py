@@ -20,6 +20,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response, StreamingRes
 from rivalry.core.files import DamagedFile
 from rivalry.lab.store import finished_cells
 from rivalry.lab.study import StudyError, load_study
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.web import explore, results, studies
 from rivalry.web.processes import Jobs, Questions
 from rivalry.web.runs import Runs
@@ -91,7 +92,7 @@ async def _aside(call: Any, *arguments: Any) -> Any:
     return await asyncio.to_thread(call, *arguments)
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(request: Request) -> TableDict:
     """Return a request's table. Raises `Refused`."""
     try:
         table = json.loads(
@@ -113,14 +114,14 @@ def _whole_number(text: str) -> int:
     return number
 
 
-def _typed(body: Mapping[str, Any], key: str, kind: type | tuple[type, ...], usual: object) -> Any:
+def _typed(body: Table, key: str, kind: type | tuple[type, ...], usual: object) -> Any:
     value = body.get(key, usual)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise Refused(400, f"{key}: {str(value)[:60]!r} is of the wrong type")
     return value
 
 
-def _changes_of(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _changes_of(body: Table) -> list[TableDict]:
     changes = _typed(body, "changes", list, [])
     if not all(isinstance(change, dict) and isinstance(change.get("key"), str) for change in changes):
         raise Refused(400, "changes: each must be a table with a key")
@@ -235,7 +236,7 @@ def _add_studies(app: FastAPI, bench: Workbench) -> None:
         return _previews(studies.own_files(load_study(bench.argument_of_study(study))))
 
 
-def _previews(files: Mapping[str, str]) -> dict[str, Any]:
+def _previews(files: Mapping[str, str]) -> TableDict:
     """Return files with their digests and how they begin."""
     return {
         "files": [
@@ -333,13 +334,13 @@ def _watchers(
     runs = bench.runs
     sent_ids: set[str] | None = None
 
-    async def look() -> dict[str, Any]:
+    async def look() -> TableDict:
         try:
             return dict(await _aside(runs.snapshot, name))
         except (Refused, DamagedFile) as error:
             return {"status": "damaged", "fault": str(error)}
 
-    async def read() -> dict[str, Any] | None:
+    async def read() -> TableDict | None:
         nonlocal sent_ids
         try:
             run = await _aside(runs.part, name, part)
@@ -485,8 +486,8 @@ def _event(kind: str, value: object) -> str:
 
 
 async def _changes(
-    look: Callable[[], Awaitable[dict[str, Any]]],
-    read: Callable[[], Awaitable[dict[str, Any] | None]],
+    look: Callable[[], Awaitable[TableDict]],
+    read: Callable[[], Awaitable[TableDict | None]],
     is_gone: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[str]:
     """Yield the state of a run when it has changed, and newly finished cells, until the reader is gone."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from rivalry.games import GAMES
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.words import Words
 from rivalry.living.figure import answer, figures_of, plain
 from rivalry.schema.registry import load, suggestion
@@ -14,7 +14,7 @@ from rivalry.web.safety import Refused
 from rivalry.web.studies import keys_of
 
 
-def family(name: str) -> dict[str, Any]:
+def family(name: str) -> TableDict:
     """Return a family's parameters with names, bounds, defaults and meanings, and its example's arguments."""
     entry, words = _entry(name), Words({"game": {"family": name}})
     return {
@@ -26,7 +26,7 @@ def family(name: str) -> dict[str, Any]:
     }
 
 
-def figures(name: str, parameters: Mapping[str, Any], profile: object) -> dict[str, Any]:
+def figures(name: str, parameters: Table, profile: object) -> TableDict:
     """Return the living figures of a game, the most telling one first, or why there is none."""
     try:
         living = figures_of(_game(name, parameters), profile)
@@ -39,7 +39,7 @@ def figures(name: str, parameters: Mapping[str, Any], profile: object) -> dict[s
     }
 
 
-def equilibrium(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def equilibrium(name: str, parameters: Table) -> TableDict:
     """Return the profile of an equilibrium that a method finds quickly; None where it finds none."""
     from rivalry.core.game import Game  # loads JAX
     from rivalry.core.space import Simplex
@@ -56,7 +56,7 @@ def equilibrium(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {"profile": plain(solution.profile) if solution.claim == "equilibrium" else None}
 
 
-def certified(name: str, parameters: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
+def certified(name: str, parameters: Table, state: Table) -> TableDict:
     """Verdict on the profile that a person set, or the reason why nothing can be proved."""
     try:
         return proved(_game(name, parameters), state)
@@ -64,19 +64,19 @@ def certified(name: str, parameters: Mapping[str, Any], state: Mapping[str, Any]
         return {"fault": " ".join(str(error).split())}
 
 
-def proved(game: object, state: Mapping[str, Any]) -> dict[str, Any]:
+def proved(game: object, state: Table) -> TableDict:
     """Return the certified answer to a state of a game, in plain numbers. Raises `ValueError`."""
     return dict(plain(answer(game, state)))
 
 
-def _game(name: str, parameters: Mapping[str, Any]) -> Any:
+def _game(name: str, parameters: Table) -> Any:
     return _cached_game(name, repr(sorted(parameters.items())), _Box(parameters))
 
 
 class _Box:
     """Arguments that a cache does not look at; their text beside them is the key."""
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
+    def __init__(self, content: Table) -> None:
         self.content = content
 
     def __eq__(self, other: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import unified_diff
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from rivalry.lab.report.page import certificate_groups
 from rivalry.lab.store import Run, finished_cells
 from rivalry.lab.store.cells import label_cells
 from rivalry.lab.study.expect import TABLES
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.living.figure import Figure, plain
 from rivalry.living.freeze import freeze
@@ -47,7 +48,7 @@ SERIES = 4  # quantities of a comparison, unless some are chosen
 DOWNLOADS = (*FORMATS, "page")
 
 
-def results(folder: str, part: str) -> dict[str, Any]:
+def results(folder: str, part: str) -> TableDict:
     """Return tables, sentences, references and certificates of a run, or of one of its parts."""
     run = _part(folder, part)
     damaged = run.collect().damaged
@@ -86,7 +87,7 @@ def results(folder: str, part: str) -> dict[str, Any]:
     }
 
 
-def _two_way(table: TwoWayTable) -> dict[str, Any]:
+def _two_way(table: TwoWayTable) -> TableDict:
     """Return a table by two keys: their names and values, and the blocks with a text per entry."""
     blocks = [
         {"heading": block.heading, "rows": [[typeset(entry.text) for entry in row] for row in block.rows]}
@@ -98,7 +99,7 @@ def _two_way(table: TwoWayTable) -> dict[str, Any]:
     }
 
 
-def _typeset(point: ResultTables) -> dict[str, Any]:
+def _typeset(point: ResultTables) -> TableDict:
     """Return the tables of one point, with a text per entry."""
     result = point.as_json()
     for table in result["tables"]:
@@ -106,7 +107,7 @@ def _typeset(point: ResultTables) -> dict[str, Any]:
     return result | {name: typeset(result[name]) for name in ("where", "summary")}
 
 
-def _summary(answer: Answer) -> dict[str, Any] | None:
+def _summary(answer: Answer) -> TableDict | None:
     """Return the tables that summarise all points of a large run."""
     if (summary := answer.summary) is None:
         return None
@@ -120,7 +121,7 @@ def _summary(answer: Answer) -> dict[str, Any] | None:
     return {"heading": summary.heading, "tables": tables, "reading": summary.reading}
 
 
-def run_quantities(folder: str) -> dict[str, Any]:
+def run_quantities(folder: str) -> TableDict:
     """Return the quantities in the table of a run's answer, each with its range over all points in words."""
     run = _part(folder, "")
     stamp = (run.folder / "study.json").stat().st_mtime_ns
@@ -129,9 +130,9 @@ def run_quantities(folder: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=512)
-def _quantities_of(folder: str, stamp: int, finished_count: int) -> dict[str, Any]:
+def _quantities_of(folder: str, stamp: int, finished_count: int) -> TableDict:
     """Return the quantities of a run with so many finished cells; those of parts have their names."""
-    answer, numbers = answer_of(_part(folder, "")), dict[str, Any]()
+    answer, numbers = answer_of(_part(folder, "")), TableDict()
     for name, part_answer in (answer.parts or {"": answer}).items():
         if (table := part_answer.table) is None:
             continue
@@ -150,7 +151,7 @@ def jsonable(call: str, *arguments: object) -> Any:
     return plain(globals()[call](*arguments))
 
 
-def figures(folder: str, part: str, out: str) -> list[dict[str, Any]]:
+def figures(folder: str, part: str, out: str) -> list[TableDict]:
     """Draw the figures of a run, as its report does, into another folder; return names and captions."""
     run = _part(folder, part)
     answer = Answer(run.head["study"], run.collect().data)
@@ -168,7 +169,7 @@ def figures(folder: str, part: str, out: str) -> list[dict[str, Any]]:
     ]
 
 
-def living(folder: str, part: str) -> list[dict[str, Any]]:
+def living(folder: str, part: str) -> list[TableDict]:
     """Return the living figures of a run, or of one of its parts; those of its cells come first."""
     return [
         {"figure": figure.content, "state": figure.state, "live": figure.game is not None}
@@ -176,7 +177,7 @@ def living(folder: str, part: str) -> list[dict[str, Any]]:
     ]
 
 
-def answered(folder: str, part: str, title: str, state: Mapping[str, Any]) -> dict[str, Any]:
+def answered(folder: str, part: str, title: str, state: Table) -> TableDict:
     """Verdict on a profile that a person set in a living figure. Raises `Refused`."""
     games = [
         figure.game for figure in _figures(folder, part) if figure.title == title and figure.game is not None
@@ -199,13 +200,13 @@ def _figures_of(folder: str, part: str, stamp: int, finished_count: int) -> tupl
     return tuple(figures_of_run(run, answer_of(run)))
 
 
-def tiles(folder: str, part: str) -> dict[str, Any]:
+def tiles(folder: str, part: str) -> TableDict:
     """Return the figure of a run's cells, for the view ``sweep``, before any of them is read."""
     run = _part(folder, part)
     return sweep_figure(run, Answer(run.head["study"], label_cells((), {}, run.head))).content
 
 
-def cells(folder: str, part: str, ids: Sequence[str]) -> dict[str, Any]:
+def cells(folder: str, part: str, ids: Sequence[str]) -> TableDict:
     """Return the columns of some finished cells for that figure, as it has them in the end."""
     run, id_set = _part(folder, part), set(ids)
     subrun = Run(
@@ -218,7 +219,7 @@ def cells(folder: str, part: str, ids: Sequence[str]) -> dict[str, Any]:
     return {"cells": columns, "values": [column for column in data["values"] if column["name"] != "distance"]}
 
 
-def cell(folder: str, part: str, id: str) -> dict[str, Any]:
+def cell(folder: str, part: str, id: str) -> TableDict:
     """Data of a cell: its place, its certificate in a line, and its variables in words."""
     run = _part(folder, part)
     places = [place_in_words(run, place) for place in run.cells if place.id == id]
@@ -267,7 +268,7 @@ def download(folder: str, to: str, out: str) -> str:
     return str(path)
 
 
-def compare(folders: Sequence[tuple[str, str, str]], quantity_names: Sequence[str] = ()) -> dict[str, Any]:
+def compare(folders: Sequence[tuple[str, str, str]], quantity_names: Sequence[str] = ()) -> TableDict:
     """Return common quantities of runs, their differences from the first, and those of their studies.
 
     The quantities are ``quantity_names``, by default the first `SERIES`.
@@ -345,11 +346,11 @@ def _values(variable: DataArray) -> Values:
     return samples
 
 
-def _series(table: Values, entries: Sequence[Place]) -> list[dict[str, Any]]:
+def _series(table: Values, entries: Sequence[Place]) -> list[TableDict]:
     return [_mean(place, table[place][np.isfinite(table[place])]) for place in entries if place in table]
 
 
-def _differences(base: Values, reference: Values) -> list[dict[str, Any]]:
+def _differences(base: Values, reference: Values) -> list[TableDict]:
     """Return mean differences from the first run at every common point, paired by replication."""
     means = []
     for place in base:
@@ -364,7 +365,7 @@ def _differences(base: Values, reference: Values) -> list[dict[str, Any]]:
     return means
 
 
-def _mean(place: Place, sample: np.ndarray) -> dict[str, Any]:
+def _mean(place: Place, sample: np.ndarray) -> TableDict:
     """Return a mean at one point, half the width of its 95 % interval, and both in words."""
     mean, half = float(sample.mean()), float(half_width(sample[:, None])[0])
     at, entry = dict(place[0]), place[1]

@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rivalry.core.files import DamagedFile, StoreError, read_json, write_json
 from rivalry.core.results import SCHEMA
@@ -15,6 +15,7 @@ from rivalry.lab.executor import cores
 from rivalry.lab.store import Run, finished_cells, status_of
 from rivalry.lab.store.head import is_file_name
 from rivalry.lab.study.expect import is_reduced
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.web.processes import Jobs
 from rivalry.web.safety import Refused
 
@@ -82,11 +83,11 @@ class Runs:
         except (OSError, StoreError, DamagedFile) as error:
             raise Refused(409, f"{name}: {error}") from None
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[TableDict]:
         """Return a row per run, latest first."""
         rows = []
         for name, folder in self.folders().items():
-            row: dict[str, Any] = {
+            row: TableDict = {
                 "name": name,
                 "title": name,
                 "status": "damaged",
@@ -107,7 +108,7 @@ class Runs:
             rows.append(row)
         return sorted(rows, key=lambda row: -row["changed"])
 
-    def write_notes(self, name: str, note: str, tags: Sequence[object]) -> dict[str, Any]:
+    def write_notes(self, name: str, note: str, tags: Sequence[object]) -> TableDict:
         """Store what a reader notes of a run, in a file of its own. Raises `Refused`."""
         words = [str(tag).strip() for tag in tags]
         if len(note) > NOTE or len(words) > TAGS or any(not 0 < len(tag) <= TAG for tag in words):
@@ -120,7 +121,7 @@ class Runs:
         """Return ``running``, or how a run stands: done, partial or failed."""
         return "running" if self.jobs.is_working(folder) else status_of(counts)
 
-    def about(self, name: str) -> dict[str, Any]:
+    def about(self, name: str) -> TableDict:
         """Initial contents of the page of a run: its study, and the states of its cells."""
         folder = self.path(name)
         if not (folder / NAME).exists():
@@ -146,7 +147,7 @@ class Runs:
             **self.snapshot(name),
         }
 
-    def snapshot(self, name: str) -> dict[str, Any]:
+    def snapshot(self, name: str) -> TableDict:
         """Return the state of every cell, and the time left per method."""
         folder = self.path(name)
         working = self.jobs.is_working(folder)
@@ -191,7 +192,7 @@ class Runs:
             raise Refused(404, f"no part of the name {part[:60]!r}")
         return run.parts()[part]
 
-    def start(self, folder: Path, study: Study, arguments: Sequence[str], trusted: Mapping[str, Any]) -> None:
+    def start(self, folder: Path, study: Study, arguments: Sequence[str], trusted: Table) -> None:
         """Start the command that computes a study in a folder; all runs are started here. Raises `Refused`.
 
         Parameters
@@ -215,12 +216,12 @@ class Runs:
         run = self.run(name)
         return own_files(run.study) | _foreign(run)
 
-    def resume(self, name: str, trusted: Mapping[str, Any]) -> None:
+    def resume(self, name: str, trusted: Table) -> None:
         """Continue a run where it stopped. Raises `Refused`."""
         run = self.run(name)
         self.start(run.folder, run.study, ["resume", str(run.folder.resolve())], trusted)
 
-    def repeat(self, name: str, replications: int, study: str, trusted: Mapping[str, Any]) -> None:
+    def repeat(self, name: str, replications: int, study: str, trusted: Table) -> None:
         """Compute more replications of a study, given as to a command, in a run's folder. Raises `Refused`.
 
         Finished cells are kept.
@@ -237,7 +238,7 @@ class Runs:
         self.start(run.folder, load_study(study), ["run", study, *options, *extra_options], trusted)
 
 
-def read_notes(folder: Path) -> dict[str, Any]:
+def read_notes(folder: Path) -> TableDict:
     """Notes of a reader on a run; nothing where the file is absent or not as it was written."""
     try:
         notes = read_json(folder / NOTES)

@@ -26,6 +26,7 @@ from rivalry.lab.study import Study, StudyError, json_schema, parameters, studie
 from rivalry.lab.study.document import CertificateTable, Document, Replications, RunKeys, read
 from rivalry.lab.study.errors import unknown
 from rivalry.lab.study.expect import applicable, differences, is_fixed
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import defaults, is_file, read_toml
 from rivalry.lab.study.points import split_key
 from rivalry.methods import METHODS
@@ -66,7 +67,7 @@ def is_own(path: Path) -> bool:
     return not path.is_relative_to(Path(__file__).parents[1])
 
 
-def rows(folder: Path, opened: Path | None) -> list[dict[str, Any]]:
+def rows(folder: Path, opened: Path | None) -> list[TableDict]:
     """Return a card per study: name, title, source, cost, family, and why a file cannot be read."""
     cards = []
     for name, path in study_files(folder, opened).items():
@@ -80,8 +81,8 @@ def rows(folder: Path, opened: Path | None) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=2000)
-def _row(path: Path, name: str, stamp: int) -> dict[str, Any]:
-    row: dict[str, Any] = {
+def _row(path: Path, name: str, stamp: int) -> TableDict:
+    row: TableDict = {
         "name": name,
         "title": "",
         "source": "",
@@ -152,7 +153,7 @@ def own_files(study: Study) -> dict[str, str]:
     return digests
 
 
-def require_trust(files: Mapping[str, str], trusted: Mapping[str, Any]) -> Mapping[str, str]:
+def require_trust(files: Mapping[str, str], trusted: Table) -> Mapping[str, str]:
     """Return the digests of files that will be run, by path.
 
     Raises `Refused` for a file that the user has not looked at in its present form.
@@ -201,7 +202,7 @@ def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
         )
     changed = differences({**new, "base": old})
     _, data = _with_changes(text, ())
-    changes: list[dict[str, Any]] = []
+    changes: list[TableDict] = []
     reasons = Counter[str]()
     for k, row in reversed(list(enumerate(data.get("expect", ())))):
         at, reason = applicable(changed, row)
@@ -219,7 +220,7 @@ def adapt(text: str, original: str, folder: Path) -> tuple[str, list[str]]:
     return _with_changes(text, [*changes, *plots])[0], notes
 
 
-def _nearest_plots(rows: Sequence[Any], study: Study, before: Study) -> list[dict[str, Any]]:
+def _nearest_plots(rows: Sequence[Any], study: Study, before: Study) -> list[TableDict]:
     """Return the changes that give plots of points that a study lacks the nearest ones."""
     coordinates, old = study.coordinates | study.batched, before.coordinates | before.batched
     changes = []
@@ -243,11 +244,11 @@ def check(
     name: str,
     text: str,
     folder: str,
-    changes: Sequence[Mapping[str, Any]],
+    changes: Sequence[Table],
     build: bool,
-    trusted: Mapping[str, Any],
+    trusted: Table,
     original: str = "",
-) -> dict[str, Any]:
+) -> TableDict:
     """Return a study's text after changes of the form, its tables, and what is wrong with it.
 
     Parameters
@@ -267,7 +268,7 @@ def check(
         text, data = _with_changes(text, changes)
     except StudyError as error:
         return {"text": text, "data": None, "errors": [_fault(error)], "files": {}}
-    report: dict[str, Any] = {"text": text, "data": data, "errors": [], "files": {}}
+    report: TableDict = {"text": text, "data": data, "errors": [], "files": {}}
     try:
         if data.get("include"):
             return report
@@ -294,7 +295,7 @@ def check(
 
 def _check_names(study: Study) -> None:
     """Raise `StudyError` for a family or a kind of method that does not exist; nothing is imported for it."""
-    names: list[tuple[Any, Mapping[str, Any], str, str]] = [(study.family, GAMES, "a family", "game.family")]
+    names: list[tuple[Any, Table, str, str]] = [(study.family, GAMES, "a family", "game.family")]
     names += [
         (table["kind"], METHODS, "a kind of method", f"method[{k}].kind")
         for k, table in enumerate(study.method)
@@ -317,7 +318,7 @@ def _fault(error: StudyError) -> dict[str, str]:
     return {"key": error.key, "message": error.message, "line": line[1] if line else ""}
 
 
-def _with_changes(text: str, changes: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
+def _with_changes(text: str, changes: Sequence[Table]) -> tuple[str, TableDict]:
     """Return the text with keys set or removed, comments and order as they were, and its tables."""
     import tomllib
 
@@ -336,7 +337,7 @@ def _with_changes(text: str, changes: Sequence[Mapping[str, Any]]) -> tuple[str,
         raise StudyError(f"is not TOML: {error}") from None
 
 
-def _change(document: Any, key: str, change: Mapping[str, Any]) -> None:
+def _change(document: Any, key: str, change: Table) -> None:
     """Set or remove one key of a document; tables on the way are made."""
     *path, leaf = _path(key)
     place = above = document
@@ -386,10 +387,10 @@ def _path(key: str) -> list[str | int]:
     return split_key(key)
 
 
-def schema(family: str, kinds: Sequence[str]) -> dict[str, Any]:
+def schema(family: str, kinds: Sequence[str]) -> TableDict:
     """Fields of a form: the keys of every table with type, unit, bounds, default and meaning."""
     tables = {"document": Document, "replications": Replications, "certificate": CertificateTable}
-    form: dict[str, Any] = {name: keys_of(target) for name, target in tables.items()}
+    form: TableDict = {name: keys_of(target) for name, target in tables.items()}
     form["run"] = [row for row in keys_of(RunKeys) if row["name"] not in ("name", "kind")]
     entry = GAMES.get(family)
     form["game"] = keys_of(load(entry.targets[0])) if entry else []
@@ -405,7 +406,7 @@ def schema(family: str, kinds: Sequence[str]) -> dict[str, Any]:
     return form
 
 
-def choices() -> dict[str, Any]:
+def choices() -> TableDict:
     """Return the names and titles of all families and kinds of methods; nothing is imported for it."""
     return {
         "families": {name: entry.title for name, entry in GAMES.items()},
@@ -413,29 +414,29 @@ def choices() -> dict[str, Any]:
     }
 
 
-def _joined(tables: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _joined(tables: Sequence[list[TableDict]]) -> list[TableDict]:
     """Return the keys of all classes of one kind, each once."""
-    keys: dict[str, dict[str, Any]] = {}
+    keys: dict[str, TableDict] = {}
     for row in (row for table in tables for row in table):
         keys.setdefault(row["name"], row)
     return list(keys.values())
 
 
-def keys_of(target: Any) -> list[dict[str, Any]]:
+def keys_of(target: Any) -> list[TableDict]:
     """Return the keys of a table, each with its row of ``rivalry show`` and its JSON Schema."""
     shapes = json_schema(target)["properties"]
     return [row.as_json() | {"schema": _shape(shapes, row.name)} for row in parameters(target)]
 
 
-def _shape(shapes: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _shape(shapes: Table, name: str) -> TableDict:
     """Return the JSON Schema of a key, or of a key of a table, ``exploration.start``."""
     head, dot, subkey = name.partition(".")
-    shape: dict[str, Any] = shapes.get(head, {})
+    shape: TableDict = shapes.get(head, {})
     tables = [table["properties"] for table in shape.get("anyOf", [shape]) if "properties" in table]
     return _shape(tables[0] if tables else {}, subkey) if dot else shape
 
 
-def new_text(family: str, parameters: Mapping[str, Any], profile: object, title: str) -> str:
+def new_text(family: str, parameters: Table, profile: object, title: str) -> str:
     """Return the study of a game that was explored, at the profile where it was left. Raises `Refused`."""
     document = tomlkit.document()
     document["title"] = title or f"An exploration of {family}"

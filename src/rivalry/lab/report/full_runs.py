@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -28,7 +28,7 @@ from rivalry.lab.answer.figures import caption_of
 from rivalry.lab.store import Run, load_run
 from rivalry.lab.study import build_plot, load_study, studies
 from rivalry.lab.study.expect import TABLES, differences
-from rivalry.lab.study.identity import canonical, digest, plain
+from rivalry.lab.study.identity import Table, TableDict, canonical, digest, plain
 from rivalry.plots import entry_of
 from rivalry.plots.marks import panel_data
 from rivalry.plots.style import picture
@@ -55,13 +55,13 @@ class StoredAnswer(NamedTuple):
     rows: list[list[str]]
     notes: list[str]  # on the table
     caption: str  # of Figure 1
-    figure: list[dict[str, Any]]  # its panels, see `rivalry.plots.marks.panel_data`
+    figure: list[TableDict]  # its panels, see `rivalry.plots.marks.panel_data`
 
-    def belongs_to(self, study: Mapping[str, Any]) -> bool:
+    def belongs_to(self, study: Table) -> bool:
         """True for a resolved study that asks and computes what the answer is of."""
         return _digest(study, DEFINITION) == self.definition
 
-    def lines(self, study: Mapping[str, Any]) -> list[str]:
+    def lines(self, study: Table) -> list[str]:
         """Return all but the table as lines, the first of which says if the study was another."""
         notices = [] if self.belongs_to(study) else [f"The answer is {EARLIER}."]
         marks = [mark for panel in self.figure for mark in panel["marks"]]
@@ -81,7 +81,7 @@ class FullRun(NamedTuple):
     cells: int
     seconds: float  # processor time of all cells, each since it last began; wall time without an answer
     made_by: dict[str, str]
-    values: list[dict[str, Any]]  # `SELECTS`, and our value, its certificate and why there is none
+    values: list[TableDict]  # `SELECTS`, and our value, its certificate and why there is none
     answer: StoredAnswer | None = None  # None in files from before answers were stored
 
     @property
@@ -96,7 +96,7 @@ class FullRun(NamedTuple):
         by = f"rivalry {self.made_by['rivalry']}, Python {self.made_by['python']}"
         return f"full run of {self.date} ({by}, seed {self.seed}; {self.cost})"
 
-    def judged(self, study: Mapping[str, Any]) -> list[JudgedExpectation]:
+    def judged(self, study: Table) -> list[JudgedExpectation]:
         """Compare the stored values with the references of a resolved study."""
         outdated, rows = _digest(study) != self.tables, {_selection(row): row for row in self.values}
         comparisons = []
@@ -107,7 +107,7 @@ class FullRun(NamedTuple):
             comparisons.append(compare(row | {"study": self.study}, value, stored.get("certificate"), reason))
         return comparisons
 
-    def tally(self, study: Mapping[str, Any]) -> str:
+    def tally(self, study: Table) -> str:
         """Return the verdicts in words."""
         if _digest(study) != self.tables:
             return OUTDATED
@@ -126,12 +126,12 @@ def parse(text: str) -> FullRun:
     return full._replace(answer=StoredAnswer(**full.answer)) if full.answer else full  # type: ignore[arg-type]
 
 
-def as_json(full: FullRun) -> dict[str, Any]:
+def as_json(full: FullRun) -> TableDict:
     """Return the table of a full run as its file has it."""
     return full._asdict() | {"answer": full.answer and full.answer._asdict()}
 
 
-def full_run_of(run: Run) -> tuple[FullRun, dict[str, Any]] | None:
+def full_run_of(run: Run) -> tuple[FullRun, TableDict] | None:
     """Return the stored full run of the study of a run, and that study resolved.
 
     None if nothing is stored, if the run is not of the bundled study as it is installed, or if it is itself
@@ -182,7 +182,7 @@ def store(run: Run) -> Path:
     return path
 
 
-def _answer(study: Mapping[str, Any], run: Run) -> StoredAnswer:
+def _answer(study: Table, run: Run) -> StoredAnswer:
     """Return the answer of a finished run of a resolved study, without verdicts on reference values."""
     answer = Answer({**study, "expect": []}, run.dataset(), run)
     table = answer.table_of(ROWS)
@@ -202,7 +202,7 @@ def _answer(study: Mapping[str, Any], run: Run) -> StoredAnswer:
     )
 
 
-def _first_figure(answer: Answer) -> tuple[str, list[dict[str, Any]]]:
+def _first_figure(answer: Answer) -> tuple[str, list[TableDict]]:
     """Return caption and data of the figure that answers the question; no data where they are many."""
     figure = answer.figure
     if figure is None or (entry := entry_of(figure["kind"])) is None:
@@ -233,12 +233,12 @@ def refusal(run: Run) -> str:
     return "is of several versions of the package; run it again" if run.head["history"] else ""
 
 
-def _digest(study: Mapping[str, Any], keys: Sequence[str] = TABLES) -> str:
+def _digest(study: Table, keys: Sequence[str] = TABLES) -> str:
     """Return the digest of tables of a resolved study, by default of those that determine results."""
     return digest(canonical({key: plain(study[key]) for key in keys})).hex()
 
 
-def _selection(row: Mapping[str, Any]) -> str:
+def _selection(row: Table) -> str:
     return canonical({key: plain(row[key]) for key in SELECTS if row.get(key) not in (None, {}, "")})
 
 

@@ -26,6 +26,7 @@ from rivalry.lab.report.commands import commands
 from rivalry.lab.report.full_runs import full_run_of
 from rivalry.lab.store import Run, status_of
 from rivalry.lab.study.expect import differences, is_reduced
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.schema import parameters
 from rivalry.methods import METHODS
 from rivalry.plots import entry_of as plot_entry_of
@@ -133,7 +134,7 @@ def build(
     return path
 
 
-def _labels(studies: Sequence[Mapping[str, Any]]) -> list[str]:
+def _labels(studies: Sequence[Table]) -> list[str]:
     """Return the labels that the studies use, spelled out."""
     used = set(re.findall(r"[A-Z]+", json.dumps(studies)))
     return [f"{label}: {words}" for label, words in LABELS.items() if label in used]
@@ -151,7 +152,7 @@ def _current(run: Run, answer: Answer | None) -> Answer:
     return answer_of(run)
 
 
-def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) -> dict[str, Any]:
+def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) -> TableDict:
     """Return the content of the page on one study, by the names in the template.
 
     ``prefix`` begins the identifiers in its figures.
@@ -217,7 +218,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
     }
 
 
-def _verdict(row: Mapping[str, Any]) -> str:
+def _verdict(row: Table) -> str:
     """Return the comparison with references that can tell a value apart, or the reason for which none can."""
     verdicts = {row["published_verdict"], row["expected_verdict"]}
     if "differs" in verdicts or "agrees" in verdicts:
@@ -225,7 +226,7 @@ def _verdict(row: Mapping[str, Any]) -> str:
     return NOT_TOLD_APART if NOT_TOLD_APART in verdicts else NOT_COMPARED
 
 
-def _full_run(run: Run) -> dict[str, Any] | None:
+def _full_run(run: Run) -> TableDict | None:
     """Return the stored full run of the study of another run: its description, verdicts and values."""
     if (stored := full_run_of(run)) is None:
         return None
@@ -233,7 +234,7 @@ def _full_run(run: Run) -> dict[str, Any] | None:
     return {"about": full.about(), "tally": full.tally(study), "judged": full.judged(study)}
 
 
-def _parameters(study: Mapping[str, Any]) -> dict[str, str]:
+def _parameters(study: Table) -> dict[str, str]:
     """Return the game's parameters; varied ones with their values."""
     texts = {key: in_words(value) for key, value in study["game"].items()}
     for key, value in (study["sweep"] | study["batch"]).items():
@@ -271,14 +272,14 @@ def mathml(symbols: str) -> str:
     return f"<math>{'<mo>,</mo>'.join(pieces)}</math>"
 
 
-def _method(table: Mapping[str, Any]) -> tuple[str, str, str, str]:
+def _method(table: Table) -> tuple[str, str, str, str]:
     """Return a method's name, kind, title and options."""
     options = ", ".join(f"{key} = {in_words(value)}" for key, value in table.items() if key not in RUN_KEYS)
     entry = entry_of(str(table["kind"]), METHODS)
     return str(table["name"]), str(table["kind"]), entry.title if entry else "the user's own", options
 
 
-def certificate_groups(cells: Sequence[JudgedCell]) -> list[dict[str, Any]]:
+def certificate_groups(cells: Sequence[JudgedCell]) -> list[TableDict]:
     """Return finished cells by method, claim and status, each with the largest regret and its point."""
     groups: dict[tuple[str, str, str, str], list[JudgedCell]] = defaultdict(list)
     for certificate, properties in cells:
@@ -290,7 +291,7 @@ def certificate_groups(cells: Sequence[JudgedCell]) -> list[dict[str, Any]]:
     return [_group(*key, groups[key]) for key in order]
 
 
-def _group(method: str, claim: str, claim_text: str, status: str, rows: list[JudgedCell]) -> dict[str, Any]:
+def _group(method: str, claim: str, claim_text: str, status: str, rows: list[JudgedCell]) -> TableDict:
     weakest, properties = max(rows, key=lambda row: -1.0 if row[0]["regret"] is None else row[0]["regret"])
     coverages = {row["coverage"] or "none" for row, _ in rows}
     coverage = coverages.pop() if len(coverages) == 1 else "mixed"
@@ -319,7 +320,7 @@ def _group(method: str, claim: str, claim_text: str, status: str, rows: list[Jud
     return group | {"distance": None if None in distances else max(distances)}
 
 
-def _where(at: Mapping[str, Any]) -> str:
+def _where(at: Table) -> str:
     return ", ".join(f"{name} = {in_words(value)}" for name, value in at.items())
 
 
@@ -359,7 +360,7 @@ def template(path: Path) -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(path.parent)
-    blocks: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
+    blocks: TableDict = {"trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     environment.filters |= {"typeset": typeset, "check_name": check_name}
     environment.filters |= {"in_words": in_words, "number": number, "warning_lines": lines}

@@ -31,6 +31,7 @@ from rivalry.lab.store.blocks import (
     packed_cells,
     write_block,
 )
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.points import flat, short_names
 from rivalry.runtime.imports import pause_collection
 
@@ -49,7 +50,7 @@ _TRIES = 3  # of a reader while files are packed
 KEPT, SMALL = 40, 2**20  # most cells whose contents stay in memory, and their bytes
 SAME_DECIMALS = 9  # decimals to which profiles of one equilibrium agree
 
-Row = tuple[Mapping[str, Any], Record]
+Row = tuple[Table, Record]
 Equilibria = dict[tuple[Any, ...], dict[bytes, tuple[np.ndarray, str]]]  # by point and rounded profile
 
 
@@ -57,10 +58,10 @@ class StoredCell(NamedTuple):
     """A cell of a run: its identifier, point of the sweep, and coordinates in the dataset (``at``)."""
 
     id: str
-    point: dict[str, Any]
+    point: TableDict
     method: str
     replication: int
-    at: dict[str, Any]
+    at: TableDict
 
 
 class Form(NamedTuple):
@@ -201,7 +202,7 @@ def _distances(record: Record, results: Sequence[_Result], equilibria: Equilibri
     return {"distance": (dims[:-2], distances), "nearest_method": (dims[:-2], methods.astype(str))}
 
 
-def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) -> Iterator[_Result]:
+def _results(at: Table, record: Record, game_keys: Collection[str]) -> Iterator[_Result]:
     dims, profiles = _profiles(record)
     if dims[-2:] != ("player", "axis"):
         return
@@ -217,7 +218,7 @@ def _results(at: Mapping[str, Any], record: Record, game_keys: Collection[str]) 
         yield _Result((swept, tuple(batched)), index, profiles[index], labels[index], certified)
 
 
-def _swept(at: Mapping[str, Any], game_keys: Collection[str]) -> tuple[tuple[str, str], ...]:
+def _swept(at: Table, game_keys: Collection[str]) -> tuple[tuple[str, str], ...]:
     # by `repr`, since values may be lists
     return tuple(sorted((name, repr(value)) for name, value in at.items() if name in game_keys))
 
@@ -240,7 +241,7 @@ def _equilibria(record: Record, result: _Result) -> Iterator[np.ndarray]:
         yield from further[1]
 
 
-def label_cells(cells: Sequence[StoredCell], columns: Columns, head: Mapping[str, Any]) -> Dataset:
+def label_cells(cells: Sequence[StoredCell], columns: Columns, head: Table) -> Dataset:
     """Return the columns of a run's cells as one labelled dataset with distances.
 
     ``cell`` names every cell, including those without a record; ``head`` is the run's.
@@ -327,7 +328,7 @@ def records_of(columns: Columns) -> dict[int, Record]:
     return records
 
 
-def _game_keys(study: Mapping[str, Any]) -> set[str]:
+def _game_keys(study: Table) -> set[str]:
     """Return the names of the coordinates, swept or batched, that belong to the game."""
     tables = (study.get(table) or {} for table in ("sweep", "batch"))
     keys = [key for table in tables for key in flat(table) if key != "zip"]

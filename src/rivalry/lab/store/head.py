@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from math import prod
@@ -22,6 +22,7 @@ from rivalry.core.results import SCHEMA, place_key, provenance
 from rivalry.lab.store.bookkeeping import SUMS
 from rivalry.lab.study.document import check_stored
 from rivalry.lab.study.errors import StudyError
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.methods import METHODS
 from rivalry.runtime.imports import pause_collection
 
@@ -55,7 +56,7 @@ _TYPES: dict[str, type] = {
 
 
 @pause_collection()
-def head_of(study: Study) -> dict[str, Any]:
+def head_of(study: Study) -> TableDict:
     """Return the content of ``study.json``, as it is read back."""
     cells = study.cells()
     head = {
@@ -81,7 +82,7 @@ def packages_of(study: Study) -> set[str]:
     return {package for kind in kinds for package in METHODS[kind].uses}
 
 
-def make_folder(folder: Path, head: Mapping[str, Any], study: Study) -> files.Stamp | None:
+def make_folder(folder: Path, head: Table, study: Study) -> files.Stamp | None:
     """Create a run folder under a temporary name and rename it, so that it is never incomplete.
 
     Returns
@@ -145,7 +146,7 @@ def write_text(folder: Path, study: Study) -> None:
 
 
 @pause_collection()
-def read_head(folder: Path) -> dict[str, Any]:
+def read_head(folder: Path) -> TableDict:
     """Return the content of a run folder's ``study.json``.
 
     Raises
@@ -170,7 +171,7 @@ def _is_strange(data: bytes) -> bool:
     return b"\\u0000" in data or any(b"%c%s" % (before, b"0" * 19) in zeros for before in b" \t\r\n[,:-")
 
 
-def head_fault(head: Mapping[str, Any], *, texts: bool = True) -> str:
+def head_fault(head: Table, *, texts: bool = True) -> str:
     """Return in one line why a table is not the head of a run; empty if it is.
 
     Without ``texts`` its texts and numbers are known to be those that a dataset can hold.
@@ -178,7 +179,7 @@ def head_fault(head: Mapping[str, Any], *, texts: bool = True) -> str:
     return next(_faults(head, texts), "")
 
 
-def _faults(head: Mapping[str, Any], texts: bool) -> Iterator[str]:
+def _faults(head: Table, texts: bool) -> Iterator[str]:
     for key, kind in _TYPES.items():
         if not isinstance(head.get(key), kind):
             yield f"{key}: {_short(head[key])} must be a {kind.__name__}" if key in head else f"no {key}"
@@ -216,7 +217,7 @@ def _texts(value: object) -> Iterator[str]:
             yield f"{_short(entry)} is beyond 64 bits"
 
 
-def _versions(head: Mapping[str, Any]) -> Iterator[str]:
+def _versions(head: Table) -> Iterator[str]:
     for versions in [head["made_by"], *head["history"]]:
         if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
             yield "made_by, history: must be tables of versions"
@@ -224,7 +225,7 @@ def _versions(head: Mapping[str, Any]) -> Iterator[str]:
             yield "made_by, history: no version of rivalry, or of Python"
 
 
-def _parts(head: Mapping[str, Any]) -> Iterator[str]:
+def _parts(head: Table) -> Iterator[str]:
     parts, included = head["parts"], head["study"].get("included") or {}
     for name in parts:
         if not is_file_name(name) or name in FILES:
@@ -236,7 +237,7 @@ def _parts(head: Mapping[str, Any]) -> Iterator[str]:
         yield "cells: a study of studies has none of its own"
 
 
-def _axes(head: Mapping[str, Any]) -> Iterator[str]:
+def _axes(head: Table) -> Iterator[str]:
     axes, cells = head["axes"], head["cells"]
     for name, values in axes.items():
         if not _name(name) or not isinstance(values, list) or not values:
@@ -258,7 +259,7 @@ def _axes(head: Mapping[str, Any]) -> Iterator[str]:
             yield f"companions: {name} is one of the axes"
 
 
-def _cells(head: Mapping[str, Any]) -> Iterator[str]:
+def _cells(head: Table) -> Iterator[str]:
     axes = {name: {place_key(value) for value in values} for name, values in head["axes"].items()}
     names, companions = list(axes), head["companions"]
     ids: dict[Any, str] = {}

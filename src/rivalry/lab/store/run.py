@@ -41,7 +41,7 @@ from rivalry.lab.store.head import (
     read_head,
     write_text,
 )
-from rivalry.lab.study.identity import canonical
+from rivalry.lab.study.identity import Table, TableDict, canonical
 from rivalry.lab.study.questions import as_asked
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import hook, load
@@ -100,7 +100,7 @@ class Run:
     A file is read once, and again only after it has changed.
     """
 
-    def __init__(self, folder: Path, head: Mapping[str, Any], stamp: files.Stamp | None = None) -> None:
+    def __init__(self, folder: Path, head: Table, stamp: files.Stamp | None = None) -> None:
         self.folder = folder
         self._lock = Lock(folder)
         self._index: Index | None = None
@@ -114,7 +114,7 @@ class Run:
         )
         self._take_head(head, stamp)
 
-    def _take_head(self, head: Mapping[str, Any], stamp: files.Stamp | None) -> None:
+    def _take_head(self, head: Table, stamp: files.Stamp | None) -> None:
         """Take a head for that of the run; ``stamp`` is that of the file with this head."""
         self.head, self._head_stamp = head, stamp
         self.name: str = head["name"]
@@ -186,7 +186,7 @@ class Run:
         return run
 
     @classmethod
-    def _open_or_mend(cls, folder: Path, head: Mapping[str, Any]) -> Run:
+    def _open_or_mend(cls, folder: Path, head: Table) -> Run:
         """Return the run; set aside and rewrite a damaged ``study.json``."""
         stamp = _head_stamp(folder)
         # equal bytes need no reading: the head of a long study takes seconds
@@ -202,12 +202,12 @@ class Run:
                 run._write_head(head)
             return run
 
-    def _write_head(self, head: Mapping[str, Any]) -> None:
+    def _write_head(self, head: Table) -> None:
         """Write ``study.json`` and take its head. Call this only while the folder is locked."""
         files.write_json(self.folder / NAME, head, durable=True)
         self._take_head(head, _head_stamp(self.folder))
 
-    def _take(self, head: Mapping[str, Any], study: Study) -> None:
+    def _take(self, head: Table, study: Study) -> None:
         """Store the given study in the folder; keep on record which versions computed its cells."""
         versions = ("made_by", "history")
         if head is self.head or {**head, **{key: self.head[key] for key in versions}} == self.head:
@@ -270,7 +270,7 @@ class Run:
                 reason = "is not UTF-8"
         return f"{path}: {reason}; the run is of what study.json says" if reason else ""
 
-    def tasks(self) -> dict[str, dict[str, Any]]:
+    def tasks(self) -> dict[str, TableDict]:
         """Return every cell's task by its identifier.
 
         Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +12,7 @@ from rivalry.games import GAMES
 from rivalry.lab.study import names
 from rivalry.lab.study.document import RUN_KEYS
 from rivalry.lab.study.errors import StudyError, dotted_key, format_value
+from rivalry.lab.study.identity import Table
 from rivalry.lab.study.schema import check_table, keys_of
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
@@ -20,7 +21,7 @@ from rivalry.schema.registry import line_of
 LEADERS = "leaders"  # a key of every family's table: the players that move first
 
 
-def build_game(table: Mapping[str, Any], folder: Path | str = ".") -> Any:
+def build_game(table: Table, folder: Path | str = ".") -> Any:
     """Return the game of a ``[game]`` table; run the user's file that it names, if any.
 
     With the key ``leaders``, a list of player indices, return the leaders' game, in which the other players
@@ -69,7 +70,7 @@ def _leaders_game(game: object, leaders: object) -> Any:
         raise StudyError(rule, key=f"game.{head}") from None
 
 
-def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: object = None) -> Any:
+def build_method(table: Table, folder: Path | str = ".", game: object = None) -> Any:
     """Return the method or learner of a ``[[method]]`` table.
 
     For a kind with several classes, return the first whose requirements ``game`` meets.
@@ -114,7 +115,7 @@ def build_method(table: Mapping[str, Any], folder: Path | str = ".", game: objec
 
 def _agent_play(
     target: Callable[..., Any],
-    options: Mapping[str, Any],
+    options: Table,
     prefix: Sequence[str],
     folder: Path,
     *,
@@ -161,7 +162,7 @@ def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Calla
 
 def _construct(
     target: Callable[..., Any],
-    options: Mapping[str, Any],
+    options: Table,
     prefix: Sequence[str],
     folder: Path,
     *,

@@ -22,7 +22,7 @@ from rivalry.lab.study import names
 from rivalry.lab.study.build import LEADERS, build_game, build_method, build_plot, in_study
 from rivalry.lab.study.document import MANY, run_keys
 from rivalry.lab.study.errors import StudyError, format_value, unknown
-from rivalry.lab.study.identity import canonical
+from rivalry.lab.study.identity import Table, canonical
 from rivalry.lab.study.points import Cell, Grid, apply_changes, batch_points, split_key
 from rivalry.plots import PATH_VIEWS, PLOTS
 from rivalry.runtime.jax import eqx, jax
@@ -31,7 +31,6 @@ from rivalry.schema.construction import is_number
 from rivalry.schema.register import BENCHMARKS
 from rivalry.schema.registry import load, near
 
-Table = Mapping[str, Any]
 LARGEST = 1e300  # beyond it every value is checked in a game
 NOT_OF_METHODS = {"steps": "is for learners; this method takes max_steps"}
 NOT_OF_LEARNERS = {

@@ -6,11 +6,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Len, Lt, MinLen
 
 from rivalry.lab.study.errors import StudyError, dotted_key, format_value
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import is_benchmark, plain_kind
 from rivalry.lab.study.points import Grid
 from rivalry.lab.study.schema import check_table, keys_of
@@ -91,7 +92,7 @@ class ConditionKeys:
     equals: bool | int | float | str | None = None
     tolerance: Tolerance = 0.0
     limit: str = ""
-    than: dict[str, Any] = field(default_factory=dict)
+    than: TableDict = field(default_factory=dict)
     monotone: Literal["rising", "falling"] | None = None
     along: str = ""
     everywhere: bool = True
@@ -113,12 +114,12 @@ class AnswerKeys:
 
     quantities: list[str] = field(default_factory=list)
     asks: Asks | None = None
-    test: dict[str, Any] = field(default_factory=dict)
+    test: TableDict = field(default_factory=dict)
     better: Literal["higher", "lower"] | None = None
     along: str = ""
     direction: Literal["rising", "falling"] = "rising"
     methods: list[str] = field(default_factory=list)
-    at: dict[str, Any] = field(default_factory=dict)
+    at: TableDict = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
 
 
@@ -171,18 +172,18 @@ class Document:
     question: str = ""
     source: str = ""
     cost: Literal["seconds", "minutes", "hours"] = "seconds"
-    game: dict[str, Any] | None = None
-    method: list[dict[str, Any]] = field(default_factory=list)
-    sweep: dict[str, Any] = field(default_factory=dict)
-    batch: dict[str, Any] = field(default_factory=dict)
-    replications: dict[str, Any] = field(default_factory=dict)
-    expect: list[dict[str, Any]] = field(default_factory=list)
-    quick: dict[str, Any] = field(default_factory=dict)
-    certificate: dict[str, Any] = field(default_factory=dict)
-    plots: list[str | dict[str, Any]] = field(default_factory=list)
-    answer: dict[str, Any] = field(default_factory=dict)
+    game: TableDict | None = None
+    method: list[TableDict] = field(default_factory=list)
+    sweep: TableDict = field(default_factory=dict)
+    batch: TableDict = field(default_factory=dict)
+    replications: TableDict = field(default_factory=dict)
+    expect: list[TableDict] = field(default_factory=list)
+    quick: TableDict = field(default_factory=dict)
+    certificate: TableDict = field(default_factory=dict)
+    plots: list[str | TableDict] = field(default_factory=list)
+    answer: TableDict = field(default_factory=dict)
     label_keys: dict[str, list[str]] = field(default_factory=dict)
-    citation: dict[str, Any] = field(default_factory=dict)
+    citation: TableDict = field(default_factory=dict)
     include: list[str] = field(default_factory=list)
     based_on: str = ""
     cells_per_batch: Annotated[int, Ge(1), Le(10_000)] | None = None
@@ -191,7 +192,7 @@ class Document:
 KEYS = tuple(keys_of(Document))
 
 
-def read(data: Mapping[str, Any]) -> Document:
+def read(data: Table) -> Document:
     """Return a study's tables, with all but families' and methods' keys checked. Raises `StudyError`."""
     for key in ("method", "expect"):
         if isinstance(data.get(key), Mapping):
@@ -225,7 +226,7 @@ def read(data: Mapping[str, Any]) -> Document:
     return replace(document, method=_with_names(document.method))
 
 
-def asks_of(answer: Mapping[str, Any], question: str) -> str:
+def asks_of(answer: Table, question: str) -> str:
     """Return the kind of answer that a question asks for: as its study says, else as its first words do.
 
     >>> asks_of({}, "Does it help?"), asks_of({}, "If prices rise, do profits rise?")
@@ -241,7 +242,7 @@ def asks_of(answer: Mapping[str, Any], question: str) -> str:
     )
 
 
-def check_answer(table: Mapping[str, Any], question: str) -> None:
+def check_answer(table: Table, question: str) -> None:
     """Raise `StudyError` unless a table ``[answer]`` is complete and its test can decide the question."""
 
     def fault(name: str, rule: str) -> StudyError:
@@ -291,12 +292,12 @@ def _is_level(limit: object) -> bool:
     return is_number(limit) or is_benchmark(limit)
 
 
-def nonempty(tables: Mapping[str, Any]) -> dict[str, Any]:
+def nonempty(tables: Table) -> TableDict:
     """Return the keys of a study that are given, without empty ones."""
     return {key: tables[key] for key in KEYS if tables.get(key) not in (None, {}, [], "")}
 
 
-def check_stored(study: Mapping[str, Any]) -> None:
+def check_stored(study: Table) -> None:
     """Raise `StudyError` unless a study has the form of `rivalry.lab.study.Study.resolved`.
 
     Names of families, methods and plots are not looked up, so runs can be read without their plug-ins.
@@ -339,14 +340,14 @@ def check_stored(study: Mapping[str, Any]) -> None:
             raise StudyError(str(error), key=key) from None
 
 
-def _check_tables(tables: Mapping[str, Any]) -> None:
+def _check_tables(tables: Table) -> None:
     """Raise `StudyError` unless stored tables have the form of those in a study file."""
     read(nonempty(tables))
     for table in ("sweep", "batch"):
         Grid(tables.get(table) or {}, table)
 
 
-def run_keys(table: Mapping[str, Any], prefix: Sequence[str | int]) -> dict[str, Any]:
+def run_keys(table: Table, prefix: Sequence[str | int]) -> TableDict:
     """Return the keys of a method's table that belong to the run. Raises `StudyError`."""
 
     def fault(name: str, rule: str) -> StudyError:
@@ -384,7 +385,7 @@ def _check_complete(document: Document) -> None:
         _check_references(row, f"expect[{k}]")
 
 
-def _check_references(table: Mapping[str, Any], key: str) -> None:
+def _check_references(table: Table, key: str) -> None:
     """Raise `StudyError` for an expectation without a reference, or a reference without its tolerance."""
 
     def fault(name: str, rule: str) -> StudyError:
@@ -419,9 +420,9 @@ def _check_references(table: Mapping[str, Any], key: str) -> None:
         raise fault("tolerance", f"belongs to expected, which is missing{hint}")
 
 
-def _with_names(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _with_names(tables: Sequence[Table]) -> list[TableDict]:
     """Return every method's table with its name, by default its kind."""
-    named_tables: list[dict[str, Any]] = []
+    named_tables: list[TableDict] = []
     for k, table in enumerate(tables):
         kind = table.get("kind")
         if not isinstance(kind, str):

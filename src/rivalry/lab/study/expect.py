@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.study.errors import StudyError, format_value, unknown
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.points import Grid, short_names, split_key
 from rivalry.lab.study.words import Words
 from rivalry.schema.construction import is_number
@@ -86,7 +87,7 @@ class Difference(NamedTuple):
         return f"{label} {_span(self.after, words)} instead of {_span(self.before, words)}"
 
 
-def differences(study: Mapping[str, Any], base: str = "base") -> list[Difference]:
+def differences(study: Table, base: str = "base") -> list[Difference]:
     """Return the keys in which a resolved study differs from the study as written (or its quick form).
 
     With ``base = "origin"``, those in which a copy differs from the study that it is based on.
@@ -111,7 +112,7 @@ def differences(study: Mapping[str, Any], base: str = "base") -> list[Difference
     ]
 
 
-def changes_in_words(study: Mapping[str, Any]) -> str:
+def changes_in_words(study: Table) -> str:
     """Changes of a resolved study, as the end of a title; empty without changes.
 
     >>> before = {"game": {"family": "race"}, "sweep": {"game.disaster_cost": [0.0, 1.0]}}
@@ -135,7 +136,7 @@ def changes_in_words(study: Mapping[str, Any]) -> str:
     return f"with {' and '.join(phrases)}" if phrases else ""
 
 
-def is_reduced(study: Mapping[str, Any]) -> bool:
+def is_reduced(study: Table) -> bool:
     """True for a resolved study in a quick form that reduces something.
 
     The first versions did not store what their quick forms reduce: those count as reduced.
@@ -148,12 +149,12 @@ def is_reduced(study: Mapping[str, Any]) -> bool:
     return bool(study.get("quick_form")) and study.get("quick") != {}
 
 
-def swept_in(tables: Mapping[str, Any]) -> dict[str, list[Any]]:
+def swept_in(tables: Table) -> dict[str, list[Any]]:
     """Return the values of every coordinate of a study's sweep and batch."""
     return {name: values for values, name, swept in _values(tables).values() if swept}
 
 
-def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def applicable(differences: Sequence[Difference], row: Table) -> tuple[TableDict, str]:
     """Return an expectation's ``at``, completed for a changed run, and the reason if it does not apply.
 
     An expectation applies as long as the study computed the same cells. A swept key counts as unchanged if
@@ -188,7 +189,7 @@ def applicable(differences: Sequence[Difference], row: Mapping[str, Any]) -> tup
     return at, ""
 
 
-def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]:
+def _values(tables: Table) -> dict[str, tuple[list[Any], str, bool]]:
     """Return values, coordinate and whether it is swept for every key that determines results."""
     values: dict[str, tuple[list[Any], str, bool]] = {}
     fixed = {"game": tables.get("game") or {}}
@@ -206,7 +207,7 @@ def _values(tables: Mapping[str, Any]) -> dict[str, tuple[list[Any], str, bool]]
     return values | {key: (values, names[key], True) for key, values in swept.items()}
 
 
-def _value_at(tables: Mapping[str, Any], key: str) -> Any:
+def _value_at(tables: Table, key: str) -> Any:
     """Return the value of a key in a game's or method's table."""
     root, *path = split_key(key)
     value: Any = tables.get(str(root))
@@ -218,7 +219,7 @@ def _value_at(tables: Mapping[str, Any], key: str) -> Any:
         return _UNSET
 
 
-def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _leaves(table: Table, prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in table.items():
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}.{name}")
@@ -253,13 +254,11 @@ class Axes(NamedTuple):
     """
 
     values: Mapping[str, Sequence[Any]]
-    game: Mapping[str, Any]
+    game: Table
     batched: bool
 
 
-def check(
-    rows: Sequence[Mapping[str, Any]], axes: Axes, *, quick: bool, inherited: Sequence[object] = ()
-) -> None:
+def check(rows: Sequence[Table], axes: Axes, *, quick: bool, inherited: Sequence[object] = ()) -> None:
     """Raise `StudyError` for an ``at`` with an unknown coordinate, or a value that is not on it.
 
     With ``quick``, check only the entries that are valid for reduced runs. Those ``inherited`` from the study
@@ -277,9 +276,7 @@ def check(
         _check_at(row.get("at", {}), axes, f"expect[{k}].at", dims, open_ended=known_dims is None)
 
 
-def check_plots(
-    rows: Sequence[str | Mapping[str, Any]], axes: Axes, *, inherited: Sequence[object] = ()
-) -> None:
+def check_plots(rows: Sequence[str | Table], axes: Axes, *, inherited: Sequence[object] = ()) -> None:
     """Raise `StudyError` for a plot's ``at`` with an unknown coordinate, or a value that is not on it."""
     for k, row in enumerate(rows):
         at = row.get("at", {}) if isinstance(row, Mapping) and row not in inherited else {}
@@ -290,7 +287,7 @@ def check_plots(
         _check_at(at, axes, f"plots[{k}].at", ("player", "axis"), open_ended=True)
 
 
-def check_test(test: Mapping[str, Any], axes: Axes) -> None:
+def check_test(test: Table, axes: Axes) -> None:
     """Raise `StudyError` for an ``at`` of the answer's test with an unknown coordinate or value."""
     for key, at in (("at", test.get("at") or {}), ("than.at", (test.get("than") or {}).get("at") or {})):
         for name, value in at.items():
@@ -298,9 +295,7 @@ def check_test(test: Mapping[str, Any], axes: Axes) -> None:
                 _check_at({name: entry}, axes, f"answer.test.{key}", ("player", "axis"), open_ended=True)
 
 
-def _check_at(
-    at: Mapping[str, Any], axes: Axes, key: str, dims_of_variable: Sequence[str], *, open_ended: bool
-) -> None:
+def _check_at(at: Table, axes: Axes, key: str, dims_of_variable: Sequence[str], *, open_ended: bool) -> None:
     """Check the entries of an ``at``; ``dims_of_variable`` are those besides the study's."""
     dims = {*axes.values, *dims_of_variable, *(("batch",) if axes.batched else ())}
     for name, value in at.items():
@@ -318,7 +313,7 @@ def _check_at(
             raise StudyError(unknown(name, dims, "a coordinate here"), key=place)
 
 
-def is_fixed(game: Mapping[str, Any], name: str, value: object) -> bool:
+def is_fixed(game: Table, name: str, value: object) -> bool:
     """True if the game has this value throughout, so that no selection is needed."""
     fixed = game.get(name)
     entries = fixed if isinstance(fixed, list) else [fixed]

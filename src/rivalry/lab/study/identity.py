@@ -10,6 +10,10 @@ from typing import Any
 
 from rivalry.lab.study.errors import StudyError, format_value
 
+Table = Mapping[str, Any]
+"""A table as in TOML or JSON, which is read."""
+TableDict = dict[str, Any]
+"""A table that is made or changed."""
 DEEPEST = 30  # nesting of tables and lists; later readers recurse once per level
 
 

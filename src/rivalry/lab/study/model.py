@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rivalry.lab.study import document, expect, names
 from rivalry.lab.study.errors import StudyError, unknown
 from rivalry.lab.study.expect import Axes
-from rivalry.lab.study.identity import canonical, digest, join, plain, words
+from rivalry.lab.study.identity import Table, TableDict, canonical, digest, join, plain, words
 from rivalry.lab.study.points import MOST, Cell, Grid, apply_changes, flat, short_names, split_key
 from rivalry.runtime.imports import pause_collection
 from rivalry.schema.registry import load
@@ -64,26 +64,26 @@ class Study:
     question: str = ""
     source: str = ""
     cost: str = "seconds"
-    game: Mapping[str, Any] | None = None
+    game: Table | None = None
     method: Any = ()
-    sweep: Mapping[str, Any] = field(default_factory=dict)
-    batch: Mapping[str, Any] = field(default_factory=dict)
-    replications: Mapping[str, Any] = field(default_factory=dict)
-    expect: Sequence[Mapping[str, Any]] = ()
-    quick: Mapping[str, Any] = field(default_factory=dict)
-    certificate: Mapping[str, Any] = field(default_factory=dict)
-    plots: Sequence[str | Mapping[str, Any]] = ()
-    answer: Mapping[str, Any] = field(default_factory=dict)
+    sweep: Table = field(default_factory=dict)
+    batch: Table = field(default_factory=dict)
+    replications: Table = field(default_factory=dict)
+    expect: Sequence[Table] = ()
+    quick: Table = field(default_factory=dict)
+    certificate: Table = field(default_factory=dict)
+    plots: Sequence[str | Table] = ()
+    answer: Table = field(default_factory=dict)
     label_keys: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    citation: Mapping[str, Any] = field(default_factory=dict)
+    citation: Table = field(default_factory=dict)
     include: Sequence[str] = ()
     based_on: str = ""
     cells_per_batch: int | None = None
     included: Mapping[str, Study] = field(default_factory=dict)  # the included studies, in quick form
     is_quick: bool = False
     as_written: bool = field(default=True, compare=False)  # unchanged since it was written
-    base: Mapping[str, Any] | None = None  # the tables before the changes, where these made a difference
-    origin: Mapping[str, Any] | None = None  # tables of the study a copy is based on, where they differ
+    base: Table | None = None  # the tables before the changes, where these made a difference
+    origin: Table | None = None  # tables of the study a copy is based on, where they differ
     files: Mapping[str, str] | None = None  # SHA-256 of every .py file named in the study
     folder: Path = field(default=Path("."), compare=False)
     text: str = field(default="", compare=False)  # text of the study's file, if it has one
@@ -128,7 +128,7 @@ class Study:
             if not self.is_quick:
                 expect.check_test(self.answer.get("test") or {}, self._axes)
 
-    def _find_origin(self) -> dict[str, Any] | None:
+    def _find_origin(self) -> TableDict | None:
         """Return tables of the study that this copy is based on; None if no number differs."""
         if self.based_on not in names.studies():
             raise StudyError(unknown(self.based_on, names.studies(), "a bundled study"), key="based_on")
@@ -140,7 +140,7 @@ class Study:
         tables = self._with_defaults(tables, [f"game.{key}" for key in self.game or {}])
         return tables if any(tables[key] != value for key, value in self._numbers.items()) else None
 
-    def _with_defaults(self, tables: Mapping[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+    def _with_defaults(self, tables: Table, changes: Iterable[str]) -> TableDict:
         """Return tables of a study with the defaults of changed keys, so that a default is no change."""
         game = tables["game"] or {}
         return {**tables, "game": game | names.defaults(str(game.get("family")), changes, game)}
@@ -148,7 +148,7 @@ class Study:
     @property
     def _axes(self) -> Axes:
         """Names and values that ``at`` of an expectation or a plot may use."""
-        coordinates: dict[str, Any] = {
+        coordinates: TableDict = {
             "algorithm": self.methods,
             "replication": range(self.replications["count"]),
         }
@@ -222,7 +222,7 @@ class Study:
         """Return the included studies, each in quick form, by name."""
         return dict(self.included)
 
-    def with_changes(self, changes: Mapping[str, Any]) -> Study:
+    def with_changes(self, changes: Table) -> Study:
         """Return a copy with dotted keys changed, as ``--set`` and ``[quick]`` do.
 
         Keys are ``game.reach``, ``method.NAME.rate``, ``replications.count``, ``certificate.tolerance``,
@@ -242,12 +242,12 @@ class Study:
         origin = self.origin and self._with_defaults(self.origin, changes)
         return replace(new, base=None if new._numbers == base else base, origin=origin)
 
-    def _change(self, changes: Mapping[str, Any]) -> Study:
+    def _change(self, changes: Table) -> Study:
         if self.include and changes:
             rule = f"a study of studies takes no changes; its studies do: {', '.join(self.included)}"
             raise StudyError(rule, key=next(iter(changes)), where=self.label)
         study = self
-        spaced: dict[str, dict[str, Any]] = {"sweep": {}, "batch": {}}
+        spaced: dict[str, TableDict] = {"sweep": {}, "batch": {}}
         for key, value in changes.items():
             root, _, option = key.partition(".")
             if root in spaced and option:
@@ -262,7 +262,7 @@ class Study:
         return replace(study, as_written=False, files=None, **tables) if tables else study
 
     @property
-    def _numbers(self) -> dict[str, Any]:
+    def _numbers(self) -> TableDict:
         """Tables that determine the results; see `rivalry.lab.study.expect.differences`."""
         return {key: plain(getattr(self, key)) for key in expect.TABLES}
 
@@ -273,19 +273,19 @@ class Study:
             hint = "" if root in tables else f"{unknown(root, tables, 'a table of a study')}; "
             raise StudyError(f"{hint}write TABLE.KEY, as in game.reach", key=key, where=self.label)
         if root in ("replications", "certificate"):
-            new: dict[str, Any] = {root: {**getattr(self, root), option: value}}
+            new: TableDict = {root: {**getattr(self, root), option: value}}
             return replace(self, as_written=False, **new)
         try:
             game, methods = apply_changes(self.game or {}, self.method, {key: value})
         except StudyError as error:
             raise error.inside(self.label) from None
-        keep: dict[str, Any] = {
+        keep: TableDict = {
             table: {k: v for k, v in getattr(self, table).items() if not _within(k, key)}
             for table in ("sweep", "batch")
         }
         return replace(self, game=game, method=methods, files=None, as_written=False, **keep)
 
-    def _respace(self, old: Mapping[str, Any], option: str, value: object, key: str) -> dict[str, Any]:
+    def _respace(self, old: Table, option: str, value: object, key: str) -> TableDict:
         form, _, suffix = option.rpartition(".")
         if suffix in ("from", "to", "count", "scale") and isinstance(old.get(form), Mapping):
             return {**old, form: {**old[form], suffix: value}}
@@ -306,14 +306,14 @@ class Study:
             key = f"[quick] {error.key}" if error.key else "[quick]"
             raise StudyError(error.message, key=key, where=self.label) from None
 
-    def _reduced(self, tables: Mapping[str, Any]) -> dict[str, Any]:
+    def _reduced(self, tables: Table) -> TableDict:
         """Return tables of the unchanged study in its quick form."""
         full = replace(self, **tables, base=None, origin=None, based_on="")
         return {**tables, **full._change(flat(full.quick))._numbers}
 
-    def resolved(self) -> dict[str, Any]:
+    def resolved(self) -> TableDict:
         """Settings that determine the run, as data for JSON; `from_resolved` reads them back."""
-        tables: dict[str, Any] = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
+        tables: TableDict = {"schema": SCHEMA, "name": self.name, "quick_form": self.is_quick}
         tables |= {"files": dict(self.files or {})}
         tables |= {key: plain(getattr(self, key)) for key in document.KEYS}
         tables |= {
@@ -324,7 +324,7 @@ class Study:
         return tables
 
     @classmethod
-    def from_resolved(cls, data: Mapping[str, Any], folder: Path | None = None) -> Study:
+    def from_resolved(cls, data: Table, folder: Path | None = None) -> Study:
         """Return the study of `resolved` data; ``folder`` holds its ``.py`` files. Raises `StudyError`."""
         fields = dict(data)
         schema = fields.pop("schema", None)
@@ -410,7 +410,7 @@ class Study:
             return {}
         return {name: (self._step, values) for name, values in self.coordinates.items() if name != self._step}
 
-    def place(self, cell: Cell) -> dict[str, Any]:
+    def place(self, cell: Cell) -> TableDict:
         """Return a cell's position in the dataset: a value for each of `axes`."""
         return {**cell.point, "algorithm": cell.method, "replication": cell.replication}
 
@@ -521,10 +521,10 @@ class Study:
 class _MethodText(NamedTuple):
     """A method's table and what its cells share: texts of tasks and streams without what varies between."""
 
-    table: dict[str, Any]  # kept, so that no other table has its identity
+    table: TableDict  # kept, so that no other table has its identity
     name: str
-    batch: dict[str, Any] | None
-    more: dict[str, Any]  # further keys of the tasks
+    batch: TableDict | None
+    more: TableDict  # further keys of the tasks
     task: list[str]  # before and after the texts of game, point and replication
     stream: list[str]  # before and after the text of the game
     draws: bool
@@ -547,9 +547,7 @@ class _Tasks:
         self.texts = {key: canonical(value) for key, value in self.fixed.items()}
         self.methods: dict[int, _MethodText] = {}  # by the identity of the table
 
-    def cells(
-        self, at: dict[str, Any], game: dict[str, Any], tables: Sequence[dict[str, Any]]
-    ) -> Iterator[Cell]:
+    def cells(self, at: TableDict, game: TableDict, tables: Sequence[TableDict]) -> Iterator[Cell]:
         """Yield the cells at one point of the sweep."""
         of_game = canonical(game)
         for table in tables:
@@ -566,7 +564,7 @@ class _Tasks:
                 cell_id = digest(f"{begin}{replication}{suffix}").hex()[:16]
                 yield Cell(cell_id, at, method.name, replication, {**shared, "replication": replication})
 
-    def _method(self, table: dict[str, Any]) -> _MethodText:
+    def _method(self, table: TableDict) -> _MethodText:
         """Return the common part of the cells of a method's table."""
         method_batch = {k: v for k, v in self.batch.items() if _concerns(k, table["name"])}
         batch = method_batch if set(method_batch) - {"zip"} else None
@@ -640,7 +638,7 @@ def text_fault(path: Path, stored: Study) -> str:
         data, _ = names.read_toml(path, path.name)
         document.read(plain(data))
         # no file that the text names is read: those of the stored study are checked with its cells
-        fields: dict[str, Any] = {"included": stored.included, "files": {}, "where": path.name}
+        fields: TableDict = {"included": stored.included, "files": {}, "where": path.name}
         study_of_text = Study(name=stored.name, **data, **fields)
         study_of_text = study_of_text.quick_form() if stored.is_quick else study_of_text
     except StudyError as error:

@@ -21,6 +21,7 @@ from typing import Any
 from rivalry.core.files import StoreError, open_plain
 from rivalry.games import GAMES
 from rivalry.lab.study.errors import StudyError, format_value, unknown
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.schema import parameters
 from rivalry.methods import DRAWS_WITH, METHODS, SOLVERS, TOGETHER, WITHOUT_DRAWS, WITHOUT_DRAWS_FROM_A_START
 from rivalry.plots import PLOTS
@@ -47,7 +48,7 @@ COST_LABELS = {"seconds": 0.0, "minutes": 60.0, "hours": 3600.0}  # processor se
 Registered = Entry | FamilyEntry | PlotEntry
 
 
-def defaults(family: str, changes: Iterable[str], study_values: Mapping[str, Any]) -> dict[str, Any]:
+def defaults(family: str, changes: Iterable[str], study_values: Table) -> TableDict:
     """Return the defaults of a bundled family's parameters that are changed but not given by a study.
 
     Parameters of a table are in a table, beside those that the study gives in it.
@@ -61,7 +62,7 @@ def defaults(family: str, changes: Iterable[str], study_values: Mapping[str, Any
     parameters_changed = {key.removeprefix("game.") for key in keys if key.startswith("game.")}
     if not parameters_changed or family not in GAMES:
         return {}
-    tables: dict[str, Any] = {}
+    tables: TableDict = {}
     for row in parameters(load(GAMES[family].targets[0])):
         table, _, name = row.name.rpartition(".")
         table_given = study_values.get(table, {}) if table else study_values
@@ -114,7 +115,7 @@ def find_study(name: str | Path, folder: Path) -> tuple[Traversable | Path, str,
     return bundled[text], text, text
 
 
-def read_toml(path: Traversable | Path, where: str) -> tuple[dict[str, Any], str]:
+def read_toml(path: Traversable | Path, where: str) -> tuple[TableDict, str]:
     """Return a file's tables and text; ``where`` is its name in messages. Raises `StudyError`."""
     if isinstance(path, Path) and path.is_file() and path.stat().st_size > LONGEST:
         raise StudyError(f"has {path.stat().st_size} bytes; must be at most {LONGEST}", where=where)
@@ -130,7 +131,7 @@ def read_toml(path: Traversable | Path, where: str) -> tuple[dict[str, Any], str
         raise StudyError(f"is not TOML: {error}", where=where) from None
 
 
-def summary(name: str, path: Traversable) -> dict[str, Any]:
+def summary(name: str, path: Traversable) -> TableDict:
     """Return a bundled study's row in a list: title, family and cost as in the file, unchecked.
 
     Where they were measured, ``seconds`` of a processor are those of its quick and of its full form.
@@ -180,7 +181,7 @@ def _time(seconds: float) -> str:
     return f"{max(seconds, 1):.0f} s"
 
 
-def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
+def views(rows: Iterable[str | Table]) -> list[str]:
     """Return the names of the plot data that a study's plots draw. Raises `StudyError` for an unknown kind.
 
     A plot in a user's file, which is not run here, draws the variables of the dataset.
@@ -201,7 +202,7 @@ def views(rows: Iterable[str | Mapping[str, Any]]) -> list[str]:
     return sorted(set(names))
 
 
-def benchmarks_named(test: Mapping[str, Any], plots: Iterable[str | Mapping[str, Any]]) -> list[str]:
+def benchmarks_named(test: Table, plots: Iterable[str | Table]) -> list[str]:
     """Return the names of the plot data that a test and the lines of plots compare with.
 
     >>> benchmarks_named({"equals": "benchmark:nash"}, []), benchmarks_named({"equals": 30.0}, ["heat"])
@@ -323,7 +324,7 @@ def plain_kind(kind: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.partition(":")[2]).lower()
 
 
-def draws(table: Mapping[str, Any]) -> bool:
+def draws(table: Table) -> bool:
     """True for a method's table with results that may depend on random draws.
 
     >>> draws({"kind": "closed_form"}), draws({"kind": "evaluate"})
@@ -342,7 +343,7 @@ DRAWN = {"finite_horizon_play": ("agents_payoff", "agents_distance")}
 ON_EXPECTED_PAYOFFS = ("hedge", "softmax_policy_gradient")  # learners that draw nothing
 
 
-def has_noise(table: Mapping[str, Any], quantity: str = "") -> bool:
+def has_noise(table: Table, quantity: str = "") -> bool:
     """True if results of a method, or one quantity, vary by random draws other than that of its start.
 
     >>> has_noise({"kind": "best_response"}), has_noise({"kind": "repeated_q_learning"})
@@ -364,7 +365,7 @@ def has_noise(table: Mapping[str, Any], quantity: str = "") -> bool:
     return shuffled or sampled or plain_kind(table["kind"]) not in {*SOLVERS, *ON_EXPECTED_PAYOFFS}
 
 
-def goes_together(table: Mapping[str, Any]) -> bool:
+def goes_together(table: Table) -> bool:
     """True if several cells of a method's table can be computed by one program.
 
     >>> goes_together({"kind": "newton"}), goes_together({"kind": "newton", "max_seconds": 2.0})
@@ -374,7 +375,7 @@ def goes_together(table: Mapping[str, Any]) -> bool:
     return table["kind"] in TOGETHER and not is_separate
 
 
-def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def with_controls(tables: Sequence[Table]) -> list[TableDict]:
     """Return every method's table, each followed by those of its negative controls.
 
     A kind registered with controls has all of them, or those listed under its key ``negative_controls``;
@@ -391,7 +392,7 @@ def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     >>> [row["name"] for row in rows]
     ['play', 'play-memoryless']
     """
-    expanded: list[dict[str, Any]] = []
+    expanded: list[TableDict] = []
     for k, table in enumerate(tables):
         method = {key: value for key, value in table.items() if key != CONTROLS}
         expanded.append(method)
@@ -400,7 +401,7 @@ def with_controls(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return expanded
 
 
-def _controls(table: Mapping[str, Any], k: int) -> tuple[str, ...]:
+def _controls(table: Table, k: int) -> tuple[str, ...]:
     """Return the names of one method's controls."""
     entry = METHODS.get(str(table["kind"]))
     controls = entry.controls if entry is not None else ()

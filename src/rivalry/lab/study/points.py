@@ -14,6 +14,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.lab.study.errors import StudyError, format_value, unknown
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.schema import check_table
 from rivalry.methods.q_learning.options import written_out
 from rivalry.schema.construction import replace_entry
@@ -48,10 +49,10 @@ class Cell(NamedTuple):
     """
 
     id: str
-    point: dict[str, Any]
+    point: TableDict
     method: str
     replication: int
-    task: dict[str, Any]
+    task: TableDict
 
 
 def split_key(key: str) -> list[str | int]:
@@ -105,7 +106,7 @@ def _hashable(value: object) -> Any:
     return tuple(map(_hashable, value)) if isinstance(value, list | tuple) else value
 
 
-def _spread_values(form: dict[str, Any], key: str) -> list[Any]:
+def _spread_values(form: TableDict, key: str) -> list[Any]:
     span = check_table(Span, form, split_key(key))
     low, high, count, log = span["from"], span["to"], span["count"], span.get("scale") == "log"
     if low == high:
@@ -120,13 +121,13 @@ def _spread_values(form: dict[str, Any], key: str) -> list[Any]:
     return [round(v) for v in numbers] if integers and all(v == round(v) for v in numbers) else numbers
 
 
-def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(table: Table, prefix: str = "") -> TableDict:
     """Return nested tables as dotted keys: ``[sweep] game.reach = [...]`` equals ``"game.reach" = [...]``.
 
     >>> flat({"game": {"reach": [1, 2]}, "method.a.rate": {"from": 1, "to": 2, "count": 2}})
     {'game.reach': [1, 2], 'method.a.rate': {'from': 1, 'to': 2, 'count': 2}}
     """
-    flat_table: dict[str, Any] = {}
+    flat_table: TableDict = {}
     for key, value in table.items():
         if isinstance(value, Mapping) and "." not in key and "from" not in value and value:
             flat_table |= flat(value, f"{prefix}{key}.")
@@ -138,7 +139,7 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 class Grid:
     """Points of a ``[sweep]`` or ``[batch]``: the product of its keys, or their zip with ``zip = true``."""
 
-    def __init__(self, table: Mapping[str, Any], table_name: str) -> None:
+    def __init__(self, table: Table, table_name: str) -> None:
         keys = dict(table)
         self.zipped = keys.pop("zip", False)
         if not isinstance(self.zipped, bool):
@@ -168,11 +169,11 @@ class Grid:
         return lengths[0] if self.zipped and lengths else prod(lengths)
 
     @property
-    def table(self) -> dict[str, Any]:
+    def table(self) -> TableDict:
         """Table as written in a study."""
         return {"zip": True, **self.forms} if self.zipped else dict(self.forms)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[TableDict]:
         """Yield every point, ``{dotted key: value}``, the last key fastest; one empty point without keys."""
         rows: Iterable[tuple[Any, ...]] = product(*self.values.values())
         if self.zipped and self.values:
@@ -192,9 +193,7 @@ def short_names(keys: Iterable[str]) -> dict[str, str]:
     return {key: key if name in RESERVED or names.count(name) > 1 else name for key, name in short.items()}
 
 
-def apply_changes(
-    game: Mapping[str, Any], methods: Sequence[Mapping[str, Any]], changes: Mapping[str, Any]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def apply_changes(game: Table, methods: Sequence[Table], changes: Table) -> tuple[TableDict, list[TableDict]]:
     """Return copies of the tables with dotted keys changed. Raises `StudyError` for an unknown method."""
     new_game, new_methods = dict(game), [dict(table) for table in methods]
     names = [str(table["name"]) for table in methods]
@@ -215,7 +214,7 @@ def apply_changes(
     return new_game, new_methods
 
 
-def batch_points(task: Mapping[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
+def batch_points(task: Table) -> list[tuple[TableDict, TableDict, TableDict]]:
     """Return per batch point of a task: the point by dotted key, the game's table, the method's table."""
     points = []
     for point in Grid(task["batch"] or {}, "batch"):
@@ -232,6 +231,6 @@ def change_entry(old: Any, path: Sequence[str | int], value: Any, key: str, play
         raise StudyError(str(error).removeprefix(f"{key}: "), key=key) from None
 
 
-def _players(game: Mapping[str, Any]) -> int | None:
+def _players(game: Table) -> int | None:
     players = game.get("players")
     return players if isinstance(players, int) and players > 0 else None

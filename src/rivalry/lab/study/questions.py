@@ -12,6 +12,7 @@ from itertools import chain, product, starmap
 from typing import Any
 
 from rivalry.lab.study.expect import Difference, changes_in_words, differences, same_value, swept_in
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import is_benchmark
 from rivalry.lab.study.points import split_key
 from rivalry.lab.study.words import LIST, Words, quantities_named, value_in_words, value_label
@@ -24,7 +25,7 @@ NAMED = 3  # quantities in a question and a title
 OF_QUESTION = ("test", "asks", "along", "direction")  # keys of ``[answer]`` that belong to one question
 
 
-def as_asked(study: Mapping[str, Any]) -> dict[str, Any]:
+def as_asked(study: Table) -> TableDict:
     """Return a resolved study with the question, title, answer and plots of its run.
 
     They are the study's, with changes named in the title, while the run sweeps the key that the question is
@@ -82,7 +83,7 @@ def is_varied(change: Difference) -> bool:
     return change.swept and len(change.after) > 1
 
 
-def fixed_changes(study: Mapping[str, Any]) -> list[Difference]:
+def fixed_changes(study: Table) -> list[Difference]:
     """Return the changed values of game and methods that a run does not vary."""
     changes = [change for change in differences(study) if change.key.startswith(("game.", "method."))]
     return [change for change in changes if not is_varied(change)]
@@ -93,7 +94,7 @@ def _in_words(fixed: Sequence[Difference], words: Words) -> str:
     return f", {_joined([words.at(change.name, change.after[0]) for change in fixed])}" if fixed else ""
 
 
-def _keys_of_question(study: Mapping[str, Any]) -> set[str]:
+def _keys_of_question(study: Table) -> set[str]:
     """Return the swept keys that a study's question is about."""
     answer, plot = study.get("answer") or {}, next(iter(study.get("plots") or ()), None)
     if along := answer.get("along") or (answer.get("test") or {}).get("along"):
@@ -129,7 +130,7 @@ def _joined(parts: Sequence[str]) -> str:
     return f"{', '.join(leading)}{' and ' * bool(leading)}{end}"
 
 
-def without_constants(study: Mapping[str, Any]) -> dict[str, Any]:
+def without_constants(study: Table) -> TableDict:
     """Return a resolved study without what holds of its game before changes; ``left_out`` says what.
 
     >>> before = {"game": {"family": "market", "intercept": 100.0}}
@@ -169,7 +170,7 @@ def _is_new(change: Difference) -> bool:
     return len(old) < len(change.after)
 
 
-def _is_obsolete(label: str, study: Mapping[str, Any], changes: Sequence[Difference]) -> bool:
+def _is_obsolete(label: str, study: Table, changes: Sequence[Difference]) -> bool:
     """True for a label that describes a changed key: one that the study names, or any of the game."""
     if label in (keys_of_labels := study.get("label_keys") or {}):
         return any(starmap(_concerns, product(changes, keys_of_labels[label])))
@@ -185,12 +186,12 @@ def _concerns(change: Difference, key: str) -> bool:
     return changed[:common] == described[:common]
 
 
-def _started(study: Mapping[str, Any]) -> list[str]:
+def _started(study: Table) -> list[str]:
     """Return the methods that start from numbers of the study."""
     return [name for name, table in _methods(study).items() if isinstance(table.get("start"), list)]
 
 
-def _constant_of(test: Mapping[str, Any], study: Mapping[str, Any], obsolete: Sequence[str]) -> str:
+def _constant_of(test: Table, study: Table, obsolete: Sequence[str]) -> str:
     """Return what in a test holds of the game before changes, in words; empty without any.
 
     A number of equilibria, 0 and a benchmark are of the question.
@@ -211,11 +212,11 @@ def _constant_of(test: Mapping[str, Any], study: Mapping[str, Any], obsolete: Se
     return "the verdict on profiles of the study" * is_of_profiles
 
 
-def _methods(study: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _methods(study: Table) -> dict[str, Table]:
     return {str(table["name"]): table for table in study.get("method", ())}
 
 
-def _selected(places: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, object]]:
+def _selected(places: Sequence[Table]) -> Iterator[tuple[str, object]]:
     """Yield every value that places select, with its coordinate."""
     for place in places:
         for name, selected in place.items():

@@ -11,7 +11,7 @@ import inspect
 import json
 import math
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import (
     Annotated,
@@ -29,6 +29,7 @@ from typing import (
 from annotated_types import Ge, Gt, Le, Lt
 
 from rivalry.lab.study.errors import StudyError, dotted_key, format_value
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.schema.annotations import (
     Keys,
     bounds_of,
@@ -54,7 +55,7 @@ class Parameter(NamedTuple):
     meaning: str
     symbol: str = ""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> TableDict:
         """Return the key as a table for JSON."""
         row = self._asdict()
         row["default"] = None if self.required else jsonable(self.default)
@@ -92,7 +93,7 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
     return keys
 
 
-def json_schema(target: Callable[..., Any]) -> dict[str, Any]:
+def json_schema(target: Callable[..., Any]) -> TableDict:
     """Return the JSON Schema of a factory's or method's table, for use in forms."""
     rows, keys = _keywords(target), [row for row in parameters(target) if "." not in row.name]
     return {
@@ -122,7 +123,7 @@ _JSON_TYPES: dict[Any, str] = {
 _JSON_BOUNDS = {Gt: "exclusiveMinimum", Ge: "minimum", Lt: "exclusiveMaximum", Le: "maximum"}
 
 
-def _json_type(hint: object, notes: tuple[Any, ...]) -> dict[str, Any]:
+def _json_type(hint: object, notes: tuple[Any, ...]) -> TableDict:
     """Return an annotation as JSON Schema; types that no file can hold allow anything."""
     origin, members = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -133,7 +134,7 @@ def _json_type(hint: object, notes: tuple[Any, ...]) -> dict[str, Any]:
         return {"enum": list(members)}
     # a list's notes bound its entries and its length: each level takes those that it has a word for
     kind = _JSON_TYPES.get(origin or hint)
-    schema: dict[str, Any] = {"type": kind} if kind else {}
+    schema: TableDict = {"type": kind} if kind else {}
     if kind in ("number", "integer"):
         schema |= {_JSON_BOUNDS[bound]: edge for bound, edge in bounds_of(notes) if math.isfinite(edge)}
     if kind == "array":
@@ -155,10 +156,10 @@ def _json_type(hint: object, notes: tuple[Any, ...]) -> dict[str, Any]:
 
 def check_table(
     target: Callable[..., Any],
-    table: Mapping[str, Any],
+    table: Table,
     prefix: Sequence[str | int],
     further_keys: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> TableDict:
     """Return a table's values converted to the annotated types; omitted keys stay omitted.
 
     Objects from a user's file are left to the factory.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rivalry.games import GAMES
 from rivalry.lab.study.document import asks_of
+from rivalry.lab.study.identity import Table
 from rivalry.plots.families import DEFAULTS
 from rivalry.plots.select import format_value
 from rivalry.schema.construction import is_number
@@ -66,27 +67,27 @@ def value_label(key: str, value: object) -> str:
     return f"{key} = {value_in_words(value)}"
 
 
-def answer_keys(study: Mapping[str, Any]) -> Mapping[str, Any]:
+def answer_keys(study: Table) -> Table:
     """Table ``answer`` of a study, empty without one."""
     return study.get("answer") or {}
 
 
-def condition_of(study: Mapping[str, Any]) -> Mapping[str, Any]:
+def condition_of(study: Table) -> Table:
     """Test that decides a study's question; empty without one."""
     return answer_keys(study).get("test") or {}
 
 
-def quantities_of_answer(study: Mapping[str, Any]) -> Collection[str]:
+def quantities_of_answer(study: Table) -> Collection[str]:
     """Quantities that an author wants in the answer; empty where there is no such choice."""
     return answer_keys(study).get("quantities") or ()
 
 
-def asks_in(study: Mapping[str, Any]) -> str:
+def asks_in(study: Table) -> str:
     """Return the kind of answer that a study's question asks for."""
     return asks_of(answer_keys(study), str(study.get("question") or ""))
 
 
-def quantities(study: Mapping[str, Any], data: Dataset) -> list[str]:
+def quantities(study: Table, data: Dataset) -> list[str]:
     """Return the quantities of a study's answer: its own, or those of its plots, expectations and family."""
     names = quantities_named(study)
     if quantities_of_answer(study):
@@ -118,7 +119,7 @@ def _are_one(data: Dataset, name: str, mean_name: str) -> bool:
     return bool((((wide - narrow) == 0.0) | wide.isnull()).all())
 
 
-def quantities_named(study: Mapping[str, Any]) -> list[str]:
+def quantities_named(study: Table) -> list[str]:
     """Return the names of what a study's answer may have, stored or not; see `quantities`."""
     if names := quantities_of_answer(study):
         return list(names)
@@ -137,7 +138,7 @@ def quantities_named(study: Mapping[str, Any]) -> list[str]:
 class Words:
     """Names in words of a study's quantities, keys, methods and values; its own ``[answer.words]`` first."""
 
-    def __init__(self, study: Mapping[str, Any]) -> None:
+    def __init__(self, study: Table) -> None:
         self._own: Mapping[str, str] = answer_keys(study).get("words") or {}
         tables = study.get("method", ())
         self._methods = [str(table["name"]) for table in tables]
@@ -263,7 +264,7 @@ class Words:
             return text
         return self._own.get(text) or IN_WORDS.get(text) or text.replace("_", " ")
 
-    def place(self, at: Mapping[str, Any]) -> str:
+    def place(self, at: Table) -> str:
         """Return a point.
 
         >>> Words({}).place({"reach": 0.25, "players": 3}), Words({}).place({"payment": "PBS"})
@@ -307,7 +308,7 @@ class Words:
             return f"for {self.place({name: value})}"
         return f"{('at', 'with')[self.key(name).startswith('number of ')]} {self._amount(name, value)}"
 
-    def case(self, at: Mapping[str, Any]) -> str:
+    def case(self, at: Table) -> str:
         """Return a point as a case that numbers are of: its words, with its numbers.
 
         >>> words = Words({})
@@ -393,7 +394,7 @@ class Words:
         return not {value_label(key, value), format_value(value)}.isdisjoint(self._own)
 
 
-def name_in_words(data: Dataset, study: Mapping[str, Any], swept: Iterable[str]) -> None:
+def name_in_words(data: Dataset, study: Table, swept: Iterable[str]) -> None:
     """Give the variables of a run's dataset the names that sentences use, and its swept coordinates too.
 
     Where values of a coordinate, such as methods, have names in words, ``value_names`` has one line each;
