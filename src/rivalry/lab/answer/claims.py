@@ -62,7 +62,6 @@ EQUILIBRIUM = re.compile(r"the (?!.*(logit|approximated)).*equilibrium")  # in t
 TEMPERATURE = " at beta "  # in the name of a concept
 COMPLETE = " (complete list)"  # at the end of the words of a list
 FIRST = "the first equilibrium listed"  # of a list, which a certificate is of
-MOST_COUNTS = 3  # different numbers of sessions in a sentence
 CORNERS = 8  # of a set of payoffs, in a sentence
 EVENTS = {
     "symmetric_loss": "the symmetric equilibrium loses stability at {place}",
@@ -412,15 +411,12 @@ def _on_named(claim: str, points: ResultPoints, kind: _Kind, words: Words) -> li
 
 
 def _sessions_by_method(points: ResultPoints, words: Words) -> str:
-    """Sessions of each method with sessions that are in equilibrium; the range of many numbers."""
+    """Sessions of each method with sessions that are in equilibrium."""
     methods: dict[str, list[str]] = {}
     for name, group in grouped_by_method(points).items():
         n, total = map(sum, zip(*(point.sessions for point in group), strict=True))
         if total:
             methods.setdefault(f"{n} of the {total} sessions", []).append(words.method(name))
-    if len(methods) > MOST_COUNTS:
-        ends = sorted(methods, key=lambda count: float(count.partition(" ")[0]))
-        return f"{ends[0].partition(' ')[0]} to {ends[-1]} of each method"
     return joined(f"{count} with {joined_cases(labels)}" for count, labels in methods.items())
 
 
@@ -658,19 +654,13 @@ def _gain_of_one(gain: Gain, amount: str) -> str:
 
 
 def _gain_of_several(gain: Gain, rows: ResultPoints, amount: str, words: Words, is_compared: bool) -> str:
-    """Clause on who could gain in several results.
-
-    Where different players gain, each has its own largest gain, unless they are exchangeable.
-    """
+    """Clause on who could gain in several results."""
     at = text_if(len(rows) > 1, _bracketed_point(gain.point, words, is_compared))
     gainers = [players for players in _refuting(rows) if players.any()]
     is_of_others = _has_other_gainers(rows, gain.player)
     is_shared = not gain.point.estimated and any(players.sum() > 1 for players in gainers)
     if gain.point.sessions or gain.is_of_all or not (is_of_others or is_shared):
         return f"{gain.deviators} could gain up to {amount}{at}"
-    # where another player is the one that gains, the largest gain is not that of all results
-    if is_of_others and not all(point.exchangeable for point in rows):
-        return f"some player could gain: {_by_player(rows, words, is_compared, amount)}"
     subject = "each player" if all(players.all() for players in gainers) else "some player"
     remark = "; ".join(filter(None, [gain.deviators, at.strip(" ()")]))
     return f"{subject} could gain, at most {amount} ({remark})"
@@ -690,20 +680,6 @@ def _larger_bound(rows: ResultPoints) -> str:
     bound, gain = float(bounds.max()), float(gains.max())
     is_larger = bound > gain and number_in_words(bound) != number_in_words(gain)
     return bound_in_words(bound) if is_larger else ""
-
-
-def _by_player(rows: ResultPoints, words: Words, is_compared: bool, largest_amount: str) -> str:
-    """Largest gain of every player and where it is, the larger first."""
-    gains = grouped((gain for gain in _gains(rows) if gain.size >= 0), lambda gain: gain.name)
-    largest = {name: max(group, key=lambda gain: gain.size) for name, group in gains.items()}
-    parts: list[str] = []
-    for name in sorted(gains, key=lambda name: -largest[name].size):
-        amount = number_in_words(largest[name].size) if parts else largest_amount
-        up_to = text_if(len(gains[name]) > 1, "up to ")
-        parts.append(f"{name} {up_to}{amount}{_bracketed_point(largest[name].point, words, is_compared)}")
-    remainder = len(parts) - MOST
-    suffix = text_if(remainder > 0, f"; {count_of(remainder, 'other player')} less")
-    return "; ".join(parts[:MOST]) + suffix
 
 
 def _bracketed_point(point: PointResults, words: Words, is_compared: bool) -> str:
@@ -754,10 +730,8 @@ def _different_lists(lists: Mapping[str, ResultPoints], rows: ResultPoints, word
     for text, points in list(lists.items())[:MOST]:
         parts.append(f"{format_points(points, rows, words)} {there_is(text.removesuffix(suffix))}")
         remainder -= len(points)
-    if remainder == 1:
-        parts.append("one has another")
-    elif remainder:
-        parts.append(f"{remainder} other points have other numbers")
+    if remainder:
+        parts.append(f"at {count_of(remainder, 'further point')} there are other numbers")
     return "; ".join(parts) + end
 
 

@@ -162,12 +162,6 @@ class PointResults:
             return "choice"
         return f"{text_if(self.random, 'learned ')}profile"
 
-    @property
-    def exchangeable(self) -> bool:
-        """True if all players have the same part in the game."""
-        groups = self.arrays.get("exchangeable", np.array([[0, 1]]))  # of each player
-        return bool(np.all(groups[groups >= 0] == 0))
-
     @cached_property
     def largest_gain(self) -> Estimate:
         """Largest gain of any player: a mean over replications of learners, else that of all results.
