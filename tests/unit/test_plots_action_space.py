@@ -134,15 +134,6 @@ def test_a_resource_at_the_vertices_only_is_drawn_as_bars() -> None:
     assert [bar.get_height() for bar in rv.plots.resource(data).patches] == [2.0, 1.0, 1.0]
 
 
-def test_heat_maps_of_all_rows_share_one_scale() -> None:
-    data = dataset(on_a_simplex())
-    ax = rv.plots.shares(data, separate=True)
-    maps = [panel.collections[0] for panel in ax.child_axes[:2]]
-    for curves, row in zip(maps, data.shares.values, strict=True):
-        np.testing.assert_array_equal(curves.get_array(), row)
-        assert curves.get_clim() == (0.0, 1.0)
-
-
 # -- the resource --------------------------------------------------------------------------------------
 
 
@@ -163,18 +154,9 @@ def test_resource_is_bars_on_an_interval_and_a_heat_map_on_a_box() -> None:
 
 def test_scattered_points_in_the_plane_are_drawn_in_triangles_between_them() -> None:
     where = np.random.default_rng(5).random((12, 2))
-    rows = np.stack([where[:, 0], 1 - where[:, 0]])
-    data = dataset(
-        {
-            "resource": (("point",), where[:, 1]),
-            "resource_points": (("point", "coordinate"), where),
-            "shares": (("row", "point"), rows),
-        }
-    )
+    points = {"resource_points": (("point", "coordinate"), where), "resource": (("point",), where[:, 1])}
+    data = dataset(points)
     np.testing.assert_array_equal(rv.plots.resource(data).collections[0].get_array(), where[:, 1])
-    panels = rv.plots.shares(data, separate=True).child_axes[:2]
-    for panel, row in zip(panels, rows, strict=True):
-        np.testing.assert_array_equal(panel.collections[0].get_array(), row)
 
 
 # -- the cube ------------------------------------------------------------------------------------------

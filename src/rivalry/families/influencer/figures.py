@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 
 from rivalry.plots.charts.triangle import check_simplex
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import PALETTE, TRIANGLE, Drawing, Frame, Mark, colours, places, unless, widths
+from rivalry.plots.marks import TRIANGLE, Drawing, Frame, Mark, colours, places, unless, widths
 from rivalry.plots.select import POSITION, At, DrawnPoint, point
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def resource(data: Dataset, *, at: At = None) -> Drawing:
 
 
 @preset
-def influence(data: Dataset, *, at: At = None, separate: bool = False) -> Drawing:
+def influence(data: Dataset, *, at: At = None) -> Drawing:
     """Draw the influence of every player over the space.
 
     In the plane and in a triangle contours lie at 1/4, 1/2 and 3/4 of a row's range.
@@ -77,19 +77,17 @@ def influence(data: Dataset, *, at: At = None, separate: bool = False) -> Drawin
     data
         Holds ``influence [row point]`` at ``resource_points``; ``resource``, ``profile`` and ``claim``
         where stored.
-    separate
-        Draw a heat map per row.
 
     Raises
     ------
     ValueError
         If the points have more than three coordinates.
     """
-    return _rows(data, at, "influence", "influence (relative units)", separate)
+    return _rows(data, at, "influence", "influence (relative units)")
 
 
 @preset
-def shares(data: Dataset, *, at: At = None, separate: bool = False) -> Drawing:
+def shares(data: Dataset, *, at: At = None) -> Drawing:
     """Draw every player's share of the resource over the space.
 
     In the plane and in a triangle the players' colours are mixed in proportion.
@@ -99,18 +97,16 @@ def shares(data: Dataset, *, at: At = None, separate: bool = False) -> Drawing:
     data
         Holds ``shares [row point]`` at ``resource_points``; ``resource``, ``profile`` and ``claim`` where
         stored.
-    separate
-        Draw a heat map per row.
 
     Raises
     ------
     ValueError
         If the points have more than three coordinates.
     """
-    return _rows(data, at, "shares", "share of the resource (fraction)", separate)
+    return _rows(data, at, "shares", "share of the resource (fraction)")
 
 
-def _rows(data: Dataset, at: At, name: str, label: str, separate: bool) -> Drawing:
+def _rows(data: Dataset, at: At, name: str, label: str) -> Drawing:
     """Return the drawing of a row of values over the space for every player."""
     selection = point(data, name, 2, _ALSO, at=at)
     where, rows, caption = coordinates(selection), selection[name], [selection.words]
@@ -121,8 +117,6 @@ def _rows(data: Dataset, at: At, name: str, label: str, separate: bool) -> Drawi
     if where.shape[1] == 1:
         frame = Frame(POSITION, label, y_limits=(-0.02, 1.02) if name == "shares" else (None, None))
         return Drawing(_line_marks(selection, rows, names, top), [frame], caption)
-    if separate:
-        return _one_by_one(selection, rows, names, {"label": label, "low": 0.0, "high": top})
     fill = _contours if name == "influence" else _mixture
     marks = [*fill(selection, rows, names), *_positions(selection, colours(len(rows)))]
     return _in_space(marks, where, caption)
@@ -204,18 +198,6 @@ def _on_grid(where: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
     # points of a full grid may be in any order; rows of the mesh are values of y
     order = np.lexsort((where[:, 0], where[:, 1]))
     return x, y, values[order].reshape(len(y), len(x), *values.shape[1:])
-
-
-def _one_by_one(selection: DrawnPoint, rows: np.ndarray, names: list[str], scale: dict[str, Any]) -> Drawing:
-    """Return heat in a panel for each row, all on one scale."""
-    where, certified = coordinates(selection), selection.is_certified()
-    profile = selection.get("profile", np.empty((0, where.shape[1])))[:, : where.shape[1]]
-    look: dict[str, Any] = {"hue": PALETTE[1], "markersize": 5, "zorder": 5, "hollow": not certified}
-    marks = [_heat(where, row, hue="cividis", panel=k, **scale) for k, row in enumerate(rows)]
-    marks += [Mark("points", **places(profile[[k]]), panel=k, **look) for k in range(len(profile))]
-    frames = [Frame(title=name, face="white", equal=where.shape[1] == 2) for name in names]
-    projection = "ternary" if where.shape[1] == 3 else "rectilinear"
-    return Drawing(marks, frames, [selection.words], columns=3, shared=True, projection=projection)
 
 
 def _contours(selection: DrawnPoint, rows: np.ndarray, names: list[str]) -> list[Mark]:
