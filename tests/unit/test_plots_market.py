@@ -45,8 +45,9 @@ def heights(panel: Axes) -> np.ndarray:
 
 @pytest.mark.slow
 def test_profit_gain_histogram_with_mean_and_interval() -> None:
-    ax = rv.plots.histogram(learned(), published=0.85, bins=6)
-    expected = np.histogram(GAINS, np.linspace(GAINS.min(), GAINS.max(), 7))[0] / 30
+    ax = rv.plots.histogram(learned(), published=0.85)
+    # twice the root of 30 sessions
+    expected = np.histogram(GAINS, np.linspace(GAINS.min(), GAINS.max(), 11))[0] / 30
     np.testing.assert_allclose(heights(ax), expected)
     (mean,) = (line for line in ax.get_lines() if str(line.get_label()).startswith("mean"))
     np.testing.assert_allclose(mean.get_xdata(), GAINS.mean())
@@ -67,13 +68,6 @@ def test_controls_are_panels_on_one_scale_without_padding() -> None:
         ["discount factor 0", "n = 20"],
         ["random play", "n = 30"],
     ]
-
-
-def test_cumulative_shares_step_at_each_session_up_to_one() -> None:
-    ax = rv.plots.histogram(learned(), form="cumulative", methods=["learning"])
-    line = next(line for line in ax.get_lines() if str(line.get_label()).startswith("learning"))
-    np.testing.assert_allclose(line.get_xdata()[1:-1], np.sort(GAINS))
-    np.testing.assert_allclose(line.get_ydata()[1:-1], np.arange(1, 31) / 30)
 
 
 @pytest.mark.parametrize("form", ["bars", "means"])
@@ -150,8 +144,7 @@ def test_samples_pool_replications_and_drop_integer_padding() -> None:
         ({"quantity": "nash_payoff"}, "quantity: 'nash_payoff' must have a value for each session"),
         ({"methods": ["learn"]}, "methods: 'learn' is not in this data; did you mean 'learning'?"),
         ({"methods": "learning"}, "methods: 'learning' must be a list of names"),
-        ({"bins": 0}, "bins: 0 must be at least 1"),
-        ({"form": "boxes"}, "form: 'boxes' must be 'bars', 'cumulative' or 'means'"),
+        ({"form": "boxes"}, "form: 'boxes' must be 'bars' or 'means'"),
         ({"at": {"method": "learning"}}, 'at.method: is called algorithm: write at={"algorithm": "NAME"}'),
         ({"at": {"algorithm": "klein"}}, "at.algorithm: 'klein' is none of"),
     ],

@@ -17,7 +17,6 @@ from rivalry.plots.select import (
     Names,
     NoSuchPoint,
     band,
-    check_count,
     filled_variables,
     name_of,
     pick_names,
@@ -84,7 +83,6 @@ def histogram(
     controls: bool | None = None,
     published: float | None = None,
     lines: Levels | None = None,
-    bins: int | None = None,
     at: At = None,
 ) -> Drawing:
     """Draw the distribution of a metric over the sessions of every method, or at every value of a key.
@@ -100,9 +98,8 @@ def histogram(
         where that is stored, else ``end_payoff``, that of greedy play. By default ``pooled_gain``, the profit
         gain of all players together, where that is stored, else the payoff.
     form
-        ``bars``: a histogram per method with its mean; ``cumulative``: the share of sessions with no more
-        than each value, a line per method; ``means``: a row per method with its mean. Means have 95 %
-        intervals (Student's t).
+        ``bars``: a histogram per method with its mean; ``means``: a row per method with its mean. Means have
+        95 % intervals (Student's t).
     methods
         The methods, in this order; all otherwise, each followed by its negative controls.
     controls
@@ -113,13 +110,11 @@ def histogram(
     lines
         Further reference values by name. Gains have 0, the Nash equilibrium of the stage game, and 1, the
         joint maximum; payoffs have ``nash_payoff`` and ``joint_payoff`` where they are stored.
-    bins
-        The number of bars.
 
     Raises
     ------
     ValueError
-        If there is no such metric or method, or ``bins`` is below one.
+        If there is no such metric or method.
 
     Examples
     --------
@@ -132,9 +127,8 @@ def histogram(
     >>> [tick.get_text() for tick in histogram(data, form="means").get_yticklabels()]
     ['learning', 'discount factor 0']
     """
-    if form not in ("bars", "cumulative", "means"):
-        raise ValueError(f"form: {form!r} must be 'bars', 'cumulative' or 'means'")
-    check_count("bins", bins)
+    if form not in ("bars", "means"):
+        raise ValueError(f"form: {form!r} must be 'bars' or 'means'")
     quantity = quantity or next(iter(filled_variables(data, [GAIN])), PAYOFF)
     if quantity == PAYOFF:
         quantity = next(iter(filled_variables(data, ["last_payoff"])), "end_payoff")
@@ -149,12 +143,7 @@ def histogram(
         {} if published is None else {f"published ({published:g})": published}
     )
     references = [_levels_of(sample, quantity) | reference_lines for sample in sample_list]
-    if form == "means":
-        drawing = _means(sample_list, references)
-    elif form == "cumulative":
-        drawing = _cumulative(sample_list, references, bins)
-    else:
-        drawing = _bars(sample_list, references, bins)
+    drawing = (_means if form == "means" else _bars)(sample_list, references)
     *upper, lowest = drawing.frames
     across = GAIN_LABEL if quantity == GAIN else _label(data, quantity)
     words = place, "means with 95 % intervals" if form == "means" else ""
@@ -263,9 +252,9 @@ def _flatten_sessions(values: np.ndarray, dimensions: tuple[str, ...]) -> np.nda
     return np.asarray(flat[~np.isnan(flat)])
 
 
-def _bars(sample_list: list[Sample], references: list[dict[str, float]], bins: int | None) -> Drawing:
+def _bars(sample_list: list[Sample], references: list[dict[str, float]]) -> Drawing:
     """Return shares of sessions, a panel per method on one scale."""
-    low, high, edges = _edges(sample_list, references, bins)
+    low, high, edges = _edges(sample_list, references)
     shares = [np.histogram(sample.values, edges)[0] / len(sample.values) for sample in sample_list]
     top, has_panels, middles = 1.1 * float(np.max(shares)), len(sample_list) > 1, (edges[1:] + edges[:-1]) / 2
     marks, frames, hues = list[Mark](), list[Frame](), colours(len(sample_list))
@@ -297,9 +286,7 @@ def _label_of(sample: Sample, sample_list: list[Sample]) -> str:
     return f"{words[sample.base]}:\n{sample.label}" if sample.base and len(learners) > 1 else sample.label
 
 
-def _edges(
-    sample_list: list[Sample], references: list[dict[str, float]], bins: int | None
-) -> tuple[float, float, np.ndarray]:
+def _edges(sample_list: list[Sample], references: list[dict[str, float]]) -> tuple[float, float, np.ndarray]:
     """Return the ends of the scale, and the edges of bars, the same for all."""
     values = np.concatenate([sample.values for sample in sample_list])
     scale_values = np.append(values, [level for by_name in references for level in by_name.values()])
@@ -309,23 +296,8 @@ def _edges(
     if np.ptp(values) <= width:
         middle = float(values.min() + values.max()) / 2
         return low - room, high + room, np.array([middle - width / 2, middle + width / 2])
-    count = bins or int(np.clip(2 * np.sqrt(max(len(sample.values) for sample in sample_list)), 5, BARS))
+    count = int(np.clip(2 * np.sqrt(max(len(sample.values) for sample in sample_list)), 5, BARS))
     return low - room, high + room, np.linspace(values.min(), values.max(), count + 1)
-
-
-def _cumulative(sample_list: list[Sample], references: list[dict[str, float]], bins: int | None) -> Drawing:
-    """Return the share of sessions with no more than each value, and the means as dots."""
-    low, high, _ = _edges(sample_list, references, bins)
-    marks = list[Mark]()
-    for sample, hue in zip(sample_list, colours(len(sample_list)), strict=True):
-        steps = np.sort(sample.values)
-        x = np.concatenate([[low], steps, [high]])
-        share = np.append(np.arange(len(steps) + 1) / len(steps), 1.0)
-        label = f"{_label_of(sample, sample_list)}, mean {sample.format_mean()}".replace("\n", " ")
-        marks.append(Mark("line", x, share, drawstyle="steps-post", hue=hue, label=label))
-        marks += _mean_marks(sample, float(np.mean(steps <= sample.interval()[0])), hue=hue, markersize=4)
-    frame = Frame("", "cumulative share of sessions", x_limits=(low, high), y_limits=(0.0, 1.02))
-    return Drawing(marks + levels(dict(ChainMap(*references)), upright=True), [frame])
 
 
 def _mean_marks(sample: Sample, y: float, **look: Any) -> list[Mark]:
