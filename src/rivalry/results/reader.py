@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -61,10 +60,10 @@ class PlainNames:
 
 
 class Arrays(Mapping[str, np.ndarray]):
-    """Arrays by name, each made when it is first used."""
+    """Arrays by name, each made when it is used."""
 
     def __init__(self, names: Collection[str], make: Callable[[str], np.ndarray]) -> None:
-        self._names, self._make = names, cache(make)
+        self._names, self._make = names, make
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._names:

@@ -253,13 +253,13 @@ class Answer:
         if kind not in self._blocks:
             # a study with quantities of its own is about the end of a curve, whose points are in files
             names = quantities_of_answer(self.study)
-            has_profile = any("profile" in point.quantities for point in self.points)
             self._blocks[kind] = blocks_of(
                 self.points,
                 numbers=numbers,
                 lists=lists,
                 paths=numbers or not names,
-                strategies="profile" in names and not has_profile,
+                strategies="profile" in names
+                and not any("profile" in point.quantities for point in self.points),
             )
         return self._blocks[kind]
 
@@ -272,7 +272,10 @@ class Answer:
         self, rows: int | None = None, columns: int = COLUMNS, blocks: int = BLOCKS
     ) -> TwoWayTable | None:
         """Table by two swept keys; None for other runs."""
-        return None if self.table is None else two_way_table(self.table, rows, columns, blocks)
+        # a table of all points takes long where they are many: none is made along a single key
+        if len({*chain.from_iterable(point.at for point in self.points)}) < 2 or self.table is None:
+            return None
+        return two_way_table(self.table, rows, columns, blocks)
 
     def printed_table(self, rows: int | None = None, columns: int = MOST_COLUMNS) -> AnswerTable | None:
         """Table that is read: by two swept keys where there are two, else a list of points."""

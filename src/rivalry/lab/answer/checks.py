@@ -228,7 +228,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
         where = dict(zip(lead, point, strict=True))
         cell_words = {name: row[k] for name, row in words.items()}
         methods = [split_method(word) for word in cell_words.get("certificate_method", ())]
-        reasons = {reason for _, reason in methods} - {""}
+        reasons = sorted({reason for _, reason in methods} - {""})
         certificate = {
             "cell": ids[k] if ids is not None else ", ".join(f"{n}={v}" for n, v in where.items()),
             "algorithm": where.get("algorithm"),
@@ -239,7 +239,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "rounding": _weakest(cell_words.get("rounding"), ROUNDINGS),
             "radius": largest["certificate_radius"][k] if "certificate_radius" in largest else None,
             "claim": _weakest(cell_words.get("claim"), CLAIMS),
-            "reason": "; ".join(sorted(reasons)),
+            "reason": "; ".join(reasons),
         }
         properties = {
             "place": {dim: where[dim] for dim in varied},
@@ -252,7 +252,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "search": _common([search for search, _ in methods], ""),
             "reasons": reasons,
             "verified": cell_words.get("verified_proof", ("",)),
-            "refusals": {*cell_words.get("proof_refusal", ())} - {""},
+            "refusals": sorted({*cell_words.get("proof_refusal", ())} - {""}),
         }
         rows.append((certificate, properties))
     return rows
@@ -260,7 +260,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
 
 def unproved(rows: Iterable[JudgedCell]) -> list[str]:
     """Reasons for which certificates prove no more, each once with the number of its cells."""
-    reasons = Counter(chain.from_iterable(sorted(properties["reasons"]) for _, properties in rows))
+    reasons = Counter(chain.from_iterable(properties["reasons"] for _, properties in rows))
     return [f"{reason} ({count_of(count, 'cell')})" for reason, count in reasons.most_common()]
 
 
@@ -268,7 +268,7 @@ def unfiled(rows: Iterable[JudgedCell], words: Words) -> list[str]:
     """Results without a proof file by their reason, each reason once."""
     places: dict[str, list[str]] = {}
     for _, properties in rows:
-        for reason in sorted(properties["refusals"]):
+        for reason in properties["refusals"]:
             places.setdefault(reason, []).append(words.place(properties["place"]) or "the result")
     return [
         f"{'; '.join(names[:FEW])}{and_more(len(names) - FEW)}: {reason}" for reason, names in places.items()

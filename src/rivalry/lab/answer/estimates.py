@@ -67,12 +67,13 @@ def estimates(
         dims.remove(dim)
         repeats = f"{dim}s"
     rows = amounts.reshape(len(amounts), -1)
-    paired = None
-    if seeds is not None and repeats != "starts":
+    paired, has_number = None, ~np.isnan(rows).all(axis=1)
+    # a single value is compared with others only where they have its seed
+    if seeds is not None and repeats != "starts" and (len(rows) > 1 or seeds[0] >= 0):
         positions = np.arange(len(rows) // max(len(values), 1))  # the sessions of a seed
         labels = np.add.outer(seeds * len(positions), positions).ravel()
-        paired = Draws(repeats, labels[~np.isnan(rows).all(axis=1)], rows)
-    rows = rows[~np.isnan(rows).all(axis=1)]
+        paired = Draws(repeats, labels[has_number], rows)
+    rows = rows[has_number]
     filled = ~np.isnan(rows).all(axis=0)
     names = np.array(entries_of(variable, dims, amounts.shape[1:]), dtype=object)[filled]
     rows = rows[:, filled]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import chain
 from math import prod
 from operator import attrgetter
@@ -1003,7 +1003,7 @@ def _arrays(
 
     Entries of strategies that are no choices, as of players with fewer than others, are unknown.
     """
-    plain = Arrays(variables, lambda name: split(data, name, lead, repeated))
+    plain = Arrays(variables, cache(lambda name: split(data, name, lead, repeated)))
     actions = plain.get("action_name")
     if actions is None and "profile" in variables:
         named = _named_actions(study, plain["profile"], words)
@@ -1019,7 +1019,7 @@ def _arrays(
         has_shape = filled.size > 0 and values.shape[-filled.ndim :] == filled.shape
         return np.where(filled, values, np.nan) if of_players and has_shape else values
 
-    return Arrays([*variables, *(["action_name"] if actions is not None else [])], array)
+    return Arrays([*variables, *(["action_name"] if actions is not None else [])], cache(array))
 
 
 def _choices(study: StudyTables, actions: np.ndarray | None, is_choice: np.ndarray | None) -> np.ndarray:

@@ -280,9 +280,10 @@ def blocks_of(
     has_block, tables = any(blocks), []
     for point, block in zip(points, blocks, strict=True):
         row: Row = {}
-        is_told = strategies or not point.quantities or "profile" in point.quantities
+        # quantities are made where they are looked up, which few of many points need
+        is_told = numbers and (not point.quantities or "profile" in point.quantities)
         # strategies have the same columns in all rows
-        if not block and (has_block or strategies or (numbers and is_told)):
+        if not block and (has_block or strategies or is_told):
             row = profile_row(point, numbers=numbers, payoffs=has_block)
         tables.append(block or Table([row], "profiles", claimed="all"))
     return tables
