@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from rivalry.games import GAMES
 from rivalry.lab.study.document import asks_of
 from rivalry.lab.study.identity import Table
+from rivalry.lab.study.points import flat, values
 from rivalry.plots.families import DEFAULTS
 from rivalry.plots.select import format_value
 from rivalry.schema.construction import is_number
@@ -52,10 +57,21 @@ _TABLES = re.compile(r"(types|beliefs)\[(\d+)\]\.(.+)")
 _WHO = re.compile(r"\b(?:player|seat) (\d+)\b")
 
 
-def value_in_words(value: object) -> str:
-    """Return a value; a number that is not short has four digits."""
+def value_in_words(value: object, digits: int = 4) -> str:
+    """Return a value; a number that is not short has four digits, or so many."""
     text = format_value(value)
-    return f"{value:.4g}" if isinstance(value, float) and float(text) != value else text
+    return f"{value:.{digits}g}" if isinstance(value, float) and float(text) != value else text
+
+
+def distinct_digits(values: Iterable[object]) -> int:
+    """Number of digits, at least four, with which different numbers among values are printed differently.
+
+    >>> distinct_digits([0.3, 0.4]), distinct_digits([0.39992, 0.39994]), distinct_digits(["PBS"])
+    (4, 6, 4)
+    """
+    numbers = np.unique([float(value) for value in values if is_number(value)])
+    gaps = np.diff(numbers) / np.maximum(abs(numbers[1:]), abs(numbers[:-1]))
+    return max(4, math.ceil(1 - math.log10(gaps.min(initial=1.0))))
 
 
 def value_label(key: str, value: object) -> str:
@@ -142,6 +158,7 @@ class Words:
         self._own: Mapping[str, str] = answer_keys(study).get("words") or {}
         tables = study.get("method", ())
         self._methods = [str(table["name"]) for table in tables]
+        self._swept = {**(study.get("sweep") or {}), **(study.get("batch") or {})}
         self._profiles = {str(table["name"]) for table in tables if table.get("kind") == "evaluate"}
         game = study.get("game") or {}
         turns: list[list[int]] = [list(stage) for stage in game.get("stages") or ()]
@@ -193,6 +210,13 @@ class Words:
         """
         entry_words = _WHO.sub(lambda match: self._player(int(match[1])), entry)
         return self._own.get(entry, entry_words)
+
+    @cached_property
+    def _digits(self) -> int:
+        """Digits of swept numbers, so that no two points of a key have one text."""
+        forms = {key: form for key, form in flat(self._swept).items() if key != "zip"}
+        digits = [distinct_digits(values(form, key, repeats=True)) for key, form in forms.items()]
+        return max(digits, default=4)
 
     @property
     def has_roles(self) -> bool:
@@ -254,12 +278,12 @@ class Words:
         return self._own.get(name) or IN_WORDS.get(name) or name.replace("_", " ")
 
     def value(self, value: object) -> str:
-        """Return a value of a swept key; numbers that are not short have four digits, and no label.
+        """Return a value of a swept key; numbers that are not short have `distinct_digits`, and no label.
 
         >>> Words({}).value(0.97), Words({}).value(0.0410204081632), Words({}).value("PBS")
         ('0.97', '0.04102', 'bids paid to society')
         """
-        text = value_in_words(value)
+        text = value_in_words(value, self._digits)
         if is_number(value):
             return text
         return self._own.get(text) or IN_WORDS.get(text) or text.replace("_", " ")
