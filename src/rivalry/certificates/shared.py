@@ -24,7 +24,7 @@ from rivalry.core.game import Game, own_gradients, payoff_against
 from rivalry.core.oracles import Response, forward, shared_constraints
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import COVERAGES, Certificate
-from rivalry.core.space import Box, reach
+from rivalry.core.space import Box, PerPlayer, reach
 from rivalry.core.tolerances import FEASIBLE, ROUNDING
 from rivalry.core.tree import Tree
 from rivalry.proofs.arithmetic.enclosure import enclose
@@ -52,7 +52,7 @@ class Lagrangian(Tree):
         box: Box = self.game.space
         return box
 
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         paid: Array = self.game.payoffs(x) - self.multipliers @ shared_constraints(self.game, x)
         return paid
 

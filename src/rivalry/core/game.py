@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, PRNGKeyArray
     from xarray import Dataset
 
-    from rivalry.core.space import Box, Profile, Space, Strategy
+    from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Space, Strategy
 
     State = Any
     Values = Array
@@ -66,7 +66,7 @@ class Game(Protocol, metaclass=_Structural):
     def space(self) -> Space:
         """The strategy space of all players."""
 
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return each player's payoff at the profile ``x``."""
 
 
@@ -97,7 +97,7 @@ class MarkovGame(Protocol):
 
     def step(
         self, state: State, x: Profile, key: PRNGKeyArray
-    ) -> tuple[State, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+    ) -> tuple[State, PerPlayer, Bool[Array, ""], Bool[Array, ""]]:
         """Return the next state, the rewards, and whether play terminated and was truncated.
 
         The key is consumed.
@@ -180,7 +180,7 @@ def scale(game: object) -> float:
     return float(np.max(np.asarray(oracles.payoff_scale(game))))
 
 
-def scale_of(game: object) -> Float[Array, ""]:
+def scale_of(game: object) -> Scalar:
     """Return the largest payoff scale as an array, also while JAX traces the game."""
     return jnp.max(jnp.asarray(oracles.payoff_scale(game), dtype=float))
 
@@ -258,12 +258,12 @@ def view(game: Playable, name: str, x: Profile) -> Dataset:
     return dataset(makers[name](game.space.check(x, "profile")))
 
 
-def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) -> Float[Array, ""]:
+def own_payoff(game: Game, x: Profile, player: int | Array, strategy: Strategy) -> Scalar:
     """Return ``player``'s payoff from ``strategy`` while the others stay at ``x``."""
     return payoff_against(game, x, player)(strategy)
 
 
-def payoff_against(game: Game, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+def payoff_against(game: Game, x: Profile, player: int | Array) -> Callable[[Strategy], Scalar]:
     """Return ``player``'s payoff as a function of its own strategy ``[axis]``, with the others at ``x``."""
     return oracles.deviation_payoff(game, x, player)
 

@@ -15,10 +15,10 @@ from rivalry.core.tree import Tree
 from rivalry.runtime.jax import concrete_module, put
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int, PRNGKeyArray
+    from jaxtyping import Array, Int, PRNGKeyArray
 
     from rivalry.core.batched_games import Together
-    from rivalry.core.space import Profile
+    from rivalry.core.space import Profile, Scalar
 
     State = Any
 
@@ -51,7 +51,7 @@ class Step(NamedTuple):
     """A step as the loops see it."""
 
     profile: Profile
-    residual: Float[Array, ""]  # what the tolerance bounds
+    residual: Scalar  # what the tolerance bounds
     status: Int[Array, ""]  # an index into ENDINGS
     diagnostics: dict[str, Array]  # as `BaseMethod.diagnostics` returns them
 

@@ -51,7 +51,7 @@ from rivalry.runtime.jax import compiled, jax, jnp
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float
 
-    from rivalry.core.space import Profile, Strategy
+    from rivalry.core.space import PerPlayer, Profile, Scalar, Strategy
 
 # Games with payoffs. Descriptions first: subclasses inherit their answers even if they change payoffs.
 # `tests/unit/test_wrappers.py` demands that a wrapper answers each oracle, or leaves it generic on purpose.
@@ -165,7 +165,7 @@ def exchangeable(game: Any) -> np.ndarray:
 
 
 @oracle()
-def deviation_payoff(game: Any, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+def deviation_payoff(game: Any, x: Profile, player: int | Array) -> Callable[[Strategy], Scalar]:
     """Return ``player``'s payoff as a function of its own strategy ``[axis]``, with the others at ``x``."""
     return lambda strategy: game.payoffs(x.at[player].set(strategy))[player]
 
@@ -256,9 +256,7 @@ def mixed_best_response(
 
 
 @oracle()
-def payoff_bound(
-    game: object, x: Profile, player: int | Array, low: Strategy, high: Strategy
-) -> Float[Array, ""]:
+def payoff_bound(game: object, x: Profile, player: int | Array, low: Strategy, high: Strategy) -> Scalar:
     """Return an upper bound on the payoffs of own strategies from ``low [axis]`` to ``high [axis]``.
 
     The others play ``x``. Certificates on a box prove their bound from it by branch and bound. Generic:
@@ -426,7 +424,7 @@ def transition(
 
 
 @oracle()
-def stage_game(game: object, t: int | Array, ahead: Float[Array, "player"]) -> Any:
+def stage_game(game: object, t: int | Array, ahead: PerPlayer) -> Any:
     """Return period ``t`` as a one-shot game with continuation values ``ahead``, for backward induction.
 
     The generic answer raises `Unsupported`.

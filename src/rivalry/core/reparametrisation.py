@@ -16,7 +16,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, scale_of
 from rivalry.core.oracles import forward, forward_at, inner_knows
 from rivalry.core.results import Coverage
-from rivalry.core.space import Box
+from rivalry.core.space import Box, PerPlayer, Scalar
 from rivalry.core.tree import Tree
 from rivalry.runtime.jax import jax, jnp
 
@@ -83,7 +83,7 @@ class Unconstrained(Tree):
         """Return the amounts at search coordinates; rounding may exceed the game's box by a last digit."""
         return self.game.space.constrain(y)
 
-    def payoffs(self, y: Profile) -> Float[Array, "player"]:
+    def payoffs(self, y: Profile) -> PerPlayer:
         payoffs: Array = self.game.payoffs(self.constrain(y))
         return payoffs
 
@@ -110,7 +110,7 @@ forward_at(Unconstrained, Unconstrained.constrain)
 
 
 @oracles.deviation_payoff.register(Unconstrained)
-def _(game: Unconstrained, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+def _(game: Unconstrained, x: Profile, player: int | Array) -> Callable[[Strategy], Scalar]:
     payoff = oracles.deviation_payoff(game.game, game.constrain(x), player)
     return lambda strategy: payoff(game.constrain(x.at[player].set(strategy))[player])
 

@@ -26,14 +26,21 @@ if TYPE_CHECKING:
 
     Profile = Float[Array, "player axis"]
     Strategy = Float[Array, "axis"]
+    PerPlayer = Float[Array, "player"]
+    Scalar = Float[Array, ""]
 else:
 
     def __getattr__(name: str) -> Any:
-        if name not in ("Profile", "Strategy"):
+        if name not in ("Profile", "Strategy", "PerPlayer", "Scalar"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from jaxtyping import Array, Float  # loads JAX: only modules that need it anyway get here
 
-        globals().update(Profile=Float[Array, "player axis"], Strategy=Float[Array, "axis"])
+        globals().update(
+            Profile=Float[Array, "player axis"],
+            Strategy=Float[Array, "axis"],
+            PerPlayer=Float[Array, "player"],
+            Scalar=Float[Array, ""],
+        )
         return globals()[name]
 
 
@@ -721,7 +728,7 @@ def reach(space: Space) -> Profile:
     return jnp.where(space.mask, width(space), 0.0)
 
 
-def narrowest(space: Space, unit: Profile | None = None) -> Float[Array, ""]:
+def narrowest(space: Space, unit: Profile | None = None) -> Scalar:
     """Smallest width of an entry that can change, or smallest ``unit`` ``[player axis]`` of one."""
     units = width(space) if unit is None else unit
     return jnp.min(units, where=space.mask, initial=jnp.inf)

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
@@ -37,7 +37,7 @@ class SealedBidAuction(OneLineRepr, eqx.Module):
     """
 
     space: Box
-    affiliation: Float[Array, ""]
+    affiliation: Scalar
     price: str = eqx.field(static=True)
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
@@ -45,12 +45,12 @@ class SealedBidAuction(OneLineRepr, eqx.Module):
         return title, {"affiliation": self.affiliation}
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return expected payoffs before signals are known."""
         value, payment = self.value_and_payment(x)
         return value - payment
 
-    def value_and_payment(self, x: Profile) -> tuple[Float[Array, "player"], Float[Array, "player"]]:
+    def value_and_payment(self, x: Profile) -> tuple[PerPlayer, PerPlayer]:
         """Return the expected value that each bidder obtains, and what it expects to pay."""
         slopes, bidders = x[:, 0], jnp.arange(len(x))
         value = jax.vmap(lambda player: self._expected(slopes, player, paid=False))(bidders)

@@ -11,7 +11,7 @@ from annotated_types import Len, MaxLen, MinLen
 from jaxtyping import Array, Float
 
 from rivalry.core import oracles
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method
 from rivalry.families.formula import FUNCTIONS, Formula, comparison_in, parse
 from rivalry.runtime.jax import jnp, put
@@ -31,7 +31,7 @@ class FormulaGame(OneLineRepr, eqx.Module):
     """
 
     space: Box
-    parameters: dict[str, Float[Array, ""]]
+    parameters: dict[str, Scalar]
     choices: tuple[tuple[str, ...], ...] = eqx.field(static=True)
     formulas: tuple[Formula, ...] = eqx.field(static=True)
     shared: tuple[Formula, ...] = eqx.field(static=True)
@@ -61,7 +61,7 @@ class FormulaGame(OneLineRepr, eqx.Module):
         return jnp.stack(values) if values else jnp.zeros(0)
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return every player's payoff, the value of its formula."""
         return self._values(self.formulas, x)
 

@@ -15,12 +15,12 @@ from typing import Annotated, Any, Literal
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record, scalar
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
@@ -41,8 +41,8 @@ class Precipice(OneLineRepr, eqx.Module):
     """
 
     space: Box
-    max_capability: Float[Array, ""]
-    enmity: Float[Array, ""]
+    max_capability: Scalar
+    enmity: Scalar
     information: str = eqx.field(static=True)
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
@@ -55,12 +55,12 @@ class Precipice(OneLineRepr, eqx.Module):
         return self.space.shape[0]
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return expected payoffs before capabilities are known."""
         own_wins, anyone = self._wins(x)
         return own_wins + (1 - self.enmity) * (anyone - own_wins)
 
-    def _wins(self, x: Profile) -> tuple[Float[Array, "player"], Float[Array, ""]]:
+    def _wins(self, x: Profile) -> tuple[PerPlayer, Scalar]:
         """Return the probability that each team wins safely, and that any does."""
         if self.information == "public":
             own_wins = self._leader_wins(x[:, 0])
@@ -129,7 +129,7 @@ class Precipice(OneLineRepr, eqx.Module):
 
         return jax.vmap(integral)(boldness)
 
-    def free_gains(self, x: Profile) -> Float[Array, "player"]:
+    def free_gains(self, x: Profile) -> PerPlayer:
         """Return the gains from the best safety at each capability, whatever rule results, ``[player]``.
 
         Rules of one number are a subset of these. Without public information 51 capabilities and 401 safeties
@@ -144,7 +144,7 @@ class Precipice(OneLineRepr, eqx.Module):
         """
         return self._leader_gains(x[:, 0]) if self.information == "public" else _free_gains(self, x)
 
-    def _leader_gains(self, boldness: Array) -> Float[Array, "player"]:
+    def _leader_gains(self, boldness: Array) -> PerPlayer:
         """Return the gain of each leader from the best safety at every lead.
 
         The runner-up undercuts where it pays.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from rivalry.core.game import Game, Playable, is_population
 from rivalry.core.method import BaseMethod
 from rivalry.core.needs import SHARED, TREE, Need
-from rivalry.core.space import Profile
+from rivalry.core.space import Profile, Scalar
 from rivalry.runtime.jax import jnp
 
 
@@ -49,6 +49,6 @@ class Evaluate(BaseMethod):
         """Return the same state; the key is not used."""
         return state
 
-    def residual(self, game: Playable, state: StartState) -> Float[Array, ""]:
+    def residual(self, game: Playable, state: StartState) -> Scalar:
         """Return 0: the start is also the end."""
         return jnp.zeros(())

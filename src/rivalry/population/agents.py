@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from rivalry.core.game import PopulationGame
+from rivalry.core.space import Scalar
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type, stationary_distribution
 from rivalry.population.oracles import state_types, type_shares
@@ -147,8 +148,8 @@ def _evaluate(
     of_agent: Array,
     kinds: Array,
     places: Array,
-    weight: Float[Array, ""],
-    once: Float[Array, ""],
+    weight: Scalar,
+    once: Scalar,
 ) -> AgentEvaluations:
     """Evaluate rounds of one agent per type, and return the results by agent."""
     types, share = state_types(game), type_shares(game)

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from rivalry.core.game import BrokenInvariant, PopulationGame
 from rivalry.core.plain import register_plain
 from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.space import Scalar
 from rivalry.core.tolerances import CONSERVED, CONSISTENT, ROUNDING, TOLERANCE
 from rivalry.population.consistent import StationaryPopulation, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, action_values, by_type, uniform
@@ -35,7 +36,7 @@ class PolicyEvaluation(NamedTuple):
     regret: Float[Array, "type"]  # exploitability of a type
     bound: Float[Array, "type"]
     at_stake: Float[Array, "type"]  # the best response's payoff less that of the worst actions
-    added: Float[Array, ""]  # change of the conserved quantity per step
+    added: Scalar  # change of the conserved quantity per step
 
 
 def evaluate_policy(game: PopulationGame, pi: Policy, mu: Distribution | None = None) -> PolicyEvaluation:

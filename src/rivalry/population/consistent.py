@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
 from rivalry.core.game import PopulationGame
+from rivalry.core.space import Scalar
 from rivalry.population.operators import Distribution, Policy, flow, stationary_distribution
 from rivalry.population.oracles import first_distribution, refuse_mean_field
 from rivalry.runtime.jax import compiled, jax, jnp
@@ -23,7 +24,7 @@ class StationaryPopulation(NamedTuple):
 
     mu: Distribution
     env: Any
-    residual: Float[Array, ""]
+    residual: Scalar
 
 
 @compiled

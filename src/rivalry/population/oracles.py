@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from rivalry.core.oracles import oracle
 from rivalry.core.results import Record
+from rivalry.core.space import Scalar
 from rivalry.runtime.jax import jax, jnp
 
 Distribution = Float[Array, "state"]
@@ -91,7 +92,7 @@ def is_feasible(game: object, env: Any) -> Bool[Array, ""]:
 
 
 @oracle(inherited=True)
-def conservation_error(game: object, mu: Distribution, pi: Policy) -> Float[Array, ""]:
+def conservation_error(game: object, mu: Distribution, pi: Policy) -> Scalar:
     """Return the change per step of a quantity that the population must conserve. Generic: 0.
 
     Certificates raise `BrokenInvariant` if it is not 0.
@@ -101,7 +102,7 @@ def conservation_error(game: object, mu: Distribution, pi: Policy) -> Float[Arra
 
 @oracle()
 def measured_environment(
-    game: Any, mu: Distribution, pi: Policy, after: Float[Array, "karma"], surplus: Float[Array, ""]
+    game: Any, mu: Distribution, pi: Policy, after: Float[Array, "karma"], surplus: Scalar
 ) -> Any:
     """Return the environment that one agent faces among finitely many, from counts of their play.
 

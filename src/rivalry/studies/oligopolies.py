@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.runtime.jax import jax, jnp, put
@@ -27,14 +27,14 @@ class LogitLine(OneLineRepr, eqx.Module):
     """Firms choose places on a line and prices; see `logit_line` for the game."""
 
     space: Box
-    taste_spread: Float[Array, ""]
-    transport_cost: Float[Array, ""]
+    taste_spread: Scalar
+    transport_cost: Scalar
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         numbers = {name: getattr(self, name) for name in ("taste_spread", "transport_cost")}
         return f"Places and prices of {self.space.shape[0]} firms on a line", numbers
 
-    def shares(self, x: Profile) -> Float[Array, "player"]:
+    def shares(self, x: Profile) -> PerPlayer:
         """Return the market shares, which sum to 1."""
         place, price = x[:, 0], x[:, 1]
 
@@ -48,7 +48,7 @@ class LogitLine(OneLineRepr, eqx.Module):
         return jax.vmap(share)(jnp.arange(x.shape[0]))
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return the profits."""
         return x[:, 1] * self.shares(x)
 
@@ -109,7 +109,7 @@ class Capacities(OneLineRepr, eqx.Module):
     """Two firms choose capacities before they set prices; see `capacities` for the game."""
 
     space: Box
-    unit_cost: Float[Array, ""]
+    unit_cost: Scalar
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         return "Capacities of a duopoly before its prices", {"unit_cost": self.unit_cost}
@@ -131,7 +131,7 @@ class Capacities(OneLineRepr, eqx.Module):
         return jnp.where(large <= residual_monopoly, cleared, mixed)
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return the profits."""
         capacity = x[:, 0]
         return jax.vmap(self.revenue)(capacity, capacity[::-1]) - self.unit_cost * capacity

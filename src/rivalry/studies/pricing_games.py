@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.results import Record
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.runtime.jax import jax, jnp, put
@@ -30,12 +30,12 @@ class IncomeLogit(OneLineRepr, eqx.Module):
     """Sellers of goods of unequal quality set prices; see `income_logit` for the game."""
 
     space: Box
-    quality: Float[Array, "player"]
-    quality_weight: Float[Array, ""]
-    income_weight: Float[Array, ""]
-    income: Float[Array, ""]
-    unit_cost: Float[Array, ""]
-    market_size: Float[Array, ""]
+    quality: PerPlayer
+    quality_weight: Scalar
+    income_weight: Scalar
+    income: Scalar
+    unit_cost: Scalar
+    market_size: Scalar
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         names = "quality income unit_cost market_size"
@@ -43,13 +43,13 @@ class IncomeLogit(OneLineRepr, eqx.Module):
             name: getattr(self, name) for name in names.split()
         }
 
-    def shares(self, x: Profile) -> Float[Array, "player"]:
+    def shares(self, x: Profile) -> PerPlayer:
         """Return the market shares, which sum to 1."""
         money = self.income_weight * jnp.log(self.income - x[:, 0])
         return jax.nn.softmax(self.quality_weight * self.quality + money)
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return the profits."""
         return self.market_size * (x[:, 0] - self.unit_cost) * self.shares(x)
 
@@ -108,10 +108,10 @@ class PlatformSellers(OneLineRepr, eqx.Module):
 
     space: Box
     quality: Float[Array, "group player"]
-    fee: Float[Array, ""]
-    unit_cost: Float[Array, ""]
-    taste_spread: Float[Array, ""]
-    search_cost: Float[Array, ""]
+    fee: Scalar
+    unit_cost: Scalar
+    taste_spread: Scalar
+    search_cost: Scalar
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         names = "fee unit_cost taste_spread search_cost"
@@ -122,16 +122,16 @@ class PlatformSellers(OneLineRepr, eqx.Module):
         bought = (self.quality - self.search_cost - x[:, 0]) / self.taste_spread
         return jnp.concatenate([bought, jnp.zeros((len(bought), 1))], axis=1)
 
-    def demand(self, x: Profile) -> Float[Array, "player"]:
+    def demand(self, x: Profile) -> PerPlayer:
         """Return the sales per buyer, means over the groups."""
         return jax.nn.softmax(self._utility(x), axis=1)[:, :-1].mean(axis=0)
 
-    def consumer_surplus(self, x: Profile) -> Float[Array, ""]:
+    def consumer_surplus(self, x: Profile) -> Scalar:
         """Return the expected utility of a buyer, in units of price."""
         return self.taste_spread * jax.nn.logsumexp(self._utility(x), axis=1).mean()
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return the profits after the fee."""
         return ((1 - self.fee) * x[:, 0] - self.unit_cost) * self.demand(x)
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.results import Record, scalar
-from rivalry.core.space import Simplex
+from rivalry.core.space import Scalar, Simplex
 from rivalry.population.oracles import population_metrics
 from rivalry.runtime.jax import jnp, put
 from rivalry.schema.validate import checked
@@ -31,7 +31,7 @@ class RoadNetwork(eqx.Module):
     uses: Float[Array, "route link"]
     empty: Float[Array, "link"]
     slope: Float[Array, "link"]
-    drivers: Float[Array, ""]
+    drivers: Scalar
 
     @property
     def space(self) -> Simplex:

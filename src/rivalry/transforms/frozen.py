@@ -16,7 +16,7 @@ from rivalry.core.game import Game, Record, scales_of
 from rivalry.core.game import measures as measures_of
 from rivalry.core.oracles import forward, inner_knows
 from rivalry.core.results import Coverage
-from rivalry.core.space import Box, Choices, Profile, Simplex, Space, as_profile
+from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, Space, as_profile
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import as_numbers, check_keywords, number_of
@@ -99,7 +99,7 @@ class Restricted(OneLineRepr, eqx.Module):
         raise NotImplementedError
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         all_payoffs: Array = self.game.payoffs(self.whole(x))
         return all_payoffs[jnp.asarray(self.players)]
 

@@ -15,7 +15,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, MarkovGame, refuse_shared
 from rivalry.core.oracles import forward
 from rivalry.core.results import COVERAGES, Coverage, Record
-from rivalry.core.space import Box, Profile, Space, as_profile
+from rivalry.core.space import Box, PerPlayer, Profile, Space, as_profile
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.validate import check_keywords, whole_number
@@ -67,7 +67,7 @@ class Repeated(PeriodPlay):
 
     def step(
         self, state: RepeatedState, x: Profile, key: PRNGKeyArray
-    ) -> tuple[RepeatedState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+    ) -> tuple[RepeatedState, PerPlayer, Bool[Array, ""], Bool[Array, ""]]:
         after = RepeatedState(jnp.concatenate([x[None], state.history[:-1]]), state.period + 1)
         return after, self.game.payoffs(x), jnp.asarray(False), self.is_truncated(after.period)
 
@@ -147,7 +147,7 @@ class Staged(PeriodPlay):
 
     def step(
         self, state: StagedState, x: Profile, key: PRNGKeyArray
-    ) -> tuple[StagedState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+    ) -> tuple[StagedState, PerPlayer, Bool[Array, ""], Bool[Array, ""]]:
         """Play the movers' rows of ``x``, ignoring the others'; all players are paid after the last stage."""
         choices = jnp.where(self.movers(state)[:, None], x, state.now)
         is_last = state.stage == len(self.moves) - 1
@@ -237,7 +237,7 @@ class OpenLoop(OneLineRepr, eqx.Module):
     """Schedules over periods, fixed at the start; see `open_loop`."""
 
     game: Any
-    discount: Float[Array, "player"]
+    discount: PerPlayer
     periods: int = eqx.field(static=True)
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
@@ -256,7 +256,7 @@ class OpenLoop(OneLineRepr, eqx.Module):
         return Schedules(stage, self.periods)
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return discounted sums of payoffs until play ends."""
         rows, weights = self.rows(x), self.weights
         if isinstance(self.game, Game):

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from rivalry.core import oracles
 from rivalry.core.game import Game
 from rivalry.core.oracles import forward, forward_at
-from rivalry.core.space import Box, Choices, Profile, Simplex, width
+from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, width
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.tables.action_grid import ActionGrid, grid_points
@@ -100,7 +100,7 @@ class Discretised(OneLineRepr, eqx.Module):
         return f"Game on grids of {' × '.join(map(str, self.space.sizes))} points", {"of": repr(self.game)}
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return the payoffs of the strategies with these indices."""
         payoffs: Array = self.game.payoffs(self.profile(x))
         return payoffs

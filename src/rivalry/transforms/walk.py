@@ -12,7 +12,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, Playable, initial_profile, refuse_shared
 from rivalry.core.oracles import forward
 from rivalry.core.reparametrisation import unconstrain
-from rivalry.core.space import Box, Choices, Profile, Simplex
+from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_keywords, check_word, whole_number
 from rivalry.tables.action_grid import box_moves, simplex_moves
@@ -60,7 +60,7 @@ class Walks(OneLineRepr, eqx.Module):
 
     def step(
         self, state: Walking, x: Profile, key: PRNGKeyArray
-    ) -> tuple[Walking, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+    ) -> tuple[Walking, PerPlayer, Bool[Array, ""], Bool[Array, ""]]:
         at, period = self._move(state.position, x), state.period + 1
         cut = jnp.asarray(False) if self.periods is None else period >= self.periods
         return Walking(at, period), self.game.payoffs(at), jnp.asarray(False), cut

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from rivalry.core.oracles import at_home
-from rivalry.core.space import Profile, Simplex
+from rivalry.core.space import Profile, Scalar, Simplex
 from rivalry.economies.karma import transitions
 from rivalry.economies.karma.chains import SHARES_ROUNDING
 from rivalry.economies.karma.checks import any_bid, require_all_bids
@@ -107,15 +107,15 @@ class Around(NamedTuple):
     """
 
     rivals: Float[Array, "class bid"] | Float[Array, "class bid karma"]
-    level: Float[Array, ""]
+    level: Scalar
 
 
 class Flows(NamedTuple):
     """Karma per agent and step that is paid to society, exceeds what can be held, and is taken as tax."""
 
-    paid: Float[Array, ""]
-    overflow: Float[Array, ""]
-    taxed: Float[Array, ""]
+    paid: Scalar
+    overflow: Scalar
+    taxed: Scalar
     after: Float[Array, "karma"]  # the distribution of karma before the redistribution
 
 
@@ -138,7 +138,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     chain: Float[Array, "type private private"]
     gamma: Float[Array, "type"]  # discount factors
     share: Float[Array, "type"]  # of the population
-    mean_karma: Float[Array, ""]  # karma per agent
+    mean_karma: Scalar  # karma per agent
     tax: Float[Array, "karma"]  # due before a redistribution, in expectation
     charge: Int[np.ndarray, "bid bid"]
     signal: Int[np.ndarray, "own peer"]  # what agents see, by own karma and the peer's; absent: nothing
@@ -362,7 +362,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         bids = self._full_distribution(environment)
         return bids.sum(axis=-1) if self.overflow == shapes.ROOM else bids
 
-    def after_redistribution(self, values: Float[Array, "row karma"], level: Float[Array, ""]) -> Array:
+    def after_redistribution(self, values: Float[Array, "row karma"], level: Scalar) -> Array:
         """Return expected values after tax and redistribution, by karma after payments, ``[row karma]``."""
         # values are pulled back: the tax, levied before the redistribution, is applied last
         ahead = expect_after(values, randomly_rounded(level), 1)

@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 from rivalry.core import oracles
 from rivalry.core.oracles import Labels
 from rivalry.core.results import Record
+from rivalry.core.space import Scalar
 from rivalry.economies.karma.agents import world
 from rivalry.economies.karma.chains import stationary_distribution
 from rivalry.economies.karma.checks import refusal
@@ -25,7 +26,7 @@ PEERS_SEEN = "signal: agents who see something of their peers have no mean field
 
 
 @oracles.payoff_scale.register(KarmaEconomy)
-def _(game: KarmaEconomy) -> Float[Array, ""]:
+def _(game: KarmaEconomy) -> Scalar:
     """Return the cost of losing at the highest urgency in every step."""
     return jnp.max(jnp.max(game.stakes, axis=1) / (1 - game.gamma))
 
@@ -97,7 +98,7 @@ def _(game: KarmaEconomy, env: Around) -> Bool[Array, ""]:
 
 
 @populations.conservation_error.register(KarmaEconomy)
-def _(game: KarmaEconomy, mu: Distribution, pi: Policy) -> Float[Array, ""]:
+def _(game: KarmaEconomy, mu: Distribution, pi: Policy) -> Scalar:
     """Return the karma per agent that a step creates.
 
     The level is that of the surplus, not the one that the mean karma of a stationary population needs.
@@ -113,7 +114,7 @@ def _(
     mu: Distribution,
     pi: Policy,
     after: Float[Array, "karma"],
-    surplus: Float[Array, ""],
+    surplus: Scalar,
 ) -> Around:
     """Return the measured bids and the level of the measured surplus."""
     return Around(game.rivals(mu, pi), level_of(after, surplus))

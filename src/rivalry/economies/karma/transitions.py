@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from rivalry.core.space import Scalar
 from rivalry.runtime.jax import jax, jnp
 
 KarmaDistribution = Float[Array, "karma"]
@@ -34,7 +35,7 @@ def randomly_rounded(level: Float[Array, "..."]) -> Shift:
     return Shift(low.astype(int), level - low)
 
 
-def level_of(distribution: KarmaDistribution, surplus: Float[Array, ""]) -> Float[Array, ""]:
+def level_of(distribution: KarmaDistribution, surplus: Scalar) -> Scalar:
     """Compute the redistribution level, at which the population absorbs the surplus.
 
     The level is the smallest ``s`` with ``E[min(most - k, G)] = surplus``, where ``G`` is the floor of ``s``

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.certificates.deviations import faces
-from rivalry.core.space import Box, Profile, Simplex, Strategy
+from rivalry.core.space import Box, Profile, Scalar, Simplex, Strategy
 from rivalry.families.influencer.kernels import (
     ChosenReach,
     Dirichlet,
@@ -42,7 +42,7 @@ MAX_POINTS = 1024  # resource points to search from, heaviest first
 
 def payoff_bound(
     game: InfluencerGame, x: Profile, player: int | Array, low: Strategy, high: Strategy
-) -> Float[Array, ""]:
+) -> Scalar:
     """Return an upper bound on the player's payoff at positions in ``[low, high]``, the others at ``x``."""
     assert isinstance(game.kernel, Gaussian | GaussianMatrix | ChosenReach)
     rivals = at_least = rival_influence(game, x, player)
@@ -56,14 +56,12 @@ def payoff_bound(
     return bound
 
 
-def deviation_payoff(
-    game: InfluencerGame, x: Profile, player: int | Array
-) -> Callable[[Strategy], Float[Array, ""]]:
+def deviation_payoff(game: InfluencerGame, x: Profile, player: int | Array) -> Callable[[Strategy], Scalar]:
     """Return the player's payoff as a function of its own strategy; rival influence is computed once."""
     rivals = rival_influence(game, x, player)
     kernel = copies(game.kernel, player, 1)
 
-    def payoff(strategy: Strategy) -> Float[Array, ""]:
+    def payoff(strategy: Strategy) -> Scalar:
         logs_of_player = kernel.logs(strategy[None], game.points)[0]
         if game.zero_influence == "error":
             # a share f/(f + R) is the logistic function of ln f - ln R
@@ -123,7 +121,7 @@ def _curvature_bound(
     high: Strategy,
     largest: Array,
     rivals: Array,
-) -> Float[Array, ""]:
+) -> Scalar:
     """Return the payoff at the best corner plus the largest error of interpolation between corners."""
     kernel = game.kernel
     assert isinstance(kernel, Gaussian | GaussianMatrix | ChosenReach)

@@ -24,7 +24,7 @@ from rivalry.schema.validate import checked, limit
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 INTERVAL = AcceptedInterval("resource_points")  # adaptive resource points depend on every number
-PerPlayer = Annotated[Positive | list[Positive] | np.ndarray, INTERVAL]
+Positives = Annotated[Positive | list[Positive] | np.ndarray, INTERVAL]
 Matrices = list[list[float]] | list[list[list[float]]] | np.ndarray
 
 
@@ -60,13 +60,13 @@ def influencer(
         "dirichlet, dirichlet_mode and blotto",
     ] = "gaussian",
     reach: Annotated[
-        PerPlayer | None,
+        Positives | None,
         Symbol("sigma"),
         "gaussian: standard deviation of each player's influence, in units of the space (default 0.25); "
         "beta, dirichlet_mode: inverse of the concentration of its density",
     ] = None,
     variance: Annotated[
-        PerPlayer | None,
+        Positives | None,
         Symbol("s"),
         "gaussian, instead of reach: factor of each player's covariance (default 1)",
     ] = None,
@@ -90,12 +90,12 @@ def influencer(
         "cost per unit of a chosen reach, subtracted from the payoff (default 0)",
     ] = None,
     exponent: Annotated[
-        PerPlayer | None,
+        Positives | None,
         Symbol("P p"),
         "power_law: power of the inverse distance; blotto: power of a player's amount (default 1)",
     ] = None,
     alpha: Annotated[
-        PerPlayer | None, "dirichlet: concentration of each player's influence (default 1)"
+        Positives | None, "dirichlet: concentration of each player's influence (default 1)"
     ] = None,
     reference_corner: Annotated[
         int | None,
@@ -133,7 +133,7 @@ def influencer(
         "dirichlet, formula, array or file}, or a list",
     ] = "uniform",
     normalise: Annotated[bool, "scale the resource to a sum of 1"] = False,
-    budgets: Annotated[PerPlayer, Symbol("w"), "factor of each player's influence"] = 1.0,
+    budgets: Annotated[Positives, Symbol("w"), "factor of each player's influence"] = 1.0,
     third_party: Annotated[
         str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any] | None,
         "influence of a party that does not move: a formula of b, or one number per point",

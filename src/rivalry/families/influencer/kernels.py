@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float, Int
 
-from rivalry.core.space import Profile, Strategy
+from rivalry.core.space import PerPlayer, Profile, Scalar, Strategy
 from rivalry.runtime.jax import jax, jnp
 
 K = TypeVar("K")
@@ -97,7 +97,7 @@ class Gaussian(_Kernel):
     ``normalised`` adds the logarithm of the density's prefactor on L axes, ``-L log(s sqrt(2 pi))``.
     """
 
-    reach: Float[Array, "player"]
+    reach: PerPlayer
     normalised: bool = eqx.field(static=True, default=False)
 
     def logs(self, x: Profile, points: Points) -> Logs:
@@ -143,7 +143,7 @@ class GaussianMatrix(_Kernel):
     The covariance gives the shape; the variance gives the size, which sweeps change.
     """
 
-    variance: Float[Array, "player"]
+    variance: PerPlayer
     covariance: Float[Array, "player axis axis"]
     normalised: bool = eqx.field(static=True, default=False)
 
@@ -181,7 +181,7 @@ class GaussianMatrix(_Kernel):
         slope = farthest(low, high, points) @ jnp.abs(precision)
         return slope, jnp.broadcast_to(jnp.diagonal(precision), points.shape)
 
-    def _prefactor(self) -> Float[Array, "player"]:
+    def _prefactor(self) -> PerPlayer:
         if not self.normalised:
             return jnp.zeros(self.variance.shape)
         axes = self.covariance.shape[-1]
@@ -257,8 +257,8 @@ class ChosenReach(_Kernel):
 class PowerLaw(_Kernel):
     """Jones's power law, ``log f = -P log max(|b - x|, floor)``, on an interval."""
 
-    exponent: Float[Array, "player"]
-    floor: Float[Array, ""]
+    exponent: PerPlayer
+    floor: Scalar
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -303,7 +303,7 @@ class Dirichlet(_Kernel):
     each share is varied alone.
     """
 
-    alpha: Float[Array, "player"]
+    alpha: PerPlayer
     reference_corner: int = eqx.field(static=True, default=0)
 
     def logs(self, x: Profile, points: Points) -> Logs:
@@ -395,7 +395,7 @@ class DirichletMode(_Kernel):
     derivative at every point. Derivatives are ambient, with the sum of parameters held.
     """
 
-    reach: Float[Array, "player"]
+    reach: PerPlayer
 
     def logs(self, x: Profile, points: Points) -> Logs:
         from jax.scipy.special import gammaln
@@ -431,7 +431,7 @@ class Beta(_Kernel):
     whose shares are x and 1 - x.
     """
 
-    reach: Float[Array, "player"]
+    reach: PerPlayer
 
     def logs(self, x: Profile, points: Points) -> Logs:
         return DirichletMode(self.reach).logs(corners_of(x), corners_of(points))
@@ -457,7 +457,7 @@ def corners_of(at: Array) -> Array:
 class Blotto(_Kernel):
     """Blotto contest, ``log f = p log x_k`` at corner k: a battlefield is won in proportion to ``x_k^p``."""
 
-    exponent: Float[Array, "player"]
+    exponent: PerPlayer
 
     def logs(self, x: Profile, points: Points) -> Logs:
         # points are unit vectors: the position of the 1 is the battlefield
@@ -482,7 +482,7 @@ class Custom(eqx.Module):
     """
 
     log_influence: Callable[[Strategy, Strategy, dict[str, Array]], Array] = eqx.field(static=True)
-    parameters: dict[str, Float[Array, "player"]]
+    parameters: dict[str, PerPlayer]
 
     def logs(self, x: Profile, points: Points) -> Logs:
         return jax.vmap(self._row, in_axes=(0, 0, None))(x, self.parameters, points)

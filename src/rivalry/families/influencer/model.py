@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.oracles import at_home
-from rivalry.core.space import Box, Profile, Simplex
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Simplex
 from rivalry.core.tree import payoff_method
 from rivalry.families.influencer.kernels import ChosenReach, Kernel, squared_distance
 from rivalry.runtime.jax import jax, jnp
@@ -60,11 +60,11 @@ class InfluencerGame(OneLineRepr, eqx.Module):
     points: Float[Array, "point axis"]
     weights: Float[Array, "point"]
     kernel: Kernel
-    budgets: Float[Array, "player"]
+    budgets: PerPlayer
     third_party: Float[Array, "point"] | None
-    abstention: Float[Array, ""] | None
+    abstention: Scalar | None
     zero_influence: Literal["error", "share", "lost"] = eqx.field(static=True, default="error")
-    reach_cost: Float[Array, "player"] | None = None
+    reach_cost: PerPlayer | None = None
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         parameters: dict[str, Any] = {"kernel": type(self.kernel).__name__, **self.kernel.parameters}
@@ -93,7 +93,7 @@ class InfluencerGame(OneLineRepr, eqx.Module):
         return self.space.shape[0]
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return each player's payoff at the profile ``x [player axis]``, in units of the resource."""
         return self.all_payoffs(x)[: x.shape[0]]
 

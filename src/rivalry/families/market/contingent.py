@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.oracles import Summand, at_home
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method
 from rivalry.families.market.leadership import StagedMarket, staged_market
 from rivalry.families.market.model import Market
@@ -82,7 +82,7 @@ class ContingentMarket(OneLineRepr, eqx.Module):
         ]
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return profits after tax, averaged over the levels of the shock."""
 
         def at(level: Array, choices: Array) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from rivalry.core.oracles import at_home, base_game
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method
 from rivalry.families.market.formula_demand import Formulas
 from rivalry.runtime.jax import jax, jnp, put
@@ -450,7 +450,7 @@ class Market(OneLineRepr, eqx.Module):
         """Return quantities and prices at the choices ``x``, at one level of the shock."""
         return clear(self.rule, self.shift_numbers(shift), x[:, 0])
 
-    def cost(self, q: Float[Array, "player"], shift: float | Array = 0.0) -> Float[Array, "player"]:
+    def cost(self, q: PerPlayer, shift: float | Array = 0.0) -> PerPlayer:
         """Return ``F 1[q > 0] + c q + d q^2/2``, at one level of the shock."""
         numbers = self.shift_numbers(shift)
         # logit shares are above 0 at every price, also those that are 0 in floating point
@@ -458,15 +458,15 @@ class Market(OneLineRepr, eqx.Module):
         fixed = jnp.where(produces, numbers["fixed_cost"], 0.0)  # intervals see that a cost of 0 is no jump
         return fixed + numbers["unit_cost"] * q + numbers["convex_cost"] * q**2 / 2
 
-    def profits(self, x: Profile, shift: float | Array = 0.0) -> Float[Array, "player"]:
+    def profits(self, x: Profile, shift: float | Array = 0.0) -> PerPlayer:
         """Return revenue less cost and taxes on sales, before that on profits, at one level of the shock."""
         return self.earned(self.clear(x, shift), shift)
 
-    def earned(self, sold: Cleared, shift: float | Array = 0.0) -> Float[Array, "player"]:
+    def earned(self, sold: Cleared, shift: float | Array = 0.0) -> PerPlayer:
         """Return revenue less cost and taxes on sales, in a cleared market."""
         return sold.p * sold.q - self.sales_tax(sold) - self.cost(sold.q, shift)
 
-    def sales_tax(self, sold: Cleared) -> Float[Array, "player"] | float:
+    def sales_tax(self, sold: Cleared) -> PerPlayer | float:
         """Return the taxes per unit and on revenue, in a cleared market."""
         if not self.taxes_sales:
             return 0.0
@@ -483,13 +483,13 @@ class Market(OneLineRepr, eqx.Module):
         """The parameters with costs in units of consumers' prices."""
         return priced_numbers(self.numbers)
 
-    def net_of_taxes(self, profit: Float[Array, "player"]) -> Float[Array, "player"]:
+    def net_of_taxes(self, profit: PerPlayer) -> PerPlayer:
         """Return what is left, after all taxes, of profits at the costs of `priced`."""
         retained = 1.0 - self.numbers["ad_valorem"] if self.taxes_sales else 1.0
         return self.after_tax(retained * profit)
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return profits after tax, averaged over the levels of the shock."""
         if self.shock is None:
             return self.after_tax(self.profits(x))
@@ -502,7 +502,7 @@ class Market(OneLineRepr, eqx.Module):
         numbers = {"growth": self.numbers["terminal_growth"], "multiple": self.numbers["multiple"]}
         return rule | {name: float(value) for name, value in numbers.items()}
 
-    def after_tax(self, profit: Float[Array, "player"]) -> Float[Array, "player"]:
+    def after_tax(self, profit: PerPlayer) -> PerPlayer:
         """Return profits after tax; the tax on losses is refunded, unless ``tax_losses`` is ``none``."""
         taxed = jnp.maximum(profit, 0.0) if self.accounts.tax_losses == "none" else profit
         after_tax: Array = profit - self.numbers["tax"] * taxed

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.model import INTERCEPT, STAGES, Cleared, Market, clear, whole_market
@@ -30,7 +30,7 @@ class PeriodState(NamedTuple):
 
     choice: Float[Array, "firm"]  # outputs or prices
     capacity: Float[Array, "firm"]
-    price: Float[Array, ""]  # the last one of one good, or the mean over firms
+    price: Scalar  # the last one of one good, or the mean over firms
     cash: Float[Array, "firm"]
     active: Bool[Array, "firm"]  # firms that have not exited
     period: Int[Array, ""]
@@ -53,7 +53,7 @@ def initial_state(market: Market, choice: Float[Array, "firm"]) -> PeriodState:
     return PeriodState(choice, market.numbers["capacity"] * firms, price, cash, active, jnp.asarray(0))
 
 
-def market_size(market: Market, period: int | Int[Array, ""]) -> Float[Array, ""]:
+def market_size(market: Market, period: int | Int[Array, ""]) -> Scalar:
     """Return ``N_t = (1 + growth)^t``, the number of buyers relative to the first period."""
     size: Array = (1.0 + market.numbers["growth"]) ** period
     return size
@@ -63,7 +63,7 @@ def settle(
     market: Market,
     before: PeriodState,
     x: Float[Array, "firm axis"],
-    shift: float | Float[Array, ""] = 0.0,
+    shift: float | Scalar = 0.0,
     upper_limit: Float[Array, "firm"] | None = None,
 ) -> tuple[Flow, PeriodState]:
     """Clear the market at ``x``, at a level ``shift`` of its shock; return cash flows and the next state.
@@ -211,7 +211,7 @@ class MarketPlay(eqx.Module):
 
     def step(
         self, state: PlayState, x: Profile, key: PRNGKeyArray
-    ) -> tuple[PlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+    ) -> tuple[PlayState, PerPlayer, Bool[Array, ""], Bool[Array, ""]]:
         market, shock, shift = self.market, state.shock, jnp.asarray(0.0)
         choices = jnp.where(self.active_players(state)[:, None], x, state.now)
         period_ends = state.stage == len(market.stages) - 1

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.game import own_gradients
 from rivalry.core.oracles import at_home
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method
 from rivalry.families.market.model import Market
 from rivalry.runtime.jax import jax, jnp, put
@@ -79,7 +79,7 @@ class OwnedMarket(OneLineRepr, eqx.Module):
         return x[self.places][:, None]
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return the weighted sums of firms' profits after tax."""
         by_product = self.game.payoffs(self.choices(x))
         profits: Array = jnp.zeros(self.players).at[self.places[0]].add(by_product)

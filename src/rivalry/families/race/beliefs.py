@@ -9,11 +9,11 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from rivalry.core import oracles
 from rivalry.core.results import COVERAGES, Coverage, Record
-from rivalry.core.space import Box, Profile, Strategy
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Strategy
 from rivalry.core.tree import payoff_method
 from rivalry.families.race.model import Race
 from rivalry.runtime.jax import jax, jnp
@@ -89,7 +89,7 @@ class Believing(OneLineRepr, eqx.Module):
         return stacked
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return every player's believed payoff."""
         if (minds := self.stacked_races()) is not None:  # one program for all players
             believed: Array = jax.vmap(lambda race, i: race.payoffs(x)[i])(minds, jnp.arange(self.players))
@@ -108,7 +108,7 @@ def _differing(true: Race, believed: Race, keys: list[str]) -> Race:
 
 
 @oracles.payoff_scale.register(Believing)
-def _(game: Believing) -> Float[Array, ""]:
+def _(game: Believing) -> Scalar:
     """Return the largest prize and disaster together in any race that a player believes in."""
     return jnp.max(jnp.stack([jnp.asarray(oracles.payoff_scale(race)) for race in game.believed_races()]))
 
@@ -149,7 +149,7 @@ def _(game: Believing, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
 
 
 @oracles.deviation_payoff.register(Believing)
-def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+def _(game: Believing, x: Profile, player: int | Array) -> Callable[[Strategy], Scalar]:
     """Return the believed payoff of ``player`` as a function of its own strategy."""
 
     def of(i: int) -> Callable[[Strategy], Array]:

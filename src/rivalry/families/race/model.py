@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.oracles import at_home
-from rivalry.core.space import Box, Profile
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method
 from rivalry.families.race import period
-from rivalry.families.race.period import Numbers, Outcome, PerPlayer, Row, Rules, Stocks
+from rivalry.families.race.period import Numbers, Outcome, Row, Rules, Stocks
 from rivalry.runtime.jax import concrete_module, jax, jnp, put
 from rivalry.text.display import OneLineRepr, count_text
 
@@ -58,7 +58,7 @@ class Race(OneLineRepr, eqx.Module):
     space: Box
     numbers: dict[str, Array]
     weights: Float[Array, "period player"]
-    ahead: Float[Array, "player"]
+    ahead: PerPlayer
     rules: Rules = eqx.field(static=True)
     columns: tuple[str, ...] = eqx.field(static=True, default=COLUMNS[:2])
     end_on: str = eqx.field(static=True, default="none")
@@ -66,7 +66,7 @@ class Race(OneLineRepr, eqx.Module):
     sharing_unit: str = eqx.field(static=True, default="fraction")
     damage: str = eqx.field(static=True, default="victim")  # or "pair": disaster_cost is [player winner]
     transition: Transition | None = eqx.field(static=True, default=None)
-    gamma: Float[Array, "player"] | None = None
+    gamma: PerPlayer | None = None
 
     def __getattr__(self, name: str) -> Any:
         # the parameters are the game's own: with_(game, scale_penalty=0.7) and game.scale_penalty
@@ -195,7 +195,7 @@ class Race(OneLineRepr, eqx.Module):
             )
         return jnp.stack(after)
 
-    def _period(self, numbers: Numbers, row: Array) -> tuple[Outcome, Float[Array, "player"]]:
+    def _period(self, numbers: Numbers, row: Array) -> tuple[Outcome, PerPlayer]:
         """Return a period's outcome, and its payoff after the cost of investment and sharing."""
         outcome = period.outcome(self.rules, numbers, row[:, 0], row[:, 1])
         return outcome, outcome.u - self.upkeep(numbers, row)
@@ -218,7 +218,7 @@ class Race(OneLineRepr, eqx.Module):
             outcome, paid = jax.vmap(outcome_at)(jnp.arange(self.periods), rows, state[:-1])
         return outcome, paid, state
 
-    def upkeep(self, numbers: Numbers, row: Float[Array, "player column"]) -> Float[Array, "player"]:
+    def upkeep(self, numbers: Numbers, row: Float[Array, "player column"]) -> PerPlayer:
         """Return the cost of investment and sharing in a period."""
         prices = [numbers[f"{column}_price"] for column in self.columns[2:]]
         return sum((price * row[:, 2 + k] for k, price in enumerate(prices)), jnp.zeros(self.players))
@@ -256,7 +256,7 @@ class Race(OneLineRepr, eqx.Module):
         return jnp.ones_like(outcome.nobody)
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return the weighted sums over the periods that are reached, in units of the prize."""
         outcome, paid, _ = self.periodic(x)
         p_continue = self.p_continue(outcome)
@@ -297,9 +297,7 @@ class Race(OneLineRepr, eqx.Module):
             raise ValueError("transition: its state may hold more than the two productivities; leave it out")
         return productivities(self.numbers_at(0)) if len(self.columns) > 2 else jnp.zeros((0, self.players))
 
-    def play_period(
-        self, t: int | Array, state: Stocks, row: Row
-    ) -> tuple[PerPlayer, Float[Array, ""], Stocks]:
+    def play_period(self, t: int | Array, state: Stocks, row: Row) -> tuple[PerPlayer, Scalar, Stocks]:
         """Return a period's undiscounted payoff, the probability of continuing, and the next state."""
         numbers = self.numbers_at(t, state)
         outcome, paid = self._period(numbers, row)

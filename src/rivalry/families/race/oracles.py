@@ -17,7 +17,7 @@ from rivalry.core import oracles
 from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Coverage, Record, scalar
-from rivalry.core.space import Box, Profile, Strategy
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Strategy
 from rivalry.core.tree import payoff_method
 from rivalry.families.race import bounds, period
 from rivalry.families.race.closed_forms import profiles
@@ -33,7 +33,7 @@ from rivalry.schema.registry import near
 
 
 @oracles.payoff_scale.register(Race)
-def _(game: Race) -> Float[Array, ""] | Float[np.ndarray, ""] | float:
+def _(game: Race) -> Scalar | Float[np.ndarray, ""] | float:
     """Return the largest prize plus the largest cost of a disaster, over the players."""
     names = ("prize", "loser_prize", "disaster_cost")
     xp = concrete_module(*(game.numbers[name] for name in names))
@@ -372,7 +372,7 @@ class RaceState(eqx.Module):
         return self.race.period_space
 
     @payoff_method
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         paid, p_continue, next_state = self.race.play_period(self.t, self.state, x)
         payoffs: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(next_state)
         return payoffs
@@ -551,7 +551,7 @@ class RacePlay(eqx.Module):
 
     def step(
         self, state: RacePlayState, x: Profile, key: PRNGKeyArray
-    ) -> tuple[RacePlayState, Float[Array, "player"], Bool[Array, ""], Bool[Array, ""]]:
+    ) -> tuple[RacePlayState, PerPlayer, Bool[Array, ""], Bool[Array, ""]]:
         t = jnp.asarray(0) if self.race.infinite_horizon else state.period
         paid, p_continue, next_state = self.race.play_period(t, state.state, x)
         # draws are below 1: where the probability is 1, play never ends

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float
 
+from rivalry.core.space import PerPlayer, Scalar
 from rivalry.runtime.jax import jax, jnp
 
 TRACE = 1e-150  # its square has a reciprocal
 Numbers = Mapping[str, Array]
-PerPlayer = Float[Array, "player"]
 Stocks = Float[Array, "stock player"]  # the productivities A and B
 Row = Float[Array, "player column"]  # the inputs of one period
 
@@ -43,10 +43,10 @@ class Outcome(NamedTuple):
     z: PerPlayer  # log odds that the own technology is safe
     sigma: PerPlayer  # the same as a probability
     q: PerPlayer  # win probability
-    nobody: Float[Array, ""]  # probability that nobody wins
+    nobody: Scalar  # probability that nobody wins
     S: PerPlayer  # probability that no disaster happens, by winner
-    safe: Float[Array, ""]  # probability of a safe win
-    disaster: Float[Array, ""]
+    safe: Scalar  # probability of a safe win
+    disaster: Scalar
     cost: PerPlayer
     u: PerPlayer  # payoff
 
@@ -170,9 +170,7 @@ def _logit_logs(log_p: PerPlayer, p: PerPlayer, numbers: Numbers) -> PerPlayer:
     return numbers["decisiveness"] * p
 
 
-def no_winner(
-    rules: Rules, numbers: Numbers, log_p: PerPlayer, p: PerPlayer, q: PerPlayer
-) -> Float[Array, ""]:
+def no_winner(rules: Rules, numbers: Numbers, log_p: PerPlayer, p: PerPlayer, q: PerPlayer) -> Scalar:
     """Return the probability that nobody wins."""
     if rules.contest not in (ratio, logit):
         return jnp.maximum(1 - jnp.sum(q), 0.0)  # rounding may lift the sum above 1
@@ -181,7 +179,7 @@ def no_winner(
     return _probabilities(logs(log_p, p, numbers), numbers)[-1]
 
 
-def log_nobody(numbers: Numbers) -> Float[Array, ""]:
+def log_nobody(numbers: Numbers) -> Scalar:
     """Return the logarithm of the weight of no winner, 1/kappa; minus infinity where somebody always wins."""
     return -jnp.log(numbers["ease_of_winning"]) if "ease_of_winning" in numbers else jnp.asarray(-jnp.inf)
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.oracles import payoff_scale
-from rivalry.core.space import Profile
+from rivalry.core.space import PerPlayer, Profile
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, Numbers, Rules, log
@@ -36,11 +36,11 @@ class Own(NamedTuple):
     weight: Array  # of the period's payoff
     ahead: Array  # value of continuing after the period
     player: Array | int
-    xs: Float[Array, "player"]
-    xp: Float[Array, "player"]
-    log_p: Float[Array, "player"]
-    z: Float[Array, "player"]
-    log_s: Float[Array, "player"]
+    xs: PerPlayer
+    xp: PerPlayer
+    log_p: PerPlayer
+    z: PerPlayer
+    log_s: PerPlayer
     top: Float[Array, "2"]  # logarithms of the largest inputs
     smallest: Float[Array, "2"]  # logarithms of the smallest amounts above 0
 
@@ -129,7 +129,7 @@ def _gain(problem: Own, q: Array, p: Array, z: Array) -> Array:
     return jnp.sum(stakes * safety_sensitivity(problem, z))
 
 
-def safety_sensitivity(problem: Own, z: Array) -> Float[Array, "player"]:
+def safety_sensitivity(problem: Own, z: Array) -> PerPlayer:
     """Return the slope of every winner's safety in the own ``sigma^g``."""
     numbers, rules, players = problem.numbers, problem.rules, len(z)
     is_own = jnp.arange(players) == problem.player

@@ -13,7 +13,7 @@ from rivalry.certificates.deviations import search
 from rivalry.certificates.stake import scales_around
 from rivalry.core.game import Game, exchangeable_labels, jacobian, own_gradients
 from rivalry.core.oracles import exchangeable
-from rivalry.core.space import Box, Profile, Simplex, directions, fix, width
+from rivalry.core.space import Box, PerPlayer, Profile, Simplex, directions, fix, width
 from rivalry.methods.continuation.parameters import entries_of, move_along, precise
 from rivalry.runtime.jax import compiled, jax, jnp, put
 
@@ -195,7 +195,7 @@ _payoffs = compiled(lambda game, x: game.payoffs(x))
 @compiled
 def _payoffs_and_gains(
     game: Game, x: Profile, grids: Float[Array, "player point axis"]
-) -> tuple[Float[Array, "player"], Float[Array, "player"]]:
+) -> tuple[PerPlayer, PerPlayer]:
     payoffs = game.payoffs(x)
 
     def response_payoff(player: Array, grid: Array) -> Array:

@@ -31,7 +31,7 @@ from rivalry.core.needs import Need
 from rivalry.core.oracles import Response
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Certificate, Coverage, Record, Rounding, scalar
-from rivalry.core.space import Box, Profile, Space, Strategy
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Space, Strategy
 from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.methods.q_learning.exploration import Table, check_whole
 from rivalry.runtime.jax import compiled, jax, jnp, put
@@ -348,7 +348,7 @@ class MixedOpponents(eqx.Module):
         game_space: Space = self.game.space
         return game_space
 
-    def payoffs(self, x: Profile) -> Float[Array, "player"]:
+    def payoffs(self, x: Profile) -> PerPlayer:
         """Return every player's payoff for its strategy in ``x`` while the others play the atoms."""
         payoffs = [oracles.deviation_payoff(self, x, player)(x[player]) for player in range(x.shape[0])]
         return jnp.stack(payoffs)
@@ -360,10 +360,10 @@ def _(game: MixedOpponents) -> Any:
 
 
 @oracles.deviation_payoff.register(MixedOpponents)
-def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strategy], Scalar]:
     """Return the expected payoff as a function of the own strategy; ``x`` is not used."""
 
-    def mean(strategy: Strategy) -> Float[Array, ""]:
+    def mean(strategy: Strategy) -> Scalar:
         def payoff_at(profile: Profile) -> Array:
             return own_payoff(game.game, profile, player, strategy)
 

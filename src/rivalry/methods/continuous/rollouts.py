@@ -9,7 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from rivalry.core.space import Box, Profile, width
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar, width
 from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.transforms import Followers
 
@@ -24,7 +24,7 @@ class Play(NamedTuple):
 
     game: Any
     scale: Array  # [player]: of payoffs
-    discount: Float[Array, "player"]
+    discount: PerPlayer
     fixed: Profile  # choices of fixed players
     now: Bool[Array, "player player"]  # whose choice of this period a player observes
     last: Bool[Array, ""]  # whether every player observes all choices of the last period
@@ -55,8 +55,8 @@ class RolloutPlan(NamedTuple):
     stages: tuple[tuple[int, ...], ...]
     roles: tuple[str, ...]
     zero: Networks  # of the sizes that all players' networks have
-    min_deviation: Float[Array, ""]
-    rate: Float[Array, ""]
+    min_deviation: Scalar
+    rate: Scalar
     updates: Int[Array, ""]
     samples: Int[Array, ""]
 
@@ -96,7 +96,7 @@ class RolloutPeriod(NamedTuple):
     features: Float[Array, "player feature"]
     sampled: Float[Array, "player axis"]  # before the mapping into the box
     choice: Float[Array, "player axis"]
-    payoff: Float[Array, "player"]
+    payoff: PerPlayer
 
 
 def squash(space: Box, sampled: Profile) -> Profile:

@@ -26,7 +26,7 @@ from rivalry.core.oracles import (
 )
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import scalar
-from rivalry.core.space import Profile, width
+from rivalry.core.space import PerPlayer, Profile, Scalar, width
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.dynamics.tangent_cone import SLACK
 from rivalry.methods.limit_sets.nearby_equilibria import random_starts
@@ -53,7 +53,7 @@ class Surface(eqx.Module):
     coefficients: Float[Array, "player ..."]
     knots: Float[Array, "dimension knot"]
 
-    def __call__(self, state: Float[Array, "stock player"]) -> Float[Array, "player"]:
+    def __call__(self, state: Float[Array, "stock player"]) -> PerPlayer:
         """Return the values of all players."""
         block: Array = self.coefficients
         for where, weights in reversed(self._places(state.T.ravel())):
@@ -63,7 +63,7 @@ class Surface(eqx.Module):
 
     def against(
         self, state: Float[Array, "stock player"], player: Array
-    ) -> Callable[[Float[Array, "stock"]], Float[Array, ""]]:
+    ) -> Callable[[Float[Array, "stock"]], Scalar]:
         """Return ``player``'s value as a function of its own stocks, with the others' stocks fixed."""
         stocks, players = state.shape
         if not stocks:

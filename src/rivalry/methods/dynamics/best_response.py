@@ -18,7 +18,7 @@ from rivalry.core.oracles import compiled_response
 from rivalry.core.payoffs import payoffs
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.results import scalar
-from rivalry.core.space import Profile, Strategy, width
+from rivalry.core.space import PerPlayer, Profile, Scalar, Strategy, width
 from rivalry.core.tolerances import SEARCH_TIE
 from rivalry.core.tree import static
 from rivalry.methods.limit_sets import end_state
@@ -36,7 +36,7 @@ class ResponseRounds(NamedTuple):
     """A profile, the regrets before the last round, earlier profiles, and the detected period (0: none)."""
 
     profile: Profile
-    regret: Float[Array, "player"]
+    regret: PerPlayer
     past: Float[Array, "round player axis"]  # latest round first, infinite where there was none
     period: Array
     grids: Float[Array, "player point axis"]
@@ -216,9 +216,7 @@ def _anticipates(game: Game) -> bool:
     return oracles.move_order.knows(plain) and not oracles.best_response.knows(game)
 
 
-def nearest_best_response(
-    game: Game, x: Profile, player: Array, grid: Array
-) -> tuple[Strategy, Float[Array, ""]]:
+def nearest_best_response(game: Game, x: Profile, player: Array, grid: Array) -> tuple[Strategy, Scalar]:
     """Return the best response of ``player`` nearest to its strategy, and its gain, at least 0."""
     strategy, payoff = x[player], own_payoff(game, x, player, x[player])
     response = traceable_best_response(game, x, player)

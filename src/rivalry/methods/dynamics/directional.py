@@ -14,7 +14,7 @@ from rivalry.core.game import arrays, with_
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import BOX, PAYOFFS, Need
 from rivalry.core.results import Record, scalar
-from rivalry.core.space import Box
+from rivalry.core.space import Box, PerPlayer
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player
 from rivalry.methods.q_learning.seating import Seating, discounts, seating
@@ -30,9 +30,9 @@ LEFT = 1e-6  # largest outstanding share of a realised value that is compared wi
 class Turns(NamedTuple):
     """Parameters of play besides the game: numbers ``[player]``, and the order of decisions."""
 
-    step: Float[Array, "player"]
-    noise: Float[Array, "player"]
-    discount: Float[Array, "player"]
+    step: PerPlayer
+    noise: PerPlayer
+    discount: PerPlayer
     groups: Float[Array, "group player"]  # 1 for players who decide together, in the order of decisions
     one_a_period: Array  # whether only group t mod n decides in period t
     marks: Array  # [sample]: periods at which valuations are noted; between them histories are summed
@@ -44,12 +44,12 @@ class DirectionalRun(NamedTuple):
 
     key: UInt32[Array, "word"]
     clock: Array  # the next period
-    choice: Float[Array, "player"]
-    way: Float[Array, "player"]  # the last direction, -1 or 1
-    before: Float[Array, "player"]  # the signal at the last decision
-    cash: Float[Array, "player"]  # the last cash flow
-    choice_sum: Float[Array, "player"]  # over the second half
-    cash_sum: Float[Array, "player"]
+    choice: PerPlayer
+    way: PerPlayer  # the last direction, -1 or 1
+    before: PerPlayer  # the signal at the last decision
+    cash: PerPlayer  # the last cash flow
+    choice_sum: PerPlayer  # over the second half
+    cash_sum: PerPlayer
     choice_curve: Float[Array, "sample player"]  # sums between marks
     cash_curve: Float[Array, "sample player"]
     valued: Float[Array, "sample player"]  # one step ahead, at marks

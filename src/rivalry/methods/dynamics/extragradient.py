@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 from annotated_types import Gt
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from rivalry.core.game import Game, own_gradients, require_continuity
 from rivalry.core.method import BaseMethod, Finish
-from rivalry.core.space import Profile, width
+from rivalry.core.space import Profile, Scalar, width
 from rivalry.methods.dynamics.tangent_cone import SLACK, project_gradient, relative
 from rivalry.methods.limit_sets import end_state
 from rivalry.runtime.jax import jax, jnp
@@ -25,7 +25,7 @@ class Ahead(NamedTuple):
 
     profile: Profile
     gradient: Profile
-    rate: Float[Array, ""]
+    rate: Scalar
 
 
 class Extragradient(BaseMethod):
@@ -103,7 +103,7 @@ class Extragradient(BaseMethod):
         next_profile = after(rate, ahead)
         return Ahead(next_profile, own_gradients(game, next_profile), rate)
 
-    def residual(self, game: Game, state: Ahead) -> Float[Array, ""]:
+    def residual(self, game: Game, state: Ahead) -> Scalar:
         """Return the largest projected gradient, times the width, in units of payoff scales."""
         pull = project_gradient(game.space, state.profile, state.gradient, SLACK)
         return jnp.max(jnp.abs(relative(game, pull)))

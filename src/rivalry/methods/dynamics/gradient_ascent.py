@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from rivalry.core.game import Game, Record, own_gradients, own_payoff, require_continuity, scales_of
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.results import scalar
-from rivalry.core.space import Profile, width
+from rivalry.core.space import Profile, Scalar, width
 from rivalry.core.tree import static
 from rivalry.methods.dynamics import boundaries, step_sizes
 from rivalry.methods.dynamics.boundaries import Boundary
@@ -37,10 +37,10 @@ class Ascent(NamedTuple):
     gradient: Profile
     earlier: Profile  # one step before
     displacement: Float[Array, "step"]  # largest displacement / rate of the last steps, as `relative`
-    back: Float[Array, ""]  # L1 distance from two steps earlier
-    gain: Float[Array, ""]  # the largest local regret at the last test
+    back: Scalar  # L1 distance from two steps earlier
+    gain: Scalar  # the largest local regret at the last test
     taken: Array
-    time: Float[Array, ""]  # the sum of rates, which corresponds to the time of a gradient flow
+    time: Scalar  # the sum of rates, which corresponds to the time of a gradient flow
 
 
 class GradientAscent(BaseMethod):
@@ -152,7 +152,7 @@ class GradientAscent(BaseMethod):
         profile: Profile = jax.lax.fori_loop(0, len(order), turn, state.profile)
         return profile
 
-    def residual(self, game: Game, state: Ascent) -> Float[Array, ""]:
+    def residual(self, game: Game, state: Ascent) -> Scalar:
         """Return the smallest of the rules' numbers, in units of the payoff scale."""
         numbers = self._residuals(game, state)
         # the rule `displacement` is a distance, not a payoff: `ending` tests it
@@ -226,7 +226,7 @@ def euler_limit(game: Game, end: Finish, rates: np.ndarray) -> float:
     return float(np.min(-2 * values.real / np.abs(values) ** 2, initial=np.inf))
 
 
-def local_regret(game: Game, x: Profile) -> Float[Array, ""]:
+def local_regret(game: Game, x: Profile) -> Scalar:
     """Return the largest gain that a player finds within `BALL` of the width by local search of its own
     payoff, in units of its payoff scale.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from rivalry.core.game import Game, require_continuity
 from rivalry.core.method import BaseMethod, Finish
-from rivalry.core.space import Profile
+from rivalry.core.space import Profile, Scalar
 from rivalry.methods.dynamics import integrate
 from rivalry.methods.dynamics.tangent_cone import largest_gradient
 from rivalry.methods.limit_sets import end_state
@@ -50,7 +50,7 @@ class GradientFlow(BaseMethod):
         """Take one accepted step of the solver; the key is not used."""
         return integrate.advance(game, state)
 
-    def residual(self, game: Game, state: integrate.FlowState) -> Float[Array, ""]:
+    def residual(self, game: Game, state: integrate.FlowState) -> Scalar:
         """Return the largest projected gradient, times the width, in units of payoff scales."""
         return largest_gradient(game, state.profile)
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.game import Game, scales_of
-from rivalry.core.space import Profile, narrowest, width
+from rivalry.core.space import Profile, Scalar, narrowest, width
 from rivalry.methods.dynamics.rosenbrock import Rodas5P
 from rivalry.methods.dynamics.tangent_cone import CLIMB, Motion, relative
 from rivalry.runtime.jax import jax, jnp
@@ -37,8 +37,8 @@ class FlowState(NamedTuple):
     """State of a flow. ``control`` and ``solver_state`` belong to the solver."""
 
     profile: Profile
-    time: Float[Array, ""]  # in units of strategy squared per payoff
-    next: Float[Array, ""]  # the end of the step to try
+    time: Scalar  # in units of strategy squared per payoff
+    next: Scalar  # the end of the step to try
     control: Any
     solver_state: Any
     fresh: Array  # True where the solver may not reuse information of the last step
@@ -154,7 +154,7 @@ def _follow(game: Game, x: Profile, motion: Motion) -> tuple[Profile, _Trail]:
 
     normal = field(x)
 
-    def side(y: Profile) -> Float[Array, ""]:
+    def side(y: Profile) -> Scalar:
         return jnp.asarray(jnp.sum((y - x) * normal))
 
     def step(flow: FlowState, _: None) -> tuple[FlowState, _Trail]:

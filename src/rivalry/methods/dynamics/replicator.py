@@ -14,7 +14,7 @@ from rivalry.core.array_games import stateless_tables
 from rivalry.core.game import Game, own_gradients, scale_of, scales_of
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
 from rivalry.core.needs import PAYOFFS, SIMPLEX, fits
-from rivalry.core.space import Profile, Simplex, Space
+from rivalry.core.space import Profile, Scalar, Simplex, Space
 from rivalry.core.tree import static
 from rivalry.methods.dynamics import boundaries, integrate, step_sizes
 from rivalry.methods.dynamics.step_sizes import Rate
@@ -32,7 +32,7 @@ class Multiplied(NamedTuple):
 
     profile: Profile
     taken: Array
-    time: Float[Array, ""]
+    time: Scalar
 
 
 class Shared(NamedTuple):
@@ -255,7 +255,7 @@ class Replicator(BaseMethod):
         x = boundaries.apply("mirror", game.space, state.profile, push)
         return Multiplied(x, state.taken + 1, state.time + jnp.mean(rate))
 
-    def residual(self, game: Game, state: Any) -> Float[Array, ""]:
+    def residual(self, game: Game, state: Any) -> Scalar:
         """Return the largest speed of an entry, or relative growth of a present one, over payoff scales."""
         x = state.profile
         if self.mutation is not None:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from rivalry.core.game import Game, jacobian, own_gradients, scales_of
-from rivalry.core.space import Box, Profile, Simplex, Space, directions, width
+from rivalry.core.space import Box, Profile, Scalar, Simplex, Space, directions, width
 from rivalry.runtime.jax import jax, jnp
 
 SLACK = 1e-9  # of the width: when an end is classified, closer points count as on the bound
@@ -151,7 +151,7 @@ def relative(game: Game, gradient: Profile) -> Profile:
     return jnp.where(game.space.mask, gradient * width(game.space), 0.0) / scales_of(game)[:, None]
 
 
-def largest_gradient(game: Game, x: Profile, slack: float = 0.0) -> Float[Array, ""]:
+def largest_gradient(game: Game, x: Profile, slack: float = 0.0) -> Scalar:
     """Return the largest projected gradient by `relative`: zero where every first-order condition holds."""
     projected = project_gradient(game.space, x, own_gradients(game, x), slack)
     return jnp.max(jnp.abs(relative(game, projected)))

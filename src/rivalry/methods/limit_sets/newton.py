@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from rivalry.core.game import Game, own_gradients, require_continuity
 from rivalry.core.method import ENDINGS, BaseMethod, Finish
-from rivalry.core.space import Profile, width
+from rivalry.core.space import Profile, Scalar, width
 from rivalry.methods.dynamics.tangent_cone import (
     SLACK,
     largest_gradient,
@@ -30,7 +30,7 @@ class NewtonState(NamedTuple):
     """A profile, the largest of its projected gradients, and whether no shorter step lowers that."""
 
     profile: Profile
-    left: Float[Array, ""]
+    left: Scalar
     stuck: Array
 
 
@@ -85,7 +85,7 @@ class Newton(BaseMethod):
         better = residual < state.left
         return NewtonState(jnp.where(better, candidate, x), jnp.where(better, residual, state.left), ~better)
 
-    def residual(self, game: Game, state: NewtonState) -> Float[Array, ""]:
+    def residual(self, game: Game, state: NewtonState) -> Scalar:
         """Return the largest projected gradient, times the width, in units of payoff scales."""
         return state.left
 

@@ -14,6 +14,7 @@ from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION
 from rivalry.core.results import Record, scalar
+from rivalry.core.space import Scalar
 from rivalry.methods.populations.response import (
     FIRST_SHARPNESS,
     SHARPNESS,
@@ -53,7 +54,7 @@ class Solved(NamedTuple):
     """The last point of Newton's method, the largest residual there, and the number of steps."""
 
     point: MeanFieldPoint
-    residual: Float[Array, ""]
+    residual: Scalar
     steps: Array
 
 
@@ -63,12 +64,12 @@ class PopulationNewtonState(NamedTuple):
     profile: Policy
     point: MeanFieldPoint
     before: MeanFieldPoint  # of the stage before
-    beta: Float[Array, ""]
-    beta_before: Float[Array, ""]
-    factor: Float[Array, ""]
-    residual: Float[Array, ""]
+    beta: Scalar
+    beta_before: Scalar
+    factor: Scalar
+    residual: Scalar
     newton_steps: Array
-    leap: Float[Array, ""]  # part of beta by which the next stage leaps; 0 where a branch is followed
+    leap: Scalar  # part of beta by which the next stage leaps; 0 where a branch is followed
     leaps: Array
     uniform: MeanFieldPoint  # the population of uniform play
     restarted: Array  # whether stages begin there, because none from the start succeeded
@@ -198,7 +199,7 @@ class PopulationNewton(BaseMethod):
             restarted=state.restarted | is_retry,
         )
 
-    def residual(self, game: PopulationGame, state: PopulationNewtonState) -> Float[Array, ""]:
+    def residual(self, game: PopulationGame, state: PopulationNewtonState) -> Scalar:
         """Return the largest residual of the equations; infinite below the full beta."""
         return jnp.where(state.beta >= self.last_beta(game), state.residual, jnp.inf)
 
@@ -303,11 +304,11 @@ class _Search(NamedTuple):
 
     steps: Array
     here: MeanFieldPoint
-    left: Float[Array, ""]
+    left: Scalar
     slopes: Slopes
     stale: Array  # whether the derivatives are those of an earlier point
     anew: Array  # whether to evaluate them at this point
-    length: Float[Array, ""]
+    length: Scalar
 
 
 def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved:
@@ -395,7 +396,7 @@ def largest_residual(
     point: MeanFieldPoint,
     residuals: tuple[Values, Distribution, Array],
     units: Float[Array, "environment"],
-) -> Float[Array, ""]:
+) -> Scalar:
     """Return the largest residual, values over the payoff scale and the environment over its ``units``.
 
     Infinite for an infeasible population.
@@ -445,7 +446,7 @@ def _map_in_batches(linear: object, directions: object) -> Any:
 
 def direction(
     game: PopulationGame, point: MeanFieldPoint, slopes: Slopes, by: LogitRule, units: Array
-) -> tuple[Float[Array, ""], MeanFieldPoint]:
+) -> tuple[Scalar, MeanFieldPoint]:
     """Return the largest residual at a point, and the Newton step from it."""
     residuals, along, (no_values, no_distribution, no_env) = _linear(game, point, by)
     values = -slopes.undo_values @ residuals[0]

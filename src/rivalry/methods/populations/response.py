@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from rivalry import population
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.results import Record, scalar
+from rivalry.core.space import Scalar
 from rivalry.population import action_values, best_response, policy_values, stationary_population
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type
@@ -25,9 +26,9 @@ class LogitRule(NamedTuple):
     ``entropy`` is 1 if a policy's entropy over beta is added to the reward of every step, else 0.
     """
 
-    beta: Float[Array, ""]
-    exploration: Float[Array, ""]
-    entropy: Float[Array, ""]
+    beta: Scalar
+    exploration: Scalar
+    entropy: Scalar
 
 
 class PolicyResponse(NamedTuple):
@@ -60,7 +61,7 @@ def bonus(pi: Policy, by: LogitRule) -> Values:
 
 def mirror_response(
     game: PopulationGame, pi: Policy, mu: Distribution | None, by: LogitRule
-) -> tuple[PolicyResponse, Float[Array, ""]]:
+) -> tuple[PolicyResponse, Scalar]:
     """Return the logit response in the policy's own stationary population, and the residual of the latter.
 
     Without entropy and exploration the map ``pi -> answer`` is policy mirror ascent (Vaishampayan, ETH Zurich
@@ -88,7 +89,7 @@ def greedy_response(
     )
 
 
-def loss(game: PopulationGame, response: PolicyResponse) -> Float[Array, ""]:
+def loss(game: PopulationGame, response: PolicyResponse) -> Scalar:
     """Return the mean loss of a policy against the best response, in units of the payoff scale."""
     highest = jnp.max(jnp.where(game.legal, response.q, -jnp.inf), axis=1)
     # a negative loss is rounding

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar, NamedTuple
 
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Int, PRNGKeyArray
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.method import ENDINGS, BaseMethod
 from rivalry.core.needs import POPULATION
 from rivalry.core.results import Record, scalar
+from rivalry.core.space import Scalar
 from rivalry.methods.populations.response import LogitRule, PolicyResponse, rule, rule_record
 from rivalry.methods.q_learning import annealing
 from rivalry.population.operators import Distribution, Policy
@@ -31,9 +32,9 @@ class Memory(NamedTuple):
     mu: Distribution
     age: Int[Array, ""]  # steps since
     power: Int[Array, ""]  # age at which it is replaced
-    away: Float[Array, ""]  # largest distance since
-    smallest: Float[Array, ""]  # smallest residual since
-    before: Float[Array, ""]  # smallest residual before
+    away: Scalar  # largest distance since
+    smallest: Scalar  # smallest residual since
+    before: Scalar  # smallest residual before
     period: Int[Array, ""]  # of the cycle, once detected, else 0
 
 
@@ -42,7 +43,7 @@ class RoundResult(NamedTuple):
 
     now: PolicyResponse
     auxiliary: Any
-    residual: Float[Array, ""]
+    residual: Scalar
 
 
 class Round(NamedTuple):
@@ -51,7 +52,7 @@ class Round(NamedTuple):
     profile: Policy
     result: RoundResult
     taken: Int[Array, ""]
-    beta: Float[Array, ""]
+    beta: Scalar
     memory: Memory
 
 
@@ -84,7 +85,7 @@ class ResponseIteration(BaseMethod):
         memory = _update_memory(state.memory, profile, result, self._over(game, count))
         return Round(profile, result, count, by.beta, memory)
 
-    def residual(self, game: PopulationGame, state: Round) -> Float[Array, ""]:
+    def residual(self, game: PopulationGame, state: Round) -> Scalar:
         """Return the residual; infinite before the last beta of a table."""
         return jnp.where(self._over(game, state.taken), state.result.residual, jnp.inf)
 

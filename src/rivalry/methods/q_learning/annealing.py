@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 
+from rivalry.core.space import Scalar
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import check_whole
 from rivalry.runtime.jax import jnp
@@ -77,7 +78,7 @@ def _positive(name: str, value: Any) -> None:
         raise ValueError(f"{name}: {value!r} must be above 0 and finite")
 
 
-def at(beta: object, step: object) -> Float[Array, ""]:
+def at(beta: object, step: object) -> Scalar:
     """Return the inverse temperature at a step counted from 0; JAX can trace it.
 
     Examples
@@ -107,7 +108,7 @@ def _changes(beta: Mapping[str, Any]) -> np.ndarray:
     return np.cumsum([length for length, _ in beta["stages"]])[:-1].astype(float)
 
 
-def final_beta(beta: object) -> Float[Array, ""]:
+def final_beta(beta: object) -> Scalar:
     """Return the final inverse temperature.
 
     Examples

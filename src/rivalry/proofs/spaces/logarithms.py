@@ -17,7 +17,7 @@ from rivalry.core.dispatch import inner_knows, oracle, unknown
 from rivalry.core.game import Playable, kernel_conversion
 from rivalry.core.oracles import forward
 from rivalry.core.results import Record
-from rivalry.core.space import Box, Simplex
+from rivalry.core.space import Box, PerPlayer, Scalar, Simplex
 from rivalry.core.tree import Tree, static
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.intervals import Interval, exp, log
@@ -26,7 +26,7 @@ from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jnp, put
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array
 
     from rivalry.core.space import Profile, Strategy
 
@@ -83,7 +83,7 @@ class InLogs(Tree):
         """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
         return amounts(low, high)
 
-    def payoffs(self, y: Profile) -> Float[Array, "player"]:
+    def payoffs(self, y: Profile) -> PerPlayer:
         result: Array = self.game.payoffs(jnp.exp(y))
         return result
 
@@ -101,7 +101,7 @@ oracles.gradients.register(InLogs, when=inner_knows(slopes_in_logs))(
 
 
 @oracles.deviation_payoff.register(InLogs)
-def _(game: InLogs, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+def _(game: InLogs, x: Profile, player: int | Array) -> Callable[[Strategy], Scalar]:
     payoff = oracles.deviation_payoff(game.game, jnp.exp(x), player)
     return lambda strategy: payoff(jnp.exp(strategy))
 

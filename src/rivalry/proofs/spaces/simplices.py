@@ -15,14 +15,14 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.dispatch import inner_knows, oracle, unknown
 from rivalry.core.oracles import forward
-from rivalry.core.space import Box, Simplex
+from rivalry.core.space import Box, PerPlayer, Scalar, Simplex
 from rivalry.core.tree import Tree
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.runtime.jax import jax, jnp, put
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float
+    from jaxtyping import Array
 
     from rivalry.core.space import Profile, Strategy
 
@@ -100,7 +100,7 @@ class InFractions(Tree):
         """Return weights ``[player term]`` and terms ``[player axis term]`` of derivatives."""
         return terms_in_fractions(self.game, t, self.shares(t))
 
-    def payoffs(self, t: Profile) -> Float[Array, "player"]:
+    def payoffs(self, t: Profile) -> PerPlayer:
         result: Array = self.game.payoffs(self.shares(t))
         return result
 
@@ -115,7 +115,7 @@ forward(
 
 
 @oracles.deviation_payoff.register(InFractions)
-def _(game: InFractions, x: Profile, player: int | Array) -> Callable[[Strategy], Float[Array, ""]]:
+def _(game: InFractions, x: Profile, player: int | Array) -> Callable[[Strategy], Scalar]:
     payoff = oracles.deviation_payoff(game.game, game.shares(x), player)
     return lambda strategy: payoff(game.shares(strategy, player))
 
