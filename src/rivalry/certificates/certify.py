@@ -84,7 +84,7 @@ def certificate(
                 "proof: must be False for a population, whose gains are bounded in floating point only"
             )
         of_policy = load("rivalry.population.certificate:population_certificate")  # of a layer above
-        return of_policy(game, x, tolerance=tolerance)  # type: ignore[no-any-return]
+        return of_policy(game, x, tolerance=tolerance)
     if not isinstance(game, Game):
         use = "; rivalry.solve certifies the policies of agents in play" if is_agents(game) else ""
         raise ValueError(f"game: {type(game).__name__} has no payoffs of profiles{use}")

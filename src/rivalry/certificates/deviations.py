@@ -401,8 +401,7 @@ def _nearest_best(
     distances = np.max(np.abs(good - strategy), axis=1)
     # up to rounding: the last bit must not choose between mirror images
     near = good[~(distances > np.min(distances) + 1e-6 * np.max(distances))]
-    nearest: np.ndarray = near[np.lexsort(near.T[::-1])[0]]
-    return nearest
+    return near[np.lexsort(near.T[::-1])[0]]
 
 
 def nearest_response(
@@ -431,7 +430,7 @@ def nearest_response(
 @partial(compiled, effort=1)
 def _climb_from(game, x, player, initial_length):  # type: ignore[no-untyped-def]
     def project(strategy: Strategy) -> Strategy:
-        return game.space.project(x.at[player].set(strategy))[player]  # type: ignore[no-any-return]
+        return game.space.project(x.at[player].set(strategy))[player]
 
     return _climb(payoff_against(game, x, player), project, initial_length, x[player])  # type: ignore[no-untyped-call]
 
@@ -585,10 +584,7 @@ def _bounds_of_boxes(
     # with one axis few boxes are undecided at a time
     batch = BATCH if game.space.shape[1] > 1 else FEW
     players = np.broadcast_to(player, len(low))
-    bounds: _BoxBounds = _bounds_of_rows(
-        game, x, enclosed, players, low, high, batch=batch, past_rows=boxes_bounded
-    )
-    return bounds
+    return _bounds_of_rows(game, x, enclosed, players, low, high, batch=batch, past_rows=boxes_bounded)
 
 
 def _side_by_side(game: Game, x: Any, searches: Mapping[int, _Search], *, enclosed: bool) -> list[Response]:

@@ -49,12 +49,10 @@ class Lagrangian(Tree):
 
     @property
     def space(self) -> Box:
-        box: Box = self.game.space
-        return box
+        return self.game.space
 
     def payoffs(self, x: Profile) -> PerPlayer:
-        paid: Array = self.game.payoffs(x) - self.multipliers @ shared_constraints(self.game, x)
-        return paid
+        return self.game.payoffs(x) - self.multipliers @ shared_constraints(self.game, x)
 
 
 forward(Lagrangian, oracles.payoff_scale, oracles.discontinuity, oracles.labels)
@@ -90,8 +88,7 @@ _slopes = compiled(slopes_at, effort=1)
 def _highest(game: Game, x: Profile) -> Array:
     """Return upper bounds on the constraints at a profile, by interval arithmetic."""
     (values,), _ = enclose(lambda y: shared_constraints(game, y), x)(Interval(x, x))
-    upper: Array = values.high if isinstance(values, Interval) else values  # a constant is none
-    return upper
+    return values.high if isinstance(values, Interval) else values  # a constant is none
 
 
 @partial(compiled, effort=1)
@@ -119,8 +116,7 @@ def _allowed_strategies(game: Game, x: Profile, player: Array, rows: Array) -> t
         nearest = jnp.where(allowed(row), row, start + share * (row - start))
         return nearest, payoff(nearest)
 
-    result: tuple[Array, Array] = jax.lax.map(towards, rows, batch_size=256)
-    return result
+    return jax.lax.map(towards, rows, batch_size=256)
 
 
 @partial(compiled, effort=1)

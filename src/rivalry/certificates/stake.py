@@ -249,8 +249,7 @@ def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
     pays = payoffs_of(games, profiles, player)
     changes = _changes(pays[:, 1:], pays[:, :1]).reshape(len(x), len(WIDTHS), DRAWN)
     noise = 2 * ROUNDING * np.abs(pays[:, 0])
-    effects: np.ndarray = _steady(changes, noise, part=QUANTILE, factor=1.0)[0][:, -1]
-    return effects
+    return _steady(changes, noise, part=QUANTILE, factor=1.0)[0][:, -1]
 
 
 def _deviations(scales: Scales, x: np.ndarray, player: int, axis: int, points: int) -> np.ndarray:
@@ -283,8 +282,7 @@ def _ends(losses: np.ndarray, noise: np.ndarray, count: int = len(FINE_WIDTHS)) 
     Moves count at the first ``count`` widths.
     """
     sides = losses.reshape(len(losses), 2, len(FINE_WIDTHS), -1)[:, :, :count]
-    ends: np.ndarray = _steady(sides, noise[:, None])[0][..., -1]
-    return ends
+    return _steady(sides, noise[:, None])[0][..., -1]
 
 
 def _undominated(games: Together, rivals: np.ndarray, deviations: np.ndarray, player: int) -> np.ndarray:
@@ -296,7 +294,7 @@ def _undominated(games: Together, rivals: np.ndarray, deviations: np.ndarray, pl
     better: np.ndarray = np.ones((len(deviations), profiles.shape[2], profiles.shape[2]), dtype=bool)
     for row in np.moveaxis(pays, 1, 0):
         better &= row[:, :, None] > row[:, None]  # [game better worse]
-    return ~np.any(better, axis=1)[:, 1:]  # type: ignore[no-any-return]
+    return ~np.any(better, axis=1)[:, 1:]
 
 
 def _usual_stakes(games: Together, player: int) -> list[float]:
@@ -448,8 +446,7 @@ def scales(games: Together) -> np.ndarray:
     """Return the largest payoff scale of every game, ``[game]``."""
     if len(games) == 1 or not payoff_scale.knows(games.games[0]):
         return np.array([scale(game) for game in games.games])
-    largest: np.ndarray = _scales_together(games)
-    return largest
+    return _scales_together(games)
 
 
 _scales_together = per_game(scale_of, effort=0)
@@ -510,8 +507,7 @@ def _moves(down: np.ndarray, up: np.ndarray, widths: np.ndarray = WIDTHS, points
     ends = np.minimum(widths, np.stack([down, up], axis=1)[..., None])[..., None]
     half = widths[:, None] / 2
     moves = half + (ends - half) * np.linspace(0.0, 1.0, points + 1)[1:]
-    result: np.ndarray = np.where(ends > half, moves, 0.0) * np.array([-1.0, 1.0])[:, None, None]
-    return result
+    return np.where(ends > half, moves, 0.0) * np.array([-1.0, 1.0])[:, None, None]
 
 
 class Scales(NamedTuple):

@@ -149,8 +149,7 @@ def _check_gradients(game: Game, x: Profile) -> None:
 @eqx.filter_jit
 def _payoffs_at(game: Game, x: Profile, player: int, strategies: Strategies) -> Array:
     """Return a player's payoffs at ``strategies``, ``[point]``, from payoffs of whole profiles."""
-    payoffs: Array = jax.vmap(lambda strategy: game.payoffs(x.at[player].set(strategy))[player])(strategies)
-    return payoffs
+    return jax.vmap(lambda strategy: game.payoffs(x.at[player].set(strategy))[player])(strategies)
 
 
 def _check_deviation_payoff(game: Game, profiles: list[Profile]) -> None:

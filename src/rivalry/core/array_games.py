@@ -73,8 +73,7 @@ def stateless_tables(world: object) -> np.ndarray:
         raise ValueError(f"game: {type(world).__name__} must be finite, with a world() that is a FiniteGame")
     if world.payoff.shape[0] != 1:
         raise ValueError(f"game: has {world.payoff.shape[0]} states of nature; must have one for this method")
-    tables: np.ndarray = world.payoff[0].reshape(-1, *world.sizes.tolist())
-    return tables
+    return world.payoff[0].reshape(-1, *world.sizes.tolist())
 
 
 class SequenceForm(NamedTuple):

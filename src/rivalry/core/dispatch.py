@@ -95,8 +95,7 @@ class Oracle(Generic[P, R]):
         _declared.append(self)
 
     def __call__(self, game: object, *args: P.args, **kwargs: P.kwargs) -> R:
-        answer: R = (self._find(game) or self._generic)(game, *args, **kwargs)
-        return answer
+        return (self._find(game) or self._generic)(game, *args, **kwargs)
 
     def knows(self, game: object) -> bool:
         """True if an answer is registered for this game; nothing is computed."""

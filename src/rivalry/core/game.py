@@ -224,8 +224,7 @@ def initial_profile(game: Any, start: object) -> Profile:
     """
     if isinstance(start, str):
         start = oracles.named_start(game, start)
-    profile: Profile = game.space.check(start)
-    return profile
+    return game.space.check(start)
 
 
 def profile_dims(game: object) -> tuple[str, str]:

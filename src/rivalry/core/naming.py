@@ -230,8 +230,7 @@ class ProfileReader:
             if not self._fits(player, row):
                 raise ValueError(f"{where}: must have {len(entries)} numbers: {name_list(entries)}")
             self.by_position = self.by_position or len(entries) > 1
-            numbers: list[Written] = row[: len(entries)]
-            return numbers
+            return row[: len(entries)]
         pairs = Pairs()
         for name, value in row:
             if isinstance(value, Pairs):  # an information set with its moves

@@ -183,11 +183,9 @@ def gradients_of(game: object, x: Profile, rows: Array) -> Float[Array, "row axi
     """Return the gradients of the players ``rows``, by differentiation."""
 
     def slope_of(player: Array) -> Array:
-        slope: Array = jax.grad(lambda strategy: deviation_payoff(game, x, player)(strategy))(x[player])
-        return slope
+        return jax.grad(lambda strategy: deviation_payoff(game, x, player)(strategy))(x[player])
 
-    gradients: Array = jax.vmap(slope_of)(rows)
-    return gradients
+    return jax.vmap(slope_of)(rows)
 
 
 @oracle()
@@ -641,8 +639,7 @@ def legal_actions(game: object, state: Any) -> Bool[Array, "player action"]:
 @oracle()
 def normalized_observation(game: Any, state: Any) -> Float[Array, "player feature"]:
     """Return observations scaled to order 1, for learners. Generic: ``game.observe(state)``."""
-    observations: Array = game.observe(state)
-    return observations
+    return game.observe(state)
 
 
 @oracle(inherited=True)

@@ -81,8 +81,7 @@ class WithScales(Tree):
         return self.game.space
 
     def payoffs(self, x: Profile) -> Array:
-        payoffs: Array = self.game.payoffs(x)
-        return payoffs
+        return self.game.payoffs(x)
 
 
 forward(
@@ -119,8 +118,7 @@ def payoffs_at(games: Together, x: np.ndarray) -> np.ndarray:
         return np.stack(
             [np.asarray(payoffs(game, profile)) for game, profile in zip(games.games, x, strict=True)]
         )
-    rows_of_payoffs: np.ndarray = _payoffs_together(games, x)
-    return rows_of_payoffs
+    return _payoffs_together(games, x)
 
 
 def payoffs_of(games: Together, profiles: np.ndarray, player: int) -> np.ndarray:

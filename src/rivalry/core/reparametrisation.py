@@ -55,14 +55,12 @@ def unconstrained_game(game: object) -> Any:
 
 def unconstrain(game: Any, x: Profile) -> Profile:
     """Return a profile in search coordinates; unchanged where these are the amounts."""
-    y: Array = game.space.unconstrain(x) if is_reparametrised(game) else x
-    return y
+    return game.space.unconstrain(x) if is_reparametrised(game) else x
 
 
 def constrain(game: Any, y: Profile) -> Profile:
     """Return the game's profile at search coordinates; unchanged where these are the amounts."""
-    x: Array = game.space.project(game.space.constrain(y)) if is_reparametrised(game) else y
-    return x
+    return game.space.project(game.space.constrain(y)) if is_reparametrised(game) else y
 
 
 class Unconstrained(Tree):
@@ -72,8 +70,7 @@ class Unconstrained(Tree):
 
     @property
     def space(self) -> Box:
-        flat: Box = self.game.space.unconstrained()
-        return flat
+        return self.game.space.unconstrained()
 
     def unconstrain(self, x: Profile | np.ndarray) -> Any:
         """Return the search coordinates of a profile of amounts."""
@@ -84,15 +81,14 @@ class Unconstrained(Tree):
         return self.game.space.constrain(y)
 
     def payoffs(self, y: Profile) -> PerPlayer:
-        payoffs: Array = self.game.payoffs(self.constrain(y))
-        return payoffs
+        return self.game.payoffs(self.constrain(y))
 
     def slopes(self, y: Profile) -> tuple[Profile, Profile]:
         """Return first and second derivatives of amounts in their search coordinates; 0 at zero amounts."""
         direction = jnp.ones_like(y)
 
         def slope(y: Profile) -> Profile:
-            return jax.jvp(self.constrain, (y,), (direction,))[1]  # type: ignore[no-any-return]
+            return jax.jvp(self.constrain, (y,), (direction,))[1]
 
         # coordinates change entry by entry, so a tangent of ones gives all derivatives at once
         return jax.jvp(slope, (y,), (direction,))
@@ -139,8 +135,7 @@ def _(game: Unconstrained, x: Profile) -> Float[Array, "row column"]:
 
 @oracles.named_start.register(Unconstrained, when=inner_knows(oracles.named_start))
 def _(game: Unconstrained, name: str) -> Profile:
-    start: Array = game.unconstrain(oracles.named_start(game.game, name))
-    return start
+    return game.unconstrain(oracles.named_start(game.game, name))
 
 
 @oracles.closed_form.register(Unconstrained, when=inner_knows(oracles.closed_form))
@@ -187,8 +182,7 @@ def _(
 @oracles.search_points.register(Unconstrained, when=inner_knows(oracles.search_points))
 def _(game: Unconstrained, player: int) -> Array:
     def row(amounts: Array) -> Array:
-        coordinates: Array = game.unconstrain(jnp.broadcast_to(amounts, game.game.space.shape))[player]
-        return coordinates
+        return game.unconstrain(jnp.broadcast_to(amounts, game.game.space.shape))[player]
 
     return jax.vmap(row)(oracles.search_points(game.game, player))
 

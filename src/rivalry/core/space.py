@@ -278,8 +278,7 @@ class Box(Tree):
         usual = self.usual
         low, high = self.unconstrain(usual.low), self.unconstrain(usual.high)
         draws = dealt(self.mask, jax.random.uniform(key, self.shape))
-        profile: Profile = self.constrain(low + (high - low) * draws)
-        return profile
+        return self.constrain(low + (high - low) * draws)
 
     @property
     def usual(self) -> Box:
@@ -296,8 +295,7 @@ class Box(Tree):
         if concrete_module(self.low, self.high) is not np:
             return np.ones(self.shape[1], dtype=bool)
         # by NumPy: within a trace, what JAX computes of known numbers is unknown
-        mask: np.ndarray = np.asarray(self.low)[player] < np.asarray(self.high)[player]
-        return mask
+        return np.asarray(self.low)[player] < np.asarray(self.high)[player]
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """Return a lattice of the axes that can change, with all corners; evenly spread points of many."""
@@ -624,8 +622,7 @@ def dealt(mask: Bool[Array, "player axis"], draws: Profile) -> Profile:
     """
     xp = concrete_module(mask, draws)
     rank = xp.cumsum(xp.asarray(mask)).reshape(mask.shape) - 1
-    entries: Profile = xp.where(mask, xp.ravel(draws)[xp.maximum(rank, 0)], 0.0)
-    return entries
+    return xp.where(mask, xp.ravel(draws)[xp.maximum(rank, 0)], 0.0)
 
 
 def uniform(space: Space, draws: np.random.Generator, *size: int) -> np.ndarray:
@@ -699,8 +696,7 @@ def visibly_apart(space: Space, x: np.ndarray, y: np.ndarray, tolerance: float =
         return np.zeros(x.shape, dtype=bool)
     range_of = np.asarray(space.high) - np.asarray(space.low)
     size = np.maximum(np.maximum(np.abs(x), np.abs(y)), OUTSIDE * range_of)
-    mask: np.ndarray = np.abs(x - y) > np.sqrt(tolerance) * size
-    return mask
+    return np.abs(x - y) > np.sqrt(tolerance) * size
 
 
 def width(space: Space) -> Profile:

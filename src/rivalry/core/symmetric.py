@@ -133,8 +133,7 @@ def _bounded_step(game: Game, y: Strategy, move: Strategy) -> Strategy:
     part = jnp.min(jnp.minimum(1.0, longest / jnp.maximum(jnp.abs(move), 1e-300)))
     if isinstance(game.space, Simplex):
         part = jnp.minimum(part, jnp.min(jnp.where(move < 0, 0.5 * y / jnp.maximum(-move, 1e-300), 1.0)))
-    candidate: Strategy = game.space.project(_together(game, y + part * move))[0]
-    return candidate
+    return game.space.project(_together(game, y + part * move))[0]
 
 
 class _Look(NamedTuple):

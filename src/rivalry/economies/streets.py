@@ -102,8 +102,7 @@ def _karma(record: Record) -> np.ndarray:
     size = record["example_mean_bid"][1].shape[-1]
     if "karma_distribution" not in record:
         return np.full(size, 1 / size)
-    masses: np.ndarray = np.reshape(record["karma_distribution"][1], (-1, size)).sum(axis=0)
-    return masses
+    return np.reshape(record["karma_distribution"][1], (-1, size)).sum(axis=0)
 
 
 def _busiest(record: Record) -> str:

@@ -212,5 +212,4 @@ def draw(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.n
     """Draw an entry per agent from cumulative probabilities ``[agent entry]``, below ``counts``."""
     lots = rng.random(len(rows))[:, None]
     # by rounding the last cumulative sum may be below 1, and a draw beyond it
-    entries: np.ndarray = np.minimum((rows <= lots).sum(axis=1), counts - 1)
-    return entries
+    return np.minimum((rows <= lots).sum(axis=1), counts - 1)

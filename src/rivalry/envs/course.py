@@ -196,8 +196,7 @@ def _step(
 
 @jax.jit
 def _keys_of(seeds: jax.Array) -> jax.Array:
-    keys: jax.Array = jax.vmap(lambda seed: jax.random.key_data(jax.random.key(seed)))(seeds)
-    return keys
+    return jax.vmap(lambda seed: jax.random.key_data(jax.random.key(seed)))(seeds)
 
 
 @partial(jax.jit, static_argnums=0)

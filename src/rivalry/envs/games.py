@@ -392,7 +392,7 @@ class ActionConverter:
             given_as = action.tolist() if isinstance(action, np.ndarray) else action
             rule = f"must be in the box [{low[0]:g}, {high[0]:g}], {count} number{'s' * (count > 1)}"
             raise ValueError(f"action of {name}: {given_as!r} {rule}")
-        return np.clip(share, self.lowest, 1)  # type: ignore[no-any-return]
+        return np.clip(share, self.lowest, 1)
 
 
 def _as_points(game: Playable, simplex: OnSimplex) -> bool:

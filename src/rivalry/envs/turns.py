@@ -42,16 +42,16 @@ class TurnEnv(Unrendered, AECEnv[str, Any, Any]):  # type: ignore[misc]
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
         """Return the observation space of ``agent``."""
-        return self.parallel.observation_space(agent)  # type: ignore[no-any-return]
+        return self.parallel.observation_space(agent)
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
         """Return the action space of ``agent``."""
-        return self.parallel.action_space(agent)  # type: ignore[no-any-return]
+        return self.parallel.action_space(agent)
 
     @property
     def state_space(self) -> spaces.Space[Any]:
         """The space of `state`."""
-        return self.parallel.state_space  # type: ignore[no-any-return]
+        return self.parallel.state_space
 
     def state(self) -> Any:
         """Joint observation of all agents before this step, ``[agent * feature]``."""

@@ -117,8 +117,7 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
 
     def _is_turn(self) -> np.ndarray:
         """Mask ``[copy]`` of copies in which it is the player's turn or the episode is over."""
-        turn: np.ndarray = self._ended | self._short | self._courses.now.movers[:, self.single.player]
-        return turn
+        return self._ended | self._short | self._courses.now.movers[:, self.single.player]
 
     def _play(self, where: np.ndarray, plays: np.ndarray | None) -> None:
         """Play from the player's actions ``[copy column]``, if it is its turn, until it acts again."""
@@ -159,8 +158,7 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         """Return actions ``[copy column]`` for the courses. Raises `ValueError` for wrong ones ``where``."""
         parallel = self.single.parallel
         name, legal = parallel.possible_agents[player], self._courses.now.legal
-        actions_read: np.ndarray = parallel.converter.read_copies(player, name, actions, legal, where)
-        return actions_read
+        return parallel.converter.read_copies(player, name, actions, legal, where)
 
 
 batch = BatchEnv

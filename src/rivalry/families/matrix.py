@@ -160,8 +160,7 @@ def _(game: Matrix) -> Float[Array | np.ndarray, " player"]:
     xp = array_module(game.table)
     flat = game.table.reshape(len(game.sizes), -1)
     ranges = flat.max(axis=1) - flat.min(axis=1)
-    scale: Array | np.ndarray = xp.where(ranges > 0, ranges, 1.0)
-    return scale
+    return xp.where(ranges > 0, ranges, 1.0)
 
 
 @without_constants.register(Matrix)

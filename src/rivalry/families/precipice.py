@@ -245,8 +245,7 @@ def _free_gains(game: Precipice, x: Profile) -> Array:
             return jnp.mean(jnp.maximum(jnp.max(table, axis=1) - payoff_now, 0.0))
         return jnp.maximum(jnp.max(jnp.mean(table, axis=0)) - jnp.mean(payoff_now), 0.0)
 
-    gains: Array = jax.lax.map(gain, jnp.arange(game.players))
-    return gains
+    return jax.lax.map(gain, jnp.arange(game.players))
 
 
 def solution(players: int, mu: float, enmity: float, information: str) -> tuple[float, float]:

@@ -383,8 +383,7 @@ def _array_numbering(space: Any, counts: np.ndarray, start: np.ndarray) -> Numbe
 
     def decode(k: int) -> np.ndarray:
         digits = np.array([k // int(unit) % int(size) for unit, size in zip(base, counts, strict=True)])
-        point: np.ndarray = (digits + start).astype(space.dtype).reshape(space.shape)
-        return point
+        return (digits + start).astype(space.dtype).reshape(space.shape)
 
     return Numbering(prod(counts.tolist()), encode, decode)
 

@@ -130,8 +130,7 @@ def stake_of(game: PopulationGame, local_stake: np.ndarray) -> np.ndarray:
 
 def tolerance_of(at_stake: np.ndarray, payoff: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
     """Return the largest gain at an equilibrium, ``[type]``, also of finitely many agents."""
-    allowed: np.ndarray = tolerance * at_stake + ROUNDING * np.abs(payoff)
-    return allowed
+    return tolerance * at_stake + ROUNDING * np.abs(payoff)
 
 
 def _pure_policies(game: PopulationGame) -> list[Policy]:

@@ -68,8 +68,7 @@ def stationary_population(
         return ravel_pytree(game.balance(environment, distribution, pi))[0], distribution
 
     def newton_step(env: Array, flows: Array) -> Array:
-        step: Array = -jnp.linalg.solve(jax.jacfwd(lambda env: outflow(env)[0])(env), flows)
-        return step
+        return -jnp.linalg.solve(jax.jacfwd(lambda env: outflow(env)[0])(env), flows)
 
     def try_step(carry: Carry) -> Carry:
         count, length, env, step, size, mu = carry
@@ -84,8 +83,7 @@ def stationary_population(
 
         # not `>=`: a residual of NaN counts as worse, but for the first one
         is_accepted = (new < size) | (count == 0)
-        new_carry: Carry = jax.lax.cond(is_accepted, accept, lambda: (count, length / 2, env, step, size, mu))
-        return new_carry
+        return jax.lax.cond(is_accepted, accept, lambda: (count, length / 2, env, step, size, mu))
 
     def going(carry: Carry) -> Bool[Array, ""]:
         count, length, _, _, size, _ = carry

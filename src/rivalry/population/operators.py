@@ -67,8 +67,7 @@ def balance(game: object, matrix: Float[Array, "state state"]) -> Float[Array, "
     """
     types = state_types(game)
     together = (types[:, None] == types[None, :]) / np.bincount(types)[types][:, None]
-    rows: Array = matrix.T - jnp.eye(len(types)) - together
-    return rows
+    return matrix.T - jnp.eye(len(types)) - together
 
 
 def stationary_distribution(game: PopulationGame, env: object, pi: Policy) -> Distribution:
@@ -97,12 +96,11 @@ def stationary_distribution(game: PopulationGame, env: object, pi: Policy) -> Di
     matrix = balance(game, oracles.transition_matrix(game, env, pi))
     mass = -oracles.spread_evenly(game, type_shares(game))
     factors = jax.scipy.linalg.lu_factor(matrix)
-    distribution: Distribution = jax.lax.cond(
+    return jax.lax.cond(
         _regular(factors[0]),
         lambda: jax.scipy.linalg.lu_solve(factors, mass),
         lambda: _long_run(game, matrix, mass),
     )
-    return distribution
 
 
 def has_unique_distribution(game: PopulationGame, env: object, pi: Policy) -> Array:

@@ -147,12 +147,10 @@ def push(game: Any, env: Any, mass: Policy) -> Distribution:
     """Return mass ``[state action]`` one step later, ``[state]``, by the transpose of `expect`."""
     # `expect` is linear in the values, so its transpose is the same at any point
     _, back = jax.vjp(game.expect(env), jnp.zeros(mass.shape[0]))
-    distribution: Distribution = back(mass)[0]
-    return distribution
+    return back(mass)[0]
 
 
 def spread_evenly(game: object, of_type: Float[Array, "type"]) -> Distribution:
     """Return numbers per type, ``[type]``, spread evenly over the states of each type, ``[state]``."""
     types = state_types(game)
-    spread: Distribution = of_type[types] / np.bincount(types)[types]
-    return spread
+    return of_type[types] / np.bincount(types)[types]

@@ -51,8 +51,7 @@ def policy_values(game: PopulationGame, env: object, pi: Policy, bonus: Values |
     """
     matrix = jnp.eye(len(pi)) - game.discount[:, None] * transition_matrix(game, env, pi)
     paid = jnp.sum(jnp.where(game.legal, pi * game.reward(env), 0.0), axis=1)
-    values: Values = jnp.linalg.solve(matrix, paid if bonus is None else paid + bonus)
-    return values
+    return jnp.linalg.solve(matrix, paid if bonus is None else paid + bonus)
 
 
 def best_response(game: PopulationGame, env: object, pi: Policy) -> BestPolicy:

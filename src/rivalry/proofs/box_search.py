@@ -561,8 +561,7 @@ def good_strategies(game: Game, at: Coordinates, y: np.ndarray, past_boxes: int)
     axes = game.space.shape[1]
     size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
     grids = np.stack([np.asarray(game.space.grid(player, size)) for player in range(len(at.start))])
-    result: tuple[Any, Any] = _gains_at(game, at, put(grids), y, batch=BATCH, past_rows=past_boxes)
-    return result
+    return _gains_at(game, at, put(grids), y, batch=BATCH, past_rows=past_boxes)
 
 
 def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, Any]:

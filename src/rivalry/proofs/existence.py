@@ -81,8 +81,7 @@ def _bend(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
         raise Unsupported(f"proofs: payoffs have {count} maxima; must be at most {KINKS}")
 
     def pay(shifts: object, weights: Array, raised: Array, y: Array) -> Array:
-        payoff: Array = payoffs.weighted(shifts, parts(weights), parts(raised), y)[0]
-        return payoff
+        return payoffs.weighted(shifts, parts(weights), parts(raised), y)[0]
 
     def slopes(shifts: object, weights: Array, raised: Array, y: Array) -> Array:
         jacobian: Array = jax.jacfwd(lambda z: pay(shifts, weights, raised, z))(y)
@@ -133,8 +132,7 @@ def _bends(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
 
 def bends(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> Bends:
     """Return the enclosures `Bends` of boxes ``[box coordinate]``."""
-    result: Bends = in_batches(partial(_bends, game, at), BATCH, low, high)
-    return result
+    return in_batches(partial(_bends, game, at), BATCH, low, high)
 
 
 def is_concave(at: Coordinates, enclosures: Bends, k: int) -> bool:

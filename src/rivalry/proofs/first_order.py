@@ -88,8 +88,7 @@ def _first_order(game: Game, at: Coordinates, low: Array, high: Array, side: Arr
     shifts = payoffs.shifts(mid), gradients.shifts(mid)
 
     def slopes(shifts: Any, y: Array) -> Array:
-        values: Array = gradients.call(shifts[1], y)[0]
-        return values
+        return gradients.call(shifts[1], y)[0]
 
     has_terms = isinstance(game, InFractions) and game.has_terms
 
@@ -211,8 +210,7 @@ def first_order(
     ``side`` is -1 or 1 where a coordinate stays at its lower or upper bound, 0 where it is between them, and
     `OPEN` where it may be all of these.
     """
-    enclosures: FirstOrder = _first_orders(game, at, low, high, side, batch=BATCH, past_rows=past_boxes)
-    return enclosures
+    return _first_orders(game, at, low, high, side, batch=BATCH, past_rows=past_boxes)
 
 
 def excluded(enclosures: FirstOrder, side: np.ndarray) -> np.ndarray:

@@ -74,8 +74,7 @@ def _gain(
     shifts = traced.shifts(middle, mid)
 
     def value(shifts: object, y: Array, strategy: Array) -> Array:
-        payoff: Array = traced.call(shifts, y, strategy)[0]
-        return payoff
+        return traced.call(shifts, y, strategy)[0]
 
     def derivatives(shifts: object, y: Array, strategy: Array) -> tuple[Array, Array, Array]:
         slope = jax.jacfwd(partial(value, shifts, y))
@@ -108,8 +107,7 @@ def _gain(
 
         def terms_of(y: Array, strategy: Array) -> Array:
             x = at.profile(y).at[player].set(strategy)
-            player_terms: Array = at.game(game, y).terms(x)[1][player]
-            return player_terms
+            return at.game(game, y).terms(x)[1][player]
 
         (terms,), _ = enclose(terms_of, middle, mid)(profiles, strategies)
         rises, falls = rises | jnp.all(terms.low > 0, axis=1), falls | jnp.all(terms.high < 0, axis=1)
@@ -149,10 +147,9 @@ def gains(
     strategy_low, strategy_high
         Boxes of its strategies, ``[box axis]``.
     """
-    bounds: DeviationBounds = _gains(
+    return _gains(
         game, at, put(player), low, high, strategy_low, strategy_high, batch=64, past_rows=past_boxes
     )
-    return bounds
 
 
 class _Refutation(NamedTuple):

@@ -39,8 +39,7 @@ def value_range(
     shifts = traced.shifts(mid)
 
     def value(shifts: object, y: Array) -> Array:
-        result: Array = traced.call(shifts, y)[0]
-        return result
+        return traced.call(shifts, y)[0]
 
     def value_and_slope(shifts: object, y: Array) -> tuple[Array, Array]:
         return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)
@@ -99,8 +98,7 @@ def payoff_tangent(game: Game, x: Any, player: Array, strategy: Array, low: Any,
     shifts = traced.shifts(strategy)
 
     def value(shifts: object, y: Array) -> Array:
-        result: Array = traced.call(shifts, y)[0]
-        return result
+        return traced.call(shifts, y)[0]
 
     def value_and_slope(shifts: object, y: Array) -> tuple[Array, Array]:
         return value(shifts, y), jax.jacfwd(partial(value, shifts))(y)

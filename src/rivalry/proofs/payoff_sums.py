@@ -322,8 +322,7 @@ def _added(sums: Sums, low: Array, high: Array) -> tuple[Interval, Interval, Any
     traced = shifted(sums.added, middle)
 
     def value(y: Array) -> Array:
-        result: Array = traced.call([], y)[0]
-        return result
+        return traced.call([], y)[0]
 
     def value_and_slopes(y: Array) -> tuple[Array, Array]:
         return value(y), jax.jacfwd(value)(y)
@@ -369,8 +368,7 @@ def _derivatives(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> _S
     )
 
     def pays(y: Array, rival_sums: Array) -> Array:
-        result: Array = traced.call([], joined(y, rival_sums))[0]
-        return result
+        return traced.call([], joined(y, rival_sums))[0]
 
     def along(function: Callable[..., Array], y: Array, rival_sums: Array) -> Array:
         # a payoff depends on own choices alone: those of all players on one axis move together

@@ -284,8 +284,7 @@ def numbers_in_numpy() -> Iterator[None]:
 def put(x: object) -> jax.Array:
     """Return numbers as an array of JAX with a strong type."""
     # `jnp.asarray` would compile a program for every shape
-    placed: jax.Array = jax.device_put(np.asarray(x))
-    return placed
+    return jax.device_put(np.asarray(x))
 
 
 def put_all(numbers: Mapping[str, Any]) -> dict[str, Any]:
@@ -295,8 +294,7 @@ def put_all(numbers: Mapping[str, Any]) -> dict[str, Any]:
     """
     if _in_numpy[-1]:
         return {name: np.asarray(x) for name, x in numbers.items()}
-    placed: dict[str, Any] = jax.device_put({name: np.asarray(x) for name, x in numbers.items()})
-    return placed
+    return jax.device_put({name: np.asarray(x) for name, x in numbers.items()})
 
 
 def stack_trees(trees: Sequence[Any], differs: str) -> Any:

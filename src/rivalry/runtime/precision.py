@@ -37,8 +37,7 @@ def configure() -> None:
 
 def stored(value: object) -> Mapping[str, Any] | None:
     """Return the attributes that an object or a class stores by name; None for one without a dictionary."""
-    attributes: Mapping[str, Any] | None = getattr(value, "__dict__", None)
-    return attributes
+    return getattr(value, "__dict__", None)
 
 
 def imprecise(game: object) -> str:

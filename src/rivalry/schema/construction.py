@@ -64,7 +64,7 @@ def variant(game: G, **changes: object) -> G:
         arguments[str(name)] = replace_entry(old, subpath, value, key, players)
     # a factory checks its arguments: of many keywords most have their defaults
     defaults = {name: parameter.default for name, parameter in signature_of(recipe.make)[0].items()}
-    return recipe.make(**{k: v for k, v in arguments.items() if v is not defaults[k]})  # type: ignore[no-any-return]
+    return recipe.make(**{k: v for k, v in arguments.items() if v is not defaults[k]})
 
 
 def keyword_of(game: object, name: str) -> str | None:

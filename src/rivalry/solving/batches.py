@@ -284,8 +284,7 @@ def _points(over: Mapping[str, Sequence[Any]], zipped: bool) -> list[dict[str, A
 def _start(game: Playable, method: Method, start: object, key: jax.Array) -> Profile:
     if start is not None:
         return initial_profile(game, start_of(method, game, start))
-    sample: Profile = game.space.sample(key)
-    return sample
+    return game.space.sample(key)
 
 
 def _vary(base: Member, point: Mapping[str, Any], names: Collection[str]) -> Member:

@@ -319,8 +319,7 @@ def _discontinuity_mask(
     rounded = np.reshape([float(f"{value:.6g}") for value in profiles.flat], profiles.shape)
     with np.errstate(invalid="ignore"):  # infinite payoffs differ by no number
         change = np.abs(payoffs_at(games, rounded) - pays)
-    is_jump: np.ndarray = np.any(change > APPROXIMATE * np.stack(stakes), axis=1)  # type: ignore[arg-type]
-    return is_jump
+    return np.any(change > APPROXIMATE * np.stack(stakes), axis=1)  # type: ignore[arg-type]
 
 
 def know_together(games: Together, records: Sequence[Record], tolerance: float | None) -> list[Certified]:

@@ -79,8 +79,7 @@ def key_of(sequence: np.random.SeedSequence) -> jax.Array:
 def first_keys(sequences: Sequence[np.random.SeedSequence]) -> jax.Array:
     """Return the first of `keys_of` of every seed sequence, ``[sequence]``."""
     words = put(np.stack([sequence.generate_state(2, np.uint32) for sequence in sequences]))
-    keys: jax.Array = jax.random.wrap_key_data(words)
-    return keys
+    return jax.random.wrap_key_data(words)
 
 
 def split_key(key: jax.Array, count: int) -> jax.Array:

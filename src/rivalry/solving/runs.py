@@ -275,10 +275,7 @@ class StepwiseRuns:
         """The state with arrays of NumPy, from which a run is taken without a program."""
         if self.single:
             return self.carry
-        snapshot: Carry = jax.tree.map(
-            lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, self.carry
-        )
-        return snapshot
+        return jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, self.carry)
 
     def _saved(self) -> dict[str, np.ndarray]:
         profiles = np.asarray([np.asarray(profile) for _, profile in self.restarts], dtype=float)
@@ -324,8 +321,7 @@ def _member(carry: Carry, k: int, single: bool) -> Carry:
     """Return the state of the k-th run."""
     if single:
         return carry
-    member: Carry = jax.tree.map(lambda leaf: leaf[k] if eqx.is_array(leaf) else leaf, carry)
-    return member
+    return jax.tree.map(lambda leaf: leaf[k] if eqx.is_array(leaf) else leaf, carry)
 
 
 @compiled

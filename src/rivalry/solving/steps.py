@@ -48,7 +48,7 @@ def initial_carry(
     # steps fold in their number; this is one that no step reaches
     state = method.init(game, start_profile, jax.random.fold_in(key, 2**31 - 1))
     # strongly typed, as after a step: otherwise the steps would be compiled twice
-    return as_arrays(Carry(state, steps_done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))  # type: ignore[no-any-return]
+    return as_arrays(Carry(state, steps_done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))
 
 
 begin = compiled(initial_carry, effort=0)  # it runs once per start
@@ -65,7 +65,7 @@ def advance(
 ) -> tuple[Carry, tuple[Any, Any, Any, Any]]:
     """Take up to ``stride`` steps `ROWS` or `FEW_ROWS` times; return the state and the rows of `path_row`."""
     run: Any = _advance_singly if method.steps_singly(game) else _advance
-    return run(game, method, carry, key, stride, budget, tol)  # type: ignore[no-any-return]
+    return run(game, method, carry, key, stride, budget, tol)
 
 
 def _advance_singly(game, method, carry, key, stride, budget, tol):  # type: ignore[no-untyped-def]
@@ -115,7 +115,7 @@ def one_step(game: Playable, method: BaseMethod, carry: Carry, key: jax.Array, t
     # by number, not by splitting: a run that was interrupted draws the same as one that was not
     state, outcome = take_step(method, game, carry.state, jax.random.fold_in(key, carry.done), tol)
     after = Carry(state, carry.done + 1, outcome.residual, outcome.status, carry.since)
-    return as_arrays(after)  # type: ignore[no-any-return]
+    return as_arrays(after)
 
 
 def as_arrays(tree: object) -> Any:

@@ -451,8 +451,7 @@ def _spread(levels: np.ndarray, noise: float) -> np.ndarray:
     distances = (levels[None, :] - levels[:, None]) / noise
     half = np.diff(levels, append=levels[-1]) + np.diff(levels, prepend=levels[0])  # levels may be uneven
     weight = np.where(np.abs(distances) <= REACH + SAME_LEVEL, half * np.exp(-(distances**2) / 2), 0.0)
-    spread: np.ndarray = weight / weight.sum(axis=1, keepdims=True)
-    return spread
+    return weight / weight.sum(axis=1, keepdims=True)
 
 
 def choose_plans(values: np.ndarray, delta: float) -> np.ndarray:
@@ -462,8 +461,7 @@ def choose_plans(values: np.ndarray, delta: float) -> np.ndarray:
     by more than ``delta``.
     """
     leaves = values.max(axis=0) - delta > values
-    plans: np.ndarray = np.where(leaves, values.argmax(axis=0), np.arange(len(values))[:, None, None])
-    return plans
+    return np.where(leaves, values.argmax(axis=0), np.arange(len(values))[:, None, None])
 
 
 def _after_leader(duel: Duel, after: np.ndarray) -> np.ndarray:
@@ -472,8 +470,7 @@ def _after_leader(duel: Duel, after: np.ndarray) -> np.ndarray:
     below = np.take_along_axis(after, low, axis=1)
     # without a share of the level above, the level may be the highest
     above = np.take_along_axis(after, np.minimum(low + 1, after.shape[1] - 1), axis=1)
-    mean: np.ndarray = below + duel.part[:, :, None] * (above - below)
-    return mean
+    return below + duel.part[:, :, None] * (above - below)
 
 
 def best_aims(duel: Duel, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -513,5 +510,4 @@ def back_up(duel: Duel, firm: int, after: np.ndarray, follower: Adjustment) -> n
     below = np.take_along_axis(rows, follower.low, axis=2)
     above = np.take_along_axis(rows, follower.low + 1, axis=2)
     cost = duel.cost[:, :, None] if firm == 0 else follower.cost
-    value: np.ndarray = duel.gamma[firm] * (below + follower.part * (above - below)) + duel.flow[firm] - cost
-    return value
+    return duel.gamma[firm] * (below + follower.part * (above - below)) + duel.flow[firm] - cost

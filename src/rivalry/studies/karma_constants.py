@@ -189,8 +189,7 @@ def losing_probability(urgencies: np.ndarray, distribution: np.ndarray) -> np.nd
     [0.75, 0.25]
     """
     higher = urgencies[None, :] > urgencies[:, None]
-    chances: np.ndarray = (higher + 0.5 * (urgencies[None, :] == urgencies[:, None])) @ distribution
-    return chances
+    return (higher + 0.5 * (urgencies[None, :] == urgencies[:, None])) @ distribution
 
 
 def _by_urgency(
@@ -294,8 +293,7 @@ def change_matrix(bids: ArrayLike, bids_prime: ArrayLike, tie: str = "coin") -> 
     [[0.0, 0.0], [0.0, 0.0]]
     """
     d = np.subtract(bids, bids_prime)
-    table: np.ndarray = d @ theta_matrix(d.shape[1], tie) @ d.T
-    return table
+    return d @ theta_matrix(d.shape[1], tie) @ d.T
 
 
 class Counterexample(NamedTuple):
@@ -386,8 +384,7 @@ def _karma_distribution(mean: float, top: int) -> np.ndarray:
     away = np.abs(np.arange(top + 1) - mean)
     half_width = np.floor(min(mean, top - mean))
     even = np.clip(1 + half_width - away, 0.0, 1.0)  # sloping ends keep the mean
-    distribution: np.ndarray = np.maximum(0.0, 1 - away) / 2 + even / even.sum() / 2
-    return distribution
+    return np.maximum(0.0, 1 - away) / 2 + even / even.sum() / 2
 
 
 def analytic_constants(game: KarmaEconomy) -> Record:

@@ -118,8 +118,7 @@ def rows(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:
 def _normalize(weights: np.ndarray) -> np.ndarray:
     """Return weights ``[.. karma bid]`` normalised to probabilities of legal bids."""
     legal = np.tril(weights)
-    chances: np.ndarray = legal / legal.sum(axis=-1, keepdims=True)
-    return chances
+    return legal / legal.sum(axis=-1, keepdims=True)
 
 
 def _dirichlet(rng: np.random.Generator, private: int, max_karma: int) -> tuple[np.ndarray, Numbers]:
@@ -163,8 +162,7 @@ def at_least_as_random(policies: np.ndarray, reference: np.ndarray, rule: str = 
     levels, bar = (np.asarray(entropies(jnp.asarray(pi))) for pi in (policies, reference))
     if rule == "mean":
         levels, bar = levels.mean(axis=(-2, -1))[:, None, None], bar.mean()
-    qualify: np.ndarray = np.all(levels >= bar - 1e-12, axis=(-2, -1))
-    return qualify
+    return np.all(levels >= bar - 1e-12, axis=(-2, -1))
 
 
 # experiments on random policies
@@ -447,8 +445,7 @@ def _distances_along(
         _, (away, residual) = jax.lax.scan(step, (pi, mu), None, length=steps)
         return jnp.concatenate([distance(pi)[None], away]), jnp.max(residual)
 
-    result: tuple[Array, Array] = jax.lax.map(values_under, policies)  # one by one, as in `evaluate_agents`
-    return result
+    return jax.lax.map(values_under, policies)  # one by one, as in `evaluate_agents`
 
 
 @compiled
@@ -468,8 +465,7 @@ def _payoff_pairs(
 
         return jnp.stack([payoffs(target), payoffs(pi)]), stationary.residual
 
-    result: tuple[Array, Array] = jax.lax.map(payoff_pair, policies)  # one by one, as in `evaluate_agents`
-    return result
+    return jax.lax.map(payoff_pair, policies)  # one by one, as in `evaluate_agents`
 
 
 def _ratios(distances: np.ndarray) -> np.ndarray:

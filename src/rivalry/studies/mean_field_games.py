@@ -65,8 +65,7 @@ class FiniteHorizonPlay(BaseLearner):
     def world(self, game: Any) -> HorizonGame:
         """Return the game. Raise `ValueError` for a first policy that is none."""
         self._initial_policy(game)
-        horizon_game: HorizonGame = game
-        return horizon_game
+        return game
 
     def _initial_policy(self, game: HorizonGame) -> np.ndarray:
         even = horizon.uniform_policy(game)

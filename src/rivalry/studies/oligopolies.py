@@ -205,8 +205,7 @@ def edgeworth(
         residual = np.maximum(demand - rival_capacity, 0.0)
         shared = np.maximum(demand / 2, residual)
         sold = np.where(own_price < rival, demand, np.where(own_price > rival, residual, shared))
-        revenues: np.ndarray = own_price * np.minimum(k, sold)
-        return revenues
+        return own_price * np.minimum(k, sold)
 
     names = tuple(f"{price:g}" for price in prices)
     game = matrix(revenue(first, second), revenue(second, first).T)

@@ -122,8 +122,7 @@ def own_levels(game: object, action_grid: ActionGrid) -> ActionGrid:
     if isinstance(action_grid, int | np.integer) and not isinstance(action_grid, bool):
         if oracles.action_levels.knows(game) and action_grid < 2:
             raise ValueError(f"action_grid: {action_grid} must be at least 2")
-        levels: ActionGrid = oracles.action_levels(game, int(action_grid))
-        return levels
+        return oracles.action_levels(game, int(action_grid))
     return action_grid
 
 

@@ -430,8 +430,7 @@ class _Dictionary(NamedTuple):
 
 @lru_cache(maxsize=256)  # a generator takes longer to make than a small game to solve
 def _perturbation(rows: int) -> list[int]:
-    sizes: list[int] = np.random.default_rng(0).integers(1 << 52, 1 << 53, rows).tolist()
-    return sizes
+    return np.random.default_rng(0).integers(1 << 52, 1 << 53, rows).tolist()
 
 
 class _Polytope:

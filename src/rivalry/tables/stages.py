@@ -40,8 +40,7 @@ class SubgamePerfect(NamedTuple):
     def _outcome(self, sign: int) -> np.ndarray:
         if not len(self.outcomes):
             return np.zeros(0, dtype=np.int64)
-        outcome: np.ndarray = self.outcomes[(sign * self.payoffs[:, self.leader]).argmax()]
-        return outcome
+        return self.outcomes[(sign * self.payoffs[:, self.leader]).argmax()]
 
 
 class FollowerGaps(NamedTuple):

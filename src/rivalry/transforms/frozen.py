@@ -82,8 +82,7 @@ class Restricted(OneLineRepr, eqx.Module):
     def space(self) -> Space:
         space, rows = self.game.space, jnp.asarray(self.players)
         if isinstance(space, Box):
-            box: Box = jax.tree.map(lambda edge: edge[rows], space)
-            return box
+            return jax.tree.map(lambda edge: edge[rows], space)
         if isinstance(space, Simplex):
             return Simplex(tuple(space.sizes[p] for p in self.players), space.min_share)
         if isinstance(space, Choices):
@@ -151,8 +150,7 @@ forward(Restricted, oracles.discontinuity)
 
 @oracles.payoff_scale.register(Restricted, when=inner_knows(oracles.payoff_scale))
 def _(game: Restricted) -> Array:
-    scales: Array = scales_of(game.game)[np.asarray(game.players)]
-    return scales
+    return scales_of(game.game)[np.asarray(game.players)]
 
 
 @oracles.shared_constraints.register(Frozen, when=inner_knows(oracles.shared_constraints))
@@ -259,8 +257,7 @@ class Subspace(eqx.Module):
         return rows[jnp.asarray(self.players)]
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        grid: Array = self.whole.grid(self.players[player], points)
-        return grid
+        return self.whole.grid(self.players[player], points)
 
     def check(self, x: object, name: str = "start") -> Profile:
         profile = np.array(self.base)
@@ -272,8 +269,7 @@ class Subspace(eqx.Module):
 def interior_profile(space: Space) -> Profile:
     """Return a profile of the space: the middle of a box in its coordinates, else the projection of zero."""
     if isinstance(space, Box):
-        middle: Array = space.constrain((space.unconstrain(space.low) + space.unconstrain(space.high)) / 2)
-        return middle
+        return space.constrain((space.unconstrain(space.low) + space.unconstrain(space.high)) / 2)
     return space.project(jnp.zeros(space.shape))
 
 

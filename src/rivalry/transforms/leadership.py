@@ -114,8 +114,7 @@ class Leadership(Restricted):
         return (first_stage, tuple(p for p in before[0] if p not in first_stage), *before[1:])
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
-        profile: Array = _responses(self, self.put(x))
-        return profile
+        return _responses(self, self.put(x))
 
 
 class BoundedLeadership(Leadership):
@@ -172,8 +171,7 @@ def _(game: Leadership) -> np.ndarray:
 
 @compiled  # traced once, although payoffs and their derivatives contain it several times
 def _answer(lead: Leadership, x: Profile) -> Profile:
-    profile: Profile = lead.respond(lead.game, x, lead.followers)
-    return profile
+    return lead.respond(lead.game, x, lead.followers)
 
 
 @eqx.filter_custom_jvp

@@ -43,8 +43,7 @@ class PeriodPlay(OneLineRepr, eqx.Module):
 
     @property
     def space(self) -> Space:
-        space_of_game: Space = self.game.space
-        return space_of_game
+        return self.game.space
 
     # truncation is not an end: learners bootstrap the value of the next state
     def is_truncated(self, period: Array) -> Array:

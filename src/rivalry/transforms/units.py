@@ -48,8 +48,7 @@ def strategies(space: object, actions: Float[Array, "player column"]) -> Profile
         values = jnp.where(
             actions >= 1, space.high, space.constrain(jnp.where(actions <= -1, flat.low, values))
         )
-        inside: Array = jnp.clip(values, space.low, space.high)
-        return inside
+        return jnp.clip(values, space.low, space.high)
     if isinstance(space, Simplex):
         if actions.shape[1] > 1:
             return space.project(actions)
@@ -81,8 +80,7 @@ def units(space: object, x: Profile) -> Profile:
     if isinstance(space, Box):
         flat = space.unconstrained()
         share = (space.unconstrain(x) - flat.low) / width(flat)
-        numbers: Array = jnp.where(flat.mask, 2 * share - 1, 0.0)
-        return numbers
+        return jnp.where(flat.mask, 2 * share - 1, 0.0)
     if isinstance(space, Choices):
         sizes = np.asarray(space.sizes, dtype=float)[:, None]
         return 2 * x / jnp.maximum(sizes - 1, 1) - 1
@@ -102,8 +100,7 @@ class Discretised(OneLineRepr, eqx.Module):
     @payoff_method
     def payoffs(self, x: Profile) -> PerPlayer:
         """Return the payoffs of the strategies with these indices."""
-        payoffs: Array = self.game.payoffs(self.profile(x))
-        return payoffs
+        return self.game.payoffs(self.profile(x))
 
     def profile(self, x: Profile) -> Float[Array, "player coordinate"]:
         """Return the strategies ``[player axis]`` with indices ``[player 1]``."""

@@ -280,5 +280,4 @@ def _count_steps(coordinates: Any, origin: Any, unit: Any) -> Array:
 
 def _constrain(space: object, position: Array) -> Array:
     """Return positions in units of the game."""
-    projected: Array = space.project(space.constrain(position)) if isinstance(space, Box) else position
-    return projected
+    return space.project(space.constrain(position)) if isinstance(space, Box) else position

@@ -39,8 +39,7 @@ def unavoidable(journeys: Journeys, centre: np.ndarray) -> np.ndarray:
     while True:
         through = passes | _ahead(journeys, passing, journeys.after)
         if (through == passing).all():
-            certain: np.ndarray = _ahead(journeys, passing, journeys.begins[:, None])[:, 0]
-            return certain
+            return _ahead(journeys, passing, journeys.begins[:, None])[:, 0]
         passing = through
 
 

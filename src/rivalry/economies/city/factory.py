@@ -277,8 +277,7 @@ def karma_of(
     _check(f"{name}.from", threshold)
     for lane in np.flatnonzero((capacity == 0) & (load > 0)):
         raise ValueError(f"{name}: lane {network.lane_names[lane]} has no capacity to compare its load with")
-    amounts: np.ndarray = slope * np.maximum(load / np.maximum(capacity, 1) - threshold, 0.0)
-    return amounts
+    return slope * np.maximum(load / np.maximum(capacity, 1) - threshold, 0.0)
 
 
 def _check(where: str, value: Any, *, places: bool = False) -> None:

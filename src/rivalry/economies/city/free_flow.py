@@ -24,8 +24,7 @@ class FreeFlow(NamedTuple):
 
 def slot_shares(trip_shares: np.ndarray, slots: int) -> np.ndarray:
     """Return probabilities of slots ``[type slot]`` from those of trips ``[type trip]``, dormancy last."""
-    shares: np.ndarray = trip_shares[:, :-1].reshape(len(trip_shares), slots, -1).sum(axis=2)
-    return shares
+    return trip_shares[:, :-1].reshape(len(trip_shares), slots, -1).sum(axis=2)
 
 
 def visits(journeys: Journeys) -> np.ndarray:
@@ -117,8 +116,7 @@ def _inverse_mean(
         summed = np.round(np.add.outer(times, weight * lengths).ravel(), 12)
         times, where = np.unique(summed, return_inverse=True)
         chances = np.bincount(where, weights=np.outer(chances, shares_of_length).ravel())
-    mean: np.ndarray = (chances / (offset[:, None] + times)).sum(axis=1)
-    return mean
+    return (chances / (offset[:, None] + times)).sum(axis=1)
 
 
 def _by_lane(journeys: Journeys, weights: np.ndarray, lanes: int) -> np.ndarray:

@@ -128,8 +128,7 @@ class City(OneLineRepr, eqx.Module):
 
     def through_centre(self) -> Bool[np.ndarray, "agent slot"]:
         """Mask of journeys that lead through the centre for all choices at junctions."""
-        passes: np.ndarray = unavoidable(self.journeys, self.centre)[self.slots]
-        return passes
+        return unavoidable(self.journeys, self.centre)[self.slots]
 
     def classes(self) -> Int[np.ndarray, "agent"]:
         """Return 0, 1, 2 where no, some, all journeys lead through the centre (lucky, average, unlucky)."""

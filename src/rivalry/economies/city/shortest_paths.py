@@ -23,8 +23,7 @@ class Paths(eqx.Module):
 
     @property
     def lengths(self) -> Int[np.ndarray, "path"]:
-        counts: np.ndarray = (self.lanes >= 0).sum(axis=1)
-        return counts
+        return (self.lanes >= 0).sum(axis=1)
 
 
 def graph_of(network: Network) -> Any:

@@ -92,8 +92,7 @@ def _urgency_shares(name: str, source: object, urgencies: int) -> np.ndarray:
         raise ValueError(
             f"{name}: {len(shares)} probabilities must be {urgencies}, one for each of the urgencies"
         )
-    share: np.ndarray = stationary(shares, name)[0][0]
-    return share
+    return stationary(shares, name)[0][0]
 
 
 class Allocation(NamedTuple):

@@ -184,8 +184,7 @@ def city_policy(
 
 def _normalized_policy(city: CityArrays, source: object, name: str) -> np.ndarray:
     table = check_policy(city, source, name)
-    normalized: np.ndarray = table / table.sum(axis=-1, keepdims=True)
-    return normalized
+    return table / table.sum(axis=-1, keepdims=True)
 
 
 def city_of(game: object) -> CityArrays:

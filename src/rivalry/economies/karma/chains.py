@@ -44,5 +44,4 @@ def stationary_distribution(chain: Float[Array, "private private"]) -> Float[Arr
     size = chain.shape[0]
     # 1/n times the mass on both sides: the system becomes regular, with mass 1
     even = jnp.full((size, size), 1 / size)
-    distribution: Array = jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])
-    return distribution
+    return jnp.linalg.solve(jnp.eye(size) - chain.T + even, even[0])

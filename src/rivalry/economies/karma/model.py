@@ -240,8 +240,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
             # values are pulled back through the step in reverse: private states, redistribution, payments
             ahead = jnp.einsum("tzy,tyk->tzk", self.chain, values.reshape(self.shape))
             redistributed = self.after_redistribution(ahead.reshape(-1, self.most + 1), environment.level)
-            expected: Policy = outcomes.means(redistributed, ties).reshape(-1, self.most + 1)
-            return expected
+            return outcomes.means(redistributed, ties).reshape(-1, self.most + 1)
 
         return mean
 
@@ -349,8 +348,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         member = jax.nn.one_hot(self.tie_classes().reshape(-1), count)  # [row class]
         masses, chances = mu.reshape(-1, levels), pi.reshape(-1, levels, levels)
         form = "rc,rk,rkb->cbk" if self.overflow == shapes.ROOM else "rc,rk,rkb->cb"
-        joint: Array = jnp.einsum(form, member, masses, chances)
-        return joint
+        return jnp.einsum(form, member, masses, chances)
 
     def _full_distribution(self, environment: Around) -> Array:
         """Return the rivals as a distribution, with missing mass at bid 0."""

@@ -59,8 +59,7 @@ class CitySimulation(FixedPolicies):
 
     def world(self, game: object) -> Streets:
         """Return the game with its agents, which follow the rule that is played."""
-        world: Streets = self._under_rule(streets_of(game))
-        return world
+        return self._under_rule(streets_of(game))
 
     def check_world(self, world: Streets) -> None:
         """Raise `ValueError` for an invalid policy; those with a name are valid."""

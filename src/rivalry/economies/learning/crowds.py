@@ -292,5 +292,4 @@ def without_exploration(policies: np.ndarray, exploration: float) -> np.ndarray:
     even = np.tri(levels) / np.arange(1.0, levels + 1)[:, None]
     # a bid that is only explored has a remainder of 0 up to rounding, of either sign
     remaining = np.maximum(policies - exploration * even, 0.0)
-    policy: np.ndarray = remaining / remaining.sum(axis=-1, keepdims=True)
-    return policy
+    return remaining / remaining.sum(axis=-1, keepdims=True)

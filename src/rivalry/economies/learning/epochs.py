@@ -156,10 +156,7 @@ def _stored(path: Path) -> Record:
         return read(path).record
     run = path.parent.parent
     if path.parent.name == "cells" and (run / "study.json").is_file():
-        record: Record = load("rivalry.lab.store:load_run")(run).read_cell(
-            path.stem
-        )  # runs are a layer above
-        return record
+        return load("rivalry.lab.store:load_run")(run).read_cell(path.stem)  # runs are a layer above
     raise ValueError(f"resume_from: no file {str(path)!r}; must be a stored cell's, cells/ID.npz of a run")
 
 

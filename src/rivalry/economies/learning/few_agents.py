@@ -56,8 +56,7 @@ class Decisions(NamedTuple):
 
     def chain(self, policy: np.ndarray) -> np.ndarray:
         """Return the transition matrix ``[state state]`` of a policy."""
-        matrix: np.ndarray = (policy[:, None, :] @ self.moves)[:, 0]
-        return matrix
+        return (policy[:, None, :] @ self.moves)[:, 0]
 
     def stationary(self, policy: np.ndarray) -> np.ndarray:
         """Return the long-run distribution of states ``[state]`` under a policy, from the initial one.
@@ -71,8 +70,7 @@ class Decisions(NamedTuple):
             power /= power.sum(axis=1, keepdims=True)
             if np.abs(power - before).max() <= CHAIN_CONVERGED:
                 break
-        distribution: np.ndarray = self.first @ power
-        return distribution
+        return self.first @ power
 
     def best(self, policy: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Return a best response by policy iteration from a policy's most likely actions, kept at ties.
@@ -199,8 +197,7 @@ def _policy_values(process: Decisions, policy: np.ndarray, paid: Paid) -> np.nda
     """Return the values of a policy, entropy bonus included."""
     logs = np.log(np.where(policy > 0, policy, 1.0))
     bonus = -paid.weight * (policy * logs).sum(axis=1)
-    values: np.ndarray = process.values(policy, (1 - paid.once) * bonus) + paid.once * bonus
-    return values
+    return process.values(policy, (1 - paid.once) * bonus) + paid.once * bonus
 
 
 # two and three agents: exact payoffs
@@ -254,8 +251,7 @@ def _entries(economy: Economy) -> int:
 
 
 def _chains(economy: Economy) -> np.ndarray:
-    chances: np.ndarray = np.diff(economy.chain, axis=-1, prepend=0.0)
-    return chances
+    return np.diff(economy.chain, axis=-1, prepend=0.0)
 
 
 def _independent(chain: np.ndarray) -> bool:

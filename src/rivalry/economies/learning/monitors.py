@@ -251,8 +251,7 @@ def payoff_estimates(
     if paid.weight:
         values = values + paid.weight * np.asarray(entropies(put(policies)))
     visits = crowd.simulate_copies(agents, (rows, owner), sequence, 0, steps)[0].each
-    estimates: np.ndarray = (visits * values[owner]).sum(axis=(1, 2)) / steps
-    return estimates
+    return (visits * values[owner]).sum(axis=(1, 2)) / steps
 
 
 def sample_gains(

@@ -91,8 +91,7 @@ class Simulation(FixedPolicies):
 
     def world(self, game: object) -> Crowd:
         """Return the game with its agents, which follow the rule that is played."""
-        world: Crowd = self._under_rule(crowds.crowd_of(game))
-        return world
+        return self._under_rule(crowds.crowd_of(game))
 
     def check_world(self, world: Crowd) -> None:
         """Raise `ValueError` for an invalid policy; the equilibrium is not computed."""

@@ -288,7 +288,7 @@ def _domain(domain: object, space: Domain) -> list[list[float]]:
     for axis, (low, high) in enumerate(edges):
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             raise ValueError(f"resource_points.domain[{axis}]: [{low:g}, {high:g}] must have low below high")
-    return edges.tolist()  # type: ignore[no-any-return]
+    return edges.tolist()
 
 
 def _beta_ends(

@@ -117,7 +117,7 @@ def _edges(space: str, bounds: object) -> list[list[float]]:
         raise ValueError(f"bounds: {bounds!r} must be [low, high], or one [low, high] per axis of a box")
     if space == "interval" and len(edges) != 1:
         raise ValueError(f"bounds: {len(edges)} axes are a box; set space = 'box'")
-    return edges.tolist()  # type: ignore[no-any-return]
+    return edges.tolist()
 
 
 def players_of(options: Mapping[str, Any]) -> int:

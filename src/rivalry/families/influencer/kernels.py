@@ -150,7 +150,7 @@ class GaussianMatrix(_Kernel):
     @property
     def precision(self) -> Float[Array, "player axis axis"]:
         """The inverse of ``S``."""
-        return jnp.linalg.inv(self.covariance) / self.variance[:, None, None]  # type: ignore[no-any-return]
+        return jnp.linalg.inv(self.covariance) / self.variance[:, None, None]
 
     def logs(self, x: Profile, points: Points) -> Logs:
         q = displacement(x, points)
@@ -170,11 +170,11 @@ class GaussianMatrix(_Kernel):
     def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         # the quadratic form is at least its smallest eigenvalue times the squared distance
         smallest = jnp.linalg.eigvalsh(self.precision[player])[0]
-        return -0.5 * smallest * jnp.sum(nearest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
+        return -0.5 * smallest * jnp.sum(nearest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]
 
     def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
         largest = jnp.linalg.eigvalsh(self.precision[player])[-1]
-        return -0.5 * largest * jnp.sum(farthest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]  # type: ignore[no-any-return]
+        return -0.5 * largest * jnp.sum(farthest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]
 
     def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
         precision = self.precision[player]
@@ -489,15 +489,15 @@ class Custom(eqx.Module):
 
     def vjp(self, x: Profile, points: Points, weights: Logs) -> Profile:
         # only the own log-kernel is differentiated, once, for all players together
-        return jax.vjp(lambda y: self.logs(y, points), x)[1](weights)[0]  # type: ignore[no-any-return]
+        return jax.vjp(lambda y: self.logs(y, points), x)[1](weights)[0]
 
     def gradients(self, x: Profile, points: Points) -> Gradients:
         jacobian = jax.jacfwd(self._row)
-        return jax.vmap(jacobian, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
+        return jax.vmap(jacobian, in_axes=(0, 0, None))(x, self.parameters, points)
 
     def hessians(self, x: Profile, points: Points) -> Hessians:
         hessian = jax.jacfwd(jax.jacfwd(self._row))
-        return jax.vmap(hessian, in_axes=(0, 0, None))(x, self.parameters, points)  # type: ignore[no-any-return]
+        return jax.vmap(hessian, in_axes=(0, 0, None))(x, self.parameters, points)
 
     def _row(self, x: Strategy, parameters: dict[str, Array], points: Points) -> Float[Array, "point"]:
         # on an interval positions and points are numbers, on a box arrays
@@ -524,6 +524,4 @@ def copies(kernel: K, player: Player, rows: int) -> K:
     """Return the kernel of ``rows`` copies of one player, for its influence from many positions at once."""
     if isinstance(kernel, PowerLaw):  # all players have the same floor
         return PowerLaw(jnp.broadcast_to(kernel.exponent[player], rows), kernel.floor)  # type: ignore[return-value]
-    return jax.tree.map(  # type: ignore[no-any-return]
-        lambda leaf: jnp.broadcast_to(leaf[player], (rows, *leaf.shape[1:])), kernel
-    )
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[player], (rows, *leaf.shape[1:])), kernel)

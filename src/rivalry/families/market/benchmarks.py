@@ -430,8 +430,7 @@ def _gaps_and_slopes(market: Market, ascent: Ascent, choice: Any, rise: Any) -> 
 
 
 def _gaps(market: Market, ascent: Ascent, choice: np.ndarray, rise: float = 0.0) -> np.ndarray:
-    gaps: np.ndarray = np.abs(np.asarray(_gaps_and_slopes(market, ascent, choice, rise)[0]))
-    return gaps
+    return np.abs(np.asarray(_gaps_and_slopes(market, ascent, choice, rise)[0]))
 
 
 def complementary_root(

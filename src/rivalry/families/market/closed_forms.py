@@ -361,10 +361,9 @@ def _quantity(market: Market, x: Array, firm: int | Array) -> Array:
         ends = market.space.low[firm, 0], market.space.high[firm, 0]
         return _bisect(lambda quantity: _isoelastic_slope(market, rivals_output, firm, quantity), *ends)
     cross = n["slope" if demand == "linear" else "substitution"]
-    monopoly: Array = (n["intercept"] - cross * rivals_output - n["unit_cost"][firm]) / (
+    return (n["intercept"] - cross * rivals_output - n["unit_cost"][firm]) / (
         2 * n["slope"] + n["convex_cost"][firm]
     )
-    return monopoly
 
 
 def _differentiated_prices(market: Market, x: Array, firm: int | Array) -> Float[Array, "candidate"]:
@@ -392,8 +391,7 @@ def _logit_slope(market: Market, x: Array, firm: int | Array, p: Array) -> Array
     numbers = market.priced
     share = market.clear(x.at[firm, 0].set(p)).q[firm]
     marginal = numbers["unit_cost"][firm] + numbers["convex_cost"][firm] * share
-    slope: Array = numbers["taste_spread"] / (1.0 - share) + marginal - p
-    return slope
+    return numbers["taste_spread"] / (1.0 - share) + marginal - p
 
 
 def _isoelastic_slope(market: Market, rivals_output: Array, firm: int | Array, quantity: Array) -> Array:
@@ -406,10 +404,7 @@ def _isoelastic_slope(market: Market, rivals_output: Array, firm: int | Array, q
         quantity / (numbers["elasticity"] * total),
         0.0,
     )
-    slope: Array = (
-        price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * quantity
-    )
-    return slope
+    return price * (1.0 - falls) - numbers["unit_cost"][firm] - numbers["convex_cost"][firm] * quantity
 
 
 def _bisect(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:

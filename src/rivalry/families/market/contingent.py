@@ -52,21 +52,18 @@ class ContingentMarket(OneLineRepr, eqx.Module):
     @property
     def levels(self) -> Float[Array, "level"]:
         """The levels of the shock at which firms choose."""
-        levels: Array = self.game.shock.levels[np.array(self.occurs)]  # type: ignore[union-attr]
-        return levels
+        return self.game.shock.levels[np.array(self.occurs)]  # type: ignore[union-attr]
 
     @property
     def probabilities(self) -> Float[Array, "level"]:
         """The stationary probabilities of the levels."""
-        chances: Array = self.game.shock.probabilities[np.array(self.occurs)]  # type: ignore[union-attr]
-        return chances
+        return self.game.shock.probabilities[np.array(self.occurs)]  # type: ignore[union-attr]
 
     @property
     def space(self) -> Box:
         """The box of choices, ``[player level]``."""
         firms, count = np.array(self.game.stages[0]), len(self.occurs)
-        box: Box = jax.tree.map(lambda edge: edge[firms].repeat(count, axis=1), self.game.space)
-        return box
+        return jax.tree.map(lambda edge: edge[firms].repeat(count, axis=1), self.game.space)
 
     def at_level(self, level: float | Array) -> Any:
         """Return the game of the firms at one level of the shock."""
@@ -86,11 +83,9 @@ class ContingentMarket(OneLineRepr, eqx.Module):
         """Return profits after tax, averaged over the levels of the shock."""
 
         def at(level: Array, choices: Array) -> Array:
-            by_firm: Array = self.at_level(level).payoffs(choices[:, None])
-            return by_firm
+            return self.at_level(level).payoffs(choices[:, None])
 
-        payoffs: Array = self.probabilities @ jax.vmap(at)(self.levels, x.T)
-        return payoffs
+        return self.probabilities @ jax.vmap(at)(self.levels, x.T)
 
 
 MarketGame = Market | StagedMarket | ContingentMarket

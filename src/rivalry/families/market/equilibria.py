@@ -394,8 +394,7 @@ def logit_shares(a: object, a0: object, mu: float, p: object) -> np.ndarray:
     value, out = (np.asarray(a) - p) / mu, np.asarray(a0, dtype=float)[..., None] / mu
     top = np.maximum(value.max(axis=-1, keepdims=True), out)
     weight = np.exp(value - top)
-    shares: np.ndarray = weight / (weight.sum(axis=-1, keepdims=True) + np.exp(out - top))
-    return shares
+    return weight / (weight.sum(axis=-1, keepdims=True) + np.exp(out - top))
 
 
 def logit_joint(a: object, a0: float, mu: float, c: object) -> np.ndarray:

@@ -398,8 +398,7 @@ def _players_of(options: Mapping[str, Any]) -> int:
     if len(options["formulas"]) > 1:
         return len(options["formulas"])
     for order in filter(None, (options[name] for name in ORDERS)):
-        count: int = max([1, *(player + 1 for row in order for player in row)])
-        return count
+        return max([1, *(player + 1 for row in order for player in row)])
     return 2 if options["ownership"] is None else len(options["ownership"])
 
 

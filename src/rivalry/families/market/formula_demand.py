@@ -64,8 +64,7 @@ class Formulas(NamedTuple):
         # nodes crowd at the start, where the price of the first unit may be infinite
         unit = jnp.asarray((nodes + 1) / 2)
         at = jax.vmap(lambda part: self.clipped(numbers, start + part * (stop - start)))(unit**4)
-        area: Array = (2 * unit**3 * weights) @ (at @ (stop - start))
-        return area
+        return (2 * unit**3 * weights) @ (at @ (stop - start))
 
     def clipped(self, numbers: Mapping[str, Any], x: Float[Array, "firm"]) -> Float[Array, "firm"]:
         """Return prices or quantities of at least 0, with willingness to pay moved by the shock."""

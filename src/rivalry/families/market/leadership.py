@@ -55,8 +55,7 @@ class PriceLine(NamedTuple):
     @property
     def slope(self) -> np.ndarray:
         """Return the decrease of the price per unit of output, ``[piece]``."""
-        slope: np.ndarray = (self.price[:, 0] - self.price[:, 1]) / (self.stop - self.start)
-        return slope
+        return (self.price[:, 0] - self.price[:, 1]) / (self.stop - self.start)
 
     def at(self, output: float) -> tuple[float, np.ndarray]:
         """Return the price and the responses ``[firm]``; at a discontinuity, of the piece that ends there."""
@@ -411,8 +410,7 @@ def _outputs(market: Market, others_output: Array, firms: tuple[int, ...]) -> Fl
     top = market.numbers["intercept"] - cross * others_output
     if len(firms) == 1:  # without the cases of `aggregate`, which intervals do not tell apart
         return jnp.clip((top - c) / (steep + cross), low, high)
-    outputs: Array = aggregate(top, cross, c, steep, low, high, xp=jnp)
-    return outputs
+    return aggregate(top, cross, c, steep, low, high, xp=jnp)
 
 
 def _supply(market: Market, firms: tuple[int, ...]) -> list[Array]:
@@ -432,20 +430,17 @@ class StagedMarket(Leadership):
     @property
     def market(self) -> Market:
         """The market with all its firms and stages."""
-        market: Market = self.whole_game
-        return market
+        return self.whole_game
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         """Return the choices of all players of ``game``; exact responses are differentiated directly."""
         if not self.exact:
             return super().whole(x)
-        choices: Array = self.respond(self.game, self.put(x), self.followers)
-        return choices
+        return self.respond(self.game, self.put(x), self.followers)
 
     def choices(self, x: Profile) -> Float[Array, "seat axis"]:
         """Return the choices of all firms ``[player axis]`` when the first stage chooses ``x``."""
-        choices: Array = all_choices(self, x)
-        return choices
+        return all_choices(self, x)
 
     @property
     def exact(self) -> bool:
@@ -633,5 +628,4 @@ def staged_market(market: Market) -> StagedMarket:
     for leaders in leaders_of_stages(market.stages):
         led = stackelberg(base, leaders, respond)
         base = StagedMarket(led.game, led.base, led.players, led.respond)
-    staged: StagedMarket = base
-    return staged
+    return base

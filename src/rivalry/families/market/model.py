@@ -470,8 +470,7 @@ class Market(OneLineRepr, eqx.Module):
         """Return the taxes per unit and on revenue, in a cleared market."""
         if not self.taxes_sales:
             return 0.0
-        tax: Array = self.numbers["unit_tax"] * sold.q + self.numbers["ad_valorem"] * sold.p * sold.q
-        return tax
+        return self.numbers["unit_tax"] * sold.q + self.numbers["ad_valorem"] * sold.p * sold.q
 
     @property
     def taxes_sales(self) -> bool:
@@ -505,8 +504,7 @@ class Market(OneLineRepr, eqx.Module):
     def after_tax(self, profit: PerPlayer) -> PerPlayer:
         """Return profits after tax; the tax on losses is refunded, unless ``tax_losses`` is ``none``."""
         taxed = jnp.maximum(profit, 0.0) if self.accounts.tax_losses == "none" else profit
-        after_tax: Array = profit - self.numbers["tax"] * taxed
-        return after_tax
+        return profit - self.numbers["tax"] * taxed
 
 
 def priced_numbers(numbers: dict[str, Any]) -> dict[str, Any]:

@@ -55,8 +55,7 @@ def initial_state(market: Market, choice: Float[Array, "firm"]) -> PeriodState:
 
 def market_size(market: Market, period: int | Int[Array, ""]) -> Scalar:
     """Return ``N_t = (1 + growth)^t``, the number of buyers relative to the first period."""
-    size: Array = (1.0 + market.numbers["growth"]) ** period
-    return size
+    return (1.0 + market.numbers["growth"]) ** period
 
 
 def settle(
@@ -127,8 +126,7 @@ def _adjustment(market: Market, before: PeriodState, stands: Array, size: Array)
     change = stands * size - before.choice * size / grown
     if market.dynamics.adjustment == "predetermined":
         change = stands * size * grown - before.choice * size
-    cost: Array = market.numbers["adjustment_cost"] * change**2
-    return cost
+    return market.numbers["adjustment_cost"] * change**2
 
 
 def _investment(market: Market, before: PeriodState, x: Array, size: Array) -> tuple[Array, Array]:
@@ -433,5 +431,4 @@ def _play(game: MarketPlay, policy: Policy | None, rows: Float[Array, "period ..
         reset_key, period_key = jax.random.split(key)
         return jax.lax.scan(period, game.reset(reset_key), (rows, jax.random.split(period_key, len(rows))))[1]
 
-    flows: Flow = jax.vmap(run)(keys)
-    return flows
+    return jax.vmap(run)(keys)

@@ -63,8 +63,7 @@ def _(game: Market) -> Array | np.ndarray:
         profit = (numbers["market_size"] / cost) ** eta * cost / eta
     else:
         profit = (numbers["intercept"] - cost) ** 2 / (4 * numbers["slope"])
-    scale: Array | np.ndarray = xp.asarray(xp.maximum(profit, 1e-300))
-    return scale
+    return xp.asarray(xp.maximum(profit, 1e-300))
 
 
 @oracles.discontinuity.register(Market)

@@ -69,10 +69,9 @@ class OwnedMarket(OneLineRepr, eqx.Module):
     def space(self) -> Box:
         """The box of choices, ``[firm axis]``."""
         shape = self.players, max(map(len, self.owners))
-        box: Box = jax.tree.map(
+        return jax.tree.map(
             lambda edge: jnp.zeros(shape, edge.dtype).at[self.places].set(edge[:, 0]), self.game.space
         )
-        return box
 
     def choices(self, x: Profile) -> Float[Array, "product 1"]:
         """Return the choices of all products."""
@@ -163,8 +162,7 @@ def pass_through(game: OwnedMarket | Market, choices: Any) -> np.ndarray:
             f"choices[{product}]: {float(at[product]):g} is {abs(moves[product]):.2g} from its first-order "
             "condition; must be of an equilibrium inside all bounds"
         )
-    slopes: np.ndarray = -prices @ np.linalg.solve(in_choices, in_cost)
-    return slopes
+    return -prices @ np.linalg.solve(in_choices, in_cost)
 
 
 def _as_owned(game: OwnedMarket | Market) -> OwnedMarket:

@@ -85,15 +85,13 @@ class Believing(OneLineRepr, eqx.Module):
         forms = {(jax.tree.structure(race), *map(jnp.shape, jax.tree.leaves(race))) for race in races}
         if len(forms) > 1:
             return None
-        stacked: Race = jax.tree.map(lambda *leaves: jnp.stack(leaves), *races)
-        return stacked
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *races)
 
     @payoff_method
     def payoffs(self, x: Profile) -> PerPlayer:
         """Return every player's believed payoff."""
         if (minds := self.stacked_races()) is not None:  # one program for all players
-            believed: Array = jax.vmap(lambda race, i: race.payoffs(x)[i])(minds, jnp.arange(self.players))
-            return believed
+            return jax.vmap(lambda race, i: race.payoffs(x)[i])(minds, jnp.arange(self.players))
         return jnp.stack([race.payoffs(x)[i] for i, race in enumerate(self.believed_races())])
 
 

@@ -94,8 +94,7 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
     if rules.cost is period.quadratic:
         slopes = numbers["safety_price_slope"] * xs**2, numbers["performance_price_slope"] * xp**2
         spent = spent + jnp.stack(slopes, axis=1)
-    derivatives: Array = race.weights[0][:, None] * (jnp.stack(rows) - spent)
-    return derivatives
+    return race.weights[0][:, None] * (jnp.stack(rows) - spent)
 
 
 def _chances(numbers: Numbers, logs: Array, i: int, rivals: np.ndarray) -> tuple[Array, Any, Any]:

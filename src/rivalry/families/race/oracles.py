@@ -38,8 +38,7 @@ def _(game: Race) -> Scalar | Float[np.ndarray, ""] | float:
     names = ("prize", "loser_prize", "disaster_cost")
     xp = concrete_module(*(game.numbers[name] for name in names))
     prize, lost, cost = (xp.abs(xp.asarray(game.numbers[name])) for name in names)
-    scale: Array = xp.maximum(xp.max(xp.maximum(prize, lost)) + xp.max(cost), 1e-300)
-    return scale
+    return xp.maximum(xp.max(xp.maximum(prize, lost)) + xp.max(cost), 1e-300)
 
 
 @oracles.discontinuity.register(Race)
@@ -89,8 +88,7 @@ def _(game: Race, x: Profile) -> Profile:
     _, pull = jax.vjp(game.payoffs, x)
     gradients = jax.vmap(lambda unit: pull(unit)[0])(jnp.eye(game.players))
     rows = jnp.arange(game.players)
-    own_gradients: Profile = gradients[rows, rows]
-    return own_gradients
+    return gradients[rows, rows]
 
 
 oracles.validate_parameter.register(Race)(lambda game, name, value: refusal(name, value))
@@ -279,8 +277,7 @@ def _responses(race: Race, x: Profile, line: Array) -> Float[Array, "player plac
         peak = jnp.exp(logs[index] + part * (logs[1] - logs[0]))  # of the parabola through three points
         return jnp.where(paid(jnp.zeros(())) >= payoffs[index], 0.0, peak)
 
-    responses: Array = jax.vmap(lambda player: jax.lax.map(partial(response, player), line))(jnp.arange(2))
-    return responses
+    return jax.vmap(lambda player: jax.lax.map(partial(response, player), line))(jnp.arange(2))
 
 
 def _deviation(race: Race, x: Profile) -> Record:
@@ -316,10 +313,7 @@ def _with_investment(
         )
 
     players = jnp.arange(race.players)
-    gains: Array = jax.vmap(lambda player, row: jax.lax.map(partial(response_payoff, player), row))(
-        players, amounts
-    )
-    return gains
+    return jax.vmap(lambda player, row: jax.lax.map(partial(response_payoff, player), row))(players, amounts)
 
 
 # --- play over periods ------------------------------------------------------------------------------------
@@ -374,8 +368,7 @@ class RaceState(eqx.Module):
     @payoff_method
     def payoffs(self, x: Profile) -> PerPlayer:
         paid, p_continue, next_state = self.race.play_period(self.t, self.state, x)
-        payoffs: Array = self.race.weights[self.t] * paid + p_continue * self.ahead(next_state)
-        return payoffs
+        return self.race.weights[self.t] * paid + p_continue * self.ahead(next_state)
 
     def after(self, x: Profile) -> Float[Array, "stock player"]:
         """Return the state after ``x``."""
@@ -494,8 +487,7 @@ def _refine(problem: _OwnProblem, y: Array, width: Array) -> Array:
         rest_choice = rest_choices[jnp.argmax(p_continue[index] * ahead - cost)]
         return jnp.concatenate([effort, rest_choice]), SHRINK * width
 
-    best_point: Array = jax.lax.fori_loop(0, ROUNDS, closer, (y, width))[0]
-    return best_point
+    return jax.lax.fori_loop(0, ROUNDS, closer, (y, width))[0]
 
 
 @oracles.state_bounds.register(Race)

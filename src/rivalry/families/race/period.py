@@ -107,8 +107,7 @@ def gains(
     payoffs_of_wins = safe * rho + unsafe * (numbers["prize_survives"][:, None] * rho - d)
     # 0 times an infinite prize would be NaN
     won = jnp.sum(jnp.where(q > 0, q * jnp.where(q > 0, payoffs_of_wins, 0.0), 0.0), axis=1)
-    payoffs: PerPlayer = won + p_nobody * without_winner(rules, numbers)
-    return payoffs
+    return won + p_nobody * without_winner(rules, numbers)
 
 
 def without_winner(rules: Rules, numbers: Mapping[str, Any]) -> Any:

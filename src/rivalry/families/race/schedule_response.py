@@ -374,8 +374,7 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
         return jnp.where(payoff > value, candidate, current), jnp.fmax(payoff, value)
 
     def improved(start: Array) -> tuple[Array, Array]:
-        response: tuple[Array, Array] = jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
-        return response
+        return jax.lax.fori_loop(0, TURNS, turn, (start, jnp.asarray(-jnp.inf)))
 
     # in turn: batched, the loops would take seconds longer to compile, and each run as long as the longest
     schedules, payoffs = jax.lax.map(improved, starts)
@@ -386,8 +385,7 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
 def with_best_inputs(race: Race, x: Profile, player: Array | int) -> Strategy:
     """Return the own schedule at ``x`` with the best inputs for its investments."""
     _, inputs = _by_period(race, x, player)
-    strategy: Strategy = race.schedule(x)[:, player].at[:, :2].set(inputs).ravel()
-    return strategy
+    return race.schedule(x)[:, player].at[:, :2].set(inputs).ravel()
 
 
 def _planned_starts(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:

@@ -167,8 +167,7 @@ class _Line:
             raise self._lost_connection(incoming[1])
         if incoming[0] == "refused":
             raise ClusterError(f"{self._target()}: {incoming[1]}")
-        message: Message = incoming
-        return message
+        return incoming
 
     def _lost_connection(self, cause: str) -> ClusterLost:
         reason = f": {cause}" if cause else ""

@@ -471,7 +471,7 @@ class PointResults:
         if not self.random and "trial_objective_mean" in arrays:  # single runs without draws are exact
             ends = ("trial_objective_low", "trial_objective_high")
             arrays |= dict.fromkeys(ends, arrays["trial_objective_mean"])
-        return load(CHOSEN_RULE)(Reader(arrays), self.rule_words)  # type: ignore[no-any-return]
+        return load(CHOSEN_RULE)(Reader(arrays), self.rule_words)
 
     def _chosen_number(self, choice: int) -> str:
         return number_in_words(float(self.arrays["chosen_parameters"][0][choice]))

@@ -145,8 +145,7 @@ def summary(name: str, path: Traversable) -> TableDict:
 @cache
 def measured_seconds() -> dict[str, dict[str, float]]:
     """Processor seconds of bundled studies by form, as `benchmarks.study_costs` has measured them."""
-    seconds: dict[str, dict[str, float]] = json.loads(COSTS.read_text(encoding="utf-8"))
-    return seconds
+    return json.loads(COSTS.read_text(encoding="utf-8"))
 
 
 def cost_label(seconds: float) -> str:

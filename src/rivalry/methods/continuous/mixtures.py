@@ -345,8 +345,7 @@ class MixedOpponents(eqx.Module):
 
     @property
     def space(self) -> Space:
-        game_space: Space = self.game.space
-        return game_space
+        return self.game.space
 
     def payoffs(self, x: Profile) -> PerPlayer:
         """Return every player's payoff for its strategy in ``x`` while the others play the atoms."""

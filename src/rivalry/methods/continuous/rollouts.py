@@ -45,8 +45,7 @@ def zero_networks(features: int, hidden: int, axes: int) -> Networks:
 
     # shapes only: every draw of equinox would compile a program
     shapes = eqx.filter_eval_shape(lambda: Networks(network(2 * axes), network("scalar")))
-    networks: Networks = jax.tree.map(lambda leaf: leaf if callable(leaf) else np.zeros(leaf.shape), shapes)
-    return networks
+    return jax.tree.map(lambda leaf: leaf if callable(leaf) else np.zeros(leaf.shape), shapes)
 
 
 class RolloutPlan(NamedTuple):
@@ -68,8 +67,7 @@ class RolloutPlan(NamedTuple):
         """Return the networks with the weights of a row, the actor's first."""
         arrays, static = eqx.partition(self.zero, eqx.is_array)
         _, unravel = ravel_pytree(arrays)
-        networks: Networks = eqx.combine(unravel(row), static)
-        return networks
+        return eqx.combine(unravel(row), static)
 
     def policy(self, row: Row, observed: Float[Array, "feature"]) -> tuple[Array, Array]:
         """Return the means and standard deviations of a player's draws, ``[axis]``, at an observation."""
@@ -166,10 +164,7 @@ def greedy(play: Play, plan: RolloutPlan, weights: Array, x: Profile, rounds: Ar
 @compiled
 def advance(play: Play, plan: RolloutPlan, learning: LearningState, updates: Array) -> LearningState:
     """Run ``updates`` updates."""
-    learned: LearningState = jax.lax.fori_loop(
-        0, updates, lambda _, state: _update(play, plan, state), learning
-    )
-    return learned
+    return jax.lax.fori_loop(0, updates, lambda _, state: _update(play, plan, state), learning)
 
 
 def _update(play: Play, plan: RolloutPlan, learning: LearningState) -> LearningState:

@@ -164,8 +164,7 @@ def _initial_multipliers(game: Game, start: np.ndarray) -> Session:
 
 def _multipliers(session: Session) -> np.ndarray:
     """Return the multipliers in units of payoff per unit of constraint."""
-    multipliers: np.ndarray = session["scaled"] * session["payoff_unit"].max() / session["constraint_unit"]
-    return multipliers
+    return session["scaled"] * session["payoff_unit"].max() / session["constraint_unit"]
 
 
 def _step(game: Any, session: Session) -> None:

@@ -324,8 +324,7 @@ def _play(
         return _record(run, turns, ahead(run.cash, run.choice))
 
     def play(run: DirectionalRun) -> DirectionalRun:
-        runs: DirectionalRun = jax.lax.fori_loop(0, periods, lambda _, run: period(run), run)
-        return runs
+        return jax.lax.fori_loop(0, periods, lambda _, run: period(run), run)
 
     return jax.vmap(play)(batch)
 

@@ -87,8 +87,7 @@ class Extragradient(BaseMethod):
             rate, ahead, count = carry
             displacement = jnp.linalg.norm((after(rate, state.gradient) - x) / wide)
             steep = rate * jnp.linalg.norm(relative(game, ahead - state.gradient))
-            too_long: Array = ~(steep <= STEEP * displacement) & (count < HALVINGS)  # NaN counts as too far
-            return too_long
+            return ~(steep <= STEEP * displacement) & (count < HALVINGS)  # NaN counts as too far
 
         def halve(carry: tuple[Array, Profile, Array]) -> tuple[Array, Profile, Array]:
             rate, _, count = carry

@@ -149,8 +149,7 @@ class GradientAscent(BaseMethod):
             player = order[k]
             return x.at[player].set(step_from(x, own_gradients(game, x))[player])
 
-        profile: Profile = jax.lax.fori_loop(0, len(order), turn, state.profile)
-        return profile
+        return jax.lax.fori_loop(0, len(order), turn, state.profile)
 
     def residual(self, game: Game, state: Ascent) -> Scalar:
         """Return the smallest of the rules' numbers, in units of the payoff scale."""

@@ -38,8 +38,7 @@ def free(space: Space, x: Profile, gradient: Profile, slack: float = 0.0) -> Boo
             return space.mask & (~at_bound | (gradient > _mean(entries, gradient)))
 
         # entries only leave, since the mean of the rest rises: as many rounds as entries suffice
-        free_entries: Array = jax.lax.fori_loop(0, x.shape[1], narrow, space.mask)
-        return free_entries
+        return jax.lax.fori_loop(0, x.shape[1], narrow, space.mask)
     return jnp.asarray(space.mask)
 
 

@@ -210,8 +210,7 @@ def _compiled() -> tuple[Any, Any]:
 def _policy(logits: Array, sizes: tuple[int, ...]) -> Array:
     """Return probabilities ``[player state action]``; actions that a player lacks have none."""
     present = np.arange(max(sizes)) < np.array(sizes)[:, None, None]
-    policy: Array = jax.nn.softmax(jnp.where(present, logits, -jnp.inf), axis=-1)
-    return policy
+    return jax.nn.softmax(jnp.where(present, logits, -jnp.inf), axis=-1)
 
 
 def _values(logits: Array, payoff: Array, gamma: Array, sizes: tuple[int, ...]) -> Array:
@@ -221,8 +220,7 @@ def _values(logits: Array, payoff: Array, gamma: Array, sizes: tuple[int, ...]) 
     for player, size in enumerate(sizes):
         joint = (joint[:, :, None] * chances[player, :, None, :size]).reshape(chances.shape[1], -1)
     flow = jnp.eye(joint.shape[1]) - gamma * joint[:-1]
-    values: Array = jnp.linalg.solve(flow.T, joint[-1]) @ payoff.T
-    return values
+    return jnp.linalg.solve(flow.T, joint[-1]) @ payoff.T
 
 
 def _next_logits(
@@ -235,13 +233,11 @@ def _next_logits(
     def gained(at: Array, player: Array, opponent: Array) -> Array:
         """Return the change of the other's value by the step in its own logits, per unit of ``slopes``."""
         along = jnp.zeros_like(at).at[opponent].set(slopes[player, opponent])
-        change: Array = jax.jvp(lambda x: _values(x, payoff, gamma, sizes), (at,), (along,))[1][opponent]
-        return change
+        return jax.jvp(lambda x: _values(x, payoff, gamma, sizes), (at,), (along,))[1][opponent]
 
     def anticipated(player: Array, opponent: Array) -> Array:
         return jnp.where(player == opponent, 0.0, jax.grad(gained)(logits, player, opponent)[player])
 
     pairs = jax.vmap(jax.vmap(anticipated, (None, 0)), (0, None))(players, players)
     push = slopes[players, players] + jnp.einsum("ijsa,j->isa", pairs, ahead)
-    after: Array = logits + rate[:, None, None] * push
-    return after
+    return logits + rate[:, None, None] * push

@@ -268,8 +268,7 @@ def _polish(
 
 
 def _choose(mask: np.ndarray, values: np.ndarray, alternatives: np.ndarray) -> np.ndarray:
-    result: np.ndarray = np.where(mask.reshape(-1, *[1] * (values.ndim - 1)), values, alternatives)
-    return result
+    return np.where(mask.reshape(-1, *[1] * (values.ndim - 1)), values, alternatives)
 
 
 def _member(ends: _Local, k: int) -> _Local:

@@ -277,10 +277,9 @@ def _extrapolate(state: PopulationNewtonState, beta: Array) -> MeanFieldPoint:
     two = state.beta_before > 0
     span = jnp.log(jnp.where(two, state.beta / state.beta_before, jnp.e))
     part = jnp.where(two, jnp.log(beta / jnp.where(two, state.beta, 1.0)) / span, 0.0)
-    extended: MeanFieldPoint = jax.tree.map(
+    return jax.tree.map(
         lambda current, former: current + part * (current - former), state.point, state.before
     )
-    return extended
 
 
 def _adjusted(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> MeanFieldPoint:

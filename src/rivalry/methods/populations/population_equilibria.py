@@ -240,7 +240,7 @@ class PopulationEquilibria(BaseLearner):
         proofs = [row[2] for row in rows]
         status = "completed" if rows else "not found"
         beta = self._range(world)[1]
-        record: Record = {
+        return {
             "profile": (("state", "action"), policies[0] if rows else np.asarray(uniform(world))),
             "status": scalar(status if session["over"][0] else "iteration limit"),
             "concept": scalar(f"logit at beta {beta:.6g}"),
@@ -263,7 +263,6 @@ class PopulationEquilibria(BaseLearner):
             "complete_reason": scalar(NEVER),
             "fold_beta": (("fold",), session["folds"]),
         }
-        return record
 
 
 def _stack(rows: list[Any], players: int) -> np.ndarray:
@@ -297,13 +296,11 @@ class LogitCurve:
 
     def flat(self, point: MeanFieldPoint) -> np.ndarray:
         """Return the unknowns of a point without beta."""
-        flat: np.ndarray = np.asarray(ravel_pytree(point)[0]) / self.units
-        return flat
+        return np.asarray(ravel_pytree(point)[0]) / self.units
 
     def point(self, y: np.ndarray) -> MeanFieldPoint:
         """Return values, distribution and environment at ``y``."""
-        point: MeanFieldPoint = self._unflat(put(y[:-1] * self.units))
-        return point
+        return self._unflat(put(y[:-1] * self.units))
 
     def policy(self, y: np.ndarray) -> Array:
         """Return the logit response at ``y``."""
@@ -368,8 +365,7 @@ class LogitCurve:
 
 def _zeros(game: PopulationGame) -> MeanFieldPoint:
     shapes = jax.eval_shape(lambda: point_of(game, uniform(game)))
-    zeros: MeanFieldPoint = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return zeros
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
 
 
 @compiled

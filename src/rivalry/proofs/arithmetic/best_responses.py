@@ -44,8 +44,7 @@ class FollowerPayoffs(NamedTuple):
         """Return payoffs at the operands of the operation, with choices in place of bounds."""
         from jax.extend.core import jaxpr_as_fun
 
-        payoffs: Array = jaxpr_as_fun(self.program)(*operands)[0]
-        return payoffs
+        return jaxpr_as_fun(self.program)(*operands)[0]
 
     def slopes(self, *operands: Array) -> Array:
         """Return the derivative ``[follower]`` of every payoff in the follower's own choice."""
@@ -53,8 +52,7 @@ class FollowerPayoffs(NamedTuple):
 
         def own_slope(k: int) -> Array:
             unit = jnp.zeros(len(y)).at[k].set(1.0)
-            slope: Array = jax.jvp(lambda choices: self.pay(*before, choices)[k], (y,), (unit,))[1]
-            return slope
+            return jax.jvp(lambda choices: self.pay(*before, choices)[k], (y,), (unit,))[1]
 
         return jnp.stack([own_slope(k) for k in range(len(y))])
 
@@ -67,8 +65,7 @@ def best_responses(pay: Callable[[Array, Array], Array], z: Array, low: Array, h
     """
     pure, captured = jax.closure_convert(pay, z, low)
     program = jax.make_jaxpr(lambda numbers, z, y: pure(z, y, *numbers))(captured, z, low)
-    responses: Array = _operation().bind(*captured, z, low, high, program=program)
-    return responses
+    return _operation().bind(*captured, z, low, high, program=program)
 
 
 @cache
@@ -93,8 +90,7 @@ def _batched(operands: Sequence[Any], axes: Sequence[Any], program: Any) -> tupl
     def respond(row: Sequence[Array]) -> Array:
         parts = iter(row)
         merged = [next(parts) if moves else a for a, moves in zip(operands, has_rows, strict=True)]
-        response: Array = _operation().bind(*merged, program=program)
-        return response
+        return _operation().bind(*merged, program=program)
 
     return jax.lax.map(respond, rows), 0
 
@@ -134,8 +130,7 @@ def _search(*operands: Any, program: Any) -> Any:
     steps = jnp.arange(POINTS + 1) / POINTS
 
     def pay(k: int, y: Array, choice: Array) -> Array:
-        payoff: Array = followers.pay(*before, y.at[k].set(choice))[k]
-        return payoff
+        return followers.pay(*before, y.at[k].set(choice))[k]
 
     def best(k: int, y: Array) -> Array:
         begin, end, choice = low[k], high[k], y[k]

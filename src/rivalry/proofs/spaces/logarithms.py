@@ -84,8 +84,7 @@ class InLogs(Tree):
         return amounts(low, high)
 
     def payoffs(self, y: Profile) -> PerPlayer:
-        result: Array = self.game.payoffs(jnp.exp(y))
-        return result
+        return self.game.payoffs(jnp.exp(y))
 
 
 forward(

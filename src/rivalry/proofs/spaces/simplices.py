@@ -101,8 +101,7 @@ class InFractions(Tree):
         return terms_in_fractions(self.game, t, self.shares(t))
 
     def payoffs(self, t: Profile) -> PerPlayer:
-        result: Array = self.game.payoffs(self.shares(t))
-        return result
+        return self.game.payoffs(self.shares(t))
 
 
 forward(
@@ -126,5 +125,4 @@ def _(game: InFractions, x: Profile) -> Profile:
         weights, terms = game.terms(x)
         return jnp.sum(weights[:, None] * terms, axis=-1)
     shares, back = jax.vjp(game.shares, x)
-    slopes: Array = back(slopes_in_shares(game.game, shares))[0]
-    return slopes
+    return back(slopes_in_shares(game.game, shares))[0]
