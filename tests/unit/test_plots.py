@@ -452,14 +452,12 @@ def test_strategies_are_bars_filled_if_certified() -> None:
         "profile": (("player", "axis"), np.array([[0.6, 0.4], [0.4, 0.6]])),
         "claim": ((), np.asarray("equilibrium")),
     }
-    ax = rv.plots.strategies(dataset(record), actions=["opera", "football"])
+    ax = rv.plots.strategies(dataset(record))
     assert [bar.get_height() for bar in ax.patches] == [0.6, 0.4, 0.4, 0.6]
     assert to_hex(ax.patches[0].get_facecolor()) == PALETTE[0].lower()
     record["claim"] = ((), np.asarray("not an equilibrium"))
     hollow = rv.plots.strategies(dataset(record))
     assert to_hex(hollow.patches[0].get_facecolor()) == "#ffffff"
-    with pytest.raises(ValueError, match="actions: 1 names; this game has 2 actions"):
-        rv.plots.strategies(dataset(record), actions=["opera"])
 
 
 def test_strategies_of_several_methods_have_a_panel_each() -> None:

@@ -181,10 +181,10 @@ def departed() -> xr.Dataset:
 
 
 def test_impulse_responses_begin_before_the_deviation() -> None:
-    ax = rv.plots.impulse_response(departed(), deviator=1, turns=4, lines={"equilibrium": 1.4})
+    ax = rv.plots.impulse_response(departed(), deviator=1, lines={"equilibrium": 1.4})
     (own,) = lines(ax, "player 1, deviates")
-    np.testing.assert_allclose(own.get_xdata(), [-1, 0, 1, 2, 3])
-    np.testing.assert_allclose(own.get_ydata(), [1.81, 1.6, 1.5, 1.8, 1.8])
+    np.testing.assert_allclose(own.get_xdata(), [-1, 0, 1, 2, 3, 4])
+    np.testing.assert_allclose(own.get_ydata(), [1.81, 1.6, 1.5, 1.8, 1.8, 1.8])
     base = lines(ax, "_line")[2]
     assert base.get_linestyle() == "--"
     np.testing.assert_allclose(base.get_ydata(), 1.82)
@@ -192,24 +192,9 @@ def test_impulse_responses_begin_before_the_deviation() -> None:
     assert ax.get_ylabel() == "price, mean over sessions"
 
 
-def test_impulse_responses_have_one_panel_per_deviator() -> None:
-    ax = rv.plots.impulse_response(departed().drop_vars("end_price"), each=True)
-    assert [panel.get_title() for panel in ax.child_axes] == [f"player {k} deviates" for k in range(3)]
-    assert len({panel.get_ylim() for panel in ax.child_axes}) == 1
-    assert labels(ax) == ["player 0", "player 1", "player 2", "without the deviation"]
-    assert ax.child_axes[0].get_ylabel() == "choice, mean over sessions"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"deviator": 3}, "deviator: 3 must be a whole number from 0 to 2"),
-        ({"turns": 0}, "turns: 0 must be at least 1"),
-    ],
-)
-def test_wrong_options_of_an_impulse_response_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        rv.plots.impulse_response(departed(), **options)
+def test_an_unknown_deviator_is_refused() -> None:
+    with pytest.raises(ValueError, match="deviator: 3 must be a whole number from 0 to 2"):
+        rv.plots.impulse_response(departed(), deviator=3)
 
 
 # -- values --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from rivalry.plots import select
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import Drawing, Frame, Mark, colours, levels, player_label, unless, widths
 from rivalry.plots.metrics import metric_label
-from rivalry.plots.select import At, DrawnPoint, Names
+from rivalry.plots.select import At, DrawnPoint
 from rivalry.plots.series import method_label, method_names
 
 WALK = ("left", "stay", "right")
@@ -25,7 +25,6 @@ def strategies(
     *,
     compare: bool = False,
     at: At = None,
-    actions: Names = None,
 ) -> Drawing:
     """Draw mixed strategies as bars, a group per action.
 
@@ -34,11 +33,9 @@ def strategies(
     Parameters
     ----------
     data
-        Holds ``profile [player axis]`` of probabilities.
+        Holds ``profile [player axis]`` of probabilities, and names of actions, ``action_name [player axis]``.
     compare
         Draw a panel per method that found a profile.
-    actions
-        The names of the actions; by default those of the game, ``action_name [player axis]``.
 
     Returns
     -------
@@ -48,10 +45,10 @@ def strategies(
     Raises
     ------
     ValueError
-        If the profile has no probabilities, or other numbers of actions.
+        If the profile has no probabilities.
     """
     if not compare:
-        marks, frame, words = _bars(data, at, actions)
+        marks, frame, words = _bars(data, at)
         return Drawing(marks, [frame], words)
     names = method_names(data, "profile", None)
     if "algorithm" in (at or {}):
@@ -63,7 +60,7 @@ def strategies(
     marks, frames, parts = list[Mark](), list[Frame](), dict[str, None]()
     for panel, name in enumerate(names):
         place = dict(at or {}) | ({} if name is None else {"algorithm": name})
-        bars, frame, words = _bars(data, place, actions, panel)
+        bars, frame, words = _bars(data, place, panel)
         frames.append(frame._replace(title=method_label(data, name), y="" if panel else frame.y))
         marks += bars
         for part in words:
@@ -71,7 +68,7 @@ def strategies(
     return Drawing(marks, frames, list(parts), columns=2, shared=True)
 
 
-def _bars(data: Dataset, at: At, actions: Names, panel: int = 0) -> tuple[list[Mark], Frame, tuple[str, str]]:
+def _bars(data: Dataset, at: At, panel: int = 0) -> tuple[list[Mark], Frame, tuple[str, str]]:
     """Return the bars of one method, their axes, and the point and the replications in words."""
     selection = select.point(data, "profile", 2, ("claim", "action_name"), at=at, keep=("replication",))
     profiles = selection["profile"]
@@ -84,16 +81,13 @@ def _bars(data: Dataset, at: At, actions: Names, panel: int = 0) -> tuple[list[M
     claims = selection.certified()
     certified = claims is not None and bool(claims[runs].all())
     count, players, size = profiles.shape
-    names = _action_names(selection, size) if actions is None else list(map(str, actions))
-    if len(names) != size:
-        raise ValueError(f"actions: {len(names)} names; this game has {size} actions")
     mean, half = select.band(profiles)
     width = 0.8 / players
     places = np.arange(size)[:, None] + (np.arange(players) - (players - 1) / 2) * width
     labels = [player_label(player, players) + unless(certified) for player in range(players)]
     look: dict[str, Any] = {"hue": colours(players), "width": 0.9 * width, "hollow": not certified}
     bars = Mark("bars", places, mean.T, label=labels, panel=panel, **look).within(half.T)
-    frame = Frame("", "probability", y_limits=(0.0, 1.02), x_ticks=names)
+    frame = Frame("", "probability", y_limits=(0.0, 1.02), x_ticks=_action_names(selection, size))
     return [bars], frame, (selection.words, select.describe_replications(count, "mean and 95 % interval"))
 
 
@@ -170,7 +164,7 @@ def _mean_policy(data: Dataset, at: At, softmax: bool) -> tuple[DrawnPoint, np.n
     return selection, shares, "the modal policy's action" if modal else "share of trials"
 
 
-TURNS = 16  # default number of periods drawn
+TURNS = 16  # periods drawn
 
 
 @preset
@@ -178,8 +172,6 @@ def impulse_response(
     data: Dataset,
     *,
     deviator: int = 0,
-    each: bool = False,
-    turns: int = TURNS,
     lines: Mapping[str, float] | None = None,
     at: At = None,
 ) -> Drawing:
@@ -193,17 +185,13 @@ def impulse_response(
         drawn dashed: the choices without the deviation.
     deviator
         The player that deviates.
-    each
-        Draw a panel per deviator.
-    turns
-        The number of periods that are drawn.
     lines
         Reference values by name.
 
     Raises
     ------
     ValueError
-        If there is no such player, or ``turns`` is below one.
+        If there is no such player.
 
     Examples
     --------
@@ -215,37 +203,28 @@ def impulse_response(
     >>> axes.get_lines()[0].get_ydata().tolist()
     [1.8, 1.6, 1.8, 1.8]
     """
-    select.check_count("turns", turns)
     extras = ("impulse_base", "end_action", "end_price", "end_quantity")
     selection = select.point(data, "impulse", 3, extras, at=at)
-    path, base = selection["impulse"][:, :turns], selection["impulse_base"][:, :turns]
+    path, base = selection["impulse"][:, :TURNS], selection["impulse_base"][:, :TURNS]
     select.check_index("deviator", deviator, len(path))
-    deviators = list(range(len(path))) if each else [deviator]
-    marks, frames = list[Mark](), list[Frame]()
-    for panel, player in enumerate(deviators):
-        marks += _path_marks(path[player], base[player], None if each else player, panel)
-        marks += levels(lines, 2, panel=panel)
-        label = "" if panel else f"{_choices(selection)}, mean over sessions"
-        title = f"player {player} deviates" if each else ""
-        frames.append(Frame("periods after the deviation", label, title, whole=True))
-    return Drawing(marks, frames, [selection.words], columns=2 * each, shared=True)
+    marks = [*_path_marks(path[deviator], base[deviator], deviator), *levels(lines, 2)]
+    frame = Frame("periods after the deviation", f"{_choices(selection)}, mean over sessions", whole=True)
+    return Drawing(marks, [frame], [selection.words])
 
 
-def _path_marks(path: np.ndarray, base: np.ndarray, deviator: int | None, panel: int) -> list[Mark]:
+def _path_marks(path: np.ndarray, base: np.ndarray, deviator: int) -> list[Mark]:
     """Return lines of ``[turn player]``, starting one turn earlier with the play before."""
     players, turn = path.shape[1], np.arange(-1, len(path))
-    names = [f"player {k}" for k in range(players)]
-    if deviator is not None:
-        rival = "the rival" if players == 2 else "a rival"
-        names = [f"{name}, {'deviates' if k == deviator else rival}" for k, name in enumerate(names)]
-    look: dict[str, Any] = {"hue": colours(players), "panel": panel}
+    rival = "the rival" if players == 2 else "a rival"
+    names = [f"player {k}, {'deviates' if k == deviator else rival}" for k in range(players)]
+    look: dict[str, Any] = {"hue": colours(players)}
     dashed: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0}
     thick = [min(width, 2.0) for width in widths(players)]
     return [
         Mark("line", turn, np.r_[base[:1], path], label=names, linewidth=thick, marker=".", **look),
         Mark("line", turn, np.r_[base[:1], base], **dashed, **look),
         Mark("line", label="without the deviation", **dashed),
-        Mark("rule", [0], linewidth=0.6, alpha=0.4, zorder=1, panel=panel),
+        Mark("rule", [0], linewidth=0.6, alpha=0.4, zorder=1),
     ]
 
 
