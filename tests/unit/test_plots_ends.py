@@ -70,8 +70,6 @@ def test_end_positions_are_counted_and_equilibria_marked() -> None:
     assert ax.get_title(loc="left") == "n = 30 trials"
     with pytest.raises(ValueError, match="axis: 1 must be a whole number from 0 to 0"):
         rv.plots.end_positions(data, axis=1)
-    with pytest.raises(ValueError, match="bins: 0 must be at least 1"):
-        rv.plots.end_positions(data, bins=0)
 
 
 def test_end_positions_of_replications_mark_certified_profiles() -> None:
@@ -107,12 +105,6 @@ def test_starts_are_coloured_by_end_point_and_counted() -> None:
     np.testing.assert_array_equal(curves, data.start_profile.values[[1, 4]][:, :2, 0])
     ends = [mark for mark in rv.plots.basins.marks_of(data).marks if mark.markersize == 12 and len(mark.x)]
     assert (ends[1].x, ends[1].y) == ([0.6], [0.7])
-    other = rv.plots.basins(data, entries=[[2, 0], [0, 0]])
-    assert other.get_xlabel().startswith("initial position of player 2")
-    with pytest.raises(ValueError, match=r"entries: \[3, 0\] must be a player below 3 and an axis below 1"):
-        rv.plots.basins(data, entries=[[3, 0], [0, 0]])
-    with pytest.raises(ValueError, match="two pairs"):
-        rv.plots.basins(data, entries=[[0, 0]])
     with pytest.raises(ValueError, match="no variable 'basin'"):
         rv.plots.basins(data.drop_vars("basin"))
 

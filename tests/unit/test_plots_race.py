@@ -92,17 +92,11 @@ def test_markers_of_a_schedule_are_hollow_if_not_certified() -> None:
 
 
 @pytest.mark.slow
-def test_columns_of_a_schedule_can_be_selected() -> None:
-    ax = rv.plots.schedule(plan(), columns=["performance_investment"])
-    assert [panel.get_title() for panel in ax.child_axes] == ["investment in performance productivity"]
-    assert len(lines(ax.child_axes[0], "_line")) == 2  # those of the third column, not of the first
+def test_a_schedule_of_one_period_and_wrong_shapes() -> None:
     once = xr.Dataset({"safety_input": ("player", [1.0, 2.0]), "performance_input": ("player", [3.0, 4.0])})
     np.testing.assert_array_equal(
         lines(rv.plots.schedule(once).child_axes[1], "_points")[1].get_ydata(), [4.0]
     )
-    known = "performance_input, performance_investment, safety_input"
-    with pytest.raises(ValueError, match=f"columns: 'xq' is no column of this plan; known: {known}"):
-        rv.plots.schedule(plan(), columns=["xq"])
     with pytest.raises(ValueError, match=r"identified: shape \(2, 12\) must be \(2, 8\)"):
         rv.plots.schedule(plan().drop_vars("performance_investment"))
     with pytest.raises(ValueError, match="no variable 'safety_input', which this plot draws"):
@@ -292,29 +286,27 @@ def test_deviation_gains_by_first_investment() -> None:
 
 
 def test_cycle_plot_shows_the_gains_of_movers_and_one_period() -> None:
-    payoff = np.arange(24.0).reshape(12, 2)
-    mover = np.tile([0, 1], 6)
+    payoff = np.arange(56.0).reshape(28, 2)
+    mover = np.tile([0, 1], 14)
     data = xr.Dataset(
         {
             "move_payoff": (("move", "player"), payoff),
-            "move_gain": ("move", np.arange(12.0)),
+            "move_gain": ("move", np.arange(28.0)),
             "move_player": ("move", mover),
             "cycle_rounds": ((), np.asarray(2)),
         }
     )
-    ax = rv.plots.cycle(data, last=8)
-    assert ax.get_title(loc="left") == "the last 8 of 12 moves"
+    ax = rv.plots.cycle(data)
+    assert ax.get_title(loc="left") == "the last 24 of 28 moves"
     assert "one period of the cycle (4 moves)" in labels(ax)
     np.testing.assert_array_equal(lines(ax, "player 1")[0].get_ydata(), payoff[4:, 1])
-    marks = rv.plots.cycle.marks_of(data, last=8).marks
+    marks = rv.plots.cycle.marks_of(data).marks
     points = [mark for mark in marks if mark.kind == "points"]
-    np.testing.assert_array_equal(points[1].x, [5, 7, 9, 11])
+    np.testing.assert_array_equal(points[1].x, np.arange(5, 28, 2))
     for k, bars in enumerate(mark for mark in marks if mark.kind == "bars"):
         assert bars.hue == colours(2)[k]
-        np.testing.assert_array_equal(bars.x, np.arange(4 + k, 12, 2))
-        np.testing.assert_array_equal(bars.y, np.arange(4 + k, 12, 2))
-    with pytest.raises(ValueError, match="last: 0 must be at least 1"):
-        rv.plots.cycle(data, last=0)
+        np.testing.assert_array_equal(bars.x, np.arange(4 + k, 28, 2))
+        np.testing.assert_array_equal(bars.y, np.arange(4 + k, 28, 2))
 
 
 @pytest.mark.slow

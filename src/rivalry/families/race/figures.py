@@ -28,7 +28,7 @@ from rivalry.plots.marks import (
     widths,
 )
 from rivalry.plots.metrics import is_certified, is_log, metric_label, per_player
-from rivalry.plots.select import At, DrawnPoint, Names, check_index, check_variable, own_rank, point
+from rivalry.plots.select import At, DrawnPoint, check_index, check_variable, own_rank, point
 from rivalry.schema.registry import near
 
 LEVELS = 15  # of colours
@@ -162,7 +162,7 @@ def _amount_scale(amount: np.ndarray) -> dict[str, Any]:
 
 
 @preset
-def schedule(data: Dataset, *, at: At = None, columns: Names = None) -> Drawing:
+def schedule(data: Dataset, *, at: At = None) -> Drawing:
     """Draw the inputs of every player per period, a panel per input.
 
     Inputs without effect are dotted and have no marks. Marks are filled where the ``claim`` is certified.
@@ -172,13 +172,6 @@ def schedule(data: Dataset, *, at: At = None, columns: Names = None) -> Drawing:
     data
         Holds ``safety_input [period player]`` and the like. Of ``identified [player axis]``, where stored,
         the axis is period * inputs + input; it is false where an input has no effect.
-    columns
-        The inputs, in this order; all otherwise.
-
-    Raises
-    ------
-    ValueError
-        If there is no such input.
 
     Examples
     --------
@@ -188,7 +181,6 @@ def schedule(data: Dataset, *, at: At = None, columns: Names = None) -> Drawing:
     ['safety input']
     """
     names = select.filled_variables(data, COLUMNS) or ["safety_input"]
-    names_drawn = select.pick_names("columns", columns, names, names, "is no column of this plan")
     rank = 2 if names[0] in data and "period" in data[names[0]].dims else 1  # one period is a plan too
     selection = point(data, names[0], rank, (*names[1:], "claim"), at=at)
     plan = {name: np.atleast_2d(selection[name]) for name in names}
@@ -202,13 +194,13 @@ def schedule(data: Dataset, *, at: At = None, columns: Names = None) -> Drawing:
         table = np.nan_to_num(stored.astype(float)).astype(bool).reshape(table.shape)
     relevant = {name: table[..., column].T for column, name in enumerate(plan)}
     marks, frames, certified = list[Mark](), list[Frame](), selection.is_certified()
-    for panel, name in enumerate(names_drawn):
+    for panel, name in enumerate(names):
         marks += _plan_marks(plan[name], relevant[name], certified, panel)
         frames.append(_stage_frame("period", select.label_of(data, name), periods))
-    if not all(relevant[name].all() for name in names_drawn):
+    if not all(relevant[name].all() for name in names):
         marks.append(Mark("line", label="dotted: without effect", linestyle=":", linewidth=1.0))
     marks += [] if certified else [hollow_key()]
-    return Drawing(marks, frames, [selection.words], columns=2 if len(names_drawn) == 4 else 3)
+    return Drawing(marks, frames, [selection.words], columns=2 if len(names) == 4 else 3)
 
 
 def _stage_frame(label: str, title: str, count: int, y_limits: tuple[Any, Any] = (None, None)) -> Frame:

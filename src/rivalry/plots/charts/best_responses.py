@@ -13,7 +13,7 @@ from rivalry.plots.charts.enumeration import LISTS, profiles_in_plane
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import MARKERS, PALETTE, Drawing, Frame, Mark, colours, player_lines, unless
 from rivalry.plots.metrics import is_log, metric_label
-from rivalry.plots.select import At, check_count, point
+from rivalry.plots.select import At, point
 
 JUMP = 0.12  # of the range drawn: responses further apart are a jump
 CYCLE = 24  # moves
@@ -140,16 +140,14 @@ def _unique_rows(places: np.ndarray) -> list[int]:
 
 
 @preset
-def cycle(data: Dataset, *, at: At = None, last: int = CYCLE) -> Drawing:
-    """Draw payoffs along sequential best responses, and below them the gain of the player that moved.
+def cycle(data: Dataset, *, at: At = None) -> Drawing:
+    """Draw payoffs along the last sequential best responses, and below them the gain of the mover.
 
     Parameters
     ----------
     data
         Holds ``move_payoff [move player]``, ``move_gain [move]`` and ``move_player [move]``. Where
         ``cycle_rounds`` is above 0, the moves repeat after so many rounds, and one period is shaded.
-    last
-        The number of moves that are drawn, up to the last.
 
     Returns
     -------
@@ -164,10 +162,9 @@ def cycle(data: Dataset, *, at: At = None, last: int = CYCLE) -> Drawing:
     >>> cycle(moves).get_ylabel()
     'payoff\\n(units of the game)'
     """
-    check_count("last", last)
     selection = point(data, "move_payoff", 2, ("move_gain", "move_player", "cycle_rounds"), at=at)
     payoff, mover = selection["move_payoff"], selection["move_player"].astype(int)
-    moves = np.arange(len(payoff))[-last:]
+    moves = np.arange(len(payoff))[-CYCLE:]
     hues, end = colours(payoff.shape[1]), moves[-1] + 0.5
     marks = [player_lines(moves, payoff[moves], drawstyle="steps-post")]
     for k, hue in enumerate(hues):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,13 @@ from xarray import Dataset
 
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import INK, MARKERS, Drawing, Frame, Mark, colours, player_label, unless
-from rivalry.plots.select import At, check_count, check_index, is_blank, point, strategy_label
+from rivalry.plots.select import At, check_index, is_blank, point, strategy_label
 
 BINS = 40
 
 
 @preset
-def end_positions(data: Dataset, *, at: At = None, axis: int = 0, bins: int = BINS) -> Drawing:
+def end_positions(data: Dataset, *, at: At = None, axis: int = 0) -> Drawing:
     """Draw a histogram of each player's end positions, with equilibria as dotted lines.
 
     Parameters
@@ -27,13 +26,11 @@ def end_positions(data: Dataset, *, at: At = None, axis: int = 0, bins: int = BI
         method's certified profile at this point.
     axis
         The axis of the positions.
-    bins
-        The number of bars; where positions lie on a grid, there is one per grid point.
 
     Raises
     ------
     ValueError
-        If the data hold no ends here, there is no such axis, or ``bins`` is below one.
+        If the data hold no ends here, or there is no such axis.
 
     Examples
     --------
@@ -48,26 +45,25 @@ def end_positions(data: Dataset, *, at: At = None, axis: int = 0, bins: int = BI
     selection = point(data, main, rank, extras, at=at, keep=keep)
     ends = selection[main]
     check_index("axis", axis, ends.shape[-1])
-    check_count("bins", bins)
     ends = ends[..., axis].reshape(-1, ends.shape[-2])
     ends = ends[np.isfinite(ends).any(axis=1)]
     if not len(ends):
         raise ValueError(f"data: {main!r} holds nothing at this point")
-    marks = _histograms(ends, bins) + _equilibria(data, selection.get("grid_equilibria"), at, axis)
+    marks = _histograms(ends) + _equilibria(data, selection.get("grid_equilibria"), at, axis)
     place = f", axis {axis}" if axis else ""
     frame = Frame(strategy_label(data, axis, "end ", place), f"number of {word}s", y_limits=(0.0, None))
     number = f"n = {len(ends)} {word}{'s' * (len(ends) > 1)}"
     return Drawing(marks, [frame], [selection.words, number])
 
 
-def _histograms(ends: np.ndarray, bins: int) -> list[Mark]:
-    """Return outlines of each player's counts over intervals of positions."""
+def _histograms(ends: np.ndarray) -> list[Mark]:
+    """Return outlines of each player's counts over intervals of positions, or over the points of a grid."""
     finite = ends[np.isfinite(ends)]
     room = 0.02 * float(np.ptp(finite)) or 0.01
-    edges = np.linspace(finite.min() - room, finite.max() + room, bins + 1)
+    edges = np.linspace(finite.min() - room, finite.max() + room, BINS + 1)
     places = np.unique(finite.round(9))
     step = float(np.diff(places).min()) if len(places) > 1 else 0.0
-    if step > 0 and step >= float(np.ptp(places)) / bins:  # learners end on a grid: one bar per grid point
+    if step > 0 and step >= float(np.ptp(places)) / BINS:  # learners end on a grid: one bar per grid point
         half = 0.4 * step
         edges = np.sort(np.r_[places - half, places + half])
     x, marks = np.repeat(edges, 2), list[Mark]()
@@ -110,8 +106,10 @@ def _certified_profiles(data: Dataset, at: At) -> np.ndarray:
 
 
 @preset
-def basins(data: Dataset, *, at: At = None, entries: Sequence[Sequence[int]] | None = None) -> Drawing:
+def basins(data: Dataset, *, at: At = None) -> Drawing:
     """Draw initial profiles, coloured by the end point that each led to.
+
+    The two axes are axis 0 of players 0 and 1, or both axes of a single player.
 
     Large marks are the end points, filled where all runs that end there are certified; the legend counts the
     initial profiles.
@@ -121,14 +119,11 @@ def basins(data: Dataset, *, at: At = None, entries: Sequence[Sequence[int]] | N
     data
         Holds ``start_profile [batch player axis]``, the ends ``basin [batch]`` and their profiles
         ``basin_profile [basin player axis]``, up to permutations of exchangeable players.
-    entries
-        What the two axes show, a player and an axis each: by default axis 0 of players 0 and 1, or both axes
-        of a single player.
 
     Raises
     ------
     ValueError
-        If the data hold no basins, or ``entries`` are not two that they have.
+        If the data hold no basins, or starts of a single number.
     """
     extras = ("basin", "basin_kind", "basin_profile", "claim")
     selection = point(data, "start_profile", 3, extras, at=at)
@@ -137,7 +132,10 @@ def basins(data: Dataset, *, at: At = None, entries: Sequence[Sequence[int]] | N
     starts = selection["start_profile"]
     basin = np.full(len(starts), -1)  # padding at the end was cut off
     basin[: len(selection["basin"])] = selection["basin"]
-    (i, a), (j, b) = _entries(entries, starts.shape)
+    _, players, axes = starts.shape
+    if players * axes < 2:
+        raise ValueError("data: a start is a single number; this plot draws two entries of it")
+    (i, a), (j, b) = ((0, 0), (1, 0)) if players > 1 else ((0, 0), (0, 1))
     x, y = starts[:, i, a], starts[:, j, b]
     kinds, ends = selection.get("basin_kind", ()), selection.get("basin_profile", ())
     certified, marks, end_keys = selection.certified(), list[Mark](), list[Mark]()
@@ -164,19 +162,3 @@ def basins(data: Dataset, *, at: At = None, entries: Sequence[Sequence[int]] | N
     return Drawing(
         marks + end_keys, [Frame(across, up, equal=True)], [selection.words, f"n = {len(starts)} starts"]
     )
-
-
-def _entries(entries: Sequence[Sequence[int]] | None, shape: tuple[int, ...]) -> Sequence[Sequence[int]]:
-    _, players, axes = shape
-    if entries is None:
-        if players * axes < 2:
-            raise ValueError("data: a start is a single number; this plot draws two entries of it")
-        return ((0, 0), (1, 0)) if players > 1 else ((0, 0), (0, 1))
-    pairs = [tuple(map(int, np.ravel(entry))) for entry in entries]
-    if len(pairs) != 2 or any(len(entry) != 2 for entry in pairs):
-        raise ValueError(f"entries: {entries!r} must be two pairs, each a player and an axis")
-    for player, axis in pairs:
-        rule = f"must be a player below {players} and an axis below {axes}"
-        if not (0 <= player < players and 0 <= axis < axes):
-            raise ValueError(f"entries: {[player, axis]} {rule}")
-    return pairs
