@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
 from rivalry.core.results import CLAIMS, UNREFUTED
-from rivalry.plots.marks import INK, PALETTE, Mark, colours, hue_keys
+from rivalry.plots.marks import INK, PALETTE, Look, Mark, colours, hue_keys
 from rivalry.plots.select import EVENTS, At, DrawnPoint, NoSuchPoint, is_blank, point
 
 BRANCH_REGRET = 1e-6  # of all payoffs together: largest regret of an equilibrium
@@ -127,7 +126,7 @@ def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool = True) -> 
     for number in dict.fromkeys(branch.tolist()):
         for piece in _pieces(np.flatnonzero(branch == number), looks):
             is_stable, proved, word = looks[piece[0]]
-            style: dict[str, Any] = {"linestyle": "-" if is_stable else "--", "zorder": 2.5}
+            style: Look = {"linestyle": "-" if is_stable else "--", "zorder": 2.5}
             style |= {"linewidth": 2.2 if proved else 0.9, "hue": hues[word] if coloured else GREY}
             group = groups[piece[0]]
             members = np.unique(group, return_index=True)[1]
@@ -216,6 +215,6 @@ def orbit_marks(selection: DrawnPoint, axis: int) -> list[Mark]:
         cycle_rows = cycle_rows[np.argsort(x[cycle_rows], kind="stable")]
         for player in range(low.shape[1]):
             ends = low[cycle_rows, player, axis], high[cycle_rows, player, axis]
-            look: dict[str, Any] = {"hue": PALETTE[5], "alpha": 0.35, "linewidth": 0.8, "zorder": 1.5}
+            look: Look = {"hue": PALETTE[5], "alpha": 0.35, "linewidth": 0.8, "zorder": 1.5}
             marks.append(Mark("band", x[cycle_rows], (), *ends, label="range of the limit cycle", **look))
     return marks

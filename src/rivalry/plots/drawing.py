@@ -19,7 +19,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from matplotlib.tri import Triangulation
 
 from rivalry.plots import style
-from rivalry.plots.marks import HATCHED, INK, Drawing, Frame, Kind, Mark, named
+from rivalry.plots.marks import HATCHED, INK, Drawing, Frame, Kind, Look, Mark, named
 from rivalry.plots.metrics import set_log_scale
 from rivalry.plots.select import StoredResults, dataset_of
 from rivalry.schema.validate import refuse_unknown
@@ -180,7 +180,7 @@ def _areas(ax: Axes, drawing: Drawing) -> list[Axes]:
         ax = style.with_projection(ax, projection)
         return [ax, ax, *style.lower_axes(ax, len(frames) - 1)]
     layout = "shared" if drawing.shared else "apart"
-    options: dict[str, Any] = {"projection": projection, "layout": "maps" if frames[0].bare else layout}
+    options: Look = {"projection": projection, "layout": "maps" if frames[0].bare else layout}
     if len(frames) > columns > 1 and not any(frame.title for frame in frames[columns:]):
         options["height"] = 0.8
     if frames[0].bare:
@@ -224,7 +224,7 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
                 ax.axhline(value, **look)
         case "region" if ax.name == "3d":
             faces = [(0, k, k + 1) for k in range(1, len(x) - 1)]
-            surface: dict[str, Any] = {"color": mark.hue, "alpha": mark.alpha, "linewidth": 0}
+            surface: Look = {"color": mark.hue, "alpha": mark.alpha, "linewidth": 0}
             ax.plot_trisurf(*places, triangles=faces, shade=False, **surface)
         case "region" if len(x) and not len(y):
             ax.axvspan(*x, **{"linewidth": 0} | look)
@@ -233,7 +233,7 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
             ax.fill(x, y, **{"linewidth": 1.4 * mark.hollow} | look, facecolor=face, edgecolor=mark.hue)
         case "arrows":
             ax.quiver(x, y, *mark.value, **look, angles="xy")
-    above: dict[str, Any] = {"xytext": (0, 7), "ha": "center"}
+    above: Look = {"xytext": (0, 7), "ha": "center"}
     beside = {"xytext": (5, 4), "color": mark.hue}
     for words, *place in zip(mark.texts, x, y, strict=False):
         offset = beside if mark.kind == "line" else above
@@ -302,7 +302,7 @@ def _draw_values(ax: Any, mark: Mark) -> Any:
         size = np.linalg.norm(values, axis=0)
         steps = mark.width * values / np.where(size > 0, size, 1.0)
         starts = np.stack(_places(ax, mark)) - steps / 2
-        units: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.005}
+        units: Look = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.005}
         return ax.quiver(*starts, *steps, size, **units, **look)
     if mark.kind == "heat" and values.ndim == 1:
         places, shading = _places(ax, mark), {"shading": "gouraud", "rasterized": True}
@@ -344,7 +344,7 @@ def _add_scale(ax: Axes, parts: Any, mark: Mark, box: tuple[float, float, float,
     """Add the scale of colours, with points where values lie beyond its ends."""
     values = parts.get_array() if mark.kind == "arrows" else np.ma.masked_invalid(mark.value)
     extend = _extension(values, parts.norm.vmin, parts.norm.vmax)
-    numbers: dict[str, Any] = {"format": "%.3g"} if np.ndim(mark.levels) else {}
+    numbers: Look = {"format": "%.3g"} if np.ndim(mark.levels) else {}
     if mark.by_root:
         numbers["ticks"] = ROOTS * parts.norm.vmax
     style.add_colour_bar(ax, parts, str(mark.label), box, extend=extend, **numbers)

@@ -13,7 +13,9 @@ INK, PALE, HATCHED = "#333333", "#D5D5D5", "#777777"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", ":", "-.")
-STAR: dict[str, Any] = {"marker": "*", "markersize": 12, "markeredgecolor": "white", "zorder": 6}
+Look = dict[str, Any]
+"""Style of marks or axes: arguments of `Mark` or `Frame` by name."""
+STAR: Look = {"marker": "*", "markersize": 12, "markeredgecolor": "white", "zorder": 6}
 """Style of a best response."""
 _PLAYER = re.compile(r"\bplayer (\d+)\b(?!\.\d)")
 Kind = Literal["line", "points", "band", "bars", "heat", "arrows", "region", "rule"]

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rivalry.plots.marks import INK
+from rivalry.plots.marks import INK, Look
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -178,7 +178,7 @@ def legend(ax: Axes, *, under: bool = False) -> None:
         fit = sum(len(label) + 8 for label in labels) <= WIDE  # in one row
         ax.legend(loc="upper left", bbox_to_anchor=(0.0, -0.15), ncols=max(2, fit * len(labels)))
     elif handles:
-        placement: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
+        placement: Look = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0}
         columns = 1 + (len(handles) - 1) // 16
         ax.legend(handles, [fill(label, WRAP) for label in labels], ncols=columns, **placement)
 

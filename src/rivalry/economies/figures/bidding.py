@@ -10,7 +10,7 @@ import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import DASHES, PALE, PALETTE, Drawing, Frame, Mark, colours, hue_keys
+from rivalry.plots.marks import DASHES, PALE, PALETTE, Drawing, Frame, Look, Mark, colours, hue_keys
 from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
 from rivalry.plots.series import (
     RULE,
@@ -203,7 +203,7 @@ def _line_marks(lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], *
     shades, dashes, marks = colours(len(coloured)), [DASHES[k % 4] for k in range(len(dashed))], list[Mark]()
     for k, (_, values) in enumerate(lines):
         mean, half = band(values)
-        look: dict[str, Any] = {"hue": shades, "linestyle": dashes[k % len(dashes)]}
+        look: Look = {"hue": shades, "linestyle": dashes[k % len(dashes)]}
         if not by_row:
             look = {"hue": [shades[k]] * len(mean), "linestyle": dashes}
         line = Mark("line", np.arange(mean.shape[1]), mean.T, **look, **style)
@@ -216,20 +216,20 @@ def _line_marks(lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], *
 def _bars(values: np.ndarray) -> Mark:
     """Return bars of ``values [replication number]``, with whiskers where there are replications."""
     mean, half = band(values)
-    look: dict[str, Any] = {"width": 0.85, "hue": PALETTE[0], "alpha": 0.75, "linewidth": 0}
+    look: Look = {"width": 0.85, "hue": PALETTE[0], "alpha": 0.75, "linewidth": 0}
     return Mark("bars", np.arange(len(mean)), mean, **look).within(half)
 
 
 KARMA = Frame("karma k", y_limits=(0.0, None), whole=True)
 BIDS = Frame("karma k", "bid b", whole=True, whole_up=True, face=PALE)
-DOTS: dict[str, Any] = {"marker": ".", "markersize": 4.0}
+DOTS: Look = {"marker": ".", "markersize": 4.0}
 
 STORED = {"first_policy": "first monitor", "policy": "", "profile": "", "equilibrium": "equilibrium"}
 """Policies that a result may hold, and what rows of the picture call them."""
 OWN = ("policy", "profile")
 LEARNED = "at the end"  # label of a learner's final policy beside the others
 BLANK = np.array([np.nan])
-CHANCES: dict[str, Any] = {"hue": "viridis", "by_root": True, "low": 0.0, "high": 1.0, "linewidth": 0.2}
+CHANCES: Look = {"hue": "viridis", "by_root": True, "low": 0.0, "high": 1.0, "linewidth": 0.2}
 CHANCES |= {"label": "probability of the bid"}
 WIDE = 15  # characters per line of a row's name
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
@@ -12,7 +11,7 @@ from xarray import Dataset
 from rivalry.economies.figures.streets import WORDS as LANES
 from rivalry.economies.figures.streets import lane_means
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import PALETTE, Drawing, Frame, Mark, colours
+from rivalry.plots.marks import PALETTE, Drawing, Frame, Look, Mark, colours
 from rivalry.plots.select import At, Names, band
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
 from rivalry.text.statistics import format_interval, rank_correlation
@@ -21,7 +20,7 @@ LOAD, EXPECTED = "lane_free_flow", "lane_free_flow_expected"
 KINDS = {"entry": PALETTE[4], "core": PALETTE[0], "exit": PALETTE[2]}
 """Kinds of lanes, and their colours."""
 SHAPES = {"entry": "s", "core": "o", "exit": "^"}
-DOTS: dict[str, Any] = {"markersize": 5.0, "hollow": True}
+DOTS: Look = {"markersize": 5.0, "hollow": True}
 
 
 @preset
@@ -108,7 +107,7 @@ def _loads(cell: CellSeries, panel: int) -> tuple[list[Mark], Frame]:
     place, kinds, expected, marks = np.arange(1, len(order) + 1), kinds[order], expected[order], list[Mark]()
     for name, hue in KINDS.items():
         if (mask := kinds == name).any():
-            look: dict[str, Any] = {"hue": hue, "label": f"{name} lanes, expected", "panel": panel}
+            look: Look = {"hue": hue, "label": f"{name} lanes, expected", "panel": panel}
             marks.append(
                 Mark("bars", place[mask], expected[mask], width=0.9, alpha=0.75, linewidth=0, **look)
             )
@@ -187,7 +186,7 @@ def bid_congestion(
     if len(bounds) == 1 and across not in ("lane_queue", "lane_capacity"):
         bound = bounds.pop()
         if bound <= 1.5 * largest:
-            look: dict[str, Any] = {"linestyle": ":", "linewidth": 1.1, "zorder": 1}
+            look: Look = {"linestyle": ":", "linewidth": 1.1, "zorder": 1}
             marks.append(Mark("rule", [bound], label=f"capacity {bound:g}", **look))
     correlations = ties[0] if len(cells) == 1 else "rank correlations in the legend"
     notes = describe_rule(cells), correlations, replications_of(cells, "dots are means")

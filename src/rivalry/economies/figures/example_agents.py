@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from xarray import Dataset
 
 from rivalry.economies.figures.streets import example_labels
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import DASHES, PALETTE, Drawing, Frame, Mark
+from rivalry.plots.marks import DASHES, PALETTE, Drawing, Frame, Look, Mark
 from rivalry.plots.select import At, Names, band
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
 
@@ -125,7 +123,7 @@ def _trip_lines(
             continue
         hue = hues.setdefault(f"path {path}", PALETTE[len(hues) % len(PALETTE)])
         name = "" if np.isnan(urgency) else f"urgency {urgency:g}"
-        look: dict[str, Any] = {"hue": hue, "linewidth": 1.4, "panel": panel}
+        look: Look = {"hue": hue, "linewidth": 1.4, "panel": panel}
         look |= {"linestyle": dashes.setdefault(name, DASHES[len(dashes) % len(DASHES)])}
         values = bids[:, places].mean(axis=1)  # [replication karma]
         x = np.arange(values.shape[1])

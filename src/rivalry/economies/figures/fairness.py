@@ -9,7 +9,7 @@ import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import DASHES, MARKERS, PALETTE, Drawing, Frame, Mark, colours
+from rivalry.plots.marks import DASHES, MARKERS, PALETTE, Drawing, Frame, Look, Mark, colours
 from rivalry.plots.select import (
     At,
     Names,
@@ -117,11 +117,11 @@ def fairness_plane(
     marks = list[Mark]()
     for curve, hue, marker in zip(lines, colours(len(lines)), MARKERS * 9, strict=False):
         texts = [] if against or is_single else [f"{value:g}" for value in curve.at]
-        look: dict[str, Any] = {"label": curve.label, "marker": marker, "markersize": 4.5, "linewidth": 1.3}
+        look: Look = {"label": curve.label, "marker": marker, "markersize": 4.5, "linewidth": 1.3}
         marks.append(Mark("line", curve.x, curve.y, hue=hue, texts=texts, **look))
         marks.append(Mark("points", curve.x, curve.y, hue=hue, marker="").within(curve.y_half))
         if curve.x_half.any():
-            ends: dict[str, Any] = {"low": curve.x - curve.x_half, "high": curve.x + curve.x_half}
+            ends: Look = {"low": curve.x - curve.x_half, "high": curve.x + curve.x_half}
             marks.append(Mark("rule", y=curve.y, hue=hue, linewidth=0.9, **ends))
     names = method_names(data, up, None)
     labelled = {
@@ -195,7 +195,7 @@ def _baseline_marks(
         marker = MARKERS[(k + 2) % len(MARKERS)]
         marks.append(_point(curve.label, curve.x.mean(), curve.y.mean(), marker=marker, markersize=6.5))
     for k, (name, numbers) in enumerate(exact.items()):
-        look: dict[str, Any] = {"marker": CROSSES[k % len(CROSSES)], "hue": EXACT, "markersize": 9}
+        look: Look = {"marker": CROSSES[k % len(CROSSES)], "hue": EXACT, "markersize": 9}
         marks.append(_point(f"{name}, exact", numbers.get(across, np.nan), numbers[up], zorder=5, **look))
     if not against:
         return marks

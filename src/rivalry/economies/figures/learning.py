@@ -11,7 +11,7 @@ from xarray import Dataset
 
 from rivalry.plots.charts.paths import DrawnPath, on_one_clock
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import DASHES, INK, Drawing, Frame, Mark, colours, hue_keys
+from rivalry.plots.marks import DASHES, INK, Drawing, Frame, Look, Mark, colours, hue_keys
 from rivalry.plots.metrics import is_log
 from rivalry.plots.select import At, Names, NoSuchPoint, band, filled_variables, is_blank, pick_names
 from rivalry.plots.series import (
@@ -117,7 +117,7 @@ def exploitability_curve(
         list[Frame](),
     )
     for k, name in enumerate(names):
-        look: dict[str, Any] = {"linestyle": "-" if is_single else DASHES[k % len(DASHES)]}
+        look: Look = {"linestyle": "-" if is_single else DASHES[k % len(DASHES)]}
         if is_single or len(names) > 1:
             keys.append(Mark("line", label=quantity_words(name), hue=hues[k] if is_single else INK, **look))
         look |= {"panel": units.index(_unit(name))}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from textwrap import fill
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import Drawing, Frame, Mark, colours
+from rivalry.plots.marks import Drawing, Frame, Look, Mark, colours
 from rivalry.plots.select import At, Names, band, check_variable, is_blank, pick_names
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
 
@@ -28,7 +28,7 @@ PLACES = ("lane_ends", "lane_kind", "lane_centre", "node_at")
 RULES = {"class_rule": "", "example_rule": "agents shown: "}
 SCALE = "YlGnBu"  # light to dark, since pages are white
 MISSING, PLAIN, CROWDED = 0.3, 0.08, 0.28  # shares of black
-GREY: dict[str, Any] = {"hue": "gray_r", "low": 0.0, "high": 1.0}
+GREY: Look = {"hue": "gray_r", "low": 0.0, "high": 1.0}
 # of a unit: a lane's width, and how far it is from the middle and from nodes; the length of its head
 WIDE, ASIDE, GAP, TIP = 0.16, 0.1, 0.19, 0.13
 PART = 0.2  # of the whole width: largest unit
@@ -116,7 +116,7 @@ def street_map(
     for panel, (cell, values) in enumerate(zip(cells, means, strict=True)):
         plan, missing = plan_of(cell), np.isnan(values)
         x, y = _lanes(plan)
-        look: dict[str, Any] = {"hue": SCALE, "low": low, "high": high, "panel": panel}
+        look: Look = {"hue": SCALE, "low": low, "high": high, "panel": panel}
         marks.append(Mark("region", x, y, value=values, label=words, **look))
         if missing.any():
             marks.append(
@@ -324,7 +324,7 @@ def _route(plan: StreetPlan, lanes: np.ndarray, k: int, count: int, panel: int) 
     back = tip - 0.27 * unit * way
     heads = np.stack([tip, back + base, back - base, np.full_like(tip, np.nan)], axis=1).reshape(-1, 2)
     (x, y), (head_x, head_y) = line.T, heads.T
-    look: dict[str, Any] = {"hue": colours(count)[k], "panel": panel}
+    look: Look = {"hue": colours(count)[k], "panel": panel}
     return [
         Mark("line", x, y, linewidth=1.6, label=f"path {k + 1}", zorder=4, **look),
         Mark("region", head_x, head_y, zorder=5, **look),

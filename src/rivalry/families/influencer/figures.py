@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 
 from rivalry.plots.charts.triangle import check_simplex
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import TRIANGLE, Drawing, Frame, Mark, colours, places, unless, widths
+from rivalry.plots.marks import TRIANGLE, Drawing, Frame, Look, Mark, colours, places, unless, widths
 from rivalry.plots.select import POSITION, At, DrawnPoint, point
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def resource(data: Dataset, *, at: At = None) -> Drawing:
         return _in_space([_heat(where, weights, hue="Greys", label=WEIGHT)], where, caption)
     order = np.argsort(where[:, 0], kind="stable")
     x, y = where[order, 0], weights[order]
-    look: dict[str, Any] = {"hue": ALONE, "linewidth": 0}
+    look: Look = {"hue": ALONE, "linewidth": 0}
     if len(x) > BARS:
         mark = Mark("band", x, low=0 * y, high=y, **look)
     else:
@@ -174,9 +174,9 @@ def _line_marks(selection: DrawnPoint, rows: np.ndarray, names: list[str], top: 
     marks.append(Mark("line", x, rows[:, order].T, label=names, hue=hues, linewidth=widths(len(rows))))
     if "profile" in selection:
         place, certified = selection["profile"][None, :, 0], selection.is_certified()
-        look: dict[str, Any] = {"marker": "^", "hollow": not certified}
+        look: Look = {"marker": "^", "hollow": not certified}
         sizes = [4 + 2 * width for width in widths(place.size)]  # equal positions stay visible
-        above: dict[str, Any] = {"markersize": sizes, "clip_on": False, "zorder": 5}
+        above: Look = {"markersize": sizes, "clip_on": False, "zorder": 5}
         marks.append(Mark("points", place, 0 * place, hue=hues, **above, **look))
         marks.append(Mark("points", label="position" + unless(certified), **look))
     return marks
@@ -204,7 +204,7 @@ def _contours(selection: DrawnPoint, rows: np.ndarray, names: list[str]) -> list
     """Return contours of each row, in front of the resource."""
     where, marks = coordinates(selection), list[Mark]()
     if _is_uneven(selection):
-        cells: dict[str, Any] = {"value": selection["resource"], "levels": 8, "hue": "Greys"}
+        cells: Look = {"value": selection["resource"], "levels": 8, "hue": "Greys"}
         marks.append(Mark("heat", **places(where), **cells, alpha=0.5))
         marks.append(Mark("points", marker="s", hue="#AAAAAA", label="resource"))
     for row, name, hue in zip(rows, names, colours(len(rows)), strict=True):
@@ -230,7 +230,7 @@ def _mixture(selection: DrawnPoint, rows: np.ndarray, names: list[str]) -> list[
         x, y, cells = grid
         marks = [Mark("heat", x, y, hue=cells)]
     if _is_uneven(selection):
-        contours: dict[str, Any] = {"value": selection["resource"], "levels": 6, **places(where)}
+        contours: Look = {"value": selection["resource"], "levels": 6, **places(where)}
         marks.append(Mark("line", label="resource", linewidth=0.6, alpha=0.7, **contours))
     pairs = zip(names, hues, strict=True)
     return marks + [Mark("points", marker="s", hue=hue, label=f"share of {name}") for name, hue in pairs]
@@ -242,6 +242,6 @@ def _positions(selection: DrawnPoint, hues: list[str]) -> list[Mark]:
         return []
     profile, certified = selection["profile"], selection.is_certified()
     place = places(profile[None, :, : coordinates(selection).shape[1]])
-    look: dict[str, Any] = {"markersize": 8, "hollow": not certified}
+    look: Look = {"markersize": 8, "hollow": not certified}
     key = Mark("points", label="position" + unless(certified), **look)
     return [Mark("points", **place, hue=hues, zorder=5, **look), key]

@@ -18,6 +18,7 @@ from rivalry.plots.marks import (
     STAR,
     Drawing,
     Frame,
+    Look,
     Mark,
     certified_points,
     colours,
@@ -79,7 +80,7 @@ def payoff_landscape(data: Dataset, *, at: At = None, player: int = 0) -> Drawin
         "heat", x, y, value=surface, levels=levels, hue="viridis", label="own payoff (units of the game)"
     )
     across, up = (f"own {metric_label(name)}" for name in ("safety_input", "performance_input"))
-    limits: dict[str, Any] = {"x_limits": (x.min(), x.max()), "y_limits": (y.min(), y.max())}
+    limits: Look = {"x_limits": (x.min(), x.max()), "y_limits": (y.min(), y.max())}
     frame = Frame(across, up, log="xy", face="white", **limits)
     marks = [heat, *_input_marks(selection, player, x, y)]
     return Drawing(marks, [frame], [selection.words, f"player {player}"], under=True)
@@ -88,7 +89,7 @@ def payoff_landscape(data: Dataset, *, at: At = None, player: int = 0) -> Drawin
 def _input_marks(selection: DrawnPoint, player: int, x: np.ndarray, y: np.ndarray) -> list[Mark]:
     """Return the best response and the present inputs, within the panel."""
     certified, marks = selection.is_certified(), list[Mark]()
-    circle: dict[str, Any] = {"markersize": 15, "hollow": not certified, "zorder": 5}
+    circle: Look = {"markersize": 15, "hollow": not certified, "zorder": 5}
     circle["markeredgecolor"] = "white" if certified else INK
     looks = {
         "landscape_best": STAR | {"label": "best response", "hue": PALETTE[1]},
@@ -136,7 +137,7 @@ def deviation(data: Dataset, *, at: At = None) -> Drawing:
     tops = amount[winners, best[winners]][None], gain[winners, best[winners]][None]
     marks.append(Mark("points", *tops, hue=[hues[k] for k in winners], clip_on=False, **STAR))
     if chosen_amount is not None:
-        look: dict[str, Any] = {"hollow": not certified, "zorder": 5}
+        look: Look = {"hollow": not certified, "zorder": 5}
         marks.append(
             Mark("points", chosen_amount[None], 0 * chosen_amount[None], hue=hues, clip_on=False, **look)
         )
@@ -211,7 +212,7 @@ def _stage_frame(label: str, title: str, count: int, y_limits: tuple[Any, Any] =
 def _plan_marks(values: np.ndarray, relevant: np.ndarray, certified: bool, panel: int) -> list[Mark]:
     """Return a line per player of ``values [period player]``, dotted around periods without an effect."""
     clock, line, players = np.arange(len(values)), np.where(relevant, values, np.nan), values.shape[1]
-    look: dict[str, Any] = {"hue": colours(players), "panel": panel}
+    look: Look = {"hue": colours(players), "panel": panel}
     sizes = [2.2 + width for width in widths(players)]
     marks = [player_lines(clock, line, panel=panel)]
     marks.append(Mark("points", clock, line, markersize=sizes, zorder=4, hollow=not certified, **look))
@@ -304,7 +305,7 @@ def safety_frontier(data: Dataset, *, over: str = "algorithm", at: At = None) ->
     performance = _performance(data, at, (dim, *further_dims)).reshape(risk.shape)
     marks = list[Mark]()
     for k, hue in enumerate(colours(len(risk))):
-        look: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "hue": hue}
+        look: Look = {"marker": MARKERS[k % len(MARKERS)], "hue": hue}
         if len(further_dims) == 1:
             marks.append(Mark("line", performance[k], risk[k], hue=hue, linewidth=0.9))
         marks += certified_points(performance[k], risk[k], proved[k], markersize=8, zorder=4, **look)
@@ -387,7 +388,7 @@ def subsidy(
         places = np.arange(len(heights)) + (k - (len(members) - 1) / 2) * width
         for hollow, mask in ((False, proved[:, k]), (True, ~proved[:, k])):
             if mask.any():
-                look: dict[str, Any] = {"hue": hue, "hollow": hollow, "width": 0.92 * width}
+                look: Look = {"hue": hue, "hollow": hollow, "width": 0.92 * width}
                 marks.append(Mark("bars", places[mask], heights[mask, k], **look))
     if not proved.all():
         marks.append(hollow_key("s"))

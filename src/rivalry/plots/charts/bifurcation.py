@@ -17,6 +17,7 @@ from rivalry.plots.marks import (
     PALETTE,
     Drawing,
     Frame,
+    Look,
     Mark,
     certified_points,
     colours,
@@ -262,7 +263,7 @@ def _lines(x: np.ndarray, positions: np.ndarray, kinds: np.ndarray) -> list[Mark
         for line, hue in zip(lines.T, colours(positions.shape[2]), strict=True):
             joined = np.r_[False, np.abs(np.diff(line)) <= allowed]
             pieces = np.split(np.arange(len(x)), np.flatnonzero(~joined)) if len(x) >= JOINED else []
-            look: dict[str, Any] = {"hue": hue, "linestyle": dash, "linewidth": 1.1}
+            look: Look = {"hue": hue, "linestyle": dash, "linewidth": 1.1}
             marks += [Mark("line", x[piece], line[piece], **look) for piece in pieces if len(piece) > 1]
     return marks
 
@@ -277,7 +278,7 @@ def _points(x: np.ndarray, runs: Ends, kinds: np.ndarray) -> list[Mark]:
     for ((kind, label), marker), proved in product(kinds_and_markers, (True, False)):
         index, run = np.nonzero((kinds == kind) & (runs.certified == proved))
         if np.isfinite(runs.positions[index, run]).any():
-            look: dict[str, Any] = {"marker": marker, "hollow": not proved}
+            look: Look = {"marker": marker, "hollow": not proved}
             marks.append(Mark("points", label=label + unless(proved), **look))
             look |= {"hue": colours(players), "markersize": sizes}
             marks.append(Mark("points", x[index], runs.positions[index, run], **look))
@@ -304,7 +305,7 @@ def _undecided(x: np.ndarray, entries: Ends, axis: int) -> list[Mark]:
     low, high = np.moveaxis(places.reshape(len(x), -1, 2), 2, 0)
     index, where = np.nonzero(np.isfinite(low))
     low, high = low[index, where], high[index, where]
-    look: dict[str, Any] = {"alpha": 0.35, "zorder": 2}
+    look: Look = {"alpha": 0.35, "zorder": 2}
     spans = Mark("rule", x[index], low=low, high=high, linewidth=7, **look)
     squares = Mark("points", x[index], (low + high) / 2, marker="s", markersize=7, label=PLACE, **look)
     return [spans, squares] if len(index) else []
@@ -319,7 +320,7 @@ def _ranges(x: np.ndarray, selection: DrawnPoint, axis: int) -> list[Mark]:
     players = low.shape[2]
     # shows players with equal ranges side by side
     places = x[index, None] + 0.01 * np.ptp(x) * (np.arange(players) - (players - 1) / 2)
-    look: dict[str, Any] = {"linewidth": 3, "alpha": 0.35}
+    look: Look = {"linewidth": 3, "alpha": 0.35}
     ranges = Mark("rule", places, low=low[index, run], high=high[index, run], hue=colours(players), **look)
     return [ranges, Mark("rule", label="range of a cycle", **look)] if len(index) else []
 
@@ -384,7 +385,7 @@ def _method_marks(x: np.ndarray, name: str, ends: Ends, hue: str, marker: str) -
         values = np.unique(trial_ends[np.isfinite(trial_ends)].round(9))
         marks.append(Mark("points", np.full(len(values), place), values, hue=hue, marker=".", alpha=0.3))
     abscissae = np.repeat(x[:, None], runs, axis=1)
-    look: dict[str, Any] = {"hue": hue, "marker": marker, "markersize": 4.5, "zorder": 4}
+    look: Look = {"hue": hue, "marker": marker, "markersize": 4.5, "zorder": 4}
     for player in range(players):
         half: Any = 0.0
         if ends.half is not None and runs == 1 and player < ends.half.shape[1]:
@@ -408,7 +409,7 @@ def _distances(
         if select.is_blank(values):
             continue
         mean, half = select.band(values.T)
-        look: dict[str, Any] = {"marker": MARKERS[k % len(MARKERS)], "markersize": 3, "linewidth": 1.2}
+        look: Look = {"marker": MARKERS[k % len(MARKERS)], "markersize": 3, "linewidth": 1.2}
         marks.append(Mark("line", x[order], mean[order], hue=hue, panel=1, **look).within(half[order]))
         tops.append(1.05 * np.nanmax(mean + half))
     return marks, float(max(tops))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import INK, MARKERS, Drawing, Frame, Mark, colours, player_label, unless
+from rivalry.plots.marks import INK, MARKERS, Drawing, Frame, Look, Mark, colours, player_label, unless
 from rivalry.plots.select import At, check_index, is_blank, point, strategy_label
 
 BINS = 40
@@ -82,7 +80,7 @@ def _equilibria(data: Dataset, grid: np.ndarray | None, at: At, axis: int) -> li
         profiles, word = _certified_profiles(data, at), "certified equilibrium"
     if not len(profiles):
         return []
-    look: dict[str, Any] = {"linestyle": ":", "linewidth": 1.6, "label": f"{word} ({len(profiles)})"}
+    look: Look = {"linestyle": ":", "linewidth": 1.6, "label": f"{word} ({len(profiles)})"}
     places, hues = profiles[..., axis].round(9), colours(profiles.shape[1])
     return [Mark("rule", np.unique(x), hue=hue, **look) for x, hue in zip(places.T, hues, strict=True)]
 
@@ -142,7 +140,7 @@ def basins(data: Dataset, *, at: At = None) -> Drawing:
     end_numbers = [int(k) for k in np.unique(basin) if k >= 0]
     for k, hue in zip(end_numbers, colours(len(end_numbers)), strict=True):
         members = basin == k
-        look: dict[str, Any] = {"hue": hue, "marker": MARKERS[k % len(MARKERS)]}
+        look: Look = {"hue": hue, "marker": MARKERS[k % len(MARKERS)]}
         kind = f" ({str(kinds[k]).replace('_', ' ')})" if k < len(kinds) else ""
         label = f"end {k}{kind}: {members.sum()} starts"
         marks.append(Mark("points", x[members], y[members], label=label, markersize=4, alpha=0.7, **look))

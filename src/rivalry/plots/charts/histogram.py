@@ -11,7 +11,7 @@ import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import PALETTE, Drawing, Frame, Mark, colours, levels
+from rivalry.plots.marks import PALETTE, Drawing, Frame, Look, Mark, colours, levels
 from rivalry.plots.select import (
     At,
     Names,
@@ -259,7 +259,7 @@ def _bars(sample_list: list[Sample], references: list[dict[str, float]]) -> Draw
     top, has_panels, middles = 1.1 * float(np.max(shares)), len(sample_list) > 1, (edges[1:] + edges[:-1]) / 2
     marks, frames, hues = list[Mark](), list[Frame](), colours(len(sample_list))
     for panel, (sample, share, hue) in enumerate(zip(sample_list, shares, hues, strict=True)):
-        look: dict[str, Any] = {"hue": hue, "panel": panel}
+        look: Look = {"hue": hue, "panel": panel}
         mean, half = sample.interval()
         label = "mean" if has_panels else f"mean {sample.format_mean()}"
         span, heights = mean + half * np.array([-1, 1, 1, -1]), [0.0, 0.0, top, top]

@@ -11,7 +11,18 @@ from xarray import Dataset
 from rivalry.plots import select
 from rivalry.plots.charts.paths import DrawnPath, on_one_clock, walks_of
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import INK, PALETTE, Drawing, Frame, Mark, colours, levels, player_lines, unless
+from rivalry.plots.marks import (
+    INK,
+    PALETTE,
+    Drawing,
+    Frame,
+    Look,
+    Mark,
+    colours,
+    levels,
+    player_lines,
+    unless,
+)
 from rivalry.plots.select import At, DrawnPoint, Names, NoSuchPoint
 from rivalry.plots.series import method_label, method_names
 
@@ -194,7 +205,7 @@ def _by_method(data: Dataset, main: str, methods: Names, player: int | None, lev
     ends = [history for history in histories if not history.metric and np.isfinite(history.end)]
     for k, history in enumerate(ends):
         label = f"{history.name}: {history.end:.5g}" + unless(history.certified)
-        look: dict[str, Any] = {"linestyle": "--" if history.certified else ":", "label": label}
+        look: Look = {"linestyle": "--" if history.certified else ":", "label": label}
         marks.append(Mark("rule", y=[history.end], linewidth=1.0 + 0.4 * k, **look))
     frames = [Frame(log="x")]
     if regrets:

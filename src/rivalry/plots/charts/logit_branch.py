@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from xarray import Dataset
 
 from rivalry.plots import select
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import Drawing, Frame, Mark, colours, hue_keys
+from rivalry.plots.marks import Drawing, Frame, Look, Mark, colours, hue_keys
 from rivalry.plots.select import At
 
 ALSO = ("logit_lambda", "logit_stable", "fold_lambda", "crossing_lambda", "limit")
@@ -55,7 +53,7 @@ def logit_branch(data: Dataset, *, log: bool = True, at: At = None) -> Drawing:
     for panel, limits in enumerate(selection["limit"]):
         for name, line, label in EVENTS:
             values = selection[name][np.isfinite(selection[name])]
-            look: dict[str, Any] = {"linestyle": line, "linewidth": 0.9, "panel": panel}
+            look: Look = {"linestyle": line, "linewidth": 0.9, "panel": panel}
             marks += [Mark("rule", [value], label=label, **look) for value in values]
         for action in np.flatnonzero(played[panel]).tolist():
             hue = colours(len(names))[action]

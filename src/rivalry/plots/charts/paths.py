@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations, cycle, islice, product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from xarray import Dataset
@@ -17,6 +17,7 @@ from rivalry.plots.marks import (
     TRIANGLE,
     Drawing,
     Frame,
+    Look,
     Mark,
     colours,
     places,
@@ -202,13 +203,13 @@ def _lines(walks: list[DrawnPath], names: dict[int, str], dotted: bool) -> list[
     labels = [player_label(k, players) + name for k, name in product(range(players), names.values())]
     hues, thick = (np.repeat(looks, axes).tolist() for looks in (colours(players), widths(players)))
     dashes = list(islice(cycle(DASHES), axes)) * players
-    look: dict[str, Any] = {"label": labels, "hue": hues, "linestyle": dashes, "linewidth": thick}
+    look: Look = {"label": labels, "hue": hues, "linestyle": dashes, "linewidth": thick}
     if dotted:
         return [Mark("line", clock, mean, marker=".", **look)]
     statuses = {walk.certified for walk in walks}
     certified = None if statuses == {None} else statuses == {True}
     sizes = [4 + 1.5 * width for width in thick]
-    end: dict[str, Any] = {"hue": hues, "markersize": sizes, "hollow": not certified}
+    end: Look = {"hue": hues, "markersize": sizes, "hollow": not certified}
     marks = [Mark("line", clock, mean, **look).within(half)]
     marks.append(Mark("points", clock[-1:], mean[-1:], clip_on=False, zorder=5, **end))
     return marks + _end_keys([certified])
@@ -229,7 +230,7 @@ def _grid_equilibria(selection: DrawnPoint, axes: list[int]) -> list[Mark]:
     grid, marks = selection.get("grid_equilibria"), list[Mark]()
     if grid is None or select.is_blank(grid):
         return marks
-    look: dict[str, Any] = {"linestyle": ":", "linewidth": 1.0}
+    look: Look = {"linestyle": ":", "linewidth": 1.0}
     for k, hue in enumerate(colours(grid.shape[1])):
         values = np.unique(grid[:, k][:, axes])
         marks.append(Mark("rule", y=values, hue=hue, label="_equilibrium", zorder=1, **look))
@@ -249,7 +250,7 @@ def _track(
     curves: np.ndarray, certified: bool | None, hues: list[str], names: list[str], width: float = 1.2
 ) -> list[Mark]:
     """Return curves ``[step curve coordinate]``, each with its start and its end."""
-    end: dict[str, Any] = {"markersize": 7, "zorder": 5, "hollow": not certified}
+    end: Look = {"markersize": 7, "zorder": 5, "hollow": not certified}
     return [
         Mark("line", **places(curves), hue=hues, label=names, linewidth=width),
         Mark("points", **places(curves[:1]), hue=hues, marker="s", markersize=4.5),

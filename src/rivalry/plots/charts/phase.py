@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.charts.triangle import check_simplex
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import PALETTE, STAR, TRIANGLE, Drawing, Frame, Mark, places, player_lines, unless
+from rivalry.plots.marks import (
+    PALETTE,
+    STAR,
+    TRIANGLE,
+    Drawing,
+    Frame,
+    Look,
+    Mark,
+    places,
+    player_lines,
+    unless,
+)
 from rivalry.plots.select import At, DrawnPoint, axis_labels, check_index, point, strategy_label
 
 PAYOFF = "own payoff (units of the game)"
@@ -69,7 +79,7 @@ def _curve_marks(selection: DrawnPoint, players: Sequence[int]) -> list[Mark]:
     curves = player_lines(x[order], selection["landscape"][:, order].T).columns()
     marks = [curves[k] for k in players]
     hues = [curve.hue for curve in marks]
-    looks: dict[str, tuple[str, str, dict[str, Any]]] = {
+    looks: dict[str, tuple[str, str, Look]] = {
         "profile": ("payoff", "present profile" + unless(certified), {"hollow": not certified, "zorder": 5}),
         "landscape_best": ("landscape_best_payoff", "best response", STAR | {"markersize": 10, "zorder": 4}),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from xarray import Dataset
@@ -19,6 +19,7 @@ from rivalry.plots.marks import (
     PALE,
     Drawing,
     Frame,
+    Look,
     Mark,
     certified_points,
     colours,
@@ -241,7 +242,7 @@ def curve_marks(curve: ScenarioSeries, log: bool | None = None, panel: int = 0) 
     for s, k in product(range(count), range(players)):
         shape = k if has_series else 0
         hue = INK if players == 1 and not has_series else shades[s if has_series else k]
-        look: dict[str, Any] = {"hue": hue, "panel": panel, "group": f"series-{s}" if has_series else ""}
+        look: Look = {"hue": hue, "panel": panel, "group": f"series-{s}" if has_series else ""}
         values, certified_mask = curve.values[:, s, k], curve.certified[:, s]
         sound = np.where(certified_mask, values, np.nan)
         line = look | {"linestyle": DASHES[shape % len(DASHES)], "linewidth": min(line_widths[k], 2.2)}
@@ -298,7 +299,7 @@ def keys(curves: Sequence[ScenarioSeries], series: str | None) -> list[Mark]:
     if series is not None:
         marks = hue_keys(curves[0].series)
     for k in range(players if players > 1 else 0):
-        look: dict[str, Any] = (
+        look: Look = (
             {"hue": shades[k]} if series is None else {"linestyle": DASHES[k % 4], "marker": MARKERS[k % 8]}
         )
         marks.append(Mark("line", label=player_label(k, players), markersize=3.4, **{"marker": "o"} | look))
@@ -420,11 +421,11 @@ def _cells(
     finite = np.isfinite(grid)
     sound, doubted = finite & certified_mask, finite & ~certified_mask
     span = grid[sound] if sound.any() else grid
-    look: dict[str, Any] = {"low": np.nanmin(span), "high": np.nanmax(span), "label": words, "hue": "viridis"}
+    look: Look = {"low": np.nanmin(span), "high": np.nanmax(span), "label": words, "hue": "viridis"}
     marks = [Mark("heat", x, y, value=grid, **look)]
     for row, column in np.argwhere(doubted).tolist():
         marks.append(Mark("region", *_corners(x, y, row, column), hue="white", hatch="////"))
-    line: dict[str, Any] = {"hue": "black", "linewidth": 1.4}
+    line: Look = {"hue": "black", "linewidth": 1.4}
     for row, column in np.argwhere((doubted[:, 1:] & sound[:, :-1]) | (sound[:, 1:] & doubted[:, :-1])):
         marks.append(Mark("line", [x[column + 1]] * 2, y[row : row + 2], **line))
     for row, column in np.argwhere((doubted[1:] & sound[:-1]) | (sound[1:] & doubted[:-1])):

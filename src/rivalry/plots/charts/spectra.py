@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.branches import branch_point, parameter, structure
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import PALETTE, Drawing, Frame, Mark, colours, hue_keys
+from rivalry.plots.marks import PALETTE, Drawing, Frame, Look, Mark, colours, hue_keys
 from rivalry.plots.select import (
     EVENTS,
     At,
@@ -75,7 +75,7 @@ def spectrum(data: Dataset, *, at: At = None, plane: bool = False, source: str |
         return Drawing(_plane_marks(curves, name), [frame], caption)
     largest = float(np.nanmax(np.abs(curves.values)))
     is_flat = np.nanmedian(np.abs(curves.values.real)) < 0.02 * largest
-    scale: dict[str, Any] = {"log": "y", "linear": LINEAR * largest} if is_flat else {}
+    scale: Look = {"log": "y", "linear": LINEAR * largest} if is_flat else {}
     return Drawing(_parameter_marks(curves, curves.x), [Frame(name, f"eigenvalue {UNIT}", **scale)], caption)
 
 
@@ -139,9 +139,9 @@ def _parameter_marks(curves: DrawnSpectrum, x: np.ndarray) -> list[Mark]:
         imaginary = np.where(values.imag > zero, values.imag, np.nan)
         imaginary = imaginary[:, np.isfinite(imaginary).any(axis=0)]
         turns |= imaginary.size > 0
-        look: dict[str, Any] = {"hue": hues[curves.kind[rows[0]]], "marker": "." if len(x) <= FEW else ""}
+        look: Look = {"hue": hues[curves.kind[rows[0]]], "marker": "." if len(x) <= FEW else ""}
         marks.append(Mark("line", x[rows], values.real, label="_real", linewidth=1.3, **look))
-        dashed: dict[str, Any] = {"label": "_imaginary", "linestyle": "--", "linewidth": 1.0}
+        dashed: Look = {"label": "_imaginary", "linestyle": "--", "linewidth": 1.0}
         marks.append(Mark("line", x[rows], imaginary, **dashed, **look))
     marks += hue_keys(kinds) if len(kinds) > 1 else []
     marks += [Mark("rule", y=[0.0], linewidth=0.9), Mark("line", label="real part")]
@@ -159,7 +159,7 @@ def _event_marks(selection: DrawnPoint) -> list[Mark]:
         x = selection["event_parameter"][selection["event_kind"] == kind]
         x = x[np.isfinite(x)]
         size = 10 if marker == "*" else 6
-        look: dict[str, Any] = {"marker": marker, "markersize": size, "hollow": True, "zorder": 5}
+        look: Look = {"marker": marker, "markersize": size, "hollow": True, "zorder": 5}
         marks += [Mark("points", x, 0 * x, label=word, **look)] if len(x) else []
     return marks
 
@@ -170,7 +170,7 @@ def _plane_marks(curves: DrawnSpectrum, name: str) -> list[Mark]:
     values = curves.values.ravel()
     if curves.x is not None:
         x = np.broadcast_to(curves.x[:, None], curves.values.shape).ravel()
-        look: dict[str, Any] = {"hue": "viridis", "markersize": 3.2, "label": name}
+        look: Look = {"hue": "viridis", "markersize": 3.2, "label": name}
         return [*marks, Mark("points", values.real, values.imag, value=x, **look)]
     looks = (("stable", PALETTE[0], values.real < 0), ("unstable", PALETTE[1], values.real >= 0))
     for word, hue, mask in looks:
@@ -209,8 +209,8 @@ def stability_window(
     marks = list[Mark]()
     if len(y) > 1 and np.nanmin(field) < 0:
         columns = np.argsort(x)
-        negative: dict[str, Any] = {"value": field[order][:, columns], "levels": [-np.inf, 0.0]}
-        look: dict[str, Any] = {"hue": PALETTE[5], "alpha": 0.45, "label": "stable symmetric point"}
+        negative: Look = {"value": field[order][:, columns], "levels": [-np.inf, 0.0]}
+        look: Look = {"hue": PALETTE[5], "alpha": 0.45, "label": "stable symmetric point"}
         marks.append(Mark("region", x[columns], y[order], **negative, **look))
     marks += _crossing_marks(data, dim, at, y, order)
     if threshold is not None and threshold in data:
@@ -260,7 +260,7 @@ def _crossing_marks(data: Dataset, dim: str, at: At, y: np.ndarray, order: np.nd
     for word, hue in zip(sorted(set(words[np.isfinite(values)])), PALETTE, strict=False):
         crossings = np.sort(np.where(words == word, values, np.nan), axis=1)[order]  # NaN last
         crossings = crossings[:, np.isfinite(crossings).any(axis=0)]
-        look: dict[str, Any] = {"hue": hue, "marker": "o", "markersize": 4, "linewidth": 1.2, "zorder": 5}
+        look: Look = {"hue": hue, "marker": "o", "markersize": 4, "linewidth": 1.2, "zorder": 5}
         marks.append(Mark("line", crossings, y[order], label="_crossing", **look))
         marks.append(Mark("line", label=f"{word} as the parameter rises", **look))
     return marks

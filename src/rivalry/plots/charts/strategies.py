@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from xarray import Dataset
 
 from rivalry.plots import select
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import Drawing, Frame, Mark, colours, levels, player_label, unless, widths
+from rivalry.plots.marks import Drawing, Frame, Look, Mark, colours, levels, player_label, unless, widths
 from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import At, DrawnPoint
 from rivalry.plots.series import method_label, method_names
@@ -85,7 +84,7 @@ def _bars(data: Dataset, at: At, panel: int = 0) -> tuple[list[Mark], Frame, tup
     width = 0.8 / players
     places = np.arange(size)[:, None] + (np.arange(players) - (players - 1) / 2) * width
     labels = [player_label(player, players) + unless(certified) for player in range(players)]
-    look: dict[str, Any] = {"hue": colours(players), "width": 0.9 * width, "hollow": not certified}
+    look: Look = {"hue": colours(players), "width": 0.9 * width, "hollow": not certified}
     bars = Mark("bars", places, mean.T, label=labels, panel=panel, **look).within(half.T)
     frame = Frame("", "probability", y_limits=(0.0, 1.02), x_ticks=_action_names(selection, size))
     return [bars], frame, (selection.words, select.describe_replications(count, "mean and 95 % interval"))
@@ -127,7 +126,7 @@ def policy(data: Dataset, *, at: At = None, softmax: bool = False) -> Drawing:
     selection, mean, words = _mean_policy(data, at, softmax)
     players, states, actions = mean.shape
     low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
-    scale: dict[str, Any] = {"hue": "cividis", "low": low, "high": high, "label": words}
+    scale: Look = {"hue": "cividis", "low": low, "high": high, "label": words}
     names = WALK if actions == 3 else list(map(str, range(actions)))
     state_names = [list(map(str, range(states)))] * players
     if "action_grid" in selection and selection["action_grid"].shape[1] == states:
@@ -217,8 +216,8 @@ def _path_marks(path: np.ndarray, base: np.ndarray, deviator: int) -> list[Mark]
     players, turn = path.shape[1], np.arange(-1, len(path))
     rival = "the rival" if players == 2 else "a rival"
     names = [f"player {k}, {'deviates' if k == deviator else rival}" for k in range(players)]
-    look: dict[str, Any] = {"hue": colours(players)}
-    dashed: dict[str, Any] = {"linestyle": "--", "linewidth": 1.0}
+    look: Look = {"hue": colours(players)}
+    dashed: Look = {"linestyle": "--", "linewidth": 1.0}
     thick = [min(width, 2.0) for width in widths(players)]
     return [
         Mark("line", turn, np.r_[base[:1], path], label=names, linewidth=thick, marker=".", **look),

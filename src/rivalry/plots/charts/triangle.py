@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset, triangulate
-from rivalry.plots.marks import PALETTE, TRIANGLE, Drawing, Mark, places, unless
+from rivalry.plots.marks import PALETTE, TRIANGLE, Drawing, Look, Mark, places, unless
 from rivalry.plots.select import At, DrawnPoint, check_index, point
 
 ARROWS = 150  # at most
@@ -81,7 +79,7 @@ def _arrow_marks(selection: DrawnPoint, player: int) -> list[Mark]:
     middle, slope = middle[::stride], slope[::stride]
     # it may be unbounded at the edges
     high = float(np.quantile(np.linalg.norm(slope, axis=1), 0.9)) or 1.0
-    look: dict[str, Any] = {"label": "gradient (payoff per unit)", "hue": "cividis_r", "width": 0.05}
+    look: Look = {"label": "gradient (payoff per unit)", "hue": "cividis_r", "width": 0.05}
     return [Mark("arrows", **places(middle), value=slope.T, low=0.0, high=high, **look)]
 
 
@@ -114,7 +112,7 @@ def _branch_marks(selection: DrawnPoint, player: int) -> list[Mark]:
     branch = selection.get("branch", np.zeros(len(position), int))
     stable = selection.get("branch_stable", np.ones(len(position))).astype(float) > 0.5
     for label, dash, mask in (("stable branch", "-", stable), ("unstable branch", "--", ~stable)):
-        look: dict[str, Any] = {"label": label, "linestyle": dash, "hue": PALETTE[2]}
+        look: Look = {"label": label, "linestyle": dash, "hue": PALETTE[2]}
         for number in np.unique(branch[mask]):
             piece = np.where(mask[:, None], position, np.nan)[branch == number]
             marks.append(Mark("line", **places(piece), **look))
@@ -134,7 +132,7 @@ def _path_marks(selection: DrawnPoint, player: int) -> list[Mark]:
     if len(profile) > 1:
         rivals = places(np.delete(profile, player, axis=0))
         marks.append(Mark("points", **rivals, marker="X", label="other players"))
-    look: dict[str, Any] = {"hue": PALETTE[1], "markersize": 8, "zorder": 6, "hollow": not certified}
+    look: Look = {"hue": PALETTE[1], "markersize": 8, "zorder": 6, "hollow": not certified}
     label = f"player {player}" + unless(certified)
     marks.append(Mark("points", **places(profile[[player]]), label=label, **look))
     return marks
