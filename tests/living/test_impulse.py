@@ -56,7 +56,7 @@ def test_replayed_play_ends_on_the_cycles_of_the_kernels(memory: int, alternatin
     for session in range(8):
         begins = np.full(1, whole.number(recent[session]), dtype=np.int64)
         cycle = limit_cycles(world.tables, policy[session][None], begins)
-        played = impulse.replay(world, policy[session], recent[session][None], 0, 400)[0]
+        played = impulse.replay(world, policy[session], recent[session][None], 400)[0]
         length = int(cycle.length[0])
         paid = world.tables.payoff[0][:, played @ np.array([3, 1])]
         assert paid[:, -length:].mean(axis=1) == pytest.approx(cycle.payoff[0], abs=1e-12)

@@ -98,7 +98,7 @@ def _sessions(world: RepeatedWorld, record: Record) -> list[dict[str, Any]]:
     for number, policy in enumerate(record["policy"][1].astype(np.int64)):
         length = int(record["cycle_length"][1][number])
         recent = np.repeat(starts[:, None], depth_of(world), axis=1)
-        actions = replay(world, policy, recent, 0, CYCLE)
+        actions = replay(world, policy, recent, CYCLE)
         grid = world.action_grid[np.arange(len(sizes)), actions[:, -length:], 0].mean(
             axis=1
         )  # [start player]
@@ -129,9 +129,7 @@ def replay(
     world: RepeatedWorld,
     policy: np.ndarray,
     recent: np.ndarray,
-    clock: int,
     rounds: int,
-    forced: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Return the actions ``[start round player]`` of play by ``policy [player state]``.
 
@@ -143,12 +141,8 @@ def replay(
         Actions by state.
     recent
         The rounds before, ``[start ago player]``, the latest first.
-    clock
-        The round of the order that comes first.
     rounds
-        The number of rounds.
-    forced
-        A player, and the action that it takes at its first decision.
+        The number of rounds, from the first one of the order on.
     """
     tables = world.tables
     players, past = len(tables.sizes), np.array(recent)
@@ -159,7 +153,7 @@ def replay(
     path = np.zeros((len(past), rounds, players), dtype=np.int64)
     for period in range(rounds):
         acts = past[:, 0].copy()
-        for mover in (mover for mover in order[(clock + period) % len(order)] if mover >= 0):
+        for mover in (mover for mover in order[period % len(order)] if mover >= 0):
             state = np.zeros(len(past), dtype=np.int64)
             for of, ago in slots[mover]:
                 if of > players:
@@ -168,8 +162,6 @@ def replay(
                     observed = acts[:, of] if ago == 0 else past[:, ago - 1, of]
                 state = state * widths[of] + observed
             acts[:, mover] = policy[mover, state]
-            if forced is not None and forced[0] == mover:
-                acts[:, mover], forced = forced[1], None
         path[:, period] = acts
         past = np.concatenate([acts[:, None], past[:, :-1]], axis=1)
     return path

@@ -12,7 +12,7 @@ a game. Its data:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -105,12 +105,19 @@ def _content(
         "paths": [],
         "answers": [],
     }
-    phrases = (
-        f"{name} chooses {f'{axis} ' * (axis != CHOICE)}{choice[0]:.4g} and earns {pay:.4g}"
-        for name, choice, pay in zip(names, x, paid, strict=True)
-    )
-    text = "; ".join(phrases)
-    return f"{text[:1].upper()}{text[1:]}.", data
+    verb = f"chooses {f'{axis} ' * (axis != CHOICE)}"
+    return sentence_of_play(names, [f"{verb}{choice:.4g}" for choice in x[:, 0]], paid), data
+
+
+def sentence_of_play(names: Sequence[str], clauses: Sequence[str], paid: np.ndarray) -> str:
+    """Sentence on what every player does, a clause each, and earns.
+
+    >>> sentence_of_play(["one", "two"], ["sells 1", "buys 1"], np.array([0.5, 2.0]))
+    'One sells 1 and earns 0.5; two buys 1 and earns 2.'
+    """
+    rows = zip(names, clauses, paid.tolist(), strict=True)
+    text = "; ".join(f"{name} {clause} and earns {pay:.4g}" for name, clause, pay in rows)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:

@@ -26,7 +26,7 @@ from rivalry.core.space import Box, Simplex
 from rivalry.families.continuous import FormulaGame
 from rivalry.families.matrix import Matrix
 from rivalry.lab.study.identity import TableDict
-from rivalry.living.line import Found, is_profile, spread
+from rivalry.living.line import Found, is_profile, sentence_of_play, spread
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
 from rivalry.runtime.jax import jax
 from rivalry.text.display import radius_in_words, typeset
@@ -114,17 +114,16 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[Table
         "reason": "",
         "answers": [],
     }
-    choices = [
-        ", ".join(
+    clauses = [
+        "chooses "
+        + ", ".join(
             f"{label.removesuffix(f' of {name}')} {value:.4g}"
             for axis, value in zip(axes, row, strict=False)
             if (label := axis["names"][k])
         )
         for k, (name, row) in enumerate(zip(names, x, strict=True))
     ]
-    parts = zip(names, choices, paid, strict=True)
-    text = "; ".join(f"{name} chooses {choice} and earns {pay:.4g}" for name, choice, pay in parts)
-    return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
+    return repr(game).split(":")[0], sentence_of_play(names, clauses, paid), data
 
 
 def _edges(space: Box | Simplex) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,7 @@ from rivalry.core.results import Record
 from rivalry.core.space import Simplex
 from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.matrix import Matrix
-from rivalry.living.line import MOST_PLAYERS, Found, is_profile, paths_of, with_paths
+from rivalry.living.line import MOST_PLAYERS, Found, is_profile, paths_of, sentence_of_play, with_paths
 from rivalry.living.twins import numbers, player_names, sliders, twin_data
 
 CORNERS = 3
@@ -65,12 +65,8 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     }
     if isinstance(game, InfluencerGame):
         data["resource"] = {"points": numbers(game.points), "weights": numbers(game.weights)}
-    phrases = (
-        f"{name} plays {', '.join(f'{share:.4g}' for share in strategy)} and earns {pay:.4g}"
-        for name, strategy, pay in zip(names, x, paid + 0.0, strict=True)
-    )
-    text = "; ".join(phrases)
-    return repr(game).split(":")[0], f"{text[:1].upper()}{text[1:]}.", data
+    clauses = [f"plays {', '.join(map('{:.4g}'.format, strategy))}" for strategy in x]
+    return repr(game).split(":")[0], sentence_of_play(names, clauses, paid + 0.0), data
 
 
 def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
