@@ -74,7 +74,7 @@ def test_exploitability_is_divided_by_the_payoff_of_the_same_policy() -> None:
 def test_absolute_exploitability_and_distances_on_separate_axes() -> None:
     data = monitored(1)
     wanted = ["exploitability", "distance_to_equilibrium", "policy_change"]
-    ax = rv.plots.exploitability_curve(data, quantities=wanted, relative=False, largest=False)
+    ax = rv.plots.exploitability_curve(data, quantities=wanted, relative=False)
     upper, lower = ax.figure.axes
     (line,) = lines(upper, "_line")
     np.testing.assert_array_equal(line.get_ydata(), data.monitor_mean_exploitability.values[0, 0])
@@ -83,7 +83,6 @@ def test_absolute_exploitability_and_distances_on_separate_axes() -> None:
     np.testing.assert_array_equal(change.get_xdata(), STEPS[1:])
     assert (upper.get_ylabel(), lower.get_ylabel()) == ("payoff", "distance of policies")
     assert "not divided by |J|" in caption(ax)
-    assert not lines(ax, "_thin: largest over agents")
 
 
 def test_runs_that_stopped_early_keep_their_last_value() -> None:

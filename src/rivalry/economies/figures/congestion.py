@@ -21,6 +21,7 @@ KINDS = {"entry": PALETTE[4], "core": PALETTE[0], "exit": PALETTE[2]}
 """Kinds of lanes, and their colours."""
 SHAPES = {"entry": "s", "core": "o", "exit": "^"}
 DOTS: Look = {"markersize": 5.0, "hollow": True}
+DEMAND = "lane_wanted"
 
 
 @preset
@@ -128,7 +129,6 @@ def _loads(cell: CellSeries, panel: int) -> tuple[list[Mark], Frame]:
 def bid_congestion(
     data: Dataset,
     *,
-    across: str = "lane_wanted",
     methods: Names = None,
     series: str | None = None,
     at: At = None,
@@ -142,15 +142,12 @@ def bid_congestion(
     Parameters
     ----------
     data
-        Holds ``lane_bid [lane]`` and the metric ``across``; ``lane_kind`` and ``lane_capacity`` where
-        stored.
-    across
-        Another metric of congestion, such as ``lane_queue``.
+        Holds ``lane_bid [lane]`` and ``lane_wanted``; ``lane_kind`` and ``lane_capacity`` where stored.
 
     Raises
     ------
     ValueError
-        If ``across`` is no metric of lanes.
+        If there is no demand.
 
     References
     ----------
@@ -163,16 +160,13 @@ def bid_congestion(
     >>> bid_congestion(data).get_title(loc="left")
     'rank correlation 0.5 over 3 lanes'
     """
-    names = [name for name in LANES if name != "lane_bid"]
-    if across not in names:
-        raise ValueError(f"across: {across!r} must be one of {', '.join(names)}")
-    further = (across, "lane_capacity", "lane_kind", "lane_ends", *RULE)
+    further = (DEMAND, "lane_capacity", "lane_kind", "lane_ends", *RULE)
     cells = series_of(data, "lane_bid", further, at=at, methods=methods, series=series)
-    if any(across not in cell for cell in cells):
-        raise ValueError(f"data: no variable {across!r}, against which this plot draws bids")
-    marks, ties, largest = list[Mark](), [_correlation(cell, across) for cell in cells], 0.0
+    if any(DEMAND not in cell for cell in cells):
+        raise ValueError(f"data: no variable {DEMAND!r}, against which this plot draws bids")
+    marks, ties, largest = list[Mark](), [_correlation(cell) for cell in cells], 0.0
     for cell, tie, hue in zip(cells, ties, colours(len(cells)), strict=True):
-        x, y = lane_means(cell, across), lane_means(cell, "lane_bid")
+        x, y = lane_means(cell, DEMAND), lane_means(cell, "lane_bid")
         largest = max(largest, np.nanmax(x))
         for name, marker in SHAPES.items():
             mask = (_kinds_of(cell, len(y)) == name) & np.isfinite(y)
@@ -183,20 +177,20 @@ def bid_congestion(
     for name in kinds if len(kinds) > 1 else ():
         marks.append(Mark("points", label=f"{name} lanes", marker=SHAPES[name], **DOTS))
     bounds = {float(value) for cell in cells for value in np.ravel(cell.get("lane_capacity", ()))}
-    if len(bounds) == 1 and across not in ("lane_queue", "lane_capacity"):
+    if len(bounds) == 1:
         bound = bounds.pop()
         if bound <= 1.5 * largest:
             look: Look = {"linestyle": ":", "linewidth": 1.1, "zorder": 1}
             marks.append(Mark("rule", [bound], label=f"capacity {bound:g}", **look))
     correlations = ties[0] if len(cells) == 1 else "rank correlations in the legend"
     notes = describe_rule(cells), correlations, replications_of(cells, "dots are means")
-    return Drawing(marks, [Frame(LANES[across], LANES["lane_bid"])], notes)
+    return Drawing(marks, [Frame(LANES[DEMAND], LANES["lane_bid"])], notes)
 
 
-def _correlation(cell: CellSeries, across: str) -> str:
+def _correlation(cell: CellSeries) -> str:
     """Return Spearman's rank correlation in words, with its interval over replications."""
     correlations, lanes = [], 0
-    for x, y in zip(cell[across].astype(float), cell["lane_bid"].astype(float), strict=True):
+    for x, y in zip(cell[DEMAND].astype(float), cell["lane_bid"].astype(float), strict=True):
         count = min(len(x), len(y))  # of trailing lanes one may have no value
         pairs = int(np.isfinite(x[:count] + y[:count]).sum())
         lanes = max(lanes, pairs)

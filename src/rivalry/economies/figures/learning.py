@@ -64,7 +64,6 @@ def exploitability_curve(
     *,
     quantities: Names = None,
     relative: bool = True,
-    largest: bool = True,
     methods: Names = None,
     series: str | None = None,
     at: At = None,
@@ -83,8 +82,6 @@ def exploitability_curve(
         gain over the equilibrium policy, where stored.
     relative
         Whether payoffs are divided by ``|J|``, the absolute mean payoff at that monitor.
-    largest
-        Whether to draw the largest over agents.
 
     Raises
     ------
@@ -100,7 +97,7 @@ def exploitability_curve(
     >>> import xarray as xr
     >>> data = xr.Dataset({"monitor_mean_exploitability": ("monitor", [9.0, 3.0]),
     ...                    "monitor_mean_agent_payoff": ("monitor", [-60.0, -50.0])})
-    >>> exploitability_curve(data, largest=False).get_lines()[-1].get_ydata().tolist()
+    >>> exploitability_curve(data).get_lines()[-1].get_ydata().tolist()
     [0.15, 0.06]
     """
     names = _quantities(data, quantities, DEFAULT)
@@ -122,7 +119,7 @@ def exploitability_curve(
             keys.append(Mark("line", label=quantity_words(name), hue=hues[k] if is_single else INK, **look))
         look |= {"panel": units.index(_unit(name))}
         for c, cell in enumerate(cells):
-            marks += _curve_marks(cell, name, relative, largest, hue=hues[k if is_single else c], **look)
+            marks += _curve_marks(cell, name, relative, hue=hues[k if is_single else c], **look)
     keys += hue_keys([cell.name for cell in cells if cell.name])
     if any(mark.label for mark in marks):
         keys.append(Mark("line", label=THIN, linewidth=0.8))
@@ -173,7 +170,7 @@ def _unit(name: str) -> str:
     return next((unit for part, unit in UNITS.items() if part in name), PAYOFF)
 
 
-def _curve_marks(cell: CellSeries, name: str, relative: bool, largest: bool, **look: Any) -> list[Mark]:
+def _curve_marks(cell: CellSeries, name: str, relative: bool, **look: Any) -> list[Mark]:
     """Return the mean with its band, and the largest over agents, which has a label."""
     stored = next((key for key in (MONITOR + name, f"{MONITOR}mean_{name}") if key in cell), "")
     if is_blank(cell.get(stored, BLANK)):
@@ -182,7 +179,7 @@ def _curve_marks(cell: CellSeries, name: str, relative: bool, largest: bool, **l
     if relative and _unit(name) == PAYOFF and not name.startswith("relative"):
         payoff = f"{MONITOR}mean_agent_payoff" + BARE * name.endswith(BARE)
     marks = [_curve_mark(cell, stored, payoff, **look)]
-    if largest and name.startswith(GAINS) and not is_blank(cell.get(top, BLANK)):
+    if name.startswith(GAINS) and not is_blank(cell.get(top, BLANK)):
         thin = _curve_mark(cell, top, payoff, label=THIN, linewidth=0.8, **look)
         marks.append(replace(thin, low=None, high=None))
     return marks
