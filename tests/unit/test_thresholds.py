@@ -74,6 +74,10 @@ def test_the_threshold_on_a_line_matches_the_closed_form(players: int) -> None:
     known = threshold_reach(game.points, game.weights, players)
     np.testing.assert_allclose(found.crossing, [known], atol=1e-9)
     assert float(found.threshold) == known
+    best = known * np.sqrt((players - 1) / players)  # the own second derivative at the middle, by hand
+    np.testing.assert_allclose(found.second_order_crossing, [best], atol=1e-9)
+    assert found.second_order_holds.values.tolist() == [True]
+    assert np.array_equal(found.scan_second_order, found.scan_parameter > best)
     assert found.crossing_direction.values.tolist() == ["gains stability"]
     assert found.crossing_multiplicity.values.tolist() == [players - 1]
     assert found.crossing_moves.values.tolist() == ["players part"]
@@ -166,6 +170,8 @@ def test_crossings_of_complex_pairs(coupling: float, at: float, many: int, moves
 
     found = scanned(Field(box(3, 2), put(0.0), slope), Thresholds("p", low=-3.0, high=1.05))
     np.testing.assert_allclose(found.crossing, [at], atol=1e-9)
+    np.testing.assert_allclose(found.second_order_crossing, [0.0], atol=1e-9)  # A is p, and turns
+    assert found.second_order_holds.values.tolist() == [False]
     assert found.crossing_direction.values.tolist() == ["loses stability"]
     assert found.crossing_complex.values.tolist() == [True]
     assert found.crossing_multiplicity.values.tolist() == [many]

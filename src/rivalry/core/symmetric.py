@@ -39,15 +39,16 @@ class SymmetricPositions(NamedTuple):
     root: np.ndarray  # [game]: whether Newton's method converged to a root
 
 
-def eigenvalues(positions: SymmetricPositions, players: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the eigenvalues of ``A - C`` and ``A + (N-1) C``, ``[game direction]``; NaN without a root."""
+def eigenvalues(positions: SymmetricPositions, players: int) -> list[np.ndarray]:
+    """Eigenvalues of ``A - C``, ``A + (N-1) C`` and ``A``, each ``[game direction]``; NaN without a root."""
     spectra = []
-    for matrix in (positions.own - positions.other, positions.own + (players - 1) * positions.other):
+    for cross in (-1, players - 1, 0):
+        matrix = positions.own + cross * positions.other
         is_finite = np.all(np.isfinite(matrix), axis=(1, 2))
         # LAPACK rejects NaN
         values = np.linalg.eigvals(np.where(is_finite[:, None, None], matrix, 0.0)).astype(complex)
         spectra.append(np.where(is_finite[:, None], values, np.nan))
-    return spectra[0], spectra[1]
+    return spectra
 
 
 def follow_root(

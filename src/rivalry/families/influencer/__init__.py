@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from rivalry.schema.registry import lazy_package
 
 if TYPE_CHECKING:
-    from rivalry.families.influencer.closed_forms import exponential_is_stable as exponential_is_stable
     from rivalry.families.influencer.closed_forms import group_levels as group_levels
     from rivalry.families.influencer.closed_forms import moments as moments
     from rivalry.families.influencer.closed_forms import symmetric_equilibrium as symmetric_equilibrium
@@ -22,7 +21,6 @@ lazy_package(
     __name__,
     {
         "InfluencerGame": "rivalry.families.influencer.model:InfluencerGame",
-        "exponential_is_stable": "rivalry.families.influencer.closed_forms:exponential_is_stable",
         "group_levels": "rivalry.families.influencer.closed_forms:group_levels",
         "influencer": "rivalry.families.influencer.factory:influencer",
         "moments": "rivalry.families.influencer.closed_forms:moments",

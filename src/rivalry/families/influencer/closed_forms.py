@@ -37,6 +37,11 @@ from rivalry.families.influencer.kernels import (
 )
 from rivalry.families.influencer.model import InfluencerGame
 
+WITHOUT_FORM = {
+    ChosenReach: "players who choose their reach",
+    Dirichlet: "Dirichlet kernels",
+    Custom: "custom kernels",
+}
 NUMERIC = "use symmetric_positions(game) and symmetric_spectrum(game, position), which compute it numerically"
 
 
@@ -219,31 +224,15 @@ def threshold_variance(points: object, weights: object, players: int, shape: obj
     >>> threshold_variance([[0.0, 0.0], [2.0, 0.0]], [1.0, 1.0], players=3)
     0.5
     """
-    from scipy.linalg import eigvalsh
-
     from rivalry.families.resources import check_covariance
 
     _, covariance = moments(points, weights)
-    matrix = np.eye(len(covariance)) if shape is None else np.asarray(shape, dtype=float)
+    identity = np.eye(len(covariance))
+    matrix = identity if shape is None else np.asarray(shape, dtype=float)
     if matrix.shape != covariance.shape:
         raise ValueError(f"shape: {matrix.shape} must be {covariance.shape}")
     check_covariance(matrix, "shape")
-    return float(_weight(players) * eigvalsh(covariance, matrix)[-1])
-
-
-def exponential_is_stable(points: object, weights: object, players: int) -> bool:
-    """True if all players at the mean are stable, for the exponential kernel.
-
-    They are if and only if ``E[B] > sqrt((N-2)/(N-1)) sd(B)``; no parameter of the kernel matters. Arguments
-    are those of `threshold_reach`.
-
-    Examples
-    --------
-    >>> exponential_is_stable([1.0, 2.0], [1.0, 1.0], players=5)
-    True
-    """
-    mean, covariance = moments(points, weights)
-    return bool(mean[0] > np.sqrt(_weight(players) * covariance[0, 0]))
+    return _variance_along(covariance, players, matrix, identity)
 
 
 def threshold_exponent(players: int) -> float:
@@ -271,8 +260,9 @@ def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
 
     With Gaussian kernels it is the mean of the resource, stable above `threshold_reach` or
     `threshold_variance`. With densities whose mode is the position it is stable above one reach (`Modes`).
-    With the exponential kernel it is the mean (see `exponential_is_stable`). In Blotto contests it is each
-    corner's share of the resource, stable below `threshold_exponent`. With the power law it is never stable.
+    With the exponential kernel it is the mean, stable if that is above `threshold_reach`. In Blotto contests
+    it is each corner's share of the resource, stable below `threshold_exponent`. With the power law it is
+    never stable.
 
     Parameters
     ----------
@@ -301,44 +291,34 @@ def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
     if reason:
         raise ValueError(f"symmetric_equilibrium: no closed form for {reason}; {NUMERIC}")
     points, weights, players = np.asarray(game.points), np.asarray(game.weights), game.players
-    mean, _ = moments(points, weights)
+    mean, covariance = moments(points, weights)
     kernel = game.kernel
     if isinstance(kernel, PowerLaw):
         return SymmetricEquilibrium(None, False, None)
+    if isinstance(kernel, Exponential):
+        return SymmetricEquilibrium(mean, bool(mean[0] > threshold_reach(points, weights, players)), None)
     if isinstance(kernel, Blotto):
         exponent = threshold_exponent(players)
-        return SymmetricEquilibrium(mean, bool(np.asarray(kernel.exponent)[0] < exponent), exponent)
-    if isinstance(kernel, Beta | DirichletMode):
-        modes, reach = Modes.of(game), float(np.asarray(kernel.reach)[0])
-        shares, threshold = modes.shares(reach), modes.threshold(players)
-        assert shares is not None  # in the domain
-        position = shares[:1] if isinstance(kernel, Beta) else shares
-        return SymmetricEquilibrium(position, reach > threshold, threshold)
-    if isinstance(kernel, Exponential):
-        return SymmetricEquilibrium(mean, exponential_is_stable(points, weights, players), None)
+        return SymmetricEquilibrium(mean, bool(kernel.exponent[0] < exponent), exponent)
     if isinstance(kernel, Gaussian):
-        if points.shape[1] == 1:
-            reach = threshold_reach(points, weights, players)
-        else:
-            reach = float(np.sqrt(threshold_variance(points, weights, players)))
-        return SymmetricEquilibrium(mean, bool(np.asarray(kernel.reach)[0] > reach), reach)
-    assert isinstance(kernel, GaussianMatrix)
-    shape = np.asarray(kernel.covariance[0])
-    shape = (shape + shape.T) / 2
-    if isinstance(game.space, Box):
-        variance = threshold_variance(points, weights, players, shape)
-    else:
-        variance = _variance_along(points, weights, players, shape, directions(game.space)[0])
-    return SymmetricEquilibrium(mean, bool(np.asarray(kernel.variance)[0] > variance), variance)
+        reach = float(np.sqrt(threshold_variance(points, weights, players)))
+        return SymmetricEquilibrium(mean, bool(kernel.reach[0] > reach), reach)
+    if isinstance(kernel, GaussianMatrix):
+        shape = np.asarray(kernel.covariance[0])
+        variance = _variance_along(covariance, players, (shape + shape.T) / 2, directions(game.space)[0])
+        return SymmetricEquilibrium(mean, bool(kernel.variance[0] > variance), variance)
+    assert isinstance(kernel, Beta | DirichletMode)
+    modes = Modes.of(game)
+    shares, threshold = modes.shares(float(kernel.reach[0])), modes.threshold(players)
+    assert shares is not None  # in the domain
+    position = shares[:1] if isinstance(kernel, Beta) else shares
+    return SymmetricEquilibrium(position, bool(kernel.reach[0] > threshold), threshold)
 
 
-def _variance_along(
-    points: np.ndarray, weights: np.ndarray, players: int, shape: np.ndarray, along: np.ndarray
-) -> float:
+def _variance_along(covariance: np.ndarray, players: int, shape: np.ndarray, along: np.ndarray) -> float:
     """Return `threshold_variance` restricted to the directions ``along [axis direction]``."""
     from scipy.linalg import eigvalsh
 
-    _, covariance = moments(points, weights)
     precise = np.linalg.solve(shape, along)
     return float(_weight(players) * eigvalsh(precise.T @ covariance @ precise, along.T @ precise)[-1])
 
@@ -352,12 +332,9 @@ def _outside_domain(game: InfluencerGame) -> str:
     """Reason why there is no closed form, or an empty text."""
     if game.third_party is not None or game.abstention is not None:
         return "games with outside rows"
-    if isinstance(game.kernel, ChosenReach):
-        return "players who choose their reach"
-    if isinstance(game.kernel, Dirichlet):
-        return "Dirichlet kernels"
-    if isinstance(game.kernel, Custom):
-        return "custom kernels"
+    for kernel, reason in WITHOUT_FORM.items():
+        if isinstance(game.kernel, kernel):
+            return reason
     if _unequal(game):
         return "unequal players"
     if isinstance(game.kernel, Beta | DirichletMode):
@@ -404,6 +381,7 @@ class SymmetricSpectrum(NamedTuple):
 
     split: np.ndarray  # of A - C, each N - 1 times: players move apart
     together: np.ndarray  # of A + (N - 1) C: all players move together
+    own: np.ndarray  # of A: a player moves alone; all negative at a local maximum of its payoff
 
     @property
     def stable(self) -> bool:
@@ -428,7 +406,7 @@ def symmetric_spectrum(game: InfluencerGame, position: object) -> SymmetricSpect
     Returns
     -------
     SymmetricSpectrum
-        ``split`` and ``together``, eigenvalues with the largest real part first, and ``stable``.
+        ``split``, ``together`` and ``own``, eigenvalues with the largest real part first, and ``stable``.
 
     Raises
     ------

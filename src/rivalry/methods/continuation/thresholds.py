@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from typing import Annotated, Any, NamedTuple
 
@@ -21,7 +22,7 @@ from rivalry.runtime.jax import put
 EXACT = 1e-12  # tolerance of Brent's method, relative to the parameter
 EQUAL = 1e-6  # of the largest eigenvalue: closer eigenvalues are the same
 PART, TOGETHER = "players part", "all move together"
-EIGENVALUES = ("split", "together")  # complex arrays of a session
+EIGENVALUES = ("split", "together", "own")  # complex arrays of a session
 
 STARTS = 41  # starting points of Newton's method
 LEAP = 0.05  # of the width: a root that moves by more, and by far more than before, is another root
@@ -56,14 +57,17 @@ class Thresholds(BaseLearner):
     every crossing ``crossing``, the parameter's value, ``crossing_direction`` ("gains stability" or "loses
     stability" as the parameter rises), ``crossing_multiplicity`` (of the eigenvalue, or of the pair),
     ``crossing_complex``, ``crossing_moves`` ("players part" or "all move together") and ``crossing_position``
-    (crossing, axis); the ranges of stability, ``window_low`` and ``window_high`` (window), infinite
-    where they reach the end of the scan, ``window_tried`` (end); ``root_position`` (root, axis), all roots
+    (crossing, axis); ``scan_second_order``, where every player is at a strict local maximum of its own
+    payoff, and the parameter's values at which that changes, ``second_order_crossing``, with
+    ``second_order_holds`` (second_order), whether it is so above; the ranges of stability, ``window_low`` and
+    ``window_high`` (window), infinite where they reach the end of the scan, ``window_tried`` (end);
+    ``root_position`` (root, axis), all roots
     found at ``root_parameter``, where the scan began; ``jump_parameter`` (jump), where the scan continued
     from another root; ``parameter_name``, ``stable_everywhere``, and the game's own closed form
     ``threshold``, where it has one. A scan without a crossing is a valid result.
 
     Eigenvalues are those of the Jacobian's blocks (`symmetric`); a stable position is locally attracting and
-    need not be an equilibrium.
+    need not be an equilibrium, and an equilibrium need not be stable.
 
     Raises
     ------
@@ -124,8 +128,7 @@ class Thresholds(BaseLearner):
             "from_high": np.zeros(1, dtype=bool),
             "done": np.zeros(1, dtype=np.int64),
             "place": np.full((count, axes), np.nan),
-            "split": np.full((count, free), np.nan + 0j),
-            "together": np.full((count, free), np.nan + 0j),
+            **{name: np.full((count, free), np.nan + 0j) for name in EIGENVALUES},
             "residual": np.full(count, np.nan),
             "jumped": np.zeros(count, dtype=bool),
         }
@@ -174,6 +177,7 @@ class _Scan(NamedTuple):
     place: np.ndarray  # [scan axis]
     split: np.ndarray  # [scan direction]
     together: np.ndarray
+    own: np.ndarray
     residual: np.ndarray
     jumped: np.ndarray  # [scan]: the root changes discontinuously between the value before and this one
 
@@ -190,6 +194,20 @@ class _Scan(NamedTuple):
         """Return the largest real part at every value; NaN where there is no root."""
         return np.asarray(np.concatenate([self.split, self.together], axis=1).real.max(axis=1))
 
+    def curvature(self) -> np.ndarray:
+        """Return the largest second derivative of a player's own payoff; NaN where there is no root."""
+        return np.asarray(self.own.real.max(axis=1))
+
+    def sign_changes(self, heights: np.ndarray) -> Iterator[tuple[int, int]]:
+        """Yield neighbouring scanned values on one root between which heights change their sign."""
+        # a height of exactly 0 is no sign: the values on both sides show the crossing
+        stays = np.flatnonzero(np.isfinite(heights) & (heights != 0))
+        for before, after in pairwise(stays.tolist()):
+            between = slice(before + 1, after + 1)
+            is_broken = self.jumped[between].any() or np.isnan(heights[between]).any()
+            if not is_broken and np.sign(heights[before]) != np.sign(heights[after]):
+                yield before, after
+
     def record(self, world: Sweep) -> Record:
         """Return eigenvalues, residuals and stability at every value, and the jumps."""
         spectra = np.concatenate([np.repeat(self.split, world.players - 1, axis=1), self.together], axis=1)
@@ -202,6 +220,7 @@ class _Scan(NamedTuple):
             "scan_eigenvalues_imag": (("scan", "eigenvalue"), spectra.imag.copy()),
             "scan_residual": (("scan",), self.residual),
             "scan_stable": (("scan",), stable),
+            "scan_second_order": (("scan",), self.curvature() < 0),
             "stable_everywhere": scalar(bool(stable.all())),
             "jump_parameter": (("jump",), self.values[self.jumped]),
         }
@@ -229,18 +248,12 @@ class _LostRoot(Exception):
 
 def _crossings(world: Sweep, scan: _Scan) -> Record:
     """Return every located sign change between neighbouring values, and the stability ranges between them."""
-    heights = scan.largest()
     crossings: list[_Crossing] = []
-    # a height of exactly 0 is no sign: the values on both sides show the crossing
-    stays = np.flatnonzero(np.isfinite(heights) & (heights != 0))
-    for before, after in pairwise(stays.tolist()):
-        between = slice(before + 1, after + 1)
-        broken = scan.jumped[between].any() or np.isnan(heights[between]).any()
-        if not broken and np.sign(heights[before]) != np.sign(heights[after]):
-            try:
-                crossings.append(_locate_crossing(world, scan, before, after))
-            except _LostRoot:
-                scan.jumped[after] = True
+    for before, after in scan.sign_changes(scan.largest()):
+        try:
+            crossings.append(_locate_crossing(world, scan, before, after))
+        except _LostRoot:
+            scan.jumped[after] = True
     value, gains, counts, pairs, moves, positions = zip(*crossings, strict=True) if crossings else ((),) * 6
     words = ["gains stability" if gain else "loses stability" for gain in gains]
     crossing = ("crossing",)
@@ -255,6 +268,21 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
             np.reshape(positions, (len(crossings), scan.place.shape[1])),
         ),
         **_windows(scan, crossings),
+        **_second_order(world, scan),
+    }
+
+
+def _second_order(world: Sweep, scan: _Scan) -> Record:
+    """Return where the symmetric point begins or ceases to be a local maximum of every player's payoff."""
+    values, holds = [], []
+    heights = scan.curvature()
+    for before, after in scan.sign_changes(heights):
+        with suppress(_LostRoot):  # the crossings of stability mark such a jump
+            values.append(_zero(world, scan, before, after, slice(2, None))[0])
+            holds.append(heights[after] < 0)
+    return {
+        "second_order_crossing": (("second_order",), np.asarray(values, dtype=float)),
+        "second_order_holds": (("second_order",), np.asarray(holds, dtype=bool)),
     }
 
 
@@ -277,49 +305,60 @@ def _windows(scan: _Scan, crossings: list[_Crossing]) -> Record:
     """
     stable = scan.largest() < 0
     breaks = np.flatnonzero((stable[1:] != stable[:-1]) | scan.jumped[1:]) + 1
-    low, high = [], []
-    gains, losses = (
-        [crossing.value for crossing in crossings if crossing.gains == way] for way in (True, False)
-    )
+    windows = []
     for run in np.split(np.arange(len(stable)), breaks):
-        if len(run) and stable[run[0]]:
-            low_value, high_value = scan.values[run[0]], scan.values[run[-1]]
-            before, after = scan.values[max(run[0] - 1, 0)], scan.values[min(run[-1] + 1, len(stable) - 1)]
-            ends = (
-                (-np.inf if run[0] == 0 else low_value),
-                (np.inf if run[-1] == len(stable) - 1 else high_value),
-            )
-            low.append(next((value for value in gains if before <= value <= low_value), ends[0]))
-            high.append(next((value for value in losses if high_value <= value <= after), ends[1]))
+        if not len(run) or not stable[run[0]]:
+            continue
+        low, high = run[0], run[-1]
+        before, after = max(low - 1, 0), min(high + 1, len(stable) - 1)
+        ends = []
+        for gains, last, beyond, edge in ((True, low, before, -np.inf), (False, high, after, np.inf)):
+            inside, outside = scan.values[last], scan.values[beyond]
+            located = [
+                crossing.value
+                for crossing in crossings
+                if crossing.gains == gains and min(inside, outside) <= crossing.value <= max(inside, outside)
+            ]
+            # at the end of the scan nothing is known of what is beyond
+            ends.append(([*located, edge] if last == beyond else [*located, inside])[0])
+        windows.append(ends)
+    lows, highs = np.reshape(windows, (len(windows), 2)).T
     return {
-        "window_low": (("window",), np.asarray(low, dtype=float)),
-        "window_high": (("window",), np.asarray(high, dtype=float)),
+        "window_low": (("window",), lows),
+        "window_high": (("window",), highs),
         "window_tried": (("end",), scan.values[[0, -1]] if len(stable) else np.full(2, np.nan)),
     }
 
 
-def _locate_crossing(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
-    """Return the crossing between two values of the scan, by Brent's method."""
+def _zero(
+    world: Sweep, scan: _Scan, before: int, after: int, spectra: slice
+) -> tuple[float, symmetric.SymmetricPositions]:
+    """Return where the largest real part of some ``spectra`` is 0 between two values, by Brent's method."""
 
-    def at(value: float) -> tuple[symmetric.SymmetricPositions, np.ndarray, np.ndarray]:
+    def at(value: float) -> symmetric.SymmetricPositions:
         # Newton's method starts from the known root at the nearer end
         near = before if value - scan.values[before] <= scan.values[after] - value else after
-        positions = _positions_at(world, [value], scan.place[near])
-        (split,), (together,) = symmetric.eigenvalues(positions, world.players)
-        return positions, split, together
+        return _positions_at(world, [value], scan.place[near])
 
     def largest(value: float) -> float:
-        positions, *parts = at(value)
+        positions = at(value)
         if not positions.root[0]:
             raise _LostRoot
-        return float(np.concatenate(parts).real.max())
+        parts = symmetric.eigenvalues(positions, world.players)[spectra]
+        return float(np.concatenate(parts, axis=1).real.max())
 
     ends = scan.values[before], scan.values[after]
     try:
         value = zero(largest, *ends, "crossing", within=EXACT * max(map(abs, ends)))
     except NoZeroError as error:
         raise _LostRoot from error
-    positions, split, together = at(value)
+    return value, at(value)
+
+
+def _locate_crossing(world: Sweep, scan: _Scan, before: int, after: int) -> _Crossing:
+    """Return the crossing between two values of the scan."""
+    value, positions = _zero(world, scan, before, after, slice(2))
+    (split,), (together,), _ = symmetric.eigenvalues(positions, world.players)
     values = np.concatenate([split, together])
     leading = values[np.argmax(values.real)]
     size = EQUAL * np.max(np.abs(values))
@@ -372,7 +411,8 @@ def _advance_scan(world: Sweep, session: Session) -> None:
     values = world.values[:: _direction(session)][start : start + symmetric.CHUNK]
     positions = _positions_at(world, values.tolist(), session["here"])
     chunk = slice(start, start + len(positions.position))
-    session["split"][chunk], session["together"][chunk] = symmetric.eigenvalues(positions, world.players)
+    for name, spectrum in zip(EIGENVALUES, symmetric.eigenvalues(positions, world.players), strict=True):
+        session[name][chunk] = spectrum
     session["place"][chunk] = np.where(positions.root[:, None], positions.position, np.nan)
     session["residual"][chunk] = positions.gradient
     session["done"][0] = chunk.stop
@@ -392,7 +432,8 @@ def _relocate(world: Sweep, session: Session, k: int, value: float) -> None:
     )
     if len(roots):
         positions = _positions_at(world, [value], _nearest(roots, before))
-        (session["split"][k],), (session["together"][k],) = symmetric.eigenvalues(positions, world.players)
+        for name, spectrum in zip(EIGENVALUES, symmetric.eigenvalues(positions, world.players), strict=True):
+            session[name][k] = spectrum[0]
         session["place"][k], session["residual"][k] = positions.position[0], positions.gradient[0]
 
 
