@@ -1,0 +1,513 @@
+"""Rows of the page "Where good guesses are wrong": values of the package, and of the test by itself."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from fractions import Fraction
+from itertools import combinations, pairwise, product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import fixed_point, linprog, minimize, minimize_scalar
+from scipy.sparse.csgraph import connected_components
+
+import rivalry as rv
+
+pytestmark = pytest.mark.slow
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "textbook/surprises.md").read_text(encoding="utf-8")
+
+
+def solved(tables, method):
+    return rv.solve(rv.games.matrix(*tables), method).data
+
+
+# Finite games
+
+
+def pure(tables):
+    """Pure equilibria, sorted [equilibrium player]: by the package, and by best entries of tables."""
+    listed = solved(tables, rv.methods.PureEquilibria()).equilibria.values.argmax(axis=-1)
+    best = [table == table.max(axis=player, keepdims=True) for player, table in enumerate(tables)]
+    return np.array(sorted(listed.tolist())), np.argwhere(np.all(best, axis=0))
+
+
+def cournot(step):
+    outputs = np.arange(0, 91, step)
+    profits = outputs[:, None] * (90 - outputs[:, None] - outputs).astype(float)
+    return [outputs[actions] for actions in pure([profits, profits.T])]
+
+
+def auction():
+    bids = np.arange(5)
+    payoffs = (4 - bids[:, None]) * (np.sign(bids[:, None] - bids) + 1) / 2
+    return [payoffs[tuple(actions.T)] for actions in pure([payoffs, payoffs.T])]
+
+
+def line_of_shops(points):
+    """Number of equilibria of four firms, and whether pairs at the quarters are among them.
+
+    Customers are integers: 24 * (points - 1) are on the line.
+    """
+    tables = np.zeros((4, *[points] * 4))
+    for profile in product(range(points), repeat=4):
+        shops = sorted(set(profile))
+        borders = [0, *(12 * (left + right) for left, right in pairwise(shops)), 24 * (points - 1)]
+        customers = dict(zip(shops, np.diff(borders), strict=True))
+        for firm, shop in enumerate(profile):
+            tables[firm][profile] = customers[shop] // profile.count(shop)
+    quarter = (points - 1) / 4
+    quarters = [quarter, quarter, 3 * quarter, 3 * quarter]
+    return [(len(actions), quarters in actions.tolist()) for actions in pure(list(tables))]
+
+
+def corners(payoffs):
+    """Which of the rows binds at the corners of y >= 0, payoffs @ y <= 1 [corner row]."""
+    count = len(payoffs)
+    rows, limits = np.vstack([payoffs, -np.eye(count)]), np.repeat([1.0, 0.0], count)
+    binding = np.array(list(combinations(range(2 * count), count)))
+    binding = binding[abs(np.linalg.det(rows[binding])) > 1e-9]
+    points = np.linalg.solve(rows[binding], limits[binding][..., None])[..., 0]
+    points = points[np.all(points @ rows.T < limits + 1e-9, axis=1) & (points.sum(axis=1) > 0)]
+    points = np.unique(points.round(9), axis=0)
+    return points @ rows.T > limits - 1e-6
+
+
+def mixed(payoffs):
+    """Extreme equilibria and components of a symmetric game: by the package, and by pairs of corners."""
+    data = solved([payoffs, payoffs.T], rv.methods.MixedEquilibria())
+    best, unused = np.split(corners(payoffs), 2, axis=1)
+    # an action is used only where it is a best response to the other corner
+    respond = np.all(unused[:, None] | best, axis=2)
+    pairs = respond & respond.T
+    graph = np.block([[np.zeros_like(pairs), pairs], [pairs.T, np.zeros_like(pairs)]])
+    lonely = (~graph.any(axis=0)).sum()
+    return (data.equilibria.shape[0], len(np.unique(data.component))), (
+        pairs.sum(),
+        connected_components(graph)[0] - lonely,
+    )
+
+
+def travellers():
+    claims = np.arange(2, 7)
+    return mixed(np.minimum(claims[:, None], claims) + np.sign(claims - claims[:, None]).astype(float))
+
+
+def requests():
+    asked = np.arange(11, 21)
+    return mixed(asked[:, None] + 20.0 * (asked[:, None] == asked - 1))
+
+
+def minority():
+    """Isolated equilibria and sets of them, with all that is known by hand: the middle, and who is third."""
+    tables = np.zeros((3, 2, 2, 2))
+    for profile in product(range(2), repeat=3):
+        tables[(slice(None), *profile)] = [profile.count(action) == 1 for action in profile]
+    found = re.match(
+        r"exactly (1) isolated equilibrium and (6) sets .*proved",
+        str(rv.all_equilibria(rv.games.matrix(*tables))),
+    )
+    middle = np.ptp(tables.reshape(3, 8).sum(axis=1)) == 0
+    return [int(count) for count in found.groups()], (middle, len(pure(list(tables))[1]))
+
+
+def armies(army):
+    """Probability that an army wins more of three fields than five soldiers do."""
+    splits = [[s for s in product(range(size + 1), repeat=3) if sum(s) == size] for size in (army, 5)]
+    wins = (np.sign(np.array(splits[0])[:, None] - np.array(splits[1])).sum(axis=2) > 0).astype(float)
+    count, rivals = wins.shape
+    value = linprog(
+        np.append(np.zeros(count), -1),
+        A_ub=np.column_stack([-wins.T, np.ones(rivals)]),
+        b_ub=np.zeros(rivals),
+        A_eq=[[1] * count + [0]],
+        b_eq=[1],
+    )
+    return float(rv.solve(rv.games.matrix(wins), rv.methods.LinearProgramme()).payoff[0]), -value.fun
+
+
+def noisy_leader(noise):
+    """Payoffs of the leader in the mixed equilibria of Bagwell's game: by the package, and by supports.
+
+    The follower plays a function of the signal; its two functions that are not constant cannot both be mixed.
+    """
+    leads, follows = np.array([[5.0, 3.0], [6.0, 4.0]]), np.array([[2.0, 1.0], [3.0, 4.0]])
+    seen = np.array([[1 - noise, noise], [noise, 1 - noise]])  # [action, signal]
+    plans = list(product(range(2), repeat=2))
+    tables = [
+        np.array(
+            [[sum(seen[a, s] * payoff[a, plan[s]] for s in range(2)) for plan in plans] for a in range(2)]
+        )
+        for payoff in (leads, follows)
+    ]
+    found = rv.all_equilibria(rv.games.matrix(*tables))
+    payoffs = [pay[0] for mix, pay in zip(found.equilibria, found.payoffs, strict=True) if mix[0, 0] % 1]
+    own = []
+    for columns in combinations(range(4), 2):
+        (mine, rival) = (table[:, columns] for table in tables)
+        sides = np.array([[rival[:, 0] - rival[:, 1], [1, 1]], [mine[0] - mine[1], [1, 1]]])
+        if abs(np.linalg.det(sides)).min() < 1e-12:
+            continue
+        odds, mix = np.linalg.solve(sides, [[[0], [1]]] * 2)[..., 0]
+        if min(*odds, *mix) > 0 and max(odds @ tables[1]) <= odds @ rival[:, 0] + 1e-12:
+            own.append(mine[0] @ mix)
+    return sorted(payoffs), sorted(own)
+
+
+# Finite populations
+
+
+def takeover(game, population, intensity):
+    """Moran probability that one individual of the first action takes over, as a fraction."""
+    ratio = total = Fraction(1)
+    for mutants in range(1, population):
+        meetings = [mutants, population - mutants]
+        fitness = []
+        for action in range(2):
+            rivals = [count - (k == action) for k, count in enumerate(meetings)]
+            payoff = sum(map(Fraction.__mul__, game[action], map(Fraction, rivals))) / (population - 1)
+            fitness.append(1 - intensity + intensity * payoff)
+        ratio *= fitness[1] / fitness[0]
+        total += ratio
+    return 1 / total
+
+
+def favoured(game, population, intensity=1):
+    """Chance of a mutant of the first action to take over, in those of a neutral one."""
+    game = [[Fraction(str(payoff)) for payoff in row] for row in game]
+    table = np.array(game, dtype=float)
+    method = rv.methods.Moran(population=population, selection=float(intensity))
+    fixation = float(solved([table, table.T], method).fixation[1, 0])
+    return population * fixation, float(population * takeover(game, population, Fraction(str(intensity))))
+
+
+def hawks(population):
+    """Share of time of hawks with rare mutations, value 2, cost 4.2: products of Fermi odds, by hand."""
+    payoffs = np.array([[-1.1, 2.0], [0.0, 1.0]])
+    method = rv.methods.Fermi(population=population, selection=1.0)
+    share = float(solved([payoffs, payoffs.T], method).small_mutation[0])
+    count = np.arange(1, population)
+    advantage = (-1.1 * (count - 1) + 2 * (population - count) - (population - count - 1)) / (population - 1)
+    return share, 1 / (1 + np.exp(-advantage.sum()))
+
+
+# Positions on a line
+
+
+def regret(game, positions, player, reach):
+    """Largest gain of a player over a grid, by the formula of shares."""
+    points, amounts = np.asarray(game.points)[:, 0], np.asarray(game.weights)
+    rivals = np.exp(-((points - np.delete(positions, player)[:, None]) ** 2) / (2 * reach**2)).sum(axis=0)
+    tried = np.append(positions[player], np.linspace(0, 1, 10_001))
+    influence = np.exp(-((points - tried[:, None]) ** 2) / (2 * reach**2))
+    payoffs = (influence / (influence + rivals)) @ amounts
+    return payoffs.max() - payoffs[0]
+
+
+def line(players, reach):
+    return rv.games.influencer(reach=[reach] * players, resource="bimodal")
+
+
+def middle_thresholds(players):
+    """Reaches from which the middle is an equilibrium, and attracts; gains on both sides of the first."""
+    game = line(players, 0.2)
+    points, amounts = np.asarray(game.points)[:, 0], np.asarray(game.weights)
+    spread = np.sqrt(np.average((points - np.average(points, weights=amounts)) ** 2, weights=amounts))
+    own = [np.sqrt((players - 2) / (players - share)) * spread for share in (0, 1)]
+    gains = [regret(game, np.full(players, 0.5), 0, factor * own[0]) for factor in (0.97, 1.01)]
+    assert gains[0] > 1e-6 > 1e-9 > gains[1]
+    found = rv.solve(game, rv.methods.Thresholds("reach", low=0.14, high=0.3)).data
+    return (float(found.second_order_crossing[0]), float(found.crossing[0])), own
+
+
+def repelling_equilibrium():
+    """Claim at the middle, then the end of the dynamics and what the player in the middle gains there."""
+    game = line(3, 0.17)
+    end = rv.solve(game, rv.methods.GradientAscent(), start=[[0.499], [0.5], [0.501]])
+    positions = end.profile.values[:, 0]
+    is_proved = rv.certificate(game, [0.5] * 3).claim == "equilibrium"
+    rests = regret(game, np.full(3, 0.5), 0, 0.17) < 1e-9
+    return (is_proved, positions[0], end.data.regret[1]), (
+        rests,
+        1 - positions[2],
+        regret(game, positions, 1, 0.17),
+    )
+
+
+def rest_of_two():
+    """Where two players rest, and the share of the resource that either gains."""
+    game = rv.games.influencer(reach=[0.05] * 2, resource="1-b")
+    end = rv.solve(game, rv.methods.GradientAscent(), start=[[0.3], [0.35]])
+    points, amounts = np.asarray(game.points)[:, 0], np.asarray(game.weights)
+    positions = end.profile.values[:, 0]
+    gains = end.data.regret.values[0], regret(game, positions, 0, 0.05)
+    means = positions[1], np.average(points, weights=amounts)
+    return [(mean, gain / amounts.sum()) for mean, gain in zip(means, gains, strict=True)]
+
+
+def two_meet(reach):
+    """Where the first of two players that begin far apart ends, and its regret."""
+    game = line(2, reach)
+    end = rv.solve(game, rv.methods.GradientAscent(), start=[[0.1], [0.9]])
+    return (end.profile.values[0, 0], 0), (0.5, regret(game, np.full(2, 0.5), 0, reach))
+
+
+# Logit equilibria
+
+
+def logit_end(scale):
+    """Actions at the end of the logit branch: by the package, and by arclength in log odds."""
+    game = rv.games.matrix([[0.4 * scale, 0], [0, 0.6 * scale]], [[0.7, 0], [0, 0.3]])
+    limit = rv.solve(game, rv.methods.QuantalResponse(max_lambda=200.0)).data.limit.values
+    state, direction = np.zeros(3), np.array([-0.1 * scale, 0.2, 1.0])
+    while abs(state[:2]).max() < 20:
+        direction /= np.linalg.norm(direction)
+        new = state + 0.02 * direction
+        for _ in range(6):
+            x, y = 1 / (1 + np.exp(-new[:2]))
+            pulls = np.array([scale * (y - 0.6), x - 0.3])
+            slopes = np.array(
+                [
+                    [1, -new[2] * scale * y * (1 - y), -pulls[0]],
+                    [-new[2] * x * (1 - x), 1, -pulls[1]],
+                    direction,
+                ]
+            )
+            new -= np.linalg.solve(slopes, [*(new[:2] - new[2] * pulls), direction @ (new - state) - 0.02])
+        state, direction = new, np.linalg.solve(slopes, [0, 0, 1])
+    return limit.argmax(axis=1), state[:2] < 0
+
+
+# Races
+
+
+class TwoLaboratories:
+    """A race by its formulas, solved by SciPy; rows of inputs are players, columns safety and performance."""
+
+    def __init__(self, safety=10.0, performance=10.0, safety_price=0.1, disaster=1.0, liability=0.0):
+        self.safety, self.performance = np.broadcast_to(safety, 2), np.broadcast_to(performance, 2)
+        self.prices = np.column_stack([np.broadcast_to(safety_price, 2), [0.1, 0.1]])
+        self.disaster, self.liability = disaster, liability
+
+    def chances(self, inputs):
+        """Probabilities to win [player], and that a winner is safe [player]."""
+        power = self.performance * np.sqrt(inputs[:, 1])
+        care = self.safety * np.sqrt(inputs[:, 0] / power)
+        return power / power.sum(), care / (1 + care)
+
+    def p_safe(self, inputs):
+        return np.dot(*self.chances(inputs))
+
+    def payoffs(self, inputs):
+        wins, safe = self.chances(inputs)
+        harm = self.disaster * (1 - wins @ safe) + self.liability * wins * (1 - safe)
+        return wins * safe - harm - (self.prices * inputs).sum(axis=1)
+
+    def best(self, inputs, player, respond=lambda inputs: inputs):
+        """Inputs after the best ones of a player, to which the rival responds."""
+
+        def after(logs):
+            tried = inputs.copy()
+            tried[player] = np.exp(logs)
+            return respond(tried)
+
+        start = np.log(inputs[player])
+        options = {"xatol": 1e-10, "fatol": 1e-15}
+        found = minimize(
+            lambda logs: -self.payoffs(after(logs))[player], start, method="Nelder-Mead", options=options
+        )
+        return after(found.x)
+
+    def equilibrium(self):
+        inputs, before = np.full((2, 2), 0.3), np.zeros((2, 2))
+        while abs(inputs - before).max() > 1e-8:
+            before, inputs = inputs, self.best(self.best(inputs, 0), 1)
+        return inputs
+
+
+def safe_win(**keys):
+    """Probability of a safe win, what the second spends, and the first's payoff."""
+    own = TwoLaboratories(**keys)
+    inputs = own.equilibrium()
+    names = {
+        "safety": "safety_productivity",
+        "performance": "performance_productivity",
+        "disaster": "disaster_cost",
+    }
+    table = {names.get(key, key): value for key, value in keys.items() if key != "safety_price"}
+    cost = {"safety_price": keys.get("safety_price", 0.1)}
+    end = rv.solve(rv.games.race(**table, cost=cost, players=2), rv.methods.BestResponse(), start="moderate")
+    spent = end.profile.values[1]
+    return (float(end.data.p_safe), *spent, end.payoff[0]), (
+        own.p_safe(inputs),
+        *inputs[1],
+        own.payoffs(inputs)[0],
+    )
+
+
+def gift(safety, price=0.1):
+    return [values[0] for values in safe_win(safety=(20.0, safety), safety_price=(0.1, price))]
+
+
+def lead_a_race():
+    """Payoffs of leader and follower, and of either where both move at once."""
+    own = TwoLaboratories()
+    at_once = own.equilibrium()
+    led = own.best(at_once, 0, lambda inputs: own.best(inputs, 1))
+    game = rv.transforms.stackelberg(rv.games.race(), leaders=[0])
+    end = rv.solve(game, rv.methods.BestResponse(), start=[[0.87, 0.53]]).data
+    together = rv.solve(rv.games.race(), rv.methods.BestResponse(), start="moderate").payoff.values[0]
+    return (*end.play_payoff.values, together), (*own.payoffs(led), own.payoffs(at_once)[0])
+
+
+# Markets, contests and crowds
+
+
+def lead_in_prices():
+    """Gains of leader and follower over simultaneous prices of logit demand."""
+
+    def profits(prices):
+        tastes = np.exp((2 - np.array(prices)) / 0.25)
+        return (np.array(prices) - 1) * tastes / (1 + tastes.sum())
+
+    def respond(price):
+        return minimize_scalar(
+            lambda own: -profits([price, own])[1], bounds=(1, 3), options={"xatol": 1e-10}
+        ).x
+
+    at_once = fixed_point(respond, 1.5)
+    best = minimize_scalar(
+        lambda price: -profits([price, respond(price)])[0], bounds=(1, 3), options={"xatol": 1e-7}
+    )
+    own = profits([best.x, respond(best.x)]) / profits([at_once] * 2)
+    markets = rv.games.market(demand="logit", stages=[[0], [1]]), rv.games.market(demand="logit")
+    led, together = (rv.solve(market, rv.methods.BestResponse()) for market in markets)
+    return led.data.play_payoff.values / together.payoff.values, own
+
+
+class Contest:
+    """Three bidders for a prize of 1 with exponent 1.8, who spend at least .01."""
+
+    space = rv.Box.interval(0.01, 1.0, players=3)
+
+    def payoffs(self, x):
+        power = x[:, 0] ** 1.8
+        return power / power.sum() - x[:, 0]
+
+
+def contest():
+    """What the three spend in all equilibria; by hand two spend 1.8 / 4, best responses on a grid."""
+    own = np.array([0.01, 0.45, 0.45])
+    rivals = (own**1.8).sum() - own**1.8
+    tried = np.linspace(0.01, 1, 9901)[:, None] ** 1.8
+    best = np.argmax(tried / (tried + rivals) - tried ** (1 / 1.8), axis=0)
+    spent = sorted([0.01 + 1e-4 * number for number in best])
+    found = rv.all_equilibria(Contest())
+    assert found.complete
+    return np.sort(found.equilibria[..., 0]), [spent] * 3
+
+
+def crowded(cost):
+    """Loss of free choice among places of worth 1, .8, .5, as a share of the best, by filling."""
+    worth = np.array([1.0, 0.8, 0.5])
+
+    def fill(slope):
+        """Shares at which ``worth - slope * share`` is equal where somebody is."""
+        levels = [(worth[:count].sum() - slope) / count for count in (1, 2, 3)]
+        return np.maximum(worth - max(levels), 0) / slope
+
+    free, best = (shares @ (worth - cost * shares) for shares in (fill(cost), fill(2 * cost)))
+    places = runpy.run_path(str(DOCS / "howto/examples/places.py"))["places"]
+    method = rv.methods.PopulationNewton(beta=4e5)
+    end = rv.solve(places(company=cost, slip=0.0), method, start=[[1 / 3] * 3] * 3)
+    shares = end.data.distribution.values
+    return 1 - shares @ (worth - cost * shares) / best, 1 - free / best
+
+
+# words that are on the page, what computes the row, its arguments, the values printed, and how close they are
+ROWS = [
+    ("three, at steps 1, 10 and 15", cournot, (1,), [(29, 31), (30, 30), (31, 29)], 0),
+    ("three, at steps 1, 10 and 15", cournot, (10,), [(20, 40), (30, 30), (40, 20)], 0),
+    ("three, at steps 1, 10 and 15", cournot, (15,), [(15, 45), (30, 30), (45, 15)], 0),
+    ("(18, 36), (36, 18) and (36, 36)", cournot, (18,), [(18, 36), (36, 18), (36, 36)], 0),
+    ("(20, 40) and (40, 20) alone", cournot, (20,), [(20, 40), (40, 20)], 0),
+    ("first pays twice as much", auction, (), (1, 0.5, 0), 0),
+    ("30 on 9 points", line_of_shops, (9,), (30, True), 0),
+    ("54 on 7", line_of_shops, (7,), (54, False), 0),
+    ("16", travellers, (), (16, 16), 0),
+    ("9 extreme ones in 7 components", requests, (), (9, 7), 0),
+    ("one, and six segments", minority, (), (1, 6), 0),
+    ("5/9", armies, (6,), 5 / 9, 1e-9),
+    ("11/15", armies, (7,), 11 / 15, 1e-9),
+    ("for certain", armies, (8,), 1, 1e-9),
+    ("4.010 and 4.990", noisy_leader, (0.01,), (4.010, 4.990), 5e-4),
+    ("4.462 and 4.538", noisy_leader, (0.24,), (4.462, 4.538), 5e-4),
+    ("none at .26", noisy_leader, (0.26,), (), 0),
+    ("4/3, 120/103, 1, .847", favoured, ([[1, 4], [2, 5]], 2), 4 / 3, 1e-12),
+    ("4/3, 120/103, 1, .847", favoured, ([[1, 4], [2, 5]], 3), 120 / 103, 1e-12),
+    ("4/3, 120/103, 1, .847", favoured, ([[1, 4], [2, 5]], 4), 1, 1e-12),
+    ("4/3, 120/103, 1, .847", favoured, ([[1, 4], [2, 5]], 5), 5 * 52 / 307, 1e-12),
+    ("8/27", favoured, ([[1, 0], [0.29, 0.29]], 10, 0.001), 1.000028, 5e-7),
+    ("8/27", favoured, ([[1, 0], [0.3, 0.3]], 10, 0.001), 0.999983, 5e-7),
+    ("75.0 %", hawks, (20,), 0.750, 5e-4),
+    ("half at 42", hawks, (42,), 0.5, 1e-9),
+    ("5.2 % at 100", hawks, (100,), 0.052, 5e-4),
+    (".1542 and .1888 (3 players)", middle_thresholds, (3,), (0.1542, 0.1888), 5e-5),
+    (".1888 and .2180 (4)", middle_thresholds, (4,), (0.1888, 0.2180), 5e-5),
+    (".2312 and .2472 (8)", middle_thresholds, (8,), (0.2312, 0.2472), 5e-5),
+    (
+        ".374, .5, .626, where the player in the middle gains .175",
+        repelling_equilibrium,
+        (),
+        (1, 0.374, 0.175),
+        5e-4,
+    ),
+    (".3306, where either gains 1.7 %", rest_of_two, (), (0.3306, 0.017), 2e-4),
+    ("both stay at .5", two_meet, (0.05,), (0.5, 0), 1e-9),
+    ("both stay at .5", two_meet, (0.3,), (0.5, 0), 1e-9),
+    ("$c$ = 1 and 4", logit_end, (1.0,), (0, 0), 0),
+    ("$c$ = 1 and 4", logit_end, (4.0,), (0, 0), 0),
+    ("from 4.5 on", logit_end, (4.5,), (1, 1), 0),
+    ("from 4.5 on", logit_end, (6.0,), (1, 1), 0),
+    (".820, .799, .846", gift, (3.0,), 0.820, 5e-4),
+    (".820, .799, .846", gift, (5.0,), 0.799, 5e-4),
+    (".820, .799, .846", gift, (20.0,), 0.846, 5e-4),
+    (".844, .800, .811", gift, (2.0, 0.07), 0.844, 5e-4),
+    (".844, .800, .811", gift, (2.0, 0.02), 0.800, 5e-4),
+    (".844, .800, .811", gift, (2.0, 0.005), 0.811, 5e-4),
+    (".378 to .131", safe_win, {"safety": (20, 3)}, (0.820, 0.491, 0.034, 0.378), 5e-4),
+    (".378 to .131", safe_win, {"safety": (20, 20)}, (0.846, 0.650, 0.733, 0.131), 5e-4),
+    ("1.25, .871, .458", safe_win, {"safety": 0.5}, (0.501, 1.25, 0.001, -0.374), 5e-4),
+    (".001, .534, .894", safe_win, {}, (0.775, 0.871, 0.534, 0.023), 5e-4),
+    ("1.25, .871, .458", safe_win, {"safety": 40.0}, (0.898, 0.458, 0.894, 0.212), 5e-4),
+    (
+        ".534 to .426; on safety .871 to .980",
+        safe_win,
+        {"performance": 20.0},
+        (0.733, 0.980, 0.426, -0.042),
+        5e-4,
+    ),
+    (".808 against .823", safe_win, {"disaster": 2.0}, (0.808, 1.163, 0.429, -0.139), 5e-4),
+    (".808 against .823", safe_win, {"liability": 1.0}, (0.823, 1.095, 0.259, 0.010), 5e-4),
+    (".0276 for the leader, .0768 for the follower, .0226", lead_a_race, (), (0.0276, 0.0768, 0.0226), 5e-5),
+    ("6.4 % against 32.1 %", lead_in_prices, (), (1.064, 1.321), 5e-4),
+    ("two spend .45", contest, (), [(0.01, 0.45, 0.45)] * 3, 1e-6),
+    ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (0.1,), 0, 1e-9),
+    ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (0.2,), 0.030, 5e-4),
+    ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (0.4,), 0.018, 5e-4),
+    ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (0.5,), 0.020, 5e-4),
+    ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (1.0,), 0.068, 5e-4),
+]
+
+
+@pytest.mark.parametrize(("words", "row", "arguments", "printed", "within"), ROWS)
+def test_row(words, row, arguments, printed, within):
+    assert words in PAGE
+    results = row(**arguments) if isinstance(arguments, dict) else row(*arguments)
+    package, independent = (np.asarray(result, dtype=float) for result in results)
+    assert package.shape == independent.shape == np.shape(printed)
+    assert package == pytest.approx(independent, rel=0, abs=min(within, 5e-5))
+    assert package == pytest.approx(np.asarray(printed, dtype=float), rel=0, abs=within)
