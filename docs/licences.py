@@ -145,7 +145,9 @@ def rows() -> list[tuple[str, str, str]]:
     cells, problems = defaultdict(list), []
     for name, package in sorted(packages.items()):
         extras = [extra for extra, group in groups.items() if name in group]
-        text = f"**{name}** {package.version}" if name in direct else f"{name} {package.version}"
+        text = f"**{name}**" if name in direct else name
+        if CORE in extras:
+            text += f" {package.version}"
         try:
             cells[CORE if CORE in extras else ", ".join(extras), licence(package)].append(text)
         except KeyError as error:

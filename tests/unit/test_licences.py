@@ -44,7 +44,7 @@ def table() -> dict[str, Row]:
     assert cells[0] == list(licences.COLUMNS)
     rows: dict[str, Row] = {}
     for extras, licence, packages in cells[2:]:
-        for bold, name, version in re.findall(r"(\**)([\w.-]+)\** ([\w.+!-]+)", packages):
+        for bold, name, version in re.findall(r"(\**)([\w.-]+)\**(?: ([\w.+!-]+))?", packages):
             assert name not in rows, f"{PAGE.name}: {name} occurs twice: run python docs/licences.py"
             rows[name] = Row(extras.split(", "), licence, version, bool(bold))
     return rows
