@@ -163,7 +163,7 @@ def mean_utility(quantity: np.ndarray, size: float) -> np.ndarray:
     total = quantity.sum(axis=1, keepdims=True)
     if not np.all(total < size):
         raise ValueError(f"size: {size:g} must be above all that is sold in a period, {total.max():g}")
-    return np.asarray(np.log(quantity) - np.log(size - total))
+    return np.log(quantity) - np.log(size - total)
 
 
 def logit_demand(
@@ -303,7 +303,7 @@ def _covariance(X: np.ndarray, error: np.ndarray, clusters: np.ndarray) -> np.nd
     groups = int(number.max()) + 1
     scores = np.stack([np.bincount(number, column * error, groups) for column in X.T], axis=1)
     free = groups / (groups - 1) * (len(X) - 1) / (len(X) - X.shape[1])
-    return np.asarray(free * inverse @ (scores.T @ scores) @ inverse)
+    return free * inverse @ (scores.T @ scores) @ inverse
 
 
 class Benchmarks(NamedTuple):

@@ -558,7 +558,7 @@ def excesses(log: PriceLog, demand: Demand, costs: Costs) -> np.ndarray:
     setting = _Setting(log, demand, (costs[0], costs[0]))
     sums = [setting.sums(firm, block, block, periods) for firm in range(len(log.firms))]
     regrets = np.hstack([firm.regrets(np.ones((1, 1)), setting.stakes()) for firm in sums])
-    return np.asarray(np.maximum(regrets[1], 0.0))
+    return np.maximum(regrets[1], 0.0)
 
 
 def _doubt(firms: Sequence[FirmRegret], blocks: int, periods: int, rise: float) -> str:
@@ -675,7 +675,7 @@ def _demand_shifts(setting: _Setting, firm: int, bins: np.ndarray, stream: np.ra
         regrets.append(sums.regrets(np.ones((1, 1)), of_draw.stakes()))
     # a slope that may be 0 leaves regret without a bound
     unbounded = np.full((2, DEMANDS - len(draws)), np.inf)
-    return np.asarray(np.hstack([*regrets[1:], unbounded]) - regrets[0])
+    return np.hstack([*regrets[1:], unbounded]) - regrets[0]
 
 
 def costs_of(log: PriceLog, cost: object, highest: object) -> Costs:

@@ -65,7 +65,7 @@ class PriceMarket(NamedTuple):
         [1.0, 1.0]
         """
         nash, cartel = self.profits(self.nash), self.profits(self.cartel)
-        return np.asarray((profit - nash) / (cartel - nash))
+        return (profit - nash) / (cartel - nash)
 
     def price_gain(self, prices: np.ndarray) -> float:
         """Return the mean price that buyers pay as a fraction of the way from the equilibrium to the cartel.

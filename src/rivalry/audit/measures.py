@@ -351,7 +351,7 @@ def best_responses(market: PriceMarket, prices: np.ndarray, firm: int, added_cos
     bend = left - 2 * middle + right
     # the peak of the parabola through the best price of the grid and its neighbours
     offset = np.divide(left - right, 2 * bend, out=np.zeros_like(bend), where=bend < 0)
-    return np.asarray(grid[best] + np.clip(offset, -1.0, 1.0) * (grid[1] - grid[0]))
+    return grid[best] + np.clip(offset, -1.0, 1.0) * (grid[1] - grid[0])
 
 
 def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bool) -> Reaction:

@@ -275,7 +275,7 @@ def _tensor(data: bytes, name: str) -> np.ndarray:
     if tensor.numel() * tensor.itemsize > LARGEST:  # entries may share their bytes
         raise Crafted(f"a tensor of {tensor.numel()} entries; must have at most {LARGEST} bytes")
     # bfloat16 has no counterpart in NumPy
-    return np.asarray((tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy())
+    return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
 
 
 def _member(data: bytes, name: str) -> bytes:

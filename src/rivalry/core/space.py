@@ -679,11 +679,11 @@ def _middles(space: Space, player: int, points: int) -> np.ndarray:
     if isinstance(space, Choices):  # nothing lies between discrete choices
         return grid
     if points == 1:
-        return np.asarray(grid.mean(axis=0, keepdims=True))
+        return grid.mean(axis=0, keepdims=True)
     resolution = max(len(np.unique(grid[:, axis])) for axis in range(grid.shape[1]))
     middle = grid.mean(axis=0)
     # n levels from end to end, shrunk by 1 - 1/n, are the midpoints of n equal intervals
-    return np.asarray(middle + (grid - middle) * (1 - 1 / resolution))
+    return middle + (grid - middle) * (1 - 1 / resolution)
 
 
 def visibly_apart(space: Space, x: np.ndarray, y: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:

@@ -78,7 +78,7 @@ def starts(space: Space, count: int) -> np.ndarray:
     """Return about ``count`` strategies of the first player, ``[point axis]``, spread over its space."""
     positions = np.asarray(space.grid(0, count))
     # a tenth inside the edges: at a corner of a simplex a kernel may have no value
-    return np.asarray(0.9 * positions + 0.1 * positions.mean(axis=0))
+    return 0.9 * positions + 0.1 * positions.mean(axis=0)
 
 
 def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -168,4 +168,4 @@ def _matrix(name: str, rows: Any, shape: Sequence[int | None] = (None, None)) ->
 
 def _symmetric(form: np.ndarray) -> np.ndarray:
     """Return the symmetric matrix of the same quadratic form."""
-    return np.asarray((form + form.T) / 2)
+    return (form + form.T) / 2

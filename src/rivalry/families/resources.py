@@ -114,7 +114,7 @@ def _mesh(options: Mapping[str, Any], corners: int) -> np.ndarray:
     number_of("resource_points.m", m, 11)
     steps = 2 ** int(m)
     limit("resource_points.m", comb(steps + corners - 1, corners - 1), corners)
-    return np.asarray(simplex_lattice(corners, steps)[::-1] / steps)  # ascending in the first corner
+    return simplex_lattice(corners, steps)[::-1] / steps  # ascending in the first corner
 
 
 def _on_simplex(points: np.ndarray) -> np.ndarray:
@@ -276,7 +276,7 @@ def _mixture(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     offsets = points[:, None, :] - centres[None, :, :]
     # k: point, m: mode, a and b: axes
     exponents = np.einsum("kma,mab,kmb->km", offsets, precisions, offsets)
-    return np.asarray(np.exp(-0.5 * exponents) @ amounts)
+    return np.exp(-0.5 * exponents) @ amounts
 
 
 def _per_mode(key: str, value: object, modes: int) -> np.ndarray:
@@ -299,7 +299,7 @@ def _precisions(stds: object, covariances: object, modes: int, axes: int) -> np.
         deviations = as_numbers(stds, "resource.stds")
         widths = _per_mode("stds", deviations if deviations.ndim else np.full(modes, deviations), modes)
         _check_positive("resource.stds", widths)
-        return np.asarray(np.eye(axes) / widths[:, None, None] ** 2)
+        return np.eye(axes) / widths[:, None, None] ** 2
     matrices = as_numbers(covariances, "resource.covariances")
     if matrices.shape != (modes, axes, axes):
         raise ValueError(f"resource.covariances: shape {matrices.shape} must be {(modes, axes, axes)}")
@@ -361,7 +361,7 @@ def _dirichlet(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
         raise ValueError("resource: dirichlet is a density on a simplex; its points must sum to 1")
     # in logarithms: gamma functions of large parameters overflow
     normaliser = gammaln(alphas.sum()) - gammaln(alphas).sum()
-    return np.asarray(np.exp(xlogy(alphas - 1, points).sum(axis=1) + normaliser))
+    return np.exp(xlogy(alphas - 1, points).sum(axis=1) + normaliser)
 
 
 def formula_values(text: object, points: np.ndarray, name: str) -> np.ndarray:

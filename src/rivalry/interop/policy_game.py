@@ -353,7 +353,7 @@ def _selected(chances: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     """Return the column that a uniform number selects, ``[row]``."""
     ends = np.cumsum(chances, axis=1)
     ends /= ends[:, -1:]
-    return np.asarray(np.minimum((numbers[:, None] >= ends).sum(axis=1), chances.shape[1] - 1))
+    return np.minimum((numbers[:, None] >= ends).sum(axis=1), chances.shape[1] - 1)
 
 
 class _RepeatedPlay:
@@ -411,7 +411,7 @@ class _RepeatedPlay:
             total += weight * tables.payoff[nature, :, joint]
             weights += weight
             weight *= self.gamma
-        return np.asarray(total / weights)
+        return total / weights
 
     def _past(self) -> np.ndarray:
         """Return actions, nature's states and signals before the first period, ``[ago episode column]``."""
@@ -437,4 +437,4 @@ def _next_nature(tables: FiniteGame, before: np.ndarray, numbers: np.ndarray) ->
     joint = np.ravel_multi_index(tuple(before[:, :players].T), tuple(tables.sizes))
     row = before[:, players], joint if tables.nature_cdf.shape[1] > 1 else 0
     branch = (numbers[:, None] >= tables.nature_cdf[row]).sum(axis=1)
-    return np.asarray(tables.next_nature[(*row, np.minimum(branch, tables.nature_cdf.shape[2] - 1))])
+    return tables.next_nature[(*row, np.minimum(branch, tables.nature_cdf.shape[2] - 1))]

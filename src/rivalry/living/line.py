@@ -176,7 +176,7 @@ def spread(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     [0.25, 0.5, 0.75]
     """
     part = np.arange(1, len(low) + 1) / (len(low) + 1)
-    return np.asarray((low + part * (high - low)).round(6)[:, None])
+    return (low + part * (high - low)).round(6)[:, None]
 
 
 def _curve(game: Any, x: np.ndarray, player: int) -> TableDict:

@@ -249,4 +249,4 @@ def _vertices(choices: np.ndarray, paid: np.ndarray) -> np.ndarray:
         rise, fall = (middle - left) / back, (right - middle) / ahead
         peak = choices[at] + 0.5 * (rise * ahead + fall * back) / (rise - fall)
     inside = np.clip(peak, choices[at - 1], choices[at + 1])
-    return np.asarray(np.where(np.isfinite(peak), inside, choices[at]))
+    return np.where(np.isfinite(peak), inside, choices[at])

@@ -81,7 +81,7 @@ def _corner_profile(game: Any) -> np.ndarray:
     even = np.full((players, CORNERS), (1 - AWAY) / CORNERS)
     even[np.arange(players), np.arange(players) % CORNERS] += AWAY
     short = even.round(6)
-    return np.asarray(short + (1 - short.sum(axis=1, keepdims=True)) / CORNERS)
+    return short + (1 - short.sum(axis=1, keepdims=True)) / CORNERS
 
 
 def _corners(game: object) -> list[str]:

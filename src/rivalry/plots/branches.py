@@ -137,7 +137,7 @@ def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool = True) -> 
 
 def certified_rows(selection: DrawnPoint) -> np.ndarray:
     """Return the mask of rows at which a search of the space found no gain above the tolerance, ``[row]``."""
-    return np.asarray(claims_of_rows(selection) == UNREFUTED[0])
+    return claims_of_rows(selection) == UNREFUTED[0]
 
 
 def claims_of_rows(selection: DrawnPoint) -> np.ndarray:

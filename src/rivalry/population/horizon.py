@@ -110,9 +110,9 @@ def values_in_flow(
 def response(q: np.ndarray, temperature: float = 0.0) -> np.ndarray:
     """Return the softmax of action values at a temperature; at 0 the first best action, with certainty."""
     if temperature == 0:
-        return np.asarray(np.eye(q.shape[-1])[q.argmax(axis=-1)])
+        return np.eye(q.shape[-1])[q.argmax(axis=-1)]
     chances = np.exp((q - q.max(axis=-1, keepdims=True)) / temperature)
-    return np.asarray(chances / chances.sum(axis=-1, keepdims=True))
+    return chances / chances.sum(axis=-1, keepdims=True)
 
 
 def average(
@@ -127,7 +127,7 @@ def average(
     mass = weight * other_flow[:-1]
     total = mass + (1 - weight) * flow[:-1]
     part = np.divide(mass, total, out=np.zeros_like(mass), where=total > 0)[:, :, None]
-    return np.asarray((1 - part) * policy + part * other_policy)
+    return (1 - part) * policy + part * other_policy
 
 
 def play_agents(
@@ -160,4 +160,4 @@ def play_agents(
 def _draw(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return one index per row of probabilities ``[row index]``."""
     index = (rng.random((len(chances), 1)) > chances.cumsum(axis=1)).sum(axis=1)
-    return np.asarray(np.minimum(index, chances.shape[1] - 1))
+    return np.minimum(index, chances.shape[1] - 1)

@@ -380,7 +380,7 @@ def inside(low: np.ndarray, high: np.ndarray, side: np.ndarray, point: FirstOrde
     """Return a mask of boxes that lie in the box in which a point is the only one."""
     within = (low >= point.alone_low) & (high <= point.alone_high)
     within &= (side == point.alone_side) | (point.alone_side == OPEN)
-    return np.asarray(np.all(within, axis=1))
+    return np.all(within, axis=1)
 
 
 def overlap(first: FirstOrderPoint, second: FirstOrderPoint) -> bool:
@@ -481,10 +481,10 @@ def relative_width(game: object, at: Coordinates, low: np.ndarray, high: np.ndar
     if is_reparametrised(game):
         search_low, search_high = _search_coordinates(game, at, ends)
         wide = _search_coordinates(game, at, high) - _search_coordinates(game, at, low)
-        return np.asarray(wide / (search_high - search_low))
+        return wide / (search_high - search_low)
     far, near = np.maximum(np.abs(low), np.abs(high)), np.minimum(np.abs(low), np.abs(high))
     far_from_zero, span = (low * high > 0) & (near > 0.5 * far), np.ptp(ends, axis=0)
-    return np.asarray((high - low) / np.where(far_from_zero, np.minimum(span, 10 * far), span))
+    return (high - low) / np.where(far_from_zero, np.minimum(span, 10 * far), span)
 
 
 def _halves(

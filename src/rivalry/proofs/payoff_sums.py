@@ -553,7 +553,7 @@ def _merged(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> tuple[np.nda
 
     def size(low: np.ndarray, high: np.ndarray) -> np.ndarray:
         # choices at bounds have no width: the summand keeps the sizes of such boxes apart
-        return np.asarray(np.prod((high - low) / span + 1e-6, axis=1))
+        return np.prod((high - low) / span + 1e-6, axis=1)
 
     order = np.argsort(-size(low, high))
     a, b = low[:0], high[:0]

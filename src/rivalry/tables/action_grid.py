@@ -179,7 +179,7 @@ def _steps(counts: tuple[int, ...]) -> np.ndarray:
     """Return the moves on a grid with ``counts`` levels per axis, ``[standing move]``."""
     index = np.indices(counts).reshape(len(counts), -1, 1)
     steps = box_moves(len(counts)).T[:, None]
-    return np.asarray(np.ravel_multi_index(tuple(index + steps), counts, mode="clip"))
+    return np.ravel_multi_index(tuple(index + steps), counts, mode="clip")
 
 
 def _transfers(corners: int, steps: int) -> np.ndarray:

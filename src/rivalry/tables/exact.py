@@ -95,9 +95,7 @@ def pure_equilibria(tables: np.ndarray) -> np.ndarray:
     """Mask of joint actions that are pure equilibria of ``tables [player action_0 ..]``,
     ``[action_0 ..]``.
     """
-    return np.asarray(
-        np.logical_and.reduce([best_responses(tables, player) for player in range(len(tables))])
-    )
+    return np.logical_and.reduce([best_responses(tables, player) for player in range(len(tables))])
 
 
 def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
@@ -105,7 +103,7 @@ def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
     table = tables[player]
     top = table.max(axis=player, keepdims=True)
     # payoffs that differ by rounding alone are ties: strict comparison would lose equilibria of scaled games
-    return np.asarray(table >= top - equal_within(top))
+    return table >= top - equal_within(top)
 
 
 def largest_payoff(tabulated: Tabulated, *, most: int = MOST_JOINT) -> float:

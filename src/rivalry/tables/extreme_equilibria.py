@@ -101,7 +101,7 @@ def whole_payoffs(table: np.ndarray) -> np.ndarray:
     integers, _ = _over_one_denominator(read)
     low = min(integers)
     common = gcd(*(n - low for n in integers)) or 1
-    return np.asarray(np.array([(n - low) // common for n in integers], dtype=object)[place])
+    return np.array([(n - low) // common for n in integers], dtype=object)[place]
 
 
 def payoff_fractions(table: np.ndarray) -> np.ndarray:
@@ -113,7 +113,7 @@ def payoff_fractions(table: np.ndarray) -> np.ndarray:
     [Fraction(1, 3), Fraction(2, 3), Fraction(1, 1)]
     """
     read, place = _numbers_of(table)
-    return np.asarray(np.array([Fraction(number) for number in read], dtype=object)[place])
+    return np.array([Fraction(number) for number in read], dtype=object)[place]
 
 
 def _numbers_of(table: np.ndarray) -> tuple[list[Any], np.ndarray]:
@@ -181,7 +181,7 @@ def _may_be_decimal(values: np.ndarray) -> np.ndarray:
     power = 10.0 ** (DIGITS - 1 - np.floor(np.log10(size) - PIVOT))
     digits, short = np.rint(size * power), np.rint(size * power / 1000) * 1000
     is_near = np.abs(short / power - size) <= 2 * ULPS * np.spacing(size)
-    return np.asarray(~is_usual | is_near | (digits / power == size))
+    return ~is_usual | is_near | (digits / power == size)
 
 
 def _may_be_fraction(value: float, near: float, denominator: int) -> bool:

@@ -209,7 +209,7 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
     if wrong.size:
         raise ValueError(f"epsilon: {explores[wrong[0]]} must be in [0, 1]")
     share = explores[:, None, None]
-    return np.asarray((1 - share) * chances + share * (available / counts[:, None])[:, None, :])
+    return (1 - share) * chances + share * (available / counts[:, None])[:, None, :]
 
 
 def memory_policy(

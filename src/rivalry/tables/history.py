@@ -346,7 +346,7 @@ def _strides_of(sizes: np.ndarray) -> np.ndarray:
 def _mean_payoff(play: FixedPlay, state: np.ndarray, joint: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return the mean payoff ``[session player]``, weighted over turns; padded turns have weight 0."""
     paid = play.tables.payoff[state // play.whole.histories % play.whole.natures, :, joint]
-    return np.asarray((paid * weight[..., None]).sum(axis=1))
+    return (paid * weight[..., None]).sum(axis=1)
 
 
 def _long_runs(play: FixedPlay, start: np.ndarray) -> Cycles:

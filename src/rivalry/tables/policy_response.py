@@ -215,7 +215,7 @@ def greedy_table(values: np.ndarray) -> np.ndarray:
     >>> greedy_table(np.array([[1.0, 2.0], [3.0, 3.0], [np.nan, 0.0]])).tolist()
     [1, 0, 1]
     """
-    return np.asarray(np.where(np.isnan(values), -np.inf, values).argmax(axis=-1))
+    return np.where(np.isnan(values), -np.inf, values).argmax(axis=-1)
 
 
 def policy_table(world: RepeatedWorld, policy: np.ndarray | Callable[[np.ndarray], Any]) -> np.ndarray:

@@ -144,8 +144,8 @@ def _along(cell: CellSeries, bids: np.ndarray) -> np.ndarray:
     weights.
     """
     if "karma_distribution" not in cell:
-        return np.asarray(bids.mean(axis=2))
+        return bids.mean(axis=2)
     distribution = cell["karma_distribution"]
     weights = distribution.reshape(len(distribution), -1, distribution.shape[-1]).sum(axis=1)
     weights = weights[:, : bids.shape[2]]
-    return np.asarray((bids * weights[:, None]).sum(axis=2) / weights.sum(axis=1)[:, None])
+    return (bids * weights[:, None]).sum(axis=2) / weights.sum(axis=1)[:, None]

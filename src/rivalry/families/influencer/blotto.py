@@ -243,7 +243,7 @@ def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price
     interior = np.clip(np.exp(t), low, high)
     choices = np.stack([low, interior, high])
     values = problem.payoff(choices) - np.exp(log_price) * choices
-    return np.asarray(np.take_along_axis(choices, np.argmax(values, axis=0)[None], axis=0)[0])
+    return np.take_along_axis(choices, np.argmax(values, axis=0)[None], axis=0)[0]
 
 
 def _improve(

@@ -224,7 +224,7 @@ class GaussRule(NamedTuple):
             return np.asarray(density * np.prod(points ** (1 - self.ends), axis=1))
         ((p, q),), ((low, high),) = self.ends, self.domain
         b = points[:, 0]
-        return np.asarray(density * (b - low) ** -p * (high - b) ** -q)
+        return density * (b - low) ** -p * (high - b) ** -q
 
 
 def log_share_error(corners: int, count: int) -> float:
@@ -376,4 +376,4 @@ def _profiles(game: InfluencerGame) -> np.ndarray:
         parts = [np.full((players, axes), 0.5), line, *rng.random((PROFILES - 2, players, axes))]
         return np.asarray(space.low + (space.high - space.low) * np.stack(parts))
     shares = np.stack([np.ones((players, axes)), *rng.exponential(size=(PROFILES - 1, players, axes))])
-    return np.asarray(INSIDE / axes + (1 - INSIDE) * shares / shares.sum(axis=-1, keepdims=True))
+    return INSIDE / axes + (1 - INSIDE) * shares / shares.sum(axis=-1, keepdims=True)

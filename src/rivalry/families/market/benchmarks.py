@@ -236,7 +236,7 @@ BENCHMARKS: dict[str, Callable[[Any], Choice]] = {
 def _first_root(roots: np.ndarray) -> np.ndarray:
     if not len(roots):
         raise ValueError("fixed_cost: fixed costs leave no pure equilibrium; use double_oracle")
-    return np.asarray(roots[0, :, 0])
+    return roots[0, :, 0]
 
 
 def _evaluate(market: Market, choice: np.ndarray, searched: bool) -> Benchmark:
@@ -273,7 +273,7 @@ def _mean(results: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
     """Return the average of benchmarks at the levels of a shock."""
 
     def mean(rows: Sequence[np.ndarray]) -> np.ndarray:
-        return np.asarray(np.tensordot(probabilities, np.stack(rows), 1))
+        return np.tensordot(probabilities, np.stack(rows), 1)
 
     choice, q, p, profit, payoff, records, numerical = zip(*results, strict=True)
     record: dict[str, Any] = {
@@ -350,7 +350,7 @@ def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
             response = search_response(game, x, player)
             x[player, 0] += (response - x[player, 0]) * (1.0 if turn < ROUNDS // 5 else 0.5)
         if np.all(np.abs(x - before)[:, 0] <= tolerance * widths):
-            return np.asarray(x[:, 0])
+            return x[:, 0]
     raise ValueError("market: iterated best responses do not converge, so that no equilibrium is known")
 
 
@@ -385,7 +385,7 @@ def maximize_joint(game: BoxGame, starts: np.ndarray, closure: np.ndarray | None
     lowest = min(float(result.fun) for result in results)
     # of equal ones the first, which begins at the guess: equal firms then share equally
     optimum = next(result for result in results if result.fun <= lowest + FLAT * abs(lowest))
-    return np.asarray(low + widths * optimum.x)
+    return low + widths * optimum.x
 
 
 @compiled
@@ -456,9 +456,7 @@ def ascent_starts(game: BoxGame, guess: np.ndarray) -> np.ndarray:
     """Return starts of ascents ``[start player]``: a guess, multiples of it, and each firm nearly alone."""
     low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
     solo_starts = np.where(np.eye(len(guess), dtype=bool), guess, guess * 0.1)[:JOINT_STARTS]
-    return np.asarray(
-        np.clip([guess, *(guess * part for part in (0.5, 0.75, 1.25)), *solo_starts], low, high)
-    )
+    return np.clip([guess, *(guess * part for part in (0.5, 0.75, 1.25)), *solo_starts], low, high)
 
 
 class Critical(NamedTuple):
@@ -553,7 +551,7 @@ def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale:
     """Return the thresholds: 0 where no deviation pays, infinity where punishment does not hurt."""
     gain, harm = np.maximum(deviation - joint, 0.0), deviation - nash
     ratio = np.divide(gain, harm, out=np.full(gain.shape, np.inf), where=harm > EQUAL * scale)
-    return np.asarray(np.where(gain > EQUAL * scale, ratio, 0.0))
+    return np.where(gain > EQUAL * scale, ratio, 0.0)
 
 
 def on_grid(market: Market, action_grid: Any) -> OnGrid:

@@ -48,20 +48,20 @@ def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.
         joint = equilibria.logit_joint(quality, 0.0, float(mu), cost) + plain["convex_cost"]
         K = np.clip(plain["capacity"], 1e-300, 0.5)
         full = quality + mu * np.log((1 - K) / K)
-        return np.asarray(np.max([half_share_price, cost + 2 * mu, joint, full], axis=0) + mu)
+        return np.max([half_share_price, cost + 2 * mu, joint, full], axis=0) + mu
     # The marginal profit of an output, P + q P' - C', is at most P - C': no more than 0 where its price is 0
     # or, with isoelastic demand, where it alone makes the price fall to the cost.
     if demand == "isoelastic":
-        return np.asarray((plain["market_size"] / cost) ** plain["elasticity"])
+        return (plain["market_size"] / cost) ** plain["elasticity"]
     top = np.broadcast_to(plain["intercept"], cost.shape)
     if choice == "quantity":
-        return np.asarray(top / plain["slope"])
+        return top / plain["slope"]
     if demand == "linear" or plain["substitution"] >= 0:
         return top  # nothing is sold above
     complement = -plain["substitution"] * (
         len(cost) - 1
     )  # added to a price by complements sold at a price of 0
-    return np.asarray(top * (1 + complement / (plain["slope"] - complement)))
+    return top * (1 + complement / (plain["slope"] - complement))
 
 
 def largest_choices(demand: str, choice: str, numbers: dict[str, Any], shock: Shock | None) -> np.ndarray:
@@ -74,7 +74,7 @@ def largest_choices(demand: str, choice: str, numbers: dict[str, Any], shock: Sh
     name = "unit_cost" if shock.on == "unit_cost" else INTERCEPT[demand]
     levels = np.asarray(shock.levels)[np.asarray(shock.probabilities) > 0]
     cases = [numbers | {name: np.asarray(numbers[name]) + level} for level in levels]
-    return np.asarray(np.max([profitable_choices(demand, choice, case) for case in cases], axis=0))
+    return np.max([profitable_choices(demand, choice, case) for case in cases], axis=0)
 
 
 def refuse(parameter: str, domain: str) -> ValueError:

@@ -151,7 +151,7 @@ def isoelastic_cournot(A: float, eta: float, c: object) -> np.ndarray:
             f"unit_cost[{firm}]: {c[firm]:g} must be below the price {price:g}: firm {firm} is inactive, "
             "which has no closed form; use best_response"
         )
-    return np.asarray(share * (A / price) ** eta)
+    return share * (A / price) ** eta
 
 
 def merit_order(
@@ -182,7 +182,7 @@ def merit_order(
         if demand <= below.sum():
             break
         if demand <= (below + at_cost).sum():
-            return np.asarray(below + _equal_parts(demand - below.sum(), at_cost))
+            return below + _equal_parts(demand - below.sum(), at_cost)
         before = end
     # m is between two neighbouring ends, the solution of a linear equation
     full = stops <= before
@@ -226,7 +226,7 @@ def isoelastic_total(A: float, eta: float, c: object, *, joint: bool) -> np.ndar
     lowest = c.min()
     price = lowest * eta / (eta - 1) if joint else lowest
     is_cheapest = c == lowest
-    return np.asarray(is_cheapest / is_cheapest.sum() * (A / price) ** eta)
+    return is_cheapest / is_cheapest.sum() * (A / price) ** eta
 
 
 def bertrand(a: float, b: float, c: object, *, joint: bool = False) -> np.ndarray:
@@ -256,10 +256,10 @@ def bertrand(a: float, b: float, c: object, *, joint: bool = False) -> np.ndarra
     is_cheapest = c == c.min()
     monopoly_price = (a + c.min()) / 2
     if joint:
-        return np.asarray(np.where(is_cheapest, monopoly_price, max(a, monopoly_price)))
+        return np.where(is_cheapest, monopoly_price, max(a, monopoly_price))
     price = c.min() if is_cheapest.sum() > 1 else min(monopoly_price, np.min(c[~is_cheapest], initial=np.inf))
     # the next float above: at an equal price they would sell, too
-    return np.asarray(np.where(is_cheapest, price, np.maximum(c, np.nextafter(price, np.inf))))
+    return np.where(is_cheapest, price, np.maximum(c, np.nextafter(price, np.inf)))
 
 
 def differentiated_bertrand(A: float, b: float, g_s: float, c: object, d: object = 0.0) -> np.ndarray:
@@ -418,4 +418,4 @@ def logit_joint(a: object, a0: float, mu: float, c: object) -> np.ndarray:
         w = max(w + step, w / 10)
         if abs(step) <= 1e-15 * w:
             break
-    return np.asarray(c + mu * (1 + w))
+    return c + mu * (1 + w)

@@ -94,7 +94,7 @@ def regrets(line: PriceLine, q: np.ndarray, stage: Stage, before: float = 0.0) -
     profit = (price - stage.c) * q - stage.d * q**2 / 2
     firms = zip(total - q, stage.c, stage.d, stage.low, stage.high, strict=True)
     best_profits = np.array([best_output(line, *firm)[1] for firm in firms])
-    return np.asarray(np.maximum(best_profits - profit, 0.0))
+    return np.maximum(best_profits - profit, 0.0)
 
 
 def fold(line: PriceLine, stage: Stage) -> PriceLine:
@@ -131,7 +131,7 @@ def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
     def responses(price: float) -> np.ndarray:
         wants = np.where(price > stage.c, np.inf, -np.inf)  # at a constant price: all or nothing
         interior = (price - stage.c) / np.where(steep > 0, steep, 1.0)
-        return np.asarray(np.clip(np.where(steep > 0, interior, wants), stage.low, stage.high))
+        return np.clip(np.where(steep > 0, interior, wants), stage.low, stage.high)
 
     prices = [p0, p1]
     if slope > 0:
@@ -553,7 +553,7 @@ class _LogitLeader(NamedTuple):
         revenue = np.where(margin > 0, margin * largest_share, margin * fewest)
         profit = revenue - self.d[0] * fewest**2 / 2 - self.fixed
         size = np.abs(price_high) + abs(self.c[0]) + self.d[0] + self.fixed
-        return np.asarray(profit + ROUNDING * size)
+        return profit + ROUNDING * size
 
     def maximum(self, within: float) -> tuple[float, float]:
         """Return a price and an upper bound on the profit at all prices, by branch and bound.

@@ -334,7 +334,7 @@ def _stationary(chain: np.ndarray) -> np.ndarray:
     # one equation more than unknowns, because the balances add up to 0 and the sum must be 1
     solution, *_ = np.linalg.lstsq(system, np.append(np.zeros(size), 1.0), rcond=None)
     stationary = np.where(np.abs(solution) < 1e-15, 0.0, solution)
-    return np.asarray(stationary / stationary.sum())
+    return stationary / stationary.sum()
 
 
 STAGES = tuple[tuple[int, ...], ...]

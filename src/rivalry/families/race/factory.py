@@ -363,7 +363,7 @@ def _weights(options: dict[str, Any], players: int, periods: int) -> np.ndarray:
             )
         return np.broadcast_to(weights, (periods, players)).copy()
     gamma = np.asarray(per_player("gamma", options["gamma"], players, 1))
-    return np.asarray(gamma ** (np.arange(periods)[:, None] + options["discount_offset"]))
+    return gamma ** (np.arange(periods)[:, None] + options["discount_offset"])
 
 
 def _by_performance(numbers: dict[str, Any], price: float, stake: float, multiple: float) -> float:

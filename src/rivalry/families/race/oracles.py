@@ -190,7 +190,7 @@ def _where_relevant(race: Race, record: Record) -> np.ndarray:
             level = record[column.replace("sharing", "stock")][1][:-2]
             leads[:-1] = level > level.min(axis=1, keepdims=True)
         matters[..., k] &= leads | (np.asarray(race.numbers[f"{column}_price"]) > 0)
-    return np.asarray(np.moveaxis(matters, 1, 0).reshape(players, -1))
+    return np.moveaxis(matters, 1, 0).reshape(players, -1)
 
 
 # --- plot data ----------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class PolicyNetwork(NamedTuple):
         if self.family == "logits":
             # less the largest, so that exponentials cannot overflow
             weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-            return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+            return weights / weights.sum(axis=1, keepdims=True)
         one_hot = np.eye(outputs.shape[1])[outputs.argmax(axis=1)]
         return np.asarray((1 - self.epsilon) * one_hot + self.epsilon / outputs.shape[1])
 
@@ -51,7 +51,7 @@ class PolicyNetwork(NamedTuple):
         """Return actions without exploration: numbers ``[row]``, or choices ``[row axis]`` in [-1, 1]."""
         outputs = self.outputs(observations)
         if self.finite:
-            return np.asarray(outputs.argmax(axis=1))
+            return outputs.argmax(axis=1)
         mean, _ = np.split(outputs, 2, axis=1)
         return self._inside(mean)
 
@@ -61,7 +61,7 @@ class PolicyNetwork(NamedTuple):
             cdf = np.cumsum(self.probabilities(observations), axis=1)
             # times the total, which rounding may keep below 1: no draw is beyond the last action
             uniforms = draw.random(len(cdf))[:, None] * cdf[:, -1:]
-            return np.asarray((uniforms >= cdf).sum(axis=1))
+            return (uniforms >= cdf).sum(axis=1)
         mean, log_deviation = np.split(self.outputs(observations), 2, axis=1)
         return self._inside(mean + np.exp(log_deviation) * draw.normal(size=mean.shape))
 

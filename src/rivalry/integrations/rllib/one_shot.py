@@ -346,4 +346,4 @@ def _widths(space: object) -> np.ndarray:
     wide = np.asarray(reach(space.unconstrained()))
     if np.ptp(wide, axis=0).max() > 1e-9 * wide.max():
         raise ValueError(f"moves: players' boxes are {wide.tolist()} wide; steps need equal widths")
-    return np.asarray(wide[0])
+    return wide[0]

@@ -63,7 +63,7 @@ def iteration(learner: LearnerOptions, arena: Setup, session: Training) -> np.nd
     means = results["env_runners"].get("agent_episode_returns_mean", {})
     length = results["env_runners"].get("episode_len_mean", np.nan)
     returns = np.array([float(means.get(name, np.nan)) for name in arena.names])
-    return np.asarray(returns * arena.scale / arena.periods_in(float(length)))
+    return returns * arena.scale / arena.periods_in(float(length))
 
 
 def networks(learner: LearnerOptions, arena: Setup, session: Training) -> Networks:

@@ -300,7 +300,7 @@ def _finished(data: Dataset) -> np.ndarray:
     if "status" not in data:
         return np.zeros(0, dtype=bool)
     status = _by_cell(data)("status")
-    return np.asarray((status != "").reshape(len(status), -1).any(axis=1))
+    return (status != "").reshape(len(status), -1).any(axis=1)
 
 
 def _words_of(words: np.ndarray, ended: np.ndarray) -> list[tuple[str, ...]]:

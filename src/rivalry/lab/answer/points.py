@@ -1025,10 +1025,10 @@ def _arrays(
 def _choices(study: StudyTables, actions: np.ndarray | None, is_choice: np.ndarray | None) -> np.ndarray:
     """Mask ``[... player axis]`` of entries of strategies that are choices; empty where all are."""
     if is_choice is not None:
-        return np.asarray(is_choice != 0)
+        return is_choice != 0
     if actions is not None:
         is_named = actions != ""
-        return np.asarray(is_named | ~is_named.any(axis=-1, keepdims=True))
+        return is_named | ~is_named.any(axis=-1, keepdims=True)
     game = study.get("game") or {}
     choices = game.get("choices") if game.get("family") == "continuous" else None
     sizes = [np.size(names) for names in choices or ()]
@@ -1091,7 +1091,7 @@ def _refuting(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     allowed = arrays.get("tolerance", np.zeros(len(arrays["regret"]))).reshape(len(arrays["regret"]), -1)
     # beside cells with a number per player, one number for all players fills the first entry alone
     error = np.nan_to_num(arrays["regret_error"], posinf=np.inf) if "regret_error" in arrays else 0.0
-    return np.asarray(arrays["regret"] - error > np.where(np.isnan(allowed), allowed[:, :1], allowed))
+    return arrays["regret"] - error > np.where(np.isnan(allowed), allowed[:, :1], allowed)
 
 
 def _largest_gain(arrays: Mapping[str, np.ndarray]) -> float:

@@ -254,7 +254,7 @@ def _growth(at: Evaluation) -> np.ndarray:
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     parts = np.exp(logits - logits.max())
-    return np.asarray(parts / parts.sum())
+    return parts / parts.sum()
 
 
 def _events(system: LogitSystem, a: np.ndarray, b: np.ndarray, *, turns: bool) -> Iterator[tuple[float, int]]:

@@ -163,4 +163,4 @@ def words(labels: np.ndarray) -> np.ndarray:
     labels_in_words = np.asarray(
         ["moves groups"] + [f"splits group {g}" for g in range(np.max(labels, initial=0) + 1)]
     )
-    return np.asarray(labels_in_words[np.asarray(labels) - TOGETHER])
+    return labels_in_words[np.asarray(labels) - TOGETHER]

@@ -462,4 +462,4 @@ def _roots(world: Sweep, value: float, near: np.ndarray | None = None) -> np.nda
 
 
 def _nearest(positions: np.ndarray, to: np.ndarray) -> np.ndarray:
-    return np.asarray(positions[np.argmin(np.linalg.norm(positions - to, axis=1))])
+    return positions[np.argmin(np.linalg.norm(positions - to, axis=1))]

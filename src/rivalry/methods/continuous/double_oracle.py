@@ -222,7 +222,7 @@ def _beyond_jump(
     for k, strategy in enumerate(candidates):
         profiles[:, player] = strategy
         pays[k] = probabilities @ _payoffs_of(game, profiles)[:, player]
-    return np.asarray(candidates[int(np.argmax(pays))])
+    return candidates[int(np.argmax(pays))]
 
 
 def _payoffs_of(game: Any, profiles: np.ndarray) -> np.ndarray:

@@ -154,7 +154,7 @@ def payoff_ranges(world: Any) -> np.ndarray:
 def largest_gains(gains: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return the largest of ``gains [player .. action]`` over the actions that a player has, at least 0."""
     present = np.arange(gains.shape[-1]) < sizes.reshape(-1, *[1] * (gains.ndim - 1))
-    return np.asarray(np.maximum(np.where(present, gains, -np.inf).max(axis=-1), 0.0))
+    return np.maximum(np.where(present, gains, -np.inf).max(axis=-1), 0.0)
 
 
 def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
@@ -191,12 +191,12 @@ def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> fl
 
 def mean_payoff(pays: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean of payoffs ``pays [player action]`` of the actions that are played, ``[player]``."""
-    return np.asarray(np.sum(weights * np.where(weights > 0, pays, 0.0), axis=1))
+    return np.sum(weights * np.where(weights > 0, pays, 0.0), axis=1)
 
 
 def mean_play(action_grid: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the mean strategies, ``[player axis]``."""
-    return np.asarray(np.einsum("pa,pax->px", weights, np.nan_to_num(action_grid)))
+    return np.einsum("pa,pax->px", weights, np.nan_to_num(action_grid))
 
 
 def _search_coordinates(space: object, action_grid: np.ndarray) -> np.ndarray:

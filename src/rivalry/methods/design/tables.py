@@ -118,7 +118,7 @@ def _trials_made(reader: Reader) -> np.ndarray:
     if parameters is None:
         return np.empty(0, dtype=int)
     order = np.lexsort(parameters.T[::-1])
-    return np.asarray(order[~np.isnan(parameters[order]).all(axis=1)])
+    return order[~np.isnan(parameters[order]).all(axis=1)]
 
 
 def _choices(reader: Reader, trial: int) -> Row:

@@ -440,7 +440,7 @@ def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
     # levels must rise even where a stock cannot change: splines need distinct knots
     lowest = np.maximum(low, FLOOR * high)
     grids = np.exp(np.linspace(np.log(lowest), np.log(np.maximum(high, 1.0001 * lowest)), levels, axis=-1))
-    return np.asarray(np.round(grids, 12))
+    return np.round(grids, 12)
 
 
 def fit_surface(values: np.ndarray, grids: np.ndarray) -> Surface:
@@ -475,4 +475,4 @@ def _splines(grid: np.ndarray) -> Any:
 
 
 def _along(matrix: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
-    return np.asarray(np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis))
+    return np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis)

@@ -50,7 +50,7 @@ def gain(
     ``2 x'N u`` is a cost too. Raises `numpy.linalg.LinAlgError` where the best move is not unique.
     """
     ahead = gamma * B.T @ cost
-    return np.asarray(np.linalg.solve(Q + ahead @ B, ahead @ A + np.transpose(N)))
+    return np.linalg.solve(Q + ahead @ B, ahead @ A + np.transpose(N))
 
 
 def stage_cost(game: LinearQuadraticGame) -> np.ndarray:
@@ -178,7 +178,7 @@ def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray, for
     loop = _motion(game) @ z
     after = z.T @ form @ z + game.gamma[:, None, None] * (loop.T @ cost @ loop)
     # costs are symmetric: rounding would make them drift over many periods
-    return np.asarray((after + after.swapaxes(1, 2)) / 2)
+    return (after + after.swapaxes(1, 2)) / 2
 
 
 def radius_limit(gamma: float) -> float:
@@ -289,7 +289,7 @@ def _polish(
     """
 
     def paid(feedback: np.ndarray) -> np.ndarray:
-        return np.asarray(R + feedback.T @ Q @ feedback - N @ feedback - feedback.T @ N.T)
+        return R + feedback.T @ Q @ feedback - N @ feedback - feedback.T @ N.T
 
     # policy iteration converges quadratically: two passes remove SciPy's error
     for _ in range(2):

@@ -139,7 +139,7 @@ def basis(projection: np.ndarray) -> np.ndarray:
     """
     values, vectors = np.linalg.eigh(np.asarray(projection))
     # eigenvalues of a projector are 0 and 1, up to rounding
-    return np.asarray(vectors[:, values > 0.5])
+    return vectors[:, values > 0.5]
 
 
 def relative(game: Game, gradient: Profile) -> Profile:

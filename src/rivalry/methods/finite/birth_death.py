@@ -320,4 +320,4 @@ def stationary(log_fixations: np.ndarray) -> np.ndarray:
     share = np.zeros(count)
     for k in range(1, count):
         share[k] = np.logaddexp.reduce(share[:k] + moves[:k, k])
-    return np.asarray(np.exp(share - np.logaddexp.reduce(share))[np.argsort(order)])
+    return np.exp(share - np.logaddexp.reduce(share))[np.argsort(order)]

@@ -142,7 +142,7 @@ def log_stationary(chain: Chain) -> np.ndarray:
         except FloatingPointError:
             with np.errstate(invalid="ignore"):
                 share = _eliminated(chain, band, logs=True)
-    return np.asarray(share - logsumexp(share))
+    return share - logsumexp(share)
 
 
 def _eliminated(chain: Chain, band: int, logs: bool) -> np.ndarray:
@@ -210,4 +210,4 @@ def simulated_shares(
         change = np.minimum((chances.cumsum(axis=1) <= sampled[:, None]).sum(axis=1), len(moves) - 1)
         states[rows, players[change], lost[change]] -= 1
         states[rows, players[change], gained[change]] += 1
-    return np.asarray(sums / time[:, None, None] / population)
+    return sums / time[:, None, None] / population

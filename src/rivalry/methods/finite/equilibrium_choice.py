@@ -196,4 +196,4 @@ def highest_entropy(vertices: np.ndarray) -> np.ndarray:
         options={"ftol": 1e-16, "maxiter": 1000},
     )
     weights = np.maximum(result.x, 0.0)
-    return np.asarray(weights / weights.sum() @ vertices)
+    return weights / weights.sum() @ vertices

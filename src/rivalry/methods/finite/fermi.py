@@ -53,7 +53,7 @@ class Fermi(BirthDeath):
         if self.selection is not None:
             return self.selection * tables
         ranges = payoff_ranges(world).reshape(-1, *[1] * (tables.ndim - 1))
-        return np.asarray(USUAL / ranges * tables)
+        return USUAL / ranges * tables
 
     def log_ratio(self, mutant: np.ndarray, resident: np.ndarray) -> np.ndarray:
         """Return the excess payoff of residents, times the intensity of selection."""
@@ -67,4 +67,4 @@ class Fermi(BirthDeath):
             copied, mutated = np.log(1 - mutation), np.log(mutation / max(actions - 1, 1))
         less = paid[:, :, None] - paid[:, None, :]
         imitates = share[:, None, :] - np.logaddexp(0.0, less)
-        return np.asarray(share[:, :, None] + np.logaddexp(copied + imitates, mutated))
+        return share[:, :, None] + np.logaddexp(copied + imitates, mutated)

@@ -146,4 +146,4 @@ def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     logits = np.where(present, logits, -np.inf)
     # logits are sums over all rounds: less their largest, exponentials cannot overflow
     parts = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(parts / parts.sum(axis=1, keepdims=True))
+    return parts / parts.sum(axis=1, keepdims=True)

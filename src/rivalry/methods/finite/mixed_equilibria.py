@@ -217,7 +217,7 @@ def one_mixed(tables: np.ndarray) -> np.ndarray | None:
     """
     pure = pure_profiles(tables)
     if len(pure):
-        return np.asarray(pure[0])
+        return pure[0]
     scaled = normalise(tables)
     tries = _by_paths(scaled) if len(tables) == 2 else _by_supports(scaled)
     try:
@@ -376,7 +376,7 @@ def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray
     if np.min(x) < -1e-12:
         return None
     x = np.maximum(x, 0.0)
-    return np.asarray(x / x.sum(axis=1, keepdims=True))
+    return x / x.sum(axis=1, keepdims=True)
 
 
 def _indifference(

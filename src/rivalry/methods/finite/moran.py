@@ -82,7 +82,7 @@ class Moran(BirthDeath):
         with np.errstate(divide="ignore"):
             lost = np.log(counts) - np.log(counts.sum(axis=1, keepdims=True))
             chance = np.log(gained) - np.log(offspring.sum(axis=1, keepdims=True))
-        return np.asarray(lost[:, :, None] + chance[:, None, :])
+        return lost[:, :, None] + chance[:, None, :]
 
     def _fitness(self, paid: np.ndarray) -> np.ndarray:
         fitness = np.asarray(1 - self.selection + self.selection * paid)

@@ -48,7 +48,7 @@ class RepeatedPlay(TableLearner):
     def external_regrets(sizes: np.ndarray, session: Session) -> np.ndarray:
         """Return the gain per round of the best single action, ``[player]``; at least 0."""
         gains = largest_gains(session["would"] - session["earned"][:, None], sizes)
-        return np.asarray(gains / max(int(session["clock"][0]), 1))
+        return gains / max(int(session["clock"][0]), 1)
 
     @staticmethod
     def histories(world: object, session: Session) -> Record:
@@ -172,4 +172,4 @@ class RegretMatching(SampledPlay):
         # a single action has no others, and nothing to switch to: 1 only avoids division by 0
         alternatives = np.maximum(np.asarray(tables.shape[1:]) - 1, 1)
         # a player with constant payoffs never has regret: any positive divisor gives probability 0
-        return np.asarray(INERTIA * np.where(ranges > 0, ranges, 1.0) * alternatives)
+        return INERTIA * np.where(ranges > 0, ranges, 1.0) * alternatives

@@ -67,4 +67,4 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
 
     def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
         # the derivative of pi.u in logit a is pi_a (u_a - pi.u)
-        return np.asarray(weights * (pays - mean[:, None]))
+        return weights * (pays - mean[:, None])

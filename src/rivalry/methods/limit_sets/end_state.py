@@ -315,7 +315,7 @@ def _eigenvalues(local: _Local, weight: np.ndarray | None = None) -> tuple[np.nd
 def _eigenvalues_on(directions: np.ndarray, derivative: np.ndarray) -> np.ndarray:
     """Return the eigenvalues of a Jacobian on a subspace, largest real part first."""
     values = np.linalg.eigvals(directions.T @ derivative @ directions)
-    return np.asarray(values.astype(complex)[np.lexsort((-values.imag, -values.real))])
+    return values.astype(complex)[np.lexsort((-values.imag, -values.real))]
 
 
 def _spectrum(entries: int, values: np.ndarray) -> Record:

@@ -114,7 +114,7 @@ def _cubic(
     """Return ``c`` of the normal form; ``second [row column column]``, ``third [row]`` is C(q, q, q*)."""
 
     def bilinear(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        return np.asarray(np.einsum("ijk,j,k->i", second, u, v))
+        return np.einsum("ijk,j,k->i", second, u, v)
 
     # J^-1 B(q, q*) and (2iw - J)^-1 B(q, q) of Kuznetsov's formula
     mean_shift = np.linalg.solve(matrix, bilinear(q, q.conj()))
@@ -190,7 +190,7 @@ def _orbit(
     game: Game, loop: Loop, origin: np.ndarray, directions: np.ndarray, wide: float
 ) -> PeriodicOrbit | None:
     def profiles(rows: np.ndarray) -> np.ndarray:
-        return np.asarray(origin + (rows @ directions.T).reshape(len(rows), *origin.shape))
+        return origin + (rows @ directions.T).reshape(len(rows), *origin.shape)
 
     path, extremes = profiles(loop.points), profiles(_turning(loop, directions))
     if np.ptp(path, axis=0).max() < SMALL * wide:

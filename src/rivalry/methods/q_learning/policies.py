@@ -74,7 +74,7 @@ def off_centre(world: Tabulated) -> np.ndarray:
 def greedy(world: Tabulated, values: np.ndarray) -> np.ndarray:
     """Return the best move of every state, the lowest at ties: ``[.. player state]``."""
     present = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
-    return np.asarray(np.where(present, values, -np.inf).argmax(axis=-1))
+    return np.where(present, values, -np.inf).argmax(axis=-1)
 
 
 def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np
     from scipy.special import softmax
 
     present = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
-    return np.asarray(softmax(np.where(present, values / temperature[..., None], -np.inf), axis=-1))
+    return softmax(np.where(present, values / temperature[..., None], -np.inf), axis=-1)
 
 
 def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -100,7 +100,7 @@ def observed_payoff(tables: FiniteGame, player: int, payoff: np.ndarray, observe
     full = payoff.reshape(len(payoff), *tables.sizes.tolist())
     shape = [axes[observed_player] for observed_player in (*observed, player)]
     mean = full.mean(axis=tuple(axis for axis in range(full.ndim) if axis not in shape))
-    return np.asarray(np.transpose(mean, np.argsort(np.argsort(shape))))
+    return np.transpose(mean, np.argsort(np.argsort(shape)))
 
 
 def nature_at_random(tables: FiniteGame) -> np.ndarray:
@@ -115,7 +115,7 @@ def nature_at_random(tables: FiniteGame) -> np.ndarray:
     np.add.at(chain, (np.arange(count)[:, None, None], tables.next_nature), transitions)
     system = np.concatenate([chain.T - np.eye(count), np.ones((1, count))])
     distribution, *_ = np.linalg.lstsq(system, np.append(np.zeros(count), 1.0), rcond=None)
-    return np.asarray(np.maximum(distribution, 0.0) / np.maximum(distribution, 0.0).sum())
+    return np.maximum(distribution, 0.0) / np.maximum(distribution, 0.0).sum()
 
 
 def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimistic") -> np.ndarray:
@@ -153,4 +153,4 @@ def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimist
     contents = np.unravel_index(
         np.arange(states(tables)[player]), [sizes[opponent] for opponent, _ in slots] or [1]
     )
-    return np.asarray(response[tuple(compress(contents, visible))])
+    return response[tuple(compress(contents, visible))]

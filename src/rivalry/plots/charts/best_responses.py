@@ -127,7 +127,7 @@ def crossings(curve: np.ndarray, rival_curve: np.ndarray, *, log: bool = False) 
     rows, _ = np.nonzero(meet)
     places = (polygon[:, rows] + s[meet] * (polygon[:, rows + 1] - polygon[:, rows])).T
     places = places[_unique_rows(places)]
-    return np.asarray(np.exp(places) if log else places)
+    return np.exp(places) if log else places
 
 
 def _unique_rows(places: np.ndarray) -> list[int]:

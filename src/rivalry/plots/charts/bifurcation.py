@@ -144,7 +144,7 @@ def _constant(x: np.ndarray, values: np.ndarray) -> np.ndarray:
     # one for every value of the parameter is a function of it, which no vertical line shows
     if len(constants) > max(4, per_point.shape[1]):
         return np.empty(0)
-    return np.asarray(constants[(constants > x.min()) & (constants < x.max())])
+    return constants[(constants > x.min()) & (constants < x.max())]
 
 
 def _of_axis(array: np.ndarray, axis: int) -> np.ndarray:

@@ -100,7 +100,7 @@ def _certified_profiles(data: Dataset, at: At) -> np.ndarray:
         profile
     ).all(axis=(-2, -1))
     # methods agree up to their tolerances: one line for each equilibrium
-    return np.asarray(np.unique(profile[certified_mask].round(6), axis=0))
+    return np.unique(profile[certified_mask].round(6), axis=0)
 
 
 @preset

@@ -119,7 +119,7 @@ def profiles_in_plane(profiles: np.ndarray | None) -> np.ndarray:
     if profiles is None or np.prod(profiles.shape[1:]) != 2:
         return np.empty((0, 2))
     rows = profiles.reshape(-1, 2)
-    return np.asarray(rows[np.isfinite(rows).all(axis=1)])
+    return rows[np.isfinite(rows).all(axis=1)]
 
 
 def _label(data: Dataset, player: int) -> str:

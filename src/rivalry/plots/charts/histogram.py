@@ -249,7 +249,7 @@ def _flatten_sessions(values: np.ndarray, dimensions: tuple[str, ...]) -> np.nda
     numbers = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
     flat = numbers.reshape(-1, *numbers.shape[2:])
     flat = flat if len(dimensions) == 1 else band(flat.T)[0]
-    return np.asarray(flat[~np.isnan(flat)])
+    return flat[~np.isnan(flat)]
 
 
 def _bars(sample_list: list[Sample], references: list[dict[str, float]]) -> Drawing:

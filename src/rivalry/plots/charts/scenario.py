@@ -404,7 +404,7 @@ def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
     else:
         between = (scaled[1:] + scaled[:-1]) / 2
         edges = np.r_[scaled[0] - (between[0] - scaled[0]), between, scaled[-1] + (scaled[-1] - between[-1])]
-    return np.asarray(np.exp(edges) if log else edges)
+    return np.exp(edges) if log else edges
 
 
 def _corners(x: np.ndarray, y: np.ndarray, row: int, column: int | slice) -> tuple[np.ndarray, np.ndarray]:

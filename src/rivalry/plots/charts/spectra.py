@@ -116,7 +116,7 @@ def _complex(selection: DrawnPoint, stem: str) -> np.ndarray:
     real = selection[f"{stem}_real"]
     imag = selection.get(f"{stem}_imag", np.zeros_like(real))
     columns = min(real.shape[-1], imag.shape[-1])
-    return np.asarray(real[..., :columns] + 1j * imag[..., :columns])
+    return real[..., :columns] + 1j * imag[..., :columns]
 
 
 def _sort_spectra(values: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ def diagonally_dominant(low: np.ndarray, high: np.ndarray, is_diagonal: np.ndarr
         # a tenth of the last units, so that they do not alternate between two
         unit = np.einsum("bij,bj->bi", size, unit) / diagonal + 0.1 * unit
         unit = np.maximum(unit / np.max(unit, axis=1, keepdims=True), 1e-6)
-    return np.asarray(np.all(diagonal * unit > np.einsum("bij,bj->bi", size, unit) * (1 + DOMINANCE), axis=1))
+    return np.all(diagonal * unit > np.einsum("bij,bj->bi", size, unit) * (1 + DOMINANCE), axis=1)
 
 
 def positive_definite(low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -30,7 +30,7 @@ def positive_definite(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     middle, radius = (part / 2 + np.swapaxes(part, 1, 2) / 2 for part in (middle, radius))
     # an eigenvalue moves by at most the norm of what is added (Weyl), and that is at most a sum of a row
     room = EIGENVALUE_ERROR * low.shape[1] * (np.abs(middle) + radius).sum(axis=(1, 2))
-    return np.asarray(np.linalg.eigvalsh(middle)[:, 0] - radius.sum(axis=2).max(axis=1, initial=0.0) > room)
+    return np.linalg.eigvalsh(middle)[:, 0] - radius.sum(axis=2).max(axis=1, initial=0.0) > room
 
 
 def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:

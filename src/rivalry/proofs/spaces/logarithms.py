@@ -77,7 +77,7 @@ class InLogs(Tree):
 
     def original(self, y: Any) -> np.ndarray:
         """Return the amounts whose logarithms are ``y``."""
-        return np.asarray(np.exp(y))
+        return np.exp(y)
 
     def bounds(self, low: object, high: object) -> tuple[np.ndarray, np.ndarray]:
         """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""

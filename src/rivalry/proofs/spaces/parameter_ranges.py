@@ -103,7 +103,7 @@ def on_ranges(game: object, where: Mapping[str, Iterable[float]]) -> GameOnRange
 
 
 def _generic(count: int, k: int) -> np.ndarray:
-    return np.asarray((GENERIC[k] + np.arange(count) * 0.6180339887498949) % 1.0)
+    return (GENERIC[k] + np.arange(count) * 0.6180339887498949) % 1.0
 
 
 def _ends(name: str, interval: Iterable[float]) -> tuple[float, float]:
