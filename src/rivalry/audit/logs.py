@@ -620,7 +620,7 @@ def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, level: float,
     off = wider * (off - off.mean(axis=1, keepdims=True))
     shift = _demand_shifts(setting, firm, bins, stream)
     share, low, high = observed[:, 0] + bias, np.full(2, -np.inf), np.full(2, np.inf)
-    if np.all(np.isfinite(shift)):
+    if np.isfinite(shift).all():
         # beyond the tails that the draws hold, deviations grow as those of a normal distribution
         tail = max(1 - level, TAIL)
         scale = quantile(10**9, level) / quantile(10**9, 1 - tail)
@@ -691,7 +691,7 @@ def costs_of(log: PriceLog, cost: object, highest: object) -> Costs:
         except ValueError:
             shape = amounts.shape
             raise ValueError(f"{name}: shape {shape} must be one number, [firm] or [period firm]") from None
-    if not np.all(np.isfinite(ends)) or np.any(ends[1] < ends[0]):
+    if not np.isfinite(ends).all() or np.any(ends[1] < ends[0]):
         raise ValueError("highest_cost: must be finite and at least cost")
     return ends[0], ends[1]
 

@@ -45,7 +45,7 @@ def verdict(measures: Measures) -> AuditVerdict:
     """Return the verdict on what was measured."""
     gain, profit = measures.versus[0].price, measures.versus[0].profit
     early, late = measures.halves
-    if not np.all(np.isfinite([gain.mean, profit.mean, early, late])) or np.isnan(gain.half):
+    if not np.isfinite([gain.mean, profit.mean, early, late]).all() or np.isnan(gain.half):
         return _undecided("prices or profits of its play are no finite numbers", measures)
     if (early < ELEVATED_FROM) != (late < ELEVATED_FROM) and abs(late - early) > DRIFT:
         return _undecided(
@@ -67,7 +67,7 @@ def verdict(measures: Measures) -> AuditVerdict:
             COMPETITIVE, f"Competitive: {earned} against itself.", _changes(measures), measures
         )
     answers = [(reaction.excess.mean, reaction.excess_loss.mean) for reaction in measures.reactions]
-    if not np.all(np.isfinite(answers)):
+    if not np.isfinite(answers).all():
         return _undecided("what rivals do after a cut is no finite number", measures)
     punished = [reaction for reaction in measures.reactions if punishes(reaction)]
     word, cut = ELEVATED, measures.reactions[-1]

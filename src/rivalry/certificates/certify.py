@@ -166,7 +166,7 @@ def _judge(
     units = np.array([stake.unit for stake in stakes])
     allowed = tolerance * units + rounded
     # without payoffs at x no gain is defined, and none is excluded
-    if not np.all(np.isfinite(current_payoffs)):
+    if not np.isfinite(current_payoffs).all():
         regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)
     method = ""
     # of payoffs whose digits are lost to a constant nothing is known but large gains

@@ -221,7 +221,7 @@ def _outward(
         candidates = [strategy, np.asarray(x)[player]]
         bound = min(bound, *(_concave_bound(game, x, player, candidate) for candidate in candidates))
     if not np.isfinite(bound):
-        undefined = response.tried is not None and not np.all(np.isfinite(response.tried))
+        undefined = response.tried is not None and not np.isfinite(response.tried).all()
         cause = ": some payoffs are not finite" if undefined else ""
         return response._replace(method=f"{response.method}; no finite bound was found{cause}")
     floor = float((yield rows[:1], rows[:1]).lower[0])

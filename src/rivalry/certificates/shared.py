@@ -285,11 +285,11 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
     allowed = allowed_gains(bounds.stakes)
     regret = np.maximum(paid - current_payoffs, 0.0)
     bound = np.maximum(bounds.gain, regret)
-    if not np.all(np.isfinite(current_payoffs)):
+    if not np.isfinite(current_payoffs).all():
         regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)
     weak = min(bounds.responses, key=lambda response: COVERAGES.index(response.coverage))
     coverage = weak.coverage
-    if np.all(np.isfinite(bound)):
+    if np.isfinite(bound).all():
         coverage = "exact" if np.all(bound - regret <= allowed) else "bounded"
     reasons = "; ".join(weak.method.split("; ")[1:])
     method = f"{responses[0].method}, bounds by multipliers" + (f"; {reasons}" if reasons else "")

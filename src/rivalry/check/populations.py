@@ -180,7 +180,7 @@ def _check_balance(game: object, env: object, mu: Distribution, pi: Policy) -> N
     ]
     rule = "must have the form of an environment, and tell what is left of each number"
     require(forms[0] == forms[1], f"balance: {rule}")
-    finite = all(np.all(np.isfinite(np.asarray(slope))) for slope in slopes)
+    finite = all(np.isfinite(np.asarray(slope)).all() for slope in slopes)
     require(finite, "balance: its derivatives must be finite")
 
 

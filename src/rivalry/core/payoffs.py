@@ -224,7 +224,7 @@ def checked_profile(game: Game, x: object) -> Any:
 
 def _is_outside(space: Space, x: np.ndarray) -> bool:
     """True if numbers are outside a space by more than rounding."""
-    if not np.all(np.isfinite(x)):
+    if not np.isfinite(x).all():
         return False
     slack = OUTSIDE * np.maximum(1.0, np.abs(x))
     if isinstance(space, Simplex):

@@ -64,7 +64,7 @@ def nearest(
     (0.07071067811865474, 1)
     """
     x = np.asarray(x, dtype=float)
-    if not len(equilibria) or not np.all(np.isfinite(x)):
+    if not len(equilibria) or not np.isfinite(x).all():
         return float("nan"), -1
     distances = [distance(x, np.asarray(y), exchangeable) for y in equilibria]
     return min(distances), int(np.argmin(distances))

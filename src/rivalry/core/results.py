@@ -229,7 +229,7 @@ class Certificate(NamedTuple):
         0.005
         """
         _, upper = self.gains
-        if self.at_stake is None or not np.all(np.isfinite(self.tolerance)):
+        if self.at_stake is None or not np.isfinite(self.tolerance).all():
             return float("inf")
         # of an unknown stake nothing is a small part
         stake = np.where(np.isfinite(self.at_stake), self.at_stake, 0.0)

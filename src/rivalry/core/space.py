@@ -99,7 +99,7 @@ def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
     """
     numbers = as_numbers(x, name, f"numbers of shape {shape}")
     full: np.ndarray = in_shape(numbers, shape, name)
-    if not np.all(np.isfinite(full)):
+    if not np.isfinite(full).all():
         player, axis = np.argwhere(~np.isfinite(full))[0]
         raise ValueError(f"{name}: player {player}, axis {axis} is {full[player, axis]}; must be finite")
     return full

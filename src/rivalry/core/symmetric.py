@@ -44,7 +44,7 @@ def eigenvalues(positions: SymmetricPositions, players: int) -> list[np.ndarray]
     spectra = []
     for cross in (-1, players - 1, 0):
         matrix = positions.own + cross * positions.other
-        is_finite = np.all(np.isfinite(matrix), axis=(1, 2))
+        is_finite = np.isfinite(matrix).all(axis=(1, 2))
         # LAPACK rejects NaN
         values = np.linalg.eigvals(np.where(is_finite[:, None, None], matrix, 0.0)).astype(complex)
         spectra.append(np.where(is_finite[:, None], values, np.nan))

@@ -160,7 +160,7 @@ def continuous(
         [_bounds(name, bound_option, names) for name, bound_option in (("low", low), ("high", high))]
     )
     open_ends = np.isinf(ends)
-    if np.any(open_ends) and (search is None or not np.all(np.isfinite(search))):
+    if np.any(open_ends) and (search is None or not np.isfinite(search).all()):
         raise ValueError("search: needs two finite numbers, the range searched for choices without bounds")
     if search is not None and not np.any(open_ends):
         raise ValueError("search: all choices have bounds, which are searched")

@@ -161,7 +161,7 @@ def _matrix(name: str, rows: Any, shape: Sequence[int | None] = (None, None)) ->
     ):
         words = " x ".join("any" if size is None else str(size) for size in expected_shape)
         raise ValueError(f"{name}: shape {matrix.shape[0]} x {matrix.shape[1]} must be {words}")
-    if not np.all(np.isfinite(matrix)):
+    if not np.isfinite(matrix).all():
         raise ValueError(f"{name}: must be finite")
     return matrix
 

@@ -82,7 +82,7 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
         raise ValueError(f"resource_points: shape {points.shape} must be (points, {axes})")
     if len(points) < 2:
         raise ValueError(f"resource_points: {len(points)} given; must be at least 2")
-    if not np.all(np.isfinite(points)):
+    if not np.isfinite(points).all():
         raise ValueError(f"resource_points[{np.argwhere(~np.isfinite(points))[0][0]}]: must be finite")
     return inset(_on_simplex(points), shifted) if simplex else points
 
@@ -310,7 +310,7 @@ def _precisions(stds: object, covariances: object, modes: int, axes: int) -> np.
 
 def check_covariance(matrix: np.ndarray, name: str) -> None:
     """Raise `ValueError` unless ``matrix`` is finite, symmetric and positive definite."""
-    if not np.all(np.isfinite(matrix)):
+    if not np.isfinite(matrix).all():
         raise ValueError(f"{name}: must be finite")
     if not np.allclose(matrix, matrix.T, rtol=1e-12, atol=0):
         raise ValueError(f"{name}: {matrix.tolist()} must be symmetric")

@@ -732,7 +732,7 @@ def differences(stored: Record, new: Record, is_foreign: bool) -> str:
             gap = np.abs(np.subtract(current, old, dtype=float)) / np.max(
                 np.abs(old[np.isfinite(old)]), initial=1e-300
             )
-        largest = float(np.max(gap)) if np.all(np.isfinite(gap)) else np.inf
+        largest = float(np.max(gap)) if np.isfinite(gap).all() else np.inf
         if not is_foreign or not largest <= WITHIN:
             return f"{name} differs by {largest:.2g} of its size"
     return ""

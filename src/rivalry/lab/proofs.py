@@ -52,7 +52,7 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_
         points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
     ):
         result, old_certificate = Record(), Certificate.from_record(cell_record)
-        if np.all(np.isfinite(profile)):  # else a batch index without a solution
+        if np.isfinite(profile).all():  # else a batch index without a solution
             played = played_game(game, method, cell_record)
             new = certificate(played, profile, tolerance=task["tolerance"], proof=proof)
             if old_certificate is not None:  # only the method knows the residual of its equations
@@ -113,7 +113,7 @@ def _derived_statuses(task: Task, points: BatchPoints, record: Record) -> list[s
     if dims[len(lead) :] != ("player", "axis") or not isinstance(points.games[0], Game):
         return unknown
     profiles = stored.reshape(prod(lead), *stored.shape[len(lead) :])
-    if not np.all(np.isfinite(profiles)):
+    if not np.isfinite(profiles).all():
         return unknown
     # rules on a path of several steps say nothing of one
     if task["method"].get("stop", "gradient") != "gradient":

@@ -158,7 +158,7 @@ def _profile_of(game: object, record: Record) -> np.ndarray | None:
     """Return the profile of a record where it is one of the game."""
     dims, profile = record.get("profile", ((), np.zeros(0)))
     fits = dims == ("player", "axis") and isinstance(game, Game) and profile.shape == game.space.shape
-    return np.asarray(profile) if fits and np.all(np.isfinite(profile)) else None
+    return np.asarray(profile) if fits and np.isfinite(profile).all() else None
 
 
 def answer(game: object, state: State) -> TableDict:

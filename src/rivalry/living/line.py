@@ -58,7 +58,7 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
         return None
     players, axes = game.space.shape
     low, high = (np.asarray(edge, dtype=float)[:, 0] for edge in (game.space.low, game.space.high))
-    if axes != 1 or players > MOST_PLAYERS or not np.all(np.isfinite([low, high])):
+    if axes != 1 or players > MOST_PLAYERS or not np.isfinite([low, high]).all():
         return None
     x = spread(low, high) if profile is None else np.asarray(profile, dtype=float)
     if not is_profile(game, x):
@@ -133,7 +133,7 @@ def view_of_table(table: Table, record: Record) -> Found | None:
     the record holds.
     """
     dims, x = record.get("profile", ((), np.zeros(0)))
-    if dims != ("player", "axis") or x.shape[1] != 1 or len(x) > MOST_PLAYERS or not np.all(np.isfinite(x)):
+    if dims != ("player", "axis") or x.shape[1] != 1 or len(x) > MOST_PLAYERS or not np.isfinite(x).all():
         return None
     twin = twin_of_table(table, len(x))
     paid = np.asarray(record["payoff"][1]) if "payoff" in record else np.zeros(0)
@@ -166,7 +166,7 @@ def with_paths(figure: Found | None, paths: list[TableDict]) -> Found | None:
 
 def is_profile(game: Any, x: np.ndarray) -> bool:
     """True if an array has the shape of a profile and finite numbers; that of a failed run has not."""
-    return x.shape == game.space.shape and bool(np.all(np.isfinite(x)))
+    return x.shape == game.space.shape and bool(np.isfinite(x).all())
 
 
 def spread(low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -58,7 +58,7 @@ def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, 
         return None
     known_equilibria = _equilibria(record)
     profile = np.asarray(record["profile"][1]) if "profile" in record else None
-    if (profile is None or not np.all(np.isfinite(profile))) and known_equilibria:
+    if (profile is None or not np.isfinite(profile).all()) and known_equilibria:
         profile = np.asarray(known_equilibria[0]["profile"])
     content = _view(game, profile, known_equilibria)
     if content is None:
@@ -92,7 +92,7 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[Table
     low, high = _edges(game.space)
     names = player_names(game)
     axes = _axes(game, x, known_equilibria, low, high)
-    if not np.all(np.isfinite(high)):
+    if not np.isfinite(high).all():
         return None
     curves = None if twin else [_curves(game, x, a, axes[a]["high"], low, high) for a in range(len(axes))]
     if curves and None in curves:
@@ -182,7 +182,7 @@ def _equilibria(record: Record) -> list[TableDict]:
     radii = np.asarray(record["radius"][1], dtype=float) if "radius" in record else np.full(len(rows), np.nan)
     equilibria = []
     for k, row in enumerate(rows[:MOST_LISTED]):
-        if not np.all(np.isfinite(row)):
+        if not np.isfinite(row).all():
             continue
         is_proved = np.isfinite(radii[k])
         place = "; ".join(", ".join(f"{v:.5g}" for v in strategy) for strategy in row)

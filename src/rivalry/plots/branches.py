@@ -155,7 +155,7 @@ def claims_of_rows(selection: DrawnPoint) -> np.ndarray:
     claims = np.full(rows, UNREFUTED[0], dtype=object)
     claims[selection.get("branch_coverage", np.full(rows, "exact")) == "local"] = local_equilibrium
     claims[np.any(regret[:, players] > BRANCH_REGRET * total[:, None], axis=1)] = not_an_equilibrium
-    is_known = np.all(np.isfinite(regret[:, players]), axis=1) & np.isfinite(total) & players.any()
+    is_known = np.isfinite(regret[:, players]).all(axis=1) & np.isfinite(total) & players.any()
     claims[~is_known] = not_decided
     return claims.astype(str)
 

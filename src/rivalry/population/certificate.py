@@ -101,7 +101,7 @@ def certificate_of(
     allowed = tolerance_of(at_stake, payoff, tolerance)
     regret, bound = np.asarray(evaluation.regret), np.asarray(evaluation.bound)
     # in an environment other than the policy's own a gain says nothing about an equilibrium
-    if not (np.all(np.isfinite(regret)) and float(evaluation.population.residual) <= CONSISTENT):
+    if not (np.isfinite(regret).all() and float(evaluation.population.residual) <= CONSISTENT):
         regret, bound = np.full_like(regret, np.nan), np.full_like(bound, np.inf)
     coverage: Any = "exact" if np.all(bound - regret <= allowed) else "bounded"
     method = "policy iteration in the policy's own population"

@@ -186,7 +186,7 @@ def _undefined(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -
     sample = np.unique(np.linspace(0, len(low) - 1, SAMPLE_SIZE).astype(int))
     for y in np.concatenate([low[sample], low[sample] / 2 + high[sample] / 2, high[sample]]):
         x = profile_of(at, y)
-        if not np.all(np.isfinite(payoffs(game, put(x)))):
+        if not np.isfinite(payoffs(game, put(x))).all():
             return original_profile(game, x).ravel()
     return None
 

@@ -170,7 +170,7 @@ class BoxSearch:
     def add(self, game: Game, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
         """Add the first-order points near ``y [candidate coordinate]`` that are proved and new."""
         y, side = _sorted(at, at.labels, y, side)
-        good = np.all(np.isfinite(y), axis=1) & np.all((y >= at.low) & (y <= at.high), axis=1)
+        good = np.isfinite(y).all(axis=1) & np.all((y >= at.low) & (y <= at.high), axis=1)
         rows = np.round((y[good] - at.low) / (at.high - at.low), 7) + 0.0
         _, indices = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
         y, side = y[good][indices], side[good][indices]
@@ -494,7 +494,7 @@ def _halves(
     width = np.where((side == 0) | (side == OPEN), relative_width(game, at, low, high), -1.0)
     widest = width.max(axis=1, keepdims=True)
     # no slivers: where derivatives are not known, or constant, the widest coordinate is split
-    has_influence = np.all(np.isfinite(influence), axis=1, keepdims=True) & (
+    has_influence = np.isfinite(influence).all(axis=1, keepdims=True) & (
         influence.max(axis=1, keepdims=True) > 0
     )
     axis = np.argmax(

@@ -599,7 +599,7 @@ def _combination(enclosures: FirstOrder, k: int, side: np.ndarray) -> list[Any]:
     # how far from zero an equation is, relative to how much it changes
     low, high = enclosures.equation_low[k][free], enclosures.equation_high[k][free]
     distance = np.maximum(low, -high) / np.maximum(high - low, np.finfo(float).tiny)
-    if not np.all(np.isfinite(bends)) or not np.any(distance > 0):
+    if not np.isfinite(bends).all() or not np.any(distance > 0):
         return []
     row = int(np.nanargmax(distance))
     weights = np.linalg.inv(bends)[row] * (1.0 if low[row] > 0 else -1.0)

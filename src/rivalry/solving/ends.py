@@ -60,7 +60,7 @@ def report(game: Playable, method: BaseMethod, carry: Carry, path: Record) -> Re
 
 def analyse(game: Playable, method: BaseMethod, profile: Profile, key: jax.Array) -> Finish | None:
     """Return the method's analysis of an end; None if it has none or the profile is not finite."""
-    return method.finish(game, profile, key) if np.all(np.isfinite(np.asarray(profile))) else None
+    return method.finish(game, profile, key) if np.isfinite(np.asarray(profile)).all() else None
 
 
 def analyse_together(
@@ -247,7 +247,7 @@ def certify(
         at_profile = remembered(certified, key, partial(_at_profile, game, profile, tolerance))
         added, known_proof, _, in_full = at_profile
         record |= added
-        if not np.all(np.isfinite(record["payoff"][1])):
+        if not np.isfinite(record["payoff"][1]).all():
             record |= _without_payoff(record)
         if is_reparametrised(game):
             profiles = {name: record[name] for name in ("profile", "equilibria") if name in record}
@@ -417,7 +417,7 @@ def group_basins(game: Playable, record: Record) -> Record:
     # empty where an end was not analysed: those runs are grouped by status
     kinds = np.where(kinds == "", record["status"][1], kinds)
     kinds = np.where(np.isin(kinds, ("iteration limit", "not found")), "moving", kinds)
-    kinds[~np.all(np.isfinite(profiles), axis=(1, 2))] = "moving"
+    kinds[~np.isfinite(profiles).all(axis=(1, 2))] = "moving"
     label = np.zeros(len(kinds), dtype=int)
     for kind in np.unique(kinds):
         rows = np.flatnonzero(kinds == kind)

@@ -382,7 +382,7 @@ def _lists_of_stack(payoffs: np.ndarray | Sequence[Any], max_seconds: float | No
         raise ValueError(f"game: payoffs of a stack must be {form}, as many actions in each game") from None
     if games.ndim != 4 or games.shape[1] != 2 or not games[:1].size:
         raise ValueError(f"game: payoffs of a stack must be {form}; these have the shape {games.shape}")
-    if not np.all(np.isfinite(games)):
+    if not np.isfinite(games).all():
         place = np.argwhere(~np.isfinite(games))[0].tolist()
         raise ValueError(f"game: payoffs of a stack must be finite; entry {place} is {games[tuple(place)]}")
     # many games are worth loading the compiled search

@@ -22,7 +22,7 @@ LENGTH = 64  # paths are padded to 64, 128, 256 … rows: few compilations
 def has_answer(record: Record) -> bool:
     """True where a record has a finite profile or policy, at which a game has payoffs."""
     dims, profile = record.get("profile", ((), np.nan))
-    return dims in (("player", "axis"), ("state", "action")) and bool(np.all(np.isfinite(profile)))
+    return dims in (("player", "axis"), ("state", "action")) and bool(np.isfinite(profile).all())
 
 
 def plot_record(game: object, record: Record, plots: Sequence[str]) -> Record:

@@ -17,12 +17,11 @@ from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 
 from rivalry.core.game import PopulationGame, scale_of
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import POPULATION, Need
 from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import TIE
 from rivalry.economies.karma.checks import any_bid
-from rivalry.economies.learning.sessions import Session
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.populations.response import bonus, mirror_response, rule

@@ -296,7 +296,7 @@ def _numbers(name: str, value: object) -> np.ndarray:
         isinstance(value, bool | str)
         or numbers.ndim > 1
         or not numbers.size
-        or not np.all(np.isfinite(numbers))
+        or not np.isfinite(numbers).all()
     ):
         raise ValueError(f"{name}: {value!r} must be a finite number, or one per player")
     return numbers
@@ -312,7 +312,7 @@ def _lists(name: str, value: Any) -> list[np.ndarray]:
             line = np.asarray(row, dtype=float)
         except (TypeError, ValueError):
             raise ValueError(f"{name}: {value!r} must be a list of numbers, or one list per axis") from None
-        if line.ndim != 1 or not line.size or not np.all(np.isfinite(line)) or np.any(np.diff(line) <= 0):
+        if line.ndim != 1 or not line.size or not np.isfinite(line).all() or np.any(np.diff(line) <= 0):
             raise ValueError(f"{name}: {row!r} must be finite numbers that rise")
         lines.append(line)
     return lines

@@ -206,7 +206,7 @@ def _stage(
     next_states = np.array([answer[2:] for answer in answers]).reshape(
         len(states_now), joints, *states_now.shape[1:]
     )
-    if not (np.all(np.isfinite(paid)) and np.all(np.isfinite(next_states[goes_on > 0]))):
+    if not (np.isfinite(paid).all() and np.isfinite(next_states[goes_on > 0]).all()):
         raise ValueError(f"payoffs: some of period {t} are not finite at these grid points; take others")
     follows = np.zeros((len(states_now), joints), dtype=np.int64)
     states, follows[goes_on > 0] = _distinct(next_states[goes_on > 0])

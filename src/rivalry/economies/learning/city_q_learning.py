@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
+from rivalry.core.method import Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.economies import kernels
@@ -16,7 +17,7 @@ from rivalry.economies.learning import city_drivers
 from rivalry.economies.learning.city_drivers import CITY, Streets
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.economies.learning.epoch_learner import CHANGES, DIMENSIONS, EpochLearner
-from rivalry.economies.learning.sessions import Session, parts, sequence_of
+from rivalry.economies.learning.sessions import parts, sequence_of
 from rivalry.schema.validate import limit
 
 SOCIAL = (

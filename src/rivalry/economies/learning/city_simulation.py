@@ -7,13 +7,14 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from annotated_types import Ge
 
+from rivalry.core.method import Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.economies.learning.city_drivers import CITY, Streets, city_record, policy_of_all, streets_of
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
-from rivalry.economies.learning.sessions import SUMS, FixedPolicies, Session, parts
+from rivalry.economies.learning.sessions import SUMS, FixedPolicies, parts
 
 
 class CitySimulation(FixedPolicies):

@@ -10,12 +10,12 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Le
 
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record, scalar
 from rivalry.economies import kernels
 from rivalry.economies.learning import epochs
 from rivalry.economies.learning.epochs import AgentStepSize, Stop
-from rivalry.economies.learning.sessions import Session, check_balance
+from rivalry.economies.learning.sessions import check_balance
 from rivalry.methods.q_learning.exploration import Table, check_numbers
 from rivalry.methods.q_learning.options import Exploration, Stopping
 from rivalry.schema.annotations import Keys

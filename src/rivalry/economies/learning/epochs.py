@@ -10,8 +10,8 @@ import numpy as np
 from annotated_types import Gt, Le
 
 from rivalry.core.files import read
+from rivalry.core.method import Session
 from rivalry.core.results import Record, Solution
-from rivalry.economies.learning.sessions import Session
 from rivalry.methods.q_learning import annealing
 from rivalry.methods.q_learning.exploration import Table
 from rivalry.methods.q_learning.options import (

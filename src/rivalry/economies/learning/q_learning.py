@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge
 
+from rivalry.core.method import Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.economies import kernels
@@ -24,7 +25,7 @@ from rivalry.economies.learning.epoch_learner import (
 )
 from rivalry.economies.learning.epochs import Stop, stop_of
 from rivalry.economies.learning.monitors import RARELY, REGULARISED, SAMPLED, Sampling, Snapshot
-from rivalry.economies.learning.sessions import Session, parts, sequence_of
+from rivalry.economies.learning.sessions import parts, sequence_of
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.q_learning.exploration import Table

@@ -11,11 +11,9 @@ import numpy as np
 from annotated_types import Ge
 
 from rivalry.core.game import BrokenInvariant
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN
-
-Session = dict[str, np.ndarray]
 
 AWARDS = {"coin": BY_COIN, "stake": BY_STAKE, "turn": BY_TURN}
 SUMS = "sum_"  # before tallies in a session

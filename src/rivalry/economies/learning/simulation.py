@@ -10,6 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from rivalry.core.foreign_tables import read_table
+from rivalry.core.method import Session
 from rivalry.core.needs import Need
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record, scalar
@@ -17,7 +18,7 @@ from rivalry.economies import kernels
 from rivalry.economies.learning import crowds
 from rivalry.economies.learning.crowds import PLAYED_BY_AGENTS, Crowd, Measured
 from rivalry.economies.learning.few_agents import evaluate_few_agents, has_few_agents, pooled_gains
-from rivalry.economies.learning.sessions import SUMS, FixedPolicies, Session, parts
+from rivalry.economies.learning.sessions import SUMS, FixedPolicies, parts
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.populations.response import SHARPNESS, inverse_temperature

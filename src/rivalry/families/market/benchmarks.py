@@ -324,7 +324,7 @@ def search_response(game: BoxGame, x: np.ndarray, player: int) -> float:
         choices = np.linspace(*ends, POINTS)
         paid = paid_at(choices)
         argmax = int(np.argmax(paid))
-        if zoom == SMOOTH and np.all(np.isfinite(paid)):
+        if zoom == SMOOTH and np.isfinite(paid).all():
             smooth = Polynomial.fit(choices, paid, 4).deriv().roots().real
             smooth = np.clip(smooth[np.abs(smooth - choices[argmax]) <= choices[2] - choices[0]], low, high)
         ends = float(choices[max(argmax - 1, 0)]), float(choices[min(argmax + 1, POINTS - 1)])

@@ -484,7 +484,7 @@ def has_cases(market: Market) -> bool:
     numbers = plain_numbers(market)
     costs = numbers["unit_cost"] + numbers["convex_cost"] + numbers["fixed_cost"]
     paying = np.count_nonzero(numbers["fixed_cost"])
-    bounded = np.all(numbers["low"] == 0) and np.all(np.isfinite(numbers["high"]))
+    bounded = np.all(numbers["low"] == 0) and np.isfinite(numbers["high"]).all()
     strict = np.all(numbers["tax"] < 1) and np.count_nonzero(costs == 0) < 2
     return bool(0 < paying <= equilibria.MOST_SUBSETS and bounded and strict)
 

@@ -151,8 +151,8 @@ def checked_formulas(
         values, slopes = (np.asarray(part) for part in _values_and_slopes(formulas, dict(numbers), points))
     except (TypeError, ValueError) as error:
         raise ValueError(f"demand: needs one number per firm, written in JAX ({error})") from error
-    if not np.all(np.isfinite(values)):
-        at = points[int(np.argmin(np.all(np.isfinite(values), axis=1)))]
+    if not np.isfinite(values).all():
+        at = points[int(np.argmin(np.isfinite(values).all(axis=1)))]
         raise ValueError(f"demand: is not finite at {stem} = {np.array2string(at, precision=4)}")
     own_slopes = np.diagonal(slopes, axis1=1, axis2=2)
     slack = SLACK * np.max(np.abs(slopes))
@@ -173,7 +173,7 @@ def checked_formulas(
         )
         (bounds,), _ = enclose(slope, jnp.asarray(low))(box)
         ends = np.diagonal(np.asarray([bounds.low, bounds.high]), axis1=1, axis2=2)
-        is_proved = bool(np.all(np.isfinite(ends)) and np.all(ends[1] <= slack))
+        is_proved = bool(np.isfinite(ends).all() and np.all(ends[1] <= slack))
     except Unsupported:
         is_proved = False
     falls = "proved on the range" if is_proved else f"at {SAMPLE} sampled points"

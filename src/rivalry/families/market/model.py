@@ -282,7 +282,7 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
 
 def _row(name: str, value: object) -> np.ndarray:
     row = np.asarray(value, dtype=float)
-    if row.ndim != 1 or not row.size or not np.all(np.isfinite(row)):
+    if row.ndim != 1 or not row.size or not np.isfinite(row).all():
         raise ValueError(f"shock.{name}: {value!r} must be a list of finite numbers")
     return row
 

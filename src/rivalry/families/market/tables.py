@@ -169,7 +169,7 @@ def outside_linear(market: Market, states: np.ndarray) -> str:
     a, b = float(market.numbers["intercept"]), float(market.numbers["slope"])
     slope = b if market.rule.demand == "linear" else float(market.numbers["substitution"])
     for period, q in enumerate(states[:, 1:]):
-        if not np.all(np.isfinite(q)):
+        if not np.isfinite(q).all():
             return ""
         for firm in np.flatnonzero(q < low):
             return f"output of firm {firm} is {q[firm]:.4g} in period {period}"

@@ -294,7 +294,7 @@ def _weights(
 
 def _flows(cash_flows: ArrayLike) -> np.ndarray:
     flows = np.asarray(cash_flows, dtype=float)
-    if flows.ndim < 1 or not flows.shape[-1] or not np.all(np.isfinite(flows)):
+    if flows.ndim < 1 or not flows.shape[-1] or not np.isfinite(flows).all():
         raise ValueError(f"cash_flows: shape {flows.shape} must be [.. period] of finite numbers")
     return flows
 

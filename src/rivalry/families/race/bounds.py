@@ -171,7 +171,7 @@ def equilibrium_bounds(race: Race) -> BoundsOfEquilibria:
     numbers = _numbers(race)
     surplus, *ends = _enclosed_bounds(numbers, *_best_trials(numbers, high))
     lowest, highest = amounts(*ends)
-    if not float(surplus) > 0 or not np.all(np.isfinite(ends)):
+    if not float(surplus) > 0 or not np.isfinite(ends).all():
         return unbounded("no bounds on equilibria are proved: winning may not pay")
     if np.any(highest >= high):
         return unbounded("no bounds on equilibria are proved: they exceed the largest inputs")

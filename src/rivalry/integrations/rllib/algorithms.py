@@ -132,7 +132,7 @@ class DeepLearner(LearnerOptions):
 
     def _curve(self, world: Arena, rewards: np.ndarray) -> Record:
         """Return mean rewards per player, over the agents of the player."""
-        finite = np.all(np.isfinite(rewards), axis=1)  # no episode ended in the others
+        finite = np.isfinite(rewards).all(axis=1)  # no episode ended in the others
         players, marks, rewards = np.array(world.players), np.flatnonzero(finite), rewards[finite]
         mean = np.stack([rewards[:, players == p].mean(axis=1) for p in range(players.max() + 1)], axis=1)
         return {

@@ -675,7 +675,7 @@ def _larger_bound(rows: ResultPoints) -> str:
     bounds = np.concatenate([point.bound[point.refuting.any(axis=1)].ravel() for point in refuted])
     gains = np.concatenate([point.regret[point.refuting.any(axis=1)].ravel() for point in refuted])
     bounds, gains = bounds[~np.isnan(gains)], gains[~np.isnan(gains)]
-    if any(point.estimated for point in refuted) or not np.all(np.isfinite(bounds)):
+    if any(point.estimated for point in refuted) or not np.isfinite(bounds).all():
         return ""
     bound, gain = float(bounds.max()), float(gains.max())
     is_larger = bound > gain and number_in_words(bound) != number_in_words(gain)

@@ -233,7 +233,7 @@ def _equilibria(record: Record, result: _Result) -> Iterator[np.ndarray]:
 
     The mean of a mixture is compared with equilibria, but is not one itself.
     """
-    if not result.certified or "mixture" in record or not np.all(np.isfinite(result.profile)):
+    if not result.certified or "mixture" in record or not np.isfinite(result.profile).all():
         return
     yield result.profile
     further = record.get("unconstrained_equilibria" if "unconstrained_profile" in record else "equilibria")

@@ -296,7 +296,7 @@ def _solve_neighbours(world: Statics, session: Session) -> None:
     profile = np.asarray(world.game.space.unconstrain(put(session["profile"])))
     for number, parameter in enumerate(world.parameters):
         unconstrained = slopes(world.game, parameter.derivative(world.game), session["profile"]).unconstrained
-        if not np.all(np.isfinite(unconstrained)):
+        if not np.isfinite(unconstrained).all():
             continue
         for k, part in enumerate(HALVES):
             for side, sign in enumerate((1.0, -1.0)):
@@ -331,7 +331,7 @@ def _exists(world: Statics, size: float, solution: ProfileSlopes, quotients: np.
     Beside a fold slopes grow as one over the root of the distance, and quotients over a step do not: a factor
     of a thousand is a fold within a millionth of the step.
     """
-    if not all(np.all(np.isfinite(part)) for part in solution[:3]) or solution.regular <= REGULAR:
+    if not all(np.isfinite(part).all() for part in solution[:3]) or solution.regular <= REGULAR:
         return False
     if not solution.step <= REGULAR:
         return False

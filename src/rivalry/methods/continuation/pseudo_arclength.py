@@ -60,7 +60,7 @@ def correct(system: Curve, y: np.ndarray, normal: np.ndarray) -> CurvePoint | No
     y_now, step_before = np.array(y, dtype=float), np.inf
     for rounds in range(ROUNDS + 1):
         point = CurvePoint(y_now, system.evaluate(y_now), rounds)
-        if not np.all(np.isfinite(point.at.derivative)):
+        if not np.isfinite(point.at.derivative).all():
             return None
         if rounds == ROUNDS:
             break
@@ -183,7 +183,7 @@ def crossing(system: Curve, a: np.ndarray, b: np.ndarray) -> CurvePoint | None:
         residuals = np.concatenate(
             [value + shift * left_null, left_null @ slopes, [left_null @ left_null - 1]]
         )
-        if not np.all(np.isfinite(system_rows)):
+        if not np.isfinite(system_rows).all():
             return None
         move = -np.linalg.lstsq(system_rows, residuals, rcond=RANK)[0]
         y, left_null, shift = y + move[: count + 1], left_null + move[count + 1 : -1], shift + float(move[-1])
@@ -213,7 +213,7 @@ def search(system: Curve, y: np.ndarray) -> CurvePoint | None:
         for _ in range(HALVINGS):
             ahead_y = y_now + np.append(move, 0.0)
             ahead = system.evaluate(ahead_y, slope=False)
-            if np.all(np.isfinite(ahead.value)) and np.max(np.abs(ahead.value)) < size:
+            if np.isfinite(ahead.value).all() and np.max(np.abs(ahead.value)) < size:
                 break
             move *= 0.5
         else:

@@ -288,7 +288,7 @@ def _second_order(world: Sweep, scan: _Scan) -> Record:
 
 def _closed_form(world: Sweep, scan: _Scan) -> Record:
     """Return the game's own metric ``threshold``, if it is the same at both ends: one of this parameter."""
-    places = scan.place[np.all(np.isfinite(scan.place), axis=1)]
+    places = scan.place[np.isfinite(scan.place).all(axis=1)]
     if not len(places):
         return {}
     x = put(np.broadcast_to(places[0], world.family.space.shape))
@@ -392,7 +392,7 @@ def _first_root(world: Sweep, session: Session) -> None:
         session["roots"], session["here"] = world.position[None], world.position.copy()
         return
     near = session["near"]
-    if np.all(np.isfinite(near)):
+    if np.isfinite(near).all():
         roots, at = _roots(world, ends[0], near), f"{ends[0]:g}"
     else:
         low, high = (_roots(world, value) for value in ends)
@@ -419,7 +419,7 @@ def _advance_scan(world: Sweep, session: Session) -> None:
     if not positions.root[-1]:
         _relocate(world, session, chunk.stop - 1, float(values[len(positions.position) - 1]))
     _mark_root_changes(world, session, chunk)
-    if np.all(np.isfinite(session["place"][chunk.stop - 1])):
+    if np.isfinite(session["place"][chunk.stop - 1]).all():
         session["here"][:] = session["place"][chunk.stop - 1]
 
 
@@ -427,9 +427,7 @@ def _relocate(world: Sweep, session: Session, k: int, value: float) -> None:
     """Set the root at ``value`` that is nearest to the lost one, if there is any."""
     session["jumped"][k] = k > 0
     roots = _roots(world, value, session["here"])
-    before = (
-        session["place"][k - 1] if k and np.all(np.isfinite(session["place"][k - 1])) else session["here"]
-    )
+    before = session["place"][k - 1] if k and np.isfinite(session["place"][k - 1]).all() else session["here"]
     if len(roots):
         positions = _positions_at(world, [value], _nearest(roots, before))
         for name, spectrum in zip(EIGENVALUES, symmetric.eigenvalues(positions, world.players), strict=True):

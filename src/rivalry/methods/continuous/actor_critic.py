@@ -127,7 +127,7 @@ class ActorCritic(BaseLearner):
         base, players = move_order.game, move_order.players
         if move_order.alternating:
             raise ValueError("timing: 'alternating' must be 'simultaneous' or 'staged' for actor_critic")
-        if not np.all(np.isfinite(np.asarray(base.space.low) + np.asarray(base.space.high))):
+        if not np.isfinite(np.asarray(base.space.low) + np.asarray(base.space.high)).all():
             raise ValueError("game: actor_critic needs a box with bounds")
         tables, stage = self._tables(players), np.zeros(players, dtype=int)
         for number, group in enumerate(move_order.stages):

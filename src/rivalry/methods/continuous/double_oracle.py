@@ -135,8 +135,8 @@ class DoubleOracle(BaseLearner):
         session["gap"] = np.concatenate([session["gap"], gains[None]])
         scales = scales_around(game)
         gaining = np.flatnonzero(gains > GAIN * scales).tolist()
-        if not gaining or not np.all(np.isfinite(gains)):
-            session["over"][0] = 1 if np.all(np.isfinite(gains)) else 2
+        if not gaining or not np.isfinite(gains).all():
+            session["over"][0] = 1 if np.isfinite(gains).all() else 2
             return
         refined = np.any(session["jumps"]) and responses.shape == (2, 1)
         for player in gaining:

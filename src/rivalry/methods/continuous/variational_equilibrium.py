@@ -202,7 +202,7 @@ def _step(game: Any, session: Session) -> None:
     slope = np.diag(diagonal) + through[:, None] * jacobian
     residual = equations(z, value)
     normal, length = slope.T @ slope, np.max(np.sum(slope**2, axis=0))
-    if not (np.all(np.isfinite(slope)) and np.all(np.isfinite(residual))):
+    if not (np.isfinite(slope).all() and np.isfinite(residual).all()):
         session["in_vain"][:] = PATIENCE  # nothing is known of a direction here
         return
     steps = []

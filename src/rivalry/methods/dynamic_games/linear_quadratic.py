@@ -195,7 +195,7 @@ class LinearQuadratic(BaseLearner):
         Strategies can be stationary long before costs are: their constant part converges like ``gamma^t``.
         """
         cost = riccati.costs(game, session["feedback"])
-        if not np.all(np.isfinite(cost)):
+        if not np.isfinite(cost).all():
             session["end"][0] = ENDS.index("not found")
             return
         after = self._back(game, cost)[1]
@@ -215,7 +215,7 @@ class LinearQuadratic(BaseLearner):
                 good = True
         elif plan := commitment(game, self.leader):
             session["residual"][0] = plan.residual
-            good = bool(np.all(np.isfinite(plan_costs(game, plan, self.leader))))
+            good = bool(np.isfinite(plan_costs(game, plan, self.leader)).all())
         session["end"][0] = ENDS.index("converged" if good else "not found")
 
     def read(self, world: LinearQuadraticWorld, session: Session) -> Record:
@@ -274,7 +274,7 @@ def validate(game: LinearQuadraticGame) -> LinearQuadraticGame:
     for name, part in matrices._asdict().items():
         if part.shape != shapes.get(name, part.shape):
             raise ValueError(f"{name}: shape {part.shape} must be {shapes[name]}")
-        if not np.all(np.isfinite(part)):
+        if not np.isfinite(part).all():
             raise ValueError(f"{name}: must be finite")
     for name, forms in (("R", matrices.R), ("Q", matrices.Q), ("cross", matrices.cross)):
         if not np.allclose(forms, np.swapaxes(forms, 1, 2), rtol=1e-12, atol=0):
@@ -347,7 +347,7 @@ def strategy_record(
         "time_consistent": scalar(True),
     }
     record |= _shared_entries(game, _value(cost, game.first), states, controls)
-    is_finite = bool(np.all(np.isfinite(feedback)))
+    is_finite = bool(np.isfinite(feedback).all())
     problems = [riccati.against(game, feedback, player) for player in range(len(game.gamma))]
     if leader is not None:
         response = riccati.FollowerResponse(

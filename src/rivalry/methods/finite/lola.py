@@ -133,7 +133,7 @@ class Lola(BaseLearner):
                 session["curve"][k] = values(session["logits"], *arguments)
             session["logits"] = np.array(step(session["logits"], *arguments, rate, ahead))
             session["clock"] += 1
-        if not np.all(np.isfinite(session["logits"])):
+        if not np.isfinite(session["logits"]).all():
             raise ValueError(f"rate: steps of {rate.max():g} diverge; lower rate or lookahead")
         return steps
 

@@ -368,7 +368,7 @@ def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray
         move = np.linalg.lstsq(slope, -residual, rcond=None)[0]
         x[played] += move  # row by row, as the places are stacked
         # probabilities far outside [0, 1]: Newton's method diverges
-        if not np.all(np.isfinite(x)) or np.max(np.abs(x)) > 10:
+        if not np.isfinite(x).all() or np.max(np.abs(x)) > 10:
             return None
         if np.max(np.abs(move)) < 1e-15:
             break

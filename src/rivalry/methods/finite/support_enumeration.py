@@ -141,7 +141,7 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
     ends = _follow_paths(_System(parts, sizes, forms), np.tile(begin, (len(supports), 1)))
     for number, z in enumerate(ends):
         # loose: candidates are refined by Newton's method and verified afterwards
-        if not np.all(np.isfinite(z)) or np.max(np.abs(z.imag)) > 1e-4:
+        if not np.isfinite(z).all() or np.max(np.abs(z.imag)) > 1e-4:
             continue
         profile = np.zeros((len(tables), max(tables.shape[1:])))
         support = supports[number // len(begin)]

@@ -203,7 +203,7 @@ def _newton_step(linear: _Linear) -> tuple[np.ndarray, float] | None:
         move = splu(system).solve(np.append(-np.asarray(linear.gap).ravel(), 0.0))
     except RuntimeError:  # exactly singular
         return None
-    if not np.all(np.isfinite(move)):
+    if not np.isfinite(move).all():
         return None
     return move[:-1].reshape(count, n), float(move[-1])
 

@@ -44,7 +44,7 @@ def spectra(
     [True, False]
     """
     at = np.asarray(values, dtype=float)
-    if at.ndim != 1 or len(at) < 2 or not np.all(np.isfinite(at)):
+    if at.ndim != 1 or len(at) < 2 or not np.isfinite(at).all():
         raise ValueError(f"values: {values!r} must be at least two finite numbers")
     family = ParametrisedGame(game, parameter, float(at.min()), float(at.max()))
     x: Profile | None = game.space.check(start)

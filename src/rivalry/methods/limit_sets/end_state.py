@@ -120,7 +120,7 @@ def _finish_of(end: _Local, profile: Any, unit: np.ndarray, near: float) -> Fini
     point, derivative = end.profile, end.jacobian
     gap = np.max(np.abs(point - profile) / end.width)
     word, values, radius = "", _NONE, np.nan
-    if gap <= near and _largest_gradient(end, unit) <= POLISHED and np.all(np.isfinite(derivative)):
+    if gap <= near and _largest_gradient(end, unit) <= POLISHED and np.isfinite(derivative).all():
         profile, (values, at_bound) = point, _eigenvalues(end)
         word = _point_word(values, derivative, basis(end.keep), len(unit), at_bound)
         free_rows = np.flatnonzero(np.diag(end.keep) > 0.5)

@@ -89,7 +89,7 @@ def ends_from(game: Game, starts: np.ndarray, *, points: int) -> list[np.ndarray
         # in the coordinates of the search, where amounts of different orders of magnitude are comparable
         place = np.asarray(unconstrain(game, put(end)))
         is_known = any(np.max(np.abs(place - end) / wide) <= SAME_END for end in places)
-        if np.all(np.isfinite(place)) and not is_known:
+        if np.isfinite(place).all() and not is_known:
             ends.append(np.asarray(end))
             places.append(place)
     return ends

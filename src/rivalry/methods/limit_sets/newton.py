@@ -106,7 +106,7 @@ def rest_point(game: Game, x: Profile) -> Profile | None:
     begin = np.asarray(x)
     for _ in range(STEPS):
         move = np.asarray(_newton_step(game, x))
-        if not np.all(np.isfinite(move)):
+        if not np.isfinite(move).all():
             return None
         x = game.space.project(x + put(move))
         if np.max(np.abs(np.asarray(x) - begin) / wide) > START_WITHIN:

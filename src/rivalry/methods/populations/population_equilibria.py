@@ -350,7 +350,7 @@ class LogitCurve:
                 return None
             factor, slope = _deflation(y_now, known_roots)
             move = np.append(move / (1 - slope[:-1] @ move), 0.0)
-            if not np.all(np.isfinite(move)):
+            if not np.isfinite(move).all():
                 return None
             move *= min(1.0, FARTHEST / max(float(np.max(np.abs(move))), 1e-300))
             size = factor * np.linalg.norm(at.value)

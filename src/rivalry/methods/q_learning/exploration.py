@@ -113,7 +113,7 @@ def check_numbers(name: str, value: object, rule: str, good: Callable[[np.ndarra
 def initial_bounds(initial: Any) -> tuple[float, float]:
     """Return the bounds of initial values, equal for a constant. Raises `ValueError` unless min <= max."""
     ends = ends_of("initial_q", initial) if isinstance(initial, Mapping) else (initial, initial)
-    if np.shape(ends) != (2,) or not np.all(np.isfinite(ends)) or ends[0] > ends[1]:
+    if np.shape(ends) != (2,) or not np.isfinite(ends).all() or ends[0] > ends[1]:
         raise ValueError(f"initial_q: {initial!r} must be finite numbers, min <= max")
     return float(ends[0]), float(ends[1])
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Le
 
+from rivalry.core.method import Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
-from rivalry.methods.q_learning.q_learning import QLearning, Session
+from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import PeriodTables, greedy_path, over_periods, period_values, tabulate_periods
 
 UNDISCOUNTED = float(np.nextafter(1.0, 0.0))  # over finitely many periods sums equal those for 1

@@ -11,7 +11,7 @@ import numpy as np
 from annotated_types import Ge, Le, Lt
 
 from rivalry.core.array_games import FiniteGame
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Choices
@@ -42,7 +42,6 @@ from rivalry.tables.action_grid import grid_points
 from rivalry.tables.greedy_play import choices, refuse_slots, states
 from rivalry.tables.kernels.shapes import EXPLORATIONS, TARGETS, Learners, LearningRule, Tabulated
 
-Session = dict[str, np.ndarray]
 Target = Literal["max", "on_policy", "expected"]
 Observation = Literal["own", "joint", "none"]
 

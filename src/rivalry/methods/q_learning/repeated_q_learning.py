@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.oracles import to_repeated, to_stages
 from rivalry.core.results import Record, scalar
@@ -50,7 +50,6 @@ from rivalry.tables.kernels.shapes import CHOICES, CONVERGED, RUNNING, STOPPED, 
 from rivalry.tables.periods import over_periods
 from rivalry.tables.repeated import RepeatedWorld, followers, repeated_form
 
-Session = dict[str, np.ndarray]
 Target = Literal["max", "on_policy", "expected"]
 
 USUAL_GAMMA = 0.95

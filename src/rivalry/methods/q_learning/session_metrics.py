@@ -11,11 +11,12 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
+from rivalry.core.method import Session
 from rivalry.core.oracles import traced_metrics
 from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.q_learning.roles import FIXED, RANDOM, Role, nature_at_random
-from rivalry.methods.q_learning.sessions import Session, policies
+from rivalry.methods.q_learning.sessions import policies
 from rivalry.runtime.memo import remembered
 from rivalry.tables.discretize import values_at
 from rivalry.tables.greedy_play import observed_sizes, slots_of

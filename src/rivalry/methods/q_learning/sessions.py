@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.core.array_games import FiniteGame
+from rivalry.core.method import Session
 from rivalry.methods.q_learning.roles import LEARNS, Role, observed_payoff
 from rivalry.methods.q_learning.threads import map_in_threads
 from rivalry.tables.greedy_play import observed_sizes, slots_of, states
 from rivalry.tables.kernels.shapes import MAX, RUNNING, Pair, SessionArrays, SessionRule
-
-Session = dict[str, np.ndarray]
 
 MOST_BYTES = 2**34  # of all sessions' tables
 

@@ -75,7 +75,7 @@ def reaction(data: Dataset, *, at: At = None) -> Drawing:
     names = selection.get("reaction_point_name", np.arange(len(places)))
     looks = zip(MARKERS[1:], PALETTE[2:], strict=False)
     for place, name, (marker, hue) in zip(places, names, cycle_of(looks), strict=False):
-        if np.all(np.isfinite(place)):
+        if np.isfinite(place).all():
             label = f"{TITLES.get(str(name), name)} ({place[0]:.4g}, {place[1]:.4g})"
             x, y = np.maximum(place, floor)[:, None]
             marks.append(Mark("points", x, y, label=label, hue=hue, marker=marker, markersize=9, zorder=3))

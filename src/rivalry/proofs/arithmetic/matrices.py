@@ -41,7 +41,7 @@ def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
     """
     if not len(low):
         return True
-    if not np.all(np.isfinite(low)) or not np.all(np.isfinite(high)):
+    if not np.isfinite(low).all() or not np.isfinite(high).all():
         return False
     # definite in any units of the axes: here by powers of two, which round nothing
     unit = np.exp2(-np.round(np.log2(np.maximum(np.abs(np.diag(low + high)), 1e-300)) / 2))

@@ -200,7 +200,7 @@ class Operations:
 
 def _is_exact(name: str, a: float, b: float, result: float) -> bool:
     """True if a sum, difference or product of doubles is one."""
-    if not np.all(np.isfinite([a, b, result])):
+    if not np.isfinite([a, b, result]).all():
         return False
     x, y = Fraction(a), Fraction(b)
     return Fraction(result) == {"add": x + y, "sub": x - y, "mul": x * y}[name]
