@@ -23,7 +23,7 @@ from rivalry.families.market import closed_forms
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.equilibria import closure_sets
 from rivalry.families.market.leadership import StageResponses, all_choices
-from rivalry.families.market.model import Market, whole_market
+from rivalry.families.market.model import Market, choice_bounds, whole_market
 from rivalry.families.market.owners import owned_market
 from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.validate import check_word
@@ -184,7 +184,7 @@ def _cartel(market: Market) -> Choice:
         choice = maximize_joint(market, begins)
         smooth = market.rule.formulas is not None
         return complementary_root(market, _joint_ascent, choice) if smooth else choice, True
-    saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (np.asarray(market.space.low)[:, 0] == 0)
+    saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (choice_bounds(market)[0] == 0)
     closures = closure_sets(np.flatnonzero(saves), market.players)
     choices = [maximize_joint(market, begins, closed) for closed in closures]
     return max(choices, key=lambda x: float(np.sum(np.asarray(payoffs(market, put(x[:, None])))))), True
@@ -265,7 +265,7 @@ def _guess(market: Market) -> np.ndarray:
     try:
         return _first_root(closed_forms.nash(_at_mean(market)))
     except ValueError:
-        low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+        low, high = choice_bounds(market)
         return np.asarray(low + (high - low) / (1 + market.players))
 
 
@@ -368,7 +368,7 @@ def maximize_joint(game: BoxGame, starts: np.ndarray, closure: np.ndarray | None
     """
     from scipy.optimize import minimize
 
-    low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
+    low, high = choice_bounds(game)
     widths = high - low
     tops = np.ones(len(widths)) if closure is None else np.where(closure, 0.0, 1.0)
 
@@ -441,7 +441,7 @@ def complementary_root(
     Steps that increase the gap are halved. Of many roots, as of equal firms that share one market, steps of
     least length keep to the nearest.
     """
-    low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+    low, high = choice_bounds(market)
     choice = np.clip(np.asarray(start, dtype=float), low, high)
     for rise in np.repeat(rises, NEWTON_STEPS):
         gap, slopes = map(np.asarray, _gaps_and_slopes(market, ascent, choice, rise))
@@ -454,7 +454,7 @@ def complementary_root(
 
 def ascent_starts(game: BoxGame, guess: np.ndarray) -> np.ndarray:
     """Return starts of ascents ``[start player]``: a guess, multiples of it, and each firm nearly alone."""
-    low, high = np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
+    low, high = choice_bounds(game)
     solo_starts = np.where(np.eye(len(guess), dtype=bool), guess, guess * 0.1)[:JOINT_STARTS]
     return np.clip([guess, *(guess * part for part in (0.5, 0.75, 1.25)), *solo_starts], low, high)
 

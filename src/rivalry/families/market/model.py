@@ -533,6 +533,11 @@ def plain_numbers(market: Market) -> dict[str, Any]:
     return numbers
 
 
+def choice_bounds(game: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and the largest choices of a game of one axis, ``[player]`` each."""
+    return np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
+
+
 def whole_market(game: Any) -> Market:
     """Return the market of a game of some firms, or of what firms observe: all firms and stages.
 

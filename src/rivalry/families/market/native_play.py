@@ -13,7 +13,15 @@ from rivalry.core import oracles
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import MarketGame
-from rivalry.families.market.model import INTERCEPT, STAGES, Cleared, Market, clear, whole_market
+from rivalry.families.market.model import (
+    INTERCEPT,
+    STAGES,
+    Cleared,
+    Market,
+    choice_bounds,
+    clear,
+    whole_market,
+)
 from rivalry.families.market.valuation import Valuation, valuation
 from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.validate import check_word, whole_number
@@ -302,7 +310,7 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     check_word("observation", observation, OBSERVATIONS)
     if observation == "price" and not market.rule.homogeneous:
         raise ValueError("observation: 'price' is that of one good; with several take 'last_p'")
-    low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+    low, high = choice_bounds(market)
     rule, dynamics, reach = market.rule, market.dynamics, high
     quantity_limit = np.ones_like(high)  # logit quantities are shares
     if rule.formulas is not None:

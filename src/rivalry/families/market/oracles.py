@@ -34,7 +34,7 @@ from rivalry.families.market.leadership import (
     proved_leader_response,
     proved_price_response,
 )
-from rivalry.families.market.model import Market, consumer_surplus, whole_market
+from rivalry.families.market.model import Market, choice_bounds, consumer_surplus, whole_market
 from rivalry.families.market.native_play import market_play
 from rivalry.families.market.owners import OwnedMarket
 from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
@@ -399,7 +399,7 @@ def _reaction(market: Market, x: Profile) -> Record:
 
 def _places(market: Market, points: np.ndarray) -> np.ndarray:
     """Return the choices of each firm to which the other's responses are drawn, ``[duellist grid_point]``."""
-    low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+    low, high = choice_bounds(market)
     if market.rule.choice == "price":  # responses matter near the points, where the other firm sells
         point_low, point_high = points.min(axis=0), points.max(axis=0)
         widths = np.maximum(point_high - point_low, 1e-3 * (high - low))

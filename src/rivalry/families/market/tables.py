@@ -13,7 +13,7 @@ from rivalry.core.oracles import payoff_scale
 from rivalry.core.space import Profile
 from rivalry.families.market.benchmarks import benchmark
 from rivalry.families.market.contingent import MarketGame
-from rivalry.families.market.model import Market, whole_market
+from rivalry.families.market.model import Market, choice_bounds, whole_market
 from rivalry.families.market.native_play import initial_state, settle
 from rivalry.runtime.jax import jax, put
 from rivalry.tables.discretize import TABLE_BYTES, values_at
@@ -113,7 +113,7 @@ def levels(market: Market, count: int) -> list[np.ndarray]:
     cases = list(map(market.at_level, market.observed_levels)) or [market]
     choices = [benchmark(case, name).choice for case, name in product(cases, ("nash", "cartel"))]
     ends = np.array([np.min(choices, axis=0), np.max(choices, axis=0)])
-    low, high = np.asarray(market.space.low)[:, 0], np.asarray(market.space.high)[:, 0]
+    low, high = choice_bounds(market)
     margin = float(market.numbers["grid_margin"]) * (ends[1] - ends[0])
     grid_low, grid_high = np.maximum(ends[0] - margin, low), np.minimum(ends[1] + margin, high)
     for firm in range(market.players):
