@@ -145,7 +145,7 @@ def _judge(
         # a profile that is outside the space by rounding contradicts no bound
         if current_payoffs[player] > response.bound + ROUNDING * abs(response.bound):
             inside = concrete_profile(game, np.asarray(game.space.project(put(np.asarray(x)))))
-            highest = max(highest, np.asarray(payoffs(game, inside))[player])
+            highest = max(highest, payoffs(game, inside)[player])
         source = "" if proof and response.rounding == "outward" else source_of_bound(game)
         refuse_above(game, x, player, highest, response.strategy, response.bound, source)
     with np.errstate(invalid="ignore"):  # infinite payoffs, whose differences are replaced below

@@ -238,7 +238,7 @@ def _paid(at: GameAtProfile, player: int, strategy: np.ndarray) -> float:
     """Payoff of a player for a strategy."""
     profile = np.array(at.x, dtype=float)
     profile[player] = strategy
-    return float(np.asarray(payoffs(at.game, put(profile)))[player])
+    return float(payoffs(at.game, put(profile))[player])
 
 
 @partial(compiled, effort=1)
@@ -311,14 +311,14 @@ def _outward_over_parts(
 
     A payoff beside the parts does not depend on play: it is in the payoff at ``x``.
     """
-    current_payoff = float(np.asarray(payoffs(game, put(x)))[player])
+    current_payoff = float(payoffs(game, put(x))[player])
     bound, size = current_payoff, abs(current_payoff)
     for (_, weight, part), choices in zip(parts, np.split(x, len(parts), axis=1), strict=True):
         at = GameAtProfile(part, put(choices))
         part_response = outward_response(at, player, best_response(part, at.x, player))
         if part_response.rounding != "outward":
             return response._replace(method=part_response.method)
-        paid = float(np.asarray(payoffs(part, put(choices)))[player])
+        paid = float(payoffs(part, put(choices))[player])
         bound += weight * (part_response.bound - paid)
         size += weight * (abs(part_response.bound) + abs(paid))
     return response._replace(bound=float(bound + ROUNDING * size), rounding="outward")

@@ -248,7 +248,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
         raise ValueError(
             f"game: strategies are in a {type(game.space).__name__}; shared constraints need a Box"
         )
-    current_payoffs, slopes = np.asarray(payoffs(game, x)), _slopes(game, x)
+    current_payoffs, slopes = payoffs(game, x), _slopes(game, x)
     profile = np.asarray(x)
     values = np.asarray(slopes.values)
     with suppress(Unsupported):  # without an interval form: as rounded

@@ -103,7 +103,7 @@ class GameAtProfile:
     @cached_property
     def payoffs(self) -> np.ndarray:
         """Payoffs at the profile, ``[player]``."""
-        return np.asarray(payoffs(self.game, self.x))
+        return payoffs(self.game, self.x)
 
     def stake(self, player: int, response: Response) -> Stake:
         """Return `stake_at`, computed once per player and best response."""

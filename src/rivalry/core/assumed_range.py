@@ -91,13 +91,13 @@ def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> 
             ):
                 if not np.any(beyond_ends):
                     continue
-                payoffs_now, touches_end = np.asarray(payoffs(game, x))[player], True
+                payoffs_now, touches_end = payoffs(game, x)[player], True
                 singly = [np.arange(len(ends)) == k for k in np.flatnonzero(beyond_ends)]
                 for axes in singly if len(singly) == 1 else [*singly, beyond_ends]:
                     for factor in FACTORS:
                         deviation = x.copy()
                         deviation[player] = np.where(axes, origin + factor * way, strategy_row)
-                        gain = np.asarray(payoffs(game, deviation))[player] - payoffs_now
+                        gain = payoffs(game, deviation)[player] - payoffs_now
                         if gain > gains[player]:
                             gains[player], factors[player] = gain, factor
     return Rise(gains, factors, space.range_key, space.unbounded) if touches_end else None
@@ -140,7 +140,7 @@ def with_open_range(space: object, x: np.ndarray, certificate: Certificate) -> C
 def gain_beyond(game: Game, x: np.ndarray) -> str:
     """Return in words who gains beyond the assumed ends that ``x`` touches; empty where nobody does."""
     rise = rise_beyond(game, x, np.asarray(x))
-    return "" if rise is None else rise.words(ROUNDING * np.max(np.abs(np.asarray(payoffs(game, x)))))
+    return "" if rise is None else rise.words(ROUNDING * np.max(np.abs(payoffs(game, x))))
 
 
 def open_range(space: object, x: np.ndarray) -> str:

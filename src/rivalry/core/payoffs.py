@@ -102,22 +102,20 @@ def as_stated(game: Any) -> Any:
     return game.game if isinstance(game, WithScales) else game
 
 
-def payoffs(game: Game, x: Profile | np.ndarray) -> Array | np.ndarray:
+def payoffs(game: Game, x: Profile | np.ndarray) -> np.ndarray:
     """Return the payoffs ``[player]`` at a concrete profile, by `numpy_payoffs` or else compiled by JAX."""
     if isinstance(game, WithScales):
         return payoffs(game.game, x)
     if isinstance(game, Unconstrained):  # so that one program serves both coordinates
         return payoffs(game.game, game.constrain(x))
-    return numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x)
+    return np.asarray(numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x))
 
 
 def payoffs_at(games: Together, x: np.ndarray) -> np.ndarray:
     """Return the payoffs ``[game player]`` of several games at concrete profiles ``[game player axis]``."""
     kind = games.games[0]
     if len(games) == 1 or isinstance(kind, Unconstrained) or numpy_payoffs.knows(kind):
-        return np.stack(
-            [np.asarray(payoffs(game, profile)) for game, profile in zip(games.games, x, strict=True)]
-        )
+        return np.stack([payoffs(game, profile) for game, profile in zip(games.games, x, strict=True)])
     return _payoffs_together(games, x)
 
 

@@ -202,7 +202,7 @@ def answer(game: object, state: State) -> TableDict:
         paid = record["payoff"][1]
     elif isinstance(game, Game):
         profile = concrete_profile(game, game.space.check(state["profile"], "profile"))
-        proof, paid = certificate(game, profile), np.asarray(payoffs(game, profile))
+        proof, paid = certificate(game, profile), payoffs(game, profile)
     else:
         raise ValueError(f"game: a {type(game).__name__} has no profiles to certify")
     return _answer_of(proof, paid, state["profile"], parameters)

@@ -68,7 +68,7 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
         "parameters": sliders(game),
         "curves": None if twin else [_curve(game, x, player) for player in range(players)],
     }
-    paid = np.asarray(payoffs(game, concrete_profile(game, x)))
+    paid = payoffs(game, concrete_profile(game, x))
     axis = (axis_names(game) or ["position" if isinstance(game, InfluencerGame) else CHOICE])[0]
     text, data = _content(twin, player_names(game), axis, low, high, x, paid)
     return repr(game).split(":")[0], text, data | content
@@ -187,5 +187,5 @@ def _curve(game: Any, x: np.ndarray, player: int) -> TableDict:
     for choice in [*position, float(x[player, 0])]:
         deviation = x.copy()
         deviation[player] = choice
-        payoff.append(float(np.asarray(payoffs(game, concrete_profile(game, deviation)))[player]))
+        payoff.append(float(payoffs(game, concrete_profile(game, deviation))[player]))
     return {"position": numbers(position), "payoff": numbers(payoff[:-1]), "here": payoff[-1]}

@@ -97,7 +97,7 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[Table
     curves = None if twin else [_curves(game, x, a, axes[a]["high"], low, high) for a in range(len(axes))]
     if curves and None in curves:
         return None
-    paid = np.asarray(payoffs(game, concrete_profile(game, x)))
+    paid = payoffs(game, concrete_profile(game, x))
     data = {
         "game": twin,
         "players": names,

@@ -50,7 +50,7 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     x = _corner_profile(game) if profile is None else np.asarray(profile, dtype=float)
     if not is_profile(game, x):
         return None
-    names, paid = player_names(game), np.asarray(payoffs(game, concrete_profile(game, x)))
+    names, paid = player_names(game), payoffs(game, concrete_profile(game, x))
     data = {
         "game": twin,
         "players": names,

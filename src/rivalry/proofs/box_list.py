@@ -195,7 +195,7 @@ def _jump(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.
     """Return a profile in some boxes at which payoffs jump in a choice, ``[choice]``; None if unseen."""
 
     def pay(y: np.ndarray) -> np.ndarray:
-        return np.asarray(payoffs(game, put(profile_of(at, y))))
+        return payoffs(game, put(profile_of(at, y)))
 
     sample = np.unique(np.linspace(0, len(low) - 1, SAMPLE_SIZE // 4).astype(int))
     edges = []
@@ -231,7 +231,7 @@ def _radius(point: FirstOrderPoint) -> float:
 
 def profile_payoffs(game: Game, profiles: np.ndarray) -> np.ndarray:
     """Return payoffs ``[profile player]`` of profiles ``[profile player axis]``."""
-    rows = [np.asarray(payoffs(game, put(x))) for x in profiles]
+    rows = [payoffs(game, put(x)) for x in profiles]
     return np.reshape(rows, (len(profiles), profiles.shape[1]))
 
 

@@ -187,7 +187,7 @@ def departures(game: Playable, unstable_ends: list[Finish]) -> Record:
         record: Record = {"left": (profile_dims(game), np.asarray(end.profile))}
         if isinstance(game, Game):
             proof = certificate(game, end.profile)
-            record["left_payoff"] = (("player",), np.asarray(payoffs(game, end.profile)))
+            record["left_payoff"] = (("player",), payoffs(game, end.profile))
             record["left_regret"] = (("player",), proof.regret)
             record["left_bound"] = (("player",), proof.bound)
         records.append(record | {f"left_{name}": value for name, value in end.measures.items()})

@@ -187,7 +187,7 @@ def _cartel(market: Market) -> Choice:
     saves = (np.asarray(market.numbers["fixed_cost"]) > 0) & (choice_bounds(market)[0] == 0)
     closures = closure_sets(np.flatnonzero(saves), market.players)
     choices = [maximize_joint(market, begins, closed) for closed in closures]
-    return max(choices, key=lambda x: float(np.sum(np.asarray(payoffs(market, put(x[:, None])))))), True
+    return max(choices, key=lambda x: float(np.sum(payoffs(market, put(x[:, None]))))), True
 
 
 def _competitive(market: Market) -> Choice:
@@ -243,7 +243,7 @@ def _evaluate(market: Market, choice: np.ndarray, searched: bool) -> Benchmark:
     x = put(np.asarray(choice, dtype=float)[:, None])
     record = metrics(market, x)
     q, p, profit = (record[name][1] for name in ("quantity", "price", "profit"))
-    paid = np.asarray(payoffs(market, x))
+    paid = payoffs(market, x)
     return Benchmark(np.asarray(choice), q, p, profit, paid, record, searched)
 
 

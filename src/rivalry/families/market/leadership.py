@@ -495,7 +495,7 @@ def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Re
     q, profit = best_output(lines[0], rivals_output, *(float(part[firm]) for part in numbers_of_firms))
     candidate = x.copy()
     candidate[player, 0] = float(q)
-    paid = float(np.asarray(payoffs(game, put(candidate)))[player])
+    paid = float(payoffs(game, put(candidate))[player])
     best_profit = float(np.asarray(market.net_of_taxes(put(np.full(market.players, float(profit)))))[firm])
     # two ways to the followers' responses: where they disagree, nothing is proved
     agreed = abs(best_profit - paid) <= AGREE * float(payoff_scale(market))
@@ -598,7 +598,7 @@ def proved_price_response(game: StagedMarket, x: np.ndarray, player: int) -> Res
     price, bound = problem.maximum(NEAR_BEST * mu)
     candidate = x.copy()
     candidate[player, 0] = price
-    paid = float(np.asarray(payoffs(game, put(candidate)))[player])
+    paid = float(payoffs(game, put(candidate))[player])
     # taxes are at most profits, so that more profit leaves more
     ends = (float(problem.upper(np.array([price]), np.array([price]))[0]), bound)
     taxed = [float(np.asarray(market.net_of_taxes(put(np.full(firms, end))))[leader]) for end in ends]

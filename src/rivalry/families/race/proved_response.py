@@ -539,7 +539,7 @@ def _response_by_bounds(race: Race, x: Profile, player: int) -> Response | None:
     strategy = np.minimum(np.exp(np.ravel(rows[::-1])), np.asarray(race.space.high)[player])
     candidate = np.array(x)
     candidate[player] = strategy
-    paid = float(np.asarray(payoffs(race, put(candidate)))[player])
+    paid = float(payoffs(race, put(candidate))[player])
     if not np.isfinite(upper) or not np.isfinite(paid):
         return None
     return Response(strategy, paid, float(upper), "bounded", METHOD, supremum=float(limit))

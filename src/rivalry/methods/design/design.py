@@ -232,7 +232,7 @@ class Design(BaseLearner):
         if not isinstance(self.objective, str):
             gained = float(self.objective(game, profile))
         elif self.objective == WELFARE and WELFARE not in metrics:
-            gained = float(np.sum(np.asarray(payoffs(game, profile))))
+            gained = float(np.sum(payoffs(game, profile)))
         else:
             gained = float(np.sum(metrics[self.objective][1]))
         spent = (weight * float(np.sum(metrics[name][1])) for name, weight in (self.spending or {}).items())

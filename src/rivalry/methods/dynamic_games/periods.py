@@ -107,7 +107,7 @@ class Periods(BaseLearner):
         stage = stage_game(world, t, put(session["value"][t + 1]))
         # the solution of the next period is near; in the last period the slice is empty
         self._solve(stage, session, t, _starts(session["profile"][t + 1 :][:1], session))
-        session["value"][t] = np.asarray(payoffs(stage, put(session["profile"][t])))
+        session["value"][t] = payoffs(stage, put(session["profile"][t]))
 
     def _pass(self, world: Any, session: Session) -> None:
         """Run one pass of policy iteration."""
@@ -115,7 +115,7 @@ class Periods(BaseLearner):
         stage = stage_game(world, 0, put(gamma * before))
         self._solve(stage, session, 0, _starts(session["profile"], session))
         # the exact value of playing this profile forever: policy iteration, not value iteration
-        after = np.asarray(payoffs(world, put(session["profile"][0])))
+        after = payoffs(world, put(session["profile"][0]))
         session["value"][0] = after
         # `not >`: NaN ends the iteration, too, and `read` reports an unsolved period by its count
         session["rests"][0] = not np.max(np.abs(after - before)) > REST * scale(world)

@@ -125,7 +125,7 @@ class BestResponse(BaseMethod):
         x, past_rounds = before.copy(), np.asarray(state.past)
         for player in range(len(x)):
             profile_seen = before.copy() if together else x.copy()
-            payoff_now = np.asarray(payoffs(game, put(profile_seen)))[player]
+            payoff_now = payoffs(game, put(profile_seen))[player]
             if compiled_response.knows(game):
                 strategies, paid = compiled_response(game, put(profile_seen), player)
             else:
