@@ -23,15 +23,11 @@ def _names(kind: type) -> set[str]:
     return {*vars(kind), *vars(kind).get("__annotations__", {})}
 
 
-def _in_package(kind: type) -> bool:
-    return kind.__module__.split(".")[0] == "rivalry"
-
-
 def _pays_as(kind: type, above: type) -> bool:
     """True if a class keeps the payoffs of a superclass, and thus the proofs registered for it."""
     # payoffs may call any method of the superclass: only plain values may be overridden
     for between in kind.__mro__[: kind.__mro__.index(above)]:
-        if _in_package(between):
+        if between.__module__.split(".")[0] == "rivalry":
             continue
         if {"space", "payoffs"} & _names(between):
             return False

@@ -238,7 +238,7 @@ class _Parser:
                 )
             return Expression("name", value)
         if value == "(":
-            return self._close()
+            return self._closed(self.test())
         self.at -= 1
         raise self._error(f"unexpected {value!r}")
 
@@ -279,9 +279,6 @@ class _Parser:
         if any(numbers != sets[0] for numbers in sets):
             raise self._error(f"{' and '.join(unknown)} must be numbered alike")
         return [_renamed(tree, {stem: f"{stem}{k}" for stem in unknown}) for k in sorted(sets[0])]
-
-    def _close(self) -> Expression:
-        return self._closed(self.test())
 
     def _closed(self, tree: Expression) -> Expression:
         if self._take(")") is None:

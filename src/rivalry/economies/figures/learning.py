@@ -389,7 +389,14 @@ def social_traces(
         marks += curves
         means = np.concatenate([np.zeros(0), *(curve.y for curve in curves)])
         axes = "y" * (name.endswith("_change") and is_log(means, log))
-        frames.append(Frame("step (all agents)", title=_words(name), log=axes, steps=True))
+        frames.append(
+            Frame(
+                "step (all agents)",
+                title=(TRACES | MORE).get(name, name.replace("_", " ")),
+                log=axes,
+                steps=True,
+            )
+        )
     steps = np.concatenate([mark.x for mark in marks])
     room = 0.05 * np.ptp(steps)
     limits = float(steps.min() - room), float(steps.max() + room)
@@ -397,7 +404,3 @@ def social_traces(
     marks += hue_keys([cell.name for cell in cells if cell.name])
     notes = describe_rule(cells), "not divided by |J|", replications_of(cells)
     return Drawing(marks, frames, notes, columns=3 if len(names) > 4 else 2)
-
-
-def _words(name: str) -> str:
-    return (TRACES | MORE).get(name, name.replace("_", " "))

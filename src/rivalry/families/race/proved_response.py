@@ -452,7 +452,9 @@ def _slope(problem: Problem, boxes: np.ndarray) -> Span:
     stake = a + b * -1.0 + safe * (r + loss * -1.0)
     lost = gain * safe * fall * problem.power
     if problem.least_odds > -np.inf:  # the least odds stay as they are, at a cost that rises
-        dearer = _marginal(problem, problem.least_odds, spoil) * (1 / problem.alpha)
+        # marginal costs in ln xs of the safety input with these odds, at a constant price
+        inputs = Span(*(np.exp(_log_input(problem, problem.least_odds, end)) for end in spoil))
+        dearer = inputs * problem.price_s * (1 / problem.alpha)
         above, straddles = lowest > problem.least_odds, highest <= problem.least_odds
         hull = Span(np.minimum(lost.low, dearer.low), np.maximum(lost.high, dearer.high))
         lost = Span(
@@ -468,11 +470,6 @@ def _slope(problem: Problem, boxes: np.ndarray) -> Span:
     b1, a1, r1, loss1 = (c1 for _, c1 in problem.pairs)
     own_part = (q * (safe * r1 + a1) + loss_chance * (safe * loss1 + b1)) * p * problem.beta
     return win_slope * stake + spoiled + prices + own_part
-
-
-def _marginal(problem: Problem, z: float, spoil: Span) -> Span:
-    """Return the marginal costs, in ``ln xs``, of the safety input of log odds ``z``, at a constant price."""
-    return Span(*(np.exp(_log_input(problem, z, end)) for end in spoil)) * problem.price_s
 
 
 def _bound_between(left_value: Any, right: Any, slope: Span, width: Any) -> Any:

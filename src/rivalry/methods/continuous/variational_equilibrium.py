@@ -115,7 +115,9 @@ class VariationalEquilibrium(BaseLearner):
         }
         if shared_constraints.knows(world):
             slopes = _slopes(world, put(x))
-            record["common_multiplier"] = (("constraint",), _multipliers(session))
+            # in units of payoff per unit of constraint
+            multipliers = session["scaled"] * session["payoff_unit"].max() / session["constraint_unit"]
+            record["common_multiplier"] = (("constraint",), multipliers)
             record["binding"] = (("constraint",), np.asarray(slopes.values >= -NEAR * slopes.sizes(x)))
         if status == "not found":
             record["remedy"] = scalar("no step lowers the residual; give a start, or more tries")
@@ -160,11 +162,6 @@ def _initial_multipliers(game: Game, start: np.ndarray) -> Session:
         "in_vain": np.zeros(1, dtype=np.int64),  # steps in a row that hardly lowered it
         "solved": np.zeros(1, dtype=bool),
     }
-
-
-def _multipliers(session: Session) -> np.ndarray:
-    """Return the multipliers in units of payoff per unit of constraint."""
-    return session["scaled"] * session["payoff_unit"].max() / session["constraint_unit"]
 
 
 def _step(game: Any, session: Session) -> None:
