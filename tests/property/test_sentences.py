@@ -230,13 +230,6 @@ def check_sweep(text: str, cases: Mapping[str, Sequence[Number]], mixed: bool) -
         )
     told = set()
     while not reader.take(r"\.$"):
-        if found := reader.take(
-            r"; (of the other cases, )?at (every|the same) reach it is highest(, or as high as another,)? "
-            r"for ([a-z ]+?)(?=\.$)"
-        ):
-            assert bool(found[1]) == bool(refuted)
-            check_highest(moving, found[4], tied=bool(found[3]), every=found[2] == "every")
-            continue
         reader.take(r"(?:[;,]? )?(?:and )?")
         before = reader.text
         label = re.search(r" for ([a-z ]+?)(?=[,;.]| and (?:rises|falls|stays|varies|goes) |$)", before)
@@ -268,23 +261,6 @@ def check_directions(text: str, cases: Mapping[str, Sequence[Number]]) -> bool:
     assert is_printed(found[5], min(means))
     assert is_printed(found[6], max(means))
     return True
-
-
-def check_highest(cases: Mapping[str, Sequence[Number]], label: str, *, tied: bool, every: bool) -> None:
-    """Decide whether a case exceeds all others at every common point, or equals one where ``tied``."""
-    names = re.findall("|".join(METHODS), label)  # one, or several whose numbers are the same
-    own = {one.at: one for one in cases[names[0]]}
-    ties = 0
-    for name, series in cases.items():
-        if name in names:
-            continue
-        other = {one.at: one for one in series}
-        assert own.keys() == other.keys() or not every
-        assert own.keys() & other.keys()
-        for place in own.keys() & other.keys():
-            ties += own[place].mean == other[place].mean
-            assert other[place].moves_to(own[place]) == 1 or own[place].mean == other[place].mean
-    assert tied == (ties > 0)
 
 
 def check_summary(reader: Reader, cases: Mapping[str, Sequence[Number]], mixed: bool) -> None:

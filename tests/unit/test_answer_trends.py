@@ -683,33 +683,6 @@ def test_coordinates_of_strategies_are_named_where_they_have_names() -> None:
     ]
 
 
-def test_a_case_is_highest_at_every_value_of_a_key_only_if_it_is() -> None:
-    def words(*cases: Sequence[float], kind: str = "best_response", claims: Sequence[str] = ("", "")) -> str:
-        names = ["a", "b", "c"][: len(cases)]
-        rows = {
-            name: [record(claim, turnout=value) for value, claim in zip(own, claims, strict=True)]
-            for name, own in zip(names, cases, strict=True)
-        }
-        return said(study(*names, kind=kind, asks="which"), swept(rows))[0]
-
-    assert words([1.0, 2.0], [3.0, 4.0]).endswith("for b; at every reach it is highest for b.")
-    tied = words([1.0, 4.0], [3.0, 4.0], [0.0, 2.0])
-    assert tied.endswith("; at every reach it is highest, or as high as another, for b.")
-    mixed = ("equilibrium", "not an equilibrium")
-    among = "; at the same reach it is highest for b."
-    start = "Leaving out points that are not equilibria, "
-    assert words([1.0, 2.0], [3.0, 4.0], claims=mixed) == (
-        f"{start}the turnout at reach 0.1 is highest for b, 3, against 1 for a (2 more)."
-    )
-    mixed = (*mixed, "equilibrium")
-    assert words([1.0, 2.0, 2.0], [3.0, 4.0, 3.0], claims=mixed).endswith(among)
-    # what no equilibrium pays decides nothing
-    assert words([1.0, 9.0, 2.0], [3.0, 4.0, 4.0], claims=mixed).endswith(among)
-    assert "highest" not in words([1.0, 1.0, 2.0], [1.0, 4.0, 2.0], claims=mixed)
-    assert "highest" not in words([1.0, 4.0], [3.0, 3.5])
-    assert "highest" not in words([1.0, 2.0], [3.0, 4.0], kind="q_learning")  # noise unknown
-
-
 def test_numbers_beyond_what_was_tried_are_no_part_of_a_trend() -> None:
     rows = [record(window_high=value, window_tried=[0.05, 0.8]) for value in (np.inf, np.inf, 0.7, 0.5)]
     (sentence,) = said(study(quantities=["window_high"]), swept({"one": rows}))

@@ -372,10 +372,8 @@ def _sweep(subject: Trend, words: Words, asks: str = "what") -> str:
         return _without(text_if(is_short, f"The {name} is {joined(constant)}{rest}."), subject)
     noise = _noise(series_of, words)
     if len(all_series) <= COURSES:
-        is_ranked = asks == "which" and len(moving) == len(subject.cases) - len(refuted)
-        top = _highest(subject, moving, words, is_partial=bool(refuted)) if is_ranked else ""
         courses = _courses(subject, moving, words, is_grouped=asks != "how much" and not noise, asks=asks)
-        facts = f"{courses}{text_if(constant, '; it is ')}{joined(constant)}{top}"
+        facts = f"{courses}{text_if(constant, '; it is ')}{joined(constant)}"
     else:
         facts = _directions_and_ends(subject, moving, all_series, words)
     sentence = f"{_range(subject, series_of, words)}, the {name} {facts}" if facts else ""
@@ -455,33 +453,6 @@ def _by_direction(cases: LabelledSeries) -> tuple[dict[str, list[str]], str]:
         directions.setdefault(verb_phrase(series), []).append(label)
     by_mean = sorted((row.estimate for _, row in _numbers(cases)), key=lambda estimate: estimate.mean)
     return directions, f", between {by_mean[0].text} and {by_mean[-1].text}"
-
-
-def _highest(subject: Trend, cases: LabelledSeries, words: Words, *, is_partial: bool) -> str:
-    """Case whose numbers are highest, or as high as another's, at every value of a key."""
-    by_place: list[Case] = []
-    for _, series in cases:
-        by_place.append({row.at: row.estimate for row in series})
-    is_common = len(set(map(tuple, by_place))) == 1 or subject.left_out
-    rows = chain.from_iterable(series for _, series in cases)
-    if len(cases) < 2 or not is_common or any(row.is_at_end for row in rows):
-        return ""
-    ranking = rank(by_place)
-    if not ranking.is_clear or len(ranking.best) > 1:
-        return ""
-    (best,) = ranking.best
-    pairs: list[tuple[Estimate, Estimate]] = []
-    for case in by_place:
-        if case is not by_place[best]:
-            pairs += [(estimate, case[at]) for at, estimate in by_place[best].items() if at in case]
-    ties = text_if(any(a.text == b.text for a, b in pairs), ", or as high as another,")
-    draws = same_draws(pairs)
-    compared = text_if(draws, f", compared {draws}")
-    qualifier = text_if(is_partial, "of the other cases, ")
-    where = "the same" if subject.left_out else "every"
-    return (
-        f"; {qualifier}at {where} {words.key(subject.key)} it is highest{ties} for {cases[best][0]}{compared}"
-    )
 
 
 def _ranking(study: StudyTables, subject: Trend, words: Words) -> list[str]:
