@@ -532,8 +532,6 @@ def _of_cases(pairs: Labelled, start: str, asks: str, better: str, words: Words)
         return f"{start} ranges from {_extent(by_mean)}{doubt}{noise}"
     if not noise and len(pairs) == 2:
         return _two_cases(start, pairs, asks)
-    if not noise and asks == "how much":
-        return _differences(start, pairs)
     texts = joined(f"{value.text} for {label}" for label, value in pairs)
     if noise:
         return f"{start} is {texts}{noise}"
@@ -573,18 +571,6 @@ def _two_cases(start: str, pairs: Labelled, asks: str) -> str:
         excess = excess_in_words(b, a)
         return f"{start} is {after.text} for {name_b}, against {before.text} for {name_a} ({excess})"
     return plain
-
-
-def _differences(start: str, pairs: Labelled) -> str:
-    """Number of the first of several cases, and by how much each of the others differs from it."""
-    (first, reference), *compared_cases = pairs
-    draws = same_draws([(reference.estimate, value.estimate) for _, value in compared_cases])
-    parts: list[str] = []
-    for label, value in compared_cases:
-        excess = excess_in_words(value.estimate, reference.estimate).removesuffix(f" {draws}")
-        doubt = text_if(not differ(value.estimate, reference.estimate), " (not significant)")
-        parts.append(f"{excess}{doubt} for {label}")
-    return f"{start} is {reference.text} for {first}; {text_if(draws, f'{draws} ')}it is {joined(parts)}"
 
 
 def _winner(start: str, ordered: Labelled, ranking: Ranking, better: str) -> str:
