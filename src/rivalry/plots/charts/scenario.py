@@ -302,7 +302,7 @@ def keys(curves: Sequence[ScenarioSeries], series: str | None) -> list[Mark]:
         look: Look = (
             {"hue": shades[k]} if series is None else {"linestyle": DASHES[k % 4], "marker": MARKERS[k % 8]}
         )
-        marks.append(Mark("line", label=player_label(k, players), markersize=3.4, **{"marker": "o"} | look))
+        marks.append(Mark("line", label=player_label(k, players), markersize=3.4, **{"marker": "o", **look}))
     if series is None and any(players > 1 and curve.values.shape[2] == 1 for curve in curves):
         marks.append(Mark("line", label="all players", marker="o", markersize=3.4))
     if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in curves):
