@@ -28,7 +28,7 @@ def text(run: Run, answer: Answer, report: Path, *, verbose: bool = False) -> st
     from rivalry.lab.citation import how_to_cite
     from rivalry.lab.store import status_of
 
-    parts = run.parts() or {"": run}
+    parts = run.runs()
     cells = run.counts()
     quick = ", quick form" if run.head["study"].get("quick_form") else ""
     lines = [f"{run.name}: {status_of(cells)}, {cells['done']} of {cells['total']} cells{quick}"]

@@ -219,7 +219,7 @@ def resume(folder: Path, options: ExecutionOptions) -> Reported:
     for error in gather(run):
         output.note(f"{error}; left out")
     finished = finished_cells(folder, run.parts())
-    parts = list(_by_part(run).values())
+    parts = list(run.runs().values())
     studies = [part.study for part in parts]
     # a stored study was checked before its first cell ran: without cells to compute there is nothing to check
     unfinished = [
@@ -301,11 +301,6 @@ def _draw_own(run: Run) -> None:
                 part.log(line)
 
 
-def _by_part(run: Run) -> dict[str, Run]:
-    """Return the runs of the parts by name, or the run itself under an empty name."""
-    return run.parts() or {"": run}
-
-
 def result(reported: Reported) -> TableDict:
     """Output of ``run --json``; the lists of a study's parts are joined."""
     from rivalry.lab.answer.caveats import warnings_of
@@ -315,7 +310,7 @@ def result(reported: Reported) -> TableDict:
 
     run, answer, path = reported
     answers = answer.parts or {"": answer}
-    counts, parts = run.counts(), _by_part(run)
+    counts, parts = run.counts(), run.runs()
     return {
         "run": str(run.folder),
         "study": run.name,
@@ -508,14 +503,14 @@ def status(folder: Path) -> tuple[TableDict, str]:
     from rivalry.lab.store import Run, redo, status_of
 
     run = Run.open(folder)
-    damaged = [error for part in _by_part(run).values() for error in part.damaged()]
+    damaged = [error for part in run.runs().values() for error in part.damaged()]
     for error in damaged:
         command = f"rivalry {redo(error)} {quote(str(folder))}"
         output.note(f"{error}; `{command}` sets it aside and computes it again")
     _note_texts(run)
     counts = run.counts(damaged)
     rows = [progress_of(run, shard, path) for shard, path in shards(run)]
-    stored = sum(len(part.checkpoints()) for part in _by_part(run).values())
+    stored = sum(len(part.checkpoints()) for part in run.runs().values())
     progress: TableDict = {"run": str(folder), "status": status_of(counts), "cells": counts}
     progress |= {"checkpoints": stored}
     progress |= {"shards": rows} if rows else {}
@@ -527,7 +522,7 @@ def status(folder: Path) -> tuple[TableDict, str]:
         checkpoints = "their checkpoints" if stored > 1 else "its checkpoint"
         lines.append(f"{stored} begun: `rivalry resume` goes on from {checkpoints}")
     lines += map(_shard_line, rows)
-    for name, part in _by_part(run).items():
+    for name, part in run.runs().items():
         if failures := part.failures():
             from rivalry.lab.answer.caveats import failures_of
 
@@ -544,7 +539,7 @@ def work(
     from rivalry.lab.store import Run
 
     run, portion = Run.open(folder), Shard(*shard)
-    _note_files([part.study for part in _by_part(run).values()])
+    _note_files([part.study for part in run.runs().values()])
     with output.progress(f"{folder} {portion}") as receive:
         part = work(run, portion, out, workers=workers, progress=receive, trusted=trusted)
     progress = {"run": str(folder), "folder": str(part.folder), **progress_of(run, portion, part.folder)}
@@ -600,7 +595,7 @@ def note_left_out(run: Run) -> None:
     """Report damaged files, cells that an output lacks, and edits of study.toml."""
     from rivalry.lab.store import redo
 
-    for part in _by_part(run).values():
+    for part in run.runs().values():
         damaged = part.damaged()
         for error in damaged:
             output.note(f"{error}; left out, `rivalry {redo(error)}` computes it again")
@@ -613,7 +608,7 @@ def note_left_out(run: Run) -> None:
 
 
 def _note_texts(run: Run) -> None:
-    for part in dict.fromkeys([run, *_by_part(run).values()]):
+    for part in dict.fromkeys([run, *run.runs().values()]):
         if part.text_fault:
             output.note(part.text_fault)
 
@@ -720,7 +715,7 @@ def certify(folder: Path, proof: bool = False, export: Path | None = None) -> tu
     from rivalry.lab.store import Run
 
     run = Run.open(folder)
-    _note_files([part.study for part in _by_part(run).values()])
+    _note_files([part.study for part in run.runs().values()])
     with output.progress(str(folder)) as receive:
         count = recompute(run, proof=proof, export=export, progress=receive)
     note_left_out(run)

@@ -104,7 +104,7 @@ def pack(run: Run, out: Path, *, licence: str = UNSTATED) -> Path:
     StoreError
         For a damaged run, and for a user's file that changed or is outside the study's folder.
     """
-    runs = _runs(run)
+    runs = run.runs()
     for part in runs.values():
         if damaged := part.damaged():
             raise damaged[0]
@@ -123,7 +123,7 @@ def pack(run: Run, out: Path, *, licence: str = UNSTATED) -> Path:
                 data = files.read_bytes(Path(part.head["folder"]) / file)
                 _write(home / PurePosixPath(CODE, name, file), data)
         staged = _opened(home)
-        for name, part in _runs(staged).items():
+        for name, part in staged.runs().items():
             if text_fault(home / name / "study.toml", part.study):  # it was edited: the run is of study.json
                 (home / name / "study.toml").unlink(missing_ok=True)
         _derive(staged)
@@ -145,15 +145,10 @@ def root_of(path: Path) -> str:
         return sha256(packed.read(MANIFEST)).hexdigest()
 
 
-def _runs(run: Run) -> dict[str, Run]:
-    """Return the runs with cells by the folders that they are in: a run, or its parts."""
-    return run.parts() or {"": run}
-
-
 def _opened(folder: Path) -> Run:
     """Return the run of an unpacked capsule; the files that its study names are in it."""
     run = Run.open(folder)
-    for name, part in _runs(run).items():
+    for name, part in run.runs().items():
         part.head = {**part.head, "folder": str(folder / CODE / name)}
     return run
 
@@ -195,7 +190,7 @@ def _stored(run: Run) -> Iterator[Path]:
 def _derive(run: Run) -> set[str]:
     """Write what follows from a run's study, cells and certificates into its folder; return the names."""
     before = set(run.folder.rglob("*"))
-    for part in _runs(run).values():
+    for part in run.runs().values():
         files.write(part.folder / DATASET, netcdf(part.collect().data))
     build(run)
     if FREEZE in collect("HOOKS"):
@@ -391,7 +386,7 @@ def verify(
         home = Path(folder, "run")
         digests = extract(path, home, MANIFEST, LARGE if large else LARGEST)
         run = _opened(home)
-        runs = _runs(run)
+        runs = run.runs()
         code = {
             str(PurePosixPath(CODE, name, file)) for name, part in runs.items() for file in _user_files(part)
         }
@@ -480,7 +475,7 @@ def _unchecked(run: Run, count: int, certificates: int, recomputed: int) -> list
         )
     if certificates < count:
         lines.append(f"certificates of {count - certificates} of {count} cells, which have no stored profile")
-    if any("verified_proof" in part.collect().data for part in _runs(run).values()):
+    if any("verified_proof" in part.collect().data for part in run.runs().values()):
         lines.append("which proof files were verified")
     return lines
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from itertools import chain
@@ -65,7 +64,7 @@ def freeze(run: Run | str | os.PathLike[str], out: str | os.PathLike[str]) -> Fr
     answer = answer_of(run)
     figures, answers, sections, left_out = figures_of_parts(run, answer), [], [], []
     point_figures: list[Figure] = []
-    for k, (name, part) in enumerate((run.parts() or {"": run}).items()):
+    for k, (name, part) in enumerate(run.runs().items()):
         part_answer = answer.parts.get(name, answer)
         answers.append(_lead(part, part_answer, point_figures, figures[k], f"p{k}"))
         sections += _sections(part, part_answer, f"{part.title}: " if name else "")
@@ -146,7 +145,7 @@ def _points(
 
 def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
     """Return the tables of results, reference values and certificates."""
-    study, sections = run.head["study"], list[Section]()
+    sections = list[Section]()
     sections += _summary(answer, prefix)
     if answer.checks:
         head = ("quantity", "ours", "published", "verdict", "expected", "verdict", "certificate")
@@ -164,8 +163,7 @@ def _sections(run: Run, answer: Answer, prefix: str) -> list[Section]:
         notes = ["Regret is the largest gain found over players, bound a proven upper bound on any gain."]
         notes += [f"{remainder} further cells are {_location(answer)}."] * bool(remainder)
         sections.append(Section(f"{prefix}Certificates", notes, columns, rows, folded=True))
-    text = json.dumps(study, indent=1) if run.text is None else run.text
-    sections.append(Section(f"{prefix}Study", verbatim=text, folded=True))
+    sections.append(Section(f"{prefix}Study", verbatim=run.written_study, folded=True))
     return sections
 
 

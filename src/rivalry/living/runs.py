@@ -53,7 +53,7 @@ def figures_of_parts(run: Run, answer: Answer, *, games: bool = True) -> list[li
     """
     groups: list[list[Figure]] = []
     titles: Counter[str] = Counter()
-    for name, part in (run.parts() or {"": run}).items():
+    for name, part in run.runs().items():
         part_answer = answer.parts.get(name, answer)
         figures = [
             *figures_of_cells(part, games),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Sequence
 from difflib import unified_diff
@@ -36,6 +35,7 @@ from rivalry.results.comparison import VISIBLE
 from rivalry.text.display import attributes_of, typeset
 from rivalry.text.statistics import format_interval, half_width
 from rivalry.web.explore import proved
+from rivalry.web.runs import part_of
 from rivalry.web.safety import Refused
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def results(folder: str, part: str) -> TableDict:
         "damaged": [str(error) for error in damaged],
         "edited": run.text_fault,
         "commands": commands(_part(folder, "")),
-        "toml": _text(run),
+        "toml": run.written_study,
         "parts": list(_part(folder, "").parts()),
         "formats": DOWNLOADS,
     }
@@ -125,7 +125,7 @@ def run_quantities(folder: str) -> TableDict:
     """Return the quantities in the table of a run's answer, each with its range over all points in words."""
     run = _part(folder, "")
     stamp = (run.folder / "study.json").stat().st_mtime_ns
-    finished_count = sum(len(finished_cells(part.folder)) for part in run.parts().values() or [run])
+    finished_count = sum(len(finished_cells(part.folder)) for part in run.runs().values())
     return _quantities_of(folder, stamp, finished_count)
 
 
@@ -395,20 +395,11 @@ def _storable(value: object) -> Any:
     return [_storable(entry) for entry in value] if isinstance(value, list | tuple) else value
 
 
-def _text(run: Run) -> str:
-    """Return a study as written, or as stored where it had no file."""
-    return json.dumps(run.head["study"], indent=1) if run.text is None else run.text
-
-
 def _part(folder: str, part: str) -> Run:
     """Return a run, or one of its parts. Raises `Refused`."""
     path = Path(folder)
     run = _opened(path, (path / "study.json").stat().st_mtime_ns)
-    if not part:
-        return run
-    if part not in run.parts():
-        raise Refused(404, f"no part of the name {part[:60]!r}")
-    return run.parts()[part]
+    return part_of(run, part)
 
 
 @lru_cache(maxsize=8)

@@ -156,7 +156,7 @@ class Runs:
         run = self.run(name)
         states, remaining = "", Counter[str]()
         times: dict[str, list[float]] = {}
-        for part in run.parts().values() or [run]:
+        for part in run.runs().values():
             finished, failed, started = finished_cells(part.folder), part.failures(), _started(part.folder)
             took = part.seconds() if working else {}
             for cell in part.cells:
@@ -185,12 +185,7 @@ class Runs:
 
     def part(self, name: str, part: str) -> Run:
         """Return a run, or one of its parts. Raises `Refused`."""
-        run = self.run(name)
-        if not part:
-            return run
-        if part not in run.parts():
-            raise Refused(404, f"no part of the name {part[:60]!r}")
-        return run.parts()[part]
+        return part_of(self.run(name), part)
 
     def start(self, folder: Path, study: Study, arguments: Sequence[str], trusted: Table) -> None:
         """Start the command that computes a study in a folder; all runs are started here. Raises `Refused`.
@@ -238,6 +233,15 @@ class Runs:
         self.start(run.folder, load_study(study), ["run", study, *options, *extra_options], trusted)
 
 
+def part_of(run: Run, part: str) -> Run:
+    """Return a run, or one of its parts. Raises `Refused`."""
+    if not part:
+        return run
+    if part not in run.parts():
+        raise Refused(404, f"no part of the name {part[:60]!r}")
+    return run.parts()[part]
+
+
 def read_notes(folder: Path) -> TableDict:
     """Notes of a reader on a run; nothing where the file is absent or not as it was written."""
     try:
@@ -252,7 +256,7 @@ def _foreign(run: Run) -> dict[str, str]:
     """Return the states of learners that somebody else pickled, with their digests."""
     from rivalry.lab.trust import foreign_checkpoints
 
-    parts = run.parts().values() or [run]
+    parts = run.runs().values()
     return {str(path): digest for part in parts for path, digest in foreign_checkpoints(part.folder)}
 
 

@@ -162,7 +162,7 @@ def carry_out(
     """
     with run.locking(), as_context(executor):
         total, before = run.counts()["total"] if only is None else len(only), 0
-        for name, part in (run.parts() or {"": run}).items():
+        for name, part in run.runs().items():
             with part.locking():
                 work = _Work(
                     part, workers, executor, progress, trusted, checkpoint_every, name, before, total, only

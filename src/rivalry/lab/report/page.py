@@ -143,11 +143,8 @@ def _labels(studies: Sequence[Table]) -> list[str]:
 def _current(run: Run, answer: Answer | None) -> Answer:
     """Return the run's answer: that which is known, unless the run's files have changed since."""
     if answer is not None:
-        parts = run.parts()
-        if all(
-            (answer.parts[name] if parts else answer).data is part.collect().data
-            for name, part in (parts or {"": run}).items()
-        ):
+        runs = run.runs().items()
+        if all(answer.parts.get(name, answer).data is part.collect().data for name, part in runs):
             return answer
     return answer_of(run)
 
@@ -214,7 +211,7 @@ def _section(name: str, run: Run, figures: Path, prefix: str, answer: Answer) ->
         "damaged": [(error.path.relative_to(run.folder).as_posix(), error.why) for error in damaged],
         "aside": sorted(path.name for path in (run.folder / "damaged").glob("*")),
         "edited": run.text_fault.removeprefix(f"{run.folder}{os.sep}"),
-        "text": json.dumps(study, indent=1) if run.text is None else run.text,
+        "text": run.written_study,
     }
 
 

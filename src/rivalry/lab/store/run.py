@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import warnings
@@ -246,6 +247,15 @@ class Run:
                 raise DamagedFile(nested[0].folder / NAME, "parts: a part has none of its own")
             self._parts = parts
         return self._parts
+
+    def runs(self) -> dict[str, Run]:
+        """Return the runs that have cells, by name: the parts, or this run under an empty name."""
+        return self.parts() or {"": self}
+
+    @property
+    def written_study(self) -> str:
+        """The study as written, or as stored where it had no file."""
+        return json.dumps(self.head["study"], indent=1) if self.text is None else self.text
 
     @property
     def text(self) -> str | None:
@@ -686,7 +696,7 @@ class Run:
 
     def write_datasets(self) -> None:
         """Write the dataset of the run, or those of its parts."""
-        for part in self.parts().values() or [self]:
+        for part in self.runs().values():
             with part.locking():
                 part.write_dataset()
 
