@@ -112,7 +112,8 @@ def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool = True) -> 
     branch = selection.get("branch", np.zeros(rows, int))
     groups = selection.get("branch_group", np.broadcast_to(np.arange(position.shape[1]), position.shape))
     stable = selection.get("branch_stable", np.ones(rows)).astype(float) > 0.5
-    certified_mask = certified_rows(selection)
+    # a search of the space found no gain above the tolerance
+    certified_mask = claims_of_rows(selection) == UNREFUTED[0]
     words = [structure(group) for group in groups]
     names = list(dict.fromkeys(words))
     hues = dict(zip(names, colours(len(names)), strict=True))
@@ -133,11 +134,6 @@ def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool = True) -> 
             members = members[group[members].astype(float) >= 0]
             marks += [Mark("line", x[piece], position[piece, member], **style) for member in members]
     return marks
-
-
-def certified_rows(selection: DrawnPoint) -> np.ndarray:
-    """Return the mask of rows at which a search of the space found no gain above the tolerance, ``[row]``."""
-    return claims_of_rows(selection) == UNREFUTED[0]
 
 
 def claims_of_rows(selection: DrawnPoint) -> np.ndarray:

@@ -272,10 +272,6 @@ def with_article(words: str) -> str:
     return words if plain in ("true", "text") or words.startswith('"') else f"a {words}"
 
 
-def _plural(words: str) -> str:
-    return words.replace("list", "lists", 1) if words.startswith("list") else f"{words}s"
-
-
 def type_name(hint: Any) -> str:
     """Return the name of an annotation's type in plain words.
 
@@ -293,7 +289,8 @@ def type_name(hint: Any) -> str:
         entries = " or ".join(dict.fromkeys(type_name(m) for m in members if m is not Ellipsis))
         if " or " in entries or " | " in entries:
             return f"list of ({entries})"
-        return f"list of {_plural(entries)}" if entries else "list"
+        plural = entries.replace("list", "lists", 1) if entries.startswith("list") else f"{entries}s"
+        return f"list of {plural}" if entries else "list"
     if origin is dict or is_table(hint):
         return "table"
     return NAMES.get(hint, getattr(hint, "__name__", "value") if hint is not Any else "value")

@@ -402,13 +402,8 @@ def _shortened(text: str) -> str:
     if len(text) <= TEXT:
         return text
     places = [match.start() for match in re.finditer(", ", text) if match.start() <= TEXT - 3]
-    balanced = [k for k in places if _is_balanced(text[:k])]
+    balanced = [k for k in places if all(text.count(a, 0, k) == text.count(b, 0, k) for a, b in ("()", "[]"))]
     return f"{text[: (balanced or places)[-1]]}, …" if places else f"{text[: TEXT - 1]}…"
-
-
-def _is_balanced(text: str) -> bool:
-    """True for a text that ends outside of brackets."""
-    return text.count("(") == text.count(")") and text.count("[") == text.count("]")
 
 
 def _claim(point: PointResults) -> str:

@@ -648,9 +648,10 @@ class CellFiles:
     def forget(self) -> None:
         """Forget the contents of all files but the first ones, of which reports have figures."""
         leading_cells = islice(self._known.items(), KEPT)
-        self._known = {
-            id: cell for id, cell in leading_cells if cell.cell and _size(cell.cell.record) < SMALL
-        }
+        self._known = {}
+        for id, cell in leading_cells:
+            if cell.cell and sum(array.nbytes for _, array in cell.cell.record.values()) < SMALL:
+                self._known[id] = cell
         self._blocks, self._certified = {}, {}
 
     def _newer_certificate(self, id: str, cell: files.Stored) -> files.Stored | None:
@@ -730,10 +731,6 @@ def block_fault(block: Block) -> str:
         if wrong := record_fault(block.record(k)):
             return f"cell {block.ids[k]}: {wrong}"
     return ""
-
-
-def _size(record: Record) -> int:
-    return sum(array.nbytes for _, array in record.values())
 
 
 def leads_out(path: Path, folder: Path) -> bool:

@@ -63,17 +63,7 @@ class Difference(NamedTuple):
     @property
     def words(self) -> str:
         """Reason why a value is not compared."""
-        return f"{self.key} = {self.after_words} in this run, {self.before_words} in {self.study}"
-
-    @property
-    def before_words(self) -> str:
-        """The values in the study, shortened."""
-        return _in_words(self.before)
-
-    @property
-    def after_words(self) -> str:
-        """The values in the run, shortened."""
-        return _in_words(self.after)
+        return f"{self.key} = {_in_words(self.after)} in this run, {_in_words(self.before)} in {self.study}"
 
     def in_words(self, words: Words) -> str:
         """Return the key and its values for a reader.
