@@ -13,6 +13,7 @@ from rivalry.families.matrix import matrix
 from rivalry.methods import ActorCritic
 from rivalry.methods.continuous import rollouts
 from rivalry.runtime.jax import jax, jnp, put
+from tests.chunks import assert_same_in_chunks
 from tests.small_games import cournot
 
 SEED = np.random.SeedSequence(6)
@@ -112,18 +113,10 @@ def test_exact_players_are_at_equilibrium_and_random_players_are_uniform() -> No
 
 
 @pytest.mark.slow
-def test_results_do_not_depend_on_chunks_or_saving(tmp_path: Any) -> None:
+def test_results_do_not_depend_on_chunks_or_saving() -> None:
     learner = ActorCritic(updates=40, batch=8, observation="last", roles=["learns", "random"])
+    assert_same_in_chunks(learner, rv.games.market(), 1, 0, 7, 99)
     world = learner.world(rv.games.market())
-    whole, parts = learner.begin(world, SEED), learner.begin(world, SEED)
-    assert learner.advance(world, whole, 99) == 40
-    for chunk in (1, 0, 7, 99):
-        learner.advance(world, parts, chunk)
-        np.savez(tmp_path / "session.npz", **parts)
-        with np.load(tmp_path / "session.npz") as stored:
-            parts = dict(stored)
-    assert learner.advance(world, parts, 5) == 0
-    assert all(np.array_equal(whole[key], parts[key]) for key in whole)
     other = learner.begin(world, np.random.SeedSequence(7))
     assert not np.array_equal(other["weights"], learner.begin(world, SEED)["weights"])
 

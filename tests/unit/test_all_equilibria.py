@@ -19,6 +19,7 @@ from rivalry.methods.continuous.all_equilibria import AllEquilibria
 from rivalry.proofs.box_search import REASONS, _faces
 from rivalry.proofs.points import first_order_points
 from rivalry.proofs.spaces.coordinates import OPEN, coordinates
+from tests.chunks import assert_same_in_chunks
 from tests.small_games import Ruled
 
 
@@ -178,14 +179,7 @@ def test_newtons_method_from_many_starts_finds_no_other_point(reach: float) -> N
 
 @pytest.mark.slow
 def test_a_run_resumes_from_its_arrays_and_counts_every_box() -> None:
-    game, method = Duopoly(cournot), AllEquilibria()
-    whole, parts = (method.begin(game, np.random.SeedSequence(0)) for _ in range(2))
-    while method.advance(game, whole, 10_000):  # of steps that end with the time
-        pass
-    while method.advance(game, parts, 1):
-        parts = method.unpack({name: array.copy() for name, array in method.pack(parts).items()})
-    for name, array in whole.items():
-        np.testing.assert_array_equal(array, parts[name])
+    whole = assert_same_in_chunks(AllEquilibria(), Duopoly(cournot), 1)
     assert whole["discarded"].sum() == whole["boxes"][0]
     assert whole["discarded"][REASONS.index("undecided")] == 0
 

@@ -22,6 +22,7 @@ from rivalry.methods.continuation.parameters import entries_of
 from rivalry.methods.continuation.proved_events import bracket
 from rivalry.runtime.jax import jnp
 from tests import jaxcont_curves
+from tests.chunks import assert_same_in_chunks
 from tests.small_games import cournot, turning
 
 
@@ -324,14 +325,7 @@ def test_a_start_is_continued_in_both_directions() -> None:
 @pytest.mark.slow
 def test_results_do_not_depend_on_chunks_or_copies() -> None:
     learner = Branches(parameter="growth", low=-1.4, high=-0.6, certify="none", searches=2)
-    game, stream = learner.world(cubic(apart=-0.5)), np.random.SeedSequence(3)
-    whole, parts = learner.begin(game, stream), learner.begin(game, stream)
-    while learner.advance(game, whole, 50):
-        pass
-    while learner.advance(game, parts, 1):
-        parts = {name: array.copy() for name, array in parts.items()}
-    for name, array in whole.items():
-        np.testing.assert_array_equal(array, parts[name], err_msg=name)
+    assert_same_in_chunks(learner, cubic(apart=-0.5), 1)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from rivalry.economies.learning.city_q_learning import policy_change
 from rivalry.lab.study import StudyError
 from rivalry.lab.study.build import build_method
 from rivalry.methods import METHODS, CityQLearning, CitySimulation
+from tests.chunks import assert_same_in_chunks
 
 pytestmark = pytest.mark.slow
 
@@ -66,15 +67,7 @@ def same(one: Record, two: Record, but: tuple[str, ...] = ()) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 133])
 def test_results_do_not_depend_on_chunks_or_copies(size: int) -> None:
-    game, learner = small(), quick(monitor_every=3, update_probability=0.7)
-    world, stream = learner.world(game), np.random.SeedSequence(5)
-    whole, parts = learner.begin(world, stream), learner.begin(world, stream)
-    assert learner.advance(world, whole, 10**6) == 400
-    while taken := learner.advance(world, parts, size):
-        parts = {name: np.array(array) for name, array in parts.items()}  # saved and loaded
-    assert taken == 0
-    one, two = ({k: v for k, (_, v) in learner.read(world, s).items()} for s in (whole, parts))
-    same(one, two)
+    assert_same_in_chunks(quick(monitor_every=3, update_probability=0.7), small(), size)
 
 
 def test_monitoring_does_not_change_learning() -> None:

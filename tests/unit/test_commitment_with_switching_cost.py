@@ -10,6 +10,7 @@ from rivalry.families.market.tables import AdjustmentTables
 from rivalry.schema.registry import load
 from rivalry.studies.commitment_dial import CommitmentWithSwitchingCost, plan_gains, with_plans
 from tests.adjustment import adjustment_tables
+from tests.chunks import assert_same_in_chunks
 
 INF = float("inf")
 TARGETS, RAMPS = [0.5, 1.5, 2.0, 2.5], [0.25, 0.5]
@@ -205,16 +206,8 @@ def test_runs_that_do_not_converge_are_not_reported_as_converged() -> None:
 def test_results_do_not_depend_on_chunks_of_sweeps() -> None:
     tables = firms()
     learner = CommitmentWithSwitchingCost(delta=1.0, targets=TARGETS, ramps=RAMPS, rounds=120)
-    world = learner.world(tables)
-    sessions = []
-    for chunk in (1, 7, 120):
-        session = learner.begin(world, np.random.SeedSequence(0))
-        while learner.advance(world, session, chunk):
-            pass
-        sessions.append(session)
-    for name, array in sessions[0].items():
-        for other in sessions[1:]:
-            np.testing.assert_array_equal(array, other[name], err_msg=name)
+    for chunk in (1, 7):
+        assert_same_in_chunks(learner, tables, chunk)
 
 
 def test_disturbances_have_mean_zero_and_the_given_standard_deviation() -> None:

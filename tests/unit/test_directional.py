@@ -13,6 +13,7 @@ from rivalry.families.matrix import matrix
 from rivalry.methods import Directional
 from rivalry.methods.q_learning.seating import discounts, seating
 from rivalry.transforms import Followers, hierarchy, stackelberg
+from tests.chunks import assert_same_in_chunks
 from tests.small_games import cournot
 
 SEED = np.random.SeedSequence(4)
@@ -135,17 +136,9 @@ def test_forecasts_from_current_choices_reduce_the_effect_of_noise() -> None:
 
 
 @pytest.mark.slow
-def test_results_do_not_depend_on_chunks_or_saving(tmp_path: Any) -> None:
+def test_results_do_not_depend_on_chunks_or_saving() -> None:
     learner = Directional(runs=3, periods=900, cost_noise=[0.0, 0.5])
-    whole, world = played(learner, rv.games.market()), learner.world(rv.games.market())
-    parts = learner.begin(world, SEED)
-    for chunk in (1, 0, 7, 500, 900):
-        learner.advance(world, parts, chunk)
-        np.savez(tmp_path / "session.npz", **parts)
-        with np.load(tmp_path / "session.npz") as stored:
-            parts = dict(stored)
-    assert learner.advance(world, parts, 5) == 0
-    assert all(np.array_equal(whole[key], parts[key]) for key in whole)
+    assert_same_in_chunks(learner, rv.games.market(), 1, 0, 7, 500, 900)
 
 
 @pytest.mark.representative

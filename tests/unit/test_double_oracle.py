@@ -17,6 +17,7 @@ from rivalry.methods.continuous.double_oracle import DoubleOracle
 from rivalry.methods.continuous.mixtures import best_response_to_mixtures
 from rivalry.methods.finite.mixed_equilibria import one_mixed
 from rivalry.runtime.jax import jnp
+from tests.chunks import assert_same_in_chunks
 
 
 class Quadratic(eqx.Module):
@@ -113,13 +114,7 @@ def test_an_incomplete_run_reports_the_remaining_gain() -> None:
 def test_results_do_not_depend_on_chunks_and_atoms_are_dropped() -> None:
     method = DoubleOracle(points=65, max_atoms=3)
     world = method.world(seek(0.3))
-    start = np.array([[0.2], [0.7]])
-    whole = method.begin_at(world, np.random.SeedSequence(0), start)
-    parts = {name: array.copy() for name, array in whole.items()}
-    taken = method.advance(world, whole, 100)
-    assert sum(method.advance(world, parts, 1) for _ in range(100)) == taken
-    for name, array in whole.items():
-        np.testing.assert_array_equal(parts[name], array)
+    whole = assert_same_in_chunks(method, seek(0.3), 1, steps=100, start=np.array([[0.2], [0.7]]))
     assert whole["tables"].shape[1:] <= (3, 3)
     assert whole["seen"].max() > 3
     assert method.read(world, whole)["status"][1] == "converged"

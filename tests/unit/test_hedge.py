@@ -13,6 +13,7 @@ from rivalry.core.oracles import to_finite
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.methods import FictitiousPlay, Hedge, SoftmaxPolicyGradient
 from rivalry.methods.finite.hedge import softmax
+from tests.chunks import assert_same_in_chunks
 
 RAGGED = np.random.default_rng(5).normal(size=(3, 2, 3, 4))
 
@@ -82,13 +83,7 @@ SAMPLED = SoftmaxPolicyGradient(gradient="sampled", rate=0.05, rounds=4000, batc
 )
 @pytest.mark.slow
 def test_results_do_not_depend_on_chunks_or_copies(learner: Any, ragged: Matrix) -> None:
-    world = learner.world(ragged)
-    whole, parts = (learner.begin(world, np.random.SeedSequence(3)) for _ in range(2))
-    assert learner.advance(world, whole, 300) == 300
-    for chunk in (1, 7, 92, 0, 200):
-        learner.advance(world, parts, chunk)
-        parts = {name: array.copy() for name, array in parts.items()}
-    assert all(np.array_equal(whole[name], parts[name]) for name in whole)
+    assert_same_in_chunks(learner, ragged, 1, 7, 92, 0, 200, steps=300)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods.finite.lola import Lola
+from tests.chunks import assert_same_in_chunks
 
 PAYS = np.array([[-1.0, -3.0], [0.0, -2.0]])
 GAMMA = 0.9
@@ -101,13 +102,7 @@ def test_gains_are_those_of_the_best_of_all_policies() -> None:
 
 @pytest.mark.slow
 def test_chunks_of_steps_do_not_matter() -> None:
-    learner = Lola(sessions=2)
-    world = learner.world(dilemma())
-    once, twice = (learner.begin(world, np.random.SeedSequence(1)) for _ in range(2))
-    learner.advance(world, once, 5)
-    learner.advance(world, twice, 2)
-    learner.advance(world, twice, 3)
-    assert all(np.array_equal(once[key], twice[key]) for key in once)
+    assert_same_in_chunks(Lola(sessions=2), dilemma(), 2, 3, steps=5)
 
 
 @pytest.mark.parametrize(

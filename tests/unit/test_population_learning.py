@@ -19,6 +19,7 @@ from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import PopulationQLearning
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.population.agents import Paid
+from tests.chunks import assert_same_in_chunks
 from tests.economies import uniform_rows
 from tests.selection import slow_except
 
@@ -72,14 +73,7 @@ HOWS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("way", slow_except(HOWS, ("alone",)))
 def test_results_do_not_depend_on_chunks(way: str) -> None:
     game, learner = rv.games.karma(**SMALL), quick(**HOWS[way])
-    assert "whole = parts, saved between" in rv.check_method(learner, game)
-    world, seed = learner.world(game), np.random.SeedSequence(3)
-    parts, whole = (learner.begin(world, seed) for _ in range(2))
-    assert learner.advance(world, whole, 10_000) == 400
-    for chunk in (1, 98, 1, 150, 10_000):
-        learner.advance(world, parts, chunk)
-    assert all(np.array_equal(whole[k], parts[k], equal_nan=whole[k].dtype.kind == "f") for k in whole)
-    assert learner.advance(world, whole, 1) == 0
+    assert_same_in_chunks(learner, game, 1, 98, 1, 150)
 
 
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")

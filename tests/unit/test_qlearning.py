@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import rivalry as rv
 from rivalry.methods import QLearning
 from rivalry.tables import tabulate
 from rivalry.tables.kernels import draws, learn, shapes
+from tests.chunks import assert_same_in_chunks
 from tests.economies import assert_same_without_compilation
 from tests.plain_q_learning import Plain, walk
 
@@ -156,18 +156,8 @@ LEARNERS = {
 
 
 @pytest.mark.parametrize("name", LEARNERS)
-def test_results_do_not_depend_on_chunks_or_saving(name: str, tmp_path: Path) -> None:
-    learner = LEARNERS[name]
-    world = learner.world(walk(DUEL))
-    whole = played(learner, world)
-    parts, left = learner.begin(world, SEED), learner.length(world)
-    for chunk in (1, 0, 7, 500, left):
-        learner.advance(world, parts, chunk)
-        np.savez(tmp_path / "session.npz", **parts)
-        with np.load(tmp_path / "session.npz") as stored:
-            parts = dict(stored)
-    assert learner.advance(world, parts, 5) == 0
-    assert all(np.array_equal(whole[key], parts[key]) for key in whole)
+def test_results_do_not_depend_on_chunks_or_saving(name: str) -> None:
+    assert_same_in_chunks(LEARNERS[name], walk(DUEL), 1, 0, 7, 500)
 
 
 def _digest() -> str:

@@ -13,6 +13,7 @@ from scipy.special import expit
 import rivalry as rv
 from rivalry.methods import QuantalResponse
 from rivalry.methods.continuation.quantal_response import LogitSystem
+from tests.chunks import assert_same_in_chunks
 
 # the principal branch of this game turns back twice: found by a search over random payoffs
 FOLDED = rv.games.matrix([[77.0, 3.0], [7.0, 19.0]], [[13.0, 16.0], [1.0, 9.0]])
@@ -178,16 +179,7 @@ def test_units_of_payoff_only_scale_lambda() -> None:
 
 @pytest.mark.slow
 def test_a_session_in_pieces_has_the_same_bits() -> None:
-    learner = QuantalResponse(max_lambda=1.0)
-    world = learner.world(FOLDED)
-    whole, parts = (learner.begin(world, np.random.SeedSequence(0)) for _ in range(2))
-    taken = learner.advance(world, whole, 10_000)
-    while done := learner.advance(world, parts, 7):
-        taken -= done
-        parts = learner.unpack({name: np.array(array) for name, array in learner.pack(parts).items()})
-    assert taken == 0
-    for name, array in whole.items():
-        assert np.array_equal(array, parts[name]), name
+    assert_same_in_chunks(QuantalResponse(max_lambda=1.0), FOLDED, 7)
 
 
 def test_too_few_points_are_no_convergence() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from rivalry.families.matrix import Matrix, matrix
 from rivalry.methods.finite.fictitious_play import FictitiousPlay
 from rivalry.methods.finite.regret_matching import RegretMatching
 from rivalry.tables.kernels import draws, sampled_play
+from tests.chunks import assert_same_in_chunks
 from tests.economies import assert_same_without_compilation
 
 LEARNERS = [RegretMatching(), RegretMatching(regrets="conditional"), FictitiousPlay()]
@@ -48,17 +48,8 @@ def test_regrets_match_those_of_the_joint_play(learner: object, ragged: Matrix) 
 
 
 @pytest.mark.parametrize("learner", LEARNERS, ids=NAMES)
-def test_results_do_not_depend_on_chunks_or_saving(learner: object, ragged: Matrix, tmp_path: Path) -> None:
-    world = to_finite(ragged)
-    whole = learner.begin(world, np.random.SeedSequence(3))
-    learner.advance(world, whole, 5000)
-    parts = learner.begin(world, np.random.SeedSequence(3))
-    for chunk in (1, 7, 992, 0, 4000):
-        learner.advance(world, parts, chunk)
-        np.savez(tmp_path / "session.npz", **parts)
-        with np.load(tmp_path / "session.npz") as stored:
-            parts = dict(stored)
-    assert all(np.array_equal(whole[name], parts[name]) for name in whole)
+def test_results_do_not_depend_on_chunks_or_saving(learner: object, ragged: Matrix) -> None:
+    assert_same_in_chunks(learner, ragged, 1, 7, 992, 0, 4000, steps=5000)
 
 
 def _digest(steps: int) -> str:

@@ -17,6 +17,7 @@ from rivalry.lab.study import StudyError, build_method
 from rivalry.methods import METHODS, Simulation
 from rivalry.population import record_of, stationary_population
 from rivalry.runtime.jax import put
+from tests.chunks import assert_same_in_chunks
 from tests.unit.test_agents import table
 
 pytestmark = pytest.mark.slow
@@ -90,13 +91,8 @@ def test_the_measured_level_matches_the_mean_field() -> None:
 def test_results_do_not_depend_on_chunks_and_exclude_the_warm_up() -> None:
     game = rv.games.karma(**SMALL)
     learner = Simulation(plays="uniform", evaluation=300, warm_up=50)
-    assert "whole = parts, saved between" in rv.check_method(learner, game)
     world, seed = learner.world(game), np.random.SeedSequence(3)
-    parts, whole = (learner.begin(world, seed) for _ in range(2))
-    learner.advance(world, whole, 10_000)
-    for chunk in (1, 48, 2, 100, 10_000):
-        learner.advance(world, parts, chunk)
-    assert all(np.array_equal(whole[name], parts[name]) for name in whole)
+    whole = assert_same_in_chunks(learner, game, 1, 48, 2, 100)
     assert whole["clock"][0] == 350
     assert whole["sum_holdings"].sum() == 300 * 10
     short = learner.begin(world, seed)
