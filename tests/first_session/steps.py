@@ -93,9 +93,7 @@ def typed_in_readme() -> list[str]:
 
 def quoted(number: int) -> tuple[str, ...]:
     """Return the lines that the README says its first game (0) or its first study (1) prints."""
-    text = README.read_text(encoding="utf-8")
-    answer = re.findall(r"(?:^> .*\n|^>\n)+", text, re.MULTILINE)[0].replace("> ", "")
-    return tuple([blocks("text")[0], answer][number].rstrip().split("\n>\n"))
+    return (blocks("text")[number].rstrip(),)
 
 
 def same_words(text: str) -> str:
