@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import runpy
-from fractions import Fraction
 from itertools import combinations, pairwise, product
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from scipy.optimize import fixed_point, linprog, minimize, minimize_scalar
 from scipy.sparse.csgraph import connected_components
 
 import rivalry as rv
+from tests.unit.test_fixation import exact_fixation
 
 pytestmark = pytest.mark.slow
 
@@ -160,28 +160,14 @@ def noisy_leader(noise):
 # Finite populations
 
 
-def takeover(game, population, intensity):
-    """Moran probability that one individual of the first action takes over, as a fraction."""
-    ratio = total = Fraction(1)
-    for mutants in range(1, population):
-        meetings = [mutants, population - mutants]
-        fitness = []
-        for action in range(2):
-            rivals = [count - (k == action) for k, count in enumerate(meetings)]
-            payoff = sum(map(Fraction.__mul__, game[action], map(Fraction, rivals))) / (population - 1)
-            fitness.append(1 - intensity + intensity * payoff)
-        ratio *= fitness[1] / fitness[0]
-        total += ratio
-    return 1 / total
-
-
-def favoured(game, population, intensity=1):
+def favoured(game, population, intensity=1.0):
     """Chance of a mutant of the first action to take over, in those of a neutral one."""
-    game = [[Fraction(str(payoff)) for payoff in row] for row in game]
     table = np.array(game, dtype=float)
-    method = rv.methods.Moran(population=population, selection=float(intensity))
+    method = rv.methods.Moran(population=population, selection=intensity)
     fixation = float(solved([table, table.T], method).fixation[1, 0])
-    return population * fixation, float(population * takeover(game, population, Fraction(str(intensity))))
+    return population * fixation, float(
+        population * exact_fixation(table, population, intensity, rv.methods.Moran)
+    )
 
 
 def hawks(population):
