@@ -17,6 +17,7 @@ from rivalry.core import oracles
 pytest.importorskip("pettingzoo")
 pytest.importorskip("gymnasium")
 
+import gymnasium
 from gymnasium.spaces import Discrete
 from pettingzoo.test import api_test
 
@@ -117,6 +118,16 @@ def test_environments_by_name_of_a_family(name: str) -> None:
     env = parallel_env(name)
     seen, _ = env.reset(seed=1)
     assert set(seen) == set(env.possible_agents)
+
+
+def test_gymnasium_makes_the_default_game_of_a_family() -> None:
+    rivals = [[30.0], [30.0]]
+    made = gymnasium.make("rivalry.envs:rivalry/market-v0", others=rivals, player=1, periods=3)
+    alone = single_agent_env("market", 1, rivals, periods=3)
+    for env in (made, alone):
+        env.reset(seed=1)
+    output = np.array([-0.2], dtype=np.float32)
+    assert made.step(output)[1] == alone.step(output)[1] > 0
 
 
 @pytest.mark.slow
