@@ -31,6 +31,8 @@ NOT_DRAWN = {
     "race.transition": "a function of Python",
     "influencer.influence": "one formula, beside every custom kernel",
     "continuous.search": "a range of open bounds, compared with closed forms in test_formula_games.py",
+    "market.nesting": "compared with the sums of Berry (1994) in test_market_estimates.py",
+    "market.nests": "compared with the sums of Berry (1994) in test_market_estimates.py",
     "market.cost_saving": "compared with linear systems in test_market_owners.py",
     "market.owners": "compared with linear systems in test_market_owners.py",
     "market.ownership": "compared with closed forms in test_market_owners.py",

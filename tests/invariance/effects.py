@@ -89,6 +89,17 @@ def sold(keep: float = 1.0, cost: float = 10.0, weights: Any = ((1.0, 0.0), (0.0
     return expected
 
 
+NESTED = {"demand": "logit", "nests": [[0, 1]], "nesting": 0.5}
+
+
+def nested(profiles: Profiles) -> np.ndarray:
+    """Return payoffs of two goods of one nest: the share of the nest, times that of the good in it."""
+    prices = profiles.reshape(len(profiles), 2)
+    weights = np.exp((2.0 - prices) / 0.25 / 0.5)
+    total = weights.sum(axis=1, keepdims=True)
+    return np.asarray((prices - 1.0) * weights / total * total**0.5 / (1 + total**0.5))
+
+
 MERGED = {"owners": [[0, 1]]}
 HALF = [[1.0, 0.5], [0.25, 1.0]]
 
@@ -439,6 +450,8 @@ EFFECTS: dict[str, dict[str, tuple[Effect, ...]]] = {
         "turns": (Effect(ALTERNATING | {"turns": [[0, 1], [1]]}, ALTERNATING, "play"),),
         "owners": (Effect({"owners": [[0, 1]]}, {"players": 1}, meaning=sold(weights=[[1.0, 1.0]])),),
         "ownership": (Effect({"ownership": HALF}, meaning=sold(weights=HALF)),),
+        "nests": (Effect(NESTED, NESTED | {"nests": [[0], [1]]}, meaning=nested),),
+        "nesting": (Effect(NESTED, LOGIT | {"nests": [[0, 1]]}, meaning=nested),),
         "cost_saving": (
             Effect(MERGED | {"cost_saving": 0.2}, MERGED, meaning=sold(cost=8.0, weights=[[1.0, 1.0]])),
         ),

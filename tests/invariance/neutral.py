@@ -152,6 +152,8 @@ ROWS: dict[str, dict[str, str | tuple[Neutral, ...]]] = {
         "tax.profit": (Neutral({"tax": {"profit": [0.0, 0.0]}}),),
         "owners": PRODUCTS,
         "ownership": PRODUCTS,
+        "nests": (Neutral(LOGIT | {"nests": [[0], [1]]}, LOGIT),),
+        "nesting": (Neutral(LOGIT | {"nests": [[0, 1]], "nesting": 0.0}, LOGIT | {"nests": [[0, 1]]}),),
         "cost_saving": (Neutral({"owners": [[0, 1]], "cost_saving": 0.0}, {"owners": [[0, 1]]}),),
         "tax_losses": ALONE,
         "horizon": "left out there are infinitely many periods",

@@ -70,6 +70,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"demand": "differentiated", "choice": "price", "substitution": -0.3, "unit_cost": [1.0, 2.0]},
         {"demand": "logit"},
         {"demand": "logit", "quality": [2.0, 4.0], "convex_cost": [0.5, 0.1]},
+        {"demand": "logit", "nests": [[0, 1]], "nesting": 0.5},
         {"owners": [[0, 1]], "cost_saving": 0.1, "tax": {"unit": 1.0, "ad_valorem": 0.1, "profit": 0.1}},
     ],
     "matrix": [

@@ -122,7 +122,8 @@ def price_market(
     profits = _batch(game.profits, size)
     quantities: Any = _batch(lambda x: game.clear(x).q, size)
     per_unit = not any(map(game.has, ("convex_cost", "fixed_cost", "tax")))
-    if game.rule.demand == "logit" and per_unit and np.all(np.isinf(np.asarray(game.capacity))):
+    plain = game.rule.demand == "logit" and not game.rule.nests
+    if plain and per_unit and np.all(np.isinf(np.asarray(game.capacity))):
         # in NumPy: of single periods a call of JAX is slow
         spread, cost = float(game.taste_spread), np.asarray(game.unit_cost)
         worth = np.asarray(relative_quality(game.numbers)) / spread

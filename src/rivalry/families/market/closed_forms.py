@@ -115,6 +115,8 @@ def covered_numbers(market: Market) -> Numbers:
     numbers = plain_numbers(market)
     if market.rule.formulas is not None:
         raise refuse("demand", "demand systems by name")
+    if market.rule.nests:
+        raise refuse("nests", "goods without nests")
     if market.shock is not None:
         raise refuse("shock", "certain demand")
     if np.any(np.isfinite(numbers["capacity"])) and market.rule.choice == "price":
@@ -350,7 +352,9 @@ def best_choice(market: Market, x: Float[Array, "firm axis"], firm: int | Array)
 def has_exact_response(market: Market) -> bool:
     """True where the best response of a firm is known exactly."""
     is_exact = market.shock is None and market.rule.formulas is None and not market.rule.undercuts
-    return is_exact and not (market.rule.demand == "logit" and market.dynamics.limited)
+    return (
+        is_exact and not market.rule.nests and not (market.rule.demand == "logit" and market.dynamics.limited)
+    )
 
 
 def _quantity(market: Market, x: Array, firm: int | Array) -> Array:

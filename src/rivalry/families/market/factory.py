@@ -130,7 +130,16 @@ def market(
         Symbol("mu"),
         "logit: scale of differences in taste, units of price (0.25)",
     ] = None,
-    unit_cost: Annotated[Amounts | None, Symbol("c"), "cost per unit (linear 10, else 1)"] = None,
+    nests: Annotated[
+        list[list[int]] | None,
+        "logit: goods of each nest, whose buyers rather change to another of them (default: none)",
+    ] = None,
+    nesting: Annotated[
+        Number, Ge(0), Lt(1), Needs("nests"), Symbol("rho"), "correlation of tastes for goods of one nest"
+    ] = 0.0,
+    unit_cost: Annotated[
+        Numbers | None, Symbol("c"), "cost per unit (linear 10, else 1); below 0 with logit demand only"
+    ] = None,
     convex_cost: Annotated[
         Amounts, Symbol("d"), "increase of the marginal cost per unit: C(q) = c q + d q^2/2"
     ] = 0.0,
@@ -286,7 +295,10 @@ def market(
     accounts = Accounts(tax_losses, convention, terminal, horizon or 0)
     dynamics = _dynamics(options, numbers)
     rations = _rations(options, numbers, count)
-    rule = Rule(options["demand"], options["choice"], (rationing or "") if rations else "", formulas)
+    rationed = (rationing or "") if rations else ""
+    # nests of one good each are none
+    groups = tuple(map(tuple, nests or ())) if any(len(goods) > 1 for goods in nests or ()) else ()
+    rule = Rule(options["demand"], options["choice"], rationed, formulas, groups)
     game = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts, cycle)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
@@ -321,15 +333,15 @@ def _owned(market: Market, owners: Any, ownership: Any) -> OwnedMarket:
     return owned_market(market, products, weights)
 
 
-def _check_owners(owners: Any, products: int) -> None:
-    """Raise `ValueError` unless every product has one owner."""
-    named = [number_of(f"owners[{k}]", product, products) for k, row in enumerate(owners) for product in row]
+def check_rows(key: str, rows: Any, products: int) -> None:
+    """Raise `ValueError` unless every product is in one row of ``owners`` or ``nests``."""
+    named = [number_of(f"{key}[{k}]", product, products) for k, row in enumerate(rows) for product in row]
     for product in range(products):
         if named.count(product) != 1:
             count = named.count(product)
-            raise ValueError(f"owners: product {product} is named {count} times; must have one owner")
-    if not all(len(row) for row in owners):
-        raise ValueError("owners: a firm without products; must have one at least")
+            raise ValueError(f"{key}: product {product} is named {count} times; must be in one row")
+    if not all(len(row) for row in rows):
+        raise ValueError(f"{key}: a row without products; must have one at least")
 
 
 def _read_demand(options: dict[str, Any]) -> None:
@@ -367,11 +379,13 @@ def _checked_demand(formulas: Formulas, numbers: dict[str, Any], box: Box, is_as
     return formulas
 
 
-ORDERS = ("stages", "turns", "owners")  # keys whose lists name firms, or products, by number
+ORDERS = ("stages", "turns", "owners", "nests")  # keys whose lists name firms, or products, by number
 
 
-def refusal(name: str, value: float) -> str:
+def refusal(name: str, value: float, demand: str = "logit") -> str:
     """Reason why a parameter may not take a value, or an empty text.
+
+    Only differences between qualities, prices and costs matter in logit demand, so that costs have any sign.
 
     >>> refusal("slope", 0.0), refusal("tax", 1.5), refusal("outside_option", -1.0)
     ('must be above 0', 'must be in [0, 1]', '')
@@ -379,6 +393,8 @@ def refusal(name: str, value: float) -> str:
     # infinite ones mean no bound
     if np.isnan(value) or (np.isinf(value) and name not in ("capacity", "high", "low")):
         return "must be finite"
+    if name == "unit_cost" and value < 0 and demand != "logit":
+        return "must be at least 0"
     if name == "gamma" and value > 1:
         return f"must be in [0, 1]: with r = {1 / value - 1:.3g} below growth g = 0 the sum diverges"
     return bound_violation(market, name, value)
@@ -390,7 +406,7 @@ def _players_of(options: Mapping[str, Any]) -> int:
         return whole_number("players", options["players"], 1)
     for name, value in options.items():
         if (
-            name not in (*ORDERS, "formulas")
+            name not in (*ORDERS, "formulas", "ownership")
             and isinstance(value, list | tuple | np.ndarray)
             and np.ndim(value)
         ):
@@ -433,11 +449,19 @@ def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
     numbers["gamma"] = _gamma(options, players)
     if demand == "formula":
         numbers["demand_shift"] = np.zeros(())
+    if demand == "logit":
+        numbers["nesting"] = _checked_numbers("nesting", options["nesting"])
+    cost_rule = partial(refusal, "unit_cost", demand=demand)
+    check_entries("unit_cost", np.asarray(values["unit_cost"], dtype=float), cost_rule)
+    if options["nests"] is not None:
+        if demand != "logit":
+            raise ValueError(f"nests: are of logit demand; clash with {demand} demand")
+        check_rows("nests", options["nests"], players)
     if "unit" in taxes or "ad_valorem" in taxes:
         numbers["unit_tax"] = _per_firm("tax.unit", taxes.get("unit", 0.0), players)
         numbers["ad_valorem"] = _per_firm("tax.ad_valorem", taxes.get("ad_valorem", 0.0), players)
     if options["owners"] is not None:
-        _check_owners(options["owners"], players)
+        check_rows("owners", options["owners"], players)
         saving = _per_firm("cost_saving", options["cost_saving"], players)
         merged = [product for row in options["owners"] if len(row) > 1 for product in row]
         numbers["unit_cost"][merged] *= 1 - saving[merged]

@@ -335,7 +335,7 @@ def has_logit_response(game: object, followers: tuple[int, ...]) -> bool:
     """True where one follower's response is a root: prices, logit demand, no capacities, no shock."""
     if not isinstance(game, Market) or game.shock is not None or game.dynamics.limited:
         return False
-    return game.rule.kind == ("logit", "price") and len(followers) == 1
+    return game.rule.kind == ("logit", "price") and not game.rule.nests and len(followers) == 1
 
 
 def logit_condition(price: Any, base: Any, c: Any, d: Any, mu: Any, value: Any, xp: Any) -> Any:

@@ -57,6 +57,7 @@ class Rule(NamedTuple):
     choice: str
     rationing: str = ""  # who buys from the cheaper firms where capacities bind, in prices of one good
     formulas: Formulas | None = None  # of demand by formulas
+    nests: tuple[tuple[int, ...], ...] = ()  # goods of each nest of nested logit demand
 
     @property
     def kind(self) -> tuple[str, str]:
@@ -87,7 +88,9 @@ def clear(rule: Rule, numbers: Numbers, x: Float[Array, "firm"]) -> Cleared:
         return Cleared(rationed(numbers, x, rule.rationing), x)
     if rule.formulas is not None:
         return Cleared(jnp.minimum(rule.formulas.clipped(numbers, x), numbers["capacity"]), x)
-    sold = {"logit": shares, "differentiated": differentiated_demand, "linear": cheapest}[rule.demand]
+    if rule.demand == "logit":
+        return Cleared(jnp.minimum(shares(rule, numbers, x), numbers["capacity"]), x)
+    sold = {"differentiated": differentiated_demand, "linear": cheapest}[rule.demand]
     return Cleared(jnp.minimum(sold(numbers, x), numbers["capacity"]), x)
 
 
@@ -111,16 +114,36 @@ def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Flo
     return jnp.broadcast_to(price, q.shape)
 
 
-def shares(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
-    """Return logit demand, ``s_i = exp((a_i - p_i)/mu) / (sum_j exp((a_j - p_j)/mu) + exp(a0/mu))``."""
+def shares(rule: Rule, numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+    """Return logit demand, ``s_i = exp((a_i - p_i)/mu) / (sum_j exp((a_j - p_j)/mu) + exp(a0/mu))``.
+
+    With nests it is the share of the nest times that of the good in its nest (Berry 1994, eq. 24 to 26).
+    """
     # softmax subtracts the largest value: with a small `taste_spread` exponentials would overflow
-    return jax.nn.softmax(_logit_values(numbers, p))[:-1]
+    of_options = jax.nn.softmax(_option_values(rule, numbers, p))
+    if not rule.nests:
+        return of_options[:-1]
+    values = _logit_values(numbers, p) / (1.0 - numbers["nesting"])
+    sold = jnp.zeros_like(p)
+    for nest, goods in enumerate(map(np.array, rule.nests)):
+        sold = sold.at[goods].set(of_options[nest] * jax.nn.softmax(values[goods]))
+    return sold
 
 
-def _logit_values(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "option"]:
-    """Return the mean value of every good over buying nothing, and 0 for that, per ``taste_spread``."""
-    mu = numbers["taste_spread"]
-    return jnp.append((relative_quality(numbers) - p) / mu, 0.0)
+def _logit_values(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+    """Return the mean value of every good over buying nothing, per ``taste_spread``."""
+    values: Array = (relative_quality(numbers) - p) / numbers["taste_spread"]
+    return values
+
+
+def _option_values(rule: Rule, numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "option"]:
+    """Return the values of all goods, or the inclusive values of all nests, and 0 for buying nothing."""
+    values = _logit_values(numbers, p)
+    if rule.nests:
+        spread = 1.0 - numbers["nesting"]
+        sums = [jax.nn.logsumexp(values[np.array(goods)] / spread) for goods in rule.nests]
+        values = spread * jnp.stack(sums)
+    return jnp.append(values, 0.0)
 
 
 def relative_quality(numbers: Mapping[str, Any]) -> Any:
@@ -199,9 +222,9 @@ def consumer_surplus(rule: Rule, numbers: Numbers, cleared: Cleared) -> Any:
     if rule.formulas is not None:
         return rule.formulas.surplus(numbers, jnp.zeros_like(q), q) - spent
     if rule.demand == "logit":  # Small and Rosen 1981: the log-sum of values over that of the outside good
-        gain = numbers["taste_spread"] * jax.nn.logsumexp(_logit_values(numbers, p))
+        gain = numbers["taste_spread"] * jax.nn.logsumexp(_option_values(rule, numbers, p))
         # buyers beyond a capacity, random ones, buy nothing and lose the mean gain of all who wanted to buy
-        demand = jnp.sum(shares(numbers, p))
+        demand = jnp.sum(shares(rule, numbers, p))
         return gain * jnp.where(demand > 0, total / jnp.where(demand > 0, demand, 1.0), 1.0)
     if rule.demand == "differentiated":
         cross = (total**2 - jnp.sum(q**2)) * numbers["substitution"]
@@ -339,7 +362,7 @@ def _stationary(chain: np.ndarray) -> np.ndarray:
 
 STAGES = tuple[tuple[int, ...], ...]
 DESCRIBED = """intercept slope substitution market_size elasticity quality outside_option taste_spread
-unit_cost convex_cost fixed_cost unit_tax ad_valorem"""
+nesting unit_cost convex_cost fixed_cost unit_tax ad_valorem"""
 
 
 class Dynamics(NamedTuple):

@@ -76,7 +76,7 @@ def _(game: Market) -> str:
 
 
 oracles.labels.register(Market)(lambda game: oracles.Labels(axes=(game.rule.choice,)))
-oracles.validate_parameter.register(Market)(lambda game, name, value: refusal(name, value))
+oracles.validate_parameter.register(Market)(lambda game, name, value: refusal(name, value, game.rule.demand))
 
 
 @oracles.exchangeable.register(Market)
