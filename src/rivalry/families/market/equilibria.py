@@ -320,13 +320,13 @@ def logit_bertrand(
     Parameters
     ----------
     a : array_like
-        Quality of the goods, ``[player]``, in units of price.
+        Quality of the goods, ``[.. player]``, in units of price.
     a0 : array_like
         Quality of buying nothing, ``[..]``.
     mu : float
         Scale of differences in taste, in units of price.
     c, d : array_like
-        Unit and convex costs, ``[player]``.
+        Unit and convex costs, ``[.. player]``.
     margin : float
         1 for Nash prices, 0 for marginal cost.
 
@@ -344,12 +344,13 @@ def logit_bertrand(
     ----------
     A. Caplin and B. Nalebuff, Aggregation and imperfect competition, Econometrica 59 (1991).
     """
-    a, c, d = broadcast_parameters(a, c, d)
+    numbers = [np.asarray(number, dtype=float) for number in (a, c, d)]
+    a, c, d = np.broadcast_arrays(*map(np.atleast_1d, numbers))
     out = np.asarray(a0, dtype=float)[..., None] / mu
     net_values = (a - c) / mu
     # p >= c + margin mu: the inclusive value is at most this, and at least the outside option's
     log_odds = np.logaddexp.reduce(
-        np.concatenate([np.broadcast_to(net_values - margin, (*out.shape[:-1], len(a))), out], -1), -1
+        np.concatenate([np.broadcast_to(net_values - margin, (*out.shape[:-1], a.shape[-1])), out], -1), -1
     )
     x = log_odds[..., None]
     low, high = out, x

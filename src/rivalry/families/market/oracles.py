@@ -25,6 +25,7 @@ from rivalry.families.market.closed_forms import (
     undercutting,
 )
 from rivalry.families.market.contingent import ContingentMarket, MarketGame
+from rivalry.families.market.estimates import logit_equilibria
 from rivalry.families.market.factory import refusal
 from rivalry.families.market.leadership import (
     StagedMarket,
@@ -36,7 +37,7 @@ from rivalry.families.market.leadership import (
 )
 from rivalry.families.market.model import Market, choice_bounds, consumer_surplus, whole_market
 from rivalry.families.market.native_play import market_play
-from rivalry.families.market.owners import OwnedMarket
+from rivalry.families.market.owners import OwnedMarket, has_owner_response, owner_response
 from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
 from rivalry.families.market.valuation import recurring_value
 from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
@@ -276,6 +277,21 @@ def _(game: OwnedMarket, x: Profile) -> Traced:
 
 
 oracles.metrics.register(OwnedMarket)(oracles.compiled_metrics)
+
+
+@oracles.best_response.register(OwnedMarket, when=has_owner_response)
+def _(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+    return *owner_response(game, x, player), "exact"
+
+
+@oracles.closed_form.register(OwnedMarket, when=has_owner_response)
+def _(game: OwnedMarket) -> np.ndarray:
+    """Return the prices of owners with logit demand."""
+    choice = np.zeros(game.space.shape)
+    choice[game.places] = logit_equilibria([game])[0].prices
+    return choice[None]
+
+
 forward(OwnedMarket, oracles.discontinuity, oracles.payoff_scale, oracles.validate_parameter)
 
 

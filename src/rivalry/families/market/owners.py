@@ -36,11 +36,14 @@ class OwnedMarket(OneLineRepr, eqx.Module):
         Weights of the profits of all firms in what a firm maximizes, ``[firm firm]``.
     owners : tuple of tuple of int
         The products of each firm.
+    constant_cost : bool
+        True where no product had a convex cost when the game was made.
     """
 
     game: Market
     weights: Float[Array, "firm firm"]
     owners: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    constant_cost: bool = eqx.field(static=True, default=False)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and "game" in self.__dict__:
@@ -94,7 +97,46 @@ def owned_market(market: Market, owners: Any = None, weights: Any = None) -> Own
     """
     products = (tuple(range(market.players)),) if owners is None else tuple(map(tuple, owners))
     matrix = np.eye(len(products)) if weights is None else np.asarray(weights, dtype=float)
-    return OwnedMarket(market, put(matrix), products)
+    return OwnedMarket(market, put(matrix), products, not market.has("convex_cost"))
+
+
+def has_owner_response(game: OwnedMarket) -> bool:
+    """True where the best response of an owner is known exactly."""
+    market = game.game
+    if market.rule.demand != "logit" or market.rule.nests or market.shock or market.dynamics.limited:
+        return False
+    convex = market.numbers["convex_cost"]
+    return game.constant_cost and (isinstance(convex, jax.core.Tracer) or not np.any(np.asarray(convex)))
+
+
+def owner_response(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array]:
+    """Return an owner's best prices with logit demand, and their payoff.
+
+    With weights ``e_j = exp((a_j - p_j)/mu)`` the payoff is ``(sum_j w_j (p_j - c_j) e_j + K)/(sum_j e_j +
+    R)`` over the owner's products, less a constant. Its maximum L is where the largest ``sum_j (w_j (p_j -
+    c_j) - L) e_j`` is ``L R - K`` (Dinkelbach 1967). Every summand rises in its price up to ``c_j + mu +
+    L/w_j`` and falls beyond, so that a bound is best where it binds. Steps from payoffs to such prices rise.
+    """
+    market = game.game
+    kept_share = game.weights[player, player] * market.net_of_taxes(jnp.ones(market.players))
+    free = eqx.tree_at(lambda owned: owned.game.numbers["fixed_cost"], game, jnp.zeros(market.players))
+
+    def prices_at(ratio: Array) -> Array:
+        prices = market.priced["unit_cost"] + market.numbers["taste_spread"] + ratio / kept_share
+        rows: Array = jnp.zeros(x.shape).at[game.places].set(prices)
+        return jnp.clip(rows[player], game.space.low[player], game.space.high[player])
+
+    def ratio_at(prices: Array) -> Array:
+        paid: Array = free.payoffs(x.at[player].set(prices))[player]
+        return paid
+
+    def step(ratios: tuple[Array, Array]) -> tuple[Array, Array]:
+        return ratios[1], ratio_at(prices_at(ratios[1]))
+
+    start = ratio_at(x[player])
+    _, ratio = jax.lax.while_loop(lambda ratios: ratios[1] > ratios[0], step, (start - 1.0, start))
+    prices = prices_at(ratio)
+    return prices, game.payoffs(x.at[player].set(prices))[player]
 
 
 def _conditions(game: OwnedMarket, unit_cost: Array, choices: Array) -> Array:

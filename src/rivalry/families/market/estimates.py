@@ -1,0 +1,253 @@
+"""Markets from estimates of demand: qualities and costs at which observed prices are an equilibrium."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rivalry.families.market import factory
+from rivalry.families.market.closed_forms import refuse
+from rivalry.families.market.equilibria import logit_bertrand
+from rivalry.families.market.model import priced_numbers, relative_quality
+from rivalry.families.market.owners import OwnedMarket, has_owner_response
+from rivalry.schema.validate import check_keywords
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+NAMED = 5  # costs below 0 that a warning names
+LOGIT = """quality outside_option taste_spread unit_cost convex_cost fixed_cost tax unit_tax ad_valorem"""
+
+
+@check_keywords
+def from_logit(
+    shares: ArrayLike,
+    prices: ArrayLike,
+    *,
+    price_coefficient: float,
+    owners: Sequence[Any] | None = None,
+    nests: Sequence[Any] | None = None,
+    nesting: float = 0.0,
+    markets: Sequence[Any] | None = None,
+) -> Any:
+    """Return the logit market whose owners would choose the observed prices, and sell the observed shares.
+
+    Qualities follow from shares, costs from the first-order conditions of the owners: to rounding, the
+    observed prices meet them. A profit is one per potential buyer.
+
+    Parameters
+    ----------
+    shares, prices : array_like
+        Of all goods, ``[good]``. The shares of a market sum to less than 1; the rest buys nothing.
+    price_coefficient : float
+        Slope of mean utility in the price, below 0, as pyblp reports it.
+    owners, nests : sequence, optional
+        The firm, or the nest, of every good by a label; or lists of goods, as `rivalry.games.market` takes
+        them. By default each good has a firm of its own, and there are no nests.
+    nesting : float
+        Correlation of tastes within a nest, in [0, 1); pyblp's ``rho``.
+    markets : sequence, optional
+        The label of the market of every good, for goods of several markets.
+
+    Returns
+    -------
+    OwnedMarket or dict
+        A game; with ``markets``, games by label.
+
+    Raises
+    ------
+    ValueError
+        For shares out of range, a coefficient that is not below 0, and what `rivalry.games.market` refuses.
+
+    Warns
+    -----
+    UserWarning
+        Where costs are below 0: how many, and which.
+
+    Examples
+    --------
+    >>> game = from_logit([0.25, 0.25], [1.5, 1.5], price_coefficient=-4.0, owners=["a", "b"])
+    >>> game.quality.round(6).tolist(), game.unit_cost.round(6).tolist()
+    ([1.326713, 1.326713], [1.166667, 1.166667])
+
+    References
+    ----------
+    S. Berry, Estimating discrete-choice models of product differentiation, RAND Journal of Economics 25
+    (1994), eq. 13 and 28; S. Berry, J. Levinsohn and A. Pakes, Automobile prices in market equilibrium,
+    Econometrica 63 (1995), eq. 3.6.
+    """
+    if not price_coefficient < 0:
+        rule = "must be below 0; it is the slope of utility in the price"
+        raise ValueError(f"price_coefficient: {price_coefficient!r} {rule}")
+    if not 0 <= nesting < 1:
+        raise ValueError(f"nesting: {nesting!r} must be in [0, 1)")
+    columns = {"shares": np.asarray(shares, dtype=float), "prices": np.asarray(prices, dtype=float)}
+    count = columns["shares"].size
+    labels = np.zeros(count, dtype=int) if markets is None else np.asarray(markets)
+    for name, column in (columns | {"markets": labels}).items():
+        if column.shape != (count,):
+            raise ValueError(f"{name}: shape {column.shape} must be ({count},), one per good")
+    groups: dict[str, Any] = {"owners": range(count) if owners is None else owners} | (
+        {} if nests is None else {"nests": nests}
+    )
+    spread = -1.0 / price_coefficient
+    games: dict[Any, Any] = {}
+    negative: list[str] = []
+    for label in dict.fromkeys(labels.tolist()):
+        goods = np.flatnonzero(labels == label)
+        share, price = columns["shares"][goods], columns["prices"][goods]
+        where = "" if markets is None else f" in market {label!r}"
+        _check_shares(share, where)
+        keys: dict[str, Any] = {name: _rows(name, group, goods, count) for name, group in groups.items()}
+        quality, cost = _inverted(share, price / spread, keys, nesting)
+        keys |= {"quality": spread * quality, "unit_cost": spread * cost}
+        games[label] = factory.market(demand="logit", taste_spread=spread, nesting=nesting, **keys)
+        negative += [f"good {good}{where} ({spread * cost[good]:.3g})" for good in np.flatnonzero(cost < 0)]
+    if negative:
+        named = ", ".join(negative[:NAMED] + ["..."] * (len(negative) > NAMED))
+        warnings.warn(f"from_logit: {len(negative)} of {count} costs are below 0: {named}", stacklevel=3)
+    return games if markets is not None else games[0]
+
+
+def _check_shares(share: np.ndarray, where: str) -> None:
+    """Raise `ValueError` unless shares are above 0 and leave some for buying nothing."""
+    for good in np.flatnonzero(~(share > 0)).tolist():
+        raise ValueError(f"shares[{good}]: {share[good]:g}{where} must be above 0")
+    if not share.sum() < 1:
+        raise ValueError(f"shares: sum to {share.sum():.6g}{where}; must be below 1, since some buy nothing")
+
+
+def _rows(name: str, group: Sequence[Any], goods: np.ndarray, count: int) -> list[list[int]]:
+    """Return lists of the goods of a market, from such lists or from labels of all goods."""
+    if not isinstance(group, np.ndarray) and all(isinstance(row, list | tuple) for row in group):
+        if len(goods) != count:
+            raise ValueError(f"{name}: lists of goods are of one market; must be a label per good")
+        factory.check_rows(name, group, count)
+        return [list(row) for row in group]
+    labels = np.asarray(group)
+    if labels.shape != (count,):
+        raise ValueError(f"{name}: {len(labels)} labels for {count} goods; must be one per good")
+    return [
+        np.flatnonzero(labels[goods] == label).tolist() for label in dict.fromkeys(labels[goods].tolist())
+    ]
+
+
+def _inverted(
+    share: np.ndarray, price: np.ndarray, rows: dict[str, list[list[int]]], nesting: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return qualities over buying nothing and unit costs ``[good]``; prices are per ``taste_spread``."""
+    same_owner, same_nest = (_together(rows.get(name, []), len(share)) for name in ("owners", "nests"))
+    of_nest = same_nest @ share
+    quality = price + np.log(share / (1 - share.sum())) - nesting * np.log(share / of_nest)
+    # falls of shares with prices: of the same good, less the rises of goods of its nest, and of all goods
+    products = np.outer(share, share)
+    falls = (
+        np.diag(share / (1 - nesting)) - nesting / (1 - nesting) * same_nest * products / of_nest - products
+    )
+    return quality, price - np.linalg.solve(same_owner * falls, share)
+
+
+def _together(rows: list[list[int]], count: int) -> np.ndarray:
+    """Return 1 for goods of one row, ``[good good]``; without rows each good is alone."""
+    labels = np.arange(count)
+    for row in rows:
+        labels[row] = row[0]
+    return np.asarray(labels[:, None] == labels, dtype=float)
+
+
+class LogitEquilibrium(NamedTuple):
+    """Equilibrium prices of owners with logit demand, and what each could still gain."""
+
+    prices: np.ndarray  # [product]
+    gain: np.ndarray  # [firm]: the largest payoff against the others' prices, less its own
+
+
+def logit_equilibria(games: Sequence[OwnedMarket]) -> list[LogitEquilibrium]:
+    """Return the equilibria of many logit markets, those of equal owners by one solution.
+
+    All products of a firm have one margin m, so that a firm is as one product of the log-sum V of theirs.
+    The largest payoff against an inclusive value R of all else is ``mu w``, where ``w exp(w) = exp(V-1)/R``.
+
+    Raises
+    ------
+    ValueError
+        For games without an exact best response, with weights of rivals' profits, or tax rates that differ
+        between the products of a firm.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> (equilibrium,) = logit_equilibria([rv.games.market(demand="logit", owners=[[0, 1]])])
+    >>> equilibrium.prices.round(9).tolist(), bool(abs(equilibrium.gain[0]) < 1e-15)
+    ([1.924980919, 1.924980919], True)
+    """
+    answers: dict[int, LogitEquilibrium] = {}
+    for owners in dict.fromkeys(game.owners for game in games):
+        rows = [k for k, game in enumerate(games) if game.owners == owners]
+        answers |= zip(rows, _equilibria([games[k] for k in rows]), strict=True)
+    return [answers[k] for k in range(len(games))]
+
+
+def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
+    """Return the equilibria of games of equal owners. Raises `ValueError`."""
+    from scipy.special import wrightomega
+
+    for game in games:
+        if not has_owner_response(game):
+            raise refuse("demand", "logit demand without nests, shocks, capacities and convex costs")
+    firms, count = games[0].places[0], games[0].players
+    # a row per market, of its products or of one number
+    stacked = _stacked([game.game.numbers for game in games])
+    numbers, mu = priced_numbers(stacked), stacked["taste_spread"]
+    low, high = (
+        np.stack([np.asarray(getattr(game.game.space, end))[:, 0] for game in games])
+        for end in ("low", "high")
+    )
+    weights = np.stack([np.asarray(game.weights) for game in games])
+    own_weights = np.diagonal(weights, axis1=1, axis2=2)
+    if np.any(weights - own_weights[:, None] * np.eye(count)):
+        raise refuse("ownership", "owners who maximize their own profits")
+    kept_share = (1 - stacked["tax"]) * (1 - stacked.get("ad_valorem", 0.0))
+    heads = np.array([row[0] for row in games[0].owners])
+    if np.any(kept_share != kept_share[:, heads[firms]]):
+        raise refuse("tax", "one rate on all products of a firm")
+    quality, cost = relative_quality(numbers), numbers["unit_cost"]
+    by_firm = np.argsort(firms, kind="stable")
+    starts = np.searchsorted(firms[by_firm], np.arange(count))
+    value = np.logaddexp.reduceat(((quality - cost) / mu)[:, by_firm], starts, axis=1)
+    margin = logit_bertrand(value, np.zeros(len(games)), 1.0, 0.0)
+    prices = cost + mu * margin[:, firms]
+    for k in np.flatnonzero(np.any((prices < low) | (prices > high), axis=1)).tolist():
+        raise refuse("low, high", f"prices inside bounds, and those of game {k} are not")
+    weight = np.exp(value - margin)
+    inclusive = 1 + weight @ (1 - np.eye(count))  # of all else
+    largest = wrightomega(value - 1 - np.log(inclusive))
+    gain = mu * own_weights * kept_share[:, heads] * (largest - margin * weight / (inclusive + weight))
+    return list(map(LogitEquilibrium, prices, gain))
+
+
+def _stacked(tables: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+    """Return parameters of logit markets, ``[market product]``, or ``[market 1]`` for single numbers."""
+    names = [name for name in LOGIT.split() if name in tables[0]]
+    return {name: np.stack([np.atleast_1d(np.asarray(table[name])) for table in tables]) for name in names}
+
+
+class EstimatedFactory(Protocol[P, R_co]):
+    """A factory of markets that also makes them of estimates."""
+
+    from_logit: Callable[..., Any]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Return a market."""
+
+
+def _with_estimates(make: Callable[P, R_co]) -> EstimatedFactory[P, R_co]:
+    """Return the factory itself, with `from_logit` as an attribute."""
+    vars(make)["from_logit"] = from_logit
+    return cast(EstimatedFactory[P, R_co], make)
+
+
+market = _with_estimates(factory.market)
