@@ -181,7 +181,7 @@ def value_checks(log: PriceLog, size: float | None, costs: Costs) -> Iterator[Ch
     if not positive:
         return
     yield _unit(log, "price", log.price, FACTOR)
-    if log.quantity is not None:
+    if log.quantity is not None and len(log.quantity) >= FEW:
         yield _unit(log, "quantity", log.quantity, SIZES)
     middle = np.median(log.price, axis=0)
     slips = np.abs(np.log(log.price / middle)) >= np.log(SLIP)

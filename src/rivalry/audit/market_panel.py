@@ -15,6 +15,7 @@ import numpy as np
 
 from rivalry.audit.checks import (
     FACTOR,
+    SIZES,
     Check,
     Costs,
     PriceLog,
@@ -102,7 +103,9 @@ def judge_panel(
     lengths = [len(log.price) for log in logs.values()]
     blocks = _blocks(lengths)
     rows = {name: [*log.checks, *value_checks(log, size, costs[name])] for name, log in logs.items()}
-    checks = [*_joined(rows), *_units_of_markets(logs)]
+    checks = _joined(rows)
+    if not refusal(checks):
+        checks += _units_of_markets(logs)
     if refusal(checks):
         return undecided(checks, blocks)
     try:
@@ -144,14 +147,25 @@ def _joined(checks: Mapping[str, Sequence[Check]]) -> list[Check]:
 
 
 def _units_of_markets(logs: Mapping[str, PriceLog]) -> list[Check]:
-    """Check of the unit of prices over markets; none for one market."""
+    """Checks of the units of prices and quantities over markets; none for one market."""
     if len(logs) == 1:
         return []
     names, medians = list(logs), np.array([np.median(log.price) for log in logs.values()])
     ends = [f"market {names[at]} {medians[at]:.3g}" for at in (medians.argmin(), medians.argmax())]
     passed = bool(medians.max() < FACTOR * medians.min())
     required = f"a factor below {FACTOR:g} between markets"
-    return [Check("unit of markets", f"medians {', '.join(ends)}", required, passed)]
+    prices = Check("unit of markets", f"medians {', '.join(ends)}", required, passed)
+    sold = defaultdict[str, list[float]](list)
+    for log in logs.values():
+        for good, column in zip(log.firms, np.asarray(log.quantity).T, strict=True):
+            sold[good].append(float(np.median(column)))
+    # goods differ in sales by more than markets do, and one period says little about a good
+    ratios = {good: np.array(amounts) / np.median(amounts) for good, amounts in sold.items()}
+    spans = {good: (float(ratio.min()), float(ratio.max())) for good, ratio in ratios.items()}
+    good = max(spans, key=lambda good: max(spans[good][1], 1 / spans[good][0]))
+    value = f"{good}: {spans[good][0]:.3g} to {spans[good][1]:.3g} times its median"
+    passed = SIZES * spans[good][0] > 1 and spans[good][1] < SIZES
+    return [prices, Check("sales of markets", value, f"a factor below {SIZES:g}", passed)]
 
 
 def _estimate(
