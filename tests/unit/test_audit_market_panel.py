@@ -12,8 +12,8 @@ from scipy.optimize import root
 
 from rivalry.audit import market_panel
 from rivalry.audit.checks import PriceLog
-from rivalry.audit.demand import LogitDemand
-from rivalry.audit.logs import read_logs
+from rivalry.audit.demand import LogitDemand, logit_demand
+from rivalry.audit.logs import read_log, read_logs
 from rivalry.audit.market_panel import judge_panel
 from rivalry.cli import main
 
@@ -281,3 +281,78 @@ def test_a_firm_of_several_products_in_one_market_is_one_firm(tmp_path: Path) ->
     apart = judge_panel(read_logs(write(tmp_path / "log.csv", alone, head)))
     assert (apart.word, len(apart.firms)) == ("cannot tell", 4)
     assert min(firm.excess_low for firm in apart.firms) > max(firm.excess_high for firm in verdict.firms)
+
+
+# -- cost shifters -----------------------------------------------------------------------------------------
+
+
+def test_shifters_are_read_by_name_in_any_order(tmp_path: Path) -> None:
+    rows = ["w1,price,t,firm,w0", "1,5,1,A,7", "2,6,1,B,8", "4,6,2,B,9", "3,5,2,A,6"]
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join(rows))
+    assert read_log(str(path)).shifters is None
+    log = read_log(str(path), {"shifter": "w0,w1"})
+    assert np.asarray(log.shifters).tolist() == [[[7, 1], [8, 2]], [[6, 3], [9, 4]]]
+    with pytest.raises(ValueError, match="no column 'w2'; columns are w1, price"):
+        read_log(str(path), {"shifter": "w0,w2"})
+    path.write_text("\n".join([rows[0].replace("w1", "instrument1"), *rows[1:4], "3 cent,5,2,A,6"]))
+    with pytest.raises(ValueError, match="instrument1 must be numbers, without units; '3 cent' in row 5"):
+        read_log(str(path))
+
+
+@pytest.mark.slow
+def test_shifters_undo_the_bias_of_prices_that_follow_demand(tmp_path: Path) -> None:
+    """Firms see the shocks of demand; without instruments the slope is too small, or the estimate fails."""
+    rows = panel(0.0, markets=1, quarters=400, owners=np.array(["A", "B"]))
+    head = HEAD.replace("cost", "shifter")
+    log = read_log(write(tmp_path / "log.csv", [row[1:] for row in rows], head.removeprefix("city_id,")))
+    quantity = np.asarray(log.quantity)
+    shifted = logit_demand(log.price, quantity, instruments=log.shifters)
+    assert abs(shifted.slope - SLOPE) < shifted.errors()[-1]
+    assert logit_demand(log.price, quantity).slope < SLOPE - shifted.errors()[-1]
+
+
+def test_nevos_cereals_pass_by_names_and_give_the_slope_of_pyblp(tmp_path: Path) -> None:
+    """24 products of 5 firms in 94 markets, with 20 instruments: plain logit with effects of products."""
+    pyblp = pytest.importorskip("pyblp")
+    pyblp.options.verbose = False
+    source = pyblp.data.NEVO_PRODUCTS_LOCATION
+    logs = read_logs(source, {"market": "market_ids", "firm": "firm_ids"})
+    assert (len(logs), {len(log.firms) for log in logs.values()}) == (94, {24})
+    no_costs = {name: (0 * log.price, 0 * log.price) for name, log in logs.items()}
+    estimate = market_panel._estimate(logs, no_costs, np.arange(94), 1.0)
+    table = np.genfromtxt(source, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    products = {name: table[name] for name in table.dtype.names} | {"clustering_ids": table["market_ids"]}
+    problem = pyblp.Problem(pyblp.Formulation("0 + prices", absorb="C(product_ids)"), products)
+    other = problem.solve(method="1s", se_type="clustered")
+    assert estimate.slope == pytest.approx(-other.beta.item(), rel=1e-8)
+    few = 94 / 93 * (len(table) - 1) / (len(table) - 25)  # pyblp leaves out the factor for few clusters
+    error = float(np.sqrt(estimate.covariance[-1, -1]))
+    assert error == pytest.approx(np.sqrt(few) * other.beta_se.item(), rel=1e-8)
+    no_verdict = judge_panel(logs, 0.08)
+    assert no_verdict.sentence.startswith("Cannot tell: price over cost: market C01Q1: product F1B04: 0.0721")
+
+
+def competing_logs(seed: int, markets: int, quarters: int) -> dict[str, PriceLog]:
+    """Return logs of competing firms, whose margins are ``1 / (slope (1 - share))``."""
+    draws, shape = np.random.default_rng(seed), (markets, quarters, len(OWNERS))
+    quality, cost = QUALITY + 0.3 * draws.normal(size=shape), COST + 0.1 * draws.normal(size=shape)
+    together = (OWNERS[:, None] == OWNERS).astype(float)
+    price = cost + 0.5
+    for _ in range(200):
+        weight = np.exp(quality - SLOPE * price)
+        share = weight / (1 + weight.sum(axis=-1, keepdims=True))
+        conditions = cost + 1 / (SLOPE * (1 - share @ together)) - price
+        price = price + 0.5 * conditions
+    assert np.abs(conditions).max() < 1e-9
+    time, goods, owners = np.arange(float(quarters)), tuple("abcdef"), tuple(OWNERS.tolist())
+    return {
+        f"city {k:02}": PriceLog(time, goods, price[k], share[k], cost[k], owners=owners)
+        for k in range(markets)
+    }
+
+
+@pytest.mark.nightly
+def test_competition_is_accused_in_at_most_a_twentieth_of_a_thousand_panels() -> None:
+    words = [judge_panel(competing_logs(seed, markets=12, quarters=2)).word for seed in range(1000)]
+    assert words.count("not consistent with competition") <= 50

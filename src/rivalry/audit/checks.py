@@ -48,6 +48,7 @@ class PriceLog(NamedTuple):
     checks: tuple[Check, ...] = ()  # of the rows, as they were read
     owners: tuple[str, ...] = ()  # the firm of every column, where columns are products
     has_size: bool = False  # whether quantities are shares of the buyers already
+    shifters: np.ndarray | None = None  # [period firm shifter]: what moves costs, and demand by prices alone
 
     def name(self, column: int) -> str:
         """Return a column in words."""

@@ -47,7 +47,8 @@ Column = Annotated[
     typer.Option(
         "--column",
         metavar="NAME=COLUMN",
-        help="A log's column of time, firm, price, quantity, share, cost, market_size, market or product.",
+        help="A log's column of time, firm, price, quantity, share, cost, market_size, market or product; "
+        "several of shifter by commas.",
     ),
 ]
 Size = Annotated[

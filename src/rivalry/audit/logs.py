@@ -37,6 +37,7 @@ NAMES = {
     "market_size": "market_size buyers population",
     "market": "market city region",
     "product": "product good sku",
+    "shifter": "shifter instrument demand_instruments",
 }
 """Names of columns that are understood, in small letters, also with one of `ENDINGS`."""
 ENDINGS = re.compile(r"[ _-](ids?|uuid|name|code|eur|usd|gbp|chf)$")
@@ -65,9 +66,9 @@ def read_log(name: str, columns: Mapping[str, str] | None = None) -> PriceLog:
     name : str
         ``FILE.csv``, ``FILE.xlsx`` or ``FILE.parquet`` with columns time, firm, price and, where known,
         quantity and cost; `NAMES` lists other names that are understood, of which a file has one each. Times
-        are numbers, ISO 8601 dates, or 31.01.2026.
+        are numbers, ISO 8601 dates, or 31.01.2026. Cost shifters may be several, ``shifter0``, ``shifter1``.
     columns : mapping, optional
-        Names of the file by ours: ``{"price": "Preis"}``.
+        Names of the file by ours: ``{"price": "Preis", "shifter": "sugar_price,wage"}``.
 
     Raises
     ------
@@ -119,7 +120,7 @@ def read_logs(name: str, columns: Mapping[str, str] | None = None) -> dict[str, 
     if "product" in entries and len({*zip(firm, entries["product"], strict=True)}) == len({*firm}):
         del entries["product"]  # every firm has one
     markets, number = np.unique(entries.get("market", np.full(len(price), "")), return_inverse=True)
-    words = entries.keys() & {"time", "firm", "price", "quantity", "cost", "product"}
+    words = entries.keys() & {"time", "firm", "price", "quantity", "cost", "product", "shifter"}
     logs = {}
     for at, label in enumerate(markets.tolist()):
         rows = np.flatnonzero(number == at)
@@ -134,7 +135,9 @@ def read_logs(name: str, columns: Mapping[str, str] | None = None) -> dict[str, 
 def _named_columns(name: str, columns: Mapping[str, str]) -> dict[str, np.ndarray]:
     """Columns of a file by our names for them: numbers, and times as numbers or as ISO 8601 writes them."""
     table = read_columns(name)
-    entries = {word: table[title] for word in NAMES if (title := _title(table, word, columns.get(word)))}
+    single = [word for word in NAMES if word != "shifter"]
+    entries = {word: table[title] for word in single if (title := _title(table, word, columns.get(word)))}
+    shifters = _shifters(table, columns.get("shifter"))
     if "quantity" in columns:  # it was named, so that shares beside it are not meant
         entries.pop("share", None)
     if "firm" not in entries and "product" in entries:  # every product is a firm
@@ -148,6 +151,11 @@ def _named_columns(name: str, columns: Mapping[str, str]) -> dict[str, np.ndarra
     for word in ("price", "quantity", "share", "cost", "market_size"):
         if word in entries and entries[word].dtype.kind != "f":
             raise ValueError(f"{name}: {word} must be numbers, without units; {_not_a_number(entries[word])}")
+    for title in shifters:
+        if table[title].dtype.kind != "f":
+            raise ValueError(f"{name}: {title} must be numbers, without units; {_not_a_number(table[title])}")
+    if shifters:
+        entries["shifter"] = np.column_stack([table[title] for title in shifters])
     if entries["time"].dtype.kind != "f":
         written = entries["time"].tolist()
         entries["time"] = np.array([_DAY_FIRST.sub(r"\3-\2-\1", entry) for entry in written])
@@ -210,6 +218,21 @@ def _title(table: Mapping[str, np.ndarray], word: str, name: str | None) -> str 
     return titles[0] if titles else None
 
 
+def _shifters(table: Mapping[str, np.ndarray], names: str | None) -> list[str]:
+    """The titles of cost shifters: those that are stated, or have one of their names, also with a number.
+
+    >>> _shifters(dict.fromkeys(["price", "instrument", "demand_instruments0"], np.zeros(1)), None)
+    ['instrument', 'demand_instruments0']
+    """
+    if names is None:
+        synonyms = NAMES["shifter"].split()
+        return [title for title in table if title.lower().rstrip("0123456789_ ") in synonyms]
+    titles = names.split(",")
+    for title in titles:
+        _title(table, "shifter", title)
+    return titles
+
+
 def log_of(
     time: np.ndarray,
     firm: np.ndarray,
@@ -218,11 +241,13 @@ def log_of(
     cost: np.ndarray | None = None,
     product: np.ndarray | None = None,
     rows: np.ndarray | None = None,
+    shifter: np.ndarray | None = None,
 ) -> PriceLog:
     """Return the log of rows, ``[row]``, in any order; periods that lack a firm are left out.
 
     Of two rows of a firm in one period the last one counts, and the log fails a check. With ``product``, the
-    log has a column per product. ``rows`` are their numbers in a file. Raises `ValueError` for no period of
+    log has a column per product. ``rows`` are their numbers in a file, ``shifter`` [row shifter] what moves
+    costs. Raises `ValueError` for no period of
     all firms, and for a product of two firms.
 
     >>> log_of(np.array([1, 1, 2]), np.array(["A", "B", "A"]), np.array([3.0, 4.0, 5.0])).incomplete
@@ -238,11 +263,13 @@ def log_of(
     kind = "firm" if product is None else "product"
     rows = np.arange(len(period)) + 2 if rows is None else rows
     tables = {}
-    for word, values in {"row": rows, "price": price, "quantity": quantity, "cost": cost}.items():
+    columns = {"row": rows, "price": price, "quantity": quantity, "cost": cost, "shifter": shifter}
+    for word, values in columns.items():
         if values is not None:
-            tables[word] = np.full((len(times), len(firms)), np.nan)
+            tables[word] = np.full((len(times), len(firms), *values.shape[1:]), np.nan)
             tables[word][period, column] = values
-    complete = np.all([np.isfinite(entries).all(axis=1) for entries in tables.values()], axis=0)
+    is_known = [np.isfinite(entries).reshape(len(times), -1) for entries in tables.values()]
+    complete = np.hstack(is_known).all(axis=1)
     if not complete.any():
         raise ValueError(
             f"firm: no period has a price of every firm ({', '.join(firms)[:100]}), and every other number "
@@ -260,6 +287,7 @@ def log_of(
         tables["row"].astype(int),
         checks,
         tuple(owners.tolist()),
+        shifters=tables.get("shifter"),
     )
 
 
@@ -596,7 +624,7 @@ def _checked(
     checks = [*log.checks, *value_checks(log, buyers, costs)]
     if demand is None and log.quantity is not None and all(check.passed for check in checks):
         try:
-            demand = logit_demand(log.price, log.quantity, size, block=block)
+            demand = logit_demand(log.price, log.quantity, size, instruments=log.shifters, block=block)
         except ValueError as error:
             checks.append(demand_fault(error))
     if isinstance(demand, LogitDemand) and demand.clusters:

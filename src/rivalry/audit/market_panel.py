@@ -71,7 +71,8 @@ def judge_panel(
 ) -> LogVerdict:
     """Return the verdict on the logs of several markets, with logit demand that has one slope in all.
 
-    Qualities of goods are equal in all markets but for shocks; costs that vary are the instruments. Markets
+    Qualities of goods are equal in all markets but for shocks; cost shifters, and costs that vary, are the
+    instruments. Markets
     of enough periods are judged one by one, with intervals that hold for all together. Others are judged as
     one log, whose independent blocks are the markets, if they have the same firms.
 
@@ -174,7 +175,7 @@ def _estimate(
     blocks: np.ndarray,
     size: float,
 ) -> LogitDemand:
-    """Slope of demand of all markets, with costs as instruments where those of a good vary."""
+    """Slope of demand of all markets, with shifters and costs that vary for a good as instruments."""
     price = np.concatenate([log.price.ravel() for log in logs.values()])
     utility = [mean_utility(np.asarray(log.quantity), size).ravel() for log in logs.values()]
     cost = np.concatenate([costs[name][0].ravel() for name in logs])
@@ -183,7 +184,10 @@ def _estimate(
     _, good = np.unique(names, return_inverse=True)
     means = np.bincount(good, cost) / np.bincount(good)
     varies = np.abs(cost - means[good]).max() > ROUNDED * np.abs(cost).max()
-    shifters = cost[:, None] if varies else None
+    columns = [cost[:, None]] if varies else []
+    if all(log.shifters is not None for log in logs.values()):
+        columns.append(np.concatenate([np.vstack(log.shifters) for log in logs.values()]))
+    shifters = np.hstack(columns) if columns else None
     return estimated_slope(price, np.concatenate(utility), good, np.repeat(blocks, goods), shifters)
 
 
