@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def value_in_words(value: object, digits: int = 4) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float) and float(text) != value else text
 
 
-def distinct_digits(values: Iterable[object]) -> int:
+def distinct_digits(values: Iterable[Any]) -> int:
     """Number of digits, at least four, with which different numbers among values are printed differently.
 
     >>> distinct_digits([0.3, 0.4]), distinct_digits([0.39992, 0.39994]), distinct_digits(["PBS"])

@@ -97,9 +97,12 @@ def crossings(reader: Reader) -> Table | None:
             for name, value in zip(names, positions[k].tolist(), strict=True):
                 row["each player" if name.isdigit() else f"{name}, each player"] = reader.number(value)
         rows.append(row)
-    holds = reader.array("second_order_holds")
-    for k, value in enumerate(reader.arrays.get("second_order_crossing", ())):
-        word = "becomes" if holds[k] else "is no longer"
+    for value, holds in zip(
+        reader.arrays.get("second_order_crossing", ()),
+        reader.arrays.get("second_order_holds", ()),
+        strict=True,
+    ):
+        word = "becomes" if holds else "is no longer"
         event = Estimate(f"the symmetric point {word} a local maximum of every payoff")
         rows.append({key: reader.number(float(value)), "event": event})
     return Table(rows, "crossings", shows=("crossing", "second_order_"))
