@@ -266,7 +266,7 @@ def _guess(market: Market) -> np.ndarray:
         return _first_root(closed_forms.nash(_at_mean(market)))
     except ValueError:
         low, high = choice_bounds(market)
-        return np.asarray(low + (high - low) / (1 + market.players))
+        return low + (high - low) / (1 + market.players)
 
 
 def _mean(results: list[Benchmark], probabilities: np.ndarray) -> Benchmark:

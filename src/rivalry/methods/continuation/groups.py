@@ -62,7 +62,7 @@ class System:
             self.family.directions[player].T @ (x[player] - self._base[player]) for player in self.firsts
         ]
         part = (value - self.family.low) / (self.family.high - self.family.low)
-        return np.asarray(np.append(np.concatenate(places) / self.lengths, part))
+        return np.append(np.concatenate(places) / self.lengths, part)
 
     def profile(self, y: np.ndarray) -> np.ndarray:
         """Return the profile [player axis] of the unknowns ``y``."""

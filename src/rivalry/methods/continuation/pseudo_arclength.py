@@ -98,7 +98,7 @@ def tangent(at: Evaluation, along: np.ndarray) -> np.ndarray:
     null = rows[null_rows]
     direction = null.T @ (null @ along) if len(null) > 1 else rows[-1] * np.sign(rows[-1] @ along or 1.0)
     length = np.linalg.norm(direction)
-    return np.asarray(direction / length) if length > 0 else rows[-1]
+    return direction / length if length > 0 else rows[-1]
 
 
 def follow(system: Curve, y: np.ndarray, along: np.ndarray, length: float) -> CurvePoint | None:

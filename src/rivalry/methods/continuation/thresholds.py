@@ -192,7 +192,7 @@ class _Scan(NamedTuple):
 
     def largest(self) -> np.ndarray:
         """Return the largest real part at every value; NaN where there is no root."""
-        return np.asarray(np.concatenate([self.split, self.together], axis=1).real.max(axis=1))
+        return np.concatenate([self.split, self.together], axis=1).real.max(axis=1)
 
     def curvature(self) -> np.ndarray:
         """Return the largest second derivative of a player's own payoff; NaN where there is no root."""

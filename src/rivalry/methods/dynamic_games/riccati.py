@@ -39,7 +39,7 @@ class FollowerResponse(NamedTuple):
 
 def motion_under(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
     """Return the motion ``A - sum_j B_j F_j``, ``[state state]``."""
-    return np.asarray(_motion(game) @ play(game, feedback))
+    return _motion(game) @ play(game, feedback)
 
 
 def gain(

@@ -183,12 +183,12 @@ class _Proof:
         slope = _slope(self.some, self.support[cases], _box(self.some, self.x[cases], radius))
         y = self.inverse[cases]
         wide = np.abs(y) @ (slope.radius + self.gamma * np.abs(slope.mid)) * (1 + self.gamma)
-        return np.asarray(np.abs(np.eye(self.size) - y @ slope.mid) + wide + self.gamma)
+        return np.abs(np.eye(self.size) - y @ slope.mid) + wide + self.gamma
 
     def image(self, cases: np.ndarray, radius: np.ndarray) -> np.ndarray:
         """Return the largest move of a box from ``x`` by the operator, ``[case coordinate]``."""
         shift = self.away[cases] + np.einsum("cij,cj->ci", self.rest(cases, radius), radius)
-        return np.asarray(shift * (1 + self.gamma) + TINY)
+        return shift * (1 + self.gamma) + TINY
 
     def alone(self) -> np.ndarray:
         """Return the radius of a box with exactly one solution, ``[case]``; 0 where there is no proof."""
