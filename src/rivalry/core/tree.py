@@ -11,7 +11,7 @@ import numpy as np
 
 from rivalry.runtime.imports import when_imported
 from rivalry.runtime.jax import is_jax_array, jax, promote_ranks, put
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,7 +57,7 @@ class Tree(OneLineRepr):
         # arrays have no hash; equal trees have equal settings
         return hash((type(self), *(getattr(self, name) for name in settings)))
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         parameters = {name: v for name, v in vars(self).items() if v is not None and not name.startswith("_")}
         return type(self).__name__, {name: v if _is_numeric(v) else str(v) for name, v in parameters.items()}
 

@@ -7,7 +7,7 @@ the bid in the signal. The highest bid wins and pays itself or the second highes
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import equinox as eqx
 import numpy as np
@@ -21,7 +21,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 SLOPES = (1e-3, 2.0)  # the highest value is 1; a slope of 0 would make ties of positive probability
 """The range of slopes. Below the others' slopes and 1/4 the payoff rises with the slope k: signals s win in
@@ -40,7 +40,7 @@ class SealedBidAuction(OneLineRepr, eqx.Module):
     affiliation: Scalar
     price: str = eqx.field(static=True)
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         title = f"{self.price.capitalize()}-price auction among {self.space.shape[0]} bidders"
         return title, {"affiliation": self.affiliation}
 

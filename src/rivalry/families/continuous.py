@@ -16,7 +16,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.families.formula import FUNCTIONS, Formula, comparison_in, parse
 from rivalry.runtime.jax import jnp, put
 from rivalry.schema.validate import checked
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 NAME = re.compile(r"[A-Za-z_]\w*")
 SIDES = re.compile(r"(<=|>=|==?)")
@@ -36,7 +36,7 @@ class FormulaGame(OneLineRepr, eqx.Module):
     formulas: tuple[Formula, ...] = eqx.field(static=True)
     shared: tuple[Formula, ...] = eqx.field(static=True)
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         constraints = (
             {"shared": " and ".join(dict.fromkeys(formula.text for formula in self.shared))}
             if self.shared

@@ -20,7 +20,7 @@ from rivalry.core.tree import Tree, in_shape, static
 from rivalry.runtime.jax import array_module, jnp, put
 from rivalry.schema.registry import near
 from rivalry.tables.sequence_form import best_plan
-from rivalry.text.display import count_text
+from rivalry.text.display import Description, count_text
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
@@ -193,7 +193,7 @@ class Extensive(Tree):
     players: tuple[str, ...] = static(default=())
     tree: GameTree | None = static(default=None)
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         counts = ", ".join(str(len(sizes_of_player)) for sizes_of_player in self.sizes)
         return f"Extensive game of {count_text(len(self.sizes), 'player')}, {counts} information sets", {}
 

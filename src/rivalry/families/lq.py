@@ -11,6 +11,7 @@ from rivalry.core import oracles
 from rivalry.core.array_games import LinearQuadraticGame
 from rivalry.core.tree import Tree
 from rivalry.schema.validate import checked
+from rivalry.text.display import Description
 
 Rows = list[Any] | np.ndarray
 
@@ -26,7 +27,7 @@ class LQGame(Tree):
     first: np.ndarray
     cross: np.ndarray
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         players, states, controls = self.B.shape
         title = f"Linear-quadratic game of {players} players, {states} states, {controls} moves each at most"
         return title, {"gamma": self.gamma}

@@ -21,7 +21,7 @@ from rivalry.runtime.jax import array_module, is_jax_array, jnp, put
 from rivalry.schema.annotations import AcceptedInterval
 from rivalry.schema.registry import near
 from rivalry.schema.validate import checked, format_value, limit
-from rivalry.text.display import count_text
+from rivalry.text.display import Description, count_text
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -73,7 +73,7 @@ class Matrix(Tree):
     actions: tuple[tuple[str, ...], ...] = static()
     players: tuple[str, ...] = static(default=())
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         sizes = " × ".join(map(str, self.sizes))
         title = f"Matrix game of {count_text(len(self.actions), 'player')}, {sizes} actions"
         title = title.replace("Matrix game", "Zero-sum matrix game") if self._is_zero_sum() else title

@@ -10,7 +10,7 @@ team's ``1 - e``, a disaster 0; ``e`` is the enmity. Information determines what
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import equinox as eqx
 import numpy as np
@@ -25,7 +25,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 INFORMATION = ("none", "private", "public")
 STEEPEST = 0.999  # slope of safety in capability: at 1 all scores of weak teams would be equal
@@ -45,7 +45,7 @@ class Precipice(OneLineRepr, eqx.Module):
     enmity: Scalar
     information: str = eqx.field(static=True)
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         numbers = {"max_capability": self.max_capability, "enmity": self.enmity}
         return f"Race to the precipice of {self.players} teams", {"information": self.information, **numbers}
 

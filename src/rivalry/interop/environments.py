@@ -13,7 +13,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.tolerances import TIE
 from rivalry.core.tree import Tree, static
-from rivalry.text.display import count_text
+from rivalry.text.display import Description, count_text
 
 MASK = "action_mask"
 MOST_ENTRIES = 10**8  # states times actions of all agents together: 800 MB of values, as many of counts
@@ -94,7 +94,7 @@ class EnvironmentGame(Tree):
     reproducible: bool = static(default=False)
     transitions: Transitions | None = static(default=None)
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         sizes = [f"{s.size or 'infinite'} × {a.size}" for s, a in zip(self.states, self.actions, strict=True)]
         words = sizes[0] if len(set(sizes)) == 1 else ", ".join(sizes)
         agents = count_text(len(self.agents), "agent")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import equinox as eqx
 import numpy as np
@@ -17,7 +17,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import checked
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 DEGREE = 40  # of the quadrature between two firms, where shares are smooth
 HIGHEST = 6.0  # largest price, in units of that in the middle
@@ -30,7 +30,7 @@ class LogitLine(OneLineRepr, eqx.Module):
     taste_spread: Scalar
     transport_cost: Scalar
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         numbers = {name: getattr(self, name) for name in ("taste_spread", "transport_cost")}
         return f"Places and prices of {self.space.shape[0]} firms on a line", numbers
 
@@ -111,7 +111,7 @@ class Capacities(OneLineRepr, eqx.Module):
     space: Box
     unit_cost: Scalar
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         return "Capacities of a duopoly before its prices", {"unit_cost": self.unit_cost}
 
     def revenue(self, capacity: Array, rival: Array) -> Array:

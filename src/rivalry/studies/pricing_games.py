@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import product
-from typing import Annotated, Any
+from typing import Annotated
 
 import equinox as eqx
 import numpy as np
@@ -19,7 +19,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import checked
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 Traced = dict[str, tuple[tuple[str, ...], Array]]
 
@@ -37,7 +37,7 @@ class IncomeLogit(OneLineRepr, eqx.Module):
     unit_cost: Scalar
     market_size: Scalar
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         names = "quality income unit_cost market_size"
         return "Price competition of buyers with an income", {
             name: getattr(self, name) for name in names.split()
@@ -113,7 +113,7 @@ class PlatformSellers(OneLineRepr, eqx.Module):
     taste_spread: Scalar
     search_cost: Scalar
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         names = "fee unit_cost taste_spread search_cost"
         return "Price competition on a platform", {name: getattr(self, name) for name in names.split()}
 

@@ -27,11 +27,14 @@ SHORT = 6  # most actions of a strategy that are printed in full, and most place
 _EXPONENT = re.compile(r"(?<=\d)e([+-])0*(?=\d)")
 _MINUS = re.compile(r"(?<![\w.)\]-])-(?=\.?\d|inf)")
 
+Description = tuple[str, dict[str, Any]]
+"""A title, and the main parameters by name."""
+
 
 class OneLineRepr:
     """A base class of games whose text is one line, from a title and the main parameters."""
 
-    def _title_and_parameters(self) -> tuple[str, Mapping[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         raise NotImplementedError
 
     def __hash__(self) -> int:

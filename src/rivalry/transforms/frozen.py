@@ -20,7 +20,7 @@ from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, Space,
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import as_numbers, check_keywords, number_of
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 
 @check_keywords
@@ -74,7 +74,7 @@ class Restricted(OneLineRepr, eqx.Module):
     base: Float[Array, "seat column"]
     players: tuple[int, ...] = eqx.field(static=True)
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         names = ", ".join(map(str, self.players))
         return f"{type(self).__name__} game of players {names}", {"of": repr(self.game)}
 

@@ -20,7 +20,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.validate import check_keywords, whole_number
 from rivalry.tables.stages import check_stages
-from rivalry.text.display import OneLineRepr, count_text
+from rivalry.text.display import Description, OneLineRepr, count_text
 from rivalry.transforms.units import numbers_for_each, units
 
 
@@ -37,7 +37,7 @@ class PeriodPlay(OneLineRepr, eqx.Module):
     game: Any
     periods: int | None = eqx.field(static=True)
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         length = "without end" if self.periods is None else f"over {count_text(self.periods, 'period')}"
         return f"{type(self).__name__} game {length}", {"of": repr(self.game)}
 
@@ -239,7 +239,7 @@ class OpenLoop(OneLineRepr, eqx.Module):
     discount: PerPlayer
     periods: int = eqx.field(static=True)
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         schedules = f"Schedules over {count_text(self.periods, 'period')}"
         return schedules, {"discount": self.discount, "of": repr(self.game)}
 

@@ -16,7 +16,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.tables.action_grid import ActionGrid, grid_points
 from rivalry.tables.discretize import own_levels
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 
 def strategies(space: object, actions: Float[Array, "player column"]) -> Profile:
@@ -94,7 +94,7 @@ class Discretised(OneLineRepr, eqx.Module):
     action_grid: Float[Array, "player action axis"]  # shorter grids repeat their first point
     space: Choices
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         return f"Game on grids of {' × '.join(map(str, self.space.sizes))} points", {"of": repr(self.game)}
 
     @payoff_method

@@ -16,7 +16,7 @@ from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_keywords, check_word, whole_number
 from rivalry.tables.action_grid import box_moves, simplex_moves
-from rivalry.text.display import OneLineRepr, count_text
+from rivalry.text.display import Description, OneLineRepr, count_text
 from rivalry.transforms.units import numbers_for_each, units
 
 MOVES = ("discrete", "continuous")
@@ -50,7 +50,7 @@ class Walks(OneLineRepr, eqx.Module):
     observation: str = eqx.field(static=True)
     edge: int = eqx.field(static=True, default=0)  # steps along the edge of a simplex
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         length = "without end" if self.periods is None else f"over {count_text(self.periods, 'period')}"
         return f"Walks {length}", {"observation": self.observation, "of": repr(self.game)}
 

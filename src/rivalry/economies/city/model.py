@@ -19,7 +19,7 @@ from rivalry.economies.city.journeys import Journeys
 from rivalry.economies.city.networks import KINDS, Network
 from rivalry.economies.karma.agents import cumulative
 from rivalry.economies.kernels import shapes
-from rivalry.text.display import OneLineRepr, count_text
+from rivalry.text.display import Description, OneLineRepr, count_text
 
 INDEPENDENT = -1
 """Transfer rule of a coalition whose members are only marked, as a control, and act independently."""
@@ -78,7 +78,7 @@ class City(OneLineRepr, eqx.Module):
     planning: str = eqx.field(static=True)
     notes: tuple[str, ...] = eqx.field(static=True)  # defaults chosen for the user, reported once
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         types = count_text(len(self.type_names), "type") + f" ({', '.join(self.type_names)})"
         lanes = f"{len(self.network.nodes)} nodes and {count_text(len(self.capacity), 'lane')}"
         numbers: dict[str, Any] = {"urgencies": np.asarray(self.stakes).ravel(), "gamma": self.gamma}

@@ -20,7 +20,7 @@ from rivalry.economies.karma.checks import any_bid, require_all_bids
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.economies.kernels import shapes
 from rivalry.runtime.jax import jax, jnp, put
-from rivalry.text.display import OneLineRepr, count_text
+from rivalry.text.display import Description, OneLineRepr, count_text
 
 
 class Policies(Simplex):
@@ -155,7 +155,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     every: int = eqx.field(static=True)  # steps between redistributions
     idle: float = eqx.field(static=True)  # share of agents that meet nobody in a step: 1/agents if odd
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         population = count_text(self.agents, "agent") if self.agents else "a continuum of agents"
         types = count_text(len(self.type_names), "type") + f" ({', '.join(self.type_names)})"
         numbers: dict[str, Any] = {"urgencies": np.asarray(self.stakes).ravel(), "gamma": self.gamma}

@@ -17,7 +17,7 @@ from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Simplex
 from rivalry.core.tree import payoff_method
 from rivalry.families.influencer.kernels import ChosenReach, Kernel, squared_distance
 from rivalry.runtime.jax import jax, jnp
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 
 class InfluencerGame(OneLineRepr, eqx.Module):
@@ -66,7 +66,7 @@ class InfluencerGame(OneLineRepr, eqx.Module):
     zero_influence: Literal["error", "share", "lost"] = eqx.field(static=True, default="error")
     reach_cost: PerPlayer | None = None
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         parameters: dict[str, Any] = {"kernel": type(self.kernel).__name__, **self.kernel.parameters}
         if isinstance(self.kernel, ChosenReach):
             parameters["reach"] = "chosen, the last axis"

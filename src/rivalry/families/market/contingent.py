@@ -14,7 +14,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.families.market.leadership import StagedMarket, staged_market
 from rivalry.families.market.model import Market
 from rivalry.runtime.jax import jax
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 
 class ContingentMarket(OneLineRepr, eqx.Module):
@@ -45,7 +45,7 @@ class ContingentMarket(OneLineRepr, eqx.Module):
         """The market with all its firms and stages."""
         return self.game
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         title, parameters = self.game._title_and_parameters()
         return f"{title}, at each of {len(self.occurs)} observed levels", parameters
 

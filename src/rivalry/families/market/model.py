@@ -17,7 +17,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.families.market.formula_demand import Formulas
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_word, limit, whole_number
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 Numbers = dict[str, Array]
 
@@ -431,7 +431,7 @@ class Market(OneLineRepr, eqx.Module):
             return self.numbers[name]
         raise AttributeError(f"this market has no {name!r}")
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         order = "at once" if len(self.stages) == 1 else f"in stages {[list(s) for s in self.stages]}"
         if self.turns:
             single = self.turns == tuple((firm,) for firm in range(self.players))

@@ -15,7 +15,7 @@ from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method
 from rivalry.families.market.model import Market
 from rivalry.runtime.jax import jax, jnp, put
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 INTERIOR = 1e-6  # tolerance of first-order conditions, relative to the price of a product
 
@@ -50,7 +50,7 @@ class OwnedMarket(OneLineRepr, eqx.Module):
             return getattr(self.game, name)
         raise AttributeError(f"this market has no {name!r}")
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         title, parameters = self.game._title_and_parameters()
         products = title.replace("firms", "products", 1)
         shares = {} if np.array_equal(self.weights, np.eye(self.players)) else {"ownership": self.weights}

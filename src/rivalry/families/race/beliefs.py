@@ -17,7 +17,7 @@ from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Strategy
 from rivalry.core.tree import payoff_method
 from rivalry.families.race.model import Race
 from rivalry.runtime.jax import jax, jnp
-from rivalry.text.display import OneLineRepr
+from rivalry.text.display import Description, OneLineRepr
 
 FIXED = (
     *("players", "horizon", "technology.invest", "technology.share", "technology.sharing_unit"),
@@ -60,7 +60,7 @@ class Believing(OneLineRepr, eqx.Module):
             return getattr(self.true, name)
         raise AttributeError(f"this race has no {name!r}")
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         title, numbers = self.true._title_and_parameters()
         beliefs = {
             f"player {i} believes otherwise of": " and ".join([*race.numbers, *lost]) or "nothing"

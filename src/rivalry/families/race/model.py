@@ -16,7 +16,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.families.race import period
 from rivalry.families.race.period import Numbers, Outcome, Row, Rules, Stocks
 from rivalry.runtime.jax import concrete_module, jax, jnp, put
-from rivalry.text.display import OneLineRepr, count_text
+from rivalry.text.display import Description, OneLineRepr, count_text
 
 COLUMNS = (
     *("safety_input", "performance_input", "safety_investment", "performance_investment"),
@@ -75,7 +75,7 @@ class Race(OneLineRepr, eqx.Module):
             return self.numbers[name]
         raise AttributeError(f"this race has no {name!r}")
 
-    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+    def _title_and_parameters(self) -> Description:
         length = "an infinite horizon" if self.infinite_horizon else count_text(self.periods, "period")
         if self.periods > 1 or self.infinite_horizon:
             length += f", ends on {self.end_on}"
