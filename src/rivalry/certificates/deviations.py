@@ -370,7 +370,7 @@ def _free_axes(game: Game, player: int) -> int:
     space: Any = game.space
     if isinstance(space, Simplex):
         return space.sizes[player] - 1
-    return int(np.sum(np.asarray(space.mask)[player]))
+    return int(space.free(player).sum())
 
 
 def few_axes(game: Game, player: int) -> bool:
@@ -644,25 +644,29 @@ def _branch_and_bound(
         raise Unsupported(f"no bound: strategies are in a {type(space).__name__}, not a Box or a Simplex")
     # below what `certificate` allows, so that a finished search certifies; not below rounding errors
     gap = PROVED * stake + ROUNDING * abs(payoff) / 4
-    batch = BATCH if space.shape[1] > 1 else FEW
     low, high = (end[None] for end in bounding_box(space, player))
     bounds = np.array([np.inf])
     paid = payoff - SEARCH_TIE * stake  # at the strategy, which may be one of several that tie
     boxes_bounded = 0
-    while bounds.max() > payoff + gap and boxes_bounded < max_boxes:
+    while bounds.max(initial=payoff) > payoff + gap and boxes_bounded < max_boxes:
         if boxes_bounded > HOPELESS and np.isposinf(bounds).any():
             break  # where payoffs are infinite or have no bound, smaller boxes have none either
         # stable, since the order of ties in NumPy's default sort depends on the processor
-        selection = np.argsort(-bounds, kind="stable")[: batch // 2]
+        selection = np.argsort(-bounds, kind="stable")[: BATCH // 2]
         selection = selection[bounds[selection] > payoff + gap]
-        middle = low[selection] / 2 + high[selection] / 2
+        new_low, new_high = low[selection], high[selection]
+        middle = new_low / 2 + new_high / 2
         # of boxes at a jump that no number divides nothing more is known
-        if not np.any((low[selection] < middle) & (middle < high[selection])):
+        if not np.any((new_low < middle) & (middle < new_high)):
             break
-        new_low, new_high, parents = halves(space, player, low[selection], high[selection])
-        # most of the time of a call is that of NumPy's operations, not of the boxes
-        for _ in range((FEW // len(new_low)).bit_length() - 1):
-            new_low, new_high, rows = halves(space, player, new_low, new_high)
+        new_low, new_high, parents = halves(space, player, new_low, new_high)
+        # near the best strategy only small boxes have bounds as low as its payoff, and most of the time of a
+        # call is that of NumPy's operations, not of the boxes
+        while len(new_low) < BATCH:
+            near = np.all(np.abs(new_low + new_high - 2 * strategy) <= 5 * (new_high - new_low), axis=1)
+            if not near.any():
+                break
+            new_low, new_high, rows = halves(space, player, new_low, new_high, split=near)
             parents = parents[rows]
         half_bounds, _, points, values = yield new_low, new_high
         if np.any(np.isnan(values)):
@@ -670,21 +674,20 @@ def _branch_and_bound(
         half_bounds = np.where(np.isnan(half_bounds), np.inf, half_bounds)  # nothing is proved there
         # an upper bound of a box also holds for its parts
         half_bounds = np.minimum(half_bounds, bounds[selection][parents])
+        bounds[selection] = -np.inf  # no payoff is above: their halves replace them
         inside = np.all((new_low <= strategy) & (strategy <= new_high), axis=1)
         attained = np.where(inside, np.maximum(values, paid), values)
         excess = np.subtract(attained, half_bounds, out=np.zeros_like(attained), where=attained > half_bounds)
         k = np.argmax(excess)
         source = "" if enclosed else source_of_bound(game)
         refuse_above(game, x, player, float(attained[k]), points[k], float(half_bounds[k]), source)
-        if values.max() > payoff + SEARCH_TIE * stake:  # a rounding difference is no better response
-            strategy, paid = points[np.argmax(values)], float(values.max())
-        payoff = max(payoff, float(values.max()))
-        keep = np.setdiff1d(np.arange(len(bounds)), selection)
-        low, high = np.concatenate([low[keep], new_low]), np.concatenate([high[keep], new_high])
-        bounds = np.concatenate([bounds[keep], half_bounds])
+        highest = float(values.max())
+        if highest > payoff + SEARCH_TIE * stake:  # a rounding difference is no better response
+            strategy, paid = points[np.argmax(values)], highest
+        payoff = max(payoff, highest)
+        low, high = np.concatenate([low, new_low]), np.concatenate([high, new_high])
+        bounds = np.concatenate([bounds, half_bounds])
         alive = bounds > payoff
         low, high, bounds = low[alive], high[alive], bounds[alive]
         boxes_bounded += len(half_bounds)
-        if not len(bounds):
-            break
     return strategy, payoff, float(bounds.max(initial=payoff))

@@ -21,21 +21,25 @@ def bounding_box(space: Box | Simplex, player: int) -> tuple[np.ndarray, np.ndar
 
 
 def halves(
-    space: Box | Simplex, player: int, low: np.ndarray, high: np.ndarray, unit: object = 1.0
+    space: Box | Simplex,
+    player: int,
+    low: np.ndarray,
+    high: np.ndarray,
+    unit: object = 1.0,
+    split: Any = slice(None),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the halves of boxes ``[box axis]`` that are not empty, and the indices of their boxes.
 
-    Boxes are split in half where they are widest in search coordinates, in units ``[axis]``.
+    Boxes are split in half where they are widest in search coordinates, in units ``[axis]``. Of a mask
+    ``split [box]`` the others remain whole.
     """
     width, middle = widths_and_middles(space, player, low, high)
-    row, axis = np.arange(len(low)), np.argmax(width / unit, axis=1)
+    rows, axes = np.arange(len(low)), np.argmax(width / unit, axis=1)
+    cut = rows[split], axes[split]
     upper_ends, lower_ends = high.copy(), low.copy()
-    upper_ends[row, axis] = lower_ends[row, axis] = middle[row, axis]
-    low, high, parents = (
-        np.concatenate([low, lower_ends]),
-        np.concatenate([upper_ends, high]),
-        np.tile(row, 2),
-    )
+    upper_ends[cut] = lower_ends[cut] = middle[cut]
+    low = np.concatenate([low, lower_ends[split]])
+    high, parents = np.concatenate([upper_ends, high[split]]), np.concatenate([rows, rows[split]])
     if isinstance(space, Box):
         return low, high, parents
     low, high = tight_boxes(low, high)
