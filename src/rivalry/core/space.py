@@ -509,7 +509,7 @@ class Simplex(Tree):
 
     def sample(self, key: PRNGKeyArray) -> Profile:
         # normalised exponential draws are uniform on a simplex
-        weight = jnp.where(self.mask, jax.random.exponential(key, self.shape), 0.0)
+        weight = jnp.where(self.entries, jax.random.exponential(key, self.shape), 0.0)
         share = weight / weight.sum(axis=-1, keepdims=True)
         return self.above_minimum(share)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.runtime.jax import jax, key_rows, put
+from rivalry.runtime.jax import jax, key_rows
 from rivalry.schema.validate import format_value, whole_number
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def key_of(sequence: np.random.SeedSequence) -> jax.Array:
 
 def first_keys(sequences: Sequence[np.random.SeedSequence]) -> jax.Array:
     """Return the first of `keys_of` of every seed sequence, ``[sequence]``."""
-    words = put(np.stack([sequence.generate_state(2, np.uint32) for sequence in sequences]))
+    words: Any = np.stack([sequence.generate_state(2, np.uint32) for sequence in sequences])
     return jax.random.wrap_key_data(words)
 
 
@@ -86,12 +86,11 @@ def split_key(key: jax.Array, count: int) -> jax.Array:
     """Return keys ``[count]`` split from one; a longer array begins with the shorter one."""
     # a program is compiled for every length: powers of two are few
     keys = jax.random.split(key, 1 << (count - 1).bit_length())
-    first: jax.Array = key_rows(keys, slice(count))
-    return first
+    return key_rows(keys, slice(count))
 
 
 def keys_of(sequence: np.random.SeedSequence, count: int) -> list[jax.Array]:
     """Return independent JAX keys of a seed sequence; a longer list begins with the shorter one."""
     # a key of JAX's default generator (threefry) is two 32-bit words
-    words = sequence.generate_state(2 * count, np.uint32).reshape(count, 2)
-    return [jax.random.wrap_key_data(put(pair)) for pair in words]
+    words: Any = sequence.generate_state(2 * count, np.uint32).reshape(count, 2)
+    return list(map(jax.random.wrap_key_data, words))

@@ -187,7 +187,7 @@ class Directional(BaseLearner):
             run_stream = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, run))
             # three keys of two words: first choices, directions, shocks
             words = run_stream.generate_state(6, np.uint32).reshape(3, 2)
-            where, side = (jax.random.wrap_key_data(put(pair)) for pair in words[:2])
+            where, side = map(jax.random.wrap_key_data, words[:2])
             session["key"][run] = words[2]
             session["choice"][run] = np.asarray(space.project(box.sample(where)))[:, 0]
             session["way"][run] = np.where(jax.random.bernoulli(side, shape=(players,)), 1.0, -1.0)
