@@ -279,13 +279,13 @@ class LabelledArray(Protocol):
 
 def has_names(value: object) -> bool:
     """True for mappings, tables and series of pandas, labelled arrays of xarray, or a list of such."""
-    return any(map(_is_named, value)) if isinstance(value, list | tuple) else _is_named(value)
-
-
-def _is_named(value: object) -> bool:
-    if isinstance(value, LabelledArray):
-        return len(value.coords) > 0
-    return isinstance(value, Mapping | Labelled)
+    rows = value if isinstance(value, list | tuple) else [value]
+    # protocols take longer to ask than lists to pass over
+    return any(
+        isinstance(row, Mapping | Labelled) or (isinstance(row, LabelledArray) and len(row.coords) > 0)
+        for row in rows
+        if not isinstance(row, list)
+    )
 
 
 def rows_of_frame(frame: Any) -> list[list[Any]]:
@@ -336,8 +336,8 @@ def _tree(reader: ProfileReader, value: Any) -> Any:
         value = value.to_pandas()
     if isinstance(value, NamedTable):
         return reader.table(rows_of_frame(value))
-    if _is_named(value):
-        return Pairs((str(name), _tree(reader, part)) for name, part in value.items())
     if isinstance(value, list | tuple | np.ndarray):
         return [_tree(reader, part) for part in value]
+    if has_names(value):
+        return Pairs((str(name), _tree(reader, part)) for name, part in value.items())
     return number_as_written(value)
