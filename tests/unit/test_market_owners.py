@@ -47,6 +47,19 @@ def test_prices_after_a_merger_solve_the_linear_system(owners: list[list[int]]) 
     np.testing.assert_allclose(solution.payoff.values, [margins[row].sum() for row in owners], rtol=1e-12)
 
 
+@pytest.mark.parametrize("owners", [[[0, 1], [2, 3]], [[0, 2, 3], [1]], [[0], [1, 2], [3]]])
+def test_mergers_of_four_sellers_meet_the_conditions(owners: list[list[int]]) -> None:
+    cost = np.array([1.0, 1.5, 2.0, 1.2])
+    slopes = np.linalg.inv(np.full((4, 4), G) + np.eye(4) * (B - G))
+    prices = prices_of(by_best_response(rv.games.market(owners=owners, unit_cost=cost.tolist(), **GOODS)))
+    owned = np.zeros((4, 4))
+    for row in owners:
+        owned[np.ix_(row, row)] = 1
+    # q_i + sum_j owned_ij dq_j/dp_i (p_j - c_j) = 0
+    conditions = slopes @ (A - prices) - (owned * slopes) @ (prices - cost)
+    np.testing.assert_allclose(conditions, 0, atol=1e-9)
+
+
 def test_no_owner_gains_on_a_grid() -> None:
     game = rv.games.market(owners=MERGED, **GOODS)
     solution = by_best_response(game)
@@ -136,9 +149,9 @@ def test_benchmarks_have_certificates() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"owners": [[0, 1], [1]]}, "owners: product 1 is named 2 times; must have one owner"),
-        ({"owners": [[0], [2]]}, "owners: product 1 is named 0 times; must have one owner"),
-        ({"owners": [[0, 1], []]}, "owners: a firm without products"),
+        ({"owners": [[0, 1], [1]]}, "owners: product 1 is named 2 times; must be in one row"),
+        ({"owners": [[0], [2]]}, "owners: product 1 is named 0 times; must be in one row"),
+        ({"owners": [[0, 1], []]}, "owners: a row without products"),
         ({"owners": [[0, 5]], "players": 2}, "owners[0]: 5 must be"),
         ({"owners": [[0, 1]], "stages": [[0], [1]]}, "stages: clashes with owners"),
         ({"owners": [[0, 1]], "cash": 1.0}, "cash: clashes with owners"),
