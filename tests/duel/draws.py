@@ -548,6 +548,7 @@ KINDS: dict[str, Callable[[Rng, Rng], Setting]] = {
 NO_DUEL = {
     "city": "agents are simulated: no profile is called an equilibrium",
     "karma": "populations have policies, no profiles of players: tests/duel/test_populations.py",
+    "routes": "flows of a continuum are no profile; beside enumerated routes in tests/unit/test_roads.py",
 }
 BY_ANNOTATIONS = sorted(set(GAMES) - set(KINDS) - set(NO_DUEL))
 """Families without a function here, whose keys are drawn by their annotations."""

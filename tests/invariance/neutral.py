@@ -328,6 +328,13 @@ ROWS: dict[str, dict[str, str | tuple[Neutral, ...]]] = {
         "initial_karma": "a list is what agents have, and the default draws nothing",
         "idle": (Neutral(KARMA | {"idle": "none"}, KARMA),),
     },
+    "routes": {
+        "links": ESSENTIAL,
+        "demand": (Neutral({"demand": {"s>t": 4000.0}}),),
+        "closed": (Neutral({"closed": []}),),
+        "toll_factor": (Neutral({"toll_factor": 0.0}),),
+        "distance_factor": (Neutral({"distance_factor": 0.0}),),
+    },
 }
 
 

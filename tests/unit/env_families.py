@@ -39,7 +39,11 @@ def city(**more: Any) -> Any:
 
 
 FAMILIES: dict[str, Callable[[], Any]] = {
-    **{name: partial(getattr(rv.games, name), **entry.example) for name, entry in rv.games.GAMES.items()},
+    **{
+        name: partial(getattr(rv.games, name), **entry.example)
+        for name, entry in rv.games.GAMES.items()
+        if name != "routes"  # a continuum of travellers has no agents
+    },
     "walk": partial(walks, rv.games.influencer(), step=0.1, observation="joint"),
     "walk, continuous": partial(
         walks, rv.games.influencer(), step=0.1, moves="continuous", observation="joint"

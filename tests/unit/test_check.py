@@ -66,7 +66,10 @@ OF_POPULATIONS = {"space", "jit", "gradients", "expect", "balance", "stationary 
 OF_AGENTS = {"world", "static_metrics", "payoff_scale"}
 
 
-@pytest.mark.parametrize("name", slow_except(GAMES, ("city", "influencer", "market", "matrix")))
+# flows of travellers on roads are no profile: tests/unit/test_roads.py
+@pytest.mark.parametrize(
+    "name", slow_except(sorted(set(GAMES) - {"routes"}), ("city", "influencer", "market", "matrix"))
+)
 @pytest.mark.nightly
 def test_every_registered_game_conforms(name: str) -> None:
     game = getattr(rv.games, name)(**MADE.get(name, {}))

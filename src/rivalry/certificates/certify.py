@@ -21,8 +21,8 @@ from rivalry.certificates.stake import GameAtProfile, Stake, stake_at, stakes_at
 from rivalry.core.assumed_range import with_rise
 from rivalry.core.batched_games import Together
 from rivalry.core.dispatch import Unsupported
-from rivalry.core.game import Game, PopulationGame, is_agents, is_population
-from rivalry.core.oracles import Response, claim_scope, separate_parts, shared_constraints
+from rivalry.core.game import Game, is_agents, is_population
+from rivalry.core.oracles import Response, claim_scope, flow_certificate, separate_parts, shared_constraints
 from rivalry.core.payoffs import concrete_array, concrete_profile, payoffs, payoffs_at
 from rivalry.core.results import COVERAGES, Certificate, Rounding
 from rivalry.core.space import visibly_apart
@@ -35,7 +35,7 @@ from rivalry.schema.validate import check_keywords
 @check_keywords
 @promote_ranks
 def certificate(
-    game: Game | PopulationGame,
+    game: object,
     x: Any,
     *,
     tolerance: float = TOLERANCE,
@@ -47,9 +47,10 @@ def certificate(
     Parameters
     ----------
     game : Game or PopulationGame
-        A game with payoffs, or a population.
+        A game with payoffs, a population, or a road network.
     x : array_like
-        Profile ``[player axis]``; of a population its policy, ``[state action]``.
+        Profile ``[player axis]``; of a population its policy, ``[state action]``; of a road network the
+        flows of its links, ``[link]``.
     tolerance : float
         Relative to what is at stake for each player (`rivalry.certificates.stake`); `ROUNDING` times
         the size of its payoffs is added.
@@ -78,11 +79,13 @@ def certificate(
     >>> certificate(game, [[0.0, 1.0], [0.0, 1.0]]).claim
     'equilibrium'
     """
-    if is_population(game):
+    if is_population(game) or flow_certificate.knows(game):
         if proof:
             raise ValueError(
                 "proof: must be False for a population, whose gains are bounded in floating point only"
             )
+        if not is_population(game):
+            return flow_certificate(game, x, tolerance)
         of_policy = load("rivalry.population.certificate:population_certificate")  # of a layer above
         return of_policy(game, x, tolerance=tolerance)
     if not isinstance(game, Game):

@@ -45,7 +45,7 @@ from rivalry.core.dispatch import forward as forward
 from rivalry.core.dispatch import inner_knows as inner_knows
 from rivalry.core.dispatch import oracle as oracle
 from rivalry.core.dispatch import unknown as unknown
-from rivalry.core.results import Coverage, Record, Rounding
+from rivalry.core.results import Certificate, Coverage, Record, Rounding
 from rivalry.runtime.jax import compiled, jax, jnp
 
 if TYPE_CHECKING:
@@ -324,6 +324,12 @@ class Cases(NamedTuple):
     size: int  # number of cases
     noun: str
     plural: str
+
+
+@oracle(inherited=True)
+def flow_certificate(game: object, x: Any, tolerance: float) -> Certificate:
+    """Return the certificate of flows that many travellers make together; raise `Unsupported` (generic)."""
+    raise unknown(game, "certificate of flows")
 
 
 @oracle()

@@ -128,7 +128,14 @@ WITHOUT_DRAWS = frozenset(
         *("all_equilibria", "closed_form", "correlated_equilibrium", "evolutionary_stability"),
         *("fermi", "linear_programme"),
         *("linear_quadratic", "mixed_commitment", "mixed_equilibria", "moran", "pure_equilibria"),
-        *("round_robin", "subgame_perfect_equilibria", "subgame_perfect_payoffs", "thresholds"),
+        *(
+            "round_robin",
+            "subgame_perfect_equilibria",
+            "subgame_perfect_payoffs",
+            "system_optimum",
+            "thresholds",
+        ),
+        "user_equilibrium",
     )
 )
 """Kinds whose results depend on no random draws, as long as no start is given."""

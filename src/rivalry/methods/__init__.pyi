@@ -64,6 +64,8 @@ from rivalry.methods.q_learning.options import Stopping as Stopping
 from rivalry.methods.q_learning.period_q_learning import PeriodQLearning as PeriodQLearning
 from rivalry.methods.q_learning.q_learning import QLearning as QLearning
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning as RepeatedQLearning
+from rivalry.roads.assignment import SystemOptimum as SystemOptimum
+from rivalry.roads.assignment import UserEquilibrium as UserEquilibrium
 from rivalry.schema.register import Entry
 
 METHODS: dict[str, Entry]

@@ -15,7 +15,7 @@ import numpy as np
 
 from rivalry.core.game import Game, is_agents
 from rivalry.core.method import Learner, Method, as_learner, as_method, start_of
-from rivalry.core.oracles import named_start, plot_data, to_linear_quadratic
+from rivalry.core.oracles import flow_certificate, named_start, plot_data, to_linear_quadratic
 from rivalry.core.plain import is_plain
 from rivalry.games import GAMES
 from rivalry.lab.study import names
@@ -171,7 +171,7 @@ class Checker:
         key = _text(table)
         if key != self.last[0]:
             game = build_game(table, self.folder)
-            formed = to_linear_quadratic.knows(game)
+            formed = to_linear_quadratic.knows(game) or flow_certificate.knows(game)
             if not (hasattr(game, "space") or is_agents(game) or formed or _has_horizon(game)):
                 rule = (
                     "a game has a space, a linear-quadratic form, a horizon with rewards by distribution, "

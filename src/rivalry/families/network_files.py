@@ -1,0 +1,128 @@
+"""Road networks and trips from files and graphs: TNTP, CSV, GraphML and graphs of networkx."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
+Trips = list[tuple[str, str, Any]]  # origin, destination, and how many
+
+TNTP = ("from", "to", "capacity", "length", "free_flow_time", "b", "power", "speed", "toll", "link_type")
+ROUNDED = 1e-3  # part of all trips by which a head may differ from their sum
+_TAG = re.compile(r"<([^>]*)>\s*(.*)")
+
+
+class NetworkTable(NamedTuple):
+    """Columns of links by name, attributes of nodes by name, and the first node that routes lead through."""
+
+    columns: dict[str, list[Any]]
+    nodes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    first_through: int = 0  # of TNTP: smaller numbers are zones where trips only begin and end
+
+
+def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]) -> T:
+    """Contents of a file by the reader of its ending. Raises `ValueError` that names ``key`` and file."""
+    file = Path(str(path))
+    if file.suffix not in readers:
+        raise ValueError(f"{key}: {path} must end in {', '.join(readers)}")
+    if not file.is_file():
+        raise ValueError(f"{key}: {path}: no such file")
+    try:
+        return readers[file.suffix](file)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{key}: {path}: {str(error).splitlines()[0]}") from None
+
+
+def graph_table(graph: Any) -> NetworkTable:
+    """Table of a graph of networkx; an undirected edge is a link in both directions."""
+    if "is_directed" not in dir(graph):
+        raise ValueError(f"links: {graph!r} must be a table, a file or a graph of networkx")
+    directed = graph if graph.is_directed() else graph.to_directed()
+    edges = list(directed.edges(data=True))
+    columns = {"from": [str(tail) for tail, _, _ in edges], "to": [str(head) for _, head, _ in edges]}
+    for name in dict.fromkeys(name for _, _, attributes in edges for name in attributes):
+        columns[name] = [attributes.get(name) for _, _, attributes in edges]
+    return NetworkTable(columns, {str(node): data for node, data in directed.nodes(data=True)})
+
+
+def _graphml_links(file: Path) -> NetworkTable:
+    import networkx
+
+    try:
+        return graph_table(networkx.read_graphml(file))
+    except (SyntaxError, networkx.NetworkXError) as error:  # malformed XML is a SyntaxError
+        raise ValueError(f"cannot be read: {error}") from None
+
+
+def _csv_columns(file: Path) -> dict[str, list[Any]]:
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    rows = [(n, [cell.strip() for cell in row]) for n, row in enumerate(csv.reader(lines), 1) if row]
+    header = rows[0][1] if rows else []
+    for number, row in rows[1:]:
+        if len(row) != len(header):
+            raise ValueError(f"line {number}: {','.join(row)!r} must have {len(header)} cells")
+    return {name: [row[k] for _, row in rows[1:]] for k, name in enumerate(header)}
+
+
+def _csv_trips(file: Path) -> Trips:
+    columns = _csv_columns(file)
+    missing = {"from", "to", "trips"} - set(columns)
+    if missing:
+        raise ValueError(f"has no column {min(missing)}; must have from, to and trips")
+    return list(zip(columns["from"], columns["to"], columns["trips"], strict=True))
+
+
+def _tntp(file: Path) -> tuple[dict[str, str], list[tuple[int, str]]]:
+    """Tags of a TNTP file, and the lines after them with their numbers, without comments."""
+    tags, lines = dict[str, str](), list[tuple[int, str]]()
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.partition("~")[0].strip()
+        if tag := _TAG.match(text):
+            tags[tag[1].strip().upper()] = tag[2].strip()
+        elif text:
+            lines.append((number, text))
+    return tags, lines
+
+
+def _tntp_links(file: Path) -> NetworkTable:
+    tags, lines = _tntp(file)
+    rows = [line.rstrip("; \t").split() for _, line in lines]
+    for (number, _), row in zip(lines, rows, strict=True):
+        if len(row) != len(TNTP):
+            raise ValueError(f"line {number}: {len(row)} columns; must be {len(TNTP)}")
+    count = tags.get("NUMBER OF LINKS", str(len(rows)))
+    if int(count) != len(rows):
+        raise ValueError(f"{len(rows)} links; must be {count}, as its head says")
+    columns = {name: [row[k] for row in rows] for k, name in enumerate(TNTP)}
+    return NetworkTable(columns, first_through=int(tags.get("FIRST THRU NODE", 1)))
+
+
+def _tntp_trips(file: Path) -> Trips:
+    tags, lines = _tntp(file)
+    trips, origin = Trips(), ""
+    for number, line in lines:
+        if line.startswith("Origin"):
+            origin = line.split()[-1]
+            continue
+        for entry in filter(str.strip, line.split(";")):
+            destination, colon, amount = entry.partition(":")
+            if not colon or not origin:
+                raise ValueError(f"line {number}: {entry!r} must be 'destination : trips'")
+            trips.append((origin, destination.strip(), amount.strip()))
+    total, stated = sum(float(amount) for _, _, amount in trips), float(tags.get("TOTAL OD FLOW", "nan"))
+    if abs(total - stated) > ROUNDED * stated:
+        raise ValueError(f"{total:g} trips; must be {stated:g}, as its head says")
+    return trips
+
+
+LINKS: Mapping[str, Callable[[Path], NetworkTable]] = {
+    ".tntp": _tntp_links,
+    ".csv": lambda file: NetworkTable(_csv_columns(file)),
+    ".graphml": _graphml_links,
+}
+TRIPS: Mapping[str, Callable[[Path], Trips]] = {".tntp": _tntp_trips, ".csv": _csv_trips}

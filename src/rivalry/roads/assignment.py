@@ -1,0 +1,275 @@
+"""User equilibrium and system optimum of road networks, with the gap of the flows that are returned."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from annotated_types import Gt, Lt
+
+from rivalry.core import oracles
+from rivalry.core.method import BaseLearner, Session
+from rivalry.core.needs import Need
+from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.tolerances import ROUNDING, TOLERANCE
+from rivalry.roads.model import RouteGame
+from rivalry.roads.paths import cheapest_routes
+
+ROADS = Need("a road network", lambda game: isinstance(game, RouteGame))
+ROUTES = ("links", "ends", "pair", "flow")  # arrays of a session that describe routes
+SWEEPS = 100  # at most, over the pairs between two searches for cheaper routes
+NEGLIGIBLE = 0.3  # part of the excess cost of the first sweep that ends them
+BALANCED = 1e-6  # part of all trips to which flows that are brought balance at every node
+
+
+class UserEquilibrium(BaseLearner):
+    """User equilibrium of a road network: no traveller has a cheaper route.
+
+    Every round finds the cheapest route of each origin-destination pair, adds it to the routes of the pair,
+    and lets travellers of one pair after the other move from dearer routes to the cheapest one until both
+    cost the same (gradient projection on route flows; Jayakrishnan et al. 1994). No move raises Beckmann's
+    potential. It ends at a relative gap of ``gap``.
+
+    Gaps are of the flows that are returned, at their own costs, with new cheapest routes. With the costs of
+    routes ``c`` and the least cost ``u`` of each pair, ``relative_gap`` is ``sum(flow * (c - u)) / sum(flow *
+    c)``; ``average_excess_cost`` is the numerator per trip, in the unit of cost. The potential exceeds its
+    minimum by at most the numerator, ``potential_bound``. The certificate states the largest gain of any
+    traveller, ``max(c - u)`` over routes in use, beside what congestion costs the traveller who suffers
+    most by it: the least cost less that of empty roads.
+
+    The record holds ``flow`` and ``cost`` (link), ``least_cost`` and ``trips`` (pair), ``route_flow`` and
+    ``route_cost`` (route), the numbers above, ``total_cost``, ``travel_cost`` (its mean per trip) and
+    ``potential``.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> solution = rv.solve(rv.games.routes("braess"), rv.methods.UserEquilibrium())
+    >>> solution.claim, round(float(solution.data.travel_cost), 9)
+    ('equilibrium', 80.0)
+
+    References
+    ----------
+    R. Jayakrishnan, W. Tsai, J. Prashker and S. Rajadhyaksha, A faster path-based algorithm for traffic
+    assignment, Transportation Research Record 1443 (1994).
+    """
+
+    gap: Annotated[float, Gt(0), Lt(1), "relative gap at which it ends"] = 1e-10
+
+    needs: ClassVar[tuple[Need, ...]] = (ROADS,)
+
+    def length(self, world: RouteGame) -> int:
+        """Return the largest number of rounds."""
+        return 1_000
+
+    def begin(self, world: RouteGame, stream: np.random.SeedSequence) -> Session:
+        return {
+            "links": np.zeros(0, dtype=np.int32),  # of all routes, one after the other
+            "ends": np.zeros(1, dtype=np.int64),  # where each route begins in ``links``, and the last ends
+            "pair": np.zeros(0, dtype=np.int64),  # [route] ascending
+            "flow": np.zeros(0),  # [route]
+            "gap": np.full(1, np.inf),  # at the last search for cheaper routes
+        }
+
+    def advance(self, world: RouteGame, session: Session, steps: int) -> int:
+        """Take rounds until the gap is small enough."""
+        for step in range(steps):
+            if session["gap"][0] <= self.gap:
+                return step
+            take_round(world, session, self.gap)
+        return steps
+
+    def read(self, world: RouteGame, session: Session) -> Record:
+        status = "converged" if session["gap"][0] <= self.gap else "iteration limit"
+        record: Record = {"status": scalar(status)}
+        return record | assignment_record(world, session) if len(session["flow"]) else record
+
+
+class SystemOptimum(UserEquilibrium):
+    """Flows of a road network with the lowest total cost, and the tolls under which they are an equilibrium.
+
+    They are the user equilibrium where every link also costs ``marginal_toll``, its flow times the slope of
+    its cost, and are computed as such. ``total_cost`` exceeds the lowest one by at most ``total_cost_bound``.
+    From there the user equilibrium without tolls is computed too: ``equilibrium_cost`` is its total cost,
+    ``price_of_anarchy`` the ratio of both. The certificate is of travellers at the optimum who pay no toll:
+    as a rule they would gain by another route.
+
+    The record is that of `UserEquilibrium`, with these numbers and ``marginal_toll`` (link).
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> data = rv.solve(rv.games.routes("pigou"), rv.methods.SystemOptimum()).data
+    >>> float(data.total_cost), data.marginal_toll.values.round(9).tolist()
+    (0.75, [0.0, 0.5])
+    >>> round(float(data.price_of_anarchy), 9)
+    1.333333333
+    """
+
+    def advance(self, world: RouteGame, session: Session, steps: int) -> int:
+        """Take rounds with marginal tolls, then rounds without."""
+        step = 0
+        if "optimal_flow" not in session:
+            step = super().advance(world.with_marginal_costs(), session, steps)
+            if step == steps:
+                return step
+            session |= {f"optimal_{name}": session[name] for name in ROUTES}
+            session["gap"] = np.full(1, np.inf)
+        return step + super().advance(world, session, steps - step)
+
+    def read(self, world: RouteGame, session: Session) -> Record:
+        record = super().read(world, session)
+        if "optimal_flow" not in session:
+            return record | {"status": scalar("iteration limit")}
+        equilibrium_cost = record["total_cost"][1]
+        record |= assignment_record(world, {name: session[f"optimal_{name}"] for name in ROUTES})
+        flow = record["flow"][1]
+        tolls = world.marginal_tolls(flow)
+        costs = world.costs(flow) + tolls
+        excess = flow @ costs - world.trips @ cheapest_routes(world, costs)[0]
+        return record | {
+            "marginal_toll": (("link",), tolls),
+            "total_cost_bound": scalar(max(excess, 0.0)),
+            "equilibrium_cost": scalar(equilibrium_cost),
+            "price_of_anarchy": scalar(equilibrium_cost / record["total_cost"][1]),
+        }
+
+
+def take_round(game: RouteGame, session: Session, target: float) -> None:
+    """Add the cheapest routes and, at a gap above the target, move travellers to them.
+
+    A pair gets its cheapest route if that is cheaper than all it has; its first takes all its trips. Routes
+    without travellers are left out.
+    """
+    from rivalry.roads import kernels
+
+    links, ends, pair, flow = (session[name] for name in ROUTES)
+    total = kernels.link_flows(links, ends, flow, len(game.tail))
+    link_cost = game.costs(total)
+    best, new_links, new_ends = cheapest_routes(game, link_cost)
+    spent = total @ link_cost
+    if len(flow):
+        session["gap"][0] = max(1.0 - game.trips @ best / spent, 0.0) if spent else 0.0
+    lowest = np.full(len(best), np.inf)
+    np.minimum.at(lowest, pair, kernels.route_costs(links, ends, link_cost))
+
+    is_member = np.concatenate([flow > 0, best < lowest])
+    pair = np.append(pair, np.arange(len(best)))
+    flow = np.append(flow, np.where(np.isinf(lowest), game.trips, 0.0))
+    # routes of one pair stand beside each other
+    order = np.flatnonzero(is_member)[np.argsort(pair[is_member], kind="stable")]
+    links, ends = np.append(links, new_links), np.append(ends, ends[-1] + new_ends[1:])
+    links, ends = kernels.select_routes(links, ends, order)
+    pair, flow = pair[order], flow[order]
+    if session["gap"][0] > target:
+        _move_travellers(game, links, ends, pair, flow)
+    session |= dict(zip(ROUTES, (links, ends, pair, flow), strict=True))
+
+
+def _move_travellers(
+    game: RouteGame, links: np.ndarray, ends: np.ndarray, pair: np.ndarray, flow: np.ndarray
+) -> None:
+    """Move travellers to the cheapest known routes of their pairs, several times over all pairs, in place."""
+    from rivalry.roads import kernels
+
+    routes_of = np.searchsorted(pair, np.arange(len(game.trips) + 1))
+    first = 0.0
+    for number in range(SWEEPS):
+        # anew from the routes, so that rounding errors of many moves do not add up
+        total = kernels.link_flows(links, ends, flow, len(game.tail))
+        costs = game.constant, game.coefficient, game.power
+        excess = kernels.sweep(routes_of, links, ends, flow, total, costs)
+        first = first if number else excess
+        if excess <= NEGLIGIBLE * first:
+            break
+
+
+def assignment_record(game: RouteGame, routes: Session) -> Record:
+    """Flows, costs and gaps of routes, with the certificate of travellers who choose among all routes."""
+    from rivalry.roads import kernels
+
+    links, ends, pair, route_flow = (routes[name] for name in ROUTES)
+    flow = kernels.link_flows(links, ends, route_flow, len(game.tail))
+    cost = game.costs(flow)
+    route_cost = kernels.route_costs(links, ends, cost)
+    cheapest = cheapest_routes(game, cost)[0]
+    excess = np.maximum(route_cost - cheapest[pair], 0.0)
+    total_cost, total_excess = flow @ cost, route_flow @ excess
+    trips = game.trips.sum()
+    numbers = {
+        "relative_gap": total_excess / total_cost if total_cost else 0.0,
+        "average_excess_cost": total_excess / trips,
+        "total_cost": total_cost,
+        "travel_cost": total_cost / trips,
+        "potential": game.potential(flow),
+        "potential_bound": total_excess,
+    }
+    record: Record = {name: scalar(number) for name, number in numbers.items()}
+    record |= {
+        "flow": (("link",), flow),
+        "cost": (("link",), cost),
+        "link_name": (("link",), game.link_names()),
+        "least_cost": (("pair",), cheapest),
+        "pair_name": (("pair",), game.pair_names()),
+        "route_pair": (("route",), pair),
+        "route_flow": (("route",), route_flow),
+        "route_cost": (("route",), route_cost),
+        "payoff": (("player",), np.array([-total_cost / trips])),
+        "player_name": (("player",), np.array(["travellers"])),
+    }
+    gain = np.max(excess[route_flow > 0], initial=0.0)
+    return record | _judged(game, cheapest, gain, total_cost / trips, TOLERANCE, "Nash").record()
+
+
+def _judged(
+    game: RouteGame, cheapest: np.ndarray, gain: float, paid: float, tolerance: float, concept: str
+) -> Certificate:
+    """Certificate of a gain; at stake is what congestion costs the traveller who suffers most by it."""
+    empty = cheapest_routes(game, game.costs(np.zeros(len(game.tail))))[0]
+    at_stake = np.max(cheapest - empty, keepdims=True)
+    gains = np.array([gain])
+    return Certificate(
+        gains,
+        gains,
+        "exact",
+        "cheapest routes at the costs of these flows",
+        tolerance * at_stake + ROUNDING * cheapest.max(),
+        at_stake,
+        "floating point",
+        concept=concept,
+        payoff=np.array([-paid]),
+    )
+
+
+@oracles.flow_certificate.register(RouteGame)
+def _(game: RouteGame, x: Any, tolerance: float) -> Certificate:
+    """Certificate of flows of links, ``[link]``, that serve the trips: the mean gain over travellers.
+
+    Flows of links leave open who travels where. What they must do to serve trips is checked at every node,
+    and the mean gain is that of all routes that add up to them.
+    """
+    flow = np.asarray(x, dtype=float) if np.ndim(x) == 1 else np.zeros(0)
+    if flow.shape != game.tail.shape or not np.all(np.isfinite(flow) & (flow >= 0)):
+        raise ValueError(
+            f"x: must be {len(game.tail)} flows of links of at least 0, in the order of the game"
+        )
+    surplus = np.zeros(len(game.node_names))
+    for nodes, amounts in ((game.head, flow), (game.tail, -flow), (game.origin, game.trips)):
+        np.add.at(surplus, nodes, amounts)
+    np.subtract.at(surplus, game.destination, game.trips)
+    node = np.abs(surplus).argmax()
+    if abs(surplus[node]) > BALANCED * game.trips.sum():
+        name = game.node_names[node]
+        raise ValueError(
+            f"x: {surplus[node]:+.6g} at node {name!r} of arrivals and trips from there, less "
+            "departures and trips to there; must be 0: trips are not served"
+        )
+    cost = game.costs(flow)
+    cheapest = cheapest_routes(game, cost)[0]
+    excess, trips = flow @ cost - game.trips @ cheapest, game.trips.sum()
+    if excess < -BALANCED * (flow @ cost):
+        raise ValueError(
+            "x: costs less than the cheapest routes of all trips; must serve the trips of each pair"
+        )
+    gain = max(excess, 0.0) / trips
+    return _judged(game, cheapest, gain, flow @ cost / trips, tolerance, "mean field")

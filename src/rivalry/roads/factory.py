@@ -1,0 +1,260 @@
+"""The factory of road networks: links with costs, trips between nodes."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from annotated_types import Ge
+
+from rivalry.families.network_files import LINKS, TRIPS, NetworkTable, Trips, graph_table, read_file
+from rivalry.roads.model import RouteGame
+from rivalry.roads.paths import cheapest_routes
+from rivalry.schema.registry import near
+from rivalry.schema.validate import checked
+
+Columns = Mapping[str, Sequence[Any]]
+
+BPR = ("free_flow_time", "capacity", "b", "power")
+DEFAULTS = {"b": 0.15, "power": 4.0}  # of the Bureau of Public Roads (1964)
+NETWORKS: Mapping[str, tuple[Columns, Mapping[str, float]]] = {
+    # Pigou (1920) in the form of Roughgarden and Tardos (2002)
+    "pigou": ({"from": ["s", "s"], "to": ["t", "t"], "cost": ["1", "x"]}, {"s>t": 1.0}),
+    # Braess (1968) with the numbers of the usual example of 4,000 drivers, in minutes
+    "braess": (
+        {
+            "from": ["s", "a", "s", "b", "a"],
+            "to": ["a", "t", "b", "t", "b"],
+            "cost": ["x / 100", "45", "45", "x / 100", "0"],
+        },
+        {"s>t": 4000.0},
+    ),
+}
+_NUMBER = r"(\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)"
+_TERM = re.compile(rf"(?:{_NUMBER}\*)?x(?:\^{_NUMBER})?(?:/{_NUMBER})?|{_NUMBER}")
+
+
+@checked
+def routes(
+    links: Annotated[
+        Any,
+        "road network: pigou, braess; a table of columns from, to, cost, or free_flow_time, capacity, b, "
+        "power; a file .tntp, .csv, .graphml; {kind = 'file', path}; or a graph of networkx",
+    ] = "braess",
+    *,
+    demand: Annotated[
+        Any, "trips by pair, {'a>b' = 100}, or a file .tntp, .csv (default: that of the named network)"
+    ] = None,
+    closed: Annotated[Sequence[str], "links that are left out, 'a>b'"] = (),
+    toll_factor: Annotated[float, Ge(0), "cost per unit of the column toll"] = 0.0,
+    distance_factor: Annotated[float, Ge(0), "cost per unit of the column length"] = 0.0,
+) -> RouteGame:
+    """Return a road network on which a continuum of travellers chooses routes.
+
+    A link's cost is a sum of powers ``cost`` of its flow ``x``, such as ``10 + 2*x^4``; or that of the Bureau
+    of Public Roads, ``free_flow_time * (1 + b * (flow / capacity) ** power)``, with ``b`` .15 and ``power`` 4
+    where the columns are missing, and ``free_flow_time`` alone without a column ``capacity``. Flow and
+    capacity have the unit of the trips. Tolls and lengths are added at their factors. Several links may join
+    the same nodes.
+
+    Of a TNTP file no route leads through nodes numbered below its first through node. Trips within a node
+    use no link. A column that is not read is named by ``print(game)``.
+
+    Raises
+    ------
+    ValueError
+        For a missing or negative number, unknown nodes, a cost that falls with the flow, and a pair of nodes
+        that no route joins.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> table = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x + 2", "2*x"]}
+    >>> game = rv.games.routes(table, demand={"s>t": 4.0})
+    >>> rv.solve(game, rv.methods.UserEquilibrium()).data.flow.values.round(9).tolist()
+    [2.0, 2.0]
+    """
+    if isinstance(links, str) and links in NETWORKS:
+        links, usual_demand = NETWORKS[links]
+        demand = usual_demand if demand is None else demand
+    table = _network(links)
+    _check_columns(table.columns)
+    columns = _without(closed, table.columns)
+    names = list(dict.fromkeys([*columns["from"], *columns["to"]]))
+    number = {name: k for k, name in enumerate(names)}
+    factors = {"toll": toll_factor, "length": distance_factor}
+    constant, coefficient, power = _costs(columns)
+    for name, factor in factors.items():
+        if factor or name in columns:
+            constant = constant + factor * _numbers(columns, name)
+    trips = _sum_by_pair(_trips(demand), number)
+    within = sum(amount for (tail, head), amount in trips.items() if tail == head)
+    pairs = sorted((tail, head) for tail, head in trips if tail != head)
+    if not pairs:
+        raise ValueError("demand: has no trips between two nodes; must have some")
+    entering = {"from", "to"} | {name for name, factor in factors.items() if factor}
+    entering |= {"cost"} if "cost" in columns else set(BPR)
+    game = RouteGame(
+        tail=np.array([number[name] for name in columns["from"]]),
+        head=np.array([number[name] for name in columns["to"]]),
+        constant=constant,
+        coefficient=coefficient,
+        power=power,
+        origin=np.array([tail for tail, _ in pairs]),
+        destination=np.array([head for _, head in pairs]),
+        trips=np.array([trips[pair] for pair in pairs]),
+        is_closed=np.array([name.isdigit() and int(name) < table.first_through for name in names]),
+        within_zones=within,
+        node_names=tuple(names),
+        unread=tuple(name for name in columns if name not in entering),
+    )
+    _check_joined(game)
+    return game
+
+
+def _network(links: Any) -> NetworkTable:
+    """Table of a network from a table, a graph, or the path of a file. Raises `ValueError`."""
+    path = links.get("path") if isinstance(links, Mapping) else links
+    if path is None:
+        return NetworkTable({str(name): list(column) for name, column in links.items()})
+    if not isinstance(path, str | Path):
+        return graph_table(path)
+    if "." not in str(path):
+        raise ValueError(
+            f"links: {path!r} is no network; {near(str(path), list(NETWORKS))}, a table or a file"
+        )
+    return read_file("links", path, LINKS)
+
+
+def _trips(demand: Any) -> Trips:
+    """Origins, destinations and trips from a table by pairs, or from a file. Raises `ValueError`."""
+    if demand is None:
+        raise ValueError("demand: is missing; must be trips by pair, such as {'a>b': 100}, or a file")
+    path = demand.get("path") if isinstance(demand, Mapping) else demand
+    if path is not None:
+        return read_file("demand", path, TRIPS)
+    rows = []
+    for pair, trips in demand.items():
+        ends = pair.split(">") if isinstance(pair, str) else pair
+        if len(ends) != 2:
+            raise ValueError(f"demand: {pair!r} must be a pair, such as 'a>b'")
+        rows.append((str(ends[0]).strip(), str(ends[1]).strip(), trips))
+    return rows
+
+
+def _check_columns(columns: Columns) -> None:
+    """Raise `ValueError` where a column is missing or has another length than the others."""
+    if not {"from", "to"} <= set(columns):
+        raise ValueError("links: must have columns from, to and costs")
+    if len({"cost", "free_flow_time"} & set(columns)) != 1:
+        raise ValueError("links: must have a column 'cost' or 'free_flow_time', and not both")
+    count = len(columns["from"])
+    if not count:
+        raise ValueError("links: has no rows; must have at least one link")
+    for name, column in columns.items():
+        if len(column) != count:
+            raise ValueError(f"links.{name}: {len(column)} entries; must be {count}, as many as in 'from'")
+
+
+def _without(closed: Sequence[str], columns: Columns) -> dict[str, list[Any]]:
+    """Columns without the rows of closed links, nodes as text. Raises `ValueError` for an unknown link."""
+    rows = {name: list(column) for name, column in columns.items()}
+    rows |= {end: [str(node) for node in columns[end]] for end in ("from", "to")}
+    names = [">".join(ends) for ends in zip(rows["from"], rows["to"], strict=True)]
+    for name in closed:
+        if name not in names:
+            raise ValueError(f"closed: {name!r} is no link; {near(name, names)}")
+    is_open = [name not in closed for name in names]
+    return {name: list(compress(column, is_open)) for name, column in rows.items()}
+
+
+def _number(entry: Any, name: str) -> float:
+    """Finite number of at least 0. Raises `ValueError`."""
+    try:
+        value = float(entry)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {entry!r} must be a number, without its unit") from None
+    if not 0 <= value < np.inf:
+        raise ValueError(f"{name}: {entry!r} must be a number of at least 0")
+    return value
+
+
+def _numbers(columns: Columns, name: str) -> np.ndarray:
+    """Column of numbers of at least 0, or its default. Raises `ValueError` with the link of another entry."""
+    if name not in columns:
+        if name not in DEFAULTS:
+            raise ValueError(f"links: has no column {name!r}; must have it for these costs")
+        return np.full(len(columns["from"]), DEFAULTS[name])
+    rows = zip(columns[name], columns["from"], columns["to"], strict=True)
+    return np.array([_number(entry, f"links.{name}, link {tail}>{head}") for entry, tail, head in rows])
+
+
+def _costs(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Constants ``[link]``, coefficients and powers ``[term link]`` of costs. Raises `ValueError`."""
+    if "cost" in columns:
+        sums = [_power_sum(str(text), k) for k, text in enumerate(columns["cost"])]
+    elif {"capacity", "b", "power"} & set(columns):
+        rows = zip(*(_numbers(columns, name) for name in BPR), strict=True)
+        sums = [_bpr_terms(*row) for row in rows]
+    else:
+        sums = [{0.0: time} for time in _numbers(columns, "free_flow_time")]
+    constant = np.array([terms.pop(0.0, 0.0) for terms in sums])
+    coefficient = np.zeros((max(map(len, sums)), len(sums)))
+    power = np.ones_like(coefficient)
+    for k, terms in enumerate(sums):
+        power[: len(terms), k] = list(terms)
+        coefficient[: len(terms), k] = list(terms.values())
+    return constant, coefficient, power
+
+
+def _bpr_terms(free: float, capacity: float, b: float, power: float) -> dict[float, float]:
+    """Coefficients by power of the cost of the Bureau of Public Roads. Raises `ValueError`."""
+    terms = {0.0: free}
+    if free * b:
+        if not capacity:
+            raise ValueError(f"links.capacity: 0 must be above 0 where costs rise, at a time of {free:g}")
+        terms[power] = terms.get(power, 0.0) + free * b / capacity**power
+    return terms
+
+
+def _power_sum(text: str, row: int) -> dict[float, float]:
+    """Coefficients by power of a cost in the flow ``x``. Raises `ValueError`."""
+    coefficients = defaultdict[float, float](float)
+    for part in re.split(r"(?<!e)\+", "".join(text.split()).lower().replace("**", "^")):
+        term = _TERM.fullmatch(part)
+        if term is None:
+            rule = "must be a sum of powers of x with numbers of at least 0, such as '10 + 2*x^4'"
+            raise ValueError(f"links.cost[{row}]: {text!r} {rule}")
+        factor, power, divisor, constant = (float(number or 1) for number in term.groups())
+        coefficients[power if "x" in part else 0.0] += factor * constant / divisor
+    return {power: factor for power, factor in coefficients.items() if factor}
+
+
+def _sum_by_pair(entries: Trips, number: Mapping[str, int]) -> dict[tuple[int, int], float]:
+    """Trips by origin and destination. Raises `ValueError`."""
+    trips = defaultdict[tuple[int, int], float](float)
+    for tail, head, entry in entries:
+        name = f"demand.{tail}>{head}"
+        amount = _number(entry, name)
+        if not amount:
+            continue
+        for node in (tail, head):
+            if node not in number:
+                raise ValueError(f"{name}: {node!r} is no node of the network; {near(node, list(number))}")
+        trips[number[tail], number[head]] += amount
+    return trips
+
+
+def _check_joined(game: RouteGame) -> None:
+    """Raise `ValueError` where no route joins a pair that has trips."""
+    costs, _, _ = cheapest_routes(game, np.ones(len(game.tail)))
+    apart = np.flatnonzero(np.isinf(costs))
+    if len(apart):
+        lost = game.trips[apart].sum()
+        size = f"{len(apart)} such pairs with {lost:g} of {game.trips.sum():g} trips"
+        raise ValueError(f"demand.{game.pair_names()[apart[0]]}: must be joined by a route ({size})")

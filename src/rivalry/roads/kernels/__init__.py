@@ -1,0 +1,188 @@
+"""Compiled loops over routes: reading them off trees, and moving travellers to cheaper ones.
+
+Routes are two arrays: ``links`` has the links of all routes, and route ``k`` those from ``ends[k]`` to
+``ends[k + 1]``. ``costs`` are constants ``[link]``, coefficients and powers ``[term link]`` of `RouteGame`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.tables.kernels.cache import njit
+
+Costs = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+ROUNDS = 30  # of a search for the flow at which two routes cost the same
+CLOSE = 1e-3  # of the difference in cost at which the search ends; the next sweep goes on
+
+
+@njit(cache=True)
+def read_routes(
+    keys: np.ndarray, used: np.ndarray, before: np.ndarray, row: np.ndarray, destination: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Links of the routes of pairs, each from the destination back, and their numbers; 0 without a route.
+
+    ``before`` is ``[row node]``; link ``used[k]`` leads from ``keys[k] // nodes`` to ``keys[k] % nodes``.
+    """
+    nodes = before.shape[1]
+    length = np.zeros(len(row), dtype=np.int64)
+    for pair in range(len(row)):
+        node = before[row[pair], destination[pair]]
+        while node >= 0:
+            length[pair] += 1
+            node = before[row[pair], node]
+    links, place = np.empty(length.sum(), dtype=np.int32), 0
+    for pair in range(len(row)):
+        node = destination[pair]
+        for _ in range(length[pair]):
+            tail = before[row[pair], node]
+            links[place] = used[np.searchsorted(keys, tail * nodes + node)]
+            node, place = tail, place + 1
+    return links, length
+
+
+@njit(cache=True)
+def select_routes(links: np.ndarray, ends: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Links and ends of the routes ``order``."""
+    new_ends = np.append(0, np.cumsum(ends[order + 1] - ends[order]))
+    new_links = np.empty(new_ends[-1], dtype=np.int32)
+    for place, route in enumerate(order):
+        new_links[new_ends[place] : new_ends[place + 1]] = links[ends[route] : ends[route + 1]]
+    return new_links, new_ends
+
+
+@njit(cache=True)
+def link_flows(links: np.ndarray, ends: np.ndarray, flow: np.ndarray, size: int) -> np.ndarray:
+    """Flows of the links from those of the routes."""
+    total = np.zeros(size)
+    for route in range(len(flow)):
+        for link in links[ends[route] : ends[route + 1]]:
+            total[link] += flow[route]
+    return total
+
+
+@njit(cache=True)
+def route_cost(links: np.ndarray, link_cost: np.ndarray) -> float:
+    """Cost of the route with these links."""
+    cost = 0.0
+    for link in links:
+        cost += link_cost[link]
+    return cost
+
+
+@njit(cache=True)
+def route_costs(links: np.ndarray, ends: np.ndarray, link_cost: np.ndarray) -> np.ndarray:
+    """Costs of all routes."""
+    costs = np.empty(len(ends) - 1)
+    for route in range(len(costs)):
+        costs[route] = route_cost(links[ends[route] : ends[route + 1]], link_cost)
+    return costs
+
+
+@njit(cache=True)
+def cost_of(link: int, flow: float, costs: Costs) -> tuple[float, float]:
+    """Cost of a link at a flow, and its slope."""
+    constant, coefficient, power = costs
+    cost, slope = constant[link], 0.0
+    for term in range(len(coefficient)):
+        factor, exponent = coefficient[term, link], power[term, link]
+        if factor == 0.0:
+            continue
+        if exponent == 1.0:
+            cost, slope = cost + factor * flow, slope + factor
+        elif flow > 0.0:
+            rise = factor * flow**exponent
+            cost, slope = cost + rise, slope + exponent * rise / flow
+        elif exponent < 1.0:
+            slope = np.inf
+    return cost, slope
+
+
+@njit(cache=True)
+def sweep(
+    routes_of: np.ndarray,
+    links: np.ndarray,
+    ends: np.ndarray,
+    flow: np.ndarray,
+    total: np.ndarray,
+    costs: Costs,
+) -> float:
+    """Let the travellers of every pair in turn leave each dearer route for the cheapest one, in place.
+
+    ``routes_of`` has the first route of each pair, and the end; ``flow`` is ``[route]`` and ``total``
+    ``[link]``. So many leave that both routes cost the same, or all do: the potential never rises. Returns
+    what travellers paid in excess of the cheapest of these routes, as the sweep found them.
+    """
+    paid = 0.0
+    cost = np.empty(len(total))
+    for link in range(len(total)):
+        cost[link] = cost_of(link, total[link], costs)[0]
+    side = np.zeros(len(total))  # 1 on the route that is joined, -1 on the one that is left, 0 on both
+    changed = np.empty(len(total), dtype=np.int64)  # links on one side
+    for pair in range(len(routes_of) - 1):
+        first, end = routes_of[pair], routes_of[pair + 1]
+        if end - first < 2:
+            continue
+        cheapest = first + np.argmin(route_costs(links, ends[first : end + 1], cost))
+        joined = links[ends[cheapest] : ends[cheapest + 1]]
+        for route in range(first, end):
+            if route == cheapest or flow[route] == 0.0:
+                continue
+            left = links[ends[route] : ends[route + 1]]
+            excess = route_cost(left, cost) - route_cost(joined, cost)
+            if excess <= 0.0:
+                continue
+            paid += flow[route] * excess
+
+            side[left] -= 1
+            side[joined] += 1
+            count = 0
+            for member in (left, joined):
+                for link in member:
+                    if side[link] != 0.0:
+                        changed[count] = link
+                        count += 1
+            shift = equalising(changed[:count], side, flow[route], total, costs)
+            flow[route] -= shift
+            flow[cheapest] += shift
+            for link in changed[:count]:
+                total[link] = max(total[link] + side[link] * shift, 0.0)
+                cost[link] = cost_of(link, total[link], costs)[0]
+            side[changed[:count]] = 0.0
+    return paid
+
+
+@njit(cache=True)
+def gap_after(
+    shift: float, changed: np.ndarray, side: np.ndarray, total: np.ndarray, costs: Costs
+) -> tuple[float, float]:
+    """How much dearer the route that is left still is after a move, and the fall of that per unit shift."""
+    gap, fall = 0.0, 0.0
+    for link in changed:
+        cost, slope = cost_of(link, max(total[link] + side[link] * shift, 0.0), costs)
+        gap -= side[link] * cost
+        fall += slope
+    return gap, fall
+
+
+@njit(cache=True)
+def equalising(changed: np.ndarray, side: np.ndarray, most: float, total: np.ndarray, costs: Costs) -> float:
+    """Flow, up to ``most``, whose move makes the route that is left as cheap as the one that is joined."""
+    if gap_after(most, changed, side, total, costs)[0] >= 0.0:
+        return most
+    low, high, shift = 0.0, most, 0.0
+    start, fall = gap_after(0.0, changed, side, total, costs)
+    gap = start
+    for _ in range(ROUNDS):
+        shift += gap / fall
+        # a step of Newton out of the interval that holds the solution is replaced by the middle
+        if not low < shift < high:
+            shift = (low + high) / 2
+        gap, fall = gap_after(shift, changed, side, total, costs)
+        if abs(gap) <= CLOSE * start:
+            break
+        if gap > 0.0:
+            low = shift
+        else:
+            high = shift
+    return shift

@@ -1,0 +1,87 @@
+"""Road networks with flow-dependent costs: what a link costs, and what all travellers pay."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from rivalry.core.dispatch import at_home
+from rivalry.core.tree import Tree, static
+from rivalry.text.display import count_text
+
+
+class RouteGame(Tree):
+    """Travellers of a continuum choose routes between their origin and destination.
+
+    The cost of a link is ``constant + sum over terms of coefficient * flow ** power``, in one unit for time,
+    tolls and distance. Nodes are numbers; ``node_names`` has their names.
+    """
+
+    tail: Int[np.ndarray, "link"]
+    head: Int[np.ndarray, "link"]
+    constant: Float[np.ndarray, "link"]
+    coefficient: Float[np.ndarray, "term link"]
+    power: Float[np.ndarray, "term link"]  # above 0
+    origin: Int[np.ndarray, "pair"]
+    destination: Int[np.ndarray, "pair"]
+    trips: Float[np.ndarray, "pair"]
+    is_closed: Bool[np.ndarray, "node"]  # zones that no route leads through
+    within_zones: float  # trips that begin and end in one zone: they use no link
+    node_names: tuple[str, ...] = static()
+    unread: tuple[str, ...] = static()  # columns that enter no cost
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        size = f"{count_text(len(self.node_names), 'node')} and {count_text(len(self.tail), 'link')}"
+        parameters: dict[str, Any] = {"pairs": len(self.trips), "trips": float(self.trips.sum())}
+        if self.within_zones:
+            parameters["trips within zones"] = self.within_zones
+        if self.unread:
+            parameters["columns not used"] = ", ".join(self.unread)
+        return f"Road network of {size}", parameters
+
+    def costs(self, flow: Float[np.ndarray, "link"]) -> Float[np.ndarray, "link"]:
+        """Costs of the links at their flows.
+
+        >>> import rivalry as rv
+        >>> rv.games.routes("pigou").costs(np.array([0.5, 0.5])).tolist()
+        [1.0, 0.5]
+        """
+        rising: np.ndarray = (self.coefficient * flow**self.power).sum(axis=0)
+        costs: np.ndarray = self.constant + rising
+        return costs
+
+    def marginal_tolls(self, flow: Float[np.ndarray, "link"]) -> Float[np.ndarray, "link"]:
+        """What one more traveller on a link costs all others there: the flow times the slope of the cost."""
+        tolls: np.ndarray = (self.power * self.coefficient * flow**self.power).sum(axis=0)
+        return tolls
+
+    def potential(self, flow: Float[np.ndarray, "link"]) -> float:
+        """Beckmann's objective: the sum of the integrals of costs from 0 to the flows."""
+        areas: np.ndarray = (self.coefficient * flow ** (self.power + 1) / (self.power + 1)).sum(axis=0)
+        return float(np.sum(self.constant * flow + areas))
+
+    def with_marginal_costs(self) -> RouteGame:
+        """The game of travellers who also pay marginal tolls; its user equilibrium is the system optimum."""
+        return replace(self, coefficient=self.coefficient * (1 + self.power))
+
+    def link_names(self) -> np.ndarray:
+        """Names ``tail>head`` of the links; further links between the same nodes are numbered."""
+        counts, labels = Counter[str](), list[str]()
+        for tail, head in zip(self.tail, self.head, strict=True):
+            name = f"{self.node_names[tail]}>{self.node_names[head]}"
+            counts[name] += 1
+            labels.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
+        return np.array(labels)
+
+    def pair_names(self) -> np.ndarray:
+        """Names ``origin>destination`` of the pairs."""
+        names = self.node_names
+        ends = zip(self.origin, self.destination, strict=True)
+        return np.array([f"{names[a]}>{names[b]}" for a, b in ends])
+
+
+at_home(RouteGame, "rivalry.roads.assignment")

@@ -1,0 +1,48 @@
+"""Cheapest routes from the origins of a road network, by Dijkstra's algorithm."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rivalry.roads.model import RouteGame
+
+ROOM = 20_000_000  # predecessors that are held at once
+
+
+def cheapest_routes(game: RouteGame, link_cost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Costs ``[pair]`` of the cheapest routes at costs ``[link]``, infinite without a route; links, and ends.
+
+    The links of all routes stand one after the other; those of route ``k`` begin at ``ends[k]``. A closed
+    node is left only by its own travellers: their origin is a copy of it that no link enters.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import dijkstra
+
+    from rivalry.roads import kernels
+
+    nodes = len(game.node_names)
+    copy = np.where(game.is_closed, nodes + np.cumsum(game.is_closed) - 1, np.arange(nodes))
+    size = nodes + int(game.is_closed.sum())
+    key = copy[game.tail] * size + game.head  # [link]
+    # of parallel links the cheapest; a matrix would add their costs up
+    order = np.lexsort((link_cost, key))
+    used = order[np.diff(key[order], prepend=-1) != 0]
+    begin = np.searchsorted(key[used], np.arange(size + 1) * size)
+    graph = csr_array((link_cost[used], key[used] % size, begin), shape=(size, size))
+
+    # pairs are in the order of their origins
+    origins, row = np.unique(game.origin, return_inverse=True)  # [origin], [pair]
+    chunk = max(1, ROOM // size)
+    links_of_chunks, lengths = [], []
+    for first in range(0, len(origins), chunk):
+        sources = copy[origins[first : first + chunk]]
+        before = dijkstra(graph, indices=sources, return_predecessors=True)[1]
+        pairs = slice(*np.searchsorted(row, [first, first + chunk]))
+        routes = before, row[pairs] - first, game.destination[pairs]
+        links, length = kernels.read_routes(key[used], used, *routes)
+        links_of_chunks.append(links)
+        lengths.append(length)
+    length = np.concatenate(lengths)
+    links, ends = np.concatenate(links_of_chunks), np.append(0, np.cumsum(length))
+    costs = np.where(length > 0, kernels.route_costs(links, ends, link_cost), np.inf)
+    return costs, links, ends

@@ -1,0 +1,31 @@
+"""Registrations of road traffic: its games and methods."""
+
+from rivalry.schema.register import Entry, FamilyDefaults, FamilyEntry
+
+GAMES = {
+    "routes": FamilyEntry(
+        "rivalry.roads.factory:routes",
+        "travellers of a continuum choose routes through a road network",
+        "cost of route r: c_r = Σ_{l on r} [t_l(v_l) + tolls], where v_l is the flow of link l, and t_l(v) = "
+        "t0_l (1 + b (v / capacity)^power) or a formula; at the user equilibrium no used route costs more "
+        "than another of its pair",
+        first={
+            "method": {"kind": "user_equilibrium"},
+            "sweep": {"game.links": ["pigou", "braess"]},
+        },
+        words={"links": "road network", "closed": "closed links"},
+    ),
+}
+
+METHODS = {
+    "user_equilibrium": Entry(
+        ("rivalry.roads.assignment:UserEquilibrium",),
+        "route flows at which no traveller has a cheaper route, with their gap",
+    ),
+    "system_optimum": Entry(
+        ("rivalry.roads.assignment:SystemOptimum",),
+        "route flows of the lowest total cost, with marginal tolls",
+    ),
+}
+
+DEFAULTS = {"routes": FamilyDefaults(("travel_cost", "total_cost", "relative_gap"), ())}

@@ -1,0 +1,338 @@
+"""Road networks: equilibria and optima known by hand, by enumerated routes, and readers of files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import networkx
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+
+import rivalry as rv
+from rivalry.roads.model import RouteGame
+
+compiled = pytest.mark.slow  # the first of these compiles the loops
+
+
+def user(game: RouteGame) -> Any:
+    return rv.solve(game, rv.methods.UserEquilibrium()).data
+
+
+def optimum(game: RouteGame) -> Any:
+    return rv.solve(game, rv.methods.SystemOptimum()).data
+
+
+@compiled
+def test_pigou_loses_a_third() -> None:
+    game = rv.games.routes("pigou")
+    best = optimum(game)
+    assert float(best.price_of_anarchy) == pytest.approx(4 / 3, abs=1e-12)
+    assert float(user(game).total_cost / best.total_cost) == pytest.approx(4 / 3, abs=1e-12)
+
+
+@compiled
+@pytest.mark.parametrize(("closed", "minutes"), [([], 80.0), (["a>b"], 65.0)])
+def test_a_further_road_makes_all_trips_longer(closed: list[str], minutes: float) -> None:
+    data = user(rv.games.routes("braess", closed=closed))
+    assert float(data.travel_cost) == pytest.approx(minutes, abs=1e-9)
+    assert data.claim == "equilibrium"
+
+
+@compiled
+def test_tolls_make_the_optimum_an_equilibrium() -> None:
+    game = rv.games.routes("braess")
+    best = optimum(game)
+    # 2 x / 100 + 45 on a route without the further road, 4 x / 100 on that with it: x = 2250
+    assert best.flow.values == pytest.approx([2250, 1750, 1750, 2250, 500], abs=1e-9)
+    assert best.marginal_toll.values == pytest.approx([22.5, 0, 0, 22.5, 0], abs=1e-9)
+    assert float(best.price_of_anarchy) == pytest.approx(80 / 64.6875, abs=1e-12)
+    assert best.claim == "not an equilibrium"
+    assert float(best.regret[0]) == pytest.approx(22.5, abs=1e-6)
+    tolled = {
+        "from": ["s", "a", "s", "b", "a"],
+        "to": ["a", "t", "b", "t", "b"],
+        "cost": ["x/100 + 22.5", "45", "45", "x/100 + 22.5", "0"],
+    }
+    assert user(rv.games.routes(tolled, demand={"s>t": 4000})).flow.values == pytest.approx(
+        best.flow.values, abs=1e-5
+    )
+
+
+@compiled
+def test_flows_of_another_program_are_judged_by_their_mean_gain() -> None:
+    game = rv.games.routes("braess")
+    # 2,000 drivers on each route without the further road pay 65, and 40 on that with it
+    proof = rv.certificate(game, [2000, 2000, 2000, 2000, 0])
+    assert proof.regret.tolist() == [25.0]
+    assert (proof.concept, proof.claim) == ("mean field", "not an equilibrium")
+    assert rv.certificate(game, user(game).flow).claim == "equilibrium"
+
+
+@compiled
+@pytest.mark.parametrize("seed", range(5))
+def test_flows_are_judged_as_the_routes_that_make_them(seed: int) -> None:
+    table, demand = random_network(seed)
+    game = rv.games.routes(table, demand=demand)
+    data = rv.solve(game, rv.methods.UserEquilibrium(gap=0.05)).data
+    gain = rv.certificate(game, data.flow).regret[0]
+    assert gain == pytest.approx(float(data.average_excess_cost), abs=1e-9 * float(data.travel_cost))
+
+
+@pytest.mark.parametrize(
+    ("flow", "message"),
+    [
+        ([1.0, 1.0], "x: must be 5 flows of links of at least 0"),
+        ([4000, 4000, 0, 0, -1], "x: must be 5 flows of links of at least 0"),
+        ([3000, 3000, 0, 0, 0], "x: [+-]1000 at node '[st]' .* trips are not served"),
+        ([4000, 3000, 0, 0, 0], "x: [+-]1000 at node '[at]' .* trips are not served"),
+    ],
+)
+def test_flows_that_serve_no_trips_are_refused(flow: list[float], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        rv.certificate(rv.games.routes("braess"), flow)
+    assert "\n" not in str(error.value)
+
+
+@compiled
+def test_flows_between_other_pairs_are_refused() -> None:
+    # at every node flows balance, but they lead from a to d and from c to b
+    table = {"from": ["a", "c", "a", "c"], "to": ["b", "d", "d", "b"], "cost": ["10", "10", "1", "1"]}
+    game = rv.games.routes(table, demand={"a>b": 1.0, "c>d": 1.0})
+    assert rv.certificate(game, [1, 1, 0, 0]).claim == "equilibrium"
+    with pytest.raises(ValueError, match=r"x: costs less than .* must serve the trips of each pair"):
+        rv.certificate(game, [0, 0, 1, 1])
+
+
+def random_network(seed: int) -> tuple[dict[str, list[Any]], dict[str, float]]:
+    """Links among six nodes, with parallel and free ones, and trips between pairs that are joined."""
+    rng = np.random.default_rng(seed)
+    ends = [(a, b) for a in range(6) for b in range(6) if a != b and rng.random() < 0.45]
+    ends += [ends[k] for k in rng.integers(0, len(ends), 2)]
+    graph = networkx.DiGraph(ends)
+    table = {
+        "from": [str(a) for a, _ in ends],
+        "to": [str(b) for _, b in ends],
+        "free_flow_time": np.where(rng.random(len(ends)) < 0.1, 0.0, rng.uniform(1, 5, len(ends))).tolist(),
+        "capacity": rng.uniform(1, 5, len(ends)).tolist(),
+        "b": rng.choice([0.0, 0.15, 1.0], len(ends)).tolist(),
+        "power": rng.choice([0.5, 1.0, 4.0], len(ends)).tolist(),
+    }
+    pairs = [(a, b) for a in graph for b in networkx.descendants(graph, a)]
+    chosen = rng.choice(len(pairs), 4, replace=False)
+    return table, {f"{pairs[k][0]}>{pairs[k][1]}": float(rng.uniform(1, 6)) for k in chosen}
+
+
+def routes_by_enumeration(game: RouteGame) -> tuple[np.ndarray, np.ndarray]:
+    """Links ``[route link]`` of all simple routes, and their pairs."""
+    graph = networkx.MultiDiGraph()
+    for link, ends in enumerate(zip(game.tail.tolist(), game.head.tolist(), strict=True)):
+        graph.add_edge(*ends, key=link)
+    rows, pairs = [], []
+    for pair, ends in enumerate(zip(game.origin.tolist(), game.destination.tolist(), strict=True)):
+        for path in networkx.all_simple_edge_paths(graph, *ends):
+            rows.append(np.isin(np.arange(len(game.tail)), [link for _, _, link in path]))
+            pairs.append(pair)
+    return np.array(rows, dtype=float), np.array(pairs)
+
+
+@compiled
+@pytest.mark.parametrize("seed", range(20))
+def test_all_routes_by_enumeration(seed: int) -> None:
+    table, demand = random_network(seed)
+    game = rv.games.routes(table, demand=demand)
+    data = user(game)
+    uses, pairs = routes_by_enumeration(game)
+    # every simple route at the costs of the flows, and trips that are all served
+    costs = uses @ game.costs(data.flow.values)
+    least = np.array([costs[pairs == pair].min() for pair in range(len(game.trips))])
+    assert data.least_cost.values == pytest.approx(least, abs=1e-9)
+    assert data.claim == "equilibrium"
+    served = np.bincount(data.route_pair.values, data.route_flow.values, len(game.trips))
+    assert served == pytest.approx(game.trips, rel=1e-12)
+    excess = float(data.total_cost) - game.trips @ least
+    assert excess <= 1e-8 * float(data.total_cost)
+    # another solver of Beckmann's problem gets no lower
+    x0 = np.concatenate(
+        [np.full((pairs == k).sum(), game.trips[k] / (pairs == k).sum()) for k in range(len(least))]
+    )
+    shares = {"type": "eq", "fun": lambda h: np.bincount(pairs, h, len(least)) - game.trips}
+    found = minimize(
+        lambda h: game.potential(np.maximum(h, 0.0) @ uses),
+        x0,
+        bounds=[(0, None)] * len(x0),
+        constraints=[shares],
+    )
+    assert float(data.potential) - float(data.potential_bound) <= found.fun + 1e-9
+
+
+@compiled
+def test_the_optimum_has_no_higher_total_cost_than_random_flows() -> None:
+    table, demand = random_network(3)
+    game = rv.games.routes(table, demand=demand)
+    best = optimum(game)
+    uses, pairs = routes_by_enumeration(game)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        weights = rng.exponential(size=len(pairs)) ** 3
+        flow = (weights / np.bincount(pairs, weights)[pairs] * game.trips[pairs]) @ uses
+        assert flow @ game.costs(flow) >= float(best.total_cost - best.total_cost_bound)
+
+
+@compiled
+@pytest.mark.parametrize("unit", [1e-3, 1e3])
+def test_units_of_trips_and_of_costs(unit: float) -> None:
+    table, demand = random_network(5)
+    plain = user(rv.games.routes(table, demand=demand))
+    other = dict(table, capacity=[unit * c for c in table["capacity"]])
+    scaled = user(rv.games.routes(other, demand={pair: unit * trips for pair, trips in demand.items()}))
+    assert scaled.least_cost.values == pytest.approx(plain.least_cost.values, rel=1e-8)
+    other = dict(table, free_flow_time=[unit * t for t in table["free_flow_time"]])
+    scaled = user(rv.games.routes(other, demand=demand))
+    assert scaled.least_cost.values == pytest.approx(unit * plain.least_cost.values, rel=1e-8)
+    assert scaled.claim == plain.claim
+
+
+@compiled
+def test_the_order_of_rows_does_not_matter() -> None:
+    table, demand = random_network(7)
+    order = np.random.default_rng(1).permutation(len(table["from"]))
+    shuffled = {name: [column[k] for k in order] for name, column in table.items()}
+    data, other = (user(rv.games.routes(rows, demand=demand)) for rows in (table, shuffled))
+    assert float(other.potential) == pytest.approx(float(data.potential), rel=1e-10)
+
+
+NETWORK = """<NUMBER OF NODES> 4
+<FIRST THRU NODE> {first}
+<NUMBER OF LINKS> 4
+<END OF METADATA>
+~ init term capacity length time b power speed toll type ;
+1 2 1 1 1 0 1 0 0 1 ;
+2 3 1 1 1 0 1 0 0 1 ;
+1 4 1 5 2 .5 1 0 2 1 ;
+4 3 1 5 2 .5 1 0 2 1 ;
+"""
+TRIPS = """<NUMBER OF ZONES> 3
+<TOTAL OD FLOW> 5
+<END OF METADATA>
+Origin 1
+ 1 : 1.0; 2 : 1.0;
+ 3 : 3.0;
+"""
+
+
+def tntp(folder: Path, first: int) -> RouteGame:
+    (folder / "net.tntp").write_text(NETWORK.format(first=first))
+    (folder / "trips.tntp").write_text(TRIPS)
+    game: RouteGame = rv.games.routes(str(folder / "net.tntp"), demand=str(folder / "trips.tntp"))
+    return game
+
+
+@compiled
+def test_no_route_leads_through_closed_zones(tmp_path: Path) -> None:
+    through, around = (user(tntp(tmp_path, first)) for first in (1, 4))
+    assert through.flow.values.tolist() == [4.0, 3.0, 0.0, 0.0]
+    assert around.flow.values.tolist() == [1.0, 0.0, 3.0, 3.0]
+    # 2 (1 + .5 * 3) on each link
+    assert around.least_cost.values.tolist() == [1.0, 10.0]
+
+
+def test_nothing_in_a_file_is_dropped_in_silence(tmp_path: Path) -> None:
+    text = repr(tntp(tmp_path, 1))
+    assert "trips within zones 1" in text
+    assert "columns not used length, speed, toll, link_type" in text
+    table = SMALL | {"capacity": [1.0, 1.0], "lanes": [2, 2]}
+    assert rv.games.routes(table, demand={"s>t": 1.0}).unread == ("capacity", "lanes")
+
+
+def test_a_head_that_differs_from_its_rows_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.tntp").write_text(NETWORK.format(first=1).replace("LINKS> 4", "LINKS> 5"))
+    (tmp_path / "trips.tntp").write_text(TRIPS.replace("FLOW> 5", "FLOW> 6"))
+    with pytest.raises(ValueError, match=r"^links: .*net.tntp: 4 links; must be 5, as its head says$"):
+        rv.games.routes(str(tmp_path / "net.tntp"), demand={"1>3": 1.0})
+    with pytest.raises(ValueError, match=r"^demand: .*trips.tntp: 5 trips; must be 6, as its head says$"):
+        rv.games.routes("braess", demand=str(tmp_path / "trips.tntp"))
+
+
+@compiled
+def test_tolls_and_lengths_enter_at_their_factors(tmp_path: Path) -> None:
+    tntp(tmp_path, 4)
+    paths: dict[str, Any] = {"links": str(tmp_path / "net.tntp"), "demand": str(tmp_path / "trips.tntp")}
+    data = user(rv.games.routes(**paths, toll_factor=0.5, distance_factor=0.1))
+    assert data.least_cost.values == pytest.approx([1.1, 10 + 2 * (0.5 * 2 + 0.1 * 5)])
+
+
+@compiled
+def test_csv_and_graphs(tmp_path: Path) -> None:
+    (tmp_path / "links.csv").write_text("from,to,cost\ns,t,x + 2\ns,t,2*x\n")
+    (tmp_path / "trips.csv").write_text("from,to,trips\ns,t,4\n")
+    data = user(rv.games.routes(str(tmp_path / "links.csv"), demand=str(tmp_path / "trips.csv")))
+    assert data.flow.values == pytest.approx([2.0, 2.0])
+    assert data.link_name.values.tolist() == ["s>t", "s>t (2)"]
+    graph = networkx.DiGraph()
+    graph.add_edge("s", "a", cost="2*x")
+    graph.add_edge("a", "t", cost="1")
+    networkx.write_graphml(graph, tmp_path / "roads.graphml")
+    for source in (graph, str(tmp_path / "roads.graphml")):
+        assert float(user(rv.games.routes(source, demand={("s", "t"): 3.0})).travel_cost) == 7.0
+
+
+SMALL = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "1"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"links": 3}, "links: 3 must be a table, a file or a graph of networkx"),
+        ({"links": "sioux"}, "links: 'sioux' is no network"),
+        ({"links": "none.tntp"}, "links: none.tntp: no such file"),
+        ({"links": "roads.xlsx"}, "links: roads.xlsx must end in .tntp, .csv, .graphml"),
+        (
+            {"links": {"from": ["s"], "to": ["t"]}},
+            "must have a column 'cost' or 'free_flow_time', and not both",
+        ),
+        ({"links": SMALL | {"cost": ["x"]}}, "links.cost: 1 entries; must be 2"),
+        ({"links": SMALL | {"cost": ["exp(x)", "1"]}}, "must be a sum of powers of x"),
+        (
+            {"links": SMALL | {"cost": ["10 - x", "1"]}},
+            "'10 - x' must be a sum of powers of x with numbers of at least 0",
+        ),
+        ({"links": SMALL | {"cost": ["y", "1"]}}, "'y' must be a sum of powers of x"),
+        ({"demand": None}, "demand: is missing"),
+        ({"demand": {"s>z": 1}}, "demand.s>z: 'z' is no node of the network"),
+        ({"demand": {"t>s": 1}}, r"demand.t>s: must be joined by a route \(1 such pairs with 1 of 1 trips"),
+        ({"demand": {"s>t": -1}}, "demand.s>t: -1 must be a number of at least 0"),
+        ({"demand": {"s>t": "many"}}, "demand.s>t: 'many' must be a number"),
+        ({"demand": {"s>s": 1}}, "has no trips between two nodes"),
+        ({"demand": {"st": 1}}, "'st' must be a pair"),
+        ({"closed": ["t>s"]}, "closed: 't>s' is no link"),
+        ({"toll_factor": 1.0}, "no column 'toll'"),
+    ],
+)
+def test_wrong_input_has_one_line(changes: dict[str, Any], message: str) -> None:
+    keywords: dict[str, Any] = {"links": SMALL, "demand": {"s>t": 1.0}} | changes
+    with pytest.raises(ValueError, match=message) as error:
+        rv.games.routes(**keywords)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"length": ["1", "far"], "cost": None}, "links.length, link s>t: 'far' must be a number"),
+        ({"capacity": [1.0, 0.0]}, "links.capacity: 0 must be above 0 where costs rise"),
+        ({"capacity": [1.0, None]}, "links.capacity, link s>t: None must be a number"),
+        ({"capacity": [1.0, 1.0], "b": [0.15, -1]}, "links.b, link s>t: -1 must be a number of at least 0"),
+        ({"b": [0.15, 0.15]}, "links: has no column 'capacity'"),
+        ({"length": ["1", -2.0]}, "links.length, link s>t: -2.0 must be a number of at least 0"),
+        ({"free_flow_time": [1.0, "12 min"]}, "'12 min' must be a number, without its unit"),
+    ],
+)
+def test_wrong_columns_have_one_line(column: dict[str, Any], message: str) -> None:
+    table = {"from": ["s", "s"], "to": ["t", "t"], "free_flow_time": [1.0, 2.0]} | column
+    table.pop("cost", None)
+    factor: dict[str, Any] = {"distance_factor": 1.0} if "length" in column else {}
+    with pytest.raises(ValueError, match=re.escape(message)):
+        rv.games.routes(table, demand={"s>t": 1.0}, **factor)
