@@ -247,7 +247,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "path alone": ({"path": "ring.csv"}, "network.kind: must be 'file', with its path"),
     "no such ending": (
         {"kind": "file", "path": "ring.shp"},
-        "network: ring.shp must end in .json, .graphml, .csv",
+        "network: ring.shp must end in .json, .tntp, .csv, .graphml",
     ),
 }
 
@@ -265,8 +265,8 @@ FILES: dict[str, tuple[str, str]] = {
     "b.json": ("[1]", "must hold a table of nodes, lanes and terminals"),
     "c.json": ('{"links": 3}', "is no node-link data"),
     "d.graphml": ("<graphml", "cannot be read: "),
-    "e.csv": ("a,b\n", "must begin with the line from,to"),
-    "f.csv": ("from,to\na,b\nc\n", "line 3: 'c' must be two nodes"),
+    "e.csv": ("a,b\n", "must have columns from and to"),
+    "f.csv": ("from,to\na,b\nc\n", "line 3: 'c' must have 2 cells"),
 }
 
 

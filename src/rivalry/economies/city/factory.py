@@ -52,7 +52,7 @@ def city(
     network: Annotated[
         str | dict[str, Any],
         "stubs_RxC (a grid with a stub beyond every outer side), plain_RxC, a table of nodes, lanes and "
-        "terminals, or {kind = 'file', path}: .json, .graphml or .csv",
+        "terminals, or {kind = 'file', path}: .json, .tntp, .csv, .graphml",
     ] = "stubs_4x4",
     exclude_same_node: Annotated[bool, "exclude trips between stubs at the same core node"] = True,
     agents: Annotated[

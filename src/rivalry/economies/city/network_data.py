@@ -11,6 +11,7 @@ import numpy as np
 from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, network_of_lists, plain, stubs
 from rivalry.economies.city.shortest_paths import distances, pairs_of
 from rivalry.economies.karma.checks import check_keys
+from rivalry.families.network_files import LINKS, NetworkTable, graph_table, read_file
 from rivalry.schema.registry import near
 
 KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path")
@@ -80,88 +81,59 @@ def network_from(table: Mapping[str, Any]) -> Network:
 
 
 def read(path: object) -> dict[str, Any]:
-    """Return the table of a network from a file.
+    """Table of a network from a file.
 
     A ``.json`` file holds the table itself or node-link data; a ``.graphml`` file holds a graph whose nodes
-    may have the attributes ``x``, ``y`` and ``terminal``; a ``.csv`` file has the header ``from,to`` and one
-    line per lane. An undirected graph has lanes in both directions. Every lane takes one step: a graph whose
-    links differ in length is refused. Raises `ValueError`.
+    may have the attributes ``x``, ``y`` and ``terminal``; a ``.csv`` file has the columns ``from`` and ``to``
+    and one line per lane; a ``.tntp`` file is read too. An undirected graph has lanes in both directions.
+    Every lane takes one step: links that differ in length are refused. Raises `ValueError`.
     """
-    file = Path(str(path))
-    if file.suffix not in READERS:
-        raise ValueError(f"network: {path} must end in {', '.join(READERS)}")
-    if not file.is_file():
-        raise ValueError(f"network: {path}: no such file")
-    try:
-        return READERS[file.suffix](file)
-    except (OSError, UnicodeDecodeError, SyntaxError) as error:  # malformed XML is a SyntaxError
-        raise ValueError(f"network: {path}: cannot be read: {str(error).splitlines()[0]}") from None
+    readers = {".json": _json, **LINKS}
+    contents = read_file("network", path, readers)
+    return _of_links(contents) if isinstance(contents, NetworkTable) else contents
 
 
-def _json(file: Path) -> dict[str, Any]:
+def _json(file: Path) -> dict[str, Any] | NetworkTable:
     import json
 
     try:
         table = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"network: {file} is not JSON: {error}") from None
+        raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(table, dict):
-        raise ValueError(f"network: {file} must hold a table of nodes, lanes and terminals")
+        raise ValueError("must hold a table of nodes, lanes and terminals")
     if "lanes" in table or not {"links", "edges"} & set(table):
         return table
     import networkx
 
     try:
         key = "links" if "links" in table else "edges"
-        return _of_graph(networkx.node_link_graph(table, edges=key))
+        return graph_table(networkx.node_link_graph(table, edges=key))
     except (KeyError, TypeError, networkx.NetworkXError) as error:
-        raise ValueError(f"network: {file} is no node-link data: {error!r}") from None
+        raise ValueError(f"is no node-link data: {error!r}") from None
 
 
-def _graphml(file: Path) -> dict[str, Any]:
-    import networkx
-
-    try:
-        return _of_graph(networkx.read_graphml(file))
-    except networkx.NetworkXError as error:
-        raise ValueError(f"network: {file} is no GraphML: {error}") from None
-
-
-def _csv(file: Path) -> dict[str, Any]:
-    import csv
-
-    lines = file.read_text(encoding="utf-8").splitlines()
-    rows = [(n, [cell.strip() for cell in row]) for n, row in enumerate(csv.reader(lines), 1) if row]
-    if not rows or rows[0][1] != ["from", "to"]:
-        raise ValueError(f"network: {file} must begin with the line from,to")
-    for line, row in rows[1:]:
-        if len(row) != 2 or not all(row):
-            raise ValueError(f"network: {file} line {line}: {','.join(row)!r} must be two nodes")
-    return {"lanes": [row for _, row in rows[1:]]}
-
-
-READERS = {".json": _json, ".graphml": _graphml, ".csv": _csv}
-
-
-def _of_graph(graph: Any) -> dict[str, Any]:
-    """Return a networkx graph as a table. Raises `ValueError` for links of different lengths."""
-    directed = graph if graph.is_directed() else graph.to_directed()
+def _of_links(links: NetworkTable) -> dict[str, Any]:
+    """Table of a network of links. Raises `ValueError` where they differ in length."""
+    columns, nodes = links.columns, links.nodes
+    if not {"from", "to"} <= set(columns):
+        raise ValueError("network: must have columns from and to")
     for name in LENGTHS:
-        lengths = {str(data[name]): None for _, _, data in directed.edges(data=True) if name in data}
+        lengths = list(dict.fromkeys(str(length) for length in columns.get(name, ()) if length is not None))
         if len(lengths) > 1:
             raise ValueError(
-                f"network: links differ in {name} ({', '.join([*lengths][:2])} ..), but every lane takes one "
+                f"network: links differ in {name} ({', '.join(lengths[:2])} ..), but every lane takes one "
                 f"step; divide long links into lanes of one length, or leave out {name} to count lanes"
             )
-    nodes = dict(directed.nodes(data=True))
     table: dict[str, Any] = {
-        "nodes": {str(name): [data.get("x"), data.get("y")] for name, data in nodes.items()},
-        "lanes": [[str(a), str(b)] for a, b in directed.edges()],
+        "lanes": [list(pair) for pair in zip(columns["from"], columns["to"], strict=True)]
     }
-    if any(None in at for at in table["nodes"].values()):
-        table["nodes"] = list(table["nodes"])
+    if nodes:
+        table["nodes"] = {name: [data.get("x"), data.get("y")] for name, data in nodes.items()}
+        if any(None in at for at in table["nodes"].values()):
+            table["nodes"] = list(nodes)
     if any("terminal" in data for data in nodes.values()):
-        table["terminals"] = [str(name) for name, data in nodes.items() if data.get("terminal")]
+        table["terminals"] = [name for name, data in nodes.items() if data.get("terminal")]
     return table
 
 
