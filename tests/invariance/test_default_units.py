@@ -23,12 +23,12 @@ from rivalry.methods.design.rule_design import RuleDesign
 from rivalry.methods.populations.fictitious_play import PopulationFictitiousPlay
 from rivalry.methods.populations.population_equilibria import PopulationEquilibria
 from rivalry.runtime.jax import jnp
-from rivalry.studies.road_networks import RoadNetwork, road_network
 from tests.invariance.games import DILEMMA, DOVES, PENNIES, START, SYMMETRIC, ZERO_SUM
 from tests.invariance.rewritten import Wording
 from tests.invariance.test_boxes import START as INSIDE
 from tests.invariance.test_boxes import Firms, Rivals, Varied
 from tests.race_keys import race
+from tests.road_population import RoadNetwork, open_spiel
 
 UNITS = (1e-3, 1 / 60, 60.0, 1e3)
 COMMON = tuple((unit, unit) for unit in UNITS)
@@ -60,8 +60,7 @@ def box(game: Any) -> Callable[[Factors], Any]:
 
 
 def roads(factors: Factors) -> RoadNetwork:
-    game = road_network(name="open_spiel", drivers=1.0)
-    return RoadNetwork(game.uses, game.empty * factors[0], game.slope * factors[0], game.drivers)
+    return open_spiel(factors[0])
 
 
 def karma(factors: Factors) -> Any:

@@ -14,7 +14,7 @@ import rivalry as rv
 from rivalry.methods import OnlineMirrorDescent, PopulationNewton
 from rivalry.methods.populations.population_equilibria import PopulationEquilibria
 from rivalry.population import population_certificate
-from rivalry.studies.road_networks import RoadNetwork, road_network
+from tests.road_population import RoadNetwork, open_spiel
 
 pytestmark = pytest.mark.slow
 
@@ -28,12 +28,6 @@ def roads(
     """Three parallel roads, their flows and travel times in other units, and the same time on all added."""
     empty, slope = (EMPTY[list(order)] + constant) * payoffs, SLOPE[list(order)] * payoffs * flows
     return RoadNetwork(jnp.eye(3), jnp.asarray(empty), jnp.asarray(slope), jnp.asarray(DRIVERS / flows))
-
-
-def open_spiel(unit: float) -> RoadNetwork:
-    """The network of OpenSpiel, with times in another unit."""
-    game = road_network(name="open_spiel", drivers=1.0)
-    return RoadNetwork(game.uses, game.empty * unit, game.slope * unit, game.drivers)
 
 
 CHANGES: dict[str, dict[str, Any]] = {

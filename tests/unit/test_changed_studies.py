@@ -127,7 +127,7 @@ def test_a_label_that_describes_a_key_of_no_method_is_refused() -> None:
 CHANGED = {
     "oracle_leader": ("game.unit_cost", 2.5),
     "short_vs_long_static": ("game.intercept", 40.0),
-    "braess_optimum": ("game.drivers", 0.5),
+    "calvano_prices": ("game.taste_spread", 0.5),
     "race_compute_price": ("game.safety_exponent", 0.8),
     "fishing": ("game.reach_cost", 0.5),
     "stackelberg_valuation": ("game.intercept", 12.0),
@@ -135,7 +135,7 @@ CHANGED = {
 AUTHORS = {
     "oracle_leader": ["4.5", "15.1875"],
     "short_vs_long_static": ["30"],
-    "braess_optimum": ["the social optimum"],
+    "calvano_prices": ["the printed equilibrium price", "the printed joint-profit price"],
     "race_compute_price": ["scales faster", "equal scaling"],
     "fishing": ["northern", "two and two", "three"],
     "stackelberg_valuation": ["15.1875", "18.0", "20.25"],
@@ -242,7 +242,7 @@ def is_numeral(label: str) -> bool:
 SAID = {
     "oracle_leader": "At a unit cost of 2.5, the output in final play is 3.75 for the leader",
     "short_vs_long_static": "Yes: at a demand intercept of 40, in the equilibrium, the quantity is equal to ",
-    "braess_optimum": "At a drivers of 0.5, the travel time is ",
+    "calvano_prices": "At a taste spread of 0.5, the price is ",
     "race_compute_price": "At a safety exponent of 0.8, at every scale penalty the probability of a ",
     "fishing": "",
     "stackelberg_valuation": "At a demand intercept of 12, negative controls aside, the share of sessions ",

@@ -18,7 +18,7 @@ from rivalry.methods import (
     PopulationNewton,
 )
 from rivalry.methods.populations.population_equilibria import PopulationEquilibria
-from rivalry.studies.road_networks import road_network
+from tests.road_population import open_spiel
 
 CARRYING: dict[str, dict[str, Any]] = {
     "standing choices": {"timing": "alternating"},
@@ -81,7 +81,7 @@ KNOWN = "of this policy (other equilibria known: {})"
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [PopulationNewton, OnlineMirrorDescent, PopulationEquilibria])
 def test_claims_about_populations_say_whether_other_equilibria_are_known(kind: type) -> None:
-    game = road_network(name="open_spiel", drivers=1.0)
+    game = open_spiel()
     method = PopulationEquilibria(levels=2, starts=0) if kind is PopulationEquilibria else kind()
     solution = rv.solve(game, method)
     words = NOT_SEARCHED
@@ -93,7 +93,7 @@ def test_claims_about_populations_say_whether_other_equilibria_are_known(kind: t
 
 @pytest.mark.slow
 def test_a_policy_that_is_no_equilibrium_has_no_others_beside_it() -> None:
-    game = road_network(name="open_spiel", drivers=1.0)
+    game = open_spiel()
     solution = rv.solve(game, Evaluate(), [[1.0, 0.0, 0.0]])
     assert solution.claim == "not an equilibrium"
     assert solution.certificate.scope == ""

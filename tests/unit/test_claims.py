@@ -22,7 +22,7 @@ from rivalry.living.figure import stored_answer
 from rivalry.plots import scenario
 from rivalry.population import population_certificate
 from rivalry.runtime.jax import jnp
-from rivalry.studies.road_networks import road_network
+from tests.road_population import two_routes
 
 
 class Quadratic(eqx.Module):
@@ -219,7 +219,7 @@ def test_the_certificate_of_a_population_is_that_of_a_policy() -> None:
     found, same = rv.certificate(economy, policy), population_certificate(economy, policy)
     np.testing.assert_array_equal(found.regret, same.regret)
     assert found.claim == same.claim == "not an equilibrium"
-    roads = road_network(name="without_link")
+    roads = two_routes()
     assert rv.certificate(roads, [[0.5, 0.5]]).claim == "equilibrium"
     with pytest.raises(ValueError, match=r"^policy"):
         rv.certificate(roads, [[0.5, 0.5, 0.5]])

@@ -9,23 +9,9 @@ import pytest
 import rivalry as rv
 from rivalry.methods import PopulationNewton
 from rivalry.population.certificate import population_certificate
-from rivalry.population.oracles import population_metrics
-from rivalry.studies.road_networks import RoadNetwork, road_network
+from tests.road_population import RoadNetwork, two_routes
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.mark.parametrize("first", [0.0, 0.3])
-def test_travel_times_of_routes(first: float) -> None:
-    """The shares are ``first``, .5 and the rest, which takes the road between the midpoints."""
-    game, everyone, policy = road_network(), jnp.ones(1), jnp.array([[first, 0.5, 0.5 - first]])
-    flows = game.environment(everyone, policy)
-    np.testing.assert_allclose(flows, 4000 * np.array([0.5, first, 0.5, 1 - first, 0.5 - first]))
-    over_first, over_second = 40 * 0.5, 40 * (1 - first)  # links with a share of 1/2 and of 1 - first
-    routes = np.array([over_first + 45, over_second + 45, over_first + over_second])
-    np.testing.assert_allclose(game.reward(flows), -routes[None], rtol=1e-12)
-    found = population_metrics(game, flows, everyone, policy)
-    np.testing.assert_allclose(found["travel_time"][1], np.asarray(policy)[0] @ routes, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +19,7 @@ def test_travel_times_of_routes(first: float) -> None:
 )
 def test_equally_long_routes_are_an_equilibrium(at: float, claim: str | None) -> None:
     """In equilibrium the best and the worst route take as long; uniform play is this equilibrium."""
-    found = population_certificate(road_network(name="without_link"), [[at, 1 - at]]).claim
+    found = population_certificate(two_routes(), [[at, 1 - at]]).claim
     assert found == (claim or "not an equilibrium")
 
 
@@ -53,7 +39,7 @@ def test_flows_may_be_counted_in_any_unit(unit: float) -> None:
     roads = RoadNetwork(jnp.eye(3), jnp.asarray(empty), jnp.asarray(slope * unit), jnp.asarray(4000 / unit))
     found = rv.solve(roads, PopulationNewton(beta=1000.0), np.full((1, 3), 1 / 3))
     assert found.status == "converged"
-    flow = found.data.flow.values * unit
+    flow = 4000 * found.profile.values[0]
     assert flow.sum() == pytest.approx(4000, rel=1e-12)
     # at beta 1000 times differ by the log odds over beta
     times = empty + slope * flow + np.log(flow) / 1000
