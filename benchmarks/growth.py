@@ -2,7 +2,7 @@
 
 Tables, and figures on log axes.
 
-python -m benchmarks.growth table                                     exponents: cells, agents, players, ..
+python -m benchmarks.growth table                                     exponents: cells, agents, links, ..
 RIVALRY_NO_CACHE=1 python -m benchmarks.growth FIGURE.svg            certified solves of races
 python -m benchmarks.growth FIGURE.svg agents                         agents who learn to bid karma
 python -m benchmarks.growth FIGURE.svg city                           the same in a city
@@ -31,6 +31,8 @@ ACTIONS = (4, 6, 8, 10, 12)  # of each of two players
 GAMES = (10, 100, 1_000)
 SWEPT = (100, 1_000, 10_000)
 RIVALS = (2, 3, 4, 5)
+SIDES = (16, 50, 158)  # of square grids of roads: some 1,000 to 100,000 links
+ZONES = 20  # where trips begin and end
 ROUNDS = 20  # of best responses: investors may go round for ever
 
 
@@ -213,6 +215,34 @@ def of_cells(command: str, cells: int) -> float:
         return time.process_time() - begun
 
 
+def grid_of_roads(side: int) -> tuple[dict[str, Any], dict[str, float]]:
+    """Links in four directions between the nodes of a grid, and trips between all pairs of random zones."""
+    rng = np.random.default_rng(0)
+    nodes = np.arange(side**2).reshape(side, side)
+    one_way = [(nodes[:, :-1].ravel(), nodes[:, 1:].ravel()), (nodes[:-1].ravel(), nodes[1:].ravel())]
+    ends = np.hstack([np.array(pair) for pair in one_way])
+    tail, head = np.hstack([ends, ends[::-1]])
+    zones = rng.choice(side**2, ZONES, replace=False).tolist()
+    demand = {f"{a}>{b}": rng.uniform(1, 10) for a in zones for b in zones if a != b}
+    # of all sizes, as wide as the four links of a zone need
+    capacity = rng.uniform(0.5, 1.5, len(tail)) * sum(demand.values()) / ZONES / 4
+    table = {"from": tail, "to": head, "free_flow_time": rng.uniform(1, 5, len(tail)), "capacity": capacity}
+    return table, demand
+
+
+def equilibrium_of_roads(side: int) -> tuple[int, float]:
+    """Links of a grid, and processor time of its user equilibrium to a relative gap of 1e-6."""
+    import rivalry as rv
+
+    links, demand = grid_of_roads(side)
+    game = rv.games.routes(links, demand=demand)
+    begun = time.process_time()
+    data = rv.solve(game, rv.methods.UserEquilibrium(gap=1e-6)).data
+    taken = time.process_time() - begun
+    assert float(data.relative_gap) <= 1e-6
+    return len(game.tail), taken
+
+
 def growth() -> Iterator[tuple[str, list[int], list[float]]]:
     """Yield what grows, its sizes, and seconds of processor time at each."""
     for command in ("start", "resume", "report"):
@@ -227,6 +257,9 @@ def growth() -> Iterator[tuple[str, list[int], list[float]]]:
     yield f"periods: a certified solve, {periods[1]} players", list(periods[0]), solves
     yield "grid points: a payoff table, 3 players", list(POINTS), [payoff_table(n) for n in POINTS]
     yield from list_times()
+    equilibrium_of_roads(5)  # compiles
+    sizes, taken = zip(*(equilibrium_of_roads(side) for side in SIDES), strict=True)
+    yield f"links: a user equilibrium, {ZONES} zones", list(sizes), list(taken)
 
 
 def main(path: str, what: str = "races") -> None:
