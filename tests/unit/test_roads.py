@@ -182,6 +182,20 @@ def test_the_optimum_has_no_higher_total_cost_than_random_flows() -> None:
 
 
 @compiled
+@pytest.mark.parametrize("seed", range(3))
+def test_tolls_and_price_of_anarchy_of_random_networks(seed: int) -> None:
+    table, demand = random_network(seed)
+    game = rv.games.routes(table, demand=demand)
+    best = optimum(game)
+    assert float(best.equilibrium_cost) == pytest.approx(float(user(game).total_cost), rel=1e-8)
+    # the optimum is an equilibrium of travellers who pay its tolls, added as lengths
+    tolled = rv.games.routes(
+        table | {"length": best.marginal_toll.values.tolist()}, demand=demand, distance_factor=1.0
+    )
+    assert rv.certificate(tolled, best.flow).claim == "equilibrium"
+
+
+@compiled
 @pytest.mark.parametrize("unit", [1e-3, 1e3])
 def test_units_of_trips_and_of_costs(unit: float) -> None:
     table, demand = random_network(5)
