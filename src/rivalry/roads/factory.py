@@ -84,22 +84,28 @@ def routes(
         demand = usual_demand if demand is None else demand
     table = _network(links)
     _check_columns(table.columns)
-    columns = _without(closed, table.columns)
+    factors = {"toll": toll_factor, "length": distance_factor}
+    game = _game(_without(closed, table.columns), table.first_through, _trips(demand), factors)
+    _check_joined(game)
+    return game
+
+
+def _game(columns: Columns, first_through: int, entries: Trips, factors: Mapping[str, float]) -> RouteGame:
+    """Road network of columns and trips. Raises `ValueError`."""
     names = list(dict.fromkeys([*columns["from"], *columns["to"]]))
     number = {name: k for k, name in enumerate(names)}
-    factors = {"toll": toll_factor, "length": distance_factor}
     constant, coefficient, power = _costs(columns)
     for name, factor in factors.items():
         if factor or name in columns:
             constant = constant + factor * _numbers(columns, name)
-    trips = _sum_by_pair(_trips(demand), number)
+    trips = _sum_by_pair(entries, number)
     within = sum(amount for (tail, head), amount in trips.items() if tail == head)
     pairs = sorted((tail, head) for tail, head in trips if tail != head)
     if not pairs:
         raise ValueError("demand: has no trips between two nodes; must have some")
     entering = {"from", "to"} | {name for name, factor in factors.items() if factor}
     entering |= {"cost"} if "cost" in columns else set(BPR)
-    game = RouteGame(
+    return RouteGame(
         tail=np.array([number[name] for name in columns["from"]]),
         head=np.array([number[name] for name in columns["to"]]),
         constant=constant,
@@ -108,13 +114,11 @@ def routes(
         origin=np.array([tail for tail, _ in pairs]),
         destination=np.array([head for _, head in pairs]),
         trips=np.array([trips[pair] for pair in pairs]),
-        is_closed=np.array([name.isdigit() and int(name) < table.first_through for name in names]),
+        is_closed=np.array([name.isdigit() and int(name) < first_through for name in names]),
         within_zones=within,
         node_names=tuple(names),
         unread=tuple(name for name in columns if name not in entering),
     )
-    _check_joined(game)
-    return game
 
 
 def _network(links: Any) -> NetworkTable:
