@@ -42,14 +42,12 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_
     if "regret" not in record:
         return {}
     points = points_of(task, folder)
-    lead = tuple(points.shape.values())
-    dims, stored = record.get("profile", ((), np.zeros(0)))
-    if dims[len(lead) :] != ("player", "axis") or not isinstance(points.games[0], Game):
+    profiles = _profiles(points, record)
+    if profiles is None:
         return _without_profile(points.games[0], record) if proof else {}
-    profiles = stored.reshape(prod(lead), *stored.shape[len(lead) :])
-    proofs = []
+    records, proofs = unstack_records(record, len(points.shape)), []
     for game, method, cell_record, profile in zip(
-        points.games, points.methods, unstack_records(record, len(lead)), profiles, strict=True
+        points.games, points.methods, records, profiles, strict=True
     ):
         result, old_certificate = Record(), Certificate.from_record(cell_record)
         if np.isfinite(profile).all():  # else a batch index without a solution
@@ -69,6 +67,15 @@ def recertify(task: Task, folder: Path, record: Record, proof: bool = False, in_
     if not any(proofs):
         return {}
     return stack_records(proofs, points.shape) if points.shape else proofs[0]
+
+
+def _profiles(points: BatchPoints, record: Record) -> np.ndarray | None:
+    """Return the profiles ``[point player axis]`` of a record; None without any of players."""
+    lead = len(points.shape)
+    dims, stored = record.get("profile", ((), np.zeros(0)))
+    if dims[lead:] != ("player", "axis") or not isinstance(points.games[0], Game):
+        return None
+    return stored.reshape(-1, *stored.shape[lead:])
 
 
 class StatusCheck(NamedTuple):
@@ -103,17 +110,14 @@ def check_status(task: Task, folder: Path, record: Record) -> StatusCheck:
 
 def _derived_statuses(task: Task, points: BatchPoints, record: Record) -> list[str]:
     """Statuses of a method of this package that follow from profiles, by point; empty where none does."""
-    method, lead = points.methods[0], tuple(points.shape.values())
-    unknown = [""] * prod(lead)
+    method, count = points.methods[0], prod(points.shape.values())
+    unknown = [""] * count
     if not type(method).__module__.startswith("rivalry.") or task["method"].get("max_seconds") is not None:
         return unknown
     if isinstance(method, Learner):
-        return ["completed"] * prod(lead) if as_learner(method).open_ended else unknown
-    dims, stored = record.get("profile", ((), np.zeros(0)))
-    if dims[len(lead) :] != ("player", "axis") or not isinstance(points.games[0], Game):
-        return unknown
-    profiles = stored.reshape(prod(lead), *stored.shape[len(lead) :])
-    if not np.isfinite(profiles).all():
+        return ["completed"] * count if as_learner(method).open_ended else unknown
+    profiles = _profiles(points, record)
+    if profiles is None or not np.isfinite(profiles).all():
         return unknown
     # rules on a path of several steps say nothing of one
     if task["method"].get("stop", "gradient") != "gradient":
