@@ -166,10 +166,15 @@ def numbers_of(table: AnswerTable) -> DataFrame:
     return dataframe(table.columns, table.rows)
 
 
+def _remarks(table: AnswerTable, mark: str) -> list[str]:
+    """Return what all rows of a table have, and what a mark in it means."""
+    texts = [f"In every row: {'; '.join(table.notes)}" * bool(table.notes), mark]
+    return [f"{text}." for text in texts if text]
+
+
 def _latex_of(answer: Answer, table: AnswerTable, heading: str = "", *, with_sentences: bool = True) -> str:
     """Return a table for LaTeX, with the heading in its caption, and notes and sentences below."""
-    below = [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
-    below += [f"{table.mark}."] * bool(table.mark)
+    below = _remarks(table, table.mark)
     below += [sentence.text for sentence in answer.sentences if with_sentences]
     caption = f"{answer.title}: {heading}" if heading else answer.title
     label = latex_label(str(answer.study.get("name", "results")), heading)
@@ -181,8 +186,7 @@ def _markdown_of(answer: Answer, tables: Sequence[tuple[str, AnswerTable]]) -> s
     parts = [f"## {answer.title}", *(sentence.text for sentence in answer.sentences)]
     for heading, table in tables:
         parts += [f"### {heading}"] * bool(heading) + [markdown(table.columns, table.texts)]
-        parts += [f"In every row: {'; '.join(table.notes)}."] * bool(table.notes)
-        parts += [rf"\{table.mark}."] * bool(table.mark)
+        parts += _remarks(table, rf"\{table.mark}" * bool(table.mark))
     parts += [f"- {line}" for line in answer.caveats]
     return "\n\n".join(parts) + "\n"
 
