@@ -16,8 +16,8 @@ VISIBLE = 0.01  # least change of a probability at the left end of a logarithmic
 
 
 @preset
-def logit_branch(data: Dataset, *, log: bool = True, at: At = None) -> Drawing:
-    """Draw the probability of each action against lambda, a panel per player.
+def logit_branch(data: Dataset, *, at: At = None) -> Drawing:
+    """Draw the probability of each action against lambda on a logarithmic scale, a panel per player.
 
     Lines are solid where the branch is stable under the logit dynamic and dashed elsewhere. Marks at the
     right are the Nash equilibrium near its end; vertical lines are folds and crossings with other branches.
@@ -26,8 +26,6 @@ def logit_branch(data: Dataset, *, log: bool = True, at: At = None) -> Drawing:
     ----------
     data
         Holds ``logit_profile [row player axis]`` and ``logit_lambda [row]`` of `QuantalResponse`.
-    log
-        Whether lambda is on a logarithmic scale, without uniform play at 0.
 
     Raises
     ------
@@ -36,10 +34,10 @@ def logit_branch(data: Dataset, *, log: bool = True, at: At = None) -> Drawing:
     """
     selection = select.point(data, "logit_profile", 3, ALSO, at=at)
     profile, x, stable = (selection[name] for name in ("logit_profile", *ALSO[:2]))
-    rows = np.flatnonzero(np.isfinite(x) & ((x > 0) | (not log)))
+    rows = np.flatnonzero(np.isfinite(x) & (x > 0))
     # play is almost uniform over most of a logarithmic scale
     differs = np.nanmax(np.abs(profile[rows] - profile[rows[0]]), axis=(1, 2)) > VISIBLE
-    rows = rows[np.argmax(differs) if log else 0 :]
+    rows = rows[np.argmax(differs) :]
     played = np.any(profile[rows] > 0, axis=0)  # actions that a player has
     names = [f"action {k}" for k in range(profile.shape[2])]
     if "axis" in data.coords and not all(str(name).isdigit() for name in data["axis"].values):
@@ -72,7 +70,7 @@ def logit_branch(data: Dataset, *, log: bool = True, at: At = None) -> Drawing:
             title=f"player {player}",
             x_limits=(x[rows].min(), end),
             y_limits=(-0.03, 1.03),
-            log="x" if log else "",
+            log="x",
         )
         for player in range(profile.shape[1])
     ]
