@@ -97,14 +97,13 @@ def crossings(reader: Reader) -> Table | None:
             for name, value in zip(names, positions[k].tolist(), strict=True):
                 row["each player" if name.isdigit() else f"{name}, each player"] = reader.number(value)
         rows.append(row)
-    for value, holds in zip(
-        reader.arrays.get("second_order_crossing", ()),
-        reader.arrays.get("second_order_holds", ()),
-        strict=True,
-    ):
-        word = "becomes" if holds else "is no longer"
-        event = Estimate(f"the symmetric point {word} a local maximum of every payoff")
-        rows.append({key: reader.number(float(value)), "event": event})
+    names = ("second_order_crossing", "second_order_holds")
+    turns, holds = (reader.arrays.get(name, np.zeros(0)) for name in names)
+    for value, is_maximum in zip(turns.tolist(), holds.tolist(), strict=True):
+        if np.isfinite(value):
+            word = "becomes" if is_maximum else "is no longer"
+            event = Estimate(f"the symmetric point {word} a local maximum of every payoff")
+            rows.append({key: reader.number(value), "event": event})
     return Table(rows, "crossings", shows=("crossing", "second_order_"))
 
 
