@@ -9,6 +9,7 @@ import rivalry as rv
 from rivalry.families.market.tables import AdjustmentTables
 from rivalry.schema.registry import load
 from rivalry.studies.commitment_dial import CommitmentWithSwitchingCost, plan_gains, with_plans
+from rivalry.studies.learned_commitment import LearnedCommitment
 from tests.adjustment import adjustment_tables
 from tests.chunks import assert_same_in_chunks
 
@@ -192,7 +193,7 @@ def test_regrets_agree_with_dynamic_programs_by_hand() -> None:
 @pytest.mark.slow
 def test_runs_that_do_not_converge_are_not_reported_as_converged() -> None:
     tables = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, np.linspace(0.6, 3.0, 13))
-    with pytest.warns(UserWarning, match="200 sweeps of backward induction .* try noise above 0"):
+    with pytest.warns(UserWarning, match="200 sweeps .* try noise above 0"):
         found = rv.solve(tables, CommitmentWithSwitchingCost(delta=1.0, targets=5, ramps=[0.1], rounds=200))
     assert found.status in ("iteration limit", "cycling")
     worst, from_start = found.data.bound.max(), found.data.start_regret.max()
@@ -233,3 +234,17 @@ def test_disturbances_have_mean_zero_and_the_given_standard_deviation() -> None:
 def test_options_out_of_range_are_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         rv.solve(firms(), load("rivalry.studies.commitment_dial:CommitmentWithSwitchingCost")(**options))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+@pytest.mark.parametrize("delta", [0.05, 1.0])
+def test_the_learned_plan_is_the_exact_one(delta: float, noise: float) -> None:
+    """Two plans that never move alike, so that no tie has two best plans."""
+    tables, options = calm(), {"delta": delta, "noise": noise, "targets": [1.0, 2.0], "ramps": [0.25]}
+    exact = rv.solve(tables, CommitmentWithSwitchingCost(**options))
+    learned = rv.solve(tables, LearnedCommitment(**options, rounds=20_000), seed=3)
+    assert (exact.status, learned.status, learned.claim) == ("converged", "converged", "equilibrium")
+    np.testing.assert_array_equal(learned.data.in_force.values, exact.data.in_force.values)
+    np.testing.assert_allclose(learned.data.aim.values, exact.data.aim.values, atol=1e-9)
+    np.testing.assert_allclose(learned.data.value.values, exact.data.value.values, rtol=1e-9)

@@ -222,7 +222,7 @@ def _remedy(session: Session, proof: Certificate, at_start: np.ndarray, noise: f
     advice = "a larger noise, more levels" if noise else "noise above 0 (it smooths what lies ahead)"
     gains = f"{proof.bound.max():.3g} at the worst node and {at_start.max():.3g} from the start"
     return (
-        f"after {int(session['clock'][0])} sweeps of backward induction the policies {course}; "
+        f"after {int(session['clock'][0])} sweeps the policies {course}; "
         f"the best of those examined leave a gain of {gains}; "
         f"try {advice}, more rounds or a larger delta"
     )
@@ -300,7 +300,7 @@ def plan_gains(
     led, off_led_best = _iterate(duel, 0, best_switching, decision, tolerance)
     replied, off_replied = _iterate(duel, 1, best_following, followed, tolerance, evaluating_best)
     # before the choice of plan: to keep the one in force, or to change to the best at its cost
-    gains = np.maximum(led, led.max(axis=0) - delta) - _before_choice(decision, switch, delta)
+    gains = np.maximum(led, led.max(axis=0) - delta) - before_choice(decision, switch, delta)
     regret = np.maximum([max(gains.max(), (led - decision).max()), (replied - followed).max()], 0.0)
     node = world.first_node(decision)
     start = np.array([led[:, *node[1:]].max() - decision[node], replied[node] - followed[node]])
@@ -317,13 +317,13 @@ def plan_gains(
 
 def continuation(duel: Duel, values: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
     """Return continuation values, including disturbances and the choice of the next plan."""
-    after = _before_choice(values, switch, charge)
+    after = before_choice(values, switch, charge)
     if duel.spread_leader.size:
         after = duel.spread_leader @ after @ duel.spread_follower.T
     return after
 
 
-def _before_choice(values: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
+def before_choice(values: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
     """Return the value of a node before the leader has chosen the plan by ``switch``."""
     in_force = np.arange(len(values))[:, None, None]
     plan_values = np.take_along_axis(values, switch, axis=0)
