@@ -171,7 +171,7 @@ def competing() -> Rows:
         (4, 100.0, {"city_id": "city 03"}, "price over cost", "market city 03: product "),
         (4, 100.0, {"city_id": "city 03", "product": 4}, "unit of price", "market city 03: medians product "),
         (5, 1000.0, {"city_id": "city 05"}, "share inside", "market city 05: up to "),
-        (5, 0.001, {"city_id": "city 03", "product": 1}, "sales of markets", "1: 0.000"),
+        (5, 0.001, {"city_id": "city 03", "product": 1}, "sales of markets", "1 by up to "),
         (
             5,
             0.0,

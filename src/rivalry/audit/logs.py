@@ -269,7 +269,7 @@ def log_of(
             tables[word] = np.full((len(times), len(firms), *values.shape[1:]), np.nan)
             tables[word][period, column] = values
     is_known = [np.isfinite(entries).reshape(len(times), -1) for entries in tables.values()]
-    complete = np.hstack(is_known).all(axis=1)
+    complete = np.asarray(np.hstack(is_known).all(axis=1))
     if not complete.any():
         raise ValueError(
             f"firm: no period has a price of every firm ({', '.join(firms)[:100]}), and every other number "

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -161,12 +162,12 @@ def _units_of_markets(logs: Mapping[str, PriceLog]) -> list[Check]:
         for good, column in zip(log.firms, np.asarray(log.quantity).T, strict=True):
             sold[good].append(float(np.median(column)))
     # goods differ in sales by more than markets do, and one period says little about a good
-    ratios = {good: np.array(amounts) / np.median(amounts) for good, amounts in sold.items()}
-    spans = {good: (float(ratio.min()), float(ratio.max())) for good, ratio in ratios.items()}
-    good = max(spans, key=lambda good: max(spans[good][1], 1 / spans[good][0]))
-    value = f"{good}: {spans[good][0]:.3g} to {spans[good][1]:.3g} times its median"
-    passed = SIZES * spans[good][0] > 1 and spans[good][1] < SIZES
-    return [prices, Check("sales of markets", value, f"a factor below {SIZES:g}", passed)]
+    log_sales = {good: np.log(amounts) for good, amounts in sold.items()}
+    factors = {good: np.exp(np.abs(row - np.median(row)).max()) for good, row in log_sales.items()}
+    good, factor = max(factors.items(), key=itemgetter(1))
+    value = f"{good} by up to {factor:.3g}"
+    required = f"a factor below {SIZES:g} from the median of the markets"
+    return [prices, Check("sales of markets", value, required, bool(factor < SIZES))]
 
 
 def _estimate(
@@ -185,8 +186,9 @@ def _estimate(
     means = np.bincount(good, cost) / np.bincount(good)
     varies = np.abs(cost - means[good]).max() > ROUNDED * np.abs(cost).max()
     columns = [cost[:, None]] if varies else []
-    if all(log.shifters is not None for log in logs.values()):
-        columns.append(np.concatenate([np.vstack(log.shifters) for log in logs.values()]))
+    tables = [log.shifters for log in logs.values() if log.shifters is not None]
+    if len(tables) == len(logs):
+        columns.append(np.concatenate([table.reshape(-1, table.shape[-1]) for table in tables]))
     shifters = np.hstack(columns) if columns else None
     return estimated_slope(price, np.concatenate(utility), good, np.repeat(blocks, goods), shifters)
 

@@ -36,12 +36,12 @@ class LearnedCommitment(CommitmentWithSwitchingCost):
     Examples
     --------
     >>> import rivalry as rv
-    >>> game = rv.games.market(
-    ...     slope=2.0, unit_cost=0.0, gamma=0.4, adjustment="predetermined", adjustment_cost=40.0
-    ... )
-    >>> learner = LearnedCommitment(delta=0.3, targets=[1.5, 2.0], ramps=[0.25], levels=5, rounds=500)
-    >>> rv.solve(game, learner, seed=1).status
-    'converged'
+    >>> firms = {"intercept": 10.0, "slope": 2.0, "unit_cost": 0.0, "gamma": 0.4, "initial": 1.0}
+    >>> game = rv.games.market(adjustment="predetermined", adjustment_cost=40.0, **firms)
+    >>> learner = LearnedCommitment(delta=1.0, targets=[1.0, 2.0], ramps=[0.25], levels=[1.0, 1.5, 2.0])
+    >>> solution = rv.solve(game, learner, seed=1)
+    >>> solution.status, solution.claim
+    ('converged', 'equilibrium')
 
     References
     ----------
