@@ -30,7 +30,7 @@ MISSPELT: dict[str, Callable[[], Any]] = {
     "over: method.rat is no option of GradientAscent; did you mean 'rate'?": (
         lambda: rv.sweep(GAME, {"method.rat": [0.1]}, CLIMB, START)
     ),
-    "player: is no argument of strategies; known: actions, at, ax, compare, data": (
+    "player: is no argument of strategies; known: at, ax, compare, data": (
         lambda: rv.plots.strategies(None, player=1)
     ),
 }
