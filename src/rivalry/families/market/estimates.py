@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from rivalry.schema.validate import check_keywords
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
+Labels = Sequence[Any] | np.ndarray
 NAMED = 5  # costs below 0 that a warning names
 LOGIT = """quality outside_option taste_spread unit_cost convex_cost fixed_cost tax unit_tax ad_valorem"""
 
@@ -28,10 +29,10 @@ def from_logit(
     prices: ArrayLike,
     *,
     price_coefficient: float,
-    owners: Sequence[Any] | None = None,
-    nests: Sequence[Any] | None = None,
+    owners: Labels | None = None,
+    nests: Labels | None = None,
     nesting: float = 0.0,
-    markets: Sequence[Any] | None = None,
+    markets: Labels | None = None,
 ) -> Any:
     """Return the logit market whose owners would choose the observed prices, and sell the observed shares.
 
@@ -120,7 +121,7 @@ def _check_shares(share: np.ndarray, where: str) -> None:
         raise ValueError(f"shares: sum to {share.sum():.6g}{where}; must be below 1, since some buy nothing")
 
 
-def _rows(name: str, group: Sequence[Any], goods: np.ndarray, count: int) -> list[list[int]]:
+def _rows(name: str, group: Labels, goods: np.ndarray, count: int) -> list[list[int]]:
     """Return lists of the goods of a market, from such lists or from labels of all goods."""
     if not isinstance(group, np.ndarray) and all(isinstance(row, list | tuple) for row in group):
         if len(goods) != count:
@@ -235,6 +236,7 @@ def _stacked(tables: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     return {name: np.stack([np.atleast_1d(np.asarray(table[name])) for table in tables]) for name in names}
 
 
+@runtime_checkable
 class EstimatedFactory(Protocol[P, R_co]):
     """A factory of markets that also makes them of estimates."""
 
