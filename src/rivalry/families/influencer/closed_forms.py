@@ -381,7 +381,7 @@ class SymmetricSpectrum(NamedTuple):
 
     split: np.ndarray  # of A - C, each N - 1 times: players move apart
     together: np.ndarray  # of A + (N - 1) C: all players move together
-    own: np.ndarray  # of A: a player moves alone; all negative at a local maximum of its payoff
+    curvature: np.ndarray  # of A: a player moves alone; all negative at a local maximum of its payoff
 
     @property
     def stable(self) -> bool:
@@ -406,7 +406,7 @@ def symmetric_spectrum(game: InfluencerGame, position: object) -> SymmetricSpect
     Returns
     -------
     SymmetricSpectrum
-        ``split``, ``together`` and ``own``, eigenvalues with the largest real part first, and ``stable``.
+        ``split``, ``together`` and ``curvature``, eigenvalues with the largest real part first; ``stable``.
 
     Raises
     ------

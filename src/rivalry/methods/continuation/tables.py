@@ -97,8 +97,8 @@ def crossings(reader: Reader) -> Table | None:
             for name, value in zip(names, positions[k].tolist(), strict=True):
                 row["each player" if name.isdigit() else f"{name}, each player"] = reader.number(value)
         rows.append(row)
-    names = ("second_order_crossing", "second_order_holds")
-    turns, holds = (reader.arrays.get(name, np.zeros(0)) for name in names)
+    turns = reader.arrays.get("second_order_crossing", np.zeros(0))
+    holds = reader.arrays.get("second_order_holds", np.zeros(0))
     for value, is_maximum in zip(turns.tolist(), holds.tolist(), strict=True):
         if np.isfinite(value):
             word = "becomes" if is_maximum else "is no longer"

@@ -22,7 +22,7 @@ from rivalry.runtime.jax import put
 EXACT = 1e-12  # tolerance of Brent's method, relative to the parameter
 EQUAL = 1e-6  # of the largest eigenvalue: closer eigenvalues are the same
 PART, TOGETHER = "players part", "all move together"
-EIGENVALUES = ("split", "together", "own")  # complex arrays of a session
+EIGENVALUES = ("split", "together", "curvature")  # complex arrays of a session
 
 STARTS = 41  # starting points of Newton's method
 LEAP = 0.05  # of the width: a root that moves by more, and by far more than before, is another root
@@ -177,7 +177,7 @@ class _Scan(NamedTuple):
     place: np.ndarray  # [scan axis]
     split: np.ndarray  # [scan direction]
     together: np.ndarray
-    own: np.ndarray
+    curvature: np.ndarray
     residual: np.ndarray
     jumped: np.ndarray  # [scan]: the root changes discontinuously between the value before and this one
 
@@ -194,9 +194,9 @@ class _Scan(NamedTuple):
         """Return the largest real part at every value; NaN where there is no root."""
         return np.concatenate([self.split, self.together], axis=1).real.max(axis=1)
 
-    def curvature(self) -> np.ndarray:
+    def largest_curvature(self) -> np.ndarray:
         """Return the largest second derivative of a player's own payoff; NaN where there is no root."""
-        return np.asarray(self.own.real.max(axis=1))
+        return np.asarray(self.curvature.real.max(axis=1))
 
     def sign_changes(self, heights: np.ndarray) -> Iterator[tuple[int, int]]:
         """Yield neighbouring scanned values on one root between which heights change their sign."""
@@ -220,7 +220,7 @@ class _Scan(NamedTuple):
             "scan_eigenvalues_imag": (("scan", "eigenvalue"), spectra.imag.copy()),
             "scan_residual": (("scan",), self.residual),
             "scan_stable": (("scan",), stable),
-            "scan_second_order": (("scan",), self.curvature() < 0),
+            "scan_second_order": (("scan",), self.largest_curvature() < 0),
             "stable_everywhere": scalar(bool(stable.all())),
             "jump_parameter": (("jump",), self.values[self.jumped]),
         }
@@ -275,7 +275,7 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
 def _second_order(world: Sweep, scan: _Scan) -> Record:
     """Return where the symmetric point begins or ceases to be a local maximum of every player's payoff."""
     values, holds = [], []
-    heights = scan.curvature()
+    heights = scan.largest_curvature()
     for before, after in scan.sign_changes(heights):
         with suppress(_LostRoot):  # the crossings of stability mark such a jump
             values.append(_zero(world, scan, before, after, slice(2, None))[0])
