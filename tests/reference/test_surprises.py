@@ -407,7 +407,7 @@ def crowded(cost):
 
     free, best = (shares @ (worth - cost * shares) for shares in (fill(cost), fill(2 * cost)))
     places = runpy.run_path(str(DOCS / "howto/examples/places.py"))["places"]
-    method = rv.methods.PopulationNewton(beta=4e5)
+    method = rv.methods.PopulationNewton(beta=2e5)
     end = rv.solve(places(company=cost, slip=0.0), method, start=[[1 / 3] * 3] * 3)
     shares = end.data.distribution.values
     return 1 - shares @ (worth - cost * shares) / best, 1 - free / best
