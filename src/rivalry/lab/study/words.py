@@ -6,14 +6,12 @@ import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from rivalry.games import GAMES
 from rivalry.lab.study.document import asks_of
 from rivalry.lab.study.identity import Table
-from rivalry.lab.study.points import flat, values
 from rivalry.plots.families import DEFAULTS
 from rivalry.plots.select import format_value
 from rivalry.schema.construction import is_number
@@ -69,9 +67,9 @@ def distinct_digits(values: Iterable[Any]) -> int:
     >>> distinct_digits([0.3, 0.4]), distinct_digits([0.39992, 0.39994]), distinct_digits(["PBS"])
     (4, 6, 4)
     """
-    numbers = np.unique([float(value) for value in values if is_number(value)])
-    gaps = np.diff(numbers) / np.maximum(abs(numbers[1:]), abs(numbers[:-1]))
-    return max(4, math.ceil(1 - math.log10(gaps.min(initial=1.0))))
+    numbers = sorted({float(value) for value in values if is_number(value)})
+    gaps = [(high - low) / max(abs(low), abs(high)) for low, high in pairwise(numbers)]
+    return max(4, math.ceil(1 - math.log10(min(gaps, default=1.0))))
 
 
 def value_label(key: str, value: object) -> str:
@@ -214,6 +212,8 @@ class Words:
     @cached_property
     def _digits(self) -> int:
         """Digits of swept numbers, so that no two points of a key have one text."""
+        from rivalry.lab.study.points import flat, values
+
         forms = {key: form for key, form in flat(self._swept).items() if key != "zip"}
         digits = [distinct_digits(values(form, key, repeats=True)) for key, form in forms.items()]
         return max(digits, default=4)
