@@ -76,7 +76,7 @@ def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> 
         np.zeros(space.shape, dtype=bool) if part is None else np.asarray(part)
         for part in (space.assumed, space.open_low, space.open_high)
     )
-    assumed = assumed & np.asarray(space.mask)
+    assumed = assumed & space.choices
     if not np.any(assumed | open_low | open_high):
         return None
     x, low, high = (np.asarray(part, dtype=float) for part in (x, space.low, space.high))

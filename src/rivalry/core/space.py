@@ -254,9 +254,14 @@ class Box(Tree):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
+        return put(self.choices) if isinstance(self.choices, np.ndarray) else self.choices
+
+    @property
+    def choices(self) -> Any:
+        """The mask ``[player axis]``, in NumPy outside of traces."""
         if concrete_module(self.low, self.high) is not np:
             return self.low < self.high
-        return put(np.asarray(self.low) < np.asarray(self.high))
+        return np.asarray(self.low) < np.asarray(self.high)
 
     @property
     def kinds(self) -> tuple[Coordinate, ...]:
@@ -277,7 +282,7 @@ class Box(Tree):
     def sample(self, key: PRNGKeyArray) -> Profile:
         usual = self.usual
         low, high = self.unconstrain(usual.low), self.unconstrain(usual.high)
-        draws = dealt(self.mask, jax.random.uniform(key, self.shape))
+        draws = dealt(self.choices, jax.random.uniform(key, self.shape))
         return self.constrain(low + (high - low) * draws)
 
     @property
@@ -295,7 +300,7 @@ class Box(Tree):
         if concrete_module(self.low, self.high) is not np:
             return np.ones(self.shape[1], dtype=bool)
         # by NumPy: within a trace, what JAX computes of known numbers is unknown
-        return np.asarray(self.low)[player] < np.asarray(self.high)[player]
+        return self.choices[player]
 
     def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
         """Return a lattice of the axes that can change, with all corners; evenly spread points of many."""

@@ -256,8 +256,8 @@ def certify(
         if known_proof is not None:
             proof = _of_concept(record, known_proof)
             record |= at_profile.certificate if proof is known_proof else proof.record()
-    if isinstance(game, Game) and isinstance(game.space, Box) and not np.all(game.space.mask):
-        record["is_choice"] = (("player", "axis"), np.asarray(game.space.mask))
+    if isinstance(game, Game) and isinstance(game.space, Box) and not np.all(game.space.choices):
+        record["is_choice"] = (("player", "axis"), game.space.choices)
     actions = labels(game).actions
     if "profile" not in record and "action_name" not in record and actions:
         record |= _name_record(game, (len(actions), max(map(len, actions), default=0)))

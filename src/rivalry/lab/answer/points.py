@@ -961,7 +961,9 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
         finished = np.flatnonzero(arrays["status"][index] != "")
         if len(finished):
             rows = slice(None) if finished.size == arrays["status"][index].size else finished
-            arrays_at_point = Arrays(arrays, partial(_at_point, arrays, index, rows))
+            arrays_at_point = Arrays(
+                arrays, partial(lambda index, rows, name: np.asarray(arrays[name][index][rows]), index, rows)
+            )
             positions, at = dict(zip(lead, index, strict=True)), dict[str, Any]()
             for dim, k in positions.items():
                 at |= places[dim][k]
@@ -982,13 +984,6 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
             results.append(point)
     algorithms = [str(name) for name in np.ravel(data["algorithm"].values)] if "algorithm" in data else [""]
     return sorted(results, key=lambda point: algorithms.index(point.algorithm))
-
-
-def _at_point(
-    arrays: Mapping[str, np.ndarray], index: tuple[int, ...], rows: slice | np.ndarray, name: str
-) -> np.ndarray:
-    """Variable ``[result ...]`` of the results at one point."""
-    return np.asarray(arrays[name][index][rows])
 
 
 def _arrays(
