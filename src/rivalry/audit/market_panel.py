@@ -73,9 +73,8 @@ def judge_panel(
     """Return the verdict on the logs of several markets, with logit demand that has one slope in all.
 
     Qualities of goods are equal in all markets but for shocks; cost shifters, and costs that vary, are the
-    instruments. Markets
-    of enough periods are judged one by one, with intervals that hold for all together. Others are judged as
-    one log, whose independent blocks are the markets, if they have the same firms.
+    instruments. Markets of enough periods are judged one by one, with intervals that hold for all together.
+    Others are judged as one log, whose independent blocks are the markets, if they have the same firms.
 
     Parameters
     ----------
@@ -106,8 +105,7 @@ def judge_panel(
     blocks = _blocks(lengths)
     rows = {name: [*log.checks, *value_checks(log, size, costs[name])] for name, log in logs.items()}
     checks = _joined(rows)
-    if not refusal(checks):
-        checks += _units_of_markets(logs)
+    checks += [] if refusal(checks) else _units_of_markets(logs)
     if refusal(checks):
         return undecided(checks, blocks)
     try:
