@@ -10,11 +10,13 @@ RIVALRY_BUDGET     seconds of processor time that a default test may cost: the e
 RIVALRY_PASSED     file with a line per test that has passed: these are not run again, and lines are added
 RIVALRY_TALLY      folder for counts of the run: selected.json and outcomes.json
 
-Four markers decide what belongs to the default tests beside ``slow``, ``nightly`` and ``full``:
+Six markers decide what belongs to the default tests beside ``slow``, ``nightly`` and ``full``:
 
 diagonal           of the product of a test's parameters each value once; the other combinations are slow
 default_only       the parameters with these ids; the others are slow
 representative     the test of an engine that costs more than others, mostly for compiling: it has no budget
+mostly_slow        of a file (``pytestmark``): tests without a marker of this list are slow
+default            a test of such a file that is a default test
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from _pytest.mark.expression import Expression
 KINDS = ("default", "slow", "nightly", "full")
 VARIABLES = tuple(re.findall(r"^RIVALRY_\w+", __doc__, re.M))
 MARKED = {"representative", *KINDS[1:]}  # tests without a budget
+SELECTING = {"default", "diagonal", "default_only", *MARKED}  # markers that say when a test runs
 USUAL = {"default": 0.1, "slow": 1.0, "nightly": 5.0, "full": 600.0}  # seconds of a test that was never timed
 
 
@@ -46,6 +49,13 @@ def kind_of(item: pytest.Item) -> str:
 def processor_seconds() -> float:
     """Processor time of this process and of the processes that it started and that have ended."""
     return time.process_time() + sum(os.times()[2:4])  # of children to 10 ms
+
+
+def mark_slow_files(items: Iterable[pytest.Item]) -> None:
+    """Mark slow the tests of files that are ``mostly_slow``, but those that have a marker of their own."""
+    for item in items:
+        if item.get_closest_marker("mostly_slow") and not any(map(item.get_closest_marker, SELECTING)):
+            item.add_marker(pytest.mark.slow)
 
 
 def mark_products(items: Iterable[pytest.Item]) -> None:
@@ -187,6 +197,7 @@ class Rotation:
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Deselect tests of other shares and those that have passed; the longest files come first."""
         items.sort(key=lambda item: item.nodeid.partition("::")[0])  # one order in all processes
+        mark_slow_files(items)
         mark_products(items)
         kinds = {item.nodeid: kind_of(item) for item in items}
         seconds = {name: self.durations.get(name, USUAL[kind]) for name, kind in kinds.items()}

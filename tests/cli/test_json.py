@@ -14,6 +14,8 @@ from rivalry.lab.study import load_study
 from tests import duel_study
 from tests.cli.conftest import Command
 
+pytestmark = pytest.mark.mostly_slow
+
 STUDY = """
 title = "Two games of chicken"
 cost = "seconds"
@@ -97,6 +99,7 @@ def study(rivalry: Command) -> str:
     return "chicken.toml"
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("kind", ["games", "methods", "studies", "plots"])
 def test_list_of_one_kind(rivalry: Command, kind: str) -> None:
     rows = rivalry("list", kind, "--json").value
@@ -109,14 +112,12 @@ def test_list_of_one_kind(rivalry: Command, kind: str) -> None:
     assert [row["name"] for row in rows] == sorted(row["name"] for row in rows)
 
 
-@pytest.mark.slow
 def test_list_without_a_kind_adds_the_kind_column(rivalry: Command) -> None:
     rows = rivalry("list", "--json").value
     assert all(set(row) == {"kind", "name", "title", "family", "cost", "seconds"} for row in rows)
     assert {row["kind"] for row in rows} == {"games", "methods", "studies", "plots"}
 
 
-@pytest.mark.slow
 def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> None:
     answer = rivalry("run", study, "--json", "--workers", "1")
     assert answer.status == 0, answer.err
@@ -168,7 +169,6 @@ def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> No
     assert Path("page.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
-@pytest.mark.slow
 def test_certificates_are_recomputed_and_cells_unchanged(rivalry: Command, study: str) -> None:
     found = rivalry("run", study, "--json", "--workers", "1").value
     run = Path(found["run"])
@@ -185,6 +185,7 @@ def test_certificates_are_recomputed_and_cells_unchanged(rivalry: Command, study
     assert rivalry("certify", found["run"], "--json").value["certificates"] == found["certificates"]
 
 
+@pytest.mark.default
 def test_results_are_not_exported_into_a_file(rivalry: Command, study: str) -> None:
     Path("numbers").write_text("mine")
     Run.create_or_open(Path("run"), load_study(study))
@@ -194,7 +195,6 @@ def test_results_are_not_exported_into_a_file(rivalry: Command, study: str) -> N
     assert Path("numbers").read_text() == "mine"
 
 
-@pytest.mark.slow
 def test_without_json_the_last_line_is_the_path_of_the_report(rivalry: Command, study: str) -> None:
     answer = rivalry("run", study, "--workers", "1")
     assert answer.status == 0
@@ -206,7 +206,6 @@ def test_without_json_the_last_line_is_the_path_of_the_report(rivalry: Command, 
 
 
 @pytest.mark.filterwarnings("default:a prize")
-@pytest.mark.slow
 def test_warnings_of_cells_are_summarised_at_the_end(rivalry: Command) -> None:
     file = duel_study.write(Path("duels"), points=3, trouble="warn")
     answer = rivalry("run", str(file), "--workers", "1")
@@ -215,7 +214,6 @@ def test_warnings_of_cells_are_summarised_at_the_end(rivalry: Command) -> None:
     assert found["warnings"] == [{"study": "duel", "warning": "a prize of 0.5 is low", "cells": 2}]
 
 
-@pytest.mark.slow
 def test_options_override_the_study(rivalry: Command, study: str) -> None:
     line = ["run", study, "--json", "--set", "game.name=jordan", "--replications", "2", "--out", "elsewhere"]
     found = rivalry(*line, "--workers", "1").value
@@ -229,7 +227,6 @@ def test_options_override_the_study(rivalry: Command, study: str) -> None:
     assert found["expectations"][1]["reason"] == reason
 
 
-@pytest.mark.slow
 def test_a_failing_cell_is_reported_and_the_others_are_computed(rivalry: Command, study: str) -> None:
     Path("game.py").write_text(
         "import equinox as eqx\nfrom rivalry import Box, oracles\nprint('chatter')\n"
@@ -262,7 +259,6 @@ def test_a_failing_cell_is_reported_and_the_others_are_computed(rivalry: Command
     assert rivalry("list").status == 0
 
 
-@pytest.mark.slow
 def test_a_study_that_includes_studies_joins_their_results(rivalry: Command, study: str) -> None:
     Path("other.toml").write_text(
         STUDY.replace("Two games", "More games") + '[quick]\n"game.name" = "jordan"\n'
@@ -277,7 +273,6 @@ def test_a_study_that_includes_studies_joins_their_results(rivalry: Command, stu
     assert rivalry("status", "runs/both", "--json").value["cells"]["total"] == 3
 
 
-@pytest.mark.slow
 def test_show_prints_a_study_or_the_parameters(rivalry: Command, study: str) -> None:
     from rivalry.lab.study import Study, load_study
 
@@ -299,7 +294,6 @@ def test_show_prints_a_study_or_the_parameters(rivalry: Command, study: str) -> 
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "among", "beyond"), [("matrix", "pure_equilibria", "simulation"), ("karma", "newton", "hedge")]
 )
@@ -311,7 +305,6 @@ def test_show_names_the_methods_that_fit_a_family(
     assert beyond not in listed
 
 
-@pytest.mark.slow
 def test_doctor_lists_versions_and_states(rivalry: Command) -> None:
     rows = rivalry("doctor", "--json").value
     assert all(set(row) == {"name", "version", "state", "remedy"} for row in rows)
@@ -319,6 +312,7 @@ def test_doctor_lists_versions_and_states(rivalry: Command) -> None:
     assert rivalry("doctor").out.startswith("name")
 
 
+@pytest.mark.default
 def test_infinite_and_nan_values_are_null(capsys: pytest.CaptureFixture[str]) -> None:
     from rivalry.cli import output
 

@@ -14,6 +14,8 @@ from rivalry.core.payoffs import payoffs
 from rivalry.families.race.factory import FARTHEST
 from tests.race_keys import race
 
+pytestmark = pytest.mark.mostly_slow
+
 FURTHEST_INVESTMENT = 1e9
 
 
@@ -26,7 +28,6 @@ def _seeds(default: int, nightly: int) -> list[Any]:
 # --- markets with a shock ---------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_a_sure_shock_moves_the_equilibrium_beyond_the_range_without_it() -> None:
     game = rv.games.market(shock={"kind": "iid", "levels": [300.0, 300.0], "probabilities": [0.5, 0.5]})
     refuted, true = rv.certificate(game, [[100.0], [100.0]]), rv.certificate(game, [[130.0], [130.0]])
@@ -36,7 +37,6 @@ def test_a_sure_shock_moves_the_equilibrium_beyond_the_range_without_it() -> Non
     assert float(game.space.high[0, 0]) == 400.0
 
 
-@pytest.mark.slow
 def test_a_list_with_a_shock_holds_the_equilibrium_beyond_the_range_without_it() -> None:
     game = rv.games.market(shock={"kind": "iid", "levels": [0.0, 600.0], "probabilities": [0.5, 0.5]})
     found = rv.solve(game, rv.methods.AllEquilibria()).data
@@ -45,7 +45,6 @@ def test_a_list_with_a_shock_holds_the_equilibrium_beyond_the_range_without_it()
     assert found.complete.item()
 
 
-@pytest.mark.slow
 def test_logit_prices_cover_a_shock_to_costs() -> None:
     shock = {"kind": "iid", "levels": [5.0, 5.0], "probabilities": [0.5, 0.5], "on": "unit_cost"}
     game, sure = rv.games.market(demand="logit", shock=shock), rv.games.market(demand="logit", unit_cost=6.0)
@@ -55,7 +54,6 @@ def test_logit_prices_cover_a_shock_to_costs() -> None:
     np.testing.assert_allclose(game.space.high, sure.space.high)
 
 
-@pytest.mark.slow
 def test_a_logit_price_range_covers_a_capacity() -> None:
     game = rv.games.market(demand="logit", players=1, capacity=1e-6)
     # the price at which demand is the capacity: every lower one sells as much
@@ -64,6 +62,7 @@ def test_a_logit_price_range_covers_a_capacity() -> None:
     assert rv.certificate(game, [[best]]).claim == "equilibrium"
 
 
+@pytest.mark.default
 def test_isoelastic_demand_refuses_a_shock_without_a_cost_or_a_market() -> None:
     for on, level in (("unit_cost", -1.0), ("intercept", -100.0)):
         shock = {"kind": "iid", "levels": [level, 0.0], "on": on}
@@ -74,7 +73,6 @@ def test_isoelastic_demand_refuses_a_shock_without_a_cost_or_a_market() -> None:
 # --- races ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_teams_pay_for_the_safety_that_spares_a_fine() -> None:
     # an effort safety of 10 sqrt(225,000) costs 2.25, and the fine is 20
     minimum = 10 * np.sqrt(225_000.0)
@@ -87,7 +85,6 @@ def test_teams_pay_for_the_safety_that_spares_a_fine() -> None:
     assert fined.regret.min() > 17
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_payoffs_that_rise_for_ever_are_no_equilibrium(horizon: int) -> None:
     keys = {"technology": {"invest": True}} if horizon > 1 else {"performance_exponent": 1.0}
@@ -111,7 +108,6 @@ def _narrowed(game: Any, high: float) -> Any:
     return replace(game, space=type(box)(box.low, 0 * box.high + high, assumed=box.assumed, range_key="high"))
 
 
-@pytest.mark.slow
 def test_certificates_and_lists_look_beyond_an_assumed_end() -> None:
     narrow = _narrowed(rv.games.market(), 20.0)  # the equilibrium is (30, 30)
     found = rv.certificate(narrow, [[20.0], [20.0]])
@@ -124,7 +120,6 @@ def test_certificates_and_lists_look_beyond_an_assumed_end() -> None:
     assert "payoffs rise beyond the range assumed" in listed.complete_reason.item()
 
 
-@pytest.mark.slow
 def test_a_stated_end_is_the_games_own() -> None:
     game = rv.games.market(high=20.0)
     assert rv.certificate(game, [[20.0], [20.0]]).claim == "equilibrium"
@@ -133,6 +128,7 @@ def test_a_stated_end_is_the_games_own() -> None:
     np.testing.assert_array_equal(capped.space.assumed, [[False], [True]])
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     "game",
     [
@@ -146,7 +142,6 @@ def test_families_mark_the_ends_that_they_assume(game: Any) -> None:
     assert np.all(np.asarray(game().space.assumed))
 
 
-@pytest.mark.slow
 def test_boldness_beyond_the_range_of_a_precipice_pays_more() -> None:
     game = rv.games.precipice(information="public", enmity=0.3, max_capability=1.0)
     found = rv.certificate(game, game.space.high)
@@ -310,7 +305,6 @@ def _best_inside(game: Any, x: np.ndarray, player: int, axes: np.ndarray) -> flo
     return max(paid)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", _seeds(6, 150))
 @pytest.mark.parametrize("family", [_market, _race])
 def test_no_choice_beyond_an_assumed_end_pays(family: Any, seed: int) -> None:
@@ -333,7 +327,6 @@ def test_no_choice_beyond_an_assumed_end_pays(family: Any, seed: int) -> None:
                     assert paid <= best + 1e-9 * max(abs(best), abs(paid)), (game, player, axes, factor)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", _seeds(3, 24))
 @pytest.mark.parametrize("family", [_market, _race, _auction])
 def test_no_equilibrium_is_claimed_where_a_choice_beyond_pays_more(family: Any, seed: int) -> None:

@@ -11,6 +11,8 @@ from hypothesis.extra.numpy import arrays
 from rivalry.core.space import Box, Simplex, lattice
 from rivalry.runtime.jax import jax, jnp
 
+pytestmark = pytest.mark.mostly_slow
+
 numbers = st.floats(-5, 5, width=64)
 SIZES = (4, 2, 3)
 SIMPLEX, ABOVE = Simplex(SIZES), Simplex(SIZES, 0.05)
@@ -26,7 +28,6 @@ ROUND = jax.jit(lambda x: (CURVED.unconstrain(x), CURVED.constrain(CURVED.uncons
 PLACED = jax.jit(lambda y: CURVED.project(CURVED.constrain(y)))
 
 
-@pytest.mark.slow
 @given(arrays(float, (3, 4), elements=numbers))
 def test_simplex_projection_is_a_profile_and_idempotent(x: np.ndarray) -> None:
     projected = SIMPLEX.project(jnp.asarray(x))
@@ -36,7 +37,6 @@ def test_simplex_projection_is_a_profile_and_idempotent(x: np.ndarray) -> None:
     np.testing.assert_allclose(SIMPLEX.project(projected), projected, atol=1e-12)
 
 
-@pytest.mark.slow
 @given(arrays(float, (3, 4), elements=numbers), arrays(float, (3, 4), elements=st.floats(0.01, 5)))
 def test_simplex_projection_is_nearest(x: np.ndarray, weights: np.ndarray) -> None:
     """Variational inequality: ``<x - p, y - p> <= 0`` for every y in the convex set."""
@@ -48,7 +48,6 @@ def test_simplex_projection_is_nearest(x: np.ndarray, weights: np.ndarray) -> No
     assert np.all(inner <= 1e-9)
 
 
-@pytest.mark.slow
 @given(arrays(float, (3, 4), elements=numbers), arrays(float, (3, 4), elements=st.floats(0.01, 5)))
 def test_projection_above_a_minimum_is_feasible_nearest_and_idempotent(
     x: np.ndarray, weights: np.ndarray
@@ -64,6 +63,7 @@ def test_projection_above_a_minimum_is_feasible_nearest_and_idempotent(
     assert np.all(inner <= 1e-9)
 
 
+@pytest.mark.default
 @given(arrays(float, (3, 2), elements=numbers), st.permutations(range(3)))
 def test_box_projection_is_feasible_nearest_and_equivariant(x: np.ndarray, order: list[int]) -> None:
     projected = np.asarray(BOX.project(jnp.asarray(x)))
@@ -73,7 +73,6 @@ def test_box_projection_is_feasible_nearest_and_equivariant(x: np.ndarray, order
     np.testing.assert_array_equal(BOX.project(jnp.asarray(x[order])), projected[order])
 
 
-@pytest.mark.slow
 @given(arrays(float, (2, 5), elements=st.floats(0, 1, width=64)))
 def test_reparametrisation_is_invertible_and_monotone(part: np.ndarray) -> None:
     low, high = np.asarray(CURVED.low), np.asarray(CURVED.high)
@@ -84,7 +83,6 @@ def test_reparametrisation_is_invertible_and_monotone(part: np.ndarray) -> None:
     assert np.all(inner <= np.asarray(ROUND((x + high) / 2)[0]))
 
 
-@pytest.mark.slow
 @given(arrays(float, (2, 5), elements=st.floats(0, 1, width=64)))
 def test_every_reparametrised_point_maps_into_the_box(part: np.ndarray) -> None:
     flat = CURVED.unconstrained()
@@ -94,7 +92,6 @@ def test_every_reparametrised_point_maps_into_the_box(part: np.ndarray) -> None:
     assert not np.asarray(PLACED(low))[:, :2].any()  # exact zeros are attained
 
 
-@pytest.mark.slow
 def test_starts_lie_in_the_usual_range_and_grids_span_the_whole_box() -> None:
     low, high = np.full((2, 1), 1.0), np.full((2, 1), 10.0)
     usual = jnp.asarray(low), jnp.asarray(high)

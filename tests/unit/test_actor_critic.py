@@ -16,6 +16,8 @@ from rivalry.runtime.jax import jax, jnp, put
 from tests.chunks import assert_same_in_chunks
 from tests.small_games import cournot
 
+pytestmark = pytest.mark.mostly_slow
+
 SEED = np.random.SeedSequence(6)
 ZERO = rollouts.zero_networks(features=3, hidden=5, axes=2)
 PLAN = rollouts.RolloutPlan((), (), ZERO, *map(put, (0.01, 1.0, 1, 1)))
@@ -26,7 +28,6 @@ def learned(game: Any, learner: ActorCritic, seed: int = 0) -> Any:
     return rv.solve(game, learner, seed=seed, tolerance=None).data
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rival", [0.0, 20.0, 60.0, 85.0])
 def test_a_firm_finds_the_best_response_to_a_fixed_rival(rival: float) -> None:
     """``(90 - rival)/2``, within 1 % or, where it is small, within a thousandth of the box."""
@@ -77,13 +78,11 @@ def test_exact_followers_respond_to_each_other() -> None:
     np.testing.assert_allclose(found.learned_choice[:, 0], [15.0, 45.0, 15.0], rtol=0.02)
 
 
-@pytest.mark.slow
 def test_two_learners_without_memory_find_the_cournot_equilibrium() -> None:
     found = rv.solve(cournot(2), ActorCritic())
     np.testing.assert_allclose(found.profile.values.ravel(), [3.0, 3.0], rtol=0.02)
 
 
-@pytest.mark.slow
 def test_with_memory_total_output_lies_between_cartel_and_cournot() -> None:
     """Total output is not at the bounds of the box and not above the Cournot output of 60."""
     for seed in range(3):
@@ -91,7 +90,6 @@ def test_with_memory_total_output_lies_between_cartel_and_cournot() -> None:
         assert 45 < float(found.learned_choice.sum()) < 61
 
 
-@pytest.mark.slow
 def test_the_discount_factor_has_no_effect_without_memory() -> None:
     """Observations do not depend on past actions, so the critic's value is a constant."""
     low, high = (
@@ -112,7 +110,6 @@ def test_exact_players_are_at_equilibrium_and_random_players_are_uniform() -> No
     assert np.isnan(drawn.deviation.values).all()
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_chunks_or_saving() -> None:
     learner = ActorCritic(updates=40, batch=8, observation="last", roles=["learns", "random"])
     assert_same_in_chunks(learner, rv.games.market(), 1, 0, 7, 99)
@@ -121,7 +118,6 @@ def test_results_do_not_depend_on_chunks_or_saving() -> None:
     assert not np.array_equal(other["weights"], learner.begin(world, SEED)["weights"])
 
 
-@pytest.mark.slow
 def test_policies_start_at_a_given_profile() -> None:
     learner = ActorCritic()
     world = learner.world(rv.games.market(high=[80.0, 50.0]))
@@ -129,7 +125,6 @@ def test_policies_start_at_a_given_profile() -> None:
     np.testing.assert_allclose(learner.read(world, session)["profile"][1].ravel(), [12.0, 49.0], rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_observations_of_stages_and_memory() -> None:
     """Observe this period's choices of earlier stages, and with memory last period's, scaled to [-1, 1]."""
     before, x = jnp.array([[0.0], [25.0], [50.0]]), jnp.array([[100.0], [75.0], [40.0]])
@@ -209,7 +204,6 @@ def test_updates_are_steps_of_adam() -> None:
     np.testing.assert_allclose(session["weights"] - middle, -0.005 * expected, rtol=1e-9, atol=1e-15)
 
 
-@pytest.mark.slow
 def test_the_initial_policy_does_not_depend_on_the_observation() -> None:
     learner = ActorCritic(deviation=0.3, min_deviation=0.01, hidden=4)
     world = learner.world(rv.games.market(players=3, high=[10.0, 20.0, 40.0]))
@@ -226,6 +220,7 @@ def test_the_initial_policy_does_not_depend_on_the_observation() -> None:
         np.testing.assert_array_equal(values, 0.0)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -243,6 +238,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
         ActorCritic(**options)
 
 
+@pytest.mark.default
 def test_options_that_do_not_fit_the_game_are_refused() -> None:
     with pytest.raises(ValueError, match="roles: 3 given; must be one for all, or 2"):
         ActorCritic(roles=["learns"] * 3).world(rv.games.market())

@@ -22,6 +22,8 @@ from rivalry.proofs.spaces.coordinates import OPEN, coordinates
 from tests.chunks import assert_same_in_chunks
 from tests.small_games import Ruled
 
+pytestmark = pytest.mark.mostly_slow
+
 
 class Duopoly(eqx.Module):
     """Two players on one interval; ``rule`` gives their payoffs from the choices."""
@@ -79,7 +81,6 @@ def listed(rule: object, low: float = 0.0, high: float = 1.0, **options: object)
     return rv.solve(Duopoly(rule, low, high), AllEquilibria(**options))  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
 def test_cournot_with_a_price_floor_has_one_equilibrium() -> None:
     found = rv.all_equilibria(Duopoly(cournot))
     assert (found.complete, len(found), len(found.undecided)) == (True, 1, 0)
@@ -96,7 +97,6 @@ def test_three_equilibria_of_a_coordination_game() -> None:
     assert np.all(np.abs(data.equilibria.values - expected) <= data.radius.values[:, None, None] + 1e-15)
 
 
-@pytest.mark.slow
 def test_equilibria_at_bounds_are_listed_in_both_orders() -> None:
     data = listed(steep_substitutes).data
     assert bool(data.complete)
@@ -104,7 +104,6 @@ def test_equilibria_at_bounds_are_listed_in_both_orders() -> None:
     np.testing.assert_allclose(data.equilibria.values[..., 0], expected, atol=1e-12)
 
 
-@pytest.mark.slow
 def test_a_game_without_pure_equilibrium() -> None:
     found = listed(pure_conflict)
     assert (found.status, bool(found.data.complete), int(found.data.equilibrium_count)) == (
@@ -114,7 +113,6 @@ def test_a_game_without_pure_equilibrium() -> None:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "low", "place"),
     [pytest.param(tangent, -1.0, 0.0, marks=pytest.mark.nightly), (kinked, 0.0, 0.375)],
@@ -131,7 +129,6 @@ def test_folds_and_kinks_have_an_equilibrium_and_stay_undecided(
     assert np.all(place <= hull[:, 1])
 
 
-@pytest.mark.slow
 def test_a_jump_is_never_taken_for_smooth() -> None:
     # best responses to staying out: enter with 1/2; to 1/2: stay out, since 1/16 is less than the cost
     data = listed(entry).data
@@ -177,14 +174,12 @@ def test_newtons_method_from_many_starts_finds_no_other_point(reach: float) -> N
             assert np.min(np.max(np.abs(known - end.profile.values), axis=(1, 2))) < 1e-6
 
 
-@pytest.mark.slow
 def test_a_run_resumes_from_its_arrays_and_counts_every_box() -> None:
     whole = assert_same_in_chunks(AllEquilibria(), Duopoly(cournot), 1)
     assert whole["discarded"].sum() == whole["boxes"][0]
     assert whole["discarded"][REASONS.index("undecided")] == 0
 
 
-@pytest.mark.slow
 def test_stop_gradient_is_the_identity_of_payoffs() -> None:
     """JAX's derivative is zero at 1/2; the payoff is ``own - 1/4``."""
 
@@ -196,6 +191,7 @@ def test_stop_gradient_is_the_identity_of_payoffs() -> None:
     np.testing.assert_allclose(claim.bound, 0.5, rtol=1e-6)
 
 
+@pytest.mark.default
 def test_games_that_no_enumeration_takes_are_refused() -> None:
     with pytest.raises(ValueError, match="has no list of equilibria"):
         rv.all_equilibria(rv.games.city())
@@ -203,7 +199,6 @@ def test_games_that_no_enumeration_takes_are_refused() -> None:
         rv.all_equilibria(rv.games.market(demand="isoelastic", fixed_cost=5.0, low=0.01))
 
 
-@pytest.mark.slow
 def test_a_certificate_with_proof_states_the_distance() -> None:
     game = Duopoly(cournot)
     exact = rv.certificate(game, [[0.3], [0.3]], proof=True)
@@ -216,7 +211,6 @@ def test_a_certificate_with_proof_states_the_distance() -> None:
     assert rv.certificate(game, [[0.4], [0.3]], proof=True).radius is None
 
 
-@pytest.mark.slow
 def test_a_limit_of_time_says_how_long_programs_were_compiled() -> None:
     found = rv.all_equilibria(Duopoly(cournot), max_seconds=1e-9)
     assert not found.complete
@@ -241,7 +235,6 @@ def test_a_list_is_complete_within_its_limit_before_anything_is_compiled() -> No
     assert ran.stdout.startswith("every box is decided")
 
 
-@pytest.mark.slow
 def test_first_order_points_are_proved_only_where_they_are() -> None:
     """Payoffs -(x - .25)^2 and -(y - .5)^2: one point, alone in a large box; none next to other places."""
     planted = jnp.array([0.25, 0.5])
@@ -254,6 +247,7 @@ def test_first_order_points_are_proved_only_where_they_are() -> None:
     assert none is None
 
 
+@pytest.mark.default
 def test_a_box_is_divided_by_the_bounds_that_it_touches() -> None:
     """An open choice is between its bounds, or at one that the box touches, where the box has no width."""
     at = coordinates(Duopoly(cournot))
@@ -269,7 +263,6 @@ def test_a_box_is_divided_by_the_bounds_that_it_touches() -> None:
     assert all(s[1] == OPEN for part in parts for s in part[2])
 
 
-@pytest.mark.slow
 def test_a_system_without_a_point_has_no_proof() -> None:
     """Slopes 1 + y^2 and 1 + x^2 vanish nowhere, and Newton's image leaves every box."""
 

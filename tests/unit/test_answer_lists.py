@@ -23,6 +23,8 @@ from rivalry.results.table import Estimate, in_order
 from rivalry.runtime.jax import jnp
 from tests.unit.test_comparative_statics import Adopters
 
+pytestmark = pytest.mark.mostly_slow
+
 
 def roots(k: float) -> list[float]:
     return [0.0, *sorted(np.roots([1.0, -k, 0.09]).real.tolist())] if k > 0.6 else [0.0]
@@ -61,7 +63,6 @@ def lists() -> dict[float, Record]:
     return {k: rv.solve(Adopters(jnp.asarray(k)), method).record for k in (0.5, 0.9)}
 
 
-@pytest.mark.slow
 def test_a_list_has_a_row_per_equilibrium_with_numbers_in_full(lists: dict[float, Record]) -> None:
     found = answer(lists)
     expected = [(k, x) for k in lists for x in roots(k)]
@@ -82,7 +83,6 @@ def test_a_list_has_a_row_per_equilibrium_with_numbers_in_full(lists: dict[float
     assert [row["claim"] for row in rows] == ["equilibrium"] * 4
 
 
-@pytest.mark.slow
 def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record]) -> None:
     (first, *_) = answer({0.0: lists[0.9]}).sentences
     assert (
@@ -100,6 +100,7 @@ def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record
     assert words[1].startswith("The first equilibrium listed is certified; ")  # all are equilibria
 
 
+@pytest.mark.default
 def test_a_sentence_has_the_corners_of_a_set_of_payoffs() -> None:
     corners = np.array([[3.0, 3.0], [9.75, 3.0], [9.0, 9.0], [np.nan, np.nan]])
     record: Record = {
@@ -110,7 +111,6 @@ def test_a_sentence_has_the_corners_of_a_set_of_payoffs() -> None:
     assert words == ["The corners of the set of payoffs are (3, 3); (9.75, 3); and (9, 9)."]
 
 
-@pytest.mark.slow
 def test_a_long_list_is_cut_and_says_how_much(lists: dict[float, Record]) -> None:
     shown = table(answer({k / 100: lists[0.9] for k in range(10)}), most=8)
     assert len(shown.rows) <= 8
@@ -121,6 +121,7 @@ def test_a_long_list_is_cut_and_says_how_much(lists: dict[float, Record]) -> Non
     assert (len(cut.rows), cut.rows_left_out) == (2, 1)
 
 
+@pytest.mark.default
 def test_a_claim_is_not_spread_over_a_list_without_proofs() -> None:
     """Only the first of a list is the profile that the certificate is of."""
     record = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria()).record
@@ -130,6 +131,7 @@ def test_a_claim_is_not_spread_over_a_list_without_proofs() -> None:
     assert [row["claim"] for row in numbers(found)] == ["equilibrium", "", ""]
 
 
+@pytest.mark.default
 def test_mixtures_have_words_in_print_and_a_column_per_action_in_files() -> None:
     game = rv.games.matrix("stag_hunt")
     found = answer({0.0: rv.solve(game, rv.methods.MixedEquilibria()).record})
@@ -156,7 +158,6 @@ class Duopoly(eqx.Module):
         return (10.0 - x.sum() - self.cost) * x[:, 0]
 
 
-@pytest.mark.slow
 def test_derivatives_have_a_row_each_with_names() -> None:
     game, method = Duopoly(jnp.array([0.9, 0.3])), rv.methods.ComparativeStatics("cost")
     record = rv.solve(game, method, start=[1.0, 1.0]).record
@@ -173,7 +174,6 @@ def test_derivatives_have_a_row_each_with_names() -> None:
             assert float(rows[f"d payoff {end}"]["value"]) == pytest.approx(of_payoff, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_a_fold_has_no_derivative() -> None:
     method = rv.methods.ComparativeStatics("k")
     record = rv.solve(Adopters(jnp.asarray(0.6)), method, start=[0.3, 0.3]).record
@@ -181,7 +181,6 @@ def test_a_fold_has_no_derivative() -> None:
     assert column(shown, "value") == ["no derivative: a fold"]
 
 
-@pytest.mark.slow
 def test_vertices_events_and_values_have_rows() -> None:
     chicken = rv.games.matrix([[6, 2], [7, 0]], [[6, 7], [2, 0]])
     record = rv.solve(chicken, rv.methods.CorrelatedEquilibrium(polytope=True)).record
@@ -206,7 +205,6 @@ def test_vertices_events_and_values_have_rows() -> None:
     assert column(shown, "event") == ["the symmetric point gains stability"]
 
 
-@pytest.mark.slow
 def test_every_cell_of_a_file_is_one_number_or_words(lists: dict[float, Record]) -> None:
     """No tuple, no ``each``, no array: what has several numbers has several columns."""
     start = np.array([[0.2], [0.3]])
@@ -218,7 +216,6 @@ def test_every_cell_of_a_file_is_one_number_or_words(lists: dict[float, Record])
                 assert "e-" not in text or abs(float(text)) > 1e-300
 
 
-@pytest.mark.slow
 def test_methods_with_columns_of_their_own_have_a_table_each(lists: dict[float, Record]) -> None:
     slopes = rv.solve(Adopters(jnp.asarray(0.9)), rv.methods.ComparativeStatics("k"), start=[0.8, 0.8]).record
     kinds = {"all_equilibria": lists[0.9], "comparative_statics": slopes}
@@ -245,7 +242,6 @@ def test_methods_with_columns_of_their_own_have_a_table_each(lists: dict[float, 
     assert [name for name, _ in answer(lists).tables()] == [""]
 
 
-@pytest.mark.slow
 def test_a_workbook_has_points_and_what_was_run(lists: dict[float, Record]) -> None:
     pytest.importorskip("xlsxwriter")
     openpyxl = pytest.importorskip("openpyxl")
@@ -261,7 +257,6 @@ def test_a_workbook_has_points_and_what_was_run(lists: dict[float, Record]) -> N
     assert isinstance(list(book["results"].iter_rows(values_only=True))[3][1], float)
 
 
-@pytest.mark.slow
 def test_a_solution_prints_what_its_method_is_for() -> None:
     text = repr(rv.all_equilibria(Adopters(jnp.asarray(0.9))))
     assert re.search(r"\n0 +0 +within \S+ +0 +0\n", text)
@@ -283,7 +278,6 @@ def test_a_solution_prints_what_its_method_is_for() -> None:
     assert re.search("value for the second player +-0.142857", text)
 
 
-@pytest.mark.slow
 def test_a_latex_table_has_equal_rows_and_balanced_braces(lists: dict[float, Record]) -> None:
     game, method = Duopoly(jnp.array([0.9, 0.3])), rv.methods.ComparativeStatics("cost")
     slopes = rv.solve(game, method, start=[1.0, 1.0]).record
@@ -306,7 +300,6 @@ def test_a_latex_table_has_equal_rows_and_balanced_braces(lists: dict[float, Rec
         assert not re.search(r"(?<!\\)[%#_]", text.split("\n", 1)[1].replace("{!}{%", ""))
 
 
-@pytest.mark.slow
 def test_a_game_of_one_number_per_player_gets_its_figure() -> None:
     start = np.array([[0.2], [0.3]])
     cells = {
@@ -321,7 +314,6 @@ def test_a_game_of_one_number_per_player_gets_its_figure() -> None:
     assert len(panel.get_lines()) >= 2  # one per player
 
 
-@pytest.mark.slow
 def test_what_is_known_of_a_curve_is_in_the_row_of_its_end() -> None:
     game = rv.games.matrix("stag_hunt")
     record = rv.solve(game, rv.methods.QuantalResponse(max_lambda=20.0)).record
@@ -344,11 +336,13 @@ def test_what_is_known_of_a_curve_is_in_the_row_of_its_end() -> None:
     assert [k for k, row in enumerate(numbers(own)) if row["welfare"]] == [len(rows) - 2]
 
 
+@pytest.mark.default
 def test_columns_are_in_the_order_of_every_row() -> None:
     rows = [{"a": 1, "b": 2}, {"event": 0, "a": 1, "c": 3}]
     assert in_order([list(row) for row in rows]) == ["event", "a", "b", "c"]
 
 
+@pytest.mark.default
 def test_a_row_of_fewer_players_has_no_number_of_the_others() -> None:
     """Games of two and three players in one sweep; where all are equal, one number is that of each."""
     both = [Estimate("0.4", 0.4, entry=f"player {k}") for k in (0, 2)]
@@ -359,6 +353,7 @@ def test_a_row_of_fewer_players_has_no_number_of_the_others() -> None:
     assert [entry.text for entry in found["share, player 2"]] == ["0.4", "0.2", "0.5", "", ""]
 
 
+@pytest.mark.default
 def test_equal_numbers_of_two_players_are_not_those_of_a_third() -> None:
     rows = [[0.5, 0.5], [0.2, 0.3, 0.5]]
     cells: dict[float, Record] = {
@@ -370,6 +365,7 @@ def test_equal_numbers_of_two_players_are_not_those_of_a_third() -> None:
     assert [column(shown, name) for name in names] == [["", "0.5"]]
 
 
+@pytest.mark.default
 def test_the_rule_that_a_search_chose_is_told_by_the_names_of_the_study() -> None:
     """No table of Python: types have names, and a key has the words of the study, not those of a method."""
     types = in_words([{"name": "patient", "gamma": 0.9}, {"name": "impatient", "gamma": 0.5}])
@@ -385,6 +381,7 @@ def test_the_rule_that_a_search_chose_is_told_by_the_names_of_the_study() -> Non
     assert row["best rule tried"] == "tax 0.125, two types patient and impatient"
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("game", "sizes", "printed", "in_files"),
     [
@@ -416,6 +413,7 @@ def test_strategies_have_the_names_of_their_family(
     assert set(in_files) <= set(numbers(found)[0])
 
 
+@pytest.mark.default
 def test_a_table_of_several_choices_of_a_market_has_none_in_its_columns() -> None:
     record: Record = {
         "status": ((), np.asarray("converged")),
@@ -425,7 +423,6 @@ def test_a_table_of_several_choices_of_a_market_has_none_in_its_columns() -> Non
     assert "firm 0" in table(answer({0.5: record}, game={"family": "market"}, sweep=either)).columns
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("game", "profile", "said"),
     [

@@ -33,6 +33,8 @@ from rivalry.audit.worker import audit_apart, plain
 from rivalry.cli import main
 from rivalry.families.market.factory import market as market_game
 
+pytestmark = pytest.mark.mostly_slow
+
 N, C = 1.4729266563, 1.9249809158  # prices of the default market (Calvano et al. 2020)
 
 
@@ -66,7 +68,6 @@ def measured(name: str, market: PriceMarket) -> list[Reaction]:
     return measure(PANEL[name].maker(market), market).reactions
 
 
-@pytest.mark.slow
 def test_prices_of_the_default_market(duopoly: PriceMarket) -> None:
     assert np.allclose(duopoly.nash, N, atol=1e-8)
     assert np.allclose(duopoly.cartel, C, atol=1e-8)
@@ -75,7 +76,6 @@ def test_prices_of_the_default_market(duopoly: PriceMarket) -> None:
     assert duopoly.high == pytest.approx(2 * C)
 
 
-@pytest.mark.slow
 def test_profits_of_other_demand_are_those_of_the_game() -> None:
     game = market_game(demand="differentiated", choice="price")
     market, prices = price_market(game), np.array([[2.0, 3.0], [3.0, 3.0], [4.0, 2.5]])
@@ -83,7 +83,6 @@ def test_profits_of_other_demand_are_those_of_the_game() -> None:
     assert np.allclose(market.profits(prices), direct)
 
 
-@pytest.mark.slow
 def test_a_constant_cartel_price_does_not_react(duopoly: PriceMarket) -> None:
     one, ten = measured("cartel_price", duopoly)
     gain = profit(best_cut(), C) - profit(C, C)
@@ -94,7 +93,6 @@ def test_a_constant_cartel_price_does_not_react(duopoly: PriceMarket) -> None:
         assert reaction.unanswered.mean == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.slow
 def test_gain_of_a_deviation_from_a_grim_trigger(duopoly: PriceMarket) -> None:
     one, _ = measured("grim_trigger", duopoly)
     paid = profit(best_cut(), C) - profit(C, C) + WINDOW * (profit(N, N) - profit(C, C))
@@ -105,7 +103,6 @@ def test_gain_of_a_deviation_from_a_grim_trigger(duopoly: PriceMarket) -> None:
     )
 
 
-@pytest.mark.slow
 def test_tit_for_tat_alternates_after_a_cut(duopoly: PriceMarket) -> None:
     one, _ = measured("tit_for_tat", duopoly)
     cut = best_cut()
@@ -116,13 +113,11 @@ def test_tit_for_tat_alternates_after_a_cut(duopoly: PriceMarket) -> None:
     assert one.path[:4, 0] == pytest.approx([0, (C - cut) / (C - N), 0, (C - cut) / (C - N)], rel=1e-4)
 
 
-@pytest.mark.slow
 def test_a_myopic_best_responder_ends_at_the_equilibrium(duopoly: PriceMarket) -> None:
     found = audit_bot(lambda: BestResponder(duopoly), duopoly)
     assert found.word == COMPETITIVE
 
 
-@pytest.mark.slow
 def test_controls_react_as_their_rule_says(duopoly: PriceMarket) -> None:
     """Without memory nothing is answered; best responders of one period lower prices after a cut too."""
     forgetful, myopic, uniform = measure(PANEL["tit_for_tat"].maker(duopoly), duopoly).controls
@@ -140,6 +135,7 @@ def test_controls_react_as_their_rule_says(duopoly: PriceMarket) -> None:
         assert reaction.excess_loss.mean == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.default
 def test_cuts_of_best_responders_are_those_of_the_first_order_condition(duopoly: PriceMarket) -> None:
     """At the equilibrium by bisection, and the cost that explains a level by logit's closed form."""
     usual = np.full((3, 2), N)
@@ -152,6 +148,7 @@ def test_cuts_of_best_responders_are_those_of_the_first_order_condition(duopoly:
     assert rationalising_cost(duopoly, np.array([1.8, 1.8]), 0) == pytest.approx(cost - 1, abs=1e-5)
 
 
+@pytest.mark.default
 def test_best_responses_of_any_market_are_near_those_of_the_closed_form(duopoly: PriceMarket) -> None:
     plain_market = duopoly._replace(quantities=lambda prices: duopoly.quantities(prices))
     prices = np.random.default_rng(0).uniform(N, C, (50, 2))
@@ -159,7 +156,6 @@ def test_best_responses_of_any_market_are_near_those_of_the_closed_form(duopoly:
     assert searched == pytest.approx(closed, abs=0.005 * (C - N))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_best_responders_that_misjudge_the_market_do_not_punish(seed: int, duopoly: PriceMarket) -> None:
     """Costs, tastes and lags; a rival that matches prices from the same level does punish."""
@@ -170,7 +166,6 @@ def test_best_responders_that_misjudge_the_market_do_not_punish(seed: int, duopo
     assert all(reaction.excess.mean <= 1e-6 for reaction in found.measures.reactions)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("errors", [{"cost": 1.1}, {"taste": 1.6}])
 def test_a_cost_of_a_tenth_more_and_a_taste_of_two_fifths_are_no_punishment(
     errors: dict[str, float], duopoly: PriceMarket
@@ -188,7 +183,6 @@ MARKETS: dict[str, Callable[[], PriceMarket]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("units", MARKETS)
 def test_words_do_not_depend_on_units_costs_or_size(units: str) -> None:
     market = MARKETS[units]()
@@ -196,7 +190,6 @@ def test_words_do_not_depend_on_units_costs_or_size(units: str) -> None:
     assert words == {name: PANEL[name].nature for name in QUICK.split()}
 
 
-@pytest.mark.slow
 def test_words_do_not_depend_on_how_long_prices_stand(duopoly: PriceMarket) -> None:
     """Where a bot reconsiders its price in every third period only."""
 
@@ -208,14 +201,12 @@ def test_words_do_not_depend_on_how_long_prices_stand(duopoly: PriceMarket) -> N
     assert audit_bot(lambda: hold, duopoly).word == ELEVATED
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PANEL)
 def test_panel(name: str, duopoly: PriceMarket) -> None:
     found = audit_bot(PANEL[name].maker(duopoly), duopoly)
     assert found.word == PANEL[name].nature, found.sentence
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 2, 3, 4, 5, 6])
 def test_drawn_bots(seed: int, duopoly: PriceMarket) -> None:
     _, nature, make = drawn_bot(seed, duopoly)
@@ -233,6 +224,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("body", FAULTS)
 def test_a_bot_that_fails_is_one_line(body: str, duopoly: PriceMarket, tmp_path: Path) -> None:
     (tmp_path / "bot.py").write_text(f"def price(history):\n    {body}\n")
@@ -242,6 +234,7 @@ def test_a_bot_that_fails_is_one_line(body: str, duopoly: PriceMarket, tmp_path:
     assert "\n" not in found.sentence
 
 
+@pytest.mark.default
 def test_a_bot_that_hangs_is_stopped() -> None:
     def hang() -> None:
         while True:
@@ -281,20 +274,19 @@ class Restless(Polite):
         return C - 0.01 * float(self.draws.random())
 
 
-@pytest.mark.slow
 def test_a_bot_whose_copies_are_kinder_is_found_by_a_session_from_the_seed(duopoly: PriceMarket) -> None:
     found = audit_bot(lambda: AgentBot(Polite()), duopoly)
     assert found.word == UNDECIDED
     assert "its copies charge other prices after it than the bot itself" in found.sentence
 
 
-@pytest.mark.slow
 def test_a_bot_that_no_seed_repeats_is_said_to_be_so(duopoly: PriceMarket) -> None:
     for make, is_repeated in ((Restless, False), (lambda: RandomPrices(C - 0.01, C), True)):
         measures = measure(lambda make=make: AgentBot(make()), duopoly, seeds=3)  # type: ignore[misc]
         assert measures.from_seed == is_repeated
 
 
+@pytest.mark.default
 def test_missing_files_and_names_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bot.py").write_text("def other(history):\n    return 1.5\n")
     with pytest.raises(ValueError, match="no such file"):
@@ -307,6 +299,7 @@ def test_missing_files_and_names_are_refused(tmp_path: Path) -> None:
         bot_maker("no_such_command_anywhere")
 
 
+@pytest.mark.default
 def test_copies_of_a_file_share_no_variables(tmp_path: Path, duopoly: PriceMarket) -> None:
     (tmp_path / "bot.py").write_text(
         "seen = []\ndef price(h):\n    seen.append(1)\n    return 1 + len(seen) / 10\n"
@@ -319,6 +312,7 @@ def test_copies_of_a_file_share_no_variables(tmp_path: Path, duopoly: PriceMarke
     ]
 
 
+@pytest.mark.default
 def test_an_agent_takes_the_arguments_that_it_names(duopoly: PriceMarket) -> None:
     class Taught:
         def __init__(self) -> None:
@@ -347,6 +341,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.default
 def test_a_program_answers_lines_of_json(tmp_path: Path, duopoly: PriceMarket) -> None:
     (tmp_path / "bot.py").write_text(PROGRAM)
     session = Session(duopoly, [bot_maker(f"{sys.executable} {tmp_path}/bot.py")(), constant(1.7)], [0, 0])
@@ -357,6 +352,7 @@ def test_a_program_answers_lines_of_json(tmp_path: Path, duopoly: PriceMarket) -
     copy.close()
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("code", "why"), [("print('x')", "is no price"), ("sys.exit(3)", "ended with status 3")]
 )
@@ -393,12 +389,14 @@ def address() -> Iterator[str]:
     server.server_close()
 
 
+@pytest.mark.default
 def test_a_server_answers_requests(address: str, duopoly: PriceMarket) -> None:
     make = bot_maker(address)
     session = Session(duopoly, [make(), make()], [0, 0]).run(2)
     assert session.run(2, np.array([1.6])).prices.tolist() == [[1.9] * 2, [1.9] * 2, [1.6, 1.9], [1.9, 1.6]]
 
 
+@pytest.mark.default
 def test_intervals_cover_the_mean() -> None:
     """Of 400 samples of 8 normal numbers about four 99 % intervals miss the mean."""
     draws = np.random.default_rng(1).normal(0.3, 1.0, (400, 8))
@@ -406,7 +404,6 @@ def test_intervals_cover_the_mean() -> None:
     assert missed <= 12  # more have probability 0.0003
 
 
-@pytest.mark.slow
 def test_the_page_says_the_sentence_first(duopoly: PriceMarket) -> None:
     found = plain(audit_bot(PANEL["tit_for_tat"].maker(duopoly), duopoly)) | {"bot": "<b>.py:price"}
     assert text(found).startswith("Elevated prices with punishment: it earns 1 of")
@@ -417,7 +414,6 @@ def test_the_page_says_the_sentence_first(duopoly: PriceMarket) -> None:
     assert json.loads(json.dumps(found))["word"] == PUNISHED
 
 
-@pytest.mark.slow
 def test_the_command_reports_a_crash_with_status_0(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bot.py").write_text("def price(history):\n    import os\n    os._exit(5)\n")
     assert main(["audit", f"{tmp_path}/bot.py:price"]) == 0
@@ -425,7 +421,6 @@ def test_the_command_reports_a_crash_with_status_0(tmp_path: Path, capfd: pytest
     assert main(["audit", f"{tmp_path}/none.py:price"]) == 2
 
 
-@pytest.mark.slow
 def test_no_name_and_no_argument_tells_a_bot_of_the_audit(tmp_path: Path) -> None:
     (tmp_path / "seller.py").write_text(
         "import sys\n"
@@ -440,7 +435,6 @@ def test_no_name_and_no_argument_tells_a_bot_of_the_audit(tmp_path: Path) -> Non
     assert texts == f"seller {tmp_path}/seller.py:Seller."
 
 
-@pytest.mark.slow
 def test_the_command_writes_a_page(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bot.py").write_text(
         "def price(history):\n    return min(history[-1][1]) if history else 4.9\n"
@@ -462,7 +456,6 @@ def test_the_command_writes_a_page(tmp_path: Path, capfd: pytest.CaptureFixture[
     assert "Figure 1" in page_file.read_text()
 
 
-@pytest.mark.slow
 def test_the_command_audits_a_table_of_action_values(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], duopoly: PriceMarket
 ) -> None:
@@ -490,7 +483,6 @@ def test_the_command_audits_a_table_of_action_values(
     assert "q.toml" in capfd.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_table_bot_plays_the_policy_of_its_firm(duopoly: PriceMarket) -> None:
     """Firm 0 repeats the price of firm 1, and firm 1 always takes the low one."""
     values = np.zeros((2, 4, 2))

@@ -17,6 +17,8 @@ from rivalry.methods.dynamics.best_response import BestResponse, nearest_best_re
 from rivalry.runtime.jax import jax, jnp
 from tests.small_games import Linear, cournot, linear
 
+pytestmark = pytest.mark.mostly_slow
+
 KEY = jax.random.key(0)
 
 
@@ -24,7 +26,6 @@ def path(method: BestResponse, firms: int, start: list[float], steps: int) -> np
     return rv.trace(cournot(firms), method, start, steps=steps).path.values[:, :, 0]
 
 
-@pytest.mark.slow
 def test_sequential_best_responses() -> None:
     x = np.array([1.0, 8.0, 2.0])
     for row in path(BestResponse(), 3, [1.0, 8.0, 2.0], 3)[1:]:
@@ -33,7 +34,6 @@ def test_sequential_best_responses() -> None:
         np.testing.assert_allclose(row, x, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_damped_simultaneous_best_responses() -> None:
     x = np.array([1.0, 4.0])
     for row in path(BestResponse(update="simultaneous", damping=0.5), 2, [1.0, 4.0], 3)[1:]:
@@ -41,7 +41,6 @@ def test_damped_simultaneous_best_responses() -> None:
         np.testing.assert_allclose(row, x, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_two_firms_converge_to_the_closed_form() -> None:
     found = rv.solve(cournot(2), BestResponse(), [0.0, 9.0])
     assert (found.status, found.claim) == ("converged", "equilibrium")
@@ -52,7 +51,6 @@ def test_two_firms_converge_to_the_closed_form() -> None:
     np.testing.assert_allclose(found.data.eigenvalues_real, [-1.0, -3.0])
 
 
-@pytest.mark.slow
 def test_an_end_point_that_is_not_a_root_is_not_polished() -> None:
     game, x = cournot(2), jnp.array([[1.0], [9.0]])
     found = BestResponse().finish(game, x, KEY)
@@ -77,7 +75,6 @@ class Idle(Linear):
         return super().payoffs(x[:, :1])
 
 
-@pytest.mark.slow
 def test_axes_without_effect_are_left_out_of_the_eigenvalues() -> None:
     game = Idle(**vars(cournot(2)))
     found = BestResponse().finish(game, jnp.array([[3.0001, 0.2], [2.9999, 0.7]]), KEY)
@@ -88,7 +85,6 @@ def test_axes_without_effect_are_left_out_of_the_eigenvalues() -> None:
     assert float(found.measures["best_response_radius"][1]) == pytest.approx(0.5)
 
 
-@pytest.mark.slow
 def test_four_simultaneous_firms_cycle_between_two_outputs() -> None:
     with pytest.warns(UserWarning, match="repeat every 2 rounds: take update='sequential'"):
         found = rv.solve(cournot(4), BestResponse(update="simultaneous"), [2.0] * 4, tolerance=None)
@@ -98,7 +94,6 @@ def test_four_simultaneous_firms_cycle_between_two_outputs() -> None:
     np.testing.assert_allclose(np.sort(rows, axis=0), [[0.0] * 4, [4.5] * 4], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_the_best_response_registered_for_the_game_is_used() -> None:
     game = rv.games.matrix("matching_pennies")
     with pytest.warns(UserWarning, match=r"repeat every 2 rounds: MixedEquilibria\(\) lists"):
@@ -109,7 +104,6 @@ def test_the_best_response_registered_for_the_game_is_used() -> None:
     assert (agreed.status, agreed.claim) == ("converged", "equilibrium")
 
 
-@pytest.mark.slow
 def test_where_best_responses_cycle_the_method_named_finds_an_equilibrium() -> None:
     """Matching pennies on intervals, x y + x^2/20 and -x y + y^2/20: both ends with probability 1/2."""
     game = linear(np.array([[0.1, 1.0], [-1.0, 0.1]]), [0.0, 0.0], low=-1.0, high=1.0)
@@ -124,7 +118,6 @@ def test_where_best_responses_cycle_the_method_named_finds_an_equilibrium() -> N
     np.testing.assert_allclose(mixed.data.mixture.values, 0.5)
 
 
-@pytest.mark.slow
 def test_the_nearest_of_equal_best_responses_is_chosen() -> None:
     # own payoff x^2/2 on [-1, 1]: both ends are best responses
     game = linear(np.eye(2), [0.0, 0.0], low=-1.0, high=1.0)
@@ -144,6 +137,7 @@ def test_a_player_that_cannot_gain_does_not_move() -> None:
     assert found.profile.values[:, 0].tolist() == [3.21, -4.5]
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -177,7 +171,6 @@ class Followed(eqx.Module):
 oracles.best_response.register(Followed)(Followed.best_response)
 
 
-@pytest.mark.slow
 def test_unplayed_rounds_are_not_mistaken_for_a_cycle_on_many_axes() -> None:
     game = Followed(Box.of([[0.0, 1.0]] * 40, players=4))
     found = rv.solve(game, BestResponse(polish=False), start=np.ones((4, 40)))
@@ -185,7 +178,6 @@ def test_unplayed_rounds_are_not_mistaken_for_a_cycle_on_many_axes() -> None:
     np.testing.assert_allclose(found.profile, 1 / 3, atol=1e-4)
 
 
-@pytest.mark.slow
 def test_unplayed_rounds_are_not_mistaken_for_a_cycle_in_a_batch() -> None:
     """Empty entries of the history never match, however the compiler evaluates a batched maximum."""
     game, method = cournot(2), BestResponse()
@@ -200,7 +192,6 @@ def test_unplayed_rounds_are_not_mistaken_for_a_cycle_in_a_batch() -> None:
     assert not np.asarray(one(starts, keys)).any()
 
 
-@pytest.mark.slow
 def test_damped_rounds_of_registered_responses() -> None:
     """A race registers best responses: each team moves half the way to its own."""
     game = rv.games.race()

@@ -25,6 +25,8 @@ from tests import jaxcont_curves
 from tests.chunks import assert_same_in_chunks
 from tests.small_games import cournot, turning
 
+pytestmark = pytest.mark.mostly_slow
+
 
 class Cubic(eqx.Module):
     """Own gradients ``drive + growth x - x^3 - apart (x_i - mean of the others)``: a fold and a pitchfork."""
@@ -63,7 +65,6 @@ def found(
     return rv.solve(game, Branches(parameter=parameter, low=low, high=high, **options))  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
 def test_a_branch_passes_two_folds() -> None:
     data = found(cubic(), "drive", -1.0, 1.0).data
     at = 2 / (3 * np.sqrt(3))
@@ -76,7 +77,6 @@ def test_a_branch_passes_two_folds() -> None:
     assert np.all(data.branch_moves.values[:, 0] == "moves groups")
 
 
-@pytest.mark.slow
 def test_two_exchangeable_players_have_one_symmetry_breaking() -> None:
     # apart < 0 is repulsion: the symmetry-breaking eigenvalue at the centre is growth - 2 apart
     data = found(cubic(apart=-0.5), "growth", -2.0, -0.2).data
@@ -110,7 +110,6 @@ def traced(rule: Callable[..., list[Array]], start: list[float], p: float) -> rv
     return rv.solve(game, learner, start=[[own] for own in start])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
 def test_a_pitchfork_met_on_its_bent_branch_is_an_event(unit: float) -> None:
     """x (p + x^2) = 0: on p = -x^2 the parameter turns back at 0, where no eigenvalue changes its sign."""
@@ -127,7 +126,6 @@ def test_a_pitchfork_met_on_its_bent_branch_is_an_event(unit: float) -> None:
     np.testing.assert_allclose(bent.branch_position[:, 0, 0] ** 2, -bent.branch_parameter, atol=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("slope", [0.0, 1.0, -0.3])
 def test_a_transcritical_crossing_is_followed_in_all_directions(slope: float) -> None:
     """(x - slope p) (p - x + slope p) = 0 is two straight lines, however they lie to the parameter."""
@@ -150,7 +148,6 @@ def test_a_transcritical_crossing_is_followed_in_all_directions(slope: float) ->
         assert ends == pytest.approx((-1.0, 1.0)) or np.abs(x[line]).max() == pytest.approx(2.0)
 
 
-@pytest.mark.slow
 def test_a_crossing_without_branches_is_reported() -> None:
     """Of four lines through 0, two are (x, 0) and (0, x): no eigenvector at 0 lies along them alone."""
 
@@ -162,7 +159,6 @@ def test_a_crossing_without_branches_is_reported() -> None:
     np.testing.assert_allclose(solution.data.unresolved_parameter, [0.0], atol=1e-9)
 
 
-@pytest.mark.slow
 def test_players_of_unlike_niches_part_in_a_pitchfork_met_from_its_side() -> None:
     """Player 0 prefers +-sqrt(-p), player 1 copies it with a shift: two unknowns, one crossing at 0."""
     data = traced(
@@ -175,7 +171,6 @@ def test_players_of_unlike_niches_part_in_a_pitchfork_met_from_its_side() -> Non
     assert [middle.branch_parameter.values.min(), middle.branch_parameter.values.max()] == [-1.0, 1.0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", [1.0, -1.0])
 def test_where_players_meet_the_branch_of_equal_players_is_followed(way: float) -> None:
     """Two players apart at +-root(1 + growth) meet at -1, where the centre loses its symmetry."""
@@ -207,7 +202,6 @@ class Plane(eqx.Module):
         return self.growth * own / 2 - own**2 / 4 + away / 4
 
 
-@pytest.mark.slow
 def test_degenerate_null_directions_are_tried_with_their_sums() -> None:
     data = found(Plane(jnp.asarray(-1.0)), "growth", -2.0, -0.5, searches=1).data
     np.testing.assert_allclose(data.symmetric_loss_parameter, [-1.0], atol=1e-9)
@@ -221,7 +215,6 @@ def test_degenerate_null_directions_are_tried_with_their_sums() -> None:
     assert angles == {0, 45, 90, 135}
 
 
-@pytest.mark.slow
 def test_players_that_are_not_exchangeable_separate_in_a_pitchfork() -> None:
     data = found(cubic(names=(0, 1)), "growth", -1.0, 1.0, searches=1).data  # one search, from the centre
     np.testing.assert_allclose(data.split_parameter, [0.0], atol=1e-9)
@@ -248,7 +241,6 @@ def test_a_hopf_point_and_its_limit_cycles() -> None:
     assert bool(data.orbit_stable.all())
 
 
-@pytest.mark.slow
 def test_a_branch_ends_where_it_meets_a_bound() -> None:
     data = found(cournot(3), "drive", -4.0, 8.0).data
     assert data.branch_ending.values.tolist() == ["a bound of the space"]
@@ -271,7 +263,6 @@ class Blotto(eqx.Module):
         return (effort / effort.sum(axis=0)) @ self.prizes
 
 
-@pytest.mark.slow
 def test_on_a_simplex_the_threshold_agrees_with_the_closed_form() -> None:
     game = Blotto(jnp.array([1.0, 2.0, 3.0]), jnp.asarray(1.5))
     data = found(game, "exponent", 1.2, 2.4, switch=0).data
@@ -286,7 +277,6 @@ def test_on_a_simplex_the_threshold_agrees_with_the_closed_form() -> None:
     np.testing.assert_array_equal(together.branch_stable, together.branch_parameter < 2)
 
 
-@pytest.mark.slow
 def test_a_parameter_may_be_a_function() -> None:
     def game_at(drive: float) -> Cubic:
         return cubic(drive)
@@ -298,7 +288,6 @@ def test_a_parameter_may_be_a_function() -> None:
     np.testing.assert_allclose(by_function.branch_parameter, by_name.branch_parameter, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_jaxcont_computes_the_same_curve(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("jaxcont")
     ours = found(cubic(), "drive", -1.0, 1.0).data
@@ -308,7 +297,6 @@ def test_jaxcont_computes_the_same_curve(monkeypatch: pytest.MonkeyPatch) -> Non
     np.testing.assert_allclose(theirs.branch_position, ours.branch_position, atol=1e-8)
 
 
-@pytest.mark.slow
 def test_a_start_is_continued_in_both_directions() -> None:
     game = cubic(drive=0.0, apart=-0.5, growth=-0.5)
     solution = rv.solve(
@@ -322,13 +310,11 @@ def test_a_start_is_continued_in_both_directions() -> None:
     assert "players meet" in data.branch_ending.values
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_chunks_or_copies() -> None:
     learner = Branches(parameter="growth", low=-1.4, high=-0.6, certify="none", searches=2)
     assert_same_in_chunks(learner, cubic(apart=-0.5), 1)
 
 
-@pytest.mark.slow
 def test_regrets_at_stationary_points_that_are_not_maxima() -> None:
     data = found(cubic(apart=0.1), "drive", -0.3, 0.3, switch=0, certify="search").data
     assert set(data.branch_coverage.values) == {"lower bound"}  # this game has no payoff bound
@@ -337,14 +323,12 @@ def test_regrets_at_stationary_points_that_are_not_maxima() -> None:
     assert np.all(data.branch_regret.values[unstable] > 1e-3)
 
 
-@pytest.mark.slow
 def test_no_interior_equilibrium_gives_not_found() -> None:
     solution = found(cournot(2), "drive", -4.0, -1.0)
     assert solution.status == "not found"
     assert solution.data.sizes["row"] == 0
 
 
-@pytest.mark.slow
 def test_progress_has_no_total() -> None:
     events = []
     rv.solve(cubic(), Branches(parameter="drive", low=-0.1, high=0.1, certify="none"), progress=events.append)
@@ -352,7 +336,6 @@ def test_progress_has_no_total() -> None:
     assert {event.total for event in events} == {0}
 
 
-@pytest.mark.slow
 def test_wrong_input_gives_one_line() -> None:
     for options, words in [
         ({"parameter": "drift", "low": 0.0, "high": 1.0}, "parameter: drift: no array of this game"),
@@ -366,13 +349,13 @@ def test_wrong_input_gives_one_line() -> None:
         assert "\n" not in str(message.value)
 
 
+@pytest.mark.default
 def test_players_are_grouped_by_position_and_kind() -> None:
     x = np.array([[0.1], [0.5], [0.1], [0.1]])
     assert group_players(x, np.ones((4, 1)), np.array([0, 0, 0, 1])).tolist() == [0, 1, 0, 2]
     assert relabel(np.array([3, 3, 0])).tolist() == [0, 0, 1]
 
 
-@pytest.mark.slow
 def test_unknowns_and_profiles_are_inverse_maps() -> None:
     from rivalry.methods.continuation.parametrised_game import ParametrisedGame
 
@@ -386,6 +369,7 @@ def test_unknowns_and_profiles_are_inverse_maps() -> None:
     assert fits(Branches, game)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("before", "after", "found"),
     [
@@ -408,6 +392,7 @@ def test_crossings_of_eigenvalues_are_counted_by_label(before: Any, after: Any, 
     assert [tuple(cut) for cut in cuts(*spectra, np.array([3]))] == found
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(("players", "axes", "unknowns"), [(2, 1, 2), (3, 2, 6), (1, 1, 1)])
 def test_an_empty_session_has_every_column_whatever_the_shapes(
     players: int, axes: int, unknowns: int
@@ -422,6 +407,7 @@ def test_an_empty_session_has_every_column_whatever_the_shapes(
     assert made["branch_groups"].shape == (0, players)
 
 
+@pytest.mark.default
 def test_shorter_tangents_are_padded_with_zeros() -> None:
     made = session.empty(2, 1, 2)
     session.add(made, "branch", tangent=np.array([0.6, 0.8]), level=1)
@@ -429,7 +415,6 @@ def test_shorter_tangents_are_padded_with_zeros() -> None:
     assert made["branch_level"].dtype.kind == "i"
 
 
-@pytest.mark.slow
 def test_entries_of_parameters_are_added_to_or_replaced() -> None:
     game = cournot(2)
     varied = entries_of(game, ["drive[1]", " matrix[0, 1] "], "parameter")
@@ -443,6 +428,7 @@ def test_entries_of_parameters_are_added_to_or_replaced() -> None:
     assert game.drive.tolist() == [9.0, 9.0]
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("names", "why"),
     [
@@ -463,7 +449,6 @@ def test_names_that_are_no_parameters_are_refused(names: Any, why: str) -> None:
     assert str(caught.value) == f"parameter: {why}"
 
 
-@pytest.mark.slow
 def test_folds_are_proved_to_lie_between_two_values() -> None:
     data = found(cubic(), "drive", -1.0, 1.0, prove=True).data
     at = 2 / (3 * np.sqrt(3))
@@ -472,7 +457,6 @@ def test_folds_are_proved_to_lie_between_two_values() -> None:
     assert np.all(high - low < 1e-12)
 
 
-@pytest.mark.slow
 def test_a_hopf_point_is_proved_and_other_points_are_not() -> None:
     a, b = "(x1 - 0.5)", "(x2 - 0.5)"
     game = rv.games.continuous(
@@ -491,7 +475,6 @@ def test_a_hopf_point_is_proved_and_other_points_are_not() -> None:
     assert bracket(flat, "parameters.p", ends, "fold", np.array([[0.5]]), 0.0) is None
 
 
-@pytest.mark.slow
 def test_two_partners_have_a_fold_at_a_quarter() -> None:
     """Both choose a root of x = a + x^2; for several players the null vector is of all choices."""
     payoffs = ["x1 * (a + x2^2) - x1^2 / 2", "x2 * (a + x1^2) - x2^2 / 2"]

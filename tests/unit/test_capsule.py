@@ -33,6 +33,8 @@ from rivalry.lab.proofs import certificate_changes, check_status, recertify
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
 
+pytestmark = pytest.mark.mostly_slow
+
 GAME = """
 import jax.numpy as jnp
 import equinox as eqx
@@ -132,7 +134,6 @@ def unpacked(path: Path, folder: Path, most: int = LARGEST) -> dict[str, str]:
     return extract(path, folder / "unpacked", MANIFEST, most)
 
 
-@pytest.mark.slow
 def test_what_was_packed_is_verified_to_the_bit(made: Path, packed: Path) -> None:
     found = verify(packed, cells=2)
     assert (found.faults, found.others, found.certificates, len(found.cells)) == ([], [], 4, 2)
@@ -155,7 +156,6 @@ def test_what_was_packed_is_verified_to_the_bit(made: Path, packed: Path) -> Non
         assert archive.namelist()[0] == MANIFEST
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_the_answer_is_that_of_every_process(packed: Path, tmp_path: Path, seed: str) -> None:
     """Whatever the order of sets; and the command says what was checked, and what was not."""
@@ -185,7 +185,6 @@ def forged(name: str, old: bytes, new: bytes) -> Callable[[Members], None]:
 GIVEN = "is not what study and cells give"
 
 
-@pytest.mark.slow
 def test_files_that_do_not_follow_from_the_cells_are_named(packed: Path, tmp_path: Path) -> None:
     """All in one capsule; each alone in the slow tests."""
 
@@ -208,7 +207,6 @@ def test_files_that_do_not_follow_from_the_cells_are_named(packed: Path, tmp_pat
     assert found.derived == [*FIGURES[1:]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "faults"),
     [
@@ -255,7 +253,6 @@ def test_a_file_that_does_not_follow_from_the_cells_is_named(
     assert found.faults == faults + [f"{CRATE}: does not describe the run"] * bool(lists)
 
 
-@pytest.mark.slow
 def test_cells_that_are_missing_are_counted(run: Run, tmp_path: Path) -> None:
     """A run that lacks a cell is packed and verified as what it is; its digest is another one."""
     before = run.digest()
@@ -267,7 +264,6 @@ def test_cells_that_are_missing_are_counted(run: Run, tmp_path: Path) -> None:
     assert found.digest == run.digest() != before
 
 
-@pytest.mark.slow
 def test_a_cell_that_was_removed_is_noticed(packed: Path, tmp_path: Path) -> None:
     def remove(members: Members) -> None:
         del members[min(name for name in members if name.startswith("cells/"))]
@@ -278,7 +274,6 @@ def test_a_cell_that_was_removed_is_noticed(packed: Path, tmp_path: Path) -> Non
     assert found.faults == [*(f"{name}: {GIVEN}" for name in names), f"{CRATE}: does not describe the run"]
 
 
-@pytest.mark.slow
 def test_a_cell_that_was_removed_from_the_list_is_noticed(run: Run, tmp_path: Path) -> None:
     """All that is made of the others is made again."""
     id = run.cells[-1].id
@@ -316,7 +311,6 @@ def changed_cell(run: Run, changes: dict[str, float], folder: str = "cells") -> 
     return id
 
 
-@pytest.mark.slow
 def test_a_result_with_all_that_follows_from_it_is_found_where_it_is_computed_again(
     run: Run, tmp_path: Path
 ) -> None:
@@ -331,7 +325,6 @@ def test_a_result_with_all_that_follows_from_it_is_found_where_it_is_computed_ag
     assert "results of 4 of 4 cells beyond their certificates (--cells 4)" in found.unchecked
 
 
-@pytest.mark.slow
 def test_a_certificate_with_all_that_follows_from_it_is_found(run: Run, tmp_path: Path) -> None:
     id = changed_cell(run, {"regret": 0.0, "bound": 0.0})
     (fault,) = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0).faults
@@ -340,7 +333,6 @@ def test_a_certificate_with_all_that_follows_from_it_is_found(run: Run, tmp_path
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("proof", [False, True])
 def test_a_newer_certificate_that_was_changed_is_found(run: Run, tmp_path: Path, proof: bool) -> None:
     """A cell has the certificate that `rivalry certify` stored; it may be one with a proof."""
@@ -357,7 +349,6 @@ def test_a_newer_certificate_that_was_changed_is_found(run: Run, tmp_path: Path,
     assert fault.startswith(f"cell {id}: certificate: regret was 0, is 0.128 ")
 
 
-@pytest.mark.slow
 def test_what_another_environment_made_is_compared_inside(
     packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,7 +404,6 @@ def test_what_another_environment_made_is_compared_inside(
     assert (found.word, found.faults) == ("contradicted", ["dataset.nc: payoff differs by 0.5 of its size"])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -437,7 +427,6 @@ def test_scripts_and_styles_of_a_page_are_those_of_the_package(
     assert [fault.partition(":")[0] for fault in found.faults] == ["report.html"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["log.txt", "packages.txt"])
 def test_the_root_digest_is_of_every_file(packed: Path, tmp_path: Path, name: str) -> None:
     """Also of those that no certificate depends on."""
@@ -451,14 +440,12 @@ def test_the_root_digest_is_of_every_file(packed: Path, tmp_path: Path, name: st
     assert verified.root == root_of(path) != root_of(packed)
 
 
-@pytest.mark.slow
 def test_payoffs_and_metrics_of_every_cell_follow_from_its_profile(run: Run, tmp_path: Path) -> None:
     id = changed_cell(run, {"payoff": 1.5, "welfare": 3.0})
     (fault,) = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0).faults
     assert re.fullmatch(rf"cell {id}: certificate: .*payoff was .*welfare was .*", fault)
 
 
-@pytest.mark.slow
 def test_a_forged_status_of_a_cell_outside_the_sample_is_contradicted(run: Run, tmp_path: Path) -> None:
     id = next(iter(run.tasks()))
     record = run.read_cell(id)
@@ -471,7 +458,6 @@ def test_a_forged_status_of_a_cell_outside_the_sample_is_contradicted(run: Run, 
     )
 
 
-@pytest.mark.slow
 def test_a_status_that_only_a_search_gives_is_left_to_the_sample(tmp_path: Path) -> None:
     study = Study(name="small", game=CHICKEN, method=[{"kind": "mixed_equilibria"}])
     path = pack(run_study(study, tmp_path / "run"), tmp_path / "copy.zip")
@@ -482,7 +468,6 @@ def test_a_status_that_only_a_search_gives_is_left_to_the_sample(tmp_path: Path)
     assert not any("follows from the search" in line for line in inside.unchecked)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("game", "kind", "status"),
     [
@@ -508,7 +493,6 @@ def test_a_status_follows_from_the_profile_or_is_left_to_a_search(
         assert any(check_status(task, folder, forgery)), other
 
 
-@pytest.mark.slow
 def test_a_forged_end_of_a_run_that_has_not_converged_is_undecided(tmp_path: Path) -> None:
     kind = {"kind": "gradient_ascent", "rate": 1e-3, "max_steps": 3}
     run = run_study(Study(name="small", game=COURNOT, method=[kind]), tmp_path / "run")
@@ -520,7 +504,6 @@ def test_a_forged_end_of_a_run_that_has_not_converged_is_undecided(tmp_path: Pat
     assert line == "status is 'converged'; a step from its profile ends as 'iteration limit'"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "concept"),
     [
@@ -549,6 +532,7 @@ def test_the_concept_of_a_cell_is_that_of_its_method(
         assert change == f"concept was {other!r}, is {concept!r}"
 
 
+@pytest.mark.default
 def test_a_missing_file_is_invalid_input(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["verify", str(tmp_path / "missing.zip")]) == 2
     assert "missing.zip: no such file" in capsys.readouterr().err
@@ -557,7 +541,6 @@ def test_a_missing_file_is_invalid_input(capsys: pytest.CaptureFixture[str], tmp
 # -- true capsules ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_the_digest_is_that_of_any_number_of_workers_and_of_a_run_that_was_resumed(
     made: Path, tmp_path: Path
 ) -> None:
@@ -575,7 +558,6 @@ def test_the_digest_is_that_of_any_number_of_workers_and_of_a_run_that_was_resum
     assert Run.open(tmp_path / "unpacked").digest() == known
 
 
-@pytest.mark.slow
 def test_a_changed_study_and_its_quick_form_agree_with_their_text(tmp_path: Path) -> None:
     text = STUDY + '\n[quick]\n"replications.count" = 2\n'
     (tmp_path / "small.toml").write_text(text)
@@ -590,7 +572,6 @@ def test_a_changed_study_and_its_quick_form_agree_with_their_text(tmp_path: Path
         assert "study.toml" not in read(path)  # the run is not of this text
 
 
-@pytest.mark.slow
 def test_a_study_of_studies_is_verified(made: Path, tmp_path: Path) -> None:
     shutil.copy(made.with_name("small.toml"), tmp_path)
     (tmp_path / "other.toml").write_text(STUDY.replace("chicken", "prisoners_dilemma"))
@@ -605,7 +586,6 @@ def test_a_study_of_studies_is_verified(made: Path, tmp_path: Path) -> None:
     assert found.faults[0] == "study.toml: its include, included differs from study.json"
 
 
-@pytest.mark.slow
 def test_a_figure_of_its_authors_file_is_said_not_to_be_checked(tmp_path: Path) -> None:
     """Nothing in a capsule is run for its figures; the page shows what the author drew."""
     (tmp_path / "mine.py").write_text("def line(data, ax=None):\n    ax.plot([0, 1])\n    return ax\n")
@@ -621,7 +601,6 @@ def test_a_figure_of_its_authors_file_is_said_not_to_be_checked(tmp_path: Path) 
     assert found.unchecked[0] == "figures/01-line.svg: drawn by a file of its author"
 
 
-@pytest.mark.slow
 def test_files_beside_the_run_are_not_packed(run: Run, tmp_path: Path) -> None:
     (run.folder / "notes.txt").write_text("mine")
     (run.folder / "cells" / "0123456789abcdef.npz").write_bytes(b"of a former study")
@@ -632,7 +611,6 @@ def test_files_beside_the_run_are_not_packed(run: Run, tmp_path: Path) -> None:
     assert verify(path, cells=0).faults == []
 
 
-@pytest.mark.slow
 def test_cells_that_were_computed_together_are_again(tmp_path: Path) -> None:
     study = Study(
         name="costs",
@@ -646,7 +624,6 @@ def test_cells_that_were_computed_together_are_again(tmp_path: Path) -> None:
     assert len(found.cells) == 6
 
 
-@pytest.mark.slow
 def test_code_in_it_runs_only_where_it_is_trusted(tmp_path: Path) -> None:
     (tmp_path / "peak.py").write_text(GAME)
     (tmp_path / "own.toml").write_text(
@@ -679,7 +656,6 @@ def test_code_in_it_runs_only_where_it_is_trusted(tmp_path: Path) -> None:
         verify(copy, trusted=True)
 
 
-@pytest.mark.slow
 def test_another_version_is_named_and_judged_by_a_tolerance(
     packed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -694,7 +670,6 @@ def test_another_version_is_named_and_judged_by_a_tolerance(
     assert found.others == [f"numpy 9.9, {np.__version__} there"]
 
 
-@pytest.mark.slow
 def test_a_damaged_run_is_not_packed(tmp_path: Path) -> None:
     game = {"family": "matrix", "name": "chicken"}
     start = [[0.5, 0.5], [0.5, 0.5]]
@@ -707,7 +682,6 @@ def test_a_damaged_run_is_not_packed(tmp_path: Path) -> None:
         pack(Run.open(run.folder), tmp_path / "r.zip")
 
 
-@pytest.mark.slow
 def test_it_is_a_workflow_run_crate(packed: Path) -> None:
     rocrate = pytest.importorskip("rocrate.rocrate")
     crate = rocrate.ROCrate(packed)

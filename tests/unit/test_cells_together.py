@@ -23,6 +23,8 @@ from rivalry.lab.study import Study, build_game
 from rivalry.methods import BestResponse, QLearning
 from rivalry.solving import ends, runs, solve_batch
 
+pytestmark = pytest.mark.mostly_slow
+
 EXHAUSTED = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 68719476736 bytes.")
 COURNOT = {"family": "market", "unit_cost": [10.0, 10.0]}
 COSTS = {"game.unit_cost[0]": [5.0, 8.0, 11.0, 14.0, 17.0, 20.0]}
@@ -45,7 +47,6 @@ def contents(run: Run) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (run.folder / "cells").iterdir()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "game", "sweep", "more"),
     [
@@ -98,7 +99,6 @@ LEARNERS: dict[str, dict[str, Any]] = {
 CERTIFIED = {"regret", "bound", "tolerance", "at_stake", "payoff"}  # of ends, by a program in common
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", LEARNERS)
 def test_sessions_are_those_of_learners_alone(name: str) -> None:
@@ -117,6 +117,7 @@ def test_sessions_are_those_of_learners_alone(name: str) -> None:
                 np.testing.assert_array_equal(one.record[key][1], expected, err_msg=key)
 
 
+@pytest.mark.default
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "table",
@@ -149,6 +150,7 @@ def learners(folder: Path) -> tuple[Run, worker.Job]:
     return run, worker.Job(*batch[0], ".", str(folder), 0.0, batch=batch, missing=ids)
 
 
+@pytest.mark.default
 def test_the_seconds_of_a_job_are_those_of_the_processor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +167,6 @@ def first_firm(world: Any) -> float:
     return round(float(world.tables.payoff[0, 0].max()), 6)
 
 
-@pytest.mark.slow
 def test_sessions_go_on_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, job = learners(tmp_path / "whole")
     worker.carry_out(job)
@@ -186,7 +187,6 @@ def test_sessions_go_on_after_an_interruption(tmp_path: Path, monkeypatch: pytes
     assert not job.checkpoint_path.exists()
 
 
-@pytest.mark.slow
 def test_a_session_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others have the bytes of a run in which it does not fail, also if they alone are computed."""
     (whole, job), (run, _) = learners(tmp_path / "whole"), learners(tmp_path / "run")
@@ -217,7 +217,6 @@ def test_a_session_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.Mo
     assert files.pack(one.record, kind="cell", name=id) == contents(whole)[f"{id}.npz"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("table", [{"kind": "best_response"}, BANDITS], ids=["methods", "learners"])
 def test_bytes_do_not_depend_on_workers_interruptions_and_shards(
     tmp_path: Path, table: dict[str, Any]
@@ -235,7 +234,6 @@ def test_bytes_do_not_depend_on_workers_interruptions_and_shards(
     assert contents(merged) == contents(whole)
 
 
-@pytest.mark.slow
 def test_cells_of_different_sizes_are_computed_in_groups(tmp_path: Path) -> None:
     one = study(6, {"family": "market"}, {"game.players": [2, 3], "game.unit_cost": [5.0, 10.0, 15.0]})
     data = run_study(one, tmp_path / "run").dataset()
@@ -270,7 +268,6 @@ def limit(patch: pytest.MonkeyPatch, most: int, error: Exception) -> list[int]:
     return ran
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", [False, True])
 def test_runs_that_have_ended_are_left_out(monkeypatch: pytest.MonkeyPatch, path: bool) -> None:
     # two of 32 move by a thousandth of the way to their best responses
@@ -299,7 +296,6 @@ def test_runs_that_have_ended_are_left_out(monkeypatch: pytest.MonkeyPatch, path
     assert set(advanced[1:]) == {16}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "game", "sweep", "more"),
     [
@@ -333,7 +329,6 @@ def test_a_batch_needs_memory_for_a_part_and_its_size_changes_no_byte(
                 assert array.tobytes() == other.record[name][1].tobytes(), name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("error", [EXHAUSTED, MemoryError("no room for so many")])
 def test_cells_without_memory_for_a_part_are_computed_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -353,7 +348,6 @@ def test_cells_without_memory_for_a_part_are_computed_alone(
         )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["build", "solve"])
 def test_a_cell_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     """The others have the bytes of a run in which it does not fail."""
@@ -379,7 +373,6 @@ def test_a_cell_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.Monke
     assert contents(run_study(one, tmp_path / "run")) == contents(whole)
 
 
-@pytest.mark.slow
 def test_cells_of_a_batch_whose_worker_dies_are_computed_alone(tmp_path: Path) -> None:
     """The executor is one whose workers die of batches, as the system kills those that take its memory."""
 
@@ -401,7 +394,6 @@ class Killed(BaseException):
     """The process ends."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("when", ["steps", "files"])
 @pytest.mark.filterwarnings("ignore:not converged")
 def test_a_batch_goes_on_where_it_was_killed(
@@ -441,7 +433,6 @@ def test_a_batch_goes_on_where_it_was_killed(
     assert not saved.exists()
 
 
-@pytest.mark.slow
 def test_a_lost_run_takes_no_others_along(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes of other cells do not depend on one whose profile is not finite."""
     cells = [(cell.id, cell.task) for cell in study(16, sweep={"game.unit_cost[0]": SOME}).cells()]
@@ -466,7 +457,6 @@ def test_a_lost_run_takes_no_others_along(monkeypatch: pytest.MonkeyPatch) -> No
             assert same == list(before) == list(now)
 
 
-@pytest.mark.slow
 def test_warnings_belong_to_their_cells(tmp_path: Path) -> None:
     # at once in equilibrium where the first firm's unit cost is 11
     one = study(6, start=[88.0 / 3, 91.0 / 3], max_steps=3)
@@ -479,7 +469,6 @@ def test_warnings_belong_to_their_cells(tmp_path: Path) -> None:
     assert 0 < len(limited) < len(run.cells)
 
 
-@pytest.mark.slow
 def test_the_size_of_a_batch_is_part_of_the_study() -> None:
     names = [[cell.id for cell in study(size).cells()] for size in (1, 4, 8)]
     assert not set(names[0]) & set(names[1]) | set(names[1]) & set(names[2])

@@ -13,6 +13,8 @@ from rivalry.studies.learned_commitment import LearnedCommitment
 from tests.adjustment import adjustment_tables
 from tests.chunks import assert_same_in_chunks
 
+pytestmark = pytest.mark.mostly_slow
+
 INF = float("inf")
 TARGETS, RAMPS = [0.5, 1.5, 2.0, 2.5], [0.25, 0.5]
 
@@ -62,7 +64,6 @@ class Byhand:
         return paid
 
 
-@pytest.mark.slow
 def test_a_permanent_plan_reduces_to_a_single_agent_problem() -> None:
     tables = firms()
     found = rv.solve(tables, CommitmentWithSwitchingCost(delta=INF, targets=TARGETS, ramps=RAMPS))
@@ -84,7 +85,6 @@ def test_a_permanent_plan_reduces_to_a_single_agent_problem() -> None:
     np.testing.assert_array_equal(found.data.in_force.values[:, 3, 4], np.arange(8))
 
 
-@pytest.mark.slow
 def test_without_a_threshold_the_leader_chooses_anew_every_period() -> None:
     tables = calm()
     found = rv.solve(tables, CommitmentWithSwitchingCost(delta=0.0, targets=TARGETS, ramps=RAMPS))
@@ -106,7 +106,6 @@ def test_without_a_threshold_the_leader_chooses_anew_every_period() -> None:
     np.testing.assert_allclose(arrived, np.broadcast_to(arrived[:1], arrived.shape), rtol=1e-10)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("charge", [False, True], ids=["threshold", "charged"])
 @pytest.mark.parametrize("delta", [0.05, 0.3, 1.0])
 def test_policy_values_agree_with_a_linear_system(delta: float, charge: bool) -> None:
@@ -148,7 +147,6 @@ def test_policy_values_agree_with_a_linear_system(delta: float, charge: bool) ->
     assert found.status == "converged"
 
 
-@pytest.mark.slow
 def test_charging_the_threshold_lowers_the_value_but_not_the_policy() -> None:
     tables = firms([0.4, 0.5], [4.0, 30.0])  # every plan of the leader overshoots, so it switches for ever
     one, other = (
@@ -165,7 +163,6 @@ def test_charging_the_threshold_lowers_the_value_but_not_the_policy() -> None:
     assert one.value[0] > one.decision_value
 
 
-@pytest.mark.slow
 def test_regrets_agree_with_dynamic_programs_by_hand() -> None:
     """Random policies, which are not best responses, evaluated at all nodes."""
     tables, rng = calm(), np.random.default_rng(3)
@@ -190,7 +187,6 @@ def test_regrets_agree_with_dynamic_programs_by_hand() -> None:
     assert np.all(found.bound >= found.regret)
 
 
-@pytest.mark.slow
 def test_runs_that_do_not_converge_are_not_reported_as_converged() -> None:
     tables = adjustment_tables(10.0, 2.0, 0.0, 120.0, 0.96, np.linspace(0.6, 3.0, 13))
     with pytest.warns(UserWarning, match="200 sweeps .* try noise above 0"):
@@ -203,7 +199,6 @@ def test_runs_that_do_not_converge_are_not_reported_as_converged() -> None:
     assert found.data.regret.max() > found.data.tolerance
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_chunks_of_sweeps() -> None:
     tables = firms()
     learner = CommitmentWithSwitchingCost(delta=1.0, targets=TARGETS, ramps=RAMPS, rounds=120)
@@ -211,6 +206,7 @@ def test_results_do_not_depend_on_chunks_of_sweeps() -> None:
         assert_same_in_chunks(learner, tables, chunk)
 
 
+@pytest.mark.default
 def test_disturbances_have_mean_zero_and_the_given_standard_deviation() -> None:
     levels = np.linspace(0.5, 10.5, 101)
     tables = adjustment_tables(50.0, 2.0, 0.0, 1.0, 0.5, levels)
@@ -220,6 +216,7 @@ def test_disturbances_have_mean_zero_and_the_given_standard_deviation() -> None:
     np.testing.assert_allclose(np.sqrt(middle @ levels**2 - (middle @ levels) ** 2), 0.4, rtol=2e-3)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -236,7 +233,6 @@ def test_options_out_of_range_are_named(options: dict[str, object], message: str
         rv.solve(firms(), load("rivalry.studies.commitment_dial:CommitmentWithSwitchingCost")(**options))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 0.2])
 @pytest.mark.parametrize("delta", [0.05, 1.0])
 def test_the_learned_plan_is_the_exact_one(delta: float, noise: float) -> None:

@@ -18,6 +18,8 @@ from rivalry.methods.continuation import comparative_statics
 from rivalry.methods.limit_sets import nearby_equilibria
 from rivalry.runtime.jax import jnp
 
+pytestmark = pytest.mark.mostly_slow
+
 
 class Contest(eqx.Module):
     """Tullock contest ``u_i = prize_i x_i / (x_1 + x_2) - price x_i`` with efforts in log coordinates."""
@@ -78,7 +80,6 @@ def test_a_contest_in_log_coordinates() -> None:
     assert found.measure_slope_by.values.tolist() == ["central difference", "forward mode"]
 
 
-@pytest.mark.slow
 def test_efforts_at_an_active_bound_move_only_with_the_bound() -> None:
     """The cap c binds for player 1; the best response of player 0 is sqrt(V_0 c / price) - c."""
     cap, price = 0.6, 0.5
@@ -95,7 +96,6 @@ def test_efforts_at_an_active_bound_move_only_with_the_bound() -> None:
     assert float(found.slope_difference.max()) < 1e-6
 
 
-@pytest.mark.slow
 def test_stability_by_hand() -> None:
     """Equal prizes V: in logs J = V/4 [[-1, 0], [0, -1]], so best responses have slope 0."""
     equal = eqx.tree_at(lambda game: game.prize, contest(), jnp.array([2.0, 2.0]))
@@ -104,7 +104,6 @@ def test_stability_by_hand() -> None:
     np.testing.assert_allclose(found.best_response_radius, 0.0, atol=1e-7)
 
 
-@pytest.mark.slow
 def test_the_error_check_is_of_second_order_in_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
     prize, step = np.array([1.0, 2.0]), 1e-4
     monkeypatch.setattr(comparative_statics, "DIFFERENCE", 1e-2)
@@ -116,7 +115,6 @@ def test_the_error_check_is_of_second_order_in_its_step(monkeypatch: pytest.Monk
     np.testing.assert_allclose(found.check_step, [0.01, 0.005])
 
 
-@pytest.mark.slow
 def test_wrong_parameters_are_refused() -> None:
     game = contest()
     for parameter, words in (
@@ -143,7 +141,6 @@ class Partners(eqx.Module):
         return self.unit * (own * (self.a + own[::-1] ** 2) - own**2 / 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("unit", [1.0, 1e-3, 1e3])
 @pytest.mark.parametrize("start", [0.499, 0.5])
 def test_at_a_fold_there_is_no_slope(start: float, unit: float) -> None:
@@ -165,7 +162,6 @@ class Adopters(eqx.Module):
         return self.k * own * other**2 / (other**2 + 0.09) - own**2 / 2
 
 
-@pytest.mark.slow
 def test_beside_a_fold_a_profile_that_is_no_root_has_no_slope() -> None:
     """Responses rest at 0.3, where the gradient is 5e-6; the roots are 0.3 -+ 0.0017, with slopes of -+86."""
     found = rv.solve(Adopters(jnp.asarray(0.60001)), ComparativeStatics("k"), start=[[0.3]] * 2)
@@ -174,7 +170,6 @@ def test_beside_a_fold_a_profile_that_is_no_root_has_no_slope() -> None:
     assert np.isnan(found.data.slope).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("before", [0.05, 1e-4, 1e-8])
 def test_before_a_fold_the_slope_is_steep_and_right(before: float) -> None:
     found = rv.solve(Partners(jnp.asarray(0.25 - before)), ComparativeStatics("a"), start=[[0.4]] * 2)
@@ -182,7 +177,6 @@ def test_before_a_fold_the_slope_is_steep_and_right(before: float) -> None:
     np.testing.assert_allclose(found.data.slope, 1 / np.sqrt(4 * before), rtol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("parameter", ["prize", ["prize[0]", "price"]])
 def test_every_parameter_has_a_slope_of_its_own(parameter: str | list[str]) -> None:
     """``x_i = V_i^2 V_j / (price (V_i + V_j)^2)``, in V_i ``2 V_i V_j^2 / (price (V_i + V_j)^3)``."""
@@ -203,7 +197,6 @@ def test_every_parameter_has_a_slope_of_its_own(parameter: str | list[str]) -> N
     assert float(found.data.slope_difference.max()) < 1e-6
 
 
-@pytest.mark.slow
 def test_equal_entries_of_an_array_are_one_parameter() -> None:
     """Prizes V each: efforts are V/(4 price)."""
     equal = eqx.tree_at(lambda game: game.prize, contest(), jnp.array([2.0, 2.0]))
@@ -212,7 +205,6 @@ def test_equal_entries_of_an_array_are_one_parameter() -> None:
     assert float(found.data.parameter_value) == 2.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rows", [np.array([1e-6, 1.0, 1e5]), np.array([3.0, 1e7, 1e-9])])
 def test_the_condition_of_a_matrix_is_that_of_its_best_units(rows: np.ndarray) -> None:
     """Bauer 1963: the spectral radius of ``|A| |A^-1|`` is the least condition number over units."""
@@ -224,7 +216,6 @@ def test_the_condition_of_a_matrix_is_that_of_its_best_units(rows: np.ndarray) -
     assert comparative_statics.regularity(np.full((2, 2), np.nan)) == 0.0
 
 
-@pytest.mark.slow
 def test_without_an_equilibrium_no_slope_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nearby_equilibria, "ROUNDS", 1)
     found = rv.solve(contest(), ComparativeStatics("price"), start=[[1.0], [3.0]])

@@ -21,6 +21,8 @@ from rivalry.methods.design.rule_choices import bound_of, choices_of
 from rivalry.runtime.jax import jnp
 from tests.duel_study import study
 
+pytestmark = pytest.mark.mostly_slow
+
 
 class Contest(eqx.Module):
     """``u_i = prize x_i / (x_1 + x_2) - (1 + tax) x_i + bonus_i x_i``: efforts are prize/(4 (1 + tax))."""
@@ -63,7 +65,6 @@ def design(game: Any, start: Any = START, **options: Any) -> Any:
     return rv.solve(game, Design(**{"tries": 1} | options), start=start)
 
 
-@pytest.mark.slow
 def test_the_optimal_prize_agrees_with_the_closed_form() -> None:
     """Total effort is prize/2; minus weight x prize^2/2 it is maximal at 1/(2 weight)."""
     found = design(
@@ -85,7 +86,6 @@ def test_the_optimal_prize_agrees_with_the_closed_form() -> None:
     assert found.data.trial_certified.all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("low", "high", "chosen", "bound"),
     [(0.2, 1.0, 1.0, "the largest tried"), (1.5, 2.2, 1.5, "the smallest tried"), (0.2, 2.2, 1.25, "")],
@@ -104,6 +104,7 @@ def test_an_optimum_at_an_end_of_the_values_tried_is_marked(
     assert found.data.chosen_bound.values.tolist() == [bound]
 
 
+@pytest.mark.default
 def test_an_end_beyond_which_the_game_has_no_values_is_no_bound() -> None:
     def bound(values: Sequence[float], chosen: float, low: float) -> str:
         return bound_of(values, chosen, lambda value: value >= low)
@@ -116,7 +117,6 @@ def test_an_end_beyond_which_the_game_has_no_values_is_no_bound() -> None:
     assert [one.tried for one in choices] == [(1.0, 5.0, 9.0), ()]
 
 
-@pytest.mark.slow
 def test_welfare_two_choices_minimisation_and_one_entry() -> None:
     """Welfare is half the prize; a tax on both lowers effort."""
     options: dict[str, Any] = {"choices": {"prize": [1.0, 2.0], "tax": {"from": 0.0, "to": 1.0, "count": 2}}}
@@ -132,7 +132,6 @@ def test_welfare_two_choices_minimisation_and_one_entry() -> None:
     np.testing.assert_allclose(helped.profile.values[:, 0], [0.5 / 2.25, 1.0 / 2.25], rtol=1e-8)
 
 
-@pytest.mark.slow
 def test_among_several_equilibria_the_worst_or_the_best_is_assumed() -> None:
     """Two equilibria x - 1 = +-1, since ``meet`` makes efforts complements."""
     game = contest(prize=0.0, tax=-1.0, meet=1.0)
@@ -147,7 +146,6 @@ def test_among_several_equilibria_the_worst_or_the_best_is_assumed() -> None:
         np.testing.assert_allclose(found.profile.values, chosen, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_trials_without_an_equilibrium_are_not_chosen() -> None:
     """If ``meet`` has opposite signs, one player matches and the other avoids: best responses cycle."""
     game = contest(prize=0.0, tax=-1.0, meet=1.0)
@@ -159,7 +157,6 @@ def test_trials_without_an_equilibrium_are_not_chosen() -> None:
     assert (alone.status, alone.claim) == ("not found", "not an equilibrium")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "certified", [lambda value: value not in (0.0, 0.5, 1.0), lambda value: value != 0.5]
 )
@@ -185,7 +182,6 @@ def test_an_interrupted_search_takes_the_same_steps(certified: Any, monkeypatch:
     assert done == len(whole["parameters"]) or whole["finished"][0]
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_chunks_of_trials() -> None:
     method = Design(choices={"tax": {"from": 0.0, "to": 1.0, "count": 3}}, objective="effort", tries=2)
     world = method.world(contest())
@@ -204,6 +200,7 @@ def test_results_do_not_depend_on_chunks_of_trials() -> None:
     assert "status" not in method.read(world, early)
 
 
+@pytest.mark.default
 def test_wrong_choices_and_objectives_are_refused() -> None:
     for options, words in (
         (
@@ -226,6 +223,7 @@ def test_wrong_choices_and_objectives_are_refused() -> None:
             Design(choices=choices)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("tax", "words"),
     [
@@ -250,7 +248,6 @@ def game(tax: float = 0.0):
 """
 
 
-@pytest.mark.slow
 def test_a_cell_is_certified_again_in_the_designed_game(tmp_path: Path) -> None:
     (tmp_path / "taxed.py").write_text(FAMILY)
     table = {"kind": "design", "choices": {"prize": [0.5, 2.0, 1.0]}, "tries": 1}
@@ -269,13 +266,13 @@ def test_a_cell_is_certified_again_in_the_designed_game(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again["regret"][1], record["regret"][1])
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("weight", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_refused(weight: float) -> None:
     with pytest.raises(ValueError, match=rf"^spending.welfare: {weight!r} must be a finite number$"):
         Design(choices={"prize": [1.0]}, spending={"welfare": weight})
 
 
-@pytest.mark.slow
 def test_a_capacity_bounds_the_choices_of_every_trial() -> None:
     """The other firm's best response to sales q at a demand of 100 - Q and a cost of 10 is (90 - q)/2."""
     game = rv.games.market(capacity=[20.0, 100.0])

@@ -16,6 +16,8 @@ from rivalry.transforms import Followers, hierarchy, stackelberg
 from tests.chunks import assert_same_in_chunks
 from tests.small_games import cournot
 
+pytestmark = pytest.mark.mostly_slow
+
 SEED = np.random.SeedSequence(4)
 FROM_TO = {"kind": "uniform", "from": 10.0, "to": 40.0}
 
@@ -53,7 +55,6 @@ def _plain(
     return np.array(choices), np.array(flows)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("turns", ["simultaneous", "alternating", "staged"])
 @pytest.mark.parametrize("delta", [None, 0.5], ids=["payoff", "one_ahead"])
 def test_play_agrees_with_plain_python(turns: str, delta: float | None) -> None:
@@ -78,7 +79,6 @@ def test_play_agrees_with_plain_python(turns: str, delta: float | None) -> None:
         np.testing.assert_allclose(record["mean_choice"][1][run], choices[200:].mean(axis=0), rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_forecasts_and_realised_values() -> None:
     """The discounted sums, and ``CF + delta CF/(1 - delta)``, from the plain Python cash flows."""
     game, delta = rv.games.market(gamma=[0.5, 0.9]), np.array([0.5, 0.9])
@@ -112,7 +112,6 @@ def test_forecasts_and_realised_values() -> None:
 BANDS = {0.0: (44.9, 45.1), 0.1: (53.5, 54.6), 1.0: (58.8, 61.4)}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("noise", BANDS)
 def test_two_firms_collude_unless_costs_are_noisy(noise: float) -> None:
     """Total output is the cartel's 45 without noise; independently 54.0 and 60.6 at noise 0.1 and 1."""
@@ -122,7 +121,6 @@ def test_two_firms_collude_unless_costs_are_noisy(noise: float) -> None:
     assert found.data.total_choice.shape == (20,)
 
 
-@pytest.mark.slow
 def test_forecasts_from_current_choices_reduce_the_effect_of_noise() -> None:
     """A forecast without the shock gives it the weight ``1 - delta``."""
     options: dict[str, Any] = {"initial": FROM_TO, "cost_noise": 1.0, "periods": 5000, "step_size": 0.4}
@@ -135,7 +133,6 @@ def test_forecasts_from_current_choices_reduce_the_effect_of_noise() -> None:
     assert totals["one_ahead"] < totals["payoff"] - 5
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_chunks_or_saving() -> None:
     learner = Directional(runs=3, periods=900, cost_noise=[0.0, 0.5])
     assert_same_in_chunks(learner, rv.games.market(), 1, 0, 7, 500, 900)
@@ -151,7 +148,6 @@ def test_a_run_does_not_depend_on_the_other_runs() -> None:
     assert not np.array_equal(together["choice"][8], together["choice"][9])
 
 
-@pytest.mark.slow
 def test_steps_stay_in_the_box_and_begin_at_the_given_start() -> None:
     game = rv.games.market(low=[20.0, 5.0], high=[24.0, 60.0])
     learner = Directional(runs=2, periods=500, step_size=[3.0, 0.5])
@@ -165,14 +161,12 @@ def test_steps_stay_in_the_box_and_begin_at_the_given_start() -> None:
     assert np.all((drawn >= [20.0, 5.0]) & (drawn <= [24.0, 60.0]))
 
 
-@pytest.mark.slow
 def test_a_single_firm_finds_the_monopoly_quantity() -> None:
     """``P = 100 - q``, unit cost 10: 45, up to oscillations of one step."""
     found = rv.solve(rv.games.market(players=1), Directional(runs=3, periods=4000, step_size=0.25))
     np.testing.assert_allclose(found.data.mean_choice, 45.0, atol=0.26)
 
 
-@pytest.mark.slow
 def test_leaders_and_followers_all_learn() -> None:
     game = rv.games.market(players=3, stages=[[1], [0, 2]])
     found = rv.solve(game, Directional(runs=2, periods=200))
@@ -181,7 +175,6 @@ def test_leaders_and_followers_all_learn() -> None:
     np.testing.assert_allclose(found.profile.values[0, 0], found.data.mean_choice.values[:, 1].mean())
 
 
-@pytest.mark.slow
 def test_stages_of_leader_games() -> None:
     three = cournot(4)
     led = hierarchy(three, [[2], [0], [1, 3]], Followers())
@@ -193,6 +186,7 @@ def test_stages_of_leader_games() -> None:
     assert seating(rv.games.market(timing="alternating")).alternating
 
 
+@pytest.mark.default
 def test_discount_factors_are_those_of_the_option_or_the_game() -> None:
     game = rv.games.market(gamma=[0.5, 0.75])
     np.testing.assert_array_equal(discounts(game, None), [0.5, 0.75])
@@ -201,6 +195,7 @@ def test_discount_factors_are_those_of_the_option_or_the_game() -> None:
     np.testing.assert_allclose(discounts(rv.games.market(gamma=0.8, growth=0.1), None), 0.88)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -218,6 +213,7 @@ def test_wrong_options_are_refused(options: dict[str, Any], words: str) -> None:
         Directional(**options)
 
 
+@pytest.mark.default
 def test_options_that_do_not_fit_the_game_are_refused() -> None:
     with pytest.raises(ValueError, match=r"cost_noise: 0.1 must be 0 in a game without `unit_cost`"):
         Directional(cost_noise=0.1).world(cournot(2))

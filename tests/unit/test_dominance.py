@@ -17,6 +17,8 @@ from tests.unit.test_exact_proofs import check
 from tests.unit.test_extreme_equilibria import brute
 from tests.unit.test_finite_equilibria import proved
 
+pytestmark = pytest.mark.mostly_slow
+
 
 def dilemma(highest: int, bonus: int = 2) -> np.ndarray:
     """The traveller's dilemma (Basu 1994): claims from 2 on, the lowest the only equilibrium."""
@@ -55,7 +57,6 @@ def verify(table: np.ndarray, eliminated: list[Elimination]) -> None:
         left[player].remove(action)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("highest", [3, 4, 5, 6])
 def test_only_the_lowest_claims_survive_mixtures(highest: int) -> None:
     table = dilemma(highest)
@@ -66,11 +67,11 @@ def test_only_the_lowest_claims_survive_mixtures(highest: int) -> None:
     assert brute(table) == {(lowest, lowest)}
 
 
+@pytest.mark.default
 def test_single_actions_leave_the_claims_where_they_are() -> None:
     assert not eliminations(whole(dilemma(6)), budget=0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("player", [0, 1])
 def test_no_equilibrium_of_two_players_is_lost(seed: int, player: int) -> None:
@@ -89,7 +90,6 @@ def test_no_equilibrium_of_two_players_is_lost(seed: int, player: int) -> None:
     assert embedded == brute(table)
 
 
-@pytest.mark.slow
 def test_weak_dominance_eliminates_nothing() -> None:
     """Every mixture of two actions pays no more than the third action at one profile at least."""
     rows = np.array([[8, 0], [0, 8], [4, 4]])
@@ -98,7 +98,6 @@ def test_weak_dominance_eliminates_nothing() -> None:
     assert len(eliminations(whole(np.stack([rows, np.zeros((3, 2))])))) == 1
 
 
-@pytest.mark.slow
 def test_a_mixture_that_ties_in_whole_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A programme may propose anything: half of both pays less than the third action by one part in 10^18."""
     proposal = SimpleNamespace(x=np.array([1.0, 1.0, 0.0]))
@@ -110,7 +109,6 @@ def test_a_mixture_that_ties_in_whole_numbers_is_refused(monkeypatch: pytest.Mon
     assert eliminations([rows, 0 * rows]) == [Elimination(0, 2, {0: 1, 1: 1})]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_no_equilibrium_of_three_players_is_lost(seed: int) -> None:
     table = planted(np.random.default_rng(seed), (2, 3, 2), 1)
@@ -121,14 +119,12 @@ def test_no_equilibrium_of_three_players_is_lost(seed: int) -> None:
     assert np.array_equal(complete.equilibria.values[..., :2], reduced.equilibria.values)
 
 
-@pytest.mark.slow
 def test_the_dilemma_of_99_claims_has_one_equilibrium_with_a_proof() -> None:
     listed = rv.all_equilibria(matrix(payoffs=dilemma(100).astype(float)))
     assert listed.complete
     assert np.array_equal(listed.equilibria, [np.eye(99)[[0, 0]]])
 
 
-@pytest.mark.slow
 def test_a_proof_has_the_mixtures_and_no_changed_one() -> None:
     document = rv.all_equilibria(matrix(payoffs=dilemma(20).astype(float))).proof.document()
     assert check(document).startswith("1 extreme equilibrium, complete: (1, 0,")
@@ -146,7 +142,6 @@ def test_a_proof_has_the_mixtures_and_no_changed_one() -> None:
         check(document)
 
 
-@pytest.mark.slow
 def test_the_limit_of_time_stops_the_enumeration_of_vertices() -> None:
     table = np.random.default_rng(0).normal(size=(2, 30, 30))
     rv.all_equilibria(matrix(payoffs=table), max_seconds=0.5)  # programs are compiled and loaded

@@ -19,6 +19,8 @@ from rivalry.methods.finite.mixed_equilibria import one_mixed
 from rivalry.runtime.jax import jnp
 from tests.chunks import assert_same_in_chunks
 
+pytestmark = pytest.mark.mostly_slow
+
 
 class Quadratic(eqx.Module):
     """``u_i = drive_i x_i + curve_i x_i^2 + cross_i x_0 x_1 + other_i x_j^2`` on an interval."""
@@ -57,7 +59,6 @@ def found_by(game: Any, start: Any, **options: Any) -> Any:
     return rv.solve(game, DoubleOracle(**options), start=start)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("lean", [0.0, 0.3])
 def test_hide_and_seek_has_the_known_mixed_equilibrium(lean: float) -> None:
     """The hider plays 1 with probability (1 + lean)/2 and else 0; the seeker plays (1 + lean)/2."""
@@ -85,7 +86,6 @@ def test_a_game_with_cycling_best_responses_is_solved() -> None:
     np.testing.assert_allclose(found.payoff.values, 0.0, atol=1e-9)
 
 
-@pytest.mark.slow
 def test_a_pure_equilibrium_is_reported_as_pure() -> None:
     game = quadratic([9.0, 9.0], [-1.0, -1.0], [-1.0, -1.0], [0.0, 0.0], [0.0, 9.0])  # Cournot: 3 each
     found = found_by(game, [1.0, 2.0], points=65)
@@ -95,7 +95,6 @@ def test_a_pure_equilibrium_is_reported_as_pure() -> None:
     assert found.data.mixture.values.tolist() == [[1.0], [1.0]]
 
 
-@pytest.mark.slow
 def test_an_incomplete_run_reports_the_remaining_gain() -> None:
     game = seek(0.0)
     with pytest.warns(UserWarning, match=r"not converged: some player still gains .*: raise rounds"):
@@ -110,7 +109,6 @@ def test_an_incomplete_run_reports_the_remaining_gain() -> None:
     np.testing.assert_allclose(found.certificate.regret[0], best, atol=1e-9)
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_chunks_and_atoms_are_dropped() -> None:
     method = DoubleOracle(points=65, max_atoms=3)
     world = method.world(seek(0.3))
@@ -120,7 +118,6 @@ def test_results_do_not_depend_on_chunks_and_atoms_are_dropped() -> None:
     assert method.read(world, whole)["status"][1] == "converged"
 
 
-@pytest.mark.slow
 def test_finite_games_in_mixed_strategies() -> None:
     """The unique equilibrium of Shapley's game is 1/3 each; of Jordan's three-player game 1/2 each."""
     first, second = np.eye(3), np.roll(np.eye(3), 1, axis=1)
@@ -135,7 +132,6 @@ def test_finite_games_in_mixed_strategies() -> None:
     np.testing.assert_allclose(mixed, 0.5, atol=1e-9)
 
 
-@pytest.mark.slow
 def test_the_game_s_own_best_response_is_used() -> None:
     class WithBestResponse(Quadratic):
         def respond_to_mixture(self, positions: Any, weights: Any, player: int) -> Any:
@@ -155,7 +151,6 @@ def test_the_game_s_own_best_response_is_used() -> None:
     np.testing.assert_allclose(found.payoff.values, [0.65**2, -0.65 * 0.35], atol=1e-4)
 
 
-@pytest.mark.slow
 def test_many_axes_are_searched_from_random_strategies() -> None:
     """A grid of 13 axes has 8192 corners. Each axis is a separate game of hide and seek."""
 
@@ -180,7 +175,6 @@ def test_many_axes_are_searched_from_random_strategies() -> None:
     assert reply.coverage == "lower bound"
 
 
-@pytest.mark.slow
 def test_an_all_pay_auction_on_a_grid_is_solved_exactly() -> None:
     """All-pay auction of a prize 1 with bids 0, 1/10 .. 1: best responses in the table are exact."""
     bids = np.linspace(0, 1, 11)
@@ -255,7 +249,6 @@ def jumping(game: Any, start: Any, **options: Any) -> Any:
     return found
 
 
-@pytest.mark.slow
 def test_a_continuous_all_pay_auction_reports_its_remaining_gain() -> None:
     """In equilibrium both mix uniformly on [0, 1] and earn 0; outbidding the atoms is profitable."""
     found = jumping(AllPay(jnp.array(1.0)), [0.3, 0.4], rounds=3, max_atoms=32)
@@ -271,7 +264,6 @@ def test_a_continuous_all_pay_auction_reports_its_remaining_gain() -> None:
     np.testing.assert_allclose(found.data.mean_profile.values, 0.5, atol=0.1)
 
 
-@pytest.mark.slow
 def test_a_bertrand_edgeworth_duopoly_approaches_its_equilibrium_payoff() -> None:
     """In equilibrium each earns the monopoly profit on residual demand, 0.2 * 0.2."""
     found = jumping(Edgeworth(jnp.array(0.6)), [0.3, 0.4], rounds=3, max_atoms=32)
@@ -279,7 +271,6 @@ def test_a_bertrand_edgeworth_duopoly_approaches_its_equilibrium_payoff() -> Non
     np.testing.assert_allclose(found.payoff.values, 0.04, atol=0.03)
 
 
-@pytest.mark.slow
 def test_three_firms_on_a_line_are_not_certified() -> None:
     found = jumping(Line(jnp.array(1.0)), [0.2, 0.5, 0.7], rounds=2)
     assert found.certificate.regret.max() > 0.05
@@ -298,6 +289,7 @@ def session_of(*players: list[float], played: list[list[int]] | None = None) -> 
     return session
 
 
+@pytest.mark.default
 def test_atoms_that_were_not_played_lately_are_dropped() -> None:
     session = session_of([0.1, 0.2, 0.3, 0.4], [0.6, 0.7], played=[[3, 1, 3, 2], [5, 5, 0, 0]])
     double_oracle._drop(session, 2)
@@ -312,6 +304,7 @@ def test_atoms_that_were_not_played_lately_are_dropped() -> None:
     assert np.isnan(session["tables"][:, 2]).all()
 
 
+@pytest.mark.default
 def test_the_support_of_a_mixture_keeps_weights_and_payoffs_together() -> None:
     session = session_of([0.1, 0.2, 0.3], [0.6, 0.7])
     session["weights"] = np.array([[0.75, 0.0, 0.25], [0.0, 1.0, 0.0]])
@@ -321,6 +314,7 @@ def test_the_support_of_a_mixture_keeps_weights_and_payoffs_together() -> None:
     np.testing.assert_allclose(tables[0], [[1.7], [3.7]])
 
 
+@pytest.mark.default
 def test_an_atom_is_known_up_to_rounding() -> None:
     session = session_of([0.1, 0.2], [0.6])
     for position, known in ((0.1, True), (0.2 * (1 + 1e-15), True), (0.15, False)):
@@ -328,6 +322,7 @@ def test_an_atom_is_known_up_to_rounding() -> None:
     assert not double_oracle._contains(session["atoms"][1], np.array([0.2]))
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("over", "jumps", "remedy"),
     [
@@ -343,6 +338,7 @@ def test_a_run_that_does_not_converge_names_a_remedy(over: int, jumps: list[int]
     assert DoubleOracle()._remedy(session) == f"some player still gains 0.5: {remedy}"
 
 
+@pytest.mark.default
 def test_a_run_ends_where_the_finite_game_is_not_solved(monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_of([0.1, 0.2], [0.6])
     monkeypatch.setattr(double_oracle, "one_mixed", lambda tables: None)

@@ -22,6 +22,8 @@ from rivalry.proofs.payoff_ranges import value_range
 from rivalry.proofs.spaces.coordinates import coordinates
 from rivalry.runtime.jax import jax, jnp
 
+pytestmark = pytest.mark.mostly_slow
+
 LOW, HIGH = np.array([0.2, 0.4]), np.array([0.5, 0.9])
 
 
@@ -55,7 +57,6 @@ JUMPS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", JUMPS)
 def test_a_jump_or_kink_in_the_box_is_reported_and_all_values_are_inside(name: str) -> None:
     function = JUMPS[name]
@@ -95,7 +96,6 @@ class Alone:
         return self.rule(x[0])[None]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", AT_A_POINT)
 def test_a_payoff_is_not_smooth_at_a_kink_where_the_box_is_the_point_itself(name: str) -> None:
     game: Any = Alone(AT_A_POINT[name])
@@ -112,14 +112,12 @@ IDLE: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", IDLE)
 def test_numbers_that_no_choice_moves_are_no_kinks(name: str) -> None:
     """A rival's output of zero stands beside the own one in an array: only the own one is moved."""
     assert bounds(jax.grad(IDLE[name]))[2]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(1, 30))])
 def test_what_is_smooth_at_a_point_has_one_slope(seed: int) -> None:
     """Kinks and jumps lie on quarters, as the points do: slopes to both sides are exact differences."""
@@ -138,7 +136,6 @@ def test_what_is_smooth_at_a_point_has_one_slope(seed: int) -> None:
     assert smooth > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(1, 30))])
 def test_payoffs_with_kinks_are_within_their_range(seed: int) -> None:
     """In boxes with ends at the kinks, some of which have no width in one of the axes, or in both."""
@@ -178,6 +175,7 @@ def pieces(rng: np.random.Generator) -> Callable[[Any], Any]:
     return run
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("name", JUMPS)
 def test_away_from_jumps_the_bounds_are_narrow(name: str) -> None:
     at = np.array([0.31, 0.7])
@@ -186,7 +184,6 @@ def test_away_from_jumps_the_bounds_are_narrow(name: str) -> None:
     assert np.all(high - low < 1e-7)
 
 
-@pytest.mark.slow
 def test_a_comparison_matters_where_its_outcomes_differ() -> None:
     """A fixed cost of zero is no jump; equal expressions are two functions, whose derivatives are unknown."""
     harmless = {
@@ -208,7 +205,6 @@ def test_a_comparison_matters_where_its_outcomes_differ() -> None:
     assert not any(bounds(function)[2] for function in harmful.values())
 
 
-@pytest.mark.slow
 def test_the_logarithm_of_zero_in_a_sum_leaves_its_upper_end() -> None:
     def product(x: Any) -> Any:
         squares = jnp.square(x - 0.3)
@@ -222,6 +218,7 @@ def test_the_logarithm_of_zero_in_a_sum_leaves_its_upper_end() -> None:
     assert 0.2**2 * 0.6**2 <= high <= 0.6**2 * (1 + 1e-12)
 
 
+@pytest.mark.default
 def test_which_number_a_maximum_takes_is_decided_by_the_numbers() -> None:
     slope = jax.grad(lambda x: jnp.maximum(x[0], 0.1) + jnp.minimum(x[1], jnp.inf))
     low, high, decided = bounds(slope)
@@ -251,7 +248,6 @@ def difference_if_above_two(y: Any) -> Any:
     return jnp.tanh(chosen - chosen)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_nothing_is_claimed_where_a_payoff_may_not_be_a_number(name: str) -> None:
     low, high, _ = bounds(UNKNOWN[name])
@@ -261,13 +257,13 @@ def test_nothing_is_claimed_where_a_payoff_may_not_be_a_number(name: str) -> Non
     assert not high < 0
 
 
+@pytest.mark.default
 def test_nothing_is_known_of_zero_times_a_number_that_overflows() -> None:
     low, high, _ = bounds(lambda x: x[0] * jnp.exp(1000 * x[1]), [0.0, 0.0], [0.0, 1.0])
     assert np.isnan(low)
     assert np.isnan(high)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["floor", "comparison", "sign", "modulo", "branch", "switch"])
 def test_a_payoff_with_a_jump_is_within_its_range(name: str) -> None:
     """Its derivative is that of the pieces, which says nothing of the jump."""
@@ -278,7 +274,6 @@ def test_a_payoff_with_a_jump_is_within_its_range(name: str) -> None:
     assert float(low) <= values.min() < values.max() <= float(high)
 
 
-@pytest.mark.slow
 def test_a_number_above_minus_infinity_is_finite() -> None:
     def failure(x: Any) -> Any:
         own, other = 0.5 * jnp.log(x)
@@ -288,6 +283,7 @@ def test_a_number_above_minus_infinity_is_finite() -> None:
     assert 0 <= low <= high <= 1
 
 
+@pytest.mark.default
 def test_products_and_quotients_of_zero_have_roots() -> None:
     low, high, _ = bounds(
         lambda x: jnp.sqrt(10.0 * x[0]) + (x[0] / jnp.exp(x[1])) ** 0.5, [0.0, 0.0], [1.0, 0.0]
@@ -296,6 +292,7 @@ def test_products_and_quotients_of_zero_have_roots() -> None:
     assert high == pytest.approx(np.sqrt(10) + 1)
 
 
+@pytest.mark.default
 def test_an_infinite_payoff_has_no_finite_bound_and_an_overflow_none_that_is_too_large() -> None:
     low, high, _ = bounds(lambda x: jnp.exp(2000 * x[0]) / 2)
     assert low < 1e308
@@ -306,6 +303,7 @@ def test_an_infinite_payoff_has_no_finite_bound_and_an_overflow_none_that_is_too
     assert high == np.inf
 
 
+@pytest.mark.default
 def test_integers_that_wrap_have_all_their_values() -> None:
     def wrapped(x: Any) -> Any:
         return ((x[0] > 0.31).astype(jnp.uint8) - (x[0] > 0.3).astype(jnp.uint8)).astype(float)
@@ -317,7 +315,6 @@ def test_integers_that_wrap_have_all_their_values() -> None:
     assert high >= 200
 
 
-@pytest.mark.slow
 def test_one_entry_stands_for_several_in_products() -> None:
     def several(x: Any) -> Any:
         one = x[:1]
@@ -329,7 +326,6 @@ def test_one_entry_stands_for_several_in_products() -> None:
         assert np.all((low <= values) & (values <= high))
 
 
-@pytest.mark.slow
 def test_a_number_that_is_none_equals_no_other() -> None:
     def equal(x: Any) -> Any:
         maybe = jnp.log(x[0] - 0.3)
@@ -354,7 +350,6 @@ def solved_by_factors(x: Any, matrix: Any, other: Any, trans: int) -> Any:
     return solved(x, matrix, lambda b: jax.scipy.linalg.lu_solve(factors, b, trans=trans))
 
 
-@pytest.mark.slow
 def test_inverses_of_one_and_of_several_matrices_have_bounds() -> None:
     """Of [[2 + x, 1], [1, 3]], and of it and its double, which have right sides in rows."""
 
@@ -460,6 +455,7 @@ def test_an_operation_without_a_rule_is_described_in_one_line(name: str) -> None
     assert not names & set(re.findall(r"\w+", str(refusal.value))), "a name of JAX"
 
 
+@pytest.mark.default
 def test_no_instruction_of_jax_is_named_to_a_reader() -> None:
     names = [name.removesuffix("_p") for name in vars(primitives) if name.endswith("_p")]
     assert len(names) > 100
@@ -467,7 +463,6 @@ def test_no_instruction_of_jax_is_named_to_a_reader() -> None:
         assert name not in re.findall(r"\w+", in_words(name))
 
 
-@pytest.mark.slow
 def test_the_solution_of_linear_equations_is_verified() -> None:
     # by Cramer's rule the solution is (y - 2, 2 x - 1) / (x y - 1)
     def solved(x: Any) -> Any:
@@ -484,7 +479,6 @@ def test_the_solution_of_linear_equations_is_verified() -> None:
     assert np.all(np.isnan(bounds(solved, [0.5, 1.0], [1.0, 2.0])[0]))  # singular inside
 
 
-@pytest.mark.slow
 def test_products_over_choices_and_running_sums_and_products() -> None:
     inside = LOW + (HIGH - LOW) * np.random.default_rng(1).random((100, 2))
 
@@ -499,7 +493,6 @@ def test_products_over_choices_and_running_sums_and_products() -> None:
     assert np.all(values <= high)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", [0.1234567, 0.5 + 1e-7])
 def test_a_deviation_between_any_two_grid_points_is_inside_the_bound(place: float) -> None:
     """A peak of height 3 and width 1e-9 that no grid sees."""
@@ -517,7 +510,6 @@ def test_a_deviation_between_any_two_grid_points_is_inside_the_bound(place: floa
     assert bounds(payoff, *away)[1] < 1
 
 
-@pytest.mark.slow
 def test_an_own_game_with_leaders_says_what_has_no_bound() -> None:
     game = rv.games.continuous(payoffs=["x1 * (1 - x1 - x2) - x1^4 / 10", "x2 * (1 - x1 - x2) - x2^4 / 10"])
     search = rv.transforms.Followers()

@@ -15,6 +15,8 @@ from rivalry.methods.limit_sets import end_state
 from rivalry.runtime.jax import jax, jnp
 from tests.small_games import Ruled, linear, repelling, turning
 
+pytestmark = pytest.mark.mostly_slow
+
 KEY = jax.random.key(0)
 
 
@@ -22,7 +24,6 @@ def column(*values: float) -> jax.Array:
     return jnp.array(values)[:, None]
 
 
-@pytest.mark.slow
 def test_a_stable_point_is_refined_and_its_spectrum_reported() -> None:
     matrix = np.array([[-1.0, 2.0], [-2.0, -1.0]])
     end = end_state.analyse(linear(matrix, [1.0, 3.0]), column(1.4, 0.2) + 1e-5, KEY)
@@ -34,7 +35,6 @@ def test_a_stable_point_is_refined_and_its_spectrum_reported() -> None:
     assert np.isnan(end.measures["cycle_period"][1])
 
 
-@pytest.mark.slow
 def test_a_distant_root_is_not_taken_as_the_limit() -> None:
     game = linear([[-1.0, 2.0], [-2.0, -1.0]], [1.0, 3.0])
     end = end_state.analyse(game, column(1.4, 0.25), KEY)  # 0.05 away on an interval of length 20
@@ -43,7 +43,6 @@ def test_a_distant_root_is_not_taken_as_the_limit() -> None:
     assert np.isnan(end.measures["max_real_eigenvalue"][1])
 
 
-@pytest.mark.slow
 def test_on_a_simplex_the_spectrum_is_that_of_the_tangent_space() -> None:
     game = rv.games.matrix("matching_pennies")
     values, held = end_state.spectrum(game, jnp.full((2, 2), 0.5))
@@ -54,14 +53,12 @@ def test_on_a_simplex_the_spectrum_is_that_of_the_tangent_space() -> None:
     np.testing.assert_allclose(values, [1j * abs(gain), -1j * abs(gain)], atol=1e-12)
 
 
-@pytest.mark.slow
 def test_a_centre_is_not_classified_as_stable() -> None:
     end = end_state.analyse(linear([[0.0, 1.0], [-1.0, 0.0]], [0.0, 0.0]), column(0.0, 0.0), KEY)
     assert end.end_state == "unstable_point"
     assert end.onward is None  # nothing grows, so there is nothing to leave for
 
 
-@pytest.mark.slow
 def test_a_cycle_through_an_unstable_point_is_classified_as_a_cycle() -> None:
     game = turning(0.25, 3.0)
     passing = end_state.analyse(game, column(1e-5, 0.0), KEY)
@@ -71,7 +68,6 @@ def test_a_cycle_through_an_unstable_point_is_classified_as_a_cycle() -> None:
     np.testing.assert_allclose(resting.measures["eigenvalues_real"][1], 0.25)
 
 
-@pytest.mark.slow
 def test_a_slow_spiral_is_not_a_cycle() -> None:
     assert closed_orbit(turning(-0.01, 3.0), column(1.0, 0.0), 1e-3) is None
     assert closed_orbit(linear(-np.eye(2), [0.0, 0.0]), column(1.0, 0.0), 1e-3) is None
@@ -93,7 +89,6 @@ def test_coincident_players_leave_a_saddle(method: GradientAscent | GradientFlow
     assert np.all(np.diff(found.record["path_time"][1]) >= 0)
 
 
-@pytest.mark.slow
 def test_batched_runs_leave_saddles_as_single_runs_do() -> None:
     from rivalry.solving import solve_batch
 
@@ -107,7 +102,6 @@ def test_batched_runs_leave_saddles_as_single_runs_do() -> None:
         np.testing.assert_allclose(np.sort(one.profile.values[:, 0]), [-0.5, 0.5], atol=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:rate")
 def test_a_run_between_unstable_points_is_reported_as_cycling() -> None:
     """A pair and a single player at small reach: the pair coincides again, bit for bit, at every saddle."""
@@ -124,7 +118,6 @@ def test_a_run_between_unstable_points_is_reported_as_cycling() -> None:
         np.testing.assert_allclose(left[0], left[2], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_quick_return_to_an_unstable_point_does_not_count_as_leaving() -> None:
     from rivalry.solving.ends import has_stayed
 
@@ -135,7 +128,6 @@ def test_a_quick_return_to_an_unstable_point_does_not_count_as_leaving() -> None
     assert not has_stayed(end, [], 1.0)
 
 
-@pytest.mark.slow
 def test_coincident_players_stay_at_an_attracting_point() -> None:
     # both are at 0, which attracts: there is nothing to leave
     game = linear([[-2.0, 1.0], [1.0, -2.0]], [0.0, 0.0])
@@ -144,7 +136,6 @@ def test_coincident_players_stay_at_an_attracting_point() -> None:
     assert end.onward is None
 
 
-@pytest.mark.slow
 def test_move_apart_changes_coincident_players_only() -> None:
     game = linear(np.eye(3), np.zeros(3))
     x = column(1.0, 1.0 + 1e-9, 5.0)
@@ -155,7 +146,6 @@ def test_move_apart_changes_coincident_players_only() -> None:
     assert end_state.move_apart(game, column(1.0, 2.0, 5.0), KEY) is None
 
 
-@pytest.mark.slow
 def test_a_plateau_of_the_payoff_does_not_count_as_convergence() -> None:
     resource = {"kind": "mixture", "means": [0.5], "stds": [0.02]}
     game = rv.games.influencer(reach=[0.05, 0.05], resource=resource, third_party=[1.0] * 100)
@@ -164,7 +154,6 @@ def test_a_plateau_of_the_payoff_does_not_count_as_convergence() -> None:
     assert (found.status, found.end_state, found.claim) == ("not found", "moving", "not an equilibrium")
 
 
-@pytest.mark.slow
 def test_ascent_slowed_by_a_third_party_does_not_converge() -> None:
     game = rv.games.influencer(reach=[0.1, 0.1], third_party=[1e9] * 100)
     with pytest.warns(UserWarning, match="no point of rest is near"):
@@ -172,6 +161,7 @@ def test_ascent_slowed_by_a_third_party_does_not_converge() -> None:
     assert (found.status, found.claim) == ("not found", "not an equilibrium")
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("firms", [2, 3, 5])
 def test_simultaneous_best_responses_of_cournot_firms_by_their_closed_form(firms: int) -> None:
     # own slope -2, cross slopes -1: the matrix -1/2 off the diagonal has the eigenvalue -(n - 1)/2
@@ -179,12 +169,14 @@ def test_simultaneous_best_responses_of_cournot_firms_by_their_closed_form(firms
     assert end_state.response_radius(derivative, np.arange(firms)) == pytest.approx((firms - 1) / 2)
 
 
+@pytest.mark.default
 def test_a_player_with_two_entries_responds_with_both() -> None:
     derivative = np.array([[-2.0, 1.0, 0.5], [1.0, -2.0, 0.5], [0.5, 0.5, -1.0]])
     # -D^-1 (J - D): entries (1/2, 1/2) respond to the third, which responds by 1/2 to each
     assert end_state.response_radius(derivative, np.array([0, 0, 1])) == pytest.approx(np.sqrt(0.5))
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     "derivative", [np.zeros((0, 0)), np.zeros((2, 2)), np.array([[1.0, 2.0], [3.0, 0.0]])]
 )
@@ -192,7 +184,6 @@ def test_without_unique_best_responses_there_is_no_radius(derivative: np.ndarray
     assert np.isnan(end_state.response_radius(derivative, np.arange(len(derivative))))
 
 
-@pytest.mark.slow
 def test_an_axis_without_effect_is_not_free() -> None:
     """The second axis changes nothing and no derivative depends on it: it is held where it is."""
     game = Ruled(lambda x: -((x[:, 0] - 0.5) ** 2), Box(jnp.zeros((2, 2)), jnp.ones((2, 2))))
@@ -203,7 +194,6 @@ def test_an_axis_without_effect_is_not_free() -> None:
     np.testing.assert_allclose(end.measures["eigenvalues_real"][1], [-2.0, -2.0, np.nan, np.nan])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Newton", "GradientFlow"])
 def test_where_a_method_ends_has_room_beside_games_of_several_periods(kind: str) -> None:
     game = rv.games.race(horizon=2)

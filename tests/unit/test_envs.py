@@ -26,6 +26,8 @@ from rivalry.transforms import repeat, walks
 from tests.selection import slow_except
 from tests.unit.env_families import FAMILIES, Congestion, libraries_tests
 
+pytestmark = pytest.mark.mostly_slow
+
 
 def short_race(**changes: object) -> rv.Game:
     settings = {
@@ -37,14 +39,12 @@ def short_race(**changes: object) -> rv.Game:
     return rv.games.race(**settings)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scaled", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", slow_except(FAMILIES, ("influencer", "race", "market", "matrix", "karma")))
 def test_conformance_tests_of_pettingzoo_and_gymnasium(name: str, scaled: bool) -> None:
     libraries_tests(name, scaled)
 
 
-@pytest.mark.slow
 def test_rewards_equal_the_payoffs_of_the_game() -> None:
     env = GameEnv(rv.games.matrix("prisoners_dilemma"), periods=2)
     env.reset(seed=0)
@@ -57,7 +57,6 @@ def test_rewards_equal_the_payoffs_of_the_game() -> None:
     assert env.agents == []
 
 
-@pytest.mark.slow
 def test_a_race_ends_with_a_win_or_its_last_period() -> None:
     """An action of 1 is the upper bound of spending; stocks grow by the investment; nothing is truncated."""
     game = short_race()
@@ -82,7 +81,6 @@ def test_a_race_ends_with_a_win_or_its_last_period() -> None:
     assert max(lengths) <= 3
 
 
-@pytest.mark.slow
 def test_the_continuation_probability_is_that_of_the_game() -> None:
     """The expected length by hand: nobody wins with probability 1/(1 + kappa * 2p), p = 10 sqrt(xp)."""
     game = rv.games.race(contest={"ease_of_winning": 0.05}, end_on="win", horizon="inf", gamma=0.9)
@@ -112,7 +110,6 @@ def test_the_continuation_probability_is_that_of_the_game() -> None:
     assert not over["player_0"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["influencer", "race", "market", "karma", "city"])
 def test_environments_by_name_of_a_family(name: str) -> None:
     env = parallel_env(name)
@@ -120,6 +117,7 @@ def test_environments_by_name_of_a_family(name: str) -> None:
     assert set(seen) == set(env.possible_agents)
 
 
+@pytest.mark.default
 def test_gymnasium_makes_the_default_game_of_a_family() -> None:
     rivals = [[30.0], [30.0]]
     made = gymnasium.make("rivalry.envs:rivalry/market-v0", others=rivals, player=1, periods=3)
@@ -130,7 +128,6 @@ def test_gymnasium_makes_the_default_game_of_a_family() -> None:
     assert made.step(output)[1] == alone.step(output)[1] > 0
 
 
-@pytest.mark.slow
 def test_normalized_observations_of_actions_lie_between_minus_one_and_one() -> None:
     """Boxes are scaled as actions are, logarithmically where the game is; shares are not scaled."""
     for game in (Congestion(), rv.games.race(), rv.games.market()):
@@ -165,7 +162,6 @@ def test_normalized_observations_are_of_order_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["simplex", "matrix"])
-@pytest.mark.slow
 def test_mixed_strategies_are_actions_with_simplex_points(name: str) -> None:
     """Rewards are the payoffs there; other points are projected to the simplex, as found by bisection."""
     game = FAMILIES[name]()
@@ -193,7 +189,6 @@ def nearest_shares(point: np.ndarray, least: float) -> np.ndarray:
     return found
 
 
-@pytest.mark.slow
 def test_simplex_points_for_players_with_different_numbers_of_actions() -> None:
     """An action has one entry per pure action of the player."""
     game = rv.games.matrix(payoffs=[[[1.0, 2.0, 6.0], [4.0, 8.0, 3.0]]] * 2)
@@ -210,7 +205,6 @@ def test_simplex_points_for_players_with_different_numbers_of_actions() -> None:
     assert one.step(np.array([0.5, 0.5, 0.0]))[1] == pytest.approx(1.5)
 
 
-@pytest.mark.slow
 def test_the_first_observation_is_a_random_mixed_strategy() -> None:
     """Uniform on the simplex, so each share has mean 1/3 and variance 2/36; later rows are pure."""
     env = parallel_env(rv.games.matrix("rock_paper_scissors"))
@@ -222,7 +216,6 @@ def test_the_first_observation_is_a_random_mixed_strategy() -> None:
     assert seen["player_1"].tolist() == [0, 0, 1, 1, 0, 0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["race", "market", "walk, continuous", "karma"])
 def test_normalized_spaces_leave_rewards_in_units_of_the_game(name: str) -> None:
     game = FAMILIES[name]()
@@ -237,7 +230,6 @@ def test_normalized_spaces_leave_rewards_in_units_of_the_game(name: str) -> None
     assert np.any(paid[0])
 
 
-@pytest.mark.slow
 def test_actions_of_walks_are_steps_in_units_of_the_game() -> None:
     game = walks(rv.games.influencer(), step=0.1, moves="continuous", start=[0.2, 0.8])
     plain, scaled = parallel_env(game, periods=2), parallel_env(game, periods=2, normalize_spaces=True)
@@ -293,7 +285,6 @@ def masks_of(rows: dict[str, Any]) -> dict[str, list[int]]:
     return {name: row["action_mask"].tolist() for name, row in rows.items()}
 
 
-@pytest.mark.slow
 def test_masks_of_legal_actions_are_in_infos_too() -> None:
     env, turns = parallel_env(Nim()), aec_env(Nim())
     seen, infos = env.reset(seed=0)
@@ -311,7 +302,6 @@ def test_masks_of_legal_actions_are_in_infos_too() -> None:
     assert parallel_env(rv.games.matrix("chicken")).reset()[1] == {"player_0": {}, "player_1": {}}
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Observation")
 def test_a_game_with_legal_actions_and_turns() -> None:
     env = GameEnv(Nim())
@@ -332,7 +322,6 @@ def test_a_game_with_legal_actions_and_turns() -> None:
         api_test(aec_env(Nim(), normalize_spaces=scaled), num_cycles=20)
 
 
-@pytest.mark.slow
 def test_the_periods_of_the_environment_truncate_a_longer_game() -> None:
     env = GameEnv(repeat(rv.games.matrix("chicken"), periods=7), periods=3)
     lengths = []
@@ -347,7 +336,6 @@ def test_the_periods_of_the_environment_truncate_a_longer_game() -> None:
     assert all(cut.values())
 
 
-@pytest.mark.slow
 def test_a_firm_without_cash_is_terminated_alone() -> None:
     game = rv.games.market(cash=[0.0, 1e6], fixed_cost=[1000.0, 0.0])
     env = parallel_env(game, periods=4)
@@ -359,7 +347,6 @@ def test_a_firm_without_cash_is_terminated_alone() -> None:
     assert set(seen) == set(paid) == set(cut) == {"player_1"}
 
 
-@pytest.mark.slow
 def test_equal_seeds_give_equal_courses() -> None:
     def courses(env: GameEnv) -> list[list[float]]:
         records = []
@@ -374,7 +361,6 @@ def test_equal_seeds_give_equal_courses() -> None:
     assert courses(parallel_env("market", normalize_spaces=True)) != first
 
 
-@pytest.mark.slow
 def test_changing_an_observation_does_not_change_the_environment() -> None:
     """Observations are copies, which a learner may overwrite."""
     env = parallel_env("influencer")
@@ -384,7 +370,6 @@ def test_changing_an_observation_does_not_change_the_environment() -> None:
     assert following["player_0"].tolist() == [0.5, 0.5]
 
 
-@pytest.mark.slow
 def test_wrong_input() -> None:
     game = rv.games.matrix("chicken")
     with pytest.raises(ValueError, match=r"player: 2 must be a whole number in 0\.\.1"):
@@ -428,7 +413,6 @@ def test_wrong_input() -> None:
             box.step({"player_0": [0.0], "player_1": action})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["parallel", "single", "batch", "agents"])
 def test_no_step_is_taken_without_an_episode(kind: str) -> None:
     dilemma = rv.games.matrix("prisoners_dilemma")
@@ -458,7 +442,6 @@ def test_no_step_is_taken_without_an_episode(kind: str) -> None:
             env.step(actions)
 
 
-@pytest.mark.slow
 def test_actions_of_unknown_agents_are_refused_and_of_ended_ones_ignored() -> None:
     env = parallel_env("influencer", periods=2)
     env.reset(seed=1)
@@ -471,7 +454,6 @@ def test_actions_of_unknown_agents_are_refused_and_of_ended_ones_ignored() -> No
     assert list(env.step(actions)[1]) == ["player_1"]
 
 
-@pytest.mark.slow
 def test_profile_of_actions_is_what_they_play() -> None:
     """The payoffs of the game at the profile are the rewards of the step."""
     games = (rv.games.race(players=2), rv.games.market(), rv.games.matrix("chicken"))
@@ -485,11 +467,13 @@ def test_profile_of_actions_is_what_they_play() -> None:
         env.profile({"player_1": 0})
 
 
+@pytest.mark.default
 def test_public_names_are_classes_functions_and_modules() -> None:
     public = {name: value for name, value in vars(rv.envs).items() if not name.startswith("_")}
     assert [name for name, value in public.items() if not (ismodule(value) or callable(value))] == []
 
 
+@pytest.mark.default
 def test_the_package_names_a_missing_library(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rv.envs.parallel_env is parallel_env
     monkeypatch.setitem(sys.modules, "pettingzoo", None)

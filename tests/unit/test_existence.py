@@ -20,6 +20,8 @@ from rivalry.proofs.points import equilibrium_near
 from rivalry.proofs.spaces.coordinates import OPEN, coordinates
 from tests.unit.test_all_equilibria import Duopoly, kinked
 
+pytestmark = pytest.mark.mostly_slow
+
 NONE = (np.zeros((0, 2)), np.zeros((0, 2)))
 
 
@@ -32,14 +34,12 @@ def flat_at_the_bound(own: Any, other: Any) -> Any:
     return -jnp.square(own - 1)
 
 
-@pytest.mark.slow
 def test_an_equilibrium_at_a_bound_with_derivative_zero_is_listed() -> None:
     found = rv.all_equilibria(Duopoly(flat_at_the_bound))
     assert (found.complete, len(found)) == (True, 1)
     assert np.max(np.abs(found.equilibria - 1.0)) <= found.radius[0] < 1e-6
 
 
-@pytest.mark.slow
 def test_an_equilibrium_at_kinks_is_listed() -> None:
     found = rv.all_equilibria(Duopoly(kinked))
     assert (found.complete, len(found)) == (False, 1)
@@ -52,7 +52,6 @@ def two_peaks(own: Any, other: Any) -> Any:
     return jnp.maximum(own - 0.5, 0.5 - own) - 2 * jnp.square(own - 0.5) + 0.1 * own
 
 
-@pytest.mark.slow
 def test_a_payoff_with_two_peaks_has_more_than_one_first_order_point() -> None:
     game = Duopoly(two_peaks)
     at, side = coordinates(game), np.full((2, 2), OPEN)
@@ -60,7 +59,6 @@ def test_a_payoff_with_two_peaks_has_more_than_one_first_order_point() -> None:
     assert at_most_one_point(first_order(game, at, low, high, side), side).tolist() == [False, True]
 
 
-@pytest.mark.slow
 def test_a_payoff_with_two_peaks_has_more_than_one_best_response() -> None:
     game = Duopoly(two_peaks)
     low, high = np.array([[0.0, 0.0], [0.6, 0.6]]), np.ones((2, 2))
@@ -68,7 +66,6 @@ def test_a_payoff_with_two_peaks_has_more_than_one_best_response() -> None:
     assert [is_unique(found, k) for k in range(2)] == [False, True]
 
 
-@pytest.mark.slow
 def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
     game = Duopoly(two_peaks)
     assert equilibrium_near(game, np.full((2, 1), 0.275))[1]
@@ -77,7 +74,6 @@ def test_the_lower_of_two_peaks_is_no_equilibrium() -> None:
     assert radius < 1e-12
 
 
-@pytest.mark.slow
 def test_a_tangent_at_the_lower_of_two_peaks_bounds_nothing() -> None:
     """The tangent at 0.2 is level, at 0; at 0.8 the payoff is 0.1."""
     game: Any = Duopoly(lambda own, other: jnp.maximum(-jnp.square(own - 0.2), 0.1 - jnp.square(own - 0.8)))
@@ -97,7 +93,6 @@ def test_a_continuum_is_a_set_of_equilibria() -> None:
     np.testing.assert_allclose(np.sort(found.certified[:, :, 0].mean(axis=1)), [0.5, 2 / 3], atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_certified_equilibrium_is_printed_though_the_search_is_cut_off() -> None:
     found = rv.all_equilibria(Duopoly(tied_prices, 0.0, 2.0), max_boxes=2000)
     assert str(found).startswith("no exact equilibrium is proved; 2 profiles are certified equilibria")
@@ -117,7 +112,6 @@ def undercut(own: Any, other: Any) -> Any:
     return jnp.where(own < other, profit, jnp.where(own == other, profit / 2, 0.0))
 
 
-@pytest.mark.slow
 def test_prices_of_one_good_jump_and_have_a_certified_equilibrium_at_cost() -> None:
     found = rv.all_equilibria(Duopoly(undercut))
     np.testing.assert_allclose(found.certified, [[[0.2], [0.2]]], atol=1e-6)
@@ -126,6 +120,7 @@ def test_prices_of_one_good_jump_and_have_a_certified_equilibrium_at_cost() -> N
         rv.all_equilibria(rv.games.market(choice="price"))
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("rule", "jumps"),
     [
@@ -164,7 +159,6 @@ CONCAVE: dict[str, tuple[Callable[..., Any], bool]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", CONCAVE)
 def test_concavity_across_kinks(name: str) -> None:
     rule, expected = CONCAVE[name]
@@ -182,7 +176,6 @@ def test_concavity_across_kinks(name: str) -> None:
         assert np.all(slopes <= found.slope_high[0, 0] + 1e-9)
 
 
-@pytest.mark.slow
 def test_no_existence_is_claimed_where_there_is_no_equilibrium() -> None:
     """Matching and avoiding: payoffs are concave for one player only, and then for neither of two kinks."""
 
@@ -201,7 +194,6 @@ def test_no_existence_is_claimed_where_there_is_no_equilibrium() -> None:
     assert existence_and_uniqueness(near, coordinates(near), low * 0.7, high * 0.55, NONE) == (True, False)
 
 
-@pytest.mark.slow
 def test_the_box_of_an_equilibrium_overlaps_no_other_one() -> None:
     """Else two entries of a list may be one equilibrium."""
     low, high = np.array([0.28, 0.28]), np.array([0.33, 0.33])
@@ -213,6 +205,7 @@ def test_the_box_of_an_equilibrium_overlaps_no_other_one() -> None:
     assert existence_and_uniqueness(game, at, low, high, touching) == (False, False)
 
 
+@pytest.mark.default
 def test_payoffs_of_numpy_are_refused_in_one_line() -> None:
     game = Duopoly(lambda own, other: np.maximum(own, 0.5))
     with pytest.raises(ValueError, match=r"^payoffs: must be written with jax.numpy"):
@@ -299,7 +292,6 @@ def check_list(seed: int) -> str:
     return str(found).splitlines()[0]
 
 
-@pytest.mark.slow
 def test_a_tangent_bounds_no_payoff_of_equal_bends_on_both_sides_of_a_kink() -> None:
     """At 0.275 it is level, at 0.15125; at 0.775 the payoff is 0.20125."""
     game: Any = Duopoly(two_peaks)

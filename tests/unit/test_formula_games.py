@@ -11,6 +11,8 @@ import pytest
 import rivalry as rv
 from rivalry.core.game import array_entry, arrays
 
+pytestmark = pytest.mark.mostly_slow
+
 COURNOT = ["x1 * (a - x1 - x2)", "x2 * (a - x1 - x2)"]
 SPELLINGS = ("a", "parameters.a", "game.parameters.a")
 
@@ -32,6 +34,7 @@ class Firms:
         return x[:, 0] * (self.a - x.sum())
 
 
+@pytest.mark.default
 def test_parameters_are_arrays_of_the_game_by_every_spelling() -> None:
     game = cournot()
     assert list(arrays(game)) == ["a"]
@@ -48,7 +51,6 @@ def test_parameters_are_arrays_of_the_game_by_every_spelling() -> None:
         rv.games.continuous(parameters={"shared": 1.0})
 
 
-@pytest.mark.slow
 def test_branches_of_a_parameter_follow_a_third_of_it() -> None:
     """The example of issue 223 of BifurcationKit.jl: continuation in a parameter by its name."""
     method = rv.methods.Branches("parameters.a", low=0.5, high=2.0)
@@ -62,7 +64,6 @@ def test_branches_of_a_parameter_follow_a_third_of_it() -> None:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("game", [cournot(), Firms()], ids=["formulas", "plain"])
 def test_a_parameter_is_differentiated_scanned_swept_and_given_a_range(game: Any) -> None:
     statics = rv.solve(game, rv.methods.ComparativeStatics("a"))
@@ -74,12 +75,12 @@ def test_a_parameter_is_differentiated_scanned_swept_and_given_a_range(game: Any
     assert rv.all_equilibria(game, where={"a": (0.5, 0.6)}, max_seconds=None).count == "exactly 1"
 
 
+@pytest.mark.default
 def test_a_whole_number_of_a_plain_class_is_no_parameter() -> None:
     with pytest.raises(ValueError, match=r"^count: no array of this game; it has a; a parameter is a real"):
         rv.with_(Firms(), count=3)
 
 
-@pytest.mark.slow
 def test_entries_of_arrays_are_named_alike_in_every_method() -> None:
     game = rv.games.influencer(reach=[0.25, 0.3, 0.3])
     assert rv.with_(game, **{"reach[0]": 0.2}).reach.tolist() == [0.2, 0.3, 0.3]
@@ -88,7 +89,6 @@ def test_entries_of_arrays_are_named_alike_in_every_method() -> None:
     assert str(found.data.parameter_name.values) == "reach[0]"
 
 
-@pytest.mark.slow
 def test_an_entry_of_a_default_is_swept() -> None:
     """The price is 100 - Q: firm 0 sells (100 - 2 c0 + c1) / 3."""
     swept = rv.sweep(rv.games.market(), {"unit_cost[0]": [0.0, 4.0]}, rv.methods.BestResponse())
@@ -96,7 +96,6 @@ def test_an_entry_of_a_default_is_swept() -> None:
     assert rv.with_(rv.games.market(), **{"capacity[1]": 20.0}).capacity.tolist() == [np.inf, 20.0]
 
 
-@pytest.mark.slow
 def test_a_list_of_a_changed_game_is_proved_and_its_file_states_that_game() -> None:
     main = pytest.importorskip("rivalry_check.__main__")
     grammar = pytest.importorskip("rivalry_check.grammar")
@@ -119,13 +118,13 @@ def bertrand() -> Any:
     return rv.games.continuous(payoffs=payoffs, choices=["p1", "p2"])
 
 
+@pytest.mark.default
 def test_formulas_with_tests_pay_by_cases() -> None:
     game = bertrand()
     for p, paid in (([0.2, 0.4], [0.16, 0.0]), ([0.4, 0.4], [0.12, 0.12]), ([0.4, 0.2], [0.0, 0.16])):
         np.testing.assert_allclose(game.payoffs(np.reshape(p, (2, 1))), paid, atol=1e-15)
 
 
-@pytest.mark.slow
 def test_a_test_of_choices_is_a_jump_that_gradients_and_lists_refuse() -> None:
     words = r"^payoffs\[0\] tests p1 < p2: payoffs are discontinuous"
     for method in (rv.methods.GradientAscent(), rv.methods.AllEquilibria()):
@@ -137,7 +136,6 @@ def test_a_test_of_choices_is_a_jump_that_gradients_and_lists_refuse() -> None:
     np.testing.assert_allclose(shared.regret, 0.125, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_a_test_of_parameters_is_no_jump() -> None:
     payoffs = ["if(a > 1, 1, 2)*x1 - x1^2", "x2*(sum(x) - x2) - x2^2"]
     game = rv.games.continuous(payoffs=payoffs, parameters={"a": 2.0})
@@ -147,7 +145,6 @@ def test_a_test_of_parameters_is_no_jump() -> None:
     np.testing.assert_allclose(changed.equilibria.ravel(), [1.0, 0.5], atol=1e-12)
 
 
-@pytest.mark.slow
 def test_an_equation_is_a_constraint_with_one_multiplier() -> None:
     """The kind of nashopt's vgne example 1: both give up a quarter, at the multiplier 2 (1 - 3/4) = 1/2."""
     payoffs = ["-(a-1)^2", "-(b-0.5)^2"]
@@ -175,7 +172,6 @@ def unbounded(payoffs: list[str], *search: float) -> Any:
 LINES = ["-(x1 - 2 - x2/2)^2", "-(x2 - 1 + x1/4)^2"]  # best responses meet at (20/9, 4/9)
 
 
-@pytest.mark.slow
 def test_equilibria_of_unbounded_choices_name_the_range_that_was_searched() -> None:
     found = rv.solve(unbounded(LINES, -10.0, 10.0), rv.methods.BestResponse())
     np.testing.assert_allclose(found.profile.values.ravel(), [20 / 9, 4 / 9], atol=1e-7)
@@ -189,7 +185,6 @@ def test_equilibria_of_unbounded_choices_name_the_range_that_was_searched() -> N
         rv.all_equilibria(rv.with_(unbounded(LINES, -1.0, 1.0)), where={"a": (0.0, 1.0)})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("search", [(-10.0, 2.0), (2.5, 10.0)])
 def test_an_end_of_the_range_is_no_equilibrium(search: tuple[float, float]) -> None:
     game = unbounded(LINES, *search)
@@ -202,7 +197,6 @@ def test_an_end_of_the_range_is_no_equilibrium(search: tuple[float, float]) -> N
     assert not listed.complete
 
 
-@pytest.mark.slow
 def test_payoffs_far_beyond_the_range_are_tried() -> None:
     for payoff in ("x1/(1 + x1^2)^0.1", "-(x1 - 1)^2 + max(0, x1 - 12)^3", "-(x1 - 1)^2 - min(0, x1 + 20)^3"):
         game = unbounded([payoff], 0.0 if payoff[0] == "x" else -10.0, 10.0)

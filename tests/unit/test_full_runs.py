@@ -22,6 +22,8 @@ from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, load_run
 from rivalry.lab.study import load_study, studies
 
+pytestmark = pytest.mark.mostly_slow
+
 NAME = "matrix_classics"  # its full form takes a second
 
 
@@ -42,7 +44,6 @@ def copy(run: Run, folder: Path) -> Run:
     return load_run(folder)
 
 
-@pytest.mark.slow
 def test_a_file_holds_the_numbers_of_the_run_and_how_they_came_about(whole: Run, folder: Path) -> None:
     assert store(whole) == folder / f"{NAME}.json"
     found = full_run(NAME)
@@ -60,7 +61,6 @@ def test_a_file_holds_the_numbers_of_the_run_and_how_they_came_about(whole: Run,
     assert {row["certificate"] for row in found.values} <= {None, *CLAIMS}
 
 
-@pytest.mark.slow
 def test_a_file_holds_the_answer_of_the_run(whole: Run) -> None:
     store(whole)
     found = full_run(NAME)
@@ -74,7 +74,6 @@ def test_a_file_holds_the_answer_of_the_run(whole: Run) -> None:
     assert not any("published" in line for line in found.answer.caveats)  # verdicts are not stored
 
 
-@pytest.mark.slow
 def test_the_digest_of_the_cells_is_that_of_equal_results(whole: Run, tmp_path: Path) -> None:
     assert copy(whole, tmp_path / "same").cells_digest == whole.cells_digest
     other = copy(whole, tmp_path / "other")
@@ -82,7 +81,6 @@ def test_the_digest_of_the_cells_is_that_of_equal_results(whole: Run, tmp_path: 
     assert other.cells_digest != whole.cells_digest
 
 
-@pytest.mark.slow
 def test_the_data_of_the_first_figure_are_stored(whole: Run) -> None:
     store(whole)
     found = full_run(NAME)
@@ -96,7 +94,6 @@ def test_the_data_of_the_first_figure_are_stored(whole: Run) -> None:
     assert all(0 <= height <= 1 for height in heights)  # probabilities
 
 
-@pytest.mark.slow
 def test_data_of_a_large_figure_are_left_out(whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(full_runs, "ENTRIES", 3)
     store(whole)
@@ -107,7 +104,6 @@ def test_data_of_a_large_figure_are_left_out(whole: Run, monkeypatch: pytest.Mon
     assert found.answer.lines(load_study(NAME).resolved())[-1].endswith("(without its data)")
 
 
-@pytest.mark.slow
 def test_an_answer_to_another_question_is_called_earlier(whole: Run) -> None:
     store(whole)
     found, study = full_run(NAME), load_study(NAME).resolved()
@@ -123,7 +119,6 @@ def test_an_answer_to_another_question_is_called_earlier(whole: Run) -> None:
         assert first == "The answer is of an earlier definition of the study."
 
 
-@pytest.mark.slow
 def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")  # rows are cut to the width of the terminal
     assert "full run" not in describe(NAME)[1]
@@ -141,7 +136,6 @@ def test_show_lists_the_values_of_the_full_run(whole: Run, monkeypatch: pytest.M
     assert tomllib.loads(words) == {"based_on": NAME} | tomllib.loads(studies()[NAME].read_text("utf-8"))
 
 
-@pytest.mark.slow
 def test_a_copy_of_a_study_is_not_shown_with_the_full_run(whole: Run, tmp_path: Path) -> None:
     store(whole)
     mine = tmp_path / f"{NAME}.toml"
@@ -152,7 +146,6 @@ def test_a_copy_of_a_study_is_not_shown_with_the_full_run(whole: Run, tmp_path: 
     assert full_run_of(made) is None
 
 
-@pytest.mark.slow
 def test_other_runs_of_the_study_report_the_full_run(whole: Run, tmp_path: Path) -> None:
     quick = Run.create_or_open(tmp_path / "quick", load_study(NAME).quick_form())
     assert summarised([quick]) == []
@@ -168,7 +161,6 @@ def test_other_runs_of_the_study_report_the_full_run(whole: Run, tmp_path: Path)
     assert "The full run of" not in build(whole, out=tmp_path / "own").read_text(encoding="utf-8")
 
 
-@pytest.mark.slow
 def test_only_complete_full_runs_of_bundled_studies_are_stored(
     whole: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +196,6 @@ def test_only_complete_full_runs_of_bundled_studies_are_stored(
     assert not folder.exists()
 
 
-@pytest.mark.slow
 def test_values_of_a_study_that_has_changed_are_called_outdated(whole: Run) -> None:
     store(whole)
     found = full_run(NAME)
@@ -218,7 +209,6 @@ def test_values_of_a_study_that_has_changed_are_called_outdated(whole: Run) -> N
         assert {one.row["reason"] for one in found.judged(other)} == {OUTDATED}
 
 
-@pytest.mark.slow
 def test_references_are_those_of_the_study_as_it_is_now(whole: Run) -> None:
     store(whole)
     found = full_run(NAME)
@@ -232,7 +222,6 @@ def test_references_are_those_of_the_study_as_it_is_now(whole: Run) -> None:
     assert judged[1].row["reason"] == "it was not computed in the full run"
 
 
-@pytest.mark.slow
 def test_the_command_stores_a_run_and_refuses_in_one_line(
     whole: Run, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from rivalry.runtime.jax import jax, jnp
 from tests.small_games import Linear, cournot, linear
 
 # iteration limits are small here on purpose; the warning is tested separately
-pytestmark = pytest.mark.filterwarnings("ignore:not converged")
+pytestmark = [pytest.mark.mostly_slow, pytest.mark.filterwarnings("ignore:not converged")]
 
 MATRIX = np.array([[-2.0, 0.5, 0.1], [0.3, -1.0, 0.2], [-0.4, 0.6, -3.0]])
 DRIVE = np.array([1.0, -0.5, 2.0])
@@ -28,7 +28,6 @@ def path(method: GradientAscent, steps: int, game: Linear = GAME, seed: int = 0)
     return rv.trace(game, method, START, steps=steps, seed=seed).path.values[:, :, 0]
 
 
-@pytest.mark.slow
 def test_simultaneous_steps_are_euler_steps() -> None:
     rates = np.array([0.1, 0.05, 0.02])
     x = START.copy()
@@ -37,7 +36,6 @@ def test_simultaneous_steps_are_euler_steps() -> None:
         np.testing.assert_allclose(row, x, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_sequential_steps_use_the_latest_actions() -> None:
     x = START.copy()
     for row in path(GradientAscent(rate=0.1, update="sequential"), 4)[1:]:
@@ -46,7 +44,6 @@ def test_sequential_steps_use_the_latest_actions() -> None:
         np.testing.assert_allclose(row, x, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_random_order_is_a_seeded_permutation() -> None:
     method = GradientAscent(rate=0.1, update="sequential", order="random")
     first = path(method, 6, seed=4)
@@ -63,7 +60,6 @@ def test_random_order_is_a_seeded_permutation() -> None:
     assert min(np.max(np.abs(first[1] - end)) for end in ends) < 1e-13
 
 
-@pytest.mark.slow
 def test_a_schedule_counts_from_the_first_step() -> None:
     rate = {"kind": "cosine", "min": 0.01, "max": 0.1, "steps": 3}
     x = START.copy()
@@ -72,7 +68,6 @@ def test_a_schedule_counts_from_the_first_step() -> None:
         np.testing.assert_allclose(row, x, rtol=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["gradient", "step", "certificate", "displacement"])
 def test_every_stopping_rule_stops_near_the_root_and_is_reported(rule: str) -> None:
     method = GradientAscent(rate=0.1, stop=rule)
@@ -83,13 +78,11 @@ def test_every_stopping_rule_stops_near_the_root_and_is_reported(rule: str) -> N
     np.testing.assert_allclose(found.profile.values[:, 0], ROOT, atol=1e-10)  # refined
 
 
-@pytest.mark.slow
 def test_the_first_rule_that_holds_is_reported() -> None:
     found = rv.solve(GAME, GradientAscent(rate=0.1, stop=["gradient", "displacement"]), START, tolerance=None)
     assert str(found.data.stopped_by.values) == "displacement"
 
 
-@pytest.mark.slow
 def test_a_small_rate_is_not_convergence() -> None:
     # displacements are small only because the rate is; the rule "step" divides by the rate
     found = rv.solve(
@@ -100,7 +93,6 @@ def test_a_small_rate_is_not_convergence() -> None:
     assert (replay.status, replay.steps) == ("converged", 2)
 
 
-@pytest.mark.slow
 def test_the_stability_limit_of_the_rate_is_stored_and_warned_about() -> None:
     values = np.linalg.eigvals(MATRIX)
     limit = np.min(-2 * values.real / np.abs(values) ** 2)
@@ -110,7 +102,6 @@ def test_the_stability_limit_of_the_rate_is_stored_and_warned_about() -> None:
         rv.solve(GAME, GradientAscent(rate=0.8), ROOT + 1e-6, max_steps=3, tolerance=None)
 
 
-@pytest.mark.slow
 def test_the_stability_limit_accounts_for_rates_per_player() -> None:
     game = linear(np.diag([-1.0, -100.0]), [0.0, 0.0])
     with warnings.catch_warnings():  # 0.5 is too large for the second player, whose rate is 0.01
@@ -120,7 +111,6 @@ def test_the_stability_limit_accounts_for_rates_per_player() -> None:
     np.testing.assert_allclose(found.data.rate_limit, 1.0, rtol=1e-9)  # -2/(-100 * 0.02), of the larger rate
 
 
-@pytest.mark.slow
 def test_ascent_converges_at_an_active_bound() -> None:
     game = linear([[-1.0, 0.0], [0.0, -1.0]], [50.0, 1.0])
     found = rv.solve(game, GradientAscent(rate=0.1), [0.0, 0.0])
@@ -130,14 +120,12 @@ def test_ascent_converges_at_an_active_bound() -> None:
     np.testing.assert_allclose(eigenvalues, [-1.0, np.nan])  # only of the free direction
 
 
-@pytest.mark.slow
 def test_cournot_converges_to_the_closed_form() -> None:
     found = rv.solve(cournot(3), GradientAscent(rate=0.05), [1.0, 2.0, 8.0])
     np.testing.assert_allclose(found.profile.values, 9 / 4, atol=1e-10)
     np.testing.assert_allclose(found.payoff.values, (9 / 4) ** 2, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_local_regret_of_a_concave_payoff() -> None:
     # own payoff -x^2: from 0.05 the optimum is within the ball of radius 0.2; from 1 the best is at its edge
     game = linear(np.diag([-2.0, -2.0]), [0.0, 0.0])
@@ -147,7 +135,6 @@ def test_local_regret_of_a_concave_payoff() -> None:
     np.testing.assert_allclose(far, 1 - 0.8**2, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_schedules_may_differ_between_players() -> None:
     rate = {"kind": "cosine", "min": [0.1, 0.2, 0.3], "max": [0.1, 0.4, 0.3], "steps": 2}
     game = linear(-np.eye(3), [0.0, 0.0, 0.0])
@@ -155,6 +142,7 @@ def test_schedules_may_differ_between_players() -> None:
     np.testing.assert_allclose(rows[1:], [[0.9, 0.6, 0.7], [0.81, 0.6 * 0.7, 0.49]], rtol=1e-12)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -169,7 +157,6 @@ def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> Non
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.slow
 def test_rates_must_be_one_per_player() -> None:
     with pytest.raises(ValueError, match="rate: 2 numbers must be 3, one per player"):
         rv.solve(GAME, GradientAscent(rate=[0.1, 0.1]), START)

@@ -22,6 +22,8 @@ from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 
+pytestmark = pytest.mark.mostly_slow
+
 SQUARE: dict[str, Any] = {
     "space": "box",
     "bounds": [[0, 5], [0, 5]],
@@ -54,7 +56,6 @@ def inside(game: Any, x: Any, low: Any, high: Any, parts: Any) -> tuple[Any, Any
     return jax.vmap(box)(low, high)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", GAMES)
 def test_no_payoff_in_a_box_exceeds_its_bound(name: str) -> None:
     game = rv.games.influencer(**GAMES[name])
@@ -89,7 +90,6 @@ FEW_POINTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["gaussian", *(pytest.param(name, marks=pytest.mark.slow) for name in [*FEW_POINTS][1:])]
 )
@@ -149,7 +149,6 @@ def test_log_influence_and_its_derivatives_are_within_their_bounds(name: str) ->
         assert np.all(np.abs(second) <= bend * (1 + near) + near)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_vector_jacobian_product_of_a_kernel_is_the_weighted_sum_of_gradients(name: str) -> None:
     kernel, rng = KERNELS[name], np.random.default_rng(4)
@@ -160,6 +159,7 @@ def test_the_vector_jacobian_product_of_a_kernel_is_the_weighted_sum_of_gradient
     np.testing.assert_allclose(kernel.vjp(x, points, weights), summed, rtol=1e-12)
 
 
+@pytest.mark.default
 def test_only_arrays_with_one_entry_per_player_are_parameters_of_a_kernel() -> None:
     law = kernels.PowerLaw(jnp.array([1.0, 2.0]), jnp.asarray(1e-9))
     assert list(law.parameters) == ["exponent"]  # the distance floor is common to all
@@ -180,7 +180,6 @@ def counted(game: Any, x: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, in
     return certificate(game, game.space.check(x), tolerance=1e-8), max(boxes.values())
 
 
-@pytest.mark.slow
 def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
     game = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
     proof, cells = counted(game, [0.2, 0.5, 0.8], monkeypatch)
@@ -190,7 +189,6 @@ def test_proofs_on_the_interval_take_few_evaluations(monkeypatch: pytest.MonkeyP
     assert cells <= 600
 
 
-@pytest.mark.slow
 def test_proofs_on_the_interval_take_few_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     game, rows = rv.games.influencer(reach=[0.25] * 3, resource="bimodal"), deviations._bounds_of_rows
     calls: list[list[int]] = []
@@ -206,14 +204,12 @@ def test_proofs_on_the_interval_take_few_calls(monkeypatch: pytest.MonkeyPatch) 
     assert calls[0] == [0, 1, 2]
 
 
-@pytest.mark.slow
 def test_the_centre_is_proved_to_be_an_equilibrium() -> None:
     game = rv.games.influencer(reach=[0.25] * 3, resource="bimodal")
     proof = rv.certificate(game, game.space.check([0.5] * 3))
     assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
 
 
-@pytest.mark.slow
 def test_a_stable_point_that_is_not_an_equilibrium() -> None:
     game = rv.games.influencer(reach=[0.17] * 3, resource="bimodal")
     proof = rv.certificate(game, game.space.check([0.37414608583521425, 0.5, 0.6258539141647858]))
@@ -221,13 +217,13 @@ def test_a_stable_point_that_is_not_an_equilibrium() -> None:
     assert proof.regret.max() == pytest.approx(0.175309, abs=1e-6)
 
 
-@pytest.mark.slow
 def test_proofs_on_a_box() -> None:
     game = rv.games.influencer(**SQUARE, variance=[3.0] * 4)
     proof = rv.certificate(game, game.space.check([[2.5, 2.5]] * 4))
     assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("options", "known"),
     [
@@ -242,14 +238,12 @@ def test_games_of_three_axes_and_more_have_a_bound_of_their_own(options: dict[st
     assert oracles.payoff_bound.knows(rv.games.influencer(**options)) == known
 
 
-@pytest.mark.slow
 def test_proofs_in_a_cube() -> None:
     game = rv.games.influencer(**CUBE | {"reach": [6.0, 6.0]})
     end = rv.solve(game, rv.methods.GradientFlow(), start=PLACES, path=False)
     assert (end.claim, end.record["coverage"][1]) == ("equilibrium", "exact")
 
 
-@pytest.mark.slow
 def test_custom_kernels_are_bounded_in_interval_arithmetic() -> None:
     game = rv.games.influencer(
         kernel="custom", influence="exp(-(b-x)^2/(2*s^2))", parameters={"s": [0.25] * 3}, resource="bimodal"
@@ -261,7 +255,6 @@ def test_custom_kernels_are_bounded_in_interval_arithmetic() -> None:
     np.testing.assert_allclose(proof.bound, same.bound, atol=float(np.max(proof.tolerance)))
 
 
-@pytest.mark.slow
 def test_ties_of_best_responses_go_to_the_nearer_then_the_lower() -> None:
     game = rv.games.influencer(reach=[0.1] * 3, resource="bimodal")
     middle = rv.best_response(game, game.space.check([0.2, 0.5, 0.8]), 1)
@@ -281,7 +274,6 @@ def test_equilibria_with_abstention_are_proved_in_the_plane() -> None:
     assert end.record["coverage"][1] == "exact"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("normalised", [False, True])
 def test_influence_of_a_chosen_reach_matches_its_formula(normalised: bool) -> None:
     """Derivatives against differences of the formula in NumPy, bounds against strategies drawn from a box."""

@@ -14,6 +14,8 @@ from scipy import integrate, stats
 import rivalry as rv
 from rivalry import oracles
 
+pytestmark = pytest.mark.mostly_slow
+
 LINE = {"kind": "continuous"}
 
 
@@ -62,7 +64,6 @@ def test_on_an_interval(resource: Any, density: Any, near: float) -> None:
     )
 
 
-@pytest.mark.slow
 def test_densities_sum_to_one() -> None:
     for spec in ({"a": 0.3, "b": 0.4}, {"a": 1, "b": 1}, {"a": 7.5, "b": 0.9}):
         game = rv.games.influencer(players=2, resource_points=LINE, resource={"kind": "beta", **spec})
@@ -78,7 +79,6 @@ def test_densities_sum_to_one() -> None:
     np.testing.assert_allclose(mean, np.array([0.5, 2, 3]) / 5.5, rtol=1e-10)
 
 
-@pytest.mark.slow
 def test_normalisation_on_domains() -> None:
     wide = rv.games.influencer(
         players=2, bounds=[-1, 3], resource_points=LINE, resource={"kind": "beta", "a": 2, "b": 2}
@@ -105,7 +105,6 @@ def test_normalisation_on_domains() -> None:
     assert float(plane.all_payoffs(x).sum()) == pytest.approx(1, rel=1e-12)
 
 
-@pytest.mark.slow
 def test_dirichlet_kernels_reach_the_boundary() -> None:
     game = rv.games.influencer(
         space="simplex",
@@ -133,7 +132,6 @@ def _tanh_sinh(count: int = 240) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return t, rest, (s[1] - s[0]) * np.pi * np.cosh(s) * t * rest
 
 
-@pytest.mark.slow
 def test_singular_demand_on_a_simplex_matches_tanh_sinh_quadrature() -> None:
     alphas = np.array([0.6, 1.2, 2.0])
     game = rv.games.influencer(
@@ -152,7 +150,6 @@ def test_singular_demand_on_a_simplex_matches_tanh_sinh_quadrature() -> None:
     np.testing.assert_allclose(game.payoffs(game.space.check(x)), f / f.sum(axis=0) @ cells, rtol=1e-10)
 
 
-@pytest.mark.slow
 def test_a_given_number_of_nodes_is_not_doubled() -> None:
     """Games of one batch then have one size."""
     wide, narrow = (

@@ -16,6 +16,8 @@ from rivalry import oracles
 from rivalry.core.game import Game, jacobian, own_gradients
 from tests.selection import slow_except
 
+pytestmark = pytest.mark.mostly_slow
+
 OUTSIDE = "exp(-b^2/(2*0.1^2)) + exp(-(1-b)^2/(2*0.1^2))"
 SQUARE: dict[str, Any] = {
     "space": "box",
@@ -167,7 +169,6 @@ def test_derivatives_at_a_resource_point_with_abstention() -> None:
     )
 
 
-@pytest.mark.slow
 def test_narrow_reach_does_not_underflow() -> None:
     game = rv.games.influencer(reach=[0.005, 0.005], resource="bimodal")
     x = game.space.check([0.1, 0.2])
@@ -178,7 +179,6 @@ def test_narrow_reach_does_not_underflow() -> None:
     assert np.all(np.isfinite(oracles.jacobian(game, x)))
 
 
-@pytest.mark.slow
 def test_power_law_is_constant_within_the_distance_floor() -> None:
     game = rv.games.influencer(
         kernel="power_law",
@@ -200,7 +200,6 @@ TENT = {
 }
 
 
-@pytest.mark.slow
 def test_resource_points_without_influence_are_shared_lost_or_refused() -> None:
     x = [0.3, 0.4]
     shared = rv.games.influencer(**TENT, zero_influence="share", resource="bimodal")
@@ -220,7 +219,6 @@ def test_resource_points_without_influence_are_shared_lost_or_refused() -> None:
         strict.payoffs(at)
 
 
-@pytest.mark.slow
 def test_parameters_of_the_kernel_are_fields_of_the_game() -> None:
     game = rv.games.influencer(reach=[0.2, 0.3])
     assert rv.with_(game, reach=0.1).reach.tolist() == [0.1, 0.1]
@@ -234,7 +232,6 @@ def test_parameters_of_the_kernel_are_fields_of_the_game() -> None:
         game.exponent  # noqa: B018
 
 
-@pytest.mark.slow
 def test_reach_is_the_square_root_of_the_variance() -> None:
     x = [[1, 1], [4, 2]]
     a = rv.games.influencer(**SQUARE, reach=[1.5, 0.5])
@@ -245,7 +242,6 @@ def test_reach_is_the_square_root_of_the_variance() -> None:
     )
 
 
-@pytest.mark.slow
 def test_functions_as_influence_resource_and_third_party() -> None:
     def log_influence(x: Any, b: Any, parameters: Any) -> Any:
         return -((b - x) ** 2) / (2 * parameters["s"] ** 2)
@@ -262,6 +258,7 @@ def test_functions_as_influence_resource_and_third_party() -> None:
     np.testing.assert_allclose(oracles.gradients(own, x), oracles.gradients(same, x), rtol=1e-10)
 
 
+@pytest.mark.default
 def test_normalise_scales_the_resource_to_one() -> None:
     game = rv.games.influencer(reach=[0.2, 0.2], resource="bimodal", normalise=True)
     assert float(oracles.payoff_scale(game)) == pytest.approx(1.0)
@@ -296,14 +293,12 @@ STARTS = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("players", "expected"), STARTS)
 def test_named_start(players: int, expected: list[float]) -> None:
     game = rv.games.influencer(players=players)
     np.testing.assert_allclose(oracles.named_start(game, "paper_default")[:, 0], expected, rtol=1e-14)
 
 
-@pytest.mark.slow
 def test_named_start_on_other_intervals_and_for_many_players() -> None:
     wide = rv.games.influencer(players=2, bounds=[10, 20])
     assert np.asarray(oracles.named_start(wide, "paper_default")).ravel().tolist() == [11, 19]
@@ -315,7 +310,6 @@ def test_named_start_on_other_intervals_and_for_many_players() -> None:
         oracles.named_start(rv.games.influencer(**SQUARE, players=2), "paper_default")
 
 
-@pytest.mark.slow
 def test_metrics_of_the_game() -> None:
     game, x = built("both")
     found = oracles.metrics(game, x)
@@ -331,7 +325,6 @@ def test_metrics_of_the_game() -> None:
     )
 
 
-@pytest.mark.slow
 def test_plot_data_of_the_game() -> None:
     game, x = built("both")
     assert tuple(oracles.plot_data(game)) == ("influence", "shares", "landscape", "resource")

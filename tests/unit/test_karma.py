@@ -22,6 +22,8 @@ from rivalry.population import best_response, evaluate_policy, policy_values, pu
 from rivalry.population.oracles import first_distribution, mean_field_refusal
 from rivalry.runtime.jax import jnp
 
+pytestmark = pytest.mark.mostly_slow
+
 
 def absorbed(law: np.ndarray, level: float) -> float:
     """Karma absorbed at a level: the floor, or with the probability of its fraction the ceiling."""
@@ -30,7 +32,6 @@ def absorbed(law: np.ndarray, level: float) -> float:
     return float(law @ ((1 - part) * np.minimum(room, low) + part * np.minimum(room, low + 1)))
 
 
-@pytest.mark.slow
 def test_the_level_is_the_smallest_that_absorbs_the_surplus() -> None:
     rng = np.random.default_rng(1)
     for trial in range(60):
@@ -45,6 +46,7 @@ def test_the_level_is_the_smallest_that_absorbs_the_surplus() -> None:
             assert absorbed(law, level - 1e-6) < surplus
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("distribution", "surplus", "message"),
     [
@@ -62,7 +64,6 @@ def test_redistributions_that_are_impossible_are_refused(
         redistribution_level(distribution, surplus)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1, -1], ids=["received", "paid"])
 def test_random_rounding_keeps_the_mean_and_karma_stays_in_its_bounds(sign: int) -> None:
     """Mean karma after 1.25 units: 1.25 more or less where no bound can be met."""
@@ -71,6 +72,7 @@ def test_random_rounding_keeps_the_mean_and_karma_stays_in_its_bounds(sign: int)
     np.testing.assert_allclose(after, expected, atol=1e-15)
 
 
+@pytest.mark.default
 def test_cumulative_probabilities_are_one_from_the_last_possible_entry_on() -> None:
     """Tenths sum to less than 1 in floating point; no draw below 1 may fall on an impossible entry."""
     rows = np.array([[0.1] * 10 + [0.0, 0.0], [0.0, 1.0] + [0.0] * 10])
@@ -81,6 +83,7 @@ def test_cumulative_probabilities_are_one_from_the_last_possible_entry_on() -> N
     assert summed[1].tolist() == [0.0] + [1.0] * 11
 
 
+@pytest.mark.default
 def test_rescaled_economies_have_all_karma_in_proportion() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=1.5, agents=4, initial_karma=[4, 0, 2, 0])
     larger = game.rescale(3)
@@ -91,7 +94,6 @@ def test_rescaled_economies_have_all_karma_in_proportion() -> None:
             rv.games.karma(max_karma=4, mean_karma=1.5, **rule).rescale(2)
 
 
-@pytest.mark.slow
 def test_defaults() -> None:
     game = rv.games.karma()
     assert game.space.shape == (42, 21)
@@ -104,7 +106,6 @@ def test_defaults() -> None:
     assert mean_field_refusal(game) == ""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "rules",
     [
@@ -134,7 +135,6 @@ def test_an_odd_number_of_agents_has_a_mean_field_with_idle_agents(rules: dict[s
     np.testing.assert_allclose(np.asarray(game.expect(around)(values))[mask], expected[mask], rtol=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_payoffs_and_gains_of_an_odd_number_of_agents() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2, agents=25, gamma=0.9, idle="random")
@@ -147,7 +147,6 @@ def test_payoffs_and_gains_of_an_odd_number_of_agents() -> None:
     assert str(found.coverage.values) == "estimated"
 
 
-@pytest.mark.slow
 def test_types_of_agents_by_counts_and_by_shares() -> None:
     """Counts and shares give the same agents; types with fewer urgencies are padded; types are contiguous."""
     tables = [
@@ -176,7 +175,6 @@ def test_types_of_agents_by_counts_and_by_shares() -> None:
     assert (private[:2] == 0).all()
 
 
-@pytest.mark.slow
 def test_every_agent_may_have_its_own_type() -> None:
     tables = [
         {"count": 1, "urgencies": [1.0, 1.0 + k], "gamma": k / 50, "initial_karma": k % 3} for k in range(40)
@@ -189,6 +187,7 @@ def test_every_agent_may_have_its_own_type() -> None:
     assert game.space.shape == (40 * 2 * 3, 3)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(("agents", "mean_karma"), [(4, 2.5), (100, 10.0), (7, 3 / 7), (10, 0.1), (6, 0.0)])
 def test_initial_karma_is_integer_and_nearly_equal(agents: int, mean_karma: float) -> None:
     karma = equal_karma(agents, mean_karma)
@@ -197,6 +196,7 @@ def test_initial_karma_is_integer_and_nearly_equal(agents: int, mean_karma: floa
     assert karma.max() - karma.min() <= 1
 
 
+@pytest.mark.default
 def test_custom_initial_karma() -> None:
     game = rv.games.karma(max_karma=5, mean_karma=2.0, agents=4, initial_karma=[5, 0, 1, 2])
     assert to_agents(game).karma.tolist() == [5, 0, 1, 2]
@@ -205,6 +205,7 @@ def test_custom_initial_karma() -> None:
     assert to_agents(found).karma.tolist() == [4, 0, 2, 2, 2, 2]
 
 
+@pytest.mark.default
 def test_charges_match_the_payment_rules() -> None:
     own, other = np.indices((4, 4))
     below = np.tri(4, dtype=int)
@@ -220,6 +221,7 @@ def test_charges_match_the_payment_rules() -> None:
     np.testing.assert_array_equal(charge_of("table", None, full, 3), own * below)
 
 
+@pytest.mark.default
 def test_charge_tables_are_recognized_as_payment_rules() -> None:
     bids = np.arange(4)
     given = np.repeat(bids[:, None], 4, axis=1)
@@ -250,7 +252,6 @@ def test_numeric_parameters_can_be_swept() -> None:
     assert rv.oracles.validate_parameter(game, "mean_karma", 3.5) == ""
 
 
-@pytest.mark.slow
 def test_mean_field_and_agents_have_the_same_stationary_urgencies() -> None:
     chain = np.array([[0.1, 0.6, 0.3], [0.5, 0.0, 0.5], [0.2, 0.2, 0.6]])
     law = np.asarray(stationary_distribution(jnp.asarray(chain)))
@@ -262,7 +263,6 @@ def test_mean_field_and_agents_have_the_same_stationary_urgencies() -> None:
     )
 
 
-@pytest.mark.slow
 def test_policies_may_be_given_by_private_state_karma_and_bid() -> None:
     """Flat, or by type, private state and karma; conversion to CDFs and back is exact."""
     game = rv.games.karma(max_karma=4, mean_karma=2.0, types=[{"share": 0.5}, {"share": 0.5, "gamma": 0.2}])
@@ -274,7 +274,6 @@ def test_policies_may_be_given_by_private_state_karma_and_bid() -> None:
     np.testing.assert_allclose(alone.space.check(cube[0], "policy"), flat[:10], atol=1e-16)
 
 
-@pytest.mark.slow
 def test_private_states_may_share_an_urgency() -> None:
     """Repeated urgencies with a joint chain and names of the private states."""
     names = ["at home", "on the way", "late"]
@@ -296,7 +295,6 @@ def step_values(game: Any, mu: Any, pi: Any) -> Any:
     return env.level, policy_values(game, env, pi), moved, best_response(game, env, pi).values
 
 
-@pytest.mark.slow
 def test_values_and_best_responses_in_plain_numpy() -> None:
     """Bellman equations of a tiny economy: payment to the loser, surplus redistributed by the level."""
     game = rv.games.karma(max_karma=2, mean_karma=1.0, gamma=0.9, chain=[[0.9, 0.1], [0.4, 0.6]])
@@ -328,7 +326,6 @@ def test_values_and_best_responses_in_plain_numpy() -> None:
     np.testing.assert_allclose(most, best, atol=1e-10)
 
 
-@pytest.mark.slow
 def test_mean_bids_by_private_state_are_means_over_the_karma_of_its_agents() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0)
     policy = game.space.project(jnp.asarray(np.random.default_rng(3).normal(size=game.space.shape)))

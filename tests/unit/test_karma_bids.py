@@ -13,6 +13,8 @@ from rivalry.methods import Evaluate, OnlineMirrorDescent, PopulationNewton, Pop
 from rivalry.studies.karma_constants import AnalyticConstants
 from rivalry.studies.karma_theory import Contractivity
 
+pytestmark = pytest.mark.mostly_slow
+
 URGENCIES, GAMMA, MOST, MEAN = np.array([1.0, 5.0]), 0.8, 4, 2.0
 BIDS = [0, 2]
 SMALL: dict[str, Any] = {"max_karma": MOST, "mean_karma": MEAN, "gamma": GAMMA}
@@ -96,7 +98,6 @@ def drawn_policy() -> np.ndarray:
     return weights / weights.sum(axis=2, keepdims=True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("payment", ["PBP", pytest.param("PBS", marks=pytest.mark.slow)])
 def test_payoff_and_gain_of_a_policy_are_those_of_enumerated_pairs(payment: str) -> None:
     pi = drawn_policy()
@@ -109,7 +110,6 @@ def test_payoff_and_gain_of_a_policy_are_those_of_enumerated_pairs(payment: str)
     assert float(found.certificate.regret[0]) == pytest.approx(gain, abs=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "method",
     [PopulationNewton(beta=20.0), pytest.param(OnlineMirrorDescent(), marks=pytest.mark.slow)],
@@ -129,7 +129,6 @@ def test_equilibria_bid_listed_amounts_and_answer_their_own_population(method: A
         np.testing.assert_allclose(pi, weights / weights.sum(axis=2, keepdims=True), atol=1e-7)
 
 
-@pytest.mark.slow
 def test_agents_of_an_equilibrium_gain_what_an_agent_gains_with_listed_bids() -> None:
     """Two agents share 4 units: the chain of the first agent's karma is enumerated."""
     pi = drawn_policy()
@@ -152,6 +151,7 @@ def test_agents_of_an_equilibrium_gain_what_an_agent_gains_with_listed_bids() ->
     assert set(np.flatnonzero(found.data.bid_distribution.values)) == set(BIDS)
 
 
+@pytest.mark.default
 def test_all_amounts_listed_are_the_economy_without_a_list() -> None:
     every = rv.games.karma(**SMALL, bids=list(range(MOST, -1, -1)))
     plain = rv.games.karma(**SMALL)
@@ -161,7 +161,6 @@ def test_all_amounts_listed_are_the_economy_without_a_list() -> None:
     assert "bids 0, 2" in str(economy())
 
 
-@pytest.mark.slow
 def test_named_policies_bid_listed_amounts() -> None:
     game = economy()
     largest = np.asarray(rv.oracles.named_start(game, "all_in")).argmax(axis=1)
@@ -175,7 +174,6 @@ def test_named_policies_bid_listed_amounts() -> None:
         game.space.check(np.eye(5)[[0, 1, 2, 2, 2] * 2])
 
 
-@pytest.mark.slow
 def test_grids_and_projections_of_policies_stay_on_listed_amounts() -> None:
     space = economy().space
     assert np.asarray(space.grid(4, 3)).tolist() == [[1, 0, 0, 0, 0], [0.5, 0, 0.5, 0, 0], [0, 0, 1, 0, 0]]
@@ -190,6 +188,7 @@ def test_grids_and_projections_of_policies_stay_on_listed_amounts() -> None:
         assert np.all(point[allowed & ~used] <= shift[0] + 1e-12)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("bids", "message"),
     [
@@ -207,7 +206,6 @@ def test_wrong_lists_are_refused(bids: Any, message: str) -> None:
         rv.games.karma(**SMALL, bids=bids)
 
 
-@pytest.mark.slow
 def test_what_takes_all_amounts_refuses_a_list_in_one_line() -> None:
     game = economy(agents=4)
     for method in (PopulationQLearning(training=10), AnalyticConstants(), Contractivity()):
@@ -219,6 +217,5 @@ def test_what_takes_all_amounts_refuses_a_list_in_one_line() -> None:
             use()
 
 
-@pytest.mark.slow
 def test_studies_list_bids() -> None:
     assert build_game({"family": "karma", "bids": [0, 5], "mean_karma": 2.0, "max_karma": 8}).bids == (0, 5)

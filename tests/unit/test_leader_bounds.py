@@ -13,6 +13,8 @@ from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.transforms import stackelberg
 
+pytestmark = pytest.mark.mostly_slow
+
 Response = Callable[[np.ndarray], np.ndarray]
 
 
@@ -67,7 +69,6 @@ def earned(duel: Duel) -> tuple[np.ndarray, np.ndarray]:
     return x, duel.earn(x, duel.respond(x))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", DUELS)
 def test_leaders_are_certified_against_brute_force(name: str) -> None:
     duel = DUELS[name]
@@ -81,7 +82,6 @@ def test_leaders_are_certified_against_brute_force(name: str) -> None:
     assert gain - 1e-9 <= elsewhere.bound[0] <= gain * (1 + 1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", list(DUELS)[:3])
 def test_leaders_are_listed(name: str) -> None:
     equilibria = rv.all_equilibria(leading(DUELS[name]))
@@ -89,7 +89,6 @@ def test_leaders_are_listed(name: str) -> None:
     np.testing.assert_allclose(equilibria.equilibria, [[[DUELS[name].best]]], atol=1e-9)
 
 
-@pytest.mark.slow
 def test_a_proof_says_how_near_the_leader_is_to_its_kink() -> None:
     certificate = rv.certificate(leading(DUELS["best at the kink"]), [[0.5]], proof=True)
     assert (certificate.claim, certificate.coverage) == ("equilibrium", "proved")
@@ -97,7 +96,6 @@ def test_a_proof_says_how_near_the_leader_is_to_its_kink() -> None:
     assert certificate.radius < 1e-8
 
 
-@pytest.mark.slow
 def test_a_tie_of_the_follower_is_no_certificate() -> None:
     # at 1/2 the follower jumps from .2 to .8, which costs the leader 1.2: no choice attains the supremum .1
     formulas = ["x1 - 2 * x2", "-(x2 - 1/5)^2 * (x2 - 4/5)^2 + (x1 - 1/2) * x2 / 10"]
@@ -112,7 +110,6 @@ def test_a_tie_of_the_follower_is_no_certificate() -> None:
     assert after.bound[0] >= 0.1 - (0.6 - 2 * jumped) - 1e-4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True])
 def test_bounds_contain_best_responses_to_all_numbers(several: bool) -> None:
     rng = np.random.default_rng(7)

@@ -25,8 +25,9 @@ from rivalry.families.market.benchmarks import (
 from rivalry.runtime.jax import jnp
 from tests.market_formulas import isoelastic_leader, logit_leader, price_leader
 
+pytestmark = pytest.mark.mostly_slow
 
-@pytest.mark.slow
+
 def test_the_four_textbook_benchmarks() -> None:
     found = benchmarks(rv.games.market())
     assert {name: one.q.tolist() for name, one in found.items()} == {
@@ -40,14 +41,12 @@ def test_the_four_textbook_benchmarks() -> None:
     assert list(benchmarks(rv.games.market(players=1))) == ["nash", "cartel", "competitive"]
 
 
-@pytest.mark.slow
 def test_payoffs_are_after_tax_and_profits_before() -> None:
     found = benchmark(rv.games.market(tax=0.25), "nash")
     assert found.profit.tolist() == [900.0, 900.0]
     assert found.payoff.tolist() == [675.0, 675.0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("demand", ["linear", "differentiated", "logit"])
 def test_numerical_benchmarks_match_closed_forms(demand: str) -> None:
     market = rv.games.market(demand=demand, players=2)
@@ -77,7 +76,6 @@ def leaders(name: str, rng: np.random.Generator) -> tuple[Any, np.ndarray]:
     return market, logit_leader(a, 0.0, mu, c, d)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["isoelastic", "differentiated", "logit", "logit of three"])
 def test_leaders_found_by_search_are_those_of_formulas(name: str) -> None:
     rng = np.random.default_rng(12)
@@ -88,7 +86,6 @@ def test_leaders_found_by_search_are_those_of_formulas(name: str) -> None:
         np.testing.assert_allclose(led.choice, choices, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_unobserved_shocks_do_not_change_linear_benchmarks() -> None:
     shock = {"kind": "iid", "levels": [-10.0, 10.0]}
     unseen = benchmark(rv.games.market(shock=shock), "nash")
@@ -97,7 +94,6 @@ def test_unobserved_shocks_do_not_change_linear_benchmarks() -> None:
     np.testing.assert_allclose(benchmark(rv.games.market(shock=shock), "cartel").q.sum(), 45.0, rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_benchmarks_with_observed_shocks_are_means_over_levels() -> None:
     market = rv.games.market(shock={"kind": "iid", "levels": [-9.0, 9.0]}, shock_observed=True)
     found = benchmark(market, "nash")
@@ -105,7 +101,6 @@ def test_benchmarks_with_observed_shocks_are_means_over_levels() -> None:
     np.testing.assert_allclose(found.profit, (27.0**2 + 33.0**2) / 2, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_profit_gains_between_equal_profits_are_undefined() -> None:
     low, high = gain_bounds(rv.games.market(demand="logit"))
     assert np.all(high > low)
@@ -122,7 +117,6 @@ def test_critical_discounts_follow_their_formulas(n: int) -> None:
     np.testing.assert_allclose(bertrand, (n - 1) / n, rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_critical_discount_on_a_grid_for_each_punishment() -> None:
     low, high = 1.4729266600306228, 1.9249809190177618
     grid = np.linspace(low - 0.1 * (high - low), high + 0.1 * (high - low), 15)
@@ -139,7 +133,6 @@ def test_critical_discount_on_a_grid_for_each_punishment() -> None:
         np.testing.assert_allclose(row, (best - paid[k, k]) / (best - paid[action, action]), rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_strong_and_weak_stackelberg_values_differ_by_ties_on_a_grid() -> None:
     market, leader = rv.games.market(intercept=10.0, unit_cost=1.0), np.arange(1.5, 6.1, 0.75)
     coarse = stackelberg_on_grid(market, leader)
@@ -149,7 +142,6 @@ def test_strong_and_weak_stackelberg_values_differ_by_ties_on_a_grid() -> None:
 
 
 @pytest.mark.parametrize("keys", [{}, {"choice": "price"}, {"demand": "logit"}, {"stages": [[0], [1]]}])
-@pytest.mark.slow
 def test_reaction_curves_pass_through_the_equilibrium(keys: dict[str, Any]) -> None:
     market = rv.games.market(**keys)
     found = view(market, "reaction", jnp.asarray(closed_form(market)[0]))
@@ -173,7 +165,6 @@ def respond(n: int, update: str, **options: Any) -> Any:
     return rv.solve(market, method, start=[[20.0 + k] for k in range(n)], max_steps=300, tolerance=None)
 
 
-@pytest.mark.slow
 def test_sequential_best_responses_converge_for_any_number_of_firms() -> None:
     for n in (3, 5):
         found = respond(n, "sequential")
@@ -182,7 +173,6 @@ def test_sequential_best_responses_converge_for_any_number_of_firms() -> None:
         np.testing.assert_allclose(found.profile.values[:, 0], 90.0 / (n + 1), atol=5e-3)
 
 
-@pytest.mark.slow
 def test_simultaneous_best_responses_cycle_with_three_or_more_firms() -> None:
     """With three firms oscillations persist; with four they grow until the bounds are active."""
     for n in (3, 4):
@@ -198,7 +188,6 @@ def total(q: np.ndarray, F: list[float]) -> float:
     return float(q.sum() * (90 - q.sum()) - np.asarray(F)[q > 0].sum())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("F", [[500.0, 500.0], [0.0, 900.0], [50.0, 0.0], [10.0, 20.0]])
 def test_a_cartel_closes_plants_to_save_their_fixed_costs(F: list[float]) -> None:
     found = benchmark(rv.games.market(fixed_cost=F), "cartel")
@@ -206,7 +195,6 @@ def test_a_cartel_closes_plants_to_save_their_fixed_costs(F: list[float]) -> Non
     assert found.profit.sum() == pytest.approx(alone, rel=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("F", [10.0, 100.0, 400.0, 600.0])
 def test_a_leader_deters_a_follower_with_fixed_costs_if_profitable(F: float) -> None:
     game = rv.games.market(fixed_cost=[0.0, F], stages=[[0], [1]])
@@ -222,7 +210,6 @@ def test_a_leader_deters_a_follower_with_fixed_costs_if_profitable(F: float) -> 
         assert float(game.payoffs(x)[0]) == pytest.approx(float(payoffs(game, x)[0]))
 
 
-@pytest.mark.slow
 def test_a_cartel_that_is_an_equilibrium_of_the_grid_needs_no_patience() -> None:
     found = on_grid(rv.games.market(), [30.0, 40.0])
     assert found.joint.tolist() == [0, 0]
@@ -230,6 +217,7 @@ def test_a_cartel_that_is_an_equilibrium_of_the_grid_needs_no_patience() -> None
     assert found.delta.tolist() == [[0.0, 0.0]]
 
 
+@pytest.mark.default
 def test_benchmarks_that_do_not_exist_are_refused() -> None:
     with pytest.raises(ValueError, match="benchmark: 'nahs' is unknown; did you mean 'nash'"):
         benchmark(rv.games.market(), "nahs")

@@ -13,6 +13,8 @@ from rivalry.core.oracles import to_markov
 from rivalry.families.market.native_play import market_play, simulate
 from rivalry.runtime.jax import jax, jnp
 
+pytestmark = pytest.mark.mostly_slow
+
 WHOLE: dict[str, dict[str, Any]] = {
     "simultaneous": {"players": 3, "shock": {"kind": "ar1", "rho": 0.5, "sd": 3.0, "count": 3}},
     "staged": {"stages": [[1], [0, 2]], "cash": 300.0, "fixed_cost": 60.0},
@@ -80,7 +82,6 @@ def test_without_states_a_period_pays_the_static_payoffs() -> None:
             np.testing.assert_allclose(found.cash_flow[0, t], whole.payoffs(jnp.asarray(x)), rtol=1e-13)
 
 
-@pytest.mark.slow
 def test_predetermined_output_by_hand() -> None:
     """Revenue is from the current output; a change is paid now and sold next period; bounds are enforced."""
     game = {
@@ -102,7 +103,6 @@ def test_predetermined_output_by_hand() -> None:
         q = following
 
 
-@pytest.mark.slow
 def test_spot_output_by_hand() -> None:
     game = {"adjustment": "spot", "adjustment_cost": 2.0, "initial": [10.0, 30.0]}
     path = np.array([[[15.0], [20.0]], [[15.0], [40.0]]])
@@ -113,7 +113,6 @@ def test_spot_output_by_hand() -> None:
         before = q
 
 
-@pytest.mark.slow
 def test_capacity_by_hand() -> None:
     """``K' = (1 - dep) K + I``; sales are at most K; irreversible investment is not negative."""
     options = {"capacity": [20.0, 40.0], "capex": 3.0, "capex_convex": 0.5, "depreciation": 0.1, "tax": 0.2}
@@ -129,7 +128,6 @@ def test_capacity_by_hand() -> None:
     np.testing.assert_allclose(sold.cash_flow[0, 0, 0], 0.8 * 70 * 10 + 3 * 18 - 0.5 * 18**2 / 2)
 
 
-@pytest.mark.slow
 def test_a_sticky_price_by_hand() -> None:
     found = flows({"sticky": 0.6, "initial": [20.0, 30.0]}, [[10.0], [20.0]], 3)
     price = 50.0
@@ -139,7 +137,6 @@ def test_a_sticky_price_by_hand() -> None:
         np.testing.assert_allclose(found.profit[0, t], (price - 10) * np.array([10.0, 20.0]))
 
 
-@pytest.mark.slow
 def test_growth_scales_profit_by_market_size() -> None:
     """With constant marginal cost profit grows at exactly g: the effective discount is gamma (1 + g)."""
     growing = {"growth": 0.03, "gamma": 0.9}
@@ -169,7 +166,6 @@ def test_growth_scales_profit_by_market_size() -> None:
 
 
 @pytest.mark.parametrize("choice", ["quantity", "price"])
-@pytest.mark.slow
 def test_a_firm_without_cash_exits_permanently(choice: str) -> None:
     """Its last cash flow is the one that made it insolvent; then the others share the market."""
     options = {
@@ -193,7 +189,6 @@ def test_a_firm_without_cash_exits_permanently(choice: str) -> None:
     np.testing.assert_allclose(found.cash_flow[0, 2, [0, 2]], alone, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_play_ends_with_the_last_firm_and_is_truncated_at_the_horizon() -> None:
     game = to_markov(rv.games.market(cash=[0.0, 500.0], fixed_cost=[1000.0, 1300.0]), 3)
     state, key, ends = game.reset(jax.random.key(0)), jax.random.key(1), []
@@ -208,7 +203,6 @@ def test_play_ends_with_the_last_firm_and_is_truncated_at_the_horizon() -> None:
     assert (bool(ended), bool(cut)) == (True, False)
 
 
-@pytest.mark.slow
 def test_later_stages_observe_earlier_ones_and_payoffs_follow_the_last() -> None:
     game = to_markov(rv.games.market(stages=[[1], [0, 2]]), 2)
     key = jax.random.key(0)
@@ -226,7 +220,6 @@ def test_later_stages_observe_earlier_ones_and_payoffs_follow_the_last() -> None
     assert game.observe(state)[0].tolist() == [20.0, 22.0, 18.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 
-@pytest.mark.slow
 def test_a_best_responding_follower_gives_the_stackelberg_outcome() -> None:
     def policy(seen: Any, key: Any) -> Any:
         follower = (90.0 - seen[1, 2]) / 2  # the best response to the observed output of the leader
@@ -237,7 +230,6 @@ def test_a_best_responding_follower_gives_the_stackelberg_outcome() -> None:
     np.testing.assert_allclose(found.cash_flow[0], [[1012.5, 506.25]] * 3)
 
 
-@pytest.mark.slow
 def test_with_alternating_moves_the_rivals_choice_is_fixed() -> None:
     x = np.arange(8.0).reshape(4, 2, 1) + 10
     found = flows({"timing": "alternating", "initial": [20.0, 30.0]}, x, 4)
@@ -245,7 +237,6 @@ def test_with_alternating_moves_the_rivals_choice_is_fixed() -> None:
     np.testing.assert_allclose(found.cash_flow[0, 1], [(90 - 23) * 10, (90 - 23) * 13])
 
 
-@pytest.mark.slow
 def test_shocks_have_the_frequencies_of_their_markov_chain() -> None:
     """Frequencies of levels and transitions over 400 runs; the price reveals the level."""
     chain = [[0.9, 0.1], [0.3, 0.7]]
@@ -261,7 +252,6 @@ def test_shocks_have_the_frequencies_of_their_markov_chain() -> None:
     assert np.array_equal(found.p, again.p)
 
 
-@pytest.mark.slow
 def test_observations_of_firms() -> None:
     key = jax.random.key(0)
     levels = {"kind": "iid", "levels": [5.0]}
@@ -283,7 +273,6 @@ def test_observations_of_firms() -> None:
     assert standing.observe(standing.reset(key)).tolist() == [[20.0, 30.0]] * 2
 
 
-@pytest.mark.slow
 def test_valuation_uses_the_discount_factor_of_each_firm() -> None:
     options = {"gamma": [0.9, 0.5], "convention": "end", "terminal": "gordon", "terminal_growth": 0.02}
     found = flows(options | {"horizon": 3}, [[30.0], [30.0]], 3).valuation
@@ -294,7 +283,6 @@ def test_valuation_uses_the_discount_factor_of_each_firm() -> None:
         np.testing.assert_allclose(found.terminal_share[0, firm], ends / found.value[0, firm])
 
 
-@pytest.mark.slow
 def test_agents_act_one_at_a_time() -> None:
     """The follower observes the leader's choice of the period; both are paid after its choice."""
     pytest.importorskip("pettingzoo")
@@ -315,7 +303,6 @@ def test_agents_act_one_at_a_time() -> None:
     assert [ends for *_, ends in turns] == [False] * 4 + [True] * 2
 
 
-@pytest.mark.slow
 def test_insolvent_agents_are_terminated_alone() -> None:
     pytest.importorskip("pettingzoo")
     from rivalry.envs import GameEnv, TurnEnv
@@ -351,7 +338,6 @@ def test_insolvent_agents_are_terminated_alone() -> None:
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("action", [np.nan, 1.01, -2.0])
 def test_wrong_continuous_actions_are_refused(action: float) -> None:
     pytest.importorskip("pettingzoo")
@@ -378,7 +364,6 @@ def test_wrong_continuous_actions_are_refused(action: float) -> None:
     one.step(np.ones(1) + 1e-8)  # rounding errors are tolerated
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("action", [2, -1, 0.5])
 def test_wrong_discrete_actions_are_refused(action: float) -> None:
     pytest.importorskip("pettingzoo")
@@ -390,6 +375,7 @@ def test_wrong_discrete_actions_are_refused(action: float) -> None:
         env.step({"player_0": 0, "player_1": action})
 
 
+@pytest.mark.default
 def test_wrong_input() -> None:
     game = rv.games.market(demand="differentiated")
     with pytest.raises(ValueError, match="observation: 'price' is that of one good"):

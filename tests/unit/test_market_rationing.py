@@ -10,6 +10,8 @@ import pytest
 import rivalry as rv
 from rivalry.runtime.jax import jax, jnp
 
+pytestmark = pytest.mark.mostly_slow
+
 
 def firms(capacity: list[float], rationing: str = "efficient") -> Any:
     """Demand 100 - p, without costs."""
@@ -21,7 +23,6 @@ def sold(game: Any, *prices: float) -> list[float]:
     return found
 
 
-@pytest.mark.slow
 def test_sales_are_those_of_the_rule_of_rationing() -> None:
     efficient, proportional = firms([30.0, 45.0]), firms([30.0, 45.0], "proportional")
     # at 40, 60 buyers: 30 of them are served; or 30 of the 80 who want to buy at 20 are, a share of 3/8
@@ -37,7 +38,6 @@ def test_sales_are_those_of_the_rule_of_rationing() -> None:
     assert sold(three, 70.0, 70.0, 20.0) == [0.0, 0.0, 40.0]
 
 
-@pytest.mark.slow
 def test_consumer_surplus_is_that_of_the_buyers_served() -> None:
     """Of 10,000 buyers with values 0 to 100, in order of value or at random."""
     values = (np.arange(10_000) + 0.5) / 100
@@ -53,7 +53,6 @@ def test_consumer_surplus_is_that_of_the_buyers_served() -> None:
         assert float(metrics["consumer_surplus"][1]) == pytest.approx(surplus, rel=0.02)
 
 
-@pytest.mark.slow
 def test_small_capacities_clear_the_market() -> None:
     """Capacities of 25 are below the best response of quantities, (100 - 25)/2: the price is 100 - 50."""
     found = rv.certificate(firms([25.0, 25.0]), [[50.0], [50.0]])
@@ -62,7 +61,6 @@ def test_small_capacities_clear_the_market() -> None:
     assert rv.certificate(firms([40.0, 40.0]), [[20.0], [20.0]]).claim == "not an equilibrium"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("k", [35.0, 40.0, 45.0])
 def test_prices_of_the_mixed_equilibrium_earn_the_same(k: float) -> None:
     """Levitan and Shubik 1972: profits of ((100 - k)/2)^2, prices from that over k to (100 - k)/2.
@@ -95,7 +93,6 @@ def profit_against(game: Any, prices: np.ndarray, rivals: np.ndarray, weights: n
     return np.asarray(jax.jit(jax.vmap(one))(jnp.asarray(prices)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rationing", ["efficient", "proportional"])
 @pytest.mark.parametrize(
     "further",
@@ -129,7 +126,6 @@ def test_no_price_of_a_fine_grid_pays_more_than_the_best_response_to_mixtures(
         np.testing.assert_allclose(profit_against(game, price, rivals, chances), pays, rtol=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("capacity", [[34.0, 34.0], [45.0, 45.0], [30.0, 50.0], [70.0, 30.0]], ids=str)
 def test_double_oracle_approaches_the_mixed_equilibrium(capacity: list[float]) -> None:
     """Kreps and Scheinkman 1983: the larger firm earns ((100 - k)/2)^2, k the smaller capacity.
@@ -169,14 +165,12 @@ def test_double_oracle_approaches_the_mixed_equilibrium(capacity: list[float]) -
         assert gains.max() - float(found.payoff[firm]) <= proof.regret[firm] + 1e-6
 
 
-@pytest.mark.slow
 def test_double_oracle_finds_prices_that_clear_the_market() -> None:
     found = rv.solve(firms([25.0, 25.0]), rv.methods.DoubleOracle())
     assert (found.status, found.claim, bool(found.data.pure)) == ("converged", "equilibrium", True)
     np.testing.assert_allclose(found.data.mean_profile.values, 50.0, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_with_proportional_rationing_prices_reach_the_monopoly_price() -> None:
     """What is left of demand is a part of it, so that the firm of the last price earns most at 50."""
     with pytest.warns(UserWarning, match="raise max_atoms"):
@@ -188,6 +182,7 @@ def test_with_proportional_rationing_prices_reach_the_monopoly_price() -> None:
     assert np.all(found.certificate.regret <= 0.008 * found.payoff.values)
 
 
+@pytest.mark.default
 def test_rationing_is_asked_for_and_refused_in_one_line() -> None:
     with pytest.raises(ValueError, match=r"^rationing: is missing"):
         rv.games.market(choice="price", capacity=30.0)

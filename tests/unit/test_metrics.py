@@ -17,6 +17,8 @@ from rivalry.core.space import Box, Strategy
 from rivalry.proofs.arithmetic import intervals, rules
 from rivalry.runtime.jax import jax, jnp
 
+pytestmark = pytest.mark.mostly_slow
+
 
 class Cournot(eqx.Module):
     """Two firms, price 1 - q1 - q2: the best response to q is (1 - q) / 2 and pays its square."""
@@ -154,7 +156,6 @@ def test_regret_and_bound_enclose_the_true_gain() -> None:
         assert np.all(found.regret <= true + 1e-12)
 
 
-@pytest.mark.slow
 def test_claim_depends_on_the_tolerance() -> None:
     near = jnp.full((2, 1), 1 / 3 + 1e-3)  # regret: about (1.5e-3)^2
     found = certificate(Told(), near)
@@ -163,7 +164,6 @@ def test_claim_depends_on_the_tolerance() -> None:
     assert certificate(Cournot(), near).claim == "approximate equilibrium"  # by bounds on its payoffs
 
 
-@pytest.mark.slow
 def test_a_profile_with_nan_decides_nothing() -> None:
     found = certificate(Cournot(), jnp.array([[np.nan], [0.5]]))
     assert found.claim == "not decided"
@@ -211,6 +211,7 @@ OUTSIDE = {
 }
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("where", OUTSIDE)
 def test_arrays_outside_the_space_are_refused(where: str) -> None:
     game, profile, message = OUTSIDE[where]
@@ -219,7 +220,6 @@ def test_arrays_outside_the_space_are_refused(where: str) -> None:
             certificate(game, array)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("where", OUTSIDE)
 def test_arrays_outside_the_space_by_rounding_are_taken(where: str) -> None:
     game, _, _ = OUTSIDE[where]
@@ -228,7 +228,6 @@ def test_arrays_outside_the_space_by_rounding_are_taken(where: str) -> None:
     np.testing.assert_allclose(found.regret, certificate(game, inside).regret, atol=1e-12)
 
 
-@pytest.mark.slow
 def test_spaces_of_other_classes_have_regrets_and_no_bounds() -> None:
     game = CustomCournot()
     for proof in (False, True):
@@ -308,7 +307,6 @@ WRONG = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*WRONG, BoastfulResponse], ids=lambda kind: kind.__name__)
 def test_a_proof_finds_what_a_registered_bound_has_not_seen(kind: type[Peak]) -> None:
     name = WRONG.get(kind, "best_response")
@@ -316,7 +314,6 @@ def test_a_proof_finds_what_a_registered_bound_has_not_seen(kind: type[Peak]) ->
         certificate(kind(), [[1.0], [1.0]], proof=True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.__name__)
 def test_a_payoff_above_a_registered_bound_is_an_error(kind: type[Peak]) -> None:
     # at the profile itself, or at one of the strategies by which the payoff at stake is measured
@@ -341,6 +338,7 @@ def _(game: Rising, x: Array, player: int) -> tuple[Array, Array, str]:
     return jnp.ones(1), jnp.asarray(1.0), "exact"
 
 
+@pytest.mark.default
 def test_a_profile_outside_the_space_by_rounding_contradicts_nothing() -> None:
     assert certificate(Rising(), np.full((2, 1), 1 + 9e-10)).claim == "equilibrium"
 
@@ -360,7 +358,6 @@ class RoundedResponse(Told):
 oracles.best_response.register(RoundedResponse)(RoundedResponse.best_response)
 
 
-@pytest.mark.slow
 def test_a_payoff_above_a_registered_bound_by_rounding_is_none() -> None:
     game, above = RoundedResponse(), []
     for s in np.linspace(0.2, 0.5, 7):
@@ -377,7 +374,6 @@ class Sine(Cournot):
         return jnp.sin(3 * x[:, 0])
 
 
-@pytest.mark.slow
 def test_a_payoff_above_an_outward_bound_stops_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_low(run: object, a: intervals.Interval, **_: object) -> intervals.Interval:
         found = intervals.sine(a)
@@ -405,7 +401,6 @@ class _Needle(eqx.Module):
 oracles.payoff_bound.register(_Needle)(_Needle.payoff_bound)
 
 
-@pytest.mark.slow
 def test_a_box_of_which_nothing_is_known_is_not_ruled_out() -> None:
     x = np.full((2, 1), 0.2)
     found = certificate(_Needle(Box.interval(0.0, 1.0, players=2)), x)

@@ -14,6 +14,8 @@ from rivalry.methods.q_learning.q_learning import QLearning
 from rivalry.tables import regrets
 from tests.plain_q_learning import walk
 
+pytestmark = pytest.mark.mostly_slow
+
 PAY = np.array([[0.3, -0.2, 0.5, 0.1, 0.9]])  # [player place]: a single walker
 GAMMA = 0.7
 
@@ -37,7 +39,6 @@ def fixed_point(weigh: Any) -> np.ndarray:
 @pytest.mark.parametrize(
     ("target", "weigh"), [("max", lambda q: q.max(axis=1)), ("expected", lambda q: q.mean(axis=1))]
 )
-@pytest.mark.slow
 def test_a_single_walker_learns_its_exact_values(target: str, weigh: Any) -> None:
     learner = QLearning(
         step_size=1.0, gamma=GAMMA, exploration=1.0, target=target, epochs=200, episodes=50, reward="raw"
@@ -45,7 +46,6 @@ def test_a_single_walker_learns_its_exact_values(target: str, weigh: Any) -> Non
     np.testing.assert_allclose(values(learner, walk(PAY))[0], fixed_point(weigh), atol=1e-9)
 
 
-@pytest.mark.slow
 def test_on_policy_values_match_the_behaviour_policy() -> None:
     """SARSA with epsilon 1 estimates the values of the random walk, not the optimal ones."""
     learner = QLearning(
@@ -62,7 +62,6 @@ def test_on_policy_values_match_the_behaviour_policy() -> None:
     assert np.abs(found - fixed_point(lambda q: q.max(axis=1))).max() > 0.5
 
 
-@pytest.mark.slow
 def test_values_follow_the_mean_dynamics_for_small_steps() -> None:
     """A bandit with one state: ``Q`` of a choice played k times is ``r (1 - (1 - alpha)^k)``."""
     table = np.array([[1.0, 0.4, 0.7]])
@@ -80,7 +79,6 @@ def test_values_follow_the_mean_dynamics_for_small_steps() -> None:
     np.testing.assert_allclose(found, table[0] * (1 - np.exp(-1.0)), rtol=0.06)
 
 
-@pytest.mark.slow
 def test_alternating_players_collect_rewards_until_they_move_again() -> None:
     """With two players moving in turn, the target of a decision is the discounted payoff of both rounds."""
     world = walk(np.random.default_rng(1).random((2, 3, 3)), "joint", order=[[0], [1]])
@@ -101,7 +99,6 @@ def test_alternating_players_collect_rewards_until_they_move_again() -> None:
     assert np.count_nonzero(session["values"][0, 0]) == 1
 
 
-@pytest.mark.slow
 def test_a_follower_observes_the_leader_in_the_same_round() -> None:
     """Sequential matching game: the second mover learns to match the observed action."""
     match = np.stack([np.zeros((3, 3)), np.eye(3)])
@@ -120,6 +117,7 @@ def test_a_follower_observes_the_leader_in_the_same_round() -> None:
     assert policies.greedy(made, values(learner, world))[1].tolist() == [0, 1, 2]
 
 
+@pytest.mark.default
 def test_nature_follows_its_transition_probabilities_and_is_observed() -> None:
     """One player, two states of nature: the value of an action is its payoff in the observed state."""
     odds = np.array([[[0.25, 1.0]], [[0.25, 1.0]]])
@@ -144,7 +142,6 @@ def test_nature_follows_its_transition_probabilities_and_is_observed() -> None:
 GAME = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
 
 
-@pytest.mark.slow
 def test_recorded_metrics() -> None:
     learner = QLearning(epochs=300, trials=6)
     found = rv.solve(GAME, learner, seed=2)
@@ -171,7 +168,6 @@ def test_recorded_metrics() -> None:
     assert rv.solve(GAME, learner, max_steps=50, seed=2).status == "iteration limit"
 
 
-@pytest.mark.slow
 def test_epochs_begin_at_a_given_start() -> None:
     learner = QLearning(epochs=5, episodes=2, exploration=1.0)
     world = learner.world(GAME)
@@ -184,7 +180,6 @@ def test_epochs_begin_at_a_given_start() -> None:
     assert record["rollout"][1][0].ravel().tolist() == [0.1, 0.9]
 
 
-@pytest.mark.slow
 def test_payoffs_can_be_summed_without_a_table() -> None:
     learner, few = QLearning(epochs=20), QLearning(epochs=20, max_table_bytes=0)
     with pytest.warns(UserWarning, match="payoffs are summed when needed"):
@@ -195,7 +190,6 @@ def test_payoffs_can_be_summed_without_a_table() -> None:
     np.testing.assert_allclose(session["values"][0], values(learner, GAME), rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_dominant_actions_are_learned_in_matrix_games() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     exploration = {"kind": "softmax", "start": 0.8, "end": 0.3, "temperature": 0.1}
@@ -209,7 +203,6 @@ def test_dominant_actions_are_learned_in_matrix_games() -> None:
 FIG11 = {"step_size": 0.05, "gamma": 0.5, "exploration": 0.1, "epochs": 1, "episodes": 4000}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "initial", "carried", "ends"),
     [
@@ -231,6 +224,7 @@ def test_end_positions_of_short_trials_with_and_without_carried_tables(
     np.testing.assert_allclose(found[-100 if carried else 0 :, :, 0].mean(axis=0), ends, atol=0.03)
 
 
+@pytest.mark.default
 def test_distance_from_the_centre_of_the_grid_in_each_state() -> None:
     """On a line ``|s - m| / m``, for own or joint states; in the plane the maximum over both axes."""
     own = QLearning().world(walk(np.ones((2, 5, 5))))

@@ -23,6 +23,8 @@ from tests.chunks import assert_same_in_chunks
 from tests.economies import uniform_rows
 from tests.selection import slow_except
 
+pytestmark = pytest.mark.mostly_slow
+
 SMALL: dict[str, Any] = {"max_karma": 3, "mean_karma": 1.5, "agents": 8, "gamma": 0.9}
 QUICK: dict[str, Any] = {
     "training": 400,
@@ -77,7 +79,6 @@ def test_results_do_not_depend_on_chunks(way: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*visited fewer than")
-@pytest.mark.slow
 def test_monitoring_does_not_change_learning() -> None:
     alone, watched = ran(quick()), ran(quick(monitor_every=3, monitor=SAMPLED))
     same({k: watched[k] for k in alone}, alone)
@@ -89,7 +90,6 @@ def test_monitoring_does_not_change_learning() -> None:
     [{}, {"target": "double", "update_probability": 0.5, "step_size": {"power": 1.0}}],
     ids=["plain", "all"],
 )
-@pytest.mark.slow
 def test_a_resumed_run_is_bitwise_identical(how: dict[str, Any], tmp_path: Path) -> None:
     game = rv.games.karma(**SMALL)
     whole = ran(quick(monitor_every=4, **how))
@@ -104,7 +104,6 @@ def test_a_resumed_run_is_bitwise_identical(how: dict[str, Any], tmp_path: Path)
     assert np.array_equal(rest["monitor_mean_exploitability"], whole["monitor_mean_exploitability"][1:])
 
 
-@pytest.mark.slow
 def test_wrong_sources_of_a_resumed_run_are_refused() -> None:
     game = rv.games.karma(**SMALL)
     without = rv.solve(game, quick(store_tables=False))
@@ -123,7 +122,6 @@ def test_wrong_sources_of_a_resumed_run_are_refused() -> None:
 # algorithms
 
 
-@pytest.mark.slow
 def test_centralised_learning_has_one_table_and_policy_per_type() -> None:
     types = [{"share": 0.5, "gamma": 0.5}, {"share": 0.5, "urgencies": [2.0, 3.0]}]
     game = rv.games.karma(**SMALL, types=types)
@@ -152,7 +150,6 @@ def test_types_with_different_urgencies_learn_different_policies() -> None:
         np.testing.assert_allclose(found[f"type_{name}"], found[name].reshape(2, 4).mean(axis=1))
 
 
-@pytest.mark.slow
 def test_with_update_probability_zero_only_q_values_change() -> None:
     learner = quick(update_probability=0.0)
     game = rv.games.karma(**SMALL)
@@ -235,7 +232,6 @@ def test_no_separate_metrics_without_exploration() -> None:
 BARE = "efficiency_without_exploration"
 
 
-@pytest.mark.slow
 def test_payoff_estimates_are_means_over_visited_states() -> None:
     game, learner = rv.games.karma(**SMALL), quick()
     world = learner.world(game)
@@ -298,7 +294,6 @@ def test_regularised_metrics_are_added_to_the_plain_ones() -> None:
     assert np.isfinite(with_it["monitor_payoff_change_regularised"][1:]).all()
 
 
-@pytest.mark.slow
 def test_stopping_rule_on_regularised_payoffs() -> None:
     stop = {"metric": "payoff_change_regularised", "delta": 1e9}
     found = ran(quick(monitor_every=2, stopping=stop, regularised=True))
@@ -307,7 +302,6 @@ def test_stopping_rule_on_regularised_payoffs() -> None:
         quick(monitor_every=2, stopping=stop)
 
 
-@pytest.mark.slow
 def test_monitoring_of_single_agents() -> None:
     how = {"kind": "alone", "agents": 2, "t_monitor": 60, "t_burn": 20, "sample_every": 4}
     with pytest.warns(UserWarning, match=r"100% of the entries .* fewer than 100 times"):
@@ -320,7 +314,6 @@ def test_monitoring_of_single_agents() -> None:
 # when to stop
 
 
-@pytest.mark.slow
 def test_training_stops_when_a_metric_stays_small() -> None:
     stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
     found = ran(quick(monitor_every=2, stopping=stop))
@@ -337,7 +330,6 @@ def test_training_stops_when_a_metric_stays_small() -> None:
     assert more["last_clock"][0] == 240
 
 
-@pytest.mark.slow
 def test_stopping_rule_with_tolerated_agents() -> None:
     """With delta just below the largest gain at the first monitor, exactly one agent is above it."""
     largest = ran(quick(monitor_every=2))["monitor_largest_exploitability"][0]
@@ -353,7 +345,6 @@ def test_stopping_rule_with_tolerated_agents() -> None:
         ran(quick(monitor_every=2, stopping=stop | {"tolerated_agents": 8}))
 
 
-@pytest.mark.slow
 def test_non_finite_values_stop_a_run() -> None:
     game, learner = rv.games.karma(**SMALL), quick()
     world = learner.world(game)
@@ -366,7 +357,6 @@ def test_non_finite_values_stop_a_run() -> None:
     assert record["status"][1] == "not found"
 
 
-@pytest.mark.slow
 def test_rules_without_a_mean_field_have_no_exploitability() -> None:
     with pytest.warns(UserWarning, match="burn"):
         game = rv.games.karma(**SMALL, overflow="burn")
@@ -383,7 +373,6 @@ def test_rules_without_a_mean_field_have_no_exploitability() -> None:
 # studies and options
 
 
-@pytest.mark.slow
 def test_studies_build_the_learner_by_its_kind(tmp_path: Path) -> None:
     made = build_method({"kind": "q_learning", "beta": 2.0}, game=rv.games.karma(**SMALL))
     assert isinstance(made, PopulationQLearning)
@@ -401,6 +390,7 @@ def test_studies_build_the_learner_by_its_kind(tmp_path: Path) -> None:
     assert not np.array_equal(*data.agent_exploitability.values.reshape(2, 8))
 
 
+@pytest.mark.default
 def test_monitored_quantities_have_unique_names() -> None:
     game = rv.games.karma(**SMALL)
     for how in HOWS.values():
@@ -409,6 +399,7 @@ def test_monitored_quantities_have_unique_names() -> None:
         assert len(set(names)) == len(names)
 
 
+@pytest.mark.default
 def test_a_metric_without_a_value_cannot_end_training() -> None:
     """Without exploration there is no equilibrium with exploration to sample a gap to."""
     options = {"compare": True, "monitor_every": 1, "monitor": SAMPLED}
@@ -418,6 +409,7 @@ def test_a_metric_without_a_value_cannot_end_training() -> None:
         quick(**options, exploration=0.0, stopping=stop)
 
 
+@pytest.mark.default
 def test_unknown_values_do_not_satisfy_a_stopping_rule() -> None:
     rule = Stop("policy_change", 0.5, 1, tolerated_agents=1)
     assert rule.holds(np.array([0.5, np.nan]))
@@ -425,6 +417,7 @@ def test_unknown_values_do_not_satisfy_a_stopping_rule() -> None:
     assert not rule.holds(np.zeros(0))
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("dtype", [np.uint64, np.uint32, np.int64, np.float64, np.float32])
 def test_checkpoints_restore_all_bits(dtype: type) -> None:
     """Records hold no unsigned integers; words of 64 bits keep their pattern."""
@@ -442,6 +435,7 @@ def test_checkpoints_restore_all_bits(dtype: type) -> None:
     np.testing.assert_array_equal(restored["stream"], array)
 
 
+@pytest.mark.default
 def test_schedules_of_step_sizes_and_temperatures() -> None:
     stages = step_sizes({"stages": [(10, 0.5), (5, 0.1)]})
     assert stages.until.tolist() == [10, 15]
@@ -454,6 +448,7 @@ def test_schedules_of_step_sizes_and_temperatures() -> None:
     assert sampling("parallel", {"stages": [(10, 0.5), (5, 0.1)]}).step_size == 0.5
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -27,6 +27,8 @@ from tests.fixed_points import damped_fixed_point
 from tests.ring_population import ring
 from tests.small_games import cournot
 
+pytestmark = pytest.mark.mostly_slow
+
 M = rv.methods
 SMALL = {"max_karma": 4, "mean_karma": 2.0, "gamma": 0.9}
 
@@ -153,6 +155,7 @@ def test_fictitious_play_exploitability_decays_like_one_over_steps() -> None:
     assert not found.data.converged
 
 
+@pytest.mark.default
 def test_an_infinite_beta_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^beta: inf must be finite$"):
         M.PopulationNewton(beta=math.inf)
@@ -188,7 +191,6 @@ def test_undamped_descent_does_not_converge() -> None:
     assert rv.solve(game, mild, start="uniform", path=False).status == "converged"
 
 
-@pytest.mark.slow
 def test_cycles_are_detected_with_their_period() -> None:
     game = commute([1.0, 2.0, 6.0])
     method = M.OnlineMirrorDescent(beta=5.0, rate=1.0, regularised=True)
@@ -234,7 +236,6 @@ def test_stages_of_beta_end_at_the_last_one() -> None:
 # options
 
 
-@pytest.mark.slow
 def test_method_kinds_and_options() -> None:
     rising = {"kind": "power", "first": 1.0, "last": 9.0, "power": 0.5}
     made = build_method({"kind": "online_mirror_descent", "beta": rising})
@@ -255,7 +256,6 @@ def test_method_kinds_and_options() -> None:
             M.OnlineMirrorDescent(**options)
 
 
-@pytest.mark.slow
 def test_populations_without_a_mean_field_are_refused() -> None:
     game = rv.games.karma(**SMALL, redistribute_every=2)
     with pytest.raises(ValueError, match="redistribute_every"):
@@ -265,7 +265,6 @@ def test_populations_without_a_mean_field_are_refused() -> None:
 # numerical edge cases
 
 
-@pytest.mark.slow
 def test_mass_is_normalised_at_every_step(economy: Any) -> None:
     """The flow is quadratic in mass: without normalisation an error of 1e-6 doubles every step."""
     pi, step = rv.oracles.named_start(economy, "all_in"), eqx.filter_jit(flow)
@@ -297,7 +296,6 @@ def test_ties_keep_the_current_action() -> None:
     np.testing.assert_array_equal(answer.answer, start)
 
 
-@pytest.mark.slow
 def test_action_values_are_continuous_in_the_level() -> None:
     game = rv.games.karma(**SMALL, payment="PBS")
     pi, mu = rv.oracles.named_start(game, "uniform"), first_distribution(game)
@@ -411,7 +409,6 @@ def _(game: Roads) -> Array:
     return jnp.sum(game.empty)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("beta", [1e3, 1e4])
 def test_units_of_flows_change_nothing(beta: float) -> None:
     """Three roads in thousands of drivers, drivers and in millionths of them.

@@ -15,6 +15,8 @@ from rivalry.methods import QuantalResponse
 from rivalry.methods.continuation.quantal_response import LogitSystem
 from tests.chunks import assert_same_in_chunks
 
+pytestmark = pytest.mark.mostly_slow
+
 # the principal branch of this game turns back twice: found by a search over random payoffs
 FOLDED = rv.games.matrix([[77.0, 3.0], [7.0, 19.0]], [[13.0, 16.0], [1.0, 9.0]])
 
@@ -42,7 +44,6 @@ def residual(game: Any, x: np.ndarray, precision: float) -> float:
     return worst
 
 
-@pytest.mark.slow
 def test_a_symmetric_branch_solves_the_scalar_equation() -> None:
     """In the stag hunt the branch is p = 1/(1 + exp(lambda (3 - 4p))), with one root below one half."""
     data = branch(rv.games.matrix("stag_hunt"), 10.0, step=0.3)
@@ -55,6 +56,7 @@ def test_a_symmetric_branch_solves_the_scalar_equation() -> None:
     assert data.fold_lambda.size == data.crossing_lambda.size == 0
 
 
+@pytest.mark.default
 def test_branches_cross_where_the_symmetric_equilibrium_loses_stability() -> None:
     """Both choose with p = 1/(1 + exp(-lambda (2p - 1))), of slope lambda/2 at one half: 1 at lambda = 2."""
     data = branch(rv.games.matrix("coordination"), 8.0)
@@ -64,7 +66,6 @@ def test_branches_cross_where_the_symmetric_equilibrium_loses_stability() -> Non
     assert data.limit_distance == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("actions", [3, 4, 5])
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e9])
 def test_crossings_of_any_multiplicity_are_located(actions: int, unit: float) -> None:
@@ -75,7 +76,6 @@ def test_crossings_of_any_multiplicity_are_located(actions: int, unit: float) ->
     assert data.fold_lambda.size == data.unresolved_lambda.size == 0
 
 
-@pytest.mark.slow
 def test_a_complex_pair_that_crosses_is_no_crossing_of_branches() -> None:
     """In rock, paper, scissors of three kinds of losses the dynamic turns: uniform play stays alone."""
     game = rv.games.matrix(
@@ -87,7 +87,6 @@ def test_a_complex_pair_that_crosses_is_no_crossing_of_branches() -> None:
     assert data.crossing_lambda.size == data.fold_lambda.size == data.unresolved_lambda.size == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("prize", [1.0, 9.0])
 def test_asymmetric_matching_pennies(prize: float) -> None:
     """Row's own payoff does not change its Nash strategy, one half, but moves its logit choices."""
@@ -119,7 +118,6 @@ def roots(precision: float) -> int:
     return int(np.sum(np.diff(np.sign(odds - precision * gain)) != 0))
 
 
-@pytest.mark.slow
 def test_the_branch_goes_through_folds_where_the_number_of_equilibria_changes() -> None:
     data = branch(FOLDED, 1.0)
     first, second = data.fold_lambda.values
@@ -134,7 +132,6 @@ def test_the_branch_goes_through_folds_where_the_number_of_equilibria_changes() 
     assert data.limit.values.tolist() == [[0, 1], [0, 1]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(3, 2), (2, 3, 2), (4, 4), (1, 3)])
 def test_points_are_logit_equilibria_with_exact_regrets(sizes: tuple[int, ...]) -> None:
     rng = np.random.default_rng(sum(sizes))
@@ -159,6 +156,7 @@ def test_points_are_logit_equilibria_with_exact_regrets(sizes: tuple[int, ...]) 
     assert np.array_equal(pairs[0][1], start)
 
 
+@pytest.mark.default
 def test_the_derivative_is_that_of_the_equations() -> None:
     rng = np.random.default_rng(3)
     system = LogitSystem(rng.normal(size=(3, 2, 3, 2)))
@@ -168,7 +166,6 @@ def test_the_derivative_is_that_of_the_equations() -> None:
     assert system.evaluate(y).derivative == pytest.approx(np.array(slopes).T, abs=1e-8)
 
 
-@pytest.mark.slow
 def test_units_of_payoff_only_scale_lambda() -> None:
     game = rv.games.matrix("chicken")
     other = rv.games.matrix(payoffs=1000 * np.asarray(game.table) + 7)
@@ -177,11 +174,11 @@ def test_units_of_payoff_only_scale_lambda() -> None:
     assert theirs.logit_profile.values == pytest.approx(ours.logit_profile.values, abs=1e-9)
 
 
-@pytest.mark.slow
 def test_a_session_in_pieces_has_the_same_bits() -> None:
     assert_same_in_chunks(QuantalResponse(max_lambda=1.0), FOLDED, 7)
 
 
+@pytest.mark.default
 def test_too_few_points_are_no_convergence() -> None:
     found = rv.solve(FOLDED, QuantalResponse(max_lambda=1.0), max_steps=20)
     assert found.status == "iteration limit"
@@ -189,6 +186,7 @@ def test_too_few_points_are_no_convergence() -> None:
     assert np.isnan(found.data.limit_distance) == np.isnan(found.data.limit).all()
 
 
+@pytest.mark.default
 def test_what_is_not_a_finite_game_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^max_lambda: -1(\.0)? must be above 0"):
         rv.solve(FOLDED, QuantalResponse(max_lambda=-1.0))
@@ -198,7 +196,6 @@ def test_what_is_not_a_finite_game_is_refused() -> None:
         rv.solve(rv.games.influencer(reach=[0.2, 0.2]), QuantalResponse())
 
 
-@pytest.mark.slow
 def test_the_figure_shows_probabilities_folds_and_the_limit() -> None:
     data = rv.solve(FOLDED, QuantalResponse(max_lambda=1.0, step=0.3)).data
     axes = rv.plots.logit_branch(data)
@@ -217,7 +214,6 @@ def test_the_figure_shows_probabilities_folds_and_the_limit() -> None:
     assert not any("$" in tick for tick in ticks)  # mathematics is literal in our figures
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_points_agree_with_pygambit(seed: int, tmp_path: Path) -> None:
     pygambit = pytest.importorskip("pygambit", minversion="17.0.0b2")  # which iterates over profiles by row
@@ -233,7 +229,6 @@ def test_points_agree_with_pygambit(seed: int, tmp_path: Path) -> None:
         assert ours.profile.values == pytest.approx(np.array(expected), abs=1e-6)
 
 
-@pytest.mark.slow
 def test_lambda_is_fitted_where_the_likelihood_of_the_branch_is_largest() -> None:
     """In the stag hunt one number describes the branch: p = expit(lambda (4p - 3)), maximised over lambda."""
     counts = [[30.0, 70.0], [20.0, 80.0]]
@@ -245,7 +240,6 @@ def test_lambda_is_fitted_where_the_likelihood_of_the_branch_is_largest() -> Non
     assert data.log_likelihood.item() == pytest.approx(exact, rel=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("counts", "precision"), [([[5, 5], [7, 7]], 0.0), ([[0, 9], [0, 9]], np.inf)])
 def test_the_fit_may_be_an_end_of_the_branch(counts: list[list[float]], precision: float) -> None:
     data = branch(rv.games.matrix("stag_hunt"), 3.0, counts=counts)
@@ -254,12 +248,12 @@ def test_the_fit_may_be_an_end_of_the_branch(counts: list[list[float]], precisio
     assert np.isfinite(data.log_likelihood.item())
 
 
+@pytest.mark.default
 def test_counts_suit_the_game() -> None:
     with pytest.raises(ValueError, match=r"counts: \(2, 1\) numbers for players with \(2, 2\) actions"):
         rv.solve(rv.games.matrix("stag_hunt"), QuantalResponse(counts=[[1, 2], [3]]))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "constant"), [(1.0, 1e3), (1.0, 1e6), (2.0**-20, -1e6), (2.0**20, 1e6)])
 def test_units_and_constants_of_payoffs_change_only_lambda(factor: float, constant: float) -> None:
     """The same branch in lambda times the unit, whatever a player has besides."""
@@ -275,7 +269,6 @@ def test_units_and_constants_of_payoffs_change_only_lambda(factor: float, consta
     assert payoffs == pytest.approx(base.data.logit_payoff.values, abs=1e-8)
 
 
-@pytest.mark.slow
 def test_the_branch_goes_on_at_log_odds_of_millions() -> None:
     """Rounding of log odds is relative to their size."""
     tables = 1e6 * np.array([[[1.5, -1.0], [-0.75, 2.0]], [[-1.0, 1.0], [1.0, -1.0]]])
@@ -285,7 +278,6 @@ def test_the_branch_goes_on_at_log_odds_of_millions() -> None:
     assert found.data.limit.values == pytest.approx(np.array([[0.5, 0.5], [3 / 5.25, 2.25 / 5.25]]), abs=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("factors", [(1, 1), (1 / 60, 1), (1, 1e-3), (1e3, 1), (60, 60)])
 def test_the_usual_end_does_not_depend_on_units(factors: tuple[float, float]) -> None:
     """Ranges of 60 and .7: at one precision for both, the second player would still tremble."""
@@ -305,7 +297,6 @@ def test_the_usual_end_does_not_depend_on_units(factors: tuple[float, float]) ->
         assert odds == pytest.approx(rate[middle] * win[middle], abs=1e-6)
 
 
-@pytest.mark.slow
 def test_a_branch_without_a_limit_has_not_converged() -> None:
     tables = [[40.0, 0.0], [0.0, 60.0]], [[0.7, 0.0], [0.0, 0.3]]
     found = rv.solve(rv.games.matrix(*tables), QuantalResponse(max_lambda=1.0))

@@ -32,6 +32,8 @@ from rivalry.proofs.spaces.logarithms import (
 )
 from tests.race_keys import race
 
+pytestmark = pytest.mark.mostly_slow
+
 UNEQUAL = {
     "safety_productivity": [20.0, 5.0],
     "performance_price": [0.1, 0.05],
@@ -40,7 +42,6 @@ UNEQUAL = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("radius", [1e-6, 0.01, 0.5])
 def test_a_radius_around_amounts_holds_all_whose_logarithms_are_near(radius: float) -> None:
     """Above an amount there is more room than below it."""
@@ -64,7 +65,6 @@ def log_derivatives(game: Any, y: jax.Array) -> np.ndarray:
     return np.stack([whole[i, i] for i in range(game.players)])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("risk", ["winner_only", "multiplicative", "additive", "mixed"])
 @pytest.mark.parametrize(
     "keys",
@@ -92,7 +92,6 @@ def test_derivatives_in_logs_are_those_of_the_payoffs(keys: dict[str, Any], risk
     np.testing.assert_allclose(slopes_in_logs(game, y), log_derivatives(game, y), rtol=1e-11, atol=1e-14)
 
 
-@pytest.mark.slow
 def test_equilibria_lie_between_the_bounds() -> None:
     generator, compared_points = np.random.default_rng(3), 0
     for _ in range(20):
@@ -135,7 +134,6 @@ def unlike_players(generator: np.random.Generator, seed: int) -> Any:
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_profiles_beyond_the_bounds_are_no_equilibria(seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -152,7 +150,6 @@ def test_profiles_beyond_the_bounds_are_no_equilibria(seed: int) -> None:
         assert found.claim == "not an equilibrium", (y, found)
 
 
-@pytest.mark.slow
 def test_the_list_of_three_players_is_complete() -> None:
     game = race(players=3)
     found = rv.all_equilibria(game, max_seconds=None)
@@ -163,7 +160,6 @@ def test_the_list_of_three_players_is_complete() -> None:
     )
 
 
-@pytest.mark.slow
 def test_periods_that_do_not_depend_on_each_other_are_searched_one_by_one() -> None:
     game = race(horizon=2, performance_price=[[0.1, 0.1], [0.2, 0.1]], gamma=[0.5, 0.9])
     found = rv.all_equilibria(game, first_order=False)
@@ -186,7 +182,6 @@ def test_periods_that_do_not_depend_on_each_other_are_searched_one_by_one() -> N
     assert rv.all_equilibria(game, within=(0.1, 5.0)).reason.startswith("period 1: only choices in [0.1, 5]")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "why"),
     [
@@ -210,7 +205,6 @@ def test_where_nothing_is_proved_the_list_says_why(keys: dict[str, Any], why: st
     assert _unsearched(method.search, method.world(game)).startswith("only choices in [1e-25, ")
 
 
-@pytest.mark.slow
 def test_a_list_within_bounds_is_searched_within_both() -> None:
     game = race()
     bounds = equilibrium_bounds(game)
@@ -228,7 +222,6 @@ def test_a_list_within_bounds_is_searched_within_both() -> None:
     assert np.all((whole_low <= bounds.low) & (whole_high >= bounds.high))
 
 
-@pytest.mark.slow
 def test_win_probabilities_at_no_performance_have_intervals() -> None:
     numbers = race().numbers_at(0)
 
@@ -257,6 +250,7 @@ def test_win_probabilities_at_no_performance_have_intervals() -> None:
     assert float(q.low[1]) > 1 - 1e-14
 
 
+@pytest.mark.default
 def test_boxes_are_halved_and_grown_in_logarithms() -> None:
     space = race().space
     low, high = np.array([[0.0, 1e-4]]), np.array([[1e4, 1.0]])
@@ -269,7 +263,6 @@ def test_boxes_are_halved_and_grown_in_logarithms() -> None:
     np.testing.assert_allclose(above, [[1.0, 1.0], [1e4, 1e4]])
 
 
-@pytest.mark.slow
 def test_only_positive_amounts_have_logarithms() -> None:
     game = race()
     inside = np.full((2, 2), 0.5)
@@ -281,6 +274,7 @@ def test_only_positive_amounts_have_logarithms() -> None:
         assert x.max() >= 0.5
 
 
+@pytest.mark.default
 def test_definiteness_does_not_depend_on_units() -> None:
     middle = np.array([[-0.33, 19.6], [19.6, -1457.0]])
     wide = np.array([[0.01, 0.1], [0.1, 60.0]])
@@ -349,6 +343,7 @@ def test_the_list_of_a_symmetric_race_is_its_closed_form() -> None:
     assert idle.claim == "not an equilibrium"
 
 
+@pytest.mark.default
 def test_shares_of_several_players_leave_the_rest_to_nobody() -> None:
     rules = period.Rules(period.power, period.best, *[period.linear] * 2)
     numbers = race().numbers_at(0)
@@ -357,7 +352,6 @@ def test_shares_of_several_players_leave_the_rest_to_nobody() -> None:
         assert float(period.no_winner(rules, numbers, jnp.log(q), q, q)) == rest
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("numbers", [{}, {"ease_of_winning": jnp.asarray(2.0)}])
 @pytest.mark.parametrize("contest", [period.ratio, period.logit])
 def test_probabilities_to_win_have_decided_derivatives(contest: Any, numbers: dict[str, Any]) -> None:

@@ -16,6 +16,8 @@ from rivalry.families.race.period import best, log, spillover_gain
 from rivalry.runtime.jax import jax, jnp
 from tests.race_keys import race
 
+pytestmark = pytest.mark.mostly_slow
+
 RNG = np.random.default_rng(7)
 N = 3
 
@@ -110,7 +112,6 @@ def random_parameters(**words: Any) -> dict[str, Any]:
     return found | words
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 3, 5])
 @pytest.mark.parametrize("nobody", [None, 0.25])
 def test_each_of_n_players_without_performance_wins_a_logit_contest_with_the_same_probability(
@@ -128,7 +129,6 @@ def test_each_of_n_players_without_performance_wins_a_logit_contest_with_the_sam
     np.testing.assert_array_equal(rv.oracles.metrics(ratios, idle)["win_probability"][1], 0.0)
 
 
-@pytest.mark.slow
 def test_idle_players_of_a_weak_logit_contest_are_at_an_equilibrium() -> None:
     game = race(
         players=3,
@@ -161,7 +161,6 @@ VARIANTS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("words", VARIANTS, ids=lambda words: "-".join(map(str, words.values())) or "default")
 def test_one_period_matches_the_formulas(words: dict[str, Any]) -> None:
     numbers = random_parameters(**words)
@@ -183,7 +182,6 @@ def _harmless(found: dict[str, Any], numbers: dict[str, Any]) -> float:
     return 0.0 if numbers["no_winner"] == "disaster" else float(found["p_no_winner"])
 
 
-@pytest.mark.slow
 def test_total_payoffs_are_sums_over_periods() -> None:
     """Discounted and weighted sums of one-period payoffs, each at the technology of its period."""
     game = race(
@@ -220,7 +218,6 @@ def test_total_payoffs_are_sums_over_periods() -> None:
     np.testing.assert_allclose(found["alive"][1][-1], alive, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_with_end_on_disaster_play_continues_without_a_winner() -> None:
     game = race(ease_of_winning=0.5, horizon=2, end_on="disaster", no_winner="disaster")
     x = game.inputs(safety_input=np.full((2, 2), 0.7), performance_input=np.full((2, 2), 0.9))
@@ -229,7 +226,6 @@ def test_with_end_on_disaster_play_continues_without_a_winner() -> None:
     np.testing.assert_allclose(found["alive"][1][1], 1 - unsafe, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_infinite_horizon_payoffs_match_a_long_race() -> None:
     words: dict[str, Any] = {"ease_of_winning": 0.2, "gamma": [0.9, 0.8], "end_on": "win"}
     infinite, long = race(horizon="inf", **words), race(horizon=400, **words)
@@ -250,7 +246,6 @@ def test_gradients_match_differentiated_own_payoffs() -> None:
     np.testing.assert_allclose(own_gradients(game, x), np.stack(each), rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.slow
 def test_custom_transitions_match_equivalent_parameters() -> None:
     words: dict[str, Any] = {
         "ease_of_winning": 1.0,
@@ -269,7 +264,6 @@ def test_custom_transitions_match_equivalent_parameters() -> None:
     np.testing.assert_allclose(dearer.payoffs(x), by_period.payoffs(x), rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_custom_parts_match_built_in_ones() -> None:
     words: dict[str, Any] = {"safety_productivity": [5.0, 9.0], "ease_of_winning": 0.7}
     ours = race(decisiveness=2.0, **words)
@@ -283,7 +277,6 @@ def test_custom_parts_match_built_in_ones() -> None:
     np.testing.assert_allclose(own.payoffs(x), ours.payoffs(x), rtol=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("cost", ["certification", "relative_certification", "penalty"])
 def test_threshold_costs_on_both_sides_of_the_threshold(cost: str) -> None:
     words: dict[str, Any] = {
@@ -305,7 +298,6 @@ def test_threshold_costs_on_both_sides_of_the_threshold(cost: str) -> None:
         np.testing.assert_allclose(rv.oracles.metrics(game, x)["cost"][1], expected)
 
 
-@pytest.mark.slow
 def test_taxes_subsidies_and_liability_change_prices_and_revenue() -> None:
     game = race(performance_tax=0.05, safety_subsidy=[0.02, 0.0], liability=0.4)
     plain = race(safety_price=[0.08, 0.1], performance_price=0.15, disaster_cost=[[1.4, 1.0], [1.0, 1.4]])
@@ -318,7 +310,6 @@ def test_taxes_subsidies_and_liability_change_prices_and_revenue() -> None:
     np.testing.assert_allclose(found["revenue"], expected, rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_nothing_happens_where_nobody_wins_unless_it_is_a_disaster() -> None:
     for words, expected in (({}, 0.0), ({"no_winner": "disaster"}, -2.0), ({"no_winner": 0.5}, 0.5)):
         game = race(ease_of_winning=1.0, disaster_cost=2.0, **words)
@@ -326,7 +317,6 @@ def test_nothing_happens_where_nobody_wins_unless_it_is_a_disaster() -> None:
         assert payoffs(game, idle).tolist() == [expected, expected]
 
 
-@pytest.mark.slow
 def test_nobody_is_liable_where_nobody_wins() -> None:
     game = race(ease_of_winning=1.0, no_winner="disaster", liability=0.5)
     idle = game.inputs(safety_input=[0.0, 0.0], performance_input=[0.0, 0.0])
@@ -334,7 +324,6 @@ def test_nobody_is_liable_where_nobody_wins() -> None:
     assert float(rv.oracles.metrics(game, idle)["revenue"][1]) == 0.0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("words", [*VARIANTS, {"cost": "penalty", "price": 0.1, "minimum": 2.0}])
 def test_transfers_change_no_sum_of_payoffs_and_revenue(words: dict[str, Any]) -> None:
     """What players pay is revenue: without transfers they have what they and the treasury have with them."""
@@ -354,12 +343,12 @@ def test_transfers_change_no_sum_of_payoffs_and_revenue(words: dict[str, Any]) -
         assert revenue != 0.0
 
 
+@pytest.mark.default
 def test_taxes_of_a_cost_without_prices_per_input_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^cost.performance_tax: has no effect with cost.kind = 'cert"):
         rv.games.race(cost={"kind": "certification", "performance_tax": 0.1})
 
 
-@pytest.mark.slow
 def test_spillovers_of_one_player_agree_and_a_union_never_overtakes() -> None:
     rng = np.random.default_rng(3)
     for _ in range(3):
@@ -402,6 +391,7 @@ def test_technology_stays_within_the_bounds_of_states(spillover: str) -> None:
             state = game.after_technology(game.numbers_at(t), state, jnp.asarray(row))
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("given", "kinds"),
     [
@@ -419,6 +409,7 @@ def test_players_with_equal_parameters_are_exchangeable(given: dict[str, Any], k
     assert rv.oracles.exchangeable(race(**given)).tolist() == kinds
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("prices", [{}, {"safety_price": 0.4, "performance_price": 0.02}, {"price": 0.25}])
 def test_action_levels_cost_fixed_shares_of_the_prize(prices: dict[str, float]) -> None:
     """Between 0.9 % and 50 % of the prize for safety, 0.5 % and 27 % for performance."""
@@ -433,7 +424,6 @@ def test_action_levels_cost_fixed_shares_of_the_prize(prices: dict[str, float]) 
     np.testing.assert_allclose([table["levels"] for table in others], [[0, 15], [0, 15], [0, 3], [0, 3]])
 
 
-@pytest.mark.slow
 def test_races_are_copied_with_their_parameters_as_attributes() -> None:
     game = race(scale_penalty=[0.5, 0.7], beliefs=[{"safety_productivity": 5.0}, {}])
     for one in (pickle.loads(pickle.dumps(game)), copy.deepcopy(game)):
@@ -445,13 +435,13 @@ def test_races_are_copied_with_their_parameters_as_attributes() -> None:
                 _ = absent.kappa
 
 
-@pytest.mark.slow
 def test_the_highest_performance_wins_and_ties_are_split() -> None:
     for p, expected in (([1.0, 3.0, 2.0], [0, 1, 0]), ([3.0, 3.0, 2.0], [0.5, 0.5, 0]), ([0.0] * 3, [0] * 3)):
         numbers = jnp.asarray(p)
         np.testing.assert_array_equal(best(log(numbers), numbers, {}), expected)
 
 
+@pytest.mark.default
 def test_a_race_is_described_by_its_parts_horizon_and_parameters() -> None:
     game = race(horizon=3, end_on="win", invest=True, risk="additive", scale_penalty=[0.5, 0.7])
     words = repr(game)

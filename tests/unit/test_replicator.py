@@ -23,7 +23,7 @@ HAWK_DOVE = [[[-1.0, 4.0], [0.0, 2.0]], [[-1.0, 0.0], [4.0, 2.0]]]  # prize 4, f
 ACTIONS = ["rock", "paper", "scissors"]  # as in the classic game, for one compiled program
 
 # step limits are deliberately small; the warning is tested separately
-pytestmark = pytest.mark.filterwarnings("ignore:not converged")
+pytestmark = [pytest.mark.mostly_slow, pytest.mark.filterwarnings("ignore:not converged")]
 
 
 @pytest.mark.nightly
@@ -46,7 +46,6 @@ def test_rock_paper_scissors_cycles_with_the_linearised_period() -> None:
     np.testing.assert_allclose(found.data.period, 2 * np.pi * np.sqrt(3), rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_the_continuous_form_solves_the_replicator_equation() -> None:
     one, other = np.random.default_rng(5).uniform(-1, 1, (2, 3, 3))
     game = rv.games.matrix(payoffs=[one.tolist(), other.tolist()], actions=ACTIONS)
@@ -64,7 +63,6 @@ def test_the_continuous_form_solves_the_replicator_equation() -> None:
     np.testing.assert_allclose(rows[late].reshape(-1, 6), right.y.T, atol=1e-7)
 
 
-@pytest.mark.slow
 def test_two_populations_leave_the_mixed_point_of_hawk_dove() -> None:
     game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
     found = rv.solve(game, Replicator(), [[0.2, 0.8], [0.2, 0.8]])
@@ -76,7 +74,6 @@ def test_two_populations_leave_the_mixed_point_of_hawk_dove() -> None:
     np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [0.0, 1.0], atol=1e-12)
 
 
-@pytest.mark.slow
 def test_extinct_strategies_stay_extinct_and_are_not_certified() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     found = rv.solve(game, Replicator(), [[1.0, 0.0], [1.0, 0.0]])
@@ -88,7 +85,6 @@ def test_extinct_strategies_stay_extinct_and_are_not_certified() -> None:
     assert float(found.data.max_real_eigenvalue) == pytest.approx(gain)
 
 
-@pytest.mark.slow
 def test_a_rest_point_on_a_face_is_polished_on_that_face() -> None:
     """The third action pays more but has zero share; the run converges within the face of the first two."""
     table = np.zeros((2, 3, 3))
@@ -101,7 +97,6 @@ def test_a_rest_point_on_a_face_is_polished_on_that_face() -> None:
     np.testing.assert_allclose(found.profile.values, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], atol=1e-9)
 
 
-@pytest.mark.slow
 def test_the_mirror_form_is_multiplicative_and_has_the_same_limit() -> None:
     game = rv.games.matrix("prisoners_dilemma")
     start = np.array([[0.9, 0.1], [0.4, 0.6]])
@@ -115,7 +110,6 @@ def test_the_mirror_form_is_multiplicative_and_has_the_same_limit() -> None:
     assert (found.end_state, found.claim) == ("boundary", "equilibrium")
 
 
-@pytest.mark.slow
 def test_minimum_shares_prevent_extinction() -> None:
     game = Floored(jnp.asarray([1.0, 2.0, 4.0]))
     found = rv.solve(game, Replicator(), [[0.4, 0.3, 0.3]] * 2, tolerance=None)
@@ -147,6 +141,7 @@ def test_batched_runs_leave_the_symmetric_saddle_point() -> None:
     assert [np.argmax(one.profile.values[:, 0]) for one in found[1:]] == [0, 1]
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -159,6 +154,7 @@ def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
         Replicator(**options)
 
 
+@pytest.mark.default
 def test_other_spaces_are_refused_in_one_line() -> None:
     with pytest.raises(
         ValueError, match=r"^game: is a game of continuous choices; Replicator needs a simplex"
@@ -168,6 +164,7 @@ def test_other_spaces_are_refused_in_one_line() -> None:
         build_method({"kind": "replicator"}, game=linear(-np.eye(2), [0.0, 0.0]))
 
 
+@pytest.mark.default
 def test_rates_must_be_one_per_player() -> None:
     with pytest.raises(ValueError, match="rate: 3 numbers must be 2, one per player"):
         rv.solve(rv.games.matrix("chicken"), Replicator(rate=[0.1] * 3), None)
@@ -188,7 +185,6 @@ def test_one_population_converges_to_the_evolutionarily_stable_strategy() -> Non
     np.testing.assert_allclose(mean.path.values[1, 0], [0.2, 0.8], atol=1e-3)
 
 
-@pytest.mark.slow
 def test_one_population_takes_one_strategy_as_a_start() -> None:
     """A coordination game whose mixed point repels: from (.3, .7) all play the second action."""
     game, method = rv.games.matrix([[0, 2.0], [1, 1]], [[0, 1.0], [2, 1]]), Replicator(populations="one")
@@ -204,7 +200,6 @@ def test_one_population_takes_one_strategy_as_a_start() -> None:
         rv.solve(game, Replicator(), start=[0.3, 0.7])
 
 
-@pytest.mark.slow
 def test_a_study_takes_one_strategy_as_a_start(tmp_path: Path) -> None:
     file = tmp_path / "doves.toml"
     file.write_text(
@@ -216,7 +211,6 @@ def test_a_study_takes_one_strategy_as_a_start(tmp_path: Path) -> None:
     assert data.profile.values.reshape(2, 2) == pytest.approx(alone.profile.values, abs=1e-9)
 
 
-@pytest.mark.slow
 def test_one_population_solves_the_replicator_equation() -> None:
     table = np.random.default_rng(8).uniform(-1, 1, (3, 3))
     game = rv.games.matrix(payoffs=[table.tolist(), table.T.tolist()], actions=ACTIONS)
@@ -233,7 +227,6 @@ def test_one_population_solves_the_replicator_equation() -> None:
     np.testing.assert_allclose(rows[late, 0], right.y.T, atol=1e-7)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("win", "word"), [(2.0, "stable_point"), (0.5, "unstable_point")])
 def test_one_population_of_rock_paper_scissors(win: float, word: str) -> None:
     """The eigenvalues at the centre are (1 - win)/6 +- i (1 + win)/(2 sqrt 3): stable if win > 1."""
@@ -257,7 +250,6 @@ def test_one_population_of_three_players() -> None:
         np.testing.assert_allclose(found.profile.values[:, 0], np.sqrt(0.5), atol=1e-9)
 
 
-@pytest.mark.slow
 def test_one_population_needs_a_symmetric_game() -> None:
     for name in ("matching_pennies", "battle_of_the_sexes"):
         with pytest.raises(ValueError, match=r"^populations: .* must be symmetric for one population"):
@@ -267,7 +259,6 @@ def test_one_population_needs_a_symmetric_game() -> None:
         rv.Study(**study, method={"kind": "replicator", "populations": "one"}).check()
 
 
-@pytest.mark.slow
 def test_a_nearly_absent_entry_that_grows_is_not_at_rest() -> None:
     """Defectors of share 1e-12 hardly move but gain 2 per unit of time over cooperators."""
     game = rv.games.matrix(payoffs=np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.0, 5.0], [0.0, 1.0]]]))
@@ -278,7 +269,6 @@ def test_a_nearly_absent_entry_that_grows_is_not_at_rest() -> None:
     assert float(method.residual(game, method.init(game, gone, jax.random.key(0)))) == 0.0
 
 
-@pytest.mark.slow
 def test_mutation_alone_is_a_linear_flow() -> None:
     """With the payoff c everywhere x' = c (x Q - x), so x(t) = x(0) expm(c t (Q - 1)); each has its own."""
     mutation = np.array([[0.9, 0.1, 0.0], [0.2, 0.6, 0.2], [0.3, 0.3, 0.4]])
@@ -293,7 +283,6 @@ def test_mutation_alone_is_a_linear_flow() -> None:
         assert row == pytest.approx(exact, abs=1e-9)
 
 
-@pytest.mark.slow
 def test_generations_follow_the_formula() -> None:
     """One population, by hand: x A = (2.2, 1.6) at (0.2, 0.8), mean 1.72; then offspring mutate."""
     game = rv.games.matrix([[3, 2], [4, 1]], [[3, 4], [2, 1]])
@@ -307,6 +296,7 @@ def test_generations_follow_the_formula() -> None:
     assert mutated.profile.values[0] == pytest.approx(expected, abs=1e-15)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

@@ -19,6 +19,8 @@ import pytest
 from tests.near import distances, edges
 from tests.rotation import VARIABLES, lacking, nearest, share_of
 
+pytestmark = pytest.mark.mostly_slow
+
 ROOT = Path(__file__).parents[2]
 MARKS = ("", "@pytest.mark.slow", "@pytest.mark.nightly")
 SHARES = 8
@@ -36,6 +38,7 @@ def tree(tmp_path: Path) -> Path:
     )
     (tmp_path / "pytest.ini").write_text(
         "[pytest]\nmarkers =\n  slow\n  nightly\n  representative\n  diagonal\n  default_only\n"
+        "  mostly_slow\n  default\n"
     )
     for number in range(3):
         lines = ["import os, pytest", "ran = lambda name: open('ran.txt', 'a').write(name + chr(10))"]
@@ -60,7 +63,6 @@ def ran(tree: Path, *words: str, **variables: object) -> list[str]:
     return (tree / "ran.txt").read_text().split()
 
 
-@pytest.mark.slow
 def test_eight_shares_hold_every_test_and_each_slow_one_once(tree: Path) -> None:
     times = Counter[str]()
     for share in range(SHARES):
@@ -70,13 +72,13 @@ def test_eight_shares_hold_every_test_and_each_slow_one_once(tree: Path) -> None
     assert {times[f"{file}_{k}"] for file in range(3) for k in range(20) if k % 3} == {1}
 
 
+@pytest.mark.default
 def test_shares_are_of_about_equal_size() -> None:
     sizes = Counter(share_of(f"tests/test_a.py::test_b[{k}]", SHARES) for k in range(4000))
     assert len(sizes) == SHARES
     assert max(sizes.values()) < 600  # six standard deviations above 500 are 625
 
 
-@pytest.mark.slow
 def test_a_test_that_has_passed_is_not_run_again(tree: Path) -> None:
     records = {"RIVALRY_PASSED": tree / "passed.txt", "RIVALRY_TALLY": tree / "tally"}
     assert len(ran(tree, WELL=0, **records)) == 60
@@ -100,7 +102,6 @@ def test_that_is_cheap(): pass
 """
 
 
-@pytest.mark.slow
 def test_a_default_test_above_the_budget_is_named(tree: Path) -> None:
     (tree / "test_costs.py").write_text(SPIN)
     records = {"RIVALRY_TALLY": tree / "tally", "RIVALRY_DURATIONS": tree / "times.json"}
@@ -128,7 +129,16 @@ def test_of_a_list(a): ran(a)
 """
 
 
-@pytest.mark.slow
+def test_tests_of_a_mostly_slow_file_are_slow_unless_marked(tree: Path) -> None:
+    text = PRODUCTS.replace("ran =", "pytestmark = pytest.mark.mostly_slow\nran =")
+    for name in ("default", "representative", "slow", "nightly", "usefixtures"):
+        text += f"@pytest.mark.{name}\ndef test_{name}(): ran('{name}')\n"
+    (tree / "test_products.py").write_text(text)
+    usual = ran(tree, "test_products.py", "-m", "not slow and not nightly")
+    assert sorted(usual) == ["default", "representative", "v", "w", "x1", "y2", "z1"]
+    assert {"slow", "usefixtures"} < {*ran(tree, "test_products.py", "-m", "slow and not nightly")}
+
+
 def test_products_leave_each_value_once_among_the_default_tests(tree: Path) -> None:
     (tree / "test_products.py").write_text(PRODUCTS)
     assert sorted(ran(tree, "test_products.py", "-m", "not slow")) == ["v", "w", "x1", "y2", "z1"]
@@ -138,7 +148,6 @@ def test_products_leave_each_value_once_among_the_default_tests(tree: Path) -> N
         ran(tree, "test_products.py")
 
 
-@pytest.mark.slow
 def test_a_file_of_slow_tests_is_not_imported_for_the_default_ones(tree: Path) -> None:
     """The line is read from its text: a file that cannot be imported does not matter."""
     for marks in ("pytest.mark.slow", "[\n    pytest.mark.slow,\n    pytest.mark.usefixtures('a'),\n]"):
@@ -150,7 +159,6 @@ def test_a_file_of_slow_tests_is_not_imported_for_the_default_ones(tree: Path) -
             ran(tree, "-m", "not nightly")
 
 
-@pytest.mark.slow
 def test_expected_failures_are_counted_apart_from_skipped_tests(tree: Path) -> None:
     marks = "@pytest.mark.xfail(strict=True, reason='known')\n", "@pytest.mark.skip(reason='needs LaTeX')\n"
     tests = [f"{mark}def test_{k}(): assert False\n" for k, mark in enumerate(marks)]
@@ -161,7 +169,6 @@ def test_expected_failures_are_counted_apart_from_skipped_tests(tree: Path) -> N
     assert counts["lacking"] == {"LaTeX": 1}
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_goes_on(tree: Path) -> None:
     first = ran(tree, "--maxfail=1", WELL=0, RIVALRY_PASSED=tree / "passed.txt")
     assert len(first) == 20
@@ -170,7 +177,6 @@ def test_an_interrupted_run_goes_on(tree: Path) -> None:
     assert first[-1] == rest[0] == "0_19"
 
 
-@pytest.mark.slow
 def test_tests_near_a_change_are_added_to_a_share(tree: Path) -> None:
     (tree / "near.json").write_text(json.dumps({"test_1.py": 1, "test_2.py": 2}))
     share = set(ran(tree, RIVALRY_SHARE=f"0/{SHARES}"))
@@ -183,6 +189,7 @@ def test_tests_near_a_change_are_added_to_a_share(tree: Path) -> None:
     assert ran(tree, RIVALRY_NEAR=tree / "near.json") == []
 
 
+@pytest.mark.default
 def test_the_nearest_tests_come_first_and_fill_the_time() -> None:
     names = [f"{file}.py::test_{k}" for file in "abc" for k in range(4)]
     seconds = dict.fromkeys(names, 1.0)
@@ -191,7 +198,6 @@ def test_the_nearest_tests_come_first_and_fill_the_time() -> None:
     assert sorted(name[0] for name in chosen) == ["a", "a", "b", "b", "b", "b"]
 
 
-@pytest.mark.slow
 def test_the_longest_files_come_first(tree: Path) -> None:
     times = {
         f"test_{file}.py::test_{file}_{k}": seconds
@@ -204,7 +210,6 @@ def test_the_longest_files_come_first(tree: Path) -> None:
     assert max(json.loads((tree / "times.json").read_text()).values()) < 1
 
 
-@pytest.mark.slow
 def test_all_processes_have_one_order_where_files_take_equally_long(tree: Path) -> None:
     """Sums of equal seconds in other orders differ in last digits, and each process has its order of sets."""
     draw = random.Random(0)
@@ -220,6 +225,7 @@ def test_all_processes_have_one_order_where_files_take_equally_long(tree: Path) 
     assert orders[1:] == orders[:-1]
 
 
+@pytest.mark.default
 def test_a_skipped_test_tells_what_it_lacks() -> None:
     assert lacking("Skipped: could not import 'ray': No module named 'ray'") == "ray"
     assert lacking("Skipped: needs axe-core below NODE_PATH") == "axe-core below NODE_PATH"
@@ -243,6 +249,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.default
 def test_distances_count_imports_and_names_of_lazily_loaded_files() -> None:
     graph = edges(TEXTS)
     assert graph["src/rivalry/core/types.py"] == set()
@@ -292,7 +299,6 @@ def outcomes(check: Any, commands: dict[str, str], work: Path, **options: Any) -
     return {name: result.outcome for name, result in run.results.items()}, run.end()
 
 
-@pytest.mark.slow
 def test_a_failing_section_stops_nothing_and_the_end_names_it(
     check: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -305,7 +311,6 @@ def test_a_failing_section_stops_nothing_and_the_end_names_it(
     assert re.search(r"^lint +FAILED .*exit status 3: a line too long$", text, re.M)
 
 
-@pytest.mark.slow
 def test_a_section_is_not_repeated_for_the_same_content(
     check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,7 +325,6 @@ def test_a_section_is_not_repeated_for_the_same_content(
     assert outcomes(check, commands, tmp_path / "5") == (passed, 1)
 
 
-@pytest.mark.slow
 def test_after_an_interruption_the_next_run_begins_where_it_was(
     check: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -345,14 +349,12 @@ def test_after_an_interruption_the_next_run_begins_where_it_was(
     assert status == 0
 
 
-@pytest.mark.slow
 def test_a_command_that_hangs_is_ended(check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "LONGEST", 0.3)
     result, _ = outcomes(check, {"tests": "sleep 60", "lint": "true"}, tmp_path / "work")
     assert result == {"tests": "FAILED", "lint": "passed"}
 
 
-@pytest.mark.slow
 def test_commands_of_the_check_have_caches_that_outlive_it_unless_it_is_cold(
     check: Any, tmp_path: Path
 ) -> None:
@@ -365,6 +367,7 @@ def test_commands_of_the_check_have_caches_that_outlive_it_unless_it_is_cold(
     assert all(Path(folder).is_relative_to(tmp_path / "cold") for folder in cold)
 
 
+@pytest.mark.default
 def test_every_share_has_the_sections_that_always_run(check: Any) -> None:
     sections = importlib.import_module("sections").SECTIONS
     always = {section.name for section in sections if len(section.shares) == SHARES}
@@ -372,7 +375,6 @@ def test_every_share_has_the_sections_that_always_run(check: Any) -> None:
     assert all(set(section.shares) <= set(range(SHARES)) for section in sections)
 
 
-@pytest.mark.slow
 def test_the_change_begins_at_the_last_commit_that_passed_whole(check: Any, tmp_path: Path) -> None:
     sections = importlib.import_module("sections")
     options = argparse.Namespace(all=False, cold=False, share="1", since="", only=None)
@@ -388,7 +390,6 @@ def test_the_change_begins_at_the_last_commit_that_passed_whole(check: Any, tmp_
     assert sections._before(check.Check(options, tmp_path / "5")) == second
 
 
-@pytest.mark.slow
 def test_a_clone_holds_the_commit_with_which_the_run_began(check: Any, tmp_path: Path) -> None:
     options = argparse.Namespace(all=False, cold=False, share="1", since="", only=None)
     run = check.Check(options, tmp_path / "work")

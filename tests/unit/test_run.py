@@ -20,7 +20,7 @@ from rivalry.solving.progress import Limited, Progress
 from rivalry.solving.steps import from_leaves, leaves_of
 
 # step limits are deliberately small; the warning is tested separately
-pytestmark = pytest.mark.filterwarnings("ignore:not converged")
+pytestmark = [pytest.mark.mostly_slow, pytest.mark.filterwarnings("ignore:not converged")]
 
 
 class Bowl(eqx.Module):
@@ -101,7 +101,6 @@ def same(one: dict[str, Any], two: dict[str, Any]) -> bool:
     return one.keys() == two.keys() and all(alike(one[k][1], two[k][1]) for k in one)
 
 
-@pytest.mark.slow
 def test_converges_after_the_steps_predicted_by_the_rate() -> None:
     found = rv.solve(GOAL, Halve(), START, tol=1e-8)
     # the k-th step moves the farther player by 8 / 2**k
@@ -112,14 +111,12 @@ def test_converges_after_the_steps_predicted_by_the_rate() -> None:
     assert found.claim == "equilibrium"
 
 
-@pytest.mark.slow
 def test_max_steps_is_exact() -> None:
     found = rv.solve(GOAL, Halve(), START, max_steps=7)
     assert (found.status, found.steps) == ("iteration limit", 7)
     np.testing.assert_allclose(found.profile, 1 + (np.array(START) - 1) / 2**7)
 
 
-@pytest.mark.slow
 def test_max_seconds_limits_solvers() -> None:
     with pytest.warns(UserWarning, match="not converged after 1e-09 seconds"):
         found = rv.solve(GOAL, Halve(), START, tol=-1.0, max_steps=10**9, max_seconds=1e-9)
@@ -132,6 +129,7 @@ def test_max_seconds_limits_solvers() -> None:
     assert "stopped_by" not in rv.solve(GOAL, Halve(), START, max_seconds=1e9).record
 
 
+@pytest.mark.default
 def test_max_seconds_limits_learners() -> None:
     game = rv.games.matrix("chicken")
     found = rv.solve(game, RegretMatching(), max_steps=10**9, max_seconds=1e-9)
@@ -139,19 +137,18 @@ def test_max_seconds_limits_learners() -> None:
     assert found.steps < 1000
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
 def test_max_seconds_must_be_positive(seconds: Any) -> None:
     with pytest.raises(ValueError, match=f"^max_seconds: {seconds!r} must be a number above 0"):
         rv.solve(GOAL, Halve(), START, max_seconds=seconds)
 
 
-@pytest.mark.slow
 def test_a_method_may_end_a_run() -> None:
     found = rv.solve(GOAL, Ends(), START)
     assert (found.status, found.steps) == ("cycling", 3)
 
 
-@pytest.mark.slow
 def test_a_nan_profile_is_reported_as_not_found() -> None:
     found = rv.solve(GOAL, Break(), START, tol=-1.0)
     assert (found.status, found.steps) == ("not found", 6)
@@ -159,7 +156,6 @@ def test_a_nan_profile_is_reported_as_not_found() -> None:
     assert "payoff" not in found.record
 
 
-@pytest.mark.slow
 def test_paths_contain_start_and_end_and_are_thinned() -> None:
     short = rv.solve(GOAL, Halve(), START, max_steps=10, tol=0.0)
     assert short.record["path_step"][1].tolist() == list(range(11))
@@ -173,7 +169,6 @@ def test_paths_contain_start_and_end_and_are_thinned() -> None:
     assert rv.solve(GOAL, Halve(), START, path=False).path is None
 
 
-@pytest.mark.slow
 def test_progress_can_stop_a_run_and_its_result_is_kept() -> None:
     events: list[Progress] = []
 
@@ -187,7 +182,6 @@ def test_progress_can_stop_a_run_and_its_result_is_kept() -> None:
     assert found.status == "iteration limit"
 
 
-@pytest.mark.slow
 def test_restored_runs_are_bitwise_identical() -> None:
     shelf = Shelf()
     method = Halve(part=1e-3, noise=1e-2)
@@ -199,7 +193,6 @@ def test_restored_runs_are_bitwise_identical() -> None:
         assert same(rv.solve(GOAL, method, START, max_steps=1500, checkpoint=again).record, whole.record)
 
 
-@pytest.mark.slow
 def test_a_solver_with_python_numbers_in_its_state_is_restored() -> None:
     shelf, again = Shelf(), Shelf()
     game, flow = rv.games.influencer(players=2, resource="bimodal"), rv.methods.GradientFlow()
@@ -208,6 +201,7 @@ def test_a_solver_with_python_numbers_in_its_state_is_restored() -> None:
     assert same(rv.solve(game, flow, [0.1, 0.8], max_steps=40, checkpoint=again).record, whole.record)
 
 
+@pytest.mark.default
 def test_restored_learners_are_bitwise_identical() -> None:
     game, shelf = rv.games.matrix("shapley"), Shelf()
     whole = rv.solve(game, RegretMatching(), max_steps=5000, seed=2, checkpoint=shelf)
@@ -219,6 +213,7 @@ def test_restored_learners_are_bitwise_identical() -> None:
     assert same(rv.solve(game, RegretMatching(), max_steps=5000, seed=2).record, whole.record)
 
 
+@pytest.mark.default
 def test_learners_can_be_stopped() -> None:
     found = rv.solve(
         rv.games.matrix("shapley"), RegretMatching(), max_steps=10**9, progress=lambda event: True
@@ -226,11 +221,11 @@ def test_learners_can_be_stopped() -> None:
     assert 0 < found.steps < 10**9
 
 
+@pytest.mark.default
 def test_solve_accepts_max_steps_for_learners() -> None:
     assert rv.solve(rv.games.matrix("shapley"), RegretMatching(), max_steps=123).steps == 123
 
 
-@pytest.mark.slow
 def test_unstable_points_that_a_run_leaves_are_recorded() -> None:
     found = rv.solve(GOAL, Polish(part=0.0), [[0.0], [0.0]])
     # the run converges at 0, 1 and 2, and continues from there until it reaches 3
@@ -240,19 +235,20 @@ def test_unstable_points_that_a_run_leaves_are_recorded() -> None:
     assert found.end_state == "moving"
 
 
-@pytest.mark.slow
 def test_random_starts_depend_on_the_seed() -> None:
     one, two, three = (rv.solve(GOAL, Halve(), seed=s, max_steps=1).record["path"][1][0] for s in (1, 1, 2))
     np.testing.assert_array_equal(one, two)
     assert not np.array_equal(one, three)
 
 
+@pytest.mark.default
 def test_streams_differ_by_purpose_point_and_replication() -> None:
     places = [("start", (), 0), ("play", (), 0), ("play", (1, 2), 0), ("play", (1, 2), 1)]
     words = [tuple(solving.stream(3, purpose, point, r).generate_state(2)) for purpose, point, r in places]
     assert len(set(words)) == 4
 
 
+@pytest.mark.default
 def test_more_keys_of_a_stream_begin_with_the_same_keys() -> None:
     sequence = solving.stream(5, "play")
     few, many = ([jax.random.key_data(key) for key in solving.keys_of(sequence, n)] for n in (2, 5))
@@ -261,6 +257,7 @@ def test_more_keys_of_a_stream_begin_with_the_same_keys() -> None:
     assert len({tuple(np.asarray(words).tolist()) for words in many}) == 5
 
 
+@pytest.mark.default
 def test_saved_states_are_restored_with_their_types() -> None:
     state = {"key": solving.key_of(solving.stream(1, "play")), "x": jnp.arange(3.0), "count": jnp.asarray(4)}
     saved = leaves_of(state)
@@ -271,6 +268,7 @@ def test_saved_states_are_restored_with_their_types() -> None:
     assert (int(back["count"]), back["x"].dtype) == (4, state["x"].dtype)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("seconds", "stop", "over"), [(None, False, False), (None, True, False), (0.0, False, True)]
 )
@@ -287,6 +285,7 @@ def test_limits_of_time_stop_a_run_and_pass_events_on(seconds: float | None, sto
     assert (events, watch.over) == ([event], over)
 
 
+@pytest.mark.default
 def test_compiling_does_not_count_for_limits_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rivalry.runtime.jax._compiling", [])
     began, limits = perf_counter(), [Limited(None, seconds) for seconds in (1e-9, 3600.0)]
@@ -300,19 +299,18 @@ def test_compiling_does_not_count_for_limits_of_time(monkeypatch: pytest.MonkeyP
     assert [limit(Progress(1, 2)) for limit in limits] == [False, False, True, False]
 
 
+@pytest.mark.default
 def test_a_start_outside_the_space_is_refused() -> None:
     with pytest.raises(ValueError, match=r"start: player 1 is at 11; must be in \[-10, 10\]"):
         rv.solve(GOAL, Halve(), [[0.0], [11.0]])
 
 
-@pytest.mark.slow
 def test_trace_records_every_kth_step() -> None:
     data = rv.trace(GOAL, Halve(), START, steps=10, every=4)
     assert data.path_step.values.tolist() == [0, 4, 8, 10]
     np.testing.assert_allclose(data.path[-1], 1 + (np.array(START) - 1) / 2**10)
 
 
-@pytest.mark.slow
 def test_batched_runs_equal_single_runs() -> None:
     goals = [jnp.asarray(g) for g in (-1.0, 0.5, 2.0)]
     games, methods = [Bowl(g) for g in goals], [Halve(part=p) for p in (0.5, 0.4, 0.3)]
@@ -325,14 +323,12 @@ def test_batched_runs_equal_single_runs() -> None:
         assert member.claim == single.claim
 
 
-@pytest.mark.slow
 def test_batches_of_different_structure_are_refused() -> None:
     begin = GOAL.space.check(START)
     with pytest.raises(ValueError, match="batch: game 1 has a method of another form"):
         solving.solve_batch([GOAL, GOAL], [Halve(), Ends()], [begin, begin])
 
 
-@pytest.mark.slow
 def test_sweep_labels_its_points() -> None:
     data = rv.sweep(GOAL, {"goal": [0.0, 1.0, 2.0]}, Halve(), START)
     assert data.goal.values.tolist() == [0.0, 1.0, 2.0]
@@ -340,7 +336,6 @@ def test_sweep_labels_its_points() -> None:
     assert set(data.status.values.tolist()) == {"converged"}
 
 
-@pytest.mark.slow
 def test_compilations_do_not_grow_with_points() -> None:
     counted = []
 
@@ -360,14 +355,12 @@ def test_compilations_do_not_grow_with_points() -> None:
     assert len(counted) == traced
 
 
-@pytest.mark.slow
 def test_a_run_that_does_not_converge_warns_with_a_remedy() -> None:
     game = rv.games.influencer(reach=[0.25] * 2)
     with pytest.warns(UserWarning, match="not converged after 3 steps: raise max_steps"):
         rv.solve(game, rv.methods.GradientAscent(), start=[0.1, 0.9], max_steps=3, tolerance=None)
 
 
-@pytest.mark.slow
 def test_a_run_stopped_by_progress_does_not_warn(recwarn: pytest.WarningsRecorder) -> None:
     game = rv.games.influencer(reach=[0.25] * 2)
     found = rv.solve(
@@ -410,7 +403,6 @@ class LongDraw(Draw):
         return 3
 
 
-@pytest.mark.slow
 def test_optional_members_require_a_base_class() -> None:
     found, own = (rv.solve(GOAL, method, START) for method in (Plain(), Halve()))
     assert (found.status, found.steps) == ("converged", own.steps)
@@ -423,6 +415,7 @@ def test_optional_members_require_a_base_class() -> None:
             rv.solve(GOAL, kind(), START if kind is PlainEnds else None)
 
 
+@pytest.mark.default
 def test_settings_are_the_keywords_of_solve_with_their_defaults() -> None:
     keywords = {k: v.default for k, v in signature(rv.solve).parameters.items() if v.kind is v.KEYWORD_ONLY}
     assert keywords == Settings()._asdict()

@@ -13,12 +13,13 @@ import rivalry as rv
 from rivalry.core.oracles import shared_constraints
 from rivalry.runtime.jax import jnp
 
+pytestmark = pytest.mark.mostly_slow
+
 CAP_PAYOFFS = ["-(x1 - 1)^2", "-(x2 - 1/2)^2"]
 CAP = rv.games.continuous(payoffs=CAP_PAYOFFS, shared=["x1 + x2 <= 1"])
 SOLVER = rv.methods.VariationalEquilibrium()
 
 
-@pytest.mark.slow
 def test_a_joint_cap_has_one_variational_equilibrium() -> None:
     """First-order conditions 2 (1 - x1) = l = 2 (1/2 - x2) on x1 + x2 = 1 give (3/4, 1/4) and l = 1/2."""
     found = rv.solve(CAP, SOLVER)
@@ -31,7 +32,6 @@ def test_a_joint_cap_has_one_variational_equilibrium() -> None:
     assert found.certificate.concept == "generalised Nash"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("first", [0.5, 0.6, 0.9, 1.0])
 def test_all_other_equilibria_have_unequal_multipliers(first: float) -> None:
     """Every (t, 1 - t) with t in [1/2, 1] is an equilibrium: multipliers are 2 (1 - t) and 2 t - 1."""
@@ -41,7 +41,6 @@ def test_all_other_equilibria_have_unequal_multipliers(first: float) -> None:
     np.testing.assert_allclose(found.multipliers.ravel(), [2 * (1 - first), 2 * first - 1], atol=1e-8)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "gains"),
     [
@@ -78,7 +77,6 @@ def test_a_profile_that_violates_a_constraint_is_no_equilibrium() -> None:
     assert rv.certificate(CAP, [0.75, 0.25 + 1e-12]).claim == "equilibrium"
 
 
-@pytest.mark.slow
 def test_one_violated_constraint_of_two_is_enough() -> None:
     both = rv.games.continuous(payoffs=CAP_PAYOFFS, shared=["x1 + x2 <= 1.9", "x1 + x2 <= 1"])
     for profile, claim in (([0.9, 0.3], "not an equilibrium"), ([0.75, 0.25], "equilibrium")):
@@ -88,7 +86,6 @@ def test_one_violated_constraint_of_two_is_enough() -> None:
     assert "shared constraint 1 is violated by 0.2" in rv.certificate(both, [0.9, 0.3]).method
 
 
-@pytest.mark.slow
 def test_what_is_proved_needs_no_concave_payoffs() -> None:
     """Payoffs x1^2 are convex: the first player chooses the end that the cap leaves, or 0."""
     game = rv.games.continuous(
@@ -135,7 +132,6 @@ def _quadratic(cost: np.ndarray, target: np.ndarray, rows: np.ndarray, most: np.
     return rv.games.continuous(payoffs=payoffs, shared=SHARED, low=-2.0, high=2.0, parameters=numbers)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
 )
@@ -153,7 +149,6 @@ def test_monotone_quadratic_games_agree_with_an_enumeration_of_active_sets(seed:
     np.testing.assert_allclose(found.profile.values.ravel(), expected, atol=1e-9)
 
 
-@pytest.mark.slow
 def test_constraints_that_no_profile_satisfies_leave_nothing_found() -> None:
     game = rv.games.continuous(payoffs=CAP_PAYOFFS, shared=["x1 + x2 >= 3"])
     with pytest.warns(UserWarning, match="no step lowers the residual"):
@@ -163,7 +158,6 @@ def test_constraints_that_no_profile_satisfies_leave_nothing_found() -> None:
     assert "x1 + x2 >= 3" in repr(game)
 
 
-@pytest.mark.slow
 def test_several_choices_per_player() -> None:
     """Two choices and one: the second player's only choice is capped by the sum of all three."""
     game = rv.games.continuous(
@@ -179,7 +173,6 @@ def test_several_choices_per_player() -> None:
     np.testing.assert_allclose(found.data.common_multiplier, [1.0], atol=1e-9)
 
 
-@pytest.mark.slow
 def test_a_curved_constraint_and_a_custom_class() -> None:
     """On the unit disc the gradients 2 (p_i - x_i) = 2 l x_i give the point of the circle towards p."""
 
@@ -196,7 +189,6 @@ def test_a_curved_constraint_and_a_custom_class() -> None:
     np.testing.assert_allclose(found.data.common_multiplier, [4.0], atol=1e-8)
 
 
-@pytest.mark.slow
 def test_without_shared_constraints_it_is_a_nash_equilibrium() -> None:
     found = rv.solve(rv.games.continuous(), SOLVER)
     assert found.claim == "equilibrium"
@@ -205,7 +197,6 @@ def test_without_shared_constraints_it_is_a_nash_equilibrium() -> None:
     assert "common_multiplier" not in found.data
 
 
-@pytest.mark.slow
 def test_frozen_players_still_count_in_the_constraint() -> None:
     rest = rv.transforms.freeze(CAP, {1: [0.4]})
     found = rv.solve(rest, SOLVER)
@@ -232,6 +223,7 @@ IGNORE = {
 }
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("what", IGNORE)
 def test_what_ignores_shared_constraints_refuses_the_game(what: str) -> None:
     with pytest.raises(ValueError, match=r"ignores shared constraints; use variational_equilibrium") as error:
@@ -239,6 +231,7 @@ def test_what_ignores_shared_constraints_refuses_the_game(what: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.default
 def test_a_study_names_the_methods_that_fit() -> None:
     given = {"family": "continuous", "payoffs": ["-x1^2", "-x2^2"], "shared": ["x1 + x2 >= 1"]}
     with pytest.raises(
@@ -267,6 +260,7 @@ WRONG = {
 }
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("message", WRONG)
 def test_wrong_inputs_are_refused_in_one_line(message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message.split(":")[0])) as error:
@@ -286,7 +280,6 @@ def _three_choices(bend: float) -> Any:
     )
 
 
-@pytest.mark.slow
 def test_tangents_of_concave_payoffs_bound_gains_in_three_choices() -> None:
     """Second derivatives have the eigenvalues -2 + link, twice, and -2 - 2 link: here all are negative."""
     game = _three_choices(0.9)
@@ -303,7 +296,6 @@ def test_tangents_of_concave_payoffs_bound_gains_in_three_choices() -> None:
     assert rv.certificate(game, x).claim == "equilibrium"
 
 
-@pytest.mark.slow
 def test_a_saddle_has_no_tangent_bound() -> None:
     """For a link of 2.5 the payoff is convex in two directions, so that the best response is at bounds."""
     game = _three_choices(2.5)

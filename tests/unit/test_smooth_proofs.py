@@ -36,6 +36,8 @@ from rivalry_check.__main__ import check, main, proved
 from rivalry_check.graph import OPERATIONS, Graph
 from rivalry_check.smooth import Game
 
+pytestmark = pytest.mark.mostly_slow
+
 STEP = "-(x1 - 0.5 - 0.4*tanh(4*(x2 - 0.5)))^2", "-(x2 - 0.5 - 0.4*tanh(4*(x1 - 0.5)))^2"
 CONTEST = "x1/(x1 + x2 + 0.01) - x1", "2*x2/(x1 + x2 + 0.01) - x2"
 CORNER = "x1*(1 + x2)", "x2*(1.5 - x1) - x2^2/2"
@@ -67,7 +69,6 @@ def document(payoffs: tuple[str, ...]) -> Any:
     return json.loads(text(payoffs))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("payoffs", "count"),
     [
@@ -84,7 +85,6 @@ def test_lists_are_verified(payoffs: tuple[str, ...], count: int) -> None:
     assert verify(document(payoffs)).startswith(f"{count} {words}, complete")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "game",
     [
@@ -100,13 +100,11 @@ def test_lists_of_families_are_verified(game: Any, tmp_path: Path) -> None:
     assert check(tmp_path / "list.json").startswith("1 equilibrium, complete")
 
 
-@pytest.mark.slow
 def test_an_equilibrium_of_a_race_is_verified_without_a_list(tmp_path: Path) -> None:
     rv.all_equilibria(rv.games.race()).proof.save(tmp_path / "race.json")
     assert check(tmp_path / "race.json").startswith("1 equilibrium; others are not excluded: (")
 
 
-@pytest.mark.slow
 def test_a_list_that_bounds_of_a_family_complete_is_no_complete_list_of_boxes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -121,7 +119,6 @@ def test_a_list_that_bounds_of_a_family_complete_is_no_complete_list_of_boxes(
         assert SmoothProof(game, np.array([x]), True, True).document()["complete"] == expected
 
 
-@pytest.mark.slow
 def test_a_file_of_periods_has_the_equilibria_of_each(tmp_path: Path) -> None:
     game = rv.games.race(horizon=2, cost={"performance_price": [[0.1, 0.1], [0.2, 0.1]]})
     rv.all_equilibria(game).proof.save(tmp_path / "race.json")
@@ -138,7 +135,6 @@ def test_a_file_of_periods_has_the_equilibria_of_each(tmp_path: Path) -> None:
         check(tmp_path / "moved.json")
 
 
-@pytest.mark.slow
 def test_a_list_without_equilibria_is_proved(tmp_path: Path) -> None:
     """One player wants to be where the other is, who wants to be elsewhere."""
     found = rv.all_equilibria(rv.games.continuous(payoffs=["-(x1 - x2)^2", "(x1 - x2)^2 + 0.1*x2"]))
@@ -150,7 +146,6 @@ def test_a_list_without_equilibria_is_proved(tmp_path: Path) -> None:
     assert "states nothing" in refuted(completed(space, [["x", 0]], [0]))
 
 
-@pytest.mark.slow
 def test_an_equilibrium_at_zero_is_located(tmp_path: Path) -> None:
     """Both play 0, 1 or the upper bound, which is below its square."""
     payoffs = ["-(x1 - x2^2)^2", "-(x2 - x1^2)^2"]
@@ -163,7 +158,6 @@ def test_an_equilibrium_at_zero_is_located(tmp_path: Path) -> None:
     assert max(radii) < 1e-12
 
 
-@pytest.mark.slow
 def test_the_line_names_points_payoffs_and_the_game() -> None:
     said = verify(document(STEP))
     # of the game x = 1/2 + 2/5 tanh(4 (y - 1/2)): payoffs at two profiles, the second (1/3, 1/2)
@@ -204,7 +198,6 @@ def contest_over_prizes() -> Any:
     return rv.all_equilibria(game).proof.document()
 
 
-@pytest.mark.slow
 def test_one_equilibrium_of_a_constant_sum_is_verified_as_the_only_one() -> None:
     found = contest_over_prizes()
     assert "boxes" not in found
@@ -214,7 +207,6 @@ def test_one_equilibrium_of_a_constant_sum_is_verified_as_the_only_one() -> None
     assert verify(without).startswith("1 equilibrium; others are not excluded")
 
 
-@pytest.mark.slow
 def test_sums_that_are_not_constant_are_refused() -> None:
     whole = contest_over_prizes()
     said = "whose payoffs have a constant sum"
@@ -238,6 +230,7 @@ def test_sums_that_are_not_constant_are_refused() -> None:
     assert said in refuted(coordination)
 
 
+@pytest.mark.default
 def test_shares_add_up_to_one_if_each_term_is_in_one_numerator() -> None:
     """The shares a/(a + b) and b/(a + b) do, a/(a + 2 b) and b/(a + 2 b) do not."""
     nodes = Graph()
@@ -247,7 +240,6 @@ def test_shares_add_up_to_one_if_each_term_is_in_one_numerator() -> None:
     assert not nodes.constant(more)
 
 
-@pytest.mark.slow
 def test_a_missing_equilibrium_is_noticed() -> None:
     found = document(STEP)
     del found["equilibria"][2]
@@ -258,7 +250,6 @@ def test_a_missing_equilibrium_is_noticed() -> None:
     assert "is not where equilibrium 2 is the only one" in refuted(some)
 
 
-@pytest.mark.slow
 def test_an_equilibrium_counts_once() -> None:
     found = document(STEP)
     found["equilibria"].append(found["equilibria"][0])
@@ -274,13 +265,13 @@ def test_a_point_that_is_elsewhere_is_refused(away: float) -> None:
     assert "is not known to be within its radius" in refuted(found)
 
 
+@pytest.mark.default
 def test_a_box_with_two_zeros_is_no_box_of_uniqueness() -> None:
     found = document(STEP)
     found["equilibria"][0] |= {name: found["space"][name] for name in ("low", "high")}
     assert "others are not excluded" in refuted(found)
 
 
-@pytest.mark.slow
 def test_boxes_that_do_not_cover_the_space_are_refused() -> None:
     whole = document(STEP)
     for k, entry in list(enumerate(whole["boxes"]))[::5]:
@@ -296,7 +287,6 @@ def test_boxes_that_do_not_cover_the_space_are_refused() -> None:
         assert "not covered: a cut" in refuted(outside)
 
 
-@pytest.mark.slow
 def test_boxes_that_are_cut_elsewhere_need_reasons_that_hold_there() -> None:
     whole, sides = document(STEP), boxes_of(document(STEP))
     refused = 0
@@ -334,7 +324,6 @@ def boxes_of(found: Any) -> list[tuple[np.ndarray, Any]]:
     return every
 
 
-@pytest.mark.slow
 def test_reasons_that_do_not_hold_are_refused() -> None:
     found, count = document(STEP), 0
     sampler = np.random.default_rng(0)
@@ -357,6 +346,7 @@ def test_reasons_that_do_not_hold_are_refused() -> None:
     raise AssertionError("no reason to exchange")
 
 
+@pytest.mark.default
 def test_a_strategy_that_is_not_better_is_refused() -> None:
     found = document(STEP)
     places = [k for k, entry in enumerate(found["boxes"]) if entry[0] != "cut"]
@@ -368,6 +358,7 @@ def test_a_strategy_that_is_not_better_is_refused() -> None:
         assert reason in refuted(found)
 
 
+@pytest.mark.default
 def test_other_payoffs_have_other_equilibria() -> None:
     found = document(STEP)
     changed = 0
@@ -380,7 +371,6 @@ def test_other_payoffs_have_other_equilibria() -> None:
     assert changed >= 2
 
 
-@pytest.mark.slow
 def test_a_local_maximum_is_no_equilibrium() -> None:
     # a second peak, near 0.9, is higher than the first
     game = rv.games.continuous(payoffs=["0.2*x1 - 10*(x1 - 0.2)^2*(x1 - 0.9)^2", "-(x2 - x1/2)^2"])
@@ -388,7 +378,6 @@ def test_a_local_maximum_is_no_equilibrium() -> None:
     assert "a better strategy of player 1 is not excluded" in refuted(found)
 
 
-@pytest.mark.slow
 def test_the_lower_end_of_a_payoff_that_falls_and_rises_is_no_equilibrium() -> None:
     game = rv.games.continuous(payoffs=["x1^2 - 0.9*x1"])
     assert "player 1" in refuted(SmoothProof(game, np.array([[[0.0]]]), False, True).document())
@@ -396,7 +385,6 @@ def test_the_lower_end_of_a_payoff_that_falls_and_rises_is_no_equilibrium() -> N
     assert verify(found).startswith("1 equilibrium; others are not excluded")
 
 
-@pytest.mark.slow
 def test_a_box_with_the_only_zero_of_derivatives_may_have_equilibria_at_bounds() -> None:
     """Best responses 2 x - 1/2, cut at 0 and 1, meet in the middle and at two corners."""
     game = rv.games.continuous(payoffs=[f"4*(x1 - 0.5)*(x2 - 0.5) - (x{k} - 0.5)^2" for k in (1, 2)])
@@ -406,7 +394,6 @@ def test_a_box_with_the_only_zero_of_derivatives_may_have_equilibria_at_bounds()
     assert "is not where equilibrium 1 is the only one" in refuted(found | {"boxes": [["around", 0]]})
 
 
-@pytest.mark.slow
 def test_a_minimum_is_no_equilibrium() -> None:
     game = rv.games.continuous(payoffs=["(x1 - 0.4)^2", "-(x2 - x1)^2"])
     found = SmoothProof(game, np.array([[[0.4], [0.4]]]), False, True).document()
@@ -415,6 +402,7 @@ def test_a_minimum_is_no_equilibrium() -> None:
         SmoothProof(game, np.array([[[0.4], [0.4]]]), False, False).document()
 
 
+@pytest.mark.default
 def test_broken_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = text(STEP)
     packed = gzip.compress(whole.encode())
@@ -462,7 +450,6 @@ def test_broken_files_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([str(tmp_path / "whole.json")]) == 0
 
 
-@pytest.mark.slow
 def test_the_status_is_that_of_the_worst_file(tmp_path: Path) -> None:
     moved = document(STEP)
     moved["equilibria"][0]["point"][0] = (0.9).hex()
@@ -475,6 +462,7 @@ def test_the_status_is_that_of_the_worst_file(tmp_path: Path) -> None:
         assert main([str(proofs[one]), str(proofs[other])]) == max(worst[one], worst[other])
 
 
+@pytest.mark.default
 def test_sums_products_and_quotients_hold_exact_numbers() -> None:
     """Of pairs of doubles around zero, on both sides of it and at one number."""
     rng, exact = np.random.default_rng(0), {"add": "__add__", "mul": "__mul__", "div": "__truediv__"}
@@ -497,7 +485,6 @@ FORMULAS = (
 )
 
 
-@pytest.mark.slow
 def test_derivatives_are_those_of_jax() -> None:
     game = rv.games.continuous(payoffs=list(FORMULAS))
     nodes, results = operations(lambda y: game.payoffs(y[:, None]), np.full(2, 0.5))
@@ -530,7 +517,6 @@ POWERS = {f"power {n}": lambda a, n=n: a**n for n in (-2, -0.5, 0.7, 1, 2, 3, 4,
 FUNCTIONS = {name: rule for name, rule in APPLY.items() if name != "if"} | EXPONENTIALS | POWERS
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_bounds_on_operations_and_their_derivatives_are_those_of_jax(name: str) -> None:
     graph, rule = Graph(), FUNCTIONS[name]
@@ -567,6 +553,7 @@ def test_bounds_on_operations_and_their_derivatives_are_those_of_jax(name: str) 
                     assert bound[0] - 1e-9 * (1 + abs(value)) <= value <= bound[1] + 1e-9 * (1 + abs(value))
 
 
+@pytest.mark.default
 def test_a_slope_that_is_the_first_node_has_a_derivative() -> None:
     nodes = [["x", 0], ["x", 1], ["mul", 0, 1]]
     space = {"player": [0, 1], "low": [(0.0).hex()] * 2, "high": [(1.0).hex()] * 2}
@@ -581,7 +568,6 @@ def partners() -> Any:
     return rv.games.continuous(payoffs=payoffs, parameters={"a": 0.2})
 
 
-@pytest.mark.slow
 def test_numbers_of_equilibria_are_verified_for_all_values_of_a_parameter() -> None:
     found = rv.all_equilibria(partners(), where={"parameters.a": (0.1, 0.4)}, max_seconds=None)
     written = found.proof.document()
@@ -612,7 +598,6 @@ def test_numbers_of_equilibria_are_verified_for_all_values_of_a_parameter() -> N
     assert "equilibrium" in refuted(wider) or "not covered" in refuted(wider)
 
 
-@pytest.mark.slow
 def test_a_kink_in_the_middle_of_parameters_leaves_the_bound_exact() -> None:
     # the best choice is min(a, 1): 1 from a = 1 on
     game = rv.games.continuous(payoffs=["a * x1 - x1^2 / 2"], parameters={"a": 0.5})
@@ -633,6 +618,7 @@ def largest(at: float, radius: float, payoff: str = "min(x1, 0.625) - 0.5 * x1")
     return completed(space, written, results, equilibria=[entry])
 
 
+@pytest.mark.default
 def test_a_largest_payoff_at_a_kink_is_verified_and_others_are_not() -> None:
     assert verify(largest(0.625, 1e-9)).startswith("1 equilibrium; others are not excluded")
     assert "a better strategy of player 1 is not excluded" in refuted(largest(0.6, 1e-3))
@@ -650,6 +636,7 @@ def test_a_largest_payoff_at_a_kink_is_verified_and_others_are_not() -> None:
     assert "not known to be continuous" in refuted(jumps)
 
 
+@pytest.mark.default
 def test_the_box_of_a_kink_may_have_other_equilibria() -> None:
     found = largest(0.625, 1e-9)
     end = [float.fromhex(found["equilibria"][0][name][0]) for name in ("low", "high")]
@@ -668,7 +655,6 @@ class Shares(eqx.Module):
         return self.rule(x)
 
 
-@pytest.mark.slow
 def test_lists_on_simplices_are_verified_in_fractions() -> None:
     def rule(x: Any) -> Any:
         return jnp.sum(x * jnp.array([1.0, 1.2]) * (1 - x[::-1]), axis=1) + 0.1 * jnp.sum(x**2, axis=1)
@@ -681,6 +667,7 @@ def test_lists_on_simplices_are_verified_in_fractions() -> None:
     assert "is not where equilibrium" in refuted(written) or "not covered" in refuted(written)
 
 
+@pytest.mark.default
 def test_at_a_kink_and_at_a_jump() -> None:
     graph = Graph()
     x, half = graph.add(0), graph.add((0.5, 0.5))
@@ -692,7 +679,6 @@ def test_at_a_kink_and_at_a_jump() -> None:
     assert graph.evaluate((steps,), [(0.5, 0.5)]) == [(0.5, 0.5)]
 
 
-@pytest.mark.slow
 def test_proofs_of_a_run_are_verified_and_named_in_its_report(tmp_path: Path) -> None:
     run, files = tmp_path / "run", tmp_path / "proofs"
     assert command(["run", "all_equilibria_duopolies", "--quick", "--workers", "1", "--out", str(run)]) == 0
@@ -715,6 +701,7 @@ def test_proofs_of_a_run_are_verified_and_named_in_its_report(tmp_path: Path) ->
         assert "verified independently" not in page.read_text()
 
 
+@pytest.mark.default
 def test_operations_that_are_not_written_out_are_described() -> None:
     def payoffs(y: Any) -> Any:
         return jnp.floor(y)
@@ -727,6 +714,7 @@ def test_operations_that_are_not_written_out_are_described() -> None:
         operations(lambda y: (y.astype(jnp.float32) ** 2).astype(float), np.ones(2))
 
 
+@pytest.mark.default
 def test_comparisons_of_choices_keep_their_ties() -> None:
     def payoffs(y: Any) -> Any:
         a, b = y
@@ -749,6 +737,7 @@ def test_comparisons_of_choices_keep_their_ties() -> None:
             assert high - low < 1e-12
 
 
+@pytest.mark.default
 def test_a_payoff_that_rises_up_to_a_jump_has_no_largest_strategy_excluded() -> None:
     # on [0, 0.9) the payoff rises to 2, above the 1 of the point at 1; the derivative alone would not tell
     nodes = [["x", 0], ["c", (0.9).hex()], ["c", (2.0).hex()], ["mul", 0, 2], ["if", 0, 1, 3, 0]]
@@ -759,6 +748,7 @@ def test_a_payoff_that_rises_up_to_a_jump_has_no_largest_strategy_excluded() -> 
     assert "a better strategy of player 1 is not excluded" in refuted(found)
 
 
+@pytest.mark.default
 def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("mine")
     (tmp_path / "proof.json").symlink_to(tmp_path / "precious")
@@ -767,6 +757,7 @@ def test_a_planted_link_is_not_written_through(tmp_path: Path) -> None:
     assert check(tmp_path / "proof.json").startswith("3 extreme equilibria")
 
 
+@pytest.mark.default
 def test_files_of_the_present_folder_do_not_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rv.all_equilibria(rv.games.matrix("chicken")).proof.save(tmp_path / "proof.json")
     monkeypatch.chdir(tmp_path)
@@ -779,7 +770,6 @@ def test_files_of_the_present_folder_do_not_check(tmp_path: Path, monkeypatch: p
 FIRMS = tuple(f"x{k}*(1 - x1 - x2 - x3 - x4 - x5) - 0.02*{k}*x{k}" for k in range(1, 6))
 
 
-@pytest.mark.slow
 def test_lists_by_sums_over_players_are_verified() -> None:
     found = document(FIRMS)
     assert len(found["totals"]) == 1
@@ -790,12 +780,12 @@ def test_lists_by_sums_over_players_are_verified() -> None:
     assert np.allclose(point, [1 - total - 0.02 * k for k in range(1, 6)], rtol=0, atol=1e-9)
 
 
+@pytest.mark.default
 def test_a_payoff_whose_second_derivative_is_not_known_is_refused() -> None:
     space = {"player": [0], "low": [(1.0).hex()], "high": [(2.0).hex()]}
     assert refuted(completed(space, [["x", 0], ["digamma", 0]], [1])) == "no derivative of trigamma is known"
 
 
-@pytest.mark.slow
 def test_a_part_of_a_total_belongs_to_its_player() -> None:
     found = document(FIRMS)
     found["totals"][0].reverse()
@@ -807,7 +797,6 @@ def test_a_part_of_a_total_belongs_to_its_player() -> None:
         verify(more)
 
 
-@pytest.mark.slow
 def test_totals_that_are_cut_elsewhere_need_reasons_that_hold_there() -> None:
     whole, count = document(FIRMS), 0
     for k, entry in enumerate(whole["boxes"]):
@@ -826,6 +815,7 @@ def test_totals_that_are_cut_elsewhere_need_reasons_that_hold_there() -> None:
     assert empty or around
 
 
+@pytest.mark.default
 def test_payoffs_that_use_the_sum_of_another_player_have_their_own_derivatives() -> None:
     # u_1 = x_1 * (x_2 + x_3) in terms of what all but player 2 add, x_1 + x_3: u_1 = x_1 * (x_1 + x_3)
     nodes = [["x", k] for k in range(6)] + [["mul", 0, 4], ["neg", 1], ["neg", 2]]
@@ -840,6 +830,7 @@ def test_payoffs_that_use_the_sum_of_another_player_have_their_own_derivatives()
     assert given_high - given_low < 1e-12
 
 
+@pytest.mark.default
 def test_numbers_that_are_no_choices_are_not_read() -> None:
     # a payoff of the strategy that a player deviates to would be none of the game
     found = document(STEP)
@@ -848,6 +839,7 @@ def test_numbers_that_are_no_choices_are_not_read() -> None:
         verify(found)
 
 
+@pytest.mark.default
 def test_zero_times_what_is_undefined_is_undefined() -> None:
     def payoffs(y: Any) -> Any:
         root = 0 * jnp.sqrt(y[0] - 0.75)
@@ -866,7 +858,6 @@ def test_zero_times_what_is_undefined_is_undefined() -> None:
     assert nodes[results[3]] == ("c", 0.0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Cournot, 10 firms", "contest, 10 players", "logit prices, 10 firms"])
 def test_lists_of_ten_players_are_verified(name: str, tmp_path: Path) -> None:
     rv.all_equilibria(GAMES[name]()).proof.save(tmp_path / "list.json")

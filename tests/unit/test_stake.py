@@ -18,7 +18,10 @@ from rivalry.core.space import Box, Simplex
 from rivalry.runtime.jax import jax, jnp
 from tests.small_games import Ruled
 
+pytestmark = pytest.mark.mostly_slow
 
+
+@pytest.mark.default
 def test_moves_beyond_the_largest_number_are_infinite_without_a_warning() -> None:
     each = np.zeros((1, 2))
     scales = Scales(each, each, each, each, np.array([[True, False]]))
@@ -164,7 +167,6 @@ def wrong_words(seed: int, count: int) -> dict[int, str]:
     return found
 
 
-@pytest.mark.slow
 def test_no_penalty_makes_a_word_false() -> None:
     assert wrong_words(seed=1, count=20) == {}
 
@@ -174,7 +176,6 @@ def test_no_penalty_makes_a_word_false_in_a_thousand_games() -> None:
     assert wrong_words(seed=2, count=1000) == {}
 
 
-@pytest.mark.slow
 def test_worse_penalties_change_no_word() -> None:
     """Ruinous choices fill 50 to 99 %; the best response is also at their edge."""
     rng = np.random.default_rng(3)
@@ -197,7 +198,6 @@ def test_worse_penalties_change_no_word() -> None:
                 assert len(words) == 1, (width, kind, words)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("penalty", [5.0, 50.0, 200.0, 1e6])
 def test_steep_losses_on_both_sides_do_not_stretch_the_tolerance(penalty: float) -> None:
     """Choices within a tenth of the best one lose up to 0.01, others far more."""
@@ -227,7 +227,6 @@ class Shared(eqx.Module):
         return x[:, 0] * (self.intercept - total) - self.penalty * jnp.maximum(total - 3.0, 0.0)
 
 
-@pytest.mark.slow
 def test_a_penalty_does_not_stretch_the_tolerance() -> None:
     """Each firm gains 0.36 by an output of 0.8; it earns 0.28."""
     x = jnp.array([[1.4], [1.4]])
@@ -238,7 +237,6 @@ def test_a_penalty_does_not_stretch_the_tolerance() -> None:
         assert certificate(Shared(jnp.asarray(penalty)), jnp.ones((2, 1))).claim == "equilibrium"
 
 
-@pytest.mark.slow
 def test_a_proof_is_of_an_equilibrium_near_the_profile() -> None:
     class Indifferent(eqx.Module):
         @property
@@ -272,7 +270,6 @@ class Loss(eqx.Module):
         return self.level - self.height * jnp.abs(x[:, 0] - self.peak) ** self.power
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("power", [1.0, 1.5, 2.0, 3.0, 4.0, 8.0])
 def test_all_losses_of_a_smooth_peak_count(power: float) -> None:
     """Within a factor of ten of what the side that loses less can lose, and never above it."""
@@ -284,7 +281,6 @@ def test_all_losses_of_a_smooth_peak_count(power: float) -> None:
         assert milder / 10 <= own[0] <= milder * 1.001, peak
 
 
-@pytest.mark.slow
 def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
     class Gap(eqx.Module):
         @property
@@ -298,7 +294,6 @@ def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
     np.testing.assert_allclose(certificate(Gap(), [[0.5]]).at_stake, 0.25, rtol=1e-3)
 
 
-@pytest.mark.slow
 def test_on_a_simplex_the_side_without_a_penalty_counts() -> None:
     class Budget(eqx.Module):
         @property
@@ -312,7 +307,6 @@ def test_on_a_simplex_the_side_without_a_penalty_counts() -> None:
     np.testing.assert_allclose(certificate(Budget(), [[0.3, 0.7]]).at_stake, 0.09, rtol=0.1)
 
 
-@pytest.mark.slow
 def test_units_and_constants_of_payoffs_change_no_stake() -> None:
     x = jnp.array([[0.4], [0.3]])
     plain = certificate(Loss(*map(jnp.asarray, ([0.4, 0.6], [2.0, 2.0], [1.0, 3.0], [0.0, 0.0]))), x)
@@ -324,6 +318,7 @@ def test_units_and_constants_of_payoffs_change_no_stake() -> None:
     assert moved.claim == plain.claim == "not an equilibrium"
 
 
+@pytest.mark.default
 def test_a_forbidden_action_does_not_stretch_the_tolerance() -> None:
     """Any number of forbidden actions, of any cost."""
     for forbidden, cost in ((1, 100.0), (1, 1e13), (9, 1e6)):
@@ -336,6 +331,7 @@ def test_a_forbidden_action_does_not_stretch_the_tolerance() -> None:
         np.testing.assert_allclose(found.at_stake, 1.0)
 
 
+@pytest.mark.default
 def test_a_player_whose_choice_hardly_matters() -> None:
     """Gains are small beside what the players together do to a payoff."""
     pennies = rv.games.matrix("matching_pennies")
@@ -343,6 +339,7 @@ def test_a_player_whose_choice_hardly_matters() -> None:
     assert certificate(pennies, np.array([[0.5, 0.5], [0.51, 0.49]])).claim == "not an equilibrium"
 
 
+@pytest.mark.default
 def test_gradients_of_finite_games_have_a_unit() -> None:
     """It is the payoff scale, or where own choice changes far less, what it changes."""
     pennies = rv.games.matrix("matching_pennies")
@@ -354,14 +351,12 @@ def test_gradients_of_finite_games_have_a_unit() -> None:
     np.testing.assert_allclose(units, [0.001, 1.0], rtol=1e-9)
 
 
-@pytest.mark.slow
 def test_nothing_is_at_stake_where_price_equals_cost() -> None:
     """In Bertrand's game a firm that sells nothing wins and loses nothing by any higher price."""
     found = rv.solve(rv.games.market(choice="price"), rv.methods.ClosedForm())
     assert found.claim == "equilibrium"
 
 
-@pytest.mark.slow
 def test_idle_teams_of_a_race_are_in_equilibrium() -> None:
     """One team's inputs are worth 1e-9, those of the others nothing; usual ones would cost 7 and 16."""
     race = rv.games.race(
@@ -379,7 +374,6 @@ def test_idle_teams_of_a_race_are_in_equilibrium() -> None:
     assert rv.solve(race, rv.methods.BestResponse(), start="moderate").claim == "equilibrium"
 
 
-@pytest.mark.slow
 def test_inputs_that_never_pay_have_a_stake_that_does_not_grow_with_their_range() -> None:
     """Any input costs a fee of 1.5 and 0.03 per unit and brings nothing: an idle player saves the fee."""
 
@@ -393,7 +387,6 @@ def test_inputs_that_never_pay_have_a_stake_that_does_not_grow_with_their_range(
         assert stated.choice == pytest.approx(1.5, rel=1e-6)
 
 
-@pytest.mark.slow
 def test_the_effect_of_play_counts_for_a_hundredth() -> None:
     """Own choice moves a payoff by a few units, the rival by tens: a gain of 2e-6 remains a gain."""
 
@@ -410,7 +403,6 @@ def test_the_effect_of_play_counts_for_a_hundredth() -> None:
     assert near.regret[1] == pytest.approx(2e-6, rel=1e-3)
 
 
-@pytest.mark.slow
 def test_a_gain_that_is_not_visible_in_choices_is_measured_by_own_choice() -> None:
     """Own choice moves a payoff by a quarter, the rival by ten: a gain of 2e-5 is not within a millionth."""
 
@@ -425,7 +417,6 @@ def test_a_gain_that_is_not_visible_in_choices_is_measured_by_own_choice() -> No
     assert certificate(game, np.array([[0.5], [0.5 + 1e-7]])).claim == "equilibrium"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("high", [3.0, 1e3, 1e6])
 def test_an_exact_equilibrium_that_is_visibly_apart_proves_nothing_of_the_profile(high: float) -> None:
     """Each player nearly follows the other: best responses are close by, the equilibrium is not."""
@@ -450,13 +441,11 @@ def test_an_exact_equilibrium_that_is_visibly_apart_proves_nothing_of_the_profil
     assert at_it.radius < 1e-9
 
 
-@pytest.mark.slow
 def test_gains_are_printed_beside_the_payoff_of_the_player_who_gains() -> None:
     game = Shared(jnp.asarray(1e3))
     assert "regret 0.36 of a payoff of 0.28, bound" in repr(certificate(game, jnp.array([[1.4], [1.4]])))
 
 
-@pytest.mark.slow
 def test_a_certificate_measures_each_stake_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The search, its bound and the word use one stake per player and best response."""
     measured = []

@@ -16,8 +16,9 @@ from rivalry.tables import discretize, in_turn, largest_payoff, normalise, payof
 from tests.contests import Offering, Shared, by_rule, every, shared
 from tests.small_games import cournot
 
+pytestmark = pytest.mark.mostly_slow
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize(("axes", "action_grid"), [(1, 4), (2, 3), (1, [0.0, 0.2, 1.0])])
 @pytest.mark.parametrize("kind", [Shared, Offering])
 def test_a_table_contains_the_payoffs(kind: type[Shared], axes: int, action_grid: Any) -> None:
@@ -29,7 +30,6 @@ def test_a_table_contains_the_payoffs(kind: type[Shared], axes: int, action_grid
     assert made.contest.weights.size == 0
 
 
-@pytest.mark.slow
 def test_action_grids_of_unequal_lengths_without_outside_shares() -> None:
     game = shared(third=np.zeros(7), abstention=0.0, cost=np.zeros(3))
     made = tabulate(game, [[0.1, 0.9], [0.0, 0.5, 1.0], [0.2, 0.3, 0.4, 0.6]])
@@ -39,7 +39,6 @@ def test_action_grids_of_unequal_lengths_without_outside_shares() -> None:
     np.testing.assert_allclose(found.sum(axis=0), np.asarray(game.weights).sum(), rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_a_general_game_is_tabulated_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(discretize, "CHUNK", 50)
@@ -52,7 +51,6 @@ def test_a_general_game_is_tabulated_in_chunks(monkeypatch: pytest.MonkeyPatch) 
         np.testing.assert_allclose(made.tables.payoff[0, :, joint], expected, atol=1e-12)
 
 
-@pytest.mark.slow
 def test_above_the_memory_limit_payoffs_are_computed_on_demand() -> None:
     game = shared(players=3)
     table = tabulate(game, 4)
@@ -69,6 +67,7 @@ def test_above_the_memory_limit_payoffs_are_computed_on_demand() -> None:
         tabulate(shared(Shared), 4, max_table_bytes=1000)
 
 
+@pytest.mark.default
 def test_underflowing_influence_is_shared_in_logarithms() -> None:
     """At steepness 5000 influence at far points is below 1e-700; the nearest player gets the point."""
     game = shared(
@@ -89,6 +88,7 @@ def test_underflowing_influence_is_shared_in_logarithms() -> None:
     assert np.array_equal(payoffs(summed, every([3, 3])).T, made.tables.payoff[0])
 
 
+@pytest.mark.default
 def test_exchangeable_players_may_be_permuted() -> None:
     game = shared(players=4, steepness=[2.0, 3.0, 2.0, 2.0], cost=np.zeros(4))
     made = tabulate(game, 3)
@@ -105,7 +105,6 @@ def test_exchangeable_players_may_be_permuted() -> None:
     ]  # a player with another grid is not exchangeable
 
 
-@pytest.mark.slow
 def test_matrix_games_are_tabulated_unchanged() -> None:
     game = matrix(payoffs=np.random.default_rng(1).normal(size=(2, 2, 3)).tolist())
     made = tabulate(game, observation="joint")
@@ -127,7 +126,6 @@ class Chosen:
         return x[:, 0] + 10 * x[::-1, 0]
 
 
-@pytest.mark.slow
 def test_choices_are_tabulated_by_number() -> None:
     made = tabulate(Chosen())
     assert made.tables.action_map.size == 0
@@ -135,6 +133,7 @@ def test_choices_are_tabulated_by_number() -> None:
     np.testing.assert_allclose(made.tables.payoff[0, 1].reshape(2, 3), [[0, 1, 2], [10, 11, 12]])
 
 
+@pytest.mark.default
 def test_observation_and_order_of_moves() -> None:
     game = shared(players=3)
     made = tabulate(game, 2, observation="own", play="asynchronous", walk=False)
@@ -158,7 +157,6 @@ class WithWorld:
 to_finite.register(WithWorld)(lambda game: "not a world")  # type: ignore[arg-type, return-value]
 
 
-@pytest.mark.slow
 def test_invalid_input_is_refused() -> None:
     with pytest.raises(ValueError, match="observation: 'all' is unknown"):
         tabulate(cournot(2), observation="all")
@@ -172,7 +170,6 @@ def test_invalid_input_is_refused() -> None:
         normalise(tabulate(matrix(payoffs=[[[0, -1]], [[0, -2]]])))
 
 
-@pytest.mark.slow
 def test_the_package_exports_tabulate() -> None:
     made = rv.tables.tabulate(cournot(2), 3)
     assert isinstance(made.tables, FiniteGame)

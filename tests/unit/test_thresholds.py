@@ -23,6 +23,8 @@ from rivalry.lab.answer.estimates import estimates
 from rivalry.methods import Thresholds
 from rivalry.runtime.jax import jnp, put
 
+pytestmark = pytest.mark.mostly_slow
+
 BIMODAL = np.exp(-((np.linspace(0.001, 0.999, 100) - 0.25) ** 2) / 0.02) + np.exp(
     -((np.linspace(0.001, 0.999, 100) - 0.75) ** 2) / 0.02
 )
@@ -66,7 +68,6 @@ def box(players: int, axes: int = 1, wide: float = 3.0) -> Box:
     return Box.of([[-wide, wide]] * axes, players=players)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("players", [3, 5])
 def test_the_threshold_on_a_line_matches_the_closed_form(players: int) -> None:
     game = rv.games.influencer(players=players, resource="bimodal")
@@ -93,7 +94,6 @@ def test_the_threshold_on_a_line_matches_the_closed_form(players: int) -> None:
     assert "profile" not in found
 
 
-@pytest.mark.slow
 def test_two_players_have_no_crossing() -> None:
     game = rv.games.influencer(players=2, resource="bimodal")
     found = scanned(game, Thresholds("reach", low=0.05, high=0.4))
@@ -101,7 +101,6 @@ def test_two_players_have_no_crossing() -> None:
     assert found.stable_everywhere
 
 
-@pytest.mark.slow
 def test_the_threshold_in_the_plane_matches_the_closed_form() -> None:
     corners = {"kind": "mixture", "means": [[0, 0], [0, 5], [5, 0], [5, 5]], "stds": [1, 1, 1, 1]}
     game = rv.games.influencer(
@@ -114,7 +113,6 @@ def test_the_threshold_in_the_plane_matches_the_closed_form() -> None:
     assert found.crossing_multiplicity.values.tolist() == [6]  # three times for each of two equal axes
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("position", [None, 0.5])
 def test_the_threshold_with_a_third_party(position: float | None) -> None:
     game = rv.games.influencer(players=2, resource="bimodal", third_party=THIRD)
@@ -143,7 +141,6 @@ def largest_with_abstention(reach: float, q: float = 25.0, h: float = 1e-5) -> f
     return max(own - other, own + other)
 
 
-@pytest.mark.slow
 def test_abstention_gives_a_stable_window() -> None:
     game = rv.games.influencer(players=2, resource="bimodal", abstention=25.0)
     found = scanned(game, Thresholds("reach", low=0.05, high=1.0))
@@ -161,7 +158,6 @@ def test_abstention_gives_a_stable_window() -> None:
     ("coupling", "at", "many", "moves"),
     [(-0.5, -0.5, 2, "players part"), (0.5, -1.0, 1, "all move together")],
 )
-@pytest.mark.slow
 def test_crossings_of_complex_pairs(coupling: float, at: float, many: int, moves: str) -> None:
     turn = np.array([[0.0, -2.0], [2.0, 0.0]])
 
@@ -178,7 +174,6 @@ def test_crossings_of_complex_pairs(coupling: float, at: float, many: int, moves
     assert found.crossing_moves.values.tolist() == [moves]
 
 
-@pytest.mark.slow
 def test_only_tangent_directions_count_on_a_simplex() -> None:
     wish, players = np.array([0.2, 0.3, 0.5]), 4
     game = Apart(Simplex((3,) * players), put(wish), put(1.0))
@@ -196,7 +191,6 @@ def leaving(x: Array, p: Array) -> Array:
     return (p - 2) * x / 2 - p * (x[::-1]) / 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("low", "high", "ends"),
     [(0.0, 2.0, (-np.inf, 1.0)), (0.0, 0.9, (-np.inf, np.inf)), (-3.0, 0.5, (-np.inf, np.inf))],
@@ -209,6 +203,7 @@ def test_a_range_of_stability_has_no_end_where_the_scan_ends(low: float, high: f
     assert not np.isin(windows, [low, high]).any()
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("values", "text"),
     [
@@ -230,7 +225,6 @@ def folded(x: Array, p: Array) -> Array:
     return p - (x**3 - 3 * x)
 
 
-@pytest.mark.slow
 def test_a_jump_at_a_fold_is_not_a_crossing() -> None:
     game = Field(box(2), put(0.0), folded)
     found = scanned(game, Thresholds("p", low=-3.0, high=3.05, points=243))
@@ -243,7 +237,6 @@ def test_a_jump_at_a_fold_is_not_a_crossing() -> None:
     assert found.window_high.size == 2
 
 
-@pytest.mark.slow
 def test_the_start_selects_among_several_roots() -> None:
     game = Field(box(2), put(0.0), folded)
     found = scanned(game, Thresholds("p", low=-0.5, high=0.6), start=[1.5, 1.9])
@@ -253,7 +246,6 @@ def test_the_start_selects_among_several_roots() -> None:
     assert abs(middle.scan_position[0, 0]) < 0.5
 
 
-@pytest.mark.slow
 def test_a_parameter_may_be_a_function() -> None:
     def wide(reach: float) -> Any:
         return rv.games.influencer(players=3, resource="unimodal", reach=reach)
@@ -264,7 +256,6 @@ def test_a_parameter_may_be_a_function() -> None:
     assert str(found.parameter_name.values) == "wide"
 
 
-@pytest.mark.slow
 def test_a_position_that_is_not_a_root_has_a_residual() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     found = scanned(game, Thresholds("reach", low=0.1, high=0.3, points=11, position=[0.4]))
@@ -272,7 +263,6 @@ def test_a_position_that_is_not_a_root_has_a_residual() -> None:
     assert np.all(found.scan_residual > 1)
 
 
-@pytest.mark.slow
 def test_results_do_not_depend_on_chunks() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     method = Thresholds("reach", low=0.1, high=0.3)
@@ -289,7 +279,6 @@ def test_results_do_not_depend_on_chunks() -> None:
         assert np.array_equal(array, two[name][1]), name
 
 
-@pytest.mark.slow
 def test_a_session_can_be_stored_at_any_time() -> None:
     """Eigenvalues are complex, and files hold real numbers alone."""
     method = Thresholds("p", low=-1.0, high=1.0, points=3)
@@ -304,7 +293,6 @@ def test_a_session_can_be_stored_at_any_time() -> None:
         np.testing.assert_array_equal(again[name], array)
 
 
-@pytest.mark.slow
 def test_invalid_input_is_refused() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     with pytest.raises(ValueError, match=r"low: 0.3 must be below high, 0.3"):
@@ -332,6 +320,7 @@ def test_invalid_input_is_refused() -> None:
         rv.solve(nowhere, Thresholds("p", low=0.0, high=1.0))
 
 
+@pytest.mark.default
 def test_with_accepts_the_names_of_all_arrays() -> None:
     game = rv.games.influencer(players=3, resource="bimodal")
     names = arrays(game)
@@ -340,7 +329,6 @@ def test_with_accepts_the_names_of_all_arrays() -> None:
         with_(game, **{name: 0.5})
 
 
-@pytest.mark.slow
 def test_scans_with_and_without_crossings_combine_into_one_dataset(tmp_path: Path) -> None:
     game = rv.games.influencer(players=2, resource="bimodal", abstention=25.0)
     rows = []

@@ -16,6 +16,8 @@ from rivalry.families.matrix import matrix
 from rivalry.runtime.jax import jax, jnp
 from rivalry.transforms import Followers, freeze, hierarchy, in_stages, open_loop, repeat, stackelberg
 
+pytestmark = pytest.mark.mostly_slow
+
 KEY = jax.random.key(0)
 
 
@@ -80,7 +82,6 @@ def test_the_stackelberg_leader_matches_the_textbook(leading: object) -> None:
     assert found.claim == "equilibrium"
 
 
-@pytest.mark.slow
 def test_leader_derivatives_include_the_response(leading: object) -> None:
     # with the follower at (90 - q)/2 the leader earns (90 - q) q / 2; beyond 90 the follower stays out
     for q in (20.0, 60.0):
@@ -130,13 +131,11 @@ def test_two_leaders_and_two_followers() -> None:
     np.testing.assert_allclose(slope, 0.0, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_followers_that_do_not_converge_give_nan() -> None:
     x = Followers(rounds=20)(matrix("jordan"), matrix("jordan").pure(0, 0, 0), (0, 1, 2))
     assert bool(jnp.all(jnp.isnan(x)))
 
 
-@pytest.mark.slow
 def test_a_follower_whose_best_response_is_scanned_has_no_slope_left() -> None:
     race = rv.games.race()
 
@@ -153,7 +152,6 @@ def test_a_follower_whose_best_response_is_scanned_has_no_slope_left() -> None:
     np.testing.assert_allclose(slopes(jnp.asarray(leaders)), 0.0, atol=1e-15)
 
 
-@pytest.mark.slow
 def test_leadership_in_a_matrix_game() -> None:
     game = matrix("battle_of_the_sexes")
     leader = stackelberg(game, [0], Followers())
@@ -164,6 +162,7 @@ def test_leadership_in_a_matrix_game() -> None:
     assert found.claim == "no deviation found"
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("leaders", "message"),
     [
@@ -179,6 +178,7 @@ def test_wrong_leaders_are_named(leaders: list[int], message: str) -> None:
         stackelberg(duopoly(), leaders, Followers())
 
 
+@pytest.mark.default
 def test_a_response_that_is_not_callable_is_refused() -> None:
     with pytest.raises(ValueError, match="respond: 3 must be callable"):
         unwrap(stackelberg)(duopoly(), [0], 3)
@@ -201,7 +201,6 @@ def test_freezing_leaves_the_game_of_the_other_players() -> None:
     np.testing.assert_allclose(response.bound, 900.0, rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_freezing_a_mixture_averages_the_tables() -> None:
     table = np.random.default_rng(0).normal(size=(3, 2, 4, 3))
     whole = matrix(payoffs=table.tolist())
@@ -218,6 +217,7 @@ def test_freezing_a_mixture_averages_the_tables() -> None:
     np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("strategies", "message"),
     [
@@ -234,7 +234,6 @@ def test_wrong_frozen_strategies_are_named(strategies: dict[int, object], messag
         freeze(duopoly(), strategies)
 
 
-@pytest.mark.slow
 def test_repeated_games_observe_past_periods_and_are_truncated() -> None:
     stage = matrix("prisoners_dilemma")
     game = repeat(stage, memory=2, periods=2)
@@ -249,7 +248,6 @@ def test_repeated_games_observe_past_periods_and_are_truncated() -> None:
     assert oracles.active_players(game, state).tolist() == [True, True]
 
 
-@pytest.mark.slow
 def test_stages_pay_after_all_players_have_moved() -> None:
     game = in_stages(duopoly(10.0, 10.0, 10.0), [[1], [0, 2]], periods=1)
     assert isinstance(game, MarkovGame)
@@ -267,6 +265,7 @@ def test_stages_pay_after_all_players_have_moved() -> None:
     assert state.before.ravel().tolist() == [4.0, 2.0, 6.0]
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
@@ -281,7 +280,6 @@ def test_wrong_stages_are_named(stages: list[list[int]], message: str) -> None:
         in_stages(duopoly(), stages)
 
 
-@pytest.mark.slow
 def test_schedules_pay_discounted_sums() -> None:
     game = open_loop(duopoly(), 3, discount=[0.5, 1.0])
     x = jnp.array([[10.0, 20.0, 30.0], [5.0, 15.0, 25.0]])
@@ -306,7 +304,6 @@ def test_schedules_of_cournot_repeat_the_stage_equilibrium() -> None:
     np.testing.assert_allclose(oracles.payoff_bound(game, x, one, x[1], x[1]), game.payoffs(x)[1])
 
 
-@pytest.mark.slow
 def test_schedules_of_a_matrix_game_have_exact_best_responses() -> None:
     game = open_loop(matrix("prisoners_dilemma"), 3, discount=0.5)
     always = [[0.0, 1.0] * 3] * 2
@@ -320,7 +317,6 @@ def test_schedules_of_a_matrix_game_have_exact_best_responses() -> None:
         game.space.check(sample.at[0].set(point))
 
 
-@pytest.mark.slow
 def test_schedules_of_a_markov_game_follow_its_states() -> None:
     stage = matrix("battle_of_the_sexes")
     game = open_loop(in_stages(stage, [[0], [1]]), 2)
@@ -342,7 +338,6 @@ def test_schedules_of_a_markov_game_follow_its_states() -> None:
         (lambda: repeat(duopoly(), periods=-1), "periods: -1 must be a whole number"),
     ],
 )
-@pytest.mark.slow
 def test_invalid_periods_and_discount_factors_are_refused(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
@@ -425,7 +420,6 @@ class Compass(eqx.Module):
         return (x * jnp.roll(x, 1, axis=0)).sum(axis=1)
 
 
-@pytest.mark.slow
 def test_players_of_a_custom_space_keep_it_where_others_are_frozen() -> None:
     whole = Circle()
     game = freeze(Compass(whole), {1: [0.0, 1.0]})
@@ -445,7 +439,6 @@ def test_players_of_a_custom_space_keep_it_where_others_are_frozen() -> None:
         own.check(np.ones((3, 2)))
 
 
-@pytest.mark.slow
 def test_a_hierarchy_needs_two_stages_and_names_them_from_the_first() -> None:
     game = duopoly(10.0, 10.0, 10.0, 10.0)
     with pytest.raises(ValueError, match="stages: 1 stage; must be at least 2"):

@@ -13,6 +13,8 @@ import pytest
 import rivalry as rv
 from tests.unit.test_all_equilibria import Duopoly
 
+pytestmark = pytest.mark.mostly_slow
+
 GRID = np.unique(np.concatenate([np.linspace(0, 1, 2001), [np.nextafter(0.5, 1), np.nextafter(0.7, 1)]]))
 
 
@@ -119,6 +121,7 @@ CASES: dict[Any, tuple[list[list[float]], bool, str]] = {
 COST = {tied: pytest.mark.slow, undefined: pytest.mark.slow, nearly_tied: pytest.mark.nightly}
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     "rule", [pytest.param(rule, marks=COST.get(rule, pytest.mark.nightly)) for rule in CASES]
 )
@@ -138,6 +141,7 @@ def test_lists_hold_every_equilibrium_or_say_where_it_may_be(rule: Any) -> None:
         assert listed.any() or possible.any()
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     "rule",
     [pytest.param(rule, marks=pytest.mark.slow if rule in COST else pytest.mark.nightly) for rule in CASES],
@@ -159,7 +163,6 @@ def test_bounds_are_never_below_a_gain(rule: Any) -> None:
             assert np.min(np.max(np.abs(x - known), axis=1)) <= found.radius + 1e-9
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "at", "words"),
     [
@@ -207,7 +210,6 @@ class Alone(eqx.Module):
         return self.rule(x[:, 0])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "at", "best"),
     [
@@ -241,7 +243,6 @@ class Wide(eqx.Module):
         return -jnp.sum(jnp.square(x - 0.3), axis=1)
 
 
-@pytest.mark.slow
 def test_choices_on_many_axes_have_a_reason_at_once() -> None:
     found = rv.certificate(Wide(rv.Box(jnp.zeros((1, 4)), jnp.ones((1, 4)))), [[0.3] * 4], proof=True)
     assert (found.claim, found.radius) == ("no deviation found", None)
@@ -277,7 +278,6 @@ def hidden(own: Any, other: Any) -> Any:
     return -jnp.square(own - 0.5) + own * jax.lax.stop_gradient(own)
 
 
-@pytest.mark.slow
 def test_stop_gradient_in_branches_is_the_identity_of_payoffs() -> None:
     game = Switched((shifted, hidden), jnp.array([0, 0]))
     # both shares are 1/2 where the strategies are equal, and so are cost and gain
@@ -300,7 +300,6 @@ def entry(own: Any, other: Any) -> Any:
     return -jnp.square(own - 0.5) - jnp.where(own > 0, 0.3, 0.0)
 
 
-@pytest.mark.slow
 def test_a_cost_of_entry_is_a_jump_unless_it_is_zero() -> None:
     out = rv.certificate(Duopoly(entry), [[0.0], [0.0]], proof=True)
     assert (out.claim, out.radius) == ("equilibrium", None)
@@ -319,7 +318,6 @@ def test_a_cost_of_entry_is_a_jump_unless_it_is_zero() -> None:
     assert enters.regret[1] == pytest.approx(30 - 100 / 9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cost", "output"),
     [
@@ -368,7 +366,6 @@ def repeated_peak(own: jax.Array) -> jax.Array:
     return -((own - 0.5) ** 2) + added[0]
 
 
-@pytest.mark.slow
 def test_false_derivatives_within_loops_hide_no_peak() -> None:
     """Two peaks of 2 above a parabola: the strategy in the middle loses 4 - 0.1967**2."""
     certificate = rv.certificate(Alone(repeated_peak), jnp.array([[0.5]]), proof=True)
@@ -377,7 +374,6 @@ def test_false_derivatives_within_loops_hide_no_peak() -> None:
     assert certificate.bound[0] >= 4 - 0.1967**2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scale", [pytest.param(1.0, marks=pytest.mark.nightly), 1e-10])
 def test_stop_gradient_changes_no_list(scale: float) -> None:
     """The payoff vanishes at the lower bounds, and its derivative at the upper ones."""
@@ -410,7 +406,6 @@ def _of_parabola(at: Any, moved: Any) -> Any:
     return logaddexp(*at), -2 * (at[0] - 0.5) * moved[0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "height"),
     [
@@ -440,7 +435,6 @@ def undefined_at(place: float, instead: float) -> Any:
     return rule
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "at"),
     [
@@ -469,7 +463,6 @@ class Fixed(eqx.Module):
         return -jnp.square(x[:, 0] - 0.3)
 
 
-@pytest.mark.slow
 def test_games_without_a_choice_are_refused_in_one_line() -> None:
     game = Fixed(rv.Box(jnp.zeros((2, 1)), jnp.zeros((2, 1))))
     with pytest.raises(ValueError, match="no player has a choice"):
@@ -478,7 +471,6 @@ def test_games_without_a_choice_are_refused_in_one_line() -> None:
     assert (found.claim, found.bound.tolist()) == ("equilibrium", [0.0, 0.0])
 
 
-@pytest.mark.slow
 def test_a_player_without_a_choice_gains_nothing() -> None:
     game = Fixed(rv.Box(jnp.zeros((2, 1)), jnp.array([[0.0], [1.0]])))
     found = rv.certificate(game, [[0.0], [0.3]], proof=True)

@@ -15,6 +15,8 @@ from rivalry.tables.action_grid import grid_points, moves_between
 from rivalry.transforms import walks
 from rivalry.transforms.units import strategies, units
 
+pytestmark = pytest.mark.mostly_slow
+
 KEY = jax.random.key(0)
 
 
@@ -40,7 +42,6 @@ def test_moves_match_the_tabulated_moves(space: str) -> None:
             np.testing.assert_allclose(found, points[[0, 1], moves[:, standing, move]], atol=1e-12)
 
 
-@pytest.mark.slow
 def test_positions_stay_on_the_grid_over_many_steps() -> None:
     game = walks(rv.games.influencer(), step=0.1, start=[0.3, 0.7])
     state, draw = game.reset(KEY), np.random.default_rng(1)
@@ -54,7 +55,6 @@ def test_positions_stay_on_the_grid_over_many_steps() -> None:
     assert int(state.period) == 60
 
 
-@pytest.mark.slow
 def test_a_grid_may_end_below_the_upper_bound() -> None:
     game = walks(rv.games.influencer(), step=0.3)
     np.testing.assert_allclose(at(game, [[0.9], [0.0]], [[2], [0]]), [[0.9], [0.0]])
@@ -62,7 +62,6 @@ def test_a_grid_may_end_below_the_upper_bound() -> None:
     assert starts == {0.0, 0.3, 0.6, 0.9}
 
 
-@pytest.mark.slow
 def test_continuous_moves() -> None:
     """A player whose move would leave the space stays on all axes; the other player moves."""
     base = rv.games.influencer(space="box", reach=0.3)
@@ -90,7 +89,6 @@ def test_starts_are_uniform(moves: Any) -> None:
     np.testing.assert_allclose(chances, 0.2, atol=4 * np.sqrt(0.16 / samples.size))
 
 
-@pytest.mark.slow
 def test_starts_on_a_simplex_are_uniform_over_its_lattice() -> None:
     game = walks(rv.games.influencer(space="simplex", kernel="dirichlet"), step=0.5)
     samples = np.asarray(jax.vmap(lambda key: game.reset(key).position)(jax.random.split(KEY, 2000)))
@@ -99,7 +97,6 @@ def test_starts_on_a_simplex_are_uniform_over_its_lattice() -> None:
     np.testing.assert_allclose(counts / 4000, 1 / 6, atol=4 * np.sqrt(5 / 36 / 4000))
 
 
-@pytest.mark.slow
 def test_steps_are_equal_in_the_coordinates_of_a_box() -> None:
     """Two steps up from 1 by factors of 10, in a box with log coordinates."""
 
@@ -118,7 +115,6 @@ def test_steps_are_equal_in_the_coordinates_of_a_box() -> None:
     np.testing.assert_allclose(oracles.normalized_observation(game, state), [[0.5], [1.0]], atol=1e-9)
 
 
-@pytest.mark.slow
 def test_own_and_joint_observations() -> None:
     base = rv.games.influencer(players=3, bounds=[0.0, 10.0], reach=1.0)
     start = [0.0, 5.0, 10.0]
@@ -129,6 +125,7 @@ def test_own_and_joint_observations() -> None:
     assert seen.tolist() == [[-1.0, 0.0, 1.0], [0.0, -1.0, 1.0], [1.0, -1.0, 0.0]]
 
 
+@pytest.mark.default
 def test_wrong_input_is_refused() -> None:
     game = rv.games.influencer()
     simplex = rv.games.influencer(space="simplex", kernel="dirichlet")
@@ -152,7 +149,6 @@ def test_wrong_input_is_refused() -> None:
         walks(rv.games.city(network="stubs_2x2", agents=20, capacity=2), step=0.1)
 
 
-@pytest.mark.slow
 def test_actions_and_strategies_are_inverse_in_a_box() -> None:
     """Actions of -1 and 1 are exactly the bounds, in linear and in log coordinates."""
     space = rv.Box.of([[0.0, 4.0], [0.1, 1000.0]], players=2, coordinates=("linear", "log"))
@@ -163,7 +159,6 @@ def test_actions_and_strategies_are_inverse_in_a_box() -> None:
     np.testing.assert_allclose(units(space, x), actions, atol=1e-12)
 
 
-@pytest.mark.slow
 def test_actions_on_a_simplex_are_corners() -> None:
     space = rv.Simplex((3, 2), 0.1)
     corners = strategies(space, jnp.array([[2.0], [0.0]]))
@@ -171,6 +166,7 @@ def test_actions_on_a_simplex_are_corners() -> None:
     assert units(space, corners) is corners
 
 
+@pytest.mark.default
 def test_actions_of_choices_are_indices() -> None:
     space = rv.Choices((3, 1))
     x = strategies(space, jnp.array([[1.0], [0.0]]))

@@ -20,7 +20,7 @@ from rivalry.lab.worker import Job, carry_out, run_cell
 from tests.duel_study import study
 
 # step limits are deliberately small; the warning is tested separately
-pytestmark = pytest.mark.filterwarnings("ignore:not converged")
+pytestmark = [pytest.mark.mostly_slow, pytest.mark.filterwarnings("ignore:not converged")]
 
 MATRIX = {"family": "matrix", "name": "chicken"}
 
@@ -43,7 +43,6 @@ def same(one: Record, other: Record) -> bool:
     )
 
 
-@pytest.mark.slow
 def test_a_cell_stores_the_result_of_solve(tmp_path: Path) -> None:
     task = task_of(tmp_path, method=[{"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}])
     found = run_cell(task, tmp_path)
@@ -55,7 +54,6 @@ def test_a_cell_stores_the_result_of_solve(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["profile"][1].ravel(), 0.25, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_random_starts_depend_on_the_replication_only(tmp_path: Path) -> None:
     first, second = (
         run_cell(cell.task, tmp_path)["path"][1][0] for cell in cells_of(tmp_path, replications={"count": 2})
@@ -65,14 +63,12 @@ def test_random_starts_depend_on_the_replication_only(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first, again)
 
 
-@pytest.mark.slow
 def test_paired_points_have_equal_starts(tmp_path: Path) -> None:
     cells = cells_of(tmp_path, replications={"paired": True}, sweep={"game.prize": [0.5, 1.5]})
     one, other = (run_cell(cell.task, tmp_path)["path"][1][0] for cell in cells)
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.slow
 def test_several_starts_form_a_batch(tmp_path: Path) -> None:
     task = task_of(tmp_path, method=[{"kind": "duel.py:Climb", "starts": 3, "max_steps": 200}])
     found = run_cell(task, tmp_path)
@@ -82,7 +78,6 @@ def test_several_starts_form_a_batch(tmp_path: Path) -> None:
     assert "path" not in found
 
 
-@pytest.mark.slow
 def test_grid_starts_are_counted_by_basin(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": "grid", "starts": 9, "max_steps": 50}
     found = run_cell(task_of(tmp_path, method=[method]), tmp_path)
@@ -97,7 +92,6 @@ def test_grid_starts_are_counted_by_basin(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["basin_profile"][1][0].ravel(), 0.25, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_a_batch_solves_every_point(tmp_path: Path) -> None:
     batch = {"game.prize": [0.4, 0.8, 1.2]}
     method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
@@ -107,7 +101,6 @@ def test_a_batch_solves_every_point(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["profile"][1][..., 0].T, np.array([[0.1, 0.2, 0.3]] * 2), atol=1e-5)
 
 
-@pytest.mark.slow
 def test_a_zipped_batch_has_one_dimension(tmp_path: Path) -> None:
     batch = {"zip": True, "game.prize": [0.4, 0.8], "method.climb.size": [0.1, 0.2]}
     method = {"kind": "duel.py:Climb", "name": "climb", "start": [0.3, 0.7], "max_steps": 5}
@@ -116,7 +109,6 @@ def test_a_zipped_batch_has_one_dimension(tmp_path: Path) -> None:
     assert found["climb.size"][0] == ("prize",)
 
 
-@pytest.mark.slow
 def test_path_payoffs_are_the_payoffs_along_the_path(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
     task = task_of(tmp_path, method=[method], plots=[{"kind": "paths", "quantity": "payoff"}])
@@ -127,7 +119,6 @@ def test_path_payoffs_are_the_payoffs_along_the_path(tmp_path: Path) -> None:
         np.testing.assert_allclose(payoffs, game.payoffs(row), rtol=1e-14)
 
 
-@pytest.mark.slow
 def test_path_gradients_are_the_own_gradients_along_the_path(tmp_path: Path) -> None:
     method = {"kind": "best_response", "start": [0.3, 0.7], "max_steps": 50}
     task = task_of(tmp_path, method=[method], plots=[{"kind": "paths", "quantity": "gradient"}])
@@ -171,13 +162,13 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_an_interrupted_cell_resumes_exactly(tmp_path: Path, name: str) -> None:
     task = task_of(tmp_path, method=[METHODS[name]])
     assert same(broken_off(task, tmp_path, 2), run_cell(task, tmp_path))
 
 
+@pytest.mark.default
 def test_an_interrupted_learner_resumes_exactly(tmp_path: Path) -> None:
     task = task_of(tmp_path, game=MATRIX, method=[{"kind": "regret_matching", "steps": 4_000}])
     assert same(broken_off(task, tmp_path, 4), run_cell(task, tmp_path))
@@ -203,7 +194,6 @@ class Here(eqx.Module):
     goal: Any
 
 
-@pytest.mark.slow
 def test_visited_rest_points_survive_an_interruption(tmp_path: Path) -> None:
     game = build_game(task_of(tmp_path)["game"], tmp_path)
     settings: dict[str, Any] = {"max_steps": 400, "tolerance": None}
@@ -219,6 +209,7 @@ def test_visited_rest_points_survive_an_interruption(tmp_path: Path) -> None:
     assert same(resumed, whole)
 
 
+@pytest.mark.default
 def test_damaged_or_outdated_checkpoints_are_not_loaded(tmp_path: Path) -> None:
     kept = CheckpointFile(tmp_path / "checkpoints" / "a.npz", every=0.0)
     assert kept.load() is None
@@ -233,7 +224,6 @@ def test_damaged_or_outdated_checkpoints_are_not_loaded(tmp_path: Path) -> None:
     assert kept.load() is None
 
 
-@pytest.mark.slow
 def test_a_finished_job_leaves_the_cell_and_no_checkpoint(tmp_path: Path) -> None:
     (cell,) = cells_of(tmp_path, method=[{"kind": "duel.py:Climb", "max_steps": 300}])
     for name in ("cells", "checkpoints"):
@@ -246,7 +236,6 @@ def test_a_finished_job_leaves_the_cell_and_no_checkpoint(tmp_path: Path) -> Non
     assert [p.parent.name for p in (tmp_path / "run").rglob("*.npz")] == ["cells"]
 
 
-@pytest.mark.slow
 def test_recomputed_certificates_are_identical(tmp_path: Path) -> None:
     for changes in (
         {},
@@ -261,7 +250,6 @@ def test_recomputed_certificates_are_identical(tmp_path: Path) -> None:
     assert recertify(task, tmp_path, {"gain": ((), np.asarray(1.0))}) == {}
 
 
-@pytest.mark.slow
 def test_a_claim_without_a_profile_says_what_it_is_about(tmp_path: Path) -> None:
     roads = {"game": {"family": "karma"}, "method": [{"kind": "newton"}]}
     for changes, more, words in (
@@ -281,6 +269,7 @@ def test_a_claim_without_a_profile_says_what_it_is_about(tmp_path: Path) -> None
         assert str(recertify(task, tmp_path, refuted, proof=True)[name][1]) == "dynamic programming"
 
 
+@pytest.mark.default
 @pytest.mark.parametrize(
     ("regrets", "concept"), [("unconditional", "coarse correlated"), ("conditional", "correlated")]
 )
@@ -299,6 +288,7 @@ def test_recomputed_certificates_keep_the_concept_of_the_method(
         assert certificate_changes(record, new, proof) == ""
 
 
+@pytest.mark.default
 def test_a_recomputed_certificate_that_differs_is_described() -> None:
     stored = {
         "claim": ((), np.asarray("equilibrium")),
@@ -316,7 +306,6 @@ def test_a_recomputed_certificate_that_differs_is_described() -> None:
     assert certificate_changes(stored, stored, False) == ""
 
 
-@pytest.mark.slow
 def test_a_batch_index_without_a_solution_does_not_hide_the_certificates_of_others(tmp_path: Path) -> None:
     task = task_of(tmp_path, method=[{"kind": "duel.py:Climb", "starts": 2, "max_steps": 100}])
     found = run_cell(task, tmp_path)
@@ -327,7 +316,6 @@ def test_a_batch_index_without_a_solution_does_not_hide_the_certificates_of_othe
     assert recertify(task, tmp_path, found | {"profile": (dims, profiles * np.nan)}) == {}
 
 
-@pytest.mark.slow
 def test_visited_rest_points_of_a_batch_survive_an_interruption(tmp_path: Path) -> None:
     game = build_game(task_of(tmp_path)["game"], tmp_path)
     starts = [game.space.check([first, 0.5]) for first in (0.6, 0.9, 1.1)]
