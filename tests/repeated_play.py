@@ -50,9 +50,7 @@ class Duopoly(eqx.Module):
     form: str = eqx.field(static=True, default="at_once")
     gamma: float = eqx.field(static=True, default=0.9)
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 9.0, players=2)
+    space = Box.interval(0.0, 9.0, players=2)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         return x[:, 0] * (9.0 - jnp.sum(x))

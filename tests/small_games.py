@@ -55,9 +55,7 @@ class Turning(eqx.Module):
     growth: Float[Array, ""]
     speed: Float[Array, ""]
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(-2.0, 2.0, players=2)
+    space = Box.interval(-2.0, 2.0, players=2)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         a, b = x[0, 0], x[1, 0]
@@ -82,9 +80,7 @@ class Repelling(eqx.Module):
 
     pull: Float[Array, ""]
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(-1.0, 1.0, players=2)
+    space = Box.interval(-1.0, 1.0, players=2)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         own = x[:, 0]

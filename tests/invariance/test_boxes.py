@@ -42,9 +42,7 @@ class Firms(eqx.Module):
 
     a: Any = 1.0
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=2)
+    space = Box.interval(0.0, 1.0, players=2)
 
     def payoffs(self, x: Any) -> Any:
         q = x[:, 0]
@@ -56,9 +54,7 @@ class Rivals(eqx.Module):
 
     a: Any = 0.5
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(-2.0, 2.0, players=2)
+    space = Box.interval(-2.0, 2.0, players=2)
 
     def payoffs(self, x: Any) -> Any:
         s = x[:, 0]

@@ -22,9 +22,7 @@ class Expected(eqx.Module):
 
     table: Any
 
-    @property
-    def space(self) -> Simplex:
-        return Simplex((2, 2))
+    space = Simplex((2, 2))
 
     def payoffs(self, x: Any) -> Any:
         return jnp.einsum("pab,a,b->p", self.table, x[0], x[1])

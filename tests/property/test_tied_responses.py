@@ -33,9 +33,7 @@ class Peaks(eqx.Module):
     effect: Any
     pick: Any
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=2)
+    space = Box.interval(0.0, 1.0, players=2)
 
     def payoffs(self, x: Any) -> Any:
         y = x[:, 0]

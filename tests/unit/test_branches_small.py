@@ -36,9 +36,7 @@ class Cubic(eqx.Module):
     apart: Float[Array, ""]
     names: tuple[int, ...] | None = eqx.field(static=True, default=None)
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(-2.0, 2.0, players=2)
+    space = Box.interval(-2.0, 2.0, players=2)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         own = x[:, 0]
@@ -193,9 +191,7 @@ class Plane(eqx.Module):
 
     growth: Float[Array, ""]
 
-    @property
-    def space(self) -> Box:
-        return Box.of([[-2.0, 2.0]] * 2, players=2)
+    space = Box.of([[-2.0, 2.0]] * 2, players=2)
 
     def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
         own, away = jnp.sum(x**2, axis=1), jnp.sum((x - x[::-1]) ** 2, axis=1)
@@ -254,9 +250,7 @@ class Blotto(eqx.Module):
     prizes: Float[Array, "axis"]
     exponent: Float[Array, ""]
 
-    @property
-    def space(self) -> Simplex:
-        return Simplex((3, 3, 3))
+    space = Simplex((3, 3, 3))
 
     def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
         effort = x**self.exponent

@@ -31,9 +31,7 @@ class Quadratic(eqx.Module):
     height: Any
     level: Any
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=2)
+    space = Box.interval(0.0, 1.0, players=2)
 
     def payoffs(self, x: Any) -> Any:
         return self.height * (1 - (x[:, 0] - 0.5) ** 2) + self.level
@@ -62,9 +60,7 @@ def test_a_monopoly_beside_a_firm_that_sells_nothing_is_an_equilibrium() -> None
 @pytest.mark.slow
 def test_an_infinite_gain_is_within_no_tolerance() -> None:
     class Reward(eqx.Module):
-        @property
-        def space(self) -> Box:
-            return Box.interval(0.0, 1.0, players=1)
+        space = Box.interval(0.0, 1.0, players=1)
 
         def payoffs(self, x: Any) -> Any:
             return -jnp.log(x[:, 0])

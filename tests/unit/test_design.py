@@ -32,9 +32,7 @@ class Contest(eqx.Module):
     bonus: Float[Array, "player"]
     meet: Float[Array, "player"]  # weight of the product of both x - 1, minus a quartic in the own x - 1
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 3.0, players=2)
+    space = Box.interval(0.0, 3.0, players=2)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         own, off = x[:, 0], x[:, 0] - 1.0

@@ -157,9 +157,7 @@ def test_many_axes_are_searched_from_random_strategies() -> None:
     class Wide(eqx.Module):
         axes: Float[Array, "axis"]
 
-        @property
-        def space(self) -> Box:
-            return Box(jnp.zeros((2, 13)), jnp.ones((2, 13)))
+        space = Box(jnp.zeros((2, 13)), jnp.ones((2, 13)))
 
         def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
             apart = jnp.sum(self.axes * (x[0] - x[1]) ** 2)
@@ -192,9 +190,7 @@ class AllPay(eqx.Module):
 
     prize: Float[Array, ""]
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=2)
+    space = Box.interval(0.0, 1.0, players=2)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         top = x[:, 0] == x[:, 0].max()
@@ -206,9 +202,7 @@ class Edgeworth(eqx.Module):
 
     capacity: Float[Array, ""]
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=2)
+    space = Box.interval(0.0, 1.0, players=2)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         own, rival, k = x[:, 0], x[::-1, 0], self.capacity
@@ -224,9 +218,7 @@ class Line(eqx.Module):
 
     length: Float[Array, ""]
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=3)
+    space = Box.interval(0.0, 1.0, players=3)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         at = x[:, 0]

@@ -23,9 +23,7 @@ pytestmark = pytest.mark.mostly_slow
 class Cournot(eqx.Module):
     """Two firms, price 1 - q1 - q2: the best response to q is (1 - q) / 2 and pays its square."""
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=2)
+    space = Box.interval(0.0, 1.0, players=2)
 
     def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
         return x[:, 0] * (1 - x.sum())
@@ -58,9 +56,7 @@ class Custom(eqx.Module):
 
 
 class CustomCournot(Cournot):
-    @property
-    def space(self) -> Custom:
-        return Custom()
+    space = Custom()
 
 
 class Bounded(Cournot):
@@ -188,9 +184,7 @@ def test_a_nan_payoff_bound_proves_nothing() -> None:
 
 
 class Shares(Cournot):
-    @property
-    def space(self) -> rv.Simplex:
-        return rv.Simplex(sizes=(3, 2), min_share=0.1)
+    space = rv.Simplex(sizes=(3, 2), min_share=0.1)
 
 
 DILEMMA = rv.games.matrix("prisoners_dilemma")
@@ -245,9 +239,7 @@ class Peak(eqx.Module):
 
     at: float = eqx.field(static=True, default=0.4375)
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=2)
+    space = Box.interval(0.0, 1.0, players=2)
 
     def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
         s = x[:, 0]

@@ -55,9 +55,7 @@ class Stage(eqx.Module):
     hazard: Float[Array, ""]
     ahead: Float[Array, "player"]
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 9.0, players=2)
+    space = Box.interval(0.0, 9.0, players=2)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
         total = x.sum()

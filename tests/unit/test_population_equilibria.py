@@ -168,9 +168,7 @@ class Hunt(eqx.Module):
 
     hare: float = 0.6
 
-    @property
-    def space(self) -> Simplex:
-        return Simplex((2,))
+    space = Simplex((2,))
 
     @property
     def discount(self) -> Any:

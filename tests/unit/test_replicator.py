@@ -121,9 +121,7 @@ class Floored(eqx.Module):
 
     values: jax.Array
 
-    @property
-    def space(self) -> rv.Simplex:
-        return rv.Simplex((3, 3), min_share=0.01)
+    space = rv.Simplex((3, 3), min_share=0.01)
 
     def payoffs(self, x: jax.Array) -> jax.Array:
         return x @ self.values

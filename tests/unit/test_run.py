@@ -28,9 +28,7 @@ class Bowl(eqx.Module):
 
     goal: jax.Array
 
-    @property
-    def space(self) -> rv.Box:
-        return rv.Box.interval(-10.0, 10.0, players=2)
+    space = rv.Box.interval(-10.0, 10.0, players=2)
 
     def payoffs(self, x: jax.Array) -> jax.Array:
         return -((x[:, 0] - self.goal) ** 2)

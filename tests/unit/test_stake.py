@@ -51,9 +51,7 @@ class Penalised(eqx.Module):
     kind: Any
     width: Any
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=2)
+    space = Box.interval(0.0, 1.0, players=2)
 
     def ordinary(self, x: Any) -> Any:
         z = x[:, 0]
@@ -218,9 +216,7 @@ class Shared(eqx.Module):
     penalty: Any
     intercept: Any = 3.0
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 10.0, players=2)
+    space = Box.interval(0.0, 10.0, players=2)
 
     def payoffs(self, x: Any) -> Any:
         total = x.sum()
@@ -239,9 +235,7 @@ def test_a_penalty_does_not_stretch_the_tolerance() -> None:
 
 def test_a_proof_is_of_an_equilibrium_near_the_profile() -> None:
     class Indifferent(eqx.Module):
-        @property
-        def space(self) -> Box:
-            return Box.interval(0.0, 1.0, players=2)
+        space = Box.interval(0.0, 1.0, players=2)
 
         def payoffs(self, x: Any) -> Any:
             z = x[:, 0]
@@ -262,9 +256,7 @@ class Loss(eqx.Module):
     height: Any
     level: Any
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=2)
+    space = Box.interval(0.0, 1.0, players=2)
 
     def payoffs(self, x: Any) -> Any:
         return self.level - self.height * jnp.abs(x[:, 0] - self.peak) ** self.power
@@ -283,9 +275,7 @@ def test_all_losses_of_a_smooth_peak_count(power: float) -> None:
 
 def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
     class Gap(eqx.Module):
-        @property
-        def space(self) -> Box:
-            return Box.interval(0.0, 1.0, players=1)
+        space = Box.interval(0.0, 1.0, players=1)
 
         def payoffs(self, x: Any) -> Any:
             z = x[:, 0]
@@ -296,9 +286,7 @@ def test_a_gap_of_ruinous_choices_does_not_hide_the_good_ones_beyond() -> None:
 
 def test_on_a_simplex_the_side_without_a_penalty_counts() -> None:
     class Budget(eqx.Module):
-        @property
-        def space(self) -> Simplex:
-            return Simplex((2,))
+        space = Simplex((2,))
 
         def payoffs(self, x: Any) -> Any:
             above = x[:, 0] - 0.3
@@ -422,9 +410,7 @@ def test_an_exact_equilibrium_that_is_visibly_apart_proves_nothing_of_the_profil
     """Each player nearly follows the other: best responses are close by, the equilibrium is not."""
 
     class Followers(eqx.Module):
-        @property
-        def space(self) -> Box:
-            return Box.interval(0.0, high, players=2)
+        space = Box.interval(0.0, high, players=2)
 
         def payoffs(self, x: Any) -> Any:
             z = x[:, 0]

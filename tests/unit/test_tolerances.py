@@ -48,9 +48,7 @@ class Alone(eqx.Module):
 
     payoff: Callable[[Any], Any] = eqx.field(static=True)
 
-    @property
-    def space(self) -> Box:
-        return Box.interval(0.0, 1.0, players=1)
+    space = Box.interval(0.0, 1.0, players=1)
 
     def payoffs(self, x: Any) -> Any:
         return self.payoff(x[:, 0])

@@ -49,9 +49,7 @@ oracles.payoff_bound.register(Cournot)(Cournot.ceiling)
 class Separable(eqx.Module):
     """Two axes each; a follower's best response to the leader's (a, b) is (a/2, (a + b**2)/4)."""
 
-    @property
-    def space(self) -> rv.Box:
-        return rv.Box.of([[-2.0, 2.0], [-2.0, 2.0]], players=2)
+    space = rv.Box.of([[-2.0, 2.0], [-2.0, 2.0]], players=2)
 
     def payoffs(self, x: jax.Array) -> jax.Array:
         (a, b), (c, d) = x

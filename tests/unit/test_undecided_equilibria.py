@@ -202,9 +202,7 @@ class Alone(eqx.Module):
 
     rule: Any = eqx.field(static=True)
 
-    @property
-    def space(self) -> rv.Box:
-        return rv.Box.interval(0.0, 1.0, players=1)
+    space = rv.Box.interval(0.0, 1.0, players=1)
 
     def payoffs(self, x: Any) -> Any:
         return self.rule(x[:, 0])
@@ -255,9 +253,7 @@ class Switched(eqx.Module):
     cases: Any = eqx.field(static=True)
     which: Any
 
-    @property
-    def space(self) -> rv.Box:
-        return rv.Box.interval(0.0, 1.0, players=2)
+    space = rv.Box.interval(0.0, 1.0, players=2)
 
     def payoffs(self, x: Any) -> Any:
         def of(which: Any, own: Any, other: Any) -> Any:

@@ -40,9 +40,7 @@ def test_a_range_of_choices_makes_no_word(case: dict[str, Any], high: float) -> 
 @pytest.mark.slow
 def test_a_small_part_of_good_choices_makes_no_word() -> None:
     class Narrow(eqx.Module):
-        @property
-        def space(self) -> Box:
-            return Box.interval(0.0, 1.0, players=1)
+        space = Box.interval(0.0, 1.0, players=1)
 
         def payoffs(self, x: Any) -> Any:
             away = x[:, 0] - 0.5
