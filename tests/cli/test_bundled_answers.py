@@ -17,9 +17,7 @@ from tests.raw_answers import digest_of, faults_of_run, readings
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", [name for name in studies() if not includes_others(name)])
-def test_nothing_raw_reaches_a_reader_and_reference_values_are_reproduced(
-    name: str, rivalry: Command, tmp_path: Path
-) -> None:
+def test_nothing_raw_is_shown_and_references_are_met(name: str, rivalry: Command, tmp_path: Path) -> None:
     if any(str(table["kind"]).startswith("rllib") for table in load_study(name).method):
         pytest.importorskip("ray")
     # in this process: importing the package takes as long as many a study

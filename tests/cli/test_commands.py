@@ -307,9 +307,7 @@ def test_the_status_counts_cells_that_have_begun(rivalry: Command, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_another_form_in_the_folder_of_a_run_is_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_form_in_the_folder_of_a_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = study(sweep={"game.reach": [0.17, 0.2]})
     folder = stored(tmp_path / made.name, made).folder
     work._note_other_form(folder, made)
@@ -336,9 +334,7 @@ def test_a_long_wait_is_reported(
     assert len(lines) < 6  # ever more rarely
 
 
-def test_a_long_check_reports_its_progress(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_checks_report(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([100.0, 101.0, 104.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     tell = output.check_progress()
@@ -387,9 +383,7 @@ def test_a_damaged_cell_is_named_and_recomputed(rivalry: Command) -> None:
     assert again.value == first
 
 
-def test_progress_bar_in_a_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_in_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     with output.progress("runs/[x]") as tell:
@@ -579,9 +573,7 @@ def test_an_empty_list_prints_one_line_on_stderr(rivalry: Command, monkeypatch: 
         (("--set", "rate=0.2"), "--set rate: needs its table; did you mean method.gradient_ascent.rate?"),
     ],
 )
-def test_a_key_without_its_table_is_answered_with_the_whole_key(
-    rivalry: Command, given: tuple[str, ...], hint: str
-) -> None:
+def test_keys_without_tables_give_the_whole_key(rivalry: Command, given: tuple[str, ...], hint: str) -> None:
     answer = rivalry("run", "lovett_fig6", *given)
     assert answer.status == 2
     assert answer.err == f"rivalry: {hint}\n"
@@ -625,9 +617,7 @@ def test_a_narrow_terminal_shows_keys_whole(rivalry: Command, monkeypatch: pytes
     assert rivalry("show", "best_response").out.splitlines()[2].split()[0] == "key"
 
 
-def test_the_doctor_lists_a_package_of_several_extras_once(
-    rivalry: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_doctor_lists_packages_of_extras_once(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     from rivalry.cli import show
 
     lines = [

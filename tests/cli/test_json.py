@@ -297,9 +297,7 @@ def test_show_prints_a_study_or_the_parameters(rivalry: Command, study: str) -> 
 @pytest.mark.parametrize(
     ("family", "among", "beyond"), [("matrix", "pure_equilibria", "simulation"), ("karma", "newton", "hedge")]
 )
-def test_show_names_the_methods_that_fit_a_family(
-    rivalry: Command, family: str, among: str, beyond: str
-) -> None:
+def test_show_names_methods_that_fit_a_family(rivalry: Command, family: str, among: str, beyond: str) -> None:
     listed = rivalry("show", family).out.rpartition("Methods: ")[2].replace(",", " ").split()
     assert among in listed
     assert beyond not in listed

@@ -19,9 +19,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("what", FILES)
-def test_a_template_is_a_valid_study_without_placeholders(
-    what: str, rivalry: Command, tmp_path: Path
-) -> None:
+def test_templates_are_valid_and_without_placeholders(what: str, rivalry: Command, tmp_path: Path) -> None:
     answer = rivalry("new", what, "mine")
     assert answer.status == 0
     assert answer.out.splitlines() == [
@@ -49,9 +47,7 @@ def test_the_study_of_a_template_runs(what: str, rivalry: Command) -> None:
 
 
 @pytest.mark.parametrize("family", GAMES)
-def test_a_study_of_every_family_says_what_is_registered(
-    family: str, rivalry: Command, tmp_path: Path
-) -> None:
+def test_studies_of_families_say_what_is_registered(family: str, rivalry: Command, tmp_path: Path) -> None:
     assert rivalry("new", "study", "mine", "--family", family).status == 0
     study, first = rv.load_study(tmp_path / "mine.toml"), {"game": {}, "sweep": {}, **GAMES[family].first}
     assert study.game == {"family": family, **first["game"]}

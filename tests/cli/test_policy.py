@@ -90,9 +90,7 @@ def judged(name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_grim_play_is_an_equilibrium_at_high_discount_factors_only(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_grim_play_needs_high_discount_factors(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # 3 for ever against 5 once and 1 for ever: an equilibrium if the discount factor is at least 1/2
     assert judged("grim", capsys)["claim"] == "equilibrium"
     (folder / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.4"))
@@ -208,9 +206,7 @@ def test_what_has_no_proof_says_why(folder: Path, capsys: pytest.CaptureFixture[
         ["runs", "--game", "tour"],
     ],
 )
-def test_a_run_and_a_policy_exclude_each_other(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_runs_exclude_policies(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["certify", *arguments]) == 2
     assert "give" in capsys.readouterr().err
 
@@ -249,9 +245,7 @@ def in_plain_python(policy: list[int], gamma: float) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["npy", "npz", "csv", "values"])
-def test_tables_of_other_programs_with_two_rounds_of_memory(
-    form: str, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tables_of_two_rounds(form: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(4)
     (folder / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6").replace("memory = 1", "memory = 2"))
     for _ in range(3):
@@ -382,9 +376,7 @@ def test_nothing_in_a_hostile_file_of_pytorch_is_run(form: str, says: str, folde
         ("cut.pt", "is no archive, as torch.save writes"),
     ],
 )
-def test_files_of_pytorch_without_a_table_are_refused_in_one_line(
-    name: str, says: str, folder: Path, capsys: Any
-) -> None:
+def test_files_of_pytorch_without_tables_are_refused(name: str, says: str, folder: Path, capsys: Any) -> None:
     torch = pytest.importorskip("torch")
     network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
     torch.save(network.state_dict(), "network.pt")

@@ -127,9 +127,7 @@ def test_each_line_is_answered_and_proved(folder: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.slow
-def test_rounded_decimals_are_judged_as_written_and_the_nearest_is_given(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rounded_decimals_are_judged_as_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (row,) = judged("0.334,0.333,0.333,0.333,0.334,0.333", "rps.nfg", capsys)
     assert row["strategies"][0][0] == "167/500"
     assert row["exact_gain"] == ["1/1000000", "1/1000000"] or any(map(Fraction, row["exact_gain"]))
@@ -144,9 +142,7 @@ def test_rounded_decimals_are_judged_as_written_and_the_nearest_is_given(
 
 
 @pytest.mark.slow
-def test_trees_in_behaviour_strategies_and_normal_form(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_trees_in_behaviour_and_normal_form(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = judged("NE,0,1,0,1\nNE,1,0,0,1\n", "entry.efg", capsys)
     assert (first["claim"], second["claim"]) == ("equilibrium", "not an equilibrium")
     assert second["regret"] == [1.0, 0.0]  # entering pays 1 where the incumbent shares

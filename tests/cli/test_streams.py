@@ -172,9 +172,7 @@ class Gone:
         raise ValueError("a stream of a test has no number")
 
 
-def test_output_without_a_reader_is_dropped(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unread_text_is_dropped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stdout", Gone())
         output.print_text("a table")
@@ -230,9 +228,7 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("left", [True, False])
-def test_a_process_that_does_not_respond_to_ctrl_c_is_ended(
-    left: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_that_ignore_ctrl_c_are_ended(left: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread reads the signal from a pipe, whose other end is closed when the command is left."""
     said: list[object] = []
     read, write = os.pipe()

@@ -441,9 +441,7 @@ def test_a_file_that_ends_the_program_is_named(rivalry: Command, when: str, stat
 
 
 @pytest.mark.slow
-def test_a_file_that_ends_the_program_while_it_certifies_is_named(
-    rivalry: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_that_end_certification_are_named(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever command runs it, and wherever."""
     Path("quits.py").write_text(QUITS)
     Path("mine.toml").write_text('[game]\nfamily = "quits.py:contest"\n[[method]]\nkind = "best_response"\n')

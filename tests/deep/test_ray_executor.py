@@ -205,9 +205,7 @@ def test_the_death_of_a_node_loses_no_cells(tmp_path: Path, nodes: Nodes, cluste
 
 
 @pytest.mark.brief
-def test_a_stopped_cell_is_resumed_from_its_checkpoint(
-    tmp_path: Path, nodes: Nodes, cluster: Cluster
-) -> None:
+def test_stopped_cells_are_resumed_from_checkpoints(tmp_path: Path, nodes: Nodes, cluster: Cluster) -> None:
     long = tabular().with_changes({"method.q_learning.epochs": 1_500_000, "replications.count": 1})
     alone, run = (Run.create_or_open(tmp_path / name, long) for name in ("alone", "run"))
     assert carry_out(alone, workers=1) == "done"
@@ -289,7 +287,7 @@ def test_a_cell_fails_after_its_worker_died_three_times(tmp_path: Path, cluster:
     assert list(run.failures().values()) == ["worker died, 3 times; out of memory?"]
 
 
-def test_a_full_disk_stops_the_run_and_keeps_finished_cells(
+def test_full_disks_stop_runs_and_keep_cells(
     tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, real, written = make(tmp_path), files.write, 0
@@ -465,9 +463,7 @@ def test_local_ray_leaves_no_files(tmp_path: Path, home: Path) -> None:
     assert contents(alone) == contents(Run.open(tmp_path / "away"))
 
 
-def test_an_interrupted_run_is_resumed_without_ray(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_runs_are_resumed_without_ray(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     study, run = write(tmp_path, 1_000_000), tmp_path / "run"
     process = start("run", study, "--executor", "ray", "--workers", "2", "--out", run)
     assert until(lambda: list((run / "cells").glob("[!.]*.npz")))
@@ -500,9 +496,7 @@ def test_an_interrupted_run_leaves_the_cluster_unchanged(
 
 
 @pytest.mark.nightly
-def test_a_killed_run_leaves_no_processes(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_killed_runs_leave_no_processes(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     run = tmp_path / "run"
     process = start("run", write(tmp_path, ENDLESS), "--executor", "ray", "--workers", "2", "--out", run)
     assert until(lambda: [p for p in descendants(process.pid) if "compute" in name_of(p)])

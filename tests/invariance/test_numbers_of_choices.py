@@ -94,9 +94,7 @@ def solved(game: Any, name: str, start: np.ndarray) -> Any:
 @pytest.mark.parametrize(
     "game", [pytest.param(game, marks=getattr(pytest.mark, kind)) for game, kind in GAMES_RUN.items()]
 )
-def test_each_method_finds_the_equilibrium_of_players_with_unequal_numbers_of_choices(
-    game: str, name: str
-) -> None:
+def test_methods_find_equilibria_of_players_with_unequal_numbers_of_choices(game: str, name: str) -> None:
     firms = GAMES[game]
     conditions = firms.conditions()
     prices = np.linalg.solve(conditions, np.asarray(firms.a))

@@ -168,16 +168,12 @@ def killed_again_and_again(
         assert (run / "dataset.nc").read_bytes() == (whole / "dataset.nc").read_bytes()
 
 
-def test_a_run_killed_twice_loses_no_cells(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_runs_killed_twice_keep_cells(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     killed_again_and_again(tmp_path, start, kills=2, points=3, replications=10, unbroken="1")
 
 
 @pytest.mark.nightly
-def test_two_hundred_cells_killed_ten_times(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_200_cells_killed_ten_times(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     killed_again_and_again(tmp_path, start, kills=10, points=20, replications=10, unbroken="12")
 
 
@@ -228,9 +224,7 @@ def test_workers_end_with_their_parent(tmp_path: Path, start: Callable[..., subp
     assert ended(process.pid)
 
 
-def test_a_second_run_of_a_locked_folder_is_refused(
-    tmp_path: Path, start: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_locked_folders_are_refused(tmp_path: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     run, study = tmp_path / "run", endless(tmp_path)
     process = start("run", study, "--workers", "1", "--out", run)
     assert until((run / "log.txt").exists, process)  # its first line is written under the lock

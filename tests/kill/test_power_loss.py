@@ -55,9 +55,7 @@ def cells(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "cells").glob("*.npz")}
 
 
-def test_a_run_that_has_ended_is_on_disk(
-    tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ended_runs_are_on_disk(tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         disk = Disk(home(tmp_path, "home"), patch)
         work(disk.home / "run", study)
@@ -70,9 +68,7 @@ def test_a_run_that_has_ended_is_on_disk(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a lock that is lost is open
-def test_a_run_cut_at_any_call_opens_and_goes_on(
-    tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cut_runs_open_and_go_on(tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = cells(work(tmp_path / "whole", study).folder)
     cut, ended = 0, False
     while not ended:
@@ -94,9 +90,7 @@ def test_a_run_cut_at_any_call_opens_and_goes_on(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_resume_cut_at_any_call_loses_nothing(
-    tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cut_resumes_lose_nothing(tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch) -> None:
     more = study.with_changes({"replications.count": 5})
     cut, ended = 0, False
     while not ended:
@@ -117,9 +111,7 @@ def test_a_resume_cut_at_any_call_loses_nothing(
     assert cut > 5
 
 
-def test_a_capsule_is_whole_or_not_there(
-    tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_capsules_are_whole_or_none(tmp_path: Path, study: rv.Study, monkeypatch: pytest.MonkeyPatch) -> None:
     run = work(tmp_path / "run", study)
     cut, ended = 0, False
     while not ended:

@@ -44,9 +44,7 @@ export default { draw: () => most + hidden };
 """
 
 
-def test_a_bundle_keeps_what_modules_export_and_hides_the_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bundles_keep_exports_and_hide_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     modules(tmp_path, monkeypatch, kit=KIT, views__one=VIEW, views__two=VIEW.replace("= 1;", "= 5;"))
     script = bundle._script(["two", "one", "two"], "console.log(views.one.draw(), views.two.draw());")
     assert script.count("class Box") == 1  # a module that two others import is there once
@@ -71,9 +69,7 @@ def test_a_widget_module_has_one_default_export(tmp_path: Path, monkeypatch: pyt
         'import "../kit.js";\nexport default {};',
     ],
 )
-def test_other_imports_and_exports_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
+def test_further_imports_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     modules(tmp_path, monkeypatch, kit=KIT, views__one=text)
     with pytest.raises(ValueError, match=r"one\.js: .* must be a named import or export"):
         bundle.page_script(["one"])

@@ -101,9 +101,7 @@ def test_a_frozen_page_draws_all_views_and_asks_for_nothing(
     assert (sum(map(int, paper[4:-1].split(","))) < 200) == (scheme == "dark")
 
 
-def test_a_frozen_page_without_scripts_has_all_tables_and_describes_its_figures(
-    browser: Any, frozen: Path
-) -> None:
+def test_frozen_pages_without_scripts_have_tables_and_describe_figures(browser: Any, frozen: Path) -> None:
     page = open_page(browser, frozen, java_script_enabled=False).page
     text = page.text_content("body")
     for words in ("4 of 5 cells are computed", "Results", "Versions", "Citation", "differs"):
@@ -160,9 +158,7 @@ def test_rows_and_sliders_choose_the_point_that_the_figure_shows(browser: Any, t
     assert opened.wrong == []
 
 
-def test_every_swept_key_has_a_control_that_chooses_the_point_of_the_figure(
-    browser: Any, tmp_path: Path
-) -> None:
+def test_swept_keys_have_controls_that_choose_the_point_of_the_figure(browser: Any, tmp_path: Path) -> None:
     sweep = {"game.reach": [0.16, 0.2], "game.resource.means": [[0.2, 0.7], [0.3, 0.8]]}
     made = stored(tmp_path / "run", study(sweep=sweep, plots=[], expect=[]))
     page = open_page(browser, freeze(made, tmp_path / "page.html").file).page
@@ -185,9 +181,7 @@ def test_every_swept_key_has_a_control_that_chooses_the_point_of_the_figure(
     check(3)
 
 
-def test_the_slider_of_a_second_key_moves_the_first_figure_and_marks_the_table(
-    browser: Any, tmp_path: Path
-) -> None:
+def test_sliders_of_second_keys_move_the_first_figure_and_mark_tables(browser: Any, tmp_path: Path) -> None:
     sweep = {"game.reach": [0.16, 0.2, 0.25], "game.players": [2, 3]}
     scenario = {"kind": "scenario", "over": "reach", "quantities": ["payoff"]}
     about = study(sweep=sweep, plots=[scenario], expect=[], answer={"quantities": ["payoff"]})
@@ -210,9 +204,7 @@ def test_the_slider_of_a_second_key_moves_the_first_figure_and_marks_the_table(
 
 
 @pytest.mark.parametrize("kind", ["frozen", "report"])
-def test_a_telephone_shows_the_key_and_the_claim_of_a_wide_table(
-    browser: Any, tmp_path: Path, kind: str
-) -> None:
+def test_telephones_show_the_key_and_claim_of_wide_tables(browser: Any, tmp_path: Path, kind: str) -> None:
     words = {name: f"{name} with a name of many words that makes its column wide" for name in ("a", "b", "c")}
     answer = {"quantities": ["threshold", "crossing", "payoff"], "words": {"threshold": words["a"]}}
     made = stored(tmp_path / "run", study(answer=answer, plots=[], expect=[]))

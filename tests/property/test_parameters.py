@@ -113,9 +113,7 @@ def cases(families: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(("family", "case"), cases(CASES))
-def test_every_way_to_change_a_number_gives_the_game_that_the_factory_makes(
-    family: str, case: dict[str, Any]
-) -> None:
+def test_all_ways_to_change_numbers_give_the_game_of_the_factory(family: str, case: dict[str, Any]) -> None:
     checked = 0
     for key in numeric_keys(getattr(GAMES, family)):
         if (found := pair(family, case, key)) is None:
@@ -187,9 +185,7 @@ def test_derivatives_are_those_of_games_built_anew(family: str, case: dict[str, 
         ("influencer", {"resource_points": {"kind": "continuous"}, "resource": "1 + b"}, "reach", 0.3),
     ],
 )
-def test_equilibria_move_as_those_of_games_built_anew(
-    family: str, case: dict[str, Any], key: str, value: float
-) -> None:
+def test_equilibria_move_as_if_built_anew(family: str, case: dict[str, Any], key: str, value: float) -> None:
     name = key.split(".")[-1]
     game, step = built(family, case, key, value), 1e-4 * value
     if name not in arrays(game):

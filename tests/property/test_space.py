@@ -49,9 +49,7 @@ def test_simplex_projection_is_nearest(x: np.ndarray, weights: np.ndarray) -> No
 
 
 @given(arrays(float, (3, 4), elements=numbers), arrays(float, (3, 4), elements=st.floats(0.01, 5)))
-def test_projection_above_a_minimum_is_feasible_nearest_and_idempotent(
-    x: np.ndarray, weights: np.ndarray
-) -> None:
+def test_projection_above_minima_is_feasible_nearest_idempotent(x: np.ndarray, weights: np.ndarray) -> None:
     mask = np.asarray(ABOVE.mask)
     nearest = np.asarray(ABOVE.project(jnp.asarray(x)))
     assert np.all(nearest[mask] >= 0.05)

@@ -117,9 +117,7 @@ def test_a_game_without_pure_equilibrium() -> None:
     ("rule", "low", "place"),
     [pytest.param(tangent, -1.0, 0.0, marks=pytest.mark.nightly), (kinked, 0.0, 0.375)],
 )
-def test_folds_and_kinks_have_an_equilibrium_and_stay_undecided(
-    rule: object, low: float, place: float
-) -> None:
+def test_folds_and_kinks_have_equilibria_and_stay_undecided(rule: object, low: float, place: float) -> None:
     data = listed(rule, low).data
     assert not bool(data.complete)
     (point,), (radius,) = data.equilibria.values[:, :, 0], data.radius.values

@@ -292,9 +292,7 @@ def test_means_are_taken_over_draws_of_the_game_alone() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("spread", "significant"), [(0.01, True), (0.5, False)])
-def test_means_over_the_same_draws_of_the_game_are_compared_in_pairs(
-    seed: int, spread: float, significant: bool
-) -> None:
+def test_means_over_the_same_draws_are_compared_in_pairs(seed: int, spread: float, significant: bool) -> None:
     draw = np.random.default_rng(seed)
     common = draw.normal(0.0, 3.0, 5)
     apart = 0.3 + spread * np.array([1.0, -1.0, 2.0, -2.0, 0.0])

@@ -69,9 +69,7 @@ def exact(*values: Any, **answer: Any) -> dict[tuple[str, float], list[Record]]:
     ("limit", "word"),
     [({"above": 2.0}, "Yes"), ({"above": 3.0}, "No"), ({"below": 3.0}, "No"), ({"below": 4}, "Yes")],
 )
-def test_the_opposite_word_is_said_where_the_numbers_do_not_meet_the_test(
-    limit: dict[str, float], word: str
-) -> None:
+def test_the_opposite_is_said_where_numbers_do_not_meet_the_test(limit: dict[str, float], word: str) -> None:
     text = first({"quantity": "payoff", **limit}, exact(3.0))
     assert text.startswith(f"{word}: the payoff is 3, ")
     way = "equal to 3" if 3.0 in limit.values() else "above 2" if "above" in limit else "below 4"
@@ -297,9 +295,7 @@ def test_players_of_one_row_are_compared() -> None:
         ({"below": 3}, False, "Not decided"),
     ],
 )
-def test_a_list_that_may_lack_equilibria_bounds_their_number(
-    test: dict[str, int], complete: bool, word: str
-) -> None:
+def test_lists_that_may_lack_equilibria_bound_them(test: dict[str, int], complete: bool, word: str) -> None:
     found = number([1.0, 1.0]) | {
         "equilibrium_count": ((), np.asarray(2)),
         "complete": ((), np.asarray(complete)),

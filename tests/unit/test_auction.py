@@ -28,9 +28,7 @@ def simulated(slopes: list[float], eta: float, price: str) -> tuple[np.ndarray, 
 @pytest.mark.slow
 @pytest.mark.parametrize("price", ["first", "second"])
 @pytest.mark.parametrize(("slopes", "eta"), [([0.4, 0.7], 0.0), ([0.9, 0.5, 1.3], 0.6)])
-def test_values_and_payments_are_those_of_simulated_auctions(
-    slopes: list[float], eta: float, price: str
-) -> None:
+def test_values_and_payments_equal_simulated_ones(slopes: list[float], eta: float, price: str) -> None:
     game = rv.games.auction(players=len(slopes), affiliation=eta, price=price)
     found = game.value_and_payment(jnp.array(slopes)[:, None])
     for exact, mean in zip(found, simulated(slopes, eta, price), strict=True):

@@ -167,9 +167,7 @@ def test_best_responders_that_misjudge_the_market_do_not_punish(seed: int, duopo
 
 
 @pytest.mark.parametrize("errors", [{"cost": 1.1}, {"taste": 1.6}])
-def test_a_cost_of_a_tenth_more_and_a_taste_of_two_fifths_are_no_punishment(
-    errors: dict[str, float], duopoly: PriceMarket
-) -> None:
+def test_a_cost_and_a_taste_of_more_are_no_punishment(errors: dict[str, float], duopoly: PriceMarket) -> None:
     assert audit_bot(responder(**errors)(duopoly), duopoly).word == ELEVATED
 
 

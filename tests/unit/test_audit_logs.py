@@ -140,9 +140,7 @@ def long_run_share(middle: float, grid: np.ndarray) -> float:
         ),
     ],
 )
-def test_bands_cover_the_regret_of_the_long_run(
-    middle: float, grid: tuple[float, ...], periods: int, count: int
-) -> None:
+def test_bands_cover_long_regret(middle: float, grid: tuple[float, ...], periods: int, count: int) -> None:
     """Nominal coverage of a firm is 97.5 %, as that of both is 95 %; rivals' prices are dependent."""
     truth = long_run_share(middle, np.array(grid))
     covered = 0
@@ -314,9 +312,7 @@ COMMAND_WORDS = {1.4729266563: "Consistent with competition", 1.9249809158: "Not
 
 @pytest.mark.slow
 @pytest.mark.parametrize("price", COMMAND_WORDS)
-def test_the_command_judges_constant_prices(
-    price: float, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_constant_prices_are_judged(price: float, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Prices of Nash and of the cartel; the regret of the latter is the gain of the best deviation."""
     name, page = written(tmp_path / "log.csv", np.full((400, 2), price)), tmp_path / "log.html"
     assert main(["audit", name, "--market", "calvano2020", "--out", str(page)]) == 0
@@ -333,9 +329,7 @@ def test_the_command_judges_constant_prices(
 
 
 @pytest.mark.slow
-def test_the_command_estimates_demand_where_the_log_has_quantities(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_estimates_demand(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Quantities without shocks give demand exactly, so that the answer is that at the known demand."""
     price = 1.9 + 0.02 * np.random.default_rng(0).normal(size=(400, 2))
     name = written(tmp_path / "log.csv", price, DEMAND(price) * 500, head="Preis")
@@ -349,9 +343,7 @@ def test_the_command_estimates_demand_where_the_log_has_quantities(
 
 
 @pytest.mark.slow
-def test_wrong_logs_are_refused_by_the_command_in_one_line(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_refuses_wrong_logs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     named = written(tmp_path / "named.csv", np.full((200, 2), 1.5), head="Preis")
     bare = written(tmp_path / "bare.csv", np.full((200, 2), 1.5))
     price = 1.5 + 0.02 * np.random.default_rng(0).normal(size=(200, 2))

@@ -230,9 +230,7 @@ def test_columns_that_are_wrong_are_named(tmp_path: Path, competing: Rows) -> No
 
 
 @pytest.mark.slow
-def test_the_command_prints_one_word_and_a_row_per_market(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_a_word_and_market_rows(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     name = write(tmp_path / "panel.csv", panel(0.0, markets=40, quarters=2))
     assert main(["audit", name]) == 0
     text = capfd.readouterr().out

@@ -28,9 +28,7 @@ def values_by_rule(rule: dict[tuple[int, ...], int], states: list[tuple[int, ...
 
 @pytest.mark.parametrize("memory", [1, 2])
 @pytest.mark.parametrize(("order", "oldest"), list(product(("own first", "by firm"), ("first", "last"))))
-def test_every_convention_of_states_gives_the_same_prices(
-    market: PriceMarket, memory: int, order: str, oldest: str
-) -> None:
+def test_conventions_of_states_agree(market: PriceMarket, memory: int, order: str, oldest: str) -> None:
     """A rule of (own, rival) per period, oldest first, written out in the convention of the table."""
     stream = np.random.default_rng(memory)
     memories = list(product(product(range(3), repeat=2), repeat=memory))

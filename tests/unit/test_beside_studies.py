@@ -64,9 +64,7 @@ def test_only_public_names_beside_the_studies_are_taken(kind: str, message: str)
 
 
 @pytest.mark.slow  # two worker processes
-def test_a_copy_runs_from_elsewhere_and_needs_no_trust(
-    tmp_path: Path, rivalry: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_copies_run_from_elsewhere(tmp_path: Path, rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.toml").write_text(rivalry("show", "karma_theory").out)
     for name, value in trusting({}).items():  # as the workbench starts runs: no file may be run
         monkeypatch.setenv(name, value)

@@ -133,9 +133,7 @@ def test_numpy_reads_a_block(folder: Path) -> None:
         np.testing.assert_array_equal(arrays["payoff.0"][:, 0], np.arange(4) / 7)
 
 
-def test_the_bytes_of_blocks_do_not_depend_on_the_order_of_the_work(
-    made: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_bytes_of_blocks_do_not_depend_on_the_order_of_work(made: tuple[Path, Path], tmp_path: Path) -> None:
     run, order = Run.create_or_open(tmp_path / "run", study()), list(range(CELLS))
     random.Random(4).shuffle(order)
     complete = 0
@@ -176,9 +174,7 @@ def operations(patch: pytest.MonkeyPatch, last: int) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
-def test_a_kill_at_any_step_of_packing_loses_nothing(
-    made: tuple[Path, Path], tmp_path: Path, step: int
-) -> None:
+def test_kills_at_steps_of_packing_lose_nothing(made: tuple[Path, Path], tmp_path: Path, step: int) -> None:
     whole, expected = netcdf(load_run(made[0]).dataset()), tree(made[1])
     last = 0
     while True:

@@ -388,9 +388,7 @@ def test_crossings_of_eigenvalues_are_counted_by_label(before: Any, after: Any, 
 
 @pytest.mark.default
 @pytest.mark.parametrize(("players", "axes", "unknowns"), [(2, 1, 2), (3, 2, 6), (1, 1, 1)])
-def test_an_empty_session_has_every_column_whatever_the_shapes(
-    players: int, axes: int, unknowns: int
-) -> None:
+def test_an_empty_session_has_all_columns_whatever_the_shapes(players: int, axes: int, unknowns: int) -> None:
     made = session.empty(players, axes, unknowns)
     tables = {"row": 10, "branch": 7, "cut": 4, "event": 13, "orbit": 6}
     for table, count in tables.items():

@@ -311,9 +311,7 @@ def changed_cell(run: Run, changes: dict[str, float], folder: str = "cells") -> 
     return id
 
 
-def test_a_result_with_all_that_follows_from_it_is_found_where_it_is_computed_again(
-    run: Run, tmp_path: Path
-) -> None:
+def test_results_with_all_that_follows_are_found_where_computed_again(run: Run, tmp_path: Path) -> None:
     before = run.digest()
     id = changed_cell(run, {"payoff": 1 + 1e-9})
     path = pack(Run.open(run.folder), tmp_path / "copy.zip")
@@ -349,9 +347,7 @@ def test_a_newer_certificate_that_was_changed_is_found(run: Run, tmp_path: Path,
     assert fault.startswith(f"cell {id}: certificate: regret was 0, is 0.128 ")
 
 
-def test_what_another_environment_made_is_compared_inside(
-    packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environments_are_compared(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Words of texts and numbers of the dataset; what could not be compared is said."""
     there = forged("packages.txt", b"matplotlib==", b"matplotlib==0.")
     picture = forged("figures/01-strategies.svg", b"</svg>", b" </svg>")
@@ -413,9 +409,7 @@ def test_what_another_environment_made_is_compared_inside(
         (b"<body", b'<body onload="alert(1)"'),
     ],
 )
-def test_scripts_and_styles_of_a_page_are_those_of_the_package(
-    packed: Path, tmp_path: Path, old: bytes, new: bytes
-) -> None:
+def test_scripts_and_styles_are_of_the_package(packed: Path, tmp_path: Path, old: bytes, new: bytes) -> None:
     """Also where other packages were used, so that bytes may differ."""
 
     def change(members: Members) -> None:
@@ -517,9 +511,7 @@ def test_a_forged_end_of_a_run_that_has_not_converged_is_undecided(tmp_path: Pat
     ],
     ids=lambda value: value if isinstance(value, str) else value["kind"],
 )
-def test_the_concept_of_a_cell_is_that_of_its_method(
-    tmp_path: Path, kind: dict[str, Any], concept: str
-) -> None:
+def test_cells_have_the_concept_of_their_method(tmp_path: Path, kind: dict[str, Any], concept: str) -> None:
     game = {"family": "matrix", "name": "chicken"}
     run = run_study(Study(name="small", game=game, method=[kind]), tmp_path / "run")
     ((id, task),), folder = run.tasks().items(), Path(run.head["folder"])
@@ -541,9 +533,7 @@ def test_a_missing_file_is_invalid_input(capsys: pytest.CaptureFixture[str], tmp
 # -- true capsules ------------------------------------------------------------------------------------------
 
 
-def test_the_digest_is_that_of_any_number_of_workers_and_of_a_run_that_was_resumed(
-    made: Path, tmp_path: Path
-) -> None:
+def test_the_digest_is_that_of_any_number_of_workers_and_of_resumed_runs(made: Path, tmp_path: Path) -> None:
     study = load_study(made.with_name("small.toml"))
     known = Run.open(made).digest()
     assert run_study(study, tmp_path / "three", workers=3).digest() == known
@@ -656,9 +646,7 @@ def test_code_in_it_runs_only_where_it_is_trusted(tmp_path: Path) -> None:
         verify(copy, trusted=True)
 
 
-def test_another_version_is_named_and_judged_by_a_tolerance(
-    packed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_versions_are_named_and_judged_by_a_tolerance(packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = capsule.provenance
 
     def here(also: Any = ()) -> dict[str, str]:

@@ -151,9 +151,7 @@ def learners(folder: Path) -> tuple[Run, worker.Job]:
 
 
 @pytest.mark.default
-def test_the_seconds_of_a_job_are_those_of_the_processor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_seconds_of_jobs_are_of_the_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def wait(*args: object, **options: object) -> list[Any]:
         sleep(0.3)  # as while others use the machine
         return []
@@ -218,9 +216,7 @@ def test_a_session_that_fails_fails_alone(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("table", [{"kind": "best_response"}, BANDITS], ids=["methods", "learners"])
-def test_bytes_do_not_depend_on_workers_interruptions_and_shards(
-    tmp_path: Path, table: dict[str, Any]
-) -> None:
+def test_bytes_depend_on_no_workers_interruptions_or_shards(tmp_path: Path, table: dict[str, Any]) -> None:
     one = study(4, **table)
     whole = run_study(one, tmp_path / "whole")
     assert contents(run_study(one, tmp_path / "two", workers=2)) == contents(whole)
@@ -396,9 +392,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("when", ["steps", "files"])
 @pytest.mark.filterwarnings("ignore:not converged")
-def test_a_batch_goes_on_where_it_was_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+def test_batches_go_on_where_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     # ends that are left for others, in several calls of the program
     one = study(6, POSITIONS, REACH, kind="gradient_ascent", start=[0.3, 0.3, 0.3], max_steps=2000, tol=1e-13)
     whole = run_study(one, tmp_path / "whole")

@@ -88,9 +88,7 @@ def test_the_optimal_prize_agrees_with_the_closed_form() -> None:
     ("low", "high", "chosen", "bound"),
     [(0.2, 1.0, 1.0, "the largest tried"), (1.5, 2.2, 1.5, "the smallest tried"), (0.2, 2.2, 1.25, "")],
 )
-def test_an_optimum_at_an_end_of_the_values_tried_is_marked(
-    low: float, high: float, chosen: float, bound: str
-) -> None:
+def test_optima_at_ends_of_searches_are_marked(low: float, high: float, chosen: float, bound: str) -> None:
     """Total effort minus spending is maximal at a prize of 1.25, and monotonic on either side."""
     found = design(
         contest(),

@@ -276,9 +276,7 @@ def test_the_gallery_begins_with_a_thumbnail_of_every_kind_by_purpose(helper: An
 
 @pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore")  # reduced runs may stop early, and say so
-def test_the_gallery_is_drawn_by_the_lines_on_its_page(
-    helper: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_gallery_has_its_own_lines(helper: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image
 
     gallery = helper("gallery")
@@ -358,9 +356,7 @@ def test_pictures_of_reproduced_results_are_of_the_runs_that_are_stored(helper: 
     assert not lines, "\n".join(lines)
 
 
-def test_the_thesis_shows_answers_of_full_runs_and_names_studies_without_one(
-    helper: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_thesis_shows_answers_of_its_full_runs(helper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = helper("reproduced")
     studies = [name for names in pages.FIGURES.values() for name in names]
     lines = pages.figures().splitlines()

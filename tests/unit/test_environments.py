@@ -120,9 +120,7 @@ class Endless(gymnasium.Env[int, int]):
 @pytest.mark.parametrize(
     ("end", "limit", "value"), [("terminated", 100, 1.0), ("truncated", 100, 2.0), ("never", 4, 2.0)]
 )
-def test_truncated_episodes_are_bootstrapped_and_terminated_ones_are_not(
-    end: str, limit: int, value: float
-) -> None:
+def test_truncated_episodes_alone_are_bootstrapped(end: str, limit: int, value: float) -> None:
     """In perpetuity a reward of 1 is worth 1/(1 - gamma) = 2, and 1 where the first step is the last."""
     game = from_gymnasium(Endless(1 if end == "terminated" else 3, end))
     learner = EnvironmentQLearning(episodes=40, gamma=0.5, episode_limit=limit, **EXPLORE)

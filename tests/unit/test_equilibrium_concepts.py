@@ -36,9 +36,7 @@ def test_a_logit_equilibrium_is_an_approximate_mean_field_equilibrium() -> None:
     ],
     ids=["matching", "conditional", "hedge"],
 )
-def test_learners_of_correlated_equilibria_report_the_concept(
-    method: object, concept: str, metric: str
-) -> None:
+def test_learners_of_correlated_equilibria_report_it(method: object, concept: str, metric: str) -> None:
     found = rv.solve(rv.games.matrix("chicken"), method, max_steps=500, path=False)  # type: ignore[arg-type]
     assert found.certificate.concept == concept
     assert found.certificate.residual == pytest.approx(float(found.data[metric].max()))

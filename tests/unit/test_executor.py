@@ -227,9 +227,7 @@ def _jobs(run: Run) -> list[Any]:
 
 
 @pytest.mark.slow
-def test_a_full_disk_stops_the_run_and_keeps_finished_cells(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disks_stop_runs_and_keep_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rivalry.lab import worker
 
     run, real = make(tmp_path), worker.carry_out
@@ -420,9 +418,7 @@ def test_progress_may_stop_workers(tmp_path: Path, threads: Threads) -> None:
     assert threads.started[0].killed
 
 
-def test_a_job_given_to_a_dead_worker_is_retried(
-    tmp_path: Path, threads: Threads, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dead_jobs_are_retried(tmp_path: Path, threads: Threads, monkeypatch: pytest.MonkeyPatch) -> None:
     workers = pool.Workers(1, lambda outcome: None)
     with monkeypatch.context() as patched:
         patched.setattr(threads, "_carry_out", lambda pipe, process: pipe.close())
@@ -501,9 +497,7 @@ def test_a_name_is_no_study() -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_imports_nothing_from_the_current_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_import_nothing_from_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python starts it by ``-c``, which puts the current folder first on the path of modules."""
     mark = tmp_path / "imported"
     for name in sorted(sys.stdlib_module_names):

@@ -143,9 +143,7 @@ def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(typed.AT_WORK, reason="needs calls without checks of types (no RIVALRY_TYPED)")
-def test_a_table_too_long_for_latex_is_left_out(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_tables_have_no_latex(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rivalry.lab.export.LATEX_ROWS", 6)  # as many as cells
     with pytest.warns(UserWarning, match="not written") as caught:
         found = export(run, "latex", tmp_path / "out", everything=True)
@@ -229,9 +227,7 @@ def test_parquet_holds_the_tables_of_csv(run: Run, tmp_path: Path) -> None:
             assert one[name].map(str).replace("<NA>", "nan").tolist() == other[name].map(str).tolist(), name
 
 
-def test_parquet_without_its_library_is_refused_in_one_line(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parquet_needs_its_library(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rivalry.lab.export.find_spec", lambda name: None)
     with pytest.raises(StoreError, match=r"^--to parquet: needs PyArrow; pip install '.*\[parquet\]'"):
         export(run, "parquet", tmp_path / "out")
@@ -305,9 +301,7 @@ def test_a_workbook_holds_numbers_as_numbers_and_no_formulas(run: Run, tmp_path:
 
 
 @pytest.mark.slow
-def test_a_workbook_has_no_sheet_twice_and_columns_as_wide_as_their_headings(
-    run: Run, tmp_path: Path
-) -> None:
+def test_a_workbook_has_each_sheet_once_and_columns_as_wide_as_headings(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("xlsxwriter")
     openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.load_workbook(export(run, "xlsx", tmp_path / "out").files[0])

@@ -76,9 +76,7 @@ def listed(table: np.ndarray) -> set[tuple[Strategy, Strategy]]:
 
 @pytest.mark.parametrize("span", [1, 2, 4])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_games_with_few_integer_payoffs_match_enumeration_of_all_bases(
-    shape: tuple[int, int], span: int
-) -> None:
+def test_games_with_few_integer_payoffs_match_enumerated_bases(shape: tuple[int, int], span: int) -> None:
     rng = np.random.default_rng([span, *shape])
     for _ in range(12):
         table = rng.integers(-span, span + 1, size=(2, *shape))
@@ -351,9 +349,7 @@ def follow_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.representative
 @pytest.mark.parametrize("guess", [True, False], ids=["guessed", "followed"])
-def test_paths_end_at_equilibria_also_of_degenerate_games(
-    guess: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_paths_end_at_equilibria_of_degenerate_games(guess: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vertices, "SMALL", 0 if guess else 10_000)
     rng = np.random.default_rng(4)
     for shape in SHAPES * 3:
@@ -367,9 +363,7 @@ def test_paths_end_at_equilibria_also_of_degenerate_games(
 
 
 @pytest.mark.parametrize("size", [4, 8, 11])
-def test_a_path_in_floats_ends_where_that_in_integers_does(
-    size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_paths_in_floats_end_where_those_in_integers_do(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     table = np.random.default_rng(size).normal(size=(2, size, size + 1))
     monkeypatch.setattr(vertices, "SMALL", 0)
     guessed = set(lemke_howson(table))

@@ -969,9 +969,7 @@ def said_of(content: Document | bytes, folder: Any, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("name", TRUE)
-def test_true_statements_beside_the_false_ones_are_verified(
-    name: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_true_statements_are_verified(name: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     status, line = said_of(TRUE[name](), tmp_path, capsys)
     assert (status, line[:10]) == (0, "verified: "), line
 
@@ -1084,9 +1082,7 @@ def test_true_files_need_few_steps(tmp_path: Any) -> None:
         check(str(file), steps=2**20)
 
 
-def test_the_line_of_a_policy_names_it_and_its_states(
-    tmp_path: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lines_of_policies_name_them_and_states(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Of tit for tat on its path nothing is said of other states, and another policy has another digest."""
     status, line = said_of(play(), tmp_path, capsys)
     named = re.search(r"; policy ([0-9a-f]{16}), from 1 of 4 states; game", line)

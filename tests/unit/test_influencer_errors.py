@@ -202,9 +202,7 @@ def test_shares_that_nearly_sum_to_one_are_normalized() -> None:
         ({"choose_reach": [0.1, 0.2], "reach_cost": 1.0}, "players who choose their reach"),
     ],
 )
-def test_missing_closed_forms_are_refused_naming_the_numerical_function(
-    options: dict[str, Any], reason: str
-) -> None:
+def test_missing_closed_forms_name_the_numerical_function(options: dict[str, Any], reason: str) -> None:
     game = rv.games.influencer(**options)
     with pytest.raises(ValueError, match=f"no closed form for {reason}; use symmetric_positions"):
         symmetric_equilibrium(game)

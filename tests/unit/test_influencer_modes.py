@@ -114,9 +114,7 @@ def test_a_uniform_resource_has_the_variance_of_a_logistic_variable() -> None:
     ("corners", "within"), [(2, 1e-3), (3, 1e-3), (4, 5e-3), pytest.param(5, 0.02, marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("players", [3, 5])
-def test_thresholds_of_a_uniform_resource_do_not_depend_on_a_mesh(
-    corners: int, within: float, players: int
-) -> None:
+def test_thresholds_of_uniform_resources_depend_on_no_mesh(corners: int, within: float, players: int) -> None:
     """Logarithms of uniform shares have covariance pi^2/6 along the simplex, whatever its corners."""
     threshold = symmetric_equilibrium(
         rv.games.influencer(**SIMPLEX, corners=corners, reach=[0.3] * players)

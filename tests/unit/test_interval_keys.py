@@ -256,9 +256,7 @@ REACH = {"from": 0.1, "to": 0.5, "count": 9}
         (study("matrix", {"payoffs": CHICKEN, "leaders": [0]}, PAYOFF, method={"kind": "evaluate"}), 10),
     ],
 )
-def test_only_points_that_may_differ_in_validity_are_built(
-    made: Study, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_points_are_built(made: Study, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(built(made, monkeypatch)) == count
 
 
@@ -279,9 +277,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("made", WRONG)
-def test_a_wrong_value_is_refused_as_where_every_game_is_built(
-    made: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_values_are_refused_as_by_built_games(made: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     *_, message = built(made, monkeypatch)
     monkeypatch.setattr(check, "interval_keys", lambda *tables: [])
     *_, every = built(made, monkeypatch)
@@ -366,7 +362,7 @@ def test_a_fault_anywhere_in_a_large_sweep_is_refused_before_it_runs(
     assert not isinstance(last, str)
 
 
-def test_a_start_outside_the_strategies_anywhere_in_a_large_sweep_is_refused(
+def test_starts_outside_the_strategies_in_large_sweeps_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     enmity = [*np.linspace(0.1, 0.5, 500).tolist(), 0.9, *np.linspace(0.5, 0.7, 500).tolist()[1:]]

@@ -88,9 +88,7 @@ def test_nothing_is_dropped_without_jax_or_known_mappings(monkeypatch: pytest.Mo
         assert dropped == ["all"]
 
 
-def test_without_jaxs_private_function_the_cache_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_private_functions_the_cache_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "jit_cut-cache").write_bytes(b"cut")
     with monkeypatch.context() as patched:
         patched.setitem(sys.modules, "jax._src.compilation_cache", None)

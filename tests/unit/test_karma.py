@@ -57,9 +57,7 @@ def test_the_level_is_the_smallest_that_absorbs_the_surplus() -> None:
         ([0.25, 0.75], 0.3, r"surplus: 0.3 must be in \[0, 0.25\]"),
     ],
 )
-def test_redistributions_that_are_impossible_are_refused(
-    distribution: list, surplus: float, message: str
-) -> None:
+def test_impossible_redistributions_are_refused(distribution: list, surplus: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         redistribution_level(distribution, surplus)
 

@@ -93,9 +93,7 @@ def test_a_damaged_file_counts_as_absent_and_is_rewritten(tmp_path: Path, damage
             assert cache.load(key) == {"code": key * 100}
 
 
-def test_a_full_disk_stores_nothing_and_raises_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disks_store_nothing_and_raise_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = stored(tmp_path)
 
     def full(*arguments: object, **options: object) -> object:

@@ -149,9 +149,7 @@ def test_the_fixed_time_of_a_call_is_at_most_doubled_by_the_pace(
 
 @pytest.mark.parametrize("compiling", [0.0, 8.0])
 @pytest.mark.parametrize("step", [0.2, 1.0, 10.0])
-def test_long_steps_are_taken_one_at_a_time(
-    monkeypatch: pytest.MonkeyPatch, compiling: float, step: float
-) -> None:
+def test_long_steps_are_taken_singly(monkeypatch: pytest.MonkeyPatch, compiling: float, step: float) -> None:
     """Time to compile in the first call is not taken for the time of a step, nor for that of a call."""
     calls, _ = calls_of(monkeypatch, lambda call, n: compiling * (call == 0) + n * step, 30)
     assert max(calls) <= 4

@@ -121,9 +121,7 @@ def test_each_cell_is_read_and_hashed_once_per_command(
 
 
 @pytest.mark.slow
-def test_a_run_that_is_read_again_reads_only_changed_cells(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reading_a_run_again_reads_changed_cells_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = load_run(folder)
     before = run.dataset()
     before["payoff"].values[:] = np.nan  # the caller's own copy
@@ -153,9 +151,7 @@ def test_a_finished_study_is_not_checked_cell_by_cell(folder: Path, monkeypatch:
 
 
 @pytest.mark.slow
-def test_a_finished_run_is_resumed_without_building_a_game(
-    folder: Path, rivalry: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finished_runs_build_no_game(folder: Path, rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     from rivalry.lab.study import check
 
     built: list[Any] = []
@@ -202,9 +198,7 @@ def note(run: Run, state: str, message: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.filterwarnings("ignore:.*damaged")
-def test_outputs_are_made_again_exactly_when_something_changed(
-    folder: Path, change: str, rivalry: Command
-) -> None:
+def test_outputs_are_made_again_exactly_after_changes(folder: Path, change: str, rivalry: Command) -> None:
     CHANGES[change](load_run(folder))
     outputs = [folder / "dataset.nc", folder / "report.html", *sorted((folder / "figures").iterdir())]
     before = [path.stat().st_mtime_ns if path.exists() else 0 for path in outputs]

@@ -473,9 +473,7 @@ def test_nothing_is_sold_above_the_largest_profitable_price(substitution: float)
         ),
     ],
 )
-def test_closed_forms_outside_their_domain_name_the_parameter(
-    name: str, keys: dict[str, Any], words: str
-) -> None:
+def test_closed_forms_outside_domains_name_the_key(name: str, keys: dict[str, Any], words: str) -> None:
     game = rv.games.market(**keys)
     market = game.market if "stages" in keys else game
     with pytest.raises(ValueError, match=words + ".*; use best_response"):

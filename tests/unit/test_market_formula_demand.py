@@ -42,9 +42,7 @@ def by_best_response(game: Any) -> Any:
         ),
     ],
 )
-def test_formulas_of_named_demand_have_its_payoffs_and_benchmarks(
-    written: dict[str, Any], named: dict[str, Any]
-) -> None:
+def test_formulas_have_payoffs_of_named_demand(written: dict[str, Any], named: dict[str, Any]) -> None:
     formula, usual = rv.games.market(**written), rv.games.market(**named)
     start = benchmark(usual, "nash").choice
     for part in (0.7, 1.0, 1.2):

@@ -104,9 +104,7 @@ def profit_against(game: Any, prices: np.ndarray, rivals: np.ndarray, weights: n
     ],
     ids=str,
 )
-def test_no_price_of_a_fine_grid_pays_more_than_the_best_response_to_mixtures(
-    rationing: str, further: dict[str, Any]
-) -> None:
+def test_no_price_of_a_grid_pays_more_than_best_responses(rationing: str, further: dict[str, Any]) -> None:
     rng = np.random.default_rng(5)
     n = further.get("players", 2)
     for _ in range(3):

@@ -237,9 +237,7 @@ OTHERS = ("unit/test_matrix.py", "unit/test_race_payoffs.py", "unit/test_space.p
 
 @pytest.mark.parametrize("names", PARTS, ids="-".join)
 @pytest.mark.slow
-def test_without_one_of_them_a_study_and_tests_of_other_families_run(
-    names: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_without_any_of_them_studies_of_other_families_run(names: tuple[str, ...], tmp_path: Path) -> None:
     path = without(names, tmp_path)
     check_rest(names, path)
     done = rivalry("run", "matrix_classics", path=path, home=tmp_path)

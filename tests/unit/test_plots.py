@@ -603,7 +603,7 @@ def test_learning_curves_are_compared_with_methods_that_do_not_learn() -> None:
 
 
 @pytest.mark.slow
-def test_learning_curve_of_regrets_that_are_all_zero_has_no_logarithmic_axis(
+def test_learning_curves_of_zero_regrets_have_no_logarithmic_axis(
     recwarn: pytest.WarningsRecorder,
 ) -> None:
     """Hedge begins at the equilibrium of rock, paper, scissors, and stays there."""

@@ -177,9 +177,7 @@ def test_heat_map_hatches_uncertified_points_and_marks_missing_ones() -> None:
     ("values", "extend"),
     [([1, 2, 3], "neither"), ([0, 2, 3], "min"), ([9, 2, 3], "max"), ([0, 2, 3, 9], "both")],
 )
-def test_colour_bars_end_in_points_where_uncertified_values_lie_beyond(
-    values: list[int], extend: str
-) -> None:
+def test_colour_bars_end_in_points_below_uncertified_values(values: list[int], extend: str) -> None:
     """Values 0 and 9 are not certified, and the colours span 1 (or 2) to 3."""
     table = np.array([values, [1.0, *values[1:3], *values[3:]]])
     claims = np.where(np.isin(table, (0, 9)), "not an equilibrium", "equilibrium")

@@ -300,7 +300,7 @@ def test_nothing_is_certified_in_an_inconsistent_population(changes: dict[str, A
     assert found.claim not in (*UNREFUTED, "approximate equilibrium")
 
 
-def test_where_all_actions_pay_the_same_gains_are_measured_against_uniform_play(
+def test_where_actions_pay_the_same_gains_are_against_uniform_play(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(certificate, "uniform", lambda game: None)

@@ -112,9 +112,7 @@ def test_continuation_step_factor_selects_the_equilibrium(factor: float, known: 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize(("factor", "known"), [(1.3, USUAL), (2.5, OTHER), (3.0, OTHER)])
-def test_continuation_from_zero_bids_restarts_at_the_uniform_policy(
-    factor: float, known: tuple[float, ...]
-) -> None:
+def test_continuation_from_zero_bids_restarts_uniformly(factor: float, known: tuple[float, ...]) -> None:
     """With zero bids no karma moves, and the first stage of continuation fails."""
     found = solved("zero", factor=factor)
     assert bool(found.data.restarted)
@@ -135,7 +133,7 @@ def test_the_remedy_mentions_several_stationary_distributions() -> None:
 
 
 @pytest.mark.nightly
-def test_a_branch_is_followed_through_its_folds_and_its_equilibrium_certified(
+def test_branches_are_followed_through_folds_and_certified(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By arc length the branch turns back twice; steps a third as long give 48.0040566 and 37.1385576."""

@@ -36,9 +36,7 @@ def played(learner: QLearning, world: Any, seed: np.random.SeedSequence = SEED) 
 @pytest.mark.parametrize("target", ["max", "on_policy", "expected"])
 @pytest.mark.parametrize("update", ["simultaneous", "sequential"])
 @pytest.mark.parametrize("observation", ["own", "joint"])
-def test_tables_match_a_plain_learner_bitwise(
-    observation: str, update: str, target: str, greedy: bool
-) -> None:
+def test_tables_equal_a_plain_learners(observation: str, update: str, target: str, greedy: bool) -> None:
     payoff = TRIO if observation == "own" else DUEL
     learner = QLearning(
         step_size=0.3,

@@ -340,9 +340,7 @@ def test_a_fine_is_paid_where_safety_costs_more() -> None:
         ({"cost": "quadratic", "safety_price_slope": 0.1, "end_on": "none"}, "periods"),
     ],
 )
-def test_bounds_over_periods_hold_with_thresholds_and_rising_prices(
-    changes: dict[str, Any], text: str
-) -> None:
+def test_bounds_over_periods_hold_with_thresholds_and_prices(changes: dict[str, Any], text: str) -> None:
     horizon: Any = {"periods": 2, "infinite": "inf"}[text]
     game = race(horizon=horizon, gamma=0.9, **changes)
     rng = np.random.default_rng(1)

@@ -90,9 +90,7 @@ def test_symbols_of_keys_are_shown() -> None:
         ({"kind": "quadratic", "safety_subsidy": 0.2, "safety_price_slope": 0.1}, None),
     ],
 )
-def test_inputs_that_cost_nothing_are_the_cause_of_payoffs_without_a_maximum(
-    cost: dict[str, object], cause: str | None
-) -> None:
+def test_free_inputs_are_why_payoffs_have_no_maximum(cost: dict[str, object], cause: str | None) -> None:
     game = rv.games.race(cost={"kind": "linear", **cost})
     assert game.space.unbounded == cause
     found = rv.certificate(game, game.space.high)

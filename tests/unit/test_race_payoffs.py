@@ -114,9 +114,7 @@ def random_parameters(**words: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("n", [2, 3, 5])
 @pytest.mark.parametrize("nobody", [None, 0.25])
-def test_each_of_n_players_without_performance_wins_a_logit_contest_with_the_same_probability(
-    n: int, nobody: float | None
-) -> None:
+def test_players_without_performance_win_logit_contests_equally_often(n: int, nobody: float | None) -> None:
     options = {} if nobody is None else {"ease_of_winning": 1 / nobody}
     game = race(players=n, contest="logit", decisiveness=2.0, **options)
     idle = game.inputs(safety_input=np.zeros(n), performance_input=np.zeros(n))

@@ -268,9 +268,7 @@ def test_finished_cells_survive_the_loss_of_the_cluster(run: Run) -> None:
     assert carry_out(run, executor=joined(Line())) == "done"
 
 
-def test_a_full_disk_on_a_node_names_the_host(
-    tmp_path: Path, apart: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_full_disks_of_nodes_name_hosts(tmp_path: Path, apart: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import socket
 
     from rivalry.core.files import DiskFull
@@ -576,9 +574,7 @@ def test_nothing_listens_at_a_wrong_address(tmp_path: Path, node: OneNode) -> No
     talk.end()
 
 
-def test_ray_on_this_machine_keeps_its_files_in_one_folder(
-    tmp_path: Path, node: OneNode, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ray_keeps_files_together(tmp_path: Path, node: OneNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"RAY_worker_niceness": "5"})
     talk = Bridge(tmp_path, None)
     assert [talk.hear(), talk.hear()] == [("begun", ""), ("room", 2)]

@@ -59,9 +59,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         from_file("gone.py:made", tmp_path)
 
 
-def test_a_file_is_run_from_its_source_and_only_as_it_is_trusted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_are_run_from_source_as_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python would run compiled code beside it that has the time and size of the file, whatever it does."""
     code, text = tmp_path / "own.py", "value = 'the source'\n"
     code.write_text(text.replace("source", "secret"))

@@ -72,9 +72,7 @@ def test_replications_in_turn_store_what_each_stores_alone(name: str, tmp_path: 
 
 
 @pytest.mark.slow
-def test_replications_that_end_alike_are_certified_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_equal_replications_are_certified_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certified = []
     whole = ends.certificates
     monkeypatch.setattr(ends, "certificates", lambda *a, **k: certified.append(a) or whole(*a, **k))

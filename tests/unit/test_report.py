@@ -142,9 +142,7 @@ def test_a_row_has_the_keys_and_values_that_scripts_rely_on() -> None:
         ({"published": "wide", "expected": 0.19}, ("not compared", "agrees")),
     ],
 )
-def test_published_and_expected_values_have_separate_verdicts(
-    expect: dict[str, Any], both: tuple[str | None, ...]
-) -> None:
+def test_published_values_have_verdicts_apart(expect: dict[str, Any], both: tuple[str | None, ...]) -> None:
     assert verdicts(row(full(threshold=0.19), quantity="threshold", **expect)) == both
 
 
@@ -198,9 +196,7 @@ UNCHANGED: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("changes", "expect"), UNCHANGED)
-def test_expectations_unaffected_by_changes_are_compared(
-    changes: dict[str, Any], expect: dict[str, Any]
-) -> None:
+def test_unaffected_expectations_are_compared(changes: dict[str, Any], expect: dict[str, Any]) -> None:
     data = data_of({(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")})
     data = data.isel(reach=1, drop=True) if changes == {"game.reach": 0.2} else data
     assert verdicts(changed(changes, data, **expect))[1] == "agrees"

@@ -228,9 +228,7 @@ def test_a_method_without_tables_is_named() -> None:
 
 
 @pytest.mark.parametrize("name", ["moran", "mixed_equilibria"])
-def test_a_run_shows_the_first_table_of_its_method(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_show_tables_of_methods(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table that stands beside the answer's, and a list that the answer's has."""
     monkeypatch.setenv("COLUMNS", "2000")
     method = load(METHODS[name].targets[0])(**OPTIONS.get(name, {}))

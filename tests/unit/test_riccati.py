@@ -230,7 +230,7 @@ def test_limits_and_paths_of_linear_dynamics() -> None:
 
 
 @pytest.mark.parametrize("leader", [0, 1])
-def test_the_follower_s_best_plan_against_a_commitment_is_the_response_that_the_leader_expects(
+def test_the_follower_s_best_plan_against_a_commitment_is_what_the_leader_expects(
     leader: int,
 ) -> None:
     """The follower's own regulator, which takes the plan as given, costs what the plan says it does."""

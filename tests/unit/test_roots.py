@@ -14,9 +14,7 @@ from rivalry.core.roots import NoZeroError, zero
     ("function", "root"),
     [(lambda x: x**3 - 2, 2 ** (1 / 3)), (lambda x: x**9, 0.0), (lambda x: math.copysign(1.0, x - 0.3), 0.3)],
 )
-def test_a_zero_is_located_also_where_the_function_is_flat_or_jumps(
-    function: Callable[[float], float], root: float
-) -> None:
+def test_zeros_are_located_at_flat_parts_and_jumps(function: Callable[[float], float], root: float) -> None:
     assert zero(function, -1.0, 2.0, "x") == pytest.approx(root, abs=1e-9)
 
 

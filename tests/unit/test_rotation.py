@@ -311,9 +311,7 @@ def test_a_failing_section_stops_nothing_and_the_end_names_it(
     assert re.search(r"^lint +FAILED .*exit status 3: a line too long$", text, re.M)
 
 
-def test_a_section_is_not_repeated_for_the_same_content(
-    check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sections_are_run_once(check: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = {"types": "true", "tests": "test -e /nowhere"}
     passed, before = {"types": "passed", "tests": "FAILED"}, {"types": "passed before", "tests": "FAILED"}
     assert outcomes(check, commands, tmp_path / "1") == (passed, 1)
@@ -355,9 +353,7 @@ def test_a_command_that_hangs_is_ended(check: Any, tmp_path: Path, monkeypatch: 
     assert result == {"tests": "FAILED", "lint": "passed"}
 
 
-def test_commands_of_the_check_have_caches_that_outlive_it_unless_it_is_cold(
-    check: Any, tmp_path: Path
-) -> None:
+def test_commands_of_the_check_have_lasting_caches_unless_it_is_cold(check: Any, tmp_path: Path) -> None:
     command = f'echo "$RIVALRY_CACHE $NUMBA_CACHE_DIR" > {tmp_path}/where.txt'
     outcomes(check, {"tests": command}, tmp_path / "warm")
     warm = (tmp_path / "where.txt").read_text().split()

@@ -103,9 +103,7 @@ def test_studies_refuse_excessive_sizes(study: dict[str, Any], message: str) -> 
     "nested",
     ["[" * 20_000 + "]" * 20_000, "{a=" * 3_000 + "1" + "}" * 3_000, "[" * 100 + "]" * 100, "9" * 6_000],
 )
-def test_excessive_nesting_gives_one_line(
-    nested: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_deep_nesting_gives_one_line(nested: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "deep.toml"
     file.write_text(f"[game]\nfamily = 'matrix'\npayoffs = {nested}\n[[method]]\nkind = 'given'\n")
     assert main(["run", str(file), "--out", str(tmp_path / "run")]) == 2

@@ -95,9 +95,7 @@ def perfect(pays: np.ndarray, sizes: list[int], stages: list[list[int]]) -> set[
     ids=["two", "the other way", "at once", "three", "one leads two", "two lead one"],
 )
 @pytest.mark.parametrize("seed", range(6))
-def test_outcomes_match_enumeration_of_all_plans(
-    sizes: list[int], stages: list[list[int]], seed: int
-) -> None:
+def test_outcomes_match_enumerated_plans(sizes: list[int], stages: list[list[int]], seed: int) -> None:
     """Payoffs take few integer values, so that many ties occur."""
     pays = np.random.default_rng(seed).integers(0, 4, size=(len(sizes), *sizes)).astype(float)
     found, wanted = staged_values(pays, sizes, stages), perfect(pays, sizes, stages)

@@ -69,9 +69,7 @@ def test_stored_cells_are_read_exactly(run: Run) -> None:
     ("prizes", "seconds", "axis"),
     [([1.0, 2.0, 3.0], [0.0, 0.0, 0.1], "prize"), ([1.0, 1.0, 2.0], [0.0, 0.1, 0.0], "point")],
 )
-def test_zipped_keys_are_stored_and_loaded(
-    tmp_path: Path, prizes: list[float], seconds: list[float], axis: str
-) -> None:
+def test_zipped_keys_are_loaded(tmp_path: Path, prizes: list[float], seconds: list[float], axis: str) -> None:
     swept = {"zip": True, "game.prize": prizes, "game.seconds": seconds}
     run = Run.create_or_open(tmp_path / "run", replace(study(tmp_path), sweep=swept))
     data = load_run(fill(run).folder).dataset()
@@ -189,9 +187,7 @@ def test_failures_are_reported_until_the_cell_is_done(run: Run) -> None:
     assert run.status == "done"
 
 
-def test_the_folder_of_cells_is_scanned_again_only_after_a_change(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_folders_of_cells_are_scanned_after_changes_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def scandir(path: str | Path) -> Any:
         scans.append(Path(path).name)
         return scan(path)
@@ -336,9 +332,7 @@ def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path, make: object, why
         load_run(tmp_path / "x")
 
 
-def test_the_name_of_a_study_names_the_folder_of_its_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_of_studies_name_folders_of_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Run.create_or_open(Path("runs/mine"), study(tmp_path))
     with pytest.raises(StoreError, match=r"mine: no such run folder; did you mean runs/mine\?"):

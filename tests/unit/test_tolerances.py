@@ -135,9 +135,7 @@ def test_the_nearest_of_peaks_that_a_search_cannot_tell_apart_counts(more: float
 
 
 @pytest.mark.parametrize(("leap", "ruinous"), [(7.0, False), (9.0, True)])
-def test_losses_that_grow_twice_as_fast_as_losses_of_second_powers_are_ruinous(
-    leap: float, ruinous: bool
-) -> None:
+def test_losses_that_grow_twice_as_fast_as_second_powers_are_ruinous(leap: float, ruinous: bool) -> None:
     for power in (1.0, 2.0):  # linear losses may grow as those of second powers
         losses = 2.0 ** (power * np.arange(4.0))
         losses = np.append(losses, leap * losses[-1])
@@ -145,9 +143,7 @@ def test_losses_that_grow_twice_as_fast_as_losses_of_second_powers_are_ruinous(
 
 
 @pytest.mark.parametrize(("leap", "ruinous"), [(400.0, False), (600.0, True)])
-def test_losses_that_grow_twice_as_fast_as_those_of_eighth_powers_are_ruinous(
-    leap: float, ruinous: bool
-) -> None:
+def test_losses_that_grow_twice_as_fast_as_eighth_powers_are_ruinous(leap: float, ruinous: bool) -> None:
     losses = np.array([1.0, 1000.0, 1000.0 * leap])
     assert _steady(losses[:, None], 0.0)[0][-1] == losses[-2 if ruinous else -1]
 
@@ -205,9 +201,7 @@ def test_a_mistake_that_costs_thirty_ordinary_ones_does_not_count(loss: float, r
 
 
 @pytest.mark.parametrize(("gain", "good"), [(0.75e-8, True), (1.5e-8, False)])
-def test_a_player_whose_choice_hardly_matters_is_judged_by_a_hundredth_of_play(
-    gain: float, good: bool
-) -> None:
+def test_players_whose_choices_hardly_matter_are_judged_by_a_hundredth(gain: float, good: bool) -> None:
     # own choice moves the payoff by `gain`, all but one of the other's by 1
     table = (np.arange(20) > 0) + np.array([[0.0], [gain]])
     game = rv.games.matrix(payoffs=[table, np.zeros((2, 20))])
@@ -319,9 +313,7 @@ def test_tight_boxes_hold_all_shares_of_a_box(size: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("side", [-1.0, 1.0])
 @pytest.mark.parametrize(("inside", "seen"), [(0.75e-12, True), (2e-12, False)])
-def test_a_kink_that_rounding_moved_inside_a_bound_is_seen_there(
-    side: float, inside: float, seen: bool
-) -> None:
+def test_kinks_that_rounding_moved_inside_bounds_are_seen(side: float, inside: float, seen: bool) -> None:
     bound = float(side > 0)
     # as at 0.1 + 0.2 where the bound is 0.3: from there on the payoff rises inside, and not at the bound
     game = Alone(lambda x: jnp.where(side * (x - bound) < -inside, -side * x, side * x))
@@ -414,9 +406,7 @@ def economy() -> tuple[Any, population.PolicyEvaluation]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("added", "good"), [(0.75e-9, True), (1.5e-9, False)])
-def test_a_step_that_adds_more_than_rounding_conserves_nothing(
-    added: float, good: bool, economy: Any
-) -> None:
+def test_steps_that_add_more_than_rounding_conserve_nothing(added: float, good: bool, economy: Any) -> None:
     found = economy[1]._replace(added=put(added))
     if good:
         population.check_conservation(found)

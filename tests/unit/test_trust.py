@@ -90,9 +90,7 @@ def test_own_states_are_continued_without_a_question(begun: Run) -> None:
 
 
 @pytest.mark.slow
-def test_a_strangers_state_is_refused_and_nothing_of_it_runs(
-    begun: Run, tmp_path: Path, rivalry: Command
-) -> None:
+def test_strangers_states_are_refused_and_never_run(begun: Run, tmp_path: Path, rivalry: Command) -> None:
     mark = tmp_path / "ran"
     path = saved_by_a_stranger(begun, mark)
     assert [one for one, _ in trust.foreign_checkpoints(begun.folder)] == [path]
@@ -123,9 +121,7 @@ def test_a_state_is_trusted_by_its_digest_in_a_command_of_the_workbench(
         CheckpointFile(path).load()
 
 
-def test_the_key_is_the_users_alone_and_signs_one_cell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_key_is_the_users_and_signs_one_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     trust._key.cache_clear()
     first = trust.cell_key("a")

@@ -220,9 +220,7 @@ class Alone(eqx.Module):
         (open_, 0.5 + 1e-9, None),
     ],
 )
-def test_the_best_strategy_of_a_player_alone_may_be_at_a_kink_but_not_at_a_jump(
-    rule: Any, at: float, best: float | None
-) -> None:
+def test_a_lone_best_strategy_may_be_at_a_kink_not_a_jump(rule: Any, at: float, best: float | None) -> None:
     found = rv.certificate(Alone(rule), [[at]], proof=True)
     assert (found.radius is not None) == (best is not None)
     if found.radius is not None and best is not None:

@@ -654,9 +654,7 @@ def test_an_edited_or_missing_study_text_is_reported(tmp_path: Path, rivalry: Co
 
 
 @pytest.mark.slow
-def test_a_read_only_run_is_read_reported_and_exported(
-    run: Run, rivalry: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_only_runs_are_exported(run: Run, rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     home = str(run.folder)
 
     def listed() -> dict[str, tuple[int, bytes]]:

@@ -308,9 +308,7 @@ def test_a_mean_with_the_numbers_of_its_quantity_is_no_second_one(other: list[fl
 @pytest.mark.parametrize(
     ("mean", "both"), [([40.0, 28.0], False), ([40.0, 28.5], True), ([40.0, np.nan], True)]
 )
-def test_a_mean_over_players_of_different_numbers_is_no_second_quantity(
-    mean: list[float], both: bool
-) -> None:
+def test_means_over_players_who_differ_are_no_second_quantity(mean: list[float], both: bool) -> None:
     """Points of fewer players have padding, which the mean has not."""
     prices = np.array([[40.0, 40.0, np.nan], [28.0, 28.0, 28.0]])
     data = xr.Dataset({"price": (("players", "player"), prices), "mean_price": ("players", mean)})

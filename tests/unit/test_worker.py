@@ -273,9 +273,7 @@ def test_a_claim_without_a_profile_says_what_it_is_about(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("regrets", "concept"), [("unconditional", "coarse correlated"), ("conditional", "correlated")]
 )
-def test_recomputed_certificates_keep_the_concept_of_the_method(
-    tmp_path: Path, regrets: str, concept: str
-) -> None:
+def test_new_certificates_keep_the_concept_of_the_method(tmp_path: Path, regrets: str, concept: str) -> None:
     task = task_of(
         tmp_path, game=MATRIX, method=[{"kind": "regret_matching", "steps": 500, "regrets": regrets}]
     )

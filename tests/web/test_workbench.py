@@ -702,9 +702,7 @@ def test_cells_filled_in_by_batches_are_those_of_the_whole_run(tmp_path: Path, b
     assert page["values"] == [one for one in whole["values"] if one["name"] != "distance"]
 
 
-def test_events_report_states_and_cells_that_the_page_lacks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_events_report_states_and_lacking_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second reader has the first two cells: it receives the third alone."""
     monkeypatch.setattr("rivalry.web.app.IDLE", 0.0)
     run = many_cells.stored(tmp_path / "runs" / "many", many_cells.study(3))
@@ -1005,9 +1003,7 @@ def test_open_prints_its_address_and_ends_in_order(tmp_path: Path) -> None:
         (["--port", "70000"], "--port"),
     ],
 )
-def test_open_refuses_in_one_line(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_refusals_have_one_line(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     from rivalry.cli import main
 
     if arguments == ["--port", "1"] and os.geteuid() == 0:
