@@ -24,7 +24,7 @@ from rivalry.audit.measures import (
     myopic_cuts,
     rationalising_cost,
 )
-from rivalry.audit.panel import PANEL, drawn_bot, drawn_responder, responder
+from rivalry.audit.panel import PANEL
 from rivalry.audit.play import BestResponder, RandomPrices, Session, constant
 from rivalry.audit.report import page, text
 from rivalry.audit.tables import PriceTableBot, price_table
@@ -32,6 +32,7 @@ from rivalry.audit.verdict import COMPETITIVE, ELEVATED, PUNISHED, UNDECIDED, au
 from rivalry.audit.worker import audit_apart, plain
 from rivalry.cli import main
 from rivalry.families.market.factory import market as market_game
+from tests.drawn_sellers import drawn_bot, drawn_responder, responder
 
 pytestmark = pytest.mark.mostly_slow
 
