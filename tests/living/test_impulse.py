@@ -47,19 +47,20 @@ def record_of(world: RepeatedWorld, sessions: int, seed: int) -> tuple[Record, A
 
 @pytest.mark.parametrize("memory", [1, 2])
 @pytest.mark.parametrize("alternating", [False, True])
-def test_replayed_play_ends_on_the_cycles_of_the_kernels(memory: int, alternating: bool) -> None:
+def test_sessions_begin_on_the_cycles_of_the_kernels(memory: int, alternating: bool) -> None:
     world = world_of(memory, alternating)
+    world = world._replace(action_grid=np.tile(np.arange(3.0), (2, 1))[..., None])
     record, _ = record_of(world, 8, seed=3)
-    policy = record["policy"][1]
-    whole, depth = whole_states(world.tables), impulse.depth_of(world)
-    recent = np.random.default_rng(1).integers(0, 3, (8, depth, 2))
-    for session in range(8):
-        begins = np.full(1, whole.number(recent[session]), dtype=np.int64)
-        cycle = limit_cycles(world.tables, policy[session][None], begins)
-        played = impulse.replay(world, policy[session], recent[session][None], 400)[0]
-        length = int(cycle.length[0])
-        paid = world.tables.payoff[0][:, played @ np.array([3, 1])]
-        assert paid[:, -length:].mean(axis=1) == pytest.approx(cycle.payoff[0], abs=1e-12)
+    made = impulse.view_of_record(None, record, {}, world)
+    assert made is not None
+    whole = whole_states(world.tables)
+    for session in made[2]["sessions"]:
+        begins = np.full(1, whole.number(session["recent"], session["round"]), dtype=np.int64)
+        cycle = limit_cycles(world.tables, session["policy"][None], begins)
+        assert (int(cycle.onset[0]), int(cycle.length[0])) == (0, session["cycle"])
+        assert cycle.actions(world.tables)[0].mean(axis=0) == pytest.approx(
+            record["end_action"][1][session["number"]], abs=1e-12
+        )
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from rivalry.core.results import Certificate, Record, claim_in_words
 from rivalry.core.space import Simplex
 from rivalry.living.twins import player_names
 from rivalry.tables.greedy_play import slots_of
-from rivalry.tables.history import by_chance
+from rivalry.tables.history import FixedPlay, by_chance, fixed_play
 from rivalry.tables.repeated import RepeatedWorld
 
 SESSIONS = 12  # most sessions that a figure holds
@@ -92,76 +92,46 @@ def _replays(world: RepeatedWorld, record: Record) -> bool:
 def _sessions(world: RepeatedWorld, record: Record) -> list[dict[str, Any]]:
     """Return sessions with a start on their limit cycle, found by play from every joint action."""
     tables, sessions = world.tables, []
-    sizes = tables.sizes.tolist()
-    starts = np.array(list(np.ndindex(*sizes)))
+    starts = np.array(list(np.ndindex(*tables.sizes.tolist())))
+    recent = np.repeat(starts[:, None], depth_of(world), axis=1)
     gaps = record["full_gap"][1] if "full_gap" in record else None
     for number, policy in enumerate(record["policy"][1].astype(np.int64)):
         length = int(record["cycle_length"][1][number])
-        recent = np.repeat(starts[:, None], depth_of(world), axis=1)
-        actions = replay(world, policy, recent, CYCLE)
-        grid = world.action_grid[np.arange(len(sizes)), actions[:, -length:], 0].mean(
-            axis=1
-        )  # [start player]
+        if length >= CYCLE // 2:
+            continue
         target = record["end_action"][1][number].reshape(-1)
-        fits = np.flatnonzero(np.all(np.abs(grid - target) <= 1e-9 * (1 + np.abs(target)), axis=1))
-        if len(fits) and length < CYCLE // 2:
-            recent_actions = actions[fits[0], ::-1][: depth_of(world)]
+        actions = _recent_actions(world, fixed_play(tables, policy[None]), recent, length, target)
+        if actions is not None:
             gap = None if gaps is None else gaps[number]
-            session = {
-                "number": number,
-                "policy": policy,
-                "recent": recent_actions,
-                "cycle": length,
-                "gap": gap,
-            }
+            session = {"number": number, "policy": policy, "recent": actions, "cycle": length, "gap": gap}
             sessions.append(session | {"round": CYCLE % len(tables.order)})
         if len(sessions) == SESSIONS:
             break
     return sessions
 
 
+def _recent_actions(
+    world: RepeatedWorld, play: FixedPlay, recent: np.ndarray, length: int, target: np.ndarray
+) -> np.ndarray | None:
+    """Return the last actions ``[ago player]`` of the first play on a cycle with mean ``target [player]``.
+
+    None where no cycle has it. The plays follow the rounds ``recent [start ago player]``.
+    """
+    from rivalry.tables.kernels import history  # compiled loops, which stored records do not need
+
+    sizes, depth = tuple(play.tables.sizes), recent.shape[1]
+    rounds = np.full(1, max(length, depth))
+    states, joint = np.zeros((2, 1, rounds[0]), dtype=np.int64)
+    for start in play.whole.number(recent):
+        begin = np.full(1, start)
+        history.walk(*play, *history.nobody(len(sizes)), begin, CYCLE - rounds, rounds, states, joint)
+        actions = np.stack(np.unravel_index(joint[0], sizes), axis=-1)  # [round player]
+        mean = world.action_grid[np.arange(len(sizes)), actions[-length:], 0].mean(axis=0)
+        if np.all(np.abs(mean - target) <= 1e-9 * (1 + np.abs(target))):
+            return actions[::-1][:depth]
+    return None
+
+
 def depth_of(world: RepeatedWorld) -> int:
     """Return the number of past rounds that determine play."""
     return max([1, *(ago for slots in slots_of(world.tables) for _, ago in slots)])
-
-
-def replay(
-    world: RepeatedWorld,
-    policy: np.ndarray,
-    recent: np.ndarray,
-    rounds: int,
-) -> np.ndarray:
-    """Return the actions ``[start round player]`` of play by ``policy [player state]``.
-
-    Parameters
-    ----------
-    world
-        The repeated game, without chance.
-    policy
-        Actions by state.
-    recent
-        The rounds before, ``[start ago player]``, the latest first.
-    rounds
-        The number of rounds, from the first one of the order on.
-    """
-    tables = world.tables
-    players, past = len(tables.sizes), np.array(recent)
-    strides = np.array([int(np.prod(tables.sizes[k + 1 :])) for k in range(players)])
-    order, slots = tables.order.tolist(), slots_of(tables)
-    signal = tables.signal[0] if tables.signal.size else np.zeros(int(np.prod(tables.sizes)), dtype=np.int64)
-    widths = [*tables.sizes.tolist(), 1, int(signal.max(initial=0)) + 1]
-    path = np.zeros((len(past), rounds, players), dtype=np.int64)
-    for period in range(rounds):
-        acts = past[:, 0].copy()
-        for mover in (mover for mover in order[period % len(order)] if mover >= 0):
-            state = np.zeros(len(past), dtype=np.int64)
-            for of, ago in slots[mover]:
-                if of > players:
-                    observed = signal[past[:, ago - 1] @ strides]
-                else:
-                    observed = acts[:, of] if ago == 0 else past[:, ago - 1, of]
-                state = state * widths[of] + observed
-            acts[:, mover] = policy[mover, state]
-        path[:, period] = acts
-        past = np.concatenate([acts[:, None], past[:, :-1]], axis=1)
-    return path
