@@ -220,47 +220,34 @@ def _table(head: Row, rows: Iterator[Row]) -> str:
     return f"<div class='wide'><table class='found'>{lines}</table></div>"
 
 
-WIDE, HIGH, EDGE = 640.0, 220.0, 40.0  # of the figure
+FARTHEST = 1e3  # a response or an end of its interval that is drawn, in either direction
+
+
+def _draw_responses(reactions: Sequence[Audit], ax: Any) -> Any:
+    """Axes with the mean response of rivals to each forced cut, with its band."""
+    from rivalry.plots.drawing import draw
+    from rivalry.plots.marks import Drawing, Frame, Mark, colours
+    from rivalry.plots.style import legend
+
+    marks = []
+    for cut, hue in zip(reactions, colours(len(reactions)), strict=True):
+        mean, low, high = np.clip(cut["path"], -FARTHEST, FARTHEST).T
+        words = f"cut of {count_text(cut['length'], 'period')}"
+        marks.append(Mark("line", np.arange(len(mean)), mean, low, high, label=words, hue=hue))
+    frame = Frame("periods since the cut began", "price cut of rivals", whole=True)
+    legend(draw(ax, Drawing(marks, [frame])))
+    return ax
 
 
 def _figure(reactions: Sequence[Audit]) -> str:
-    """Mean response of rivals to forced cuts with its band, as SVG."""
-    ends = np.concatenate([cut["path"] for cut in reactions])
-    ends = ends[np.abs(ends) < 1e3]
-    low, high = float(min(0.0, *ends.flat)), float(max(1.0, *ends.flat))
-    longest = max(len(cut["path"]) for cut in reactions)
+    """The responses of rivals to forced cuts, as SVG with a caption."""
+    from rivalry.lab.answer.figures import inline
+    from rivalry.plots.style import picture
 
-    def at(period: int, value: float) -> str:
-        x = EDGE + (WIDE - 2 * EDGE) * period / (longest - 1)
-        y = EDGE / 2 + (HIGH - 1.6 * EDGE) * (high - min(max(value, low), high)) / (high - low)
-        return f"{x:.1f},{y:.1f}"
-
-    def line(values: Sequence[float]) -> list[str]:
-        return [at(period, value) for period, value in enumerate(values)]
-
-    parts = [f"<polyline points='{at(0, 0.0)} {at(longest - 1, 0.0)}' fill='none' stroke='#888'/>"]
-    for cut, colour in zip(reactions, ("#0072b2", "#d55e00"), strict=True):
-        mean, below, above = map(line, zip(*cut["path"], strict=True))
-        band = " ".join([*below, *above[::-1]])
-        parts.append(f"<polygon points='{band}' fill='{colour}' fill-opacity='0.2'/>")
-        parts.append(f"<polyline points='{' '.join(mean)}' fill='none' stroke='{colour}' stroke-width='2'/>")
-    for value in sorted({low, 0.0, high}):
-        y = at(0, value).partition(",")[2]
-        parts.append(f"<text x='{EDGE - 6:g}' y='{y}' text-anchor='end' font-size='11'>{value:.2g}</text>")
-    for period in range(0, longest, 10):
-        x = at(period, 0.0).partition(",")[0]
-        parts.append(f"<text x='{x}' y='{HIGH - 16:g}' text-anchor='middle' font-size='11'>{period}</text>")
-    for words, place in (
-        ("periods since the cut began", f"x='{WIDE / 2:g}' y='{HIGH - 2:g}'"),
-        ("price cut of rivals", f"x='10' y='{HIGH / 2:g}' transform='rotate(-90 10 {HIGH / 2:g})'"),
-    ):
-        parts.append(f"<text {place} text-anchor='middle' font-size='11'>{words}</text>")
+    svg = inline(picture(_draw_responses, reactions).svg.decode(), "responses")
     caption = (
-        "Price cut of the rivals after a forced cut of one period (blue) and of ten (orange), from its first "
-        "period on, in units of the distance between equilibrium and cartel price; bands hold 99 %."
+        "Mean price cut of the rivals after a forced cut, from its first period on, in units of the distance "
+        "between equilibrium and cartel price; bands hold 99 %."
     )
-    return (
-        f"<figure><svg viewBox='0 0 {WIDE:g} {HIGH:g}' role='img' aria-label='{caption}'>"
-        f"{''.join(parts)}</svg>"
-        f"<figcaption><b>Figure 1.</b> {caption}</figcaption></figure>"
-    )
+    drawn = f"<div class='drawn' role='img' aria-label='{caption}'>{svg}</div>"
+    return f"<figure>{drawn}<figcaption><b>Figure 1.</b> {caption}</figcaption></figure>"
