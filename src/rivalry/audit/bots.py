@@ -90,7 +90,7 @@ alarm = _Alarm()
 
 
 @contextmanager
-def time_limit(seconds: float = SECONDS) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Raise `Overdue` in code that runs for too long."""
     with alarm:
         signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again: a bot may catch the first
@@ -229,9 +229,8 @@ class MessageBot:
 class BotProcess:
     """A process that answers lines of JSON, with limits of time and memory."""
 
-    def __init__(self, command: list[str], seconds: float = SECONDS) -> None:
+    def __init__(self, command: list[str]) -> None:
         process: Any = start(command, memory=MEMORY, stdin=PIPE, stdout=PIPE)
-        self._seconds = seconds
         self._process, self._stdin, self._stdout = process, process.stdin, process.stdout
         self._ready = DefaultSelector()
         self._ready.register(self._stdout, EVENT_READ)
@@ -239,7 +238,7 @@ class BotProcess:
 
     def ask(self, line: str) -> str:
         """Return the line that answers a line. Raises `BotFault`."""
-        end = time.monotonic() + self._seconds
+        end = time.monotonic() + SECONDS
         try:
             self._stdin.write(line.encode() + b"\n")
             self._stdin.flush()
@@ -248,7 +247,7 @@ class BotProcess:
         answer = b""
         while not answer.endswith(b"\n"):
             if not self._ready.select(max(end - time.monotonic(), 0.0)):
-                raise BotFault(f"did not answer within {self._seconds:g} s")
+                raise BotFault(f"did not answer within {SECONDS:g} s")
             part = os.read(self._stdout.fileno(), LINE)
             if not part:
                 raise BotFault(self._ended())
@@ -259,7 +258,7 @@ class BotProcess:
 
     def _ended(self) -> str:
         try:
-            return f"ended with status {self._process.wait(timeout=self._seconds)}"
+            return f"ended with status {self._process.wait(timeout=SECONDS)}"
         except TimeoutExpired:
             return "closed its output"
 
@@ -286,11 +285,11 @@ class BotServer:
     # a connection that stays open would keep a server of one thread from the other firm's bot
     _HEAD: ClassVar = {"Content-Type": "application/json", "Connection": "close"}
 
-    def __init__(self, url: str, seconds: float = SECONDS) -> None:
+    def __init__(self, url: str) -> None:
         from http.client import HTTPConnection
 
         self._url = urlsplit(url)
-        self._connection = HTTPConnection(self._url.hostname or "", self._url.port, timeout=seconds)
+        self._connection = HTTPConnection(self._url.hostname or "", self._url.port, timeout=SECONDS)
 
     def ask(self, line: str) -> str:
         """Return the body of the response. Raises `BotFault`."""
@@ -303,7 +302,7 @@ class BotServer:
             body = response.read().decode(errors="replace")
             self._connection.close()
         except TimeoutError:
-            raise BotFault(f"no answer within {self._connection.timeout:g} s") from None
+            raise BotFault(f"no answer within {SECONDS:g} s") from None
         except (OSError, HTTPException) as error:
             self._connection.close()
             raise BotFault(f"{self._url.netloc}: {type(error).__name__}: {error}") from None
@@ -333,15 +332,13 @@ def files_of(bot: str) -> list[Path]:
     return [Path(word) for word in shlex.split(bot) if Path(word).is_file()]
 
 
-def bot_maker(bot: str, seconds: float = SECONDS) -> Callable[[], Bot]:
+def bot_maker(bot: str) -> Callable[[], Bot]:
     """Return a function that makes independent copies of a bot.
 
     Parameters
     ----------
     bot : str
         ``FILE.py:NAME``, a command, or an address of this machine, ``http://127.0.0.1:PORT/PATH``.
-    seconds : float
-        Time limit of an answer.
 
     Raises
     ------
@@ -353,13 +350,13 @@ def bot_maker(bot: str, seconds: float = SECONDS) -> Callable[[], Bot]:
             raise ValueError(
                 f"{bot}: must be an address of this machine, such as http://127.0.0.1:8000/price"
             )
-        return lambda: MessageBot(lambda: BotServer(bot, seconds))
+        return lambda: MessageBot(lambda: BotServer(bot))
     if match := _PYTHON.fullmatch(bot):
         return _python_bot(Path(match[1]), match[2])
     words = shlex.split(bot)
     if not words or shutil.which(words[0]) is None:
         raise ValueError(f"{bot}: is no FILE.py:NAME, no command, and no address http://127.0.0.1:PORT/PATH")
-    return lambda: MessageBot(lambda: BotProcess([str(shutil.which(words[0])), *words[1:]], seconds))
+    return lambda: MessageBot(lambda: BotProcess([str(shutil.which(words[0])), *words[1:]]))
 
 
 def _python_bot(path: Path, name: str) -> Callable[[], Bot]:
