@@ -298,7 +298,6 @@ def test_traces_have_one_panel_each_and_log_scales_for_wide_ranges() -> None:
         np.testing.assert_allclose(line.get_ydata(), data.monitor_efficiency.values[k].mean(axis=0))
         np.testing.assert_array_equal(line.get_xdata(), data.monitor_step.values[k, 0])
     assert labels(ax) == ["karma", "coin"]
-    assert rv.plots.social_traces(data, log=False).child_axes[1].get_yscale() == "linear"
 
 
 def test_agent_histogram_by_class() -> None:

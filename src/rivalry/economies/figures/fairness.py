@@ -60,13 +60,14 @@ def fairness_plane(
     up: str = "efficiency",
     over: str | None = None,
     methods: Names = None,
-    baselines: Names = None,
     exact: Numbers | None = None,
     at: At = None,
 ) -> Drawing:
     """Draw efficiency against fairness, points joined and labelled in the order of a swept parameter.
 
-    A method is a line. Bars are 95 % intervals over replications (Student's t).
+    A method is a line. One without a policy does not depend on the parameter: it is drawn as a point, the
+    mean over all cells, or against the parameter as a horizontal line. Bars are 95 % intervals over
+    replications (Student's t).
 
     Parameters
     ----------
@@ -78,9 +79,6 @@ def fairness_plane(
         The metric upwards.
     over
         The parameter; the first swept number otherwise. Where none is swept, a method is a point.
-    baselines
-        Methods whose rule does not depend on the parameter, drawn as one point each, the mean over all
-        cells; by default those without a policy. Against the parameter they are horizontal lines.
     exact
         Points by name, as in ``{ COIN = { efficiency = -1.5, access_fairness = -0.005 } }``.
 
@@ -112,7 +110,7 @@ def fairness_plane(
             if not isinstance(numbers, Mapping) or metric not in numbers:
                 raise ValueError(f"exact.{name}: {numbers!r} must have {metric}")
     curves, words, sample = _curves(data, over if against else across, up, over, methods, at)
-    plain = _plain(data, [curve.name for curve in curves], baselines)
+    plain = _plain(data, [curve.name for curve in curves])
     lines = [curve for curve in curves if curve.name not in plain]
     marks = list[Mark]()
     for curve, hue, marker in zip(lines, colours(len(lines)), MARKERS * 9, strict=False):
@@ -173,17 +171,14 @@ def _curves(
     return curves, cells[0].words, replications_of(cells, "95 % intervals")
 
 
-def _plain(data: Dataset, names: list[str], baselines: Names) -> list[str]:
-    """Return the methods drawn as points."""
+def _plain(data: Dataset, names: list[str]) -> list[str]:
+    """Return the methods drawn as points: those without a policy."""
     policies = [data[key] for key in POLICIES if key in data and "algorithm" in data[key].dims]
 
     def has_policy(name: str) -> bool:
         return any(not is_blank(array.sel({"algorithm": name}).values) for array in policies)
 
-    if baselines is not None and not baselines:
-        return []
-    default = [name for name in names if policies and name and not has_policy(name)]
-    return pick_names("baselines", baselines, names, default, "is no method drawn here")
+    return [name for name in names if policies and name and not has_policy(name)]
 
 
 def _baseline_marks(

@@ -236,7 +236,6 @@ def agent_histogram(
     by: str = "type",
     methods: Names = None,
     series: str | None = None,
-    bins: int | None = None,
     at: At = None,
 ) -> Drawing:
     """Draw the distribution of a metric over agents, a colour per type or class.
@@ -251,23 +250,19 @@ def agent_histogram(
         The metric; exploitability otherwise, relative to the mean payoff where stored.
     by
         ``type``, or ``class``: a city's classes of agents.
-    bins
-        The number of bars.
 
     Raises
     ------
     ValueError
-        If the metric has no value per agent, ``bins`` is below one, or there are no such groups.
+        If the metric has no value per agent, or there are no such groups.
 
     Examples
     --------
     >>> import xarray as xr
     >>> data = xr.Dataset({"agent_exploitability": ("agent", [0.1, 0.1, 0.4, 0.5])})
-    >>> agent_histogram(data, bins=2).get_lines()[0].get_ydata().tolist()
-    [0.0, 0.5, 0.5, 0.5, 0.5, 0.0]
+    >>> agent_histogram(data).get_lines()[0].get_ydata()[1::2].tolist()
+    [0.5, 0.0, 0.0, 0.25, 0.25]
     """
-    if bins is not None and bins < 1:
-        raise ValueError(f"bins: {bins} must be at least 1")
     if by not in GROUPS:
         raise ValueError(f"by: {by!r} must be one of {', '.join(GROUPS)}")
     name, kind = _per_agent(data, quantity), f"agent_{by}"
@@ -278,7 +273,7 @@ def agent_histogram(
     for cell in cells:
         groups += _groups(cell, name, by)
     values = np.concatenate([values_of_group for _, values_of_group in groups])
-    count, marks = bins or int(np.clip(2 * np.sqrt(len(values) / len(groups)), 5, BARS)), list[Mark]()
+    count, marks = int(np.clip(2 * np.sqrt(len(values) / len(groups)), 5, BARS)), list[Mark]()
     edges = np.histogram_bin_edges(values, count)
     for (label, values_of_group), hue in zip(groups, colours(len(groups)), strict=True):
         share = np.histogram(values_of_group, edges)[0] / len(values_of_group)
@@ -340,14 +335,14 @@ def social_traces(
     data: Dataset,
     *,
     quantities: Names = None,
-    log: bool | None = None,
     methods: Names = None,
     series: str | None = None,
     at: At = None,
 ) -> Drawing:
     """Draw efficiency, fairness and changes of policies during learning, a panel per metric.
 
-    Nothing is divided by ``|J|``. Bands are 95 % intervals over replications (Student's t).
+    Changes that span several orders of magnitude are on logarithmic scales. Nothing is divided by ``|J|``.
+    Bands are 95 % intervals over replications (Student's t).
 
     Parameters
     ----------
@@ -355,8 +350,6 @@ def social_traces(
         Holds ``monitor_NAME [monitor]`` at ``monitor_step``.
     quantities
         The names; by default those of efficiency, fairness, trips and changes that are stored.
-    log
-        Whether changes are on logarithmic scales; by default where they span several orders of magnitude.
 
     Raises
     ------
@@ -388,7 +381,7 @@ def social_traces(
         ]
         marks += curves
         means = np.concatenate([np.zeros(0), *(curve.y for curve in curves)])
-        axes = "y" * (name.endswith("_change") and is_log(means, log))
+        axes = "y" * (name.endswith("_change") and is_log(means))
         frames.append(
             Frame(
                 "step (all agents)",
