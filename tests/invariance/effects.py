@@ -11,6 +11,7 @@ import numpy as np
 
 from rivalry.runtime.jax import jnp
 from tests.duel import draws, formulas
+from tests.invariance.neutral import tuples
 
 Keys = Mapping[str, Any]
 Profiles = np.ndarray
@@ -334,68 +335,56 @@ def learning(numbers: Any, inputs: Any, period: Any) -> Any:
 
 
 RATIONED = {"choice": "price", "capacity": [20.0, 60.0]}
-EFFECTS: dict[str, dict[str, tuple[Effect, ...]]] = {
+WRITTEN: dict[str, dict[str, Effect | tuple[Effect, ...]]] = {
     "auction": {
-        "players": (Effect({"players": 3}, meaning=bids(3)),),
-        "affiliation": (Effect({"affiliation": 1.0}, meaning=bids(affiliation=1.0)),),
-        "price": (Effect({"price": "second"}, meaning=bids(price="second")),),
+        "players": Effect({"players": 3}, meaning=bids(3)),
+        "affiliation": Effect({"affiliation": 1.0}, meaning=bids(affiliation=1.0)),
+        "price": Effect({"price": "second"}, meaning=bids(price="second")),
     },
     "continuous": {
-        "payoffs": (Effect(FORMS, FORMS | {"payoffs": ["x1 * x2 - a", "x1 - x2"]}),),
-        "choices": (
-            Effect(
-                {"payoffs": ["y - y^2 - y * z", "z - z^2"], "choices": ["z", "y"]},
-                {"payoffs": ["y - y^2 - y * z", "z - z^2"], "choices": ["y", "z"]},
-                meaning={"payoffs": ["x2 - x2^2 - x2 * x1", "x1 - x1^2"]},
-            ),
+        "payoffs": Effect(FORMS, FORMS | {"payoffs": ["x1 * x2 - a", "x1 - x2"]}),
+        "choices": Effect(
+            {"payoffs": ["y - y^2 - y * z", "z - z^2"], "choices": ["z", "y"]},
+            {"payoffs": ["y - y^2 - y * z", "z - z^2"], "choices": ["y", "z"]},
+            meaning={"payoffs": ["x2 - x2^2 - x2 * x1", "x1 - x1^2"]},
         ),
-        "low": (Effect(FORMS | {"low": [0.5, 0.25]}, FORMS, "ends", {"low": [0.5, 0.25], "high": [1, 1]}),),
-        "high": (Effect(FORMS | {"high": [2.0, 1.0]}, FORMS, "ends", {"low": [0, 0], "high": [2, 1]}),),
-        "search": (
-            Effect(
-                OPEN | {"search": [0.0, 40.0]},
-                OPEN | {"search": [0.0, 5.0]},
-                "ends",
-                {"low": [0, 0], "high": [40, 1]},
-            ),
+        "low": Effect(FORMS | {"low": [0.5, 0.25]}, FORMS, "ends", {"low": [0.5, 0.25], "high": [1, 1]}),
+        "high": Effect(FORMS | {"high": [2.0, 1.0]}, FORMS, "ends", {"low": [0, 0], "high": [2, 1]}),
+        "search": Effect(
+            OPEN | {"search": [0.0, 40.0]},
+            OPEN | {"search": [0.0, 5.0]},
+            "ends",
+            {"low": [0, 0], "high": [40, 1]},
         ),
-        "shared": (
-            Effect(
-                FORMS | {"shared": ["x1 + x2 <= 1"]}, FORMS, "gaps", lambda x: x.sum(axis=(1, 2))[:, None] - 1
-            ),
+        "shared": Effect(
+            FORMS | {"shared": ["x1 + x2 <= 1"]}, FORMS, "gaps", lambda x: x.sum(axis=(1, 2))[:, None] - 1
         ),
-        "parameters": (Effect(FORMS | {"parameters": {"a": 2.0}}, FORMS),),
+        "parameters": Effect(FORMS | {"parameters": {"a": 2.0}}, FORMS),
     },
     "influencer": {
-        "players": (Effect(LINE | {"players": 3}, LINE),),
-        "space": (Effect(CORNERS | {"kernel": "dirichlet"}, LINE),),
-        "corners": (
-            Effect(
-                {"space": "simplex", "corners": 4, "kernel": "blotto"},
-                BLOTTO,
-                meaning={"kernel": "blotto", "resource_points": np.eye(4).tolist()},
-            ),
+        "players": Effect(LINE | {"players": 3}, LINE),
+        "space": Effect(CORNERS | {"kernel": "dirichlet"}, LINE),
+        "corners": Effect(
+            {"space": "simplex", "corners": 4, "kernel": "blotto"},
+            BLOTTO,
+            meaning={"kernel": "blotto", "resource_points": np.eye(4).tolist()},
         ),
-        "bounds": (Effect(LINE | {"bounds": [0.0, 3.0]}, LINE, "ends", {"low": [0, 0], "high": [3.0, 3.0]}),),
+        "bounds": Effect(LINE | {"bounds": [0.0, 3.0]}, LINE, "ends", {"low": [0, 0], "high": [3.0, 3.0]}),
         "kernel": (Effect(POWER, LINE), Effect(BETA, LINE), Effect(LINE | {"kernel": "exponential"}, LINE)),
         "reach": (Effect(LINE | {"reach": [0.1, 0.4]}, LINE), Effect(BETA | {"reach": [0.1, 0.4]}, BETA)),
-        "variance": (Effect(LINE | {"variance": [0.1, 0.4]}, LINE),),
-        "covariance": (
-            Effect(
-                LINE | {"variance": 1.0, "covariance": [[[0.1]], [[0.4]]]}, LINE | {"variance": [1.0, 1.0]}
-            ),
+        "variance": Effect(LINE | {"variance": [0.1, 0.4]}, LINE),
+        "covariance": Effect(
+            LINE | {"variance": 1.0, "covariance": [[[0.1]], [[0.4]]]}, LINE | {"variance": [1.0, 1.0]}
         ),
-        "normalised": (
-            Effect(LINE | {"reach": [0.1, 0.4], "normalised": True}, LINE | {"reach": [0.1, 0.4]}),
-        ),
-        "choose_reach": (Effect(REACHES, LINE),),
-        "reach_cost": (Effect(REACHES | {"reach_cost": [0.5, 2.0]}, REACHES),),
-        "exponent": (Effect(POWER | {"exponent": [1.0, 3.0]}, POWER),),
-        "alpha": (Effect(DIRICHLET | {"alpha": [1.0, 4.0]}, DIRICHLET),),
-        "reference_corner": (Effect(DIRICHLET | {"reference_corner": 2}, DIRICHLET),),
-        "distance_floor": (Effect(POWER | {"distance_floor": 0.6}, POWER),),
-        "influence": (Effect(CUSTOM, CUSTOM | {"influence": "exp(-2 * abs(b - x) / w)"}),),
-        "parameters": (Effect(CUSTOM | {"parameters": {"w": [0.3, 2.0]}}, CUSTOM),),
+        "normalised": Effect(LINE | {"reach": [0.1, 0.4], "normalised": True}, LINE | {"reach": [0.1, 0.4]}),
+        "choose_reach": Effect(REACHES, LINE),
+        "reach_cost": Effect(REACHES | {"reach_cost": [0.5, 2.0]}, REACHES),
+        "exponent": Effect(POWER | {"exponent": [1.0, 3.0]}, POWER),
+        "alpha": Effect(DIRICHLET | {"alpha": [1.0, 4.0]}, DIRICHLET),
+        "reference_corner": Effect(DIRICHLET | {"reference_corner": 2}, DIRICHLET),
+        "distance_floor": Effect(POWER | {"distance_floor": 0.6}, POWER),
+        "influence": Effect(CUSTOM, CUSTOM | {"influence": "exp(-2 * abs(b - x) / w)"}),
+        "parameters": Effect(CUSTOM | {"parameters": {"w": [0.3, 2.0]}}, CUSTOM),
         "resource_points": (
             Effect(LINE | {"resource_points": [0.1, 0.5, 0.6]}, LINE),
             Effect(
@@ -403,17 +392,17 @@ EFFECTS: dict[str, dict[str, tuple[Effect, ...]]] = {
                 meaning={"resource_points": [0.0, 0.5, 1.0], "resource": 1.0},
             ),
         ),
-        "resource": (Effect(LINE | {"resource": [3.0, 1.0, 0.5]}, LINE),),
-        "normalise": (Effect(LINE | {"normalise": True}, LINE),),
-        "budgets": (Effect(LINE | {"budgets": [1.0, 3.0]}, LINE),),
-        "third_party": (Effect(LINE | {"third_party": [0.1, 1.0, 0.5]}, LINE),),
-        "abstention": (Effect(LINE | {"abstention": 2.0}, LINE),),
-        "zero_influence": (
-            Effect(NEAR | {"zero_influence": "lost"}, NEAR | {"zero_influence": "share"}, meaning=near),
+        "resource": Effect(LINE | {"resource": [3.0, 1.0, 0.5]}, LINE),
+        "normalise": Effect(LINE | {"normalise": True}, LINE),
+        "budgets": Effect(LINE | {"budgets": [1.0, 3.0]}, LINE),
+        "third_party": Effect(LINE | {"third_party": [0.1, 1.0, 0.5]}, LINE),
+        "abstention": Effect(LINE | {"abstention": 2.0}, LINE),
+        "zero_influence": Effect(
+            NEAR | {"zero_influence": "lost"}, NEAR | {"zero_influence": "share"}, meaning=near
         ),
     },
     "market": {
-        "players": (Effect({"players": 3}),),
+        "players": Effect({"players": 3}),
         "demand": (Effect(ISOELASTIC), Effect(DIFFERENTIATED), Effect(LOGIT)),
         "choice": (Effect(DIFFERENTIATED | {"choice": "price"}, DIFFERENTIATED), Effect({"choice": "price"})),
         "intercept": (
@@ -421,13 +410,13 @@ EFFECTS: dict[str, dict[str, tuple[Effect, ...]]] = {
             Effect(DIFFERENTIATED | {"intercept": 8.0}, DIFFERENTIATED),
         ),
         "slope": (Effect({"slope": 2.0}), Effect(DIFFERENTIATED | {"slope": 2.0}, DIFFERENTIATED)),
-        "substitution": (Effect(DIFFERENTIATED | {"substitution": -0.5}, DIFFERENTIATED),),
-        "market_size": (Effect(ISOELASTIC | {"market_size": 70.0}, ISOELASTIC),),
-        "elasticity": (Effect(ISOELASTIC | {"elasticity": 1.2}, ISOELASTIC),),
-        "price_flat_below": (Effect(ISOELASTIC | {"price_flat_below": 1e4}, ISOELASTIC),),
-        "quality": (Effect(LOGIT | {"quality": [2.0, 3.0]}, LOGIT),),
-        "outside_option": (Effect(LOGIT | {"outside_option": 1.0}, LOGIT),),
-        "taste_spread": (Effect(LOGIT | {"taste_spread": 1.0}, LOGIT),),
+        "substitution": Effect(DIFFERENTIATED | {"substitution": -0.5}, DIFFERENTIATED),
+        "market_size": Effect(ISOELASTIC | {"market_size": 70.0}, ISOELASTIC),
+        "elasticity": Effect(ISOELASTIC | {"elasticity": 1.2}, ISOELASTIC),
+        "price_flat_below": Effect(ISOELASTIC | {"price_flat_below": 1e4}, ISOELASTIC),
+        "quality": Effect(LOGIT | {"quality": [2.0, 3.0]}, LOGIT),
+        "outside_option": Effect(LOGIT | {"outside_option": 1.0}, LOGIT),
+        "taste_spread": Effect(LOGIT | {"taste_spread": 1.0}, LOGIT),
         "unit_cost": (Effect({"unit_cost": [10.0, 30.0]}), Effect(LOGIT | {"unit_cost": 0.5}, LOGIT)),
         "convex_cost": (Effect({"convex_cost": [0.0, 1.0]}), Effect(LOGIT | {"convex_cost": 3.0}, LOGIT)),
         "fixed_cost": (Effect({"fixed_cost": [100.0, 0.0]}), Effect(LOGIT | {"fixed_cost": 0.1}, LOGIT)),
@@ -439,220 +428,198 @@ EFFECTS: dict[str, dict[str, tuple[Effect, ...]]] = {
             Effect(RATIONED | {"rationing": "proportional"}, RATIONED | {"rationing": "efficient"}),
             Effect(RATIONED | {"rationing": "efficient"}, RATIONED | {"rationing": "proportional"}),
         ),
-        "low": (Effect({"low": [5.0, 0.0]}, {}, "ends", {"low": [5, 0], "high": [100, 100]}),),
-        "high": (Effect({"high": [40.0, 60.0]}, {}, "ends", {"low": [0, 0], "high": [40, 60]}),),
+        "low": Effect({"low": [5.0, 0.0]}, {}, "ends", {"low": [5, 0], "high": [100, 100]}),
+        "high": Effect({"high": [40.0, 60.0]}, {}, "ends", {"low": [0, 0], "high": [40, 60]}),
         "grid_margin": (
             # Nash and cartel outputs are 30 and 22.5
             Effect({"grid_margin": 0.2}, {}, "grid", lambda x: np.linspace([21.0] * 2, [31.5] * 2, 4)),
         ),
-        "stages": (Effect({"stages": [[0], [1]]}, meaning=follower),),
-        "timing": (Effect(ALTERNATING, LATER, "play"),),
-        "turns": (Effect(ALTERNATING | {"turns": [[0, 1], [1]]}, ALTERNATING, "play"),),
-        "owners": (Effect({"owners": [[0, 1]]}, {"players": 1}, meaning=sold(weights=[[1.0, 1.0]])),),
-        "ownership": (Effect({"ownership": HALF}, meaning=sold(weights=HALF)),),
-        "nests": (Effect(NESTED, NESTED | {"nests": [[0], [1]]}, meaning=nested),),
-        "nesting": (Effect(NESTED, LOGIT | {"nests": [[0, 1]]}, meaning=nested),),
-        "cost_saving": (
-            Effect(MERGED | {"cost_saving": 0.2}, MERGED, meaning=sold(cost=8.0, weights=[[1.0, 1.0]])),
+        "stages": Effect({"stages": [[0], [1]]}, meaning=follower),
+        "timing": Effect(ALTERNATING, LATER, "play"),
+        "turns": Effect(ALTERNATING | {"turns": [[0, 1], [1]]}, ALTERNATING, "play"),
+        "owners": Effect({"owners": [[0, 1]]}, {"players": 1}, meaning=sold(weights=[[1.0, 1.0]])),
+        "ownership": Effect({"ownership": HALF}, meaning=sold(weights=HALF)),
+        "nests": Effect(NESTED, NESTED | {"nests": [[0], [1]]}, meaning=nested),
+        "nesting": Effect(NESTED, LOGIT | {"nests": [[0, 1]]}, meaning=nested),
+        "cost_saving": Effect(
+            MERGED | {"cost_saving": 0.2}, MERGED, meaning=sold(cost=8.0, weights=[[1.0, 1.0]])
         ),
-        "tax.unit": (Effect({"tax": {"unit": [2.0, 5.0]}}, meaning={"unit_cost": [12.0, 15.0]}),),
-        "tax.ad_valorem": (Effect({"tax": {"ad_valorem": 0.25}}, meaning=sold(keep=0.75)),),
-        "tax.profit": (Effect({"tax": {"profit": 0.25}}, meaning={"tax": 0.25}),),
+        "tax.unit": Effect({"tax": {"unit": [2.0, 5.0]}}, meaning={"unit_cost": [12.0, 15.0]}),
+        "tax.ad_valorem": Effect({"tax": {"ad_valorem": 0.25}}, meaning=sold(keep=0.75)),
+        "tax.profit": Effect({"tax": {"profit": 0.25}}, meaning={"tax": 0.25}),
         "shock": (
             Effect(LOGIT | {"shock": UNEQUAL}, LOGIT),
             Effect(LOGIT | {"shock": UNEQUAL | {"probabilities": [0.2, 0.8], "on": "unit_cost"}}, LOGIT),
         ),
-        "shock_observed": (
-            Effect(
-                {"shock": {"kind": "iid", "levels": [-30.0, 30.0]}, "shock_observed": True},
-                {"shock": {"kind": "iid", "levels": [-30.0, 30.0]}},
-                meaning=observed,
-            ),
+        "shock_observed": Effect(
+            {"shock": {"kind": "iid", "levels": [-30.0, 30.0]}, "shock_observed": True},
+            {"shock": {"kind": "iid", "levels": [-30.0, 30.0]}},
+            meaning=observed,
         ),
-        "growth": (Effect(LATER | {"growth": 0.04}, LATER, "play"),),
+        "growth": Effect(LATER | {"growth": 0.04}, LATER, "play"),
         "adjustment": (
             Effect(SPOT, LATER, "play"),
             Effect(SPOT | {"adjustment": "predetermined"}, SPOT, "play"),
         ),
-        "adjustment_cost": (Effect(SPOT | {"adjustment_cost": [1.0, 5.0]}, SPOT, "play"),),
-        "initial": (Effect(SPOT | {"initial": [5.0, 60.0]}, SPOT, "play"),),
-        "sticky": (Effect(LATER | {"sticky": 0.5}, LATER, "play"),),
-        "cash": (Effect(RISKY, LATER | {"unit_cost": [10.0, 40.0]}, "play"),),
-        "cash_min": (Effect(RISKY | {"cash_min": [-300.0, 150.0]}, RISKY, "play"),),
-        "capex": (Effect(BUYING, LIMITED, "play"),),
-        "capex_convex": (Effect(BUYING | {"capex_convex": 0.5}, BUYING, "play"),),
+        "adjustment_cost": Effect(SPOT | {"adjustment_cost": [1.0, 5.0]}, SPOT, "play"),
+        "initial": Effect(SPOT | {"initial": [5.0, 60.0]}, SPOT, "play"),
+        "sticky": Effect(LATER | {"sticky": 0.5}, LATER, "play"),
+        "cash": Effect(RISKY, LATER | {"unit_cost": [10.0, 40.0]}, "play"),
+        "cash_min": Effect(RISKY | {"cash_min": [-300.0, 150.0]}, RISKY, "play"),
+        "capex": Effect(BUYING, LIMITED, "play"),
+        "capex_convex": Effect(BUYING | {"capex_convex": 0.5}, BUYING, "play"),
         "depreciation": (
             Effect(BUYING | {"depreciation": 0.3}, BUYING, "play"),
             Effect(LIMITED | {"depreciation": [0.0, 0.3]}, LIMITED, "play"),
         ),
-        "reversible": (Effect(BUYING | {"reversible": True}, BUYING, "play"),),
-        "gamma": (Effect({"gamma": 0.8}, {}, "value"),),
-        "wacc": (Effect({"wacc": 0.25}, {}, "value"),),
-        "survival": (Effect({"wacc": 0.25, "survival": 0.9}, {"wacc": 0.25}, "value"),),
-        "tax": (Effect({"tax": [0.3, 0.1]}),),
-        "tax_losses": (Effect({"tax": 0.5, "tax_losses": "none"}, {"tax": 0.5}),),
-        "horizon": (Effect(ENDING, {}, "value"),),
+        "reversible": Effect(BUYING | {"reversible": True}, BUYING, "play"),
+        "gamma": Effect({"gamma": 0.8}, {}, "value"),
+        "wacc": Effect({"wacc": 0.25}, {}, "value"),
+        "survival": Effect({"wacc": 0.25, "survival": 0.9}, {"wacc": 0.25}, "value"),
+        "tax": Effect({"tax": [0.3, 0.1]}),
+        "tax_losses": Effect({"tax": 0.5, "tax_losses": "none"}, {"tax": 0.5}),
+        "horizon": Effect(ENDING, {}, "value"),
         "convention": (
             Effect({"convention": "mid"}, {}, "value"),
             Effect({"convention": "end"}, {}, "value"),
         ),
-        "terminal": (Effect(ENDING | {"terminal": "perpetuity"}, ENDING, "value"),),
-        "terminal_growth": (Effect(GORDON | {"terminal_growth": 0.02}, GORDON, "value"),),
-        "multiple": (Effect(MULTIPLE | {"multiple": 4.0}, MULTIPLE, "value"),),
+        "terminal": Effect(ENDING | {"terminal": "perpetuity"}, ENDING, "value"),
+        "terminal_growth": Effect(GORDON | {"terminal_growth": 0.02}, GORDON, "value"),
+        "multiple": Effect(MULTIPLE | {"multiple": 4.0}, MULTIPLE, "value"),
     },
     "matrix": {
-        "name": (Effect({"name": "matching_pennies"}, {"name": "chicken"}, meaning=mixed(PENNIES)),),
-        "payoffs": (Effect({"payoffs": PENNIES}, {"name": "chicken"}, meaning=mixed(PENNIES)),),
-        "actions": (
-            Effect(
-                {"payoffs": PENNIES, "actions": ["heads", "tails"]},
-                {"payoffs": PENNIES},
-                "names",
-                lambda x: x,
-            ),
+        "name": Effect({"name": "matching_pennies"}, {"name": "chicken"}, meaning=mixed(PENNIES)),
+        "payoffs": Effect({"payoffs": PENNIES}, {"name": "chicken"}, meaning=mixed(PENNIES)),
+        "actions": Effect(
+            {"payoffs": PENNIES, "actions": ["heads", "tails"]}, {"payoffs": PENNIES}, "names", lambda x: x
         ),
-        "players": (
-            Effect(
-                {"name": "public_goods", "players": 3},
-                {"name": "public_goods"},
-                meaning=mixed(public_goods(3, 1.6)),
-            ),
+        "players": Effect(
+            {"name": "public_goods", "players": 3},
+            {"name": "public_goods"},
+            meaning=mixed(public_goods(3, 1.6)),
         ),
-        "size": (
-            Effect(
-                {"name": "coordination", "size": 3},
-                {"name": "coordination"},
-                meaning=mixed([np.eye(3), np.eye(3)]),
-            ),
+        "size": Effect(
+            {"name": "coordination", "size": 3},
+            {"name": "coordination"},
+            meaning=mixed([np.eye(3), np.eye(3)]),
         ),
-        "win": (
-            Effect(
-                {"name": "rock_paper_scissors", "win": 2.0},
-                {"name": "rock_paper_scissors"},
-                meaning=mixed([[[0, -1, 2], [2, 0, -1], [-1, 2, 0]], [[0, 2, -1], [-1, 0, 2], [2, -1, 0]]]),
-            ),
+        "win": Effect(
+            {"name": "rock_paper_scissors", "win": 2.0},
+            {"name": "rock_paper_scissors"},
+            meaning=mixed([[[0, -1, 2], [2, 0, -1], [-1, 2, 0]], [[0, 2, -1], [-1, 0, 2], [2, -1, 0]]]),
         ),
-        "multiplier": (
-            Effect(
-                {"name": "public_goods", "multiplier": 3.0},
-                {"name": "public_goods"},
-                meaning=mixed(public_goods(4, 3.0)),
-            ),
+        "multiplier": Effect(
+            {"name": "public_goods", "multiplier": 3.0},
+            {"name": "public_goods"},
+            meaning=mixed(public_goods(4, 3.0)),
         ),
-        "cost": (
-            Effect(
-                {"name": "volunteers_dilemma", "cost": 0.2},
-                {"name": "volunteers_dilemma"},
-                meaning=mixed(volunteers(3, 0.2)),
-            ),
+        "cost": Effect(
+            {"name": "volunteers_dilemma", "cost": 0.2},
+            {"name": "volunteers_dilemma"},
+            meaning=mixed(volunteers(3, 0.2)),
         ),
     },
     "precipice": {
-        "players": (Effect({"players": 3}, meaning=precipices(3)),),
-        "max_capability": (Effect({"max_capability": 0.5}, meaning=precipices(max_capability=0.5)),),
-        "enmity": (Effect({"enmity": 0.4}, meaning=precipices(enmity=0.4)),),
+        "players": Effect({"players": 3}, meaning=precipices(3)),
+        "max_capability": Effect({"max_capability": 0.5}, meaning=precipices(max_capability=0.5)),
+        "enmity": Effect({"enmity": 0.4}, meaning=precipices(enmity=0.4)),
         "information": (
             Effect({"information": "private"}, meaning=precipices(information="private")),
             Effect({"information": "public"}, meaning=precipices(information="public")),
         ),
     },
     "race": {
-        "players": (Effect({"players": 3}),),
-        "safety_productivity": (Effect({"safety_productivity": [3.0, 10.0]}),),
-        "performance_productivity": (Effect({"performance_productivity": [3.0, 10.0]}),),
-        "safety_exponent": (Effect({"safety_exponent": [0.3, 0.5]}),),
-        "performance_exponent": (Effect({"performance_exponent": [0.3, 0.5]}),),
-        "scale_penalty": (Effect({"scale_penalty": [1.2, 0.5]}),),
-        "production": (Effect({"production": twice_as_safe}, meaning={"safety_productivity": 20.0}),),
+        "players": Effect({"players": 3}),
+        "safety_productivity": Effect({"safety_productivity": [3.0, 10.0]}),
+        "performance_productivity": Effect({"performance_productivity": [3.0, 10.0]}),
+        "safety_exponent": Effect({"safety_exponent": [0.3, 0.5]}),
+        "performance_exponent": Effect({"performance_exponent": [0.3, 0.5]}),
+        "scale_penalty": Effect({"scale_penalty": [1.2, 0.5]}),
+        "production": Effect({"production": twice_as_safe}, meaning={"safety_productivity": 20.0}),
         "contest": (Effect({"contest": "logit"}), Effect({"contest": "best"})),
-        "contest.kind": (_part("contest", "logit", decisiveness=0.2),),
+        "contest.kind": _part("contest", "logit", decisiveness=0.2),
         "contest.decisiveness": (
             _part("contest", decisiveness=2.0),
             _part("contest", "logit", decisiveness=2.0),
         ),
-        "contest.ease_of_winning": (_part("contest", ease_of_winning=0.2),),
+        "contest.ease_of_winning": _part("contest", ease_of_winning=0.2),
         "risk": (Effect({"risk": "additive"}), Effect({"risk": "multiplicative"})),
-        "risk.kind": (_part("risk", "additive", safety_weight=[1.0, 3.0]),),
+        "risk.kind": _part("risk", "additive", safety_weight=[1.0, 3.0]),
         "risk.safety_weight": (
             _part("risk", "additive", safety_weight=[1.0, 3.0]),
             _part("risk", "multiplicative", safety_weight=[1.0, 3.0]),
         ),
-        "risk.loser_weight": (_part("risk", "mixed", loser_weight=0.4),),
-        "reward": (_part("reward", prize=2.0),),
-        "reward.prize": (_part("reward", prize=[2.0, 1.0]),),
-        "reward.prize_per_performance": (_part("reward", prize_per_performance=[0.0, 0.1]),),
-        "reward.loser_prize": (_part("reward", loser_prize=[0.2, -0.1]),),
-        "reward.loser_prize_per_performance": (_part("reward", loser_prize_per_performance=[0.1, 0.0]),),
-        "reward.loser_prize_basis": (
-            Effect(
-                {"reward": {"loser_prize": [0.1, 0.5], "loser_prize_basis": "winner"}},
-                {"reward": {"loser_prize": [0.1, 0.5]}},
-            ),
+        "risk.loser_weight": _part("risk", "mixed", loser_weight=0.4),
+        "reward": _part("reward", prize=2.0),
+        "reward.prize": _part("reward", prize=[2.0, 1.0]),
+        "reward.prize_per_performance": _part("reward", prize_per_performance=[0.0, 0.1]),
+        "reward.loser_prize": _part("reward", loser_prize=[0.2, -0.1]),
+        "reward.loser_prize_per_performance": _part("reward", loser_prize_per_performance=[0.1, 0.0]),
+        "reward.loser_prize_basis": Effect(
+            {"reward": {"loser_prize": [0.1, 0.5], "loser_prize_basis": "winner"}},
+            {"reward": {"loser_prize": [0.1, 0.5]}},
         ),
-        "reward.prize_survives": (_part("reward", prize_survives=[True, False]),),
+        "reward.prize_survives": _part("reward", prize_survives=[True, False]),
         "disaster_cost": (
             Effect({"disaster_cost": [3.0, 0.5]}),
             Effect({"disaster_cost": [[1.0, 4.0], [2.0, 0.5]]}),
         ),
-        "liability": (Effect({"liability": [2.0, 0.0]}),),
+        "liability": Effect({"liability": [2.0, 0.0]}),
         "no_winner": (
             Effect(EASE | {"no_winner": [0.3, -0.2]}, EASE),
             Effect(EASE | {"no_winner": "disaster"}, EASE),
         ),
-        "cost": (Effect({"cost": {"price": 0.3}}),),
-        "cost.kind": (Effect({"cost": {"kind": "penalty", "fine": 1.0, "minimum": 3.0}}),),
-        "cost.safety_price": (_part("cost", safety_price=[0.3, 0.1]),),
-        "cost.performance_price": (_part("cost", performance_price=[0.3, 0.1]),),
+        "cost": Effect({"cost": {"price": 0.3}}),
+        "cost.kind": Effect({"cost": {"kind": "penalty", "fine": 1.0, "minimum": 3.0}}),
+        "cost.safety_price": _part("cost", safety_price=[0.3, 0.1]),
+        "cost.performance_price": _part("cost", performance_price=[0.3, 0.1]),
         "cost.price": (
             _part("cost", price=[0.3, 0.1]),
             _part("cost", "certification", price=0.3, minimum=3.0),
         ),
-        "cost.safety_price_slope": (_part("cost", "quadratic", safety_price_slope=[0.2, 0.0]),),
-        "cost.performance_price_slope": (_part("cost", "quadratic", performance_price_slope=[0.2, 0.0]),),
-        "cost.certified_price": (
-            _cost("certification", "certified_price", certified_price=0.01, minimum=3.0),
-        ),
+        "cost.safety_price_slope": _part("cost", "quadratic", safety_price_slope=[0.2, 0.0]),
+        "cost.performance_price_slope": _part("cost", "quadratic", performance_price_slope=[0.2, 0.0]),
+        "cost.certified_price": _cost("certification", "certified_price", certified_price=0.01, minimum=3.0),
         "cost.minimum": (
             _cost("certification", "minimum", certified_price=0.01, minimum=5.0),
             _cost("penalty", "minimum", fine=1.0, minimum=5.0),
         ),
-        "cost.margin": (_cost("relative_certification", "margin", margin=2.0),),
-        "cost.fine": (_cost("penalty", "fine", minimum=5.0, fine=[1.0, 2.0]),),
+        "cost.margin": _cost("relative_certification", "margin", margin=2.0),
+        "cost.fine": _cost("penalty", "fine", minimum=5.0, fine=[1.0, 2.0]),
         "cost.measured_by": (
             _cost("penalty", "measured_by", fine=1.0, minimum=5.0, measured_by="effort"),
             _cost("certification", "measured_by", minimum=5.0, measured_by="effort"),
         ),
-        "cost.performance_tax": (_part("cost", performance_tax=[0.05, 0.0]),),
-        "cost.safety_subsidy": (_part("cost", safety_subsidy=[0.05, 0.0]),),
+        "cost.performance_tax": _part("cost", performance_tax=[0.05, 0.0]),
+        "cost.safety_subsidy": _part("cost", safety_subsidy=[0.05, 0.0]),
         "horizon": (Effect(TWICE), Effect(EASE | {"horizon": "inf", "gamma": 0.9}, EASE)),
         "gamma": (
             Effect(TWICE | {"gamma": [0.5, 0.9]}, TWICE),
             Effect(EASE | {"horizon": "inf", "gamma": 0.5}, EASE | {"horizon": "inf", "gamma": 0.9}),
         ),
-        "period_weights": (Effect(TWICE | {"period_weights": [0.5, 2.0]}, TWICE),),
-        "discount_offset": (Effect({"gamma": 0.5, "discount_offset": 1}, {"gamma": 0.5}),),
+        "period_weights": Effect(TWICE | {"period_weights": [0.5, 2.0]}, TWICE),
+        "discount_offset": Effect({"gamma": 0.5, "discount_offset": 1}, {"gamma": 0.5}),
         "end_on": (
             Effect(TWICE | EASE | {"end_on": "win"}, TWICE | EASE),
             Effect(TWICE | {"end_on": "disaster"}, TWICE),
         ),
-        "technology": (Effect(INVEST, UNLIKE),),
-        "technology.invest": (Effect(INVEST, UNLIKE),),
-        "technology.share": (Effect(SHARE, INVEST),),
-        "technology.safety_investment_price": (_investing(safety_investment_price=[0.05, 0.01]),),
-        "technology.performance_investment_price": (_investing(performance_investment_price=[0.05, 0.01]),),
-        "technology.safety_sharing_price": (_sharing(safety_sharing_price=[0.3, 0.0]),),
-        "technology.performance_sharing_price": (_sharing(performance_sharing_price=[0.3, 0.0]),),
-        "technology.safety_depreciation": (_investing(safety_depreciation=[0.4, 0.0]),),
-        "technology.performance_depreciation": (_investing(performance_depreciation=[0.4, 0.0]),),
+        "technology": Effect(INVEST, UNLIKE),
+        "technology.invest": Effect(INVEST, UNLIKE),
+        "technology.share": Effect(SHARE, INVEST),
+        "technology.safety_investment_price": _investing(safety_investment_price=[0.05, 0.01]),
+        "technology.performance_investment_price": _investing(performance_investment_price=[0.05, 0.01]),
+        "technology.safety_sharing_price": _sharing(safety_sharing_price=[0.3, 0.0]),
+        "technology.performance_sharing_price": _sharing(performance_sharing_price=[0.3, 0.0]),
+        "technology.safety_depreciation": _investing(safety_depreciation=[0.4, 0.0]),
+        "technology.performance_depreciation": _investing(performance_depreciation=[0.4, 0.0]),
         "technology.spillover": (_sharing_of_three("max"), _sharing_of_three("union")),
-        "technology.sharing_unit": (_sharing(sharing_unit="rate"),),
-        "transition": (
-            Effect(
-                TWICE | {"transition": learning},
-                TWICE,
-                meaning=TWICE | {"safety_productivity": [[10.0, 10.0], [30.0, 30.0]]},
-            ),
+        "technology.sharing_unit": _sharing(sharing_unit="rate"),
+        "transition": Effect(
+            TWICE | {"transition": learning},
+            TWICE,
+            meaning=TWICE | {"safety_productivity": [[10.0, 10.0], [30.0, 30.0]]},
         ),
-        "beliefs": (Effect(BELIEFS),),
+        "beliefs": Effect(BELIEFS),
     },
 }
+EFFECTS: dict[str, dict[str, tuple[Effect, ...]]] = {family: tuples(rows) for family, rows in WRITTEN.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,10 +23,11 @@ UNLIKE, COMMON = ((1e-6, 1e6), (1e12, 1.0), (1.0, 1e-6)), ((1e-6, 1e-6), (1e6, 1
 class Row(NamedTuple):
     """A method with its game, and the changes that must change nothing else.
 
-    ``method`` takes factors of the players' payoffs: options per unit of payoff are divided by them.
+    ``method`` is a function of factors of the players' payoffs where options per unit of payoff are divided
+    by them.
     """
 
-    method: Callable[[np.ndarray], Any]
+    method: Any
     tables: np.ndarray = DILEMMA
     start: np.ndarray | None = None
     factors: tuple[tuple[float, float], ...] = UNLIKE  # of the players' payoffs
@@ -47,22 +48,22 @@ CYCLE = {"tables": PENNIES, "start": START, "factors": COMMON, "slow": True}
 
 ROWS: dict[str, Row] = {
     "all_equilibria": Row(
-        lambda a: methods.FiniteEquilibria(), PENNIES, same=("equilibria",), apart={"dummy": "lists grow"}
+        methods.FiniteEquilibria(), PENNIES, same=("equilibria",), apart={"dummy": "lists grow"}
     ),
-    "best_response": Row(lambda a: methods.BestResponse(), DILEMMA, START, same=("profile",)),
+    "best_response": Row(methods.BestResponse(), DILEMMA, START, same=("profile",)),
     "correlated_equilibrium": Row(
-        lambda a: methods.CorrelatedEquilibrium(),
+        methods.CorrelatedEquilibrium(),
         PENNIES,
         factors=COMMON,
         payoffs=("correlated_payoff",),
         apart={"unlike": "welfare is a sum of payoffs: the unit is common"},
     ),
-    "evaluate": Row(lambda a: methods.Evaluate(), PENNIES, START, same=("profile",)),
+    "evaluate": Row(methods.Evaluate(), PENNIES, START, same=("profile",)),
     "extragradient": Row(
-        lambda a: methods.Extragradient(), PENNIES, START, factors=COMMON, same=("profile",), slow=True
+        methods.Extragradient(), PENNIES, START, factors=COMMON, same=("profile",), slow=True
     ),
     "evolutionary_stability": Row(
-        lambda a: methods.EvolutionaryStability(),
+        methods.EvolutionaryStability(),
         DOVES,
         factors=COMMON,
         same=("strategy",),
@@ -76,20 +77,15 @@ ROWS: dict[str, Row] = {
         apart={"dummy": TYPES},
     ),
     "fictitious_play": Row(
-        lambda a: methods.FictitiousPlay(),
+        methods.FictitiousPlay(),
         same=("profile",),
         apart=dict.fromkeys(("players", "actions", "dummy"), "the first period is drawn, player by player"),
     ),
     "gradient_ascent": Row(lambda a: methods.GradientAscent(rate=0.01 / a[0]), **CYCLE),
     "gradient_ascent at its usual rate": Row(
-        lambda a: methods.GradientAscent(),
-        DILEMMA,
-        START,
-        same=("profile",),
-        slow=True,
-        apart={"dummy": RANGE},
+        methods.GradientAscent(), DILEMMA, START, same=("profile",), slow=True, apart={"dummy": RANGE}
     ),
-    "gradient_flow": Row(lambda a: methods.GradientFlow(), **CYCLE),
+    "gradient_flow": Row(methods.GradientFlow(), **CYCLE),
     "hedge": Row(
         lambda a: methods.Hedge(eta=list(0.125 / a), rounds=50),
         PENNIES,
@@ -97,10 +93,10 @@ ROWS: dict[str, Row] = {
         apart={"dummy": UNIFORM},
     ),
     "hedge at its usual rate": Row(
-        lambda a: methods.Hedge(rounds=50), PENNIES, same=("profile",), apart={"dummy": UNIFORM + AND_RANGE}
+        methods.Hedge(rounds=50), PENNIES, same=("profile",), apart={"dummy": UNIFORM + AND_RANGE}
     ),
     "linear_programme": Row(
-        lambda a: methods.LinearProgramme(),
+        methods.LinearProgramme(),
         ZERO_SUM,
         factors=COMMON,
         same=("profile",),
@@ -115,24 +111,24 @@ ROWS: dict[str, Row] = {
         slow=True,
     ),
     "mixed_commitment": Row(
-        lambda a: methods.MixedCommitment(),
+        methods.MixedCommitment(),
         PENNIES,
         same=("commitment",),
         payoffs=("commitment_payoff",),
         apart={"players": "the leader is a player by number"},
     ),
-    "mixed_equilibria": Row(lambda a: methods.MixedEquilibria(), PENNIES, same=("equilibria",)),
+    "mixed_equilibria": Row(methods.MixedEquilibria(), PENNIES, same=("equilibria",)),
     "moran": Row(
-        lambda a: methods.Moran(population=20),
+        methods.Moran(population=20),
         SYMMETRIC,
         factors=COMMON,
         same=("small_mutation",),
         apart={"constant": "fitness has an absolute zero", "dummy": TYPES},
     ),
-    "newton": Row(lambda a: methods.Newton(), PENNIES, START, factors=COMMON, same=("profile",), slow=True),
-    "pure_equilibria": Row(lambda a: methods.PureEquilibria(), DILEMMA, same=("equilibria",)),
+    "newton": Row(methods.Newton(), PENNIES, START, factors=COMMON, same=("profile",), slow=True),
+    "pure_equilibria": Row(methods.PureEquilibria(), DILEMMA, same=("equilibria",)),
     "q_learning": Row(
-        lambda a: methods.QLearning(epochs=50, trials=3),
+        methods.QLearning(epochs=50, trials=3),
         factors=COMMON,
         same=("policy",),
         apart=dict.fromkeys(("players", "actions", "dummy"), DRAWN)
@@ -147,29 +143,27 @@ ROWS: dict[str, Row] = {
         apart={"dummy": UNIFORM},
     ),
     "quantal_response to its usual end": Row(
-        lambda a: methods.QuantalResponse(), PENNIES, same=("profile", "limit"), apart={"dummy": UNIFORM}
+        methods.QuantalResponse(), PENNIES, same=("profile", "limit"), apart={"dummy": UNIFORM}
     ),
-    "regret_matching": Row(
-        lambda a: methods.RegretMatching(), DILEMMA, same=("profile",), apart={"dummy": UNIFORM}
-    ),
+    "regret_matching": Row(methods.RegretMatching(), DILEMMA, same=("profile",), apart={"dummy": UNIFORM}),
     "repeated_q_learning": Row(
-        lambda a: methods.RepeatedQLearning(sessions=4, exploration={"decay": 1e-3}),
+        methods.RepeatedQLearning(sessions=4, exploration={"decay": 1e-3}),
         factors=((2.0**-20, 2.0**10), (2.0**40, 1.0), (1.0, 2.0**-20)),  # or learning magnifies rounding
         same=("policy",),
         payoffs=("end_payoff",),
         apart=dict.fromkeys(("players", "actions", "dummy"), DRAWN),
     ),
     "replicator in steps of the usual size": Row(
-        lambda a: methods.Replicator(form="mirror"),
+        methods.Replicator(form="mirror"),
         DILEMMA,
         START,
         same=("profile",),
         slow=True,
         apart={"dummy": RANGE},
     ),
-    "replicator": Row(lambda a: methods.Replicator(), **CYCLE),
+    "replicator": Row(methods.Replicator(), **CYCLE),
     "round_robin": Row(
-        lambda a: methods.RoundRobin(["tit_for_tat", "alternator"], turns=20),
+        methods.RoundRobin(["tit_for_tat", "alternator"], turns=20),
         SYMMETRIC,
         factors=COMMON,
         apart={"dummy": "strategies have two actions"},
@@ -181,13 +175,13 @@ ROWS: dict[str, Row] = {
         apart={"dummy": UNIFORM},
     ),
     "softmax_policy_gradient at its usual rate": Row(
-        lambda a: methods.SoftmaxPolicyGradient(rounds=50),
+        methods.SoftmaxPolicyGradient(rounds=50),
         PENNIES,
         same=("profile",),
         apart={"dummy": UNIFORM + AND_RANGE},
     ),
     "subgame_perfect_payoffs": Row(
-        lambda a: methods.SubgamePerfectPayoffs(discount=0.75), payoffs=("threat", "payoff_vertices")
+        methods.SubgamePerfectPayoffs(discount=0.75), payoffs=("threat", "payoff_vertices")
     ),
 }
 
@@ -209,4 +203,5 @@ WITHOUT: dict[str, str] = {
 
 def solved(row: Row, tables: np.ndarray, factors: np.ndarray, start: np.ndarray | None) -> Any:
     """Return the solution of a game in other words."""
-    return rv.solve(rv.games.matrix(*tables), row.method(factors), start, seed=1)
+    method = row.method(factors) if callable(row.method) else row.method
+    return rv.solve(rv.games.matrix(*tables), method, start, seed=1)

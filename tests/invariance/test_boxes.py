@@ -6,7 +6,7 @@ A table of methods and wordings. A cell does not apply for a reason (`Row.apart`
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -72,7 +72,7 @@ class Varied(Rewritten):
 class Row(NamedTuple):
     """A method with its game, and the wordings that must change nothing else."""
 
-    method: Callable[[Wording], Any]
+    method: Any  # or a function of the wording, where an option depends on it
     game: Any = Firms()
     start: bool = True  # at `START`, else the method begins by itself
     choices: tuple[str, ...] = ("profile",)  # results in units of choices, [.. player axis]
@@ -88,64 +88,62 @@ ALIKE = dict.fromkeys(("unlike units", "more unlike units"), "exchangeable playe
 
 ROWS: dict[str, Row] = {
     "actor_critic": Row(
-        lambda w: methods.ActorCritic(updates=20),
+        methods.ActorCritic(updates=20),
         start=False,
         apart=DRAWS
         | dict.fromkeys(("unlike units", "more unlike units"), "not exact in binary: draws magnify rounding")
         | {"constants": "learners see payoffs, and draws magnify rounding"}
         | dict.fromkeys(FIXED, "networks have an output for every entry, and draw for each"),
     ),
-    "all_equilibria": Row(lambda w: methods.AllEquilibria(), start=False, choices=("equilibria",)),
-    "best_response": Row(lambda w: methods.BestResponse()),
+    "all_equilibria": Row(methods.AllEquilibria(), start=False, choices=("equilibria",)),
+    "best_response": Row(methods.BestResponse()),
     "branches": Row(
-        lambda w: methods.Branches(parameter="a", low=0.2, high=3.0, certify="none"),
+        methods.Branches(parameter="a", low=0.2, high=3.0, certify="none"),
         Rivals(jnp.asarray(0.5)),
         start=False,
         choices=(),
         same=("symmetric_loss_parameter", "fold_parameter", "unresolved_parameter", "branch_stable"),
         apart=ALIKE,
     ),
-    "comparative_statics": Row(lambda w: methods.ComparativeStatics(parameter="a"), Firms(jnp.asarray(1.0))),
+    "comparative_statics": Row(methods.ComparativeStatics(parameter="a"), Firms(jnp.asarray(1.0))),
     "directional": Row(
         lambda w: methods.Directional(step_size=0.01 * w.unit, runs=2, periods=2000),
         start=False,
         apart=DRAWS | dict.fromkeys(FIXED, "it takes games of one entry per player"),
     ),
     "double_oracle": Row(
-        lambda w: methods.DoubleOracle(),
+        methods.DoubleOracle(),
         start=False,
         choices=("mean_profile",),
         close=1e-5,  # responses are found by comparing payoffs: half of the digits that a constant leaves
         apart=dict.fromkeys(("mirrored", "order"), "it begins at a draw"),
     ),
-    "evaluate": Row(lambda w: methods.Evaluate()),
-    "extragradient": Row(lambda w: methods.Extragradient()),
+    "evaluate": Row(methods.Evaluate()),
+    "extragradient": Row(methods.Extragradient()),
     "fictitious_play": Row(
-        lambda w: methods.FictitiousPlay(action_grid=5), start=False, choices=("mean_profile",), apart=DRAWS
+        methods.FictitiousPlay(action_grid=5), start=False, choices=("mean_profile",), apart=DRAWS
     ),
     "gradient_ascent": Row(
         lambda w: methods.GradientAscent(rate=[0.1 * w.unit**2 / f for f in w.factors or (1.0, 1.0)])
     ),
-    "gradient_flow": Row(lambda w: methods.GradientFlow()),
-    "hedge": Row(lambda w: methods.Hedge(action_grid=5, rounds=50), start=False, choices=("mean_profile",)),
-    "newton": Row(lambda w: methods.Newton()),
+    "gradient_flow": Row(methods.GradientFlow()),
+    "hedge": Row(methods.Hedge(action_grid=5, rounds=50), start=False, choices=("mean_profile",)),
+    "newton": Row(methods.Newton()),
     "regret_matching": Row(
-        lambda w: methods.RegretMatching(action_grid=5), start=False, choices=("mean_profile",), apart=DRAWS
+        methods.RegretMatching(action_grid=5), start=False, choices=("mean_profile",), apart=DRAWS
     ),
     "softmax_policy_gradient": Row(
-        lambda w: methods.SoftmaxPolicyGradient(action_grid=5, rounds=50),
-        start=False,
-        choices=("mean_profile",),
+        methods.SoftmaxPolicyGradient(action_grid=5, rounds=50), start=False, choices=("mean_profile",)
     ),
     "thresholds": Row(
-        lambda w: methods.Thresholds("a", low=0.2, high=3.0),
+        methods.Thresholds("a", low=0.2, high=3.0),
         Rivals(jnp.asarray(0.5)),
         start=False,
         choices=(),
         same=("crossing", "scan_stable"),
         apart=ALIKE,
     ),
-    "variational_equilibrium": Row(lambda w: methods.VariationalEquilibrium()),
+    "variational_equilibrium": Row(methods.VariationalEquilibrium()),
 }
 
 
@@ -155,7 +153,8 @@ def solved(row: Row, wording: Wording) -> tuple[Any, Any]:
     start = game.written(START) if row.start else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the table compares the status
-        return game, rv.solve(game, row.method(wording), start, seed=1)
+        method = row.method(wording) if callable(row.method) else row.method
+        return game, rv.solve(game, method, start, seed=1)
 
 
 EFFORTS = ("certificate_method", "wall_time")  # climbs of searches, and the time

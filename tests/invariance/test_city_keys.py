@@ -14,6 +14,7 @@ import pytest
 import rivalry as rv
 from rivalry.economies.kernels import shapes
 from rivalry.lab.study import parameters
+from tests.invariance.neutral import tuples
 
 AGENTS = 16
 SMALL: dict[str, Any] = {"network": "plain_3x3", "agents": AGENTS, "capacity": 2}
@@ -80,30 +81,28 @@ def ways(city: Any) -> int:
 TYPES = [{"name": "van", "count": 4, "gamma": 0.5, "urgencies": [2.0, 3.0]}, {"name": "car", "count": 12}]
 TRIPS = [[0.1, 0.2, 0.3, 0.1, 0.3], *[[0.2] * 5] * 4]
 LANES = 24  # of the network of 3 x 3
-EFFECTS: Mapping[str, tuple[Effect, ...]] = {
-    "network": (_row(lambda city: len(city.capacity), 3, network=LINE, agents=4, capacity=1),),
-    "exclude_same_node": (
-        _row(same_node, True, {"network": "stubs_4x4", "agents": 200}, exclude_same_node=False),
+EFFECTS: Mapping[str, Effect | tuple[Effect, ...]] = {
+    "network": _row(lambda city: len(city.capacity), 3, network=LINE, agents=4, capacity=1),
+    "exclude_same_node": _row(
+        same_node, True, {"network": "stubs_4x4", "agents": 200}, exclude_same_node=False
     ),
-    "agents": (_row(lambda city: len(city.world().karma), 20, agents=20),),
-    "paths_per_agent": (_row(lambda city: city.slots.shape, (AGENTS, 3), paths_per_agent=3),),
-    "allocation": (
-        _row(lambda city: city.ends.tolist() != rv.games.city(**SMALL).ends.tolist(), True, allocation=1),
+    "agents": _row(lambda city: len(city.world().karma), 20, agents=20),
+    "paths_per_agent": _row(lambda city: city.slots.shape, (AGENTS, 3), paths_per_agent=3),
+    "allocation": _row(
+        lambda city: city.ends.tolist() != rv.games.city(**SMALL).ends.tolist(), True, allocation=1
     ),
-    "routes": (
-        _row(trips, ["a>b b>c", "c>a"], {"network": LINE, "agents": 4, "capacity": 1}, routes=ROUTES),
-    ),
-    "urgencies": (_row("stakes", [[2.0, 7.0]], urgencies=[2.0, 7.0]),),
-    "urgency_distribution": (_row(chances, law([0.1, 0.4, 0.1, 0.4], 0.1), urgency_distribution=[0.2, 0.8]),),
-    "p_dormant": (_row(chances, law([0.25] * 4, 0.4), p_dormant=0.4),),
+    "routes": _row(trips, ["a>b b>c", "c>a"], {"network": LINE, "agents": 4, "capacity": 1}, routes=ROUTES),
+    "urgencies": _row("stakes", [[2.0, 7.0]], urgencies=[2.0, 7.0]),
+    "urgency_distribution": _row(chances, law([0.1, 0.4, 0.1, 0.4], 0.1), urgency_distribution=[0.2, 0.8]),
+    "p_dormant": _row(chances, law([0.25] * 4, 0.4), p_dormant=0.4),
     "trip_distribution": (
         _row(chances, np.tile(TRIPS[0], (1, 5, 1)), trip_distribution=TRIPS[0]),
         _row(chances, [TRIPS], trip_distribution=TRIPS),
     ),
-    "gamma": (_row("discount", [0.5], gamma=0.5),),
-    "max_karma": (_row("most", 20, max_karma=20),),
-    "mean_karma": (_row("karma", [4] * AGENTS, mean_karma=4.0),),
-    "initial_karma": (_row("karma", [3, 14, 10, 9], PATHS, initial_karma=[3, 14, 10, 9]),),
+    "gamma": _row("discount", [0.5], gamma=0.5),
+    "max_karma": _row("most", 20, max_karma=20),
+    "mean_karma": _row("karma", [4] * AGENTS, mean_karma=4.0),
+    "initial_karma": _row("karma", [3, 14, 10, 9], PATHS, initial_karma=[3, 14, 10, 9]),
     "capacity": (
         _row("capacity", [3] * LANES, capacity=3),
         _row("capacity", [2, 1, 4], PATHS, capacity=[2, 1, 4]),
@@ -114,8 +113,8 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
         _row("price", shapes.HIGHEST_REFUSED, payment="uniform_highest_refused"),
         _row("price", shapes.LOWEST_ADMITTED, payment="uniform_lowest_admitted"),
     ),
-    "charge_uncontended": (_row("uncontended", 0, charge_uncontended=False),),
-    "exclude_dormant": (_row("dormant_share", 0, exclude_dormant=True),),
+    "charge_uncontended": _row("uncontended", 0, charge_uncontended=False),
+    "exclude_dormant": _row("dormant_share", 0, exclude_dormant=True),
     "toll": (
         _row("toll", [1.5] * LANES, toll=1.5),
         _row("toll", [0.0, 2.0, 0.5], PATHS, toll={"b>c": 2.0, "c>a": 0.5}),
@@ -125,14 +124,14 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
             toll={"kind": "load", "slope": 2.0, "from": 0.25},
         ),
     ),
-    "subsidy": (_row("subsidy", [0.0, 1.0, 0.25], PATHS, subsidy=[0.0, 1.0, 0.25]),),
-    "local": (_row("local", 0.5, local=0.5),),
+    "subsidy": _row("subsidy", [0.0, 1.0, 0.25], PATHS, subsidy=[0.0, 1.0, 0.25]),
+    "local": _row("local", 0.5, local=0.5),
     "planning": (
         _row(lambda city: city.world().options.shape[1] > 0, True, planning="nodes"),
         _row(lambda city: bool(np.any(city.world().begins < -1)), True, planning="start"),
     ),
-    "alternatives": (_row(ways, 1, SMALL | {"planning": "start"}, alternatives=1),),
-    "tie": (_row("tie", shapes.LOWEST_INDEX, tie="lowest_index"),),
+    "alternatives": _row(ways, 1, SMALL | {"planning": "start"}, alternatives=1),
+    "tie": _row("tie", shapes.LOWEST_INDEX, tie="lowest_index"),
     "coalition": (
         _row(lambda city: city.world().coalition.tolist(), [1] * 3 + [0] * 13, coalition=3),
         _row(unlucky_members, (2, True), coalition={"agents": 2, "from": "unlucky"}),
@@ -151,7 +150,7 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
 
 
 def _rows() -> Iterator[Any]:
-    for key, effects in EFFECTS.items():
+    for key, effects in tuples(EFFECTS).items():
         for number, effect in enumerate(effects):
             yield pytest.param(effect, id=f"{key}-{number}", marks=pytest.mark.slow)
 

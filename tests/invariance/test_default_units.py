@@ -44,7 +44,7 @@ class Row(NamedTuple):
     """
 
     game: Callable[[Factors], Any]
-    method: Callable[[float], Any]  # by the common factor, where it has an option in units of payoff
+    method: Any  # or a function of the common factor, where an option is in units of payoff
     start: Any = None
     same: tuple[str, ...] = ()
     why_common: str = ""
@@ -115,53 +115,46 @@ PARAMETER = jnp.asarray(0.5)
 ROUNDS = {"training": 500, "evaluation": 200, "monitor_every": 0}
 
 ROWS: dict[str, Row] = {
-    "ActorCritic": Row(box(Firms()), lambda unit: methods.ActorCritic(updates=20), same=("profile",)),
-    "AllEquilibria": Row(box(Firms()), lambda unit: methods.AllEquilibria(), same=("equilibria",)),
-    "BestResponse": Row(finite(DILEMMA), lambda unit: methods.BestResponse(), START, ("profile",)),
+    "ActorCritic": Row(box(Firms()), methods.ActorCritic(updates=20), same=("profile",)),
+    "AllEquilibria": Row(box(Firms()), methods.AllEquilibria(), same=("equilibria",)),
+    "BestResponse": Row(finite(DILEMMA), methods.BestResponse(), START, ("profile",)),
     "Branches": Row(
         box(Rivals(PARAMETER)),
-        lambda unit: methods.Branches(parameter="a", low=0.2, high=3.0),
+        methods.Branches(parameter="a", low=0.2, high=3.0),
         same=("symmetric_loss_parameter", "fold_parameter", "branch_stable"),
         why_common=RIVALS,
         nightly=True,
     ),
-    "CitySimulation": Row(
-        city, lambda unit: CitySimulation(plays="coin", evaluation=500), why_common=TYPE, nightly=True
-    ),
-    "ClosedForm": Row(market, lambda unit: methods.ClosedForm(), same=("profile",), why_common=MONEY),
+    "CitySimulation": Row(city, CitySimulation(plays="coin", evaluation=500), why_common=TYPE, nightly=True),
+    "ClosedForm": Row(market, methods.ClosedForm(), same=("profile",), why_common=MONEY),
     "ComparativeStatics": Row(
-        box(Firms(jnp.asarray(1.0))),
-        lambda unit: methods.ComparativeStatics(parameter="a"),
-        INSIDE,
-        ("profile", "slope"),
+        box(Firms(jnp.asarray(1.0))), methods.ComparativeStatics(parameter="a"), INSIDE, ("profile", "slope")
     ),
     "CorrelatedEquilibrium": Row(
         finite(PENNIES),
-        lambda unit: methods.CorrelatedEquilibrium(),
+        methods.CorrelatedEquilibrium(),
         same=("joint_distribution",),
         why_common="welfare is a sum of payoffs",
     ),
     "Design": Row(
         market,
-        lambda unit: methods.Design(choices={"tax": [0.0, 0.2]}, objective="welfare", tries=1),
+        methods.Design(choices={"tax": [0.0, 0.2]}, objective="welfare", tries=1),
         same=("profile", "chosen_parameters"),
         why_common=MONEY,
     ),
-    "Directional": Row(
-        box(Firms()), lambda unit: methods.Directional(runs=2, periods=2000), same=("profile",)
-    ),
-    "DoubleOracle": Row(box(Firms()), lambda unit: methods.DoubleOracle(), same=("mean_profile",)),
+    "Directional": Row(box(Firms()), methods.Directional(runs=2, periods=2000), same=("profile",)),
+    "DoubleOracle": Row(box(Firms()), methods.DoubleOracle(), same=("mean_profile",)),
     "EnvironmentQLearning": Row(
         lake,
-        lambda unit: methods.EnvironmentQLearning(episodes=50, gamma=0.9, evaluation=2),
+        methods.EnvironmentQLearning(episodes=50, gamma=0.9, evaluation=2),
         same=("policy",),
         why_common="one agent",
     ),
-    "Evaluate": Row(finite(PENNIES), lambda unit: methods.Evaluate(), START, ("profile",)),
+    "Evaluate": Row(finite(PENNIES), methods.Evaluate(), START, ("profile",)),
     "EvolutionaryStability": Row(
-        finite(DOVES), lambda unit: methods.EvolutionaryStability(), same=("strategy",), why_common=SYMMETRY
+        finite(DOVES), methods.EvolutionaryStability(), same=("strategy",), why_common=SYMMETRY
     ),
-    "Extragradient": Row(finite(PENNIES), lambda unit: methods.Extragradient(), START, ("profile",)),
+    "Extragradient": Row(finite(PENNIES), methods.Extragradient(), START, ("profile",)),
     "Feedback": Row(
         lambda factors: team_race(
             factors[0],
@@ -171,75 +164,49 @@ ROWS: dict[str, Row] = {
                 "performance_investment_price": 0.01 * factors[0],
             },
         ),
-        lambda unit: methods.Feedback(levels=3),
+        methods.Feedback(levels=5),
         same=("profile",),
         why_common=MONEY,
         nightly=True,
     ),
-    "Fermi": Row(
-        finite(SYMMETRIC), lambda unit: methods.Fermi(), same=("small_mutation",), why_common=SYMMETRY
-    ),
-    "FictitiousPlay": Row(finite(DILEMMA), lambda unit: methods.FictitiousPlay(), same=("profile",)),
-    "FiniteEquilibria": Row(finite(PENNIES), lambda unit: methods.FiniteEquilibria(), same=("equilibria",)),
-    "GradientAscent": Row(finite(DILEMMA), lambda unit: methods.GradientAscent(), START, ("profile",)),
-    "GradientFlow": Row(finite(DILEMMA), lambda unit: methods.GradientFlow(), START, ("profile",)),
-    "Hedge": Row(finite(DILEMMA), lambda unit: methods.Hedge(), same=("profile",)),
+    "Fermi": Row(finite(SYMMETRIC), methods.Fermi(), same=("small_mutation",), why_common=SYMMETRY),
+    "FictitiousPlay": Row(finite(DILEMMA), methods.FictitiousPlay(), same=("profile",)),
+    "FiniteEquilibria": Row(finite(PENNIES), methods.FiniteEquilibria(), same=("equilibria",)),
+    "GradientAscent": Row(finite(DILEMMA), methods.GradientAscent(), START, ("profile",)),
+    "GradientFlow": Row(finite(DILEMMA), methods.GradientFlow(), START, ("profile",)),
+    "Hedge": Row(finite(DILEMMA), methods.Hedge(), same=("profile",)),
     "LinearProgramme": Row(
-        finite(ZERO_SUM),
-        lambda unit: methods.LinearProgramme(),
-        same=("profile",),
-        why_common="payoffs sum to zero",
+        finite(ZERO_SUM), methods.LinearProgramme(), same=("profile",), why_common="payoffs sum to zero"
     ),
-    "LinearQuadratic": Row(debt, lambda unit: methods.LinearQuadratic(), same=("feedback",)),
-    "Lola": Row(finite(DILEMMA), lambda unit: methods.Lola(sessions=3), same=("policy",)),
-    "MixedCommitment": Row(finite(PENNIES), lambda unit: methods.MixedCommitment(), same=("commitment",)),
-    "MixedEquilibria": Row(finite(PENNIES), lambda unit: methods.MixedEquilibria(), same=("equilibria",)),
-    "Moran": Row(
-        finite(SYMMETRIC), lambda unit: methods.Moran(), same=("small_mutation",), why_common=SYMMETRY
-    ),
-    "Newton": Row(finite(PENNIES), lambda unit: methods.Newton(), START, ("profile",)),
-    "OnlineMirrorDescent": Row(
-        roads, lambda unit: methods.OnlineMirrorDescent(), [[0.3, 0.3, 0.4]], ("profile",), TYPE
-    ),
+    "LinearQuadratic": Row(debt, methods.LinearQuadratic(), same=("feedback",)),
+    "Lola": Row(finite(DILEMMA), methods.Lola(sessions=3), same=("policy",)),
+    "MixedCommitment": Row(finite(PENNIES), methods.MixedCommitment(), same=("commitment",)),
+    "MixedEquilibria": Row(finite(PENNIES), methods.MixedEquilibria(), same=("equilibria",)),
+    "Moran": Row(finite(SYMMETRIC), methods.Moran(), same=("small_mutation",), why_common=SYMMETRY),
+    "Newton": Row(finite(PENNIES), methods.Newton(), START, ("profile",)),
+    "OnlineMirrorDescent": Row(roads, methods.OnlineMirrorDescent(), [[0.3, 0.3, 0.4]], ("profile",), TYPE),
     "PeriodQLearning": Row(
         lambda factors: team_race(factors[0], contest={"ease_of_winning": 1.0}, end_on="win"),
-        lambda unit: methods.PeriodQLearning(action_grid=2, epochs=500),
+        methods.PeriodQLearning(action_grid=2, epochs=500),
         same=("profile",),
         why_common=MONEY,
     ),
     "Periods": Row(
-        lambda factors: team_race(factors[0]),
-        lambda unit: methods.Periods(),
-        same=("profile",),
-        why_common=MONEY,
+        lambda factors: team_race(factors[0]), methods.Periods(), same=("profile",), why_common=MONEY
     ),
     "PopulationEquilibria": Row(
-        roads,
-        lambda unit: PopulationEquilibria(levels=2, starts=1),
-        same=("equilibria",),
-        why_common=TYPE,
-        nightly=True,
+        roads, PopulationEquilibria(levels=2, starts=1), same=("equilibria",), why_common=TYPE, nightly=True
     ),
-    "PopulationFictitiousPlay": Row(
-        roads, lambda unit: PopulationFictitiousPlay(), [[0.3, 0.3, 0.4]], ("profile",), TYPE
-    ),
-    "PopulationNewton": Row(
-        roads, lambda unit: methods.PopulationNewton(), [[0.3, 0.3, 0.4]], ("profile",), TYPE
-    ),
-    "PureEquilibria": Row(finite(DILEMMA), lambda unit: methods.PureEquilibria(), same=("equilibria",)),
-    "QLearning": Row(finite(DILEMMA), lambda unit: methods.QLearning(epochs=500, trials=3), same=("policy",)),
-    "QuantalResponse": Row(
-        finite(PENNIES), lambda unit: methods.QuantalResponse(), same=("profile", "limit")
-    ),
-    "RegretMatching": Row(finite(DILEMMA), lambda unit: methods.RegretMatching(), same=("profile",)),
-    "RepeatedQLearning": Row(
-        finite(DILEMMA), lambda unit: methods.RepeatedQLearning(sessions=3), same=("policy",)
-    ),
-    "Replicator": Row(finite(DILEMMA), lambda unit: methods.Replicator(), START, ("profile",)),
+    "PopulationFictitiousPlay": Row(roads, PopulationFictitiousPlay(), [[0.3, 0.3, 0.4]], ("profile",), TYPE),
+    "PopulationNewton": Row(roads, methods.PopulationNewton(), [[0.3, 0.3, 0.4]], ("profile",), TYPE),
+    "PureEquilibria": Row(finite(DILEMMA), methods.PureEquilibria(), same=("equilibria",)),
+    "QLearning": Row(finite(DILEMMA), methods.QLearning(epochs=500, trials=3), same=("policy",)),
+    "QuantalResponse": Row(finite(PENNIES), methods.QuantalResponse(), same=("profile", "limit")),
+    "RegretMatching": Row(finite(DILEMMA), methods.RegretMatching(), same=("profile",)),
+    "RepeatedQLearning": Row(finite(DILEMMA), methods.RepeatedQLearning(sessions=3), same=("policy",)),
+    "Replicator": Row(finite(DILEMMA), methods.Replicator(), START, ("profile",)),
     "RoundRobin": Row(
-        finite(SYMMETRIC),
-        lambda unit: methods.RoundRobin(["tit_for_tat", "alternator"], turns=20),
-        why_common=SYMMETRY,
+        finite(SYMMETRIC), methods.RoundRobin(["tit_for_tat", "alternator"], turns=20), why_common=SYMMETRY
     ),
     "RuleDesign": Row(
         karma,
@@ -250,25 +217,17 @@ ROWS: dict[str, Row] = {
         same=("chosen",),
         why_common=TYPE,
     ),
-    "Simulation": Row(
-        karma, lambda unit: methods.Simulation(evaluation=200), same=("policy",), why_common=TYPE
-    ),
-    "SoftmaxPolicyGradient": Row(
-        finite(DILEMMA), lambda unit: methods.SoftmaxPolicyGradient(), same=("profile",)
-    ),
-    "SubgamePerfectEquilibria": Row(
-        entry, lambda unit: methods.SubgamePerfectEquilibria(), same=("equilibria",)
-    ),
-    "SubgamePerfectPayoffs": Row(finite(DILEMMA), lambda unit: methods.SubgamePerfectPayoffs(discount=0.75)),
+    "Simulation": Row(karma, methods.Simulation(evaluation=200), same=("policy",), why_common=TYPE),
+    "SoftmaxPolicyGradient": Row(finite(DILEMMA), methods.SoftmaxPolicyGradient(), same=("profile",)),
+    "SubgamePerfectEquilibria": Row(entry, methods.SubgamePerfectEquilibria(), same=("equilibria",)),
+    "SubgamePerfectPayoffs": Row(finite(DILEMMA), methods.SubgamePerfectPayoffs(discount=0.75)),
     "Thresholds": Row(
         box(Rivals(PARAMETER)),
-        lambda unit: methods.Thresholds("a", low=0.2, high=3.0),
+        methods.Thresholds("a", low=0.2, high=3.0),
         same=("crossing", "scan_stable"),
         why_common=RIVALS,
     ),
-    "VariationalEquilibrium": Row(
-        box(Firms()), lambda unit: methods.VariationalEquilibrium(), INSIDE, ("profile",)
-    ),
+    "VariationalEquilibrium": Row(box(Firms()), methods.VariationalEquilibrium(), INSIDE, ("profile",)),
 }
 WITHOUT: Mapping[str, str] = {
     **dict.fromkeys(
@@ -297,7 +256,8 @@ def test_default_options_give_the_same_results_in_every_unit_of_payoffs(name: st
     def solved(factors: Factors) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the test compares the status
-            return rv.solve(row.game(factors), row.method(factors[0]), row.start, seed=1)
+            method = row.method(factors[0]) if callable(row.method) else row.method
+            return rv.solve(row.game(factors), method, row.start, seed=1)
 
     base = solved((1.0, 1.0))
     for factors in COMMON if row.why_common else (*COMMON, *UNLIKE):

@@ -14,12 +14,12 @@ from rivalry.core.game import with_
 from rivalry.games import GAMES
 from rivalry.lab.study import parameters
 from rivalry.methods.continuation.parameters import entries_of
-from tests.invariance.neutral import LINE, ROWS, Neutral, differences
+from tests.invariance.neutral import LINE, ROWS, Neutral, differences, tuples
 
 
 def _cases() -> Iterator[Any]:
     for family, rows in ROWS.items():
-        for key, neutral in rows.items():
+        for key, neutral in tuples(rows).items():
             for number, pair in enumerate(() if isinstance(neutral, str) else neutral):
                 yield pytest.param(family, pair, id=f"{family}-{key}-{number}")
 
