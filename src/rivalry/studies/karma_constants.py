@@ -38,7 +38,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rivalry.core.method import BaseLearner
+from rivalry.core.method import BaseLearner, OneStepLearner
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.economies.karma import KarmaEconomy
@@ -453,7 +453,7 @@ class EconomyComputation(BaseLearner):
         return game
 
 
-class AnalyticConstants(EconomyComputation):
+class AnalyticConstants(OneStepLearner, EconomyComputation):
     """Report what is known of a game without a search: constants, exact benchmarks, counterexamples.
 
     For karma economies; there is no certificate.
@@ -466,17 +466,9 @@ class AnalyticConstants(EconomyComputation):
     126
     """
 
-    def length(self, world: object) -> int:
-        """Return 1: a single step, in which nothing happens."""
-        return 1
-
-    def begin(self, world: object, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
-        """Return an empty session."""
+    def result(self, world: object) -> dict[str, np.ndarray]:
+        """Return no entries: the constants need no step."""
         return {}
-
-    def advance(self, world: object, session: dict[str, np.ndarray], steps: int) -> int:
-        """Return the number of steps, in which nothing happens."""
-        return steps
 
     def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
         """Return the constants."""

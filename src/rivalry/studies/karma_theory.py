@@ -247,6 +247,15 @@ class RandomPolicyExperiment(BaseLearner):
         """Return the measurements of each policy, ``[policy ..]``."""
         raise NotImplementedError
 
+    def counts(self, world: PopulationGame, session: Session, count: int) -> Record:
+        """Return what the first ``count`` policies show."""
+        raise NotImplementedError
+
+    def read(self, world: PopulationGame, session: Session) -> Record:
+        """Return the counts over the policies so far."""
+        count = int(session["taken"][0])
+        return self.about(session) | (self.counts(world, session, count) if count else {})
+
     def _draw_admissible(self, session: Session, max_policies: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers and the policies of the next admissible draws, at most ``max_policies``."""
         target = session["equilibrium"]
@@ -349,19 +358,16 @@ class Contractivity(RandomPolicyExperiment):
         distances, residual = _distances_along(world, policies, target, mu, beta, MAP_STEPS)
         return {"distances": distances, "population_residual": residual}
 
-    def read(self, world: PopulationGame, session: Session) -> Record:
-        """Return the counts over the policies so far."""
-        count = int(session["taken"][0])
-        record = self.about(session)
-        if not count:
-            return record
+    def counts(self, world: PopulationGame, session: Session, count: int) -> Record:
         distances = session["distances"][:count]
         ratios = _ratios(distances)
         largest = np.max(np.nan_to_num(ratios, nan=-np.inf), axis=1, initial=-np.inf)
         largest = np.where(np.isfinite(largest), largest, np.nan)
-        record["distances"] = (("policy", "map_step"), distances)
-        record["largest_ratio"] = (("policy",), largest)
-        return record | _violations(session, "", largest > 1)
+        return {
+            "distances": (("policy", "map_step"), distances),
+            "largest_ratio": (("policy",), largest),
+            **_violations(session, "", largest > 1),
+        }
 
 
 class Monotonicity(RandomPolicyExperiment):
@@ -403,12 +409,8 @@ class Monotonicity(RandomPolicyExperiment):
         )
         return {"payoffs": payoffs, "population_residual": residual}
 
-    def read(self, world: PopulationGame, session: Session) -> Record:
-        """Return the counts over the policies so far."""
-        count = int(session["taken"][0])
-        record = self.about(session)
-        if not count:
-            return record
+    def counts(self, world: PopulationGame, session: Session, count: int) -> Record:
+        record: Record = {}
         allowed = TIE * float(scale_of(world))
         for k, name in enumerate(("", "_h")):
             equilibrium_payoffs, payoff_own = session["payoffs"][:count, :, k].T

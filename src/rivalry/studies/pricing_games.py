@@ -60,11 +60,6 @@ def _(game: IncomeLogit, x: Profile) -> Record:
     return {"market_share": (("player",), np.asarray(game.shares(jnp.asarray(x))))}
 
 
-@oracles.labels.register(IncomeLogit)
-def _(game: IncomeLogit) -> oracles.Labels:
-    return oracles.Labels(axes=("price",))
-
-
 @checked
 def income_logit(
     *,
@@ -149,9 +144,12 @@ def _(game: PlatformSellers, x: Profile) -> Traced:
 oracles.metrics.register(PlatformSellers)(oracles.compiled_metrics)
 
 
-@oracles.labels.register(PlatformSellers)
-def _(game: PlatformSellers) -> oracles.Labels:
+def _price_labels(game: object) -> oracles.Labels:
     return oracles.Labels(axes=("price",))
+
+
+oracles.labels.register(IncomeLogit)(_price_labels)
+oracles.labels.register(PlatformSellers)(_price_labels)
 
 
 @checked
