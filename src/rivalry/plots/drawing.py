@@ -353,7 +353,7 @@ def _add_scale(ax: Axes, parts: Any, mark: Mark, box: tuple[float, float, float,
 def _set_frame(ax: Any, frame: Frame) -> None:
     """Set labels, limits, scales and ticks of one panel."""
     for axis in frame.log:
-        set_log_scale(ax, axis, True, frame.linear)
+        set_log_scale(ax, axis, frame.linear)
     if ax.name == "ternary":
         ax.set(tlabel=frame.x, llabel=frame.y, rlabel=frame.z, axisbelow=True)
         ax.grid(True)

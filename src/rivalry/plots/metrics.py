@@ -81,10 +81,8 @@ def is_log(values: np.ndarray, log: bool | None = None) -> bool:
     return bool(even or distinct[-1] > FACTORS * distinct[0])
 
 
-def set_log_scale(ax: Axes, axis_name: str, log: bool, linear: float = 0.0) -> None:
+def set_log_scale(ax: Axes, axis_name: str, linear: float) -> None:
     """Put one axis, 'x' or 'y', on a logarithmic scale with plain numbers, linear up to a number above 0."""
-    if not log:
-        return
     from matplotlib.ticker import LogLocator
 
     set_scale, axis = getattr(ax, f"set_{axis_name}scale"), getattr(ax, f"{axis_name}axis")

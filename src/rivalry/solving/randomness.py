@@ -27,9 +27,7 @@ def stream(
     return np.random.SeedSequence(seed, spawn_key=(PURPOSES[purpose], *point, replication))
 
 
-def sequence_of(
-    seed: int | np.random.SeedSequence, rng: Rng | None = None, purpose: str = "play"
-) -> np.random.SeedSequence:
+def sequence_of(seed: int | np.random.SeedSequence, rng: Rng | None = None) -> np.random.SeedSequence:
     """Return the seed sequence of a run: of ``rng`` as in SPEC 7 where it is given, else of ``seed``.
 
     An integer, its `SeedSequence` and a fresh `Generator` made from either give the same sequence. A
@@ -43,19 +41,19 @@ def sequence_of(
     """
     if rng is None:
         return (
-            seed if isinstance(seed, np.random.SeedSequence) else stream(whole_number("seed", seed), purpose)
+            seed if isinstance(seed, np.random.SeedSequence) else stream(whole_number("seed", seed), "play")
         )
     if seed != 0:
         raise ValueError("rng, seed: both are given; give one")
     if isinstance(rng, np.random.Generator):
         rng = _sequence_of_generator(rng)
     if isinstance(rng, np.random.SeedSequence):
-        key = (*rng.spawn_key, PURPOSES[purpose], 0)
+        key = (*rng.spawn_key, PURPOSES["play"], 0)
         return np.random.SeedSequence(rng.entropy, spawn_key=key, pool_size=rng.pool_size)
     if isinstance(rng, bool) or not isinstance(rng, Integral) or rng < 0:
         kinds = "a whole number of at least 0, a numpy.random.SeedSequence or a numpy.random.Generator"
         raise ValueError(f"rng: {format_value(rng)} must be {kinds}")
-    return stream(int(rng), purpose)
+    return stream(int(rng), "play")
 
 
 def _sequence_of_generator(rng: np.random.Generator) -> np.random.SeedSequence:

@@ -130,7 +130,6 @@ def policy_regrets(
     discount: object,
     *,
     epsilon: object = 0.0,
-    paid: str = "round",
 ) -> np.ndarray:
     """Return every player's gain by its `best_response` over its own policy, ``[player round state]``.
 
@@ -147,7 +146,7 @@ def policy_regrets(
     players = len(tables.sizes)
     discounts = np.broadcast_to(np.asarray(discount, dtype=float), (players,)).tolist()
     chances = mix_exploration(tables, policies, epsilon)
-    (responses,) = responses_to(tables, [chances], dict(enumerate(discounts)), paid)
+    (responses,) = responses_to(tables, [chances], dict(enumerate(discounts)), "round")
     return np.stack([response.regret for response in responses])
 
 

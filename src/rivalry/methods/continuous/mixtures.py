@@ -212,8 +212,6 @@ def mixture_record(
     weights: np.ndarray,
     tables: FiniteGame | None = None,
     metric_tables: dict[str, np.ndarray] | None = None,
-    *,
-    tolerance: float = TOLERANCE,
 ) -> Record:
     """Return the record of independent mixtures ``weights [player action]`` over ``action_grid``.
 
@@ -238,7 +236,7 @@ def mixture_record(
     pays = action_payoffs(tables, weights)
     payoff = mean_payoff(pays, weights)
     search = _search_coordinates(game.space, action_grid)
-    proof = certificate(game, action_grid, weights, payoff, pays, tolerance=tolerance)
+    proof = certificate(game, action_grid, weights, payoff, pays)
     record: Record = {
         "mixture": (("player", "action"), weights),
         "action_grid": (("player", "action", "axis"), action_grid),
