@@ -12,15 +12,18 @@ import pytest
 import rivalry as rv
 from rivalry.core import oracles
 from rivalry.families.market.native_play import value_cash_flows
-from rivalry.families.market.valuation import one_ahead, recurring_value, sensitivity, valuation
+from rivalry.families.market.valuation import (
+    gordon,
+    one_ahead,
+    perpetuity,
+    recurring_value,
+    sensitivity,
+    valuation,
+    values,
+)
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text())["cases"]
 DCF = [case for case in CASES if case["kind"].startswith("dcf")]
-
-
-def forever(profit: Any, gamma: Any, convention: str = "period0") -> np.ndarray:
-    """Return the value of the same profit in every period."""
-    return recurring_value(profit, gamma, 0, convention=convention)[0]
 
 
 def answer(kind: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -42,13 +45,11 @@ def answer(kind: str, given: dict[str, Any]) -> dict[str, Any]:
         both = {
             f"{name}_convention": word for name, word in (("period0", "period0"), ("end_of_period", "end"))
         }
-        return {f"value_{name}": forever(given["profit"], given["gamma"], w) for name, w in both.items()}
+        return {f"value_{name}": perpetuity(given["profit"], given["gamma"], w) for name, w in both.items()}
     if kind == "dcf_gordon":
-        before, gamma = [given["cf1"] / (1 + given["g"])], 1 / (1 + given["r"])
-        rule = {"convention": "end", "terminal": "gordon", "growth": given["g"]}
-        return {"value": valuation(before, gamma, **rule).terminal_value}
+        return {"value": gordon(given["cf1"], given["r"], given["g"])}
     if kind == "dcf_truncated":
-        whole = forever(given["profit"], given["gamma"])
+        whole = perpetuity(given["profit"], given["gamma"])
         _, share = recurring_value(given["profit"], given["gamma"], given["T"], terminal="perpetuity")
         cut = valuation(np.full(given["T"], given["profit"]), given["gamma"]).value
         return {
@@ -62,7 +63,7 @@ def answer(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     staged = np.asarray(game.payoffs(game.space.check([[45.0], [22.5]])))
     cournot = np.asarray(game.payoffs(game.space.check([[30.0], [30.0]])))
     gamma = np.asarray(game.gamma)
-    return {"value": forever(staged, gamma), "leader_cournot_value": forever(cournot, gamma)[0]}
+    return {"value": perpetuity(staged, gamma), "leader_cournot_value": perpetuity(cournot, gamma)[0]}
 
 
 @pytest.mark.parametrize("case", DCF, ids=[case["id"] for case in DCF])
@@ -133,15 +134,21 @@ def test_one_ahead_is_exact_for_constant_choices() -> None:
     flows = np.array([4.0, 5.0])[:, None] * (1 + g[:, None]) ** np.arange(400)
     ahead = flows * (1 + g[:, None])
     follows = ahead[:, -1] / (1 - gamma * (1 + g))
-    rate, growth, realised = gamma[:, None], g[:, None], np.empty(flows.shape)
-    for period in reversed(range(flows.shape[1])):
-        follows = realised[:, period] = flows[:, period] + gamma * follows
+    rate, growth, realised = gamma[:, None], g[:, None], values(flows, gamma, follows)
     np.testing.assert_allclose(one_ahead(flows, ahead, rate, growth) / realised, 1.0, atol=1e-11)
     off = one_ahead(flows, ahead + 1.0, rate, growth) - realised
     wanted = np.broadcast_to((gamma / (1 - gamma * (1 + g)))[:, None], off.shape)
     np.testing.assert_allclose(off[:, :50], wanted[:, :50], rtol=1e-9)
     first = valuation(flows[:, :1], gamma, terminal="gordon", growth=g).value
     np.testing.assert_allclose(one_ahead(flows[:, 0], ahead[:, 0], gamma, g), first, rtol=1e-13)
+
+
+def test_continuation_values_per_period() -> None:
+    flows, gamma = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]), np.array([0.5, 0.25])
+    found = values(flows, gamma, follows=[8.0, 0.0])
+    np.testing.assert_allclose(found[0], [1 + 0.5 * (2 + 0.5 * 7), 2 + 0.5 * 7, 7.0])
+    beyond = np.array([0.125 * 8, 0.0])
+    np.testing.assert_allclose(found[:, 0], valuation(flows, gamma).value + beyond)
 
 
 def test_sensitivity_is_nan_where_the_value_diverges() -> None:
@@ -174,6 +181,8 @@ def test_wrong_options_are_refused(options: dict[str, Any], said: str) -> None:
 
 
 def test_divergent_or_non_finite_values_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"r: 0\.02 must be above g = 0\.03.*diverges"):
+        gordon(1.0, 0.02, 0.03)
     with pytest.raises(ValueError, match="diverges"):
         one_ahead(1.0, 1.0, 0.99, 0.02)
     with pytest.raises(ValueError, match="finite"):
@@ -230,8 +239,7 @@ def test_value_of_a_growing_market_is_its_discounted_sum(convention: str, horizo
 @pytest.mark.parametrize("convention", ["period0", "mid", "end"])
 def test_a_recurring_cash_flow_is_a_perpetuity_however_long_it_is_counted(convention: str) -> None:
     flow, gamma = np.array([10.0, -3.0]), np.array([0.9, 0.6])
-    shift = {"period0": 0.0, "mid": 0.5, "end": 1.0}[convention]
-    wanted = flow * gamma**shift / (1 - gamma)
+    wanted = perpetuity(flow, gamma, convention)
     value, share = recurring_value(flow, gamma, 0, convention=convention)
     np.testing.assert_allclose(value, wanted)
     assert share.tolist() == [0.0, 0.0]

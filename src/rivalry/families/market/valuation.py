@@ -143,6 +143,19 @@ def check_rates(
             )
 
 
+def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0") -> np.ndarray:
+    """Return the value of the same ``profit`` in every period forever, ``gamma^s profit/(1 - gamma)``.
+
+    Examples
+    --------
+    >>> perpetuity(1012.5, 0.95).round(6).tolist(), perpetuity(1012.5, 0.95, "end").round(6).tolist()
+    (20250.0, 19237.5)
+    """
+    check_word("convention", convention, SHIFT)
+    check_rates(gamma, infinite_horizon=True)
+    return np.asarray(np.asarray(profit, dtype=float) * continuation_factor(gamma, 0.0, SHIFT[convention]))
+
+
 def recurring_value(
     cash_flow: ArrayLike, gamma: ArrayLike, horizon: int, *, grows: float = 0.0, **rule: Any
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -178,6 +191,30 @@ def recurring_value(
     return annuity.value, annuity.terminal_share
 
 
+def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray:
+    """Return ``CF_1/(r - g)``, the value of cash flows that grow forever, one period before the first.
+
+    Raises
+    ------
+    ValueError
+        For ``r <= g``.
+
+    Examples
+    --------
+    >>> gordon(50.0, 0.09, 0.02).round(6).tolist()
+    714.285714
+
+    References
+    ----------
+    M. J. Gordon, Dividends, earnings, and stock prices, Review of Economics and Statistics 41 (1959).
+    """
+    rates, grows = np.broadcast_arrays(np.asarray(r, dtype=float), np.asarray(g, dtype=float))
+    for where in np.argwhere(~(rates > grows)):
+        rate, growth = rates[tuple(where)], grows[tuple(where)]
+        raise ValueError(f"r: {rate:g} must be above g = {growth:g}; else the sum diverges")
+    return np.asarray(np.asarray(cash_flow_ahead, dtype=float) / (rates - grows))
+
+
 def one_ahead(
     cash_flow: ArrayLike, next_cash_flow: ArrayLike, gamma: ArrayLike, growth: ArrayLike = 0.0
 ) -> np.ndarray:
@@ -197,6 +234,24 @@ def one_ahead(
     # the forecast is the next flow itself, so its growth is divided out
     ahead = continuation_factor(gamma, growth, 1.0) / (1 + np.asarray(growth, dtype=float))
     return np.asarray(np.asarray(cash_flow, dtype=float) + np.asarray(next_cash_flow, dtype=float) * ahead)
+
+
+def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) -> np.ndarray:
+    """Return the ``period0`` value of the remaining cash flows in every period, ``[.. period]``.
+
+    ``V_t = CF_t + gamma V_(t+1)``; ``follows [..]`` is the value after the last period.
+
+    Examples
+    --------
+    >>> values([1.0, 1.0, 1.0], 0.5, follows=2.0).tolist()
+    [2.0, 2.0, 2.0]
+    """
+    flows, rate = _flows(cash_flows), np.asarray(gamma, dtype=float)
+    ahead = np.broadcast_to(np.asarray(follows, dtype=float), flows.shape[:-1])
+    values = np.empty(flows.shape)
+    for t in reversed(range(flows.shape[-1])):
+        ahead = values[..., t] = flows[..., t] + rate * ahead
+    return values
 
 
 def sensitivity(
