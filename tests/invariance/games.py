@@ -185,7 +185,7 @@ ROWS: dict[str, Row] = {
     ),
 }
 
-POPULATION = "populations: units of payoffs and of the environment are changed in test_road_networks.py"
+POPULATION = "populations: units of payoffs and of the environment are changed in test_default_units.py"
 WITHOUT: dict[str, str] = {
     "closed_form": "needs a family with a closed form; no row yet",
     "design": "needs a designer; no row yet",
@@ -197,6 +197,7 @@ WITHOUT: dict[str, str] = {
     "rllib.ppo": "an optional library learns from draws",
     "rllib.sac": "an optional library learns from draws",
     "simulation": POPULATION,
+    **dict.fromkeys(("user_equilibrium", "system_optimum"), POPULATION),
     "subgame_perfect_equilibria": "needs a game in extensive form; no row yet",
 }
 

@@ -63,6 +63,11 @@ def roads(factors: Factors) -> RoadNetwork:
     return open_spiel(factors[0])
 
 
+def routes(factors: Factors) -> Any:
+    costs = [f"{10 * factors[0]}*x", f"{factors[0]}*x + {50 * factors[0]}"]
+    return rv.games.routes({"from": ["s", "s"], "to": ["t", "t"], "cost": costs}, demand={"s>t": 6.0})
+
+
 def karma(factors: Factors) -> Any:
     return rv.games.karma(max_karma=4, mean_karma=2, agents=10, urgencies=[factors[0], 10 * factors[0]])
 
@@ -221,12 +226,14 @@ ROWS: dict[str, Row] = {
     "SoftmaxPolicyGradient": Row(finite(DILEMMA), methods.SoftmaxPolicyGradient(), same=("profile",)),
     "SubgamePerfectEquilibria": Row(entry, methods.SubgamePerfectEquilibria(), same=("equilibria",)),
     "SubgamePerfectPayoffs": Row(finite(DILEMMA), methods.SubgamePerfectPayoffs(discount=0.75)),
+    "SystemOptimum": Row(routes, methods.SystemOptimum(), same=("flow", "price_of_anarchy"), why_common=TYPE),
     "Thresholds": Row(
         box(Rivals(PARAMETER)),
         methods.Thresholds("a", low=0.2, high=3.0),
         same=("crossing", "scan_stable"),
         why_common=RIVALS,
     ),
+    "UserEquilibrium": Row(routes, methods.UserEquilibrium(), same=("flow",), why_common=TYPE),
     "VariationalEquilibrium": Row(box(Firms()), methods.VariationalEquilibrium(), INSIDE, ("profile",)),
 }
 WITHOUT: Mapping[str, str] = {
