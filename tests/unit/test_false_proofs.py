@@ -247,358 +247,240 @@ TRUE: dict[str, Callable[[], Document]] = {
 }
 
 D, F = 2, 1  # damaged, and false: the statement is not verified
-FALSE: dict[str, tuple[int, str, Callable[[], Document | bytes]]] = {
-    # the form of the file
-    "players 0 and -1": (
-        D,
-        "entry 1 of 'player' of 'space' of the file is '-1', not a whole number from 0 to 64",
-        lambda: changed(pair(SADDLE, SADDLE), "space", "player", to=[0, -1]),
-    ),
-    "players 0 and 2": (
-        D,
-        "choices must be those of players 0 to 1",
-        lambda: changed(pair(X, Y), "space", "player", to=[0, 2]),
-    ),
-    "payoffs twice": (
-        D,
-        "the key 'payoffs' occurs twice",
-        lambda: twice(peak(), "payoffs", peak(0.25)["payoffs"]),
-    ),
-    "ten is sixteen": (
-        D,
-        "is '10', not a double in hexadecimal",
-        lambda: changed(peak(), "payoffs", "nodes", 1, to=["c", "10"]),
-    ),
-    "a number with leading zeros": (
-        D,
-        "is '0x01.8p+0', not a double",
-        lambda: changed(peak(), "payoffs", "nodes", 1, to=["c", "0x01.8p+0"]),
-    ),
-    "a choice that is true": (
-        D,
-        "is 'True', not a whole number",
-        lambda: changed(peak(), "payoffs", "nodes", 0, 1, to=True),
-    ),
-    "choice 1.9": (
-        D,
-        "the number '1.9' is not whole",
-        lambda: changed(peak(), "payoffs", "nodes", 0, 1, to=1.9),
-    ),
-    "a name of two lines": (
-        D,
-        "letters, digits and characters",
-        lambda: parameter("a\nother.json: verified: 13 equilibria, complete (9 boxes)"),
-    ),
-    "a name that is a sentence": (
-        D,
-        "letters, digits and characters",
-        lambda: parameter("a from 0.0 to 9.0; exactly 5 for all b"),
-    ),
-    "an operation of derivatives": (
-        D,
-        "begins with no known word",
-        lambda: single(of("steep", X, 0.5), entry([1.0], [(1.0, 1.0)], peak=[UNIT])),
-    ),
-    "an exponent that is a choice": (
-        D,
-        "an exponent is not a number up to 100",
-        lambda: single(of("power", X, 2.0 - X)),
-    ),
-    "an exponent of 101": (D, "an exponent is not a number up to 100", lambda: single(X**101.0)),
-    "a deviation as a choice": (D, "refers to a choice or node that is not before it", lambda: single(X - Y)),
-    "a space without width": (
-        D,
-        "without a width",
-        lambda: single(X, entry([1.0], [(1.0, 1.0)]), space=(1.0, 1.0)),
-    ),
-    "bounds the other way round": (D, "a lower bound is above", lambda: single(X, space=(1.0, 0.0))),
-    "a choice twice": (
-        D,
-        "or a choice twice",
-        lambda: changed(smooth([X], [UNIT] * 2), "space", "axis", to=[0, 0]),
-    ),
-    "boxes and a constant sum": (
-        D,
-        "a list has boxes or a constant sum",
-        lambda: peak() | {"constant_sum": True},
-    ),
-    "an equilibrium with a kink and a matrix": (
-        D,
-        "a matrix and a peak are needed, or it is at a kink",
-        lambda: changed(peak(), "equilibria", 0, "kink", to=True),
-    ),
-    "periods of different players": (
-        D,
-        "periods must be games of the same players",
-        lambda: {"format": "rivalry-proof", "version": 3, "kind": "periods", "periods": [peak(), pair(X, Y)]},
-    ),
-    "an equilibrium that there is not": (
-        D,
-        "there is no equilibrium 2",
-        lambda: peak() | {"boxes": [cut(0, 0.45), RISES, cut(0, 0.55), ["around", 1], FALLS]},
-    ),
-    "more entries than boxes": (
-        D,
-        "more entries than parts",
-        lambda: peak() | {"boxes": [*beside(0.45, 0.55), FALLS]},
-    ),
-    "a sign of one choice twice": (
-        D,
-        "a sign has a choice twice",
-        lambda: (
+REFUSED: dict[tuple[int, str], dict[str, Callable[[], Document | bytes]]] = {
+    (D, "entry 1 of 'player' of 'space' of the file is '-1', not a whole number from 0 to 64"): {
+        "players 0 and -1": lambda: changed(pair(SADDLE, SADDLE), "space", "player", to=[0, -1])
+    },
+    (D, "choices must be those of players 0 to 1"): {
+        "players 0 and 2": lambda: changed(pair(X, Y), "space", "player", to=[0, 2])
+    },
+    (D, "the key 'payoffs' occurs twice"): {
+        "payoffs twice": lambda: twice(peak(), "payoffs", peak(0.25)["payoffs"])
+    },
+    (D, "is '10', not a double in hexadecimal"): {
+        "ten is sixteen": lambda: changed(peak(), "payoffs", "nodes", 1, to=["c", "10"])
+    },
+    (D, "is '0x01.8p+0', not a double"): {
+        "a number with leading zeros": lambda: changed(peak(), "payoffs", "nodes", 1, to=["c", "0x01.8p+0"])
+    },
+    (D, "is 'True', not a whole number"): {
+        "a choice that is true": lambda: changed(peak(), "payoffs", "nodes", 0, 1, to=True)
+    },
+    (D, "the number '1.9' is not whole"): {
+        "choice 1.9": lambda: changed(peak(), "payoffs", "nodes", 0, 1, to=1.9)
+    },
+    (D, "letters, digits and characters"): {
+        "a name of two lines": lambda: parameter(
+            "a\nother.json: verified: 13 equilibria, complete (9 boxes)"
+        ),
+        "a name that is a sentence": lambda: parameter("a from 0.0 to 9.0; exactly 5 for all b"),
+    },
+    (D, "begins with no known word"): {
+        "an operation of derivatives": lambda: single(
+            of("steep", X, 0.5), entry([1.0], [(1.0, 1.0)], peak=[UNIT])
+        )
+    },
+    (D, "an exponent is not a number up to 100"): {
+        "an exponent that is a choice": lambda: single(of("power", X, 2.0 - X)),
+        "an exponent of 101": lambda: single(X**101.0),
+    },
+    (D, "refers to a choice or node that is not before it"): {
+        "a deviation as a choice": lambda: single(X - Y)
+    },
+    (D, "without a width"): {
+        "a space without width": lambda: single(X, entry([1.0], [(1.0, 1.0)]), space=(1.0, 1.0))
+    },
+    (D, "a lower bound is above"): {"bounds the other way round": lambda: single(X, space=(1.0, 0.0))},
+    (D, "or a choice twice"): {
+        "a choice twice": lambda: changed(smooth([X], [UNIT] * 2), "space", "axis", to=[0, 0])
+    },
+    (D, "a list has boxes or a constant sum"): {
+        "boxes and a constant sum": lambda: peak() | {"constant_sum": True}
+    },
+    (D, "a matrix and a peak are needed, or it is at a kink"): {
+        "an equilibrium with a kink and a matrix": lambda: changed(peak(), "equilibria", 0, "kink", to=True)
+    },
+    (D, "periods must be games of the same players"): {
+        "periods of different players": lambda: {
+            "format": "rivalry-proof",
+            "version": 3,
+            "kind": "periods",
+            "periods": [peak(), pair(X, Y)],
+        }
+    },
+    (D, "there is no equilibrium 2"): {
+        "an equilibrium that there is not": lambda: (
+            peak() | {"boxes": [cut(0, 0.45), RISES, cut(0, 0.55), ["around", 1], FALLS]}
+        )
+    },
+    (D, "more entries than parts"): {
+        "more entries than boxes": lambda: peak() | {"boxes": [*beside(0.45, 0.55), FALLS]}
+    },
+    (D, "a sign has a choice twice"): {
+        "a sign of one choice twice": lambda: (
             peak()
             | {"boxes": [cut(0, 0.25), cut(0, 0.2), RISES, ["sign", [[0, 1], [0, 1]]], *beside(0.45, 0.55)]}
+        )
+    },
+    (D, "a part of a total depends on other choices"): {
+        "a part of a total that depends on a rival": lambda: totals(Y, X, equilibria=[ZERO_OF_TOTALS]),
+        "a part of a total that depends on a total": lambda: totals(X, Y * W, equilibria=[ZERO_OF_TOTALS]),
+    },
+    (D, "an entry is not as specified"): {
+        "a total of nobody": lambda: totals(X, Y) | {"totals": [[]]},
+        "a strategy of a player that there is not": lambda: single(X, boxes=[["better", 1, []]]),
+        "a choice cut as a parameter": lambda: changed(
+            parameter("a"), "parts", to=[["cut", 0, (0.5).hex()], ["undecided"], ["undecided"]]
         ),
-    ),
-    "a part of a total that depends on a rival": (
-        D,
-        "a part of a total depends on other choices",
-        lambda: totals(Y, X, equilibria=[ZERO_OF_TOTALS]),
-    ),
-    "a part of a total that depends on a total": (
-        D,
-        "a part of a total depends on other choices",
-        lambda: totals(X, Y * W, equilibria=[ZERO_OF_TOTALS]),
-    ),
-    "a total of nobody": (D, "an entry is not as specified", lambda: totals(X, Y) | {"totals": [[]]}),
-    "a bomb of commas": (D, "entries (see --large)", lambda: b'{"format": [' + b"0," * 5_000_000 + b"0]}"),
-    # equilibria
-    "seven maxima as one of a constant sum": (F, "whose payoffs have a constant sum", cosine),
-    "a largest value that is not attained": (
-        F,
-        "its payoff is not known to be continuous",
-        lambda: single(JUMP, kink(0.499, 0.001)),
-    ),
-    "a largest value that is not attained, as one at a bound": (
-        F,
-        "a better strategy of player 1 is not excluded",
-        lambda: single(JUMP + 0.4 * X, entry([1.0], [(1.0, 1.0)], peak=[(1.0, 1.0)])),
-    ),
-    "seven maxima as one": (
-        F,
-        "others are not excluded in box [-19, 19]",
-        lambda: single(of("cos", X), entry([0.0], [(-19.0, 19.0)], 1.0, [[-1.0]]), space=(-20.0, 20.0)),
-    ),
-    "a lower peak": (
-        F,
-        "a better strategy of player 1 is not excluded",
-        lambda: single(TWO_PEAKS, entry([0.22], [(0.15, 0.3)], 0.01, [[-0.1]])),
-    ),
-    "a lower peak at a kink": (
-        F,
-        "a better strategy of player 1 is not excluded",
-        lambda: single(of("max", 0.5 - of("max", X - 0.2, 0.2 - X), 2.0 * X - 1.4), kink(0.2, 0.05)),
-    ),
-    "a kink of two players": (
-        F,
-        "of a game of one player without parameters",
-        lambda: pair(
-            -of("max", X - Y, Y - X),
-            -of("max", Y - 0.5, 0.5 - Y),
-            kink(0.5, 0.1) | ends([(0.4, 0.6)] * 2) | {"point": texts([0.5] * 2), "radius": texts([0.1] * 2)},
+        "a dominated action of a third player": lambda: finite(
+            "extreme_equilibria", *DILEMMA, dominated=[[2, 0, 1]], equilibria=[]
         ),
-    ),
-    "the limit below a jump": (
-        F,
-        "its payoff is not known to be continuous",
-        lambda: single(of("if", X, 0.5, X, 0.0), kink(0.5, 1e-9)),
-    ),
-    "the limit below a jump at a bound": (
-        F,
-        "a derivative at a bound does not point outward",
-        lambda: single(of("if", X, 1.0, X, 0.0), entry([1.0], [(1.0, 1.0)], peak=[UNIT])),
-    ),
-    "the limit below a jump, in a box that rises": (
-        F,
-        "the sign of derivatives [0] is not known",
-        lambda: single(of("if", X, 1.0, X, 0.0), boxes=[RISES, ["better", 0, texts([0.9])]]),
-    ),
-    "a tie that takes the other case": (
-        F,
-        "its payoff is not known to be continuous",
-        lambda: single(of("if", X, 0.5, 0.0, 1.0 - X) - of("if", 0.5, X, 0.0, 2.0), kink(0.5, 1e-9)),
-    ),
-    "a saddle": (
-        F,
-        "the payoff of player 1 is not concave around it",
-        lambda: smooth(
-            [SADDLE],
-            [(-1.0, 1.0)] * 2,
-            equilibria=[entry([0.0] * 2, [(-0.1, 0.1)] * 2, 1e-6, [[0.4, 0.6], [0.6, 0.4]])],
+        "a set without a strategy": lambda: penny_tree(strategies=[[], [["1/2", "1/2"]]]),
+        "no states": lambda: play(sessions=session(states=[])),
+        "an observation without an action": lambda: play(sessions=session(policies=[[1] * 3] * 2)),
+        "no gain of one player": lambda: play(gain=[["0", "0"]]),
+    },
+    (D, "entries (see --large)"): {"a bomb of commas": lambda: b'{"format": [' + b"0," * 5_000_000 + b"0]}"},
+    (D, "its matrix is not square"): {
+        "a matrix of the wrong size": lambda: single(
+            -((X - 0.5) ** 2.0), entry([0.5], [(0.4, 0.6)], 0.05, [[-0.5, 0.0]])
+        )
+    },
+    (D, "a radius of at least 0"): {
+        "a negative radius": lambda: changed(peak(), "equilibria", 0, "radius", to=texts([-1.0]))
+    },
+    (D, "payoffs are needed for every player"): {
+        "payoffs of one joint action fewer": lambda: changed(
+            finite("pure_equilibria", *DILEMMA, equilibria=[[1, 1]]), "actions", to=[2, 3]
+        )
+    },
+    (D, "an entry is not as specified (ValueError"): {
+        "a fraction of too many digits": lambda: changed(
+            finite("pure_equilibria", *DILEMMA, equilibria=[[1, 1]]), "payoffs", 0, 0, to="1" * 5000
+        )
+    },
+    (D, "4 fractions are needed, not 8"): {
+        "multipliers of actions in their own place": lambda: welfare(multipliers=["0"] * 8)
+    },
+    (D, "a commitment is one of two players"): {
+        "a leader of three players": lambda: finite(
+            "commitment",
+            *[[[[1, 0], [0, 1]]] * 1] * 3,
+            leader=0,
+            distribution=["1", "0", "0", "0"],
+            multipliers=[],
+            bound=["1", "1"],
+        )
+    },
+    (D, "2 must be a whole number from 0 to 1"): {
+        "a leader that there is not": lambda: TRUE["commitment"]() | {"leader": 2},
+        "observations of forgotten rounds": lambda: play(observes=[[[0, 2], [1, 1]]] * 2),
+        "observations of a third player": lambda: play(observes=[[[2, 1], [1, 1]]] * 2),
+        "an action that there is not": lambda: play(sessions=session(policies=[[2] * 4] * 2)),
+    },
+    (D, "1 must be a whole number from -1 to -1"): {
+        "a set after a move that comes later": lambda: penny_tree(sets=[[[1, 2]], [[-1, 2]]])
+    },
+    (D, "2 must be a whole number from -1 to 1"): {
+        "a leaf after a move that there is not": lambda: penny_tree(leaves=[[2, 0, "1"]])
+    },
+    (D, "'memory' of the file is '0'"): {"no memory": lambda: play(memory=0)},
+    (D, "0 fractions are needed, not 4"): {"no rounds": lambda: play(rounds=[])},
+    (D, "a player moves twice in a round"): {"two moves in a round": lambda: play(rounds=[[0, 1, 0]])},
+    (D, "at least one is needed"): {"no sessions": lambda: play(sessions=[])},
+    (D, "4 must be a whole number from 0 to 3"): {
+        "a state that there is not": lambda: play(sessions=session(states=[4]))
+    },
+    (D, "policies must be pure"): {
+        "mixed policies after moves of the same round": lambda: play(
+            observes=[[[0, 1], [1, 1]], [[0, 0], [1, 1]]], sessions=session(policies=[[["0", "1"]] * 4] * 2)
+        )
+    },
+    (F, "whose payoffs have a constant sum"): {
+        "seven maxima as one of a constant sum": cosine,
+        "a constant sum of players who are indifferent everywhere": lambda: pair(
+            of("add", 0.5, 0.0), of("add", 0.25, 0.0), corner(0.0, 0.0), constant_sum=True
         ),
-    ),
-    "a minimum": (
-        F,
-        "the payoff of player 1 is not concave around it",
-        lambda: single((X - 0.4) ** 2.0, entry([0.4], [(0.3, 0.5)], 1e-6, [[0.5]])),
-    ),
-    "a minimum at a bound with a slope of zero": (
-        F,
-        "the payoff of player 1 is not concave around it",
-        lambda: single(X**2.0, entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.1)])),
-    ),
-    "an inflection at a bound": (
-        F,
-        "the payoff of player 1 is not concave around it",
-        lambda: single(X**3.0, entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.1)])),
-    ),
-    "a bound from which a payoff falls and rises": (
-        F,
-        "a better strategy of player 1 is not excluded",
-        lambda: single(X**2.0 - 0.9 * X, entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.4)])),
-    ),
-    "a bound from which a payoff falls and rises, all in its peak": (
-        F,
-        "the payoff of player 1 is not concave around it",
-        lambda: single(X**2.0 - 0.9 * X, entry([0.0], [(0.0, 0.0)], peak=[UNIT])),
-    ),
-    "a choice between bounds in place of one at a bound": (
-        F,
-        "others are not excluded",
-        lambda: single(X, entry([0.5], [(0.4, 0.6)], 0.1, [[1.0]])),
-    ),
-    "a singular matrix": (
-        F,
-        "others are not excluded",
-        lambda: pair(*COORDINATION, entry([0.5] * 2, [(0.0, 1.0)] * 2, 0.1, [[1.0, 1.0], [1.0, 1.0]])),
-    ),
-    "a matrix of zeros": (
-        F,
-        "others are not excluded",
-        lambda: pair(*COORDINATION, entry([0.5] * 2, [(0.0, 1.0)] * 2, 0.1, [[0.0, 0.0], [0.0, 0.0]])),
-    ),
-    "a matrix scaled to overflow": (
-        F,
-        "it is not known to be within its radius",
-        lambda: single(-((X - 0.5) ** 2.0), entry([0.7], [(0.6, 0.8)], 0.05, [[-1.7e308]])),
-    ),
-    "a matrix scaled to underflow": (
-        F,
-        "others are not excluded",
-        lambda: single(-((X - 0.5) ** 2.0), entry([0.7], [(0.6, 0.8)], 0.05, [[-5e-324]])),
-    ),
-    "a matrix of the other sign": (
-        F,
-        "others are not excluded",
-        lambda: single(-((X - 0.5) ** 2.0), entry([0.5], [(0.4, 0.6)], 0.05, [[0.5]])),
-    ),
-    "a matrix of the wrong size": (
-        D,
-        "its matrix is not square",
-        lambda: single(-((X - 0.5) ** 2.0), entry([0.5], [(0.4, 0.6)], 0.05, [[-0.5, 0.0]])),
-    ),
-    "a point elsewhere": (
-        F,
-        "it is not known to be within its radius",
-        lambda: changed(peak(), "equilibria", 0, "point", to=texts([0.5 + 2e-9])),
-    ),
-    "a point elsewhere with an exact radius": (
-        F,
-        "it is not known to be within its radius",
-        lambda: changed(peak(), "equilibria", 0, "radius", to=texts([0.0])),
-    ),
-    "a negative radius": (
-        D,
-        "a radius of at least 0",
-        lambda: changed(peak(), "equilibria", 0, "radius", to=texts([-1.0])),
-    ),
-    "a point outside of its box": (
-        F,
-        "is not in",
-        lambda: changed(peak(), "equilibria", 0, "point", to=texts([0.7])),
-    ),
-    "a box without width": (
-        F,
-        "it is not known to be within its radius",
-        lambda: single(-((X - 0.5) ** 2.0), entry([0.4], [(0.4, 0.4)], 0.0, [[-0.5]])),
-    ),
-    "an equilibrium outside of the space": (
-        F,
-        "or that not in the space",
-        lambda: single(-((X - 1.5) ** 2.0), entry([1.5], [(1.4, 1.6)], 0.1, [[-0.5]])),
-    ),
-    "a peak out of the space": (
-        F,
-        "its peak is not around it",
-        lambda: single(-((X - 0.5) ** 2.0), entry([0.5], [(0.4, 0.6)], 0.01, [[-0.5]], [(0.0, 1.1)])),
-    ),
-    "a peak beside the point": (
-        F,
-        "its peak is not around it",
-        lambda: single(TWO_PEAKS, entry([0.22], [(0.15, 0.3)], 0.01, [[-0.1]], [(0.5, 1.0)])),
-    ),
-    "a peak around a higher one": (
-        F,
-        "the payoff of player 1 is not concave around it",
-        lambda: single(TWO_PEAKS, entry([0.22], [(0.15, 0.3)], 0.01, [[-0.1]], [UNIT])),
-    ),
-    "a peak of too few choices": (
-        F,
-        "its peak is not around it",
-        lambda: pair(
-            *COORDINATION, entry([0.5] * 2, [(0.4, 0.6)] * 2, 0.1, [[1 / 6, 1 / 3], [1 / 3, 1 / 6]], [UNIT])
+        "a constant sum of payoffs that add up to x": lambda: pair(
+            of("share", X + 1.0, Y + 1.0), of("share", Y + 1.0, X + 2.0), corner(1.0, 1.0), constant_sum=True
         ),
-    ),
-    "one equilibrium twice": (
-        F,
-        "equilibrium 2 may be one of those before it",
-        lambda: changed(peak(), "equilibria", to=peak()["equilibria"] * 2),
-    ),
-    "one equilibrium as two that touch": (
-        F,
-        "it is not known to be within its radius",
-        lambda: single(
-            -((X - 0.5) ** 2.0), *(entry([x], [(0.4, 0.6)], 0.05, [[-0.5]]) for x in (0.45, 0.55))
+        "a constant sum of coordination": lambda: pair(
+            *COORDINATION,
+            entry([0.5] * 2, [(0.4, 0.6)] * 2, 1e-9, [[1 / 6, 1 / 3], [1 / 3, 1 / 6]], [UNIT] * 2),
+            constant_sum=True,
         ),
-    ),
-    # payoffs that are no numbers
-    "a logarithm of negative numbers": (
-        F,
-        "are not finite in box",
-        lambda: single(UNDEFINED, entry([0.0], [(0.0, 0.0)], peak=[UNIT]), boxes=[FALLS, ["around", 0]]),
-    ),
-    "zero times infinity": (F, "are not finite in box", lambda: pair(X * of("log", Y), -Y, corner(0.0, 0.0))),
-    "an infinite payoff": (
-        F,
-        "are not finite in box",
-        lambda: pair(
-            -X * of("log", Y),
-            -Y,
-            corner(1.0, 0.0, UNIT, (0.0, 0.5)),
-            space=(UNIT, (0.0, 0.5)),
-            boxes=[RISES, ["sign", [[1, -1]]], ["around", 0]],
+        "a constant sum of nobody's equilibrium": lambda: pair(
+            of("share", X + 1.0, Y + 1.0), of("share", Y + 1.0, X + 1.0), constant_sum=True
         ),
-    ),
-    "strategies without a payoff": (
-        F,
-        "a better strategy of player 1 is not excluded",
-        lambda: single(
+    },
+    (F, "its payoff is not known to be continuous"): {
+        "a largest value that is not attained": lambda: single(JUMP, kink(0.499, 0.001)),
+        "the limit below a jump": lambda: single(of("if", X, 0.5, X, 0.0), kink(0.5, 1e-9)),
+        "a tie that takes the other case": lambda: single(
+            of("if", X, 0.5, 0.0, 1.0 - X) - of("if", 0.5, X, 0.0, 2.0), kink(0.5, 1e-9)
+        ),
+    },
+    (F, "a better strategy of player 1 is not excluded"): {
+        "a largest value that is not attained, as one at a bound": lambda: single(
+            JUMP + 0.4 * X, entry([1.0], [(1.0, 1.0)], peak=[(1.0, 1.0)])
+        ),
+        "a lower peak": lambda: single(TWO_PEAKS, entry([0.22], [(0.15, 0.3)], 0.01, [[-0.1]])),
+        "a lower peak at a kink": lambda: single(
+            of("max", 0.5 - of("max", X - 0.2, 0.2 - X), 2.0 * X - 1.4), kink(0.2, 0.05)
+        ),
+        "a bound from which a payoff falls and rises": lambda: single(
+            X**2.0 - 0.9 * X, entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.4)])
+        ),
+        "strategies without a payoff": lambda: single(
             of("log", of("max", X, 0.5 - X) - 0.4) * 0.0
             + of("if", X, 0.5, of("log", X - 0.6), -((X - 0.75) ** 2.0)),
             entry([0.75], [(0.7, 0.8)], 1e-9, [[-0.5]]),
         ),
-    ),
-    "a contest that nobody enters": (
-        F,
-        "a derivative at a bound does not point outward",
-        lambda: pair(of("share", X, Y) - X, of("share", Y, X) - Y, corner(0.0, 0.0)),
-    ),
-    "a pole between two branches": (
-        F,
-        "the sign of derivatives [0] is not known",
-        lambda: single(-(X**-2.0), space=(-1.0, 1.0), boxes=[RISES, FALLS]),
-    ),
-    "an exponential that overflows": (
-        F,
-        "a better strategy of player 1 is not excluded",
-        lambda: single(
+        "an exponential that overflows": lambda: single(
             STEEP * of("if", X, 0.9, 0.0, X) - (X - 0.3) ** 2.0, entry([0.3], [(0.29, 0.31)], 1e-3, [[-0.5]])
         ),
-    ),
-    "differences of numbers that overflow": (
-        F,
-        "the sign of derivatives [0] is not known",
-        lambda: (
+        "a tie of a payoff that rises beyond its peak": lambda: single(
+            X**3.0 - X**2.0 / 2.0, entry([0.0], [(0.0, 0.1)], 0.0, peak=[(0.0, 0.1)])
+        ),
+    },
+    (F, "others are not excluded in box [-19, 19]"): {
+        "seven maxima as one": lambda: single(
+            of("cos", X), entry([0.0], [(-19.0, 19.0)], 1.0, [[-1.0]]), space=(-20.0, 20.0)
+        )
+    },
+    (F, "of a game of one player without parameters"): {
+        "a kink of two players": lambda: pair(
+            -of("max", X - Y, Y - X),
+            -of("max", Y - 0.5, 0.5 - Y),
+            kink(0.5, 0.1) | ends([(0.4, 0.6)] * 2) | {"point": texts([0.5] * 2), "radius": texts([0.1] * 2)},
+        )
+    },
+    (F, "a derivative at a bound does not point outward"): {
+        "the limit below a jump at a bound": lambda: single(
+            of("if", X, 1.0, X, 0.0), entry([1.0], [(1.0, 1.0)], peak=[UNIT])
+        ),
+        "a contest that nobody enters": lambda: pair(
+            of("share", X, Y) - X, of("share", Y, X) - Y, corner(0.0, 0.0)
+        ),
+        "a tie that is none": lambda: nobody(NOBODY[0] + 1e-300 * X, NOBODY[1]),
+        "a tie that depends on a choice within its radius": lambda: pair(
+            X * (0.5 - Y) - X**2.0,
+            -((Y - 0.5) ** 2.0),
+            entry([0.0, 0.5], [(0.0, 0.0), (0.4, 0.6)], 1e-9, [[-0.5]], [UNIT, UNIT]),
+        ),
+        "a tie of roots with a product that rises": lambda: single(
+            of("sqrt", X) * of("sqrt", X), entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.0)])
+        ),
+        "a share of roundings": lambda: half_shares(
+            "0x1.60713dbaeb141p-1", "0x1.60713dbaeb142p-1", "0x1.c7d5c2c443139p-3", "-0x1.7b3a5ef4ea638p-59"
+        ),
+    },
+    (F, "the sign of derivatives [0] is not known"): {
+        "the limit below a jump, in a box that rises": lambda: single(
+            of("if", X, 1.0, X, 0.0), boxes=[RISES, ["better", 0, texts([0.9])]]
+        ),
+        "a pole between two branches": lambda: single(-(X**-2.0), space=(-1.0, 1.0), boxes=[RISES, FALLS]),
+        "differences of numbers that overflow": lambda: (
             single(
                 STEEP * STEEP - STEEP * STEEP * (1.0 + 1e-9 * X),
                 entry([1.0], [(1.0, 1.0)], peak=[(0.99, 1.0)]),
@@ -606,355 +488,229 @@ FALSE: dict[str, tuple[int, str, Callable[[], Document | bytes]]] = {
             )
             | {"equilibria": []}
         ),
-    ),
-    "a tie that is none": (
-        F,
-        "a derivative at a bound does not point outward",
-        lambda: nobody(NOBODY[0] + 1e-300 * X, NOBODY[1]),
-    ),
-    "a tie that depends on a choice within its radius": (
-        F,
-        "a derivative at a bound does not point outward",
-        lambda: pair(
-            X * (0.5 - Y) - X**2.0,
-            -((Y - 0.5) ** 2.0),
-            entry([0.0, 0.5], [(0.0, 0.0), (0.4, 0.6)], 1e-9, [[-0.5]], [UNIT, UNIT]),
+        "a slope that is zero at a bound": lambda: single(X**2.0, boxes=[FALLS, ["better", 0, texts([1.0])]]),
+        "a slope in a choice of other totals": lambda: totals(
+            X, Y, boxes=[cut(2, 0.5), FALLS, ["sign", []], ["sign", []]]
         ),
-    ),
-    "a tie of roots with a product that rises": (
-        F,
-        "a derivative at a bound does not point outward",
-        lambda: single(of("sqrt", X) * of("sqrt", X), entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.0)])),
-    ),
-    "a tie of a payoff that rises far away": (
-        F,
-        "the payoff of player 1 is not concave around it",
-        lambda: single(X**3.0 - X**2.0 / 2.0, entry([0.0], [(0.0, 0.1)], 0.0, peak=[UNIT])),
-    ),
-    "a tie of a payoff that rises beyond its peak": (
-        F,
-        "a better strategy of player 1 is not excluded",
-        lambda: single(X**3.0 - X**2.0 / 2.0, entry([0.0], [(0.0, 0.1)], 0.0, peak=[(0.0, 0.1)])),
-    ),
-    "one of a segment of equilibria": (
-        F,
-        "others are not excluded in box [0, 0.5] x [0, 0.5]",
-        lambda: nobody(*(X * Y - one**2.0 / 2.0 for one in (X, Y))),
-    ),
-    "one of two equilibria in its box": (
-        F,
-        "others are not excluded in box [0, 0.5] x [0, 0.5]",
-        lambda: nobody(*(one * 3.0 * other**2.0 - one**2.0 / 2.0 for one, other in ((X, Y), (Y, X)))),
-    ),
-    "all of the space around a tie": (
-        F,
-        "others are not excluded in box [0, 1] x [0, 1]",
-        lambda: nobody(room=1.0, boxes=[["around", 0]]) | {"equilibria": nobody(room=1.0)["equilibria"][:1]},
-    ),
-    "room around a bound that is no tie": (
-        F,
-        "others are not excluded in box [0, 0.5]",
-        lambda: single(X**2.0 - 0.1 * X, entry([0.0], [(0.0, 0.5)], 0.0, peak=[(0.0, 0.04)])),
-    ),
-    "a constant sum of players who are indifferent everywhere": (
-        F,
-        "whose payoffs have a constant sum",
-        lambda: pair(of("add", 0.5, 0.0), of("add", 0.25, 0.0), corner(0.0, 0.0), constant_sum=True),
-    ),
-    "a player who is not quite indifferent": (
-        F,
-        "the payoff of player 1 is not concave around it",
-        lambda: indifferent(X * (Y - 0.5) + 1e-12 * (X - 0.5) ** 2.0, Y * (X - 0.5)),
-    ),
-    "a share of roundings": (
-        F,
-        "a derivative at a bound does not point outward",
-        lambda: half_shares(
-            "0x1.60713dbaeb141p-1", "0x1.60713dbaeb142p-1", "0x1.c7d5c2c443139p-3", "-0x1.7b3a5ef4ea638p-59"
+        "no partners beyond their fold": lambda: partners(
+            0.24, 0.26, boxes=[RISES, ["sign", [[1, 1]]], ["around", 0]]
         ),
-    ),
-    # lists
-    "a list without an equilibrium at a face": (
-        F,
-        "not covered: box [1, 1]",
-        lambda: single(X, boxes=[RISES]),
-    ),
-    "a list without one of two faces": (
-        F,
-        "not covered: box [1, 1] x [1, 1]",
-        lambda: pair(X, Y, boxes=[["sign", [[0, 1], [1, 1]]], ["sign", [[1, 1]]]]),
-    ),
-    "a list without the corner of two faces": (
-        F,
-        "is at a bound to which a choice is pushed",
-        lambda: pair(X, Y, boxes=[["sign", [[0, 1], [1, 1]]], ["sign", [[0, 1]]], ["sign", [[0, 1]]]]),
-    ),
-    "a corner as a part of the box around the middle": (
-        F,
-        "is not where equilibrium 1 is the only one",
-        lambda: pair(
+    },
+    (F, "the payoff of player 1 is not concave around it"): {
+        "a saddle": lambda: smooth(
+            [SADDLE],
+            [(-1.0, 1.0)] * 2,
+            equilibria=[entry([0.0] * 2, [(-0.1, 0.1)] * 2, 1e-6, [[0.4, 0.6], [0.6, 0.4]])],
+        ),
+        "a minimum": lambda: single((X - 0.4) ** 2.0, entry([0.4], [(0.3, 0.5)], 1e-6, [[0.5]])),
+        "a minimum at a bound with a slope of zero": lambda: single(
+            X**2.0, entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.1)])
+        ),
+        "an inflection at a bound": lambda: single(X**3.0, entry([0.0], [(0.0, 0.0)], peak=[(0.0, 0.1)])),
+        "a bound from which a payoff falls and rises, all in its peak": lambda: single(
+            X**2.0 - 0.9 * X, entry([0.0], [(0.0, 0.0)], peak=[UNIT])
+        ),
+        "a peak around a higher one": lambda: single(
+            TWO_PEAKS, entry([0.22], [(0.15, 0.3)], 0.01, [[-0.1]], [UNIT])
+        ),
+        "a tie of a payoff that rises far away": lambda: single(
+            X**3.0 - X**2.0 / 2.0, entry([0.0], [(0.0, 0.1)], 0.0, peak=[UNIT])
+        ),
+        "a player who is not quite indifferent": lambda: indifferent(
+            X * (Y - 0.5) + 1e-12 * (X - 0.5) ** 2.0, Y * (X - 0.5)
+        ),
+    },
+    (F, "others are not excluded"): {
+        "a choice between bounds in place of one at a bound": lambda: single(
+            X, entry([0.5], [(0.4, 0.6)], 0.1, [[1.0]])
+        ),
+        "a singular matrix": lambda: pair(
+            *COORDINATION, entry([0.5] * 2, [(0.0, 1.0)] * 2, 0.1, [[1.0, 1.0], [1.0, 1.0]])
+        ),
+        "a matrix of zeros": lambda: pair(
+            *COORDINATION, entry([0.5] * 2, [(0.0, 1.0)] * 2, 0.1, [[0.0, 0.0], [0.0, 0.0]])
+        ),
+        "a matrix scaled to underflow": lambda: single(
+            -((X - 0.5) ** 2.0), entry([0.7], [(0.6, 0.8)], 0.05, [[-5e-324]])
+        ),
+        "a matrix of the other sign": lambda: single(
+            -((X - 0.5) ** 2.0), entry([0.5], [(0.4, 0.6)], 0.05, [[0.5]])
+        ),
+    },
+    (F, "it is not known to be within its radius"): {
+        "a matrix scaled to overflow": lambda: single(
+            -((X - 0.5) ** 2.0), entry([0.7], [(0.6, 0.8)], 0.05, [[-1.7e308]])
+        ),
+        "a point elsewhere": lambda: changed(peak(), "equilibria", 0, "point", to=texts([0.5 + 2e-9])),
+        "a point elsewhere with an exact radius": lambda: changed(
+            peak(), "equilibria", 0, "radius", to=texts([0.0])
+        ),
+        "a box without width": lambda: single(-((X - 0.5) ** 2.0), entry([0.4], [(0.4, 0.4)], 0.0, [[-0.5]])),
+        "one equilibrium as two that touch": lambda: single(
+            -((X - 0.5) ** 2.0), *(entry([x], [(0.4, 0.6)], 0.05, [[-0.5]]) for x in (0.45, 0.55))
+        ),
+        "three partners beyond their fold": lambda: partners(0.2, 0.3, 0.3, 0.7, boxes=[["around", 0]]),
+    },
+    (F, "is not in"): {
+        "a point outside of its box": lambda: changed(peak(), "equilibria", 0, "point", to=texts([0.7]))
+    },
+    (F, "or that not in the space"): {
+        "an equilibrium outside of the space": lambda: single(
+            -((X - 1.5) ** 2.0), entry([1.5], [(1.4, 1.6)], 0.1, [[-0.5]])
+        )
+    },
+    (F, "its peak is not around it"): {
+        "a peak out of the space": lambda: single(
+            -((X - 0.5) ** 2.0), entry([0.5], [(0.4, 0.6)], 0.01, [[-0.5]], [(0.0, 1.1)])
+        ),
+        "a peak beside the point": lambda: single(
+            TWO_PEAKS, entry([0.22], [(0.15, 0.3)], 0.01, [[-0.1]], [(0.5, 1.0)])
+        ),
+        "a peak of too few choices": lambda: pair(
+            *COORDINATION, entry([0.5] * 2, [(0.4, 0.6)] * 2, 0.1, [[1 / 6, 1 / 3], [1 / 3, 1 / 6]], [UNIT])
+        ),
+    },
+    (F, "equilibrium 2 may be one of those before it"): {
+        "one equilibrium twice": lambda: changed(peak(), "equilibria", to=peak()["equilibria"] * 2)
+    },
+    (F, "are not finite in box"): {
+        "a logarithm of negative numbers": lambda: single(
+            UNDEFINED, entry([0.0], [(0.0, 0.0)], peak=[UNIT]), boxes=[FALLS, ["around", 0]]
+        ),
+        "zero times infinity": lambda: pair(X * of("log", Y), -Y, corner(0.0, 0.0)),
+        "an infinite payoff": lambda: pair(
+            -X * of("log", Y),
+            -Y,
+            corner(1.0, 0.0, UNIT, (0.0, 0.5)),
+            space=(UNIT, (0.0, 0.5)),
+            boxes=[RISES, ["sign", [[1, -1]]], ["around", 0]],
+        ),
+    },
+    (F, "others are not excluded in box [0, 0.5] x [0, 0.5]"): {
+        "one of a segment of equilibria": lambda: nobody(*(X * Y - one**2.0 / 2.0 for one in (X, Y))),
+        "one of two equilibria in its box": lambda: nobody(
+            *(one * 3.0 * other**2.0 - one**2.0 / 2.0 for one, other in ((X, Y), (Y, X)))
+        ),
+    },
+    (F, "others are not excluded in box [0, 1] x [0, 1]"): {
+        "all of the space around a tie": lambda: (
+            nobody(room=1.0, boxes=[["around", 0]]) | {"equilibria": nobody(room=1.0)["equilibria"][:1]}
+        )
+    },
+    (F, "others are not excluded in box [0, 0.5]"): {
+        "room around a bound that is no tie": lambda: single(
+            X**2.0 - 0.1 * X, entry([0.0], [(0.0, 0.5)], 0.0, peak=[(0.0, 0.04)])
+        )
+    },
+    (F, "not covered: box [1, 1]"): {
+        "a list without an equilibrium at a face": lambda: single(X, boxes=[RISES])
+    },
+    (F, "not covered: box [1, 1] x [1, 1]"): {
+        "a list without one of two faces": lambda: pair(
+            X, Y, boxes=[["sign", [[0, 1], [1, 1]]], ["sign", [[1, 1]]]]
+        )
+    },
+    (F, "is at a bound to which a choice is pushed"): {
+        "a list without the corner of two faces": lambda: pair(
+            X, Y, boxes=[["sign", [[0, 1], [1, 1]]], ["sign", [[0, 1]]], ["sign", [[0, 1]]]]
+        )
+    },
+    (F, "is not where equilibrium 1 is the only one"): {
+        "a corner as a part of the box around the middle": lambda: pair(
             *COORDINATION,
             entry([0.5] * 2, [UNIT] * 2, 1e-9, [[1 / 6, 1 / 3], [1 / 3, 1 / 6]]),
             boxes=[["around", 0]],
         ),
-    ),
-    "the box around another equilibrium": (
-        F,
-        "is not where equilibrium 1 is the only one",
-        lambda: peak() | {"boxes": [["around", 0]]},
-    ),
-    "a cut at a bound": (
-        F,
-        "not covered: a cut at 1 is outside",
-        lambda: single(X, boxes=[cut(0, 1.0), RISES, RISES]),
-    ),
-    "a slope that is zero at a bound": (
-        F,
-        "the sign of derivatives [0] is not known",
-        lambda: single(X**2.0, boxes=[FALLS, ["better", 0, texts([1.0])]]),
-    ),
-    "a strategy that pays the same": (
-        F,
-        "player 1 has no certain gain",
-        lambda: single(-((X - 0.5) ** 2.0), boxes=[["better", 0, texts([0.5])]]),
-    ),
-    "a strategy outside of the space": (
-        F,
-        "is no strategy of player 1",
-        lambda: single(X, boxes=[["better", 0, texts([2.0])]]),
-    ),
-    "a strategy of a player that there is not": (
-        D,
-        "an entry is not as specified",
-        lambda: single(X, boxes=[["better", 1, []]]),
-    ),
-    "a constant sum of payoffs that add up to x": (
-        F,
-        "whose payoffs have a constant sum",
-        lambda: pair(
-            of("share", X + 1.0, Y + 1.0), of("share", Y + 1.0, X + 2.0), corner(1.0, 1.0), constant_sum=True
-        ),
-    ),
-    "a constant sum of coordination": (
-        F,
-        "whose payoffs have a constant sum",
-        lambda: pair(
-            *COORDINATION,
-            entry([0.5] * 2, [(0.4, 0.6)] * 2, 1e-9, [[1 / 6, 1 / 3], [1 / 3, 1 / 6]], [UNIT] * 2),
-            constant_sum=True,
-        ),
-    ),
-    "a constant sum of nobody's equilibrium": (
-        F,
-        "whose payoffs have a constant sum",
-        lambda: pair(of("share", X + 1.0, Y + 1.0), of("share", Y + 1.0, X + 1.0), constant_sum=True),
-    ),
-    "a maximum at a kink as the only one": (
-        F,
-        "others may be near one of its equilibria",
-        lambda: single(
+        "the box around another equilibrium": lambda: peak() | {"boxes": [["around", 0]]},
+    },
+    (F, "not covered: a cut at 1 is outside"): {
+        "a cut at a bound": lambda: single(X, boxes=[cut(0, 1.0), RISES, RISES])
+    },
+    (F, "player 1 has no certain gain"): {
+        "a strategy that pays the same": lambda: single(
+            -((X - 0.5) ** 2.0), boxes=[["better", 0, texts([0.5])]]
+        )
+    },
+    (F, "is no strategy of player 1"): {
+        "a strategy outside of the space": lambda: single(X, boxes=[["better", 0, texts([2.0])]])
+    },
+    (F, "others may be near one of its equilibria"): {
+        "a maximum at a kink as the only one": lambda: single(
             -of("max", X - 0.5, 0.5 - X),
             kink(0.5, 0.1),
             boxes=[cut(0, 0.4), RISES, cut(0, 0.6), ["around", 0], FALLS],
+        )
+    },
+    (F, "the sign of derivatives [] is not known"): {
+        "totals that there are, as none": lambda: totals(X, Y, boxes=[["sign", []]])
+    },
+    (F, "not covered: box [0, 1] x [0.5, 0.6]"): {
+        "a part that leaves out a range": lambda: changed(
+            parameter("a"), "parts", to=[["cut", 1, (0.5).hex()], parameter("a")["parts"][0]]
+        )
+    },
+    (F, "no range of parameters is decided"): {
+        "no range that is decided": lambda: changed(parameter("a"), "parts", to=[["undecided"]])
+    },
+    (F, "action 1 of player 0 is not strictly dominated by 0"): {
+        "a dominated action that is weakly so": lambda: finite(
+            "extreme_equilibria", *WEAK, dominated=[[0, 1, 0], [1, 1, 0]], equilibria=[BOTH]
         ),
-    ),
-    # totals
-    "totals that there are, as none": (
-        F,
-        "the sign of derivatives [] is not known",
-        lambda: totals(X, Y, boxes=[["sign", []]]),
-    ),
-    "a slope in a choice of other totals": (
-        F,
-        "the sign of derivatives [0] is not known",
-        lambda: totals(X, Y, boxes=[cut(2, 0.5), FALLS, ["sign", []], ["sign", []]]),
-    ),
-    # ranges of parameters
-    "three partners beyond their fold": (
-        F,
-        "it is not known to be within its radius",
-        lambda: partners(0.2, 0.3, 0.3, 0.7, boxes=[["around", 0]]),
-    ),
-    "no partners beyond their fold": (
-        F,
-        "the sign of derivatives [0] is not known",
-        lambda: partners(0.24, 0.26, boxes=[RISES, ["sign", [[1, 1]]], ["around", 0]]),
-    ),
-    "a part that leaves out a range": (
-        F,
-        "not covered: box [0, 1] x [0.5, 0.6]",
-        lambda: changed(parameter("a"), "parts", to=[["cut", 1, (0.5).hex()], parameter("a")["parts"][0]]),
-    ),
-    "no range that is decided": (
-        F,
-        "no range of parameters is decided",
-        lambda: changed(parameter("a"), "parts", to=[["undecided"]]),
-    ),
-    "a choice cut as a parameter": (
-        D,
-        "an entry is not as specified",
-        lambda: changed(parameter("a"), "parts", to=[["cut", 0, (0.5).hex()], ["undecided"], ["undecided"]]),
-    ),
-    # finite games
-    "a dominated action that is weakly so": (
-        F,
-        "action 1 of player 0 is not strictly dominated by 0",
-        lambda: finite("extreme_equilibria", *WEAK, dominated=[[0, 1, 0], [1, 1, 0]], equilibria=[BOTH]),
-    ),
-    "actions that dominate each other": (
-        F,
-        "action 1 of player 0 is not strictly dominated by 0",
-        lambda: finite("extreme_equilibria", *DILEMMA, dominated=[[0, 0, 1], [0, 1, 0]], equilibria=[]),
-    ),
-    "an action dominated by itself": (
-        F,
-        "action 0 of player 0 is not strictly dominated by 0",
-        lambda: finite("extreme_equilibria", *DILEMMA, dominated=[[0, 0, 0]], equilibria=[]),
-    ),
-    "a dominated action of a third player": (
-        D,
-        "an entry is not as specified",
-        lambda: finite("extreme_equilibria", *DILEMMA, dominated=[[2, 0, 1]], equilibria=[]),
-    ),
-    "an equilibrium of pennies that is pure": (
-        F,
-        "gains",
-        lambda: finite("extreme_equilibria", *PENNIES, dominated=[], equilibria=[BOTH]),
-    ),
-    "no equilibrium of pennies": (
-        F,
-        "an equilibrium is not in the list",
-        lambda: finite("extreme_equilibria", *PENNIES, dominated=[], equilibria=[]),
-    ),
-    "an equilibrium that is no extreme one": (
-        F,
-        "is not an extreme one",
-        lambda: finite("extreme_equilibria", *WEAK, dominated=[], equilibria=[[["1/2", "1/2"], ["1", "0"]]]),
-    ),
-    "payoffs of one joint action fewer": (
-        D,
-        "payoffs are needed for every player",
-        lambda: changed(finite("pure_equilibria", *DILEMMA, equilibria=[[1, 1]]), "actions", to=[2, 3]),
-    ),
-    "a joint action that there is not": (
-        F,
-        "the game lacks",
-        lambda: finite("pure_equilibria", *DILEMMA, equilibria=[[1, 1], [1, 2]]),
-    ),
-    "cooperation": (
-        F,
-        "player 1 gains 2 by action 1",
-        lambda: finite("pure_equilibria", *DILEMMA, equilibria=[[0, 0], [1, 1]]),
-    ),
-    "a fraction of too many digits": (
-        D,
-        "an entry is not as specified (ValueError",
-        lambda: changed(
-            finite("pure_equilibria", *DILEMMA, equilibria=[[1, 1]]), "payoffs", 0, 0, to="1" * 5000
+        "actions that dominate each other": lambda: finite(
+            "extreme_equilibria", *DILEMMA, dominated=[[0, 0, 1], [0, 1, 0]], equilibria=[]
         ),
-    ),
-    "welfare above the largest": (
-        F,
-        "is proved to be at least 0.0, not 1.0",
-        lambda: welfare(bound=["1", "1"]),
-    ),
-    "welfare below the largest": (
-        F,
-        "is proved to be at most 0.0, not -1.0",
-        lambda: welfare(bound=["-1", "-1"]),
-    ),
-    "multipliers of actions in their own place": (
-        D,
-        "4 fractions are needed, not 8",
-        lambda: welfare(multipliers=["0"] * 8),
-    ),
-    "chances of more than 1": (F, "do not sum to 1", lambda: welfare(distribution=["1/2"] * 4)),
-    "a leader of three players": (
-        D,
-        "a commitment is one of two players",
-        lambda: finite(
-            "commitment",
-            *[[[[1, 0], [0, 1]]] * 1] * 3,
-            leader=0,
-            distribution=["1", "0", "0", "0"],
-            multipliers=[],
-            bound=["1", "1"],
-        ),
-    ),
-    "a leader that there is not": (
-        D,
-        "2 must be a whole number from 0 to 1",
-        lambda: TRUE["commitment"]() | {"leader": 2},
-    ),
-    "a set after a move that comes later": (
-        D,
-        "1 must be a whole number from -1 to -1",
-        lambda: penny_tree(sets=[[[1, 2]], [[-1, 2]]]),
-    ),
-    "a leaf after a move that there is not": (
-        D,
-        "2 must be a whole number from -1 to 1",
-        lambda: penny_tree(leaves=[[2, 0, "1"]]),
-    ),
-    "a value of strategies that lose": (
-        F,
-        "the value for player 0 is proved to be at least -1.0, not 0.0",
-        lambda: penny_tree(strategies=[[["1", "0"]], [["1/2", "1/2"]]]),
-    ),
-    "a set without a strategy": (
-        D,
-        "an entry is not as specified",
-        lambda: penny_tree(strategies=[[], [["1/2", "1/2"]]]),
-    ),
-    # policies
-    "a discount factor of 1": (
-        F,
-        "a discount factor is not from 0 to below 1",
-        lambda: play(discount=["1", "1/2"]),
-    ),
-    "no memory": (D, "'memory' of the file is '0'", lambda: play(memory=0)),
-    "observations of forgotten rounds": (
-        D,
-        "2 must be a whole number from 0 to 1",
-        lambda: play(observes=[[[0, 2], [1, 1]]] * 2),
-    ),
-    "observations of a third player": (
-        D,
-        "2 must be a whole number from 0 to 1",
-        lambda: play(observes=[[[2, 1], [1, 1]]] * 2),
-    ),
-    "no rounds": (D, "0 fractions are needed, not 4", lambda: play(rounds=[])),
-    "two moves in a round": (D, "a player moves twice in a round", lambda: play(rounds=[[0, 1, 0]])),
-    "no sessions": (D, "at least one is needed", lambda: play(sessions=[])),
-    "no states": (D, "an entry is not as specified", lambda: play(sessions=session(states=[]))),
-    "a state that there is not": (
-        D,
-        "4 must be a whole number from 0 to 3",
-        lambda: play(sessions=session(states=[4])),
-    ),
-    "an action that there is not": (
-        D,
-        "2 must be a whole number from 0 to 1",
-        lambda: play(sessions=session(policies=[[2] * 4] * 2)),
-    ),
-    "an observation without an action": (
-        D,
-        "an entry is not as specified",
-        lambda: play(sessions=session(policies=[[1] * 3] * 2)),
-    ),
-    "mixed policies after moves of the same round": (
-        D,
-        "policies must be pure",
-        lambda: play(
-            observes=[[[0, 1], [1, 1]], [[0, 0], [1, 1]]], sessions=session(policies=[[["0", "1"]] * 4] * 2)
-        ),
-    ),
-    "no gain from cooperation": (
-        F,
-        "the gain of player 0 is proved to be at most",
-        lambda: play(sessions=session(policies=[[0] * 4] * 2, own=[["6"] * 4] * 2, best=[["6"] * 4] * 2)),
-    ),
-    "no gain of one player": (D, "an entry is not as specified", lambda: play(gain=[["0", "0"]])),
+    },
+    (F, "action 0 of player 0 is not strictly dominated by 0"): {
+        "an action dominated by itself": lambda: finite(
+            "extreme_equilibria", *DILEMMA, dominated=[[0, 0, 0]], equilibria=[]
+        )
+    },
+    (F, "gains"): {
+        "an equilibrium of pennies that is pure": lambda: finite(
+            "extreme_equilibria", *PENNIES, dominated=[], equilibria=[BOTH]
+        )
+    },
+    (F, "an equilibrium is not in the list"): {
+        "no equilibrium of pennies": lambda: finite(
+            "extreme_equilibria", *PENNIES, dominated=[], equilibria=[]
+        )
+    },
+    (F, "is not an extreme one"): {
+        "an equilibrium that is no extreme one": lambda: finite(
+            "extreme_equilibria", *WEAK, dominated=[], equilibria=[[["1/2", "1/2"], ["1", "0"]]]
+        )
+    },
+    (F, "the game lacks"): {
+        "a joint action that there is not": lambda: finite(
+            "pure_equilibria", *DILEMMA, equilibria=[[1, 1], [1, 2]]
+        )
+    },
+    (F, "player 1 gains 2 by action 1"): {
+        "cooperation": lambda: finite("pure_equilibria", *DILEMMA, equilibria=[[0, 0], [1, 1]])
+    },
+    (F, "is proved to be at least 0.0, not 1.0"): {
+        "welfare above the largest": lambda: welfare(bound=["1", "1"])
+    },
+    (F, "is proved to be at most 0.0, not -1.0"): {
+        "welfare below the largest": lambda: welfare(bound=["-1", "-1"])
+    },
+    (F, "do not sum to 1"): {"chances of more than 1": lambda: welfare(distribution=["1/2"] * 4)},
+    (F, "the value for player 0 is proved to be at least -1.0, not 0.0"): {
+        "a value of strategies that lose": lambda: penny_tree(strategies=[[["1", "0"]], [["1/2", "1/2"]]])
+    },
+    (F, "a discount factor is not from 0 to below 1"): {
+        "a discount factor of 1": lambda: play(discount=["1", "1/2"])
+    },
+    (F, "the gain of player 0 is proved to be at most"): {
+        "no gain from cooperation": lambda: play(
+            sessions=session(policies=[[0] * 4] * 2, own=[["6"] * 4] * 2, best=[["6"] * 4] * 2)
+        )
+    },
+}
+FALSE = {
+    name: (status, words, made)
+    for (status, words), makers in REFUSED.items()
+    for name, made in makers.items()
 }
 
 
