@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rivalry.core.results import Record
+from rivalry.plots.select import band
 
 if TYPE_CHECKING:
     from rivalry.economies.city.model import City
@@ -30,7 +31,7 @@ def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[st
     frames, agents = _simulate(game)
     metrics = {name: (dims, np.asarray(array)) for name, (dims, array) in game.static_metrics().items()}
     for k, name in enumerate(METRICS):
-        metrics[name] = (("lane",), _mean(frames[k]))
+        metrics[name] = (("lane",), band(frames[k])[0])
     data = _data(metrics)
     data["frames"] = {name: frames[k] for k, name in enumerate(METRICS)}
     data["agents"] = [{**agent, **metrics} for agent, metrics in zip(data["agents"], agents, strict=True)]
@@ -111,13 +112,6 @@ def _busiest(record: Record) -> str:
     name = record["lane_name"][1][k] if "lane_name" in record else k
     demand, waits = float(record["lane_wanted"][1][k]), float(queue[k])
     return f"The longest queue is at lane {name}: {demand:.3g} agents per step want it, {waits:.3g} wait."
-
-
-def _mean(rows: np.ndarray) -> np.ndarray:
-    """Return the mean over steps of ``[step lane]``; NaN where a lane has no value in any."""
-    finite = np.isfinite(rows)
-    total = np.where(finite, rows, 0.0).sum(axis=0)
-    return np.where(finite.any(axis=0), total / np.maximum(finite.sum(axis=0), 1), np.nan)
 
 
 def _simulate(game: City) -> tuple[np.ndarray, list[dict[str, Any]]]:
