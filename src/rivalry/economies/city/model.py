@@ -111,12 +111,6 @@ class City(OneLineRepr, eqx.Module):
         """
         return of_agents(self.journeys, self.slots, self.type_of, self.first, len(self.capacity))
 
-    def routes(self, agent: int) -> list[list[str]]:
-        """Return the names of the lanes that each journey of an agent can use, in the order of positions."""
-        names = self.network.lane_names
-        rows = self.journeys.lane[self.slots[agent]]
-        return [[names[lane] for lane in row if lane >= 0] for row in rows]
-
     @property
     def centre(self) -> Bool[np.ndarray, "lane"]:
         """True where a lane is in the crowded centre, by the rule ``centre_rule``."""
