@@ -126,8 +126,7 @@ def test_all_file_formats_give_the_same_network(tmp_path: Path) -> None:
     for node in graph:
         graph.nodes[node].update(x=1.0, y=float(ord(node)), terminal=node in RING["terminals"])
     networkx.write_graphml(graph, tmp_path / "ring.graphml")
-    (tmp_path / "linked.json").write_text(json.dumps(networkx.node_link_data(graph, edges="links")))
-    for name in ("ring.json", "ring.graphml", "linked.json"):
+    for name in ("ring.json", "ring.graphml"):
         found = network_of(at(tmp_path / name))
         assert (found.lane_names, found.origins.tolist()) == (("a>b", "b>c", "c>d", "d>a"), [0, 2])
     assert found.at.tolist() == [[1.0, float(ord(node))] for node in "abcd"]
@@ -138,9 +137,8 @@ def test_all_file_formats_give_the_same_network(tmp_path: Path) -> None:
 
 
 def test_a_table_may_complete_a_file(tmp_path: Path) -> None:
-    """Node-link data also with the key ``edges``; what the table names takes precedence over the file."""
-    data = networkx.node_link_data(networkx.DiGraph(RING["lanes"]), edges="edges")
-    (tmp_path / "ring.json").write_text(json.dumps(data))
+    """What the table names takes precedence over the file."""
+    (tmp_path / "ring.json").write_text(json.dumps({"lanes": RING["lanes"]}))
     found = network_of(at(tmp_path / "ring.json") | {"origins": ["a"], "destinations": ["b", "d"]})
     assert (found.name, found.nodes) == ("ring", ("a", "b", "c", "d"))
     assert (found.origins.tolist(), found.destinations.tolist()) == ([0], [1, 3])
@@ -171,12 +169,10 @@ def test_links_of_different_lengths_are_refused(tmp_path: Path, name: str) -> No
     assert len(network_of(at(tmp_path / "ring.graphml")).lane_names) == 4
     graph.edges["a", "b"][name] = 60.0
     networkx.write_graphml(graph, tmp_path / "ring.graphml")
-    (tmp_path / "ring.json").write_text(json.dumps(networkx.node_link_data(graph, edges="links")))
-    for file in ("ring.graphml", "ring.json"):
-        with pytest.raises(
-            ValueError, match=rf"^network: links differ in {name} \(60.0, 120.0 ..\), but every lane"
-        ):
-            network_of(at(tmp_path / file))
+    with pytest.raises(
+        ValueError, match=rf"^network: links differ in {name} \(60.0, 120.0 ..\), but every lane"
+    ):
+        network_of(at(tmp_path / "ring.graphml"))
 
 
 WRONG: dict[str, tuple[Any, str]] = {
@@ -263,7 +259,6 @@ def test_a_wrong_network_is_refused_in_one_line(name: str) -> None:
 FILES: dict[str, tuple[str, str]] = {
     "a.json": ("{", "is not JSON: Expecting property name"),
     "b.json": ("[1]", "must hold a table of nodes, lanes and terminals"),
-    "c.json": ('{"links": 3}', "is no node-link data"),
     "d.graphml": ("<graphml", "cannot be read: "),
     "e.csv": ("a,b\n", "must have columns from and to"),
     "f.csv": ("from,to\na,b\nc\n", "line 3: 'c' must have 2 cells"),

@@ -11,7 +11,7 @@ import numpy as np
 from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, network_of_lists, plain, stubs
 from rivalry.economies.city.shortest_paths import distances, pairs_of
 from rivalry.economies.karma.checks import check_keys
-from rivalry.families.network_files import LINKS, NetworkTable, graph_table, read_file
+from rivalry.families.network_files import LINKS, NetworkTable, read_file
 from rivalry.schema.registry import near
 
 KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path")
@@ -83,7 +83,7 @@ def network_from(table: Mapping[str, Any]) -> Network:
 def read(path: object) -> dict[str, Any]:
     """Table of a network from a file.
 
-    A ``.json`` file holds the table itself or node-link data; a ``.graphml`` file holds a graph whose nodes
+    A ``.json`` file holds the table itself; a ``.graphml`` file holds a graph whose nodes
     may have the attributes ``x``, ``y`` and ``terminal``; a ``.csv`` file has the columns ``from`` and ``to``
     and one line per lane; a ``.tntp`` file is read too. An undirected graph has lanes in both directions.
     Every lane takes one step: links that differ in length are refused. Raises `ValueError`.
@@ -93,7 +93,7 @@ def read(path: object) -> dict[str, Any]:
     return _of_links(contents) if isinstance(contents, NetworkTable) else contents
 
 
-def _json(file: Path) -> dict[str, Any] | NetworkTable:
+def _json(file: Path) -> dict[str, Any]:
     import json
 
     try:
@@ -102,15 +102,7 @@ def _json(file: Path) -> dict[str, Any] | NetworkTable:
         raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(table, dict):
         raise ValueError("must hold a table of nodes, lanes and terminals")
-    if "lanes" in table or not {"links", "edges"} & set(table):
-        return table
-    import networkx
-
-    try:
-        key = "links" if "links" in table else "edges"
-        return graph_table(networkx.node_link_graph(table, edges=key))
-    except (KeyError, TypeError, networkx.NetworkXError) as error:
-        raise ValueError(f"is no node-link data: {error!r}") from None
+    return table
 
 
 def _of_links(links: NetworkTable) -> dict[str, Any]:
