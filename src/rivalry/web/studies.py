@@ -169,16 +169,9 @@ def parse(name: str, text: str, folder: Path, without: Sequence[str] = ()) -> St
 
     Raises `StudyError`.
     """
-    import tomllib
-
     from rivalry.lab.study.identity import plain
 
-    try:
-        data = tomllib.loads(text)
-    except RecursionError:
-        raise StudyError("tables or lists are nested too deeply to be read") from None
-    except ValueError as error:
-        raise StudyError(f"is not TOML: {error}") from None
+    _, data = _with_changes(text, ())
     read(plain(data))  # as for a file: keys and types, before the study is made
     if data.get("include"):
         raise StudyError("a study of studies is run from its file; open one of its parts to change it")
