@@ -24,6 +24,14 @@ class Answer(NamedTuple):
         """The one JSON value on stdout."""
         return json.loads(self.out)
 
+    @property
+    def refusal(self) -> str:
+        """The one line of a command that refuses its input."""
+        assert (self.status, self.out) == (2, ""), self.err
+        assert self.err.count("\n") == 1, self.err
+        assert "Traceback" not in self.err
+        return self.err
+
 
 Command = Callable[..., Answer]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 import sys
@@ -16,9 +15,9 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.cli import main
 from rivalry.tables import policy_certificate
 from rivalry.tables.repeated import repeated_form
+from tests.cli.conftest import Answer, Command
 
 STUDY = """
 title = "The prisoner's dilemma, repeated"
@@ -76,35 +75,40 @@ text_table = [["0", "1"]] * 4
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6"))
-    (tmp_path / "own.py").write_text(POLICIES)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def certify(rivalry: Command) -> Command:
+    """Judges a policy in the repeated game; returns what the command says."""
+    Path("dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6"))
+    Path("own.py").write_text(POLICIES)
+
+    def call(policy: str, *more: str, game: str = "dilemma.toml") -> Answer:
+        return rivalry("certify", "--policy", policy, "--game", game, *more)
+
+    return call
 
 
-def judged(name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    assert main(["certify", "--policy", f"own.py:{name}", "--game", "dilemma.toml", "--json"]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)["certificates"][0]
+def judged(certify: Command, policy: str, *more: str, **game: str) -> dict[str, Any]:
+    answer = certify(policy, "--json", *more, **game)
+    assert answer.status == 0, answer.err
+    found: dict[str, Any] = answer.value["certificates"][0]
     return found
 
 
 @pytest.mark.slow
-def test_grim_play_needs_high_discount_factors(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_grim_play_is_an_equilibrium_at_high_discount_factors_only(certify: Command) -> None:
     # 3 for ever against 5 once and 1 for ever: an equilibrium if the discount factor is at least 1/2
-    assert judged("grim", capsys)["claim"] == "equilibrium"
-    (folder / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.4"))
-    found = judged("grim", capsys)
+    assert judged(certify, "own.py:grim")["claim"] == "equilibrium"
+    Path("dilemma.toml").write_text(STUDY.replace("GAMMA", "0.4"))
+    found = judged(certify, "own.py:grim")
     assert found["claim"] == "not an equilibrium"
     assert found["regret"][0] == pytest.approx(5 * 0.6 + 1 * 0.4 - 3)
 
 
 @pytest.mark.representative
-def test_mixed_play_and_tables(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = judged("half", capsys)
+def test_mixed_play_and_tables(certify: Command) -> None:
+    found = judged(certify, "own.py:half")
     assert found["regret"] == pytest.approx([3 - 2.25] * 2)  # always defecting, against even mixing
-    assert judged("defect", capsys)["regret"] == [0.0, 0.0]
-    assert judged("defect_always", capsys)["regret"] == [0.0, 0.0]
+    assert judged(certify, "own.py:defect")["regret"] == [0.0, 0.0]
+    assert judged(certify, "own.py:defect_always")["regret"] == [0.0, 0.0]
 
 
 def test_gains_are_those_of_the_best_policy_of_all() -> None:
@@ -151,14 +155,12 @@ def test_gains_are_those_of_the_best_policy_of_all() -> None:
         ("nothing", "defines no 'nothing'"),
     ],
 )
-def test_wrong_policies_are_refused_in_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str], name: str, words: str
-) -> None:
-    assert main(["certify", "--policy", f"own.py:{name}", "--game", "dilemma.toml"]) == 2
-    printed = capsys.readouterr().err.strip().splitlines()
-    assert printed[0] == "runs own.py, which --policy names"  # announced as code
-    assert words in printed[-1]
-    assert len(printed) == 2
+def test_wrong_policies_are_refused_in_one_line(certify: Command, name: str, words: str) -> None:
+    answer = certify(f"own.py:{name}")
+    assert answer.status == 2
+    announced, line = answer.err.strip().splitlines()
+    assert announced == "runs own.py, which --policy names"
+    assert words in line
 
 
 @pytest.mark.slow
@@ -170,17 +172,13 @@ def test_wrong_policies_are_refused_in_one_line(
         ("defect", "verified: the gain of player 0 is from 0.0 to "),
     ],
 )
-def test_the_proof_of_a_policy_is_written_and_checked(
-    folder: Path, capsys: pytest.CaptureFixture[str], name: str, verdict: str
-) -> None:
+def test_the_proof_of_a_policy_is_written_and_checked(certify: Command, name: str, verdict: str) -> None:
     pytest.importorskip("flint")
-    arguments = ["--policy", f"own.py:{name}", "--game", "dilemma.toml", "--export", "proofs", "--json"]
-    assert main(["certify", *arguments]) == 0
-    found = json.loads(capsys.readouterr().out)
+    found = certify(f"own.py:{name}", "--export", "proofs", "--json").value
     (line,) = found["proofs"]
     assert line.startswith(f"{name}.json: ")
     assert verdict in line
-    digest = sha256((folder / "proofs" / f"{name}.json").read_bytes()).hexdigest()
+    digest = sha256(Path("proofs", f"{name}.json").read_bytes()).hexdigest()
     assert line.endswith(f"SHA-256 {digest}")
     # the gain that is proved is that of the certificate
     low, high = map(float, re.findall(r"player 0 is from (\S+) to ([^;]+);", line)[0])
@@ -188,13 +186,13 @@ def test_the_proof_of_a_policy_is_written_and_checked(
 
 
 @pytest.mark.slow
-def test_what_has_no_proof_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "more.py").write_text("defect = [[0, 1], [0, 1]]\n")
-    arguments = ["--policy", "more.py:defect", "--game", "matrix_classics", "--export", "proofs"]
-    assert main(["certify", *arguments]) == 0
-    assert "defect: no file: proof: " in capsys.readouterr().out
-    assert main(["certify", "--policy", "own.py:defect", "--game", "matrix_classics", "--proof"]) == 2
-    assert main(["certify", "runs", "--export", "proofs"]) == 2
+def test_what_has_no_proof_says_why(certify: Command, rivalry: Command) -> None:
+    Path("more.py").write_text("defect = [[0, 1], [0, 1]]\n")
+    answer = certify("more.py:defect", "--export", "proofs", game="matrix_classics")
+    assert answer.status == 0
+    assert "defect: no file: proof: " in answer.out
+    assert certify("own.py:defect", "--proof", game="matrix_classics").status == 2
+    assert rivalry("certify", "runs", "--export", "proofs").status == 2
 
 
 @pytest.mark.parametrize(
@@ -206,23 +204,21 @@ def test_what_has_no_proof_says_why(folder: Path, capsys: pytest.CaptureFixture[
         ["runs", "--game", "tour"],
     ],
 )
-def test_runs_exclude_policies(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["certify", *arguments]) == 2
-    assert "give" in capsys.readouterr().err
+def test_a_run_and_a_policy_exclude_each_other(rivalry: Command, arguments: list[str]) -> None:
+    answer = rivalry("certify", *arguments)
+    assert answer.status == 2
+    assert "give" in answer.err
 
 
 @pytest.mark.slow
-def test_profiles_and_policies_of_populations(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "more.py").write_text(
+def test_profiles_and_policies_of_populations(certify: Command) -> None:
+    Path("more.py").write_text(
         "defect = [[0, 1], [0, 1]]\ndef bid(seen, mask): return mask / mask.sum(axis=1, keepdims=True)\n"
     )
-    assert main(["certify", "--policy", "more.py:defect", "--game", "matrix_classics", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["certificates"][0]["claim"] == "equilibrium"
-    assert main(["certify", "--policy", "more.py:bid", "--game", "karma_equilibrium", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["certificates"][0]
+    assert judged(certify, "more.py:defect", game="matrix_classics")["claim"] == "equilibrium"
+    found = judged(certify, "more.py:bid", game="karma_equilibrium")
     assert (found["claim"], found["concept"]) == ("not an equilibrium", "mean field")
-    assert main(["certify", "--policy", "more.py:bid", "--game", "karma_equilibrium"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = certify("more.py:bid", game="karma_equilibrium").out.splitlines()
     assert lines[0].split() == ["type", "regret", "bound"]  # a mean field has no player 0
     assert lines[-1].startswith("regret: the gain of an agent of the type from a best response; ")
 
@@ -245,9 +241,9 @@ def in_plain_python(policy: list[int], gamma: float) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["npy", "npz", "csv", "values"])
-def test_tables_of_two_rounds(form: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_of_other_programs_with_two_rounds_of_memory(form: str, certify: Command) -> None:
     rng = np.random.default_rng(4)
-    (folder / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6").replace("memory = 1", "memory = 2"))
+    Path("dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6").replace("memory = 1", "memory = 2"))
     for _ in range(3):
         policy = rng.integers(0, 2, 16)
         name, more = f"table.{form}", list[str]()
@@ -261,8 +257,7 @@ def test_tables_of_two_rounds(form: str, folder: Path, capsys: pytest.CaptureFix
         else:
             name, more = "q.npy", ["--q-values"]
             np.save(name, np.eye(2, dtype=np.float32)[policy] * 7 - 3)
-        assert main(["certify", "--policy", name, "--game", "dilemma.toml", "--json", *more]) == 0
-        found = json.loads(capsys.readouterr().out)["certificates"][0]
+        found = judged(certify, name, *more)
         wanted = in_plain_python(policy.tolist(), 0.6)
         assert found["regret"][0] == pytest.approx(wanted, abs=1e-9)
         assert found["coverage"] == "exact"
@@ -283,9 +278,7 @@ def test_tables_of_two_rounds(form: str, folder: Path, capsys: pytest.CaptureFix
         ("table.pkl", "must be FILE.py:NAME, FILE.npy, FILE.npz:NAME, FILE.pt:NAME, FILE.csv, FILE.parquet"),
     ],
 )
-def test_files_that_are_no_tables_are_refused_in_one_line(
-    name: str, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_that_are_no_tables_are_refused_in_one_line(name: str, says: str, certify: Command) -> None:
     np.save("objects.npy", np.array([{}, 1], dtype=object), allow_pickle=True)
     np.save("cut.npy", np.zeros((4, 2)))
     Path("cut.npy").write_bytes(Path("cut.npy").read_bytes()[:-9])
@@ -294,19 +287,15 @@ def test_files_that_are_no_tables_are_refused_in_one_line(
     Path("ragged.csv").write_text("1,0\n1\n")
     Path("short.csv").write_text("1,0\n1,0\n")
     np.save("endless.npy", np.full((4, 2), np.inf))
-    assert main(["certify", "--policy", name, "--game", "dilemma.toml"]) == 2
-    printed = capsys.readouterr().err.splitlines()
-    assert len(printed) == 1
-    assert says in printed[0]
+    assert says in certify(name).refusal
 
 
 @pytest.mark.slow
-def test_probabilities_with_two_rounds_of_memory(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_probabilities_with_two_rounds_of_memory(certify: Command) -> None:
     """Against a fair coin defection pays (5 + 1)/2, and a coin (3 + 0 + 5 + 1)/4."""
-    (folder / "dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6").replace("memory = 1", "memory = 2"))
+    Path("dilemma.toml").write_text(STUDY.replace("GAMMA", "0.6").replace("memory = 1", "memory = 2"))
     np.save("half.npy", np.full((16, 2), 0.5))
-    assert main(["certify", "--policy", "half.npy", "--game", "dilemma.toml", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["certificates"][0]
+    found = judged(certify, "half.npy")
     assert found["regret"] == pytest.approx([0.75, 0.75], abs=1e-9)
     assert found["coverage"] == "exact"
 
@@ -315,16 +304,15 @@ def test_probabilities_with_two_rounds_of_memory(folder: Path, capsys: pytest.Ca
     ("name", "more"),
     [("q.pt", ["--q-values"]), ("agents.pth:q", ["--q-values"]), ("half.pt", []), ("moves.pt:policy", [])],
 )
-def test_tensors_are_tables(name: str, more: list[str], folder: Path, capsys: Any) -> None:
+def test_tensors_are_tables(name: str, more: list[str], certify: Command) -> None:
     torch = pytest.importorskip("torch")
     q = np.eye(2)[[0, 1, 1, 1]] * 7 - 3
     torch.save(torch.tensor(q, dtype=torch.bfloat16), "q.pt")
     torch.save({"q": torch.tensor(q, requires_grad=True), "seen": torch.zeros(3)}, "agents.pth")
     torch.save({"policy": torch.full((4, 2), 0.5)}, "half.pt")
     torch.save({"policy": torch.tensor([0, 1, 1, 1]), "step.weight": torch.zeros(1)}, "moves.pt")
-    assert main(["certify", "--policy", name, "--game", "dilemma.toml", "--json", *more]) == 0
-    found = json.loads(capsys.readouterr().out)["certificates"][0]
-    expected = judged("half" if name == "half.pt" else "grim", capsys)
+    found = judged(certify, name, *more)
+    expected = judged(certify, "own.py:half" if name == "half.pt" else "own.py:grim")
     assert found["regret"] == pytest.approx(expected["regret"], abs=1e-9)
 
 
@@ -343,7 +331,7 @@ class Bomb:
         ("plain pickle", "is no archive, as torch.save writes; a pickle alone is not read"),
     ],
 )
-def test_nothing_in_a_hostile_file_of_pytorch_is_run(form: str, says: str, folder: Path, capsys: Any) -> None:
+def test_nothing_in_a_hostile_file_of_pytorch_is_run(form: str, says: str, certify: Command) -> None:
     torch = pytest.importorskip("torch")
     content = {"q": torch.zeros(4, 2), "more": Bomb()} if form == "dictionary" else Bomb()
     if form == "plain pickle":
@@ -355,10 +343,7 @@ def test_nothing_in_a_hostile_file_of_pytorch_is_run(form: str, says: str, folde
     assert Path("ran").exists()  # it does run where pickles are trusted
     Path("ran").unlink()
     for name in ("agents.pt", "agents.pt:q"):
-        assert main(["certify", "--policy", name, "--game", "dilemma.toml"]) == 2
-        printed = capsys.readouterr().err.splitlines()
-        assert len(printed) == 1
-        assert says in printed[0]
+        assert says in certify(name).refusal
         assert not Path("ran").exists()
 
 
@@ -376,7 +361,9 @@ def test_nothing_in_a_hostile_file_of_pytorch_is_run(form: str, says: str, folde
         ("cut.pt", "is no archive, as torch.save writes"),
     ],
 )
-def test_files_of_pytorch_without_tables_are_refused(name: str, says: str, folder: Path, capsys: Any) -> None:
+def test_files_of_pytorch_without_a_table_are_refused_in_one_line(
+    name: str, says: str, certify: Command
+) -> None:
     torch = pytest.importorskip("torch")
     network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
     torch.save(network.state_dict(), "network.pt")
@@ -387,14 +374,11 @@ def test_files_of_pytorch_without_tables_are_refused(name: str, says: str, folde
     torch.save(torch.eye(4, 2).to_sparse(), "sparse.pt")
     torch.save(torch.zeros(4, 2, dtype=torch.complex64), "complex.pt")
     Path("cut.pt").write_bytes(Path("many.pt").read_bytes()[:-30])
-    assert main(["certify", "--policy", name, "--game", "dilemma.toml"]) == 2
-    printed = capsys.readouterr().err.splitlines()
-    assert len(printed) == 1
-    assert says in printed[0]
+    assert says in certify(name).refusal
 
 
 def test_files_of_pytorch_need_a_version_that_runs_nothing_in_them(
-    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    certify: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("q.pt").write_bytes(b"PK")
     old = ModuleType("torch")
@@ -404,7 +388,4 @@ def test_files_of_pytorch_need_a_version_that_runs_nothing_in_them(
         (old, "needs PyTorch 2.10 or newer, pip install"),
     ):
         monkeypatch.setitem(sys.modules, "torch", module)
-        assert main(["certify", "--policy", "q.pt", "--game", "dilemma.toml"]) == 2
-        printed = capsys.readouterr().err.splitlines()
-        assert len(printed) == 1
-        assert says in printed[0]
+        assert says in certify("q.pt").refusal

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rivalry.cli import main
 from rivalry.core.naming import GameNames, number_as_written
 from rivalry.interop.profiles import read_profiles
 from rivalry.tables.exact_profiles import exact_gains, nearest_equilibrium, projection
+from tests.cli.conftest import Answer, Command
 
 RPS = 'NFG 1 R "RPS" { "Row" "Column" } { 3 3 } 0 0 1 -1 -1 1 -1 1 0 0 1 -1 1 -1 -1 1 0 0'
 ENTRY = """EFG 2 R "Entry" { "Entrant" "Incumbent" }
@@ -48,28 +48,24 @@ def made():
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    texts = {
-        "rps.nfg": RPS,
-        "entry.efg": ENTRY,
-        "matrix.toml": MATRIX,
-        "duopoly.toml": DUOPOLY,
-        "own.py": PLAIN,
-    }
-    for name, text in texts.items():
-        (tmp_path / name).write_text(text)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def certify(rivalry: Command) -> Command:
+    """Judges a file of profiles in a game; returns what the command says."""
+    games = {"rps.nfg": RPS, "entry.efg": ENTRY, "matrix.toml": MATRIX, "duopoly.toml": DUOPOLY}
+    for name, text in (games | {"own.py": PLAIN}).items():
+        Path(name).write_text(text)
+
+    def call(profile: str, game: str, *more: str) -> Answer:
+        return rivalry("certify", "--profile", profile, "--game", game, *more)
+
+    return call
 
 
-def judged(
-    text: str, game: str, capsys: pytest.CaptureFixture[str], name: str = "found.txt", *more: str
-) -> list[dict[str, Any]]:
+def judged(certify: Command, text: str, game: str, name: str = "found.txt", *more: str) -> list[Any]:
     Path(name).write_text(text)
-    assert main(["certify", "--profile", name, "--game", game, "--json", *more]) == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert all("verified" in line for line in found.get("proofs", []))
-    rows: list[dict[str, Any]] = found["certificates"]
+    answer = certify(name, game, "--json", *more)
+    assert answer.status == 0, answer.err
+    assert all("verified" in line for line in answer.value.get("proofs", []))
+    rows: list[Any] = answer.value["certificates"]
     return rows
 
 
@@ -94,30 +90,26 @@ def judged(
         ("[[0.6, 0.4], [0.4, 0.6]]", "found.json"),
     ],
 )
-def test_what_other_solvers_print_is_read(
-    folder: Path, capsys: pytest.CaptureFixture[str], text: str, name: str
-) -> None:
-    (row,) = judged(text, "matrix.toml", capsys, name)
+def test_what_other_solvers_print_is_read(certify: Command, text: str, name: str) -> None:
+    (row,) = judged(certify, text, "matrix.toml", name)
     assert row["strategies"] == [["3/5", "2/5"], ["2/5", "3/5"]]
     assert (row["claim"], row["exact_gain"]) == ("equilibrium", ["0", "0"])
 
 
-def test_arrays_of_numpy_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_arrays_of_numpy_files(certify: Command) -> None:
     np.save("found.npy", np.array([[[0.6, 0.4], [0.4, 0.6]], [[1.0, 0.0], [0.0, 1.0]]]))
-    assert main(["certify", "--profile", "found.npy", "--game", "matrix.toml", "--json"]) == 0
-    first, second = json.loads(capsys.readouterr().out)["certificates"]
+    first, second = certify("found.npy", "matrix.toml", "--json").value["certificates"]
     assert first["exact_gain"] == ["0", "0"]
     assert second["exact_gain"] == ["2", "2"]  # each would rather play as the other does
     np.save("pickled.npy", np.array([[0.6, 0.4], None], dtype=object), allow_pickle=True)
-    assert main(["certify", "--profile", "pickled.npy", "--game", "matrix.toml"]) == 2
-    assert "Object arrays cannot be loaded" in capsys.readouterr().err
+    assert "Object arrays cannot be loaded" in certify("pickled.npy", "matrix.toml").refusal
 
 
 @pytest.mark.slow
-def test_each_line_is_answered_and_proved(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_line_is_answered_and_proved(certify: Command) -> None:
     pytest.importorskip("flint")
     lines = "NE,1/3,1/3,1/3,1/3,1/3,1/3\nNE,1,0,0,0,1,0\n"
-    first, second = judged(lines, "rps.nfg", capsys, "found.txt", "--export", "proofs")
+    first, second = judged(certify, lines, "rps.nfg", "found.txt", "--export", "proofs")
     assert (first["claim"], second["claim"]) == ("equilibrium", "not an equilibrium")
     rock = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
     x, y = np.eye(3)[0], np.eye(3)[1]
@@ -127,43 +119,43 @@ def test_each_line_is_answered_and_proved(folder: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.slow
-def test_rounded_decimals_are_judged_as_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (row,) = judged("0.334,0.333,0.333,0.333,0.334,0.333", "rps.nfg", capsys)
+def test_rounded_decimals_are_judged_as_written_and_the_nearest_is_given(certify: Command) -> None:
+    (row,) = judged(certify, "0.334,0.333,0.333,0.333,0.334,0.333", "rps.nfg")
     assert row["strategies"][0][0] == "167/500"
     assert row["exact_gain"] == ["1/1000000", "1/1000000"] or any(map(Fraction, row["exact_gain"]))
     assert row["nearest"] == [["1/3"] * 3] * 2
     # sums that are off by no more than the digits: divided by them, which is said
-    (row,) = judged("0.333,0.333,0.333,0.333,0.333,0.333", "rps.nfg", capsys)
+    (row,) = judged(certify, "0.333,0.333,0.333,0.333,0.333,0.333", "rps.nfg")
     assert row["exact_gain"] == ["0", "0"]
     assert len(row["notes"]) == 2
     # farther than the digits written
-    (row,) = judged("0.35,0.33,0.32,0.33,0.33,0.34", "rps.nfg", capsys)
+    (row,) = judged(certify, "0.35,0.33,0.32,0.33,0.33,0.34", "rps.nfg")
     assert row["nearest"] is None
 
 
 @pytest.mark.slow
-def test_trees_in_behaviour_and_normal_form(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = judged("NE,0,1,0,1\nNE,1,0,0,1\n", "entry.efg", capsys)
+def test_trees_in_behaviour_strategies_and_normal_form(certify: Command) -> None:
+    first, second = judged(certify, "NE,0,1,0,1\nNE,1,0,0,1\n", "entry.efg")
     assert (first["claim"], second["claim"]) == ("equilibrium", "not an equilibrium")
     assert second["regret"] == [1.0, 0.0]  # entering pays 1 where the incumbent shares
 
 
 @pytest.mark.slow
-def test_choices_by_player(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_choices_by_player(certify: Command) -> None:
     pytest.importorskip("flint")
-    (row,) = judged('{"b": 0.333, "a": 0.3334}', "duopoly.toml", capsys, "found.json")
+    (row,) = judged(certify, '{"b": 0.333, "a": 0.3334}', "duopoly.toml", "found.json")
     assert row["strategies"] == [["1667/5000"], ["333/1000"]]
     assert row["nearest_radius"] < 1e-9
     assert [float(own[0]) for own in row["nearest"]] == pytest.approx([1 / 3, 1 / 3], abs=1e-9)
     third = judged(
-        "0.3333333333333333,0.3333333333333333", "duopoly.toml", capsys, "x.txt", "--export", "proofs"
+        certify, "0.3333333333333333,0.3333333333333333", "duopoly.toml", "x.txt", "--export", "proofs"
     )
     assert third[0]["claim"] == "equilibrium"
-    (row,) = judged("0.5,0.25", "own.py:Duopoly", capsys)
+    (row,) = judged(certify, "0.5,0.25", "own.py:Duopoly")
     assert row["claim"] == "not an equilibrium"
     assert row["regret"][0] == pytest.approx(0.375**2 - 0.5 * 0.25)
     assert row["nearest"] is None
-    (row,) = judged("NE,1/2,1/2,1/2,1/2", "own.py:made", capsys)
+    (row,) = judged(certify, "NE,1/2,1/2,1/2,1/2", "own.py:made")
     assert row["exact_gain"] == ["0", "0"]
 
 
@@ -187,23 +179,20 @@ def test_choices_by_player(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         ("1,0", "own.py:nothing", "defines no 'nothing'"),
     ],
 )
-def test_wrong_profiles_are_refused_in_one_line(
-    folder: Path, capsys: pytest.CaptureFixture[str], text: str, game: str, words: str
-) -> None:
+def test_wrong_profiles_are_refused_in_one_line(certify: Command, text: str, game: str, words: str) -> None:
     Path("found.txt").write_text(text)
-    assert main(["certify", "--profile", "found.txt", "--game", game]) == 2
-    printed = capsys.readouterr().err.strip().splitlines()
+    answer = certify("found.txt", game)
+    printed = answer.err.strip().splitlines()
+    assert answer.status == 2
     assert words in printed[-1]
     assert len(printed) == 1 + ("own.py" in game)
 
 
-def test_a_file_that_is_no_plain_file_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["certify", "--profile", "absent.txt", "--game", "rps.nfg"]) == 2
-    assert "missing" in capsys.readouterr().err
+def test_a_file_that_is_no_plain_file_is_refused(certify: Command, rivalry: Command) -> None:
+    assert "missing" in certify("absent.txt", "rps.nfg").refusal
     Path("wide.json").write_bytes(b"\xff\xfe")
-    assert main(["certify", "--profile", "wide.json", "--game", "rps.nfg"]) == 2
-    assert "no text in UTF-8" in capsys.readouterr().err
-    assert main(["certify", "--profile", "wide.json"]) == 2
+    assert "no text in UTF-8" in certify("wide.json", "rps.nfg").refusal
+    assert rivalry("certify", "--profile", "wide.json").status == 2
 
 
 def test_exact_gains_are_those_of_all_actions() -> None:
