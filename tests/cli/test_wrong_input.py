@@ -13,7 +13,7 @@ import pytest
 
 from rivalry.lab.study import StudyError, load_study
 from rivalry.schema.registry import from_file
-from tests.cli.conftest import Command
+from tests.cli.conftest import Answer, Command
 
 GOOD = """
 title = "Three parties"
@@ -221,14 +221,9 @@ LONE = {  # separate studies
 }
 
 
-def assert_refusal(answer: object, *says: str) -> None:
-    status, out, err = answer  # type: ignore[misc]
-    assert status == 2, err
-    assert out == ""
-    assert err.count("\n") == 1, err
-    assert "Traceback" not in err
+def assert_refusal(answer: Answer, *says: str) -> None:
     for words in says:
-        assert words in err, f"{words!r} not in {err!r}"
+        assert words in answer.refusal
 
 
 def write_study(study: str) -> None:
@@ -244,7 +239,7 @@ def test_an_error_in_a_study_gives_one_line(rivalry: Command, case: str) -> None
     write_study(GOOD.replace(wrong.old, wrong.new, 1))
     answer = rivalry("run", "mine.toml")
     lines = "\n".join(line for line in answer.err.splitlines() if not line.startswith("runs "))
-    assert_refusal((answer.status, answer.out, lines + "\n"), "mine.toml", *wrong.says)
+    assert_refusal(answer._replace(err=lines + "\n"), "mine.toml", *wrong.says)
     assert not Path("runs").exists()
 
 
@@ -255,7 +250,7 @@ def test_an_error_in_a_user_file_gives_one_line(rivalry: Command, case: str) -> 
     answer = rivalry("run", "mine.toml")
     first, *rest = answer.err.splitlines()
     assert first.startswith("runs ")
-    assert_refusal((answer.status, answer.out, "\n".join(rest) + "\n"), *says)
+    assert_refusal(answer._replace(err="\n".join(rest) + "\n"), *says)
 
 
 LEARNERS = {  # options of a learner in a game of three players
@@ -384,7 +379,7 @@ def test_in_a_separate_process(tmp_path: Path, line: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rivalry", *line], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert_refusal((done.returncode, done.stdout, done.stderr))
+    assert Answer(done.returncode, done.stdout, done.stderr).refusal
 
 
 QUITS = """
