@@ -211,7 +211,10 @@ class PointResults:
     @cached_property
     def gain(self) -> float:
         """Largest gain that claims of small gains leave open, as a fraction of the payoff at stake."""
-        return _largest_gain(self.arrays)
+        if not {"bound", "at_stake", "claim"} <= set(self.arrays):
+            return 0.0
+        parts = gains_left_open(self.arrays)[np.isin(self.arrays["claim"], WITH_GAIN)]
+        return float(np.max(parts[np.isfinite(parts)], initial=0.0))
 
     @cached_property
     def searches(self) -> tuple[str, ...]:
@@ -227,7 +230,8 @@ class PointResults:
     @cached_property
     def concept(self) -> str:
         """Solution concept other than Nash and mean field."""
-        return _concept(self.arrays)
+        names = set(map(str, self.arrays.get("concept", ()))) - {"", "Nash", "mean field"}
+        return names.pop() if len(names) == 1 else ""
 
     @cached_property
     def scope(self) -> str:
@@ -258,12 +262,20 @@ class PointResults:
     @cached_property
     def profile(self) -> np.ndarray | None:
         """Profiles ``[result player axis]``; None where too large to print."""
-        return _profile(self._variables, self.arrays.get("profile"))
+        return self._printable("profile", ("player", "axis"))
 
     @cached_property
     def payoff(self) -> np.ndarray | None:
         """Payoffs ``[result player]``."""
-        return _payoff(self._variables, self.arrays.get("payoff"))
+        return self._printable("payoff", ("player",))
+
+    def _printable(self, name: str, dims: tuple[str, ...]) -> np.ndarray | None:
+        """Numbers ``[result *dims]`` without padding; None where they are missing or too large to print."""
+        rows = self.arrays.get(name)
+        if rows is None or self._variables[name].dims[-len(dims) :] != dims:
+            return None
+        rows = _without_blanks(rows, ~np.isnan(rows))
+        return rows if len(rows) and rows[0].size <= SMALL else None
 
     @cached_property
     def players(self) -> tuple[str, ...]:
@@ -273,7 +285,12 @@ class PointResults:
     @cached_property
     def actions(self) -> np.ndarray | None:
         """Names ``[player axis]``; None where a strategy is no mixture of named actions."""
-        return _actions(self.arrays.get("action_name"), self.profile)
+        names, profile = self.arrays.get("action_name"), self.profile
+        if names is None or profile is None:
+            return None
+        named = names[(names != "").any(axis=(1, 2))][:1]
+        named = _without_blanks(named, named != "")
+        return named[0] if named.shape[1:] == profile.shape[1:] and len(named) else None
 
     @cached_property
     def axes(self) -> str:
@@ -330,7 +347,7 @@ class PointResults:
     def sample_size(self, name: str) -> int:
         """Number of results, or sessions of all results, that a quantity is a mean over."""
         variable, values = self._variables[name], self.arrays[name]
-        dims = variable.dims[variable.ndim - values.ndim + 1 :]
+        dims = _own_dims(variable, values)
         if values.dtype.kind not in "fi" or not set(dims) & set(SESSIONS):
             return self.results
         filled = ~np.isnan(values) if values.dtype.kind == "f" else values != -1
@@ -359,7 +376,7 @@ class PointResults:
         if name not in self._variables:
             return ()
         variable, values = self._variables[name], self.arrays[name]
-        dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+        dims = _own_dims(variable, values)
         half = self._half(name)
         coordinates: list[str] = []
         for dim in [dim for dim in dims if dim in at]:
@@ -396,7 +413,7 @@ class PointResults:
     def entries(self, name: str) -> list[str]:
         """Names of the entries of a quantity, such as players, that have a number here."""
         variable, values = self._variables[name], self.arrays[name]
-        dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+        dims = _own_dims(variable, values)
         if values.dtype.kind != "f" or "session" in dims:
             return []
         filled = ~np.isnan(values.reshape(len(values), -1)).all(axis=0)
@@ -725,7 +742,9 @@ class PointResults:
     @cached_property
     def radius(self) -> float:
         """Largest distance to an exact equilibrium; NaN where one is not proved everywhere."""
-        return _largest_radius(self.arrays)
+        unknown = np.full(self._count, np.nan)
+        radii = self.arrays.get("certificate_radius", unknown)[self.arrays["claim"] == "equilibrium"]
+        return float(np.max(radii)) if len(radii) else float("nan")
 
     @property
     def verified(self) -> list[str]:
@@ -794,12 +813,17 @@ def _interval(mean: str) -> str:
     return f"{mean.removesuffix('_mean')}_interval" if mean.endswith("_mean") else ""
 
 
+def _own_dims(variable: DataArray, values: np.ndarray) -> list[str]:
+    """Dimensions of a quantity ``[result own ...]`` beside those of results."""
+    return [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+
+
 def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArray, np.ndarray]:
     """Quantity ``[result own ...]`` without own dimensions along which nothing changes.
 
     Players and axes stay, and so does a quantity with one such dimension, whose entries are told as one.
     """
-    dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+    dims = _own_dims(variable, values)
     for dim in [dim for dim in dims if dim not in (*SESSIONS, "player", "axis")]:
         axis = 1 + dims.index(dim)
         constant = values.dtype.kind in "fi" and np.all(values == np.take(values, [0], axis=axis))
@@ -1089,22 +1113,6 @@ def _refuting(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     return arrays["regret"] - error > np.where(np.isnan(allowed), allowed[:, :1], allowed)
 
 
-def _largest_gain(arrays: Mapping[str, np.ndarray]) -> float:
-    """Largest gain that claims of small gains leave open, as a fraction of the payoff at stake."""
-    if not {"bound", "at_stake", "claim"} <= set(arrays):
-        return 0.0
-    parts = gains_left_open(arrays)[np.isin(arrays["claim"], WITH_GAIN)]
-    return float(np.max(parts[np.isfinite(parts)], initial=0.0))
-
-
-def _largest_radius(arrays: Mapping[str, np.ndarray]) -> float:
-    """Largest distance of equilibria to exact ones; NaN where one is not proved."""
-    radii = arrays.get("certificate_radius", np.full(len(arrays["claim"]), np.nan))[
-        arrays["claim"] == "equilibrium"
-    ]
-    return float(np.max(radii)) if len(radii) else float("nan")
-
-
 PROOFS = (
     *("boxes", "complete", "undecided", "verdict", "equilibrium_set", "isolated_count", "certified_bound"),
 )
@@ -1140,34 +1148,9 @@ def _count_phrase(arrays: Mapping[str, Any]) -> str:
     return f"{words}; others cross at {missed} and were not followed" if missed else words
 
 
-def _concept(arrays: Mapping[str, np.ndarray]) -> str:
-    names = set(map(str, arrays.get("concept", ()))) - {"", "Nash", "mean field"}
-    return names.pop() if len(names) == 1 else ""
-
-
-def _profile(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarray | None:
-    """Profiles ``[result player axis]``; None where they are missing or too large to print."""
-    if rows is None or data["profile"].dims[-2:] != ("player", "axis"):
-        return None
-    rows = rows[~np.isnan(rows).all(axis=(1, 2))]
-    rows = rows[:, ~np.isnan(rows).all(axis=(0, 2))][..., ~np.isnan(rows).all(axis=(0, 1))]
-    return rows if len(rows) and rows[0].size <= SMALL else None
-
-
-def _actions(names: np.ndarray | None, profile: np.ndarray | None) -> np.ndarray | None:
-    """Names of actions ``[player axis]`` of profiles, from those ``[result player axis]``, if any."""
-    if names is None or profile is None:
-        return None
-    action_names = names[(names != "").any(axis=(1, 2))][:1]
-    action_names = action_names[:, (action_names != "").any(axis=(0, 2))][
-        ..., (action_names != "").any(axis=(0, 1))
-    ]
-    return action_names[0] if action_names.shape[1:] == profile.shape[1:] and len(action_names) else None
-
-
-def _payoff(data: Mapping[str, DataArray], rows: np.ndarray | None) -> np.ndarray | None:
-    if rows is None or data["payoff"].dims[-1:] != ("player",):
-        return None
-    rows = rows[~np.isnan(rows).all(axis=1)]
-    rows = rows[:, ~np.isnan(rows).all(axis=0)] if len(rows) else rows
-    return rows if len(rows) and rows.shape[1] <= SMALL else None
+def _without_blanks(values: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    """Values without the indices of each axis at which nothing is ``filled``."""
+    used = []
+    for axis in range(filled.ndim):
+        used.append(np.moveaxis(filled, axis, 0).reshape(filled.shape[axis], -1).any(axis=1))
+    return values[np.ix_(*used)]
