@@ -647,13 +647,12 @@ def _checked(
     for k, id in enumerate(computed):
         stored = run.read_cell(id)
         # `rivalry certify` may have proved a newer one
-        certificates = [(stored, (False,)), (newer.get(id), (False, True))]
-        for certificate, ways in (
-            (certificate, ways) for certificate, ways in certificates if certificate is not None
-        ):
+        for certificate, ways in ((stored, (False,)), (newer.get(id), (False, True))):
+            if certificate is None:
+                continue
             in_full = certificate is stored
             recomputed = [recertify(tasks[id], folder, stored, proof, in_full) for proof in ways]
-            count += bool(recomputed[0]) and certificate is stored
+            count += bool(recomputed[0]) and in_full
             changes = [certificate_changes(certificate, record, False) for record in recomputed if record]
             if changes and all(changes):
                 faults.append(f"cell {_in_part(name, id)}: certificate: {min(changes, key=len)}")

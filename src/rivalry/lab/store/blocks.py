@@ -195,10 +195,15 @@ def _sound_part(block: Block, reason: str) -> Block:
     )
 
 
-def open_block(path: Path, *, foreign: bool) -> Block:
-    """Return the sound cells of a block's file; none where it cannot be read, or is not of the run."""
+def leads_out(path: Path, folder: Path) -> bool:
+    """True for a path that is a link to outside a folder."""
+    return os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def open_block(path: Path, folder: Path) -> Block:
+    """Return the sound cells of a block's file; none where it cannot be read, or is not in the folder."""
     try:
-        if foreign:
+        if leads_out(path, folder):
             raise DamagedFile(path, "leads out of the run's folder")
         return read_block(files.read_bytes(path, _MOST), path)
     except DamagedFile as error:

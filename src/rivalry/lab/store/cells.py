@@ -25,6 +25,7 @@ from rivalry.lab.store.blocks import (
     Block,
     block_name,
     blocks_in,
+    leads_out,
     open_block,
     own_file,
     pack_block,
@@ -465,7 +466,7 @@ class CellFiles:
         damaged = []
         for name in (name for name in sorted(stamps) if "-" in name):
             path = self._certificate_path(name)
-            block = open_block(path, foreign=leads_out(path, self.folder))
+            block = open_block(path, self.folder)
             if block.damaged:
                 damaged.append(DamagedFile(path, block.damaged.why, ()))
             if block.of:
@@ -482,7 +483,7 @@ class CellFiles:
     def _block(self, name: str, stamp: files.Stamp) -> Block:
         if name not in self._blocks or self._blocks[name][0] != stamp:
             path = self._block_path(name)
-            block = open_block(path, foreign=leads_out(path, self.folder))
+            block = open_block(path, self.folder)
             if wrong := block_fault(block):
                 error = DamagedFile(path, f"{wrong}; all of its cells are lost", block.ids)
                 block = Block(path, (), (), {}, error)
@@ -587,7 +588,7 @@ class CellFiles:
         small = [id for id in ids if id in stamps and stamps[id][1] <= LARGEST]
         if not small:
             return
-        before = open_block(path, foreign=leads_out(path, self.folder))
+        before = open_block(path, self.folder)
         certificates = {id: before.cell(id) for id in before.ids}
         for id in small:
             with suppress(DamagedFile):
@@ -619,7 +620,7 @@ class CellFiles:
 
     def _sound_certificates(self, path: Path) -> dict[str, files.Stored]:
         """Return the certificates of a block that are as they were packed, and fit their cells."""
-        block = open_block(path, foreign=leads_out(path, self.folder))
+        block = open_block(path, self.folder)
         certificates = {id: block.cell(id) for id in block.ids if block.of}
         for id, stored in list(certificates.items()):
             with suppress(DamagedFile):  # a cell that is lost may be computed again
@@ -731,11 +732,6 @@ def block_fault(block: Block) -> str:
         if wrong := record_fault(block.record(k)):
             return f"cell {block.ids[k]}: {wrong}"
     return ""
-
-
-def leads_out(path: Path, folder: Path) -> bool:
-    """True for a path that is a link to outside a folder."""
-    return os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def _stamp(path: Path) -> files.Stamp | None:

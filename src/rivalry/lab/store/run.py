@@ -29,7 +29,7 @@ from rivalry.lab.store.bookkeeping import (
     update_sums,
     write_sums,
 )
-from rivalry.lab.store.cells import CellFiles, Stamps, StoredCell, label_cells, leads_out
+from rivalry.lab.store.cells import CellFiles, Stamps, StoredCell, label_cells
 from rivalry.lab.store.head import (
     FILES,
     FOLDERS,
@@ -148,7 +148,8 @@ class Run:
         """Raise `StoreError` for a link in the folder, through which another file would be written."""
         for name in (*FILES, *self.head["parts"]):
             if (path := self.folder / name).is_symlink():
-                where = "leads out of the run's folder" if leads_out(path, self.folder) else "is a link"
+                is_outside = blocks.leads_out(path, self.folder)
+                where = "leads out of the run's folder" if is_outside else "is a link"
                 raise StoreError(f"{path}: {where}; a run has no links, remove it")
 
     @classmethod
@@ -322,7 +323,7 @@ class Run:
     def other_version(self) -> str | None:
         """Return the version that computed the stored cells, if it is not this one."""
         maker = self.head["made_by"]["rivalry"]
-        return None if maker == version("rivalry") or not self._on_disk() else str(maker)
+        return None if maker == version("rivalry") or not self.finished() else str(maker)
 
     def accept_version(self) -> None:
         """Continue under this version, and record the earlier one."""
@@ -340,7 +341,7 @@ class Run:
             counts = [part.counts(damaged) for part in parts.values()]
             return {key: sum(count[key] for count in counts) for key in counts[0]}
         folders = (self.folder / "cells", self.folder / "blocks")
-        on_disk = self._on_disk().difference(*(e.cells for e in damaged if e.path.parent in folders))
+        on_disk = self.finished().difference(*(e.cells for e in damaged if e.path.parent in folders))
         finished = sum(place.id in on_disk for place in self.cells)
         failures = self.failures()
         failed = sum(place.id in failures for place in self.cells)
@@ -358,7 +359,7 @@ class Run:
 
     def missing_cells(self, damaged: Iterable[DamagedFile]) -> list[LeftOut]:
         """Return the cells that a dataset lacks, in order, and why; ``damaged`` as returned by `collect`."""
-        on_disk = self._on_disk()
+        on_disk = self.finished()
         reasons = {place.id: "not done" for place in self.cells if place.id not in on_disk}
         reasons |= {id: f"failed ({reason})" for id, reason in self.failures().items()}
         reasons |= {id: f"damaged ({error.why})" for error in damaged for id in error.cells}
@@ -366,7 +367,7 @@ class Run:
 
     def failures(self) -> dict[str, str]:
         """Return the cells whose last attempt failed, with the reason in one line."""
-        on_disk, (states, _) = self._on_disk(), self._read_index()
+        on_disk, (states, _) = self.finished(), self._read_index()
         # a cell with a file is done, whatever the index says
         return {
             id: reason for id, (state, reason) in states.items() if state == "failed" and id not in on_disk
@@ -374,17 +375,13 @@ class Run:
 
     def warnings(self) -> dict[str, tuple[str, ...]]:
         """Return the warnings of finished cells, one line each; cells without warnings are omitted."""
-        on_disk, (states, _) = self._on_disk(), self._read_index()
+        on_disk, (states, _) = self.finished(), self._read_index()
         notes = {
             id: reason
             for id, (state, reason) in states.items()
             if state == "done" and reason and id in on_disk
         }
         return {place.id: tuple(notes[place.id].splitlines()) for place in self.cells if place.id in notes}
-
-    def finished(self) -> frozenset[str]:
-        """Return the cells that have a file; parts of a study of studies have their own."""
-        return self._on_disk()
 
     def take(self, donor: Run, *, move: bool = False) -> list[DamagedFile]:
         """Take the finished cells of another run of this study; return damaged files, which are left out.
@@ -462,7 +459,8 @@ class Run:
         """Return the processor time of every finished cell that the index has a time of."""
         return read_seconds(self.folder / "index.sqlite")
 
-    def _on_disk(self) -> frozenset[str]:
+    def finished(self) -> frozenset[str]:
+        """Return the cells that have a file; parts of a study of studies have their own."""
         # before the scan: a change in between then shows
         homes = [self.folder / name for name in ("cells", "blocks")]
         stamp = [files.entries_stamp(home) for home in homes if home.exists()]
@@ -535,7 +533,7 @@ class Run:
         damaged = self.damaged()
         for error in damaged:
             self._set_aside(error)
-        on_disk = self._on_disk()
+        on_disk = self.finished()
         self.index.align(on_disk)
         return Reconciled([place.id for place in self.cells if place.id not in on_disk], damaged)
 
@@ -575,7 +573,7 @@ class Run:
 
     def certificates(self) -> dict[str, Record]:
         """Return recomputed certificates of finished cells. Raises `DamagedFile`."""
-        on_disk = self._on_disk()
+        on_disk = self.finished()
         return self._cell_files.certificates(place.id for place in self.cells if place.id in on_disk)
 
     def write_certificate(self, id: str, record: Record) -> None:
@@ -602,7 +600,7 @@ class Run:
         self.index.note(id, state, seconds, message)
         if state == "done" and len(self.cells) > blocks.BLOCK:
             if not self._to_pack:
-                on_disk = self._on_disk()
+                on_disk = self.finished()
                 for k, ids in self._blocks():
                     self._to_pack |= dict.fromkeys(ids, (k, set(ids) - on_disk))
             k, unpacked = self._to_pack[id]
