@@ -362,8 +362,11 @@ class RepeatedQLearning(BaseLearner):
             shape = (len(low), state_counts[player], int(tables.sizes[player]))
             bounds.append([np.broadcast_to(end, shape).reshape(shape[0], -1) for end in (low, high)])
         count = max(len(low) for low, _ in bounds)
-        full = [[np.broadcast_to(e, (count, e.shape[1])) for e in pair] for pair in bounds]
-        return np.concatenate([a for a, _ in full], axis=1), np.concatenate([b for _, b in full], axis=1)
+        low, high = (
+            np.concatenate([np.broadcast_to(end, (count, end.shape[1])) for end in ends], axis=1)
+            for ends in zip(*bounds, strict=True)
+        )
+        return low, high
 
     def discounts(self, world: RepeatedWorld) -> np.ndarray:
         """Return the players' discount factors: the method's, the game's own, or the usual one."""
