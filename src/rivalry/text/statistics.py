@@ -34,6 +34,15 @@ def half_width(samples: np.ndarray) -> np.ndarray:
     return half_width_of(samples.std(axis=0, ddof=1), len(samples))
 
 
+def without_padding(values: np.ndarray) -> np.ndarray:
+    """Return numbers of a run's dataset as floats, NaN in place of the -1 that pads integers.
+
+    >>> without_padding(np.array([3, -1])).tolist(), without_padding(np.array([-1.0])).tolist()
+    ([3.0, nan], [-1.0])
+    """
+    return np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
+
+
 def half_width_of(
     deviation: np.ndarray | np.floating | float, count: int | np.ndarray, candidates: int | np.ndarray = 1
 ) -> np.ndarray:

@@ -11,7 +11,13 @@ import numpy as np
 from rivalry.core.results import is_truth
 from rivalry.lab.answer.grammar import text_if
 from rivalry.results.table import UNKNOWN, ZERO, Draws, Estimate, number_in_words
-from rivalry.text.statistics import format_chance, format_interval, half_width, share_interval
+from rivalry.text.statistics import (
+    format_chance,
+    format_interval,
+    half_width,
+    share_interval,
+    without_padding,
+)
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -20,6 +26,11 @@ SESSIONS = ("session", "run")  # dimensions of independent runs of one cell
 ENTRIES = 4  # values of the longest quantity that is printed
 SMALL = 1e-3  # smaller numbers, relative to the other end of a change, say no more than 0 does
 EQUAL = 1e-9  # of the largest: numbers that differ less are one
+
+
+def own_dims(variable: DataArray, values: np.ndarray) -> list[str]:
+    """Dimensions of a quantity ``[result own ...]`` beside those of results."""
+    return [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
 
 
 def estimates(
@@ -56,11 +67,11 @@ def estimates(
     half
         Half the widths of the intervals of a single result's means, of the shape of ``values``.
     """
-    dims = [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
+    dims = own_dims(variable, values)
     if values.dtype.kind == "U":
         texts = [str(word).replace("_", " ") for word in values.ravel() if word]
         return (Estimate(counted(Counter(texts))),) if texts and not dims else ()
-    amounts = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
+    amounts = without_padding(values)
     for dim in [dim for dim in dims if dim in SESSIONS]:
         axis = 1 + dims.index(dim)
         amounts = np.moveaxis(amounts, axis, 1).reshape(-1, *np.delete(amounts.shape, [0, axis]))

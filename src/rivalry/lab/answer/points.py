@@ -27,7 +27,7 @@ from rivalry.core.results import (
 )
 from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.answer.discounted import PERIODS
-from rivalry.lab.answer.estimates import SESSIONS, counted, entries_of, estimates
+from rivalry.lab.answer.estimates import SESSIONS, counted, entries_of, estimates, own_dims
 from rivalry.lab.answer.grammar import clauses, count_of, joined, role_with_article, text_if
 from rivalry.lab.answer.places import StudyTables, base_methods
 from rivalry.lab.study.expect import same_value
@@ -344,10 +344,14 @@ class PointResults:
         """Numbers of the study's quantities as they are printed."""
         return {name: list(map(attrgetter("text"), rows)) for name, rows in self.quantities.items()}
 
+    def _quantity(self, name: str) -> tuple[DataArray, np.ndarray, list[str]]:
+        """Quantity with its labels, its values ``[result own ...]``, and its own dimensions."""
+        variable, values = self._variables[name], self.arrays[name]
+        return variable, values, own_dims(variable, values)
+
     def sample_size(self, name: str) -> int:
         """Number of results, or sessions of all results, that a quantity is a mean over."""
-        variable, values = self._variables[name], self.arrays[name]
-        dims = _own_dims(variable, values)
+        _, values, dims = self._quantity(name)
         if values.dtype.kind not in "fi" or not set(dims) & set(SESSIONS):
             return self.results
         filled = ~np.isnan(values) if values.dtype.kind == "f" else values != -1
@@ -375,8 +379,7 @@ class PointResults:
         """Quantity's numbers at coordinates of its own, one per entry; one if all are equal."""
         if name not in self._variables:
             return ()
-        variable, values = self._variables[name], self.arrays[name]
-        dims = _own_dims(variable, values)
+        variable, values, dims = self._quantity(name)
         half = self._half(name)
         coordinates: list[str] = []
         for dim in [dim for dim in dims if dim in at]:
@@ -396,10 +399,14 @@ class PointResults:
             place = (slice(None), *(indices.get(dim, slice(None)) for dim in dims))
             part_values, width = values[place], None if half is None else half[place]
             random, scale = self._is_random(name), self._scale(name)
-            part = variable.isel(indices)
-            numbers = self._numbers
             row = estimates(
-                part, part_values, self.repeats, random=random, seeds=numbers, scale=scale, half=width
+                variable.isel(indices),
+                part_values,
+                self.repeats,
+                random=random,
+                seeds=self._numbers,
+                scale=scale,
+                half=width,
             )
             parts = [*coordinates, *filter(None, [entry])] if len(names) > 1 else coordinates
             entry_text = ", ".join(parts)
@@ -412,8 +419,7 @@ class PointResults:
 
     def entries(self, name: str) -> list[str]:
         """Names of the entries of a quantity, such as players, that have a number here."""
-        variable, values = self._variables[name], self.arrays[name]
-        dims = _own_dims(variable, values)
+        variable, values, dims = self._quantity(name)
         if values.dtype.kind != "f" or "session" in dims:
             return []
         filled = ~np.isnan(values.reshape(len(values), -1)).all(axis=0)
@@ -813,17 +819,12 @@ def _interval(mean: str) -> str:
     return f"{mean.removesuffix('_mean')}_interval" if mean.endswith("_mean") else ""
 
 
-def _own_dims(variable: DataArray, values: np.ndarray) -> list[str]:
-    """Dimensions of a quantity ``[result own ...]`` beside those of results."""
-    return [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
-
-
 def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArray, np.ndarray]:
     """Quantity ``[result own ...]`` without own dimensions along which nothing changes.
 
     Players and axes stay, and so does a quantity with one such dimension, whose entries are told as one.
     """
-    dims = _own_dims(variable, values)
+    dims = own_dims(variable, values)
     for dim in [dim for dim in dims if dim not in (*SESSIONS, "player", "axis")]:
         axis = 1 + dims.index(dim)
         constant = values.dtype.kind in "fi" and np.all(values == np.take(values, [0], axis=axis))

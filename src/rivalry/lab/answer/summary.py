@@ -21,6 +21,7 @@ from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.plots.select import is_own
 from rivalry.results.table import number_in_words
 from rivalry.schema.register import ReportSection, ReportTable
+from rivalry.text.statistics import without_padding
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -83,7 +84,7 @@ def _numbers(data: Dataset, name: str, lead: Sequence[str]) -> tuple[np.ndarray,
     """Quantity ``[lead ... result own ...]``, means over sessions, and its own dimensions."""
     values = split(data, name, lead, _repeated(data))
     dims = [str(dim) for dim in data[name].dims if dim not in (*lead, *REPEATED)]
-    values = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
+    values = without_padding(values)
     if "session" in dims:
         values = _mean(values, axis=len(lead) + 1 + dims.index("session"))
         dims.remove("session")

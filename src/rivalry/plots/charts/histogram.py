@@ -26,6 +26,7 @@ from rivalry.plots.select import (
     value_of,
 )
 from rivalry.text.statistics import format_interval as format_interval
+from rivalry.text.statistics import without_padding
 
 CONTROLS = {
     "gamma_zero": "discount factor 0",
@@ -246,7 +247,7 @@ def _own_dimensions(data: Dataset, quantity: str) -> tuple[str, ...]:
 
 def _flatten_sessions(values: np.ndarray, dimensions: tuple[str, ...]) -> np.ndarray:
     """Return ``[replication session ..]`` as ``[session]``: means over players, without padding."""
-    numbers = np.where(values == -1, np.nan, values) if values.dtype.kind == "i" else values.astype(float)
+    numbers = without_padding(values)
     flat = numbers.reshape(-1, *numbers.shape[2:])
     flat = flat if len(dimensions) == 1 else band(flat.T)[0]
     return flat[~np.isnan(flat)]
