@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Gt, Lt
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -18,6 +18,8 @@ from rivalry.core.space import Scalar
 from rivalry.methods.populations.response import (
     FIRST_SHARPNESS,
     SHARPNESS,
+    ExplorationShare,
+    InverseTemperature,
     LogitRule,
     bonus,
     inverse_temperature,
@@ -113,13 +115,8 @@ class PopulationNewton(BaseMethod):
     ('converged', -1.136875)
     """
 
-    beta: Annotated[
-        float | None,
-        Gt(0),
-        Lt(np.inf),
-        "inverse temperature of the softmax, per unit of payoff (default: 5000 over the payoff of a period)",
-    ] = None
-    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
+    beta: InverseTemperature = None
+    exploration: ExplorationShare = 0.0
     begin: Annotated[
         float | None,
         Gt(0),

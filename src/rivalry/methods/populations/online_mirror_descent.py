@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Gt, Le
 
 from rivalry.core.game import PopulationGame
 from rivalry.methods.populations.response import (
+    ExplorationShare,
     LogitRule,
     greedy_response,
     inverse_temperature,
@@ -66,7 +67,7 @@ class OnlineMirrorDescent(ResponseIteration):
         Gt(0),
         "inverse temperature per unit of payoff, or a schedule (default: 100 over the payoff of a period)",
     ] = None
-    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
+    exploration: ExplorationShare = 0.0
     rate: Annotated[float, Gt(0), Le(1), "weight of the values in a step"] = 0.01
     regularised: Annotated[bool, "whether payoffs include an entropy bonus, entropy/beta, at every step"] = (
         False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
@@ -26,6 +26,8 @@ from rivalry.methods.populations.newton import (
 from rivalry.methods.populations.response import (
     FIRST_SHARPNESS,
     SHARPNESS,
+    ExplorationShare,
+    InverseTemperature,
     LogitRule,
     inverse_temperature,
     rule,
@@ -74,13 +76,8 @@ class PopulationEquilibria(BaseLearner):
     Keller 1977; Farrell, Birkisson and Funke, SIAM Journal on Scientific Computing 37, 2015.
     """
 
-    beta: Annotated[
-        float | None,
-        Gt(0),
-        Lt(np.inf),
-        "inverse temperature of the softmax, per unit of payoff (default: 5000 over the payoff of a period)",
-    ] = None
-    exploration: Annotated[float, Ge(0), Le(1), "share of uniformly random actions"] = 0.0
+    beta: InverseTemperature = None
+    exploration: ExplorationShare = 0.0
     lowest_beta: Annotated[
         float | None,
         Gt(0),

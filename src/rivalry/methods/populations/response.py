@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Array, Float
 
 from rivalry import population
@@ -18,6 +19,14 @@ from rivalry.population.oracles import type_shares
 from rivalry.runtime.jax import compiled, jax, jnp
 
 SHARPNESS, FIRST_SHARPNESS = 5000.0, 25.0  # default inverse temperatures times the largest payoff per period
+
+InverseTemperature = Annotated[
+    float | None,
+    Gt(0),
+    Lt(np.inf),
+    "inverse temperature of the softmax, per unit of payoff (default: 5000 over the payoff of a period)",
+]
+ExplorationShare = Annotated[float, Ge(0), Le(1), "share of uniformly random actions"]
 
 
 class LogitRule(NamedTuple):
