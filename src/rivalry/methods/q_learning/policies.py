@@ -73,16 +73,20 @@ def off_centre(world: Tabulated) -> np.ndarray:
 
 def greedy(world: Tabulated, values: np.ndarray) -> np.ndarray:
     """Return the best move of every state, the lowest at ties: ``[.. player state]``."""
-    present = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
-    return np.where(present, values, -np.inf).argmax(axis=-1)
+    return _offered(world, values).argmax(axis=-1)
 
 
 def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np.ndarray:
     """Return ``softmax(Q/T)``; 0 for missing moves."""
     from scipy.special import softmax
 
+    return softmax(_offered(world, values / temperature[..., None]), axis=-1)
+
+
+def _offered(world: Tabulated, values: np.ndarray) -> np.ndarray:
+    """Return values ``[.. player state move]``, minus infinity for missing moves."""
     present = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
-    return softmax(np.where(present, values / temperature[..., None], -np.inf), axis=-1)
+    return np.where(present, values, -np.inf)
 
 
 def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
