@@ -261,7 +261,7 @@ FILES: dict[str, tuple[str, str]] = {
     "b.json": ("[1]", "must hold a table of nodes, lanes and terminals"),
     "d.graphml": ("<graphml", "cannot be read: "),
     "e.csv": ("a,b\n", "must have columns from and to"),
-    "f.csv": ("from,to\na,b\nc\n", "line 3: 'c' must have 2 cells"),
+    "f.csv": ("from,to\na,b\nc\n", "line 3: 1 columns; must be 2"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -59,14 +59,19 @@ def _graphml_links(file: Path) -> NetworkTable:
         raise ValueError(f"cannot be read: {error}") from None
 
 
+def _columns(names: Sequence[str], rows: list[tuple[int, list[str]]]) -> dict[str, list[Any]]:
+    """Columns by name of rows that follow the numbers of their lines. Raises `ValueError`."""
+    for number, row in rows:
+        if len(row) != len(names):
+            raise ValueError(f"line {number}: {len(row)} columns; must be {len(names)}")
+    return {name: [row[k] for _, row in rows] for k, name in enumerate(names)}
+
+
 def _csv_columns(file: Path) -> dict[str, list[Any]]:
-    lines = file.read_text(encoding="utf-8-sig").splitlines()
-    rows = [(n, [cell.strip() for cell in row]) for n, row in enumerate(csv.reader(lines), 1) if row]
-    header = rows[0][1] if rows else []
-    for number, row in rows[1:]:
-        if len(row) != len(header):
-            raise ValueError(f"line {number}: {','.join(row)!r} must have {len(header)} cells")
-    return {name: [row[k] for _, row in rows[1:]] for k, name in enumerate(header)}
+    lines = csv.reader(file.read_text(encoding="utf-8-sig").splitlines())
+    rows = [(number, list(map(str.strip, row))) for number, row in enumerate(lines, 1) if row]
+    names = rows.pop(0)[1] if rows else []
+    return _columns(names, rows)
 
 
 def _csv_trips(file: Path) -> Trips:
@@ -91,14 +96,11 @@ def _tntp(file: Path) -> tuple[dict[str, str], list[tuple[int, str]]]:
 
 def _tntp_links(file: Path) -> NetworkTable:
     tags, lines = _tntp(file)
-    rows = [line.rstrip("; \t").split() for _, line in lines]
-    for (number, _), row in zip(lines, rows, strict=True):
-        if len(row) != len(TNTP):
-            raise ValueError(f"line {number}: {len(row)} columns; must be {len(TNTP)}")
+    rows = [(number, line.rstrip("; \t").split()) for number, line in lines]
+    columns = _columns(TNTP, rows)
     count = tags.get("NUMBER OF LINKS", str(len(rows)))
     if int(count) != len(rows):
         raise ValueError(f"{len(rows)} links; must be {count}, as its head says")
-    columns = {name: [row[k] for row in rows] for k, name in enumerate(TNTP)}
     return NetworkTable(columns, first_through=int(tags.get("FIRST THRU NODE", 1)))
 
 
