@@ -144,7 +144,7 @@ def take_round(game: RouteGame, session: Session, target: float) -> None:
     from rivalry.roads import kernels
 
     links, ends, pair, flow = (session[name] for name in ROUTES)
-    total = kernels.link_flows(links, ends, flow, len(game.tail))
+    total = _link_flows(game, links, ends, flow)
     link_cost = game.costs(total)
     best, new_links, new_ends = cheapest_routes(game, link_cost)
     spent = total @ link_cost
@@ -166,6 +166,11 @@ def take_round(game: RouteGame, session: Session, target: float) -> None:
     session |= dict(zip(ROUTES, (links, ends, pair, flow), strict=True))
 
 
+def _link_flows(game: RouteGame, links: np.ndarray, ends: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """Flows of the links from those of the routes."""
+    return np.bincount(links, np.repeat(flow, np.diff(ends)), len(game.tail))
+
+
 def _move_travellers(
     game: RouteGame, links: np.ndarray, ends: np.ndarray, pair: np.ndarray, flow: np.ndarray
 ) -> None:
@@ -176,7 +181,7 @@ def _move_travellers(
     first = 0.0
     for number in range(SWEEPS):
         # anew from the routes, so that rounding errors of many moves do not add up
-        total = kernels.link_flows(links, ends, flow, len(game.tail))
+        total = _link_flows(game, links, ends, flow)
         costs = game.constant, game.coefficient, game.power
         excess = kernels.sweep(routes_of, links, ends, flow, total, costs)
         first = first if number else excess
@@ -189,7 +194,7 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
     from rivalry.roads import kernels
 
     links, ends, pair, route_flow = (routes[name] for name in ROUTES)
-    flow = kernels.link_flows(links, ends, route_flow, len(game.tail))
+    flow = _link_flows(game, links, ends, route_flow)
     cost = game.costs(flow)
     route_cost = kernels.route_costs(links, ends, cost)
     cheapest = cheapest_routes(game, cost)[0]

@@ -52,16 +52,6 @@ def select_routes(links: np.ndarray, ends: np.ndarray, order: np.ndarray) -> tup
 
 
 @njit(cache=True)
-def link_flows(links: np.ndarray, ends: np.ndarray, flow: np.ndarray, size: int) -> np.ndarray:
-    """Flows of the links from those of the routes."""
-    total = np.zeros(size)
-    for route in range(len(flow)):
-        for link in links[ends[route] : ends[route + 1]]:
-            total[link] += flow[route]
-    return total
-
-
-@njit(cache=True)
 def route_cost(links: np.ndarray, link_cost: np.ndarray) -> float:
     """Cost of the route with these links."""
     cost = 0.0
