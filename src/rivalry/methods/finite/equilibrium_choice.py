@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Annotated
 
 import numpy as np
 
@@ -25,6 +26,10 @@ from rivalry.core.tolerances import TINY
 from rivalry.schema.validate import format_value
 
 Rule = Callable[[np.ndarray], float]
+ChoiceRule = Annotated[
+    str | Rule | None,
+    "which is the profile: welfare, entropy, risk, payoff[0] .., or a function (default: the first)",
+]
 RULES = ("welfare", "entropy", "risk")
 SUBSETS = 10_000  # maximal Nash subsets whose entropy is sought
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import NEAREST
 from rivalry.methods.continuous.exact_patterns import Point, vertices_of
 from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, parts_at_once, whole_parts
-from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
+from rivalry.methods.finite.equilibrium_choice import ChoiceRule, check_rule, chosen_record
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
 from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
@@ -60,10 +59,7 @@ class FiniteEquilibria(BaseLearner):
 
     seconds: Annotated[float, Gt(0), "limit of time; what is proved until then is returned"] = 60.0
     max_boxes: Annotated[int, Ge(1), "per support; one that needs more is undecided"] = 20_000
-    choose: Annotated[
-        str | Callable[[np.ndarray], float] | None,
-        "which is the profile: welfare, entropy, risk, payoff[0] .., or a function (default: the first)",
-    ] = None
+    choose: ChoiceRule = None
 
     def world(self, game: object) -> Any:
         """Return differences of payoffs for three and more players, else the arrays that kernels take."""
@@ -329,9 +325,7 @@ def _proof_record(radius: np.ndarray, undecided: np.ndarray) -> Record:
     }
 
 
-def _two_players(
-    world: object, session: Session, choose: str | Callable[[np.ndarray], float] | None
-) -> Record:
+def _two_players(world: object, session: Session, choose: ChoiceRule) -> Record:
     """Return the record of vertices: all extreme equilibria, to the nearest floats."""
     record = MixedEquilibria(choose=choose).read(world, session)
     equilibria, tables = record["equilibria"][1], stateless_tables(world)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, product
 from math import inf
 from time import perf_counter
@@ -14,7 +14,7 @@ from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import LISTED_REGRET
-from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
+from rivalry.methods.finite.equilibrium_choice import ChoiceRule, check_rule, chosen_record
 from rivalry.methods.finite.pure_equilibria import (
     equilibria_record,
     expected_over,
@@ -91,10 +91,7 @@ class MixedEquilibria(BaseLearner):
         "auto", "vertex_enumeration", "support_enumeration", "lemke_howson", "mclennan_tourky"
     ] = "auto"
     one: Annotated[bool, "stop at the first equilibrium: a pure one, else the end of a path"] = False
-    choose: Annotated[
-        str | Callable[[np.ndarray], float] | None,
-        "which is the profile: welfare, entropy, risk, payoff[0] .., or a function (default: the first)",
-    ] = None
+    choose: ChoiceRule = None
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
@@ -242,19 +239,16 @@ def _by_paths(scaled: np.ndarray) -> Iterator[np.ndarray]:
 def vertex_list(tables: np.ndarray, end: float) -> Session:
     """Return all extreme equilibria of two players; of one player, the best actions. Raises `TooMany`."""
     if len(tables) == 1:
-        optimal = pure_profiles(tables)
-        return _result(optimal, "all best actions of the only player") | {
-            "component": np.zeros(len(optimal), dtype=np.int64),
-            "degenerate": np.array([len(optimal) > 1]),
-            "complete": np.array([True]),
-        }
-    extremes = extreme_equilibria(tables, end=end)
-    equilibria = np.zeros((len(extremes.pairs), 2, max(tables.shape[1:])))
-    for k, (row_index, column_index) in enumerate(extremes.pairs):
-        equilibria[k] = _padded(tables, (extremes.first[row_index], extremes.second[column_index]))
-    return _result(equilibria, "all extreme equilibria, in exact arithmetic") | {
-        "component": extremes.component,
-        "degenerate": np.array([extremes.degenerate]),
+        equilibria, reason = pure_profiles(tables), "all best actions of the only player"
+        component, degenerate = np.zeros(len(equilibria), dtype=np.int64), len(equilibria) > 1
+    else:
+        extremes, reason = extreme_equilibria(tables, end=end), "all extreme equilibria, in exact arithmetic"
+        pairs = [(extremes.first[row], extremes.second[column]) for row, column in extremes.pairs]
+        equilibria = np.array([_padded(tables, pair) for pair in pairs])
+        component, degenerate = extremes.component, extremes.degenerate
+    return _result(equilibria, reason) | {
+        "component": component,
+        "degenerate": np.array([degenerate]),
         "complete": np.array([True]),
     }
 

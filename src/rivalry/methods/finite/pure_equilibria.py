@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
-
 import numpy as np
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record, scalar
-from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
+from rivalry.methods.finite.equilibrium_choice import ChoiceRule, check_rule, chosen_record
 from rivalry.tables.exact import best_responses, pure_equilibria
 
 
@@ -31,10 +28,7 @@ class PureEquilibria(BaseLearner):
     (2, 'equilibrium')
     """
 
-    choose: Annotated[
-        str | Callable[[np.ndarray], float] | None,
-        "which is the profile: welfare, entropy, risk, payoff[0] .., or a function (default: the first)",
-    ] = None
+    choose: ChoiceRule = None
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         check_rule(self.choose, len(stateless_tables(world)))
