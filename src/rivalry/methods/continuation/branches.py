@@ -32,6 +32,7 @@ from rivalry.methods.continuation.pseudo_arclength import (
 )
 from rivalry.methods.continuation.session import NONE, add, curve, empty, record
 from rivalry.methods.continuation.switching import cycles_near_hopf, lies_on, new_branches
+from rivalry.methods.limit_sets.nearby_equilibria import SearchPoints
 from rivalry.methods.limit_sets.periodic_orbits import hopf_coefficient
 from rivalry.runtime.jax import put
 
@@ -113,7 +114,7 @@ class Branches(BaseLearner):
         Literal["search", "full", "none"],
         "certificates of points: by a search, with proofs where the game has them, or none",
     ] = "search"
-    points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 101
+    points: SearchPoints = 101
 
     prove: Annotated[bool, "folds and Hopf points with a proof, between two values of the parameter"] = False
 

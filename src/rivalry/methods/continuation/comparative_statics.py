@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
-from annotated_types import Ge, Le
 from jaxtyping import Array
 
 from rivalry.core import reparametrisation
@@ -20,7 +19,7 @@ from rivalry.core.space import Profile, width
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, move_along, precise
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
 from rivalry.methods.limit_sets.end_state import at_rest
-from rivalry.methods.limit_sets.nearby_equilibria import equilibrium_from, root_near
+from rivalry.methods.limit_sets.nearby_equilibria import SearchPoints, equilibrium_from, root_near
 from rivalry.runtime.jax import compiled, jax, jnp, put
 
 DIFFERENCE = 1e-4  # step of the check, relative to the parameter; absolute where that is 0
@@ -113,7 +112,7 @@ class ComparativeStatics(BaseLearner):
     """
 
     parameter: Annotated[str | list[str], "an array of the game, an entry of one, or a list of these"]
-    points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
+    points: SearchPoints = 201
 
     needs = (PAYOFFS, BOX)
 

@@ -18,7 +18,7 @@ from rivalry.methods.continuous import rollouts
 from rivalry.methods.continuous.rollouts import PERIODS, LearningState, Networks, Play, RolloutPlan
 from rivalry.methods.q_learning.exploration import Table, check_numbers
 from rivalry.methods.q_learning.roles import role_table
-from rivalry.methods.q_learning.seating import Seating, discounts, seating
+from rivalry.methods.q_learning.seating import PeriodDiscounts, Seating, discounts, seating
 from rivalry.runtime.jax import jax, put
 from rivalry.schema.validate import limit
 
@@ -93,9 +93,7 @@ class ActorCritic(BaseLearner):
     rate: Annotated[float, Gt(0), Lt(inf), "initial step size of Adam; it decreases linearly to 0"] = 0.02
     updates: Annotated[int, Ge(1), "updates of the networks"] = 2000
     batch: Annotated[int, Ge(2), Le(100_000), "copies of the game played in parallel"] = 64
-    gamma: Annotated[
-        float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
-    ] = None
+    gamma: PeriodDiscounts = None
     hidden: Annotated[int, Ge(1), Le(10_000), "hidden units of each network"] = 16
     deviation: Annotated[
         float, Gt(0), Lt(inf), "initial standard deviation of policies, before squashing"

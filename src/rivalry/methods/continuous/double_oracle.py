@@ -24,6 +24,7 @@ from rivalry.methods.continuous.mixtures import (
     mixture_record,
 )
 from rivalry.methods.finite.mixed_equilibria import one_mixed
+from rivalry.methods.limit_sets.nearby_equilibria import SearchPoints
 from rivalry.runtime.jax import compiled, jax, put
 
 GAIN = 1e-9  # of the payoff scale, which may be far more than what is at stake: smaller gains count as none
@@ -79,7 +80,7 @@ class DoubleOracle(BaseLearner):
 
     rounds: Annotated[int, Ge(1), "maximum number of rounds"] = 100
     max_atoms: Annotated[int, Ge(2), Le(10_000), "maximum number of atoms per player"] = 256
-    points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 1024
+    points: SearchPoints = 1024
 
     needs = (PAYOFFS, TREE)
 

@@ -19,7 +19,7 @@ from rivalry.core.payoffs import payoffs
 from rivalry.core.results import CLAIMS, UNREFUTED, scalar
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
 from rivalry.methods.design.rule_choices import bound_of, check_weights, choices_of
-from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
+from rivalry.methods.limit_sets.nearby_equilibria import SearchPoints, ends_from, random_starts
 from rivalry.runtime.jax import put
 
 FINE = 1e-6  # tolerance of the refinement, relative to the range between two grid values
@@ -89,7 +89,7 @@ class Design(BaseLearner):
     ] = "pessimistic"
     tries: Annotated[int, Ge(1), Le(100_000), "starting points of best-response dynamics per trial"] = 4
     refine: Annotated[int, Ge(0), Le(1_000_000), "maximum number of trials between grid values"] = 20
-    points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
+    points: SearchPoints = 201
 
     def __check_init__(self) -> None:
         _grids(self.choices)

@@ -14,7 +14,7 @@ from rivalry.core.needs import PAYOFFS, knows
 from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import UNREFUTED, scalar
-from rivalry.methods.limit_sets.nearby_equilibria import ends_from, random_starts
+from rivalry.methods.limit_sets.nearby_equilibria import SearchPoints, ends_from, random_starts
 from rivalry.runtime.jax import put
 
 REST = 1e-12  # of the payoff scale: values that change less are at rest
@@ -51,7 +51,7 @@ class Periods(BaseLearner):
     """
 
     tries: Annotated[int, Ge(1), Le(100_000), "starting profiles of best responses per period"] = 1
-    points: Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"] = 201
+    points: SearchPoints = 201
 
     needs = (PAYOFFS, knows(stage_game))
 

@@ -17,7 +17,7 @@ from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box, PerPlayer
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player
-from rivalry.methods.q_learning.seating import Seating, discounts, seating
+from rivalry.methods.q_learning.seating import PeriodDiscounts, Seating, discounts, seating
 from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.validate import limit
 from rivalry.text.statistics import half_width
@@ -120,9 +120,7 @@ class Directional(BaseLearner):
     signal: Annotated[Literal["payoff", "one_ahead"], "quantity that must rise for a player to continue"] = (
         "payoff"
     )
-    gamma: Annotated[
-        float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
-    ] = None
+    gamma: PeriodDiscounts = None
     cost_noise: Annotated[
         float | list[float],
         Ge(0),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Le
 from jaxtyping import Array
 
 from rivalry.certificates.stake import measured
@@ -21,6 +22,8 @@ GAIN = 1e-8  # of the payoff scale: best responses that gain no more are at rest
 ROUNDS = 200  # most rounds of best responses
 SAME_END = 1e-4  # of the width, in the coordinates of the search: closer ends are the same
 ROOT_WITHIN = 1e-2  # of the width: a more distant root is another point
+
+SearchPoints = Annotated[int, Ge(2), Le(100_000), "strategies per player on the search grid"]
 
 
 class Reached(NamedTuple):

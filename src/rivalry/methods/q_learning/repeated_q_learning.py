@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
@@ -33,6 +33,7 @@ from rivalry.methods.q_learning.options import (
 )
 from rivalry.methods.q_learning.policies import nearest_grid_points
 from rivalry.methods.q_learning.roles import LEARNS, RANDOM, Role, check_roles, roles_of
+from rivalry.methods.q_learning.seating import PeriodDiscounts
 from rivalry.methods.q_learning.session_metrics import (
     answering,
     channels,
@@ -142,9 +143,7 @@ class RepeatedQLearning(BaseLearner):
         Keys(StepSize, ("value", "end", "power")),
         "step size of the updates",
     ] = 0.15
-    gamma: Annotated[
-        float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
-    ] = None
+    gamma: PeriodDiscounts = None
     exploration: Annotated[
         Numbers | Exploration | list[Exploration],
         Ge(0),

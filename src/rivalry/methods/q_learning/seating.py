@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Lt
 
 from rivalry.core import oracles
 from rivalry.methods.q_learning.exploration import each_player
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 Stages = tuple[tuple[int, ...], ...]
 
+PeriodDiscounts = Annotated[
+    float | list[float] | None, Ge(0), Lt(1), "discount factor per period (default: the game's, or 0.95)"
+]
 USUAL_GAMMA = 0.95  # for games without discount factors
 
 
