@@ -210,8 +210,8 @@ class _Work:
             self._compute(missing)
         if self.only is None:
             self.run.pack_cells()
-        if self.done and self.only is None:
-            self.run.write_dataset()
+            if self.done:
+                self.run.write_dataset()
 
     def _check_version(self, accept: bool) -> None:
         made_with, present = self.run.other_version(), version("rivalry")
