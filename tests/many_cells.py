@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,15 @@ def record(payoff: float) -> Record:
         "residual": ((), np.asarray(0.0)),
         **proof.record(),
     }
+
+
+def stored_replications(folder: Path, made: Study, payoff: Callable[[int], float]) -> None:
+    """Store a run whose first payoff is a function of the replication's number."""
+    run = Run.create_or_open(folder, made)
+    with run.locking():
+        for place in run.cells:
+            result = files.pack(record(payoff(place.replication)), kind="cell", name=place.id)
+            files.write(run.cell_path(place.id), result)
 
 
 def stored(folder: Path, made: Study) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,6 +92,7 @@ def clean(name: str) -> Simulation:
 
 
 Rows = list[list[object]]
+Fault = Callable[[Rows], Rows]
 
 
 def rows_of(log: Simulation) -> Rows:
@@ -112,11 +113,6 @@ def _late(rows: Rows) -> Iterator[list[object]]:
     return (row for row in rows if int(row[0]) > middle)  # type: ignore[call-overload]
 
 
-def _scale(rows: Rows, column: int, factor: float) -> None:
-    for row in rows:
-        row[column] = float(row[column]) * factor  # type: ignore[arg-type]
-
-
 def _firm(rows: Rows, firm: str) -> Rows:
     return [row for row in rows if row[1] == firm]
 
@@ -127,44 +123,21 @@ def _zeros(rows: Rows) -> Rows:
     return rows
 
 
-def _negative(rows: Rows) -> Rows:
-    rows[100][2] = -1.5
-    return rows
+def _entry(column: int, entry: float) -> Fault:
+    def change(rows: Rows) -> Rows:
+        rows[100][column] = entry
+        return rows
+
+    return change
 
 
-def _no_sales(rows: Rows) -> Rows:
-    rows[100][3] = 0.0
-    return rows
+def _scaled(column: int, factor: float, select: Callable[[Rows], Iterable[list[object]]] = list) -> Fault:
+    def change(rows: Rows) -> Rows:
+        for row in select(rows):
+            row[column] = float(row[column]) * factor  # type: ignore[arg-type]
+        return rows
 
-
-def _cents(rows: Rows) -> Rows:
-    _scale(_firm(rows, "B"), 2, 100.0)
-    return rows
-
-
-def _all_cents(rows: Rows) -> Rows:
-    _scale(rows, 2, 100.0)
-    return rows
-
-
-def _thousands(rows: Rows) -> Rows:
-    _scale(rows, 3, 0.001)
-    return rows
-
-
-def _late_thousands(rows: Rows) -> Rows:
-    _scale(list(_late(rows)), 3, 0.001)
-    return rows
-
-
-def _times_thousand(rows: Rows) -> Rows:
-    _scale(rows, 3, 1000.0)
-    return rows
-
-
-def _halves(rows: Rows) -> Rows:
-    _scale(_firm(list(_late(rows)), "A"), 2, 0.5)
-    return rows
+    return change
 
 
 def _doubled(rows: Rows) -> Rows:
@@ -187,25 +160,20 @@ def _nan(rows: Rows) -> Rows:
     return rows
 
 
-def _decimal(rows: Rows) -> Rows:
-    rows[100][2] = 10 * float(rows[100][2])  # type: ignore[arg-type]
-    return rows
-
-
-FAULTS: dict[str, Callable[[Rows], Rows]] = {
+FAULTS: dict[str, Fault] = {
     "ten prices are 0": _zeros,
-    "a price is negative": _negative,
-    "a quantity is 0": _no_sales,
-    "one firm in cents": _cents,
-    "all prices in cents, cost not": _all_cents,
-    "quantities in thousands": _thousands,
-    "quantities in thousands from the middle on": _late_thousands,
-    "quantities times 1000": _times_thousand,
-    "prices of a firm halved from the middle on": _halves,
+    "a price is negative": _entry(2, -1.5),
+    "a quantity is 0": _entry(3, 0.0),
+    "one firm in cents": _scaled(2, 100.0, lambda rows: _firm(rows, "B")),
+    "all prices in cents, cost not": _scaled(2, 100.0),
+    "quantities in thousands": _scaled(3, 0.001),
+    "quantities in thousands from the middle on": _scaled(3, 0.001, _late),
+    "quantities times 1000": _scaled(3, 1000.0),
+    "prices of a firm halved from the middle on": _scaled(2, 0.5, lambda rows: _firm(list(_late(rows)), "A")),
     "ten rows twice": _doubled,
     "a firm's dates shifted from the middle on": _shifted,
     "sixty periods missing": _missing,
     "a tenth of prices NaN": _nan,
-    "a decimal point": _decimal,
+    "a decimal point": _scaled(2, 10.0, lambda rows: rows[100:101]),
 }
 """Faults of data by name; a log with one of them has no verdict."""

@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from rivalry.core import files
-from rivalry.lab.store import Run
 from tests import duel_study, many_cells
 from tests.living.javascript import CHROMIUM, MODULES
 
@@ -90,20 +88,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "slow.toml").write_text(SLOW)
     for count, name in ((2, "two"), (3, "three")):
         many_cells.stored(folder / "runs" / name, many_cells.study(count))
-    for seed, name in ((1, "first"), (2, "second")):
-        _store_replications(folder / "runs" / name, seed)
-    return folder
-
-
-def _store_replications(folder: Path, seed: int) -> None:
-    """Store a run whose first payoff is the seed times the replication's number."""
-    replications = {"count": 3, "seed": seed}
     method = {"kind": "replicator", "name": "m"}
-    run = Run.create_or_open(folder, many_cells.study(2, replications=replications, method=method))
-    with run.locking():
-        for place in run.cells:
-            record = many_cells.record(float(seed * place.replication))
-            files.write(run.cell_path(place.id), files.pack(record, kind="cell", name=place.id))
+    for seed, name in ((1, "first"), (2, "second")):
+        made = many_cells.study(2, replications={"count": 3, "seed": seed}, method=method)
+        many_cells.stored_replications(folder / "runs" / name, made, lambda k, seed=seed: float(seed * k))
+    return folder
 
 
 @pytest.fixture(scope="module")

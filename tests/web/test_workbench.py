@@ -352,14 +352,21 @@ def test_saving_follows_no_link_and_replaces_nothing_unasked(client: Client, tmp
     assert (tmp_path / "mine.toml").read_text() == STUDY
 
 
+def contest(folder: Path) -> tuple[Path, Path]:
+    """A user's file of a game, and a file that is there once the first was run."""
+    code, mark = folder / "contest.py", folder / "ran"
+    code.write_text(f"open({str(mark)!r}, 'w')\ndef contest(): ...\n")
+    return code, mark
+
+
+OF_CONTEST = STUDY.replace('"matrix"', '"contest.py:contest"').replace('name = "chicken"\n', "")
+
+
 def test_own_code_runs_only_when_it_is_trusted_as_it_is(client: Client, tmp_path: Path) -> None:
     """Neither reading nor checking a study runs the file beside it; a changed file must be trusted again."""
-    mark = tmp_path / "ran"
-    code = tmp_path / "contest.py"
-    code.write_text(f"open({str(mark)!r}, 'w')\ndef contest(): ...\n")
-    text = STUDY.replace('"matrix"', '"contest.py:contest"').replace('name = "chicken"\n', "")
-    client.post("/api/studies/mine", json={"text": text})
-    found = client.post("/api/check", json={"name": "mine", "text": text}).json()
+    code, mark = contest(tmp_path)
+    client.post("/api/studies/mine", json={"text": OF_CONTEST})
+    found = client.post("/api/check", json={"name": "mine", "text": OF_CONTEST}).json()
     assert list(found["files"]) == [str(code)]
     assert not found["errors"]
     refused = client.post("/api/runs", json={"study": "mine"})
@@ -377,10 +384,8 @@ def test_own_code_runs_only_when_it_is_trusted_as_it_is(client: Client, tmp_path
 def test_replications_run_no_code_that_is_not_trusted(client: Client, tmp_path: Path) -> None:
     """The command runs the study beside the run, which may have changed since the run was made."""
     run = many_cells.stored(tmp_path / "runs" / "mine", many_cells.study(2))
-    code, mark = tmp_path / "contest.py", tmp_path / "ran"
-    code.write_text(f"open({str(mark)!r}, 'w')\ndef contest(): ...\n")
-    text = STUDY.replace('"matrix"', '"contest.py:contest"').replace('name = "chicken"\n', "")
-    (tmp_path / f"{run.name}.toml").write_text(text)
+    code, mark = contest(tmp_path)
+    (tmp_path / f"{run.name}.toml").write_text(OF_CONTEST)
     refused = client.post("/api/runs/mine/replications", json={"count": 3})
     assert refused.status_code == 403
     assert "contest.py" in one_line(refused)
@@ -392,11 +397,8 @@ def test_replications_run_no_code_that_is_not_trusted(client: Client, tmp_path: 
 @pytest.mark.slow
 def test_a_command_runs_a_file_only_as_it_was_trusted(tmp_path: Path) -> None:
     """The process that runs the file compares it: it may change after the click."""
-    code, mark = tmp_path / "contest.py", tmp_path / "ran"
-    code.write_text(f"open({str(mark)!r}, 'w')\ndef contest(): ...\n")
-    (tmp_path / "mine.toml").write_text(
-        STUDY.replace('"matrix"', '"contest.py:contest"').replace('name = "chicken"\n', "")
-    )
+    code, mark = contest(tmp_path)
+    (tmp_path / "mine.toml").write_text(OF_CONTEST)
     fault = fault_of(tmp_path, ["run", "mine.toml"], {str(code): "0" * 64})
     assert "contest.py: was not trusted in its present form" in fault
     assert not mark.exists()
@@ -854,22 +856,20 @@ def test_impossible_wishes_are_refused_in_one_line(client: Client, path: str, bo
     assert one_line(answer)
 
 
-def test_comparison_pairs_points_and_replications(tmp_path: Path) -> None:
-    """The second run's payoffs are those of the first plus one: each paired difference is 1."""
-    from rivalry.core import files
-    from rivalry.lab.store import Run
+def compared(folder: Path, more: float, quantities: list[str] | None = None, **changes: Any) -> Any:
+    """The comparison of two runs of 2 points: payoffs of the second are those of the first and ``more``."""
     from rivalry.web.results import jsonable
 
-    folders = []
-    for name, more in (("first", 0.0), ("second", 1.0)):
-        made = many_cells.study(2, replications={"count": 3}, method={"kind": "replicator", "name": "m"})
-        run = Run.create_or_open(tmp_path / name, made)
-        with run.locking():
-            for place in run.cells:
-                record = many_cells.record(place.replication + more)
-                files.write(run.cell_path(place.id), files.pack(record, kind="cell", name=place.id))
-        folders.append((name, str(tmp_path / name), ""))
-    found = jsonable("compare", folders)
+    made = many_cells.study(2, method={"kind": "replicator", "name": "m"}, **changes)
+    many_cells.stored_replications(folder / "first", made, lambda k: 1.0 + k)
+    many_cells.stored_replications(folder / "second", made, lambda k: 1.0 + k + more)
+    runs = [(name, str(folder / name), "") for name in ("first", "second")]
+    return jsonable("compare", runs, *([] if quantities is None else [quantities]))
+
+
+def test_comparison_pairs_points_and_replications(tmp_path: Path) -> None:
+    """Each paired difference is 1."""
+    found = compared(tmp_path, 1.0, replications={"count": 3})
     payoff = next(one for one in found["quantities"] if one["name"] == "payoff")
     own = [row for row in payoff["differences"][0] if row["entry"] == "player 0"]
     assert len(own) == 2
@@ -880,20 +880,7 @@ def test_comparison_pairs_points_and_replications(tmp_path: Path) -> None:
 
 
 def test_differences_that_are_not_printed_are_none_and_quantities_are_chosen(tmp_path: Path) -> None:
-    from rivalry.core import files
-    from rivalry.lab.store import Run
-    from rivalry.web.results import jsonable
-
-    folders = []
-    for name, more in (("first", 0.0), ("second", 1e-9)):
-        made = many_cells.study(2, method={"kind": "replicator", "name": "m"})
-        run = Run.create_or_open(tmp_path / name, made)
-        with run.locking():
-            for place in run.cells:
-                record = many_cells.record(1.0 + more)
-                files.write(run.cell_path(place.id), files.pack(record, kind="cell", name=place.id))
-        folders.append((name, str(tmp_path / name), ""))
-    found = jsonable("compare", folders, ["payoff"])
+    found = compared(tmp_path, 1e-9, ["payoff"])
     assert [one["name"] for one in found["quantities"]] == ["payoff"]
     assert {"payoff", "profile"} <= {name for name, _ in found["names"]}
     assert {row["mean"] for row in found["quantities"][0]["differences"][0]} == {0.0}
