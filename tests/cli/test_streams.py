@@ -20,6 +20,7 @@ from rivalry.cli.interrupt import watch
 from rivalry.lab.executor import RunEvent
 
 RIVALRY = f"{sys.executable} -m rivalry"
+FULL = "rivalry: output cannot be written: No space left on device\n"
 STUDY = """
 [game]
 family = "matrix"
@@ -50,16 +51,8 @@ def shell(command: str, **variables: str) -> tuple[int, str, str]:
         (f"{RIVALRY} --help >&-", 0, ""),
         (f"{RIVALRY} list nonsense 2>&-", 2, ""),
         (f"{RIVALRY} list nonsense 2> /dev/full", 2, ""),
-        (
-            f"{RIVALRY} --version > /dev/full",
-            1,
-            "rivalry: output cannot be written: No space left on device\n",
-        ),
-        (
-            f"{RIVALRY} list games > /dev/full",
-            1,
-            "rivalry: output cannot be written: No space left on device\n",
-        ),
+        (f"{RIVALRY} --version > /dev/full", 1, FULL),
+        (f"{RIVALRY} list games > /dev/full", 1, FULL),
     ],
 )
 def test_closed_and_full_streams(command: str, status: int, words: str) -> None:
@@ -178,7 +171,7 @@ def test_unread_text_is_dropped(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         output.print_text("a table")
         assert output.report_lost_output(BrokenPipeError(errno.EPIPE, "Broken pipe")) == 0
         assert output.report_lost_output(OSError(errno.ENOSPC, "No space left on device")) == 1
-    assert capsys.readouterr().err == "rivalry: output cannot be written: No space left on device\n"
+    assert capsys.readouterr().err == FULL
     for error in (ValueError, OSError):
         with monkeypatch.context() as patched:
             patched.setattr(sys, "stderr", Gone(error))

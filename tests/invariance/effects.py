@@ -298,6 +298,13 @@ OPEN: dict[str, Any] = {"payoffs": ["x1 - x1^2 + x2", "x2 - x2^2"], "high": [flo
 PENNIES = [[[1, -1], [-1, 1]], [[-1, 1], [1, -1]]]
 
 
+DOUBLED = [[0, -1, 2], [2, 0, -1], [-1, 2, 0]]  # rock, paper, scissors where winning pays 2
+
+
+def _named(name: str, table: Any, **keys: Any) -> Effect:
+    return Effect({"name": name} | keys, {"name": name}, meaning=mixed(table))
+
+
 def _sharing(**technology: Any) -> Effect:
     return Effect(UNLIKE | {"technology": {"share": True} | technology}, SHARE)
 
@@ -493,31 +500,11 @@ WRITTEN: dict[str, dict[str, Effect | tuple[Effect, ...]]] = {
         "actions": Effect(
             {"payoffs": PENNIES, "actions": ["heads", "tails"]}, {"payoffs": PENNIES}, "names", lambda x: x
         ),
-        "players": Effect(
-            {"name": "public_goods", "players": 3},
-            {"name": "public_goods"},
-            meaning=mixed(public_goods(3, 1.6)),
-        ),
-        "size": Effect(
-            {"name": "coordination", "size": 3},
-            {"name": "coordination"},
-            meaning=mixed([np.eye(3), np.eye(3)]),
-        ),
-        "win": Effect(
-            {"name": "rock_paper_scissors", "win": 2.0},
-            {"name": "rock_paper_scissors"},
-            meaning=mixed([[[0, -1, 2], [2, 0, -1], [-1, 2, 0]], [[0, 2, -1], [-1, 0, 2], [2, -1, 0]]]),
-        ),
-        "multiplier": Effect(
-            {"name": "public_goods", "multiplier": 3.0},
-            {"name": "public_goods"},
-            meaning=mixed(public_goods(4, 3.0)),
-        ),
-        "cost": Effect(
-            {"name": "volunteers_dilemma", "cost": 0.2},
-            {"name": "volunteers_dilemma"},
-            meaning=mixed(volunteers(3, 0.2)),
-        ),
+        "players": _named("public_goods", public_goods(3, 1.6), players=3),
+        "size": _named("coordination", [np.eye(3), np.eye(3)], size=3),
+        "win": _named("rock_paper_scissors", [DOUBLED, np.transpose(DOUBLED)], win=2.0),
+        "multiplier": _named("public_goods", public_goods(4, 3.0), multiplier=3.0),
+        "cost": _named("volunteers_dilemma", volunteers(3, 0.2), cost=0.2),
     },
     "precipice": {
         "players": Effect({"players": 3}, meaning=precipices(3)),
