@@ -6,6 +6,7 @@ Shapes are few, so that few programs compile; numbers are drawn anew for every c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -149,37 +150,20 @@ def plane(rng: np.random.Generator) -> Case:
     return _finished(rng, make, payoff, 2, (lambda r, i: np.concatenate([candidates(r, i), points]), project))
 
 
-def square(rng: np.random.Generator) -> Case:
-    """Two players in a square with Gaussian influence."""
-    points = rng.random((30, 2))
+def gaussians(rng: np.random.Generator, dimensions: int, reaches: tuple[float, float]) -> Case:
+    """Two players in a box with Gaussian influence."""
+    points = rng.random((30, dimensions))
     weights = wide(rng, 1e-2, 1e2) * rng.random(30) ** rng.integers(1, 8)
-    reach, budgets = wide(rng, 0.03, 1.0, 2), wide(rng, 0.1, 10, 2)
+    reach, budgets = wide(rng, *reaches, 2), wide(rng, 0.1, 10, 2)
 
     def make() -> Any:
         return rv.games.influencer(
-            space="box", bounds=[[0, 1], [0, 1]], reach=reach, budgets=budgets,
+            space="box", bounds=[[0, 1]] * dimensions, reach=reach, budgets=budgets,
             resource_points=points, resource=weights,
         )  # fmt: skip
 
     payoff = models.contest(models.gaussian(points, reach, budgets), weights, lambda positions: [], "error")
-    candidates, project = box(np.zeros(2), np.ones(2))
-    return _finished(rng, make, payoff, 2, (lambda r, i: np.concatenate([candidates(r, i), points]), project))
-
-
-def cube(rng: np.random.Generator) -> Case:
-    """Two players in a cube with Gaussian influence."""
-    points = rng.random((30, 3))
-    weights = wide(rng, 1e-2, 1e2) * rng.random(30) ** rng.integers(1, 8)
-    reach, budgets = wide(rng, 0.1, 1.5, 2), wide(rng, 0.1, 10, 2)
-
-    def make() -> Any:
-        return rv.games.influencer(
-            space="box", bounds=[[0, 1]] * 3, reach=reach, budgets=budgets,
-            resource_points=points, resource=weights,
-        )  # fmt: skip
-
-    payoff = models.contest(models.gaussian(points, reach, budgets), weights, lambda positions: [], "error")
-    candidates, project = box(np.zeros(3), np.ones(3))
+    candidates, project = box(np.zeros(dimensions), np.ones(dimensions))
     return _finished(rng, make, payoff, 2, (lambda r, i: np.concatenate([candidates(r, i), points]), project))
 
 
@@ -482,8 +466,8 @@ def rugged(kind: type[Rugged]) -> Callable[[np.random.Generator], Case]:
 FAMILIES: dict[str, Callable[[np.random.Generator], Case]] = {
     "line": line,
     "plane": plane,
-    "square": square,
-    "cube": cube,
+    "square": partial(gaussians, dimensions=2, reaches=(0.03, 1.0)),
+    "cube": partial(gaussians, dimensions=3, reaches=(0.1, 1.5)),
     "blotto5": battlefields(5),
     "blotto8": battlefields(8),
     "dirichlet": opinions,
