@@ -6,7 +6,6 @@ action that nobody would take. A cell does not apply for a reason (`Row.apart`),
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +15,9 @@ import pytest
 from rivalry.methods import METHODS
 from tests.invariance.games import ROWS, WITHOUT, Row, solved
 from tests.invariance.test_boxes import ROWS as ON_BOXES
+
+# a method that ends early warns; the table compares its status
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 CHANGES = ("unit", "constant", "players", "actions", "dummy")
 CLOSE = 1e-9
@@ -61,14 +63,6 @@ def agree(row: Row, base: Any, found: Any, factors: np.ndarray, constants: np.nd
         difference = np.abs(values - base.data[name].values) / spans
         # the last digits of a constant are lost in the result
         assert difference.max() <= CLOSE + np.max(np.abs(constants) / factors / spans) * 2.0**-51, name
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """A method that ends early warns; the table compares its status."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
 
 
 @pytest.mark.representative

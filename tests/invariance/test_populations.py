@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +15,8 @@ from rivalry.methods.populations.population_equilibria import PopulationEquilibr
 from rivalry.population import population_certificate
 from tests.road_population import RoadNetwork, open_spiel
 
-pytestmark = pytest.mark.slow
+# a method that ends early warns; statuses are compared
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 EMPTY, SLOPE, DRIVERS = np.array([10.0, 12.0, 20.0]), np.array([0.01, 0.005, 0.002]), 4000.0
 BETA = 2.0  # per minute
@@ -62,14 +62,6 @@ def cells() -> Iterator[Any]:
             marks = [pytest.mark.xfail(strict=True, reason=why)] if why else []
             marks += [pytest.mark.slow] if name == "all_equilibria" else []
             yield pytest.param(name, change, marks=marks, id=f"{name}-{change}")
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """A method that ends early warns; statuses are compared."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
 
 
 def solved(name: str, change: dict[str, Any]) -> Any:

@@ -6,7 +6,6 @@ millions, inputs in other units; formulas and quadratic payoffs by a factor in f
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -19,6 +18,9 @@ from rivalry.core.space import Box
 from rivalry.runtime.jax import jnp
 from tests.race_keys import race as race_of
 from tests.random_races import random_keys
+
+# a method that ends early warns; its status is compared
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 SHARES = (0.0, 1e-5, 1e-3, 0.03, 0.3)  # of the choices at the solution: distances of certified profiles
 PRICES = ("unit_cost", "intercept", "quality", "outside_option", "taste_spread")
@@ -206,14 +208,6 @@ def _differences(kind: str, seed: int) -> list[str]:
                 gains = certificate.regret / money
                 differences.append(f"{number}: gains {known.regret} become {gains} at {x.ravel()}")
     return differences
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    """A method that ends early warns; its status is compared."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        yield
 
 
 @pytest.mark.parametrize("cost", ["linear", "quadratic", "certification", "penalty"])
