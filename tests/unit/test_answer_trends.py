@@ -165,9 +165,7 @@ def test_what_a_number_does_along_a_key_is_told_of_equilibria_alone() -> None:
 
     yes, no = "equilibrium", "not an equilibrium"
     out, up = "Leaving out points that are not equilibria, ", "the turnout rises from 0 to 2"
-    assert (
-        words(yes, yes, yes, no) == f"{out}as the reach rises from 0.1 to 0.3, the turnout rises from 0 to 2."
-    )
+    assert words(yes, yes, yes, no) == f"{out}as the reach rises from 0.1 to 0.3, {up}."
     # a refuted point between others is as little a part of a rise, and of a fall
     assert words(yes, no, yes, yes, values=(0.0, 5.0, 1.0, 2.0)) == (
         f"{out}as the reach rises from 0.1 to 0.4, {up}."
@@ -243,9 +241,8 @@ def test_a_larger_gain_is_excluded_only_by_a_finite_bound() -> None:
     def words(**values: Any) -> str:
         return said(study(), swept({"one": [record("not an equilibrium", turnout=1.0, **values)]}))[-1]
 
-    assert (
-        words(bound=0.4)
-        == "The profile is not an equilibrium: player 1 could gain 0.3 (proved: at most 0.4)."
+    assert words(bound=0.4) == (
+        "The profile is not an equilibrium: player 1 could gain 0.3 (proved: at most 0.4)."
     )
     for values in ({"bound": np.inf}, {"bound": np.nan}, {"bound": 0.4, "coverage": "estimated"}):
         assert "exceeds" not in words(**values)
@@ -393,14 +390,8 @@ def test_keys_that_vary_together_without_order_are_cases() -> None:
 
 def test_the_order_of_methods_names_what_is_not_significant() -> None:
     def words(*values: Sequence[float]) -> str:
-        names = ["a", "b", "c"][: len(values)]
-        cells = [
-            ({"algorithm": name, "replication": k}, record(turnout=value))
-            for name, own in zip(names, values, strict=True)
-            for k, value in enumerate(own)
-        ]
-        data = collect(cells, {"algorithm": names, "replication": [0, 1, 2]})
-        return said(study(*names), data)[0]
+        names = "abc"[: len(values)]
+        return said(study(*names), replicated(names, *values))[0]
 
     assert "significant" not in words([1.0, 1.1, 0.9], [5.0, 5.1, 4.9], [9.0, 9.1, 8.9])
     near = words([1.0, 1.1, 0.9], [1.0, 1.2, 0.9], [9.0, 9.1, 8.9])
@@ -543,9 +534,8 @@ def test_profiles_that_are_no_positions_are_told_by_actions() -> None:
 def test_a_strategy_that_all_players_share_is_told_as_a_number() -> None:
     rows = [record(profile=np.full((2, 1), effort)) for effort in (0.125, 0.25, 0.375)]
     said = Answer(study(quantities=["profile"]), swept({"one": rows})).sentences
-    assert (
-        said[0].text
-        == "As the reach rises from 0.1 to 0.3, every player's strategy rises from 0.125 to 0.375."
+    assert said[0].text == (
+        "As the reach rises from 0.1 to 0.3, every player's strategy rises from 0.125 to 0.375."
     )
     still = swept({"one": [record(profile=np.full((2, 1), 0.5))] * 3})
     assert "rises" not in Answer(study(quantities=["profile"]), still).sentences[0].text.partition(", ")[2]
@@ -707,9 +697,8 @@ def test_the_winner_is_told_with_what_is_not_significantly_worse() -> None:
         return said(study(*names, asks="which", **more), replicated(names, *values))[0]
 
     far, near, same = [1.0, 1.1, 0.9], [9.0, 9.1, 8.9], [9.02, 9.12, 8.92]
-    assert (
-        words(far, near)
-        == "The turnout is highest for b, 9.00 ± 0.25, against 1.00 ± 0.25 for a (8.00 ± 0.35 more)."
+    assert words(far, near) == (
+        "The turnout is highest for b, 9.00 ± 0.25, against 1.00 ± 0.25 for a (8.00 ± 0.35 more)."
     )
     assert words(far, near, same) == (
         "The turnout is highest for c and b, which cannot be told apart: 9.02 ± 0.25 and 9.00 ± 0.25; "
@@ -783,8 +772,7 @@ def test_a_key_without_effect_is_no_case() -> None:
     (words,) = said(study(along="reach"), collect(cells, axes))
     assert words == (
         "As the reach rises from 0.1 to 0.2, the turnout rises from 0.2 to 0.4 with a size of 2 "
-        "and from 0.3 "
-        "to 0.6 with a size of 3 at every kind."
+        "and from 0.3 to 0.6 with a size of 3 at every kind."
     )
 
 
@@ -1136,9 +1124,8 @@ def test_players_with_several_choices_are_told_with_the_names_of_their_choices()
         game = {"family": "continuous", "choices": choices}
         return said(study("one", game=game, quantities=["profile"]), data)[0]
 
-    assert (
-        words([0.0, 11.0], [8.0, np.nan])
-        == "Player 0 chooses x1 = 0 and x2 = 11, and player 1 chooses x3 = 8."
+    assert words([0.0, 11.0], [8.0, np.nan]) == (
+        "Player 0 chooses x1 = 0 and x2 = 11, and player 1 chooses x3 = 8."
     )
     assert words([0.5, 2.0], [4.0, 1.0]) == (
         "Player 0 chooses x1 = 0.5 and x2 = 2, and player 1 chooses x3 = 4 and x4 = 1."
@@ -1161,7 +1148,6 @@ def test_that_lists_are_complete_is_said_once() -> None:
 
     assert words(True, True) == (
         "For a there is 1 equilibrium in pure strategies; for b there are 2 equilibria in pure "
-        "strategies; all "
-        "lists are complete."
+        "strategies; all lists are complete."
     )
     assert "(complete list)" in words(True, False)
