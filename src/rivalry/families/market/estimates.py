@@ -91,9 +91,10 @@ def from_logit(
     for name, column in (columns | {"markets": labels}).items():
         if column.shape != (count,):
             raise ValueError(f"{name}: shape {column.shape} must be ({count},), one per good")
-    groups: dict[str, Any] = {"owners": range(count) if owners is None else owners} | (
-        {} if nests is None else {"nests": nests}
-    )
+
+    groups: dict[str, Any] = {"owners": range(count) if owners is None else owners}
+    if nests is not None:
+        groups["nests"] = nests
     spread = -1.0 / price_coefficient
     games: dict[Any, Any] = {}
     negative: list[str] = []
@@ -200,6 +201,7 @@ def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
         if not has_owner_response(game):
             raise refuse("demand", "logit demand without nests, shocks, capacities and convex costs")
     firms, count = games[0].places[0], games[0].players
+
     # a row per market, of its products or of one number
     stacked = _stacked([game.game.numbers for game in games])
     numbers, mu = priced_numbers(stacked), stacked["taste_spread"]
@@ -207,6 +209,7 @@ def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
         np.stack([np.asarray(getattr(game.game.space, end))[:, 0] for game in games])
         for end in ("low", "high")
     )
+
     weights = np.stack([np.asarray(game.weights) for game in games])
     own_weights = np.diagonal(weights, axis1=1, axis2=2)
     if np.any(weights - own_weights[:, None] * np.eye(count)):
@@ -215,6 +218,7 @@ def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
     heads = np.array([row[0] for row in games[0].owners])
     if np.any(kept_share != kept_share[:, heads[firms]]):
         raise refuse("tax", "one rate on all products of a firm")
+
     quality, cost = relative_quality(numbers), numbers["unit_cost"]
     by_firm = np.argsort(firms, kind="stable")
     starts = np.searchsorted(firms[by_firm], np.arange(count))
@@ -223,6 +227,7 @@ def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
     prices = cost + mu * margin[:, firms]
     for k in np.flatnonzero(np.any((prices < low) | (prices > high), axis=1)).tolist():
         raise refuse("low, high", f"prices inside bounds, and those of game {k} are not")
+
     weight = np.exp(value - margin)
     inclusive = 1 + weight @ (1 - np.eye(count))  # of all else
     largest = wrightomega(value - 1 - np.log(inclusive))

@@ -94,8 +94,8 @@ def states_quantities(demand: Any) -> bool:
 
 def used_parameters(texts: list[Any]) -> list[str]:
     """Return the keys of numbers that formulas name."""
-    words = {word for text in texts if isinstance(text, str) for word in re.findall(r"[A-Za-z_]\w*", text)}
-    return sorted(words & set(PARAMETERS))
+    text = " ".join(text for text in texts if isinstance(text, str))
+    return sorted({*re.findall(r"[A-Za-z_]\w*", text)} & {*PARAMETERS})
 
 
 def formulas_of(demand: Any, texts: list[Any], players: int) -> Formulas:
@@ -167,11 +167,8 @@ def checked_formulas(
         raise ValueError("high: is missing; give it where a price rises with another firm's output")
     symmetric = bool(np.all(np.abs(slopes - slopes.transpose(0, 2, 1)) <= 1e3 * slack))
     try:
-        box, slope = (
-            Interval(jnp.asarray(low), jnp.asarray(high)),
-            jax.jacfwd(partial(formulas.values, numbers)),
-        )
-        (bounds,), _ = enclose(slope, jnp.asarray(low))(box)
+        slope = jax.jacfwd(partial(formulas.values, numbers))
+        (bounds,), _ = enclose(slope, jnp.asarray(low))(Interval(jnp.asarray(low), jnp.asarray(high)))
         ends = np.diagonal(np.asarray([bounds.low, bounds.high]), axis1=1, axis2=2)
         is_proved = bool(np.isfinite(ends).all() and np.all(ends[1] <= slack))
     except Unsupported:

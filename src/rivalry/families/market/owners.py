@@ -64,9 +64,10 @@ class OwnedMarket(OneLineRepr, eqx.Module):
     @property
     def places(self) -> tuple[np.ndarray, np.ndarray]:
         """The firm and the axis of every product."""
-        pairs = {product: (k, axis) for k, row in enumerate(self.owners) for axis, product in enumerate(row)}
-        firms, axes = zip(*(pairs[product] for product in sorted(pairs)), strict=True)
-        return np.array(firms), np.array(axes)
+        firms = np.repeat(np.arange(self.players), list(map(len, self.owners)))
+        axes = np.concatenate([np.arange(len(row)) for row in self.owners])
+        order = np.argsort(np.concatenate(self.owners))
+        return firms[order], axes[order]
 
     @property
     def space(self) -> Box:
