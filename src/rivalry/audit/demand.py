@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rivalry.families.market.equilibria import logit_bertrand, logit_joint, logit_shares
+from rivalry.runtime.jax import floats
 
 
 class Observed(NamedTuple):
@@ -55,11 +56,11 @@ class LogitDemand:
 
     def __post_init__(self) -> None:
         for name in ("quality", "covariance"):
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=float))
+            object.__setattr__(self, name, floats(getattr(self, name)))
 
     def __call__(self, price: Any) -> np.ndarray:
         """Return quantities ``[.. firm]`` at prices ``[.. firm]``, with the mean utilities."""
-        return self._sold(self.quality - self.slope * np.asarray(price, dtype=float))
+        return self._sold(self.quality - self.slope * floats(price))
 
     def in_periods(self, price: np.ndarray, periods: np.ndarray) -> np.ndarray:
         """Return quantities at prices ``[period firm]`` with the demand shocks of these ``periods``.
@@ -213,7 +214,7 @@ def logit_demand(
     equation 13. Cameron and Miller, "A practitioner's guide to cluster-robust inference", Journal of Human
     Resources 2015, equation 11.
     """
-    price, quantity = np.asarray(price, dtype=float), np.asarray(quantity, dtype=float)
+    price, quantity = floats(price), floats(quantity)
     if price.shape != quantity.shape or price.ndim != 2:
         raise ValueError(f"quantity: shape {quantity.shape} must be that of the prices, [period firm]")
     sold = np.all(quantity > 0, axis=1)
@@ -221,7 +222,7 @@ def logit_demand(
     utility = mean_utility(quantity, size)
     periods, firms = price.shape
     if instruments is not None:
-        instruments = np.asarray(instruments, dtype=float)[sold].reshape(periods * firms, -1)
+        instruments = floats(instruments)[sold].reshape(periods * firms, -1)
     clusters = np.repeat(blocks_of(count, block)[sold], firms)
     goods = np.tile(np.arange(firms), periods)
     estimate = estimated_slope(price.ravel(), utility.ravel(), goods, clusters, instruments)
@@ -337,7 +338,7 @@ def benchmarks(demand: LogitDemand, cost: np.ndarray) -> Benchmarks:
     >>> nash_price.tolist(), cartel_price.tolist(), round(benchmark.stake, 4)
     ([1.4729, 1.4729], [1.925, 1.925], 0.1146)
     """
-    cost = np.broadcast_to(np.asarray(cost, dtype=float), demand.quality.shape)
+    cost = np.broadcast_to(floats(cost), demand.quality.shape)
     quality, spread = demand.quality / demand.slope, 1 / demand.slope
     nash, joint = logit_bertrand(quality, 0.0, spread, cost), logit_joint(quality, 0.0, spread, cost)
     profits = [(price - cost) * demand(price) for price in (nash, joint)]

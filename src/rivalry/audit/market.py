@@ -11,7 +11,7 @@ from rivalry.audit.demand import LogitDemand
 from rivalry.families.market.benchmarks import benchmark, search_response
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.model import Market, relative_quality, whole_market
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import floats, jax, jnp
 
 Prices = np.ndarray
 RANGE = 2.0  # the largest price of an audit, in cartel prices
@@ -138,7 +138,7 @@ def _batch(values: Callable[[Any], Any], size: float) -> Callable[[Prices], Pric
     rows = jax.jit(jax.vmap(values))
 
     def over(prices: Prices) -> Prices:
-        flat = np.asarray(prices, dtype=float).reshape(-1, np.shape(prices)[-1], 1)
+        flat = floats(prices).reshape(-1, np.shape(prices)[-1], 1)
         room = np.repeat(flat[:1], 1 << max(len(flat) - 1, 1).bit_length(), axis=0)  # few programs
         room[: len(flat)] = flat
         return size * np.asarray(rows(jnp.asarray(room)))[: len(flat)].reshape(np.shape(prices))

@@ -16,6 +16,7 @@ from rivalry.audit.play import Session, self_play
 from rivalry.core.files import read_bytes
 from rivalry.core.foreign_tables import file_and_member, read_table
 from rivalry.lab.study import build_game
+from rivalry.runtime.jax import floats
 from rivalry.tables.history import fixed_play, limit_cycles
 from rivalry.tables.policy_response import greedy_table
 from rivalry.tables.repeated import RepeatedWorld, repeated_form
@@ -190,7 +191,7 @@ def price_table(
     if np.size(values) not in (states * count, firms * states * count):
         need = f"{states} x {count} [state action], or {firms} of them"
         raise ValueError(f"grid: a table of shape {np.shape(values)} must have {need}")
-    actions = greedy_table(np.asarray(values, dtype=float).reshape(-1, states, count))
+    actions = greedy_table(floats(values).reshape(-1, states, count))
     actions = np.broadcast_to(actions, (firms, states))
     policy = np.stack(
         [row[_numbers(firm, firms, memory, count, order, oldest)] for firm, row in enumerate(actions)]
@@ -206,7 +207,7 @@ def _grid(grid: Any) -> np.ndarray:
         if set(grid) != {"low", "high", "count"}:
             raise ValueError("grid: must be a list of prices, or a table of low, high and count")
         return np.linspace(float(grid["low"]), float(grid["high"]), int(grid["count"]))
-    prices = np.asarray(grid, dtype=float)
+    prices = floats(grid)
     if prices.ndim != 1 or len(prices) < 2 or not np.all(np.diff(prices) > 0):
         raise ValueError("grid: must be rising prices, at least two")
     return prices

@@ -43,7 +43,7 @@ from rivalry.core.payoffs import (
 from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Simplex
 from rivalry.core.tolerances import CALM, PLAY_SHARE, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
-from rivalry.runtime.jax import jax, put
+from rivalry.runtime.jax import floats, jax, put
 
 WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of a simplex: a good part of 1 % has three of them
 FINE_WIDTHS = 2.0 ** np.arange(-40, 1)  # as fractions of a box, which may be far wider than good choices
@@ -115,7 +115,7 @@ class GameAtProfile:
 
 def stake_at(game: Game, x: object, player: int, response: Response) -> Stake:
     """Return the stake of ``player`` around its best response to the others at ``x``."""
-    (stake,) = stakes_at(Together([game]), np.asarray(x, dtype=float)[None], player, [response])
+    (stake,) = stakes_at(Together([game]), floats(x)[None], player, [response])
     return stake
 
 
@@ -559,11 +559,11 @@ def _scales(spaces: Sequence[Box]) -> Scales:
 
 
 def _scales_of(space: Box) -> Scales:
-    low, high = (np.asarray(end, dtype=float) for end in (space.low, space.high))
+    low, high = (floats(end) for end in (space.low, space.high))
     if not space.reparametrised:
         return Scales(low, high, low, high - low, np.zeros(low.shape, dtype=bool))
     logs = np.broadcast_to(np.array(space.kinds) == "log", low.shape)
-    usual = (np.asarray(end, dtype=float) for end in (space.usual.low, space.usual.high))
+    usual = (floats(end) for end in (space.usual.low, space.usual.high))
     ends = [low, *usual, high]
     if space.zero_threshold is not None:
         ends = [np.where(logs, np.maximum(end, np.asarray(space.zero_threshold)), end) for end in ends]
@@ -598,7 +598,7 @@ def _usual_of_many(game: Any, player: int) -> float:
 
 def _usual_of_table(table: np.ndarray, player: int) -> float:
     """Return the usual stake of a player in payoffs ``[player action ..]``."""
-    return _usual_of_payoffs(np.asarray(table, dtype=float).tobytes(), table.shape, player)
+    return _usual_of_payoffs(floats(table).tobytes(), table.shape, player)
 
 
 @lru_cache(maxsize=256)  # of all players and profiles of a game
@@ -621,7 +621,7 @@ def _usual_of_payoffs(payoffs: bytes, shape: tuple[int, ...], player: int) -> fl
 
 def _distinct_actions(table: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return each player's actions in payoffs ``[player action ..]``, the first of equal ones."""
-    return _distinct_in(np.asarray(table, dtype=float).tobytes(), table.shape)
+    return _distinct_in(floats(table).tobytes(), table.shape)
 
 
 @lru_cache(maxsize=256)  # of all players and profiles of a game

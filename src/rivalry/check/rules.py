@@ -11,7 +11,7 @@ import numpy as np
 from rivalry.core.oracles import Oracle, payoff_scale
 from rivalry.core.payoffs import TRACED as TRACED
 from rivalry.core.space import Profile, Space
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import floats, jax, jnp
 
 CLOSE = 1e-9  # tolerance for rounding: of probabilities, or times the payoff scale
 
@@ -127,7 +127,7 @@ def check_space(space: Space, seed: int) -> list[Profile]:
 def check_scale(game: object) -> None:
     """Check that the payoff scale is a number above 0, or one per player."""
     rule = "must be a number, or one per player"
-    scale = attempt("payoff_scale", rule, lambda: np.asarray(payoff_scale(game), dtype=float))
+    scale = attempt("payoff_scale", rule, lambda: floats(payoff_scale(game)))
     require(scale.ndim < 2, f"payoff_scale: an array of shape {scale.shape} {rule}")
     require(bool(np.all(np.isfinite(scale) & (scale > 0))), f"payoff_scale: {scale} must be above 0")
 

@@ -36,10 +36,10 @@ class FiniteGame(NamedTuple):
     order: np.ndarray  # [round mover]: movers, in order; -1 ends; actions of absent players stand
     observation_slots: np.ndarray  # [player slot 2]: whose action, rounds ago (0: this); -1 ends
     # a single joint stands for all: nature does not depend on actions
-    next_nature: np.ndarray = np.zeros((1, 1, 1), dtype=np.int64)  # [nature joint branch]
+    next_nature: np.ndarray = np.zeros((1, 1, 1), dtype=int)  # [nature joint branch]
     nature_cdf: np.ndarray = np.ones((1, 1, 1))  # [nature joint branch]: cumulative probabilities
-    action_map: np.ndarray = np.zeros((0, 0, 0), dtype=np.int64)  # [player standing move]; see above
-    signal: np.ndarray = np.zeros((0, 0), dtype=np.int64)  # [nature joint]: public signal of a round
+    action_map: np.ndarray = np.zeros((0, 0, 0), dtype=int)  # [player standing move]; see above
+    signal: np.ndarray = np.zeros((0, 0), dtype=int)  # [nature joint]: public signal of a round
 
 
 def one_state(tables: np.ndarray) -> FiniteGame:
@@ -55,9 +55,9 @@ def one_state(tables: np.ndarray) -> FiniteGame:
     return FiniteGame(
         # a copy: kernels are compiled for arrays that may be written
         payoff=np.array(tables.reshape(1, players, -1), dtype=np.float64),
-        sizes=np.asarray(tables.shape[1:], dtype=np.int64),
-        order=np.arange(players, dtype=np.int64)[None, :],
-        observation_slots=np.full((players, 1, 2), -1, dtype=np.int64),
+        sizes=np.asarray(tables.shape[1:], dtype=int),
+        order=np.arange(players, dtype=int)[None, :],
+        observation_slots=np.full((players, 1, 2), -1, dtype=int),
     )
 
 

@@ -20,6 +20,7 @@ from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.results import Certificate
 from rivalry.core.space import Box
 from rivalry.core.tolerances import ROUNDING
+from rivalry.runtime.jax import floats
 
 FACTORS = (2.0, 10.0, 100.0)  # times the range
 UNBOUNDED = "payoffs may be unbounded"
@@ -79,10 +80,10 @@ def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> 
     assumed = assumed & space.choices
     if not np.any(assumed | open_low | open_high):
         return None
-    x, low, high = (np.asarray(part, dtype=float) for part in (x, space.low, space.high))
+    x, low, high = (floats(part) for part in (x, space.low, space.high))
     gains, factors, touches_end = np.zeros(len(x)), np.ones(len(x)), False
     for player, strategy in enumerate(strategies):
-        for strategy_row in (x[player], np.asarray(strategy, dtype=float)):
+        for strategy_row in (x[player], floats(strategy)):
             width = (high - low)[player]
             ends = assumed[player] & (strategy_row >= high[player] - AT_END * width)
             for beyond_ends, origin, way in (
@@ -150,7 +151,7 @@ def open_range(space: object, x: np.ndarray) -> str:
     """
     if not isinstance(space, Box) or (space.open_low is None and space.open_high is None):
         return ""
-    low, high = (np.asarray(end, dtype=float) for end in (space.low, space.high))
+    low, high = (floats(end) for end in (space.low, space.high))
     margin = AT_END * (high - low)
     at_end = np.asarray(space.open_low) & (x <= low + margin) | np.asarray(space.open_high) & (
         x >= high - margin

@@ -17,7 +17,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.plain import attributes, is_plain, replace_array
 from rivalry.core.results import Record as Record
-from rivalry.runtime.jax import eqx, jax, jnp
+from rivalry.runtime.jax import eqx, floats, jax, jnp
 from rivalry.schema.construction import keyword_of, variant
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def scale_of(game: object) -> Scalar:
 
 def scales(game: Game) -> np.ndarray:
     """Return the payoff scale of every player, ``[player]``."""
-    return np.broadcast_to(np.asarray(oracles.payoff_scale(game), dtype=float), game.space.shape[:1])
+    return np.broadcast_to(floats(oracles.payoff_scale(game)), game.space.shape[:1])
 
 
 def scales_of(game: Game) -> Float[Array, " player"]:

@@ -19,7 +19,7 @@ from rivalry.core.reparametrisation import Unconstrained
 from rivalry.core.space import Box, Mixtures, Simplex, Space
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM
 from rivalry.core.tree import Tree
-from rivalry.runtime.jax import compiled, is_jax_array, jax, put
+from rivalry.runtime.jax import compiled, floats, is_jax_array, jax, put
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -204,8 +204,8 @@ def concrete_profile(game: Game, x: object) -> Any:
 def concrete_array(game: Game, x: Any) -> Any:
     """Return a profile of a game as the array type of `concrete_profile`."""
     if numpy_payoffs.knows(game):
-        return np.asarray(x, dtype=float)
-    return x if is_jax_array(x) and x.dtype == float else put(np.asarray(x, dtype=float))
+        return floats(x)
+    return x if is_jax_array(x) and x.dtype == float else put(floats(x))
 
 
 def checked_profile(game: Game, x: object) -> Any:
@@ -215,7 +215,7 @@ def checked_profile(game: Game, x: object) -> Any:
         x = named_profile(game, x)
     if not (is_jax_array(x) or isinstance(x, np.ndarray)) or x.shape != game.space.shape:
         x = game.space.check(x, "profile")
-    elif _is_outside(game.space, np.asarray(x, dtype=float)):
+    elif _is_outside(game.space, floats(x)):
         game.space.check(x, "profile")
     return x
 

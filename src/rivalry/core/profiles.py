@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rivalry.runtime.jax import floats
 from rivalry.schema.validate import check_keywords
 
 BASIN = 1e-4  # of the width: limit profiles no further apart belong to one basin
@@ -31,7 +32,7 @@ def distance(x: np.ndarray, y: np.ndarray, exchangeable: np.ndarray | None = Non
     >>> distance(np.array([[0.0], [1.0]]), np.array([[1.0], [0.0]]))
     0.0
     """
-    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    x, y = floats(x), floats(y)
     if x.ndim != 2 or x.shape != y.shape:
         raise ValueError(f"y: shape {y.shape} must be that of x, {x.shape}, and (players, axes)")
     labels = None if exchangeable is None else np.asarray(exchangeable)
@@ -63,7 +64,7 @@ def nearest(
     >>> nearest(np.array([[0.0], [0.9]]), [np.array([[0.5], [0.5]]), np.array([[1.0], [0.0]])])
     (0.07071067811865474, 1)
     """
-    x = np.asarray(x, dtype=float)
+    x = floats(x)
     if not len(equilibria) or not np.isfinite(x).all():
         return float("nan"), -1
     distances = [distance(x, np.asarray(y), exchangeable) for y in equilibria]
@@ -129,7 +130,7 @@ def basins(
     >>> basins(np.array([[[0.2], [0.8]], [[0.5], [0.5]], [[0.8], [0.2]]])).tolist()
     [0, 1, 0]
     """
-    scaled = np.asarray(profiles, dtype=float) / width
+    scaled = floats(profiles) / width
     group = np.arange(len(scaled))
     for k, profile in enumerate(scaled):
         # compare with every earlier profile of another group: a chain may join several groups

@@ -25,6 +25,7 @@ from rivalry.results import tables_of
 from rivalry.results.reader import Reader, player_names, profile_rows
 from rivalry.results.render import cells, dataframe, html, latex, latex_label, text_lines, texts_of
 from rivalry.results.table import Table
+from rivalry.runtime.jax import floats
 from rivalry.schema.registry import hook
 from rivalry.text.display import (
     attributes_of,
@@ -260,7 +261,7 @@ class Certificate(NamedTuple):
         record: Record = {}
         for name, value in {**self._asdict(), "claim": self.claim}.items():
             if value is not None and name != "payoff" and (name, value) != ("scope", ""):
-                array = np.asarray(value) if isinstance(value, str) else np.asarray(value, dtype=float)
+                array = np.asarray(value) if isinstance(value, str) else floats(value)
                 record[STORED_AS.get(name, name)] = (("player", "constraint")[: array.ndim], array)
         if self.multipliers is not None:
             record["variational"] = scalar(self.variational)
@@ -858,7 +859,7 @@ def place_key(value: object) -> Any:
     if not isinstance(value, (list, tuple, np.ndarray, dict)):  # faster than a union
         return value
     try:
-        return tuple(np.asarray(value, dtype=float).ravel().tolist())
+        return tuple(floats(value).ravel().tolist())
     except (TypeError, ValueError):  # tables, words, or lists of unequal length
         return repr(value)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM, TOLERANCE
 from rivalry.core.tree import Tree, in_shape, static
-from rivalry.runtime.jax import concrete_module, jax, jnp, put
+from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put
 from rivalry.schema.validate import as_numbers, check_keywords, check_word
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class Box(Tree):
         ValueError
             For invalid bounds, or bounds outside the range of the coordinates.
         """
-        edges = np.asarray(bounds, dtype=float)
+        edges = floats(bounds)
         if edges.ndim != 2 or edges.shape[1] != 2:
             raise ValueError(f"bounds: shape {edges.shape} must be (axes, 2), one [low, high] per axis")
         axes = len(edges)
@@ -240,7 +240,7 @@ class Box(Tree):
             raise ValueError(f"coordinates: {len(kinds)} words for {axes} axes; must be one, or one per axis")
         smallest = None
         if zero_threshold is not None:
-            smallest = np.broadcast_to(np.asarray(zero_threshold, dtype=float), (axes,))
+            smallest = np.broadcast_to(floats(zero_threshold), (axes,))
         for axis, (low, high) in enumerate(edges):
             _checked_axis(axis, low, high, kinds[axis], None if smallest is None else smallest[axis])
         edges_of_players = np.broadcast_to(edges, (players, *edges.shape))
@@ -493,7 +493,7 @@ class Simplex(Tree):
     @property
     def spare(self) -> np.ndarray:
         """One minus the sum of each player's minimal entries, ``[player 1]``."""
-        return 1.0 - self.min_share * np.asarray(self.sizes, dtype=float)[:, None]
+        return 1.0 - self.min_share * floats(self.sizes)[:, None]
 
     def project(self, x: Profile) -> Profile:
         """Return the Euclidean projection, computed by sorting (Duchi et al. 2008, fig. 1).
@@ -577,7 +577,7 @@ def simplex_lattice(corners: int, steps: int) -> np.ndarray:
     # stars and bars: bars at corners - 1 of the slots divide the steps among the corners
     total = corners + steps - 1
     bar_positions = list(combinations(range(total), corners - 1))
-    bars = np.asarray(bar_positions, dtype=np.int64).reshape(len(bar_positions), corners - 1)
+    bars = np.asarray(bar_positions, dtype=int).reshape(len(bar_positions), corners - 1)
     edges = np.concatenate([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), total)], axis=1)
     return np.diff(edges, axis=1)[::-1] - 1
 

@@ -15,7 +15,7 @@ from rivalry.core.game import Game, Playable, is_markov, is_population
 from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Choices, Simplex
 from rivalry.envs.course import FAR, NORMALIZED_FAR, Course
-from rivalry.runtime.jax import jnp
+from rivalry.runtime.jax import floats, jnp
 from rivalry.schema.validate import check_keywords, check_word, whole_number
 from rivalry.transforms import repeat
 from rivalry.transforms.units import strategies
@@ -350,7 +350,7 @@ class ActionConverter:
         if len(actions) != copies:
             raise ValueError(f"actions of {name}: {len(actions)} must be {copies}, one per copy")
         try:
-            numbers = np.asarray(actions, dtype=float)
+            numbers = floats(actions)
         except (TypeError, ValueError):
             numbers = np.zeros(0)
         right = numbers.shape == ((copies,) if self.sizes else (copies, count))
@@ -381,7 +381,7 @@ class ActionConverter:
             edges[player, :count] for edges in (self.low, self.high, self.middle, self.half)
         )
         try:
-            numbers = np.asarray(action, dtype=float)
+            numbers = floats(action)
         except (TypeError, ValueError):
             numbers = np.full(1, np.nan)
         inside = numbers.shape == low.shape

@@ -17,7 +17,7 @@ from rivalry.core.results import Record, scalar
 from rivalry.core.space import Simplex, as_profile
 from rivalry.core.tolerances import SHARES_SUM
 from rivalry.core.tree import Tree, in_shape, static
-from rivalry.runtime.jax import array_module, jnp, put
+from rivalry.runtime.jax import array_module, floats, jnp, put
 from rivalry.schema.registry import near
 from rivalry.tables.sequence_form import best_plan
 from rivalry.text.display import Description, count_text
@@ -388,14 +388,14 @@ def _(game: Extensive, profiles: np.ndarray, player: int) -> np.ndarray:
 @oracles.proved_response.register(Extensive)
 def _(game: Extensive, x: Profile | np.ndarray, player: int) -> oracles.Response:
     """Return a pure best response by backward induction; its payoff is the payoff upper bound."""
-    strategy, payoff = best_plan(oracles.to_sequence_form(game), np.asarray(x, dtype=float), player)
+    strategy, payoff = best_plan(oracles.to_sequence_form(game), floats(x), player)
     return oracles.Response(strategy, float(payoff), float(payoff), "exact", "backward induction")
 
 
 @oracles.metrics.register(Extensive)
 def _(game: Extensive, x: Profile | np.ndarray) -> Record:
     """Return ``nash_conv``, the sum of the players' regrets, and ``move``, the names of the axes."""
-    form, x = oracles.to_sequence_form(game), np.asarray(x, dtype=float)
+    form, x = oracles.to_sequence_form(game), floats(x)
     response_payoffs = np.array([best_plan(form, x, player)[1] for player in range(len(x))])
     width = x.shape[1]
     names = np.array(

@@ -17,6 +17,7 @@ import numpy as np
 
 from rivalry.core.space import simplex_lattice
 from rivalry.families.formula import coordinate_values, coordinates, parse
+from rivalry.runtime.jax import floats
 from rivalry.schema.validate import as_numbers, check_word, limit, near, number_of, whole_number
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
@@ -371,7 +372,7 @@ def formula_values(text: object, points: np.ndarray, name: str) -> np.ndarray:
     axes = points.shape[1]
     formula = parse(text, coordinates("b", axes), name)
     values = formula(coordinate_values("b", points[:, 0] if axes == 1 else points.T, axes))
-    return np.array(np.broadcast_to(np.asarray(values, dtype=float), len(points)))
+    return np.array(np.broadcast_to(floats(values), len(points)))
 
 
 def _default_points(bounds: Sequence[Sequence[float]]) -> Mapping[str, Any]:
@@ -480,7 +481,7 @@ def read_numbers(spec: Mapping[str, Any], name: str) -> np.ndarray:
         raise ValueError(f"{name}.path: {path}: cannot be read: {error}") from None
     numbers = _json(text, key, name, file) if file.suffix == ".json" else _csv(text, key, name, file)
     try:
-        return np.asarray(numbers, dtype=float)
+        return floats(numbers)
     except (TypeError, ValueError):
         raise ValueError(f"{name}.path: {path} does not hold numbers in equal rows") from None
 

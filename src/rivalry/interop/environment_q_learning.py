@@ -220,9 +220,9 @@ class EnvironmentQLearning(BaseLearner):
         shape = (players, max(s.size for s in world.states), max(a.size for a in world.actions))
         session: Session = {
             "seed": stream.generate_state(4, np.uint32).astype(np.int64),
-            "clock": np.zeros(1, dtype=np.int64),
+            "clock": np.zeros(1, dtype=int),
             "values": self._initial(world, shape),
-            "updates": np.zeros(shape, dtype=np.int64),
+            "updates": np.zeros(shape, dtype=int),
             "returns": np.zeros((evaluation, players)),
             "truncated": np.zeros(evaluation, dtype=bool),
             "curve": np.zeros((min(SAMPLES, self.episodes), players)),
@@ -230,7 +230,7 @@ class EnvironmentQLearning(BaseLearner):
         }
         if self.responses:
             session["response_values"] = session["values"].copy()
-            session["response_updates"] = np.zeros(shape, dtype=np.int64)
+            session["response_updates"] = np.zeros(shape, dtype=int)
             session["response_returns"] = np.zeros((evaluation, players))
         return session
 

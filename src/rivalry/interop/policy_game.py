@@ -400,7 +400,7 @@ class _RepeatedPlay:
             for player in tables.order[period % len(tables.order)].tolist():
                 if player < 0:
                     break
-                state = np.zeros(self.episodes, dtype=np.int64)
+                state = np.zeros(self.episodes, dtype=int)
                 for source, ago in slots[player]:
                     state = state * sizes[source] + recent[ago, :, source]
                 chances = policies[player][state]
@@ -419,7 +419,7 @@ class _RepeatedPlay:
         depth = 1 + max((ago for observed in slots_of(tables) for _, ago in observed), default=1)
         sizes = observed_sizes(tables)[: players + 1]
         rng = np.random.default_rng(stream(self.seed, "start"))
-        recent = np.zeros((depth + 1, self.episodes, players + 2), dtype=np.int64)
+        recent = np.zeros((depth + 1, self.episodes, players + 2), dtype=int)
         recent[..., : players + 1] = rng.integers(0, sizes, size=(depth + 1, self.episodes, players + 1))
         if self.start is not None:
             recent[..., :players] = self.start

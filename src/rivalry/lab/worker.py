@@ -26,7 +26,7 @@ from rivalry.lab.study import batch_points, build_game, build_method
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.points import Grid, short_names
 from rivalry.methods import SOLVERS
-from rivalry.runtime.jax import forget_programs, jax, numbers_in_numpy
+from rivalry.runtime.jax import floats, forget_programs, jax, numbers_in_numpy
 from rivalry.runtime.memo import Known, remembered
 from rivalry.solving import Progress, ProgressCallback
 from rivalry.solving.batches import of_one_form
@@ -406,9 +406,7 @@ def _starts(task: Task, points: BatchPoints, key: jax.Array | None = None) -> li
         return list(lattice(points.games[0].space, len(points.games)))
     if not isinstance(start, str):
         pairs = zip(points.methods, points.games, strict=True)
-        return [
-            game.space.check(np.asarray(start_of(method, game, start), dtype=float)) for method, game in pairs
-        ]
+        return [game.space.check(floats(start_of(method, game, start))) for method, game in pairs]
     if start != "random":
         return [named_start(game, start) for game in points.games]
     key = solving.key_of(_stream(task, "start")) if key is None else key

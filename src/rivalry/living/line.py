@@ -32,6 +32,7 @@ from rivalry.living.twins import (
     twin_data,
     twin_of_table,
 )
+from rivalry.runtime.jax import floats
 
 MOST_PLAYERS = 30
 CURVE = 81  # points of an own-payoff curve that Python computes
@@ -57,10 +58,10 @@ def view_of(game: object, profile: np.ndarray | None) -> Found | None:
     if not isinstance(game, Game) or not isinstance(game.space, Box) or game.space.reparametrised:
         return None
     players, axes = game.space.shape
-    low, high = (np.asarray(edge, dtype=float)[:, 0] for edge in (game.space.low, game.space.high))
+    low, high = (floats(edge)[:, 0] for edge in (game.space.low, game.space.high))
     if axes != 1 or players > MOST_PLAYERS or not np.isfinite([low, high]).all():
         return None
-    x = spread(low, high) if profile is None else np.asarray(profile, dtype=float)
+    x = spread(low, high) if profile is None else floats(profile)
     if not is_profile(game, x):
         return None
     twin = twin_data(game)

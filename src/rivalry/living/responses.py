@@ -28,7 +28,7 @@ from rivalry.families.matrix import Matrix
 from rivalry.lab.study.identity import TableDict
 from rivalry.living.line import Found, is_profile, sentence_of_play, spread
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
-from rivalry.runtime.jax import jax
+from rivalry.runtime.jax import floats, jax
 from rivalry.text.display import radius_in_words, typeset
 
 GRID = 81  # choices per player behind curves that Python computes
@@ -86,7 +86,7 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[Table
         return None
     if not mixture and game.space.shape[1] > 2:
         return None
-    x = _initial_profile(game) if profile is None else np.asarray(profile, dtype=float)
+    x = _initial_profile(game) if profile is None else floats(profile)
     if not is_profile(game, x):
         return None
     low, high = _edges(game.space)
@@ -130,7 +130,7 @@ def _edges(space: Box | Simplex) -> tuple[np.ndarray, np.ndarray]:
     """Return the bounds of the choices as NumPy arrays ``[player axis]``; 0 and 1 of probabilities."""
     if isinstance(space, Simplex):
         return np.zeros((2, 1)), np.ones((2, 1))
-    return np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
+    return floats(space.low), floats(space.high)
 
 
 def _initial_profile(game: Any) -> np.ndarray:
@@ -178,8 +178,8 @@ def _equilibria(record: Record) -> list[TableDict]:
     """Return the equilibria of a record with their proofs; none where it lists none."""
     if "equilibria" not in record:
         return []
-    rows = np.asarray(record["equilibria"][1], dtype=float)
-    radii = np.asarray(record["radius"][1], dtype=float) if "radius" in record else np.full(len(rows), np.nan)
+    rows = floats(record["equilibria"][1])
+    radii = floats(record["radius"][1]) if "radius" in record else np.full(len(rows), np.nan)
     equilibria = []
     for k, row in enumerate(rows[:MOST_LISTED]):
         if not np.isfinite(row).all():

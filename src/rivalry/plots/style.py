@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from rivalry.plots.marks import INK, Look
 
 if TYPE_CHECKING:
-    from xarray import Dataset
+    pass
 
 
 SIZE = (6.6, 3.9)  # inches
@@ -207,7 +207,7 @@ METADATA: dict[str, dict[str, Any]] = {
 """Formats of figures, with the metadata that would differ from day to day or between versions."""
 
 
-def picture(plot: Callable[..., Axes], data: Dataset, form: str = "svg", /, **options: object) -> Picture:
+def picture(plot: Callable[..., Axes], data: object, form: str = "svg", /, **options: object) -> Picture:
     """Draw ``plot`` as SVG, PNG or PDF. The same data give the same bytes: no dates, fixed identifiers."""
     with rc_context(STYLE):
         # not by pyplot, which would keep every figure open

@@ -265,7 +265,7 @@ def record_of_cases(world: CaseAnalysis) -> Record:
         "complete": scalar(True),
         "complete_reason": scalar(f"every case is solved in fractions: {cases}"),
         "boxes": scalar(0),
-        "discarded": (("reason",), np.zeros(len(REASONS) - 1, dtype=np.int64)),
+        "discarded": (("reason",), np.zeros(len(REASONS) - 1, dtype=int)),
         "undecided": (("place", "player", "axis", "end"), np.zeros((0, *shape, 2))),
         "pattern_count": scalar(world.cases.size),
         "status": scalar("converged" if len(exact) else "not found"),

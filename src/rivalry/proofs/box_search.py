@@ -92,14 +92,14 @@ class BoxSearch:
             "high": high[None],
             "side": sides,
             "points": np.zeros((0, 6, count)),  # rows of a `FirstOrderPoint`
-            "verdict": np.zeros(0, dtype=np.int64),
+            "verdict": np.zeros(0, dtype=int),
             "undecided_low": no_boxes,
             "undecided_high": no_boxes,
             "undecided_side": no_boxes,
-            "discarded": np.zeros(len(REASONS), dtype=np.int64),
-            "boxes": np.zeros(1, dtype=np.int64),
+            "discarded": np.zeros(len(REASONS), dtype=int),
+            "boxes": np.zeros(1, dtype=int),
             "drawn": np.zeros((0, 2, count)),
-            "drawn_reason": np.zeros(0, dtype=np.int64),
+            "drawn_reason": np.zeros(0, dtype=int),
             "started": np.zeros(1, dtype=bool),
             "places": np.zeros((0, 2, count)),  # hulls of undecided boxes in which existence is asked for
             "placed": np.zeros(1, dtype=bool),
@@ -194,7 +194,7 @@ class BoxSearch:
         for name in ("low", "high", "side"):
             session[name] = session[name][:-BATCH]
         session["boxes"] = session["boxes"] + len(low)
-        reason = np.zeros(len(low), dtype=np.int64)
+        reason = np.zeros(len(low), dtype=int)
         reason[_out_of_order(at, at.labels, low, high)] = REASONS.index("order of players")
         for point in points_of(session):
             reason[(reason == 0) & inside(low, high, side, point)] = REASONS.index("around a point")

@@ -16,7 +16,7 @@ from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.points import FirstOrderPoint, judge_player
 from rivalry.proofs.spaces.coordinates import Coordinates, coordinates
-from rivalry.runtime.jax import jnp
+from rivalry.runtime.jax import floats, jnp
 
 if TYPE_CHECKING:
     from rivalry.core.game import Game
@@ -35,7 +35,7 @@ def maximum_near(game: Game, x: np.ndarray) -> float | None:
     """
     game = with_bounded_responses(game)
     at = coordinates(game)
-    y = np.asarray(x, dtype=float)[at.place]
+    y = floats(x)[at.place]
     point = FirstOrderPoint(y, y, y, y, *np.zeros((2, len(y))))
     for radius in RADII:
         reach = radius * (at.high - at.low)

@@ -38,19 +38,19 @@ def begin_on_ranges(world: GameOnRanges, session: Session) -> Session:
         | boxes
         | {
             "here": ends[None][:0],  # the range that is searched, if any
-            "before": np.zeros(1, dtype=np.int64),  # boxes searched for other ranges
+            "before": np.zeros(1, dtype=int),  # boxes searched for other ranges
             "waiting": ends[None],
-            "waiting_id": np.zeros(1, dtype=np.int64),
-            "waiting_box_of": np.zeros(len(session["low"]), dtype=np.int64),
+            "waiting_id": np.zeros(1, dtype=int),
+            "waiting_box_of": np.zeros(len(session["low"]), dtype=int),
             "waiting_points": session["points"],
             "waiting_verdict": session["verdict"],
-            "waiting_point_of": np.zeros(0, dtype=np.int64),
-            "next_id": np.ones(1, dtype=np.int64),
+            "waiting_point_of": np.zeros(0, dtype=int),
+            "next_id": np.ones(1, dtype=int),
             "range": ends[None][:0],
             "range_decided": np.zeros(0, dtype=bool),
-            "range_count": np.zeros(0, dtype=np.int64),
+            "range_count": np.zeros(0, dtype=int),
             "piece": np.zeros((0, 2, choices)),
-            "piece_of": np.zeros(0, dtype=np.int64),
+            "piece_of": np.zeros(0, dtype=int),
         }
     )
 

@@ -23,7 +23,7 @@ from rivalry.proofs.gains import DeviationBounds, gains
 from rivalry.proofs.spaces.boxes import boxes_around, halves, widths_and_middles
 from rivalry.proofs.spaces.coordinates import OPEN, Coordinates, coordinates
 from rivalry.proofs.spaces.logarithms import InLogs, amounts, at_profile, profile_bounds
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import floats, jax, jnp
 
 if TYPE_CHECKING:
     from rivalry.core.game import Game
@@ -125,7 +125,7 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     Unsupported
         For a game whose choices or payoffs have no interval form.
     """
-    profile = np.asarray(x, dtype=float)
+    profile = floats(x)
     if parts := oracles.separate_parts(game):
         radii = []
         for part, choices in zip(parts, np.split(profile, len(parts), axis=1), strict=True):

@@ -175,6 +175,11 @@ def key_rows(keys: Any, rows: Any) -> jax.Array:
     return chosen
 
 
+def floats(values: object) -> np.ndarray:
+    """Numbers as an array of NumPy of double precision; not copied where they are one."""
+    return np.asarray(values, dtype=float)
+
+
 def array_module(*arrays: object) -> Any:
     """Return `jax.numpy` if any array is one of JAX, otherwise NumPy."""
     return jnp if any(map(is_jax_array, arrays)) else np

@@ -27,7 +27,7 @@ from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.results import CLAIMS, NO_CERTIFICATE, Certificate, Record, Solution, scalar
 from rivalry.core.space import Box, width
 from rivalry.core.tolerances import APPROXIMATE
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put
 from rivalry.runtime.memo import Known, remembered
 from rivalry.solving.path_data import has_answer, record_of_plot
 from rivalry.solving.steps import Carry
@@ -239,7 +239,7 @@ def certify(
     if "equilibria" in record and (scope := claim_scope(game)):
         record["claim_scope"] = scalar(scope)
     if isinstance(game, Game) and has_answer(record):
-        profile = np.asarray(checked_profile(game, record["profile"][1]), dtype=float)
+        profile = floats(checked_profile(game, record["profile"][1]))
         certified = {} if certified is None else certified
         if len(certified) >= PROFILES:
             certified.clear()

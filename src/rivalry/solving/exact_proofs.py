@@ -329,7 +329,7 @@ class _Histories:
         for mover in self.rounds[round_]:
             before, outcomes = outcomes, []
             for chance, actions in before:
-                observation = np.zeros(self.histories, dtype=np.int64)
+                observation = np.zeros(self.histories, dtype=int)
                 for source, ago in self.slots[mover]:
                     observation = (
                         observation * self.sizes[source] + (self.past[ago - 1] if ago else actions)[source]

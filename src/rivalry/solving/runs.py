@@ -14,7 +14,7 @@ from rivalry.core.batched_games import Together
 from rivalry.core.game import Playable, is_population, profile_dims
 from rivalry.core.method import BaseMethod, Finish
 from rivalry.core.results import Record
-from rivalry.runtime.jax import compiled, eqx, is_key, jax, jnp, key_rows, put, stack_trees
+from rivalry.runtime.jax import compiled, eqx, floats, is_key, jax, jnp, key_rows, put, stack_trees
 from rivalry.solving import ends
 from rivalry.solving.inputs import Settings
 from rivalry.solving.progress import Limited, Progress
@@ -278,7 +278,7 @@ class StepwiseRuns:
         return jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, self.carry)
 
     def _saved(self) -> dict[str, np.ndarray]:
-        profiles = np.asarray([np.asarray(profile) for _, profile in self.restarts], dtype=float)
+        profiles = floats([np.asarray(profile) for _, profile in self.restarts])
         arrays = leaves_of(self.carry) | {"gone": np.array([k for k, _ in self.restarts], dtype=int)}
         arrays["gone_from"] = profiles.reshape(-1, *np.shape(self.starts[0]))
         for k, path in enumerate(self.paths if self.single or self.settings.path else ()):

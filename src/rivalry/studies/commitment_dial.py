@@ -135,14 +135,14 @@ class CommitmentWithSwitchingCost(BaseLearner):
         return {
             "worth": zero.copy(),  # to the leader, of a plan in force
             "follower": zero.copy(),
-            "in_force": np.zeros(world.shape, dtype=np.int64),
+            "in_force": np.zeros(world.shape, dtype=int),
             "aim": zero.copy(),
-            "kept_in_force": np.zeros(world.shape, dtype=np.int64),
+            "kept_in_force": np.zeros(world.shape, dtype=int),
             "kept_aim": zero.copy(),
             "least": np.full(1, np.inf),  # the largest regret of the stored policies
             "marked": np.stack([zero, zero]),
-            "clock": np.array([0, FIRST, 0, 1], dtype=np.int64),  # sweeps, next look, sweep marked, till next
-            "over": np.zeros(2, dtype=np.int64),  # 1: converged, 2: cycling; the sweeps of a cycle
+            "clock": np.array([0, FIRST, 0, 1], dtype=int),  # sweeps, next look, sweep marked, till next
+            "over": np.zeros(2, dtype=int),  # 1: converged, 2: cycling; the sweeps of a cycle
         }
 
     def advance(self, world: Announced, session: Session, steps: int) -> int:

@@ -45,6 +45,7 @@ from rivalry.economies.karma import KarmaEconomy
 from rivalry.economies.karma.chains import stationary
 from rivalry.economies.karma.checks import require_all_bids
 from rivalry.economies.kernels.shapes import COIN, NOBODY, SOCIETY
+from rivalry.runtime.jax import floats
 from rivalry.schema.validate import check_word
 from rivalry.studies.karma_theory import rows
 
@@ -140,7 +141,7 @@ def kernel_constant(charge: object, *, society: bool, tight: bool = False) -> fl
     >>> kernel_constant(charge, society=True), kernel_constant(charge, society=True, tight=True)
     (40.0, 20.0)
     """
-    table = np.asarray(charge, dtype=float)
+    table = floats(charge)
     paid = table[np.tril_indices(len(table))]  # lower bids never win
     if not society:
         return 0.0
@@ -166,7 +167,7 @@ def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int)
     [-1.0, -0.015811388, -0.005]
     """
     check_word("mechanism", mechanism, MECHANISMS)
-    u = np.asarray(urgencies, dtype=float)
+    u = floats(urgencies)
     if u.ndim != 1 or not np.all(u >= 0):
         raise ValueError(f"urgencies: {urgencies!r} must be a list of numbers of at least 0")
     moves, w = stationary(chain)
@@ -365,7 +366,7 @@ def find_counterexample(
     >>> example.S > 0, round(float(example.distribution @ example.karma @ np.arange(5)), 12)
     (True, 2.0)
     """
-    u, p = np.asarray(urgencies, dtype=float), np.asarray(distribution, dtype=float)
+    u, p = floats(urgencies), floats(distribution)
     karma = np.tile(_karma_distribution(mean_karma, max_karma), (len(u), 1))
     rng, candidate = np.random.default_rng(seed), None
     for _ in range(tries):

@@ -18,6 +18,7 @@ from annotated_types import Gt, Lt
 
 from rivalry.core.results import Record, scalar
 from rivalry.methods.populations.logit_equilibrium import equilibrium
+from rivalry.runtime.jax import floats
 from rivalry.studies.karma_constants import EconomyComputation
 
 BID = ("player", "private", "karma")
@@ -43,7 +44,7 @@ def scaling_gap(bids: object, larger: object) -> Gap:
     >>> scaling_gap([[0.0, 1.0, 1.5]], [[0.0, 0.0, 2.0, 3.0, 4.0]])[:3]
     (0.5, 0.16666666666666666, 2)
     """
-    small, large = np.asarray(bids, dtype=float), np.asarray(larger, dtype=float)
+    small, large = floats(bids), floats(larger)
     factor = (large.shape[-1] - 1) // (small.shape[-1] - 1)
     gaps = np.abs(large[..., ::factor] / factor - small)
     return Gap(float(gaps.max()), float(gaps.mean()), factor, gaps)
@@ -67,7 +68,7 @@ def sublinearity(bids: object) -> Growth:
     >>> sublinearity([[0.0, 1.0, 1.5, 2.0], [0.0, 1.0, 2.0, 2.5]])
     Growth(falls=0.0, exceeds=0.0, monotone=True, sublinear=True)
     """
-    table = np.asarray(bids, dtype=float)
+    table = floats(bids)
     falls = float(np.max(table[:-1] - table[1:], initial=0.0))
     exceeds, relative_excess = 0.0, 0.0
     # both bids may be off by the slack, and the smaller one counts `factor` times

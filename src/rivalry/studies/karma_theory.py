@@ -219,8 +219,8 @@ class RandomPolicyExperiment(BaseLearner):
             "reference": policy + self.reference_error * (np.asarray(uniform(world)) - policy),
             "law": mu,
             "residual": np.array([residual]),
-            "drawn": np.zeros(1, dtype=np.int64),
-            "taken": np.zeros(1, dtype=np.int64),
+            "drawn": np.zeros(1, dtype=int),
+            "taken": np.zeros(1, dtype=int),
         }
 
     def advance(self, world: PopulationGame, session: Session, steps: int) -> int:
@@ -272,7 +272,7 @@ class RandomPolicyExperiment(BaseLearner):
             draws += list(sample.policies[fit].reshape(-1, *target.shape))
             next_number = numbers[-1] + 1 if len(draws) == max_policies else next_number + count
         session["drawn"][0] = next_number
-        return np.array(numbers, dtype=np.int64), np.array(draws)
+        return np.array(numbers, dtype=int), np.array(draws)
 
     def _sample(self, session: Session, count: int, start: int) -> PolicySample:
         states, actions = session["equilibrium"].shape

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rivalry.core.space import Box, Choices, Simplex, simplex_lattice
+from rivalry.runtime.jax import floats
 from rivalry.schema.validate import check_word, whole_number
 
 KINDS = {"linear": ("from", "to", "count"), "log": ("from", "to", "count"), "levels": ("levels",)}
@@ -67,7 +68,7 @@ def grid_points(space: Any, action_grid: ActionGrid) -> np.ndarray:
 
 def action_counts(action_grid: np.ndarray) -> np.ndarray:
     """Return the number of every player's grid points ``[player]``, without the padding."""
-    return np.asarray((~np.isnan(action_grid).any(axis=2)).sum(axis=1), dtype=np.int64)
+    return np.asarray((~np.isnan(action_grid).any(axis=2)).sum(axis=1), dtype=int)
 
 
 def _grid(space: object, player: int, count: int) -> np.ndarray:
@@ -92,7 +93,7 @@ def _explicit_points(action_grid: Any, players: int, axes: int) -> list[np.ndarr
     grid = []
     for player, row in enumerate(grids):
         try:
-            array = np.asarray(row, dtype=float)
+            array = floats(row)
         except (TypeError, ValueError):
             raise ValueError(f"action_grid[{player}]: {row!r} must be numbers [action axis]") from None
         array = array[:, None] if array.ndim == 1 and axes == 1 else array
@@ -139,7 +140,7 @@ def moves_between(space: object, action_grid: ActionGrid, grid: np.ndarray) -> n
         For explicit points in several dimensions, which have no neighbours.
     """
     if isinstance(space, Choices):
-        return np.zeros((0, 0, 0), dtype=np.int64)
+        return np.zeros((0, 0, 0), dtype=int)
     if are_levels(action_grid):
         tables = [_steps(tuple(map(len, lines))) for lines in axis_levels(space, action_grid)]
     elif not isinstance(action_grid, int | np.integer):
@@ -153,7 +154,7 @@ def moves_between(space: object, action_grid: ActionGrid, grid: np.ndarray) -> n
         tables = [_steps((int(action_grid),) * grid.shape[2])] * len(grid)
     # every padded move leads to the standing action itself
     widest = max(table.shape[1] for table in tables)
-    moves = np.tile(np.arange(grid.shape[1], dtype=np.int64)[:, None], (len(tables), 1, widest))
+    moves = np.tile(np.arange(grid.shape[1], dtype=int)[:, None], (len(tables), 1, widest))
     for player, table in enumerate(tables):
         moves[player, : len(table), : table.shape[1]] = table
     return moves
@@ -161,8 +162,8 @@ def moves_between(space: object, action_grid: ActionGrid, grid: np.ndarray) -> n
 
 def box_moves(axes: int) -> np.ndarray:
     """Return the moves on a grid of a `Box` in steps, ``[move axis]``: down each axis, stay, up each axis."""
-    unit = np.eye(axes, dtype=np.int64)
-    return np.concatenate([-unit, np.zeros((1, axes), dtype=np.int64), unit])
+    unit = np.eye(axes, dtype=int)
+    return np.concatenate([-unit, np.zeros((1, axes), dtype=int), unit])
 
 
 def simplex_moves(corners: int) -> np.ndarray:
@@ -170,9 +171,9 @@ def simplex_moves(corners: int) -> np.ndarray:
 
     They transfer a unit from the earlier to the later corner of each pair, stay, or transfer it back.
     """
-    unit = np.eye(corners, dtype=np.int64)
+    unit = np.eye(corners, dtype=int)
     forth = [unit[taker] - unit[giver] for giver, taker in combinations(range(corners), 2)]
-    return np.array([*forth, np.zeros(corners, dtype=np.int64), *(-move for move in forth)])
+    return np.array([*forth, np.zeros(corners, dtype=int), *(-move for move in forth)])
 
 
 def _steps(counts: tuple[int, ...]) -> np.ndarray:
@@ -289,7 +290,7 @@ def _check_ends(name: str, table: Any, kind: str) -> None:
 def _numbers(name: str, value: object) -> np.ndarray:
     """Return a finite number, or a list of them, as an array."""
     try:
-        numbers = np.asarray(value, dtype=float)
+        numbers = floats(value)
     except (TypeError, ValueError):
         numbers = np.asarray(np.nan)
     if (
@@ -309,7 +310,7 @@ def _lists(name: str, value: Any) -> list[np.ndarray]:
     lines = []
     for row in rows:
         try:
-            line = np.asarray(row, dtype=float)
+            line = floats(row)
         except (TypeError, ValueError):
             raise ValueError(f"{name}: {value!r} must be a list of numbers, or one list per axis") from None
         if line.ndim != 1 or not line.size or not np.isfinite(line).all() or np.any(np.diff(line) <= 0):
@@ -329,7 +330,7 @@ def _lines(table: Any, axis: int, players: int, axes: int) -> list[np.ndarray]:
         return [rows[axis if len(rows) > 1 else 0]] * players
     ends = []
     for key in ("from", "to"):
-        numbers = np.asarray(table[key], dtype=float)
+        numbers = floats(table[key])
         if numbers.ndim and len(numbers) != players:
             raise ValueError(f"action_grid.{key}: {len(numbers)} numbers must be {players}, one per player")
         ends.append(np.broadcast_to(numbers, (players,)))

@@ -113,7 +113,7 @@ def tabulate(
         payoff = np.ascontiguousarray(values_at(_payoffs_at, game, points, sizes).T[None])
     _refuse_nan(game, payoff, points, sizes)
     _refuse_nobody(game, contest, points)
-    moves = moves_between(game.space, action_grid, points) if walk else np.zeros((0, 0, 0), dtype=np.int64)
+    moves = moves_between(game.space, action_grid, points) if walk else np.zeros((0, 0, 0), dtype=int)
     return Tabulated(_turns(payoff, sizes, moves, observation, play), points, _swaps(game, points), contest)
 
 
@@ -143,12 +143,12 @@ def _finite(game: Any, observation: str | Sequence[str], play: str) -> Tabulated
 def _turns(
     payoff: np.ndarray, sizes: np.ndarray, moves: np.ndarray, observation: str | Sequence[str], play: str
 ) -> FiniteGame:
-    players = np.arange(len(sizes), dtype=np.int64)
+    players = np.arange(len(sizes), dtype=int)
     words = [observation] * len(sizes) if isinstance(observation, str) else list(observation)
     if len(words) != len(sizes):
         rule = f"must be one for all, or {len(sizes)}, one per player"
         raise ValueError(f"observation: {len(words)} given; {rule}")
-    observed = np.full((len(sizes), len(sizes) if "joint" in words else 1), -1, dtype=np.int64)
+    observed = np.full((len(sizes), len(sizes) if "joint" in words else 1), -1, dtype=int)
     for player, word in enumerate(words):
         if word == "joint":
             observed[player] = players

@@ -74,11 +74,11 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     begin = joint_actions(tabulated, start)
     moves = checked_policies(tables, policies)
     arrays = (tables.order, moves, tables.action_map, tables.sizes, tables.observation_slots)
-    players, turns, repeats = len(tables.sizes), 16, np.zeros(0, dtype=np.int64)
+    players, turns, repeats = len(tables.sizes), 16, np.zeros(0, dtype=int)
     while not repeats.size:  # as many turns as show one joint action twice
         turns *= 4
-        path = np.zeros((turns, players), dtype=np.int64)
-        stood = np.zeros((turns, players, players), dtype=np.int64)
+        path = np.zeros((turns, players), dtype=int)
+        stood = np.zeros((turns, players, players), dtype=int)
         history.follow(*arrays, begin.copy(), begin.copy(), path, stood)
         onset_turns, number = distinct(path, tables.sizes)
         before = onset_turns[number]
@@ -102,7 +102,7 @@ def distinct(actions: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.nda
 
 def in_turn(tabulated: Tabulated) -> Tabulated:
     """Return the game played asynchronously: one player per round, player 0 first, on the newest actions."""
-    players = np.arange(len(tabulated.tables.sizes), dtype=np.int64)
+    players = np.arange(len(tabulated.tables.sizes), dtype=int)
     return tabulated._replace(tables=tabulated.tables._replace(order=players[:, None].copy()))
 
 
@@ -112,7 +112,7 @@ def states(tables: FiniteGame) -> np.ndarray:
     counts = [prod(sizes[source] for source, _ in slots) for slots in slots_of(tables)]
     if max(counts) > MOST_COUNTED:
         raise ValueError(f"game: {max(counts):.3g} states a player; must be at most {MOST_COUNTED:.3g}")
-    return np.array(counts, dtype=np.int64)
+    return np.array(counts, dtype=int)
 
 
 def slots_of(tables: FiniteGame) -> list[list[tuple[int, int]]]:
@@ -146,7 +146,7 @@ def choices(tables: FiniteGame) -> np.ndarray:
     """Return the number of moves of each player, ``[player]``."""
     if not tables.action_map.size:
         return tables.sizes
-    return np.full(len(tables.sizes), tables.action_map.shape[2], dtype=np.int64)
+    return np.full(len(tables.sizes), tables.action_map.shape[2], dtype=int)
 
 
 def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = False) -> np.ndarray:
@@ -171,7 +171,7 @@ def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = F
         where = "".join(f"[{k}]" for k in wrong[0])
         move = array[tuple(wrong[0])]
         raise ValueError(f"policies{where}: move {move} must be in 0..{actions[wrong[0][-2]] - 1}")
-    return np.array(array, dtype=np.int64, order="C")
+    return np.array(array, dtype=int, order="C")
 
 
 def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
@@ -251,7 +251,7 @@ def memory_policy(
     number_of("player", player, len(tables.sizes))
     sizes, actions = observed_sizes(tables), int(choices(tables)[player])
     slots = slots_of(tables)[player]
-    moves = np.empty(int(states(tables)[player]), dtype=np.int64)
+    moves = np.empty(int(states(tables)[player]), dtype=int)
     for state, content in enumerate(np.ndindex(*(sizes[source] for source, _ in slots))):
         past = dict(zip(slots, content, strict=True))
         moves[state] = number_of(f"strategy after {past}", strategy(past), actions)

@@ -50,7 +50,7 @@ def _static_best(play: FixedPlay, player: int) -> np.ndarray:
     from rivalry.tables.kernels import departures, history
 
     number_of("player", player, len(play.tables.sizes))
-    action_by_state = np.zeros((len(play.policies.moves), play.whole.size), dtype=np.int64)
+    action_by_state = np.zeros((len(play.policies.moves), play.whole.size), dtype=int)
     tie = TIE * float(np.abs(play.tables.payoff[:, player]).max())
     departures.static_best(*play, *history.nobody(len(play.tables.sizes)), player, tie, action_by_state)
     return action_by_state
@@ -131,13 +131,13 @@ def deviations(
         largest_action = tables.sizes[player] - 1
         raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{largest_action}")
     else:
-        forced = np.full(value.shape, action, dtype=np.int64)
+        forced = np.full(value.shape, action, dtype=int)
     responses = []
     for count in (periods, 0):
         plan = departures.Departure(player, forced, count, float(gamma), value, cycles.state)
         paths, pays = np.zeros((2, len(value), horizon, len(tables.sizes)))
-        gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, dtype=np.int64)
-        cycle = np.full(play.whole.size, -1, dtype=np.int64)
+        gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, dtype=int)
+        cycle = np.full(play.whole.size, -1, dtype=int)
         arrays = (plan, values, cycle, departures.Followed(paths, pays, gain, back))
         departures.deviate(*play, *history.nobody(len(tables.sizes)), *arrays)
         responses.append((paths, pays, gain, back))

@@ -9,7 +9,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tree import Tree
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import floats, put
 from rivalry.tables.action_grid import ActionGrid, action_counts, are_levels, grid_points
 from rivalry.tables.discretize import TABLE_BYTES, own_levels, values_at
 from rivalry.tables.greedy_play import checked_policies
@@ -82,7 +82,7 @@ def tabulate_periods(
     points = grid_points(space, action_grid)
     sizes = action_counts(points)
     players, joints = len(sizes), int(np.prod(sizes.astype(object)))
-    states_now = np.asarray(oracles.initial_state(game), dtype=float)[None]
+    states_now = floats(oracles.initial_state(game))[None]
     stages: list[_Stage] = []
     for t in range(final_period):
         count = len(states_now) + sum(len(stage.carried) for stage in stages)
@@ -94,7 +94,7 @@ def tabulate_periods(
             )
         stage, states_now = _stage(game, t, states_now, points, sizes)
         stages.append(stage)
-    weights = np.asarray(staged.weights, dtype=float)
+    weights = floats(staged.weights)
     return _assemble(stages, weights if weighted else np.ones_like(weights), points, sizes)
 
 
@@ -136,7 +136,7 @@ def period_values(
     game = tables.tabulated.tables
     moves = checked_policies(game, policies)
     players, sizes = len(game.sizes), tuple(game.sizes.tolist())
-    shares = np.broadcast_to(np.asarray(discount, dtype=float), (players,))
+    shares = np.broadcast_to(floats(discount), (players,))
     value, response_value = np.zeros((2, len(tables.period), players))
     for nature in range(len(tables.period) - 2, -1, -1):
         at = moves[:, nature]
@@ -161,7 +161,7 @@ def greedy_path(tables: PeriodTables, policies: object) -> np.ndarray:
     """
     game = tables.tabulated.tables
     moves = checked_policies(game, policies)
-    path = np.zeros((int(tables.period[-1]), len(game.sizes)), dtype=np.int64)
+    path = np.zeros((int(tables.period[-1]), len(game.sizes)), dtype=int)
     nature = 0
     while nature < len(tables.period) - 1:
         at = moves[:, nature]
@@ -208,7 +208,7 @@ def _stage(
     )
     if not (np.isfinite(paid).all() and np.isfinite(next_states[goes_on > 0]).all()):
         raise ValueError(f"payoffs: some of period {t} are not finite at these grid points; take others")
-    follows = np.zeros((len(states_now), joints), dtype=np.int64)
+    follows = np.zeros((len(states_now), joints), dtype=int)
     states, follows[goes_on > 0] = _distinct(next_states[goes_on > 0])
     return _Stage(states_now, paid, goes_on, follows), states
 
@@ -216,7 +216,7 @@ def _stage(
 def _distinct(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct states ``[.. stock player]``, and the index of each state among them."""
     if not len(states) or not states[0].size:
-        return states[:1], np.zeros(len(states), dtype=np.int64)
+        return states[:1], np.zeros(len(states), dtype=int)
     flat = states.reshape(len(states), -1)
     size = np.where(flat == 0, 1.0, np.abs(flat))
     unit = 10.0 ** (np.floor(np.log10(size)) + 1 - DIGITS)
@@ -232,7 +232,7 @@ def _assemble(
     over, players = int(begins[-1]), len(sizes)
     joints = int(np.prod(sizes))
     payoff = np.zeros((over + 1, players, joints))
-    next_nature = np.full((over + 1, joints, 2), over, dtype=np.int64)
+    next_nature = np.full((over + 1, joints, 2), over, dtype=int)
     nature_cdf = np.zeros((over + 1, joints, 2))
     nature_cdf[..., 1] = 1.0
     for t, stage in enumerate(stages):
@@ -241,8 +241,8 @@ def _assemble(
         if t < len(stages) - 1:  # after the last period play is over
             nature_cdf[rows, :, 0] = stage.goes_on
             next_nature[rows, :, 0] = np.where(stage.goes_on > 0, begins[t + 1] + stage.follows, over)
-    players_ = np.arange(players, dtype=np.int64)
-    slots = np.full((players, 1, 2), (players, 0), dtype=np.int64)
+    players_ = np.arange(players, dtype=int)
+    slots = np.full((players, 1, 2), (players, 0), dtype=int)
     tables = FiniteGame(payoff, sizes, players_[None].copy(), slots, next_nature, nature_cdf)
     shape = stages[0].carried.shape[1:]
     carried = np.concatenate([*(stage.carried for stage in stages), np.full((1, *shape), np.nan)])

@@ -135,7 +135,7 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
 def _pad_slots(slots: list[list[tuple[int, int]]]) -> np.ndarray:
     """Return every player's slots in one array; padded slots are -1."""
     width = max(1, max(map(len, slots)))
-    return np.array([row + [(-1, -1)] * (width - len(row)) for row in slots], dtype=np.int64)
+    return np.array([row + [(-1, -1)] * (width - len(row)) for row in slots], dtype=int)
 
 
 def followers(tables: FiniteGame) -> np.ndarray:

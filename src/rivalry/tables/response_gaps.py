@@ -188,7 +188,7 @@ def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -
         raise ValueError(f"game: {need} decisions to go through; must be at most {MOST_DECISIONS}")
     counts = np.where(paid == "round", True, whole.moves[:, player])
     payment = Payment(counts.astype(float), np.where(counts, gamma, 1.0))
-    room = Outcomes(np.zeros((count, len(width)), dtype=np.int64), np.zeros(count))
+    room = Outcomes(np.zeros((count, len(width)), dtype=int), np.zeros(count))
     terms = branches * moves.shape[3]
     # a sweep takes `terms` steps a state, and a linear system the square of the number of states
     dense = branches > 1 and whole.size <= MOST_SOLVED and (1 - gamma) * whole.size**2 < SWEEPS * terms
@@ -197,7 +197,7 @@ def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -
     )
     tie = IMPROVEMENT * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
     value, one_step, response_value = np.zeros((3, len(moves), whole.size))
-    action = np.zeros(value.shape, dtype=np.int64)
+    action = np.zeros(value.shape, dtype=int)
     arrays = (payment, tie, problem, value, one_step, response_value, action)
     history.best_responses(*play, *history.nobody(len(width)), player, *arrays)
     return ResponseValues(value, one_step, response_value, action)

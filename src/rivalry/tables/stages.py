@@ -9,6 +9,7 @@ import numpy as np
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import TIE
+from rivalry.runtime.jax import floats
 from rivalry.tables.history import fixed_play
 
 
@@ -39,7 +40,7 @@ class SubgamePerfect(NamedTuple):
 
     def _outcome(self, sign: int) -> np.ndarray:
         if not len(self.outcomes):
-            return np.zeros(0, dtype=np.int64)
+            return np.zeros(0, dtype=int)
         return self.outcomes[(sign * self.payoffs[:, self.leader]).argmax()]
 
 
@@ -88,7 +89,7 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
     """
     check_stages(stages, len(sizes))
     order = [player for stage in stages for player in stage]
-    table = np.asarray(payoff, dtype=float)
+    table = floats(payoff)
     if table.shape[0] != len(sizes) or table.size != len(sizes) * int(np.prod(sizes)):
         raise ValueError(f"payoff: shape {table.shape} must be {(len(sizes), int(np.prod(sizes)))}")
     pays = table.reshape(-1, *sizes).transpose(0, *(1 + np.array(order)))  # axes in the order of moves
@@ -128,7 +129,7 @@ def leader_regret(staged: SubgamePerfect, payoff: object) -> tuple[np.ndarray, n
     ``payoff`` is ``[session player]``. Differences are negative where the payoff exceeds the equilibrium
     value.
     """
-    payoffs = np.asarray(payoff, dtype=float)[:, staged.leader]
+    payoffs = floats(payoff)[:, staged.leader]
     return staged.strong[staged.leader] - payoffs, staged.weak[staged.leader] - payoffs
 
 

@@ -13,7 +13,7 @@ from rivalry.core.game import Game
 from rivalry.core.oracles import forward, forward_at
 from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, width
 from rivalry.core.tree import payoff_method
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put
 from rivalry.tables.action_grid import ActionGrid, grid_points
 from rivalry.tables.discretize import own_levels
 from rivalry.text.display import Description, OneLineRepr
@@ -62,7 +62,7 @@ def strategies(space: object, actions: Float[Array, "player column"]) -> Profile
 def numbers_for_each(name: str, values: object, count: int, noun: str) -> np.ndarray:
     """Return ``count`` numbers from one for all or one for each. Raises `ValueError`."""
     try:
-        return np.broadcast_to(np.asarray(values, dtype=float), (count,))
+        return np.broadcast_to(floats(values), (count,))
     except (TypeError, ValueError):
         raise ValueError(f"{name}: {values!r} must be a number, or one for each of {count} {noun}") from None
 
@@ -82,7 +82,7 @@ def units(space: object, x: Profile) -> Profile:
         share = (space.unconstrain(x) - flat.low) / width(flat)
         return jnp.where(flat.mask, 2 * share - 1, 0.0)
     if isinstance(space, Choices):
-        sizes = np.asarray(space.sizes, dtype=float)[:, None]
+        sizes = floats(space.sizes)[:, None]
         return 2 * x / jnp.maximum(sizes - 1, 1) - 1
     return x
 

@@ -243,8 +243,8 @@ def capacity_of(source: object, network: Network, agents: int) -> tuple[np.ndarr
     if source is None:
         if floor < 1:
             raise ValueError(f"{rule}, must be at least 1; give capacity")
-        return np.full(lanes, floor, dtype=np.int64), rule
-    capacity = np.zeros(lanes, dtype=np.int64)
+        return np.full(lanes, floor, dtype=int), rule
+    capacity = np.zeros(lanes, dtype=int)
     for k, (where, value) in enumerate(_rows("capacity", source, network, max(floor, 1))):
         if value != UNLIMITED:
             _check(where, value, places=True)

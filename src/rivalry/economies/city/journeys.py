@@ -38,11 +38,11 @@ def fixed_journeys(paths: Paths) -> Journeys:
     place = np.where(paths.lanes >= 0, np.arange(paths.lanes.shape[1]), -1)
     is_end = place == (paths.lengths - 1)[:, None]
     return Journeys(
-        begins=np.zeros(len(paths.lanes), dtype=np.int64),
+        begins=np.zeros(len(paths.lanes), dtype=int),
         lane=paths.lanes.copy(),
         after=np.where((place < 0) | is_end, END, place + 1),
         back=place,
-        options=np.full((len(paths.lanes), 0, 0), -1, dtype=np.int64),
+        options=np.full((len(paths.lanes), 0, 0), -1, dtype=int),
     )
 
 
@@ -66,7 +66,7 @@ def at_start(groups: list[list[list[int]]]) -> Journeys:
         firsts.append(starts if len(group) > 1 else [])
     begins = [-2 if choices else 0 for choices in firsts]
     return Journeys(
-        begins=np.array(begins, dtype=np.int64),
+        begins=np.array(begins, dtype=int),
         lane=pad(lane),
         after=pad(after),
         back=pad(back),
@@ -92,7 +92,7 @@ def at_nodes(network: Network, away: np.ndarray, pairs: list[tuple[int, int]]) -
     junctions = max(map(len, options))
     rows = pad([row for part in options for row in part + [[]] * (junctions - len(part))])
     return Journeys(
-        begins=np.array(begins, dtype=np.int64),
+        begins=np.array(begins, dtype=int),
         lane=pad(list(lane)),
         after=pad(list(after)),
         back=pad(list(back)),

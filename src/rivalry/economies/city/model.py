@@ -19,6 +19,7 @@ from rivalry.economies.city.journeys import Journeys
 from rivalry.economies.city.networks import KINDS, Network
 from rivalry.economies.karma.agents import cumulative
 from rivalry.economies.kernels import shapes
+from rivalry.runtime.jax import floats
 from rivalry.text.display import Description, OneLineRepr, count_text
 
 INDEPENDENT = -1
@@ -156,7 +157,7 @@ class City(OneLineRepr, eqx.Module):
             "city_lanes": scalar(len(network.lanes)),
             "city_journeys": scalar(len(self.journeys.begins)),
             "lane_name": (("lane",), np.array(network.lane_names)),
-            "lane_ends": (("lane", "end", "coordinate"), np.asarray(network.at[network.lanes], dtype=float)),
+            "lane_ends": (("lane", "end", "coordinate"), floats(network.at[network.lanes])),
             "lane_kind": (("lane",), np.array(KINDS)[network.kinds]),
             "lane_capacity": (("lane",), self.capacity),
             "lane_toll": (("lane",), self.toll),
@@ -168,7 +169,7 @@ class City(OneLineRepr, eqx.Module):
             "free_flow_dormant": scalar(flow.dormant),
             "lane_centre": (("lane",), self.centre),
             "node_name": (("node",), np.array(network.nodes)),
-            "node_at": (("node", "coordinate"), np.asarray(network.at, dtype=float)),
+            "node_at": (("node", "coordinate"), floats(network.at)),
             "agent_class": (("agent",), self.classes()),
             "agent_centre": (("agent",), self.through_centre().sum(axis=1)),
             "agent_coalition": (("agent",), self.coalition),

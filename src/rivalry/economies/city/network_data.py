@@ -88,7 +88,7 @@ def read(path: object) -> dict[str, Any]:
     and one line per lane; a ``.tntp`` file is read too. An undirected graph has lanes in both directions.
     Every lane takes one step: links that differ in length are refused. Raises `ValueError`.
     """
-    readers = {".json": _json, **LINKS}
+    readers: dict[str, Any] = {".json": _json, **LINKS}
     contents = read_file("network", path, readers)
     return _of_links(contents) if isinstance(contents, NetworkTable) else contents
 

@@ -113,7 +113,7 @@ def network_of_lists(
 ) -> Network:
     """Return the network of lists or arrays; ``integers`` are the fields `INTEGERS`."""
     fields: dict[str, Any] = {"at": np.array(at, dtype=float), "centre": np.array(centre, dtype=bool)}
-    fields |= zip(INTEGERS, (np.array(part, dtype=np.int64) for part in integers), strict=True)
+    fields |= zip(INTEGERS, (np.array(part, dtype=int) for part in integers), strict=True)
     return Network(tuple(nodes), **fields, name=name)
 
 

@@ -47,7 +47,7 @@ def distances(network: Network) -> Int[np.ndarray, "node node"]:
     """Return the number of lanes from node to node; -1 without a path."""
     import networkx
 
-    lengths = np.full((len(network.nodes), len(network.nodes)), -1, dtype=np.int64)
+    lengths = np.full((len(network.nodes), len(network.nodes)), -1, dtype=int)
     for start, distances_from in networkx.all_pairs_shortest_path_length(graph_of(network)):
         lengths[start, list(distances_from)] = list(distances_from.values())
     return lengths
@@ -99,12 +99,12 @@ def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
         for nodes in sorted(networkx.all_shortest_paths(graph, a, b)):
             lists.append([number[step] for step in pairwise(nodes)])
             ends.append((a, b))
-    return Paths(pad(lists), np.array(ends, dtype=np.int64))
+    return Paths(pad(lists), np.array(ends, dtype=int))
 
 
 def pad(rows: list[list[int]]) -> np.ndarray:
     """Return lists of integers as an array, with shorter lists padded by -1."""
-    padded = np.full((len(rows), max((len(row) for row in rows), default=0)), -1, dtype=np.int64)
+    padded = np.full((len(rows), max((len(row) for row in rows), default=0)), -1, dtype=int)
     for k, row in enumerate(rows):
         padded[k, : len(row)] = row
     return padded

@@ -144,7 +144,7 @@ def allocate(network: Network, options_: Mapping[str, Any], agents: int, slots: 
             journeys = at_start([_lists(routes_allowed, numbers_of_pair) for numbers_of_pair in of_pairs])
         number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
         slots_of_agents = np.array(
-            [[number[a, b] for a, b in pair_ends] for pair_ends in ends.tolist()], dtype=np.int64
+            [[number[a, b] for a, b in pair_ends] for pair_ends in ends.tolist()], dtype=int
         )
         distribution = journeys, shares / shares.sum()
     options, largest = journeys.most_options(), options_["max_karma"]
@@ -167,8 +167,8 @@ def _routes(network: Network, routes: Any) -> tuple[Paths, np.ndarray]:
                 numbers_of_paths[lanes] = len(numbers_of_paths)
                 ends.append(end_nodes)
             numbers[-1].append(numbers_of_paths[lanes])
-    paths = Paths(pad([list(lanes) for lanes in numbers_of_paths]), np.array(ends, dtype=np.int64))
-    return paths, np.array(numbers, dtype=np.int64)
+    paths = Paths(pad([list(lanes) for lanes in numbers_of_paths]), np.array(ends, dtype=int))
+    return paths, np.array(numbers, dtype=int)
 
 
 def _route(network: Network, names: object, where: str) -> tuple[tuple[int, ...], tuple[int, int]]:
@@ -209,7 +209,7 @@ def _drawn_alternatives(
 ) -> tuple[Journeys, np.ndarray]:
     """Return journeys that offer each slot its own path (-1: none) and others drawn for the same pair."""
     list_numbers: dict[tuple[int, ...], int] = {}
-    slots = np.zeros(numbers.shape, dtype=np.int64)
+    slots = np.zeros(numbers.shape, dtype=int)
     for place in np.ndindex(numbers.shape):
         alternatives = np.flatnonzero((paths.ends == ends[place]).all(axis=1))
         alternatives = random.permutation(alternatives[alternatives != numbers[place]])
@@ -253,6 +253,6 @@ def coalition_of(source: object, kinds: np.ndarray, seed: int) -> np.ndarray:
         raise ValueError(f"{name}: {count} must be at most {len(candidates)}, {group}")
     if origin == "random":
         candidates = np.random.default_rng([seed, 1]).permutation(candidates)
-    member = np.zeros(len(kinds), dtype=np.int64)
+    member = np.zeros(len(kinds), dtype=int)
     member[candidates[:count]] = 1
     return member

@@ -23,6 +23,7 @@ from rivalry.economies.kernels.city import (
 from rivalry.economies.kernels.city_learning import check_policy, entry_counts
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
+from rivalry.runtime.jax import floats
 from rivalry.schema.validate import check_word
 
 COORDINATES = ("from x", "from y", "to x", "to y", "goal x", "goal y")
@@ -175,7 +176,7 @@ def city_policy(
     for agent in range(agents):  # per agent: a table of all agents' observations is large
         features = charts.features(np.full(len(trip), agent), trip, spot, karma)
         observed = views.of(features, counts[agent].ravel())
-        chances = np.asarray(policy(agent, *observed), dtype=float)
+        chances = floats(policy(agent, *observed))
         if chances.shape != table.shape[1:]:
             raise ValueError(f"policy: agent {agent} has {chances.shape}; must be {table.shape[1:]}")
         table[agent] = chances
@@ -225,7 +226,7 @@ class _Map(NamedTuple):
 
 
 def _map_of(game: Any, city: CityArrays) -> _Map:
-    at, lanes = np.asarray(game.network.at, dtype=float), game.network.lanes
+    at, lanes = floats(game.network.at), game.network.lanes
     journeys = np.arange(len(city.lane))
     stands = np.maximum(city.lane, 0)  # padding: any lane will do
     junctions = stands[journeys[:, None], np.maximum(city.options[:, :, :1].sum(axis=2), 0)]

@@ -71,7 +71,7 @@ def world(game: KarmaEconomy) -> Economy:
         discount=np.array(game.gamma),
         karma=initial_amounts(initial, game.agents, float(game.mean_karma), game.most),
         most=game.most,
-        charge=np.array(game.charge, dtype=np.int64),
+        charge=np.array(game.charge, dtype=int),
         receiver=game.receiver,
         tie=game.tie,
         overflow=game.overflow,
@@ -79,7 +79,7 @@ def world(game: KarmaEconomy) -> Economy:
         every=game.every,
         award=BIDS,
         idle=int(game.idle > 0),
-        signal=np.array(game.signal, dtype=np.int64),
+        signal=np.array(game.signal, dtype=int),
     )
 
 

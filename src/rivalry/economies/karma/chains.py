@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Array, Float
 
-from rivalry.runtime.jax import jnp
+from rivalry.runtime.jax import floats, jnp
 
 SHARES_ROUNDING = 1e-8  # tolerance of sums and products of shares: they come from files with few digits
 
@@ -20,7 +20,7 @@ def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarr
     >>> stationary([[0.75, 0.25], [0.5, 0.5]])[1].round(6).tolist()
     [0.666667, 0.333333]
     """
-    array = np.asarray(chain, dtype=float)
+    array = floats(chain)
     table = np.tile(array, (len(array), 1)) if array.ndim == 1 else array
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not table.size:
         raise ValueError(f"{name}: shape {array.shape} must be square, or one distribution")

@@ -13,7 +13,7 @@ from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial
 from rivalry.economies.karma.checks import AGENTS, Types, numbers, tax_of, types_of
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.economies.kernels import shapes
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import floats, put
 from rivalry.schema.annotations import AcceptedInterval
 from rivalry.schema.validate import check_word, checked, limit, whole_number
 
@@ -200,7 +200,7 @@ def _initial(options: Mapping[str, Any], types: Types, count: int) -> np.ndarray
     with_initial = [k for k, initial in enumerate(types.initial) if initial is not None]
     amounts = options["initial_karma"]
     if amounts is None and not with_initial:
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=int)
     if amounts is not None and with_initial:
         raise ValueError(
             f"initial_karma: clashes with types[{with_initial[0]}].initial_karma; give one of them"
@@ -248,7 +248,7 @@ def _whole_table(name: str, source: object, axes: str, limit: np.ndarray, note: 
     Raises `ValueError` that names the ``axes``.
     """
     try:
-        table = np.asarray(source, dtype=float)
+        table = floats(source)
     except (TypeError, ValueError):
         rule = f"a table of {len(limit)} rows of {len(limit)} whole numbers, {axes}"
         raise ValueError(f"{name}: must be {rule}") from None
@@ -290,4 +290,4 @@ def signal_of(signal: object, max_karma: int) -> np.ndarray:
     else:
         limit = np.full_like(karma, karma.size - 1)  # there are no more pairs of karma levels
         table = _whole_table("signal", signal, "[own karma][peer's karma]", limit)
-    return table.astype(np.int64) if table.any() else np.zeros((0, 0), dtype=np.int64)
+    return table.astype(np.int64) if table.any() else np.zeros((0, 0), dtype=int)

@@ -19,7 +19,7 @@ from rivalry.economies.karma.chains import SHARES_ROUNDING
 from rivalry.economies.karma.checks import any_bid, require_all_bids
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.economies.kernels import shapes
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put
 from rivalry.text.display import Description, OneLineRepr, count_text
 
 
@@ -76,7 +76,7 @@ class Policies(Simplex):
         levels = self.shape[1]
         full = (*self.stakes.shape, levels, levels)
         try:
-            array = np.asarray(x, dtype=float)
+            array = floats(x)
         except (TypeError, ValueError):
             raise ValueError(f"{name}: must be numbers of shape {self.shape} (states, bids)") from None
         if array.shape not in (self.shape, full, full[1:] if full[0] == 1 else full):
@@ -191,7 +191,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
 
     def continuum(self) -> KarmaEconomy:
         """Return the economy without what describes finitely many agents only."""
-        unseen = np.zeros((0, 0), dtype=np.int64)
+        unseen = np.zeros((0, 0), dtype=int)
         return replace(self, agents=0, initial=self.initial[:0], signal=unseen)
 
     def environment(self, mu: Distribution, pi: Policy) -> Around:

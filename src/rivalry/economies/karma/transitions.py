@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from rivalry.core.space import Scalar
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import floats, jax, jnp
 
 KarmaDistribution = Float[Array, "karma"]
 
@@ -81,7 +81,7 @@ def redistribution_level(distribution: object, surplus: float) -> float:
     >>> redistribution_level([0.1, 0.2, 0.3, 0.4], 0.05)
     0.08333333333333333
     """
-    masses = np.asarray(distribution, dtype=float)
+    masses = floats(distribution)
     if masses.ndim != 1 or len(masses) < 2 or np.any(masses < 0) or abs(masses.sum() - 1) > 1e-8:
         raise ValueError(
             f"distribution: {distribution!r} must be probabilities of karma 0, 1, .. that sum to 1"

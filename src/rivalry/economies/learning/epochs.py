@@ -87,12 +87,12 @@ def temperatures(beta: float | Table) -> StagedSchedule:
 
 
 def _constant(value: float, power: float = 0.0) -> StagedSchedule:
-    return StagedSchedule(np.array([float(value)]), np.zeros(1, dtype=np.int64), float(power))
+    return StagedSchedule(np.array([float(value)]), np.zeros(1, dtype=int), float(power))
 
 
 def _in_stages(stages: Sequence[Sequence[float]]) -> StagedSchedule:
     lengths, values = [length for length, _ in stages], [value for _, value in stages]
-    return StagedSchedule(np.array(values, dtype=float), np.cumsum(lengths, dtype=np.int64))
+    return StagedSchedule(np.array(values, dtype=float), np.cumsum(lengths, dtype=int))
 
 
 class Stop(NamedTuple):

@@ -216,7 +216,7 @@ def _by_owner(gains: AgentGains, owner: np.ndarray) -> Numbers:
 
 def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
     """Return the type of every policy owner."""
-    kinds = np.zeros(int(owner.max()) + 1, dtype=np.int64)
+    kinds = np.zeros(int(owner.max()) + 1, dtype=int)
     kinds[owner] = crowd.arrays.type_of
     return kinds
 

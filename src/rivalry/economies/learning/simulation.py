@@ -24,7 +24,7 @@ from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.populations.response import SHARPNESS, inverse_temperature
 from rivalry.methods.q_learning.exploration import check_numbers
 from rivalry.population.certificate import evaluate_in
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import floats, put
 
 
 class Simulation(FixedPolicies):
@@ -236,4 +236,4 @@ def _pad_rows(numbers: object, levels: int) -> np.ndarray:
         if len({part.shape for part in parts}) == 1:
             return np.stack(parts)
         raise ValueError("plays: rows of a policy must be lists of numbers, one a bid")
-    return np.asarray(numbers, dtype=float)
+    return floats(numbers)

@@ -22,7 +22,7 @@ from rivalry.core.tolerances import ROUNDING, SEARCH_TIE
 from rivalry.families.influencer.deviations import rival_influence
 from rivalry.families.influencer.kernels import Blotto
 from rivalry.families.influencer.model import InfluencerGame
-from rivalry.runtime.jax import compiled, jnp, put
+from rivalry.runtime.jax import compiled, floats, jnp, put
 
 BOXES, TOGETHER = 1_000, 32  # boxes of the branch and bound, in all and per round
 FIELDS = 11  # largest number of battlefields for which all faces of the simplex are tried
@@ -138,7 +138,7 @@ def slopes_in_shares(game: InfluencerGame, x: Profile) -> Profile:
 def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, BudgetProblem, float]:
     """Return the contested corners ``[field]``, the problem there, and the payoff of uncontested corners."""
     assert isinstance(game.kernel, Blotto)
-    weight, rivals = np.asarray(game.weights, dtype=float), np.asarray(_rivals(game, x, put(player)))
+    weight, rivals = floats(game.weights), np.asarray(_rivals(game, x, put(player)))
     corner = np.asarray(game.points).argmax(axis=1)
     contested = (weight > 0) & np.isfinite(rivals)
     uncontested = float(weight[(weight > 0) & ~contested].sum())

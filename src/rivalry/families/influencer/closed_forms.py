@@ -36,6 +36,7 @@ from rivalry.families.influencer.kernels import (
     PowerLaw,
 )
 from rivalry.families.influencer.model import InfluencerGame
+from rivalry.runtime.jax import floats
 
 WITHOUT_FORM = {
     ChosenReach: "players who choose their reach",
@@ -149,7 +150,7 @@ def moments(points: object, weights: object) -> tuple[np.ndarray, np.ndarray]:
     >>> mean.tolist(), covariance.tolist()
     ([1.0], [[1.0]])
     """
-    b, w = np.asarray(points, dtype=float), np.asarray(weights, dtype=float)
+    b, w = floats(points), floats(weights)
     b = b[:, None] if b.ndim == 1 else b
     share = w / w.sum()
     mean = share @ b
@@ -228,7 +229,7 @@ def threshold_variance(points: object, weights: object, players: int, shape: obj
 
     _, covariance = moments(points, weights)
     identity = np.eye(len(covariance))
-    matrix = identity if shape is None else np.asarray(shape, dtype=float)
+    matrix = identity if shape is None else floats(shape)
     if matrix.shape != covariance.shape:
         raise ValueError(f"shape: {matrix.shape} must be {covariance.shape}")
     check_covariance(matrix, "shape")
@@ -421,7 +422,7 @@ def symmetric_spectrum(game: InfluencerGame, position: object) -> SymmetricSpect
     False
     """
     _refuse_unequal(game, "symmetric_spectrum")
-    position_row = np.atleast_1d(np.asarray(position, dtype=float))
+    position_row = np.atleast_1d(floats(position))
     x = game.space.check(np.broadcast_to(position_row, game.space.shape), "position")
     root = symmetric.follow_root([game], directions(game.space)[0], np.asarray(x)[0], fixed=True)
     blocks = (values[0] for values in symmetric.eigenvalues(root, game.players))
@@ -477,7 +478,7 @@ def group_levels(points: object, weights: object, players: int, iterations: int 
     [[5], [3, 2], [2, 1, 1, 1]]
     """
     _weight(players)
-    b, w = np.asarray(points, dtype=float), np.asarray(weights, dtype=float)
+    b, w = floats(points), floats(weights)
     b = b[:, 0] if b.ndim == 2 and b.shape[1] == 1 else b
     if b.ndim != 1:
         raise ValueError(f"points: shape {b.shape} must be on an interval")

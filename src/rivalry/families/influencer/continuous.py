@@ -27,7 +27,7 @@ from rivalry.families.resources import (
     optional,
     resource_weights,
 )
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import as_numbers, whole_number
 
 Ends = tuple[float, float]
@@ -101,7 +101,7 @@ def on_simplex(
     >>> round(float(weights.sum()), 12)
     0.5
     """
-    a = np.ones(corners) if alphas is None else np.asarray(alphas, dtype=float)
+    a = np.ones(corners) if alphas is None else floats(alphas)
     # b_1 = t_1, b_2 = (1 - t_1) t_2, ..: each t_i is beta distributed
     make = _graded_quadrature if graded else _unit
     rules = [make(count, a[i] - 1, a[i + 1 :].sum() - 1) for i in range(corners - 1)]

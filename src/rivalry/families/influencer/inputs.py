@@ -28,7 +28,7 @@ from rivalry.families.resources import (
     require,
     validate_weights,
 )
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put
 from rivalry.schema.validate import as_numbers, number_of, whole_number
 
 EDGE = 1e-9  # smallest coordinate for kernels without influence at 0
@@ -41,7 +41,7 @@ def per_player(
 
     Each must be above ``above`` or, if given, at least ``minimum``.
     """
-    numbers = np.asarray(value, dtype=float)
+    numbers = floats(value)
     if numbers.shape not in ((), (players,)):
         raise ValueError(
             f"{name}: {numbers.size} entries for {players} players; must be one number, or one per player"
@@ -154,7 +154,7 @@ def third_party(spec: object, points: np.ndarray) -> Any:
         influence = formula_values(spec, points, "third_party")
     elif callable(spec):
         values = [spec(point[0] if len(point) == 1 else point) for point in points]
-        influence = np.asarray(values, dtype=float)
+        influence = floats(values)
     else:
         influence = as_numbers(spec, "third_party")
     # no influence anywhere is no third party

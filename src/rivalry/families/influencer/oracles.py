@@ -26,7 +26,7 @@ from rivalry.families.influencer.deviations import (
 from rivalry.families.influencer.kernels import Blotto, Custom, Gaussian
 from rivalry.families.influencer.model import InfluencerGame
 from rivalry.proofs.spaces.simplices import slopes_in_shares, terms_in_fractions
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import near
 
 # Starts on [0, 1] of Lovett, Fu and McAvoy, by the number of players.
@@ -174,7 +174,7 @@ def _(game: InfluencerGame, x: Profile) -> Record:
             makers["threshold"] = scalar(threshold.threshold)
     if isinstance(game.kernel, Gaussian) and axes == 1 and threshold is not None and game.players > 4:
         halves = group_levels(game.points, game.weights, game.players)[1]
-        makers["level_threshold"] = ((), np.asarray(halves.thresholds[0], dtype=float))
+        makers["level_threshold"] = ((), floats(halves.thresholds[0]))
     return makers
 
 

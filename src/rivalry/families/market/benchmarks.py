@@ -25,7 +25,7 @@ from rivalry.families.market.equilibria import closure_sets
 from rivalry.families.market.leadership import StageResponses, all_choices
 from rivalry.families.market.model import Market, choice_bounds, whole_market
 from rivalry.families.market.owners import owned_market
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import check_word
 from rivalry.tables import SubgamePerfect, equilibria, regrets, staged_values, tabulate
 from rivalry.tables import payoffs as table_payoffs
@@ -240,7 +240,7 @@ def _first_root(roots: np.ndarray) -> np.ndarray:
 
 
 def _evaluate(market: Market, choice: np.ndarray, searched: bool) -> Benchmark:
-    x = put(np.asarray(choice, dtype=float)[:, None])
+    x = put(floats(choice)[:, None])
     record = metrics(market, x)
     q, p, profit = (record[name][1] for name in ("quantity", "price", "profit"))
     paid = payoffs(market, x)
@@ -442,7 +442,7 @@ def complementary_root(
     least length keep to the nearest.
     """
     low, high = choice_bounds(market)
-    choice = np.clip(np.asarray(start, dtype=float), low, high)
+    choice = np.clip(floats(start), low, high)
     for rise in np.repeat(rises, NEWTON_STEPS):
         gap, slopes = map(np.asarray, _gaps_and_slopes(market, ascent, choice, rise))
         step = np.linalg.pinv(slopes, rcond=1e-10) @ gap

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rivalry.runtime.jax import floats
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -59,7 +61,7 @@ def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp:
 
 def broadcast_parameters(*values: object) -> list[np.ndarray]:
     """Return numbers as arrays of one length, that of the longest."""
-    arrays = [np.atleast_1d(np.asarray(value, dtype=float)) for value in values]
+    arrays = [np.atleast_1d(floats(value)) for value in values]
     size = max(map(len, arrays))
     return [np.broadcast_to(array, (size,)) for array in arrays]
 
@@ -344,9 +346,9 @@ def logit_bertrand(
     ----------
     A. Caplin and B. Nalebuff, Aggregation and imperfect competition, Econometrica 59 (1991).
     """
-    numbers = [np.asarray(number, dtype=float) for number in (a, c, d)]
+    numbers = [floats(number) for number in (a, c, d)]
     a, c, d = np.broadcast_arrays(*map(np.atleast_1d, numbers))
-    out = np.asarray(a0, dtype=float)[..., None] / mu
+    out = floats(a0)[..., None] / mu
     net_values = (a - c) / mu
     # p >= c + margin mu: the inclusive value is at most this, and at least the outside option's
     log_odds = np.logaddexp.reduce(
@@ -392,7 +394,7 @@ def _solve_log_odds(
 
 def logit_shares(a: object, a0: object, mu: float, p: object) -> np.ndarray:
     """Return logit market shares ``[.. player]`` at prices ``[.. player]``, without the outside option."""
-    value, out = (np.asarray(a) - p) / mu, np.asarray(a0, dtype=float)[..., None] / mu
+    value, out = (np.asarray(a) - p) / mu, floats(a0)[..., None] / mu
     top = np.maximum(value.max(axis=-1, keepdims=True), out)
     weight = np.exp(value - top)
     return weight / (weight.sum(axis=-1, keepdims=True) + np.exp(out - top))

@@ -14,6 +14,7 @@ from rivalry.families.market.closed_forms import refuse
 from rivalry.families.market.equilibria import logit_bertrand
 from rivalry.families.market.model import priced_numbers, relative_quality
 from rivalry.families.market.owners import OwnedMarket, has_owner_response
+from rivalry.runtime.jax import floats
 from rivalry.schema.validate import check_keywords
 
 P = ParamSpec("P")
@@ -85,7 +86,7 @@ def from_logit(
         raise ValueError(f"price_coefficient: {price_coefficient!r} {rule}")
     if not 0 <= nesting < 1:
         raise ValueError(f"nesting: {nesting!r} must be in [0, 1)")
-    columns = {"shares": np.asarray(shares, dtype=float), "prices": np.asarray(prices, dtype=float)}
+    columns = {"shares": floats(shares), "prices": floats(prices)}
     count = columns["shares"].size
     labels = np.zeros(count, dtype=int) if markets is None else np.asarray(markets)
     for name, column in (columns | {"markets": labels}).items():
@@ -157,7 +158,7 @@ def _together(rows: list[list[int]], count: int) -> np.ndarray:
     labels = np.arange(count)
     for row in rows:
         labels[row] = row[0]
-    return np.asarray(labels[:, None] == labels, dtype=float)
+    return floats(labels[:, None] == labels)
 
 
 class LogitEquilibrium(NamedTuple):

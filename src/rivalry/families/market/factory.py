@@ -37,7 +37,7 @@ from rivalry.families.market.model import (
 )
 from rivalry.families.market.owners import OwnedMarket, owned_market
 from rivalry.families.market.valuation import check_rates
-from rivalry.runtime.jax import put_all
+from rivalry.runtime.jax import floats, put_all
 from rivalry.schema.annotations import AcceptedInterval, Keys, Needs, Symbol
 from rivalry.schema.validate import (
     bound_violation,
@@ -325,7 +325,7 @@ def _owned(market: Market, owners: Any, ownership: Any) -> OwnedMarket:
     products = [[product] for product in range(market.players)] if owners is None else owners
     if ownership is None:
         return owned_market(market, products)
-    weights = np.asarray(ownership, dtype=float)
+    weights = floats(ownership)
     fits = weights.shape == (len(products), len(products)) and np.all(weights >= 0)
     if not fits or not np.all(np.diagonal(weights) > 0):
         rule = f"{len(products)} rows of {len(products)} weights of at least 0, its own above 0"
@@ -420,7 +420,7 @@ def _players_of(options: Mapping[str, Any]) -> int:
 
 def _checked_numbers(name: str, value: object) -> np.ndarray:
     """Return the values of a parameter. Raises `ValueError` that names the first invalid entry."""
-    entries = np.asarray(value, dtype=float)
+    entries = floats(value)
     check_entries(name, entries, partial(refusal, name))
     return entries
 
@@ -452,7 +452,7 @@ def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
     if demand == "logit":
         numbers["nesting"] = _checked_numbers("nesting", options["nesting"])
     cost_rule = partial(refusal, "unit_cost", demand=demand)
-    check_entries("unit_cost", np.asarray(values["unit_cost"], dtype=float), cost_rule)
+    check_entries("unit_cost", floats(values["unit_cost"]), cost_rule)
     if options["nests"] is not None:
         if demand != "logit":
             raise ValueError(f"nests: are of logit demand; clash with {demand} demand")

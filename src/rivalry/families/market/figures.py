@@ -22,6 +22,7 @@ from rivalry.plots.marks import (
     player_lines,
 )
 from rivalry.plots.select import At, DrawnPoint
+from rivalry.runtime.jax import floats
 from rivalry.text.display import key_in_words
 
 PATH = "cash_flow_path"
@@ -108,9 +109,9 @@ def _rates(
 ) -> np.ndarray:
     """Return every player's discount factor. Raises `ValueError`."""
     discounts = selection.get("discount") if gamma is None else gamma
-    if discounts is None or select.is_blank(np.asarray(discounts, dtype=float)):
+    if discounts is None or select.is_blank(floats(discounts)):
         raise ValueError("gamma: None must be a number, or one per player; this data holds no discount")
-    rates = np.atleast_1d(np.asarray(discounts, dtype=float))
+    rates = np.atleast_1d(floats(discounts))
     if rates.shape not in ((1,), (players,)):
         raise ValueError(f"gamma: {len(rates)} numbers must be one, or {players}, one per player")
     for rate in rates.tolist():

@@ -24,7 +24,7 @@ from rivalry.core.space import Profile
 from rivalry.core.tolerances import ROUNDING, TINY
 from rivalry.families.market.equilibria import aggregate, broadcast_parameters
 from rivalry.families.market.model import Market, plain_numbers, relative_quality
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.transforms import Followers, Leadership, stackelberg
 from rivalry.transforms.leadership import leaders_of_stages
 
@@ -70,7 +70,7 @@ def best_output(
     The result is exact: profit is quadratic on every piece, so the best output is a peak or an end of a
     piece.
     """
-    rivals_output = np.asarray(rivals_output, dtype=float)[..., None]
+    rivals_output = floats(rivals_output)[..., None]
     slope = line.slope
     intercept = line.price[:, 0] + slope * (
         line.start - rivals_output

@@ -23,7 +23,7 @@ from rivalry.families.market.model import (
     whole_market,
 )
 from rivalry.families.market.valuation import Valuation, valuation
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import check_word, whole_number
 
 ABSENT = 1e9  # in intercepts: the price of a firm that has exited, at which it sells nothing
@@ -413,7 +413,7 @@ def value_cash_flows(market: Market, cash_flows: np.ndarray) -> Valuation:
 
 def _choices_by_period(game: MarketPlay, policy: object, periods: int) -> np.ndarray:
     """Return the choices of every period, ``[period firm axis]``. Raises `ValueError`."""
-    choices = np.asarray(policy, dtype=float)
+    choices = floats(policy)
     shape = (periods, *game.space.shape)
     if choices.ndim == 2:
         return np.broadcast_to(game.space.check(choices, "policy"), shape)

@@ -40,7 +40,7 @@ from rivalry.families.market.native_play import market_play
 from rivalry.families.market.owners import OwnedMarket, has_owner_response, owner_response
 from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
 from rivalry.families.market.valuation import recurring_value
-from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
+from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
 from rivalry.schema.register import BENCHMARKS
 
 Traced = dict[str, tuple[tuple[str, ...], Array]]
@@ -83,7 +83,7 @@ oracles.validate_parameter.register(Market)(lambda game, name, value: refusal(na
 @oracles.exchangeable.register(Market)
 def _(game: Market) -> np.ndarray:
     """Return equal numbers for firms with the same parameters that choose at the same stage."""
-    parameters = [np.asarray(v, dtype=float) for v in game.numbers.values() if np.ndim(v) == 1]
+    parameters = [floats(v) for v in game.numbers.values() if np.ndim(v) == 1]
     stage = np.array([next(k for k, s in enumerate(game.stages) if i in s) for i in range(game.players)])
     ends = [np.asarray(game.space.low[:, 0]), np.asarray(game.space.high[:, 0])]
     rows = np.stack([*parameters, stage, *ends], axis=1)
@@ -149,7 +149,7 @@ def _choice_and_profit(game: Market, x: Profile, player: Array) -> tuple[Array, 
 
 @oracles.proved_response.register(Market, when=lambda game: game.rule.winner_takes_all and game.shock is None)
 def _(game: Market, x: Profile, player: int) -> oracles.Response:
-    return undercutting(game, np.asarray(x, dtype=float), player)
+    return undercutting(game, floats(x), player)
 
 
 oracles.mixed_best_response.register(Market, when=has_piecewise_profit)(rationed_response)
@@ -174,12 +174,12 @@ def _(game: StagedMarket, x: Profile, player: int | Array) -> tuple[Array, Array
     when=lambda game: has_linear_responses(game.market) and game.market.rule.homogeneous,
 )
 def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
-    return proved_leader_response(game, np.asarray(x, dtype=float), player)
+    return proved_leader_response(game, floats(x), player)
 
 
 @oracles.proved_response.register(StagedMarket, when=has_price_response)
 def _(game: StagedMarket, x: Profile | np.ndarray, player: int) -> oracles.Response:
-    return proved_price_response(game, np.asarray(x, dtype=float), player)
+    return proved_price_response(game, floats(x), player)
 
 
 @oracles.closed_form.register(StagedMarket)

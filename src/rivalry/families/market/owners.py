@@ -14,7 +14,7 @@ from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method
 from rivalry.families.market.model import Market
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put
 from rivalry.text.display import Description, OneLineRepr
 
 INTERIOR = 1e-6  # tolerance of first-order conditions, relative to the price of a product
@@ -97,7 +97,7 @@ def owned_market(market: Market, owners: Any = None, weights: Any = None) -> Own
     [2025.0]
     """
     products = (tuple(range(market.players)),) if owners is None else tuple(map(tuple, owners))
-    matrix = np.eye(len(products)) if weights is None else np.asarray(weights, dtype=float)
+    matrix = np.eye(len(products)) if weights is None else floats(weights)
     return OwnedMarket(market, put(matrix), products, not market.has("convex_cost"))
 
 
@@ -178,7 +178,7 @@ def compensating_costs(game: OwnedMarket | Market, choices: Any) -> np.ndarray:
     owned = _as_owned(game)
     at = jnp.asarray(choices, dtype=float)
     conditions, in_cost, *_ = map(np.asarray, _slopes(owned, at))
-    cost = np.asarray(owned.game.numbers["unit_cost"], dtype=float)
+    cost = floats(owned.game.numbers["unit_cost"])
     return cost - np.linalg.solve(in_cost, conditions)
 
 

@@ -15,7 +15,7 @@ from rivalry.families.market.benchmarks import benchmark
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.model import Market, choice_bounds, whole_market
 from rivalry.families.market.native_play import initial_state, settle
-from rivalry.runtime.jax import jax, put
+from rivalry.runtime.jax import floats, jax, put
 from rivalry.tables.discretize import TABLE_BYTES, values_at
 
 SAME_PRICE = 1e-9  # prices that differ by less, relatively, are one level
@@ -89,13 +89,11 @@ def repeated_tables(
         payoff=np.array(np.moveaxis(tables_by_name["cash_flow"], 0, 2), order="C"),
         next_nature=next_nature,
         nature_cdf=nature_cdf,
-        action_map=np.zeros((0, 0, 0), dtype=np.int64),
-        sizes=np.asarray(sizes, dtype=np.int64),
-        order=np.array(order, dtype=np.int64),
+        action_map=np.zeros((0, 0, 0), dtype=int),
+        sizes=np.asarray(sizes, dtype=int),
+        order=np.array(order, dtype=int),
         observation_slots=_observation_slots(market, carries),
-        signal=_price_levels(tables_by_name["p"])
-        if market.rule.homogeneous
-        else np.zeros((0, 0), dtype=np.int64),
+        signal=_price_levels(tables_by_name["p"]) if market.rule.homogeneous else np.zeros((0, 0), dtype=int),
     )
 
 
@@ -144,7 +142,7 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
     ([[0.0, -5.0, 0.0], [-5.0, 2.0, 1.0], [0.0, 1.0, 0.0]], [[12.0]])
     """
     _check_adjusted(market, "linear_quadratic")
-    numbers = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
+    numbers = {name: floats(value) for name, value in market.numbers.items()}
     if market.rule.demand not in ("linear", "differentiated"):
         raise ValueError(f"demand: {market.rule.demand!r} is not linear in quantities; {PLAY}")
     for name, applies in (("fixed_cost", market.has("fixed_cost")), ("capacity", market.dynamics.limited)):
@@ -200,7 +198,7 @@ def adjustment_tables(market: Market, levels: int | list[float]) -> AdjustmentTa
     initial_outputs, lines = _first_outputs(market), []
     for firm, begins in enumerate(initial_outputs.tolist()):
         low, high = float(market.space.low[firm, 0]), float(market.space.high[firm, 0])
-        line = np.asarray(np.linspace(low, high, levels) if isinstance(levels, int) else levels, dtype=float)
+        line = floats(np.linspace(low, high, levels) if isinstance(levels, int) else levels)
         if len(line) < 2 or np.any(np.diff(line) <= 0) or line[0] < low or line[-1] > high:
             raise ValueError(f"levels: must rise, 2 or more, in [{low:g}, {high:g}] (firm {firm})")
         if not line[0] <= begins <= line[-1]:
@@ -286,7 +284,7 @@ def _check_size(natures: int, sizes: np.ndarray, joint: int, branches: int, limi
 
 def _first_outputs(market: Market) -> np.ndarray:
     """Return the outputs before the first period."""
-    return np.asarray(market.numbers.get("initial", market.space.low[:, 0]), dtype=float)
+    return floats(market.numbers.get("initial", market.space.low[:, 0]))
 
 
 def _nature_moves(market: Market, joint: int, carries: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -313,7 +311,7 @@ def _observation_slots(market: Market, carries: bool) -> np.ndarray:
         rows |= {firm: [[index, 0] for index in (*nature, *preceding_firms)] for firm in firms}
     width = max(1, *map(len, rows.values()))
     slots = [row + [[-1, -1]] * (width - len(row)) for _, row in sorted(rows.items())]
-    return np.array(slots, dtype=np.int64)
+    return np.array(slots, dtype=int)
 
 
 def _price_levels(p: np.ndarray) -> np.ndarray:
@@ -322,7 +320,7 @@ def _price_levels(p: np.ndarray) -> np.ndarray:
     values = np.sort(price, axis=None)
     new = np.diff(values, prepend=values[0]) > SAME_PRICE * values + PRICE_ROUNDING * values[-1]
     levels: np.ndarray = np.cumsum(new)[np.searchsorted(values, price)]
-    return np.array(levels, dtype=np.int64, order="C")
+    return np.array(levels, dtype=int, order="C")
 
 
 class Channels(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rivalry.runtime.jax import floats
 from rivalry.schema.validate import check_word
 
 SHIFT = {"period0": 0.0, "mid": 0.5, "end": 1.0}
@@ -84,7 +85,7 @@ def valuation(
     (1842.9752, 0.8398)
     """
     flows = _flows(cash_flows)
-    rate, grows = np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float)
+    rate, grows = floats(gamma), floats(growth)
     check_word("convention", convention, SHIFT)
     check_word("terminal", terminal, TERMINALS)
     shift = SHIFT[convention]
@@ -92,7 +93,7 @@ def valuation(
     infinite = terminal in ("gordon", "perpetuity")
     check_rates(rate, grows, infinite_horizon=infinite)
     weights, terminal_weight = _weights(rate, discounts, flows.shape[-1], shift)
-    base = np.asarray(flows[..., -1] if normalised_cash_flow is None else normalised_cash_flow, dtype=float)
+    base = floats(flows[..., -1] if normalised_cash_flow is None else normalised_cash_flow)
     if infinite or terminal == "multiple":
         _check_last(base, terminal, strict)
     if infinite:
@@ -103,7 +104,7 @@ def valuation(
         follow_up, unit = (multiple, base) if terminal == "multiple" else (critic, 1.0)
         if follow_up is None:
             raise ValueError(f"{terminal}: is missing; terminal = {terminal!r} takes it")
-        follows = np.asarray(np.asarray(follow_up, dtype=float) * unit)
+        follows = np.asarray(floats(follow_up) * unit)
     present = np.asarray(np.sum(weights * flows, axis=-1))
     value, terminal_part = np.broadcast_arrays(present + terminal_weight * follows, terminal_weight * follows)
     share = np.divide(terminal_part, value, out=np.full(value.shape, np.nan), where=value != 0)
@@ -116,7 +117,7 @@ def continuation_factor(gamma: ArrayLike, growth: ArrayLike = 0.0, shift: float 
     ``(1+g)/(r-g) (1+r)^(1-s)``, computed as ``(1+g) gamma^s / (1 - gamma (1+g))``, which is also right at
     ``gamma`` 0.
     """
-    rate, grows = np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float)
+    rate, grows = floats(gamma), floats(growth)
     return np.asarray((1 + grows) * rate**shift / (1 - rate * (1 + grows)))
 
 
@@ -124,7 +125,7 @@ def check_rates(
     gamma: ArrayLike, growth: ArrayLike = 0.0, *, infinite_horizon: bool, name: str = "gamma"
 ) -> None:
     """Raise `ValueError`, naming both rates, if a sum diverges or a discount factor is out of range."""
-    rates, grows = np.broadcast_arrays(np.asarray(gamma, dtype=float), np.asarray(growth, dtype=float))
+    rates, grows = np.broadcast_arrays(floats(gamma), floats(growth))
     for place in np.ndindex(rates.shape):
         rate, g = float(rates[place]), float(grows[place])
         where = name + "".join(f"[{k}]" for k in place)
@@ -153,7 +154,7 @@ def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0")
     """
     check_word("convention", convention, SHIFT)
     check_rates(gamma, infinite_horizon=True)
-    return np.asarray(np.asarray(profit, dtype=float) * continuation_factor(gamma, 0.0, SHIFT[convention]))
+    return np.asarray(floats(profit) * continuation_factor(gamma, 0.0, SHIFT[convention]))
 
 
 def recurring_value(
@@ -180,7 +181,7 @@ def recurring_value(
     >>> value.round(6).tolist(), share.round(6).tolist()
     ([200.0], [0.598737])
     """
-    flow = np.asarray(cash_flow, dtype=float)
+    flow = floats(cash_flow)
     if horizon == 0:
         check_rates(gamma, grows, infinite_horizon=True)
         # the factor is for flows after one of 1, which have grown once: the first flow here has not
@@ -208,11 +209,11 @@ def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray
     ----------
     M. J. Gordon, Dividends, earnings, and stock prices, Review of Economics and Statistics 41 (1959).
     """
-    rates, grows = np.broadcast_arrays(np.asarray(r, dtype=float), np.asarray(g, dtype=float))
+    rates, grows = np.broadcast_arrays(floats(r), floats(g))
     for where in np.argwhere(~(rates > grows)):
         rate, growth = rates[tuple(where)], grows[tuple(where)]
         raise ValueError(f"r: {rate:g} must be above g = {growth:g}; else the sum diverges")
-    return np.asarray(np.asarray(cash_flow_ahead, dtype=float) / (rates - grows))
+    return np.asarray(floats(cash_flow_ahead) / (rates - grows))
 
 
 def one_ahead(
@@ -232,8 +233,8 @@ def one_ahead(
     """
     check_rates(gamma, growth, infinite_horizon=True)
     # the forecast is the next flow itself, so its growth is divided out
-    ahead = continuation_factor(gamma, growth, 1.0) / (1 + np.asarray(growth, dtype=float))
-    return np.asarray(np.asarray(cash_flow, dtype=float) + np.asarray(next_cash_flow, dtype=float) * ahead)
+    ahead = continuation_factor(gamma, growth, 1.0) / (1 + floats(growth))
+    return np.asarray(floats(cash_flow) + floats(next_cash_flow) * ahead)
 
 
 def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) -> np.ndarray:
@@ -246,8 +247,8 @@ def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) ->
     >>> values([1.0, 1.0, 1.0], 0.5, follows=2.0).tolist()
     [2.0, 2.0, 2.0]
     """
-    flows, rate = _flows(cash_flows), np.asarray(gamma, dtype=float)
-    ahead = np.broadcast_to(np.asarray(follows, dtype=float), flows.shape[:-1])
+    flows, rate = _flows(cash_flows), floats(gamma)
+    ahead = np.broadcast_to(floats(follows), flows.shape[:-1])
     values = np.empty(flows.shape)
     for t in reversed(range(flows.shape[-1])):
         ahead = values[..., t] = flows[..., t] + rate * ahead
@@ -267,7 +268,7 @@ def sensitivity(
     [[510.0, nan], [110.0, 220.0]]
     """
     flows = _flows(cash_flows)
-    discounting, grows = np.asarray(rates, dtype=float), np.asarray(growths, dtype=float)
+    discounting, grows = floats(rates), floats(growths)
     values = np.full((*flows.shape[:-1], len(discounting), len(grows)), np.nan)
     for i, j in np.argwhere(discounting[:, None] > grows):
         gamma, rule = 1 / (1 + discounting[i]), {"terminal": "gordon", "growth": grows[j]}
@@ -282,7 +283,7 @@ def _weights(
     if discounts is None:
         t = np.arange(periods) + shift
         return gamma[..., None] ** t, np.asarray(gamma**periods)
-    factors = np.asarray(discounts, dtype=float)
+    factors = floats(discounts)
     if factors.ndim < 1 or factors.shape[-1] != periods:
         raise ValueError(f"discounts: shape {factors.shape} must end in {periods}, one factor a period")
     check_rates(factors, infinite_horizon=False, name="discounts")
@@ -293,7 +294,7 @@ def _weights(
 
 
 def _flows(cash_flows: ArrayLike) -> np.ndarray:
-    flows = np.asarray(cash_flows, dtype=float)
+    flows = floats(cash_flows)
     if flows.ndim < 1 or not flows.shape[-1] or not np.isfinite(flows).all():
         raise ValueError(f"cash_flows: shape {flows.shape} must be [.. period] of finite numbers")
     return flows

@@ -18,7 +18,7 @@ from rivalry.families.race.period import BUILT_IN, Numbers, log
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.proofs.spaces.logarithms import BoundsOfEquilibria, amounts
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import compiled, floats, jax, jnp
 
 TRIALS, SMALLEST_TRIAL, SIZES = 40, 1e-8, 96  # of deviations, and of performance inputs that they beat
 
@@ -203,7 +203,7 @@ def _obstacle(race: Race) -> str:
 
 def _numbers(race: Race) -> dict[str, np.ndarray]:
     """Return the parameters by symbol, ``[player]``, and payoffs of losses, ``[player winner]``."""
-    numbers = {name: np.asarray(part, dtype=float) for name, part in race.numbers_at(0).items()}
+    numbers = {name: floats(part) for name, part in race.numbers_at(0).items()}
     n, is_own = race.players, race.rules.loser_prize_basis == "own"
     harm = np.asarray(period.damages(race.numbers_at(0), n))
     lose = np.broadcast_to(numbers["loser_prize"][:, None] if is_own else numbers["loser_prize"], (n, n))

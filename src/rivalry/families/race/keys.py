@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, KINDS, rule_name
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import floats, jax, jnp
 from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
 
 INTERVAL = AcceptedInterval("beliefs")
@@ -381,7 +381,7 @@ def _check_numbers(name: str, part: Callable[..., Any], output: object, players:
     if shape != (players,):
         output_form = type(output).__name__ if shape is None else f"shape {shape}"
         raise _fault(name, part, f"answers {output_form}; must be one number per player, ({players},)")
-    values, reason = np.asarray(output, dtype=float), ""
+    values, reason = floats(output), ""
     if name == "production":  # minus infinity is the logarithm of nothing produced
         reason = "must be numbers" if np.isnan(values).any() else ""
     elif not np.isfinite(values).all():
@@ -405,5 +405,5 @@ def _check_transition(race: Race, transition: Callable[..., Any]) -> None:
         hint = "begin its answer with {**numbers, ...}"
         raise _fault("transition", transition, f"leaves out {', '.join(lost[:3])}{more_names}; {hint}")
     for name in numbers:
-        if np.isnan(np.asarray(after[name], dtype=float)).any():
+        if np.isnan(floats(after[name])).any():
             raise _fault("transition", transition, f"makes {name} no number")

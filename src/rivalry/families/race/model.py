@@ -15,7 +15,7 @@ from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method
 from rivalry.families.race import period
 from rivalry.families.race.period import Numbers, Outcome, Row, Rules, Stocks
-from rivalry.runtime.jax import concrete_module, jax, jnp, put
+from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put
 from rivalry.text.display import Description, OneLineRepr, count_text
 
 COLUMNS = (
@@ -346,7 +346,7 @@ def _by_column(race: Race, columns: Mapping[str, object], shape: tuple[int, ...]
 
 def _array(name: str, value: object) -> np.ndarray:
     try:
-        return np.asarray(value, dtype=float)
+        return floats(value)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: {value!r} must be numbers, all rows of one length") from None
 

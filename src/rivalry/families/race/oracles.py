@@ -28,7 +28,7 @@ from rivalry.families.race.proved_response import proved_response
 from rivalry.families.race.schedule_response import best_response, compiled_response, with_best_inputs
 from rivalry.families.race.static_response import THRESHOLDS, has_built_in_parts
 from rivalry.proofs.spaces.logarithms import equilibrium_bounds, slopes_in_logs
-from rivalry.runtime.jax import compiled, concrete_module, jax, jnp, put
+from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
 from rivalry.schema.registry import near
 
 
@@ -582,7 +582,7 @@ def levels(race: Race, count: int) -> list[dict[str, Any]]:
     >>> [[round(float(table[end][0]), 6) for end in ("from", "to")] for table in grid]
     [[0.090718, 4.953032], [0.049787, 2.718282]]
     """
-    numbers = {name: np.asarray(value, dtype=float) for name, value in race.numbers_at(0).items()}
+    numbers = {name: floats(value) for name, value in race.numbers_at(0).items()}
     stake = np.maximum(np.abs(numbers["prize"]), 1e-12)
     levels_of_period: list[dict[str, Any]] = []
     for column in race.columns:

@@ -24,7 +24,7 @@ from rivalry.methods.continuous.actor_critic import best_response_distance
 from rivalry.methods.continuous.mixtures import action_payoffs, mixture_record, tables_of
 from rivalry.methods.q_learning.policies import greedy_end, spread
 from rivalry.methods.q_learning.seating import USUAL_GAMMA, Seating, seating
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import floats, put
 from rivalry.tables import joint_count, policy_regrets, rollout, tabulate
 from rivalry.tables.greedy_play import choices, states
 from rivalry.tables.kernels.shapes import Tabulated
@@ -214,7 +214,7 @@ def one_for_all(game_factors: object, gamma: float | None) -> float:
     """Return the discount factor as given, or the game's. Raises `ValueError` where it has several."""
     if gamma is not None:
         return float(gamma)
-    factors = np.unique(np.asarray(game_factors, dtype=float).round(12))
+    factors = np.unique(floats(game_factors).round(12))
     if len(factors) > 1:
         span = f"from {factors[0]:g} to {factors[-1]:g}"
         raise ValueError(f"gamma: the game's own differ, {span}; RLlib has one for all: set gamma")
@@ -264,7 +264,7 @@ class WalksArena(Arena):
         world = tabulate(self.given, self.action_grid, observation="joint" if self.joint else "own")
         shape = (len(self.names), int(states(world.tables).max()))
         probabilities = np.zeros((*shape, int(choices(world.tables).max())))
-        policies = np.zeros(shape, dtype=np.int64)
+        policies = np.zeros(shape, dtype=int)
         for player, name in enumerate(self.names):
             observed, width = self._observations(world, player), int(choices(world.tables)[player])
             probabilities[player, : len(observed), :width] = networks[name].probabilities(observed)

@@ -34,7 +34,7 @@ from rivalry.methods.continuation.session import NONE, add, curve, empty, record
 from rivalry.methods.continuation.switching import cycles_near_hopf, lies_on, new_branches
 from rivalry.methods.limit_sets.nearby_equilibria import SearchPoints
 from rivalry.methods.limit_sets.periodic_orbits import hopf_coefficient
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import floats, put
 
 FIRST = 0.3  # first step, as a share of the longest
 SWITCHING = tuple(KINDS.index(kind) for kind in ("symmetric_loss", "split"))
@@ -148,7 +148,7 @@ class Branches(BaseLearner):
         parameter value.
         """
         session = self.begin(world, stream)
-        session["start"] = np.asarray(start, dtype=float)
+        session["start"] = floats(start)
         return session
 
     def advance(self, world: ParametrisedGame, session: Session, steps: int) -> int:

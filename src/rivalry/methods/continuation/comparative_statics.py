@@ -20,7 +20,7 @@ from rivalry.methods.continuation.parameters import VariedEntries, entries_of, m
 from rivalry.methods.dynamics.tangent_cone import SLACK, free, newton_system, projector
 from rivalry.methods.limit_sets.end_state import at_rest
 from rivalry.methods.limit_sets.nearby_equilibria import SearchPoints, equilibrium_from, root_near
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 
 DIFFERENCE = 1e-4  # step of the check, relative to the parameter; absolute where that is 0
 HALVES = (1.0, 0.5)  # of the check's step: differences that shrink with the step are systematic
@@ -150,7 +150,7 @@ class ComparativeStatics(BaseLearner):
         return {
             "profile": start,
             "status": np.asarray("iteration limit", dtype="U15"),
-            "done": np.zeros(1, dtype=np.int64),
+            "done": np.zeros(1, dtype=int),
             "beside": np.full((len(world.parameters), len(HALVES), 2, *start.shape), np.nan),
             "steps_taken": np.full((len(world.parameters), len(HALVES), 2), np.nan),
         }
@@ -236,7 +236,7 @@ def slopes(game: Game, derivative: object, profile: np.ndarray) -> ProfileSlopes
 
     ``derivative`` is that of the game's arrays, `VariedEntries.derivative`.
     """
-    derivatives = _slopes(game, derivative, put(np.asarray(profile, dtype=float)))
+    derivatives = _slopes(game, derivative, put(floats(profile)))
     slope, unconstrained, payoff, at_bound, system, step = map(np.asarray, derivatives)
     return ProfileSlopes(slope, unconstrained, payoff, at_bound, regularity(system), float(step))
 

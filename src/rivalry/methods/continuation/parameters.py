@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from rivalry.core.game import array_entry, arrays, with_
 from rivalry.core.oracles import validate_parameter
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put
 from rivalry.schema.construction import recipe_of
 
 ArrayEntry = tuple[str, tuple[int, ...]]
@@ -160,7 +160,7 @@ def precise(game: object) -> Any:
     def double(leaf: Any) -> Any:
         array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
         real = isinstance(leaf, float) or (array and jnp.issubdtype(leaf.dtype, jnp.floating))
-        return put(np.asarray(leaf, dtype=float)) if real else leaf
+        return put(floats(leaf)) if real else leaf
 
     return jax.tree.map(double, game)
 

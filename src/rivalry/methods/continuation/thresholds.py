@@ -17,7 +17,7 @@ from rivalry.core.needs import PAYOFFS
 from rivalry.core.results import Record, scalar
 from rivalry.core.roots import NoZeroError, zero
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import floats, put
 
 EXACT = 1e-12  # tolerance of Brent's method, relative to the parameter
 EQUAL = 1e-6  # of the largest eigenvalue: closer eigenvalues are the same
@@ -109,7 +109,7 @@ class Thresholds(BaseLearner):
         sweep = Sweep(family, np.linspace(self.low, self.high, self.points), players)
         if self.position is None:
             return sweep
-        place = np.atleast_1d(np.asarray(self.position, dtype=float))
+        place = np.atleast_1d(floats(self.position))
         if place.shape != (game.space.shape[1],):
             raise ValueError(
                 f"position: {np.size(place)} numbers; must be {game.space.shape[1]}, one per axis"
@@ -126,7 +126,7 @@ class Thresholds(BaseLearner):
             "near": np.full(axes, np.nan),  # start of the search for the first root
             "here": np.full(axes, np.nan),  # current root of the scan
             "from_high": np.zeros(1, dtype=bool),
-            "done": np.zeros(1, dtype=np.int64),
+            "done": np.zeros(1, dtype=int),
             "place": np.full((count, axes), np.nan),
             **{name: np.full((count, free), np.nan + 0j) for name in EIGENVALUES},
             "residual": np.full(count, np.nan),
@@ -135,7 +135,7 @@ class Thresholds(BaseLearner):
 
     def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a scan that begins at ``low``, with the root nearest to the mean of ``start``."""
-        return self.begin(world, stream) | {"near": np.asarray(start, dtype=float).mean(axis=0)}
+        return self.begin(world, stream) | {"near": floats(start).mean(axis=0)}
 
     def pack(self, session: Session) -> dict[str, Any]:
         """Return the session's arrays; eigenvalues as pairs of real and imaginary parts."""
@@ -258,7 +258,7 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
     words = ["gains stability" if gain else "loses stability" for gain in gains]
     crossing = ("crossing",)
     return {
-        "crossing": (crossing, np.asarray(value, dtype=float)),
+        "crossing": (crossing, floats(value)),
         "crossing_direction": (crossing, np.asarray(words, dtype="U15")),
         "crossing_multiplicity": (crossing, np.asarray(counts, dtype=int)),
         "crossing_complex": (crossing, np.asarray(pairs, dtype=bool)),
@@ -281,7 +281,7 @@ def _second_order(world: Sweep, scan: _Scan) -> Record:
             values.append(_zero(world, scan, before, after, slice(2, None))[0])
             holds.append(heights[after] < 0)
     return {
-        "second_order_crossing": (("second_order",), np.asarray(values, dtype=float)),
+        "second_order_crossing": (("second_order",), floats(values)),
         "second_order_holds": (("second_order",), np.asarray(holds, dtype=bool)),
     }
 

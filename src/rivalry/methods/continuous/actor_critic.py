@@ -19,7 +19,7 @@ from rivalry.methods.continuous.rollouts import PERIODS, LearningState, Networks
 from rivalry.methods.q_learning.exploration import Table, check_numbers
 from rivalry.methods.q_learning.roles import role_table
 from rivalry.methods.q_learning.seating import PeriodDiscounts, Seating, discounts, seating
-from rivalry.runtime.jax import jax, put
+from rivalry.runtime.jax import floats, jax, put
 from rivalry.schema.validate import limit
 
 Role = Literal["learns", "oracle", "random"] | Table
@@ -263,7 +263,7 @@ def _fixed_choices(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
             continue
         name = f"roles[{player}].choice"
         check_numbers(name, table["choice"], "a number", np.isfinite)
-        choice = np.broadcast_to(np.asarray(table["choice"], dtype=float), space.shape[1:])
+        choice = np.broadcast_to(floats(table["choice"]), space.shape[1:])
         if np.any((choice < low[player]) | (choice > high[player])):
             box = f"[{low[player].tolist()}, {high[player].tolist()}]"
             raise ValueError(f"{name}: {table['choice']} must be in the box {box} of player {player}")

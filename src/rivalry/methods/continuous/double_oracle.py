@@ -105,13 +105,11 @@ class DoubleOracle(BaseLearner):
             "atoms": atoms,  # [player action axis], NaN where a player has fewer
             "tables": np.full((players, *(1,) * players), np.nan),  # [player action_0 action_1 ..]
             "weights": np.ones((players, 1)),
-            "played": np.zeros((players, 1), dtype=np.int64),  # the last round in which an atom had weight
+            "played": np.zeros((players, 1), dtype=int),  # the last round in which an atom had weight
             "gap": np.zeros((0, players)),
-            "seen": np.ones(players, dtype=np.int64),
-            "over": np.zeros(
-                1, dtype=np.int64
-            ),  # 1: converged, 2: not solved, 3: no new response, 4: no room
-            "jumps": np.zeros(players, dtype=np.int64),
+            "seen": np.ones(players, dtype=int),
+            "over": np.zeros(1, dtype=int),  # 1: converged, 2: not solved, 3: no new response, 4: no room
+            "jumps": np.zeros(players, dtype=int),
         }
 
     def advance(self, world: object, session: Session, steps: int) -> int:

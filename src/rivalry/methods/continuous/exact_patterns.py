@@ -456,7 +456,7 @@ def untried(size: int) -> Session:
         "patterns": np.full(1, UNTRIED),
         "exact_point": np.zeros((0, size), dtype="U1"),
         "exact_vertex": np.zeros((0, size), dtype="U1"),
-        "vertex_set": np.zeros(0, dtype=np.int64),
+        "vertex_set": np.zeros(0, dtype=int),
     }
 
 

@@ -20,7 +20,7 @@ from rivalry.core.results import CLAIMS, UNREFUTED, scalar
 from rivalry.methods.continuation.parameters import VariedEntries, entries_of, precise
 from rivalry.methods.design.rule_choices import bound_of, check_weights, choices_of
 from rivalry.methods.limit_sets.nearby_equilibria import SearchPoints, ends_from, random_starts
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import floats, put
 
 FINE = 1e-6  # tolerance of the refinement, relative to the range between two grid values
 WELFARE = "welfare"
@@ -134,16 +134,16 @@ class Design(BaseLearner):
 
     def begin_at(self, world: Trials, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session whose first start is ``start``; the others are random."""
-        start_profile = np.asarray(start, dtype=float)
+        start_profile = floats(start)
         trials, players = self.length(world), len(start_profile)
         return {
             "starts": random_starts(world.game.space, stream, self.tries, start_profile),
-            "done": np.zeros(1, dtype=np.int64),
+            "done": np.zeros(1, dtype=int),
             "finished": np.zeros(1, dtype=bool),
             "parameters": np.full((trials, len(world.entries)), np.nan),
             "objective": np.full((trials, 3), np.nan),  # as picked, best, worst
             "claim": np.full(trials, "", dtype=f"U{LONGEST}"),
-            "equilibria": np.zeros(trials, dtype=np.int64),
+            "equilibria": np.zeros(trials, dtype=int),
             "regret": np.full((trials, players), np.nan),
             "profile": np.full((trials, *start_profile.shape), np.nan),
         }

@@ -180,11 +180,11 @@ class RuleDesign(BaseLearner):
         trials, seeds = self._trials(world), self._seeds(world)
         return {
             "words": words,
-            "done": np.zeros(1, dtype=np.int64),
+            "done": np.zeros(1, dtype=int),
             "codes": np.full((trials, len(world.choices)), np.nan),
             "objective": np.full((trials, seeds), np.nan),
             "exploitability": np.full((trials, seeds), np.nan),
-            "status": np.zeros((trials, seeds), dtype=np.int64),
+            "status": np.zeros((trials, seeds), dtype=int),
             "remark": np.full(trials, "", dtype=f"U{REMARK}"),
         }
 

@@ -30,7 +30,7 @@ from rivalry.core.space import PerPlayer, Profile, Scalar, width
 from rivalry.core.tolerances import TOLERANCE
 from rivalry.methods.dynamics.tangent_cone import SLACK
 from rivalry.methods.limit_sets.nearby_equilibria import random_starts
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 
 CHUNK = 64  # nodes per call of the compiled program
 NODES = 20_000  # most nodes of a period
@@ -179,12 +179,12 @@ class Feedback(BaseLearner):
         """
         space, periods = to_stages(world).space, to_stages(world).periods
         players, columns = space.shape
-        start_columns = None if start is None else np.asarray(start, dtype=float)[:, :columns]
+        start_columns = None if start is None else floats(start)[:, :columns]
         first_state = np.asarray(initial_state(world))
         layers, nodes = periods - 1, self.levels**first_state.size
         return {
             "starts": random_starts(space, stream, self.tries, start_columns),
-            "done": np.zeros(1, dtype=np.int64),
+            "done": np.zeros(1, dtype=int),
             "state": np.full((layers, nodes, *first_state.shape), np.nan),
             "value": np.full((layers, nodes, players), np.nan),
             "regret": np.full((layers, nodes, players), np.nan),

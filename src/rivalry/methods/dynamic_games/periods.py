@@ -15,7 +15,7 @@ from rivalry.core.oracles import discount_factors, stage_game, to_stages
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import UNREFUTED, scalar
 from rivalry.methods.limit_sets.nearby_equilibria import SearchPoints, ends_from, random_starts
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import floats, put
 
 REST = 1e-12  # of the payoff scale: values that change less are at rest
 ITERATIONS = 200  # most passes over an infinite horizon
@@ -77,15 +77,15 @@ class Periods(BaseLearner):
         """
         periods, players = to_stages(world).periods, world.space.shape[0]
         space = stage_game(world, 0, put(np.zeros(players))).space
-        final_columns = None if start is None else np.asarray(start, dtype=float)[:, -space.shape[1] :]
+        final_columns = None if start is None else floats(start)[:, -space.shape[1] :]
         starts = random_starts(space, stream, self.tries, final_columns)
         return {
             "starts": starts,
             "profile": np.full((periods, *starts.shape[1:]), np.nan),
             "value": np.zeros((periods if to_stages(world).infinite_horizon else periods + 1, players)),
             "regret": np.full((periods, players), np.nan),
-            "count": np.zeros(periods, dtype=np.int64),
-            "done": np.zeros(1, dtype=np.int64),
+            "count": np.zeros(periods, dtype=int),
+            "done": np.zeros(1, dtype=int),
             "rests": np.zeros(1, dtype=bool),
         }
 

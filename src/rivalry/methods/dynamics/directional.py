@@ -18,7 +18,7 @@ from rivalry.core.space import Box, PerPlayer
 from rivalry.methods.dynamics.step_sizes import check_keys
 from rivalry.methods.q_learning.exploration import Table, check_numbers, each_player
 from rivalry.methods.q_learning.seating import PeriodDiscounts, Seating, discounts, seating
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import limit
 from rivalry.text.statistics import half_width
 
@@ -177,7 +177,7 @@ class Directional(BaseLearner):
         session: Session = {name: np.zeros(rows) for name in names[2:]}
         session |= {name: np.zeros((self.runs, samples, players)) for name in CURVES}
         session["key"] = np.zeros((self.runs, 2), dtype=np.uint32)
-        session["clock"] = np.zeros(self.runs, dtype=np.int64)
+        session["clock"] = np.zeros(self.runs, dtype=int)
         # so that the first decision counts as a rise and keeps the random direction
         session["before"][:] = -np.inf
         space, box = world.game.space, self._initial(world)
@@ -190,7 +190,7 @@ class Directional(BaseLearner):
             session["choice"][run] = np.asarray(space.project(box.sample(where)))[:, 0]
             session["way"][run] = np.where(jax.random.bernoulli(side, shape=(players,)), 1.0, -1.0)
             if start is not None:
-                session["choice"][run, list(world.leaders)] = np.asarray(start, dtype=float)[:, 0]
+                session["choice"][run, list(world.leaders)] = floats(start)[:, 0]
         return {name: session[name] for name in names}
 
     def advance(self, world: Seating, session: Session, steps: int) -> int:

@@ -21,7 +21,7 @@ from rivalry.methods.dynamics.step_sizes import Rate
 from rivalry.methods.dynamics.tangent_cone import Motion, relative
 from rivalry.methods.limit_sets import end_state
 from rivalry.methods.limit_sets.end_state import END_WITHIN
-from rivalry.runtime.jax import jax, jnp, put
+from rivalry.runtime.jax import floats, jax, jnp, put
 
 USUAL = 0.05  # rate of the mirror form, times the payoff scale of each player
 ROW_SUM = 1e-9  # largest error of the sum of a row of mutation chances
@@ -190,7 +190,7 @@ class Replicator(BaseMethod):
         if not fits(type(self), game):
             return
         if self.mutation is not None:
-            chances, sizes = np.asarray(self.mutation, dtype=float), game.space.sizes
+            chances, sizes = floats(self.mutation), game.space.sizes
             square = len(set(sizes)) == 1 and chances.shape == (sizes[0], sizes[0])
             if not square or np.any(chances < 0) or np.any(abs(chances.sum(axis=1) - 1) > ROW_SUM):
                 rule = "numbers from 0 on, square, a row per action, rows that sum to 1"

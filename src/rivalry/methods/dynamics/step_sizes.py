@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivalry.runtime.jax import jnp
+from rivalry.runtime.jax import floats, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -52,7 +52,7 @@ def check_keys(name: str, table: Mapping[str, Any], required: tuple[str, ...]) -
 
 def _positive(name: str, value: object, minimum: float | None = None) -> None:
     try:
-        numbers = np.asarray(value, dtype=float)
+        numbers = floats(value)
         is_in_range = numbers > 0 if minimum is None else numbers >= minimum
         # NumPy converts True and "0.1" to numbers, so types are checked apart
         good = bool(np.all(np.isfinite(numbers) & is_in_range)) and not isinstance(value, bool | str)
@@ -116,4 +116,4 @@ def final_step_size(rate: object) -> np.ndarray:
     >>> float(final_step_size({"kind": "cosine", "min": 0.02, "max": 0.1, "steps": 250}))
     0.02
     """
-    return np.asarray(rate["min"] if isinstance(rate, Mapping) else rate, dtype=float)
+    return floats(rate["min"] if isinstance(rate, Mapping) else rate)

@@ -87,12 +87,12 @@ class FiniteEquilibria(BaseLearner):
             "found": pure,
             "radius": np.zeros(len(pure)),
             "undecided": np.zeros((0, *pure.shape[1:], 2)),
-            "boxes": np.zeros(1, dtype=np.int64),
+            "boxes": np.zeros(1, dtype=int),
             "seconds": np.zeros(1),
             "over": np.array([not world.groups]),
             # the group of supports that is tried, and the number in it of the next support
-            "place": np.zeros(2, dtype=np.int64),
-            "support": np.zeros(0, dtype=np.int64),
+            "place": np.zeros(2, dtype=int),
+            "support": np.zeros(0, dtype=int),
         }
 
     def advance(self, world: object, session: Session, steps: int) -> int:
@@ -278,11 +278,11 @@ def _begin_supports(supports: Supports) -> Session:
     hull = np.empty((len(parts.support), *shape, 2))
     hull[..., 0], hull[..., 1] = np.inf, -np.inf
     nowhere = np.zeros((0, *shape))
-    no_solutions = Solutions(np.zeros(0, dtype=np.int64), nowhere, nowhere, np.zeros(0))
+    no_solutions = Solutions(np.zeros(0, dtype=int), nowhere, nowhere, np.zeros(0))
     return {
         "support": parts.support,
         "vertices": parts.vertices,
-        "tried": np.zeros(len(parts.support), dtype=np.int64),
+        "tried": np.zeros(len(parts.support), dtype=int),
         "hull": hull,
         **{f"known_{name}": part for name, part in zip(Solutions._fields, no_solutions, strict=True)},
     }

@@ -35,11 +35,11 @@ class RepeatedPlay(TableLearner):
         shape = (len(sizes), int(sizes.max()))
         return {
             "stream": draws.stream(stream),
-            "clock": np.zeros(1, dtype=np.int64),
+            "clock": np.zeros(1, dtype=int),
             # sums over rounds: payoffs earned, and those that each action would have earned
             "earned": np.zeros(len(sizes)),
             "would": np.zeros(shape),
-            "noted": np.zeros(1, dtype=np.int64),
+            "noted": np.zeros(1, dtype=int),
             "regret_curve": np.zeros(samples),
             "play_curve": np.zeros((samples, *shape)),
         }
@@ -69,10 +69,10 @@ class SampledPlay(RepeatedPlay):
         players, max_actions = session["would"].shape
         return session | {
             "first": np.ones((players, max_actions)),
-            "last": np.zeros(players, dtype=np.int64),
+            "last": np.zeros(players, dtype=int),
             "swaps": np.zeros((players, max_actions, max_actions)),
-            "joint_counts": np.zeros(int(np.prod(tables_of(world).sizes)), dtype=np.int64),
-            "counts": np.zeros((players, max_actions), dtype=np.int64),
+            "joint_counts": np.zeros(int(np.prod(tables_of(world).sizes)), dtype=int),
+            "counts": np.zeros((players, max_actions), dtype=int),
         }
 
     def begin_at(self, world: object, stream: np.random.SeedSequence, start: object) -> Session:

@@ -123,7 +123,7 @@ def solutions(
     solution_boxes = Solutions(support, x, np.full_like(x, SAME_SOLUTION), np.zeros(len(x)))
     support, x = (part[_new(solution_boxes, known_solutions)] for part in (support, x))
     if not len(x):
-        return known_solutions.take(np.zeros(0, dtype=np.int64))
+        return known_solutions.take(np.zeros(0, dtype=int))
     proof = _Proof(supports, support, x)
     radii = proof.alone()
     proved = np.flatnonzero(radii > 0)

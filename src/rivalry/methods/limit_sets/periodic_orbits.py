@@ -19,7 +19,7 @@ from rivalry.core.space import Profile, narrowest
 from rivalry.methods.dynamics.tangent_cone import all_directions
 from rivalry.methods.limit_sets.collocation import Loop, solve
 from rivalry.methods.limit_sets.newton import rest_point
-from rivalry.runtime.jax import compiled, jax, jnp, put
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 
 AMPLITUDES = (1.0, 1.3, 0.7, 1.7)  # times that of the normal form: starts of Newton's method
 SMALL = 0.1  # of the starting amplitude: a smaller orbit is the rest point itself
@@ -170,7 +170,7 @@ def periodic_orbit(game: Game, points: object, period: float) -> PeriodicOrbit |
     ValueError
         For fewer than 4 points, points of another shape and a period not above 0.
     """
-    guess = np.asarray(points, dtype=float)
+    guess = floats(points)
     shape = tuple(game.space.shape)
     if guess.ndim != 3 or guess.shape[1:] != shape or len(guess) < 4:
         raise ValueError(
@@ -326,7 +326,7 @@ def orbits_beyond(
     >>> round(orbit.period, 4), orbit.stable
     (0.0988, True)
     """
-    away = np.asarray(values, dtype=float) - hopf
+    away = floats(values) - hopf
     if not len(away):
         return []
     if not (np.all(away * np.sign(away[0]) > 0) and np.all(np.diff(np.abs(away)) > 0)):

@@ -126,7 +126,7 @@ class PopulationEquilibria(BaseLearner):
                 [FIRST]
             ),  # of the next step of the first head; NaN before its tangent is known
             "folds": np.zeros(0),
-            "searches": np.zeros(1, dtype=np.int64),  # made since the last point was found
+            "searches": np.zeros(1, dtype=int),  # made since the last point was found
             "over": np.array([len(heads) == 0]),
         }
 
@@ -252,7 +252,7 @@ class PopulationEquilibria(BaseLearner):
             "equilibrium_bound": (("equilibrium", "player"), _stack([p.bound for p in proofs], players)),
             "equilibrium_claim": (("equilibrium",), np.array([p.claim for p in proofs], dtype=str)),
             "equilibrium_residual": (("equilibrium",), np.array([row[3] for row in rows])),
-            "equilibrium_branch": (("equilibrium",), np.array([row[4] for row in rows], dtype=np.int64)),
+            "equilibrium_branch": (("equilibrium",), np.array([row[4] for row in rows], dtype=int)),
             "equilibrium_count": scalar(len(rows)),
             "radius": (("equilibrium",), np.full(len(rows), np.nan)),  # no exact equilibrium is proved
             "undecided": (("place", "state", "action", "end"), np.zeros((0, *world.space.shape, 2))),

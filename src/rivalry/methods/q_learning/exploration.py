@@ -12,6 +12,7 @@ import numpy as np
 
 from rivalry.core.foreign_tables import is_table, read_table
 from rivalry.methods.dynamics.step_sizes import check_keys
+from rivalry.runtime.jax import floats
 from rivalry.schema.construction import is_number
 
 Table = dict[str, Any]
@@ -30,7 +31,7 @@ def temperature_at(low: float, high: float | np.ndarray, distance: object) -> np
     >>> temperature_at(0.5, 1.0, [0.0, 0.5, 1.0]).tolist()
     [1.0, 0.75, 0.5]
     """
-    return low + (high - low) / 2 * (1 + np.cos(np.pi * np.asarray(distance, dtype=float)))
+    return low + (high - low) / 2 * (1 + np.cos(np.pi * floats(distance)))
 
 
 def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> np.ndarray:
@@ -52,7 +53,7 @@ def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> np.
     if low > high:
         raise ValueError(f"episodes.min: {low} must not exceed episodes.max = {high}")
     check_whole("epochs", epochs)
-    values = low + (high - low) / 2 * (1 - np.cos(np.pi * np.asarray(epoch, dtype=float) / epochs))
+    values = low + (high - low) / 2 * (1 - np.cos(np.pi * floats(epoch) / epochs))
     return np.rint(values).astype(int)
 
 
@@ -101,7 +102,7 @@ def ends_of(name: str, table: Mapping[str, Any]) -> tuple[Any, Any]:
 def check_numbers(name: str, value: object, rule: str, good: Callable[[np.ndarray], np.ndarray]) -> None:
     """Raise `ValueError`, which states the ``rule``, unless all numbers are finite and ``good``."""
     try:
-        numbers = np.atleast_1d(np.asarray(value, dtype=float))
+        numbers = np.atleast_1d(floats(value))
     except (TypeError, ValueError):
         raise ValueError(f"{name}: {value!r} must be {rule}") from None
     wrong = np.flatnonzero(~(np.isfinite(numbers) & good(numbers)))
@@ -174,7 +175,7 @@ def initial_tables(
     if not is_per_player(initial):
         initial = [initial] * players
     elif not isinstance(initial, list | tuple):
-        numbers = np.asarray(initial, dtype=float)
+        numbers = floats(initial)
         if numbers.ndim == 4 and len(numbers) == sessions:
             numbers = np.moveaxis(numbers, 0, 1)
         elif numbers.ndim == 4 or numbers.ndim not in (1, 3):
@@ -195,7 +196,7 @@ def initial_tables(
             bounds_of_players.append((ends[0], ends[1]) if ends else None)
             continue
         try:
-            table = np.asarray(values, dtype=float)
+            table = floats(values)
         except (TypeError, ValueError):
             table = np.zeros(0)
         shape = (states[player], actions[player])

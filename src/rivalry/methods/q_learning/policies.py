@@ -48,7 +48,7 @@ def nearest_grid_points(world: Tabulated | RepeatedWorld | TabulatedGame, start:
             raise ValueError(
                 f"start[{player}]: {position} is off the grid; the nearest grid point is {nearby}"
             )
-    return np.asarray(indices, dtype=np.int64)
+    return np.asarray(indices, dtype=int)
 
 
 def off_centre(world: Tabulated) -> np.ndarray:
@@ -108,7 +108,7 @@ def spread(world: Tabulated) -> np.ndarray:
     """Return grid points evenly spread over each grid, ``[player]``: the default start of roll-outs."""
     sizes = world.tables.sizes
     share = (np.arange(len(sizes)) + 0.5) / len(sizes)
-    return np.asarray(np.rint(share * (sizes - 1)), dtype=np.int64)
+    return np.asarray(np.rint(share * (sizes - 1)), dtype=int)
 
 
 def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
@@ -211,7 +211,7 @@ def _ends(
     world: Tabulated, policies: np.ndarray, start: np.ndarray, equilibria: np.ndarray, modal_play: Rollout
 ) -> Record:
     """Return the end of greedy play of every trial."""
-    back, led = np.zeros(1, dtype=np.int64), [modal_play]
+    back, led = np.zeros(1, dtype=int), [modal_play]
     if len(policies) > 1:
         rows, back = np.unique(policies.reshape(len(policies), -1), axis=0, return_inverse=True)
         back, led = back.ravel(), [rollout(world, row.reshape(policies.shape[1:]), start) for row in rows]

@@ -203,7 +203,7 @@ class QLearning(BaseLearner):
         return int(self._lengths.sum()) * (self.trials if self.carry_tables else 1)
 
     def begin(self, world: Tabulated, stream: np.random.SeedSequence) -> Session:
-        return self._begin(world, stream, np.full(len(world.tables.sizes), -1, dtype=np.int64))
+        return self._begin(world, stream, np.full(len(world.tables.sizes), -1, dtype=int))
 
     def begin_at(self, world: Tabulated, stream: np.random.SeedSequence, start: object) -> Session:
         """Return a session whose epochs begin at the profile ``start`` [player axis].
@@ -269,15 +269,15 @@ class QLearning(BaseLearner):
         session = {
             "values": values,
             "stream": streams,
-            "clock": np.zeros((trials, 3), dtype=np.int64),
-            "recent": np.zeros((trials, ago, players + 1), dtype=np.int64),
-            "pending": np.full((trials, players, 2), -1, dtype=np.int64),
+            "clock": np.zeros((trials, 3), dtype=int),
+            "recent": np.zeros((trials, ago, players + 1), dtype=int),
+            "pending": np.full((trials, players, 2), -1, dtype=int),
             "owed": np.zeros((trials, players, 2)),
-            "visits": np.zeros(shape[:3], dtype=np.int64),
+            "visits": np.zeros(shape[:3], dtype=int),
             "tally": np.zeros((trials, players)),
-            "noted": np.zeros(trials, dtype=np.int64),
+            "noted": np.zeros(trials, dtype=int),
             "reward_curve": np.zeros((trials, samples, players)),
-            "place_curve": np.zeros((trials, samples, players), dtype=np.int64),
+            "place_curve": np.zeros((trials, samples, players), dtype=int),
             "begin": start,
             "unit": np.array([_unit(world) if self.reward == "normalised" else 1.0]),
         }
@@ -319,7 +319,7 @@ class QLearning(BaseLearner):
             unit=float(session["unit"][0]),
             exploration=np.array([EXPLORATIONS.index(word) for word in schedules]),
             target=np.array([TARGETS.index(word) for word in words]),
-            greedy=np.array([table["kind"] == "greedy" for table in tables], dtype=np.int64),
+            greedy=np.array([table["kind"] == "greedy" for table in tables], dtype=int),
             asynchronous=int(self.update == "sequential"),
             begin=session["begin"],
             lengths=self._lengths,
@@ -334,7 +334,7 @@ class QLearning(BaseLearner):
         """Return the number of steps of each epoch."""
         if not isinstance(self.episodes, dict):
             check_whole("episodes", self.episodes)
-            return np.full(self.epochs, self.episodes, dtype=np.int64)
+            return np.full(self.epochs, self.episodes, dtype=int)
         low, high = ends_of("episodes", self.episodes)
         check_whole("episodes.max", high)
         return reverse_cosine_steps(low, high, self.epochs, np.arange(self.epochs))

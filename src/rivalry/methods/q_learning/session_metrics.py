@@ -265,7 +265,7 @@ def focal_patterns(tables: FiniteGame, greedy_policies: np.ndarray) -> Record:
         return {}
     focal: np.ndarray = np.ones((len(greedy_policies), natures, size), dtype=bool)
     for player, slots in enumerate(slots_of_players):
-        state = np.zeros((natures, size), dtype=np.int64)
+        state = np.zeros((natures, size), dtype=int)
         for player_seen, _ in slots:
             state = state * sizes[player_seen] + (
                 np.arange(natures)[:, None] if player_seen == players else np.arange(size)
@@ -333,7 +333,7 @@ def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int,
     with suppress(ValueError):  # too many joint states to enumerate
         if count and sessions * whole_states(world.tables).size <= MOST:
             return np.unique(np.geomspace(FIRST, expected, count).astype(np.int64))
-    return np.zeros(0, dtype=np.int64)
+    return np.zeros(0, dtype=int)
 
 
 def note(world: RepeatedWorld, session: Session, curve: np.ndarray) -> None:

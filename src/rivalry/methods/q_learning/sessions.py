@@ -59,14 +59,14 @@ def initial_session(
         "greedy": greedy,
         "runner": runner,
         "stream": streams,
-        "clock": np.zeros((sessions, 3), dtype=np.int64),
+        "clock": np.zeros((sessions, 3), dtype=int),
         "recent": _past_rounds(tables, streams, depth, start),
-        "pending": np.full((sessions, players, 2), -1, dtype=np.int64),
+        "pending": np.full((sessions, players, 2), -1, dtype=int),
         "owed": np.zeros((sessions, players, 2)),
         "level": np.zeros((sessions, players)),
         "tally": np.zeros((sessions, players)),
-        "counts": np.zeros((sessions, tables.payoff.shape[2] if counted else 0), dtype=np.int64),
-        "plays": np.zeros((sessions, int(value_from[-1]) if plays else 0), dtype=np.int64),
+        "counts": np.zeros((sessions, tables.payoff.shape[2] if counted else 0), dtype=int),
+        "plays": np.zeros((sessions, int(value_from[-1]) if plays else 0), dtype=int),
     }
 
 
@@ -93,7 +93,7 @@ def _past_rounds(tables: FiniteGame, streams: np.ndarray, depth: int, start: np.
     players = len(tables.sizes)
     sizes = np.array(observed_sizes(tables)[: players + 1])
     uniforms = draws.uniforms(streams, depth * (players + 1)).reshape(len(streams), depth, players + 1)
-    recent = np.zeros((len(streams), depth, players + 2), dtype=np.int64)
+    recent = np.zeros((len(streams), depth, players + 2), dtype=int)
     recent[..., : players + 1] = np.minimum((uniforms * sizes).astype(np.int64), sizes - 1)
     if start is not None:
         recent[..., :players] = start
@@ -132,7 +132,7 @@ def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
         slots[1 - leader] = slots[1 - leader][:-1]
     if any(ago != 1 or player_seen == 2 for row in slots for player_seen, ago in row):
         return None
-    look = np.zeros((2, tables.payoff.shape[2]), dtype=np.int64)
+    look = np.zeros((2, tables.payoff.shape[2]), dtype=int)
     joint, sizes = np.indices(tuple(tables.sizes)).reshape(2, -1), observed_sizes(tables)
     for player, row in enumerate(slots):
         for player_seen, _ in row:
@@ -142,7 +142,7 @@ def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
     return Pair(
         payoff=tables.payoff[0],
         look=look,
-        signal=tables.signal[0] if tables.signal.size else np.zeros(0, dtype=np.int64),
+        signal=tables.signal[0] if tables.signal.size else np.zeros(0, dtype=int),
         sizes=tables.sizes,
         plain=int(np.all(look == np.arange(look.shape[1]))),
         turns=int(turns),
@@ -179,7 +179,7 @@ def policies(tables: FiniteGame, session: Session) -> np.ndarray:
     """Return the greedy actions ``[session player state]``, 0 beyond a player's number of states."""
     state_counts = states(tables)
     greedy_policies = np.zeros(
-        (len(session["greedy"]), len(state_counts), int(state_counts.max())), dtype=np.int64
+        (len(session["greedy"]), len(state_counts), int(state_counts.max())), dtype=int
     )
     for player, (begin, count) in enumerate(zip(offsets(state_counts)[:-1], state_counts, strict=True)):
         greedy_policies[:, player, :count] = session["greedy"][:, begin : begin + count]

@@ -20,7 +20,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import DATA, MOVES, STEPS, check_kinds, results_of_known, rounds
 from rivalry.proofs.arithmetic.programs import Scan, called_program, cases, evaluate, in_words
 from rivalry.proofs.arithmetic.stop_gradients import shifted
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import floats, jax, jnp
 
 LARGEST = 1_000_000  # operations
 
@@ -261,7 +261,7 @@ def _places(tape: Operations, a: Any) -> np.ndarray:
         return a.at
     if isinstance(a, _Tests):
         raise Unsupported("proof file: a comparison is used as a number")
-    numbers = np.asarray(a, dtype=float)
+    numbers = floats(a)
     return _array(numbers.shape, lambda k: tape.number(numbers[k]))
 
 

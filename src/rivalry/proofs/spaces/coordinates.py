@@ -12,7 +12,7 @@ from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import exchangeable_labels
 from rivalry.core.space import Box
 from rivalry.proofs.spaces.logarithms import MAX_SHARES
-from rivalry.runtime.jax import jnp
+from rivalry.runtime.jax import floats, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array
@@ -91,7 +91,7 @@ def coordinates(game: Game) -> Coordinates:
         raise Unsupported(
             f"proofs: choices are a {type(space).__name__}; must be intervals, or up to {MAX_SHARES} shares"
         )
-    low, high = np.asarray(space.low, dtype=float), np.asarray(space.high, dtype=float)
+    low, high = floats(space.low), floats(space.high)
     player, axis = np.nonzero(np.asarray(space.mask))
     if not len(player):
         raise Unsupported("proofs: no player has a choice; must be at least one")

@@ -17,7 +17,7 @@ from rivalry.core.game import array_entry, exchangeable_labels, with_
 from rivalry.core.plain import register_plain
 from rivalry.proofs.spaces.logarithms import InLogs
 from rivalry.proofs.spaces.simplices import InFractions
-from rivalry.runtime.jax import jax, jnp
+from rivalry.runtime.jax import floats, jax, jnp
 from rivalry.schema.construction import keyword_of, parts_of, recipe_of, variant
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _varied(game: object, name: str) -> tuple[Any, Callable[[float], Any]]:
         suffix = name[len(str(base_name)) :] if key else name
         return game, lambda value: variant(game, **{f"{key}{suffix}" if key else name: value})
     array_name, index = array_entry(game, name)
-    array = np.asarray(getattr(game, array_name), dtype=float)
+    array = floats(getattr(game, array_name))
     variable_game = with_(game, **{array_name: array})
 
     def at(value: float) -> Any:
