@@ -137,16 +137,20 @@ def test_methods_have_their_words_in_planes_curves_and_branches() -> None:
     over = ("algorithm", "gamma")
     fair = named(
         xr.Dataset(
-            {"efficiency": (over, [[-1.4, -1.1], [-1.5, -1.5]]), "access_fairness": (over, np.zeros((2, 2)))},
+            {
+                "efficiency": (over, [[-1.4, -1.1], [-1.5, -1.5]]),
+                "access_fairness": (over, np.zeros((2, 2))),
+                "policy": ("algorithm", [np.nan, 1.0]),
+            },
             {"algorithm": METHODS, "gamma": [0.0, 0.9]},
         )
     )
     exact = {"COIN": {"efficiency": -1.5, "access_fairness": -0.1}, "bound": {"efficiency": -1.0}}
     bound = {**exact, "bound": {"efficiency": -1.0, "access_fairness": 0.0}}
-    plane = plots.fairness_plane(fair, baselines=["COIN"], exact=bound)
+    plane = plots.fairness_plane(fair, exact=bound)
     drawn = {"careful teams", "random allocation", "random allocation, exact", "bound, exact"}
     assert drawn <= set(labels(plane))
-    level = plots.fairness_plane(fair, across="gamma", baselines=["COIN"], exact=exact)
+    level = plots.fairness_plane(fair, across="gamma", exact=exact)
     assert {"careful teams", "random allocation (-1.25)", "bound, exact (-1)"} <= set(labels(level))
 
     curves = named(
@@ -308,7 +312,9 @@ def test_a_mean_with_the_numbers_of_its_quantity_is_no_second_one(other: list[fl
 @pytest.mark.parametrize(
     ("mean", "both"), [([40.0, 28.0], False), ([40.0, 28.5], True), ([40.0, np.nan], True)]
 )
-def test_means_over_players_who_differ_are_no_second_quantity(mean: list[float], both: bool) -> None:
+def test_a_mean_over_players_of_different_numbers_is_no_second_quantity(
+    mean: list[float], both: bool
+) -> None:
     """Points of fewer players have padding, which the mean has not."""
     prices = np.array([[40.0, 40.0, np.nan], [28.0, 28.0, 28.0]])
     data = xr.Dataset({"price": (("players", "player"), prices), "mean_price": ("players", mean)})

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.cli import output, summary, values
 from rivalry.cli.values import OptionError
-from rivalry.lab.study.identity import Table, TableDict
 from rivalry.schema.annotations import keywords
 from rivalry.schema.register import Entry, FamilyEntry, collect, entry_of
 from rivalry.schema.registry import from_file, hook, load, near, suggestion
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from rivalry.lab.executor import Hire
     from rivalry.lab.store import Run
     from rivalry.lab.study import Cell, Study
+    from rivalry.lab.study.identity import Table, TableDict
 
 
 def executor(name: str, address: str | None) -> Hire | None:
