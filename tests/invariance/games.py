@@ -59,9 +59,6 @@ ROWS: dict[str, Row] = {
         apart={"unlike": "welfare is a sum of payoffs: the unit is common"},
     ),
     "evaluate": Row(methods.Evaluate(), PENNIES, START, same=("profile",)),
-    "extragradient": Row(
-        methods.Extragradient(), PENNIES, START, factors=COMMON, same=("profile",), slow=True
-    ),
     "evolutionary_stability": Row(
         methods.EvolutionaryStability(),
         DOVES,

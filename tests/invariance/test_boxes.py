@@ -119,7 +119,6 @@ ROWS: dict[str, Row] = {
         apart=dict.fromkeys(("mirrored", "order"), "it begins at a draw"),
     ),
     "evaluate": Row(methods.Evaluate()),
-    "extragradient": Row(methods.Extragradient()),
     "fictitious_play": Row(
         methods.FictitiousPlay(action_grid=5), start=False, choices=("mean_profile",), apart=DRAWS
     ),

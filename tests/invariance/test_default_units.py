@@ -159,7 +159,6 @@ ROWS: dict[str, Row] = {
     "EvolutionaryStability": Row(
         finite(DOVES), methods.EvolutionaryStability(), same=("strategy",), why_common=SYMMETRY
     ),
-    "Extragradient": Row(finite(PENNIES), methods.Extragradient(), START, ("profile",)),
     "Feedback": Row(
         lambda factors: team_race(
             factors[0],

@@ -91,7 +91,7 @@ def test_no_word_of_an_exact_method_is_wrong(kind: str, family: str) -> None:
 
 
 LISTS = ("FiniteEquilibria", "MixedEquilibria", "PureEquilibria")
-ITERATED = ("Extragradient", "GradientAscent", "GradientFlow", "Newton")
+ITERATED = ("GradientAscent", "GradientFlow", "Newton")
 LEARNERS = ("FictitiousPlay", "Hedge", "LinearProgramme", "RegretMatching", "SoftmaxPolicyGradient")
 PARTS = 24
 

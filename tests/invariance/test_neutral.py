@@ -77,7 +77,6 @@ CHEAP = (
     rv.methods.GradientAscent(),
     rv.methods.GradientFlow(),
     rv.methods.Newton(),
-    rv.methods.Extragradient(),
 )
 TWINS: dict[str, tuple[str, Neutral, list[list[float]]]] = {
     "influence everywhere": ("influencer", Neutral(LINE | {"zero_influence": "share"}, LINE), [[0.3], [0.6]]),

@@ -74,7 +74,6 @@ METHODS: dict[str, Any] = {
     "branches": methods.Branches(parameter=PARAMETER, low=1.0, high=2.5, certify="none"),
     "comparative_statics": methods.ComparativeStatics(parameter=PARAMETER),
     "evaluate": methods.Evaluate(),
-    "extragradient": methods.Extragradient(),
     "gradient_ascent": methods.GradientAscent(rate=0.1),
     "gradient_flow": methods.GradientFlow(),
     "newton": methods.Newton(),
@@ -120,7 +119,7 @@ def test_methods_find_equilibria_of_players_with_unequal_numbers_of_choices(game
         slope = firms.profile(np.linalg.inv(conditions)[:, 0])
         np.testing.assert_allclose(found.data.slope.values, slope, atol=1e-9)
         assert not np.any(found.data.held.values)
-    if name in ("best_response", "extragradient", "gradient_ascent", "gradient_flow", "newton"):
+    if name in ("best_response", "gradient_ascent", "gradient_flow", "newton"):
         assert found.end_state == "stable_point"
         spectrum = found.data.eigenvalues_real.values
         expected = np.sort(np.linalg.eigvals(-conditions).real)[::-1]

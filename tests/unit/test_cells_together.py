@@ -57,7 +57,6 @@ def contents(run: Run) -> dict[str, bytes]:
         pytest.param("gradient_ascent", POSITIONS, REACH, {"start": [0.3, 0.3, 0.3]}, marks=pytest.mark.slow),
         ("newton", COURNOT, COSTS, {"start": [20.0, 20.0]}),
         ("evaluate", COURNOT, COSTS, {"start": [20.0, 20.0]}),
-        pytest.param("extragradient", COURNOT, COSTS, {"start": [20.0, 20.0]}, marks=pytest.mark.slow),
         pytest.param("gradient_flow", POSITIONS, REACH, {"start": [0.1, 0.4, 0.9]}, marks=pytest.mark.slow),
     ],
 )
@@ -301,7 +300,6 @@ def test_runs_that_have_ended_are_left_out(monkeypatch: pytest.MonkeyPatch, path
             pytest.param(*rest, marks=pytest.mark.slow)
             for rest in (
                 ("newton", COURNOT, WIDE, {"start": [20.0, 20.0]}),
-                ("extragradient", COURNOT, WIDE, {"start": [20.0, 20.0]}),
                 ("gradient_ascent", POSITIONS, WIDE_REACH, {"start": [0.3, 0.3, 0.3]}),
                 ("gradient_flow", POSITIONS, WIDE_REACH, {"start": [0.1, 0.4, 0.9]}),
             )

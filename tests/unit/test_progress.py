@@ -142,7 +142,7 @@ def test_sweep_counts_points(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done == sorted(done)
     assert events[-1][2][:2] == (3, 3)
     seen: list[Progress] = []
-    rv.sweep(game, over, rv.methods.Extragradient(), CHICKEN.pure(0, 1), max_steps=5, progress=seen.append)
+    rv.sweep(game, over, rv.methods.GradientAscent(), CHICKEN.pure(0, 1), max_steps=5, progress=seen.append)
     assert seen[-1][:2] == (3, 3)
 
 

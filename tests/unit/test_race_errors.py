@@ -140,7 +140,7 @@ def test_inputs_without_effect_are_marked_as_not_identified() -> None:
     assert not known[1:].any()  # some player wins in the first period
 
 
-@pytest.mark.parametrize("method", ["gradient_ascent", "newton", "extragradient", "gradient_flow"])
+@pytest.mark.parametrize("method", ["gradient_ascent", "newton", "gradient_flow"])
 @pytest.mark.parametrize("part", [{"contest": {"kind": "best"}}, {"cost": {"kind": "penalty", "fine": 0.5}}])
 def test_gradient_methods_refuse_discontinuous_games(method: str, part: dict[str, Any]) -> None:
     study = rv.Study(game={"family": "race", **part}, method={"kind": method, "start": "moderate"})

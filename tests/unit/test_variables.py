@@ -34,7 +34,7 @@ def test_axes_and_players_have_the_names_that_the_game_gives_them() -> None:
     found = rv.solve(CHICKEN, rv.methods.Evaluate(), CHICKEN.pure("swerve", "straight"))
     assert found.profile.sel(axis="straight").values.tolist() == [0.0, 1.0]
     assert found.data.support.sel(axis="swerve").values.tolist() == [True, False]
-    path = rv.trace(CHICKEN, rv.methods.Extragradient(), CHICKEN.pure(0, 1), steps=2)
+    path = rv.trace(CHICKEN, rv.methods.GradientAscent(), CHICKEN.pure(0, 1), steps=2)
     assert path.axis.values.tolist() == ["swerve", "straight"]
     ragged = rv.games.matrix([[1, 2, 3]], [[1, 2, 3]])
     other = rv.solve(ragged, rv.methods.Evaluate(), [[1, 0, 0], [0, 0, 1]])

@@ -683,7 +683,7 @@ def _cartel_regret(demand: Demand, cost: np.ndarray, firm: int) -> float:
     mean_demand = replace(demand, observed=None)
     cartel = benchmarks(mean_demand, cost)
     price = cartel.cartel_price[None].copy()
-    price[:, firm] = mean_demand.best_response(price, firm, cost[[firm]], np.zeros(1, dtype=int))
+    price[:, firm] = mean_demand.best_response(price, firm, cost[[firm]], np.array([0]))
     earned = (price[0, firm] - cost[firm]) * mean_demand(price)[0, firm]
     return float(earned - cartel.cartel_profit[firm])
 

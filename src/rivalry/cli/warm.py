@@ -101,8 +101,7 @@ def warm(parts: Sequence[Part]) -> list[dict[str, Any]]:
         begin = time.perf_counter()
         game = build_game({"family": part.family, **part.game})
         method = build_method(part.method, game=game)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a short run is not meant to converge
+        with warnings.catch_warnings(action="ignore"):  # a short run is not meant to converge
             solve(game, method, part.method.get("start"))
         seconds = time.perf_counter() - begin
         output.note(f"{k}/{len(parts)} {part.family}: {part.fills}, {seconds:.1f} s")

@@ -249,8 +249,7 @@ def _tensors(data: bytes) -> dict[str, Any]:
         size = sum(info.file_size for info in archive.infolist())
     if size > LARGEST:
         raise Crafted(f"arrays of {size} bytes; must be at most {LARGEST}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         try:
             content: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         except (

@@ -220,7 +220,7 @@ class EnvironmentQLearning(BaseLearner):
         shape = (players, max(s.size for s in world.states), max(a.size for a in world.actions))
         session: Session = {
             "seed": stream.generate_state(4, np.uint32).astype(np.int64),
-            "clock": np.zeros(1, dtype=int),
+            "clock": np.array([0]),
             "values": self._initial(world, shape),
             "updates": np.zeros(shape, dtype=int),
             "returns": np.zeros((evaluation, players)),

@@ -225,8 +225,7 @@ def _failing(
 ) -> dict[int, Exception]:
     """Return the errors of the cells that fail alone."""
     errors: dict[int, Exception] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # those who succeed are computed again, those who fail too
+    with warnings.catch_warnings(action="ignore"):  # those who succeed are computed again, those who fail too
         for k in group:
             try:
                 run_cell(tasks[k], folder, progress=progress)

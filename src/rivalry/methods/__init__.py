@@ -34,7 +34,6 @@ _TITLES = {
     "rivalry.methods.dynamics": {
         "best_response": "players move to their global best responses, in turn or simultaneously",
         "directional": "win-continue, lose-reverse adjustment of choices",
-        "extragradient": "gradients evaluated one step ahead: converges where gradient ascent circles",
         "gradient_ascent": "every player follows the gradient of its own payoff in small steps",
         "gradient_flow": "gradient ascent in continuous time, by an adaptive stiff solver",
         "replicator": "replicator dynamics on simplices: strategies with above-average payoffs grow",
@@ -147,7 +146,7 @@ SOLVERS = (
     WITHOUT_DRAWS
     | WITHOUT_DRAWS_FROM_A_START
     | {
-        *("branches", "comparative_statics", "double_oracle", "extragradient", "feedback"),
+        *("branches", "comparative_statics", "double_oracle", "feedback"),
         *("gradient_ascent", "gradient_flow", "newton", "periods", "quantal_response", "replicator"),
         "variational_equilibrium",
         # of bundled studies
@@ -158,7 +157,7 @@ SOLVERS = (
 """Kinds that draw at most their start: a single result has no noise."""
 TOGETHER = frozenset(
     (
-        *("best_response", "evaluate", "extragradient", "gradient_ascent", "gradient_flow", "newton"),
+        *("best_response", "evaluate", "gradient_ascent", "gradient_flow", "newton"),
         # learners: every session is the one that runs alone, and their ends are certified together
         *("actor_critic", "fictitious_play", "hedge", "lola", "q_learning", "regret_matching"),
         *("repeated_q_learning", "softmax_policy_gradient"),

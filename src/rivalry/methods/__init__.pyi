@@ -26,7 +26,6 @@ from rivalry.methods.dynamic_games.linear_quadratic import LinearQuadratic as Li
 from rivalry.methods.dynamic_games.periods import Periods as Periods
 from rivalry.methods.dynamics.best_response import BestResponse as BestResponse
 from rivalry.methods.dynamics.directional import Directional as Directional
-from rivalry.methods.dynamics.extragradient import Extragradient as Extragradient
 from rivalry.methods.dynamics.gradient_ascent import GradientAscent as GradientAscent
 from rivalry.methods.dynamics.gradient_flow import GradientFlow as GradientFlow
 from rivalry.methods.dynamics.replicator import Replicator as Replicator

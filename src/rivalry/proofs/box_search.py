@@ -97,7 +97,7 @@ class BoxSearch:
             "undecided_high": no_boxes,
             "undecided_side": no_boxes,
             "discarded": np.zeros(len(REASONS), dtype=int),
-            "boxes": np.zeros(1, dtype=int),
+            "boxes": np.array([0]),
             "drawn": np.zeros((0, 2, count)),
             "drawn_reason": np.zeros(0, dtype=int),
             "started": np.zeros(1, dtype=bool),

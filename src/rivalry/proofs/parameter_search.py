@@ -38,9 +38,9 @@ def begin_on_ranges(world: GameOnRanges, session: Session) -> Session:
         | boxes
         | {
             "here": ends[None][:0],  # the range that is searched, if any
-            "before": np.zeros(1, dtype=int),  # boxes searched for other ranges
+            "before": np.array([0]),  # boxes searched for other ranges
             "waiting": ends[None],
-            "waiting_id": np.zeros(1, dtype=int),
+            "waiting_id": np.array([0]),
             "waiting_box_of": np.zeros(len(session["low"]), dtype=int),
             "waiting_points": session["points"],
             "waiting_verdict": session["verdict"],

@@ -65,7 +65,7 @@ class UserEquilibrium(BaseLearner):
     def begin(self, world: RouteGame, stream: np.random.SeedSequence) -> Session:
         return {
             "links": np.zeros(0, dtype=np.int32),  # of all routes, one after the other
-            "ends": np.zeros(1, dtype=int),  # where each route begins in ``links``, and the last ends
+            "ends": np.array([0]),  # where each route begins in ``links``, and the last ends
             "pair": np.zeros(0, dtype=int),  # [route] ascending
             "flow": np.zeros(0),  # [route]
             "gap": np.full(1, np.inf),  # at the last search for cheaper routes

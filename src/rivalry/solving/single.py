@@ -384,7 +384,7 @@ def trace(
         as_arrays(reparametrise(game, stepwise)),
     )
     carry = begin(game, stepwise, start_profile, key, put(0))
-    rows, clock = [np.asarray(start_profile)[None]], [np.zeros(1, dtype=int)]
+    rows, clock = [np.asarray(start_profile)[None]], [np.array([0])]
     while int(carry.done) < steps:
         # tol = -1 never ends the steps, but the method's own status may
         carry = carry._replace(ended=put(0))

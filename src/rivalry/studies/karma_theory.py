@@ -219,8 +219,8 @@ class RandomPolicyExperiment(BaseLearner):
             "reference": policy + self.reference_error * (np.asarray(uniform(world)) - policy),
             "law": mu,
             "residual": np.array([residual]),
-            "drawn": np.zeros(1, dtype=int),
-            "taken": np.zeros(1, dtype=int),
+            "drawn": np.array([0]),
+            "taken": np.array([0]),
         }
 
     def advance(self, world: PopulationGame, session: Session, steps: int) -> int:

@@ -92,7 +92,7 @@ class FiniteHorizonPlay(BaseLearner):
         return {
             "pi": pi,
             "scores": np.log(np.maximum(pi, EMPTY)),
-            "round": np.zeros(1, dtype=int),
+            "round": np.array([0]),
             "rng": generator_to_array(rng),
         }
 

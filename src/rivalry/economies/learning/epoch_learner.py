@@ -172,9 +172,9 @@ class EpochLearner(BaseLearner):
         return session | {
             "begun": np.array([start]),
             "curve": np.full((monitors, len(names)), np.nan),
-            "looked": np.zeros(1, dtype=int),
-            "met": np.zeros(1, dtype=int),  # consecutive monitors at which the rule of stopping held
-            "stopped": np.zeros(1, dtype=int),
+            "looked": np.array([0]),
+            "met": np.array([0]),  # consecutive monitors at which the rule of stopping held
+            "stopped": np.array([0]),
         }
 
     def advance(self, world: Any, session: Session, steps: int) -> int:

@@ -87,7 +87,7 @@ def temperatures(beta: float | Table) -> StagedSchedule:
 
 
 def _constant(value: float, power: float = 0.0) -> StagedSchedule:
-    return StagedSchedule(np.array([float(value)]), np.zeros(1, dtype=int), float(power))
+    return StagedSchedule(np.array([float(value)]), np.array([0]), float(power))
 
 
 def _in_stages(stages: Sequence[Sequence[float]]) -> StagedSchedule:

@@ -36,8 +36,7 @@ def start_ray() -> Any:
     """Return Ray, started on this machine alone without output unless this process runs one already."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Ray announces its own future changes
+    with warnings.catch_warnings(action="ignore"):  # Ray announces its own future changes
         import ray
 
         for name in ("ray", "ray.rllib", "ray.tune"):

@@ -64,8 +64,7 @@ class Training:
             self.streams.set()
         torch.set_num_threads(1)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
+            with warnings.catch_warnings(action="ignore"):
                 yield
         finally:
             self.streams = Streams.now()

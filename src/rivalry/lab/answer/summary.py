@@ -109,8 +109,7 @@ def _metrics(data: Dataset, name: str, lead: Sequence[str], words: Words) -> Ite
 
 
 def _mean(values: np.ndarray, axis: int | None = None) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of bins without a number
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of bins without a number
         return np.nanmean(values, axis=axis)
 
 

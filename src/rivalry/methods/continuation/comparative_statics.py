@@ -150,7 +150,7 @@ class ComparativeStatics(BaseLearner):
         return {
             "profile": start,
             "status": np.asarray("iteration limit", dtype="U15"),
-            "done": np.zeros(1, dtype=int),
+            "done": np.array([0]),
             "beside": np.full((len(world.parameters), len(HALVES), 2, *start.shape), np.nan),
             "steps_taken": np.full((len(world.parameters), len(HALVES), 2), np.nan),
         }

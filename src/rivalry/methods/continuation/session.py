@@ -78,7 +78,7 @@ def empty(players: int, axes: int, unknowns: int) -> Session:
         session |= {name: np.zeros((0, *shape), dtype) for name in names.split()}
     # tasks done: ends of the range searched for equilibria, cuts located, events whose branches were searched
     for name in ("searched", "cuts_done", "events_done", "hopfs_done"):
-        session[name] = np.zeros(1, dtype=int)
+        session[name] = np.array([0])
     session["length"] = np.zeros(1)  # of the next step of the current branch
     session["alike"] = np.full(players, NONE)
     session["start"] = np.full((players, axes), np.nan)

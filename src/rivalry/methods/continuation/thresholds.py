@@ -126,7 +126,7 @@ class Thresholds(BaseLearner):
             "near": np.full(axes, np.nan),  # start of the search for the first root
             "here": np.full(axes, np.nan),  # current root of the scan
             "from_high": np.zeros(1, dtype=bool),
-            "done": np.zeros(1, dtype=int),
+            "done": np.array([0]),
             "place": np.full((count, axes), np.nan),
             **{name: np.full((count, free), np.nan + 0j) for name in EIGENVALUES},
             "residual": np.full(count, np.nan),

@@ -108,7 +108,7 @@ class DoubleOracle(BaseLearner):
             "played": np.zeros((players, 1), dtype=int),  # the last round in which an atom had weight
             "gap": np.zeros((0, players)),
             "seen": np.ones(players, dtype=int),
-            "over": np.zeros(1, dtype=int),  # 1: converged, 2: not solved, 3: no new response, 4: no room
+            "over": np.array([0]),  # 1: converged, 2: not solved, 3: no new response, 4: no room
             "jumps": np.zeros(players, dtype=int),
         }
 

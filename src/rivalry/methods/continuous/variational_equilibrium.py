@@ -74,7 +74,7 @@ class VariationalEquilibrium(BaseLearner):
         starts = low + (high - low) * uniform(world.space, draws, self.tries)
         return {
             "starts": starts,
-            "taken": np.zeros(1, dtype=int),
+            "taken": np.array([0]),
             **_initial_multipliers(world, starts[0]),
         }
 
@@ -159,7 +159,7 @@ def _initial_multipliers(game: Game, start: np.ndarray) -> Session:
         "payoff_unit": np.where(unit > 0, unit, 1.0),  # [player 1]
         "constraint_unit": np.where(size > 0, size, 1.0),
         "left": np.full(1, np.inf),  # residual
-        "in_vain": np.zeros(1, dtype=int),  # steps in a row that hardly lowered it
+        "in_vain": np.array([0]),  # steps in a row that hardly lowered it
         "solved": np.zeros(1, dtype=bool),
     }
 

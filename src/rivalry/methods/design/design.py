@@ -138,7 +138,7 @@ class Design(BaseLearner):
         trials, players = self.length(world), len(start_profile)
         return {
             "starts": random_starts(world.game.space, stream, self.tries, start_profile),
-            "done": np.zeros(1, dtype=int),
+            "done": np.array([0]),
             "finished": np.zeros(1, dtype=bool),
             "parameters": np.full((trials, len(world.entries)), np.nan),
             "objective": np.full((trials, 3), np.nan),  # as picked, best, worst

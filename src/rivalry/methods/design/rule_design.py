@@ -173,14 +173,15 @@ class RuleDesign(BaseLearner):
         Raise `ValueError` for an objective that the players' record lacks.
         """
         words = stream.generate_state(4, np.uint32)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # agents that have not learned yet are not in equilibrium
+        with warnings.catch_warnings(
+            action="ignore"
+        ):  # agents that have not learned yet are not in equilibrium
             record = expected_record(world.game, world.method, stream_of(words, PROBE, 0))
         self._check_measures(record)
         trials, seeds = self._trials(world), self._seeds(world)
         return {
             "words": words,
-            "done": np.zeros(1, dtype=int),
+            "done": np.array([0]),
             "codes": np.full((trials, len(world.choices)), np.nan),
             "objective": np.full((trials, seeds), np.nan),
             "exploitability": np.full((trials, seeds), np.nan),

@@ -184,7 +184,7 @@ class Feedback(BaseLearner):
         layers, nodes = periods - 1, self.levels**first_state.size
         return {
             "starts": random_starts(space, stream, self.tries, start_columns),
-            "done": np.zeros(1, dtype=int),
+            "done": np.array([0]),
             "state": np.full((layers, nodes, *first_state.shape), np.nan),
             "value": np.full((layers, nodes, players), np.nan),
             "regret": np.full((layers, nodes, players), np.nan),

@@ -148,10 +148,10 @@ class LinearQuadratic(BaseLearner):
             "cost": world.game.R.copy(),
             "feedback": np.full((players, controls, states), np.nan),
             "least": np.full(1, np.inf),  # of the movements so far
-            "waited": np.zeros(1, dtype=int),  # passes since then
+            "waited": np.array([0]),  # passes since then
             "residual": np.full(1, np.nan),
-            "done": np.zeros(1, dtype=int),
-            "end": np.zeros(1, dtype=int),
+            "done": np.array([0]),
+            "end": np.array([0]),
         }
 
     def advance(self, world: LinearQuadraticWorld, session: Session, steps: int) -> int:

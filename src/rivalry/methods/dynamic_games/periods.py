@@ -85,7 +85,7 @@ class Periods(BaseLearner):
             "value": np.zeros((periods if to_stages(world).infinite_horizon else periods + 1, players)),
             "regret": np.full((periods, players), np.nan),
             "count": np.zeros(periods, dtype=int),
-            "done": np.zeros(1, dtype=int),
+            "done": np.array([0]),
             "rests": np.zeros(1, dtype=bool),
         }
 

@@ -114,7 +114,7 @@ class AgentPlay(TableLearner):
         assert self.agent is not None
         return {
             "seeds": seeds,
-            "clock": np.zeros(1, dtype=int),
+            "clock": np.array([0]),
             "actions": np.full((self.average_last, len(seeds)), -1),  # of the last rounds, in a ring
             "play": _Play(self.agent, world, seeds),
         }

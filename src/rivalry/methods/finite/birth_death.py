@@ -83,7 +83,7 @@ class BirthDeath(BaseLearner):
             raise ValueError("game: has one action; there is nothing that could take over")
         if self.populations == "one" and self.population < len(tables):
             raise ValueError(f"population: {self.population} must be at least {len(tables)}, the players")
-        counter = np.zeros(1, dtype=int)
+        counter = np.array([0])
         if self.mutation:
             seed = stream.generate_state(4)
             return {

@@ -87,7 +87,7 @@ class FiniteEquilibria(BaseLearner):
             "found": pure,
             "radius": np.zeros(len(pure)),
             "undecided": np.zeros((0, *pure.shape[1:], 2)),
-            "boxes": np.zeros(1, dtype=int),
+            "boxes": np.array([0]),
             "seconds": np.zeros(1),
             "over": np.array([not world.groups]),
             # the group of supports that is tried, and the number in it of the next support

@@ -114,7 +114,7 @@ class Lola(BaseLearner):
         shape = (self.sessions, len(sizes), int(np.prod(sizes)) + 1, int(sizes.max()))
         return {
             "logits": np.random.default_rng(stream).normal(0.0, self.spread, shape),
-            "clock": np.zeros(1, dtype=int),
+            "clock": np.array([0]),
             "curve": np.zeros((SAMPLES, self.sessions, len(sizes))),
             "marks": np.linspace(0, LENGTH, SAMPLES).astype(np.int64),
         }

@@ -33,7 +33,7 @@ class PureEquilibria(BaseLearner):
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         check_rule(self.choose, len(stateless_tables(world)))
         joint = stateless_tables(world)[0].size
-        return {"stable": np.ones(joint, dtype=bool), "checked": np.zeros(1, dtype=int)}
+        return {"stable": np.ones(joint, dtype=bool), "checked": np.array([0])}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         tables = stateless_tables(world)

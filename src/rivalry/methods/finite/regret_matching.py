@@ -35,11 +35,11 @@ class RepeatedPlay(TableLearner):
         shape = (len(sizes), int(sizes.max()))
         return {
             "stream": draws.stream(stream),
-            "clock": np.zeros(1, dtype=int),
+            "clock": np.array([0]),
             # sums over rounds: payoffs earned, and those that each action would have earned
             "earned": np.zeros(len(sizes)),
             "would": np.zeros(shape),
-            "noted": np.zeros(1, dtype=int),
+            "noted": np.array([0]),
             "regret_curve": np.zeros(samples),
             "play_curve": np.zeros((samples, *shape)),
         }

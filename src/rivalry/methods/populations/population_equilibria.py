@@ -126,7 +126,7 @@ class PopulationEquilibria(BaseLearner):
                 [FIRST]
             ),  # of the next step of the first head; NaN before its tangent is known
             "folds": np.zeros(0),
-            "searches": np.zeros(1, dtype=int),  # made since the last point was found
+            "searches": np.array([0]),  # made since the last point was found
             "over": np.array([len(heads) == 0]),
         }
 

@@ -211,7 +211,7 @@ def _ends(
     world: Tabulated, policies: np.ndarray, start: np.ndarray, equilibria: np.ndarray, modal_play: Rollout
 ) -> Record:
     """Return the end of greedy play of every trial."""
-    back, led = np.zeros(1, dtype=int), [modal_play]
+    back, led = np.array([0]), [modal_play]
     if len(policies) > 1:
         rows, back = np.unique(policies.reshape(len(policies), -1), axis=0, return_inverse=True)
         back, led = back.ravel(), [rollout(world, row.reshape(policies.shape[1:]), start) for row in rows]

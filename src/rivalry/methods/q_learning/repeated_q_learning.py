@@ -340,7 +340,7 @@ class RepeatedQLearning(BaseLearner):
         session = sessions.initial_session(tables, roles, initial, streams, start, counted, plays)
         expected = self.expected_steps(world)
         periods = marks(world, roles, self.sessions, expected, self.checkpoints)
-        session["marks"], session["noted"] = periods, np.zeros(1, dtype=int)
+        session["marks"], session["noted"] = periods, np.array([0])
         session["curve"] = np.zeros((len(periods), self.sessions, len(tables.sizes)))
         return session
 
