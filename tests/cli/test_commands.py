@@ -182,7 +182,7 @@ def test_ctrl_c_keeps_finished_cells_and_exits_with_status_130(tmp_path: Path) -
     line = [sys.executable, "-m", "rivalry", "run", "slow.toml", "--workers", "1"]
     cells = tmp_path / "runs" / "slow" / "cells"
     end = time.monotonic() + 300  # a machine with other work takes long to import
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(line, cwd=tmp_path, **pipes) as run:
         try:
             while len(list(cells.glob("*.npz"))) < 2 and run.poll() is None and time.monotonic() < end:

@@ -42,13 +42,14 @@ def test_every_root_is_found_once() -> None:
 def test_eigenvalues_match_the_two_blocks() -> None:
     games = [wells(depth, 1.0) for depth in (4.0, 3.0, 2.0)]
     found = symmetric.follow_root(games, np.eye(1), np.array([0.9]))
-    split, together = symmetric.eigenvalues(found, 3)
+    split, together, alone = symmetric.eigenvalues(found, 3)
     for k, depth in enumerate((4.0, 3.0, 2.0)):
         y = np.sqrt(1 - 1 / depth)
         own, other = depth * (1 - 3 * y**2), -0.5
         assert found.position[k, 0] == pytest.approx(y, abs=1e-9)
         assert split[k, 0] == pytest.approx(own - other, abs=1e-7)
         assert together[k, 0] == pytest.approx(own + 2 * other, abs=1e-7)
+        assert alone[k, 0] == pytest.approx(own, abs=1e-7)
 
 
 @pytest.mark.slow

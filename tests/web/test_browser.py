@@ -355,6 +355,8 @@ def test_code_beside_a_study_runs_after_a_click(tab: Tab, home: Path) -> None:
 
 def test_ten_thousand_cells_fill_in_and_scroll(tab: Tab, home: Path) -> None:
     """The files of the cells are empty: each is read and refused as damaged."""
+    from rivalry.lab.store import Run
+
     run = Run.create_or_open(home / "runs" / "large", many_cells.study(10_000))
     for place in run.cells[1000:2000]:
         os.close(os.open(run.cell_path(place.id), os.O_CREAT))

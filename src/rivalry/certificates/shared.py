@@ -24,7 +24,7 @@ from rivalry.core.game import Game, own_gradients, payoff_against
 from rivalry.core.oracles import Response, forward, shared_constraints
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import COVERAGES, Certificate
-from rivalry.core.space import Box, PerPlayer, reach
+from rivalry.core.space import Box, reach
 from rivalry.core.tolerances import FEASIBLE, ROUNDING
 from rivalry.core.tree import Tree
 from rivalry.proofs.arithmetic.enclosure import enclose
@@ -35,7 +35,7 @@ from rivalry.runtime.jax import compiled, jax, jnp, put
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
-    from rivalry.core.space import Profile, Strategy
+    from rivalry.core.space import PerPlayer, Profile, Strategy
 
 NEAR = 1e-6  # of a constraint's size, or of a range: a constraint this near may have a multiplier
 HALVINGS = 50  # of the way to a choice that constraints exclude

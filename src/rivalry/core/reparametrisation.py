@@ -16,14 +16,14 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, scale_of
 from rivalry.core.oracles import forward, forward_at, inner_knows
 from rivalry.core.results import Coverage
-from rivalry.core.space import Box, PerPlayer, Scalar
+from rivalry.core.space import Box
 from rivalry.core.tree import Tree
 from rivalry.runtime.jax import jax, jnp
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
-    from rivalry.core.space import Profile, Strategy
+    from rivalry.core.space import PerPlayer, Profile, Scalar, Strategy
 
 DOWN = -1e-30  # times the payoff scale: the gradient at zero, which is at minus infinity
 

@@ -620,7 +620,7 @@ class Choices(Tree):
         return put(full)
 
 
-def dealt(mask: Bool[Array, "player axis"], draws: Profile) -> Profile:
+def dealt(mask: Bool[Array | np.ndarray, "player axis"], draws: Profile) -> Profile:
     """Draws ``[player axis]`` dealt in order to the entries of ``mask``; 0 for the others.
 
     Entries that cannot change take no draw, so that those of the others do not depend on them.

@@ -168,7 +168,8 @@ def take_round(game: RouteGame, session: Session, target: float) -> None:
 
 def _link_flows(game: RouteGame, links: np.ndarray, ends: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Flows of the links from those of the routes."""
-    return np.bincount(links, np.repeat(flow, np.diff(ends)), len(game.tail))
+    # without routes the sums would be whole numbers
+    return np.bincount(links, np.repeat(flow, np.diff(ends)), len(game.tail)).astype(float)
 
 
 def _move_travellers(

@@ -51,13 +51,11 @@ class RouteGame(Tree):
         [1.0, 0.5]
         """
         rising: np.ndarray = (self.coefficient * flow**self.power).sum(axis=0)
-        costs: np.ndarray = self.constant + rising
-        return costs
+        return self.constant + rising
 
     def marginal_tolls(self, flow: Float[np.ndarray, "link"]) -> Float[np.ndarray, "link"]:
         """What one more traveller on a link costs all others there: the flow times the slope of the cost."""
-        tolls: np.ndarray = (self.power * self.coefficient * flow**self.power).sum(axis=0)
-        return tolls
+        return (self.power * self.coefficient * flow**self.power).sum(axis=0)
 
     def potential(self, flow: Float[np.ndarray, "link"]) -> float:
         """Beckmann's objective: the sum of the integrals of costs from 0 to the flows."""

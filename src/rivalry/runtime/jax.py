@@ -171,8 +171,7 @@ def is_key(x: object) -> bool:
 def key_rows(keys: Any, rows: Any) -> jax.Array:
     """Return some of an array of random keys, taken by NumPy: JAX would compile a program for every shape."""
     words = np.asarray(jax.random.key_data(keys))
-    chosen: jax.Array = jax.random.wrap_key_data(words[rows])
-    return chosen
+    return jax.random.wrap_key_data(words[rows])
 
 
 def floats(values: object) -> np.ndarray:

@@ -260,7 +260,7 @@ def agent_histogram(
     --------
     >>> import xarray as xr
     >>> data = xr.Dataset({"agent_exploitability": ("agent", [0.1, 0.1, 0.4, 0.5])})
-    >>> agent_histogram(data).get_lines()[0].get_ydata()[1::2].tolist()
+    >>> agent_histogram(data).get_lines()[0].get_ydata()[1:-1:2].tolist()
     [0.5, 0.0, 0.0, 0.25, 0.25]
     """
     if by not in GROUPS:

@@ -1151,7 +1151,6 @@ def _count_phrase(arrays: Mapping[str, Any]) -> str:
 
 def _without_blanks(values: np.ndarray, filled: np.ndarray) -> np.ndarray:
     """Values without the indices of each axis at which nothing is ``filled``."""
-    used = []
-    for axis in range(filled.ndim):
-        used.append(np.moveaxis(filled, axis, 0).reshape(filled.shape[axis], -1).any(axis=1))
+    axes = set(range(filled.ndim))
+    used = [filled.any(axis=tuple(axes - {axis})) for axis in axes]
     return values[np.ix_(*used)]

@@ -17,7 +17,7 @@ from rivalry.core.dispatch import inner_knows, oracle, unknown
 from rivalry.core.game import Playable, kernel_conversion
 from rivalry.core.oracles import forward
 from rivalry.core.results import Record
-from rivalry.core.space import Box, PerPlayer, Scalar, Simplex
+from rivalry.core.space import Box, Simplex
 from rivalry.core.tree import Tree, static
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
 from rivalry.proofs.arithmetic.intervals import Interval, exp, log
@@ -28,7 +28,7 @@ from rivalry.runtime.jax import jnp, put
 if TYPE_CHECKING:
     from jaxtyping import Array
 
-    from rivalry.core.space import Profile, Strategy
+    from rivalry.core.space import PerPlayer, Profile, Scalar, Strategy
 
 
 MAX_SHARES = 4  # of a player whose strategies near a profile are all bounded

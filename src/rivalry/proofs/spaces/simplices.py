@@ -15,7 +15,7 @@ import numpy as np
 from rivalry.core import oracles
 from rivalry.core.dispatch import inner_knows, oracle, unknown
 from rivalry.core.oracles import forward
-from rivalry.core.space import Box, PerPlayer, Scalar, Simplex
+from rivalry.core.space import Box, Simplex
 from rivalry.core.tree import Tree
 from rivalry.proofs.arithmetic.enclosure import enclose
 from rivalry.proofs.arithmetic.intervals import Interval
@@ -24,7 +24,7 @@ from rivalry.runtime.jax import jax, jnp, put
 if TYPE_CHECKING:
     from jaxtyping import Array
 
-    from rivalry.core.space import Profile, Strategy
+    from rivalry.core.space import PerPlayer, Profile, Scalar, Strategy
 
 
 @oracle()
