@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib.collections import QuadMesh
 
 import rivalry as rv
 from rivalry.core.results import Record, collect, dataset
@@ -171,41 +170,6 @@ def test_branches_over_another_parameter_are_omitted(run: xr.Dataset) -> None:
 def test_structures_are_listed_by_decreasing_group_size() -> None:
     assert structure(np.array([1, 0, 1, 2, 1])) == "groups 3 + 1 + 1"
     assert structure(np.array([0.0, 0.0, np.nan])) == "all 2 together"  # padding of a smaller game
-
-
-def test_density_is_the_share_of_end_positions_per_value() -> None:
-    draws = np.random.default_rng(4).integers(0, 5, size=(3, 40, 2, 1)) / 4
-    rows = [
-        (
-            {"reach": r},
-            {
-                "profile": (("player", "axis"), ends_at[0]),
-                "end_positions": (("trial", "player", "axis"), ends_at),
-            },
-        )
-        for r, ends_at in zip((0.1, 0.2, 0.3), draws, strict=True)
-    ]
-    ax = rv.plots.bifurcation(collect(rows, {"reach": [0.1, 0.2, 0.3]}), density=True)
-    mesh = next(found for found in ax.collections if isinstance(found, QuadMesh))
-    shares = mesh.get_array().filled(0.0)
-    expected = [[(column == place).mean() for column in draws] for place in np.arange(5) / 4]
-    np.testing.assert_allclose(shares, expected)
-    assert "n = 40 ends per value, all players" in ax.get_title(loc="left")
-
-
-def test_densities_of_continuous_ends_add_up_to_one_where_there_are_any() -> None:
-    ends_at = np.random.default_rng(6).uniform(size=(3, 500, 2, 1))
-    rows = [
-        (
-            {"reach": r},
-            {"profile": (("player", "axis"), x[0]), "end_positions": (("trial", "player", "axis"), x)},
-        )
-        for r, x in zip((0.3, 0.1, 0.2), (ends_at[0], ends_at[1], np.full((500, 2, 1), np.nan)), strict=True)
-    ]
-    ax = rv.plots.bifurcation(collect(rows, {"reach": [0.3, 0.1, 0.2]}), density=True)
-    mesh = next(found for found in ax.collections if isinstance(found, QuadMesh))
-    shares = mesh.get_array().filled(0.0)
-    np.testing.assert_allclose(shares.sum(axis=0), [1.0, 0.0, 1.0])  # at 0.1, 0.2 and 0.3
 
 
 def crossing(low: float, high: float) -> Record:

@@ -31,7 +31,6 @@ from rivalry.plots.series import method_label, method_names
 
 JUMP = 0.12  # of the vertical range: ends farther apart are not joined
 JOINED = 10  # fewest parameter values at which neighbouring ends are joined
-BINS = 60  # of a density
 LIST, UNDECIDED, PLACE = "equilibria", "undecided", "undecided place"
 CROSSINGS = ("crossing", "crossing_direction")
 ZERO_DISTANCE = 1e-6  # smaller distances count as zero
@@ -55,7 +54,6 @@ def bifurcation(
     methods: Names = None,
     at: At = None,
     thresholds: str | None = "threshold",
-    density: bool = False,
 ) -> Drawing:
     """Draw branches of equilibria and end points of runs against a parameter.
 
@@ -87,8 +85,6 @@ def bifurcation(
         The point of the other parameters, by its coordinates; the first otherwise.
     thresholds
         The metric drawn as vertical lines beside the crossings of the symmetric point; None for no lines.
-    density
-        Draw how ends are distributed over trials, replications and batches, instead of marks.
 
     Returns
     -------
@@ -106,7 +102,7 @@ def bifurcation(
         raise ValueError("methods: one method is drawn; compare = true draws several")
     over = _over(data, at, over)
     branches = branch_point(data, at, over=over)
-    runs = _runs(data, over, axis, at, thresholds, density)
+    runs = _runs(data, over, axis, at, thresholds)
     marks, words = list[Mark](), [""]
     if branches is not None:
         select.check_index("axis", axis, branches["branch_position"].shape[-1])
@@ -118,7 +114,7 @@ def bifurcation(
         raise ValueError(f"over: neither runs nor branches over {over!r} are in this data")
     if runs is not None:
         x = data[over].values.astype(float)
-        run_marks, words = _run_marks(x, runs, axis, density)
+        run_marks, words = _run_marks(x, runs, axis)
         marks += run_marks
         constants = runs.selection.get(str(thresholds))
         for value in () if constants is None else _constant(x, constants):
@@ -195,8 +191,8 @@ def _ends(
     return Ends(selection, positions, certified)
 
 
-def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, density: bool) -> Ends | None:
-    """Return the ends of one method, or of its trials; None where there are none."""
+def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None) -> Ends | None:
+    """Return the ends of one method; None where there are none."""
     if over not in data.coords:
         return None
     if LIST in data and over in data[LIST].coords:
@@ -206,42 +202,19 @@ def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None, d
     if "profile" not in data:
         return None
     levels = () if thresholds is None else (thresholds,)
-    if density and "end_positions" in data:
-        return _ends(data, over, axis, at, levels, "end_positions", "trial")
     extras = ("claim", "end_state", "cycle_low", "cycle_high", *levels)
     return _ends(data, over, axis, at, extras)
 
 
-def _run_marks(x: np.ndarray, runs: Ends, axis: int, density: bool) -> tuple[list[Mark], list[str]]:
+def _run_marks(x: np.ndarray, runs: Ends, axis: int) -> tuple[list[Mark], list[str]]:
     """Return the ends of one method, and words for the caption."""
     count = runs.positions.shape[1]
     words = [runs.selection.words, f"axis {axis}" if axis else ""]
-    if density:
-        ends = np.isfinite(runs.positions).any(axis=2).sum(axis=1)
-        return [_density(x, runs.positions)], [*words, f"n = {ends.max()} ends per value, all players"]
     kinds = runs.selection.get("end_state", np.full(runs.certified.shape, "")).reshape(runs.certified.shape)
     marks = _lines(x, runs.positions, kinds) + _points(x, runs, kinds) + _ranges(x, runs.selection, axis)
     if LIST in runs.selection:
         return marks + _components(x, runs) + _undecided(x, runs, axis), words
     return marks, [*words, f"n = {count} runs per value" if count > 1 else ""]
-
-
-def _density(x: np.ndarray, positions: np.ndarray) -> Mark:
-    """Return the distribution of all players' ends at each parameter value, as shares."""
-    order = np.argsort(x, kind="stable")
-    finite = positions[np.isfinite(positions)]
-    room = 1e-9 + 0.02 * float(np.ptp(finite))
-    edges = np.linspace(finite.min() - room, finite.max() + room, BINS + 1)
-    places = np.unique(finite.round(9))
-    if 1 < len(places) <= BINS:  # on a grid, one row per grid point
-        middles = (places[1:] + places[:-1]) / 2
-        edges = np.r_[2 * places[0] - middles[0], middles, 2 * places[-1] - middles[-1]]
-    count = np.stack([np.histogram(ends[np.isfinite(ends)], edges)[0] for ends in positions[order]], axis=1)
-    with np.errstate(invalid="ignore"):  # 0 / 0 where nothing ended
-        share = count / count.sum(axis=0)
-    positive = np.where(share > 0, share, np.nan)
-    middle = (edges[1:] + edges[:-1]) / 2
-    return Mark("heat", x[order], middle, value=positive, label="share of ends", hue="cividis_r", zorder=1)
 
 
 def _crossings(data: Dataset, at: At, over: str) -> list[Mark]:
