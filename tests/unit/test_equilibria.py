@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from fractions import Fraction
 from itertools import combinations, product
 from typing import Any
@@ -298,20 +297,6 @@ def test_equilibria_are_sorted_by_size_of_support() -> None:
     assert played.tolist() == sorted(played)
 
 
-@pytest.mark.slow
-def test_mclennan_and_tourky_find_the_only_equilibrium_of_three_players() -> None:
-    pytest.importorskip("quantecon")
-    solution = rv.solve(matrix("jordan"), MixedEquilibria(algorithm="mclennan_tourky"))
-    np.testing.assert_allclose(solution.data.equilibria[0], 0.5, atol=1e-9)
-    assert solution.claim == "equilibrium"
-
-
-def test_mclennan_and_tourky_name_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "quantecon", None)
-    with pytest.raises(ValueError, match=r"^algorithm: mclennan_tourky .* pip install '.*\[quantecon\]'"):
-        rv.solve(matrix("jordan"), MixedEquilibria(algorithm="mclennan_tourky"))
-
-
 def test_lemke_howson_is_refused_for_three_players() -> None:
     with pytest.raises(ValueError, match="algorithm: lemke_howson is for two players; this game has 3"):
         rv.solve(matrix("jordan"), MixedEquilibria(algorithm="lemke_howson"))
@@ -406,7 +391,7 @@ def test_an_algorithm_that_would_take_too_long_is_refused(monkeypatch: pytest.Mo
 
     for name, listed, instead in (
         ("vertex_enumeration", "vertex_list", "lemke_howson"),
-        ("support_enumeration", "_support_list", "mclennan_tourky"),
+        ("support_enumeration", "_support_list", "all_equilibria"),
     ):
         monkeypatch.setattr(mixed_equilibria, listed, refuse)
         game = rv.games.matrix("chicken")
@@ -414,6 +399,20 @@ def test_an_algorithm_that_would_take_too_long_is_refused(monkeypatch: pytest.Mo
             ValueError, match=f"^algorithm: {name}: the game has more bases .*; use {instead}$"
         ):
             rv.solve(game, MixedEquilibria(algorithm=name))
+
+
+def test_of_games_with_too_many_supports_pure_equilibria_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(tables: np.ndarray) -> Any:
+        raise TooMany("too many supports")
+
+    monkeypatch.setattr(mixed_equilibria, "_support_list", refuse)
+    table = np.zeros((3, 3, 3, 3))
+    table[:, range(3), range(3), range(3)] = [1.0, 2.0, 3.0]
+    found = rv.solve(rv.games.matrix(payoffs=table), MixedEquilibria()).data
+    assert not found.complete
+    assert str(found.complete_reason.values).startswith("all pure equilibria; too many supports")
+    listed = found.equilibria.values.argmax(axis=2).tolist()
+    assert all([action] * 3 in listed for action in range(3))
 
 
 def test_approximations_are_refined_on_their_support() -> None:

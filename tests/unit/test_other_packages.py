@@ -480,10 +480,12 @@ def test_both_sides_of_every_row_on_quantecon_agree(one_process: None) -> None:
         np.testing.assert_array_equal(written.payoff_array, player.payoff_array)
     pure = rv.solve(game, rv.methods.PureEquilibria()).data.equilibria.values
     assert [tuple(row) for row in pure.argmax(axis=2)] == theory.pure_nash_brute(g)
-    for algorithm in ("mclennan_tourky", "lemke_howson"):
-        found = rv.solve(game, rv.methods.MixedEquilibria(algorithm=algorithm)).data.equilibria.values
-        path_end = np.array(getattr(theory, algorithm)(g))
-        assert any(np.allclose(path_end, pair) for pair in found)
+    for method, algorithm in (
+        (rv.methods.FiniteEquilibria(), theory.mclennan_tourky),
+        (rv.methods.MixedEquilibria(algorithm="lemke_howson"), theory.lemke_howson),
+    ):
+        found = rv.solve(game, method).data.equilibria.values
+        assert any(np.allclose(np.array(algorithm(g)), pair) for pair in found)
     for actions in ((0, 0), (0, 1)):
         regret = rv.certificate(game, np.eye(2)[list(actions)]).regret
         assert g.is_nash(actions) == (regret.max() == 0)

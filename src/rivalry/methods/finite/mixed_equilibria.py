@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice, product
 from math import inf
 from time import perf_counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from rivalry.methods.finite.pure_equilibria import (
     support_order,
 )
 from rivalry.methods.finite.support_enumeration import candidates
-from rivalry.schema.installation import remedy
 from rivalry.tables.exact import best_responses
 from rivalry.tables.extreme_equilibria import (
     Strategy,
@@ -32,7 +31,6 @@ from rivalry.tables.extreme_equilibria import (
     lemke_howson,
 )
 
-STARTS, ACCURACY = 16, 1e-4  # of McLennan and Tourky's method; accuracy relative to the range of payoffs
 SAME_EQUILIBRIUM = 1e-6  # approximate equilibria this close in every probability are the same
 TIES = "best responses tie, so that equilibria that are not isolated may be missing"
 DIGITS = 52  # binary digits of payoffs in units of their range, where one equilibrium is sought
@@ -46,11 +44,10 @@ class MixedEquilibria(BaseLearner):
     equilibrium lies in a product of two polytopes whose vertices are extreme equilibria.
     ``support_enumeration``, the default for three and more players, follows paths to the isolated solutions
     of every support's equations. ``lemke_howson`` (two players) follows a path from every label, in exact
-    arithmetic. ``mclennan_tourky``, which needs the extra ``quantecon``, starts from 16 profiles, the uniform
-    one and pure ones; Newton's method on the support refines its results. All but the first also list every
-    pure equilibrium. ``auto`` uses vertices or supports, and the last two where a game is too large: above 12
-    million bases of a polytope (more than random games with 20 actions each have, after about a minute) or 10
-    000 paths (4 players with 3 actions have fewer, 3 players with 5 more).
+    arithmetic. The last two also list every pure equilibrium. ``auto`` uses vertices or supports. Where a
+    game of two players is too large for that, it follows paths: above 12 million bases of a polytope (more
+    than random games with 20 actions each have, after about a minute). Of more players it then lists pure
+    equilibria alone: above 10 000 paths (4 players with 3 actions have fewer, 3 players with 5 more).
 
     ``choose`` says which equilibrium is the profile: that of highest ``welfare``, ``entropy`` or
     ``payoff[0]``, of least ``risk`` (sum of the variances of payoffs), or of the highest value of a function
@@ -82,14 +79,11 @@ class MixedEquilibria(BaseLearner):
 
     References
     ----------
-    Avis, Rosenberg, Savani and von Stengel, Economic Theory 42, 2010; Datta, ibid.; McLennan and Tourky,
-    "From imitation games to Kakutani", 2006 (computed by QuantEcon.py); Lemke and Howson, SIAM Journal 12,
-    1964.
+    Avis, Rosenberg, Savani and von Stengel, Economic Theory 42, 2010; Datta, ibid.; Lemke and Howson, SIAM
+    Journal 12, 1964.
     """
 
-    algorithm: Literal[
-        "auto", "vertex_enumeration", "support_enumeration", "lemke_howson", "mclennan_tourky"
-    ] = "auto"
+    algorithm: Literal["auto", "vertex_enumeration", "support_enumeration", "lemke_howson"] = "auto"
     one: Annotated[bool, "stop at the first equilibrium: a pure one, else the end of a path"] = False
     choose: ChoiceRule = None
 
@@ -103,67 +97,46 @@ class MixedEquilibria(BaseLearner):
         sizes = tables.shape[1:]
         return {
             "found": np.zeros((0, len(sizes), max(sizes))),
-            "taken": np.zeros(1, dtype=np.int64),
             "over": np.zeros(1, dtype=bool),
             "reason": np.array("no step was taken"),
         }
 
     def advance(self, world: object, session: Session, steps: int, *, end: float = inf) -> int:
-        """Run up to ``steps`` steps; an enumeration is one step, and so is a start of ``mclennan_tourky``.
+        """Search in one step; an enumeration of vertices stops at the time ``end``."""
+        if not steps or session["over"][0]:
+            return 0
+        session.update(self._found(stateless_tables(world), session, end))
+        return 1
 
-        An enumeration of vertices stops at the time ``end``.
-        """
-        tables = stateless_tables(world)
-        steps_taken = 0
-        while steps_taken < steps and not session["over"][0]:
-            session.update(self._step(tables, session, end))
-            session["taken"] = session["taken"] + 1
-            steps_taken += 1
-        return steps_taken
-
-    def _step(self, tables: np.ndarray, session: Session, end: float) -> Session:
-        """Return the session's entries that a step changes."""
+    def _found(self, tables: np.ndarray, session: Session, end: float) -> Session:
+        """Return the session's entries after the search."""
         if self.one:
             equilibrium = one_mixed(tables)
             profiles = (
                 np.zeros((0, *session["found"].shape[1:])) if equilibrium is None else equilibrium[None]
             )
             return _result(profiles, "one equilibrium, since one was asked for")
-        if session["taken"][0]:  # only this algorithm takes several steps
-            return self._from_start(tables, session, "")
         by_supports = len(tables) > 2 or self.algorithm == "support_enumeration"
-        instead = "mclennan_tourky" if by_supports else "lemke_howson"
         reason = ""
-        if self.algorithm in ("auto", "vertex_enumeration", "support_enumeration"):
+        if self.algorithm != "lemke_howson":
             try:
                 return _support_list(tables) if by_supports else vertex_list(tables, end)
             except TooMany as error:
                 if self.algorithm != "auto":
+                    instead = "all_equilibria" if by_supports else "lemke_howson"
                     raise ValueError(f"algorithm: {self.algorithm}: {error}; use {instead}") from None
                 reason = f"; {error}"
-        if instead == "lemke_howson" and self.algorithm != "mclennan_tourky":
-            origin, ends = "from every label", list[np.ndarray]()
-            for pair in lemke_howson(tables):
-                ends.append(_padded(tables, pair))
-                if perf_counter() > end:
-                    origin = "from a label"
-                    break
-            equilibria = _add_verified(tables, pure_profiles(tables), ends)
-            return _result(equilibria, f"all pure equilibria, and one {origin} by Lemke and Howson{reason}")
-        return self._from_start(tables, session | {"found": pure_profiles(tables)}, reason)
-
-    def _from_start(self, tables: np.ndarray, session: Session, reason: str) -> Session:
-        """Run McLennan and Tourky's method from one start."""
-        starts = self._starts(tables.shape[1:])
-        number = int(session["taken"][0])
-        profile = _mclennan_tourky(tables, starts[number])
-        changed = {"found": _add_verified(tables, session["found"], [profile])}
-        changed["over"] = np.array([number + 1 == len(starts)])
-        if number == 0:
-            changed["reason"] = np.array(
-                f"all pure equilibria, and one from each of {len(starts)} starts{reason}"
-            )
-        return changed
+        pure = pure_profiles(tables)
+        if len(tables) > 2:
+            return _result(pure, f"all pure equilibria{reason}")
+        origin, ends = "from every label", list[np.ndarray]()
+        for pair in lemke_howson(tables):
+            ends.append(_padded(tables, pair))
+            if perf_counter() > end:
+                origin = "from a label"
+                break
+        equilibria = _add_verified(tables, pure, ends)
+        return _result(equilibria, f"all pure equilibria, and one {origin} by Lemke and Howson{reason}")
 
     def read(self, world: object, session: Session) -> Record:
         tables = stateless_tables(world)
@@ -189,13 +162,6 @@ class MixedEquilibria(BaseLearner):
             record["component_count"] = scalar(len(indices))
             record["extreme_count"] = record["equilibrium_count"]
         return chosen_record(record, tables, self.choose)
-
-    def _starts(self, sizes: Sequence[int]) -> list[tuple[Any, ...]]:
-        # evenly spaced joint actions, always the same ones
-        joint = int(np.prod(sizes))
-        joint_numbers = np.unique(np.linspace(0, joint - 1, min(STARTS - 1, joint)).round().astype(int))
-        pure = [tuple(int(a) for a in np.unravel_index(k, sizes)) for k in joint_numbers]
-        return [tuple(np.full(size, 1.0 / size) for size in sizes), *pure]
 
 
 def one_mixed(tables: np.ndarray) -> np.ndarray | None:
@@ -308,25 +274,6 @@ def _degenerate(tables: np.ndarray, equilibria: np.ndarray) -> bool:
         if np.any((values >= values.max() - 1e-7) & (x[player, :size] <= SAME_EQUILIBRIUM)):
             return True
     return False
-
-
-def _mclennan_tourky(tables: np.ndarray, start: object) -> np.ndarray:
-    """Return the refined profile [player action] that QuantEcon's program finds from a start."""
-    try:
-        import rivalry.tables.kernels.cache  # noqa: F401, I001 (first: QuantEcon's loops are kept there too)
-        from quantecon import game_theory as qe
-    except ImportError:
-        raise ValueError(f"algorithm: mclennan_tourky needs QuantEcon: {remedy('quantecon')}") from None
-
-    tables = normalise(tables)
-    players, longest = len(tables), max(tables.shape[1:])
-    # QuantEcon's tables have the own action first, then the others' in cyclic order
-    turned = [np.transpose(tables[p], [*range(p, players), *range(p)]) for p in range(players)]
-    game = qe.NormalFormGame([qe.Player(np.ascontiguousarray(table)) for table in turned])
-    strategies = qe.mclennan_tourky(game, init=start, epsilon=ACCURACY)
-    return refine(
-        tables, np.stack([np.pad(row, (0, longest - len(row))) for row in strategies]).astype(float)
-    )
 
 
 def _regret(tables: np.ndarray, x: np.ndarray) -> float:
