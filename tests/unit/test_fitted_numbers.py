@@ -1,4 +1,4 @@
-"""Rank correlations, fitted exponents and first steps, against SciPy, hand computations and loops."""
+"""Rank correlations and first steps, against SciPy, hand computations and loops."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import scipy.stats
 
 import rivalry as rv
 from rivalry.economies.learning.epoch_learner import first_steps
-from rivalry.text.statistics import fitted_exponent, rank_correlation
-from tests.unit.test_answer_trends import record, said, study, swept
+from rivalry.text.statistics import rank_correlation
 
 
 def test_rank_correlations_with_ties_are_those_of_scipy() -> None:
@@ -21,26 +20,6 @@ def test_rank_correlations_with_ties_are_those_of_scipy() -> None:
     assert np.isnan(rank_correlation(np.ones(3), np.arange(3.0)))
     # 1 - 6 (1 + 1 + 0 + 0) / (4 x 15)
     assert rank_correlation(np.array([1.0, 2.0, 3.0, 4.0]), np.array([2.0, 1.0, 3.0, 4.0])) == 0.8
-
-
-def test_fitted_exponents_are_those_of_a_regression_in_logarithms() -> None:
-    draw = np.random.default_rng(1)
-    for _ in range(20):
-        x, y = np.exp(draw.normal(size=(2, 9)))
-        fit = scipy.stats.linregress(np.log(x), np.log(y))
-        slope, half = fitted_exponent(x, y)
-        assert slope == pytest.approx(fit.slope)
-        assert half == pytest.approx(fit.stderr * scipy.stats.t.ppf(0.975, 7))
-
-
-def test_a_power_of_the_number_of_players_is_told() -> None:
-    sizes = [2, 4, 8, 16, 32]
-    rows = {"one": [record(turnout=3.0 * n**-0.5) for n in sizes]}
-    power = ", as the number of agents to the power of -0.5 (least squares in logarithms)"
-    assert power in said(study(), swept(rows, "agents", sizes))[0]
-    assert "power" not in said(study(), swept(rows, "reach", sizes))[0]  # no number of players
-    few = {"one": rows["one"][:3]}
-    assert "power" not in said(study(), swept(few, "agents", sizes[:3]))[0]
 
 
 def test_first_steps_are_those_after_which_no_gain_is_larger() -> None:

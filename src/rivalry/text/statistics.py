@@ -105,23 +105,6 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.corrcoef(ranks)[0, 1].round(12))
 
 
-def fitted_exponent(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Return the exponent ``b`` of ``y = a x^b`` by least squares in logarithms, and half its 95 % interval.
-
-    >>> fitted_exponent(np.array([1.0, 2.0, 4.0]), np.array([3.0, 1.5, 0.75]))
-    (-1.0, 0.0)
-    """
-    place, height = np.log(x), np.log(y)
-    spread = np.square(place - place.mean()).sum()
-    slope = float(((place - place.mean()) @ height) / spread)
-    errors = height - height.mean() - slope * (place - place.mean())
-    free = len(x) - 2
-    deviation = np.sqrt(np.square(errors).sum() / free / spread)
-    # `half_width_of` divides by the root of the number of runs, whose degrees of freedom are one less
-    half = half_width_of(deviation * np.sqrt(free + 1), free + 1)
-    return round(slope, 12), float(half.round(12))
-
-
 def share_interval(times: int, count: int) -> np.ndarray:
     """Return Wilson's 95 % interval ``[low, high]`` of a probability from ``times`` successes in ``count``.
 

@@ -17,10 +17,9 @@ from rivalry.lab.study.words import Words
 from rivalry.plots.select import departure
 from rivalry.results.comparison import VISIBLE, differ, difference_in_words, paired_margin
 from rivalry.results.table import Estimate
-from rivalry.text.statistics import fitted_exponent, format_interval, half_width
+from rivalry.text.statistics import half_width
 
 STRETCHES = 4  # most groupings of positions along a key, and most profiles
-SPAN = 8  # smallest ratio of numbers of players over which a power is fitted
 TURNS = 3  # most rises and falls that are told one by one
 WITH_ARTICLE = {"stable point": "a stable point", "unstable point": "an unstable point", "cycle": "a cycle"}
 
@@ -192,8 +191,7 @@ def course(series: Series, key: str, words: Words, *, amounts: bool = False) -> 
                 end = f" at {words.place({key: apart.at})}, then is {turn.end.text}{end}"
                 turn = turn._replace(end=apart)
         parts.append(f"{text_if(parts, 'then ')}{verb} {origin}to {turn.end.text}{end}")
-    power = _power(series, key, words) if len(stretches) == 1 else ""
-    return ", ".join(parts) + power
+    return ", ".join(parts)
 
 
 def _estimates(series: Series) -> str:
@@ -212,16 +210,6 @@ def _estimates(series: Series) -> str:
 def _is_exact(series: Series) -> bool:
     """True for numbers without noise, which may hide a change."""
     return all(row.estimate.is_exact for row in series)
-
-
-def _power(series: Series, key: str, words: Words) -> str:
-    """Power of a number of players as which a quantity rises or falls; empty for other keys."""
-    sizes, means = np.array([(row.at, row.estimate.mean) for row in series]).T
-    is_size = key.rpartition(".")[2] in ("agents", "players")
-    if not is_size or len(series) < 4 or sizes.max() < SPAN * sizes.min() or not np.all(means > 0):
-        return ""
-    power = format_interval(*fitted_exponent(sizes, means))
-    return f", as the {words.key(key)} to the power of {power} (least squares in logarithms)"
 
 
 def _departure(series: Series, stop: Value) -> Value | None:
