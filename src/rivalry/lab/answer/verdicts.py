@@ -178,119 +178,119 @@ def verdict(study: StudyTables, results: ResultPoints) -> Verdict | None:
     name = "claim" if "claim" in test else str(test["quantity"])
     all_count = name == "claim" or name in OF_DYNAMICS or is_gain(name)
     rows = [point for point in points if all_count or not is_refuted(point)] or points
-    condition, start = QuestionTest(study, rows, results, words), ""
+    question, start = QuestionTest(study, rows, results, words), ""
     if "claim" in test:
-        decided, facts = _on_claims(condition)
-        start = _exception_words(condition) if decided is False else ""
+        decided, facts = _on_claims(question)
+        start = _exception_words(question) if decided is False else ""
     elif "monotone" in test:
-        decided, facts = _on_course(condition)
+        decided, facts = _on_course(question)
     else:
-        decided, facts = _on_numbers(condition)
+        decided, facts = _on_numbers(question)
     if not facts:
         return None
-    facts = _named(condition, text_if(len(rows) < len(points), f"{lowered(LEFT_OUT)}, ") + facts)
-    stated = _deciding_points(condition, decided)
+    facts = _named(question, text_if(len(rows) < len(points), f"{lowered(LEFT_OUT)}, ") + facts)
+    stated = _deciding_points(question, decided)
     names = (name, *tested(test)) if stated else (name,)
     return Verdict(Sentence(f"{start or VERDICTS[decided]}: {facts}", basis_of(rows)), names, stated)
 
 
-def _named(condition: QuestionTest, facts: str) -> str:
+def _named(question: QuestionTest, facts: str) -> str:
     """Facts that name their methods, where other methods of the answer have other numbers, or none."""
-    study, rows, results, words = condition
-    name, with_number = str(condition.test.get("quantity", "")), []
+    study, rows, results, words = question
+    name, with_number = str(question.test.get("quantity", "")), []
     for point in rows:
-        if any(row.text for row in point.numbers(name, condition.at)):
+        if any(row.text for row in point.numbers(name, question.at)):
             with_number.append(point)
     methods = methods_of(with_number or rows)
     labels = list(map(words.method, methods))
     silent = {*methods_of(points_asked(study, results))} & base_methods(study) - {*methods}
     if name and silent and not has_name(facts, labels):
         return f"{by_methods(methods, joined(labels), words)}, {facts}"
-    if "algorithm" in condition.at:
+    if "algorithm" in question.at:
         return facts
     return lowered(*of_methods(study, [facts], with_number or rows, results, words))
 
 
-def _deciding_points(condition: QuestionTest, decided: bool | None) -> tuple[PointResults, ...]:
+def _deciding_points(question: QuestionTest, decided: bool | None) -> tuple[PointResults, ...]:
     """Rows of which a verdict has all numbers of its quantity, or the claim."""
-    rows, test = condition.rows, condition.test
+    rows, test = question.rows, question.test
     if "claim" in test or "monotone" in test:
         return tuple(rows)
-    if {*condition.at, *condition.at_reference} - {"algorithm", *keys_of(condition.results)}:
+    if {*question.at, *question.at_reference} - {"algorithm", *keys_of(question.results)}:
         return ()  # some entries of a quantity
-    if sum(len(_pairs(condition, point)) for point in rows) > ONE_BY_ONE:
-        return tuple(rows) if "equals" in test and decided and not condition.than else ()
-    return (*rows, *([] if condition.than.get("quantity") else _references(condition)))
+    if sum(len(_pairs(question, point)) for point in rows) > ONE_BY_ONE:
+        return tuple(rows) if "equals" in test and decided and not question.than else ()
+    return (*rows, *([] if question.than.get("quantity") else _references(question)))
 
 
-def _references(condition: QuestionTest) -> list[PointResults]:
+def _references(question: QuestionTest) -> list[PointResults]:
     """Rows that others are compared with."""
     references = []
-    for reference in condition.results if condition.than else ():
-        for point in condition.rows:
-            if _is_reference(condition, point, reference) and reference not in condition.rows:
+    for reference in question.results if question.than else ():
+        for point in question.rows:
+            if _is_reference(question, point, reference) and reference not in question.rows:
                 references.append(reference)
     return references
 
 
-def _is_reference(condition: QuestionTest, point: PointResults, reference: PointResults) -> bool:
+def _is_reference(question: QuestionTest, point: PointResults, reference: PointResults) -> bool:
     """True for the row that a row is compared with, as far as the keys of its method say."""
-    at = {"algorithm": point.algorithm, **point.at, **condition.at_reference}
+    at = {"algorithm": point.algorithm, **point.at, **question.at_reference}
     return reference.is_at({k: v for k, v in at.items() if k in reference.at or k == "algorithm"})
 
 
-def _on_claims(condition: QuestionTest) -> tuple[bool | None, str]:
+def _on_claims(question: QuestionTest) -> tuple[bool | None, str]:
     """Verdict on the claims of all rows, or of some, and the sentence on them."""
-    study, rows, results, words = condition
+    study, rows, results, words = question
     truths: list[bool | None] = []
     for point in rows:
         for claim in point.claims.elements():
             if point.is_proved_absent:
-                truths.append(NOT_AN_EQUILIBRIUM in condition.holding)
-            elif claim in condition.holding:
+                truths.append(NOT_AN_EQUILIBRIUM in question.holding)
+            elif claim in question.holding:
                 truths.append(True)
             else:
-                truths.append(False if claim == condition.contrary else None)
+                truths.append(False if claim == question.contrary else None)
     lists = on_lists(study, rows) if any(point.is_proved_absent for point in rows) else []
     sentences = [sentence.text for sentence in lists or on_claims(study, rows, all_results=results)]
-    if _exception_words(condition):
+    if _exception_words(question):
         sentences = claim_courses(study, rows)
     sentence = lowered("".join(sentences[:1]))
-    where, methods = at_rows(condition), methods_of(rows)
-    if "algorithm" in condition.at and len(methods) < len(methods_of(results)):
+    where, methods = at_rows(question), methods_of(rows)
+    if "algorithm" in question.at and len(methods) < len(methods_of(results)):
         labels = list(map(words.method, methods))
         is_named = all(has_name(sentence, [label]) for label in labels)
         where = "" if is_named else by_methods(methods, joined_cases(labels), words)
-    return condition.in_all_or_some(truths), f"{where}, {sentence}" if where and sentence else sentence
+    return question.in_all_or_some(truths), f"{where}, {sentence}" if where and sentence else sentence
 
 
-def _exception_words(condition: QuestionTest) -> str:
+def _exception_words(question: QuestionTest) -> str:
     """Points along a key at which alone a claim holds; empty where it is refuted at no other."""
-    rows, holding, refuted = condition.rows, [], 0
+    rows, holding, refuted = question.rows, [], 0
     for point in rows:
-        if {*point.claims} <= {*condition.holding}:
+        if {*point.claims} <= {*question.holding}:
             holding.append(point)
-        elif {*point.claims} == {condition.contrary}:
+        elif {*point.claims} == {question.contrary}:
             refuted += 1
-    if "everywhere" in condition.test or not holding or len(holding) + refuted < len(rows):
+    if "everywhere" in question.test or not holding or len(holding) + refuted < len(rows):
         return ""
-    is_along_a_key = claim_courses(condition.study, rows)
-    return text_if(is_along_a_key, f"Only {format_points(holding, rows, condition.words)}")
+    is_along_a_key = claim_courses(question.study, rows)
+    return text_if(is_along_a_key, f"Only {format_points(holding, rows, question.words)}")
 
 
-def at_rows(condition: QuestionTest) -> str:
+def at_rows(question: QuestionTest) -> str:
     """Point that rows share, as a beginning of a sentence; empty if all results share it."""
-    shared = without(common_place(condition.rows), *common_place(condition.results))
-    place = {key: value for key, value in shared.items() if key in condition.at}
-    return text_if(place, f"at {condition.words.place(place)}")
+    shared = without(common_place(question.rows), *common_place(question.results))
+    place = {key: value for key, value in shared.items() if key in question.at}
+    return text_if(place, f"at {question.words.place(place)}")
 
 
-def _on_course(condition: QuestionTest) -> tuple[bool | None, str]:
+def _on_course(question: QuestionTest) -> tuple[bool | None, str]:
     """Verdict on a rise, or fall, along a key in all cases, or in some, and the course."""
-    study, test, words = condition.study, condition.test, condition.words
+    study, test, words = question.study, question.test, question.words
     along = test.get("along") or answer_keys(study).get("along", "")
     view = {**study, "answer": {**answer_keys(study), "along": along}}
-    subject = trend_of(view, test["quantity"], condition.rows, words)
+    subject = trend_of(view, test["quantity"], question.rows, words)
     if subject is None or not (subject.key or subject.fixed):
         return None, ""
     along = along or subject.key or subject.fixed
@@ -303,43 +303,43 @@ def _on_course(condition: QuestionTest) -> tuple[bool | None, str]:
             truths.append(True)
         else:
             truths.append(False if -sign in ways or is_known else None)
-    return condition.in_all_or_some(truths), lowered(course_sentence(subject, words))
+    return question.in_all_or_some(truths), lowered(course_sentence(subject, words))
 
 
-def _on_numbers(condition: QuestionTest) -> tuple[bool | None, str]:
+def _on_numbers(question: QuestionTest) -> tuple[bool | None, str]:
     """Verdict on the numbers of all rows, or of some, and the facts that decide it."""
-    rows, test = condition.rows, condition.test
+    rows, test = question.rows, question.test
     counts_equilibria = test["quantity"] == "equilibrium_count"
-    pairs = {id(point): _pairs(condition, point) for point in rows}
+    pairs = {id(point): _pairs(question, point) for point in rows}
     numbers = np.array([(pair.estimate.mean, pair.reference.mean) for pair in chain(*pairs.values())])
     size = float(np.abs(numbers[np.isfinite(numbers)]).max(initial=0.0))
     comparisons: list[Compared] = []
     for point in rows:
         for pair in pairs[id(point)]:
-            comparison = _compare(condition, pair, size)
+            comparison = _compare(question, pair, size)
             may_be_more = counts_equilibria and not point.is_complete
             comparisons.append(_of_more(comparison, test) if may_be_more else comparison)
     if not comparisons:
         return None, ""
-    if any(point.list_length > 1 and not point.is_complete for point in _references(condition)):
+    if any(point.list_length > 1 and not point.is_complete for point in _references(question)):
         for k, row in enumerate(comparisons):
             comparisons[k] = row._replace(is_met=None, margin=0.0) if row.is_met else row
-    decided = condition.in_all_or_some([comparison.is_met for comparison in comparisons])
+    decided = question.in_all_or_some([comparison.is_met for comparison in comparisons])
     lists = {text_if(counts_equilibria, point.list_words) for point in rows}
     if decided and "equals" in test and len(lists) == 1 and "" not in lists:
         comma = text_if(len(rows) > 1, ",")
-        return decided, f"{there_is(lists.pop())}{comma}{_in_all(condition, len(rows))}."
-    return decided, _facts(condition, decided, comparisons, _in_all(condition, len(comparisons)))
+        return decided, f"{there_is(lists.pop())}{comma}{_in_all(question, len(rows))}."
+    return decided, _facts(question, decided, comparisons, _in_all(question, len(comparisons)))
 
 
-def _in_all(condition: QuestionTest, count: int) -> str:
+def _in_all(question: QuestionTest, count: int) -> str:
     """Where so many numbers of rows are: at every value of the one key, or in how many cases."""
-    rows, keys = condition.rows, keys_of(condition.rows)
+    rows, keys = question.rows, keys_of(question.rows)
     if count < 2:
         return ""
     is_swept = len(keys) == 1 and len(values_of(rows, keys[0])) == len(rows) == count
     if is_swept and is_number(rows[0].at[keys[0]]):
-        return f" at every {condition.words.key(keys[0])}"
+        return f" at every {question.words.key(keys[0])}"
     return " in both cases" if count == 2 else f" in all {count} cases"
 
 
@@ -350,41 +350,41 @@ def _of_more(comparison: Compared, test: Mapping[str, Any]) -> Compared:
     return comparison if larger else comparison._replace(is_met=None, margin=0.0)
 
 
-def _pairs(condition: QuestionTest, point: PointResults) -> list[Compared]:
+def _pairs(question: QuestionTest, point: PointResults) -> list[Compared]:
     """Numbers of a row, each with its label, its reference and the label of that, before comparison."""
-    test, at, limit, words = condition.test, condition.at, condition.limit, condition.words
+    test, at, limit, words = question.test, question.at, question.limit, question.words
     estimates = point.numbers(test["quantity"], at)
-    label = _label(point, condition.rows, at, words)
+    label = _label(point, question.rows, at, words)
     if is_benchmark(limit):
-        levels = point.numbers(reference_quantity(test, condition.key), at)
+        levels = point.numbers(reference_quantity(test, question.key), at)
         named_levels = [exactly(limit_in_words(test, level.text), level.mean) for level in levels]
         return _compared(label, estimates, named_levels, "")
     if isinstance(limit, str) and estimates and np.isfinite(estimates[0].mean):
         numbers = point.numbers(limit, at)  # of another quantity of the same row
         return _compared(label, estimates, numbers, f"the {words.quantity(limit)}")
-    if not condition.than:
+    if not question.than:
         level = exactly(limit, float("nan"))
         if not isinstance(limit, str):
             level = exactly(limit_in_words(test, words.value(limit)), float(limit))
         return _compared(label, estimates, [level], "")
     pairs = []
-    dims = set(condition.at_reference) - {"algorithm", *point.at}
-    for reference in condition.results:
-        is_itself = reference is point and not (condition.than.get("quantity") or dims)
-        if not is_itself and _is_reference(condition, point, reference):
-            numbers, beside = _reference(condition, point, reference, has_dims=bool(dims))
+    dims = set(question.at_reference) - {"algorithm", *point.at}
+    for reference in question.results:
+        is_itself = reference is point and not (question.than.get("quantity") or dims)
+        if not is_itself and _is_reference(question, point, reference):
+            numbers, beside = _reference(question, point, reference, has_dims=bool(dims))
             pairs += _compared(label, estimates, numbers, beside)
     return pairs
 
 
 def _reference(
-    condition: QuestionTest, point: PointResults, reference: PointResults, *, has_dims: bool
+    question: QuestionTest, point: PointResults, reference: PointResults, *, has_dims: bool
 ) -> tuple[tuple[Estimate, ...], str]:
     """Numbers of the row that a row is compared with, and their label."""
-    at, words, test = condition.at | condition.at_reference, condition.words, condition.test
-    name = condition.than.get("quantity")
+    at, words, test = question.at | question.at_reference, question.words, question.test
+    name = question.than.get("quantity")
     numbers = reference.numbers(name or test["quantity"], at)
-    label = _label(reference, [point, reference], condition.at_reference, words)
+    label = _label(reference, [point, reference], question.at_reference, words)
     if has_dims and numbers and numbers[0].entry:
         label = f"for {role_with_article(numbers[0].entry)} {label}".strip()
     if name:
@@ -430,10 +430,10 @@ def _label(point: PointResults, rows: ResultPoints, at: Mapping[str, Any], words
     return text_if(text, f"for {text}" if has_words else f"at {text}")
 
 
-def _compare(condition: QuestionTest, pair: Compared, size: float) -> Compared:
+def _compare(question: QuestionTest, pair: Compared, size: float) -> Compared:
     """A number beside its reference, with whether the test is met."""
-    test, limit, estimate, reference = condition.test, condition.limit, pair.estimate, pair.reference
-    if condition.asks_for_a_word:
+    test, limit, estimate, reference = question.test, question.limit, pair.estimate, pair.reference
+    if question.asks_for_a_word:
         return pair._replace(is_met=estimate.text == limit.replace("_", " "))
     margin = paired_margin(estimate, reference)
     if margin is None:
@@ -455,30 +455,28 @@ def _compare(condition: QuestionTest, pair: Compared, size: float) -> Compared:
     return pair._replace(is_met=is_met) if is_met or is_missed else pair
 
 
-def _facts(
-    condition: QuestionTest, decided: bool | None, comparisons: Sequence[Compared], in_all: str
-) -> str:
+def _facts(question: QuestionTest, decided: bool | None, comparisons: Sequence[Compared], in_all: str) -> str:
     """Numbers that decide a test: of all rows if they are few, else the decisive ones."""
     name, texts = (
-        condition.words.quantity(condition.test["quantity"]),
+        question.words.quantity(question.test["quantity"]),
         {row.estimate.text for row in comparisons},
     )
     if all(row.is_met for row in comparisons) and texts == {"yes"}:
         return f"{name}{in_all}."  # a name says what is true
-    if condition.asks_for_a_word:
+    if question.asks_for_a_word:
         comparisons = [row.with_article for row in comparisons]
     if len(comparisons) <= ONE_BY_ONE:
-        return f"the {name} {_one_by_one(condition, comparisons, in_all)}."
-    return _decisive(condition, decided, comparisons, in_all)
+        return f"the {name} {_one_by_one(question, comparisons, in_all)}."
+    return _decisive(question, decided, comparisons, in_all)
 
 
-def _one_by_one(condition: QuestionTest, comparisons: Sequence[Compared], in_all: str) -> str:
+def _one_by_one(question: QuestionTest, comparisons: Sequence[Compared], in_all: str) -> str:
     """Few numbers, each with what sets it apart from its reference, or all with what sets them apart."""
-    ways = [_relation(row, condition.test) + _doubt(row) for row in comparisons]
+    ways = [_relation(row, question.test) + _doubt(row) for row in comparisons]
     texts, distinct = [row.estimate.text for row in comparisons], list(dict.fromkeys(ways))
     way, owner, is_one = distinct[0], _owner_of_number(comparisons[0]), len(comparisons) == 1
     is_as_stated = {*texts} == {row.reference.text for row in comparisons} and not comparisons[0].beside
-    if distinct == [""] or ("equals" in condition.test and is_as_stated):  # what the test says
+    if distinct == [""] or ("equals" in question.test and is_as_stated):  # what the test says
         return f"{text_if(is_one and owner, f'{owner} ')}is {texts[0]}{in_all}"
     if is_one and owner:
         return f"{owner} is {texts[0]}, {way}"
@@ -495,17 +493,17 @@ def _one_by_one(condition: QuestionTest, comparisons: Sequence[Compared], in_all
 
 
 def _decisive(
-    condition: QuestionTest, decided: bool | None, comparisons: Sequence[Compared], in_all: str
+    question: QuestionTest, decided: bool | None, comparisons: Sequence[Compared], in_all: str
 ) -> str:
     """In how many of many cases a test is met, and the numbers that decide it."""
     truths = [row.is_met for row in comparisons]
     entry, *further = dict.fromkeys(row.estimate.entry for row in comparisons)
     owner = text_if(entry and not further, f" of {role_with_article(entry)}")
-    name = condition.words.quantity(condition.test["quantity"])
-    fact = f"the {name}{owner} is {_relation_of_test(condition, comparisons)}"
+    name = question.words.quantity(question.test["quantity"])
+    fact = f"the {name}{owner} is {_relation_of_test(question, comparisons)}"
     if {*truths} == {True}:
         closest = min(comparisons, key=lambda row: np.nan_to_num(abs(row.difference), nan=np.inf))
-        return f"{fact}{in_all}{text_if(condition.key != 'equals', f'; nearest to it is {closest.short}')}."
+        return f"{fact}{in_all}{text_if(question.key != 'equals', f'; nearest to it is {closest.short}')}."
     truth = decided if decided in truths else False
     decisive = [row for row in comparisons if row.is_met is truth]
     decisive = decisive or [row for row in comparisons if not row.is_met]
@@ -559,15 +557,15 @@ def _doubt(comparison: Compared) -> str:
     return text_if(comparison.beside, ", which is not significant")
 
 
-def _relation_of_test(condition: QuestionTest, comparisons: Sequence[Compared]) -> str:
+def _relation_of_test(question: QuestionTest, comparisons: Sequence[Compared]) -> str:
     """Relation that a test asks for, in words."""
     reference, *further = dict.fromkeys(comparison.beside for comparison in comparisons)
     if not (reference or further):
         level, *other_levels = {comparison.reference.text for comparison in comparisons}
         if other_levels:
-            level = limit_in_words(condition.test, "").strip(" ,")
-        return f"{condition.key.replace('equals', 'equal to')} {level}"
-    way = {"above": "higher than", "below": "lower than", "equals": "equal to"}[condition.key]
+            level = limit_in_words(question.test, "").strip(" ,")
+        return f"{question.key.replace('equals', 'equal to')} {level}"
+    way = {"above": "higher than", "below": "lower than", "equals": "equal to"}[question.key]
     if further:
         return f"{way} the reference"
     return f"{way} {text_if(not comparisons[0].is_beside_quantity, 'that ')}{reference}"
