@@ -144,22 +144,23 @@ def keywords(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     return signature_of(target)[0]
 
 
+def _notes(hint: object) -> tuple[Any, ...]:
+    return get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+
+
 def keys_notes(hint: object) -> list[Keys]:
     """Return the notes of an annotation that give the keys of a table."""
-    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    return [note for note in notes if isinstance(note, Keys)]
+    return [note for note in _notes(hint) if isinstance(note, Keys)]
 
 
 def needs_note(hint: object) -> Needs | None:
     """Return the note of an annotation that names the key a parameter needs, or None."""
-    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    return next((note for note in notes if isinstance(note, Needs)), None)
+    return next((note for note in _notes(hint) if isinstance(note, Needs)), None)
 
 
 def symbol_of(hint: object) -> str:
     """Return the `Symbol` of an annotation, or an empty string."""
-    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    return next((str(note) for note in notes if isinstance(note, Symbol)), "")
+    return next((str(note) for note in _notes(hint) if isinstance(note, Symbol)), "")
 
 
 def meaning_of(hint: object) -> str:
@@ -168,8 +169,7 @@ def meaning_of(hint: object) -> str:
     >>> meaning_of(Annotated[float, Symbol("sigma"), Gt(0), "standard deviation, units of space"] | None)
     'standard deviation, units of space'
     """
-    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
-    texts = [note for note in notes if type(note) is str]  # a `Symbol` is text too
+    texts = [note for note in _notes(hint) if type(note) is str]  # a `Symbol` is text too
     union = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else ()
     return "; ".join(texts) or next(filter(None, map(meaning_of, union)), "")
 
