@@ -153,7 +153,6 @@ def test_benchmarks_have_certificates() -> None:
         ({"owners": [[0], [2]]}, "owners: product 1 is named 0 times; must be in one row"),
         ({"owners": [[0, 1], []]}, "owners: a row without products"),
         ({"owners": [[0, 5]], "players": 2}, "owners[0]: 5 must be"),
-        ({"owners": [[0, 1]], "stages": [[0], [1]]}, "stages: clashes with owners"),
         ({"owners": [[0, 1]], "cash": 1.0}, "cash: clashes with owners"),
         ({"ownership": [[1.0, 0.5]]}, "ownership: shape (1, 2) must be"),
         ({"ownership": [[1.0, 0.5], [0.0, 0.0]]}, "its own above 0"),

@@ -27,6 +27,7 @@ from rivalry.families.market.model import (
     CHOICES,
     FEW,
     INTERCEPT,
+    STAGES,
     Accounts,
     Dynamics,
     Market,
@@ -35,6 +36,7 @@ from rivalry.families.market.model import (
     priced_numbers,
     shock_of,
 )
+from rivalry.families.market.owner_leadership import OwnerLeadership, led_owners
 from rivalry.families.market.owners import OwnedMarket, owned_market
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import floats, put_all
@@ -246,7 +248,7 @@ def market(
         Needs("terminal", ("multiple",)),
         "multiple: terminal value in units of the last cash flow",
     ] = 10.0,
-) -> Market | StagedMarket | ContingentMarket | OwnedMarket:
+) -> Market | StagedMarket | ContingentMarket | OwnedMarket | OwnerLeadership:
     """Return a market in which firms compete in quantities or prices.
 
     Firms move simultaneously, in stages or in turns, and are valued by their discounted cash flow. Every
@@ -255,10 +257,10 @@ def market(
 
     Returns
     -------
-    Market, StagedMarket, ContingentMarket or OwnedMarket
+    Market, StagedMarket, ContingentMarket, OwnedMarket or OwnerLeadership
         With two or more ``stages``, the game of the firms of the first stage, to which the others respond.
         With an observed shock, the game of one choice per firm and level. With ``owners``, the game of firms
-        that choose for several products.
+        that choose for several products; ``stages`` then name owners.
 
     Raises
     ------
@@ -278,7 +280,8 @@ def market(
     count = _players_of(options)
     limit("players", count, count)
     numbers = _numbers(options, count)
-    order, moves = _order(options, count)
+    seats = count if owners is None else len(owners)  # owners lead and follow with all their products
+    order, moves = _order(options, seats)
     cycle = _turns(turns, moves, count)
     firms = tuple(range(count))
     if moves == "alternating" and all(row == firms for row in cycle):
@@ -299,18 +302,19 @@ def market(
     # nests of one good each are none
     groups = tuple(map(tuple, nests or ())) if any(len(goods) > 1 for goods in nests or ()) else ()
     rule = Rule(options["demand"], options["choice"], rationed, formulas, groups)
-    game = Market(box, put_all(numbers), rule, order, moves, chain, dynamics, accounts, cycle)
+    is_owned = owners is not None or ownership is not None
+    of_products = ((firms,), "simultaneous") if is_owned and moves == "staged" else (order, moves)
+    game = Market(box, put_all(numbers), rule, *of_products, chain, dynamics, accounts, cycle)
     if initial is not None:
         box.check(np.asarray(numbers["initial"])[:, None], "initial")
-    if owners is not None or ownership is not None:
-        return _owned(game, owners, ownership)
+    if is_owned:
+        return _owned(game, owners, ownership, order)
     return game_of(game)
 
 
-def _owned(market: Market, owners: Any, ownership: Any) -> OwnedMarket:
-    """Return the game of the owners of a market's products. Raises `ValueError`."""
+def _owned(market: Market, owners: Any, ownership: Any, stages: STAGES) -> OwnedMarket | OwnerLeadership:
+    """Return the game of the owners of a market's products, or of those who lead. Raises `ValueError`."""
     clashes = {
-        "stages": len(market.stages) > 1,
         "timing": market.timing == "alternating",
         "shock_observed": len(market.observed_levels) > 0,
         "tax_losses": market.accounts.tax_losses == "none",
@@ -324,13 +328,17 @@ def _owned(market: Market, owners: Any, ownership: Any) -> OwnedMarket:
             raise ValueError(f"{name}: clashes with owners and ownership, who choose once for all products")
     products = [[product] for product in range(market.players)] if owners is None else owners
     if ownership is None:
-        return owned_market(market, products)
+        return _led(owned_market(market, products), stages)
     weights = floats(ownership)
     fits = weights.shape == (len(products), len(products)) and np.all(weights >= 0)
     if not fits or not np.all(np.diagonal(weights) > 0):
         rule = f"{len(products)} rows of {len(products)} weights of at least 0, its own above 0"
         raise ValueError(f"ownership: shape {weights.shape} must be {rule}")
-    return owned_market(market, products, weights)
+    return _led(owned_market(market, products, weights), stages)
+
+
+def _led(game: OwnedMarket, stages: STAGES) -> OwnedMarket | OwnerLeadership:
+    return led_owners(game, stages) if len(stages) > 1 else game
 
 
 def check_rows(key: str, rows: Any, products: int) -> None:
@@ -379,7 +387,7 @@ def _checked_demand(formulas: Formulas, numbers: dict[str, Any], box: Box, is_as
     return formulas
 
 
-ORDERS = ("stages", "turns", "owners", "nests")  # keys whose lists name firms, or products, by number
+ORDERS = ("owners", "nests", "stages", "turns")  # keys whose lists name firms, or products, by number
 
 
 def refusal(name: str, value: float, demand: str = "logit") -> str:

@@ -37,7 +37,13 @@ from rivalry.families.market.leadership import (
 )
 from rivalry.families.market.model import Market, choice_bounds, consumer_surplus, whole_market
 from rivalry.families.market.native_play import market_play
-from rivalry.families.market.owners import OwnedMarket, has_owner_response, owner_response
+from rivalry.families.market.owner_leadership import OwnerLeadership, leader_response, leaders_choices
+from rivalry.families.market.owners import (
+    OwnedMarket,
+    concave_response,
+    has_owner_response,
+    owner_response,
+)
 from rivalry.families.market.rationed_response import has_piecewise_profit, rationed_response
 from rivalry.families.market.valuation import recurring_value
 from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
@@ -282,6 +288,25 @@ oracles.metrics.register(OwnedMarket)(oracles.compiled_metrics)
 @oracles.best_response.register(OwnedMarket, when=has_owner_response)
 def _(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
     return *owner_response(game, x, player), "exact"
+
+
+@oracles.best_response.register(OwnedMarket, when=lambda game: game.concave)
+def _(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+    return *concave_response(game, x, player), "exact"
+
+
+@oracles.proved_response.register(OwnerLeadership)
+def _(game: OwnerLeadership, x: Profile | np.ndarray, player: int) -> oracles.Response:
+    return leader_response(game, floats(x), player)
+
+
+@oracles.compiled_response.register(OwnerLeadership)
+def _(game: OwnerLeadership, x: Profile, player: int) -> tuple[np.ndarray, np.ndarray]:
+    response = leader_response(game, floats(x), player)
+    return response.strategy[None], floats(response.payoff)[None]
+
+
+oracles.closed_form.register(OwnerLeadership)(leaders_choices)
 
 
 @oracles.closed_form.register(OwnedMarket, when=has_owner_response)

@@ -13,11 +13,13 @@ from rivalry.core.game import own_gradients
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method
+from rivalry.families.market.equilibria import aggregate
 from rivalry.families.market.model import Market
 from rivalry.runtime.jax import floats, jax, jnp, put
 from rivalry.text.display import Description, OneLineRepr
 
 INTERIOR = 1e-6  # tolerance of first-order conditions, relative to the price of a product
+STEEP = 1e14  # slope, relative to that of demand, of a line along which total output is constant
 
 
 class OwnedMarket(OneLineRepr, eqx.Module):
@@ -38,12 +40,16 @@ class OwnedMarket(OneLineRepr, eqx.Module):
         The products of each firm.
     constant_cost : bool
         True where no product had a convex cost when the game was made.
+    concave : bool
+        True where demand is linear between exits and the profit of an owner of substitutes is concave in its
+        outputs: without shocks, capacities, fixed costs, bounds and weights of rivals' profits.
     """
 
     game: Market
     weights: Float[Array, "firm firm"]
     owners: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     constant_cost: bool = eqx.field(static=True, default=False)
+    concave: bool = eqx.field(static=True, default=False)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and "game" in self.__dict__:
@@ -98,11 +104,73 @@ def owned_market(market: Market, owners: Any = None, weights: Any = None) -> Own
     """
     products = (tuple(range(market.players)),) if owners is None else tuple(map(tuple, owners))
     matrix = np.eye(len(products)) if weights is None else floats(weights)
-    return OwnedMarket(market, put(matrix), products, not market.has("convex_cost"))
+    constant_cost = not market.has("convex_cost")
+    return OwnedMarket(market, put(matrix), products, constant_cost, _is_concave(market, matrix))
+
+
+def _is_concave(market: Market, weights: np.ndarray) -> bool:
+    """True where owners' profits are concave and have an exact maximum, as `OwnedMarket` describes."""
+    kind, box = market.rule.kind, market.space
+    if kind not in (("linear", "quantity"), ("differentiated", "quantity"), ("differentiated", "price")):
+        return False
+    convex = np.asarray(market.numbers["convex_cost"]) > 0
+    # plants of one good: all have rising marginal costs, or the cheapest produces all
+    is_alike = kind[0] == "differentiated" or convex.all() or not convex.any()
+    cost = np.asarray(market.priced["unit_cost"])
+    is_plain = market.shock is None and not market.dynamics.limited and not market.has("fixed_cost")
+    is_free = np.all(np.asarray(box.assumed)) and not np.any(np.asarray(box.low))
+    substitutes = float(market.numbers.get("substitution", 0.0)) >= 0 and np.all(cost >= 0)
+    alone = not np.any(weights - np.diag(np.diagonal(weights)))
+    return bool(is_alike and is_plain and is_free and substitutes and alone)
+
+
+def concave_response(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array]:
+    """Return an owner's best choices with linear demand for substitutes, and their payoff.
+
+    Rivals leave the owner's products the prices ``A - (b - g) q_i - h(Q)`` at a total ``Q`` of its own, where
+    ``h`` is the largest of lines ``alpha + beta Q``, one for each number of rivals that sell. The profit is
+    concave: its maximum is that on a line, or is at a total where a rival leaves.
+    """
+    market, (firms, axes), n = game.game, game.places, game.game.priced
+    own, choices = jnp.asarray(firms) == player, game.choices(x)[:, 0]
+    top, slope = n["intercept"], n["slope"]
+    cross = n["substitution"] if market.rule.demand == "differentiated" else slope
+    if market.rule.choice == "quantity":
+        alpha, beta = cross * jnp.sum(jnp.where(own, 0.0, choices))[None], jnp.ones(1) * cross
+    else:
+        # own products, at a willingness to pay of 0, add lines that are nowhere the largest
+        willing = -jnp.sort(-jnp.where(own, 0.0, top - choices))
+        common = slope - cross + cross * jnp.arange(len(own) + 1)
+        alpha = cross * jnp.append(0.0, jnp.cumsum(willing)) / common
+        beta = cross * (slope - cross) / common
+    cost, steep = n["unit_cost"], 2 * (slope - cross) + n["convex_cost"]
+    if market.rule.homogeneous and game.constant_cost:
+        own = jnp.arange(len(own)) == jnp.argmin(jnp.where(own, cost, jnp.inf))
+        steep = jnp.ones(len(own)) * slope
+        beta = beta - slope / 2  # of the one plant that produces
+
+    def outputs(start: Array, slope: Array) -> Array:
+        highest = jnp.where(own, jnp.inf, 0.0)
+        sold: Array = aggregate(start, slope, cost, steep, jnp.zeros(len(own)), highest, xp=jnp)
+        return sold
+
+    falls = jnp.diff(beta)
+    kinks = jnp.maximum(-jnp.diff(alpha) / jnp.where(falls < 0, falls, 1.0), 0.0)
+    fixed = jnp.full(len(kinks), STEEP * slope)
+    starts, slopes = jnp.append(top - alpha, fixed * kinks), jnp.append(2 * beta, fixed)
+    sold = jax.vmap(outputs)(starts, slopes)
+    if market.rule.choice == "price":
+        total = jnp.sum(sold, axis=1, keepdims=True)
+        sold = top - (slope - cross) * sold - jnp.max(alpha + beta * total, axis=1, keepdims=True)
+    rows = jnp.zeros((len(sold), *x.shape)).at[:, firms, axes].set(sold)[:, player]
+    rows = jnp.clip(rows, game.space.low[player], game.space.high[player])
+    paid = jax.vmap(lambda row: game.payoffs(x.at[player].set(row))[player])(rows)
+    best = jnp.argmax(paid)
+    return rows[best], paid[best]
 
 
 def has_owner_response(game: OwnedMarket) -> bool:
-    """True where the best response of an owner is known exactly."""
+    """True where the best response of an owner to logit demand is known exactly."""
     market = game.game
     if market.rule.demand != "logit" or market.rule.nests or market.shock or market.dynamics.limited:
         return False
