@@ -17,7 +17,6 @@ from rivalry.economies.kernels.economy import fresh
 from rivalry.economies.learning import few_agents
 from rivalry.economies.learning.crowds import crowd_of
 from rivalry.economies.learning.few_agents import AgentGains, Decisions, against, evaluate_few_agents
-from tests.selection import slow_except
 
 Law = dict[tuple[int, ...], float]
 
@@ -250,96 +249,11 @@ def test_states_with_impossible_amounts_of_karma_are_absorbing() -> None:
     process, memory = against(
         to_agents(rv.games.karma(max_karma=4, mean_karma=1.0, agents=2)),
         0,
-        dirichlet(0, 2, 5).reshape(1, 10, 5),
+        dirichlet(0, 2, 5).reshape(10, 5),
     )
     assert memory == 1
     np.testing.assert_allclose(process.moves.sum(axis=-1)[[0, 1, 2, 5, 6, 7]][:, 0], 1.0)
     assert np.array_equal(process.moves[3].argmax(axis=-1) % 5, np.full(5, 3))
-
-
-def three(economy: shapes.Economy, policy: np.ndarray, me: int) -> tuple[Any, np.ndarray, np.ndarray]:
-    """Joint chain of three agents, one of them idle in every step: states, own rewards and transitions.
-
-    A state is the urgencies and the karma of all; the others follow ``policy [private karma bid]``.
-    """
-    levels, chain = economy.most + 1, np.diff(economy.chain[0], axis=-1, prepend=0.0)
-    held = [k for k in itertools.product(range(levels), repeat=3) if sum(k) == economy.karma.sum()]
-    urgencies = list(itertools.product(range(len(chain)), repeat=3))
-    states = list(itertools.product(urgencies, held))
-    place = {state: n for n, state in enumerate(states)}
-    joint = np.kron(np.kron(chain, chain), chain)
-    lost, moves = np.zeros((len(states), levels)), np.zeros((len(states), levels, len(states)))
-    others = [agent for agent in range(3) if agent != me]
-    two = Two(economy, 0)
-    for n, (u, k) in enumerate(states):
-        for bids, idle in itertools.product(itertools.product(*(range(x + 1) for x in k)), range(3)):
-            chance = np.prod([policy[u[j], k[j], bids[j]] for j in others]) / 3
-            one, other = (agent for agent in range(3) if agent != idle)
-            tied = two.tied(u[one], u[other])
-            if me != idle:
-                rival = other if me == one else one
-                own = tied[0] if me == one else tied[1]
-                won = own if bids[me] == bids[rival] else float(bids[me] > bids[rival])
-                lost[n, bids[me]] += chance * (1 - won) * economy.stakes[0, u[me]]
-            for there, p in after(economy, k, bids, [(one, other)], [tied]).items():
-                after_all = [place[x, there] for x in urgencies]
-                moves[n, bids[me], after_all] += chance * p * joint[urgencies.index(u)]
-    return states, -lost, moves
-
-
-TRIPLES: dict[str, dict[str, Any]] = {
-    "peer": {},
-    "society": {"payment": "PBS", "tie": "highest_urgency"},
-    "room": {"overflow": "winner_pays_room", "tie": "lowest_index"},
-    "taxed": {"payment": "highest_losing_bid", "tie": "nobody", "tax": 0.3},
-    "persistent": {"chain": [[0.9, 0.1], [0.2, 0.8]], "initial_karma": [2, 1, 0]},
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("rules", slow_except(TRIPLES.values(), (TRIPLES["taxed"],)), ids=list(TRIPLES))
-def test_payoffs_of_three_agents_are_exact_and_gains_bounded(rules: dict[str, Any]) -> None:
-    """The best of all 36 deterministic policies of the own state lies between the gain and the bound."""
-    given = {"max_karma": 2, "mean_karma": 1, "gamma": 0.9, "agents": 3, "idle": "random"}
-    game = rv.games.karma(**(given | rules))
-    economy, policy = to_agents(game), dirichlet(5, 2, 3)
-    found = judged(game, policy[None])
-    first = np.diff(economy.first[0], prepend=0.0)
-    payoffs, mosts = [], []
-    for me in range(3):
-        states, reward, moves = three(economy, policy, me)
-        own = np.array([u[me] * 3 + k[me] for u, k in states])
-
-        def worth(
-            pi: np.ndarray, own: np.ndarray = own, moves: Any = moves, reward: Any = reward
-        ) -> tuple[np.ndarray, np.ndarray]:
-            steps = np.einsum("nb,nbm->nm", pi[own], moves)
-            paid = (pi[own] * reward).sum(axis=1)
-            return np.linalg.solve(np.eye(len(steps)) - 0.9 * steps, paid), steps
-
-        values, steps = worth(policy.reshape(6, 3))
-        start = np.array([np.prod(first[list(u)]) * (k == tuple(economy.karma)) for u, k in states])
-        law = start @ np.linalg.matrix_power((steps + np.eye(len(steps))) / 2, 2**14)
-        sure = [np.eye(3)[list(bids)] for bids in itertools.product(*(range(k + 1) for k in (0, 1, 2) * 2))]
-        payoffs.append(law @ values)
-        mosts.append(max(float(law @ (worth(bids)[0] - values)) for bids in sure))
-    (gain,), (bound,), most = found.gain, found.bound, np.mean(mosts)
-    np.testing.assert_allclose(found.payoff, [np.mean(payoffs)], rtol=1e-8)
-    assert gain <= most * (1 + 1e-9) <= bound * (1 + 2e-9)
-    assert gain > 0.6 * most
-    assert found.coverage == "bounded"
-
-
-@pytest.mark.slow
-def test_three_agents_have_payoffs_gains_and_a_certificate() -> None:
-    game = rv.games.karma(max_karma=4, mean_karma=2, agents=3, gamma=0.9, idle="random")
-    found = rv.solve(game, rv.methods.Simulation(plays="zero", evaluation=20_000)).data
-    # a coin decides between the two who meet, and urgencies are 1 and 5 with equal probability
-    np.testing.assert_allclose(found.payoff, [-(2 / 3) * 0.5 * 3 / (1 - 0.9)], rtol=1e-9)
-    np.testing.assert_allclose(found.efficiency, -1.0, atol=0.03)
-    # who bids 1 where the others bid nothing wins whenever it is not idle and can pay
-    assert 0 < found.exploitability.item() <= 10.0
-    assert str(found.coverage.values) == "bounded"
 
 
 def matchings(agents: tuple[int, ...]) -> Iterator[tuple[list[tuple[int, int]], tuple[int, ...]]]:
@@ -423,7 +337,7 @@ def test_two_learners_are_evaluated_against_each_other() -> None:
     policies = probabilities(session["policy"], 3).reshape(2, 8, 4)
     gains = []
     for agent in range(2):
-        process, _ = against(crowd_of(game).arrays, agent, policies[[1 - agent]])
+        process, _ = against(crowd_of(game).arrays, agent, policies[1 - agent])
         mu, values = process.stationary(policies[agent]), process.values(policies[agent])
         best = np.zeros(8)
         for _ in range(500):
@@ -508,7 +422,7 @@ def test_transitions_of_two_agents_are_distributions_that_conserve_karma(rules: 
     world = to_agents(game)
     rival = np.tile(np.tri(4) / np.arange(1.0, 5)[:, None], (2, 1))
     for agent in range(2):
-        process, memory = against(world, agent, rival[None])
+        process, memory = against(world, agent, rival)
         moves = process.moves.reshape(2, 4, memory, 4, 2, 4, memory)
         karma, bid = np.nonzero(np.tri(4))
         np.testing.assert_allclose(moves[:, karma, :, bid].sum(axis=(-3, -2, -1)), 1.0, atol=1e-12)

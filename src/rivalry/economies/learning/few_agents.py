@@ -2,15 +2,13 @@
 
 Karma is conserved: the more one agent holds, the less the others hold. This matters with few agents and is
 negligible with many. With two agents an agent's karma determines its rival's, so each agent faces a Markov
-decision process that is known exactly. With three it is known given one rival's karma, which the agent does
-not observe: payoffs are exact and gains bounded. With up to `FEW` agents the process is estimated by trying
-every legal bid in simulated steps.
+decision process that is known exactly. With up to `FEW` agents the process is estimated by trying every legal
+bid in simulated steps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -132,7 +130,7 @@ def evaluate_few_agents(
     """
     types, private, levels = crowd.shape
     targets = targets.reshape(len(targets), types, private * levels, levels)
-    if len(owner) <= 3 and _entries(crowd.arrays) <= LARGEST:
+    if len(owner) == 2 and _entries(crowd.arrays) <= LARGEST:
         return [_joint_gains(crowd, policies, owner, kinds, targets, paid) for paid in bonuses]
     prior = [np.asarray(part) for part in _tables(crowd.game, env)]
     trials = min(steps, max(1, TRIALS // len(owner)))
@@ -200,7 +198,7 @@ def _policy_values(process: Decisions, policy: np.ndarray, paid: Paid) -> np.nda
     return process.values(policy, (1 - paid.once) * bonus) + paid.once * bonus
 
 
-# two and three agents: exact payoffs
+# two agents: exact payoffs
 
 
 def _joint_gains(
@@ -211,11 +209,11 @@ def _joint_gains(
     targets: np.ndarray,  # [target type own bid]
     paid: Paid,
 ) -> AgentGains:
-    """Return gains of two or three agents against the others' policies; a common owner gets the mean."""
+    """Return gains of two agents against each other's policies; a common owner gets the mean."""
     legal, exact = _legal(crowd), True
     rows = []
     for agent in range(len(owner)):
-        process, memory = against(crowd.arrays, agent, policies[np.delete(owner, agent)])
+        process, memory = against(crowd.arrays, agent, policies[owner[1 - agent]])
         exact = exact and memory == 1
 
         def spread(policy: np.ndarray, memory: int = memory) -> np.ndarray:
@@ -245,9 +243,9 @@ def _joint_gains(
 
 def _entries(economy: Economy) -> int:
     """Return the number of transitions in the decision process of one agent (`against`)."""
-    count, (_, private), levels = len(economy.type_of), economy.stakes.shape, economy.most + 1
-    hidden = 1 if all(map(_independent, _chains(economy))) else private ** (count - 1)
-    return int((private * levels ** (count - 1) * hidden) ** 2 * levels)
+    private, levels = economy.stakes.shape[1], economy.most + 1
+    hidden = 1 if all(map(_independent, _chains(economy))) else private
+    return int((private * levels * hidden) ** 2 * levels)
 
 
 def _chains(economy: Economy) -> np.ndarray:
@@ -258,90 +256,65 @@ def _independent(chain: np.ndarray) -> bool:
     return bool(np.all(chain == chain[0]))
 
 
-def against(economy: Economy, agent: int, rivals: np.ndarray) -> tuple[Decisions, int]:
-    """Return the decision process of one of two or three agents against policies ``[rival own bid]``.
+def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions, int]:
+    """Return the decision process of one of two agents against a policy ``[own bid]``.
 
-    A state is (private state, karma, memory), row-major. Memory is what the agent does not observe: of two
-    rivals the karma of the first, since all karma is conserved; and the rivals' private states, unless all
-    are drawn independently in every step. The second value returned is the number of values of memory. Of
-    three agents one, drawn at random, meets nobody.
+    A state is (private state, karma, memory), row-major. Memory is what the agent does not observe: the
+    rival's private state, unless it is drawn independently in every step. The second value returned is the
+    number of values of memory.
     """
-    agents = [agent, *(rival for rival in range(len(economy.type_of)) if rival != agent)]
-    kinds = economy.type_of[agents]
+    kinds = economy.type_of[[agent, 1 - agent]]
     private, levels = economy.stakes.shape[1], economy.most + 1
-    chains, initial_shares = _chains(economy)[kinds], np.diff(economy.first, axis=-1, prepend=0.0)[kinds]
-    # [agent holding]: karma of all; a holding is a tuple of all amounts but the last
-    split = np.indices((levels,) * (len(agents) - 1)).reshape(len(agents) - 1, -1)
-    split = np.vstack([split, economy.karma.sum() - split.sum(axis=0)])
-    real = np.all((split >= 0) & (split < levels), axis=0)
-    independent = all(map(_independent, chains[1:]))
-    hidden, chains_of_all = np.ones((1, 1)), np.ones((1, 1))
-    memories = []  # per rival [memory private]: its private state, given memory
-    for k, chain in enumerate(chains[1:]):
-        product_count = private ** (len(rivals) - 1 - k)
-        eye = np.kron(np.ones((private**k, 1)), np.kron(np.eye(private), np.ones((product_count, 1))))
-        memories.append(chain[:1] if independent else eye)
-        if not independent:
-            hidden, chains_of_all = (
-                np.kron(hidden, initial_shares[1 + k][None]),
-                np.kron(chains_of_all, chain),
-            )
-    # per rival [memory private holding bid]
-    bids = [
-        part[:, :, None, None]
-        * policy.reshape(private, levels, levels)[:, np.where(real, karma, 0)]
-        * real[:, None]
-        for part, policy, karma in zip(memories, rivals, split[1:], strict=True)
-    ]
-    holdings, memory = split.shape[1], len(chains_of_all)
-    moves = np.zeros((private, memory, holdings, levels, holdings))
-    lost = np.zeros((private, memory, holdings, levels))
-    bid, rival_bids = np.arange(levels)[:, None], np.arange(levels)
-    pairs = list(combinations(range(len(agents)), 2))
-    for opener, second in pairs:
-        ties = _ties(economy, agents[opener], agents[second])  # [outcome private private]
-        # -1, neither wins, happens only at ties: its last condition holds for no pair of bids
-        for outcome, clear in ((1, rival_bids < bid), (0, rival_bids > bid), (-1, rival_bids < -bid - 1)):
-            decided = clear + ties[outcome][:, :, None, None] * np.eye(levels)  # [private private bid bid]
-            if not decided.any():
-                continue
-            if opener == 0:
-                weights = np.einsum("zybc,mygc->zmgbc", decided, bids[second - 1]) / len(pairs)
-                lost += weights.sum(axis=-1) * (outcome != 1)
-            else:  # the agent is idle, and its own private state and bid matter to nobody
-                joint_bids = np.einsum("xybc,mxgb,mygc->mgbc", decided, bids[0], bids[1]) / len(pairs)
-                weights = np.broadcast_to(joint_bids, (private, *joint_bids.shape))
-            for after, chance in _karma_after(economy, split, opener, second, outcome):
-                place = np.ravel_multi_index(tuple(after[:-1]), (levels,) * (len(agents) - 1))
-                _add(moves, weights * chance, place, is_own=opener == 0)
-    # amounts that cannot occur, as a rival would hold less than 0 or more than all: absorbing, so that
+    chain, memory_chain = _chains(economy)[kinds]
+    initial, hidden = np.diff(economy.first, axis=-1, prepend=0.0)[kinds]
+    karma = np.arange(levels)
+    split = np.stack([karma, economy.karma.sum() - karma])  # [agent karma]: what both hold
+    real = (split[1] >= 0) & (split[1] < levels)
+    rival_private = np.eye(private)  # [memory private]: its private state, given memory
+    if _independent(memory_chain):
+        rival_private, hidden, memory_chain = memory_chain[:1], np.ones(1), np.ones((1, 1))
+    rival_rows = rival.reshape(private, levels, levels)[:, np.where(real, split[1], 0)]
+    bids = rival_private[:, :, None, None] * rival_rows * real[:, None]  # [memory private karma bid]
+    memory = len(memory_chain)
+    moves = np.zeros((private, memory, levels, levels, levels))
+    lost = np.zeros((private, memory, levels, levels))
+    bid = karma[:, None]
+    ties = _ties(economy, agent, 1 - agent)  # [outcome private private]
+    # -1, neither wins, happens only at ties: its last condition holds for no pair of bids
+    for outcome, clear in ((1, karma < bid), (0, karma > bid), (-1, karma < -bid - 1)):
+        decided = clear + ties[outcome][:, :, None, None] * np.eye(levels)  # [private private bid bid]
+        if not decided.any():
+            continue
+        weights = np.einsum("zybc,mygc->zmgbc", decided, bids)
+        lost += weights.sum(axis=-1) * (outcome != 1)
+        for after, chance in _karma_after(economy, split, outcome):
+            _add(moves, weights * chance, after[0])
+    # amounts that cannot occur, as the rival would hold less than 0 or more than all: absorbing, so that
     # the linear system for the values stays regular
     stay = np.flatnonzero(~real)
     moves[:, :, stay, :, stay] = 1.0
-    full = np.einsum("zmgbh,zy,mn->zgmbyhn", moves, chains[0], chains_of_all)
-    size = private * holdings * memory
-    start = np.zeros((private, holdings, memory))
-    state = np.ravel_multi_index(tuple(economy.karma[agents][:-1]), (levels,) * (len(agents) - 1))
-    start[:, state] = np.outer(initial_shares[0], hidden)
+    full = np.einsum("zmgbh,zy,mn->zgmbyhn", moves, chain, memory_chain)
+    size = private * levels * memory
+    start = np.zeros((private, levels, memory))
+    start[:, economy.karma[agent]] = np.outer(initial, hidden)
     reward = -economy.stakes[kinds[0]][:, None, None, None] * lost.transpose(0, 2, 1, 3)
     reward[:, stay] = 0.0
     discount = float(economy.discount[kinds[0]])
     shaped = reward.reshape(size, levels), full.reshape(size, levels, size)
-    return Decisions(*shaped, discount, start.ravel()), size // (private * levels)
+    return Decisions(*shaped, discount, start.ravel()), memory
 
 
-def _add(moves: np.ndarray, mass: np.ndarray, place: np.ndarray, *, is_own: bool) -> None:
-    """Add ``mass [private memory holding bid bid]`` to ``moves [private memory holding bid holding]``.
+def _add(moves: np.ndarray, mass: np.ndarray, after: np.ndarray) -> None:
+    """Add ``mass [private memory karma bid bid]`` to ``moves [private memory karma bid karma]``.
 
-    ``place`` is the holding after a meeting; the first bid is the agent's, unless it is idle (``is_own``).
+    ``after`` is the karma after a meeting, and the first bid is the agent's own.
     """
-    holdings, levels = moves.shape[2:4]
-    bid = np.arange(levels)[:, None] if is_own else 0
-    width = levels if is_own else 1
-    where = (np.arange(holdings)[:, None, None] * width + bid) * holdings + place
+    levels = moves.shape[-1]
+    karma, bid = np.ogrid[:levels, :levels]
+    where = ((karma * levels + bid) * levels)[:, :, None] + after
     for z, m in np.ndindex(moves.shape[:2]):
-        sums = np.bincount(where.ravel(), mass[z, m].ravel(), holdings * width * holdings)
-        moves[z, m] += sums.reshape(holdings, width, holdings)
+        sums = np.bincount(where.ravel(), mass[z, m].ravel(), levels**3)
+        moves[z, m] += sums.reshape(levels, levels, levels)
 
 
 def _ties(economy: Economy, a: int, b: int) -> dict[int, np.ndarray]:
@@ -359,22 +332,22 @@ def _ties(economy: Economy, a: int, b: int) -> dict[int, np.ndarray]:
 
 
 def _karma_after(
-    economy: Economy, split: np.ndarray, a: int, b: int, outcome: int
+    economy: Economy, split: np.ndarray, outcome: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield karma ``[agent holding bid bid]`` after payment, tax and redistribution, with its probability.
 
-    ``a`` and ``b`` meet, and the bids are theirs; impossible entries hold arbitrary legal values.
+    Impossible entries hold arbitrary legal values.
     """
     max_karma, levels = economy.most, economy.most + 1
     after = np.broadcast_to(
         np.clip(split, 0, max_karma)[:, :, None, None], (*split.shape, levels, levels)
     ).copy()
     bid, rival_bids = np.arange(levels)[:, None], np.arange(levels)
-    bid, rival_bids = np.minimum(bid, after[a]), np.minimum(rival_bids, after[b])
+    bid, rival_bids = np.minimum(bid, after[0]), np.minimum(rival_bids, after[1])
     price = (
         economy.charge[bid, rival_bids] if outcome == 1 else economy.charge[rival_bids, bid] * (outcome == 0)
     )
-    payer, payee = (a, b) if outcome == 1 else (b, a)
+    payer, payee = (0, 1) if outcome == 1 else (1, 0)
     if economy.receiver == PEER:
         price = np.minimum(price, max_karma - after[payee]) if economy.overflow == ROOM else price
         pool = np.maximum(after[payee] + price - max_karma, 0)

@@ -58,10 +58,10 @@ class PopulationQLearning(EpochLearner):
     stream, so that monitoring does not change the run. Bid distribution and redistribution level are measured
     over ``monitor_steps`` after ``evaluation_warm_up``, and each agent's gain is computed there by dynamic
     programming: for up to 20 agents with rivals' bids conditional on the agent's own karma, for two agents
-    exactly, for three bounded (`Simulation`). In addition, ``monitor = "parallel"`` samples gains by
-    Algorithm 3 and ``"alone"`` by Algorithm 4; as a table ``{kind, t_monitor, t_burn, sample_every, tables,
-    step_size, expected, double, agents, explore}`` (`rivalry.economies.learning.monitors.Sampling`). Sampled
-    gains need far longer monitoring than is usual.
+    exactly (`Simulation`). In addition, ``monitor = "parallel"`` samples gains by Algorithm 3 and ``"alone"``
+    by Algorithm 4; as a table ``{kind, t_monitor, t_burn, sample_every, tables, step_size, expected, double,
+    agents, explore}`` (`rivalry.economies.learning.monitors.Sampling`). Sampled gains need far longer
+    monitoring than is usual.
 
     ``regularised`` reports all payoffs, gains and payoff estimates a second time, named ``.._regularised``,
     with a bonus of the policy's entropy over the last ``beta`` added to the reward: at every step, as in the
