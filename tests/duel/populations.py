@@ -41,6 +41,9 @@ def karma(form: Rng, rng: Rng) -> Setting:
     keys["tie"] = pick(form, "coin", "lowest_index", "highest_urgency", "nobody")
     keys["signal"] = pick(form, "none", "none", "richer", "karma")
     keys["overflow"] = pick(form, "surplus", "winner_pays_room", "burn")
+    if maybe(form, 0.3):
+        places = int(form.integers(1, 4))
+        keys |= {"participants": 4, "places": places, "tie": "coin", "signal": "none", "overflow": "surplus"}
     if maybe(form, 0.5):
         keys["chain"] = rng.dirichlet(np.ones(2), 2).tolist()
     if maybe(form, 0.3):

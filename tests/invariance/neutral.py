@@ -317,6 +317,8 @@ ROWS: dict[str, dict[str, str | Neutral | tuple[Neutral, ...]]] = {
         "tax": (Neutral(KARMA | {"tax": 0.0}, KARMA), Neutral(KARMA | {"tax": [0] * 7}, KARMA)),
         "redistribute_every": Neutral(KARMA | {"redistribute_every": 1}, KARMA),
         "types": Neutral(KARMA | {"types": [{"name": "agents", "share": 1.0}]}, KARMA),
+        "participants": Neutral(KARMA | {"participants": 2}, KARMA),
+        "places": Neutral(KARMA | {"places": 1}, KARMA),
         "agents": Neutral(KARMA | {"agents": 100}, KARMA),
         "initial_karma": "a list is what agents have, and the default draws nothing",
         "idle": Neutral(KARMA | {"idle": "none"}, KARMA),

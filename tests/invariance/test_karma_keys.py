@@ -1,9 +1,11 @@
-"""Every key of karma economies does what it says: a step of pairs written out by enumeration."""
+"""Every key of karma economies does what it says: a step of all contests written out by enumeration."""
 
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import permutations, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ Keys = dict[str, Any]
 MOST = 4
 SMALL: Keys = {"max_karma": MOST, "mean_karma": 2.0, "urgencies": [1.0, 5.0]}
 HALVES: Keys = SMALL | {"payment": "difference"}
+OF_THREE: Keys = SMALL | {"participants": 3, "places": 1}
 TYPES = [
     {"name": "local", "count": 3, "urgencies": [0.0, 2.0], "chain": [[0.5, 0.5], [0.9, 0.1]]},
     {"name": "guest", "count": 1, "urgencies": [3.0, 7.0], "gamma": 0.5},
@@ -66,19 +69,55 @@ def society(keys: Keys) -> bool:
     return keys.get("payment") == "PBS" or keys.get("receiver") == "society"
 
 
-def meeting(keys: Keys, agent: Holder, peer: Holder) -> Iterator[tuple[float, int, float]]:
-    """Yield outcomes: their chance, karma after payments, and karma that goes to the surplus."""
+def meeting(keys: Keys, agent: Holder, peers: tuple[Holder, ...]) -> Iterator[tuple[float, bool, int, float]]:
+    """Yield outcomes: their chance, a place, karma after payments, and karma that goes to the surplus."""
+    if len(peers) > 1:
+        yield from contest(keys, (agent, *peers))
+        return
+    (peer,) = peers
     most, room = keys["max_karma"], keys.get("overflow") == "winner_pays_room"
     won, lost = wins(keys, agent, peer), wins(keys, peer, agent)
     price = prices(keys, agent.bid, peer.bid) if won else 0
     if room:
         price = min(price, most - peer.karma)
-    yield won, agent.karma - price, price * society(keys)
+    yield won, True, agent.karma - price, price * society(keys)
     received = prices(keys, peer.bid, agent.bid) if lost and not society(keys) else 0
     after = min(agent.karma + received, most)
     excess = 0 if room or keys.get("overflow") == "burn" else agent.karma + received - after
-    yield lost, after, excess
-    yield 1.0 - won - lost, agent.karma, 0.0
+    yield lost, False, after, excess
+    yield 1.0 - won - lost, False, agent.karma, 0.0
+
+
+def contest(keys: Keys, group: tuple[Holder, ...]) -> Iterator[tuple[float, bool, int, float]]:
+    """Yield the outcomes of the first of a group, for every order in which ties may be broken."""
+    agent, urgent = group[0], keys.get("tie") == "highest_urgency"
+    orders = list(permutations(range(len(group))))
+    for order in orders:
+        keyed = [(one.bid, one.urgency * urgent, order[n], n) for n, one in enumerate(group)]
+        ranked = [n for *_, n in sorted(keyed, reverse=True)]
+        winners, losers = ranked[: keys["places"]], ranked[keys["places"] :]
+        paid = {n: prices(keys, group[n].bid, group[losers[0]].bid) for n in winners}
+        if 0 in winners:
+            yield 1 / len(orders), True, agent.karma - paid[0], paid[0] * society(keys)
+            continue
+        total = 0 if society(keys) else sum(paid.values())
+        for chance, amount in rounded(total / len(losers)):
+            after = min(agent.karma + amount, keys["max_karma"])
+            excess = 0 if keys.get("overflow") == "burn" else agent.karma + amount - after
+            yield chance / len(orders), False, after, excess
+
+
+def peers_of(keys: Keys, agents: list[Holder]) -> Iterator[tuple[float, tuple[Holder, ...]]]:
+    """Yield the rivals that an agent may meet, with their chance."""
+    if keys.get("participants", 2) == 2:
+        yield from ((agent.chance, (agent,)) for agent in agents)
+        return
+    masses: Counter[tuple[float, int]] = Counter()
+    for agent in agents:
+        masses[agent.urgency, agent.bid] += agent.chance  # type: ignore[assignment]
+    rivals = [Holder(chance, urgency, 0, bid) for (urgency, bid), chance in masses.items() if chance]
+    for peers in product(rivals, repeat=keys["participants"] - 1):
+        yield float(np.prod([peer.chance for peer in peers])), peers
 
 
 def rounded(amount: float) -> list[tuple[float, int]]:
@@ -112,7 +151,8 @@ class Step(NamedTuple):
 def step(keys: Keys, stakes: np.ndarray, masses: np.ndarray, policy: np.ndarray) -> Step:
     """Return a step of a continuum; masses are ``[type private karma]``, policies ``[.. bid]``."""
     most = keys["max_karma"]
-    left_out = 1.0 / keys["agents"] if keys.get("agents", 2) % 2 else 0.0
+    size = keys.get("participants", 2)
+    left_out = keys.get("agents", size) % size / keys.get("agents", size)
     cells = list(np.ndindex(*policy.shape))
     agents = [Holder(masses[c[:3]] * policy[c], float(stakes[c[:2]]), c[2], c[3]) for c in cells]
     reward, paid = np.zeros(policy.shape), np.zeros((*policy.shape, most + 1))
@@ -121,10 +161,10 @@ def step(keys: Keys, stakes: np.ndarray, masses: np.ndarray, policy: np.ndarray)
         if agent.bid > agent.karma:
             continue
         paid[(*cell, agent.karma)] = left_out
-        for peer in agents:
-            chance = (1.0 - left_out) * peer.chance
-            reward[cell] -= chance * (1.0 - wins(keys, agent, peer)) * agent.urgency
-            for outcome, karma, collected in meeting(keys, agent, peer):
+        for company, peers in peers_of(keys, agents):
+            chance = (1.0 - left_out) * company
+            for outcome, has_place, karma, collected in meeting(keys, agent, peers):
+                reward[cell] -= chance * outcome * (not has_place) * agent.urgency
                 paid[(*cell, karma)] += chance * outcome
                 surplus += agent.chance * chance * outcome * collected
     held = np.arange(most + 1)
@@ -191,6 +231,15 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "types": (_changed(types=TYPES), _changed(seen="discount", types=TYPES)),
     "agents": (_changed(seen="start", agents=6), _changed(agents=5, idle="random")),
     "initial_karma": (_changed(SMALL | {"agents": 4}, seen="start", initial_karma=[0, 4, 3, 1]),),
+    "participants": (
+        _changed(participants=3, places=1),
+        _changed(OF_THREE, payment="difference", tie="highest_urgency"),
+        _changed(OF_THREE, agents=31, idle="random", payment="PBS"),
+    ),
+    "places": (
+        _changed(OF_THREE, places=2),
+        _changed(OF_THREE, places=2, payment="highest_losing_bid", overflow="burn"),
+    ),
     "idle": (_changed(SMALL | {"agents": 4}, agents=5, idle="random"),),
 }
 

@@ -33,8 +33,8 @@ GAMES = {
     "karma": FamilyEntry(
         "rivalry.economies.karma:karma",
         "agents bid repeatedly for a resource with a currency that has no other use",
-        "reward -u for losing, 0 for winning: of two randomly matched agents the higher bidder wins, with "
-        "probability θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid distribution ν; V(u,k) = Σ_b π(b|u,k) "
+        "reward -u for losing, 0 for winning: of agents matched at random the highest bidders win, of two "
+        "with probability θ(b) = Σ_{c<b} ν(c) + ν(b)/2 against the bid distribution ν; V(u,k) = Σ_b π(b|u,k) "
         "[-u (1-θ(b)) + γ E V(u',k')], summed over bids b, where karma k' follows from the payment and the "
         "redistribution of the surplus at level s",
         first={

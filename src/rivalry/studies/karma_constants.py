@@ -449,8 +449,10 @@ class EconomyComputation(BaseLearner):
     needs = (Need("a karma economy", lambda game: isinstance(game, KarmaEconomy)),)
 
     def world(self, game: KarmaEconomy) -> Any:
-        """Return the game. Raises `ValueError` where bids are listed."""
+        """Return the game. Raises `ValueError` where bids are listed, and for contests of more than two."""
         require_all_bids(game, "constants and comparisons are of these")
+        if not game.in_pairs:
+            raise ValueError("participants: must be 2: constants and comparisons are of pairs")
         return game
 
 

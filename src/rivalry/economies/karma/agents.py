@@ -80,6 +80,8 @@ def world(game: KarmaEconomy) -> Economy:
         award=BIDS,
         idle=int(game.idle > 0),
         signal=np.array(game.signal, dtype=int),
+        participants=game.contest.participants,
+        places=game.contest.places,
     )
 
 

@@ -11,6 +11,7 @@ from annotated_types import Ge, Le, Lt
 
 from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
 from rivalry.economies.karma.checks import AGENTS, Types, numbers, tax_of, types_of
+from rivalry.economies.karma.contests import Contest
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.economies.kernels import shapes
 from rivalry.runtime.jax import floats, put
@@ -55,18 +56,18 @@ def karma(
     ] = None,
     payment: Annotated[
         Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table"],
-        "what the winner pays: its bid to the loser (PBP) or to society (PBS), the "
-        "difference of the bids, the highest losing bid, a price, or by a table",
+        "what a winner pays: its bid to the losers (PBP) or to society (PBS), the "
+        "difference from the highest losing bid, that bid, a price, or by a table",
     ] = "PBP",
     receiver: Annotated[
         Literal["peer", "society"] | None,
-        "recipient of payments: the loser (default), or all agents by redistribution",
+        "recipient of payments: the losers in equal shares (default), or all agents by redistribution",
     ] = None,
     price: Annotated[
         int | None, Ge(0), "the price of fixed_price; a winner that bids less pays its bid"
     ] = None,
     charge: Annotated[
-        list[list[int]] | np.ndarray | None, "the payments of table, [bid][other's bid]"
+        list[list[int]] | np.ndarray | None, "the payments of table, [bid][highest losing bid]"
     ] = None,
     tie: Annotated[
         Literal["coin", "lowest_index", "highest_urgency", "nobody"],
@@ -91,20 +92,25 @@ def karma(
         list[dict[str, Any]] | None,
         "tables of name, share or count, urgencies, chain, private_names, gamma, initial_karma",
     ] = None,
+    participants: Annotated[int, Ge(2), Le(50), "number of agents that meet in a contest"] = 2,
+    places: Annotated[
+        int, Ge(1), Le(49), "number of places in a contest, fewer than participants: the highest bids win"
+    ] = 1,
     agents: Annotated[
         int | None,
         Ge(2),
         Le(10_000_000),
-        "number of agents in simulations (default: the types' counts, or 100)",
+        "number of agents in simulations (default: the types' counts, or 100, rounded up to whole contests)",
     ] = None,
     initial_karma: Annotated[
         list[int] | np.ndarray | None, "initial karma of each agent (default: mean_karma)"
     ] = None,
     idle: Annotated[
-        Literal["none", "random"], "whether one agent of an odd number, sampled at each step, is left out"
+        Literal["none", "random"],
+        "whether agents that no contest is complete with, sampled at each step, are left out",
     ] = "none",
 ) -> KarmaEconomy:
-    """Create an economy whose agents meet in random pairs and bid karma; losing costs an agent its urgency.
+    """Create an economy whose agents meet at random and bid karma; losing costs an agent its urgency.
 
     Every keyword is a key of a study's ``[game]``; `rivalry show karma` lists them. Agents of one type have
     consecutive numbers, in the order of the types. Warns where karma is not conserved.
@@ -136,15 +142,13 @@ def karma(
         raise ValueError(f"overflow: {overflow!r} {rule}")
     mean = float(numbers("mean_karma", mean_karma, max_karma=max_karma))
     limit("max_karma", sum(types_.sizes) * (max_karma + 1), max_karma + 1)
-    count = AGENTS if given_count is None else given_count
-    limit("agents", count)
-    if count < 2:
-        raise ValueError(f"agents: {count} must be at least 2")
-    if count % 2 == 1 and idle == "none":
-        raise ValueError(f"agents: {count} must be even, or idle = 'random'")
     signal_values = signal_of(signal, max_karma)
-    if count % 2 == 1 and signal_values.size:
-        raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
+    contest = Contest(whole_number("participants", participants, 2), whole_number("places", places, 1))
+    _check_contest(contest, tie, overflow, signal_values)
+    # the default fills whole contests
+    count = AGENTS + -AGENTS % contest.participants if given_count is None else given_count
+    limit("agents", count)
+    _check_agents(count, contest, idle, signal_values)
     initial = _initial(options, types_, count)
     if given_count is not None:
         agents_per_type(count, types_.share, types_.names)
@@ -171,8 +175,37 @@ def karma(
         own_bid=bool(np.all(table == charge_of("PBP", None, None, max_karma))),
         agents=count,
         every=whole_number("redistribute_every", redistribute_every, 1),
-        idle=1 / count if count % 2 == 1 else 0.0,
+        idle=count % contest.participants / count,
+        contest=contest,
     )
+
+
+def _check_contest(contest: Contest, tie: str, overflow: str, signal: np.ndarray) -> None:
+    """Raise `ValueError` for too many places, and for rules of pairs in larger contests."""
+    if contest.places >= contest.participants:
+        raise ValueError(f"places: {contest.places} must be below participants = {contest.participants}")
+    if contest.participants == 2:
+        return
+    for is_chosen, name in (
+        (tie == "nobody", "tie: 'nobody'"),
+        (overflow == "winner_pays_room", "overflow: 'winner_pays_room'"),
+        (signal.size > 0, "signal"),
+    ):
+        if is_chosen:
+            raise ValueError(f"{name} is a rule of pairs; participants must be 2, not {contest.participants}")
+
+
+def _check_agents(count: int, contest: Contest, idle: str, signal: np.ndarray) -> None:
+    """Raise `ValueError` where the agents do not make whole contests and none may be idle."""
+    if count < contest.participants:
+        raise ValueError(f"agents: {count} must be at least {contest.participants}")
+    if count % contest.participants == 0:
+        return
+    multiple = "even" if contest.participants == 2 else f"a multiple of participants = {contest.participants}"
+    if signal.size:
+        raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
+    if idle == "none":
+        raise ValueError(f"agents: {count} must be {multiple}, or idle = 'random'")
 
 
 def bids_of(bids: object, max_karma: int) -> tuple[int, ...]:

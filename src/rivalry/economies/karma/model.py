@@ -1,4 +1,4 @@
-"""Karma economy as a population game: agents in random pairs bid conserved karma for a resource.
+"""Karma economy as a population game: agents who meet at random bid conserved karma for places.
 
 Source: Vaishampayan (ETH Zurich 2024), chapters 2 and 3; Elokda et al., Dynamic Games and Applications 2023.
 """
@@ -17,6 +17,7 @@ from rivalry.core.space import Profile, Scalar, Simplex
 from rivalry.economies.karma import transitions
 from rivalry.economies.karma.chains import SHARES_ROUNDING
 from rivalry.economies.karma.checks import any_bid, require_all_bids
+from rivalry.economies.karma.contests import Contest
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.economies.kernels import shapes
 from rivalry.runtime.jax import floats, jax, jnp, put
@@ -123,8 +124,9 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     """A continuum of agents of one or more types; a state is (type, private state, karma), row-major.
 
     A private state has an urgency, ``stakes [type private]``, the cost of losing. It follows the Markov chain
-    ``chain [type private private]``, independently of karma. In each random pair the higher bid wins;
-    ``charge [bid bid]`` is the winner's payment (`kernels.shapes.Economy`). Finitely many agents may
+    ``chain [type private private]``, independently of karma. Agents meet in random groups of
+    ``contest.participants``, and the highest bids win; ``charge [bid bid]`` is a winner's payment, by the
+    highest losing bid (`kernels.shapes.Economy`). Finitely many agents may
     observe a signal of their peers, ``signal [own peer]``; a continuum may not. The surplus, karma paid to
     society or in excess of what agents can hold, is redistributed among all agents, up to the ``level``.
 
@@ -153,7 +155,8 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     private_names: tuple[tuple[str, ...], ...] = eqx.field(static=True)  # [type private], or none
     agents: int = eqx.field(static=True)  # number of agents, where they are finitely many
     every: int = eqx.field(static=True)  # steps between redistributions
-    idle: float = eqx.field(static=True)  # share of agents that meet nobody in a step: 1/agents if odd
+    idle: float = eqx.field(static=True)  # share of agents that meet nobody in a step
+    contest: Contest = eqx.field(static=True)
 
     def _title_and_parameters(self) -> Description:
         population = count_text(self.agents, "agent") if self.agents else "a continuum of agents"
@@ -161,7 +164,12 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         numbers: dict[str, Any] = {"urgencies": np.asarray(self.stakes).ravel(), "gamma": self.gamma}
         numbers |= {"mean_karma": self.mean_karma, "max_karma": self.most}
         bids = f"0 to {self.most}" if any_bid(self) else ", ".join(map(str, self.bids))
-        return f"Karma economy of {population}, {types}, bids {bids}", numbers
+        title = f"Karma economy of {population}, {types}, bids {bids}"
+        if not self.in_pairs:
+            title += (
+                f", contests of {self.contest.participants} for {count_text(self.contest.places, 'place')}"
+            )
+        return title, numbers
 
     # required members of a population game
 
@@ -248,6 +256,8 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
 
     def win_probabilities(self, environment: Around) -> transitions.WinProbabilities:
         """Return the probabilities of winning and of ties of bids that meet another, ``[class bid]``."""
+        if not self.in_pairs:
+            return self.contest.win_probabilities(self._bids(environment))
         return transitions.win_probabilities(self._bids(environment), *self._ties())
 
     def outcomes(self, environment: Around) -> transitions.Outcomes:
@@ -262,6 +272,8 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
             self.receiver == shapes.PEER,
         )
         charge = jnp.asarray(self.charge)
+        if not self.in_pairs:
+            return self.contest.outcomes(bids, charge, to_peer=to_peer)
         if self.overflow == shapes.ROOM:
             return transitions.ByTable.with_room(
                 self._full_distribution(environment), chances, self._ties()[0], charge
@@ -320,6 +332,10 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         return replace(self, mean_karma=jnp.asarray(float(mean_karma)), initial=self.initial[:0])
 
     # parts
+
+    @property
+    def in_pairs(self) -> bool:
+        return self.contest.participants == 2
 
     def karma_distribution(self, mu: Distribution) -> Float[Array, "karma"]:
         return mu.reshape(self.shape).sum(axis=(0, 1))

@@ -57,6 +57,14 @@ def pair_up(order, words, begin):  # type: ignore[no-untyped-def]
 
 
 @inline
+def shuffle(order, words, begin):  # type: ignore[no-untyped-def]
+    """Permute ``order [agent]`` uniformly in place, by the high halves of the words from ``words[begin]``."""
+    for last in range(order.shape[0] - 1, 0, -1):
+        place = (high(words[at(begin + last)]) * (last + 1)) >> 32
+        order[at(place)], order[at(last)] = order[at(last)], order[at(place)]
+
+
+@inline
 def share_out(surplus, karma, max_karma, lucky, words, begin, stream):  # type: ignore[no-untyped-def]
     """Redistribute a surplus among all agents in place; return what is left because all agents are full.
 

@@ -1,10 +1,11 @@
-"""Simulation of a karma economy's agents in random pairs: one step, and simulation of fixed policies.
+"""Simulation of a karma economy's agents in random contests: one step, and simulation of fixed policies.
 
-Every step takes the same number of words from the stream: one per agent, one more per agent for lots, and
-with a tax one more per agent. The upper 32 bits of an agent's word determine its bid and the next 30 bits its
-next private state. The lowest bit is its coin, which breaks ties where it is the first of its pair. The
-second-lowest bit is reserved for learners. The upper halves of the lots match the agents, the lower halves
-redistribute the surplus.
+Every step takes the same number of words from the stream: one per agent, one more per agent for lots, with a
+tax one more per agent, and one per contest of more than two agents. The upper 32 bits of an agent's word
+determine its bid and the next 30 bits its next private state. The lowest bit is its coin, which breaks ties
+where it is the first of its pair. The second-lowest bit is reserved for learners. The upper halves of the
+lots match the agents, the lower halves redistribute the surplus. In contests of more than two, positions in
+the order break ties, and the further word selects the losers that receive what equal shares leave over.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.choices import choices, sample
-from rivalry.economies.kernels.currency import at, high, low, pair_up, share_out, total
+from rivalry.economies.kernels.currency import at, high, low, pair_up, share_out, shuffle, total
 from rivalry.economies.kernels.shapes import Economy, views_of
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inline, loop
@@ -37,7 +38,7 @@ class Agents(NamedTuple):
     burnt: np.ndarray  # [1]: total karma lost
     reward: np.ndarray  # [agent], float64: of the last step
     wins: np.ndarray  # [agent]: in all steps
-    order: np.ndarray  # [agent]: a permutation; positions 2p and 2p + 1 were the last step's pairs
+    order: np.ndarray  # [agent]: a permutation; successive positions were the last step's contests
     lucky: np.ndarray  # [agent]: a permutation, for the redistribution
 
 
@@ -59,7 +60,7 @@ STATE, TALLIES = Agents, EconomyTallies
 class EconomyBuffers(NamedTuple):
     """Buffers and constants of a run."""
 
-    words: np.ndarray  # [2 or 3 times agents], uint64
+    words: np.ndarray  # [2 or 3 times agents, and contests of more than two], uint64
     bids: np.ndarray  # [agent]
     seen: np.ndarray  # [agent]: private state and signal in one; without signals it is `Agents.private`
     entry: np.ndarray  # [agent]: index of the choice in a flat table
@@ -69,16 +70,19 @@ class EconomyBuffers(NamedTuple):
     supply: int  # total karma
     fast: int  # 1: the rules of `meet_fast`
     signals: int  # number of signals; 0: none
+    taxed: int  # 1: some karma is taxed
+    rank: np.ndarray  # [participant]: number of better bids in a contest of more than two
 
 
 def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
     """Return agents at step 0: karma as given, private states drawn from ``first``.
 
-    Raises `ValueError` for an odd number of agents if no agent may be idle.
+    Raises `ValueError` where the agents do not make whole contests and none may be idle.
     """
     agents = len(economy.type_of)
-    if agents % 2 == 1 and not economy.idle:
-        raise ValueError(f"agents: {agents} must be even, unless one may be idle")
+    if agents % economy.participants and not economy.idle:
+        rule = "even" if economy.participants == 2 else f"a multiple of {economy.participants}"
+        raise ValueError(f"agents: {agents} must be {rule}, unless one may be idle")
     stream, lots = draws.stream(sequence), np.zeros(agents)
     with draws.quiet():
         draws.fill(stream, lots)
@@ -210,8 +214,10 @@ def _probe(economy, agents, trial, policy, choice, owner, no_tallies, steps, won
         draws.words(agents.stream, buffers.words)
         match_agents(economy, agents, buffers)
         _choose(economy, agents, flat, index, owner, buffers, policy.shape[1], choice.shape[1])
-        # with an odd number the last of the order meets nobody
-        idle = agents.order[owner.shape[0] - 1] if owner.shape[0] % 2 == 1 else -1
+        # the last of the order, who make no whole contest, meet nobody
+        matched = owner.shape[0] - owner.shape[0] % economy.participants
+        is_idle = np.zeros(owner.shape[0], dtype=np.int64)
+        is_idle[agents.order[matched:]] = 1
         for i in range(owner.shape[0]):
             kind, z, k = economy.type_of[i], agents.private[i], agents.karma[i]
             for bid in range(k + 1):
@@ -219,7 +225,7 @@ def _probe(economy, agents, trial, policy, choice, owner, no_tallies, steps, won
                 trial_buffers.words[:], trial_buffers.bids[:] = buffers.words, buffers.bids
                 trial_buffers.bids[i] = bid
                 step(economy, trial, trial_buffers, no_tallies)
-                won[kind, z, k, bid] += trial.wins[i] - agents.wins[i] + (i == idle)
+                won[kind, z, k, bid] += trial.wins[i] - agents.wins[i] + is_idle[i]
                 transitions[kind, z, k, bid, trial.karma[i]] += 1
         step(economy, agents, buffers, no_tallies)
 
@@ -250,9 +256,13 @@ def buffers_of(economy, agents):  # type: ignore[no-untyped-def]
     for where in np.ndindex(economy.chain.shape):
         # in integers, as lots are: comparisons do not depend on rounding
         moves[where] = np.int64(np.rint(economy.chain[where] * 2.0**30))
-    plain = economy.award == shapes.BIDS and economy.tie == shapes.COIN and economy.overflow == shapes.SURPLUS
+    words = count * (3 if taxed else 2)
+    if economy.participants > 2:
+        words += count // economy.participants
+    in_pairs = economy.participants == 2 and economy.award == shapes.BIDS
+    plain = in_pairs and economy.tie == shapes.COIN and economy.overflow == shapes.SURPLUS
     return EconomyBuffers(
-        words=np.zeros(count * (3 if taxed else 2), dtype=np.uint64),
+        words=np.zeros(words, dtype=np.uint64),
         bids=np.zeros(count, dtype=np.int64),
         seen=agents.private if economy.signal.size == 0 else np.zeros(count, dtype=np.int64),
         entry=np.zeros(count, dtype=np.int64),
@@ -262,13 +272,18 @@ def buffers_of(economy, agents):  # type: ignore[no-untyped-def]
         supply=economy.karma.sum(),
         fast=1 if plain and own_bid else 0,
         signals=economy.signal.max() + 1 if economy.signal.size > 0 else 0,
+        taxed=1 if taxed else 0,
+        rank=np.zeros(economy.participants, dtype=np.int64),
     )
 
 
 @inline
 def match_agents(economy, agents, buffers):  # type: ignore[no-untyped-def]
-    """Match all agents in pairs and store their signals."""
+    """Match all agents in contests and store the signals of pairs."""
     order, karma = agents.order, agents.karma
+    if economy.participants > 2:
+        shuffle(order, buffers.words, buffers.bids.shape[0])
+        return
     pair_up(order, buffers.words, buffers.bids.shape[0])
     if buffers.signals > 0:
         for place in range(buffers.bids.shape[0]):
@@ -295,17 +310,21 @@ def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     if has_tallies:
         _tally_before(economy, agents, buffers, tallied)
     for i in range(count):
-        # as if all lost: pairs only write the rewards of their winners
+        # as if all lost: contests only write the rewards of their winners
         agents.reward[i] = -economy.stakes[at(economy.type_of[i]), at(agents.private[i])]
-    if count % 2 == 1:
-        # the unmatched agent, in the last position, loses nothing
-        agents.reward[agents.order[count - 1]] = 0.0
+    contests = count // economy.participants
+    for place in range(contests * economy.participants, count):
+        # unmatched agents, in the last positions, lose nothing
+        agents.reward[agents.order[place]] = 0.0
     if buffers.fast:
         meet_fast(economy, agents, buffers, tallied.flows)
-    else:
-        for pair in range(count // 2):
+    elif economy.participants == 2:
+        for pair in range(contests):
             meet(economy, agents, buffers, pair, tallied.flows)
-    if buffers.words.shape[0] > 2 * count:
+    else:
+        for contest in range(contests):
+            compete(economy, agents, buffers, contest, tallied.flows)
+    if buffers.taxed:
         tax(agents, buffers, tallied.flows)
     if has_tallies:
         for i in range(count):
@@ -387,9 +406,8 @@ def meet_fast(economy, agents, buffers, flows):  # type: ignore[no-untyped-def]
 
 
 @inline
-def _first_wins(economy, agents, buffers, i, j):  # type: ignore[no-untyped-def]
-    """Return 1 if ``i`` wins over ``j``, 0 if ``j`` wins, -1 if neither wins."""
-    coin = np.int64(buffers.words[i] & np.uint64(1))
+def _first_wins(economy, agents, buffers, i, j, coin):  # type: ignore[no-untyped-def]
+    """Return 1 if ``i`` wins over ``j``, 0 if ``j`` wins, -1 if neither wins; 1 as ``coin`` favours ``i``."""
     bid, rival_bid = buffers.bids[i], buffers.bids[j]
     cost, rival_cost = -agents.reward[i], -agents.reward[j]  # costs of losing
     if economy.award == shapes.BIDS and bid != rival_bid:
@@ -409,7 +427,7 @@ def _first_wins(economy, agents, buffers, i, j):  # type: ignore[no-untyped-def]
 def meet(economy, agents, buffers, pair, flows):  # type: ignore[no-untyped-def]
     """Resolve one pair under any rules."""
     i, j, karma = agents.order[2 * pair + 1], agents.order[2 * pair], agents.karma
-    outcome = _first_wins(economy, agents, buffers, i, j)
+    outcome = _first_wins(economy, agents, buffers, i, j, np.int64(buffers.words[i] & np.uint64(1)))
     if outcome < 0:
         return
     winner, loser = (i, j) if outcome == 1 else (j, i)
@@ -423,15 +441,63 @@ def meet(economy, agents, buffers, pair, flows):  # type: ignore[no-untyped-def]
         return
     if economy.overflow == shapes.ROOM:
         price = min(price, economy.most - karma[loser])
-    excess = max(karma[loser] + price - economy.most, 0)
     karma[winner] -= price
+    _receive(economy, agents, loser, price, flows)
+
+
+@inline
+def _receive(economy, agents, loser, price, flows):  # type: ignore[no-untyped-def]
+    """Give a loser karma; what it cannot hold joins the surplus or is lost."""
+    karma = agents.karma
+    excess = max(karma[loser] + price - economy.most, 0)
     karma[loser] += price - excess
     note(flows, shapes.OVERFLOW, excess)
-    if economy.overflow == shapes.SURPLUS:
-        agents.pool[0] += excess
-    else:
+    if economy.overflow == shapes.BURN:
         agents.burnt[0] += excess
         note(flows, shapes.BURNT, excess)
+    else:
+        agents.pool[0] += excess
+
+
+@inline
+def compete(economy, agents, buffers, contest, flows):  # type: ignore[no-untyped-def]
+    """Resolve a contest of more than two agents: the bids with fewer than ``places`` better ones win."""
+    size, rank, bids = economy.participants, buffers.rank, buffers.bids
+    begin, last_bid = contest * size, 0
+    for place in range(size):
+        i, rank[place] = agents.order[begin + place], 0
+        for other in range(size):
+            j = agents.order[begin + other]
+            # the order is random, so earlier positions may win ties
+            better = _first_wins(economy, agents, buffers, j, i, np.int64(other < place))
+            rank[place] += other != place and better == 1
+        if rank[place] >= economy.places:
+            last_bid = max(last_bid, bids[i])
+    paid = 0
+    for place in range(size):
+        i = agents.order[begin + place]
+        if rank[place] < economy.places and economy.award == shapes.BIDS:
+            price = economy.charge[bids[i], last_bid]
+            agents.karma[i] -= price
+            paid += price
+    for place in range(size):
+        if rank[place] < economy.places:
+            agents.reward[agents.order[begin + place]] = 0.0
+            agents.wins[agents.order[begin + place]] += 1
+    if economy.receiver != shapes.PEER:
+        agents.pool[0] += paid
+        note(flows, shapes.PAID, paid)
+        return
+    losers = size - economy.places
+    share, remaining = paid // losers, paid % losers
+    # each loser is among the next `remaining` ones from a random first one with the same probability
+    first = (high(buffers.words[buffers.words.shape[0] - 1 - contest]) * losers) >> 32
+    number = 0
+    for place in range(size):
+        if rank[place] >= economy.places:
+            extra = np.int64((number - first) % losers < remaining)
+            _receive(economy, agents, agents.order[begin + place], share + extra, flows)
+            number += 1
 
 
 @inline

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 PEER, SOCIETY = 0, 1
-"""Recipient of the winner's payment: the loser, or all agents by redistribution."""
+"""Recipient of winners' payments: the losers, or all agents by redistribution."""
 
 COIN, LOWEST_INDEX, HIGHEST_STAKE, NOBODY = 0, 1, 2, 3
 """Winner among equal bids: random, the lowest index, the highest stake (then random), or nobody."""
@@ -22,19 +22,20 @@ OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)
 """Flows of karma: what losers could not hold; charges and taxes to the surplus; redistributed; lost."""
 
 BIDS, BY_COIN, BY_STAKE, BY_TURN = 0, 1, 2, 3
-"""Award rule of a pair: bids or, without karma, random, the higher stake, fewer wins so far (then random)."""
+"""Award rule of a contest: bids or, without karma, random, the higher stake, fewer wins (then random)."""
 
 
 UNSEEN = np.zeros((0, 0), dtype=np.int64)
 
 
 class Economy(NamedTuple):
-    """Agents with whole amounts of karma, repeatedly matched in random pairs to bid for one resource.
+    """Agents with whole amounts of karma, repeatedly matched in random groups to bid for places.
 
     A *type* of agents has private states: its urgency, possibly with further information. In private state
     ``z`` losing costs ``stakes[type, z]``; private states follow an exogenous Markov chain. ``charge[b, c]``
-    is the payment of a winner with bid ``b`` against the losing bid ``c``, at most ``b``. Karma is always in
-    ``0..most``. Types with fewer private states are padded with stakes 0 and states that are never reached.
+    is the payment of a winner with bid ``b`` where the highest losing bid is ``c``, at most ``b``. Karma is
+    always in ``0..most``. Types with fewer private states are padded with stakes 0 and states that are never
+    reached.
 
     An agent observes ``signal[own karma, peer's karma]`` before it bids. A policy has a row for each private
     state, signal and karma. In policies, tables and tallies the first two are one index, ``z * signals +
@@ -55,8 +56,10 @@ class Economy(NamedTuple):
     tax: np.ndarray  # [karma]: expected tax before a redistribution; the fractional part is drawn
     every: int  # steps between redistributions of the surplus
     award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN
-    idle: int  # 1: with an odd number of agents a random one is unmatched in a step, with reward 0
-    signal: np.ndarray = UNSEEN  # [karma karma], int64, from 0 on; absent: no observation
+    idle: int  # 1: agents that no contest is complete with, drawn in every step, have reward 0
+    signal: np.ndarray = UNSEEN  # [karma karma], int64, from 0 on; absent: no observation; of pairs alone
+    participants: int = 2  # of a contest
+    places: int = 1  # of a contest: its highest bids win
 
 
 OWN_BID, HIGHEST_REFUSED, LOWEST_ADMITTED = 0, 1, 2
