@@ -20,13 +20,13 @@ from rivalry.envs.turns import TurnEnv as TurnEnv
 from rivalry.envs.vector import BatchEnv as BatchEnv
 from rivalry.envs.vector import batch as batch
 
-_TABLES = ("city_policy", "policy_table")  # of policies, which the economies register
+_OF_ECONOMIES = ("city_policy", "karma_account", "policy_table", "resume_karma_account")
 
 
 def __getattr__(name: str) -> _Any:
     if name == "population_certificate":
         return _import_module("rivalry.population").population_certificate
-    if name in _TABLES:
+    if name in _OF_ECONOMIES:
         return _hook(name)
     hint = (
         ""

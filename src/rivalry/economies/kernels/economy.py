@@ -156,6 +156,19 @@ def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: EconomyTall
         _play(economy, agents, no_table, no_table.astype(np.int64), owner, row, tallied, 1)
 
 
+def settle(economy: Economy, agents: Agents) -> None:
+    """End a step whose payments were made elsewhere: tax, redistribution, next private states, in place."""
+    with draws.quiet():
+        _settle(economy, agents, no_tallies())
+
+
+@loop
+def _settle(economy, agents, no_tallies):  # type: ignore[no-untyped-def]
+    buffers = buffers_of(economy, agents)
+    draws.words(agents.stream, buffers.words)
+    finish(economy, agents, buffers, no_tallies)
+
+
 @loop
 def _play(economy, agents, policy, choice, owner, fixed_bids, tallied, steps):  # type: ignore[no-untyped-def]
     """Simulate steps with bids drawn by policies, or with the bids ``fixed_bids [step agent]``."""
@@ -305,9 +318,9 @@ def _choose(economy, agents, policy, choice, owner, buffers, entries, rows):  # 
 
 @inline
 def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
-    """Complete a step after the bids: payments, tax, redistribution, private states, conservation check."""
-    count, has_tallies = buffers.bids.shape[0], tallied.rewards.shape[0] > 0
-    if has_tallies:
+    """Complete a step after the bids."""
+    count = buffers.bids.shape[0]
+    if tallied.rewards.shape[0] > 0:
         _tally_before(economy, agents, buffers, tallied)
     for i in range(count):
         # as if all lost: contests only write the rewards of their winners
@@ -324,9 +337,16 @@ def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     else:
         for contest in range(contests):
             compete(economy, agents, buffers, contest, tallied.flows)
+    finish(economy, agents, buffers, tallied)
+
+
+@inline
+def finish(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
+    """Complete a step after the payments: tax, redistribution, private states, conservation check."""
+    count = buffers.bids.shape[0]
     if buffers.taxed:
         tax(agents, buffers, tallied.flows)
-    if has_tallies:
+    if tallied.rewards.shape[0] > 0:
         for i in range(count):
             tallied.after[agents.karma[i]] += 1
             tallied.rewards[i] += agents.reward[i]
