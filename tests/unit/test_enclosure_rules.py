@@ -415,7 +415,8 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
             lambda f, start: jax.lax.while_loop(lambda y: y < x[0], lambda y: y + x[1], start),
             lambda g, y: y / g(1.0),
         ),
-        "a loop that ends where a condition on choices holds",
+        # since JAX 0.12 its loop is not in the program
+        "a (loop that ends where a condition on choices holds|function with a rule of its own)",
     ),
     "callback": (with_slope(outside), "a function computed outside of JAX"),
     "batches by hand": (with_slope(batched_by_hand), "a function with a rule of its own"),

@@ -18,20 +18,11 @@ if TYPE_CHECKING:
 
     Atom = Var | Literal
 
-CALLS = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "core_call": "call_jaxpr",
-    "remat2": "jaxpr",
-    "checkpoint": "jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-    "custom_vjp_call_jaxpr": "fun_jaxpr",
-    "custom_lin": "call_jaxpr",
-    "composite": "jaxpr",
-}
-"""Operations that call a program on their operands, and the parameter that holds it."""
+CALLS = frozenset({"jit", "pjit", "closed_call", "core_call", "remat2", "checkpoint", "composite"})
+CALLS |= {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_lin"}
+"""Operations that call a program on their operands."""
+PROGRAMS = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+"""Parameters that hold it, by operation and version of JAX."""
 
 BEST_RESPONSE = "best_response"
 """The operation of `rivalry.proofs.arithmetic.best_responses`."""
@@ -41,7 +32,8 @@ WORDS = {
     + BEST_RESPONSE,
     "a loop that ends where a condition on choices holds": "while",
     "a function computed outside of JAX": "pure_callback io_callback ffi_call",
-    "a function with a rule of its own": "pallas_call custom_vmap_call custom_lin linear_call",
+    "a function with a rule of its own": "pallas_call custom_vmap_call custom_lin linear_call "
+    "call_hi_primitive",
     "factors of a matrix": "lu cholesky qr svd eig eigh schur triangular_solve",
     "an inverse of a distribution function": "erf_inv igamma igammac regularized_incomplete_beta",
     "a number that is made whole": "floor ceil round sign rem nextafter",
@@ -115,8 +107,9 @@ def live_operations(jaxpr: Any) -> list[Any]:
 
 def called_program(equation: JaxprEqn) -> Any:
     """Return the program that an operation calls on its operands; None for other operations."""
-    name = equation.primitive.name
-    return equation.params[CALLS[name]] if name in CALLS else None
+    if equation.primitive.name not in CALLS:
+        return None
+    return next(equation.params[key] for key in PROGRAMS if key in equation.params)
 
 
 def operations_within(program: Any) -> Iterator[Any]:
@@ -140,8 +133,11 @@ class Scan:
     def __init__(self, params: Any) -> None:
         self.body = params["jaxpr"]
         self.length: int = params["length"]
-        self.constants: int = params["num_consts"]
-        self.carried: int = params["num_carry"]
+        if "ft_in" in params:  # JAX 0.12 has trees of the three kinds of operands instead of numbers
+            counts = [len(tree) for tree in params["ft_in"].unpack()]
+        else:
+            counts = [params["num_consts"], params["num_carry"]]
+        self.constants, self.carried = counts[:2]
         self.order = range(self.length)[:: -1 if params["reverse"] else 1]
 
     def parts(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
