@@ -36,6 +36,8 @@ LOOK = (
     *("linestyle", "linewidth", "marker", "markersize", "markeredgecolor"),
     *("alpha", "zorder", "clip_on", "hatch", "drawstyle"),
 )
+PAPER: Look = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+"""The ground of words among marks, so that lines do not cross them."""
 UNDER_LEGEND = (1.03, 0.0, 0.03, 0.4)  # the box of a scale of colours
 BESIDE_TRIANGLE = (1.32, 0.0, 0.04, 0.4)
 ROOTS = np.array([0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0])  # ticks, in shares of the largest value
@@ -237,7 +239,7 @@ def _draw_mark(ax: Any, mark: Mark, label: str) -> None:
     beside = {"xytext": (5, 4), "color": mark.hue}
     for words, *place in zip(mark.texts, x, y, strict=False):
         offset = beside if mark.kind == "line" else above
-        ax.annotate(words, place, textcoords="offset points", fontsize=7.5, **offset)
+        ax.annotate(words, place, textcoords="offset points", fontsize=7.5, bbox=PAPER, **offset)
     if mark.kind == "band":
         ax.fill_between(
             x, () if low is None else low, () if high is None else high, **{"linewidth": 0} | look
