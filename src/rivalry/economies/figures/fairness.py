@@ -134,8 +134,11 @@ def fairness_plane(
 
 
 def _label(data: Dataset, name: str, joint: str) -> str:
-    """Return the name of a quantity, and what it is."""
-    return f"{name_of(data, name)}{joint}{WORDS[name]}" if name in WORDS else label_of(data, name)
+    """Return the name of a quantity, and what it is unless the name says so."""
+    if name not in WORDS:
+        return label_of(data, name)
+    words = name_of(data, name)
+    return words if WORDS[name] in words else f"{words}{joint}{WORDS[name]}"
 
 
 def _check_metric(data: Dataset, name: str, over: str | None) -> None:
