@@ -248,7 +248,7 @@ def test_other_concepts_are_not_judged_as_nash_equilibria_wherever_results_are_s
         assert [group["claim"] for group in certificate_groups(answer.cells)] == [word]
         assert stored_answer(found(name))["claim"] == word  # type: ignore[index]
         marks = scenario(data, quantities="turnout").get_legend_handles_labels()[1]
-        assert f"hollow: {word if name != 'Nash' else 'not certified'}" in marks
+        assert f"hollow: {word}" in marks
 
 
 SHOWING = ("plots", "living", "web", "lab/report", "lab/export.py", "lab/answer/summary.py")

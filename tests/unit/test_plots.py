@@ -289,7 +289,7 @@ def test_paths_show_positions_with_hollow_uncertified_ends(run: xr.Dataset) -> N
     curves = line(ax, "player 1")
     np.testing.assert_array_equal(curves.get_ydata(), run.path.values[0, 0, 0, :, 1, 0])
     np.testing.assert_array_equal(curves.get_xdata(), run.path_step.values[0, 0, 0])
-    assert line(ax, "end, not certified").get_markerfacecolor() == "white"
+    assert line(ax, "end, not an equilibrium").get_markerfacecolor() == "white"
     certified = rv.plots.paths(run, at={"reach": 0.25})
     assert line(certified, "end, certified").get_markerfacecolor() != "white"
     bare = rv.plots.paths(dataset({k: v for k, v in ascent(0.25).items() if k.startswith("path")}))
@@ -374,7 +374,7 @@ def test_shares_and_payoffs_match_the_data(run: xr.Dataset) -> None:
 
 def test_landscape_shows_the_profile_and_the_best_response(run: xr.Dataset) -> None:
     ax = rv.plots.landscape(run, at={"reach": 0.17}, player=1)
-    assert labels(ax) == ["player 1", "present profile, not certified", "best response"]
+    assert labels(ax) == ["player 1", "present profile, not an equilibrium", "best response"]
     stars = [found for found in ax.get_lines() if found.get_marker() == "*" and len(found.get_xdata())]
     assert stars[0].get_xdata()[0] == run.landscape_best.values[0, 0, 0, 1, 0]
     with pytest.raises(ValueError, match="player: 3 must be a whole number from 0 to 2"):
@@ -385,7 +385,7 @@ def test_bifurcation_marks_threshold_and_end_points(run: xr.Dataset) -> None:
     ax = rv.plots.bifurcation(run)
     assert ax.get_xlabel() == "reach"
     assert f"threshold {THRESHOLD:.6g}" in labels(ax)
-    assert {"stable point", "stable point, not certified"} <= set(labels(ax))
+    assert {"stable point", "stable point, not an equilibrium"} <= set(labels(ax))
     assert "threshold" not in " ".join(labels(rv.plots.bifurcation(run, thresholds=None)))
     with pytest.raises(ValueError, match="over: 'reech' is not swept; did you mean 'reach'"):
         rv.plots.bifurcation(run, over="reech")
@@ -473,7 +473,7 @@ def test_strategies_of_several_methods_have_a_panel_each() -> None:
     assert heights == [[0.6, 0.4, 0.4, 0.6], [1.0, 0.0, 0.0, 1.0]]
     known = [text.get_text() for text in ax.get_legend().get_texts()]
     players = ["player 0", "player 1"]
-    assert known == [*players, *(f"{name}, not certified" for name in players)]
+    assert known == [*players, *(f"{name}, not an equilibrium" for name in players)]
     with pytest.raises(ValueError, match=r"at\.algorithm: this plot draws all methods"):
         rv.plots.strategies(data, compare=True, at={"algorithm": "mixed"})
     with pytest.raises(ValueError, match="no method has a 'profile'"):

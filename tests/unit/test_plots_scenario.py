@@ -154,7 +154,7 @@ def test_errors_name_the_wrong_option(options: dict[str, Any], message: str) -> 
 
 
 def test_heat_map_hatches_uncertified_points_and_marks_missing_ones() -> None:
-    claims = np.array([["equilibrium"] * 2] * 3)
+    claims = np.array([["equilibrium"] * 2] * 3, dtype=object)
     claims[2, 1] = "not an equilibrium"
     data = swept(claims)
     data["p_safe"][0, 0] = np.nan
@@ -167,7 +167,7 @@ def test_heat_map_hatches_uncertified_points_and_marks_missing_ones() -> None:
     borders = [line for line in lines(ax, "_line") if not line.get_gid()]
     assert len(borders) == 2
     words = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert words == ["hatched: not certified", "no result"]
+    assert words == ["hatched: not an equilibrium", "no result"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("size", "price")
     sound = data.p_safe.values[claims == "equilibrium"]
     assert ax.collections[0].get_clim() == (np.nanmin(sound), np.nanmax(sound))

@@ -316,14 +316,14 @@ def player_lines(
     return Mark("line", x, y, **style).within(None if half is None else half.reshape(len(x), -1))
 
 
-def unless(certified: bool) -> str:
-    """Return the end of the label of a mark, empty where it is certified."""
-    return "" if certified else ", not certified"
+def unless(words: str) -> str:
+    """Return the end of the label of a mark: the words, if any, for what is not certified."""
+    return f", {words}" if words else ""
 
 
-def hollow_key(marker: str = "o", subject: str = "") -> Mark:
-    """Return the entry of the legend that says that hollow marks are not certified, or the ``subject``."""
-    return Mark("points", marker=marker, label=f"hollow: {subject or 'not certified'}", hollow=True)
+def hollow_key(words: str, marker: str = "o") -> Mark:
+    """Return the entry of the legend that says what hollow marks are."""
+    return Mark("points", marker=marker, label=f"hollow: {words}", hollow=True)
 
 
 def outlines(

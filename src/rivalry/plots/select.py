@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from rivalry.core.results import CERTIFIED, Solution, claim_in_words
+from rivalry.core.results import CERTIFIED, CLAIMS, Solution, claim_in_words
 from rivalry.schema.registry import near
 from rivalry.text.display import attributes_of, key_in_words, with_unit
 from rivalry.text.statistics import half_width_of
@@ -20,6 +20,7 @@ At = Mapping[str, Any] | None
 Names = Sequence[str] | None
 SCENARIO = ("safety_input", "performance_input", "performance", "p_safe_given_win", "p_safe", "payoff")
 """Metrics of a scenario that names none, as far as the data hold them."""
+REFUTED = CLAIMS[1]
 POSITION = "position (units of the space)"
 FLAT = 5e-5  # of the largest number: smaller steps are not seen in four digits
 LINES = 7  # most values of a second key that are lines of a figure
@@ -60,8 +61,23 @@ class NoSuchPoint(ValueError):
     """The data hold no such point; another run of the same study may."""
 
 
+def doubt(claims: np.ndarray | None) -> str:
+    """Return the words for marks of these claims; empty if all are certified.
+
+    >>> doubt(np.array(["not an equilibrium"])), doubt(np.array(["not an equilibrium", "equilibrium"]))
+    ('not an equilibrium', 'not certified')
+    """
+    words = {""} if claims is None else {*np.ravel(claims).tolist()}
+    if words <= {*CERTIFIED}:
+        return ""
+    return REFUTED if words == {REFUTED} else "not certified"
+
+
 class DrawnPoint(dict[str, np.ndarray]):
-    """Plain arrays at one point of a run, ``[kept dimensions, own dimensions]``, and words for the point."""
+    """Plain arrays at one point of a run, ``[kept dimensions, own dimensions]``, and words for the point.
+
+    Claims are in words: a logit equilibrium that is no Nash equilibrium is called after its concept.
+    """
 
     def __init__(self, arrays: Mapping[str, np.ndarray], words: str) -> None:
         super().__init__(arrays)
@@ -71,18 +87,16 @@ class DrawnPoint(dict[str, np.ndarray]):
         """Return the mask of certified results; None where the data contain no claim."""
         return np.isin(self["claim"], CERTIFIED) if "claim" in self else None
 
-    def other_concepts(self) -> list[str]:
-        """Return the solution concepts of results that are not judged as Nash equilibria; none if others are.
+    def doubt(self) -> str:
+        """Return the words for marks of these results; empty if all are certified."""
+        return doubt(self.get("claim"))
 
-        Results without a certified claim are these alone.
-        """
-        names = ("claim", "concept")
-        if not self.keys() >= {*names}:
-            return []
-        rows = np.stack(np.broadcast_arrays(*(self[name] for name in names))).reshape(2, -1).T
-        open_claims = {(claim, concept) for claim, concept in rows.tolist() if claim not in (*CERTIFIED, "")}
-        words = {claim: claim_in_words(*claim) for claim in open_claims}
-        return sorted(words.values()) if all(claim != word for (claim, _), word in words.items()) else []
+    def hollow_words(self) -> str:
+        """Return the words for results that are not certified: their concepts, if none is judged as Nash."""
+        claims = np.ravel(self.get("claim", np.array("")))
+        open_claims = claims[~np.isin(claims, CERTIFIED)]
+        concepts = {*open_claims.tolist()} - {""}
+        return doubt(open_claims) if concepts & {*CLAIMS} else ", ".join(sorted(concepts)) or "not certified"
 
     def is_certified(self) -> bool:
         """True where all claims are certified; false without claims."""
@@ -118,9 +132,11 @@ def point(
     words = [place_of(data, name, index) for name, index in indices.items()]
     counts = {name: count for name in defaults if (count := data.sizes[name]) > 1}
     words += [f"{place_of(data, name, defaults[name])} (first of {count})" for name, count in counts.items()]
-    arrays = {
-        name: _plain(data[name], indices | defaults, leading) for name in (main, *extras) if name in data
-    }
+    names = [*extras, "concept"] if "claim" in (extras := list(extras)) else extras
+    names = [name for name in (main, *names) if name in data]
+    arrays = {name: _plain(data[name], indices | defaults, leading) for name in names}
+    if {"claim", "concept"} <= arrays.keys():
+        arrays["claim"] = np.vectorize(claim_in_words, otypes=[object])(arrays["claim"], arrays["concept"])
     return DrawnPoint(arrays, ", ".join(words))
 
 

@@ -220,7 +220,7 @@ def picture(plot: Callable[..., Axes], data: object, form: str = "svg", /, **opt
         ax.set_title("", loc="left")
         labels = [label for axes in figure.axes for label in axes.get_legend_handles_labels()[1]]
         # thin lines, which are not certified either, are not marks
-        words = (", not certified", "hollow:", ", no certificate")
+        words = (", not certified", ", not an equilibrium", "hollow:", ", no certificate")
         hollow = any(word in label for label in labels for word in words)
         buffer = BytesIO()
         figure.savefig(buffer, format=form, metadata=METADATA[form], dpi=DPI)

@@ -178,7 +178,7 @@ def _line_marks(selection: DrawnPoint, rows: np.ndarray, names: list[str], top: 
         sizes = [4 + 2 * width for width in widths(place.size)]  # equal positions stay visible
         above: Look = {"markersize": sizes, "clip_on": False, "zorder": 5}
         marks.append(Mark("points", place, 0 * place, hue=hues, **above, **look))
-        marks.append(Mark("points", label="position" + unless(certified), **look))
+        marks.append(Mark("points", label="position" + unless(selection.doubt()), **look))
     return marks
 
 
@@ -243,5 +243,5 @@ def _positions(selection: DrawnPoint, hues: list[str]) -> list[Mark]:
     profile, certified = selection["profile"], selection.is_certified()
     place = places(profile[None, :, : coordinates(selection).shape[1]])
     look: Look = {"markersize": 8, "hollow": not certified}
-    key = Mark("points", label="position" + unless(certified), **look)
+    key = Mark("points", label="position" + unless(selection.doubt()), **look)
     return [Mark("points", **place, hue=hues, zorder=5, **look), key]

@@ -169,7 +169,7 @@ def commitment(
     marks = [Mark("line", x, leader_value, hue=PALETTE[0], linewidth=0.9)]
     marks += certified_points(x, leader_value, certified_mask, hue=PALETTE[0], zorder=4)
     marks.append(Mark("points", label=f"leader, player {leader}", hue=PALETTE[0]))
-    marks += levels(lines) if certified_mask.all() else [hollow_key(), *levels(lines)]
+    marks += levels(lines) if certified_mask.all() else [hollow_key(curve.doubt), *levels(lines)]
     ticks = {
         f"{value:g}" if np.isfinite(value) else "never": place
         for value, place in zip(curve.x, x, strict=True)

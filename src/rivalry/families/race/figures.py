@@ -93,7 +93,7 @@ def _input_marks(selection: DrawnPoint, player: int, x: np.ndarray, y: np.ndarra
     circle["markeredgecolor"] = "white" if certified else INK
     looks = {
         "landscape_best": STAR | {"label": "best response", "hue": PALETTE[1]},
-        "profile": circle | {"label": "present inputs" + unless(certified)},
+        "profile": circle | {"label": "present inputs" + unless(selection.doubt())},
     }
     for name, look in looks.items():
         if name in selection:
@@ -141,7 +141,7 @@ def deviation(data: Dataset, *, at: At = None) -> Drawing:
         marks.append(
             Mark("points", chosen_amount[None], 0 * chosen_amount[None], hue=hues, clip_on=False, **look)
         )
-        marks.append(Mark("points", label="current amount" + unless(certified), **look))
+        marks.append(Mark("points", label="current amount" + unless(selection.doubt()), **look))
     if len(winners):
         marks.append(Mark("points", label=f"largest gain ({np.nanmax(gain):.4g})", **STAR))
     column = str(selection.get("deviation_column", "performance_investment"))
@@ -200,7 +200,7 @@ def schedule(data: Dataset, *, at: At = None) -> Drawing:
         frames.append(_stage_frame("period", select.label_of(data, name), periods))
     if not all(relevant[name].all() for name in names):
         marks.append(Mark("line", label="dotted: without effect", linestyle=":", linewidth=1.0))
-    marks += [] if certified else [hollow_key()]
+    marks += [] if certified else [hollow_key(selection.doubt())]
     return Drawing(marks, frames, [selection.words], columns=2 if len(names) == 4 else 3)
 
 
@@ -259,7 +259,7 @@ def technology(data: Dataset, *, at: At = None) -> Drawing:
         else:
             marks += _plan_marks(values, np.ones(values.shape, bool), certified, panel)
         frames.append(_stage_frame("stage", title, len(values), limits))
-    marks += [] if certified else [hollow_key()]
+    marks += [] if certified else [hollow_key(selection.doubt())]
     return Drawing(marks, frames, [selection.words], columns=3)
 
 
@@ -312,7 +312,7 @@ def safety_frontier(data: Dataset, *, over: str = "algorithm", at: At = None) ->
         if np.isfinite(risk[k] + performance[k]).any():  # mixtures have no performance to show
             marks.append(Mark("points", label=select.place_of(data, over, k), **look))
     if not proved[np.isfinite(risk)].all():
-        marks.append(hollow_key())
+        marks.append(hollow_key(selection.hollow_words()))
     averaging = "of the winner, expected" if "win_probability" in data else "players' mean"
     names = ", ".join(select.name_of(data, name) for name in further_dims)
     frame = Frame(f"performance ({averaging})", metric_label("p_disaster"))
@@ -391,7 +391,7 @@ def subsidy(
                 look: Look = {"hue": hue, "hollow": hollow, "width": 0.92 * width}
                 marks.append(Mark("bars", places[mask], heights[mask, k], **look))
     if not proved.all():
-        marks.append(hollow_key("s"))
+        marks.append(hollow_key("not certified", "s"))
     marks.append(Mark("rule", y=[0.0], linewidth=0.9))
     frame = Frame(across, f"{label} of the\n{select.label_of(data, quantity)}", x_ticks=groups)
     return Drawing(marks, [frame], [words])

@@ -87,7 +87,7 @@ def reaction(data: Dataset, *, at: At = None) -> Drawing:
     if (profile := selection.get("reaction_here")) is not None:
         certified = selection.is_certified()
         x, y = np.maximum(profile, floor)[:, None]
-        words = "present profile" + unless(certified)
+        words = "present profile" + unless(selection.doubt())
         marks.append(Mark("points", x, y, label=words, hollow=not certified, zorder=5, clip_on=False))
     column = metric_label(str(selection.get("reaction_column", "strategy")))
     across, up = (f"{column} of player {k}" for k in responders)

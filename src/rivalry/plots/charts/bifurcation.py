@@ -149,13 +149,18 @@ def _of_axis(array: np.ndarray, axis: int) -> np.ndarray:
 
 
 class Ends(NamedTuple):
-    """End points over the parameter: ``positions [point run player]``, whether ``certified [point run]``."""
+    """End points over the parameter: ``positions [point run player]``, and words for their certificates."""
 
     selection: DrawnPoint
     positions: np.ndarray
-    certified: np.ndarray
+    doubts: np.ndarray  # [point run]: empty where certified
     half: np.ndarray | None = None  # [point player]: a learner's 95 % interval over its trials
     trials: np.ndarray | None = None  # [point trial player]: where each of them ended
+
+    @property
+    def certified(self) -> np.ndarray:
+        """Return the mask of certified ends, ``[point run]``."""
+        return np.asarray(self.doubts == "")
 
 
 def _over(data: Dataset, at: At, over: str | None) -> str:
@@ -178,17 +183,15 @@ def _ends(
     """Return the end points over the parameter; None where there are none."""
     dims = [str(select.dimension(data, over)), "replication", "batch", *filter(None, [keep])]
     selection = select.point(data, main, 2, extras, at=at, keep=dims)
-    profile, certified_mask = selection[main], selection.certified()
+    profile, claims = selection[main], selection.get("claim", np.array(""))
     if select.is_blank(profile):
         return None
     select.check_index("axis", axis, profile.shape[-1])
     positions = _of_axis(profile, axis)
-    certified = np.zeros(positions.shape[:2], bool)
-    if certified_mask is not None:
-        certified = np.broadcast_to(certified_mask, profile.shape[: certified_mask.ndim]).reshape(
-            certified.shape
-        )
-    return Ends(selection, positions, certified)
+    doubts = np.vectorize(select.doubt, otypes=[object])(claims)
+    return Ends(
+        selection, positions, np.broadcast_to(doubts, profile.shape[:-2]).reshape(positions.shape[:2])
+    )
 
 
 def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None) -> Ends | None:
@@ -248,11 +251,11 @@ def _points(x: np.ndarray, runs: Ends, kinds: np.ndarray) -> list[Mark]:
     sizes = [(4.5 if len(x) <= 60 else 3.2) + ring * k for k in reversed(range(players))]
     labels = {"": "equilibrium of the list"} if LIST in runs.selection else WORDS
     kinds_and_markers = zip(labels.items(), MARKERS, strict=False)
-    for ((kind, label), marker), proved in product(kinds_and_markers, (True, False)):
-        index, run = np.nonzero((kinds == kind) & (runs.certified == proved))
+    for ((kind, label), marker), words in product(kinds_and_markers, np.unique(runs.doubts)):
+        index, run = np.nonzero((kinds == kind) & (runs.doubts == words))
         if np.isfinite(runs.positions[index, run]).any():
-            look: Look = {"marker": marker, "hollow": not proved}
-            marks.append(Mark("points", label=label + unless(proved), **look))
+            look: Look = {"marker": marker, "hollow": bool(words)}
+            marks.append(Mark("points", label=label + unless(words), **look))
             look |= {"hue": colours(players), "markersize": sizes}
             marks.append(Mark("points", x[index], runs.positions[index, run], **look))
     return marks + hue_keys([player_label(k, players) for k in range(players)])
@@ -323,8 +326,9 @@ def _compare(data: Dataset, over: str | None, axis: int, at: At, methods: Names)
         marks.append(Mark("rule", label="95 % interval of the mean", linewidth=1.0))
     if any(ends.trials is not None for ends in ends_by_name.values()):
         marks.append(Mark("points", label="end point of a trial", marker=".", alpha=0.3))
-    if not all(ends.certified.all() for ends in ends_by_name.values()):
-        marks.append(hollow_key(subject="not certified, as no mean is" if means else ""))
+    if words := {ends.selection.hollow_words() for ends in ends_by_name.values() if not ends.certified.all()}:
+        of_all = words.pop() if len(words) == 1 else "not certified"
+        marks.append(hollow_key("not certified, as no mean is" if means else of_all))
     distances, top = _distances(data, at, over, x, list(ends_by_name))
     across, upwards = select.name_of(data, over), select.strategy_label(data, axis, "end ")
     frames = [Frame(across, upwards.replace(" (", "\n("))]
@@ -345,8 +349,8 @@ def _ends_or_mean(data: Dataset, over: str, axis: int, at: At) -> Ends | None:
     )
     positions = np.asarray(mean)
     # a mean over trials is not a profile that was played
-    certified = np.zeros(positions.shape[:2], bool)
-    return Ends(ends.selection, positions, certified, None if half is None else half[:, 0], trials)
+    doubts = np.full(positions.shape[:2], "not certified")
+    return Ends(ends.selection, positions, doubts, None if half is None else half[:, 0], trials)
 
 
 def _method_marks(x: np.ndarray, name: str, ends: Ends, hue: str, marker: str) -> list[Mark]:

@@ -7,7 +7,7 @@ from xarray import Dataset
 
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import INK, MARKERS, Drawing, Frame, Look, Mark, colours, player_label, unless
-from rivalry.plots.select import At, check_index, is_blank, point, strategy_label
+from rivalry.plots.select import At, check_index, doubt, is_blank, point, strategy_label
 
 BINS = 40
 
@@ -136,7 +136,7 @@ def basins(data: Dataset, *, at: At = None) -> Drawing:
     (i, a), (j, b) = ((0, 0), (1, 0)) if players > 1 else ((0, 0), (0, 1))
     x, y = starts[:, i, a], starts[:, j, b]
     kinds, ends = selection.get("basin_kind", ()), selection.get("basin_profile", ())
-    certified, marks, end_keys = selection.certified(), list[Mark](), list[Mark]()
+    claims, marks, end_keys = selection.get("claim"), list[Mark](), list[Mark]()
     end_numbers = [int(k) for k in np.unique(basin) if k >= 0]
     for k, hue in zip(end_numbers, colours(len(end_numbers)), strict=True):
         members = basin == k
@@ -145,10 +145,10 @@ def basins(data: Dataset, *, at: At = None) -> Drawing:
         label = f"end {k}{kind}: {members.sum()} starts"
         marks.append(Mark("points", x[members], y[members], label=label, markersize=4, alpha=0.7, **look))
         if k < len(ends) and np.isfinite(ends[k]).all():
-            proved = certified is not None and bool(certified[members].all())
-            look |= {"hollow": not proved, "markersize": 12, "zorder": 6}
+            words = doubt(None if claims is None else claims[members])
+            look |= {"hollow": bool(words), "markersize": 12, "zorder": 6}
             marks.append(Mark("points", ends[k][i, [a]], ends[k][j, [b]], **look))
-            end_keys.append(Mark("points", label="end point" + unless(proved), **look | {"hue": INK}))
+            end_keys.append(Mark("points", label="end point" + unless(words), **look | {"hue": INK}))
     if (no_end := basin < 0).any():
         label = f"no end: {no_end.sum()} starts"
         marks.append(Mark("points", x[no_end], y[no_end], hue="#888888", marker="x", label=label))

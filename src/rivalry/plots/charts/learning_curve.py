@@ -124,7 +124,7 @@ class _History(NamedTuple):
     metric: list[DrawnPath]
     regret: list[DrawnPath]
     end: float = np.nan
-    certified: bool = False
+    doubt: str = ""  # words for a value at the end that is not certified
 
 
 def _stored_variable(data: Dataset, quantity: str) -> str:
@@ -204,8 +204,8 @@ def _by_method(data: Dataset, main: str, methods: Names, player: int | None, lev
             marks += _walk_marks(walks, label=history.name, hue=hue, panel=panel)
     ends = [history for history in histories if not history.metric and np.isfinite(history.end)]
     for k, history in enumerate(ends):
-        label = f"{history.name}: {history.end:.5g}" + unless(history.certified)
-        look: Look = {"linestyle": "--" if history.certified else ":", "label": label}
+        label = f"{history.name}: {history.end:.5g}" + unless(history.doubt)
+        look: Look = {"linestyle": ":" if history.doubt else "--", "label": label}
         marks.append(Mark("rule", y=[history.end], linewidth=1.0 + 0.4 * k, **look))
     frames = [Frame(log="x")]
     if regrets:
@@ -229,7 +229,7 @@ def _history(data: Dataset, main: str, name: str | None, player: int | None, lev
     values = selection[level].astype(float).reshape(len(selection[level]), -1)
     player_values = values if player is None or values.shape[1] == 1 else values[:, [player]]
     finite = player_values[np.isfinite(player_values)]
-    return _History(label, [], [], float(finite.mean()) if finite.size else np.nan, selection.is_certified())
+    return _History(label, [], [], float(finite.mean()) if finite.size else np.nan, selection.doubt())
 
 
 def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any]) -> list[DrawnPath]:

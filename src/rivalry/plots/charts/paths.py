@@ -33,12 +33,12 @@ QUANTITIES = {
     "greedy": ("rollout", ""),
 }
 """The variable ``[step player axis]`` of each quantity, and the label of its axis; empty for a strategy."""
+CERTIFIED = "certified"  # the word for an end that is
 SPACE = " (units of the space)"
 SPACES = (True, False, "cube", "diagonal")
 EQUAL = np.array([[-1.0, 1.0, 0.0], [-1.0, -1.0, 2.0]]) / np.sqrt([[2.0], [6.0]])
 """Two directions at right angles to the diagonal of the cube, and to each other."""
 CLOCKS = ("path_step", "path_time", "claim", "axis_name", "grid_equilibria")
-ENDS = {None: "end, no certificate", False: "end, not certified", True: "end, certified"}
 
 
 @preset
@@ -135,13 +135,11 @@ def paths(
 
 
 class DrawnPath(NamedTuple):
-    """One replication without its padding: ``steps [step]``, ``values [step ...]``, and the claim of
-    its end.
-    """
+    """One replication without its padding: ``steps [step]``, ``values [step ...]``, and words for its end."""
 
     steps: np.ndarray
     values: np.ndarray
-    certified: bool | None  # None: the data hold no certificate
+    end: str  # "certified", or what it is instead
     clock: str = "step"
 
 
@@ -153,9 +151,9 @@ def walks_of(selection: DrawnPoint, name: str, clock: str | None = None) -> list
     steps = selection.get(clock, np.arange(values.shape[1])[None])
     steps = np.broadcast_to(steps[:, : values.shape[1]], values.shape[:2])
     filled = np.isfinite(values.reshape(*values.shape[:2], -1)).any(axis=2)
-    claims, walks = selection.certified(), []
+    claims, walks = selection.get("claim"), []
     for k in np.flatnonzero(filled.any(axis=1)):
-        status = None if claims is None else bool(claims[k])
+        status = "no certificate" if claims is None else select.doubt(claims[k]) or CERTIFIED
         rows = filled[k]
         walks.append(DrawnPath(steps[k][rows], values[k][rows], status, "time" if timed else "step"))
     if not walks:
@@ -206,13 +204,13 @@ def _lines(walks: list[DrawnPath], names: dict[int, str], dotted: bool) -> list[
     look: Look = {"label": labels, "hue": hues, "linestyle": dashes, "linewidth": thick}
     if dotted:
         return [Mark("line", clock, mean, marker=".", **look)]
-    statuses = {walk.certified for walk in walks}
-    certified = None if statuses == {None} else statuses == {True}
+    ends = {walk.end for walk in walks}
+    words = ends.pop() if len(ends) == 1 else "not certified"
     sizes = [4 + 1.5 * width for width in thick]
-    end: Look = {"hue": hues, "markersize": sizes, "hollow": not certified}
+    end: Look = {"hue": hues, "markersize": sizes, "hollow": words != CERTIFIED}
     marks = [Mark("line", clock, mean, **look).within(half)]
     marks.append(Mark("points", clock[-1:], mean[-1:], clip_on=False, zorder=5, **end))
-    return marks + _end_keys([certified])
+    return marks + _end_keys([words])
 
 
 def _limits(walks: list[DrawnPath], axes: list[int]) -> tuple[float | None, float | None]:
@@ -242,15 +240,15 @@ def _tracks(walks: list[DrawnPath]) -> list[Mark]:
     players, marks = walks[0].values.shape[1], list[Mark]()
     names = [player_label(k, players) for k in range(players)]
     for walk in walks:
-        marks += _track(walk.values, walk.certified, colours(players), names)
+        marks += _track(walk.values, walk.end, colours(players), names)
     return marks + _track_keys(walks)
 
 
 def _track(
-    curves: np.ndarray, certified: bool | None, hues: list[str], names: list[str], width: float = 1.2
+    curves: np.ndarray, words: str, hues: list[str], names: list[str], width: float = 1.2
 ) -> list[Mark]:
     """Return curves ``[step curve coordinate]``, each with its start and its end."""
-    end: Look = {"markersize": 7, "zorder": 5, "hollow": not certified}
+    end: Look = {"markersize": 7, "zorder": 5, "hollow": words != CERTIFIED}
     return [
         Mark("line", **places(curves), hue=hues, label=names, linewidth=width),
         Mark("points", **places(curves[:1]), hue=hues, marker="s", markersize=4.5),
@@ -261,13 +259,13 @@ def _track(
 def _track_keys(walks: list[DrawnPath]) -> list[Mark]:
     """Return entries of the legend for the marks of starts and ends."""
     start = Mark("points", marker="s", markersize=4.5, label="start")
-    return [start, *_end_keys([walk.certified for walk in walks])]
+    return [start, *_end_keys([walk.end for walk in walks])]
 
 
-def _end_keys(statuses: Sequence[bool | None]) -> list[Mark]:
-    """Return an entry of the legend for every kind of end: certified, not certified, without certificate."""
-    words = {status: label for status, label in ENDS.items() if status in statuses}
-    return [Mark("points", label=label, hollow=not status) for status, label in words.items()]
+def _end_keys(ends: Sequence[str]) -> list[Mark]:
+    """Return an entry of the legend for every kind of end: certified, or what it is instead."""
+    kinds = sorted(set(ends), reverse=True)
+    return [Mark("points", label=f"end, {words}", hollow=words != CERTIFIED) for words in kinds]
 
 
 def _in_the_cube(data: Dataset, at: At, along_diagonal: bool) -> Drawing:
@@ -281,7 +279,7 @@ def _in_the_cube(data: Dataset, at: At, along_diagonal: bool) -> Drawing:
     for walk, hue in zip(walks, colours(len(walks)), strict=True):
         curve = walk.values[..., 0]
         curve = curve @ EQUAL.T if along_diagonal else curve
-        marks += _track(curve[:, None], walk.certified, [hue], ["path"], 1.3)
+        marks += _track(curve[:, None], walk.end, [hue], ["path"], 1.3)
     marks += _track_keys(walks)
     caption = [selection.words, select.describe_replications(len(walks), "one by one")]
     if along_diagonal:

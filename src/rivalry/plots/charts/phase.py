@@ -80,7 +80,11 @@ def _curve_marks(selection: DrawnPoint, players: Sequence[int]) -> list[Mark]:
     marks = [curves[k] for k in players]
     hues = [curve.hue for curve in marks]
     looks: dict[str, tuple[str, str, Look]] = {
-        "profile": ("payoff", "present profile" + unless(certified), {"hollow": not certified, "zorder": 5}),
+        "profile": (
+            "payoff",
+            "present profile" + unless(selection.doubt()),
+            {"hollow": not certified, "zorder": 5},
+        ),
         "landscape_best": ("landscape_best_payoff", "best response", STAR | {"markersize": 10, "zorder": 4}),
     }
     for name, (payoff, label, look) in looks.items():
@@ -99,7 +103,7 @@ def _place_marks(selection: DrawnPoint, player: int, coordinates: int) -> list[M
     if "profile" not in selection:
         return marks
     profile = selection["profile"][:, :coordinates]
-    label = f"position of player {player}" + unless(certified)
+    label = f"position of player {player}" + unless(selection.doubt())
     marks.append(Mark("points", **places(profile[[player]]), label=label, hollow=not certified, zorder=5))
     if len(profile) > 1:
         rivals = places(np.delete(profile, player, axis=0))

@@ -39,8 +39,7 @@ class ScenarioSeries(NamedTuple):
     """A metric over a parameter: ``values [point series player]``, ``certified [point series]``.
 
     With several replications ``values`` are means, and ``half`` is half the width of their 95 % intervals.
-    ``concepts`` are the solution concepts of results that are not certified, if none are judged as Nash
-    equilibria.
+    ``doubt`` says what the results are that are not certified.
     """
 
     name: str
@@ -51,7 +50,7 @@ class ScenarioSeries(NamedTuple):
     words: str
     half: np.ndarray
     runs: int
-    concepts: tuple[str, ...] = ()
+    doubt: str
 
 
 @preset
@@ -211,7 +210,7 @@ def family(
         selection.words,
         half[order],
         runs,
-        tuple(selection.other_concepts()),
+        selection.hollow_words(),
     )
 
 
@@ -306,8 +305,8 @@ def keys(curves: Sequence[ScenarioSeries], series: str | None) -> list[Mark]:
     if series is None and any(players > 1 and curve.values.shape[2] == 1 for curve in curves):
         marks.append(Mark("line", label="all players", marker="o", markersize=3.4))
     if not all(curve.certified[np.isfinite(curve.values).any(axis=2)].all() for curve in curves):
-        of_all = {curve.concepts for curve in curves}
-        marks.append(hollow_key(subject=", ".join(of_all.pop()) if len(of_all) == 1 else ""))
+        of_all = {curve.doubt for curve in curves}
+        marks.append(hollow_key(of_all.pop() if len(of_all) == 1 else "not certified"))
     return marks
 
 
@@ -366,6 +365,10 @@ def heat(
     edges = _edges(x, logs[0]), _edges(y, logs[1])
     values, certified_mask = curve.values[:, rows, player].T, curve.certified[:, rows].T
     marks = _cells(*edges, values, certified_mask, select.label_of(data, quantity))
+    if (np.isfinite(values) & ~certified_mask).any():
+        marks.append(Mark("region", label=f"hatched: {curve.doubt}", hue="white", hatch="////"))
+    if not np.isfinite(values).all():
+        marks.append(Mark("region", label="no result", hue=PALE))
     for k, row in enumerate(rows):  # a page shows that of a chosen value
         corners = _corners(*edges, k, slice(None))
         marks.append(Mark("line", *corners, hue="black", linewidth=2.4, alpha=0.0, group=f"row-{row}"))
@@ -430,8 +433,4 @@ def _cells(
         marks.append(Mark("line", [x[column + 1]] * 2, y[row : row + 2], **line))
     for row, column in np.argwhere((doubted[1:] & sound[:-1]) | (sound[1:] & doubted[:-1])):
         marks.append(Mark("line", x[column : column + 2], [y[row + 1]] * 2, **line))
-    if doubted.any():
-        marks.append(Mark("region", label="hatched: not certified", hue="white", hatch="////"))
-    if not finite.all():
-        marks.append(Mark("region", label="no result", hue=PALE))
     return marks

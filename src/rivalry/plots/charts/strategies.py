@@ -77,14 +77,14 @@ def _bars(data: Dataset, at: At, panel: int = 0) -> tuple[list[Mark], Frame, tup
     profiles = profiles[runs]
     if profiles.shape[-1] < 2 or not np.allclose(profiles.sum(axis=-1), 1, atol=1e-6):
         raise ValueError("data: 'profile' holds positions; this plot draws probabilities over actions")
-    claims = selection.certified()
-    certified = claims is not None and bool(claims[runs].all())
+    claims = selection.get("claim")
+    words = select.doubt(None if claims is None else claims[runs])
     count, players, size = profiles.shape
     mean, half = select.band(profiles)
     width = 0.8 / players
     places = np.arange(size)[:, None] + (np.arange(players) - (players - 1) / 2) * width
-    labels = [player_label(player, players) + unless(certified) for player in range(players)]
-    look: Look = {"hue": colours(players), "width": 0.9 * width, "hollow": not certified}
+    labels = [player_label(player, players) + unless(words) for player in range(players)]
+    look: Look = {"hue": colours(players), "width": 0.9 * width, "hollow": bool(words)}
     bars = Mark("bars", places, mean.T, label=labels, panel=panel, **look).within(half.T)
     frame = Frame("", "probability", y_limits=(0.0, 1.02), x_ticks=_action_names(selection, size))
     return [bars], frame, (selection.words, select.describe_replications(count, "mean and 95 % interval"))

@@ -133,6 +133,6 @@ def _path_marks(selection: DrawnPoint, player: int) -> list[Mark]:
         rivals = places(np.delete(profile, player, axis=0))
         marks.append(Mark("points", **rivals, marker="X", label="other players"))
     look: Look = {"hue": PALETTE[1], "markersize": 8, "zorder": 6, "hollow": not certified}
-    label = f"player {player}" + unless(certified)
+    label = f"player {player}" + unless(selection.doubt())
     marks.append(Mark("points", **places(profile[[player]]), label=label, **look))
     return marks
