@@ -418,7 +418,11 @@ def certify(
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option("--profile", metavar="FILE", help="What another solver printed: text, JSON, CSV, .npy."),
+        typer.Option(
+            "--profile",
+            metavar="FILE",
+            help="What another solver printed: text, JSON, CSV, .npy; flows of links, FILE.csv:COLUMN.",
+        ),
     ] = None,
     q_values: Annotated[
         bool, typer.Option("--q-values", help="With --policy: the table holds action values; judge the best.")

@@ -36,10 +36,16 @@ def certify_profile(profile: str, game: str, export: Path | None = None) -> tupl
     """Certify every profile of a file in a game, and write proofs to a folder. Raises `OptionError`."""
     from rivalry.core.game import Game
     from rivalry.core.naming import names_of
+    from rivalry.core.oracles import flow_answer
 
     match, refusal = None, ""
     try:
         for candidate in _games(game):
+            if flow_answer.knows(candidate):
+                if export is not None:
+                    raise OptionError("--export: flows of links have no proof file")
+                row, lines = flow_answer(candidate, profile)
+                return {"certificates": [{"profile": profile, "game": game, **row}]}, "\n".join(lines)
             if not isinstance(candidate, Game):
                 raise OptionError(f"--game {game}: {type(candidate).__name__} has no payoffs of profiles")
             try:

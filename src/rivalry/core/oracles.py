@@ -332,6 +332,12 @@ def flow_certificate(game: object, x: Any, tolerance: float) -> Certificate:
     raise unknown(game, "certificate of flows")
 
 
+@oracle(inherited=True)
+def flow_answer(game: object, source: str) -> tuple[dict[str, Any], list[str]]:
+    """Judge the flows in a file: numbers by name, and lines of text; raise `Unsupported` (generic)."""
+    raise unknown(game, "certificate of flows")
+
+
 @oracle()
 def equilibria_by_cases(game: object) -> Cases:
     """Return all equilibria of a game whose payoffs jump, in fractions.

@@ -14,6 +14,8 @@ Trips = list[tuple[str, str, Any]]  # origin, destination, and how many
 
 TNTP = ("from", "to", "capacity", "length", "free_flow_time", "b", "power", "speed", "toll", "link_type")
 ROUNDED = 1e-3  # part of all trips by which a head may differ from their sum
+ENDS = (("from", "to"), ("from_node_id", "to_node_id"), ("init_node", "term_node"), ("a_node", "b_node"))
+_SEPARATORS = str.maketrans(":;", "  ")
 _TAG = re.compile(r"<([^>]*)>\s*(.*)")
 
 
@@ -23,6 +25,14 @@ class NetworkTable(NamedTuple):
     columns: dict[str, list[Any]]
     nodes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     first_through: int = 0  # of TNTP: smaller numbers are zones where trips only begin and end
+
+
+class FlowTable(NamedTuple):
+    """Flows of links, their nodes where the file has them, and the columns that were not read."""
+
+    flow: list[float]
+    ends: list[tuple[str, str]]
+    unread: list[str]
 
 
 def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]) -> T:
@@ -120,6 +130,51 @@ def _tntp_trips(file: Path) -> Trips:
     if abs(total - stated) > ROUNDED * stated:
         raise ValueError(f"{total:g} trips; must be {stated:g}, as its head says")
     return trips
+
+
+def _tntp_flows(file: Path) -> dict[str, list[Any]]:
+    """Columns of a TNTP file of flows, whose first row names them or which has none."""
+    _, lines = _tntp(file)
+    rows = [(number, line.translate(_SEPARATORS).split()) for number, line in lines]
+    if rows and rows[0][1][-1].isalpha():
+        rows.pop(0)
+    return _columns(("from", "to", "volume", "cost"), rows)
+
+
+FLOWS: Mapping[str, Callable[[Path], dict[str, list[Any]]]] = {".csv": _csv_columns, ".tntp": _tntp_flows}
+
+
+def read_flows(source: str) -> FlowTable:
+    """Flows of links of a file, ``FILE`` or ``FILE:COLUMN``. Raises `ValueError`.
+
+    Without a column it is the one named ``flow`` or ``volume``. Nodes are in columns ``from`` and ``to``, or
+    as GMNS, TNTP or AequilibraE name them.
+    """
+    path, _, column = source.rpartition(":") if ":" in Path(source).name else (source, "", "")
+    columns = read_file("flows", path, FLOWS)
+    names = [column] if column else ["flow", "volume"]
+    found = [name for name in names if name in columns]
+    if len(found) != 1:
+        raise ValueError(
+            f"{path}: must have one column {' or '.join(names)} of flows, not {', '.join(columns)}; name it "
+            f"{path}:COLUMN"
+        )
+    ends = [pair for pair in ENDS if set(pair) <= set(columns)]
+    tails, heads = (columns[name] for name in ends[0]) if ends else ([], [])
+    read = {*found, *(ends[0] if ends else ())}
+    flow = [_number_of(entry, row, found[0]) for row, entry in enumerate(columns[found[0]], 1)]
+    unread = [name for name in columns if name not in read]
+    return FlowTable(flow, list(zip(tails, heads, strict=True)), unread)
+
+
+def _number_of(entry: str, row: int, name: str) -> float:
+    try:
+        value = float(entry)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"row {row}: {name} {entry!r} must be a number of at least 0")
+    return value
 
 
 LINKS: Mapping[str, Callable[[Path], NetworkTable]] = {

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Gt, Lt
 
-from rivalry.core import oracles
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Certificate, Record, scalar
-from rivalry.core.tolerances import ROUNDING, TOLERANCE
+from rivalry.core.results import Record, scalar
+from rivalry.core.tolerances import TOLERANCE
+from rivalry.roads.flows import judged
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
 
@@ -19,7 +19,6 @@ ROADS = Need("a road network", lambda game: isinstance(game, RouteGame))
 ROUTES = ("links", "ends", "pair", "flow")  # arrays of a session that describe routes
 SWEEPS = 100  # at most, over the pairs between two searches for cheaper routes
 NEGLIGIBLE = 0.3  # part of the excess cost of the first sweep that ends them
-BALANCED = 1e-6  # part of all trips to which flows that are brought balance at every node
 
 
 class UserEquilibrium(BaseLearner):
@@ -224,58 +223,4 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
         "player_name": (("player",), np.array(["travellers"])),
     }
     gain = np.max(excess[route_flow > 0], initial=0.0)
-    return record | _judged(game, cheapest, gain, total_cost / trips, TOLERANCE, "Nash").record()
-
-
-def _judged(
-    game: RouteGame, cheapest: np.ndarray, gain: float, paid: float, tolerance: float, concept: str
-) -> Certificate:
-    """Certificate of a gain; at stake is what congestion costs the traveller who suffers most by it."""
-    empty = cheapest_routes(game, game.costs(np.zeros(len(game.tail))))[0]
-    at_stake = np.max(cheapest - empty, keepdims=True)
-    gains = np.array([gain])
-    return Certificate(
-        gains,
-        gains,
-        "exact",
-        "cheapest routes at the costs of these flows",
-        tolerance * at_stake + ROUNDING * cheapest.max(),
-        at_stake,
-        "floating point",
-        concept=concept,
-        payoff=np.array([-paid]),
-    )
-
-
-@oracles.flow_certificate.register(RouteGame)
-def _(game: RouteGame, x: Any, tolerance: float) -> Certificate:
-    """Certificate of flows of links, ``[link]``, that serve the trips: the mean gain over travellers.
-
-    Flows of links leave open who travels where. What they must do to serve trips is checked at every node,
-    and the mean gain is that of all routes that add up to them.
-    """
-    flow = np.asarray(x, dtype=float) if np.ndim(x) == 1 else np.zeros(0)
-    if flow.shape != game.tail.shape or not np.all(np.isfinite(flow) & (flow >= 0)):
-        raise ValueError(
-            f"x: must be {len(game.tail)} flows of links of at least 0, in the order of the game"
-        )
-    surplus = np.zeros(len(game.node_names))
-    for nodes, amounts in ((game.head, flow), (game.tail, -flow), (game.origin, game.trips)):
-        np.add.at(surplus, nodes, amounts)
-    np.subtract.at(surplus, game.destination, game.trips)
-    node = np.abs(surplus).argmax()
-    if abs(surplus[node]) > BALANCED * game.trips.sum():
-        name = game.node_names[node]
-        raise ValueError(
-            f"x: {surplus[node]:+.6g} at node {name!r} of arrivals and trips from there, less "
-            "departures and trips to there; must be 0: trips are not served"
-        )
-    cost = game.costs(flow)
-    cheapest = cheapest_routes(game, cost)[0]
-    excess, trips = flow @ cost - game.trips @ cheapest, game.trips.sum()
-    if excess < -BALANCED * (flow @ cost):
-        raise ValueError(
-            "x: costs less than the cheapest routes of all trips; must serve the trips of each pair"
-        )
-    gain = max(excess, 0.0) / trips
-    return _judged(game, cheapest, gain, flow @ cost / trips, tolerance, "mean field")
+    return record | judged(game, cheapest, gain, total_cost / trips, TOLERANCE, "Nash").record()

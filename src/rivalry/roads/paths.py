@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from rivalry.roads.model import RouteGame
@@ -15,20 +17,13 @@ def cheapest_routes(game: RouteGame, link_cost: np.ndarray) -> tuple[np.ndarray,
     The links of all routes stand one after the other; those of route ``k`` begin at ``ends[k]``. A closed
     node is left only by its own travellers: their origin is a copy of it that no link enters.
     """
-    from scipy.sparse import csr_array
     from scipy.sparse.csgraph import dijkstra
 
     from rivalry.roads import kernels
 
-    nodes = len(game.node_names)
-    copy = np.where(game.is_closed, nodes + np.cumsum(game.is_closed) - 1, np.arange(nodes))
-    size = nodes + int(game.is_closed.sum())
-    key = copy[game.tail] * size + game.head  # [link]
-    # of parallel links the cheapest; a matrix would add their costs up
-    order = np.lexsort((link_cost, key))
-    used = order[np.diff(key[order], prepend=-1) != 0]
-    begin = np.searchsorted(key[used], np.arange(size + 1) * size)
-    graph = csr_array((link_cost[used], key[used] % size, begin), shape=(size, size))
+    graph, copy, used = _graph(game, link_cost)
+    size = graph.shape[0]
+    key = copy[game.tail[used]] * size + game.head[used]
 
     # pairs are in the order of their origins
     origins, row = np.unique(game.origin, return_inverse=True)  # [origin], [pair]
@@ -39,10 +34,46 @@ def cheapest_routes(game: RouteGame, link_cost: np.ndarray) -> tuple[np.ndarray,
         before = dijkstra(graph, indices=sources, return_predecessors=True)[1]
         pairs = slice(*np.searchsorted(row, [first, first + chunk]))
         routes = before, row[pairs] - first, game.destination[pairs]
-        links, length = kernels.read_routes(key[used], used, *routes)
+        links, length = kernels.read_routes(key, used, *routes)
         links_of_chunks.append(links)
         lengths.append(length)
     length = np.concatenate(lengths)
     links, ends = np.concatenate(links_of_chunks), np.append(0, np.cumsum(length))
     costs = np.where(length > 0, kernels.route_costs(links, ends, link_cost), np.inf)
     return costs, links, ends
+
+
+def excess_of_links(game: RouteGame, link_cost: np.ndarray) -> np.ndarray:
+    """What a traveller on each link pays at least, ``[link]``, in excess of the cheapest route.
+
+    It is that of the pair whose cheapest route by the link is least in excess of its cheapest of all.
+    """
+    from scipy.sparse.csgraph import dijkstra
+
+    graph, copy, _ = _graph(game, link_cost)
+    ends, column = np.unique(game.destination, return_inverse=True)
+    onward = dijkstra(graph.T, indices=ends)[:, game.head] + link_cost  # [destination link]
+    least = np.full(len(link_cost), np.inf)
+    for origin in np.unique(game.origin):
+        reached = dijkstra(graph, indices=copy[origin])
+        pairs = np.flatnonzero(game.origin == origin)
+        by_link = onward[column[pairs]] + reached[copy[game.tail]]
+        excess = by_link - reached[game.destination[pairs], None]
+        least = np.minimum(least, excess.min(axis=0))
+    return np.maximum(least, 0.0)
+
+
+def _graph(game: RouteGame, link_cost: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Sparse matrix of costs between nodes; where the routes of each node begin; and links in its order."""
+    from scipy.sparse import csr_array
+
+    nodes = len(game.node_names)
+    copy = np.where(game.is_closed, nodes + np.cumsum(game.is_closed) - 1, np.arange(nodes))
+    size = nodes + int(game.is_closed.sum())
+    key = copy[game.tail] * size + game.head  # [link]
+    # of parallel links the cheapest; a matrix would add their costs up
+    order = np.lexsort((link_cost, key))
+    used = order[np.diff(key[order], prepend=-1) != 0]
+    begin = np.searchsorted(key[used], np.arange(size + 1) * size)
+    graph = csr_array((link_cost[used], key[used] % size, begin), shape=(size, size))
+    return graph, copy, used
