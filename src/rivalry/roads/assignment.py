@@ -182,8 +182,7 @@ def _move_travellers(
     for number in range(SWEEPS):
         # anew from the routes, so that rounding errors of many moves do not add up
         total = _link_flows(game, links, ends, flow)
-        costs = game.constant, game.coefficient, game.power
-        excess = kernels.sweep(routes_of, links, ends, flow, total, costs)
+        excess = kernels.sweep(routes_of, links, ends, flow, total, game.kernel_costs())
         first = first if number else excess
         if excess <= NEGLIGIBLE * first:
             break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import compress
@@ -12,7 +11,9 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge
 
+from rivalry.core.tolerances import ROUNDING
 from rivalry.families.network_files import LINKS, TRIPS, NetworkTable, Trips, graph_table, read_file
+from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
 from rivalry.schema.registry import near
@@ -35,8 +36,7 @@ NETWORKS: Mapping[str, tuple[Columns, Mapping[str, float]]] = {
         {"s>t": 4000.0},
     ),
 }
-_NUMBER = r"(\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)"
-_TERM = re.compile(rf"(?:{_NUMBER}\*)?x(?:\^{_NUMBER})?(?:/{_NUMBER})?|{_NUMBER}")
+CHECKED = 101  # flows, from none to all trips, at which formulas must rise
 
 
 @checked
@@ -56,11 +56,12 @@ def routes(
 ) -> RouteGame:
     """Return a road network on which a continuum of travellers chooses routes.
 
-    A link's cost is a sum of powers ``cost`` of its flow ``x``, such as ``10 + 2*x^4``; or that of the Bureau
-    of Public Roads, ``free_flow_time * (1 + b * (flow / capacity) ** power)``, with ``b`` .15 and ``power`` 4
-    where the columns are missing, and ``free_flow_time`` alone without a column ``capacity``. Flow and
-    capacity have the unit of the trips. Tolls and lengths are added at their factors. Several links may join
-    the same nodes.
+    A link's cost is a formula ``cost`` of its flow ``x`` that rises, such as ``10 + 2*x^4`` or ``exp(x/10)``
+    with ``+ - * / ^``, exp, log, sqrt, min and max, checked at 101 flows from 0 to all trips; or that of the
+    Bureau of Public Roads, ``free_flow_time * (1 + b * (flow / capacity) ** power)``, with ``b`` .15 and
+    ``power`` 4 where the columns are missing, and ``free_flow_time`` alone without a column ``capacity``.
+    Flow and capacity have the unit of the trips. Tolls and lengths are added at their factors. Several links
+    may join the same nodes.
 
     Of a TNTP file no route leads through nodes numbered below its first through node. Trips within a node
     use no link. A column that is not read is named by ``print(game)``.
@@ -85,8 +86,10 @@ def routes(
     table = _network(links)
     _check_columns(table.columns)
     factors = {"toll": toll_factor, "length": distance_factor}
-    game = _game(_without(closed, table.columns), table.first_through, _trips(demand), factors)
+    columns = _without(closed, table.columns)
+    game = _game(columns, table.first_through, _trips(demand), factors)
     _check_joined(game)
+    _check_rising(game, columns)
     return game
 
 
@@ -94,7 +97,8 @@ def _game(columns: Columns, first_through: int, entries: Trips, factors: Mapping
     """Road network of columns and trips. Raises `ValueError`."""
     names = list(dict.fromkeys([*columns["from"], *columns["to"]]))
     number = {name: k for k, name in enumerate(names)}
-    constant, coefficient, power = _costs(columns)
+    constant, coefficient, power, programs = _costs(columns)
+    codes, numbers, begins = joined(programs)
     for name, factor in factors.items():
         if factor or name in columns:
             constant = constant + factor * _numbers(columns, name)
@@ -111,6 +115,9 @@ def _game(columns: Columns, first_through: int, entries: Trips, factors: Mapping
         constant=constant,
         coefficient=coefficient,
         power=power,
+        codes=codes,
+        numbers=numbers,
+        begins=begins,
         origin=np.array([tail for tail, _ in pairs]),
         destination=np.array([head for _, head in pairs]),
         trips=np.array([trips[pair] for pair in pairs]),
@@ -198,10 +205,17 @@ def _numbers(columns: Columns, name: str) -> np.ndarray:
     return np.array([_number(entry, f"links.{name}, link {tail}>{head}") for entry, tail, head in rows])
 
 
-def _costs(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Constants ``[link]``, coefficients and powers ``[term link]`` of costs. Raises `ValueError`."""
+def _costs(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Program]]:
+    """Constants ``[link]``, coefficients and powers ``[term link]``, and formulas. Raises `ValueError`."""
+    programs = [Program() for _ in columns["from"]]
     if "cost" in columns:
-        sums = [_power_sum(str(text), k) for k, text in enumerate(columns["cost"])]
+        sums = []
+        for k, text in enumerate(columns["cost"]):
+            tree = formula_tree(str(text).lower(), "x", f"links.cost[{k}]")
+            terms = power_sum(tree)
+            if terms is None:
+                programs[k] = program(tree, f"links.cost[{k}]")
+            sums.append(terms or {})
     elif {"capacity", "b", "power"} & set(columns):
         rows = zip(*(_numbers(columns, name) for name in BPR), strict=True)
         sums = [_bpr_terms(*row) for row in rows]
@@ -213,7 +227,7 @@ def _costs(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for k, terms in enumerate(sums):
         power[: len(terms), k] = list(terms)
         coefficient[: len(terms), k] = list(terms.values())
-    return constant, coefficient, power
+    return constant, coefficient, power, programs
 
 
 def _bpr_terms(free: float, capacity: float, b: float, power: float) -> dict[float, float]:
@@ -226,17 +240,21 @@ def _bpr_terms(free: float, capacity: float, b: float, power: float) -> dict[flo
     return terms
 
 
-def _power_sum(text: str, row: int) -> dict[float, float]:
-    """Coefficients by power of a cost in the flow ``x``. Raises `ValueError`."""
-    coefficients = defaultdict[float, float](float)
-    for part in re.split(r"(?<!e)\+", "".join(text.split()).lower().replace("**", "^")):
-        term = _TERM.fullmatch(part)
-        if term is None:
-            rule = "must be a sum of powers of x with numbers of at least 0, such as '10 + 2*x^4'"
-            raise ValueError(f"links.cost[{row}]: {text!r} {rule}")
-        factor, power, divisor, constant = (float(number or 1) for number in term.groups())
-        coefficients[power if "x" in part else 0.0] += factor * constant / divisor
-    return {power: factor for power, factor in coefficients.items() if factor}
+def _check_rising(game: RouteGame, columns: Columns) -> None:
+    """Raise `ValueError` where the formula of a link is negative or falls, at flows up to all trips."""
+    if not len(game.codes):
+        return
+    flows = np.linspace(0.0, game.trips.sum(), CHECKED)
+    costs = np.array([game.costs(np.full(len(game.tail), flow)) for flow in flows])
+    falls = np.diff(costs, axis=0) < -ROUNDING * np.abs(costs[:-1])
+    wrong = ~(costs >= 0)
+    wrong[1:] |= falls
+    if wrong.any():
+        place, link = np.argwhere(wrong)[0]
+        raise ValueError(
+            f"links.cost[{link}]: {columns['cost'][link]!r} must be at least 0 and rise with x up to all "
+            f"trips; does not at {flows[place]:g}"
+        )
 
 
 def _sum_by_pair(entries: Trips, number: Mapping[str, int]) -> dict[tuple[int, int], float]:

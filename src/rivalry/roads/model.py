@@ -17,8 +17,8 @@ from rivalry.text.display import count_text
 class RouteGame(Tree):
     """Travellers of a continuum choose routes between their origin and destination.
 
-    The cost of a link is ``constant + sum over terms of coefficient * flow ** power``, in one unit for time,
-    tolls and distance. Nodes are numbers; ``node_names`` has their names.
+    The cost of a link is ``constant + sum over terms of coefficient * flow ** power``, and the value of its
+    formula, in one unit for time, tolls and distance. Nodes are numbers; ``node_names`` has their names.
     """
 
     tail: Int[np.ndarray, "link"]
@@ -26,6 +26,9 @@ class RouteGame(Tree):
     constant: Float[np.ndarray, "link"]
     coefficient: Float[np.ndarray, "term link"]
     power: Float[np.ndarray, "term link"]  # above 0
+    codes: Int[np.ndarray, "operation"]  # of the formulas of all links
+    numbers: Float[np.ndarray, "operation"]
+    begins: Int[np.ndarray, "begin"]  # of the formula of each link, and the end
     origin: Int[np.ndarray, "pair"]
     destination: Int[np.ndarray, "pair"]
     trips: Float[np.ndarray, "pair"]
@@ -33,6 +36,7 @@ class RouteGame(Tree):
     within_zones: float  # trips that begin and end in one zone: they use no link
     node_names: tuple[str, ...] = static()
     unread: tuple[str, ...] = static()  # columns that enter no cost
+    is_marginal: bool = static(default=False)  # whether formulas include marginal tolls
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         size = f"{count_text(len(self.node_names), 'node')} and {count_text(len(self.tail), 'link')}"
@@ -51,20 +55,43 @@ class RouteGame(Tree):
         [1.0, 0.5]
         """
         rising: np.ndarray = (self.coefficient * flow**self.power).sum(axis=0)
-        return self.constant + rising
+        return self.constant + rising + self._formulas(flow)[0]
+
+    def kernel_costs(self) -> tuple[Any, ...]:
+        """Costs as compiled loops take them."""
+        programs = self.codes, self.numbers, self.begins, self.is_marginal
+        return self.constant, self.coefficient, self.power, programs
+
+    def _formulas(self, flow: np.ndarray) -> tuple[Any, Any]:
+        """Values of formulas and their slopes; 0 without formulas, of which nothing is compiled."""
+        if not len(self.codes):
+            return 0.0, 0.0
+        from rivalry.roads.kernels.formulas import formula_costs
+
+        return formula_costs(flow, self.kernel_costs()[3])
 
     def marginal_tolls(self, flow: Float[np.ndarray, "link"]) -> Float[np.ndarray, "link"]:
         """What one more traveller on a link costs all others there: the flow times the slope of the cost."""
-        return (self.power * self.coefficient * flow**self.power).sum(axis=0)
+        powers: np.ndarray = (self.power * self.coefficient * flow**self.power).sum(axis=0)
+        # a slope may be infinite where nobody travels
+        return powers + np.where(flow > 0, flow, 0.0) * np.where(flow > 0, self._formulas(flow)[1], 0.0)
 
     def potential(self, flow: Float[np.ndarray, "link"]) -> float:
         """Beckmann's objective: the sum of the integrals of costs from 0 to the flows."""
         areas: np.ndarray = (self.coefficient * flow ** (self.power + 1) / (self.power + 1)).sum(axis=0)
-        return float(np.sum(self.constant * flow + areas))
+        total = float(np.sum(self.constant * flow + areas))
+        for link in np.flatnonzero(np.diff(self.begins)):
+            from scipy.integrate import quad
+
+            from rivalry.roads.kernels.formulas import formula_cost
+
+            programs = self.kernel_costs()[3]
+            total += quad(lambda x: formula_cost(link, x, programs)[0], 0.0, flow[link])[0]  # noqa: B023
+        return total
 
     def with_marginal_costs(self) -> RouteGame:
         """The game of travellers who also pay marginal tolls; its user equilibrium is the system optimum."""
-        return replace(self, coefficient=self.coefficient * (1 + self.power))
+        return replace(self, coefficient=self.coefficient * (1 + self.power), is_marginal=True)
 
     def link_names(self) -> np.ndarray:
         """Names ``tail>head`` of the links; further links between the same nodes are numbered."""

@@ -1,16 +1,18 @@
 """Compiled loops over routes: reading them off trees, and moving travellers to cheaper ones.
 
 Routes are two arrays: ``links`` has the links of all routes, and route ``k`` those from ``ends[k]`` to
-``ends[k + 1]``. ``costs`` are constants ``[link]``, coefficients and powers ``[term link]`` of `RouteGame`.
+``ends[k + 1]``. ``costs`` are constants ``[link]``, coefficients and powers ``[term link]``, and programs of
+formulas, of `RouteGame`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from rivalry.roads.kernels.formulas import Programs, formula_cost
 from rivalry.tables.kernels.cache import njit
 
-Costs = tuple[np.ndarray, np.ndarray, np.ndarray]
+Costs = tuple[np.ndarray, np.ndarray, np.ndarray, Programs]
 
 ROUNDS = 30  # of a search for the flow at which two routes cost the same
 CLOSE = 1e-3  # of the difference in cost at which the search ends; the next sweep goes on
@@ -72,8 +74,9 @@ def route_costs(links: np.ndarray, ends: np.ndarray, link_cost: np.ndarray) -> n
 @njit(cache=True)
 def cost_of(link: int, flow: float, costs: Costs) -> tuple[float, float]:
     """Cost of a link at a flow, and its slope."""
-    constant, coefficient, power = costs
-    cost, slope = constant[link], 0.0
+    constant, coefficient, power, programs = costs
+    cost, slope = formula_cost(link, flow, programs)
+    cost += constant[link]
     for term in range(len(coefficient)):
         factor, exponent = coefficient[term, link], power[term, link]
         if factor == 0.0:
