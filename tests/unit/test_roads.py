@@ -13,6 +13,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq, minimize, minimize_scalar
 
 import rivalry as rv
+from rivalry.roads.assignment import assignment_record
 from rivalry.roads.model import RouteGame
 
 compiled = pytest.mark.slow  # the first of these compiles the loops
@@ -245,6 +246,65 @@ def test_sums_of_powers_are_the_same_in_any_order() -> None:
         assert not len(game.codes)
 
 
+ELASTIC: list[tuple[str, str, str, Any]] = [
+    # cost of the road, demand, and trips at which demand is that at the cost
+    ("2 + x", "10 - .5*cost", "9 / 1.5", 6.0),
+    ("2 + x", "20 - 2*trips", "(20 - 2 x) = 2 + x", 6.0),
+    ("1 + x/2", "12/(1 + cost)", "x (2 + x/2) = 12", -2 + np.sqrt(28)),
+    ("x", "100*exp(-cost)", "x exp(x) = 100", 3.385630140290050184888),
+    ("x^2", "sqrt(80 - 4*cost)", "x^2 = 80 - 4 x^2", 4.0),
+    ("3 + x", "12/(2 + trips) - 1", "12/(2 + x) = 4 + x", -3 + np.sqrt(13)),
+    ("30", "10 - .5*cost", "no trip is worth 30", 0.0),
+]
+
+
+@compiled
+@pytest.mark.parametrize(("cost", "demand", "why", "trips"), ELASTIC)
+def test_elastic_demand(cost: str, demand: str, why: str, trips: float) -> None:
+    game = rv.games.routes({"from": ["s"], "to": ["t"], "cost": [cost]}, demand={("s", "t"): demand})
+    data = user(game)
+    assert data.trips.values == pytest.approx([trips], abs=1e-9), why
+    assert data.flow.values == pytest.approx([trips], abs=1e-9)
+    assert float(data.total_cost) == pytest.approx(
+        trips * eval(cost.replace("^", "**"), {"x": trips}), abs=1e-8
+    )
+    assert data.claim == "equilibrium"
+
+
+@compiled
+@pytest.mark.parametrize("seed", range(5))
+def test_elastic_demand_is_that_at_the_least_cost(seed: int) -> None:
+    table, demand = random_network(seed)
+    laws = {pair: f"{trips}*exp(-cost/9)" for pair, trips in list(demand.items())[:3]}
+    data = user(rv.games.routes(table, demand=demand | laws))
+    for name, made, cost in zip(*(data[k].values for k in ("pair_name", "trips", "least_cost")), strict=True):
+        factor = np.exp(-cost / 9) if name in laws else 1.0
+        assert made == pytest.approx(demand[name] * factor, rel=1e-7), name
+    # those who travel, given to a network where demand does not depend on cost
+    given = dict(zip(data.pair_name.values.tolist(), data.trips.values.tolist(), strict=True))
+    assert user(rv.games.routes(table, demand=given)).least_cost.values == pytest.approx(
+        data.least_cost.values, rel=1e-7
+    )
+
+
+@compiled
+def test_trips_not_made_count_in_the_gap() -> None:
+    game = rv.games.routes({"from": ["s"], "to": ["t"], "cost": ["2 + x"]}, demand={"s>t": "10 - .5*cost"})
+    data = assignment_record(
+        game,
+        {
+            "links": np.array([0, 1], dtype=np.int32),
+            "ends": np.array([0, 1, 2]),
+            "pair": np.array([0, 0]),
+            "flow": np.array([4.0, 6.0]),
+        },
+    )
+    # the next trip is worth 12 and costs 6: six trips lose 6 each by not being made
+    assert data["potential_bound"][1] == pytest.approx(36.0)
+    assert data["relative_gap"][1] == pytest.approx(36 / (4 * 6 + 6 * 12))
+    assert data["regret"][1] == pytest.approx([6.0])
+
+
 NETWORK = """<NUMBER OF NODES> 4
 <FIRST THRU NODE> {first}
 <NUMBER OF LINKS> 4
@@ -336,8 +396,11 @@ SMALL = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "1"]}
         ),
         ({"links": SMALL | {"cost": ["x"]}}, "links.cost: 1 entries; must be 2"),
         ({"links": SMALL | {"cost": ["tanh(x)", "1"]}}, r"links.cost\[0\]: has tanh; must be of"),
-        ({"links": SMALL | {"cost": ["1", "10 - x"]}}, r"cost\[1\]: '10 - x' must be .*does not at 0.01"),
-        ({"links": SMALL | {"cost": ["x - 1", "1"]}}, "'x - 1' must be at least 0 and rise .* does not at 0"),
+        (
+            {"links": SMALL | {"cost": ["1", "10 - x"]}},
+            r"cost\[1\], link s>t \(2\): must be .* does not at 0.01",
+        ),
+        ({"links": SMALL | {"cost": ["x - 1", "1"]}}, "s>t: must be at least 0 and rise .* does not at 0"),
         ({"links": SMALL | {"cost": ["log(x)", "1"]}}, "must be at least 0 and rise"),
         ({"links": SMALL | {"cost": ["y", "1"]}}, "unknown name 'y' in 'y'; allowed are x"),
         ({"demand": None}, "demand: is missing"),
@@ -346,6 +409,12 @@ SMALL = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "1"]}
         ({"demand": {"s>t": -1}}, "demand.s>t: -1 must be a number of at least 0"),
         ({"demand": {"s>t": "many"}}, "demand.s>t: 'many' must be a number"),
         ({"demand": {"s>s": 1}}, "has no trips between two nodes"),
+        ({"demand": {"s>t": "cost - cost^2"}}, "demand.s>t: 'cost - cost.2' must contain cost once"),
+        ({"demand": {"s>t": "1 + cost"}}, "demand.s>t: must fall with cost"),
+        ({"demand": {"s>t": "1 + trips"}}, "'1 [+] trips' must be above 0 at no trips and fall to 0"),
+        ({"demand": {"s>t": "1/cost"}}, "must be finite and above 0 at a cost of 0; is inf"),
+        ({"demand": {"s>t": "1 - tanh(cost)"}}, "tanh has no inverse; give what the next"),
+        ({"demand": {"s>t": 1, ("s", "t"): "1 - cost"}}, "once"),
         ({"demand": {"st": 1}}, "'st' must be a pair"),
         ({"closed": ["t>s"]}, "closed: 't>s' is no link"),
         ({"toll_factor": 1.0}, "no column 'toll'"),

@@ -278,7 +278,10 @@ class _Parser:
             return [tree]
         if any(numbers != sets[0] for numbers in sets):
             raise self._error(f"{' and '.join(unknown)} must be numbered alike")
-        return [_renamed(tree, {stem: f"{stem}{k}" for stem in unknown}) for k in sorted(sets[0])]
+        return [
+            substituted(tree, {stem: Expression("name", f"{stem}{k}") for stem in unknown})
+            for k in sorted(sets[0])
+        ]
 
     def _closed(self, tree: Expression) -> Expression:
         if self._take(")") is None:
@@ -308,10 +311,11 @@ def _joined(parts: list[Expression], join: Callable[[tuple[Expression, ...]], Ex
     return parts[0]
 
 
-def _renamed(tree: Expression, names: Mapping[str, str]) -> Expression:
+def substituted(tree: Expression, trees: Mapping[str, Expression]) -> Expression:
+    """Return a tree with trees in place of names."""
     if tree.kind == "name":
-        return tree._replace(value=names.get(tree.value, tree.value))
-    return tree._replace(parts=tuple(_renamed(part, names) for part in tree.parts))
+        return trees.get(tree.value, tree)
+    return tree._replace(parts=tuple(substituted(part, trees) for part in tree.parts))
 
 
 def _levels(tree: Expression) -> list[list[Expression]]:

@@ -16,6 +16,7 @@ from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
 
 ROADS = Need("a road network", lambda game: isinstance(game, RouteGame))
+GIVEN_TRIPS = Need("trips that do not depend on cost", lambda game: bool(game.is_road().all()))
 ROUTES = ("links", "ends", "pair", "flow")  # arrays of a session that describe routes
 SWEEPS = 100  # at most, over the pairs between two searches for cheaper routes
 NEGLIGIBLE = 0.3  # part of the excess cost of the first sweep that ends them
@@ -35,6 +36,9 @@ class UserEquilibrium(BaseLearner):
     minimum by at most the numerator, ``potential_bound``. The certificate states the largest gain of any
     traveller, ``max(c - u)`` over routes in use, beside what congestion costs the traveller who suffers
     most by it: the least cost less that of empty roads.
+
+    Trips that an elastic demand leaves unmade count as those of one more route, whose cost is what the next
+    of them is worth: excess and gap include them.
 
     The record holds ``flow`` and ``cost`` (link), ``least_cost`` and ``trips`` (pair), ``route_flow`` and
     ``route_cost`` (route), the numbers above, ``total_cost``, ``travel_cost`` (its mean per trip) and
@@ -105,6 +109,8 @@ class SystemOptimum(UserEquilibrium):
     1.333333333
     """
 
+    needs: ClassVar[tuple[Need, ...]] = (ROADS, GIVEN_TRIPS)
+
     def advance(self, world: RouteGame, session: Session, steps: int) -> int:
         """Take rounds with marginal tolls, then rounds without."""
         step = 0
@@ -153,8 +159,9 @@ def take_round(game: RouteGame, session: Session, target: float) -> None:
     np.minimum.at(lowest, pair, kernels.route_costs(links, ends, link_cost))
 
     is_member = np.concatenate([flow > 0, best < lowest])
-    pair = np.append(pair, np.arange(len(best)))
-    flow = np.append(flow, np.where(np.isinf(lowest), game.trips, 0.0))
+    numbers = np.arange(len(best))
+    flow = np.append(flow, np.where(np.isin(numbers, pair), 0.0, game.trips))
+    pair = np.append(pair, numbers)
     # routes of one pair stand beside each other
     order = np.flatnonzero(is_member)[np.argsort(pair[is_member], kind="stable")]
     links, ends = np.append(links, new_links), np.append(ends, ends[-1] + new_ends[1:])
@@ -198,28 +205,31 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
     route_cost = kernels.route_costs(links, ends, cost)
     cheapest = cheapest_routes(game, cost)[0]
     excess = np.maximum(route_cost - cheapest[pair], 0.0)
-    total_cost, total_excess = flow @ cost, route_flow @ excess
-    trips = game.trips.sum()
+    is_road, is_trip = game.is_road(), game.is_road()[links[ends[:-1]]]
+    total_cost, total_excess, paid = flow[is_road] @ cost[is_road], route_flow @ excess, flow @ cost
+    made = np.bincount(pair[is_trip], route_flow[is_trip], len(game.trips))
+    trips = made.sum()
     numbers = {
-        "relative_gap": total_excess / total_cost if total_cost else 0.0,
-        "average_excess_cost": total_excess / trips,
+        "relative_gap": total_excess / paid if paid else 0.0,
+        "average_excess_cost": total_excess / game.trips.sum(),
         "total_cost": total_cost,
-        "travel_cost": total_cost / trips,
+        "travel_cost": total_cost / trips if trips else 0.0,
         "potential": game.potential(flow),
         "potential_bound": total_excess,
     }
     record: Record = {name: scalar(number) for name, number in numbers.items()}
     record |= {
-        "flow": (("link",), flow),
-        "cost": (("link",), cost),
-        "link_name": (("link",), game.link_names()),
+        "flow": (("link",), flow[is_road]),
+        "cost": (("link",), cost[is_road]),
+        "link_name": (("link",), game.link_names()[is_road]),
+        "trips": (("pair",), made),
         "least_cost": (("pair",), cheapest),
         "pair_name": (("pair",), game.pair_names()),
-        "route_pair": (("route",), pair),
-        "route_flow": (("route",), route_flow),
-        "route_cost": (("route",), route_cost),
-        "payoff": (("player",), np.array([-total_cost / trips])),
+        "route_pair": (("route",), pair[is_trip]),
+        "route_flow": (("route",), route_flow[is_trip]),
+        "route_cost": (("route",), route_cost[is_trip]),
+        "payoff": (("player",), np.array([-paid / game.trips.sum()])),
         "player_name": (("player",), np.array(["travellers"])),
     }
     gain = np.max(excess[route_flow > 0], initial=0.0)
-    return record | judged(game, cheapest, gain, total_cost / trips, TOLERANCE, "Nash").record()
+    return record | judged(game, cheapest, gain, paid / game.trips.sum(), TOLERANCE, "Nash").record()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import compress
@@ -12,8 +13,9 @@ import numpy as np
 from annotated_types import Ge
 
 from rivalry.core.tolerances import ROUNDING
+from rivalry.families.formula import Expression
 from rivalry.families.network_files import LINKS, TRIPS, NetworkTable, Trips, graph_table, read_file
-from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program
+from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program, unmade_trips
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
 from rivalry.schema.registry import near
@@ -48,7 +50,9 @@ def routes(
     ] = "braess",
     *,
     demand: Annotated[
-        Any, "trips by pair, {'a>b' = 100}, or a file .tntp, .csv (default: that of the named network)"
+        Any,
+        "trips by pair, {'a>b' = 100}; by cost, '10 - cost/2', or what the next is worth, '20 - 2*trips'; or "
+        "a file .tntp, .csv (default: that of the named network)",
     ] = None,
     closed: Annotated[Sequence[str], "links that are left out, 'a>b'"] = (),
     toll_factor: Annotated[float, Ge(0), "cost per unit of the column toll"] = 0.0,
@@ -89,7 +93,7 @@ def routes(
     columns = _without(closed, table.columns)
     game = _game(columns, table.first_through, _trips(demand), factors)
     _check_joined(game)
-    _check_rising(game, columns)
+    _check_rising(game)
     return game
 
 
@@ -98,29 +102,40 @@ def _game(columns: Columns, first_through: int, entries: Trips, factors: Mapping
     names = list(dict.fromkeys([*columns["from"], *columns["to"]]))
     number = {name: k for k, name in enumerate(names)}
     constant, coefficient, power, programs = _costs(columns)
-    codes, numbers, begins = joined(programs)
     for name, factor in factors.items():
         if factor or name in columns:
             constant = constant + factor * _numbers(columns, name)
-    trips = _sum_by_pair(entries, number)
+    trips, worth = _sum_by_pair(entries, number)
     within = sum(amount for (tail, head), amount in trips.items() if tail == head)
     pairs = sorted((tail, head) for tail, head in trips if tail != head)
     if not pairs:
         raise ValueError("demand: has no trips between two nodes; must have some")
+    tail, head = ([number[name] for name in columns[end]] for end in ("from", "to"))
+    # trips that are not made use a link of their own
+    outside = np.full(len(pairs), -1)
+    for row, pair in enumerate(pairs):
+        if pair in worth:
+            outside[row] = len(tail)
+            tail.append(pair[0])
+            head.append(pair[1])
+            programs.append(program(worth[pair], "demand"))
+    codes, numbers, begins = joined(programs)
+    further = 0, len(tail) - len(constant)
     entering = {"from", "to"} | {name for name, factor in factors.items() if factor}
     entering |= {"cost"} if "cost" in columns else set(BPR)
     return RouteGame(
-        tail=np.array([number[name] for name in columns["from"]]),
-        head=np.array([number[name] for name in columns["to"]]),
-        constant=constant,
-        coefficient=coefficient,
-        power=power,
+        tail=np.array(tail),
+        head=np.array(head),
+        constant=np.pad(constant, further),
+        coefficient=np.pad(coefficient, ((0, 0), further)),
+        power=np.pad(power, ((0, 0), further), constant_values=1.0),
         codes=codes,
         numbers=numbers,
         begins=begins,
         origin=np.array([tail for tail, _ in pairs]),
         destination=np.array([head for _, head in pairs]),
         trips=np.array([trips[pair] for pair in pairs]),
+        outside=outside,
         is_closed=np.array([name.isdigit() and int(name) < first_through for name in names]),
         within_zones=within,
         node_names=tuple(names),
@@ -240,41 +255,62 @@ def _bpr_terms(free: float, capacity: float, b: float, power: float) -> dict[flo
     return terms
 
 
-def _check_rising(game: RouteGame, columns: Columns) -> None:
-    """Raise `ValueError` where the formula of a link is negative or falls, at flows up to all trips."""
+def _check_rising(game: RouteGame) -> None:
+    """Raise `ValueError` where the formula of a link is negative or falls, at flows up to all trips.
+
+    Of an elastic demand it is what unmade trips are worth, which must fall with the trips that are made.
+    """
     if not len(game.codes):
         return
-    flows = np.linspace(0.0, game.trips.sum(), CHECKED)
-    costs = np.array([game.costs(np.full(len(game.tail), flow)) for flow in flows])
+    is_elastic = game.outside >= 0
+    most = np.full(len(game.tail), game.trips.sum())
+    most[game.outside[is_elastic]] = game.trips[is_elastic]
+    flows = np.linspace(0.0, most, CHECKED)
+    costs = np.array([game.costs(flow) for flow in flows])
     falls = np.diff(costs, axis=0) < -ROUNDING * np.abs(costs[:-1])
-    wrong = ~(costs >= 0)
+    wrong = ~(costs >= -ROUNDING * np.abs(costs[CHECKED // 2]))
     wrong[1:] |= falls
     if wrong.any():
         place, link = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"links.cost[{link}]: {columns['cost'][link]!r} must be at least 0 and rise with x up to all "
-            f"trips; does not at {flows[place]:g}"
-        )
+        flow = flows[place, link]
+        if link in game.outside:
+            name = game.pair_names()[game.outside == link][0]
+            raise ValueError(f"demand.{name}: must fall with cost; does not at {most[link] - flow:g} trips")
+        rule = "must be at least 0 and rise with x up to all trips"
+        raise ValueError(f"links.cost[{link}], link {game.link_names()[link]}: {rule}; does not at {flow:g}")
 
 
-def _sum_by_pair(entries: Trips, number: Mapping[str, int]) -> dict[tuple[int, int], float]:
-    """Trips by origin and destination. Raises `ValueError`."""
-    trips = defaultdict[tuple[int, int], float](float)
+def _sum_by_pair(
+    entries: Trips, number: Mapping[str, int]
+) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], Expression]]:
+    """Trips by origin and destination, and of elastic ones what those that are not made are worth.
+
+    Raises `ValueError`.
+    """
+    trips, worth = defaultdict[tuple[int, int], float](float), dict[tuple[int, int], Expression]()
     for tail, head, entry in entries:
-        name = f"demand.{tail}>{head}"
-        amount = _number(entry, name)
+        name, tree = f"demand.{tail}>{head}", None
+        if isinstance(entry, str) and re.search("cost|trips", entry):
+            amount, tree = unmade_trips(entry, name)
+        else:
+            amount = _number(entry, name)
         if not amount:
             continue
         for node in (tail, head):
             if node not in number:
                 raise ValueError(f"{name}: {node!r} is no node of the network; {near(node, list(number))}")
-        trips[number[tail], number[head]] += amount
-    return trips
+        pair = number[tail], number[head]
+        if pair in worth or (tree and pair in trips):
+            raise ValueError(f"{name}: has a demand by cost; must be there once")
+        if tree and tail != head:
+            worth[pair] = tree
+        trips[pair] += amount
+    return trips, worth
 
 
 def _check_joined(game: RouteGame) -> None:
     """Raise `ValueError` where no route joins a pair that has trips."""
-    costs, _, _ = cheapest_routes(game, np.ones(len(game.tail)))
+    costs, _, _ = cheapest_routes(game, np.where(game.is_road(), 1.0, np.inf))
     apart = np.flatnonzero(np.isinf(costs))
     if len(apart):
         lost = game.trips[apart].sum()

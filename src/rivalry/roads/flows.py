@@ -21,8 +21,9 @@ def judged(
     game: RouteGame, cheapest: np.ndarray, gain: float, paid: float, tolerance: float, concept: str
 ) -> Certificate:
     """Certificate of a gain; at stake is what congestion costs the traveller who suffers most by it."""
-    empty = cheapest_routes(game, game.costs(np.zeros(len(game.tail))))[0]
-    at_stake = np.max(cheapest - empty, keepdims=True)
+    free = np.where(game.is_road(), game.costs(np.zeros(len(game.tail))), np.inf)
+    empty = cheapest_routes(game, free)[0]
+    at_stake = np.max(cheapest - empty, initial=0.0, keepdims=True)
     gains = np.array([gain])
     return Certificate(
         gains,
@@ -39,6 +40,8 @@ def judged(
 
 def surplus_of_nodes(game: RouteGame, flow: np.ndarray) -> np.ndarray:
     """Arrivals and trips from each node, less departures and trips to it; 0 where trips are served."""
+    if not game.is_road().all():
+        raise ValueError("flows of links do not show which trips of an elastic demand are made")
     surplus = np.zeros(len(game.node_names))
     for nodes, amounts in ((game.head, flow), (game.tail, -flow), (game.origin, game.trips)):
         np.add.at(surplus, nodes, amounts)

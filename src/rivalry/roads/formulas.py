@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from rivalry.families.formula import Expression, parse
+from rivalry.families.formula import Expression, Formula, parse, substituted
 from rivalry.roads.kernels.formulas import (
     ADD,
     EXP,
@@ -22,8 +22,26 @@ from rivalry.roads.kernels.formulas import (
     SMALLER,
 )
 
+# of a value r, the part on one side of an operation whose other side is o
+INVERSES = {
+    ("+", 0): "r - o",
+    ("+", 1): "r - o",
+    ("-", 0): "r + o",
+    ("-", 1): "o - r",
+    ("*", 0): "r / o",
+    ("*", 1): "r / o",
+    ("/", 0): "r * o",
+    ("/", 1): "o / r",
+    ("^", 0): "r ^ (1 / o)",
+    ("^", 1): "log(r) / log(o)",
+    ("exp", 0): "log(r)",
+    ("log", 0): "exp(r)",
+    ("sqrt", 0): "r ^ 2",
+    ("negative", 0): "-r",
+}
 PAIRS = {"+": ADD, "*": MULTIPLY, "max": LARGER, "min": SMALLER}
 FUNCTIONS = {"exp": EXP, "log": LOG}
+MOST_TRIPS = 1e15
 Program = list[tuple[int, float]]  # operations in postfix order, with their numbers
 
 
@@ -90,6 +108,52 @@ def program(tree: Expression, key: str) -> Program:
     if kind == "^":
         return [*parts[0], (LOG, 0.0), *parts[1], (MULTIPLY, 0.0), (EXP, 0.0)]
     raise ValueError(f"{key}: has {kind}; must be of + - * / ^ and exp, log, sqrt, min, max")
+
+
+def unmade_trips(text: str, key: str) -> tuple[float, Expression]:
+    """Trips at a cost of 0, and the tree of what trips are worth where ``x`` of them are not made.
+
+    The text is a demand by ``cost``, in which that occurs once, or what the next of ``trips`` is worth.
+    Raises `ValueError`.
+    """
+    from scipy.optimize import brentq
+
+    tree = parse(text, ["cost", "trips"], key).tree
+    if names_in(tree) == ["trips"]:
+        worth = Formula(text, tree)
+        most = 1.0
+        while most < MOST_TRIPS and worth({"trips": most}) > 0:
+            most *= 2
+        if not worth({"trips": most}) <= 0 < worth({"trips": 0.0}):
+            raise ValueError(f"{key}: {text!r} must be above 0 at no trips and fall to 0")
+        most = brentq(lambda trips: float(worth({"trips": trips})), 0.0, most, xtol=1e-15 * most)
+    elif names_in(tree) == ["cost"]:
+        most = float(Formula(text, tree)({"cost": 0.0}))
+        tree = _inverse(tree)
+    else:
+        raise ValueError(f"{key}: {text!r} must contain cost once, or else only trips")
+    if not 0 < most < np.inf:
+        raise ValueError(f"{key}: {text!r} must be finite and above 0 at a cost of 0; is {most:g}")
+    made = parse("max(most - x, 0)", ["most", "x"]).tree
+    return most, substituted(tree, {"trips": substituted(made, {"most": Expression("number", most)})})
+
+
+def _inverse(tree: Expression) -> Expression:
+    """Tree of the cost at which a demand, in which it occurs once, is ``trips``."""
+    value = Expression("name", "trips")
+    while tree.kind != "name":
+        side = [bool(names_in(part)) for part in tree.parts].index(True)
+        step = INVERSES.get((tree.value if tree.kind == "call" else tree.kind, side))
+        if step is None:
+            raise ValueError(f"demand: {tree.value} has no inverse; give what the next of trips is worth")
+        value = substituted(parse(step, ["r", "o"]).tree, {"r": value, "o": tree.parts[side - 1]})
+        tree = tree.parts[side]
+    return value
+
+
+def names_in(tree: Expression) -> list[str]:
+    """Names in a tree, as often as they occur."""
+    return [tree.value] if tree.kind == "name" else [name for part in tree.parts for name in names_in(part)]
 
 
 def joined(programs: Sequence[Program]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

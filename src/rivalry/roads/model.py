@@ -31,7 +31,10 @@ class RouteGame(Tree):
     begins: Int[np.ndarray, "begin"]  # of the formula of each link, and the end
     origin: Int[np.ndarray, "pair"]
     destination: Int[np.ndarray, "pair"]
-    trips: Float[np.ndarray, "pair"]
+    trips: Float[np.ndarray, "pair"]  # where demand is elastic: at a cost of 0
+    outside: Int[
+        np.ndarray, "pair"
+    ]  # link of trips that are not made, at the cost they would be worth; or -1
     is_closed: Bool[np.ndarray, "node"]  # zones that no route leads through
     within_zones: float  # trips that begin and end in one zone: they use no link
     node_names: tuple[str, ...] = static()
@@ -46,6 +49,10 @@ class RouteGame(Tree):
         if self.unread:
             parameters["columns not used"] = ", ".join(self.unread)
         return f"Road network of {size}", parameters
+
+    def is_road(self) -> Bool[np.ndarray, "link"]:
+        """Whether each link is a road, and not the trips of a pair that are not made."""
+        return ~np.isin(np.arange(len(self.tail)), self.outside)
 
     def costs(self, flow: Float[np.ndarray, "link"]) -> Float[np.ndarray, "link"]:
         """Costs of the links at their flows.

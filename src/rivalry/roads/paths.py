@@ -40,7 +40,14 @@ def cheapest_routes(game: RouteGame, link_cost: np.ndarray) -> tuple[np.ndarray,
     length = np.concatenate(lengths)
     links, ends = np.concatenate(links_of_chunks), np.append(0, np.cumsum(length))
     costs = np.where(length > 0, kernels.route_costs(links, ends, link_cost), np.inf)
-    return costs, links, ends
+    stays = np.flatnonzero((game.outside >= 0) & (np.append(link_cost, np.inf)[game.outside] < costs))
+    if len(stays):
+        routes = np.split(links, ends[1:-1])
+        for pair in stays:
+            routes[pair] = game.outside[pair : pair + 1]
+        costs[stays] = link_cost[game.outside[stays]]
+        links, ends = np.concatenate(routes), np.append(0, np.cumsum([len(route) for route in routes]))
+    return costs, links.astype(np.int32), ends
 
 
 def excess_of_links(game: RouteGame, link_cost: np.ndarray) -> np.ndarray:
@@ -73,6 +80,7 @@ def _graph(game: RouteGame, link_cost: np.ndarray) -> tuple[Any, np.ndarray, np.
     key = copy[game.tail] * size + game.head  # [link]
     # of parallel links the cheapest; a matrix would add their costs up
     order = np.lexsort((link_cost, key))
+    order = order[game.is_road()[order]]
     used = order[np.diff(key[order], prepend=-1) != 0]
     begin = np.searchsorted(key[used], np.arange(size + 1) * size)
     graph = csr_array((link_cost[used], key[used] % size, begin), shape=(size, size))

@@ -167,7 +167,7 @@ def equalising(changed: np.ndarray, side: np.ndarray, most: float, total: np.nda
     start, fall = gap_after(0.0, changed, side, total, costs)
     gap = start
     for _ in range(ROUNDS):
-        shift += gap / fall
+        shift += gap / fall if fall > 0.0 else np.inf
         # a step of Newton out of the interval that holds the solution is replaced by the middle
         if not low < shift < high:
             shift = (low + high) / 2
