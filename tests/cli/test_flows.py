@@ -68,10 +68,10 @@ def test_unserved_trips_are_no_equilibrium(judge: Any) -> None:
     [
         (HALVES.replace("flow", "PCE_tot"), "", "must have one column flow or volume of flows"),
         (HALVES, ":PCE_tot", "must have one column PCE_tot of flows, not from, to, flow"),
-        (HALVES.replace("s,a,2000", "s,a,many"), "", "row 2: flow 'many' must be a number of at least 0"),
+        (HALVES.replace("s,a,2000", "s,a,many"), "", "flow, row 2: 'many' must be a number"),
         (HALVES.replace("s,a", "s,c"), "", "'s>c' is no link of the network"),
         ("flow\n1\n2\n", "", "2 flows without nodes; must be 5, one per link in order"),
-        (HALVES.replace("s,a,2000", "s,a,-2000"), "", "row 2: flow '-2000' must be a number of at least 0"),
+        (HALVES.replace("s,a,2000", "s,a,-2000"), "", "flow, row 2: '-2000' must be a number of at least 0"),
     ],
 )
 def test_wrong_flows_have_one_line(judge: Any, text: str, column: str, message: str) -> None:

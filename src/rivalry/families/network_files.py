@@ -35,6 +35,17 @@ class FlowTable(NamedTuple):
     unread: list[str]
 
 
+def number_of(entry: Any, name: str) -> float:
+    """Finite number of at least 0. Raises `ValueError`."""
+    try:
+        value = float(entry)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {entry!r} must be a number, without its unit") from None
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name}: {entry!r} must be a number of at least 0")
+    return value
+
+
 def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]) -> T:
     """Contents of a file by the reader of its ending. Raises `ValueError` that names ``key`` and file."""
     file = Path(str(path))
@@ -162,19 +173,9 @@ def read_flows(source: str) -> FlowTable:
     ends = [pair for pair in ENDS if set(pair) <= set(columns)]
     tails, heads = (columns[name] for name in ends[0]) if ends else ([], [])
     read = {*found, *(ends[0] if ends else ())}
-    flow = [_number_of(entry, row, found[0]) for row, entry in enumerate(columns[found[0]], 1)]
+    flow = [number_of(entry, f"{found[0]}, row {row}") for row, entry in enumerate(columns[found[0]], 1)]
     unread = [name for name in columns if name not in read]
     return FlowTable(flow, list(zip(tails, heads, strict=True)), unread)
-
-
-def _number_of(entry: str, row: int, name: str) -> float:
-    try:
-        value = float(entry)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"row {row}: {name} {entry!r} must be a number of at least 0")
-    return value
 
 
 LINKS: Mapping[str, Callable[[Path], NetworkTable]] = {

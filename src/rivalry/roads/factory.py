@@ -14,7 +14,15 @@ from annotated_types import Ge
 
 from rivalry.core.tolerances import ROUNDING
 from rivalry.families.formula import Expression
-from rivalry.families.network_files import LINKS, TRIPS, NetworkTable, Trips, graph_table, read_file
+from rivalry.families.network_files import (
+    LINKS,
+    TRIPS,
+    NetworkTable,
+    Trips,
+    graph_table,
+    number_of,
+    read_file,
+)
 from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program, unmade_trips
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
@@ -199,17 +207,6 @@ def _without(closed: Sequence[str], columns: Columns) -> dict[str, list[Any]]:
     return {name: list(compress(column, is_open)) for name, column in rows.items()}
 
 
-def _number(entry: Any, name: str) -> float:
-    """Finite number of at least 0. Raises `ValueError`."""
-    try:
-        value = float(entry)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {entry!r} must be a number, without its unit") from None
-    if not 0 <= value < np.inf:
-        raise ValueError(f"{name}: {entry!r} must be a number of at least 0")
-    return value
-
-
 def _numbers(columns: Columns, name: str) -> np.ndarray:
     """Column of numbers of at least 0, or its default. Raises `ValueError` with the link of another entry."""
     if name not in columns:
@@ -217,7 +214,7 @@ def _numbers(columns: Columns, name: str) -> np.ndarray:
             raise ValueError(f"links: has no column {name!r}; must have it for these costs")
         return np.full(len(columns["from"]), DEFAULTS[name])
     rows = zip(columns[name], columns["from"], columns["to"], strict=True)
-    return np.array([_number(entry, f"links.{name}, link {tail}>{head}") for entry, tail, head in rows])
+    return np.array([number_of(entry, f"links.{name}, link {tail}>{head}") for entry, tail, head in rows])
 
 
 def _costs(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Program]]:
@@ -293,7 +290,7 @@ def _sum_by_pair(
         if isinstance(entry, str) and re.search("cost|trips", entry):
             amount, tree = unmade_trips(entry, name)
         else:
-            amount = _number(entry, name)
+            amount = number_of(entry, name)
         if not amount:
             continue
         for node in (tail, head):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -22,22 +22,17 @@ from rivalry.roads.kernels.formulas import (
     SMALLER,
 )
 
-# of a value r, the part on one side of an operation whose other side is o
+# of a value r, each part of an operation whose other part is o
 INVERSES = {
-    ("+", 0): "r - o",
-    ("+", 1): "r - o",
-    ("-", 0): "r + o",
-    ("-", 1): "o - r",
-    ("*", 0): "r / o",
-    ("*", 1): "r / o",
-    ("/", 0): "r * o",
-    ("/", 1): "o / r",
-    ("^", 0): "r ^ (1 / o)",
-    ("^", 1): "log(r) / log(o)",
-    ("exp", 0): "log(r)",
-    ("log", 0): "exp(r)",
-    ("sqrt", 0): "r ^ 2",
-    ("negative", 0): "-r",
+    "+": ("r - o", "r - o"),
+    "-": ("r + o", "o - r"),
+    "*": ("r / o", "r / o"),
+    "/": ("r * o", "o / r"),
+    "^": ("r^(1 / o)", "log(r) / log(o)"),
+    "exp": ("log(r)",),
+    "log": ("exp(r)",),
+    "sqrt": ("r^2",),
+    "negative": ("-r",),
 }
 PAIRS = {"+": ADD, "*": MULTIPLY, "max": LARGER, "min": SMALLER}
 FUNCTIONS = {"exp": EXP, "log": LOG}
@@ -53,34 +48,26 @@ def formula_tree(text: str, name: str, key: str) -> Expression:
 
 def power_sum(tree: Expression) -> dict[float, float] | None:
     """Coefficients by power of a sum of powers with numbers of at least 0; None of another formula."""
-    terms = _powers(tree)
-    if terms is None or min([*terms, *terms.values()], default=0.0) < 0:
-        return None
-    return {power: factor for power, factor in terms.items() if factor}
-
-
-def _powers(tree: Expression) -> dict[float, float] | None:
-    if tree.kind == "number":
-        return {0.0: tree.value}
-    if tree.kind == "name":
-        return {1.0: 1.0}
-    parts = [_powers(part) for part in tree.parts]
-    if None in parts or tree.kind not in "+*/^":
-        return None
-    left, right = (dict(part or {}) for part in parts)
-    terms = defaultdict[float, float](float, left)
     if tree.kind == "+":
-        for power, factor in right.items():
-            terms[power] += factor
-        return terms
-    if set(right) == {0.0} and tree.kind == "/" and right[0.0]:
-        return {power: factor / right[0.0] for power, factor in left.items()}
-    if set(right) == {0.0} and tree.kind == "^" and len(left) == 1:
-        ((power, factor),) = left.items()
-        return {power * right[0.0]: factor ** right[0.0]}
-    if tree.kind == "*" and 1 in (len(left), len(right)):
-        return {p + q: f * g for p, f in left.items() for q, g in right.items()}
-    return None
+        sums = [power_sum(part) for part in tree.parts]
+        return None if None in sums else dict(Counter(sums[0]) + Counter(sums[1]))
+    term = _power(tree)
+    return None if term is None or min(term) < 0 else {term[1]: term[0]}
+
+
+def _power(tree: Expression) -> tuple[float, float] | None:
+    """Factor and power of a term; None of other terms."""
+    if tree.kind in ("number", "name"):
+        return (tree.value, 0.0) if tree.kind == "number" else (1.0, 1.0)
+    parts = [_power(part) for part in tree.parts]
+    if None in parts or tree.kind not in ("*", "/", "^"):
+        return None
+    (factor, power), (other, exponent) = parts
+    if tree.kind == "*":
+        return factor * other, power + exponent
+    if exponent or (tree.kind == "/" and not other):
+        return None
+    return (factor**other, power * other) if tree.kind == "^" else (factor / other, power)
 
 
 def program(tree: Expression, key: str) -> Program:
@@ -143,10 +130,11 @@ def _inverse(tree: Expression) -> Expression:
     value = Expression("name", "trips")
     while tree.kind != "name":
         side = [bool(names_in(part)) for part in tree.parts].index(True)
-        step = INVERSES.get((tree.value if tree.kind == "call" else tree.kind, side))
-        if step is None:
-            raise ValueError(f"demand: {tree.value} has no inverse; give what the next of trips is worth")
-        value = substituted(parse(step, ["r", "o"]).tree, {"r": value, "o": tree.parts[side - 1]})
+        kind = tree.value if tree.kind == "call" else tree.kind
+        if kind not in INVERSES:
+            raise ValueError(f"demand: {kind} has no inverse; give what the next of trips is worth")
+        step = parse(INVERSES[kind][side], ["r", "o"]).tree
+        value = substituted(step, {"r": value, "o": tree.parts[side - 1]})
         tree = tree.parts[side]
     return value
 
