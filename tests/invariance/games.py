@@ -194,7 +194,7 @@ WITHOUT: dict[str, str] = {
     "rllib.ppo": "an optional library learns from draws",
     "rllib.sac": "an optional library learns from draws",
     "simulation": POPULATION,
-    **dict.fromkeys(("user_equilibrium", "system_optimum"), POPULATION),
+    **dict.fromkeys(("user_equilibrium", "system_optimum", "stochastic_user_equilibrium"), POPULATION),
     "subgame_perfect_equilibria": "needs a game in extensive form; no row yet",
 }
 

@@ -305,6 +305,42 @@ def test_trips_not_made_count_in_the_gap() -> None:
     assert data["regret"][1] == pytest.approx([6.0])
 
 
+@compiled
+@pytest.mark.parametrize("theta", [0.01, 1.0, 30.0])
+def test_logit_choice_of_two_links(theta: float) -> None:
+    game = rv.games.routes(SMALL | {"cost": ["x", "2 + x/2"]}, demand={"s>t": 5.0})
+    solution = rv.solve(game, rv.methods.StochasticUserEquilibrium(theta=theta))
+    # the logarithm of the odds is theta times the difference in cost
+    root = brentq(lambda x: np.log(x / (5 - x)) + theta * (x - 2 - (5 - x) / 2), 1e-12, 5 - 1e-12, xtol=1e-14)
+    assert solution.data.flow.values == pytest.approx([root, 5 - root], abs=1e-9)
+    assert (solution.status, str(solution.data.concept.values)) == ("converged", "logit equilibrium")
+
+
+@compiled
+@pytest.mark.parametrize("seed", range(5))
+def test_logit_choice_among_all_routes(seed: int) -> None:
+    table, demand = random_network(seed)
+    game = rv.games.routes(table, demand=demand)
+    data = rv.solve(game, rv.methods.StochasticUserEquilibrium(theta=0.3)).data
+    uses, pairs = routes_by_enumeration(game)
+    # averages with shrinking weights, from flows of links alone
+    flow = np.zeros(len(game.tail))
+    for k in range(20_000):
+        weight = np.exp(-0.3 * (uses @ game.costs(flow)))
+        loading = (game.trips[pairs] * weight / np.bincount(pairs, weight)[pairs]) @ uses
+        flow += (loading - flow) / (k + 1) ** 0.7
+    assert data.flow.values == pytest.approx(flow, abs=1e-6 * game.trips.sum())
+    assert float(data.logit_distance) <= 1e-10 * game.trips.sum()
+
+
+@compiled
+def test_logit_choice_nears_equal_shares_and_the_cheapest_routes() -> None:
+    game = rv.games.routes("braess")
+    solve = lambda theta: rv.solve(game, rv.methods.StochasticUserEquilibrium(theta=theta)).data  # noqa: E731
+    assert solve(1e-9).route_flow.values == pytest.approx(np.full(3, 4000 / 3), rel=1e-6)
+    assert solve(100.0).travel_cost == pytest.approx(80, abs=0.1)
+
+
 NETWORK = """<NUMBER OF NODES> 4
 <FIRST THRU NODE> {first}
 <NUMBER OF LINKS> 4

@@ -129,6 +129,7 @@ WITHOUT_DRAWS = frozenset(
         *("linear_quadratic", "mixed_commitment", "mixed_equilibria", "moran", "pure_equilibria"),
         *(
             "round_robin",
+            "stochastic_user_equilibrium",
             "subgame_perfect_equilibria",
             "subgame_perfect_payoffs",
             "system_optimum",

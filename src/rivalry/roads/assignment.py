@@ -149,7 +149,7 @@ def take_round(game: RouteGame, session: Session, target: float) -> None:
     from rivalry.roads import kernels
 
     links, ends, pair, flow = (session[name] for name in ROUTES)
-    total = _link_flows(game, links, ends, flow)
+    total = link_flows(game, links, ends, flow)
     link_cost = game.costs(total)
     best, new_links, new_ends = cheapest_routes(game, link_cost)
     spent = total @ link_cost
@@ -172,7 +172,7 @@ def take_round(game: RouteGame, session: Session, target: float) -> None:
     session |= dict(zip(ROUTES, (links, ends, pair, flow), strict=True))
 
 
-def _link_flows(game: RouteGame, links: np.ndarray, ends: np.ndarray, flow: np.ndarray) -> np.ndarray:
+def link_flows(game: RouteGame, links: np.ndarray, ends: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Flows of the links from those of the routes."""
     # without routes the sums would be whole numbers
     return np.bincount(links, np.repeat(flow, np.diff(ends)), len(game.tail)).astype(float)
@@ -188,7 +188,7 @@ def _move_travellers(
     first = 0.0
     for number in range(SWEEPS):
         # anew from the routes, so that rounding errors of many moves do not add up
-        total = _link_flows(game, links, ends, flow)
+        total = link_flows(game, links, ends, flow)
         excess = kernels.sweep(routes_of, links, ends, flow, total, game.kernel_costs())
         first = first if number else excess
         if excess <= NEGLIGIBLE * first:
@@ -200,7 +200,7 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
     from rivalry.roads import kernels
 
     links, ends, pair, route_flow = (routes[name] for name in ROUTES)
-    flow = _link_flows(game, links, ends, route_flow)
+    flow = link_flows(game, links, ends, route_flow)
     cost = game.costs(flow)
     route_cost = kernels.route_costs(links, ends, cost)
     cheapest = cheapest_routes(game, cost)[0]

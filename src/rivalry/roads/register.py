@@ -26,6 +26,10 @@ METHODS = {
         ("rivalry.roads.assignment:SystemOptimum",),
         "route flows of the lowest total cost, with marginal tolls",
     ),
+    "stochastic_user_equilibrium": Entry(
+        ("rivalry.roads.stochastic:StochasticUserEquilibrium",),
+        "route flows by logit choice among all routes, at the costs that they cause",
+    ),
 }
 
 DEFAULTS = {"routes": FamilyDefaults(("travel_cost", "total_cost", "relative_gap"), ())}
