@@ -329,6 +329,7 @@ ROWS: dict[str, dict[str, str | Neutral | tuple[Neutral, ...]]] = {
         "closed": Neutral({"closed": []}),
         "toll_factor": Neutral({"toll_factor": 0.0}),
         "distance_factor": Neutral({"distance_factor": 0.0}),
+        "atomic": Neutral({"atomic": False}),
     },
 }
 

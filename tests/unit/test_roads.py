@@ -341,6 +341,45 @@ def test_logit_choice_nears_equal_shares_and_the_cheapest_routes() -> None:
     assert solve(100.0).travel_cost == pytest.approx(80, abs=0.1)
 
 
+@compiled
+@pytest.mark.parametrize("seed", range(4))
+def test_whole_vehicles(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    costs = [f"{a}*x + {b}" for a, b in rng.integers(0, 6, (6, 2))]
+    table = {"from": list("ssabas"), "to": list("abttba"), "cost": costs}
+    game = rv.games.routes(table, demand={"s>t": 3, "a>t": 1}, atomic=True)
+    flows = rv.games.routes(table, demand={"s>t": 3, "a>t": 1})
+    uses, pairs = routes_by_enumeration(flows)
+    own = {name: uses[pairs == k] for k, name in enumerate(flows.pair_names())}
+    order = [
+        name for name, count in zip(flows.pair_names(), flows.trips, strict=True) for _ in range(int(count))
+    ]
+
+    def paid(joint: tuple[int, ...]) -> tuple[np.ndarray, float]:
+        rows = np.array([own[name][k] for name, k in zip(order, joint, strict=True)])
+        total = rows.sum(axis=0)
+        potential = sum(flows.costs(np.minimum(total, k)) @ (total >= k) for k in range(1, 5))
+        return rows @ flows.costs(total), float(potential)
+
+    pure = set()
+    for joint in np.ndindex(*(len(own[name]) for name in order)):
+        cost, potential = paid(joint)
+        assert game.table[(slice(None), *joint)] == pytest.approx(-cost)
+        stays = True
+        for player, name in enumerate(order):
+            for other in range(len(own[name])):
+                moved = paid((*joint[:player], other, *joint[player + 1 :]))
+                # a change of the own cost is that of Rosenthal's potential
+                assert moved[1] - potential == pytest.approx(moved[0][player] - cost[player], abs=1e-9)
+                stays &= moved[0][player] >= cost[player] - 1e-9
+        pure |= {joint} if stays else set()
+    listed = rv.solve(game, rv.methods.PureEquilibria()).data.equilibria.values
+    assert {tuple(profile.argmax(axis=1).tolist()) for profile in listed} == pure
+    start = np.zeros(game.space.shape)
+    start[:, 0] = 1.0
+    assert rv.solve(game, rv.methods.BestResponse(), start).claim == "equilibrium"
+
+
 NETWORK = """<NUMBER OF NODES> 4
 <FIRST THRU NODE> {first}
 <NUMBER OF LINKS> 4
@@ -452,6 +491,8 @@ SMALL = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "1"]}
         ({"demand": {"s>t": "1 - tanh(cost)"}}, "tanh has no inverse; give what the next"),
         ({"demand": {"s>t": 1, ("s", "t"): "1 - cost"}}, "once"),
         ({"demand": {"st": 1}}, "'st' must be a pair"),
+        ({"atomic": True, "demand": {"s>t": 1.5}}, "demand: must be whole numbers of vehicles"),
+        ({"atomic": True, "demand": {"s>t": 40}}, "demand: 40 x 2 .* numbers are too many"),
         ({"closed": ["t>s"]}, "closed: 't>s' is no link"),
         ({"toll_factor": 1.0}, "no column 'toll'"),
     ],

@@ -362,8 +362,8 @@ _CALLS: Mapping[str, Callable[..., Any]] = {
     "sqrt": _root,
     "lgamma": lambda value: jax.scipy.special.gammaln(value),
     "digamma": lambda value: jax.scipy.special.digamma(value),
-    "min": jnp.minimum,
-    "max": jnp.maximum,
+    "min": lambda left, right: jnp.minimum(left, right),
+    "max": lambda left, right: jnp.maximum(left, right),
 }
 _COMPARISONS: Mapping[str, Callable[..., Any]] = {
     "<": operator.lt,
@@ -378,7 +378,7 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": jnp.divide,
+    "/": lambda left, right: jnp.divide(left, right),
     "^": _power,
 }
 

@@ -14,6 +14,7 @@ from annotated_types import Ge
 
 from rivalry.core.tolerances import ROUNDING
 from rivalry.families.formula import Expression
+from rivalry.families.matrix import Matrix
 from rivalry.families.network_files import (
     LINKS,
     TRIPS,
@@ -23,6 +24,7 @@ from rivalry.families.network_files import (
     number_of,
     read_file,
 )
+from rivalry.roads.atomic import atomic_game
 from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program, unmade_trips
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
@@ -65,8 +67,9 @@ def routes(
     closed: Annotated[Sequence[str], "links that are left out, 'a>b'"] = (),
     toll_factor: Annotated[float, Ge(0), "cost per unit of the column toll"] = 0.0,
     distance_factor: Annotated[float, Ge(0), "cost per unit of the column length"] = 0.0,
-) -> RouteGame:
-    """Return a road network on which a continuum of travellers chooses routes.
+    atomic: Annotated[bool, "whether every trip is a player of a finite game"] = False,
+) -> RouteGame | Matrix:
+    """Return a road network on which a continuum of travellers, or each of some vehicles, chooses routes.
 
     A link's cost is a formula ``cost`` of its flow ``x`` that rises, such as ``10 + 2*x^4`` or ``exp(x/10)``
     with ``+ - * / ^``, exp, log, sqrt, min and max, checked at 101 flows from 0 to all trips; or that of the
@@ -77,6 +80,10 @@ def routes(
 
     Of a TNTP file no route leads through nodes numbered below its first through node. Trips within a node
     use no link. A column that is not read is named by ``print(game)``.
+
+    With ``atomic`` the game is finite: a player per trip, whose actions are the routes that repeat no node,
+    and whose payoff is minus the cost of its route. It has a potential, the sum over links of their costs at
+    1, 2 up to their number of vehicles (Rosenthal 1973).
 
     Raises
     ------
@@ -102,7 +109,7 @@ def routes(
     game = _game(columns, table.first_through, _trips(demand), factors)
     _check_joined(game)
     _check_rising(game)
-    return game
+    return atomic_game(game) if atomic else game
 
 
 def _game(columns: Columns, first_through: int, entries: Trips, factors: Mapping[str, float]) -> RouteGame:

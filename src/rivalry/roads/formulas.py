@@ -9,19 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from rivalry.families.formula import Expression, Formula, parse, substituted
-from rivalry.roads.kernels.formulas import (
-    ADD,
-    EXP,
-    FLOW,
-    LARGER,
-    LOG,
-    MULTIPLY,
-    NEGATIVE,
-    NUMBER,
-    POWER,
-    SMALLER,
-)
 
+NUMBER, FLOW, NEGATIVE, POWER, EXP, LOG, ADD, MULTIPLY, LARGER, SMALLER = range(10)
 # of a value r, each part of an operation whose other part is o
 INVERSES = {
     "+": ("r - o", "r - o"),

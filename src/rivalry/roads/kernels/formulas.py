@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from rivalry.roads.formulas import ADD, EXP, FLOW, LARGER, LOG, MULTIPLY, NEGATIVE
 from rivalry.tables.kernels.cache import njit
 
 # codes, numbers, where the program of each link begins, and whether marginal tolls are added
 Programs = tuple[np.ndarray, np.ndarray, np.ndarray, bool]
-
-NUMBER, FLOW, NEGATIVE, POWER, EXP, LOG, ADD, MULTIPLY, LARGER, SMALLER = range(10)
 
 
 @njit(cache=True)
