@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 from rivalry.schema.registry import lazy_package
 
 if TYPE_CHECKING:
-    from rivalry.interop.action_graphs import read_agg as read_agg
-    from rivalry.interop.action_graphs import read_gam as read_gam
     from rivalry.interop.environments import EnvironmentGame as EnvironmentGame
     from rivalry.interop.environments import from_gymnasium as from_gymnasium
     from rivalry.interop.environments import from_pettingzoo as from_pettingzoo
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from rivalry.interop.policy_game import meta_game as meta_game
 
 _NAMES = {
-    "action_graphs": ("read_agg", "read_gam"),
     "environments": ("EnvironmentGame", "from_gymnasium", "from_pettingzoo"),
     "extensive": ("read_efg", "read_extensive"),
     "gambit": ("read_nfg", "write_nfg"),

@@ -214,7 +214,7 @@ def _outcome(file: Scanner, outcomes: dict[int, tuple[Fraction, ...]], players: 
     if file.token == "{":
         file.word("{")
         place = file.at
-        payoffs = file.numbers(players)
+        payoffs = file.payoffs(players)
         if number == 0:
             file.fail("outcome 0 is no outcome; payoffs need another number", at)
         if outcomes.setdefault(number, payoffs) != payoffs:

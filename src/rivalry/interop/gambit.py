@@ -32,10 +32,9 @@ class Scanner:
     """The tokens of a file of Gambit, read one after the other, with positions for messages.
 
     Every method that reads raises `ValueError` with file, line and column for anything else than it reads.
-    With ``comments``, lines that begin with ``#`` are skipped, and lists are in brackets instead of braces.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, comments: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         if (size := self.path.stat().st_size) > BYTES:
             raise ValueError(one_line(f"{self.path}: has {size} bytes; must be at most {BYTES:.0e}"))
@@ -44,9 +43,6 @@ class Scanner:
         except UnicodeDecodeError as error:
             raise ValueError(one_line(f"{self.path}: is no text in UTF-8 (byte {error.start})")) from None
         self.first_line = self._content.partition("\n")[0].strip()
-        if comments:  # of the same length, so that positions stay
-            blank = re.sub(r"(?m)^[ \t]*#.*$", lambda match: " " * len(match[0]), self._content)
-            self._content = blank.replace("[", "{").replace("]", "}")
         self._tokens = _TOKEN.finditer(self._content)
         self.at = 0
         self._advance()
@@ -119,16 +115,16 @@ class Scanner:
         self.word("}")
         return entries
 
-    def numbers(self, count: int | None, item: str = "payoffs, one per player") -> tuple[Fraction, ...]:
-        """Read this many numbers and a closing brace; commas between them are optional."""
+    def payoffs(self, players: int) -> tuple[Fraction, ...]:
+        """Read a payoff per player and a closing brace; commas between them are optional."""
         at, entries = self.at, list[Fraction]()
         while self.token != "}":
-            entries.append(self.number("a payoff or }" if "payoff" in item else "a number or }"))
+            entries.append(self.number("a payoff or }"))
             if self.token == ",":
                 self.word(",")
         self.word("}")
-        if count is not None and len(entries) != count:
-            self.fail(f"must be {count} {item}, not {len(entries)}", at)
+        if len(entries) != players:
+            self.fail(f"must be {players} payoffs, one per player, not {len(entries)}", at)
         return tuple(entries)
 
     def header(self, kind: str, version: str) -> list[str]:
@@ -256,7 +252,7 @@ def _outcomes(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
     while file.token != "}":
         file.word("{")
         file.text("the name of an outcome")
-        rows.append(np.array(file.numbers(len(sizes)), dtype=float))
+        rows.append(np.array(file.payoffs(len(sizes)), dtype=float))
     file.word("}")
     count = prod(sizes)
     outcomes = [file.whole(f"outcome {k + 1} of {count}", 0, len(rows) - 1) for k in range(count)]
