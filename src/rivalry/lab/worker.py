@@ -118,7 +118,7 @@ def run_cells(
     ----------
     batch
         All cells of a batch, by id.
-    wanted
+    numbers_to_compute
         Numbers of the cells that are needed; by default all.
     checkpoint
         Of the group of cells that is being computed.
@@ -150,11 +150,10 @@ def run_cells(
         }
         yield from _learn_cells(batch, wanted_points, progress, checkpoint)
         return
-    members, limits = (
-        [(points_of_cell.games[0], points_of_cell.methods[0]) for points_of_cell in points.values()],
-        [limits_of(batch[k][1]) for k in points],
-    )
-    for group in ([numbers[k] for k in group_numbers] for group_numbers in of_one_form(members, limits)):
+    members = [(cell.games[0], cell.methods[0]) for cell in points.values()]
+    limits = [limits_of(batch[k][1]) for k in points]
+    for positions in of_one_form(members, limits):
+        group = [numbers[k] for k in positions]
         if numbers_to_compute is None or not set(group).isdisjoint(numbers_to_compute):
             yield from _of_group(
                 group, [task for _, task in batch], folder, points, progress, finished, checkpoint

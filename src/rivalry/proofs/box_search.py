@@ -262,10 +262,8 @@ class BoxSearch:
         limit = self._narrow(session)
         narrow = width.max(axis=1, initial=0.0) <= limit
         # a box that Newton's method made narrow is tried once more
-        narrow_before = (
-            relative_width(game, at, low[undecided[keep]], high[undecided[keep]]).max(axis=1, initial=0.0)
-            <= limit
-        )
+        width_before = relative_width(game, at, low[undecided[keep]], high[undecided[keep]])
+        narrow_before = width_before.max(axis=1, initial=0.0) <= limit
         # smaller boxes decide little where derivatives change most with parameters: their ranges are split
         wait = (
             enclosures.influence[keep].max(axis=1, initial=0.0) < SENSITIVE * enclosures.of_parameters[keep]
@@ -276,10 +274,8 @@ class BoxSearch:
         session["undecided_side"] = np.concatenate([session["undecided_side"], sides[unresolved]])
         open_boxes = undecided[keep]
         reason[open_boxes[misordered]] = REASONS.index("order of players")
-        reason[open_boxes[near_point]], reason[open_boxes[unresolved]] = (
-            REASONS.index("around a point"),
-            REASONS.index("undecided"),
-        )
+        reason[open_boxes[near_point]] = REASONS.index("around a point")
+        reason[open_boxes[unresolved]] = REASONS.index("undecided")
         self._note(session, low, high, reason)
         repeated = narrow & ~narrow_before & ~wait & ~near_point & ~misordered
         wide = ~narrow & ~wait & ~near_point & ~misordered

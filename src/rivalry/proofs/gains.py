@@ -62,10 +62,8 @@ def _gain(
     strategy_high: Array,
 ) -> DeviationBounds:
     """Bound the gains of strategies between two ends, over a box of profiles."""
-    middle, mid = (
-        at.middle(low, high),
-        jnp.clip(strategy_low / 2 + strategy_high / 2, strategy_low, strategy_high),
-    )
+    middle = at.middle(low, high)
+    mid = jnp.clip(strategy_low / 2 + strategy_high / 2, strategy_low, strategy_high)
 
     def pay(y: Array, strategy: Array) -> Array:
         return oracles.deviation_payoff(at.game(game, y), at.profile(y), player)(strategy)

@@ -217,7 +217,8 @@ def cells(data: Dataset) -> list[JudgedCell]:
     words = {name: _words_of(values[name], ended) for name in values if values[name].dtype.kind == "U"}
     numbers = {name: array for name, array in values.items() if name not in words}
     numbers |= {name: numbers[name][..., None] for name in _PER_RESULT if name in numbers}
-    largest = {name: _largest(numbers[name], ended) for name in _LARGEST if name in numbers}
+    largest: dict[str, Sequence[float | None]] = dict.fromkeys(_LARGEST, [None] * len(ended))
+    largest |= {name: _largest(numbers[name], ended) for name in _LARGEST if name in numbers}
     gains = _gains(numbers, ended)
     axes = [data[dim].values.tolist() for dim in lead]
     points = compress(product(*axes), finished.tolist())
@@ -229,25 +230,24 @@ def cells(data: Dataset) -> list[JudgedCell]:
         cell_words = {name: row[k] for name, row in words.items()}
         methods = [split_method(word) for word in cell_words.get("certificate_method", ())]
         reasons = sorted({reason for _, reason in methods} - {""})
+        concept = _common(cell_words.get("concept", ()), "")
         certificate = {
             "cell": ids[k] if ids is not None else ", ".join(f"{n}={v}" for n, v in where.items()),
             "algorithm": where.get("algorithm"),
             "at": {name: value for name, value in where.items() if name != "algorithm"},
-            "regret": largest["regret"][k] if "regret" in largest else None,
-            "bound": largest["bound"][k] if "bound" in largest else None,
+            "regret": largest["regret"][k],
+            "bound": largest["bound"][k],
             "coverage": _weakest(cell_words.get("coverage"), COVERAGES),
             "rounding": _weakest(cell_words.get("rounding"), ROUNDINGS),
-            "radius": largest["certificate_radius"][k] if "certificate_radius" in largest else None,
+            "radius": largest["certificate_radius"][k],
             "claim": _weakest(cell_words.get("claim"), CLAIMS),
             "reason": "; ".join(reasons),
         }
         properties = {
             "place": {dim: where[dim] for dim in varied},
-            "claim": claim_in_words(
-                str(certificate["claim"] or ""), _common(cell_words.get("concept", ()), "")
-            ),
+            "claim": claim_in_words(str(certificate["claim"] or ""), concept),
             "status": _common(cell_words["status"], "mixed"),
-            "distance": largest["distance"][k] if "distance" in largest else None,
+            "distance": largest["distance"][k],
             "gain": gains[k],
             "search": _common([search for search, _ in methods], ""),
             "reasons": reasons,

@@ -336,18 +336,11 @@ def _apply(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
         return [_Tests(_array(shape, lambda k: LOGIC[name](*(part[k] for part in truths))))]
     if name == "select_n":
         return [_select(tape, operands, shape)]
-    if name not in TESTS and name != "is_finite":
+    if name not in TESTS:
         rule = _rule(tape, name, params)  # before shapes, which an operation without a rule may change
     arrays: list[Any] = [np.broadcast_to(_places(tape, part), shape) for part in operands]
     if name in TESTS:
         return [_Tests(_array(shape, lambda k: TESTS[name](tape, *(part[k] for part in arrays))))]
-    if name == "is_finite":
-        ends = tape.number(np.finfo(float).min), tape.number(np.finfo(float).max)
-
-        def finite(k: Any) -> Any:
-            return _and(_not(_less(tape, arrays[0][k], ends[0])), _not(_less(tape, ends[1], arrays[0][k])))
-
-        return [_Tests(_array(shape, finite))]
     return [_Places(_array(shape, lambda k: rule(*(part[k] for part in arrays))))]
 
 
@@ -439,6 +432,12 @@ def _less(tape: Operations, p: int, q: int) -> Any:
     return (p, q) if x is None or y is None else x < y
 
 
+def _is_finite(tape: Operations, p: int) -> Any:
+    """True if a number is between the least and the largest: known, or as a comparison."""
+    least, largest = (tape.number(end) for end in (np.finfo(float).min, np.finfo(float).max))
+    return _and(_not(_less(tape, p, least)), _not(_less(tape, largest, p)))
+
+
 TESTS: dict[str, Callable[..., Any]] = {
     "lt": _less,
     "gt": lambda tape, p, q: _less(tape, q, p),
@@ -446,6 +445,7 @@ TESTS: dict[str, Callable[..., Any]] = {
     "le": lambda tape, p, q: _not(_less(tape, q, p)),
     "eq": lambda tape, p, q: p == q or _and(_not(_less(tape, p, q)), _not(_less(tape, q, p))),
     "ne": lambda tape, p, q: p != q and _not(TESTS["eq"](tape, p, q)),
+    "is_finite": _is_finite,
 }
 """A comparison is True, False, a pair of places, ``("not", a)`` or ``("and", a, b)``."""
 
