@@ -28,7 +28,7 @@ from rivalry.methods.populations.response import (
 )
 from rivalry.population import operators, oracles, policy_values, stationary_population
 from rivalry.population.operators import Distribution, Policy, Values, uniform
-from rivalry.runtime.jax import compiled, jax, jnp
+from rivalry.runtime.jax import jax, jnp
 
 ITERATIONS, SHORTEST = 60, 2.0**-10
 REUSED = 0.2  # derivatives are reused while a step reduces the residual below this part
@@ -38,7 +38,6 @@ ENOUGH = 1e-11  # residual at which the equations hold
 GENTLEST = 1.0 + 1e-4  # at smaller factors a branch cannot be followed: a stage leaps instead
 LEAP = 0.1  # of beta: the shortest leap; the next is twice as long
 ADJUSTED, ADJUSTMENTS = 0.1, 1000  # share of agents that adjust per step, and steps, before a leap's Newton
-FOLD = (0.03, 3e-4), 30.0  # parts of beta: a change over the first is 100 times, at a fold 10 to 17 times
 LOWEST = 1e-6  # of the first beta: the search ends at lower ones
 UNMOVED = 1e-6  # of its size: a leaf of the environment that changes less is the same for all populations
 SEVERAL = "the policy there has several stationary distributions, as where nobody bids and no karma moves"
@@ -237,30 +236,13 @@ class PopulationNewton(BaseMethod):
                 f"uniform play: set begin to beta, or use another start{cause}"
             )
         beta = float(self.last_beta(game))
+        fold = ""
+        if float(state.leap):
+            fold = "; if the branch turns back there (a fold), all_equilibria follows it by arc length"
         return (
             f"residual {float(state.residual):.2g} at beta={float(state.beta):g} of {beta:g}: "
-            f"raise max_steps or factor, or set begin to beta{self._fold(game, state)}{cause}"
+            f"raise max_steps or factor, or set begin to beta{fold}{cause}"
         )
-
-    def _fold(self, game: PopulationGame, state: PopulationNewtonState) -> str:
-        """Return the advice for a branch that turns back at the last stage; empty unless it does.
-
-        Near a fold unknowns change by the square root of the distance in beta, elsewhere in proportion to it.
-        """
-        if not float(state.leap):
-            return ""
-        (far, near), ratio = FOLD
-        changes = []
-        for part in (far, near):
-            by = rule((1 - part) * state.beta, self.exploration, self.regularised)
-            solution = _newton(game, state.point, by)
-            if not float(solution.residual) <= ENOUGH:
-                return ""
-            changes.append(float(jnp.max(jnp.abs(solution.point.values - state.point.values))))
-        size = float(jnp.max(jnp.abs(state.point.values)))
-        if not changes[1] >= changes[0] / ratio or changes[0] <= UNMOVED * size:
-            return ""
-        return "; the branch seems to turn back there (a fold): all_equilibria follows it by arc length"
 
 
 def point_of(game: PopulationGame, policy: Policy) -> MeanFieldPoint:
@@ -341,9 +323,6 @@ def newton(game: PopulationGame, point: MeanFieldPoint, by: LogitRule) -> Solved
     begin = _Search(jnp.asarray(0), point, jnp.asarray(jnp.inf), no_slopes, yes, yes, jnp.asarray(1.0))
     ended = jax.lax.while_loop(going, step, begin)
     return Solved(ended.here, ended.left, ended.steps)
-
-
-_newton = compiled(newton)
 
 
 def equations(
