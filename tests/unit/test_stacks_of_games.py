@@ -101,4 +101,4 @@ def test_stacks_of_other_shapes_are_refused_in_one_line(payoffs: Any, words: str
 
 def test_options_of_single_games_are_refused() -> None:
     with pytest.raises(ValueError, match="takes max_seconds alone"):
-        rv.all_equilibria([PENNIES], choose="welfare")
+        rv.all_equilibria([PENNIES], max_boxes=9)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 from typing import Annotated, Any
@@ -23,14 +22,12 @@ from rivalry.core.payoffs import TRACED
 from rivalry.core.reparametrisation import is_reparametrised
 from rivalry.core.results import Record
 from rivalry.methods.continuous.exact_patterns import exact_record, list_exactly, untried
-from rivalry.methods.finite.equilibrium_choice import check_rule, chosen_record
 from rivalry.proofs.box_list import (
     CaseAnalysis,
     SeparateParts,
     combined_list,
     list_of_boxes,
     of_part,
-    profile_payoffs,
     record_of_cases,
 )
 from rivalry.proofs.box_search import (
@@ -87,9 +84,6 @@ class AllEquilibria(BaseLearner):
     ``pattern_count`` is then the number of patterns of bounds that were solved. Firms that save a fixed cost
     by staying out are listed in fractions too, for every set of producers, ``pattern_count`` of them.
 
-    ``choose`` says which equilibrium is the profile: that of highest ``welfare`` or ``payoff[0]``, or of the
-    highest value of a function of profiles, among the list and the vertices of sets.
-
     With ranges of parameters, ``where``, numbers of equilibria are proved for all of their values. The record
     then holds ``where_range`` (range, parameter, end), ``where_count`` (range), ``where_decided`` (range),
     ``fewest_equilibria``, ``most_equilibria`` (-1 if any range is undecided), ``complete``, and boxes around
@@ -124,11 +118,6 @@ class AllEquilibria(BaseLearner):
         "ranges of parameters: the number of equilibria is proved for all values",
     ] = None
 
-    choose: Annotated[
-        str | Callable[[np.ndarray], float] | None,
-        "which is the profile: welfare, payoff[0] .., or a function of profiles (default: the first)",
-    ] = None
-
     needs = (PAYOFFS, SHARES)
 
     def world(self, game: Game) -> Any:
@@ -140,7 +129,6 @@ class AllEquilibria(BaseLearner):
         options = self.where is None and self.within is None and not self.first_order
         if not (options and all(oracles.equilibria_by_cases.knows(part) for part in _games(game))):
             require_continuity(game)
-        check_rule(self.choose, game.space.shape[0], ("welfare",))
         try:
             # a function of its own: methods of two games are compared by the arrays of the games
             jax.eval_shape(lambda x: game.payoffs(x), jax.ShapeDtypeStruct(game.space.shape, float))
@@ -264,28 +252,10 @@ class AllEquilibria(BaseLearner):
             return record_on_ranges(world, session)
         if isinstance(world, SeparateParts):
             parts = [self.read(game, of_part(session, t)) for t, game in enumerate(world.parts)]
-            return self._with_chosen_profile(world.game, combined_list(world, parts))
+            return combined_list(world, parts)
         if isinstance(world, CaseAnalysis):
-            return self._with_chosen_profile(world.game, record_of_cases(world))
-        return self._with_chosen_profile(
-            world, exact_record(world, session, list_of_boxes(self.search, world, session))
-        )
-
-    def _with_chosen_profile(self, game: Any, record: Record) -> Record:
-        """Return the record with the profile that the rule chooses, of equilibria and vertices of sets."""
-        if self.choose is None:
-            return record
-        equilibria, pays = record["equilibria"][1], record["equilibrium_payoff"][1]
-        if "equilibrium_vertex" in record:
-            corners = record["equilibrium_vertex"][1]
-            equilibria = np.concatenate([equilibria, corners])
-            pays = np.concatenate([pays, profile_payoffs(game, corners)])
-        rows: Record = {
-            "equilibria": (("equilibrium", "player", "axis"), equilibria),
-            "equilibrium_payoff": (("equilibrium", "player"), pays),
-        }
-        choice = chosen_record(rows, np.zeros(0), self.choose)
-        return record | {name: choice[name] for name in ("profile", "choice_value") if name in choice}
+            return record_of_cases(world)
+        return exact_record(world, session, list_of_boxes(self.search, world, session))
 
 
 def _games(game: Game) -> list[Any]:

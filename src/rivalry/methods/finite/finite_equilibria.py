@@ -15,7 +15,6 @@ from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import NEAREST
 from rivalry.methods.continuous.exact_patterns import Point, vertices_of
 from rivalry.methods.finite.branch_and_prune import Parts, branch_and_prune, parts_at_once, whole_parts
-from rivalry.methods.finite.equilibrium_choice import ChoiceRule, check_rule, chosen_record
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.pure_equilibria import equilibria_record, profiles_of, support_order
 from rivalry.methods.finite.support_differences import SUPPORTS, Differences, Supports, differences, supports
@@ -44,8 +43,6 @@ class FiniteEquilibria(BaseLearner):
     of the sets; pure vertices are in ``equilibria`` too. Supports with other equilibria that are not
     isolated, as degenerate games have, stay undecided.
 
-    ``choose`` says which equilibrium is the profile, as in `MixedEquilibria`.
-
     For two players there are no ``boxes``, but ``component``, ``component_count``, ``extreme_count`` and
     ``degenerate``, and ``radius`` is NaN where a game is too large for a proof.
 
@@ -59,7 +56,6 @@ class FiniteEquilibria(BaseLearner):
 
     seconds: Annotated[float, Gt(0), "limit of time; what is proved until then is returned"] = 60.0
     max_boxes: Annotated[int, Ge(1), "per support; one that needs more is undecided"] = 20_000
-    choose: ChoiceRule = None
 
     def world(self, game: object) -> Any:
         """Return differences of payoffs for three and more players, else the arrays that kernels take."""
@@ -77,8 +73,7 @@ class FiniteEquilibria(BaseLearner):
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         if not isinstance(world, Differences):
-            return MixedEquilibria(choose=self.choose).begin(world, np.random.SeedSequence(0))
-        check_rule(self.choose, len(world.tables))
+            return MixedEquilibria().begin(world, np.random.SeedSequence(0))
         is_response = [
             table == table.max(axis=player, keepdims=True) for player, table in enumerate(world.whole)
         ]
@@ -148,7 +143,7 @@ class FiniteEquilibria(BaseLearner):
 
     def read(self, world: object, session: Session) -> Record:
         if not isinstance(world, Differences):
-            return _two_players(world, session, self.choose)
+            return _two_players(world, session)
         undecided, untried = session["undecided"], 0
         total = sum(map(world.supports, world.groups))
         if not session["over"][0]:
@@ -191,7 +186,6 @@ class FiniteEquilibria(BaseLearner):
         pure = sum(int((x > 0).sum() == len(world.tables)) for x in equilibria)
         record["pure_count"] = scalar(pure)
         record["boxes"] = ((), session["boxes"][0].copy())
-        record = chosen_record(record, world.tables, self.choose)
         return record | _proof_record(session["radius"][order], undecided)
 
 
@@ -325,9 +319,9 @@ def _proof_record(radius: np.ndarray, undecided: np.ndarray) -> Record:
     }
 
 
-def _two_players(world: object, session: Session, choose: ChoiceRule) -> Record:
+def _two_players(world: object, session: Session) -> Record:
     """Return the record of vertices: all extreme equilibria, to the nearest floats."""
-    record = MixedEquilibria(choose=choose).read(world, session)
+    record = MixedEquilibria().read(world, session)
     equilibria, tables = record["equilibria"][1], stateless_tables(world)
     pure = (equilibria > 0).sum(axis=(1, 2)) == len(tables)
     exact = NEAREST if "component" in session else np.nan

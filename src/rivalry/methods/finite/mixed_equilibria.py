@@ -14,7 +14,6 @@ from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import LISTED_REGRET
-from rivalry.methods.finite.equilibrium_choice import ChoiceRule, check_rule, chosen_record
 from rivalry.methods.finite.pure_equilibria import (
     equilibria_record,
     expected_over,
@@ -49,11 +48,6 @@ class MixedEquilibria(BaseLearner):
     than random games with 20 actions each have, after about a minute). Of more players it then lists pure
     equilibria alone: above 10 000 paths (4 players with 3 actions have fewer, 3 players with 5 more).
 
-    ``choose`` says which equilibrium is the profile: that of highest ``welfare``, ``entropy`` or
-    ``payoff[0]``, of least ``risk`` (sum of the variances of payoffs), or of the highest value of a function
-    of profiles; the list is the same. For two players, entropy is highest over all equilibria of components,
-    not extreme ones alone, and ``choice_value`` is the value of the rule.
-
     ``one`` stops at the first equilibrium, whatever the algorithm: a pure one where there is any, else the
     end of one path of Lemke and Howson (two players), or the first by supports.
 
@@ -85,13 +79,9 @@ class MixedEquilibria(BaseLearner):
 
     algorithm: Literal["auto", "vertex_enumeration", "support_enumeration", "lemke_howson"] = "auto"
     one: Annotated[bool, "stop at the first equilibrium: a pure one, else the end of a path"] = False
-    choose: ChoiceRule = None
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         tables = stateless_tables(world)
-        check_rule(self.choose, len(tables))
-        if self.one and self.choose is not None:
-            raise ValueError("choose: is for lists; with one, the search stops at the first equilibrium")
         if len(tables) != 2 and self.algorithm in ("vertex_enumeration", "lemke_howson"):
             raise ValueError(f"algorithm: {self.algorithm} is for two players; this game has {len(tables)}")
         sizes = tables.shape[1:]
@@ -161,7 +151,7 @@ class MixedEquilibria(BaseLearner):
             record["component"] = (("equilibrium",), rank[number])
             record["component_count"] = scalar(len(indices))
             record["extreme_count"] = record["equilibrium_count"]
-        return chosen_record(record, tables, self.choose)
+        return record
 
 
 def one_mixed(tables: np.ndarray) -> np.ndarray | None:

@@ -7,7 +7,6 @@ import numpy as np
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record, scalar
-from rivalry.methods.finite.equilibrium_choice import ChoiceRule, check_rule, chosen_record
 from rivalry.tables.exact import best_responses, pure_equilibria
 
 
@@ -17,8 +16,7 @@ class PureEquilibria(BaseLearner):
     One step checks one player on all joint actions. Payoffs that differ by four units in the last place at
     most are equal. The record holds ``equilibria`` (equilibrium, player, action), row-major by joint action,
     ``equilibrium_payoff``, ``equilibrium_count`` and ``complete``, false since mixed ones are not searched;
-    the profile is the first, or that of ``choose``, as in `MixedEquilibria`. If there is none, the status is
-    ``not found``.
+    the profile is the first. If there is none, the status is ``not found``.
 
     Examples
     --------
@@ -28,10 +26,7 @@ class PureEquilibria(BaseLearner):
     (2, 'equilibrium')
     """
 
-    choose: ChoiceRule = None
-
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
-        check_rule(self.choose, len(stateless_tables(world)))
         joint = stateless_tables(world)[0].size
         return {"stable": np.ones(joint, dtype=bool), "checked": np.array([0])}
 
@@ -54,8 +49,7 @@ class PureEquilibria(BaseLearner):
             )
         equilibria = profiles_of(session["stable"].reshape(sizes))
         reason = "every pure equilibrium; mixed ones were not sought"
-        record = equilibria_record(tables, equilibria, "converged", False, reason)
-        return chosen_record(record, tables, self.choose)
+        return equilibria_record(tables, equilibria, "converged", False, reason)
 
 
 def pure_profiles(tables: np.ndarray) -> np.ndarray:
