@@ -65,7 +65,6 @@ GAMES: dict[str, Callable[[], object]] = {
     ),
     "repeat": lambda: rv.transforms.repeat(rv.games.matrix("chicken"), periods=3),
     "in_stages": lambda: rv.transforms.in_stages(rv.games.matrix("chicken"), [[0], [1]]),
-    "open_loop": lambda: rv.transforms.open_loop(rv.games.matrix("chicken"), 3),
     "walks": lambda: rv.transforms.walks(rv.games.influencer(reach=[0.25] * 2), step=0.1),
 }
 

@@ -201,7 +201,6 @@ OUTSIDE = {
         "entry 0 is 0.01; must be at least 0.1",
     ),
     "fixed players": (rv.transforms.freeze(DILEMMA, {1: [0.5, 0.5]}), [[0.6, 0.5]], SHARES),
-    "schedules": (rv.transforms.open_loop(DILEMMA, 2), [[1, 0, 0.6, 0.5]] * 2, f"period 1: {SHARES}"),
 }
 
 

@@ -15,7 +15,7 @@ from rivalry.core.reparametrisation import is_reparametrised, unconstrained_game
 from rivalry.core.space import Box
 from rivalry.families.matrix import matrix
 from rivalry.runtime.jax import jax, jnp
-from rivalry.transforms import Followers, freeze, open_loop, stackelberg
+from rivalry.transforms import Followers, freeze, stackelberg
 from tests.small_games import Prize, cournot, prize
 
 COSTS = np.array([1.0, 1.2, 50.0])
@@ -130,18 +130,13 @@ def test_best_responses_are_searched_over_all_magnitudes() -> None:
 
 
 @pytest.mark.slow
-def test_frozen_and_open_loop_games_keep_coordinates() -> None:
+def test_frozen_games_keep_coordinates() -> None:
     kinds = ("log", "shifted")
     space = Box.of([[0.0, 9.0], [0.0, 5.0]], players=2, coordinates=kinds, zero_threshold=[1e-9, 1.0])
     kept = freeze(Market(space), {0: [1.0, 2.0]}).space
     assert isinstance(kept, Box)
     assert (kept.coordinates, kept.shape) == (kinds, (1, 2))
     np.testing.assert_array_equal(kept.zero_threshold, [[1e-9, 1.0]])
-    whole = open_loop(Market(space), 3).space
-    assert isinstance(whole, Box)
-    assert whole.coordinates == kinds * 3
-    np.testing.assert_array_equal(whole.constrain(whole.unconstrain(whole.low)), np.zeros((2, 6)))
-    np.testing.assert_array_equal(whole.zero_threshold, [[1e-9, 1.0] * 3] * 2)
 
 
 @eqx.filter_jit

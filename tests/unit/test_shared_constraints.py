@@ -216,7 +216,6 @@ IGNORE = {
     "hierarchy": lambda: rv.transforms.hierarchy(CAP, [[0], [1]]),
     "repeat": lambda: rv.transforms.repeat(CAP),
     "in_stages": lambda: rv.transforms.in_stages(CAP, [[0], [1]]),
-    "open_loop": lambda: rv.transforms.open_loop(CAP, 2),
     "walks": lambda: rv.transforms.walks(CAP, step=0.1),
     "frozen": lambda: rv.solve(rv.transforms.freeze(CAP, {1: [0.4]}), rv.methods.GradientAscent()),
     "discretised": lambda: rv.solve(rv.transforms.discretise(CAP, 5), rv.methods.PureEquilibria()),

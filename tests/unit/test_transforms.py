@@ -1,4 +1,4 @@
-"""Frozen players, leaders, stages and schedules: duopolies, matrix games, derivatives, messages."""
+"""Frozen players, leaders, stages: duopolies, matrix games, derivatives, messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rivalry.core import oracles
 from rivalry.core.game import MarkovGame, jacobian, own_gradients
 from rivalry.families.matrix import matrix
 from rivalry.runtime.jax import jax, jnp
-from rivalry.transforms import Followers, freeze, hierarchy, in_stages, open_loop, repeat, stackelberg
+from rivalry.transforms import Followers, freeze, hierarchy, in_stages, repeat, stackelberg
 
 pytestmark = pytest.mark.mostly_slow
 
@@ -278,65 +278,14 @@ def test_wrong_stages_are_named(stages: list[list[int]], message: str) -> None:
         in_stages(duopoly(), stages)
 
 
-def test_schedules_pay_discounted_sums() -> None:
-    game = open_loop(duopoly(), 3, discount=[0.5, 1.0])
-    x = jnp.array([[10.0, 20.0, 30.0], [5.0, 15.0, 25.0]])
-    stage = jnp.stack([duopoly().payoffs(x[:, t : t + 1]) for t in range(3)])
-    want = [stage[:, 0] @ jnp.array([1.0, 0.5, 0.25]), stage[:, 1].sum()]
-    np.testing.assert_allclose(game.payoffs(x), want)
-    assert game.space.shape == (2, 3)
-    assert oracles.labels(game).axes == ("0.0", "1.0", "2.0")
-
-
-@pytest.mark.nightly
-def test_schedules_of_cournot_repeat_the_stage_equilibrium() -> None:
-    game = open_loop(duopoly(), 2, discount=0.9)
-    x = jnp.full((2, 2), 30.0)
-    np.testing.assert_allclose(own_gradients(game, x), 0.0, atol=1e-12)
-    # no schedule in a box exceeds its payoff bound, which is attained at a single point
-    low, high = jnp.array([10.0, 25.0]), jnp.array([20.0, 50.0])
-    inside = low + (high - low) * jax.random.uniform(KEY, (50, 2))
-    pays = [game.payoffs(x.at[1].set(s))[1] for s in inside]
-    one = jnp.asarray(1)
-    assert max(map(float, pays)) <= float(oracles.payoff_bound(game, x, one, low, high))
-    np.testing.assert_allclose(oracles.payoff_bound(game, x, one, x[1], x[1]), game.payoffs(x)[1])
-
-
-def test_schedules_of_a_matrix_game_have_exact_best_responses() -> None:
-    game = open_loop(matrix("prisoners_dilemma"), 3, discount=0.5)
-    always = [[0.0, 1.0] * 3] * 2
-    assert rv.certificate(game, game.space.check(always)).claim == "equilibrium"
-    proof = rv.certificate(game, game.space.check([[1.0, 0.0] * 3] * 2))
-    np.testing.assert_allclose(proof.regret, 2 * (1 + 0.5 + 0.25))
-    sample = game.space.sample(KEY)
-    np.testing.assert_allclose(sample.reshape(2, 3, 2).sum(axis=2), 1.0)
-    np.testing.assert_allclose(game.space.project(sample + 0.2), sample, atol=1e-12)
-    for point in game.space.grid(0, 40):
-        game.space.check(sample.at[0].set(point))
-
-
-def test_schedules_of_a_markov_game_follow_its_states() -> None:
-    stage = matrix("battle_of_the_sexes")
-    game = open_loop(in_stages(stage, [[0], [1]]), 2)
-    x = game.space.check([[1.0, 0, 0, 1], [0, 1, 1, 0]])  # player 0 moves in period 0, player 1 in period 1
-    np.testing.assert_allclose(game.payoffs(x), [3.0, 2.0])
-    assert not hasattr(game, "best_response")
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: open_loop(duopoly(), 0), "periods: 0 must be a whole number of at least 1"),
-        (lambda: open_loop(duopoly(), 2, 1.5), r"discount\[0\]: 1.5 must be in \[0, 1\]"),
-        (
-            lambda: open_loop(duopoly(), 2, [0.5] * 3),
-            "discount: .* must be a number, or one for each of 2 players",
-        ),
         (lambda: repeat(duopoly(), memory=0), "memory: 0 must be a whole number"),
         (lambda: repeat(duopoly(), periods=-1), "periods: -1 must be a whole number"),
     ],
 )
-def test_invalid_periods_and_discount_factors_are_refused(call: object, message: str) -> None:
+def test_invalid_periods_are_refused(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
 

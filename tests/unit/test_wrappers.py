@@ -16,7 +16,7 @@ from rivalry.core.payoffs import payoffs
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.space import Box
 from rivalry.runtime.jax import jax, jnp
-from rivalry.transforms import Followers, discretise, freeze, in_stages, open_loop, repeat, stackelberg, walks
+from rivalry.transforms import Followers, discretise, freeze, in_stages, repeat, stackelberg, walks
 
 COST = 0.1
 
@@ -87,9 +87,6 @@ MADE: dict[str, Any] = {
     "freeze": freeze(LINEAR, {1: [0.2]}),
     "freeze of freeze": freeze(freeze(LINEAR, {1: [0.2]}), {1: [0.3]}),
     "stackelberg": stackelberg(LINEAR, [0, 1], Followers()),
-    "open_loop": open_loop(LINEAR, 2, [0.5, 0.5, 0.25]),
-    "open_loop of freeze": open_loop(freeze(LINEAR, {1: [0.2]}), 2, 0.5),
-    "open_loop of walks": open_loop(walks(LINEAR, step=0.25, start=[0.25] * 3), 2),
     "walks": walks(LINEAR, step=0.25),
     "repeat": repeat(LINEAR),
     "in_stages": in_stages(LINEAR, [[0], [1, 2]]),
@@ -100,9 +97,7 @@ MADE: dict[str, Any] = {
 WHOLE = "counts the players of the whole game"
 STEPS = "a game of steps has no payoffs at a profile: nothing asks"
 RESPONSES = "the followers' responses move with the own choice"
-STATE = "what is known of a period says nothing of play that depends on a state"
 BITS = "the generic answer is exact too, and stored results keep their last bits"
-PERIODS = "schedules are searched, stored and drawn as they are, not by period"
 NUMBERS = "strategies are numbers of a list, which have no slope and are enumerated"
 APART = "the base game's program is for its own profiles: responses are part of the program that needs them"
 NAMES = "its arrays are reached through the game inside, which is asked by those names"
@@ -120,15 +115,11 @@ FREEZE = {
     "validate_parameter": NAMES,
 }
 LEADERS = "best_response deviation_payoff gradients jacobian mixed_best_response payoff_bound proved_response"
-OPEN_LOOP = "closed_form mixed_best_response plot_data search_points traced_metrics"
 GENERIC: dict[str, dict[str, str]] = {
     "freeze": FREEZE,
     "freeze of freeze": FREEZE,
     "stackelberg": dict.fromkeys([*LEADERS.split(), "closed_form", "search_points"], RESPONSES)
     | {"plot_data": WHOLE, "traced_metrics": WHOLE, "validate_parameter": NAMES, "compiled_response": APART},
-    "open_loop": dict.fromkeys(OPEN_LOOP.split(), PERIODS)
-    | {"compiled_response": APART, "deviation_payoff": BITS, "jacobian": BITS, "validate_parameter": NAMES},
-    "open_loop of walks": dict.fromkeys(OF_PROFILES, STATE),
     "walks": dict.fromkeys(OF_PROFILES, STEPS),
     "repeat": dict.fromkeys(OF_PROFILES, STEPS),
     "in_stages": dict.fromkeys(OF_PROFILES, STEPS),
@@ -136,7 +127,6 @@ GENERIC: dict[str, dict[str, str]] = {
     | {"compiled_response": APART},
     "flattened": {},
 }
-GENERIC["open_loop of freeze"] = GENERIC["open_loop"]
 BY_NAME = {name: known for name, known in vars(oracles).items() if isinstance(known, oracles.Oracle)}
 FIRST = list(BY_NAME).index("to_finite")  # before it oracles of games with payoffs, then conversions and play
 # wrappers of games with shared constraints are refused, or know them: `test_shared_constraints`
@@ -167,7 +157,6 @@ AROUND = {
     "walks": {"normalized_observation", "own_units"},
     "repeat": {"normalized_observation"},
     "in_stages": {"active_players", "normalized_observation"},
-    "open_loop": set[str](),
     "discretise": set[str](),
     "flattened": set[str](),
 }
@@ -211,7 +200,7 @@ def every(game: Any, x: Any, player: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", [n for n in WITH_PAYOFFS if n not in ("open_loop of walks", "discretise")])
+@pytest.mark.parametrize("name", [n for n in WITH_PAYOFFS if n != "discretise"])
 def test_forwarded_oracles_match_the_payoffs(name: str) -> None:
     game = MADE[name]
     x = game.space.sample(jax.random.key(1))
@@ -238,7 +227,7 @@ def test_forwarded_oracles_match_the_payoffs(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in WITH_PAYOFFS if n != "open_loop of walks"])
+@pytest.mark.parametrize("name", WITH_PAYOFFS)
 def test_exchangeable_players_may_be_permuted(name: str) -> None:
     game = MADE[name]
     kinds = oracles.exchangeable(game)
@@ -261,19 +250,12 @@ def test_exchangeability_is_unknown_for_a_custom_response() -> None:
 
 @pytest.mark.slow
 def test_scales_labels_metrics_and_starts_match_the_base_game() -> None:
-    assert {name: scale(game) for name, game in MADE.items()} == {
-        **dict.fromkeys(MADE, 2.0),
-        "open_loop": 3.0,
-        "open_loop of freeze": 3.0,
-        "open_loop of walks": 4.0,
-    }
+    assert {name: scale(game) for name, game in MADE.items()} == dict.fromkeys(MADE, 2.0)
     assert oracles.labels(MADE["freeze"]) == oracles.Labels(("a", "c"), ("quantity",))
-    assert oracles.labels(MADE["open_loop"])[:2] == (("a", "b", "c"), ("0.quantity", "1.quantity"))
     assert oracles.labels(MADE["discretise"]) == oracles.Labels(("a", "b", "c"))
     metrics = {
         "freeze": ([[0.1], [0.3]], 0.6),
         "stackelberg": ([[0.1], [0.3]], 0.4 + 0.25),
-        "open_loop": ([[0.1, 0.2]] * 3, [0.3, 0.6]),
         "discretise": ([[1.0], [2.0], [4.0]], 1.75),
         "flattened": (np.log([[0.1], [0.2], [0.4]]), 0.7),
     }
@@ -282,7 +264,6 @@ def test_scales_labels_metrics_and_starts_match_the_base_game() -> None:
         np.testing.assert_allclose(found, total, rtol=1e-9)
     for name, start in {
         "freeze": [[0.5]] * 2,
-        "open_loop": [[0.5] * 2] * 3,
         "flattened": np.log([[0.5]] * 3),
     }.items():
         np.testing.assert_allclose(oracles.named_start(MADE[name], "half"), start)
@@ -299,7 +280,7 @@ def test_mixed_best_responses_include_frozen_players() -> None:
 
 
 @pytest.mark.slow
-def test_a_frozen_race_and_bertrand_schedules_are_proved() -> None:
+def test_a_frozen_race_and_bertrand_competition_are_proved() -> None:
     race = rv.games.race()
     x = race.inputs(safety_input=[0.5, 0.4], performance_input=[0.3, 0.2])
     whole, part = certificate(race, x), certificate(freeze(race, {1: x[1]}), x[:1])
@@ -308,9 +289,6 @@ def test_a_frozen_race_and_bertrand_schedules_are_proved() -> None:
     prices = rv.games.market(choice="price")
     y = jnp.array([[40.0], [30.0]])
     stage = certificate(prices, y)
-    twice = certificate(open_loop(prices, 2, 0.5), jnp.tile(y, 2))
-    np.testing.assert_allclose(twice.bound, 1.5 * stage.bound)
-    np.testing.assert_allclose(twice.regret, twice.bound)
     for game in (
         freeze(prices, {1: [30.0]}),
         freeze(freeze(rv.games.market(choice="price", players=3), {1: [30.0]}), {1: [40.0]}),

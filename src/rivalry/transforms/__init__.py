@@ -5,9 +5,9 @@ Every transform returns a game that `solve`, `certificate` and further transform
 
 from rivalry.transforms.frozen import freeze
 from rivalry.transforms.leadership import Followers, Leadership, Respond, hierarchy, stackelberg
-from rivalry.transforms.over_periods import in_stages, open_loop, repeat
+from rivalry.transforms.over_periods import in_stages, repeat
 from rivalry.transforms.units import discretise
 from rivalry.transforms.walk import walks
 
 __all__ = ["Followers", "Leadership", "Respond", "discretise", "freeze", "hierarchy", "in_stages"]
-__all__ += ["open_loop", "repeat", "stackelberg", "walks"]
+__all__ += ["repeat", "stackelberg", "walks"]

@@ -1,10 +1,8 @@
-"""Play over periods: repeated games, games in stages, and schedules fixed at the start."""
+"""Play over periods: repeated games, and games in stages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import permutations
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,16 +10,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from rivalry.core import oracles
-from rivalry.core.game import Game, MarkovGame, refuse_shared
+from rivalry.core.game import Game, refuse_shared
 from rivalry.core.oracles import forward
-from rivalry.core.results import COVERAGES, Coverage, Record
-from rivalry.core.space import Box, PerPlayer, Profile, Space, as_profile
-from rivalry.core.tree import payoff_method
+from rivalry.core.space import PerPlayer, Profile, Space
 from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.validate import check_keywords, whole_number
 from rivalry.tables.stages import check_stages
 from rivalry.text.display import Description, OneLineRepr, count_text
-from rivalry.transforms.units import numbers_for_each, units
+from rivalry.transforms.units import units
 
 
 class RepeatedState(NamedTuple):
@@ -230,231 +226,3 @@ def in_stages(game: Game, stages: Sequence[Sequence[int]], *, periods: int | Non
     check_stages(stages, players)
     moves = np.array([np.isin(np.arange(players), stage) for stage in stages])
     return Staged(game, periods, jnp.asarray(moves))
-
-
-class OpenLoop(OneLineRepr, eqx.Module):
-    """Schedules over periods, fixed at the start; see `open_loop`."""
-
-    game: Any
-    discount: PerPlayer
-    periods: int = eqx.field(static=True)
-
-    def _title_and_parameters(self) -> Description:
-        schedules = f"Schedules over {count_text(self.periods, 'period')}"
-        return schedules, {"discount": self.discount, "of": repr(self.game)}
-
-    @property
-    def space(self) -> Space:
-        stage = self.game.space
-        # a box of schedules is a box: its coordinates and bounds serve searches and certificates
-        if isinstance(stage, Box):
-            kind = stage.coordinates
-            kinds = kind if isinstance(kind, str) else kind * self.periods
-            longer: Box = jax.tree.map(lambda edge: jnp.tile(edge, self.periods), stage)
-            return replace(longer, coordinates=kinds)
-        return Schedules(stage, self.periods)
-
-    @payoff_method
-    def payoffs(self, x: Profile) -> PerPlayer:
-        """Return discounted sums of payoffs until play ends."""
-        rows, weights = self.rows(x), self.weights
-        if isinstance(self.game, Game):
-            stage: Array = jax.vmap(self.game.payoffs)(rows)
-            return jnp.sum(weights * stage, axis=0)
-        # the game is taken to be without chance: the same keys whatever is chosen
-        reset_key, *keys = jax.random.split(jax.random.key(0), self.periods + 1)
-
-        def period(carry: tuple[Any, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Any, Array], Array]:
-            (state, alive), (row, key) = carry, inputs
-            state, rewards, ended, _ = self.game.step(state, row, key)
-            return (state, alive & ~ended), jnp.where(alive, rewards, 0.0)
-
-        begin = (self.game.reset(reset_key), jnp.asarray(True))
-        _, rewards = jax.lax.scan(period, begin, (rows, jnp.stack(keys)))
-        return jnp.sum(weights * rewards, axis=0)
-
-    def rows(self, x: Profile) -> Float[Array, "period player column"]:
-        """Return a profile of schedules, period by period."""
-        return jnp.moveaxis(x.reshape(x.shape[0], self.periods, -1), 1, 0)
-
-    @property
-    def weights(self) -> Float[Array, "period player"]:
-        """Return the weight of a unit of payoff in every period."""
-        return self.discount ** jnp.arange(self.periods)[:, None]
-
-
-def _stage_knows(oracle: oracles.Oracle[..., Any]) -> Any:
-    """Return a ``when``: whether the stage game has an answer; with states, periods are not independent."""
-    return lambda loop: isinstance(loop.game, Game) and oracle.knows(loop.game)
-
-
-@oracles.payoff_scale.register(OpenLoop)
-def _(game: OpenLoop) -> Array:
-    return jnp.asarray(oracles.payoff_scale(game.game)) * game.weights.sum(axis=0)
-
-
-forward(OpenLoop, oracles.discontinuity)
-
-
-@oracles.labels.register(OpenLoop)
-def _(game: OpenLoop) -> oracles.Labels:
-    """Return axes by period and column."""
-    axes = game.game.space.shape[1]
-    stage_labels = oracles.labels(game.game)
-    names = stage_labels.axes or tuple(str(axis) for axis in range(axes))
-    return stage_labels._replace(
-        axes=tuple(f"{period}.{name}" for period in range(game.periods) for name in names)
-    )
-
-
-@oracles.metrics.register(OpenLoop, when=_stage_knows(oracles.metrics))
-def _(game: OpenLoop, x: Profile) -> Record:
-    """Return the stage game's metrics of every period."""
-    metrics = [oracles.metrics(game.game, row) for row in game.rows(x)]
-    return {
-        name: (("period", *("stage_period" if d == "period" else d for d in dims)), np.stack(arrays))
-        for name, (dims, _) in metrics[0].items()
-        if (arrays := [responses[name][1] for responses in metrics])
-    }
-
-
-@oracles.named_start.register(OpenLoop, when=_stage_knows(oracles.named_start))
-def _(game: OpenLoop, name: str) -> Profile:
-    return jnp.tile(oracles.named_start(game.game, name), game.periods)
-
-
-@oracles.exchangeable.register(OpenLoop, when=_stage_knows(oracles.exchangeable))
-def _(game: OpenLoop) -> np.ndarray:
-    """Return equal numbers for players that are exchangeable in the stage game and discount equally."""
-    # pairs: players with other discount factors weight the same payoffs differently
-    pairs = np.stack([oracles.exchangeable(game.game), np.asarray(game.discount)], axis=1)
-    return np.unique(pairs, axis=0, return_inverse=True)[1].ravel()
-
-
-@oracles.gradients.register(OpenLoop, when=_stage_knows(oracles.gradients))
-def _(game: OpenLoop, x: Profile) -> Profile:
-    gradients = jax.vmap(lambda row: oracles.gradients(game.game, row))(game.rows(x))
-    return jnp.moveaxis(gradients * game.weights[:, :, None], 0, 1).reshape(x.shape)
-
-
-@oracles.best_response.register(OpenLoop, when=_stage_knows(oracles.best_response))
-def _(game: OpenLoop, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
-    """Return the stage game's response in every period: periods are independent."""
-    responses = [oracles.best_response(game.game, row, player) for row in game.rows(x)]
-    payoff = sum(w[player] * payoff for w, (_, payoff, _) in zip(game.weights, responses, strict=True))
-    weakest = min((coverage for _, _, coverage in responses), key=COVERAGES.index)
-    return jnp.concatenate([strategy for strategy, _, _ in responses]), jnp.asarray(payoff), weakest
-
-
-@oracles.proved_response.register(OpenLoop, when=_stage_knows(oracles.proved_response))
-def _(game: OpenLoop, x: Profile, player: int) -> oracles.Response:
-    """Return the discounted sum of the stage game's; a period without weight needs no bound."""
-    record = [oracles.proved_response(game.game, row, player) for row in game.rows(x)]
-    weights = np.asarray(game.weights)[:, player].tolist()
-    # zero times an infinite bound would be NaN
-    counted = [(w, response) for w, response in zip(weights, record, strict=True) if w > 0]
-    weakest = min(
-        (response for _, response in counted), key=lambda response: COVERAGES.index(response.coverage)
-    )
-    return oracles.Response(
-        np.concatenate([response.strategy for response in record]),
-        sum(w * response.payoff for w, response in counted),
-        sum(w * response.bound for w, response in counted),
-        weakest.coverage,
-        f"{weakest.method}, in every period",
-        supremum=sum(w * max(response.payoff, response.supremum) for w, response in counted),
-    )
-
-
-@oracles.payoff_bound.register(OpenLoop, when=_stage_knows(oracles.payoff_bound))
-def _(game: OpenLoop, x: Profile, player: int | Array, low: Array, high: Array) -> Array:
-    """Return the discounted sum of the stage game's bounds."""
-
-    def top(row: Array, low: Array, high: Array) -> Array:
-        return oracles.payoff_bound(game.game, row, player, low, high)
-
-    split = (game.periods, -1)
-    tops: Array = jax.vmap(top)(game.rows(x), low.reshape(split), high.reshape(split))
-    return jnp.sum(game.weights[:, player] * tops)
-
-
-@check_keywords
-def open_loop(game: Game | MarkovGame, periods: int, discount: object = 1.0) -> OpenLoop:
-    """Return the game of schedules: players fix the choices of all periods at the start.
-
-    Parameters
-    ----------
-    game : Game or MarkovGame
-        A one-shot game, which is repeated, or a deterministic `MarkovGame`, whose end is respected.
-    periods : int
-        Number of periods. A strategy is one long axis, period by period.
-    discount : float or array-like
-        Discount factors from 0 to 1, one for all or one per player.
-
-    Returns
-    -------
-    OpenLoop
-        A one-shot game.
-
-    Raises
-    ------
-    ValueError
-        For a count below 1 and discount factors out of range.
-
-    Examples
-    --------
-    >>> import rivalry as rv
-    >>> game = open_loop(rv.games.matrix("prisoners_dilemma"), 3, discount=0.5)
-    >>> game.payoffs(game.space.check([[1.0, 0, 1, 0, 0, 1], [1, 0, 0, 1, 0, 1]])).tolist()
-    [3.25, 5.75]
-    """
-    refuse_shared(game, "open_loop")
-    whole_number("periods", periods, 1)
-    players = game.space.shape[0]
-    factors = numbers_for_each("discount", discount, players, "players")
-    bad = np.flatnonzero(~((factors >= 0) & (factors <= 1)))
-    if bad.size:
-        raise ValueError(f"discount[{bad[0]}]: {factors[bad[0]]:g} must be in [0, 1]")
-    return OpenLoop(game, jnp.asarray(factors), periods)
-
-
-class Schedules(eqx.Module):
-    """A strategy of the stage game for every period, in one long axis."""
-
-    stage: Any
-    periods: int = eqx.field(static=True)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        players, axes = self.stage.shape
-        return (players, axes * self.periods)
-
-    @property
-    def mask(self) -> Bool[Array, "player axis"]:
-        return jnp.tile(self.stage.mask, self.periods)
-
-    def project(self, x: Profile) -> Profile:
-        near: Array = jax.vmap(self.stage.project, in_axes=1, out_axes=1)(self._split_profile(x))
-        return near.reshape(self.shape)
-
-    def sample(self, key: PRNGKeyArray) -> Profile:
-        keys = jax.random.split(key, self.periods)
-        return jnp.concatenate([self.stage.sample(part) for part in keys], axis=1)
-
-    def grid(self, player: int, points: int) -> Float[Array, "point axis"]:
-        """Return constant schedules, and those that differ from one in a single period."""
-        levels: Array = self.stage.grid(player, max(2, points // (1 + self.periods**2)))
-        kinds = len(levels)
-        # all schedules would be kinds ** periods rows
-        rows = [np.full(self.periods, k) for k in range(kinds)]
-        for k, level in permutations(range(kinds), 2):
-            rows += list(np.where(np.eye(self.periods, dtype=bool), level, k))
-        return levels[np.array(rows)].reshape(len(rows), -1)
-
-    def check(self, x: object, name: str = "start") -> Profile:
-        rows = self._split_profile(as_profile(x, self.shape, name))
-        profiles = [self.stage.check(rows[:, t], f"{name}, period {t}") for t in range(self.periods)]
-        return jnp.concatenate(profiles, axis=1)
-
-    def _split_profile(self, x: Any) -> Any:
-        return x.reshape(self.stage.shape[0], self.periods, -1)
