@@ -30,15 +30,17 @@ def nested_shares(delta: np.ndarray, nests: list[str], rho: float) -> np.ndarray
     return np.array([weights[k] * sums[label] ** -rho / top for k, label in enumerate(nests)])
 
 
-def conditions(game: Any, nests: list[str], rho: float) -> np.ndarray:
+def conditions(
+    game: Any, nests: list[str], rho: float, prices: np.ndarray = PRICES, firms: list[int] = FIRMS
+) -> np.ndarray:
     """Return the slopes of firms' profits in their own prices, by complex steps."""
     quality, cost = np.asarray(game.quality), np.asarray(game.unit_cost)
     slopes = np.zeros(len(quality))
     for good in range(len(quality)):
-        price = PRICES.astype(complex)
+        price = prices.astype(complex)
         price[good] += 1e-30j
         shares = nested_shares((quality - price) / SPREAD, nests, rho)
-        own = np.array(FIRMS) == FIRMS[good]
+        own = np.array(firms) == firms[good]
         slopes[good] = ((price - cost) * shares)[own].sum().imag / 1e-30
     return slopes
 
@@ -56,8 +58,21 @@ def test_observed_prices_meet_the_conditions_and_sell_the_observed_shares(nests:
     np.testing.assert_allclose(oracles.gradients(game, put(x))[game.places], 0, atol=1e-12)
     certificate = rv.certificate(game, x)
     assert np.max(certificate.regret) < 1e-12
-    if nests is None:
-        assert certificate.claim == "equilibrium"
+    assert certificate.claim == "equilibrium"
+
+
+@pytest.mark.parametrize("rho", [0.2, 0.6, 0.97])
+@pytest.mark.parametrize("firms", [[0, 0, 0, 0, 1], [0, 0, 0, 0, 0], [0, 1, 0, 1, 1]])
+def test_mergers_in_nests_meet_the_conditions(firms: list[int], rho: float) -> None:
+    game = from_logit(SHARES, PRICES, price_coefficient=COEFFICIENT, owners=FIRMS, nests=NESTS, nesting=rho)
+    merged = owned_market(game.game, [[k for k in range(5) if firms[k] == f] for f in range(max(firms) + 1)])
+    (result,) = logit_equilibria([merged])
+    np.testing.assert_allclose(conditions(merged, NESTS, rho, result.prices, firms), 0, atol=1e-9)
+    assert result.certificate.claim == "equilibrium"
+    assert np.max(np.abs(result.gain)) < 1e-14
+    solution = rv.solve(merged, rv.methods.BestResponse(), path=False)
+    assert solution.claim == "equilibrium"
+    np.testing.assert_allclose(solution.data.price.values, result.prices, rtol=1e-9)
 
 
 def test_surplus_of_nests_has_shares_as_its_slopes() -> None:
@@ -98,6 +113,8 @@ def brute_force(game: Any, x: np.ndarray, player: int) -> float:
         {"ownership": [[1.0, 0.4], [0.2, 0.5]], "fixed_cost": [0.1, 0.2, 0.3]},
         {"tax": {"unit": 0.1, "ad_valorem": [0.1, 0.3, 0.2], "profit": [0.0, 0.5, 0.2]}},
         {"unit_cost": [-0.5, 1.0, 0.8], "quality": [-1.0, 0.5, 0.2]},
+        {"nests": [[0, 2], [1]], "nesting": 0.9},
+        {"nests": [[0, 1, 2]], "nesting": 0.3, "tax": {"unit": 0.1, "ad_valorem": [0.1, 0.3, 0.2]}},
     ],
 )
 def test_no_prices_of_an_owner_pay_more_than_its_response(keys: dict[str, Any]) -> None:
@@ -154,7 +171,7 @@ def test_equilibria_of_taxed_owners_have_no_gain() -> None:
     for keys, words in (
         ({"tax": {"profit": [0.1, 0.2, 0.3]}}, "tax: closed forms are for one rate"),
         ({"ownership": [[1.0, 0.5], [0.0, 1.0]]}, "ownership: closed forms are for owners who"),
-        ({"nests": [[0], [1, 2]]}, "demand: closed forms are for logit demand without nests"),
+        ({"nests": [[0], [1, 2]], "low": 0.1}, "demand: closed forms are for logit demand without shocks"),
         ({"high": 1.2}, "low, high: closed forms are for prices inside bounds"),
     ):
         other = rv.games.market(demand="logit", owners=[[0, 1], [2]], **keys)

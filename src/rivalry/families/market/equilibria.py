@@ -381,15 +381,20 @@ def _solve_log_odds(
     y: np.ndarray, room: np.ndarray, d: np.ndarray, margin: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return log odds that solve ``ln s + margin/(1 - s) + d s = room``, the share s, and the slope."""
-    for _ in range(NEWTON_STEPS):
+
+    def at(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the share, the slope and Newton's step."""
         ratio = np.exp(y)  # s/(1 - s)
         s = ratio / (1 + ratio)
         steep = (1 + d * s) / (1 + ratio) + margin * ratio
-        step = (room - y + np.log1p(ratio) - margin * (1 + ratio) - d * s) / steep
+        return s, steep, (room - y + np.log1p(ratio) - margin * (1 + ratio) - d * s) / steep
+
+    for _ in range(NEWTON_STEPS):
+        step = at(y)[2]
         y = np.minimum(y + np.clip(step, -4.0, 2.0), MAX_LOG_ODDS)
         if np.max(np.abs(step)) <= ENOUGH:
             break
-    return y, s, steep
+    return (y, *at(y)[:2])
 
 
 def logit_shares(a: object, a0: object, mu: float, p: object) -> np.ndarray:

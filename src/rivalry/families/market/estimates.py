@@ -9,17 +9,21 @@ from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, cast, runtime_
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rivalry.certificates.certify import certificate
+from rivalry.core.payoffs import payoffs
+from rivalry.core.results import Certificate
 from rivalry.families.market import factory
 from rivalry.families.market.closed_forms import refuse
 from rivalry.families.market.equilibria import logit_bertrand
-from rivalry.families.market.model import priced_numbers, relative_quality
-from rivalry.families.market.owners import OwnedMarket, has_owner_response
-from rivalry.runtime.jax import floats
+from rivalry.families.market.model import priced_numbers, relative_quality, shares, shares_in_nests
+from rivalry.families.market.owners import OwnedMarket, has_owner_response, owner_response, same_row
+from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import check_keywords
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
 Labels = Sequence[Any] | np.ndarray
+SETTLED, ROUNDS = 1e-13, 1_000  # of margins in nests: largest residual, per taste_spread, and steps
 NAMED = 5  # costs below 0 that a warning names
 LOGIT = """quality outside_option taste_spread unit_cost convex_cost fixed_cost tax unit_tax ad_valorem"""
 
@@ -142,7 +146,7 @@ def _inverted(
     share: np.ndarray, price: np.ndarray, rows: dict[str, list[list[int]]], nesting: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return qualities over buying nothing and unit costs ``[good]``; prices are per ``taste_spread``."""
-    same_owner, same_nest = (_together(rows.get(name, []), len(share)) for name in ("owners", "nests"))
+    same_owner, same_nest = (same_row(rows.get(name, []), len(share)) for name in ("owners", "nests"))
     of_nest = same_nest @ share
     quality = price + np.log(share / (1 - share.sum())) - nesting * np.log(share / of_nest)
     # falls of shares with prices: of the same good, less the rises of goods of its nest, and of all goods
@@ -153,19 +157,24 @@ def _inverted(
     return quality, price - np.linalg.solve(same_owner * falls, share)
 
 
-def _together(rows: list[list[int]], count: int) -> np.ndarray:
-    """Return 1 for goods of one row, ``[good good]``; without rows each good is alone."""
-    labels = np.arange(count)
-    for row in rows:
-        labels[row] = row[0]
-    return floats(labels[:, None] == labels)
-
-
 class LogitEquilibrium(NamedTuple):
     """Equilibrium prices of owners with logit demand, and what each could still gain."""
 
     prices: np.ndarray  # [product]
     gain: np.ndarray  # [firm]: the largest payoff against the others' prices, less its own
+    game: OwnedMarket
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate of the prices, by the exact best responses of the owners."""
+        return certificate(self.game, profile_of(self.game, self.prices))
+
+
+def profile_of(game: OwnedMarket, prices: Any) -> np.ndarray:
+    """Return the choices of all products as a profile ``[firm axis]``."""
+    profile = np.zeros(game.space.shape)
+    profile[game.places] = prices
+    return profile
 
 
 def logit_equilibria(games: Sequence[OwnedMarket]) -> list[LogitEquilibrium]:
@@ -173,12 +182,14 @@ def logit_equilibria(games: Sequence[OwnedMarket]) -> list[LogitEquilibrium]:
 
     All products of a firm have one margin m, so that a firm is as one product of the log-sum V of theirs.
     The largest payoff against an inclusive value R of all else is ``mu w``, where ``w exp(w) = exp(V-1)/R``.
+    With nests they have one margin in each, ``(1 - rho)(mu + profit)/(1 - rho s)``, where s is the firm's
+    share in the sales of the nest; Newton's method finds its fixed point (Morrow and Skerlos 2011).
 
     Raises
     ------
     ValueError
         For games without an exact best response, with weights of rivals' profits, or tax rates that differ
-        between the products of a firm.
+        between the products of a firm; where the fixed point is not met.
 
     Examples
     --------
@@ -186,10 +197,16 @@ def logit_equilibria(games: Sequence[OwnedMarket]) -> list[LogitEquilibrium]:
     >>> (equilibrium,) = logit_equilibria([rv.games.market(demand="logit", owners=[[0, 1]])])
     >>> equilibrium.prices.round(9).tolist(), bool(abs(equilibrium.gain[0]) < 1e-15)
     ([1.924980919, 1.924980919], True)
+
+    References
+    ----------
+    W. Morrow and S. Skerlos, Fixed-point approaches to computing Bertrand-Nash equilibrium prices under
+    mixed-logit demand, Operations Research 59 (2011), eq. 18.
     """
     answers: dict[int, LogitEquilibrium] = {}
-    for owners in dict.fromkeys(game.owners for game in games):
-        rows = [k for k, game in enumerate(games) if game.owners == owners]
+    groups = [(game.owners, game.game.rule.nests) for game in games]
+    for group in dict.fromkeys(groups):
+        rows = [k for k, other in enumerate(groups) if other == group]
         answers |= zip(rows, _equilibria([games[k] for k in rows]), strict=True)
     return [answers[k] for k in range(len(games))]
 
@@ -200,7 +217,8 @@ def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
 
     for game in games:
         if not has_owner_response(game):
-            raise refuse("demand", "logit demand without nests, shocks, capacities and convex costs")
+            domain = "logit demand without shocks, capacities and convex costs, in nests without bounds"
+            raise refuse("demand", domain)
     firms, count = games[0].places[0], games[0].players
 
     # a row per market, of its products or of one number
@@ -220,6 +238,8 @@ def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
     if np.any(kept_share != kept_share[:, heads[firms]]):
         raise refuse("tax", "one rate on all products of a firm")
 
+    if games[0].game.rule.nests:
+        return [_nested_equilibrium(game) for game in games]
     quality, cost = relative_quality(numbers), numbers["unit_cost"]
     by_firm = np.argsort(firms, kind="stable")
     starts = np.searchsorted(firms[by_firm], np.arange(count))
@@ -233,7 +253,52 @@ def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
     inclusive = 1 + weight @ (1 - np.eye(count))  # of all else
     largest = wrightomega(value - 1 - np.log(inclusive))
     gain = mu * own_weights * kept_share[:, heads] * (largest - margin * weight / (inclusive + weight))
-    return list(map(LogitEquilibrium, prices, gain))
+    return list(map(LogitEquilibrium, prices, gain, games))
+
+
+def _nested_equilibrium(game: OwnedMarket) -> LogitEquilibrium:
+    """Return the equilibrium of owners with nested logit demand. Raises `ValueError`."""
+    prices, movement = (
+        np.asarray(part) for part in _nested_prices(game, same_row(game.owners, game.game.players))
+    )
+    if not movement <= SETTLED:
+        raise ValueError("nesting: prices of the nests do not converge; use best_response")
+    x = put(profile_of(game, prices))
+    best = [float(_largest_payoff(game, x, put(np.array(firm)))) for firm in range(game.players)]
+    return LogitEquilibrium(prices, np.array(best) - payoffs(game, x), game)
+
+
+@compiled
+def _largest_payoff(game: OwnedMarket, x: Any, firm: Any) -> Any:
+    return owner_response(game, x, firm)[1]
+
+
+@compiled
+def _nested_prices(game: OwnedMarket, same_owner: Any) -> tuple[Any, Any]:
+    """Return the fixed point of margins as prices, and the residual per ``taste_spread``."""
+    n, rule = game.game.priced, game.game.rule
+    mu, nesting, in_nest = n["taste_spread"], n["nesting"], same_row(rule.nests, game.game.players)
+
+    def gap(margin: Any) -> Any:
+        prices = n["unit_cost"] + margin
+        profit = same_owner @ (margin * shares(rule, n, prices))
+        part = (same_owner * in_nest) @ shares_in_nests(rule, n, prices)
+        return (1.0 - nesting) * (mu + profit) / (1.0 - nesting * part) - margin
+
+    def move(state: Any) -> Any:
+        margin, count = state
+        now, slope = gap(margin), jax.jacfwd(gap)(margin)
+        newton = margin - jnp.linalg.solve(slope, now)
+        is_nearer = jnp.max(jnp.abs(gap(newton))) < jnp.max(jnp.abs(now))
+        # margins overshoot by at most 1/(1 - rho)
+        return jnp.where(is_nearer, newton, margin + (1.0 - nesting) * now), count + 1
+
+    def is_moving(state: Any) -> Any:
+        return (jnp.max(jnp.abs(gap(state[0]))) > SETTLED * mu) & (state[1] < ROUNDS)
+
+    margin, _ = jax.lax.while_loop(is_moving, move, (mu * jnp.ones(len(same_owner)), 0))
+    residual = jnp.max(jnp.abs(gap(margin))) / mu
+    return n["unit_cost"] + margin, residual
 
 
 def _stacked(tables: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:

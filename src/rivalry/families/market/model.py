@@ -123,11 +123,18 @@ def shares(rule: Rule, numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array
     of_options = jax.nn.softmax(_option_values(rule, numbers, p))
     if not rule.nests:
         return of_options[:-1]
-    values = _logit_values(numbers, p) / (1.0 - numbers["nesting"])
-    sold = jnp.zeros_like(p)
-    for nest, goods in enumerate(map(np.array, rule.nests)):
-        sold = sold.at[goods].set(of_options[nest] * jax.nn.softmax(values[goods]))
-    return sold
+    labels = np.zeros(len(p), dtype=int)
+    for nest, goods in enumerate(rule.nests):
+        labels[list(goods)] = nest
+    return of_options[labels] * shares_in_nests(rule, numbers, p)
+
+
+def shares_in_nests(rule: Rule, numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+    """Return the share of every good in the sales of its nest; without nests it is 1."""
+    values, part = _logit_values(numbers, p) / (1.0 - numbers["nesting"]), jnp.ones_like(p)
+    for goods in map(np.array, rule.nests):
+        part = part.at[goods].set(jax.nn.softmax(values[goods]))
+    return part
 
 
 def _logit_values(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:

@@ -25,7 +25,7 @@ from rivalry.families.market.closed_forms import (
     undercutting,
 )
 from rivalry.families.market.contingent import ContingentMarket, MarketGame
-from rivalry.families.market.estimates import logit_equilibria
+from rivalry.families.market.estimates import logit_equilibria, profile_of
 from rivalry.families.market.factory import refusal
 from rivalry.families.market.leadership import (
     StagedMarket,
@@ -285,14 +285,10 @@ def _(game: OwnedMarket, x: Profile) -> Traced:
 oracles.metrics.register(OwnedMarket)(oracles.compiled_metrics)
 
 
-@oracles.best_response.register(OwnedMarket, when=has_owner_response)
+@oracles.best_response.register(OwnedMarket, when=lambda game: game.concave or has_owner_response(game))
 def _(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
-    return *owner_response(game, x, player), "exact"
-
-
-@oracles.best_response.register(OwnedMarket, when=lambda game: game.concave)
-def _(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
-    return *concave_response(game, x, player), "exact"
+    respond = concave_response if game.concave else owner_response
+    return *respond(game, x, player), "exact"
 
 
 @oracles.proved_response.register(OwnerLeadership)
@@ -312,9 +308,7 @@ oracles.closed_form.register(OwnerLeadership)(leaders_choices)
 @oracles.closed_form.register(OwnedMarket, when=has_owner_response)
 def _(game: OwnedMarket) -> np.ndarray:
     """Return the prices of owners with logit demand."""
-    choice = np.zeros(game.space.shape)
-    choice[game.places] = logit_equilibria([game])[0].prices
-    return choice[None]
+    return profile_of(game, logit_equilibria([game])[0].prices)[None]
 
 
 forward(OwnedMarket, oracles.discontinuity, oracles.payoff_scale, oracles.validate_parameter)

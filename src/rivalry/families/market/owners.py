@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -14,11 +16,12 @@ from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method
 from rivalry.families.market.equilibria import aggregate
-from rivalry.families.market.model import Market
+from rivalry.families.market.model import Market, shares_in_nests
 from rivalry.runtime.jax import floats, jax, jnp, put
 from rivalry.text.display import Description, OneLineRepr
 
 INTERIOR = 1e-6  # tolerance of first-order conditions, relative to the price of a product
+NESTED_STEPS = 40  # of Newton's method for the level of prices in a nest
 STEEP = 1e14  # slope, relative to that of demand, of a line along which total output is constant
 
 
@@ -39,7 +42,8 @@ class OwnedMarket(OneLineRepr, eqx.Module):
     owners : tuple of tuple of int
         The products of each firm.
     constant_cost : bool
-        True where no product had a convex cost when the game was made.
+        True where no product had a convex cost when the game was made, and in nests no price could meet a
+        bound and no owner had weights of rivals' profits.
     concave : bool
         True where demand is linear between exits and the profit of an owner of substitutes is concave in its
         outputs: without shocks, capacities, fixed costs, bounds and weights of rivals' profits.
@@ -105,12 +109,18 @@ def owned_market(market: Market, owners: Any = None, weights: Any = None) -> Own
     products = (tuple(range(market.players)),) if owners is None else tuple(map(tuple, owners))
     matrix = np.eye(len(products)) if weights is None else floats(weights)
     constant_cost = not market.has("convex_cost")
-    return OwnedMarket(market, put(matrix), products, constant_cost, _is_concave(market, matrix))
+    own_profits = not np.any(matrix - np.diag(np.diagonal(matrix)))
+    box = market.space
+    is_free = own_profits and np.all(np.asarray(box.assumed)) and not np.any(np.asarray(box.low))
+    if market.rule.nests:
+        lowest = market.priced["unit_cost"] + (1 - market.numbers["nesting"]) * market.numbers["taste_spread"]
+        constant_cost = constant_cost and bool(is_free and np.all(np.asarray(lowest) >= 0))
+    return OwnedMarket(market, put(matrix), products, constant_cost, bool(is_free) and _is_concave(market))
 
 
-def _is_concave(market: Market, weights: np.ndarray) -> bool:
+def _is_concave(market: Market) -> bool:
     """True where owners' profits are concave and have an exact maximum, as `OwnedMarket` describes."""
-    kind, box = market.rule.kind, market.space
+    kind = market.rule.kind
     if kind not in (("linear", "quantity"), ("differentiated", "quantity"), ("differentiated", "price")):
         return False
     convex = np.asarray(market.numbers["convex_cost"]) > 0
@@ -118,10 +128,8 @@ def _is_concave(market: Market, weights: np.ndarray) -> bool:
     is_alike = kind[0] == "differentiated" or convex.all() or not convex.any()
     cost = np.asarray(market.priced["unit_cost"])
     is_plain = market.shock is None and not market.dynamics.limited and not market.has("fixed_cost")
-    is_free = np.all(np.asarray(box.assumed)) and not np.any(np.asarray(box.low))
     substitutes = float(market.numbers.get("substitution", 0.0)) >= 0 and np.all(cost >= 0)
-    alone = not np.any(weights - np.diag(np.diagonal(weights)))
-    return bool(is_alike and is_plain and is_free and substitutes and alone)
+    return bool(is_alike and is_plain and substitutes)
 
 
 def concave_response(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array]:
@@ -172,7 +180,7 @@ def concave_response(game: OwnedMarket, x: Profile, player: int | Array) -> tupl
 def has_owner_response(game: OwnedMarket) -> bool:
     """True where the best response of an owner to logit demand is known exactly."""
     market = game.game
-    if market.rule.demand != "logit" or market.rule.nests or market.shock or market.dynamics.limited:
+    if market.rule.demand != "logit" or market.shock or market.dynamics.limited:
         return False
     convex = market.numbers["convex_cost"]
     return game.constant_cost and (isinstance(convex, jax.core.Tracer) or not np.any(np.asarray(convex)))
@@ -185,14 +193,35 @@ def owner_response(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[
     R)`` over the owner's products, less a constant. Its maximum L is where the largest ``sum_j (w_j (p_j -
     c_j) - L) e_j`` is ``L R - K`` (Dinkelbach 1967). Every summand rises in its price up to ``c_j + mu +
     L/w_j`` and falls beyond, so that a bound is best where it binds. Steps from payoffs to such prices rise.
+
+    With nests ``mu`` is ``(1 - rho) mu``, and ``L`` is ``(1 - rho) L + rho M`` with the mean ``M`` of ``w_j
+    (p_j - c_j)`` over the sales of the good's nest, which has one solution per nest.
     """
-    market = game.game
+    market, own = game.game, jnp.asarray(game.places[0]) == player
+    nesting = market.numbers["nesting"] if market.rule.nests else 0.0
+    in_nest = same_row(market.rule.nests, market.players)
     kept_share = game.weights[player, player] * market.net_of_taxes(jnp.ones(market.players))
     free = eqx.tree_at(lambda owned: owned.game.numbers["fixed_cost"], game, jnp.zeros(market.players))
 
+    def all_prices(level: Array) -> Array:
+        spread = (1.0 - nesting) * market.numbers["taste_spread"]
+        return market.priced["unit_cost"] + spread + level / kept_share
+
+    def gap(ratio: Array, level: Array) -> Array:
+        prices = jnp.where(own, all_prices(level), game.choices(x)[:, 0])
+        margins = jnp.where(own, kept_share * (prices - market.priced["unit_cost"]), 0.0)
+        mean = in_nest @ (margins * shares_in_nests(market.rule, market.numbers, prices))
+        return level - nesting * mean - (1.0 - nesting) * ratio
+
     def prices_at(ratio: Array) -> Array:
-        prices = market.priced["unit_cost"] + market.numbers["taste_spread"] + ratio / kept_share
-        rows: Array = jnp.zeros(x.shape).at[game.places].set(prices)
+        def newton(_: Any, level: Array) -> Array:
+            value, slope = jax.jvp(partial(gap, ratio), (level,), (jnp.ones_like(level),))
+            return level - value / jnp.maximum(slope, 1.0 - nesting)  # its slope at the solution is no less
+
+        level = jnp.full(market.players, ratio)
+        if market.rule.nests:
+            level = jax.lax.fori_loop(0, NESTED_STEPS, newton, level)
+        rows: Array = jnp.zeros(x.shape).at[game.places].set(all_prices(level))
         return jnp.clip(rows[player], game.space.low[player], game.space.high[player])
 
     def ratio_at(prices: Array) -> Array:
@@ -206,6 +235,14 @@ def owner_response(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[
     _, ratio = jax.lax.while_loop(lambda ratios: ratios[1] > ratios[0], step, (start - 1.0, start))
     prices = prices_at(ratio)
     return prices, game.payoffs(x.at[player].set(prices))[player]
+
+
+def same_row(rows: Sequence[Sequence[int]], count: int) -> np.ndarray:
+    """Return 1 for products of one row of owners or nests, ``[product product]``; without rows all differ."""
+    labels = np.arange(count)
+    for row in rows:
+        labels[list(row)] = row[0]
+    return floats(labels[:, None] == labels)
 
 
 def _conditions(game: OwnedMarket, unit_cost: Array, choices: Array) -> Array:
