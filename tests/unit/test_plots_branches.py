@@ -95,7 +95,13 @@ def test_branches_are_solid_if_stable_and_thin_if_not_certified(one: xr.Dataset)
         0.5 - np.sqrt(np.maximum(LOSS - np.concatenate([line.get_xdata() for line in outer]), 0)),
     )
     assert {line.get_linewidth() for line in outer} == {0.9}
-    words = {"all 3 together", "groups 1 + 1 + 1", "stable branch", "unstable branch", "thin: not certified"}
+    words = {
+        "all 3 together",
+        "groups 1 + 1 + 1",
+        "stable branch",
+        "unstable branch",
+        "thin: not an equilibrium",
+    }
     assert words <= set(labels(ax))
 
 

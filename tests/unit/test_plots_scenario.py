@@ -122,6 +122,8 @@ def test_lines_are_broken_at_jumps_but_not_at_steep_slopes() -> None:
     (jump,) = lines(panel, "_discontinuity")
     assert jump.get_xdata()[0] == pytest.approx(0.525)
     assert "discontinuity" in labels(ax)
+    slope = xr.Dataset({"p_safe": ("x", 1 / x[4:]), "claim": ("x", ["equilibrium"] * 17)}, {"x": x[4:]})
+    assert "discontinuity" not in labels(rv.plots.scenario(slope.assign(p_safe=slope.p_safe**6)))
 
 
 def test_axes_are_logarithmic_for_equal_ratios_and_wide_ranges() -> None:

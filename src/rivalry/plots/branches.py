@@ -9,7 +9,7 @@ from xarray import Dataset
 
 from rivalry.core.results import CLAIMS, UNREFUTED
 from rivalry.plots.marks import INK, PALETTE, Look, Mark, colours, hue_keys
-from rivalry.plots.select import EVENTS, At, DrawnPoint, NoSuchPoint, is_blank, point
+from rivalry.plots.select import EVENTS, At, DrawnPoint, NoSuchPoint, doubt, is_blank, point
 
 BRANCH_REGRET = 1e-6  # of all payoffs together: largest regret of an equilibrium
 NAMED = 4  # most events of one kind whose values are listed
@@ -113,7 +113,8 @@ def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool = True) -> 
     groups = selection.get("branch_group", np.broadcast_to(np.arange(position.shape[1]), position.shape))
     stable = selection.get("branch_stable", np.ones(rows)).astype(float) > 0.5
     # a search of the space found no gain above the tolerance
-    certified_mask = claims_of_rows(selection) == UNREFUTED[0]
+    claims = claims_of_rows(selection)
+    certified_mask = claims == UNREFUTED[0]
     words = [structure(group) for group in groups]
     names = list(dict.fromkeys(words))
     hues = dict(zip(names, colours(len(names)), strict=True))
@@ -123,7 +124,7 @@ def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool = True) -> 
         label, linestyle = ("stable branch", "-") if is_stable else ("unstable branch", "--")
         marks.append(Mark("line", label=label, hue=ink, linestyle=linestyle, linewidth=2.2))
     if not certified_mask.all():
-        marks.append(Mark("line", label="thin: not certified", hue=ink, linewidth=0.9))
+        marks.append(Mark("line", label=f"thin: {doubt(claims[~certified_mask])}", hue=ink, linewidth=0.9))
     for number in dict.fromkeys(branch.tolist()):
         for piece in _pieces(np.flatnonzero(branch == number), looks):
             is_stable, proved, word = looks[piece[0]]

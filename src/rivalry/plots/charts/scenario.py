@@ -265,15 +265,18 @@ def curve_marks(curve: ScenarioSeries, log: bool | None = None, panel: int = 0) 
 
 
 def _discontinuities(values: np.ndarray) -> list[int]:
-    """Return the indices after which the next value is unexpectedly far, given the other steps."""
+    """Return the indices after which the next value is unexpectedly far, given the steps on both sides.
+
+    The first step may be a steep slope that begins before the range, as the last may end beyond it.
+    """
     if np.isfinite(values).sum() < ENOUGH:
         return []
     steps = np.abs(np.diff(values))
     padded = np.nan_to_num(np.pad(steps, 1))
     neighbour_steps = np.maximum(padded[:-2], padded[2:])
-    is_jump = steps > np.maximum(
-        JUMP * float(np.nanmax(values) - np.nanmin(values)), SUDDEN * neighbour_steps
-    )
+    least = np.maximum(JUMP * float(np.nanmax(values) - np.nanmin(values)), SUDDEN * neighbour_steps)
+    least[[0, -1]] = np.inf
+    is_jump = steps > least
     return list(map(int, np.flatnonzero(is_jump)))
 
 
