@@ -455,6 +455,51 @@ def test_csv_and_graphs(tmp_path: Path) -> None:
         assert float(user(rv.games.routes(source, demand={("s", "t"): 3.0})).travel_cost) == 7.0
 
 
+GMNS = {
+    "node.csv": "node_id,x_coord,zone_id\n1,0,10\n2,1,\n3,2,30\n",
+    "link.csv": "link_id,from_node_id,to_node_id,directed,length,free_speed,lanes,capacity,vdf_alpha,"
+    "vdf_beta\n"
+    "1,1,2,1,10,60,2,50,1,1\n2,2,3,true,5,30,1,100,0,4\n",
+    "demand.csv": "o_zone_id,d_zone_id,volume\n10,30,150\n10,10,5\n",
+}
+
+
+def gmns(folder: Path, **changes: tuple[str, str]) -> RouteGame:
+    for name, text in GMNS.items():
+        (folder / name).write_text(text.replace(*changes.get(name.split(".")[0], ("", ""))))
+    game: RouteGame = rv.games.routes(str(folder))
+    return game
+
+
+@compiled
+def test_a_folder_of_gmns(tmp_path: Path) -> None:
+    game = gmns(tmp_path)
+    # 10 minutes, with 150 on two lanes of 50 each, and 10 minutes whatever the flow
+    assert user(game).least_cost.values == pytest.approx([10 * (1 + 150 / 100) + 10])
+    assert (game.pair_names().tolist(), game.within_zones) == (["1>3"], 5.0)
+    assert game.unread == ("link_id", "length")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"link": ("lanes", "vdf_fftt")}, "row 1: vdf_fftt is 2, but 60 * length / free_speed is 10 minutes"),
+        ({"link": (",2,50,", ",2,,")}, "capacity, row 1: '' must be a number"),
+        ({"link": (",10,60,", ",-10,60,")}, "length, row 1: '-10' must be a number of at least 0"),
+        ({"link": (",10,60,", ",10 mi,60,")}, "length, row 1: '10 mi' must be a number, without its unit"),
+        ({"link": (",10,60,", ",10,0,")}, "free_speed, row 1: must be above 0"),
+        ({"link": (",2,1,10", ",2,0,10")}, "directed, row 1: '0' must be 1"),
+        ({"node": ("2,1,", "2,1,30")}, "zone 30 has nodes 2 and 3; must have one"),
+        ({"demand": ("10,30", "30,10")}, "demand.3>1: must be joined by a route"),
+        ({"demand": ("10,30", "10,40")}, "demand.1>40: '40' is no node"),
+    ],
+)
+def test_wrong_folders_of_gmns_have_one_line(tmp_path: Path, changes: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        gmns(tmp_path, **changes)
+    assert "\n" not in str(error.value)
+
+
 SMALL = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "1"]}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
+from operator import mul
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -14,6 +15,15 @@ Trips = list[tuple[str, str, Any]]  # origin, destination, and how many
 
 TNTP = ("from", "to", "capacity", "length", "free_flow_time", "b", "power", "speed", "toll", "link_type")
 ROUNDED = 1e-3  # part of all trips by which a head may differ from their sum
+FOLDER = "/"  # in place of an ending
+GMNS = {
+    "from_node_id": "from",
+    "to_node_id": "to",
+    "vdf_fftt": "free_flow_time",
+    "vdf_alpha": "b",
+    "vdf_beta": "power",
+}
+STATED = 0.01  # part by which a stated time may differ from length and speed
 ENDS = (("from", "to"), ("from_node_id", "to_node_id"), ("init_node", "term_node"), ("a_node", "b_node"))
 _SEPARATORS = str.maketrans(":;", "  ")
 _TAG = re.compile(r"<([^>]*)>\s*(.*)")
@@ -49,12 +59,13 @@ def number_of(entry: Any, name: str) -> float:
 def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]) -> T:
     """Contents of a file by the reader of its ending. Raises `ValueError` that names ``key`` and file."""
     file = Path(str(path))
-    if file.suffix not in readers:
+    suffix = FOLDER if file.is_dir() else file.suffix
+    if suffix not in readers:
         raise ValueError(f"{key}: {path} must end in {', '.join(readers)}")
-    if not file.is_file():
+    if not file.exists():
         raise ValueError(f"{key}: {path}: no such file")
     try:
-        return readers[file.suffix](file)
+        return readers[suffix](file)
     except (OSError, ValueError) as error:
         raise ValueError(f"{key}: {path}: {str(error).splitlines()[0]}") from None
 
@@ -101,6 +112,52 @@ def _csv_trips(file: Path) -> Trips:
     if missing:
         raise ValueError(f"has no column {min(missing)}; must have from, to and trips")
     return list(zip(columns["from"], columns["to"], columns["trips"], strict=True))
+
+
+def _gmns_links(folder: Path) -> NetworkTable:
+    """Links of a folder of GMNS, with times in minutes and capacities of all lanes per hour.
+
+    Raises `ValueError` where a stated time is not that of length and speed.
+    """
+    columns = {GMNS.get(name, name): column for name, column in _csv_columns(folder / "link.csv").items()}
+    for row, entry in enumerate(columns.pop("directed", ()), 1):
+        if entry.lower() not in ("1", "true"):
+            raise ValueError(f"directed, row {row}: {entry!r} must be 1, with a row per direction")
+    read = {
+        name: [number_of(entry, f"{name}, row {row}") for row, entry in enumerate(columns[name], 1)]
+        for name in ("length", "lanes", "capacity", "free_speed", "free_flow_time")
+        if name in columns
+    }
+    if "free_speed" in read:
+        speeds = columns.pop("free_speed")
+        if not all(read["free_speed"]):
+            raise ValueError(f"free_speed, row {read['free_speed'].index(0) + 1}: must be above 0")
+        times = [
+            60 * length / speed for length, speed in zip(read["length"], read["free_speed"], strict=True)
+        ]
+        columns.setdefault("free_flow_time", times)
+        for row, (time, stated) in enumerate(zip(times, read.get("free_flow_time", times), strict=True), 1):
+            if abs(time - stated) > STATED * stated:
+                raise ValueError(
+                    f"row {row}: vdf_fftt is {stated:g}, but 60 * length / free_speed is {time:g} minutes at "
+                    f"{speeds[row - 1]}; must be the same to 1 %"
+                )
+    if "lanes" in columns and "capacity" in columns:
+        del columns["lanes"]
+        columns["capacity"] = list(map(mul, read["lanes"], read["capacity"]))
+    return NetworkTable(columns)
+
+
+def _gmns_trips(folder: Path) -> Trips:
+    """Trips of a folder of GMNS between the nodes of zones. Raises `ValueError`."""
+    nodes = _csv_columns(folder / "node.csv")
+    node_of = dict[str, str]()
+    for node, zone in zip(nodes["node_id"], nodes.get("zone_id", nodes["node_id"]), strict=True):
+        if zone and node_of.setdefault(zone, node) != node:
+            raise ValueError(f"node.csv: zone {zone} has nodes {node_of[zone]} and {node}; must have one")
+    trips = _csv_columns(folder / "demand.csv")
+    rows = zip(trips["o_zone_id"], trips["d_zone_id"], trips["volume"], strict=True)
+    return [(node_of.get(tail, tail), node_of.get(head, head), amount) for tail, head, amount in rows]
 
 
 def _tntp(file: Path) -> tuple[dict[str, str], list[tuple[int, str]]]:
@@ -182,5 +239,6 @@ LINKS: Mapping[str, Callable[[Path], NetworkTable]] = {
     ".tntp": _tntp_links,
     ".csv": lambda file: NetworkTable(_csv_columns(file)),
     ".graphml": _graphml_links,
+    FOLDER: _gmns_links,
 }
-TRIPS: Mapping[str, Callable[[Path], Trips]] = {".tntp": _tntp_trips, ".csv": _csv_trips}
+TRIPS: Mapping[str, Callable[[Path], Trips]] = {".tntp": _tntp_trips, ".csv": _csv_trips, FOLDER: _gmns_trips}

@@ -56,7 +56,7 @@ def routes(
     links: Annotated[
         Any,
         "road network: pigou, braess; a table of columns from, to, cost, or free_flow_time, capacity, b, "
-        "power; a file .tntp, .csv, .graphml; {kind = 'file', path}; or a graph of networkx",
+        "power; a file .tntp, .csv, .graphml; a folder of GMNS; {kind = 'file', path}; a graph of networkx",
     ] = "braess",
     *,
     demand: Annotated[
@@ -102,6 +102,9 @@ def routes(
     if isinstance(links, str) and links in NETWORKS:
         links, usual_demand = NETWORKS[links]
         demand = usual_demand if demand is None else demand
+    path = links.get("path") if isinstance(links, Mapping) else links
+    if demand is None and isinstance(path, str | Path) and Path(path).is_dir():
+        demand = str(path)
     table = _network(links)
     _check_columns(table.columns)
     factors = {"toll": toll_factor, "length": distance_factor}
@@ -165,7 +168,7 @@ def _network(links: Any) -> NetworkTable:
         return NetworkTable({str(name): list(column) for name, column in links.items()})
     if not isinstance(path, str | Path):
         return graph_table(path)
-    if "." not in str(path):
+    if "." not in str(path) and not Path(path).is_dir():
         raise ValueError(
             f"links: {path!r} is no network; {near(str(path), list(NETWORKS))}, a table or a file"
         )
