@@ -21,7 +21,7 @@ from rivalry.cli.show import describe
 from rivalry.cli.values import settings, sweeps
 from rivalry.core.results import CLAIMS, Record, collect
 from rivalry.lab.answer.checks import cells as judged_cells
-from rivalry.lab.answer.checks import certificates, expectations, judge, results, tally
+from rivalry.lab.answer.checks import certificates, judge, results, tally
 from rivalry.lab.answer.figures import draw_own
 from rivalry.lab.report.commands import commands
 from rivalry.lab.report.page import build, in_words, number
@@ -65,6 +65,10 @@ def data_of(cells: dict[tuple[float, str], Record], planned: int = 4) -> xr.Data
 
 def full(**values: Any) -> xr.Dataset:
     return data_of({(reach, method): record(**values) for reach in (0.1, 0.2) for method in ("a", "b")})
+
+
+def expectations(study: Study | dict[str, Any], data: xr.Dataset) -> list[dict[str, Any]]:
+    return [judged.row for judged in judge(study, data)]
 
 
 def row(data: xr.Dataset, quick: bool = False, **expect: Any) -> dict[str, Any]:

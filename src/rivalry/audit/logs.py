@@ -291,13 +291,13 @@ def log_of(
     )
 
 
-def price_bins(price: np.ndarray, limit: int = BINS) -> np.ndarray:
+def price_bins(price: np.ndarray) -> np.ndarray:
     """Return the bin of every price, ``[period]``: distinct prices, or quantiles where there are too many.
 
     >>> price_bins(np.repeat([1.5, 1.9, 1.6], 25))[::25].tolist()
     [0, 2, 1]
     """
-    limit = int(np.clip(len(price) // PER_BIN, 1, limit))
+    limit = int(np.clip(len(price) // PER_BIN, 1, BINS))
     values, number = np.unique(price, return_inverse=True)
     if len(values) <= limit:
         return np.asarray(number)

@@ -46,7 +46,7 @@ from rivalry.schema.registry import hook
 
 CODE = "code"  # folder of the user's files, with one per part of a study of studies
 CRATE, MANIFEST = "ro-crate-metadata.json", "manifest-sha256.txt"
-PACKAGES, PAGE, README, REPORT = "packages.txt", "page.html", "README.md", "report.html"
+PACKAGES, PAGE, README = "packages.txt", "page.html", "README.md"
 CITATION, DATASET = "citation.bib", "dataset.nc"
 FREEZE = "freeze"  # the hook of frozen pages
 WITHIN = 1e-6  # relative difference of a recomputed cell where processor or versions are others

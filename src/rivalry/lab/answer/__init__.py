@@ -27,7 +27,7 @@ from rivalry.lab.answer.positions import position_sentences
 from rivalry.lab.answer.summary import summarise, tiled
 from rivalry.lab.answer.table import MOST_COLUMNS, AnswerTable, answer_table, blocks_of
 from rivalry.lab.answer.trends import on_quantities
-from rivalry.lab.answer.two_keys import BLOCKS, COLUMNS, TwoWayTable, on_two_keys, two_way_table
+from rivalry.lab.answer.two_keys import COLUMNS, TwoWayTable, on_two_keys, two_way_table
 from rivalry.lab.answer.verdicts import verdict
 from rivalry.lab.study.expect import is_fixed
 from rivalry.lab.study.questions import as_asked
@@ -268,14 +268,12 @@ class Answer:
         """Rows of lists, by the options of `table_of`."""
         return {}
 
-    def two_way(
-        self, rows: int | None = None, columns: int = COLUMNS, blocks: int = BLOCKS
-    ) -> TwoWayTable | None:
+    def two_way(self, rows: int | None = None, columns: int = COLUMNS) -> TwoWayTable | None:
         """Table by two swept keys; None for other runs."""
         # a table of all points takes long where they are many: none is made along a single key
         if len({*chain.from_iterable(point.at for point in self.points)}) < 2 or self.table is None:
             return None
-        return two_way_table(self.table, rows, columns, blocks)
+        return two_way_table(self.table, rows, columns)
 
     def printed_table(self, rows: int | None = None, columns: int = MOST_COLUMNS) -> AnswerTable | None:
         """Table that is read: by two swept keys where there are two, else a list of points."""

@@ -55,29 +55,25 @@ COLUMNS = (
 """Keys of a row for scripts, in order."""
 
 
-def expectations(study: StudyTables, data: Dataset, name: str | None = None) -> list[dict[str, Any]]:
-    """Expectations of a resolved study with our value, as ``--json`` prints it.
+def judge(study: StudyTables, data: Dataset) -> list[JudgedExpectation]:
+    """Compare every ``[[expect]]`` of a resolved study with the run's dataset.
 
     ``published_verdict`` and ``expected_verdict`` are ``agrees``, ``differs``, ``cannot be told apart``
     (ours is within a tolerance that exceeds half the reference value, so that half of it is too), ``not
     compared`` (with a ``reason``), or None if the study gives no such reference. ``certificate`` is the
-    weakest claim of the cells behind our value. ``name`` replaces the study's own name.
+    weakest claim of the cells behind our value.
     """
-    return [judged.row for judged in judge(study, data, name)]
-
-
-def judge(study: StudyTables, data: Dataset, name: str | None = None) -> list[JudgedExpectation]:
-    """Compare every ``[[expect]]`` of a resolved study with the run's dataset."""
     changed, from_origin = differences(study), differences(study, "origin")
     inherited = (study.get("origin") or {}).get("expect", ())
-    study_name = study.get("name", "") if name is None else name
     comparisons = []
     for row in map(dict, study.get("expect", ())):
         at, reason = applicable(from_origin if row in inherited else changed, row)
         value, claim, reason_uncompared = _result_value(study, {**row, "at": at}, data)
         if not reason and is_reduced(study) and not row.get("quick"):
             reason = REDUCED
-        comparisons.append(compare(row | {"study": study_name}, value, claim, reason or reason_uncompared))
+        comparisons.append(
+            compare(row | {"study": study.get("name", "")}, value, claim, reason or reason_uncompared)
+        )
     return comparisons
 
 

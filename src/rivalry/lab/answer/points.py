@@ -91,9 +91,10 @@ class PointResults:
         self._sizes = {} if sizes is None else sizes  # of quantities over all points, which share them
         self._count = len(arrays["status"])
 
-    def of_result(self, result: int) -> Arrays:
-        """Variables of one of the results."""
-        return Arrays(self.arrays, lambda name: self.arrays[name][result])
+    @property
+    def of_first(self) -> Arrays:
+        """Variables of the first result."""
+        return Arrays(self.arrays, lambda name: self.arrays[name][0])
 
     def variable(self, name: str) -> DataArray | None:
         """One of these in the dataset, with its labels; None where it is missing."""
@@ -490,7 +491,7 @@ class PointResults:
     @cached_property
     def _rule(self) -> tuple[Estimate, Estimate] | None:
         """The rule that a search chose, as far as it can be told from others, and its objective."""
-        arrays = dict(self.of_result(0))
+        arrays = dict(self.of_first)
         if not self.random and "trial_objective_mean" in arrays:  # single runs without draws are exact
             ends = ("trial_objective_low", "trial_objective_high")
             arrays |= dict.fromkeys(ends, arrays["trial_objective_mean"])
@@ -546,12 +547,12 @@ class PointResults:
             return self._ranges_text
         if self._count > 1 or not {"equilibrium_count", "branch_ending"} & self.arrays.keys():
             return ""
-        return _count_phrase(self.of_result(0))
+        return _count_phrase(self.of_first)
 
     @property
     def _ranges_text(self) -> str:
         """Numbers of equilibria that are proved for all values of parameters in ranges, in words."""
-        arrays = self.of_result(0)
+        arrays = self.of_first
         filled = ~np.isnan(arrays["where_range"]).any(axis=(1, 2))  # other points have more ranges
         record = {name: ((), arrays[name]) for name in ("where", "where_name")}
         record |= {name: ((), arrays[name][filled]) for name in _OF_RANGES}

@@ -476,7 +476,7 @@ def reader_of(point: PointResults, *, numbers: bool = False) -> Reader:
     """Arrays of the first result of a point, with the names of its study."""
     stakes = point.at_stake
     return Reader(
-        point.of_result(0),
+        point.of_first,
         point.words,
         players=point.players,
         axes=partial(_axes, point),

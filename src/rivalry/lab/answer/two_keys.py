@@ -86,10 +86,8 @@ class TwoWayTable(NamedTuple):
         return AnswerTable(head, rows, self.notes, 1, *hidden, mark=self.mark)
 
 
-def two_way_table(
-    table: AnswerTable, rows: int | None = None, columns: int = COLUMNS, blocks: int = BLOCKS
-) -> TwoWayTable | None:
-    """List of points as a two-way table of at most so many rows, columns and blocks.
+def two_way_table(table: AnswerTable, rows: int | None = None, columns: int = COLUMNS) -> TwoWayTable | None:
+    """List of points as a two-way table of at most so many rows and columns.
 
     The two keys with most values are down and across, in the order of the sweep; blocks are of the others.
     Values between the ends are left out evenly. None where fewer than two keys vary independently, where
@@ -99,8 +97,8 @@ def two_way_table(
     ----------
     table
         The table of all points, one per row.
-    rows, columns, blocks
-        The largest numbers of values down and across, and of blocks.
+    rows, columns
+        The largest numbers of values down and across; of blocks there are at most ``BLOCKS``.
     """
     keys = _key_columns(table)
     places = {name: list(dict.fromkeys(texts)) for name, texts in keys.items()}
@@ -126,8 +124,8 @@ def two_way_table(
         return None
     labels, heads = _thinned(places[down], rows), _thinned(places[across], columns)
     marks, mark, notes = _marks(table)
-    quantities, table_blocks, present = short[:blocks], list[TableBlock](), set[int]()
-    selected = _thinned(list(groups), max(blocks // len(quantities), 1))
+    quantities, table_blocks, present = short[:BLOCKS], list[TableBlock](), set[int]()
+    selected = _thinned(list(groups), max(BLOCKS // len(quantities), 1))
     for name in quantities:
         for place in selected:
             words = [name]

@@ -13,6 +13,7 @@ from rivalry.methods.continuation.pseudo_arclength import Evaluation
 if TYPE_CHECKING:
     from rivalry.methods.continuation.parametrised_game import Local, ParametrisedGame
 
+NEAR = 1e-7  # widths of the range of strategies: nearer ones are equal
 TOGETHER = -1  # label of eigenvalues that move whole groups; others are labelled by the group they split
 
 
@@ -138,15 +139,15 @@ class System:
         return float(np.min(np.linalg.norm(differences, axis=1), initial=np.inf)), differences
 
 
-def group_players(x: np.ndarray, width: np.ndarray, classes: np.ndarray, near: float = 1e-7) -> np.ndarray:
-    """Return groups [player] of exchangeable players with equal strategies, up to ``near`` widths."""
+def group_players(x: np.ndarray, width: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return groups [player] of exchangeable players with equal strategies, up to ``NEAR`` widths."""
     groups = np.full(len(x), -1)
     for player in range(len(x)):
         if groups[player] >= 0:
             continue
         # compared with the group's first player alone, so that chains of near players do not join
         gap = np.max(np.abs(x - x[player]) / width, axis=1)
-        together = (gap <= near) & (classes == classes[player]) & (groups < 0)
+        together = (gap <= NEAR) & (classes == classes[player]) & (groups < 0)
         groups[together] = groups.max() + 1
     return groups
 
