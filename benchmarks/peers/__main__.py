@@ -56,6 +56,7 @@ PEERS = {
     "nashopt": Peer("NashOpt", "nashopt==1.3.9 qpsolvers==4.13.0", "Apache-2.0"),
     "egttools": Peer("EGTtools", "egttools==0.1.14.2", "GPL-3.0-or-later"),
     "axelrod": Peer("Axelrod", "axelrod==4.14.0", "MIT"),
+    "pyblp": Peer("pyblp", "pyblp==1.3.0", "MIT"),
     "karma_game_library": Peer("karma-game-library", "karma-game-library==1.0.2 numpy==2.3.5", "GPL-3.0"),
 }
 

@@ -1,6 +1,8 @@
 """Our side of every task."""
 
 import tempfile
+from functools import cache
+from glob import glob
 
 import numpy as np
 
@@ -153,6 +155,43 @@ def shared_cap(costs, demand, cap, high):
     payoffs = [f"{x} * ({demand - cost} - ({total}))" for x, cost in zip(names, costs, strict=True)]
     game = rv.games.continuous(payoffs=payoffs, low=0.0, high=high, shared=[f"{total} <= {cap}"])
     return rv.solve(game, rv.methods.VariationalEquilibrium()).profile.values[:, 0]
+
+
+@cache  # pyblp keeps its problem, too
+def _cereals(table):
+    data = np.genfromtxt(glob(table)[0], delimiter=",", names=True, dtype=None, encoding="utf-8")
+    return {name: data[name] for name in ("market_ids", "firm_ids", "shares", "prices")}
+
+
+def _merged_markets(table, slope, buyer, bought):
+    from rivalry.families.market.owners import owned_market
+
+    markets, firms, shares, prices = _cereals(table).values()
+    after = np.where(firms == bought, buyer, firms)
+    games = rv.games.market.from_logit(shares, prices, price_coefficient=slope, owners=firms, markets=markets)
+    merged = []
+    for name, game in games.items():
+        owners = after[markets == name].tolist()
+        rows = [[good for good in range(len(owners)) if owners[good] == firm] for firm in sorted(set(owners))]
+        merged.append(owned_market(game.game, rows))
+    return merged
+
+
+def _equilibrium_prices(games):
+    from rivalry.families.market.estimates import logit_equilibria
+
+    return np.concatenate([found.prices for found in logit_equilibria(games)])
+
+
+def costs_and_merged_prices(table, slope, buyer, bought):
+    return _equilibrium_prices(_merged_markets(table, slope, buyer, bought))
+
+
+_kept_markets = cache(_merged_markets)
+
+
+def merged_prices(table, slope, buyer, bought):
+    return _equilibrium_prices(_kept_markets(table, slope, buyer, bought))
 
 
 def karma_episode(agents, mean_karma, steps):

@@ -160,6 +160,13 @@ CHAIN = {
     "beta": 5.0,
     "rounds": 150,
 }
+# 94 markets of 24 products of 5 firms, simulated by pyblp after Nevo (2000); firm 1 buys firm 2
+CEREALS = {
+    "table": "build/peers/pyblp/lib/python*/site-packages/pyblp/data/nevo_products.csv",
+    "slope": -30.0,
+    "buyer": 1,
+    "bought": 2,
+}
 BEACH = {"places": 20, "periods": 20, "rounds": 50}
 
 WORKS = (
@@ -242,6 +249,14 @@ WORKS = (
             _same_numbers,
             1e-7,
         ),
+    ),
+    Work(
+        *("costs and merged prices, 94 cereal markets", "costs_and_merged_prices", ("pyblp",)),
+        *(CEREALS, _same_numbers, 1e-9),
+    ),
+    Work(
+        *("merged prices, 94 cereal markets", "merged_prices", ("pyblp",)),
+        *(CEREALS, _same_numbers, 1e-9),
     ),
     Work(
         *("karma of 100 agents, 200 steps", "karma_episode", ("karma_game_library",)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from scipy.optimize import minimize
 import rivalry as rv
 from rivalry import oracles
 from rivalry.families.market.estimates import from_logit, logit_equilibria
-from rivalry.families.market.owners import owned_market
+from rivalry.families.market.owners import OwnedMarket, owned_market
 from rivalry.runtime.jax import put
 
 pytestmark = pytest.mark.slow
@@ -222,3 +224,45 @@ def test_wrong_nests_and_costs_are_answered_in_one_line(keys: dict[str, Any], me
     with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
         rv.games.market(**keys)
     assert message in str(error.value)
+
+
+def merged_games(table: Any, buyer: int = 1, bought: int = 2) -> list[OwnedMarket]:
+    """Markets of a table of columns, per potential buyer, after one firm has bought another."""
+    firms, markets = np.asarray(table["firm_ids"]), np.asarray(table["market_ids"])
+    games = from_logit(
+        table["shares"], table["prices"], price_coefficient=-30.0, owners=firms, markets=markets
+    )
+    merged = []
+    for name, game in games.items():
+        owners = np.where(firms == bought, buyer, firms)[markets == name]
+        rows = [np.flatnonzero(owners == firm).tolist() for firm in np.unique(owners)]
+        merged.append(owned_market(game.game, rows))
+    return merged
+
+
+def test_a_merger_of_cereal_makers_has_the_prices_that_pyblp_computed() -> None:
+    """The file says where its numbers are from."""
+    table = json.loads((Path(__file__).parents[1] / "data/pyblp_merger.json").read_text(encoding="utf-8"))
+    (game,) = merged_games(table | {"market_ids": ["C01Q1"] * len(table["shares"])})
+    np.testing.assert_allclose(game.game.unit_cost, table["cost"], rtol=0, atol=1e-12)
+    (found,) = logit_equilibria([game])
+    np.testing.assert_allclose(found.prices, table["merged_price"], rtol=0, atol=1e-12)
+    assert found.gain.max() < 1e-15
+
+
+@pytest.mark.nightly
+@pytest.mark.filterwarnings("ignore:from_logit. 1 of 2256 costs")
+def test_mergers_in_all_94_cereal_markets_have_the_prices_of_pyblp() -> None:
+    """Its plain logit with the slope held, and its iteration for prices."""
+    pyblp = pytest.importorskip("pyblp", reason="needs pyblp 1.3 (pip install pyblp)")
+    pyblp.options.verbose = False
+    source = pyblp.data.NEVO_PRODUCTS_LOCATION
+    table = np.genfromtxt(source, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    problem = pyblp.Problem(pyblp.Formulation("0 + prices", absorb="C(product_ids)"), table)
+    results = problem.solve(beta=[-30.0], beta_bounds=([-30.0], [-30.0]), method="1s")
+    firms = np.where(table["firm_ids"] == 2, 1, table["firm_ids"])
+    theirs = results.compute_prices(firms, costs=results.compute_costs())[:, 0]
+    found = logit_equilibria(merged_games(table))
+    np.testing.assert_allclose(np.concatenate([each.prices for each in found]), theirs, rtol=0, atol=1e-12)
+    rise, merging = theirs / table["prices"] - 1, firms == 1
+    assert (round(rise[merging].mean(), 3), round(rise[~merging].mean(), 4)) == (0.068, 0.0011)
