@@ -47,6 +47,8 @@ def karma(form: Rng, rng: Rng) -> Setting:
     if maybe(form, 0.5):
         keys["chain"] = rng.dirichlet(np.ones(2), 2).tolist()
     if maybe(form, 0.3):
+        keys["served_chain"] = rng.dirichlet(np.ones(2), 2).tolist()
+    if maybe(form, 0.3):
         keys["tax"] = float(rng.uniform(0, 0.5))
     if maybe(form, 0.2):
         keys |= {"redistribute_every": int(form.integers(1, 4)), "private_names": ["calm", "pressed"]}

@@ -302,6 +302,7 @@ ROWS: dict[str, dict[str, str | Neutral | tuple[Neutral, ...]]] = {
             Neutral(KARMA | {"chain": [0.5, 0.5]}, KARMA),
             Neutral(KARMA | {"chain": [[0.5, 0.5], [0.5, 0.5]]}, KARMA),
         ),
+        "served_chain": Neutral(KARMA | {"served_chain": [0.5, 0.5]}, KARMA),
         "private_names": FORM,
         "gamma": ESSENTIAL,
         "mean_karma": ESSENTIAL,

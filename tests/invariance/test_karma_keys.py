@@ -142,10 +142,17 @@ def level_of(masses: np.ndarray, surplus: float) -> float:
 
 
 class Step(NamedTuple):
-    """Rewards ``[type private karma bid]`` and chances of karma after a step, ``[.. karma]``."""
+    """Rewards ``[type private karma bid]`` and chances of a place and karma after a step, ``[.. karma]``."""
 
     reward: np.ndarray
-    karma: np.ndarray
+    lost: np.ndarray
+    won: np.ndarray
+
+    def values(self, values: np.ndarray, chain: np.ndarray, served: np.ndarray) -> np.ndarray:
+        """Return the means of values ``[type private karma]`` after the step, ``[.. karma bid]``."""
+        ahead = [np.einsum("tzy,tyk->tzk", one, values) for one in (chain, served)]
+        parts = zip((self.lost, self.won), ahead, strict=True)
+        return sum(np.einsum("tzkbj,tzj->tzkb", part, after) for part, after in parts)
 
 
 def step(keys: Keys, stakes: np.ndarray, masses: np.ndarray, policy: np.ndarray) -> Step:
@@ -155,17 +162,17 @@ def step(keys: Keys, stakes: np.ndarray, masses: np.ndarray, policy: np.ndarray)
     left_out = keys.get("agents", size) % size / keys.get("agents", size)
     cells = list(np.ndindex(*policy.shape))
     agents = [Holder(masses[c[:3]] * policy[c], float(stakes[c[:2]]), c[2], c[3]) for c in cells]
-    reward, paid = np.zeros(policy.shape), np.zeros((*policy.shape, most + 1))
+    reward, paid = np.zeros(policy.shape), np.zeros((2, *policy.shape, most + 1))
     surplus = 0.0
     for cell, agent in zip(cells, agents, strict=True):
         if agent.bid > agent.karma:
             continue
-        paid[(*cell, agent.karma)] = left_out
+        paid[(0, *cell, agent.karma)] = left_out
         for company, peers in peers_of(keys, agents):
             chance = (1.0 - left_out) * company
             for outcome, has_place, karma, collected in meeting(keys, agent, peers):
                 reward[cell] -= chance * outcome * (not has_place) * agent.urgency
-                paid[(*cell, karma)] += chance * outcome
+                paid[(int(has_place), *cell, karma)] += chance * outcome
                 surplus += agent.chance * chance * outcome * collected
     held = np.arange(most + 1)
     tax = keys.get("tax", 0.0) * held if np.ndim(keys.get("tax", 0.0)) == 0 else np.asarray(keys["tax"])
@@ -173,14 +180,14 @@ def step(keys: Keys, stakes: np.ndarray, masses: np.ndarray, policy: np.ndarray)
     for karma in held:
         for chance, amount in rounded(tax[karma]):
             taxed[karma, max(karma - amount, 0)] += chance
-    weights = (masses[..., None] * policy)[..., None] * paid
+    weights = (masses[..., None] * policy)[..., None] * paid.sum(axis=0)
     after = weights.sum(axis=(0, 1, 2, 3))
     level = level_of(after @ taxed, surplus + after @ tax)
     shared = np.zeros((most + 1, most + 1))
     for karma in held:
         for chance, amount in rounded(level):
             shared[karma, min(karma + amount, most)] += chance
-    return Step(reward, paid @ taxed @ shared)
+    return Step(reward, *(paid @ taxed @ shared))
 
 
 # --- the table --------------------------------------------------------------------------------------------
@@ -202,6 +209,11 @@ TABLE = [[0, 0, 0, 0, 0], [1, 0, 0, 0, 0], [2, 1, 0, 0, 0], [0, 1, 3, 0, 0], [4,
 EFFECTS: Mapping[str, tuple[Effect, ...]] = {
     "urgencies": (_changed(urgencies=[2.0, 3.0]),),
     "chain": (_changed(chain=[[0.9, 0.1], [0.4, 0.6]]), _changed(chain=[0.2, 0.8])),
+    "served_chain": (
+        _changed(served_chain=[[0.9, 0.1], [0.4, 0.6]]),
+        _changed(HALVES, chain=[[0.5, 0.5], [0.0, 1.0]], served_chain=[1.0, 0.0]),
+        _changed(agents=5, idle="random", payment="PBS", overflow="surplus", served_chain=[1.0, 0.0]),
+    ),
     "private_names": (_changed(seen="names", private_names=["calm", "urgent"]),),
     "gamma": (_changed(seen="discount", gamma=0.5),),
     "mean_karma": (_changed(seen="balance", mean_karma=1.0), _changed(seen="start", mean_karma=1.5)),
@@ -262,13 +274,14 @@ def _population(game: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _private(keys: Keys) -> tuple[np.ndarray, np.ndarray]:
-    """Urgencies ``[type private]`` and chains ``[type private private]`` as written."""
+    """Urgencies ``[type private]`` and both chains ``[outcome type private private]`` as written."""
     kinds = [keys | kind for kind in keys.get("types", [{}])]
     stakes = np.array([kind["urgencies"] for kind in kinds])
     even = np.full(stakes.shape[1:], 1.0 / stakes.shape[1])
     size = stakes.shape[1]
-    chains = [np.broadcast_to(np.asarray(kind.get("chain", even)), (size, size)) for kind in kinds]
-    return stakes, np.array(chains)
+    chains = [[kind.get("chain", even), kind.get("served_chain", kind.get("chain", even))] for kind in kinds]
+    full = [[np.broadcast_to(np.asarray(one), (size, size)) for one in pair] for pair in chains]
+    return stakes, np.swapaxes(full, 0, 1)
 
 
 def _measured(game: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -286,8 +299,7 @@ def _measured(game: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _written(keys: Keys, game: Any, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     stakes, chains = _private(keys)
     after = step(keys, stakes, *_population(game))
-    ahead = np.einsum("tzy,tyk->tzk", chains, values)
-    means = np.einsum("tzkbj,tzj->tzkb", after.karma, ahead)
+    means = after.values(values, *chains)
     legal = np.asarray(game.legal).reshape(means.shape)
     return np.where(legal, after.reward, 0.0), np.where(legal, means, 0.0)
 

@@ -132,7 +132,19 @@ def test_the_measured_efficiency_is_that_of_the_population() -> None:
     np.testing.assert_allclose((1 - 0.9) * found.payoff, -3 * 0.6, atol=0.02)
 
 
-@pytest.mark.parametrize("rules", [{}, {"places": 2, "payment": "highest_losing_bid"}])
+STAYS = {"chain": [[0.5, 0.5], [0.0, 1.0]], "served_chain": [[1.0, 0.0], [1.0, 0.0]]}
+
+
+def test_unserved_urgency_stays() -> None:
+    """If all bid nothing, half of the agents are served; urgent ones are then 1/3 of all, by the chain."""
+    game = rv.games.karma(max_karma=6, mean_karma=3, agents=50, gamma=0.9, **STAYS)
+    found = rv.solve(game, rv.methods.Simulation(plays="zero", evaluation=4000)).data
+    np.testing.assert_allclose(found.karma_distribution.sum("karma").values[0], [2 / 3, 1 / 3], atol=0.01)
+    np.testing.assert_allclose(found.efficiency, -0.5 * (2 / 3 + 5 / 3), atol=0.02)
+    np.testing.assert_allclose(found.stationary_efficiency, -0.5 * (2 / 3 + 5 / 3), atol=0.02)
+
+
+@pytest.mark.parametrize("rules", [{}, {"places": 2, "payment": "highest_losing_bid"}, STAYS])
 def test_the_largest_gain_is_that_of_all_policies(rules: dict[str, Any]) -> None:
     """The exploitability is the mean gain of the best of all 36 deterministic policies, by enumeration."""
     keys = OF_THREE | {"max_karma": 2, "mean_karma": 1.0, "gamma": 0.8} | rules
@@ -146,8 +158,9 @@ def test_the_largest_gain_is_that_of_all_policies(rules: dict[str, Any]) -> None
     written = step(keys, np.asarray(game.stakes), masses, policy[None])
 
     def values(pi: np.ndarray) -> np.ndarray:
-        karma = np.einsum("zkb,zkbj->zkj", pi, written.karma[0])
-        full = np.einsum("zkj,zy->zkyj", karma, np.asarray(game.chain[0])).reshape(6, 6)
+        units = np.eye(6).reshape(6, 1, 2, 3)
+        columns = [written.values(unit, game.chain, game.served_chain)[0] for unit in units]
+        full = np.stack([(pi * column).sum(axis=-1).ravel() for column in columns], axis=1)
         return np.linalg.solve(np.eye(6) - 0.8 * full, (pi * written.reward[0]).sum(axis=-1).ravel())
 
     rows = [np.eye(3)[: k + 1] for k in range(3)] * 2

@@ -97,6 +97,12 @@ WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
         "types": [{"max_karma": 20}, {"max_karma": 30}]
     },
     "types[1].gamma: 2 must be in [0, 1)": {"types": [{}, {"gamma": 2}]},
+    "served_chain: 3 rows must be 2, one for each of the urgencies": {"served_chain": [0.2, 0.3, 0.5]},
+    "chain and served_chain, in the mean: [[1.0, 0.0], [0.0, 1.0]] must have one stationary distribution,"
+    " and has several": {
+        "chain": [[1, 0], [0, 1]],
+        "served_chain": [[1, 0], [0, 1]],
+    },
     "types[0].chain[0]: [0.5, 0.6] must be probabilities that sum to 1": {
         "types": [{"chain": [[0.5, 0.6], [0.5, 0.5]]}]
     },

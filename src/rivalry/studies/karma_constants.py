@@ -453,6 +453,8 @@ class EconomyComputation(BaseLearner):
         require_all_bids(game, "constants and comparisons are of these")
         if not game.in_pairs:
             raise ValueError("participants: must be 2: constants and comparisons are of pairs")
+        if game.by_outcome:
+            raise ValueError("served_chain: must be that of all agents in constants and comparisons")
         return game
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from rivalry.economies.karma.chains import SHARES_ROUNDING, stationary
 from rivalry.economies.karma.checks import numbers
-from rivalry.economies.kernels.shapes import BIDS, Economy
+from rivalry.economies.kernels.shapes import BIDS, SAME_CHAIN, Economy
 
 if TYPE_CHECKING:
     from rivalry.economies.karma.model import KarmaEconomy
@@ -67,7 +67,7 @@ def world(game: KarmaEconomy) -> Economy:
         type_of=np.repeat(np.arange(len(sizes)), sizes),
         stakes=np.array(game.stakes),
         chain=cumulative(np.asarray(game.chain)),
-        first=cumulative(np.stack([stationary(chain)[1] for chain in game.chain])),
+        first=cumulative(np.stack([stationary(chain)[1] for chain in game.mean_chain])),
         discount=np.array(game.gamma),
         karma=initial_amounts(initial, game.agents, float(game.mean_karma), game.most),
         most=game.most,
@@ -82,6 +82,7 @@ def world(game: KarmaEconomy) -> Economy:
         signal=np.array(game.signal, dtype=int),
         participants=game.contest.participants,
         places=game.contest.places,
+        served_chain=cumulative(np.asarray(game.served_chain)) if game.by_outcome else SAME_CHAIN,
     )
 
 

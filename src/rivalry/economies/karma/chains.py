@@ -10,15 +10,11 @@ from rivalry.runtime.jax import floats, jnp
 SHARES_ROUNDING = 1e-8  # tolerance of sums and products of shares: they come from files with few digits
 
 
-def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarray]:
-    """Return a chain ``[private private]``, rows summing to 1, and its stationary distribution ``[private]``.
+def checked_chain(chain: object, name: str = "chain") -> np.ndarray:
+    """Return a chain ``[private private]`` with rows normalised to sum to 1.
 
-    A distribution ``[private]`` in place of a chain denotes independent draws from it. Rows are normalised to
-    sum to 1. Raises `ValueError` for a chain that is not square, has negative entries or rows that do not sum
-    to 1, or has no unique stationary distribution.
-
-    >>> stationary([[0.75, 0.25], [0.5, 0.5]])[1].round(6).tolist()
-    [0.666667, 0.333333]
+    A distribution ``[private]`` in place of a chain denotes independent draws from it. Raises `ValueError`
+    for a chain that is not square, has negative entries or rows that do not sum to 1.
     """
     array = floats(chain)
     table = np.tile(array, (len(array), 1)) if array.ndim == 1 else array
@@ -28,7 +24,18 @@ def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarr
     for row in np.flatnonzero(~(table.min(axis=1) >= 0) | ~(np.abs(sums - 1) <= SHARES_ROUNDING)):
         entries = table[row].tolist()
         raise ValueError(f"{name}[{row}]: {entries} must be probabilities that sum to 1")
-    table = table / sums[:, None]
+    return table / sums[:, None]
+
+
+def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarray]:
+    """Return a chain as `checked_chain` does, and its stationary distribution ``[private]``.
+
+    Raises `ValueError` for an invalid chain, or one without a unique stationary distribution.
+
+    >>> stationary([[0.75, 0.25], [0.5, 0.5]])[1].round(6).tolist()
+    [0.666667, 0.333333]
+    """
+    table = checked_chain(chain, name)
     balance = np.eye(len(table)) - table.T
     if np.linalg.matrix_rank(balance, tol=1e-10) < len(table) - 1:
         raise ValueError(f"{name}: {table.tolist()} must have one stationary distribution, and has several")

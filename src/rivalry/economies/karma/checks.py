@@ -7,12 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rivalry.economies.karma.chains import SHARES_ROUNDING, stationary
+from rivalry.economies.karma.chains import SHARES_ROUNDING, checked_chain, stationary
 from rivalry.schema.registry import near
 from rivalry.schema.validate import as_numbers, check_entries, whole_number
 
 AGENTS = 100
-OWN = ("urgencies", "chain", "private_names", "gamma")  # keys of the game that a type may have of its own
+OWN = (
+    "urgencies",
+    "chain",
+    "served_chain",
+    "private_names",
+    "gamma",
+)  # keys of the game that a type may have of its own
 KEYS = ("name", *OWN, "share", "count", "initial_karma", "max_karma")
 """Keys of the table of a type."""
 
@@ -25,6 +31,7 @@ class Types(NamedTuple):
     sizes: tuple[int, ...]  # number of private states per type
     stakes: np.ndarray  # [type private]
     chain: np.ndarray  # [type private private]
+    served_chain: np.ndarray  # [type private private]
     gamma: np.ndarray  # [type]
     private_names: tuple[tuple[str, ...], ...]  # [type private], or none
     initial: list[Any]  # [type]: karma of each agent of the type, a number for all, or None
@@ -82,26 +89,40 @@ def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
     tables, shares, count = tables_of_types(options, KEYS, OWN)
     stakes, sizes = stakes_of(tables)
-    chain, private_names = np.zeros((*stakes.shape, stakes.shape[1])), []
+    chains, private_names = np.zeros((2, *stakes.shape, stakes.shape[1])), []
     for k, (size, (where, table)) in enumerate(zip(sizes, tables.items(), strict=True)):
         if table.get("max_karma", options["max_karma"]) != options["max_karma"]:
             entry = f"{where}max_karma: {table['max_karma']!r}"
             raise ValueError(f"{entry} must be max_karma = {options['max_karma']}, the same for all types")
-        own_chain = np.full(size, 1 / size) if table["chain"] is None else table["chain"]
-        own_chain, _ = stationary(own_chain, f"{where}chain")
-        if len(own_chain) != size:
-            rows = f"{len(own_chain)} rows must be {size}"
-            raise ValueError(f"{where}chain: {rows}, one for each of the urgencies")
+        chains[:, k, :size, :size] = _own_chains(table, where, size)
+        chains[:, k, size:, 0] = 1.0
         names = table["private_names"]
         if names is not None and (isinstance(names, str) or len(names) != size):
             rule = f"must be {size} labels, one for each of the urgencies"
             raise ValueError(f"{where}private_names: {names!r} {rule}")
-        chain[k, :size, :size], chain[k, size:, 0] = own_chain, 1.0
         private_names.append(tuple(map(str, names or ())))
     labels = tuple(private_names) if any(private_names) else ()
     initial = [table.get("initial_karma") for table in tables.values()]
     names = tuple(table["name"] for table in tables.values())
-    return Types(names, shares, sizes, stakes, chain, discounts_of(tables), labels, initial), count
+    return Types(names, shares, sizes, stakes, *chains, discounts_of(tables), labels, initial), count
+
+
+def _own_chains(table: Mapping[str, Any], where: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the chains ``[private private]`` of a type after losing and after winning."""
+    given_chain = np.full(size, 1 / size) if table["chain"] is None else table["chain"]
+    chain, served = checked_chain(given_chain, f"{where}chain"), table["served_chain"]
+    named = {"chain": chain}
+    if served is not None:
+        named["served_chain"] = checked_chain(served, f"{where}served_chain")
+    for name, one in named.items():
+        if len(one) != size:
+            rows = f"{len(one)} rows must be {size}"
+            raise ValueError(f"{where}{name}: {rows}, one for each of the urgencies")
+    if served is None:
+        stationary(chain, f"{where}chain")
+        return chain, chain
+    stationary((chain + named["served_chain"]) / 2, f"{where}chain and served_chain, in the mean")
+    return chain, named["served_chain"]
 
 
 def stakes_of(tables: Mapping[str, Mapping[str, Any]]) -> tuple[np.ndarray, tuple[int, ...]]:

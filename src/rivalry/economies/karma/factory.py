@@ -42,6 +42,10 @@ def karma(
         list[list[Chance]] | list[Chance] | np.ndarray | None,
         "transition matrix of private states, or one distribution (default: uniform)",
     ] = None,
+    served_chain: Annotated[
+        list[list[Chance]] | list[Chance] | np.ndarray | None,
+        "the same for agents that win a place: their urgency may end (default: chain)",
+    ] = None,
     private_names: Annotated[
         list[str] | None, "labels of private states, which distinguish states of equal urgency"
     ] = None,
@@ -90,7 +94,7 @@ def karma(
     redistribute_every: Annotated[int, Ge(1), "steps between redistributions"] = 1,
     types: Annotated[
         list[dict[str, Any]] | None,
-        "tables of name, share or count, urgencies, chain, private_names, gamma, initial_karma",
+        "tables of name, share or count, urgencies, chain, served_chain, private_names, gamma, initial_karma",
     ] = None,
     participants: Annotated[int, Ge(2), Le(50), "number of agents that meet in a contest"] = 2,
     places: Annotated[
@@ -158,6 +162,7 @@ def karma(
     return KarmaEconomy(
         stakes=put(types_.stakes),
         chain=put(types_.chain),
+        served_chain=put(types_.served_chain),
         gamma=put(types_.gamma),
         share=put(types_.share),
         type_names=types_.names,
@@ -177,6 +182,7 @@ def karma(
         every=whole_number("redistribute_every", redistribute_every, 1),
         idle=count % contest.participants / count,
         contest=contest,
+        by_outcome=not np.array_equal(types_.chain, types_.served_chain),
     )
 
 

@@ -124,8 +124,8 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     """A continuum of agents of one or more types; a state is (type, private state, karma), row-major.
 
     A private state has an urgency, ``stakes [type private]``, the cost of losing. It follows the Markov chain
-    ``chain [type private private]``, independently of karma. Agents meet in random groups of
-    ``contest.participants``, and the highest bids win; ``charge [bid bid]`` is a winner's payment, by the
+    ``chain [type private private]`` or, after a place was won, ``served_chain``. Agents meet in random groups
+    of ``contest.participants``, and the highest bids win; ``charge [bid bid]`` is a winner's payment, by the
     highest losing bid (`kernels.shapes.Economy`). Finitely many agents may
     observe a signal of their peers, ``signal [own peer]``; a continuum may not. The surplus, karma paid to
     society or in excess of what agents can hold, is redistributed among all agents, up to the ``level``.
@@ -138,6 +138,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
 
     stakes: Float[Array, "type private"]
     chain: Float[Array, "type private private"]
+    served_chain: Float[Array, "type private private"]  # of agents that won
     gamma: Float[Array, "type"]  # discount factors
     share: Float[Array, "type"]  # of the population
     mean_karma: Scalar  # karma per agent
@@ -157,6 +158,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     every: int = eqx.field(static=True)  # steps between redistributions
     idle: float = eqx.field(static=True)  # share of agents that meet nobody in a step
     contest: Contest = eqx.field(static=True)
+    by_outcome: bool = eqx.field(static=True)  # the two chains may differ
 
     def _title_and_parameters(self) -> Description:
         population = count_text(self.agents, "agent") if self.agents else "a continuum of agents"
@@ -245,10 +247,14 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         outcomes, ties = self.outcomes(environment), self.tie_classes().reshape(-1)
 
         def mean(values: Values) -> Policy:
+            unserved = redistributed(values, self.chain)
+            served = redistributed(values, self.served_chain) if self.by_outcome else unserved
+            return outcomes.means(served, unserved, ties).reshape(-1, self.most + 1)
+
+        def redistributed(values: Values, chain: Float[Array, "type private private"]) -> Array:
             # values are pulled back through the step in reverse: private states, redistribution, payments
-            ahead = jnp.einsum("tzy,tyk->tzk", self.chain, values.reshape(self.shape))
-            redistributed = self.after_redistribution(ahead.reshape(-1, self.most + 1), environment.level)
-            return outcomes.means(redistributed, ties).reshape(-1, self.most + 1)
+            ahead = jnp.einsum("tzy,tyk->tzk", chain, values.reshape(self.shape))
+            return self.after_redistribution(ahead.reshape(-1, self.most + 1), environment.level)
 
         return mean
 
@@ -286,7 +292,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         """Return the inflows to the surplus in a step and the distribution of karma before redistribution."""
         outcomes, levels, ties = self.outcomes(environment), self.most + 1, self.tie_classes().reshape(-1)
         bids = (mu[:, None] * pi).reshape(-1, levels, levels)
-        _, back = jax.vjp(lambda values: outcomes.means(values, ties), jnp.zeros((len(ties), levels)))
+        _, back = jax.vjp(lambda values: outcomes.means(values, values, ties), jnp.zeros((len(ties), levels)))
         after_payment = back(bids)[0].sum(axis=0)
         karma = jnp.arange(float(levels))
         paid = jnp.sum(bids.sum(axis=1) * outcomes.paid()[ties]) if self.receiver == shapes.SOCIETY else 0.0
@@ -332,6 +338,11 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         return replace(self, mean_karma=jnp.asarray(float(mean_karma)), initial=self.initial[:0])
 
     # parts
+
+    @property
+    def mean_chain(self) -> Float[Array, "type private private"]:
+        """The chain of agents that are served half of the time: all start in its stationary distribution."""
+        return 0.5 * (self.chain + self.served_chain) if self.by_outcome else self.chain
 
     @property
     def in_pairs(self) -> bool:

@@ -73,7 +73,7 @@ def _(game: KarmaEconomy) -> str:
 def _(game: KarmaEconomy) -> Distribution:
     """Return stationary private states with all karma at ``mean_karma``, or the two integers next to it."""
     karma = expect_after(jnp.eye(game.most + 1), randomly_rounded(game.mean_karma), 1)[:, 0]
-    private = jax.vmap(stationary_distribution)(game.chain)
+    private = jax.vmap(stationary_distribution)(game.mean_chain)
     return (game.share[:, None, None] * private[:, :, None] * karma).ravel()
 
 
@@ -82,11 +82,18 @@ def _(game: KarmaEconomy, env: Around, weights: Policy) -> Float[Array, "state s
     """Return the transition matrix in two passes over pairs of karma levels instead of one pass per state."""
     types, private, levels = game.shape
     shared = game.after_redistribution(jnp.eye(levels), env.level)  # columns: next levels
-    karma = game.outcomes(env).distribution(
+    won, lost = game.outcomes(env).distribution(
         weights.reshape(-1, levels, levels), game.tie_classes().reshape(-1)
     )
-    karma = (karma @ shared.T).reshape(types, private, levels, levels)
-    full = jnp.einsum("tzkl,tzy,ts->tzksyl", karma, game.chain, jnp.eye(types))
+
+    def move(karma: Array, chain: Array) -> Array:
+        after = (karma @ shared.T).reshape(types, private, levels, levels)
+        return jnp.einsum("tzkl,tzy,ts->tzksyl", after, chain, jnp.eye(types))
+
+    if game.by_outcome:
+        full = move(won, game.served_chain) + move(lost, game.chain)
+    else:
+        full = move(won + lost, game.chain)
     return full.reshape(types * private * levels, -1)
 
 

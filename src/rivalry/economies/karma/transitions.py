@@ -172,40 +172,43 @@ class OwnBid(NamedTuple):
     chances: WinProbabilities
     to_peer: bool  # the loser receives it
 
-    def means(self, values_after: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
-        """Means of ``values_after`` payments, by karma and bid; ``ties [row]`` is the class.
+    def means(
+        self, won: Float[Array, "row karma"], lost: Float[Array, "row karma"], ties: Array
+    ) -> Float[Array, "row karma bid"]:
+        """Return mean values, by karma and bid; ``ties [row]`` is the class.
 
-        Bids are processed from the highest down, and each step adds the value of losing to the next one: two
-        passes over pairs of levels, in memory order.
+        ``won`` are values by karma after payments of winners, ``lost`` those of all others. Bids are
+        processed from the highest down, and each step adds the value of losing to the next one: two passes
+        over pairs of levels, in memory order.
         """
         # values at k - b; 0 for bids above karma, which are illegal
-        lower = jnp.concatenate([jnp.zeros_like(values_after), values_after], axis=1)
-        higher = _longer(values_after)
+        lower = jnp.concatenate([jnp.zeros_like(won), won], axis=1)
+        higher = _longer(lost)
         win, unchanged = self.chances.win[ties], _neither(self.rivals, self.chances)[ties]
         beaten = self.rivals - self.chances.tied_loss[ties]
-        size, levels = values_after.shape, values_after.shape[1]
+        size, levels = lost.shape, lost.shape[1]
 
-        def bid_less(lost: Array, bid: Array) -> tuple[Array, Array]:
-            values = jax.lax.dynamic_slice(higher, (0, bid), size) if self.to_peer else values_after
-            lost = lost + self.rivals[bid] * values
-            won = win[:, bid, None] * jax.lax.dynamic_slice(lower, (0, levels - bid), size)
-            # `lost` counts every rival with this very bid: those that do not beat it in a tie are taken out
-            return lost, won + lost - beaten[:, bid, None] * values + unchanged[:, bid, None] * values_after
+        def bid_less(losing: Array, bid: Array) -> tuple[Array, Array]:
+            values = jax.lax.dynamic_slice(higher, (0, bid), size) if self.to_peer else lost
+            losing = losing + self.rivals[bid] * values
+            winning = win[:, bid, None] * jax.lax.dynamic_slice(lower, (0, levels - bid), size)
+            # `losing` counts every rival with this very bid: those that do not beat it in a tie are taken out
+            return losing, winning + losing - beaten[:, bid, None] * values + unchanged[:, bid, None] * lost
 
-        _, means = jax.lax.scan(bid_less, jnp.zeros_like(values_after), jnp.arange(levels), reverse=True)
+        _, means = jax.lax.scan(bid_less, jnp.zeros_like(lost), jnp.arange(levels), reverse=True)
         return jnp.moveaxis(means, 0, -1)
 
     def distribution(
         self, weights: Float[Array, "row karma bid"], ties: Array
-    ) -> Float[Array, "row karma after"]:
-        """Return the distribution of karma after payments, with bids weighted by ``weights``."""
+    ) -> tuple[Float[Array, "row karma after"], Float[Array, "row karma after"]]:
+        """Return the distributions of karma after payments of winners and of all others, by ``weights``."""
         pays = weights * self.chances.win[ties][:, None, :]
         upto = jnp.cumsum(weights, axis=-1)
         gets = self.rivals * upto - weights * (self.rivals - self.chances.tied_loss[ties][:, None, :])
         unchanged = jnp.sum(weights * _neither(self.rivals, self.chances)[ties][:, None, :], axis=-1)
         if self.to_peer:
-            return _distribution_after(pays, gets, unchanged)
-        return _distribution_after(pays, jnp.zeros_like(gets), unchanged + gets.sum(axis=-1))
+            return _after_payment(pays), _after_receipt(gets, unchanged)
+        return _after_payment(pays), _diagonal(unchanged + gets.sum(axis=-1))
 
     def paid(self) -> Bids:
         """Return the expected payment of each bid."""
@@ -247,18 +250,20 @@ class ByTable(NamedTuple):
         pays = jnp.zeros((len(tie), levels, levels)).at[:, bid[:, None, None], paid].add(lower + equal)
         return cls(pays, _expected_receipt(rival_mass.sum(axis=-1), chances, charge, to_peer=True))
 
-    def means(self, values_after: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
+    def means(
+        self, won: Float[Array, "row karma"], lost: Float[Array, "row karma"], ties: Array
+    ) -> Float[Array, "row karma bid"]:
         """As in `OwnBid`."""
-        won = jnp.einsum("rkm,rbm->rkb", behind(values_after), self.pays[ties])
-        return won + jnp.einsum("rkm,rbm->rkb", ahead(values_after), self.gets[ties])
+        winning = jnp.einsum("rkm,rbm->rkb", behind(won), self.pays[ties])
+        return winning + jnp.einsum("rkm,rbm->rkb", ahead(lost), self.gets[ties])
 
     def distribution(
         self, weights: Float[Array, "row karma bid"], ties: Array
-    ) -> Float[Array, "row karma after"]:
+    ) -> tuple[Float[Array, "row karma after"], Float[Array, "row karma after"]]:
         """As in `OwnBid`."""
         pays = jnp.einsum("rkb,rbm->rkm", weights, self.pays[ties])
         gets = jnp.einsum("rkb,rbm->rkm", weights, self.gets[ties])
-        return _distribution_after(pays, gets, jnp.zeros(weights.shape[:2]))
+        return _after_payment(pays), _after_receipt(gets, jnp.zeros(weights.shape[:2]))
 
     def paid(self) -> Bids:
         """Return the expected payment of each bid."""
@@ -271,16 +276,19 @@ class WithIdle(NamedTuple):
     met: OwnBid | ByTable
     idle: float
 
-    def means(self, values_after: Float[Array, "row karma"], ties: Array) -> Float[Array, "row karma bid"]:
+    def means(
+        self, won: Float[Array, "row karma"], lost: Float[Array, "row karma"], ties: Array
+    ) -> Float[Array, "row karma bid"]:
         """As in `OwnBid`."""
-        return (1 - self.idle) * self.met.means(values_after, ties) + self.idle * values_after[:, :, None]
+        return (1 - self.idle) * self.met.means(won, lost, ties) + self.idle * lost[:, :, None]
 
     def distribution(
         self, weights: Float[Array, "row karma bid"], ties: Array
-    ) -> Float[Array, "row karma after"]:
+    ) -> tuple[Float[Array, "row karma after"], Float[Array, "row karma after"]]:
         """As in `OwnBid`."""
+        won, lost = self.met.distribution(weights, ties)
         retained = _diagonal(weights.sum(axis=-1))
-        return (1 - self.idle) * self.met.distribution(weights, ties) + self.idle * retained
+        return (1 - self.idle) * won, (1 - self.idle) * lost + self.idle * retained
 
     def paid(self) -> Bids:
         """As in `OwnBid`."""
@@ -303,13 +311,16 @@ def _neither(rival_mass: Array, chances: WinProbabilities) -> Bids:
     return rival_mass - chances.tied_win - chances.tied_loss
 
 
-def _distribution_after(pays: Array, gets: Array, unchanged: Array) -> Array:
-    """Return distributions of karma ``[row karma after]`` from amounts paid and received."""
-    amount = jnp.arange(pays.shape[-1])
-    row, karma = jnp.arange(len(pays))[:, None, None], amount[None, :, None]
-    distribution = _diagonal(unchanged).at[row, karma, jnp.maximum(karma - amount, 0)].add(pays)
+def _after_payment(pays: Float[Array, "row karma amount"]) -> Float[Array, "row karma after"]:
+    row, karma, amount = jnp.indices(pays.shape, sparse=True)
+    return jnp.zeros_like(pays).at[row, karma, jnp.maximum(karma - amount, 0)].add(pays)
+
+
+def _after_receipt(gets: Float[Array, "row karma amount"], unchanged: Array) -> Array:
+    row, karma, amount = jnp.indices(gets.shape, sparse=True)
     # what a loser cannot hold exceeds the maximum and joins the surplus (`KarmaEconomy.flows`)
-    return distribution.at[row, karma, jnp.minimum(karma + amount, len(amount) - 1)].add(gets)
+    after = jnp.minimum(karma + amount, gets.shape[-1] - 1)
+    return _diagonal(unchanged).at[row, karma, after].add(gets)
 
 
 def _diagonal(x: Float[Array, "row level"]) -> Float[Array, "row level level"]:

@@ -65,6 +65,8 @@ class EconomyBuffers(NamedTuple):
     seen: np.ndarray  # [agent]: private state and signal in one; without signals it is `Agents.private`
     entry: np.ndarray  # [agent]: index of the choice in a flat table
     moves: np.ndarray  # [type private private]: cumulative, in units of 2**-30
+    served_moves: np.ndarray  # [type private private]: likewise, of agents that won; may be absent
+    before: np.ndarray  # [agent]: wins before the step
     due: np.ndarray  # [karma 2]: integer tax, and the probability of one more in units of 2**-32
     started: np.ndarray  # [agent]: wins before the run
     supply: int  # total karma
@@ -230,7 +232,8 @@ def _probe(economy, agents, trial, policy, choice, owner, no_tallies, steps, won
         # the last of the order, who make no whole contest, meet nobody
         matched = owner.shape[0] - owner.shape[0] % economy.participants
         is_idle = np.zeros(owner.shape[0], dtype=np.int64)
-        is_idle[agents.order[matched:]] = 1
+        for place in range(matched, owner.shape[0]):
+            is_idle[agents.order[place]] = 1
         for i in range(owner.shape[0]):
             kind, z, k = economy.type_of[i], agents.private[i], agents.karma[i]
             for bid in range(k + 1):
@@ -255,6 +258,15 @@ def _reset(trial, agents):  # type: ignore[no-untyped-def]
 
 
 @loop
+def _in_lots(chain):  # type: ignore[no-untyped-def]
+    """Return cumulative probabilities in integers, as lots are: comparisons do not depend on rounding."""
+    moves = np.zeros(chain.shape, dtype=np.int64)
+    for where in np.ndindex(chain.shape):
+        moves[where] = np.int64(np.rint(chain[where] * 2.0**30))
+    return moves
+
+
+@loop
 def buffers_of(economy, agents):  # type: ignore[no-untyped-def]
     """Return the buffers of a run of an economy."""
     count, karma = economy.type_of.shape[0], economy.most + 1
@@ -265,10 +277,6 @@ def buffers_of(economy, agents):  # type: ignore[no-untyped-def]
         taxed = taxed or economy.tax[k] > 0.0
         for c in range(k + 1):
             own_bid = own_bid and economy.charge[k, c] == k
-    moves = np.zeros(economy.chain.shape, dtype=np.int64)
-    for where in np.ndindex(economy.chain.shape):
-        # in integers, as lots are: comparisons do not depend on rounding
-        moves[where] = np.int64(np.rint(economy.chain[where] * 2.0**30))
     words = count * (3 if taxed else 2)
     if economy.participants > 2:
         words += count // economy.participants
@@ -279,7 +287,9 @@ def buffers_of(economy, agents):  # type: ignore[no-untyped-def]
         bids=np.zeros(count, dtype=np.int64),
         seen=agents.private if economy.signal.size == 0 else np.zeros(count, dtype=np.int64),
         entry=np.zeros(count, dtype=np.int64),
-        moves=moves,
+        moves=_in_lots(economy.chain),
+        served_moves=_in_lots(economy.served_chain),
+        before=np.zeros(count, dtype=np.int64),
         due=due,
         started=agents.wins.copy(),
         supply=economy.karma.sum(),
@@ -322,6 +332,9 @@ def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     count = buffers.bids.shape[0]
     if tallied.rewards.shape[0] > 0:
         _tally_before(economy, agents, buffers, tallied)
+    if buffers.served_moves.shape[0] > 0:
+        for i in range(count):
+            buffers.before[i] = agents.wins[i]
     for i in range(count):
         # as if all lost: contests only write the rewards of their winners
         agents.reward[i] = -economy.stakes[at(economy.type_of[i]), at(agents.private[i])]
@@ -384,6 +397,14 @@ def close(agents, buffers, tallied):  # type: ignore[no-untyped-def]
 @inline
 def _move(economy, agents, buffers):  # type: ignore[no-untyped-def]
     """Draw the next private states."""
+    if buffers.served_moves.shape[0] > 0:
+        for i in range(buffers.bids.shape[0]):
+            moves = buffers.served_moves if agents.wins[i] > buffers.before[i] else buffers.moves
+            lot, after = low(buffers.words[i]) >> 2, 0
+            for z in range(moves.shape[2] - 1):
+                after += lot >= moves[economy.type_of[i], agents.private[i], z]
+            agents.private[i] = after
+        return
     for i in range(buffers.bids.shape[0]):
         lot, after = low(buffers.words[i]) >> 2, 0
         for z in range(buffers.moves.shape[2] - 1):

@@ -26,13 +26,14 @@ BIDS, BY_COIN, BY_STAKE, BY_TURN = 0, 1, 2, 3
 
 
 UNSEEN = np.zeros((0, 0), dtype=np.int64)
+SAME_CHAIN = np.zeros((0, 0, 0))
 
 
 class Economy(NamedTuple):
     """Agents with whole amounts of karma, repeatedly matched in random groups to bid for places.
 
     A *type* of agents has private states: its urgency, possibly with further information. In private state
-    ``z`` losing costs ``stakes[type, z]``; private states follow an exogenous Markov chain. ``charge[b, c]``
+    ``z`` losing costs ``stakes[type, z]``; private states follow a Markov chain. ``charge[b, c]``
     is the payment of a winner with bid ``b`` where the highest losing bid is ``c``, at most ``b``. Karma is
     always in ``0..most``. Types with fewer private states are padded with stakes 0 and states that are never
     reached.
@@ -60,6 +61,7 @@ class Economy(NamedTuple):
     signal: np.ndarray = UNSEEN  # [karma karma], int64, from 0 on; absent: no observation; of pairs alone
     participants: int = 2  # of a contest
     places: int = 1  # of a contest: its highest bids win
+    served_chain: np.ndarray = SAME_CHAIN  # [type private private], as `chain`, of agents that won
 
 
 OWN_BID, HIGHEST_REFUSED, LOWEST_ADMITTED = 0, 1, 2

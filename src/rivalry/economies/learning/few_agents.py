@@ -103,7 +103,9 @@ def pooled_gains(payoff: ArrayLike, gain: ArrayLike, error: np.ndarray, gaps: Ar
 
 def has_few_agents(crowd: Crowd) -> bool:
     """True if gains are computed with others' bids conditional on an agent's own karma."""
-    return len(crowd.arrays.type_of) <= FEW and not crowd.refusal
+    # trials count wins and amounts of karma, not which of them occur together
+    by_outcome = crowd.arrays.served_chain.size > 0
+    return len(crowd.arrays.type_of) <= FEW and not crowd.refusal and not by_outcome
 
 
 def evaluate_few_agents(

@@ -49,10 +49,10 @@ class Simulation(FixedPolicies):
     For two agents gains are exact, because an agent's karma determines its rival's. Where urgencies are not
     drawn independently in every step, the rival's urgency is hidden, and gains are ``bounded`` by that of an
     agent that observes it. For up to 20 agents gains are estimated in two further runs of ``evaluation``
-    steps that try every bid, with rivals' bids conditional on the agent's own karma. For more agents gains
-    are computed in the measured population, with rivals' bids independent of the agent's own karma, weighted
-    by the states that agents visited. Gains tend to 0 as the number of agents grows if the policy is an
-    equilibrium of the population.
+    steps that try every bid, with rivals' bids conditional on the agent's own karma. For more agents, and
+    where urgencies depend on the outcome, gains are computed in the measured population, with rivals' bids
+    independent of the agent's own karma, weighted by the states that agents visited. Gains tend to 0 as the
+    number of agents grows if the policy is an equilibrium of the population.
 
     Raises
     ------
