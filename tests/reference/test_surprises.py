@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import fixed_point, linprog, minimize, minimize_scalar
+from scipy.optimize import brentq, fixed_point, linprog, minimize, minimize_scalar
 from scipy.sparse.csgraph import connected_components
+from scipy.special import expit
 
 import rivalry as rv
 from tests.unit.test_fixation import exact_fixation
@@ -234,6 +235,47 @@ def rest_of_two():
     return [(mean, gain / amounts.sum()) for mean, gain in zip(means, gains, strict=True)]
 
 
+def no_rest_of_two():
+    """Number of equilibria of the same game, and whether all largest gains on a grid are above .1 %."""
+    game = rv.games.influencer(reach=[0.05] * 2, resource="1-b")
+    found = rv.all_equilibria(game)
+    points, amounts = np.asarray(game.points)[:, 0], np.asarray(game.weights)
+    influence = np.exp(-((points - np.linspace(0, 1, 401)[:, None]) ** 2) / (2 * 0.05**2))
+    payoffs = np.stack([(own / (own + influence)) @ amounts for own in influence])  # [own rival]
+    gains = payoffs.max(axis=0) - payoffs
+    least = np.maximum(gains, gains.T).min() / amounts.sum()
+    return (found.complete, len(found.equilibria)), (least > 0.001, 0)
+
+
+def attracts_without_an_equilibrium():
+    """The Hopf point, and what the player in the middle gains where three rest at reach .170, .175, .176."""
+    game = line(3, 0.17)
+    points, amounts = np.asarray(game.points)[:, 0], np.asarray(game.weights)
+
+    def gradients(positions, reach):
+        distance = points - positions[:, None]
+        influence = np.exp(-(distance**2) / (2 * reach**2))
+        total = influence.sum(axis=0)
+        return (influence * distance * (total - influence) / total**2) @ amounts / reach**2
+
+    def rest(reach):
+        def place(shift):
+            return 0.5 + shift * np.arange(-1, 2)
+
+        return place(brentq(lambda shift: gradients(place(shift), reach)[0], 0.02, 0.3))
+
+    def growth(reach):
+        steps = 1e-6 * np.eye(3)
+        columns = [gradients(rest(reach) + e, reach) - gradients(rest(reach) - e, reach) for e in steps]
+        return np.linalg.eigvals(np.column_stack(columns)).real.max()
+
+    branches = rv.solve(game, rv.methods.Branches("reach", low=0.14, high=0.24)).data
+    reaches = (0.17, 0.175, 0.176)
+    found = [rv.certificate(line(3, reach), rest(reach)).regret[1] for reach in reaches]
+    own = [regret(game, rest(reach), 1, reach) for reach in reaches]
+    return (branches.hopf_parameter[0], *found), (brentq(growth, 0.15, 0.165), *own)
+
+
 def two_meet(reach):
     """Where the first of two players that begin far apart ends, and its regret."""
     game = line(2, reach)
@@ -242,6 +284,14 @@ def two_meet(reach):
 
 
 # Logit equilibria
+
+
+def dominated(precision):
+    """Probability of a row that is dominated by little where the rival's dominant column is played."""
+    game = rv.games.matrix([[1, 0.001], [0, 0]], [[0, 1], [0, 1]])
+    branch = rv.solve(game, rv.methods.QuantalResponse(max_lambda=1000.0)).data
+    chosen = np.interp(precision, branch.logit_lambda, branch.logit_profile[:, 0, 1])
+    return chosen, expit(-precision * (0.001 + 0.999 * expit(-precision)))
 
 
 def logit_end(scale):
@@ -452,6 +502,12 @@ ROWS = [
         5e-4,
     ),
     (".3306, where either gains 1.7 %", rest_of_two, (), (0.3306, 0.017), 2e-4),
+    ("no equilibrium in pure strategies exists, proved", no_rest_of_two, (), (True, 0), 0),
+    (".1582 to .175", attracts_without_an_equilibrium, (), (0.1582, 0.1753, 0.00125, 0), 5e-5),
+    (".488, .433, .497, .269", dominated, (0.1,), 0.488, 5e-4),
+    (".488, .433, .497, .269", dominated, (1.0,), 0.433, 5e-4),
+    (".488, .433, .497, .269", dominated, (10.0,), 0.497, 5e-4),
+    (".488, .433, .497, .269", dominated, (1000.0,), 0.269, 5e-4),
     ("both stay at .5", two_meet, (0.05,), (0.5, 0), 1e-9),
     ("both stay at .5", two_meet, (0.3,), (0.5, 0), 1e-9),
     ("$c$ = 1 and 4", logit_end, (1.0,), (0, 0), 0),
