@@ -37,7 +37,7 @@ LINE = 2**16  # bytes of an answer
 
 
 class BotFault(Exception):
-    """What a bot did instead of charging a price, in one line."""
+    """A bot charged no price; the message says in one line what it did."""
 
 
 class Overdue(BaseException):  # a bot may catch any Exception

@@ -393,7 +393,7 @@ def calibrated_gain(mean_gain: np.ndarray) -> np.ndarray:
 
 
 class _Setting(NamedTuple):
-    """What the regrets of all firms rest on."""
+    """Data and assumptions of the regrets of all firms."""
 
     log: PriceLog
     demand: Demand

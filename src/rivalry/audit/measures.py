@@ -87,7 +87,7 @@ def estimate(values: Sequence[float] | np.ndarray, *, exact: bool = False) -> Sa
 
 
 class Reaction(NamedTuple):
-    """How rivals answer forced cuts of one length, against the same play without a cut.
+    """Answers of rivals to forced cuts of one length, against the same play without a cut.
 
     Prices are in units of the distance between equilibrium and cartel price.
     """

@@ -14,7 +14,7 @@ from rivalry.audit.market import PriceMarket
 from rivalry.families.market.benchmarks import search_response
 
 Memory = Callable[[list[Period]], list[Period]]
-"""What a bot remembers of a history."""
+"""Memory that a bot has of a history."""
 
 SHORT = 2_000  # periods: histories up to this length are copied for every call, as bots may change them
 SHUFFLED = 50  # periods of memory that are permuted

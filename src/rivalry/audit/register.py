@@ -1,4 +1,4 @@
-"""What audits register: a command and a study."""
+"""Registrations of audits: a command and a study."""
 
 COMMANDS = {"audit": "rivalry.audit.command:audit"}
 STUDIES = {"audit_panel": "rivalry.audit:audit_panel"}

@@ -56,7 +56,7 @@ def answer_lines(run: Run, answer: Answer) -> list[str]:
 
 
 def _result_lines(answer: Answer) -> list[str]:
-    """Return what every method declares of its first point, and how many points have tables too."""
+    """Return the tables of every method's first point, and the number of other points that have tables."""
     from rivalry.text.display import count_text
 
     results, left_out = answer.result_tables

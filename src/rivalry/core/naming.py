@@ -74,7 +74,7 @@ def name_list(names: Sequence[str]) -> str:
 
 
 def in_order(names: Sequence[str], declared: Sequence[str], kind: str) -> list[int]:
-    """Return where the declared names stand among others, in the order of the declared ones.
+    """Return the positions of the declared names among others, in the order of the declared ones.
 
     Raises
     ------

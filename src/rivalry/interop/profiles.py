@@ -205,7 +205,7 @@ class _Key(str):
 
 
 def _unwrapped(entries: list[Any]) -> Any:
-    """Return what brackets hold: pairs after names, or a list."""
+    """Return the content of brackets: pairs after names, or a list."""
     if any(isinstance(entry, _Key) for entry in entries):
         names, values = entries[::2], entries[1::2]
         if len(names) != len(values) or not all(isinstance(name, _Key) for name in names):

@@ -453,7 +453,7 @@ def _of_capsule(path: Path, folder: str) -> Iterator[None]:
 
 
 def _study(name: str, run: Run, part: Run) -> Iterator[str]:
-    """Yield how tables of a study, its text, its cells and the study that includes it disagree."""
+    """Yield contradictions between tables of a study, its text, its cells and the study that includes it."""
     if name and run.head["study"]["included"][name] != part.head["study"]:
         yield "study.json: differs from what the study of studies includes"
     text = part.folder / "study.toml"

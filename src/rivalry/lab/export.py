@@ -167,7 +167,7 @@ def numbers_of(table: AnswerTable) -> DataFrame:
 
 
 def _remarks(table: AnswerTable, mark: str) -> list[str]:
-    """Return what all rows of a table have, and what a mark in it means."""
+    """Return the notes on all rows of a table, and the meaning of a mark in it."""
     texts = [f"In every row: {'; '.join(table.notes)}" * bool(table.notes), mark]
     return [f"{text}." for text in texts if text]
 

@@ -79,7 +79,7 @@ def _profiles(points: BatchPoints, record: Record) -> np.ndarray | None:
 
 
 class StatusCheck(NamedTuple):
-    """What is wrong, doubtful or left to a search in a cell's statuses, each a line."""
+    """Faults, doubts and searches left open in a cell's statuses, each a line."""
 
     faults: list[str]
     undecided: list[str]
@@ -293,7 +293,7 @@ COMPUTED = {
     "exact": "best responses are exact up to floating point",
     "bounded": "gains are bounded in floating point",
 }
-"""How the gains of a claim without a profile are computed, by coverage; others are estimates."""
+"""Computations of the gains of a claim without a profile, by coverage; others are estimates."""
 
 
 def _without_profile(game: object, record: Record) -> Record:

@@ -170,7 +170,7 @@ def _of_group(
     finished: int,
     checkpoint: solving.Checkpoint | None,
 ) -> Iterator[tuple[int, Computed]]:
-    """Yield what `run_cells` does of cells that differ in numbers only; ``finished`` cells came before."""
+    """Yield the same as `run_cells`, of cells that differ in numbers only; ``finished`` cells came before."""
     stopped = False
 
     def watch(event: Progress) -> bool:
@@ -241,7 +241,7 @@ def _learn_cells(
     progress: ProgressCallback | None,
     checkpoint: solving.Checkpoint | None,
 ) -> Iterator[tuple[int, Computed]]:
-    """Yield what `run_cells` does of sessions of learners."""
+    """Yield the same as `run_cells`, of sessions of learners."""
     sessions = []
     for k, cell_points in points.items():
         id, task = batch[k]

@@ -26,7 +26,7 @@ _REGRETS = DefaultFigure("learning_curve", "regret_curve", options={"compare": T
 _GAINS = DefaultFigure("histogram", "pooled_gain")
 
 OTHER = FamilyDefaults((), (_BRANCHES, _CHOICES, _PAYOFFS, _REWARDS, _REGRETS, _PATHS))
-"""What is shown of a family that is not listed here, such as a user's own."""
+"""Figures of a family that is not listed here, such as a user's own."""
 
 _OWN = {
     "influencer": FamilyDefaults(

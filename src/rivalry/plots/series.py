@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xarray import Dataset
 
 RULE = ("beta", "exploration")
-"""What is recorded of the rule that made policies: inverse temperature, share of uniformly random bids."""
+"""Recorded parameters of the rule that made policies: inverse temperature, share of uniformly random bids."""
 
 
 class CellSeries(DrawnPoint):

@@ -35,7 +35,7 @@ NARROWEST, WIDEST = 1e-6, 1 / 32
 """Relative width below which boxes stay undecided; it rises with their number."""
 STARTS = 128  # of Newton's method, for the points that are looked for first
 REASONS = ("kept", "derivatives", "a better strategy", "order of players", "around a point", "undecided")
-"""Why a box is no longer searched; the first have been split."""
+"""Reasons for which a box is no longer searched; the first have been split."""
 VERDICTS = ("undecided", "equilibrium", "not an equilibrium")
 COMPARED = 10_000  # undecided boxes that are joined where they touch
 PLACES = 32  # undecided places at which existence is asked for, at most

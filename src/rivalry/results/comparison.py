@@ -1,4 +1,4 @@
-"""Which estimates differ, and which case is best, by 95 % intervals of differences, paired where possible."""
+"""Differences of estimates, and the best case, by 95 % intervals of differences, paired where possible."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Ranking(NamedTuple):
 
 
 def rank(cases: Sequence[Case], better: str = "higher", *, crossed: bool = False) -> Ranking:
-    """Return which cases are best, which cannot be told from them, and which are worse.
+    """Return the best cases, those that cannot be told from them, and the worse ones.
 
     Two cases are compared at the places that both have; with ``crossed`` every place of one with every place
     of the other. An estimate whose noise is unknown is never better than another.

@@ -107,7 +107,7 @@ def ranges(reader: Reader) -> Table | None:
 
 
 def play(reader: Reader) -> Table | None:
-    """Return what leaders and followers play, and their payoffs."""
+    """Return the strategies of leaders and followers, and their payoffs."""
     profile, pays = reader.array("play"), reader.array("play_payoff")
     if profile is None or pays is None or profile.ndim != 2:
         return None

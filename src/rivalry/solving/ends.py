@@ -203,7 +203,7 @@ def equal_profiles(x: Profile, y: Profile) -> bool:
 
 
 class AtProfile(NamedTuple):
-    """What is known of a profile of a game: payoffs, names and metrics, and its certificate."""
+    """Known properties of a profile of a game: payoffs, names and metrics, and its certificate."""
 
     record: Record
     proof: Certificate | None
@@ -212,7 +212,7 @@ class AtProfile(NamedTuple):
 
 
 Certified = Known[AtProfile]
-"""What is known of profiles of one game, by their bytes and the tolerance."""
+"""Known properties of profiles of one game, by their bytes and the tolerance."""
 
 
 def certify(
@@ -359,7 +359,7 @@ def _certified_population(
 
 
 def _beside_others(record: Record) -> str:
-    """What a claim about a population is of: one policy, and how many equilibria beside it are known."""
+    """Scope of a claim about a population: one policy, and the number of other known equilibria."""
     if "equilibria" not in record:
         return "of this policy (other equilibria: not searched)"
     return f"of this policy (other equilibria known: {len(record['equilibria'][1]) - 1})"

@@ -46,7 +46,7 @@ ROUNDINGS = 64  # more than rounding errors, in units of the last place, of a st
 
 @dataclass(frozen=True)
 class ExactProof:
-    """What is proved exactly of a method's result in a finite game, or of learned policies.
+    """Exact proof of a method's result in a finite game, or of learned policies.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class ExactProof:
 
     @property
     def claim(self) -> str:
-        """What the file claims; empty for a result without an exact proof."""
+        """Claim of the file; empty for a result without an exact proof."""
         record = self.record
         marks = {
             "correlated_equilibrium": {"exact_distribution", "exact_multipliers"},

@@ -139,7 +139,7 @@ def check_kind(method: object, game: object) -> None:
 
 
 def _target(name: str) -> str:
-    """Return where a class of methods is, from its name."""
+    """Return the module and name of a class of methods, from its name."""
     return next(t for entry in METHODS.values() for t in entry.targets if t.endswith(f":{name}"))
 
 

@@ -47,7 +47,7 @@ class LearnerTask(NamedTuple):
 
 @dataclass
 class Learned:
-    """What a session returned, or the error that ended it; and the warnings that it gave."""
+    """Result of a session or the error that ended it, and the warnings that it gave."""
 
     solution: Solution | None = None
     error: Exception | None = None

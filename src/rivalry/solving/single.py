@@ -60,7 +60,7 @@ DONE = "_done"  # steps taken by a learner, in a checkpoint beside the session's
 
 @dataclass
 class InCommon:
-    """What replications of a method on a game have in common, made by the first that needs it."""
+    """Common parts of replications of a method on a game, made by the first that needs them."""
 
     world: Known[Any] = field(default_factory=dict)  # of a learner
     pace: Pace = field(default_factory=Pace)

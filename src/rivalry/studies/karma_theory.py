@@ -248,7 +248,7 @@ class RandomPolicyExperiment(BaseLearner):
         raise NotImplementedError
 
     def counts(self, world: PopulationGame, session: Session, count: int) -> Record:
-        """Return what the first ``count`` policies show."""
+        """Return the measures of the first ``count`` policies."""
         raise NotImplementedError
 
     def read(self, world: PopulationGame, session: Session) -> Record:

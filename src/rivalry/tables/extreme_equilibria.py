@@ -286,7 +286,7 @@ def _compiling_seconds() -> float:
 
 
 def _has_loops() -> bool:
-    """Whether the compiled search is loaded, which one small game is not worth."""
+    """True if the compiled search is loaded, which one small game is not worth."""
     return "rivalry.tables.kernels.vertices" in sys.modules
 
 

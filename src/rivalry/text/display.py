@@ -181,7 +181,7 @@ def joint_action_names(joint: np.ndarray, actions: np.ndarray | None) -> list[st
 
 
 def equilibrium_rows(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return how many equilibria there are and what else is known beside their table, as text by name."""
+    """Return the number of equilibria and the other facts beside their table, as text by name."""
     if "where_range" in record:
         return {"equilibria": ranges_in_words(record)}
     if not {"equilibria", "complete"} <= record.keys():
@@ -290,7 +290,7 @@ def count_in_words(record: Mapping[str, Any]) -> str:
 
 
 def _pure_in_words(pure: int, count: int) -> str:
-    """Return how many equilibria are in pure strategies, after a comma; empty where that is unknown."""
+    """Return the number of equilibria in pure strategies, after a comma; empty where it is unknown."""
     if pure < 0 or not count:
         return ""
     kinds = {0: ", in mixed strategies", count: ", in pure strategies"}

@@ -110,7 +110,7 @@ def serve(
 
 
 def _end(jobs: Jobs, note: Callable[[str], None]) -> None:
-    """Say which runs go on, or stop them where a person at the terminal asks for it."""
+    """Name the runs that go on, or stop them where a person at the terminal asks for it."""
     working = jobs.working()
     if not working:
         return

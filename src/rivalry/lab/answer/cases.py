@@ -479,7 +479,7 @@ def _by_entry(rows: Sequence[Row], key: str, mixed: bool) -> list[list[Value]]:
 
 
 def _printed(value: Value) -> tuple[float, str, str]:
-    """What a reader sees of a number.
+    """Parts of a number that a reader sees.
 
     Of the same draws, a difference may be significant that is smaller than what intervals show.
     """

@@ -203,7 +203,7 @@ def _are_profiles(methods: Sequence[str], words: Words) -> bool:
 
 
 class _Kind(NamedTuple):
-    """What profiles are claimed to be."""
+    """Kind of profiles that claims are about."""
 
     noun: str  # "equilibrium", "Nash equilibrium", "maximum"
     is_of_policies: bool = False

@@ -179,7 +179,7 @@ class PointResults:
 
     @cached_property
     def largest_bound(self) -> float:
-        """What no gain of any player exceeds, where it is known."""
+        """Largest known bound of the gains of players; 0 where none is known."""
         return float(np.max(self.bound[np.isfinite(self.bound)], initial=0.0))
 
     def _gain_or_bound(self) -> Estimate:
@@ -236,7 +236,7 @@ class PointResults:
 
     @cached_property
     def scope(self) -> str:
-        """What the claims are of, where it is not the whole game."""
+        """Part of the game that the claims are of; empty for the whole game."""
         return " or ".join(sorted(set(map(str, self.arrays.get("claim_scope", ()))) - {""}))
 
     @property
@@ -1118,7 +1118,7 @@ def _refuting(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
 PROOFS = (
     *("boxes", "complete", "undecided", "verdict", "equilibrium_set", "isolated_count", "certified_bound"),
 )
-"""What a list of equilibria proves of itself."""
+"""Variables on the proof of a list of equilibria."""
 COUNTS = ("equilibrium_count", "pure_count", "component_count", "isolated_count")
 _OF_RANGES = ("where_range", "where_count", "where_decided")
 RANGES = 4  # of parameters, whose numbers of equilibria are told one by one

@@ -338,7 +338,7 @@ def _in_cell(entry: Estimate) -> Estimate:
 
 
 USUAL = {("status", "converged"), ("status", "completed"), ("n", "1")}
-"""What every row may have without being worth a note."""
+"""Entries that every row may have without being worth a note."""
 
 
 def _coordinate(at: Mapping[str, Any], name: str, words: Words) -> Estimate:

@@ -97,7 +97,7 @@ def on_quantities(
             trend_of(study, name, rows, words, points) or _controls(study, name, results, words)
         ):
             continue
-        if name == "profile" and not _is_told_as_numbers(study, rows, words):
+        if name == "profile" and not _has_trend_of_strategies(study, rows, words):
             sentences += [sentence.text for sentence in position_sentences(study, results)]
         elif name == "claim":  # without a key, the sentence on claims says it
             sentences += claim_courses(study, [point for point in rows if point not in points])
@@ -140,8 +140,8 @@ def _order(study: StudyTables, rows: ResultPoints) -> list[str]:
     return [name for name in requested if name in (*names, "profile")] or names[:TOGETHER]
 
 
-def _is_told_as_numbers(study: StudyTables, rows: ResultPoints, words: Words) -> bool:
-    """True for strategies with a name of the study's and numbers that are no choices by name."""
+def _has_trend_of_strategies(study: StudyTables, rows: ResultPoints, words: Words) -> bool:
+    """True if strategies have a name of the study's and a trend, and are no choices by name of one point."""
     if not words.is_named("profile") or (len(rows) == 1 and rows[0].choices_in_words):
         return False
     return trend_of(study, "profile", rows, words) is not None
@@ -231,7 +231,7 @@ def _without(text: str, subject: Trend) -> str:
 
 
 def _trend_signature(subject: Trend) -> tuple[Any, ...]:
-    """What trends have in common that a sentence tells together."""
+    """Properties that trends share if one sentence tells them together."""
     has_noise = any(map(is_single, subject.series))
     return subject.key, subject.fixed, subject.averaged, subject.where, subject.left_out, has_noise
 
@@ -312,7 +312,7 @@ def _name_key_once(text: str, key: str, words: Words) -> str:
 
 
 def _two_quantities(trends: Sequence[Trend], words: Words) -> str:
-    """How much the first of two quantities of the same draws differs from the other."""
+    """Difference of the first of two quantities of the same draws from the other."""
     series = list(chain.from_iterable(subject.cases[""] for subject in trends))
     if len(trends) != 2 or len(series) != 2:
         return ""

@@ -333,7 +333,7 @@ def _on_numbers(question: QuestionTest) -> tuple[bool | None, str]:
 
 
 def _in_all(question: QuestionTest, count: int) -> str:
-    """Where so many numbers of rows are: at every value of the one key, or in how many cases."""
+    """Words for the cases of so many numbers of rows: every value of the one key, or their count."""
     rows, keys = question.rows, keys_of(question.rows)
     if count < 2:
         return ""

@@ -192,7 +192,7 @@ def _started(study: Table) -> list[str]:
 
 
 def _constant_of(test: Table, study: Table, obsolete: Sequence[str]) -> str:
-    """Return what in a test holds of the game before changes, in words; empty without any.
+    """Return the part of a test that holds of the game before changes, in words; empty without any.
 
     A number of equilibria, 0 and a benchmark are of the question.
     """

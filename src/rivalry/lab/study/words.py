@@ -45,7 +45,7 @@ CONTROLS = {
     "myopic_follower": "with a myopic follower",
     "random": "replaced by random play",
 }
-"""What a negative control adds to the name of its method."""
+"""Words that a negative control adds to the name of its method."""
 REPLACED = {"memoryless": "memory", "gamma_zero": "gamma"}
 """The key in place of whose value a negative control has its own."""
 ROLES = ("leader", "follower")

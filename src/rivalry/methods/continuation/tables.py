@@ -45,7 +45,7 @@ def events(reader: Reader) -> Table | None:
 
 
 def _of_hopf(reader: Reader, event: int) -> Row:
-    """Return what is known of a Hopf point."""
+    """Return the known properties of a Hopf point."""
     row: Row = {}
     for name, label in (("frequency", "frequency"), ("lyapunov", "first Lyapunov coefficient")):
         numbers = reader.array(f"event_{name}")

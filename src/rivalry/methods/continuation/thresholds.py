@@ -273,7 +273,7 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
 
 
 def _second_order(world: Sweep, scan: _Scan) -> Record:
-    """Return where the symmetric point begins or ceases to be a local maximum of every player's payoff."""
+    """Return the values from which on the symmetric point is, or is not, a local maximum of all payoffs."""
     values, holds = [], []
     heights = scan.largest_curvature()
     for before, after in scan.sign_changes(heights):
@@ -333,7 +333,7 @@ def _windows(scan: _Scan, crossings: list[_Crossing]) -> Record:
 def _zero(
     world: Sweep, scan: _Scan, before: int, after: int, spectra: slice
 ) -> tuple[float, symmetric.SymmetricPositions]:
-    """Return where the largest real part of some ``spectra`` is 0 between two values, by Brent's method."""
+    """Return the root of the largest real part of some ``spectra`` between two values, by Brent's method."""
 
     def at(value: float) -> symmetric.SymmetricPositions:
         # Newton's method starts from the known root at the nearer end

@@ -85,7 +85,7 @@ class RoundRobin(OneStepLearner):
         return {**self.unfinished(), "earned": np.zeros((count, count))}
 
     def result(self, world: object) -> Session:
-        """Return what strategies earn in all matches."""
+        """Return the payoffs of strategies in all matches."""
         return {"earned": self._earnings(stateless_tables(world)[0])}
 
     def _earnings(self, table: np.ndarray) -> np.ndarray:

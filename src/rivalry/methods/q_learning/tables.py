@@ -82,7 +82,7 @@ def last_rewards(reader: Reader) -> Table | None:
 
 
 def training(reader: Reader) -> Table | None:
-    """Return what best responses to trained networks gain, the largest over players."""
+    """Return the gains of best responses to trained networks, the largest over players."""
     rows: list[Row] = []
     for name in GAINS:
         values, bands = reader.array(name), reader.array(f"{name}_band")

@@ -221,7 +221,7 @@ def _run_marks(x: np.ndarray, runs: Ends, axis: int) -> tuple[list[Mark], list[s
 
 
 def _crossings(data: Dataset, at: At, over: str) -> list[Mark]:
-    """Return where the symmetric point gains or loses stability, over the scanned range."""
+    """Return the parameters at which the symmetric point gains or loses stability, over the scanned range."""
     selection = branch_point(data, at, ("crossing_direction", "crossing", "parameter_name"), 1, over)
     marks = list[Mark]()
     for value, word in zip(*(selection[name] for name in CROSSINGS), strict=True) if selection else ():

@@ -24,7 +24,7 @@ LISTS = (
     *("equilibria", "equilibrium_count", "pure_count", "complete", "boxes", "undecided"),
     *("first_order", "verdict", "equilibrium_set", "isolated_count", "certified_bound"),
 )
-"""What a record says of a list of equilibria with proofs."""
+"""Variables that a record has of a list of equilibria with proofs."""
 
 
 @preset

@@ -39,7 +39,7 @@ WORDS = {
     "a number that is made whole": "floor ceil round sign rem nextafter",
     "a random draw": "random_bits random_gamma threefry2x32",
 }
-"""What operations are, of which no bounds are computed."""
+"""Words for operations of which no bounds are computed."""
 
 
 def in_words(name: str) -> str:
