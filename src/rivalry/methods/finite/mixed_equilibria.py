@@ -95,10 +95,10 @@ class MixedEquilibria(BaseLearner):
         """Search in one step; an enumeration of vertices stops at the time ``end``."""
         if not steps or session["over"][0]:
             return 0
-        session.update(self._found(stateless_tables(world), session, end))
+        session.update(self._solutions(stateless_tables(world), session, end))
         return 1
 
-    def _found(self, tables: np.ndarray, session: Session, end: float) -> Session:
+    def _solutions(self, tables: np.ndarray, session: Session, end: float) -> Session:
         """Return the session's entries after the search."""
         if self.one:
             equilibrium = one_mixed(tables)

@@ -433,9 +433,9 @@ def _less(tape: Operations, p: int, q: int) -> Any:
 
 
 def _is_finite(tape: Operations, p: int) -> Any:
-    """True if a number is between the least and the largest: known, or as a comparison."""
-    least, largest = (tape.number(end) for end in (np.finfo(float).min, np.finfo(float).max))
-    return _and(_not(_less(tape, p, least)), _not(_less(tape, largest, p)))
+    """True if a number is between the smallest and the largest: known, or as a comparison."""
+    smallest, largest = (tape.number(end) for end in (np.finfo(float).min, np.finfo(float).max))
+    return _and(_not(_less(tape, p, smallest)), _not(_less(tape, largest, p)))
 
 
 TESTS: dict[str, Callable[..., Any]] = {
