@@ -19,7 +19,6 @@ from rivalry.methods.continuation.branches import Branches
 from rivalry.methods.continuation.events import cuts
 from rivalry.methods.continuation.groups import GroupSpectrum, System, group_players, relabel
 from rivalry.methods.continuation.parameters import entries_of
-from rivalry.methods.continuation.proved_events import bracket
 from rivalry.runtime.jax import jnp
 from tests import jaxcont_curves
 from tests.chunks import assert_same_in_chunks
@@ -439,40 +438,3 @@ def test_names_that_are_no_parameters_are_refused(names: Any, why: str) -> None:
     with pytest.raises(ValueError, match=r"^parameter: ") as caught:
         entries_of(cournot(2), names, "parameter")
     assert str(caught.value) == f"parameter: {why}"
-
-
-def test_folds_are_proved_to_lie_between_two_values() -> None:
-    data = found(cubic(), "drive", -1.0, 1.0, prove=True).data
-    at = 2 / (3 * np.sqrt(3))
-    low, high = data.event_bracket.values[np.argsort(data.event_parameter.values)].T
-    assert np.all((low <= [-at, at]) & ([-at, at] <= high))
-    assert np.all(high - low < 1e-12)
-
-
-def test_a_hopf_point_is_proved_and_other_points_are_not() -> None:
-    a, b = "(x1 - 0.5)", "(x2 - 0.5)"
-    game = rv.games.continuous(
-        payoffs=[f"p*{a}^2/2 - {b}*{a} - {a}^4/4", f"{a}*{b} + p*{b}^2/2 - {b}^4/4"], parameters={"p": 0.1}
-    )
-    near, ends = np.array([[0.5001], [0.4999]]), (-0.5, 0.4)
-    proved = bracket(game, "parameters.p", ends, "hopf", near, 0.001)
-    assert proved is not None
-    assert proved[0] <= 0.0 <= proved[1] < proved[0] + 1e-12
-    assert bracket(game, "parameters.p", ends, "fold", near, 0.001) is None
-    # a crossing at which two curves meet is no regular zero
-    meet = rv.games.continuous(payoffs=["p*(x1 - 0.5)^2/2 - (x1 - 0.5)^4/4"], parameters={"p": 0.1})
-    assert bracket(meet, "parameters.p", ends, "fold", np.array([[0.5]]), 0.0) is None
-    # nor are two folds at one place: x^4 has more than a double zero
-    flat = rv.games.continuous(payoffs=["p*x1 - (x1 - 0.5)^5/5"], parameters={"p": 0.1})
-    assert bracket(flat, "parameters.p", ends, "fold", np.array([[0.5]]), 0.0) is None
-
-
-def test_two_partners_have_a_fold_at_a_quarter() -> None:
-    """Both choose a root of x = a + x^2; for several players the null vector is of all choices."""
-    payoffs = ["x1 * (a + x2^2) - x1^2 / 2", "x2 * (a + x1^2) - x2^2 / 2"]
-    game = rv.games.continuous(payoffs=payoffs, parameters={"a": 0.2})
-    proved = bracket(game, "parameters.a", (0.1, 0.4), "fold", np.full((2, 1), 0.501), 0.2501)
-    assert proved is not None
-    assert proved[0] <= 0.25 <= proved[1] < proved[0] + 1e-12
-    # outside the range that was asked for
-    assert bracket(game, "parameters.a", (0.26, 0.4), "fold", np.full((2, 1), 0.501), 0.2601) is None

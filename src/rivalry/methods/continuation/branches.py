@@ -21,7 +21,6 @@ from rivalry.methods.continuation import session as known
 from rivalry.methods.continuation.events import KINDS, Cut, Event, cuts, refine
 from rivalry.methods.continuation.groups import GroupSpectrum, System, group_players, relabel
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
-from rivalry.methods.continuation.proved_events import bracket
 from rivalry.methods.continuation.pseudo_arclength import (
     CurvePoint,
     at_value,
@@ -64,9 +63,6 @@ class Branches(BaseLearner):
     orbits born at every Hopf point, at a number of parameter values or at given values. ``certify``:
     ``search`` computes the regret of every row on a grid of ``points`` with local search, a lower bound;
     ``full`` computes the package's certificate for each; ``none`` leaves NaN.
-
-    ``prove`` encloses every fold and Hopf point of a game on intervals between two values of the parameter
-    (``event_bracket``; NaN where the proof fails), by Krawczyk's operator on the system whose zero it is.
 
     The record has rows (``branch_..``), events (``event_..``, with ``event_row``, the row before each, and
     ``fold_parameter``, ``split_parameter``, ``symmetric_loss_parameter``, ``hopf_..``), cycles
@@ -115,8 +111,6 @@ class Branches(BaseLearner):
         "certificates of points: by a search, with proofs where the game has them, or none",
     ] = "search"
     points: SearchPoints = 101
-
-    prove: Annotated[bool, "folds and Hopf points with a proof, between two values of the parameter"] = False
 
     needs = (
         PAYOFFS,
@@ -184,8 +178,6 @@ class Tracer:
             self._begin_branch(int(waiting[0]))
         elif s["searched"][0] < known.SEARCHES:
             self._search(_number_of_task(s["searched"]))
-        elif self.options.prove and len(s["bracket_ends"]) < len(s["event_kind"]):
-            self._prove(len(s["bracket_ends"]))
         elif self.options.cycles and s["hopfs_done"][0] < np.sum(s["event_kind"] == HOPF):
             self._trace_cycles(_number_of_task(s["hopfs_done"]))
         else:
@@ -356,15 +348,6 @@ class Tracer:
         names = ("kind", "label", "tangent", "frequency", "residual")
         columns |= {name: getattr(event, name) for name in names}
         self._add("event", system, event.point, branch=branch, row=row, born=NONE, **columns)
-
-    def _prove(self, event: int) -> None:
-        """Add values of the parameter between which an event is proved to be; NaN where it is not."""
-        s, family = self.session, self.family
-        kind, ends = KINDS[s["event_kind"][event]], None
-        if kind in ("fold", "hopf") and not callable(family.parameter):
-            event_point = s["event_x"][event], float(s["event_value"][event])
-            ends = bracket(family.game, family.name, (family.low, family.high), kind, *event_point)
-        add(s, "bracket", ends=(np.nan, np.nan) if ends is None else ends)
 
     def _is_known(self, branch: int, system: System, event: Event) -> bool:
         """True for the second event of a pair, or a repetition by equal eigenvalues."""

@@ -65,7 +65,6 @@ def empty(players: int, axes: int, unknowns: int) -> Session:
         ((), float, "row_value branch_value event_value orbit_value orbit_period"),
         ((), float, "event_frequency event_lyapunov event_residual"),
         ((), bool, "orbit_stable cut_lost"),
-        ((2,), float, "bracket_ends"),
         ((players,), int, "branch_groups"),
         ((players,), float, "row_payoff row_regret"),
         ((players, axes), float, "row_x branch_x event_x orbit_low orbit_high"),
@@ -140,10 +139,6 @@ def _events_of_kinds(s: Session) -> Record:
         "event_kind": (("event",), kinds),
         "event_moves": (("event",), words(s["event_label"])),
     }
-    if len(s["bracket_ends"]):
-        ends = np.full((len(kinds), 2), np.nan)
-        ends[: len(s["bracket_ends"])] = s["bracket_ends"]
-        record_["event_bracket"] = (("event", "end"), ends)
     for kind in KINDS:
         record_[f"{kind}_parameter"] = ((kind,), s["event_value"][kinds == kind])
         record_[f"{kind}_position"] = ((kind, "player", "axis"), s["event_x"][kinds == kind])

@@ -17,7 +17,6 @@ EVENTS = {
     "split": "branches split or cross",
 }
 FOLD = "no derivative: a fold"  # or another reason for which the Jacobian is singular
-ENDS = ("from", "to")
 SLOPE = "slope_"
 _NO_METRIC = ("slope_payoff", "slope_inner", "slope_difference")
 _ROLES = ("leader", "follower")
@@ -29,14 +28,11 @@ def events(reader: Reader) -> Table | None:
     if kinds is None or values is None:
         return None
     key = reader.names.key(reader.text("parameter_name"))
-    positions, brackets = reader.array("event_position"), reader.array("event_bracket")
+    positions = reader.array("event_position")
     rows: list[Row] = []
     for k in np.flatnonzero(kinds != ""):
         kind = str(kinds[k])
         row = {"event": Estimate(EVENTS.get(kind, kind)), key: reader.number(float(values[k]))}
-        if brackets is not None and np.isfinite(brackets[k]).all():
-            ends = zip(ENDS, brackets[k].tolist(), strict=True)
-            row |= {f"proved {word}": exactly(repr(end), end) for word, end in ends}
         if positions is not None:
             row |= reader.strategies("event_position", positions[k])
         rows.append(row | (_of_hopf(reader, int(k)) if kind == "hopf" else {}))
