@@ -142,16 +142,6 @@ def test_policies_are_frequencies_over_trials() -> None:
     np.testing.assert_array_equal(modal.argmax(axis=1), data.modal_policy.values[1])
 
 
-@pytest.mark.slow
-def test_softmax_policies_are_means_over_trials() -> None:
-    weights = np.random.default_rng(3).uniform(size=(4, 2, 5, 3))
-    record = learned(4) | {"policy_softmax": (("trial", "player", "state", "action"), weights)}
-    curves = rv.plots.policy(dataset(record), softmax=True).child_axes[1].collections[0].get_array()
-    np.testing.assert_allclose(curves, weights[:, 1].mean(axis=0))
-    greedy = rv.plots.policy(dataset(record)).child_axes[1].collections[0].get_array()
-    assert set(np.unique(np.asarray(greedy) * 4)) <= {0, 1, 2, 3, 4}
-
-
 def test_greedy_play_is_drawn_with_grid_equilibria() -> None:
     data = dataset(learned())
     ax = rv.plots.paths(data, quantity="greedy")

@@ -99,17 +99,14 @@ def _action_names(selection: DrawnPoint, size: int) -> list[str]:
 
 
 @preset
-def policy(data: Dataset, *, at: At = None, softmax: bool = False) -> Drawing:
+def policy(data: Dataset, *, at: At = None) -> Drawing:
     """Draw learned policies as heat maps of actions by state, a panel per player.
 
     Parameters
     ----------
     data
-        Holds ``policy [trial player state]``, the greedy actions, or ``modal_policy [player state]`` alone;
-        for ``softmax`` ``policy_softmax [trial player state action]``. Own states are labelled by their
-        ``action_grid``.
-    softmax
-        Draw mean probabilities over trials, instead of the share of trials in which an action is greedy.
+        Holds ``policy [trial player state]``, the greedy actions, or ``modal_policy [player state]`` alone.
+        Own states are labelled by their ``action_grid``.
 
     Raises
     ------
@@ -123,10 +120,9 @@ def policy(data: Dataset, *, at: At = None, softmax: bool = False) -> Drawing:
     >>> policy(greedy).child_axes[0].collections[0].get_array().tolist()
     [[0.0, 0.0, 1.0], [0.5, 0.5, 0.0]]
     """
-    selection, mean, words = _mean_policy(data, at, softmax)
+    selection, mean, words = _mean_policy(data, at)
     players, states, actions = mean.shape
-    low, high = (float(mean.min()), float(mean.max())) if softmax else (0.0, 1.0)
-    scale: Look = {"hue": "cividis", "low": low, "high": high, "label": words}
+    scale: Look = {"hue": "cividis", "low": 0.0, "high": 1.0, "label": words}
     names = WALK if actions == 3 else list(map(str, range(actions)))
     state_names = [list(map(str, range(states)))] * players
     if "action_grid" in selection and selection["action_grid"].shape[1] == states:
@@ -145,12 +141,9 @@ def policy(data: Dataset, *, at: At = None, softmax: bool = False) -> Drawing:
     return Drawing(marks, frames, notes, columns=4, shared=True)
 
 
-def _mean_policy(data: Dataset, at: At, softmax: bool) -> tuple[DrawnPoint, np.ndarray, str]:
+def _mean_policy(data: Dataset, at: At) -> tuple[DrawnPoint, np.ndarray, str]:
     """Return the frequency of each action, ``[player state action]``, and its description."""
-    extras = ("action_grid", "policy", "policy_softmax", "modal_policy")
-    if softmax:
-        selection = select.point(data, "policy_softmax", 4, extras, at=at)
-        return selection, np.nanmean(selection["policy_softmax"], axis=0), "mean probability of the action"
+    extras = ("action_grid", "policy", "modal_policy")
     modal = "policy" not in data and "modal_policy" in data
     main = "modal_policy" if modal else "policy"
     selection = select.point(data, main, 2 if modal else 3, extras, at=at)
