@@ -71,18 +71,18 @@ def test_exploitability_is_divided_by_the_payoff_of_the_same_policy() -> None:
     assert ax.get_ylabel() == "share of |J|"
 
 
-def test_absolute_exploitability_and_distances_on_separate_axes() -> None:
+def test_exploitability_and_distances_on_separate_axes() -> None:
     data = monitored(1)
     wanted = ["exploitability", "distance_to_equilibrium", "policy_change"]
-    ax = rv.plots.exploitability_curve(data, quantities=wanted, relative=False)
+    ax = rv.plots.exploitability_curve(data, quantities=wanted)
     upper, lower = ax.figure.axes
     (line,) = lines(upper, "_line")
-    np.testing.assert_array_equal(line.get_ydata(), data.monitor_mean_exploitability.values[0, 0])
+    size = np.abs(data.monitor_mean_agent_payoff.values[0, 0])
+    np.testing.assert_allclose(line.get_ydata(), data.monitor_mean_exploitability.values[0, 0] / size)
     far, change = lines(lower, "_line")
     np.testing.assert_array_equal(far.get_ydata(), data.monitor_mean_distance_to_equilibrium.values[0, 0])
     np.testing.assert_array_equal(change.get_xdata(), STEPS[1:])
-    assert (upper.get_ylabel(), lower.get_ylabel()) == ("payoff", "distance of policies")
-    assert "not divided by |J|" in caption(ax)
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("share of |J|", "distance of policies")
 
 
 def test_runs_that_stopped_early_keep_their_last_value() -> None:
@@ -91,9 +91,9 @@ def test_runs_that_stopped_early_keep_their_last_value() -> None:
         if "monitor" in data[name].dims:
             data[name] = data[name].astype(float)
             data[name][0, 1, 2] = np.nan
-    ax = rv.plots.exploitability_curve(data, quantities=["exploitability"], relative=False)
+    ax = rv.plots.exploitability_curve(data, quantities=["exploitability"])
     (line,) = lines(ax, "_line")
-    values = data.monitor_mean_exploitability.values[0].copy()
+    values = data.monitor_mean_exploitability.values[0] / np.abs(data.monitor_mean_agent_payoff.values[0])
     values[1, 2] = values[1, 1]
     np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
 
@@ -113,7 +113,7 @@ def test_errors_name_quantities_that_are_not_monitored() -> None:
         rv.plots.exploitability_curve(data, quantities=["sampled_gredy"])
     with pytest.raises(ValueError, match=r"^data: no variable 'monitor_mean_exploitability'"):
         rv.plots.exploitability_curve(xr.Dataset({"payoff": ("player", [1.0])}))
-    with pytest.raises(ValueError, match=r"^relative: monitor_mean_agent_payoff is not in this data"):
+    with pytest.raises(ValueError, match=r"^data: monitor_mean_agent_payoff is not in this data"):
         rv.plots.exploitability_curve(data.drop_vars("monitor_mean_agent_payoff"))
 
 

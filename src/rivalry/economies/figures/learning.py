@@ -63,7 +63,6 @@ def exploitability_curve(
     data: Dataset,
     *,
     quantities: Names = None,
-    relative: bool = True,
     methods: Names = None,
     series: str | None = None,
     at: At = None,
@@ -76,12 +75,11 @@ def exploitability_curve(
     Parameters
     ----------
     data
-        Holds ``monitor_mean_NAME [monitor]`` or ``monitor_NAME`` at ``monitor_step``.
+        Holds ``monitor_mean_NAME [monitor]`` or ``monitor_NAME`` at ``monitor_step``. Payoffs are divided by
+        ``|J|``, the absolute mean payoff at that monitor.
     quantities
         The names; by default exploitability with exploration and without, sampled exploitability, and the
         gain over the equilibrium policy, where stored.
-    relative
-        Whether payoffs are divided by ``|J|``, the absolute mean payoff at that monitor.
 
     Raises
     ------
@@ -119,19 +117,18 @@ def exploitability_curve(
             keys.append(Mark("line", label=quantity_words(name), hue=hues[k] if is_single else INK, **look))
         look |= {"panel": units.index(_unit(name))}
         for c, cell in enumerate(cells):
-            marks += _curve_marks(cell, name, relative, hue=hues[k if is_single else c], **look)
+            marks += _curve_marks(cell, name, hue=hues[k if is_single else c], **look)
     keys += hue_keys([cell.name for cell in cells if cell.name])
     if any(mark.label for mark in marks):
         keys.append(Mark("line", label=THIN, linewidth=0.8))
-    payoff_words = "share of |J|" if relative else "payoff"
     for panel, unit in enumerate(units):
-        label = payoff_words if unit == PAYOFF else unit
+        label = "share of |J|" if unit == PAYOFF else unit
         label = label.replace(" of ", "\nof ") if len(units) > 2 else label
         frames.append(Frame("step (all agents)", label, steps=True))
         values = np.concatenate([np.zeros(0), *(mark.y for mark in marks if mark.panel == panel)])
         if unit == PAYOFF and (values < 0).any() and (values > 0).any():
             marks.append(Mark("rule", y=[0.0], linewidth=0.8, zorder=1, panel=panel))
-    note = "over |J| at the same monitor" if relative else "not divided by |J|"
+    note = "over |J| at the same monitor"
     notes = [note if PAYOFF in units else "", _rule(cells, names), replications_of(cells), _shows(names)]
     return Drawing(keys + marks, frames, [describe_rule(cells), *notes])
 
@@ -170,13 +167,13 @@ def _unit(name: str) -> str:
     return next((unit for part, unit in UNITS.items() if part in name), PAYOFF)
 
 
-def _curve_marks(cell: CellSeries, name: str, relative: bool, **look: Any) -> list[Mark]:
+def _curve_marks(cell: CellSeries, name: str, **look: Any) -> list[Mark]:
     """Return the mean with its band, and the largest over agents, which has a label."""
     stored = next((key for key in (MONITOR + name, f"{MONITOR}mean_{name}") if key in cell), "")
     if is_blank(cell.get(stored, BLANK)):
         return []
     payoff, top = "", f"{MONITOR}largest_{name}"
-    if relative and _unit(name) == PAYOFF and not name.startswith("relative"):
+    if _unit(name) == PAYOFF and not name.startswith("relative"):
         payoff = f"{MONITOR}mean_agent_payoff" + BARE * name.endswith(BARE)
     marks = [_curve_mark(cell, stored, payoff, **look)]
     if name.startswith(GAINS) and not is_blank(cell.get(top, BLANK)):
@@ -190,8 +187,7 @@ def _curve_mark(cell: CellSeries, stored: str, payoff: str = "", **look: Any) ->
     values = cell[stored].astype(float)
     if payoff:
         if payoff not in cell:
-            rule = "is not in this data; relative = false draws payoffs as they are"
-            raise ValueError(f"relative: {payoff} {rule}")
+            raise ValueError(f"data: {payoff} is not in this data; it is what payoffs are divided by")
         length = min(values.shape[1], cell[payoff].shape[1])
         values = values[:, :length] / np.abs(cell[payoff][:, :length].astype(float))
     count = values.shape[1]
