@@ -267,13 +267,7 @@ def test_example_bids_are_means_over_the_lanes_of_each_path() -> None:
         bids = data.example_mean_bid.values[0, trip, lanes >= 0]
         np.testing.assert_allclose(line.get_ydata(), bids.mean(axis=0))
         assert line.get_linestyle() == ("-", "--")[trip % 2]
-    ax = rv.plots.example_bids(data, over="place")
-    law = data.karma_distribution.values
-    for trip, line in enumerate(lines(ax.child_axes[0], "_line")):
-        lanes = METRICS["example_places"][1][0, trip // 2]
-        np.testing.assert_allclose(line.get_ydata(), data.example_mean_bid.values[0, trip, lanes >= 0] @ law)
-    assert labels(ax) == ["path 1", "path 2", "urgency 1", "urgency 5"]
-    assert "means over karma, weighted by the distribution of karma of all agents" in caption(ax)
+    assert "means over the positions of a path, equally weighted" in caption(rv.plots.example_bids(data))
 
 
 def test_example_bids_have_one_row_per_method() -> None:
@@ -399,8 +393,6 @@ def test_wrong_input_gives_one_line() -> None:
         rv.plots.street_map(data.drop_vars("lane_ends"))
     with pytest.raises(ValueError, match=r"^data: no variable 'lane_wanted'"):
         rv.plots.bid_congestion(data.drop_vars("lane_wanted"))
-    with pytest.raises(ValueError, match=r"^over: 'bid' must be one of karma, place$"):
-        rv.plots.example_bids(data, over="bid")
     with pytest.raises(ValueError, match=r"^quantities: 'efficency' is not in this data; did you mean"):
         rv.plots.social_traces(data, quantities=["efficency"])
     with pytest.raises(ValueError, match=r"^by: 'node' must be one of type, class$"):

@@ -12,11 +12,9 @@ from rivalry.plots.select import At, Names, band
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
 
 BIDS = "example_mean_bid"
-OVER = {"karma": "karma k", "place": "position along the path"}
-LIMITS = {"karma": (0.0, None), "place": (None, None)}
 ALSO = (
     *("example_name", "example_agent", "example_lanes", "example_places", "agent_type"),
-    *("trip_path", "trip_urgency", "karma_distribution", *RULE),
+    *("trip_path", "trip_urgency", *RULE),
 )
 
 
@@ -24,28 +22,19 @@ ALSO = (
 def example_bids(
     data: Dataset,
     *,
-    over: str = "karma",
     methods: Names = None,
     series: str | None = None,
     at: At = None,
 ) -> Drawing:
-    """Draw the mean bids of one agent per class, a panel per agent and a row per method.
+    """Draw the mean bids of one agent per class against karma, a panel per agent and a row per method.
 
-    A path has a colour, an urgency a dash. Dotted is half the karma held, the mean of uniformly random
-    bids. Bands are 95 % intervals over replications (Student's t).
+    Bids are means over the positions of a path. A path has a colour, an urgency a dash. Dotted is half the
+    karma held, the mean of uniformly random bids. Bands are 95 % intervals over replications (Student's t).
 
     Parameters
     ----------
     data
-        Holds ``example_mean_bid [example trip place karma]``; ``karma_distribution`` for ``over = "place"``.
-    over
-        ``karma``: against karma, in the mean over the positions of a path; ``place``: along the path, in
-        the mean over karma, weighted by its distribution over all agents.
-
-    Raises
-    ------
-    ValueError
-        If ``over`` is another word.
+        Holds ``example_mean_bid [example trip place karma]``.
 
     References
     ----------
@@ -59,8 +48,6 @@ def example_bids(
     >>> example_bids(data).child_axes[0].get_lines()[0].get_ydata().tolist()
     [0.0, 0.75]
     """
-    if over not in OVER:
-        raise ValueError(f"over: {over!r} must be one of {', '.join(OVER)}")
     cells = series_of(data, BIDS, ALSO, at=at, methods=methods, series=series)
     columns, lines, frames = max(cell[BIDS].shape[1] for cell in cells), list[Mark](), list[Frame]()
     hues, dashes = dict[str, str](), dict[str, str]()
@@ -68,15 +55,13 @@ def example_bids(
         words, label = example_labels(cell, cell[BIDS].shape[1]), f"{cell.name}\nmean bid".strip()
         for k in range(columns):
             title = words[k] if k < len(words) and row == 0 else ""
-            frames.append(Frame(OVER[over], label, title, y_limits=LIMITS[over], whole=True))
+            frames.append(Frame("karma k", label, title, y_limits=(0.0, None), whole=True))
         for k in range(len(words)):
-            lines += _trip_lines(cell, k, over, hues, dashes, row * columns + k)
+            lines += _trip_lines(cell, k, hues, dashes, row * columns + k)
     keys = [Mark("line", label=word, hue=hue, linewidth=3) for word, hue in hues.items()]
     keys += [Mark("line", label=word, linestyle=dash) for word, dash in dashes.items()]
-    weighting = "over karma, weighted by the distribution of karma of all agents"
-    if over == "karma":
-        weighting = "over the positions of a path, equally weighted"
-    notes = describe_rule(cells), f"means {weighting}", replications_of(cells)
+    weighting = "means over the positions of a path, equally weighted"
+    notes = describe_rule(cells), weighting, replications_of(cells)
     return Drawing(keys + lines, frames, notes, columns=columns, shared=True)
 
 
@@ -101,18 +86,8 @@ def places_of(cell: CellSeries, k: int, path: int) -> np.ndarray:
     return np.arange(places) if lanes is None else np.flatnonzero(lanes[0, k, path - 1, :places] >= 0)
 
 
-def way_of(cell: CellSeries, k: int, path: int) -> np.ndarray:
-    """Return the positions of the k-th example agent in order along a path, or its first route,
-    ``[position]``.
-    """
-    if "example_places" not in cell or "example_lanes" not in cell:
-        return places_of(cell, k, path)
-    lanes, way = cell["example_places"][0, k, path - 1], cell["example_lanes"][0, k, path - 1]
-    return np.array([int(np.argmax(lanes == lane)) for lane in way[way >= 0]], dtype=int)
-
-
 def _trip_lines(
-    cell: CellSeries, k: int, over: str, hues: dict[str, str], dashes: dict[str, str], panel: int
+    cell: CellSeries, k: int, hues: dict[str, str], dashes: dict[str, str], panel: int
 ) -> list[Mark]:
     """Return a line for each trip of an agent, and what random bids would be; extend colours and dashes."""
     marks = list[Mark]()
@@ -126,26 +101,8 @@ def _trip_lines(
         look: Look = {"hue": hue, "linewidth": 1.4, "panel": panel}
         look |= {"linestyle": dashes.setdefault(name, DASHES[len(dashes) % len(DASHES)])}
         values = bids[:, places].mean(axis=1)  # [replication karma]
-        x = np.arange(values.shape[1])
-        if over == "place":
-            values = _along(cell, bids[:, way_of(cell, k, int(path))])
-            x, look = np.arange(1, values.shape[1] + 1), {"marker": ".", "markersize": 4.0, **look}
         mean, half = band(values)
-        marks.append(Mark("line", x, mean, **look).within(half))
-    if over == "karma":
-        karma = np.arange(cell[BIDS].shape[4])
-        look = {"linestyle": ":", "linewidth": 1.0, "zorder": 1, "panel": panel}
-        marks.append(Mark("line", karma, karma / 2, label="uniformly random bids, k/2", **look))
-    return marks
-
-
-def _along(cell: CellSeries, bids: np.ndarray) -> np.ndarray:
-    """Return means over karma ``[replication place]``, by the distribution of karma, or with equal
-    weights.
-    """
-    if "karma_distribution" not in cell:
-        return bids.mean(axis=2)
-    distribution = cell["karma_distribution"]
-    weights = distribution.reshape(len(distribution), -1, distribution.shape[-1]).sum(axis=1)
-    weights = weights[:, : bids.shape[2]]
-    return (bids * weights[:, None]).sum(axis=2) / weights.sum(axis=1)[:, None]
+        marks.append(Mark("line", np.arange(values.shape[1]), mean, **look).within(half))
+    karma = np.arange(cell[BIDS].shape[4])
+    look = {"linestyle": ":", "linewidth": 1.0, "zorder": 1, "panel": panel}
+    return [*marks, Mark("line", karma, karma / 2, label="uniformly random bids, k/2", **look)]
