@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
+from jaxtyping import Array
 from numpy.typing import ArrayLike
 
 from rivalry.certificates.certify import certificate
@@ -170,7 +171,7 @@ class LogitEquilibrium(NamedTuple):
         return certificate(self.game, profile_of(self.game, self.prices))
 
 
-def profile_of(game: OwnedMarket, prices: Any) -> np.ndarray:
+def profile_of(game: OwnedMarket, prices: np.ndarray) -> np.ndarray:
     """Return the choices of all products as a profile ``[firm axis]``."""
     profile = np.zeros(game.space.shape)
     profile[game.places] = prices
@@ -206,7 +207,7 @@ def logit_equilibria(games: Sequence[OwnedMarket]) -> list[LogitEquilibrium]:
     answers: dict[int, LogitEquilibrium] = {}
     groups = [(game.owners, game.game.rule.nests) for game in games]
     for group in dict.fromkeys(groups):
-        rows = [k for k, other in enumerate(groups) if other == group]
+        rows = [k for k, equal in enumerate(groups) if equal == group]
         answers |= zip(rows, _equilibria([games[k] for k in rows]), strict=True)
     return [answers[k] for k in range(len(games))]
 
@@ -269,23 +270,23 @@ def _nested_equilibrium(game: OwnedMarket) -> LogitEquilibrium:
 
 
 @compiled
-def _largest_payoff(game: OwnedMarket, x: Any, firm: Any) -> Any:
+def _largest_payoff(game: OwnedMarket, x: Array, firm: Array) -> Array:
     return owner_response(game, x, firm)[1]
 
 
 @compiled
-def _nested_prices(game: OwnedMarket, same_owner: Any) -> tuple[Any, Any]:
+def _nested_prices(game: OwnedMarket, same_owner: Array) -> tuple[Array, Array]:
     """Return the fixed point of margins as prices, and the residual per ``taste_spread``."""
     n, rule = game.game.priced, game.game.rule
     mu, nesting, in_nest = n["taste_spread"], n["nesting"], same_row(rule.nests, game.game.players)
 
-    def gap(margin: Any) -> Any:
+    def gap(margin: Array) -> Array:
         prices = n["unit_cost"] + margin
         profit = same_owner @ (margin * shares(rule, n, prices))
         part = (same_owner * in_nest) @ shares_in_nests(rule, n, prices)
         return (1.0 - nesting) * (mu + profit) / (1.0 - nesting * part) - margin
 
-    def move(state: Any) -> Any:
+    def move(state: tuple[Array, Array]) -> tuple[Array, Array]:
         margin, count = state
         now, slope = gap(margin), jax.jacfwd(gap)(margin)
         newton = margin - jnp.linalg.solve(slope, now)
@@ -293,10 +294,10 @@ def _nested_prices(game: OwnedMarket, same_owner: Any) -> tuple[Any, Any]:
         # margins overshoot by at most 1/(1 - rho)
         return jnp.where(is_nearer, newton, margin + (1.0 - nesting) * now), count + 1
 
-    def is_moving(state: Any) -> Any:
+    def is_moving(state: tuple[Array, Array]) -> Array:
         return (jnp.max(jnp.abs(gap(state[0]))) > SETTLED * mu) & (state[1] < ROUNDS)
 
-    margin, _ = jax.lax.while_loop(is_moving, move, (mu * jnp.ones(len(same_owner)), 0))
+    margin, _ = jax.lax.while_loop(is_moving, move, (mu * jnp.ones(len(same_owner)), jnp.asarray(0)))
     residual = jnp.max(jnp.abs(gap(margin))) / mu
     return n["unit_cost"] + margin, residual
 

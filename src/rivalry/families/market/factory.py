@@ -280,8 +280,8 @@ def market(
     count = _players_of(options)
     limit("players", count, count)
     numbers = _numbers(options, count)
-    seats = count if owners is None else len(owners)  # owners lead and follow with all their products
-    order, moves = _order(options, seats)
+    movers = count if owners is None else len(owners)  # owners lead and follow with all their products
+    order, moves = _order(options, movers)
     cycle = _turns(turns, moves, count)
     firms = tuple(range(count))
     if moves == "alternating" and all(row == firms for row in cycle):

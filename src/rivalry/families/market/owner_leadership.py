@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from jaxtyping import Array
 
 from rivalry.core.oracles import Response, deviation_payoff
 from rivalry.core.results import Coverage
@@ -47,17 +48,18 @@ def led_owners(game: OwnedMarket, stages: Sequence[Sequence[int]]) -> OwnerLeade
     for leaders in leaders_of_stages(stages):
         base = stackelberg(led, leaders)
         led = OwnerLeadership(base.game, base.base, base.players, base.respond)
-    answer: OwnerLeadership = led
-    return answer
+    first_stage: OwnerLeadership = led
+    return first_stage
 
 
 @partial(compiled, effort=0)  # compiling takes most of the time
-def _payoff_and_slope(game: OwnerLeadership, x: Any, player: Any, row: Any) -> Any:
-    return jax.value_and_grad(deviation_payoff(game, x, player))(row)
+def _payoff_and_slope(game: OwnerLeadership, x: Array, player: Array, row: Array) -> tuple[Array, Array]:
+    result: tuple[Array, Array] = jax.value_and_grad(deviation_payoff(game, x, player))(row)
+    return result
 
 
 @partial(compiled, effort=0)  # compiling takes most of the time
-def _slope_and_bend(game: OwnerLeadership, x: Any, player: Any, row: Any) -> Any:
+def _slope_and_bend(game: OwnerLeadership, x: Array, player: Array, row: Array) -> tuple[Array, Array]:
     slope = jax.grad(deviation_payoff(game, x, player))
     return slope(row), jax.jacfwd(slope)(row)
 
@@ -69,7 +71,8 @@ def leader_response(game: OwnerLeadership, x: np.ndarray, player: int) -> Respon
     """
     from scipy.optimize import minimize
 
-    low, high = (np.asarray(edge)[player] for edge in (game.space.low, game.space.high))
+    box: Any = game.space
+    low, high = np.asarray(box.low)[player], np.asarray(box.high)[player]
     width = high - low
     at = put(x), put(np.array(player))
 
@@ -81,9 +84,9 @@ def leader_response(game: OwnerLeadership, x: np.ndarray, player: int) -> Respon
     present = (x[player] - low) / np.where(width > 0, width, 1.0)
     starts = [present, *(np.full(len(low), share) for share in STARTS)]
     options = {"ftol": 1e-16, "gtol": 1e-13, "maxiter": 500}
-    box = [(0.0, float(axis > 0)) for axis in width]
+    shares = [(0.0, float(axis > 0)) for axis in width]
     ends = [
-        minimize(loss, np.clip(start, 0.0, 1.0), jac=True, bounds=box, method="L-BFGS-B", options=options)
+        minimize(loss, np.clip(start, 0.0, 1.0), jac=True, bounds=shares, method="L-BFGS-B", options=options)
         for start in starts
     ]
     lowest = min(float(end.fun) for end in ends)
@@ -98,7 +101,7 @@ def leader_response(game: OwnerLeadership, x: np.ndarray, player: int) -> Respon
 
 
 def _polished(
-    game: OwnerLeadership, at: Any, row: np.ndarray, low: np.ndarray, high: np.ndarray
+    game: OwnerLeadership, at: tuple[Array, Array], row: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
     """Return choices after Newton's steps in the coordinates off their bounds, if they pay no less."""
     paid = float(_payoff_and_slope(game, *at, put(row))[0])
@@ -107,13 +110,13 @@ def _polished(
         slope, bend = (np.asarray(part) for part in _slope_and_bend(game, *at, put(row)))
         free = np.flatnonzero((row > low + margin) & (row < high - margin))
         step = np.linalg.lstsq(bend[np.ix_(free, free)], -slope[free], rcond=CLOSE)[0]
-        moved = row.copy()
-        moved[free] += step
-        moved = np.clip(moved, low, high)
-        after = float(_payoff_and_slope(game, *at, put(moved))[0])
+        candidate = row.copy()
+        candidate[free] += step
+        candidate = np.clip(candidate, low, high)
+        after = float(_payoff_and_slope(game, *at, put(candidate))[0])
         if not after >= paid - FLAT * abs(paid):
             break
-        row, paid = moved, after
+        row, paid = candidate, after
     return row
 
 
@@ -122,7 +125,8 @@ def leaders_choices(game: OwnerLeadership) -> np.ndarray:
 
     Raises `ValueError` where they do not converge.
     """
-    low, high = (np.asarray(edge) for edge in (game.space.low, game.space.high))
+    box: Any = game.space
+    low, high = np.asarray(box.low), np.asarray(box.high)
     x = low + (high - low) / (2 + game.space.shape[0])
     for _ in range(ROUNDS):
         before = x.copy()

@@ -140,26 +140,26 @@ def concave_response(game: OwnedMarket, x: Profile, player: int | Array) -> tupl
     concave: its maximum is that on a line, or is at a total where a rival leaves.
     """
     market, (firms, axes), n = game.game, game.places, game.game.priced
-    own, choices = jnp.asarray(firms) == player, game.choices(x)[:, 0]
+    is_owned, choices = jnp.asarray(firms) == player, game.choices(x)[:, 0]
     top, slope = n["intercept"], n["slope"]
     cross = n["substitution"] if market.rule.demand == "differentiated" else slope
     if market.rule.choice == "quantity":
-        alpha, beta = cross * jnp.sum(jnp.where(own, 0.0, choices))[None], jnp.ones(1) * cross
+        alpha, beta = cross * jnp.sum(jnp.where(is_owned, 0.0, choices))[None], jnp.ones(1) * cross
     else:
         # own products, at a willingness to pay of 0, add lines that are nowhere the largest
-        willing = -jnp.sort(-jnp.where(own, 0.0, top - choices))
-        common = slope - cross + cross * jnp.arange(len(own) + 1)
+        willing = -jnp.sort(-jnp.where(is_owned, 0.0, top - choices))
+        common = slope - cross + cross * jnp.arange(len(is_owned) + 1)
         alpha = cross * jnp.append(0.0, jnp.cumsum(willing)) / common
         beta = cross * (slope - cross) / common
     cost, steep = n["unit_cost"], 2 * (slope - cross) + n["convex_cost"]
     if market.rule.homogeneous and game.constant_cost:
-        own = jnp.arange(len(own)) == jnp.argmin(jnp.where(own, cost, jnp.inf))
-        steep = jnp.ones(len(own)) * slope
+        is_owned = jnp.arange(len(is_owned)) == jnp.argmin(jnp.where(is_owned, cost, jnp.inf))
+        steep = jnp.ones(len(is_owned)) * slope
         beta = beta - slope / 2  # of the one plant that produces
 
     def outputs(start: Array, slope: Array) -> Array:
-        highest = jnp.where(own, jnp.inf, 0.0)
-        sold: Array = aggregate(start, slope, cost, steep, jnp.zeros(len(own)), highest, xp=jnp)
+        highest = jnp.where(is_owned, jnp.inf, 0.0)
+        sold: Array = aggregate(start, slope, cost, steep, jnp.zeros(len(is_owned)), highest, xp=jnp)
         return sold
 
     falls = jnp.diff(beta)
@@ -197,7 +197,7 @@ def owner_response(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[
     With nests ``mu`` is ``(1 - rho) mu``, and ``L`` is ``(1 - rho) L + rho M`` with the mean ``M`` of ``w_j
     (p_j - c_j)`` over the sales of the good's nest, which has one solution per nest.
     """
-    market, own = game.game, jnp.asarray(game.places[0]) == player
+    market, is_owned = game.game, jnp.asarray(game.places[0]) == player
     nesting = market.numbers["nesting"] if market.rule.nests else 0.0
     in_nest = same_row(market.rule.nests, market.players)
     kept_share = game.weights[player, player] * market.net_of_taxes(jnp.ones(market.players))
@@ -208,13 +208,13 @@ def owner_response(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[
         return market.priced["unit_cost"] + spread + level / kept_share
 
     def gap(ratio: Array, level: Array) -> Array:
-        prices = jnp.where(own, all_prices(level), game.choices(x)[:, 0])
-        margins = jnp.where(own, kept_share * (prices - market.priced["unit_cost"]), 0.0)
+        prices = jnp.where(is_owned, all_prices(level), game.choices(x)[:, 0])
+        margins = jnp.where(is_owned, kept_share * (prices - market.priced["unit_cost"]), 0.0)
         mean = in_nest @ (margins * shares_in_nests(market.rule, market.numbers, prices))
         return level - nesting * mean - (1.0 - nesting) * ratio
 
     def prices_at(ratio: Array) -> Array:
-        def newton(_: Any, level: Array) -> Array:
+        def newton(_: int | Array, level: Array) -> Array:
             value, slope = jax.jvp(partial(gap, ratio), (level,), (jnp.ones_like(level),))
             return level - value / jnp.maximum(slope, 1.0 - nesting)  # its slope at the solution is no less
 
