@@ -478,3 +478,10 @@ def test_closed_forms_outside_domains_name_the_key(name: str, keys: dict[str, An
     market = game.market if "stages" in keys else game
     with pytest.raises(ValueError, match=words + ".*; use best_response"):
         getattr(closed_forms, name)(market)
+
+
+def test_log_odds_go_with_their_shares() -> None:
+    room, convex = np.array([3.0, -2.0, 0.5]), np.array([0.0, 0.4, 2.0])
+    log_odds, share, _ = equilibria._solve_log_odds(np.full(3, -4.0), room, convex, 1.0)
+    np.testing.assert_allclose(share, 1 / (1 + np.exp(-log_odds)), rtol=1e-15)
+    np.testing.assert_allclose(np.log(share) + 1 / (1 - share) + convex * share, room, rtol=1e-13)

@@ -259,10 +259,9 @@ def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
 
 def _nested_equilibrium(game: OwnedMarket) -> LogitEquilibrium:
     """Return the equilibrium of owners with nested logit demand. Raises `ValueError`."""
-    prices, movement = (
-        np.asarray(part) for part in _nested_prices(game, same_row(game.owners, game.game.players))
-    )
-    if not movement <= SETTLED:
+    same_owner = jnp.asarray(same_row(game.owners, game.game.players))
+    prices, residual = (np.asarray(part) for part in _nested_prices(game, same_owner))
+    if not residual <= SETTLED:
         raise ValueError("nesting: prices of the nests do not converge; use best_response")
     x = put(profile_of(game, prices))
     best = [float(_largest_payoff(game, x, put(np.array(firm)))) for firm in range(game.players)]
