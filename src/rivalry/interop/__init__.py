@@ -1,4 +1,4 @@
-"""Games of Gambit, QuantEcon, Nashpy and OpenSpiel; environments of PettingZoo and Gymnasium as games."""
+"""Games of Gambit, QuantEcon, Nashpy, OpenSpiel, karma-game-library; environments of other packages."""
 
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rivalry.interop.extensive import read_extensive as read_extensive
     from rivalry.interop.gambit import read_nfg as read_nfg
     from rivalry.interop.gambit import write_nfg as write_nfg
+    from rivalry.interop.karma_games import from_karma_game_library as from_karma_game_library
     from rivalry.interop.libraries import from_nashpy as from_nashpy
     from rivalry.interop.libraries import from_openspiel as from_openspiel
     from rivalry.interop.libraries import from_quantecon as from_quantecon
@@ -24,6 +25,7 @@ _NAMES = {
     "environments": ("EnvironmentGame", "from_gymnasium", "from_pettingzoo"),
     "extensive": ("read_efg", "read_extensive"),
     "gambit": ("read_nfg", "write_nfg"),
+    "karma_games": ("from_karma_game_library",),
     "libraries": ("from_nashpy", "from_openspiel", "from_quantecon", "to_nashpy", "to_quantecon"),
     "policy_game": ("MetaGame", "meta_game"),
 }
