@@ -193,7 +193,7 @@ def _curve_mark(cell: CellSeries, stored: str, payoff: str = "", **look: Any) ->
     count = values.shape[1]
     steps = np.broadcast_to(cell.get(STEP, np.arange(1.0, count + 1)[None])[:, :count], values.shape)
     rows = [np.isfinite(row) for row in values]
-    walks = [DrawnPath(s[r], v[r], None) for s, v, r in zip(steps, values, rows, strict=True) if r.any()]
+    walks = [DrawnPath(s[r], v[r]) for s, v, r in zip(steps, values, rows, strict=True) if r.any()]
     if not walks:
         raise NoSuchPoint(f"data: {stored} holds nothing here")
     clock, aligned = on_one_clock(walks)

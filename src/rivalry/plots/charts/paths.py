@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from xarray import Dataset
 
+from rivalry.core.results import claim_in_words
 from rivalry.plots import select
 from rivalry.plots.drawing import preset
 from rivalry.plots.marks import (
@@ -104,7 +105,7 @@ def paths(
     if quantity == "payoff":
         selection[variable] = selection[variable][..., None]
     play = selection[variable]
-    greedy_play = DrawnPath(np.arange(len(play)), play, None, "step of greedy play")
+    greedy_play = DrawnPath(np.arange(len(play)), play, clock="step of greedy play")
     walks = [greedy_play] if greedy else walks_of(selection, variable)
     count = walks[0].values.shape[-1]
     is_mixed = position and all(_mixtures(walk.values) for walk in walks)
@@ -139,7 +140,7 @@ class DrawnPath(NamedTuple):
 
     steps: np.ndarray
     values: np.ndarray
-    end: str  # "certified", or what it is instead
+    end: str = claim_in_words("")  # "certified", or what it is instead
     clock: str = "step"
 
 
@@ -153,7 +154,7 @@ def walks_of(selection: DrawnPoint, name: str, clock: str | None = None) -> list
     filled = np.isfinite(values.reshape(*values.shape[:2], -1)).any(axis=2)
     claims, walks = selection.get("claim"), []
     for k in np.flatnonzero(filled.any(axis=1)):
-        status = "no certificate" if claims is None else select.doubt(claims[k]) or CERTIFIED
+        status = claim_in_words("") if claims is None else select.doubt(claims[k]) or CERTIFIED
         rows = filled[k]
         walks.append(DrawnPath(steps[k][rows], values[k][rows], status, "time" if timed else "step"))
     if not walks:
