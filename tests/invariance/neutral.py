@@ -330,6 +330,7 @@ ROWS: dict[str, dict[str, str | Neutral | tuple[Neutral, ...]]] = {
         "closed": Neutral({"closed": []}),
         "toll_factor": Neutral({"toll_factor": 0.0}),
         "distance_factor": Neutral({"distance_factor": 0.0}),
+        "classes": Neutral({"classes": None}),
         "atomic": Neutral({"atomic": False}),
     },
 }

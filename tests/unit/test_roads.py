@@ -380,6 +380,44 @@ def test_whole_vehicles(seed: int) -> None:
     assert rv.solve(game, rv.methods.BestResponse(), start).claim == "equilibrium"
 
 
+@compiled
+@pytest.mark.parametrize(
+    ("rich", "poor_value", "by_class"),
+    [
+        # tolls cost the rich half a unit; the poor 4, or else 2
+        (0.4, 0.5, [4.0, 0.0, 0.0, 6.0]),  # all rich, and no poor, pay the toll
+        (0.8, 0.5, [5.25, 2.75, 0.0, 2.0]),  # 1 + x + 1/2 = 2 + (10 - x)
+        (0.2, 1.0, [2.0, 0.0, 2.5, 5.5]),  # 1 + x + 2 = 2 + (10 - x)
+    ],
+)
+def test_classes_of_users_on_two_links(rich: float, poor_value: float, by_class: list[float]) -> None:
+    table = SMALL | {"cost": ["1 + x", "2 + x"], "toll": [2.0, 0.0]}
+    classes = {
+        "rich": {"share": rich, "value_of_time": 4.0},
+        "poor": {"share": 1 - rich, "value_of_time": poor_value},
+    }
+    data = user(rv.games.routes(table, demand={"s>t": 10.0}, classes=classes))
+    on_first = by_class[0] + by_class[2]
+    assert data.flow.values == pytest.approx([on_first, 10 - on_first], abs=1e-9)
+    assert data.pair_name.values.tolist() == ["s>t rich", "s>t poor"]
+    times, tolls = np.array([1 + on_first, 12 - on_first]), np.array([[0.5, 0], [2 / poor_value, 0]])
+    assert data.least_cost.values == pytest.approx((times + tolls).min(axis=1), abs=1e-9)
+    total = np.reshape(by_class, (2, 2)) * (times + tolls)
+    assert float(data.total_cost) == pytest.approx(total.sum(), abs=1e-8)
+    assert data.claim == "equilibrium"
+
+
+@compiled
+def test_one_class_pays_as_by_the_factor_of_tolls() -> None:
+    table, demand = random_network(2)
+    table["toll"] = np.random.default_rng(0).uniform(0, 3, len(table["from"])).tolist()
+    data = user(rv.games.routes(table, demand=demand, toll_factor=0.5))
+    both = {name: {"share": 0.5, "value_of_time": 2.0} for name in ("a", "b")}
+    other = user(rv.games.routes(table, demand=demand, classes=both))
+    for name in ("total_cost", "potential"):
+        assert float(other[name]) == pytest.approx(float(data[name]), rel=1e-8)
+
+
 NETWORK = """<NUMBER OF NODES> 4
 <FIRST THRU NODE> {first}
 <NUMBER OF LINKS> 4
@@ -501,6 +539,7 @@ def test_wrong_folders_of_gmns_have_one_line(tmp_path: Path, changes: Any, messa
 
 
 SMALL = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "1"]}
+TOLLED = SMALL | {"toll": [1, 0]}
 
 
 @pytest.mark.parametrize(
@@ -538,6 +577,9 @@ SMALL = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "1"]}
         ({"demand": {"st": 1}}, "'st' must be a pair"),
         ({"atomic": True, "demand": {"s>t": 1.5}}, "demand: must be whole numbers of vehicles"),
         ({"atomic": True, "demand": {"s>t": 40}}, "demand: 40 x 2 .* numbers are too many"),
+        ({"classes": {"a": {"share": 1.0}}}, "no column 'toll'"),
+        ({"links": TOLLED, "classes": {"a": {"share": 1.0}}}, "classes.a: must have share and value_of_time"),
+        ({"links": TOLLED, "classes": {"a": {"share": 0.5, "value_of_time": 1}}}, "and shares sum to 1"),
         ({"closed": ["t>s"]}, "closed: 't>s' is no link"),
         ({"toll_factor": 1.0}, "no column 'toll'"),
     ],

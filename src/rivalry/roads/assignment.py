@@ -16,7 +16,9 @@ from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
 
 ROADS = Need("a road network", lambda game: isinstance(game, RouteGame))
-GIVEN_TRIPS = Need("trips that do not depend on cost", lambda game: bool(game.is_road().all()))
+GIVEN_TRIPS = Need(
+    "given trips of one class", lambda game: bool(game.is_road().all()) and len(game.kind_names) == 1
+)
 ROUTES = ("links", "ends", "pair", "flow")  # arrays of a session that describe routes
 SWEEPS = 100  # at most, over the pairs between two searches for cheaper routes
 NEGLIGIBLE = 0.3  # part of the excess cost of the first sweep that ends them
@@ -152,11 +154,12 @@ def take_round(game: RouteGame, session: Session, target: float) -> None:
     total = link_flows(game, links, ends, flow)
     link_cost = game.costs(total)
     best, new_links, new_ends = cheapest_routes(game, link_cost)
-    spent = total @ link_cost
+    paid = game.route_costs(links, ends, pair, link_cost)
+    spent = flow @ paid
     if len(flow):
         session["gap"][0] = max(1.0 - game.trips @ best / spent, 0.0) if spent else 0.0
     lowest = np.full(len(best), np.inf)
-    np.minimum.at(lowest, pair, kernels.route_costs(links, ends, link_cost))
+    np.minimum.at(lowest, pair, paid)
 
     is_member = np.concatenate([flow > 0, best < lowest])
     numbers = np.arange(len(best))
@@ -189,7 +192,9 @@ def _move_travellers(
     for number in range(SWEEPS):
         # anew from the routes, so that rounding errors of many moves do not add up
         total = link_flows(game, links, ends, flow)
-        excess = kernels.sweep(routes_of, links, ends, flow, total, game.kernel_costs())
+        excess = kernels.sweep(
+            routes_of, links, ends, flow, total, game.kernel_costs(), game.kind, game.surcharge
+        )
         first = first if number else excess
         if excess <= NEGLIGIBLE * first:
             break
@@ -197,16 +202,15 @@ def _move_travellers(
 
 def assignment_record(game: RouteGame, routes: Session) -> Record:
     """Flows, costs and gaps of routes, with the certificate of travellers who choose among all routes."""
-    from rivalry.roads import kernels
-
     links, ends, pair, route_flow = (routes[name] for name in ROUTES)
     flow = link_flows(game, links, ends, route_flow)
     cost = game.costs(flow)
-    route_cost = kernels.route_costs(links, ends, cost)
+    route_cost = game.route_costs(links, ends, pair, cost)
     cheapest = cheapest_routes(game, cost)[0]
     excess = np.maximum(route_cost - cheapest[pair], 0.0)
     is_road, is_trip = game.is_road(), game.is_road()[links[ends[:-1]]]
-    total_cost, total_excess, paid = flow[is_road] @ cost[is_road], route_flow @ excess, flow @ cost
+    total_excess, paid = route_flow @ excess, route_flow @ route_cost
+    total_cost, tolls = route_flow[is_trip] @ route_cost[is_trip], paid - flow @ cost
     made = np.bincount(pair[is_trip], route_flow[is_trip], len(game.trips))
     trips = made.sum()
     numbers = {
@@ -214,7 +218,7 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
         "average_excess_cost": total_excess / game.trips.sum(),
         "total_cost": total_cost,
         "travel_cost": total_cost / trips if trips else 0.0,
-        "potential": game.potential(flow),
+        "potential": game.potential(flow) + tolls,
         "potential_bound": total_excess,
     }
     record: Record = {name: scalar(number) for name, number in numbers.items()}

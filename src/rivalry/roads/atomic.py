@@ -15,8 +15,8 @@ def atomic_game(game: RouteGame) -> Matrix:
 
     Raises `ValueError` for elastic demand, trips that are not whole, and a table that is too large.
     """
-    if not game.is_road().all() or np.any(game.trips % 1):
-        raise ValueError("demand: must be whole numbers of vehicles where atomic is true")
+    if not game.is_road().all() or len(game.kind_names) > 1 or np.any(game.trips % 1):
+        raise ValueError("demand: must be whole numbers of vehicles of one class where atomic is true")
     links, ends, pair = simple_routes(game)
     players = np.repeat(np.arange(len(game.trips)), game.trips.astype(int))
     limit("demand", len(players), *np.bincount(pair)[players].tolist())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 from typing import Annotated, Any
@@ -67,6 +68,11 @@ def routes(
     closed: Annotated[Sequence[str], "links that are left out, 'a>b'"] = (),
     toll_factor: Annotated[float, Ge(0), "cost per unit of the column toll"] = 0.0,
     distance_factor: Annotated[float, Ge(0), "cost per unit of the column length"] = 0.0,
+    classes: Annotated[
+        Mapping[str, Any] | None,
+        "parts of all trips, {name = {share, value_of_time}}; that is the value of a unit of cost in units of "
+        "the column toll",
+    ] = None,
     atomic: Annotated[bool, "whether every trip is a player of a finite game"] = False,
 ) -> RouteGame | Matrix:
     """Return a road network on which a continuum of travellers, or each of some vehicles, chooses routes.
@@ -110,6 +116,8 @@ def routes(
     factors = {"toll": toll_factor, "length": distance_factor}
     columns = _without(closed, table.columns)
     game = _game(columns, table.first_through, _trips(demand), factors)
+    if classes is not None:
+        game = _with_classes(game, classes, _numbers(columns, "toll"))
     _check_joined(game)
     _check_rising(game)
     return atomic_game(game) if atomic else game
@@ -154,10 +162,38 @@ def _game(columns: Columns, first_through: int, entries: Trips, factors: Mapping
         destination=np.array([head for _, head in pairs]),
         trips=np.array([trips[pair] for pair in pairs]),
         outside=outside,
+        kind=np.zeros(len(pairs), dtype=int),
+        surcharge=np.zeros((1, len(tail))),
+        kind_names=("",),
         is_closed=np.array([name.isdigit() and int(name) < first_through for name in names]),
         within_zones=within,
         node_names=tuple(names),
         unread=tuple(name for name in columns if name not in entering),
+    )
+
+
+def _with_classes(game: RouteGame, classes: Mapping[str, Any], tolls: np.ndarray) -> RouteGame:
+    """Road network of several classes of users, each of whom has all pairs. Raises `ValueError`."""
+    for name, users in classes.items():
+        if not isinstance(users, Mapping) or set(users) != {"share", "value_of_time"}:
+            raise ValueError(f"classes.{name}: must have share and value_of_time")
+    rows = [[float(users[key]) for key in ("share", "value_of_time")] for users in classes.values()]
+    share, value = np.array(rows).T
+    if min(share) <= 0 or min(value) <= 0 or abs(share.sum() - 1) > ROUNDING:
+        raise ValueError("classes: shares and values of time must be above 0, and shares sum to 1")
+    if not game.is_road().all():
+        raise ValueError("demand: must be numbers where there are classes")
+    count, pairs = len(share), len(game.trips)
+    return replace(
+        game,
+        origin=np.tile(game.origin, count),
+        destination=np.tile(game.destination, count),
+        trips=np.outer(share, game.trips).ravel(),
+        outside=np.tile(game.outside, count),
+        kind=np.repeat(np.arange(count), pairs),
+        surcharge=tolls / value[:, None],
+        kind_names=tuple(classes),
+        unread=tuple(name for name in game.unread if name != "toll"),
     )
 
 

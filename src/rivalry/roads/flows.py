@@ -40,8 +40,10 @@ def judged(
 
 def surplus_of_nodes(game: RouteGame, flow: np.ndarray) -> np.ndarray:
     """Arrivals and trips from each node, less departures and trips to it; 0 where trips are served."""
-    if not game.is_road().all():
-        raise ValueError("flows of links do not show which trips of an elastic demand are made")
+    if not game.is_road().all() or len(game.kind_names) > 1:
+        raise ValueError(
+            "flows of links show neither classes of users nor which trips of an elastic demand are made"
+        )
     surplus = np.zeros(len(game.node_names))
     for nodes, amounts in ((game.head, flow), (game.tail, -flow), (game.origin, game.trips)):
         np.add.at(surplus, nodes, amounts)

@@ -38,8 +38,8 @@ def formula_tree(text: str, name: str, key: str) -> Expression:
 def power_sum(tree: Expression) -> dict[float, float] | None:
     """Coefficients by power of a sum of powers with numbers of at least 0; None of another formula."""
     if tree.kind == "+":
-        sums = [power_sum(part) for part in tree.parts]
-        return None if None in sums else dict(Counter(sums[0]) + Counter(sums[1]))
+        left, right = (power_sum(part) for part in tree.parts)
+        return None if left is None or right is None else dict(Counter(left) + Counter(right))
     term = _power(tree)
     return None if term is None or min(term) < 0 else {term[1]: term[0]}
 

@@ -32,6 +32,8 @@ class RouteGame(Tree):
     origin: Int[np.ndarray, "pair"]
     destination: Int[np.ndarray, "pair"]
     trips: Float[np.ndarray, "pair"]  # where demand is elastic: at a cost of 0
+    kind: Int[np.ndarray, "pair"]  # class of users, ascending
+    surcharge: Float[np.ndarray, "kind link"]  # tolls by the value of time of each class
     outside: Int[
         np.ndarray, "pair"
     ]  # link of trips that are not made, at the cost they would be worth; or -1
@@ -39,6 +41,7 @@ class RouteGame(Tree):
     within_zones: float  # trips that begin and end in one zone: they use no link
     node_names: tuple[str, ...] = static()
     unread: tuple[str, ...] = static()  # columns that enter no cost
+    kind_names: tuple[str, ...] = static()  # one, empty, without classes
     is_marginal: bool = static(default=False)  # whether formulas include marginal tolls
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
@@ -110,10 +113,22 @@ class RouteGame(Tree):
         return np.array(labels)
 
     def pair_names(self) -> np.ndarray:
-        """Names ``origin>destination`` of the pairs."""
-        names = self.node_names
-        ends = zip(self.origin, self.destination, strict=True)
-        return np.array([f"{names[a]}>{names[b]}" for a, b in ends])
+        """Names ``origin>destination`` of the pairs, and of their classes where there are several."""
+        names, kinds = self.node_names, self.kind_names
+        rows = zip(self.origin, self.destination, self.kind, strict=True)
+        return np.array([f"{names[a]}>{names[b]} {kinds[k]}".rstrip() for a, b, k in rows])
+
+    def route_costs(
+        self,
+        links: Int[np.ndarray, "step"],
+        ends: Int[np.ndarray, "end"],
+        pair: Int[np.ndarray, "route"],
+        cost: Float[np.ndarray, "link"],
+    ) -> Float[np.ndarray, "route"]:
+        """Costs of routes to their users, at costs of links without tolls of classes."""
+        route = np.repeat(np.arange(len(pair)), np.diff(ends))
+        costs = cost[links] + self.surcharge[self.kind[pair[route]], links]
+        return np.bincount(route, costs, len(pair)).astype(float)
 
 
 at_home(RouteGame, "rivalry.roads.assignment")

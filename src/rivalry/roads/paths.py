@@ -17,37 +17,50 @@ def cheapest_routes(game: RouteGame, link_cost: np.ndarray) -> tuple[np.ndarray,
     The links of all routes stand one after the other; those of route ``k`` begin at ``ends[k]``. A closed
     node is left only by its own travellers: their origin is a copy of it that no link enters.
     """
+    parts = []
+    for number, surcharge in enumerate(game.surcharge):
+        rows = slice(*np.searchsorted(game.kind, [number, number + 1]))
+        parts.append(_routes_of_class(game, rows, link_cost + surcharge))
+    costs, links, lengths = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return costs, links.astype(np.int32), np.append(0, np.cumsum(lengths))
+
+
+def _routes_of_class(
+    game: RouteGame, rows: slice, link_cost: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Costs, links and numbers of links of the cheapest routes of some pairs."""
     from scipy.sparse.csgraph import dijkstra
 
     from rivalry.roads import kernels
 
+    origin, destination, outside = game.origin[rows], game.destination[rows], game.outside[rows]
     graph, copy, used = _graph(game, link_cost)
     size = graph.shape[0]
     key = copy[game.tail[used]] * size + game.head[used]
 
     # pairs are in the order of their origins
-    origins, row = np.unique(game.origin, return_inverse=True)  # [origin], [pair]
+    origins, row = np.unique(origin, return_inverse=True)  # [origin], [pair]
     chunk = max(1, ROOM // size)
     links_of_chunks, lengths = [], []
     for first in range(0, len(origins), chunk):
         sources = copy[origins[first : first + chunk]]
         before = dijkstra(graph, indices=sources, return_predecessors=True)[1]
         pairs = slice(*np.searchsorted(row, [first, first + chunk]))
-        routes = before, row[pairs] - first, game.destination[pairs]
+        routes = before, row[pairs] - first, destination[pairs]
         links, length = kernels.read_routes(key, used, *routes)
         links_of_chunks.append(links)
         lengths.append(length)
     length = np.concatenate(lengths)
     links, ends = np.concatenate(links_of_chunks), np.append(0, np.cumsum(length))
     costs = np.where(length > 0, kernels.route_costs(links, ends, link_cost), np.inf)
-    stays = np.flatnonzero((game.outside >= 0) & (np.append(link_cost, np.inf)[game.outside] < costs))
+    stays = np.flatnonzero((outside >= 0) & (np.append(link_cost, np.inf)[outside] < costs))
     if len(stays):
         routes = np.split(links, ends[1:-1])
         for pair in stays:
-            routes[pair] = game.outside[pair : pair + 1]
-        costs[stays] = link_cost[game.outside[stays]]
-        links, ends = np.concatenate(routes), np.append(0, np.cumsum([len(route) for route in routes]))
-    return costs, links.astype(np.int32), ends
+            routes[pair] = outside[pair : pair + 1]
+        costs[stays], length[stays] = link_cost[outside[stays]], 1
+        links = np.concatenate(routes)
+    return costs, links, length
 
 
 def excess_of_links(game: RouteGame, link_cost: np.ndarray) -> np.ndarray:

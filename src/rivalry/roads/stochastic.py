@@ -88,10 +88,8 @@ class StochasticUserEquilibrium(BaseLearner):
 
     def _loading(self, game: RouteGame, routes: Session, flow: np.ndarray) -> np.ndarray:
         """Flows of links by logit choice at the costs of flows; those of the routes are stored."""
-        from rivalry.roads import kernels
-
         links, ends, pair, _ = (routes[name] for name in ROUTES)
-        utility = -self.theta * kernels.route_costs(links, ends, game.costs(flow))
+        utility = -self.theta * game.route_costs(links, ends, pair, game.costs(flow))
         top = np.full(len(game.trips), -np.inf)
         np.maximum.at(top, pair, utility)
         weight = np.exp(utility - top[pair])

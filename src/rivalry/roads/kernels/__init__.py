@@ -99,12 +99,15 @@ def sweep(
     flow: np.ndarray,
     total: np.ndarray,
     costs: Costs,
+    kind: np.ndarray,
+    surcharge: np.ndarray,
 ) -> float:
     """Let the travellers of every pair in turn leave each dearer route for the cheapest one, in place.
 
     ``routes_of`` has the first route of each pair, and the end; ``flow`` is ``[route]`` and ``total``
-    ``[link]``. So many leave that both routes cost the same, or all do: the potential never rises. Returns
-    what travellers paid in excess of the cheapest of these routes, as the sweep found them.
+    ``[link]``; ``kind`` is the class of each pair, and ``surcharge`` what links cost it too. So many leave
+    that both routes cost the same, or all do: the potential never rises. Returns what travellers paid in
+    excess of the cheapest of these routes, as the sweep found them.
     """
     paid = 0.0
     cost = np.empty(len(total))
@@ -116,13 +119,16 @@ def sweep(
         first, end = routes_of[pair], routes_of[pair + 1]
         if end - first < 2:
             continue
-        cheapest = first + np.argmin(route_costs(links, ends[first : end + 1], cost))
+        own = surcharge[kind[pair]]
+        tolls = route_costs(links, ends[first : end + 1], own)
+        cheapest = first + np.argmin(route_costs(links, ends[first : end + 1], cost) + tolls)
         joined = links[ends[cheapest] : ends[cheapest + 1]]
         for route in range(first, end):
             if route == cheapest or flow[route] == 0.0:
                 continue
             left = links[ends[route] : ends[route + 1]]
-            excess = route_cost(left, cost) - route_cost(joined, cost)
+            saved = tolls[route - first] - tolls[cheapest - first]
+            excess = route_cost(left, cost) - route_cost(joined, cost) + saved
             if excess <= 0.0:
                 continue
             paid += flow[route] * excess
@@ -135,7 +141,7 @@ def sweep(
                     if side[link] != 0.0:
                         changed[count] = link
                         count += 1
-            shift = equalising(changed[:count], side, flow[route], total, costs)
+            shift = equalising(changed[:count], side, flow[route], total, costs, saved)
             flow[route] -= shift
             flow[cheapest] += shift
             for link in changed[:count]:
@@ -147,10 +153,13 @@ def sweep(
 
 @njit(cache=True)
 def gap_after(
-    shift: float, changed: np.ndarray, side: np.ndarray, total: np.ndarray, costs: Costs
+    shift: float, changed: np.ndarray, side: np.ndarray, total: np.ndarray, costs: Costs, saved: float
 ) -> tuple[float, float]:
-    """How much dearer the route that is left still is after a move, and the fall of that per unit shift."""
-    gap, fall = 0.0, 0.0
+    """How much dearer the route that is left still is after a move, and the fall of that per unit shift.
+
+    ``saved`` are the tolls of the route that is left, less those of the one that is joined.
+    """
+    gap, fall = saved, 0.0
     for link in changed:
         cost, slope = cost_of(link, max(total[link] + side[link] * shift, 0.0), costs)
         gap -= side[link] * cost
@@ -159,19 +168,21 @@ def gap_after(
 
 
 @njit(cache=True)
-def equalising(changed: np.ndarray, side: np.ndarray, most: float, total: np.ndarray, costs: Costs) -> float:
+def equalising(
+    changed: np.ndarray, side: np.ndarray, most: float, total: np.ndarray, costs: Costs, saved: float
+) -> float:
     """Flow, up to ``most``, whose move makes the route that is left as cheap as the one that is joined."""
-    if gap_after(most, changed, side, total, costs)[0] >= 0.0:
+    if gap_after(most, changed, side, total, costs, saved)[0] >= 0.0:
         return most
     low, high, shift = 0.0, most, 0.0
-    start, fall = gap_after(0.0, changed, side, total, costs)
+    start, fall = gap_after(0.0, changed, side, total, costs, saved)
     gap = start
     for _ in range(ROUNDS):
         shift += gap / fall if fall > 0.0 else np.inf
         # a step of Newton out of the interval that holds the solution is replaced by the middle
         if not low < shift < high:
             shift = (low + high) / 2
-        gap, fall = gap_after(shift, changed, side, total, costs)
+        gap, fall = gap_after(shift, changed, side, total, costs, saved)
         if abs(gap) <= CLOSE * start:
             break
         if gap > 0.0:
