@@ -70,8 +70,8 @@ def routes(
     distance_factor: Annotated[float, Ge(0), "cost per unit of the column length"] = 0.0,
     classes: Annotated[
         Mapping[str, Any] | None,
-        "parts of all trips, {name = {share, value_of_time}}; that is the value of a unit of cost in units of "
-        "the column toll",
+        "parts of all trips, {name = {share, value_of_time}}; that is the value of a unit of cost in units "
+        "of the column toll",
     ] = None,
     atomic: Annotated[bool, "whether every trip is a player of a finite game"] = False,
 ) -> RouteGame | Matrix:
