@@ -48,10 +48,12 @@ def _power(tree: Expression) -> tuple[float, float] | None:
     """Factor and power of a term; None of other terms."""
     if tree.kind in ("number", "name"):
         return (tree.value, 0.0) if tree.kind == "number" else (1.0, 1.0)
-    parts = [_power(part) for part in tree.parts]
-    if None in parts or tree.kind not in ("*", "/", "^"):
+    if tree.kind not in ("*", "/", "^"):
         return None
-    (factor, power), (other, exponent) = parts
+    left, right = (_power(part) for part in tree.parts)
+    if left is None or right is None:
+        return None
+    (factor, power), (other, exponent) = left, right
     if tree.kind == "*":
         return factor * other, power + exponent
     if exponent or (tree.kind == "/" and not other):

@@ -55,11 +55,11 @@ def _routes_of_class(
     costs = np.where(length > 0, kernels.route_costs(links, ends, link_cost), np.inf)
     stays = np.flatnonzero((outside >= 0) & (np.append(link_cost, np.inf)[outside] < costs))
     if len(stays):
-        routes = np.split(links, ends[1:-1])
+        by_pair = np.split(links, ends[1:-1])
         for pair in stays:
-            routes[pair] = outside[pair : pair + 1]
+            by_pair[pair] = outside[pair : pair + 1]
         costs[stays], length[stays] = link_cost[outside[stays]], 1
-        links = np.concatenate(routes)
+        links = np.concatenate(by_pair)
     return costs, links, length
 
 
