@@ -116,14 +116,16 @@ _WELFARE = DefaultFigure(
 )
 _FAIRNESS = DefaultFigure("fairness_plane", "access_fairness", swept=True)
 _LEARNING = DefaultFigure("exploitability_curve", "monitor_step")
-_ECONOMY = ("efficiency", "access_fairness", "reward_fairness", "mean_relative_exploitability")
+_GAINS = DefaultFigure("class_gains", "class_cost")
+_INEQUALITY = ("access_fairness", "reward_fairness", "gini", "worst_decile")
+_ECONOMY = ("efficiency", *_INEQUALITY, "mean_relative_exploitability")
 
 DEFAULTS = {
-    "city": FamilyDefaults(_ECONOMY, (_WELFARE, _FAIRNESS, _LEARNING)),
+    "city": FamilyDefaults(_ECONOMY, (_WELFARE, _FAIRNESS, _GAINS, _LEARNING)),
     "karma": FamilyDefaults(
         (*_ECONOMY, "relative_exploitability", "entropy", "level"),
         (
-            *(_WELFARE, _FAIRNESS, _LEARNING, DefaultFigure("mean_bids", "mean_bid", values=True)),
+            *(_WELFARE, _FAIRNESS, _GAINS, _LEARNING, DefaultFigure("mean_bids", "mean_bid", values=True)),
             DefaultFigure("karma_histogram", "karma_distribution", values=True),
         ),
     ),

@@ -20,6 +20,9 @@ _TITLES = {
         "basins": "initial profiles, coloured by the end point that each led to",
         "end_positions": "distribution of each player's end position",
     },
+    "rivalry.plots.charts.class_gains": {
+        "class_gains": "lower cost of every class than under other rules, and which classes gain or lose"
+    },
     "rivalry.plots.charts.enumeration": {
         "enumeration": "boxes of a search for all equilibria of two choices, by the reason that settles each"
     },

@@ -29,6 +29,7 @@ from rivalry.families.race.figures import technology as technology
 from rivalry.plots.charts.best_responses import cycle as cycle
 from rivalry.plots.charts.best_responses import reaction as reaction
 from rivalry.plots.charts.bifurcation import bifurcation as bifurcation
+from rivalry.plots.charts.class_gains import class_gains as class_gains
 from rivalry.plots.charts.ends import basins as basins
 from rivalry.plots.charts.ends import end_positions as end_positions
 from rivalry.plots.charts.enumeration import enumeration as enumeration

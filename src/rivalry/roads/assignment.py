@@ -11,6 +11,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.core.tolerances import TOLERANCE
+from rivalry.core.welfare import welfare_record
 from rivalry.roads.flows import judged
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
@@ -43,8 +44,9 @@ class UserEquilibrium(BaseLearner):
     of them is worth: excess and gap include them.
 
     The record holds ``flow`` and ``cost`` (link), ``least_cost`` and ``trips`` (pair), ``route_flow`` and
-    ``route_cost`` (route), the numbers above, ``total_cost``, ``travel_cost`` (its mean per trip) and
-    ``potential``.
+    ``route_cost`` (route), ``class_cost`` (class: pair), the Gini index ``gini`` of travellers' costs and
+    the mean ``worst_decile`` of the dearest tenth of trips, the numbers above, ``total_cost``,
+    ``travel_cost`` (its mean per trip) and ``potential``.
 
     Examples
     --------
@@ -99,6 +101,10 @@ class SystemOptimum(UserEquilibrium):
     ``price_of_anarchy`` the ratio of both. The certificate is of travellers at the optimum who pay no toll:
     as a rule they would gain by another route.
 
+    Of a pair, ``class_cost`` is the cost with tolls, less an equal share of their revenue; ``benchmark_cost``
+    (benchmark, class) has its cost at the user equilibrium, and with tolls that nobody gets back. Travel
+    costs of pairs are not compared: who takes which route at the optimum is not unique.
+
     The record is that of `UserEquilibrium`, with these numbers and ``marginal_toll`` (link).
 
     Examples
@@ -128,12 +134,17 @@ class SystemOptimum(UserEquilibrium):
         record = super().read(world, session)
         if "optimal_flow" not in session:
             return record | {"status": scalar("iteration limit")}
-        equilibrium_cost = record["total_cost"][1]
+        equilibrium_cost, untolled = record["total_cost"][1], record["class_cost"][1]
         record |= assignment_record(world, {name: session[f"optimal_{name}"] for name in ROUTES})
         flow = record["flow"][1]
         tolls = world.marginal_tolls(flow)
         costs = world.costs(flow) + tolls
-        excess = flow @ costs - world.trips @ cheapest_routes(world, costs)[0]
+        least = cheapest_routes(world, costs)[0]
+        excess = flow @ costs - world.trips @ least
+        refunded = least - flow @ tolls / world.trips.sum()
+        others = {"user equilibrium": untolled, "tolls without refund": least}
+        pairs = np.arange(len(least))
+        record |= welfare_record(refunded, world.trips, pairs, world.pair_names(), others)
         return record | {
             "marginal_toll": (("link",), tolls),
             "total_cost_bound": scalar(max(excess, 0.0)),
@@ -235,5 +246,7 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
         "payoff": (("player",), np.array([-paid / game.trips.sum()])),
         "player_name": (("player",), np.array(["travellers"])),
     }
+    paying = (route_cost[is_trip], route_flow[is_trip], pair[is_trip])
+    record |= welfare_record(*paying, game.pair_names())
     gain = np.max(excess[route_flow > 0], initial=0.0)
     return record | judged(game, cheapest, gain, paid / game.trips.sum(), TOLERANCE, "Nash").record()

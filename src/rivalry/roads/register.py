@@ -1,6 +1,6 @@
 """Registrations of road traffic: its games and methods."""
 
-from rivalry.schema.register import Entry, FamilyDefaults, FamilyEntry
+from rivalry.schema.register import DefaultFigure, Entry, FamilyDefaults, FamilyEntry
 
 GAMES = {
     "routes": FamilyEntry(
@@ -32,4 +32,9 @@ METHODS = {
     ),
 }
 
-DEFAULTS = {"routes": FamilyDefaults(("travel_cost", "total_cost", "relative_gap"), ())}
+DEFAULTS = {
+    "routes": FamilyDefaults(
+        ("travel_cost", "total_cost", "gini", "worst_decile", "relative_gap"),
+        (DefaultFigure("class_gains", "class_cost"),),
+    )
+}

@@ -9,8 +9,10 @@ from rivalry.core import oracles
 from rivalry.core.oracles import Labels
 from rivalry.core.results import Record
 from rivalry.core.space import Scalar
+from rivalry.core.welfare import welfare_record
 from rivalry.economies.karma.agents import world
-from rivalry.economies.karma.chains import stationary_distribution
+from rivalry.economies.karma.benchmarks import costs_without_karma
+from rivalry.economies.karma.chains import stationary, stationary_distribution
 from rivalry.economies.karma.checks import refusal
 from rivalry.economies.karma.model import Around, Distribution, KarmaEconomy, Policy
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
@@ -129,7 +131,7 @@ def _(
 
 @populations.population_metrics.register(KarmaEconomy)
 def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
-    """Return the metrics of a population; arrays by ``player`` are per type, means over its agents.
+    """Return the metrics of a population; arrays by ``player`` and ``class`` are per type.
 
     ``efficiency`` is the mean reward per agent and step. ``entropy`` is the entropy of the policy in nats,
     the mean over all states.
@@ -144,7 +146,11 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
         "urgency": ("player", "private"),
     }
     metrics = _metrics(game, env, mu, pi)
-    return {name: (dims.get(name, ()), np.asarray(array)) for name, array in metrics.items()}
+    record = {name: (dims.get(name, ()), np.asarray(array)) for name, array in metrics.items()}
+    chances = np.stack([stationary(chain)[1] for chain in game.chain])
+    share, cost = np.asarray(game.share), -record["type_efficiency"][1]
+    rules = costs_without_karma(np.asarray(game.stakes), chances, share, idle=game.idle)
+    return record | welfare_record(cost, share, np.arange(len(share)), game.type_names, rules)
 
 
 @compiled

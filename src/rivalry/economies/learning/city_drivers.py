@@ -10,6 +10,7 @@ import numpy as np
 from rivalry.core.foreign_tables import read_table
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
+from rivalry.core.welfare import welfare_record
 from rivalry.economies import kernels
 from rivalry.economies.city.model import City
 from rivalry.economies.kernels.shapes import PAID, CityArrays
@@ -104,6 +105,9 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
         "admission": (("lane", "bid"), admission),
         "karma_distribution": (("karma",), tallied.holdings / tallied.holdings.sum()),
     }
+    classes, names = static["agent_class"][1], static["class_name"][1]
+    cost = -tallied.rewards / steps
+    record |= welfare_record(cost, np.ones(len(cost)), classes, names)
     members = np.asarray(static["agent_coalition"][1]) > 0
     if members.any() and not members.all():
         for group, mask in (("coalition", members), ("others", ~members)):

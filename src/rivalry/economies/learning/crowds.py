@@ -11,9 +11,11 @@ import numpy as np
 
 from rivalry.core.game import is_population
 from rivalry.core.needs import Need
-from rivalry.core.oracles import to_agents
+from rivalry.core.oracles import labels, to_agents
 from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.welfare import welfare_record
 from rivalry.economies import kernels
+from rivalry.economies.karma.benchmarks import costs_without_karma
 from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
 from rivalry.economies.learning.sessions import AgentWorld
 from rivalry.population import StationaryPopulation, oracles, uniform
@@ -96,12 +98,18 @@ class Measured(NamedTuple):
         """The distribution of states ``[state]`` and the mean policy ``[state bid]``."""
         return put(self.distribution.ravel()), put(self.policy.reshape(-1, self.policy.shape[-1]))
 
-    def record(self, type_of: np.ndarray) -> Record:
-        """Return efficiency, fairness, and rewards and wins per agent.
+    def record(self, crowd: Crowd) -> Record:
+        """Return efficiency, fairness, and rewards and wins per agent; costs of types under other rules.
 
         Fairness is minus the standard deviation over agents of rewards or wins per step.
         """
+        economy, type_of, agents = crowd.arrays, crowd.arrays.type_of, crowd.agents
+        chances = np.diff(economy.first, axis=1, prepend=0.0)
+        share = np.bincount(type_of) / agents
+        rules = costs_without_karma(economy.stakes, chances, share, agents, agents % 2 / agents)
+        names = labels(crowd.game).players
         return {
+            **welfare_record(-self.reward, np.ones(agents), type_of, names, rules),
             "efficiency": scalar(self.efficiency),
             "reward_fairness": scalar(-self.reward.std()),
             "access_fairness": scalar(-self.wins.std()),

@@ -324,7 +324,7 @@ class PopulationQLearning(EpochLearner):
             warnings.warn(f"exploitability is not worked out: {world.refusal}", stacklevel=4)
         else:
             record = crowds.measures_of(world, snapshot.environment, snapshot.measured)
-        record |= snapshot.measured.record(world.arrays.type_of) | crowds.views(world)
+        record |= snapshot.measured.record(world) | crowds.views(world)
         record[BARE] = scalar(snapshot.efficiency)
         record["policy"] = ((*STATE, "bid"), policy)
         record["mean_bid"] = (STATE, policy @ bids)

@@ -124,7 +124,7 @@ class Simulation(FixedPolicies):
         shape = (*world.shape, world.shape[2])
         policy = session["policy_of_all"].reshape(shape) if self.bids else np.zeros(shape)
         measured = crowds.mean_tallies(world, sums, session["batches"], policy, steps)
-        record |= measured.record(kinds)
+        record |= measured.record(world)
         if not self.bids:
             return record
         record["bid_distribution"] = (("bid",), sums.bids / sums.bids.sum())

@@ -1,0 +1,32 @@
+"""Costs of an economy's types under rules without karma, in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+
+AT_RANDOM, TOLL = "random access", "toll, revenue shared equally"
+
+
+def costs_without_karma(
+    stakes: np.ndarray,  # [type private]
+    chances: np.ndarray,  # [type private], of private states
+    share: np.ndarray,  # [type]
+    agents: float = np.inf,
+    idle: float = 0.0,
+) -> dict[str, np.ndarray]:
+    """Expected cost per agent and step of each type, ``[type]``, by the name of the rule.
+
+    With random access half of all urgency is lost. Under the optimal toll the higher urgency is served and
+    pays, in the unit of urgency, what the other loses; so both bear the lower of the two urgencies, and all
+    receive an equal share of the revenue.
+
+    >>> urgencies, even = np.array([[1.0, 5.0]]), np.array([[0.5, 0.5]])
+    >>> [float(cost[0]) for cost in costs_without_karma(urgencies, even, np.ones(1)).values()]
+    [1.5, 1.0]
+    """
+    lower = np.minimum(stakes[:, :, None, None], stakes[None, None])
+    mean_lower = np.einsum("tz,sy,tzsy->ts", chances, chances, lower)
+    peers = share - (np.eye(len(share)) - share) / (agents - 1)  # an agent does not meet itself
+    borne = (1 - idle) * (peers * mean_lower).sum(axis=1)
+    lost: np.ndarray = (1 - idle) * (chances * stakes).sum(axis=1) / 2
+    return {AT_RANDOM: lost, TOLL: borne - share @ borne / 2}
