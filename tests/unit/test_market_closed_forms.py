@@ -482,6 +482,7 @@ def test_closed_forms_outside_domains_name_the_key(name: str, keys: dict[str, An
 
 def test_log_odds_go_with_their_shares() -> None:
     room, convex = np.array([3.0, -2.0, 0.5]), np.array([0.0, 0.4, 2.0])
-    log_odds, share, _ = equilibria._solve_log_odds(np.full(3, -4.0), room, convex, 1.0)
+    near = equilibria._solve_log_odds(np.full(3, -4.0), room, convex, 1.0)[0] + 5e-10
+    log_odds, share, _ = equilibria._solve_log_odds(near, room, convex, 1.0)  # one short step
     np.testing.assert_allclose(share, 1 / (1 + np.exp(-log_odds)), rtol=1e-15)
     np.testing.assert_allclose(np.log(share) + 1 / (1 - share) + convex * share, room, rtol=1e-13)
