@@ -104,7 +104,8 @@ def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
     labels = tuple(private_names) if any(private_names) else ()
     initial = [table.get("initial_karma") for table in tables.values()]
     names = tuple(table["name"] for table in tables.values())
-    return Types(names, shares, sizes, stakes, *chains, discounts_of(tables), labels, initial), count
+    discounts = discounts_of(tables)
+    return Types(names, shares, sizes, stakes, chains[0], chains[1], discounts, labels, initial), count
 
 
 def _own_chains(table: Mapping[str, Any], where: str, size: int) -> tuple[np.ndarray, np.ndarray]:
