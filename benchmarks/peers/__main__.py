@@ -57,6 +57,10 @@ PEERS = {
     "egttools": Peer("EGTtools", "egttools==0.1.14.2", "GPL-3.0-or-later"),
     "axelrod": Peer("Axelrod", "axelrod==4.14.0", "MIT"),
     "pyblp": Peer("pyblp", "pyblp==1.3.0", "MIT"),
+    "aequilibrae": Peer(
+        "AequilibraE", "aequilibrae==1.7.2", "MIT"
+    ),  # its network is that of pytraf's works too
+    "pytraf": Peer("pytraf", "pytraf==0.3.1", "MIT"),
     "karma_game_library": Peer("karma-game-library", "karma-game-library==1.0.2 numpy==2.3.5", "GPL-3.0"),
 }
 

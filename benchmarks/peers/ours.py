@@ -55,6 +55,14 @@ def repeated_payoffs(A, B, discount):
     return found.data.payoff_vertices.values
 
 
+def equilibrium_of_roads(gap):
+    from benchmarks.peers.roads import demand_of, sioux_falls
+
+    data = sioux_falls()
+    game = rv.games.routes(data["links"], demand=demand_of(data["trips"]))
+    return rv.solve(game, rv.methods.UserEquilibrium(gap=gap)).data.flow.values
+
+
 def _poker(name):
     from rivalry.studies import poker
 

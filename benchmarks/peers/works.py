@@ -121,6 +121,29 @@ def _both_exploitabilities(inputs: dict[str, Any], ours: Any, theirs: Any) -> fl
     return max(_exploitability(inputs, ours), _exploitability(inputs, theirs))
 
 
+def _relative_gaps(inputs: dict[str, Any], ours: Any, theirs: Any) -> float:
+    """Return the larger relative gap of two sides' flows of links."""
+    return max(_judged_flows(flow)[0] for flow in (ours, theirs))
+
+
+def _objectives(inputs: dict[str, Any], ours: Any, theirs: Any) -> float:
+    """Return by how much Beckmann's objectives of two sides' flows of links differ, in parts of ours."""
+    mine, other = (_judged_flows(flow)[1] for flow in (ours, theirs))
+    return abs(other / mine - 1)
+
+
+def _judged_flows(flow: Any) -> tuple[float, float]:
+    """Return the relative gap and Beckmann's objective of flows of links."""
+    import rivalry as rv
+    from benchmarks.peers.roads import demand_of, sioux_falls
+
+    network = sioux_falls()
+    game = rv.games.routes(network["links"], demand=demand_of(network["trips"]))
+    flows = np.array(flow)
+    excess = float(rv.certificate(game, flows).regret[0] * game.trips.sum())
+    return excess / float(flows @ game.costs(flows)), game.potential(flows)
+
+
 CYCLE = np.array([[0.0, -1.0, 2.0], [2.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])  # rock, paper, scissors, biased
 PLAYED = {"A": CYCLE.tolist(), "B": (-CYCLE).tolist(), "periods": 10_000}
 FLOW = {
@@ -249,6 +272,21 @@ WORKS = (
             _same_numbers,
             1e-7,
         ),
+    ),
+    *(
+        Work(
+            *(
+                f"Sioux Falls to a relative gap of {gap:.0e}",
+                "equilibrium_of_roads",
+                ("aequilibrae", "pytraf"),
+            ),
+            *({"gap": gap}, _relative_gaps, gap),
+        )
+        for gap in (1e-4, 1e-6)
+    ),
+    Work(
+        *("objective of Sioux Falls at a gap of 1e-08", "equilibrium_of_roads", ("pytraf",)),
+        *({"gap": 1e-8}, _objectives, 1e-9),
     ),
     Work(
         *("costs and merged prices, 94 cereal markets", "costs_and_merged_prices", ("pyblp",)),
