@@ -34,7 +34,7 @@ HOMES = {
     "pandas": {"core.foreign_tables", "core.results", "lab.export", "plots", "results"},
     "matplotlib": {"plots", "economies.figures", "families.figures", "studies"},
     "mpltern": {"plots", "families.figures"},
-    "quantecon": {"methods", "interop"},
+    "quantecon": {"interop"},
     "nashpy": {"interop"},
     "diffrax": {"methods"},
     "flint": {"methods", "tables"},
@@ -281,11 +281,11 @@ def test_imports_go_to_lower_layers_only() -> None:
 OF_PROOFS = {
     "certificates": "Interval bounding_box enclose equilibrium_near halves maximum_near middle_shares "
     "negative_definite over_rows payoff_range payoff_tangent with_bounded_responses",
-    "methods": "BATCH BoxSearch CaseAnalysis Coordinates GameOnRanges InFractions InLogs Interval "
+    "methods": "BATCH BoxSearch CaseAnalysis Coordinates GameOnRanges InFractions InLogs "
     "MERGE_DISTANCE SeparateParts VERDICTS "
-    "begin_on_ranges combined_list coordinates enclose equilibrium_bounds intervals list_of_boxes "
+    "begin_on_ranges combined_list coordinates equilibrium_bounds list_of_boxes "
     "of_part on_ranges operations points_of profile_of profile_payoffs profiles_of record_of_cases "
-    "record_on_ranges search_on_ranges searched shifted",
+    "record_on_ranges search_on_ranges searched",
     "solving": "Document RangesProof SmoothProof VERSION write",
     "transforms": "best_responses bounds_of_responses with_bounded_responses",
     "families": "BoundsOfEquilibria Interval amounts enclose equilibrium_bounds slopes_in_logs "
