@@ -105,7 +105,8 @@ class Contest(NamedTuple):
         below = self.participants - 1 - above - tied
         ways = _powers(mass, self.participants)[tied]
         ways *= _powers(jnp.cumsum(mass) - mass, self.participants)[np.maximum(below, 0)]
-        return factorial(self.participants - 1) * (below >= 0)[:, :, None] * ways
+        # factorials of more than 20 exceed NumPy's integers
+        return ways * (float(factorial(self.participants - 1)) * (below >= 0))[:, :, None]
 
     def _decided(self) -> Float[np.ndarray, "above tied 1"]:
         """Return 1 where the places end among the rivals at this rank, else 0."""
