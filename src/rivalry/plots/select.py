@@ -100,8 +100,7 @@ class DrawnPoint(dict[str, np.ndarray]):
 
     def is_certified(self) -> bool:
         """True where all claims are certified; false without claims."""
-        certified = self.certified()
-        return certified is not None and bool(np.all(certified))
+        return not self.doubt()
 
 
 def point(
