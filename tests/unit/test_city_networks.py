@@ -175,6 +175,47 @@ def test_links_of_different_lengths_are_refused(tmp_path: Path, name: str) -> No
         network_of(at(tmp_path / "ring.graphml"))
 
 
+TIMES = "from,to,free_flow_time,speed\na,b,1.2,9\nb,c,0.1,9\na,c,2.4,9\nc,a,1.0,9\n"
+
+
+def test_links_take_the_steps_of_their_travel_times(tmp_path: Path) -> None:
+    """Shortest paths in lanes are those in rounded times; trips begin and end at nodes of the file."""
+    (tmp_path / "times.csv").write_text(TIMES)
+    network = network_of(at(tmp_path / "times.csv") | {"step": {"free_flow_time": 0.4}})
+    steps = {("a", "b"): 3, ("b", "c"): 1, ("a", "c"): 6, ("c", "a"): 2}
+    assert len(network.lanes) == sum(steps.values())
+    graph = networkx.DiGraph([(*link, {"weight": count}) for link, count in steps.items()])
+    away = distances(network)
+    for start, lengths in networkx.all_pairs_dijkstra_path_length(graph):
+        for end, length in lengths.items():
+            assert away[network.nodes.index(start), network.nodes.index(end)] == length
+    assert {network.nodes[k] for k in network.origins} == set("abc")
+
+
+def test_nodes_within_a_link_lie_between_its_ends(tmp_path: Path) -> None:
+    graph = networkx.DiGraph([("a", "b", {"length": 90.0}), ("b", "a", {"length": 30.0})])
+    networkx.set_node_attributes(graph, {"a": {"x": 0.0, "y": 6.0}, "b": {"x": 3.0, "y": 0.0}})
+    networkx.write_graphml(graph, tmp_path / "map.graphml")
+    network = network_of(at(tmp_path / "map.graphml") | {"step": {"length": 30.0}})
+    assert network.at.tolist() == [[0, 6], [3, 0], [1, 4], [2, 2]]
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (2.0, "network.step: 2.0 must be a column and its amount per step"),
+        ({"time": 1.0}, "network.step: 'time' is no column of the file"),
+        ({"free_flow_time": 0.0}, "network.step.free_flow_time: 0 must be above 0"),
+        ({"free_flow_time": "fast"}, "network.step.free_flow_time: 'fast' must be a number"),
+        ({"speed": 1.0}, "network: speed of link 1: 'inf' must be a number of at least 0"),
+    ],
+)
+def test_wrong_steps_are_named(tmp_path: Path, step: object, message: str) -> None:
+    (tmp_path / "times.csv").write_text(TIMES.replace("0.1,9", "0.1,inf"))
+    with pytest.raises(ValueError, match=f"^{message}"):
+        network_of(at(tmp_path / "times.csv") | {"step": step})
+
+
 WRONG: dict[str, Any] = {  # message -> network
     "network: 3 must be a name or a table": 3,
     "network: 'grid' is unknown; must be stubs_RxC, plain_RxC, a table, or a file: "

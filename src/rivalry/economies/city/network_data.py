@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rivalry.economies.karma.checks import check_keys
 from rivalry.families.network_files import LINKS, NetworkTable, read_file
 from rivalry.schema.registry import near
 
-KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path")
+KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path", "step")
 FORMS = {"stubs": stubs, "plain": plain}
 LARGEST = 100  # rows or columns of a grid
 LENGTHS = ("length", "distance", "travel_time", "free_flow_time", "weight")  # what files call them
@@ -48,7 +49,9 @@ def network_from(table: Mapping[str, Any]) -> Network:
     without positions a spring layout is used. ``lanes`` are directed pairs of names. Trips lead from each of
     ``terminals`` (default: every node) to each other one, or from ``origins`` to ``destinations``. With
     ``kind = "file"`` nodes and lanes are read from the file ``path`` (see `read`), in a study relative to the
-    study's folder. Raises `ValueError`.
+    study's folder. ``step``, as in ``{free_flow_time = 0.5}``, is a column of the file and its amount per
+    step: a link is divided into lanes of one step each, the nearest whole number of them, at least one.
+    Raises `ValueError`.
 
     >>> ring = network_from({"lanes": [["a", "b"], ["b", "c"], ["c", "a"]], "terminals": ["a", "b"]})
     >>> ring.lane_names, ring.origins.tolist()
@@ -60,8 +63,10 @@ def network_from(table: Mapping[str, Any]) -> Network:
             raise ValueError("network.kind: must be 'file', with its path")
         if clash := [key for key in ("nodes", "lanes") if key in table]:
             raise ValueError(f"network.path: clashes with {clash[0]}; give one of them")
-        overrides = {key: value for key, value in table.items() if key not in ("kind", "path")}
-        table = {"name": Path(str(table["path"])).stem} | read(table["path"]) | overrides
+        overrides = {key: value for key, value in table.items() if key not in ("kind", "path", "step")}
+        table = {"name": Path(str(table["path"])).stem} | read(table["path"], table.get("step")) | overrides
+    elif "step" in table:
+        raise ValueError("network.step: goes with a file of links")
     pairs = _pairs(table.get("lanes"))
     names, at = _nodes(table.get("nodes"), pairs)
     lanes = _lanes(pairs, names)
@@ -80,17 +85,22 @@ def network_from(table: Mapping[str, Any]) -> Network:
     return network
 
 
-def read(path: object) -> dict[str, Any]:
+def read(path: object, step: object = None) -> dict[str, Any]:
     """Table of a network from a file.
 
     A ``.json`` file holds the table itself; a ``.graphml`` file holds a graph whose nodes
     may have the attributes ``x``, ``y`` and ``terminal``; a ``.csv`` file has the columns ``from`` and ``to``
     and one line per lane; a ``.tntp`` file is read too. An undirected graph has lanes in both directions.
-    Every lane takes one step: links that differ in length are refused. Raises `ValueError`.
+    Every lane takes one step: links that differ in length are refused, or divided by ``step`` (see
+    `network_from`). Raises `ValueError`.
     """
     readers: dict[str, Any] = {".json": _json, **LINKS}
     contents = read_file("network", path, readers)
-    return _of_links(contents) if isinstance(contents, NetworkTable) else contents
+    if isinstance(contents, NetworkTable):
+        return _of_links(contents, step)
+    if step is not None:
+        raise ValueError("network.step: goes with a file of links; lanes of a .json file take one step")
+    return contents
 
 
 def _json(file: Path) -> dict[str, Any]:
@@ -105,28 +115,62 @@ def _json(file: Path) -> dict[str, Any]:
     return table
 
 
-def _of_links(links: NetworkTable) -> dict[str, Any]:
-    """Table of a network of links. Raises `ValueError` where they differ in length."""
+def _of_links(links: NetworkTable, step: object) -> dict[str, Any]:
+    """Table of a network of links. Raises `ValueError` where they differ in length, without ``step``."""
     columns, nodes = links.columns, links.nodes
     if not {"from", "to"} <= set(columns):
         raise ValueError("network: must have columns from and to")
-    for name in LENGTHS:
+    for name in LENGTHS if step is None else ():
         lengths = list(dict.fromkeys(str(length) for length in columns.get(name, ()) if length is not None))
         if len(lengths) > 1:
             raise ValueError(
                 f"network: links differ in {name} ({', '.join(lengths[:2])} ..), but every lane takes one "
-                f"step; divide long links into lanes of one length, or leave out {name} to count lanes"
+                f"step; give network.step, {{{name} = {lengths[0]}}}, or leave out {name} to count lanes"
             )
-    table: dict[str, Any] = {
-        "lanes": [list(pair) for pair in zip(columns["from"], columns["to"], strict=True)]
-    }
+    ends = list(zip(columns["from"], columns["to"], strict=True))
+    counts = [1] * len(ends) if step is None else _steps(columns, step)
+    chains = [_chain(tail, head, count) for (tail, head), count in zip(ends, counts, strict=True)]
+    table: dict[str, Any] = {"lanes": [list(pair) for chain in chains for pair in pairwise(chain)]}
+    if step is not None:
+        table["terminals"] = list(nodes or dict.fromkeys(name for pair in ends for name in pair))
     if nodes:
         table["nodes"] = {name: [data.get("x"), data.get("y")] for name, data in nodes.items()}
         if any(None in at for at in table["nodes"].values()):
-            table["nodes"] = list(nodes)
+            table["nodes"] = list(dict.fromkeys([*nodes, *(name for chain in chains for name in chain)]))
+        else:
+            for chain in chains:
+                first, last = (np.array(table["nodes"][name], dtype=float) for name in (chain[0], chain[-1]))
+                for k, name in enumerate(chain[1:-1], 1):
+                    table["nodes"][name] = (first + k / (len(chain) - 1) * (last - first)).tolist()
     if any("terminal" in data for data in nodes.values()):
         table["terminals"] = [name for name, data in nodes.items() if data.get("terminal")]
     return table
+
+
+def _steps(columns: Mapping[str, list[Any]], step: object) -> list[int]:
+    """Return how many steps each link takes, at least one. Raises `ValueError`."""
+    if not isinstance(step, Mapping) or len(step) != 1:
+        raise ValueError(f"network.step: {step!r} must be a column and its amount per step, {{column: 0.5}}")
+    ((name, size),) = step.items()
+    if name not in columns:
+        raise ValueError(f"network.step: {name!r} is no column of the file; {near(str(name), list(columns))}")
+    lengths = [f"network.step.{name}", *(f"network: {name} of link {k}" for k in range(len(columns[name])))]
+    amounts = []
+    for where, entry in zip(lengths, [size, *columns[name]], strict=True):
+        try:
+            amounts.append(float(entry))
+        except (TypeError, ValueError):
+            raise ValueError(f"{where}: {entry!r} must be a number of at least 0") from None
+        if not 0 <= amounts[-1] < np.inf:
+            raise ValueError(f"{where}: {entry!r} must be a number of at least 0")
+    if not amounts[0]:
+        raise ValueError(f"network.step.{name}: 0 must be above 0")
+    return [max(1, round(amount / amounts[0])) for amount in amounts[1:]]
+
+
+def _chain(tail: str, head: str, steps: int) -> list[str]:
+    """Return the nodes of a link of so many steps, with names of their own in between."""
+    return [tail, *(f"{tail} to {head} {k}" for k in range(1, steps)), head]
 
 
 def _pairs(lanes: object) -> list[tuple[str, str]]:
