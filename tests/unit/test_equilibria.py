@@ -229,20 +229,22 @@ def test_degenerate_games_are_reported() -> None:
     assert clean.data.component.values.tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize(("name", "replaced"), [("chicken", "extreme_equilibria"), ("jordan", "candidates")])
-@pytest.mark.nightly
-def test_lists_of_large_games_are_partial(name: str, replaced: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def too_many(*arguments: object) -> None:
+def test_large_games_have_partial_lists_or_another_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_many(*arguments: object, **options: object) -> None:
         raise TooMany("as a test has it")
 
-    monkeypatch.setattr(mixed_equilibria, replaced, too_many)
-    solution = rv.solve(matrix(name), MixedEquilibria())
+    monkeypatch.setattr(mixed_equilibria, "extreme_equilibria", too_many)
+    monkeypatch.setattr(mixed_equilibria, "candidates", too_many)
+    solution = rv.solve(matrix("chicken"), MixedEquilibria())
     assert solution.claim == "equilibrium"
     assert not bool(solution.record["complete"][1])
     assert str(solution.record["complete_reason"][1]).endswith("; as a test has it")
-    algorithm = "vertex_enumeration" if name == "chicken" else "support_enumeration"
-    with pytest.raises(ValueError, match=f"algorithm: {algorithm}: as a test has it; use "):
-        rv.solve(matrix(name), MixedEquilibria(algorithm=algorithm))
+    for name, algorithm, instead in (
+        ("chicken", "vertex_enumeration", "lemke_howson"),
+        ("jordan", "auto", "the method all_equilibria"),
+    ):
+        with pytest.raises(ValueError, match=f"algorithm: {algorithm}: as a test has it; use {instead}"):
+            rv.solve(matrix(name), MixedEquilibria(algorithm=algorithm))
 
 
 def test_ties_are_relative_to_the_range_of_payoffs() -> None:

@@ -198,7 +198,7 @@ def test_a_plain_markov_game() -> None:
     envs = pytest.importorskip("rivalry.envs", reason="needs pettingzoo", exc_type=ImportError)
     env = envs.parallel_env(game, periods=2)
     env.reset(seed=1)
-    assert env.step(dict.fromkeys(env.agents, np.ones(1)))[1] == {"player_0": 2.0, "player_1": 4.0}
+    assert env.step(dict.fromkeys(env.agents, np.ones(1)))[1] == {"player_0": 1.0, "player_1": 2.0}
 
 
 @pytest.mark.slow
