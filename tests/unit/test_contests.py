@@ -12,7 +12,7 @@ from scipy import stats
 import rivalry as rv
 from rivalry.core.oracles import to_agents
 from rivalry.economies.karma import transitions
-from rivalry.economies.karma.contests import Contest
+from rivalry.economies.karma.contests import BiddingContest
 from rivalry.economies.kernels import economy as kernel
 from rivalry.economies.kernels import shapes
 from rivalry.population import population_certificate
@@ -40,7 +40,7 @@ def rivals_of(classes: int, seed: int = 1) -> np.ndarray:
 @pytest.mark.parametrize("to_peer", [True, False])
 def test_a_contest_of_two_for_one_place_is_a_pair(charge: np.ndarray, to_peer: bool) -> None:
     above = np.triu(np.ones((3, 3)), 1).T + 0.5 * np.eye(3)
-    rivals, contest = jnp.asarray(rivals_of(3)), Contest(2, 1)
+    rivals, contest = jnp.asarray(rivals_of(3)), BiddingContest(2, 1)
     chances = transitions.win_probabilities(rivals, jnp.asarray(above), jnp.asarray(1 - above))
     pair = transitions.ByTable.of(rivals, chances, jnp.asarray(charge), to_peer)
     np.testing.assert_allclose(contest.win_probabilities(rivals).win, chances.win, atol=1e-14)
@@ -54,7 +54,9 @@ def test_outcomes_are_those_of_simulated_contests(size: int, places: int, charge
     """Frequencies of payments and receipts in 100,000 contests per bid lie within 4.5 standard errors."""
     rng, count, losers = np.random.default_rng(size), 100_000, size - places
     law = rivals_of(1)[0]
-    outcomes = Contest(size, places).outcomes(jnp.asarray(law[None]), jnp.asarray(charge), to_peer=True)
+    outcomes = BiddingContest(size, places).outcomes(
+        jnp.asarray(law[None]), jnp.asarray(charge), to_peer=True
+    )
     for own in range(MOST + 1):
         bids = rng.choice(MOST + 1, p=law, size=(count, size))
         bids[:, 0] = own
@@ -78,7 +80,7 @@ def test_outcomes_are_those_of_simulated_contests(size: int, places: int, charge
 def test_places_and_payments_balance_on_average(size: int, places: int) -> None:
     """Of all participants k/n have a place, and losers receive what winners pay."""
     law = jnp.asarray(rivals_of(2))
-    contest, amounts = Contest(size, places), np.arange(MOST + 1)
+    contest, amounts = BiddingContest(size, places), np.arange(MOST + 1)
     np.testing.assert_allclose((law * contest.win_probabilities(law).win).sum(), places / size, rtol=1e-12)
     found = contest.outcomes(law, jnp.asarray(CHARGES["uniform"]), to_peer=True)
     paid, received = (float((law * (part @ amounts)).sum()) for part in found)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rivalry.interop.extensive import read_extensive as read_extensive
     from rivalry.interop.gambit import read_nfg as read_nfg
     from rivalry.interop.gambit import write_nfg as write_nfg
-    from rivalry.interop.karma_games import from_karma_game_library as from_karma_game_library
+    from rivalry.interop.libraries import from_karma_game_library as from_karma_game_library
     from rivalry.interop.libraries import from_nashpy as from_nashpy
     from rivalry.interop.libraries import from_openspiel as from_openspiel
     from rivalry.interop.libraries import from_quantecon as from_quantecon
@@ -25,8 +25,14 @@ _NAMES = {
     "environments": ("EnvironmentGame", "from_gymnasium", "from_pettingzoo"),
     "extensive": ("read_efg", "read_extensive"),
     "gambit": ("read_nfg", "write_nfg"),
-    "karma_games": ("from_karma_game_library",),
-    "libraries": ("from_nashpy", "from_openspiel", "from_quantecon", "to_nashpy", "to_quantecon"),
+    "libraries": (
+        "from_karma_game_library",
+        "from_nashpy",
+        "from_openspiel",
+        "from_quantecon",
+        "to_nashpy",
+        "to_quantecon",
+    ),
     "policy_game": ("MetaGame", "meta_game"),
 }
 

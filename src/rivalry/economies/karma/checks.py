@@ -115,9 +115,9 @@ def _own_chains(table: Mapping[str, Any], where: str, size: int) -> tuple[np.nda
     named = {"chain": chain}
     if served is not None:
         named["served_chain"] = checked_chain(served, f"{where}served_chain")
-    for name, one in named.items():
-        if len(one) != size:
-            rows = f"{len(one)} rows must be {size}"
+    for name, matrix in named.items():
+        if len(matrix) != size:
+            rows = f"{len(matrix)} rows must be {size}"
             raise ValueError(f"{where}{name}: {rows}, one for each of the urgencies")
     if served is None:
         stationary(chain, f"{where}chain")

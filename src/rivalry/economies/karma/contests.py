@@ -17,7 +17,7 @@ from rivalry.economies.karma.transitions import Bids, ByTable, WinProbabilities
 from rivalry.runtime.jax import jax, jnp
 
 
-class Contest(NamedTuple):
+class BiddingContest(NamedTuple):
     """A contest in which the ``places`` highest bids of ``participants`` are served."""
 
     participants: int
@@ -64,22 +64,23 @@ class Contest(NamedTuple):
         """Return the probabilities that a rank loses and all winners together pay an amount."""
         rank, above = jnp.arange(mass.size), np.arange(self.participants)
         higher = jnp.where(rank > rank[:, None], mass, 0.0)  # [highest losing rank, winner's rank]
-        one = jnp.zeros((mass.size, levels)).at[rank[:, None], price.T].add(higher)
+        winner_payment = jnp.zeros((mass.size, levels)).at[rank[:, None], price.T].add(higher)
         sums = [jnp.zeros((mass.size, self.places * (levels - 1) + 1)).at[:, 0].set(1.0)]
         for winners in range(1, self.places + 1):
-            longer = jax.vmap(jnp.convolve)(sums[-1], one)
+            longer = jax.vmap(jnp.convolve)(sums[-1], winner_payment)
             sums.append(longer[:, : sums[0].shape[1]] / winners)
         # winners at the highest losing rank itself pay as well
         at_rank = self.places - np.arange(self.places + 1)
         before = jnp.arange(sums[0].shape[1]) - (at_rank[:, None] * jnp.diag(price))[:, :, None]
-        moved = jnp.take_along_axis(jnp.stack(sums), jnp.maximum(before, 0), axis=2) * (before >= 0)
+        shifted = jnp.take_along_axis(jnp.stack(sums), jnp.maximum(before, 0), axis=2) * (before >= 0)
         ways, chance = self._ways_at_or_below(mass), self._chance_at_rank()
         reached = (above <= self.places)[:, None, None] * ways
-        others = above[:, None] + above  # rivals at this rank or above
-        clear = reached * (others > self.places)[:, :, None]
-        own = reached * (others >= self.places)[:, :, None] * (1 - chance)
+        rivals_from_rank = above[:, None] + above  # rivals at this rank or above
+        clear = reached * (rivals_from_rank > self.places)[:, :, None]
+        tied_loss = reached * (rivals_from_rank >= self.places)[:, :, None] * (1 - chance)
         lower, tied = (
-            jnp.einsum("ar,art->rt", part.sum(axis=1)[: self.places + 1], moved) for part in (clear, own)
+            jnp.einsum("ar,art->rt", part.sum(axis=1)[: self.places + 1], shifted)
+            for part in (clear, tied_loss)
         )
         return tied + jnp.cumsum(lower[::-1], axis=0)[::-1] - lower
 
@@ -87,11 +88,11 @@ class Contest(NamedTuple):
         """Return the distribution of a loser's receipt from the payments of all winners."""
         total = np.arange(self.places * (levels - 1) + 1)
         low, remaining = np.divmod(total, self.participants - self.places)
-        more = remaining / (self.participants - self.places)
+        remainder = remaining / (self.participants - self.places)
         table = np.zeros((total.size, levels))
         # what exceeds the largest karma joins the surplus, whatever the amount
-        np.add.at(table, (total, np.minimum(low, levels - 1)), 1 - more)
-        np.add.at(table, (total, np.minimum(low + 1, levels - 1)), more)
+        np.add.at(table, (total, np.minimum(low, levels - 1)), 1 - remainder)
+        np.add.at(table, (total, np.minimum(low + 1, levels - 1)), remainder)
         return table
 
     def _counts(self, mass: Float[Array, "rank"]) -> Float[Array, "above tied rank"]:

@@ -11,7 +11,7 @@ from annotated_types import Ge, Le, Lt
 
 from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
 from rivalry.economies.karma.checks import AGENTS, Types, numbers, tax_of, types_of
-from rivalry.economies.karma.contests import Contest
+from rivalry.economies.karma.contests import BiddingContest
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.economies.kernels import shapes
 from rivalry.runtime.jax import floats, put
@@ -147,7 +147,7 @@ def karma(
     mean = float(numbers("mean_karma", mean_karma, max_karma=max_karma))
     limit("max_karma", sum(types_.sizes) * (max_karma + 1), max_karma + 1)
     signal_values = signal_of(signal, max_karma)
-    contest = Contest(whole_number("participants", participants, 2), whole_number("places", places, 1))
+    contest = BiddingContest(whole_number("participants", participants, 2), whole_number("places", places, 1))
     _check_contest(contest, tie, overflow, signal_values)
     # the default fills whole contests
     count = AGENTS + -AGENTS % contest.participants if given_count is None else given_count
@@ -186,7 +186,7 @@ def karma(
     )
 
 
-def _check_contest(contest: Contest, tie: str, overflow: str, signal: np.ndarray) -> None:
+def _check_contest(contest: BiddingContest, tie: str, overflow: str, signal: np.ndarray) -> None:
     """Raise `ValueError` for too many places, and for rules of pairs in larger contests."""
     if contest.places >= contest.participants:
         raise ValueError(f"places: {contest.places} must be below participants = {contest.participants}")
@@ -201,7 +201,7 @@ def _check_contest(contest: Contest, tie: str, overflow: str, signal: np.ndarray
             raise ValueError(f"{name} is a rule of pairs; participants must be 2, not {contest.participants}")
 
 
-def _check_agents(count: int, contest: Contest, idle: str, signal: np.ndarray) -> None:
+def _check_agents(count: int, contest: BiddingContest, idle: str, signal: np.ndarray) -> None:
     """Raise `ValueError` where the agents do not make whole contests and none may be idle."""
     if count < contest.participants:
         raise ValueError(f"agents: {count} must be at least {contest.participants}")

@@ -17,7 +17,7 @@ from rivalry.core.space import Profile, Scalar, Simplex
 from rivalry.economies.karma import transitions
 from rivalry.economies.karma.chains import SHARES_ROUNDING
 from rivalry.economies.karma.checks import any_bid, require_all_bids
-from rivalry.economies.karma.contests import Contest
+from rivalry.economies.karma.contests import BiddingContest
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
 from rivalry.economies.kernels import shapes
 from rivalry.runtime.jax import floats, jax, jnp, put
@@ -157,7 +157,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     agents: int = eqx.field(static=True)  # number of agents, where they are finitely many
     every: int = eqx.field(static=True)  # steps between redistributions
     idle: float = eqx.field(static=True)  # share of agents that meet nobody in a step
-    contest: Contest = eqx.field(static=True)
+    contest: BiddingContest = eqx.field(static=True)
     by_outcome: bool = eqx.field(static=True)  # the two chains may differ
 
     def _title_and_parameters(self) -> Description:

@@ -507,11 +507,11 @@ def compete(economy, agents, buffers, contest, flows):  # type: ignore[no-untype
     begin, last_bid = contest * size, 0
     for place in range(size):
         i, rank[place] = agents.order[begin + place], 0
-        for other in range(size):
-            j = agents.order[begin + other]
+        for rival_place in range(size):
+            j = agents.order[begin + rival_place]
             # the order is random, so earlier positions may win ties
-            better = _first_wins(economy, agents, buffers, j, i, np.int64(other < place))
-            rank[place] += other != place and better == 1
+            better = _first_wins(economy, agents, buffers, j, i, np.int64(rival_place < place))
+            rank[place] += rival_place != place and better == 1
         if rank[place] >= economy.places:
             last_bid = max(last_bid, bids[i])
     paid = 0
