@@ -59,7 +59,7 @@ def karma(form: Rng, rng: Rng) -> Setting:
         ]
     if maybe(form, 0.2):
         keys |= {"agents": 4, "mean_karma": 1.0, "initial_karma": [1, 1, 1, 1]}
-    elif maybe(form, 0.1):
+    elif maybe(form, 0.3):
         keys |= {"agents": 101, "idle": "random"}
     return Setting("", "karma", keys, (rv.methods.OnlineMirrorDescent(),))
 
