@@ -38,7 +38,7 @@ HOMES = {
     "nashpy": {"interop"},
     "diffrax": {"methods"},
     "flint": {"methods", "tables"},
-    "networkx": {"economies", "families"},
+    "networkx": {"economies", "families", "roads"},
     "typer": {"audit", "cli", "integrations", "living", "web"},
     "click": {"cli"},
     "rich": {"cli", "solving"},

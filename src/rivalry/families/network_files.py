@@ -23,7 +23,7 @@ GMNS = {
     "vdf_alpha": "b",
     "vdf_beta": "power",
 }
-STATED = 0.01  # part by which a stated time may differ from length and speed
+CONTRADICTION = 0.01  # part by which a stated time may differ from length and speed
 ENDS = (("from", "to"), ("from_node_id", "to_node_id"), ("init_node", "term_node"), ("a_node", "b_node"))
 _SEPARATORS = str.maketrans(":;", "  ")
 _TAG = re.compile(r"<([^>]*)>\s*(.*)")
@@ -137,7 +137,7 @@ def _gmns_links(folder: Path) -> NetworkTable:
         ]
         columns.setdefault("free_flow_time", times)
         for row, (time, stated) in enumerate(zip(times, read.get("free_flow_time", times), strict=True), 1):
-            if abs(time - stated) > STATED * stated:
+            if abs(time - stated) > CONTRADICTION * stated:
                 raise ValueError(
                     f"row {row}: vdf_fftt is {stated:g}, but 60 * length / free_speed is {time:g} minutes at "
                     f"{speeds[row - 1]}; must be the same to 1 %"
@@ -221,16 +221,16 @@ def read_flows(source: str) -> FlowTable:
     path, _, column = source.rpartition(":") if ":" in Path(source).name else (source, "", "")
     columns = read_file("flows", path, FLOWS)
     names = [column] if column else ["flow", "volume"]
-    found = [name for name in names if name in columns]
-    if len(found) != 1:
+    matches = [name for name in names if name in columns]
+    if len(matches) != 1:
         raise ValueError(
             f"{path}: must have one column {' or '.join(names)} of flows, not {', '.join(columns)}; name it "
             f"{path}:COLUMN"
         )
     ends = [pair for pair in ENDS if set(pair) <= set(columns)]
     tails, heads = (columns[name] for name in ends[0]) if ends else ([], [])
-    read = {*found, *(ends[0] if ends else ())}
-    flow = [number_of(entry, f"{found[0]}, row {row}") for row, entry in enumerate(columns[found[0]], 1)]
+    read = {*matches, *(ends[0] if ends else ())}
+    flow = [number_of(entry, f"{matches[0]}, row {row}") for row, entry in enumerate(columns[matches[0]], 1)]
     unread = [name for name in columns if name not in read]
     return FlowTable(flow, list(zip(tails, heads, strict=True)), unread)
 

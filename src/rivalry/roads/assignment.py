@@ -9,10 +9,9 @@ from annotated_types import Gt, Lt
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Record, scalar
-from rivalry.core.tolerances import TOLERANCE
+from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.tolerances import ROUNDING, TOLERANCE
 from rivalry.core.welfare import welfare_record
-from rivalry.roads.flows import judged
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
 
@@ -139,12 +138,12 @@ class SystemOptimum(UserEquilibrium):
         flow = record["flow"][1]
         tolls = world.marginal_tolls(flow)
         costs = world.costs(flow) + tolls
-        least = cheapest_routes(world, costs)[0]
-        excess = flow @ costs - world.trips @ least
-        refunded = least - flow @ tolls / world.trips.sum()
-        others = {"user equilibrium": untolled, "tolls without refund": least}
-        pairs = np.arange(len(least))
-        record |= welfare_record(refunded, world.trips, pairs, world.pair_names(), others)
+        paid = cheapest_routes(world, costs)[0]
+        excess = flow @ costs - world.trips @ paid
+        refunded = paid - flow @ tolls / world.trips.sum()
+        benchmarks = {"user equilibrium": untolled, "tolls without refund": paid}
+        pairs = np.arange(len(paid))
+        record |= welfare_record(refunded, world.trips, pairs, world.pair_names(), benchmarks)
         return record | {
             "marginal_toll": (("link",), tolls),
             "total_cost_bound": scalar(max(excess, 0.0)),
@@ -222,8 +221,8 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
     is_road, is_trip = game.is_road(), game.is_road()[links[ends[:-1]]]
     total_excess, paid = route_flow @ excess, route_flow @ route_cost
     total_cost, tolls = route_flow[is_trip] @ route_cost[is_trip], paid - flow @ cost
-    made = np.bincount(pair[is_trip], route_flow[is_trip], len(game.trips))
-    trips = made.sum()
+    pair_trips = np.bincount(pair[is_trip], route_flow[is_trip], len(game.trips))
+    trips = pair_trips.sum()
     numbers = {
         "relative_gap": total_excess / paid if paid else 0.0,
         "average_excess_cost": total_excess / game.trips.sum(),
@@ -237,7 +236,7 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
         "flow": (("link",), flow[is_road]),
         "cost": (("link",), cost[is_road]),
         "link_name": (("link",), game.link_names()[is_road]),
-        "trips": (("pair",), made),
+        "trips": (("pair",), pair_trips),
         "least_cost": (("pair",), cheapest),
         "pair_name": (("pair",), game.pair_names()),
         "route_pair": (("route",), pair[is_trip]),
@@ -250,3 +249,24 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
     record |= welfare_record(*paying, game.pair_names())
     gain = np.max(excess[route_flow > 0], initial=0.0)
     return record | judged(game, cheapest, gain, paid / game.trips.sum(), TOLERANCE, "Nash").record()
+
+
+def judged(
+    game: RouteGame, cheapest: np.ndarray, gain: float, paid: float, tolerance: float, concept: str
+) -> Certificate:
+    """Certificate of a gain; at stake is what congestion costs the traveller who suffers most by it."""
+    free = np.where(game.is_road(), game.costs(np.zeros(len(game.tail))), np.inf)
+    empty = cheapest_routes(game, free)[0]
+    at_stake = np.max(cheapest - empty, initial=0.0, keepdims=True)
+    gains = np.array([gain])
+    return Certificate(
+        gains,
+        gains,
+        "exact",
+        "cheapest routes at the costs of these flows",
+        tolerance * at_stake + ROUNDING * cheapest.max(),
+        at_stake,
+        "floating point",
+        concept=concept,
+        payoff=np.array([-paid]),
+    )

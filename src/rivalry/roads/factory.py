@@ -25,10 +25,10 @@ from rivalry.families.network_files import (
     number_of,
     read_file,
 )
-from rivalry.roads.atomic import atomic_game
 from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program, unmade_trips
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
+from rivalry.roads.simple_routes import atomic_game
 from rivalry.schema.registry import near
 from rivalry.schema.validate import checked
 

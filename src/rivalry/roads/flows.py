@@ -8,34 +8,14 @@ import numpy as np
 
 from rivalry.core import oracles
 from rivalry.core.results import Certificate
-from rivalry.core.tolerances import ROUNDING, TOLERANCE
+from rivalry.core.tolerances import TOLERANCE
 from rivalry.families.network_files import FlowTable, read_flows
+from rivalry.roads.assignment import judged
 from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes, excess_of_links
 from rivalry.schema.registry import near
 
 BALANCED = 1e-6  # part of all trips to which flows that are brought balance at every node
-
-
-def judged(
-    game: RouteGame, cheapest: np.ndarray, gain: float, paid: float, tolerance: float, concept: str
-) -> Certificate:
-    """Certificate of a gain; at stake is what congestion costs the traveller who suffers most by it."""
-    free = np.where(game.is_road(), game.costs(np.zeros(len(game.tail))), np.inf)
-    empty = cheapest_routes(game, free)[0]
-    at_stake = np.max(cheapest - empty, initial=0.0, keepdims=True)
-    gains = np.array([gain])
-    return Certificate(
-        gains,
-        gains,
-        "exact",
-        "cheapest routes at the costs of these flows",
-        tolerance * at_stake + ROUNDING * cheapest.max(),
-        at_stake,
-        "floating point",
-        concept=concept,
-        payoff=np.array([-paid]),
-    )
 
 
 def surplus_of_nodes(game: RouteGame, flow: np.ndarray) -> np.ndarray:
@@ -131,12 +111,12 @@ def _flows_in_order(game: RouteGame, table: FlowTable) -> np.ndarray:
             raise ValueError(f"{len(table.flow)} flows without nodes; must be {count}, one per link in order")
         return np.array(table.flow)
     number = {name: link for link, name in enumerate(game.link_names().tolist())}
-    flow, seen = np.zeros(count), dict[str, int]()
+    flow, parallel = np.zeros(count), dict[str, int]()
     for ends, amount in zip(table.ends, table.flow, strict=True):
         pair = ">".join(ends)
-        seen[pair] = seen.get(pair, 0) + 1
+        parallel[pair] = parallel.get(pair, 0) + 1
         # further rows of the same nodes are the further links between them
-        name = pair if seen[pair] == 1 else f"{pair} ({seen[pair]})"
+        name = pair if parallel[pair] == 1 else f"{pair} ({parallel[pair]})"
         if name not in number:
             raise ValueError(f"{name!r} is no link of the network; {near(name, list(number))}")
         flow[number[name]] = amount

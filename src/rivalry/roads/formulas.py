@@ -53,12 +53,12 @@ def _power(tree: Expression) -> tuple[float, float] | None:
     left, right = (_power(part) for part in tree.parts)
     if left is None or right is None:
         return None
-    (factor, power), (other, exponent) = left, right
+    (factor, power), (second, exponent) = left, right
     if tree.kind == "*":
-        return factor * other, power + exponent
-    if exponent or (tree.kind == "/" and not other):
+        return factor * second, power + exponent
+    if exponent or (tree.kind == "/" and not second):
         return None
-    return (factor**other, power * other) if tree.kind == "^" else (factor / other, power)
+    return (factor**second, power * second) if tree.kind == "^" else (factor / second, power)
 
 
 def program(tree: Expression, key: str) -> Program:
@@ -112,8 +112,8 @@ def unmade_trips(text: str, key: str) -> tuple[float, Expression]:
         raise ValueError(f"{key}: {text!r} must contain cost once, or else only trips")
     if not 0 < most < np.inf:
         raise ValueError(f"{key}: {text!r} must be finite and above 0 at a cost of 0; is {most:g}")
-    made = parse("max(most - x, 0)", ["most", "x"]).tree
-    return most, substituted(tree, {"trips": substituted(made, {"most": Expression("number", most)})})
+    remainder = parse("max(most - x, 0)", ["most", "x"]).tree
+    return most, substituted(tree, {"trips": substituted(remainder, {"most": Expression("number", most)})})
 
 
 def _inverse(tree: Expression) -> Expression:

@@ -131,4 +131,4 @@ class RouteGame(Tree):
         return np.bincount(route, costs, len(pair)).astype(float)
 
 
-at_home(RouteGame, "rivalry.roads.assignment")
+at_home(RouteGame, "rivalry.roads.flows")

@@ -73,14 +73,14 @@ def excess_of_links(game: RouteGame, link_cost: np.ndarray) -> np.ndarray:
     graph, copy, _ = _graph(game, link_cost)
     ends, column = np.unique(game.destination, return_inverse=True)
     onward = dijkstra(graph.T, indices=ends)[:, game.head] + link_cost  # [destination link]
-    least = np.full(len(link_cost), np.inf)
+    lowest = np.full(len(link_cost), np.inf)
     for origin in np.unique(game.origin):
         reached = dijkstra(graph, indices=copy[origin])
         pairs = np.flatnonzero(game.origin == origin)
         by_link = onward[column[pairs]] + reached[copy[game.tail]]
         excess = by_link - reached[game.destination[pairs], None]
-        least = np.minimum(least, excess.min(axis=0))
-    return np.maximum(least, 0.0)
+        lowest = np.minimum(lowest, excess.min(axis=0))
+    return np.maximum(lowest, 0.0)
 
 
 def _graph(game: RouteGame, link_cost: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -13,8 +12,8 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.roads.assignment import GIVEN_TRIPS, ROADS, ROUTES, assignment_record, link_flows
 from rivalry.roads.model import RouteGame
+from rivalry.roads.simple_routes import simple_routes
 
-MOST_ROUTES = 10_000
 CLOSE = 1e-14  # relative change of flows that ends the search
 NEAR = 1e-10  # part of all trips by which flows may differ from those of logit choice at their costs
 
@@ -67,10 +66,10 @@ class StochasticUserEquilibrium(BaseLearner):
         session |= dict(zip(ROUTES, (*simple_routes(world), np.zeros(0)), strict=True))
         unit = world.trips.sum()
         start = self._loading(world, session, np.zeros(len(world.tail))) / unit
-        found = root(
+        solution = root(
             lambda x: x - self._loading(world, session, np.maximum(x, 0.0) * unit) / unit, start, tol=CLOSE
         )
-        self._loading(world, session, np.maximum(found.x, 0.0) * unit)
+        self._loading(world, session, np.maximum(solution.x, 0.0) * unit)
         return 1
 
     def read(self, world: RouteGame, session: Session) -> Record:
@@ -95,23 +94,3 @@ class StochasticUserEquilibrium(BaseLearner):
         weight = np.exp(utility - top[pair])
         routes["flow"] = game.trips[pair] * weight / np.bincount(pair, weight)[pair]
         return link_flows(game, links, ends, routes["flow"])
-
-
-def simple_routes(game: RouteGame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Links, ends and pairs of all routes that repeat no node. Raises `ValueError` for too many."""
-    import networkx
-
-    graph = networkx.MultiDiGraph()
-    for link, (tail, head) in enumerate(zip(game.tail.tolist(), game.head.tolist(), strict=True)):
-        graph.add_edge(tail, head, link)
-    routes, pairs = list[list[int]](), list[int]()
-    for pair, (origin, destination) in enumerate(zip(game.origin, game.destination, strict=True)):
-        room = MOST_ROUTES + 1 - len(routes)
-        for path in islice(networkx.all_simple_edge_paths(graph, origin, destination), room):
-            if not any(game.is_closed[tail] for tail, _, _ in path[1:]):
-                routes.append([link for _, _, link in path])
-                pairs.append(pair)
-        if len(routes) > MOST_ROUTES:
-            raise ValueError(f"links: must have at most {MOST_ROUTES} routes that repeat no node; has more")
-    ends = np.append(0, np.cumsum([len(route) for route in routes]))
-    return np.concatenate(routes, dtype=np.int32), ends, np.array(pairs)

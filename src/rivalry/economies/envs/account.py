@@ -27,7 +27,7 @@ KIND = "karma_account"
 Name = Hashable
 
 
-class Contest(NamedTuple):
+class AccountContest(NamedTuple):
     """Bids and payments of a contest, by agent, and who was served; without scarcity there are no bids."""
 
     served: list[Any]
@@ -40,7 +40,7 @@ class KarmaAccount:
 
     Attributes
     ----------
-    last : Contest
+    last : AccountContest
         Bids and payments of the last contest.
     """
 
@@ -48,7 +48,7 @@ class KarmaAccount:
         self._economy, self._rows, self._now = economy, rows, now
         self._names, self._number = tuple(names), {name: k for k, name in enumerate(names)}
         self._costs = np.zeros(len(names))
-        self.last = Contest([], {}, {})
+        self.last = AccountContest([], {}, {})
 
     @property
     def balances(self) -> dict[Any, int]:
@@ -113,7 +113,7 @@ class KarmaAccount:
         members, places = self._members(names), whole_number("capacity", capacity, 0)
         if places >= len(members):
             self._now.wins[members] += 1
-            self.last = Contest(names, {}, {})
+            self.last = AccountContest(names, {}, {})
             return list(names)
         if self._economy.receiver == shapes.PEER and places and len(members) != 2:
             remedy = "the winner pays the loser (payment = 'PBP'); use payment = 'PBS'"
@@ -127,7 +127,7 @@ class KarmaAccount:
         ]
         served = [name for name, admitted in zip(names, is_served, strict=True) if admitted]
         by_name = (dict(zip(names, amounts.tolist(), strict=True)) for amounts in (bids, paid))
-        self.last = Contest(served, *by_name)
+        self.last = AccountContest(served, *by_name)
         return list(served)
 
     def advance(self) -> None:
@@ -151,8 +151,8 @@ class KarmaAccount:
         """Return the numbers of agents, ``[participant]``. Raises `ValueError`."""
         for name in names:
             if name not in self._number:
-                known = near(str(name), list(map(str, self._names)))
-                raise ValueError(f"participants: {name!r} is no agent of this account; {known}")
+                suggestion = near(str(name), list(map(str, self._names)))
+                raise ValueError(f"participants: {name!r} is no agent of this account; {suggestion}")
         if len(set(names)) < len(names):
             raise ValueError(f"participants: {names!r} must be different agents")
         return np.array([self._number[name] for name in names], dtype=np.int64)

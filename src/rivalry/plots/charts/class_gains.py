@@ -11,7 +11,7 @@ from rivalry.plots.marks import MARKERS, Drawing, Frame, Look, Mark, colours
 from rivalry.plots.select import At, Names, NoSuchPoint, band
 from rivalry.plots.series import CellSeries, replications_of, series_of
 
-MOST = 12  # classes that are drawn: the largest
+MOST = 12  # classes in the chart: the largest
 STORED = ("class_name", "class_share", "benchmark_cost", "benchmark_name", "agent_reward")
 VERDICTS = ("gain", "lose", "cannot tell")
 
@@ -55,19 +55,19 @@ def class_gains(
         raise NoSuchPoint("data: no method has costs under other rules; name one in 'against'")
     sizes = cells[0].get("class_share", np.ones((1, gains[0][1].shape[1])))[0]
     # in their order, of the largest with agents
-    drawn = np.sort(np.argsort(-sizes, kind="stable")[:MOST])
-    drawn = drawn[sizes[drawn] > 0]
-    names = [str(name) for name in cells[0]["class_name"][0][drawn]]
+    shown = np.sort(np.argsort(-sizes, kind="stable")[:MOST])
+    shown = shown[sizes[shown] > 0]
+    names = [str(name) for name in cells[0]["class_name"][0][shown]]
     marks, width = list[Mark](), 0.6 / len(gains)
     for k, (label, gain, is_exact) in enumerate(gains):
-        mean, half = band(gain[:, drawn])
-        words = pareto_words(names, mean, _interval(gain[:, drawn], half, is_exact))
-        places = np.arange(len(drawn)) + (k - (len(gains) - 1) / 2) * width
+        mean, half = band(gain[:, shown])
+        words = pareto_words(names, mean, _interval(gain[:, shown], half, is_exact))
+        places = np.arange(len(shown)) + (k - (len(gains) - 1) / 2) * width
         look: Look = {"hue": colours(len(gains))[k], "marker": MARKERS[k % len(MARKERS)]}
         marks.append(Mark("points", places, mean, label=f"{label} ({words})", **look).within(half))
     marks.append(Mark("rule", y=np.zeros(1), hue="0.4", linewidth=0.8))
     note = (
-        f"the {len(drawn)} largest of {(sizes > 0).sum()} classes" if len(drawn) < (sizes > 0).sum() else ""
+        f"the {len(shown)} largest of {(sizes > 0).sum()} classes" if len(shown) < (sizes > 0).sum() else ""
     )
     sample = replications_of(cells, "95 % intervals")
     return Drawing(marks, [Frame("", "cost saved", x_ticks=names)], [cells[0].words, note, sample])

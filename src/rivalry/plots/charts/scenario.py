@@ -274,9 +274,9 @@ def _discontinuities(values: np.ndarray) -> list[int]:
     steps = np.abs(np.diff(values))
     padded = np.nan_to_num(np.pad(steps, 1))
     neighbour_steps = np.maximum(padded[:-2], padded[2:])
-    least = np.maximum(JUMP * float(np.nanmax(values) - np.nanmin(values)), SUDDEN * neighbour_steps)
-    least[[0, -1]] = np.inf
-    is_jump = steps > least
+    threshold = np.maximum(JUMP * float(np.nanmax(values) - np.nanmin(values)), SUDDEN * neighbour_steps)
+    threshold[[0, -1]] = np.inf
+    is_jump = steps > threshold
     return list(map(int, np.flatnonzero(is_jump)))
 
 

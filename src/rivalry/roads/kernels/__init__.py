@@ -119,8 +119,8 @@ def sweep(
         first, end = routes_of[pair], routes_of[pair + 1]
         if end - first < 2:
             continue
-        own = surcharge[kind[pair]]
-        tolls = route_costs(links, ends[first : end + 1], own)
+        tolls_of_class = surcharge[kind[pair]]
+        tolls = route_costs(links, ends[first : end + 1], tolls_of_class)
         cheapest = first + np.argmin(route_costs(links, ends[first : end + 1], cost) + tolls)
         joined = links[ends[cheapest] : ends[cheapest + 1]]
         for route in range(first, end):
