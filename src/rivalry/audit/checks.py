@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.audit.demand import LogitDemand
 
@@ -22,7 +23,7 @@ DEMAND = "demand that falls with prices"  # of an estimate
 STRONG = 10.0  # F statistic of instruments (Staiger and Stock 1997)
 
 
-Costs = tuple[np.ndarray, np.ndarray]
+Costs = tuple[ndarray, ndarray]
 """Both ends of the range of costs, ``[period firm]``."""
 
 
@@ -38,17 +39,17 @@ class Check(NamedTuple):
 class PriceLog(NamedTuple):
     """Prices of all firms in the same periods."""
 
-    time: np.ndarray  # [period]
+    time: ndarray  # [period]
     firms: tuple[str, ...]
-    price: np.ndarray  # [period firm]
-    quantity: np.ndarray | None = None  # [period firm]
-    cost: np.ndarray | None = None  # [period firm]
+    price: ndarray  # [period firm]
+    quantity: ndarray | None = None  # [period firm]
+    cost: ndarray | None = None  # [period firm]
     incomplete: int = 0  # periods without an entry of some firm, which are left out
-    row: np.ndarray | None = None  # [period firm]: numbers of rows, from that of the names, which is 1
+    row: ndarray | None = None  # [period firm]: numbers of rows, from that of the names, which is 1
     checks: tuple[Check, ...] = ()  # of the rows, as they were read
     owners: tuple[str, ...] = ()  # the firm of every column, where columns are products
     has_size: bool = False  # whether quantities are shares of the buyers already
-    shifters: np.ndarray | None = None  # [period firm shifter]: what moves costs, and demand by prices alone
+    shifters: ndarray | None = None  # [period firm shifter]: what moves costs, and demand by prices alone
 
     def name(self, column: int) -> str:
         """Return a column in words."""
@@ -81,12 +82,12 @@ def refusal(checks: Sequence[Check]) -> str:
 
 
 def row_checks(
-    times: np.ndarray,
+    times: ndarray,
     names: Sequence[str],
-    period: np.ndarray,
-    column: np.ndarray,
-    complete: np.ndarray,
-    rows: np.ndarray,
+    period: ndarray,
+    column: ndarray,
+    complete: ndarray,
+    rows: ndarray,
 ) -> tuple[Check, ...]:
     """Return the checks of rows: doubles, spans, gaps and periods without an entry.
 
@@ -135,7 +136,7 @@ def row_checks(
     )
 
 
-def _gaps(times: np.ndarray) -> Check:
+def _gaps(times: ndarray) -> Check:
     numbers = _numbers(times)
     steps = np.diff(numbers) if len(times) > 1 else np.ones(1)
     longest = int(np.argmax(steps))
@@ -226,7 +227,7 @@ def demand_checks(log: PriceLog, demand: LogitDemand) -> Iterator[Check]:
         yield Check("instruments", value, f"at least {STRONG:g}", demand.first_stage >= STRONG)
 
 
-def _unit(log: PriceLog, name: str, values: np.ndarray, limit: float) -> Check:
+def _unit(log: PriceLog, name: str, values: ndarray, limit: float) -> Check:
     parts, medians = _block_medians(values)
     drift = FACTOR if len(parts[0]) >= FEW else limit
     over_time, of_firms = medians.max(axis=0) / medians.min(axis=0), np.median(values, axis=0)
@@ -258,13 +259,13 @@ def _price_over_cost(log: PriceLog, costs: Costs) -> Check:
     return Check("price over cost", value, required, not wrong.any())
 
 
-def _block_medians(values: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+def _block_medians(values: ndarray) -> tuple[list[ndarray], ndarray]:
     """Periods of some blocks of time, and medians ``[block firm]``."""
     parts = np.array_split(np.arange(len(values)), min(BLOCKS, len(values)))
     return parts, np.stack([np.median(values[part], axis=0) for part in parts])
 
 
-def _numbers(times: np.ndarray) -> np.ndarray:
+def _numbers(times: ndarray) -> ndarray:
     """Times as numbers whose differences are lengths, ``[period]``."""
     if times.dtype.kind == "U":
         times = np.array([entry[:19] for entry in times.tolist()], dtype="M8[s]")
@@ -275,16 +276,16 @@ def _time(time: object) -> str:
     return f"{time:g}" if isinstance(time, float) else str(time)
 
 
-def _period(log: PriceLog, part: np.ndarray) -> str:
+def _period(log: PriceLog, part: ndarray) -> str:
     return f"in periods {_time(log.time[part[0]])} to {_time(log.time[part[-1]])}"
 
 
-def _rows(log: PriceLog) -> np.ndarray:
+def _rows(log: PriceLog) -> ndarray:
     """Numbers of rows, ``[period firm]``; without a file those of entries in order."""
     return np.arange(log.price.size).reshape(log.price.shape) + 2 if log.row is None else log.row
 
 
-def _row_text(rows: np.ndarray) -> str:
+def _row_text(rows: ndarray) -> str:
     """Some numbers of rows in words.
 
     >>> _row_text(np.array([5, 2, 9, 7]))

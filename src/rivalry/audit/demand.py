@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.families.market.equilibria import logit_bertrand, logit_joint, logit_shares
 from rivalry.runtime.jax import floats
@@ -14,8 +15,8 @@ from rivalry.runtime.jax import floats
 class Observed(NamedTuple):
     """Prices of a log and the utilities ``ln s_i - ln s_0`` that explain its quantities."""
 
-    price: np.ndarray  # [period firm]
-    utility: np.ndarray  # [period firm]
+    price: ndarray  # [period firm]
+    utility: ndarray  # [period firm]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,26 +59,24 @@ class LogitDemand:
         for name in ("quality", "covariance"):
             object.__setattr__(self, name, floats(getattr(self, name)))
 
-    def __call__(self, price: Any) -> np.ndarray:
+    def __call__(self, price: Any) -> ndarray:
         """Return quantities ``[.. firm]`` at prices ``[.. firm]``, with the mean utilities."""
         return self._sold(self.quality - self.slope * floats(price))
 
-    def in_periods(self, price: np.ndarray, periods: np.ndarray) -> np.ndarray:
+    def in_periods(self, price: ndarray, periods: ndarray) -> ndarray:
         """Return quantities at prices ``[period firm]`` with the demand shocks of these ``periods``.
 
         At the prices of the log they are the quantities of the log.
         """
         return self._sold(self._utility(price, periods))
 
-    def _utility(self, price: np.ndarray, periods: np.ndarray) -> np.ndarray:
+    def _utility(self, price: ndarray, periods: ndarray) -> ndarray:
         if self.observed is None:
             return np.asarray(self.quality - self.slope * price)
         before, utility = (np.asarray(part)[periods] for part in self.observed)
         return np.asarray(utility - self.slope * (price - before))
 
-    def best_response(
-        self, price: np.ndarray, firm: int, cost: np.ndarray, periods: np.ndarray
-    ) -> np.ndarray:
+    def best_response(self, price: ndarray, firm: int, cost: ndarray, periods: ndarray) -> ndarray:
         """Return the price of largest profit in each of the ``periods``, given the rivals' prices.
 
         The margin times the slope is ``1 + W(exp(x))`` with Lambert's function, where ``x`` is the utility at
@@ -94,10 +93,10 @@ class LogitDemand:
         )
         return np.asarray(cost + (1 + wrightomega(utility[:, firm] - 1 - inclusive)) / self.slope)
 
-    def _sold(self, utility: np.ndarray) -> np.ndarray:
+    def _sold(self, utility: ndarray) -> ndarray:
         return self.size * logit_shares(utility, 0.0, 1.0, 0.0)
 
-    def errors(self) -> np.ndarray:
+    def errors(self) -> ndarray:
         """Return half the widths of 95 % intervals of the qualities and the slope, ``[parameter]``."""
         if not self.clusters:
             return np.zeros(len(self.quality) + 1)
@@ -143,7 +142,7 @@ def block_length(periods: int) -> int:
     return int(max(1, round(periods**0.5)))
 
 
-def blocks_of(periods: int, block: int | None = None) -> np.ndarray:
+def blocks_of(periods: int, block: int | None = None) -> ndarray:
     """Return the block of every period, ``[period]``, consecutive blocks of nearly equal lengths.
 
     >>> blocks_of(7, 3).tolist()
@@ -153,7 +152,7 @@ def blocks_of(periods: int, block: int | None = None) -> np.ndarray:
     return np.arange(periods) * count // periods
 
 
-def mean_utility(quantity: np.ndarray, size: float) -> np.ndarray:
+def mean_utility(quantity: ndarray, size: float) -> ndarray:
     """Return utilities over that of buying nothing that explain quantities, ``[period firm]``.
 
     Raises `ValueError` for quantities that reach the number of buyers.
@@ -168,11 +167,11 @@ def mean_utility(quantity: np.ndarray, size: float) -> np.ndarray:
 
 
 def logit_demand(
-    price: np.ndarray,
-    quantity: np.ndarray,
+    price: ndarray,
+    quantity: ndarray,
     size: float = 1.0,
     *,
-    instruments: np.ndarray | None = None,
+    instruments: ndarray | None = None,
     block: int | None = None,
 ) -> LogitDemand:
     """Estimate logit demand by least squares in logs of shares (Berry 1994), one quality per firm.
@@ -230,11 +229,11 @@ def logit_demand(
 
 
 def estimated_slope(
-    price: np.ndarray,
-    utility: np.ndarray,
-    goods: np.ndarray,
-    clusters: np.ndarray,
-    instruments: np.ndarray | None = None,
+    price: ndarray,
+    utility: ndarray,
+    goods: ndarray,
+    clusters: ndarray,
+    instruments: ndarray | None = None,
 ) -> LogitDemand:
     """Estimate logit demand from rows by two-stage least squares, one quality per good.
 
@@ -289,7 +288,7 @@ def estimated_slope(
 ROUNDED = 1e-12  # of a price: prices that differ by less are equal
 
 
-def _first_stage(price: np.ndarray, fitted: np.ndarray, dummies: np.ndarray, count: int) -> float:
+def _first_stage(price: ndarray, fitted: ndarray, dummies: ndarray, count: int) -> float:
     """Return the F statistic of the instruments in a regression of prices on them and the firms."""
     means = dummies @ (dummies.T @ price / dummies.sum(axis=0))
     free = len(price) - dummies.shape[1] - count
@@ -297,7 +296,7 @@ def _first_stage(price: np.ndarray, fitted: np.ndarray, dummies: np.ndarray, cou
     return float(explained / residual) if residual > 0 else float("inf")
 
 
-def _covariance(X: np.ndarray, error: np.ndarray, clusters: np.ndarray) -> np.ndarray:
+def _covariance(X: ndarray, error: ndarray, clusters: ndarray) -> ndarray:
     """Return the covariance of least squares with errors that depend on each other within clusters."""
     inverse = np.linalg.inv(X.T @ X)
     _, number = np.unique(clusters, return_inverse=True)
@@ -310,10 +309,10 @@ def _covariance(X: np.ndarray, error: np.ndarray, clusters: np.ndarray) -> np.nd
 class Benchmarks(NamedTuple):
     """Prices and profits per period of competition and of a cartel, ``[firm]``."""
 
-    nash_price: np.ndarray
-    cartel_price: np.ndarray
-    nash_profit: np.ndarray
-    cartel_profit: np.ndarray
+    nash_price: ndarray
+    cartel_price: ndarray
+    nash_profit: ndarray
+    cartel_profit: ndarray
 
     @property
     def stake(self) -> float:
@@ -321,7 +320,7 @@ class Benchmarks(NamedTuple):
         return float(np.mean(self.cartel_profit - self.nash_profit))
 
 
-def benchmarks(demand: LogitDemand, cost: np.ndarray) -> Benchmarks:
+def benchmarks(demand: LogitDemand, cost: ndarray) -> Benchmarks:
     """Return the Nash equilibrium of prices and the prices of largest joint profit.
 
     Parameters

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.audit.checks import PriceLog
 from rivalry.audit.demand import blocks_of, quantile
@@ -30,7 +31,7 @@ class Detection(NamedTuple):
     flagged: bool
 
 
-def price_level(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> Detection:
+def price_level(price: ndarray, nash: ndarray, cartel: ndarray) -> Detection:
     """Return the mean price as a fraction of the way from Nash to cartel; flagged surely above `HALFWAY`.
 
     Level screens compare prices with those of competition (Harrington 2008); the fraction is that of Calvano
@@ -46,7 +47,7 @@ def price_level(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> Dete
     return Detection(mean, mean - half, mean + half, mean - half > HALFWAY)
 
 
-def price_variance(price: np.ndarray) -> Detection:
+def price_variance(price: ndarray) -> Detection:
     """Return the coefficient of variation of prices over time, the mean of all firms; flagged where small.
 
     Cartels had steady prices: the standard deviation rose by 263 % when the one of Abrantes-Metz et al.
@@ -65,7 +66,7 @@ def price_variance(price: np.ndarray) -> Detection:
     return Detection(variation, float(low), float(high), bool(high <= STEADY))
 
 
-def price_response(price: np.ndarray, nash: np.ndarray, cartel: np.ndarray) -> Detection:
+def price_response(price: ndarray, nash: ndarray, cartel: ndarray) -> Detection:
     """Return the mean fall of rivals' prices in the period after a cut; flagged where they surely fall.
 
     The response is the change of the rivals' mean price after a firm lowered its own by at least `CUT` of the
@@ -174,7 +175,7 @@ def panel_detections(
     return rows
 
 
-def _mean_of_blocks(values: np.ndarray) -> tuple[float, float]:
+def _mean_of_blocks(values: ndarray) -> tuple[float, float]:
     """Return the mean of a series and half the width of its interval, from means of blocks of periods."""
     blocks = blocks_of(len(values))
     means = np.bincount(blocks, values) / np.bincount(blocks)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.audit.checks import (
     Check,
@@ -24,7 +25,7 @@ from rivalry.core.foreign_tables import read_columns
 from rivalry.core.naming import is_number
 from rivalry.text.display import count_text
 
-Demand = LogitDemand | Callable[[np.ndarray], np.ndarray]
+Demand = LogitDemand | Callable[[ndarray], ndarray]
 """Quantities ``[.. firm]`` at prices ``[.. firm]``."""
 
 NAMES = {
@@ -132,7 +133,7 @@ def read_logs(name: str, columns: Mapping[str, str] | None = None) -> dict[str, 
     return logs
 
 
-def _named_columns(name: str, columns: Mapping[str, str]) -> dict[str, np.ndarray]:
+def _named_columns(name: str, columns: Mapping[str, str]) -> dict[str, ndarray]:
     """Columns of a file by our names for them: numbers, and times as numbers or as ISO 8601 writes them."""
     table = read_columns(name)
     single = [word for word in NAMES if word != "shifter"]
@@ -167,7 +168,7 @@ def _named_columns(name: str, columns: Mapping[str, str]) -> dict[str, np.ndarra
     return entries
 
 
-def _not_a_number(column: np.ndarray) -> str:
+def _not_a_number(column: ndarray) -> str:
     """The first entry of a column of text that is no number, in words."""
     # commas are decimal points in some files, and groups of digits in others
     for entries in (np.char.replace(column, ",", "."), column):
@@ -189,7 +190,7 @@ def _is_date(entry: str) -> bool:
         return False
 
 
-def _texts(column: np.ndarray, word: str) -> np.ndarray:
+def _texts(column: ndarray, word: str) -> ndarray:
     """Names in a column as text."""
     if column.dtype.kind == "f":
         column = np.array([f"{entry:.15g}" for entry in column])
@@ -202,7 +203,7 @@ _DATE = re.compile(r"\d{4}-\d\d(-\d\d.*)?$")
 _DAY_FIRST = re.compile(r"^(\d\d)\.(\d\d)\.(\d{4})")
 
 
-def _title(table: Mapping[str, np.ndarray], word: str, name: str | None) -> str | None:
+def _title(table: Mapping[str, ndarray], word: str, name: str | None) -> str | None:
     """The title of the column that is stated, or has one of the names of a word; None without one."""
     if name is not None:
         if name not in table:
@@ -218,7 +219,7 @@ def _title(table: Mapping[str, np.ndarray], word: str, name: str | None) -> str 
     return titles[0] if titles else None
 
 
-def _shifters(table: Mapping[str, np.ndarray], names: str | None) -> list[str]:
+def _shifters(table: Mapping[str, ndarray], names: str | None) -> list[str]:
     """The titles of cost shifters: those that are stated, or have one of their names, also with a number.
 
     >>> _shifters(dict.fromkeys(["price", "instrument", "demand_instruments0"], np.zeros(1)), None)
@@ -234,14 +235,14 @@ def _shifters(table: Mapping[str, np.ndarray], names: str | None) -> list[str]:
 
 
 def log_of(
-    time: np.ndarray,
-    firm: np.ndarray,
-    price: np.ndarray,
-    quantity: np.ndarray | None = None,
-    cost: np.ndarray | None = None,
-    product: np.ndarray | None = None,
-    rows: np.ndarray | None = None,
-    shifter: np.ndarray | None = None,
+    time: ndarray,
+    firm: ndarray,
+    price: ndarray,
+    quantity: ndarray | None = None,
+    cost: ndarray | None = None,
+    product: ndarray | None = None,
+    rows: ndarray | None = None,
+    shifter: ndarray | None = None,
 ) -> PriceLog:
     """Return the log of rows, ``[row]``, in any order; periods that lack a firm are left out.
 
@@ -291,7 +292,7 @@ def log_of(
     )
 
 
-def price_bins(price: np.ndarray) -> np.ndarray:
+def price_bins(price: ndarray) -> ndarray:
     """Return the bin of every price, ``[period]``: distinct prices, or quantiles where there are too many.
 
     >>> price_bins(np.repeat([1.5, 1.9, 1.6], 25))[::25].tolist()
@@ -353,18 +354,18 @@ class LogVerdict(NamedTuple):
 class _GainSums(NamedTuple):
     """Gains of alternatives, summed over the periods of every block and price bin: ``[block bin price]``."""
 
-    low_cost: np.ndarray  # at the lowest cost
-    by_cost: np.ndarray  # by how much they fall from the lowest to the highest cost
-    length: np.ndarray  # [block]
-    noise: np.ndarray  # [block]: cost of noise like that of the prices, around the best fixed price
-    alternatives: np.ndarray  # [price]
+    low_cost: ndarray  # at the lowest cost
+    by_cost: ndarray  # by how much they fall from the lowest to the highest cost
+    length: ndarray  # [block]
+    noise: ndarray  # [block]: cost of noise like that of the prices, around the best fixed price
+    alternatives: ndarray  # [price]
 
-    def means(self, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def means(self, weight: ndarray) -> tuple[ndarray, ndarray]:
         """Return both per period, ``[draw bin price]``, for weights of blocks ``[draw block]``."""
         weight = weight / (weight @ self.length)[:, None]
         return np.tensordot(weight, self.low_cost, 1), np.tensordot(weight, self.by_cost, 1)
 
-    def shares(self, weight: np.ndarray, stakes: np.ndarray) -> np.ndarray:
+    def shares(self, weight: ndarray, stakes: ndarray) -> ndarray:
         """Return regrets as shares of what is at stake, ``[cost draw]``."""
         gain, fall = self.means(weight)
         positions = np.linspace(0.0, 1.0, len(stakes))
@@ -372,7 +373,7 @@ class _GainSums(NamedTuple):
             [calibrated_gain(gain - at * fall) / s for at, s in zip(positions, stakes, strict=True)]
         )
 
-    def regrets(self, weight: np.ndarray, stakes: np.ndarray) -> np.ndarray:
+    def regrets(self, weight: ndarray, stakes: ndarray) -> ndarray:
         """Return the smallest regret of all costs and the part beyond noise, ``[2 draw]``."""
         shares = self.shares(weight, stakes)
         # prices that vary with rivals and costs can gain; only a loss is noise
@@ -381,7 +382,7 @@ class _GainSums(NamedTuple):
         return np.stack([smallest, smallest - noise / stakes[shares.argmin(axis=0)]])
 
 
-def calibrated_gain(mean_gain: np.ndarray) -> np.ndarray:
+def calibrated_gain(mean_gain: ndarray) -> ndarray:
     """Return the gain by the best alternative to each price bin, ``[..]``, from ``[.. bin alternative]``.
 
     To go on is an alternative too, so that no bin counts as a loss.
@@ -400,13 +401,13 @@ class _Setting(NamedTuple):
     costs: Costs
     stake: float | None = None  # where it does not follow from demand
 
-    def mean_costs(self) -> list[np.ndarray]:
+    def mean_costs(self) -> list[ndarray]:
         """Return the mean cost of every firm at some costs of the range, ``[cost][firm]``."""
         low, high = (end.mean(axis=0) for end in self.costs)
         count = COSTS if np.any(self.costs[1] > self.costs[0]) else 1
         return [(1 - at) * low + at * high for at in np.linspace(0.0, 1.0, count)]
 
-    def stakes(self) -> np.ndarray:
+    def stakes(self) -> ndarray:
         """Return the mean rise of a firm's profit from competition to a cartel at every cost, ``[cost]``."""
         mean_costs, demand = self.mean_costs(), self.demand
         if self.stake is not None:
@@ -421,13 +422,13 @@ class _Setting(NamedTuple):
             )
         return np.array(rises)
 
-    def sold(self, price: np.ndarray, periods: np.ndarray) -> np.ndarray:
+    def sold(self, price: ndarray, periods: ndarray) -> ndarray:
         """Return quantities at prices ``[period firm]`` in some periods of the log."""
         if isinstance(self.demand, LogitDemand):
             return self.demand.in_periods(price, periods)
         return self.demand(price)
 
-    def alternatives(self, firm: int, periods: np.ndarray) -> np.ndarray:
+    def alternatives(self, firm: int, periods: ndarray) -> ndarray:
         """Return the prices with which a firm's are compared.
 
         With logit demand profit rises up to the best response of a period and falls beyond it, so that the
@@ -441,7 +442,7 @@ class _Setting(NamedTuple):
         ends = [demand.best_response(price, firm, end, periods) for end in cost]
         return np.linspace(ends[0].min(), ends[1].max(), BETWEEN)
 
-    def sums(self, firm: int, bins: np.ndarray, blocks: np.ndarray, periods: np.ndarray) -> _GainSums:
+    def sums(self, firm: int, bins: ndarray, blocks: ndarray, periods: ndarray) -> _GainSums:
         """Return a firm's gains by every alternative price, with the rivals' prices of every period."""
         alternatives, price = self.alternatives(firm, periods), self.log.price[periods]
         low, high = (end[periods, firm] for end in self.costs)
@@ -449,7 +450,7 @@ class _Setting(NamedTuple):
         earned = (price[:, firm] - low) * sold
         count, groups = int(bins.max()) + 1, int(blocks.max()) + 1
 
-        def total(values: np.ndarray) -> np.ndarray:
+        def total(values: ndarray) -> ndarray:
             return np.bincount(blocks * count + bins, values, groups * count).reshape(groups, count)
 
         gains, falls = np.zeros((2, groups, count, len(alternatives)))
@@ -531,7 +532,7 @@ def judge_log(
     return verdict_of(log, demand, costs, blocks, checks, stake=stake, seed=seed)
 
 
-def undecided(checks: Sequence[Check], blocks: np.ndarray) -> LogVerdict:
+def undecided(checks: Sequence[Check], blocks: ndarray) -> LogVerdict:
     """Return the verdict on data that fail a check."""
     count = int(blocks.max()) + 1
     return LogVerdict("cannot tell", refusal(checks), [], len(blocks), count, None, list(checks), None)
@@ -541,7 +542,7 @@ def verdict_of(
     log: PriceLog,
     demand: Demand,
     costs: Costs,
-    blocks: np.ndarray,
+    blocks: ndarray,
     checks: Sequence[Check],
     *,
     stake: float | None = None,
@@ -580,7 +581,7 @@ def verdict_of(
     return LogVerdict(word, sentence, firms, periods, count, rise, list(checks), HIGH + max(sides))
 
 
-def excesses(log: PriceLog, demand: Demand, costs: Costs) -> np.ndarray:
+def excesses(log: PriceLog, demand: Demand, costs: Costs) -> ndarray:
     """Return the regret beyond noise of every firm in the periods of a log, ``[firm]``."""
     block, periods = np.zeros(len(log.price), dtype=int), np.arange(len(log.price))
     setting = _Setting(log, demand, (costs[0], costs[0]))
@@ -632,7 +633,7 @@ def _checked(
     return checks, demand
 
 
-def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, level: float, seed: int) -> FirmRegret:
+def _firm_regret(setting: _Setting, firm: int, blocks: ndarray, level: float, seed: int) -> FirmRegret:
     price, stakes = setting.log.price[:, firm], setting.stakes()
     bins, stream = price_bins(price), np.random.default_rng([seed, firm])
     sums = setting.sums(firm, bins, blocks, np.arange(len(bins)))
@@ -676,7 +677,7 @@ def _firm_regret(setting: _Setting, firm: int, blocks: np.ndarray, level: float,
     return FirmRegret._make([setting.log.firms[firm], *regret, *excess, *further])
 
 
-def _cartel_regret(demand: Demand, cost: np.ndarray, firm: int) -> float:
+def _cartel_regret(demand: Demand, cost: ndarray, firm: int) -> float:
     """Gain of a period by the best deviation from cartel prices; 0 for other demand than logit."""
     if not isinstance(demand, LogitDemand):
         return 0.0
@@ -688,7 +689,7 @@ def _cartel_regret(demand: Demand, cost: np.ndarray, firm: int) -> float:
     return float(earned - cartel.cartel_profit[firm])
 
 
-def _demand_shifts(setting: _Setting, firm: int, bins: np.ndarray, stream: np.random.Generator) -> np.ndarray:
+def _demand_shifts(setting: _Setting, firm: int, bins: ndarray, stream: np.random.Generator) -> ndarray:
     """Changes of regret and of its part beyond noise with draws of estimated demand, ``[2 draw]``."""
     demand = setting.demand
     if not (isinstance(demand, LogitDemand) and demand.clusters):

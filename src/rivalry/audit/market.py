@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.audit.demand import LogitDemand
 from rivalry.families.market.benchmarks import benchmark, search_response
@@ -13,7 +14,7 @@ from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.model import Market, relative_quality, whole_market
 from rivalry.runtime.jax import floats, jax, jnp
 
-Prices = np.ndarray
+Prices = ndarray
 RANGE = 2.0  # the largest price of an audit, in cartel prices
 
 
@@ -38,13 +39,13 @@ class PriceMarket(NamedTuple):
         The market as a game, of one period.
     """
 
-    nash: np.ndarray
-    cartel: np.ndarray
+    nash: ndarray
+    cartel: ndarray
     low: float
     high: float
     profits: Callable[[Prices], Prices]
     quantities: Callable[[Prices], Prices]
-    cut: np.ndarray
+    cut: ndarray
     game: Market
 
     @property
@@ -57,7 +58,7 @@ class PriceMarket(NamedTuple):
         """The mean rise of a firm's profit from the equilibrium to the cartel."""
         return float(np.mean(self.profits(self.cartel) - self.profits(self.nash)))
 
-    def profit_gain(self, profit: np.ndarray) -> np.ndarray:
+    def profit_gain(self, profit: ndarray) -> ndarray:
         """Return profits ``[... firm]`` as a fraction of the way from the equilibrium to the cartel.
 
         >>> market = price_market()
@@ -67,7 +68,7 @@ class PriceMarket(NamedTuple):
         nash, cartel = self.profits(self.nash), self.profits(self.cartel)
         return (profit - nash) / (cartel - nash)
 
-    def price_gain(self, prices: np.ndarray) -> float:
+    def price_gain(self, prices: ndarray) -> float:
         """Return the mean price that buyers pay as a fraction of the way from the equilibrium to the cartel.
 
         Prices are ``[period firm]``; a price at which nothing is sold counts for nothing.

@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.audit.checks import (
     FACTOR,
@@ -124,7 +125,7 @@ def judge_panel(
     return _one_by_one(markets, checks, seed)
 
 
-def _blocks(lengths: Sequence[int]) -> np.ndarray:
+def _blocks(lengths: Sequence[int]) -> ndarray:
     """Independent block of every period of all markets: the market, or blocks of its periods."""
     many = len(lengths) >= FEWEST_BLOCKS
     parts, first = [], 0
@@ -171,7 +172,7 @@ def _units_of_markets(logs: Mapping[str, PriceLog]) -> list[Check]:
 def _estimate(
     logs: Mapping[str, PriceLog],
     costs: Mapping[str, Costs],
-    blocks: np.ndarray,
+    blocks: ndarray,
     size: float,
 ) -> LogitDemand:
     """Slope of demand of all markets, with shifters and costs that vary for a good as instruments."""
@@ -222,7 +223,7 @@ def _by_firm(
     count = len(firms)
     utility, rise = mean_utility(np.asarray(log.quantity), size), costs[1] - costs[0]
 
-    def total(utilities: np.ndarray) -> np.ndarray:
+    def total(utilities: ndarray) -> ndarray:
         sums = np.full((count, len(log.price)), -np.inf)
         np.logaddexp.at(sums, number, utilities.T)
         return sums.T
@@ -241,7 +242,7 @@ def _together(
     markets: Mapping[str, _Market],
     estimate: LogitDemand,
     size: float,
-    blocks: np.ndarray,
+    blocks: ndarray,
     checks: Sequence[Check],
     seed: int,
 ) -> LogVerdict:

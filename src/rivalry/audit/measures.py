@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.audit.bots import AgentBot, Bot, BotFault, MessageBot
 from rivalry.audit.demand import LogitDemand, quantile
@@ -70,7 +71,7 @@ class SampleMean(NamedTuple):
         return format_interval(self.mean, self.half)
 
 
-def estimate(values: Sequence[float] | np.ndarray, *, exact: bool = False) -> SampleMean:
+def estimate(values: Sequence[float] | ndarray, *, exact: bool = False) -> SampleMean:
     """Return the mean with its interval by Student's distribution; ``exact`` values are no sample.
 
     >>> estimate([1.0, 1.0, 1.0])
@@ -99,7 +100,7 @@ class Reaction(NamedTuple):
     excess: SampleMean  # part of the response beyond that of myopic best responders
     excess_loss: SampleMean  # part of the loss beyond that by myopic best responders
     unanswered: SampleMean  # what it would have paid at the rivals' prices without the cut, likewise
-    path: np.ndarray  # [period 3]: mean rivals' price against no cut, and the ends of its interval
+    path: ndarray  # [period 3]: mean rivals' price against no cut, and the ends of its interval
     depth: float  # the largest mean price cut of the rivals
     duration: int  # periods until the response is below a tenth of the cut for good; the window: never
 
@@ -203,11 +204,11 @@ class _Gains(NamedTuple):
 
 class _Played(NamedTuple):
     gains: _Gains
-    cuts: dict[int, list[np.ndarray]]  # per length, of every date [period 7]: see `_differences`
+    cuts: dict[int, list[ndarray]]  # per length, of every date [period 7]: see `_differences`
     from_seed: bool  # a cut was tried in a session repeated from the seed, too
 
 
-def _gains(market: PriceMarket, prices: np.ndarray) -> _Gains:
+def _gains(market: PriceMarket, prices: ndarray) -> _Gains:
     gain = market.profit_gain(market.profits(prices)).mean(axis=0)
     return _Gains(market.price_gain(prices), float(gain[0]), float(gain[1:].mean()))
 
@@ -255,7 +256,7 @@ def _react(
             copies |= {length: session.fork(shuffled_memory(seed)) for length in (UNCUT, SHUFFLED)}
         branches.append((len(session.histories[0]), copies))
     prices = session.finish(max(LENGTHS) + WINDOW)
-    cuts: dict[int, list[np.ndarray]] = {length: [] for length in (*LENGTHS, SHUFFLED)}
+    cuts: dict[int, list[ndarray]] = {length: [] for length in (*LENGTHS, SHUFFLED)}
     from_seed = False
     for date in reversed(range(dates)):
         at, copies = branches[date]
@@ -276,9 +277,7 @@ def _react(
     return _Played(gains, cuts, from_seed)
 
 
-def _is_repeated(
-    session: Session, prices: np.ndarray, played: np.ndarray, forced: np.ndarray, firm: int
-) -> bool:
+def _is_repeated(session: Session, prices: ndarray, played: ndarray, forced: ndarray, firm: int) -> bool:
     """True where a session from the seed has had the ``prices``; raises where a copy ``played`` otherwise."""
     is_repeated = np.array_equal(session.prices, prices)
     session.run(len(played) if is_repeated else 0, forced, firm)
@@ -291,7 +290,7 @@ def _is_repeated(
     return is_repeated
 
 
-def _differences(market: PriceMarket, usual: np.ndarray, played: np.ndarray, firm: int) -> np.ndarray:
+def _differences(market: PriceMarket, usual: ndarray, played: ndarray, firm: int) -> ndarray:
     """Return ``[period 7]``: the cut, the rivals' cut, that of best responders, and profits of the firm.
 
     Profits are those without a cut, with it, with it at the rivals' prices without it, and with it at the
@@ -306,7 +305,7 @@ def _differences(market: PriceMarket, usual: np.ndarray, played: np.ndarray, fir
     return np.column_stack([cut[:, firm], *of_rivals, *profits])
 
 
-def myopic_cuts(market: PriceMarket, usual: np.ndarray, played: np.ndarray) -> np.ndarray:
+def myopic_cuts(market: PriceMarket, usual: ndarray, played: ndarray) -> ndarray:
     """Return by how much best responses to the prices ``played`` before are below those to ``usual`` ones.
 
     A firm best responds at the cost for which its mean usual price is a best response to the rivals' mean
@@ -327,7 +326,7 @@ def myopic_cuts(market: PriceMarket, usual: np.ndarray, played: np.ndarray) -> n
     return cuts
 
 
-def rationalising_cost(market: PriceMarket, price: np.ndarray, firm: int) -> float:
+def rationalising_cost(market: PriceMarket, price: ndarray, firm: int) -> float:
     """Return the rise of a firm's unit cost at which its price is a best response to the others."""
     step = STEP * float(market.cartel[firm] - market.nash[firm])
     near = np.repeat(price[None], 2, axis=0)
@@ -336,7 +335,7 @@ def rationalising_cost(market: PriceMarket, price: np.ndarray, firm: int) -> flo
     return float(profit[0] / quantity[0]) if quantity[0] else 0.0
 
 
-def best_responses(market: PriceMarket, prices: np.ndarray, firm: int, added_cost: float) -> np.ndarray:
+def best_responses(market: PriceMarket, prices: ndarray, firm: int, added_cost: float) -> ndarray:
     """Return a firm's prices of largest profit against the rivals' prices of every period, ``[period]``."""
     demand = market.quantities
     if isinstance(demand, LogitDemand):
@@ -364,13 +363,13 @@ def _reaction(market: PriceMarket, played: list[_Played], length: int, fixed: bo
     # while it cuts, at the rivals' prices without a cut
     gained = (unilateral_profit - usual)[:, :, :periods].sum(axis=2)
 
-    def over(values: np.ndarray) -> SampleMean:
+    def over(values: ndarray) -> SampleMean:
         return estimate(values[0] if fixed else values.mean(axis=1))
 
-    def response(cut: np.ndarray) -> SampleMean:
+    def response(cut: ndarray) -> SampleMean:
         return over(cut.sum(axis=2) / np.maximum(forced, np.finfo(float).tiny))
 
-    def loss(without: np.ndarray) -> SampleMean:
+    def loss(without: ndarray) -> SampleMean:
         return over((without - after).sum(axis=2) / (periods * stake))
 
     paths = of_rivals[0] if fixed else of_rivals.mean(axis=1)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.audit.bots import Bot, BotFault, HistoryBot, MessageBot, Period, alarm, faults, seed_generators
 from rivalry.audit.market import PriceMarket
@@ -49,7 +50,7 @@ class Session:
                 bot.begin(seed, firm)
 
     @property
-    def prices(self) -> np.ndarray:
+    def prices(self) -> ndarray:
         """Prices so far, ``[period firm]``."""
         return np.array([list(map(itemgetter(0), history)) for history in self.histories]).T
 
@@ -70,7 +71,7 @@ class Session:
             ]
         return branch
 
-    def run(self, periods: int, forced: np.ndarray | None = None, firm: int = 0) -> Session:
+    def run(self, periods: int, forced: ndarray | None = None, firm: int = 0) -> Session:
         """Play some periods and return itself; ``forced [period]`` replace the prices of ``firm``."""
         if self._state is not None:
             random.setstate(self._state[0])  # type: ignore[arg-type]
@@ -80,7 +81,7 @@ class Session:
             self._run(periods, forced, firm)
         return self
 
-    def _run(self, periods: int, forced: np.ndarray | None, firm: int) -> None:
+    def _run(self, periods: int, forced: ndarray | None, firm: int) -> None:
         learning = any(bot.learns for bot in self.bots)
         for step in range(periods):
             prices = [self._price(number) for number in range(len(self.bots))]
@@ -112,7 +113,7 @@ class Session:
                 with faults(f"in period {len(history)}"):
                     bot.learn(profits[firm], history[-1])
 
-    def finish(self, periods: int, forced: np.ndarray | None = None, firm: int = 0) -> np.ndarray:
+    def finish(self, periods: int, forced: ndarray | None = None, firm: int = 0) -> ndarray:
         """Return all prices after some more periods, as of `run`, and close what bots hold open."""
         prices = self.run(periods, forced, firm).prices
         self.close()

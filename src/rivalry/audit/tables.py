@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.audit.bots import Bot, BotFault, HistoryBot, Period, faults
 from rivalry.audit.market import PriceMarket, price_market
@@ -56,9 +57,9 @@ class PriceTable(NamedTuple):
 
     market: PriceMarket
     world: RepeatedWorld
-    grid: np.ndarray
+    grid: ndarray
     memory: int
-    policy: np.ndarray
+    policy: ndarray
     gamma: float
     start: int
 
@@ -102,10 +103,10 @@ class TableGain(NamedTuple):
     They are payments per period, with the discount factor of the table.
     """
 
-    on_path: np.ndarray  # the largest gain over the periods of the cycle that play ends in
-    anywhere: np.ndarray  # the largest gain over all memories
-    cycle: np.ndarray  # prices of the cycle, [period firm]
-    share: np.ndarray  # the gain on the path, of the rise of profits from Nash to cartel
+    on_path: ndarray  # the largest gain over the periods of the cycle that play ends in
+    anywhere: ndarray  # the largest gain over all memories
+    cycle: ndarray  # prices of the cycle, [period firm]
+    share: ndarray  # the gain on the path, of the rise of profits from Nash to cartel
 
 
 def read_price_table(name: str) -> PriceTable:
@@ -154,7 +155,7 @@ def read_price_table(name: str) -> PriceTable:
 
 
 def price_table(
-    values: np.ndarray,
+    values: ndarray,
     market: PriceMarket,
     *,
     memory: int,
@@ -202,7 +203,7 @@ def price_table(
     return PriceTable(market, world, prices, memory, policy, float(gamma), begin)
 
 
-def _grid(grid: Any) -> np.ndarray:
+def _grid(grid: Any) -> ndarray:
     if isinstance(grid, Mapping):
         if set(grid) != {"low", "high", "count"}:
             raise ValueError("grid: must be a list of prices, or a table of low, high and count")
@@ -213,7 +214,7 @@ def _grid(grid: Any) -> np.ndarray:
     return prices
 
 
-def _numbers(firm: int, firms: int, memory: int, count: int, order: str, oldest: str) -> np.ndarray:
+def _numbers(firm: int, firms: int, memory: int, count: int, order: str, oldest: str) -> ndarray:
     """Return the table's number of every state, which here has the oldest period and firm 0 first."""
     columns = [firm, *(k for k in range(firms) if k != firm)] if order == ORDERS[0] else range(firms)
     rows = range(memory) if oldest == OLDEST[0] else range(memory - 1, -1, -1)

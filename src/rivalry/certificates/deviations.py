@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.certificates.stake import GameAtProfile, Stake
 from rivalry.core import oracles
@@ -111,7 +112,7 @@ def responses_at(at: GameAtProfile, players: Sequence[int], points: int = 201) -
     return responses
 
 
-def best_responses(games: Together, profiles: np.ndarray) -> list[list[Response]] | None:
+def best_responses(games: Together, profiles: ndarray) -> list[list[Response]] | None:
     """Return `best_response` of every player of several games, ``[game][player]``, by one program.
 
     None unless they are registered and JAX can trace them.
@@ -234,7 +235,7 @@ def _outward(
     return response._replace(bound=bound, coverage="bounded", method=method, rounding="outward")
 
 
-def _paid(at: GameAtProfile, player: int, strategy: np.ndarray) -> float:
+def _paid(at: GameAtProfile, player: int, strategy: ndarray) -> float:
     """Payoff of a player for a strategy."""
     profile = np.array(at.x, dtype=float)
     profile[player] = strategy
@@ -248,7 +249,7 @@ def _tangent(game: Game, x: Any, player: Any, strategy: Any, low: Any, high: Any
     return payoff_tangent(game, x, player, strategy, low, high)
 
 
-def _concave_bound(game: Game, x: Any, player: int, strategy: np.ndarray) -> float:
+def _concave_bound(game: Game, x: Any, player: int, strategy: ndarray) -> float:
     """Return an upper bound on payoffs from the tangent at a strategy; infinity unless the payoff is concave.
 
     A concave function is nowhere above its tangent.
@@ -305,7 +306,7 @@ def outward_response(at: GameAtProfile, player: int, response: Response) -> Resp
 
 
 def _outward_over_parts(
-    game: Game, parts: list[oracles.Summand], x: np.ndarray, player: int, response: Response
+    game: Game, parts: list[oracles.Summand], x: ndarray, player: int, response: Response
 ) -> Response:
     """Return a best response whose bound is the payoff at ``x`` plus the largest gain in every part.
 
@@ -333,7 +334,7 @@ def source_of_bound(game: Game) -> str:
 
 
 def refuse_above(
-    game: Game, x: object, player: int, payoff: float, strategy: np.ndarray, bound: float, source: str
+    game: Game, x: object, player: int, payoff: float, strategy: ndarray, bound: float, source: str
 ) -> None:
     """Raise where a payoff is above a bound on all payoffs by more than rounding explains.
 
@@ -393,9 +394,7 @@ def search_grid(game: Game, player: int, points: int) -> Array:
     return jnp.concatenate([grid, search_points(game, player)]) if search_points.knows(game) else grid
 
 
-def _nearest_best(
-    strategies: np.ndarray, payoffs: np.ndarray, strategy: np.ndarray, tie: float
-) -> np.ndarray:
+def _nearest_best(strategies: ndarray, payoffs: ndarray, strategy: ndarray, tie: float) -> ndarray:
     """Return the best strategy nearest to ``strategy``; of equally near ones, the lexicographically first."""
     good = strategies[~(payoffs < np.max(payoffs) - tie)]  # all strategies where a payoff is NaN
     distances = np.max(np.abs(good - strategy), axis=1)
@@ -405,7 +404,7 @@ def _nearest_best(
 
 
 def nearest_response(
-    game: Game, x: np.ndarray, player: int, response: Response, gain: float, stake: Stake
+    game: Game, x: ndarray, player: int, response: Response, gain: float, stake: Stake
 ) -> Response:
     """Return a registered best response, or the strategy uphill from that at ``x`` if it pays as much.
 
@@ -436,7 +435,7 @@ def _climb_from(game, x, player, initial_length):  # type: ignore[no-untyped-def
 
 
 @oracle()
-def rounding_error(game: object, x: np.ndarray, player: int) -> float:
+def rounding_error(game: object, x: ndarray, player: int) -> float:
     """Return a bound on the rounding error of the largest gain of a player from a registered best response.
 
     The generic answer raises `Unsupported`.
@@ -545,7 +544,7 @@ class _BoxBounds(NamedTuple):
     payoff: Any
 
 
-_Search = Generator[tuple[np.ndarray, np.ndarray], _BoxBounds, Any]
+_Search = Generator[tuple[ndarray, ndarray], _BoxBounds, Any]
 """A search that yields the ends ``[box axis]`` of boxes whose bounds it needs."""
 
 
@@ -571,8 +570,8 @@ def _bounds_of_boxes(
     game: Game,
     x: Profile,
     player: Any,
-    low: np.ndarray,
-    high: np.ndarray,
+    low: ndarray,
+    high: ndarray,
     *,
     enclosed: bool,
     boxes_bounded: int = 0,
@@ -595,7 +594,7 @@ def _side_by_side(game: Game, x: Any, searches: Mapping[int, _Search], *, enclos
     results, boxes_bounded = dict[int, Response](), 0
     answers: dict[int, Any] = dict.fromkeys(searches)
     while answers:
-        boxes = dict[int, tuple[np.ndarray, np.ndarray]]()
+        boxes = dict[int, tuple[ndarray, ndarray]]()
         for player, answer in answers.items():
             search = searches[player]
             try:

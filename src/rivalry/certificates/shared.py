@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.certificates.deviations import best_response, search_grid
 from rivalry.certificates.stake import Stake, stake_at
@@ -128,7 +129,7 @@ def _at_strategy(game: Game, x: Profile, player: Array, strategy: Strategy) -> t
     return paid, slope, constraints(strategy), jax.jacrev(constraints)(strategy)
 
 
-def allowed_response(game: Game, x: np.ndarray, player: int, priced: Response, points: int) -> Response:
+def allowed_response(game: Game, x: ndarray, player: int, priced: Response, points: int) -> Response:
     """Return the best strategy found among those that the others' choices at ``x`` allow, without a bound.
 
     Candidates are a grid and ``priced``, a response that ignores constraints, each moved towards the own
@@ -136,7 +137,7 @@ def allowed_response(game: Game, x: np.ndarray, player: int, priced: Response, p
     """
     from scipy.optimize import minimize  # takes a tenth of a second to import
 
-    def best_of(rows: np.ndarray) -> tuple[np.ndarray, float]:
+    def best_of(rows: ndarray) -> tuple[ndarray, float]:
         strategies, paid = (
             np.asarray(part) for part in _allowed_strategies(game, put(x), put(player), put(rows))
         )
@@ -149,7 +150,7 @@ def allowed_response(game: Game, x: np.ndarray, player: int, priced: Response, p
     strategy, paid = best_of(grid)
     unit = max(abs(paid), abs(priced.payoff), 1e-300)
 
-    def at(share: np.ndarray) -> list[np.ndarray]:
+    def at(share: ndarray) -> list[ndarray]:
         choice = np.array(x[player])
         choice[free] = low[free] + share * (high - low)[free]
         return [np.asarray(part) for part in _at_strategy(game, put(x), put(player), put(choice))]
@@ -179,9 +180,7 @@ def allowed_response(game: Game, x: np.ndarray, player: int, priced: Response, p
     return Response(strategy, paid, np.inf, "lower bound", method)
 
 
-def multipliers_at(
-    slopes: SharedSlopes, x: np.ndarray, space: Box, players: list[int]
-) -> tuple[np.ndarray, float]:
+def multipliers_at(slopes: SharedSlopes, x: ndarray, space: Box, players: list[int]) -> tuple[ndarray, float]:
     """Return the multipliers ``[constraint]`` that fit first-order conditions of some players best.
 
     Returns
@@ -216,11 +215,11 @@ class PricedBounds(NamedTuple):
     """Best responses, bounds on gains and stakes at multipliers, per player."""
 
     responses: list[Response]
-    gain: np.ndarray
+    gain: ndarray
     stakes: list[Stake]
 
 
-def _bounds(game: Game, x: Any, multipliers: np.ndarray, points: int) -> PricedBounds:
+def _bounds(game: Game, x: Any, multipliers: ndarray, points: int) -> PricedBounds:
     priced = Lagrangian(game, put(multipliers))
     responses = [best_response(priced, x, player, points=points) for player in range(len(x))]
     stakes = [stake_at(priced, x, player, response) for player, response in enumerate(responses)]
@@ -270,7 +269,7 @@ def shared_certificate(game: Game, x: Any, tolerance: float, points: int) -> Cer
     responses = [allowed_response(game, profile, p, bounds.responses[p], points) for p in players]
     paid = np.array([response.payoff for response in responses])
 
-    def allowed_gains(stakes: list[Stake]) -> np.ndarray:
+    def allowed_gains(stakes: list[Stake]) -> ndarray:
         at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("choice", "play"))
         rounded = ROUNDING * (np.maximum(np.abs(paid), np.abs(current_payoffs)) + at_stake + play)
         units = np.array([stake.unit for stake in stakes])

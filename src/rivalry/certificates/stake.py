@@ -25,6 +25,7 @@ from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.batched_games import Together, per_game
@@ -101,7 +102,7 @@ class GameAtProfile:
         self._stakes = dict[Any, Stake]()
 
     @cached_property
-    def payoffs(self) -> np.ndarray:
+    def payoffs(self) -> ndarray:
         """Payoffs at the profile, ``[player]``."""
         return payoffs(self.game, self.x)
 
@@ -119,7 +120,7 @@ def stake_at(game: Game, x: object, player: int, response: Response) -> Stake:
     return stake
 
 
-def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[Response]) -> list[Stake]:
+def stakes_at(games: Together, x: ndarray, player: int, responses: Sequence[Response]) -> list[Stake]:
     """Return `stake_at` of several games at ``x [game player axis]``."""
     kind, best_profiles = games.games[0], np.array(x)
     best_profiles[:, player] = [response.strategy for response in responses]
@@ -169,7 +170,7 @@ def stakes_at(games: Together, x: np.ndarray, player: int, responses: Sequence[R
 
 
 def _box_stakes(
-    games: Together, x: np.ndarray, best_profiles: np.ndarray, player: int, optimal: bool
+    games: Together, x: ndarray, best_profiles: ndarray, player: int, optimal: bool
 ) -> list[Stake]:
     """Return `stakes_at` in boxes; in ``best_profiles`` the player plays its best response.
 
@@ -240,7 +241,7 @@ def _box_stakes(
     return [Stake(*map(float, numbers)) for numbers in numbers_of_games]
 
 
-def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
+def _effect_of_all(games: Together, x: ndarray, player: int) -> ndarray:
     """Return the effects ``[game]`` of all players together on a payoff, in boxes of all `WIDTHS`."""
     scales, share = _scales([game.space for game in games.games]), np.random.default_rng(1).random
     low, high = (np.moveaxis(end, 2, 1)[:, :, None] for end in scales.boxes(x))
@@ -252,7 +253,7 @@ def _effect_of_all(games: Together, x: np.ndarray, player: int) -> np.ndarray:
     return _steady(changes, noise, part=QUANTILE, factor=1.0)[0][:, -1]
 
 
-def _deviations(scales: Scales, x: np.ndarray, player: int, axis: int, points: int) -> np.ndarray:
+def _deviations(scales: Scales, x: ndarray, player: int, axis: int, points: int) -> ndarray:
     """Return profiles ``[game move player axis]`` in which one choice falls and rises at all distances."""
     y, low = (end[:, player, axis] for end in scales.places(x))
     width = scales.range[:, player, axis]
@@ -266,7 +267,7 @@ def _deviations(scales: Scales, x: np.ndarray, player: int, axis: int, points: i
     return profiles
 
 
-def _joint_deviations(scales: Scales, x: np.ndarray, player: int) -> np.ndarray:
+def _joint_deviations(scales: Scales, x: ndarray, player: int) -> ndarray:
     """Return profiles ``[game move player axis]`` in which all choices of a player change at all `WIDTHS`."""
     low, high = (end[:, player] for end in scales.boxes(x))
     share = np.random.default_rng(0).random((2 * POINTS, x.shape[-1]))
@@ -276,7 +277,7 @@ def _joint_deviations(scales: Scales, x: np.ndarray, player: int) -> np.ndarray:
     return profiles
 
 
-def _ends(losses: np.ndarray, noise: np.ndarray, count: int = len(FINE_WIDTHS)) -> np.ndarray:
+def _ends(losses: ndarray, noise: ndarray, count: int = len(FINE_WIDTHS)) -> ndarray:
     """Return the last steady losses down and up, ``[game side]``, from the losses of `_deviations`.
 
     Moves count at the first ``count`` widths.
@@ -285,13 +286,13 @@ def _ends(losses: np.ndarray, noise: np.ndarray, count: int = len(FINE_WIDTHS)) 
     return _steady(sides, noise[:, None])[0][..., -1]
 
 
-def _undominated(games: Together, rivals: np.ndarray, deviations: np.ndarray, player: int) -> np.ndarray:
+def _undominated(games: Together, rivals: ndarray, deviations: ndarray, player: int) -> ndarray:
     """Return a mask ``[game move]`` of moves that no other move strictly dominates, over rivals' profiles."""
     profiles = np.repeat(rivals[:, :, None], 1 + deviations.shape[1], axis=2)
     profiles[:, :, 1:, player] = deviations[:, None, :, player]
     pays = payoffs_of(games, profiles.reshape(len(deviations), -1, *deviations.shape[2:]), player)
     pays = pays.reshape(profiles.shape[:3])
-    better: np.ndarray = np.ones((len(deviations), profiles.shape[2], profiles.shape[2]), dtype=bool)
+    better: ndarray = np.ones((len(deviations), profiles.shape[2], profiles.shape[2]), dtype=bool)
     for row in np.moveaxis(pays, 1, 0):
         better &= row[:, :, None] > row[:, None]  # [game better worse]
     return ~np.any(better, axis=1)[:, 1:]
@@ -311,7 +312,7 @@ def _usual_stakes(games: Together, player: int) -> list[float]:
     return [_usual(row) for row in np.asarray(pays).reshape(profile_array.shape[:3])]
 
 
-def _linear_stakes(games: Together, rows: np.ndarray, pays: np.ndarray, player: int) -> np.ndarray:
+def _linear_stakes(games: Together, rows: ndarray, pays: ndarray, player: int) -> ndarray:
     """Return the usual stakes ``[game]`` of payoffs that are linear in all shares, and 0 for others.
 
     Such payoffs are the expected ones of the finite game between the corners of the simplices. They are
@@ -340,7 +341,7 @@ def _linear_stakes(games: Together, rows: np.ndarray, pays: np.ndarray, player: 
     return stakes
 
 
-def _is_linear(sizes: tuple[int, ...], rows: np.ndarray, pays: np.ndarray, table: np.ndarray) -> bool:
+def _is_linear(sizes: tuple[int, ...], rows: ndarray, pays: ndarray, table: ndarray) -> bool:
     """True if profiles of shares ``[row player axis]`` pay the averages of those at the corners."""
     chances = np.ones((len(rows), 1))
     for player, size in enumerate(sizes):
@@ -350,7 +351,7 @@ def _is_linear(sizes: tuple[int, ...], rows: np.ndarray, pays: np.ndarray, table
     return bool(np.all(error <= 0))
 
 
-def _choice_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | None) -> list[float]:
+def _choice_stakes(losses: ndarray, size: ndarray, moving: ndarray | None) -> list[float]:
     """Return the stakes of choices ``[game]``, from losses ``[game move]`` at payoffs of this size."""
     if moving is None:
         return [_ordinary(row) for row in losses]
@@ -370,7 +371,7 @@ def _choice_stakes(losses: np.ndarray, size: np.ndarray, moving: np.ndarray | No
     return stakes
 
 
-def _pure_stake(game: Any, x: np.ndarray, response: Response, player: int) -> Stake:
+def _pure_stake(game: Any, x: ndarray, response: Response, player: int) -> Stake:
     assert response.tried is not None
     losses, sizes = _changes(response.tried, response.payoff), tuple(game.space.sizes)
     if np.prod(sizes, dtype=float) > CELLS:
@@ -387,7 +388,7 @@ def _pure_stake(game: Any, x: np.ndarray, response: Response, player: int) -> St
     return Stake(choice, effect, response.payoff)
 
 
-def payoff_units(games: Together, x: np.ndarray) -> np.ndarray:
+def payoff_units(games: Together, x: ndarray) -> ndarray:
     """Return the unit in which gradients are measured, ``[game player]``, at profiles ``[game player axis]``.
 
     The unit is the payoff scale. For a player whose payoff range is below a hundredth of the scale, it is
@@ -409,7 +410,7 @@ def payoff_units(games: Together, x: np.ndarray) -> np.ndarray:
     return np.where(units > 0, units, largest_scales)
 
 
-def _choice_ranges(games: Together, x: np.ndarray) -> np.ndarray:
+def _choice_ranges(games: Together, x: ndarray) -> ndarray:
     """Return the payoff ranges of choices ``[game player]`` at profiles ``[game player axis]``."""
     ranges = np.zeros(x.shape[:2])
     for player in range(x.shape[1]):
@@ -418,7 +419,7 @@ def _choice_ranges(games: Together, x: np.ndarray) -> np.ndarray:
     return ranges
 
 
-def scales_around(game: Any) -> np.ndarray:
+def scales_around(game: Any) -> ndarray:
     """Return the payoff scale of every player, ``[player]``: as the game states it, or around the middle."""
     if payoff_scale.knows(game):
         return payoff_scales(game)
@@ -432,7 +433,7 @@ def scales_around(game: Any) -> np.ndarray:
     return np.asarray(measured([game], np.asarray(middle)[None])[0].scales)
 
 
-def measured(games: Sequence[Any], starts: np.ndarray) -> list[Any]:
+def measured(games: Sequence[Any], starts: ndarray) -> list[Any]:
     """Return games of one form with the scales of their payoffs, measured at ``starts [game player axis]``.
 
     A scale is the payoff range of the player's choice at its start, 1 where the choice changes nothing.
@@ -442,7 +443,7 @@ def measured(games: Sequence[Any], starts: np.ndarray) -> list[Any]:
     return [WithScales(game, put(unit)) for game, unit in zip(games, units, strict=True)]
 
 
-def scales(games: Together) -> np.ndarray:
+def scales(games: Together) -> ndarray:
     """Return the largest payoff scale of every game, ``[game]``."""
     if len(games) == 1 or not payoff_scale.knows(games.games[0]):
         return np.array([scale(game) for game in games.games])
@@ -452,7 +453,7 @@ def scales(games: Together) -> np.ndarray:
 _scales_together = per_game(scale_of, effort=0)
 
 
-def _changes(pays: np.ndarray, reference: float | np.ndarray) -> np.ndarray:
+def _changes(pays: ndarray, reference: float | ndarray) -> ndarray:
     """Return the distances of payoffs from a reference; 0 within rounding, infinite where not finite."""
     with np.errstate(invalid="ignore"):
         distances = np.abs(pays - reference)
@@ -460,14 +461,14 @@ def _changes(pays: np.ndarray, reference: float | np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(pays), distances, np.inf)
 
 
-def _free(space: Box, player: int) -> np.ndarray:
+def _free(space: Box, player: int) -> ndarray:
     """Return the axes along which a player can move."""
     return np.flatnonzero(space.free(player))
 
 
 def _strategy_moves(
-    spaces: Sequence[Any], player: int, best_profiles: np.ndarray
-) -> tuple[np.ndarray, np.ndarray | None]:
+    spaces: Sequence[Any], player: int, best_profiles: ndarray
+) -> tuple[ndarray, ndarray | None]:
     """Return a player's strategies ``[game move axis]``, and a mask of moves that the space allows.
 
     The mask is ``[game choice side width]``. There are `POINTS` strategies per move; the last ones
@@ -494,12 +495,12 @@ def _strategy_moves(
     return np.concatenate([rows.reshape(count, -1, axes) for rows in blocks], axis=1), moving
 
 
-def _wide(rows: np.ndarray) -> np.ndarray:
+def _wide(rows: ndarray) -> ndarray:
     """Return rows ``[game axis]`` beside moves ``[game side width point axis]``."""
     return rows[:, None, None, None]
 
 
-def _moves(down: np.ndarray, up: np.ndarray, widths: np.ndarray = WIDTHS, points: int = POINTS) -> np.ndarray:
+def _moves(down: ndarray, up: ndarray, widths: ndarray = WIDTHS, points: int = POINTS) -> ndarray:
     """Return moves ``[game side width point]`` from half a width to a full one, up to the ends of the space.
 
     Where the space ends before half a width the move is 0, which loses nothing.
@@ -523,30 +524,30 @@ class Scales(NamedTuple):
         Which scales are logarithms.
     """
 
-    low: np.ndarray
-    high: np.ndarray
-    start: np.ndarray
-    range: np.ndarray
-    logs: np.ndarray
+    low: ndarray
+    high: ndarray
+    start: ndarray
+    range: ndarray
+    logs: ndarray
 
-    def amounts(self, y: np.ndarray) -> np.ndarray:
+    def amounts(self, y: ndarray) -> ndarray:
         """Return the amounts of numbers on these scales, ``[.. axis]``."""
         with np.errstate(over="ignore"):  # without a bound moves end at the largest number, up to rounding
             logs = self.logs.reshape(-1, y.shape[-1])[0]
             return np.where(logs, np.exp(np.where(logs, y, 0.0)), y)
 
-    def corners(self) -> tuple[np.ndarray, np.ndarray]:
+    def corners(self) -> tuple[ndarray, ndarray]:
         """Return the profiles of all least and of all largest amounts."""
         return self.amounts(self.low), self.amounts(self.high)
 
-    def places(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def places(self, x: ndarray) -> tuple[ndarray, ndarray]:
         """Return the numbers of amounts on these scales, and the lower ends of moves from them."""
         y = np.where(self.logs, np.log(np.where(x > 0, x, 1e-300)), x)
         zero = self.logs & (y <= self.low)
         # zero is infinitely far from all other amounts: moves from there begin at the least usual one
         return np.where(zero, self.start, y), np.where(zero, self.start, self.low)
 
-    def boxes(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def boxes(self, x: ndarray) -> tuple[ndarray, ndarray]:
         """Return the ends of boxes of all `WIDTHS` around amounts, ``[.. player width axis]``."""
         y, low = (part[..., None, :] for part in self.places(x))
         half = WIDTHS[:, None] * self.range[..., None, :]
@@ -571,9 +572,9 @@ def _scales_of(space: Box) -> Scales:
     return Scales(low, high, start, stop - start, logs)
 
 
-def _neighbours(spaces: Sequence[Any], x: np.ndarray) -> np.ndarray:
+def _neighbours(spaces: Sequence[Any], x: ndarray) -> ndarray:
     """Return profiles at random in boxes around each game's own, ``[game width draw player axis]``."""
-    neighbours: np.ndarray
+    neighbours: ndarray
     draws, space = np.random.default_rng(1), spaces[0]
     if isinstance(space, Simplex):
         weight = np.where(space.entries, draws.exponential(size=(DRAWN, *x.shape[1:])), 0.0)
@@ -596,7 +597,7 @@ def _usual_of_many(game: Any, player: int) -> float:
     return _usual(pure_payoffs(game, actions)[:, player].reshape(-1, sizes[player]))
 
 
-def _usual_of_table(table: np.ndarray, player: int) -> float:
+def _usual_of_table(table: ndarray, player: int) -> float:
     """Return the usual stake of a player in payoffs ``[player action ..]``."""
     return _usual_of_payoffs(floats(table).tobytes(), table.shape, player)
 
@@ -619,13 +620,13 @@ def _usual_of_payoffs(payoffs: bytes, shape: tuple[int, ...], player: int) -> fl
     return usual
 
 
-def _distinct_actions(table: np.ndarray) -> tuple[np.ndarray, ...]:
+def _distinct_actions(table: ndarray) -> tuple[ndarray, ...]:
     """Return each player's actions in payoffs ``[player action ..]``, the first of equal ones."""
     return _distinct_in(floats(table).tobytes(), table.shape)
 
 
 @lru_cache(maxsize=256)  # of all players and profiles of a game
-def _distinct_in(payoffs: bytes, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+def _distinct_in(payoffs: bytes, shape: tuple[int, ...]) -> tuple[ndarray, ...]:
     table, distinct = np.frombuffer(payoffs).reshape(shape) + 0.0, []  # -0 is 0
     for axis, size in enumerate(shape[1:], start=1):
         first_actions: dict[bytes, int] = {}
@@ -636,13 +637,13 @@ def _distinct_in(payoffs: bytes, shape: tuple[int, ...]) -> tuple[np.ndarray, ..
 
 
 @lru_cache(maxsize=16)
-def _joint_actions(sizes: tuple[int, ...]) -> np.ndarray:
+def _joint_actions(sizes: tuple[int, ...]) -> ndarray:
     """Return all pure actions ``[profile player]``."""
     return np.indices(sizes).reshape(len(sizes), -1).T
 
 
 @lru_cache(maxsize=256)
-def _rivals_actions(sizes: tuple[int, ...], player: int) -> np.ndarray:
+def _rivals_actions(sizes: tuple[int, ...], player: int) -> ndarray:
     """Return pure actions ``[profile player]`` of the rivals: all, or random ones where there are many."""
     rivals = tuple(1 if rival == player else size for rival, size in enumerate(sizes))
     if np.prod(rivals, dtype=float) > DRAWN:
@@ -650,7 +651,7 @@ def _rivals_actions(sizes: tuple[int, ...], player: int) -> np.ndarray:
     return _joint_actions(rivals)
 
 
-def _without_dominated(table: np.ndarray, players: Iterable[int]) -> np.ndarray:
+def _without_dominated(table: ndarray, players: Iterable[int]) -> ndarray:
     """Return payoffs ``[player action ..]`` without strictly dominated actions of some players."""
     smaller = True
     while smaller:
@@ -663,14 +664,14 @@ def _without_dominated(table: np.ndarray, players: Iterable[int]) -> np.ndarray:
     return table
 
 
-def _usual(pays: np.ndarray) -> float:
+def _usual(pays: ndarray) -> float:
     """Return a low quantile, over rows, of the stake between the payoffs of a row."""
     losses = _changes(pays, pays.max(axis=1, keepdims=True))
     ranked = np.sort([stake for row in losses if (stake := _ordinary(row))])
     return float(ranked[int(QUANTILE * len(ranked))]) if len(ranked) else 0.0
 
 
-def _effect(pays: np.ndarray, payoff: float) -> float:
+def _effect(pays: ndarray, payoff: float) -> float:
     """Return a low quantile of the changes of a payoff to those of pure actions of the rivals."""
     changes = _changes(pays, payoff)
     ranked = np.sort(changes[changes > 0])
@@ -679,14 +680,14 @@ def _effect(pays: np.ndarray, payoff: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _pure_actions(sizes: tuple[int, ...], count: int) -> tuple[np.ndarray, np.ndarray]:
+def _pure_actions(sizes: tuple[int, ...], count: int) -> tuple[ndarray, ndarray]:
     """Return random pure actions ``[profile player]``, and random numbers below ``count``, ``[profile]``."""
     draws = np.random.default_rng(1)
     actions = np.stack([draws.integers(size, size=DRAWN) for size in sizes], axis=1)
     return actions, draws.integers(count, size=DRAWN)
 
 
-def _ordinary(losses: np.ndarray, effect: float = 0.0) -> float:
+def _ordinary(losses: ndarray, effect: float = 0.0) -> float:
     """Return the largest of some losses, in no order, below the first leap by more than `RUIN`.
 
     Equal losses, and any beyond the leap, change nothing. Beside an ``effect`` of play no leap up to `RUIN`
@@ -704,8 +705,8 @@ def _ordinary(losses: np.ndarray, effect: float = 0.0) -> float:
 
 
 def _steady(
-    losses: np.ndarray, noise: float | np.ndarray, part: float = 0.5, factor: float = CALM
-) -> tuple[np.ndarray, np.ndarray]:
+    losses: ndarray, noise: float | ndarray, part: float = 0.5, factor: float = CALM
+) -> tuple[ndarray, ndarray]:
     """Return the largest loss per width up to ``factor`` times a quantile, while it grows steadily.
 
     ``losses`` is ``[.. width point]``, known up to ``noise``; zeros do not count. The result ``[.. width]``
@@ -739,7 +740,7 @@ def _steady(
     return result, length
 
 
-def _milder(down: np.ndarray, up: np.ndarray) -> float:
+def _milder(down: ndarray, up: ndarray) -> float:
     """Return the larger of the last steady losses of two sides; of unlike sides, those of the milder one."""
     length = min(len(down), len(up))
     # the last distance may be cut by the end of the space

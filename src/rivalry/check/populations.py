@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.check.rules import (
     CLOSE,
@@ -119,7 +120,7 @@ def _check_expect(game: PopulationGame, env: object, seed: int) -> None:
     expect = eqx.filter_jit(lambda g, e, v: g.expect(e)(v))
     first_vector, two = np.random.default_rng(seed).uniform(size=(2, states))
 
-    def mean(v: np.ndarray) -> np.ndarray:
+    def mean(v: ndarray) -> ndarray:
         means = np.asarray(attempt("expect(env)", TRACED, expect, game, env, put(v)))
         good = means.shape == (states, actions)
         require(good, f"expect(env): returns shape {means.shape}; must be {(states, actions)}")
@@ -224,7 +225,7 @@ def _check_agents(game: object, env: object, mu: Distribution, pi: Policy) -> No
     """Check the input of kernels: a tuple of arrays and integers."""
     subject = "to_agents(game)"
     world = attempt(subject, "must return a tuple of arrays, or be left out", to_agents, game)
-    check_tables(world, subject, np.ndarray | int, "NumPy arrays and whole numbers")
+    check_tables(world, subject, ndarray | int, "NumPy arrays and whole numbers")
 
 
 def _check_conservation(game: object, env: object, mu: Distribution, pi: Policy) -> None:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 
 class FiniteGame(NamedTuple):
@@ -31,18 +32,18 @@ class FiniteGame(NamedTuple):
     (the number after nature).
     """
 
-    payoff: np.ndarray  # [nature player joint], float64
-    sizes: np.ndarray  # [player]: number of actions
-    order: np.ndarray  # [round mover]: movers, in order; -1 ends; actions of absent players stand
-    observation_slots: np.ndarray  # [player slot 2]: whose action, rounds ago (0: this); -1 ends
+    payoff: ndarray  # [nature player joint], float64
+    sizes: ndarray  # [player]: number of actions
+    order: ndarray  # [round mover]: movers, in order; -1 ends; actions of absent players stand
+    observation_slots: ndarray  # [player slot 2]: whose action, rounds ago (0: this); -1 ends
     # a single joint stands for all: nature does not depend on actions
-    next_nature: np.ndarray = np.zeros((1, 1, 1), dtype=int)  # [nature joint branch]
-    nature_cdf: np.ndarray = np.ones((1, 1, 1))  # [nature joint branch]: cumulative probabilities
-    action_map: np.ndarray = np.zeros((0, 0, 0), dtype=int)  # [player standing move]; see above
-    signal: np.ndarray = np.zeros((0, 0), dtype=int)  # [nature joint]: public signal of a round
+    next_nature: ndarray = np.zeros((1, 1, 1), dtype=int)  # [nature joint branch]
+    nature_cdf: ndarray = np.ones((1, 1, 1))  # [nature joint branch]: cumulative probabilities
+    action_map: ndarray = np.zeros((0, 0, 0), dtype=int)  # [player standing move]; see above
+    signal: ndarray = np.zeros((0, 0), dtype=int)  # [nature joint]: public signal of a round
 
 
-def one_state(tables: np.ndarray) -> FiniteGame:
+def one_state(tables: ndarray) -> FiniteGame:
     """Return the world of a game without states, from ``tables [player action_0 action_1 ...]``.
 
     Moves are simultaneous and players observe nothing.
@@ -61,7 +62,7 @@ def one_state(tables: np.ndarray) -> FiniteGame:
     )
 
 
-def stateless_tables(world: object) -> np.ndarray:
+def stateless_tables(world: object) -> ndarray:
     """Return the tables ``[player action_0 action_1 ...]`` of a world with one state.
 
     Raises
@@ -86,9 +87,9 @@ class SequenceForm(NamedTuple):
     """
 
     sizes: tuple[tuple[int, ...], ...]  # [player][set]: number of moves
-    before: np.ndarray  # [player axis]: the own move before, -1 for none; arbitrary in the padding
-    moves: np.ndarray  # [leaf player]: the last own move before the leaf, -1 for none
-    paid: np.ndarray  # [leaf player]: payoffs in units of 1 / `unit`, times the probability of chance
+    before: ndarray  # [player axis]: the own move before, -1 for none; arbitrary in the padding
+    moves: ndarray  # [leaf player]: the last own move before the leaf, -1 for none
+    paid: ndarray  # [leaf player]: payoffs in units of 1 / `unit`, times the probability of chance
     unit: float = 1.0
 
 
@@ -186,16 +187,16 @@ class Contest(NamedTuple):
     rows underflow, the logarithms are used. Made by `contest`.
     """
 
-    weights: np.ndarray  # [point]
-    logs: np.ndarray  # [player action point]; -inf: no influence
-    plain: np.ndarray  # [player action point]
-    third_log: np.ndarray  # [point]; -inf: no third party
-    third: np.ndarray  # [point]
-    away_log: np.ndarray  # [player action point]: logarithms of abstention's factors; absent: no abstention
-    away: np.ndarray  # [player action point], each at most 1 at every point
-    abstention_log: np.ndarray  # [point]: logarithm of abstention's influence without the factors
-    abstention: np.ndarray  # [point]: the same in units of the point, times the factors' largest values
-    cost: np.ndarray  # [player action]
+    weights: ndarray  # [point]
+    logs: ndarray  # [player action point]; -inf: no influence
+    plain: ndarray  # [player action point]
+    third_log: ndarray  # [point]; -inf: no third party
+    third: ndarray  # [point]
+    away_log: ndarray  # [player action point]: logarithms of abstention's factors; absent: no abstention
+    away: ndarray  # [player action point], each at most 1 at every point
+    abstention_log: ndarray  # [point]: logarithm of abstention's influence without the factors
+    abstention: ndarray  # [point]: the same in units of the point, times the factors' largest values
+    cost: ndarray  # [player action]
     nobody: float  # the share of every player where no row has influence; NaN where that is an error
 
 
@@ -207,12 +208,12 @@ NO_CONTEST = Contest(
 
 
 def contest(
-    weights: np.ndarray,  # [point]
-    logs: np.ndarray,  # [player action point]
-    third_log: np.ndarray | None = None,  # [point]
+    weights: ndarray,  # [point]
+    logs: ndarray,  # [player action point]
+    third_log: ndarray | None = None,  # [point]
     abstention: float | None = None,
-    away_log: np.ndarray | None = None,  # [player action point]: logs of the squared distances
-    cost: np.ndarray | None = None,  # [player action]
+    away_log: ndarray | None = None,  # [player action point]: logs of the squared distances
+    cost: ndarray | None = None,  # [player action]
     zero_influence: str = "error",
 ) -> Contest:
     """Return a `Contest` from logarithms of influence, in plain NumPy.
@@ -256,10 +257,10 @@ class LinearQuadraticGame(NamedTuple):
     z`` in ``z = (x, u_0, u_1, ..)`` is added to the cost of player ``i``. Length 0: there are none.
     """
 
-    A: np.ndarray  # [state state]
-    B: np.ndarray  # [player state control]
-    R: np.ndarray  # [player state state]
-    Q: np.ndarray  # [player control control]
-    gamma: np.ndarray  # [player], in [0, 1)
-    first: np.ndarray  # [state]
-    cross: np.ndarray = _CUBE  # [player variable variable]; see above
+    A: ndarray  # [state state]
+    B: ndarray  # [player state control]
+    R: ndarray  # [player state state]
+    Q: ndarray  # [player control control]
+    gamma: ndarray  # [player], in [0, 1)
+    first: ndarray  # [state]
+    cross: ndarray = _CUBE  # [player variable variable]; see above

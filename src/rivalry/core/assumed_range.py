@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import Game
 from rivalry.core.payoffs import payoffs
@@ -35,12 +36,12 @@ class Rise(NamedTuple):
     ``key`` is the key of the game that sets the range, ``cause`` the reason why payoffs have no maximum.
     """
 
-    gains: np.ndarray
-    factors: np.ndarray
+    gains: ndarray
+    factors: ndarray
     key: str | None
     cause: str | None
 
-    def words(self, tolerance: float | np.ndarray) -> str:
+    def words(self, tolerance: float | ndarray) -> str:
         """Return in words whose payoffs rise by more than a tolerance; empty where none does."""
         if not np.any(self.gains > tolerance):
             return ""
@@ -55,7 +56,7 @@ class Rise(NamedTuple):
         )
 
 
-def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> Rise | None:
+def rise_beyond(game: Game, x: ndarray, strategies: Iterable[ndarray]) -> Rise | None:
     """Gains at ``x`` of choices beyond the assumed ends; None where no choice touches such an end.
 
     Each player's choices at ``x`` and its ``strategies [player]`` go beyond the ends that they touch, one at
@@ -104,9 +105,7 @@ def rise_beyond(game: Game, x: np.ndarray, strategies: Iterable[np.ndarray]) -> 
     return Rise(gains, factors, space.range_key, space.unbounded) if touches_end else None
 
 
-def with_rise(
-    game: Game, x: np.ndarray, strategies: Iterable[np.ndarray], certificate: Certificate
-) -> Certificate:
+def with_rise(game: Game, x: ndarray, strategies: Iterable[ndarray], certificate: Certificate) -> Certificate:
     """Return a certificate in whose regrets gains beyond assumed ends are counted; no bound holds for them.
 
     A rise that is within the tolerance changes nothing.
@@ -123,7 +122,7 @@ def with_rise(
     return certificate._replace(regret=regret, bound=unproved, coverage=coverage, method=method, rounding="")
 
 
-def with_open_range(space: object, x: np.ndarray, certificate: Certificate) -> Certificate:
+def with_open_range(space: object, x: ndarray, certificate: Certificate) -> Certificate:
     """Return a certificate that names the range searched for choices without bounds.
 
     Nothing is proved at an end of it.
@@ -138,13 +137,13 @@ def with_open_range(space: object, x: np.ndarray, certificate: Certificate) -> C
     return certificate
 
 
-def gain_beyond(game: Game, x: np.ndarray) -> str:
+def gain_beyond(game: Game, x: ndarray) -> str:
     """Return in words who gains beyond the assumed ends that ``x`` touches; empty where nobody does."""
     rise = rise_beyond(game, x, np.asarray(x))
     return "" if rise is None else rise.words(ROUNDING * np.max(np.abs(payoffs(game, x))))
 
 
-def open_range(space: object, x: np.ndarray) -> str:
+def open_range(space: object, x: ndarray) -> str:
     """Return in words which range is searched for choices without bounds, and who is at its end at ``x``.
 
     Empty where all choices have bounds.

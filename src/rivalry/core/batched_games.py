@@ -7,6 +7,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.runtime.jax import compiled, eqx, is_key, jax, jnp, key_rows, stack_trees
 
@@ -49,7 +50,7 @@ class Together:
     def __len__(self) -> int:
         return len(self.games)
 
-    def parts_with(self, selection: np.ndarray) -> np.ndarray | None:
+    def parts_with(self, selection: ndarray) -> ndarray | None:
         """Return numbers of games that fill the fewest parts with ``selection``; None for all."""
         size = self.part or len(self)
         numbers = np.concatenate([selection, np.repeat(selection[-1:], -len(selection) % size)])
@@ -60,7 +61,7 @@ class Together:
         program: Callable[..., Any],
         rows: tuple[Any, ...],
         *shared: object,
-        selection: np.ndarray | None = None,
+        selection: ndarray | None = None,
     ) -> Any:
         """Return ``program(*rows, *shared)`` of trees with arrays ``[game ..]``, by a call for each part.
 
@@ -78,7 +79,7 @@ class Together:
         return jax.tree.map(_joined, *results)
 
 
-def _rows(selection: slice | np.ndarray, leaf: Any) -> Any:
+def _rows(selection: slice | ndarray, leaf: Any) -> Any:
     """Return some rows of an array; by NumPy, since JAX would run a program."""
     if not eqx.is_array(leaf):
         return leaf

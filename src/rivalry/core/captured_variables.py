@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.dispatch import registered
 from rivalry.runtime.jax import drop_programs, is_jax_array, jax
 from rivalry.runtime.precision import stored
 
 FIXED = (bool, int, float, complex, str, bytes, type(None), np.generic)
-VALUES = (*FIXED, np.ndarray, tuple, list, dict)
+VALUES = (*FIXED, ndarray, tuple, list, dict)
 LARGE = 1 << 14  # bytes; of a larger array every so many numbers are compared
 MANY = 1000  # entries of a list or the like; longer ones are not compared
 DEPTH = 4  # of lists, objects and wrappers within one another
@@ -79,7 +80,7 @@ def _mark(value: object, depth: int) -> Any:
     """Key by which a value is compared: numbers by value, others by identity."""
     if isinstance(value, FIXED):
         return type(value), repr(value) if isinstance(value, float) else value  # NaN is NaN, -0.0 is not 0.0
-    if isinstance(value, np.ndarray):
+    if isinstance(value, ndarray):
         part = value if value.nbytes <= LARGE else value.flat[:: 1 + value.size // 1000]
         return value.shape, value.dtype, part.tobytes() if value.dtype != object else id(value)
     if is_jax_array(value) or not depth:
@@ -108,7 +109,7 @@ def _is_own(thing: object) -> bool:
 
 @lru_cache(maxsize=1000)
 def _is_leaf(kind: type) -> bool:
-    return issubclass(kind, (*FIXED, np.ndarray, type, jax.Array))
+    return issubclass(kind, (*FIXED, ndarray, type, jax.Array))
 
 
 def _roots(value: object, depth: int) -> Iterator[Any]:

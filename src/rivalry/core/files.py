@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import SCHEMA, Record
 
@@ -110,7 +111,7 @@ def pack(record: Mapping[str, tuple[tuple[str, ...], Any]], **meta: object) -> b
     return body + sha256(body).hexdigest().encode()
 
 
-def _npy(array: np.ndarray) -> bytes:
+def _npy(array: ndarray) -> bytes:
     fortran = array.flags.f_contiguous and not array.flags.c_contiguous
     return _npy_header(array.dtype, array.shape, fortran) + array.tobytes("F" if fortran else "C")
 
@@ -235,7 +236,7 @@ def _checked_dims(name: str, dims: tuple[Any, ...]) -> tuple[str, ...]:
     return dims
 
 
-def _array(data: bytes, dims: tuple[str, ...], check: bool) -> np.ndarray:
+def _array(data: bytes, dims: tuple[str, ...], check: bool) -> ndarray:
     """Return the array of a member after checking that header, bytes and dimensions agree."""
     length_bytes = 2 if data[6:7] == b"\x01" else 4  # bytes of the header's length in formats 1 and 2
     begin = 8 + length_bytes + int.from_bytes(data[8 : 8 + length_bytes], "little")
@@ -248,14 +249,14 @@ def _array(data: bytes, dims: tuple[str, ...], check: bool) -> np.ndarray:
     # arrays without elements too: in a dataset all others would be padded to their shape
     if size != declared or (not size and prod(max(length, 1) for length in shape) > _EMPTY):
         raise Crafted(f"an array of shape {shape} and {dtype} in {size} bytes")
-    array = np.ndarray(shape, dtype, data, begin, order="F" if fortran else "C").copy("K")
+    array = ndarray(shape, dtype, data, begin, order="F" if fortran else "C").copy("K")
     if check and dtype.kind == "U":
         (_readable_text if size <= _WORD else _readable_text.__wrapped__)(data[begin:], dtype)
     # Numba's loops take the native byte order only
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
-def read_npy(data: bytes) -> np.ndarray:
+def read_npy(data: bytes) -> ndarray:
     """Return the array in the bytes of a ``.npy`` file; nothing is unpickled.
 
     Raises

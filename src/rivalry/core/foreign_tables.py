@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.files import Crafted, foreign_bytes, read_bytes, read_npy
 from rivalry.core.naming import in_order, is_number, name_list, number_as_written, rows_of_frame
@@ -48,14 +49,14 @@ def file_and_member(name: str) -> tuple[Path, str]:
     return Path(name), ""
 
 
-def read_table(name: str) -> np.ndarray:
+def read_table(name: str) -> ndarray:
     """Return the numbers of a file whose columns have no known names; see `read_named_table`."""
     return read_named_table(name)[0]
 
 
 def read_named_table(
     name: str, columns: Sequence[str] = (), states: Sequence[str] = ()
-) -> tuple[np.ndarray, bool]:
+) -> tuple[ndarray, bool]:
     """Return the numbers of a file, in the order of known names, and whether it has names of columns.
 
     A file is an array, one array of an archive, or rows. A CSV file has a row per line, numbers between
@@ -123,7 +124,7 @@ def members_of(path: Path) -> list[str]:
             return [member.removesuffix(".npy") for member in archive.namelist()]
 
 
-def read_columns(name: str) -> dict[str, np.ndarray]:
+def read_columns(name: str) -> dict[str, ndarray]:
     """Return the columns of a CSV, Parquet or Excel file by their names.
 
     The first line of a CSV file names its columns. Where it has semicolons and no comma, those separate
@@ -172,13 +173,13 @@ def _bytes_of(path: Path) -> bytes:
     return read_bytes(path, LARGEST)
 
 
-def _csv_columns(text: str) -> dict[str, np.ndarray]:
+def _csv_columns(text: str) -> dict[str, ndarray]:
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     european = bool(lines) and ";" in lines[0] and "," not in lines[0]
     return _columns(list(csv.reader(lines, delimiter=";" if european else ",")), european)
 
 
-def _columns(lines: list[list[str]], european: bool = False) -> dict[str, np.ndarray]:
+def _columns(lines: list[list[str]], european: bool = False) -> dict[str, ndarray]:
     if len(lines) < 2:
         raise Crafted("no rows; must have a line of names, and a line per row")
     names, *rows = lines
@@ -195,7 +196,7 @@ def _columns(lines: list[list[str]], european: bool = False) -> dict[str, np.nda
     }
 
 
-def _numbers_or_text(entries: np.ndarray, text: np.ndarray) -> np.ndarray:
+def _numbers_or_text(entries: ndarray, text: ndarray) -> ndarray:
     try:
         return np.where(entries == "", "nan", entries).astype(float)
     except ValueError:
@@ -210,7 +211,7 @@ def _parquet(data: bytes) -> Any:
     return parquet.read_table(BufferReader(data))
 
 
-def _parquet_columns(data: bytes) -> dict[str, np.ndarray]:
+def _parquet_columns(data: bytes) -> dict[str, ndarray]:
     table = _parquet(data)
     if len(set(table.column_names)) < len(table.column_names):
         raise Crafted("two columns of the same name")
@@ -262,7 +263,7 @@ def _tensors(data: bytes) -> dict[str, Any]:
     return tensors
 
 
-def _tensor(data: bytes, name: str) -> np.ndarray:
+def _tensor(data: bytes, name: str) -> ndarray:
     tensors = _tensors(data)
     import torch
 
@@ -294,7 +295,7 @@ def _csv_rows(data: bytes) -> list[list[str]]:
     return list(csv.reader(entries, skipinitialspace=True))
 
 
-def _numbers_of(rows: Sequence[Sequence[Any]]) -> np.ndarray:
+def _numbers_of(rows: Sequence[Sequence[Any]]) -> ndarray:
     """Return cells as numbers. Raises `ValueError` for what is none, or not finite."""
     try:
         table = np.array(rows, dtype=float)
@@ -313,7 +314,7 @@ def _number_of(cell: Any) -> float:
 
 def table_of_rows(
     rows: Sequence[Sequence[Any]], columns: Sequence[str] = (), states: Sequence[str] = ()
-) -> tuple[np.ndarray, bool]:
+) -> tuple[ndarray, bool]:
     """Return the numbers of rows as `read_named_table` does, and whether they have names of columns.
 
     Raises `ValueError`.

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.plain import attributes, is_plain, replace_array
@@ -185,7 +186,7 @@ def scale_of(game: object) -> Scalar:
     return jnp.max(jnp.asarray(oracles.payoff_scale(game), dtype=float))
 
 
-def scales(game: Game) -> np.ndarray:
+def scales(game: Game) -> ndarray:
     """Return the payoff scale of every player, ``[player]``."""
     return np.broadcast_to(floats(oracles.payoff_scale(game)), game.space.shape[:1])
 
@@ -195,7 +196,7 @@ def scales_of(game: Game) -> Float[Array, " player"]:
     return jnp.broadcast_to(jnp.asarray(oracles.payoff_scale(game), dtype=float), game.space.shape[:1])
 
 
-def exchangeable_labels(game: object) -> np.ndarray:
+def exchangeable_labels(game: object) -> ndarray:
     """Return one integer per player, equal for exchangeable players; by default all differ."""
     return np.asarray(oracles.exchangeable(game))
 
@@ -310,9 +311,9 @@ def jacobian(game: Game, x: Profile) -> Float[Array, "row column"]:
     return oracles.jacobian(game, x)
 
 
-def arrays(game: object) -> dict[str, Array | np.ndarray]:
+def arrays(game: object) -> dict[str, Array | ndarray]:
     """Return a game's arrays by the names that `with_` takes, with those of its parts that it exposes."""
-    kinds = jax.Array | np.ndarray
+    kinds = jax.Array | ndarray
     entries = {name: _array(game, name) for name in attributes(game)}
     leaves: dict[str, Any] = {name: value for name, value in entries.items() if value is not None}
     for path, leaf in jax.tree_util.tree_flatten_with_path(game)[0]:
@@ -358,12 +359,12 @@ def array_entry(game: object, key: str) -> tuple[str, tuple[int, ...]]:
     return name, tuple(map(int, index))
 
 
-def _array(game: object, name: str) -> Array | np.ndarray | None:
+def _array(game: object, name: str) -> Array | ndarray | None:
     """Return the array ``name`` of a game, also a real number of a plain class; None where it has none."""
     value = getattr(game, name, None)
     if isinstance(value, float) and name in attributes(game) and is_plain(game):
         return np.asarray(value)
-    return value if isinstance(value, jax.Array | np.ndarray) else None
+    return value if isinstance(value, jax.Array | ndarray) else None
 
 
 def with_(game: G, **changes: object) -> G:
@@ -395,7 +396,7 @@ def with_(game: G, **changes: object) -> G:
         try:
             # equal dtype and shape: the programs compiled for the game also serve the copy
             # by NumPy where it can: a program of JAX takes longer to call
-            xp: Any = np if isinstance(value, int | float | np.ndarray) else jnp
+            xp: Any = np if isinstance(value, int | float | ndarray) else jnp
             entry = xp.broadcast_to(xp.asarray(value, dtype=old.dtype), np.shape(old)[len(index) :])
         except (TypeError, ValueError):
             raise ValueError(f"{key}: {value!r} does not fit the shape {old[index].shape}") from None

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import kernel_arrays
 from rivalry.core.results import Record, scalar
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     State = Any
 
-Session = dict[str, np.ndarray]  # of most learners: every array of the run by name
+Session = dict[str, ndarray]  # of most learners: every array of the run by name
 
 ENDINGS = ("going on", "converged", "cycling", "not found", "completed")
 """The status of a method's last step, by index."""
@@ -140,7 +141,7 @@ class BaseMethod(Tree, Method):
         return None
 
     def finish_together(
-        self, games: Together, profiles: np.ndarray, keys: Sequence[PRNGKeyArray]
+        self, games: Together, profiles: ndarray, keys: Sequence[PRNGKeyArray]
     ) -> list[Finish | None]:
         """Analyse the ends ``[game player axis]`` of several games, as `finish` does one after the other."""
         triples = zip(games.games, profiles, keys, strict=True)
@@ -288,7 +289,7 @@ class BaseLearner(Tree, Learner):
         """Return a session as arrays by name, to be stored. Default: the session is such a dict."""
         return dict(session)
 
-    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any:
+    def unpack(self, arrays: Mapping[str, ndarray]) -> Any:
         """Return the session that `pack` made arrays of."""
         return dict(arrays)
 
@@ -319,7 +320,7 @@ class OneStepLearner(BaseLearner):
         raise NotImplementedError
 
 
-def generator_to_array(rng: np.random.Generator) -> np.ndarray:
+def generator_to_array(rng: np.random.Generator) -> ndarray:
     """Return the state of a random generator as an array of uint64, for a learner's session.
 
     `generator_from_array` goes on with the same draws, bit for bit. The seed sequence, and with it
@@ -336,7 +337,7 @@ def generator_to_array(rng: np.random.Generator) -> np.ndarray:
     return np.array([GENERATORS.index(kind), *_numbers_of(rng.bit_generator.state)], dtype=np.uint64)
 
 
-def generator_from_array(array: np.ndarray) -> np.random.Generator:
+def generator_from_array(array: ndarray) -> np.random.Generator:
     """Return the random generator whose state `generator_to_array` returned."""
     kind, *words = np.asarray(array).tolist()
     bits = getattr(np.random, GENERATORS[kind])(0)
@@ -349,7 +350,7 @@ def _numbers_of(state: Any) -> Iterator[int]:
     if isinstance(state, dict):
         for name in sorted(state):
             yield from _numbers_of(state[name])
-    elif isinstance(state, np.ndarray):
+    elif isinstance(state, ndarray):
         yield from state.tolist()
     elif isinstance(state, int):
         yield from (state % 2**64, state >> 64)
@@ -359,7 +360,7 @@ def _with_numbers(state: Any, numbers: Iterator[int]) -> Any:
     """Return a generator's state with other numbers, in the order of `_numbers_of`."""
     if isinstance(state, dict):
         return {name: _with_numbers(state[name], numbers) for name in sorted(state)}
-    if isinstance(state, np.ndarray):
+    if isinstance(state, ndarray):
         return np.array([next(numbers) for _ in state], dtype=state.dtype)
     return next(numbers) + (next(numbers) << 64) if isinstance(state, int) else state
 

@@ -36,6 +36,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import Contest, FiniteGame, GameTree, LinearQuadraticGame, SequenceForm
 from rivalry.core.dispatch import Oracle as Oracle
@@ -71,7 +72,7 @@ class Labels(NamedTuple):
 
 
 @oracle(inherited=True)
-def payoff_scale(game: object) -> Array | np.ndarray | float:
+def payoff_scale(game: object) -> Array | ndarray | float:
     """Return the scale of payoffs, a number above 0 or one per player, that JAX may trace. Generic: 1.
 
     Methods that compare payoffs measure the scale at their start where a game does not state it.
@@ -145,18 +146,18 @@ def shared_constraints(game: object, x: Profile) -> Float[Array, "constraint"]:
 class Response(NamedTuple):
     """A player's best response, with its payoff and an upper bound on every payoff."""
 
-    strategy: np.ndarray  # [axis]
+    strategy: ndarray  # [axis]
     payoff: float
     bound: float  # upper bound on every payoff; inf where nothing is proved
     coverage: Coverage
     method: str
-    tried: np.ndarray | None = None  # payoffs of the searched strategies, independent of the player's own one
+    tried: ndarray | None = None  # payoffs of the searched strategies, independent of the player's own one
     rounding: Rounding = "floating point"  # of the bound
     supremum: float = -np.inf  # payoffs approach it, whether or not a strategy attains it
 
 
 @oracle()
-def exchangeable(game: Any) -> np.ndarray:
+def exchangeable(game: Any) -> ndarray:
     """Return one integer per player, ``[player]``, equal for exchangeable players. Generic: all differ.
 
     Distances, basins of attraction and symmetric branches do not distinguish exchangeable players.
@@ -231,7 +232,7 @@ def registered_response(strategy: object, payoff: Any, coverage: Coverage) -> Re
 
 
 @oracle()
-def compiled_response(game: object, x: Profile, player: int) -> tuple[Strategy | np.ndarray, Any]:
+def compiled_response(game: object, x: Profile, player: int) -> tuple[Strategy | ndarray, Any]:
     """Return the answer of `best_response` at a concrete profile, without coverage, by a program of its own.
 
     It is for best responses that take seconds to compile: best-response dynamics then take their rounds one
@@ -243,8 +244,8 @@ def compiled_response(game: object, x: Profile, player: int) -> tuple[Strategy |
 
 @oracle()
 def mixed_best_response(
-    game: object, support: np.ndarray, weights: np.ndarray, player: int
-) -> tuple[Strategy | np.ndarray, Any, Coverage]:
+    game: object, support: ndarray, weights: ndarray, player: int
+) -> tuple[Strategy | ndarray, Any, Coverage]:
     """Return a best response to independent mixtures of the others, in the form of `best_response`.
 
     The others play ``support [player action axis]`` with probabilities ``weights [player action]``. The
@@ -270,7 +271,7 @@ def search_points(game: Any, player: int) -> Float[Array, "point axis"]:
 
 
 @oracle()
-def closed_form(game: object) -> np.ndarray:
+def closed_form(game: object) -> ndarray:
     """Return first-order points in closed form, ``[root player axis]``, the most plausible first.
 
     The generic answer raises `Unsupported`.
@@ -363,7 +364,7 @@ def to_tree(game: object) -> GameTree:
 
 
 @oracle()
-def to_contest(game: object, grid: np.ndarray) -> Contest:
+def to_contest(game: object, grid: ndarray) -> Contest:
     """Return the terms of which payoffs at grid points ``[player action axis]`` are sums.
 
     `rivalry.tables.tabulate` then fills tables by a compiled loop, or computes payoffs on demand where a
@@ -382,7 +383,7 @@ def action_levels(game: object, count: int) -> Any:
 
 
 @oracle()
-def to_repeated(game: object, grid: np.ndarray, sizes: np.ndarray) -> FiniteGame:
+def to_repeated(game: object, grid: ndarray, sizes: ndarray) -> FiniteGame:
     """Return the tables of the infinitely repeated game at grid points ``[player action axis]``.
 
     ``sizes [player]`` are the numbers of actions. The tables include the order of moves;
@@ -477,7 +478,7 @@ def state_game(game: object, t: int | Array, state: Float[Array, "stock player"]
 
 
 @oracle()
-def state_bounds(game: object, t: int) -> tuple[np.ndarray, np.ndarray]:
+def state_bounds(game: object, t: int) -> tuple[ndarray, ndarray]:
     """Return lower and upper bounds of the states of period ``t``, ``[stock player]`` each.
 
     The generic answer raises `Unsupported`.
@@ -495,7 +496,7 @@ def to_linear_quadratic(game: object) -> LinearQuadraticGame:
 
 
 @oracle()
-def outside_linear(game: object, states: np.ndarray) -> str:
+def outside_linear(game: object, states: ndarray) -> str:
     """Reason why the linear-quadratic form fails on a path of states; empty (generic) if it does not."""
     return ""
 
@@ -590,7 +591,7 @@ def games_of_nature(game: object) -> list[Any]:
 
 
 @oracle()
-def cycle_value(game: object, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cycle_value(game: object, cash_flow: ndarray, gamma: ndarray) -> tuple[ndarray, ndarray]:
     """Return the values of perpetual cash flows, and the share of the terminal value in each.
 
     ``cash_flow`` is ``[session player]``, ``gamma`` ``[player]``. The generic answer raises `Unsupported`.
@@ -603,7 +604,7 @@ def discounting_channels(
     game: object,
     tables: FiniteGame | None = None,
     learns: Sequence[bool] | None = None,
-    discounts: Sequence[float] | np.ndarray | None = None,
+    discounts: Sequence[float] | ndarray | None = None,
 ) -> Any:
     """Return the channels by which discount factors can affect results, with a one-line ``text``.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.batched_games import Together, per_game
@@ -33,7 +34,7 @@ _CHECKED: WeakKeyDictionary[object, set[tuple[int, ...]]] = WeakKeyDictionary()
 
 
 @oracle()
-def numpy_payoffs(game: object, x: np.ndarray) -> np.ndarray:
+def numpy_payoffs(game: object, x: ndarray) -> ndarray:
     """Return the payoffs ``[player]`` of a finite game at a concrete profile, computed without JAX.
 
     A class that registers this oracle also registers `proved_response`, which then takes NumPy arrays, and
@@ -44,7 +45,7 @@ def numpy_payoffs(game: object, x: np.ndarray) -> np.ndarray:
 
 
 @oracle()
-def many_payoffs(game: object, profiles: np.ndarray, player: int) -> np.ndarray:
+def many_payoffs(game: object, profiles: ndarray, player: int) -> ndarray:
     """Return a player's payoffs ``[profile]`` at many profiles ``[profile player axis]``, without JAX.
 
     The generic answer raises `Unsupported`.
@@ -53,7 +54,7 @@ def many_payoffs(game: object, profiles: np.ndarray, player: int) -> np.ndarray:
 
 
 @oracle()
-def pure_payoffs(game: object, actions: np.ndarray) -> np.ndarray:
+def pure_payoffs(game: object, actions: ndarray) -> ndarray:
     """Return the payoffs ``[profile player]`` of pure actions ``[profile player]`` of a finite game.
 
     The generic answer raises `Unsupported`.
@@ -102,7 +103,7 @@ def as_stated(game: Any) -> Any:
     return game.game if isinstance(game, WithScales) else game
 
 
-def payoffs(game: Game, x: Profile | np.ndarray) -> np.ndarray:
+def payoffs(game: Game, x: Profile | ndarray) -> ndarray:
     """Return the payoffs ``[player]`` at a concrete profile, by `numpy_payoffs` or else compiled by JAX."""
     if isinstance(game, WithScales):
         return payoffs(game.game, x)
@@ -111,7 +112,7 @@ def payoffs(game: Game, x: Profile | np.ndarray) -> np.ndarray:
     return np.asarray(numpy_payoffs(game, np.asarray(x)) if numpy_payoffs.knows(game) else _payoffs(game, x))
 
 
-def payoffs_at(games: Together, x: np.ndarray) -> np.ndarray:
+def payoffs_at(games: Together, x: ndarray) -> ndarray:
     """Return the payoffs ``[game player]`` of several games at concrete profiles ``[game player axis]``."""
     kind = games.games[0]
     if len(games) == 1 or isinstance(kind, Unconstrained) or numpy_payoffs.knows(kind):
@@ -119,7 +120,7 @@ def payoffs_at(games: Together, x: np.ndarray) -> np.ndarray:
     return _payoffs_together(games, x)
 
 
-def payoffs_of(games: Together, profiles: np.ndarray, player: int) -> np.ndarray:
+def payoffs_of(games: Together, profiles: ndarray, player: int) -> ndarray:
     """Return a player's payoffs ``[game profile]`` at many profiles ``[game profile player axis]``."""
     if many_payoffs.knows(games.games[0]):
         return np.stack(
@@ -213,14 +214,14 @@ def checked_profile(game: Game, x: object) -> Any:
     check_payoffs(register_plain(game))
     if has_names(x):
         x = named_profile(game, x)
-    if not (is_jax_array(x) or isinstance(x, np.ndarray)) or x.shape != game.space.shape:
+    if not (is_jax_array(x) or isinstance(x, ndarray)) or x.shape != game.space.shape:
         x = game.space.check(x, "profile")
     elif _is_outside(game.space, floats(x)):
         game.space.check(x, "profile")
     return x
 
 
-def _is_outside(space: Space, x: np.ndarray) -> bool:
+def _is_outside(space: Space, x: ndarray) -> bool:
     """True if numbers are outside a space by more than rounding."""
     if not np.isfinite(x).all():
         return False

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.captured_variables import forget_changed
 from rivalry.core.tree import is_array_tree
@@ -59,7 +60,7 @@ def register_plain(game: G) -> G:
     forget_changed(game)
     for leaf in jax.tree.leaves(game):
         kind = type(leaf)
-        if not isinstance(leaf, jax.Array | np.ndarray | type) and (
+        if not isinstance(leaf, jax.Array | ndarray | type) and (
             hasattr(leaf, "space") or hasattr(leaf, "world")
         ):
             try:
@@ -107,7 +108,7 @@ def _copy(game: G, changes: dict[str, Any]) -> G:
     copied: G = object.__new__(type(game))
     for name, value in (attributes(game) | changes).items():
         # a program's constants must not change when the game's own array does
-        part = value.copy() if isinstance(value, np.ndarray) else value
+        part = value.copy() if isinstance(value, ndarray) else value
         if name in (stored(game) or ()) or name in changes:
             copied.__dict__[name] = part
         else:
@@ -146,7 +147,7 @@ def _key(value: object, within: tuple[int, ...]) -> Any:
     inside = (*within, id(value))
     if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
         value = jax.random.key_data(value)
-    if isinstance(value, np.ndarray | np.generic | jax.Array):
+    if isinstance(value, ndarray | np.generic | jax.Array):
         array = np.asarray(value)
         content: Any = array.tobytes() if array.dtype != object else _key(array.tolist(), inside)
         return kind, array.dtype, array.shape, content

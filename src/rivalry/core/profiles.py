@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.runtime.jax import floats
 from rivalry.schema.validate import check_keywords
@@ -12,7 +13,7 @@ from rivalry.schema.validate import check_keywords
 BASIN = 1e-4  # of the width: limit profiles no further apart belong to one basin
 
 
-def distance(x: np.ndarray, y: np.ndarray, exchangeable: np.ndarray | None = None) -> float:
+def distance(x: ndarray, y: ndarray, exchangeable: ndarray | None = None) -> float:
     """Return the RMS distance of two profiles over players, minimal over swaps of exchangeable players.
 
     Parameters
@@ -54,7 +55,7 @@ def distance(x: np.ndarray, y: np.ndarray, exchangeable: np.ndarray | None = Non
 
 @check_keywords
 def nearest(
-    x: np.ndarray, equilibria: Sequence[np.ndarray] | np.ndarray, exchangeable: np.ndarray | None = None
+    x: ndarray, equilibria: Sequence[ndarray] | ndarray, exchangeable: ndarray | None = None
 ) -> tuple[float, int]:
     """Return the `distance` of a profile ``[player axis]`` to the nearest equilibrium, and its index.
 
@@ -71,7 +72,7 @@ def nearest(
     return min(distances), int(np.argmin(distances))
 
 
-def distances(profiles: np.ndarray, equilibria: np.ndarray, exchangeable: np.ndarray) -> np.ndarray:
+def distances(profiles: ndarray, equilibria: ndarray, exchangeable: ndarray) -> ndarray:
     """Return the `distance` of each profile ``[row player axis]`` to its nearest equilibrium, ``[row]``.
 
     It is NaN without equilibria.
@@ -84,7 +85,7 @@ def distances(profiles: np.ndarray, equilibria: np.ndarray, exchangeable: np.nda
         return np.array([nearest(x, equilibria, exchangeable)[0] for x in profiles])
 
     # with one axis the best matching sorts exchangeable players by strategy, which is fast
-    def sort_exchangeable(profiles: np.ndarray) -> np.ndarray:
+    def sort_exchangeable(profiles: ndarray) -> ndarray:
         flat = profiles[..., 0]
         by = np.lexsort((flat, np.broadcast_to(exchangeable, flat.shape)), axis=-1)
         return np.take_along_axis(flat, by, axis=-1)
@@ -97,12 +98,12 @@ def distances(profiles: np.ndarray, equilibria: np.ndarray, exchangeable: np.nda
 
 @check_keywords
 def basins(
-    profiles: np.ndarray,
-    exchangeable: np.ndarray | None = None,
+    profiles: ndarray,
+    exchangeable: ndarray | None = None,
     *,
     within: float = BASIN,
-    width: np.ndarray | float = 1.0,
-) -> np.ndarray:
+    width: ndarray | float = 1.0,
+) -> ndarray:
     """Group limit profiles ``[batch player axis]`` into basins of attraction, numbered from 0 by size.
 
     Two profiles are in one basin when their `distance` is at most ``within`` times the ``width`` of the
@@ -140,7 +141,7 @@ def basins(
     return most_first(group)
 
 
-def most_first(group: np.ndarray) -> np.ndarray:
+def most_first(group: ndarray) -> ndarray:
     """Renumber groups from 0 by decreasing size; groups of equal size by their first members.
 
     >>> most_first(np.array([7, 3, 3])).tolist()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, scale_of
@@ -72,11 +73,11 @@ class Unconstrained(Tree):
     def space(self) -> Box:
         return self.game.space.unconstrained()
 
-    def unconstrain(self, x: Profile | np.ndarray) -> Any:
+    def unconstrain(self, x: Profile | ndarray) -> Any:
         """Return the search coordinates of a profile of amounts."""
         return self.game.space.unconstrain(x)
 
-    def constrain(self, y: Profile | np.ndarray) -> Any:
+    def constrain(self, y: Profile | ndarray) -> Any:
         """Return the amounts at search coordinates; rounding may exceed the game's box by a last digit."""
         return self.game.space.constrain(y)
 
@@ -139,7 +140,7 @@ def _(game: Unconstrained, name: str) -> Profile:
 
 
 @oracles.closed_form.register(Unconstrained, when=inner_knows(oracles.closed_form))
-def _(game: Unconstrained) -> np.ndarray:
+def _(game: Unconstrained) -> ndarray:
     return np.array([game.unconstrain(jnp.asarray(root)) for root in oracles.closed_form(game.game)])
 
 
@@ -160,7 +161,7 @@ def _(game: Unconstrained, x: Profile, player: int) -> oracles.Response:
 
 
 @oracles.compiled_response.register(Unconstrained, when=inner_knows(oracles.compiled_response))
-def _(game: Unconstrained, x: Profile, player: int) -> tuple[np.ndarray, Any]:
+def _(game: Unconstrained, x: Profile, player: int) -> tuple[ndarray, Any]:
     amounts = game.constrain(x)
     strategy, payoff = oracles.compiled_response(game.game, amounts, player)
     profile = np.array(amounts)
@@ -169,9 +170,7 @@ def _(game: Unconstrained, x: Profile, player: int) -> tuple[np.ndarray, Any]:
 
 
 @oracles.mixed_best_response.register(Unconstrained, when=inner_knows(oracles.mixed_best_response))
-def _(
-    game: Unconstrained, support: np.ndarray, weights: np.ndarray, player: int
-) -> tuple[Array, Any, Coverage]:
+def _(game: Unconstrained, support: ndarray, weights: ndarray, player: int) -> tuple[Array, Any, Coverage]:
     amounts = np.asarray(jax.vmap(game.constrain, in_axes=1, out_axes=1)(jnp.asarray(support)))
     strategy, payoff, coverage = oracles.mixed_best_response(game.game, amounts, weights, player)
     # any profile: the other rows do not affect the coordinates of this one

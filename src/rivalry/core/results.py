@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.tolerances import APPROXIMATE
 from rivalry.results import tables_of
@@ -107,7 +108,7 @@ LARGE = 2**30  # bytes of a variable above which its padding is limited
 SPARSE = 1000  # the most padded bytes per stored byte of a large variable
 
 # What a cell stores: name -> (dimensions, array). xarray takes such pairs unchanged.
-Variable = tuple[tuple[str, ...], np.ndarray]
+Variable = tuple[tuple[str, ...], ndarray]
 Record = dict[str, Variable]
 
 
@@ -155,19 +156,19 @@ class Certificate(NamedTuple):
         other.
     """
 
-    regret: np.ndarray
-    bound: np.ndarray
+    regret: ndarray
+    bound: ndarray
     coverage: Coverage
     method: str
-    tolerance: float | np.ndarray
-    at_stake: np.ndarray | None = None
+    tolerance: float | ndarray
+    at_stake: ndarray | None = None
     rounding: Rounding = ""
     concept: str = "Nash"
     residual: float | None = None
     radius: float | None = None
-    multipliers: np.ndarray | None = None
-    payoff: np.ndarray | None = None
-    error: np.ndarray | None = None
+    multipliers: ndarray | None = None
+    payoff: ndarray | None = None
+    error: ndarray | None = None
     scope: str = ""
 
     @property
@@ -203,7 +204,7 @@ class Certificate(NamedTuple):
         return "no deviation found" if within else refuted
 
     @property
-    def gains(self) -> tuple[np.ndarray, np.ndarray]:
+    def gains(self) -> tuple[ndarray, ndarray]:
         """Lower and upper end of the largest gain of every player, the interval that every claim is made of.
 
         Of estimates it has 95 % confidence. The upper end is infinite where no finite interval holds the
@@ -328,7 +329,7 @@ def claim_in_words(claim: str, concept: str = "") -> str:
     return f"{name} equilibrium{f' at {at}' * bool(at)}"
 
 
-def gains_left_open(numbers: Mapping[str, np.ndarray]) -> np.ndarray:
+def gains_left_open(numbers: Mapping[str, ndarray]) -> ndarray:
     """Return the largest gains ``[... player]`` that stored certificates leave open, as parts of the stake.
 
     They are bounds, or upper ends of intervals of estimates; NaN or infinite where unknown.
@@ -562,7 +563,7 @@ class Solution:
     def _reader(self, *, numbers: bool) -> Reader:
         """Return the arrays of the record without padding, with the names of players and coordinates."""
         mask = np.asarray(self.record.get("is_choice", ((), np.True_))[1])
-        arrays: dict[str, np.ndarray] = {}
+        arrays: dict[str, ndarray] = {}
         for name, (dims, array) in self.record.items():
             is_profile = dims[-2:] == ("player", "axis") and array.dtype.kind == "f"
             has_shape = mask.ndim == 2 and array.shape[-2:] == mask.shape
@@ -606,7 +607,7 @@ class Solution:
         return rows | ({"gain": words} if words else {})
 
 
-def labelled(values: np.ndarray, *dims: str) -> DataArray:
+def labelled(values: ndarray, *dims: str) -> DataArray:
     """Return an array with names of its dimensions.
 
     >>> labelled(np.zeros((2, 3)), "player", "axis").sizes["axis"]
@@ -686,8 +687,8 @@ class Column(NamedTuple):
     """Values of one variable in the cells where its dimensions, shape and type agree."""
 
     dims: tuple[str, ...]  # of one cell
-    at: np.ndarray  # [row] the cells' numbers, increasing
-    values: np.ndarray  # [row ...]
+    at: ndarray  # [row] the cells' numbers, increasing
+    values: ndarray  # [row ...]
 
 
 Columns = dict[str, list[Column]]
@@ -701,7 +702,7 @@ def columns_of(records: Iterable[Record], numbers: Iterable[int] | None = None) 
     >>> one.at.tolist(), one.values.tolist()
     ([0, 1], [5, 7])
     """
-    equal: dict[Any, tuple[list[int], list[np.ndarray]]] = defaultdict(lambda: ([], []))
+    equal: dict[Any, tuple[list[int], list[ndarray]]] = defaultdict(lambda: ([], []))
     for k, record in zip(count() if numbers is None else numbers, records, strict=False):
         for name, (dims, array) in record.items():
             # the order in memory too, since a stored cell has the same bytes again
@@ -717,7 +718,7 @@ def columns_of(records: Iterable[Record], numbers: Iterable[int] | None = None) 
     return columns
 
 
-def transpose_cells(values: np.ndarray) -> np.ndarray:
+def transpose_cells(values: ndarray) -> ndarray:
     """Return an array with all dimensions but the first in reverse order."""
     return values.transpose(0, *range(values.ndim - 1, 0, -1))
 
@@ -767,7 +768,7 @@ def label_columns(
     return describe(data, names)
 
 
-def _all_equal(values: np.ndarray, reference: np.ndarray) -> bool:
+def _all_equal(values: ndarray, reference: ndarray) -> bool:
     return values.shape[1:] == reference.shape and bool(np.all(values == reference))
 
 
@@ -856,7 +857,7 @@ def _unique_dims(
 
 def place_key(value: object) -> Any:
     """Return a hashable key of a coordinate's value; equal lists of numbers have equal keys."""
-    if not isinstance(value, (list, tuple, np.ndarray, dict)):  # faster than a union
+    if not isinstance(value, (list, tuple, ndarray, dict)):  # faster than a union
         return value
     try:
         return tuple(floats(value).ravel().tolist())
@@ -864,13 +865,13 @@ def place_key(value: object) -> Any:
         return repr(value)
 
 
-def _coordinate(values: Sequence[Any]) -> np.ndarray:
+def _coordinate(values: Sequence[Any]) -> ndarray:
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return np.asarray(values)
     return np.asarray([value if isinstance(value, str) else repr(value) for value in values])
 
 
-def _blank(arrays: Sequence[np.ndarray], *, complete: bool) -> tuple[Any, Any]:
+def _blank(arrays: Sequence[ndarray], *, complete: bool) -> tuple[Any, Any]:
     """Return the fill value and the dtype for all ``arrays``."""
     if arrays[0].dtype.kind == "U":
         return "", max((a.dtype for a in arrays), key=lambda d: d.itemsize)

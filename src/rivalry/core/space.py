@@ -13,6 +13,7 @@ from math import comb, gcd, prod
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.tolerances import OUTSIDE, SHARES_SUM, TOLERANCE
 from rivalry.core.tree import Tree, in_shape, static
@@ -82,14 +83,14 @@ class Mixtures(Protocol):
     """A strategy space of probabilities: of several distributions per player, side by side."""
 
     @property
-    def entries(self) -> Bool[np.ndarray, "player axis"]:
+    def entries(self) -> Bool[ndarray, "player axis"]:
         """True where an entry of a profile is a probability, False where it is padding."""
 
-    def sums(self, x: np.ndarray) -> Float[np.ndarray, "row"]:
+    def sums(self, x: ndarray) -> Float[ndarray, "row"]:
         """Return the sum of each distribution at a profile."""
 
 
-def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
+def as_profile(x: object, shape: tuple[int, int], name: str) -> ndarray:
     """Return ``x`` as a float array ``[player axis]``; with one axis, ``[player]`` is accepted.
 
     Raises
@@ -98,7 +99,7 @@ def as_profile(x: object, shape: tuple[int, int], name: str) -> np.ndarray:
         For values that are not finite numbers of this shape; the message starts with ``name``.
     """
     numbers = as_numbers(x, name, f"numbers of shape {shape}")
-    full: np.ndarray = in_shape(numbers, shape, name)
+    full: ndarray = in_shape(numbers, shape, name)
     if not np.isfinite(full).all():
         player, axis = np.argwhere(~np.isfinite(full))[0]
         raise ValueError(f"{name}: player {player}, axis {axis} is {full[player, axis]}; must be finite")
@@ -116,7 +117,7 @@ def short_rounding(shares: object) -> float:
     return array.shape[-1] * float(np.finfo(array.dtype).eps) if short else 0.0
 
 
-def _spread(axes: int, points: int) -> np.ndarray:
+def _spread(axes: int, points: int) -> ndarray:
     """Return evenly spread points of the unit cube, ``[point axis]``, its extreme corners first.
 
     They are a Kronecker sequence by powers of the root of ``g^(axes+1) = g + 1``, a generalised golden ratio
@@ -254,7 +255,7 @@ class Box(Tree):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        return put(self.choices) if isinstance(self.choices, np.ndarray) else self.choices
+        return put(self.choices) if isinstance(self.choices, ndarray) else self.choices
 
     @property
     def choices(self) -> Any:
@@ -292,7 +293,7 @@ class Box(Tree):
         high = self.high if self.usual_high is None else self.usual_high
         return Box(low, high, self.coordinates, self.zero_threshold)
 
-    def free(self, player: int) -> np.ndarray:
+    def free(self, player: int) -> ndarray:
         """Return the mask ``[axis]`` of a player's entries that can change.
 
         Inside jit, where sizes must be known, it is True for all.
@@ -344,23 +345,23 @@ class Box(Tree):
             )
         return put(full)
 
-    def unconstrain(self, x: Array | np.ndarray) -> Any:
+    def unconstrain(self, x: Array | ndarray) -> Any:
         """Return the search coordinates of amounts ``[.. player axis]``."""
         if not self.reparametrised:
             return x
 
-        def coordinates(xp: ModuleType, kind: str, part: object, axes: np.ndarray) -> Any:
+        def coordinates(xp: ModuleType, kind: str, part: object, axes: ndarray) -> Any:
             return _to_coordinates(xp, kind, part, self._floor(xp, kind, axes))
 
         return self._by_kind(x, coordinates)
 
-    def constrain(self, y: Array | np.ndarray, player: int | None = None) -> Any:
+    def constrain(self, y: Array | ndarray, player: int | None = None) -> Any:
         """Return the amounts at search coordinates ``[.. player axis]``, with ``player`` ``[.. 1 axis]``."""
         if not self.reparametrised:
             return y
         rows = slice(None) if player is None else slice(player, player + 1)
 
-        def amounts(xp: ModuleType, kind: str, part: Any, axes: np.ndarray) -> Any:
+        def amounts(xp: ModuleType, kind: str, part: Any, axes: ndarray) -> Any:
             floor = self._floor(xp, kind, axes)
             amounts = _to_amounts(xp, kind, part, None if floor is None else floor[rows])
             if kind != "log" or self.zero_threshold is None:
@@ -370,7 +371,7 @@ class Box(Tree):
 
         return self._by_kind(y, amounts)
 
-    def _by_kind(self, x: Any, change: Callable[[Any, str, Any, np.ndarray], Any]) -> Any:
+    def _by_kind(self, x: Any, change: Callable[[Any, str, Any, ndarray], Any]) -> Any:
         """Apply ``change`` to all axes of each kind of coordinates."""
         xp = concrete_module(x, self.low)
         x = xp.asarray(x)
@@ -390,7 +391,7 @@ class Box(Tree):
         """Return the linear box of the search coordinates."""
         return Box(self.unconstrain(self.low), self.unconstrain(self.high)) if self.reparametrised else self
 
-    def _floor(self, xp: ModuleType, kind: str, axes: np.ndarray) -> Any:
+    def _floor(self, xp: ModuleType, kind: str, axes: ndarray) -> Any:
         """Return the floor of ``log``, or the shift of ``shifted`` coordinates, ``[player axis]``."""
         if self.zero_threshold is None:
             return None
@@ -486,12 +487,12 @@ class Simplex(Tree):
         return jnp.asarray(self.entries)
 
     @property
-    def entries(self) -> Bool[np.ndarray, "player axis"]:
+    def entries(self) -> Bool[ndarray, "player axis"]:
         """The mask in NumPy."""
         return np.arange(self.shape[1])[None, :] < np.asarray(self.sizes)[:, None]
 
     @property
-    def spare(self) -> np.ndarray:
+    def spare(self) -> ndarray:
         """One minus the sum of each player's minimal entries, ``[player 1]``."""
         return 1.0 - self.min_share * floats(self.sizes)[:, None]
 
@@ -529,7 +530,7 @@ class Simplex(Tree):
         """
         return jnp.asarray(self.lattice(player, points))
 
-    def lattice(self, player: int, points: int) -> Float[np.ndarray, "point axis"]:
+    def lattice(self, player: int, points: int) -> Float[ndarray, "point axis"]:
         """Return the grid in NumPy."""
         size = self.sizes[player]
         steps = 1
@@ -538,7 +539,7 @@ class Simplex(Tree):
             steps += 1
         return self.steps_lattice(player, steps)
 
-    def steps_lattice(self, player: int, steps: int) -> Float[np.ndarray, "point axis"]:
+    def steps_lattice(self, player: int, steps: int) -> Float[ndarray, "point axis"]:
         """Return the lattice with ``steps`` steps per edge of the simplex above ``min_share``, in NumPy."""
         lattice = simplex_lattice(self.sizes[player], steps) / steps
         if self.min_share:
@@ -563,7 +564,7 @@ class Simplex(Tree):
         return put(full / full.sum(axis=1, keepdims=True))
 
 
-def simplex_lattice(corners: int, steps: int) -> np.ndarray:
+def simplex_lattice(corners: int, steps: int) -> ndarray:
     """Return all vectors of integers from 0 that sum to ``steps``, ``[point corner]``.
 
     The first corner's entry falls slowest. Raises `ValueError` for more than `LATTICE` numbers.
@@ -620,7 +621,7 @@ class Choices(Tree):
         return put(full)
 
 
-def dealt(mask: Bool[Array | np.ndarray, "player axis"], draws: Profile) -> Profile:
+def dealt(mask: Bool[Array | ndarray, "player axis"], draws: Profile) -> Profile:
     """Draws ``[player axis]`` dealt in order to the entries of ``mask``; 0 for the others.
 
     Entries that cannot change take no draw, so that those of the others do not depend on them.
@@ -630,7 +631,7 @@ def dealt(mask: Bool[Array | np.ndarray, "player axis"], draws: Profile) -> Prof
     return xp.where(mask, xp.ravel(draws)[xp.maximum(rank, 0)], 0.0)
 
 
-def uniform(space: Space, draws: np.random.Generator, *size: int) -> np.ndarray:
+def uniform(space: Space, draws: np.random.Generator, *size: int) -> ndarray:
     """Uniform draws ``[.. player axis]`` of entries that can change; 0 for the others."""
     mask = np.asarray(space.mask)
     shares = np.zeros((*size, *mask.shape))
@@ -678,7 +679,7 @@ def lattice(space: Space, count: int) -> list[Profile]:
     return profiles
 
 
-def _middles(space: Space, player: int, points: int) -> np.ndarray:
+def _middles(space: Space, player: int, points: int) -> ndarray:
     """Return about ``points`` strategies of a player: grid midpoints, or all of finitely many choices."""
     grid = np.asarray(space.grid(player, points))
     if isinstance(space, Choices):  # nothing lies between discrete choices
@@ -691,7 +692,7 @@ def _middles(space: Space, player: int, points: int) -> np.ndarray:
     return middle + (grid - middle) * (1 - 1 / resolution)
 
 
-def visibly_apart(space: Space, x: np.ndarray, y: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
+def visibly_apart(space: Space, x: ndarray, y: ndarray, tolerance: float = TOLERANCE) -> ndarray:
     """Mask of choices in which two profiles ``[player axis]`` in a box visibly differ.
 
     A difference is visible beside the amounts, or beside the range where both are almost zero: around a
@@ -735,7 +736,7 @@ def narrowest(space: Space, unit: Profile | None = None) -> Scalar:
     return jnp.min(units, where=space.mask, initial=jnp.inf)
 
 
-def directions(space: Space) -> list[np.ndarray]:
+def directions(space: Space) -> list[ndarray]:
     """Return an orthonormal basis of every player's feasible directions ``[axis direction]``, bounds aside.
 
     On a simplex directions sum to zero over the player's entries; elsewhere they are the axes.

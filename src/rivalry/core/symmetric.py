@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import Game, jacobian, own_gradients
 from rivalry.core.space import Simplex, fix, narrowest, width
@@ -32,14 +33,14 @@ CHUNK = 64  # games per call of the compiled program
 class SymmetricPositions(NamedTuple):
     """For every game a symmetric profile, the two blocks in free directions, and whether it is a root."""
 
-    position: np.ndarray  # [game axis]
-    own: np.ndarray  # A [game direction direction]
-    other: np.ndarray  # C
-    gradient: np.ndarray  # [game]: the largest entry
-    root: np.ndarray  # [game]: whether Newton's method converged to a root
+    position: ndarray  # [game axis]
+    own: ndarray  # A [game direction direction]
+    other: ndarray  # C
+    gradient: ndarray  # [game]: the largest entry
+    root: ndarray  # [game]: whether Newton's method converged to a root
 
 
-def eigenvalues(positions: SymmetricPositions, players: int) -> list[np.ndarray]:
+def eigenvalues(positions: SymmetricPositions, players: int) -> list[ndarray]:
     """Eigenvalues of ``A - C``, ``A + (N-1) C`` and ``A``, each ``[game direction]``; NaN without a root."""
     spectra = []
     for cross in (-1, players - 1, 0):
@@ -52,7 +53,7 @@ def eigenvalues(positions: SymmetricPositions, players: int) -> list[np.ndarray]
 
 
 def follow_root(
-    games: Sequence[Any], basis: np.ndarray, place: np.ndarray, *, fixed: bool = False
+    games: Sequence[Any], basis: ndarray, place: ndarray, *, fixed: bool = False
 ) -> SymmetricPositions:
     """Follow a root of the common gradient from game to game, each search starting at the previous root.
 
@@ -74,14 +75,14 @@ def follow_root(
     return _positions(_stack([*games, *[games[-1]] * (CHUNK - len(games))]), basis, len(games), starts, fixed)
 
 
-def starts(space: Space, count: int) -> np.ndarray:
+def starts(space: Space, count: int) -> ndarray:
     """Return about ``count`` strategies of the first player, ``[point axis]``, spread over its space."""
     positions = np.asarray(space.grid(0, count))
     # a tenth inside the edges: at a corner of a simplex a kernel may have no value
     return 0.9 * positions + 0.1 * positions.mean(axis=0)
 
 
-def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
+def roots(game: Game, basis: ndarray, starts: ndarray) -> ndarray:
     """Return the roots of the common gradient, ``[root axis]``, that Newton's method finds from ``starts``.
 
     Roots closer than 1e-7 of the space's width count as one. Points where the gradient points out of the
@@ -95,7 +96,7 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
     ]
     positions = np.concatenate([result.position[result.root] for result in results])
     size = ONE_ROOT * float(narrowest(game.space))
-    distinct: list[np.ndarray] = []
+    distinct: list[ndarray] = []
     # sorted, so that the order of roots does not depend on that of the starts
     for position in positions[np.lexsort(positions.T[::-1])]:
         if all(np.max(np.abs(position - root)) > size for root in distinct):
@@ -104,7 +105,7 @@ def roots(game: Game, basis: np.ndarray, starts: np.ndarray) -> np.ndarray:
 
 
 def _positions(
-    games: Any, basis: np.ndarray, count: int, starts: np.ndarray, fixed: bool, restarts: bool = False
+    games: Any, basis: ndarray, count: int, starts: ndarray, fixed: bool, restarts: bool = False
 ) -> SymmetricPositions:
     solved, *parts = _follow(games, put(count), put(starts), put(basis), put(fixed), put(restarts))
     return SymmetricPositions(*(np.asarray(part)[: int(solved)] for part in parts))

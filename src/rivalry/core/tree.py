@@ -8,6 +8,7 @@ from functools import partial, wraps
 from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.runtime.imports import when_imported
 from rivalry.runtime.jax import is_jax_array, jax, promote_ranks, put
@@ -69,7 +70,7 @@ class _PayoffMethod:
         # once per method: programs are compiled per function
         @wraps(function)
         def at_profile(game: Any, x: Any) -> Any:
-            numbers = put(np.asarray(x)) if isinstance(x, list | tuple | np.ndarray) else x
+            numbers = put(np.asarray(x)) if isinstance(x, list | tuple | ndarray) else x
             return promote_ranks(function)(game, in_shape(numbers, game.space.shape, "profile"))
 
         self.at_profile = at_profile
@@ -122,16 +123,16 @@ def is_array_tree(value: object) -> bool:
     if not isinstance(value, Tree):
         return False
     parts = (getattr(value, name) for name in field_names(type(value))[0])
-    return all(p is None or isinstance(p, np.ndarray) or is_jax_array(p) or is_array_tree(p) for p in parts)
+    return all(p is None or isinstance(p, ndarray) or is_jax_array(p) or is_array_tree(p) for p in parts)
 
 
 def _is_numeric(value: object) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number or isinstance(value, np.ndarray) or is_jax_array(value)
+    return number or isinstance(value, ndarray) or is_jax_array(value)
 
 
 def _is_equal(part: Any, other_part: Any) -> bool:
-    if isinstance(part, np.ndarray) or is_jax_array(part):
+    if isinstance(part, ndarray) or is_jax_array(part):
         return bool(np.array_equal(part, other_part))
     return part is other_part or bool(part == other_part)
 

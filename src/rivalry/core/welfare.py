@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import Record, scalar
 
 
-def gini(cost: np.ndarray, weight: np.ndarray) -> float:
+def gini(cost: ndarray, weight: ndarray) -> float:
     """Gini index: half the mean absolute difference of two agents' costs, relative to the mean cost.
 
     Parameters
@@ -38,7 +39,7 @@ def gini(cost: np.ndarray, weight: np.ndarray) -> float:
     return float(1.0 - number @ (2 * before + total) / (number.sum() * total.sum()))
 
 
-def worst_decile(cost: np.ndarray, weight: np.ndarray) -> float:
+def worst_decile(cost: ndarray, weight: ndarray) -> float:
     """Mean cost of the tenth of all agents that pays most, ``[agent]`` as in `gini`; 0 without agents.
 
     >>> worst_decile(np.array([1.0, 3.0]), np.array([95.0, 5.0]))
@@ -51,11 +52,11 @@ def worst_decile(cost: np.ndarray, weight: np.ndarray) -> float:
 
 
 def welfare_record(
-    cost: np.ndarray,
-    weight: np.ndarray,
-    member: np.ndarray,
-    names: Sequence[str] | np.ndarray,
-    benchmarks: Mapping[str, np.ndarray] | None = None,
+    cost: ndarray,
+    weight: ndarray,
+    member: ndarray,
+    names: Sequence[str] | ndarray,
+    benchmarks: Mapping[str, ndarray] | None = None,
 ) -> Record:
     """Inequality of costs ``[agent]``, mean costs of the classes, and those under other rules.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.figures.streets import RULES
 from rivalry.plots.select import NoSuchPoint, band, is_own
@@ -78,7 +79,7 @@ def travellers(data: Dataset) -> list[TravellersTable]:
     return tables[:MOST]
 
 
-def _columns_of(cell: CellSeries) -> tuple[list[str], list[tuple[str, np.ndarray]]]:
+def _columns_of(cell: CellSeries) -> tuple[list[str], list[tuple[str, ndarray]]]:
     """Return a column per example agent and class, and rows of metrics ``[replication column]``."""
     agents = np.ravel(cell.get("example_agent", np.zeros((1, 0)))[0]).astype(int)
     agents = agents[agents >= 0]
@@ -99,7 +100,7 @@ def _columns_of(cell: CellSeries) -> tuple[list[str], list[tuple[str, np.ndarray
     return heads, rows
 
 
-def words_of(values: np.ndarray) -> str:
+def words_of(values: ndarray) -> str:
     """Return the mean over replications with its interval; empty where there is none.
 
     >>> words_of(np.array([-1.5])), words_of(np.array([np.nan]))
@@ -113,7 +114,7 @@ def words_of(values: np.ndarray) -> str:
     return words.replace("-", "−")
 
 
-def _rows(cell: CellSeries) -> list[tuple[str, np.ndarray]]:
+def _rows(cell: CellSeries) -> list[tuple[str, ndarray]]:
     """Return rows with the values of all agents ``[replication agent]``: mean bids by trip, and the rest."""
     rows = []
     bids = cell.get("agent_trip_bid", np.zeros((1, 1, 0)))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import Record
 from rivalry.plots.select import band
@@ -22,7 +23,7 @@ LANES = 3000  # most lanes of a figure
 METRICS = ("lane_wanted", "lane_queue", "lane_bid")
 
 
-def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, dict[str, Any]] | None:
+def view_of(game: object, profile: ndarray | None) -> tuple[str, str, dict[str, Any]] | None:
     """Return title, text and data of a city whose agents bid uniformly; None for other games."""
     from rivalry.economies.city.model import City  # compiled loops, which stored records do not need
 
@@ -98,7 +99,7 @@ def _agents(record: Record) -> list[dict[str, Any]]:
     return entries
 
 
-def _karma(record: Record) -> np.ndarray:
+def _karma(record: Record) -> ndarray:
     """Return the distribution of karma over all agents."""
     size = record["example_mean_bid"][1].shape[-1]
     if "karma_distribution" not in record:
@@ -114,7 +115,7 @@ def _busiest(record: Record) -> str:
     return f"The longest queue is at lane {name}: {demand:.3g} agents per step want it, {waits:.3g} wait."
 
 
-def _simulate(game: City) -> tuple[np.ndarray, list[dict[str, Any]]]:
+def _simulate(game: City) -> tuple[ndarray, list[dict[str, Any]]]:
     """Return demand, queues and mean bids ``[metric step lane]``, and the steps of the example agents."""
     from rivalry.economies import kernels
     from rivalry.economies.learning.city_drivers import policy_of_all

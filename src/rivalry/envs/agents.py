@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from gymnasium import spaces
+from numpy import ndarray
 
 from rivalry.core.game import BrokenInvariant
 from rivalry.envs.games import Infos, Results, Seen, SimultaneousEnv, infos_of
@@ -18,19 +19,19 @@ PERIODS = 1000
 Illegal = Literal["warn", "clip", "raise"]  # clip with one warning, clip silently, raise
 
 
-Learned = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Learned = Callable[[ndarray, ndarray], ndarray]
 """A policy: from observations ``[state feature]`` and masks ``[state entry]``, probabilities of entries."""
 
 
 class Views(NamedTuple):
     """Bounds of the agents' observations, optionally normalized to [-1, 1]."""
 
-    low: np.ndarray  # [feature]
-    high: np.ndarray  # [feature], above ``low``
+    low: ndarray  # [feature]
+    high: ndarray  # [feature], above ``low``
     entries: int  # largest number of entries of any agent
     normalized: bool
 
-    def of(self, features: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def of(self, features: ndarray, counts: ndarray) -> tuple[ndarray, ndarray]:
         """Return observations ``[agent feature]`` and masks ``[agent entry]``, 1 for the first ``counts``."""
         masks = _masks(self.entries).take(counts, axis=0)
         if not self.normalized:
@@ -62,12 +63,12 @@ class AgentsEnv(SimultaneousEnv):
     """
 
     metadata = {"name": "rivalry_agents_v0", "render_modes": []}  # noqa: RUF012  (as PettingZoo has it)
-    types: np.ndarray  # [agent]
-    discounts: np.ndarray  # [type]
+    types: ndarray  # [agent]
+    discounts: ndarray  # [type]
     stake: float  # the largest loss in a step, in which rewards are measured
     views: Views
     now: Any  # the kernels' agents, changed in place; the first entry of status is 0 until an error
-    counts: np.ndarray  # [agent]: number of legal entries, 1 for agents that do not act
+    counts: ndarray  # [agent]: number of legal entries, 1 for agents that do not act
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class AgentsEnv(SimultaneousEnv):
         ends = dict.fromkeys(names, False), dict.fromkeys(names, cut)
         return self.without_masks(observations), rewards, *ends, infos_of(observations)
 
-    def _entries(self, actions: Mapping[str, Any]) -> np.ndarray:
+    def _entries(self, actions: Mapping[str, Any]) -> ndarray:
         """Return the entries ``[agent]``, 0 for agents without an action. Raises `ValueError`."""
         if len(actions) == len(self.agents):  # vectorized; the loop below clips or raises
             try:
@@ -122,7 +123,7 @@ class AgentsEnv(SimultaneousEnv):
             except (KeyError, ValueError):
                 choices = np.zeros(0)
             if choices.ndim == 1 and choices.dtype.kind in "iu":
-                chosen_entries: np.ndarray = np.where(self.acting, choices, 0)
+                chosen_entries: ndarray = np.where(self.acting, choices, 0)
                 if (chosen_entries >= 0).all() and (choices < self.views.entries).all():
                     legal = (chosen_entries < self.counts).all()
                     if legal or self._silent:
@@ -132,7 +133,7 @@ class AgentsEnv(SimultaneousEnv):
             entries[self._number[name]] = self.entry(name, action)
         return entries
 
-    def advance(self, entries: np.ndarray) -> tuple[np.ndarray, bool]:
+    def advance(self, entries: ndarray) -> tuple[ndarray, bool]:
         """Apply the entries ``[agent]`` for one step; return the rewards and whether play is truncated.
 
         Entries of agents that do not act in it are ignored.
@@ -149,7 +150,7 @@ class AgentsEnv(SimultaneousEnv):
             self.agents = []
         return paid, cut
 
-    def observations(self) -> tuple[np.ndarray, np.ndarray]:
+    def observations(self) -> tuple[ndarray, ndarray]:
         """Return the observations ``[agent feature]`` and action masks ``[agent entry]`` of all agents."""
         return self.views.of(self.features, self.counts)
 
@@ -163,7 +164,7 @@ class AgentsEnv(SimultaneousEnv):
         """Raise `ValueError` for an action that the agent cannot choose."""
         self.entry(agent, action)
 
-    def observation_of(self, player: int) -> dict[str, np.ndarray]:
+    def observation_of(self, player: int) -> dict[str, ndarray]:
         """Return the observation and action mask of one agent."""
         rows, masks = self.views.of(self.features[player : player + 1], self.counts[player : player + 1])
         return {"observation": rows[0], "action_mask": masks[0]}
@@ -190,7 +191,7 @@ class AgentsEnv(SimultaneousEnv):
             warnings.warn(f"{message}; {remedy} (illegal='raise' refuses, 'clip' is silent)", stacklevel=4)
         return count - 1
 
-    def _rows(self) -> np.ndarray:
+    def _rows(self) -> ndarray:
         return self.observations()[0]
 
     def _observe(self) -> Seen:
@@ -203,12 +204,12 @@ class AgentsEnv(SimultaneousEnv):
 
 
 @cache
-def _masks(entries: int) -> np.ndarray:
+def _masks(entries: int) -> ndarray:
     """Return the mask ``[entry]`` of every number of legal entries, from 0."""
     return np.tri(entries + 1, entries, -1, dtype=np.int8)
 
 
-def draw(rows: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw(rows: ndarray, counts: ndarray, rng: np.random.Generator) -> ndarray:
     """Draw an entry per agent from cumulative probabilities ``[agent entry]``, below ``counts``."""
     lots = rng.random(len(rows))[:, None]
     # by rounding the last cumulative sum may be below 1, and a draw beyond it

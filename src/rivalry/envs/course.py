@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.plain import Hashed, Same
@@ -27,11 +28,11 @@ COURSES, STEPS, MOSTLY = 32, 64, 90.0  # random play for normalization: runs, st
 class StepResult(NamedTuple):
     """Observations, movers, rewards, legal actions and ends after a step; of `Courses` ``[copy ...]``."""
 
-    seen: np.ndarray  # [player feature]
-    movers: np.ndarray  # [player]
-    rewards: np.ndarray  # [player], of the last step
-    legal: np.ndarray  # [player action]; no columns if the game does not limit actions
-    over: np.ndarray  # [player]: whether the player has terminated
+    seen: ndarray  # [player feature]
+    movers: ndarray  # [player]
+    rewards: ndarray  # [player], of the last step
+    legal: ndarray  # [player action]; no columns if the game does not limit actions
+    over: ndarray  # [player]: whether the player has terminated
     cut: Any
 
 
@@ -68,7 +69,7 @@ class Course:
         self.steps = 0
         self.now = self.read(row, self.steps)
 
-    def advance(self, actions: np.ndarray, fixed: tuple[np.ndarray, np.ndarray] | None = None) -> StepResult:
+    def advance(self, actions: ndarray, fixed: tuple[ndarray, ndarray] | None = None) -> StepResult:
         """Play one step by actions ``[player column]``, in the form that `transforms.units.strategies` takes.
 
         ``fixed`` is a mask ``[player]`` and a profile ``[player axis]``: masked players play their row of it.
@@ -107,7 +108,7 @@ class Courses:
         self._keys, self._carry = np.zeros((copies, 2), np.uint32), None
         self.steps = np.zeros(copies, dtype=int)
 
-    def begin(self, seeds: Sequence[int | None], where: np.ndarray) -> None:
+    def begin(self, seeds: Sequence[int | None], where: ndarray) -> None:
         """Start a new episode in the copies ``where [copy]``; a seed restarts a copy's random stream."""
         form, leaves = self.course.form, self.course.leaves
         seeded = [k for k, seed in enumerate(seeds) if seed is not None]
@@ -118,9 +119,7 @@ class Courses:
         self.steps = np.where(where, 0, self.steps)
         self.now = self.course.read(row, self.steps)
 
-    def advance(
-        self, actions: np.ndarray, fixed: tuple[np.ndarray, np.ndarray] | None, where: np.ndarray
-    ) -> StepResult:
+    def advance(self, actions: ndarray, fixed: tuple[ndarray, ndarray] | None, where: ndarray) -> StepResult:
         """Play one step in the copies ``where [copy]`` by actions ``[copy player column]``."""
         fixed_mask, x = fixed or self.course.nobody
         form, leaves = self.course.form, self.course.leaves
@@ -138,7 +137,7 @@ _ARRAY = object()  # placeholder of an array
 def _split(tree: Any) -> tuple[Hashed, list[Any]]:
     """Return a tree's form, all of it except its arrays, and these. Equal forms share compiled programs."""
     leaves, definition = jax.tree.flatten(tree)
-    arrays = [isinstance(leaf, jax.Array | np.ndarray | np.generic) for leaf in leaves]
+    arrays = [isinstance(leaf, jax.Array | ndarray | np.generic) for leaf in leaves]
     static_leaves = tuple(Same(_ARRAY if array else leaf) for leaf, array in zip(leaves, arrays, strict=True))
     arrays_of_tree = [jnp.asarray(leaf) for leaf, array in zip(leaves, arrays, strict=True) if array]
     return Hashed((definition, static_leaves)), arrays_of_tree
@@ -254,7 +253,7 @@ def _observations(game: MarkovGame, middle: Any, state: Any) -> Any:
     return jnp.clip((game.observe(state) - centre) / reach, -NORMALIZED_FAR, NORMALIZED_FAR)
 
 
-def _middle(game: object) -> tuple[np.ndarray, np.ndarray]:
+def _middle(game: object) -> tuple[ndarray, ndarray]:
     """Return the median and spread of the observations, ``[player feature]``."""
     if oracles.normalized_observation.knows(game):
         return np.zeros(()), np.ones(())

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from gymnasium import spaces
+from numpy import ndarray
 from pettingzoo import ParallelEnv  # type: ignore[import-untyped]
 
 from rivalry.core import oracles
@@ -72,14 +73,14 @@ class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[m
         low, high = (np.concatenate([getattr(box, end).ravel() for box in boxes]) for end in ("low", "high"))
         return spaces.Box(low, high, dtype=low.dtype.type)
 
-    def state(self) -> np.ndarray:
+    def state(self) -> ndarray:
         """Joint observation of all agents, without masks: ``[agent * feature]``.
 
         For a central critic; before `reset` and of agents that have left, the game's own last features.
         """
         return np.asarray(self._rows(), dtype=self.state_space.dtype).ravel()
 
-    def _rows(self) -> np.ndarray:
+    def _rows(self) -> ndarray:
         """Return the observations of all possible agents, ``[agent feature]``, without masks."""
         raise NotImplementedError
 
@@ -186,7 +187,7 @@ class GameEnv(SimultaneousEnv):
             for name, size in zip(self.possible_agents, self.game.space.sizes, strict=True):
                 mask = spaces.MultiBinary(size)
                 self._observations[name] = spaces.Dict({"observation": everywhere, "action_mask": mask})
-        self.fixed: tuple[np.ndarray, np.ndarray] | None = None
+        self.fixed: tuple[ndarray, ndarray] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GameEnv:
         memo[id(self.game)] = self.game  # games are immutable; a copy may need another compilation
@@ -233,7 +234,7 @@ class GameEnv(SimultaneousEnv):
         """Raise `ValueError` for an invalid action of an agent."""
         self.converter.read(self.possible_agents, {agent: action}, self.course.now.legal)
 
-    def profile(self, actions: Mapping[str, Any]) -> np.ndarray:
+    def profile(self, actions: Mapping[str, Any]) -> ndarray:
         """Profile ``[player axis]`` of one period that actions play, in units of the game.
 
         Parameters
@@ -263,7 +264,7 @@ class GameEnv(SimultaneousEnv):
         x = np.asarray(self.game.space.check(profile, "others"))
         self.fixed = np.arange(len(x)) != but, x
 
-    def _rows(self) -> np.ndarray:
+    def _rows(self) -> ndarray:
         return self.course.now.seen.astype(self.kind, copy=False)
 
     def _observe(self) -> Seen:
@@ -314,7 +315,7 @@ class ActionConverter:
             for low, high, count in zip(self.low, self.high, self.columns, strict=True)
         ]
 
-    def read(self, names: Sequence[str], actions: Mapping[str, Any], legal: np.ndarray) -> np.ndarray:
+    def read(self, names: Sequence[str], actions: Mapping[str, Any], legal: ndarray) -> ndarray:
         """Return actions ``[player column]`` for the course, 0 if missing. Raises `ValueError`."""
         converted = np.zeros(self.shape)
         if self.sizes:
@@ -330,7 +331,7 @@ class ActionConverter:
             except (KeyError, TypeError, ValueError):
                 numbers = np.zeros(0)
             if numbers.shape == self.shape:
-                shares: np.ndarray = (numbers - self.middle) / self.half
+                shares: ndarray = (numbers - self.middle) / self.half
                 if shares.min() >= self.lowest - SINGLE_PRECISION and shares.max() <= 1 + SINGLE_PRECISION:
                     converted[:] = np.clip(shares, self.lowest, 1)
                     return converted
@@ -339,9 +340,7 @@ class ActionConverter:
                 converted[k, : self.columns[k]] = self._within(actions[name], k, name)
         return converted
 
-    def read_copies(
-        self, player: int, name: str, actions: Any, legal: np.ndarray, where: np.ndarray
-    ) -> np.ndarray:
+    def read_copies(self, player: int, name: str, actions: Any, legal: ndarray, where: ndarray) -> ndarray:
         """Return one player's actions in several copies, ``[copy column]``, for their courses.
 
         ``legal`` is ``[copy player action]``. Raises `ValueError` for a wrong action in a copy ``where``.
@@ -374,7 +373,7 @@ class ActionConverter:
             )
         return np.pad(converted, ((0, 0), (0, self.shape[1] - count)))
 
-    def _within(self, action: object, player: int, name: str) -> np.ndarray:
+    def _within(self, action: object, player: int, name: str) -> ndarray:
         """Return an action scaled from its box for the course. Raises `ValueError`."""
         count = self.columns[player]
         low, high, middle, half = (
@@ -389,7 +388,7 @@ class ActionConverter:
             share = (numbers - middle) / half
             inside = bool(((share >= self.lowest - SINGLE_PRECISION) & (share <= 1 + SINGLE_PRECISION)).all())
         if not inside:
-            given_as = action.tolist() if isinstance(action, np.ndarray) else action
+            given_as = action.tolist() if isinstance(action, ndarray) else action
             rule = f"must be in the box [{low[0]:g}, {high[0]:g}], {count} number{'s' * (count > 1)}"
             raise ValueError(f"action of {name}: {given_as!r} {rule}")
         return np.clip(share, self.lowest, 1)
@@ -407,7 +406,7 @@ def _as_points(game: Playable, simplex: OnSimplex) -> bool:
     return bool(game.space.shape[1] > 1)  # with one corner there is nothing to choose
 
 
-def _illegal(name: str, number: int, legal: np.ndarray) -> str:
+def _illegal(name: str, number: int, legal: ndarray) -> str:
     return f"action of {name}: {number} is not legal; must be one of {np.flatnonzero(legal).tolist()}"
 
 

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from numpy import ndarray
 
 from rivalry.envs.agents import AgentsEnv
 from rivalry.envs.course import Courses
@@ -17,7 +18,7 @@ from rivalry.schema.validate import check_keywords, whole_number
 
 
 @check_keywords
-class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
+class BatchEnv(VectorEnv[Any, Any, ndarray]):
     """Copies of `PlayerEnv`, all stepped by one call of a compiled program.
 
     Spaces, rewards, ends and random numbers of every copy are those of `single_agent_env` with the same seed,
@@ -83,7 +84,7 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         """Start a new episode in every copy; seeds restart random streams."""
         if seed is None:
             seeds = self._seeds or [None] * self.num_envs
-        elif isinstance(seed, str) or not isinstance(seed, Sequence | np.ndarray):
+        elif isinstance(seed, str) or not isinstance(seed, Sequence | ndarray):
             base_seed = whole_number("seed", seed)
             super().reset(seed=base_seed)
             seeds = range(base_seed, base_seed + self.num_envs)
@@ -95,7 +96,7 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         self._seeds = ()
         return self._observe(self.single.player), self._infos()
 
-    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Any, ndarray, ndarray, ndarray, dict[str, Any]]:
         """Apply the player's actions, and play until it acts again, in every copy. Raises `ValueError`."""
         if self._seeds:
             raise ValueError(NO_EPISODE)
@@ -109,17 +110,17 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         infos = self._infos()
         return self._observe(self.single.player), paid, self._ended.copy(), self._short.copy(), infos
 
-    def _begin(self, seeds: Sequence[int | None], where: np.ndarray) -> None:
+    def _begin(self, seeds: Sequence[int | None], where: ndarray) -> None:
         self._courses.begin(seeds, where)
         for state in (self._paid, self._ended, self._short):
             state[where] = 0
         self._play(where & ~self._is_turn(), None)
 
-    def _is_turn(self) -> np.ndarray:
+    def _is_turn(self) -> ndarray:
         """Mask ``[copy]`` of copies in which it is the player's turn or the episode is over."""
         return self._ended | self._short | self._courses.now.movers[:, self.single.player]
 
-    def _play(self, where: np.ndarray, plays: np.ndarray | None) -> None:
+    def _play(self, where: ndarray, plays: ndarray | None) -> None:
         """Play from the player's actions ``[copy column]``, if it is its turn, until it acts again."""
         player, parallel = self.single.player, self.single.parallel
         while where.any():
@@ -143,7 +144,7 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         rows = outcome.seen[:, player].astype(parallel.kind)
         return {"observation": rows, MASK: self._legal(player)} if parallel.masked else rows
 
-    def _legal(self, player: int) -> np.ndarray:
+    def _legal(self, player: int) -> ndarray:
         size = self.single.parallel.game.space.sizes[player]
         return self._courses.now.legal[:, player, :size].astype(np.int8)
 
@@ -154,7 +155,7 @@ class BatchEnv(VectorEnv[Any, Any, np.ndarray]):
         present = np.ones(self.num_envs, dtype=bool)
         return {MASK: self._legal(self.single.player), f"_{MASK}": present}
 
-    def _read(self, player: int, actions: Any, where: np.ndarray) -> np.ndarray:
+    def _read(self, player: int, actions: Any, where: ndarray) -> ndarray:
         """Return actions ``[copy column]`` for the courses. Raises `ValueError` for wrong ones ``where``."""
         parallel = self.single.parallel
         name, legal = parallel.possible_agents[player], self._courses.now.legal

@@ -9,6 +9,7 @@ from math import lcm
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import CHANCE, END, GameTree, SequenceForm, TreeNode, Way
@@ -89,7 +90,7 @@ class BehaviourSpace(Tree):
         return (len(self.sizes), max(1, *map(sum, self.sizes)))
 
     @property
-    def entries(self) -> Bool[np.ndarray, "player axis"]:
+    def entries(self) -> Bool[ndarray, "player axis"]:
         """The mask in NumPy."""
         return np.arange(self.shape[1]) < np.array([[sum(sizes_of_player)] for sizes_of_player in self.sizes])
 
@@ -98,7 +99,7 @@ class BehaviourSpace(Tree):
         return put(self.entries)
 
     @property
-    def _rows(self) -> tuple[Simplex, tuple[np.ndarray, np.ndarray]]:
+    def _rows(self) -> tuple[Simplex, tuple[ndarray, ndarray]]:
         """Return the space with one row per information set, and the place in it of every entry."""
         all_sizes = [size for sizes_of_player in self.sizes for size in sizes_of_player]
         rows = np.repeat(np.arange(len(all_sizes)), all_sizes)
@@ -116,7 +117,7 @@ class BehaviourSpace(Tree):
     def sample(self, key: PRNGKeyArray) -> Profile:
         return self._profile(self._rows[0].sample(key))
 
-    def grid(self, player: int, points: int) -> Float[np.ndarray, "point axis"]:
+    def grid(self, player: int, points: int) -> Float[ndarray, "point axis"]:
         """Return random pure strategies: there are too many for a grid."""
         return _pure_strategies(self.sizes[player], points, self.shape[1])
 
@@ -128,7 +129,7 @@ class BehaviourSpace(Tree):
         ]
         return put(profile)
 
-    def sums(self, x: np.ndarray) -> Float[np.ndarray, "row"]:
+    def sums(self, x: ndarray) -> Float[ndarray, "row"]:
         """Return the sum of the probabilities of every information set."""
         return np.bincount(self._rows[1][0], x[self.entries])
 
@@ -151,7 +152,7 @@ class BehaviourSpace(Tree):
 
 
 @lru_cache(maxsize=16)
-def _pure_strategies(sizes: tuple[int, ...], points: int, width: int) -> np.ndarray:
+def _pure_strategies(sizes: tuple[int, ...], points: int, width: int) -> ndarray:
     draws, strategies, offset = np.random.default_rng(0), np.zeros((points, width)), 0
     for size in sizes:
         strategies[np.arange(points), offset + draws.integers(size, size=points)] = 1.0
@@ -183,9 +184,9 @@ class Extensive(Tree):
         The nodes, where the game is made of them; `rivalry.methods.SubgamePerfectEquilibria` needs them.
     """
 
-    before: Int[Array | np.ndarray, "player axis"]
-    moves: Int[Array | np.ndarray, "leaf player"]
-    paid: Float[Array | np.ndarray, "leaf player"]
+    before: Int[Array | ndarray, "player axis"]
+    moves: Int[Array | ndarray, "leaf player"]
+    paid: Float[Array | ndarray, "leaf player"]
     sizes: tuple[tuple[int, ...], ...] = static()
     unit: float = static()
     depth: int = static()
@@ -363,12 +364,12 @@ def _(game: Extensive, name: str) -> Profile:
 
 
 @numpy_payoffs.register(Extensive)
-def _(game: Extensive, x: np.ndarray) -> np.ndarray:
+def _(game: Extensive, x: ndarray) -> ndarray:
     return np.asarray(game.payoffs(np.asarray(x)))
 
 
 @many_payoffs.register(Extensive)
-def _(game: Extensive, profiles: np.ndarray, player: int) -> np.ndarray:
+def _(game: Extensive, profiles: ndarray, player: int) -> ndarray:
     """Return payoffs as sums over own moves, whose worth is computed once per profile of the others."""
     weights, moves = np.asarray(game.weights(np.asarray(profiles))), 1 + np.asarray(game.moves)
     paid, pays = np.asarray(game.paid)[:, player] / game.unit, np.zeros(len(profiles))
@@ -386,14 +387,14 @@ def _(game: Extensive, profiles: np.ndarray, player: int) -> np.ndarray:
 
 
 @oracles.proved_response.register(Extensive)
-def _(game: Extensive, x: Profile | np.ndarray, player: int) -> oracles.Response:
+def _(game: Extensive, x: Profile | ndarray, player: int) -> oracles.Response:
     """Return a pure best response by backward induction; its payoff is the payoff upper bound."""
     strategy, payoff = best_plan(oracles.to_sequence_form(game), floats(x), player)
     return oracles.Response(strategy, float(payoff), float(payoff), "exact", "backward induction")
 
 
 @oracles.metrics.register(Extensive)
-def _(game: Extensive, x: Profile | np.ndarray) -> Record:
+def _(game: Extensive, x: Profile | ndarray) -> Record:
     """Return ``nash_conv``, the sum of the players' regrets, and ``move``, the names of the axes."""
     form, x = oracles.to_sequence_form(game), floats(x)
     response_payoffs = np.array([best_plan(form, x, player)[1] for player in range(len(x))])

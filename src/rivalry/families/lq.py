@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import LinearQuadraticGame
@@ -13,19 +14,19 @@ from rivalry.core.tree import Tree
 from rivalry.schema.validate import checked
 from rivalry.text.display import Description
 
-Rows = list[Any] | np.ndarray
+Rows = list[Any] | ndarray
 
 
 class LQGame(Tree):
     """An infinite-horizon linear-quadratic game; see `lq`."""
 
-    A: np.ndarray
-    B: np.ndarray
-    R: np.ndarray
-    Q: np.ndarray
-    gamma: np.ndarray
-    first: np.ndarray
-    cross: np.ndarray
+    A: ndarray
+    B: ndarray
+    R: ndarray
+    Q: ndarray
+    gamma: ndarray
+    first: ndarray
+    cross: ndarray
 
     def _title_and_parameters(self) -> Description:
         players, states, controls = self.B.shape
@@ -58,7 +59,7 @@ def lq(
     R: Annotated[Rows, "costs of states, one matrix [state][state] per player"],
     Q: Annotated[Rows, "costs of own moves, one matrix [move][move] per player"],
     gamma: Annotated[float | list[float], "discount factor in [0, 1], of all players or of each"],
-    initial: Annotated[list[float] | np.ndarray, "first state [state]"],
+    initial: Annotated[list[float] | ndarray, "first state [state]"],
     W: Annotated[Rows | None, "costs 2 x'W u of own moves by state, [state][move] per player"] = None,
     S: Annotated[
         Rows | None, "costs v'S v of the others' moves v, [other move][other move] per player"
@@ -139,7 +140,7 @@ def lq(
     )
 
 
-def _of(name: str, rows: Rows | None, player: int, players: int, shape: tuple[int, int]) -> np.ndarray:
+def _of(name: str, rows: Rows | None, player: int, players: int, shape: tuple[int, int]) -> ndarray:
     """Return one player's matrix; zeros where there is none."""
     if rows is None:
         return np.zeros(shape)
@@ -148,7 +149,7 @@ def _of(name: str, rows: Rows | None, player: int, players: int, shape: tuple[in
     return _matrix(f"{name}[{player}]", rows[player], shape)
 
 
-def _matrix(name: str, rows: Any, shape: Sequence[int | None] = (None, None)) -> np.ndarray:
+def _matrix(name: str, rows: Any, shape: Sequence[int | None] = (None, None)) -> ndarray:
     """Return a matrix of finite numbers, of a shape of which None is any number; square where both are."""
     try:
         matrix = np.array(rows, dtype=float)
@@ -167,6 +168,6 @@ def _matrix(name: str, rows: Any, shape: Sequence[int | None] = (None, None)) ->
     return matrix
 
 
-def _symmetric(form: np.ndarray) -> np.ndarray:
+def _symmetric(form: ndarray) -> ndarray:
     """Return the symmetric matrix of the same quadratic form."""
     return (form + form.T) / 2

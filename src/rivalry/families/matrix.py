@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
+from numpy import ndarray
 
 from rivalry.certificates.deviations import rounding_error
 from rivalry.core import oracles
@@ -69,7 +70,7 @@ class Matrix(Tree):
         Names of the players; empty where they are numbered.
     """
 
-    table: Float[Array | np.ndarray, "player ..."]
+    table: Float[Array | ndarray, "player ..."]
     actions: tuple[tuple[str, ...], ...] = static()
     players: tuple[str, ...] = static(default=())
 
@@ -155,7 +156,7 @@ def _(game: Matrix) -> SequenceForm:
 
 
 @oracles.payoff_scale.register(Matrix)
-def _(game: Matrix) -> Float[Array | np.ndarray, " player"]:
+def _(game: Matrix) -> Float[Array | ndarray, " player"]:
     """Return the range of every player's payoffs; 1 where they are constant."""
     xp = array_module(game.table)
     flat = game.table.reshape(len(game.sizes), -1)
@@ -187,7 +188,7 @@ def _are_named(actions: Sequence[Sequence[str]]) -> bool:
 
 
 @oracles.metrics.register(Matrix)
-def _(game: Matrix, x: Profile | np.ndarray) -> Record:
+def _(game: Matrix, x: Profile | ndarray) -> Record:
     """Return ``welfare``, the sum of payoffs, and ``support``, the actions of positive probability."""
     return {
         "welfare": scalar(numpy_payoffs(game, np.asarray(x)).sum()),
@@ -205,7 +206,7 @@ def _(game: Matrix, name: str) -> Profile:
 
 
 @numpy_payoffs.register(Matrix)
-def _(game: Matrix, x: np.ndarray) -> np.ndarray:
+def _(game: Matrix, x: ndarray) -> ndarray:
     return np.asarray(_numpy(game).payoffs(x))
 
 
@@ -243,7 +244,7 @@ def _(game: Matrix, x: Profile, player: int | Array) -> tuple[Strategy, Any, Cov
 
 
 @oracles.proved_response.register(Matrix)
-def _(game: Matrix, x: Profile | np.ndarray, player: int) -> oracles.Response:
+def _(game: Matrix, x: Profile | ndarray, player: int) -> oracles.Response:
     """Return the best pure action in NumPy; its payoff is the payoff upper bound."""
     values = _action_payoffs(_numpy(game), np.asarray(x), player)
     action = int(np.argmax(values))
@@ -253,12 +254,12 @@ def _(game: Matrix, x: Profile | np.ndarray, player: int) -> oracles.Response:
 
 
 @pure_payoffs.register(Matrix)
-def _(game: Matrix, actions: np.ndarray) -> np.ndarray:
+def _(game: Matrix, actions: ndarray) -> ndarray:
     return np.asarray(game.table)[(slice(None), *actions.T)].T
 
 
 @rounding_error.register(Matrix)
-def _(game: Matrix, x: np.ndarray, player: int) -> float:
+def _(game: Matrix, x: ndarray, player: int) -> float:
     """Return a bound on the error of the best action's payoff and of the payoff at ``x``.
 
     A sum of products rounds at most once per term and factor, relative to the sum of the sizes of its terms.
@@ -274,9 +275,7 @@ def _(game: Matrix, x: np.ndarray, player: int) -> float:
 
 
 @oracles.mixed_best_response.register(Matrix)
-def _(
-    game: Matrix, support: np.ndarray, weights: np.ndarray, player: int
-) -> tuple[np.ndarray, float, Coverage]:
+def _(game: Matrix, support: ndarray, weights: ndarray, player: int) -> tuple[ndarray, float, Coverage]:
     """Return the best pure action against mixtures ``weights`` over ``support``; only their means matter."""
     # actions that a player lacks are NaN with weight 0, and 0 times NaN would be NaN
     mean = np.einsum("pa,pax->px", weights, np.nan_to_num(support))
@@ -294,7 +293,7 @@ def matrix(
     *tables: object,
     name: Annotated[Classic | None, "a classic; this or payoffs"] = None,
     payoffs: Annotated[
-        list[Any] | np.ndarray | None,
+        list[Any] | ndarray | None,
         AcceptedInterval(),
         "one table per player: [player][action of 0][action of 1].., in units of payoff",
     ] = None,
@@ -449,7 +448,7 @@ def _of_frames(
     return tuple(arrays), names
 
 
-def _numbers(payoffs: object, where: str = "payoffs", per_cell: bool = True) -> np.ndarray:
+def _numbers(payoffs: object, where: str = "payoffs", per_cell: bool = True) -> ndarray:
     """Return tables as an array of their own; of tables with tuples per cell, ``[player action_0 ...]``."""
     kinds, inside = [], payoffs
     if has_names(payoffs):
@@ -475,7 +474,7 @@ def _short_row(rows: object, where: str) -> str:
     """Return in one line the first row with fewer entries than the longest beside it; empty without one."""
     if not isinstance(rows, list | tuple):
         return ""
-    sizes = [len(row) if isinstance(row, list | tuple | np.ndarray) else -1 for row in rows]
+    sizes = [len(row) if isinstance(row, list | tuple | ndarray) else -1 for row in rows]
     longest = max(sizes, default=-1)
     for k, (row, size) in enumerate(zip(rows, sizes, strict=True)):
         if size < longest:
@@ -485,7 +484,7 @@ def _short_row(rows: object, where: str) -> str:
     return next(filter(None, (_short_row(row, f"{where}[{k}]") for k, row in enumerate(rows))), "")
 
 
-def _table(payoffs: object) -> np.ndarray:
+def _table(payoffs: object) -> ndarray:
     table = _numbers(payoffs)
     players = table.shape[0] if table.ndim else 0
     if players < 2:
@@ -518,7 +517,7 @@ def _labels(actions: Sequence[Any], sizes: Sequence[int]) -> tuple[tuple[str, ..
     return tuple(tuple(map(str, row)) for row in rows)
 
 
-def _classic(name: str, options: dict[str, Any]) -> tuple[np.ndarray, tuple[tuple[str, ...], ...]]:
+def _classic(name: str, options: dict[str, Any]) -> tuple[ndarray, tuple[tuple[str, ...], ...]]:
     from inspect import signature
 
     if name not in CLASSICS:
@@ -544,7 +543,7 @@ def _classic(name: str, options: dict[str, Any]) -> tuple[np.ndarray, tuple[tupl
 
 
 class _Made(NamedTuple):
-    table: np.ndarray
+    table: ndarray
     actions: tuple[str, ...]  # their names, for all players
 
 
@@ -557,7 +556,7 @@ def _symmetric(table: object, *actions: str) -> _Made:
     return _bimatrix(rows, rows.T, *actions)
 
 
-def _own_and_all(players: int, size: int, pay: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+def _own_and_all(players: int, size: int, pay: Callable[[ndarray, ndarray], ndarray]) -> ndarray:
     """Return tables of ``pay(own [joint], all [player joint])`` at every joint action."""
     joint_actions = np.indices((size,) * players)
     return np.stack([pay(joint_actions[player], joint_actions) for player in range(players)]).astype(float)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.space import simplex_lattice
 from rivalry.families.formula import coordinate_values, coordinates, parse
@@ -32,7 +33,7 @@ KINDS = (*DENSITIES, "array", "file")
 INSET = 1e-3
 
 
-def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex: bool = False) -> np.ndarray:
+def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex: bool = False) -> ndarray:
     """Return the resource points.
 
     Parameters
@@ -88,7 +89,7 @@ def resource_points(spec: object, bounds: Sequence[Sequence[float]], *, simplex:
     return inset(_on_simplex(points), shifted) if simplex else points
 
 
-def _points_of(kind: str, options: dict[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
+def _points_of(kind: str, options: dict[str, Any], bounds: Sequence[Sequence[float]]) -> ndarray:
     axes = len(bounds)
     if kind == "linspace":
         return _linspace(options, axes)
@@ -108,7 +109,7 @@ def _points_of(kind: str, options: dict[str, Any], bounds: Sequence[Sequence[flo
     return points[:, None] if points.ndim == 1 else points
 
 
-def _mesh(options: Mapping[str, Any], corners: int) -> np.ndarray:
+def _mesh(options: Mapping[str, Any], corners: int) -> ndarray:
     """Return the lattice with ``2^m`` steps per edge."""
     (exponent,) = optional(options, "resource_points", "m")
     m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if exponent is None else exponent
@@ -118,7 +119,7 @@ def _mesh(options: Mapping[str, Any], corners: int) -> np.ndarray:
     return simplex_lattice(corners, steps)[::-1] / steps  # ascending in the first corner
 
 
-def _on_simplex(points: np.ndarray) -> np.ndarray:
+def _on_simplex(points: ndarray) -> ndarray:
     """Return ``points`` if each is a point of the simplex; else raise `ValueError`."""
     below = np.argwhere(points < 0)
     if below.size:
@@ -133,7 +134,7 @@ def _on_simplex(points: np.ndarray) -> np.ndarray:
     return points
 
 
-def inset(points: np.ndarray, mass: object) -> np.ndarray:
+def inset(points: ndarray, mass: object) -> ndarray:
     """Return points of the simplex with those on its boundary moved inside.
 
     ``mass`` is transferred in equal parts from the non-zero to the zero coordinates. Raises `ValueError`
@@ -160,7 +161,7 @@ def inset(points: np.ndarray, mass: object) -> np.ndarray:
     return shifted
 
 
-def resource_weights(spec: object, points: np.ndarray) -> np.ndarray:
+def resource_weights(spec: object, points: ndarray) -> ndarray:
     """Return the amount of the resource at each point, not normalised.
 
     Parameters
@@ -228,7 +229,7 @@ def named_resource(spec: str, axes: int) -> dict[str, Any]:
     return {"kind": "formula", "formula": spec}
 
 
-def validate_weights(weights: np.ndarray, count: int, name: str) -> np.ndarray:
+def validate_weights(weights: ndarray, count: int, name: str) -> ndarray:
     """Return ``weights`` if finite, non-negative, not all 0, and ``count`` in number.
 
     Raises `ValueError` otherwise.
@@ -245,7 +246,7 @@ def validate_weights(weights: np.ndarray, count: int, name: str) -> np.ndarray:
     return weights
 
 
-def _table(spec: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
+def _table(spec: Mapping[str, Any], points: ndarray) -> ndarray:
     kind, options = kind_of(spec, "resource", KINDS)
     densities = {"mixture": _mixture, "beta": _beta, "dirichlet": _dirichlet}
     if (density := densities.get(kind.removesuffix("_pdf"))) is not None:
@@ -260,7 +261,7 @@ def _table(spec: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     return np.ones(len(points))
 
 
-def _mixture(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
+def _mixture(options: Mapping[str, Any], points: ndarray) -> ndarray:
     axes = points.shape[1]
     means, stds, covariances, weights = optional(
         options, "resource", "means", "stds", "covariances", "weights"
@@ -280,21 +281,21 @@ def _mixture(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     return np.exp(-0.5 * exponents) @ amounts
 
 
-def _per_mode(key: str, value: object, modes: int) -> np.ndarray:
+def _per_mode(key: str, value: object, modes: int) -> ndarray:
     numbers = as_numbers(value, f"resource.{key}")
     if numbers.shape != (modes,):
         raise ValueError(f"resource.{key}: {numbers.size} values for {modes} modes; must be one a mode")
     return numbers
 
 
-def _check_positive(name: str, numbers: np.ndarray) -> None:
+def _check_positive(name: str, numbers: ndarray) -> None:
     """Raise `ValueError` for an entry that is not a finite number above 0."""
     for index, number in np.ndenumerate(numbers):
         if not (np.isfinite(number) and number > 0):
             raise ValueError(f"{name}{list(index) if index else ''}: {number:g} must be above 0")
 
 
-def _precisions(stds: object, covariances: object, modes: int, axes: int) -> np.ndarray:
+def _precisions(stds: object, covariances: object, modes: int, axes: int) -> ndarray:
     """Return the inverse covariance of every mode, ``[mode axis axis]``."""
     if stds is not None:
         deviations = as_numbers(stds, "resource.stds")
@@ -309,7 +310,7 @@ def _precisions(stds: object, covariances: object, modes: int, axes: int) -> np.
     return np.linalg.inv(matrices)
 
 
-def check_covariance(matrix: np.ndarray, name: str) -> None:
+def check_covariance(matrix: ndarray, name: str) -> None:
     """Raise `ValueError` unless ``matrix`` is finite, symmetric and positive definite."""
     if not np.isfinite(matrix).all():
         raise ValueError(f"{name}: must be finite")
@@ -329,7 +330,7 @@ def beta_shapes(options: Mapping[str, Any]) -> tuple[float, float]:
     return a, b
 
 
-def _beta(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
+def _beta(options: Mapping[str, Any], points: ndarray) -> ndarray:
     from scipy.special import betaln, xlog1py, xlogy
 
     a, b = beta_shapes(options)
@@ -345,7 +346,7 @@ def _beta(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     return np.where(inside, np.exp(logs), 0.0)
 
 
-def dirichlet_alphas(options: Mapping[str, Any], corners: int) -> np.ndarray:
+def dirichlet_alphas(options: Mapping[str, Any], corners: int) -> ndarray:
     """Return the parameters of a Dirichlet density, one per corner. Raises `ValueError` for invalid ones."""
     alphas = as_numbers(require(options, "resource", "alphas")[0], "resource.alphas")
     if alphas.shape != (corners,) or corners < 2:
@@ -354,7 +355,7 @@ def dirichlet_alphas(options: Mapping[str, Any], corners: int) -> np.ndarray:
     return alphas
 
 
-def _dirichlet(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
+def _dirichlet(options: Mapping[str, Any], points: ndarray) -> ndarray:
     from scipy.special import gammaln, xlogy
 
     alphas = dirichlet_alphas(options, points.shape[1])
@@ -365,7 +366,7 @@ def _dirichlet(options: Mapping[str, Any], points: np.ndarray) -> np.ndarray:
     return np.exp(xlogy(alphas - 1, points).sum(axis=1) + normaliser)
 
 
-def formula_values(text: object, points: np.ndarray, name: str) -> np.ndarray:
+def formula_values(text: object, points: ndarray, name: str) -> ndarray:
     """Return the values ``[point]`` of a formula of b. Raises `ValueError` for an invalid formula."""
     if not isinstance(text, str):
         raise ValueError(f"{name}: {text!r} must be text")
@@ -386,7 +387,7 @@ def _default_points(bounds: Sequence[Sequence[float]]) -> Mapping[str, Any]:
     return DEFAULT_POINTS | {"start": low + inset, "stop": high - inset}
 
 
-def _linspace(options: Mapping[str, Any], axes: int) -> np.ndarray:
+def _linspace(options: Mapping[str, Any], axes: int) -> ndarray:
     start, stop, num = require(options, "resource_points", "start", "stop", "num")
     if axes != 1:
         raise ValueError(f"resource_points: linspace is for an interval, not for {axes} axes; use grid")
@@ -395,7 +396,7 @@ def _linspace(options: Mapping[str, Any], axes: int) -> np.ndarray:
     return np.linspace(float(start), float(stop), count)[:, None]
 
 
-def _grid(options: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> np.ndarray:
+def _grid(options: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> ndarray:
     edges, num = optional(options, "resource_points", "bounds", "num")
     edges = bounds if edges is None else as_numbers(edges, "resource_points.bounds")
     if len(edges) != len(bounds):
@@ -439,7 +440,7 @@ def require(options: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
     return values
 
 
-def read_numbers(spec: Mapping[str, Any], name: str) -> np.ndarray:
+def read_numbers(spec: Mapping[str, Any], name: str) -> ndarray:
     """Return numbers from a JSON or CSV file.
 
     Parameters

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
+from numpy import ndarray
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
@@ -41,8 +42,8 @@ class Episode(NamedTuple):
 class _Rates(NamedTuple):
     """Step sizes and discount factors ``[player]``, exploration, and the power by which steps fall."""
 
-    size: np.ndarray
-    gamma: np.ndarray
+    size: ndarray
+    gamma: ndarray
     exploration: Fading
     power: float
 
@@ -97,8 +98,8 @@ class _Agent:
         size = self.size / int(self.updates[self.before]) ** self.power
         self.values[self.before] += size * (target - self.values[self.before])
 
-    def _choose(self, state: int, legal: np.ndarray | None, rng: np.random.Generator) -> int:
-        if isinstance(self.policy, np.ndarray):
+    def _choose(self, state: int, legal: ndarray | None, rng: np.random.Generator) -> int:
+        if isinstance(self.policy, ndarray):
             entry = self.policy[state]
             return int(entry) if entry.ndim == 0 else int(rng.choice(len(entry), p=entry))
         row = self.values[state] if legal is None else self.values[state, legal]
@@ -182,7 +183,7 @@ class EnvironmentQLearning(BaseLearner):
         "how actions are tried; it decays per episode",
     ] = 0.1
     initial_q: Annotated[
-        str | float | list[Any] | np.ndarray,
+        str | float | list[Any] | ndarray,
         "initial values: a number, one or a table [state action] per player, or a file .npy or .csv of them",
     ] = 0.0
     evaluation: Annotated[int, Ge(2), Le(10_000_000), "episodes of each evaluation"] = 200
@@ -234,7 +235,7 @@ class EnvironmentQLearning(BaseLearner):
             session["response_returns"] = np.zeros((evaluation, players))
         return session
 
-    def _initial(self, world: EnvironmentGame, shape: tuple[int, ...]) -> np.ndarray:
+    def _initial(self, world: EnvironmentGame, shape: tuple[int, ...]) -> ndarray:
         """Return the initial values, ``[player state action]``."""
         check_initial("initial_q", self.initial_q, usual=False)
         counts = [s.size for s in world.states], [a.size for a in world.actions]
@@ -369,7 +370,7 @@ class EnvironmentQLearning(BaseLearner):
             **proof.record(),
         }
 
-    def _exact(self, world: EnvironmentGame, policy: np.ndarray, gamma: float) -> Record:
+    def _exact(self, world: EnvironmentGame, policy: ndarray, gamma: float) -> Record:
         """Return the exact value of a policy, and the certificate by policy iteration."""
         problem: Any = world.transitions
         payoff_here = float(problem.initial @ problem.values(policy, gamma))
@@ -406,12 +407,12 @@ def _policies(world: EnvironmentGame, fixed: Mapping[str, Any] | None) -> list[P
     ]
 
 
-def _greedy(world: EnvironmentGame, player: int, values: np.ndarray, fixed: Policy | None) -> np.ndarray:
+def _greedy(world: EnvironmentGame, player: int, values: ndarray, fixed: Policy | None) -> ndarray:
     """Return the action in every state, ``[state]``, -1 beyond the agent's states and for functions."""
     choices = np.full(len(values), -1)
     states, actions = world.states[player].size, world.actions[player].size
     if fixed is None:
         choices[:states] = values[:states, :actions].argmax(axis=1)
-    elif isinstance(fixed, np.ndarray):
+    elif isinstance(fixed, ndarray):
         choices[:states] = fixed if fixed.ndim == 1 else -1
     return choices

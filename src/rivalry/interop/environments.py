@@ -9,6 +9,7 @@ from math import prod
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.tolerances import TIE
@@ -34,7 +35,7 @@ class Turn(Protocol):
         """
 
 
-Policy = np.ndarray | Callable[[Any], Any]
+Policy = ndarray | Callable[[Any], Any]
 """Actions ``[state]``, probabilities ``[state action]``, or a function of an observation."""
 
 
@@ -52,17 +53,17 @@ class Numbering(NamedTuple):
 class Transitions(NamedTuple):
     """A decision problem in tables: expected rewards, transitions that do not terminate, initial states."""
 
-    reward: np.ndarray  # [state action]
-    next: np.ndarray  # [state action state], sums below 1 where play may terminate
-    initial: np.ndarray  # [state]
+    reward: ndarray  # [state action]
+    next: ndarray  # [state action state], sums below 1 where play may terminate
+    initial: ndarray  # [state]
 
-    def values(self, policy: np.ndarray, gamma: float) -> np.ndarray:
+    def values(self, policy: ndarray, gamma: float) -> ndarray:
         """Return the discounted value ``[state]`` of a policy ``[state]``."""
         rows = np.arange(len(policy))
         moves = np.eye(len(policy)) - gamma * self.next[rows, policy]
         return np.linalg.solve(moves, self.reward[rows, policy])
 
-    def optimum(self, gamma: float) -> tuple[np.ndarray, float]:
+    def optimum(self, gamma: float) -> tuple[ndarray, float]:
         """Return the largest values ``[state]`` by policy iteration, and a bound on their error."""
         policy, values = np.zeros(len(self.reward), dtype=int), np.zeros(0)
         for _ in range(1000):
@@ -100,11 +101,11 @@ class EnvironmentGame(Tree):
         agents = count_text(len(self.agents), "agent")
         return f"Environment {self.name} of {agents}, states × actions {words}", {}
 
-    def read(self, player: int, observation: Any) -> tuple[int, np.ndarray | None]:
+    def read(self, player: int, observation: Any) -> tuple[int, ndarray | None]:
         """Return the number of an observation, and the numbers of the legal actions; None for all."""
         return self.states[player].encode(observation), self.legal(player, observation)
 
-    def legal(self, player: int, observation: Any) -> np.ndarray | None:
+    def legal(self, player: int, observation: Any) -> ndarray | None:
         """Return the numbers of the legal actions; None for all."""
         return np.flatnonzero(np.ravel(observation[MASK])) if self.masked[player] else None
 
@@ -332,7 +333,7 @@ def _observation_numbering(space: object, subject: str) -> Numbering:
     return Numbering(0, unnumbered, unnumbered)
 
 
-def agent_table(world: EnvironmentGame, player: int, policy: object, where: str) -> np.ndarray:
+def agent_table(world: EnvironmentGame, player: int, policy: object, where: str) -> ndarray:
     """Return a policy of an agent as an array, as `checked_table` does.
 
     Raises `ValueError` also where observations have no numbers.
@@ -343,7 +344,7 @@ def agent_table(world: EnvironmentGame, player: int, policy: object, where: str)
     return checked_table(policy, count, world.actions[player].size, where)
 
 
-def checked_table(policy: object, count: int, size: int, where: str) -> np.ndarray:
+def checked_table(policy: object, count: int, size: int, where: str) -> ndarray:
     """Return actions ``[state]`` or probabilities ``[state action]`` of ``count`` states.
 
     Rows beyond them are dropped.
@@ -373,7 +374,7 @@ def checked_table(policy: object, count: int, size: int, where: str) -> np.ndarr
     return table[:, :size] if table.ndim == 2 else table
 
 
-def _array_numbering(space: Any, counts: np.ndarray, start: np.ndarray) -> Numbering:
+def _array_numbering(space: Any, counts: ndarray, start: ndarray) -> Numbering:
     """Return the numbers of arrays of whole numbers, ``counts`` many from ``start`` per entry."""
     # Python's whole numbers: the number of elements may exceed 64 bits
     base = np.array([prod(counts[k + 1 :].tolist()) for k in range(len(counts))], dtype=object)
@@ -381,7 +382,7 @@ def _array_numbering(space: Any, counts: np.ndarray, start: np.ndarray) -> Numbe
     def encode(x: Any) -> int:
         return int((np.ravel(x).astype(int) - start) @ base)
 
-    def decode(k: int) -> np.ndarray:
+    def decode(k: int) -> ndarray:
         digits = np.array([k // int(unit) % int(size) for unit, size in zip(base, counts, strict=True)])
         return (digits + start).astype(space.dtype).reshape(space.shape)
 

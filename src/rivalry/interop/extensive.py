@@ -9,6 +9,7 @@ from math import lcm
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import CHANCE, END, TreeNode, Way, reduced_plans
 from rivalry.core.naming import is_number
@@ -74,7 +75,7 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
     file = Scanner(path)
     players, nodes, moves = _tree(file)
     tree = tree_of(nodes, moves)
-    form, plans = ExtensiveForm.of(tree), list[np.ndarray]()
+    form, plans = ExtensiveForm.of(tree), list[ndarray]()
     for player, (sizes, entries) in enumerate(zip(tree.sizes, form.entries, strict=True)):
         reduced = reduced_plans(sizes, entries, STRATEGIES)
         if reduced is None:
@@ -224,14 +225,14 @@ def _outcome(file: Scanner, outcomes: dict[int, tuple[Fraction, ...]], players: 
     return outcomes[number]
 
 
-def _strategy_names(labels: Sequence[tuple[str, ...]], plans: np.ndarray) -> tuple[str, ...]:
+def _strategy_names(labels: Sequence[tuple[str, ...]], plans: ndarray) -> tuple[str, ...]:
     """Return the names of strategies ``[strategy set]`` after their actions, or the numbers of these."""
     action_names = ["/".join(labels[k][a] for k, a in enumerate(plan) if a >= 0) for plan in plans.tolist()]
     numbered = ["/".join("*" if a < 0 else str(a + 1) for a in plan) or "*" for plan in plans.tolist()]
     return distinct(action_names if all(map(all, labels)) else ()) or tuple(numbered)
 
 
-def _expected_payoffs(form: ExtensiveForm, plans: Sequence[np.ndarray]) -> np.ndarray:
+def _expected_payoffs(form: ExtensiveForm, plans: Sequence[ndarray]) -> ndarray:
     """Return expected payoffs ``[player strategy_0 strategy_1 ...]``.
 
     Raises
@@ -253,7 +254,7 @@ def _expected_payoffs(form: ExtensiveForm, plans: Sequence[np.ndarray]) -> np.nd
     return np.array([int(value) / unit for value in numerators])[place].reshape(table.shape)
 
 
-def _playing(plans: np.ndarray, way: Way) -> np.ndarray:
+def _playing(plans: ndarray, way: Way) -> ndarray:
     """Return the numbers of a player's strategies that include all moves of a history."""
     plays = [plans[:, number] == action for number, action in way]
     return np.flatnonzero(np.logical_and.reduce([np.ones(len(plans), dtype=bool), *plays]))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry import games
 from rivalry.core import oracles
@@ -71,7 +72,7 @@ def as_matrix(game: object) -> Matrix:
     return Matrix(table, actions, oracles.labels(game).players)
 
 
-def _point_names(places: np.ndarray, size: int) -> tuple[str, ...]:
+def _point_names(places: ndarray, size: int) -> tuple[str, ...]:
     names = tuple(", ".join(f"{value:.6g}" for value in point) for point in places[:size])
     return names if len(set(names)) == size else tuple(map(str, range(size)))
 
@@ -248,7 +249,7 @@ NEEDED = (
 
 def from_karma_game_library(
     settings: Mapping[str, Any], policy: object, **keys: object
-) -> tuple[Any, np.ndarray]:
+) -> tuple[Any, ndarray]:
     """Return a game of karma-game-library as a karma economy, and a policy of it.
 
     The functions of costs, outcomes and payments are called with every urgency and every pair of bids.
@@ -328,7 +329,7 @@ def _urgencies(cost: Callable[[int, int], float], count: int) -> list[float]:
 
 def _payments(
     payment: Callable[..., Any], outcome: Callable[..., Any], bids: int, size: int
-) -> tuple[np.ndarray, str]:
+) -> tuple[ndarray, str]:
     """Return payments ``[bid highest losing bid]`` of the winner, and who receives them.
 
     Raises `ValueError`.

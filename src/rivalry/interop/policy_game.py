@@ -8,6 +8,7 @@ from math import inf, prod
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.results import Certificate
@@ -43,15 +44,15 @@ class MetaGame(NamedTuple):
     """
 
     game: Matrix
-    standard_error: np.ndarray
-    returns: np.ndarray
+    standard_error: ndarray
+    returns: ndarray
 
-    def interval(self) -> tuple[np.ndarray, np.ndarray]:
+    def interval(self) -> tuple[ndarray, ndarray]:
         """Ends of the 95 % intervals of all payoffs, one by one, ``[player action_0 action_1 ..]``."""
         mean, width = np.asarray(self.game.table), half_width(self.returns)
         return mean - width, mean + width
 
-    def gains(self, profile: Any) -> np.ndarray:
+    def gains(self, profile: Any) -> ndarray:
         """Gains by every policy over a profile, episode by episode, ``[episode player action]``.
 
         NaN for policies that a player lacks.
@@ -296,15 +297,15 @@ class _EnvironmentPlay:
         where = f"policies.{name}"
         return where, policy if callable(policy) else agent_table(self.world, player, policy, where)
 
-    def __call__(self, policies: Sequence[Named]) -> np.ndarray:
+    def __call__(self, policies: Sequence[Named]) -> ndarray:
         """Return the discounted returns, ``[episode player]``."""
         return np.array([self._episode(policies, number) for number in range(self.episodes)])
 
-    def _episode(self, policies: Sequence[Named], number: int) -> np.ndarray:
+    def _episode(self, policies: Sequence[Named], number: int) -> ndarray:
         sequences = [stream(self.seed, "play", (number, player)) for player in range(self.players + 1)]
         draws = [np.random.default_rng(sequence) for sequence in sequences[: self.players]]
         # an object may remember the episode, and one object may serve several players
-        rules = [rule if isinstance(rule, np.ndarray) else deepcopy(rule) for _, rule in policies]
+        rules = [rule if isinstance(rule, ndarray) else deepcopy(rule) for _, rule in policies]
         total, weight, started = np.zeros(self.players), np.ones(self.players), [False] * self.players
 
         def turn(player: int, observation: object, reward: float, terminated: bool, truncated: bool) -> Any:
@@ -314,7 +315,7 @@ class _EnvironmentPlay:
             if terminated or truncated:
                 return None
             actions, rule = self.world.actions[player], rules[player]
-            if isinstance(rule, np.ndarray):
+            if isinstance(rule, ndarray):
                 answer = rule[self.world.read(player, observation)[0]]
                 if not answer.ndim:
                     return actions.decode(int(answer))
@@ -342,14 +343,14 @@ class _EnvironmentPlay:
         return number
 
 
-def _draw(chances: np.ndarray, number: float, where: str) -> int:
+def _draw(chances: ndarray, number: float, where: str) -> int:
     """Return the action that a uniform number selects; raise `ValueError` unless these are probabilities."""
     if not (np.all(chances >= 0) and abs(chances.sum() - 1) <= max(SHARES_SUM, short_rounding(chances))):
         raise ValueError(one_line(f"{where}: {format_value(chances.tolist())} must be probabilities"))
     return int(np.flatnonzero(chances)[_selected(chances[chances > 0][None], np.array([number]))[0]])
 
 
-def _selected(chances: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+def _selected(chances: ndarray, numbers: ndarray) -> ndarray:
     """Return the column that a uniform number selects, ``[row]``."""
     ends = np.cumsum(chances, axis=1)
     ends /= ends[:, -1:]
@@ -375,7 +376,7 @@ class _RepeatedPlay:
         sizes = world.tables.sizes.tolist()
         self.start = start and [number_of(f"start[{k}]", a, sizes[k]) for k, a in enumerate(start)]
 
-    def read(self, player: int, name: str, policy: object) -> np.ndarray:
+    def read(self, player: int, name: str, policy: object) -> ndarray:
         """Return a policy as probabilities ``[state action]``; raise `ValueError` for one of another form."""
         tables, where = self.world.tables, f"policies.{name}"
         count, size = int(states(tables)[player]), int(tables.sizes[player])
@@ -387,7 +388,7 @@ class _RepeatedPlay:
         table = checked_table(policy, count, size, where)
         return np.eye(size)[table] if table.ndim == 1 else table
 
-    def __call__(self, policies: Sequence[np.ndarray]) -> np.ndarray:
+    def __call__(self, policies: Sequence[ndarray]) -> ndarray:
         """Return the discounted means of payoffs, ``[episode player]``."""
         tables, players = self.world.tables, self.players
         draws = [np.random.default_rng(stream(self.seed, "play", (k,))) for k in range(players + 1)]
@@ -413,7 +414,7 @@ class _RepeatedPlay:
             weight *= self.gamma
         return total / weights
 
-    def _past(self) -> np.ndarray:
+    def _past(self) -> ndarray:
         """Return actions, nature's states and signals before the first period, ``[ago episode column]``."""
         tables, players = self.world.tables, self.players
         depth = 1 + max((ago for observed in slots_of(tables) for _, ago in observed), default=1)
@@ -431,7 +432,7 @@ class _RepeatedPlay:
         return recent
 
 
-def _next_nature(tables: FiniteGame, before: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+def _next_nature(tables: FiniteGame, before: ndarray, numbers: ndarray) -> ndarray:
     """Return nature's states after a round ``[episode column]``."""
     players = len(tables.sizes)
     joint = np.ravel_multi_index(tuple(before[:, :players].T), tuple(tables.sizes))

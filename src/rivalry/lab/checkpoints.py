@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry import solving
 from rivalry.core import files
@@ -35,7 +36,7 @@ class CheckpointFile:
         self.made_by = _versions()
         self._saved = time.monotonic()
 
-    def load(self) -> dict[str, np.ndarray] | None:
+    def load(self) -> dict[str, ndarray] | None:
         """Return the arrays saved last; None if missing, damaged, or written by other versions.
 
         Raises `files.StoreError` for a pickle that somebody else wrote.
@@ -53,7 +54,7 @@ class CheckpointFile:
         """True if the last save was at least ``every`` seconds ago."""
         return time.monotonic() - self._saved >= self.every
 
-    def save(self, arrays: dict[str, np.ndarray]) -> None:
+    def save(self, arrays: dict[str, ndarray]) -> None:
         """Save arrays. Raises `files.DiskFull`."""
         record = {name: (tuple(map(str, range(np.ndim(a)))), a) for name, a in arrays.items()}
         files.folder_for(self.path.parent)
@@ -84,11 +85,11 @@ class GroupCheckpoint:
     def __init__(self, checkpoint: solving.Checkpoint, group: Sequence[int]) -> None:
         self.whole, self.group, self.due = checkpoint, np.array(group), checkpoint.due
 
-    def load(self) -> dict[str, np.ndarray] | None:
+    def load(self) -> dict[str, ndarray] | None:
         """Return the arrays saved last, None if another group saved them."""
         saved = self.whole.load()
         return saved if saved is not None and np.array_equal(saved["group"], self.group) else None
 
-    def save(self, arrays: dict[str, np.ndarray]) -> None:
+    def save(self, arrays: dict[str, ndarray]) -> None:
         """Save arrays."""
         self.whole.save(arrays | {"group": self.group})

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import UNREFUTED, Record, claim_in_words
 from rivalry.core.space import Box
@@ -29,7 +30,7 @@ from rivalry.plots.select import EVENTS
 ROWS = 400  # most rows of a branch that are sent
 
 
-def view_of(game: object, profile: np.ndarray | None) -> Found | None:
+def view_of(game: object, profile: ndarray | None) -> Found | None:
     """Return None: branches are those of a record."""
     return None
 
@@ -90,12 +91,12 @@ def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...
     return f"Branches of equilibria over {name}", text, data
 
 
-def _arrays(record: Record) -> dict[str, np.ndarray]:
+def _arrays(record: Record) -> dict[str, ndarray]:
     """Return the arrays of a record by name."""
     return {name: np.asarray(value) for name, (_, value) in record.items()}
 
 
-def _branches(arrays: dict[str, np.ndarray], rows: np.ndarray) -> list[dict[str, Any]]:
+def _branches(arrays: dict[str, ndarray], rows: ndarray) -> list[dict[str, Any]]:
     """Return every branch, its rows in order along the curve."""
     from rivalry.plots.branches import claims_of_rows, structure  # loads Matplotlib
     from rivalry.plots.select import DrawnPoint
@@ -131,7 +132,7 @@ def _branches(arrays: dict[str, np.ndarray], rows: np.ndarray) -> list[dict[str,
     return result
 
 
-def _events(arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+def _events(arrays: dict[str, ndarray]) -> list[dict[str, Any]]:
     """Return the events by parameter, with their words."""
     if not {"event_kind", "event_parameter", "event_position"} <= set(arrays):
         return []
@@ -150,7 +151,7 @@ def _events(arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     ]
 
 
-def _orbits(arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+def _orbits(arrays: dict[str, ndarray]) -> list[dict[str, Any]]:
     """Return the cycles by Hopf point and parameter."""
     if not {"orbit_parameter", "orbit_low", "orbit_high"} <= set(arrays):
         return []

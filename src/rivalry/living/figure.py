@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Game, is_population
@@ -154,7 +155,7 @@ def figures_of_record(
     return [_figure(name, content, answer, game) for name, content in views.items() if content is not None]
 
 
-def _profile_of(game: object, record: Record) -> np.ndarray | None:
+def _profile_of(game: object, record: Record) -> ndarray | None:
     """Return the profile of a record where it is one of the game."""
     dims, profile = record.get("profile", ((), np.zeros(0)))
     fits = dims == ("player", "axis") and isinstance(game, Game) and profile.shape == game.space.shape
@@ -216,9 +217,7 @@ def stored_answer(record: Record) -> TableDict | None:
     return _answer_of(proof, record["payoff"][1], record["profile"][1], {})
 
 
-def _answer_of(
-    proof: Certificate | None, paid: np.ndarray, profile: object, parameters: TableDict
-) -> TableDict:
+def _answer_of(proof: Certificate | None, paid: ndarray, profile: object, parameters: TableDict) -> TableDict:
     fields = {"profile": plain(profile), "parameters": plain(parameters), "payoffs": plain(paid)}
     if proof is None:
         return fields | {
@@ -268,7 +267,7 @@ def plain(value: object) -> Any:
         return value if np.isfinite(value) else None
     if isinstance(value, Sequence | set | frozenset):
         return [plain(part) for part in value]
-    if isinstance(value, np.ndarray | np.generic):
+    if isinstance(value, ndarray | np.generic):
         return plain(value.tolist())
     return plain(np.asarray(value).tolist())  # an array of JAX
 
@@ -283,7 +282,7 @@ def _figure(view: str, content: Found, answer: TableDict | None, game: object) -
     )
 
 
-def _checked_profile(game: Any, profile: object) -> np.ndarray | None:
+def _checked_profile(game: Any, profile: object) -> ndarray | None:
     """Return a profile of the game as an array: the given one, or one of players apart from one another."""
     if profile is not None:
         return np.asarray(game.space.check(profile, "profile"))

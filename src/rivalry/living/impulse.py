@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.results import Certificate, Record, claim_in_words
@@ -111,8 +112,8 @@ def _sessions(world: RepeatedWorld, record: Record) -> list[dict[str, Any]]:
 
 
 def _recent_actions(
-    world: RepeatedWorld, play: FixedPlay, recent: np.ndarray, length: int, target: np.ndarray
-) -> np.ndarray | None:
+    world: RepeatedWorld, play: FixedPlay, recent: ndarray, length: int, target: ndarray
+) -> ndarray | None:
     """Return the last actions ``[ago player]`` of the first play on a cycle with mean ``target [player]``.
 
     None where no cycle has it. The plays follow the rounds ``recent [start ago player]``.

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import Game
 from rivalry.core.payoffs import concrete_profile, payoffs
@@ -43,7 +44,7 @@ UNITS = {"position": "units of the space", "quantity": "units of output", "price
 Found = tuple[str, str, TableDict]
 
 
-def view_of(game: object, profile: np.ndarray | None) -> Found | None:
+def view_of(game: object, profile: ndarray | None) -> Found | None:
     """Return title, text alternative and data of a game's line; None for a game that is not on one axis.
 
     >>> import rivalry as rv
@@ -79,10 +80,10 @@ def _content(
     twin: TableDict | None,
     names: list[str],
     axis: str,
-    low: np.ndarray,
-    high: np.ndarray,
-    x: np.ndarray,
-    paid: np.ndarray,
+    low: ndarray,
+    high: ndarray,
+    x: ndarray,
+    paid: ndarray,
 ) -> tuple[str, TableDict]:
     """Return the text alternative of players at ``x [player 1]``, and data without parameters and curves."""
     resource = None
@@ -110,7 +111,7 @@ def _content(
     return sentence_of_play(names, [f"{verb}{choice:.4g}" for choice in x[:, 0]], paid), data
 
 
-def sentence_of_play(names: Sequence[str], clauses: Sequence[str], paid: np.ndarray) -> str:
+def sentence_of_play(names: Sequence[str], clauses: Sequence[str], paid: ndarray) -> str:
     """Sentence on what every player does, a clause each, and earns.
 
     >>> sentence_of_play(["one", "two"], ["sells 1", "buys 1"], np.array([0.5, 2.0]))
@@ -165,12 +166,12 @@ def with_paths(figure: Found | None, paths: list[TableDict]) -> Found | None:
     return figure and (figure[0], figure[1], figure[2] | {"paths": paths})
 
 
-def is_profile(game: Any, x: np.ndarray) -> bool:
+def is_profile(game: Any, x: ndarray) -> bool:
     """True if an array has the shape of a profile and finite numbers; that of a failed run has not."""
     return x.shape == game.space.shape and bool(np.isfinite(x).all())
 
 
-def spread(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def spread(low: ndarray, high: ndarray) -> ndarray:
     """Return a profile ``[player 1]`` of players apart from one another and from the bounds.
 
     >>> spread(np.zeros(3), np.ones(3)).ravel().tolist()
@@ -180,7 +181,7 @@ def spread(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return (low + part * (high - low)).round(6)[:, None]
 
 
-def _curve(game: Any, x: np.ndarray, player: int) -> TableDict:
+def _curve(game: Any, x: ndarray, player: int) -> TableDict:
     """Return a player's own payoff against its choice, the others at ``x``, and its payoff at ``x``."""
     low, high = (float(np.asarray(edge)[player, 0]) for edge in (game.space.low, game.space.high))
     position = np.linspace(low, high, CURVE)

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import Game
 from rivalry.core.payoffs import concrete_profile, payoffs
@@ -36,7 +37,7 @@ ROOM = 2.5  # the range drawn of amounts without a usual range, in units of the 
 MOST_LISTED = 40
 
 
-def view_of(game: object, profile: np.ndarray | None) -> Found | None:
+def view_of(game: object, profile: ndarray | None) -> Found | None:
     """Return title, text alternative and data of the plane of two choices; None for other games.
 
     >>> import rivalry as rv
@@ -77,7 +78,7 @@ def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, 
     return title, text, data
 
 
-def _view(game: object, profile: np.ndarray | None, known_equilibria: list[TableDict]) -> Found | None:
+def _view(game: object, profile: ndarray | None, known_equilibria: list[TableDict]) -> Found | None:
     if not isinstance(game, Game) or not isinstance(game.space, Box | Simplex) or game.space.shape[0] != 2:
         return None
     mixture = isinstance(game.space, Simplex)
@@ -126,14 +127,14 @@ def _view(game: object, profile: np.ndarray | None, known_equilibria: list[Table
     return repr(game).split(":")[0], sentence_of_play(names, clauses, paid), data
 
 
-def _edges(space: Box | Simplex) -> tuple[np.ndarray, np.ndarray]:
+def _edges(space: Box | Simplex) -> tuple[ndarray, ndarray]:
     """Return the bounds of the choices as NumPy arrays ``[player axis]``; 0 and 1 of probabilities."""
     if isinstance(space, Simplex):
         return np.zeros((2, 1)), np.ones((2, 1))
     return floats(space.low), floats(space.high)
 
 
-def _initial_profile(game: Any) -> np.ndarray:
+def _initial_profile(game: Any) -> ndarray:
     """Return a profile to begin with: even mixtures, amounts of 1, or choices apart from one another."""
     if isinstance(game.space, Simplex):
         return np.full((2, 2), 0.5)
@@ -144,7 +145,7 @@ def _initial_profile(game: Any) -> np.ndarray:
 
 
 def _axes(
-    game: Any, x: np.ndarray, known_equilibria: list[TableDict], low: np.ndarray, high: np.ndarray
+    game: Any, x: ndarray, known_equilibria: list[TableDict], low: ndarray, high: ndarray
 ) -> list[TableDict]:
     """Return the label and the range of every axis of the plane."""
     if isinstance(game.space, Simplex):
@@ -200,7 +201,7 @@ def _equilibria(record: Record) -> list[TableDict]:
 
 
 def _curves(
-    game: Any, x: np.ndarray, axis: int, top: float, low: np.ndarray, high: np.ndarray
+    game: Any, x: ndarray, axis: int, top: float, low: ndarray, high: ndarray
 ) -> list[TableDict] | None:
     """Return each player's best responses in one choice, the other choices as in a profile, on grids.
 
@@ -231,7 +232,7 @@ def _curves(
     return curves
 
 
-def _vertices(choices: np.ndarray, paid: np.ndarray) -> np.ndarray:
+def _vertices(choices: ndarray, paid: ndarray) -> ndarray:
     """Return the peaks ``[row]`` of the parabolas through the best choice of a grid and its two neighbours.
 
     Between grid points, so that a smooth response is no staircase.

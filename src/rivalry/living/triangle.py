@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import Game
 from rivalry.core.payoffs import concrete_profile, payoffs
@@ -30,7 +31,7 @@ CORNERS = 3
 AWAY = 0.5  # weight of a corner in the first profile: players start apart from one another
 
 
-def view_of(game: object, profile: np.ndarray | None) -> Found | None:
+def view_of(game: object, profile: ndarray | None) -> Found | None:
     """Return title, text alternative and data of a game's triangle; None for games without three corners.
 
     >>> import rivalry as rv
@@ -75,7 +76,7 @@ def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, 
     return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
 
 
-def _corner_profile(game: Any) -> np.ndarray:
+def _corner_profile(game: Any) -> ndarray:
     """Return a profile whose players are each near a corner of their own."""
     players = game.space.shape[0]
     even = np.full((players, CORNERS), (1 - AWAY) / CORNERS)
@@ -91,6 +92,6 @@ def _corners(game: object) -> list[str]:
     return [f"action {k}" if isinstance(game, Matrix) else f"corner {k}" for k in range(CORNERS)]
 
 
-def _symmetric(table: np.ndarray) -> bool:
+def _symmetric(table: ndarray) -> bool:
     """True if two players have the same payoffs with their parts exchanged."""
     return len(table) == 2 and bool(np.array_equal(table[1], table[0].T))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.core.results import CLAIMS, UNREFUTED
@@ -58,7 +59,7 @@ def branch_point(
     return None
 
 
-def with_events(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def with_events(arrays: Mapping[str, ndarray]) -> dict[str, ndarray]:
     """Return branches with two rows, one of either stability, at each located event where that changes.
 
     Of several events between two rows it changes at the one nearest to the stable row. The first row of a
@@ -137,7 +138,7 @@ def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool = True) -> 
     return marks
 
 
-def claims_of_rows(selection: DrawnPoint) -> np.ndarray:
+def claims_of_rows(selection: DrawnPoint) -> ndarray:
     """Return the claims that searches of gains along branches allow, ``[row]``; empty where there is none."""
     rows = len(selection["branch_parameter"])
     if "branch_regret" not in selection:
@@ -157,7 +158,7 @@ def claims_of_rows(selection: DrawnPoint) -> np.ndarray:
     return claims.astype(str)
 
 
-def structure(group: np.ndarray) -> str:
+def structure(group: ndarray) -> str:
     """Return the grouping of players in words, largest group first.
 
     >>> structure(np.array([0, 0, 1])), structure(np.array([0, 0]))
@@ -170,7 +171,7 @@ def structure(group: np.ndarray) -> str:
     return "groups " + " + ".join(map(str, sizes))
 
 
-def _pieces(rows: np.ndarray, looks: Sequence[tuple[bool, bool, str]]) -> list[np.ndarray]:
+def _pieces(rows: ndarray, looks: Sequence[tuple[bool, bool, str]]) -> list[ndarray]:
     """Return runs of a branch's rows with equal looks; each ends where the next begins."""
     cuts = [k for k in range(1, len(rows)) if looks[rows[k]] != looks[rows[k - 1]]]
     ends = zip([0, *cuts], [*cuts, len(rows)], strict=True)

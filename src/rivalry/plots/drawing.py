@@ -17,6 +17,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import BoundaryNorm, Normalize, PowerNorm
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from matplotlib.tri import Triangulation
+from numpy import ndarray
 
 from rivalry.plots import style
 from rivalry.plots.marks import HATCHED, INK, Drawing, Frame, Kind, Look, Mark, named
@@ -263,7 +264,7 @@ def _places(ax: Axes, mark: Mark) -> list[Any]:
     return [mark.x, mark.y, mark.z][: 2 if ax.name == "rectilinear" else 3]
 
 
-def triangulate(places: Sequence[np.ndarray]) -> np.ndarray:
+def triangulate(places: Sequence[ndarray]) -> ndarray:
     """Return the corners ``[triangle 3]`` of triangles between points of the plane or of a simplex.
 
     Raises `ValueError` for fewer than three points, or points on one line.
@@ -336,7 +337,7 @@ def _draw_colours(ax: Any, mark: Mark) -> Any:
     return mesh
 
 
-def _extension(values: np.ndarray, low: float, high: float) -> Ends:
+def _extension(values: ndarray, low: float, high: float) -> Ends:
     """Return the word for the ends of a scale of colours beyond which there are values."""
     rounding = 1e-9 * (high - low)
     return EXTENSIONS[int(values.min() < low - rounding) + 2 * int(values.max() > high + rounding)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 INK, PALE, HATCHED = "#333333", "#D5D5D5", "#777777"
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
@@ -272,13 +273,13 @@ def _mark_data(mark: Mark) -> dict[str, Any]:
 
 def _numbers(values: Any) -> Any:
     """Nested lists of floats with six significant digits, None where there is no number."""
-    array: np.ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+    array: ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
     if array.ndim:
         return [_numbers(row) for row in array]
     return float(f"{array:.6g}") if np.isfinite(array) else None
 
 
-def places(points: np.ndarray) -> dict[str, Any]:
+def places(points: ndarray) -> dict[str, Any]:
     """Return the coordinates of ``points [.. coordinate]`` by name.
 
     >>> places(np.array([[1.0, 2.0]]))["y"].tolist()
@@ -287,7 +288,7 @@ def places(points: np.ndarray) -> dict[str, Any]:
     return dict(zip("xyz", np.moveaxis(points, -1, 0), strict=False))
 
 
-def certified_points(x: Any, y: Any, certified: np.ndarray, half: Any = 0.0, **style: Any) -> list[Mark]:
+def certified_points(x: Any, y: Any, certified: ndarray, half: Any = 0.0, **style: Any) -> list[Mark]:
     """Return points, filled where certified and hollow elsewhere, with whiskers of half the width ``half``.
 
     >>> [mark.hollow for mark in certified_points(np.arange(2), np.arange(2), np.array([True, False]))]
@@ -307,7 +308,7 @@ def hue_keys(names: Sequence[str], width: float = 3) -> list[Mark]:
 
 
 def player_lines(
-    x: np.ndarray, y: np.ndarray, half: np.ndarray | None = None, hue: str = PALETTE[0], **style: Any
+    x: ndarray, y: ndarray, half: ndarray | None = None, hue: str = PALETTE[0], **style: Any
 ) -> Mark:
     """Return a line with its band for each column of ``y [point player]``; in one colour if there is one."""
     y, count = y.reshape(len(x), -1), y[0].size
@@ -326,9 +327,7 @@ def hollow_key(words: str, marker: str = "o") -> Mark:
     return Mark("points", marker=marker, label=f"hollow: {words}", hollow=True)
 
 
-def outlines(
-    west: np.ndarray, bottom: np.ndarray, east: np.ndarray, top: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def outlines(west: ndarray, bottom: ndarray, east: ndarray, top: ndarray) -> tuple[ndarray, ndarray]:
     """Return the coordinates of the corners of rectangles, which NaN keeps apart.
 
     >>> x, y = outlines(*np.array([[0.0], [1.0], [2.0], [3.0]]))

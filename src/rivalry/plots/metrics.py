@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.plots.select import At, DrawnPoint, check_index, is_own, point
 from rivalry.text.display import attributes_of
@@ -32,7 +33,7 @@ def metric_label(name: str) -> str:
 
 def per_player(
     data: Dataset, name: str, *, at: At = None, keep: tuple[str, ...] = (), period: int = 0
-) -> tuple[np.ndarray, DrawnPoint]:
+) -> tuple[ndarray, DrawnPoint]:
     """Return a metric ``[dimensions of keep player]`` at one period, and the point with its claims.
 
     A metric of the whole game has one column for all players. Raises `ValueError` for a metric or a period
@@ -52,7 +53,7 @@ def per_player(
     return (values if dimensions else values[..., None]), selection
 
 
-def is_certified(selection: DrawnPoint, name: str = "") -> np.ndarray:
+def is_certified(selection: DrawnPoint, name: str = "") -> ndarray:
     """Return the mask of certified results; all false where the data contain no claim.
 
     Of a metric of learning, all count as certified.
@@ -63,7 +64,7 @@ def is_certified(selection: DrawnPoint, name: str = "") -> np.ndarray:
     return np.zeros(1, bool) if certified_mask is None else np.asarray(certified_mask)
 
 
-def is_log(values: np.ndarray, log: bool | None = None) -> bool:
+def is_log(values: ndarray, log: bool | None = None) -> bool:
     """Return ``log``, or the choice of a logarithmic scale: positive values in equal ratios or far apart.
 
     >>> is_log(np.array([0.001, 0.1])), is_log(np.array([0.5, 1, 2, 4])), is_log(np.array([0.0, 0.1]))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import CERTIFIED, CLAIMS, Solution, claim_in_words
 from rivalry.schema.registry import near
@@ -61,7 +62,7 @@ class NoSuchPoint(ValueError):
     """The data hold no such point; another run of the same study may."""
 
 
-def doubt(claims: np.ndarray | None) -> str:
+def doubt(claims: ndarray | None) -> str:
     """Return the words for marks of these claims; empty if all are certified.
 
     >>> doubt(np.array(["not an equilibrium"])), doubt(np.array(["not an equilibrium", "equilibrium"]))
@@ -73,17 +74,17 @@ def doubt(claims: np.ndarray | None) -> str:
     return REFUTED if words == {REFUTED} else "not certified"
 
 
-class DrawnPoint(dict[str, np.ndarray]):
+class DrawnPoint(dict[str, ndarray]):
     """Plain arrays at one point of a run, ``[kept dimensions, own dimensions]``, and words for the point.
 
     Claims are in words: a logit equilibrium that is no Nash equilibrium is called after its concept.
     """
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], words: str) -> None:
+    def __init__(self, arrays: Mapping[str, ndarray], words: str) -> None:
         super().__init__(arrays)
         self.words = words
 
-    def certified(self) -> np.ndarray | None:
+    def certified(self) -> ndarray | None:
         """Return the mask of certified results; None where the data contain no claim."""
         return np.isin(self["claim"], CERTIFIED) if "claim" in self else None
 
@@ -236,7 +237,7 @@ def check_data(data: object) -> None:
         raise ValueError(f"data: {kind} {rule}")
 
 
-def position(values: np.ndarray, value: Any) -> int | None:
+def position(values: ndarray, value: Any) -> int | None:
     """Return the index of ``value`` among a coordinate's values, numbers up to rounding; None if absent.
 
     >>> position(np.array([0.1, 0.2]), 0.2)
@@ -252,7 +253,7 @@ def position(values: np.ndarray, value: Any) -> int | None:
     return int(hits[0]) if len(hits) else None
 
 
-def band(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def band(values: ndarray) -> tuple[ndarray, ndarray]:
     """Return the mean over the first dimension and half the width of its 95 % interval (Student's t).
 
     Both are ``[...]``, over the replications that have a number there; half the width is 0 where one has.
@@ -295,7 +296,7 @@ def describe_replications(count: int, note: str = "mean and 95 % band") -> str:
     return f"n = {count} replications, {note}" if count > 1 else ""
 
 
-def is_blank(array: np.ndarray) -> bool:
+def is_blank(array: ndarray) -> bool:
     """True for an array of a run's dataset that is only padding.
 
     >>> is_blank(np.array([np.nan])), is_blank(np.array([""])), is_blank(np.array([0]))
@@ -379,7 +380,7 @@ def swept_dimension(data: Dataset, main: str, series: str) -> str:
     return dim
 
 
-def swept_values(data: Dataset, over: str) -> tuple[str, np.ndarray, np.ndarray]:
+def swept_values(data: Dataset, over: str) -> tuple[str, ndarray, ndarray]:
     """Return the dimension of a swept coordinate, its values, and the indices that sort them."""
     values = data[over].values.astype(float)
     return str(dimension(data, over)), values, np.argsort(values, kind="stable")
@@ -398,7 +399,7 @@ def format_value(value: object) -> str:
     return TRUTHS.get(text, text)  # coordinates may hold truth values as text
 
 
-def departure(values: Sequence[float] | np.ndarray) -> int:
+def departure(values: Sequence[float] | ndarray) -> int:
     """Return the place of the first number after a plateau, if later steps are smaller; else 0.
 
     It may be of another branch: a fold, beyond which a further equilibrium exists, looks like this.
@@ -462,11 +463,11 @@ def _first_filled(array: DataArray, free: list[str]) -> dict[str, int]:
     return dict(zip(free, map(int, np.unravel_index(np.argmax(filled), filled.shape)), strict=True))
 
 
-def _plain(array: DataArray, index: Mapping[str, int], leading: list[str]) -> np.ndarray:
+def _plain(array: DataArray, index: Mapping[str, int], leading: list[str]) -> ndarray:
     """Return the array at an index without trailing padding, the kept dimensions first."""
     part = array.isel(index, missing_dims="ignore")
     part = part.expand_dims([name for name in leading if name not in part.dims])
-    values: np.ndarray = part.transpose(*leading, ...).values
+    values: ndarray = part.transpose(*leading, ...).values
     present, axes = _is_present(values), range(values.ndim)
     remaining = [tuple(k for k in axes if k != axis) for axis in axes[len(leading) :]]
     ends = [np.flatnonzero(present.any(axis=axes)).max(initial=-1) + 1 for axes in remaining]
@@ -475,7 +476,7 @@ def _plain(array: DataArray, index: Mapping[str, int], leading: list[str]) -> np
     return np.array(values[entries], order="C")
 
 
-def _is_present(array: np.ndarray) -> np.ndarray:
+def _is_present(array: ndarray) -> ndarray:
     """Return the mask of entries that are not padding in an array of a run's dataset."""
     if array.dtype.kind == "f":
         return np.asarray(~np.isnan(array))

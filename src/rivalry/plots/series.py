@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.plots import select
 from rivalry.plots.select import At, DrawnPoint, Names, NoSuchPoint
@@ -24,7 +25,7 @@ class CellSeries(DrawnPoint):
     ``words`` are those of the point without the part in ``name``, which is empty where there is one series.
     """
 
-    def __init__(self, name: str, method: str, arrays: Mapping[str, np.ndarray], words: str) -> None:
+    def __init__(self, name: str, method: str, arrays: Mapping[str, ndarray], words: str) -> None:
         super().__init__(arrays, words)
         self.name, self.method = name, method
 
@@ -143,13 +144,13 @@ def method_label(data: Dataset, name: str | None) -> str:
     return select.value_of(data, "algorithm", data["algorithm"].values.tolist().index(name)) if name else ""
 
 
-def _drop_padding(main: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _drop_padding(main: ndarray, values: ndarray) -> ndarray:
     """Return values without the replications in which the main variable is padding."""
     present = [k for k in range(len(main)) if not select.is_blank(np.asarray(main[k]))]
     return values[present] if len(values) == len(main) else values
 
 
-def type_labels(selection: Mapping[str, np.ndarray], count: int) -> list[str]:
+def type_labels(selection: Mapping[str, ndarray], count: int) -> list[str]:
     """Return labels of the types of a population: as recorded (``player_name [.. player]``), or by number.
 
     >>> type_labels({"player_name": np.array([["meek", "loud"]])}, 2), type_labels({}, 2)

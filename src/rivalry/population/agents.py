@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float, Int
+from numpy import ndarray
 
 from rivalry.core.game import PopulationGame
 from rivalry.core.space import Scalar
@@ -61,7 +62,7 @@ def evaluate_agents(
     game: PopulationGame,
     env: object,
     policies: Own,
-    types: Int[np.ndarray, "agent"],
+    types: Int[ndarray, "agent"],
     targets: Float[Array, "target state action"] | None = None,
     paid: Paid = NOTHING,
 ) -> AgentEvaluations:
@@ -112,7 +113,7 @@ def evaluate_agents(
     return _evaluate(game, env, policies, aims, *where, put(paid.weight), put(paid.once))
 
 
-def places_of(types: np.ndarray) -> np.ndarray:
+def places_of(types: ndarray) -> ndarray:
     """Return the index of every state among those of its type.
 
     >>> places_of(np.array([0, 0, 1, 0, 1])).tolist()
@@ -125,7 +126,7 @@ def places_of(types: np.ndarray) -> np.ndarray:
     return places
 
 
-def _rounds(types: np.ndarray, kinds: int) -> tuple[np.ndarray, np.ndarray]:
+def _rounds(types: ndarray, kinds: int) -> tuple[ndarray, ndarray]:
     """Return agents ``[batch round type]``, each in at least one round, and the round of each agent."""
     members = [np.flatnonzero(types == kind) for kind in range(kinds)]
     longest = max(len(group) for group in members)

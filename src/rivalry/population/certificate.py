@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.core.game import BrokenInvariant, PopulationGame
 from rivalry.core.plain import register_plain
@@ -88,7 +89,7 @@ def check_conservation(evaluation: PolicyEvaluation) -> PolicyEvaluation:
     return evaluation
 
 
-def exploitability_along(game: PopulationGame, policies: np.ndarray) -> np.ndarray:
+def exploitability_along(game: PopulationGame, policies: ndarray) -> ndarray:
     """Return the exploitability ``[row type]`` of policies ``[row state action]``."""
     return np.stack([np.asarray(evaluate_policy(game, put(pi)).regret) for pi in policies])
 
@@ -118,7 +119,7 @@ def certificate_of(
     )
 
 
-def stake_of(game: PopulationGame, local_stake: np.ndarray) -> np.ndarray:
+def stake_of(game: PopulationGame, local_stake: ndarray) -> ndarray:
     """Stake ``[type]``: ``local_stake``, in uniform play or at vertices, if larger.
 
     In equilibrium all actions in use pay the same: more is at stake where the population plays otherwise.
@@ -128,7 +129,7 @@ def stake_of(game: PopulationGame, local_stake: np.ndarray) -> np.ndarray:
     return reduce(np.fmax, stakes, local_stake)
 
 
-def tolerance_of(at_stake: np.ndarray, payoff: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
+def tolerance_of(at_stake: ndarray, payoff: ndarray, tolerance: float = TOLERANCE) -> ndarray:
     """Return the largest gain at an equilibrium, ``[type]``, also of finitely many agents."""
     return tolerance * at_stake + ROUNDING * np.abs(payoff)
 

@@ -12,6 +12,7 @@ from inspect import Parameter, signature
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from numpy import ndarray
 
 
 @runtime_checkable
@@ -29,42 +30,42 @@ class HorizonGame(Protocol):
     """
 
     horizon: int
-    first: np.ndarray
+    first: ndarray
     actions: int
 
-    def reward(self, t: int, mu: np.ndarray) -> np.ndarray:
+    def reward(self, t: int, mu: ndarray) -> ndarray:
         """Return the reward of a period in a distribution ``[state]``, ``[state action]``.
 
         Of a game in which the others' actions matter: ``reward(t, mu, joint)`` with ``joint`` ``[state
         action]``; likewise ``transition``.
         """
 
-    def transition(self, t: int, mu: np.ndarray) -> np.ndarray:
+    def transition(self, t: int, mu: ndarray) -> ndarray:
         """Return the probabilities of the next state, ``[state action next_state]``."""
 
-    def final_reward(self, mu: np.ndarray) -> np.ndarray:
+    def final_reward(self, mu: ndarray) -> ndarray:
         """Return the reward at the end, ``[state]``."""
 
 
 class HorizonValues(NamedTuple):
     """Values by backward induction in a fixed flow."""
 
-    states: np.ndarray  # [period state], the end included
-    actions: np.ndarray  # [period state action]
+    states: ndarray  # [period state], the end included
+    actions: ndarray  # [period state action]
 
 
-def uniform_policy(game: HorizonGame) -> np.ndarray:
+def uniform_policy(game: HorizonGame) -> ndarray:
     """Return the policy that plays all actions with equal probability, ``[period state action]``."""
     return np.full((game.horizon, len(game.first), game.actions), 1 / game.actions)
 
 
-def takes_joint(function: Callable[..., np.ndarray]) -> bool:
+def takes_joint(function: Callable[..., ndarray]) -> bool:
     """True if rewards or transitions take the joint distribution of states and actions."""
     kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
     return sum(parameter.kind in kinds for parameter in signature(function).parameters.values()) > 2
 
 
-def _in(function: Callable[..., np.ndarray], t: int, mu: np.ndarray, pi: np.ndarray | None) -> np.ndarray:
+def _in(function: Callable[..., ndarray], t: int, mu: ndarray, pi: ndarray | None) -> ndarray:
     """Return rewards or transitions of a period where all are distributed as ``mu`` and follow ``pi``."""
     if not takes_joint(function):
         return np.asarray(function(t, mu))
@@ -73,7 +74,7 @@ def _in(function: Callable[..., np.ndarray], t: int, mu: np.ndarray, pi: np.ndar
     return np.asarray(function(t, mu, mu[:, None] * pi))
 
 
-def policy_flow(game: HorizonGame, pi: np.ndarray) -> np.ndarray:
+def policy_flow(game: HorizonGame, pi: ndarray) -> ndarray:
     """Return the distributions when all agents follow a policy, ``[period state]``, the end included."""
     distributions = [np.asarray(game.first, dtype=float)]
     for t in range(game.horizon):
@@ -84,11 +85,11 @@ def policy_flow(game: HorizonGame, pi: np.ndarray) -> np.ndarray:
 
 def values_in_flow(
     game: HorizonGame,
-    flow: np.ndarray,
-    pi: np.ndarray | None = None,
+    flow: ndarray,
+    pi: ndarray | None = None,
     *,
     worst: bool = False,
-    population: np.ndarray | None = None,
+    population: ndarray | None = None,
 ) -> HorizonValues:
     """Return the values in a fixed flow of a policy; without one of a best response, or the worst play.
 
@@ -107,7 +108,7 @@ def values_in_flow(
     return HorizonValues(np.stack(states[::-1]), np.stack(actions[::-1]))
 
 
-def response(q: np.ndarray, temperature: float = 0.0) -> np.ndarray:
+def response(q: ndarray, temperature: float = 0.0) -> ndarray:
     """Return the softmax of action values at a temperature; at 0 the first best action, with certainty."""
     if temperature == 0:
         return np.eye(q.shape[-1])[q.argmax(axis=-1)]
@@ -116,8 +117,8 @@ def response(q: np.ndarray, temperature: float = 0.0) -> np.ndarray:
 
 
 def average(
-    policy: np.ndarray, other_policy: np.ndarray, flow: np.ndarray, other_flow: np.ndarray, weight: float
-) -> np.ndarray:
+    policy: ndarray, other_policy: ndarray, flow: ndarray, other_flow: ndarray, weight: float
+) -> ndarray:
     """Return the policy of a population, a part ``weight`` of which follows ``other_policy``.
 
     The rest follows ``policy``. In every state policies are averaged by the mass that is there. So the flow
@@ -131,8 +132,8 @@ def average(
 
 
 def play_agents(
-    game: HorizonGame, pi: np.ndarray, agents: int, rng: np.random.Generator
-) -> tuple[np.ndarray, float]:
+    game: HorizonGame, pi: ndarray, agents: int, rng: np.random.Generator
+) -> tuple[ndarray, float]:
     """Play a policy by finitely many agents, who meet their own empirical distribution.
 
     Returns
@@ -157,7 +158,7 @@ def play_agents(
     return np.stack(distributions), float(paid + game.final_reward(mu)[states].mean())
 
 
-def _draw(chances: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _draw(chances: ndarray, rng: np.random.Generator) -> ndarray:
     """Return one index per row of probabilities ``[row index]``."""
     index = (rng.random((len(chances), 1)) > chances.cumsum(axis=1)).sum(axis=1)
     return np.minimum(index, chances.shape[1] - 1)

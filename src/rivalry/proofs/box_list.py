@@ -8,6 +8,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.assumed_range import AT_OPEN_END, gain_beyond, open_range
 from rivalry.core.game import Game
@@ -181,7 +182,7 @@ def _within_range(
     return inside, next(filter(None, reasons), "")
 
 
-def _undefined(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
+def _undefined(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> ndarray | None:
     """Return a profile in some of the boxes at which payoffs are not finite, ``[choice]``; None if unseen."""
     sample = np.unique(np.linspace(0, len(low) - 1, SAMPLE_SIZE).astype(int))
     for y in np.concatenate([low[sample], low[sample] / 2 + high[sample] / 2, high[sample]]):
@@ -191,10 +192,10 @@ def _undefined(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -
     return None
 
 
-def _jump(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray | None:
+def _jump(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> ndarray | None:
     """Return a profile in some boxes at which payoffs jump in a choice, ``[choice]``; None if unseen."""
 
-    def pay(y: np.ndarray) -> np.ndarray:
+    def pay(y: ndarray) -> ndarray:
         return payoffs(game, put(profile_of(at, y)))
 
     sample = np.unique(np.linspace(0, len(low) - 1, SAMPLE_SIZE // 4).astype(int))
@@ -229,7 +230,7 @@ def _radius(point: FirstOrderPoint) -> float:
     )
 
 
-def profile_payoffs(game: Game, profiles: np.ndarray) -> np.ndarray:
+def profile_payoffs(game: Game, profiles: ndarray) -> ndarray:
     """Return payoffs ``[profile player]`` of profiles ``[profile player axis]``."""
     rows = [payoffs(game, put(x)) for x in profiles]
     return np.reshape(rows, (len(profiles), profiles.shape[1]))
@@ -295,7 +296,7 @@ def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
     rows = list(product(*map(range, counts))) if listable else []
     combinations = np.reshape(np.array(rows, dtype=int), (len(rows), len(records)))
 
-    def combined(name: str, indices: np.ndarray) -> np.ndarray:
+    def combined(name: str, indices: ndarray) -> ndarray:
         parts = [entry[name][k] for entry, k in zip(records, indices.T, strict=True)]
         return np.concatenate(parts, axis=2)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.core.game import Game
 from rivalry.core.method import Session
@@ -152,11 +153,11 @@ class BoxSearch:
     def _search_totals(self, sums: Sums, at: Coordinates, session: Session) -> None:
         """Replace the first box by smaller ones, where payoffs depend on sums over the others."""
 
-        def sides(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        def sides(low: ndarray, high: ndarray) -> ndarray:
             bounds = (low == at.low) | (high == at.high)
             return np.where(bounds, session["side"][0], 0.0)
 
-        def is_known(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        def is_known(low: ndarray, high: ndarray) -> ndarray:
             is_covered = np.zeros(len(low), dtype=bool)
             for point in points_of(session):
                 is_covered |= inside(low, high, sides(low, high), point)
@@ -167,7 +168,7 @@ class BoxSearch:
         session["side"] = sides(low, high)
         session["low"], session["high"] = low, high
 
-    def add(self, game: Game, at: Coordinates, session: Session, y: np.ndarray, side: np.ndarray) -> None:
+    def add(self, game: Game, at: Coordinates, session: Session, y: ndarray, side: ndarray) -> None:
         """Add the first-order points near ``y [candidate coordinate]`` that are proved and new."""
         y, side = _sorted(at, at.labels, y, side)
         good = np.isfinite(y).all(axis=1) & np.all((y >= at.low) & (y <= at.high), axis=1)
@@ -237,9 +238,9 @@ class BoxSearch:
         at: Coordinates,
         session: Session,
         boxes: Any,
-        undecided: np.ndarray,
+        undecided: ndarray,
         enclosures: Any,
-        sides: np.ndarray,
+        sides: ndarray,
         reason: Any,
     ) -> None:
         low, high, _ = boxes
@@ -290,7 +291,7 @@ class BoxSearch:
         for name, arrays in zip(("low", "high", "side"), zip(*parts, strict=True), strict=True):
             session[name] = np.concatenate([session[name], *arrays])
 
-    def _note(self, session: Session, low: np.ndarray, high: np.ndarray, reason: np.ndarray) -> None:
+    def _note(self, session: Session, low: ndarray, high: ndarray, reason: ndarray) -> None:
         """Count reasons, and store the boxes for a picture of two coordinates."""
         session["discarded"] = session["discarded"] + np.bincount(reason, minlength=len(REASONS))
         if low.shape[1] <= 2 and len(session["drawn"]) < DRAWN:
@@ -372,7 +373,7 @@ def points_of(session: Session) -> list[FirstOrderPoint]:
     return [FirstOrderPoint(*rows) for rows in session["points"]]
 
 
-def inside(low: np.ndarray, high: np.ndarray, side: np.ndarray, point: FirstOrderPoint) -> np.ndarray:
+def inside(low: ndarray, high: ndarray, side: ndarray, point: FirstOrderPoint) -> ndarray:
     """Return a mask of boxes that lie in the box in which a point is the only one."""
     within = (low >= point.alone_low) & (high <= point.alone_high)
     within &= (side == point.alone_side) | (point.alone_side == OPEN)
@@ -384,7 +385,7 @@ def overlap(first: FirstOrderPoint, second: FirstOrderPoint) -> bool:
     return bool(np.all((first.low <= second.high) & (second.low <= first.high)))
 
 
-def _groups(at: Coordinates, labels: np.ndarray) -> list[np.ndarray]:
+def _groups(at: Coordinates, labels: ndarray) -> list[ndarray]:
     """Return the coordinates ``[player axis]`` of every group of exchangeable players."""
     groups = []
     for label in np.unique(labels):
@@ -395,7 +396,7 @@ def _groups(at: Coordinates, labels: np.ndarray) -> list[np.ndarray]:
     return groups
 
 
-def _out_of_order(at: Coordinates, labels: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _out_of_order(at: Coordinates, labels: ndarray, low: ndarray, high: ndarray) -> ndarray:
     """Return the boxes in which some player's first choice is above that of the next exchangeable player."""
     out = np.zeros(len(low), dtype=bool)
     for group in _groups(at, labels):
@@ -404,9 +405,7 @@ def _out_of_order(at: Coordinates, labels: np.ndarray, low: np.ndarray, high: np
     return out
 
 
-def _sorted(
-    at: Coordinates, labels: np.ndarray, y: np.ndarray, side: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _sorted(at: Coordinates, labels: ndarray, y: ndarray, side: ndarray) -> tuple[ndarray, ndarray]:
     """Return rows of choices with exchangeable players in order of their first choice."""
     y, side = y.copy(), side.copy()
     for group in _groups(at, labels):
@@ -416,7 +415,7 @@ def _sorted(
     return y, side
 
 
-def orders(at: Coordinates, labels: np.ndarray) -> Iterator[np.ndarray]:
+def orders(at: Coordinates, labels: ndarray) -> Iterator[ndarray]:
     """Yield the coordinates in every order of exchangeable players."""
     groups = _groups(at, labels)
     for orders in product(*(permutations(group) for group in groups)):
@@ -427,7 +426,7 @@ def orders(at: Coordinates, labels: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def points_in_all_orders(
-    at: Coordinates, labels: np.ndarray, points: list[FirstOrderPoint], verdicts: np.ndarray
+    at: Coordinates, labels: ndarray, points: list[FirstOrderPoint], verdicts: ndarray
 ) -> tuple[list[FirstOrderPoint], list[int]]:
     """Return the points of every order of exchangeable players, and their verdicts."""
     all_points: list[FirstOrderPoint] = []
@@ -464,14 +463,14 @@ def distinct_equilibria(at: Coordinates, session: Session) -> list[FirstOrderPoi
     return equilibria
 
 
-def _search_coordinates(game: Any, at: Coordinates, rows: np.ndarray) -> np.ndarray:
+def _search_coordinates(game: Any, at: Coordinates, rows: ndarray) -> ndarray:
     """Return choices ``[box coordinate]`` in the coordinates in which the game's box is searched."""
     if not is_reparametrised(game):
         return rows
     return np.asarray(game.space.unconstrain(profiles_of(at, rows)))[:, at.player, at.axis]
 
 
-def relative_width(game: object, at: Coordinates, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def relative_width(game: object, at: Coordinates, low: ndarray, high: ndarray) -> ndarray:
     """Return widths relative to the range, or to the size of far smaller numbers that are not near zero."""
     ends = np.stack([at.low, at.high])
     if is_reparametrised(game):
@@ -484,8 +483,8 @@ def relative_width(game: object, at: Coordinates, low: np.ndarray, high: np.ndar
 
 
 def _halves(
-    game: Any, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, influence: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    game: Any, at: Coordinates, low: ndarray, high: ndarray, side: ndarray, influence: ndarray
+) -> tuple[ndarray, ndarray, ndarray]:
     """Return both halves of boxes, split in the coordinate with the largest effect on derivatives."""
     width = np.where((side == 0) | (side == OPEN), relative_width(game, at, low, high), -1.0)
     widest = width.max(axis=1, keepdims=True)
@@ -510,8 +509,8 @@ def _halves(
 
 
 def _faces(
-    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, axes: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    at: Coordinates, low: ndarray, high: ndarray, side: ndarray, axes: ndarray
+) -> list[tuple[ndarray, ndarray, ndarray]]:
     """Return boxes in which one open choice is at a bound that they touch, or between the bounds."""
     row = np.arange(len(low))
     between = side.copy()
@@ -528,8 +527,8 @@ def _faces(
 
 
 def _refuted_boxes(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, largest_sum: float, past_boxes: int
-) -> np.ndarray:
+    game: Game, at: Coordinates, low: ndarray, high: ndarray, largest_sum: float, past_boxes: int
+) -> ndarray:
     """Return a mask of boxes without an equilibrium, by a better strategy at every profile.
 
     It is one strategy of one player. Where the payoffs add up to at most ``largest_sum``, it may also be one
@@ -552,7 +551,7 @@ def _refuted_boxes(
     return refuted
 
 
-def good_strategies(game: Game, at: Coordinates, y: np.ndarray, past_boxes: int) -> tuple[Any, Any]:
+def good_strategies(game: Game, at: Coordinates, y: ndarray, past_boxes: int) -> tuple[Any, Any]:
     """Return gains ``[box player]`` of good strategies ``[box player axis]`` at profiles."""
     axes = game.space.shape[1]
     size = CANDIDATES**axes if axes < 3 else 4 * CANDIDATES**2
@@ -590,7 +589,7 @@ def _gain_at(game: Game, at: Coordinates, grids: Any, y: Array) -> tuple[Any, An
 _gains_at = over_rows(_gain_at, shared=3)
 
 
-def _places(at: Coordinates, labels: np.ndarray, session: Session) -> tuple[np.ndarray, np.ndarray]:
+def _places(at: Coordinates, labels: ndarray, session: Session) -> tuple[ndarray, ndarray]:
     """Return hulls of undecided boxes that touch, in every order of exchangeable players."""
     places = hulls_of_clusters(session["undecided_low"], session["undecided_high"])
     low, high = (np.concatenate([end[:, index] for index in orders(at, labels)]) for end in places)
@@ -598,8 +597,8 @@ def _places(at: Coordinates, labels: np.ndarray, session: Session) -> tuple[np.n
 
 
 def undecided_places(
-    at: Coordinates, labels: np.ndarray, session: Session, unjudged: list[FirstOrderPoint]
-) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+    at: Coordinates, labels: ndarray, session: Session, unjudged: list[FirstOrderPoint]
+) -> tuple[int, tuple[ndarray, ndarray]]:
     """Return the number of places undecided by the search, and boxes with all equilibria that are not listed.
 
     The boxes are these places in every order of exchangeable players, points that are not judged, and one
@@ -617,7 +616,7 @@ def undecided_places(
     return len(places[0]), (low, high)
 
 
-def hulls_of_clusters(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def hulls_of_clusters(low: ndarray, high: ndarray) -> tuple[ndarray, ndarray]:
     """Return the hulls of undecided boxes that touch; one hull of very many, which are not compared."""
     if len(low) > COMPARED:
         return low.min(axis=0, keepdims=True), high.max(axis=0, keepdims=True)
@@ -636,13 +635,13 @@ def hulls_of_clusters(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np
     return a, b
 
 
-def profile_of(at: Coordinates, y: np.ndarray) -> np.ndarray:
+def profile_of(at: Coordinates, y: ndarray) -> ndarray:
     """Return the profile ``[player axis]`` with coordinates ``y``."""
     profile = at.start.copy()
     profile[at.place] = y
     return profile
 
 
-def profiles_of(at: Coordinates, rows: np.ndarray) -> np.ndarray:
+def profiles_of(at: Coordinates, rows: ndarray) -> ndarray:
     """Return the profiles ``[row player axis]`` with coordinates ``rows``."""
     return np.reshape([profile_of(at, y) for y in rows], (len(rows), *at.start.shape))

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.tolerances import DOMINANCE
@@ -130,7 +131,7 @@ def _bends(game: Game, at: Coordinates, low: Array, high: Array) -> Bends:
     return jax.vmap(partial(_bend, game, at))(low, high)
 
 
-def bends(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> Bends:
+def bends(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> Bends:
     """Return the enclosures `Bends` of boxes ``[box coordinate]``."""
     return in_batches(partial(_bends, game, at), BATCH, low, high)
 
@@ -144,7 +145,7 @@ def is_concave(at: Coordinates, enclosures: Bends, k: int) -> bool:
     )
 
 
-def _bends_down(low: np.ndarray, high: np.ndarray, entries: np.ndarray) -> bool:
+def _bends_down(low: ndarray, high: ndarray, entries: ndarray) -> bool:
     low, high = low[np.ix_(entries, entries)], high[np.ix_(entries, entries)]
     return bool(high[0, 0] <= 0) if len(high) == 1 else negative_definite(low, high)
 
@@ -161,7 +162,7 @@ def is_unique(enclosures: Bends, k: int) -> bool:
 
 
 def existence_and_uniqueness(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, other_boxes: tuple[np.ndarray, np.ndarray]
+    game: Game, at: Coordinates, low: ndarray, high: ndarray, other_boxes: tuple[ndarray, ndarray]
 ) -> tuple[bool, bool]:
     """Truth values: a larger box is proved to contain an equilibrium; it is proved to contain only one.
 
@@ -191,7 +192,7 @@ def existence_and_uniqueness(
     return False, False
 
 
-def _inner_ends(at: Coordinates, box_low: np.ndarray, box_high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _inner_ends(at: Coordinates, box_low: ndarray, box_high: ndarray) -> tuple[ndarray, ndarray]:
     """Return the ends of a box that are no bounds of the space, as boxes ``[end coordinate]``."""
     low, high = [box_low[None][:0]], [box_high[None][:0]]
     for k in range(len(box_low)):
@@ -205,10 +206,10 @@ def _inner_ends(at: Coordinates, box_low: np.ndarray, box_high: np.ndarray) -> t
 def _is_decided(
     game: Game,
     at: Coordinates,
-    box: tuple[np.ndarray, np.ndarray],
-    low: np.ndarray,
-    high: np.ndarray,
-    decides: Callable[[np.ndarray, np.ndarray], bool],
+    box: tuple[ndarray, ndarray],
+    low: ndarray,
+    high: ndarray,
+    decides: Callable[[ndarray, ndarray], bool],
 ) -> bool:
     """True if all equilibria on ``box`` in the parts ``[part coordinate]`` are decided."""
     box_count = 0
@@ -232,7 +233,7 @@ def _is_decided(
     return True
 
 
-def _is_best(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> bool:
+def _is_best(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> bool:
     """True if near every profile of a box a best strategy pays more than all others.
 
     Near it payoffs are concave while the others play in the box; farther away they are bounded.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.oracles import separate_parts
@@ -86,7 +87,7 @@ class SmoothProof:
     """
 
     game: Any
-    equilibria: np.ndarray
+    equilibria: ndarray
     complete: bool
     proved: bool
 
@@ -216,7 +217,7 @@ class RangesProof:
         return parts
 
 
-def _in_coordinates(game: Any, profiles: np.ndarray) -> np.ndarray:
+def _in_coordinates(game: Any, profiles: ndarray) -> ndarray:
     if not isinstance(game, InFractions):
         return profiles
     rows = [game.fractions(x) for x in profiles]
@@ -261,7 +262,7 @@ def _document(game: Any, at: Coordinates, sums: Sums | None = None) -> Document:
 def _part(
     game: Any,
     at: Coordinates,
-    equilibria: np.ndarray,
+    equilibria: ndarray,
     complete: bool,
     max_boxes: int = BOXES,
     sums: Sums | None = None,
@@ -300,7 +301,7 @@ def _node(node: tuple[Any, ...]) -> list[Any]:
     return [name, arguments[0].hex()] if name == "c" else [name, *arguments]
 
 
-def _point(game: Any, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | None:
+def _point(game: Any, at: Coordinates, y: ndarray) -> FirstOrderPoint | None:
     """Return the first-order point near a profile; None without a proof by derivatives."""
     close = 1e-9 * (at.high - at.low)
     side = np.where(y <= at.low + close, -1.0, np.where(y >= at.high - close, 1.0, 0.0))[None]
@@ -316,7 +317,7 @@ def _point(game: Any, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | None:
     return point._replace(alone_low=np.minimum(low, point.low), alone_high=np.maximum(high, point.high))
 
 
-def _entry(game: Any, at: Coordinates, y: np.ndarray, point: FirstOrderPoint) -> Document:
+def _entry(game: Any, at: Coordinates, y: ndarray, point: FirstOrderPoint) -> Document:
     """Return the entry of an equilibrium, whose choices at bounds are exact."""
     free = point.side == 0
     target = np.where(free & (at.ranges is None), y, point.centre)
@@ -332,7 +333,7 @@ def _entry(game: Any, at: Coordinates, y: np.ndarray, point: FirstOrderPoint) ->
     }
 
 
-def _peak(game: Any, at: Coordinates, point: FirstOrderPoint, radius: np.ndarray) -> Document:
+def _peak(game: Any, at: Coordinates, point: FirstOrderPoint, radius: ndarray) -> Document:
     """Return bounds on the choices of all players, within which own payoffs are concave."""
     low, high = np.maximum(point.low - radius, at.low), np.minimum(point.high + radius, at.high)
     nearest = low.copy(), high.copy()
@@ -351,7 +352,7 @@ def _peak(game: Any, at: Coordinates, point: FirstOrderPoint, radius: np.ndarray
     }
 
 
-def _judge(game: Any, at: Coordinates, entry: Document, y: np.ndarray) -> None:
+def _judge(game: Any, at: Coordinates, entry: Document, y: ndarray) -> None:
     """Raise `Unsupported` unless boxes show that strategies beyond the peak of an entry pay less."""
     centre, radius = (np.array(list(map(float.fromhex, entry[name]))) for name in ("point", "radius"))
     near = np.stack([np.maximum(centre - radius, at.low), np.minimum(centre + radius, at.high)])
@@ -367,7 +368,7 @@ def _judge(game: Any, at: Coordinates, entry: Document, y: np.ndarray) -> None:
             )
 
 
-def _largest(game: Any, at: Coordinates, y: np.ndarray) -> Document:
+def _largest(game: Any, at: Coordinates, y: ndarray) -> Document:
     """Return the entry of a largest payoff of a game of one player, which may be at a kink."""
     single_player = len(at.start) == 1 and at.ranges is None
     radius = maximum_near(game, np.asarray(at.profile(jnp.asarray(y)))) if single_player else None
@@ -377,13 +378,13 @@ def _largest(game: Any, at: Coordinates, y: np.ndarray) -> Document:
     return _entry_of(y, np.full(len(y), radius), *ends) | {"kink": True}
 
 
-def _degenerate(y: np.ndarray) -> str:
+def _degenerate(y: ndarray) -> str:
     """Reason why an equilibrium has no entry."""
     place = strategy_in_words(y)
     return f"proof file: the equilibrium {place} is at a kink, or its derivatives vanish at a bound"
 
 
-def _entry_of(y: np.ndarray, radius: np.ndarray, low: np.ndarray, high: np.ndarray) -> Document:
+def _entry_of(y: ndarray, radius: ndarray, low: ndarray, high: ndarray) -> Document:
     return {
         "point": _hexadecimal(y),
         "radius": _hexadecimal(radius),
@@ -398,18 +399,18 @@ class _Tree:
     An entry refers to another box by its number.
     """
 
-    def __init__(self, *row: np.ndarray) -> None:
+    def __init__(self, *row: ndarray) -> None:
         self.entries: dict[int, list[Any]] = {}
-        self.waiting, self.count = list[tuple[int, tuple[np.ndarray, ...]]](), 0
+        self.waiting, self.count = list[tuple[int, tuple[ndarray, ...]]](), 0
         self.add(*row)
 
-    def add(self, *row: np.ndarray) -> int:
+    def add(self, *row: ndarray) -> int:
         """Add a box and return its number."""
         self.waiting.append((self.count, row))
         self.count += 1
         return self.count - 1
 
-    def take(self, max_boxes: int) -> tuple[list[int], list[np.ndarray]]:
+    def take(self, max_boxes: int) -> tuple[list[int], list[ndarray]]:
         """Return numbers of some waiting boxes, and their rows, ``[array][box ..]``."""
         if len(self.entries) > max_boxes:
             raise Unsupported(f"proof file: more than {max_boxes} boxes would be needed")
@@ -458,7 +459,7 @@ def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], max_boxes:
 
 
 def _nearby_points(
-    at: Coordinates, points: list[FirstOrderPoint], low: np.ndarray, high: np.ndarray
+    at: Coordinates, points: list[FirstOrderPoint], low: ndarray, high: ndarray
 ) -> list[list[Any]]:
     """Return the reason of a box in which a point is the only one; empty if no point is."""
     inside = (low > at.low) & (high < at.high)  # of choices that are not at bounds, as those of the point
@@ -518,13 +519,13 @@ def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint])
 
 def _rising_choices(
     slopes: Callable[..., Any],
-    low: np.ndarray,
-    high: np.ndarray,
-    part_low: np.ndarray,
-    part_high: np.ndarray,
-    total_low: np.ndarray,
-    total_high: np.ndarray,
-) -> np.ndarray:
+    low: ndarray,
+    high: ndarray,
+    part_low: ndarray,
+    part_high: ndarray,
+    total_low: ndarray,
+    total_high: ndarray,
+) -> ndarray:
     """Return a mask of choices in which payoffs rise, at the most plausible of sampled totals."""
     share = np.linspace(ROOM, 1 - ROOM, 5)
     samples = [
@@ -539,7 +540,7 @@ def _rising_choices(
 
 
 def _cut_off(
-    ends: tuple[np.ndarray, np.ndarray], smaller: tuple[np.ndarray, np.ndarray], rises: np.ndarray
+    ends: tuple[ndarray, ndarray], smaller: tuple[ndarray, ndarray], rises: ndarray
 ) -> tuple[list[Any], list[Any]]:
     """Cut a box of choices and totals to nearly a smaller one, in place.
 
@@ -577,8 +578,8 @@ def _sign(k: int, weight: int) -> list[Any]:
 
 
 def _face(
-    at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, reason: list[Any]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    at: Coordinates, low: ndarray, high: ndarray, side: ndarray, reason: list[Any]
+) -> tuple[ndarray, ndarray, ndarray] | None:
     """Return the profiles of a box at the bound to which a payoff rises; None if there are none."""
     if reason[0] != "sign" or len(reason[1]) != 1:
         return None
@@ -592,7 +593,7 @@ def _face(
     return low, high, side
 
 
-def _combination(enclosures: FirstOrder, k: int, side: np.ndarray) -> list[Any]:
+def _combination(enclosures: FirstOrder, k: int, side: ndarray) -> list[Any]:
     """Return the reason that one of Newton's equations has no zero in box k; empty if all may have one."""
     free = side == 0
     bends = (enclosures.bend_low[k] / 2 + enclosures.bend_high[k] / 2)[np.ix_(free, free)]
@@ -610,9 +611,9 @@ def _reasons(
     game: Any,
     at: Coordinates,
     points: list[FirstOrderPoint],
-    low: np.ndarray,
-    high: np.ndarray,
-    side: np.ndarray,
+    low: ndarray,
+    high: ndarray,
+    side: ndarray,
     past_boxes: int,
 ) -> list[list[Any]]:
     """Return the reasons of boxes, empty where none is found."""

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.tolerances import LAYER
@@ -203,7 +204,7 @@ _first_orders = over_rows(_first_order)
 
 
 def first_order(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, past_boxes: int = 0
+    game: Game, at: Coordinates, low: ndarray, high: ndarray, side: ndarray, past_boxes: int = 0
 ) -> FirstOrder:
     """Return the enclosures `FirstOrder` of boxes ``[box coordinate]``, after ``past_boxes`` other boxes.
 
@@ -213,7 +214,7 @@ def first_order(
     return _first_orders(game, at, low, high, side, batch=BATCH, past_rows=past_boxes)
 
 
-def excluded(enclosures: FirstOrder, side: np.ndarray) -> np.ndarray:
+def excluded(enclosures: FirstOrder, side: ndarray) -> ndarray:
     """Return a mask of boxes that are proved to have no first-order point.
 
     Open choices may be at bounds; see `without_open_sides`.
@@ -226,8 +227,8 @@ def excluded(enclosures: FirstOrder, side: np.ndarray) -> np.ndarray:
 
 
 def without_open_sides(
-    at: Coordinates, enclosures: FirstOrder, side: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    at: Coordinates, enclosures: FirstOrder, side: ndarray
+) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     """Return smaller boxes, with open choices at a bound where derivatives push them there, and their sides.
 
     The last array is a mask of boxes without a first-order point: they contain no such bound.
@@ -242,7 +243,7 @@ def without_open_sides(
     return low, high, side, empty
 
 
-def at_most_one_point(enclosures: FirstOrder, side: np.ndarray) -> np.ndarray:
+def at_most_one_point(enclosures: FirstOrder, side: ndarray) -> ndarray:
     """Return a mask of boxes that have at most one first-order point.
 
     In choices that are not held at a bound all matrices of derivatives are P-matrices, up to the sign. So
@@ -273,8 +274,8 @@ def at_most_one_point(enclosures: FirstOrder, side: np.ndarray) -> np.ndarray:
 
 
 def newton(
-    game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, steps: int = 12
-) -> tuple[np.ndarray, np.ndarray]:
+    game: Game, at: Coordinates, y: ndarray, side: ndarray, steps: int = 12
+) -> tuple[ndarray, ndarray]:
     """Return ends ``[start coordinate]`` of Newton's method, and their sides; NaN where it fails.
 
     Open choices are at a bound where their derivative points outwards. Parameters with ranges have the

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.proofs.arithmetic import intervals
@@ -128,10 +129,10 @@ def gains(
     game: Game,
     at: Coordinates,
     player: int,
-    low: np.ndarray,
-    high: np.ndarray,
-    strategy_low: np.ndarray,
-    strategy_high: np.ndarray,
+    low: ndarray,
+    high: ndarray,
+    strategy_low: ndarray,
+    strategy_high: ndarray,
     past_boxes: int = 0,
 ) -> DeviationBounds:
     """Return the bounds on gains in boxes, after ``past_boxes`` other boxes; see `DeviationBounds`.
@@ -172,11 +173,11 @@ def refutation(
     game: Game,
     at: Coordinates,
     player: int,
-    low: np.ndarray,
-    high: np.ndarray,
-    strategy: np.ndarray,
+    low: ndarray,
+    high: ndarray,
+    strategy: ndarray,
     past_boxes: int = 0,
-) -> np.ndarray:
+) -> ndarray:
     """Return a mask of boxes ``[box coordinate]`` in which a player gains by ``strategy`` everywhere."""
     bounds = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, past_rows=past_boxes)
     return np.asarray(bounds.lower > 0)
@@ -205,12 +206,12 @@ _refutations_together = over_rows(_joint_gain, shared=2)
 def refutation_together(
     game: Game,
     at: Coordinates,
-    low: np.ndarray,
-    high: np.ndarray,
-    strategies: np.ndarray,
+    low: ndarray,
+    high: ndarray,
+    strategies: ndarray,
     largest: float,
     past_boxes: int = 0,
-) -> np.ndarray:
+) -> ndarray:
     """Return a mask of boxes ``[box coordinate]``: some of ``strategies [box player axis]`` raise a payoff.
 
     Every player deviates alone. If the payoffs of these deviations add up to more than the payoffs of the

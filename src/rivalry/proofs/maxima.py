@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.proofs.arithmetic.best_responses import with_bounded_responses
@@ -25,7 +26,7 @@ RADII = 10.0 ** np.arange(-9.0, -1.0)  # of the range: boxes around the profile
 LIMIT = 4000  # boxes of strategies outside
 
 
-def maximum_near(game: Game, x: np.ndarray) -> float | None:
+def maximum_near(game: Game, x: ndarray) -> float | None:
     """Return a distance from ``x [1 axis]`` within which the payoff is largest; None without a proof.
 
     Raises
@@ -46,7 +47,7 @@ def maximum_near(game: Game, x: np.ndarray) -> float | None:
     return None
 
 
-def _is_continuous(game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray) -> bool:
+def _is_continuous(game: Game, at: Coordinates, low: ndarray, high: ndarray) -> bool:
     """True if the payoff is certainly continuous between two strategies ``[axis]``.
 
     It is if it is finite and every comparison is decided; maxima are no comparisons.

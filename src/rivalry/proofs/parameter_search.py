@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.method import Session
 from rivalry.core.results import Record, scalar
@@ -71,12 +72,12 @@ def search_on_ranges(world: GameOnRanges, session: Session, search: BoxSearch) -
     return True
 
 
-def _coordinates(world: GameOnRanges, ends: np.ndarray) -> Coordinates:
+def _coordinates(world: GameOnRanges, ends: ndarray) -> Coordinates:
     ranges = Ranges(ends[0], ends[1], world.ranges.places)
     return coordinates(world.game)._replace(labels=world.labels, ranges=ranges)
 
 
-def _widths(world: GameOnRanges, ranges: np.ndarray) -> np.ndarray:
+def _widths(world: GameOnRanges, ranges: ndarray) -> ndarray:
     """Return widths ``[range parameter]`` of ranges ``[range end parameter]`` relative to the full ranges."""
     return np.asarray((ranges[:, 1] - ranges[:, 0]) / (world.ranges.high - world.ranges.low))
 
@@ -151,9 +152,7 @@ def _close(world: GameOnRanges, session: Session, proved_points: list[FirstOrder
     session["here"] = session["here"][:0]
 
 
-def _single_point(
-    world: GameOnRanges, session: Session, boxes: dict[str, np.ndarray]
-) -> FirstOrderPoint | None:
+def _single_point(world: GameOnRanges, session: Session, boxes: dict[str, ndarray]) -> FirstOrderPoint | None:
     """Return the hull of the boxes that are left, if it is proved to have exactly one equilibrium; else None.
 
     Payoffs that are concave in own strategies have an equilibrium (Debreu, Glicksberg, Fan), and no other box
@@ -223,7 +222,7 @@ def record_on_ranges(world: GameOnRanges, session: Session) -> Record:
     }
 
 
-def _joined(ranges: np.ndarray, decided: np.ndarray, count: np.ndarray) -> tuple[Any, Any, Any]:
+def _joined(ranges: ndarray, decided: ndarray, count: ndarray) -> tuple[Any, Any, Any]:
     """Return ranges ``[range end parameter]``; those that touch and have the same result are joined.
 
     Ranges of several parameters are joined only if all have the same result.

@@ -20,6 +20,7 @@ from math import inf, isfinite, nextafter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic import intervals
@@ -352,8 +353,8 @@ class _Slopes(NamedTuple):
 
     full: Callable[..., Any]  # slopes, their derivatives in choices of every axis and in every sum, payoffs
     slopes: Callable[..., Any]
-    axis: np.ndarray  # [axis coordinate]: whether it is that of the coordinate
-    same_player: np.ndarray  # [coordinate coordinate]
+    axis: ndarray  # [axis coordinate]: whether it is that of the coordinate
+    same_player: ndarray  # [coordinate coordinate]
 
 
 def _derivatives(sums: Sums, at: Coordinates, y: Array, rival_sums: Array) -> _Slopes:
@@ -505,8 +506,8 @@ _all_responses = over_rows(_responses, effort=0)
 
 
 def boxes_of_totals(
-    sums: Sums, at: Coordinates, low: np.ndarray, high: np.ndarray, is_done: Callable[..., np.ndarray]
-) -> tuple[np.ndarray, np.ndarray, int]:
+    sums: Sums, at: Coordinates, low: ndarray, high: ndarray, is_done: Callable[..., ndarray]
+) -> tuple[ndarray, ndarray, int]:
     """Return boxes ``[box coordinate]`` that hold all first-order points of a box, and how many were split.
 
     ``is_done`` tells boxes in which nothing more is to be found.
@@ -518,7 +519,7 @@ def boxes_of_totals(
     if not np.all(np.isfinite(total_low) & np.isfinite(total_high)):
         return lows, highs, 0
     unit = np.maximum((total_high - total_low)[0], 1e-300)
-    finished: list[tuple[np.ndarray, np.ndarray]] = []
+    finished: list[tuple[ndarray, ndarray]] = []
     box_count = 0
     while len(lows) and box_count < BOXES:
         batch = [part[-BATCH:] for part in (lows, highs, total_low, total_high)]
@@ -545,13 +546,13 @@ def boxes_of_totals(
     return *_merged(lows, highs, span), box_count
 
 
-def _merged(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _merged(low: ndarray, high: ndarray, span: ndarray) -> tuple[ndarray, ndarray]:
     """Return boxes that hold the given ones, without pairs whose hull is smaller than both together.
 
     Boxes of different totals may hold the same choices, which need not be searched twice.
     """
 
-    def size(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    def size(low: ndarray, high: ndarray) -> ndarray:
         # choices at bounds have no width: the summand keeps the sizes of such boxes apart
         return np.prod((high - low) / span + 1e-6, axis=1)
 
@@ -570,7 +571,7 @@ def _merged(low: np.ndarray, high: np.ndarray, span: np.ndarray) -> tuple[np.nda
     return a, b
 
 
-def middle_of(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def middle_of(low: ndarray, high: ndarray) -> ndarray:
     """Points at which totals are split: their geometric mean if they differ by orders of magnitude."""
     is_wide = (low > 0) & (high > 4 * low)
     return np.where(
@@ -582,7 +583,7 @@ def middle_of(low: np.ndarray, high: np.ndarray) -> np.ndarray:
 
 def _narrowed(
     sums: Sums, at: Coordinates, low: Any, high: Any, total_low: Any, total_high: Any, past_boxes: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     """Return the boxes of totals that may have a first-order point, with smaller boxes of choices."""
     span = at.high - at.low
     few_pieces, many_pieces = PIECES[at.start.shape[1]]
@@ -605,13 +606,13 @@ def _narrowed(
 def narrowed_once(
     sums: Sums,
     at: Coordinates,
-    low: np.ndarray,
-    high: np.ndarray,
-    total_low: np.ndarray,
-    total_high: np.ndarray,
+    low: ndarray,
+    high: ndarray,
+    total_low: ndarray,
+    total_high: ndarray,
     pieces: int,
     past_boxes: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     """Return smaller boxes of totals and choices, with the same first-order points; empty without any.
 
     Totals are those to which the choices add up, and choices those that can be best for the totals.
@@ -636,7 +637,7 @@ def narrowed_once(
     return low, high, total_low, total_high
 
 
-def totals_of(sums: Sums, at: Coordinates) -> tuple[np.ndarray, np.ndarray]:
+def totals_of(sums: Sums, at: Coordinates) -> tuple[ndarray, ndarray]:
     """Return bounds on the sums of all choices, ``[sum]``."""
     totals = _all_totals(sums, at, at.low[None], at.high[None], batch=BATCH)
     return np.asarray(totals.low)[0], np.asarray(totals.high)[0]
@@ -666,7 +667,7 @@ class PayoffSum(NamedTuple):
     constant: bool
 
 
-def payoff_sum(payoffs: Callable[..., Any], low: np.ndarray, high: np.ndarray) -> PayoffSum:
+def payoff_sum(payoffs: Callable[..., Any], low: ndarray, high: ndarray) -> PayoffSum:
     """Total of payoffs of choices between bounds.
 
     A largest sum is known for sums of multiples, not below zero, of shares a/(a + b), and infinite for

@@ -13,6 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.space import visibly_apart
@@ -40,21 +41,21 @@ class FirstOrderPoint(NamedTuple):
     The second box contains no other point of the sides ``alone_side``, which are its sides or open.
     """
 
-    low: np.ndarray
-    high: np.ndarray
-    alone_low: np.ndarray
-    alone_high: np.ndarray
-    side: np.ndarray
-    alone_side: np.ndarray
+    low: ndarray
+    high: ndarray
+    alone_low: ndarray
+    alone_high: ndarray
+    side: ndarray
+    alone_side: ndarray
 
     @property
-    def centre(self) -> np.ndarray:
+    def centre(self) -> ndarray:
         """The midpoint."""
         return np.asarray(np.clip((self.low + self.high) / 2, self.low, self.high))
 
 
 def first_order_points(
-    game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, strict: np.ndarray | bool = True
+    game: Game, at: Coordinates, y: ndarray, side: ndarray, strict: ndarray | bool = True
 ) -> list[FirstOrderPoint | None]:
     """Return a proved first-order point per candidate ``y [candidate coordinate]``; None without a proof.
 
@@ -114,7 +115,7 @@ def enlarged(game: Game, at: Coordinates, points: list[FirstOrderPoint]) -> list
     return results
 
 
-def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
+def equilibrium_near(game: Game, x: ndarray) -> tuple[float | None, str]:
     """Return the distance from a profile to an exact equilibrium that is proved, or None and the reason.
 
     Both are returned for an equilibrium of which a proof says nothing of this profile: visibly apart, or
@@ -163,7 +164,7 @@ def equilibrium_near(game: Game, x: np.ndarray) -> tuple[float | None, str]:
     return radius, ""
 
 
-def _missing(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray) -> str:
+def _missing(game: Game, at: Coordinates, y: ndarray, side: ndarray) -> str:
     """Return the reason why a first-order point in floating point has no proof."""
     enclosures = first_order(game, at, y, y, side)
     # a jump at the point itself shows beside it
@@ -240,8 +241,8 @@ def _bounds_at_point(
     at: Coordinates,
     point: FirstOrderPoint,
     player: int,
-    low: np.ndarray,
-    high: np.ndarray,
+    low: ndarray,
+    high: ndarray,
     past_boxes: int = 0,
 ) -> DeviationBounds:
     count = len(low)
@@ -249,7 +250,7 @@ def _bounds_at_point(
     return gains(game, at, player, at_low, at_high, low, high, past_boxes)
 
 
-def _strategies(at: Coordinates, player: int) -> np.ndarray:
+def _strategies(at: Coordinates, player: int) -> ndarray:
     """Return bounds on a player's strategies, ``[end axis]``."""
     space, of_player = np.stack([at.start[player]] * 2), at.player == player
     space[:, at.axis[of_player]] = at.low[of_player], at.high[of_player]
@@ -258,7 +259,7 @@ def _strategies(at: Coordinates, player: int) -> np.ndarray:
 
 def concave_box(
     game: Game, at: Coordinates, point: FirstOrderPoint, player: int
-) -> tuple[np.ndarray, np.ndarray] | None:
+) -> tuple[ndarray, ndarray] | None:
     """Return bounds ``[axis]`` on strategies around the point of which none is proved to be better.
 
     Between them the payoff falls away from every bound at which the point lies, and is strictly concave in
@@ -286,7 +287,7 @@ def concave_box(
     return None
 
 
-def tied_point(game: Game, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | None:
+def tied_point(game: Game, at: Coordinates, y: ndarray) -> FirstOrderPoint | None:
     """Return the first-order point at bounds where some derivatives are exactly zero; None without a proof.
 
     The box in which it is the only one has room in these choices. In another point there some of them, and
@@ -310,12 +311,12 @@ def tied_point(game: Game, at: Coordinates, y: np.ndarray) -> FirstOrderPoint | 
     return None
 
 
-def tied(point: FirstOrderPoint) -> np.ndarray:
+def tied(point: FirstOrderPoint) -> ndarray:
     """Mask of choices at bounds with derivatives of zero: the box in which the point is alone has room."""
     return np.asarray((point.side != 0) & (point.alone_low < point.alone_high))
 
 
-def is_linear(game: Game, at: Coordinates, choices: np.ndarray) -> bool:
+def is_linear(game: Game, at: Coordinates, choices: ndarray) -> bool:
     """True if the payoff of the player of these choices is linear in them, whatever others choose."""
     player = int(at.player[choices[0]])
 
@@ -327,7 +328,7 @@ def is_linear(game: Game, at: Coordinates, choices: np.ndarray) -> bool:
     return _is_zero(bends, np.asarray(middle), {})
 
 
-def _vanish(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, tie: np.ndarray) -> bool:
+def _vanish(game: Game, at: Coordinates, y: ndarray, side: ndarray, tie: ndarray) -> bool:
     """True if derivatives in choices at bounds are exactly zero for all other choices and parameters."""
 
     def slopes(z: Any) -> Any:
@@ -338,13 +339,13 @@ def _vanish(game: Game, at: Coordinates, y: np.ndarray, side: np.ndarray, tie: n
     return _is_zero(slopes, np.asarray(example), {int(k): float(y[k]) for k in np.flatnonzero(side)})
 
 
-def _is_zero(function: Callable[[Any], Any], example: np.ndarray, values: dict[int, float]) -> bool:
+def _is_zero(function: Callable[[Any], Any], example: ndarray, values: dict[int, float]) -> bool:
     nodes, results = operations(function, example, values=values)
     return all(nodes[place] == ("c", 0.0) for place in results)
 
 
 def _is_isolated(
-    game: Game, at: Coordinates, low: np.ndarray, high: np.ndarray, side: np.ndarray, tie: np.ndarray
+    game: Game, at: Coordinates, low: ndarray, high: ndarray, side: ndarray, tie: ndarray
 ) -> bool:
     """True if, with any of the tied choices, derivatives in the free choices are one-to-one in a box."""
     enclosure = first_order(game, at, low[None], high[None], side[None])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.results.table import DIGITS, ZERO, Estimate, Row, exactly, number_in_words
 from rivalry.text.display import (
@@ -59,13 +60,13 @@ class PlainNames:
         return words if len(words) == count and not all(word.isdigit() for word in words) else []
 
 
-class Arrays(Mapping[str, np.ndarray]):
+class Arrays(Mapping[str, ndarray]):
     """Arrays by name, each made when it is used."""
 
-    def __init__(self, names: Collection[str], make: Callable[[str], np.ndarray]) -> None:
+    def __init__(self, names: Collection[str], make: Callable[[str], ndarray]) -> None:
         self._names, self._make = names, make
 
-    def __getitem__(self, name: str) -> np.ndarray:
+    def __getitem__(self, name: str) -> ndarray:
         if name not in self._names:
             raise KeyError(name)
         return self._make(name)
@@ -107,7 +108,7 @@ class Reader:
 
     def __init__(
         self,
-        arrays: Mapping[str, np.ndarray],
+        arrays: Mapping[str, ndarray],
         names: Names | None = None,
         *,
         players: Sequence[str] = (),
@@ -123,7 +124,7 @@ class Reader:
         self.swept, self.stated = frozenset(swept), frozenset(stated)
         self._players, self._axes = players, axes
 
-    def array(self, name: str) -> np.ndarray | None:
+    def array(self, name: str) -> ndarray | None:
         """Return an array of the result; None where it is missing, or without any known entry."""
         if name not in self.arrays:
             return None
@@ -136,7 +137,7 @@ class Reader:
         return "" if array is None else str(array)
 
     @property
-    def actions(self) -> np.ndarray | None:
+    def actions(self) -> ndarray | None:
         """Names of actions, or of the moves of information sets, ``[player axis]``; None without any."""
         actions = self.array("action_name")
         return self.array("move") if actions is None else actions
@@ -159,7 +160,7 @@ class Reader:
         return exactly(text, value)
 
     def strategies(
-        self, variable: str, rows: np.ndarray, actions: np.ndarray | None = None, within: float = 0.0
+        self, variable: str, rows: ndarray, actions: ndarray | None = None, within: float = 0.0
     ) -> Row:
         """Return the strategies ``[player axis]`` of a profile, the players' columns first."""
         rows = rows[:, ~np.isnan(rows).all(axis=0)] if rows.size else rows
@@ -182,7 +183,7 @@ class Reader:
         return columns
 
     def _columns_of(
-        self, player: str, row: np.ndarray, filled: np.ndarray, labels: np.ndarray, mixed: bool, size: float
+        self, player: str, row: ndarray, filled: ndarray, labels: ndarray, mixed: bool, size: float
     ) -> Row:
         """Return the columns of one player's strategy."""
         if filled.sum() == 1 and not mixed:
@@ -198,7 +199,7 @@ class Reader:
             columns[f"{player}, {label}"] = self.number(float(row[k]), size)
         return columns
 
-    def strategy(self, row: np.ndarray, filled: np.ndarray, labels: np.ndarray, mixed: bool) -> str:
+    def strategy(self, row: ndarray, filled: ndarray, labels: ndarray, mixed: bool) -> str:
         """Return one player's strategy in words; entries that are not ``filled`` are padding."""
         row, labels = row[filled], labels[filled]
         if mixed:
@@ -210,21 +211,21 @@ class Reader:
         pairs = zip(texts, labels, strict=True)
         return ", ".join(text if str(label).isdigit() else f"{label} {text}" for text, label in pairs)
 
-    def payoffs(self, pays: np.ndarray, size: float = 0.0) -> Row:
+    def payoffs(self, pays: ndarray, size: float = 0.0) -> Row:
         """Return the payoffs of the players, beside others of the given size."""
         size = max(self.stake, size, float(np.nanmax(np.abs(pays), initial=0.0)))
         pairs = zip(self.players(len(pays)), pays.tolist(), strict=True)
         return {f"payoff, {name}": self.number(pay, size) for name, pay in pairs if np.isfinite(pay)}
 
 
-def _is_padding(entries: np.ndarray) -> np.ndarray:
+def _is_padding(entries: ndarray) -> ndarray:
     """Return the mask of entries that another result has and this one lacks."""
     if entries.dtype.kind == "U":
         return np.asarray(entries == "")
     return np.isnan(entries) if entries.dtype.kind == "f" else np.asarray(entries == -1)
 
 
-def are_probabilities(rows: np.ndarray) -> bool:
+def are_probabilities(rows: ndarray) -> bool:
     """True for strategies ``[player axis]`` that are mixtures of actions."""
     in_range = rows.shape[1] > 1 and bool(np.all(np.nan_to_num(rows) >= -ZERO))
     return in_range and np.allclose(np.nansum(rows, axis=1), 1.0, rtol=0.0, atol=SUM)
@@ -276,7 +277,7 @@ def player_names(record: Mapping[str, Any], names: NamesByDimension) -> tuple[st
     return names.get("player", ())
 
 
-def _numbers(row: np.ndarray, labels: Sequence[str]) -> Row:
+def _numbers(row: ndarray, labels: Sequence[str]) -> Row:
     """Return a column per known entry of a strategy."""
     if len(labels) != len(row):
         noun = "strategy" if len(row) == 1 else "strategy {}"
@@ -288,7 +289,7 @@ def _numbers(row: np.ndarray, labels: Sequence[str]) -> Row:
 
 
 def _words(
-    row: np.ndarray, labels: Sequence[str], grid: np.ndarray | None, has_actions: bool, in_full: bool
+    row: ndarray, labels: Sequence[str], grid: ndarray | None, has_actions: bool, in_full: bool
 ) -> str:
     """Return a strategy in words: by actions, as a mixture of points of a grid, or by coordinates."""
     if has_actions:
@@ -296,7 +297,7 @@ def _words(
     return strategy_by_axes(row, labels, in_full) if grid is None else _mixture(row, grid)
 
 
-def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> np.ndarray:
+def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> ndarray:
     """Return a variable ``[player ...]``, or the mean over sessions of another; empty without both."""
     dims, array = record.get(name, ((), np.empty(0)))
     if dims[:1] == ("player",):
@@ -307,7 +308,7 @@ def _of_players(record: Mapping[str, Any], name: str, of_sessions: str) -> np.nd
     return np.asarray(array.mean(axis=0))
 
 
-def _mixture(weights: np.ndarray, action_grid: np.ndarray) -> str:
+def _mixture(weights: ndarray, action_grid: ndarray) -> str:
     """Return a mixture with the points that it mixes, the most probable of them if there are many."""
     played = np.flatnonzero(weights > 0)
     top_actions = np.sort(played[np.argsort(-weights[played], kind="stable")[:SHORT]])

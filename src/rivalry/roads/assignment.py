@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Gt, Lt
+from numpy import ndarray
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
@@ -185,15 +186,13 @@ def take_round(game: RouteGame, session: Session, target: float) -> None:
     session |= dict(zip(ROUTES, (links, ends, pair, flow), strict=True))
 
 
-def link_flows(game: RouteGame, links: np.ndarray, ends: np.ndarray, flow: np.ndarray) -> np.ndarray:
+def link_flows(game: RouteGame, links: ndarray, ends: ndarray, flow: ndarray) -> ndarray:
     """Flows of the links from those of the routes."""
     # without routes the sums would be whole numbers
     return np.bincount(links, np.repeat(flow, np.diff(ends)), len(game.tail)).astype(float)
 
 
-def _move_travellers(
-    game: RouteGame, links: np.ndarray, ends: np.ndarray, pair: np.ndarray, flow: np.ndarray
-) -> None:
+def _move_travellers(game: RouteGame, links: ndarray, ends: ndarray, pair: ndarray, flow: ndarray) -> None:
     """Move travellers to the cheapest known routes of their pairs, several times over all pairs, in place."""
     from rivalry.roads import kernels
 
@@ -252,7 +251,7 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
 
 
 def judged(
-    game: RouteGame, cheapest: np.ndarray, gain: float, paid: float, tolerance: float, concept: str
+    game: RouteGame, cheapest: ndarray, gain: float, paid: float, tolerance: float, concept: str
 ) -> Certificate:
     """Certificate of a gain; at stake is what congestion costs the traveller who suffers most by it."""
     free = np.where(game.is_road(), game.costs(np.zeros(len(game.tail))), np.inf)

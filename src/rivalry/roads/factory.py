@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge
+from numpy import ndarray
 
 from rivalry.core.tolerances import ROUNDING
 from rivalry.families.formula import Expression
@@ -172,7 +173,7 @@ def _game(columns: Columns, first_through: int, entries: Trips, factors: Mapping
     )
 
 
-def _with_classes(game: RouteGame, classes: Mapping[str, Any], tolls: np.ndarray) -> RouteGame:
+def _with_classes(game: RouteGame, classes: Mapping[str, Any], tolls: ndarray) -> RouteGame:
     """Road network of several classes of users, each of whom has all pairs. Raises `ValueError`."""
     for name, users in classes.items():
         if not isinstance(users, Mapping) or set(users) != {"share", "value_of_time"}:
@@ -253,7 +254,7 @@ def _without(closed: Sequence[str], columns: Columns) -> dict[str, list[Any]]:
     return {name: list(compress(column, is_open)) for name, column in rows.items()}
 
 
-def _numbers(columns: Columns, name: str) -> np.ndarray:
+def _numbers(columns: Columns, name: str) -> ndarray:
     """Column of numbers of at least 0, or its default. Raises `ValueError` with the link of another entry."""
     if name not in columns:
         if name not in DEFAULTS:
@@ -263,7 +264,7 @@ def _numbers(columns: Columns, name: str) -> np.ndarray:
     return np.array([number_of(entry, f"links.{name}, link {tail}>{head}") for entry, tail, head in rows])
 
 
-def _costs(columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[Program]]:
+def _costs(columns: Columns) -> tuple[ndarray, ndarray, ndarray, list[Program]]:
     """Constants ``[link]``, coefficients and powers ``[term link]``, and formulas. Raises `ValueError`."""
     programs = [Program() for _ in columns["from"]]
     if "cost" in columns:

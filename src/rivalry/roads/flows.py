@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.results import Certificate
@@ -18,7 +19,7 @@ from rivalry.schema.registry import near
 BALANCED = 1e-6  # part of all trips to which flows that are brought balance at every node
 
 
-def surplus_of_nodes(game: RouteGame, flow: np.ndarray) -> np.ndarray:
+def surplus_of_nodes(game: RouteGame, flow: ndarray) -> ndarray:
     """Arrivals and trips from each node, less departures and trips to it; 0 where trips are served."""
     if not game.is_road().all() or len(game.kind_names) > 1:
         raise ValueError(
@@ -103,7 +104,7 @@ def _(game: RouteGame, source: str) -> tuple[dict[str, Any], list[str]]:
     return row, lines
 
 
-def _flows_in_order(game: RouteGame, table: FlowTable) -> np.ndarray:
+def _flows_in_order(game: RouteGame, table: FlowTable) -> ndarray:
     """Flows in the order of the links; 0 of a link without a row. Raises `ValueError`."""
     count = len(game.tail)
     if not table.ends:

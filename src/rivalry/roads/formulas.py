@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.families.formula import Expression, Formula, parse, substituted
 
@@ -135,7 +136,7 @@ def names_in(tree: Expression) -> list[str]:
     return [tree.value] if tree.kind == "name" else [name for part in tree.parts for name in names_in(part)]
 
 
-def joined(programs: Sequence[Program]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def joined(programs: Sequence[Program]) -> tuple[ndarray, ndarray, ndarray]:
     """Operations, their numbers, and where the program of each link begins and the last ends."""
     operations = [operation for link in programs for operation in link]
     codes = np.array([code for code, _ in operations], dtype=np.int64)

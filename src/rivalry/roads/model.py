@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy import ndarray
 
 from rivalry.core.dispatch import at_home
 from rivalry.core.tree import Tree, static
@@ -21,23 +22,21 @@ class RouteGame(Tree):
     formula, in one unit for time, tolls and distance. Nodes are numbers; ``node_names`` has their names.
     """
 
-    tail: Int[np.ndarray, "link"]
-    head: Int[np.ndarray, "link"]
-    constant: Float[np.ndarray, "link"]
-    coefficient: Float[np.ndarray, "term link"]
-    power: Float[np.ndarray, "term link"]  # above 0
-    codes: Int[np.ndarray, "operation"]  # of the formulas of all links
-    numbers: Float[np.ndarray, "operation"]
-    begins: Int[np.ndarray, "begin"]  # of the formula of each link, and the end
-    origin: Int[np.ndarray, "pair"]
-    destination: Int[np.ndarray, "pair"]
-    trips: Float[np.ndarray, "pair"]  # where demand is elastic: at a cost of 0
-    kind: Int[np.ndarray, "pair"]  # class of users, ascending
-    surcharge: Float[np.ndarray, "kind link"]  # tolls by the value of time of each class
-    outside: Int[
-        np.ndarray, "pair"
-    ]  # link of trips that are not made, at the cost they would be worth; or -1
-    is_closed: Bool[np.ndarray, "node"]  # zones that no route leads through
+    tail: Int[ndarray, "link"]
+    head: Int[ndarray, "link"]
+    constant: Float[ndarray, "link"]
+    coefficient: Float[ndarray, "term link"]
+    power: Float[ndarray, "term link"]  # above 0
+    codes: Int[ndarray, "operation"]  # of the formulas of all links
+    numbers: Float[ndarray, "operation"]
+    begins: Int[ndarray, "begin"]  # of the formula of each link, and the end
+    origin: Int[ndarray, "pair"]
+    destination: Int[ndarray, "pair"]
+    trips: Float[ndarray, "pair"]  # where demand is elastic: at a cost of 0
+    kind: Int[ndarray, "pair"]  # class of users, ascending
+    surcharge: Float[ndarray, "kind link"]  # tolls by the value of time of each class
+    outside: Int[ndarray, "pair"]  # link of trips that are not made, at the cost they would be worth; or -1
+    is_closed: Bool[ndarray, "node"]  # zones that no route leads through
     within_zones: float  # trips that begin and end in one zone: they use no link
     node_names: tuple[str, ...] = static()
     unread: tuple[str, ...] = static()  # columns that enter no cost
@@ -53,18 +52,18 @@ class RouteGame(Tree):
             parameters["columns not used"] = ", ".join(self.unread)
         return f"Road network of {size}", parameters
 
-    def is_road(self) -> Bool[np.ndarray, "link"]:
+    def is_road(self) -> Bool[ndarray, "link"]:
         """Whether each link is a road, and not the trips of a pair that are not made."""
         return ~np.isin(np.arange(len(self.tail)), self.outside)
 
-    def costs(self, flow: Float[np.ndarray, "link"]) -> Float[np.ndarray, "link"]:
+    def costs(self, flow: Float[ndarray, "link"]) -> Float[ndarray, "link"]:
         """Costs of the links at their flows.
 
         >>> import rivalry as rv
         >>> rv.games.routes("pigou").costs(np.array([0.5, 0.5])).tolist()
         [1.0, 0.5]
         """
-        rising: np.ndarray = (self.coefficient * flow**self.power).sum(axis=0)
+        rising: ndarray = (self.coefficient * flow**self.power).sum(axis=0)
         return self.constant + rising + self._formulas(flow)[0]
 
     def kernel_costs(self) -> tuple[Any, ...]:
@@ -72,7 +71,7 @@ class RouteGame(Tree):
         programs = self.codes, self.numbers, self.begins, self.is_marginal
         return self.constant, self.coefficient, self.power, programs
 
-    def _formulas(self, flow: np.ndarray) -> tuple[Any, Any]:
+    def _formulas(self, flow: ndarray) -> tuple[Any, Any]:
         """Values of formulas and their slopes; 0 without formulas, of which nothing is compiled."""
         if not len(self.codes):
             return 0.0, 0.0
@@ -80,15 +79,15 @@ class RouteGame(Tree):
 
         return formula_costs(flow, self.kernel_costs()[3])
 
-    def marginal_tolls(self, flow: Float[np.ndarray, "link"]) -> Float[np.ndarray, "link"]:
+    def marginal_tolls(self, flow: Float[ndarray, "link"]) -> Float[ndarray, "link"]:
         """What one more traveller on a link costs all others there: the flow times the slope of the cost."""
-        powers: np.ndarray = (self.power * self.coefficient * flow**self.power).sum(axis=0)
+        powers: ndarray = (self.power * self.coefficient * flow**self.power).sum(axis=0)
         # a slope may be infinite where nobody travels
         return powers + np.where(flow > 0, flow, 0.0) * np.where(flow > 0, self._formulas(flow)[1], 0.0)
 
-    def potential(self, flow: Float[np.ndarray, "link"]) -> float:
+    def potential(self, flow: Float[ndarray, "link"]) -> float:
         """Beckmann's objective: the sum of the integrals of costs from 0 to the flows."""
-        areas: np.ndarray = (self.coefficient * flow ** (self.power + 1) / (self.power + 1)).sum(axis=0)
+        areas: ndarray = (self.coefficient * flow ** (self.power + 1) / (self.power + 1)).sum(axis=0)
         total = float(np.sum(self.constant * flow + areas))
         for link in np.flatnonzero(np.diff(self.begins)):
             from scipy.integrate import quad
@@ -103,7 +102,7 @@ class RouteGame(Tree):
         """The game of travellers who also pay marginal tolls; its user equilibrium is the system optimum."""
         return replace(self, coefficient=self.coefficient * (1 + self.power), is_marginal=True)
 
-    def link_names(self) -> np.ndarray:
+    def link_names(self) -> ndarray:
         """Names ``tail>head`` of the links; further links between the same nodes are numbered."""
         counts, labels = Counter[str](), list[str]()
         for tail, head in zip(self.tail, self.head, strict=True):
@@ -112,7 +111,7 @@ class RouteGame(Tree):
             labels.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
         return np.array(labels)
 
-    def pair_names(self) -> np.ndarray:
+    def pair_names(self) -> ndarray:
         """Names ``origin>destination`` of the pairs, and of their classes where there are several."""
         names, kinds = self.node_names, self.kind_names
         rows = zip(self.origin, self.destination, self.kind, strict=True)
@@ -120,11 +119,11 @@ class RouteGame(Tree):
 
     def route_costs(
         self,
-        links: Int[np.ndarray, "step"],
-        ends: Int[np.ndarray, "end"],
-        pair: Int[np.ndarray, "route"],
-        cost: Float[np.ndarray, "link"],
-    ) -> Float[np.ndarray, "route"]:
+        links: Int[ndarray, "step"],
+        ends: Int[ndarray, "end"],
+        pair: Int[ndarray, "route"],
+        cost: Float[ndarray, "link"],
+    ) -> Float[ndarray, "route"]:
         """Costs of routes to their users, at costs of links without tolls of classes."""
         route = np.repeat(np.arange(len(pair)), np.diff(ends))
         costs = cost[links] + self.surcharge[self.kind[pair[route]], links]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.roads.model import RouteGame
 
 ROOM = 20_000_000  # predecessors that are held at once
 
 
-def cheapest_routes(game: RouteGame, link_cost: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cheapest_routes(game: RouteGame, link_cost: ndarray) -> tuple[ndarray, ndarray, ndarray]:
     """Costs ``[pair]`` of the cheapest routes at costs ``[link]``, infinite without a route; links, and ends.
 
     The links of all routes stand one after the other; those of route ``k`` begin at ``ends[k]``. A closed
@@ -25,9 +26,7 @@ def cheapest_routes(game: RouteGame, link_cost: np.ndarray) -> tuple[np.ndarray,
     return costs, links.astype(np.int32), np.append(0, np.cumsum(lengths))
 
 
-def _routes_of_class(
-    game: RouteGame, rows: slice, link_cost: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _routes_of_class(game: RouteGame, rows: slice, link_cost: ndarray) -> tuple[ndarray, ndarray, ndarray]:
     """Costs, links and numbers of links of the cheapest routes of some pairs."""
     from scipy.sparse.csgraph import dijkstra
 
@@ -63,7 +62,7 @@ def _routes_of_class(
     return costs, links, length
 
 
-def excess_of_links(game: RouteGame, link_cost: np.ndarray) -> np.ndarray:
+def excess_of_links(game: RouteGame, link_cost: ndarray) -> ndarray:
     """What a traveller on each link pays at least, ``[link]``, in excess of the cheapest route.
 
     It is that of the pair whose cheapest route by the link is least in excess of its cheapest of all.
@@ -83,7 +82,7 @@ def excess_of_links(game: RouteGame, link_cost: np.ndarray) -> np.ndarray:
     return np.maximum(lowest, 0.0)
 
 
-def _graph(game: RouteGame, link_cost: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray]:
+def _graph(game: RouteGame, link_cost: ndarray) -> tuple[Any, ndarray, ndarray]:
     """Sparse matrix of costs between nodes; where the routes of each node begin; and links in its order."""
     from scipy.sparse import csr_array
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.roads.model import RouteGame
@@ -13,7 +14,7 @@ from rivalry.schema.validate import limit
 MOST_ROUTES = 10_000
 
 
-def simple_routes(game: RouteGame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def simple_routes(game: RouteGame) -> tuple[ndarray, ndarray, ndarray]:
     """Links, ends and pairs of all routes that repeat no node. Raises `ValueError` for too many."""
     import networkx
 

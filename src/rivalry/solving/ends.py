@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.certificates.certify import certificate, certificates
 from rivalry.core.batched_games import Together
@@ -64,7 +65,7 @@ def analyse(game: Playable, method: BaseMethod, profile: Profile, key: jax.Array
 
 
 def analyse_together(
-    games: Together, methods: Sequence[BaseMethod], profiles: np.ndarray, keys: Sequence[jax.Array]
+    games: Together, methods: Sequence[BaseMethod], profiles: ndarray, keys: Sequence[jax.Array]
 ) -> list[Finish | None]:
     """Return `analyse` of several games, from programs that serve them all where the methods are equal."""
     # a class that only changes `finish` has no programs for several games
@@ -83,7 +84,7 @@ def analyse_together(
     return [end if is_finite else None for end, is_finite in zip(finished, finite, strict=True)]
 
 
-def _filled(games: Together, usable: np.ndarray) -> tuple[Together, np.ndarray]:
+def _filled(games: Together, usable: ndarray) -> tuple[Together, ndarray]:
     """Return as many games as there are, the first usable one in place of those that are not, and their rows.
 
     The bytes of a game depend on how many there are in a program, not on which.
@@ -280,17 +281,17 @@ def _refuse_missing_profile(record: Record) -> None:
         record["status"] = scalar("not found")
 
 
-def derived_record(game: Game, profile: np.ndarray) -> Record:
+def derived_record(game: Game, profile: ndarray) -> Record:
     """Return payoffs, names and metrics at a profile, all that follows from it without a search."""
     return _at_profile(game, profile, None).record
 
 
-def _at_profile(game: Game, profile: Profile | np.ndarray, tolerance: float | None) -> AtProfile:
+def _at_profile(game: Game, profile: Profile | ndarray, tolerance: float | None) -> AtProfile:
     (at_profile,) = _at_profiles(Together([game]), np.asarray(profile)[None], tolerance)
     return at_profile
 
 
-def _at_profiles(games: Together, profiles: np.ndarray, tolerance: float | None) -> list[AtProfile]:
+def _at_profiles(games: Together, profiles: ndarray, tolerance: float | None) -> list[AtProfile]:
     proofs = [None] * len(games) if tolerance is None else certificates(games, profiles, tolerance)
     payoffs_known = [proof.payoff for proof in proofs if proof is not None and proof.payoff is not None]
     pays = np.stack(payoffs_known) if len(payoffs_known) == len(games) else payoffs_at(games, profiles)
@@ -307,8 +308,8 @@ def _at_profiles(games: Together, profiles: np.ndarray, tolerance: float | None)
 
 
 def _discontinuity_mask(
-    games: Together, profiles: np.ndarray, pays: np.ndarray, proofs: Sequence[Certificate | None]
-) -> np.ndarray:
+    games: Together, profiles: ndarray, pays: ndarray, proofs: Sequence[Certificate | None]
+) -> ndarray:
     """Mask ``[game]`` of profiles whose payoffs change by more than `APPROXIMATE` of the stake where choices
     are rounded to six digits.
     """
@@ -438,7 +439,7 @@ def group_basins(game: Playable, record: Record) -> Record:
     return basins
 
 
-def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.ndarray) -> np.ndarray:
+def _of_kind(game: Playable, kind: str, arrays: dict[str, ndarray], rows: ndarray) -> ndarray:
     """Return basin numbers, from 0, of the runs ``rows``, which all end in the same kind of state."""
     if kind == "moving":
         return np.zeros(len(rows), dtype=int)
@@ -446,7 +447,7 @@ def _of_kind(game: Playable, kind: str, arrays: dict[str, np.ndarray], rows: np.
     # players whose strategies agree but for what they cannot change are equal
     widths = np.where(space.mask, width(space), np.inf)
 
-    def profiles(name: str) -> np.ndarray:
+    def profiles(name: str) -> ndarray:
         amounts = arrays[name][rows]
         return np.asarray(game.space.unconstrain(amounts)) if is_reparametrised(game) else amounts  # type: ignore[attr-defined]
 

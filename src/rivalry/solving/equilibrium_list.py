@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import refuse_shared
 from rivalry.core.needs import fits, needs_of
@@ -98,14 +99,14 @@ class EquilibriumList(_Solved):
         Everything that the method computed.
     """
 
-    equilibria: np.ndarray
-    radius: np.ndarray
+    equilibria: ndarray
+    radius: ndarray
     complete: bool
     reason: str
-    undecided: np.ndarray
-    sets: np.ndarray
-    certified: np.ndarray
-    payoffs: np.ndarray
+    undecided: ndarray
+    sets: ndarray
+    certified: ndarray
+    payoffs: ndarray
     solution: Solution
 
     def __len__(self) -> int:
@@ -149,14 +150,14 @@ class EquilibriumLists(_Printed):
         between extreme ones, ``[game]``.
     """
 
-    games: np.ndarray
-    equilibria: np.ndarray
-    game: np.ndarray
-    payoffs: np.ndarray
-    counts: np.ndarray
-    pure_counts: np.ndarray
-    complete: np.ndarray
-    degenerate: np.ndarray
+    games: ndarray
+    equilibria: ndarray
+    game: ndarray
+    payoffs: ndarray
+    counts: ndarray
+    pure_counts: ndarray
+    complete: ndarray
+    degenerate: ndarray
 
     def __len__(self) -> int:
         return len(self.games)
@@ -224,15 +225,15 @@ class EquilibriumCounts(_Solved):
     where: dict[str, tuple[float, float]]
     count: str
     complete: bool
-    ranges: np.ndarray
-    counts: np.ndarray
-    undecided_where: np.ndarray
+    ranges: ndarray
+    counts: ndarray
+    undecided_where: ndarray
     solution: Solution
 
 
 @overload
 def all_equilibria(  # type: ignore[overload-overlap]
-    game: np.ndarray | Sequence[Any], *, max_seconds: float | None = 60.0
+    game: ndarray | Sequence[Any], *, max_seconds: float | None = 60.0
 ) -> EquilibriumLists:
     """Equilibria of a stack of games."""
 
@@ -320,7 +321,7 @@ def all_equilibria(
     """
     from rivalry.methods import METHODS, AllEquilibria, FiniteEquilibria
 
-    if isinstance(game, (np.ndarray, list, tuple)):
+    if isinstance(game, (ndarray, list, tuple)):
         if options or where is not None or progress is not None:
             raise ValueError("game: a stack of games takes max_seconds alone; options are for single games")
         return _lists_of_stack(game, max_seconds)
@@ -370,7 +371,7 @@ def all_equilibria(
     )
 
 
-def _lists_of_stack(payoffs: np.ndarray | Sequence[Any], max_seconds: float | None) -> EquilibriumLists:
+def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None) -> EquilibriumLists:
     """Return the equilibria of all games ``[game player action_0 action_1]``."""
     from rivalry.methods.finite.mixed_equilibria import vertex_list
     from rivalry.tables.extreme_equilibria import TooMany

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, SequenceForm, stateless_tables
@@ -99,28 +100,28 @@ class ExactProof:
         write(self.document(), file)
 
 
-def _tables(game: object) -> np.ndarray:
+def _tables(game: object) -> ndarray:
     return stateless_tables(kernel_arrays(game))
 
 
-def _fractions(record: Record, name: str) -> np.ndarray:
+def _fractions(record: Record, name: str) -> ndarray:
     """Return an entry of fractions in text as such."""
     return np.asarray(np.vectorize(Fraction, otypes=[object])(record[name][1]))
 
 
-def _text(array: np.ndarray) -> Any:
+def _text(array: ndarray) -> Any:
     """Return fractions as nested lists of text, doubles in hexadecimal."""
     flat = [v.hex() if isinstance(v, float) else str(v) for v in array.ravel().tolist()]
     return np.array(flat, dtype=object).reshape(array.shape).tolist()
 
 
-def _document(kind: str, claim: str, tables: np.ndarray, **entries: Any) -> Document:
+def _document(kind: str, claim: str, tables: ndarray, **entries: Any) -> Document:
     """Return a document of a game, ``tables [player action_0 ..]``."""
     game = {"actions": list(tables.shape[1:]), "payoffs": _text(tables.reshape(len(tables), -1))}
     return {"format": "rivalry-proof", "version": VERSION, "kind": kind, "claim": claim, **game, **entries}
 
 
-def equilibria_proof(tables: np.ndarray, record: Record) -> Document:
+def equilibria_proof(tables: ndarray, record: Record) -> Document:
     """Return the proof that a list of two players' extreme equilibria, or of pure ones, is complete."""
     read = np.array([payoff_fractions(table) for table in tables])
     if len(tables) == 2 and bool(record["complete"][1]):
@@ -136,7 +137,7 @@ def equilibria_proof(tables: np.ndarray, record: Record) -> Document:
     return pure_proof(tables)
 
 
-def _dominated(tables: np.ndarray) -> list[list[Any]]:
+def _dominated(tables: ndarray) -> list[list[Any]]:
     """Strictly dominated actions of two players, in turn, each with an action or a mixture that pays more."""
     eliminated = eliminations([whole_payoffs(table) for table in tables], budget=budget_of_dominance(tables))
     return [[player, action, _mixture(w, tables.shape[1 + player])] for player, action, w in eliminated]
@@ -150,7 +151,7 @@ def _mixture(weights: dict[int, int], size: int) -> int | list[str]:
     return [str(Fraction(weights.get(action, 0), total)) for action in range(size)]
 
 
-def pure_proof(tables: np.ndarray) -> Document:
+def pure_proof(tables: ndarray) -> Document:
     """Return the proof of all pure equilibria: the payoffs, of which every joint action can be checked.
 
     Raises `ValueError` where payoffs are so near each other that `rivalry.methods.PureEquilibria`, which
@@ -164,7 +165,7 @@ def pure_proof(tables: np.ndarray) -> Document:
     return _document("finite", "pure_equilibria", read, equilibria=np.argwhere(is_equilibrium).tolist())
 
 
-def save_profile(tables: np.ndarray, profile: Sequence[Sequence[Fraction]], file: Path) -> None:
+def save_profile(tables: ndarray, profile: Sequence[Sequence[Fraction]], file: Path) -> None:
     """Write the proof of what every player gains at a mixed profile by its best action, exactly."""
     read = np.array([payoff_fractions(table) for table in tables])
     gains = [str(gain) for gain in exact_gains(read, profile)]
@@ -172,7 +173,7 @@ def save_profile(tables: np.ndarray, profile: Sequence[Sequence[Fraction]], file
     write(_document("finite", "profile", read, strategies=strategies, gain=gains), file)
 
 
-def correlated_proof(tables: np.ndarray, record: Record) -> Document:
+def correlated_proof(tables: ndarray, record: Record) -> Document:
     """Return the proof of the correlated equilibrium of highest welfare, by the dual programme."""
     _refuse_missed(record, "the fractions miss an incentive")
     return _document(
@@ -185,7 +186,7 @@ def correlated_proof(tables: np.ndarray, record: Record) -> Document:
     )
 
 
-def commitment_proof(tables: np.ndarray, record: Record) -> Document:
+def commitment_proof(tables: ndarray, record: Record) -> Document:
     """Return the proof of the best commitment to a mixed strategy, by the dual programmes."""
     _refuse_missed(record, "the follower's action misses a best response")
     read = np.vectorize(exact_payoff, otypes=[object])(tables)
@@ -224,7 +225,7 @@ def _refuse_missed(record: Record, words: str) -> None:
         raise ValueError(f"proof: {words} by {missed:.2g}; no exact solution is known")
 
 
-def value_proof(form: SequenceForm, profile: np.ndarray) -> Document:
+def value_proof(form: SequenceForm, profile: ndarray) -> Document:
     """Return the proof of bounds on a zero-sum game's value, by strategies ``[player axis]`` as fractions."""
     programme = form._replace(paid=form.paid[:, :1] * [1.0, -1.0])
     player_sets = [list(information_sets(sizes)) for sizes in form.sizes]
@@ -248,7 +249,7 @@ def value_proof(form: SequenceForm, profile: np.ndarray) -> Document:
 
 
 def policy_proof(
-    world: RepeatedWorld, gamma: np.ndarray, strategy: np.ndarray | Callable[[np.ndarray], Any]
+    world: RepeatedWorld, gamma: ndarray, strategy: ndarray | Callable[[ndarray], Any]
 ) -> Document:
     """Return the proof of what players gain by other policies than a given one.
 
@@ -261,7 +262,7 @@ def policy_proof(
 
 
 def save_policy(
-    world: RepeatedWorld, gamma: np.ndarray, strategy: np.ndarray | Callable[[np.ndarray], Any], file: Path
+    world: RepeatedWorld, gamma: ndarray, strategy: ndarray | Callable[[ndarray], Any], file: Path
 ) -> None:
     """Write the proof of a policy to a file; see `policy_proof`."""
     write(policy_proof(world, gamma, strategy), file)
@@ -319,8 +320,8 @@ class _Histories:
         self.number = np.concatenate(numbers)
 
     def _outcomes(
-        self, policies: list[np.ndarray], round_: int, fixed: dict[int, int]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        self, policies: list[ndarray], round_: int, fixed: dict[int, int]
+    ) -> list[tuple[ndarray, ndarray]]:
         """Return joint actions ``[player history]`` of a round with their probabilities ``[history]``.
 
         Policies are actions ``[observation]`` or probabilities ``[observation action]``.
@@ -345,7 +346,7 @@ class _Histories:
                     outcomes.append((chance * share, after))
         return outcomes
 
-    def _joint_and_next(self, round_: int, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _joint_and_next(self, round_: int, actions: ndarray) -> tuple[ndarray, ndarray]:
         """Return joint actions and the states after them, ``[history]``."""
         joint = np.ravel_multi_index(tuple(actions), self.sizes)
         after = (np.arange(self.histories) * self.joints + joint) % self.histories
@@ -353,13 +354,13 @@ class _Histories:
 
     def _round_value(
         self,
-        policies: list[np.ndarray],
+        policies: list[ndarray],
         round_: int,
         fixed: dict[int, int],
         player: int,
         rate: float,
-        values: np.ndarray,
-    ) -> np.ndarray:
+        values: ndarray,
+    ) -> ndarray:
         """Payoff of a round plus the discounted values that follow, ``[history]``."""
         total = np.zeros(self.histories)
         for chance, actions in self._outcomes(policies, round_, fixed):
@@ -367,7 +368,7 @@ class _Histories:
             total += chance * (self.payoff[player, joint] + rate * values[next_state])
         return total
 
-    def cycle(self, policies: list[np.ndarray], payoff: np.ndarray, length: int) -> np.ndarray:
+    def cycle(self, policies: list[ndarray], payoff: ndarray, length: int) -> ndarray:
         """Return the states of cycles of actions with this mean payoff and length."""
         pairs = []
         for round_ in range(len(self.rounds)):
@@ -386,11 +387,11 @@ class _Histories:
 
     def session(
         self,
-        policies: list[np.ndarray],
-        policy_values: np.ndarray,  # [player state]: values of the policies
-        response_values: np.ndarray,  # of best responses
-        gamma: np.ndarray,
-        begin: np.ndarray,
+        policies: list[ndarray],
+        policy_values: ndarray,  # [player state]: values of the policies
+        response_values: ndarray,  # of best responses
+        gamma: ndarray,
+        begin: ndarray,
     ) -> Document:
         """Return a session's entries; the gain counts from the states ``begin``."""
         ends = []
@@ -427,9 +428,9 @@ class _Histories:
 
     def document(
         self,
-        gamma: np.ndarray,
-        policies: np.ndarray,  # [session player observation], or with probabilities [.. action]
-        begin: Callable[[int, list[np.ndarray]], np.ndarray],
+        gamma: ndarray,
+        policies: ndarray,  # [session player observation], or with probabilities [.. action]
+        begin: Callable[[int, list[ndarray]], ndarray],
     ) -> Document:
         """Return the document of all sessions; gains count from the states that ``begin`` names."""
         discounts = enumerate(gamma.tolist())
@@ -457,7 +458,7 @@ class _Histories:
         )
 
 
-def _exact(chances: np.ndarray) -> int | list[str]:
+def _exact(chances: ndarray) -> int | list[str]:
     """Return an action, or probabilities as fractions that sum to one: the largest takes up rounding."""
     if chances.max() == 1.0:
         return int(chances.argmax())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.batched_games import PART, Together
 from rivalry.core.files import StoreError
@@ -151,7 +152,7 @@ class _Saved:
     def __init__(self, store: Checkpoint | None) -> None:
         self.store, self.current = store, ""
         self.finished: dict[str, tuple[Record, list[Caution]]] = {}
-        self._session: dict[str, np.ndarray] = {}
+        self._session: dict[str, ndarray] = {}
         saved = None if store is None else store.load()
         if saved is None:
             return
@@ -165,13 +166,13 @@ class _Saved:
             self.finished[name] = record, [(_category(kind), text) for kind, text in cautions]
         self._session = {name.partition(".")[2]: array for name, array in saved.items()}
 
-    def session_of(self, name: str) -> dict[str, np.ndarray] | None:
+    def session_of(self, name: str) -> dict[str, ndarray] | None:
         """Return the saved state of a session, which is now the present one; None if it has none."""
         state = self._session if name == self.current and self._session else None
         self.current, self._session = name, {}
         return state
 
-    def load(self) -> dict[str, np.ndarray] | None:
+    def load(self) -> dict[str, ndarray] | None:
         """Return nothing: sessions get their state when they begin."""
         return None
 
@@ -179,7 +180,7 @@ class _Saved:
         """True where enough time has passed since the last save."""
         return self.store is not None and self.store.due()
 
-    def save(self, arrays: dict[str, np.ndarray]) -> None:
+    def save(self, arrays: dict[str, ndarray]) -> None:
         """Store the present session and all records."""
         assert self.store is not None
         finished = {

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.batched_games import Together
 from rivalry.core.game import Playable, is_population, profile_dims
@@ -47,7 +48,7 @@ CHUNK = 2_000  # steps of all runs per call of the compiled program
 class Path:
     """The recorded path of a run: arrays ``[row ..]`` of each of `SERIES`, in parts."""
 
-    series: dict[str, list[np.ndarray]]
+    series: dict[str, list[ndarray]]
     most: int  # rows
     stride: int = 1  # steps per row
 
@@ -58,7 +59,7 @@ class Path:
         series = {name: [np.asarray(value)[None]] for name, value in begins}
         return cls(series, HISTORY if is_population(game) else PATH)
 
-    def add(self, recorded: Sequence[np.ndarray]) -> None:
+    def add(self, recorded: Sequence[ndarray]) -> None:
         """Add the rows of a call of the program, which repeats its last row after the end or the limit."""
         _, steps, *_ = recorded
         new = np.flatnonzero(np.diff(steps, prepend=self.series["steps"][-1][-1]) > 0)
@@ -73,16 +74,16 @@ class Path:
             self.series = {name: [series[keep]] for name, series in self.whole().items()}
             self.stride *= 2
 
-    def whole(self) -> dict[str, np.ndarray]:
+    def whole(self) -> dict[str, ndarray]:
         """Return the arrays."""
         return {name: np.concatenate(parts) for name, parts in self.series.items()}
 
-    def saved(self, prefix: str) -> dict[str, np.ndarray]:
+    def saved(self, prefix: str) -> dict[str, ndarray]:
         """Return the arrays of a checkpoint, whose names begin with ``prefix``."""
         arrays = self.whole() | {"stride": np.asarray(self.stride)}
         return {f"{prefix}{name}": array for name, array in arrays.items()}
 
-    def restored(self, saved: Mapping[str, np.ndarray], prefix: str) -> Path:
+    def restored(self, saved: Mapping[str, ndarray], prefix: str) -> Path:
         """Return the path that `saved` stored."""
         series = {name: [saved[f"{prefix}{name}"]] for name in SERIES}
         return Path(series, self.most, int(saved[f"{prefix}stride"]))
@@ -195,18 +196,18 @@ class StepwiseRuns:
             steps = np.where(np.asarray(self.carry.ended) == 0, steps, self.limit)
         return int(steps.min())
 
-    def _active(self) -> np.ndarray:
+    def _active(self) -> ndarray:
         """Numbers of the runs that have neither ended nor reached the limit."""
         ended, steps = np.asarray(self.carry.ended), np.asarray(self.carry.done)
         return np.flatnonzero((ended == 0) & (steps < self.limit))
 
-    def _advance_single(self, _: np.ndarray) -> None:
+    def _advance_single(self, _: ndarray) -> None:
         game, (path,) = self.together.games[0], self.paths
         arguments = game, self.arrays[0], self.carry, self.keys[0]
         self.carry, rows = advance(*arguments, np.asarray(path.stride), self.budget, self.tol)
         path.add([np.asarray(part) for part in rows])
 
-    def _advance_together(self, active: np.ndarray) -> None:
+    def _advance_together(self, active: ndarray) -> None:
         selection = self.together.parts_with(active)
         arguments = (*self.stacked, self.carry, self.stacked_keys)
         if self.settings.path:
@@ -277,7 +278,7 @@ class StepwiseRuns:
             return self.carry
         return jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, self.carry)
 
-    def _saved(self) -> dict[str, np.ndarray]:
+    def _saved(self) -> dict[str, ndarray]:
         profiles = floats([np.asarray(profile) for _, profile in self.restarts])
         arrays = leaves_of(self.carry) | {"gone": np.array([k for k, _ in self.restarts], dtype=int)}
         arrays["gone_from"] = profiles.reshape(-1, *np.shape(self.starts[0]))
@@ -285,7 +286,7 @@ class StepwiseRuns:
             arrays |= path.saved(f"{k} ")
         return arrays
 
-    def _restore(self, saved: Mapping[str, np.ndarray]) -> None:
+    def _restore(self, saved: Mapping[str, ndarray]) -> None:
         """Continue from a checkpoint, which has profiles of the ends that were left."""
         self.carry = from_leaves(self.carry, saved)
         pairs = zip(saved["gone"], saved["gone_from"], strict=True)
@@ -301,12 +302,12 @@ class StepwiseRuns:
             waiting = [pair for pair in waiting if pair[1] is not round_ends[pair[0]]]
 
 
-def _where(restarted: np.ndarray, new: Any, old: Any) -> Any:
+def _where(restarted: ndarray, new: Any, old: Any) -> Any:
     """Return the new leaf in runs that were restarted; leaves other than arrays are the same in all."""
     return jnp.where(restarted.reshape(-1, *[1] * (new.ndim - 1)), new, old) if eqx.is_array(new) else old
 
 
-def _with_rows(indices: np.ndarray | None, old: Any, new: Any) -> Any:
+def _with_rows(indices: ndarray | None, old: Any, new: Any) -> Any:
     """Return an array with some rows replaced, by default all; repeated ones are equal."""
     if not eqx.is_array(old) or indices is None:
         return new

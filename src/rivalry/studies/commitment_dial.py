@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
+from numpy import ndarray
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
@@ -215,7 +216,7 @@ class CommitmentWithSwitchingCost(BaseLearner):
         return record | proof.record()
 
 
-def _remedy(session: Session, proof: Certificate, at_start: np.ndarray, noise: float) -> str:
+def _remedy(session: Session, proof: Certificate, at_start: ndarray, noise: float) -> str:
     """Return a line on the attempts, the regret of the stored policies, and possible remedies."""
     over, length = (int(k) for k in session["over"])
     course = f"repeat every {length} sweeps" if over == 2 else "still change"
@@ -233,15 +234,15 @@ class Announced(NamedTuple):
 
     tables: AdjustmentTables
     duel: Duel
-    targets: np.ndarray  # [plan]
-    ramps: np.ndarray  # [plan]
+    targets: ndarray  # [plan]
+    ramps: ndarray  # [plan]
 
     @property
     def begin(self) -> tuple[int, int]:
         """Return the levels at the start, the leader's first."""
         return int(self.tables.first[0]), int(self.tables.first[1])
 
-    def first_node(self, values: np.ndarray) -> tuple[int, int, int]:
+    def first_node(self, values: ndarray) -> tuple[int, int, int]:
         """Return the node at the start with the most valuable plan, the lowest of the best."""
         return (int(np.argmax(values[:, *self.begin])), *self.begin)
 
@@ -254,17 +255,15 @@ class Announced(NamedTuple):
 class PlanGains(NamedTuple):
     """Exact values of policies, and the gain of either firm's best response."""
 
-    realised: np.ndarray  # [firm plan level_L level_F]: cash flows, less charges if they are paid
-    decision: np.ndarray  # [plan level_L level_F]: the leader's decision value, every change counted as delta
-    regret: np.ndarray  # [firm]: the largest over nodes
-    bound: np.ndarray  # [firm]
-    at_start: np.ndarray  # [firm]
+    realised: ndarray  # [firm plan level_L level_F]: cash flows, less charges if they are paid
+    decision: ndarray  # [plan level_L level_F]: the leader's decision value, every change counted as delta
+    regret: ndarray  # [firm]: the largest over nodes
+    bound: ndarray  # [firm]
+    at_start: ndarray  # [firm]
     scale: float
 
 
-def plan_gains(
-    world: Announced, delta: float, charge: bool, switch: np.ndarray, aim: np.ndarray
-) -> PlanGains:
+def plan_gains(world: Announced, delta: float, charge: bool, switch: ndarray, aim: ndarray) -> PlanGains:
     """Evaluate the leader's rule ``switch`` and the follower's policy ``aim``, both ``[plan level_L
     level_F]``.
     """
@@ -277,19 +276,19 @@ def plan_gains(
         """Back up a firm's values under both policies; a change of plan costs ``cost``."""
         return lambda value: back_up(duel, firm, continuation(duel, value, switch, cost), follower)
 
-    def best_switching(value: np.ndarray) -> np.ndarray:
+    def best_switching(value: ndarray) -> ndarray:
         """Back up the leader's values under its best rule against the follower's policy."""
         return back_up(duel, 0, continuation(duel, value, choose_plans(value, delta), delta), follower)
 
     best_response = [follower]
 
-    def best_following(value: np.ndarray) -> np.ndarray:
+    def best_following(value: ndarray) -> ndarray:
         """Back up the follower's values under its best policy against the leader's rule."""
         aims, value = best_aims(duel, continuation(duel, value, switch, 0.0))
         best_response[0] = adjustment_of(duel, aims)
         return value
 
-    def evaluating_best(value: np.ndarray) -> np.ndarray:
+    def evaluating_best(value: ndarray) -> ndarray:
         """Back up the follower's values under the policy of the last improvement."""
         return back_up(duel, 1, continuation(duel, value, switch, 0.0), best_response[0])
 
@@ -315,7 +314,7 @@ def plan_gains(
     )
 
 
-def continuation(duel: Duel, values: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
+def continuation(duel: Duel, values: ndarray, switch: ndarray, charge: float) -> ndarray:
     """Return continuation values, including disturbances and the choice of the next plan."""
     after = before_choice(values, switch, charge)
     if duel.spread_leader.size:
@@ -323,14 +322,14 @@ def continuation(duel: Duel, values: np.ndarray, switch: np.ndarray, charge: flo
     return after
 
 
-def before_choice(values: np.ndarray, switch: np.ndarray, charge: float) -> np.ndarray:
+def before_choice(values: ndarray, switch: ndarray, charge: float) -> ndarray:
     """Return the value of a node before the leader has chosen the plan by ``switch``."""
     in_force = np.arange(len(values))[:, None, None]
     plan_values = np.take_along_axis(values, switch, axis=0)
     return np.where(switch == in_force, plan_values, plan_values - charge)
 
 
-def _largest_change(value: np.ndarray, before: np.ndarray) -> float:
+def _largest_change(value: ndarray, before: ndarray) -> float:
     return float(np.abs(value - before).max())
 
 
@@ -338,10 +337,10 @@ def _iterate(
     duel: Duel,
     firm: int,
     sweep: Sweep,
-    begin: np.ndarray,
-    tolerance: np.ndarray,
+    begin: ndarray,
+    tolerance: ndarray,
     between: Sweep | None = None,
-) -> tuple[np.ndarray, float]:
+) -> tuple[ndarray, float]:
     """Return a firm's values where sweeps no longer change them, and an error bound.
 
     Sweeps that improve a policy are followed by `MORE` sweeps ``between``, which only evaluate it.
@@ -365,29 +364,29 @@ def _iterate(
 class Duel(NamedTuple):
     """The duopoly with plans, the leader first."""
 
-    flow: np.ndarray  # [firm level_L level_F]
-    gamma: np.ndarray  # [firm]
-    phi: np.ndarray  # [firm]
-    levels: np.ndarray  # [level_F]: the follower's outputs
-    low: np.ndarray  # [plan level_L]: the leader's level below the plan's aim
-    part: np.ndarray  # [plan level_L]: the probability of the level above
-    cost: np.ndarray  # [plan level_L]
-    spread_leader: np.ndarray  # [level_L level_L]: transition probabilities of a disturbance; absent: none
-    spread_follower: np.ndarray  # [level_F level_F]
+    flow: ndarray  # [firm level_L level_F]
+    gamma: ndarray  # [firm]
+    phi: ndarray  # [firm]
+    levels: ndarray  # [level_F]: the follower's outputs
+    low: ndarray  # [plan level_L]: the leader's level below the plan's aim
+    part: ndarray  # [plan level_L]: the probability of the level above
+    cost: ndarray  # [plan level_L]
+    spread_leader: ndarray  # [level_L level_L]: transition probabilities of a disturbance; absent: none
+    spread_follower: ndarray  # [level_F level_F]
 
 
 class Adjustment(NamedTuple):
     """The follower's adjustment of its output, per node ``[plan level_L level_F]``."""
 
-    low: np.ndarray  # the level below the aim
-    part: np.ndarray  # the probability of the level above
-    cost: np.ndarray
+    low: ndarray  # the level below the aim
+    part: ndarray  # the probability of the level above
+    cost: ndarray
 
 
-Sweep = Callable[[np.ndarray], np.ndarray]  # of the values of nodes
+Sweep = Callable[[ndarray], ndarray]  # of the values of nodes
 
 
-def with_plans(tables: AdjustmentTables, targets: np.ndarray, ramps: np.ndarray, noise: float = 0.0) -> Duel:
+def with_plans(tables: AdjustmentTables, targets: ndarray, ramps: ndarray, noise: float = 0.0) -> Duel:
     """Return the tables with announced plans: adjustment to a target at a bounded rate per period.
 
     A plan aims at ``q + clip(target - q, -ramp, ramp)``. Where that lies between two levels, a lottery with
@@ -434,7 +433,7 @@ def with_plans(tables: AdjustmentTables, targets: np.ndarray, ramps: np.ndarray,
     )
 
 
-def _lottery(levels: np.ndarray, aim: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _lottery(levels: ndarray, aim: ndarray) -> tuple[ndarray, ndarray]:
     """Return the level at or below every aim, and the probability of the one above."""
     tolerance = SAME_LEVEL * (levels[-1] - levels[0])
     low = np.clip(np.searchsorted(levels, aim + tolerance, side="right") - 1, 0, len(levels) - 1)
@@ -445,7 +444,7 @@ def _lottery(levels: np.ndarray, aim: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return low, part
 
 
-def _spread(levels: np.ndarray, noise: float) -> np.ndarray:
+def _spread(levels: ndarray, noise: float) -> ndarray:
     if noise == 0:
         return np.zeros((0, 0))
     distances = (levels[None, :] - levels[:, None]) / noise
@@ -454,7 +453,7 @@ def _spread(levels: np.ndarray, noise: float) -> np.ndarray:
     return weight / weight.sum(axis=1, keepdims=True)
 
 
-def choose_plans(values: np.ndarray, delta: float) -> np.ndarray:
+def choose_plans(values: ndarray, delta: float) -> ndarray:
     """Return the plan in force from now on, ``[plan level_L level_F]``.
 
     The plan in force changes only where the value of the best plan (the lowest of the best) exceeds its value
@@ -464,7 +463,7 @@ def choose_plans(values: np.ndarray, delta: float) -> np.ndarray:
     return np.where(leaves, values.argmax(axis=0), np.arange(len(values))[:, None, None])
 
 
-def _after_leader(duel: Duel, after: np.ndarray) -> np.ndarray:
+def _after_leader(duel: Duel, after: ndarray) -> ndarray:
     """Return the mean over the leader's lottery of values of arriving at a node."""
     low = duel.low[:, :, None]
     below = np.take_along_axis(after, low, axis=1)
@@ -473,7 +472,7 @@ def _after_leader(duel: Duel, after: np.ndarray) -> np.ndarray:
     return below + duel.part[:, :, None] * (above - below)
 
 
-def best_aims(duel: Duel, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def best_aims(duel: Duel, after: ndarray) -> tuple[ndarray, ndarray]:
     """Return the follower's optimal aims and its values, ``[plan level_L level_F]``.
 
     ``after`` is the follower's value of arriving at a node. The result is exact: between two levels it is
@@ -496,7 +495,7 @@ def best_aims(duel: Duel, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return aim, best_values + duel.flow[1]
 
 
-def adjustment_of(duel: Duel, aim: np.ndarray) -> Adjustment:
+def adjustment_of(duel: Duel, aim: ndarray) -> Adjustment:
     """Return the follower's adjustment to ``aim [plan level_L level_F]``."""
     levels = duel.levels
     low = np.clip(np.searchsorted(levels, aim, side="right") - 1, 0, len(levels) - 2)
@@ -504,7 +503,7 @@ def adjustment_of(duel: Duel, aim: np.ndarray) -> Adjustment:
     return Adjustment(low, part, duel.phi[1] * (aim - levels) ** 2)
 
 
-def back_up(duel: Duel, firm: int, after: np.ndarray, follower: Adjustment) -> np.ndarray:
+def back_up(duel: Duel, firm: int, after: ndarray, follower: Adjustment) -> ndarray:
     """Return a firm's value of every node under an adjustment of the follower."""
     rows = _after_leader(duel, after)
     below = np.take_along_axis(rows, follower.low, axis=2)

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Annotated, Literal
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.results import Record, scalar
@@ -57,7 +58,7 @@ class Auction(Matrix):
 
 
 @oracles.metrics.register(Auction)
-def _(game: Auction, x: Profile | np.ndarray) -> Record:
+def _(game: Auction, x: Profile | ndarray) -> Record:
     """Return ``lowest_symmetric_bid``, the lowest bid that is an equilibrium if all choose it."""
     table, lowest = np.asarray(game.table[0]), np.nan
     for bid in reversed(range(len(table))):
@@ -72,7 +73,7 @@ class OutputGrid(Matrix):
 
 
 @oracles.metrics.register(OutputGrid)
-def _(game: OutputGrid, x: Profile | np.ndarray) -> Record:
+def _(game: OutputGrid, x: Profile | ndarray) -> Record:
     """Return ``output``, the mean output of every firm."""
     return {"output": (("player",), 5 * np.asarray(x) @ np.arange(np.shape(x)[1]))}
 
@@ -172,7 +173,7 @@ def _first_price(players: int) -> Auction:
     return Auction(game.table, tuple(tuple(str(k / 10) for k in range(11)) for _ in range(players)))
 
 
-def _symmetric(rows: Sequence[Sequence[float]] | np.ndarray, actions: list[str] | None = None) -> Matrix:
+def _symmetric(rows: Sequence[Sequence[float]] | ndarray, actions: list[str] | None = None) -> Matrix:
     return matrix(rows, np.transpose(rows), actions=actions)
 
 

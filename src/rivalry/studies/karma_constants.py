@@ -36,6 +36,7 @@ from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from rivalry.core.method import BaseLearner, OneStepLearner
@@ -183,7 +184,7 @@ def exact_baseline(mechanism: str, urgencies: object, chain: object, steps: int)
     return Baseline(float(efficiency), *fairness)
 
 
-def losing_probability(urgencies: np.ndarray, distribution: np.ndarray) -> np.ndarray:
+def losing_probability(urgencies: ndarray, distribution: ndarray) -> ndarray:
     """Return the probability ``[private]`` of losing to the higher urgency, ties at random.
 
     >>> losing_probability(np.array([1.0, 5.0]), np.array([0.5, 0.5])).tolist()
@@ -194,7 +195,7 @@ def losing_probability(urgencies: np.ndarray, distribution: np.ndarray) -> np.nd
 
 
 def _by_urgency(
-    u: np.ndarray, lost: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int
+    u: ndarray, lost: ndarray, chain: ndarray, w: ndarray, steps: int
 ) -> tuple[float, float, float]:
     """Return the mean reward, and variances of the sums of rewards and of wins.
 
@@ -207,7 +208,7 @@ def _by_urgency(
     return -mean, steps * second_moment + _dependence(paid, chain, w, steps), wins
 
 
-def _rotation(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
+def _rotation(u: ndarray, chain: ndarray, w: ndarray, steps: int) -> tuple[float, float, float]:
     """Return the same with every second step lost; after an odd number half have lost once more."""
     mean, two_step_chain = w @ u, chain @ chain
     within = [
@@ -218,7 +219,7 @@ def _rotation(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tu
     return -mean / 2, float(np.mean(within)) + uneven * mean**2, uneven
 
 
-def _dependence(f: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> float:
+def _dependence(f: ndarray, chain: ndarray, w: ndarray, steps: int) -> float:
     """Return ``2 sum_d=1..T-1 (T-d) c_d`` for ``f`` ``[private]``.
 
     With ``G_n = A + .. + A^n`` the sum ``D_n`` grows by ``G_n``: ``[A^n+1, G_n, D_n]`` times one matrix, so a
@@ -234,7 +235,7 @@ def _dependence(f: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> 
     return float(2 * (w * f) @ double @ f)
 
 
-def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple[float, float, float]:
+def _turns(u: ndarray, chain: ndarray, w: ndarray, steps: int) -> tuple[float, float, float]:
     """Return the same where the agent with fewer wins is served.
 
     Steps are simulated until the distribution of wins about their mean repeats itself.
@@ -246,7 +247,7 @@ def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple
     mean = w @ u
     if_lost, if_won = mean / 2 - u, mean / 2
 
-    def turn(nu: np.ndarray, carried: np.ndarray, square: float) -> tuple[np.ndarray, np.ndarray, float]:
+    def turn(nu: ndarray, carried: ndarray, square: float) -> tuple[ndarray, ndarray, float]:
         lost = (np.cumsum(nu) - nu / 2)[:, None]  # the agent with more wins loses
         mass = nu[:, None] * w
         square += float(np.sum(mass * (lost * if_lost**2 + (1 - lost) * if_won**2)))
@@ -278,7 +279,7 @@ def _turns(u: np.ndarray, chain: np.ndarray, w: np.ndarray, steps: int) -> tuple
     return -mean / 2, square, float(nu @ (wins - nu @ wins) ** 2)
 
 
-def theta_matrix(bids: int, tie: str = "coin") -> np.ndarray:
+def theta_matrix(bids: int, tie: str = "coin") -> ndarray:
     """Return ``Theta [bid bid]``: ``Theta nu`` are the probabilities of winning, by the rule of ties.
 
     >>> theta_matrix(3)[1].tolist(), theta_matrix(3, "nobody")[1].tolist()
@@ -287,7 +288,7 @@ def theta_matrix(bids: int, tie: str = "coin") -> np.ndarray:
     return np.tri(bids, k=-1) + (0.5 * np.eye(bids) if tie == "coin" else 0.0)
 
 
-def change_matrix(bids: ArrayLike, bids_prime: ArrayLike, tie: str = "coin") -> np.ndarray:
+def change_matrix(bids: ArrayLike, bids_prime: ArrayLike, tie: str = "coin") -> ndarray:
     """Return ``A = d Theta d'``, ``[urgency urgency]``, of two tables of bid distributions ``[urgency bid]``.
 
     >>> change_matrix([[1.0, 0.0], [0.0, 1.0]], [[0.5, 0.5], [0.5, 0.5]]).tolist()
@@ -300,13 +301,13 @@ def change_matrix(bids: ArrayLike, bids_prime: ArrayLike, tie: str = "coin") -> 
 class Counterexample(NamedTuple):
     """Two populations with the same urgencies and the same mean karma for which ``S`` is positive."""
 
-    urgencies: np.ndarray  # [urgency]
-    distribution: np.ndarray  # [urgency]
+    urgencies: ndarray  # [urgency]
+    distribution: ndarray  # [urgency]
     mean_karma: float
-    karma: np.ndarray  # [urgency karma], the distribution of karma given the urgency, of both populations
-    policies: np.ndarray  # [population urgency karma bid]
-    bids: np.ndarray  # [population urgency bid]
-    A: np.ndarray  # [urgency urgency]
+    karma: ndarray  # [urgency karma], the distribution of karma given the urgency, of both populations
+    policies: ndarray  # [population urgency karma bid]
+    bids: ndarray  # [population urgency bid]
+    A: ndarray  # [urgency urgency]
     S: float
     tie: str
 
@@ -380,7 +381,7 @@ def find_counterexample(
     return candidate if candidate is not None and candidate.S > ZERO_SUM else None
 
 
-def _karma_distribution(mean: float, top: int) -> np.ndarray:
+def _karma_distribution(mean: float, top: int) -> ndarray:
     """Return a distribution on 0..most with the given mean: half at the mean, half evenly around it."""
     away = np.abs(np.arange(top + 1) - mean)
     half_width = np.floor(min(mean, top - mean))
@@ -434,7 +435,7 @@ def analytic_constants(game: KarmaEconomy) -> Record:
     return record
 
 
-def _urgencies_of_type(game: KarmaEconomy, k: int) -> tuple[np.ndarray, np.ndarray]:
+def _urgencies_of_type(game: KarmaEconomy, k: int) -> tuple[ndarray, ndarray]:
     """Return the urgencies of a type and their transition matrix, without padding."""
     stakes, chain = np.asarray(game.stakes)[k], np.asarray(game.chain)[k]
     # types with fewer private states are padded with unreachable ones
@@ -471,10 +472,10 @@ class AnalyticConstants(OneStepLearner, EconomyComputation):
     126
     """
 
-    def result(self, world: object) -> dict[str, np.ndarray]:
+    def result(self, world: object) -> dict[str, ndarray]:
         """Return no entries: the constants need no step."""
         return {}
 
-    def read(self, world: Any, session: dict[str, np.ndarray]) -> Record:
+    def read(self, world: Any, session: dict[str, ndarray]) -> Record:
         """Return the constants."""
         return analytic_constants(world)

@@ -15,6 +15,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Gt, Lt
+from numpy import ndarray
 
 from rivalry.core.results import Record, scalar
 from rivalry.methods.populations.logit_equilibrium import equilibrium
@@ -33,7 +34,7 @@ class Gap(NamedTuple):
     max: float
     mean: float
     factor: int  # of the scales
-    gaps: np.ndarray  # [private karma], of the smaller economy's states
+    gaps: ndarray  # [private karma], of the smaller economy's states
 
 
 def scaling_gap(bids: object, larger: object) -> Gap:
@@ -90,7 +91,7 @@ class EquilibriumComparison(EconomyComputation):
         """Return the economies to compare."""
         raise NotImplementedError
 
-    def comparison(self, game: object, bids: list[np.ndarray]) -> Record:
+    def comparison(self, game: object, bids: list[ndarray]) -> Record:
         """Return the record of their mean bids, each ``[player private karma]``."""
         raise NotImplementedError
 
@@ -98,11 +99,11 @@ class EquilibriumComparison(EconomyComputation):
         """Return the number of economies; one step is one equilibrium."""
         return len(self.economies(world))
 
-    def begin(self, world: object, stream: np.random.SeedSequence) -> dict[str, np.ndarray]:
+    def begin(self, world: object, stream: np.random.SeedSequence) -> dict[str, ndarray]:
         """Return an initial session; nothing is random."""
         return {f"policy{k}": np.zeros(0) for k in range(self.length(world))}
 
-    def advance(self, world: object, session: dict[str, np.ndarray], steps: int) -> int:
+    def advance(self, world: object, session: dict[str, ndarray], steps: int) -> int:
         """Compute further equilibria, at most ``steps``."""
         solved = 0
         for k, game in enumerate(self.economies(world)):
@@ -115,7 +116,7 @@ class EquilibriumComparison(EconomyComputation):
             solved += 1
         return solved
 
-    def read(self, world: object, session: dict[str, np.ndarray]) -> Record:
+    def read(self, world: object, session: dict[str, ndarray]) -> Record:
         """Return the comparison once all equilibria are known."""
         bids = []
         for k, game in enumerate(self.economies(world)):
@@ -154,7 +155,7 @@ class ScalingLaw(EquilibriumComparison):
         """Return the game and the scaled game."""
         return [game, game.rescale(FACTOR)]
 
-    def comparison(self, game: object, bids: list[np.ndarray]) -> Record:
+    def comparison(self, game: object, bids: list[ndarray]) -> Record:
         """Return the deviations from the scaling law."""
         gap = scaling_gap(*bids)
         return {
@@ -201,7 +202,7 @@ class Sublinearity(EquilibriumComparison):
         """Return the game with each mean karma."""
         return [game.with_mean_karma(mean) for mean in _means(game)]
 
-    def comparison(self, game: Any, bids: list[np.ndarray]) -> Record:
+    def comparison(self, game: Any, bids: list[ndarray]) -> Record:
         """Return the violations of premise and conclusion."""
         result = sublinearity(np.stack(bids))
         return {

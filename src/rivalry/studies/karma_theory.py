@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import BaseLearner, Session
@@ -35,13 +36,13 @@ from rivalry.text.statistics import share_interval
 Rule = Literal["dirichlet_state", "smooth_gaussian", "logit_noise"]
 EntropyRule = Literal["mean", "every"]
 
-Numbers = dict[str, np.ndarray]
+Numbers = dict[str, ndarray]
 
 
 class PolicySample(NamedTuple):
     """Policies and the parameters of each."""
 
-    policies: np.ndarray  # [policy private karma bid]
+    policies: ndarray  # [policy private karma bid]
     parameters: Numbers  # [policy ..] each
 
 
@@ -100,7 +101,7 @@ def _numbers(seed: np.random.SeedSequence, number: int) -> np.random.Generator:
     return np.random.default_rng(sequence)
 
 
-def rows(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:
+def rows(rng: np.random.Generator, concentration: ndarray) -> ndarray:
     """Sample from symmetric Dirichlet distributions of bids 0..k, ``[.. karma bid]``.
 
     The ``concentration`` is ``[.. karma]``.
@@ -114,40 +115,40 @@ def rows(rng: np.random.Generator, concentration: np.ndarray) -> np.ndarray:
     return _normalize(weights + np.finfo(float).tiny)
 
 
-def _normalize(weights: np.ndarray) -> np.ndarray:
+def _normalize(weights: ndarray) -> ndarray:
     """Return weights ``[.. karma bid]`` normalised to probabilities of legal bids."""
     legal = np.tril(weights)
     return legal / legal.sum(axis=-1, keepdims=True)
 
 
-def _dirichlet(rng: np.random.Generator, private: int, max_karma: int) -> tuple[np.ndarray, Numbers]:
+def _dirichlet(rng: np.random.Generator, private: int, max_karma: int) -> tuple[ndarray, Numbers]:
     concentration = 10 ** rng.uniform(-1, 2)
     policy = rows(rng, np.full((private, max_karma + 1), concentration))
     return policy, {"concentration": np.asarray(concentration)}
 
 
-def _gaussian(rng: np.random.Generator, private: int, max_karma: int) -> tuple[np.ndarray, Numbers]:
+def _gaussian(rng: np.random.Generator, private: int, max_karma: int) -> tuple[ndarray, Numbers]:
     centre, width = rng.uniform(0, 1, private), 10 ** rng.uniform(-1, 1.2, private)
     k, b = np.ogrid[: max_karma + 1, : max_karma + 1]
     away = (b - centre[:, None, None] * k) / width[:, None, None]
     return _normalize(np.exp(-(away**2) / 2) + 1e-12), {"centre": centre, "width": width}
 
 
-def _noise(rng: np.random.Generator, private: int, max_karma: int) -> tuple[np.ndarray, Numbers]:
+def _noise(rng: np.random.Generator, private: int, max_karma: int) -> tuple[ndarray, Numbers]:
     scale = 10 ** rng.uniform(-1, 1)
     x = scale * rng.standard_normal((private, max_karma + 1, max_karma + 1))
     x = np.where(np.tri(max_karma + 1, dtype=bool), x, -np.inf)
     return _normalize(np.exp(x - x.max(axis=-1, keepdims=True))), {"scale": np.asarray(scale)}
 
 
-_RULES: dict[str, Callable[[np.random.Generator, int, int], tuple[np.ndarray, Numbers]]] = {
+_RULES: dict[str, Callable[[np.random.Generator, int, int], tuple[ndarray, Numbers]]] = {
     "dirichlet_state": _dirichlet,
     "smooth_gaussian": _gaussian,
     "logit_noise": _noise,
 }
 
 
-def at_least_as_random(policies: np.ndarray, reference: np.ndarray, rule: str = "mean") -> np.ndarray:
+def at_least_as_random(policies: ndarray, reference: ndarray, rule: str = "mean") -> ndarray:
     """Mask of policies ``[policy private karma bid]`` that have at least the entropy of another policy.
 
     Entropies are compared in the ``mean`` over states or in ``every`` state, up to rounding. Raises
@@ -256,13 +257,13 @@ class RandomPolicyExperiment(BaseLearner):
         count = int(session["taken"][0])
         return self.about(session) | (self.counts(world, session, count) if count else {})
 
-    def _draw_admissible(self, session: Session, max_policies: int) -> tuple[np.ndarray, np.ndarray]:
+    def _draw_admissible(self, session: Session, max_policies: int) -> tuple[ndarray, ndarray]:
         """Return the numbers and the policies of the next admissible draws, at most ``max_policies``."""
         target = session["equilibrium"]
         actions, next_number = target.shape[1], int(session["drawn"][0])
         shaped = target.reshape(-1, actions, actions)
         numbers: list[int] = []
-        draws: list[np.ndarray] = []
+        draws: list[ndarray] = []
         while next_number < DRAWS and len(draws) < max_policies:
             count = min(8 * BATCH, DRAWS - next_number)
             sample = self._sample(session, count, next_number)
@@ -469,14 +470,14 @@ def _payoff_pairs(
     return jax.lax.map(payoff_pair, policies)  # one by one, as in `evaluate_agents`
 
 
-def _ratios(distances: np.ndarray) -> np.ndarray:
+def _ratios(distances: ndarray) -> ndarray:
     """Return ratios of successive distances ``[policy step]``; NaN after a policy has converged."""
     # near the equilibrium ratios are those of rounding errors
     mask = np.logical_and.accumulate(distances[:, :-1] >= CONVERGED, axis=1)
     return np.where(mask, distances[:, 1:] / np.where(mask, distances[:, :-1], 1.0), np.nan)
 
 
-def _violations(session: Session, name: str, violated: np.ndarray) -> Record:
+def _violations(session: Session, name: str, violated: ndarray) -> Record:
     """Return the share of violations among policies with a stationary population."""
     consistent = session["population_residual"][: len(violated)] <= AGREES
     count = int(consistent.sum())

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Gt, Le
+from numpy import ndarray
 
 from rivalry.core.method import Session
 from rivalry.studies.commitment_dial import (
@@ -76,7 +77,7 @@ class LearnedCommitment(CommitmentWithSwitchingCost):
         return float(np.abs(learned - value).max())
 
 
-def _disturbed(spread: np.ndarray, level: np.ndarray, draw: np.ndarray) -> np.ndarray:
+def _disturbed(spread: ndarray, level: ndarray, draw: ndarray) -> ndarray:
     """Return levels after a disturbance with transition probabilities ``spread`` [level level]."""
     if not spread.size:
         return level

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
+from numpy import ndarray
 
 from rivalry.core.method import BaseLearner, Session, generator_from_array, generator_to_array
 from rivalry.core.needs import Need
@@ -57,7 +58,7 @@ class FiniteHorizonPlay(BaseLearner):
     rate: Annotated[float, Gt(0), "learning rate of mirror descent"] = 0.1
     damping: Annotated[float, Gt(0), Le(1), "step of the fixed-point iteration"] = 1.0
     temperature: Annotated[float, Ge(0), "of softmax responses in place of best responses; 0: best"] = 0.0
-    policy: Annotated[list[Any] | np.ndarray | None, "first policy, [period][state][action]"] = None
+    policy: Annotated[list[Any] | ndarray | None, "first policy, [period][state][action]"] = None
     agents: Annotated[int, Ge(0), "agents that play the final policy; 0: none"] = 0
 
     needs = (Need("a mean-field game over a finite horizon", lambda game: isinstance(game, HorizonGame)),)
@@ -67,7 +68,7 @@ class FiniteHorizonPlay(BaseLearner):
         self._initial_policy(game)
         return game
 
-    def _initial_policy(self, game: HorizonGame) -> np.ndarray:
+    def _initial_policy(self, game: HorizonGame) -> ndarray:
         even = horizon.uniform_policy(game)
         if self.policy is None:
             return even
@@ -104,7 +105,7 @@ class FiniteHorizonPlay(BaseLearner):
             session["pi"] = self._next_policy(world, session)
         return rounds
 
-    def _next_policy(self, game: HorizonGame, session: Session) -> np.ndarray:
+    def _next_policy(self, game: HorizonGame, session: Session) -> ndarray:
         pi = session["pi"]
         flow = horizon.policy_flow(game, pi)
         if self.update == "mirror_descent":
@@ -152,7 +153,7 @@ class FiniteHorizonPlay(BaseLearner):
         return record | proof.record()
 
 
-def _at_stake(game: HorizonGame, pi: np.ndarray) -> float:
+def _at_stake(game: HorizonGame, pi: ndarray) -> float:
     """Return the value of the best response in the flow of a policy less that of the worst play."""
     flow = horizon.policy_flow(game, pi)
     best_value, worst_value = (
@@ -172,7 +173,7 @@ class WalkMirrorDescent(FiniteHorizonPlay):
 
     needs = (Need("the crowd game", lambda game: isinstance(game, CrowdGame)),)
 
-    def _next_policy(self, game: Any, session: Session) -> np.ndarray:
+    def _next_policy(self, game: Any, session: Session) -> ndarray:
         flow, scores = horizon.policy_flow(game, session["pi"]), session["scores"]
         past_first_round = int(session["round"][0]) > 1
         values, new = game.final_reward(flow[-1]), scores.copy()
@@ -192,22 +193,20 @@ class WalkMirrorDescent(FiniteHorizonPlay):
 class CrowdGame(Tree):
     """Agents on a ring who avoid each other and like its middle; see `crowd`."""
 
-    first: np.ndarray
-    paid: np.ndarray  # [period state action]: rewards that do not depend on the distribution
-    chances: np.ndarray  # [state action next_state]
-    known: (
-        np.ndarray
-    )  # [period state action]: 1 where a depth-first walk has valued the move before the state
+    first: ndarray
+    paid: ndarray  # [period state action]: rewards that do not depend on the distribution
+    chances: ndarray  # [state action next_state]
+    known: ndarray  # [period state action]: 1 where a depth-first walk has valued the move before the state
     horizon: int = static()
     actions: int = static(default=3)
 
-    def reward(self, t: int, mu: np.ndarray) -> np.ndarray:
+    def reward(self, t: int, mu: ndarray) -> ndarray:
         return np.asarray(self.paid[t] - np.log(mu + EMPTY)[:, None])
 
-    def transition(self, t: int, mu: np.ndarray) -> np.ndarray:
+    def transition(self, t: int, mu: ndarray) -> ndarray:
         return self.chances
 
-    def final_reward(self, mu: np.ndarray) -> np.ndarray:
+    def final_reward(self, mu: ndarray) -> ndarray:
         return np.zeros(len(mu))
 
 
@@ -245,7 +244,7 @@ def crowd(
     return CrowdGame(np.full(size, 1 / size), paid, chances, neighbours, horizon)
 
 
-def _walk(size: int, periods: int) -> tuple[np.ndarray, np.ndarray]:
+def _walk(size: int, periods: int) -> tuple[ndarray, ndarray]:
     """Walk through the crowd game depth first: positions, moves and noise in order, each position once.
 
     Returns the move by which each ``[period position]`` is reached first, 0 in the first period, and whether
@@ -275,17 +274,17 @@ def _walk(size: int, periods: int) -> tuple[np.ndarray, np.ndarray]:
 class LeftRight(Tree):
     """Agents who all go left or right once, and pay for company there; see `left_right`."""
 
-    first: np.ndarray
+    first: ndarray
     horizon: int = static(default=1)
     actions: int = static(default=2)
 
-    def reward(self, t: int, mu: np.ndarray) -> np.ndarray:
+    def reward(self, t: int, mu: ndarray) -> ndarray:
         return np.zeros((3, 2))
 
-    def transition(self, t: int, mu: np.ndarray) -> np.ndarray:
+    def transition(self, t: int, mu: ndarray) -> ndarray:
         return np.broadcast_to(np.eye(3)[1:], (3, 2, 3))
 
-    def final_reward(self, mu: np.ndarray) -> np.ndarray:
+    def final_reward(self, mu: ndarray) -> ndarray:
         return np.array([0.0, -mu[1], -2 * mu[2]])
 
 

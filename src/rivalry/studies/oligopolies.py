@@ -8,6 +8,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
@@ -54,7 +55,7 @@ class LogitLine(OneLineRepr, eqx.Module):
 
 
 @oracles.exchangeable.register(LogitLine)
-def _(game: LogitLine) -> np.ndarray:
+def _(game: LogitLine) -> ndarray:
     return np.zeros(game.space.shape[0], dtype=int)
 
 
@@ -64,7 +65,7 @@ def _(game: LogitLine) -> oracles.Labels:
 
 
 @oracles.closed_form.register(LogitLine)
-def _(game: LogitLine) -> np.ndarray:
+def _(game: LogitLine) -> ndarray:
     """Return all firms in the middle, at the price of logit demand without places."""
     n = game.space.shape[0]
     return np.array([[[0.5, _middle_price(n, float(game.taste_spread))]] * n])
@@ -138,7 +139,7 @@ class Capacities(OneLineRepr, eqx.Module):
 
 
 @oracles.exchangeable.register(Capacities)
-def _(game: Capacities) -> np.ndarray:
+def _(game: Capacities) -> ndarray:
     return np.zeros(2, dtype=int)
 
 
@@ -201,7 +202,7 @@ def edgeworth(
     prices = np.linspace(0.0, 1.0, levels)
     own_price, rival, demand = prices[:, None], prices, 1 - prices[:, None]
 
-    def revenue(k: float, rival_capacity: float) -> np.ndarray:
+    def revenue(k: float, rival_capacity: float) -> ndarray:
         residual = np.maximum(demand - rival_capacity, 0.0)
         shared = np.maximum(demand / 2, residual)
         sold = np.where(own_price < rival, demand, np.where(own_price > rival, residual, shared))

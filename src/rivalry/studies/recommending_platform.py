@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
+from numpy import ndarray
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
@@ -20,10 +21,10 @@ from rivalry.tables.kernels.draws import quiet, streams, uniform, uniforms
 class Tables(NamedTuple):
     """Outcomes of a period, the platform's action slowest: bit k says whom group k is recommended."""
 
-    prices: np.ndarray  # [level]
-    profit: np.ndarray  # [player joint]
-    revenue: np.ndarray  # [joint]: the platform's
-    surplus: np.ndarray  # [joint]: of buyers
+    prices: ndarray  # [level]
+    profit: ndarray  # [player joint]
+    revenue: ndarray  # [joint]: the platform's
+    surplus: ndarray  # [joint]: of buyers
 
 
 class RecommendingPlatform(BaseLearner):
@@ -110,7 +111,7 @@ class RecommendingPlatform(BaseLearner):
             "status": scalar("converged" if over else "iteration limit"),
         }
 
-    def _platform_payoff(self, world: Tables) -> np.ndarray:
+    def _platform_payoff(self, world: Tables) -> ndarray:
         return self.profit_weight * world.revenue + (1 - self.profit_weight) * world.surplus
 
 

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.space import Box, Choices, Simplex, simplex_lattice
 from rivalry.runtime.jax import floats
@@ -15,10 +16,10 @@ from rivalry.schema.validate import check_word, whole_number
 KINDS = {"linear": ("from", "to", "count"), "log": ("from", "to", "count"), "levels": ("levels",)}
 """Kinds of levels of an axis, and the keys that each takes."""
 
-ActionGrid = int | dict[str, Any] | list[Any] | tuple[Any, ...] | np.ndarray
+ActionGrid = int | dict[str, Any] | list[Any] | tuple[Any, ...] | ndarray
 
 
-def grid_points(space: Any, action_grid: ActionGrid) -> np.ndarray:
+def grid_points(space: Any, action_grid: ActionGrid) -> ndarray:
     """Return every player's grid points, ``[player action axis]``, padded with NaN for players with fewer.
 
     Parameters
@@ -66,12 +67,12 @@ def grid_points(space: Any, action_grid: ActionGrid) -> np.ndarray:
     return full
 
 
-def action_counts(action_grid: np.ndarray) -> np.ndarray:
+def action_counts(action_grid: ndarray) -> ndarray:
     """Return the number of every player's grid points ``[player]``, without the padding."""
     return np.asarray((~np.isnan(action_grid).any(axis=2)).sum(axis=1), dtype=int)
 
 
-def _grid(space: object, player: int, count: int) -> np.ndarray:
+def _grid(space: object, player: int, count: int) -> ndarray:
     if isinstance(space, Box):
         ends = zip(np.asarray(space.low)[player], np.asarray(space.high)[player], strict=True)
         # a choice whose bounds coincide has one level
@@ -81,7 +82,7 @@ def _grid(space: object, player: int, count: int) -> np.ndarray:
     raise ValueError(f"action_grid: a {type(space).__name__} has no grid; give its points")
 
 
-def _explicit_points(action_grid: Any, players: int, axes: int) -> list[np.ndarray]:
+def _explicit_points(action_grid: Any, players: int, axes: int) -> list[ndarray]:
     """Return explicit grid points, ``[action axis]`` per player."""
     rows = list(action_grid)
     single = all(np.shape(row) in ((), (axes,)) for row in rows)  # [action axis]: for all players
@@ -105,7 +106,7 @@ def _explicit_points(action_grid: Any, players: int, axes: int) -> list[np.ndarr
     return grid
 
 
-def _inside(space: Any, rows: list[np.ndarray]) -> None:
+def _inside(space: Any, rows: list[ndarray]) -> None:
     """Raise `ValueError` for a grid point outside the space."""
     for action in range(max(len(row) for row in rows)):
         # a player with fewer points repeats the last one: `check` takes a whole profile
@@ -113,7 +114,7 @@ def _inside(space: Any, rows: list[np.ndarray]) -> None:
         space.check(profile, f"action_grid, point {action}")
 
 
-def check_rising(points: np.ndarray) -> None:
+def check_rising(points: ndarray) -> None:
     """Raise `ValueError`, naming the player, unless every player's points on a line strictly increase.
 
     ``points`` is ``[player action axis]`` with one axis, padded with NaN.
@@ -124,7 +125,7 @@ def check_rising(points: np.ndarray) -> None:
             raise ValueError(f"action_grid[{player}]: {levels.tolist()} must rise, none named twice")
 
 
-def moves_between(space: object, action_grid: ActionGrid, grid: np.ndarray) -> np.ndarray:
+def moves_between(space: object, action_grid: ActionGrid, grid: ndarray) -> ndarray:
     """Return the action that each move leads to, ``[player standing move]``; an impossible move stays.
 
     On a grid of a `Box` the moves are one step down along each axis, stay, and one step up along each axis;
@@ -160,13 +161,13 @@ def moves_between(space: object, action_grid: ActionGrid, grid: np.ndarray) -> n
     return moves
 
 
-def box_moves(axes: int) -> np.ndarray:
+def box_moves(axes: int) -> ndarray:
     """Return the moves on a grid of a `Box` in steps, ``[move axis]``: down each axis, stay, up each axis."""
     unit = np.eye(axes, dtype=int)
     return np.concatenate([-unit, np.zeros((1, axes), dtype=int), unit])
 
 
-def simplex_moves(corners: int) -> np.ndarray:
+def simplex_moves(corners: int) -> ndarray:
     """Return the moves on a lattice of a `Simplex` in units, ``[move corner]``.
 
     They transfer a unit from the earlier to the later corner of each pair, stay, or transfer it back.
@@ -176,14 +177,14 @@ def simplex_moves(corners: int) -> np.ndarray:
     return np.array([*forth, np.zeros(corners, dtype=int), *(-move for move in forth)])
 
 
-def _steps(counts: tuple[int, ...]) -> np.ndarray:
+def _steps(counts: tuple[int, ...]) -> ndarray:
     """Return the moves on a grid with ``counts`` levels per axis, ``[standing move]``."""
     index = np.indices(counts).reshape(len(counts), -1, 1)
     steps = box_moves(len(counts)).T[:, None]
     return np.ravel_multi_index(tuple(index + steps), counts, mode="clip")
 
 
-def _transfers(corners: int, steps: int) -> np.ndarray:
+def _transfers(corners: int, steps: int) -> ndarray:
     """Return the moves on a lattice of the simplex, ``[standing move]``; who has nothing to give stays."""
     lattice = simplex_lattice(corners, steps)
     number = {tuple(row): k for k, row in enumerate(lattice.tolist())}
@@ -223,7 +224,7 @@ def check_levels(action_grid: Any) -> None:
             _check_ends(name, table, kind)
 
 
-def axis_levels(space: Any, action_grid: Any) -> list[list[np.ndarray]]:
+def axis_levels(space: Any, action_grid: Any) -> list[list[ndarray]]:
     """Return the increasing levels of every player's axes: ``[player][axis]`` arrays.
 
     Parameters
@@ -267,7 +268,7 @@ def axis_levels(space: Any, action_grid: Any) -> list[list[np.ndarray]]:
     return [list(axes_levels) for axes_levels in zip(*lines, strict=True)]
 
 
-def span(lines: list[np.ndarray]) -> np.ndarray:
+def span(lines: list[ndarray]) -> ndarray:
     """Return the grid that levels span, ``[action axis]``: row-major, the first axis slowest.
 
     >>> span([np.array([0.0, 1.0]), np.array([2.0, 3.0])]).tolist()
@@ -287,7 +288,7 @@ def _check_ends(name: str, table: Any, kind: str) -> None:
         raise ValueError(f"{name}.from: {table['from']} must be below to = {table['to']}")
 
 
-def _numbers(name: str, value: object) -> np.ndarray:
+def _numbers(name: str, value: object) -> ndarray:
     """Return a finite number, or a list of them, as an array."""
     try:
         numbers = floats(value)
@@ -303,9 +304,9 @@ def _numbers(name: str, value: object) -> np.ndarray:
     return numbers
 
 
-def _lists(name: str, value: Any) -> list[np.ndarray]:
+def _lists(name: str, value: Any) -> list[ndarray]:
     """Return explicit levels: one list, or several."""
-    nested = isinstance(value, list | tuple | np.ndarray) and all(np.ndim(row) == 1 for row in value)
+    nested = isinstance(value, list | tuple | ndarray) and all(np.ndim(row) == 1 for row in value)
     rows = list(value) if nested and len(value) else [value]
     lines = []
     for row in rows:
@@ -319,7 +320,7 @@ def _lists(name: str, value: Any) -> list[np.ndarray]:
     return lines
 
 
-def _lines(table: Any, axis: int, players: int, axes: int) -> list[np.ndarray]:
+def _lines(table: Any, axis: int, players: int, axes: int) -> list[ndarray]:
     """Return one axis's levels for every player."""
     if table["kind"] == "levels":
         rows = _lists("action_grid.levels", table["levels"])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import NO_CONTEST, Contest, FiniteGame
@@ -141,7 +142,7 @@ def _finite(game: Any, observation: str | Sequence[str], play: str) -> Tabulated
 
 
 def _turns(
-    payoff: np.ndarray, sizes: np.ndarray, moves: np.ndarray, observation: str | Sequence[str], play: str
+    payoff: ndarray, sizes: ndarray, moves: ndarray, observation: str | Sequence[str], play: str
 ) -> FiniteGame:
     players = np.arange(len(sizes), dtype=int)
     words = [observation] * len(sizes) if isinstance(observation, str) else list(observation)
@@ -159,7 +160,7 @@ def _turns(
     return FiniteGame(payoff, sizes, order, slots, action_map=moves)
 
 
-def _swaps(game: object, action_grid: np.ndarray) -> np.ndarray:
+def _swaps(game: object, action_grid: ndarray) -> ndarray:
     """Return labels ``[player]``, equal for exchangeable players with the same grid points."""
     label_of_row: dict[tuple[int, bytes], int] = {}
     # without -0.0, which has other bytes
@@ -169,7 +170,7 @@ def _swaps(game: object, action_grid: np.ndarray) -> np.ndarray:
     )
 
 
-def _by_contest(contest: object, sizes: np.ndarray) -> np.ndarray:
+def _by_contest(contest: object, sizes: ndarray) -> ndarray:
     from rivalry.tables.kernels import contests
 
     payoff = np.zeros((1, len(sizes), int(np.prod(sizes))))
@@ -181,7 +182,7 @@ def _payoffs_at(game: Game, x: Any) -> Any:
     return game.payoffs(x)
 
 
-def values_at(answer: object, game: object, action_grid: np.ndarray, sizes: np.ndarray) -> Any:
+def values_at(answer: object, game: object, action_grid: ndarray, sizes: ndarray) -> Any:
     """Return ``answer(game, profile)`` at every joint action, ``[joint ..]``.
 
     ``action_grid`` are ``[player action axis]``. An answer of several arrays by name gives as many tables. It
@@ -212,7 +213,7 @@ def _chunk(answer: Any, game: Any, action_grid: Any, sizes: tuple[int, ...], chu
     return jax.lax.map(answer_at, at, batch_size=256)
 
 
-def _refuse_nan(game: Game, payoff: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray) -> None:
+def _refuse_nan(game: Game, payoff: ndarray, action_grid: ndarray, sizes: ndarray) -> None:
     bad = np.argwhere(~np.isfinite(payoff))
     if not bad.size:
         return
@@ -225,7 +226,7 @@ def _refuse_nan(game: Game, payoff: np.ndarray, action_grid: np.ndarray, sizes: 
     )
 
 
-def _refuse_nobody(game: Game, contest: Contest, action_grid: np.ndarray) -> None:
+def _refuse_nobody(game: Game, contest: Contest, action_grid: ndarray) -> None:
     """Raise `ValueError` for a point of a contest on which no player may have influence."""
     if not np.isnan(contest.nobody) or contest.away.size:
         return

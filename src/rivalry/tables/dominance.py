@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 ROUNDED = 1 << 10  # of a mixture's weights, of which payoffs gain at least one unit: rounding costs less
 PROGRAMMES = 30_000_000  # size of all linear programmes of a game: about a minute
@@ -29,14 +30,14 @@ class Elimination(NamedTuple):
 class _Remaining:
     """The actions that are left of a game, while others are eliminated."""
 
-    def __init__(self, tables: Sequence[np.ndarray]) -> None:
+    def __init__(self, tables: Sequence[ndarray]) -> None:
         self.tables = tables
         self.ranks = [_ranks(table) for table in tables]
-        self.actions: list[np.ndarray] = [np.arange(size) for size in tables[0].shape]
+        self.actions: list[ndarray] = [np.arange(size) for size in tables[0].shape]
         self.eliminated: list[Elimination] = []
         self.refuted: dict[tuple[int, int], int] = {}  # actions left of others where no mixture dominated
 
-    def rows(self, tables: Sequence[np.ndarray], player: int) -> np.ndarray:
+    def rows(self, tables: Sequence[ndarray], player: int) -> ndarray:
         """A player's entries ``[action profile]`` over the actions that are left."""
         table = np.moveaxis(tables[player][np.ix_(*self.actions)], player, 0)
         return np.reshape(table, (len(table), -1))
@@ -75,7 +76,7 @@ class _Remaining:
 
 
 def eliminations(
-    tables: Sequence[np.ndarray], *, budget: int = PROGRAMMES, end: float = inf
+    tables: Sequence[ndarray], *, budget: int = PROGRAMMES, end: float = inf
 ) -> list[Elimination]:
     """Return the actions of all players that iterated strict dominance eliminates, in turn.
 
@@ -97,7 +98,7 @@ def eliminations(
     return remaining.eliminated
 
 
-def actions_left(sizes: Sequence[int], eliminated: Sequence[Elimination]) -> list[np.ndarray]:
+def actions_left(sizes: Sequence[int], eliminated: Sequence[Elimination]) -> list[ndarray]:
     """Return the actions of every player that are not eliminated.
 
     >>> actions_left((2, 2), [Elimination(0, 1, {0: 1})])
@@ -109,7 +110,7 @@ def actions_left(sizes: Sequence[int], eliminated: Sequence[Elimination]) -> lis
     return [np.flatnonzero(mask) for mask in is_left]
 
 
-def _dominating(rows: np.ndarray, actions: np.ndarray, action: int) -> dict[int, int]:
+def _dominating(rows: ndarray, actions: ndarray, action: int) -> dict[int, int]:
     """Weights of actions that together pay more than one at every profile; {} where none are proved."""
     from scipy.optimize import linprog
 
@@ -129,7 +130,7 @@ def _dominating(rows: np.ndarray, actions: np.ndarray, action: int) -> dict[int,
     return {int(actions[k]): int(weights[k]) // common for k in played}
 
 
-def _ranks(table: np.ndarray) -> np.ndarray:
+def _ranks(table: ndarray) -> ndarray:
     """Places of payoffs in their order: Python ints compare slowly in arrays."""
     pays = table.ravel().tolist()
     place = {pay: rank for rank, pay in enumerate(sorted(set(pays)))}

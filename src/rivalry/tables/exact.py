@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import comb, prod
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame, stateless_tables
 from rivalry.core.tolerances import TIE
@@ -18,7 +19,7 @@ from rivalry.tables.kernels.shapes import Tabulated
 MOST_JOINT = 5_000_000  # joint actions enumerated without a table
 
 
-def payoffs(tabulated: Tabulated, actions: object) -> np.ndarray:
+def payoffs(tabulated: Tabulated, actions: object) -> ndarray:
     """Return every player's payoff at joint actions ``[.. player]``, in the same shape.
 
     Raises `ValueError` for unknown actions, and for a game with states of nature.
@@ -41,7 +42,7 @@ def payoffs(tabulated: Tabulated, actions: object) -> np.ndarray:
     return np.asarray(values.reshape(joint.shape))
 
 
-def regrets(tabulated: Tabulated, actions: object) -> np.ndarray:
+def regrets(tabulated: Tabulated, actions: object) -> ndarray:
     """Return each player's gain by its best action, the others' fixed, ``[player]``; at least 0.
 
     Raises `ValueError` for unknown actions.
@@ -63,7 +64,7 @@ def regrets(tabulated: Tabulated, actions: object) -> np.ndarray:
     return gains
 
 
-def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
+def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> ndarray:
     """Return all pure equilibria on the grid, ``[equilibrium player]``.
 
     Of equilibria that differ by a permutation of exchangeable players only the one is returned in which these
@@ -91,14 +92,14 @@ def equilibria(tabulated: Tabulated, *, most: int = MOST_JOINT) -> np.ndarray:
     return profiles[np.all(profiles[:, twins] >= profiles[:, before[twins]], axis=1)]
 
 
-def pure_equilibria(tables: np.ndarray) -> np.ndarray:
+def pure_equilibria(tables: ndarray) -> ndarray:
     """Mask of joint actions that are pure equilibria of ``tables [player action_0 ..]``,
     ``[action_0 ..]``.
     """
     return np.logical_and.reduce([best_responses(tables, player) for player in range(len(tables))])
 
 
-def best_responses(tables: np.ndarray, player: int) -> np.ndarray:
+def best_responses(tables: ndarray, player: int) -> ndarray:
     """Mask of joint actions at which the player's own action is a best response."""
     table = tables[player]
     top = table.max(axis=player, keepdims=True)
@@ -121,7 +122,7 @@ def largest_payoff(tabulated: Tabulated, *, most: int = MOST_JOINT) -> float:
     return float(contests.largest(tabulated.contest, tabulated.tables.sizes, before))
 
 
-def joint_actions(tabulated: Tabulated, actions: object) -> np.ndarray:
+def joint_actions(tabulated: Tabulated, actions: object) -> ndarray:
     """Return ``actions [.. player]`` as whole numbers.
 
     Raises `ValueError` for unknown actions and other shapes.
@@ -146,7 +147,7 @@ def one_nature(tabulated: Tabulated) -> FiniteGame:
     return tables
 
 
-def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, max_joint: int) -> np.ndarray:
+def _summed_equilibria(tabulated: Tabulated, before: ndarray, max_joint: int) -> ndarray:
     from rivalry.tables.kernels import contests
 
     _refuse_many(tabulated, max_joint)
@@ -161,7 +162,7 @@ def _summed_equilibria(tabulated: Tabulated, before: np.ndarray, max_joint: int)
     return rows[:count]
 
 
-def _before(tabulated: Tabulated) -> np.ndarray:
+def _before(tabulated: Tabulated) -> ndarray:
     """Return the last earlier exchangeable player, ``[player]``; -1 for none."""
     labels = tabulated.exchangeable.tolist()
     predecessors = [[k for k in range(p) if labels[k] == labels[p]] for p in range(len(labels))]

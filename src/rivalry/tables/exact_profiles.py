@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 from flint import fmpq_mat
+from numpy import ndarray
 
 from rivalry.tables.rationals import echelon, fraction, rational
 
@@ -14,7 +15,7 @@ LARGEST_TABLE = 200_000  # payoffs that are read as fractions, a second or so
 Strategies = Sequence[Sequence[Fraction]]
 
 
-def action_payoffs(table: np.ndarray, profile: Strategies, player: int) -> list[Fraction]:
+def action_payoffs(table: ndarray, profile: Strategies, player: int) -> list[Fraction]:
     """Payoff of each action of a player against the others' strategies.
 
     Parameters
@@ -40,7 +41,7 @@ def action_payoffs(table: np.ndarray, profile: Strategies, player: int) -> list[
     return [Fraction(value) for value in payoffs.tolist()]
 
 
-def exact_gains(tables: np.ndarray, profile: Strategies) -> list[Fraction]:
+def exact_gains(tables: ndarray, profile: Strategies) -> list[Fraction]:
     """Return the largest gain of every player by another strategy, exactly.
 
     ``tables [player action_0 ..]`` hold fractions, as `payoff_fractions` reads them.
@@ -61,7 +62,7 @@ def exact_gains(tables: np.ndarray, profile: Strategies) -> list[Fraction]:
 
 
 def nearest_equilibrium(
-    tables: np.ndarray, profile: Strategies, units: Sequence[Fraction]
+    tables: ndarray, profile: Strategies, units: Sequence[Fraction]
 ) -> list[list[Fraction]] | None:
     """Return an exact equilibrium whose probabilities differ from these by at most ``units [player]``.
 
@@ -112,9 +113,7 @@ def _of_small_denominators(profile: Strategies) -> list[list[list[Fraction]]]:
     return candidates
 
 
-def _within(
-    tables: np.ndarray, profile: Strategies, candidate: Strategies, units: Sequence[Fraction]
-) -> bool:
+def _within(tables: ndarray, profile: Strategies, candidate: Strategies, units: Sequence[Fraction]) -> bool:
     near = all(
         p >= 0 and abs(p - q) <= unit
         for exact, approximate, unit in zip(candidate, profile, units, strict=True)

@@ -36,6 +36,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from flint import fmpz, fmpz_mat
+from numpy import ndarray
 
 from rivalry.core.tolerances import EPS, ULPS
 from rivalry.tables.dominance import PROGRAMMES, actions_left, eliminations
@@ -66,12 +67,12 @@ class ExtremeEquilibria(NamedTuple):
 
     first: list[Strategy]  # mixed strategies of player 0 that occur in an equilibrium
     second: list[Strategy]  # of player 1
-    pairs: np.ndarray  # [equilibrium 2]: indices into ``first`` and ``second``
-    component: np.ndarray  # [equilibrium]: the connected component of the set of equilibria, from 0 on
+    pairs: ndarray  # [equilibrium 2]: indices into ``first`` and ``second``
+    component: ndarray  # [equilibrium]: the connected component of the set of equilibria, from 0 on
     degenerate: bool  # whether a strategy of undominated actions has more pure best responses than actions
 
 
-def equal_within(payoffs: np.ndarray) -> np.ndarray:
+def equal_within(payoffs: ndarray) -> ndarray:
     """Return the differences up to which other payoffs are equal to these, but for rounding.
 
     >>> equal_within(np.array([0.0, 1.0, -1e13])).tolist() == [0.0, 2.0**-50, 1e13 * 2.0**-50]
@@ -80,7 +81,7 @@ def equal_within(payoffs: np.ndarray) -> np.ndarray:
     return np.asarray(ULPS * EPS * np.abs(payoffs))
 
 
-def whole_payoffs(table: np.ndarray) -> np.ndarray:
+def whole_payoffs(table: ndarray) -> ndarray:
     """Return a player's payoffs as Python ints, smallest 0: the same up to a positive affine transformation.
 
     A payoff is a decimal if it is a whole number or one of at most `DIGITS` significant digits, or within
@@ -104,7 +105,7 @@ def whole_payoffs(table: np.ndarray) -> np.ndarray:
     return np.array([(n - low) // common for n in integers], dtype=object)[place]
 
 
-def payoff_fractions(table: np.ndarray) -> np.ndarray:
+def payoff_fractions(table: ndarray) -> ndarray:
     """Return a player's payoffs as the fractions as which `whole_payoffs` reads them.
 
     >>> payoff_fractions(np.array([0.1 + 0.2, 0.25])).tolist()
@@ -116,7 +117,7 @@ def payoff_fractions(table: np.ndarray) -> np.ndarray:
     return np.array([Fraction(number) for number in read], dtype=object)[place]
 
 
-def _numbers_of(table: np.ndarray) -> tuple[list[Any], np.ndarray]:
+def _numbers_of(table: ndarray) -> tuple[list[Any], ndarray]:
     """Return the different payoffs as they are read, and where each entry of the table is among them."""
     if table.dtype == object:  # exact as they are
         exact, place = np.unique(table, return_inverse=True)
@@ -156,7 +157,7 @@ def exact_payoff(value: float) -> Fraction:
     return simple if abs(float(simple) - value) <= ULPS * ulp(value) else Fraction(value)
 
 
-def common_payoffs(values: np.ndarray) -> tuple[np.ndarray, int]:
+def common_payoffs(values: ndarray) -> tuple[ndarray, int]:
     """Return payoffs as Python ints over one denominator, read as `exact_payoff` does, but faster.
 
     >>> [part.tolist() if i == 0 else part for i, part in enumerate(common_payoffs(np.array([0.5, 1 / 3])))]
@@ -171,7 +172,7 @@ def common_payoffs(values: np.ndarray) -> tuple[np.ndarray, int]:
     return np.array(integers, dtype=object)[place.reshape(np.shape(values))], unit
 
 
-def _may_be_decimal(values: np.ndarray) -> np.ndarray:
+def _may_be_decimal(values: ndarray) -> ndarray:
     """Return False only where `decimal_of` finds none, ``[value]``."""
     size = np.abs(values)
     is_usual = (size > LEAST_DECIMAL) & (size < 10.0**DIGITS)
@@ -204,7 +205,7 @@ def _may_be_fraction(value: float, near: float, denominator: int) -> bool:
     return False
 
 
-def _fractions(values: np.ndarray) -> list[Fraction] | None:
+def _fractions(values: ndarray) -> list[Fraction] | None:
     """Return sorted values, fractions of the largest or of their range, if all are within rounding."""
     fractions = values.tolist()
     low, high = fractions[0], fractions[-1]
@@ -235,7 +236,7 @@ def _fractions(values: np.ndarray) -> list[Fraction] | None:
     return None
 
 
-def extreme_equilibria(tables: np.ndarray, *, most: int = MOST_BASES, end: float = inf) -> ExtremeEquilibria:
+def extreme_equilibria(tables: ndarray, *, most: int = MOST_BASES, end: float = inf) -> ExtremeEquilibria:
     """Return all extreme equilibria of the two-player game ``tables [player action_0 action_1]``.
 
     Raises `TooMany` where one of the polytopes has more than ``most`` bases, and at the time ``end``, which
@@ -290,12 +291,12 @@ def _has_loops() -> bool:
     return "rivalry.tables.kernels.vertices" in sys.modules
 
 
-def budget_of_dominance(tables: np.ndarray) -> int:
+def budget_of_dominance(tables: ndarray) -> int:
     """Return the size of linear programmes for dominance by mixtures: small games are enumerated faster."""
     return PROGRAMMES if tables[0].size > SMALL else 0
 
 
-def lemke_howson(tables: np.ndarray) -> Iterator[tuple[Strategy, Strategy]]:
+def lemke_howson(tables: ndarray) -> Iterator[tuple[Strategy, Strategy]]:
     """Yield the equilibria of ``tables [player action_0 action_1]`` at the ends of Lemke and Howson's paths.
 
     A path begins at 0, without one label, and there is one per undominated action. Floats guess where it
@@ -321,7 +322,7 @@ def lemke_howson(tables: np.ndarray) -> Iterator[tuple[Strategy, Strategy]]:
         yield ends
 
 
-def guessed_supports(tables: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def guessed_supports(tables: ndarray) -> Iterator[tuple[ndarray, ndarray]]:
     """Yield both players' actions at the ends of Lemke and Howson's paths, as floats follow them.
 
     Nothing is proved of them, so that no equation is solved in integers; there are none of small tables.
@@ -389,7 +390,7 @@ def _strategies(polytopes: Sequence[_Polytope], free: tuple[int, int]) -> tuple[
 
 
 def _best_response_polytopes(
-    integers: Sequence[np.ndarray], budget: int = 0, end: float = inf
+    integers: Sequence[ndarray], budget: int = 0, end: float = inf
 ) -> list[_Polytope]:
     """Return the best-response polytopes of undominated actions."""
     # strictly dominated actions, such as ruinous ones, are never played, and would cost floats their digits
@@ -398,7 +399,7 @@ def _best_response_polytopes(
     )
 
 
-def _polytopes(integers: Sequence[np.ndarray], left: Sequence[np.ndarray]) -> list[_Polytope]:
+def _polytopes(integers: Sequence[ndarray], left: Sequence[ndarray]) -> list[_Polytope]:
     """Return player 0's strategies x with B'x <= 1, and player 1's y with A y <= 1, of the actions left.
 
     Payoffs are in units of the best one; labels are player 0's actions, then player 1's.
@@ -413,7 +414,7 @@ def _polytopes(integers: Sequence[np.ndarray], left: Sequence[np.ndarray]) -> li
     ]
 
 
-def _positive(table: np.ndarray) -> np.ndarray:
+def _positive(table: ndarray) -> ndarray:
     """Return payoffs shifted to be positive: from 1 to 2 in units of their range."""
     low, high = int(table.min()), int(table.max())
     return table + (max(high - low, 1) - low)
@@ -440,7 +441,7 @@ class _Polytope:
     makes the polytope simple: see `rivalry.tables.kernels.vertices`.
     """
 
-    def __init__(self, matrix: np.ndarray, bits: list[int], actions: np.ndarray, action_count: int) -> None:
+    def __init__(self, matrix: ndarray, bits: list[int], actions: ndarray, action_count: int) -> None:
         self.matrix = matrix
         self.actions, self.every = (
             actions.tolist(),
@@ -597,8 +598,8 @@ def _pivot(dictionary: _Dictionary, row: int, column: int) -> _Dictionary:
 class _Vertices(NamedTuple):
     """All vertices but 0: a basis of each, its free variables, and its labels, variables that are zero."""
 
-    free: np.ndarray  # [vertex word], uint64
-    labels: np.ndarray  # [vertex word], uint64
+    free: ndarray  # [vertex word], uint64
+    labels: ndarray  # [vertex word], uint64
     degenerate: bool  # whether a vertex has more labels than a simple one
 
 
@@ -626,7 +627,7 @@ def _vertices(polytope: _Polytope, max_bases: int, pause: Callable[[], None]) ->
     return _merged(free, labels)
 
 
-def _merged(free: np.ndarray, labels: np.ndarray) -> _Vertices:
+def _merged(free: ndarray, labels: ndarray) -> _Vertices:
     """Return the vertices of bases, each once, in the order of their labels."""
     if np.array_equal(free, labels):
         order = np.lexsort(labels.T[::-1])
@@ -636,7 +637,7 @@ def _merged(free: np.ndarray, labels: np.ndarray) -> _Vertices:
 
 
 def _simple_polytopes(
-    integers: Sequence[np.ndarray], max_bases: int, pause: Callable[[], None]
+    integers: Sequence[ndarray], max_bases: int, pause: Callable[[], None]
 ) -> tuple[list[_Polytope], list[_Vertices]] | None:
     """Return polytopes of all actions of a small game, and their vertices, if floats prove them simple."""
     if integers[0].size > SMALL or not _has_loops():
@@ -660,7 +661,7 @@ def _refuse(count: int, max_bases: int) -> None:
 
 def _by_kernel(
     polytope: _Polytope, max_bases: int, pause: Callable[[], None], primes: Sequence[int]
-) -> tuple[np.ndarray, np.ndarray] | None:
+) -> tuple[ndarray, ndarray] | None:
     """Return all bases but that of 0, ``[basis word]``: free variables, and variables that are zero.
 
     None where there are no primes, and floats do not prove all bases.
@@ -705,18 +706,16 @@ def _primes(count: int) -> list[int]:
     return primes
 
 
-def _words(number: int, width: int) -> np.ndarray:
+def _words(number: int, width: int) -> ndarray:
     """Return a set of ``width`` variables as words."""
     return np.frombuffer(number.to_bytes(8 * ((width + 63) // 64), "little"), dtype="<u8").astype(np.uint64)
 
 
-def _whole_number(words: np.ndarray) -> int:
+def _whole_number(words: ndarray) -> int:
     return int.from_bytes(words.tobytes(), "little")
 
 
-def _complementary(
-    labels_a: np.ndarray, labels_b: np.ndarray, width: int, pause: Callable[[], None]
-) -> np.ndarray:
+def _complementary(labels_a: ndarray, labels_b: ndarray, width: int, pause: Callable[[], None]) -> ndarray:
     """Return pairs ``[pair 2]`` of rows that together have every label of ``width``, in order."""
     lacking = _words((1 << width) - 1, width) & ~labels_a
     # labels that both can have; their number bounds a search that splits both lists label by label
@@ -746,7 +745,7 @@ def _complementary(
     return pairs[np.lexsort(pairs.T[::-1])]
 
 
-def _components(pairs: np.ndarray) -> np.ndarray:
+def _components(pairs: ndarray) -> ndarray:
     """Return the connected component of every pair, the pairs being edges; numbered in order."""
     origins, second = pairs[:, 0].tolist(), (-1 - pairs[:, 1]).tolist()
     parent = {end: end for end in origins + second}

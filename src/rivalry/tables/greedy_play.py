@@ -7,6 +7,7 @@ from math import inf, prod
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.schema.validate import check_keywords, number_of
@@ -19,13 +20,13 @@ MOST_COUNTED = 2**62  # states, so that numbers fit in 64 bits
 class Rollout(NamedTuple):
     """Play of fixed policies until it repeats; a turn is one pass through all rounds of the order."""
 
-    path: np.ndarray  # [turn player]: standing actions, from the start through the first complete cycle
+    path: ndarray  # [turn player]: standing actions, from the start through the first complete cycle
     onset: int  # the turn at which the cycle begins
     period: int  # 1: a fixed point
-    payoff: np.ndarray  # [player]: mean over the cycle, each paid after the rounds in which it moves
+    payoff: ndarray  # [player]: mean over the cycle, each paid after the rounds in which it moves
 
     @property
-    def cycle(self) -> np.ndarray:
+    def cycle(self) -> ndarray:
         """The joint actions of the cycle, ``[turn player]``."""
         return self.path[self.onset :]
 
@@ -88,7 +89,7 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     return Rollout(path[:end], onset, end - onset, np.diagonal(paid, axis1=1, axis2=2).mean(axis=0))
 
 
-def distinct(actions: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def distinct(actions: ndarray, sizes: ndarray) -> tuple[ndarray, ndarray]:
     """First row of each distinct joint action of ``actions [row player]``, and its number per row.
 
     >>> [part.tolist() for part in distinct(np.array([[1, 0], [0, 1], [1, 0]]), np.array([2, 2]))]
@@ -106,7 +107,7 @@ def in_turn(tabulated: Tabulated) -> Tabulated:
     return tabulated._replace(tables=tabulated.tables._replace(order=players[:, None].copy()))
 
 
-def states(tables: FiniteGame) -> np.ndarray:
+def states(tables: FiniteGame) -> ndarray:
     """Return the number of states that each player distinguishes, ``[player]``."""
     sizes = observed_sizes(tables)
     counts = [prod(sizes[source] for source, _ in slots) for slots in slots_of(tables)]
@@ -142,14 +143,14 @@ def observed_sizes(tables: FiniteGame) -> list[int]:
     return [*tables.sizes.tolist(), max(tables.payoff.shape[0], 1), signals]
 
 
-def choices(tables: FiniteGame) -> np.ndarray:
+def choices(tables: FiniteGame) -> ndarray:
     """Return the number of moves of each player, ``[player]``."""
     if not tables.action_map.size:
         return tables.sizes
     return np.full(len(tables.sizes), tables.action_map.shape[2], dtype=int)
 
 
-def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = False) -> np.ndarray:
+def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = False) -> ndarray:
     """Return ``policies [player state]`` as whole numbers, with ``sessions`` those of several sessions,
     ``[session player state]``.
 
@@ -174,7 +175,7 @@ def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = F
     return np.array(array, dtype=int, order="C")
 
 
-def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> np.ndarray:
+def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> ndarray:
     """Probabilities ``[player state move]`` of policies, with uniform exploration mixed in.
 
     ``policies`` are moves or probabilities; ``epsilon`` is a number, or one per player.
@@ -214,7 +215,7 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
 
 def memory_policy(
     tables: FiniteGame, player: int, strategy: Callable[[Mapping[tuple[int, int], int]], int]
-) -> np.ndarray:
+) -> ndarray:
     """Return a strategy with bounded memory as a policy, a move per state.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from rivalry.core.array_games import FiniteGame
@@ -25,22 +26,22 @@ class Whole(NamedTuple):
     `rivalry.tables.kernels.history`.
     """
 
-    slots: np.ndarray  # [slot 2]: who, rounds ago; nature is the number after the last player's
-    sizes: np.ndarray  # [slot]
-    strides: np.ndarray  # [slot]
+    slots: ndarray  # [slot 2]: who, rounds ago; nature is the number after the last player's
+    sizes: ndarray  # [slot]
+    strides: ndarray  # [slot]
     rounds: int
     natures: int
     histories: int  # number of states per round and state of nature
     size: int  # number of states
-    joints: np.ndarray  # [player]: stride of an action in the joint action
-    moves: np.ndarray  # [round player]: whether it moves
-    stands: np.ndarray  # [player 2]: stride and size of the slot of its standing action; size 0: none
-    seen: np.ndarray  # [player state]: number of its observation, without actions already chosen in the round
-    now: np.ndarray  # [round player who]: strides of these actions in that number
-    base: np.ndarray  # [state]: number of the next state, without this round's contribution
-    steps: np.ndarray  # [who]: strides of the round's actions, nature's state and signal in it
+    joints: ndarray  # [player]: stride of an action in the joint action
+    moves: ndarray  # [round player]: whether it moves
+    stands: ndarray  # [player 2]: stride and size of the slot of its standing action; size 0: none
+    seen: ndarray  # [player state]: number of its observation, without actions already chosen in the round
+    now: ndarray  # [round player who]: strides of these actions in that number
+    base: ndarray  # [state]: number of the next state, without this round's contribution
+    steps: ndarray  # [who]: strides of the round's actions, nature's state and signal in it
 
-    def number(self, recent: ArrayLike, round: ArrayLike = 0, nature: ArrayLike = 0) -> np.ndarray:
+    def number(self, recent: ArrayLike, round: ArrayLike = 0, nature: ArrayLike = 0) -> ndarray:
         """Return the number of a state when a round begins, ``[..]``, from the preceding rounds.
 
         Parameters
@@ -169,7 +170,7 @@ def fixed_play(tables: FiniteGame, policies: object, cycles: Cycles | None = Non
     return FixedPlay(tables, whole, PolicyMoves(moves, np.ones(moves.shape)))
 
 
-def mixed_play(tables: FiniteGame, chances: np.ndarray, *, standing: bool = False) -> FixedPlay:
+def mixed_play(tables: FiniteGame, chances: ndarray, *, standing: bool = False) -> FixedPlay:
     """Return play by probabilities ``[session player state move]``, as `mix_exploration` returns them.
 
     Raises `ValueError` for games without full states, and where a player that observes a choice of the
@@ -192,14 +193,14 @@ class Cycles(NamedTuple):
     the long run, and ``onset`` is -1.
     """
 
-    onset: np.ndarray  # [session]: the round at which the cycle begins
-    length: np.ndarray  # [session]: period in rounds, or number of states listed
-    payoff: np.ndarray  # [session player]: mean over the rounds of the cycle
-    joint: np.ndarray  # [session turn]: joint actions; -1 beyond the length
-    state: np.ndarray  # [session turn]: full states at the beginning of the turns; -1 beyond
-    weight: np.ndarray  # [session turn]: share of the long run; 0 beyond
+    onset: ndarray  # [session]: the round at which the cycle begins
+    length: ndarray  # [session]: period in rounds, or number of states listed
+    payoff: ndarray  # [session player]: mean over the rounds of the cycle
+    joint: ndarray  # [session turn]: joint actions; -1 beyond the length
+    state: ndarray  # [session turn]: full states at the beginning of the turns; -1 beyond
+    weight: ndarray  # [session turn]: share of the long run; 0 beyond
 
-    def actions(self, tables: FiniteGame) -> np.ndarray:
+    def actions(self, tables: FiniteGame) -> ndarray:
         """Return the joint actions as ``[session turn player]``; -1 beyond the length."""
         actions = np.stack(np.unravel_index(np.maximum(self.joint, 0), tuple(tables.sizes)), axis=-1)
         return np.where(self.joint[..., None] < 0, -1, actions)
@@ -311,7 +312,7 @@ def seen_slots(tables: FiniteGame, round_: int, player: int) -> list[tuple[int, 
 
 def _transitions(
     tables: FiniteGame, at: dict[tuple[int, int], int], rounds: int, natures: int, histories: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[ndarray, ndarray, ndarray]:
     """Return ``Whole.seen [player state]``, ``Whole.now [round player who]`` and ``Whole.base [state]``."""
     players, sizes = len(tables.sizes), observed_sizes(tables)
     observed = np.zeros((players, rounds, natures, histories), dtype=int)
@@ -339,17 +340,17 @@ def _transitions(
     return observed.reshape(players, -1), current, base.ravel()
 
 
-def _strides_of(sizes: np.ndarray) -> np.ndarray:
+def _strides_of(sizes: ndarray) -> ndarray:
     return np.array([int(np.prod(sizes[k + 1 :])) for k in range(len(sizes))], dtype=int)
 
 
-def _mean_payoff(play: FixedPlay, state: np.ndarray, joint: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _mean_payoff(play: FixedPlay, state: ndarray, joint: ndarray, weight: ndarray) -> ndarray:
     """Return the mean payoff ``[session player]``, weighted over turns; padded turns have weight 0."""
     paid = play.tables.payoff[state // play.whole.histories % play.whole.natures, :, joint]
     return (paid * weight[..., None]).sum(axis=1)
 
 
-def _long_runs(play: FixedPlay, start: np.ndarray) -> Cycles:
+def _long_runs(play: FixedPlay, start: ndarray) -> Cycles:
     """Return `Cycles` of a stochastic nature."""
     sessions = zip(play.policies.moves, start.tolist(), strict=True)
     chains = [_long_run(play.tables, play.whole, *session) for session in sessions]
@@ -365,8 +366,8 @@ def _long_runs(play: FixedPlay, start: np.ndarray) -> Cycles:
 
 
 def _long_run(
-    tables: FiniteGame, states: Whole, policy: np.ndarray, start: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    tables: FiniteGame, states: Whole, policy: ndarray, start: int
+) -> tuple[ndarray, ndarray, ndarray]:
     """Return the recurrent states, the joint actions there, and their shares."""
     from rivalry.tables.kernels import history
 
@@ -387,7 +388,7 @@ def _long_run(
     return visited[recurrent], joint[recurrent], share[recurrent]
 
 
-def _shares(chain: np.ndarray) -> np.ndarray:
+def _shares(chain: ndarray) -> ndarray:
     """Return the long-run share of every state of a Markov chain that starts in state 0."""
     from scipy.sparse.csgraph import connected_components
 

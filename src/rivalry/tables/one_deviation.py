@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import PROFITABLE, TIE
@@ -19,18 +20,18 @@ class Deviation(NamedTuple):
     Turn 0 is the first turn of the deviation. Base paths start in the same states without a deviation.
     """
 
-    actions: np.ndarray  # [session turn player]: with the deviation
-    payoffs: np.ndarray  # [session turn player]
-    base_actions: np.ndarray  # [session turn player]: without the deviation
-    base_payoffs: np.ndarray  # [session turn player]
-    gain: np.ndarray  # [session state of the cycle]: discounted, against no deviation; NaN: does not move
-    relative_gain: np.ndarray  # [session state of the cycle]: divided by the absolute value without deviation
-    profitable: np.ndarray  # [session]: share of deviations that gain
-    rounds_back: np.ndarray  # [session]: mean rounds until play is on the cycle again, where it returns
-    returned: np.ndarray  # [session]: share of deviations after which play returns to the cycle
+    actions: ndarray  # [session turn player]: with the deviation
+    payoffs: ndarray  # [session turn player]
+    base_actions: ndarray  # [session turn player]: without the deviation
+    base_payoffs: ndarray  # [session turn player]
+    gain: ndarray  # [session state of the cycle]: discounted, against no deviation; NaN: does not move
+    relative_gain: ndarray  # [session state of the cycle]: divided by the absolute value without deviation
+    profitable: ndarray  # [session]: share of deviations that gain
+    rounds_back: ndarray  # [session]: mean rounds until play is on the cycle again, where it returns
+    returned: ndarray  # [session]: share of deviations after which play returns to the cycle
 
 
-def static_best_response(tables: FiniteGame, policies: object, player: int) -> np.ndarray:
+def static_best_response(tables: FiniteGame, policies: object, player: int) -> ndarray:
     """Return the action with the largest payoff in the round alone, per full state, ``[session state]``.
 
     The others follow ``policies [session player state]``; those that move later in the round respond to the
@@ -46,7 +47,7 @@ def static_best_response(tables: FiniteGame, policies: object, player: int) -> n
     return _static_best(fixed_play(tables, policies), player)
 
 
-def _static_best(play: FixedPlay, player: int) -> np.ndarray:
+def _static_best(play: FixedPlay, player: int) -> ndarray:
     from rivalry.tables.kernels import departures, history
 
     number_of("player", player, len(play.tables.sizes))
@@ -152,7 +153,7 @@ def deviations(
     return Deviation(paths, pays, base_paths, base_pays, gain, relative, better, rounds, came / departs)
 
 
-def _levels(tables: FiniteGame, levels: object) -> np.ndarray:
+def _levels(tables: FiniteGame, levels: object) -> ndarray:
     shape = (len(tables.sizes), int(tables.sizes.max()))
     if levels is None:
         return np.broadcast_to(np.arange(shape[1], dtype=float), shape).copy()

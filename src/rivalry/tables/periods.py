@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
@@ -29,9 +30,9 @@ class PeriodTables(NamedTuple):
     """
 
     tabulated: Tabulated  # players observe nature's state only and choose any grid point of one period
-    period: np.ndarray  # [nature]: the period; at the end of play, the number of periods
-    carried: np.ndarray  # [nature stock player]; NaN at the end of play
-    weights: np.ndarray  # [period player]: factors of the payoffs in the tables
+    period: ndarray  # [nature]: the period; at the end of play, the number of periods
+    carried: ndarray  # [nature stock player]; NaN at the end of play
+    weights: ndarray  # [period player]: factors of the payoffs in the tables
 
 
 def tabulate_periods(
@@ -103,9 +104,7 @@ def over_periods(game: object) -> bool:
     return oracles.to_stages.knows(game) and oracles.transition.knows(game)
 
 
-def period_values(
-    tables: PeriodTables, policies: object, discount: object = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
+def period_values(tables: PeriodTables, policies: object, discount: object = 1.0) -> tuple[ndarray, ndarray]:
     """Return the values of fixed policies and of the best responses to them, each ``[nature player]``.
 
     Computed by backward induction. The second minus the first is the regret of a policy.
@@ -154,7 +153,7 @@ def period_values(
     return value, response_value
 
 
-def greedy_path(tables: PeriodTables, policies: object) -> np.ndarray:
+def greedy_path(tables: PeriodTables, policies: object) -> ndarray:
     """Return the grid points that policies choose in every period while play continues, ``[period player]``.
 
     ``policies`` are ``[player nature]``. Periods that are never reached have grid point 0.
@@ -175,10 +174,10 @@ def greedy_path(tables: PeriodTables, policies: object) -> np.ndarray:
 class _Stage(NamedTuple):
     """One period's states, and the result of every joint action."""
 
-    carried: np.ndarray  # [state stock player]
-    paid: np.ndarray  # [state joint player]
-    goes_on: np.ndarray  # [state joint]
-    follows: np.ndarray  # [state joint]: the number of the next period's state
+    carried: ndarray  # [state stock player]
+    paid: ndarray  # [state joint player]
+    goes_on: ndarray  # [state joint]
+    follows: ndarray  # [state joint]: the number of the next period's state
 
 
 class _At(Tree):
@@ -195,8 +194,8 @@ def _answer(at: _At, row: Any) -> Any:
 
 
 def _stage(
-    game: object, t: int, states_now: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray
-) -> tuple[_Stage, np.ndarray]:
+    game: object, t: int, states_now: ndarray, action_grid: ndarray, sizes: ndarray
+) -> tuple[_Stage, ndarray]:
     """Return a period's tables from its states ``now [state stock player]``, and the states that follow."""
     answers = [values_at(_answer, _At(game, put(t), put(state)), action_grid, sizes) for state in states_now]
     joints = int(np.prod(sizes))
@@ -213,7 +212,7 @@ def _stage(
     return _Stage(states_now, paid, goes_on, follows), states
 
 
-def _distinct(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _distinct(states: ndarray) -> tuple[ndarray, ndarray]:
     """Return the distinct states ``[.. stock player]``, and the index of each state among them."""
     if not len(states) or not states[0].size:
         return states[:1], np.zeros(len(states), dtype=int)
@@ -224,9 +223,7 @@ def _distinct(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return states[rows], back.ravel()
 
 
-def _assemble(
-    stages: list[_Stage], weights: np.ndarray, action_grid: np.ndarray, sizes: np.ndarray
-) -> PeriodTables:
+def _assemble(stages: list[_Stage], weights: ndarray, action_grid: ndarray, sizes: ndarray) -> PeriodTables:
     counts = [len(stage.carried) for stage in stages]
     begins = np.concatenate([[0], np.cumsum(counts)])
     over, players = int(begins[-1]), len(sizes)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.tolerances import SHARES_SUM
 from rivalry.schema.validate import as_numbers, format_value
@@ -13,7 +14,7 @@ from rivalry.schema.validate import as_numbers, format_value
 LONGEST = 200  # characters of an error in a message
 
 
-def policy_numbers(value: object, where: str = "policy") -> np.ndarray:
+def policy_numbers(value: object, where: str = "policy") -> ndarray:
     """Array of the actions or probabilities that a user gives.
 
     Raises
@@ -35,7 +36,7 @@ def policy_numbers(value: object, where: str = "policy") -> np.ndarray:
 
 def answers_asked_twice(
     policy: Callable[..., Any], calls: Sequence[tuple[Any, ...]], places: Sequence[str]
-) -> list[np.ndarray]:
+) -> list[ndarray]:
     """Answers of a policy to every call, as arrays.
 
     The second time the calls come in reverse order: a policy that draws at random, counts its calls or
@@ -70,9 +71,7 @@ def answers_asked_twice(
     return forward
 
 
-def refuse_different(
-    answers: Sequence[np.ndarray], repeats: Sequence[np.ndarray], places: Sequence[str]
-) -> None:
+def refuse_different(answers: Sequence[ndarray], repeats: Sequence[ndarray], places: Sequence[str]) -> None:
     """Raise `ValueError` for the first answer that differs the second time."""
     for before, after, place in zip(answers, repeats, places, strict=True):
         # sums in a network round by the place in a batch
@@ -84,7 +83,7 @@ def refuse_different(
             raise ValueError(f"policy: {place} {rule}")
 
 
-def policy_answer(policy: Callable[..., Any], arguments: tuple[Any, ...], place: str) -> np.ndarray:
+def policy_answer(policy: Callable[..., Any], arguments: tuple[Any, ...], place: str) -> ndarray:
     """Answer of a policy to copies of arguments. Raises `ValueError` for whatever the policy raises."""
     try:
         numeric = np.asarray(policy(*(np.copy(argument) for argument in arguments)))

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
@@ -24,13 +25,13 @@ from rivalry.tables.response_gaps import observes_enough, values_in
 class PolicyBestResponse(NamedTuple):
     """A best response to fixed policies, by full state: nature, and remembered and standing actions."""
 
-    value: np.ndarray  # [round state]: of the best response, discounted
-    own: np.ndarray  # [round state]: of the policy that the player follows
-    policy: np.ndarray  # [round state]: the best response's moves
+    value: ndarray  # [round state]: of the best response, discounted
+    own: ndarray  # [round state]: of the policy that the player follows
+    policy: ndarray  # [round state]: the best response's moves
     coverage: Literal["exact", "upper bound"]
 
     @property
-    def regret(self) -> np.ndarray:
+    def regret(self) -> ndarray:
         """The gain of the best response over the player's own policy, ``[round state]``; at least 0.
 
         With coverage ``exact`` the player observes the full state. With ``upper bound`` it observes less,
@@ -101,7 +102,7 @@ def best_response(
 
 
 def responses_to(
-    tables: FiniteGame, policies: Sequence[np.ndarray], discounts: Mapping[int, float], paid: str = "round"
+    tables: FiniteGame, policies: Sequence[ndarray], discounts: Mapping[int, float], paid: str = "round"
 ) -> list[list[PolicyBestResponse]]:
     """Return the `best_response` of every player in ``discounts`` to each of several ``policies``.
 
@@ -130,7 +131,7 @@ def policy_regrets(
     discount: object,
     *,
     epsilon: object = 0.0,
-) -> np.ndarray:
+) -> ndarray:
     """Return every player's gain by its `best_response` over its own policy, ``[player round state]``.
 
     ``discount`` and ``epsilon`` are numbers, or one per player. Every policy explores; the best response does
@@ -151,7 +152,7 @@ def policy_regrets(
 
 
 def policy_certificate(
-    world: RepeatedWorld, gamma: np.ndarray, policy: np.ndarray | Callable[[np.ndarray], Any]
+    world: RepeatedWorld, gamma: ndarray, policy: ndarray | Callable[[ndarray], Any]
 ) -> Certificate:
     """Certify policies of a repeated game by each player's gain by its best response, from every state.
 
@@ -204,7 +205,7 @@ def policy_certificate(
     )
 
 
-def greedy_table(values: np.ndarray) -> np.ndarray:
+def greedy_table(values: ndarray) -> ndarray:
     """Return the best action of every state of tables of action values, the lowest at ties: ``[.. state]``.
 
     NaN marks actions that a player lacks.
@@ -217,7 +218,7 @@ def greedy_table(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), -np.inf, values).argmax(axis=-1)
 
 
-def policy_table(world: RepeatedWorld, policy: np.ndarray | Callable[[np.ndarray], Any]) -> np.ndarray:
+def policy_table(world: RepeatedWorld, policy: ndarray | Callable[[ndarray], Any]) -> ndarray:
     """Return the actions ``[player state]`` or probabilities ``[player state action]`` of a policy.
 
     The policy is one of those that `policy_certificate` takes. Raises `ValueError` for another one.
@@ -261,14 +262,14 @@ def policy_names(world: RepeatedWorld) -> tuple[tuple[str, ...], tuple[str, ...]
     return names, tuple("/".join(state) for state in product(names, repeat=len(slots[0])))
 
 
-def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> np.ndarray:
+def _tabulated(world: RepeatedWorld, policy: Callable[..., Any]) -> ndarray:
     """Return a function's probabilities of actions, ``[player state action]``."""
     tables, grid = world.tables, world.action_grid
     players, widest = len(tables.sizes), int(tables.sizes.max())
     table = np.zeros((players, int(states(tables).max()), widest))
     refuse_slots(tables, nature=False)
     cells: list[tuple[int, int]] = []
-    observations: list[np.ndarray] = []
+    observations: list[ndarray] = []
     for player, slots in enumerate(slots_of(tables)):
         sizes = [int(tables.sizes[source]) for source, _ in slots]
         # the oldest round first, within a round the player's own action first

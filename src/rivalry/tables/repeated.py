@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
@@ -27,9 +28,9 @@ class RepeatedWorld(NamedTuple):
     """An infinitely repeated game: tables, action grid, and numbers that metrics need."""
 
     tables: FiniteGame
-    action_grid: np.ndarray  # [player action axis], float64; NaN where a player has fewer
-    gamma: np.ndarray  # [player]: the game's own discount factor; NaN: none
-    scale: np.ndarray  # [player]: payoff scales, or ranges of payoffs where the game states none
+    action_grid: ndarray  # [player action axis], float64; NaN where a player has fewer
+    gamma: ndarray  # [player]: the game's own discount factor; NaN: none
+    scale: ndarray  # [player]: payoff scales, or ranges of payoffs where the game states none
     game: Any  # the base game, in which all players move; source of further metrics
     known: Known[Any]  # of the game alone, once a session needed it
 
@@ -132,13 +133,13 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
     return tables._replace(order=np.array([order]), observation_slots=_pad_slots(rows))
 
 
-def _pad_slots(slots: list[list[tuple[int, int]]]) -> np.ndarray:
+def _pad_slots(slots: list[list[tuple[int, int]]]) -> ndarray:
     """Return every player's slots in one array; padded slots are -1."""
     width = max(1, max(map(len, slots)))
     return np.array([row + [(-1, -1)] * (width - len(row)) for row in slots], dtype=int)
 
 
-def followers(tables: FiniteGame) -> np.ndarray:
+def followers(tables: FiniteGame) -> ndarray:
     """Mask of players that observe actions of the same round, ``[player]``.
 
     If none does, all players but player 0 count as followers.
@@ -164,7 +165,7 @@ def refuse_large(tables: FiniteGame, max_table_bytes: int) -> None:
         )
 
 
-def _tables(game: Any, action_grid: ActionGrid, max_table_bytes: int) -> tuple[FiniteGame, np.ndarray]:
+def _tables(game: Any, action_grid: ActionGrid, max_table_bytes: int) -> tuple[FiniteGame, ndarray]:
     """Return the tables, with the game's own ``observation_slots``, and the action grid."""
     if isinstance(game, FiniteGame):
         return game, grid_points(Choices(tuple(game.sizes.tolist())), 2)

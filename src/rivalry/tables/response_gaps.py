@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import IMPROVEMENT
@@ -24,10 +25,10 @@ class ResponseValues(NamedTuple):
     They are discounted sums, counted from the round that begins in the state.
     """
 
-    own: np.ndarray  # of its own policy
-    once: np.ndarray  # of its best action in this round, its own policy afterwards
-    best: np.ndarray  # of its best response
-    action: np.ndarray  # of the best response; 0 where the player does not move
+    own: ndarray  # of its own policy
+    once: ndarray  # of its best action in this round, its own policy afterwards
+    best: ndarray  # of its best response
+    action: ndarray  # of the best response; 0 where the player does not move
 
 
 class Gaps(NamedTuple):
@@ -40,13 +41,13 @@ class Gaps(NamedTuple):
     the largest unscaled differences on the cycle. Without a cycle, values on it are NaN.
     """
 
-    one_shot_loss: np.ndarray
-    one_shot_loss_all: np.ndarray
-    one_shot_gain: np.ndarray
-    full_gap: np.ndarray
-    full_gap_all: np.ndarray
-    full_gain: np.ndarray
-    exact: np.ndarray  # [player]: observes all that its best response depends on; else gaps are upper bounds
+    one_shot_loss: ndarray
+    one_shot_loss_all: ndarray
+    one_shot_gain: ndarray
+    full_gap: ndarray
+    full_gap_all: ndarray
+    full_gain: ndarray
+    exact: ndarray  # [player]: observes all that its best response depends on; else gaps are upper bounds
 
     @property
     def coverage(self) -> str:
@@ -203,9 +204,7 @@ def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -
     return ResponseValues(value, one_step, response_value, action)
 
 
-def _player_gaps(
-    states: Whole, values: ResponseValues, player: int, cycles: Cycles | None
-) -> list[np.ndarray]:
+def _player_gaps(states: Whole, values: ResponseValues, player: int, cycles: Cycles | None) -> list[ndarray]:
     """Return the columns of `Gaps` for one player."""
     moves = np.repeat(states.moves[:, player], states.size // states.rounds)
     columns = []
@@ -221,8 +220,8 @@ def _player_gaps(
 
 
 def _on_cycle(
-    loss: np.ndarray, gains: np.ndarray, counted: np.ndarray, cycles: Cycles | None
-) -> tuple[np.ndarray, np.ndarray]:
+    loss: ndarray, gains: ndarray, counted: ndarray, cycles: Cycles | None
+) -> tuple[ndarray, ndarray]:
     """Return the mean loss and the largest gain, ``[session]``, over the cycle's states in ``counted``."""
     if cycles is None:
         return np.full(len(loss), np.nan), np.full(len(loss), np.nan)

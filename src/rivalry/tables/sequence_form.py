@@ -11,6 +11,7 @@ from math import lcm, nextafter
 from typing import Any, Literal, TypeVar
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import SequenceForm
 from rivalry.tables.extreme_equilibria import common_payoffs, equal_within, exact_payoff
@@ -33,7 +34,7 @@ def information_sets(sizes: tuple[int, ...]) -> Iterator[slice]:
         yield slice(end, end := end + size)
 
 
-def realization(form: SequenceForm, x: np.ndarray, player: int) -> np.ndarray:
+def realization(form: SequenceForm, x: ndarray, player: int) -> ndarray:
     """Return the probabilities that a player's own moves allow each of its axes, after a 1, ``[1 + axis]``.
 
     >>> form = SequenceForm(((2, 2), (1,)), np.array([[-1, -1, 0, 0], [-1] * 4]), np.zeros((0, 2)), None)
@@ -46,7 +47,7 @@ def realization(form: SequenceForm, x: np.ndarray, player: int) -> np.ndarray:
     return weights
 
 
-def best_plan(form: SequenceForm, x: np.ndarray, player: int) -> tuple[np.ndarray, Any]:
+def best_plan(form: SequenceForm, x: ndarray, player: int) -> tuple[ndarray, Any]:
     """Return a pure best response ``[axis]`` to the others at ``x``, and its payoff, by backward induction.
 
     The response is a best one at every information set that the others and chance reach, given what follows.
@@ -58,7 +59,7 @@ def best_plan(form: SequenceForm, x: np.ndarray, player: int) -> tuple[np.ndarra
     return strategy, values[0]
 
 
-def move_values(form: SequenceForm, x: np.ndarray, player: int) -> np.ndarray:
+def move_values(form: SequenceForm, x: ndarray, player: int) -> ndarray:
     """Largest payoffs of a player after each of its moves, times the others' and chance's probability.
 
     Payoffs ``[1 + axis]`` against the others at ``x``; the first is that of the game.
@@ -166,7 +167,7 @@ def _depth(form: SequenceForm, player: int, axis: int) -> int:
     return count
 
 
-def fractions(form: SequenceForm, x: np.ndarray) -> np.ndarray:
+def fractions(form: SequenceForm, x: ndarray) -> ndarray:
     """Return behaviour strategies near ``x`` as fractions that sum to one exactly, ``[player axis]``.
 
     A player's probabilities are fractions of small denominators where all of them are near such fractions;

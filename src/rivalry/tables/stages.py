@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import TIE
@@ -21,24 +22,24 @@ class SubgamePerfect(NamedTuple):
     there is no outcome, and values are NaN.
     """
 
-    outcomes: np.ndarray  # [outcome player]: actions
-    payoffs: np.ndarray  # [outcome player]
-    strong: np.ndarray  # [player]
-    weak: np.ndarray  # [player]
+    outcomes: ndarray  # [outcome player]: actions
+    payoffs: ndarray  # [outcome player]
+    strong: ndarray  # [player]
+    weak: ndarray  # [player]
     leader: int
     missing: int  # number of subgames in which the stage's movers have no pure equilibrium
 
     @property
-    def strong_profile(self) -> np.ndarray:
+    def strong_profile(self) -> ndarray:
         """The leader's best outcome ``[player]``, the first of several; empty if there is none."""
         return self._outcome(1)
 
     @property
-    def weak_profile(self) -> np.ndarray:
+    def weak_profile(self) -> ndarray:
         """The leader's worst outcome ``[player]``, the first of several; empty if there is none."""
         return self._outcome(-1)
 
-    def _outcome(self, sign: int) -> np.ndarray:
+    def _outcome(self, sign: int) -> ndarray:
         if not len(self.outcomes):
             return np.zeros(0, dtype=int)
         return self.outcomes[(sign * self.payoffs[:, self.leader]).argmax()]
@@ -47,11 +48,11 @@ class SubgamePerfect(NamedTuple):
 class FollowerGaps(NamedTuple):
     """Followers' losses in a round by their responses to leaders' actions, ``[session follower]``."""
 
-    followers: np.ndarray  # [follower]: the players that observe an action of the round in which they move
-    by_action: np.ndarray  # [session follower leaders' joint action]: mean over remembered states
-    mean: np.ndarray
-    worst: np.ndarray
-    share: np.ndarray  # of remembered states and leaders' actions, the fraction with a best response
+    followers: ndarray  # [follower]: the players that observe an action of the round in which they move
+    by_action: ndarray  # [session follower leaders' joint action]: mean over remembered states
+    mean: ndarray
+    worst: ndarray
+    share: ndarray  # of remembered states and leaders' actions, the fraction with a best response
 
 
 def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequence[int]]) -> SubgamePerfect:
@@ -123,7 +124,7 @@ def check_stages(stages: object, players: int) -> None:
             raise ValueError(f"stages: player {player} is missing; each must be in one stage")
 
 
-def leader_regret(staged: SubgamePerfect, payoff: object) -> tuple[np.ndarray, np.ndarray]:
+def leader_regret(staged: SubgamePerfect, payoff: object) -> tuple[ndarray, ndarray]:
     """Return the leader's strong and weak value minus its payoff, two arrays ``[session]``.
 
     ``payoff`` is ``[session player]``. Differences are negative where the payoff exceeds the equilibrium
@@ -174,8 +175,8 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
 
 
 def _stable(
-    pays: np.ndarray, stable: np.ndarray, order: list[int], stage: list[int], axis: int, tie: float
-) -> np.ndarray:
+    pays: ndarray, stable: ndarray, order: list[int], stage: list[int], axis: int, tie: float
+) -> ndarray:
     """Return the outcomes from which no mover of a stage deviates; axes in the order of moves."""
     rests = np.ones(stable.shape, dtype=bool)
     axes_after = tuple(range(axis + len(stage), stable.ndim))

@@ -16,6 +16,7 @@ from importlib import resources
 from typing import Any, SupportsInt
 
 import numpy as np
+from numpy import ndarray
 
 LINE = 160  # characters of a game's text
 EACH = 6  # most numbers that are printed one by one
@@ -149,13 +150,13 @@ def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
     return rows
 
 
-def without_padding(record: Mapping[str, Any], profiles: np.ndarray) -> np.ndarray:
+def without_padding(record: Mapping[str, Any], profiles: ndarray) -> ndarray:
     """Profiles ``[.. player axis]`` of a record, NaN for entries that players cannot change."""
     mask = record.get("is_choice", ((), np.True_))[1]
     return np.where(mask, profiles, np.nan) if mask.shape == profiles.shape[-2:] else profiles
 
 
-def strategy_by_axes(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str:
+def strategy_by_axes(row: ndarray, axes: Sequence[str], in_full: bool) -> str:
     """Return a strategy with the names of its axes; unknown entries are left out, unless all are."""
     present = ~np.isnan(row)
     if present.any() and not present.all():
@@ -169,7 +170,7 @@ def strategy_by_axes(row: np.ndarray, axes: Sequence[str], in_full: bool) -> str
     )
 
 
-def joint_action_names(joint: np.ndarray, actions: np.ndarray | None) -> list[str]:
+def joint_action_names(joint: ndarray, actions: ndarray | None) -> list[str]:
     """Return the names of joint actions ``[joint player]``, by number where ``actions`` have no names.
 
     >>> joint_action_names(np.array([[0, 1], [1, 1]]), np.array([["stag", "hare"]] * 2))
@@ -370,7 +371,7 @@ def undecided_in_words(record: Mapping[str, Any]) -> list[str]:
     return list(filter(None, words))
 
 
-def interval_in_words(ends: np.ndarray, width: float | None = None, inside: bool = False) -> str:
+def interval_in_words(ends: ndarray, width: float | None = None, inside: bool = False) -> str:
     """Return an interval with as many digits as show a width, its own or a given one, rounded outward."""
     low, high = map(float, ends)
     if low == high:
@@ -427,7 +428,7 @@ def _rounded(value: float, digits: int, rounding: str) -> str:
     return f"{float(number):.{max(digits, 12)}g}"
 
 
-def strategy_in_words(row: np.ndarray) -> str:
+def strategy_in_words(row: ndarray) -> str:
     """Return a mixed strategy ``[action]`` as text; with many actions, only its support.
 
     >>> strategy_in_words(np.array([0.5, 0.5])), strategy_in_words(np.array([0.25, *[0.0] * 7, 0.75]))
@@ -446,7 +447,7 @@ def strategy_in_words(row: np.ndarray) -> str:
     return f"({'actions ' * mixed}{', '.join(f'{k}: {row[k]:.6g}' for k in used)})"
 
 
-def strategy_by_name(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
+def strategy_by_name(row: ndarray, names: Sequence[str] | ndarray) -> str:
     """Return a mixed strategy with the names of its actions; certain ones without a probability.
 
     >>> strategy_by_name(np.array([0.0, 1.0]), ["stag", "hare"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 AGREED = 7  # digits to which methods agree: numbers that do are printed alike, also at half a unit
 CERTAIN = 5e-5  # of a mean: narrower intervals are invisible in four digits
 
 
-def half_width(samples: np.ndarray) -> np.ndarray:
+def half_width(samples: ndarray) -> ndarray:
     """Return half the width of the 95 % interval of a mean over runs, in the unit of the values.
 
     It is ``t s / sqrt(n)`` for ``n`` runs with standard deviation ``s``, where ``t`` is the 97.5 % quantile
@@ -34,7 +35,7 @@ def half_width(samples: np.ndarray) -> np.ndarray:
     return half_width_of(samples.std(axis=0, ddof=1), len(samples))
 
 
-def without_padding(values: np.ndarray) -> np.ndarray:
+def without_padding(values: ndarray) -> ndarray:
     """Return numbers of a run's dataset as floats, NaN in place of the -1 that pads integers.
 
     >>> without_padding(np.array([3, -1])).tolist(), without_padding(np.array([-1.0])).tolist()
@@ -44,8 +45,8 @@ def without_padding(values: np.ndarray) -> np.ndarray:
 
 
 def half_width_of(
-    deviation: np.ndarray | np.floating | float, count: int | np.ndarray, candidates: int | np.ndarray = 1
-) -> np.ndarray:
+    deviation: ndarray | np.floating | float, count: int | ndarray, candidates: int | ndarray = 1
+) -> ndarray:
     """Return the `half_width` from standard deviations and numbers of runs; NaN for one run.
 
     Of the largest of several ``candidates`` it is wider, by Bonferroni's inequality.
@@ -59,9 +60,7 @@ def half_width_of(
     return np.asarray(stdtrit(runs - 1, 1 - 0.025 / candidates) * deviation / np.sqrt(runs))
 
 
-def jackknife_error(
-    estimate: float | np.ndarray, without: np.ndarray, candidates: int | np.ndarray = 1
-) -> np.ndarray:
+def jackknife_error(estimate: float | ndarray, without: ndarray, candidates: int | ndarray = 1) -> ndarray:
     """Return half the width of the 95 % interval of a statistic of all batches, which holds its bias too.
 
     Parameters
@@ -90,7 +89,7 @@ def jackknife_error(
     return np.asarray(width + np.abs(pseudovalues.mean(axis=0) - estimate))
 
 
-def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+def rank_correlation(x: ndarray, y: ndarray) -> float:
     """Return Spearman's rank correlation of known pairs; NaN where one of both is constant.
 
     >>> rank_correlation(np.array([1.0, 2.0, 4.0, np.nan]), np.array([10.0, 30.0, 20.0, 0.0]))
@@ -105,7 +104,7 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.corrcoef(ranks)[0, 1].round(12))
 
 
-def share_interval(times: int, count: int) -> np.ndarray:
+def share_interval(times: int, count: int) -> ndarray:
     """Return Wilson's 95 % interval ``[low, high]`` of a probability from ``times`` successes in ``count``.
 
     Without trials it is NaN.

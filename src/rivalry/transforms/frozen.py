@@ -9,6 +9,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, one_state, stateless_tables
@@ -180,7 +181,7 @@ def _(game: Restricted, name: str) -> Profile:
 
 
 @oracles.exchangeable.register(Frozen, when=inner_knows(oracles.exchangeable))
-def _(game: Frozen) -> np.ndarray:
+def _(game: Frozen) -> ndarray:
     return oracles.exchangeable(game.game)[list(game.players)]
 
 
@@ -199,9 +200,7 @@ def _(game: Frozen, x: Profile, player: int) -> oracles.Response:
 
 
 @oracles.mixed_best_response.register(Frozen, when=inner_knows(oracles.mixed_best_response))
-def _(
-    game: Frozen, support: np.ndarray, weights: np.ndarray, player: int
-) -> tuple[Array | np.ndarray, Any, Coverage]:
+def _(game: Frozen, support: ndarray, weights: ndarray, player: int) -> tuple[Array | ndarray, Any, Coverage]:
     """Best response in the whole game; fixed players play a mixture of one strategy."""
     rows, (_, actions, axes) = list(game.players), np.shape(support)
     base = np.asarray(game.base)
@@ -284,7 +283,7 @@ def player_indices(numbers: Iterable[int], count: int, name: str) -> tuple[int, 
     return tuple(players)
 
 
-def _pad_row(strategy: object, axes: int, name: str) -> np.ndarray:
+def _pad_row(strategy: object, axes: int, name: str) -> ndarray:
     row = np.atleast_1d(as_numbers(strategy, name, f"{axes} numbers"))
     if row.ndim != 1 or len(row) > axes:
         raise ValueError(f"{name}: shape {row.shape} must be ({axes},)")

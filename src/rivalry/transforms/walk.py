@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, Playable, initial_profile, refuse_shared
@@ -229,7 +230,7 @@ def walks(
     )
 
 
-def _steps(step: object, axes: int) -> np.ndarray:
+def _steps(step: object, axes: int) -> ndarray:
     """Return the step of every axis. Raises `ValueError`."""
     sizes = numbers_for_each("step", step, axes, "axes")
     if not np.all((sizes > 0) & np.isfinite(sizes)):
@@ -237,7 +238,7 @@ def _steps(step: object, axes: int) -> np.ndarray:
     return sizes
 
 
-def _grid(space: Box, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _grid(space: Box, sizes: ndarray) -> tuple[ndarray, ndarray, ndarray]:
     """Return the origin, the step size and the width in steps of a box, ``[player axis]``."""
     flat = space.unconstrained()
     low, high = np.asarray(flat.low), np.asarray(flat.high)
@@ -259,7 +260,7 @@ def _edge(step: object) -> int:
     return edge
 
 
-def _start(game: Playable, start: object, discrete: bool, origin: np.ndarray, unit: np.ndarray) -> Array:
+def _start(game: Playable, start: object, discrete: bool, origin: ndarray, unit: ndarray) -> Array:
     """Return the start as a profile, rounded to the grid if there is one. Raises `ValueError`."""
     profile = initial_profile(game, start)
     if not discrete:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.files import read_bytes, write
 from rivalry.core.results import Certificate
@@ -240,7 +241,7 @@ def cell(folder: str, part: str, id: str) -> TableDict:
     }
 
 
-def _in_words(array: np.ndarray) -> str:
+def _in_words(array: ndarray) -> str:
     """Return the numbers or words of an array, or how many it has."""
     if array.size > SHORT:
         return f"{' × '.join(map(str, array.shape))} {'texts' if array.dtype.kind == 'U' else 'numbers'}"
@@ -301,7 +302,7 @@ def compare(folders: Sequence[tuple[str, str, str]], quantity_names: Sequence[st
 
 Place = tuple[tuple[tuple[str, Any], ...], str]
 """A point of the sweep, with the method; and which player or entry."""
-Values = dict[Place, np.ndarray]
+Values = dict[Place, ndarray]
 
 
 def _common(runs: Sequence[tuple[str, Run]], data: Sequence[Dataset]) -> list[str]:
@@ -365,7 +366,7 @@ def _differences(base: Values, reference: Values) -> list[TableDict]:
     return means
 
 
-def _mean(place: Place, sample: np.ndarray) -> TableDict:
+def _mean(place: Place, sample: ndarray) -> TableDict:
     """Return a mean at one point, half the width of its 95 % interval, and both in words."""
     mean, half = float(sample.mean()), float(half_width(sample[:, None])[0])
     at, entry = dict(place[0]), place[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.city.free_flow import visits
 from rivalry.economies.city.journeys import Journeys
@@ -15,7 +16,7 @@ MIDDLE = "lanes among the four core nodes in the middle"
 LOADED = f"the {CROWDED:.0%} of lanes with the highest free-flow load for their capacity, and ties"
 
 
-def centre_of(network: Network, load: np.ndarray, capacity: np.ndarray) -> tuple[np.ndarray, str]:
+def centre_of(network: Network, load: ndarray, capacity: ndarray) -> tuple[ndarray, str]:
     """Mask of lanes in the centre, ``[lane]``, and the rule applied."""
     # load above capacity is no rule: on a plain grid at the default capacity it holds for every lane
     if network.centre.any():
@@ -26,7 +27,7 @@ def centre_of(network: Network, load: np.ndarray, capacity: np.ndarray) -> tuple
     return crowd >= np.sort(crowd)[-count], LOADED
 
 
-def unavoidable(journeys: Journeys, centre: np.ndarray) -> np.ndarray:
+def unavoidable(journeys: Journeys, centre: ndarray) -> ndarray:
     """Mask of journeys of which every path leads through the centre, ``[journey]``.
 
     >>> from rivalry.economies.city.journeys import at_start
@@ -43,7 +44,7 @@ def unavoidable(journeys: Journeys, centre: np.ndarray) -> np.ndarray:
         passing = through
 
 
-def _ahead(journeys: Journeys, passing: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _ahead(journeys: Journeys, passing: ndarray, at: ndarray) -> ndarray:
     """Return the property at locations ``[journey ..]`` from positions; at a junction for all options."""
     rows = np.arange(len(passing))[:, None]
     passes = np.where(at >= 0, passing[rows, np.maximum(at, 0)], False)
@@ -54,7 +55,7 @@ def _ahead(journeys: Journeys, passing: np.ndarray, at: np.ndarray) -> np.ndarra
     return passes
 
 
-def classes_of(through: np.ndarray) -> np.ndarray:
+def classes_of(through: ndarray) -> ndarray:
     """Return the class of every agent, an index into `CLASSES`, from ``through [agent slot]``.
 
     >>> classes_of(np.array([[False, False], [False, True], [True, True]])).tolist()
@@ -63,7 +64,7 @@ def classes_of(through: np.ndarray) -> np.ndarray:
     return np.select([through.all(axis=1), through.any(axis=1)], [2, 1], 0)
 
 
-def examples_of(journeys: Journeys, slots: np.ndarray, kinds: np.ndarray, load: np.ndarray) -> np.ndarray:
+def examples_of(journeys: Journeys, slots: ndarray, kinds: ndarray, load: ndarray) -> ndarray:
     """Return one agent of each class, ``[class]``; -1 for an empty class.
 
     Agents are ranked by the mean load of the lanes along their journeys: the lucky agent with the smallest

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Le, Lt
+from numpy import ndarray
 
 from rivalry.economies.city.classes import centre_of, classes_of, unavoidable
 from rivalry.economies.city.free_flow import of_agents, of_distribution
@@ -66,7 +67,7 @@ def city(
         list[list[list[str]]] | None, "paths of each agent, as nodes, in place of a random allocation"
     ] = None,
     urgencies: Annotated[
-        list[NotNegative] | np.ndarray,
+        list[NotNegative] | ndarray,
         AcceptedInterval(),
         "costs of a refused step; constant during a trip",
     ] = [1.0, 5.0],  # noqa: B006
@@ -81,7 +82,7 @@ def city(
         "probability that a dormant step follows, and no trip",
     ] = 0.1,
     trip_distribution: Annotated[
-        list[list[Chance]] | list[Chance] | np.ndarray | None,
+        list[list[Chance]] | list[Chance] | ndarray | None,
         "transition matrix of trips, or one distribution; trips are ordered by path, then "
         "urgency, dormancy last (default: from p_dormant, uniform paths and urgency_distribution)",
     ] = None,
@@ -90,7 +91,7 @@ def city(
     # no interval: times the agents it must be a whole number
     mean_karma: Annotated[float, Ge(0), "mean karma per agent"] = 9.0,
     initial_karma: Annotated[
-        list[int] | np.ndarray | None, "initial karma of each agent (default: mean_karma)"
+        list[int] | ndarray | None, "initial karma of each agent (default: mean_karma)"
     ] = None,
     capacity: Annotated[
         int | list[int] | dict[str, Any] | str | None,
@@ -232,7 +233,7 @@ def _count(given_count: int | None, routes: Any) -> int:
     return len(routes)
 
 
-def capacity_of(source: object, network: Network, agents: int) -> tuple[np.ndarray, str]:
+def capacity_of(source: object, network: Network, agents: int) -> tuple[ndarray, str]:
     """Return the capacity of each lane per step, ``[lane]``, and a note on the rule where none is given.
 
     An unlimited lane has room for all agents. Raises `ValueError`.
@@ -254,9 +255,7 @@ def capacity_of(source: object, network: Network, agents: int) -> tuple[np.ndarr
     return capacity, ""
 
 
-def karma_of(
-    name: str, source: object, network: Network, load: np.ndarray, capacity: np.ndarray
-) -> np.ndarray:
+def karma_of(name: str, source: object, network: Network, load: ndarray, capacity: ndarray) -> ndarray:
     """Return the toll or subsidy of each lane, ``[lane]``, at least 0. Raises `ValueError`.
 
     The rule ``{kind = "load", slope, from}`` is ``slope`` times the excess of load over capacity above
@@ -305,9 +304,9 @@ def _rows(name: str, values: object, network: Network, default: float) -> list[t
                 raise ValueError(f"{name}: {key!r} is unknown; did you mean {close[0]!r}?")
             rows[network.lane_of(str(key), name)] = (f"{name}.{key}", values[key])
         return rows
-    if isinstance(values, list | tuple | np.ndarray):
+    if isinstance(values, list | tuple | ndarray):
         # an array without axes has no length
-        count = values.size if isinstance(values, np.ndarray) and values.ndim == 0 else len(values)
+        count = values.size if isinstance(values, ndarray) and values.ndim == 0 else len(values)
         if count != lanes:
             raise ValueError(f"{name}: {count} numbers must be {lanes}, one per lane")
         return [(f"{name}[{k}]", value) for k, value in enumerate(values)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.city.journeys import Journeys
 
@@ -17,17 +18,17 @@ from rivalry.economies.city.journeys import Journeys
 class FreeFlow(NamedTuple):
     """Mean numbers per step, summed over all agents."""
 
-    wanting: np.ndarray  # [lane]: agents that want the lane
+    wanting: ndarray  # [lane]: agents that want the lane
     dormant: float  # dormant agents
     trips: float  # trips that end, dormancy not counted
 
 
-def slot_shares(trip_shares: np.ndarray, slots: int) -> np.ndarray:
+def slot_shares(trip_shares: ndarray, slots: int) -> ndarray:
     """Return probabilities of slots ``[type slot]`` from those of trips ``[type trip]``, dormancy last."""
     return trip_shares[:, :-1].reshape(len(trip_shares), slots, -1).sum(axis=2)
 
 
-def visits(journeys: Journeys) -> np.ndarray:
+def visits(journeys: Journeys) -> ndarray:
     """Return the expected visits of each position, ``[journey place]``, with uniform choices at junctions.
 
     >>> from rivalry.economies.city.journeys import at_start
@@ -51,7 +52,7 @@ def visits(journeys: Journeys) -> np.ndarray:
 
 
 def of_agents(
-    journeys: Journeys, slots: np.ndarray, type_of: np.ndarray, trip_shares: np.ndarray, lanes: int
+    journeys: Journeys, slots: ndarray, type_of: ndarray, trip_shares: ndarray, lanes: int
 ) -> FreeFlow:
     """Return the free flow of agents whose journeys are ``slots [agent slot]``.
 
@@ -71,9 +72,9 @@ def of_agents(
 
 def of_distribution(
     journeys: Journeys,
-    chances: np.ndarray,
-    agents: np.ndarray,
-    trip_shares: np.ndarray,
+    chances: ndarray,
+    agents: ndarray,
+    trip_shares: ndarray,
     slots: int,
     lanes: int,
 ) -> FreeFlow:
@@ -103,15 +104,15 @@ def of_distribution(
 
 
 def _inverse_mean(
-    share: np.ndarray,
-    lengths: np.ndarray,
-    shares_of_length: np.ndarray,
+    share: ndarray,
+    lengths: ndarray,
+    shares_of_length: ndarray,
     dormancy: float,
-    offset: np.ndarray,
-) -> np.ndarray:
+    offset: ndarray,
+) -> ndarray:
     """Return ``E[1 / (rest + offset + sum_k share_k L_k)]`` for independent ``L_k``, per ``offset``."""
-    times: np.ndarray = np.full(1, dormancy)
-    chances: np.ndarray = np.ones(1)
+    times: ndarray = np.full(1, dormancy)
+    chances: ndarray = np.ones(1)
     for weight in share:
         summed = np.round(np.add.outer(times, weight * lengths).ravel(), 12)
         times, where = np.unique(summed, return_inverse=True)
@@ -119,6 +120,6 @@ def _inverse_mean(
     return (chances / (offset[:, None] + times)).sum(axis=1)
 
 
-def _by_lane(journeys: Journeys, weights: np.ndarray, lanes: int) -> np.ndarray:
+def _by_lane(journeys: Journeys, weights: ndarray, lanes: int) -> ndarray:
     used = journeys.lane >= 0
     return np.bincount(journeys.lane[used], weights=weights[used], minlength=lanes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.city.networks import Network
 from rivalry.economies.city.shortest_paths import Paths, pad
@@ -19,11 +20,11 @@ class Journeys(NamedTuple):
     `economies.kernels.shapes.CityArrays`.
     """
 
-    begins: np.ndarray  # [journey]: a location
-    lane: np.ndarray  # [journey place]
-    after: np.ndarray  # [journey place]: the location after admission
-    back: np.ndarray  # [journey place]: the location after refusal
-    options: np.ndarray  # [journey junction option]: positions; -1: none
+    begins: ndarray  # [journey]: a location
+    lane: ndarray  # [journey place]
+    after: ndarray  # [journey place]: the location after admission
+    back: ndarray  # [journey place]: the location after refusal
+    options: ndarray  # [journey junction option]: positions; -1: none
 
     def most_options(self) -> int:
         return int((self.options >= 0).sum(axis=-1).max(initial=0))
@@ -74,7 +75,7 @@ def at_start(groups: list[list[list[int]]]) -> Journeys:
     )
 
 
-def at_nodes(network: Network, away: np.ndarray, pairs: list[tuple[int, int]]) -> Journeys:
+def at_nodes(network: Network, away: ndarray, pairs: list[tuple[int, int]]) -> Journeys:
     """Return journeys along shortest paths of a pair, with a choice at every node with several next lanes.
 
     Positions are the lanes on some shortest path. A refused agent returns to the node and may choose again.
@@ -101,7 +102,7 @@ def at_nodes(network: Network, away: np.ndarray, pairs: list[tuple[int, int]]) -
 
 
 def _of_pair(
-    lanes: np.ndarray, away: np.ndarray, origin: int, destination: int
+    lanes: ndarray, away: ndarray, origin: int, destination: int
 ) -> tuple[int, list[int], list[int], list[int], list[list[int]]]:
     """Return one journey of `at_nodes`: its first location, lanes, after, back, options."""
     heads, tails = lanes[:, 1], lanes[:, 0]

@@ -10,6 +10,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy import ndarray
 
 from rivalry.core.oracles import at_home
 from rivalry.core.results import Record, scalar
@@ -53,19 +54,19 @@ class City(OneLineRepr, eqx.Module):
 
     network: Network
     journeys: Journeys
-    slots: Int[np.ndarray, "agent slot"]  # journeys
-    ends: Int[np.ndarray, "agent slot 2"]  # origin and destination, nodes
-    type_of: Int[np.ndarray, "agent"]
-    stakes: Float[np.ndarray, "type urgency"]  # cost of being refused, per step
-    trip_chain: Float[np.ndarray, "type trip trip"]  # transition probabilities from a trip to the next
-    first: Float[np.ndarray, "type trip"]  # stationary distribution of trips, also of the first one
-    gamma: Float[np.ndarray, "type"]  # discount factors
-    karma: Int[np.ndarray, "agent"]  # at the start
-    capacity: Int[np.ndarray, "lane"]
+    slots: Int[ndarray, "agent slot"]  # journeys
+    ends: Int[ndarray, "agent slot 2"]  # origin and destination, nodes
+    type_of: Int[ndarray, "agent"]
+    stakes: Float[ndarray, "type urgency"]  # cost of being refused, per step
+    trip_chain: Float[ndarray, "type trip trip"]  # transition probabilities from a trip to the next
+    first: Float[ndarray, "type trip"]  # stationary distribution of trips, also of the first one
+    gamma: Float[ndarray, "type"]  # discount factors
+    karma: Int[ndarray, "agent"]  # at the start
+    capacity: Int[ndarray, "lane"]
     expected: FreeFlow  # free flow expected before journeys are drawn
-    toll: Float[np.ndarray, "lane"]
-    subsidy: Float[np.ndarray, "lane"]
-    coalition: Int[np.ndarray, "agent"]  # 1: member
+    toll: Float[ndarray, "lane"]
+    subsidy: Float[ndarray, "lane"]
+    coalition: Int[ndarray, "agent"]  # 1: member
     local: float
     mean_karma: float
     most: int = eqx.field(static=True)
@@ -113,7 +114,7 @@ class City(OneLineRepr, eqx.Module):
         return of_agents(self.journeys, self.slots, self.type_of, self.first, len(self.capacity))
 
     @property
-    def centre(self) -> Bool[np.ndarray, "lane"]:
+    def centre(self) -> Bool[ndarray, "lane"]:
         """True where a lane is in the crowded centre, by the rule ``centre_rule``."""
         return centre_of(self.network, self.expected.wanting, self.capacity)[0]
 
@@ -121,15 +122,15 @@ class City(OneLineRepr, eqx.Module):
     def centre_rule(self) -> str:
         return centre_of(self.network, self.expected.wanting, self.capacity)[1]
 
-    def through_centre(self) -> Bool[np.ndarray, "agent slot"]:
+    def through_centre(self) -> Bool[ndarray, "agent slot"]:
         """Mask of journeys that lead through the centre for all choices at junctions."""
         return unavoidable(self.journeys, self.centre)[self.slots]
 
-    def classes(self) -> Int[np.ndarray, "agent"]:
+    def classes(self) -> Int[ndarray, "agent"]:
         """Return 0, 1, 2 where no, some, all journeys lead through the centre (lucky, average, unlucky)."""
         return classes_of(self.through_centre())
 
-    def examples(self) -> Int[np.ndarray, "class"]:
+    def examples(self) -> Int[ndarray, "class"]:
         """Return a lucky, an average and an unlucky agent (`classes.examples_of`); -1 for an empty class."""
         return examples_of(self.journeys, self.slots, self.classes(), self.expected.wanting)
 
@@ -183,7 +184,7 @@ class City(OneLineRepr, eqx.Module):
         }
 
 
-def _ways(city: City, agents: np.ndarray) -> np.ndarray:
+def _ways(city: City, agents: ndarray) -> ndarray:
     """Return the lanes of agents' journeys, ``[agent slot position]``, with the first option at junctions."""
     journeys = city.journeys
     lanes = np.full((*city.slots[agents].shape, journeys.lane.shape[1]), -1)

@@ -8,6 +8,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
+from numpy import ndarray
 
 CORE, ENTRY, EXIT = 0, 1, 2
 """Kinds of lanes: between core nodes, from a stub into the core, from the core to a stub."""
@@ -31,14 +32,14 @@ class Network(eqx.Module):
     """
 
     nodes: tuple[str, ...] = eqx.field(static=True)
-    at: Shaped[np.ndarray, "node 2"]  # positions on a map
-    lanes: Int[np.ndarray, "lane 2"]  # start and end node
-    kinds: Int[np.ndarray, "lane"]
-    origins: Int[np.ndarray, "origin"]
-    destinations: Int[np.ndarray, "destination"]
-    home: Int[np.ndarray, "node"]
-    side: Int[np.ndarray, "node"]
-    centre: Bool[np.ndarray, "lane"]
+    at: Shaped[ndarray, "node 2"]  # positions on a map
+    lanes: Int[ndarray, "lane 2"]  # start and end node
+    kinds: Int[ndarray, "lane"]
+    origins: Int[ndarray, "origin"]
+    destinations: Int[ndarray, "destination"]
+    home: Int[ndarray, "node"]
+    side: Int[ndarray, "node"]
+    centre: Bool[ndarray, "lane"]
     name: str = eqx.field(static=True, default="network")
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float, Int
+from numpy import ndarray
 
 from rivalry.economies.city.networks import Network
 
@@ -18,11 +19,11 @@ COUNTED = 1_500  # nodes at most for counting all paths within seconds
 class Paths(eqx.Module):
     """Paths as lanes ``[path place]``, padded with -1, with their lengths and end nodes."""
 
-    lanes: Int[np.ndarray, "path place"]
-    ends: Int[np.ndarray, "path 2"]
+    lanes: Int[ndarray, "path place"]
+    ends: Int[ndarray, "path 2"]
 
     @property
-    def lengths(self) -> Int[np.ndarray, "path"]:
+    def lengths(self) -> Int[ndarray, "path"]:
         return (self.lanes >= 0).sum(axis=1)
 
 
@@ -43,7 +44,7 @@ def pairs_of(network: Network, exclude_same_node: bool = True) -> list[tuple[int
     return [(a, b) for a, b in pairs if home[a] != home[b]]
 
 
-def distances(network: Network) -> Int[np.ndarray, "node node"]:
+def distances(network: Network) -> Int[ndarray, "node node"]:
     """Return the number of lanes from node to node; -1 without a path."""
     import networkx
 
@@ -53,10 +54,10 @@ def distances(network: Network) -> Int[np.ndarray, "node node"]:
     return lengths
 
 
-def path_counts(network: Network) -> Float[np.ndarray, "node node"]:
+def path_counts(network: Network) -> Float[ndarray, "node node"]:
     """Return the number of shortest paths from node to node, ``[node node]``, exact up to 2^53."""
     away = distances(network)
-    counts: np.ndarray = (away == 0).astype(float)
+    counts: ndarray = (away == 0).astype(float)
     for length in range(1, int(away.max()) + 1):
         for a, b in network.lanes:
             at_length = (away[:, b] == length) & (away[:, a] == length - 1)
@@ -102,7 +103,7 @@ def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
     return Paths(pad(lists), np.array(ends, dtype=int))
 
 
-def pad(rows: list[list[int]]) -> np.ndarray:
+def pad(rows: list[list[int]]) -> ndarray:
     """Return lists of integers as an array, with shorter lists padded by -1."""
     padded = np.full((len(rows), max((len(row) for row in rows), default=0)), -1, dtype=int)
     for k, row in enumerate(rows):

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.city.classes import CLASSES
 from rivalry.economies.city.journeys import Journeys, at_nodes, at_start, fixed_journeys
@@ -34,12 +35,12 @@ class Travellers(NamedTuple):
     """
 
     names: tuple[str, ...]
-    share: np.ndarray  # [type], of the population
-    stakes: np.ndarray  # [type urgency]
+    share: ndarray  # [type], of the population
+    stakes: ndarray  # [type urgency]
     sizes: tuple[int, ...]  # number of urgencies per type
-    trip_chain: np.ndarray  # [type trip trip]
-    first: np.ndarray  # [type trip]: stationary distribution of trips, also of the first one
-    gamma: np.ndarray  # [type]
+    trip_chain: ndarray  # [type trip trip]
+    first: ndarray  # [type trip]: stationary distribution of trips, also of the first one
+    gamma: ndarray  # [type]
 
 
 def travellers(options: Mapping[str, Any], slots: int) -> tuple[Travellers, int | None]:
@@ -59,9 +60,7 @@ def travellers(options: Mapping[str, Any], slots: int) -> tuple[Travellers, int 
     return Travellers(names, shares, stakes, sizes, trip_chain, trip_shares, gamma), count
 
 
-def _trip_chain(
-    where: str, table: Mapping[str, Any], urgencies: int, slots: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _trip_chain(where: str, table: Mapping[str, Any], urgencies: int, slots: int) -> tuple[ndarray, ndarray]:
     """Return the chain of trips, ``[trip trip]``, and its stationary distribution. Raises `ValueError`."""
     name, size = f"{where}trip_distribution", slots * urgencies + 1
     limit("paths_per_agent", size, size)
@@ -84,7 +83,7 @@ def _trip_chain(
     return trip_chain, trip_share
 
 
-def _urgency_shares(name: str, source: object, urgencies: int) -> np.ndarray:
+def _urgency_shares(name: str, source: object, urgencies: int) -> ndarray:
     if source is None:
         return np.full(urgencies, 1 / urgencies)
     shares = numbers(name, source, dims=1)
@@ -99,9 +98,9 @@ class Allocation(NamedTuple):
     """All journeys, and those of each agent."""
 
     journeys: Journeys
-    slots: np.ndarray  # [agent slot]: journeys
-    ends: np.ndarray  # [agent slot 2]: origin and destination
-    distribution: tuple[Journeys, np.ndarray] | None  # for random allocations: journeys, probabilities
+    slots: ndarray  # [agent slot]: journeys
+    ends: ndarray  # [agent slot 2]: origin and destination
+    distribution: tuple[Journeys, ndarray] | None  # for random allocations: journeys, probabilities
 
 
 def allocate(network: Network, options_: Mapping[str, Any], agents: int, slots: int) -> Allocation:
@@ -154,7 +153,7 @@ def allocate(network: Network, options_: Mapping[str, Any], agents: int, slots: 
     return Allocation(journeys, slots_of_agents, ends, distribution if routes is None else None)
 
 
-def _routes(network: Network, routes: Any) -> tuple[Paths, np.ndarray]:
+def _routes(network: Network, routes: Any) -> tuple[Paths, ndarray]:
     """Return the distinct paths of ``routes``, lists of nodes, and their numbers ``[agent slot]``."""
     numbers_of_paths: dict[tuple[int, ...], int] = {}
     ends: list[tuple[int, int]] = []
@@ -205,8 +204,8 @@ def slots_of(options: Mapping[str, Any]) -> int:
 
 
 def _drawn_alternatives(
-    paths: Paths, numbers: np.ndarray, ends: np.ndarray, limit: int, random: np.random.Generator
-) -> tuple[Journeys, np.ndarray]:
+    paths: Paths, numbers: ndarray, ends: ndarray, limit: int, random: np.random.Generator
+) -> tuple[Journeys, ndarray]:
     """Return journeys that offer each slot its own path (-1: none) and others drawn for the same pair."""
     list_numbers: dict[tuple[int, ...], int] = {}
     slots = np.zeros(numbers.shape, dtype=int)
@@ -218,17 +217,17 @@ def _drawn_alternatives(
     return at_start([_lists(paths, np.array(choices)) for choices in list_numbers]), slots
 
 
-def _positions_in(paths: Paths, all_paths: Paths) -> np.ndarray:
+def _positions_in(paths: Paths, all_paths: Paths) -> ndarray:
     """Return the number of each path in ``all_paths``; -1 if absent."""
     number = {tuple(row): k for k, row in enumerate(_lists(all_paths, np.arange(len(all_paths.lanes))))}
     return np.array([number.get(tuple(row), -1) for row in _lists(paths, np.arange(len(paths.lanes)))])
 
 
-def _lists(paths: Paths, rows_: np.ndarray) -> list[list[int]]:
+def _lists(paths: Paths, rows_: ndarray) -> list[list[int]]:
     return [row[row >= 0].tolist() for row in paths.lanes[rows_]]
 
 
-def coalition_of(source: object, kinds: np.ndarray, seed: int) -> np.ndarray:
+def coalition_of(source: object, kinds: ndarray, seed: int) -> ndarray:
     """Return 1 for members and 0 for others, ``[agent]``, from a number or ``{agents, from}``.
 
     Members are the first of all agents, the first of a class in ``kinds [agent]``, or drawn at random. Raises

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import files
 from rivalry.core.game import BrokenInvariant
@@ -44,7 +45,7 @@ class KarmaAccount:
         Bids and payments of the last contest.
     """
 
-    def __init__(self, economy: Economy, rows: np.ndarray, names: Sequence[Name], now: Agents) -> None:
+    def __init__(self, economy: Economy, rows: ndarray, names: Sequence[Name], now: Agents) -> None:
         self._economy, self._rows, self._now = economy, rows, now
         self._names, self._number = tuple(names), {name: k for k, name in enumerate(names)}
         self._costs = np.zeros(len(names))
@@ -147,7 +148,7 @@ class KarmaAccount:
         }
         files.write(Path(path), files.pack(record, kind=KIND, names=list(self._names)))
 
-    def _members(self, names: Sequence[Name]) -> np.ndarray:
+    def _members(self, names: Sequence[Name]) -> ndarray:
         """Return the numbers of agents, ``[participant]``. Raises `ValueError`."""
         for name in names:
             if name not in self._number:
@@ -157,7 +158,7 @@ class KarmaAccount:
             raise ValueError(f"participants: {names!r} must be different agents")
         return np.array([self._number[name] for name in names], dtype=np.int64)
 
-    def _award(self, members: np.ndarray, places: int) -> tuple[np.ndarray, np.ndarray]:
+    def _award(self, members: ndarray, places: int) -> tuple[ndarray, ndarray]:
         """Draw the bids ``[participant]`` and return them with the truth values of who is served."""
         economy, now = self._economy, self._now
         lots, coins = draws.uniforms(now.stream[None], 2 * len(members))[0].reshape(2, -1)
@@ -175,7 +176,7 @@ class KarmaAccount:
             is_served &= bids > bids[order[places]]
         return bids, is_served
 
-    def _collect(self, members: np.ndarray, bids: np.ndarray, is_served: np.ndarray) -> np.ndarray:
+    def _collect(self, members: ndarray, bids: ndarray, is_served: ndarray) -> ndarray:
         """Move the payments of a contest and return them, ``[participant]``."""
         economy, now = self._economy, self._now
         paid = np.where(is_served, economy.charge[bids, np.minimum(bids, bids[~is_served].max())], 0)
@@ -268,7 +269,7 @@ def resume_karma_account(path: str | Path) -> KarmaAccount:
     return account
 
 
-def _policy(game: Any, source: Any) -> np.ndarray:
+def _policy(game: Any, source: Any) -> ndarray:
     """Return a policy ``[state bid]``. Raises `ValueError`."""
     if not isinstance(source, str):
         return np.asarray(game.space.check(source, "policy"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import kernel_arrays
 from rivalry.economies.kernels.city import (
@@ -83,7 +84,7 @@ class CityEnv(AgentsEnv):
         self.now = fresh(self.city, sequence)
         ready(self.city, self.now, self._desk)
 
-    def _go(self, entries: np.ndarray) -> np.ndarray:
+    def _go(self, entries: ndarray) -> ndarray:
         if self._turning:
             take(self.city, self.now, self._desk, entries)
             return np.zeros(len(entries))
@@ -91,7 +92,7 @@ class CityEnv(AgentsEnv):
         ready(self.city, self.now, self._desk)
         return np.asarray(self.now.reward)
 
-    def _report(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _report(self) -> tuple[ndarray, ndarray, ndarray]:
         state, agents = self.now, np.arange(len(self.now.karma))
         at = state.spot < -1
         self._turning = bool(at.any())
@@ -116,7 +117,7 @@ class CityEnv(AgentsEnv):
             return source
         return np.cumsum(_normalized_policy(self.city, source, "others"), axis=-1, dtype=np.float32)
 
-    def policy_of(self, policies: Sequence[Learned]) -> np.ndarray:
+    def policy_of(self, policies: Sequence[Learned]) -> ndarray:
         """Return the policy of every agent, ``[agent row karma entry]``."""
         return city_policy(
             self.game,
@@ -124,7 +125,7 @@ class CityEnv(AgentsEnv):
             normalize_spaces=self.views.normalized,
         )
 
-    def draw(self, table: Any, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, table: Any, rng: np.random.Generator) -> ndarray:
         """Draw the entries of all agents ``[agent]`` from the table or the named policy."""
         if not isinstance(table, str):
             chances = table[np.arange(len(table)), self._desk.row, self.now.karma]
@@ -135,8 +136,8 @@ class CityEnv(AgentsEnv):
 
 
 def city_policy(
-    game: object, policy: Callable[[int, np.ndarray, np.ndarray], object], *, normalize_spaces: bool = False
-) -> np.ndarray:
+    game: object, policy: Callable[[int, ndarray, ndarray], object], *, normalize_spaces: bool = False
+) -> ndarray:
     """Return learners' policies as a table ``[agent row karma entry]``, indexed as in the city's kernels.
 
     Kernels play the table (`economies.kernels.city_learning.policy_rows`), and
@@ -183,7 +184,7 @@ def city_policy(
     return _normalized_policy(city, table.reshape(agents, -1, levels, entries), "policy")
 
 
-def _normalized_policy(city: CityArrays, source: object, name: str) -> np.ndarray:
+def _normalized_policy(city: CityArrays, source: object, name: str) -> ndarray:
     table = check_policy(city, source, name)
     return table / table.sum(axis=-1, keepdims=True)
 
@@ -201,24 +202,22 @@ class _Map(NamedTuple):
 
     city: CityArrays
     tables: FeatureTables
-    bounds: tuple[np.ndarray, np.ndarray]  # [feature]: lower and upper bounds
+    bounds: tuple[ndarray, ndarray]  # [feature]: lower and upper bounds
 
-    def features(
-        self, agents: np.ndarray, trip: np.ndarray, spot: np.ndarray, karma: np.ndarray
-    ) -> np.ndarray:
+    def features(self, agents: ndarray, trip: ndarray, spot: ndarray, karma: ndarray) -> ndarray:
         """Return the agents' observations, ``[agent feature]``."""
         observed = np.empty((len(trip), len(FEATURES)))
         observe(self.tables, agents, trip, spot, karma, observed)
         return observed
 
-    def widths(self, agents: np.ndarray, trip: np.ndarray, spot: np.ndarray) -> np.ndarray:
+    def widths(self, agents: ndarray, trip: ndarray, spot: ndarray) -> ndarray:
         """Return the number of options of agents at junctions; 1 for all other agents."""
         city = self.city
         slot = np.minimum(trip // city.stakes.shape[1], city.journeys.shape[1] - 1)
         options = city.options[city.journeys[agents, slot], np.maximum(-2 - spot, 0)]
         return np.where(spot < -1, (options >= 0).sum(axis=1), 1)
 
-    def spots_of_rows(self) -> tuple[np.ndarray, np.ndarray]:
+    def spots_of_rows(self) -> tuple[ndarray, ndarray]:
         """Return the trip and the spot of every row of a policy table."""
         places, columns = self.tables.positions, self.tables.places.shape[1]
         trip, column = np.divmod(np.arange(rows(self.city)), columns)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import Playable, kernel_arrays
 from rivalry.economies.karma.checks import require_all_bids
@@ -53,15 +54,15 @@ class EconomyEnv(AgentsEnv):
     def _begin(self, sequence: np.random.SeedSequence) -> None:
         self.now = fresh(self.economy, sequence)
 
-    def _go(self, entries: np.ndarray) -> np.ndarray:
+    def _go(self, entries: ndarray) -> ndarray:
         act(self.economy, self.now, entries, no_tallies())
         return np.asarray(self.now.reward)
 
-    def _report(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _report(self) -> tuple[ndarray, ndarray, ndarray]:
         features = _features(self.economy, self.economy.type_of, self.now.private, self.now.karma)
         return features, self.now.karma + 1, np.ones(len(features), dtype=bool)
 
-    def table(self, source: Any) -> np.ndarray:
+    def table(self, source: Any) -> ndarray:
         """Return a policy ``[type private karma bid]`` or ``[state bid]`` as cumulative sums of its rows.
 
         Raises `ValueError`.
@@ -77,7 +78,7 @@ class EconomyEnv(AgentsEnv):
         rows = array.reshape(-1, levels) if array.size % levels == 0 else array
         return np.cumsum(np.asarray(self.game.space.check(rows, "others")), axis=1)
 
-    def policy_of(self, policies: Sequence[Learned]) -> np.ndarray:
+    def policy_of(self, policies: Sequence[Learned]) -> ndarray:
         """Return the mean policy of the agents of a type, ``[type private karma bid]``."""
         tables = []
         for kind in range(self.types.max() + 1):
@@ -91,7 +92,7 @@ class EconomyEnv(AgentsEnv):
             tables.append(np.average(by_policy, axis=0, weights=[agents[key] for key in distinct]))
         return np.stack(tables)
 
-    def draw(self, table: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, table: ndarray, rng: np.random.Generator) -> ndarray:
         """Draw the bids of all agents ``[agent]`` from the table."""
         state, privates = self.now, self.economy.stakes.shape[1]
         rows = (self.economy.type_of * privates + state.private) * (self.economy.most + 1) + state.karma
@@ -99,8 +100,8 @@ class EconomyEnv(AgentsEnv):
 
 
 def policy_table(
-    game: Playable, policy: Callable[[np.ndarray, np.ndarray], object], *, normalize_spaces: bool = False
-) -> np.ndarray:
+    game: Playable, policy: Callable[[ndarray, ndarray], object], *, normalize_spaces: bool = False
+) -> ndarray:
     """Return a learner's policy as a table ``[type private karma bid]``, which all metrics take.
 
     `population.population_certificate` evaluates the table when all agents follow it, and
@@ -154,7 +155,7 @@ def economy_of(game: object) -> Economy:
     return arrays
 
 
-def _features(economy: Economy, kinds: np.ndarray, private: np.ndarray, karma: np.ndarray) -> np.ndarray:
+def _features(economy: Economy, kinds: ndarray, private: ndarray, karma: ndarray) -> ndarray:
     """Return the agents' observations, ``[agent feature]``."""
     observed = np.empty((len(karma), 4))
     observed[:, 0] = economy.stakes.take(kinds * economy.stakes.shape[1] + private)

@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
@@ -162,7 +163,7 @@ def bid_distribution(
 # -- parts ---------------------------------------------------------------------------------------------
 
 
-def state_labels(cell: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list[str]:
+def state_labels(cell: Mapping[str, ndarray], shape: tuple[int, ...]) -> list[str]:
     """Return labels of the private states of the types, row-major; by ``urgency`` where these differ.
 
     >>> state_labels({"urgency": np.array([[[1.0, 5.0]]])}, (1, 2))
@@ -177,7 +178,7 @@ def state_labels(cell: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> list
     return words
 
 
-def beside_equilibrium(cells: Sequence[CellSeries]) -> list[tuple[str, np.ndarray]]:
+def beside_equilibrium(cells: Sequence[CellSeries]) -> list[tuple[str, ndarray]]:
     """Return every cell's name and mean bids, and those of the equilibrium beside a learner, once."""
     if any(is_blank(cell.get(COMPARED, BLANK)) for cell in cells):
         return [(cell.name, cell["mean_bid"]) for cell in cells]
@@ -192,7 +193,7 @@ def beside_equilibrium(cells: Sequence[CellSeries]) -> list[tuple[str, np.ndarra
     return rows
 
 
-def _line_marks(lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], **style: Any) -> list[Mark]:
+def _line_marks(lines: Sequence[tuple[str, ndarray]], words: Sequence[str], **style: Any) -> list[Mark]:
     """Return lines of ``values [replication row number]``, told apart by colours and dashes.
 
     Rows have the colours, unless there is one, or more lines than there are dashes.
@@ -213,7 +214,7 @@ def _line_marks(lines: Sequence[tuple[str, np.ndarray]], words: Sequence[str], *
     return marks + [Mark("line", label=name, linestyle=dash) for name, dash in pairs]
 
 
-def _bars(values: np.ndarray) -> Mark:
+def _bars(values: ndarray) -> Mark:
     """Return bars of ``values [replication number]``, with whiskers where there are replications."""
     mean, half = band(values)
     look: Look = {"width": 0.85, "hue": PALETTE[0], "alpha": 0.75, "linewidth": 0}
@@ -309,7 +310,7 @@ def _row_name(cell: CellSeries, name: str) -> str:
     return "\n".join(fill(part, WIDE) for part in (cell.name, label) if part)
 
 
-def _policy(cell: CellSeries, name: str) -> np.ndarray:
+def _policy(cell: CellSeries, name: str) -> ndarray:
     """Return the mean policy over replications, ``[player private karma bid]``."""
     mean = cell[name].mean(axis=0)
     if mean.ndim == 2 and mean.shape[0] % mean.shape[1] == 0:

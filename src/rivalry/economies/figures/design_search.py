@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
@@ -34,13 +35,13 @@ class Search(NamedTuple):
 
     name: str
     choice: str  # the parameter across
-    x: np.ndarray  # [trial], its values
-    x_labels: np.ndarray  # [trial]
+    x: ndarray  # [trial], its values
+    x_labels: ndarray  # [trial]
     remainders: list[str]  # [trial]: the other parameters that vary, in words
-    objective: np.ndarray  # [trial seed]
-    low: np.ndarray
-    high: np.ndarray
-    exploitability: np.ndarray  # [trial seed]
+    objective: ndarray  # [trial seed]
+    low: ndarray
+    high: ndarray
+    exploitability: ndarray  # [trial seed]
     best: int
     words: str
 
@@ -75,7 +76,7 @@ def design_search(data: Dataset, *, over: str | None = None, methods: Names = No
     'objective'
     """
     check_variable(data, MAIN)
-    searches, lines = list[Search](), list[tuple[Search, np.ndarray, str]]()
+    searches, lines = list[Search](), list[tuple[Search, ndarray, str]]()
     for name in method_names(data, MAIN, methods, at):
         part = data if name is None else data.sel({"algorithm": name})
         if filled_variables(part, [MAIN]):
@@ -99,7 +100,7 @@ def design_search(data: Dataset, *, over: str | None = None, methods: Names = No
     return Drawing(marks, frames, [searches[0].words, note])
 
 
-def _are_numbers(labels: np.ndarray, values: np.ndarray) -> bool:
+def _are_numbers(labels: ndarray, values: ndarray) -> bool:
     """True if values are numbers, not words stored by their position in a list."""
     try:
         return bool(np.allclose(labels.astype(float), values, rtol=1e-4))
@@ -140,12 +141,12 @@ def _search(data: Dataset, name: str | None, at: At, over: str | None) -> Search
     )
 
 
-def _equations(name: str, values: np.ndarray) -> list[str]:
+def _equations(name: str, values: ndarray) -> list[str]:
     """Return the words for each value of a parameter."""
     return [f"{name} = {value}".replace("_", " ") for value in values]
 
 
-def _lines(search: Search) -> list[tuple[Search, np.ndarray, str]]:
+def _lines(search: Search) -> list[tuple[Search, ndarray, str]]:
     """Return the search, the trials of each line, and its label."""
     kinds = list(dict.fromkeys(search.remainders))
     if len(kinds) > FEW:
@@ -157,7 +158,7 @@ def _lines(search: Search) -> list[tuple[Search, np.ndarray, str]]:
     ]
 
 
-def _line_marks(search: Search, rows: np.ndarray, label: str, hue: str) -> list[Mark]:
+def _line_marks(search: Search, rows: ndarray, label: str, hue: str) -> list[Mark]:
     """Return the objective of a line's trials, its seeds and the rule chosen, and exploitability below."""
     rows = rows[np.argsort(search.x[rows], kind="stable")]
     x, mean = search.x[rows], search.objective[rows].mean(axis=1)

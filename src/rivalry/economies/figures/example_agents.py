@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.economies.figures.streets import example_labels
@@ -65,7 +66,7 @@ def example_bids(
     return Drawing(keys + lines, frames, notes, columns=columns, shared=True)
 
 
-def trips_of(cell: CellSeries, k: int) -> tuple[np.ndarray, np.ndarray]:
+def trips_of(cell: CellSeries, k: int) -> tuple[ndarray, ndarray]:
     """Return the path, from 1, and the urgency of every trip of the k-th example agent, ``[trip]``.
 
     Paths are numbered by trip where they are not recorded.
@@ -79,7 +80,7 @@ def trips_of(cell: CellSeries, k: int) -> tuple[np.ndarray, np.ndarray]:
     return path[:count], urgency[min(kind, len(urgency) - 1), :count]
 
 
-def places_of(cell: CellSeries, k: int, path: int) -> np.ndarray:
+def places_of(cell: CellSeries, k: int, path: int) -> ndarray:
     """Return the positions of the k-th example agent on a path, counted from 1, ``[place]``."""
     lanes = cell.get("example_places", cell.get("example_lanes"))
     places = cell[BIDS].shape[3]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
@@ -45,11 +46,11 @@ class FairnessCurve(NamedTuple):
 
     name: str
     label: str
-    at: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    x_half: np.ndarray
-    y_half: np.ndarray
+    at: ndarray
+    x: ndarray
+    y: ndarray
+    x_half: ndarray
+    y_half: ndarray
 
 
 @preset

@@ -8,6 +8,7 @@ from textwrap import fill
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
@@ -40,10 +41,10 @@ FOLD = 105  # characters per line of a caption
 class StreetPlan(NamedTuple):
     """Positions of lanes and nodes."""
 
-    ends: np.ndarray  # [lane end 2]
-    centre: np.ndarray  # [lane]
-    nodes: np.ndarray  # [node 2]
-    stub: np.ndarray  # [node]
+    ends: ndarray  # [lane end 2]
+    centre: ndarray  # [lane]
+    nodes: ndarray  # [node 2]
+    stub: ndarray  # [node]
 
     @property
     def unit(self) -> float:
@@ -195,7 +196,7 @@ def example_routes(data: Dataset, *, method: str | None = None, at: At = None) -
 # -- parts ---------------------------------------------------------------------------------------------
 
 
-def lane_means(cell: CellSeries, name: str) -> np.ndarray:
+def lane_means(cell: CellSeries, name: str) -> ndarray:
     """Return a variable's mean over replications, ``[lane]``; NaN where none has a value.
 
     For all lanes with a position, including trailing ones without a value.
@@ -223,7 +224,7 @@ def plan_of(cell: CellSeries) -> StreetPlan:
     return StreetPlan(ends, centre[: len(ends)], nodes, ~inside)
 
 
-def example_labels(cell: Mapping[str, np.ndarray], count: int) -> list[str]:
+def example_labels(cell: Mapping[str, ndarray], count: int) -> list[str]:
     """Return labels of example agents: their class and number.
 
     >>> example_labels({"example_name": np.array([["lucky"]]), "example_agent": np.array([[7]])}, 1)
@@ -235,7 +236,7 @@ def example_labels(cell: Mapping[str, np.ndarray], count: int) -> list[str]:
     return [f"{name}{number}" for name, number in zip(names, numbers, strict=True)]
 
 
-def rules(cell: Mapping[str, np.ndarray]) -> list[str]:
+def rules(cell: Mapping[str, ndarray]) -> list[str]:
     """Return the rules by which classes and agents were chosen, one per line."""
     texts = [(word, str(np.ravel(cell[name])[0])) for name, word in RULES.items() if name in cell]
     return [fill(word + text, FOLD) for word, text in texts if text]
@@ -256,7 +257,7 @@ def _check_lanes(data: Dataset, quantity: str) -> None:
     pick_names("quantity", [quantity], names, (), rule)
 
 
-def _scale(means: Sequence[np.ndarray], limits: Sequence[float] | None) -> tuple[float, float]:
+def _scale(means: Sequence[ndarray], limits: Sequence[float] | None) -> tuple[float, float]:
     """Return the ends of the scale of colours."""
     if limits is not None:
         if np.shape(limits) != (2,) or not limits[0] < limits[1]:
@@ -281,14 +282,14 @@ def _frame(plan: StreetPlan, title: str) -> Frame:
     return Frame(place, place, title, x_limits, y_limits, equal=True, bare=True)
 
 
-def _directions(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _directions(ends: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     """Return starts and ends of lanes, and unit vectors along them and to their right, ``[lane 2]``."""
     start, end = ends[:, 0], ends[:, 1]
     way = (end - start) / np.maximum(np.linalg.norm(end - start, axis=1, keepdims=True), 1e-300)
     return start, end, way, np.stack([way[:, 1], -way[:, 0]], axis=1)
 
 
-def _lanes(plan: StreetPlan) -> np.ndarray:
+def _lanes(plan: StreetPlan) -> ndarray:
     """Return the outline of every lane as a bar with a head, beside the middle of its street.
 
     ``[2 lane corner]``.
@@ -309,7 +310,7 @@ def _nodes(plan: StreetPlan, panel: int) -> list[Mark]:
     return [dots, replace(dots, x=stub_x, y=stub_y, marker="s", markersize=3, hollow=True)]
 
 
-def _route(plan: StreetPlan, lanes: np.ndarray, k: int, count: int, panel: int) -> list[Mark]:
+def _route(plan: StreetPlan, lanes: ndarray, k: int, count: int, panel: int) -> list[Mark]:
     """Return a path along its lanes, its arrows and its ends.
 
     Each path of an agent is at another distance from the middle of the street.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.karma.chains import SHARES_ROUNDING, stationary
 from rivalry.economies.karma.checks import numbers
@@ -14,17 +15,17 @@ if TYPE_CHECKING:
     from rivalry.economies.karma.model import KarmaEconomy
 
 
-def agents_per_type(agents: int, share: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+def agents_per_type(agents: int, share: ndarray, names: tuple[str, ...]) -> ndarray:
     """Return the number of agents per type, ``[type]``. Raises `ValueError` where it is not an integer."""
     exact = agents * share
-    counts: np.ndarray = np.rint(exact).astype(np.int64)
+    counts: ndarray = np.rint(exact).astype(np.int64)
     for kind in np.flatnonzero((np.abs(exact - counts) > SHARES_ROUNDING * agents) | (counts < 1)):
         reason = f"{agents} with a share of {share[kind]:.6g} make {exact[kind]:.6g} of {names[kind]!r}"
         raise ValueError(f"agents: {reason}; must be a whole number, at least 1")
     return counts
 
 
-def equal_karma(agents: int, mean_karma: float) -> np.ndarray:
+def equal_karma(agents: int, mean_karma: float) -> ndarray:
     """Return karma ``[agent]`` with the mean ``mean_karma``, in integers that differ by at most one.
 
     Raises `ValueError` where the total is not an integer.
@@ -40,7 +41,7 @@ def equal_karma(agents: int, mean_karma: float) -> np.ndarray:
     return np.diff(np.arange(agents + 1) * supply // agents)
 
 
-def initial_amounts(source: object, agents: int, mean_karma: float, limit: int) -> np.ndarray:
+def initial_amounts(source: object, agents: int, mean_karma: float, limit: int) -> ndarray:
     """Return initial karma ``[agent]``, nearly equal if ``source`` is None. Raises `ValueError`."""
     if source is None:
         return equal_karma(agents, mean_karma)
@@ -86,7 +87,7 @@ def world(game: KarmaEconomy) -> Economy:
     )
 
 
-def cumulative(chances: np.ndarray) -> np.ndarray:
+def cumulative(chances: ndarray) -> ndarray:
     """Return cumulative sums along the last axis, exactly 1 from the last possible entry on."""
     summed = np.minimum(np.cumsum(chances, axis=-1), 1.0)
     tail = np.cumsum(chances[..., ::-1], axis=-1)[..., ::-1] - chances  # the sum of later entries

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 AT_RANDOM, TOLL = "random access", "toll, revenue shared equally"
 
 
 def costs_without_karma(
-    stakes: np.ndarray,  # [type private]
-    chances: np.ndarray,  # [type private], of private states
-    share: np.ndarray,  # [type]
+    stakes: ndarray,  # [type private]
+    chances: ndarray,  # [type private], of private states
+    share: ndarray,  # [type]
     agents: float = np.inf,
     idle: float = 0.0,
-) -> dict[str, np.ndarray]:
+) -> dict[str, ndarray]:
     """Expected cost per agent and step of each type, ``[type]``, by the name of the rule.
 
     With random access half of all urgency is lost. Under the optimal toll the higher urgency is served and
@@ -28,5 +29,5 @@ def costs_without_karma(
     mean_lower = np.einsum("tz,sy,tzsy->ts", chances, chances, lower)
     peers = share - (np.eye(len(share)) - share) / (agents - 1)  # an agent does not meet itself
     borne = (1 - idle) * (peers * mean_lower).sum(axis=1)
-    lost: np.ndarray = (1 - idle) * (chances * stakes).sum(axis=1) / 2
+    lost: ndarray = (1 - idle) * (chances * stakes).sum(axis=1) / 2
     return {AT_RANDOM: lost, TOLL: borne - share @ borne / 2}

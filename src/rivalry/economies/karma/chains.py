@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.runtime.jax import floats, jnp
 
 SHARES_ROUNDING = 1e-8  # tolerance of sums and products of shares: they come from files with few digits
 
 
-def checked_chain(chain: object, name: str = "chain") -> np.ndarray:
+def checked_chain(chain: object, name: str = "chain") -> ndarray:
     """Return a chain ``[private private]`` with rows normalised to sum to 1.
 
     A distribution ``[private]`` in place of a chain denotes independent draws from it. Raises `ValueError`
@@ -27,7 +28,7 @@ def checked_chain(chain: object, name: str = "chain") -> np.ndarray:
     return table / sums[:, None]
 
 
-def stationary(chain: object, name: str = "chain") -> tuple[np.ndarray, np.ndarray]:
+def stationary(chain: object, name: str = "chain") -> tuple[ndarray, ndarray]:
     """Return a chain as `checked_chain` does, and its stationary distribution ``[private]``.
 
     Raises `ValueError` for an invalid chain, or one without a unique stationary distribution.

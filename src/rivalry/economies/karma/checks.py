@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.karma.chains import SHARES_ROUNDING, checked_chain, stationary
 from rivalry.schema.registry import near
@@ -27,12 +28,12 @@ class Types(NamedTuple):
     """The types of agents; those with fewer private states are padded with states that are never reached."""
 
     names: tuple[str, ...]
-    share: np.ndarray  # [type], of the population
+    share: ndarray  # [type], of the population
     sizes: tuple[int, ...]  # number of private states per type
-    stakes: np.ndarray  # [type private]
-    chain: np.ndarray  # [type private private]
-    served_chain: np.ndarray  # [type private private]
-    gamma: np.ndarray  # [type]
+    stakes: ndarray  # [type private]
+    chain: ndarray  # [type private private]
+    served_chain: ndarray  # [type private private]
+    gamma: ndarray  # [type]
     private_names: tuple[tuple[str, ...], ...]  # [type private], or none
     initial: list[Any]  # [type]: karma of each agent of the type, a number for all, or None
 
@@ -56,7 +57,7 @@ def refusal(name: str, value: float, max_karma: float = np.inf) -> str:
     return ""
 
 
-def numbers(name: str, value: object, *, dims: int = 0, max_karma: float = np.inf) -> np.ndarray:
+def numbers(name: str, value: object, *, dims: int = 0, max_karma: float = np.inf) -> ndarray:
     """Return a parameter's value as an array of ``dims`` dimensions. Raises `ValueError`."""
     array = as_numbers(value, name, "a number" if dims == 0 else "numbers")
     if isinstance(value, bool | str) or array.ndim != dims or not array.size:
@@ -67,7 +68,7 @@ def numbers(name: str, value: object, *, dims: int = 0, max_karma: float = np.in
     return array
 
 
-def tax_of(tax: object, max_karma: int) -> np.ndarray:
+def tax_of(tax: object, max_karma: int) -> ndarray:
     """Return the tax at every karma level, ``[karma]``, from a rate or a list. Raises `ValueError`."""
     holdings = np.arange(max_karma + 1.0)
     if np.ndim(tax) == 0:  # type: ignore[arg-type]
@@ -108,7 +109,7 @@ def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
     return Types(names, shares, sizes, stakes, chains[0], chains[1], discounts, labels, initial), count
 
 
-def _own_chains(table: Mapping[str, Any], where: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _own_chains(table: Mapping[str, Any], where: str, size: int) -> tuple[ndarray, ndarray]:
     """Return the chains ``[private private]`` of a type after losing and after winning."""
     given_chain = np.full(size, 1 / size) if table["chain"] is None else table["chain"]
     chain, served = checked_chain(given_chain, f"{where}chain"), table["served_chain"]
@@ -126,7 +127,7 @@ def _own_chains(table: Mapping[str, Any], where: str, size: int) -> tuple[np.nda
     return chain, named["served_chain"]
 
 
-def stakes_of(tables: Mapping[str, Mapping[str, Any]]) -> tuple[np.ndarray, tuple[int, ...]]:
+def stakes_of(tables: Mapping[str, Mapping[str, Any]]) -> tuple[ndarray, tuple[int, ...]]:
     """Return urgencies ``[type urgency]``, padded with 0, and their numbers. Raises `ValueError`."""
     rows = [numbers(f"{where}urgencies", table["urgencies"], dims=1) for where, table in tables.items()]
     sizes = tuple(map(len, rows))
@@ -137,14 +138,14 @@ def stakes_of(tables: Mapping[str, Mapping[str, Any]]) -> tuple[np.ndarray, tupl
     return stakes, sizes
 
 
-def discounts_of(tables: Mapping[str, Mapping[str, Any]]) -> np.ndarray:
+def discounts_of(tables: Mapping[str, Mapping[str, Any]]) -> ndarray:
     """Return discount factors ``[type]``. Raises `ValueError`."""
     return np.array([float(numbers(f"{where}gamma", table["gamma"])) for where, table in tables.items()])
 
 
 def tables_of_types(
     options: Mapping[str, Any], keys: Sequence[str], inherited: Sequence[str]
-) -> tuple[dict[str, dict[str, Any]], np.ndarray, int | None]:
+) -> tuple[dict[str, dict[str, Any]], ndarray, int | None]:
     """Return the tables of ``types``, their shares of the population, and the number of agents if given.
 
     Every table has a name and all ``inherited`` keys, by default as the game has them; its key is its place

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.economies.karma.transitions import Bids, ByTable, WinProbabilities
 from rivalry.runtime.jax import jax, jnp
@@ -84,7 +85,7 @@ class BiddingContest(NamedTuple):
         )
         return tied + jnp.cumsum(lower[::-1], axis=0)[::-1] - lower
 
-    def _shares(self, levels: int) -> Float[np.ndarray, "total amount"]:
+    def _shares(self, levels: int) -> Float[ndarray, "total amount"]:
         """Return the distribution of a loser's receipt from the payments of all winners."""
         total = np.arange(self.places * (levels - 1) + 1)
         low, remaining = np.divmod(total, self.participants - self.places)
@@ -109,12 +110,12 @@ class BiddingContest(NamedTuple):
         # factorials of more than 20 exceed NumPy's integers
         return ways * (float(factorial(self.participants - 1)) * (below >= 0))[:, :, None]
 
-    def _decided(self) -> Float[np.ndarray, "above tied 1"]:
+    def _decided(self) -> Float[ndarray, "above tied 1"]:
         """Return 1 where the places end among the rivals at this rank, else 0."""
         above, tied = np.indices((self.participants, self.participants))
         return ((above < self.places) & (above + tied >= self.places)).astype(float)[:, :, None]
 
-    def _chance_at_rank(self) -> Float[np.ndarray, "above tied 1"]:
+    def _chance_at_rank(self) -> Float[ndarray, "above tied 1"]:
         """Return the probability of a place of an agent among rivals at its own rank."""
         above, tied = np.indices((self.participants, self.participants))
         return np.clip((self.places - above) / (tied + 1), 0.0, 1.0)[:, :, None]

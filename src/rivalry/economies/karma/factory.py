@@ -8,6 +8,7 @@ from warnings import warn
 
 import numpy as np
 from annotated_types import Ge, Le, Lt
+from numpy import ndarray
 
 from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
 from rivalry.economies.karma.checks import AGENTS, Types, numbers, tax_of, types_of
@@ -36,14 +37,14 @@ FIXED = {"PBP": "peer", "PBS": "society"}  # rules whose name determines the rec
 def karma(
     *,
     urgencies: Annotated[
-        list[NotNegative] | np.ndarray, AcceptedInterval(), "cost of losing in each private state"
+        list[NotNegative] | ndarray, AcceptedInterval(), "cost of losing in each private state"
     ] = [1.0, 5.0],  # noqa: B006
     chain: Annotated[
-        list[list[Chance]] | list[Chance] | np.ndarray | None,
+        list[list[Chance]] | list[Chance] | ndarray | None,
         "transition matrix of private states, or one distribution (default: uniform)",
     ] = None,
     served_chain: Annotated[
-        list[list[Chance]] | list[Chance] | np.ndarray | None,
+        list[list[Chance]] | list[Chance] | ndarray | None,
         "the same for agents that win a place: their urgency may end (default: chain)",
     ] = None,
     private_names: Annotated[
@@ -55,7 +56,7 @@ def karma(
     ] = 10.0,
     max_karma: Annotated[int, Ge(1), Le(2_000), "largest karma that an agent can hold"] = 20,
     bids: Annotated[
-        list[int] | np.ndarray | None,
+        list[int] | ndarray | None,
         "amounts that agents may bid, 0 among them (default: all up to their karma)",
     ] = None,
     payment: Annotated[
@@ -71,14 +72,14 @@ def karma(
         int | None, Ge(0), "the price of fixed_price; a winner that bids less pays its bid"
     ] = None,
     charge: Annotated[
-        list[list[int]] | np.ndarray | None, "the payments of table, [bid][highest losing bid]"
+        list[list[int]] | ndarray | None, "the payments of table, [bid][highest losing bid]"
     ] = None,
     tie: Annotated[
         Literal["coin", "lowest_index", "highest_urgency", "nobody"],
         "winner among equal bids; in the mean-field economy lowest_index is a coin",
     ] = "coin",
     signal: Annotated[
-        Literal["none", "richer", "karma"] | list[list[int]] | np.ndarray,
+        Literal["none", "richer", "karma"] | list[list[int]] | ndarray,
         "what agents observe of their peer before they bid: nothing, whether it has less, "
         "equal or more karma, its karma, or a signal from 0 on, [own karma][peer's karma]",
     ] = "none",
@@ -87,7 +88,7 @@ def karma(
         "karma that a loser cannot hold is redistributed, not charged, or lost (not conserving)",
     ] = "surplus",
     tax: Annotated[
-        NotNegative | list[NotNegative] | np.ndarray,
+        NotNegative | list[NotNegative] | ndarray,
         AcceptedInterval(),
         "share of karma that is taxed and redistributed, or an amount for each of 0..max_karma",
     ] = 0.0,
@@ -107,7 +108,7 @@ def karma(
         "number of agents in simulations (default: the types' counts, or 100, rounded up to whole contests)",
     ] = None,
     initial_karma: Annotated[
-        list[int] | np.ndarray | None, "initial karma of each agent (default: mean_karma)"
+        list[int] | ndarray | None, "initial karma of each agent (default: mean_karma)"
     ] = None,
     idle: Annotated[
         Literal["none", "random"],
@@ -186,7 +187,7 @@ def karma(
     )
 
 
-def _check_contest(contest: BiddingContest, tie: str, overflow: str, signal: np.ndarray) -> None:
+def _check_contest(contest: BiddingContest, tie: str, overflow: str, signal: ndarray) -> None:
     """Raise `ValueError` for too many places, and for rules of pairs in larger contests."""
     if contest.places >= contest.participants:
         raise ValueError(f"places: {contest.places} must be below participants = {contest.participants}")
@@ -201,7 +202,7 @@ def _check_contest(contest: BiddingContest, tie: str, overflow: str, signal: np.
             raise ValueError(f"{name} is a rule of pairs; participants must be 2, not {contest.participants}")
 
 
-def _check_agents(count: int, contest: BiddingContest, idle: str, signal: np.ndarray) -> None:
+def _check_agents(count: int, contest: BiddingContest, idle: str, signal: ndarray) -> None:
     """Raise `ValueError` where the agents do not make whole contests and none may be idle."""
     if count < contest.participants:
         raise ValueError(f"agents: {count} must be at least {contest.participants}")
@@ -234,7 +235,7 @@ def bids_of(bids: object, max_karma: int) -> tuple[int, ...]:
     return tuple(sorted(amounts))
 
 
-def _initial(options: Mapping[str, Any], types: Types, count: int) -> np.ndarray:
+def _initial(options: Mapping[str, Any], types: Types, count: int) -> ndarray:
     """Return initial karma ``[agent]``, or an empty array. Raises `ValueError`."""
     with_initial = [k for k, initial in enumerate(types.initial) if initial is not None]
     amounts = options["initial_karma"]
@@ -257,7 +258,7 @@ def _initial(options: Mapping[str, Any], types: Types, count: int) -> np.ndarray
     return initial_amounts(amounts, count, options["mean_karma"], options["max_karma"])
 
 
-def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np.ndarray:
+def charge_of(payment: str, price: object, charge: object, max_karma: int) -> ndarray:
     """Return the payment of a winner with bid b against c, ``[bid bid]``; 0 where c > b, a loss.
 
     `PBP` and `PBS`: its bid; `difference`: its bid minus the other's; `highest_losing_bid`: the other's bid;
@@ -281,7 +282,7 @@ def charge_of(payment: str, price: object, charge: object, max_karma: int) -> np
     return np.tril(table).astype(np.int64)
 
 
-def _whole_table(name: str, source: object, axes: str, limit: np.ndarray, note: str = "") -> np.ndarray:
+def _whole_table(name: str, source: object, axes: str, limit: ndarray, note: str = "") -> ndarray:
     """Return a custom table of integers from 0 to ``limit``, negative where any is allowed.
 
     Raises `ValueError` that names the ``axes``.
@@ -312,7 +313,7 @@ def receiver_of(payment: str, receiver: str | None) -> int:
     return RECEIVERS[receiver]
 
 
-def signal_of(signal: object, max_karma: int) -> np.ndarray:
+def signal_of(signal: object, max_karma: int) -> ndarray:
     """Return an agent's signal of its peer, integers from 0, ``[own karma, peer's karma]``.
 
     ``none``: an empty array; ``richer``: 0, 1, 2 where the peer has less, equal, more karma; ``karma``: the

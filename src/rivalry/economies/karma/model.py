@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
+from numpy import ndarray
 
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Profile, Scalar, Simplex
@@ -41,10 +42,10 @@ class Policies(Simplex):
         return put(self.entries)
 
     @property
-    def entries(self) -> Bool[np.ndarray, "player axis"]:
+    def entries(self) -> Bool[ndarray, "player axis"]:
         return super().entries & np.isin(np.arange(self.shape[1]), self.bids)
 
-    def lattice(self, player: int, points: int) -> Float[np.ndarray, "point axis"]:
+    def lattice(self, player: int, points: int) -> Float[ndarray, "point axis"]:
         allowed = self.entries[player]
         shares = Simplex((int(allowed.sum()),)).lattice(0, points)
         full = np.zeros((len(shares), len(allowed)))
@@ -73,7 +74,7 @@ class Policies(Simplex):
             raise ValueError(f"{head} sums to {sums[state]:.10g} at {self._state(state)}; must sum to 1")
         return put(full / sums[:, None])
 
-    def _reshape(self, x: object, name: str) -> np.ndarray:
+    def _reshape(self, x: object, name: str) -> ndarray:
         levels = self.shape[1]
         full = (*self.stakes.shape, levels, levels)
         try:
@@ -143,9 +144,9 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     share: Float[Array, "type"]  # of the population
     mean_karma: Scalar  # karma per agent
     tax: Float[Array, "karma"]  # due before a redistribution, in expectation
-    charge: Int[np.ndarray, "bid bid"]
-    signal: Int[np.ndarray, "own peer"]  # what agents see, by own karma and the peer's; absent: nothing
-    initial: Int[np.ndarray, "agent"]  # karma that agents start with; absent: mean_karma each
+    charge: Int[ndarray, "bid bid"]
+    signal: Int[ndarray, "own peer"]  # what agents see, by own karma and the peer's; absent: nothing
+    initial: Int[ndarray, "agent"]  # karma that agents start with; absent: mean_karma each
     most: int = eqx.field(static=True)  # karma that an agent can hold
     bids: tuple[int, ...] = eqx.field(static=True)  # amounts that agents may bid, ascending from 0
     receiver: int = eqx.field(static=True)

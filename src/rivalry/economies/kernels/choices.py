@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.kernels.currency import at
 from rivalry.tables.kernels.cache import inline, loop
@@ -27,7 +28,7 @@ _TAYLOR = tuple(1.0 / float(np.prod(np.arange(1, n + 1, dtype=np.float64))) for 
 (_C13, _C12, _C11, _C10, _C9, _C8, _C7, _C6, _C5, _C4, _C3, _C2) = _TAYLOR
 
 
-def pack(table: np.ndarray) -> np.ndarray:
+def pack(table: ndarray) -> ndarray:
     """Return the triangular storage ``[.. entry]`` of a table ``[.. z k b]``.
 
     >>> pack(np.arange(4.0).reshape(1, 2, 2)).tolist()
@@ -37,7 +38,7 @@ def pack(table: np.ndarray) -> np.ndarray:
     return np.array(table[..., k, b].reshape(*table.shape[:-3], -1), order="C")
 
 
-def unpack(rows: np.ndarray, max_karma: int) -> np.ndarray:
+def unpack(rows: ndarray, max_karma: int) -> ndarray:
     """Return the table ``[.. z k b]`` from triangular storage, with 0 at ``b > k``.
 
     >>> unpack(np.array([0.0, 2.0, 3.0]), 1).tolist()
@@ -50,7 +51,7 @@ def unpack(rows: np.ndarray, max_karma: int) -> np.ndarray:
     return table
 
 
-def cumulative(policy: np.ndarray) -> np.ndarray:
+def cumulative(policy: ndarray) -> ndarray:
     """Return a policy ``[.. z k b]`` as cumulative rows ``[.. entry]`` that end at exactly 1.
 
     >>> cumulative(np.array([[[1.0, 0.0], [0.25, 0.75]]])).tolist()
@@ -62,7 +63,7 @@ def cumulative(policy: np.ndarray) -> np.ndarray:
     return pack(np.minimum(summed / summed[..., k, k][..., None], 1.0))
 
 
-def probabilities(rows: np.ndarray, max_karma: int) -> np.ndarray:
+def probabilities(rows: ndarray, max_karma: int) -> ndarray:
     """Return the policy ``[.. z k b]`` of cumulative rows ``[.. entry]``.
 
     >>> probabilities(np.array([1.0, 0.25, 1.0]), 1).tolist()
@@ -72,7 +73,7 @@ def probabilities(rows: np.ndarray, max_karma: int) -> np.ndarray:
     return np.where(np.tri(max_karma + 1, dtype=bool), shares, 0.0)
 
 
-def choices(policy: np.ndarray, max_karma: int) -> np.ndarray:
+def choices(policy: ndarray, max_karma: int) -> ndarray:
     """Return the choices ``[owner row]``, int64, of cumulative rows ``[owner entry]``."""
     index = np.zeros((policy.shape[0], 2 * policy.shape[1] // (max_karma + 2)), dtype=np.int64)
     _index(policy, max_karma, index)
@@ -139,13 +140,13 @@ def sample_rest(policy, begin, k, mode, mass, lot):  # type: ignore[no-untyped-d
 class SoftmaxBuffers(NamedTuple):
     """Buffers for computing softmax rows."""
 
-    x: np.ndarray  # [entry]
-    scale: np.ndarray  # [entry]
-    bits: np.ndarray  # [entry]: the same memory as int64
-    mean: np.ndarray  # [entry]: of two tables
-    first: np.ndarray  # [row]: index of its first entry
-    karma: np.ndarray  # [row]
-    rows: np.ndarray  # [row]: those to compute
+    x: ndarray  # [entry]
+    scale: ndarray  # [entry]
+    bits: ndarray  # [entry]: the same memory as int64
+    mean: ndarray  # [entry]: of two tables
+    first: ndarray  # [row]: index of its first entry
+    karma: ndarray  # [row]
+    rows: ndarray  # [row]: those to compute
 
 
 @loop

@@ -16,6 +16,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.kernels import city_rules as rules
 from rivalry.economies.kernels import shapes
@@ -34,37 +35,37 @@ AHEAD = 12
 class Drivers(NamedTuple):
     """State of the agents, which a step changes; created by `fresh`."""
 
-    stream: np.ndarray  # [2], uint64
-    clock: np.ndarray  # [1]: steps
-    status: np.ndarray  # [2]: RUNNING or an error, and the step of the error, from 0
-    karma: np.ndarray  # [agent]
-    trip: np.ndarray  # [agent]
-    spot: np.ndarray  # [agent]: the location on its journey
-    pool: np.ndarray  # [1]: surplus not redistributed
-    reward: np.ndarray  # [agent], float64: of the last step; for members of a coalition their mean
-    asked: np.ndarray  # [agent]: steps in which it wanted a lane
-    passed: np.ndarray  # [agent]: of these, admitted
-    lucky: np.ndarray  # [agent]: a permutation, for the redistribution
+    stream: ndarray  # [2], uint64
+    clock: ndarray  # [1]: steps
+    status: ndarray  # [2]: RUNNING or an error, and the step of the error, from 0
+    karma: ndarray  # [agent]
+    trip: ndarray  # [agent]
+    spot: ndarray  # [agent]: the location on its journey
+    pool: ndarray  # [1]: surplus not redistributed
+    reward: ndarray  # [agent], float64: of the last step; for members of a coalition their mean
+    asked: ndarray  # [agent]: steps in which it wanted a lane
+    passed: ndarray  # [agent]: of these, admitted
+    lucky: ndarray  # [agent]: a permutation, for the redistribution
 
 
 class CityTallies(NamedTuple):
     """Sums over steps, updated in place; arrays of length 0 where none are wanted."""
 
-    rewards: np.ndarray  # [agent], float64: its own
-    asked: np.ndarray  # [agent]
-    passed: np.ndarray  # [agent]
-    trips: np.ndarray  # [agent]: trips ended
-    asked_on: np.ndarray  # [agent trip]: steps in which it wanted a lane
-    bids_on: np.ndarray  # [agent trip]: sum of its bids there
-    wanted: np.ndarray  # [lane]: agent-steps
-    admitted: np.ndarray  # [lane]
-    bids: np.ndarray  # [lane bid]: number of bids
-    chances: np.ndarray  # [lane bid], float64: sum over requests of its probability of admission
-    free: np.ndarray  # [lane]: agent-steps with room for all
-    holdings: np.ndarray  # [karma]: agent-steps, before bidding
-    shared: np.ndarray  # [lane karma karma]: before and after the redistribution, per request; dormant last
-    flows: np.ndarray  # [flow]: PAID, TAXED (tolls) and SHARED
-    each: np.ndarray  # [agent row karma], int32: agent-steps before bidding; may be absent alone
+    rewards: ndarray  # [agent], float64: its own
+    asked: ndarray  # [agent]
+    passed: ndarray  # [agent]
+    trips: ndarray  # [agent]: trips ended
+    asked_on: ndarray  # [agent trip]: steps in which it wanted a lane
+    bids_on: ndarray  # [agent trip]: sum of its bids there
+    wanted: ndarray  # [lane]: agent-steps
+    admitted: ndarray  # [lane]
+    bids: ndarray  # [lane bid]: number of bids
+    chances: ndarray  # [lane bid], float64: sum over requests of its probability of admission
+    free: ndarray  # [lane]: agent-steps with room for all
+    holdings: ndarray  # [karma]: agent-steps, before bidding
+    shared: ndarray  # [lane karma karma]: before and after the redistribution, per request; dormant last
+    flows: ndarray  # [flow]: PAID, TAXED (tolls) and SHARED
+    each: ndarray  # [agent row karma], int32: agent-steps before bidding; may be absent alone
 
 
 STATE, TALLIES = Drivers, CityTallies
@@ -73,30 +74,30 @@ STATE, TALLIES = Drivers, CityTallies
 class CityBuffers(NamedTuple):
     """Buffers and constants of a run; the last lane stands for dormancy."""
 
-    words: np.ndarray  # [2 times agents], uint64
-    bids: np.ndarray  # [agent]
-    row: np.ndarray  # [agent]
-    lane: np.ndarray  # [agent]
-    entry: np.ndarray  # [agent]: index of the choice in a flat table
-    factor: np.ndarray  # [agent], float64: discount factor of the pending choice
-    won: np.ndarray  # [agent]
-    order: np.ndarray  # [agent]: priority, higher is better
-    before: np.ndarray  # [agent]: karma before the redistribution
-    holdings: np.ndarray  # [agent]: karma stored temporarily
-    crowd: np.ndarray  # [lane order]: number of requests
-    want: np.ndarray  # [lane]: number of all requests
-    margin: np.ndarray  # [lane]: priority at which not all are admitted; -1: all are admitted
-    room_left: np.ndarray  # [lane]: capacity left for those at the margin
-    rest: np.ndarray  # [lane]: undecided requests at the margin
-    price: np.ndarray  # [lane]: maximum payment, where it is not the agent's own bid
-    room: np.ndarray  # [lane]: capacity; for dormancy all agents
-    due: np.ndarray  # [lane], float64: the toll
-    paid: np.ndarray  # [lane]: karma
-    members: np.ndarray  # [agent]: by lane
-    moves: np.ndarray  # [type trip trip]: cumulative, in units of 2**-30
-    ranks: np.ndarray  # [type urgency]: of stakes among all, from 0
-    slot: np.ndarray  # [trip]: journey slot; 0 for dormancy
-    urgency: np.ndarray  # [trip]; 0 for dormancy
+    words: ndarray  # [2 times agents], uint64
+    bids: ndarray  # [agent]
+    row: ndarray  # [agent]
+    lane: ndarray  # [agent]
+    entry: ndarray  # [agent]: index of the choice in a flat table
+    factor: ndarray  # [agent], float64: discount factor of the pending choice
+    won: ndarray  # [agent]
+    order: ndarray  # [agent]: priority, higher is better
+    before: ndarray  # [agent]: karma before the redistribution
+    holdings: ndarray  # [agent]: karma stored temporarily
+    crowd: ndarray  # [lane order]: number of requests
+    want: ndarray  # [lane]: number of all requests
+    margin: ndarray  # [lane]: priority at which not all are admitted; -1: all are admitted
+    room_left: ndarray  # [lane]: capacity left for those at the margin
+    rest: ndarray  # [lane]: undecided requests at the margin
+    price: ndarray  # [lane]: maximum payment, where it is not the agent's own bid
+    room: ndarray  # [lane]: capacity; for dormancy all agents
+    due: ndarray  # [lane], float64: the toll
+    paid: ndarray  # [lane]: karma
+    members: ndarray  # [agent]: by lane
+    moves: ndarray  # [type trip trip]: cumulative, in units of 2**-30
+    ranks: ndarray  # [type urgency]: of stakes among all, from 0
+    slot: ndarray  # [trip]: journey slot; 0 for dormancy
+    urgency: ndarray  # [trip]; 0 for dormancy
     supply: int  # total karma
     special: int  # 1: tolls, subsidies or local shares
 
@@ -172,7 +173,7 @@ def no_tallies() -> CityTallies:
     return CityTallies(np.zeros(0), line, line, line, table, table, *lanes, cube, line, cube.astype(np.int32))
 
 
-def play(city: CityArrays, drivers: Drivers, policy: np.ndarray, tallied: CityTallies, steps: int) -> None:
+def play(city: CityArrays, drivers: Drivers, policy: ndarray, tallied: CityTallies, steps: int) -> None:
     """Simulate ``steps`` further steps of a policy ``[agent row karma stride]`` in place.
 
     For rules without bids the policy may have length 0; options are then drawn uniformly. After an error,
@@ -349,14 +350,14 @@ def ready(city: CityArrays, drivers: Drivers, buffers: CityBuffers) -> None:
         _ready(city, drivers, buffers)
 
 
-def take(city: CityArrays, drivers: Drivers, buffers: CityBuffers, options: np.ndarray) -> None:
+def take(city: CityArrays, drivers: Drivers, buffers: CityBuffers, options: ndarray) -> None:
     """Apply options ``[agent]``, numbered from 0, to agents at junctions; no time passes."""
     with draws.quiet():
         _take(city, drivers, buffers, np.asarray(options, dtype=np.int64))
 
 
 def bid(
-    city: CityArrays, drivers: Drivers, buffers: CityBuffers, bids: np.ndarray, tallied: CityTallies
+    city: CityArrays, drivers: Drivers, buffers: CityBuffers, bids: ndarray, tallied: CityTallies
 ) -> None:
     """Simulate one step with bids ``[agent]``, in 0..karma and 0 for dormant agents; none is at a junction.
 
@@ -389,14 +390,14 @@ def _bid(city, drivers, buffers, bids, tallied):  # type: ignore[no-untyped-def]
 class FeatureTables(NamedTuple):
     """Tables of the agents' features; columns count positions of a journey first, then junctions."""
 
-    type_of: np.ndarray  # [agent]
-    journeys: np.ndarray  # [agent slot]
+    type_of: ndarray  # [agent]
+    journeys: ndarray  # [agent slot]
     positions: int
-    cost: np.ndarray  # [type trip]: of refusal; 0 where dormant
-    slot: np.ndarray  # [trip]; any where dormant
-    places: np.ndarray  # [journey column 5]: lane wanted there, coordinates of its start and end
-    goal: np.ndarray  # [agent slot 2]
-    middle: np.ndarray  # [6]: coordinates reported for dormant agents
+    cost: ndarray  # [type trip]: of refusal; 0 where dormant
+    slot: ndarray  # [trip]; any where dormant
+    places: ndarray  # [journey column 5]: lane wanted there, coordinates of its start and end
+    goal: ndarray  # [agent slot 2]
+    middle: ndarray  # [6]: coordinates reported for dormant agents
 
 
 @loop

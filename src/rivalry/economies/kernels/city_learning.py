@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels import economy_learning as updates
@@ -36,24 +37,24 @@ SUMS = 1e-6
 class CityLearning(NamedTuple):
     """Learned tables ``[agent row karma stride]``, float32; created by `begin`."""
 
-    q: np.ndarray
-    policy: np.ndarray  # cumulative
-    visits: np.ndarray  # int32; absent where the step size does not depend on them
-    pending: np.ndarray  # [agent]: the decision not updated yet, as an index of a flat table; -1: none
-    made: np.ndarray  # [agent 2], float64: beta and epsilon of its policy
+    q: ndarray
+    policy: ndarray  # cumulative
+    visits: ndarray  # int32; absent where the step size does not depend on them
+    pending: ndarray  # [agent]: the decision not updated yet, as an index of a flat table; -1: none
+    made: ndarray  # [agent 2], float64: beta and epsilon of its policy
 
 
 class UpdatedRows(NamedTuple):
     """Buffers for computing rows, numbered ``row * levels + karma`` within an agent."""
 
-    rows: np.ndarray  # [agent row], int32; longer, as entries beyond the last are read ahead
-    length: np.ndarray  # [agent]: number of rows listed
-    pending_row: np.ndarray  # [agent]: the row of the pending choice
-    counts: np.ndarray  # [row]: number of entries; 0 where it depends on the journey
-    adopts: np.ndarray  # [agent], uint8: whether it adopts its new policy
-    x: np.ndarray  # [entry]
-    scale: np.ndarray  # [entry]
-    bits: np.ndarray  # [entry]: the same memory as int64
+    rows: ndarray  # [agent row], int32; longer, as entries beyond the last are read ahead
+    length: ndarray  # [agent]: number of rows listed
+    pending_row: ndarray  # [agent]: the row of the pending choice
+    counts: ndarray  # [row]: number of entries; 0 where it depends on the journey
+    adopts: ndarray  # [agent], uint8: whether it adopts its new policy
+    x: ndarray  # [entry]
+    scale: ndarray  # [entry]
+    bits: ndarray  # [entry]: the same memory as int64
 
 
 def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLearning:
@@ -74,7 +75,7 @@ def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLear
     return learning
 
 
-def chances(city: CityArrays, policy: np.ndarray) -> np.ndarray:
+def chances(city: CityArrays, policy: ndarray) -> ndarray:
     """Return a policy ``[agent row karma stride]`` as probabilities ``[agent row karma entry]``, float64."""
     entries = max(city.most + 1, city.options.shape[2])
     probabilities, counts = np.empty((*policy.shape[:3], entries)), entry_counts(city)[..., None]
@@ -87,7 +88,7 @@ def chances(city: CityArrays, policy: np.ndarray) -> np.ndarray:
     return probabilities
 
 
-def policy_rows(city: CityArrays, probabilities: np.ndarray) -> np.ndarray:
+def policy_rows(city: CityArrays, probabilities: ndarray) -> ndarray:
     """Return probabilities ``[agent row karma entry]`` as a kernel policy ``[agent row karma stride]``."""
     line = stride(city)
     rows = align(np.zeros((*probabilities.shape[:3], line), dtype=np.float32))
@@ -98,7 +99,7 @@ def policy_rows(city: CityArrays, probabilities: np.ndarray) -> np.ndarray:
     return rows
 
 
-def entry_counts(city: CityArrays) -> np.ndarray:
+def entry_counts(city: CityArrays) -> ndarray:
     """Return the number of choices, ``[agent row karma]``: bids up to the karma held, or options."""
     agents, levels = len(city.type_of), city.most + 1
     places, junctions = city.lane.shape[1], city.options.shape[1]
@@ -113,7 +114,7 @@ def entry_counts(city: CityArrays) -> np.ndarray:
     return counts
 
 
-def check_policy(city: CityArrays, source: object, name: str) -> np.ndarray:
+def check_policy(city: CityArrays, source: object, name: str) -> ndarray:
     """Return a policy ``[agent row karma entry]``. Raises `ValueError` where rows are no distributions."""
     counts = entry_counts(city)
     shape = (*counts.shape, max(city.most + 1, city.options.shape[2]))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.kernels.city import width
 from rivalry.economies.kernels.shapes import CityArrays
@@ -21,23 +22,23 @@ from rivalry.tables.kernels.cache import inline, loop
 class LaneEnvironment(NamedTuple):
     """Environment of one agent."""
 
-    admission: np.ndarray  # [lane bid]: probabilities
-    charged: np.ndarray  # [lane bid]: probability of paying the bid, given admission
-    shared: np.ndarray  # [lane karma karma]: transitions of karma in the redistribution; dormant last
+    admission: ndarray  # [lane bid]: probabilities
+    charged: ndarray  # [lane bid]: probability of paying the bid, given admission
+    shared: ndarray  # [lane karma karma]: transitions of karma in the redistribution; dormant last
 
 
 class LaneValues(NamedTuple):
     """Values of the states ``[agent row karma]`` and bounds on their error."""
 
-    own: np.ndarray  # of its policy
-    best: np.ndarray  # of the best policy
-    error: np.ndarray  # [agent]: bound for both
+    own: ndarray  # of its policy
+    best: ndarray  # of the best policy
+    error: ndarray  # [agent]: bound for both
 
 
 def evaluate(
     city: CityArrays,
     environment: LaneEnvironment,
-    chances: np.ndarray,
+    chances: ndarray,
     tolerance: float = 1e-7,
     sweeps: int = 20_000,
 ) -> LaneValues:

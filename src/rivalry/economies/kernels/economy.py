@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.choices import choices, sample
@@ -29,29 +30,29 @@ RUNNING, UNBALANCED, NOT_FINITE = 0, 1, 2
 class Agents(NamedTuple):
     """State that a step changes; created by `fresh`, copied by `copy_agents`."""
 
-    stream: np.ndarray  # [2], uint64
-    clock: np.ndarray  # [1]: steps
-    status: np.ndarray  # [2]: RUNNING or an error, and the step of the error, from 0
-    karma: np.ndarray  # [agent]
-    private: np.ndarray  # [agent]
-    pool: np.ndarray  # [1]: surplus not redistributed
-    burnt: np.ndarray  # [1]: total karma lost
-    reward: np.ndarray  # [agent], float64: of the last step
-    wins: np.ndarray  # [agent]: in all steps
-    order: np.ndarray  # [agent]: a permutation; successive positions were the last step's contests
-    lucky: np.ndarray  # [agent]: a permutation, for the redistribution
+    stream: ndarray  # [2], uint64
+    clock: ndarray  # [1]: steps
+    status: ndarray  # [2]: RUNNING or an error, and the step of the error, from 0
+    karma: ndarray  # [agent]
+    private: ndarray  # [agent]
+    pool: ndarray  # [1]: surplus not redistributed
+    burnt: ndarray  # [1]: total karma lost
+    reward: ndarray  # [agent], float64: of the last step
+    wins: ndarray  # [agent]: in all steps
+    order: ndarray  # [agent]: a permutation; successive positions were the last step's contests
+    lucky: ndarray  # [agent]: a permutation, for the redistribution
 
 
 class EconomyTallies(NamedTuple):
     """Sums over steps, updated in place; arrays of length 0 where none are wanted."""
 
-    rewards: np.ndarray  # [agent], float64
-    wins: np.ndarray  # [agent]
-    bids: np.ndarray  # [bid]: number of bids, that of an unmatched agent included
-    holdings: np.ndarray  # [type private karma]: agent-steps before bidding, signals in private states
-    after: np.ndarray  # [karma]: agent-steps, after payments and tax, before the redistribution
-    flows: np.ndarray  # [flow]: OVERFLOW, PAID, TAXED, SHARED, BURNT
-    each: np.ndarray  # [agent private karma]: agent-steps before bidding; may be absent alone
+    rewards: ndarray  # [agent], float64
+    wins: ndarray  # [agent]
+    bids: ndarray  # [bid]: number of bids, that of an unmatched agent included
+    holdings: ndarray  # [type private karma]: agent-steps before bidding, signals in private states
+    after: ndarray  # [karma]: agent-steps, after payments and tax, before the redistribution
+    flows: ndarray  # [flow]: OVERFLOW, PAID, TAXED, SHARED, BURNT
+    each: ndarray  # [agent private karma]: agent-steps before bidding; may be absent alone
 
 
 STATE, TALLIES = Agents, EconomyTallies
@@ -60,20 +61,20 @@ STATE, TALLIES = Agents, EconomyTallies
 class EconomyBuffers(NamedTuple):
     """Buffers and constants of a run."""
 
-    words: np.ndarray  # [2 or 3 times agents, and contests of more than two], uint64
-    bids: np.ndarray  # [agent]
-    seen: np.ndarray  # [agent]: private state and signal in one; without signals it is `Agents.private`
-    entry: np.ndarray  # [agent]: index of the choice in a flat table
-    moves: np.ndarray  # [type private private]: cumulative, in units of 2**-30
-    served_moves: np.ndarray  # [type private private]: likewise, of agents that won; may be absent
-    before: np.ndarray  # [agent]: wins before the step
-    due: np.ndarray  # [karma 2]: integer tax, and the probability of one more in units of 2**-32
-    started: np.ndarray  # [agent]: wins before the run
+    words: ndarray  # [2 or 3 times agents, and contests of more than two], uint64
+    bids: ndarray  # [agent]
+    seen: ndarray  # [agent]: private state and signal in one; without signals it is `Agents.private`
+    entry: ndarray  # [agent]: index of the choice in a flat table
+    moves: ndarray  # [type private private]: cumulative, in units of 2**-30
+    served_moves: ndarray  # [type private private]: likewise, of agents that won; may be absent
+    before: ndarray  # [agent]: wins before the step
+    due: ndarray  # [karma 2]: integer tax, and the probability of one more in units of 2**-32
+    started: ndarray  # [agent]: wins before the run
     supply: int  # total karma
     fast: int  # 1: the rules of `meet_fast`
     signals: int  # number of signals; 0: none
     taxed: int  # 1: some karma is taxed
-    rank: np.ndarray  # [participant]: number of better bids in a contest of more than two
+    rank: ndarray  # [participant]: number of better bids in a contest of more than two
 
 
 def fresh(economy: Economy, sequence: np.random.SeedSequence) -> Agents:
@@ -133,8 +134,8 @@ def no_tallies() -> EconomyTallies:
 def play(
     economy: Economy,
     agents: Agents,
-    policy: np.ndarray,  # [owner entry]: cumulative rows, as `choices.cumulative` makes them
-    owner: np.ndarray,  # [agent]: whose rows it follows
+    policy: ndarray,  # [owner entry]: cumulative rows, as `choices.cumulative` makes them
+    owner: ndarray,  # [agent]: whose rows it follows
     tallied: EconomyTallies,
     steps: int,
 ) -> None:
@@ -147,7 +148,7 @@ def play(
         _play(economy, agents, policy, index, owner, no_bids, tallied, steps)
 
 
-def act(economy: Economy, agents: Agents, bids: np.ndarray, tallied: EconomyTallies) -> None:
+def act(economy: Economy, agents: Agents, bids: ndarray, tallied: EconomyTallies) -> None:
     """Simulate one step with bids ``[agent]``, integers in 0..karma; agents and tallies change in place.
 
     The result is that of `play` if policies had drawn these bids. Errors are reported in ``agents.status``.
@@ -192,10 +193,10 @@ def _play(economy, agents, policy, choice, owner, fixed_bids, tallied, steps):  
 def probe(
     economy: Economy,
     agents: Agents,
-    policy: np.ndarray,  # [owner entry]: cumulative rows, as `choices.cumulative` makes them
-    owner: np.ndarray,  # [agent]: whose rows it follows
+    policy: ndarray,  # [owner entry]: cumulative rows, as `choices.cumulative` makes them
+    owner: ndarray,  # [agent]: whose rows it follows
     steps: int,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[ndarray, ndarray]:
     """Simulate ``steps`` further steps and try every legal bid of every agent in each of them.
 
     A trial repeats the step with one agent's bid replaced and all random numbers unchanged, and is then

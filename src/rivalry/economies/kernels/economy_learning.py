@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.kernels import economy as kernel
 from rivalry.economies.kernels.choices import renew, sample, softmax_buffers
@@ -33,11 +34,11 @@ class EpochRule(NamedTuple):
     The step size at the n-th visit of an entry is ``alpha n^-power``.
     """
 
-    alpha: np.ndarray  # [stage]
-    alpha_until: np.ndarray  # [stage]: steps
+    alpha: ndarray  # [stage]
+    alpha_until: ndarray  # [stage]: steps
     power: float  # 0: visits have no effect and are not counted
-    beta: np.ndarray  # [stage]
-    beta_until: np.ndarray  # [stage]: epochs
+    beta: ndarray  # [stage]
+    beta_until: ndarray  # [stage]: epochs
     epsilon: float
     epoch: int  # steps
     target: int  # SARSA, GREEDY, EXPECTED or DOUBLE
@@ -47,18 +48,18 @@ class EpochRule(NamedTuple):
 class Learning(NamedTuple):
     """Learned tables per owner: the agents themselves, or their types. Created by `begin`."""
 
-    owner: np.ndarray  # [agent]
-    teacher: np.ndarray  # [owner]: the agent whose experience updates its table; the others only follow
-    q: np.ndarray  # [table owner entry], float64; two tables for DOUBLE
-    visits: np.ndarray  # [owner entry]; absent where the step size does not depend on them
-    policy: np.ndarray  # [owner entry], float64, cumulative
-    choice: np.ndarray  # [owner row]
-    touched: np.ndarray  # [owner row], uint8: updated since the owner's policy was computed
-    made: np.ndarray  # [owner 2], float64: beta and epsilon of its policy
-    pending: np.ndarray  # [agent]: the decision not updated yet, as an index of a flat table; -1: none
+    owner: ndarray  # [agent]
+    teacher: ndarray  # [owner]: the agent whose experience updates its table; the others only follow
+    q: ndarray  # [table owner entry], float64; two tables for DOUBLE
+    visits: ndarray  # [owner entry]; absent where the step size does not depend on them
+    policy: ndarray  # [owner entry], float64, cumulative
+    choice: ndarray  # [owner row]
+    touched: ndarray  # [owner row], uint8: updated since the owner's policy was computed
+    made: ndarray  # [owner 2], float64: beta and epsilon of its policy
+    pending: ndarray  # [agent]: the decision not updated yet, as an index of a flat table; -1: none
 
 
-def begin(economy: Economy, rule: EpochRule, q: np.ndarray, by_type: bool = False) -> Learning:
+def begin(economy: Economy, rule: EpochRule, q: ndarray, by_type: bool = False) -> Learning:
     """Return tables with initial values ``q [owner entry]``.
 
     With ``by_type`` the agent with the lowest number of each type trains its table.

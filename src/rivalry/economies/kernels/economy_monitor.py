@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies.kernels import economy as kernel
 from rivalry.economies.kernels.choices import choices, probabilities, sample, start_of
@@ -49,22 +50,22 @@ class MonitorRule(NamedTuple):
 class Monitor(NamedTuple):
     """State that monitoring changes; created by `watch`."""
 
-    own: np.ndarray  # [agent entry]: values of the own policy
-    best: np.ndarray  # [table agent entry]: of the best response; two tables if ``double``
-    target: np.ndarray  # [target agent entry]: of the targets
-    visits: np.ndarray  # [agent entry]
-    pending: np.ndarray  # [agent]: the decision not updated yet, as an index of a flat table; -1: none
-    start_clock: np.ndarray  # [1]: the clock at the beginning
-    greedy_sum: np.ndarray  # [agent]: of max_b Q*(x, b) - Q(x, b') - h(x), over samples
-    target_sum: np.ndarray  # [target agent]: of Q(x, b') + h(x) - Q_j(x, b'_j) - h_j(x)
-    samples: np.ndarray  # [1]
+    own: ndarray  # [agent entry]: values of the own policy
+    best: ndarray  # [table agent entry]: of the best response; two tables if ``double``
+    target: ndarray  # [target agent entry]: of the targets
+    visits: ndarray  # [agent entry]
+    pending: ndarray  # [agent]: the decision not updated yet, as an index of a flat table; -1: none
+    start_clock: ndarray  # [1]: the clock at the beginning
+    greedy_sum: ndarray  # [agent]: of max_b Q*(x, b) - Q(x, b') - h(x), over samples
+    target_sum: ndarray  # [target agent]: of Q(x, b') + h(x) - Q_j(x, b'_j) - h_j(x)
+    samples: ndarray  # [1]
 
 
 def watch(
     economy: Economy,
     agents: Agents,
     rule: MonitorRule,
-    values: np.ndarray,  # [agent entry] or [entry]: of all tables, initially
+    values: ndarray,  # [agent entry] or [entry]: of all tables, initially
     targets: int,
 ) -> Monitor:
     """Return a monitor at its beginning; ``agents`` should be a copy, since they will change."""
@@ -87,10 +88,10 @@ def monitor(
     economy: Economy,
     rule: MonitorRule,
     agents: Agents,
-    policy: np.ndarray,  # [owner entry]: cumulative rows, followed by all agents
-    owner: np.ndarray,  # [agent]: whose rows it follows
-    targets: np.ndarray,  # [target type entry]: cumulative rows
-    explore: np.ndarray,  # [entry]: cumulative rows of the single agent during updates; else unused
+    policy: ndarray,  # [owner entry]: cumulative rows, followed by all agents
+    owner: ndarray,  # [agent]: whose rows it follows
+    targets: ndarray,  # [target type entry]: cumulative rows
+    explore: ndarray,  # [entry]: cumulative rows of the single agent during updates; else unused
     estimates: Monitor,
     steps: int,
 ) -> None:
@@ -112,22 +113,22 @@ def monitor(
 class Rows(NamedTuple):
     """Policies with their choices and entropy bonuses."""
 
-    policy: np.ndarray  # [owner entry], cumulative
-    choice: np.ndarray  # [owner row]
-    bonus: np.ndarray  # [owner row]: entropy bonus
+    policy: ndarray  # [owner entry], cumulative
+    choice: ndarray  # [owner row]
+    bonus: ndarray  # [owner row]: entropy bonus
 
 
 class MonitoredPolicies(NamedTuple):
     """All policies of a simulation."""
 
     own: Rows
-    owner: np.ndarray  # [agent]: whose rows of ``own`` it follows
+    owner: ndarray  # [agent]: whose rows of ``own`` it follows
     targets: Rows  # of target j for type t in row ``j * kinds + t``
     kinds: int  # number of types
     explore: Rows  # of the single agent during updates
 
 
-def _rows(policy: np.ndarray, max_karma: int, weight: float = 0.0) -> Rows:
+def _rows(policy: ndarray, max_karma: int, weight: float = 0.0) -> Rows:
     policy = np.array(policy, order="C")
     choice, bonus = (
         choices(policy, max_karma),

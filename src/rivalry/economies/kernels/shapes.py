@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 PEER, SOCIETY = 0, 1
 """Recipient of winners' payments: the losers, or all agents by redistribution."""
@@ -43,25 +44,25 @@ class Economy(NamedTuple):
     signal``.
     """
 
-    type_of: np.ndarray  # [agent], int64
-    stakes: np.ndarray  # [type private], at least 0
-    chain: np.ndarray  # [type private private], cumulative along the last axis
-    first: np.ndarray  # [type private], cumulative: initial distribution of private states
-    discount: np.ndarray  # [type]
-    karma: np.ndarray  # [agent], int64: at the start
+    type_of: ndarray  # [agent], int64
+    stakes: ndarray  # [type private], at least 0
+    chain: ndarray  # [type private private], cumulative along the last axis
+    first: ndarray  # [type private], cumulative: initial distribution of private states
+    discount: ndarray  # [type]
+    karma: ndarray  # [agent], int64: at the start
     most: int  # karma that an agent can hold
-    charge: np.ndarray  # [bid bid], int64
+    charge: ndarray  # [bid bid], int64
     receiver: int  # PEER or SOCIETY
     tie: int  # COIN, LOWEST_INDEX, HIGHEST_STAKE or NOBODY
     overflow: int  # SURPLUS, ROOM or BURN
-    tax: np.ndarray  # [karma]: expected tax before a redistribution; the fractional part is drawn
+    tax: ndarray  # [karma]: expected tax before a redistribution; the fractional part is drawn
     every: int  # steps between redistributions of the surplus
     award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN
     idle: int  # 1: agents that no contest is complete with, drawn in every step, have reward 0
-    signal: np.ndarray = UNSEEN  # [karma karma], int64, from 0 on; absent: no observation; of pairs alone
+    signal: ndarray = UNSEEN  # [karma karma], int64, from 0 on; absent: no observation; of pairs alone
     participants: int = 2  # of a contest
     places: int = 1  # of a contest: its highest bids win
-    served_chain: np.ndarray = SAME_CHAIN  # [type private private], as `chain`, of agents that won
+    served_chain: ndarray = SAME_CHAIN  # [type private private], as `chain`, of agents that won
 
 
 OWN_BID, HIGHEST_REFUSED, LOWEST_ADMITTED = 0, 1, 2
@@ -83,29 +84,29 @@ class CityArrays(NamedTuple):
     bid, loss or lane. A trip ends with the admission to its last lane; then the next trip is drawn.
     """
 
-    type_of: np.ndarray  # [agent], int64
-    stakes: np.ndarray  # [type urgency], at least 0: cost of refusal per step
-    trip_chain: np.ndarray  # [type trip trip], cumulative along the last axis: transitions between trips
-    first: np.ndarray  # [type trip], cumulative: distribution of the first trip
-    discount: np.ndarray  # [type]
-    karma: np.ndarray  # [agent], int64: at the start
+    type_of: ndarray  # [agent], int64
+    stakes: ndarray  # [type urgency], at least 0: cost of refusal per step
+    trip_chain: ndarray  # [type trip trip], cumulative along the last axis: transitions between trips
+    first: ndarray  # [type trip], cumulative: distribution of the first trip
+    discount: ndarray  # [type]
+    karma: ndarray  # [agent], int64: at the start
     most: int  # karma that an agent can hold
-    journeys: np.ndarray  # [agent slot], int64
-    begins: np.ndarray  # [journey], int64: initial location
-    lane: np.ndarray  # [journey place], int64
-    after: np.ndarray  # [journey place], int64: the location after admission
-    back: np.ndarray  # [journey place], int64: the location after refusal
-    options: np.ndarray  # [journey junction option], int64: the places at a junction; -1: none
-    capacity: np.ndarray  # [lane], int64: admissions per step
+    journeys: ndarray  # [agent slot], int64
+    begins: ndarray  # [journey], int64: initial location
+    lane: ndarray  # [journey place], int64
+    after: ndarray  # [journey place], int64: the location after admission
+    back: ndarray  # [journey place], int64: the location after refusal
+    options: ndarray  # [journey junction option], int64: the places at a junction; -1: none
+    capacity: ndarray  # [lane], int64: admissions per step
     price: int  # OWN_BID, HIGHEST_REFUSED or LOWEST_ADMITTED
     uncontended: int  # 1: admitted agents pay also where capacity suffices for all requests
-    toll: np.ndarray  # [lane]: expected karma due on admission, besides the bid; the fractional part is drawn
-    subsidy: np.ndarray  # [lane]: karma per agent that requests the lane, while the surplus lasts, likewise
+    toll: ndarray  # [lane]: expected karma due on admission, besides the bid; the fractional part is drawn
+    subsidy: ndarray  # [lane]: karma per agent that requests the lane, while the surplus lasts, likewise
     local: float  # share of a lane's payments paid to the agents that request the lane
     dormant_share: int  # 1: dormant agents, too, receive a share of the surplus
     tie: int  # COIN or LOWEST_INDEX
     award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN (fewest admissions for an attempt so far)
-    coalition: np.ndarray  # [agent], int64: 1 for members of a coalition, which learn from their mean reward
+    coalition: ndarray  # [agent], int64: 1 for members of a coalition, which learn from their mean reward
     transfer: int  # NO_TRANSFER, EVEN or URGENT
 
 

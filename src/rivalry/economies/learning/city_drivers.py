@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.foreign_tables import read_table
 from rivalry.core.needs import Need
@@ -34,7 +35,7 @@ class Streets(AgentWorld):
     def kernel(self) -> Any:
         return kernels.city
 
-    def batch_sums(self, tallied: kernels.city.CityTallies) -> np.ndarray:
+    def batch_sums(self, tallied: kernels.city.CityTallies) -> ndarray:
         """Return the sums of the tallies `MEASURED`."""
         return np.concatenate([getattr(tallied, name).ravel() for name in MEASURED], dtype=float)
 
@@ -46,7 +47,7 @@ def streets_of(game: Any) -> Streets:
     return Streets(game, game.world())
 
 
-def with_sums(tallied: kernels.city.CityTallies, numbers: np.ndarray) -> kernels.city.CityTallies:
+def with_sums(tallied: kernels.city.CityTallies, numbers: ndarray) -> kernels.city.CityTallies:
     """Return tallies with other `Streets.batch_sums`."""
     arrays = [getattr(tallied, name) for name in MEASURED]
     parts = np.split(numbers, np.cumsum([array.size for array in arrays])[:-1])
@@ -116,7 +117,7 @@ def city_record(streets: Streets, tallied: kernels.city.CityTallies, steps: int)
     return record
 
 
-def policy_of_all(city: CityArrays, plays: object) -> np.ndarray:
+def policy_of_all(city: CityArrays, plays: object) -> ndarray:
     """Return a policy by name, the same for all agents, or as given, ``[agent row karma entry]``.
 
     Raises `ValueError` for an array of another shape or whose rows are not distributions.
@@ -127,7 +128,7 @@ def policy_of_all(city: CityArrays, plays: object) -> np.ndarray:
     if not (isinstance(plays, str) and plays in FixedPolicies.policies):
         table = read_table(plays) if isinstance(plays, str) else plays
         return kernels.city_learning.check_policy(city, table, "plays")
-    even: np.ndarray = legal / counts
+    even: ndarray = legal / counts
     if plays == "uniform":
         return even
     # at junctions there is nothing to bid: options are drawn uniformly; dormancy, the last row, has one entry

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import Certificate, Record, scalar
 from rivalry.economies import kernels
@@ -23,12 +24,12 @@ class Gains(NamedTuple):
     transitions.
     """
 
-    payoff: np.ndarray  # [agent]
-    gain: np.ndarray  # [agent]
-    error: np.ndarray  # [agent]: upper bound on the numerical error of both
-    regret: np.ndarray  # [type]: the largest gain, 0 without one
-    interval: np.ndarray  # [type]: half width of its 95 % interval, infinite if unknown
-    at_stake: np.ndarray  # [type]: what the agent with this gain can lose where the others play on
+    payoff: ndarray  # [agent]
+    gain: ndarray  # [agent]
+    error: ndarray  # [agent]: upper bound on the numerical error of both
+    regret: ndarray  # [type]: the largest gain, 0 without one
+    interval: ndarray  # [type]: half width of its 95 % interval, infinite if unknown
+    at_stake: ndarray  # [type]: what the agent with this gain can lose where the others play on
 
 
 def refusal(city: CityArrays) -> str:
@@ -62,9 +63,7 @@ def measured_environment(
     return kernels.city_values.LaneEnvironment(admission, charged, shared / shared.sum(axis=2, keepdims=True))
 
 
-def gains(
-    streets: Streets, tallied: kernels.city.CityTallies, policies: np.ndarray, batches: np.ndarray
-) -> Gains:
+def gains(streets: Streets, tallied: kernels.city.CityTallies, policies: ndarray, batches: ndarray) -> Gains:
     """Return gains of ``policies [agent row karma entry]`` in steps tallied with ``each``.
 
     ``batches [batch number]`` are `batch_sums` at the ends of batches of these steps.
@@ -82,9 +81,7 @@ def gains(
     leave_one_out = batches[-1] - np.diff(batches, axis=0, prepend=0.0)
     is_sampled = np.isfinite(leave_one_out).all() and len(np.unique(batches, axis=0)) == len(batches)
 
-    def gain_of(
-        agent: np.ndarray, policy: np.ndarray, environment: kernels.city_values.LaneEnvironment
-    ) -> float:
+    def gain_of(agent: ndarray, policy: ndarray, environment: kernels.city_values.LaneEnvironment) -> float:
         """Return the gain of one agent ``[1]`` with another policy or in another environment."""
         values = kernels.city_values.evaluate(_single(city, agent), environment, policy)
         return float((weights[agent] * (values.best - values.own)).sum())
@@ -107,7 +104,7 @@ def gains(
     return Gains(payoff, gain, evaluated.error, regret, interval, at_stake)
 
 
-def _single(city: CityArrays, agent: np.ndarray) -> CityArrays:
+def _single(city: CityArrays, agent: ndarray) -> CityArrays:
     """Return the city as that of one agent ``[1]``."""
     return city._replace(type_of=city.type_of[agent], journeys=city.journeys[agent])
 

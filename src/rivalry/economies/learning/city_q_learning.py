@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.method import Session
 from rivalry.core.needs import Need
@@ -165,14 +166,14 @@ class CityQLearning(EpochLearner):
 
     def _simulate(
         self, world: Streets, session: Session, number: int, warm_up: int, steps: int
-    ) -> tuple[kernels.city.CityTallies, np.ndarray, np.ndarray]:
+    ) -> tuple[kernels.city.CityTallies, ndarray, ndarray]:
         """Return tallies of copies of the agents in a separate simulation, their policies, and batches."""
         policy, sequence = session["policy"], sequence_of(session, number)
         tallied, batches = world.simulate_copies(world.state(session), (policy,), sequence, warm_up, steps)
         return tallied, kernels.city_learning.chances(world.arrays, policy), batches
 
 
-def policy_change(city: CityArrays, policy: np.ndarray, reference: np.ndarray) -> np.ndarray:
+def policy_change(city: CityArrays, policy: ndarray, reference: ndarray) -> ndarray:
     """Return distances ``[agent]`` of policies ``[agent row karma stride]``: the mean of W1/k over k >= 1.
 
     The mean is over rows of bids at positions that a journey has; rows of junctions, dormancy and padding do

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import is_population
 from rivalry.core.needs import Need
@@ -30,16 +31,16 @@ POOLED = "policy iteration in the population measured, rivals' bids taken as ind
 class AgentGains(NamedTuple):
     """Payoffs and gains of policy owners, with the coverage of the gains and the method."""
 
-    payoff: np.ndarray  # [owner]
-    gain: np.ndarray  # [owner]
-    bound: np.ndarray  # [owner]: upper bound on the gain
-    gaps: np.ndarray  # [owner target]: above 0 where the own policy is better
+    payoff: ndarray  # [owner]
+    gain: ndarray  # [owner]
+    bound: ndarray  # [owner]: upper bound on the gain
+    gaps: ndarray  # [owner target]: above 0 where the own policy is better
     coverage: str
     method: str
-    error: np.ndarray | None  # [owner]: half width of the interval of an estimated gain, infinite if unknown
+    error: ndarray | None  # [owner]: half width of the interval of an estimated gain, infinite if unknown
 
 
-def widest_of(gain: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+def widest_of(gain: ndarray, kinds: ndarray) -> ndarray:
     """Return the policy owner with the largest gain of each type, ``[type]``."""
     return np.array([np.where(kinds == kind, gain, -np.inf).argmax() for kind in range(kinds.max() + 1)])
 
@@ -61,7 +62,7 @@ class Crowd(AgentWorld):
     def kernel(self) -> Any:
         return kernels.economy
 
-    def batch_sums(self, tallied: kernels.economy.EconomyTallies) -> np.ndarray:
+    def batch_sums(self, tallied: kernels.economy.EconomyTallies) -> ndarray:
         """Return the sum of all rewards, then karma."""
         return np.concatenate(
             [[tallied.rewards.sum()], tallied.holdings.ravel(), tallied.after, tallied.flows], dtype=float
@@ -84,13 +85,13 @@ class Measured(NamedTuple):
 
     efficiency: float  # mean reward per agent and step
     error: float  # its standard error, by batch means
-    reward: np.ndarray  # [agent], per step
-    wins: np.ndarray  # [agent], per step
-    distribution: np.ndarray  # [type private karma], of all agents
-    policy: np.ndarray  # [type private karma bid]: mean over visiting agents
-    after: np.ndarray  # [karma], before the redistribution
+    reward: ndarray  # [agent], per step
+    wins: ndarray  # [agent], per step
+    distribution: ndarray  # [type private karma], of all agents
+    policy: ndarray  # [type private karma bid]: mean over visiting agents
+    after: ndarray  # [karma], before the redistribution
     surplus: float  # redistributed karma per agent and step
-    batches: np.ndarray  # [batch number], of `Crowd.batch_sums`
+    batches: ndarray  # [batch number], of `Crowd.batch_sums`
     steps: int
 
     @property
@@ -142,7 +143,7 @@ def crowd_of(game: object) -> Crowd:
     return Crowd(oracles.continuum_limit(game), to_agents(game), oracles.mean_field_refusal(game))
 
 
-def standard_error(crowd: Crowd, batches: np.ndarray, steps: int) -> float:
+def standard_error(crowd: Crowd, batches: ndarray, steps: int) -> float:
     """Return the standard error of the mean reward per agent and step from cumulative rewards ``[batch]``.
 
     It is infinite for fewer steps than batches.
@@ -158,9 +159,9 @@ def standard_error(crowd: Crowd, batches: np.ndarray, steps: int) -> float:
 def mean_tallies_by_owner(
     crowd: Crowd,
     tallied: kernels.economy.EconomyTallies,
-    batches: np.ndarray,  # [batch]
-    policies: np.ndarray,  # [owner own bid]
-    owner: np.ndarray,  # [agent]
+    batches: ndarray,  # [batch]
+    policies: ndarray,  # [owner own bid]
+    owner: ndarray,  # [agent]
     steps: int,
 ) -> Measured:
     """Return tallies of agents with different policies as means over agents and steps."""
@@ -180,8 +181,8 @@ def mean_tallies_by_owner(
 def mean_tallies(
     crowd: Crowd,
     tallied: kernels.economy.EconomyTallies,
-    batches: np.ndarray,
-    policy: np.ndarray,
+    batches: ndarray,
+    policy: ndarray,
     steps: int,
 ) -> Measured:
     """Return tallies as means over agents and steps where all follow ``policy [type private karma bid]``."""
@@ -200,17 +201,17 @@ def mean_tallies(
     )
 
 
-def _surplus(flows: np.ndarray) -> float:
+def _surplus(flows: ndarray) -> float:
     return float(flows[OVERFLOW] + flows[PAID] + flows[TAXED] - flows[BURNT])
 
 
 def gain_error(
     crowd: Crowd,
     measured: Measured,
-    gain: np.ndarray,
-    gain_in: Callable[[Measured], np.ndarray],
-    candidates: np.ndarray,
-) -> np.ndarray:
+    gain: ndarray,
+    gain_in: Callable[[Measured], ndarray],
+    candidates: ndarray,
+) -> ndarray:
     """Return half widths of 95 % intervals of gains ``[..]``, by a jackknife over batches of steps.
 
     Each is the largest gain of so many ``candidates [..]``.
@@ -232,7 +233,7 @@ def gain_error(
     return jackknife_error(gain, np.stack(parts), candidates)
 
 
-def mean_policy(policies: np.ndarray, kinds: np.ndarray, types: int) -> np.ndarray:
+def mean_policy(policies: ndarray, kinds: ndarray, types: int) -> ndarray:
     """Return the mean per type, ``[type ..]``, of policies ``[owner ..]`` of types ``kinds``."""
     members = (kinds == np.arange(types)[:, None]).astype(float)
     return np.tensordot(members / members.sum(axis=1, keepdims=True), policies, 1)
@@ -290,7 +291,7 @@ def gains_record(crowd: Crowd, env: object, measured: Measured, gains: AgentGain
     }
 
 
-def without_exploration(policies: np.ndarray, exploration: float) -> np.ndarray:
+def without_exploration(policies: ndarray, exploration: float) -> ndarray:
     """Return policies ``[.. karma bid]`` without their share ``exploration`` of uniform bids over 0..k.
 
     >>> without_exploration(np.array([[1.0, 0.0], [0.9, 0.1]]), 0.2).round(9).tolist()

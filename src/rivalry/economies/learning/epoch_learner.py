@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy import ndarray
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Record, scalar
@@ -206,7 +207,7 @@ class EpochLearner(BaseLearner):
         return record | (epochs.checkpoint(session, self.dimensions) if self.store_tables else {})
 
     def _store_monitor(
-        self, world: object, session: Session, values: Mapping[str, float], of_agent: Mapping[str, np.ndarray]
+        self, world: object, session: Session, values: Mapping[str, float], of_agent: Mapping[str, ndarray]
     ) -> None:
         """Add a monitor's row to the curves, and stop after enough monitors at which ``stopping`` holds.
 
@@ -247,7 +248,7 @@ class EpochLearner(BaseLearner):
         return "converged" if session["stopped"][0] else "iteration limit"
 
 
-def first_steps(steps: np.ndarray, gains: np.ndarray, levels: Sequence[float]) -> np.ndarray:
+def first_steps(steps: ndarray, gains: ndarray, levels: Sequence[float]) -> ndarray:
     """Return the steps of the first monitors from which on gains stay at or below levels; NaN without one.
 
     >>> first_steps(np.array([10, 20, 30, 40]), np.array([0.9, 0.1, 0.3, 0.2]), (1.0, 0.3, 0.1)).tolist()

@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Gt, Le
+from numpy import ndarray
 
 from rivalry.core.files import read
 from rivalry.core.method import Session
@@ -36,8 +37,8 @@ AgentStepSize = Annotated[
 class StagedSchedule(NamedTuple):
     """Values with the end time of each stage (the last is permanent); ``power`` applies to 1/visits."""
 
-    values: np.ndarray
-    until: np.ndarray
+    values: ndarray
+    until: ndarray
     power: float = 0.0
 
 
@@ -106,7 +107,7 @@ class Stop(NamedTuple):
     times: int
     tolerated_agents: int = 0
 
-    def holds(self, of_agent: np.ndarray) -> bool:
+    def holds(self, of_agent: ndarray) -> bool:
         """True if the metric ``[agent]`` is low enough; unknown values are not.
 
         >>> Stop("policy_change", 0.1, 1, tolerated_agents=1).holds(np.array([0.0, 0.5, 0.1]))

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from rivalry.core.tolerances import TIE
@@ -42,21 +43,21 @@ TRIED = "policy iteration where every bid was tried in steps of play, valued in 
 class Decisions(NamedTuple):
     """Markov decision process of one agent while the others keep their policies."""
 
-    reward: np.ndarray  # [state action]
-    moves: np.ndarray  # [state action state]
+    reward: ndarray  # [state action]
+    moves: ndarray  # [state action state]
     discount: float
-    first: np.ndarray  # [state]: initial distribution
+    first: ndarray  # [state]: initial distribution
 
-    def values(self, policy: np.ndarray, bonus: np.ndarray | float = 0.0) -> np.ndarray:
+    def values(self, policy: ndarray, bonus: ndarray | float = 0.0) -> ndarray:
         """Return values ``[state]`` of a policy ``[state action]`` with a ``bonus [state]`` in every step."""
         paid = (policy * self.reward).sum(axis=1) + bonus
         return np.linalg.solve(np.eye(len(paid)) - self.discount * self.chain(policy), paid)
 
-    def chain(self, policy: np.ndarray) -> np.ndarray:
+    def chain(self, policy: ndarray) -> ndarray:
         """Return the transition matrix ``[state state]`` of a policy."""
         return (policy[:, None, :] @ self.moves)[:, 0]
 
-    def stationary(self, policy: np.ndarray) -> np.ndarray:
+    def stationary(self, policy: ndarray) -> ndarray:
         """Return the long-run distribution of states ``[state]`` under a policy, from the initial one.
 
         The lazy chain is squared repeatedly, which covers periodic chains and several closed classes.
@@ -70,7 +71,7 @@ class Decisions(NamedTuple):
                 break
         return self.first @ power
 
-    def best(self, policy: np.ndarray, legal: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    def best(self, policy: ndarray, legal: ndarray) -> tuple[ndarray, ndarray, float]:
         """Return a best response by policy iteration from a policy's most likely actions, kept at ties.
 
         Returns
@@ -95,7 +96,7 @@ class Decisions(NamedTuple):
         return values, policy_of_actions, slack
 
 
-def pooled_gains(payoff: ArrayLike, gain: ArrayLike, error: np.ndarray, gaps: ArrayLike) -> AgentGains:
+def pooled_gains(payoff: ArrayLike, gain: ArrayLike, error: ndarray, gaps: ArrayLike) -> AgentGains:
     """Return gains of many agents, computed in the population that all of them face."""
     arrays = np.asarray(payoff), np.asarray(gain), np.full(len(error), np.inf), np.asarray(gaps)
     return AgentGains(*arrays, "estimated", POOLED, error)
@@ -112,11 +113,11 @@ def evaluate_few_agents(
     crowd: Crowd,
     env: object,
     agents: kernels.economy.Agents,
-    rows: np.ndarray,  # [owner entry]: cumulative
-    policies: np.ndarray,  # [owner own bid]
-    owner: np.ndarray,  # [agent]
-    kinds: np.ndarray,  # [owner]
-    targets: np.ndarray,  # [target state bid]
+    rows: ndarray,  # [owner entry]: cumulative
+    policies: ndarray,  # [owner own bid]
+    owner: ndarray,  # [agent]
+    kinds: ndarray,  # [owner]
+    targets: ndarray,  # [target state bid]
     sequence: np.random.SeedSequence,
     steps: int,
     bonuses: tuple[Paid, ...] = (NOTHING,),
@@ -140,7 +141,7 @@ def evaluate_few_agents(
     streams = [np.random.SeedSequence(sequence.entropy, spawn_key=key) for key in keys]
     halves = [_trials(crowd, agents, rows, owner, stream, trials) for stream in streams]
 
-    def gains(halves: list[list[np.ndarray]], owners: np.ndarray, paid: Paid) -> AgentGains:
+    def gains(halves: list[list[ndarray]], owners: ndarray, paid: Paid) -> AgentGains:
         processes = [
             [
                 _estimated_process(crowd.arrays, kind, *(part.sum(axis=0) for part in half), *prior)
@@ -173,11 +174,11 @@ def evaluate_few_agents(
 def _trials(
     crowd: Crowd,
     agents: kernels.economy.Agents,
-    rows: np.ndarray,
-    owner: np.ndarray,
+    rows: ndarray,
+    owner: ndarray,
     stream: np.random.SeedSequence,
     steps: int,
-) -> list[np.ndarray]:
+) -> list[ndarray]:
     """Return the results of `kernels.economy.probe` in each of `PARTS` parts of a run, ``[part ..]``."""
     copies = kernels.economy.copy_agents(agents, stream)
     lengths = np.diff(np.arange(PARTS + 1) * steps // PARTS)
@@ -186,14 +187,14 @@ def _trials(
     return [np.stack(part) for part in zip(*runs, strict=True)]
 
 
-def _legal(crowd: Crowd) -> np.ndarray:
+def _legal(crowd: Crowd) -> ndarray:
     """Return the legal bids of one type, ``[own bid]``, equal for all signals."""
     _, private, levels = crowd.shape
     legal = np.asarray(crowd.game.legal)[: private // crowd.signals * levels]
     return np.repeat(legal.reshape(-1, 1, levels, levels), crowd.signals, axis=1).reshape(-1, levels)
 
 
-def _policy_values(process: Decisions, policy: np.ndarray, paid: Paid) -> np.ndarray:
+def _policy_values(process: Decisions, policy: ndarray, paid: Paid) -> ndarray:
     """Return the values of a policy, entropy bonus included."""
     logs = np.log(np.where(policy > 0, policy, 1.0))
     bonus = -paid.weight * (policy * logs).sum(axis=1)
@@ -205,10 +206,10 @@ def _policy_values(process: Decisions, policy: np.ndarray, paid: Paid) -> np.nda
 
 def _joint_gains(
     crowd: Crowd,
-    policies: np.ndarray,
-    owner: np.ndarray,
-    kinds: np.ndarray,
-    targets: np.ndarray,  # [target type own bid]
+    policies: ndarray,
+    owner: ndarray,
+    kinds: ndarray,
+    targets: ndarray,  # [target type own bid]
     paid: Paid,
 ) -> AgentGains:
     """Return gains of two agents against each other's policies; a common owner gets the mean."""
@@ -218,7 +219,7 @@ def _joint_gains(
         process, memory = against(crowd.arrays, agent, policies[owner[1 - agent]])
         exact = exact and memory == 1
 
-        def spread(policy: np.ndarray, memory: int = memory) -> np.ndarray:
+        def spread(policy: ndarray, memory: int = memory) -> ndarray:
             return np.repeat(policy, memory, axis=0)
 
         pi = spread(policies[owner[agent]])
@@ -250,15 +251,15 @@ def _entries(economy: Economy) -> int:
     return int((private * levels * hidden) ** 2 * levels)
 
 
-def _chains(economy: Economy) -> np.ndarray:
+def _chains(economy: Economy) -> ndarray:
     return np.diff(economy.chain, axis=-1, prepend=0.0)
 
 
-def _independent(chain: np.ndarray) -> bool:
+def _independent(chain: ndarray) -> bool:
     return bool(np.all(chain == chain[0]))
 
 
-def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions, int]:
+def against(economy: Economy, agent: int, rival: ndarray) -> tuple[Decisions, int]:
     """Return the decision process of one of two agents against a policy ``[own bid]``.
 
     A state is (private state, karma, memory), row-major. Memory is what the agent does not observe: the
@@ -306,7 +307,7 @@ def against(economy: Economy, agent: int, rival: np.ndarray) -> tuple[Decisions,
     return Decisions(*shaped, discount, start.ravel()), memory
 
 
-def _add(moves: np.ndarray, mass: np.ndarray, after: np.ndarray) -> None:
+def _add(moves: ndarray, mass: ndarray, after: ndarray) -> None:
     """Add ``mass [private memory karma bid bid]`` to ``moves [private memory karma bid karma]``.
 
     ``after`` is the karma after a meeting, and the first bid is the agent's own.
@@ -319,7 +320,7 @@ def _add(moves: np.ndarray, mass: np.ndarray, after: np.ndarray) -> None:
         moves[z, m] += sums.reshape(levels, levels, levels)
 
 
-def _ties(economy: Economy, a: int, b: int) -> dict[int, np.ndarray]:
+def _ties(economy: Economy, a: int, b: int) -> dict[int, ndarray]:
     """Return probabilities ``[private private]`` that ``a`` wins a tie, ``b`` does, or neither."""
     urgency, rival = (economy.stakes[economy.type_of[agent]] for agent in (a, b))
     won = np.zeros((urgency.size, rival.size))
@@ -333,9 +334,7 @@ def _ties(economy: Economy, a: int, b: int) -> dict[int, np.ndarray]:
     return {1: won, 0: decided * (1 - won), -1: np.full(won.shape, float(not decided))}
 
 
-def _karma_after(
-    economy: Economy, split: np.ndarray, outcome: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _karma_after(economy: Economy, split: ndarray, outcome: int) -> Iterator[tuple[ndarray, ndarray]]:
     """Yield karma ``[agent holding bid bid]`` after payment, tax and redistribution, with its probability.
 
     Impossible entries hold arbitrary legal values.
@@ -368,8 +367,8 @@ def _karma_after(
 
 
 def _divisions(
-    karma: np.ndarray, pool: np.ndarray, chance: np.ndarray, max_karma: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    karma: ndarray, pool: ndarray, chance: ndarray, max_karma: int
+) -> Iterator[tuple[ndarray, ndarray]]:
     """Yield divisions of a surplus: equal integer parts, then single units to random agents with room."""
     while (gain := np.minimum(pool // len(karma), max_karma - karma)).any():
         karma, pool = karma + gain, pool - gain.sum(axis=0)
@@ -386,7 +385,7 @@ def _divisions(
             yield from _divisions(np.minimum(karma + lucky, max_karma), pool - units * fit, part, max_karma)
 
 
-def _average_over_memory(process: Decisions, mu: np.ndarray, memory: int) -> Decisions:
+def _average_over_memory(process: Decisions, mu: ndarray, memory: int) -> Decisions:
     """Return the process averaged over the hidden memory, distributed as in ``mu [state]``."""
     distribution = mu.reshape(-1, memory)
     marginal = distribution.sum(axis=1, keepdims=True)
@@ -410,10 +409,10 @@ def _tables(game: PopulationGame, env: Any) -> tuple[Any, Any]:
 def _estimated_process(
     economy: Economy,
     kind: int,
-    won: np.ndarray,
-    transitions: np.ndarray,
-    reward: np.ndarray,
-    moves: np.ndarray,
+    won: ndarray,
+    transitions: ndarray,
+    reward: ndarray,
+    moves: ndarray,
 ) -> Decisions:
     """Return the decision process of an agent of a type from trials and the measured population."""
     _, private, levels, _ = won.shape
@@ -437,10 +436,10 @@ def _estimated_process(
 def _estimated_gains(
     crowd: Crowd,
     halves: list[list[Decisions]],
-    means: list[np.ndarray],  # [type][own bid]
-    policies: np.ndarray,
-    kinds: np.ndarray,
-    targets: np.ndarray,  # [target type own bid]
+    means: list[ndarray],  # [type][own bid]
+    policies: ndarray,
+    kinds: ndarray,
+    targets: ndarray,  # [target type own bid]
     paid: Paid,
 ) -> AgentGains:
     """Return the mean over both halves, each best response evaluated in the other half.

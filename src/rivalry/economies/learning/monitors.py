@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.economies import kernels
 from rivalry.economies.learning import crowds, few_agents
@@ -22,7 +23,7 @@ from rivalry.population.distances import entropies, policy_distance
 from rivalry.runtime.jax import compiled, put
 from rivalry.schema.validate import refuse
 
-Numbers = dict[str, np.ndarray]
+Numbers = dict[str, ndarray]
 
 MONITORS = ("exact", "parallel", "alone")
 TABLES = ("learner", "zero")
@@ -108,10 +109,10 @@ def sampled_names(count: int, paid: bool) -> tuple[str, ...]:
 def snapshot(
     crowd: Crowd,
     agents: kernels.economy.Agents,
-    rows: np.ndarray,  # [owner entry]: cumulative
-    owner: np.ndarray,  # [agent]
+    rows: ndarray,  # [owner entry]: cumulative
+    owner: ndarray,  # [agent]
     exploration: float,
-    equilibria: np.ndarray,  # [which state bid]: without exploration, and with it; or none
+    equilibria: ndarray,  # [which state bid]: without exploration, and with it; or none
     sequences: list[np.random.SeedSequence],
     warm_up: int,
     steps: int,
@@ -129,7 +130,7 @@ def snapshot(
     kinds, levels = kinds_of(crowd, owner), crowd.shape[2]
 
     def evaluate(
-        rows: np.ndarray, equilibria: np.ndarray, sequence: np.random.SeedSequence, *, errors: bool = False
+        rows: ndarray, equilibria: ndarray, sequence: np.random.SeedSequence, *, errors: bool = False
     ) -> Snapshot:
         policies = policies_of(crowd, rows)
         by_state = policies.reshape(len(rows), -1, levels)
@@ -169,9 +170,9 @@ def _evaluate_pooled(
     crowd: Crowd,
     env: object,
     measured: Measured,
-    policies: np.ndarray,  # [owner own bid]
-    kinds: np.ndarray,  # [owner]
-    targets: np.ndarray,  # [target state bid]
+    policies: ndarray,  # [owner own bid]
+    kinds: ndarray,  # [owner]
+    targets: ndarray,  # [target state bid]
     bonuses: tuple[Paid, ...],
     *,
     errors: bool,
@@ -185,7 +186,7 @@ def _evaluate_pooled(
         gain = np.asarray(evaluations[0].gain)
         widest = crowds.widest_of(gain, kinds)
 
-        def largest(part: Measured) -> np.ndarray:
+        def largest(part: Measured) -> ndarray:
             env_of_part = crowds.environment_of(crowd, part)
             return np.asarray(
                 evaluate_agents(crowd.game, env_of_part, put(policies[widest]), kinds[widest]).gain
@@ -198,12 +199,12 @@ def _evaluate_pooled(
     ]
 
 
-def policies_of(crowd: Crowd, rows: np.ndarray) -> np.ndarray:
+def policies_of(crowd: Crowd, rows: ndarray) -> ndarray:
     """Return cumulative rows as policies ``[owner private karma bid]``."""
     return kernels.choices.probabilities(rows, crowd.arrays.most)
 
 
-def _by_owner(gains: AgentGains, owner: np.ndarray) -> Numbers:
+def _by_owner(gains: AgentGains, owner: ndarray) -> Numbers:
     """Return the numbers of each policy owner by the names of `EXACT` and `FAR`."""
     payoff, gain = gains.payoff, gains.gain
     # one scale for all: an agent's own payoff may be near 0
@@ -214,14 +215,14 @@ def _by_owner(gains: AgentGains, owner: np.ndarray) -> Numbers:
     return numbers
 
 
-def kinds_of(crowd: Crowd, owner: np.ndarray) -> np.ndarray:
+def kinds_of(crowd: Crowd, owner: ndarray) -> ndarray:
     """Return the type of every policy owner."""
     kinds = np.zeros(int(owner.max()) + 1, dtype=int)
     kinds[owner] = crowd.arrays.type_of
     return kinds
 
 
-def distances(policies: np.ndarray, references: np.ndarray, far: str, distribution: np.ndarray) -> np.ndarray:
+def distances(policies: ndarray, references: ndarray, far: str, distribution: ndarray) -> ndarray:
     """Return policy distances ``[owner]`` by the rule ``far``; ``mu_weighted`` uses ``distribution``."""
     weights = distribution / distribution.sum(axis=(1, 2), keepdims=True)
     return np.asarray(_distance(put(policies), put(references), far, put(weights)))
@@ -233,13 +234,13 @@ _distance = compiled(policy_distance)
 def payoff_estimates(
     crowd: Crowd,
     agents: kernels.economy.Agents,
-    rows: np.ndarray,
-    owner: np.ndarray,
-    q: np.ndarray,  # [owner entry]
+    rows: ndarray,
+    owner: ndarray,
+    q: ndarray,  # [owner entry]
     sequence: np.random.SeedSequence,
     steps: int,
     paid: Paid = NOTHING,
-) -> np.ndarray:
+) -> ndarray:
     """Return the payoffs that agents' own tables predict, ``[agent]``, by equation (4.4).
 
     The estimate is the mean of ``sum_b pi_i(b|x) Q_i(x, b)`` over the states x visited in ``steps`` steps.
@@ -258,13 +259,13 @@ def sample_gains(
     crowd: Crowd,
     sampling: Sampling,
     agents: kernels.economy.Agents,
-    rows: np.ndarray,
-    owner: np.ndarray,
-    q: np.ndarray,  # [owner entry]
-    equilibria: np.ndarray,  # [which state bid]
+    rows: ndarray,
+    owner: ndarray,
+    q: ndarray,  # [owner entry]
+    equilibria: ndarray,  # [which state bid]
     sequence: np.random.SeedSequence,
     bonuses: tuple[Paid, ...] = (NOTHING,),
-) -> tuple[np.ndarray, float]:
+) -> tuple[ndarray, float]:
     """Return sampled gains ``[metric agent]`` in the order of `sampled_names`, and the share of rare entries.
 
     The first gain is that of the best bid over the agent's own, by its table. The others are the advantage of

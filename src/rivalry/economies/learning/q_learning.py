@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge
+from numpy import ndarray
 
 from rivalry.core.method import Session
 from rivalry.core.needs import Need
@@ -221,7 +222,7 @@ class PopulationQLearning(EpochLearner):
             "rarely_visited": np.array([np.nan]),
         }
 
-    def _equilibria(self, world: Crowd) -> np.ndarray:
+    def _equilibria(self, world: Crowd) -> ndarray:
         """Return the logit equilibria without and with exploration, ``[which state bid]``."""
         shape = (0, int(np.prod(world.shape)), world.shape[2])
         if not self.compare or world.refusal:
@@ -364,7 +365,7 @@ class PopulationQLearning(EpochLearner):
         return record | {"rarely_visited": scalar(share)}
 
 
-def _mean_and_largest(numbers: Mapping[str, np.ndarray], owner: np.ndarray) -> dict[str, float]:
+def _mean_and_largest(numbers: Mapping[str, ndarray], owner: ndarray) -> dict[str, float]:
     """Return mean and largest over agents of numbers ``[owner]``; NaN without agents."""
     return {
         f"{label}_{name}": float(statistic(array[owner])) if len(owner) else np.nan
@@ -373,13 +374,13 @@ def _mean_and_largest(numbers: Mapping[str, np.ndarray], owner: np.ndarray) -> d
     }
 
 
-def _mean_policy(world: Crowd, rows: np.ndarray, owner: np.ndarray) -> np.ndarray:
+def _mean_policy(world: Crowd, rows: ndarray, owner: ndarray) -> ndarray:
     """Return the mean policy of the agents of each type, ``[type private karma bid]``."""
     policies, kinds = monitors.policies_of(world, rows), monitors.kinds_of(world, owner)
     return crowds.mean_policy(policies, kinds, world.shape[0])
 
 
-def _by_type(world: Crowd, snapshot: Snapshot, owner: np.ndarray) -> Record:
+def _by_type(world: Crowd, snapshot: Snapshot, owner: ndarray) -> Record:
     """Return mean payoffs and gains and the largest gain, an upper bound in the measured environment."""
     members = [world.arrays.type_of == kind for kind in range(world.shape[0])]
     means = {

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge
+from numpy import ndarray
 
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.method import BaseLearner, Session
@@ -29,7 +30,7 @@ def sequence_of(session: Session, number: int) -> np.random.SeedSequence:
     return np.random.SeedSequence(session["words"].tolist(), spawn_key=(int(session["clock"][0]), number))
 
 
-def check_balance(status: np.ndarray) -> None:
+def check_balance(status: ndarray) -> None:
     """Raise `BrokenInvariant` where the ``status`` of a run is that karma is not conserved."""
     if status[0] == kernels.economy.UNBALANCED:
         raise BrokenInvariant(f"karma is not conserved at step {int(status[1])}")
@@ -53,25 +54,25 @@ class AgentWorld(ABC):
         """The compiled loops that simulate the agents."""
 
     @abstractmethod
-    def batch_sums(self, tallied: Any) -> np.ndarray:
+    def batch_sums(self, tallied: Any) -> ndarray:
         """Return the sums from which the environment of one agent is measured, ``[number]``."""
 
     def state(self, session: Session) -> Any:
         """Return the state of the agents in a session, which shares its arrays."""
         return parts(self.kernel.STATE, session)
 
-    def batch_ends(self, steps: int) -> np.ndarray:
+    def batch_ends(self, steps: int) -> ndarray:
         """Return the number of steps, out of ``steps``, after which each batch ends, ``[batch]``."""
         return np.arange(1, self.batches + 1) * steps // self.batches
 
     def simulate_copies(
         self,
         agents: Any,
-        policy: tuple[np.ndarray, ...],  # as the kernel takes it
+        policy: tuple[ndarray, ...],  # as the kernel takes it
         sequence: np.random.SeedSequence,
         warm_up: int,
         steps: int,
-    ) -> tuple[Any, np.ndarray]:
+    ) -> tuple[Any, ndarray]:
         """Return tallies of copies of the agents over ``steps`` steps after a warm-up, by a separate stream.
 
         The second value is their `batch_sums` at the end of each batch, ``[batch number]``.
@@ -127,7 +128,7 @@ class FixedPolicies(BaseLearner):
         return {**world.kernel.fresh(world.arrays, stream)._asdict(), **tallies, "batches": batches}
 
     @abstractmethod
-    def _followed(self, world: Any, session: Session) -> tuple[np.ndarray, ...]:
+    def _followed(self, world: Any, session: Session) -> tuple[ndarray, ...]:
         """Return the policy of all agents as the kernel takes it."""
 
     def advance(self, world: AgentWorld, session: Session, steps: int) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
+from numpy import ndarray
 
 from rivalry.core.foreign_tables import read_table
 from rivalry.core.method import Session
@@ -106,7 +107,7 @@ class Simulation(FixedPolicies):
         session = self._session(world, stream, by_agent=False)
         return session | {"policy_of_all": policy, "policy_residual": np.array(residual)}
 
-    def _followed(self, world: Crowd, session: Session) -> tuple[np.ndarray, ...]:
+    def _followed(self, world: Crowd, session: Session) -> tuple[ndarray, ...]:
         _, private, levels = world.shape
         rows = session["policy_of_all"]  # of length 0 for rules without karma, which read none
         if self.bids:
@@ -144,7 +145,7 @@ class Simulation(FixedPolicies):
         if world.refusal:
             raise ValueError(f"plays: 'equilibrium' is not known: {world.refusal}")
 
-    def _policy(self, world: Crowd) -> tuple[np.ndarray, float]:
+    def _policy(self, world: Crowd) -> tuple[ndarray, float]:
         """Return the policy of all agents, ``[state bid]``, and the residual of an equilibrium.
 
         A policy without signals is repeated for every signal; of other policies the residual is infinite.
@@ -160,7 +161,7 @@ class Simulation(FixedPolicies):
             return policy, residual
         return self._fixed_policy(world), np.inf
 
-    def _fixed_policy(self, world: Crowd) -> np.ndarray:
+    def _fixed_policy(self, world: Crowd) -> ndarray:
         """Return a policy that is not computed, ``[state bid]``."""
         game, source = world.game, self.plays
         if isinstance(source, str) and source in self.policies:
@@ -180,7 +181,7 @@ class Simulation(FixedPolicies):
         return stacked.reshape(-1, levels)
 
 
-def _repeat_for_signals(world: Crowd, policy: np.ndarray) -> np.ndarray:
+def _repeat_for_signals(world: Crowd, policy: ndarray) -> ndarray:
     """Return a policy ``[state bid]`` repeated for every signal."""
     types, _, levels = world.shape
     shaped = policy.reshape(types, -1, 1, levels, levels)
@@ -204,7 +205,7 @@ def _gains(world: Crowd, measured: Measured, agents: kernels.economy.Agents, ste
     else:
         pi = put(policy.reshape(-1, levels))
 
-        def pooled(measured: Measured) -> tuple[np.ndarray, np.ndarray]:
+        def pooled(measured: Measured) -> tuple[ndarray, ndarray]:
             """Return payoffs and gains ``[type]``."""
             population = crowds.measured_population(crowds.environment_of(world, measured), measured)
             evaluation = evaluate_in(world.game, population, pi)
@@ -224,7 +225,7 @@ def _gains(world: Crowd, measured: Measured, agents: kernels.economy.Agents, ste
     }
 
 
-def _pad_rows(numbers: object, levels: int) -> np.ndarray:
+def _pad_rows(numbers: object, levels: int) -> ndarray:
     """Return a policy whose rows may end at the karma held as an array padded with zeros."""
     if isinstance(numbers, list | tuple):
         if numbers and all(isinstance(x, int | float) for x in numbers):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.certificates.deviations import PROVED, unproved_response
 from rivalry.certificates.stake import GameAtProfile
@@ -35,24 +36,24 @@ CLOSE = 1e-15  # tolerance of Newton's method, in a logarithm
 class BudgetProblem(NamedTuple):
     """One player's problem on the contested battlefields; arrays ``[field]``."""
 
-    weight: np.ndarray
-    ease: np.ndarray  # log-influence of the whole budget less that of the rivals
+    weight: ndarray
+    ease: ndarray  # log-influence of the whole budget less that of the rivals
     power: float
     budget: float
 
-    def payoff(self, s: np.ndarray) -> np.ndarray:
+    def payoff(self, s: ndarray) -> ndarray:
         """Return the payoff of each battlefield at the amounts ``s [.. field]``."""
         with np.errstate(over="ignore"):
             return np.asarray(self.weight / (1 + np.exp(-(self.power * np.log(s) + self.ease))))
 
-    def log_slope(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def log_slope(self, t: ndarray) -> tuple[ndarray, ndarray]:
         """Return the logarithm of the marginal payoff at log amounts ``t [.. field]``, and its derivative."""
         z = self.power * t + self.ease
         slope = np.log(self.weight * self.power) - np.logaddexp(0, z) - np.logaddexp(0, -z) - t
         return slope, self.power * np.tanh(-z / 2) - 1
 
     @property
-    def inflection(self) -> np.ndarray:
+    def inflection(self) -> ndarray:
         """The amounts ``[field]`` up to which payoffs are convex; 0 where they are concave throughout."""
         p = self.power
         if p <= 1:
@@ -63,13 +64,13 @@ class BudgetProblem(NamedTuple):
 class Boxes(NamedTuple):
     """Ranges of amounts ``[box field]`` and upper bounds on the payoffs within each, ``[box]``."""
 
-    low: np.ndarray
-    high: np.ndarray
-    bound: np.ndarray
-    amounts: np.ndarray  # [box field], where the sum of the envelopes is largest
-    gap: np.ndarray  # [box field], envelope less payoff there
+    low: ndarray
+    high: ndarray
+    bound: ndarray
+    amounts: ndarray  # [box field], where the sum of the envelopes is largest
+    gap: ndarray  # [box field], envelope less payoff there
 
-    def select(self, indices: np.ndarray) -> Boxes:
+    def select(self, indices: ndarray) -> Boxes:
         return Boxes(*(part[indices] for part in self))
 
 
@@ -135,7 +136,7 @@ def slopes_in_shares(game: InfluencerGame, x: Profile) -> Profile:
     return jnp.zeros_like(x).at[:, field].add(slopes)
 
 
-def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[np.ndarray, BudgetProblem, float]:
+def _problem(game: InfluencerGame, x: Profile, player: int) -> tuple[ndarray, BudgetProblem, float]:
     """Return the contested corners ``[field]``, the problem there, and the payoff of uncontested corners."""
     assert isinstance(game.kernel, Blotto)
     weight, rivals = floats(game.weights), np.asarray(_rivals(game, x, put(player)))
@@ -153,8 +154,8 @@ _rivals = compiled(rival_influence)
 
 
 def _branch_and_bound(
-    problem: BudgetProblem, s: np.ndarray, floor: float, tolerance: float, rounds: int
-) -> tuple[np.ndarray, float]:
+    problem: BudgetProblem, s: ndarray, floor: float, tolerance: float, rounds: int
+) -> tuple[ndarray, float]:
     """Return the best amounts ``[field]`` and an upper bound, within ``tolerance`` if ``rounds`` suffice."""
     fields = len(s)
     top = problem.budget - floor * (fields - 1)
@@ -192,7 +193,7 @@ def _split_boxes(problem: BudgetProblem, boxes: Boxes) -> Boxes:
     return parts._replace(bound=np.minimum(parts.bound, np.tile(boxes.bound, 2)))
 
 
-def _bound(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings: int = HALVINGS) -> Boxes:
+def _bound(problem: BudgetProblem, low: ndarray, high: ndarray, halvings: int = HALVINGS) -> Boxes:
     """Return boxes with upper bounds: the dual at the price at which the budget is spent."""
     budget = problem.budget
     feasible = (low.sum(axis=1) <= budget * (1 + 1e-12)) & (high.sum(axis=1) >= budget * (1 - 1e-12))
@@ -220,7 +221,7 @@ def _bound(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, halvings: 
     return Boxes(low, high, np.where(feasible, np.minimum(*duals), -np.inf), amounts, gap)
 
 
-def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price: np.ndarray) -> np.ndarray:
+def _demand(problem: BudgetProblem, low: ndarray, high: ndarray, log_price: ndarray) -> ndarray:
     """Return the amounts ``[box field]`` within the ranges that are optimal at the prices ``[box 1]``.
 
     Each is an end of the range, or the amount beyond the inflection whose marginal payoff is the price. That
@@ -247,8 +248,8 @@ def _demand(problem: BudgetProblem, low: np.ndarray, high: np.ndarray, log_price
 
 
 def _improve(
-    problem: BudgetProblem, boxes: Boxes, s: np.ndarray, payoff: float, floor: float
-) -> tuple[np.ndarray, float]:
+    problem: BudgetProblem, boxes: Boxes, s: ndarray, payoff: float, floor: float
+) -> tuple[ndarray, float]:
     """Return the best known amounts, or better ones from a box or its active fields."""
     boxes = boxes.select(np.flatnonzero(np.isfinite(boxes.bound)))
     if not len(boxes.bound):
@@ -258,7 +259,7 @@ def _improve(
     return _best_of(problem, _on_faces(problem, active, floor), *_best_of(problem, boxes, s, payoff))
 
 
-def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np.ndarray, float]:
+def _local_best(problem: BudgetProblem, s: ndarray, floor: float) -> tuple[ndarray, float]:
     """Return the best amounts on faces: all faces if there are few fields, else those near the face of ``s``.
 
     At an optimum at most one field gets an amount below its inflection; such amounts are tried for every
@@ -290,7 +291,7 @@ def _local_best(problem: BudgetProblem, s: np.ndarray, floor: float) -> tuple[np
     return s, payoff
 
 
-def _with_small_amount(problem: BudgetProblem, active: np.ndarray, floor: float) -> Boxes:
+def _with_small_amount(problem: BudgetProblem, active: ndarray, floor: float) -> Boxes:
     """Return boxes on the face ``active`` with one more field, which gets an amount below its inflection."""
     fields = len(active)
     bend = np.clip(problem.inflection, floor, problem.budget)
@@ -314,9 +315,9 @@ def _with_small_amount(problem: BudgetProblem, active: np.ndarray, floor: float)
 
 def _on_faces(
     problem: BudgetProblem,
-    active: np.ndarray,
+    active: ndarray,
     floor: float,
-    fixed_amount: tuple[np.ndarray, np.ndarray] | None = None,
+    fixed_amount: tuple[ndarray, ndarray] | None = None,
     halvings: int = HALVINGS,
 ) -> Boxes:
     """Return boxes that give up all fields except ``active [face field]``.
@@ -332,13 +333,13 @@ def _on_faces(
     return _bound(problem, low, high, halvings)
 
 
-def _totals(problem: BudgetProblem, boxes: Boxes) -> np.ndarray:
+def _totals(problem: BudgetProblem, boxes: Boxes) -> ndarray:
     """Return the payoffs of the boxes' amounts, ``[box]``; minus infinity if the budget is not spent."""
     spent = np.abs(boxes.amounts.sum(axis=1) - problem.budget) <= 1e-12
     return np.where(spent & np.isfinite(boxes.bound), problem.payoff(boxes.amounts).sum(axis=1), -np.inf)
 
 
-def _best_of(problem: BudgetProblem, boxes: Boxes, s: np.ndarray, payoff: float) -> tuple[np.ndarray, float]:
+def _best_of(problem: BudgetProblem, boxes: Boxes, s: ndarray, payoff: float) -> tuple[ndarray, float]:
     """Return the best amounts of the boxes, or the known ones if they are better."""
     values = _totals(problem, boxes)
     k = int(np.argmax(values)) if len(values) else 0

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import symmetric
 from rivalry.core.roots import zero
@@ -57,8 +58,8 @@ class GroupLevel(NamedTuple):
 class Modes(NamedTuple):
     """The family of symmetric positions of densities with their mode at the position, by the number c."""
 
-    mean: np.ndarray  # of the logarithms of shares, [corner]
-    covariance: np.ndarray  # [corner corner]
+    mean: ndarray  # of the logarithms of shares, [corner]
+    covariance: ndarray  # [corner corner]
 
     @classmethod
     def of(cls, game: InfluencerGame) -> Modes:
@@ -75,7 +76,7 @@ class Modes(NamedTuple):
 
         return float(self.mean.min() - digamma(1.0))
 
-    def concentrations(self, c: float) -> np.ndarray:
+    def concentrations(self, c: float) -> ndarray:
         """Return ``a [corner]``, the shares over the reach."""
         return inverse_digamma(self.mean - c) - 1
 
@@ -87,7 +88,7 @@ class Modes(NamedTuple):
         matrix = np.diag(polygamma(1, 1 + self.concentrations(c))) - _weight(players) * self.covariance
         return float(np.linalg.eigvalsh(along.T @ matrix @ along)[0])
 
-    def shares(self, reach: float) -> np.ndarray | None:
+    def shares(self, reach: float) -> ndarray | None:
         """Return the position ``[corner]`` at a reach; None where it would be outside the space."""
         c = self._solve(lambda c: float(self.concentrations(c).sum() * reach - 1))
         return None if c is None else self.concentrations(c) * reach
@@ -110,7 +111,7 @@ class Modes(NamedTuple):
         return zero(rising, edge - distance, edge, "position in a corner", within=1e-14)
 
 
-def inverse_digamma(value: np.ndarray) -> np.ndarray:
+def inverse_digamma(value: ndarray) -> ndarray:
     """Return the positive argument at which the digamma function has a value.
 
     Newton's method from the start of Minka (2000), *Estimating a Dirichlet distribution*.
@@ -129,12 +130,12 @@ def inverse_digamma(value: np.ndarray) -> np.ndarray:
 class SymmetricEquilibrium(NamedTuple):
     """The equilibrium with all players at one position, in closed form."""
 
-    position: np.ndarray | None  # [axis]; None without a closed form
+    position: ndarray | None  # [axis]; None without a closed form
     stable: bool
     threshold: float | None  # in the kernel's own parameter: reach, variance, or exponent
 
 
-def moments(points: object, weights: object) -> tuple[np.ndarray, np.ndarray]:
+def moments(points: object, weights: object) -> tuple[ndarray, ndarray]:
     """Return the mean ``[axis]`` and the covariance ``[axis axis]`` of the resource.
 
     Parameters
@@ -316,7 +317,7 @@ def symmetric_equilibrium(game: InfluencerGame) -> SymmetricEquilibrium:
     return SymmetricEquilibrium(position, bool(kernel.reach[0] > threshold), threshold)
 
 
-def _variance_along(covariance: np.ndarray, players: int, shape: np.ndarray, along: np.ndarray) -> float:
+def _variance_along(covariance: ndarray, players: int, shape: ndarray, along: ndarray) -> float:
     """Return `threshold_variance` restricted to the directions ``along [axis direction]``."""
     from scipy.linalg import eigvalsh
 
@@ -350,7 +351,7 @@ def _outside_domain(game: InfluencerGame) -> str:
     return "" if inside else "a mean of the resource outside the space"
 
 
-def symmetric_positions(game: InfluencerGame, starts: int = 41) -> np.ndarray:
+def symmetric_positions(game: InfluencerGame, starts: int = 41) -> ndarray:
     """Return the positions at which the gradient vanishes with all players there, ``[position axis]``.
 
     Found by Newton's method (`rivalry.core.symmetric.roots`). On a simplex only the gradient along it counts.
@@ -380,9 +381,9 @@ def symmetric_positions(game: InfluencerGame, starts: int = 41) -> np.ndarray:
 class SymmetricSpectrum(NamedTuple):
     """Eigenvalues of the Jacobian with all players at one position, largest real part first."""
 
-    split: np.ndarray  # of A - C, each N - 1 times: players move apart
-    together: np.ndarray  # of A + (N - 1) C: all players move together
-    curvature: np.ndarray  # of A: a player moves alone; all negative at a local maximum of its payoff
+    split: ndarray  # of A - C, each N - 1 times: players move apart
+    together: ndarray  # of A + (N - 1) C: all players move together
+    curvature: ndarray  # of A: a player moves alone; all negative at a local maximum of its payoff
 
     @property
     def stable(self) -> bool:
@@ -494,7 +495,7 @@ def group_levels(points: object, weights: object, players: int, iterations: int 
     return levels
 
 
-def _level(groups: list[int], boundaries: np.ndarray, b: np.ndarray, w: np.ndarray) -> GroupLevel:
+def _level(groups: list[int], boundaries: ndarray, b: ndarray, w: ndarray) -> GroupLevel:
     cell = np.searchsorted(boundaries, b, side="left")  # a point on a boundary: the lower cell
     means: list[float] = []
     thresholds: list[float | None] = []

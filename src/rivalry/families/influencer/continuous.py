@@ -14,6 +14,7 @@ from warnings import warn
 
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.core.space import Box
 from rivalry.families.influencer.deviations import own_gradients
@@ -37,7 +38,7 @@ FLATTEST, STEEPEST = 3.0, 20.0  # smallest and largest powers of graded rules at
 
 def on_box(
     bounds: Sequence[Sequence[float]], count: int, ends: Sequence[Ends] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[ndarray, ndarray]:
     """Return the product Gauss rule on a box.
 
     Parameters
@@ -72,7 +73,7 @@ def on_box(
 
 def on_simplex(
     corners: int, count: int, alphas: object = None, *, graded: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[ndarray, ndarray]:
     """Return the conical product rule on a simplex, with respect to all coordinates but the last.
 
     Parameters
@@ -111,7 +112,7 @@ def on_simplex(
     return nodes, np.prod(weights, axis=1)
 
 
-def _unit(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _unit(count: int, p: float, q: float) -> tuple[ndarray, ndarray, ndarray]:
     """Return nodes t, ``1 - t`` and weights on [0, 1], the integrand multiplied by ``t^p (1 - t)^q``."""
     # Gauss-Jacobi by the eigenvalues of the recurrence (Golub and Welsch 1969): with powers, the nodes of
     # SciPy lose digits as the count grows
@@ -132,7 +133,7 @@ def _unit(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.nd
     return t, complement, vectors[0] ** 2 * beta(p + 1, q + 1)
 
 
-def _graded_quadrature(count: int, p: float, q: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _graded_quadrature(count: int, p: float, q: float) -> tuple[ndarray, ndarray, ndarray]:
     """Return the same by Gauss-Legendre in u, where ``t = I_u(m, n)`` is flat at its ends.
 
     m is such that ``t^p dt`` is an integer power of u at 0, and n such that it is one of ``1 - u`` at 1.
@@ -145,7 +146,7 @@ def _graded_quadrature(count: int, p: float, q: float) -> tuple[np.ndarray, np.n
     return t, complement, w * u ** (m - 1) * v ** (n - 1) / beta(m, n) * t**p * complement**q
 
 
-def _product(lines: Sequence[np.ndarray]) -> np.ndarray:
+def _product(lines: Sequence[ndarray]) -> ndarray:
     return np.stack([part.ravel() for part in np.meshgrid(*lines, indexing="ij")], axis=-1)
 
 
@@ -203,7 +204,7 @@ class GaussRule(NamedTuple):
             ends = dirichlet_alphas(parameters, space.axes)
         return cls(space, density, edges, ends, float(tolerance), graded, fixed)
 
-    def nodes(self, step: int) -> tuple[np.ndarray, np.ndarray] | None:
+    def nodes(self, step: int) -> tuple[ndarray, ndarray] | None:
         """Return points and resource after ``step`` doublings, or None if there would be too many points."""
         directions = self.space.axes - self.space.simplex
         count = (self.fixed or FIRST.get(directions, 8)) * 2**step
@@ -215,7 +216,7 @@ class GaussRule(NamedTuple):
             points, weights = on_box(self.domain, count, self.ends)
         return points, weights * self._smooth(points)
 
-    def _smooth(self, points: np.ndarray) -> np.ndarray:
+    def _smooth(self, points: ndarray) -> ndarray:
         """Return the density without the powers that the rule contains."""
         density = resource_weights(self.density, points)
         if self.ends is None:
@@ -242,9 +243,7 @@ def log_share_error(corners: int, count: int) -> float:
     return float(np.max(np.abs(variances[pairs] * 3 / np.pi**2 - 1)))
 
 
-def nodes_off_edges(
-    resource: object, third_party: object, space: Domain
-) -> tuple[np.ndarray, np.ndarray] | None:
+def nodes_off_edges(resource: object, third_party: object, space: Domain) -> tuple[ndarray, ndarray] | None:
     """Return points of a simplex off its edges, and the resource there, where it is a density; else None.
 
     They are nodes of a graded rule, and the mean amount per node is that of a mesh. Warns where they are
@@ -330,13 +329,13 @@ def refine_rule(game_at: Callable[[int], InfluencerGame | None], rule: GaussRule
     )
 
 
-def _relative_change(old: np.ndarray, new: np.ndarray) -> float:
+def _relative_change(old: ndarray, new: ndarray) -> float:
     finite = np.isfinite(old) & np.isfinite(new)
     largest = np.max(np.abs(new[finite]), initial=1e-300)
     return float(np.max(np.abs(new - old)[finite], initial=0.0) / largest)
 
 
-def _payoffs_and_gradients(game: InfluencerGame) -> tuple[np.ndarray, np.ndarray]:
+def _payoffs_and_gradients(game: InfluencerGame) -> tuple[ndarray, ndarray]:
     """Return payoffs and gradients at some profiles, summed over chunks of nodes."""
     profiles = put(_profiles(game))
     # costs do not depend on nodes, and would be counted in every chunk
@@ -363,7 +362,7 @@ def _sums(game: InfluencerGame, profiles: Array) -> tuple[Array, Array]:
     return jax.vmap(game.all_payoffs)(profiles), jax.vmap(partial(own_gradients, game))(jnp.asarray(profiles))
 
 
-def _profiles(game: InfluencerGame) -> np.ndarray:
+def _profiles(game: InfluencerGame) -> ndarray:
     """Return profiles with all players in the middle, on a box also far apart, and at random (same seed).
 
     On a simplex they keep away from the boundary, where influence may be narrower than any rule resolves.

@@ -8,6 +8,7 @@ from warnings import warn
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
+from numpy import ndarray
 
 from rivalry.core.space import Box, Simplex
 from rivalry.families.influencer.continuous import GaussRule, nodes_off_edges, refine_rule
@@ -24,8 +25,8 @@ from rivalry.schema.validate import checked, limit
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 INTERVAL = AcceptedInterval("resource_points")  # adaptive resource points depend on every number
-Positives = Annotated[Positive | list[Positive] | np.ndarray, INTERVAL]
-Matrices = list[list[float]] | list[list[list[float]]] | np.ndarray
+Positives = Annotated[Positive | list[Positive] | ndarray, INTERVAL]
+Matrices = list[list[float]] | list[list[list[float]]] | ndarray
 
 
 @checked
@@ -49,7 +50,7 @@ def influencer(
         "simplex: number of coordinates, which sum to 1 (default 3)",
     ] = None,
     bounds: Annotated[
-        list[float] | list[list[float]] | np.ndarray | None,
+        list[float] | list[list[float]] | ndarray | None,
         "[low, high] of the interval, or one per axis of the box (default 0 to 1)",
     ] = None,
     kernel: Annotated[
@@ -80,12 +81,12 @@ def influencer(
         "gaussian: multiply influence by the prefactor of a density, so that a wider reach is a weaker one",
     ] = False,
     choose_reach: Annotated[
-        list[Positive] | np.ndarray | None,
+        list[Positive] | ndarray | None,
         INTERVAL,
         "gaussian: bounds [low, high] of the reach, which the players choose as the last axis of a strategy",
     ] = None,
     reach_cost: Annotated[
-        NotNegative | list[NotNegative] | np.ndarray | None,
+        NotNegative | list[NotNegative] | ndarray | None,
         INTERVAL,
         "cost per unit of a chosen reach, subtracted from the payoff (default 0)",
     ] = None,
@@ -116,18 +117,18 @@ def influencer(
         "of (x, b, parameters) that returns the logarithm of influence",
     ] = None,
     parameters: Annotated[
-        dict[str, float | list[float] | np.ndarray] | None,
+        dict[str, float | list[float] | ndarray] | None,
         "custom: parameters of the formula, each a number or one per player",
     ] = None,
     resource_points: Annotated[
-        dict[str, Any] | list[float] | list[list[float]] | np.ndarray | None,
+        dict[str, Any] | list[float] | list[list[float]] | ndarray | None,
         Symbol("b"),
         "where the resource is: {kind = linspace, grid, points, corners, file, mesh (of a simplex) or "
         "continuous} (default 100 points on an interval, 20 per axis on a box, a mesh of a simplex, or "
         "nodes off its edges for dirichlet and dirichlet_mode)",
     ] = None,
     resource: Annotated[
-        str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any],
+        str | dict[str, Any] | list[float] | ndarray | Callable[..., Any],
         Symbol("B"),
         "resource at each point: bimodal, unimodal, uniform, a formula of b, {kind = mixture, beta, "
         "dirichlet, formula, array or file}, or a list",
@@ -135,7 +136,7 @@ def influencer(
     normalise: Annotated[bool, "scale the resource to a sum of 1"] = False,
     budgets: Annotated[Positives, Symbol("w"), "factor of each player's influence"] = 1.0,
     third_party: Annotated[
-        str | dict[str, Any] | list[float] | np.ndarray | Callable[..., Any] | None,
+        str | dict[str, Any] | list[float] | ndarray | Callable[..., Any] | None,
         "influence of a party that does not move: a formula of b, or one number per point",
     ] = None,
     abstention: Annotated[
@@ -212,7 +213,7 @@ def _build(**options: Any) -> InfluencerGame:
 
 
 def _at(
-    options: Mapping[str, Any], domain: Domain, space: Box | Simplex, points: np.ndarray, weights: np.ndarray
+    options: Mapping[str, Any], domain: Domain, space: Box | Simplex, points: ndarray, weights: ndarray
 ) -> InfluencerGame:
     """Return the game with its resource at ``points [point axis]``."""
     players = space.shape[0]

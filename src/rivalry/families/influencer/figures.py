@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import to_rgb
+from numpy import ndarray
 
 from rivalry.plots.charts.triangle import check_simplex
 from rivalry.plots.drawing import preset
@@ -122,7 +123,7 @@ def _rows(data: Dataset, at: At, name: str, label: str) -> Drawing:
     return _in_space(marks, where, caption)
 
 
-def _in_space(marks: list[Mark], where: np.ndarray, caption: list[str]) -> Drawing:
+def _in_space(marks: list[Mark], where: ndarray, caption: list[str]) -> Drawing:
     """Return the drawing of marks in the plane or in a triangle."""
     if where.shape[1] == 3:
         return Drawing(marks, [TRIANGLE], caption, projection="ternary")
@@ -130,7 +131,7 @@ def _in_space(marks: list[Mark], where: np.ndarray, caption: list[str]) -> Drawi
     return Drawing(marks, [Frame(across, up, face="white", equal=True)], caption)
 
 
-def coordinates(selection: DrawnPoint) -> np.ndarray:
+def coordinates(selection: DrawnPoint) -> ndarray:
     """Return the resource points ``[point coordinate]``. Raises `ValueError`."""
     if "resource_points" not in selection:
         raise ValueError("data: no variable 'resource_points', the places of the resource")
@@ -147,12 +148,12 @@ def row_labels(selection: DrawnPoint, count: int) -> list[str]:
     return [str(name) for name in selection.get("row_label", [f"row {k}" for k in range(count)])]
 
 
-def _is_short(where: np.ndarray) -> bool:
+def _is_short(where: ndarray) -> bool:
     """True if there are so few points, such as the corners of a simplex, that bars are drawn."""
     return where.shape[1] > 1 and len(where) < FEW
 
 
-def _groups(rows: np.ndarray, names: list[str], label: str, caption: list[str]) -> Drawing:
+def _groups(rows: ndarray, names: list[str], label: str, caption: list[str]) -> Drawing:
     """Return bars of ``rows [row point]``, one group per point."""
     count, width, marks = rows.shape[1], 0.8 / len(rows), list[Mark]()
     for k, (row, name, hue) in enumerate(zip(rows, names, colours(len(rows)), strict=True)):
@@ -162,7 +163,7 @@ def _groups(rows: np.ndarray, names: list[str], label: str, caption: list[str]) 
     return Drawing(marks, [frame], caption)
 
 
-def _line_marks(selection: DrawnPoint, rows: np.ndarray, names: list[str], top: float) -> list[Mark]:
+def _line_marks(selection: DrawnPoint, rows: ndarray, names: list[str], top: float) -> list[Mark]:
     """Return rows over a line, the resource scaled to ``top`` and positions at the bottom."""
     where, hues, marks = coordinates(selection)[:, 0], colours(len(rows)), list[Mark]()
     order = np.argsort(where, kind="stable")
@@ -182,7 +183,7 @@ def _line_marks(selection: DrawnPoint, rows: np.ndarray, names: list[str], top: 
     return marks
 
 
-def _heat(where: np.ndarray, values: np.ndarray, **look: Any) -> Mark:
+def _heat(where: ndarray, values: ndarray, **look: Any) -> Mark:
     """Return heat of values ``[point]`` on a grid, or between scattered points."""
     if (grid := _on_grid(where, values)) is None:
         return Mark("heat", **places(where), value=values, **look)
@@ -190,7 +191,7 @@ def _heat(where: np.ndarray, values: np.ndarray, **look: Any) -> Mark:
     return Mark("heat", x, y, value=cells, **look)
 
 
-def _on_grid(where: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def _on_grid(where: ndarray, values: ndarray) -> tuple[ndarray, ndarray, ndarray] | None:
     """Return both sides of a full grid and ``values`` on it, ``[y x ..]``; None for other points."""
     x, y = np.unique(where[:, 0]), np.unique(where[:, 1])
     if where.shape[1] != 2 or len(x) * len(y) != len(where):
@@ -200,7 +201,7 @@ def _on_grid(where: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndar
     return x, y, values[order].reshape(len(y), len(x), *values.shape[1:])
 
 
-def _contours(selection: DrawnPoint, rows: np.ndarray, names: list[str]) -> list[Mark]:
+def _contours(selection: DrawnPoint, rows: ndarray, names: list[str]) -> list[Mark]:
     """Return contours of each row, in front of the resource."""
     where, marks = coordinates(selection), list[Mark]()
     if _is_uneven(selection):
@@ -219,7 +220,7 @@ def _is_uneven(selection: DrawnPoint) -> bool:
     return "resource" in selection and bool(np.ptp(selection["resource"]) > 0)
 
 
-def _mixture(selection: DrawnPoint, rows: np.ndarray, names: list[str]) -> list[Mark]:
+def _mixture(selection: DrawnPoint, rows: ndarray, names: list[str]) -> list[Mark]:
     """Return the colours of the rows mixed in proportion, behind contours of the resource."""
     where, hues = coordinates(selection), colours(len(rows))
     mixed = np.clip(rows.T @ np.array([to_rgb(hue) for hue in hues]), 0, 1)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.families.formula import Formula, coordinate_values, coordinates, parse
 from rivalry.families.influencer.kernels import (
@@ -78,7 +79,7 @@ class Domain(NamedTuple):
         """True where coordinates sum to one."""
         return self.kind == "simplex"
 
-    def interior(self) -> list[np.ndarray]:
+    def interior(self) -> list[ndarray]:
         """Return two positions ``[axis]`` well inside: the middle, and one off it."""
         if self.simplex:
             rising = np.arange(1.0, self.axes + 1)
@@ -142,7 +143,7 @@ def players_of(options: Mapping[str, Any]) -> int:
     return player_total
 
 
-def third_party(spec: object, points: np.ndarray) -> Any:
+def third_party(spec: object, points: ndarray) -> Any:
     """Return the third party's influence at every point, or None. Raises `ValueError`."""
     if spec is None:
         return None
@@ -200,7 +201,7 @@ TAKES = {
 ARTICLE = {"interval": "an interval", "box": "a box", "simplex": "a simplex"}
 
 
-def kernel_of(options: Mapping[str, Any], players: int, points: np.ndarray, domain: Domain) -> Kernel:
+def kernel_of(options: Mapping[str, Any], players: int, points: ndarray, domain: Domain) -> Kernel:
     """Return the kernel that the keywords describe, evaluated once for a check. Raises `ValueError`."""
     kind = options["kernel"]
     for name in dict.fromkeys(name for names in PARAMETERS.values() for name in names):
@@ -240,14 +241,14 @@ def kernel_of(options: Mapping[str, Any], players: int, points: np.ndarray, doma
     return Exponential()
 
 
-def _dirichlet(options: Mapping[str, Any], players: int, points: np.ndarray) -> Dirichlet:
+def _dirichlet(options: Mapping[str, Any], players: int, points: ndarray) -> Dirichlet:
     corner = 0 if options["reference_corner"] is None else options["reference_corner"]
     number_of("reference_corner", corner, points.shape[1])
     _refuse_edges("dirichlet", points)
     return Dirichlet(_per_player_or(1.0, "alpha", options, players), int(corner))
 
 
-def _refuse_edges(kind: str, shares: np.ndarray) -> None:
+def _refuse_edges(kind: str, shares: ndarray) -> None:
     """Raise `ValueError` that names the first point at which a density of the kernel has no logarithm."""
     edge = np.argwhere(shares <= 0)
     if edge.size:
@@ -262,7 +263,7 @@ def _refuse_edges(kind: str, shares: np.ndarray) -> None:
         )
 
 
-def _blotto(options: Mapping[str, Any], players: int, points: np.ndarray) -> Blotto:
+def _blotto(options: Mapping[str, Any], players: int, points: ndarray) -> Blotto:
     # the kernel reads only which coordinate is largest, so any other point would count as a corner
     interior = np.flatnonzero((points.max(axis=1) != 1) | (np.count_nonzero(points, axis=1) != 1))
     if interior.size:
@@ -297,7 +298,7 @@ def _gaussian(options: Mapping[str, Any], players: int, axes: int) -> Gaussian |
     return GaussianMatrix(variances, put(matrices), normalised)
 
 
-def _custom(options: Mapping[str, Any], players: int, points: np.ndarray, domain: Domain) -> Custom:
+def _custom(options: Mapping[str, Any], players: int, points: ndarray, domain: Domain) -> Custom:
     influence = options["influence"]
     parameters = {
         name: per_player(f"parameters.{name}", value, players, above=None)
@@ -331,7 +332,7 @@ class FormulaKernel(NamedTuple):
         )
 
 
-def _check_kernel(kernel: Custom, players: int, points: np.ndarray, domain: Domain) -> None:
+def _check_kernel(kernel: Custom, players: int, points: ndarray, domain: Domain) -> None:
     """Raise `ValueError` unless influence is one number, finite everywhere, and above zero at some point."""
     # shapes alone are traced: nothing is evaluated at 0, where influence may be infinite
     at = jnp.zeros(()) if domain.axes == 1 else jnp.zeros(domain.axes)

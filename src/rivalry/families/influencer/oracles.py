@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
@@ -47,14 +48,14 @@ STARTS = {
 
 
 @oracles.payoff_scale.register(InfluencerGame)
-def _(game: InfluencerGame) -> Array | np.ndarray | float:
+def _(game: InfluencerGame) -> Array | ndarray | float:
     if isinstance(game.weights, jax.core.Tracer):
         return game.weights.sum()
     return put(np.asarray(game.weights).sum())  # NumPy, to avoid a compilation for one sum
 
 
 @oracles.exchangeable.register(InfluencerGame)
-def _(game: InfluencerGame) -> np.ndarray:
+def _(game: InfluencerGame) -> ndarray:
     parts = [game.budgets, *game.kernel.parameters.values()]
     parts += [game.reach_cost] if game.reach_cost is not None else []
     parts += [game.space.low, game.space.high] if isinstance(game.space, Box) else []
@@ -111,7 +112,7 @@ oracles.search_points.register(
 
 
 @oracles.to_contest.register(InfluencerGame)
-def _(game: InfluencerGame, grid: np.ndarray) -> Contest:
+def _(game: InfluencerGame, grid: ndarray) -> Contest:
     rows = np.asarray(_log_influence(game, put(grid)))
     points, players = np.asarray(game.points), len(grid)
     away = None

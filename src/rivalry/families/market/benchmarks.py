@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from numpy.polynomial import Polynomial
 
 from rivalry.certificates import deviations
@@ -40,11 +41,11 @@ EQUAL = 1e-9  # relative to the payoff scale: profits that differ by less are eq
 class Benchmark(NamedTuple):
     """The outcome of one period at a benchmark, ``[player]``, averaged over the levels of the shock."""
 
-    choice: np.ndarray
-    q: np.ndarray
-    p: np.ndarray
-    profit: np.ndarray  # before tax
-    payoff: np.ndarray  # after tax
+    choice: ndarray
+    q: ndarray
+    p: ndarray
+    profit: ndarray  # before tax
+    payoff: ndarray  # after tax
     measures: Record  # metrics of the profile: surplus, welfare, concentration
     numerical: bool  # found by search, without a closed form
 
@@ -131,7 +132,7 @@ def certified(game: MarketGame, name: str) -> Certificate:
     return certificate(led, choice[list(stages[0])][:, None])
 
 
-def gain_bounds(market: Market) -> tuple[np.ndarray, np.ndarray]:
+def gain_bounds(market: Market) -> tuple[ndarray, ndarray]:
     """Return the payoffs ``[player]`` of the Nash equilibrium and of the joint maximum.
 
     The profit gain is ``(payoff - nash)/(joint - nash)`` (Calvano et al. 2020, Delta).
@@ -156,7 +157,7 @@ def gain_bounds(market: Market) -> tuple[np.ndarray, np.ndarray]:
     return nash, joint
 
 
-Choice = tuple[np.ndarray, bool]  # choices ``[player]``, and whether they were searched
+Choice = tuple[ndarray, bool]  # choices ``[player]``, and whether they were searched
 
 
 def _nash(market: Market) -> Choice:
@@ -233,13 +234,13 @@ BENCHMARKS: dict[str, Callable[[Any], Choice]] = {
 }
 
 
-def _first_root(roots: np.ndarray) -> np.ndarray:
+def _first_root(roots: ndarray) -> ndarray:
     if not len(roots):
         raise ValueError("fixed_cost: fixed costs leave no pure equilibrium; use double_oracle")
     return roots[0, :, 0]
 
 
-def _evaluate(market: Market, choice: np.ndarray, searched: bool) -> Benchmark:
+def _evaluate(market: Market, choice: ndarray, searched: bool) -> Benchmark:
     x = put(floats(choice)[:, None])
     record = metrics(market, x)
     q, p, profit = (record[name][1] for name in ("quantity", "price", "profit"))
@@ -247,7 +248,7 @@ def _evaluate(market: Market, choice: np.ndarray, searched: bool) -> Benchmark:
     return Benchmark(np.asarray(choice), q, p, profit, paid, record, searched)
 
 
-def _chances(market: Market) -> np.ndarray:
+def _chances(market: Market) -> ndarray:
     """Return the stationary probabilities of the levels that firms observe."""
     chances = np.asarray(market.shock.probabilities)  # type: ignore[union-attr]
     return chances[chances > 0]
@@ -260,7 +261,7 @@ def _at_mean(market: Market) -> Market:
     return market.at_level(float(np.asarray(market.shock.probabilities) @ np.asarray(market.shock.levels)))
 
 
-def _guess(market: Market) -> np.ndarray:
+def _guess(market: Market) -> ndarray:
     """Return the start of a search: the equilibrium without the shock, or a point inside the box."""
     try:
         return _first_root(closed_forms.nash(_at_mean(market)))
@@ -269,10 +270,10 @@ def _guess(market: Market) -> np.ndarray:
         return low + (high - low) / (1 + market.players)
 
 
-def _mean(results: list[Benchmark], probabilities: np.ndarray) -> Benchmark:
+def _mean(results: list[Benchmark], probabilities: ndarray) -> Benchmark:
     """Return the average of benchmarks at the levels of a shock."""
 
-    def mean(rows: Sequence[np.ndarray]) -> np.ndarray:
+    def mean(rows: Sequence[ndarray]) -> ndarray:
         return np.tensordot(probabilities, np.stack(rows), 1)
 
     choice, q, p, profit, payoff, records, numerical = zip(*results, strict=True)
@@ -305,7 +306,7 @@ def _exact_response(game: Game, x: Any, player: Any) -> Any:
     return best_response(game, x, player)[0][0]
 
 
-def search_response(game: BoxGame, x: np.ndarray, player: int) -> float:
+def search_response(game: BoxGame, x: ndarray, player: int) -> float:
     """Return a player's best response, from its closed form or by refined grid search.
 
     The peak must be wider than a step of the first grid, a two-hundredth of the box. Payoffs are flat there:
@@ -314,7 +315,7 @@ def search_response(game: BoxGame, x: np.ndarray, player: int) -> float:
     if best_response.knows(game):
         return float(_exact_response(game, jnp.asarray(x), jnp.asarray(player)))
 
-    def paid_at(choices: np.ndarray) -> np.ndarray:
+    def paid_at(choices: ndarray) -> ndarray:
         paid = _payoffs_along(game, jnp.asarray(x), jnp.asarray(player), jnp.asarray(choices))
         return np.where(np.isnan(paid), -np.inf, paid)
 
@@ -334,7 +335,7 @@ def search_response(game: BoxGame, x: np.ndarray, player: int) -> float:
     return float(candidates[np.argmax(paid >= paid.max() - FLAT * np.abs(paid.max()))])
 
 
-def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
+def iterate_best_responses(game: Any, start: ndarray) -> ndarray:
     """Return the fixed point ``[player]`` of best responses in turn, damped after 100 rounds.
 
     Raises `ValueError` if they do not converge.
@@ -354,7 +355,7 @@ def iterate_best_responses(game: Any, start: np.ndarray) -> np.ndarray:
     raise ValueError("market: iterated best responses do not converge, so that no equilibrium is known")
 
 
-def maximize_joint(game: BoxGame, starts: np.ndarray, closure: np.ndarray | None = None) -> np.ndarray:
+def maximize_joint(game: BoxGame, starts: ndarray, closure: ndarray | None = None) -> ndarray:
     """Return the choices ``[player]`` of largest total payoff: the best of L-BFGS-B from several starts.
 
     Parameters
@@ -372,7 +373,7 @@ def maximize_joint(game: BoxGame, starts: np.ndarray, closure: np.ndarray | None
     widths = high - low
     tops = np.ones(len(widths)) if closure is None else np.where(closure, 0.0, 1.0)
 
-    def loss(y: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss(y: ndarray) -> tuple[float, ndarray]:
         # in shares of the box, so that the tolerances of L-BFGS-B do not depend on units
         total, slope = _total(game, jnp.asarray((low + widths * y)[:, None]))
         return -float(total), -np.nan_to_num(np.asarray(slope)[:, 0]) * widths
@@ -429,13 +430,13 @@ def _gaps_and_slopes(market: Market, ascent: Ascent, choice: Any, rise: Any) -> 
     return gap(choice), jax.jacfwd(gap)(choice)
 
 
-def _gaps(market: Market, ascent: Ascent, choice: np.ndarray, rise: float = 0.0) -> np.ndarray:
+def _gaps(market: Market, ascent: Ascent, choice: ndarray, rise: float = 0.0) -> ndarray:
     return np.abs(np.asarray(_gaps_and_slopes(market, ascent, choice, rise)[0]))
 
 
 def complementary_root(
-    market: Market, ascent: Ascent, start: np.ndarray, rises: Sequence[float] = (0.0,)
-) -> np.ndarray:
+    market: Market, ascent: Ascent, start: ndarray, rises: Sequence[float] = (0.0,)
+) -> ndarray:
     """Return choices ``[player]`` where the ascent is 0 or leads beyond a bound, by Newton's method.
 
     Steps that increase the gap are halved. Of many roots, as of equal firms that share one market, steps of
@@ -452,7 +453,7 @@ def complementary_root(
     return np.asarray(choice)
 
 
-def ascent_starts(game: BoxGame, guess: np.ndarray) -> np.ndarray:
+def ascent_starts(game: BoxGame, guess: ndarray) -> ndarray:
     """Return starts of ascents ``[start player]``: a guess, multiples of it, and each firm nearly alone."""
     low, high = choice_bounds(game)
     solo_starts = np.where(np.eye(len(guess), dtype=bool), guess, guess * 0.1)[:JOINT_STARTS]
@@ -462,20 +463,20 @@ def ascent_starts(game: BoxGame, guess: np.ndarray) -> np.ndarray:
 class Critical(NamedTuple):
     """Critical discount factors and the payoffs that they follow from, ``[player]``."""
 
-    delta: np.ndarray  # the largest of the levels: from which the cartel is stable at every level
-    nash: np.ndarray  # the mean over the levels of an observed shock, as of the next two
-    joint: np.ndarray
-    deviation: np.ndarray  # payoff of the one-period best response to the others' cartel choices
-    delta_at_level: np.ndarray  # [level player]: of an observed shock; one level without
+    delta: ndarray  # the largest of the levels: from which the cartel is stable at every level
+    nash: ndarray  # the mean over the levels of an observed shock, as of the next two
+    joint: ndarray
+    deviation: ndarray  # payoff of the one-period best response to the others' cartel choices
+    delta_at_level: ndarray  # [level player]: of an observed shock; one level without
 
 
 class OnGrid(NamedTuple):
     """Critical discount factors for every pure Nash punishment on a grid."""
 
-    delta: np.ndarray  # [punishment player]
-    punishment: np.ndarray  # [punishment player]: actions
-    joint: np.ndarray  # [player]: actions of largest total payoff, the most equal ones if tied
-    deviation: np.ndarray  # [player]: the largest payoff of a deviation
+    delta: ndarray  # [punishment player]
+    punishment: ndarray  # [punishment player]: actions
+    joint: ndarray  # [player]: actions of largest total payoff, the most equal ones if tied
+    deviation: ndarray  # [player]: the largest payoff of a deviation
 
 
 def critical_discount(game: MarketGame) -> Critical:
@@ -520,7 +521,7 @@ def critical_discount(game: MarketGame) -> Critical:
     return Critical(at_level.max(axis=0), mean_nash, mean_joint, mean_deviation, at_level)
 
 
-def _cartel_payoffs(market: Market) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cartel_payoffs(market: Market) -> tuple[ndarray, ndarray, ndarray]:
     """Return payoffs ``[player]`` of the best responses to the cartel, of the cartel, and of Nash play."""
     nash, joint = benchmark(market, "nash").payoff, benchmark(market, "cartel")
     x = put(joint.choice[:, None])
@@ -528,7 +529,7 @@ def _cartel_payoffs(market: Market) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return np.array(deviation), joint.payoff, nash
 
 
-def _critical_at_levels(market: Market, gain: np.ndarray, loss: np.ndarray) -> np.ndarray:
+def _critical_at_levels(market: Market, gain: ndarray, loss: ndarray) -> ndarray:
     """Return thresholds ``[level player]`` from gains of a deviation and losses per later period, likewise.
 
     A gain g at level k is as large as the later losses L, ``g = e_k' sum_t delta^t P^t L``, where ``1/delta``
@@ -547,7 +548,7 @@ def _critical_at_levels(market: Market, gain: np.ndarray, loss: np.ndarray) -> n
     return delta
 
 
-def _critical(deviation: np.ndarray, joint: np.ndarray, nash: np.ndarray, scale: float) -> np.ndarray:
+def _critical(deviation: ndarray, joint: ndarray, nash: ndarray, scale: float) -> ndarray:
     """Return the thresholds: 0 where no deviation pays, infinity where punishment does not hurt."""
     gain, harm = np.maximum(deviation - joint, 0.0), deviation - nash
     ratio = np.divide(gain, harm, out=np.full(gain.shape, np.inf), where=harm > EQUAL * scale)

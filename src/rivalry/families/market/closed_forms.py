@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.core.oracles import Cases, Response
 from rivalry.families.market import equilibria, leadership
@@ -28,10 +29,10 @@ from rivalry.runtime.jax import jax, jnp, put
 SLACK = 1e-12  # tolerance of choices beyond a bound, relative to the largest bound
 HALVINGS = 200  # of a bracket, down to neighbouring floats
 Numbers = dict[str, Any]
-Rows = Callable[[Numbers], np.ndarray]
+Rows = Callable[[Numbers], ndarray]
 
 
-def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.ndarray:
+def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> ndarray:
     """Return the choices above which no choice is profitable, ``[player]``.
 
     Above them the profit does not rise, whatever the others choose; so neither does the profit after tax.
@@ -64,7 +65,7 @@ def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> np.
     return top * (1 + complement / (plain["slope"] - complement))
 
 
-def largest_choices(demand: str, choice: str, numbers: dict[str, Any], shock: Shock | None) -> np.ndarray:
+def largest_choices(demand: str, choice: str, numbers: dict[str, Any], shock: Shock | None) -> ndarray:
     """Return the largest of `profitable_choices` at the levels of a shock, ``[player]``.
 
     Above it the profit does not rise at any level, so neither does its mean.
@@ -82,7 +83,7 @@ def refuse(parameter: str, domain: str) -> ValueError:
     return ValueError(f"{parameter}: closed forms are for {domain}; use best_response")
 
 
-def nash(market: Market) -> np.ndarray:
+def nash(market: Market) -> ndarray:
     """Return the equilibria of one period of simultaneous play, ``[root player axis]``.
 
     With fixed costs there may be several, or none.
@@ -129,7 +130,7 @@ def covered_numbers(market: Market) -> Numbers:
     return numbers
 
 
-def clip_choice(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndarray:
+def clip_choice(market: Market, numbers: Numbers, choice: ndarray) -> ndarray:
     """Return choices within bounds.
 
     Raises `ValueError` if a bound changes sales, naming the firm, and where isoelastic demand is constant.
@@ -148,7 +149,7 @@ def clip_choice(market: Market, numbers: Numbers, choice: np.ndarray) -> np.ndar
     return np.asarray(inside)
 
 
-def _check_fixed_costs(market: Market, choice: np.ndarray) -> None:
+def _check_fixed_costs(market: Market, choice: ndarray) -> None:
     """Raise `ValueError`, naming the firm, if fixed costs are not covered and can be saved."""
     if market.rule.demand == "logit" or not market.has("fixed_cost"):
         return  # every logit firm sells something at any price
@@ -178,7 +179,7 @@ def _bounds(n: Numbers) -> Numbers:
     return {"low": n["low"], "high": n["high"]}
 
 
-def _above_zero(n: Numbers, q: np.ndarray) -> np.ndarray:
+def _above_zero(n: Numbers, q: ndarray) -> ndarray:
     """Return outputs if the price that they leave is at least 0."""
     if n["intercept"] - n["slope"] * q.sum() < 0:
         raise refuse("low", "bounds at which the price is above 0")
@@ -197,7 +198,7 @@ NASH: dict[tuple[str, str], Rows] = {
 }
 
 
-def joint(market: Market) -> np.ndarray:
+def joint(market: Market) -> ndarray:
     """Return the choices ``[player]`` of largest joint profit. Raises `ValueError` as `nash` does.
 
     Examples
@@ -218,7 +219,7 @@ def joint(market: Market) -> np.ndarray:
     return clip_choice(market, numbers, JOINT[rule.kind](numbers))
 
 
-def _outputs(n: Numbers, **options: Any) -> np.ndarray:
+def _outputs(n: Numbers, **options: Any) -> ndarray:
     """Return outputs of differentiated firms: Cournot, or with a ``weight`` of 2 of largest joint profit."""
     return equilibria.differentiated_cournot(*_differentiated_roots(n), **options)
 
@@ -228,13 +229,13 @@ def _at_half_slopes(n: Numbers) -> Numbers:
     return n | {name: n[name] / 2 for name in ("slope", "substitution") if name in n}
 
 
-def _prices_at(n: Numbers, q: np.ndarray) -> np.ndarray:
+def _prices_at(n: Numbers, q: ndarray) -> ndarray:
     """Return the prices at which differentiated firms sell ``q``."""
     A, b, g_s, *_ = _differentiated_roots(n)
     return np.asarray(A - (b - g_s) * q - g_s * q.sum())
 
 
-def _in_order(n: Numbers) -> np.ndarray:
+def _in_order(n: Numbers) -> ndarray:
     a, b, c, d = _linear(n)
     return equilibria.merit_order(a, 2 * b, c, d, n["high"])
 
@@ -249,7 +250,7 @@ JOINT: dict[tuple[str, str], Rows] = {
 }
 
 
-def competitive(market: Market) -> np.ndarray:
+def competitive(market: Market) -> ndarray:
     """Return the choices ``[player]`` at which price equals marginal cost.
 
     Raises `ValueError` as `nash` does.
@@ -276,7 +277,7 @@ COMPETITIVE: dict[tuple[str, str], Rows] = {
 }
 
 
-def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -> np.ndarray:
+def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -> ndarray:
     """Return the equilibria of all firms when the stages move in order, ``[root player]``.
 
     Several leaders may have several equilibria, or none.
@@ -321,7 +322,7 @@ def stackelberg(market: Market, stages: Sequence[Sequence[int]] | None = None) -
     return roots
 
 
-def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> np.ndarray:
+def _one_leader(market: Market, numbers: Numbers, order: list[list[int]]) -> ndarray:
     """Return the outputs ``[player]`` of differentiated firms with one leader, followed by all others."""
     if len(order) != 2 or len(order[0]) != 1:
         raise refuse("stages", "one leader, and one stage of followers with this demand")
@@ -424,7 +425,7 @@ def _bisect(slope: Callable[[Array], Array], low: Array, high: Array) -> Array:
     return (low + high) / 2
 
 
-def undercutting(market: Market, x: np.ndarray, firm: int) -> Response:
+def undercutting(market: Market, x: ndarray, firm: int) -> Response:
     """Return the best price against the rivals' lowest one: just below it, or the monopoly price.
 
     For one good, where the cheapest firm serves the whole market. The profit from undercutting is a supremum

@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.runtime.jax import floats
 
@@ -59,7 +60,7 @@ def aggregate(top: Any, slope: Any, c: Any, steep: Any, low: Any, high: Any, xp:
     return xp.clip((z - c) / steep, low, high)
 
 
-def broadcast_parameters(*values: object) -> list[np.ndarray]:
+def broadcast_parameters(*values: object) -> list[ndarray]:
     """Return numbers as arrays of one length, that of the longest."""
     arrays = [np.atleast_1d(floats(value)) for value in values]
     size = max(map(len, arrays))
@@ -76,7 +77,7 @@ def differentiated_cournot(
     low: object = 0.0,
     high: object = np.inf,
     weight: float = 1.0,
-) -> np.ndarray:
+) -> ndarray:
     """Return simultaneous outputs ``[player]`` for ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
 
     The first-order conditions are ``A - c_i - (2b + d_i) q_i = weight g_s sum_{j != i} q_j``; one good has
@@ -109,7 +110,7 @@ def differentiated_cournot(
     return np.asarray(aggregate(A, slope, c, 2 * b + d - slope, low, high))
 
 
-def closure_sets(firms: np.ndarray, players: int) -> list[np.ndarray]:
+def closure_sets(firms: ndarray, players: int) -> list[ndarray]:
     """Return the sets of ``firms`` that may close to save fixed costs, ``[player]`` each, smallest first."""
     if len(firms) > MOST_SUBSETS:
         raise ValueError(
@@ -129,7 +130,7 @@ def check_interior(eta: float, players: int) -> None:
         )
 
 
-def isoelastic_cournot(A: float, eta: float, c: object) -> np.ndarray:
+def isoelastic_cournot(A: float, eta: float, c: object) -> ndarray:
     """Return Cournot outputs ``[player]`` for ``P = A Q^(-1/eta)``.
 
     ``P = sum c/(n - 1/eta)``, and market shares are ``eta (P - c_i)/P``.
@@ -156,9 +157,7 @@ def isoelastic_cournot(A: float, eta: float, c: object) -> np.ndarray:
     return share * (A / price) ** eta
 
 
-def merit_order(
-    alpha: float, beta: float, c: object, d: object = 0.0, capacity: object = np.inf
-) -> np.ndarray:
+def merit_order(alpha: float, beta: float, c: object, d: object = 0.0, capacity: object = np.inf) -> ndarray:
     """Return outputs ``[player]`` at which the marginal cost of every producer is ``m = alpha - beta Q``.
 
     Firm i supplies ``(m - c_i)/d_i`` up to its capacity; with constant marginal cost nothing below ``c_i``,
@@ -194,7 +193,7 @@ def merit_order(
     return np.where(full, capacity, np.where(rise, (m - c) / np.where(flat, 1.0, d), 0.0))
 
 
-def _equal_parts(total: float, capacity: np.ndarray) -> np.ndarray:
+def _equal_parts(total: float, capacity: ndarray) -> ndarray:
     """Return equal parts of a total, with firms at capacity producing that."""
     # smallest capacities first: what they cannot take is shared among the others
     order = np.argsort(capacity, kind="stable")
@@ -205,7 +204,7 @@ def _equal_parts(total: float, capacity: np.ndarray) -> np.ndarray:
     return parts
 
 
-def isoelastic_total(A: float, eta: float, c: object, *, joint: bool) -> np.ndarray:
+def isoelastic_total(A: float, eta: float, c: object, *, joint: bool) -> ndarray:
     """Return outputs ``[player]`` for ``P = A Q^(-1/eta)``, shared equally by the firms of lowest cost.
 
     The price is their cost, or, for the largest ``joint`` profit, ``c eta/(eta - 1)``.
@@ -231,7 +230,7 @@ def isoelastic_total(A: float, eta: float, c: object, *, joint: bool) -> np.ndar
     return is_cheapest / is_cheapest.sum() * (A / price) ** eta
 
 
-def bertrand(a: float, b: float, c: object, *, joint: bool = False) -> np.ndarray:
+def bertrand(a: float, b: float, c: object, *, joint: bool = False) -> ndarray:
     """Return prices ``[player]`` if the cheapest firm serves all demand, in the limit of undercutting.
 
     Demand is ``Q = (a - P)/b``, and ``P = min(c_2, (a + c_1)/2)`` is the price of the firm of lowest cost or,
@@ -264,7 +263,7 @@ def bertrand(a: float, b: float, c: object, *, joint: bool = False) -> np.ndarra
     return np.where(is_cheapest, price, np.maximum(c, np.nextafter(price, np.inf)))
 
 
-def differentiated_bertrand(A: float, b: float, g_s: float, c: object, d: object = 0.0) -> np.ndarray:
+def differentiated_bertrand(A: float, b: float, g_s: float, c: object, d: object = 0.0) -> ndarray:
     """Return simultaneous prices ``[player]`` for inverse demand ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
 
     With k firms selling, own demand falls by ``beta_k`` per unit of price, and each sells ``beta_k (p_i -
@@ -312,7 +311,7 @@ def differentiated_bertrand(A: float, b: float, g_s: float, c: object, d: object
 
 def logit_bertrand(
     a: object, a0: object, mu: float, c: object, d: object = 0.0, *, margin: float = 1.0
-) -> np.ndarray:
+) -> ndarray:
     """Return Nash prices ``[.. player]`` of logit demand, ``p_i = c_i + d_i s_i + margin mu/(1 - s_i)``.
 
     Newton's method for the log odds ``y_i`` of shares and the inclusive value ``x = ln sum exp``: the
@@ -377,12 +376,10 @@ def logit_bertrand(
     return prices
 
 
-def _solve_log_odds(
-    y: np.ndarray, room: np.ndarray, d: np.ndarray, margin: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _solve_log_odds(y: ndarray, room: ndarray, d: ndarray, margin: float) -> tuple[ndarray, ndarray, ndarray]:
     """Return log odds that solve ``ln s + margin/(1 - s) + d s = room``, the share s, and the slope."""
 
-    def at(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def at(y: ndarray) -> tuple[ndarray, ndarray, ndarray]:
         """Return the share, the slope and Newton's step."""
         ratio = np.exp(y)  # s/(1 - s)
         s = ratio / (1 + ratio)
@@ -397,7 +394,7 @@ def _solve_log_odds(
     return (y, *at(y)[:2])
 
 
-def logit_shares(a: object, a0: object, mu: float, p: object) -> np.ndarray:
+def logit_shares(a: object, a0: object, mu: float, p: object) -> ndarray:
     """Return logit market shares ``[.. player]`` at prices ``[.. player]``, without the outside option."""
     value, out = (np.asarray(a) - p) / mu, floats(a0)[..., None] / mu
     top = np.maximum(value.max(axis=-1, keepdims=True), out)
@@ -405,7 +402,7 @@ def logit_shares(a: object, a0: object, mu: float, p: object) -> np.ndarray:
     return weight / (weight.sum(axis=-1, keepdims=True) + np.exp(out - top))
 
 
-def logit_joint(a: object, a0: float, mu: float, c: object) -> np.ndarray:
+def logit_joint(a: object, a0: float, mu: float, c: object) -> ndarray:
     """Return prices ``[player]`` of largest joint profit; every margin is ``m = mu/(1 - sum s)``.
 
     With ``u = m/mu`` and V the sum of ``exp((a_i - c_i - a0)/mu)``: ``(u - 1) exp(u - 1) = V/e``.

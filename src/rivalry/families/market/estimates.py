@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, cast, runtime_
 
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from rivalry.certificates.certify import certificate
@@ -23,7 +24,7 @@ from rivalry.schema.validate import check_keywords
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
-Labels = Sequence[Any] | np.ndarray
+Labels = Sequence[Any] | ndarray
 SETTLED, ROUNDS = 1e-13, 1_000  # of margins in nests: largest residual, per taste_spread, and steps
 NAMED = 5  # costs below 0 that a warning names
 LOGIT = """quality outside_option taste_spread unit_cost convex_cost fixed_cost tax unit_tax ad_valorem"""
@@ -120,7 +121,7 @@ def from_logit(
     return games if markets is not None else games[0]
 
 
-def _check_shares(share: np.ndarray, where: str) -> None:
+def _check_shares(share: ndarray, where: str) -> None:
     """Raise `ValueError` unless shares are above 0 and leave some for buying nothing."""
     for good in np.flatnonzero(~(share > 0)).tolist():
         raise ValueError(f"shares[{good}]: {share[good]:g}{where} must be above 0")
@@ -128,9 +129,9 @@ def _check_shares(share: np.ndarray, where: str) -> None:
         raise ValueError(f"shares: sum to {share.sum():.6g}{where}; must be below 1, since some buy nothing")
 
 
-def _rows(name: str, group: Labels, goods: np.ndarray, count: int) -> list[list[int]]:
+def _rows(name: str, group: Labels, goods: ndarray, count: int) -> list[list[int]]:
     """Return lists of the goods of a market, from such lists or from labels of all goods."""
-    if not isinstance(group, np.ndarray) and all(isinstance(row, list | tuple) for row in group):
+    if not isinstance(group, ndarray) and all(isinstance(row, list | tuple) for row in group):
         if len(goods) != count:
             raise ValueError(f"{name}: lists of goods are of one market; must be a label per good")
         factory.check_rows(name, group, count)
@@ -144,8 +145,8 @@ def _rows(name: str, group: Labels, goods: np.ndarray, count: int) -> list[list[
 
 
 def _inverted(
-    share: np.ndarray, price: np.ndarray, rows: dict[str, list[list[int]]], nesting: float
-) -> tuple[np.ndarray, np.ndarray]:
+    share: ndarray, price: ndarray, rows: dict[str, list[list[int]]], nesting: float
+) -> tuple[ndarray, ndarray]:
     """Return qualities over buying nothing and unit costs ``[good]``; prices are per ``taste_spread``."""
     same_owner, same_nest = (same_row(rows.get(name, []), len(share)) for name in ("owners", "nests"))
     of_nest = same_nest @ share
@@ -161,8 +162,8 @@ def _inverted(
 class LogitEquilibrium(NamedTuple):
     """Equilibrium prices of owners with logit demand, and what each could still gain."""
 
-    prices: np.ndarray  # [product]
-    gain: np.ndarray  # [firm]: the largest payoff against the others' prices, less its own
+    prices: ndarray  # [product]
+    gain: ndarray  # [firm]: the largest payoff against the others' prices, less its own
     game: OwnedMarket
 
     @property
@@ -171,7 +172,7 @@ class LogitEquilibrium(NamedTuple):
         return certificate(self.game, profile_of(self.game, self.prices))
 
 
-def profile_of(game: OwnedMarket, prices: np.ndarray) -> np.ndarray:
+def profile_of(game: OwnedMarket, prices: ndarray) -> ndarray:
     """Return the choices of all products as a profile ``[firm axis]``."""
     profile = np.zeros(game.space.shape)
     profile[game.places] = prices
@@ -301,7 +302,7 @@ def _nested_prices(game: OwnedMarket, same_owner: Array) -> tuple[Array, Array]:
     return n["unit_cost"] + margin, residual
 
 
-def _stacked(tables: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
+def _stacked(tables: Sequence[Mapping[str, Any]]) -> dict[str, ndarray]:
     """Return parameters of logit markets, ``[market product]``, or ``[market 1]`` for single numbers."""
     names = [name for name in LOGIT.split() if name in tables[0]]
     return {name: np.stack([np.atleast_1d(np.asarray(table[name])) for table in tables]) for name in names}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
+from numpy import ndarray
 
 from rivalry.core.space import Box
 from rivalry.families.market.closed_forms import largest_choices
@@ -54,11 +55,11 @@ from rivalry.tables.stages import check_stages
 
 INTERVAL = AcceptedInterval("stages")
 Number = Annotated[float, INTERVAL]
-Numbers = Annotated[float | list[float] | np.ndarray, INTERVAL]
+Numbers = Annotated[float | list[float] | ndarray, INTERVAL]
 NotNegative = Annotated[float, Ge(0)]
-Amounts = Annotated[NotNegative | list[NotNegative] | np.ndarray, INTERVAL]
+Amounts = Annotated[NotNegative | list[NotNegative] | ndarray, INTERVAL]
 Share = Annotated[float, Ge(0), Le(1)]
-Shares = Annotated[Share | list[Share] | np.ndarray, INTERVAL]
+Shares = Annotated[Share | list[Share] | ndarray, INTERVAL]
 Positive = Annotated[Number, Gt(0)]
 
 
@@ -67,7 +68,7 @@ class TaxKeys(NamedTuple):
 
     unit: Annotated[Numbers, "tax per unit sold; below 0 a subsidy"] = 0.0
     ad_valorem: Annotated[
-        Annotated[float, Ge(0), Lt(1)] | list[Annotated[float, Ge(0), Lt(1)]] | np.ndarray,
+        Annotated[float, Ge(0), Lt(1)] | list[Annotated[float, Ge(0), Lt(1)]] | ndarray,
         "tax per unit of revenue at consumers' prices",
     ] = 0.0
     profit: Annotated[Shares, "tax rate on profits"] = 0.0
@@ -152,7 +153,7 @@ def market(
         "products of each firm: with [[0, 1], [2]] lists have an entry per product (default: one each)",
     ] = None,
     ownership: Annotated[
-        list[list[NotNegative]] | np.ndarray | None,
+        list[list[NotNegative]] | ndarray | None,
         "weights of all firms' profits in what each firm maximizes, a row per firm (default: its own)",
     ] = None,
     cost_saving: Annotated[
@@ -415,7 +416,7 @@ def _players_of(options: Mapping[str, Any]) -> int:
     for name, value in options.items():
         if (
             name not in (*ORDERS, "formulas", "ownership")
-            and isinstance(value, list | tuple | np.ndarray)
+            and isinstance(value, list | tuple | ndarray)
             and np.ndim(value)
         ):
             return len(value) or 2
@@ -426,14 +427,14 @@ def _players_of(options: Mapping[str, Any]) -> int:
     return 2 if options["ownership"] is None else len(options["ownership"])
 
 
-def _checked_numbers(name: str, value: object) -> np.ndarray:
+def _checked_numbers(name: str, value: object) -> ndarray:
     """Return the values of a parameter. Raises `ValueError` that names the first invalid entry."""
     entries = floats(value)
     check_entries(name, entries, partial(refusal, name))
     return entries
 
 
-def _per_firm(name: str, value: object, players: int) -> np.ndarray:
+def _per_firm(name: str, value: object, players: int) -> ndarray:
     """Return ``value`` as ``[player]``. Raises `ValueError`."""
     entries = _checked_numbers(name, value)
     if entries.shape not in ((), (players,)):
@@ -493,7 +494,7 @@ def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
     return numbers
 
 
-def _gamma(options: Mapping[str, Any], players: int) -> np.ndarray:
+def _gamma(options: Mapping[str, Any], players: int) -> ndarray:
     """Return the discount factors: as given, or ``survival/(1 + wacc)``.
 
     Raises `ValueError` unless sums are finite or converge.

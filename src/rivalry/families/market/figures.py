@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots import select
@@ -106,7 +107,7 @@ def valuation_path(
 
 def _rates(
     gamma: float | Sequence[float] | None, selection: DrawnPoint, growth: float, players: int
-) -> np.ndarray:
+) -> ndarray:
     """Return every player's discount factor. Raises `ValueError`."""
     discounts = selection.get("discount") if gamma is None else gamma
     if discounts is None or select.is_blank(floats(discounts)):
@@ -179,11 +180,11 @@ def commitment(
     return Drawing(marks, [frame], [curve.words])
 
 
-def _positions(delta: np.ndarray) -> np.ndarray:
+def _positions(delta: ndarray) -> ndarray:
     """Return base-10 logarithms, with 0 and infinity a decade beyond the other values."""
     between = delta[(delta > 0) & np.isfinite(delta)]
     logs = np.log10(between) if between.size else np.zeros(1)
     low, high = float(logs.min()) - 1.0, float(logs.max()) + 1.0
     with np.errstate(divide="ignore"):
-        places: np.ndarray = np.clip(np.log10(delta), low, high)
+        places: ndarray = np.clip(np.log10(delta), low, high)
     return places

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.families.formula import Formula, parse
@@ -113,7 +114,7 @@ def formulas_of(demand: Any, texts: list[Any], players: int) -> Formulas:
     return Formulas(quantities, tuple(rows))
 
 
-def largest_outputs(formulas: Formulas, numbers: Mapping[str, Any], cost: np.ndarray) -> np.ndarray:
+def largest_outputs(formulas: Formulas, numbers: Mapping[str, Any], cost: ndarray) -> ndarray:
     """Return the outputs ``[firm]`` above which a firm that sells alone earns less than its unit cost.
 
     Raises `ValueError` where no output is known to be that large.
@@ -138,7 +139,7 @@ def largest_outputs(formulas: Formulas, numbers: Mapping[str, Any], cost: np.nda
 
 
 def checked_formulas(
-    formulas: Formulas, numbers: Mapping[str, Any], low: np.ndarray, high: np.ndarray, has_range: bool
+    formulas: Formulas, numbers: Mapping[str, Any], low: ndarray, high: ndarray, has_range: bool
 ) -> tuple[Formulas, float]:
     """Return formulas that fall in the own choice, with how this is known, and the scale of profits.
 

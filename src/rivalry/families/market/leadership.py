@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.core.oracles import Response, discontinuity, payoff_scale
 from rivalry.core.payoffs import payoffs
@@ -38,33 +39,33 @@ AGREE = 1e-9  # relative to the payoff scale: tolerance of payoffs of responses 
 class Stage(NamedTuple):
     """The firms of one stage, ``[firm]``."""
 
-    c: np.ndarray
-    d: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    c: ndarray
+    d: ndarray
+    low: ndarray
+    high: ndarray
 
 
 class PriceLine(NamedTuple):
     """The price as a function of the output before a stage, with the stage's responses, by pieces."""
 
-    start: np.ndarray  # [piece]: output before the stage
-    stop: np.ndarray
-    price: np.ndarray  # [piece 2]: at the two ends
-    response: np.ndarray  # [piece 2 firm]
+    start: ndarray  # [piece]: output before the stage
+    stop: ndarray
+    price: ndarray  # [piece 2]: at the two ends
+    response: ndarray  # [piece 2 firm]
 
     @property
-    def slope(self) -> np.ndarray:
+    def slope(self) -> ndarray:
         """Return the decrease of the price per unit of output, ``[piece]``."""
         return (self.price[:, 0] - self.price[:, 1]) / (self.stop - self.start)
 
-    def at(self, output: float) -> tuple[float, np.ndarray]:
+    def at(self, output: float) -> tuple[float, ndarray]:
         """Return the price and the responses ``[firm]``; at a discontinuity, of the piece that ends there."""
         return at_output(self, min(int(np.searchsorted(self.stop, output)), len(self.stop) - 1), output)
 
 
 def best_output(
     line: PriceLine, rivals_output: object, c: float, d: float, low: float, high: float
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[ndarray, ndarray]:
     """Return the most profitable output on a line and its profit, at rivals' outputs ``rivals_output [..]``.
 
     The result is exact: profit is quadratic on every piece, so the best output is a peak or an end of a
@@ -87,7 +88,7 @@ def best_output(
     return np.take_along_axis(q, argmax, -1)[..., 0], np.take_along_axis(profit, argmax, -1)[..., 0]
 
 
-def regrets(line: PriceLine, q: np.ndarray, stage: Stage, before: float = 0.0) -> np.ndarray:
+def regrets(line: PriceLine, q: ndarray, stage: Stage, before: float = 0.0) -> ndarray:
     """Return each firm's gain from its best deviation, with later stages responding, ``[firm]``."""
     total = float(before + q.sum())
     price = line.at(total)[0]
@@ -114,7 +115,7 @@ def first_order_solutions(line: PriceLine, stage: Stage) -> PriceLine:
     return _line([(a, b) for a, b in parts if b[0] > max(a[0], 0.0) + 1e-15 * abs(b[0])])
 
 
-End = tuple[float, float, np.ndarray]  # output before the stage, price, responses
+End = tuple[float, float, ndarray]  # output before the stage, price, responses
 
 
 def _line(ends: Sequence[tuple[End, End]]) -> PriceLine:
@@ -128,7 +129,7 @@ def _piece(line: PriceLine, k: int, stage: Stage) -> list[tuple[End, End]]:
     (t0, t1), (p0, p1), slope = (line.start[k], line.stop[k]), line.price[k], line.slope[k]
     steep = slope + stage.d
 
-    def responses(price: float) -> np.ndarray:
+    def responses(price: float) -> ndarray:
         wants = np.where(price > stage.c, np.inf, -np.inf)  # at a constant price: all or nothing
         interior = (price - stage.c) / np.where(steep > 0, steep, 1.0)
         return np.clip(np.where(steep > 0, interior, wants), stage.low, stage.high)
@@ -159,7 +160,7 @@ def _single_valued(line: PriceLine, folded: PriceLine, stage: Stage) -> PriceLin
 
 
 def _best_pieces(
-    line: PriceLine, folded: PriceLine, stage: Stage, covering: np.ndarray, low: float, high: float
+    line: PriceLine, folded: PriceLine, stage: Stage, covering: ndarray, low: float, high: float
 ) -> list[tuple[int, float, float]]:
     """Pieces of smallest regret between two outputs, each with the outputs at which it begins and ends."""
     if len(covering) == 1:
@@ -181,7 +182,7 @@ def _best_pieces(
     return [(first_piece, low, right), (last_piece, right, high)]
 
 
-def at_output(folded: PriceLine, k: int, output: float) -> tuple[float, np.ndarray]:
+def at_output(folded: PriceLine, k: int, output: float) -> tuple[float, ndarray]:
     """Return the price and the responses ``[firm]`` on one piece."""
     part = (output - folded.start[k]) / (folded.stop[k] - folded.start[k])
     price, response = folded.price[k], folded.response[k]
@@ -200,7 +201,7 @@ def linear(
     *,
     low: object = 0.0,
     high: object = np.inf,
-) -> np.ndarray:
+) -> ndarray:
     """Return the outputs ``[root player]`` of stages that choose one after the other, for ``P = a - b Q``.
 
     Firms of one stage choose simultaneously, at costs ``c_i q + d_i q^2/2``. Later firms may leave the market
@@ -256,7 +257,7 @@ def price_lines(
     return lines, of_stage
 
 
-def _leaders(line: PriceLine, stage: Stage, tolerance: float) -> list[np.ndarray]:
+def _leaders(line: PriceLine, stage: Stage, tolerance: float) -> list[ndarray]:
     """Return the equilibrium outputs of the first stage, ``[leader]`` each."""
     if len(stage.c) == 1:
         q, _ = best_output(line, 0.0, *(float(part[0]) for part in stage))
@@ -270,7 +271,7 @@ def _leaders(line: PriceLine, stage: Stage, tolerance: float) -> list[np.ndarray
 
 def differentiated_leader(
     A: float, b: float, g_s: float, c: object, d: object = 0.0, *, low: object = 0.0, high: object = np.inf
-) -> np.ndarray:
+) -> ndarray:
     """Return outputs ``[player]`` if firm 0 leads in quantities, ``p_i = A - b q_i - g_s sum_{j != i} q_j``.
 
     With one follower and equal costs, ``q_L = (A - c)(2b - g_s)/(2(2b^2 - g_s^2))``. Followers that leave or
@@ -484,7 +485,7 @@ def all_choices(game: Leadership, x: Any) -> Any:
     return x
 
 
-def proved_leader_response(game: StagedMarket, x: np.ndarray, player: int) -> Response:
+def proved_leader_response(game: StagedMarket, x: ndarray, player: int) -> Response:
     """Return a leader's best output on the price line given by the responses of the later stages."""
     market = game.market
     n = plain_numbers(market)
@@ -509,14 +510,14 @@ class _LogitLeader(NamedTuple):
 
     rest: float  # log of the sum of exponentials of other leaders' goods and of buying nothing
     mu: float
-    value: np.ndarray  # [2]: quality of the leader and of the follower
-    c: np.ndarray
-    d: np.ndarray
+    value: ndarray  # [2]: quality of the leader and of the follower
+    c: ndarray
+    d: ndarray
     fixed: float  # of the leader
-    low: np.ndarray
-    high: np.ndarray
+    low: ndarray
+    high: ndarray
 
-    def shares(self, price: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def shares(self, price: ndarray) -> tuple[ndarray, ndarray]:
         """Return bounds on the leader's share at its prices, rounding and the follower's residual included.
 
         ``1/s - 1 = exp(rest - v) + exp(v_F - v)``: the share rises with the follower's price.
@@ -542,7 +543,7 @@ class _LogitLeader(NamedTuple):
                 ends.append(np.where(np.isnan(within), float(sign > 0), within))
         return ends[0], ends[1]
 
-    def upper(self, price_low: np.ndarray, price_high: np.ndarray) -> np.ndarray:
+    def upper(self, price_low: ndarray, price_high: ndarray) -> ndarray:
         """Return upper bounds on the profit between two prices: the share falls in the leader's price.
 
         The follower's price follows the leader's, by less than the same part of its good's weight.
@@ -580,7 +581,7 @@ class _LogitLeader(NamedTuple):
         return price, max(closed, bound)
 
 
-def proved_price_response(game: StagedMarket, x: np.ndarray, player: int) -> Response:
+def proved_price_response(game: StagedMarket, x: ndarray, player: int) -> Response:
     """Return a price leader's best price with logit demand and one follower, and a bound on its profit."""
     market, n = game.market, plain_numbers(game.market)
     leader, follower = game.stages[0][player], game.stages[1][0]

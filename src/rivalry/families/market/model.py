@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float
+from numpy import ndarray
 
 from rivalry.core.oracles import at_home, base_game
 from rivalry.core.space import Box, PerPlayer, Profile
@@ -310,14 +311,14 @@ def shock_of(table: Any, observed: bool) -> Shock | None:
     return Shock(put(levels), put(chain), put(_stationary(chain)), bool(observed), on)
 
 
-def _row(name: str, value: object) -> np.ndarray:
+def _row(name: str, value: object) -> ndarray:
     row = np.asarray(value, dtype=float)
     if row.ndim != 1 or not row.size or not np.isfinite(row).all():
         raise ValueError(f"shock.{name}: {value!r} must be a list of finite numbers")
     return row
 
 
-def _iid(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def _iid(table: Mapping[str, Any]) -> tuple[ndarray, ndarray]:
     levels = _row("levels", table["levels"])
     stationary = _row("probabilities", table.get("probabilities", np.full(len(levels), 1 / len(levels))))
     if len(stationary) != len(levels) or np.any(stationary < 0) or abs(stationary.sum() - 1) > SUMS:
@@ -327,7 +328,7 @@ def _iid(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return levels, np.tile(stationary / stationary.sum(), (len(levels), 1))
 
 
-def _markov(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def _markov(table: Mapping[str, Any]) -> tuple[ndarray, ndarray]:
     levels = _row("levels", table["levels"])
     chain, size = np.asarray(table["transitions"], dtype=float), len(levels)
     # the shape first: rows of another array need not have sums
@@ -336,7 +337,7 @@ def _markov(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return levels, chain / chain.sum(axis=1, keepdims=True)
 
 
-def _ar1(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def _ar1(table: Mapping[str, Any]) -> tuple[ndarray, ndarray]:
     rho, sd, count = table["rho"], table["sd"], table["count"]
     whole_number("shock.count", count, 2)
     limit("shock.count", count, count)
@@ -355,7 +356,7 @@ def _ar1(table: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return np.linspace(-1.0, 1.0, count) * sd * np.sqrt(count - 1), chain
 
 
-def _stationary(chain: np.ndarray) -> np.ndarray:
+def _stationary(chain: ndarray) -> ndarray:
     """Return the stationary distribution. Raises `ValueError` if there are several."""
     size = len(chain)
     system = np.concatenate([chain.T - np.eye(size), np.ones((1, size))])
@@ -456,7 +457,7 @@ class Market(OneLineRepr, eqx.Module):
         return self.space.shape[0]
 
     @property
-    def observed_levels(self) -> np.ndarray:
+    def observed_levels(self) -> ndarray:
         """The levels of a shock that firms observe, those that occur; none without an observed shock."""
         if self.shock is None or not self.shock.observed:
             return np.zeros(0)
@@ -563,7 +564,7 @@ def plain_numbers(market: Market) -> dict[str, Any]:
     return numbers
 
 
-def choice_bounds(game: Any) -> tuple[np.ndarray, np.ndarray]:
+def choice_bounds(game: Any) -> tuple[ndarray, ndarray]:
     """Return the smallest and the largest choices of a game of one axis, ``[player]`` each."""
     return np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0]
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
@@ -327,7 +328,7 @@ def market_play(market: Market, periods: int | None = None, observation: str = "
     return MarketPlay(market, Box(lowest, largest), put(reach), periods, observation, grows)
 
 
-def _rows(groups: STAGES, firms: int) -> np.ndarray:
+def _rows(groups: STAGES, firms: int) -> ndarray:
     """Mask of the firms that choose in every stage or turn, ``[group firm]``."""
     return np.array([[firm in group for firm in range(firms)] for group in groups])
 
@@ -345,10 +346,10 @@ Policy = Callable[[Array, PRNGKeyArray], Array]
 class MarketSimulation(NamedTuple):
     """Simulated runs of a market."""
 
-    q: np.ndarray  # [run period firm]: sold
-    p: np.ndarray  # [run period firm]
-    profit: np.ndarray  # [run period firm]: before tax and adjustment
-    cash_flow: np.ndarray  # [run period firm]
+    q: ndarray  # [run period firm]: sold
+    p: ndarray  # [run period firm]
+    profit: ndarray  # [run period firm]: before tax and adjustment
+    cash_flow: ndarray  # [run period firm]
     valuation: Valuation  # [run firm]: at the market's own gamma, convention and terminal value
 
 
@@ -402,7 +403,7 @@ def simulate(
     return MarketSimulation(q, p, profit, cash_flow, value_cash_flows(full_market, cash_flow))
 
 
-def value_cash_flows(market: Market, cash_flows: np.ndarray) -> Valuation:
+def value_cash_flows(market: Market, cash_flows: ndarray) -> Valuation:
     """Return the valuation of ``cash_flows [.. period firm]`` by the firms of a market, ``[.. firm]``.
 
     It uses every firm's own discount factor, and the market's convention and terminal value.
@@ -411,7 +412,7 @@ def value_cash_flows(market: Market, cash_flows: np.ndarray) -> Valuation:
     return valuation(np.moveaxis(cash_flows, -2, -1), gamma, **market.valuation_rule())
 
 
-def _choices_by_period(game: MarketPlay, policy: object, periods: int) -> np.ndarray:
+def _choices_by_period(game: MarketPlay, policy: object, periods: int) -> ndarray:
     """Return the choices of every period, ``[period firm axis]``. Raises `ValueError`."""
     choices = floats(policy)
     shape = (periods, *game.space.shape)

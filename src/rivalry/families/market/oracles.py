@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
@@ -55,7 +56,7 @@ Traced = dict[str, tuple[tuple[str, ...], Array]]
 
 
 @oracles.payoff_scale.register(Market)
-def _(game: Market) -> Array | np.ndarray:
+def _(game: Market) -> Array | ndarray:
     """Return the approximate profit of the firm of lowest cost as a monopolist."""
     # in NumPy where nothing is traced: it is asked of every game that is certified
     xp = concrete_module(*game.numbers.values())
@@ -87,7 +88,7 @@ oracles.validate_parameter.register(Market)(lambda game, name, value: refusal(na
 
 
 @oracles.exchangeable.register(Market)
-def _(game: Market) -> np.ndarray:
+def _(game: Market) -> ndarray:
     """Return equal numbers for firms with the same parameters that choose at the same stage."""
     parameters = [floats(v) for v in game.numbers.values() if np.ndim(v) == 1]
     stage = np.array([next(k for k, s in enumerate(game.stages) if i in s) for i in range(game.players)])
@@ -184,12 +185,12 @@ def _(game: StagedMarket, x: Profile, player: int) -> oracles.Response:
 
 
 @oracles.proved_response.register(StagedMarket, when=has_price_response)
-def _(game: StagedMarket, x: Profile | np.ndarray, player: int) -> oracles.Response:
+def _(game: StagedMarket, x: Profile | ndarray, player: int) -> oracles.Response:
     return proved_price_response(game, floats(x), player)
 
 
 @oracles.closed_form.register(StagedMarket)
-def _(game: StagedMarket) -> np.ndarray:
+def _(game: StagedMarket) -> ndarray:
     """Return the choices of the first stage in all its equilibria."""
     return closed_forms.stackelberg(game.market, game.stages)[:, list(game.stages[0]), None]
 
@@ -250,7 +251,7 @@ def _(game: ContingentMarket, x: Profile, player: int | Array) -> tuple[Array, A
 
 
 @oracles.closed_form.register(ContingentMarket)
-def _(game: ContingentMarket) -> np.ndarray:
+def _(game: ContingentMarket) -> ndarray:
     """Return all combinations of the closed forms of the levels."""
     roots = product(*(oracles.closed_form(part.game) for part in game.parts))
     return np.array([np.concatenate(root, axis=1) for root in roots]).reshape(-1, *game.space.shape)
@@ -292,12 +293,12 @@ def _(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array,
 
 
 @oracles.proved_response.register(OwnerLeadership)
-def _(game: OwnerLeadership, x: Profile | np.ndarray, player: int) -> oracles.Response:
+def _(game: OwnerLeadership, x: Profile | ndarray, player: int) -> oracles.Response:
     return leader_response(game, floats(x), player)
 
 
 @oracles.compiled_response.register(OwnerLeadership)
-def _(game: OwnerLeadership, x: Profile, player: int) -> tuple[np.ndarray, np.ndarray]:
+def _(game: OwnerLeadership, x: Profile, player: int) -> tuple[ndarray, ndarray]:
     response = leader_response(game, floats(x), player)
     return response.strategy[None], floats(response.payoff)[None]
 
@@ -306,7 +307,7 @@ oracles.closed_form.register(OwnerLeadership)(leaders_choices)
 
 
 @oracles.closed_form.register(OwnedMarket, when=has_owner_response)
-def _(game: OwnedMarket) -> np.ndarray:
+def _(game: OwnedMarket) -> ndarray:
     """Return the prices of owners with logit demand."""
     return profile_of(game, logit_equilibria([game])[0].prices)[None]
 
@@ -338,7 +339,7 @@ def _(game: Market) -> oracles.GainBounds:
 
 
 @oracles.cycle_value.register(Market)
-def _(game: Market, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _(game: Market, cash_flow: ndarray, gamma: ndarray) -> tuple[ndarray, ndarray]:
     """Return the value of cash flows per unit of market size; ``gamma`` includes growth, as in the tables.
 
     The terminal value depends only on money and the discount factor.
@@ -349,7 +350,7 @@ def _(game: Market, cash_flow: np.ndarray, gamma: np.ndarray) -> tuple[np.ndarra
 
 
 @oracles.action_levels.register(StagedMarket)
-def _(game: StagedMarket, count: int) -> list[np.ndarray]:
+def _(game: StagedMarket, count: int) -> list[ndarray]:
     grids = tables.levels(game.market, count)
     return [grids[firm] for firm in game.market.stages[0]]
 
@@ -432,7 +433,7 @@ def _reaction(market: Market, x: Profile) -> Record:
     }
 
 
-def _places(market: Market, points: np.ndarray) -> np.ndarray:
+def _places(market: Market, points: ndarray) -> ndarray:
     """Return the choices of each firm to which the other's responses are drawn, ``[duellist grid_point]``."""
     low, high = choice_bounds(market)
     if market.rule.choice == "price":  # responses matter near the points, where the other firm sells
@@ -444,7 +445,7 @@ def _places(market: Market, points: np.ndarray) -> np.ndarray:
     return np.linspace(low, high, PLACES, axis=-1)
 
 
-def _responses(market: Market, x: np.ndarray, line: np.ndarray) -> np.ndarray:
+def _responses(market: Market, x: ndarray, line: ndarray) -> ndarray:
     """Return each firm's best response to the other's choices ``line [duellist grid_point]``."""
     if oracles.best_response.knows(market):
         return np.asarray(_exact_responses(market, put(x), put(line)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.core.oracles import Response, deviation_payoff
 from rivalry.core.results import Coverage
@@ -64,7 +65,7 @@ def _slope_and_bend(game: OwnerLeadership, x: Array, player: Array, row: Array) 
     return slope(row), jax.jacfwd(slope)(row)
 
 
-def leader_response(game: OwnerLeadership, x: np.ndarray, player: int) -> Response:
+def leader_response(game: OwnerLeadership, x: ndarray, player: int) -> Response:
     """Return a leading owner's best choices: the best of ascents from several starts, by Newton's method.
 
     Of a concave profit no choice in the box pays more than its tangent plane.
@@ -76,7 +77,7 @@ def leader_response(game: OwnerLeadership, x: np.ndarray, player: int) -> Respon
     width = high - low
     at = put(x), put(np.array(player))
 
-    def loss(part: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss(part: ndarray) -> tuple[float, ndarray]:
         # in shares of the box, so that tolerances do not depend on units
         paid, slope = _payoff_and_slope(game, *at, put(low + width * part))
         return -float(paid), -np.nan_to_num(np.asarray(slope)) * width
@@ -101,8 +102,8 @@ def leader_response(game: OwnerLeadership, x: np.ndarray, player: int) -> Respon
 
 
 def _polished(
-    game: OwnerLeadership, at: tuple[Array, Array], row: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> np.ndarray:
+    game: OwnerLeadership, at: tuple[Array, Array], row: ndarray, low: ndarray, high: ndarray
+) -> ndarray:
     """Return choices after Newton's steps in the coordinates off their bounds, if they pay no less."""
     paid = float(_payoff_and_slope(game, *at, put(row))[0])
     margin = CLOSE * (high - low)
@@ -120,7 +121,7 @@ def _polished(
     return row
 
 
-def leaders_choices(game: OwnerLeadership) -> np.ndarray:
+def leaders_choices(game: OwnerLeadership) -> ndarray:
     """Return the choices of all leading owners, ``[root player axis]``, by best responses in turn.
 
     Raises `ValueError` where they do not converge.

@@ -10,6 +10,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.core.game import own_gradients
 from rivalry.core.oracles import at_home
@@ -72,7 +73,7 @@ class OwnedMarket(OneLineRepr, eqx.Module):
         return len(self.owners)
 
     @property
-    def places(self) -> tuple[np.ndarray, np.ndarray]:
+    def places(self) -> tuple[ndarray, ndarray]:
         """The firm and the axis of every product."""
         firms = np.repeat(np.arange(self.players), list(map(len, self.owners)))
         axes = np.concatenate([np.arange(len(row)) for row in self.owners])
@@ -237,7 +238,7 @@ def owner_response(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[
     return prices, game.payoffs(x.at[player].set(prices))[player]
 
 
-def same_row(rows: Sequence[Sequence[int]], count: int) -> np.ndarray:
+def same_row(rows: Sequence[Sequence[int]], count: int) -> ndarray:
     """Return 1 for products of one row of owners or nests, ``[product product]``; without rows all differ."""
     labels = np.arange(count)
     for row in rows:
@@ -262,7 +263,7 @@ def _slopes(game: OwnedMarket, choices: Array) -> Any:
     return _conditions(game, cost, choices), in_cost, in_choices, prices
 
 
-def compensating_costs(game: OwnedMarket | Market, choices: Any) -> np.ndarray:
+def compensating_costs(game: OwnedMarket | Market, choices: Any) -> ndarray:
     """Return the unit costs ``[product]`` at which the owners would choose ``choices``.
 
     After a merger, with the choices before it, they are the costs that compensate for lost competition
@@ -287,7 +288,7 @@ def compensating_costs(game: OwnedMarket | Market, choices: Any) -> np.ndarray:
     return cost - np.linalg.solve(in_cost, conditions)
 
 
-def pass_through(game: OwnedMarket | Market, choices: Any) -> np.ndarray:
+def pass_through(game: OwnedMarket | Market, choices: Any) -> ndarray:
     """Return the slopes of equilibrium prices in unit costs, ``[product product]``, by the implicit theorem.
 
     Raises

@@ -7,6 +7,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import Coverage
 from rivalry.families.market.model import INTERCEPT, Market, plain_numbers
@@ -17,7 +18,7 @@ class _Piece(NamedTuple):
 
     low: float
     high: float
-    coefficients: np.ndarray
+    coefficients: ndarray
 
 
 def has_piecewise_profit(game: Market) -> bool:
@@ -28,8 +29,8 @@ def has_piecewise_profit(game: Market) -> bool:
 
 
 def rationed_response(
-    game: Market, support: np.ndarray, weights: np.ndarray, player: int
-) -> tuple[np.ndarray, float, Coverage]:
+    game: Market, support: ndarray, weights: ndarray, player: int
+) -> tuple[ndarray, float, Coverage]:
     """Return the best price against the others' mixtures, and its expected profit.
 
     The profit is quadratic on each interval between rivals' prices and the prices at which the capacity binds
@@ -57,7 +58,7 @@ def rationed_response(
     return np.array([price]), float(profits[side, interval]), "exact"
 
 
-def _pieces(game: Market, prices: np.ndarray, weights: np.ndarray, player: int) -> Iterator[_Piece]:
+def _pieces(game: Market, prices: ndarray, weights: ndarray, player: int) -> Iterator[_Piece]:
     """Yield the pieces of the profit against every joint price of the rivals, at every level of the shock."""
     numbers = plain_numbers(game)
     rivals = [rival for rival in range(len(prices)) if rival != player]
@@ -76,7 +77,7 @@ def _pieces(game: Market, prices: np.ndarray, weights: np.ndarray, player: int) 
 
 
 def _profit_pieces(
-    numbers: dict[str, np.ndarray], rationing: str, player: int, rivals: list[int], at: np.ndarray
+    numbers: dict[str, ndarray], rationing: str, player: int, rivals: list[int], at: ndarray
 ) -> Iterator[_Piece]:
     """Yield the pieces of the profit against the rivals' prices ``at``, from the lowest to the highest."""
     a, b = float(numbers["intercept"]), float(numbers["slope"])

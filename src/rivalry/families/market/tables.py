@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame, LinearQuadraticGame
 from rivalry.core.oracles import payoff_scale
@@ -29,15 +30,15 @@ class AdjustmentTables(NamedTuple):
     The adjustment rule is `predetermined`: current profit depends on the outputs before the adjustment.
     """
 
-    levels: tuple[np.ndarray, np.ndarray]  # each firm's outputs, increasing
-    flow: np.ndarray  # [player level_0 level_1]: cash flow before adjustment costs
-    phi: np.ndarray  # [player]
-    gamma: np.ndarray  # [player]
-    first: np.ndarray  # [player]: the initial level, int64
+    levels: tuple[ndarray, ndarray]  # each firm's outputs, increasing
+    flow: ndarray  # [player level_0 level_1]: cash flow before adjustment costs
+    phi: ndarray  # [player]
+    gamma: ndarray  # [player]
+    first: ndarray  # [player]: the initial level, int64
 
 
 def repeated_tables(
-    market: Market, grid: np.ndarray, sizes: np.ndarray, max_table_bytes: int = TABLE_BYTES
+    market: Market, grid: ndarray, sizes: ndarray, max_table_bytes: int = TABLE_BYTES
 ) -> FiniteGame:
     """Return the tables of repeated play by firms that choose among grid points.
 
@@ -97,7 +98,7 @@ def repeated_tables(
     )
 
 
-def levels(market: Market, count: int) -> list[np.ndarray]:
+def levels(market: Market, count: int) -> list[ndarray]:
     """Return ``count`` choices per firm around its Nash and cartel choices.
 
     ``linspace(low - xi (high - low), high + xi (high - low), count)`` with xi = ``grid_margin``, clipped to
@@ -161,7 +162,7 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
     return LinearQuadraticGame(np.eye(players + 1), B, R, costs, numbers["gamma"], initial_state)
 
 
-def outside_linear(market: Market, states: np.ndarray) -> str:
+def outside_linear(market: Market, states: ndarray) -> str:
     """Return where outputs or prices fall below zero on a path ``[period state]``, or an empty text."""
     low = -1e-9 * float(payoff_scale(market))
     a, b = float(market.numbers["intercept"]), float(market.numbers["slope"])
@@ -272,7 +273,7 @@ def _check_adjusted(market: Market, purpose: str) -> None:
             raise ValueError(f"{name}: is beyond {purpose}, where only outputs are carried over; {PLAY}")
 
 
-def _check_size(natures: int, sizes: np.ndarray, joint: int, branches: int, limit: int) -> None:
+def _check_size(natures: int, sizes: ndarray, joint: int, branches: int, limit: int) -> None:
     rows = joint if natures > branches else 1  # of the next nature
     need = 8 * natures * (joint * (len(sizes) + 1) + 2 * rows * branches)
     if need > limit:
@@ -282,12 +283,12 @@ def _check_size(natures: int, sizes: np.ndarray, joint: int, branches: int, limi
         )
 
 
-def _first_outputs(market: Market) -> np.ndarray:
+def _first_outputs(market: Market) -> ndarray:
     """Return the outputs before the first period."""
     return floats(market.numbers.get("initial", market.space.low[:, 0]))
 
 
-def _nature_moves(market: Market, joint: int, carries: bool) -> tuple[np.ndarray, np.ndarray]:
+def _nature_moves(market: Market, joint: int, carries: bool) -> tuple[ndarray, ndarray]:
     """Return the next states of nature and their cumulative probabilities, ``[nature joint branch]``."""
     chain = np.ones((1, 1)) if market.shock is None else np.asarray(market.shock.transitions)
     cdf = np.cumsum(chain, axis=1)
@@ -302,7 +303,7 @@ def _nature_moves(market: Market, joint: int, carries: bool) -> tuple[np.ndarray
     return np.array(np.broadcast_to(following, shape)), np.array(np.broadcast_to(cdf_rows, shape))
 
 
-def _observation_slots(market: Market, carries: bool) -> np.ndarray:
+def _observation_slots(market: Market, carries: bool) -> ndarray:
     """Return the observation slots of a round: nature now, and the choices of earlier stages."""
     nature = [market.players] if carries or (market.shock is not None and market.shock.observed) else []
     rows: dict[int, list[list[int]]] = {}
@@ -314,12 +315,12 @@ def _observation_slots(market: Market, carries: bool) -> np.ndarray:
     return np.array(slots, dtype=int)
 
 
-def _price_levels(p: np.ndarray) -> np.ndarray:
+def _price_levels(p: ndarray) -> ndarray:
     """Return the index of the lowest price among all its values, increasing, ``[nature joint]``."""
     price = p.min(axis=2).T
     values = np.sort(price, axis=None)
     new = np.diff(values, prepend=values[0]) > SAME_PRICE * values + PRICE_ROUNDING * values[-1]
-    levels: np.ndarray = np.cumsum(new)[np.searchsorted(values, price)]
+    levels: ndarray = np.cumsum(new)[np.searchsorted(values, price)]
     return np.array(levels, dtype=int, order="C")
 
 
@@ -351,7 +352,7 @@ def gamma_channels(
     game: MarketGame,
     tables: FiniteGame | None = None,
     learns: Sequence[bool] | None = None,
-    discounts: Sequence[float] | np.ndarray | None = None,
+    discounts: Sequence[float] | ndarray | None = None,
 ) -> Channels:
     """Return the channels by which the discount factors of a market's firms can affect outcomes.
 
@@ -423,7 +424,7 @@ def _signal_depends_on(tables: FiniteGame, player: int) -> bool:
     return next_round_depends or _depends_on(tables, tables.signal[:, :, None], player)
 
 
-def _depends_on(tables: FiniteGame, table: np.ndarray, player: int) -> bool:
+def _depends_on(tables: FiniteGame, table: ndarray, player: int) -> bool:
     """True where a player's action changes a table ``[nature joint ..]``."""
     if table.shape[1] <= 1:
         return False

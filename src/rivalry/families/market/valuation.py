@@ -9,6 +9,7 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from numpy.typing import ArrayLike
 
 from rivalry.runtime.jax import floats
@@ -23,10 +24,10 @@ TERMINALS = ("none", "gordon", "perpetuity", "multiple", "critic")
 class Valuation(NamedTuple):
     """The value of cash flows at date 0, ``[..]``, and its part beyond the horizon."""
 
-    value: np.ndarray  # including the terminal value
-    terminal_value: np.ndarray  # at date T
-    pv_terminal: np.ndarray  # the terminal value at date 0
-    terminal_share: np.ndarray  # pv_terminal/value; NaN where value is 0
+    value: ndarray  # including the terminal value
+    terminal_value: ndarray  # at date T
+    pv_terminal: ndarray  # the terminal value at date 0
+    terminal_share: ndarray  # pv_terminal/value; NaN where value is 0
 
 
 def valuation(
@@ -111,7 +112,7 @@ def valuation(
     return Valuation(value, np.broadcast_to(follows, value.shape), terminal_part, share)
 
 
-def continuation_factor(gamma: ArrayLike, growth: ArrayLike = 0.0, shift: float = 0.0) -> np.ndarray:
+def continuation_factor(gamma: ArrayLike, growth: ArrayLike = 0.0, shift: float = 0.0) -> ndarray:
     """Return the value, one period after a first cash flow of 1, of all later ones that grow forever.
 
     ``(1+g)/(r-g) (1+r)^(1-s)``, computed as ``(1+g) gamma^s / (1 - gamma (1+g))``, which is also right at
@@ -144,7 +145,7 @@ def check_rates(
             )
 
 
-def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0") -> np.ndarray:
+def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0") -> ndarray:
     """Return the value of the same ``profit`` in every period forever, ``gamma^s profit/(1 - gamma)``.
 
     Examples
@@ -159,7 +160,7 @@ def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0")
 
 def recurring_value(
     cash_flow: ArrayLike, gamma: ArrayLike, horizon: int, *, grows: float = 0.0, **rule: Any
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[ndarray, ndarray]:
     """Return the value of the same ``cash_flow [..]`` in every period, and its share beyond the horizon.
 
     Parameters
@@ -192,7 +193,7 @@ def recurring_value(
     return annuity.value, annuity.terminal_share
 
 
-def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray:
+def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> ndarray:
     """Return ``CF_1/(r - g)``, the value of cash flows that grow forever, one period before the first.
 
     Raises
@@ -218,7 +219,7 @@ def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> np.ndarray
 
 def one_ahead(
     cash_flow: ArrayLike, next_cash_flow: ArrayLike, gamma: ArrayLike, growth: ArrayLike = 0.0
-) -> np.ndarray:
+) -> ndarray:
     """Return the one-period-ahead value ``CF_t + gamma CFhat_(t+1)/(1 - gamma (1+g))``.
 
     This is the ``period0`` value of one period, with ``gordon`` cash flows from the forecast
@@ -237,7 +238,7 @@ def one_ahead(
     return np.asarray(floats(cash_flow) + floats(next_cash_flow) * ahead)
 
 
-def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) -> np.ndarray:
+def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) -> ndarray:
     """Return the ``period0`` value of the remaining cash flows in every period, ``[.. period]``.
 
     ``V_t = CF_t + gamma V_(t+1)``; ``follows [..]`` is the value after the last period.
@@ -257,7 +258,7 @@ def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) ->
 
 def sensitivity(
     cash_flows: ArrayLike, rates: ArrayLike, growths: ArrayLike, *, convention: str = "period0"
-) -> np.ndarray:
+) -> ndarray:
     """Return values with a ``gordon`` terminal value by rate r and growth g, ``[.. rate growth]``.
 
     NaN for ``r <= g``.
@@ -277,8 +278,8 @@ def sensitivity(
 
 
 def _weights(
-    gamma: np.ndarray, discounts: ArrayLike | None, periods: int, shift: float
-) -> tuple[np.ndarray, np.ndarray]:
+    gamma: ndarray, discounts: ArrayLike | None, periods: int, shift: float
+) -> tuple[ndarray, ndarray]:
     """Return the weights of periods, ``[.. period]``, and of date T, ``[..]``."""
     if discounts is None:
         t = np.arange(periods) + shift
@@ -293,14 +294,14 @@ def _weights(
     return begins * factors**shift, np.asarray(along[..., -1])
 
 
-def _flows(cash_flows: ArrayLike) -> np.ndarray:
+def _flows(cash_flows: ArrayLike) -> ndarray:
     flows = floats(cash_flows)
     if flows.ndim < 1 or not flows.shape[-1] or not np.isfinite(flows).all():
         raise ValueError(f"cash_flows: shape {flows.shape} must be [.. period] of finite numbers")
     return flows
 
 
-def _check_last(base: np.ndarray, terminal: str, strict: bool) -> None:
+def _check_last(base: ndarray, terminal: str, strict: bool) -> None:
     """Warn of a terminal cash flow that is not above 0; raise if ``strict`` and it continues forever."""
     if not np.any(base <= 0):
         return

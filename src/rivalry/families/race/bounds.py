@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.core.space import Profile
 from rivalry.families.race import period
@@ -97,7 +98,7 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
     return race.weights[0][:, None] * (jnp.stack(rows) - spent)
 
 
-def _chances(numbers: Numbers, logs: Array, i: int, rivals: np.ndarray) -> tuple[Array, Any, Any]:
+def _chances(numbers: Numbers, logs: Array, i: int, rivals: ndarray) -> tuple[Array, Any, Any]:
     """Return the probability that i wins, and if not, those that each other player and nobody wins."""
     rival_logs = logs[rivals]
     if len(rivals) == 1 and "ease_of_winning" not in numbers:
@@ -201,7 +202,7 @@ def _obstacle(race: Race) -> str:
     return next((reason for reason, is_met in conditions.items() if not is_met), "")
 
 
-def _numbers(race: Race) -> dict[str, np.ndarray]:
+def _numbers(race: Race) -> dict[str, ndarray]:
     """Return the parameters by symbol, ``[player]``, and payoffs of losses, ``[player winner]``."""
     numbers = {name: floats(part) for name, part in race.numbers_at(0).items()}
     n, is_own = race.players, race.rules.loser_prize_basis == "own"
@@ -348,9 +349,7 @@ def _enclosed_bounds(
     return surplus.low, low.low, high.high
 
 
-def _best_trials(
-    numbers: dict[str, np.ndarray], high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _best_trials(numbers: dict[str, ndarray], high: ndarray) -> tuple[ndarray, ndarray, ndarray]:
     """Return the trials ``[player axis]`` of steps 1 and 3, and the logarithm of the inputs of step 1."""
     top = np.log(np.min(high))
     line = np.linspace(np.log(SMALLEST_TRIAL), top, TRIALS)

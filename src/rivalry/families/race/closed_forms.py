@@ -16,6 +16,7 @@ from math import log
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.roots import zero
 from rivalry.families.race import period
@@ -138,7 +139,7 @@ def symmetric_equilibria(game: Race) -> list[Point]:
     return sorted(points, key=lambda point: (not point.is_nash, -point.payoff))
 
 
-def profiles(game: Race) -> np.ndarray:
+def profiles(game: Race) -> ndarray:
     """Return the points of `symmetric_equilibria` as profiles ``[root player axis]``."""
     inputs = [[p.safety_input, p.performance_input] for p in symmetric_equilibria(game)]
     rows = np.asarray(inputs).reshape(-1, 1, 2)
@@ -213,7 +214,7 @@ def _check_closed_form(game: Race) -> None:
         raise ValueError("end_on: disaster has no closed form where play may go on")
 
 
-def _damages(game: Race, d: np.ndarray) -> tuple[float, float]:
+def _damages(game: Race, d: ndarray) -> tuple[float, float]:
     """Return the cost of a disaster after an own win, and after another's."""
     if game.damage == "victim":
         own_effect = other_effect = d
@@ -351,7 +352,7 @@ def _single_root(numbers: SymmetricRace, top: float) -> float:
     return zero(lambda y: float(_excess_at(numbers, y)), top - reach, top, "performance")
 
 
-def _intervals(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
+def _intervals(numbers: SymmetricRace, y: ndarray) -> list[ndarray]:
     """Return the parts of a scan in which log odds exist, from fold to fold."""
     lowest = _lowest_level(numbers)
     if lowest == -np.inf:
@@ -372,7 +373,7 @@ def _intervals(numbers: SymmetricRace, y: np.ndarray) -> list[np.ndarray]:
     return [part for part in np.split(full, cuts) if above(part[:1])[0] > 0]
 
 
-def _roots_on_branch(numbers: SymmetricRace, y: np.ndarray, low: bool) -> list[tuple[float, float]]:
+def _roots_on_branch(numbers: SymmetricRace, y: ndarray, low: bool) -> list[tuple[float, float]]:
     """Return the roots on one branch of log odds, between neighbouring points of a scan."""
 
     def excess(at: float) -> float:

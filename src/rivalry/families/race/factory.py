@@ -9,6 +9,7 @@ from warnings import warn
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy import ndarray
 
 from rivalry.core.space import Box
 from rivalry.families.race import keys
@@ -87,7 +88,7 @@ def race(
     ] = 1.0,
     liability: Annotated[Amounts, "paid by the winner of an unsafe win, beside the disaster's cost"] = 0.0,
     no_winner: Annotated[
-        Literal["harmless", "disaster"] | float | list[float] | np.ndarray,
+        Literal["harmless", "disaster"] | float | list[float] | ndarray,
         INTERVAL,
         Symbol("no_win"),
         "payoff if nobody wins: 0, minus the cost of a disaster, or a number",
@@ -104,7 +105,7 @@ def race(
     ] = 1,
     gamma: Annotated[Shares, "discount factor per period"] = 1.0,
     period_weights: Annotated[
-        list[float] | list[list[float]] | np.ndarray | None,
+        list[float] | list[list[float]] | ndarray | None,
         Symbol("discount"),
         "in place of gamma: one weight per period",
     ] = None,
@@ -352,7 +353,7 @@ def _rules(options: dict[str, Any]) -> Rules:
     )
 
 
-def _weights(options: dict[str, Any], players: int, periods: int) -> np.ndarray:
+def _weights(options: dict[str, Any], players: int, periods: int) -> ndarray:
     """Return the weights of payoffs, ``[period player]``."""
     if options["period_weights"] is not None:
         weights = number("period_weights", options["period_weights"])
@@ -382,7 +383,7 @@ def _by_performance(numbers: dict[str, Any], price: float, stake: float, multipl
 
 
 def _ceilings(
-    numbers: dict[str, Any], weights: np.ndarray, columns: tuple[str, ...], cost: object, gamma: float
+    numbers: dict[str, Any], weights: ndarray, columns: tuple[str, ...], cost: object, gamma: float
 ) -> dict[str, float]:
     """Return by column the largest input that may pay, at most `FARTHEST`.
 
@@ -459,7 +460,7 @@ def _free(numbers: dict[str, Any], cost: object) -> str | None:
 def _space(
     options: dict[str, Any],
     numbers: dict[str, Any],
-    weights: np.ndarray,
+    weights: ndarray,
     columns: tuple[str, ...],
     infinite: bool,
 ) -> Box:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots import select
@@ -86,7 +87,7 @@ def payoff_landscape(data: Dataset, *, at: At = None, player: int = 0) -> Drawin
     return Drawing(marks, [frame], [selection.words, f"player {player}"], under=True)
 
 
-def _input_marks(selection: DrawnPoint, player: int, x: np.ndarray, y: np.ndarray) -> list[Mark]:
+def _input_marks(selection: DrawnPoint, player: int, x: ndarray, y: ndarray) -> list[Mark]:
     """Return the best response and the present inputs, within the panel."""
     certified, marks = selection.is_certified(), list[Mark]()
     circle: Look = {"markersize": 15, "hollow": not certified, "zorder": 5}
@@ -150,7 +151,7 @@ def deviation(data: Dataset, *, at: At = None) -> Drawing:
     return Drawing(marks, [frame], [selection.words])
 
 
-def _amount_scale(amount: np.ndarray) -> dict[str, Any]:
+def _amount_scale(amount: ndarray) -> dict[str, Any]:
     """Return a scale on which 0 and amounts of many orders of magnitude can be read, where there are some."""
     above = amount[amount > 0]
     if not above.size or above.max() <= 100 * above.min():
@@ -209,7 +210,7 @@ def _stage_frame(label: str, title: str, count: int, y_limits: tuple[Any, Any] =
     return Frame(label, title=title, x_limits=(-0.4, count - 0.6), y_limits=y_limits, whole=True)
 
 
-def _plan_marks(values: np.ndarray, relevant: np.ndarray, certified: bool, panel: int) -> list[Mark]:
+def _plan_marks(values: ndarray, relevant: ndarray, certified: bool, panel: int) -> list[Mark]:
     """Return a line per player of ``values [period player]``, dotted around periods without an effect."""
     clock, line, players = np.arange(len(values)), np.where(relevant, values, np.nan), values.shape[1]
     look: Look = {"hue": colours(players), "panel": panel}
@@ -319,7 +320,7 @@ def safety_frontier(data: Dataset, *, over: str = "algorithm", at: At = None) ->
     return Drawing(marks, [frame], [selection.words, f"a mark for each of {names}" if names else ""])
 
 
-def _performance(data: Dataset, at: At, keep: tuple[str, ...]) -> np.ndarray:
+def _performance(data: Dataset, at: At, keep: tuple[str, ...]) -> ndarray:
     """Return the expected performance of the winner, ``[kept dimensions]``."""
     rank = own_rank(data, "performance")
     selection = point(data, "performance", rank, ("win_probability", "alive"), at=at, keep=keep)
@@ -397,7 +398,7 @@ def subsidy(
     return Drawing(marks, [frame], [words])
 
 
-Bars = tuple[np.ndarray, np.ndarray, list[str], list[str], str]
+Bars = tuple[ndarray, ndarray, list[str], list[str], str]
 
 
 def _slopes(data: Dataset, quantity: str, at: At) -> Bars:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
+from numpy import ndarray
 
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
@@ -19,13 +20,13 @@ from rivalry.runtime.jax import floats, jax, jnp
 from rivalry.schema.annotations import AcceptedInterval, Needs, Symbol
 
 INTERVAL = AcceptedInterval("beliefs")
-Numbers = Annotated[float | list[float] | list[list[float]] | np.ndarray, INTERVAL]
+Numbers = Annotated[float | list[float] | list[list[float]] | ndarray, INTERVAL]
 NotNegative = Annotated[float, Ge(0)]
-Amounts = Annotated[NotNegative | list[NotNegative] | list[list[NotNegative]] | np.ndarray, INTERVAL]
+Amounts = Annotated[NotNegative | list[NotNegative] | list[list[NotNegative]] | ndarray, INTERVAL]
 Positive = Annotated[float, Gt(0)]
-Positives = Annotated[Positive | list[Positive] | list[list[Positive]] | np.ndarray, INTERVAL]
+Positives = Annotated[Positive | list[Positive] | list[list[Positive]] | ndarray, INTERVAL]
 Share = Annotated[float, Ge(0), Le(1)]
-Shares = Annotated[Share | list[Share] | list[list[Share]] | np.ndarray, INTERVAL]
+Shares = Annotated[Share | list[Share] | list[list[Share]] | ndarray, INTERVAL]
 Table = dict[str, Any]
 
 CONTESTED = Needs("kind", ("ratio", "logit"))
@@ -97,7 +98,7 @@ class RewardKeys(NamedTuple):
         "whose parameters and performance determine a loser's prize",
     ] = "own"
     prize_survives: Annotated[
-        bool | list[bool] | np.ndarray, Symbol("keep_prize"), "prizes are kept after a disaster"
+        bool | list[bool] | ndarray, Symbol("keep_prize"), "prizes are kept after a disaster"
     ] = False
 
 
@@ -262,7 +263,7 @@ def check_conflicts(options: dict[str, Any]) -> None:
                 raise ValueError(
                     f"price: stands for safety_price and performance_price; leave out price, or {name}"
                 )
-    lists = [n for n, v in options.items() if n != "gamma" and isinstance(v, list | tuple | np.ndarray)]
+    lists = [n for n, v in options.items() if n != "gamma" and isinstance(v, list | tuple | ndarray)]
     count = np.size(np.asarray(options["gamma"], dtype=object))
     if options["players"] is None and not lists and count > 2 and count == options["horizon"]:
         raise ValueError(
@@ -304,7 +305,7 @@ def plain_parts(options: dict[str, Any], numbers: dict[str, Any]) -> tuple[dict[
     return options | {"risk": risk, "cost": cost}, numbers
 
 
-def _only_price(cost: str, arrays: dict[str, np.ndarray]) -> str | None:
+def _only_price(cost: str, arrays: dict[str, ndarray]) -> str | None:
     """Key of the price that all pay under a rule of safety that costs nobody anything; None without one."""
     if cost == "penalty":
         return None if np.any(arrays["fine"]) and np.any(arrays["minimum"]) else "price"
@@ -377,7 +378,7 @@ _UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConvers
 
 def _check_numbers(name: str, part: Callable[..., Any], output: object, players: int) -> None:
     """Raise `ValueError` unless a part returned one valid number per player."""
-    shape = output.shape if isinstance(output, jax.Array | np.ndarray) else None
+    shape = output.shape if isinstance(output, jax.Array | ndarray) else None
     if shape != (players,):
         output_form = type(output).__name__ if shape is None else f"shape {shape}"
         raise _fault(name, part, f"answers {output_form}; must be one number per player, ({players},)")

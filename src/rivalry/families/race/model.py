@@ -9,6 +9,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
@@ -110,7 +111,7 @@ class Race(OneLineRepr, eqx.Module):
         """Return a profile by period, player and column."""
         return jnp.moveaxis(x.reshape(self.players, self.periods, len(self.columns)), 0, 1)
 
-    def profile(self, schedule: Array | np.ndarray) -> Profile:
+    def profile(self, schedule: Array | ndarray) -> Profile:
         """Return the profile of a schedule ``[period player column]``; the inverse of `schedule`."""
         if concrete_module(schedule) is not np:
             return jnp.moveaxis(schedule, 1, 0).reshape(self.players, -1)
@@ -328,7 +329,7 @@ def productivities(numbers: Numbers) -> Stocks:
     return jnp.stack([numbers[name] for name in PRODUCTIVITIES])
 
 
-def _by_column(race: Race, columns: Mapping[str, object], shape: tuple[int, ...]) -> np.ndarray:
+def _by_column(race: Race, columns: Mapping[str, object], shape: tuple[int, ...]) -> ndarray:
     for name in columns:
         if name not in race.columns:
             raise ValueError(f"{name}: no column of this race; it has {', '.join(race.columns)}")
@@ -344,14 +345,14 @@ def _by_column(race: Race, columns: Mapping[str, object], shape: tuple[int, ...]
     return rows
 
 
-def _array(name: str, value: object) -> np.ndarray:
+def _array(name: str, value: object) -> ndarray:
     try:
         return floats(value)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: {value!r} must be numbers, all rows of one length") from None
 
 
-def _refuse_outside(race: Race, schedule: np.ndarray) -> None:
+def _refuse_outside(race: Race, schedule: ndarray) -> None:
     """Raise `ValueError` that names the first input out of range."""
     for (t, player, k), entry in np.ndenumerate(schedule):
         column = race.columns[k]

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.oracles import Labels, Stages, labels
@@ -33,7 +34,7 @@ from rivalry.schema.registry import near
 
 
 @oracles.payoff_scale.register(Race)
-def _(game: Race) -> Scalar | Float[np.ndarray, ""] | float:
+def _(game: Race) -> Scalar | Float[ndarray, ""] | float:
     """Return the largest prize plus the largest cost of a disaster, over the players."""
     names = ("prize", "loser_prize", "disaster_cost")
     xp = concrete_module(*(game.numbers[name] for name in names))
@@ -68,7 +69,7 @@ def _(game: Race, name: str) -> Profile:
 
 
 @oracles.exchangeable.register(Race)
-def _(game: Race) -> np.ndarray:
+def _(game: Race) -> ndarray:
     """Return equal numbers for players with the same parameters in every period."""
     rules = game.rules
     built_in = BUILT_IN.issuperset((rules.production, rules.contest, rules.risk, rules.cost))
@@ -173,7 +174,7 @@ def _revenue(race: Race, rows: Array, outcome: Outcome) -> Array:
     return jnp.sum(paid + numbers["liability"] * outcome.q * (1 - outcome.S), axis=1)
 
 
-def _where_relevant(race: Race, record: Record) -> np.ndarray:
+def _where_relevant(race: Race, record: Record) -> ndarray:
     """Return False where a coordinate cannot matter and is not compared, ``[player axis]``.
 
     Such are inputs of periods that are never reached or have no weight, sharing without a lead, and sharing
@@ -211,7 +212,7 @@ def _(game: Race) -> Mapping[str, Callable[[Profile], Record]]:
     return {name: partial(compute, game) for name, compute in makers.items()}
 
 
-def _line(race: Race, x: Profile, column: int, points: int) -> np.ndarray:
+def _line(race: Race, x: Profile, column: int, points: int) -> ndarray:
     """Return inputs around those of the first period, evenly in logarithms."""
     top = float(np.max(np.asarray(race.schedule(x))[0, :, column]))
     top = top if top > 0 else 1.0
@@ -491,7 +492,7 @@ def _refine(problem: _OwnProblem, y: Array, width: Array) -> Array:
 
 
 @oracles.state_bounds.register(Race)
-def _(race: Race, t: int) -> tuple[np.ndarray, np.ndarray]:
+def _(race: Race, t: int) -> tuple[ndarray, ndarray]:
     """Return the smallest and the largest A and B at the start of period ``t``, ``[stock player]`` each."""
     start = np.asarray(race.initial_state())
     low, high = start.copy(), start.copy()

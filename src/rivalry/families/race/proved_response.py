@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.core.oracles import Response, payoff_scale
 from rivalry.core.payoffs import payoffs
@@ -285,30 +286,30 @@ def _softplus(z: Any) -> Any:
     return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
 
 
-def _floor(problem: Problem, spoil: np.ndarray | float) -> Any:
+def _floor(problem: Problem, spoil: ndarray | float) -> Any:
     """Return the least log odds of safety that are allowed."""
     by_input = problem.log_a + problem.alpha * problem.least_xs
     return np.maximum(problem.least_odds, by_input - spoil)
 
 
-def _log_input(problem: Problem, z: np.ndarray | float, spoil: np.ndarray | float) -> Any:
+def _log_input(problem: Problem, z: ndarray | float, spoil: ndarray | float) -> Any:
     """Return the logarithm of the safety input of log odds ``z``."""
     with np.errstate(invalid="ignore"):  # without productivity any input has the same odds
         return np.fmax((z + spoil - problem.log_a) / problem.alpha, problem.least_xs)
 
 
-def _cost(problem: Problem, xs: np.ndarray | float) -> Any:
+def _cost(problem: Problem, xs: ndarray | float) -> Any:
     """Return the cost of a safety input."""
     on_top = problem.slope_s * xs**2 / 2 if problem.slope_s else 0.0
     return (problem.price_s * xs if problem.price_s else 0.0) + on_top
 
 
-def _net_gain(problem: Problem, gain: np.ndarray, z: np.ndarray, spoil: np.ndarray) -> Any:
+def _net_gain(problem: Problem, gain: ndarray, z: ndarray, spoil: ndarray) -> Any:
     """Gain by safety of log odds ``z``, less its cost."""
     return gain * _power(problem, z) - _cost(problem, np.exp(_log_input(problem, z, spoil)))
 
 
-def _peak(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> tuple[Any, Any]:
+def _peak(problem: Problem, gain: ndarray, spoil: ndarray) -> tuple[Any, Any]:
     """Return the largest log odds of safety at which gain and cost balance, and how far off they may be.
 
     Both like ``gain``. Minus infinity where gain nowhere exceeds cost.
@@ -333,7 +334,7 @@ def _peak(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> tuple[Any, A
     return _balance(problem, shift, np.log(marginal_gain), w)
 
 
-def _balance(problem: Problem, shift: np.ndarray, log_gain: np.ndarray, w: np.ndarray) -> tuple[Any, Any]:
+def _balance(problem: Problem, shift: ndarray, log_gain: ndarray, w: ndarray) -> tuple[Any, Any]:
     """Return `_peak` by Newton's method from above on the logarithm of marginal cost over marginal gain.
 
     That is convex in ``w``, the logarithm of the input beyond that at which a negative price turns positive.
@@ -359,7 +360,7 @@ def _balance(problem: Problem, shift: np.ndarray, log_gain: np.ndarray, w: np.nd
     return z, np.where(np.abs(step) > 1e-9 * size, np.inf, alpha * 1e-9 * size)
 
 
-def _best_odds(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Span:
+def _best_odds(problem: Problem, gain: ndarray, spoil: ndarray) -> Span:
     """Return the best log odds of safety that are allowed, enclosed."""
     (z, slack), floor = _peak(problem, gain, spoil), _floor(problem, spoil)
     low, high = np.maximum(z - slack, floor), np.maximum(z + slack, floor)
@@ -371,7 +372,7 @@ def _best_odds(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Span:
     return Span(low, high)
 
 
-def _safety_value(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Any:
+def _safety_value(problem: Problem, gain: ndarray, spoil: ndarray) -> Any:
     """Gain by the best safety, less its cost; no less where the best safety is not known."""
     (z, slack), floor = _peak(problem, gain, spoil), _floor(problem, spoil)
     net_gains = [_net_gain(problem, gain, point, spoil) for point in (np.maximum(z, floor), floor)]
@@ -379,13 +380,13 @@ def _safety_value(problem: Problem, gain: np.ndarray, spoil: np.ndarray) -> Any:
     return np.where(np.isfinite(slack), np.maximum(*net_gains), bound_on_gain)
 
 
-def _power(problem: Problem, z: np.ndarray | float) -> Any:
+def _power(problem: Problem, z: ndarray | float) -> Any:
     """Return ``sigma^g``."""
     g = problem.power
     return np.exp(-g * _softplus(-z)) if g > 0 else np.zeros_like(z)
 
 
-def _rounding(problem: Problem, p: Span, log_xp: np.ndarray) -> Any:
+def _rounding(problem: Problem, p: Span, log_xp: ndarray) -> Any:
     """Largest error of payoffs of performance inputs up to ``log_xp``."""
     size = sum(abs(c0) + abs(c1) * p.high for c0, c1 in problem.pairs) + _spent(problem, log_xp)
     if max(problem.least_odds, problem.least_xs) == -np.inf:  # a best safety costs less than it brings
@@ -398,7 +399,7 @@ def _rounding(problem: Problem, p: Span, log_xp: np.ndarray) -> Any:
     return SUM_ROUNDING * (size + 2 * forced) + LOG_ROUNDING * forced * logs / problem.alpha
 
 
-def _spent(problem: Problem, log_xp: np.ndarray | float) -> Any:
+def _spent(problem: Problem, log_xp: ndarray | float) -> Any:
     """Return the cost of a performance input."""
     xp = np.exp(log_xp)
     return problem.price_p * xp + (problem.slope_p * xp**2 / 2 if problem.slope_p else 0.0)
@@ -419,7 +420,7 @@ def _unsafe(problem: Problem, log_xp: Any) -> tuple[Any, Any, Any]:
     return log_p, loss_chance * b + q * a, q * r + loss_chance * loss
 
 
-def _box_bounds(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any, Any]:
+def _box_bounds(problem: Problem, boxes: ndarray) -> tuple[Any, Any, Any]:
     """Return upper bounds on the payoff in boxes ``[box 2]`` of ``ln xp``.
 
     Also the payoffs at their ends, and what is allowed for rounding.
@@ -434,7 +435,7 @@ def _box_bounds(problem: Problem, boxes: np.ndarray) -> tuple[Any, Any, Any]:
     return np.where(np.isnan(above), np.inf, above), ends, rounding
 
 
-def _slope(problem: Problem, boxes: np.ndarray) -> Span:
+def _slope(problem: Problem, boxes: ndarray) -> Span:
     """Return the slopes in ``ln xp`` of the payoff with the best safety, in each box ``[box 2]``."""
     log_p = problem.log_b + problem.beta * boxes
     p = Span(*np.exp(log_p).T)

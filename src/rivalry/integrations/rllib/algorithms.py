@@ -10,6 +10,7 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
+from numpy import ndarray
 
 from rivalry.core.game import Game, MarkovGame, is_agents, is_markov, is_population, kernel_conversion
 from rivalry.core.needs import Need
@@ -115,7 +116,7 @@ class DeepLearner(LearnerOptions):
         training.stop(session)
         return record
 
-    def pack(self, session: Training) -> dict[str, np.ndarray]:
+    def pack(self, session: Training) -> dict[str, ndarray]:
         """Return RLlib's state, and the rewards and random streams, each as the bytes of a file."""
         curves = io.BytesIO()
         np.savez(curves, words=session.words, rewards=np.array(session.rewards), lost=np.array(session.lost))
@@ -123,14 +124,14 @@ class DeepLearner(LearnerOptions):
         files = {STATE: training.state(session), CURVES: curves.getvalue()}
         return {name: np.frombuffer(data, np.uint8) for name, data in files.items()}
 
-    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Training:
+    def unpack(self, arrays: Mapping[str, ndarray]) -> Training:
         """Return a session that resumes from what `pack` returned."""
         with np.load(io.BytesIO(arrays[CURVES].tobytes())) as noted:
             training = Training(noted["words"], arrays[STATE].tobytes())
             training.rewards, training.lost = list(noted["rewards"]), str(noted["lost"])
         return training
 
-    def _curve(self, world: Arena, rewards: np.ndarray) -> Record:
+    def _curve(self, world: Arena, rewards: ndarray) -> Record:
         """Return mean rewards per player, over the agents of the player."""
         finite = np.isfinite(rewards).all(axis=1)  # no episode ended in the others
         players, marks, rewards = np.array(world.players), np.flatnonzero(finite), rewards[finite]

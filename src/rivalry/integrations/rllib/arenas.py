@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import scale
 from rivalry.core.results import Record
@@ -49,12 +50,12 @@ class Arena(ABC):
         """Return the periods of an episode of so many steps of the environment. Default: all of them."""
         return float(self.periods)
 
-    def look(self, name: str, observation: object) -> np.ndarray:
+    def look(self, name: str, observation: object) -> ndarray:
         """Observation of an agent, as a row of numbers. Default: all of it."""
         return np.asarray(observation, dtype=np.float32)
 
     @abstractmethod
-    def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+    def read(self, networks: Networks, words: ndarray, options: Reading) -> Record:
         """Return the record of learned policies; ``words`` seed all samples."""
 
 
@@ -76,7 +77,7 @@ def policy_names(names: tuple[str, ...], kinds: Any, shared: bool) -> tuple[str,
 
 
 def choose_actions(
-    networks: Networks, observations: Mapping[str, np.ndarray], draw: np.random.Generator | None
+    networks: Networks, observations: Mapping[str, ndarray], draw: np.random.Generator | None
 ) -> dict[str, Any]:
     """Return the actions of agents at their observations; with ``draw`` with exploration.
 

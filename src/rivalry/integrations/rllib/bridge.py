@@ -9,11 +9,12 @@ from zlib import crc32
 
 import numpy as np
 from gymnasium import spaces
+from numpy import ndarray
 from ray.rllib.env.multi_agent_env import MultiAgentEnv
 
 from rivalry.integrations.rllib.session import NoNumber
 
-Look = Callable[[str, Any], np.ndarray]
+Look = Callable[[str, Any], ndarray]
 
 
 class Agent(str):
@@ -48,7 +49,7 @@ class Bridge(MultiAgentEnv):  # type: ignore[misc]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[Agent, np.ndarray], dict[Agent, Any]]:
+    ) -> tuple[dict[Agent, ndarray], dict[Agent, Any]]:
         """Begin an episode."""
         observations, _ = self.env.reset(seed=seed)
         return self._observations(observations, self._acting()), {}
@@ -75,5 +76,5 @@ class Bridge(MultiAgentEnv):  # type: ignore[misc]
         movers = getattr(self.env, "movers", None)
         return list(self.env.agents) if movers is None else list(movers())
 
-    def _observations(self, observations: dict[str, Any], names: list[str]) -> dict[Agent, np.ndarray]:
+    def _observations(self, observations: dict[str, Any], names: list[str]) -> dict[Agent, ndarray]:
         return {self.known[name]: self.look(name, observations[name]) for name in names}

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import exchangeable_labels, is_markov
 from rivalry.core.needs import fits
@@ -62,7 +63,7 @@ class NativeArena(Arena):
         """Return the game as an environment."""
         return parallel_env(self.given, periods=self.periods, normalize_spaces=True)
 
-    def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+    def read(self, networks: Networks, words: ndarray, options: Reading) -> Record:
         """Return episode returns without and with exploration, and the gains of trained best responses."""
         play_seeds, exploration_seeds = np.random.SeedSequence(words.tolist()).spawn(2)
         plain = self._returns(networks, options, play_seeds, explore=False)
@@ -93,7 +94,7 @@ class NativeArena(Arena):
 
     def _returns(
         self, networks: Networks, options: Reading, sequence: np.random.SeedSequence, explore: bool
-    ) -> np.ndarray:
+    ) -> ndarray:
         """Return sums of rewards ``[episode player]``, discounted by own turns; random numbers are common."""
         draw = np.random.default_rng(sequence) if explore else None
         # two at least: a confidence interval needs a spread
@@ -157,11 +158,11 @@ class AgentsArena(Arena):
         """Return the game as an environment."""
         return parallel_env(self.given, periods=self.periods, illegal="clip", normalize_spaces=True)
 
-    def look(self, name: str, observation: Any) -> np.ndarray:
+    def look(self, name: str, observation: Any) -> ndarray:
         """Return the observation without the mask."""
         return np.asarray(observation["observation"], dtype=np.float32)
 
-    def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+    def read(self, networks: Networks, words: ndarray, options: Reading) -> Record:
         """Return policies, evaluated by simulation and by dynamic programming in the measured distributions.
 
         Agents of one type of an economy with networks of their own are evaluated by their mean policy.

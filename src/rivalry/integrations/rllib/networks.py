@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 
 class PolicyNetwork(NamedTuple):
@@ -19,7 +20,7 @@ class PolicyNetwork(NamedTuple):
     family: str
     epsilon: float = 0.0
 
-    def outputs(self, observations: np.ndarray) -> np.ndarray:
+    def outputs(self, observations: ndarray) -> ndarray:
         """Return the outputs ``[row output]`` at observations ``[row feature]``."""
         # inside: PyTorch belongs to the extra `deep`
         import torch
@@ -37,7 +38,7 @@ class PolicyNetwork(NamedTuple):
         """True where actions are discrete."""
         return self.family in ("logits", "values")
 
-    def probabilities(self, observations: np.ndarray) -> np.ndarray:
+    def probabilities(self, observations: ndarray) -> ndarray:
         """Return probabilities of discrete actions ``[row action]``, exploration included."""
         outputs = self.outputs(observations)
         if self.family == "logits":
@@ -47,7 +48,7 @@ class PolicyNetwork(NamedTuple):
         one_hot = np.eye(outputs.shape[1])[outputs.argmax(axis=1)]
         return np.asarray((1 - self.epsilon) * one_hot + self.epsilon / outputs.shape[1])
 
-    def best(self, observations: np.ndarray) -> np.ndarray:
+    def best(self, observations: ndarray) -> ndarray:
         """Return actions without exploration: numbers ``[row]``, or choices ``[row axis]`` in [-1, 1]."""
         outputs = self.outputs(observations)
         if self.finite:
@@ -55,7 +56,7 @@ class PolicyNetwork(NamedTuple):
         mean, _ = np.split(outputs, 2, axis=1)
         return self._inside(mean)
 
-    def sample(self, observations: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    def sample(self, observations: ndarray, draw: np.random.Generator) -> ndarray:
         """Return actions with exploration, in the form of `best`."""
         if self.finite:
             cdf = np.cumsum(self.probabilities(observations), axis=1)
@@ -65,13 +66,11 @@ class PolicyNetwork(NamedTuple):
         mean, log_deviation = np.split(self.outputs(observations), 2, axis=1)
         return self._inside(mean + np.exp(log_deviation) * draw.normal(size=mean.shape))
 
-    def _inside(self, numbers: np.ndarray) -> np.ndarray:
+    def _inside(self, numbers: ndarray) -> ndarray:
         return np.asarray(np.tanh(numbers) if self.family == "squashed" else np.clip(numbers, -1.0, 1.0))
 
 
-def clip_to_masks(
-    network: PolicyNetwork, observations: np.ndarray, masks: np.ndarray, explore: bool
-) -> np.ndarray:
+def clip_to_masks(network: PolicyNetwork, observations: ndarray, masks: ndarray, explore: bool) -> ndarray:
     """Return probabilities of entries ``[row entry]`` by a network that does not know masks ``[row entry]``.
 
     The probability of masked entries goes to the largest legal entry.
@@ -79,7 +78,7 @@ def clip_to_masks(
     probabilities = (
         network.probabilities(observations) if explore else np.eye(masks.shape[1])[network.best(observations)]
     )
-    legal: np.ndarray = np.where(masks > 0, probabilities, 0.0)
+    legal: ndarray = np.where(masks > 0, probabilities, 0.0)
     last_legal = masks.shape[1] - 1 - np.argmax(masks[:, ::-1] > 0, axis=1)
     legal[np.arange(len(legal)), last_legal] += np.where(masks > 0, 0.0, probabilities).sum(axis=1)
     return legal

@@ -12,6 +12,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import Playable, exchangeable_labels, scale
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
@@ -80,7 +81,7 @@ class RoundsArena(Arena):
         staged_game = in_stages(self.board, stages, periods=self.periods) if len(stages) > 1 else None
         return parallel_env(staged_game or repeat(self.board, periods=self.periods), normalize_spaces=True)
 
-    def look(self, name: str, observation: Any) -> np.ndarray:
+    def look(self, name: str, observation: Any) -> ndarray:
         """Return the last choices as far as they are observed, and in stages those of this period."""
         players, axes = self._shape
         player = self.names.index(name)
@@ -93,7 +94,7 @@ class RoundsArena(Arena):
     def _shape(self) -> tuple[int, int]:
         return tuple(self.board.space.shape)
 
-    def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+    def read(self, networks: Networks, words: ndarray, options: Reading) -> Record:
         """Return the profile after play without exploration, and the mixtures of play with exploration."""
         path, base = self._play(networks, options.rounds), self.order.game
         x = path[-1]
@@ -111,10 +112,10 @@ class RoundsArena(Arena):
             )
         return record | self._exploring_record(networks, words)
 
-    def _play(self, networks: Networks, rounds: int) -> np.ndarray:
+    def _play(self, networks: Networks, rounds: int) -> ndarray:
         """Return choices without exploration ``[period player axis]``."""
         env: Any = self.env()
-        path: list[np.ndarray] = []
+        path: list[ndarray] = []
         observations, _ = env.reset(seed=0)
         space = self.board.space
         choices = np.zeros((len(self.names), space.shape[1] if isinstance(space, Box) else 1))
@@ -132,12 +133,12 @@ class RoundsArena(Arena):
             path.append(self._profile(choices))
         return np.array(path)
 
-    def _profile(self, actions: np.ndarray) -> np.ndarray:
+    def _profile(self, actions: ndarray) -> ndarray:
         """Return the strategies ``[player axis]`` of actions ``[player column]``."""
         x = strategies(self.board.space, put(actions))
         return np.asarray(x if self.board is self.order.game else self.board.profile(x))
 
-    def _exploring_record(self, networks: Networks, words: np.ndarray) -> Record:
+    def _exploring_record(self, networks: Networks, words: ndarray) -> Record:
         """Return the mixtures played with exploration, where all choose at once, and the gains there."""
         base = self.order.game
         if len(self.order.stages) > 1:
@@ -168,7 +169,7 @@ class RoundsArena(Arena):
         return _exploring(mixture_record(base, points, weights))
 
 
-def _status(path: np.ndarray, space: Any) -> Variable:
+def _status(path: ndarray, space: Any) -> Variable:
     """Status of play ``[period player axis]``: at rest in its last period or not.
 
     Play at rest is no convergence of learning: networks that observe nothing repeat their choice at once.
@@ -184,7 +185,7 @@ def _exploring(record: Record) -> Record:
     return {f"exploring_{new}": record[old] for old, new in names.items() if old in record}
 
 
-def _finite_record(game: object, weights: np.ndarray) -> Record:
+def _finite_record(game: object, weights: ndarray) -> Record:
     """Return payoffs and exact regrets of mixtures ``[player action]`` of a finite game."""
     pays = action_payoffs(tables_of(to_finite(game)), weights)
     payoff = np.einsum("pa,pa->p", weights, np.nan_to_num(pays))
@@ -256,7 +257,7 @@ class WalksArena(Arena):
         """Return the game of steps as an environment."""
         return parallel_env(self.walk, periods=self.periods, normalize_spaces=True)
 
-    def read(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+    def read(self, networks: Networks, words: ndarray, options: Reading) -> Record:
         """Ends of policies without exploration, and the gains from deviating."""
         return self._tables(networks) if self.action_grid else self._paths(networks, words, options)
 
@@ -278,9 +279,7 @@ class WalksArena(Arena):
         }
         return record | self._gains(world, policies, probabilities, rollout(world, policies, start).cycle)
 
-    def _gains(
-        self, world: Tabulated, policies: np.ndarray, probabilities: np.ndarray, cycle: np.ndarray
-    ) -> Record:
+    def _gains(self, world: Tabulated, policies: ndarray, probabilities: ndarray, cycle: ndarray) -> Record:
         """Return the discounted gains of best responses to the others' policies, by dynamic programming.
 
         Without exploration at the end of play; with exploration as the mean over joint positions.
@@ -293,7 +292,7 @@ class WalksArena(Arena):
         exploring = policy_regrets(world, probabilities, self.discount)[:, 0].mean(axis=1)
         return {"policy_regret": (("player",), plain), "policy_regret_exploring": (("player",), exploring)}
 
-    def _observations(self, world: Tabulated, player: int) -> np.ndarray:
+    def _observations(self, world: Tabulated, player: int) -> ndarray:
         """Return the observation in each of a player's states, ``[state feature]``, own position first."""
         sizes, space = world.tables.sizes.tolist(), self.given.space
         rows = np.zeros((len(sizes), max(sizes), space.shape[1]))
@@ -306,7 +305,7 @@ class WalksArena(Arena):
         order = [player, *(rival for rival in range(len(sizes)) if rival != player)]
         return np.concatenate([rows[rival, at[rival]] for rival in order], axis=1)
 
-    def _paths(self, networks: Networks, words: np.ndarray, options: Reading) -> Record:
+    def _paths(self, networks: Networks, words: ndarray, options: Reading) -> Record:
         draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
         plain, _ = self._walk(networks, None, options.rounds)
         path, paid = self._walk(networks, draw, options.evaluation)
@@ -321,7 +320,7 @@ class WalksArena(Arena):
 
     def _walk(
         self, networks: Networks, draw: np.random.Generator | None, periods: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[ndarray, ndarray]:
         """Return positions ``[period player axis]`` in one long episode, and payoffs ``[period player]``."""
         env: Any = parallel_env(self.walk, normalize_spaces=True)
         observations, _ = env.reset(seed=0)
@@ -339,7 +338,7 @@ class WalksArena(Arena):
         return np.array(path), np.array(paid)
 
 
-def _widths(space: object) -> np.ndarray:
+def _widths(space: object) -> ndarray:
     """Return the width of a space along each axis. Raises `ValueError` where players differ."""
     if not isinstance(space, Box):
         return np.ones(1)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.integrations.rllib import libraries
 from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions
@@ -35,7 +36,7 @@ class Alone:
         """Return the game with the others in it."""
         return Against(self.arena, self.names[0], self.others)
 
-    def look(self, name: str, observation: object) -> np.ndarray:
+    def look(self, name: str, observation: object) -> ndarray:
         """As in the arena of all agents."""
         return self.arena.look(name, observation)
 
@@ -43,7 +44,7 @@ class Alone:
 Setup = Arena | Alone
 
 
-def iteration(learner: LearnerOptions, arena: Setup, session: Training) -> np.ndarray:
+def iteration(learner: LearnerOptions, arena: Setup, session: Training) -> ndarray:
     """Play and learn once; return mean rewards per period ``[agent]``, NaN where no episode ended.
 
     Marks the session ``lost`` where rewards or losses are infinite or NaN, which RLlib itself ignores.
@@ -115,7 +116,7 @@ def _running_algorithm(learner: LearnerOptions, arena: Setup, session: Training)
     return session.algorithm
 
 
-def _seed_memory(algorithm: Any, arena: Setup, words: np.ndarray) -> None:
+def _seed_memory(algorithm: Any, arena: Setup, words: ndarray) -> None:
     """Seed replay memories, and let them sample policies in the same order in every process."""
     memory = algorithm.local_replay_buffer
     if memory is not None:
@@ -206,7 +207,7 @@ def _copy_weights(algorithm: object, source_networks: dict[str, Any]) -> None:
     _prime(algorithm, prime)
 
 
-def reading(learner: LearnerOptions, arena: Arena, words: np.ndarray) -> Reading:
+def reading(learner: LearnerOptions, arena: Arena, words: ndarray) -> Reading:
     """Rules for the evaluation of policies and for the training of best responses to them."""
     from torch import nn
 

@@ -9,6 +9,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import CLAIMS, COVERAGES, claim_in_words, gains_left_open, is_truth, split_method
 from rivalry.core.tolerances import SAME_NUMBER
@@ -168,7 +169,7 @@ def results(data: Dataset, judged_cells: Sequence[JudgedCell] | None = None) -> 
     return rows
 
 
-def _plain(values: np.ndarray | np.generic, truth: bool) -> Any:
+def _plain(values: ndarray | np.generic, truth: bool) -> Any:
     """Numbers, words or truth values, which a dataset stores as numbers, for JSON."""
     return (np.asarray(values, dtype=bool) if truth else values).tolist()
 
@@ -277,12 +278,12 @@ def _lead(data: Dataset) -> list[str]:
     return [str(dim) for dim in dims if dim in data.coords]
 
 
-def _by_cell(data: Dataset) -> Callable[[str], np.ndarray]:
+def _by_cell(data: Dataset) -> Callable[[str], ndarray]:
     """Function from a variable to its values ``[cell own ...]``, cells in row-major order."""
     lead = _lead(data)
     count = prod(data.sizes[dim] for dim in lead)
 
-    def values(name: str) -> np.ndarray:
+    def values(name: str) -> ndarray:
         array = data[name]
         missing = {dim: data.sizes[dim] for dim in lead if dim not in array.dims}
         array = (array.expand_dims(missing) if missing else array).transpose(*lead, ...)
@@ -291,7 +292,7 @@ def _by_cell(data: Dataset) -> Callable[[str], np.ndarray]:
     return values
 
 
-def _finished(data: Dataset) -> np.ndarray:
+def _finished(data: Dataset) -> ndarray:
     """Mask of cells that have a result, ``[cell]``."""
     if "status" not in data:
         return np.zeros(0, dtype=bool)
@@ -299,14 +300,14 @@ def _finished(data: Dataset) -> np.ndarray:
     return (status != "").reshape(len(status), -1).any(axis=1)
 
 
-def _words_of(words: np.ndarray, ended: np.ndarray) -> list[tuple[str, ...]]:
+def _words_of(words: ndarray, ended: ndarray) -> list[tuple[str, ...]]:
     """Words of each cell's finished results ``[cell batch]``."""
     if ended.shape[1] == 1:
         return [(word,) for word in words[:, 0].tolist()]
     return [tuple(row[mask].tolist()) for row, mask in zip(words, ended, strict=True)]
 
 
-def _largest(values: np.ndarray, ended: np.ndarray) -> list[float | None]:
+def _largest(values: ndarray, ended: ndarray) -> list[float | None]:
     """Each cell's largest value of ``[cell batch player]`` over its finished results ``[cell batch]``.
 
     None if infinite or, for any batch index, unknown. Other NaN are padding.
@@ -319,7 +320,7 @@ def _largest(values: np.ndarray, ended: np.ndarray) -> list[float | None]:
     return list(values.tolist())
 
 
-def _gains(numbers: Mapping[str, np.ndarray], ended: np.ndarray) -> list[float]:
+def _gains(numbers: Mapping[str, ndarray], ended: ndarray) -> list[float]:
     """Largest gain that each cell's claim leaves open, as a part of the stake; 0 where unknown."""
     if not {"bound", "at_stake"} <= set(numbers):
         return [0.0] * len(ended)
@@ -440,14 +441,14 @@ def _missing_cells(data: Dataset) -> str:
     return f"{missing} of {int((planned != '').sum())} cells are missing" if missing else ""
 
 
-def _equal(values: np.ndarray, target: bool | float | str) -> np.ndarray:
+def _equal(values: ndarray, target: bool | float | str) -> ndarray:
     """Mask of values that equal the one wanted; padding stays."""
     if values.dtype.kind == "U" or isinstance(target, str):
         return np.asarray(values.astype(str) == str(target))
     return np.where(np.isnan(values), np.nan, np.isclose(values, target, rtol=SAME_NUMBER, atol=0.0))
 
 
-def _reduce(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
+def _reduce(rows: ndarray, reduce: str | None) -> tuple[bool | float | str | None, str]:
     """One number from values ``[cell, own]``, or None and the reason; padding does not count."""
     stored = _is_stored(rows)
     empty = int((~stored).all(axis=1).sum())
@@ -468,14 +469,14 @@ def _reduce(rows: np.ndarray, reduce: str | None) -> tuple[bool | float | str | 
     return _finite(values[0])
 
 
-def _is_stored(values: np.ndarray) -> np.ndarray:
+def _is_stored(values: ndarray) -> ndarray:
     """Mask of entries of a run's dataset beyond the padding of `rivalry.core.results.collect`."""
     if values.dtype.kind == "f":
         return np.asarray(~np.isnan(values))
     return np.asarray(values != -1) if values.dtype.kind == "i" else np.ones(values.shape, dtype=bool)
 
 
-_REDUCE: dict[str, Callable[[np.ndarray], Any]] = {
+_REDUCE: dict[str, Callable[[ndarray], Any]] = {
     "mean": lambda values: np.mean(values, dtype=float),
     "min": np.min,
     "max": np.max,

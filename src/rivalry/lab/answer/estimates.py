@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import is_truth
 from rivalry.lab.answer.grammar import text_if
@@ -28,21 +29,21 @@ SMALL = 1e-3  # smaller numbers, relative to the other end of a change, say no m
 EQUAL = 1e-9  # of the largest: numbers that differ less are one
 
 
-def own_dims(variable: DataArray, values: np.ndarray) -> list[str]:
+def own_dims(variable: DataArray, values: ndarray) -> list[str]:
     """Dimensions of a quantity ``[result own ...]`` beside those of results."""
     return [str(dim) for dim in variable.dims[variable.ndim - values.ndim + 1 :]]
 
 
 def estimates(
     variable: DataArray,
-    values: np.ndarray,
+    values: ndarray,
     repeats: str,
     *,
     random: bool,
     range_of_search: tuple[float, float] | None = None,
-    seeds: np.ndarray | None = None,
+    seeds: ndarray | None = None,
     scale: float = 0.0,
-    half: np.ndarray | None = None,
+    half: ndarray | None = None,
 ) -> tuple[Estimate, ...]:
     """Quantity's values ``[result own ...]`` at one point; none where it has too many entries.
 
@@ -133,7 +134,7 @@ def entries_of(variable: DataArray, dims: Sequence[str], shape: Sequence[int]) -
     return names
 
 
-def _share(column: np.ndarray, entry: str, random: bool) -> Estimate:
+def _share(column: ndarray, entry: str, random: bool) -> Estimate:
     """Truth value, or the share of true ones with its interval."""
     finite_values = column[np.isfinite(column)]
     mean = float(finite_values.mean())
@@ -145,7 +146,7 @@ def _share(column: np.ndarray, entry: str, random: bool) -> Estimate:
 
 
 def _number(
-    column: np.ndarray,
+    column: ndarray,
     entry: str,
     repeats: str,
     size: float,
@@ -175,7 +176,7 @@ def _number(
     return Estimate(format_interval(mean, half), mean, mean - half, mean + half, entry, draws)
 
 
-def _bound_beyond_search(column: np.ndarray, entry: str, range_of_search: tuple[float, float]) -> Estimate:
+def _bound_beyond_search(column: ndarray, entry: str, range_of_search: tuple[float, float]) -> Estimate:
     """Bound of numbers of which some are beyond all values tried."""
     side = int(np.nanmax(column) == np.inf)
     bound = (np.nanmax, np.nanmin)[side](np.append(column, range_of_search[side]))

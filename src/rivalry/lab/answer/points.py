@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import (
     WITH_GAIN,
@@ -74,9 +75,9 @@ class PointResults:
         random: bool,
         variables: Mapping[str, DataArray],
         names: Sequence[str],
-        arrays: Mapping[str, np.ndarray],
+        arrays: Mapping[str, ndarray],
         words: Words,
-        numbers: np.ndarray | None,
+        numbers: ndarray | None,
         table: Mapping[str, Any] = MappingProxyType({"kind": ""}),
         sizes: dict[str, float] | None = None,
     ) -> None:
@@ -125,17 +126,17 @@ class PointResults:
         )
 
     @cached_property
-    def regret(self) -> np.ndarray:
+    def regret(self) -> ndarray:
         """Regrets ``[result player]``, empty without certificates."""
         return self.judged("regret")
 
     @cached_property
-    def bound(self) -> np.ndarray:
+    def bound(self) -> ndarray:
         """Bounds ``[result player]``, NaN where unknown."""
         return self.judged("bound")
 
     @cached_property
-    def periods(self) -> np.ndarray:
+    def periods(self) -> ndarray:
         """Sums of the weights of periods ``[result player]`` by which gains are divided, or 1."""
         return self.arrays.get(PERIODS, np.ones(1))
 
@@ -145,7 +146,7 @@ class PointResults:
         return text_if(PERIODS in self.arrays, " per period")
 
     @cached_property
-    def at_stake(self) -> np.ndarray:
+    def at_stake(self) -> ndarray:
         """Payoffs at stake ``[result player]``, NaN where unknown."""
         return self.judged("at_stake")
 
@@ -193,17 +194,17 @@ class PointResults:
         return exactly(f"at most {radius_in_words(bound)}" if bound > 0 else "0", gain)
 
     @cached_property
-    def refuting(self) -> np.ndarray:
+    def refuting(self) -> ndarray:
         """Mask of regrets ``[result player]`` above the tolerance."""
         return _refuting(self.arrays)[self._has_regret] if "regret" in self.arrays else np.zeros((0, 1), bool)
 
     @cached_property
-    def _has_regret(self) -> np.ndarray:
+    def _has_regret(self) -> ndarray:
         if "regret" not in self.arrays:
             return np.zeros(self._count, bool)
         return np.asarray(~np.isnan(self.arrays["regret"]).all(axis=-1))
 
-    def judged(self, name: str) -> np.ndarray:
+    def judged(self, name: str) -> ndarray:
         """Numbers ``[result player]`` of results with a certificate, per period as gains are."""
         unknown = self.arrays.get("regret", np.zeros((self._count, 1))) if name not in self.arrays else None
         numbers = self.arrays[name] if unknown is None else np.full_like(unknown, np.nan)
@@ -261,16 +262,16 @@ class PointResults:
         )
 
     @cached_property
-    def profile(self) -> np.ndarray | None:
+    def profile(self) -> ndarray | None:
         """Profiles ``[result player axis]``; None where too large to print."""
         return self._printable("profile", ("player", "axis"))
 
     @cached_property
-    def payoff(self) -> np.ndarray | None:
+    def payoff(self) -> ndarray | None:
         """Payoffs ``[result player]``."""
         return self._printable("payoff", ("player",))
 
-    def _printable(self, name: str, dims: tuple[str, ...]) -> np.ndarray | None:
+    def _printable(self, name: str, dims: tuple[str, ...]) -> ndarray | None:
         """Numbers ``[result *dims]`` without padding; None where they are missing or too large to print."""
         rows = self.arrays.get(name)
         if rows is None or self._variables[name].dims[-len(dims) :] != dims:
@@ -284,7 +285,7 @@ class PointResults:
         return tuple(self._entry_words(f"player {k}") for k in range(self.regret.shape[1]))
 
     @cached_property
-    def actions(self) -> np.ndarray | None:
+    def actions(self) -> ndarray | None:
         """Names ``[player axis]``; None where a strategy is no mixture of named actions."""
         names, profile = self.arrays.get("action_name"), self.profile
         if names is None or profile is None:
@@ -345,7 +346,7 @@ class PointResults:
         """Numbers of the study's quantities as they are printed."""
         return {name: list(map(attrgetter("text"), rows)) for name, rows in self.quantities.items()}
 
-    def _quantity(self, name: str) -> tuple[DataArray, np.ndarray, list[str]]:
+    def _quantity(self, name: str) -> tuple[DataArray, ndarray, list[str]]:
         """Quantity with its labels, its values ``[result own ...]``, and its own dimensions."""
         variable, values = self._variables[name], self.arrays[name]
         return variable, values, own_dims(variable, values)
@@ -448,7 +449,7 @@ class PointResults:
         """True for a quantity that draws enter."""
         return self.random and has_noise(self._table, name)
 
-    def _half(self, name: str) -> np.ndarray | None:
+    def _half(self, name: str) -> ndarray | None:
         """Half the widths of the intervals of a mean over runs in one cell, where they are stored."""
         half = self.arrays.get(_interval(name)) if self._count == 1 else None
         return half if half is not None and half.shape == self.arrays[name].shape else None
@@ -605,13 +606,13 @@ class PointResults:
         equilibria = [np.nan_to_num(row) for row in rows[0] if not np.isnan(row).all()]
         return ", ".join(map(self._in_list, equilibria)) or "none"
 
-    def _in_list(self, row: np.ndarray) -> str:
+    def _in_list(self, row: ndarray) -> str:
         """Equilibrium of a list: what all play where they mix alike, else strategies."""
         texts = _by_name(row, self.arrays["action_name"][0])
         equal = len(set(texts)) == 1 and texts[0].startswith("[")
         return self.play_in_words(row) if equal else f"({', '.join(texts)})"
 
-    def play_in_words(self, row: np.ndarray) -> str:
+    def play_in_words(self, row: ndarray) -> str:
         """Choices of players at a profile ``[player axis]`` of named actions, as a clause."""
         texts = dict[int, str]()
         for k, (strategy, names) in enumerate(zip(row, self.arrays["action_name"][0], strict=False)):
@@ -671,7 +672,7 @@ class PointResults:
         return len(self._profiles_in_list)
 
     @cached_property
-    def _profiles_in_list(self) -> list[np.ndarray]:
+    def _profiles_in_list(self) -> list[ndarray]:
         rows = self.arrays.get("equilibria")
         if self._count > 1 or rows is None or rows.ndim != 4:
             return []
@@ -693,7 +694,7 @@ class PointResults:
             return list(map(self._strategies_in_list, rows))
         return [profile_in_words(row, self.actions) for row in rows]
 
-    def _strategies_in_list(self, row: np.ndarray) -> str:
+    def _strategies_in_list(self, row: ndarray) -> str:
         """An equilibrium of a list by the names of actions: of mixed strategies what each player plays."""
         is_pure = np.all((row == 0) | (row == 1) | np.isnan(row))
         return self._in_list(np.nan_to_num(row)) if is_pure else self.play_in_words(row)
@@ -820,7 +821,7 @@ def _interval(mean: str) -> str:
     return f"{mean.removesuffix('_mean')}_interval" if mean.endswith("_mean") else ""
 
 
-def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArray, np.ndarray]:
+def _without_constant(variable: DataArray, values: ndarray) -> tuple[DataArray, ndarray]:
     """Quantity ``[result own ...]`` without own dimensions along which nothing changes.
 
     Players and axes stay, and so does a quantity with one such dimension, whose entries are told as one.
@@ -835,7 +836,7 @@ def _without_constant(variable: DataArray, values: np.ndarray) -> tuple[DataArra
     return variable, values
 
 
-def mix_in_words(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
+def mix_in_words(row: ndarray, names: Sequence[str] | ndarray) -> str:
     """Mixed strategy in words, by the names of its actions.
 
     >>> mix_in_words(np.array([0.25, 0.75]), ["stag", "hare"]), mix_in_words(np.eye(2)[0], ["stag", "hare"])
@@ -852,7 +853,7 @@ def mix_in_words(row: np.ndarray, names: Sequence[str] | np.ndarray) -> str:
     return joined([lead.replace(" with ", " with probability ", 1), *further])
 
 
-def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None, *, plain: bool = False) -> str:
+def profile_in_words(rows: ndarray, actions: ndarray | None = None, *, plain: bool = False) -> str:
     """Profile ``[player axis]`` as text, with the names of ``actions`` if any; padding is left out.
 
     ``plain`` numbers are of named coordinates, which are no probabilities.
@@ -875,7 +876,7 @@ def profile_in_words(rows: np.ndarray, actions: np.ndarray | None = None, *, pla
     return _all_texts(texts)
 
 
-def _by_name(rows: np.ndarray, actions: np.ndarray) -> list[str]:
+def _by_name(rows: ndarray, actions: ndarray) -> list[str]:
     """Text of every player's strategy by the names of its actions."""
     texts = []
     for row, names in zip(rows, actions, strict=True):
@@ -910,7 +911,7 @@ def _rows(rows: Sequence[Sequence[str]]) -> str:
     return _all_texts(texts)
 
 
-def thinned(sizes: Mapping[str, int], max_points: int = MOST) -> dict[str, np.ndarray]:
+def thinned(sizes: Mapping[str, int], max_points: int = MOST) -> dict[str, ndarray]:
     """Evenly spaced indices along dimensions with more than ``max_points`` points; empty if there are fewer.
 
     >>> {dim: list(map(int, index)) for dim, index in thinned({"a": 2, "b": 9}, max_points=6).items()}
@@ -918,7 +919,7 @@ def thinned(sizes: Mapping[str, int], max_points: int = MOST) -> dict[str, np.nd
     """
     if prod(sizes.values()) <= max_points:
         return {}
-    indices, remaining = dict[str, np.ndarray](), float(max_points)
+    indices, remaining = dict[str, ndarray](), float(max_points)
     for k, (dim, size) in enumerate(sorted(sizes.items(), key=lambda pair: pair[1])):
         count = min(size, max(int(remaining ** (1 / (len(sizes) - k)) + 1e-9), 2))
         indices[dim] = np.unique(np.linspace(0, size - 1, count).round().astype(int))
@@ -957,7 +958,7 @@ def reference_lines(options: Mapping[str, Any], data: Dataset) -> dict[str, floa
     return levels
 
 
-def _levels(data: Dataset, name: str, player: int | None) -> np.ndarray:
+def _levels(data: Dataset, name: str, player: int | None) -> ndarray:
     """Finite numbers of a benchmark at all points; none where no cell has it."""
     if name not in data:
         return np.empty(0)
@@ -1031,7 +1032,7 @@ def _arrays(
         actions = None if named is None else np.broadcast_to(named, plain["profile"].shape)
     filled = _choices(study, actions, plain.get("is_choice"))
 
-    def array(name: str) -> np.ndarray:
+    def array(name: str) -> ndarray:
         """Variable without padding."""
         if name == "action_name" and actions is not None:
             return actions
@@ -1043,7 +1044,7 @@ def _arrays(
     return Arrays([*variables, *(["action_name"] if actions is not None else [])], cache(array))
 
 
-def _choices(study: StudyTables, actions: np.ndarray | None, is_choice: np.ndarray | None) -> np.ndarray:
+def _choices(study: StudyTables, actions: ndarray | None, is_choice: ndarray | None) -> ndarray:
     """Mask ``[... player axis]`` of entries of strategies that are choices; empty where all are."""
     if is_choice is not None:
         return is_choice != 0
@@ -1056,7 +1057,7 @@ def _choices(study: StudyTables, actions: np.ndarray | None, is_choice: np.ndarr
     return np.arange(max(sizes, default=0)) < np.array(sizes)[:, None]
 
 
-def _named_actions(study: StudyTables, profiles: np.ndarray | None, words: Words) -> np.ndarray | None:
+def _named_actions(study: StudyTables, profiles: ndarray | None, words: Words) -> ndarray | None:
     """Names ``[player axis]`` that a study has for the actions of mixed strategies; None without.
 
     Places on a simplex are no mixtures of actions.
@@ -1072,7 +1073,7 @@ def _named_actions(study: StudyTables, profiles: np.ndarray | None, words: Words
     return names if np.all((names != "").sum(axis=1) > 1) else None
 
 
-def split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]) -> np.ndarray:
+def split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]) -> ndarray:
     """Variable as ``[lead ... result own ...]``."""
     array = data[name]
     missing = {dim: data.sizes[dim] for dim in (*lead, *repeated) if dim not in array.dims}
@@ -1104,7 +1105,7 @@ def _own_keys(at: Mapping[str, Any], algorithm: str, study: StudyTables) -> dict
     return {k: value for k, value in keys.items() if k.rpartition(".")[2].partition("[")[0] != replaced}
 
 
-def _refuting(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+def _refuting(arrays: Mapping[str, ndarray]) -> ndarray:
     """Mask of regrets ``[result player]`` above the tolerance; if that is unknown, above 0.
 
     Of an estimate it is the lower end of its interval.
@@ -1150,7 +1151,7 @@ def _count_phrase(arrays: Mapping[str, Any]) -> str:
     return f"{words}; others cross at {missed} and were not followed" if missed else words
 
 
-def _without_blanks(values: np.ndarray, filled: np.ndarray) -> np.ndarray:
+def _without_blanks(values: ndarray, filled: ndarray) -> ndarray:
     """Values without the indices of each axis at which nothing is ``filled``."""
     axes = set(range(filled.ndim))
     used = [filled.any(axis=tuple(axes - {axis})) for axis in axes]

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.lab.answer.cases import (
     LEFT_OUT,
@@ -131,7 +132,7 @@ def _kind(point: PointResults) -> list[str]:
     return [str(len(part)) for part in _groups(point)] or [point.profile_words]
 
 
-def _groups(point: PointResults) -> list[np.ndarray]:
+def _groups(point: PointResults) -> list[ndarray]:
     """Positions of players on a line, by group; none for other profiles."""
     rows = point.profile
     if rows is None or rows.shape[2] != 1 or rows.shape[1] < 2 or len(rows) > 1 or point.actions is not None:
@@ -142,7 +143,7 @@ def _groups(point: PointResults) -> list[np.ndarray]:
     return np.split(values, cuts)
 
 
-def _placed(point: PointResults) -> list[np.ndarray]:
+def _placed(point: PointResults) -> list[ndarray]:
     """Groups, in the order of the players where all differ."""
     groups = _groups(point)
     if point.profile is not None and len(groups) == point.profile.shape[1]:
@@ -150,7 +151,7 @@ def _placed(point: PointResults) -> list[np.ndarray]:
     return groups
 
 
-def format_positions(groups: Sequence[np.ndarray]) -> str:
+def format_positions(groups: Sequence[ndarray]) -> str:
     """Places on a line, with how many players stand at each.
 
     >>> format_positions([np.array([0.3, 0.3, 0.3]), np.array([0.7, 0.7])])

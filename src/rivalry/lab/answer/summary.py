@@ -10,6 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.results import CLAIMS
 from rivalry.lab.answer.checks import JudgedCell
@@ -37,7 +38,7 @@ class Metric(NamedTuple):
     """A number of every result: its name in words, and its values ``[lead ... result]``."""
 
     words: str
-    values: np.ndarray
+    values: ndarray
 
 
 def summarise(study: StudyTables, data: Dataset, cells: Sequence[JudgedCell]) -> ReportSection:
@@ -80,7 +81,7 @@ def _repeated(data: Dataset) -> list[str]:
     return [str(dim) for dim in data["status"].dims if dim in REPEATED]
 
 
-def _numbers(data: Dataset, name: str, lead: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+def _numbers(data: Dataset, name: str, lead: Sequence[str]) -> tuple[ndarray, list[str]]:
     """Quantity ``[lead ... result own ...]``, means over sessions, and its own dimensions."""
     values = split(data, name, lead, _repeated(data))
     dims = [str(dim) for dim in data[name].dims if dim not in (*lead, *REPEATED)]
@@ -108,7 +109,7 @@ def _metrics(data: Dataset, name: str, lead: Sequence[str], words: Words) -> Ite
         yield Metric(heading(data, name, words) + text_if(player, f", {player}"), rows[..., k])
 
 
-def _mean(values: np.ndarray, axis: int | None = None) -> Any:
+def _mean(values: ndarray, axis: int | None = None) -> Any:
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of bins without a number
         return np.nanmean(values, axis=axis)
 
@@ -137,7 +138,7 @@ def _quantiles(data: Dataset, metrics: Sequence[Metric], lead: Sequence[str], wo
     return ReportTable("Quantiles over all results", ["results", *NAMES], rows)
 
 
-def bins(values: np.ndarray, max_bins: int) -> list[np.ndarray]:
+def bins(values: ndarray, max_bins: int) -> list[ndarray]:
     """Indices of consecutive values in at most so many bins of nearly equal sizes.
 
     >>> [one.tolist() for one in bins(np.array([3.0, 1.0, 2.0]), 2)]
@@ -180,7 +181,7 @@ def _bins(
         yield ReportTable(f"{words.key(key)}{bin_note}", [metric.words for metric in metrics], rows)
 
 
-def _in_bin(values: np.ndarray) -> str:
+def _in_bin(values: ndarray) -> str:
     finite_values = values[np.isfinite(values)]
     if not finite_values.size:
         return ""
@@ -218,7 +219,7 @@ def tiled(study: StudyTables, data: Dataset) -> list[tuple[dict[str, Any], Datas
     other_axes = tuple(k for k, dim in enumerate(lead) if dim not in (*parts, "algorithm"))
     dims = [dim for dim in lead if dim in (*parts, "algorithm")]
 
-    def reduce(values: np.ndarray, ufunc: np.ufunc) -> np.ndarray:
+    def reduce(values: ndarray, ufunc: np.ufunc) -> ndarray:
         """Reduce ``[lead ... result own ...]`` over results, other keys and bins: ``[dims own ...]``."""
         values = ufunc.reduce(values, axis=(*other_axes, len(lead)))
         for axis, dim in enumerate(dims):

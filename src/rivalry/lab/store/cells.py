@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import files
 from rivalry.core.files import DamagedFile
@@ -52,7 +53,7 @@ KEPT, SMALL = 40, 2**20  # most cells whose contents stay in memory, and their b
 SAME_DECIMALS = 9  # decimals to which profiles of one equilibrium agree
 
 Row = tuple[Table, Record]
-Equilibria = dict[tuple[Any, ...], dict[bytes, tuple[np.ndarray, str]]]  # by point and rounded profile
+Equilibria = dict[tuple[Any, ...], dict[bytes, tuple[ndarray, str]]]  # by point and rounded profile
 
 
 class StoredCell(NamedTuple):
@@ -150,8 +151,8 @@ class _Result(NamedTuple):
 
     point: tuple[Any, ...]
     batch: tuple[int, ...]
-    profile: np.ndarray
-    exchangeable: np.ndarray  # [player], equal for players who are exchangeable
+    profile: ndarray
+    exchangeable: ndarray  # [player], equal for players who are exchangeable
     certified: bool
 
 
@@ -224,12 +225,12 @@ def _swept(at: Table, game_keys: Collection[str]) -> tuple[tuple[str, str], ...]
     return tuple(sorted((name, repr(value)) for name, value in at.items() if name in game_keys))
 
 
-def _profiles(record: Record) -> tuple[tuple[str, ...], np.ndarray]:
+def _profiles(record: Record) -> tuple[tuple[str, ...], ndarray]:
     """Return a record's profiles in the coordinates of distances; empty without profiles."""
     return record.get("unconstrained_profile", record.get("profile", ((), np.zeros(()))))
 
 
-def _equilibria(record: Record, result: _Result) -> Iterator[np.ndarray]:
+def _equilibria(record: Record, result: _Result) -> Iterator[ndarray]:
     """Yield the result's profile if it is certified, and the other equilibria that its method found.
 
     The mean of a mixture is compared with equilibria, but is not one itself.
@@ -278,7 +279,7 @@ def _distance_columns(cells: Sequence[StoredCell], columns: Columns, game_keys: 
 
 def _sole_profiles(
     cells: Sequence[StoredCell], used: Columns, game_keys: Collection[str]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[ndarray, ndarray]:
     """Return the masks of cells with one profile, the only one at their point, and of equilibria among them.
 
     Of these most runs of many cells consist: `with_distances` takes longer than to read them.
@@ -302,12 +303,12 @@ def _sole_profiles(
     return is_sole, finite & unrefuted
 
 
-def _places(columns: Columns) -> np.ndarray:
+def _places(columns: Columns) -> ndarray:
     """Return the numbers of all cells in columns, as often as they are there."""
     return np.concatenate([np.zeros(0, int), *(column.at for forms in columns.values() for column in forms)])
 
 
-def without(columns: Columns, dropped_cells: np.ndarray) -> Columns:
+def without(columns: Columns, dropped_cells: ndarray) -> Columns:
     """Columns without some cells; ``dropped_cells`` is a mask of the run's cells."""
     remaining: Columns = {}
     for name, forms in columns.items():
@@ -701,7 +702,7 @@ def _digests_of(id: str, cells: Mapping[str, ReadCell], packed: Mapping[str, str
     return id, cell or packed.get(id, ""), certificate
 
 
-def _add_columns(columns: Columns, new_columns: Columns, numbers: np.ndarray) -> None:
+def _add_columns(columns: Columns, new_columns: Columns, numbers: ndarray) -> None:
     """Add columns of other cells; ``numbers`` are these cells', negative for those that are left out."""
     for name, forms in new_columns.items():
         for dims, at, values in forms:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
+from numpy import ndarray
 
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import require_continuity
@@ -189,7 +190,7 @@ class Tracer:
     def _system(self, branch: int) -> System:
         return System(self.family, self.session["branch_groups"][branch])
 
-    def _unknowns(self, system: System, table: str, k: int) -> np.ndarray:
+    def _unknowns(self, system: System, table: str, k: int) -> ndarray:
         """Return the unknowns at the stored profile and parameter value of a row, a branch or an event."""
         return system.of(self.session[f"{table}_x"][k], float(self.session[f"{table}_value"][k]))
 
@@ -197,7 +198,7 @@ class Tracer:
         """Append a row with the parameter value and the profile of a point."""
         add(self.session, table, value=system.value(point.y), x=system.profile(point.y), **columns)
 
-    def _add_row(self, branch: int, system: System, point: CurvePoint, along: np.ndarray) -> GroupSpectrum:
+    def _add_row(self, branch: int, system: System, point: CurvePoint, along: ndarray) -> GroupSpectrum:
         spectrum = system.spectrum(point.at.local)
         values, labels = spectrum
         unknown = np.full(len(system.groups), np.nan)
@@ -233,7 +234,7 @@ class Tracer:
         if ending == known.MEET and next_point is not None:
             self._merge(branch, system, y, next_point)
 
-    def _merge(self, branch: int, system: System, y: np.ndarray, point: CurvePoint) -> None:
+    def _merge(self, branch: int, system: System, y: ndarray, point: CurvePoint) -> None:
         """Add both halves of the branch on which the groups that meet before ``point`` are one group."""
         s, level = self.session, int(self.session["branch_level"][branch]) + 1
         x, ahead, groups = system.profile(y), system.profile(point.y), system.groups.copy()
@@ -248,7 +249,7 @@ class Tracer:
                 self._add_branch(merged, middle, np.eye(len(middle.y))[-1] * way, level)
 
     def _check_ending(
-        self, rows: np.ndarray, system: System, y: np.ndarray, point: CurvePoint
+        self, rows: ndarray, system: System, y: ndarray, point: CurvePoint
     ) -> tuple[CurvePoint | None, int]:
         """Return the point, or the earlier point where the branch with these rows ends, and the ending."""
         x = system.profile(point.y)
@@ -274,7 +275,7 @@ class Tracer:
     def _margin(self, system: System, point: CurvePoint) -> float:
         return self.family.margin(system.value(point.y), system.profile(point.y))
 
-    def _at_bound(self, system: System, y: np.ndarray, point: CurvePoint) -> CurvePoint | None:
+    def _at_bound(self, system: System, y: ndarray, point: CurvePoint) -> CurvePoint | None:
         """Return the point between ``y`` and the next one where the profile reaches a bound."""
         chord = point.y - y
         normal = chord / np.linalg.norm(chord)
@@ -373,7 +374,7 @@ class Tracer:
             self._add_branch(System(self.family, born.groups), born.point, born.direction, level, event)
 
     def _add_branch(
-        self, system: System, point: CurvePoint, along: np.ndarray, level: int = 0, event: int = NONE
+        self, system: System, point: CurvePoint, along: ndarray, level: int = 0, event: int = NONE
     ) -> None:
         columns = {"groups": system.groups, "tangent": tangent(point.at, along), "ending": known.WAITING}
         self._add("branch", system, point, level=level, event=event, **columns)
@@ -391,7 +392,7 @@ class Tracer:
         system = System(self.family, groups)
         # by the end: draws do not depend on what was searched before
         rng = np.random.default_rng([int(s["seed"][0]), end])
-        roots: list[np.ndarray] = []
+        roots: list[ndarray] = []
         for x in self._search_starts(rng):
             # end 0 is the upper end of the range; branches begin towards the other end
             point = search(system, np.append(system.of(x, self.family.low)[:-1], 1.0 - end))
@@ -401,7 +402,7 @@ class Tracer:
                 roots.append(point.y)
                 self._add_branch(system, point, np.eye(len(point.y))[-1] * (1.0 if end else -1.0))
 
-    def _search_starts(self, rng: np.random.Generator) -> list[np.ndarray]:
+    def _search_starts(self, rng: np.random.Generator) -> list[ndarray]:
         """Return the profiles at which searches start: the middle of the space, then random ones."""
         space: Any = self.family.space
         if isinstance(space, Simplex):
@@ -414,7 +415,7 @@ class Tracer:
         parts = [np.full(space.shape, 0.5), *uniform(space, rng, self.options.searches - 1)]
         return [low + part * (high - low) for part in parts]
 
-    def _start_both_ways(self, start: np.ndarray) -> None:
+    def _start_both_ways(self, start: ndarray) -> None:
         """Add both halves of the branch through the equilibrium near a given profile."""
         family = self.family
         system = System(family, group_players(start, family.width, self.session["alike"]))
@@ -455,7 +456,7 @@ class Tracer:
         return True
 
 
-def _number_of_task(counter: np.ndarray) -> int:
+def _number_of_task(counter: ndarray) -> int:
     """Return the number of the next task, and count it as done."""
     counter[0] += 1
     return int(counter[0]) - 1

@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.core import reparametrisation
 from rivalry.core.game import Game, Playable, Record, jacobian, measures, own_gradients, require_continuity
@@ -53,10 +54,10 @@ class ProfileSlopes(NamedTuple):
     of the own gradients, in widths of the space.
     """
 
-    slope: np.ndarray
-    unconstrained: np.ndarray
-    payoff: np.ndarray
-    at_bound: np.ndarray  # where a bound binds
+    slope: ndarray
+    unconstrained: ndarray
+    payoff: ndarray
+    at_bound: ndarray  # where a bound binds
     regular: float
     step: float
 
@@ -231,7 +232,7 @@ def _beside_each_other(records: list[Record]) -> Record:
     return stacked
 
 
-def slopes(game: Game, derivative: object, profile: np.ndarray) -> ProfileSlopes:
+def slopes(game: Game, derivative: object, profile: ndarray) -> ProfileSlopes:
     """Return derivatives in a parameter at a profile [player axis] where first-order conditions hold.
 
     ``derivative`` is that of the game's arrays, `VariedEntries.derivative`.
@@ -241,7 +242,7 @@ def slopes(game: Game, derivative: object, profile: np.ndarray) -> ProfileSlopes
     return ProfileSlopes(slope, unconstrained, payoff, at_bound, regularity(system), float(step))
 
 
-def regularity(matrix: np.ndarray) -> float:
+def regularity(matrix: ndarray) -> float:
     """Return the inverse of a matrix's smallest condition number over units of rows and columns.
 
     This is the spectral radius of ``|A| |A^-1|`` (Bauer, Numerische Mathematik 5, 1963).
@@ -310,9 +311,7 @@ def _solve_neighbours(world: Statics, session: Session) -> None:
                     session["steps_taken"][number, k, side] = step
 
 
-def _quotients(
-    profile: np.ndarray, nearby: np.ndarray, steps_taken: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _quotients(profile: ndarray, nearby: ndarray, steps_taken: ndarray) -> tuple[ndarray, ndarray]:
     """Return difference quotients [check player axis], two-sided where both sides are known, and steps."""
     quotients = np.full((len(HALVES), *profile.shape), np.nan)
     for k, (near, steps) in enumerate(zip(nearby, steps_taken, strict=True)):
@@ -324,7 +323,7 @@ def _quotients(
     return quotients, np.abs(np.nan_to_num(steps_taken)).max(axis=1)
 
 
-def _exists(world: Statics, size: float, solution: ProfileSlopes, quotients: np.ndarray) -> bool:
+def _exists(world: Statics, size: float, solution: ProfileSlopes, quotients: ndarray) -> bool:
     """True for slopes of an equilibrium that moves smoothly with the parameter.
 
     Beside a fold slopes grow as one over the root of the distance, and quotients over a step do not: a factor
@@ -345,7 +344,7 @@ def _exists(world: Statics, size: float, solution: ProfileSlopes, quotients: np.
 
 
 def _metric_slopes(
-    world: Statics, parameter: VariedEntries, derivative: object, profile: np.ndarray, slope: np.ndarray
+    world: Statics, parameter: VariedEntries, derivative: object, profile: ndarray, slope: ndarray
 ) -> Record:
     """Return derivatives of the game's metrics that are one number, or one per player."""
     x, along, step = put(profile), put(slope), DIFFERENCE * world.size(parameter)

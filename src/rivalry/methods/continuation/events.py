@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.methods.continuation.groups import TOGETHER, GroupSpectrum, System
 from rivalry.methods.continuation.pseudo_arclength import (
@@ -44,12 +45,12 @@ class Event(NamedTuple):
     kind: int
     point: CurvePoint
     label: int
-    tangent: np.ndarray
+    tangent: ndarray
     frequency: float
     residual: float
 
 
-def cuts(before: GroupSpectrum, after: GroupSpectrum, times: np.ndarray, *, turns: bool = False) -> list[Cut]:
+def cuts(before: GroupSpectrum, after: GroupSpectrum, times: ndarray, *, turns: bool = False) -> list[Cut]:
     """Return every crossing between two points of one curve; a complex pair counts twice.
 
     ``times`` [group] is the number of players per group; an eigenvalue that splits a group has multiplicity
@@ -72,12 +73,12 @@ class Place(NamedTuple):
 
     point: CurvePoint
     value: complex
-    tangent: np.ndarray
+    tangent: ndarray
     folds: bool
 
 
 def locate(
-    system: Curve, a: np.ndarray, b: np.ndarray, order: int, spectrum: Callable[[CurvePoint], np.ndarray]
+    system: Curve, a: ndarray, b: ndarray, order: int, spectrum: Callable[[CurvePoint], ndarray]
 ) -> Place | None:
     """Return the place between ``a`` and ``b`` [k+1] of a cut, by Brent's method or as a crossing of curves.
 
@@ -105,7 +106,7 @@ def locate(
     return Place(point, leading(point), along, folds)
 
 
-def refine(system: System, a: np.ndarray, b: np.ndarray, cut: Cut, *, is_symmetric: bool) -> Event | None:
+def refine(system: System, a: ndarray, b: ndarray, cut: Cut, *, is_symmetric: bool) -> Event | None:
     """Return the event of a cut between ``a`` and ``b`` [k+1]; None where the curve is lost between the two.
 
     ``is_symmetric`` says that all exchangeable players have equal strategies.

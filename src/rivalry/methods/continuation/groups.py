@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.space import Simplex
 from rivalry.methods.continuation.pseudo_arclength import Evaluation
@@ -20,8 +21,8 @@ TOGETHER = -1  # label of eigenvalues that move whole groups; others are labelle
 class GroupSpectrum(NamedTuple):
     """All eigenvalues, largest real part first, each labelled `TOGETHER` or with the group it splits."""
 
-    values: np.ndarray
-    labels: np.ndarray
+    values: ndarray
+    labels: ndarray
 
 
 class System:
@@ -33,7 +34,7 @@ class System:
     groups is a regular curve of this system, except where other branches of the same groups cross it.
     """
 
-    def __init__(self, family: ParametrisedGame, groups: np.ndarray) -> None:
+    def __init__(self, family: ParametrisedGame, groups: ndarray) -> None:
         from rivalry.methods.dynamics.tangent_cone import all_directions  # loads JAX
 
         self.family, self.groups, space = family, np.asarray(groups), family.space
@@ -57,7 +58,7 @@ class System:
         counts = [family.directions[player].shape[1] for player in firsts]
         self._scales = np.repeat(family.scales[firsts], counts)  # of payoffs, by unknown
 
-    def of(self, x: np.ndarray, value: float) -> np.ndarray:
+    def of(self, x: ndarray, value: float) -> ndarray:
         """Return the unknowns of a profile [player axis] and a parameter value."""
         places = [
             self.family.directions[player].T @ (x[player] - self._base[player]) for player in self.firsts
@@ -65,18 +66,18 @@ class System:
         part = (value - self.family.low) / (self.family.high - self.family.low)
         return np.append(np.concatenate(places) / self.lengths, part)
 
-    def profile(self, y: np.ndarray) -> np.ndarray:
+    def profile(self, y: ndarray) -> ndarray:
         """Return the profile [player axis] of the unknowns ``y``."""
         places = y[:-1] * self.lengths
         pairs = zip(self.family.directions, self.groups, strict=True)
         x = self._base + [basis @ places[self._slices[group]] for basis, group in pairs]
         return self.family.fixed(self.value(y), np.asarray(x))
 
-    def value(self, y: np.ndarray) -> float:
+    def value(self, y: ndarray) -> float:
         """Return the parameter value."""
         return float(self.family.low + y[-1] * (self.family.high - self.family.low))
 
-    def evaluate(self, y: np.ndarray, *, slope: bool = True) -> Evaluation:
+    def evaluate(self, y: ndarray, *, slope: bool = True) -> Evaluation:
         """Return the system and its derivative, in units of the payoff scale.
 
         ``slope`` as in `ParametrisedGame.local`.
@@ -91,7 +92,7 @@ class System:
         derivative = np.column_stack([places, change[self._rows]]) * unit[:, None]
         return Evaluation(own_slopes[self._rows] * unit, derivative, local)
 
-    def blocks(self, local: Local) -> dict[int, np.ndarray]:
+    def blocks(self, local: Local) -> dict[int, ndarray]:
         """Return the blocks of the Jacobian: motion of the groups, and splitting of every group of two or
         more.
 
@@ -120,12 +121,12 @@ class System:
         order = np.lexsort((-values.imag, -values.real))
         return GroupSpectrum(values[order], labels[order])
 
-    def leading(self, local: Local, label: int) -> np.ndarray:
+    def leading(self, local: Local, label: int) -> ndarray:
         """Return the distinct eigenvalues of one label, largest real part first."""
         values = np.linalg.eigvals(self.blocks(local)[label]).astype(complex)
         return values[np.lexsort((-values.imag, -values.real))]
 
-    def nearest_pair(self, x: np.ndarray, classes: np.ndarray) -> tuple[float, np.ndarray]:
+    def nearest_pair(self, x: ndarray, classes: ndarray) -> tuple[float, ndarray]:
         """Return the smallest distance in widths between two groups of exchangeable players, and all
         differences.
         """
@@ -139,7 +140,7 @@ class System:
         return float(np.min(np.linalg.norm(differences, axis=1), initial=np.inf)), differences
 
 
-def group_players(x: np.ndarray, width: np.ndarray, classes: np.ndarray) -> np.ndarray:
+def group_players(x: ndarray, width: ndarray, classes: ndarray) -> ndarray:
     """Return groups [player] of exchangeable players with equal strategies, up to ``NEAR`` widths."""
     groups = np.full(len(x), -1)
     for player in range(len(x)):
@@ -152,7 +153,7 @@ def group_players(x: np.ndarray, width: np.ndarray, classes: np.ndarray) -> np.n
     return groups
 
 
-def relabel(groups: np.ndarray) -> np.ndarray:
+def relabel(groups: ndarray) -> ndarray:
     """Return the groups renumbered in the order of their first players.
 
     Examples

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.certificates.deviations import search
 from rivalry.certificates.stake import scales_around
@@ -26,9 +27,9 @@ SAME_PAYOFF = 1e-9  # of the payoff scale: payoffs that differ by less are equal
 class Local(NamedTuple):
     """Own gradients [player axis], their Jacobian [row column], and their slope in the parameter."""
 
-    gradient: np.ndarray
-    jacobian: np.ndarray
-    slope: np.ndarray
+    gradient: ndarray
+    jacobian: ndarray
+    slope: ndarray
 
 
 class ParametrisedGame:
@@ -91,7 +92,7 @@ class ParametrisedGame:
             return self._made[1]
         return self._entries.set(self.game, value)
 
-    def local(self, value: float, x: np.ndarray, *, slope: bool = True) -> Local:
+    def local(self, value: float, x: ndarray, *, slope: bool = True) -> Local:
         """Return gradients and derivatives at a profile ``x`` [player axis].
 
         Without ``slope`` that may be zero.
@@ -110,11 +111,11 @@ class ParametrisedGame:
         before, after = (np.asarray(_gradients(self.at(end), put(x))[0]) for end in ends)
         return Local(gradient, derivative, (after - before) / (ends[1] - ends[0]))
 
-    def fixed(self, value: float, x: np.ndarray) -> np.ndarray:
+    def fixed(self, value: float, x: ndarray) -> ndarray:
         """Return a profile ``x`` [player axis] with the entries that cannot change at their values."""
         return x if self.mask.all() else np.asarray(fix(self.at(value).space, put(x)))
 
-    def payoffs_and_gains(self, value: float, x: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
+    def payoffs_and_gains(self, value: float, x: ndarray, points: int) -> tuple[ndarray, ndarray]:
         """Return payoffs [player], and the largest gain [player] found on a grid of ``points`` with local
         search.
         """
@@ -122,7 +123,7 @@ class ParametrisedGame:
         payoffs, gains = _payoffs_and_gains(self.at(value), put(x), grids)
         return np.asarray(payoffs), np.asarray(gains)
 
-    def exchange_classes(self, seed: int) -> np.ndarray:
+    def exchange_classes(self, seed: int) -> ndarray:
         """Return one integer per player, equal for players who are exchangeable at every value.
 
         The game's own statement, or else a test that exchanges pairs of players at a few random profiles.
@@ -144,7 +145,7 @@ class ParametrisedGame:
                     break
         return classes
 
-    def _exchangeable(self, cases: list[tuple[Any, np.ndarray]], a: int, b: int) -> bool:
+    def _exchangeable(self, cases: list[tuple[Any, ndarray]], a: int, b: int) -> bool:
         """True for two players with the same strategies, and payoffs that are exchanged with them."""
         low = [np.where(self.mask, self.space.low, 0.0)] if isinstance(self.space, Box) else []
         if not all(np.array_equal(rows[a], rows[b]) for rows in (self.width, *low)):
@@ -162,7 +163,7 @@ class ParametrisedGame:
                 return False
         return True
 
-    def margin(self, value: float, x: np.ndarray) -> float:
+    def margin(self, value: float, x: ndarray) -> float:
         """Return the distance of a profile from the bounds of the space at one value of the parameter.
 
         In widths of the space; negative outside.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.roots import NoZeroError, zero
 
@@ -26,8 +27,8 @@ SEARCH, HALVINGS = 60, 8
 class Evaluation(NamedTuple):
     """Value [k] and derivative [k k+1] of a system at a point, with the game's local quantities, if any."""
 
-    value: np.ndarray
-    derivative: np.ndarray
+    value: ndarray
+    derivative: ndarray
     local: Any = None
 
 
@@ -35,14 +36,14 @@ class Evaluation(NamedTuple):
 class Curve(Protocol):
     """A curve: the zeros of k equations in k + 1 unknowns, of which the last is the parameter."""
 
-    def evaluate(self, y: np.ndarray, *, slope: bool = True) -> Evaluation:
+    def evaluate(self, y: ndarray, *, slope: bool = True) -> Evaluation:
         """Return the equations at ``y`` [k+1]; without ``slope`` the parameter's column may be zero."""
 
 
 class CurvePoint(NamedTuple):
     """A corrected point: unknowns [k+1], the system evaluated there, and the number of Newton steps."""
 
-    y: np.ndarray
+    y: ndarray
     at: Evaluation
     rounds: int
 
@@ -52,7 +53,7 @@ class CurvePoint(NamedTuple):
         return float(np.max(np.abs(self.at.value), initial=0.0))
 
 
-def correct(system: Curve, y: np.ndarray, normal: np.ndarray) -> CurvePoint | None:
+def correct(system: Curve, y: ndarray, normal: ndarray) -> CurvePoint | None:
     """Return the equilibrium in the plane through ``y`` normal to ``normal`` [k+1], by Newton's method.
 
     Or None.
@@ -80,14 +81,14 @@ def correct(system: Curve, y: np.ndarray, normal: np.ndarray) -> CurvePoint | No
     return point if point.residual <= ACCEPTED * unit and step_before <= ROUGH else None
 
 
-def at_value(system: Curve, y: np.ndarray, part: float) -> CurvePoint | None:
+def at_value(system: Curve, y: ndarray, part: float) -> CurvePoint | None:
     """Return the equilibrium near ``y`` with the parameter fixed at ``part`` of its range; or None."""
     root = correct(system, np.append(y[:-1], part), np.eye(len(y))[-1])
     # exactly the value asked for: the correction leaves rounding in it
     return None if root is None else root._replace(y=np.append(root.y[:-1], part))
 
 
-def tangent(at: Evaluation, along: np.ndarray) -> np.ndarray:
+def tangent(at: Evaluation, along: ndarray) -> ndarray:
     """Return the curve's unit tangent [k+1], oriented along ``along``.
 
     Where two curves cross the derivative loses rank; the result is the null direction nearest to ``along``.
@@ -101,7 +102,7 @@ def tangent(at: Evaluation, along: np.ndarray) -> np.ndarray:
     return direction / length if length > 0 else rows[-1]
 
 
-def follow(system: Curve, y: np.ndarray, along: np.ndarray, length: float) -> CurvePoint | None:
+def follow(system: Curve, y: ndarray, along: ndarray, length: float) -> CurvePoint | None:
     """Return the next point of the curve, ``length`` along its tangent at ``y`` [k+1].
 
     None where it is lost.
@@ -110,7 +111,7 @@ def follow(system: Curve, y: np.ndarray, along: np.ndarray, length: float) -> Cu
 
 
 def step(
-    system: Curve, y: np.ndarray, along: np.ndarray, length: float, shortest: float, longest: float
+    system: Curve, y: ndarray, along: ndarray, length: float, shortest: float, longest: float
 ) -> tuple[CurvePoint | None, float]:
     """Return the next point of the curve through ``y`` with tangent ``along``, and the length to try next.
 
@@ -129,7 +130,7 @@ def step(
 
 
 def zero_between(
-    system: Curve, a: np.ndarray, b: np.ndarray, height: Callable[[CurvePoint], float]
+    system: Curve, a: ndarray, b: ndarray, height: Callable[[CurvePoint], float]
 ) -> CurvePoint | None:
     """Return the point of the curve between ``a`` and ``b`` [k+1] where ``height`` vanishes, by Brent's
     method.
@@ -159,7 +160,7 @@ class _LostError(Exception):
     """The corrector found no point."""
 
 
-def crossing(system: Curve, a: np.ndarray, b: np.ndarray) -> CurvePoint | None:
+def crossing(system: Curve, a: ndarray, b: ndarray) -> CurvePoint | None:
     """Return the point near the chord from ``a`` to ``b`` [k+1] where another curve crosses; None without.
 
     Newton's method on ``F + m v = 0, v F' = 0, |v| = 1`` in the unknowns ``(y, v, m)``, which is regular
@@ -196,7 +197,7 @@ def crossing(system: Curve, a: np.ndarray, b: np.ndarray) -> CurvePoint | None:
     return point if point.residual <= ACCEPTED and singular <= SINGULAR else None
 
 
-def search(system: Curve, y: np.ndarray) -> CurvePoint | None:
+def search(system: Curve, y: ndarray) -> CurvePoint | None:
     """Return an equilibrium at the parameter of ``y``, possibly far away, by Newton steps, bounded and
     halved.
     """

@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 from annotated_types import Gt, Le, Lt
+from numpy import ndarray
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
@@ -180,9 +181,9 @@ class LogitPoint(NamedTuple):
     """A point of the branch: stability, profile [player action], payoffs, regrets and the residual."""
 
     stable: bool
-    profile: np.ndarray
-    payoff: np.ndarray
-    regret: np.ndarray
+    profile: ndarray
+    payoff: ndarray
+    regret: ndarray
     residual: float
 
 
@@ -194,7 +195,7 @@ class LogitSystem:
     probabilities of any size.
     """
 
-    def __init__(self, tables: np.ndarray, *, common: bool = True) -> None:
+    def __init__(self, tables: ndarray, *, common: bool = True) -> None:
         flat = tables.reshape(len(tables), -1)
         ranges = np.ptp(flat, axis=1)
         self.scale = float(ranges.max()) or 1.0
@@ -207,18 +208,18 @@ class LogitSystem:
         self.slices = [slice(*pair) for pair in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
         self.unknowns = int(ends[-1])
 
-    def profile(self, y: np.ndarray) -> np.ndarray:
+    def profile(self, y: ndarray) -> ndarray:
         """Return the probabilities [player action], padded with zeros."""
         x = np.zeros((len(self.sizes), max(self.sizes)))
         for row, size, entries in zip(x, self.sizes, self.slices, strict=True):
             row[:size] = _softmax(np.append(0.0, y[entries]))
         return x
 
-    def action_payoffs(self, x: np.ndarray) -> list[np.ndarray]:
+    def action_payoffs(self, x: ndarray) -> list[ndarray]:
         """Return the payoff of every action against the others, one array per player."""
         return [expected_over(table, x, (player,)) for player, table in enumerate(self.tables)]
 
-    def evaluate(self, y: np.ndarray, *, slope: bool = True) -> Evaluation:
+    def evaluate(self, y: ndarray, *, slope: bool = True) -> Evaluation:
         """Return log odds minus ``lambda`` times payoff differences, and the derivative."""
         x, value = self.profile(y), y[:-1].copy()
         derivative = np.zeros((self.unknowns, self.unknowns + 1))
@@ -236,7 +237,7 @@ class LogitSystem:
                 derivative[entries, block] = -y[-1] * (pair[1:] - pair[0]) @ moves
         return Evaluation(value, derivative)
 
-    def describe(self, y: np.ndarray) -> LogitPoint:
+    def describe(self, y: ndarray) -> LogitPoint:
         """Return the recorded numbers of a point, in units of the game's payoffs."""
         x, precision = self.profile(y), float(y[-1])
         pays = self.action_payoffs(x)
@@ -247,20 +248,20 @@ class LogitSystem:
         return LogitPoint(stable, x, self.constant + self.scales * payoff, self.scales * regret, max(away))
 
 
-def _growth(at: Evaluation) -> np.ndarray:
+def _growth(at: Evaluation) -> ndarray:
     """Return the eigenvalues of the dynamic, which moves log odds by minus the equations."""
     return np.linalg.eigvals(-at.derivative[:, :-1]).astype(complex)
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def _softmax(logits: ndarray) -> ndarray:
     parts = np.exp(logits - logits.max())
     return parts / parts.sum()
 
 
-def _events(system: LogitSystem, a: np.ndarray, b: np.ndarray, *, turns: bool) -> Iterator[tuple[float, int]]:
+def _events(system: LogitSystem, a: ndarray, b: ndarray, *, turns: bool) -> Iterator[tuple[float, int]]:
     """Yield the parameter and the kind of every event between two points of the branch."""
 
-    def spectrum(at: Evaluation) -> np.ndarray:
+    def spectrum(at: Evaluation) -> ndarray:
         values = _growth(at)
         return values[np.lexsort((-values.imag, -values.real))]
 
@@ -275,7 +276,7 @@ def _events(system: LogitSystem, a: np.ndarray, b: np.ndarray, *, turns: bool) -
             yield float(place.point.y[-1]), FOLD if place.folds else CROSSING
 
 
-def _limit(system: LogitSystem, end_profile: np.ndarray) -> Record:
+def _limit(system: LogitSystem, end_profile: ndarray) -> Record:
     """Return the Nash equilibrium near the last point, its regrets and its distance; NaN where none is."""
     scaled = normalise(system.tables)
     support_limit = np.where(end_profile < UNPLAYED, 0.0, end_profile)
@@ -306,13 +307,13 @@ def _fit(system: LogitSystem, session: Session, counts: Sequence[Sequence[float]
     """Return the point of the branch of greatest likelihood: an end, or where its derivative vanishes."""
     from scipy.special import xlogy
 
-    def log_likelihood(y: np.ndarray) -> float:
+    def log_likelihood(y: ndarray) -> float:
         x = system.profile(y)
         return float(
             sum(xlogy(row, chances[: len(row)]).sum() for row, chances in zip(counts, x, strict=True))
         )
 
-    def rise(y: np.ndarray, along: np.ndarray) -> float:
+    def rise(y: ndarray, along: ndarray) -> float:
         # the derivative in log odds is the count minus what the probabilities predict
         x = system.profile(y)
         rows = [

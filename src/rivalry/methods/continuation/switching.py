@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.methods.continuation.groups import TOGETHER, System, relabel
 from rivalry.methods.continuation.parametrised_game import ParametrisedGame
@@ -22,13 +23,13 @@ SAME_BRANCH = 1e-6  # of a unit: nearer points belong to one branch
 class NewBranch(NamedTuple):
     """First point of a branch near an event, its groups [player] and its direction."""
 
-    groups: np.ndarray
+    groups: ndarray
     point: CurvePoint
-    direction: np.ndarray
+    direction: ndarray
 
 
 def new_branches(
-    system: System, event: CurvePoint, label: int, along: np.ndarray, classes: np.ndarray
+    system: System, event: CurvePoint, label: int, along: ndarray, classes: ndarray
 ) -> Iterator[NewBranch]:
     """Yield every branch found where an eigenvalue of ``label`` vanishes at ``event``.
 
@@ -44,8 +45,8 @@ def new_branches(
 
 
 def _candidates(
-    system: System, event: CurvePoint, label: int, along: np.ndarray
-) -> Iterator[tuple[System, np.ndarray, np.ndarray]]:
+    system: System, event: CurvePoint, label: int, along: ndarray
+) -> Iterator[tuple[System, ndarray, ndarray]]:
     """Yield the systems to try, with the event's unknowns [k+1] and a direction [k+1] in each."""
     if label == TOGETHER:
         for way in _with_sums(_across(event.at.derivative, along)):
@@ -59,7 +60,7 @@ def _candidates(
             yield new, start, new.of(x + moves, value) - start
 
 
-def _across(derivative: np.ndarray, along: np.ndarray) -> list[np.ndarray]:
+def _across(derivative: ndarray, along: ndarray) -> list[ndarray]:
     """Return a basis of a derivative's null directions [k+1] that are orthogonal to ``along`` [k+1]."""
     from scipy.linalg import qr
 
@@ -73,7 +74,7 @@ def _across(derivative: np.ndarray, along: np.ndarray) -> list[np.ndarray]:
     return list(basis.T[: len(sizes) - rank])
 
 
-def _null(system: System, event: CurvePoint, label: int) -> list[np.ndarray]:
+def _null(system: System, event: CurvePoint, label: int) -> list[ndarray]:
     """Return the directions that split a group and whose eigenvalue vanishes, with sums and differences."""
     blocks = system.blocks(event.at.local)
     size = max(float(np.max(np.abs(block))) for block in blocks.values())
@@ -86,7 +87,7 @@ def _null(system: System, event: CurvePoint, label: int) -> list[np.ndarray]:
     return _with_sums(list(np.eye(len(span)) if span.shape[1] == len(span) else span.T))
 
 
-def _with_sums(single: list[np.ndarray]) -> list[np.ndarray]:
+def _with_sums(single: list[ndarray]) -> list[ndarray]:
     """Return directions with the sums and differences of pairs.
 
     Higher derivatives decide along which of these new branches exist: at a square's centre the axes and the
@@ -96,13 +97,13 @@ def _with_sums(single: list[np.ndarray]) -> list[np.ndarray]:
     return single + [pair / np.sqrt(2) for pair in pairs]
 
 
-def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _splits(system: System, label: int, vector: ndarray) -> Iterator[tuple[ndarray, ndarray]]:
     """Yield the groups [player] and displacements [player axis] to try."""
     members = np.flatnonzero(system.groups == label)
     size, highest = len(members), int(system.groups.max())
     shift = system.family.directions[members[0]] @ vector
 
-    def split(weights: Sequence[float], parts: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    def split(weights: Sequence[float], parts: Sequence[int]) -> tuple[ndarray, ndarray]:
         groups, moves = system.groups.copy(), np.zeros(system.family.space.shape)
         groups[members] = np.where(np.asarray(parts) == 0, label, highest + np.asarray(parts))
         moves[members] = np.asarray(weights)[:, None] * shift
@@ -121,9 +122,7 @@ def _splits(system: System, label: int, vector: np.ndarray) -> Iterator[tuple[np
         yield split(weights, [0] * wing + [1] * middle + [2] * wing)
 
 
-def _first_point(
-    system: System, start: np.ndarray, direction: np.ndarray, classes: np.ndarray
-) -> CurvePoint | None:
+def _first_point(system: System, start: ndarray, direction: ndarray, classes: ndarray) -> CurvePoint | None:
     for offset in OFFSETS:
         point = correct(system, start + offset * direction, direction)
         if point is None or np.linalg.norm(point.y - start) > BRANCH_WITHIN * offset:
@@ -138,12 +137,12 @@ def _first_point(
 class BranchCurve(NamedTuple):
     """Known part of a branch: groups [player], profiles [row player axis], parameter values [row]."""
 
-    groups: np.ndarray
-    profiles: np.ndarray
-    values: np.ndarray
+    groups: ndarray
+    profiles: ndarray
+    values: ndarray
 
 
-def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarray) -> bool:
+def lies_on(system: System, y: ndarray, curve: BranchCurve, classes: ndarray) -> bool:
     """True for a point on a known branch, up to a permutation of exchangeable players."""
     if len(curve.values) < 2 or _signature(system.groups, classes) != _signature(curve.groups, classes):
         return False
@@ -174,12 +173,12 @@ def lies_on(system: System, y: np.ndarray, curve: BranchCurve, classes: np.ndarr
     return False
 
 
-def _signature(groups: np.ndarray, classes: np.ndarray) -> list[tuple[int, int]]:
+def _signature(groups: ndarray, classes: ndarray) -> list[tuple[int, int]]:
     """Return the number of players of each kind per group, independent of the group labels."""
     return sorted((int(classes[groups == g][0]), int((groups == g).sum())) for g in range(groups.max() + 1))
 
 
-def _match(x: np.ndarray, y: np.ndarray, width: np.ndarray, classes: np.ndarray) -> tuple[float, np.ndarray]:
+def _match(x: ndarray, y: ndarray, width: ndarray, classes: ndarray) -> tuple[float, ndarray]:
     """Return the smallest distance in widths of two profiles over swaps of exchangeable players, and x's
     order for it.
     """
@@ -193,7 +192,7 @@ def _match(x: np.ndarray, y: np.ndarray, width: np.ndarray, classes: np.ndarray)
 
 
 def cycles_near_hopf(
-    family: ParametrisedGame, hopf: float, x: np.ndarray, targets: int | list[float]
+    family: ParametrisedGame, hopf: float, x: ndarray, targets: int | list[float]
 ) -> Iterator[tuple[float, PeriodicOrbit]]:
     """Yield parameter values and cycles born at the Hopf point ``x`` [player axis], on the side where they
     exist.

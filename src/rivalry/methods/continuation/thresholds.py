@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy import ndarray
 
 from rivalry.core import symmetric
 from rivalry.core.game import Playable, arrays, measures
@@ -33,9 +34,9 @@ class Sweep(NamedTuple):
     """A game at every value of its parameter."""
 
     family: ParametrisedGame
-    values: np.ndarray  # [scan], rising
+    values: ndarray  # [scan], rising
     players: int
-    position: np.ndarray | None = None  # [axis]: given strategy of every player, if any
+    position: ndarray | None = None  # [axis]: given strategy of every player, if any
 
 
 class Thresholds(BaseLearner):
@@ -142,7 +143,7 @@ class Thresholds(BaseLearner):
         # files hold no complex numbers
         return session | {name: session[name].view(float) for name in EIGENVALUES}
 
-    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Session:
+    def unpack(self, arrays: Mapping[str, ndarray]) -> Session:
         """Return the session that `pack` made arrays of."""
         return {**arrays, **{name: arrays[name].view(complex) for name in EIGENVALUES}}
 
@@ -173,13 +174,13 @@ class Thresholds(BaseLearner):
 class _Scan(NamedTuple):
     """Results at every scanned value, in rising order."""
 
-    values: np.ndarray
-    place: np.ndarray  # [scan axis]
-    split: np.ndarray  # [scan direction]
-    together: np.ndarray
-    curvature: np.ndarray
-    residual: np.ndarray
-    jumped: np.ndarray  # [scan]: the root changes discontinuously between the value before and this one
+    values: ndarray
+    place: ndarray  # [scan axis]
+    split: ndarray  # [scan direction]
+    together: ndarray
+    curvature: ndarray
+    residual: ndarray
+    jumped: ndarray  # [scan]: the root changes discontinuously between the value before and this one
 
     @classmethod
     def of(cls, world: Sweep, session: Session) -> _Scan:
@@ -190,15 +191,15 @@ class _Scan(NamedTuple):
             scan.jumped[:] = np.append(False, scan.jumped[:-1])[:count]
         return scan
 
-    def largest(self) -> np.ndarray:
+    def largest(self) -> ndarray:
         """Return the largest real part at every value; NaN where there is no root."""
         return np.concatenate([self.split, self.together], axis=1).real.max(axis=1)
 
-    def largest_curvature(self) -> np.ndarray:
+    def largest_curvature(self) -> ndarray:
         """Return the largest second derivative of a player's own payoff; NaN where there is no root."""
         return np.asarray(self.curvature.real.max(axis=1))
 
-    def sign_changes(self, heights: np.ndarray) -> Iterator[tuple[int, int]]:
+    def sign_changes(self, heights: ndarray) -> Iterator[tuple[int, int]]:
         """Yield neighbouring scanned values on one root between which heights change their sign."""
         # a height of exactly 0 is no sign: the values on both sides show the crossing
         stays = np.flatnonzero(np.isfinite(heights) & (heights != 0))
@@ -239,7 +240,7 @@ class _Crossing(NamedTuple):
     multiplicity: int
     complex: bool
     moves: str
-    place: np.ndarray
+    place: ndarray
 
 
 class _LostRoot(Exception):
@@ -445,13 +446,13 @@ def _mark_root_changes(world: Sweep, session: Session, chunk: slice) -> None:
     session["jumped"][rows[rows >= chunk.start]] = True
 
 
-def _positions_at(world: Sweep, values: list[float], place: np.ndarray) -> symmetric.SymmetricPositions:
+def _positions_at(world: Sweep, values: list[float], place: ndarray) -> symmetric.SymmetricPositions:
     """Return the symmetric positions at each of ``values``, followed from ``place`` [axis] or fixed there."""
     games = [world.family.at(float(value)) for value in values]
     return symmetric.follow_root(games, world.family.directions[0], place, fixed=world.position is not None)
 
 
-def _roots(world: Sweep, value: float, near: np.ndarray | None = None) -> np.ndarray:
+def _roots(world: Sweep, value: float, near: ndarray | None = None) -> ndarray:
     game = world.family.at(float(value))
     starts = symmetric.starts(game.space, STARTS)
     if near is not None:
@@ -459,5 +460,5 @@ def _roots(world: Sweep, value: float, near: np.ndarray | None = None) -> np.nda
     return symmetric.roots(game, world.family.directions[0], starts)
 
 
-def _nearest(positions: np.ndarray, to: np.ndarray) -> np.ndarray:
+def _nearest(positions: ndarray, to: ndarray) -> ndarray:
     return positions[np.argmin(np.linalg.norm(positions - to, axis=1))]

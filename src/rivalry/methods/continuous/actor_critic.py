@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
+from numpy import ndarray
 
 from rivalry.certificates.deviations import best_response
 from rivalry.certificates.stake import scales_around
@@ -213,7 +214,7 @@ class ActorCritic(BaseLearner):
             ),
         }
 
-    def _initial_weights(self, zero: Networks, mean: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    def _initial_weights(self, zero: Networks, mean: ndarray, draw: np.random.Generator) -> ndarray:
         """Return weights ``[player weight]`` of policies with these means [player axis], and of values of 0.
 
         Last layers are 0 but for their biases, so that policies do not depend on observations at first.
@@ -254,7 +255,7 @@ class ActorCritic(BaseLearner):
         return min(SAMPLES, self.updates)
 
 
-def _fixed_choices(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
+def _fixed_choices(space: Any, tables: list[dict[str, Any]]) -> ndarray:
     """Return the choices of fixed players, ``[player axis]``. Raise `ValueError` outside the box."""
     choices = np.zeros(space.shape)
     low, high = np.asarray(space.low), np.asarray(space.high)
@@ -271,7 +272,7 @@ def _fixed_choices(space: Any, tables: list[dict[str, Any]]) -> np.ndarray:
     return choices
 
 
-def best_response_distance(game: Any, move_order: Seating, x: np.ndarray) -> np.ndarray:
+def best_response_distance(game: Any, move_order: Seating, x: ndarray) -> ndarray:
     """Return each player's distance from its best response at ``x [player axis]``, ``[player]``.
 
     That of leaders is in ``game``, that of the last stage in the base game; NaN between.

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Le
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.certificates.stake import scales_around
 from rivalry.core.array_games import one_state
@@ -156,7 +157,7 @@ class DoubleOracle(BaseLearner):
             _spread(game, session, self.max_atoms // 2)
         _drop(session, self.max_atoms)
 
-    def _best_responses(self, game: object, session: Session) -> tuple[np.ndarray, np.ndarray]:
+    def _best_responses(self, game: object, session: Session) -> tuple[ndarray, ndarray]:
         """Return every player's best response [player axis] to the others' mixtures, and gain [player]."""
         pays = action_payoffs(one_state(session["tables"]), session["weights"])
         mixtures = session["atoms"], session["weights"]
@@ -200,9 +201,7 @@ class DoubleOracle(BaseLearner):
         return record | {"pure": scalar(pure)}
 
 
-def _beyond_jump(
-    game: Any, session: Session, player: int, response: np.ndarray, points: int
-) -> np.ndarray | None:
+def _beyond_jump(game: Any, session: Session, player: int, response: ndarray, points: int) -> ndarray | None:
     """Return the best strategy one grid step from a best response beside an atom.
 
     None if there is no such atom.
@@ -224,7 +223,7 @@ def _beyond_jump(
     return candidates[int(np.argmax(pays))]
 
 
-def _payoffs_of(game: Any, profiles: np.ndarray) -> np.ndarray:
+def _payoffs_of(game: Any, profiles: ndarray) -> ndarray:
     """Return payoffs ``[profile player]``, in batches of one size: one compiled program serves all."""
     payoffs = np.zeros(profiles.shape[:2])
     for start in range(0, len(profiles), BATCH):
@@ -254,7 +253,7 @@ def _payoffs(game: Game, profiles: Float[Array, "atom player axis"]) -> Float[Ar
     return jax.vmap(game.payoffs)(profiles)
 
 
-def _append(session: Session, player: int, atom: np.ndarray) -> None:
+def _append(session: Session, player: int, atom: ndarray) -> None:
     """Add an atom of a player, with room for it in all arrays; its payoffs are not known yet."""
     count = session["tables"].shape[1 + player]
     if count == session["atoms"].shape[1]:
@@ -281,7 +280,7 @@ def _spread(game: Any, session: Session, count: int) -> None:
                 _append(session, player, atom)
 
 
-def _refine(game: Any, session: Session, responses: np.ndarray, max_atoms: int) -> bool:
+def _refine(game: Any, session: Session, responses: ndarray, max_atoms: int) -> bool:
     """Divide the intervals beside played atoms; return whether ``max_atoms`` left room for that.
 
     Best responses become atoms too, but not those beside an atom. Of the atoms that are not played, those
@@ -308,7 +307,7 @@ def _refine(game: Any, session: Session, responses: np.ndarray, max_atoms: int) 
     return any(len(parts) for _, parts in changes)
 
 
-def _contains(atoms: np.ndarray, response: np.ndarray) -> bool:
+def _contains(atoms: ndarray, response: ndarray) -> bool:
     distances = np.max(np.abs(atoms - response), axis=1)  # NaN where there is no atom
     return bool(np.any(distances <= SAME_ATOM * np.max(np.abs(response))))
 
@@ -324,7 +323,7 @@ def _drop(session: Session, max_atoms: int) -> None:
         _take(session, player, np.sort(lately[:max_atoms]))
 
 
-def _take(session: Session, player: int, rows: np.ndarray) -> None:
+def _take(session: Session, player: int, rows: ndarray) -> None:
     """Drop a player's atoms but those in ``rows``."""
     session["tables"] = np.take(session["tables"], rows, axis=1 + player)
     for name, blank in (("atoms", np.nan), ("weights", 0.0), ("played", 0)):
@@ -333,7 +332,7 @@ def _take(session: Session, player: int, rows: np.ndarray) -> None:
         session[name][player, : len(rows)] = row
 
 
-def _support(session: Session) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _support(session: Session) -> tuple[ndarray, ndarray, ndarray]:
     """Return strategies, weights and payoff tables of the atoms with positive weight."""
     positive = session["weights"] > ATOM
     supports = [np.flatnonzero(row) for row in positive]

@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 import flint
 import numpy as np
 from flint import fmpq, fmpq_mat, fmpq_mpoly, fmpq_mpoly_ctx, fmpq_poly
+from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import Game
@@ -502,7 +503,7 @@ def list_exactly(game: Game, at: Coordinates, session: Session, first_order: boo
     return True
 
 
-def _texts(rows: Sequence[tuple[Fraction, ...]], size: int) -> np.ndarray:
+def _texts(rows: Sequence[tuple[Fraction, ...]], size: int) -> ndarray:
     return np.array([list(map(str, row)) for row in rows], dtype=str).reshape(len(rows), size)
 
 
@@ -554,6 +555,6 @@ def exact_record(game: Game, session: Session, record: Record) -> Record:
     return record
 
 
-def _in_floats(texts: np.ndarray) -> np.ndarray:
+def _in_floats(texts: ndarray) -> ndarray:
     rows = [[float(Fraction(text)) for text in row] for row in texts.tolist()]
     return np.array(rows).reshape(texts.shape)

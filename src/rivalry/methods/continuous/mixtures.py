@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Le
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.certificates.deviations import best_response, search
 from rivalry.certificates.stake import stake_at
@@ -52,9 +53,9 @@ class TabulatedGame(NamedTuple):
     """A continuous game with tables on finite action grids, for learners of mixtures."""
 
     tables: FiniteGame
-    action_grid: np.ndarray  # [player action axis], NaN for actions that a shorter player does not have
+    action_grid: ndarray  # [player action axis], NaN for actions that a shorter player does not have
     game: Any
-    measures: dict[str, np.ndarray]  # [joint]: scalar metrics; none where the game offers no ``outcomes``
+    measures: dict[str, ndarray]  # [joint]: scalar metrics; none where the game offers no ``outcomes``
 
 
 def playable(game: object) -> bool:
@@ -93,7 +94,7 @@ def check_action_grid(action_grid: object) -> None:
     """Raise `ValueError`, in one line, for a number or levels that no space accepts."""
     if are_levels(action_grid):
         check_levels(action_grid)
-    elif not isinstance(action_grid, list | tuple | np.ndarray):
+    elif not isinstance(action_grid, list | tuple | ndarray):
         check_whole("action_grid", action_grid, 2)
 
 
@@ -119,7 +120,7 @@ def board(game: object, action_grid: ActionGrid, *, max_table_bytes: int = TABLE
         joints = int(np.prod(tabulated.tables.sizes.astype(object)))
         size = f"{joints} joint actions need more than {max_table_bytes} bytes"
         raise ValueError(f"action_grid: {size}; take fewer")
-    metrics: dict[str, np.ndarray] = {}
+    metrics: dict[str, ndarray] = {}
     if oracles.traced_metrics.knows(game):
         metrics = values_at(_scalars, game, tabulated.action_grid, tabulated.tables.sizes)
     return TabulatedGame(tabulated.tables, tabulated.action_grid, game, metrics)
@@ -145,19 +146,19 @@ def compared(world: Any) -> FiniteGame:
     return tables._replace(payoff=tables.payoff - tables.payoff.min(axis=-1, keepdims=True))
 
 
-def payoff_ranges(world: Any) -> np.ndarray:
+def payoff_ranges(world: Any) -> ndarray:
     """Return the range of every player's payoffs, ``[player]``; 1 where they are constant."""
     ranges = np.ptp(tables_of(world).payoff[0], axis=1)
     return np.where(ranges > 0, ranges, 1.0)
 
 
-def largest_gains(gains: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def largest_gains(gains: ndarray, sizes: ndarray) -> ndarray:
     """Return the largest of ``gains [player .. action]`` over the actions that a player has, at least 0."""
     present = np.arange(gains.shape[-1]) < sizes.reshape(-1, *[1] * (gains.ndim - 1))
     return np.maximum(np.where(present, gains, -np.inf).max(axis=-1), 0.0)
 
 
-def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
+def action_payoffs(tables: FiniteGame, weights: ndarray) -> ndarray:
     """Return each action's payoff against the others' mixtures ``weights [player action]``, ``[player
     action]``.
 
@@ -181,7 +182,7 @@ def action_payoffs(tables: FiniteGame, weights: np.ndarray) -> np.ndarray:
     return payoffs
 
 
-def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> float:
+def expectation(table: ndarray, sizes: ndarray, weights: ndarray) -> float:
     """Return the mean of ``table [joint]`` under independent mixtures ``weights [player action]``."""
     expected = table.reshape(sizes.tolist())
     for player in reversed(range(len(sizes))):
@@ -189,17 +190,17 @@ def expectation(table: np.ndarray, sizes: np.ndarray, weights: np.ndarray) -> fl
     return float(expected)
 
 
-def mean_payoff(pays: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def mean_payoff(pays: ndarray, weights: ndarray) -> ndarray:
     """Return the mean of payoffs ``pays [player action]`` of the actions that are played, ``[player]``."""
     return np.sum(weights * np.where(weights > 0, pays, 0.0), axis=1)
 
 
-def mean_play(action_grid: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def mean_play(action_grid: ndarray, weights: ndarray) -> ndarray:
     """Return the mean strategies, ``[player axis]``."""
     return np.einsum("pa,pax->px", weights, np.nan_to_num(action_grid))
 
 
-def _search_coordinates(space: object, action_grid: np.ndarray) -> np.ndarray:
+def _search_coordinates(space: object, action_grid: ndarray) -> ndarray:
     """Return grid points in the search coordinates of their space, in which distances are measured."""
     if not (isinstance(space, Box) and space.reparametrised):
         return action_grid
@@ -208,10 +209,10 @@ def _search_coordinates(space: object, action_grid: np.ndarray) -> np.ndarray:
 
 def mixture_record(
     game: Any,
-    action_grid: np.ndarray,
-    weights: np.ndarray,
+    action_grid: ndarray,
+    weights: ndarray,
     tables: FiniteGame | None = None,
-    metric_tables: dict[str, np.ndarray] | None = None,
+    metric_tables: dict[str, ndarray] | None = None,
 ) -> Record:
     """Return the record of independent mixtures ``weights [player action]`` over ``action_grid``.
 
@@ -252,14 +253,14 @@ def mixture_record(
     )
 
 
-def played(world: object, weights: np.ndarray) -> Record:
+def played(world: object, weights: ndarray) -> Record:
     """Return the record of learned mixtures: for a finite game the profile alone."""
     if isinstance(world, TabulatedGame):
         return mixture_record(world.game, world.action_grid, weights, world.tables, world.measures)
     return {"profile": (("player", "axis"), weights)}
 
 
-def histories(world: object, plays: np.ndarray) -> Record:
+def histories(world: object, plays: ndarray) -> Record:
     """Return histories of mixtures ``plays [sample player action]`` at `sample_steps`: ``path``, and metric
     means.
 
@@ -278,24 +279,24 @@ def histories(world: object, plays: np.ndarray) -> Record:
     return record
 
 
-def sample_steps() -> np.ndarray:
+def sample_steps() -> ndarray:
     """Return the rounds at which histories are sampled: integers, evenly spaced in logarithms."""
     spaced = np.round(10.0 ** (np.arange(PER_DECADE * DECADES + 1) / PER_DECADE))
     # the first decades round to equal integers
     return np.unique(spaced.astype(np.int64))
 
 
-def _own_points(action_grid: np.ndarray) -> list[np.ndarray]:
+def _own_points(action_grid: ndarray) -> list[ndarray]:
     """Return every player's own grid points, without the padding."""
     return [row[~np.isnan(row).any(axis=1)] for row in action_grid]
 
 
 def expected_metrics(
     game: object,
-    action_grid: np.ndarray,
-    weights: np.ndarray,
-    sizes: np.ndarray,
-    metric_tables: dict[str, np.ndarray],
+    action_grid: ndarray,
+    weights: ndarray,
+    sizes: ndarray,
+    metric_tables: dict[str, ndarray],
 ) -> Record:
     """Means of the game's scalar metrics; empty if neither in ``metric_tables`` nor cheap to compute."""
     if metric_tables:
@@ -313,8 +314,8 @@ def expected_metrics(
 
 
 def joint_atoms(
-    action_grid: np.ndarray, weights: np.ndarray, without: int | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+    action_grid: ndarray, weights: ndarray, without: int | None = None
+) -> tuple[ndarray, ndarray]:
     """Return profiles ``[atom player axis]`` in the support of independent mixtures, and probabilities
     ``[atom]``.
 
@@ -377,10 +378,10 @@ def _(game: MixedOpponents, x: Profile, player: int | Array) -> Callable[[Strate
 
 def certificate(
     game: Any,
-    action_grid: np.ndarray,
-    weights: np.ndarray,
-    payoff: np.ndarray,
-    pays: np.ndarray,
+    action_grid: ndarray,
+    weights: ndarray,
+    payoff: ndarray,
+    pays: ndarray,
     *,
     tolerance: float = TOLERANCE,
 ) -> Certificate:
@@ -424,7 +425,7 @@ def certificate(
 
 
 def best_response_to_mixtures(
-    game: Any, action_grid: np.ndarray, weights: np.ndarray, player: int, stand: int, *, points: int = POINTS
+    game: Any, action_grid: ndarray, weights: ndarray, player: int, stand: int, *, points: int = POINTS
 ) -> Response:
     """Return the best response of ``player`` to the others' independent mixtures, over its whole space.
 
@@ -444,13 +445,13 @@ def best_response_to_mixtures(
     return best_response(against, put(x), player, points=points)
 
 
-def _from_many(against: MixedOpponents, x: np.ndarray, action_grid: np.ndarray, player: int) -> Response:
+def _from_many(against: MixedOpponents, x: ndarray, action_grid: ndarray, player: int) -> Response:
     """Search from random strategies, grid points and best responses to single atoms.
 
     For grids with too many corners.
     """
     game, space = against.game, against.game.space
-    single_responses: list[np.ndarray] = []  # responses to single atoms, where no search is needed for them
+    single_responses: list[ndarray] = []  # responses to single atoms, where no search is needed for them
     if oracles.best_response.knows(game) or oracles.proved_response.knows(game):
         likely = np.argsort(-np.asarray(against.probabilities), kind="stable")[:ALONE]
         atoms = [put(np.where(np.arange(len(x))[:, None] == player, x, against.profiles[k])) for k in likely]
@@ -479,7 +480,7 @@ def _from_many(against: MixedOpponents, x: np.ndarray, action_grid: np.ndarray, 
 _climb = compiled(search)
 
 
-def _opponents(game: object, action_grid: np.ndarray, weights: np.ndarray, player: int) -> MixedOpponents:
+def _opponents(game: object, action_grid: ndarray, weights: ndarray, player: int) -> MixedOpponents:
     """Return the game against the others' mixtures.
 
     Atoms of probability 0 pad their number to a power of two: few shapes, few compilations.

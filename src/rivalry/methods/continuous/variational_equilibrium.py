@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy import ndarray
 
 from rivalry.certificates.shared import NEAR, SharedSlopes, slopes_at
 from rivalry.core.game import Game, require_continuity
@@ -145,7 +146,7 @@ _slopes = compiled(slopes_at, effort=1)
 _many_slopes = compiled(lambda game, x: jax.vmap(partial(slopes_at, game))(x), effort=1)
 
 
-def _initial_multipliers(game: Game, start: np.ndarray) -> Session:
+def _initial_multipliers(game: Game, start: ndarray) -> Session:
     """Return the part of a session that belongs to one start: multipliers are 0, and slopes give units."""
     wide = np.asarray(reach(game.space))
     count = len(np.asarray(shared_constraints(game, put(start))))
@@ -179,13 +180,13 @@ def _step(game: Any, session: Session) -> None:
     jacobian[:count, count:] = priced
     jacobian[count:, :count] = -(at.slopes.shared * wide)[:, mask] / session["constraint_unit"][:, None]
 
-    def conditions(z: np.ndarray, slopes: Any) -> np.ndarray:
+    def conditions(z: ndarray, slopes: Any) -> ndarray:
         """Return the slope down of own payoffs less priced constraints, then the slack of constraints."""
         rise = slopes.payoffs - np.einsum("...k,...kpa->...pa", z[..., count:] * unit, slopes.shared)
         fall = (-rise * rows)[..., mask]
         return np.concatenate([fall, -slopes.values / session["constraint_unit"]], axis=-1)
 
-    def equations(z: np.ndarray, value: np.ndarray) -> np.ndarray:
+    def equations(z: ndarray, value: ndarray) -> ndarray:
         z_next = _fischer(z, -_fischer(1 - z, -value)[0])[0]
         z_next[..., count:] = _fischer(z, value)[0][..., count:]
         return z_next
@@ -224,7 +225,7 @@ def _step(game: Any, session: Session) -> None:
     session["scaled"] = points[k, count:]
 
 
-def _fischer(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fischer(a: ndarray, b: ndarray) -> tuple[ndarray, ndarray, ndarray]:
     """Return ``a + b - sqrt(a^2 + b^2)``, 0 where both are at least 0 and one is 0, and its derivatives."""
     root = np.hypot(a, b)
     # at the kink, those of the limit along a = b

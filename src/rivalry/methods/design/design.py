@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy import ndarray
 
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Record, measures
@@ -34,7 +35,7 @@ class Trials(NamedTuple):
 
     game: Any
     entries: tuple[VariedEntries, ...]
-    grid: np.ndarray  # [trial choice]
+    grid: ndarray  # [trial choice]
     refined: bool
 
 
@@ -192,16 +193,16 @@ class Design(BaseLearner):
             session["finished"][0] = True
         return int(session["done"][0]) - before
 
-    def _loss(self, session: Session, grid_size: int | None = None) -> np.ndarray:
+    def _loss(self, session: Session, grid_size: int | None = None) -> ndarray:
         """Return the quantity to minimise, ``[trial]``.
 
         It is infinite for trials that are not certified, if any of the first ``grid_size`` trials (all) is.
         """
-        loss: np.ndarray = (-1.0 if self.maximise else 1.0) * session["objective"][:, 0]
+        loss: ndarray = (-1.0 if self.maximise else 1.0) * session["objective"][:, 0]
         certified = np.isin(session["claim"], UNREFUTED)
         return np.where(certified, loss, np.inf) if certified[:grid_size].any() else loss
 
-    def _run_trial(self, world: Trials, session: Session, values: np.ndarray) -> None:
+    def _run_trial(self, world: Trials, session: Session, values: ndarray) -> None:
         """Run a trial: of the ends of best responses the certified count, if there are any."""
         k = int(session["done"][0])
         game = _set(world, values)
@@ -225,7 +226,7 @@ class Design(BaseLearner):
             session["regret"][k], session["profile"][k] = proofs[trial].regret, profiles[trial]
         session["done"][0] = k + 1
 
-    def _objective_at(self, game: Any, x: np.ndarray) -> float:
+    def _objective_at(self, game: Any, x: ndarray) -> float:
         """Return the objective at a profile of a game."""
         profile = put(x)
         metrics = measures(game, profile)
@@ -277,7 +278,7 @@ class Design(BaseLearner):
             record["status"] = scalar("converged")
         return record
 
-    def _bounds(self, world: Trials, values: np.ndarray) -> list[str]:
+    def _bounds(self, world: Trials, values: ndarray) -> list[str]:
         """Return for every choice whether the chosen value is an end of those tried."""
 
         def accepts(entry: VariedEntries, value: float) -> bool:
@@ -297,7 +298,7 @@ class _StepLimit(Exception):
     """The requested number of trials is done."""
 
 
-def _set(world: Trials, values: np.ndarray) -> Any:
+def _set(world: Trials, values: ndarray) -> Any:
     game = world.game
     for entry, value in zip(world.entries, values, strict=True):
         game = entry.set(game, put(float(value)))
@@ -310,7 +311,7 @@ def _middle(game: Any) -> Any:
     return game.space.project(put(np.stack([row[len(row) // 2] for row in rows])))
 
 
-def _grids(choices: dict[str, Any]) -> list[np.ndarray]:
+def _grids(choices: dict[str, Any]) -> list[ndarray]:
     """Return the values of every choice. Raise `ValueError` if they are invalid."""
     options = choices_of(choices)
     for option in options:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge
+from numpy import ndarray
 
 from rivalry.core.results import Record
 from rivalry.schema.construction import variant
@@ -32,7 +33,7 @@ class Choice(NamedTuple):
     log: bool = False
     whole: bool = False
 
-    def grid(self) -> np.ndarray:
+    def grid(self) -> ndarray:
         """Return the codes of the grid. Raise `ValueError` for a range without a count."""
         if self.values:
             return np.arange(len(self.values), dtype=float)
@@ -132,7 +133,7 @@ def check_weights(**options: object) -> None:
 
 
 def _list(name: str, form: object) -> Choice:
-    form = form.tolist() if isinstance(form, np.ndarray) else form
+    form = form.tolist() if isinstance(form, ndarray) else form
     if not isinstance(form, Sequence) or isinstance(form, str) or not form:
         raise ValueError(f"choices: {name} is {form!r}; must be a list of values, or {{from, to, count}}")
     for k, value in enumerate(form):
@@ -205,7 +206,7 @@ def accepts(game: object, choice: Choice, settings: Mapping[str, Any], number: f
     return not _refusal(game, {**settings, choice.name: round(number) if integers else number})
 
 
-def bound_of(values: Sequence[float] | np.ndarray, value: float, accepts: Callable[[float], bool]) -> str:
+def bound_of(values: Sequence[float] | ndarray, value: float, accepts: Callable[[float], bool]) -> str:
     """Return at which end of the values tried the chosen one is; empty inside.
 
     It is empty too where the game ``accepts`` no value beyond: that end is the game's, not the author's.
@@ -231,17 +232,17 @@ def bound_of(values: Sequence[float] | np.ndarray, value: float, accepts: Callab
     return ""
 
 
-def grid_of(choices: Sequence[Choice]) -> np.ndarray:
+def grid_of(choices: Sequence[Choice]) -> ndarray:
     """Return every combination of codes, ``[trial choice]``; the last choice varies fastest."""
     return np.array(list(product(*(choice.grid() for choice in choices))), dtype=float)
 
 
-def set_to(choices: Sequence[Choice], codes: np.ndarray) -> dict[str, Any]:
+def set_to(choices: Sequence[Choice], codes: ndarray) -> dict[str, Any]:
     """Return the keywords for the codes ``[choice]``."""
     return {choice.name: choice.value(float(code)) for choice, code in zip(choices, codes, strict=True)}
 
 
-def choice_record(choices: Sequence[Choice], codes: np.ndarray) -> Record:
+def choice_record(choices: Sequence[Choice], codes: ndarray) -> Record:
     """Return the record of codes ``[trial choice]``: numbers, and labels."""
     columns = list(zip(choices, codes.T.tolist(), strict=True))
     numbers = np.array([list(map(choice.number, column)) for choice, column in columns], dtype=float)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy import ndarray
 
 from rivalry.core.game import is_agents, is_population
 from rivalry.core.method import ENDINGS, BaseLearner, Learner, Session, as_learner, read_session, run_session
@@ -60,7 +61,7 @@ class RuleProblem(NamedTuple):
     method: Any
     last_game: dict[bytes, Any]
 
-    def at(self, codes: np.ndarray) -> Any:
+    def at(self, codes: ndarray) -> Any:
         """Return the game under a rule. Raise `ValueError` where its factory refuses it."""
         key = codes.tobytes()
         if key not in self.last_game:
@@ -205,7 +206,7 @@ class RuleDesign(BaseLearner):
                 _store_record(session, NOW, {})
         return end - begin
 
-    def propose(self, world: RuleProblem, session: Session, trial: int) -> np.ndarray:
+    def propose(self, world: RuleProblem, session: Session, trial: int) -> ndarray:
         """Return the codes ``[choice]`` of a trial, given the results of all earlier ones."""
         if self.trials is None:
             return np.asarray(grid_of(world.choices)[trial])
@@ -310,7 +311,7 @@ class RuleDesign(BaseLearner):
         return int(np.argmax(np.where(complete, mean, -np.inf))) if complete.any() else -1
 
 
-def _default_codes(world: RuleProblem) -> np.ndarray:
+def _default_codes(world: RuleProblem) -> ndarray:
     """Codes ``[choice]`` of the game as it is, NaN where its value is none of a list."""
     recipe = recipe_of(world.game)
     codes = np.full(len(world.choices), np.nan)
@@ -328,7 +329,7 @@ def _default_codes(world: RuleProblem) -> np.ndarray:
     return codes
 
 
-def _bounds(world: RuleProblem, codes: np.ndarray) -> list[str]:
+def _bounds(world: RuleProblem, codes: ndarray) -> list[str]:
     """Return for every choice whether the chosen value is an end of those tried."""
     settings = set_to(world.choices, codes)
     return [
@@ -337,7 +338,7 @@ def _bounds(world: RuleProblem, codes: np.ndarray) -> list[str]:
     ]
 
 
-def stream_of(words: np.ndarray, *key: int) -> np.random.SeedSequence:
+def stream_of(words: ndarray, *key: int) -> np.random.SeedSequence:
     """Return a stream of a session, one per key, independent of draws from the others."""
     return np.random.SeedSequence(words.tolist(), spawn_key=key)
 

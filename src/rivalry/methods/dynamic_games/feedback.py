@@ -12,6 +12,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.core.game import Playable, Record, scale
 from rivalry.core.method import BaseLearner, Session
@@ -108,10 +109,10 @@ Nodes = tuple[Any, Array, Array, Surface]  # game, period, states [node stock pl
 class SolvedNodes(NamedTuple):
     """Solved games of one period."""
 
-    profile: np.ndarray  # [node player axis]
-    payoff: np.ndarray  # [node player]
-    regret: np.ndarray  # [node player]
-    after: np.ndarray  # [node stock player]
+    profile: ndarray  # [node player axis]
+    payoff: ndarray  # [node player]
+    regret: ndarray  # [node player]
+    after: ndarray  # [node stock player]
 
 
 class Feedback(BaseLearner):
@@ -213,7 +214,7 @@ class Feedback(BaseLearner):
             session["done"][0] = count + 1
         return steps
 
-    def _grids(self, world: object, t: int) -> np.ndarray:
+    def _grids(self, world: object, t: int) -> ndarray:
         """Return levels of every stock in period ``t``, ``[dimension level]``, grouped by player."""
         low, high = state_bounds(world, t)
         if self.highest is not None and high.size:
@@ -229,7 +230,7 @@ class Feedback(BaseLearner):
         table = np.zeros(shape) if t == final_period else session["value"][t].T.reshape(shape)
         return fit_surface(table, grids)
 
-    def _states(self, grids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    def _states(self, grids: ndarray, shape: tuple[int, ...]) -> ndarray:
         """Return all nodes of a grid, ``[node stock player]``, the last player's last stock fastest."""
         if not len(grids):
             return np.zeros((1, *shape))
@@ -243,7 +244,7 @@ class Feedback(BaseLearner):
         session["regret"][t - 1] = solution.regret
 
     def _solve_nodes(
-        self, world: object, session: Session, t: int, states: np.ndarray, ahead: Surface
+        self, world: object, session: Session, t: int, states: ndarray, ahead: Surface
     ) -> SolvedNodes:
         """Solve all nodes from the first start; those without an equilibrium from the others too."""
         tolerance = TOLERANCE * scale(world)
@@ -310,7 +311,7 @@ class Feedback(BaseLearner):
 
 
 def _solve(
-    game: object, t: int, states: np.ndarray, ahead: Surface, starts: np.ndarray, rounds: int
+    game: object, t: int, states: ndarray, ahead: Surface, starts: ndarray, rounds: int
 ) -> SolvedNodes:
     """Solve the nodes at ``states`` [node stock player], from one start or one per node."""
     count = len(states)
@@ -324,7 +325,7 @@ def _solve(
     return SolvedNodes(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _solve_chunk(nodes: Nodes, x: np.ndarray, rounds: int, tolerance: float) -> SolvedNodes:
+def _solve_chunk(nodes: Nodes, x: ndarray, rounds: int, tolerance: float) -> SolvedNodes:
     """Iterate sequential best responses until no player gains or the rounds end; then Newton's method."""
     for _ in range(rounds):
         largest = 0.0
@@ -429,7 +430,7 @@ def _basis(stock: Array, knots: Array) -> tuple[Array, Float[Array, "4"]]:
     return span - DEGREE, jnp.stack(values)
 
 
-def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
+def level_grids(low: ndarray, high: ndarray, levels: int) -> ndarray:
     """Return levels of every stock, ``[dimension level]``, even in logarithms; ``low`` [dimension] may be 0.
 
     Examples
@@ -443,7 +444,7 @@ def level_grids(low: np.ndarray, high: np.ndarray, levels: int) -> np.ndarray:
     return np.round(grids, 12)
 
 
-def fit_surface(values: np.ndarray, grids: np.ndarray) -> Surface:
+def fit_surface(values: ndarray, grids: ndarray) -> Surface:
     """Return the surface through ``values`` [player, level, ..] at ``grids`` [dimension level].
 
     Examples
@@ -460,19 +461,19 @@ def fit_surface(values: np.ndarray, grids: np.ndarray) -> Surface:
     return Surface(put(coefficients), put(np.array(knots).reshape(len(knots), grids.shape[1] + DEGREE + 1)))
 
 
-def refine_grid(values: np.ndarray, grids: np.ndarray) -> np.ndarray:
+def refine_grid(values: ndarray, grids: ndarray) -> ndarray:
     """Return values at all levels of ``grids``, from ``values`` [player, level, ..] at every second one."""
     for k, grid in enumerate(np.log(grids)):
         values = _along(_splines(grid[::2])(grid), values, k + 1)
     return values
 
 
-def _splines(grid: np.ndarray) -> Any:
+def _splines(grid: ndarray) -> Any:
     """Return the splines through unit vectors: a spline is linear in its values, so these are a matrix."""
     from scipy.interpolate import make_interp_spline
 
     return make_interp_spline(grid, np.eye(len(grid)), k=min(DEGREE, len(grid) - 1))
 
 
-def _along(matrix: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
+def _along(matrix: ndarray, values: ndarray, axis: int) -> ndarray:
     return np.moveaxis(np.tensordot(matrix, values, axes=(1, axis)), 0, axis)

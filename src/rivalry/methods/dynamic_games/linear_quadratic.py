@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy import ndarray
 
 from rivalry.core.array_games import LinearQuadraticGame
 from rivalry.core.game import scale
@@ -37,7 +38,7 @@ class LinearQuadraticWorld(NamedTuple):
 
     game: LinearQuadraticGame
     scale: float
-    outside: Callable[[np.ndarray], str]  # where a path leaves the game's domain
+    outside: Callable[[ndarray], str]  # where a path leaves the game's domain
     scope: str = ""  # of the claim, where the payoffs of the game are of one period
 
 
@@ -164,7 +165,7 @@ class LinearQuadratic(BaseLearner):
             solve(world.game, session)
         return steps
 
-    def _back(self, game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _back(self, game: LinearQuadraticGame, cost: ndarray) -> tuple[ndarray, ndarray]:
         if self.solution == "markov_perfect":
             return riccati.markov_step(game, cost)
         return riccati.leading_step(game, cost, self.leader)[:2]
@@ -285,7 +286,7 @@ def validate(game: LinearQuadraticGame) -> LinearQuadraticGame:
     return matrices
 
 
-def _unstable(game: LinearQuadraticGame, feedback: np.ndarray) -> str:
+def _unstable(game: LinearQuadraticGame, feedback: ndarray) -> str:
     """Return the reason for infinite costs by the motion under strategies; empty if they are finite."""
     loop = riccati.motion_under(game, feedback)
     if not np.isfinite(loop).all():
@@ -314,7 +315,7 @@ def _euler(game: LinearQuadraticGame, follower: int) -> None:
         raise ValueError("A: must leave the follower's own state as it is, A'B_f = B_f, for a commitment")
 
 
-def _movement(before: np.ndarray, after: np.ndarray) -> float:
+def _movement(before: ndarray, after: ndarray) -> float:
     """Return the change of strategies ``[player control state]``, relative to each state's contribution to
     moves.
     """
@@ -327,7 +328,7 @@ def _movement(before: np.ndarray, after: np.ndarray) -> float:
 
 
 def strategy_record(
-    game: LinearQuadraticGame, feedback: np.ndarray, leader: int | None, periods: int, allowed: float
+    game: LinearQuadraticGame, feedback: ndarray, leader: int | None, periods: int, allowed: float
 ) -> Record:
     """Return the record of strategies ``[player control state]``.
 
@@ -403,14 +404,12 @@ def _no_plan(game: LinearQuadraticGame) -> Commitment:
     return Commitment(A, B, B.T, A, B[:states].T, A[:states, :states], np.nan)
 
 
-def _value(cost: np.ndarray, state: np.ndarray) -> np.ndarray:
+def _value(cost: ndarray, state: ndarray) -> ndarray:
     """Return ``-x'Px`` for forms ``[.. state state]`` and states ``[.. state]``, broadcast."""
     return np.asarray(-np.einsum("...i,...ij,...j->...", state, cost, state))
 
 
-def _shared_entries(
-    game: LinearQuadraticGame, value: np.ndarray, states: np.ndarray, controls: np.ndarray
-) -> Record:
+def _shared_entries(game: LinearQuadraticGame, value: ndarray, states: ndarray, controls: ndarray) -> Record:
     """Return the entries that strategies and plans share, for ``states [period state]`` and ``controls
     [period player control]``.
     """
@@ -425,7 +424,7 @@ def _shared_entries(
     }
 
 
-def _gain(problem: LinearQuadraticGame, cost: float, form: np.ndarray | None = None) -> float:
+def _gain(problem: LinearQuadraticGame, cost: float, form: ndarray | None = None) -> float:
     """Return the saving of the only player's best plan on ``cost``; infinite where none is best.
 
     ``form`` [state state] is the cost of its plan as a quadratic form, the least one in equilibrium.

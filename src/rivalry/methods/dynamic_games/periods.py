@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy import ndarray
 
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Game, Playable, Record, scale
@@ -120,9 +121,9 @@ class Periods(BaseLearner):
         # `not >`: NaN ends the iteration, too, and `read` reports an unsolved period by its count
         session["rests"][0] = not np.max(np.abs(after - before)) > REST * scale(world)
 
-    def _solve(self, stage: Game, session: Session, t: int, starts: np.ndarray) -> None:
+    def _solve(self, stage: Game, session: Session, t: int, starts: ndarray) -> None:
         """Write the stage game's equilibrium, if one is found, into the session's row ``t``."""
-        ends: list[tuple[bool, np.ndarray, np.ndarray]] = []  # certified, profile, regret
+        ends: list[tuple[bool, ndarray, ndarray]] = []  # certified, profile, regret
         for x in ends_from(stage, starts[: self.tries], points=self.points):
             proof = certificate(stage, put(x))
             ends.append((proof.claim in UNREFUTED, x, proof.regret))
@@ -148,6 +149,6 @@ class Periods(BaseLearner):
         return record
 
 
-def _starts(solved: np.ndarray, session: Session) -> np.ndarray:
+def _starts(solved: ndarray, session: Session) -> ndarray:
     """Return starts: the last solution, if there is one, then the starts of the session."""
     return np.concatenate([solved[np.isfinite(solved).all(axis=(1, 2))], session["starts"]])

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import LinearQuadraticGame
 
@@ -25,26 +26,26 @@ EXACT = 1e-13  # and of one that was not solved by SciPy
 class RegulatorSolution(NamedTuple):
     """Solution of one player's regulator problem for a linear motion."""
 
-    feedback: np.ndarray  # [control state]
-    cost: np.ndarray  # [state state]
+    feedback: ndarray  # [control state]
+    cost: ndarray  # [state state]
     residual: float  # of the Riccati equation, relative to the cost
 
 
 class FollowerResponse(NamedTuple):
     """Best response of a follower that observes the leader's move: ``u_f = -K x - k u_l``."""
 
-    K: np.ndarray  # [control state]
-    k: np.ndarray  # [control control]
+    K: ndarray  # [control state]
+    k: ndarray  # [control control]
 
 
-def motion_under(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
+def motion_under(game: LinearQuadraticGame, feedback: ndarray) -> ndarray:
     """Return the motion ``A - sum_j B_j F_j``, ``[state state]``."""
     return _motion(game) @ play(game, feedback)
 
 
 def gain(
-    A: np.ndarray, B: np.ndarray, Q: np.ndarray, gamma: float, cost: np.ndarray, N: np.ndarray | float = 0.0
-) -> np.ndarray:
+    A: ndarray, B: ndarray, Q: ndarray, gamma: float, cost: ndarray, N: ndarray | float = 0.0
+) -> ndarray:
     """Return one player's best feedback ``[control state]`` for the cost-to-go ``cost``.
 
     ``2 x'N u`` is a cost too. Raises `numpy.linalg.LinAlgError` where the best move is not unique.
@@ -53,7 +54,7 @@ def gain(
     return np.linalg.solve(Q + ahead @ B, ahead @ A + np.transpose(N))
 
 
-def stage_cost(game: LinearQuadraticGame) -> np.ndarray:
+def stage_cost(game: LinearQuadraticGame) -> ndarray:
     """Return the costs of one period, forms ``[player variable variable]`` in ``z = (x, u_0, u_1, ..)``."""
     players, states, controls = game.B.shape
     size = states + players * controls
@@ -71,13 +72,13 @@ def moves(game: LinearQuadraticGame, player: int) -> slice:
     return slice(states + player * controls, states + (player + 1) * controls)
 
 
-def play(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
+def play(game: LinearQuadraticGame, feedback: ndarray) -> ndarray:
     """Return ``z = (x, u_0, u_1, ..)`` under linear strategies, as a matrix ``[variable state]`` times x."""
     states = len(game.A)
     return np.vstack([np.eye(states), -feedback.reshape(-1, states)])
 
 
-def one_player(game: LinearQuadraticGame, player: int, responses: np.ndarray) -> LinearQuadraticGame:
+def one_player(game: LinearQuadraticGame, player: int, responses: ndarray) -> LinearQuadraticGame:
     """Return the problem of one player where the others' moves are linear in the state and in its own.
 
     ``responses`` is the matrix ``[variable state+control]`` whose product with ``(x, u_player)`` is ``z = (x,
@@ -94,7 +95,7 @@ def one_player(game: LinearQuadraticGame, player: int, responses: np.ndarray) ->
     )
 
 
-def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int) -> LinearQuadraticGame:
+def against(game: LinearQuadraticGame, feedback: ndarray, player: int) -> LinearQuadraticGame:
     """Return the problem of one player against the fixed strategies of the others."""
     size = game.B.shape[2]
     moves_of_rest = np.hstack(
@@ -106,12 +107,12 @@ def against(game: LinearQuadraticGame, feedback: np.ndarray, player: int) -> Lin
     return one_player(game, player, moves_of_rest)
 
 
-def _motion(game: LinearQuadraticGame) -> np.ndarray:
+def _motion(game: LinearQuadraticGame) -> ndarray:
     """Return ``[A B_0 B_1 ..]``, ``[state variable]``."""
     return np.hstack([game.A, _side_by_side(game.B)])
 
 
-def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def markov_step(game: LinearQuadraticGame, cost: ndarray) -> tuple[ndarray, ndarray]:
     """Return the equilibrium strategies one period back and their costs, for the cost-to-go ``cost``.
 
     All first-order conditions, own rows of ``C_i + gamma_i [A B]'P_i [A B]`` times ``z = (x, u)`` equal to 0,
@@ -128,14 +129,14 @@ def markov_step(game: LinearQuadraticGame, cost: np.ndarray) -> tuple[np.ndarray
     return feedback, _back(game, feedback, cost, form)
 
 
-def _side_by_side(B: np.ndarray) -> np.ndarray:
+def _side_by_side(B: ndarray) -> ndarray:
     """Return the effects of all moves, ``[state player*control]``."""
     return B.transpose(1, 0, 2).reshape(B.shape[1], -1)
 
 
 def leading_step(
-    game: LinearQuadraticGame, cost: np.ndarray, leader: int
-) -> tuple[np.ndarray, np.ndarray, FollowerResponse]:
+    game: LinearQuadraticGame, cost: ndarray, leader: int
+) -> tuple[ndarray, ndarray, FollowerResponse]:
     """Return the same with ``leader``, one of two players, moving first; and the follower's response.
 
     The leader regulates the motion ``(A - B_f K, B_l - B_f k)`` under that response.
@@ -149,7 +150,7 @@ def leading_step(
     return feedback, _back(game, feedback, cost, stage_cost(game)), response
 
 
-def follower_response(game: LinearQuadraticGame, cost: np.ndarray, leader: int) -> FollowerResponse:
+def follower_response(game: LinearQuadraticGame, cost: ndarray, leader: int) -> FollowerResponse:
     """Return the follower's best response to any move of the leader, for the cost-to-go ``cost``."""
     f, states = 1 - leader, len(game.A)
     move_slice, leader_moves = moves(game, f), moves(game, leader)
@@ -172,7 +173,7 @@ def leader_problem(game: LinearQuadraticGame, response: FollowerResponse, leader
     return one_player(game, leader, moves_of_rest)
 
 
-def _back(game: LinearQuadraticGame, feedback: np.ndarray, cost: np.ndarray, form: np.ndarray) -> np.ndarray:
+def _back(game: LinearQuadraticGame, feedback: ndarray, cost: ndarray, form: ndarray) -> ndarray:
     """Cost of this period, a quadratic ``form``, and of all after it, ``[player state state]``."""
     z = play(game, feedback)
     loop = _motion(game) @ z
@@ -186,7 +187,7 @@ def radius_limit(gamma: float) -> float:
     return 1.0 if gamma < 1 else 1 - UNIT_ROOT
 
 
-def discounted_sum(loop: np.ndarray, form: np.ndarray, gamma: float) -> np.ndarray:
+def discounted_sum(loop: ndarray, form: ndarray, gamma: float) -> ndarray:
     """Return the sum of ``gamma^t (loop^t)' now loop^t``; NaN where it diverges.
 
     It solves a discrete Lyapunov equation, here by doubling the number of terms.
@@ -209,7 +210,7 @@ def discounted_sum(loop: np.ndarray, form: np.ndarray, gamma: float) -> np.ndarr
     return total
 
 
-def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
+def costs(game: LinearQuadraticGame, feedback: ndarray) -> ndarray:
     """Return the exact infinite-horizon costs of linear strategies, ``[player state state]``.
 
     NaN where infinite.
@@ -228,13 +229,13 @@ def costs(game: LinearQuadraticGame, feedback: np.ndarray) -> np.ndarray:
 
 
 def regulator(
-    A: np.ndarray,
-    B: np.ndarray,
-    R: np.ndarray,
-    Q: np.ndarray,
+    A: ndarray,
+    B: ndarray,
+    R: ndarray,
+    Q: ndarray,
     gamma: float,
-    near: np.ndarray | None = None,
-    N: np.ndarray | None = None,
+    near: ndarray | None = None,
+    N: ndarray | None = None,
 ) -> RegulatorSolution | None:
     """Return the smallest discounted sum of ``x'Rx + u'Qu + 2 x'N u`` for ``x' = A x + B u``.
 
@@ -275,20 +276,20 @@ def regulator(
 
 
 def _polish(
-    A: np.ndarray,
-    B: np.ndarray,
-    R: np.ndarray,
-    Q: np.ndarray,
+    A: ndarray,
+    B: ndarray,
+    R: ndarray,
+    Q: ndarray,
     gamma: float,
-    cost: np.ndarray,
-    N: np.ndarray,
+    cost: ndarray,
+    N: ndarray,
 ) -> RegulatorSolution | None:
     """Return a solution of the Riccati equation exact to rounding.
 
     None where it is no solution, or not the minimum.
     """
 
-    def paid(feedback: np.ndarray) -> np.ndarray:
+    def paid(feedback: ndarray) -> ndarray:
         return R + feedback.T @ Q @ feedback - N @ feedback - feedback.T @ N.T
 
     # policy iteration converges quadratically: two passes remove SciPy's error
@@ -305,7 +306,7 @@ def _polish(
     return RegulatorSolution(feedback, cost, residual)
 
 
-def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
+def joint(game: LinearQuadraticGame) -> tuple[ndarray, float] | None:
     """Return the strategies ``[player control state]`` that minimise the sum of all costs, and the residual.
 
     For equal gammas. None where there is no best plan.
@@ -319,7 +320,7 @@ def joint(game: LinearQuadraticGame) -> tuple[np.ndarray, float] | None:
     return solution.feedback.reshape(players, controls, states), solution.residual
 
 
-def state_path(loop: np.ndarray, initial: np.ndarray, periods: int) -> np.ndarray:
+def state_path(loop: ndarray, initial: ndarray, periods: int) -> ndarray:
     """Return the states ``[period state]`` along a motion, the first one first."""
     path = np.empty((periods, len(initial)))
     path[0] = initial
@@ -333,7 +334,7 @@ def state_path(loop: np.ndarray, initial: np.ndarray, periods: int) -> np.ndarra
     return path
 
 
-def limit(loop: np.ndarray, initial: np.ndarray) -> np.ndarray:
+def limit(loop: ndarray, initial: ndarray) -> ndarray:
     """Return the limit of a motion, ``[state]``; NaN where it does not converge.
 
     Steps are doubled. Once states are constant to some digits they have twice as many digits, and more steps
@@ -347,7 +348,7 @@ def limit(loop: np.ndarray, initial: np.ndarray) -> np.ndarray:
     power, state = loop, np.asarray(initial, dtype=float)
     with np.errstate(all="ignore"):
         for _ in range(DOUBLINGS):
-            next_state: np.ndarray = power @ initial
+            next_state: ndarray = power @ initial
             is_at_rest = np.max(np.abs(loop @ next_state - next_state)) <= STILL * np.max(np.abs(next_state))
             if is_at_rest and np.max(np.abs(next_state - state)) <= STILL * np.max(np.abs(next_state)):
                 return next_state
@@ -361,16 +362,16 @@ class Commitment(NamedTuple):
     It begins with the follower's first move ``u_f = first_move x``.
     """
 
-    A: np.ndarray  # [plan_state plan_state]
-    B: np.ndarray  # [plan_state control]
-    F: np.ndarray  # [control plan_state]
-    cost: np.ndarray  # [plan_state plan_state]: the leader's, of keeping to the plan
-    first_move: np.ndarray  # [control state]
-    best: np.ndarray  # [state state]: the leader's cost where a plan begins
+    A: ndarray  # [plan_state plan_state]
+    B: ndarray  # [plan_state control]
+    F: ndarray  # [control plan_state]
+    cost: ndarray  # [plan_state plan_state]: the leader's, of keeping to the plan
+    first_move: ndarray  # [control state]
+    best: ndarray  # [state state]: the leader's cost where a plan begins
     residual: float
 
 
-def implementability(game: LinearQuadraticGame, leader: int) -> tuple[np.ndarray, np.ndarray]:
+def implementability(game: LinearQuadraticGame, leader: int) -> tuple[ndarray, ndarray]:
     """Return the motion of ``y = (x, u_f)`` under any plan of the leader, with the follower's best response.
 
     The follower's first-order conditions with the costate ``m``, half the derivative of its cost-to-go, are
@@ -385,7 +386,7 @@ def implementability(game: LinearQuadraticGame, leader: int) -> tuple[np.ndarray
     return np.vstack([x, costate + shift @ x]), np.vstack([game.B[leader], shift @ game.B[leader]])
 
 
-def _exploding(A: np.ndarray, gamma: float) -> int:
+def _exploding(A: ndarray, gamma: float) -> int:
     """Return the number of modes of a motion that grow too fast for the discounting."""
     return int(np.sum(np.sqrt(gamma) * np.abs(np.linalg.eigvals(A)) >= 1))
 
@@ -423,7 +424,7 @@ def commitment(game: LinearQuadraticGame, leader: int) -> Commitment | None:
     )
 
 
-def plan_costs(game: LinearQuadraticGame, plan: Commitment, leader: int) -> np.ndarray:
+def plan_costs(game: LinearQuadraticGame, plan: Commitment, leader: int) -> ndarray:
     """Return both players' costs of a leader's plan, ``[player plan_state plan_state]``.
 
     NaN where infinite.

@@ -12,6 +12,7 @@ import diffrax
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float
+from numpy import ndarray
 
 from rivalry.core.game import Game, scales_of
 from rivalry.core.space import Profile, Scalar, narrowest, width
@@ -114,8 +115,8 @@ class Orbit(NamedTuple):
     """A closed orbit: its period in flow time, and its smallest and largest entries."""
 
     period: float
-    low: np.ndarray
-    high: np.ndarray
+    low: ndarray
+    high: ndarray
 
 
 def closed_orbit(game: Game, x: Profile, within: float, motion: Motion = CLIMB) -> Orbit | None:
@@ -193,9 +194,7 @@ def _crossing(side, old, new, slope_old, slope_new):  # type: ignore[no-untyped-
     return high, at(high)
 
 
-def _closing(
-    trail: _Trail, times: np.ndarray, points: np.ndarray, wide: np.ndarray, within: float
-) -> Orbit | None:
+def _closing(trail: _Trail, times: ndarray, points: ndarray, wide: ndarray, within: float) -> Orbit | None:
     """Return the last return that matches an earlier one of the same trail, as an orbit."""
     rows = np.flatnonzero(np.asarray(trail.crossed))
     if len(rows) < 2:

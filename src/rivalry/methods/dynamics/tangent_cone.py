@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Bool, Float
+from numpy import ndarray
 
 from rivalry.core.game import Game, jacobian, own_gradients, scales_of
 from rivalry.core.space import Box, Profile, Scalar, Simplex, Space, directions, width
@@ -116,7 +117,7 @@ def projector(space: Space, free_entries: Bool[Array, "player axis"]) -> Float[A
     return jnp.diag(flat.astype(float)) - together / count[:, None]
 
 
-def all_directions(space: Space) -> np.ndarray:
+def all_directions(space: Space) -> ndarray:
     """Return an orthonormal basis ``[row direction]`` of the directions away from all bounds, player-major.
 
     Examples
@@ -129,7 +130,7 @@ def all_directions(space: Space) -> np.ndarray:
     return np.asarray(block_diag(*directions(space)))
 
 
-def basis(projection: np.ndarray) -> np.ndarray:
+def basis(projection: ndarray) -> ndarray:
     """Return an orthonormal basis ``[row direction]`` of the range of a projector.
 
     Examples

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy import ndarray
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
@@ -52,17 +53,17 @@ class BirthDeath(BaseLearner):
     ] = 20_000
 
     @abstractmethod
-    def log_ratio(self, mutant: np.ndarray, resident: np.ndarray) -> np.ndarray:
+    def log_ratio(self, mutant: ndarray, resident: ndarray) -> ndarray:
         """Return ``log(T-/T+)`` where mutants and residents are paid as given, one entry per state."""
 
     @abstractmethod
-    def log_changes(self, counts: np.ndarray, paid: np.ndarray) -> np.ndarray:
+    def log_changes(self, counts: ndarray, paid: ndarray) -> ndarray:
         """Return logs of the chances ``[state lost gained]`` that one individual's action becomes another.
 
         ``counts`` and ``paid`` ``[state action]`` are numbers of individuals and their mean payoffs.
         """
 
-    def tables(self, world: object) -> np.ndarray:
+    def tables(self, world: object) -> ndarray:
         """Return the payoffs ``[player action_0 ..]`` that the process compares."""
         return stateless_tables(world)
 
@@ -122,7 +123,7 @@ class BirthDeath(BaseLearner):
         session["taken"] = np.array([end])
         return end - begin
 
-    def _in_role(self, table: np.ndarray, joint: np.ndarray, player: int, mutant: int) -> float:
+    def _in_role(self, table: ndarray, joint: ndarray, player: int, mutant: int) -> float:
         """Return the log of the chance that a mutant takes over one population, the others at ``joint``."""
         joint_mutant = joint.copy()
         joint_mutant[player] = mutant
@@ -132,7 +133,7 @@ class BirthDeath(BaseLearner):
             ratios = self.log_ratio(*paid)
         return log_fixation(ratios)
 
-    def _changes(self, tables: np.ndarray, counts: np.ndarray) -> list[np.ndarray]:
+    def _changes(self, tables: ndarray, counts: ndarray) -> list[ndarray]:
         """Return logs of chances of all changes, per population, at counts ``[state population axis]``."""
         if self.populations == "one":
             return [self.log_changes(counts[:, 0], compositions.group_means(tables[0], counts[:, 0]))]
@@ -142,10 +143,10 @@ class BirthDeath(BaseLearner):
             for i, size in enumerate(tables.shape[1:])
         ]
 
-    def _sizes(self, tables: np.ndarray) -> tuple[int, ...]:
+    def _sizes(self, tables: ndarray) -> tuple[int, ...]:
         return tables.shape[1:2] if self.populations == "one" else tables.shape[1:]
 
-    def _mix(self, tables: np.ndarray, session: Session) -> None:
+    def _mix(self, tables: ndarray, session: Session) -> None:
         """Solve for the stationary distribution of compositions, or simulate them."""
         sizes, changes = self._sizes(tables), partial(self._changes, tables)
         if compositions.fits(self.population, sizes):
@@ -181,7 +182,7 @@ class BirthDeath(BaseLearner):
             "most_common_joint": scalar(_most_common(shares)),
         }
 
-    def _mixed(self, tables: np.ndarray, session: Session) -> Record:
+    def _mixed(self, tables: ndarray, session: Session) -> Record:
         """Return mean shares of actions with mutation, and the distribution of compositions or intervals."""
         sizes, record = self._sizes(tables), Record()
         single = self.populations == "one"
@@ -209,13 +210,13 @@ class BirthDeath(BaseLearner):
         return record
 
 
-def _residents(tables: np.ndarray, populations: str) -> np.ndarray:
+def _residents(tables: ndarray, populations: str) -> ndarray:
     """Return populations of one action: types ``[resident 1]``, or joint actions ``[resident player]``."""
     sizes = tables.shape[1:2] if populations == "one" else tables.shape[1:]
     return np.indices(sizes).reshape(len(sizes), -1).T
 
 
-def _between(logs: np.ndarray, joint: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
+def _between(logs: ndarray, joint: ndarray, sizes: tuple[int, ...]) -> ndarray:
     """Return logs of chances ``[joint other_joint]`` that a mutant takes over, per mutant of a population.
 
     The populations are equally likely to have the next mutant, and within one all other actions are.
@@ -230,12 +231,12 @@ def _between(logs: np.ndarray, joint: np.ndarray, sizes: tuple[int, ...]) -> np.
     return moves
 
 
-def _most_common(shares: np.ndarray) -> int:
+def _most_common(shares: ndarray) -> int:
     """Return the index of the largest share; -1 where one is not known."""
     return -1 if np.isnan(shares).any() else int(np.argmax(shares))
 
 
-def is_symmetric(tables: np.ndarray) -> bool:
+def is_symmetric(tables: ndarray) -> bool:
     """True where permuting the players of ``tables [player action_0 ..]`` permutes their payoffs.
 
     >>> is_symmetric(np.array([[[3, 0], [5, 1]], [[3, 5], [0, 1]]]))
@@ -250,7 +251,7 @@ def is_symmetric(tables: np.ndarray) -> bool:
     )
 
 
-def group_payoffs(table: np.ndarray, mutant: int, resident: int, population: int) -> tuple[np.ndarray, ...]:
+def group_payoffs(table: ndarray, mutant: int, resident: int, population: int) -> tuple[ndarray, ...]:
     """Return mean payoffs ``[state]`` of mutants and of residents with 1, .., N - 1 mutants.
 
     ``table [own other_1 ..]`` is paid to one player of a symmetric game; the others of its group are drawn
@@ -279,7 +280,7 @@ def group_payoffs(table: np.ndarray, mutant: int, resident: int, population: int
     return tuple(means)
 
 
-def log_fixation(log_ratios: np.ndarray) -> float:
+def log_fixation(log_ratios: ndarray) -> float:
     """Return the log of the chance that one mutant takes over, from ``log(T-/T+)`` at 1, .., N - 1 mutants.
 
     Infinite ratios are those of fitness 0. NaN where mutants can neither vanish nor take over.
@@ -295,7 +296,7 @@ def log_fixation(log_ratios: np.ndarray) -> float:
     return -float(logsumexp(np.append(0.0, np.cumsum(log_ratios))))
 
 
-def stationary(log_fixations: np.ndarray) -> np.ndarray:
+def stationary(log_fixations: ndarray) -> ndarray:
     """Return the share of time ``[action]`` of each action where mutations are rare.
 
     A mutant of another action, all equally likely, takes over or vanishes before the next one

@@ -17,6 +17,7 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.tolerances import EPS, TINY
 from rivalry.methods.finite.support_differences import Differences, Supports
@@ -37,7 +38,7 @@ NARROW = 2.0**-16  # parts that are not halved: solutions this close are not tol
 COARSE = 2.0**-4  # where an equation is always true: no solution is isolated
 
 
-def flat(values: np.ndarray) -> np.ndarray:
+def flat(values: ndarray) -> ndarray:
     """Return an array with all axes after the second as one."""
     return values.reshape(*values.shape[:2], prod(values.shape[2:]))
 
@@ -53,10 +54,10 @@ class Parts(NamedTuple):
         ``[part player vertex place]``, padded with zeros.
     """
 
-    support: np.ndarray
-    vertices: np.ndarray
+    support: ndarray
+    vertices: ndarray
 
-    def take(self, indices: np.ndarray) -> Parts:
+    def take(self, indices: ndarray) -> Parts:
         """Return some of them."""
         return Parts(self.support[indices], self.vertices[indices])
 
@@ -71,7 +72,7 @@ def whole_parts(supports: Supports) -> Parts:
     return Parts(np.arange(count), np.repeat(vertices[None], count, axis=0))
 
 
-def _corner_values(supports: Supports, parts: Parts) -> list[np.ndarray]:
+def _corner_values(supports: Supports, parts: Parts) -> list[ndarray]:
     """Return every player's rows at the corners, ``[part row vertex_0 ..]``, the own axis of length 1."""
     corner_values = []
     for player, rows in enumerate(supports.rows):
@@ -89,7 +90,7 @@ def _corner_values(supports: Supports, parts: Parts) -> list[np.ndarray]:
     return corner_values
 
 
-def _separated(values: np.ndarray, equations: int, error: float) -> np.ndarray:
+def _separated(values: ndarray, equations: int, error: float) -> ndarray:
     """Return for which parts a combination of rows is above zero at all corners.
 
     ``values [part row corner]``; weights of rows that are no equations are at least zero. They are those of
@@ -114,7 +115,7 @@ def _separated(values: np.ndarray, equations: int, error: float) -> np.ndarray:
     return excluded
 
 
-def _prune(supports: Supports, parts: Parts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _prune(supports: Supports, parts: Parts) -> tuple[ndarray, ndarray, ndarray]:
     """Return for which parts no combination excludes a solution, where it may be, and what to halve.
 
     Returns
@@ -169,7 +170,7 @@ def _prune(supports: Supports, parts: Parts) -> tuple[np.ndarray, np.ndarray, np
     return remaining[stay], guess[stay], _edges(supports, [part[stay] for part in values])
 
 
-def _edges(supports: Supports, values: list[np.ndarray]) -> np.ndarray:
+def _edges(supports: Supports, values: list[ndarray]) -> ndarray:
     """Return the edge of every part along which rows change most; see `_prune`."""
     edge = np.zeros((len(values[0]), 4))
     for j in supports.mixing:
@@ -195,7 +196,7 @@ class Pruned(NamedTuple):
     parts: Parts  # left to try
     stuck: Parts  # that are not halved
     solutions: Solutions
-    verdict: np.ndarray  # of the solutions
+    verdict: ndarray  # of the solutions
 
 
 def branch_and_prune(
@@ -217,7 +218,7 @@ def branch_and_prune(
     return Pruned(halves, stuck, solved, verdict)
 
 
-def _inside(supports: Supports, parts: Parts, known_solutions: Solutions) -> np.ndarray:
+def _inside(supports: Supports, parts: Parts, known_solutions: Solutions) -> ndarray:
     """Return the mask of parts without solutions other than a known one."""
     inside = np.zeros(len(parts.support), dtype=bool)
     for k in range(len(known_solutions.support)):
@@ -233,7 +234,7 @@ def _inside(supports: Supports, parts: Parts, known_solutions: Solutions) -> np.
     return inside
 
 
-def _halve(supports: Supports, parts: Parts, edges: np.ndarray) -> tuple[Parts, Parts]:
+def _halve(supports: Supports, parts: Parts, edges: ndarray) -> tuple[Parts, Parts]:
     """Return the halves of parts, across the chosen edge, and the parts that are not halved."""
     indices = np.arange(len(edges))
     player, a, b = edges[:, 1:].astype(int).T

@@ -12,23 +12,24 @@ from math import comb
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 WORK, STORED = 2_000_000_000, 30_000_000  # multiplications and numbers of an elimination, at most
 EXACT = 2**53  # floats below are exact as integers
 REPLICATIONS = 32
 DISCARDED = 5  # one part in so many of a simulation is discarded
 
-Changes = Callable[[np.ndarray], list[np.ndarray]]
+Changes = Callable[[ndarray], list[ndarray]]
 """Maps compositions ``[state population axis]`` to logs of chances ``[state lost gained]`` per population."""
 
 
 class Chain(NamedTuple):
     """All compositions, and the logs of the chances of all changes between them."""
 
-    states: np.ndarray  # [state population axis]
-    source: np.ndarray  # [change]
-    target: np.ndarray  # [change]
-    log_chance: np.ndarray  # [change]
+    states: ndarray  # [state population axis]
+    source: ndarray  # [change]
+    target: ndarray  # [change]
+    log_chance: ndarray  # [change]
 
 
 def fits(population: int, sizes: Sequence[int]) -> bool:
@@ -42,7 +43,7 @@ def fits(population: int, sizes: Sequence[int]) -> bool:
     return numbered and count * band**2 <= WORK and count * (2 * band + 1) <= STORED
 
 
-def compositions(population: int, size: int) -> np.ndarray:
+def compositions(population: int, size: int) -> ndarray:
     """Return all numbers ``[state action]`` that sum to ``population``, in lexicographic order.
 
     >>> compositions(2, 2).tolist()
@@ -56,7 +57,7 @@ def compositions(population: int, size: int) -> np.ndarray:
     return np.column_stack([counts, population - counts.sum(axis=1)])
 
 
-def all_compositions(population: int, sizes: Sequence[int]) -> np.ndarray:
+def all_compositions(population: int, sizes: Sequence[int]) -> ndarray:
     """Return all compositions ``[state population axis]`` in lexicographic order, padded with zeros."""
     lists = [compositions(population, size) for size in sizes]
     index = np.indices([len(rows) for rows in lists]).reshape(len(sizes), -1)
@@ -66,7 +67,7 @@ def all_compositions(population: int, sizes: Sequence[int]) -> np.ndarray:
     return states
 
 
-def group_means(table: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def group_means(table: ndarray, counts: ndarray) -> ndarray:
     """Return mean payoffs ``[state action]`` of groups drawn without replacement from ``counts``.
 
     ``table [own other_1 ..]`` is paid to one player of a symmetric game. Actions that nobody has are paid 0.
@@ -83,7 +84,7 @@ def group_means(table: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where(counts > 0, paid, 0.0)
 
 
-def role_means(tables: np.ndarray, counts: np.ndarray, player: int) -> np.ndarray:
+def role_means(tables: ndarray, counts: ndarray, player: int) -> ndarray:
     """Return mean payoffs ``[state action]`` of one population against the others, sampled independently."""
     expected = np.moveaxis(tables[player], player, 0)[None]
     for opponent in range(len(tables)):
@@ -115,7 +116,7 @@ def chain_of(population: int, sizes: Sequence[int], changes: Changes) -> Chain:
     return Chain(states, *(np.concatenate([np.zeros(0, int), *parts]) for parts in (source, target, logs)))
 
 
-def log_stationary(chain: Chain) -> np.ndarray:
+def log_stationary(chain: Chain) -> ndarray:
     """Return the logs of the stationary distribution ``[state]``.
 
     Of a birth-death chain by detailed balance; else by elimination of states without subtractions (Grassmann,
@@ -145,7 +146,7 @@ def log_stationary(chain: Chain) -> np.ndarray:
     return share - logsumexp(share)
 
 
-def _eliminated(chain: Chain, band: int, logs: bool) -> np.ndarray:
+def _eliminated(chain: Chain, band: int, logs: bool) -> ndarray:
     """Return the stationary distribution ``[state]`` over that of the first state, or the logs of it all."""
     size, width = len(chain.states), 2 * band
     # row i holds the chances of changes from i - band to i + band
@@ -181,7 +182,7 @@ def _eliminated(chain: Chain, band: int, logs: bool) -> np.ndarray:
 
 def simulated_shares(
     population: int, sizes: Sequence[int], changes: Changes, steps: int, rng: np.random.Generator
-) -> np.ndarray:
+) -> ndarray:
     """Return mean shares of actions ``[replication population axis]`` over simulated time.
 
     Replications begin in turn at populations of one action. Each composition counts for the mean time until

@@ -9,6 +9,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 from flint import fmpz_mat
+from numpy import ndarray
 
 from rivalry.core.array_games import SequenceForm, stateless_tables
 from rivalry.core.method import OneStepLearner, Session
@@ -22,11 +23,11 @@ MOST_RAYS = 5_000  # of the polytope on the way: a few minutes
 class BestDistribution(NamedTuple):
     """A distribution of highest value under constraints, as fractions, with a proof."""
 
-    shares: np.ndarray | None  # [point] of fractions; None where there is no such distribution
+    shares: ndarray | None  # [point] of fractions; None where there is no such distribution
     value: Fraction  # at ``shares``
     violation: Fraction  # of the worst constraint by ``shares``; 0 where they meet all
     bound: Fraction | None  # proved: no distribution that meets all constraints has more; None: none does
-    multipliers: np.ndarray  # [constraint] of fractions, at least 0, that prove the bound, or that none does
+    multipliers: ndarray  # [constraint] of fractions, at least 0, that prove the bound, or that none does
 
 
 class CorrelatedEquilibrium(OneStepLearner):
@@ -101,7 +102,7 @@ class CorrelatedEquilibrium(OneStepLearner):
         return record
 
 
-def bound_record(bound: np.ndarray, concept: str) -> Record:
+def bound_record(bound: ndarray, concept: str) -> Record:
     """Return the record of a solved programme; ``bound`` is its value, a bound and the largest violation."""
     value, top, violation = map(Fraction, bound.tolist())
     low = -np.inf if violation else rounded(value, -1)
@@ -114,7 +115,7 @@ def bound_record(bound: np.ndarray, concept: str) -> Record:
     }
 
 
-def best_distribution(value: np.ndarray, gains: np.ndarray) -> BestDistribution:
+def best_distribution(value: ndarray, gains: ndarray) -> BestDistribution:
     """Return the distribution ``p`` of highest ``value @ p`` with ``gains @ p >= 0``, for fractions.
 
     Multipliers ``m >= 0`` prove a bound, the largest entry of ``value + m @ gains``, whatever their rounding.
@@ -144,7 +145,7 @@ def best_distribution(value: np.ndarray, gains: np.ndarray) -> BestDistribution:
     return BestDistribution(shares, Fraction(value @ shares), violation, Fraction(bound), multipliers)
 
 
-def _fractions(multipliers: np.ndarray) -> np.ndarray:
+def _fractions(multipliers: ndarray) -> ndarray:
     """Return multipliers, at least 0, as near fractions."""
     fractions = [Fraction(max(m, 0.0)) for m in multipliers.tolist()]
     simple = [m.limit_denominator(10_000) for m in fractions]
@@ -153,7 +154,7 @@ def _fractions(multipliers: np.ndarray) -> np.ndarray:
     )
 
 
-def _incentives(tables: np.ndarray) -> np.ndarray:
+def _incentives(tables: ndarray) -> ndarray:
     """Return the excess payoff of actions over others where recommended, ``[constraint joint]``."""
     rows = []
     for player, table in enumerate(tables):
@@ -167,7 +168,7 @@ def _incentives(tables: np.ndarray) -> np.ndarray:
     return np.array(rows, dtype=object).reshape(len(rows), tables[0].size)
 
 
-def _vertices(gains: np.ndarray) -> list[list[int]]:
+def _vertices(gains: ndarray) -> list[list[int]]:
     """Return the extreme rays of the cone ``p >= 0, gains @ p >= 0`` of whole numbers.
 
     The double description method: constraints are added one by one. A new ray lies on the edge between two

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Lt
+from numpy import ndarray
 
 from rivalry.methods.continuous.mixtures import payoff_ranges
 from rivalry.methods.finite.birth_death import BirthDeath
@@ -48,18 +49,18 @@ class Fermi(BirthDeath):
         "intensity of selection beta, per unit of payoff (default: 5 over each player's payoff range)",
     ] = None
 
-    def tables(self, world: object) -> np.ndarray:
+    def tables(self, world: object) -> ndarray:
         tables = super().tables(world)
         if self.selection is not None:
             return self.selection * tables
         ranges = payoff_ranges(world).reshape(-1, *[1] * (tables.ndim - 1))
         return USUAL / ranges * tables
 
-    def log_ratio(self, mutant: np.ndarray, resident: np.ndarray) -> np.ndarray:
+    def log_ratio(self, mutant: ndarray, resident: ndarray) -> ndarray:
         """Return the excess payoff of residents, times the intensity of selection."""
         return np.asarray(resident - mutant)
 
-    def log_changes(self, counts: np.ndarray, paid: np.ndarray) -> np.ndarray:
+    def log_changes(self, counts: ndarray, paid: ndarray) -> ndarray:
         """Return logs of the chances ``[state lost gained]`` of a change of one individual's action."""
         mutation, actions = self.mutation or 0.0, counts.shape[1]
         with np.errstate(divide="ignore"):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Gt
+from numpy import ndarray
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.game import kernel_arrays
@@ -193,13 +194,13 @@ Family = tuple[int, tuple[int, ...]]
 """The player that mixes, and the pure actions of all; that of this player says nothing."""
 
 
-def _families(world: Differences, undecided: np.ndarray) -> tuple[dict[Family, np.ndarray], np.ndarray]:
+def _families(world: Differences, undecided: ndarray) -> tuple[dict[Family, ndarray], ndarray]:
     """Return sets of equilibria in which one player mixes and the others play pure actions, and other boxes.
 
     In such supports everything is linear in the one mixed strategy. Sets are vertices ``[vertex player
     action]`` of the polytope of all its equilibria, in fractions. Boxes of supports are decided by them.
     """
-    sets, solved, boxes = dict[Family, np.ndarray](), dict[Family, list[Point] | None](), list[np.ndarray]()
+    sets, solved, boxes = dict[Family, ndarray](), dict[Family, list[Point] | None](), list[ndarray]()
     for box in undecided:
         possible = [np.flatnonzero(row[:, 1] > 0).tolist() for row in box]
         mixing = [player for player, actions in enumerate(possible) if len(actions) > 1]
@@ -247,7 +248,7 @@ def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Po
     return vertices_of(equations, inequalities, size)
 
 
-def _sets_record(sets: list[np.ndarray], equilibria: np.ndarray) -> Record:
+def _sets_record(sets: list[ndarray], equilibria: ndarray) -> Record:
     """Return the entries of sets of equilibria; those of a list are in one where they are vertices."""
     corners = np.concatenate(sets)
     isolated = sum(not np.any(np.all(corners == x, axis=(1, 2))) for x in equilibria)
@@ -296,13 +297,13 @@ def _next_place(world: Differences, session: Session, supports: Supports) -> Ses
     }
 
 
-def _extend(hull: np.ndarray, parts: Parts) -> None:
+def _extend(hull: ndarray, parts: Parts) -> None:
     """Extend boxes ``[support player place end]`` in place until they contain parts."""
     np.minimum.at(hull[..., 0], parts.support, parts.vertices.min(axis=2))
     np.maximum.at(hull[..., 1], parts.support, parts.vertices.max(axis=2))
 
 
-def _boxes(supports: Supports, hull: np.ndarray, like: np.ndarray) -> np.ndarray:
+def _boxes(supports: Supports, hull: ndarray, like: ndarray) -> ndarray:
     """Return the boxes that are not empty, ``[box player action end]``."""
     filled = np.flatnonzero(hull[:, 0, 0, 0] <= hull[:, 0, 0, 1])
     boxes = np.zeros((len(filled), *like.shape[1:]))
@@ -312,7 +313,7 @@ def _boxes(supports: Supports, hull: np.ndarray, like: np.ndarray) -> np.ndarray
     return boxes
 
 
-def _proof_record(radius: np.ndarray, undecided: np.ndarray) -> Record:
+def _proof_record(radius: ndarray, undecided: ndarray) -> Record:
     return {
         "radius": (("equilibrium",), radius),
         "undecided": (("place", "player", "action", "end"), undecided),

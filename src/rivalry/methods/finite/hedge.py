@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
+from numpy import ndarray
 
 from rivalry.core.method import Session
 from rivalry.core.results import Record, scalar
@@ -78,16 +79,16 @@ class SoftmaxLearner(RepeatedPlay):
             **self.histories(world, session),
         }
 
-    def _rates(self, world: object) -> np.ndarray:
+    def _rates(self, world: object) -> ndarray:
         rate, ranges = getattr(self, self.rate_name), payoff_ranges(world)
         return self.usual_rate / ranges if rate is None else each_player(self.rate_name, rate, len(ranges))
 
     @abstractmethod
-    def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    def _push(self, weights: ndarray, pays: ndarray, mean: ndarray) -> ndarray:
         """Return the increment of the logits, in units of the rate, ``[player action]``."""
 
 
-def _unmoved(final: np.ndarray, played: np.ndarray, sizes: np.ndarray, rounds: int) -> Record:
+def _unmoved(final: ndarray, played: ndarray, sizes: ndarray, rounds: int) -> Record:
     """A warning where play was uniform in all rounds: an equilibrium there is that of the start."""
     start = softmax(np.zeros_like(final), sizes)
     if not rounds or not np.array_equal(final, start) or not np.allclose(played, rounds * start, atol=0.0):
@@ -130,11 +131,11 @@ class Hedge(SoftmaxLearner):
     rate_name: ClassVar[str] = "eta"
     usual_rate: ClassVar[float] = 1.0
 
-    def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    def _push(self, weights: ndarray, pays: ndarray, mean: ndarray) -> ndarray:
         return pays
 
 
-def softmax(logits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def softmax(logits: ndarray, sizes: ndarray) -> ndarray:
     """Return probabilities proportional to the exponentials, ``[player action]``; 0 for missing actions.
 
     Examples

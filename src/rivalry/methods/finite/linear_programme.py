@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import SequenceForm
@@ -108,7 +109,7 @@ class LinearProgramme(OneStepLearner):
         } | (shared if total else {})
 
 
-def _optimal(form: SequenceForm) -> np.ndarray | None:
+def _optimal(form: SequenceForm) -> ndarray | None:
     """Return both players' optimal behaviour strategies ``[player axis]``; None where HiGHS finds none."""
     from scipy.optimize import linprog
     from scipy.sparse import coo_array, hstack
@@ -141,7 +142,7 @@ def _optimal(form: SequenceForm) -> np.ndarray | None:
     return profile
 
 
-def _centred(form: SequenceForm) -> tuple[np.ndarray, np.ndarray]:
+def _centred(form: SequenceForm) -> tuple[ndarray, ndarray]:
     """Last own moves ``[entry player]`` and payoffs of player 0 ``[entry]``, up to a constant of the game.
 
     What every move of an information set pays alike is paid by the move before. Next to a large constant,

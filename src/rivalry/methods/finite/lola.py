@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
+from numpy import ndarray
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.results import Certificate, Record
@@ -168,12 +169,12 @@ class Lola(BaseLearner):
             **proof.record(),
         }
 
-    def _arguments(self, world: RepeatedWorld) -> tuple[np.ndarray, float, tuple[int, ...]]:
+    def _arguments(self, world: RepeatedWorld) -> tuple[ndarray, float, tuple[int, ...]]:
         """Return the arguments of compiled functions after the logits; payoffs are less the lowest."""
         payoff = world.tables.payoff[0]
         return payoff - payoff.min(axis=1, keepdims=True), self.gamma, tuple(world.tables.sizes.tolist())
 
-    def _gains(self, world: RepeatedWorld, chances: np.ndarray) -> np.ndarray:
+    def _gains(self, world: RepeatedWorld, chances: ndarray) -> ndarray:
         """Return every player's largest gain from any state, as a payment per period, ``[session player]``,
         by probabilities ``[session player state action]`` whose last state is the first round.
         """

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Annotated, Literal
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
@@ -98,7 +99,7 @@ class MixedEquilibria(BaseLearner):
         session.update(self._solutions(stateless_tables(world), session, end))
         return 1
 
-    def _solutions(self, tables: np.ndarray, session: Session, end: float) -> Session:
+    def _solutions(self, tables: ndarray, session: Session, end: float) -> Session:
         """Return the session's entries after the search."""
         if self.one:
             equilibrium = one_mixed(tables)
@@ -119,7 +120,7 @@ class MixedEquilibria(BaseLearner):
         pure = pure_profiles(tables)
         if len(tables) > 2:
             return _result(pure, f"all pure equilibria{reason}")
-        origin, ends = "from every label", list[np.ndarray]()
+        origin, ends = "from every label", list[ndarray]()
         for pair in lemke_howson(tables):
             ends.append(_padded(tables, pair))
             if perf_counter() > end:
@@ -154,7 +155,7 @@ class MixedEquilibria(BaseLearner):
         return record
 
 
-def one_mixed(tables: np.ndarray) -> np.ndarray | None:
+def one_mixed(tables: ndarray) -> ndarray | None:
     """Return one equilibrium ``[player action]`` of ``tables [player action_0 ..]``.
 
     None where none is found.
@@ -179,7 +180,7 @@ def one_mixed(tables: np.ndarray) -> np.ndarray | None:
         return None
 
 
-def _by_paths(scaled: np.ndarray) -> Iterator[np.ndarray]:
+def _by_paths(scaled: ndarray) -> Iterator[ndarray]:
     """Yield profiles at the ends of paths of two players: of the first path in floats, then of exact ones."""
     # as many digits as a float has, whatever the sizes of payoffs: exact ones could cost thousands
     tables = np.rint(scaled * 2.0**DIGITS)
@@ -192,7 +193,7 @@ def _by_paths(scaled: np.ndarray) -> Iterator[np.ndarray]:
     yield from (refine(scaled, _padded(tables, pair)) for pair in lemke_howson(tables))
 
 
-def vertex_list(tables: np.ndarray, end: float) -> Session:
+def vertex_list(tables: ndarray, end: float) -> Session:
     """Return all extreme equilibria of two players; of one player, the best actions. Raises `TooMany`."""
     if len(tables) == 1:
         equilibria, reason = pure_profiles(tables), "all best actions of the only player"
@@ -209,7 +210,7 @@ def vertex_list(tables: np.ndarray, end: float) -> Session:
     }
 
 
-def _padded(tables: np.ndarray, pair: tuple[Strategy, Strategy]) -> np.ndarray:
+def _padded(tables: ndarray, pair: tuple[Strategy, Strategy]) -> ndarray:
     """Return two players' strategies as a profile ``[player action]``."""
     profile = np.zeros((2, max(tables.shape[1:])))
     for player, strategy in enumerate(pair):
@@ -217,13 +218,13 @@ def _padded(tables: np.ndarray, pair: tuple[Strategy, Strategy]) -> np.ndarray:
     return profile
 
 
-def _by_supports(scaled: np.ndarray) -> Iterator[np.ndarray]:
+def _by_supports(scaled: ndarray) -> Iterator[ndarray]:
     """Yield profiles that solve the equations of some support. Raises `TooMany`."""
     solved = (_newton(scaled, np.maximum(x, 0.0), x != 0) for x in candidates(scaled))
     return (x for x in solved if x is not None)
 
 
-def _support_list(tables: np.ndarray) -> Session:
+def _support_list(tables: ndarray) -> Session:
     """Return pure equilibria and those found by supports."""
     equilibria = _add_verified(tables, pure_profiles(tables), _by_supports(normalise(tables)))
     return _result(
@@ -231,11 +232,11 @@ def _support_list(tables: np.ndarray) -> Session:
     )
 
 
-def _result(equilibria: np.ndarray, reason: str) -> Session:
+def _result(equilibria: ndarray, reason: str) -> Session:
     return {"found": equilibria, "over": np.array([True]), "reason": np.array(reason)}
 
 
-def _add_verified(tables: np.ndarray, equilibria: np.ndarray, candidates: Iterable[np.ndarray]) -> np.ndarray:
+def _add_verified(tables: ndarray, equilibria: ndarray, candidates: Iterable[ndarray]) -> ndarray:
     """Return ``equilibria`` and those of ``candidates`` that are new and have negligible regret."""
     scaled = normalise(tables)
     for profile in candidates:
@@ -245,7 +246,7 @@ def _add_verified(tables: np.ndarray, equilibria: np.ndarray, candidates: Iterab
     return equilibria
 
 
-def normalise(tables: np.ndarray) -> np.ndarray:
+def normalise(tables: ndarray) -> ndarray:
     """Return every player's payoffs scaled to [0, 1]: the same equilibria, whatever the units."""
     flat = tables.reshape(len(tables), -1)
     # tolerances are absolute below, so units must not matter
@@ -254,7 +255,7 @@ def normalise(tables: np.ndarray) -> np.ndarray:
     return np.reshape(scaled, tables.shape)
 
 
-def _degenerate(tables: np.ndarray, equilibria: np.ndarray) -> bool:
+def _degenerate(tables: ndarray, equilibria: ndarray) -> bool:
     """True for a pure action with two best responses, or an equilibrium with an unplayed best response."""
     if any(np.any(best_responses(tables, p).sum(axis=p) > 1) for p in range(len(tables))):
         return True
@@ -266,12 +267,12 @@ def _degenerate(tables: np.ndarray, equilibria: np.ndarray) -> bool:
     return False
 
 
-def _regret(tables: np.ndarray, x: np.ndarray) -> float:
+def _regret(tables: ndarray, x: ndarray) -> float:
     values = [expected_over(table, x, (player,)) for player, table in enumerate(tables)]
     return max(float(v.max() - v @ x[p, : len(v)]) for p, v in enumerate(values))
 
 
-def refine(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
+def refine(tables: ndarray, x: ndarray) -> ndarray:
     """Return ``x`` refined by Newton's method on its support, if that is closer to an equilibrium.
 
     Supports are guessed at several thresholds: an approximation may play an action by mistake.
@@ -286,7 +287,7 @@ def refine(tables: np.ndarray, x: np.ndarray) -> np.ndarray:
     return refined
 
 
-def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray | None:
+def _newton(tables: ndarray, x: ndarray, played: ndarray) -> ndarray | None:
     """Solve for equal payoffs on the support and probabilities with sum one; None where that fails."""
     if not np.all(played.any(axis=1)):
         return None
@@ -310,9 +311,7 @@ def _newton(tables: np.ndarray, x: np.ndarray, played: np.ndarray) -> np.ndarray
     return x / x.sum(axis=1, keepdims=True)
 
 
-def _indifference(
-    tables: np.ndarray, x: np.ndarray, supports: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def _indifference(tables: ndarray, x: ndarray, supports: list[ndarray]) -> tuple[ndarray, ndarray]:
     """Return residuals of the support's equations and their slope, both stacked player by player.
 
     ``tables`` are ``[player, action of each player]``; ``x`` is ``[player action]``.

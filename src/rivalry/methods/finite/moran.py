@@ -6,6 +6,7 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Gt, Le
+from numpy import ndarray
 
 from rivalry.methods.finite.birth_death import BirthDeath
 
@@ -55,7 +56,7 @@ class Moran(BirthDeath):
         float, Gt(0), Le(1), "intensity of selection w; fitness is 1 - w + w times payoff"
     ] = 1.0
 
-    def log_ratio(self, mutant: np.ndarray, resident: np.ndarray) -> np.ndarray:
+    def log_ratio(self, mutant: ndarray, resident: ndarray) -> ndarray:
         """Return the log of residents' over mutants' fitness, infinite where one of them is 0.
 
         Raises `ValueError` for a fitness below 0, or where nobody has offspring.
@@ -67,7 +68,7 @@ class Moran(BirthDeath):
             logs = np.log(fitness)
         return np.asarray(logs[1] - logs[0])
 
-    def log_changes(self, counts: np.ndarray, paid: np.ndarray) -> np.ndarray:
+    def log_changes(self, counts: ndarray, paid: ndarray) -> ndarray:
         """Return logs of the chances ``[state lost gained]`` of a change of one individual's action."""
         mutation, actions = self.mutation or 0.0, counts.shape[1]
         fitness = self._fitness(np.where(counts > 0, paid, 1.0))
@@ -84,7 +85,7 @@ class Moran(BirthDeath):
             chance = np.log(gained) - np.log(offspring.sum(axis=1, keepdims=True))
         return lost[:, :, None] + chance[:, None, :]
 
-    def _fitness(self, paid: np.ndarray) -> np.ndarray:
+    def _fitness(self, paid: ndarray) -> ndarray:
         fitness = np.asarray(1 - self.selection + self.selection * paid)
         if fitness.min() < 0:
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
@@ -52,13 +53,13 @@ class PureEquilibria(BaseLearner):
         return equilibria_record(tables, equilibria, "converged", False, reason)
 
 
-def pure_profiles(tables: np.ndarray) -> np.ndarray:
+def pure_profiles(tables: ndarray) -> ndarray:
     """Return all pure equilibria [equilibrium player action] of tables [player action_0 ..]."""
     return profiles_of(pure_equilibria(tables))
 
 
 def equilibria_record(
-    tables: np.ndarray, equilibria: np.ndarray, status: str, complete: bool, reason: str
+    tables: ndarray, equilibria: ndarray, status: str, complete: bool, reason: str
 ) -> Record:
     """Return the record of equilibria [equilibrium player action], the first of which is the profile."""
     undefined = np.full(equilibria.shape[1:], np.nan)
@@ -75,7 +76,7 @@ def equilibria_record(
     }
 
 
-def support_order(equilibria: np.ndarray) -> list[int]:
+def support_order(equilibria: ndarray) -> list[int]:
     """Return the order of equilibria that all lists have: smallest supports first, then by action."""
     # it does not depend on the algorithm
     return sorted(
@@ -83,7 +84,7 @@ def support_order(equilibria: np.ndarray) -> list[int]:
     )
 
 
-def expected_over(table: np.ndarray, x: np.ndarray, remaining: tuple[int, ...]) -> np.ndarray:
+def expected_over(table: ndarray, x: ndarray, remaining: tuple[int, ...]) -> ndarray:
     """Return a table averaged over the mixtures of all but the ``remaining`` players, axes in order."""
     expected = table
     # from the last axis on, so that the axes of the others keep their numbers
@@ -93,7 +94,7 @@ def expected_over(table: np.ndarray, x: np.ndarray, remaining: tuple[int, ...]) 
     return expected
 
 
-def profiles_of(mask: np.ndarray) -> np.ndarray:
+def profiles_of(mask: ndarray) -> ndarray:
     """Return the joint actions ``[action_0 ..]`` that are True, as profiles [equilibrium player action]."""
     joint = np.argwhere(mask)
     profiles = np.zeros((len(joint), mask.ndim, max(mask.shape)))

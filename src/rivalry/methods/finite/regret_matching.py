@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import Session
@@ -45,7 +46,7 @@ class RepeatedPlay(TableLearner):
         }
 
     @staticmethod
-    def external_regrets(sizes: np.ndarray, session: Session) -> np.ndarray:
+    def external_regrets(sizes: ndarray, session: Session) -> ndarray:
         """Return the gain per round of the best single action, ``[player]``; at least 0."""
         gains = largest_gains(session["would"] - session["earned"][:, None], sizes)
         return gains / max(int(session["clock"][0]), 1)
@@ -122,7 +123,7 @@ class SampledPlay(RepeatedPlay):
     def _rule(self) -> str:
         """Return the name of the rule of choice in `rivalry.tables.kernels.sampled_play`."""
 
-    def _inertia(self, tables: np.ndarray) -> np.ndarray:
+    def _inertia(self, tables: ndarray) -> ndarray:
         return np.ones(len(tables))
 
 
@@ -167,7 +168,7 @@ class RegretMatching(SampledPlay):
     def _rule(self) -> str:
         return "MATCHING" if self.regrets == "unconditional" else "CONDITIONAL"
 
-    def _inertia(self, tables: np.ndarray) -> np.ndarray:
+    def _inertia(self, tables: ndarray) -> ndarray:
         ranges = np.ptp(tables.reshape(len(tables), -1), axis=1)
         # a single action has no others, and nothing to switch to: 1 only avoids division by 0
         alternatives = np.maximum(np.asarray(tables.shape[1:]) - 1, 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import Annotated, ClassVar, Literal
 
-import numpy as np
 from annotated_types import Ge, Gt, Lt
+from numpy import ndarray
 
 from rivalry.core.method import Session
 from rivalry.methods.continuous import mixtures
@@ -65,6 +65,6 @@ class SoftmaxPolicyGradient(SoftmaxLearner):
             sampled_play.climb(*arguments, state, steps)
         return steps
 
-    def _push(self, weights: np.ndarray, pays: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    def _push(self, weights: ndarray, pays: ndarray, mean: ndarray) -> ndarray:
         # the derivative of pi.u in logit a is pi_a (u_a - pi.u)
         return weights * (pays - mean[:, None])

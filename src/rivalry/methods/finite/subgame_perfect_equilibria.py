@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 from annotated_types import Ge
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import CHANCE, END, GameTree, Way, reduced_plans
@@ -353,7 +354,7 @@ Mixture = tuple[Strategy, ...]  # of plans, by mover
 Listed = tuple[Sequence[Mixture], list[int], bool, str, list[bool]]
 
 
-def _mixtures(table: np.ndarray, movers: Sequence[int], only_first: bool) -> Listed:
+def _mixtures(table: ndarray, movers: Sequence[int], only_first: bool) -> Listed:
     """Return the equilibria of ``table [player plan ..]`` in mixtures of plans.
 
     With them the component of each, whether the list is complete, why not, and which are exact.
@@ -391,7 +392,7 @@ def _mixtures(table: np.ndarray, movers: Sequence[int], only_first: bool) -> Lis
     return mixtures, list(range(len(mixtures))), False, single_reason, [True] * len(mixtures)
 
 
-def _of_many(payoffs: np.ndarray, pure: list[Mixture], only_first: bool, single_reason: str) -> Listed:
+def _of_many(payoffs: ndarray, pure: list[Mixture], only_first: bool, single_reason: str) -> Listed:
     """Return the equilibria of three and more movers: pure ones exactly, mixed ones near exact ones."""
     floats = payoffs.astype(float)
     if only_first:
@@ -424,7 +425,7 @@ def _unit(size: int, action: int) -> Strategy:
     return tuple(Fraction(int(k == action)) for k in range(size))
 
 
-def _expected(payoffs: np.ndarray, mixture: Mixture) -> Any:
+def _expected(payoffs: ndarray, mixture: Mixture) -> Any:
     """Return the expectation of ``payoffs [plan ..]`` over independent mixtures."""
     expected: Any = payoffs
     for weights in mixture:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Gt, Lt
+from numpy import ndarray
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import BaseLearner, Session
@@ -102,7 +103,7 @@ def _resolution(world: object) -> float:
     return float(np.max(sizes / np.where(spans > 0, spans, np.inf), initial=SAME / ULPS / EPS) * ULPS * EPS)
 
 
-def _binding(vertices: np.ndarray, low: np.ndarray, near: float) -> np.ndarray:
+def _binding(vertices: ndarray, low: ndarray, near: float) -> ndarray:
     """Return the extreme points of a polygon above ``low`` at which one of these bounds is an equality."""
     for player in range(2):
         above = vertices[:, player] - low[player]
@@ -117,7 +118,7 @@ def _binding(vertices: np.ndarray, low: np.ndarray, near: float) -> np.ndarray:
     return vertices[np.any(np.abs(vertices - low) <= near, axis=1)]
 
 
-def _hull(points: np.ndarray, near: float) -> np.ndarray:
+def _hull(points: ndarray, near: float) -> ndarray:
     """Return the vertices of the convex hull of points ``[point 2]``, counter-clockwise from the leftmost.
 
     >>> _hull(np.array([[0.0, 0.0], [2.0, 0.0], [1.0, 0.5], [1.0, 0.0], [0.0, 2.0]]), 1e-12).tolist()
@@ -129,7 +130,7 @@ def _hull(points: np.ndarray, near: float) -> np.ndarray:
     order = np.lexsort((points[:, 1], np.round(points[:, 0] / near)))
     halves = []
     for sequence in (points[order], points[order[::-1]]):
-        chain: list[np.ndarray] = []
+        chain: list[ndarray] = []
         for point in sequence:
             while (
                 len(chain) > 1
@@ -142,7 +143,7 @@ def _hull(points: np.ndarray, near: float) -> np.ndarray:
     return vertices[:1] if np.ptp(vertices, axis=0).max(initial=0.0) <= near else vertices
 
 
-def _turn(start: np.ndarray, middle: np.ndarray, end: np.ndarray) -> float:
+def _turn(start: ndarray, middle: ndarray, end: ndarray) -> float:
     """Return the cross product of two sides: above 0 where the path turns to the left."""
     (a, b), (c, d) = middle - start, end - start
     return float(a * d - b * c)

@@ -7,6 +7,7 @@ from math import comb, prod
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.tolerances import EPS
 from rivalry.tables.dominance import actions_left, eliminations
@@ -34,10 +35,10 @@ class Differences(NamedTuple):
         Sizes of supports, the smallest first, without those of pure profiles.
     """
 
-    tables: np.ndarray
-    whole: list[np.ndarray]
-    gains: list[np.ndarray]
-    actions: list[np.ndarray]
+    tables: ndarray
+    whole: list[ndarray]
+    gains: list[ndarray]
+    actions: list[ndarray]
     groups: list[tuple[int, ...]]
 
     def supports(self, sizes: tuple[int, ...]) -> int:
@@ -45,7 +46,7 @@ class Differences(NamedTuple):
         return prod(comb(len(actions), k) for actions, k in zip(self.actions, sizes, strict=True))
 
 
-def differences(tables: np.ndarray) -> Differences:
+def differences(tables: ndarray) -> Differences:
     """Return differences of the payoffs ``tables [player action_0 ..]``.
 
     Raises
@@ -83,8 +84,8 @@ class Supports(NamedTuple):
     """
 
     sizes: tuple[int, ...]
-    actions: list[np.ndarray]
-    rows: list[np.ndarray]
+    actions: list[ndarray]
+    rows: list[ndarray]
 
     @property
     def mixing(self) -> list[int]:

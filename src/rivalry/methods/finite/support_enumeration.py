@@ -23,6 +23,7 @@ from math import comb, prod
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.tables.extreme_equilibria import TooMany
 
@@ -35,7 +36,7 @@ CALLS = 4_000  # most steps attempted on any path
 Support = tuple[tuple[int, ...], ...]  # actions in the support of each player
 
 
-def candidates(tables: np.ndarray, *, max_paths: int = PATHS) -> Iterator[np.ndarray]:
+def candidates(tables: ndarray, *, max_paths: int = PATHS) -> Iterator[ndarray]:
     """Yield profiles ``[player action]`` that may be equilibria in which at least two players mix.
 
     ``tables [player action_0 ..]`` are payoffs between 0 and 1. The profiles solve, up to rounding, the
@@ -102,7 +103,7 @@ def _assignments(degrees: Sequence[int]) -> Iterator[tuple[int, ...]]:
     return assignments(0, list(degrees))
 
 
-def _is_undominated(tables: np.ndarray, support: Support) -> bool:
+def _is_undominated(tables: ndarray, support: Support) -> bool:
     """True if no action played is strictly worse than another against all actions in the others'
     supports.
     """
@@ -118,12 +119,12 @@ def _is_undominated(tables: np.ndarray, support: Support) -> bool:
 class _System(NamedTuple):
     """The equations of many supports of the same sizes, and the start system of the paths."""
 
-    tables: list[np.ndarray]  # per mixing player: [path action_0 ..] over the mixing players, own differences
+    tables: list[ndarray]  # per mixing player: [path action_0 ..] over the mixing players, own differences
     sizes: tuple[int, ...]  # of the mixing players' supports
-    forms: np.ndarray  # [equation player coordinate+1]: linear forms, the constant last
+    forms: ndarray  # [equation player coordinate+1]: linear forms, the constant last
 
 
-def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Support]) -> Iterator[np.ndarray]:
+def _on_supports(tables: ndarray, sizes: tuple[int, ...], supports: list[Support]) -> Iterator[ndarray]:
     """Yield profiles that solve the equations of supports on which the mixing players have ``sizes``
     actions.
     """
@@ -152,7 +153,7 @@ def _on_supports(tables: np.ndarray, sizes: tuple[int, ...], supports: list[Supp
             yield profile
 
 
-def _forms(degrees: Sequence[int]) -> np.ndarray:
+def _forms(degrees: Sequence[int]) -> ndarray:
     """Return random linear forms of the equations, the same in every call."""
     # complex and random: almost surely paths are regular and do not meet before their ends
     rng = np.random.default_rng(20)
@@ -160,7 +161,7 @@ def _forms(degrees: Sequence[int]) -> np.ndarray:
     return rng.normal(size=shape) + 1j * rng.normal(size=shape)
 
 
-def _starts(degrees: Sequence[int], forms: np.ndarray) -> np.ndarray:
+def _starts(degrees: Sequence[int], forms: ndarray) -> ndarray:
     """Return the solutions ``[path coordinate]`` of the system of products."""
     starts = []
     for assigned in _assignments(degrees):
@@ -173,7 +174,7 @@ def _starts(degrees: Sequence[int], forms: np.ndarray) -> np.ndarray:
 
 
 @np.errstate(all="ignore")  # a lost path may overflow
-def _follow_paths(system: _System, begin: np.ndarray) -> np.ndarray:
+def _follow_paths(system: _System, begin: ndarray) -> ndarray:
     """Return the ends ``[path coordinate]`` of all paths; NaN where one diverges or is lost."""
     z, t = begin.copy(), np.zeros(len(begin))
     step = np.full(len(begin), FIRST)
@@ -203,7 +204,7 @@ def _follow_paths(system: _System, begin: np.ndarray) -> np.ndarray:
     return z
 
 
-def _solve_each(slope: np.ndarray, value: np.ndarray) -> np.ndarray:
+def _solve_each(slope: ndarray, value: ndarray) -> ndarray:
     """Return solutions of linear systems ``[path row column]``; NaN where there is none."""
     solutions = np.full_like(value, np.nan)
     try:
@@ -215,7 +216,7 @@ def _solve_each(slope: np.ndarray, value: np.ndarray) -> np.ndarray:
     return solutions
 
 
-def _homotopy(system: _System, z: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _homotopy(system: _System, z: ndarray, t: ndarray) -> tuple[ndarray, ndarray, ndarray]:
     """Return values ``[path equation]``, slopes in ``z`` and slopes in ``t`` of ``(1 - t) begin + t end``."""
     value, slope = _products(system, z)
     final, final_slope = _indifference(system, z)
@@ -224,7 +225,7 @@ def _homotopy(system: _System, z: np.ndarray, t: np.ndarray) -> tuple[np.ndarray
     return (1 - t) * value + t * final, slopes, final - value
 
 
-def _products(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _products(system: _System, z: ndarray) -> tuple[ndarray, ndarray]:
     """Return the start system: products of a form in each other player's coordinates."""
     degrees = [size - 1 for size in system.sizes]
     cuts = np.concatenate([[0], np.cumsum(degrees)])
@@ -246,7 +247,7 @@ def _products(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return value, slope
 
 
-def _indifference(system: _System, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _indifference(system: _System, z: ndarray) -> tuple[ndarray, ndarray]:
     """Return the equations: the payoff of each action of a support minus that of the first."""
     sizes = system.sizes
     cuts = np.concatenate([[0], np.cumsum([size - 1 for size in sizes])])

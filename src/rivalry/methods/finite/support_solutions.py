@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.tolerances import EPS, TINY
 from rivalry.methods.finite.pure_equilibria import expected_over
@@ -25,11 +26,11 @@ EQUILIBRIUM, NONE, TIED = 1, 0, 2  # what is proved of a solution
 class Bounds(NamedTuple):
     """Midpoints and radii."""
 
-    mid: np.ndarray
-    radius: np.ndarray
+    mid: ndarray
+    radius: ndarray
 
 
-def _expected(supports: Supports, player: int, support: np.ndarray, x: Bounds, but: int | None) -> Bounds:
+def _expected(supports: Supports, player: int, support: ndarray, x: Bounds, but: int | None) -> Bounds:
     """Return a player's rows ``[case row]`` at ``x [case player place]``; those of ``but`` stay an axis."""
     mid = supports.rows[player][support]
     radius = 2 * EPS * np.abs(mid)
@@ -49,7 +50,7 @@ def _expected(supports: Supports, player: int, support: np.ndarray, x: Bounds, b
     return Bounds(mid.reshape(shape), radius.reshape(shape))
 
 
-def _box(supports: Supports, x: np.ndarray, radius: np.ndarray) -> Bounds:
+def _box(supports: Supports, x: ndarray, radius: ndarray) -> Bounds:
     """Return probabilities ``[case player place]`` around ``x``, the last of each player one less the rest.
 
     ``radius [case coordinate]`` is that of the others.
@@ -64,7 +65,7 @@ def _box(supports: Supports, x: np.ndarray, radius: np.ndarray) -> Bounds:
     return Bounds(mid, wide)
 
 
-def _residual(supports: Supports, support: np.ndarray, x: Bounds) -> Bounds:
+def _residual(supports: Supports, support: ndarray, x: Bounds) -> Bounds:
     rows_of_players = [_expected(supports, p, support, x, None) for p in supports.mixing]
     rows = [supports.sizes[p] - 1 for p in supports.mixing]
     parts = [
@@ -74,7 +75,7 @@ def _residual(supports: Supports, support: np.ndarray, x: Bounds) -> Bounds:
     return Bounds(*parts)
 
 
-def _slope(supports: Supports, support: np.ndarray, x: Bounds) -> Bounds:
+def _slope(supports: Supports, support: ndarray, x: Bounds) -> Bounds:
     """Return derivatives of the equations ``[case equation coordinate]``."""
     place = supports.place
     size = supports.dimension
@@ -105,19 +106,17 @@ class Solutions(NamedTuple):
         Radius of the box around ``x`` without any other solution, ``[solution]``.
     """
 
-    support: np.ndarray
-    x: np.ndarray
-    radius: np.ndarray
-    alone: np.ndarray
+    support: ndarray
+    x: ndarray
+    radius: ndarray
+    alone: ndarray
 
-    def take(self, indices: np.ndarray) -> Solutions:
+    def take(self, indices: ndarray) -> Solutions:
         """Return some of them."""
         return Solutions(*(part[indices] for part in self))
 
 
-def solutions(
-    supports: Supports, support: np.ndarray, x: np.ndarray, known_solutions: Solutions
-) -> Solutions:
+def solutions(supports: Supports, support: ndarray, x: ndarray, known_solutions: Solutions) -> Solutions:
     """Return the solutions near ``x [case player place]``, without known ones, that are proved to exist."""
     support, x = _newton(supports, support, x)
     solution_boxes = Solutions(support, x, np.full_like(x, SAME_SOLUTION), np.zeros(len(x)))
@@ -143,7 +142,7 @@ def solutions(
     return solution_boxes.take(_new(solution_boxes, known_solutions))
 
 
-def _newton(supports: Supports, support: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _newton(supports: Supports, support: ndarray, x: ndarray) -> tuple[ndarray, ndarray]:
     """Return the ends of Newton's method from ``x [case player place]``, and their supports."""
     for _ in range(NEWTON):
         x = _newton_step(supports, support, x)
@@ -155,7 +154,7 @@ def _newton(supports: Supports, support: np.ndarray, x: np.ndarray) -> tuple[np.
     return support, x
 
 
-def _newton_step(supports: Supports, support: np.ndarray, x: np.ndarray) -> np.ndarray:
+def _newton_step(supports: Supports, support: ndarray, x: ndarray) -> ndarray:
     zero_radius = np.zeros((len(x), supports.dimension))
     box = _box(supports, x, zero_radius)
     move = inverses(_slope(supports, support, box).mid) @ _residual(supports, support, box).mid[..., None]
@@ -167,7 +166,7 @@ def _newton_step(supports: Supports, support: np.ndarray, x: np.ndarray) -> np.n
 class _Proof:
     """Krawczyk's operator around approximate solutions ``x [case player place]``."""
 
-    def __init__(self, supports: Supports, support: np.ndarray, x: np.ndarray) -> None:
+    def __init__(self, supports: Supports, support: ndarray, x: ndarray) -> None:
         self.some, self.support, self.x = supports, support, x
         self.size = supports.dimension
         self.gamma = (self.size + 8) * EPS
@@ -178,19 +177,19 @@ class _Proof:
         slack = residual.radius + self.gamma * np.abs(residual.mid)
         self.away += np.einsum("cij,cj->ci", np.abs(self.inverse), slack)
 
-    def rest(self, cases: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    def rest(self, cases: ndarray, radius: ndarray) -> ndarray:
         """Return bounds on the unit matrix less the preconditioned slope, in boxes ``[case coordinate]``."""
         slope = _slope(self.some, self.support[cases], _box(self.some, self.x[cases], radius))
         y = self.inverse[cases]
         wide = np.abs(y) @ (slope.radius + self.gamma * np.abs(slope.mid)) * (1 + self.gamma)
         return np.abs(np.eye(self.size) - y @ slope.mid) + wide + self.gamma
 
-    def image(self, cases: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    def image(self, cases: ndarray, radius: ndarray) -> ndarray:
         """Return the largest move of a box from ``x`` by the operator, ``[case coordinate]``."""
         shift = self.away[cases] + np.einsum("cij,cj->ci", self.rest(cases, radius), radius)
         return shift * (1 + self.gamma) + TINY
 
-    def alone(self) -> np.ndarray:
+    def alone(self) -> ndarray:
         """Return the radius of a box with exactly one solution, ``[case]``; 0 where there is no proof."""
         all_cases = np.arange(len(self.x))
         small = np.full((len(all_cases), self.size), SMALL)
@@ -208,7 +207,7 @@ class _Proof:
         return radii
 
 
-def judge(supports: Supports, solved: Solutions) -> np.ndarray:
+def judge(supports: Supports, solved: Solutions) -> ndarray:
     """Return the verdict on solutions: `EQUILIBRIUM`, `NONE` or `TIED`."""
     x = Bounds(solved.x, solved.radius)
     played = np.zeros((len(supports.sizes), max(supports.sizes)), dtype=bool)
@@ -226,7 +225,7 @@ def judge(supports: Supports, solved: Solutions) -> np.ndarray:
     return np.where(is_excluded, NONE, np.where(sure, EQUILIBRIUM, TIED))
 
 
-def judge_fractions(game: Differences, actions: list[np.ndarray], x: np.ndarray, radius: np.ndarray) -> int:
+def judge_fractions(game: Differences, actions: list[ndarray], x: ndarray, radius: ndarray) -> int:
     """Return the verdict on a solution ``[player place]`` if its probabilities are fractions."""
     profile = np.full((len(actions), max(map(len, (gain for gain in game.gains)))), Fraction(0))
     for player, actions_of_player in enumerate(actions):
@@ -252,7 +251,7 @@ def judge_fractions(game: Differences, actions: list[np.ndarray], x: np.ndarray,
     return EQUILIBRIUM if inside and all(is_optimal) else NONE
 
 
-def _new(candidates: Solutions, known_solutions: Solutions) -> np.ndarray:
+def _new(candidates: Solutions, known_solutions: Solutions) -> ndarray:
     """Return the mask of new solutions, neither known ones nor before in the list: boxes do not meet."""
     new = np.ones(len(candidates.support), dtype=bool)
     for k in range(len(new)):
@@ -265,7 +264,7 @@ def _new(candidates: Solutions, known_solutions: Solutions) -> np.ndarray:
     return new
 
 
-def inverses(matrices: np.ndarray) -> np.ndarray:
+def inverses(matrices: ndarray) -> ndarray:
     """Return inverses; zero where there is none."""
     bad = np.linalg.slogdet(matrices)[0] == 0
     inverse = np.linalg.inv(np.where(bad[:, None, None], np.eye(matrices.shape[1]), matrices))

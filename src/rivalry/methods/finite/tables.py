@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.results.reader import Reader
 from rivalry.results.table import ZERO, Estimate, Row, Table
@@ -124,7 +125,7 @@ def fixation(reader: Reader) -> Table | None:
     return Table(rows, "populations", "rare mutations: populations of one action", beside=True)
 
 
-def _action_names(actions: np.ndarray | None, count: int) -> list[str]:
+def _action_names(actions: ndarray | None, count: int) -> list[str]:
     """Return the names of the actions of a symmetric game."""
     if actions is None or np.shape(actions)[1:] != (count,):
         return [f"action {k}" for k in range(count)]
@@ -189,7 +190,7 @@ def stability(reader: Reader) -> Table | None:
     return Table(rows, "strategies", "evolutionary stability", beside=True)
 
 
-def _mixture(row: np.ndarray, actions: np.ndarray | None) -> str:
+def _mixture(row: ndarray, actions: ndarray | None) -> str:
     """Return a mixed strategy of a symmetric game in words."""
     if actions is None or np.shape(actions)[1:] != row.shape:
         return strategy_in_words(row)

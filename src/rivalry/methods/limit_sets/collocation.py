@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.runtime.jax import compiled, jax, jnp, put
 
@@ -28,13 +29,13 @@ class Loop(NamedTuple):
     """A closed solution: its period, and ``[point direction]`` points and slopes, equally spaced in time."""
 
     period: float
-    points: np.ndarray
-    slopes: np.ndarray
-    monodromy: np.ndarray  # [direction direction], over one period from the first point
+    points: ndarray
+    slopes: ndarray
+    monodromy: ndarray  # [direction direction], over one period from the first point
     residual: float  # the largest defect, in units of the size
 
 
-def solve(field: object, points: np.ndarray, period: float, size: float) -> Loop | None:
+def solve(field: object, points: ndarray, period: float, size: float) -> Loop | None:
     """Return the closed solution near ``points [point direction]``, or None where Newton's method fails.
 
     ``field`` is an `equinox.Module` from ``z [direction]`` to its slope; ``points`` cover one period, equally
@@ -66,8 +67,8 @@ def solve(field: object, points: np.ndarray, period: float, size: float) -> Loop
 
 
 class _State(NamedTuple):
-    points: np.ndarray  # [interval direction]: start of every interval
-    stages: np.ndarray  # [interval stage direction]: slopes at the Gauss points
+    points: ndarray  # [interval direction]: start of every interval
+    stages: ndarray  # [interval stage direction]: slopes at the Gauss points
     period: float
 
 
@@ -84,7 +85,7 @@ class _Linear(NamedTuple):
     defect: Array  # []: the largest, of stages and ends
 
 
-def _gauss() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _gauss() -> tuple[ndarray, ndarray, ndarray]:
     """Return Butcher's table ``(A, b, c)`` of the Gauss method."""
     nodes, weights = np.polynomial.legendre.leggauss(STAGES)
     c = (nodes + 1) / 2
@@ -98,7 +99,7 @@ def _gauss() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 A, B, C = _gauss()
 
 
-def _start(field: object, points: np.ndarray, period: float, count: int) -> _State:
+def _start(field: object, points: ndarray, period: float, count: int) -> _State:
     """Return the first iterate on ``count`` intervals, by a periodic spline through the points."""
     from scipy.interpolate import CubicSpline
 
@@ -109,7 +110,7 @@ def _start(field: object, points: np.ndarray, period: float, count: int) -> _Sta
     return _State(sampled[:, 0], stages, period)
 
 
-def _parts(array: np.ndarray) -> list[np.ndarray]:
+def _parts(array: ndarray) -> list[ndarray]:
     return np.split(array, len(array) // BLOCK)
 
 
@@ -185,7 +186,7 @@ def _newton(field: object, state: _State, size: float) -> _State | None:
     return None
 
 
-def _newton_step(linear: _Linear) -> tuple[np.ndarray, float] | None:
+def _newton_step(linear: _Linear) -> tuple[ndarray, float] | None:
     """Return Newton's displacement of the starts ``[interval direction]`` and of an interval's length."""
     from scipy.sparse import block_array, block_diag, csc_array, eye_array, kron
     from scipy.sparse.linalg import splu
@@ -208,7 +209,7 @@ def _newton_step(linear: _Linear) -> tuple[np.ndarray, float] | None:
     return move[:-1].reshape(count, n), float(move[-1])
 
 
-def _damped_step(state: _State, linear: _Linear, move: tuple[np.ndarray, float], part: float) -> _State:
+def _damped_step(state: _State, linear: _Linear, move: tuple[ndarray, float], part: float) -> _State:
     starts, longer = move
     count, n = starts.shape
     stage = np.asarray(linear.stage)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.certificates.stake import payoff_units
 from rivalry.core.batched_games import Together, per_game
@@ -107,7 +108,7 @@ def at_rest(game: Game, profile: Profile, *, near: float = END_WITHIN) -> Finish
     return roots
 
 
-def all_at_rest(games: Together, profiles: np.ndarray, near: float) -> list[Finish | None]:
+def all_at_rest(games: Together, profiles: ndarray, near: float) -> list[Finish | None]:
     """Return `at_rest` of several games at profiles ``[game player axis]``."""
     if not isinstance(games.games[0].space, Box):
         return [None] * len(games)
@@ -116,7 +117,7 @@ def all_at_rest(games: Together, profiles: np.ndarray, near: float) -> list[Fini
     return [_finish_of(_member(ends, k), profiles[k], units[k], near) for k in range(len(games))]
 
 
-def _finish_of(end: _Local, profile: Any, unit: np.ndarray, near: float) -> Finish:
+def _finish_of(end: _Local, profile: Any, unit: ndarray, near: float) -> Finish:
     point, derivative = end.profile, end.jacobian
     gap = np.max(np.abs(point - profile) / end.width)
     word, values, radius = "", _NONE, np.nan
@@ -131,7 +132,7 @@ def _finish_of(end: _Local, profile: Any, unit: np.ndarray, near: float) -> Fini
 
 
 def _point_word(
-    values: np.ndarray, derivative: np.ndarray, directions: np.ndarray, players: int, at_bound: bool
+    values: ndarray, derivative: ndarray, directions: ndarray, players: int, at_bound: bool
 ) -> str:
     """Return the word for a rest point with these eigenvalues in the directions that bounds leave.
 
@@ -150,7 +151,7 @@ def _point_word(
     return "boundary" if at_bound else "stable_point"
 
 
-def response_radius(derivative: np.ndarray, owner: np.ndarray) -> float:
+def response_radius(derivative: ndarray, owner: ndarray) -> float:
     """Return the spectral radius of simultaneous best responses near a point: below 1, they return to it.
 
     ``derivative`` [row column] is that of the stacked own gradients J, and ``owner`` [row] is the player of
@@ -239,9 +240,7 @@ def _on_bounds(space: Space, x: Profile, free_entries: Array) -> Profile:
     return x
 
 
-def _polish(
-    games: Together, x: np.ndarray, motion: Motion, units: np.ndarray, *, idle: bool = False
-) -> _Local:
+def _polish(games: Together, x: ndarray, motion: Motion, units: ndarray, *, idle: bool = False) -> _Local:
     """Return roots of the projected gradients by Newton steps while they lower them; bounds attract.
 
     With ``idle`` entries of a box without any slope or curvature are fixed.
@@ -267,7 +266,7 @@ def _polish(
     return _without_idle(local) if idle else local
 
 
-def _choose(mask: np.ndarray, values: np.ndarray, alternatives: np.ndarray) -> np.ndarray:
+def _choose(mask: ndarray, values: ndarray, alternatives: ndarray) -> ndarray:
     return np.where(mask.reshape(-1, *[1] * (values.ndim - 1)), values, alternatives)
 
 
@@ -275,7 +274,7 @@ def _member(ends: _Local, k: int) -> _Local:
     return _Local(*(array[k] for array in ends))
 
 
-def _largest_gradient(local: _Local, unit: np.ndarray) -> Any:
+def _largest_gradient(local: _Local, unit: ndarray) -> Any:
     """Return the largest projected gradient, of ``[.. player]``, in units of payoff of each player."""
     return np.max(local.left / unit, axis=-1)
 
@@ -286,9 +285,7 @@ def _without_idle(local: _Local) -> _Local:
     return local._replace(keep=local.keep * busy[..., :, None] * busy[..., None, :])
 
 
-def spectrum(
-    game: Game, x: Profile | np.ndarray, weight: np.ndarray | None = None
-) -> tuple[np.ndarray, bool]:
+def spectrum(game: Game, x: Profile | ndarray, weight: ndarray | None = None) -> tuple[ndarray, bool]:
     """Return eigenvalues of the Jacobian of own gradients in the free directions, largest real part first.
 
     Also return whether a bound holds any entry. ``weight`` [player] multiplies the players' rows (default:
@@ -305,20 +302,20 @@ def spectrum(
     return _eigenvalues(_member(_local(Together([game]), np.asarray(x)[None], CLIMB), 0), weight)
 
 
-def _eigenvalues(local: _Local, weight: np.ndarray | None = None) -> tuple[np.ndarray, bool]:
+def _eigenvalues(local: _Local, weight: ndarray | None = None) -> tuple[ndarray, bool]:
     derivative, directions = local.jacobian, basis(local.keep)
     if weight is not None:
         derivative = np.repeat(weight, local.profile.shape[1])[:, None] * derivative
     return _eigenvalues_on(directions, derivative), bool(local.at_bound)
 
 
-def _eigenvalues_on(directions: np.ndarray, derivative: np.ndarray) -> np.ndarray:
+def _eigenvalues_on(directions: ndarray, derivative: ndarray) -> ndarray:
     """Return the eigenvalues of a Jacobian on a subspace, largest real part first."""
     values = np.linalg.eigvals(directions.T @ derivative @ directions)
     return values.astype(complex)[np.lexsort((-values.imag, -values.real))]
 
 
-def _spectrum(entries: int, values: np.ndarray) -> Record:
+def _spectrum(entries: int, values: ndarray) -> Record:
     padded = np.full(entries, np.nan, dtype=complex)
     padded[: len(values)] = values
     has_values = bool(len(values))
@@ -330,7 +327,7 @@ def _spectrum(entries: int, values: np.ndarray) -> Record:
     }
 
 
-def _measures(shape: tuple[int, ...], values: np.ndarray, cycle: Orbit | None = None) -> Record:
+def _measures(shape: tuple[int, ...], values: ndarray, cycle: Orbit | None = None) -> Record:
     undefined = np.full(shape, np.nan)
     return _spectrum(shape[0] * shape[1], values) | {
         "cycle_period": scalar(cycle.period if cycle else np.nan),

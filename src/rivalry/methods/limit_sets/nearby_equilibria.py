@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.certificates.stake import measured
 from rivalry.core.game import Game
@@ -79,14 +80,14 @@ def equilibrium_from(game: Game, start: Profile, *, points: int = 201) -> Reache
     return responses._replace(profile=constrain(game, end))
 
 
-def ends_from(game: Game, starts: np.ndarray, *, points: int) -> list[np.ndarray]:
+def ends_from(game: Game, starts: ndarray, *, points: int) -> list[ndarray]:
     """Return the distinct ends of `equilibrium_from`, ``[player axis]`` each, the first found first.
 
     Starts [start player axis] and profiles are amounts. Ends that are not finite are left out.
     """
     wide = np.asarray(width(unconstrained_game(game).space))
-    ends: list[np.ndarray] = []
-    places: list[np.ndarray] = []
+    ends: list[ndarray] = []
+    places: list[ndarray] = []
     for start in starts:
         end = equilibrium_from(game, put(start), points=points).profile
         # in the coordinates of the search, where amounts of different orders of magnitude are comparable
@@ -99,8 +100,8 @@ def ends_from(game: Game, starts: np.ndarray, *, points: int) -> list[np.ndarray
 
 
 def random_starts(
-    space: Space, stream: np.random.SeedSequence, count: int, start: np.ndarray | None = None
-) -> np.ndarray:
+    space: Space, stream: np.random.SeedSequence, count: int, start: ndarray | None = None
+) -> ndarray:
     """Return random profiles ``[start player axis]``, the first of them replaced by ``start``."""
     key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
     starts = np.stack(

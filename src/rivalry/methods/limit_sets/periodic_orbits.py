@@ -13,6 +13,7 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.core.game import Game, jacobian, own_gradients
 from rivalry.core.space import Profile, narrowest
@@ -44,7 +45,7 @@ class Hopf(NamedTuple):
     frequency: float  # its imaginary part
     lyapunov: float
     cubic: complex  # c
-    vector: np.ndarray  # [player axis], complex
+    vector: ndarray  # [player axis], complex
 
 
 class PeriodicOrbit(NamedTuple):
@@ -55,12 +56,12 @@ class PeriodicOrbit(NamedTuple):
     """
 
     period: float
-    low: np.ndarray  # [player axis]
-    high: np.ndarray
-    multipliers: np.ndarray  # [direction]
+    low: ndarray  # [player axis]
+    high: ndarray
+    multipliers: ndarray  # [direction]
     stable: bool
     residual: float
-    path: np.ndarray  # [point player axis]
+    path: ndarray  # [point player axis]
 
 
 _At = tuple[float, PeriodicOrbit]  # a parameter value and the orbit there
@@ -108,12 +109,10 @@ def hopf_coefficient(game: Game, x: Profile) -> Hopf:
     return Hopf(complex(values[k]), w, float(cubic.real / w), cubic, vector)
 
 
-def _cubic(
-    second: np.ndarray, third: np.ndarray, matrix: np.ndarray, p: np.ndarray, q: np.ndarray, w: float
-) -> complex:
+def _cubic(second: ndarray, third: ndarray, matrix: ndarray, p: ndarray, q: ndarray, w: float) -> complex:
     """Return ``c`` of the normal form; ``second [row column column]``, ``third [row]`` is C(q, q, q*)."""
 
-    def bilinear(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    def bilinear(u: ndarray, v: ndarray) -> ndarray:
         return np.einsum("ijk,j,k->i", second, u, v)
 
     # J^-1 B(q, q*) and (2iw - J)^-1 B(q, q) of Kuznetsov's formula
@@ -186,10 +185,8 @@ def periodic_orbit(game: Game, points: object, period: float) -> PeriodicOrbit |
     return None if loop is None else _orbit(game, loop, origin, directions, np.ptp(guess, axis=0).max())
 
 
-def _orbit(
-    game: Game, loop: Loop, origin: np.ndarray, directions: np.ndarray, wide: float
-) -> PeriodicOrbit | None:
-    def profiles(rows: np.ndarray) -> np.ndarray:
+def _orbit(game: Game, loop: Loop, origin: ndarray, directions: ndarray, wide: float) -> PeriodicOrbit | None:
+    def profiles(rows: ndarray) -> ndarray:
         return origin + (rows @ directions.T).reshape(len(rows), *origin.shape)
 
     path, extremes = profiles(loop.points), profiles(_turning(loop, directions))
@@ -208,7 +205,7 @@ def _orbit(
     return PeriodicOrbit(loop.period, low, high, values, stable, loop.residual, path)
 
 
-def _turning(loop: Loop, directions: np.ndarray) -> np.ndarray:
+def _turning(loop: Loop, directions: ndarray) -> ndarray:
     """Return the extrema of entries of the profile, ``[turn direction]``, by Hermite cubics between the
     points.
     """
@@ -286,7 +283,7 @@ def _reach(
     return before, current
 
 
-def _guess(before: _At | None, current: _At, value: float) -> tuple[np.ndarray, float]:
+def _guess(before: _At | None, current: _At, value: float) -> tuple[ndarray, float]:
     """Return the last orbit, extrapolated from the last two where both have the same points."""
     path, period = current[1].path, current[1].period
     if before is None or before[1].path.shape != path.shape or before[0] == current[0]:

@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
+from numpy import ndarray
 
 from rivalry.core.game import PopulationGame, scale_of
 from rivalry.core.method import BaseLearner, Session
@@ -144,7 +145,7 @@ class PopulationEquilibria(BaseLearner):
     def _curve(self, world: PopulationGame) -> LogitCurve:
         return LogitCurve(world, *self._range(world), self.exploration)
 
-    def _levels(self) -> np.ndarray:
+    def _levels(self) -> ndarray:
         return np.linspace(0.0, 1.0, self.levels)
 
     def _follow(self, curve: LogitCurve, session: Session) -> None:
@@ -170,7 +171,7 @@ class PopulationEquilibria(BaseLearner):
             session["length"][0] = FIRST
 
     def _cross_levels(
-        self, curve: LogitCurve, session: Session, y: np.ndarray, y_next: np.ndarray, branch: int
+        self, curve: LogitCurve, session: Session, y: ndarray, y_next: ndarray, branch: int
     ) -> bool:
         """Add the points of a step at the levels; return whether one is known, so that the branch is too."""
         low, high = sorted((y[-1], y_next[-1]))
@@ -186,11 +187,11 @@ class PopulationEquilibria(BaseLearner):
         return False
 
     @staticmethod
-    def _is_known(session: Session, y: np.ndarray) -> bool:
+    def _is_known(session: Session, y: ndarray) -> bool:
         return bool(np.any(np.max(np.abs(session["known"] - y), axis=1, initial=0.0) < SAME_POINT))
 
     @staticmethod
-    def _add(session: Session, y: np.ndarray, branch: int) -> None:
+    def _add(session: Session, y: ndarray, branch: int) -> None:
         session["known"] = np.concatenate([session["known"], y[None]])
         session["branch"] = np.append(session["branch"], branch)
         session["searches"][0] = 0
@@ -262,7 +263,7 @@ class PopulationEquilibria(BaseLearner):
         }
 
 
-def _stack(rows: list[Any], players: int) -> np.ndarray:
+def _stack(rows: list[Any], players: int) -> ndarray:
     return np.reshape(np.array(rows, dtype=float), (len(rows), players))
 
 
@@ -288,24 +289,24 @@ class LogitCurve:
         """Return the inverse temperature at the last unknown."""
         return self.low * float(np.exp(self.span * part))
 
-    def _rule(self, y: np.ndarray) -> LogitRule:
+    def _rule(self, y: ndarray) -> LogitRule:
         return rule(self.beta_at(y[-1]), self.exploration)
 
-    def flat(self, point: MeanFieldPoint) -> np.ndarray:
+    def flat(self, point: MeanFieldPoint) -> ndarray:
         """Return the unknowns of a point without beta."""
         return np.asarray(ravel_pytree(point)[0]) / self.units
 
-    def point(self, y: np.ndarray) -> MeanFieldPoint:
+    def point(self, y: ndarray) -> MeanFieldPoint:
         """Return values, distribution and environment at ``y``."""
         return self._unflat(put(y[:-1] * self.units))
 
-    def policy(self, y: np.ndarray) -> Array:
+    def policy(self, y: ndarray) -> Array:
         """Return the logit response at ``y``."""
         point, by = self.point(y), self._rule(y)
         q = operators.action_values(self.game, point.env, point.values)
         return operators.softmax(self.game, q, by.beta, by.exploration)
 
-    def evaluate(self, y: np.ndarray, *, slope: bool = True) -> Evaluation:
+    def evaluate(self, y: ndarray, *, slope: bool = True) -> Evaluation:
         """Return the equations of an equilibrium at ``y`` and their derivative."""
         low, span, exploration = map(put, (self.low, self.span, self.exploration))
         solution = _linearised(self.game, put(y), put(self.units), low, span, exploration)
@@ -315,23 +316,23 @@ class LogitCurve:
         """True for a solution that is a population: its equations also have others."""
         return bool(np.isfinite(_largest(self.game, self.point(point.y), self._rule(point.y))))
 
-    def solved(self, y: np.ndarray) -> np.ndarray | None:
+    def solved(self, y: ndarray) -> ndarray | None:
         """Return the equilibrium near ``y`` at the same beta to full precision; or None."""
         solution = _solved(self.game, self.point(y), self._rule(y))
         if not float(solution.residual) <= ENOUGH:
             return None
         return np.append(self.flat(solution.point), y[-1])
 
-    def residual(self, y: np.ndarray) -> float:
+    def residual(self, y: ndarray) -> float:
         """Return the largest residual of the equations."""
         return float(_largest(self.game, self.point(y), self._rule(y)))
 
-    def sampled(self, words: np.ndarray, number: int) -> np.ndarray:
+    def sampled(self, words: ndarray, number: int) -> ndarray:
         """Return the population and the values of a random policy, with a last unknown of 0."""
         key = jax.random.fold_in(jax.random.key(int(words[0])), number)
         return np.append(self.flat(_population(self.game, self.game.space.sample(key))), 0.0)
 
-    def deflated_search(self, y: np.ndarray, known_roots: np.ndarray) -> CurvePoint | None:
+    def deflated_search(self, y: ndarray, known_roots: ndarray) -> CurvePoint | None:
         """Return an equilibrium at the beta of ``y`` other than ``known_roots``; or None.
 
         Newton's method solves the equations times the product of ``1 + 1 / |y - known|^2``, of which no known
@@ -373,7 +374,7 @@ def _units(game: PopulationGame) -> Array:
     return jnp.concatenate([values, jnp.ones(point.mu.shape), environment_units(game, point)])
 
 
-def _deflation(y: np.ndarray, roots: np.ndarray) -> tuple[float, np.ndarray]:
+def _deflation(y: ndarray, roots: ndarray) -> tuple[float, ndarray]:
     """Return the product of ``1 + 1 / |y - known|^2``, and the derivative of its logarithm."""
     away = y - roots
     square = np.maximum(np.sum(away**2, axis=1), 1e-300)
@@ -405,7 +406,7 @@ _solved = compiled(newton)
 _population = compiled(point_of)
 
 
-def _extremum(ends: np.ndarray, slopes: np.ndarray) -> float:
+def _extremum(ends: ndarray, slopes: ndarray) -> float:
     """Return the extreme value of the cubic on [0, 1] with these ends, and slopes of unlike signs there.
 
     >>> _extremum(np.array([0.0, 0.0]), np.array([1.0, -1.0]))

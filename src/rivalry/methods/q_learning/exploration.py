@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.foreign_tables import is_table, read_table
 from rivalry.methods.dynamics.step_sizes import check_keys
@@ -21,7 +22,7 @@ KINDS = {"episodes": "reverse_cosine", "initial_q": "uniform"}
 """The kind of the tables that an option of a learner may be, with the keys ``min`` and ``max``."""
 
 
-def temperature_at(low: float, high: float | np.ndarray, distance: object) -> np.ndarray:
+def temperature_at(low: float, high: float | ndarray, distance: object) -> ndarray:
     """Return the softmax temperature at a distance from the middle: ``high`` at 0, ``low`` at 1, on a cosine.
 
     ``low + (high - low)/2 (1 + cos(pi distance))``.
@@ -34,7 +35,7 @@ def temperature_at(low: float, high: float | np.ndarray, distance: object) -> np
     return low + (high - low) / 2 * (1 + np.cos(np.pi * floats(distance)))
 
 
-def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> np.ndarray:
+def reverse_cosine_steps(low: int, high: int, epochs: int, epoch: object) -> ndarray:
     """Return the rounded length of an epoch in steps: from ``low`` at the first to ``high`` after ``epochs``.
 
     ``low + (high - low)/2 (1 - cos(pi epoch/epochs))``.
@@ -63,7 +64,7 @@ def check_whole(name: str, value: object, minimum: int = 1) -> None:
         raise ValueError(f"{name}: {value!r} must be a whole number of at least {minimum}")
 
 
-def each_player(name: str, value: object, players: int, kind: type = float) -> np.ndarray:
+def each_player(name: str, value: object, players: int, kind: type = float) -> ndarray:
     """Return one number, or another ``kind`` of value, per player, ``[player]``; a single one applies to all.
 
     Raises
@@ -71,7 +72,7 @@ def each_player(name: str, value: object, players: int, kind: type = float) -> n
     ValueError
         For a list of another length.
     """
-    if isinstance(value, list | tuple | np.ndarray) and np.shape(value) not in ((), (players,)):
+    if isinstance(value, list | tuple | ndarray) and np.shape(value) not in ((), (players,)):
         noun = "numbers" if kind is float else "values"
         raise ValueError(f"{name}: {np.size(value)} {noun} must be {players}, one per player")
     return np.array(np.broadcast_to(np.asarray(value, dtype=kind), (players,)))
@@ -99,7 +100,7 @@ def ends_of(name: str, table: Mapping[str, Any]) -> tuple[Any, Any]:
     return table["min"], table["max"]
 
 
-def check_numbers(name: str, value: object, rule: str, good: Callable[[np.ndarray], np.ndarray]) -> None:
+def check_numbers(name: str, value: object, rule: str, good: Callable[[ndarray], ndarray]) -> None:
     """Raise `ValueError`, which states the ``rule``, unless all numbers are finite and ``good``."""
     try:
         numbers = np.atleast_1d(floats(value))
@@ -119,7 +120,7 @@ def initial_bounds(initial: Any) -> tuple[float, float]:
     return float(ends[0]), float(ends[1])
 
 
-Bounds = tuple[np.ndarray, np.ndarray]
+Bounds = tuple[ndarray, ndarray]
 
 
 def is_per_player(initial: object) -> bool:
@@ -170,7 +171,7 @@ def initial_tables(
     """
     players = len(states)
     initial = _of_file(initial)
-    if isinstance(initial, np.ndarray) and initial.ndim == 2 and players == 1:
+    if isinstance(initial, ndarray) and initial.ndim == 2 and players == 1:
         initial = [initial]
     if not is_per_player(initial):
         initial = [initial] * players

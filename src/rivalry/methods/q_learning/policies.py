@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.profiles import distances
 from rivalry.core.results import Record, scalar
@@ -33,7 +34,7 @@ SMALL = 100_000  # entries of tables up to which probabilities are stored
 REPLIED = 2_000  # joint states up to which best responses to policies are computed
 
 
-def nearest_grid_points(world: Tabulated | RepeatedWorld | TabulatedGame, start: object) -> np.ndarray:
+def nearest_grid_points(world: Tabulated | RepeatedWorld | TabulatedGame, start: object) -> ndarray:
     """Return the indices of the grid points of a profile ``[player axis]``, ``[player]``.
 
     Raises `ValueError`, with the nearest grid point, for a profile that is off the grid.
@@ -51,7 +52,7 @@ def nearest_grid_points(world: Tabulated | RepeatedWorld | TabulatedGame, start:
     return np.asarray(indices, dtype=int)
 
 
-def off_centre(world: Tabulated) -> np.ndarray:
+def off_centre(world: Tabulated) -> ndarray:
     """Return the distance of a player's own position from the middle of its grid, 0 to 1, ``[player state]``.
 
     The largest over axes. 0 where the state does not include the own position.
@@ -71,25 +72,25 @@ def off_centre(world: Tabulated) -> np.ndarray:
     return distances
 
 
-def greedy(world: Tabulated, values: np.ndarray) -> np.ndarray:
+def greedy(world: Tabulated, values: ndarray) -> ndarray:
     """Return the best move of every state, the lowest at ties: ``[.. player state]``."""
     return _offered(world, values).argmax(axis=-1)
 
 
-def chances(world: Tabulated, values: np.ndarray, temperature: np.ndarray) -> np.ndarray:
+def chances(world: Tabulated, values: ndarray, temperature: ndarray) -> ndarray:
     """Return ``softmax(Q/T)``; 0 for missing moves."""
     from scipy.special import softmax
 
     return softmax(_offered(world, values / temperature[..., None]), axis=-1)
 
 
-def _offered(world: Tabulated, values: np.ndarray) -> np.ndarray:
+def _offered(world: Tabulated, values: ndarray) -> ndarray:
     """Return values ``[.. player state move]``, minus infinity for missing moves."""
     present = np.arange(values.shape[-1]) < choices(world.tables)[:, None, None]
     return np.where(present, values, -np.inf)
 
 
-def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def commonest(policies: ndarray) -> tuple[ndarray, ndarray]:
     """Return the modal policy ``[player state]`` over trials, and its share ``[player]``.
 
     Of policies ``[trial player state]``, each player's as a whole; of several the one with lower moves first.
@@ -104,14 +105,14 @@ def commonest(policies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return modal, share
 
 
-def spread(world: Tabulated) -> np.ndarray:
+def spread(world: Tabulated) -> ndarray:
     """Return grid points evenly spread over each grid, ``[player]``: the default start of roll-outs."""
     sizes = world.tables.sizes
     share = (np.arange(len(sizes)) + 0.5) / len(sizes)
     return np.asarray(np.rint(share * (sizes - 1)), dtype=int)
 
 
-def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
+def record(world: Tabulated, rule: LearningRule, learners: dict[str, ndarray]) -> Record:
     """Return all metrics, as listed in `QLearning`."""
     values = learners["values"]
     policies = greedy(world, values)
@@ -140,7 +141,7 @@ def record(world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray]
     return record | _history(world, rule, learners, led["grid_equilibria"][1])
 
 
-def greedy_end(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> tuple[Record, Rollout]:
+def greedy_end(world: Tabulated, policies: ndarray, start: ndarray) -> tuple[Record, Rollout]:
     """Return the end of greedy play of ``policies [trial player state]`` from ``start [player]``, as in
     `record`, and play of the modal policies, which is ``rollout``.
     """
@@ -153,7 +154,7 @@ def greedy_end(world: Tabulated, policies: np.ndarray, start: np.ndarray) -> tup
     }, led
 
 
-def _rests(world: Tabulated) -> np.ndarray:
+def _rests(world: Tabulated) -> ndarray:
     """Return the grid's pure equilibria, ``[equilibrium player axis]``.
 
     None, with a warning, if the grid is too large.
@@ -165,7 +166,7 @@ def _rests(world: Tabulated) -> np.ndarray:
     return _positions(world, equilibria(world))
 
 
-def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cycle: np.ndarray) -> Record:
+def _policy_regrets(world: Tabulated, rule: LearningRule, modal: ndarray, cycle: ndarray) -> Record:
     """Return each player's largest gain by a best response to the others' policies, where play ends.
 
     For the modal policies, without exploration and with the schedule's least exploration. Not computed if
@@ -191,12 +192,12 @@ def _policy_regrets(world: Tabulated, rule: LearningRule, modal: np.ndarray, cyc
     return record
 
 
-def _positions(world: Tabulated, actions: np.ndarray) -> np.ndarray:
+def _positions(world: Tabulated, actions: ndarray) -> ndarray:
     """Return the positions of actions ``[.. player]``, ``[.. player axis]``."""
     return np.asarray(world.action_grid[np.arange(actions.shape[-1]), actions])
 
 
-def _over_trials(name: str, positions: np.ndarray) -> Record:
+def _over_trials(name: str, positions: ndarray) -> Record:
     """Return values ``[trial player axis]`` with their statistics over trials."""
     mean = positions.mean(axis=0)
     return {
@@ -208,7 +209,7 @@ def _over_trials(name: str, positions: np.ndarray) -> Record:
 
 
 def _ends(
-    world: Tabulated, policies: np.ndarray, start: np.ndarray, equilibria: np.ndarray, modal_play: Rollout
+    world: Tabulated, policies: ndarray, start: ndarray, equilibria: ndarray, modal_play: Rollout
 ) -> Record:
     """Return the end of greedy play of every trial."""
     back, led = np.array([0]), [modal_play]
@@ -252,7 +253,7 @@ def _one_move(world: Tabulated) -> float:
 
 
 def _history(
-    world: Tabulated, rule: LearningRule, learners: dict[str, np.ndarray], equilibria: np.ndarray
+    world: Tabulated, rule: LearningRule, learners: dict[str, ndarray], equilibria: ndarray
 ) -> Record:
     """Return mean rewards between marks and, at marks, the players' distance from equilibrium, over
     trials.
@@ -269,7 +270,7 @@ def _history(
     }
 
 
-def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
+def _rewards(rule: LearningRule, learners: dict[str, ndarray]) -> Record:
     """Return mean rewards between marks, over trials, and half the width of their 95 % interval."""
     has_passed, number = _trials_at_marks(learners)
     rewards = learners["reward_curve"][:, : len(number)]
@@ -282,7 +283,7 @@ def _rewards(rule: LearningRule, learners: dict[str, np.ndarray]) -> Record:
     }
 
 
-def _trials_at_marks(learners: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _trials_at_marks(learners: dict[str, ndarray]) -> tuple[ndarray, ndarray]:
     """Return the mask of trials that passed a mark, ``[trial mark]``, of marks that some did; and numbers."""
     has_passed = np.arange(learners["noted"].max(initial=0)) < learners["noted"][:, None]
     return has_passed, np.maximum(has_passed.sum(axis=0), 1)

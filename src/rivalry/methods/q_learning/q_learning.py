@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Le, Lt
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.method import BaseLearner, Session
@@ -129,7 +130,7 @@ class QLearning(BaseLearner):
         )
     )
     initial_q: Annotated[
-        str | float | Table | list[Any] | np.ndarray,
+        str | float | Table | list[Any] | ndarray,
         "initial values: a number, {kind = 'uniform', min, max}, one of these or a table [state action] per "
         "player, or a file .npy or .csv of them",
     ] = 0.0
@@ -219,7 +220,7 @@ class QLearning(BaseLearner):
         learners = Learners(*(session[name] for name in Learners._fields))
         remaining = int(rule.lengths.sum()) - session["clock"][:, 2]
 
-        def play(trials: np.ndarray, turn: int) -> None:
+        def play(trials: ndarray, turn: int) -> None:
             desk = rounds.buffers(world.tables, learners.values.shape[3])
             with draws.quiet():
                 table.play(world.tables, world.contest, rule, learners, desk, trials, turn)
@@ -248,7 +249,7 @@ class QLearning(BaseLearner):
             record["status"] = scalar("iteration limit")
         return record
 
-    def _begin(self, world: Tabulated, stream: np.random.SeedSequence, start: np.ndarray) -> Session:
+    def _begin(self, world: Tabulated, stream: np.random.SeedSequence, start: ndarray) -> Session:
         from rivalry.tables.kernels import draws
 
         tables, trials = world.tables, self.trials
@@ -286,7 +287,7 @@ class QLearning(BaseLearner):
 
     def _initial(
         self, shape: tuple[int, ...], state_counts: list[int], moves: list[int]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[ndarray, ndarray]:
         """Return the bounds of the initial values, ``[trial player state move]``; equal unless drawn."""
         low, high = np.zeros(shape), np.zeros(shape)
         for player, ends in enumerate(
@@ -330,7 +331,7 @@ class QLearning(BaseLearner):
         return self.gamma
 
     @cached_property
-    def _lengths(self) -> np.ndarray:
+    def _lengths(self) -> ndarray:
         """Return the number of steps of each epoch."""
         if not isinstance(self.episodes, dict):
             check_whole("episodes", self.episodes)
@@ -340,7 +341,7 @@ class QLearning(BaseLearner):
         return reverse_cosine_steps(low, high, self.epochs, np.arange(self.epochs))
 
     @cached_property
-    def _marks(self) -> np.ndarray:
+    def _marks(self) -> ndarray:
         """Return the times at which histories are sampled: evenly spaced ends of epochs.
 
         With few epochs, steps.

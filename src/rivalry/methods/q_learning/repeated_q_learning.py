@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
+from numpy import ndarray
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
@@ -161,7 +162,7 @@ class RepeatedQLearning(BaseLearner):
         int | Table | list[Any], Ge(2), Le(100_000), "grid points per axis, or the levels of the axes"
     ] = 15
     initial_q: Annotated[
-        str | float | Table | list[Any] | np.ndarray,
+        str | float | Table | list[Any] | ndarray,
         "initial values: mean_payoff, a number, {kind = 'uniform', min, max}, one of these or a table "
         "[state action] per player, q_values of an earlier run, or a file .npy or .csv of them",
     ] = "mean_payoff"
@@ -344,7 +345,7 @@ class RepeatedQLearning(BaseLearner):
         session["curve"] = np.zeros((len(periods), self.sessions, len(tables.sizes)))
         return session
 
-    def _initial(self, world: RepeatedWorld) -> tuple[np.ndarray, np.ndarray]:
+    def _initial(self, world: RepeatedWorld) -> tuple[ndarray, ndarray]:
         """Return the bounds of the initial values, ``[session entry]`` with one session or all; equal unless
         they are drawn.
         """
@@ -367,7 +368,7 @@ class RepeatedQLearning(BaseLearner):
         )
         return low, high
 
-    def discounts(self, world: RepeatedWorld) -> np.ndarray:
+    def discounts(self, world: RepeatedWorld) -> ndarray:
         """Return the players' discount factors: the method's, the game's own, or the usual one."""
         players = len(world.tables.sizes)
         if self.gamma is not None:

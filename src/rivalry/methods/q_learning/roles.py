@@ -7,6 +7,7 @@ from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.tolerances import TIE
@@ -29,7 +30,7 @@ class Role(NamedTuple):
     """The role of a player in repeated play."""
 
     kind: str  # LEARNS; RANDOM; FIXED: it follows its policy
-    policy: np.ndarray  # [state]: actions of a player that does not learn
+    policy: ndarray  # [state]: actions of a player that does not learn
 
 
 def check_roles(value: Any) -> list[tuple[str, dict[str, Any]]]:
@@ -90,7 +91,7 @@ def _role(tables: FiniteGame, player: int, name: str, table: dict[str, Any]) -> 
     return Role(FIXED, policy + actions)
 
 
-def observed_payoff(tables: FiniteGame, player: int, payoff: np.ndarray, observed: list[int]) -> np.ndarray:
+def observed_payoff(tables: FiniteGame, player: int, payoff: ndarray, observed: list[int]) -> ndarray:
     """Return a payoff ``[nature joint]`` as ``[seen.. action]``, the own action last.
 
     ``observed`` are the players, or nature, whose part of the current round ``player`` observes; the payoff
@@ -103,7 +104,7 @@ def observed_payoff(tables: FiniteGame, player: int, payoff: np.ndarray, observe
     return np.transpose(mean, np.argsort(np.argsort(shape)))
 
 
-def nature_at_random(tables: FiniteGame) -> np.ndarray:
+def nature_at_random(tables: FiniteGame) -> ndarray:
     """Return the long-run distribution of nature's states ``[nature]`` under uniform random play.
 
     Exact where all move in one round, and where actions do not affect nature.
@@ -118,7 +119,7 @@ def nature_at_random(tables: FiniteGame) -> np.ndarray:
     return np.maximum(distribution, 0.0) / np.maximum(distribution, 0.0).sum()
 
 
-def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimistic") -> np.ndarray:
+def myopic_best_responses(tables: FiniteGame, player: int, ties: str = "optimistic") -> ndarray:
     """Return the action with the largest payoff in the current round, given observed actions, ``[state]``.
 
     With alternating moves the others' last actions remain in force; for an unobserved state of nature, the

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame
@@ -37,7 +38,7 @@ FIRST = 1000  # periods before the first sample
 MOST = 20_000_000  # most sessions times joint states that are sampled
 
 
-def gains(world: RepeatedWorld, payoff: np.ndarray, zero: float | None) -> Record:
+def gains(world: RepeatedWorld, payoff: ndarray, zero: float | None) -> Record:
     """Return profit gains of ``payoff [session player]``: the position between equilibrium and joint maximum.
 
     ``profit_gain`` (session, player), ``(pi - piN)/(piC - piN)``, with ``zero`` for ``piN`` where given;
@@ -99,7 +100,7 @@ def channels(world: RepeatedWorld, learns: list[bool], warn: bool) -> Record:
 
 
 def outcomes(
-    world: RepeatedWorld, name: str, joint: np.ndarray, weight: np.ndarray, nature: np.ndarray | None = None
+    world: RepeatedWorld, name: str, joint: ndarray, weight: ndarray, nature: ndarray | None = None
 ) -> Record:
     """Return the game's metrics, means over joint actions ``[session turn]``: ``end_price`` and so on.
 
@@ -125,7 +126,7 @@ def _measures(game: Any, x: Any) -> Any:
     return {name: array for name, (_, array) in traced_metrics(game, x).items()}
 
 
-def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
+def _values(world: RepeatedWorld, cycles: Cycles, gamma: ndarray) -> Record:
     """Return firm values when play repeats its cycle forever, as the game values cash flows."""
     if not oracles.cycle_value.knows(world.game):
         return {}
@@ -133,7 +134,7 @@ def _values(world: RepeatedWorld, cycles: Cycles, gamma: np.ndarray) -> Record:
     return {"value": (("session", "player"), value), "terminal_share": (("session", "player"), share)}
 
 
-def _in_stages(world: RepeatedWorld, greedy_policies: np.ndarray, cycles: Cycles) -> Record:
+def _in_stages(world: RepeatedWorld, greedy_policies: ndarray, cycles: Cycles) -> Record:
     """Compare leaders with subgame-perfect play on the grid, and followers with their best responses."""
     tables = world.tables
     staged = oracles.move_order.knows(world.game)
@@ -163,9 +164,7 @@ def _in_stages(world: RepeatedWorld, greedy_policies: np.ndarray, cycles: Cycles
     return record
 
 
-def _departures(
-    world: RepeatedWorld, greedy_policies: np.ndarray, cycles: Cycles, gamma: np.ndarray
-) -> Record:
+def _departures(world: RepeatedWorld, greedy_policies: ndarray, cycles: Cycles, gamma: ndarray) -> Record:
     """Force each player to its static best response for one period; return the path and profitability.
 
     Paths are means over the sessions that converged to one joint action, or over all if none did.
@@ -185,7 +184,7 @@ def _departures(
     }
 
 
-def _mean(rows: np.ndarray) -> np.ndarray:
+def _mean(rows: ndarray) -> ndarray:
     """Return the mean over the finite states of a cycle; NaN where there is none."""
     finite = np.isfinite(rows)  # relative values are undefined at a value of 0
     mean = np.where(finite, rows, 0.0).sum(axis=1) / np.maximum(finite.sum(axis=1), 1)
@@ -193,7 +192,7 @@ def _mean(rows: np.ndarray) -> np.ndarray:
 
 
 def greedy_play(
-    world: RepeatedWorld, roles: list[Role], session: Session, gamma: np.ndarray, zero: float | None = None
+    world: RepeatedWorld, roles: list[Role], session: Session, gamma: ndarray, zero: float | None = None
 ) -> Record:
     """Return the end of greedy play from each session's state, its payoffs and losses.
 
@@ -236,7 +235,7 @@ def greedy_play(
     return record | _gaps(world, greedy_policies, gamma, cycles)
 
 
-def standing(tables: FiniteGame, full: Whole, session: Session) -> np.ndarray:
+def standing(tables: FiniteGame, full: Whole, session: Session) -> ndarray:
     """Return the joint states of sessions, ``[session]``, before the next round.
 
     Where nature moves at random, its first branch is taken.
@@ -248,7 +247,7 @@ def standing(tables: FiniteGame, full: Whole, session: Session) -> np.ndarray:
     return full.number(recent, session["clock"][:, 0] % len(tables.order), after)
 
 
-def focal_patterns(tables: FiniteGame, greedy_policies: np.ndarray) -> Record:
+def focal_patterns(tables: FiniteGame, greedy_policies: ndarray) -> Record:
     """Return the pattern of sessions where nature is random and all players observe it, else nothing.
 
     An action is focal in a state of nature if, while that state lasts, every player repeats it after all have
@@ -263,7 +262,7 @@ def focal_patterns(tables: FiniteGame, greedy_policies: np.ndarray) -> Record:
     )
     if not by_chance(tables) or blind or np.any(tables.sizes != size):
         return {}
-    focal: np.ndarray = np.ones((len(greedy_policies), natures, size), dtype=bool)
+    focal: ndarray = np.ones((len(greedy_policies), natures, size), dtype=bool)
     for player, slots in enumerate(slots_of_players):
         state = np.zeros((natures, size), dtype=int)
         for player_seen, _ in slots:
@@ -289,7 +288,7 @@ def _all_at_random(world: RepeatedWorld, sessions: int, zero: float | None) -> R
     return {"end_payoff": (("session", "player"), mean)} | gains(world, mean, zero)
 
 
-def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...], np.ndarray]:
+def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...], ndarray]:
     """Return mean grid points over the cycle."""
     actions = np.maximum(cycles.actions(world.tables), 0)  # [session turn player]
     points = world.action_grid[np.arange(actions.shape[2]), actions]
@@ -299,7 +298,7 @@ def _end_actions(world: RepeatedWorld, cycles: Cycles) -> tuple[tuple[str, ...],
     return ("session", "player", "axis"), mean
 
 
-def _gaps(world: RepeatedWorld, greedy_policies: np.ndarray, gamma: np.ndarray, cycles: Cycles) -> Record:
+def _gaps(world: RepeatedWorld, greedy_policies: ndarray, gamma: ndarray, cycles: Cycles) -> Record:
     losses = gaps(world.tables, greedy_policies, gamma, cycles)
     names = ("one_shot_loss", "one_shot_loss_all", "full_gap", "full_gap_all")
     record: Record = {name: (("session", "player"), getattr(losses, name)) for name in names}
@@ -325,7 +324,7 @@ def _gaps(world: RepeatedWorld, greedy_policies: np.ndarray, gamma: np.ndarray, 
     return record | proof.record()
 
 
-def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int, count: int) -> np.ndarray:
+def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int, count: int) -> ndarray:
     """Return the ``count`` periods of samples, evenly spaced in logarithms; none where play has no cycle."""
     random = any(role.kind == RANDOM for role in roles)
     if expected <= FIRST or random or by_chance(world.tables):
@@ -336,14 +335,14 @@ def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int,
     return np.zeros(0, dtype=int)
 
 
-def note(world: RepeatedWorld, session: Session, curve: np.ndarray) -> None:
+def note(world: RepeatedWorld, session: Session, curve: ndarray) -> None:
     """Write the payoffs of current greedy play on its cycle into ``curve [session player]``."""
     tables = world.tables
     start = standing(tables, whole_states(tables), session)
     curve[:] = limit_cycles(tables, policies(tables, session), start).payoff
 
 
-def curves(periods: np.ndarray, curve: np.ndarray) -> Record:
+def curves(periods: ndarray, curve: ndarray) -> Record:
     """Return means over sessions of the samples ``curve [mark session player]``, with a 95 % band."""
     if not len(curve):
         return {}

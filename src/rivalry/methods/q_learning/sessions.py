@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.method import Session
@@ -17,9 +18,9 @@ MOST_BYTES = 2**34  # of all sessions' tables
 def initial_session(
     tables: FiniteGame,
     roles: list[Role],
-    initial: tuple[np.ndarray, np.ndarray],
-    streams: np.ndarray,
-    start: np.ndarray | None,
+    initial: tuple[ndarray, ndarray],
+    streams: ndarray,
+    start: ndarray | None,
     counted: bool = False,
     plays: bool = False,
 ) -> Session:
@@ -70,7 +71,7 @@ def initial_session(
     }
 
 
-def value_tables(tables: FiniteGame, values: np.ndarray) -> np.ndarray:
+def value_tables(tables: FiniteGame, values: ndarray) -> ndarray:
     """Return the values ``[session player state action]``; NaN where a player has fewer states or actions."""
     state_counts, sizes = states(tables), tables.sizes
     ends = offsets(state_counts * sizes)
@@ -81,12 +82,12 @@ def value_tables(tables: FiniteGame, values: np.ndarray) -> np.ndarray:
     return tables_of_values
 
 
-def offsets(counts: np.ndarray) -> np.ndarray:
+def offsets(counts: ndarray) -> ndarray:
     """Return the start of each player's part in a flat array, and the end of the last."""
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _past_rounds(tables: FiniteGame, streams: np.ndarray, depth: int, start: np.ndarray | None) -> np.ndarray:
+def _past_rounds(tables: FiniteGame, streams: ndarray, depth: int, start: ndarray | None) -> ndarray:
     """Return the actions, nature's state and signal of earlier rounds, ``[session ago column]``."""
     from rivalry.tables.kernels import draws
 
@@ -103,7 +104,7 @@ def _past_rounds(tables: FiniteGame, streams: np.ndarray, depth: int, start: np.
     return recent
 
 
-def mean_payoffs(tables: FiniteGame, player: int, gamma: float) -> np.ndarray:
+def mean_payoffs(tables: FiniteGame, player: int, gamma: float) -> ndarray:
     """Return the usual initial values, ``[state action]``: an action's payoff with everything else equally
     likely.
 
@@ -162,7 +163,7 @@ def advance_sessions(tables: FiniteGame, rule: SessionRule, session: Session, st
     pair = pair_of(tables, rule)
     before = session["clock"][running, 0].copy()
 
-    def part(selected: np.ndarray) -> None:
+    def part(selected: ndarray) -> None:
         with draws.quiet():
             if pair is None:
                 desk = rounds.buffers(tables, int(tables.sizes.max()))
@@ -175,7 +176,7 @@ def advance_sessions(tables: FiniteGame, rule: SessionRule, session: Session, st
     return int((session["clock"][running, 0] - before).max())
 
 
-def policies(tables: FiniteGame, session: Session) -> np.ndarray:
+def policies(tables: FiniteGame, session: Session) -> ndarray:
     """Return the greedy actions ``[session player state]``, 0 beyond a player's number of states."""
     state_counts = states(tables)
     greedy_policies = np.zeros(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import cycle as cycle_of
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.core.results import count_in_words
@@ -95,7 +96,7 @@ def reaction(data: Dataset, *, at: At = None) -> Drawing:
     return Drawing(marks, [Frame(across, up, log="xy" if log else "")], [selection.words, note])
 
 
-def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
+def _breaks(curve: ndarray, row: int, log: bool) -> ndarray:
     """Return the indices of a curve ``[2 grid_point]`` after which the response in ``row`` is far away.
 
     With few points there are none.
@@ -107,7 +108,7 @@ def _breaks(curve: np.ndarray, row: int, log: bool) -> np.ndarray:
     return np.flatnonzero(np.abs(np.diff(where[row])) > JUMP * span)
 
 
-def crossings(curve: np.ndarray, rival_curve: np.ndarray, *, log: bool = False) -> np.ndarray:
+def crossings(curve: ndarray, rival_curve: ndarray, *, log: bool = False) -> ndarray:
     """Return the crossings ``[crossing 2]`` of polygons ``[2 grid_point]``; ``log``: straight in logarithms.
 
     NaN breaks a polygon: discontinuous responses do not intersect in between.
@@ -130,7 +131,7 @@ def crossings(curve: np.ndarray, rival_curve: np.ndarray, *, log: bool = False) 
     return np.exp(places) if log else places
 
 
-def _unique_rows(places: np.ndarray) -> list[int]:
+def _unique_rows(places: ndarray) -> list[int]:
     """Return one of every group of equal points: a curve's corner belongs to two of its pieces."""
     indices: list[int] = []
     for k, place in enumerate(places):

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots import select
@@ -133,7 +134,7 @@ def _label(data: Dataset, axis: int, runs: Ends | None) -> str:
     return f"probability of {data['action'].values[axis] if 'action' in data.coords else f'action {axis}'}"
 
 
-def _constant(x: np.ndarray, values: np.ndarray) -> np.ndarray:
+def _constant(x: ndarray, values: ndarray) -> ndarray:
     """Return thresholds inside the range drawn that are constant over the parameter: values of it."""
     per_point = values.reshape(len(x), -1)
     constants = np.unique(per_point[np.isfinite(per_point)].round(12))
@@ -143,7 +144,7 @@ def _constant(x: np.ndarray, values: np.ndarray) -> np.ndarray:
     return constants[(constants > x.min()) & (constants < x.max())]
 
 
-def _of_axis(array: np.ndarray, axis: int) -> np.ndarray:
+def _of_axis(array: ndarray, axis: int) -> ndarray:
     """Return one axis of ``[point ... player axis]`` as ``[point run player]``."""
     return array[..., axis].reshape(len(array), -1, array.shape[-2])
 
@@ -152,13 +153,13 @@ class Ends(NamedTuple):
     """End points over the parameter: ``positions [point run player]``, and words for their certificates."""
 
     selection: DrawnPoint
-    positions: np.ndarray
-    doubts: np.ndarray  # [point run]: empty where certified
-    half: np.ndarray | None = None  # [point player]: a learner's 95 % interval over its trials
-    trials: np.ndarray | None = None  # [point trial player]: where each of them ended
+    positions: ndarray
+    doubts: ndarray  # [point run]: empty where certified
+    half: ndarray | None = None  # [point player]: a learner's 95 % interval over its trials
+    trials: ndarray | None = None  # [point trial player]: where each of them ended
 
     @property
-    def certified(self) -> np.ndarray:
+    def certified(self) -> ndarray:
         """Return the mask of certified ends, ``[point run]``."""
         return np.asarray(self.doubts == "")
 
@@ -209,7 +210,7 @@ def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None) -
     return _ends(data, over, axis, at, extras)
 
 
-def _run_marks(x: np.ndarray, runs: Ends, axis: int) -> tuple[list[Mark], list[str]]:
+def _run_marks(x: ndarray, runs: Ends, axis: int) -> tuple[list[Mark], list[str]]:
     """Return the ends of one method, and words for the caption."""
     count = runs.positions.shape[1]
     words = [runs.selection.words, f"axis {axis}" if axis else ""]
@@ -230,7 +231,7 @@ def _crossings(data: Dataset, at: At, over: str) -> list[Mark]:
     return marks
 
 
-def _lines(x: np.ndarray, positions: np.ndarray, kinds: np.ndarray) -> list[Mark]:
+def _lines(x: ndarray, positions: ndarray, kinds: ndarray) -> list[Mark]:
     """Return lines that join neighbouring end points of one kind."""
     allowed = JUMP * max(float(np.nanmax(positions) - np.nanmin(positions)), 1e-12)
     dashes, marks = {"stable_point": "-", "boundary": "-", "unstable_point": "--"}, list[Mark]()
@@ -244,7 +245,7 @@ def _lines(x: np.ndarray, positions: np.ndarray, kinds: np.ndarray) -> list[Mark
     return marks
 
 
-def _points(x: np.ndarray, runs: Ends, kinds: np.ndarray) -> list[Mark]:
+def _points(x: ndarray, runs: Ends, kinds: ndarray) -> list[Mark]:
     """Return the ends, a shape of mark per kind; coincident players are concentric rings."""
     players, marks = runs.positions.shape[2], list[Mark]()
     ring = 1.3 if players <= 4 else 0.9 if players <= len(PALETTE) else 0.0
@@ -261,7 +262,7 @@ def _points(x: np.ndarray, runs: Ends, kinds: np.ndarray) -> list[Mark]:
     return marks + hue_keys([player_label(k, players) for k in range(players)])
 
 
-def _components(x: np.ndarray, entries: Ends) -> list[Mark]:
+def _components(x: ndarray, entries: Ends) -> list[Mark]:
     """Return the span of each connected component of equilibria, ``component [... equilibrium]``."""
     labels = entries.selection.get("component", np.full(entries.certified.shape, -1))
     hues, marks = colours(entries.positions.shape[2]), list[Mark]()
@@ -273,7 +274,7 @@ def _components(x: np.ndarray, entries: Ends) -> list[Mark]:
     return marks
 
 
-def _undecided(x: np.ndarray, entries: Ends, axis: int) -> list[Mark]:
+def _undecided(x: ndarray, entries: Ends, axis: int) -> list[Mark]:
     """Return places that may hold further equilibria, ``undecided [... place player axis end]``."""
     if UNDECIDED not in entries.selection:
         return []
@@ -287,7 +288,7 @@ def _undecided(x: np.ndarray, entries: Ends, axis: int) -> list[Mark]:
     return [spans, squares] if len(index) else []
 
 
-def _ranges(x: np.ndarray, selection: DrawnPoint, axis: int) -> list[Mark]:
+def _ranges(x: ndarray, selection: DrawnPoint, axis: int) -> list[Mark]:
     """Return cycles as ranges, from ``cycle_low`` to ``cycle_high [... player axis]``."""
     if not {"cycle_low", "cycle_high"} <= set(selection):
         return []
@@ -353,7 +354,7 @@ def _ends_or_mean(data: Dataset, over: str, axis: int, at: At) -> Ends | None:
     return Ends(ends.selection, positions, doubts, None if half is None else half[:, 0], trials)
 
 
-def _method_marks(x: np.ndarray, name: str, ends: Ends, hue: str, marker: str) -> list[Mark]:
+def _method_marks(x: ndarray, name: str, ends: Ends, hue: str, marker: str) -> list[Mark]:
     """Return the ends of one method: pale those of trials, with whiskers the means over them."""
     _, runs, players = ends.positions.shape
     words = name + (", mean of trials" if ends.half is not None else "")
@@ -372,7 +373,7 @@ def _method_marks(x: np.ndarray, name: str, ends: Ends, hue: str, marker: str) -
 
 
 def _distances(
-    data: Dataset, at: At, over: str, x: np.ndarray, names: Sequence[str]
+    data: Dataset, at: At, over: str, x: ndarray, names: Sequence[str]
 ) -> tuple[list[Mark], float]:
     """Return the distances for the panel below, and its upper end; no marks where the data hold none."""
     marks, tops = list[Mark](), [np.float64(ZERO_DISTANCE)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.core.tolerances import ROUNDING
@@ -73,7 +74,7 @@ def class_gains(
     return Drawing(marks, [Frame("", "cost saved", x_ticks=names)], [cells[0].words, note, sample])
 
 
-def pareto_words(names: list[str], mean: np.ndarray, half: np.ndarray) -> str:
+def pareto_words(names: list[str], mean: ndarray, half: ndarray) -> str:
     """Return which classes gain, lose, and of which one cannot tell, from gains ``[class]`` and half widths.
 
     >>> pareto_words(["a", "b", "c"], np.array([2.0, -1.0, 1.0]), np.array([1.0, 0.5, 1.5]))
@@ -84,7 +85,7 @@ def pareto_words(names: list[str], mean: np.ndarray, half: np.ndarray) -> str:
     return "; ".join(f"{word}: {classes}" for word, classes in members.items() if classes)
 
 
-def _gains(cell: CellSeries, base: CellSeries | None) -> list[tuple[str, np.ndarray, bool]]:
+def _gains(cell: CellSeries, base: CellSeries | None) -> list[tuple[str, ndarray, bool]]:
     """Return, of each comparison, its label, gains ``[replication class]``, and whether they are exact."""
     label, cost = f"{cell.name} " if cell.name else "", cell["class_cost"]
     is_exact = "agent_reward" not in cell
@@ -102,7 +103,7 @@ def _gains(cell: CellSeries, base: CellSeries | None) -> list[tuple[str, np.ndar
     ]
 
 
-def _interval(gain: np.ndarray, half: np.ndarray, is_exact: bool) -> np.ndarray:
+def _interval(gain: ndarray, half: ndarray, is_exact: bool) -> ndarray:
     """Return half widths ``[class]``: rounding where gains are exact, and infinite for one replication."""
     if is_exact:
         return half + ROUNDING * np.abs(gain).max(initial=0.0)

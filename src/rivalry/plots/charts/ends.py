@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
@@ -54,7 +55,7 @@ def end_positions(data: Dataset, *, at: At = None, axis: int = 0) -> Drawing:
     return Drawing(marks, [frame], [selection.words, number])
 
 
-def _histograms(ends: np.ndarray) -> list[Mark]:
+def _histograms(ends: ndarray) -> list[Mark]:
     """Return outlines of each player's counts over intervals of positions, or over the points of a grid."""
     finite = ends[np.isfinite(ends)]
     room = 0.02 * float(np.ptp(finite)) or 0.01
@@ -72,7 +73,7 @@ def _histograms(ends: np.ndarray) -> list[Mark]:
     return marks
 
 
-def _equilibria(data: Dataset, grid: np.ndarray | None, at: At, axis: int) -> list[Mark]:
+def _equilibria(data: Dataset, grid: ndarray | None, at: At, axis: int) -> list[Mark]:
     """Return rules at the positions of each player in equilibria, and their number."""
     if grid is not None and not is_blank(grid):
         profiles, word = grid, "equilibrium of the grid"
@@ -85,7 +86,7 @@ def _equilibria(data: Dataset, grid: np.ndarray | None, at: At, axis: int) -> li
     return [Mark("rule", np.unique(x), hue=hue, **look) for x, hue in zip(places.T, hues, strict=True)]
 
 
-def _certified_profiles(data: Dataset, at: At) -> np.ndarray:
+def _certified_profiles(data: Dataset, at: At) -> ndarray:
     """Return every method's certified profile at this point, ``[profile player axis]``."""
     if not {"profile", "claim"} <= set(data):
         return np.empty((0, 0, 1))

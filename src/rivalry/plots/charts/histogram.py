@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
@@ -52,7 +53,7 @@ class Sample(NamedTuple):
     """One method's sessions, one value each, and benchmarks stored with them."""
 
     name: str
-    values: np.ndarray  # [session], without gaps
+    values: ndarray  # [session], without gaps
     nash: float  # mean payoff of a player; NaN where not stored
     joint: float
     base: str  # the method that this one is a negative control of, or empty
@@ -245,7 +246,7 @@ def _own_dimensions(data: Dataset, quantity: str) -> tuple[str, ...]:
     return dimensions
 
 
-def _flatten_sessions(values: np.ndarray, dimensions: tuple[str, ...]) -> np.ndarray:
+def _flatten_sessions(values: ndarray, dimensions: tuple[str, ...]) -> ndarray:
     """Return ``[replication session ..]`` as ``[session]``: means over players, without padding."""
     numbers = without_padding(values)
     flat = numbers.reshape(-1, *numbers.shape[2:])
@@ -287,7 +288,7 @@ def _label_of(sample: Sample, sample_list: list[Sample]) -> str:
     return f"{words[sample.base]}:\n{sample.label}" if sample.base and len(learners) > 1 else sample.label
 
 
-def _edges(sample_list: list[Sample], references: list[dict[str, float]]) -> tuple[float, float, np.ndarray]:
+def _edges(sample_list: list[Sample], references: list[dict[str, float]]) -> tuple[float, float, ndarray]:
     """Return the ends of the scale, and the edges of bars, the same for all."""
     values = np.concatenate([sample.values for sample in sample_list])
     scale_values = np.append(values, [level for by_name in references for level in by_name.values()])

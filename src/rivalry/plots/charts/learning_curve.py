@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots import select
@@ -155,9 +156,7 @@ def _by_player(data: Dataset, main: str, axis: int, at: At) -> Drawing:
     return Drawing(marks, frames, [selection.words, words])
 
 
-def _mean_history(
-    data: Dataset, main: str, at: At
-) -> tuple[DrawnPoint, np.ndarray, np.ndarray, np.ndarray, str]:
+def _mean_history(data: Dataset, main: str, at: At) -> tuple[DrawnPoint, ndarray, ndarray, ndarray, str]:
     """Return the point, steps, mean and half width of its band, as stored or over replications, and words."""
     width, clock = f"{main}_band", _clock(main)
     banded = bool(select.filled_variables(data, [width]))
@@ -175,7 +174,7 @@ def _mean_history(
     return selection, steps, *select.band(values), select.describe_replications(len(walks)) or words
 
 
-def _is_geometric(clock: np.ndarray) -> bool:
+def _is_geometric(clock: ndarray) -> bool:
     """True for steps that are even in logarithms, over a factor of a hundred or more."""
     if len(clock) < 3 or clock[0] <= 0 or clock[-1] < 100 * clock[0]:
         return False
@@ -183,7 +182,7 @@ def _is_geometric(clock: np.ndarray) -> bool:
     return bool(ratios.max() < 1.2 * ratios.min())
 
 
-def _log_frame(values: np.ndarray) -> Frame:
+def _log_frame(values: ndarray) -> Frame:
     """Return a logarithmic scale that frames the positive values, if there are any."""
     positive = values[values > 0]
     if not positive.size:

@@ -7,6 +7,7 @@ from itertools import combinations, cycle, islice, product
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.core.results import claim_in_words
@@ -138,8 +139,8 @@ def paths(
 class DrawnPath(NamedTuple):
     """One replication without its padding: ``steps [step]``, ``values [step ...]``, and words for its end."""
 
-    steps: np.ndarray
-    values: np.ndarray
+    steps: ndarray
+    values: ndarray
     end: str = claim_in_words("")  # "certified", or what it is instead
     clock: str = "step"
 
@@ -162,7 +163,7 @@ def walks_of(selection: DrawnPoint, name: str, clock: str | None = None) -> list
     return walks
 
 
-def on_one_clock(walks: list[DrawnPath]) -> tuple[np.ndarray, np.ndarray]:
+def on_one_clock(walks: list[DrawnPath]) -> tuple[ndarray, ndarray]:
     """Return all walks at the union of their steps, ``[replication step ...]``.
 
     A finished walk stays constant.
@@ -176,7 +177,7 @@ def on_one_clock(walks: list[DrawnPath]) -> tuple[np.ndarray, np.ndarray]:
     return clock, np.stack(interpolations)
 
 
-def _mixtures(values: np.ndarray) -> bool:
+def _mixtures(values: ndarray) -> bool:
     """True for probabilities over actions, ``[step player axis]``."""
     is_vector = values.shape[-1] > 1
     return is_vector and bool((values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-6))
@@ -245,9 +246,7 @@ def _tracks(walks: list[DrawnPath]) -> list[Mark]:
     return marks + _track_keys(walks)
 
 
-def _track(
-    curves: np.ndarray, words: str, hues: list[str], names: list[str], width: float = 1.2
-) -> list[Mark]:
+def _track(curves: ndarray, words: str, hues: list[str], names: list[str], width: float = 1.2) -> list[Mark]:
     """Return curves ``[step curve coordinate]``, each with its start and its end."""
     end: Look = {"markersize": 7, "zorder": 5, "hollow": words != CERTIFIED}
     return [
@@ -293,7 +292,7 @@ def _in_the_cube(data: Dataset, at: At, along_diagonal: bool) -> Drawing:
     return Drawing(marks, [frame], caption, under=True, projection="3d")
 
 
-def _domain(coordinates: np.ndarray) -> tuple[float, float]:
+def _domain(coordinates: ndarray) -> tuple[float, float]:
     """Return equal bounds for all three; those of the unit interval where the path lies in it."""
     low, high = float(coordinates.min()), float(coordinates.max())
     if low >= 0 and high <= 1:

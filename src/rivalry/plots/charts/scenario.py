@@ -7,6 +7,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.core.tolerances import SAME_NUMBER
@@ -43,12 +44,12 @@ class ScenarioSeries(NamedTuple):
     """
 
     name: str
-    x: np.ndarray
+    x: ndarray
     series: list[str]
-    values: np.ndarray
-    certified: np.ndarray
+    values: ndarray
+    certified: ndarray
     words: str
-    half: np.ndarray
+    half: ndarray
     runs: int
     doubt: str
 
@@ -264,7 +265,7 @@ def curve_marks(curve: ScenarioSeries, log: bool | None = None, panel: int = 0) 
     return marks
 
 
-def _discontinuities(values: np.ndarray) -> list[int]:
+def _discontinuities(values: ndarray) -> list[int]:
     """Return the indices after which the next value is unexpectedly far, given the steps on both sides.
 
     The first step may be a steep slope that begins before the range, as the last may end beyond it.
@@ -280,7 +281,7 @@ def _discontinuities(values: np.ndarray) -> list[int]:
     return list(map(int, np.flatnonzero(is_jump)))
 
 
-def _pieces(values: np.ndarray) -> list[np.ndarray]:
+def _pieces(values: ndarray) -> list[ndarray]:
     """Return runs of at least two neighbours that may be joined."""
     broken = np.isnan(values[1:]) | np.isnan(values[:-1])
     broken[_discontinuities(values)] = True
@@ -402,7 +403,7 @@ def _two(data: Dataset, quantity: str, over: Names, at: At) -> tuple[str, str]:
     return x_name, up
 
 
-def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
+def _edges(middles: ndarray, log: bool) -> ndarray:
     """Return the edges of cells around sorted values."""
     scaled = np.log(middles) if log else middles
     if len(scaled) == 1:
@@ -413,16 +414,14 @@ def _edges(middles: np.ndarray, log: bool) -> np.ndarray:
     return np.exp(edges) if log else edges
 
 
-def _corners(x: np.ndarray, y: np.ndarray, row: int, column: int | slice) -> tuple[np.ndarray, np.ndarray]:
+def _corners(x: ndarray, y: ndarray, row: int, column: int | slice) -> tuple[ndarray, ndarray]:
     """Return the closed outline of one cell, or of a row of cells."""
     left, right = (x[0], x[-1]) if isinstance(column, slice) else x[column : column + 2]
     low, high = y[row : row + 2]
     return np.array([left, right, right, left, left]), np.array([low, low, high, high, low])
 
 
-def _cells(
-    x: np.ndarray, y: np.ndarray, grid: np.ndarray, certified_mask: np.ndarray, words: str
-) -> list[Mark]:
+def _cells(x: ndarray, y: ndarray, grid: ndarray, certified_mask: ndarray, words: str) -> list[Mark]:
     """Return colours of all cells, hatching of those that are not certified, and the border of these."""
     finite = np.isfinite(grid)
     sound, doubted = finite & certified_mask, finite & ~certified_mask

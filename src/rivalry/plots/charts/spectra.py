@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.branches import branch_point, parameter, structure
@@ -30,9 +31,9 @@ UNIT = "(payoff per unit squared)"
 class DrawnSpectrum(NamedTuple):
     """Eigenvalues ``[row eigenvalue]``, the parameter's value of each row and the curve it lies on."""
 
-    values: np.ndarray
-    x: np.ndarray | None  # None: one spectrum, of no parameter
-    curve: np.ndarray
+    values: ndarray
+    x: ndarray | None  # None: one spectrum, of no parameter
+    curve: ndarray
     kind: list[str]  # of each row: its colour group, as in a plot of the branches
     name: str
     selection: DrawnPoint
@@ -112,14 +113,14 @@ def _spectrum(data: Dataset, at: At, source: str | None) -> DrawnSpectrum:
     return DrawnSpectrum(values, along, np.zeros(len(values), int), [""] * len(values), over, selection)
 
 
-def _complex(selection: DrawnPoint, stem: str) -> np.ndarray:
+def _complex(selection: DrawnPoint, stem: str) -> ndarray:
     real = selection[f"{stem}_real"]
     imag = selection.get(f"{stem}_imag", np.zeros_like(real))
     columns = min(real.shape[-1], imag.shape[-1])
     return real[..., :columns] + 1j * imag[..., :columns]
 
 
-def _sort_spectra(values: np.ndarray) -> np.ndarray:
+def _sort_spectra(values: ndarray) -> ndarray:
     """Return each row's eigenvalues by falling real part, then imaginary part; padding last."""
     key = np.where(np.isnan(values.real), np.inf, -values.real)
     # rounded, so that a conjugate pair is ordered by its imaginary parts
@@ -127,7 +128,7 @@ def _sort_spectra(values: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, order, axis=-1)
 
 
-def _parameter_marks(curves: DrawnSpectrum, x: np.ndarray) -> list[Mark]:
+def _parameter_marks(curves: DrawnSpectrum, x: ndarray) -> list[Mark]:
     """Return real parts as solid lines and imaginary parts as dashed ones, with the events between them."""
     kinds = list(dict.fromkeys(curves.kind))
     hues = dict(zip(kinds, colours(len(kinds)), strict=True))
@@ -223,7 +224,7 @@ def stability_window(
     return Drawing(marks, [frame], [selection.words])
 
 
-def _field(data: Dataset, selection: DrawnPoint, dim: str, at: At) -> tuple[np.ndarray, np.ndarray]:
+def _field(data: Dataset, selection: DrawnPoint, dim: str, at: At) -> tuple[ndarray, ndarray]:
     """Return the parameter's values, and ``[swept scan]`` a number that is negative where the point is
     stable.
     """
@@ -246,7 +247,7 @@ def _field(data: Dataset, selection: DrawnPoint, dim: str, at: At) -> tuple[np.n
     return x, np.array(scans)
 
 
-def _crossing_marks(data: Dataset, dim: str, at: At, y: np.ndarray, order: np.ndarray) -> list[Mark]:
+def _crossing_marks(data: Dataset, dim: str, at: At, y: ndarray, order: ndarray) -> list[Mark]:
     """Return lines through the refined crossings, a colour for each direction."""
     marks = list[Mark]()
     if not {"crossing", "crossing_direction"} <= set(data.variables):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots import select
@@ -141,7 +142,7 @@ def policy(data: Dataset, *, at: At = None) -> Drawing:
     return Drawing(marks, frames, notes, columns=4, shared=True)
 
 
-def _mean_policy(data: Dataset, at: At) -> tuple[DrawnPoint, np.ndarray, str]:
+def _mean_policy(data: Dataset, at: At) -> tuple[DrawnPoint, ndarray, str]:
     """Return the frequency of each action, ``[player state action]``, and its description."""
     extras = ("action_grid", "policy", "modal_policy")
     modal = "policy" not in data and "modal_policy" in data
@@ -204,7 +205,7 @@ def impulse_response(
     return Drawing(marks, [frame], [selection.words])
 
 
-def _path_marks(path: np.ndarray, base: np.ndarray, deviator: int) -> list[Mark]:
+def _path_marks(path: ndarray, base: ndarray, deviator: int) -> list[Mark]:
     """Return lines of ``[turn player]``, starting one turn earlier with the play before."""
     players, turn = path.shape[1], np.arange(-1, len(path))
     rival = "the rival" if players == 2 else "a rival"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset, triangulate
@@ -13,7 +14,7 @@ ARROWS = 150  # at most
 BRANCHES = ("branch_position", "branch", "branch_stable")
 
 
-def check_simplex(name: str, where: np.ndarray) -> None:
+def check_simplex(name: str, where: ndarray) -> None:
     """Raise `ValueError` for points ``[point 3]`` that are no mixtures of three corners."""
     if not np.allclose(where.sum(axis=1), 1.0):
         raise ValueError(f"{name}: 3 coordinates; only one or two can be drawn, or three that add up to 1")
@@ -83,7 +84,7 @@ def _arrow_marks(selection: DrawnPoint, player: int) -> list[Mark]:
     return [Mark("arrows", **places(middle), value=slope.T, low=0.0, high=high, **look)]
 
 
-def slopes(where: np.ndarray, payoff: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def slopes(where: ndarray, payoff: ndarray) -> tuple[ndarray, ndarray]:
     """Return the centres of triangles between ``[grid_point 3]``, and the payoff's slope ``[triangle 3]``.
 
     The slope is that of the plane through a triangle's corners, along the simplex: it sums to zero.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.tolerances import DOMINANCE, EIGENVALUE_ERROR
 
@@ -11,7 +12,7 @@ NEAR_IDENTITY = 0.25  # sum of a row: below 1 all matrices are regular, below 1/
 UNITS = 20  # steps of the power method for units of choices
 
 
-def diagonally_dominant(low: np.ndarray, high: np.ndarray, is_diagonal: np.ndarray) -> np.ndarray:
+def diagonally_dominant(low: ndarray, high: ndarray, is_diagonal: ndarray) -> ndarray:
     """Mask of intervals of matrices that are diagonally dominant in some units, with positive entries."""
     diagonal = np.diagonal(low, axis1=1, axis2=2)
     size = np.where(is_diagonal, 0.0, np.maximum(np.abs(low), np.abs(high)))
@@ -24,7 +25,7 @@ def diagonally_dominant(low: np.ndarray, high: np.ndarray, is_diagonal: np.ndarr
     return np.all(diagonal * unit > np.einsum("bij,bj->bi", size, unit) * (1 + DOMINANCE), axis=1)
 
 
-def positive_definite(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def positive_definite(low: ndarray, high: ndarray) -> ndarray:
     """Mask of intervals of matrices that have positive definite symmetric parts."""
     middle, radius = (low + high) / 2, (high - low) / 2
     middle, radius = (part / 2 + np.swapaxes(part, 1, 2) / 2 for part in (middle, radius))
@@ -33,7 +34,7 @@ def positive_definite(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.linalg.eigvalsh(middle)[:, 0] - radius.sum(axis=2).max(axis=1, initial=0.0) > room
 
 
-def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
+def negative_definite(low: ndarray, high: ndarray) -> bool:
     """True if every symmetric matrix between ``low`` and ``high`` is certainly negative definite.
 
     The largest eigenvalue of the middle, with room for rounding, and the norm of the radius sum to less than
@@ -54,7 +55,7 @@ def negative_definite(low: np.ndarray, high: np.ndarray) -> bool:
     return bool(largest + EIGENVALUE_ERROR * size * len(low) < 0)
 
 
-def regular(low: np.ndarray, high: np.ndarray) -> bool:
+def regular(low: ndarray, high: ndarray) -> bool:
     """True if all matrices between ``low`` and ``high`` are certainly near the middle, which is regular."""
     if not np.all(np.isfinite(low) & np.isfinite(high)) or np.linalg.cond(low / 2 + high / 2) > CONDITION:
         return False

@@ -14,6 +14,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.proofs.arithmetic.best_responses import search_program
 from rivalry.proofs.arithmetic.programs import (
@@ -902,7 +903,7 @@ MOST = 64  # programs kept
 ROWS = 64  # of one call of NumPy: more take their time each
 
 
-def _traced(function: Call, shared: tuple[Any, ...], rows: Sequence[np.ndarray]) -> tuple[_Traced, list[Any]]:
+def _traced(function: Call, shared: tuple[Any, ...], rows: Sequence[ndarray]) -> tuple[_Traced, list[Any]]:
     """Return the program of a function, and its numbers in arguments that are the same for all rows."""
     leaves, tree = jax.tree.flatten(shared)
     numbers = [leaf for leaf in leaves if _is_number(leaf)]
@@ -942,11 +943,11 @@ def _is_key(value: object) -> bool:
 
 def _is_number(leaf: object) -> bool:
     """True if a leaf may differ between calls of one program; integers of NumPy are fixed indices."""
-    return isinstance(leaf, jax.Array) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f")
+    return isinstance(leaf, jax.Array) or (isinstance(leaf, ndarray) and leaf.dtype.kind == "f")
 
 
 def _fixed(leaf: object) -> Any:
-    return (leaf.dtype.str, leaf.shape, leaf.tobytes()) if isinstance(leaf, np.ndarray) else leaf
+    return (leaf.dtype.str, leaf.shape, leaf.tobytes()) if isinstance(leaf, ndarray) else leaf
 
 
 def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Call:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import DATA, MOVES, STEPS, check_kinds, results_of_known, rounds
@@ -208,7 +209,7 @@ def _is_exact(name: str, a: float, b: float, result: float) -> bool:
 
 def operations(
     function: Callable[..., Any],
-    example: np.ndarray,
+    example: ndarray,
     largest: int = LARGEST,
     ends: Sequence[tuple[float, float]] = (),
     values: Mapping[int, float] | None = None,
@@ -241,7 +242,7 @@ def operations(
 class _Places:
     """Places of numbers that depend on choices, in an array; of truth values with their ``tests``."""
 
-    def __init__(self, at: np.ndarray, tests: np.ndarray | None = None) -> None:
+    def __init__(self, at: ndarray, tests: ndarray | None = None) -> None:
         self.at, self.tests = at, tests
 
     @property
@@ -252,11 +253,11 @@ class _Places:
 class _Tests:
     """An array of comparisons; see `TESTS`."""
 
-    def __init__(self, at: np.ndarray) -> None:
+    def __init__(self, at: ndarray) -> None:
         self.at = at
 
 
-def _places(tape: Operations, a: Any) -> np.ndarray:
+def _places(tape: Operations, a: Any) -> ndarray:
     if isinstance(a, _Places):
         return a.at
     if isinstance(a, _Tests):
@@ -393,13 +394,13 @@ def _power(tape: Operations, a: int, b: int) -> int:
     return tape.apply("exp", tape.apply("mul", b, tape.apply("log", a)))
 
 
-def _fold(a: np.ndarray, axes: Any, join: Callable[..., Any], empty: Any) -> np.ndarray:
+def _fold(a: ndarray, axes: Any, join: Callable[..., Any], empty: Any) -> ndarray:
     free_axes = [k for k in range(a.ndim) if k not in axes]
     rows = np.transpose(a, [*free_axes, *axes]).reshape(*(a.shape[k] for k in free_axes), -1)
     return _array(rows.shape[:-1], lambda k: reduce(join, list(rows[k])) if rows.shape[-1] else empty)
 
 
-def _run(tape: Operations, name: str, a: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
+def _run(tape: Operations, name: str, a: ndarray, axis: int, reverse: bool) -> ndarray:
     rows = np.moveaxis(np.array(a), axis, 0)
     order = range(len(rows))[:: -1 if reverse else 1]
     for before, k in pairwise(order):
@@ -408,11 +409,11 @@ def _run(tape: Operations, name: str, a: np.ndarray, axis: int, reverse: bool) -
     return np.moveaxis(rows, 0, axis)
 
 
-def _product(tape: Operations, a: np.ndarray, b: np.ndarray, numbers: Any) -> np.ndarray:
+def _product(tape: Operations, a: ndarray, b: ndarray, numbers: Any) -> ndarray:
     """Return sums of products along axes of two arrays."""
     (sum_a, sum_b), (batch_a, batch_b) = numbers
 
-    def rows(array: np.ndarray, batch: Any, summed: Any) -> tuple[np.ndarray, tuple[int, ...]]:
+    def rows(array: ndarray, batch: Any, summed: Any) -> tuple[ndarray, tuple[int, ...]]:
         free = [k for k in range(array.ndim) if k not in (*batch, *summed)]
         shapes = [[array.shape[k] for k in part] for part in (batch, free, summed)]
         flat = np.transpose(array, [*batch, *free, *summed])
@@ -485,14 +486,14 @@ def _choice(tape: Operations, test: Any, yes: int, no: int) -> int:
     return tape.apply("min", p, q) if (yes, no) == (p, q) else tape.node("if", p, q, yes, no)
 
 
-def _array(shape: Any, entry: Callable[..., Any]) -> np.ndarray:
+def _array(shape: Any, entry: Callable[..., Any]) -> ndarray:
     array = np.empty(shape, dtype=object)
     for k in np.ndindex(array.shape):
         array[k] = entry(k)
     return array
 
 
-def _truths(a: Any, shape: Any) -> np.ndarray:
+def _truths(a: Any, shape: Any) -> ndarray:
     truths = a.at if isinstance(a, _Tests) else _array(np.shape(a), lambda k: bool(np.asarray(a)[k]))
     return np.broadcast_to(truths, shape)
 

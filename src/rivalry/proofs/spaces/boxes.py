@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.space import Box, Simplex
 from rivalry.core.tolerances import SHARES_SLACK
 from rivalry.runtime.jax import jnp
 
 
-def bounding_box(space: Box | Simplex, player: int) -> tuple[np.ndarray, np.ndarray]:
+def bounding_box(space: Box | Simplex, player: int) -> tuple[ndarray, ndarray]:
     """Return the smallest box ``[axis]`` around a player's strategies."""
     if isinstance(space, Box):
         return np.asarray(space.low)[player], np.asarray(space.high)[player]
@@ -23,11 +24,11 @@ def bounding_box(space: Box | Simplex, player: int) -> tuple[np.ndarray, np.ndar
 def halves(
     space: Box | Simplex,
     player: int,
-    low: np.ndarray,
-    high: np.ndarray,
+    low: ndarray,
+    high: ndarray,
     unit: object = 1.0,
     split: Any = slice(None),
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[ndarray, ndarray, ndarray]:
     """Return the halves of boxes ``[box axis]`` that are not empty, and the indices of their boxes.
 
     Boxes are split in half where they are widest in search coordinates, in units ``[axis]``. Of a mask
@@ -48,8 +49,8 @@ def halves(
 
 
 def widths_and_middles(
-    space: Box | Simplex, player: int, low: np.ndarray, high: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    space: Box | Simplex, player: int, low: ndarray, high: ndarray
+) -> tuple[ndarray, ndarray]:
     """Return widths of boxes of a player's strategies in search coordinates, and their midpoints.
 
     Both are ``[box axis]``.
@@ -66,8 +67,8 @@ def widths_and_middles(
 
 
 def boxes_around(
-    space: Box, player: int, inside: np.ndarray, limits: np.ndarray, shares: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    space: Box, player: int, inside: ndarray, limits: ndarray, shares: ndarray
+) -> tuple[ndarray, ndarray]:
     """Return boxes that reach beyond ``inside`` by shares of the width of ``limits`` in search coordinates.
 
     The boxes ``inside`` and ``limits`` are ``[end axis]``, ``shares`` is ``[box 1]``, the ends are
@@ -85,7 +86,7 @@ def boxes_around(
     return np.clip(below, limits[0], inside[0]), np.clip(above, inside[1], limits[1])
 
 
-def tight_boxes(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def tight_boxes(low: ndarray, high: ndarray) -> tuple[ndarray, ndarray]:
     """Return the smallest boxes ``[box axis]`` around the shares in boxes; ``low > high`` if none exist."""
     smallest, largest = low.sum(axis=1, keepdims=True), high.sum(axis=1, keepdims=True)
     return (

@@ -7,6 +7,7 @@ from math import factorial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.core.game import exchangeable_labels
@@ -43,12 +44,12 @@ class Coordinates(NamedTuple):
         Ranges of parameters of the game, for all values of which a proof is to hold, or None.
     """
 
-    player: np.ndarray
-    axis: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    start: np.ndarray
-    labels: np.ndarray
+    player: ndarray
+    axis: ndarray
+    low: ndarray
+    high: ndarray
+    start: ndarray
+    labels: ndarray
     ranges: Ranges | None = None
 
     @property
@@ -102,7 +103,7 @@ def coordinates(game: Game) -> Coordinates:
     return Coordinates(player, axis, low[player, axis], high[player, axis], low, labels)
 
 
-def in_batches(function: Callable[..., Any], batch: int, *rows: np.ndarray) -> Any:
+def in_batches(function: Callable[..., Any], batch: int, *rows: ndarray) -> Any:
     """Call a function of rows ``[box ..]`` in batches of one size, so that it is compiled once."""
     parts = []
     for start in range(0, len(rows[0]), batch):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.dispatch import inner_knows, oracle, unknown
@@ -45,8 +46,8 @@ class BoundsOfEquilibria(NamedTuple):
         Reason why equilibria beyond them are not excluded; empty if a proof excludes them.
     """
 
-    low: np.ndarray
-    high: np.ndarray
+    low: ndarray
+    high: ndarray
     beyond: str
 
 
@@ -75,11 +76,11 @@ class InLogs(Tree):
     space: Box
     beyond: str = static(default="")
 
-    def original(self, y: Any) -> np.ndarray:
+    def original(self, y: Any) -> ndarray:
         """Return the amounts whose logarithms are ``y``."""
         return np.exp(y)
 
-    def bounds(self, low: object, high: object) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(self, low: object, high: object) -> tuple[ndarray, ndarray]:
         """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
         return amounts(low, high)
 
@@ -105,7 +106,7 @@ def _(game: InLogs, x: Profile, player: int | Array) -> Callable[[Strategy], Sca
     return lambda strategy: payoff(jnp.exp(strategy))
 
 
-def at_profile(game: Playable, x: np.ndarray) -> tuple[Any, np.ndarray]:
+def at_profile(game: Playable, x: ndarray) -> tuple[Any, ndarray]:
     """Return a game and a profile in the coordinates of a proof.
 
     These are logarithms where they are the search coordinates and no amount is zero or the largest, and
@@ -149,19 +150,19 @@ def searched(game: Playable, within: tuple[float, float] | None) -> Any:
     return in_logs(game, BoundsOfEquilibria(np.minimum(low, high), high, bounds.beyond))
 
 
-def amounts(low: object, high: object) -> tuple[np.ndarray, np.ndarray]:
+def amounts(low: object, high: object) -> tuple[ndarray, ndarray]:
     """Return bounds on the amounts whose logarithms are between ``low`` and ``high``."""
     bounds = exp(Interval(jnp.asarray(low), jnp.asarray(high)))
     below, above = (np.asarray(getattr(bounds, end)) for end in ENDS)
     return below, above
 
 
-def original_profile(game: object, y: np.ndarray) -> np.ndarray:
+def original_profile(game: object, y: ndarray) -> ndarray:
     """Return profiles ``[.. player axis]`` of the game whose equilibria are searched in coordinates ``y``."""
     return game.original(y) if isinstance(game, InLogs | InFractions) else y
 
 
-def profile_bounds(game: object, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def profile_bounds(game: object, low: ndarray, high: ndarray) -> tuple[ndarray, ndarray]:
     """Return bounds on profiles of coordinates between ``low`` and ``high``; see `original_profile`."""
     return game.bounds(low, high) if isinstance(game, InLogs | InFractions) else (low, high)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.game import array_entry, exchangeable_labels, with_
 from rivalry.core.plain import register_plain
@@ -53,8 +54,8 @@ class ParameterPlaces:
 class Ranges(NamedTuple):
     """Ranges of parameters from ``low`` to ``high``, ``[parameter]``, with their positions in the game."""
 
-    low: np.ndarray
-    high: np.ndarray
+    low: ndarray
+    high: ndarray
     places: ParameterPlaces
 
 
@@ -64,9 +65,9 @@ class GameOnRanges(NamedTuple):
     game: Any
     names: tuple[str, ...]
     ranges: Ranges
-    labels: np.ndarray
+    labels: ndarray
 
-    def at(self, parts: np.ndarray) -> Any:
+    def at(self, parts: ndarray) -> Any:
         """Return the game with parameters at these parts of their ranges, ``[parameter]``."""
         low, high, places = self.ranges
         return places.replaced(self.game, low + (high - low) * parts)
@@ -102,7 +103,7 @@ def on_ranges(game: object, where: Mapping[str, Iterable[float]]) -> GameOnRange
     return plain._replace(labels=labels)
 
 
-def _generic(count: int, k: int) -> np.ndarray:
+def _generic(count: int, k: int) -> ndarray:
     return (GENERIC[k] + np.arange(count) * 0.6180339887498949) % 1.0
 
 

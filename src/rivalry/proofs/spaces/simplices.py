@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.dispatch import inner_knows, oracle, unknown
@@ -73,7 +74,7 @@ class InFractions(Tree):
         spare, entries = jnp.asarray(space.spare)[player], jnp.asarray(space.entries)[player]
         return jnp.where(entries, space.min_share + spare * share, 0.0)
 
-    def fractions(self, x: np.ndarray) -> np.ndarray:
+    def fractions(self, x: ndarray) -> ndarray:
         """Return the fractions of a profile of shares; 0 where the remainder is zero."""
         space: Simplex = self.game.space
         share = (x - space.min_share * space.entries) / space.spare
@@ -81,11 +82,11 @@ class InFractions(Tree):
         ratios = np.divide(share[:, :-1], remaining, out=np.zeros_like(remaining), where=remaining > 0)
         return np.asarray(np.clip(ratios, self.space.low, 1.0))
 
-    def original(self, t: object) -> np.ndarray:
+    def original(self, t: object) -> ndarray:
         """Return the profiles of shares at fractions ``[.. player axis]``."""
         return np.asarray(self.shares(jnp.asarray(t)))
 
-    def bounds(self, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(self, low: Any, high: Any) -> tuple[ndarray, ndarray]:
         """Return bounds on the shares of fractions between ``low`` and ``high``, ``[.. player axis]``."""
         ends = jnp.asarray(low), jnp.asarray(high)
         (shares,), _ = enclose(self.shares, ends[0])(Interval(*ends))

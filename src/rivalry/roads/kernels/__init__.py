@@ -8,11 +8,12 @@ formulas, of `RouteGame`.
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.roads.kernels.formulas import Programs, formula_cost
 from rivalry.tables.kernels.cache import njit
 
-Costs = tuple[np.ndarray, np.ndarray, np.ndarray, Programs]
+Costs = tuple[ndarray, ndarray, ndarray, Programs]
 
 ROUNDS = 30  # of a search for the flow at which two routes cost the same
 CLOSE = 1e-3  # of the difference in cost at which the search ends; the next sweep goes on
@@ -20,8 +21,8 @@ CLOSE = 1e-3  # of the difference in cost at which the search ends; the next swe
 
 @njit(cache=True)
 def read_routes(
-    keys: np.ndarray, used: np.ndarray, before: np.ndarray, row: np.ndarray, destination: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    keys: ndarray, used: ndarray, before: ndarray, row: ndarray, destination: ndarray
+) -> tuple[ndarray, ndarray]:
     """Links of the routes of pairs, each from the destination back, and their numbers; 0 without a route.
 
     ``before`` is ``[row node]``; link ``used[k]`` leads from ``keys[k] // nodes`` to ``keys[k] % nodes``.
@@ -44,7 +45,7 @@ def read_routes(
 
 
 @njit(cache=True)
-def select_routes(links: np.ndarray, ends: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def select_routes(links: ndarray, ends: ndarray, order: ndarray) -> tuple[ndarray, ndarray]:
     """Links and ends of the routes ``order``."""
     new_ends = np.append(0, np.cumsum(ends[order + 1] - ends[order]))
     new_links = np.empty(new_ends[-1], dtype=np.int32)
@@ -54,7 +55,7 @@ def select_routes(links: np.ndarray, ends: np.ndarray, order: np.ndarray) -> tup
 
 
 @njit(cache=True)
-def route_cost(links: np.ndarray, link_cost: np.ndarray) -> float:
+def route_cost(links: ndarray, link_cost: ndarray) -> float:
     """Cost of the route with these links."""
     cost = 0.0
     for link in links:
@@ -63,7 +64,7 @@ def route_cost(links: np.ndarray, link_cost: np.ndarray) -> float:
 
 
 @njit(cache=True)
-def route_costs(links: np.ndarray, ends: np.ndarray, link_cost: np.ndarray) -> np.ndarray:
+def route_costs(links: ndarray, ends: ndarray, link_cost: ndarray) -> ndarray:
     """Costs of all routes."""
     costs = np.empty(len(ends) - 1)
     for route in range(len(costs)):
@@ -93,14 +94,14 @@ def cost_of(link: int, flow: float, costs: Costs) -> tuple[float, float]:
 
 @njit(cache=True)
 def sweep(
-    routes_of: np.ndarray,
-    links: np.ndarray,
-    ends: np.ndarray,
-    flow: np.ndarray,
-    total: np.ndarray,
+    routes_of: ndarray,
+    links: ndarray,
+    ends: ndarray,
+    flow: ndarray,
+    total: ndarray,
     costs: Costs,
-    kind: np.ndarray,
-    surcharge: np.ndarray,
+    kind: ndarray,
+    surcharge: ndarray,
 ) -> float:
     """Let the travellers of every pair in turn leave each dearer route for the cheapest one, in place.
 
@@ -153,7 +154,7 @@ def sweep(
 
 @njit(cache=True)
 def gap_after(
-    shift: float, changed: np.ndarray, side: np.ndarray, total: np.ndarray, costs: Costs, saved: float
+    shift: float, changed: ndarray, side: ndarray, total: ndarray, costs: Costs, saved: float
 ) -> tuple[float, float]:
     """How much dearer the route that is left still is after a move, and the fall of that per unit shift.
 
@@ -169,7 +170,7 @@ def gap_after(
 
 @njit(cache=True)
 def equalising(
-    changed: np.ndarray, side: np.ndarray, most: float, total: np.ndarray, costs: Costs, saved: float
+    changed: ndarray, side: ndarray, most: float, total: ndarray, costs: Costs, saved: float
 ) -> float:
     """Flow, up to ``most``, whose move makes the route that is left as cheap as the one that is joined."""
     if gap_after(most, changed, side, total, costs, saved)[0] >= 0.0:

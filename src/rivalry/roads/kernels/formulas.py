@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.roads.formulas import ADD, EXP, FLOW, LARGER, LOG, MULTIPLY, NEGATIVE
 from rivalry.tables.kernels.cache import njit
 
 # codes, numbers, where the program of each link begins, and whether marginal tolls are added
-Programs = tuple[np.ndarray, np.ndarray, np.ndarray, bool]
+Programs = tuple[ndarray, ndarray, ndarray, bool]
 
 
 @njit(cache=True)
@@ -67,7 +68,7 @@ def formula_cost(link: int, flow: float, programs: Programs) -> tuple[float, flo
 
 
 @njit(cache=True)
-def formula_costs(flow: np.ndarray, programs: Programs) -> tuple[np.ndarray, np.ndarray]:
+def formula_costs(flow: ndarray, programs: Programs) -> tuple[ndarray, ndarray]:
     """Costs by formulas, and their slopes, of all links at their flows."""
     cost, slope = np.empty(len(flow)), np.empty(len(flow))
     for link in range(len(flow)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.tables.kernels.cache import inline, kernel, merged
 from rivalry.tables.kernels.history import moves_in, nature_of, play_on, play_round
@@ -14,20 +15,20 @@ class Departure(NamedTuple):
     """The specification of a deviation, as numbers only."""
 
     player: int
-    forced: np.ndarray  # [session state]: the player's actions at its first decisions
+    forced: ndarray  # [session state]: the player's actions at its first decisions
     periods: int  # number of these decisions
     gamma: float
-    value: np.ndarray  # [session state]: of its own policy
-    begins: np.ndarray  # [session turn]: states of the cycle; -1 beyond
+    value: ndarray  # [session state]: of its own policy
+    begins: ndarray  # [session turn]: states of the cycle; -1 beyond
 
 
 class Followed(NamedTuple):
     """Results of deviations; the paths are sums, and means in the end."""
 
-    paths: np.ndarray  # [session turn player]: levels of the actions
-    pays: np.ndarray  # [session turn player]
-    gain: np.ndarray  # [session start]: discounted, against no deviation
-    back: np.ndarray  # [session start]: rounds until play is on the cycle again; -1: never
+    paths: ndarray  # [session turn player]: levels of the actions
+    pays: ndarray  # [session turn player]
+    gain: ndarray  # [session start]: discounted, against no deviation
+    back: ndarray  # [session start]: rounds until play is on the cycle again; -1: never
 
 
 @inline
@@ -116,9 +117,9 @@ def _depart(tables, states, policy, plan, levels, followed, session, turn, cycle
 class Losses(NamedTuple):
     """Followers' losses, ``[session follower leading]``: sums over states, the largest, counts of none."""
 
-    total: np.ndarray
-    worst: np.ndarray
-    none: np.ndarray
+    total: ndarray
+    worst: ndarray
+    none: ndarray
 
 
 @kernel

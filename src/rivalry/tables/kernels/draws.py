@@ -11,6 +11,7 @@ Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 
 from __future__ import annotations
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.tables.kernels.cache import loop, njit
 
@@ -21,7 +22,7 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 _ONE, _11, _27, _30, _31 = (np.uint64(k) for k in (1, 11, 27, 30, 31))
 
 
-def stream(sequence: np.random.SeedSequence) -> np.ndarray:
+def stream(sequence: np.random.SeedSequence) -> ndarray:
     """Return a new stream: ``[seed, counter]``, uint64.
 
     >>> stream(np.random.SeedSequence(7)).shape
@@ -31,7 +32,7 @@ def stream(sequence: np.random.SeedSequence) -> np.ndarray:
     return np.array([sequence.generate_state(1, np.uint64)[0], 0], dtype=np.uint64)
 
 
-def streams(sequence: np.random.SeedSequence, count: int) -> np.ndarray:
+def streams(sequence: np.random.SeedSequence, count: int) -> ndarray:
     """Return the streams of ``count`` repetitions, ``[repetition 2]``.
 
     A stream depends on the sequence and the repetition's number only.
@@ -67,7 +68,7 @@ def unit(bits: np.uint64) -> float:
 
 
 @loop
-def uniform(stream: np.ndarray) -> float:
+def uniform(stream: ndarray) -> float:
     """Return the next number in [0, 1) of a stream, and advance the stream by one."""
     number: float = unit(word(stream[0], stream[1]))
     stream[1] = stream[1] + _ONE
@@ -75,7 +76,7 @@ def uniform(stream: np.ndarray) -> float:
 
 
 @loop
-def fill(stream: np.ndarray, block: np.ndarray) -> None:
+def fill(stream: ndarray, block: ndarray) -> None:
     """Fill a flat block with the stream's next numbers in [0, 1)."""
     seed, counter = stream[0], stream[1]
     for k in range(block.shape[0]):
@@ -84,7 +85,7 @@ def fill(stream: np.ndarray, block: np.ndarray) -> None:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def words(stream: np.ndarray, block: np.ndarray) -> None:
+def words(stream: ndarray, block: ndarray) -> None:
     """Fill a flat block with the stream's next 64-bit words."""
     seed, counter = stream[0], stream[1]
     for k in range(block.shape[0]):
@@ -92,7 +93,7 @@ def words(stream: np.ndarray, block: np.ndarray) -> None:
     stream[1] = counter + np.uint64(block.shape[0])
 
 
-def uniforms(streams: np.ndarray, count: int) -> np.ndarray:
+def uniforms(streams: ndarray, count: int) -> ndarray:
     """Return the next ``count`` numbers in [0, 1) of every stream, ``[stream number]``; all are advanced."""
     block = np.zeros((len(streams), count))
     with quiet():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.tolerances import EPS
 from rivalry.tables.kernels.cache import inline, kernel, merged
@@ -107,7 +108,7 @@ def outcomes(tables, states, policies, session, state, forced, possible):  # typ
     return count
 
 
-def nobody(players: int) -> tuple[np.ndarray, np.ndarray]:
+def nobody(players: int) -> tuple[ndarray, ndarray]:
     """Return arrays for the actions of a round, and for forced actions: -1 for every player, none forced."""
     return np.zeros(players, dtype=np.int64), np.full(players, -1, dtype=np.int64)
 
@@ -190,18 +191,18 @@ def walk(tables, numbers, policies, acts, free, start, skip, length, states, joi
 class DecisionProblem(NamedTuple):
     """A player's decision problem, the others' policies fixed, and scratch arrays of its solution."""
 
-    pays: np.ndarray  # [state action]: expected payoffs of the round
-    leads: np.ndarray  # [state action branch]: next states
-    probability: np.ndarray  # [state action branch]; 0 beyond the last branch
-    choices: np.ndarray  # [state]: number of actions; 1 where the player does not move
-    discount: np.ndarray  # [state]: of the value of the next state
-    plan: np.ndarray  # [state slot]: actions of the policy in work
-    share: np.ndarray  # [state slot]: their probabilities
+    pays: ndarray  # [state action]: expected payoffs of the round
+    leads: ndarray  # [state action branch]: next states
+    probability: ndarray  # [state action branch]; 0 beyond the last branch
+    choices: ndarray  # [state]: number of actions; 1 where the player does not move
+    discount: ndarray  # [state]: of the value of the next state
+    plan: ndarray  # [state slot]: actions of the policy in work
+    share: ndarray  # [state slot]: their probabilities
     outcomes: Outcomes
-    trial: np.ndarray  # [state]: value of the policy in work
-    marks: np.ndarray  # [state]
-    stack: np.ndarray  # [state]
-    system: np.ndarray  # [state state], where values are solved for; else none
+    trial: ndarray  # [state]: value of the policy in work
+    marks: ndarray  # [state]
+    stack: ndarray  # [state]
+    system: ndarray  # [state state], where values are solved for; else none
 
 
 def decision_problem(

@@ -9,12 +9,13 @@ from numba import types
 from numba.core import cgutils, config
 from numba.core.cgutils import ir  # type: ignore[attr-defined]
 from numba.extending import intrinsic
+from numpy import ndarray
 
 LINE = 64
 """Bytes of a cache line."""
 
 
-def align(array: np.ndarray) -> np.ndarray:
+def align(array: ndarray) -> ndarray:
     """Return the array if it begins at a cache line, else a copy that does.
 
     >>> align(np.zeros(5, dtype=np.float32)).ctypes.data % LINE
@@ -24,7 +25,7 @@ def align(array: np.ndarray) -> np.ndarray:
         return array
     room = np.empty(array.nbytes + LINE, dtype=np.uint8)
     offset = -room.ctypes.data % LINE
-    aligned: np.ndarray = room[offset : offset + array.nbytes].view(array.dtype).reshape(array.shape)
+    aligned: ndarray = room[offset : offset + array.nbytes].view(array.dtype).reshape(array.shape)
     aligned[...] = array
     return aligned
 
@@ -45,7 +46,7 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     return types.void(array, index), generate
 
 
-def _no_prefetch(array: np.ndarray, index: int) -> None:
+def _no_prefetch(array: ndarray, index: int) -> None:
     """Replace `prefetch` where Numba is switched off."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.tables.kernels.cache import inline
@@ -19,12 +20,12 @@ from rivalry.tables.kernels.draws import uniform
 class Buffers(NamedTuple):
     """Scratch arrays of a loop, and constants while it runs."""
 
-    sizes: np.ndarray  # [player+2]: numbers of actions, states of nature, signals
-    strides: np.ndarray  # [player]: stride of an action in the joint action
-    weights: np.ndarray  # [action]
-    epsilon: np.ndarray  # [player]
-    reward: np.ndarray  # [player]
-    turn: np.ndarray  # [player]: the order of an asynchronous round
+    sizes: ndarray  # [player+2]: numbers of actions, states of nature, signals
+    strides: ndarray  # [player]: stride of an action in the joint action
+    weights: ndarray  # [action]
+    epsilon: ndarray  # [player]
+    reward: ndarray  # [player]
+    turn: ndarray  # [player]: the order of an asynchronous round
 
 
 def buffers(game: FiniteGame, actions: int) -> Buffers:

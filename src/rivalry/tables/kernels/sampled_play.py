@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.tables.kernels.cache import loop
 from rivalry.tables.kernels.contests import strides_of
@@ -30,32 +31,32 @@ MATCHING, CONDITIONAL, FICTITIOUS = 0, 1, 2
 class Matching(NamedTuple):
     """The state of `match`."""
 
-    stream: np.ndarray  # [2], uint64
-    clock: np.ndarray  # [1]: periods played
-    first: np.ndarray  # [player action]: probabilities of the first period, up to a factor
-    last: np.ndarray  # [player]: the actions of the last period
-    earned: np.ndarray  # [player]: sum of payoffs
-    would: np.ndarray  # [player action]: sum of payoffs had it always been played
-    swaps: np.ndarray  # [player action action]: sum of gains of the second where the first was played
-    joint_counts: np.ndarray  # [joint]
-    counts: np.ndarray  # [player action]
-    noted: np.ndarray  # [1]: samples taken
-    regret_curve: np.ndarray  # [sample]
-    play_curve: np.ndarray  # [sample player action]: empirical play
+    stream: ndarray  # [2], uint64
+    clock: ndarray  # [1]: periods played
+    first: ndarray  # [player action]: probabilities of the first period, up to a factor
+    last: ndarray  # [player]: the actions of the last period
+    earned: ndarray  # [player]: sum of payoffs
+    would: ndarray  # [player action]: sum of payoffs had it always been played
+    swaps: ndarray  # [player action action]: sum of gains of the second where the first was played
+    joint_counts: ndarray  # [joint]
+    counts: ndarray  # [player action]
+    noted: ndarray  # [1]: samples taken
+    regret_curve: ndarray  # [sample]
+    play_curve: ndarray  # [sample player action]: empirical play
 
 
 class Climbing(NamedTuple):
     """The state of `climb`."""
 
-    stream: np.ndarray  # [2], uint64
-    clock: np.ndarray  # [1]: updates made
-    logits: np.ndarray  # [player action]
-    earned: np.ndarray  # [player]: sum over updates of the mean payoff
-    would: np.ndarray  # [player action]: the same, had it always been played
-    played: np.ndarray  # [player action]: sum of the policies
-    noted: np.ndarray  # [1]: samples taken
-    regret_curve: np.ndarray  # [sample]
-    play_curve: np.ndarray  # [sample player action]: the policy after the update
+    stream: ndarray  # [2], uint64
+    clock: ndarray  # [1]: updates made
+    logits: ndarray  # [player action]
+    earned: ndarray  # [player]: sum over updates of the mean payoff
+    would: ndarray  # [player action]: the same, had it always been played
+    played: ndarray  # [player action]: sum of the policies
+    noted: ndarray  # [1]: samples taken
+    regret_curve: ndarray  # [sample]
+    play_curve: ndarray  # [sample player action]: the policy after the update
 
 
 @loop

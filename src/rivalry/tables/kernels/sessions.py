@@ -17,6 +17,7 @@ from math import exp, inf, log, sqrt
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.tables.kernels.cache import inline, kernel, merged
@@ -48,7 +49,7 @@ def play(
     rule: SessionRule,
     sessions: SessionArrays,
     desk: Buffers,
-    selected: np.ndarray,
+    selected: ndarray,
     steps: int,
 ) -> None:
     """Play up to ``steps`` further periods of the sessions numbered in ``selected``, in place."""
@@ -313,13 +314,13 @@ class OwnTables(NamedTuple):
     table of the last joint action. It takes half the time.
     """
 
-    values: np.ndarray  # [entry]
-    greedy: np.ndarray  # [state]
-    runner: np.ndarray  # [state]
-    pending: np.ndarray  # [2]
-    owed: np.ndarray  # [2]
-    payoff: np.ndarray  # [joint]
-    look: np.ndarray  # [joint]
+    values: ndarray  # [entry]
+    greedy: ndarray  # [state]
+    runner: ndarray  # [state]
+    pending: ndarray  # [2]
+    owed: ndarray  # [2]
+    payoff: ndarray  # [joint]
+    look: ndarray  # [joint]
     player: int
     size: int
     stride: int  # stride of an action in the joint action
@@ -405,7 +406,7 @@ def _store_signal(pair, sessions, session):  # type: ignore[no-untyped-def]
 
 @kernel
 def play_rounds(
-    pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: np.ndarray, steps: int
+    pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: ndarray, steps: int
 ) -> None:
     """Play up to ``steps`` further rounds in which both players decide, in place.
 
@@ -452,9 +453,7 @@ def play_rounds(
 
 
 @kernel
-def play_turns(
-    pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: np.ndarray, steps: int
-) -> None:
+def play_turns(pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: ndarray, steps: int) -> None:
     """Play up to ``steps`` further rounds in which one player decides, the other's action standing, in place.
 
     Names as in `play_rounds`.

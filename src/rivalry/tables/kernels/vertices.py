@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from rivalry.core.tolerances import PRODUCTS
 from rivalry.tables.kernels.cache import kernel, njit
@@ -38,20 +39,20 @@ TURN = 100_000_000  # operations, roughly, after which the compiled loop returns
 class Polytope(NamedTuple):
     """``C z <= 1``, in floats and modulo primes."""
 
-    matrix: np.ndarray  # [row column], at most 2; each entry within a relative `EPS` / 2 of the exact one
-    perturbation: np.ndarray  # [row]: exact
-    bit: np.ndarray  # [variable]: its bit in a set
-    residues: np.ndarray  # [prime row column], int64: the matrix in units of 2^-exponent, whole numbers
-    primes: np.ndarray  # [prime], int64, below 2^31
+    matrix: ndarray  # [row column], at most 2; each entry within a relative `EPS` / 2 of the exact one
+    perturbation: ndarray  # [row]: exact
+    bit: ndarray  # [variable]: its bit in a set
+    residues: ndarray  # [prime row column], int64: the matrix in units of 2^-exponent, whole numbers
+    primes: ndarray  # [prime], int64, below 2^31
     exponent: int
 
 
 class Bases(NamedTuple):
     """A hash table of proved bases: free variables and, aligned, variables that are zero."""
 
-    free: np.ndarray  # [slot word], uint64; 0 for an empty slot
-    zero: np.ndarray  # [slot word], uint64
-    filled: np.ndarray  # [1], int64
+    free: ndarray  # [slot word], uint64; 0 for an empty slot
+    zero: ndarray  # [slot word], uint64
+    filled: ndarray  # [1], int64
 
 
 @kernel
@@ -118,15 +119,15 @@ def with_room(bases: Bases, count: int) -> Bases:
     return with_room(larger, count)
 
 
-def insert(bases: Bases, free: np.ndarray, zero: np.ndarray) -> tuple[Bases, bool]:
+def insert(bases: Bases, free: ndarray, zero: ndarray) -> tuple[Bases, bool]:
     """Return the table with a basis, larger if needed, and whether the basis is new."""
     bases = with_room(bases, 1)
     return bases, bool(_insert(bases, free, zero))
 
 
 def explore(
-    polytope: Polytope, root: np.ndarray, bases: Bases, max_bases: int, pause: Callable[[], None]
-) -> tuple[Bases, np.ndarray]:
+    polytope: Polytope, root: ndarray, bases: Bases, max_bases: int, pause: Callable[[], None]
+) -> tuple[Bases, ndarray]:
     """Add all bases that are reached from one with free variables ``root``, itself proved, by proved steps.
 
     Returns the table, at most about ``max_bases`` bases, and the free variables ``[basis word]`` of bases of
@@ -209,10 +210,10 @@ WAITING, HARD, PIVOTS, LEFT = 0, 1, 2, 3
 class _Tableau(NamedTuple):
     """A basis in floats: the table ``[column row]`` of free variables, then of v and w, and its variables."""
 
-    table: np.ndarray
-    basic: np.ndarray  # [row]
-    free: np.ndarray  # [column]
-    place: np.ndarray  # [variable]: its column, or -1 - its row
+    table: ndarray
+    basic: ndarray  # [row]
+    free: ndarray  # [column]
+    place: ndarray  # [variable]: its column, or -1 - its row
 
 
 def _empty_tableau(polytope: Polytope) -> _Tableau:
@@ -224,15 +225,15 @@ def _empty_tableau(polytope: Polytope) -> _Tableau:
 class _VertexSearch(NamedTuple):
     """State of a search: its basis, and memory for its neighbours."""
 
-    key: np.ndarray  # [word]: free variables
+    key: ndarray  # [word]: free variables
     here: _Tableau
     after: _Tableau  # a neighbour
-    leaving: np.ndarray  # [column]: variable that leaves where that of the column enters
-    ratio: np.ndarray
-    slot: np.ndarray  # [column]: where the search for a neighbour begins
-    first: np.ndarray  # [column]: the word there
-    zero: np.ndarray
-    counts: np.ndarray  # of steps that wait, hard bases, pivots since the table was computed, bases of a turn
+    leaving: ndarray  # [column]: variable that leaves where that of the column enters
+    ratio: ndarray
+    slot: ndarray  # [column]: where the search for a neighbour begins
+    first: ndarray  # [column]: the word there
+    zero: ndarray
+    counts: ndarray  # of steps that wait, hard bases, pivots since the table was computed, bases of a turn
 
 
 @kernel
@@ -316,18 +317,18 @@ def _explore(polytope, bases, search, work, steps, hard, max_bases):  # type: ig
 class _ProofArrays(NamedTuple):
     """Working memory of a proof."""
 
-    matrix: np.ndarray  # M [tight row, positive z]
-    inverse: np.ndarray  # R [positive z, tight row]
-    tight: np.ndarray  # rows without slack
-    positive: np.ndarray  # columns with basic z
-    point: np.ndarray
-    spread: np.ndarray
-    value: np.ndarray  # [row]: of basic variables
-    bound: np.ndarray  # [row]: of the error of each
-    more: np.ndarray
-    error: np.ndarray
-    modular: np.ndarray
-    ones: np.ndarray
+    matrix: ndarray  # M [tight row, positive z]
+    inverse: ndarray  # R [positive z, tight row]
+    tight: ndarray  # rows without slack
+    positive: ndarray  # columns with basic z
+    point: ndarray
+    spread: ndarray
+    value: ndarray  # [row]: of basic variables
+    bound: ndarray  # [row]: of the error of each
+    more: ndarray
+    error: ndarray
+    modular: ndarray
+    ones: ndarray
 
 
 @kernel
