@@ -261,7 +261,10 @@ WRONG: dict[str, Any] = {  # message -> network
     "network.path: clashes with lanes; give one of them": RING | {"kind": "file", "path": "ring.csv"},
     "network: nowhere.csv: no such file": {"kind": "file", "path": "nowhere.csv"},
     "network.kind: must be 'file', with its path": {"path": "ring.csv"},
-    "network: ring.shp must end in .json, .tntp, .csv, .graphml": {"kind": "file", "path": "ring.shp"},
+    "network: ring.shp must end in .json, .tntp, .csv, .graphml, or be a folder": {
+        "kind": "file",
+        "path": "ring.shp",
+    },
 }
 
 

@@ -241,7 +241,7 @@ def test_large_games_have_partial_lists_or_another_method(monkeypatch: pytest.Mo
     assert str(solution.record["complete_reason"][1]).endswith("; as a test has it")
     for name, algorithm, instead in (
         ("chicken", "vertex_enumeration", "lemke_howson"),
-        ("jordan", "auto", "the method all_equilibria"),
+        ("jordan", "support_enumeration", "all_equilibria"),
     ):
         with pytest.raises(ValueError, match=f"algorithm: {algorithm}: as a test has it; use {instead}"):
             rv.solve(matrix(name), MixedEquilibria(algorithm=algorithm))

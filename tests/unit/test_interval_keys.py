@@ -99,7 +99,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 NOT_LISTED = {
     "city": "mean_karma urgency_distribution trip_distribution",  # sums must be whole numbers, or 1
     "influencer": "bounds covariance resource resource_points third_party abstention",
-    "karma": "chain",
+    "karma": "chain served_chain",
     "market": "ownership tax.ad_valorem",
     "matrix": "",
     "auction": "",

@@ -61,7 +61,8 @@ def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]
     file = Path(str(path))
     suffix = FOLDER if file.is_dir() else file.suffix
     if suffix not in readers:
-        raise ValueError(f"{key}: {path} must end in {', '.join(readers)}")
+        endings = ", ".join(readers).replace(FOLDER, "or be a folder")
+        raise ValueError(f"{key}: {path} must end in {endings}")
     if not file.exists():
         raise ValueError(f"{key}: {path}: no such file")
     try:

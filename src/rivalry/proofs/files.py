@@ -41,6 +41,7 @@ from rivalry.proofs.points import (
     first_order_points,
     is_linear,
     judge_player,
+    nearest_point,
     tied,
     tied_point,
 )
@@ -303,10 +304,7 @@ def _node(node: tuple[Any, ...]) -> list[Any]:
 
 def _point(game: Any, at: Coordinates, y: ndarray) -> FirstOrderPoint | None:
     """Return the first-order point near a profile; None without a proof by derivatives."""
-    close = 1e-9 * (at.high - at.low)
-    side = np.where(y <= at.low + close, -1.0, np.where(y >= at.high - close, 1.0, 0.0))[None]
-    start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
-    (point,) = first_order_points(game, at, newton(game, at, start, side, 4)[0], side)
+    start, side, point = nearest_point(game, at, y)
     if point is None:  # a choice may be far smaller than its range
         room = np.where(side[0] == 0, np.minimum(y - at.low, at.high - y), at.high - at.low)
         near = at._replace(low=np.maximum(at.low, y - room), high=np.minimum(at.high, y + room))

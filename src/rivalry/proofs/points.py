@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 INFLATE = 0.1  # of the range: the first box in which uniqueness is tried
 TIES = 10  # choices at bounds with a derivative of zero: all sets of them are compared
 TIED_RADII = 0.5 * 4.0 ** -np.arange(12.0)  # of the range: boxes around ties in which others are excluded
+CLOSE = 1e-9  # of the range: a dynamic may stop short of a bound; a choice so close is tried as one at it
 SAME_PLACE = 1e-3  # of the range: a longer step of Newton's method leads to another place
 
 
@@ -52,6 +53,15 @@ class FirstOrderPoint(NamedTuple):
     def centre(self) -> ndarray:
         """The midpoint."""
         return np.asarray(np.clip((self.low + self.high) / 2, self.low, self.high))
+
+
+def nearest_point(game: Game, at: Coordinates, y: ndarray) -> tuple[ndarray, ndarray, FirstOrderPoint | None]:
+    """Return the start, on bounds close to ``y``, its sides ``[1 coordinate]`` and the proved point."""
+    close = CLOSE * (at.high - at.low)
+    side = np.where(y <= at.low + close, -1.0, np.where(y >= at.high - close, 1.0, 0.0))[None]
+    start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
+    (point,) = first_order_points(game, at, newton(game, at, start, side, 4)[0], side)
+    return start, side, point
 
 
 def first_order_points(
@@ -139,11 +149,7 @@ def equilibrium_near(game: Game, x: ndarray) -> tuple[float | None, str]:
     space, (game, y) = game.space, at_profile(game, profile)
     at = coordinates(game)
     y = y[at.place]
-    # a dynamic may stop short of a bound; a choice so close is tried as one at the bound
-    close = 1e-9 * (at.high - at.low)
-    side = np.where(y <= at.low + close, -1.0, np.where(y >= at.high - close, 1.0, 0.0))[None]
-    start = np.where(side < 0, at.low, np.where(side > 0, at.high, y))
-    (point,) = first_order_points(game, at, newton(game, at, start, side, 4)[0], side)
+    start, side, point = nearest_point(game, at, y)
     if point is None:
         return None, f"no exact equilibrium is proved: {_missing(game, at, start, side)}"
     outcome = judge(game, at, point, 100_000)  # of one profile a proof may take longer than in a list
@@ -156,7 +162,7 @@ def equilibrium_near(game: Game, x: ndarray) -> tuple[float | None, str]:
     distances = np.maximum(np.abs(profile - low), np.abs(profile - high))
     radius, middle = float(np.nextafter(distances.max(initial=0.0), np.inf)), low / 2 + high / 2
     step = np.abs(point[0] / 2 + point[1] / 2 - y)
-    visible = np.any(step > close) and np.any(visibly_apart(space, profile, middle))
+    visible = np.any(step > CLOSE * (at.high - at.low)) and np.any(visibly_apart(space, profile, middle))
     if visible or np.any(step > SAME_PLACE * (at.high - at.low)):
         position = [[float(f"{amount:.6g}") for amount in row] for row in middle.tolist()]
         place = f"a proved one is at {position}, {radius:.3g} away"
