@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rivalry.lab.answer import answer_of
-from rivalry.lab.answer.checks import expectations
+from rivalry.lab.answer.checks import judge
 from rivalry.lab.store import Run
 from rivalry.lab.study import load_study, studies
 from tests.bundled import includes_others
@@ -34,7 +34,7 @@ def test_nothing_raw_is_shown_and_references_are_met(name: str, rivalry: Command
 
 def assert_values_are_reproduced(run: Run) -> None:
     """Expected values are met, and differences from published values are explained."""
-    rows = expectations(run.head["study"], run.dataset())
+    rows = [judged.row for judged in judge(run.head["study"], run.dataset())]
     assert not [row for row in rows if row["expected_verdict"] == "differs"]
     assert not [row for row in rows if row["published_verdict"] == "differs" and not row["why"]]
     valid = [row.get("quick", False) for row in run.head["study"]["expect"]]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.lab.answer.checks import expectations
+from rivalry.lab.answer.checks import judge
 from rivalry.lab.report.page import build
 from rivalry.lab.study import load_study, studies
 
@@ -25,7 +25,7 @@ def carried_out(name: str, folder: Path, quick: bool) -> None:
     data, page = run.dataset(), build(run.folder).read_text(encoding="utf-8")
     assert np.isfinite(data["resumed"].values.astype(float)).any()
     assert f"ray {run.made_by['ray']} and torch {run.made_by['torch']}" in page
-    rows = expectations(run.head["study"], data)
+    rows = [judged.row for judged in judge(run.head["study"], data)]
     assert not [row for row in rows if row["expected_verdict"] == "differs"]
     assert not [row for row in rows if row["published_verdict"] == "differs" and not row["why"]]
 
