@@ -80,7 +80,7 @@ def market(keys: Keys, players: int) -> Payoff:
             one = numbers | {moved: numbers[moved] + level}
             one["rationing"] = keys.get("rationing")
             at_level = choices[..., column if keys.get("shock_observed") else 0]
-            price, sold = _cleared(demand, choice, one, at_level)
+            price, sold = cleared(demand, choice, one, at_level)
             p, q = price[:, player], sold[:, player]
             cost = one["unit_cost"][player] * q + one["convex_cost"][player] * q**2 / 2
             # logit shares are above 0 at every price, also those that are 0 in floating point
@@ -93,7 +93,7 @@ def market(keys: Keys, players: int) -> Payoff:
     return payoff
 
 
-def _cleared(demand: str, choice: str, one: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cleared(demand: str, choice: str, one: dict[str, Any], x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return prices and sales ``[candidate firm]``."""
     if choice == "quantity":
         total = x.sum(axis=1, keepdims=True)
@@ -118,7 +118,7 @@ def _cleared(demand: str, choice: str, one: dict[str, Any], x: np.ndarray) -> tu
         parts = np.exp(values - values.max(axis=1, keepdims=True))
         sold = (parts / parts.sum(axis=1, keepdims=True))[:, :-1]
     else:
-        sold = _varieties(one, x)
+        sold = varieties(one, x)
     return x, np.minimum(sold, one["capacity"])
 
 
@@ -141,7 +141,7 @@ def _rationed(one: dict[str, Any], prices: np.ndarray) -> np.ndarray:
     return sold
 
 
-def _varieties(one: dict[str, Any], p: np.ndarray) -> np.ndarray:
+def varieties(one: dict[str, Any], p: np.ndarray) -> np.ndarray:
     """Return demand that solves ``p_i >= A - b q_i - g (Q - q_i)``, with equality where ``q_i > 0``."""
     a, b, g = one["intercept"], one["slope"], one["substitution"]
     low = np.zeros(len(p))  # the root of Q = sum max((A - p_i - g Q)/(b - g), 0), whose right side falls in

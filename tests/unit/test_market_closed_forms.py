@@ -14,6 +14,7 @@ import rivalry as rv
 from rivalry.core import oracles
 from rivalry.families.market import closed_forms, equilibria
 from rivalry.families.market.benchmarks import benchmark, critical_discount
+from tests.duel import formulas
 from tests.market_formulas import price_leader
 
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "market.json").read_text(encoding="utf-8"))[
@@ -196,43 +197,9 @@ def random_market(rng: np.random.Generator, demand: str, choice: str) -> Any:
 
 def profit_of(market: Any, x: np.ndarray, firm: int) -> Any:
     """A firm's profit as a function of its choice, in plain NumPy."""
-    n = {name: np.asarray(value, dtype=float) for name, value in market.numbers.items()}
-    demand, quantity = market.rule.demand, market.rule.choice == "quantity"
-
-    def profit(own: float) -> float:
-        y = x.copy()
-        y[firm] = own
-        if demand == "logit":
-            w = np.exp((n["quality"] - y) / n["taste_spread"])
-            q, p = w / (w.sum() + np.exp(n["outside_option"] / n["taste_spread"])), y
-        elif demand == "differentiated":
-            slopes = n["slope"] * np.eye(len(y)) + n["substitution"] * (1 - np.eye(len(y)))
-            q, p = (y, n["intercept"] - slopes @ y) if quantity else (_sold(slopes, n["intercept"] - y), y)
-        else:
-            total = y.sum()
-            price = (
-                n["intercept"] - n["slope"] * total
-                if demand == "linear"
-                else n["market_size"] * total ** (-1 / n["elasticity"])
-            )
-            q, p = y, np.full(len(y), max(price, 0.0))
-        return float(
-            p[firm] * q[firm] - n["unit_cost"][firm] * q[firm] - n["convex_cost"][firm] * q[firm] ** 2 / 2
-        )
-
-    return profit
-
-
-def _sold(slopes: np.ndarray, willing: np.ndarray) -> np.ndarray:
-    """Demand of a buyer with quadratic utility: the linear complementarity problem, by enumeration."""
-    n = len(willing)
-    for bits in range(2**n):
-        on = np.array([bits >> k & 1 for k in range(n)], dtype=bool)
-        q = np.zeros(n)
-        q[on] = np.linalg.solve(slopes[np.ix_(on, on)], willing[on]) if on.any() else q[on]
-        if np.all(q >= -1e-12) and np.all((willing - slopes @ q)[~on] <= 1e-12):
-            return np.maximum(q, 0.0)
-    raise AssertionError("no solution")
+    kind = {"demand": market.rule.demand, "choice": market.rule.choice}
+    profits = formulas.market(dict(market.numbers) | kind, len(x))
+    return lambda own: float(profits(x[:, None], firm, np.array([[own]]))[0])
 
 
 RULES = [
@@ -441,12 +408,12 @@ def test_nothing_is_sold_above_the_largest_profitable_price(substitution: float)
     market = rv.games.market(
         players=3, demand="differentiated", choice="price", substitution=substitution, unit_cost=0.0
     )
-    slopes = np.eye(3) * (1 - substitution) + substitution
     top = float(market.space.high[0, 0])
-    for rivals in ([0.0, 0.0], [0.0, 9.0], [4.0, 2.0]):  # complements sell most if they are free
-        assert _sold(slopes, 10.0 - np.array([top, *rivals]))[0] == pytest.approx(0.0, abs=1e-9)
-    # only complements sell above the intercept of demand
-    assert (_sold(slopes, 10.0 - np.array([10.5, 0.0, 0.0]))[0] > 0) == (substitution < 0)
+    prices = [[top, 0.0, 0.0], [top, 0.0, 9.0], [top, 4.0, 2.0]]  # complements sell most if they are free
+    numbers = {"intercept": 10.0, "slope": 1.0, "substitution": substitution}
+    *most, above = formulas.varieties(numbers, np.array([*prices, [10.5, 0.0, 0.0]]))[:, 0]
+    assert most == pytest.approx([0.0] * 3, abs=1e-9)
+    assert (above > 0) == (substitution < 0)  # only complements sell above the intercept of demand
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.optimize import nnls
 
 import rivalry as rv
 from rivalry.core import oracles
+from tests.duel import formulas
 
 
 def paid(game, x):
@@ -57,32 +57,6 @@ def random_market(demand, choice, players, rng):
     return game, own
 
 
-def by_hand(demand, choice, own, x):
-    """Quantities and prices in plain NumPy, by other formulas than in the package."""
-    if demand == "linear" and choice == "quantity":
-        return x, np.full(len(x), max(own["intercept"] - own["slope"] * x.sum(), 0.0))
-    if demand == "linear":
-        q = np.zeros(len(x))
-        first = np.flatnonzero(x == x.min())
-        q[first] = max(own["intercept"] - x.min(), 0.0) / own["slope"] / len(first)
-        return q, x
-    if demand == "isoelastic":
-        return x, np.full(
-            len(x), own["market_size"] / max(x.sum(), own["price_flat_below"]) ** (1 / own["elasticity"])
-        )
-    if demand == "logit":
-        weights = np.exp((own["quality"] - x) / own["taste_spread"])
-        return weights / (weights.sum() + np.exp(own["outside_option"] / own["taste_spread"])), x
-    slopes = np.full((len(x), len(x)), own["substitution"]) + np.eye(len(x)) * (
-        own["slope"] - own["substitution"]
-    )
-    if choice == "quantity":
-        return x, np.maximum(own["intercept"] - slopes @ x, 0.0)
-    # a consumer with nonnegative purchases: the quadratic programme as nonnegative least squares
-    root = np.linalg.cholesky(slopes).T
-    return nnls(root, np.linalg.solve(root.T, own["intercept"] - x))[0], x
-
-
 RULES = [
     ("linear", "quantity"),
     ("linear", "price"),
@@ -101,7 +75,8 @@ def test_profits_match_plain_numpy(demand, choice):
         players = int(rng.integers(1, 5))
         game, own = random_market(demand, choice, players, rng)
         x = rng.uniform(np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0] * 0.7)
-        q, p = by_hand(demand, choice, own, x)
+        numbers = {"rationing": None, "capacity": np.inf} | own
+        p, q = (rows[0] for rows in formulas.cleared(demand, choice, numbers, x[None]))
         profit = p * q - own["unit_cost"] * q - own["convex_cost"] * q**2 / 2
         np.testing.assert_allclose(paid(game, x), (1 - own["tax"]) * profit, rtol=1e-9, atol=1e-9)
         found = measured(game, x)
