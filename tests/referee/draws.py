@@ -13,7 +13,8 @@ import numpy as np
 
 import rivalry as rv
 from rivalry.runtime.jax import jnp
-from tests.race_keys import KEYS, race
+from tests.duel import formulas
+from tests.race_keys import KEYS, nested
 from tests.referee import models
 from tests.referee.models import Case, Payoff
 from tests.referee.search import settle
@@ -108,29 +109,24 @@ def _finished(
     return Case("", make, place, profile, payoff, candidates, project, **more)
 
 
+def _influence(
+    rng: np.random.Generator, keys: Any, points: np.ndarray, weights: np.ndarray, space: Any, **more: Any
+) -> Case:
+    """Return a game of influence over points ``[point axis]``."""
+    players = len(next(keys[name] for name in ("reach", "alpha", "exponent") if name in keys))
+    places = points.tolist() if points.shape[1] > 1 else points[:, 0].tolist()
+    make = partial(rv.games.influencer, resource_points=places, resource=weights, **keys)
+    return _finished(rng, make, formulas.influence(keys, players, points, weights), players, space, **more)
+
+
 def line(rng: np.random.Generator) -> Case:
     """Three players on a line; budgets, a third party and abstention come and go by their numbers."""
     points = np.linspace(0.01, 0.99, 40)
     weights = wide(rng, 1e-3, 1e3) * rng.random(40) ** rng.integers(1, 6)
     reach, budgets = wide(rng, 0.02, 1.0, 3), wide(rng, 0.1, 10, 3)
     third = wide(rng, 1e-8, 1e6) * np.exp(-((points - rng.random()) ** 2) / (2 * wide(rng, 0.02, 1) ** 2))
-    with np.errstate(divide="ignore"):
-        log_third = np.log(third)[None]
-    away = wide(rng, 1e-6, 1e4)
-
-    def outside(positions: np.ndarray) -> list[np.ndarray]:
-        with np.errstate(divide="ignore"):
-            stay = np.log(away) + np.log((points - positions) ** 2).sum(axis=1)
-        return [log_third, stay]
-
-    def make() -> Any:
-        return rv.games.influencer(
-            reach=reach, budgets=budgets, third_party=third, abstention=away,
-            resource_points=points.tolist(), resource=weights,
-        )  # fmt: skip
-
-    payoff = models.contest(models.gaussian(points[:, None], reach, budgets), weights, outside, "error")
-    return _finished(rng, make, payoff, 3, box(np.zeros(1), np.ones(1)))
+    keys = {"reach": reach, "budgets": budgets, "third_party": third, "abstention": wide(rng, 1e-6, 1e4)}
+    return _influence(rng, keys, points[:, None], weights, box(np.zeros(1), np.ones(1)))
 
 
 def plane(rng: np.random.Generator) -> Case:
@@ -154,39 +150,25 @@ def gaussians(rng: np.random.Generator, dimensions: int, reaches: tuple[float, f
     """Two players in a box with Gaussian influence."""
     points = rng.random((30, dimensions))
     weights = wide(rng, 1e-2, 1e2) * rng.random(30) ** rng.integers(1, 8)
-    reach, budgets = wide(rng, *reaches, 2), wide(rng, 0.1, 10, 2)
-
-    def make() -> Any:
-        return rv.games.influencer(
-            space="box", bounds=[[0, 1]] * dimensions, reach=reach, budgets=budgets,
-            resource_points=points, resource=weights,
-        )  # fmt: skip
-
-    payoff = models.contest(models.gaussian(points, reach, budgets), weights, lambda positions: [], "error")
+    keys = {"space": "box", "bounds": [[0, 1]] * dimensions}
+    keys |= {"reach": wide(rng, *reaches, 2), "budgets": wide(rng, 0.1, 10, 2)}
     candidates, project = box(np.zeros(dimensions), np.ones(dimensions))
-    return _finished(rng, make, payoff, 2, (lambda r, i: np.concatenate([candidates(r, i), points]), project))
+    space = (lambda r, i: np.concatenate([candidates(r, i), points]), project)
+    return _influence(rng, keys, points, weights, space)
 
 
 def battlefields(corners: int) -> Callable[[np.random.Generator], Case]:
     """Return the draw of Blotto games of so many battlefields."""
 
     def draw(rng: np.random.Generator) -> Case:
-        players = 2
         prizes = wide(rng, 0.2, 10, corners)
-        exponent = rng.uniform(0.3, 4, players)
-
-        def make() -> Any:
-            return rv.games.influencer(
-                space="simplex", corners=corners, kernel="blotto", exponent=exponent,
-                resource_points={"kind": "corners"}, resource=prizes, zero_influence="share",
-            )  # fmt: skip
-
-        payoff = models.contest(models.blotto(exponent), prizes, lambda positions: [], "share")
+        keys = {"space": "simplex", "corners": corners, "kernel": "blotto", "zero_influence": "share"}
+        keys |= {"exponent": rng.uniform(0.3, 4, 2)}
         space = inside(simplex(corners, prizes))
-        case = _finished(rng, make, payoff, players, space, attained=False)
+        case = _influence(rng, keys, np.eye(corners), prizes, space, attained=False)
         if rng.random() < 0.5:
             share = prizes / prizes.sum()
-            case = case._replace(profile=np.repeat(share[None], players, axis=0))
+            case = case._replace(profile=np.repeat(share[None], 2, axis=0))
         return case
 
     return draw
@@ -196,30 +178,28 @@ def opinions(rng: np.random.Generator) -> Case:
     """Three players on a triangle with Dirichlet influence."""
     points = rng.dirichlet(np.ones(3), 25) * 0.97 + 0.01
     weights = wide(rng, 0.1, 10, 25)
-    alpha = wide(rng, 0.3, 20, 3)
+    keys = {"space": "simplex", "corners": 3, "kernel": "dirichlet", "alpha": wide(rng, 0.3, 20, 3)}
+    space = inside(simplex(3, points.mean(axis=0)))
+    return _influence(rng, keys, points, weights, space, attained=False)
 
-    def make() -> Any:
-        return rv.games.influencer(
-            space="simplex", corners=3, kernel="dirichlet", alpha=alpha,
-            resource_points=points, resource=weights,
-        )  # fmt: skip
 
-    payoff = models.contest(models.dirichlet(points, alpha, 0), weights, lambda positions: [], "error")
-    return _finished(rng, make, payoff, 3, inside(simplex(3, points.mean(axis=0))), attained=False)
+def _race_keys(rng: np.random.Generator, players: int, least: float, harm: tuple[float, float]) -> Any:
+    """Draw the numbers of a race, prices from ``least`` on, as the factory takes them."""
+    numbers = {
+        "A": wide(rng, 0.1, 1e3, players), "B": wide(rng, 0.1, 1e3, players),
+        "alpha": rng.uniform(0.2, 1, players), "beta": rng.uniform(0.2, 1, players),
+        "theta": rng.uniform(0, 1.5, players), "win_a": wide(rng, 0.1, 10, players),
+        "d": wide(rng, *harm, players), "r_s": wide(rng, least, 10, players),
+        "r_p": wide(rng, least, 10, players),
+    }  # fmt: skip
+    named = nested({KEYS[symbol].split(".")[-1]: value for symbol, value in numbers.items()})
+    return named | {"players": players}
 
 
 def racing(rng: np.random.Generator) -> Case:
     """Three competitors in one period."""
-    n = 3
-    par = {
-        "A": wide(rng, 0.1, 1e3, n), "B": wide(rng, 0.1, 1e3, n), "alpha": rng.uniform(0.2, 1, n),
-        "beta": rng.uniform(0.2, 1, n), "theta": rng.uniform(0, 1.5, n), "win_a": wide(rng, 0.1, 10, n),
-        "d": wide(rng, 1e-3, 1e7, n), "r_s": wide(rng, 1e-3, 10, n), "r_p": wide(rng, 1e-3, 10, n),
-    }  # fmt: skip
-
-    def make() -> Any:
-        return race(players=n, **{KEYS[name].split(".")[-1]: value for name, value in par.items()})
-
+    keys = _race_keys(rng, 3, 1e-3, (1e-3, 1e7))
+    make = partial(rv.games.race, **keys)
     most = float(np.min(make().space.high))
 
     def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
@@ -228,9 +208,32 @@ def racing(rng: np.random.Generator) -> Case:
         return np.concatenate([grid, wide(rng, 1e-6, 1e3, (400, 2))])
 
     return _finished(
-        rng, make, models.race(par), n, (candidates, lambda own: np.clip(own, 0.0, most)),
+        rng, make, formulas.race(keys, 3), 3, (candidates, lambda own: np.clip(own, 0.0, most)),
         place=lambda game, x: game.inputs(safety_input=x[:, 0], performance_input=x[:, 1]), attained=False,
     )  # fmt: skip
+
+
+def two_periods(rng: np.random.Generator) -> Case:
+    """Two competitors in two periods."""
+    keys = _race_keys(rng, 2, 1e-2, (1e-2, 1e3)) | {"horizon": 2, "gamma": float(rng.uniform(0.1, 1))}
+
+    def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
+        lines = np.concatenate([[0.0], np.geomspace(1e-6, 1e2, 12)])
+        grid = np.stack(np.meshgrid(*[lines] * 4), axis=-1).reshape(-1, 4)
+        return np.concatenate([grid, wide(rng, 1e-6, 1e2, (400, 4))])
+
+    space = (candidates, lambda own: np.clip(own, 0.0, 1e2))
+    return _finished(rng, partial(rv.games.race, **keys), formulas.race(keys, 2), 2, space, attained=False)
+
+
+def _market(rng: np.random.Generator, players: int, largest: Any, **keys: Any) -> Case:
+    """Return a market; the best price is a supremum that no price attains where firms undercut each other."""
+    make = partial(rv.games.market, **keys)
+    attained = keys.get("choice") != "price"
+    space = _amounts(make, largest)
+    return _finished(
+        rng, make, formulas.market({"demand": "linear"} | keys, players), players, space, attained=attained
+    )
 
 
 def _some_below(rng: np.random.Generator, firms: int) -> np.ndarray:
@@ -238,92 +241,40 @@ def _some_below(rng: np.random.Generator, firms: int) -> np.ndarray:
     return rng.uniform(0, 1.1, firms) * np.where(np.arange(firms) == rng.integers(firms), 0.9, 1.0)
 
 
-def two_periods(rng: np.random.Generator) -> Case:
-    """Two competitors in two periods."""
-    par = {
-        "A": wide(rng, 0.1, 1e3, 2), "B": wide(rng, 0.1, 1e3, 2), "alpha": rng.uniform(0.2, 1, 2),
-        "beta": rng.uniform(0.2, 1, 2), "theta": rng.uniform(0, 1.5, 2), "win_a": wide(rng, 0.1, 10, 2),
-        "d": wide(rng, 1e-2, 1e3, 2), "r_s": wide(rng, 1e-2, 10, 2), "r_p": wide(rng, 1e-2, 10, 2),
-    }  # fmt: skip
-    gamma = float(rng.uniform(0.1, 1))
-
-    def make() -> Any:
-        named = {KEYS[name].split(".")[-1]: value for name, value in par.items()}
-        return race(players=2, horizon=2, gamma=gamma, **named)
-
-    def candidates(rng: np.random.Generator, player: int) -> np.ndarray:
-        lines = np.concatenate([[0.0], np.geomspace(1e-6, 1e2, 12)])
-        grid = np.stack(np.meshgrid(*[lines] * 4), axis=-1).reshape(-1, 4)
-        return np.concatenate([grid, wide(rng, 1e-6, 1e2, (400, 4))])
-
-    payoff = models.repeated(models.race(par), models.race(par), gamma)
-    return _finished(rng, make, payoff, 2, (candidates, lambda own: np.clip(own, 0.0, 1e2)), attained=False)
-
-
 def outputs(rng: np.random.Generator) -> Case:
     """Three firms choose quantities, with convex and fixed costs."""
     a, b = wide(rng, 1, 1e4), wide(rng, 1e-2, 1e2)
     c, d = a * _some_below(rng, 3), wide(rng, 1e-3, 10, 3) * b * rng.integers(0, 2, 3)
     fixed = a**2 / b * rng.choice([0, 1e-6, 0.01, 0.05], 3)
-
-    def make() -> Any:
-        return rv.games.market(intercept=a, slope=b, unit_cost=c, convex_cost=d, fixed_cost=fixed)
-
-    payoff = models.cournot(a, b, c, d, fixed)
-    return _finished(rng, make, payoff, 3, _amounts(make, 1.0 * a / b))
+    return _market(rng, 3, a / b, intercept=a, slope=b, unit_cost=c, convex_cost=d, fixed_cost=fixed)
 
 
 def prices(rng: np.random.Generator) -> Case:
-    """Two firms undercut each other: the best payoff is a supremum that no price attains."""
+    """Two firms undercut each other."""
     a, b = wide(rng, 1, 1e4), wide(rng, 1e-2, 1e2)
-    c = a * _some_below(rng, 2)
-
-    def make() -> Any:
-        return rv.games.market(choice="price", intercept=a, slope=b, unit_cost=c)
-
-    return _finished(rng, make, models.bertrand(a, b, c), 2, _amounts(make, a), attained=False)
+    return _market(rng, 2, a, choice="price", intercept=a, slope=b, unit_cost=a * _some_below(rng, 2))
 
 
 def tastes(rng: np.random.Generator) -> Case:
     """Three firms price against logit demand."""
-    mu = wide(rng, 0.05, 2)
-    quality, c = rng.uniform(0, 4, 3), rng.uniform(0, 2, 3)
-    nothing = float(rng.uniform(-2, 2))
-
-    def make() -> Any:
-        return rv.games.market(
-            demand="logit", quality=quality, outside_option=nothing, taste_spread=mu, unit_cost=c
-        )
-
-    return _finished(rng, make, models.logit(quality, nothing, float(mu), c), 3, _amounts(make, 10.0))
+    keys = {"taste_spread": wide(rng, 0.05, 2), "quality": rng.uniform(0, 4, 3)}
+    keys |= {"unit_cost": rng.uniform(0, 2, 3), "outside_option": float(rng.uniform(-2, 2))}
+    return _market(rng, 3, 10.0, demand="logit", **keys)
 
 
 def varieties(rng: np.random.Generator) -> Case:
     """Two firms sell substitutes or complements."""
     size, b = wide(rng, 1, 1e3), wide(rng, 0.1, 10)
-    g = float(b * rng.uniform(-0.9, 0.9))
-    c = size * rng.uniform(0, 0.9, 2)
-
-    def make() -> Any:
-        return rv.games.market(
-            demand="differentiated", choice="quantity", intercept=size, slope=b, substitution=g, unit_cost=c
-        )
-
-    return _finished(
-        rng, make, models.differentiated(float(size), float(b), g, c), 2, _amounts(make, size / b)
-    )
+    keys = {"demand": "differentiated", "choice": "quantity", "intercept": size, "slope": b}
+    keys |= {"substitution": float(b * rng.uniform(-0.9, 0.9)), "unit_cost": size * rng.uniform(0, 0.9, 2)}
+    return _market(rng, 2, size / b, **keys)
 
 
 def elastic(rng: np.random.Generator) -> Case:
     """Two firms choose quantities at a constant elasticity of demand."""
     size, eta, c = wide(rng, 0.1, 1e3), float(rng.uniform(1.1, 4)), wide(rng, 0.1, 10, 2)
-
-    def make() -> Any:
-        return rv.games.market(demand="isoelastic", market_size=size, elasticity=eta, unit_cost=c)
-
-    return _finished(
-        rng, make, models.isoelastic(float(size), eta, c), 2, _amounts(make, (size / c.min()) ** eta)
-    )
+    keys = {"demand": "isoelastic", "market_size": size, "elasticity": eta, "unit_cost": c}
+    return _market(rng, 2, (size / c.min()) ** eta, **keys)
 
 
 def _amounts(make: Callable[[], Any], largest: Any) -> Any:
