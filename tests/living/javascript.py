@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +81,15 @@ def _run_in_chromium(body: str, given: Any) -> Any:
         browser.close()
     assert errors == []
     return json.loads(result)
+
+
+def assert_types_are_consistent(files: Iterable[Path], libraries: str) -> None:
+    """Check modules by TypeScript, where it is installed."""
+    compiler = shutil.which("tsc") or shutil.which("tsc", path=str(MODULES / ".bin"))
+    if compiler is None:
+        pytest.skip("needs TypeScript (tsc on PATH or below NODE_PATH)")
+    options = "--noEmit --checkJs --allowJs --strict --target es2022 --module es2022"
+    resolved = ["--moduleResolution", "bundler", "--lib", libraries]
+    command = [compiler, *options.split(), *resolved, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from rivalry.plots.marks import PALETTE
 from rivalry.text.display import typeset
-from tests.living.javascript import MODULES, STATIC, run_module
+from tests.living.javascript import STATIC, assert_types_are_consistent, run_module
 
 SOURCES = sorted(STATIC.rglob("*.js"))
 IMPORT = re.compile(r'^import \{ [\w, ]+ \} from "\.{1,2}/[\w/]+\.js";$')
@@ -74,13 +72,4 @@ def test_modules_can_be_bundled_and_make_no_request(source: Path) -> None:
 
 @pytest.mark.slow
 def test_types_are_consistent() -> None:
-    compiler = shutil.which("tsc") or shutil.which("tsc", path=str(MODULES / ".bin"))
-    if compiler is None:
-        pytest.skip("needs TypeScript (tsc on PATH or below NODE_PATH)")
-    options = (
-        "--noEmit --checkJs --allowJs --strict --target es2022 --module es2022 --moduleResolution bundler"
-    )
-    libraries = ["--lib", "es2022,dom"]
-    command = [compiler, *options.split(), *libraries, *map(str, SOURCES)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    assert_types_are_consistent(SOURCES, "es2022,dom")

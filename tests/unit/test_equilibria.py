@@ -80,30 +80,26 @@ def test_all_equilibria_of_the_volunteers_dilemma() -> None:
     assert same_profiles(found(game, MixedEquilibria()), want)
 
 
+def with_rows(*first: list[float]) -> list[np.ndarray]:
+    """Profiles of players with two actions, from the probabilities of the first action."""
+    return [np.stack([np.array(x), 1 - np.array(x)], axis=1) for x in first]
+
+
 # Gambit's example 2x2x2 (McKelvey and McLennan): payoffs by cell, player 0's action fastest
 NINE = [(9, 8, 12), (0, 0, 0), (0, 0, 0), (9, 8, 2), (0, 0, 0), (3, 4, 6), (3, 4, 6), (0, 0, 0)]
+NINE_TABLES = np.moveaxis(np.array(NINE, dtype=float).reshape(2, 2, 2, 3), (3, 2, 1), (0, 1, 2))
+NINE_EQUILIBRIA = with_rows(
+    *([1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1 / 4, 1 / 3], [1 / 3, 1, 1 / 4]),
+    *([1 / 2, 1 / 2, 1], [2 / 5, 1 / 2, 1 / 3], [1 / 2, 2 / 5, 1 / 4]),
+)
 
 
 @pytest.mark.slow
 def test_all_nine_equilibria_of_the_gambit_example() -> None:
     """Four are pure, three have one pure player, and two are totally mixed, in closed form."""
-    table = np.zeros((3, 2, 2, 2))
-    for cell, pays in enumerate(NINE):
-        table[:, cell % 2, cell // 2 % 2, cell // 4] = pays
-    want = [
-        [1, 1, 1],
-        [1, 0, 0],
-        [0, 1, 0],
-        [0, 0, 1],
-        [0, 1 / 4, 1 / 3],
-        [1 / 3, 1, 1 / 4],
-        [1 / 2, 1 / 2, 1],
-    ]
-    want += [[2 / 5, 1 / 2, 1 / 3], [1 / 2, 2 / 5, 1 / 4]]
     for factor, shift in ((1.0, 0.0), (1e-12, 0.0), (1e12, 0.0), (1.0, 1e6)):
-        solution = rv.solve(matrix(payoffs=(table * factor + shift).tolist()), MixedEquilibria())
-        ours = solution.record["equilibria"][1]
-        assert same_profiles(ours, [np.stack([np.array(x), 1 - np.array(x)], axis=1) for x in want], 1e-8)
+        solution = rv.solve(matrix(payoffs=(NINE_TABLES * factor + shift).tolist()), MixedEquilibria())
+        assert same_profiles(solution.record["equilibria"][1], NINE_EQUILIBRIA, 1e-8)
         assert int(solution.record["pure_count"][1]) == 4
         assert int(solution.record["partly_mixed_count"][1]) == 3
         assert not bool(solution.record["complete"][1])
@@ -154,7 +150,7 @@ def roots_of_three(table: np.ndarray) -> list[np.ndarray]:
             abs(g) < 1e-9 if 0 < q < 1 else (g >= 0) == (q == 1) for q, g in zip(x, pays, strict=True)
         )
 
-    return [np.stack([np.array(x), 1 - np.array(x)], axis=1) for x in tries if rests(x)]
+    return with_rows(*(x for x in tries if rests(x)))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -205,13 +201,18 @@ def test_equilibria_of_three_players_have_no_regret(seed: int) -> None:
         assert rv.certificate(game, game.space.check(x)).regret.max() < 1e-10
 
 
-def test_three_players_agree_with_gambit() -> None:
+def by_gambit(table: np.ndarray) -> list[np.ndarray]:
+    """Equilibria of a table, where Gambit is installed."""
     gambit = pytest.importorskip("pygambit")
-    table = np.random.default_rng(0).normal(size=(3, 2, 2, 2))
-    theirs = [
+    return [
         np.array([[float(share) for _, share in strategy] for strategy in profile])
         for profile in gambit.nash.enumpoly_solve(gambit.StrategicGame.from_arrays(*table)).equilibria
     ]
+
+
+def test_three_players_agree_with_gambit() -> None:
+    table = np.random.default_rng(0).normal(size=(3, 2, 2, 2))
+    theirs = by_gambit(table)
     for x in found(matrix(payoffs=table.tolist()), MixedEquilibria()):
         assert any(np.max(np.abs(x - y)) < 1e-6 for y in theirs)
 

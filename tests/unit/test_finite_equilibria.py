@@ -17,16 +17,18 @@ from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria
 from rivalry.methods.finite.support_differences import Supports, differences, supports
 from rivalry.studies.finite_games import finite_game
-from tests.unit.test_equilibria import NINE, roots_of_three, same_profiles
+from tests.unit.test_equilibria import (
+    NINE_EQUILIBRIA,
+    NINE_TABLES,
+    by_gambit,
+    roots_of_three,
+    same_profiles,
+    with_rows,
+)
 
 
 def proved(tables: Any, **options: Any) -> Any:
     return rv.solve(matrix(payoffs=tables), FiniteEquilibria(**options), tolerance=None).data
-
-
-def with_rows(*first: list[float]) -> list[np.ndarray]:
-    """Profiles of players with two actions, from the probabilities of the first action."""
-    return [np.stack([np.array(x), 1 - np.array(x)], axis=1) for x in first]
 
 
 def undecided(data: Any, x: np.ndarray, within: float = 1e-9) -> bool:
@@ -72,15 +74,8 @@ def test_three_players_with_two_actions_against_elimination(seed: int) -> None:
 
 @pytest.mark.slow
 def test_the_game_of_mckelvey_and_mclennan_has_exactly_nine() -> None:
-    table = np.zeros((3, 2, 2, 2))
-    for cell, pays in enumerate(NINE):
-        table[:, cell % 2, cell // 2 % 2, cell // 4] = pays
-    want = with_rows(
-        *([1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1 / 4, 1 / 3], [1 / 3, 1, 1 / 4]),
-        *([1 / 2, 1 / 2, 1], [2 / 5, 1 / 2, 1 / 3], [1 / 2, 2 / 5, 1 / 4]),
-    )
-    data = proved(table)
-    assert same_profiles(data.equilibria.values, want, 1e-14)
+    data = proved(NINE_TABLES)
+    assert same_profiles(data.equilibria.values, NINE_EQUILIBRIA, 1e-14)
     boxes = int(data.boxes)
     assert data.complete_reason.item() == f"every support was decided: 9 equilibria, {boxes} boxes"
 
@@ -518,12 +513,8 @@ def test_payoffs_that_differ_by_more_than_their_last_digits_are_not_equal() -> N
 
 @pytest.mark.slow
 def test_three_players_agree_with_gambit() -> None:
-    gambit = pytest.importorskip("pygambit")
     table = np.random.default_rng(1).normal(size=(3, 2, 2, 2))
-    theirs = [
-        np.array([[float(share) for _, share in strategy] for strategy in profile])
-        for profile in gambit.nash.enumpoly_solve(gambit.StrategicGame.from_arrays(*table)).equilibria
-    ]
+    theirs = by_gambit(table)
     assert same_profiles(proved(table).equilibria.values, theirs, 1e-6)
 
 

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 
 from tests import duel_study, many_cells
-from tests.living.javascript import MODULES
 from tests.living.javascript import STATIC as LIVING
+from tests.living.javascript import assert_types_are_consistent
 
 pytest.importorskip("fastapi")
 pytest.importorskip("tomlkit")
@@ -942,18 +942,10 @@ def test_modules_of_pages_write_text_as_text() -> None:
 @pytest.mark.slow
 def test_types_of_pages_are_consistent(tmp_path: Path) -> None:
     """The modules are laid out as the server serves them: those of the figures are below `living`."""
-    compiler = shutil.which("tsc") or shutil.which("tsc", path=str(MODULES / ".bin"))
-    if compiler is None:
-        pytest.skip("needs TypeScript (tsc on PATH or below NODE_PATH)")
     shutil.copytree(WEB, tmp_path / "static")
     shutil.copytree(LIVING, tmp_path / "static" / "living")
-    options = (
-        "--noEmit --checkJs --allowJs --strict --target es2022 --module es2022 --lib es2022,dom,dom.iterable"
-    )
     pages = sorted((tmp_path / "static" / "pages").glob("*.js"))
-    command = [compiler, *options.split(), "--moduleResolution", "bundler", *map(str, pages)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    assert_types_are_consistent(pages, "es2022,dom,dom.iterable")
 
 
 # the command
