@@ -99,14 +99,6 @@ ROWS: dict[str, Row] = {
         same=("profile",),
         apart=dict.fromkeys(("constant", "dummy"), "payoffs must sum to zero"),
     ),
-    "lola": Row(
-        lambda a: methods.Lola(sessions=3, rate=1 / a[0], lookahead=1 / a[0]),
-        factors=COMMON,
-        same=("policy",),
-        payoffs=("value",),
-        apart=dict.fromkeys(("players", "actions", "dummy"), DRAWN) | {"unlike": "one rate for all players"},
-        slow=True,
-    ),
     "mixed_commitment": Row(
         methods.MixedCommitment(),
         PENNIES,

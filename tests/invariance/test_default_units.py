@@ -183,7 +183,6 @@ ROWS: dict[str, Row] = {
         finite(ZERO_SUM), methods.LinearProgramme(), same=("profile",), why_common="payoffs sum to zero"
     ),
     "LinearQuadratic": Row(debt, methods.LinearQuadratic(), same=("feedback",)),
-    "Lola": Row(finite(DILEMMA), methods.Lola(sessions=3), same=("policy",)),
     "MixedCommitment": Row(finite(PENNIES), methods.MixedCommitment(), same=("commitment",)),
     "MixedEquilibria": Row(finite(PENNIES), methods.MixedEquilibria(), same=("equilibria",)),
     "Moran": Row(finite(SYMMETRIC), methods.Moran(), same=("small_mutation",), why_common=SYMMETRY),

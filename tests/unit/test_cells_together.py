@@ -124,7 +124,6 @@ def test_sessions_are_those_of_learners_alone(name: str) -> None:
         BANDITS | {"action_grid": 2},
         {"kind": "regret_matching", "steps": 50},
         {"kind": "hedge", "rounds": 20},
-        pytest.param({"kind": "lola", "sessions": 2, "steps": 3}, marks=pytest.mark.slow),
     ],
 )
 def test_replications_in_one_task_store_the_bytes_of_each_alone(table: dict[str, Any]) -> None:

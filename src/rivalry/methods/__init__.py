@@ -76,11 +76,6 @@ _OWN = {
     for kind, title in titles.items()
 }
 _OWN |= {
-    "lola": Entry(
-        ("rivalry.methods.finite.lola:Lola",),
-        "policies with memory of one round, by gradients that anticipate how the others will learn",
-        controls=("naive",),
-    ),
     "all_equilibria": Entry(
         (
             "rivalry.methods.continuous.all_equilibria:AllEquilibria",
@@ -160,7 +155,7 @@ TOGETHER = frozenset(
     (
         *("best_response", "evaluate", "gradient_ascent", "gradient_flow", "newton"),
         # learners: every session is the one that runs alone, and their ends are certified together
-        *("actor_critic", "fictitious_play", "hedge", "lola", "q_learning", "regret_matching"),
+        *("actor_critic", "fictitious_play", "hedge", "q_learning", "regret_matching"),
         *("repeated_q_learning", "softmax_policy_gradient"),
     )
 )

@@ -38,7 +38,6 @@ from rivalry.methods.finite.fictitious_play import FictitiousPlay as FictitiousP
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria as FiniteEquilibria
 from rivalry.methods.finite.hedge import Hedge as Hedge
 from rivalry.methods.finite.linear_programme import LinearProgramme as LinearProgramme
-from rivalry.methods.finite.lola import Lola as Lola
 from rivalry.methods.finite.mixed_commitment import MixedCommitment as MixedCommitment
 from rivalry.methods.finite.mixed_equilibria import MixedEquilibria as MixedEquilibria
 from rivalry.methods.finite.moran import Moran as Moran
