@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from fractions import Fraction
+from importlib import import_module
 from itertools import combinations
 from pathlib import Path
 
@@ -11,9 +13,12 @@ import numpy as np
 import pytest
 from sympy import Matrix, Rational
 
-from tests.reference import rules_of_thumb as rules
+DOCS = Path(__file__).parents[2] / "docs"
+sys.path.insert(0, str(DOCS))
+rules = import_module("rules_of_thumb")
+sys.path.pop(0)
 
-PAGE = Path(__file__).parents[2] / "docs/textbook/rules_of_thumb.md"
+PAGE = DOCS / "textbook/rules_of_thumb.md"
 # payoffs of rows and of columns
 UNIQUE = [[[1, 1, 0], [1, 0, 2], [2, 0, 1]], [[0, 1, 2], [1, 1, 0], [0, 1, 1]]]
 ROWS = re.findall(r"^\| (.+?) \| (\d?\.\d+) \(", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)

@@ -1,6 +1,6 @@
 """Rules of thumb in random games: how often they hold, and the smallest counterexample.
 
-`python -m tests.reference.rules_of_thumb` draws 1,000 games per rule, for docs/textbook/rules_of_thumb.md.
+`python docs/rules_of_thumb.py` draws 1,000 games per rule, for docs/textbook/rules_of_thumb.md.
 
 A rule is a function of a game that returns whether it holds, or None where the game is not of its class.
 Payoffs are whole numbers, of which nothing is rounded; lists are those of the package, in fractions.
