@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,14 @@ SAME = ("normalise", "zero_influence", "abstention", "budgets", "choose_reach", 
 
 class NotAnswered(Exception):
     """A kind, or a game, that the package does not have."""
+
+
+def function_of(case: Mapping[str, Any], kinds: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+    """The function of a case's kind."""
+    kind = case["kind"]
+    if kind not in kinds:
+        raise NotAnswered(f"kind {kind!r}")
+    return kinds[kind]
 
 
 def game_of(spec: Inputs, folder: str, *, players: int, swept: float | None = None) -> InfluencerGame:

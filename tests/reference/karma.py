@@ -17,22 +17,16 @@ from rivalry.studies import karma_theory
 from rivalry.studies.karma_constants import change_matrix, constants, exact_baseline, kernel_constant
 from rivalry.studies.karma_scaling import scaling_gap
 from tests.reference import city
+from tests.reference.games import function_of
 
 Inputs = Mapping[str, Any]
 
 SEEDS = 10
 
 
-class NotAnswered(Exception):
-    """A kind that the package does not have."""
-
-
 def answer(case: Mapping[str, Any]) -> dict[str, Any]:
     """What the package says to one case."""
-    kind = case["kind"]
-    if kind not in KINDS:
-        raise NotAnswered(f"kind {kind!r}")
-    return KINDS[kind](case["inputs"])
+    return function_of(case, KINDS)(case["inputs"])
 
 
 def economy(inputs: Inputs, **more: Any) -> Any:

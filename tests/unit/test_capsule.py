@@ -8,9 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-import warnings
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from rivalry.lab.executor import carry_out, run_study
 from rivalry.lab.proofs import certificate_changes, check_status, recertify
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
+from tests.unit.test_archives import sealed
 
 pytestmark = pytest.mark.mostly_slow
 
@@ -114,20 +114,7 @@ def rewritten(path: Path, out: Path, change: Callable[[Members], object]) -> Pat
     members[MANIFEST] = "".join(
         f"{sha256(data).hexdigest()}  {name}\n" for name, data in members.items() if name != MANIFEST
     ).encode()
-    return sealed(members.items(), out)
-
-
-def sealed(members: Iterable[tuple[str, bytes]], out: Path, how: int = zipfile.ZIP_DEFLATED) -> Path:
-    """Return an archive whose last bytes are the digest of those before."""
-    body = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(body, "w", how) as archive:
-        warnings.simplefilter("ignore")  # of doubled names
-        for name, data in members:
-            archive.writestr(name, data)
-        archive.comment = bytes(64)
-    data = body.getvalue()[:-64]
-    out.write_bytes(data + sha256(data).hexdigest().encode())
-    return out
+    return sealed(out, members.items())
 
 
 def unpacked(path: Path, folder: Path, most: int = LARGEST) -> dict[str, str]:

@@ -34,6 +34,7 @@ from rivalry.studies.poker import kuhn_poker
 from rivalry.tables.policy_response import policy_certificate
 from rivalry.tables.repeated import repeated_form
 from tests.selection import slow_except
+from tests.unit.test_extreme_equilibria import solved as solved_exactly
 
 Document = dict[str, Any]
 
@@ -135,20 +136,11 @@ def test_gain_in_the_file_is_that_of_the_certificate(name):
     assert np.all(np.ptp(gain, axis=1) < 1e-10)
 
 
-def solutions(matrix: list[list[Fraction]], count: int) -> list[Fraction] | None:
+def equal_shares(matrix: np.ndarray) -> list[Fraction] | None:
     """Return the shares at which all lines are worth the same; None where these are not unique."""
-    rows = [[*line, Fraction(-1), Fraction(0)] for line in matrix]
-    rows.append([Fraction(1)] * count + [Fraction(0), Fraction(1)])
-    for k in range(count + 1):
-        pivot = next((i for i in range(k, count + 1) if rows[i][k]), None)
-        if pivot is None:
-            return None
-        rows[k], rows[pivot] = rows[pivot], rows[k]
-        rows[k] = [entry / rows[k][k] for entry in rows[k]]
-        for i in range(count + 1):
-            if i != k:
-                rows[i] = [a - rows[i][k] * b for a, b in zip(rows[i], rows[k], strict=True)]
-    return [row[-1] for row in rows[:count]]
+    rows = [[*map(Fraction, line.tolist()), Fraction(-1), Fraction(0)] for line in matrix]
+    shares = solved_exactly([*rows, [Fraction(1)] * len(matrix) + [Fraction(0), Fraction(1)]])
+    return shares and shares[:-1]
 
 
 def by_supports(first: np.ndarray, second: np.ndarray) -> list[list[list[str]]]:
@@ -158,8 +150,8 @@ def by_supports(first: np.ndarray, second: np.ndarray) -> list[list[list[str]]]:
     for mine, theirs in product(supports, supports):
         if len(mine) != len(theirs):
             continue
-        y = solutions([[Fraction(int(first[i, j])) for j in theirs] for i in mine], len(mine))
-        x = solutions([[Fraction(int(second[i, j])) for i in mine] for j in theirs], len(mine))
+        y = equal_shares(first[np.ix_(mine, theirs)])
+        x = equal_shares(second[np.ix_(mine, theirs)].T)
         if x is None or y is None or min(x) <= 0 or min(y) <= 0:
             continue
         whole = [[Fraction(0)] * size for _ in range(2)]
