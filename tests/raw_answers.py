@@ -36,10 +36,6 @@ def _kinds(study: Mapping[str, Any]) -> set[str]:
     return {f"{table['kind']} {table.get('name')}" for table in study.get("method", ())}
 
 
-def _game(key: str, *values: object) -> Any:
-    return lambda study: (study.get("game") or {}).get(key) in values
-
-
 def _method(*parts: str) -> Any:
     return lambda study: any(part in kind for kind in _kinds(study) for part in parts)
 

@@ -286,7 +286,6 @@ DIRICHLET, BLOTTO = CORNERS | {"kernel": "dirichlet"}, {"kernel": "blotto", "spa
 CUSTOM = LINE | {"kernel": "custom", "influence": "exp(-abs(b - x) / w)", "parameters": {"w": 1.0}}
 NEAR = LINE | {"kernel": "custom", "influence": "max(0.2 - abs(b - x), 0)"}
 REACHES = LINE | {"choose_reach": [0.1, 0.5], "reach_cost": 0.0, "normalised": True}
-CHOSEN = LINE | {"kernel": "gaussian"}
 TWICE: dict[str, Any] = {"horizon": 2}
 UNLIKE: dict[str, Any] = TWICE | {"performance_productivity": [4.0, 10.0]}  # somebody leads
 INVEST, SHARE = UNLIKE | {"technology": {"invest": True}}, UNLIKE | {"technology": {"share": True}}

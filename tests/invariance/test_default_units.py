@@ -117,7 +117,6 @@ TYPE = "there is one type of agents"
 MONEY = "keys of the family are amounts of one money"
 RIVALS = "exchangeable players have one unit of payoffs"
 PARAMETER = jnp.asarray(0.5)
-ROUNDS = {"training": 500, "evaluation": 200, "monitor_every": 0}
 
 ROWS: dict[str, Row] = {
     "ActorCritic": Row(box(Firms()), methods.ActorCritic(updates=20), same=("profile",)),

@@ -60,10 +60,6 @@ def write(path: Path, rows: Rows, head: str = HEAD) -> str:
     return str(path)
 
 
-def word_of(path: Path, rows: Rows) -> str:
-    return judge_panel(read_logs(write(path / "panel.csv", rows))).word
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize(

@@ -21,11 +21,6 @@ def market() -> PriceMarket:
     return price_market()
 
 
-def values_by_rule(rule: dict[tuple[int, ...], int], states: list[tuple[int, ...]]) -> np.ndarray:
-    """Action values whose greedy action in each state is that of the rule."""
-    return np.stack([np.eye(len(GRID))[rule[state]] for state in states])
-
-
 @pytest.mark.parametrize("memory", [1, 2])
 @pytest.mark.parametrize(("order", "oldest"), list(product(("own first", "by firm"), ("first", "last"))))
 def test_conventions_of_states_agree(market: PriceMarket, memory: int, order: str, oldest: str) -> None:

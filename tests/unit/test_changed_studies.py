@@ -21,7 +21,6 @@ from tests.bundled import includes_others
 from tests.unit.test_questions import changed
 
 NAMES = [name for name in studies() if not includes_others(name)]
-KEYED = [name for name in NAMES if "[label_keys]" in studies()[name].read_text(encoding="utf-8")]
 SAMPLE = ("race_compute_price",)
 SAYS_MORE = re.compile(
     r"\b(more|less|lower|higher|faster|patient|impatient|myopic|urgent|subsidised|cautious|ahead|budget|half|full)\b"
@@ -177,12 +176,6 @@ def test_a_number_has_no_label_of_another_key() -> None:
     assert words.place({"scale_penalty": 0.8}) == "faster"
     assert words.place({"safety_exponent": 0.8}) == "safety exponent 0.8"
     assert words.value(0.8) == "0.8"
-
-
-VERDICT = (
-    "Yes: the quantity is 30 at demand intercept 100, equal to the Cournot output 30; "
-    "and 20 at demand intercept 70, equal to the Cournot output 20."
-)
 
 
 def cournot(**changes: Any) -> Study:

@@ -246,8 +246,6 @@ def test_names_of_strategies_become_numbers_where_they_are_not_different(tmp_pat
 
 # Extensive form: random trees against a recursion that knows no reduced form
 
-Moves = list[tuple[str, Any]]
-
 
 class Node:
     """A node of a random tree: its player (-1 of chance, -2 at the end), set, children and payoffs."""

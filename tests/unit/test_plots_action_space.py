@@ -16,8 +16,6 @@ from rivalry.plots.charts.triangle import slopes
 from rivalry.plots.style import picture
 from tests.figure_elements import labels, lines
 
-HIGH = np.sqrt(3) / 2
-
 
 def lattice(edge: int = 8) -> np.ndarray:
     rows = [(i, j, edge - i - j) for i in range(edge + 1) for j in range(edge + 1 - i)]

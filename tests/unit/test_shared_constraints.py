@@ -114,7 +114,6 @@ def _by_active_sets(cost: np.ndarray, target: np.ndarray, rows: np.ndarray, most
     raise AssertionError("no active set fits")
 
 
-PARAMETERS = [f"m{i}{j}" for i in range(3) for j in range(3)] + [f"t{i}" for i in range(3)]
 SHARED = [f"r{k}0*x1 + r{k}1*x2 + r{k}2*x3 <= b{k}" for k in range(2)]
 
 
