@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,8 @@ import rivalry as rv
 from rivalry.core.assumed_range import FACTORS
 from rivalry.core.payoffs import payoffs
 from rivalry.families.race.factory import FARTHEST
-from tests.race_keys import race
+from tests.duel import draws
+from tests.duel.draws import KINDS
 
 pytestmark = pytest.mark.mostly_slow
 
@@ -154,129 +156,12 @@ def test_boldness_beyond_the_range_of_a_precipice_pays_more() -> None:
 # --- no choice beyond pays --------------------------------------------------------------------------------
 
 
-def _market(rng: np.random.Generator) -> Any:
-    """A market with a random value of every key that its range may depend on."""
-    demand = rng.choice(["linear", "isoelastic", "differentiated", "logit"])
-    n = int(rng.integers(2 if demand == "isoelastic" else 1, 4))
-
-    def each(low: float, high: float, zero: float = 0.0) -> list[float]:
-        return np.where(rng.random(n) < zero, 0.0, np.exp(rng.uniform(np.log(low), np.log(high), n))).tolist()
-
-    keys: dict[str, Any] = {"demand": str(demand), "players": n, "convex_cost": each(0.01, 10, 0.5)}
-    level = 1.0
-    if demand in ("linear", "differentiated"):
-        level = keys["intercept"] = each(1, 1000)[0]
-        keys["slope"] = each(0.01, 10)[0]
-        keys["unit_cost"] = (np.array(each(0.01, 0.9)) * level).tolist()
-        keys["choice"] = str(rng.choice(["quantity", "price"]))
-    if demand == "differentiated":
-        keys["substitution"] = float(rng.uniform(-0.9 / max(n - 1, 1), 0.9)) * keys["slope"]
-    if demand == "isoelastic":
-        keys |= {"market_size": each(1, 1000)[0], "elasticity": float(rng.uniform(1.1, 4))}
-        keys |= {"price_flat_below": each(1e-9, 10)[0], "unit_cost": each(0.1, 10)}
-    if demand == "logit":
-        keys |= {
-            "quality": each(0.5, 10),
-            "outside_option": float(rng.normal()),
-            "taste_spread": each(0.05, 3)[0],
-        }
-        keys["unit_cost"] = each(0.1, 10)
-    if keys.get("choice") != "price" or demand == "differentiated":
-        keys["capacity"] = np.where(rng.random(n) < 0.3, each(0.01, 100), np.inf).tolist()
-    if keys.get("choice") == "price" and demand == "linear":
-        keys.pop("convex_cost")
-    if demand != "logit":
-        keys["fixed_cost"] = (np.array(each(0.01, 1, 0.5)) * level).tolist()
-    keys |= {"tax": rng.uniform(0, 0.9, n).tolist(), "tax_losses": str(rng.choice(["refunded", "none"]))}
-    keys |= {"gamma": float(rng.uniform(0, 0.99)), "growth": float(rng.uniform(-0.05, 0.0))}
-    if rng.random() < 0.5:
-        keys["horizon"] = int(rng.integers(1, 20))
-    if rng.random() < 0.8:
-        on = str(rng.choice(["intercept", "unit_cost"]))
-        size = 3 * max(level, 5.0)
-        least = 0.0 if on == "unit_cost" or demand == "isoelastic" else -0.5 * level
-        levels = rng.uniform(least, size, 3)
-        chance = rng.dirichlet(np.ones(3))
-        keys["shock"] = [
-            {"kind": "iid", "levels": levels.tolist(), "probabilities": chance.tolist()},
-            {
-                "kind": "markov",
-                "levels": levels.tolist(),
-                "transitions": rng.dirichlet(np.ones(3), 3).tolist(),
-            },
-        ][rng.integers(2)] | {"on": on}
-        keys["shock_observed"] = bool(rng.random() < 0.5)
-    if keys.get("choice") != "price" and demand == "linear" and n > 1 and rng.random() < 0.3:
-        keys["stages"] = [[0], list(range(1, n))]
-    return rv.games.market(**keys)
-
-
-def _race(rng: np.random.Generator) -> Any:
-    """A race with a random value of every key that its ranges may depend on."""
-    n = int(rng.integers(2, 4))
-    infinite = rng.random() < 0.15
-    horizon = 1 if rng.random() < 0.4 else int(rng.integers(2, 5))
-
-    def each(low: float, high: float, zero: float = 0.0) -> list[float]:
-        return np.where(rng.random(n) < zero, 0.0, np.exp(rng.uniform(np.log(low), np.log(high), n))).tolist()
-
-    kind = str(rng.choice(["linear", "quadratic", "certification", "relative_certification", "penalty"]))
-    beta = rng.uniform(0.2, 0.9, n).tolist()
-    keys: dict[str, Any] = {"players": n, "cost": kind, "performance_exponent": beta}
-    keys |= {"safety_productivity": each(0.1, 100), "performance_productivity": each(0.1, 100)}
-    keys |= {
-        "safety_exponent": rng.uniform(0.2, 1, n).tolist(),
-        "scale_penalty": rng.uniform(0, 1, n).tolist(),
-    }
-    keys |= {"contest": str(rng.choice(["ratio", "logit", "best"])), "disaster_cost": each(0.01, 100, 0.2)}
-    keys |= {"risk": str(rng.choice(["winner_only", "multiplicative", "additive", "mixed"]))}
-    keys |= {
-        "prize": each(0.1, 100),
-        "loser_prize": rng.normal(0, 3, n).tolist(),
-        "liability": each(1, 1e3, 0.5),
-    }
-    keys |= {
-        "loser_prize_basis": str(rng.choice(["own", "winner"])),
-        "prize_survives": bool(rng.random() < 0.5),
-    }
-    keys |= {"no_winner": rng.choice(["harmless", "disaster"]) if rng.random() < 0.7 else rng.normal(0, 9)}
-    if rng.random() < 0.4:
-        keys |= {"prize_per_performance": rng.normal(0, 0.3, n).tolist()}
-        keys |= {"loser_prize_per_performance": rng.normal(0, 0.3, n).tolist()}
-    if kind in ("linear", "quadratic"):
-        keys |= {"safety_price": each(1e-4, 10), "performance_price": each(1e-4, 10)}
-        keys |= {"performance_tax": each(0.01, 1, 0.5), "safety_subsidy": each(1e-4, 1, 0.5)}
-    else:
-        keys |= {"price": each(1e-4, 1), "certified_price": each(1e-6, 1), "minimum": each(0.01, 1e4)}
-        keys |= {"margin": rng.normal(0, 1, n).tolist(), "fine": each(0.1, 1e3, 0.3)}
-        keys |= {"measured_by": str(rng.choice(["odds", "effort"]))}
-    if kind == "quadratic":
-        keys |= {"safety_price_slope": each(1e-3, 1), "performance_price_slope": each(1e-3, 1)}
-    if infinite or rng.random() < 0.3:
-        keys["ease_of_winning"] = each(0.01, 10)[0]
-        keys["contest"] = str(rng.choice(["ratio", "logit"]))
-    if infinite:
-        return race(**keys, horizon="inf", gamma=rng.uniform(0.5, 0.999, n).tolist(), end_on="win")
-    if horizon > 1:
-        keys |= {"end_on": str(rng.choice(["none", "win", "disaster"])), "horizon": horizon}
-        if rng.random() < 0.5:
-            keys["period_weights"] = rng.uniform(0.05, 1, (horizon, n)).tolist()
-        else:
-            keys["gamma"] = rng.uniform(0.3, 1, n).tolist()
-        if rng.random() < 0.5:
-            keys |= {"invest": True, "safety_investment_price": each(1e-3, 1)}
-            keys |= {"performance_investment_price": each(1e-3, 1), "performance_depreciation": 0.1}
-            if n == 2 and rng.random() < 0.5:  # a sum of what several share draws a warning
-                keys |= {"share": True, "sharing_unit": str(rng.choice(["fraction", "rate"]))}
-    return race(**keys)
-
-
-def _auction(rng: np.random.Generator) -> Any:
-    return rv.games.auction(
-        players=int(rng.integers(2, 5)),
-        affiliation=float(rng.random()),
-        price=str(rng.choice(["first", "second"])),
-    )
+def _made(family: str, rng: np.random.Generator) -> Any:
+    """A game with a random value of every key; settings that the factory refuses are drawn again."""
+    while True:
+        setting = draws.by_annotations(family, rng, rng) if family == "auction" else KINDS[family](rng, rng)
+        with suppress(ValueError):
+            return setting.make()
 
 
 def _drawn(game: Any, rng: np.random.Generator) -> np.ndarray:
@@ -306,16 +191,16 @@ def _best_inside(game: Any, x: np.ndarray, player: int, axes: np.ndarray) -> flo
 
 
 @pytest.mark.parametrize("seed", _seeds(6, 150))
-@pytest.mark.parametrize("family", [_market, _race])
-def test_no_choice_beyond_an_assumed_end_pays(family: Any, seed: int) -> None:
+@pytest.mark.parametrize("family", ["market", "race", "periods"])
+def test_no_choice_beyond_an_assumed_end_pays(family: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    game = family(rng)
+    game = _made(family, rng)
     low, high, assumed = (np.asarray(end) for end in (game.space.low, game.space.high, game.space.assumed))
     for _ in range(4):
         x = _drawn(game, rng)
         for player in range(len(x)):
             bounded = assumed[player]
-            if family is _race:  # an end that is the farthest searched is no proof
+            if family != "market":  # an end that is the farthest searched is no proof
                 bounded = bounded & (high[player] < FARTHEST) & (high[player] != FURTHEST_INVESTMENT)
             sets = [np.arange(len(bounded)) == k for k in np.flatnonzero(bounded)]
             for axes in rng.permutation(sets)[:4] if len(sets) > 4 else sets:
@@ -328,10 +213,10 @@ def test_no_choice_beyond_an_assumed_end_pays(family: Any, seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", _seeds(3, 24))
-@pytest.mark.parametrize("family", [_market, _race, _auction])
-def test_no_equilibrium_is_claimed_where_a_choice_beyond_pays_more(family: Any, seed: int) -> None:
+@pytest.mark.parametrize("family", ["market", "race", "periods", "auction"])
+def test_no_equilibrium_is_claimed_where_a_choice_beyond_pays_more(family: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    game = family(rng)
+    game = _made(family, rng)
     low, high, assumed = (np.asarray(end) for end in (game.space.low, game.space.high, game.space.assumed))
     x = np.where(assumed & (rng.random(low.shape) < 0.5), high, _drawn(game, rng))
     found = rv.certificate(game, x)
