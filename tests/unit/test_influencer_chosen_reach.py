@@ -13,6 +13,7 @@ import pytest
 import rivalry as rv
 from rivalry import oracles
 from rivalry.families.influencer import symmetric_equilibrium, symmetric_positions, symmetric_spectrum
+from tests.duel import formulas
 
 pytestmark = pytest.mark.slow
 
@@ -49,22 +50,14 @@ def built(name: str) -> tuple[Any, Any]:
 
 
 def direct(name: str, game: Any) -> np.ndarray:
-    """Return the players' payoffs, computed directly in NumPy."""
+    """Return the players' payoffs, written out in NumPy."""
     options, x = GAMES[name]
-    x = np.asarray(x)
-    points, weights = np.asarray(game.points), np.asarray(game.weights)
-    axes = points.shape[1]
-    squares = ((points[None] - x[:, None, :axes]) ** 2).sum(axis=-1)
-    rows = np.exp(-squares / (2 * x[:, -1:] ** 2))
-    if options.get("normalised"):
-        rows /= (x[:, -1:] * np.sqrt(2 * np.pi)) ** axes
-    rows *= np.broadcast_to(options.get("budgets", 1.0), len(x))[:, None]
-    everybody = rows.sum(axis=0)
-    if "third_party" in options:
-        everybody = everybody + 0.3 * np.exp(-points[:, 0])
-    everybody = everybody + options.get("abstention", 0.0) * squares.prod(axis=0)
-    cost = options.get("reach_cost")
-    return np.asarray(rows / everybody @ weights - (0.0 if cost is None else np.asarray(cost)) * x[:, -1])
+    points, x = np.asarray(game.points), np.asarray(x)
+    keys = {key: value for key, value in options.items() if value is not None}
+    if "third_party" in keys:
+        keys["third_party"] = 0.3 * np.exp(-points[:, 0])
+    paid = formulas.influence(keys, len(x), points, np.asarray(game.weights))
+    return np.concatenate([paid(x, player, x[[player]]) for player in range(len(x))])
 
 
 @eqx.filter_jit

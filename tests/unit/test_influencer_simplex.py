@@ -110,14 +110,6 @@ def test_payoffs_and_derivatives_match_definition_and_autodiff(name: str) -> Non
 
 
 @pytest.mark.slow
-def test_derivatives_treat_coordinates_as_independent() -> None:
-    """Also off the simplex the parameters of the density are ratios of coordinates."""
-    game = rv.games.influencer(**CASES["dirichlet"])
-    scaled = game.kernel.logs(jnp.asarray(2 * X), game.points)
-    np.testing.assert_allclose(scaled, game.kernel.logs(jnp.asarray(X), game.points), rtol=1e-12)
-
-
-@pytest.mark.slow
 def test_payoffs_and_gradients_near_the_boundary_are_finite() -> None:
     game = rv.games.influencer(**CASES["other corner"])
     assert game.space.min_share == 1e-9
