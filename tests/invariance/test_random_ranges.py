@@ -88,16 +88,11 @@ def _wrong_words(seed: int) -> list[str]:
     return wrong
 
 
-BLOCKS = [(first, 122) for first in range(24, 1000, 122)]  # so that the shares of a check take equally long
+# so that the shares of a check take equally long
+BLOCKS = [pytest.param(first, 122, marks=pytest.mark.nightly) for first in range(24, 1000, 122)]
 
 
-@pytest.mark.parametrize(("first", "count"), [(0, 24)])
+@pytest.mark.parametrize(("first", "count"), [(0, 24), *BLOCKS])
 def test_no_range_makes_a_wrong_word(first: int, count: int) -> None:
     wrong = [text for seed in range(first, first + count) for text in _wrong_words(seed)]
     assert not wrong, "\n".join([f"{len(wrong)} of {3 * count} words", *wrong[:20]])
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize(("first", "count"), BLOCKS)
-def test_no_range_of_many_makes_a_wrong_word(first: int, count: int) -> None:
-    test_no_range_makes_a_wrong_word(first, count)

@@ -202,13 +202,10 @@ def test_unmodified_tables_are_accepted() -> None:
                 targets()[name](**{key: form})
 
 
-def test_wrong_arguments_raise_clear_value_errors() -> None:
-    for name, call, given in wrong_calls(0, CALLS):
-        assert not (why := complaint(call, given)), f"{_told(name, given)} {why}"
+MANY = [pytest.param(seed, 1_500, marks=pytest.mark.nightly) for seed in range(1, 4)]
 
 
-@pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(1, 4))
-def test_many_wrong_arguments_raise_clear_value_errors(seed: int) -> None:
-    for name, call, given in wrong_calls(seed, 1_500):
+@pytest.mark.parametrize(("seed", "count"), [(0, CALLS), *MANY])
+def test_wrong_arguments_raise_clear_value_errors(seed: int, count: int) -> None:
+    for name, call, given in wrong_calls(seed, count):
         assert not (why := complaint(call, given)), f"{_told(name, given)} {why}"

@@ -1,7 +1,5 @@
 """A contributor's first hour: a family, a learner, a plot and a study, added as CONTRIBUTING.md says."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,8 +1,8 @@
 """Continuous resources against adaptive quadrature, and wrong input."""
 
-# ruff: noqa: E501
-
 from __future__ import annotations
+
+# ruff: noqa: E501
 
 from itertools import pairwise
 from typing import Any

@@ -1,8 +1,8 @@
 """Wrong input: one line that names the parameter, the player or entry, the value and the rule."""
 
-# ruff: noqa: E501
-
 from __future__ import annotations
+
+# ruff: noqa: E501
 
 from typing import Any
 

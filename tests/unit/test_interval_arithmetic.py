@@ -189,13 +189,11 @@ def check_rules(count: int, effort: int | None) -> None:
     check("quotient by a positive", lambda x, y: x / y, *found["quotient by a positive"], b, p)
 
 
-@pytest.mark.nightly
-def test_no_value_is_outside_the_interval_of_a_rule() -> None:
-    check_rules(10_000, None)
-
-
-def test_no_value_is_outside_the_interval_of_a_rule_for_few_intervals() -> None:
-    check_rules(SIZE, 0)
+@pytest.mark.parametrize(
+    ("count", "effort"), [(SIZE, 0), pytest.param(10_000, None, marks=pytest.mark.nightly)]
+)
+def test_no_value_is_outside_the_interval_of_a_rule(count: int, effort: int | None) -> None:
+    check_rules(count, effort)
 
 
 def test_derivatives_of_digamma_of_huge_numbers_are_inside() -> None:

@@ -165,13 +165,9 @@ def wrong_words(seed: int, count: int) -> dict[int, str]:
     return found
 
 
-def test_no_penalty_makes_a_word_false() -> None:
-    assert wrong_words(seed=1, count=20) == {}
-
-
-@pytest.mark.nightly
-def test_no_penalty_makes_a_word_false_in_a_thousand_games() -> None:
-    assert wrong_words(seed=2, count=1000) == {}
+@pytest.mark.parametrize(("seed", "count"), [(1, 20), pytest.param(2, 1000, marks=pytest.mark.nightly)])
+def test_no_penalty_makes_a_word_false(seed: int, count: int) -> None:
+    assert wrong_words(seed=seed, count=count) == {}
 
 
 def test_worse_penalties_change_no_word() -> None:
