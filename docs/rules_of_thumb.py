@@ -6,8 +6,6 @@ A rule is a function of a game that returns whether it holds, or None where the 
 Payoffs are whole numbers, of which nothing is rounded; lists are those of the package, in fractions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product

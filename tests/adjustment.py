@@ -1,7 +1,5 @@
 """Tables of a duopoly with adjustment costs, by formula."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

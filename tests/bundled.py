@@ -1,7 +1,5 @@
 """Bundled studies as parameters of tests."""
 
-from __future__ import annotations
-
 import re
 
 from rivalry.lab.study import studies

@@ -1,7 +1,5 @@
 """Runs in parts: what a learner computes must not depend on where it is interrupted."""
 
-from __future__ import annotations
-
 from io import BytesIO
 from itertools import cycle
 from typing import Any

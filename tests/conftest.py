@@ -4,8 +4,6 @@
 before the first module of the package is imported.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 import sys

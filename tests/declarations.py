@@ -3,8 +3,6 @@
 A module whose names are loaded on first use has a stub beside it, which imports each name from its home.
 """
 
-from __future__ import annotations
-
 import ast
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Sellers with drawn parameters, on which the thresholds of an audit were chosen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A user-defined game and a study of it, for runs that tests interrupt and damage."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

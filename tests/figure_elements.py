@@ -1,7 +1,5 @@
 """Elements of figures that tests of plots read."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Logit equilibria of populations by damped steps, which share no iteration with the package's methods."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

@@ -1,7 +1,5 @@
 """Repeated play written out plainly: whole pasts in lists, one round at a time, and drawn games to play."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Curves of equilibria by jaxcont: an independent implementation of `pseudo_arclength.follow` for tests."""
 
-from __future__ import annotations
-
 from inspect import unwrap
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Quotients of changes of rewards, transitions and values, to be held against Lipschitz constants."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 

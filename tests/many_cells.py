@@ -1,7 +1,5 @@
 """Runs of many cheap cells: what tests count and benchmarks measure is the cost beside the cells' work."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Formulas of markets with leaders, by which numerical benchmarks are tested."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Races for tests, from the keys of all their parts beside each other."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -3,8 +3,6 @@
 ``python -m tests.random_races`` prints the claim of each race and how often each claim is made.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections import Counter

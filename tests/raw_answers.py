@@ -5,8 +5,6 @@ their data: ``data/answers_read.json`` has a verdict per study and the digest of
 ``python -m tests.raw_answers --read RUN ...`` records the digests of stored runs, after a reading.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys

@@ -19,8 +19,6 @@ mostly_slow        of a file (``pytestmark``): tests without a marker of this li
 default            a test of such a file that is a default test
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Which parameters of a test belong to the default tests; the others are marked slow."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Simulated logs of prices and quantities of known nature, and their versions with a fault of the data."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Command lines run in this process, in a folder of their own."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A study of a user's class with ``act``: its options are keys, and every replication has its own seeds."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Every bundled study in its quick form, as the command runs it: its words, and its reference values."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The command line: help, version, imported libraries, exit statuses, progress and error messages."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """The option --device: what it chooses, and that an absent device is refused in one line."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """``rivalry certify --profile`` of flows of links: numbers known by hand, and refusals of one line."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Nothing that a stranger wrote steers the terminal: titles, names, choices and messages of errors."""
 
-from __future__ import annotations
-
 import ast
 import json
 import unicodedata

@@ -1,7 +1,5 @@
 """With ``--json`` a command prints exactly one JSON value, in the documented form."""
 
-from __future__ import annotations
-
 import json
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Templates that `rivalry new` writes: complete, valid, and never in place of a file that exists."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

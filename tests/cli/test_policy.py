@@ -1,7 +1,5 @@
 """``rivalry certify --policy``: a policy from a file, judged in the game of a study."""
 
-from __future__ import annotations
-
 import pickle
 import re
 import sys

@@ -1,7 +1,5 @@
 """Every command that a report or the terminal prints works where its reader stands."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from html import unescape

@@ -1,7 +1,5 @@
 """``rivalry certify --profile``: what other solvers print, judged in a game."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Studies as array jobs of SLURM, on one real node where it is installed, and shards on the command line."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

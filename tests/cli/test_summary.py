@@ -1,7 +1,5 @@
 """The answer of a run on the terminal: sentences and a table before caveats and references."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

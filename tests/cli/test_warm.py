@@ -1,7 +1,5 @@
 """`rivalry warm`: what it fills, in which order, and what it refuses."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

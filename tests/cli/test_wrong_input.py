@@ -1,7 +1,5 @@
 """Wrong input: exit status 2 and one line on stderr that names the key, the value and the rule."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

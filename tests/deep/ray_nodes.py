@@ -4,8 +4,6 @@
 CPU, ``kill`` the newest.
 """
 
-from __future__ import annotations
-
 import sys
 
 from ray.cluster_utils import Cluster

@@ -1,7 +1,5 @@
 """The bundled deep-learning studies: the quick form, and nightly the full form with its expectations."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -3,8 +3,6 @@
 Seconds are of processor time.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -4,8 +4,6 @@ A `Setting` is what a user could write. Numbers are drawn over many orders of ma
 them; some settings are refused by the factory, which must say so in one line.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin

@@ -3,8 +3,6 @@
 Written from the mathematics of the textbook pages, with nothing of the package.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from math import comb
 from typing import Any

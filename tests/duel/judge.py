@@ -1,7 +1,5 @@
 """What is wrong with a setting's claims and lists, beside what the referee finds."""
 
-from __future__ import annotations
-
 import traceback
 import warnings
 from collections.abc import Callable

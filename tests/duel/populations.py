@@ -1,7 +1,5 @@
 """Random karma economies: an agent's gain in the population of a policy, by value iteration in NumPy."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

@@ -4,8 +4,6 @@ What is found is a lower bound of what a player can gain: a claim that says less
 more may be right.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Random settings of every family: claims and lists beside brute force, and refusals of one line."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

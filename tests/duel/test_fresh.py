@@ -1,7 +1,5 @@
 """Settings of every family with fresh seeds, where they are asked for: see the check's section on seeds."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st

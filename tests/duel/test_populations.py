@@ -1,7 +1,5 @@
 """Random karma economies: no claim contradicts what one agent can gain."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Planted faults: one-line mistakes, each of which some test must notice."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -5,8 +5,6 @@
 caches of compiled programs that ``RIVALRY_CACHE`` and ``NUMBA_CACHE_DIR`` name.
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The list of planted faults is current: every line is where it says, and its tests exist."""
 
-from __future__ import annotations
-
 import ast
 import re
 

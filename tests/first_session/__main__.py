@@ -7,8 +7,6 @@ Exits with 1 where a command ends otherwise than expected, prints a traceback, o
 The commands of the README's quick start are not among them: .ci/run runs those.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

@@ -1,7 +1,5 @@
 """Run the steps of a session as a newcomer's shell would, and judge what each printed."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

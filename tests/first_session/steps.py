@@ -1,7 +1,5 @@
 """The steps of a first session: commands and snippets, with the exit status and words that each must have."""
 
-from __future__ import annotations
-
 import re
 from importlib.util import find_spec
 from pathlib import Path

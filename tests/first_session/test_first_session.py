@@ -1,7 +1,5 @@
 """The first session of a newcomer: it goes as expected, and the judge of its answers sees what is wrong."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Look at what differs before committing.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory

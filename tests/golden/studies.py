@@ -4,8 +4,6 @@ What is kept are ends and what they are worth, not steps and paths, whose last d
 processors.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from xarray import Dataset

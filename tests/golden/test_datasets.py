@@ -1,7 +1,5 @@
 """Results of small studies against stored reference datasets; see `studies`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

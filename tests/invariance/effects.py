@@ -1,7 +1,5 @@
 """A game for every key in which the key counts, and what the key does, written in plain NumPy."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from itertools import product
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """One game per method, written as tables of payoffs, and what may be changed without changing the game."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Neutral writings of the keys of every family: a key written with the value that has no effect."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

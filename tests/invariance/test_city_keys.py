@@ -3,8 +3,6 @@
 What agents do in these arrays is compared with a city in plain Python in `test_city_kernels`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 

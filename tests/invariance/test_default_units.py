@@ -4,8 +4,6 @@ All payoffs, or those of one player, are multiplied by a factor: status, claim a
 without a row fails by its name.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Every key does what it says: payoffs, cash flows, values and ends against plain NumPy."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Every key in the methods that take its game: words beside brute force on payoffs in plain NumPy."""
 
-from __future__ import annotations
-
 import warnings
 from functools import partial
 from typing import Any

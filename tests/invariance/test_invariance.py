@@ -4,8 +4,6 @@ A table of methods and changes: units and constants of payoffs, the order of pla
 action that nobody would take. A cell does not apply for a reason (`Row.apart`), or fails today for one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

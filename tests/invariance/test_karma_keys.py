@@ -1,7 +1,5 @@
 """Every key of karma economies does what it says: a step of all contests written out by enumeration."""
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Finite games in other words: the same equilibria, claims and gains."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """A neutral value is the key left out: the same game, so the same status, events, words and numbers."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from typing import Any

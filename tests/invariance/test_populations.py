@@ -1,7 +1,5 @@
 """A population in other words: units of flows and payoffs, constants, the order of actions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

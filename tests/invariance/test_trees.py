@@ -1,7 +1,5 @@
 """The same tree in other words: units and constants of payoffs, names of moves, outcomes of chance in two."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any

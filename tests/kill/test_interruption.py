@@ -1,7 +1,5 @@
 """Killed and interrupted runs: no cell lost or computed twice, the same bytes at the end, no process left."""
 
-from __future__ import annotations
-
 import json
 import os
 import random

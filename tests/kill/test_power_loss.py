@@ -1,7 +1,5 @@
 """A loss of power at every sync, rename and removal of a run, a resume and a capsule."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """One Chromium per file of tests; a test that needs it is skipped where there is none."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Runs of the figures' JavaScript outside a page, by node or by Chromium."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

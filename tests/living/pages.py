@@ -1,7 +1,5 @@
 """A page with one view in Chromium, for tests: a small model, and modules served from the package."""
 
-from __future__ import annotations
-
 import json
 import mimetypes
 from typing import Any

@@ -1,7 +1,5 @@
 """Records as methods store them, and a figure of every view."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One script out of the modules of views."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

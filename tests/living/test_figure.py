@@ -1,7 +1,5 @@
 """Living figures of games and results, and certified answers to what a person sets."""
 
-from __future__ import annotations
-
 import builtins
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """Play replayed in a figure against the package's own kernels."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

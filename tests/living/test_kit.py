@@ -1,7 +1,5 @@
 """The kit of figures: numbers, scales, and rules that all its JavaScript keeps."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

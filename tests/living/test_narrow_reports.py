@@ -1,7 +1,5 @@
 """Tables of a report on a narrow screen: the last column is seen without a swipe."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 from typing import Any
 

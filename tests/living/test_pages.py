@@ -1,7 +1,5 @@
 """Frozen pages and reports in Chromium, opened from disk without a network."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any, NamedTuple

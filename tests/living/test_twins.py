@@ -1,7 +1,5 @@
 """Payoffs in JavaScript against those of the package."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What the views line, triangle, responses and branches are given."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

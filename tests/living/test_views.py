@@ -1,7 +1,5 @@
 """The views line, triangle, responses and branches in Chromium: states, claims and dynamics."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

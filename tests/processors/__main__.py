@@ -8,8 +8,6 @@ Last digits may differ between processors; exit codes, statuses, claims and verd
 where one does.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

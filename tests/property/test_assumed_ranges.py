@@ -1,7 +1,5 @@
 """Ranges of choices that families assume: no choice beyond pays, or certificates and lists say so."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any

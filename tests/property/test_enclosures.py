@@ -1,7 +1,5 @@
 """Random programs in interval arithmetic: where a bound is known, every value is a number within it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Properties of every influencer game: conservation and derivatives."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

@@ -1,7 +1,5 @@
 """Properties of every influencer game on a simplex: conservation, and kernels of degree 0."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

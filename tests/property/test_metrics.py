@@ -1,7 +1,5 @@
 """Regrets of random finite games (nonnegative, zero at equilibria, equivariant), basins and distances."""
 
-from __future__ import annotations
-
 from itertools import permutations
 
 import numpy as np

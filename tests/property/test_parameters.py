@@ -4,8 +4,6 @@ For every numeric key of every family: a game that is built anew, one that `with
 are equal, array by array, and the derivative of its payoffs is that of games built anew.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any

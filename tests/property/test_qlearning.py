@@ -1,7 +1,5 @@
 """Q-learning on random small grids: bounded values, moves to neighbours, consistent visit counts."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Bounds on best responses in races with every key of the family, against payoffs written out in NumPy."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Races with zero, tiny and huge parameters: payoffs, gradients and best responses are finite."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

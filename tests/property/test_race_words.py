@@ -1,7 +1,5 @@
 """Words beside races of all sizes: no equilibrium beside a large gain, and the same word in other units."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

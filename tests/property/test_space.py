@@ -1,7 +1,5 @@
 """Projections onto strategy spaces: feasible, idempotent and nearest; reparametrised boxes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

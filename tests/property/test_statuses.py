@@ -1,7 +1,5 @@
 """Statuses of the cells of bundled studies: none that a run has is contradicted by `verify`."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Properties of every influencer game on finite grids: tables agree with the payoff function."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

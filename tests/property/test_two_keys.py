@@ -1,7 +1,5 @@
 """Sentences on two swept keys say of random tables what brute force finds in them."""
 
-from __future__ import annotations
-
 import re
 from itertools import combinations
 from typing import Any

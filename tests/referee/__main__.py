@@ -1,7 +1,5 @@
 """Judge random certificates: ``python -m tests.referee --count 2000 --seed 7 [--family race]``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

@@ -3,8 +3,6 @@
 Both are compared with each other and with payoffs written out in NumPy at dense strategies, from below.
 """
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What must hold of a certificate, beside the deviations that the referee finds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

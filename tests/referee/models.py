@@ -1,7 +1,5 @@
 """Payoffs of every family of one-shot games, in plain NumPy: one player's own strategies in, payoffs out."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Deviations by dense search and random refinement: true lower bounds of what a player can gain."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Certificates of random games against deviations found by an independent referee."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.referee.draws import FAMILIES, cases

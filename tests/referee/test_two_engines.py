@@ -1,7 +1,5 @@
 """Every family's own bound, interval arithmetic and dense sampling agree on random games."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

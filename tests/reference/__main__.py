@@ -5,8 +5,6 @@ package's public interface. Prints one line for each disagreement and last ``N o
 any case disagrees, 2 if the request was wrong. A case that cannot be answered disagrees.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import json

@@ -1,7 +1,5 @@
 """Answers to the cases of the congested city, which stand in the reference files of karma economies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -12,8 +12,6 @@ governs the fields that are X or end in ``_X``; the longest such name wins. The 
 Fields named ``regret_max`` or ``.._at_most`` are upper bounds, ``.._at_least`` lower ones.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The games of reference files, in the files' own spelling: ``kernel = {name, sigma}`` and so on."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -3,8 +3,6 @@
 The files' own spelling of a game is translated in `tests.reference.games`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

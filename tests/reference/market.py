@@ -1,7 +1,5 @@
 """Answers to the cases of market reference files, through the package's public interface."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Answers to the cases of race reference files, through the package's public interface."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The comparison with reference cases: every form of tolerance, on answers that agree and that differ."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Reference cases of influencer games, one test per case."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

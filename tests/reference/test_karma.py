@@ -3,8 +3,6 @@
 Slow ones are of one payment rule at one temperature; the others reuse its code.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

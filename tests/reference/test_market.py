@@ -1,7 +1,5 @@
 """Reference cases of markets, one test per case; those of learners run nightly."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

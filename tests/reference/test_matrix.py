@@ -1,7 +1,5 @@
 """Reference cases of matrix games, one test per case."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

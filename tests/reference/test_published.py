@@ -1,7 +1,5 @@
 """Expectations that name a published value have the number that the list has, and no value is forgotten."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Reference cases of races, one test per case."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

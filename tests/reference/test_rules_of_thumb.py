@@ -1,7 +1,5 @@
 """The page of rules of thumb: every counterexample by hand, and shares and lists again by brute force."""
 
-from __future__ import annotations
-
 import re
 import sys
 from fractions import Fraction

@@ -1,7 +1,5 @@
 """The study `collusion_ends` beside a program in C that shares nothing with the package (`sellers.c`)."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

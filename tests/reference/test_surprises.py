@@ -1,7 +1,5 @@
 """Rows of the page "Where good guesses are wrong": values of the package, and of the test by itself."""
 
-from __future__ import annotations
-
 import re
 import runpy
 from itertools import combinations, pairwise, product

@@ -1,7 +1,5 @@
 """Small runs as they lie in a folder, computed with NumPy alone: what plots and reports are tested on."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

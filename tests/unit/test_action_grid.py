@@ -1,7 +1,5 @@
 """Action grids and moves between their points."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

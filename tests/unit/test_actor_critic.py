@@ -1,7 +1,5 @@
 """Actor-critics against exact best responses, Stackelberg equilibria and gradients computed by hand."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Evaluation of single agents against value and power iteration on a table of transition probabilities."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

@@ -1,7 +1,5 @@
 """Schedules of inverse temperatures: values, ends, and what is refused."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The answer of a run: its table, and sentences on claims that say no more than the certificates."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

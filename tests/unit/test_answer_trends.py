@@ -1,7 +1,5 @@
 """Sentences on quantities: each rule with data that it is about, and with data that must not trigger it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Yes, no, not decided: what numbers, intervals and claims decide, and nothing else."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Archives of strangers: what `archive` wrote is extracted, and everything else is refused in one line."""
 
-from __future__ import annotations
-
 import io
 import re
 import struct

@@ -1,7 +1,5 @@
 """Wrong arguments from Python: one line that names the parameter, the value and the rule."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

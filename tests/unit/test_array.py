@@ -1,7 +1,5 @@
 """Shards of a run: computed apart, merged to the bytes of a run in one piece, refused where they differ."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Auctions against closed forms, simulation and a search over all bids at every signal."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

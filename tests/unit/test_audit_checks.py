@@ -1,7 +1,5 @@
 """Checks of price logs: a simulated log passes them all, and has no verdict with a fault of the data."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

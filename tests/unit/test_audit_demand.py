@@ -1,7 +1,5 @@
 """Logit demand from prices and quantities: recovery, coverage of intervals, and independence of units."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.optimize import minimize, minimize_scalar

@@ -1,7 +1,5 @@
 """Detectors of others on prices of known nature, and how often their intervals hold."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

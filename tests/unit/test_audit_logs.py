@@ -1,7 +1,5 @@
 """Logs of prices: calibrated regret beside closed forms and simulated long runs, and the words on a log."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Logs of several markets and of firms with several products, simulated by first-order conditions."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

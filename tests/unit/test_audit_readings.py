@@ -1,7 +1,5 @@
 """Logs of prices as people write them: another form changes no word, and what cannot be read is named."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path

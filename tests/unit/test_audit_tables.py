@@ -1,7 +1,5 @@
 """Tables of action values as bots: states of other conventions, and gains beside brute force."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Action grids from levels on the axes of a box: grid points, moves, and wrong input."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Basins: end points grouped up to permutations of players, cycles by their ranges, the rest by kind."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Methods and plots that stand beside the bundled studies, and studies that name them, from anywhere."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

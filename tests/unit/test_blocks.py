@@ -1,7 +1,5 @@
 """Blocks of finished cells: the same results as from a file per cell, after kills, damage and changes too."""
 
-from __future__ import annotations
-
 import os
 import random
 import re

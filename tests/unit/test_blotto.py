@@ -1,7 +1,5 @@
 """Best responses where a grid is too coarse: Blotto contests, many corners, and narrow kernels in space."""
 
-from __future__ import annotations
-
 from itertools import combinations
 from typing import Any
 

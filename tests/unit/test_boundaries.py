@@ -1,7 +1,5 @@
 """Boundary rules for steps that would leave the strategy space."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

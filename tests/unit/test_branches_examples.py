@@ -1,7 +1,5 @@
 """The examples of branches, a custom market and a custom race, against their closed forms."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Capsules: what was packed is verified, and what was changed is named, by whoever changed it."""
 
-from __future__ import annotations
-
 import io
 import os
 import re

@@ -1,7 +1,5 @@
 """Cells that are computed together: their results are those of cells computed alone, in fixed bytes."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 from time import sleep

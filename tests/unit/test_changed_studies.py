@@ -1,7 +1,5 @@
 """A bundled study with one key changed says nothing that its author wrote of the game as it was."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Conformance checks of population games: conforming games pass, and each violation is named."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The check of a study builds and traces; it computes no equilibrium and plays nothing."""
 
-from __future__ import annotations
-
 import time
 from importlib.util import find_spec
 

@@ -1,7 +1,5 @@
 """BibTeX of the package and of studies."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The city game: paths and journeys, free flow against Markov chains and simulated walks, classes."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

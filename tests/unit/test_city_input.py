@@ -1,7 +1,5 @@
 """Wrong input for a city: one line that names the parameter, its value and the rule."""
 
-from __future__ import annotations
-
 import inspect
 from itertools import product
 from typing import Any

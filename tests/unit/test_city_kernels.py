@@ -1,7 +1,5 @@
 """Simulation of cities against a plain Python implementation, closed forms and distributions."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Learning in cities against a plain Python implementation, to the bit."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

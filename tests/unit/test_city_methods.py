@@ -1,7 +1,5 @@
 """Learning and simulation in a city: reproducibility, consistency of metrics, options."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Networks and their shortest paths: known counts, graphs from files, and wrong input."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from itertools import pairwise

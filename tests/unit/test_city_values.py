@@ -1,7 +1,5 @@
 """Values of policies and of best responses in measured city environments, against dense linear algebra."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

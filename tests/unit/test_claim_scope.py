@@ -1,7 +1,5 @@
 """Claims about one period of a market say so where firms carry more from period to period."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

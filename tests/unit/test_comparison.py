@@ -1,7 +1,5 @@
 """The best of several noisy cases: named only where a test of all differences supports it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import scipy.stats

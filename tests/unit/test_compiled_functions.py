@@ -1,7 +1,5 @@
 """What the compiler makes of functions of long arrays is what SciPy computes, with the flags that are set."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sums over contested points: interpreted kernels and corner cases."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

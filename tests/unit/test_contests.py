@@ -1,7 +1,5 @@
 """Contests of n agents for k places: against plain simulations, enumeration, and pairs."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

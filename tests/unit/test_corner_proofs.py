@@ -1,7 +1,5 @@
 """Proof files of lists with equilibria at bounds: nobody adopts, firms stay out, players are idle."""
 
-from __future__ import annotations
-
 import copy
 import re
 from itertools import product

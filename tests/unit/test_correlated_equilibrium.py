@@ -1,7 +1,5 @@
 """Correlated equilibria and commitment in finite games, against known sets and brute force."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from itertools import combinations, permutations, product
 from operator import mul

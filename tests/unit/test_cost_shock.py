@@ -1,7 +1,5 @@
 """Duopolists that price in turns under a common cost shock: tables, patterns and play, by brute force."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

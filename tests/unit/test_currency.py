@@ -1,7 +1,5 @@
 """Redistribution of karma and random matching, against plain Python and exact distributions."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from typing import Any

@@ -1,7 +1,5 @@
 """Numbers from JSON and CSV files next to a study."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What type checkers and editors see of lazy names: stubs that are current, and a user's mistakes."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Deviations from limit cycles, against simulated play with full histories and known punishments."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

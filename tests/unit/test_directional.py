@@ -1,7 +1,5 @@
 """Directional learning, against plain Python, closed forms and known results on duopolies."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

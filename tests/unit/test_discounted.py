@@ -1,7 +1,5 @@
 """Values under different discount factors are compared per period."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

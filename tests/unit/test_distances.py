@@ -1,7 +1,5 @@
 """Distances to the nearest certified profile at the same point, by any method."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the wheel and the source archive hold: everything that the package reads at work, and nothing else."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

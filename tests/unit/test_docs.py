@@ -1,7 +1,5 @@
 """The pages of docs/: complete reference, stored outputs, pictures, nothing loaded from other hosts."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

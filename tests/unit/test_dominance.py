@@ -1,7 +1,5 @@
 """Actions that mixtures strictly dominate: certificates in fractions, lists with and without them, proofs."""
 
-from __future__ import annotations
-
 import time
 from fractions import Fraction
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """The random number stream of kernels: published words, blocks equal to single draws, uniformity."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import stats
 

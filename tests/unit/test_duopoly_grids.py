@@ -1,7 +1,5 @@
 """Duopolies on grids: counts and welfare by hand, and the proved lists of their continuous choices."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Simulation of karma economies against plain Python, closed forms and distributions."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Learning and monitoring in economies, against plain Python to the bit and against exact values."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Bounds on traced payoffs and their derivatives, against the formulas of the games evaluated by Arb."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

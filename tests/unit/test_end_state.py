@@ -1,7 +1,5 @@
 """Classification of limit sets: spectra by hand, cycles, saddles that a run passes, coincident players."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

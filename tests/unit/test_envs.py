@@ -1,7 +1,5 @@
 """Games as environments: the libraries' conformance tests, rewards, observations and ends of episodes."""
 
-from __future__ import annotations
-
 import sys
 from importlib import import_module
 from inspect import ismodule, unwrap

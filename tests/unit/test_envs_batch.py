@@ -1,7 +1,5 @@
 """Copies stepped together: the same as environments of their own, one by one, under Gymnasium's wrapper."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """Cities as environments: the kernels' play bit for bit, observations, and policies as tables."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Copies of environments made within an episode, by every way libraries copy, continue as the original."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 import subprocess

@@ -1,7 +1,5 @@
 """Karma economies as environments: episodes, the kernels' rules, illegal bids, policies as tables."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

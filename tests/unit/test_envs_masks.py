@@ -1,7 +1,5 @@
 """Masks in infos alone, and the state of all agents: environments that wrappers of boxes take."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

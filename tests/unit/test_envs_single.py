@@ -1,7 +1,5 @@
 """Single-agent environments: fixed rivals by profile, table or function, and the order of turns."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pure and mixed equilibria against closed forms, brute force, Nashpy and pygambit."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from itertools import combinations, product
 from typing import Any

@@ -1,7 +1,5 @@
 """Solvers of other equilibrium concepts report the concept and its residual."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Claims about gains of finitely many agents that are estimated from play, beside exact gains."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

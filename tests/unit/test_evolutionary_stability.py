@@ -1,7 +1,5 @@
 """Evolutionary stability against the definition: mutants one by one, in fractions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import product

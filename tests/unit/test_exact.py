@@ -1,7 +1,5 @@
 """Regrets and equilibria of pure strategies on grids, against brute force."""
 
-from __future__ import annotations
-
 from itertools import permutations
 
 import numpy as np

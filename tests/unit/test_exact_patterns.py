@@ -1,7 +1,5 @@
 """Lists in fractions of games whose first-order conditions are linear, and of polynomials of one choice."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from itertools import product
 from typing import Any

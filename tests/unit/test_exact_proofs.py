@@ -1,7 +1,5 @@
 """Proof files of finite games and policies: the independent checker verifies them, and no changed one."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The files of the tutorials: short, conforming to the protocols, correct by closed forms."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

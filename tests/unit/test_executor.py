@@ -1,7 +1,5 @@
 """The executor: equal bytes in this process and in workers, failures recorded, no process left behind."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import re

@@ -1,7 +1,5 @@
 """Temperatures over a grid and lengths of epochs: end points, monotonicity, and wrong input."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

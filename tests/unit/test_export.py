@@ -1,7 +1,5 @@
 """Export: tidy, sorted and exact tables, and equal bytes for equal data."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

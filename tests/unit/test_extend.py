@@ -1,7 +1,5 @@
 """Public names for extensions: few, documented, and all that templates and tutorials import."""
 
-from __future__ import annotations
-
 import ast
 import re
 from pathlib import Path

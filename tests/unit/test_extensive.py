@@ -1,7 +1,5 @@
 """Games in extensive form: payoffs, best responses, and values by the linear programme, against the tree."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Extreme equilibria of two-player games, against solving every basis by elimination in fractions."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from functools import partial
 from itertools import combinations

@@ -1,7 +1,5 @@
 """Files that state what is false, written by hand: the checker refuses each, for the right reason."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Feedback equilibria against open-loop races and a two-period race written out in NumPy."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.interpolate import BSpline

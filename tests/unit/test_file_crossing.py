@@ -1,7 +1,5 @@
 """Random files of each format, read by us and by the other programs that are installed: equal payoffs."""
 
-from __future__ import annotations
-
 from itertools import product
 from pathlib import Path
 from typing import Any

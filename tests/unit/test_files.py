@@ -1,7 +1,5 @@
 """Stored files: equal bytes for equal contents, detection of damage, atomic writes."""
 
-from __future__ import annotations
-
 import errno
 import io
 import json

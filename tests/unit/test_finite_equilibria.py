@@ -1,7 +1,5 @@
 """Complete lists of equilibria of finite games against closed forms, elimination and exact arithmetic."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from itertools import combinations, product
 from typing import Any

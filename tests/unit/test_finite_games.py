@@ -1,7 +1,5 @@
 """Finite games of published results: their rules, against payoffs written out."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import get_args
 

@@ -1,7 +1,5 @@
 """Rank correlations and first steps, against SciPy, hand computations and loops."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import scipy.stats

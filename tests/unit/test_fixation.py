@@ -1,7 +1,5 @@
 """Fixation in finite populations against Markov chains solved by NumPy, and closed forms."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import product

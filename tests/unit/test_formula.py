@@ -1,7 +1,5 @@
 """Formulas: values, logarithms that do not underflow, and syntax errors."""
 
-from __future__ import annotations
-
 import math
 
 import jax

@@ -1,7 +1,5 @@
 """Games written as formulas: their parameters, jumps, equations and choices without bounds."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Stored full runs of bundled studies: what is stored, what is refused, and where it is shown."""
 
-from __future__ import annotations
-
 import shutil
 import tomllib
 from datetime import UTC, date, datetime

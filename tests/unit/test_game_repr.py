@@ -1,7 +1,5 @@
 """Text representations of games, including traced games and games without arrays."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from html import unescape

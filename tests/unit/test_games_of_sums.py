@@ -1,7 +1,5 @@
 """Games in which the others matter through sums: how they are read, and that no first-order point is lost."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax

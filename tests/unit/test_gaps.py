@@ -1,7 +1,5 @@
 """Best responses of players with memory against value iteration, all policies, and closed forms."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

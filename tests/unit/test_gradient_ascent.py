@@ -1,7 +1,5 @@
 """Gradient ascent: single steps by hand, stopping rules, warnings, messages."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

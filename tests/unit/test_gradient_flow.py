@@ -1,7 +1,5 @@
 """Gradient flow against the matrix exponential, at bounds, on a simplex and on a known cycle."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.linalg import expm

@@ -1,7 +1,5 @@
 """Greedy play until it cycles, compared with an explicit loop."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

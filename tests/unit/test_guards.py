@@ -5,8 +5,6 @@ and names those that are new. `python -m tests.unit.test_guards` records the pre
 may only shrink.
 """
 
-from __future__ import annotations
-
 import ast
 import json
 import re

@@ -1,7 +1,5 @@
 """Payoffs of every kind of game under JAX's own transformations."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Hedge and softmax policy gradients against plain recursions, regret bounds and known values."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Whole states and limit cycles against direct simulation of histories and powers of Markov chains."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

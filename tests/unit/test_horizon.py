@@ -1,7 +1,5 @@
 """Mean-field games over a finite horizon: enumeration of policies, flows by hand, finitely many agents."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Keys without an effect: a key whose channel is absent is refused, in one line that names what it needs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args

@@ -1,7 +1,5 @@
 """Imports of large libraries: what happens at their end, and no collection of garbage meanwhile."""
 
-from __future__ import annotations
-
 import gc
 import importlib
 import sys

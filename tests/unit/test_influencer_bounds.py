@@ -1,7 +1,5 @@
 """Payoff upper bounds on boxes hold and are tight enough for exact certificates."""
 
-from __future__ import annotations
-
 from collections import Counter
 from itertools import product as product_of
 from typing import Any

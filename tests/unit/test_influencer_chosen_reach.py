@@ -1,7 +1,5 @@
 """Influencer games in which players choose their reach as well as their position."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

@@ -1,7 +1,5 @@
 """Closed forms against the numerical spectrum, on both sides of every threshold."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Continuous resources against adaptive quadrature, and wrong input."""
 
-from __future__ import annotations
-
 # ruff: noqa: E501
 
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """Wrong input: one line that names the parameter, the player or entry, the value and the rule."""
 
-from __future__ import annotations
-
 # ruff: noqa: E501
 
 from typing import Any

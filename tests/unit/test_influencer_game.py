@@ -1,7 +1,5 @@
 """Influencer games against a direct evaluation without logarithms and automatic differentiation."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Densities with their mode at the position: Beta on an interval, Dirichlet on a simplex."""
 
-from __future__ import annotations
-
 import warnings
 from itertools import permutations
 from typing import Any

@@ -1,7 +1,5 @@
 """Influencer games on simplices against SciPy densities, automatic differentiation and reference points."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Initial action values of Q-learners as arrays, lists and files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Remedies where the package is a checkout, and where it was installed as a wheel."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Rules of interval arithmetic against Arb at 128 bits: no value of a function is outside its interval."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial

@@ -1,7 +1,5 @@
 """Swept numbers of which the check of a study tries only the ends: it still finds every wrong value."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from random import Random

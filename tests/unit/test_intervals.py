@@ -1,7 +1,5 @@
 """Confidence intervals of means against SciPy's Student distribution, and intervals of shares."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The compilation cache has a folder per version and processor, and programs can be dropped from memory."""
 
-from __future__ import annotations
-
 import builtins
 import io
 import os

@@ -1,7 +1,5 @@
 """Karma economies: redistribution of the surplus, types of agents, payments, parameters of sweeps."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

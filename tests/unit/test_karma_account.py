@@ -1,7 +1,5 @@
 """Ledgers of karma for outside simulators: conservation, payments, distributions, resumption, refusals."""
 
-from __future__ import annotations
-
 import runpy
 from pathlib import Path
 from typing import Any

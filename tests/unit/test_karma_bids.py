@@ -1,7 +1,5 @@
 """Karma economies whose allowed bids are a list, beside a population computed by enumeration of pairs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Games and policies of karma-game-library, as plain functions and arrays."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Wrong input to karma economies: one line that names the parameter, its value and the rule."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Two implementations of each rule: agents in the kernels match the mean field on average."""
 
-from __future__ import annotations
-
 import dataclasses
 import warnings
 from typing import Any, NamedTuple

@@ -1,7 +1,5 @@
 """Agents that observe a signal of their peer before bidding: signals, play, learning, and refusals."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Learners that value the next price at lagged costs, against plain Python and enumerated policies."""
 
-from __future__ import annotations
-
 from itertools import product
 from math import exp
 

@@ -1,7 +1,5 @@
 """Finite games to and from QuantEcon, Nashpy and OpenSpiel."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

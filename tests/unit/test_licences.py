@@ -1,7 +1,5 @@
 """Licences of dependencies: every requirement has a row, and none binds a program under MIT."""
 
-from __future__ import annotations
-
 import re
 import sys
 from importlib import import_module

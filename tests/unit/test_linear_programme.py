@@ -1,7 +1,5 @@
 """The value of zero-sum matrix games against closed forms and enumeration, and the proof of it."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Lists of equilibria with proofs: what is printed, reported and drawn, and never more than is proved."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

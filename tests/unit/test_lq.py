@@ -1,7 +1,5 @@
 """Games from matrices: closed forms, Riccati iteration of random games, deviations, wrong input."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 The liar knows the checker. It tries every reason on every box, and cuts the boxes in which none is accepted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Answers of runs with more points than a figure can show: a sample is drawn, and all are counted."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Benchmarks of markets, critical discount factors, plot data, and best-response dynamics."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Closed forms of markets against reference cases and numerical best responses."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

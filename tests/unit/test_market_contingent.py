@@ -1,7 +1,5 @@
 """Markets whose firms observe the shock, against direct simulation: one choice per firm and level."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

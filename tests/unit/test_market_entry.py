@@ -1,7 +1,5 @@
 """Lists of equilibria of firms that save a fixed cost by staying out, against brute force."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

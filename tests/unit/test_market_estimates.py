@@ -1,7 +1,5 @@
 """Markets from estimated logit demand: inversion of shares, costs, mergers of all markets at once."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Demand by formulas and functions: against named systems, first-order conditions by hand and brute force."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

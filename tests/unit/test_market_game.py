@@ -1,7 +1,5 @@
 """One-period markets: clearing, profits, exact best responses, consumer surplus, and wrong input."""
 
-from __future__ import annotations
-
 import equinox as eqx
 import jax
 import numpy as np

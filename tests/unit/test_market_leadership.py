@@ -1,7 +1,5 @@
 """Leaders and followers of markets against dense grids, with followers' best responses in NumPy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

@@ -1,7 +1,5 @@
 """Owners of several products who lead: outputs and prices by linear systems, corners, certificates."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

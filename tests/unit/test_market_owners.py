@@ -1,7 +1,5 @@
 """Owners of several products: mergers, common ownership, pass-through and compensating costs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

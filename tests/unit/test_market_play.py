@@ -1,7 +1,5 @@
 """Native play of markets: every period by hand, and as environments for external learners."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A price leader with logit demand, against a follower by brute force in NumPy."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

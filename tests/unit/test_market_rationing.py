@@ -1,7 +1,5 @@
 """Prices of one good with limited capacities: sales by hand, and the mixed equilibrium in closed form."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

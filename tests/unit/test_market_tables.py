@@ -1,7 +1,5 @@
 """Tables of markets against play, linear-quadratic form, action levels, channels of discount factors."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Taxes per unit and on revenue: by hand, beside equal costs, and on grids."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Valuations against reference cases and term-by-term sums, and rejection of wrong input."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

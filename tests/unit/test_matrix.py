@@ -1,7 +1,5 @@
 """Matrix games: payoffs as explicit sums, equilibria of classic games, best responses, error messages."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from inspect import unwrap
 from itertools import product

@@ -1,7 +1,5 @@
 """Strategies with bounded memory as policies, and learners that play against them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Every method on one game of each kind: a result, or one line that names the kind and a method."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from fractions import Fraction

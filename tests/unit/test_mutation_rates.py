@@ -1,7 +1,5 @@
 """Populations with mutation against transition matrices that are built individual by individual."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import permutations, product

@@ -1,7 +1,5 @@
 """Names in what people hand in are looked up in the game: nothing named is read by position."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Negative controls that a study runs beside its methods."""
 
-from __future__ import annotations
-
 import pytest
 
 from rivalry.lab.study import Study, StudyError

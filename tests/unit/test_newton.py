@@ -1,7 +1,5 @@
 """Newton's method: exact roots, active bounds, unstable roots, and no root."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Programs evaluated by NumPy: numbers of JAX, bounds of compiled programs, small proofs uncompiled."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

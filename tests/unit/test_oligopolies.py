@@ -1,7 +1,5 @@
 """Oligopolies of the literature: shares and revenues against NumPy, and closed forms by their properties."""
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Optional subpackages and other distributions: both register in tables, and either may be missing."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The table of docs/howto/coming_from.md: every cell has a check that calls the functions it names."""
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Callable

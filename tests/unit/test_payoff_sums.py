@@ -1,7 +1,5 @@
 """The most that payoffs add up to, and lists of equilibria of contests that it makes complete."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

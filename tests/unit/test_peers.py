@@ -1,7 +1,5 @@
 """The comparison with other packages, with a package that the test writes."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

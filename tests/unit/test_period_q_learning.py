@@ -1,7 +1,5 @@
 """Q-learning over periods: against backward induction on the same tables, and without dependence on time."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tables of multi-period games: payoffs of schedules, reachable states, best responses, rejected games."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

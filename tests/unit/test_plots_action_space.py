@@ -1,7 +1,5 @@
 """Plots over the action space: resource, ternary plots, the cube, gradients along a path."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Plots of branches with events and cycles, spectra, and stability windows match the data."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

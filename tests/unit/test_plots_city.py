@@ -1,7 +1,5 @@
 """Plots of a city match the stored data and the street network."""
 
-from __future__ import annotations
-
 from inspect import unwrap
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The commitment plot: markers, lines and the positions of 0 and infinity."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import xarray as xr

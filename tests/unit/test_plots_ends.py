@@ -1,7 +1,5 @@
 """Plots of many runs and of learners: end positions, basins, policies, rollouts, comparisons."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import xarray as xr

@@ -1,7 +1,5 @@
 """Plots of exploitability, fairness and violations match the stored data."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Plots of karma economies match the stored data; captions state exploration and replications."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Plots of sessions, deviations, values and benchmarks match the stored data."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax.numpy as jnp

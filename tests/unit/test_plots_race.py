@@ -1,7 +1,5 @@
 """Plots of schedules, best responses and moves: lines, markers and dots."""
 
-from __future__ import annotations
-
 from functools import partial
 from itertools import pairwise
 

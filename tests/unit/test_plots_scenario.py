@@ -1,7 +1,5 @@
 """Plots of metrics over parameters: panels, heat maps, frontiers, bars, learning curves."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

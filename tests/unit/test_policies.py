@@ -1,7 +1,5 @@
 """Policies learned by Q-learning: exact fixed points, move orders, nature, and recorded metrics."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Policies of users: asked twice, refused in one line, whatever they return or raise."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any

@@ -1,7 +1,5 @@
 """Certificates of learned policies: gains of best responses, and cases in which they are omitted."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

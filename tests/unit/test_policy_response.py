@@ -1,7 +1,5 @@
 """Best responses to fixed policies: enumeration of policies and linear systems for their values."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

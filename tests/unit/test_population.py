@@ -1,7 +1,5 @@
 """Populations: values, distributions and exploitability, against explicit loops over outcomes."""
 
-from __future__ import annotations
-
 import dataclasses
 from itertools import product
 from typing import Any

@@ -1,7 +1,5 @@
 """Learning by all agents of an economy: reproducibility, comparison with exact values, options."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Scaling laws of karma economies, against equilibria found by another method."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

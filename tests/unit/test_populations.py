@@ -1,7 +1,5 @@
 """Interfaces for populations and tabular learners, with minimal examples of each."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Policies of several learners meet those of other sessions: profits by hand, means over pairs."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

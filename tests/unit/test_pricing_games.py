@@ -1,7 +1,5 @@
 """Markets of published results against first-order conditions, independent formulas and closed forms."""
 
-from __future__ import annotations
-
 from math import exp, log
 
 import numpy as np

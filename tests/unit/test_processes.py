@@ -1,7 +1,5 @@
 """Commands that start Python: nothing of the working folder is imported, and no text ends a line."""
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess

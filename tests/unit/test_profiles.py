@@ -1,7 +1,5 @@
 """Distances of profiles: the minimum over swaps of exchangeable players. Basins: test_basins.py."""
 
-from __future__ import annotations
-
 from itertools import permutations
 
 import numpy as np

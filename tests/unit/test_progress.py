@@ -1,7 +1,5 @@
 """Bars of progress: drawn late, in terminals only, and without any effect on results."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable

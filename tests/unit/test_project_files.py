@@ -1,7 +1,5 @@
 """The files that describe the project: one version, addresses that exist, forms that can be read."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """Changed proof files: other forms are damaged, and changed numbers verify nothing that is false."""
 
-from __future__ import annotations
-
 import copy
 import json
 import re

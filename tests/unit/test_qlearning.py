@@ -1,7 +1,5 @@
 """Q-learning: bitwise equal to a plain learner, for any chunks, threads and trials; rejected options."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Gauss rules against exact integrals and SciPy's adaptive quadrature."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import integrate, special

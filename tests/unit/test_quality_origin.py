@@ -1,7 +1,5 @@
 """Logit markets depend on qualities only through their differences to the outside option."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The principal branch of logit equilibria against scalar equations, closed forms, NumPy and pygambit."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Question, title, figures and captions of runs that sweep other keys than their study."""
 
-from __future__ import annotations
-
 from io import BytesIO
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Races in which players hold wrong beliefs about parameters."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

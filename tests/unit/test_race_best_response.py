@@ -1,7 +1,5 @@
 """Best responses in races: brute force, closed forms, and a profile that is not an equilibrium."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

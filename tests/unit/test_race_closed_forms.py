@@ -1,7 +1,5 @@
 """Symmetric equilibria of races, against payoff derivatives, SciPy, and root counts along another curve."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

@@ -1,7 +1,5 @@
 """Errors of races: one line that names the parameter, its value and the constraint."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 from typing import Any

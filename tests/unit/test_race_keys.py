@@ -1,7 +1,5 @@
 """Keys of races: tables of parts, and symbols, which are refused with the keys that they stand for."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Complete lists of equilibria of races: closed forms, brute force, and bounds on where equilibria are."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import equinox as eqx

@@ -1,7 +1,5 @@
 """Payoffs of races, against the formulas of the model written out with powers."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 from typing import Any

@@ -1,7 +1,5 @@
 """The race to the precipice: symmetric rules, against simulation, integrals and arbitrary deviations."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.integrate import quad

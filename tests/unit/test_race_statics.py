@@ -1,7 +1,5 @@
 """Slopes of safety at the symmetric equilibrium: differences, signs, implicit differentiation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

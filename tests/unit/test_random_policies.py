@@ -1,7 +1,5 @@
 """Random policies, their entropies and distances, against SciPy and the sampling distributions."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

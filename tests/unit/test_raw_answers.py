@@ -1,7 +1,5 @@
 """Faults of what a reader sees of a run are seen where they are, and nowhere else."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Recipes of games: variants made by the same factory with changed arguments."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 from typing import Any

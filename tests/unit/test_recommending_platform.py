@@ -1,7 +1,5 @@
 """A platform that learns whom to recommend, against formulas and a learner in plain Python."""
 
-from __future__ import annotations
-
 from math import exp, log, sqrt
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The registry: lazy loading by name, objects from user files, one-line errors."""
 
-from __future__ import annotations
-
 import importlib
 import os
 import py_compile

@@ -1,7 +1,5 @@
 """Tabular learners: regrets recomputed from joint play, known limits, bitwise reproducibility."""
 
-from __future__ import annotations
-
 import hashlib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Q-learning in repeated games: observations, initial values, roles, and reported metrics."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

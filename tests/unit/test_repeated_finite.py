@@ -1,7 +1,5 @@
 """Subgame-perfect payoffs of repeated games, and round robins of automata."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import numpy as np

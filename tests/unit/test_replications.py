@@ -1,7 +1,5 @@
 """Replications of a cell have game, world and certificates in common, and give the bytes of single cells."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 from typing import Any

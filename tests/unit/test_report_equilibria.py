@@ -1,7 +1,5 @@
 """Lists of equilibria in the report, from solved games."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

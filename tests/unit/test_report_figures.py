@@ -1,7 +1,5 @@
 """Figures of a report: defaults of a family, and the nearest point where the asked one is missing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

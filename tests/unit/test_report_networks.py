@@ -1,7 +1,5 @@
 """The table of trained networks, from arrays written by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from rivalry.lab.store.head import packages_of

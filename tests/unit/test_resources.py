@@ -1,7 +1,5 @@
 """Resource points and densities."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.stats import beta, multivariate_normal

@@ -1,7 +1,5 @@
 """Tables of results: the same entries in print, notebooks, data frames, CSV, LaTeX and Markdown."""
 
-from __future__ import annotations
-
 import io
 import json
 import warnings

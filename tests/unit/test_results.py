@@ -1,7 +1,5 @@
 """Datasets and files: records of many cells in one dataset; equal data give equal bytes."""
 
-from __future__ import annotations
-
 import time
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Linear-quadratic games against QuantEcon, SciPy, long backward induction and explicit finite plans."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

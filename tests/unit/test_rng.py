@@ -1,7 +1,5 @@
 """Sources of randomness as in SPEC 7: integers, seed sequences and generators stand for seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

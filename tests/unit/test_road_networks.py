@@ -1,7 +1,5 @@
 """Road networks against travel times added up by hand."""
 
-from __future__ import annotations
-
 import jax.numpy as jnp
 import numpy as np
 import pytest

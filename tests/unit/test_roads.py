@@ -1,7 +1,5 @@
 """Road networks: equilibria and optima known by hand, by enumerated routes, and readers of files."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Zeros of functions of one number, and the one line where there is none."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Rodas5P against a nonlinear equation and a stiff one with known solutions."""
 
-from __future__ import annotations
-
 import diffrax
 import numpy as np
 import pytest

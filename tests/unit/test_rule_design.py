@@ -1,7 +1,5 @@
 """Rule design: brute force, exact resumption, common random numbers, and validation of options."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Failures of the rules: each states the file and the remedy, shown by planted violations."""
 
-from __future__ import annotations
-
 import json
 import runpy
 from collections.abc import Callable

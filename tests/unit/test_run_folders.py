@@ -1,7 +1,5 @@
 """Run folders are created atomically."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

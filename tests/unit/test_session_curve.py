@@ -1,7 +1,5 @@
 """Learning curves: payoffs of greedy play during learning."""
 
-from __future__ import annotations
-
 import numpy as np
 
 import rivalry as rv

@@ -1,7 +1,5 @@
 """Learning sessions equal a reference learner bit by bit, for all kernels, chunks and threads."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

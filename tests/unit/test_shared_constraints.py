@@ -1,7 +1,5 @@
 """Shared constraints: closed forms, an enumeration of active sets, brute force on a grid, refusals."""
 
-from __future__ import annotations
-
 import re
 from itertools import chain, combinations
 from typing import Any

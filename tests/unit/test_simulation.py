@@ -1,7 +1,5 @@
 """Simulation of agents with given policies, against the mean field and value iteration."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Boxes with at most one first-order point of any side: P-matrices, sampled games, and tampered proofs."""
 
-from __future__ import annotations
-
 from itertools import combinations
 from typing import Any
 

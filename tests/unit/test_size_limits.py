@@ -1,7 +1,5 @@
 """Excessive sizes are refused in one line, before memory of that size is allocated."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path

@@ -4,8 +4,6 @@
 lowers it to the present sizes.
 """
 
-from __future__ import annotations
-
 import ast
 import io
 import json

@@ -1,7 +1,5 @@
 """Spaces: membership, grids, sampling, messages. General properties are in tests/property/test_space.py."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Eigenvalues along a branch of rest points, against independent derivatives."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

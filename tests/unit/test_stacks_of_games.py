@@ -1,7 +1,5 @@
 """Lists of stacks of games, against lists of single games and enumeration of all bases in fractions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

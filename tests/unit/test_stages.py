@@ -1,7 +1,5 @@
 """Staged games: subgame-perfect outcomes by enumeration, and follower losses by direct play."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Starts from a lattice: the requested number, distinct, inside the space, evenly spread, deterministic."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

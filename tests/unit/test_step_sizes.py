@@ -1,7 +1,5 @@
 """Step sizes: values against the formula, and validation."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

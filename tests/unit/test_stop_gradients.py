@@ -1,7 +1,5 @@
 """Shifts that cancel are recognised by the operations, and whatever is not recognised is differentiated."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax

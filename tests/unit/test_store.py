@@ -1,7 +1,5 @@
 """Run folders: no lost cells, reported damage, a rebuilt index, equal data in equal bytes."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Studies: definition in TOML and Python, quick form, cells."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

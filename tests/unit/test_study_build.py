@@ -1,7 +1,5 @@
 """Games built from the tables of a study: leaders."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Labels of bundled studies agree with the processor time of their full form."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

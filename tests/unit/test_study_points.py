@@ -1,7 +1,5 @@
 """Dotted keys, spaced values, points of a sweep."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Subgame-perfect equilibria against textbooks, backward induction and enumeration of pure profiles."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from fractions import Fraction

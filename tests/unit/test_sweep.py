@@ -1,7 +1,5 @@
 """`rv.sweep` over all keys that a study can sweep, against games made one by one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

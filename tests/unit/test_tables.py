@@ -1,7 +1,5 @@
 """Games as tables: every route to a table gives the payoffs of the game."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

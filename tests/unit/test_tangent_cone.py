@@ -1,7 +1,5 @@
 """Tangent cones against derivatives of projections, and Newton steps in linear games."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

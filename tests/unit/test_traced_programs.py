@@ -1,7 +1,5 @@
 """Programs within programs: every reader of traced programs reads those that it holds, as JAX runs them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Complete lists are written and verified: equilibria at zero, at corners, near folds, in other units."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Alternating play with unequal numbers of moves: order, values, learning, native play."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tables of two swept keys: every entry is that of its point, in text, page and notebook; files stay long."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Untrusted run folders: flipped bits, crafted heads and cells, links, read-only folders."""
 
-from __future__ import annotations
-
 import builtins
 import copy
 import csv

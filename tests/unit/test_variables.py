@@ -1,7 +1,5 @@
 """Names, units and meanings of variables, and coordinates of players and axes, in labelled datasets."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Walks: transitions, payoffs, starts, observations, and validation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax

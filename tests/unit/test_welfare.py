@@ -1,7 +1,5 @@
 """Inequality of costs, costs of classes under other rules, and the Pareto comparison that is drawn."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Words do not depend on how wide the ranges of choices are that games are written with."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

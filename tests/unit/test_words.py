@@ -1,7 +1,5 @@
 """Names in words: figures, tables and sentences have one name for a quantity, a swept key and a method."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
