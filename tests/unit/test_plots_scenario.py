@@ -101,7 +101,7 @@ def test_only_certified_neighbours_are_joined_and_others_are_hollow() -> None:
     (panel,) = ax.child_axes
     assert [line.get_xdata().tolist() for line in lines(panel, "_line")] == [PRICES[:2]]
     assert [mark.get_markerfacecolor() == "white" for mark in lines(panel, "_points")] == [False, True]
-    assert "hollow: not certified" in labels(ax)
+    assert "hollow: not an equilibrium" in labels(ax)
     assert picture(rv.plots.scenario, swept(claims)).hollow
     assert not picture(rv.plots.scenario, swept()).hollow
     assert picture(rv.plots.scenario, swept().drop_vars("claim")).hollow

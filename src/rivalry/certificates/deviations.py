@@ -371,7 +371,8 @@ def _free_axes(game: Game, player: int) -> int:
     space: Any = game.space
     if isinstance(space, Simplex):
         return space.sizes[player] - 1
-    return int(space.free(player).sum())
+    free = space.free(player) if isinstance(space, Box) else space.mask[player]
+    return int(free.sum())
 
 
 def few_axes(game: Game, player: int) -> bool:
