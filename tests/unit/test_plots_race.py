@@ -139,7 +139,7 @@ def surface(claim: str = "equilibrium") -> xr.Dataset:
 def test_payoff_landscape_marks_the_profile_and_the_best_response() -> None:
     ax = rv.plots.payoff_landscape(surface("not an equilibrium"))
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
-    (here,), (star,) = lines(ax, "present inputs, not certified"), lines(ax, "best response")
+    (here,), (star,) = lines(ax, "present inputs, not an equilibrium"), lines(ax, "best response")
     assert here.get_xydata().tolist() == [[0.01, 5.0]]  # 0 is clipped to the lowest level
     assert star.get_xydata().tolist() == [[1.0, 3.0]]
     (other,) = lines(rv.plots.payoff_landscape(surface(), player=1), "present inputs")

@@ -372,11 +372,11 @@ def dimension(data: Dataset, name: str) -> str | None:
     return str(data[name].dims[0]) if name in data.coords and data[name].ndim == 1 else None
 
 
-def swept_dimension(data: Dataset, main: str, series: str) -> str:
-    """Return the dimension of ``main`` along which the coordinate varies that option ``series`` names."""
-    dim = dimension(data, series)
+def swept_dimension(data: Dataset, main: str, key: str, name: str) -> str:
+    """Return the dimension of ``main`` along which the coordinate varies that option ``key`` names."""
+    dim = dimension(data, name)
     if dim is None or main not in data or dim not in data[main].dims:
-        raise ValueError(f"series: {series!r} is not swept; {near(series, map(str, data.coords))}")
+        raise ValueError(f"{key}: {name!r} is not swept; {near(name, map(str, data.coords))}")
     return dim
 
 

@@ -127,7 +127,7 @@ def _steps(
     """
     if series is None:
         return [("", {})]
-    dim = select.swept_dimension(data, main, series)
+    dim = select.swept_dimension(data, main, "series", series)
     if series in at or dim in at:
         raise ValueError(f"at.{series}: every value of it is drawn; pick another coordinate")
     return [(select.place_of(data, series, k), {dim: k}) for k in range(data[series].size)]

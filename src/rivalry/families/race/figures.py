@@ -341,8 +341,6 @@ def subsidy(
     *,
     quantity: str = "p_safe",
     over: str | None = None,
-    base: int = 0,
-    series: str | None = None,
     at: At = None,
 ) -> Drawing:
     """Draw the effects of subsidies as bars, by player and price or by policy.
@@ -357,16 +355,13 @@ def subsidy(
     quantity
         The metric.
     over
-        The coordinate of the policies; by default slopes are drawn where the data hold them.
-    base
-        The number of the value of ``over`` that the others are compared with.
-    series
-        A second coordinate, with a bar per value.
+        The coordinate of the policies, whose first value the others are compared with; by default slopes are
+        drawn where the data hold them.
 
     Raises
     ------
     ValueError
-        If there is no such coordinate or value.
+        If there is no such coordinate.
 
     Examples
     --------
@@ -381,7 +376,7 @@ def subsidy(
         label = "change per unit of subsidy"
     else:
         over = over or select.find_sweep(data, quantity, own_rank(data, quantity), at, None)
-        heights, proved, groups, members, words = _changes(data, quantity, over, base, series, at)
+        heights, proved, groups, members, words = _changes(data, quantity, over, at)
         label = "change"
     across = select.name_of(data, over) if over and not all(" = " in group for group in groups) else ""
     marks, width = hue_keys(members, width=6), 0.8 / len(members)
@@ -433,25 +428,18 @@ def _price(label: str) -> tuple[str, str]:
     return name, f"player {indices.pop()}" if len(indices) == 1 else "all players"
 
 
-def _changes(data: Dataset, quantity: str, over: str, base: int, series: str | None, at: At) -> Bars:
-    """Return differences to one value of a coordinate as heights ``[value series]``."""
-    dims = [select.swept_dimension(data, quantity, "over", over)]
-    dims += [select.swept_dimension(data, quantity, "series", series)] if series else []
+def _changes(data: Dataset, quantity: str, over: str, at: At) -> Bars:
+    """Return differences to the first value of a coordinate as heights ``[value player]``."""
+    dim = select.swept_dimension(data, quantity, "over", over)
     by_player = own_rank(data, quantity)
-    check_index("base", base, len(data[over]))
-    values, selection = per_player(data, quantity, at=at, keep=tuple(dims))
-    if by_player and series:
-        raise ValueError(f"series: {quantity!r} has a value for each player, which are the bars already")
-    proved = np.broadcast_to(is_certified(selection), values.shape[: len(dims)])
+    values, selection = per_player(data, quantity, at=at, keep=(dim,))
+    proved = np.broadcast_to(is_certified(selection), values.shape[:1])
     heights = (values if by_player else values[..., 0]).reshape(len(data[over]), -1)
-    proved = proved.reshape(heights.shape[0], -1)
-    change = np.delete(heights - heights[base], base, axis=0)
-    sound = np.broadcast_to(np.delete(proved & proved[base], base, axis=0), change.shape)
+    change = heights[1:] - heights[0]
+    sound = np.broadcast_to((proved[1:] & proved[0])[:, None], change.shape)
     members = [f"player {k}" for k in range(change.shape[1])] if by_player else [""]
-    if series:
-        members = [select.place_of(data, series, k) for k in range(data[series].size)]
-    reference = _named_values(data, over)[base].replace("\n", ", ")
-    return change, sound, _named_values(data, over, base), members, f"beside {reference}"
+    reference = _named_values(data, over)[0].replace("\n", ", ")
+    return change, sound, _named_values(data, over, 0), members, f"beside {reference}"
 
 
 def _named_values(data: Dataset, over: str, base: int | None = None) -> list[str]:

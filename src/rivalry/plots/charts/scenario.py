@@ -225,7 +225,7 @@ def _quantities(data: Dataset, metrics: Names) -> list[str]:
 
 def _second_sweep(data: Dataset, name: str, series: str, over: str, at: At) -> str:
     """Return the dimension of a second swept coordinate, whose values may be words."""
-    dim = select.swept_dimension(data, name, series)
+    dim = select.swept_dimension(data, name, "series", series)
     if dim == select.dimension(data, over):
         raise ValueError(f"series: {series!r} goes in step with {over!r}, which is drawn along the axis")
     if series in (at or {}):
