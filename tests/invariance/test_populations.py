@@ -10,6 +10,7 @@ import pytest
 import rivalry as rv
 from rivalry.methods import OnlineMirrorDescent, PopulationNewton
 from rivalry.methods.populations.population_equilibria import PopulationEquilibria
+from rivalry.methods.populations.response import inverse_temperature
 from rivalry.population import population_certificate
 from tests.road_population import RoadNetwork, open_spiel
 
@@ -104,6 +105,12 @@ def test_default_options_are_the_same_in_every_unit_of_payoffs(kind: Callable[[]
         scaled = found(unit)
         assert (scaled.status, scaled.claim) == (base.status, base.claim)
         np.testing.assert_allclose(scaled.profile.values, base.profile.values, atol=1e-8)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.7, 0.99])
+def test_default_inverse_temperature_depends_on_no_other_type(gamma: float) -> None:
+    types = [{"name": "a", "gamma": 0.9, "share": 0.5}, {"name": "b", "gamma": gamma, "share": 0.5}]
+    assert float(inverse_temperature(rv.games.karma(types=types), None, 1.0)) == pytest.approx(1 / 5)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -29,8 +29,8 @@ PEERS_SEEN = "signal: agents who see something of their peers have no mean field
 
 @oracles.payoff_scale.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> Scalar:
-    """Return the cost of losing at the highest urgency in every step."""
-    return jnp.max(jnp.max(game.stakes, axis=1) / (1 - game.gamma))
+    """Return each type's cost of losing at its highest urgency in every step."""
+    return jnp.max(game.stakes, axis=1) / (1 - game.gamma)
 
 
 @oracles.named_start.register(KarmaEconomy)

@@ -10,12 +10,13 @@ from jaxtyping import Array, Float
 
 from rivalry import population
 from rivalry.core.game import PopulationGame, scale_of
+from rivalry.core.oracles import payoff_scale
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Scalar
 from rivalry.population import action_values, best_response, policy_values, stationary_population
 from rivalry.population.distances import entropies
 from rivalry.population.operators import Distribution, Policy, Values, by_type
-from rivalry.population.oracles import type_shares
+from rivalry.population.oracles import state_types, type_shares
 from rivalry.runtime.jax import compiled, jax, jnp
 
 SHARPNESS, FIRST_SHARPNESS = 5000.0, 25.0  # default inverse temperatures times the largest payoff per period
@@ -54,8 +55,10 @@ def inverse_temperature(game: PopulationGame, beta: object, sharpness: float) ->
     """Inverse temperature ``beta``; where it is None, ``sharpness`` over the largest payoff per period."""
     if beta is not None:
         return beta
-    # the scale of payoffs is of discounted sums, which are 1 / (1 - discount) times those of a period
-    return sharpness / (scale_of(game) * jnp.mean(1 - jnp.asarray(game.discount)))
+    types = state_types(game)
+    scales = jnp.broadcast_to(jnp.asarray(payoff_scale(game), dtype=float), (int(types.max()) + 1,))
+    # a type's scale is of discounted sums, which are 1 / (1 - discount) times those of a period
+    return sharpness / jnp.max(scales[types] * (1 - jnp.asarray(game.discount)))
 
 
 def rule(beta: object, exploration: object = 0.0, regularised: object = False) -> LogitRule:
