@@ -116,7 +116,7 @@ _WELFARE = DefaultFigure(
 )
 _FAIRNESS = DefaultFigure("fairness_plane", "access_fairness", swept=True)
 _LEARNING = DefaultFigure("exploitability_curve", "monitor_step")
-_GAINS = DefaultFigure("class_gains", "class_cost")
+_GAINS = DefaultFigure("class_gains", "benchmark_cost")
 _INEQUALITY = ("access_fairness", "reward_fairness", "gini", "worst_decile")
 _ECONOMY = ("efficiency", *_INEQUALITY, "mean_relative_exploitability")
 

@@ -13,7 +13,7 @@ GAMES = {
             "method": {"kind": "user_equilibrium"},
             "sweep": {"game.links": ["pigou", "braess"]},
         },
-        words={"links": "road network", "closed": "closed links"},
+        words={"links": "road network", "closed": "set of closed links"},
     ),
 }
 
@@ -35,6 +35,6 @@ METHODS = {
 DEFAULTS = {
     "routes": FamilyDefaults(
         ("travel_cost", "total_cost", "gini", "worst_decile", "relative_gap"),
-        (DefaultFigure("class_gains", "class_cost"),),
+        (DefaultFigure("class_gains", "benchmark_cost"),),
     )
 }
