@@ -21,7 +21,7 @@ _NAMES = {
     "core.results": ("Certificate", "Solution"),
     "certificates.deviations": ("best_response",),
     "core.space": ("Box", "Choices", "Simplex"),
-    "interop": ("meta_game", "read_nfg"),
+    "interop": ("read_nfg",),
     "lab.executor": ("run_study",),
     "lab.store": ("load_run",),
     "lab.study": ("Study", "load_study"),

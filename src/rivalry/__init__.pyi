@@ -21,7 +21,6 @@ from rivalry.core.results import Solution as Solution
 from rivalry.core.space import Box as Box
 from rivalry.core.space import Choices as Choices
 from rivalry.core.space import Simplex as Simplex
-from rivalry.interop import meta_game as meta_game
 from rivalry.interop import read_nfg as read_nfg
 from rivalry.lab.executor import run_study as run_study
 from rivalry.lab.store import load_run as load_run

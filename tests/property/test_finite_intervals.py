@@ -14,7 +14,6 @@ import rivalry as rv
 from rivalry.audit.measures import Reaction, SampleMean, Versus
 from rivalry.audit.verdict import UNDECIDED, verdict
 from rivalry.core.results import COVERAGES, Certificate
-from rivalry.interop.policy_game import MetaGame
 from rivalry.lab.answer.checks import _verdict, _within
 from rivalry.plots.branches import claims_of_rows
 from rivalry.plots.select import DrawnPoint
@@ -186,21 +185,3 @@ def test_no_point_of_a_branch_is_certified_by_what_is_no_number(name: str, numbe
     assert claims.tolist()[1] == "no deviation found"
     assert claims.tolist()[0] in ("not decided", "not an equilibrium")
     assert np.isposinf(number) or claims.tolist()[0] == "not decided"
-
-
-@pytest.mark.parametrize("number", NO_NUMBERS)
-def test_no_profile_of_policies_is_judged_by_returns_that_are_no_numbers(number: float) -> None:
-    """In one episode of one profile of policies, the return of a player is no number."""
-    returns = np.zeros((20, 2, 2, 2))
-    returns[:, :, 0, 0] = 1.0
-    game = rv.games.matrix(*returns.mean(axis=0))
-    meta = MetaGame(game, np.zeros((2, 2, 2)), returns)
-    stays = np.array([[1.0, 0.0], [1.0, 0.0]])
-    assert meta.certificate(stays).regret.tolist() == [0.0, 0.0]
-    assert meta.statement(stays).endswith("gain of player 0 0")
-    returns[3, 1, 0, 1] = number
-    with np.errstate(invalid="ignore"):
-        proof, words = meta.certificate(stays), meta.statement(stays)
-    assert (proof.claim, proof.regret[0]) == ("not decided", 0.0)
-    assert np.isnan(proof.regret[1])
-    assert words.endswith("gain of player 1 unknown")

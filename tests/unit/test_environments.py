@@ -525,6 +525,7 @@ class Other(Grid):
     ("seen", "own", "message"),
     [
         (spaces.Discrete(2), spaces.Box(0, 1), r"^actions of agent: Box is not finite"),
+        (spaces.Box(0, 9, (1,)), spaces.Discrete(2), r"^observations of agent: Box is not finite"),
         (spaces.Discrete(2), spaces.Tuple([spaces.Discrete(2), spaces.Text(3)]), "Text is not finite"),
         (
             spaces.Dict({"a": spaces.Discrete(2), "action_mask": spaces.MultiBinary(3)}),

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import rivalry as rv
-from rivalry.interop.study import LEARNERS, PretrainedPolicies
+from rivalry.interop.study import LEARNERS, PretrainedPolicies, _certificate
 
 pytestmark = pytest.mark.slow
 
@@ -58,3 +59,16 @@ def test_the_record_is_of_all_pairs_and_the_certificate_of_half(session: dict[st
         k = int(np.argmax(profile))
         row = (met[2:, 0, :, k] + met[2:, 1, k, :]).mean(axis=0) / 2
         assert record["regret"][1][0] == pytest.approx(max(row.max() - row[k], 0.0))
+
+
+def test_the_interval_of_a_regret_is_students_over_pairs_for_all_policies_together() -> None:
+    met = np.random.default_rng(3).normal([[0.0], [2.0], [1.0]], size=(20, 3, 3))
+    proof = _certificate(met, np.eye(3)[[0, 0]])
+    gains = met[:, :, 0] - met[:, :1, 0]
+    half = stats.t.ppf(1 - 0.025 / 4, 19) * stats.sem(gains)  # two other policies of each of two firms
+    mean = gains.mean(axis=0)
+    upper, lower = np.max(mean + half), np.max(mean - half)
+    np.testing.assert_allclose(proof.regret, mean.max())
+    np.testing.assert_allclose(proof.error, max(upper - mean.max(), mean.max() - lower))
+    assert proof.claim == "not an equilibrium"
+    assert _certificate(met, np.eye(3)[[1, 1]]).claim == "not decided"

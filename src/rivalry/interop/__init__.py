@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from rivalry.interop.libraries import from_quantecon as from_quantecon
     from rivalry.interop.libraries import to_nashpy as to_nashpy
     from rivalry.interop.libraries import to_quantecon as to_quantecon
-    from rivalry.interop.policy_game import MetaGame as MetaGame
-    from rivalry.interop.policy_game import meta_game as meta_game
 
 _NAMES = {
     "environments": ("EnvironmentGame", "from_gymnasium", "from_pettingzoo"),
@@ -33,7 +31,6 @@ _NAMES = {
         "to_nashpy",
         "to_quantecon",
     ),
-    "policy_game": ("MetaGame", "meta_game"),
 }
 
 # lazy: the register beside this file is read wherever names of methods are listed

@@ -200,9 +200,6 @@ class EnvironmentQLearning(BaseLearner):
             raise ValueError(
                 f"game: {kind} must be an environment, by from_pettingzoo or from_gymnasium of rv.interop"
             )
-        for numbering in game.states:
-            if not numbering.size:  # infinitely many observations: the refusal says which
-                numbering.encode(None)
         return game
 
     def length(self, world: EnvironmentGame) -> int:

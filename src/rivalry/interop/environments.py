@@ -40,10 +40,7 @@ Policy = ndarray | Callable[[Any], Any]
 
 
 class Numbering(NamedTuple):
-    """The elements of a finite space as numbers ``0..size - 1``, mixed radix, the first part slowest.
-
-    A space that is not finite has the size 0, and its elements no numbers: ``encode`` says why.
-    """
+    """The elements of a finite space as numbers ``0..size - 1``, mixed radix, the first part slowest."""
 
     size: int
     encode: Callable[[Any], int]
@@ -96,7 +93,7 @@ class EnvironmentGame(Tree):
     transitions: Transitions | None = static(default=None)
 
     def _title_and_parameters(self) -> Description:
-        sizes = [f"{s.size or 'infinite'} × {a.size}" for s, a in zip(self.states, self.actions, strict=True)]
+        sizes = [f"{s.size} × {a.size}" for s, a in zip(self.states, self.actions, strict=True)]
         words = sizes[0] if len(set(sizes)) == 1 else ", ".join(sizes)
         agents = count_text(len(self.agents), "agent")
         return f"Environment {self.name} of {agents}, states × actions {words}", {}
@@ -268,7 +265,7 @@ def _game_of(
         masked.append(isinstance(observations, Dict) and MASK in observations.spaces)
         if masked[-1]:
             observed_space = Dict({key: part for key, part in observations.spaces.items() if key != MASK})
-        states.append(_observation_numbering(observed_space, f"observations of {agent}"))
+        states.append(_numbering(observed_space, f"observations of {agent}"))
         actions.append(_numbering(spaces_of_agent, f"actions of {agent}"))
         if masked[-1] and prod(observations.spaces[MASK].shape or ()) != actions[-1].size:
             raise ValueError(f"{MASK} of {agent}: must have {actions[-1].size} entries, one per action")
@@ -289,8 +286,7 @@ def _trace(game: EnvironmentGame) -> list[tuple[Any, ...]]:
         legal = None
         if not terminated:
             legal = game.legal(player, observation)
-            finite = game.states[player].size > 0
-            state = game.states[player].encode(observation) if finite else repr(observation)
+            state = game.states[player].encode(observation)
         observations.append((player, state, reward, terminated, truncated))
         actions = game.actions[player]
         return actions.decode(int(rng.integers(actions.size) if legal is None else rng.choice(legal)))
@@ -320,45 +316,13 @@ def _numbering(space: object, item: str) -> Numbering:
     )
 
 
-def _observation_numbering(space: object, subject: str) -> Numbering:
-    """Return the numbers of observations; those of a space that is not finite are refused when asked for."""
-    try:
-        return _numbering(space, subject)
-    except ValueError as error:
-        message = str(error)
-
-    def unnumbered(element: object) -> Any:
-        raise ValueError(f"{message}; functions of observations play in rv.meta_game")
-
-    return Numbering(0, unnumbered, unnumbered)
-
-
 def agent_table(world: EnvironmentGame, player: int, policy: object, where: str) -> ndarray:
-    """Return a policy of an agent as an array, as `checked_table` does.
+    """Return a policy of an agent as actions ``[state]`` or probabilities ``[state action]``.
 
-    Raises `ValueError` also where observations have no numbers.
+    Rows beyond the agent's states are dropped. Raises `ValueError` for anything else, such as values of
+    actions.
     """
-    count = world.states[player].size
-    if not count:
-        world.states[player].encode(None)
-    return checked_table(policy, count, world.actions[player].size, where)
-
-
-def checked_table(policy: object, count: int, size: int, where: str) -> ndarray:
-    """Return actions ``[state]`` or probabilities ``[state action]`` of ``count`` states.
-
-    Rows beyond them are dropped.
-
-    Raises
-    ------
-    ValueError
-        For anything else, such as values of actions.
-
-    Examples
-    --------
-    >>> checked_table([1, 0, -1], 2, 3, "policy").tolist()
-    [1, 0]
-    """
+    count, size = world.states[player].size, world.actions[player].size
     try:
         table = np.asarray(policy)[:count]
     except (ValueError, IndexError):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy import ndarray
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
-from rivalry.core.results import Record, scalar
+from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.tolerances import ROUNDING
 from rivalry.families.market.model import Market
 from rivalry.families.matrix import Matrix
-from rivalry.interop.policy_game import MetaGame, meta_game
 from rivalry.methods import RepeatedQLearning
 from rivalry.solving import all_equilibria, solve
+from rivalry.solving.randomness import stream as random_stream
 from rivalry.tables.repeated import repeated_form
+from rivalry.text.display import count_text
+from rivalry.text.statistics import half_width, half_width_of
 
 LEARNERS: dict[str, dict[str, Any]] = {
     "patient": {"gamma": 0.95},
@@ -72,27 +77,37 @@ class PretrainedPolicies(BaseLearner):
         if "met" in session or not steps:
             return 0
         seed, pairs = int(session["seed"]), self.sessions // 2
-        table = repeated_form(world)
-        states = int(table.tables.payoff.shape[2])
-        policies, partners = dict[str, np.ndarray](), np.zeros(0)
-        for name, options in LEARNERS.items():
+        payoff = repeated_form(world).tables.payoff[0]  # [player state]: a state is the last pair of actions
+        policies, partners = [], np.zeros(0)
+        for options in LEARNERS.values():
             learner = RepeatedQLearning(sessions=2 * pairs, checkpoints=0, **options)
             dataset = solve(world, learner, seed=seed).data
             policy = np.asarray(dataset.policy)
-            policies[name] = np.broadcast_to(policy, (*policy.shape[:2], states))
+            policies.append(np.broadcast_to(policy, (*policy.shape[:2], payoff.shape[1])))
             if not partners.size:
                 zero, full = np.asarray(dataset.nash_payoff), np.asarray(dataset.joint_payoff)
                 partners = np.asarray(dataset.pooled_gain).reshape(2, pairs).mean(axis=0)
-        meeting_gains = []
-        for pair in range(pairs):
-            roles = [{name: policy[pair, 0] for name, policy in policies.items()}]
-            roles += [{name: policy[pairs + pair, 1] for name, policy in policies.items()}]
-            game = meta_game(roles, table, episodes=self.openings, periods=self.periods, seed=seed + pair)
-            meeting_gains.append(game.returns.mean(axis=0))
+        strategies = np.stack(policies, axis=1)  # [session policy player state]
+        meeting_gains = [
+            self._meet(payoff, strategies[pair, :, 0], strategies[pairs + pair, :, 1], seed + pair)
+            for pair in range(pairs)
+        ]
         shape = (2, 1, 1)
         session["met"] = (np.array(meeting_gains) - zero.reshape(shape)) / (full - zero).reshape(shape)
         session["partners"] = partners
         return 1
+
+    def _meet(self, payoff: ndarray, first: ndarray, second: ndarray, seed: int) -> ndarray:
+        """Return mean payoffs ``[player policy rival]`` of two firms' policies ``[policy state]``."""
+        size = isqrt(payoff.shape[1])
+        past = np.random.default_rng(random_stream(seed, "start")).integers(0, size, (self.openings, 2))
+        policy, rival, opening = np.indices((len(first), len(second), self.openings))
+        state = (size * past[:, 0] + past[:, 1])[opening]
+        total = np.zeros((2, *state.shape))
+        for _ in range(self.periods):
+            state = size * first[policy, state] + second[rival, state]
+            total += payoff[:, state]
+        return total.mean(axis=-1) / self.periods
 
     def read(self, world: Market, session: Session) -> Record:
         if "met" not in session:
@@ -100,21 +115,41 @@ class PretrainedPolicies(BaseLearner):
         # either firm may be the first: gains [pair policy rival] of the two are averaged
         meeting_gains = (session["met"][:, 0] + session["met"][:, 1].swapaxes(1, 2)) / 2
         half = len(meeting_gains) // 2
-        profile = all_equilibria(_choice(meeting_gains[:half]).game).equilibria[0]
-        low, high = _choice(meeting_gains).interval()
+        table = meeting_gains[:half].mean(axis=0)
+        choice = Matrix(np.stack([table, table.T]), (tuple(LEARNERS),) * 2, ())
+        profile = np.asarray(all_equilibria(choice).equilibria[0], dtype=float)
         return {
             "status": scalar("completed"),
             "partner_gain": (("session",), session["partners"]),
             "stranger_gain": (("session",), meeting_gains[:, 0, 0]),
             "met_gain": (("policy", "rival"), meeting_gains.mean(axis=0)),
-            "met_gain_half": (("policy", "rival"), (high - low)[0] / 2),
-            "chosen": (("policy",), np.asarray(profile, dtype=float).mean(axis=0)),
-            **_choice(meeting_gains[half:]).certificate(profile).record(),
+            "met_gain_half": (("policy", "rival"), half_width(meeting_gains)),
+            "chosen": (("policy",), profile.mean(axis=0)),
+            **_certificate(meeting_gains[half:], profile).record(),
         }
 
 
-def _choice(meeting_gains: np.ndarray) -> MetaGame:
-    """Return the game of choosing a learner, of gains ``[pair policy rival]``."""
-    gains = np.stack([meeting_gains, meeting_gains.swapaxes(1, 2)], axis=1)
-    error = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
-    return MetaGame(Matrix(gains.mean(axis=0), (tuple(LEARNERS),) * 2, ()), error, gains)
+def _certificate(met: ndarray, profile: ndarray) -> Certificate:
+    """Return the certificate of a choice of policies by profit gains ``[pair policy rival]``.
+
+    Regrets are the largest mean gains over the policies. The intervals are those of Student's t for
+    differences within pairs, wider by Bonferroni's inequality, so that they hold for all policies of both
+    firms together.
+    """
+    payoffs = np.stack([met @ mix for mix in profile[::-1]], axis=1)  # [pair player policy]
+    gains = payoffs - np.sum(payoffs * profile, axis=2, keepdims=True)
+    mean, count, rounding = gains.mean(axis=0), len(met), ROUNDING * np.abs(met).max()
+    mean = np.where(np.abs(mean) <= rounding, 0.0, mean)
+    varies = (mean != 0.0) | (gains.std(axis=0) > rounding)
+    width = half_width_of(gains.std(axis=0, ddof=1), count, max(int(varies.sum()), 1))
+    width = np.where(varies, width, 0.0)
+    regret, low, high = (np.max(np.maximum(ends, 0.0), axis=1) for ends in (mean, mean - width, mean + width))
+    return Certificate(
+        regret,
+        np.full(2, np.inf),
+        "estimated",
+        f"paired play of {count_text(count, 'episode')} per profile of policies",
+        rounding,
+        payoff=np.sum(payoffs.mean(axis=0) * profile, axis=1),
+        error=np.maximum(high - regret, regret - low),
+    )
