@@ -1,11 +1,18 @@
 """Detectors of others on prices of known nature, and how often their intervals hold."""
 
+import sys
+from importlib import import_module
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from rivalry.audit.checks import PriceLog
-from rivalry.audit.detectors import detections, panel_detections, price_level, price_response, price_variance
 from rivalry.audit.market import PriceMarket, price_market
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))
+detectors = import_module("detectors")
+sys.path.pop(0)
 
 NASH, CARTEL = np.array([1.5, 1.5]), np.array([2.0, 2.0])
 
@@ -17,7 +24,7 @@ def market() -> PriceMarket:
 
 def flags(price: np.ndarray, market: PriceMarket) -> dict[str, bool]:
     log = PriceLog(np.arange(len(price)), ("A", "B"), price)
-    return {name: found.flagged for name, found in detections(log, market).items()}
+    return {name: found.flagged for name, found in detectors.detections(log, market).items()}
 
 
 def test_constant_prices_of_competition_and_of_a_cartel(market: PriceMarket) -> None:
@@ -38,7 +45,7 @@ def test_tit_for_tat_with_cuts_responds_and_independent_cuts_do_not(market: Pric
             if cuts[period - 1, 1 - firm]:
                 answered[period, firm] = market.nash[firm]
     assert flags(answered, market)["response"]
-    assert price_response(answered, market.nash, market.cartel).statistic < -0.5
+    assert detectors.price_response(answered, market.nash, market.cartel).statistic < -0.5
 
 
 def test_independent_cuts_are_rarely_called_responses() -> None:
@@ -46,7 +53,7 @@ def test_independent_cuts_are_rarely_called_responses() -> None:
     called = 0
     for seed in range(200):
         cuts = np.random.default_rng(seed).random((400, 2)) < 0.1
-        called += price_response(np.where(cuts, NASH, CARTEL), NASH, CARTEL).flagged
+        called += detectors.price_response(np.where(cuts, NASH, CARTEL), NASH, CARTEL).flagged
     assert called / 200 <= 0.025 + 0.033
 
 
@@ -57,7 +64,7 @@ def test_intervals_of_the_level_cover_under_dependence() -> None:
     for seed in range(200):
         stream = np.random.default_rng(seed)
         noise = lfilter([1.0], [1.0, -0.7], stream.normal(size=(1000, 2)) * 0.05, axis=0)
-        found = price_level(1.75 + noise, NASH, CARTEL)
+        found = detectors.price_level(1.75 + noise, NASH, CARTEL)
         covered += found.low <= 0.5 <= found.high
     assert abs(covered / 200 - 0.95) <= 0.047  # three standard errors
 
@@ -65,24 +72,29 @@ def test_intervals_of_the_level_cover_under_dependence() -> None:
 def test_statistics_do_not_depend_on_units() -> None:
     price = 1.7 + 0.1 * np.random.default_rng(1).normal(size=(300, 2))
     for detector in (
-        lambda k: price_level(k * price, k * NASH, k * CARTEL),
-        lambda k: price_variance(k * price),
+        lambda k: detectors.price_level(k * price, k * NASH, k * CARTEL),
+        lambda k: detectors.price_variance(k * price),
     ):
         np.testing.assert_allclose(detector(1.0), detector(1e4), rtol=1e-9)
-    one, other = price_response(price, NASH, CARTEL), price_response(9.0 * price, 9.0 * NASH, 9.0 * CARTEL)
+    one, other = (
+        detectors.price_response(price, NASH, CARTEL),
+        detectors.price_response(9.0 * price, 9.0 * NASH, 9.0 * CARTEL),
+    )
     np.testing.assert_allclose(one, other, rtol=1e-9)
-    assert price_variance(price).statistic == pytest.approx((price.std(axis=0) / price.mean(axis=0)).mean())
+    assert detectors.price_variance(price).statistic == pytest.approx(
+        (price.std(axis=0) / price.mean(axis=0)).mean()
+    )
 
 
 def test_without_cuts_nothing_is_known_of_responses() -> None:
-    found = price_response(np.full((50, 2), 1.9), NASH, CARTEL)
+    found = detectors.price_response(np.full((50, 2), 1.9), NASH, CARTEL)
     assert (found.low, found.high, found.flagged) == (-np.inf, np.inf, False)
 
 
 def test_logs_of_the_panel_have_the_prices_of_their_rules() -> None:
     """Constant prices of competition and of the cartel: level and regret by hand."""
     market = price_market()
-    found = panel_detections(market, ["one_shot_nash", "cartel_price", "tit_for_tat"], periods=400)
+    found = detectors.panel_detections(market, ["one_shot_nash", "cartel_price", "tit_for_tat"], periods=400)
     assert [round(row["price level"].statistic, 9) for row in found.values()] == [0.0, 1.0, 1.0]
     deviation = np.stack([np.linspace(1.3, 2.0, 70_001), np.full(70_001, market.cartel[1])], axis=-1)
     joint = market.profits(market.cartel)[0]

@@ -1,7 +1,12 @@
-"""Detectors of collusion that others published, by the prices of a log, for comparison with an audit."""
+"""Detectors of collusion that others published, by the prices of a log, for comparison with an audit.
+
+`python docs/detectors.py` counts the logs of the panel's bots that each calls collusive, by the nature of the
+bot, for docs/textbook/audit.md.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,7 +16,7 @@ from numpy import ndarray
 from rivalry.audit.checks import PriceLog
 from rivalry.audit.demand import blocks_of, quantile
 from rivalry.audit.logs import Demand, judge_log
-from rivalry.audit.market import PriceMarket
+from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.measures import BURN, LEARNING
 from rivalry.audit.panel import PANEL
 from rivalry.audit.play import self_play
@@ -126,7 +131,6 @@ def detections(log: PriceLog, market: PriceMarket) -> dict[str, Detection]:
 
     Examples
     --------
-    >>> from rivalry.audit.market import price_market
     >>> market = price_market()
     >>> log = PriceLog(np.arange(400), ("A", "B"), np.tile(market.nash, (400, 1)))
     >>> [name for name, detection in detections(log, market).items() if detection.flagged]
@@ -160,7 +164,6 @@ def panel_detections(
 
     Examples
     --------
-    >>> from rivalry.audit.market import price_market
     >>> detections = panel_detections(price_market(), ["one_shot_nash", "cartel_price"])
     >>> [[name for name, one in row.items() if one.flagged] for row in detections.values()]
     [['variance'], ['price level', 'variance', 'calibrated regret']]
@@ -180,3 +183,18 @@ def _mean_of_blocks(values: ndarray) -> tuple[float, float]:
     blocks = blocks_of(len(values))
     means = np.bincount(blocks, values) / np.bincount(blocks)
     return float(values.mean()), float(np.nan_to_num(half_width(means), nan=np.inf))
+
+
+def main() -> None:
+    """Print the number of bots of each nature, and how many of their logs each detector calls collusive."""
+    rows = panel_detections(price_market())
+    for nature, bots in Counter(PANEL[name].nature for name in rows).items():
+        flagged = Counter[str]()
+        for name, row in rows.items():
+            if PANEL[name].nature == nature:
+                flagged.update({detector: found.flagged for detector, found in row.items()})
+        print(f"| {nature} | {bots} | {' | '.join(map(str, flagged.values()))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
