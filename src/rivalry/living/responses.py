@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from rivalry.core import oracles
 from rivalry.core.game import Game
 from rivalry.core.payoffs import concrete_profile, payoffs
 from rivalry.core.results import Record
 from rivalry.core.space import Box, Simplex
-from rivalry.families.continuous import FormulaGame
 from rivalry.families.matrix import Matrix
 from rivalry.lab.study.identity import TableDict
 from rivalry.living.line import Found, is_profile, sentence_of_play, spread
@@ -154,8 +154,8 @@ def _axes(
         label = f"probability of {action}"
         names_of_players = [f"{label} of {player}" for player in player_names(game)]
         return [{"label": label, "names": names_of_players, "short": action, "low": 0.0, "high": 1.0}]
-    # in a game by formulas the choices of each player have names
-    by_player = game.choices if isinstance(game, FormulaGame) else None
+    # players whose choices differ have names for them
+    by_player = oracles.labels(game).entries
     names = axis_names(game) or [f"choice {a}" if low.shape[1] > 1 else "choice" for a in range(low.shape[1])]
     axes = []
     for a, name in enumerate(names):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,9 +10,12 @@ from rivalry.core.results import Solution
 from rivalry.living.bundle import style, widget_module
 from rivalry.living.figure import Figure, answer, figure_of, figures_of_solution, no_figure
 from rivalry.schema.installation import remedy
+from rivalry.schema.registry import load
 
 
-def explore(game: object, profile: object = None) -> Any:
+def explore(
+    game: object, profile: object = None, *, choices: Mapping[str, Sequence[object]] | None = None
+) -> Any:
     """Return a living figure of a game for a notebook, in which players can be dragged.
 
     Parameters
@@ -21,6 +24,9 @@ def explore(game: object, profile: object = None) -> Any:
         A game of any family.
     profile
         The profile to begin with, ``[player axis]``.
+    choices
+        Of a market: values by key of its factory, such as ``{"owners": [[[0], [1], [2]], [[0, 1], [2]]]}``,
+        among which a reader chooses; the figure then has the equilibrium at each.
 
     Returns
     -------
@@ -41,7 +47,11 @@ def explore(game: object, profile: object = None) -> Any:
     >>> figure.answer["claim"]
     'equilibrium'
     """
-    return widget_of([figure_of(game, profile)])
+    if choices is None:
+        return widget_of([figure_of(game, profile)])
+    if profile is not None:
+        raise ValueError("profile: clashes with choices, whose figure has equilibria")
+    return widget_of([load("rivalry.living.alternatives:figure_of_choices")(game, choices)])
 
 
 def explore_solution(solution: Solution) -> Any:

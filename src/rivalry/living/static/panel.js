@@ -74,14 +74,15 @@ export function claimCard(model, label = "Claim") {
 }
 
 /** The claim of the state's profile, with buttons for the profiles that are certified in the figure.
- * `show(gain, points)` gets the largest gain on a grid, where the figure has a twin. @param {Model} model */
-export function profileClaim(model) {
+ * `show(gain, points)` gets the largest gain on a grid, where the figure has a twin.
+ * @param {Model} model @param {boolean} [buttons] */
+export function profileClaim(model, buttons = true) {
   const { node, say } = claimCard(model);
   const { answers = [] } = model.get("figure").data;
   const stored = el("div", { class: "rv-row" }, answers.slice(0, 6).map((/** @type {any} */ one, /** @type {number} */ k) =>
     button(answers.length > 1 ? `Certified point ${k + 1}` : "Certified point", () =>
       change(model, { profile: one.profile, parameters: one.parameters ?? {} }, true), true)));
-  if (stored.childElementCount) node.append(stored);
+  if (buttons && stored.childElementCount) node.append(stored);
   return {
     node,
     /** @param {number | null} gain @param {string} [points] */
