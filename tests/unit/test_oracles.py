@@ -411,6 +411,7 @@ def test_generic_answers_claim_nothing() -> None:
     assert oracles.base_game(game) is game
     assert not oracles.alternating(game)
     assert not oracles.own_units(game)
+    assert oracles.observation_bounds(game) == (-np.inf, np.inf)
     for moving in (oracles.active_players, oracles.present_players):
         assert np.asarray(moving(game, None)).tolist() == [True] * game.space.shape[0]
     with pytest.raises(

@@ -154,9 +154,9 @@ for word in ABOUT_PLAY:
 AROUND = {
     "freeze": {"to_finite"},  # tables averaged over the fixed players' mixtures
     "stackelberg": {"base_game", "move_order"},
-    "walks": {"normalized_observation", "own_units"},
-    "repeat": {"normalized_observation"},
-    "in_stages": {"active_players", "normalized_observation"},
+    "walks": {"normalized_observation", "observation_bounds", "own_units"},
+    "repeat": {"normalized_observation", "observation_bounds"},
+    "in_stages": {"active_players", "normalized_observation", "observation_bounds"},
     "discretise": set[str](),
     "flattened": set[str](),
 }

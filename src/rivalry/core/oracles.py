@@ -655,6 +655,12 @@ def normalized_observation(game: Any, state: Any) -> Float[Array, "player featur
     return game.observe(state)
 
 
+@oracle()
+def observation_bounds(game: object) -> tuple[ndarray, ndarray]:
+    """Return lower and upper bounds on all observations of play, ``[player feature]``. Generic: infinite."""
+    return np.asarray(-np.inf), np.asarray(np.inf)
+
+
 @oracle(inherited=True)
 def own_units(game: object) -> bool:
     """True if environments take actions in the game's units by default. Generic: False, -1 to 1."""

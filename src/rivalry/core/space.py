@@ -639,6 +639,16 @@ def uniform(space: Space, draws: np.random.Generator, *size: int) -> ndarray:
     return shares
 
 
+def ends(space: Space) -> tuple[ndarray, ndarray]:
+    """Return bounds ``[player axis]`` on the numbers of strategies; infinite where a space states none."""
+    if isinstance(space, Box):
+        return np.asarray(space.low), np.asarray(space.high)
+    if isinstance(space, Simplex | Choices):
+        largest = 1.0 if isinstance(space, Simplex) else np.asarray(space.sizes)[:, None] - 1.0
+        return np.zeros(space.shape), np.broadcast_to(largest, space.shape)
+    return np.full(space.shape, -np.inf), np.full(space.shape, np.inf)
+
+
 def fix(space: Space, x: Profile) -> Profile:
     """Profile ``x`` with the entries of a box that cannot change at their values."""
     return jnp.where(space.mask, x, space.low) if isinstance(space, Box) else x

@@ -19,7 +19,6 @@ from rivalry.transforms.units import strategies
 if TYPE_CHECKING:
     from rivalry.core.game import MarkovGame, Playable
 
-FAR = 1e12  # bound on observations
 NORMALIZED_FAR = 10.0  # bound on normalized observations
 
 COURSES, STEPS, MOSTLY = 32, 64, 90.0  # random play for normalization: runs, steps, percentile
@@ -49,6 +48,7 @@ class Course:
         space = game.space
         self.actions = max(space.sizes) if _limits(game) else 0
         self._middle = _middle(game) if normalized else None
+        self.bounds = (-NORMALIZED_FAR, NORMALIZED_FAR) if normalized else _bounds(game)
         self.form, self.leaves = _split((game, self._middle))
         self.nobody = (np.zeros(space.shape[0], dtype=bool), np.zeros(space.shape))
         self.begin(0)
@@ -88,7 +88,7 @@ class Course:
         flat = row[..., :-1].reshape(*row.shape[:-1], self.nobody[0].size, -1)
         wide = self.actions + 3
         return StepResult(
-            seen=flat[..., wide:],
+            seen=np.clip(flat[..., wide:], *self.bounds),  # results may leave their ranges by rounding
             movers=flat[..., 0] > 0,
             rewards=flat[..., 1],
             over=flat[..., 2] > 0,
@@ -246,11 +246,19 @@ def _row(game: Any, middle: object, state: Any, rewards: Any, ended: Any, cut: o
 
 def _observations(game: MarkovGame, middle: Any, state: Any) -> Any:
     if middle is None:
-        return jnp.clip(game.observe(state), -FAR, FAR)
+        return game.observe(state)
     if oracles.normalized_observation.knows(game):
-        return jnp.clip(oracles.normalized_observation(game, state), -NORMALIZED_FAR, NORMALIZED_FAR)
+        return oracles.normalized_observation(game, state)
     centre, reach = middle
-    return jnp.clip((game.observe(state) - centre) / reach, -NORMALIZED_FAR, NORMALIZED_FAR)
+    return (game.observe(state) - centre) / reach
+
+
+def _bounds(game: object) -> tuple[ndarray, ndarray]:
+    """Return bounds on observations, ``[player feature]``; the range of a constant reaches to 0 or 1."""
+    low, high = oracles.observation_bounds(game)
+    constant = np.equal(low, high)
+    low, high = np.where(constant, np.minimum(low, 0.0), low), np.where(constant, np.maximum(high, 0.0), high)
+    return low, np.where(low == high, 1.0, high)
 
 
 def _middle(game: object) -> tuple[ndarray, ndarray]:

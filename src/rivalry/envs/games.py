@@ -15,7 +15,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, Playable, is_markov, is_population
 from rivalry.core.plain import register_plain
 from rivalry.core.space import Box, Choices, Simplex
-from rivalry.envs.course import FAR, NORMALIZED_FAR, Course
+from rivalry.envs.course import Course
 from rivalry.runtime.jax import floats, jnp
 from rivalry.schema.validate import check_keywords, check_word, whole_number
 from rivalry.transforms import repeat
@@ -136,10 +136,11 @@ class GameEnv(SimultaneousEnv):
     matrix game it holds one mixed strategy per player, uniform on the simplex; later observations hold the
     pure actions played, as rows of 0 and 1.
 
-    Observations are in units of the game. With ``normalize_spaces`` they are of order 1: actions from -1 to 1
-    as in the action space, shares on a simplex unchanged, and other features less their median, divided by
-    their spread, under random play (`Course`); moves of a walk are then from -1 to 1 as well. Rewards are the
-    game's payoffs in either case.
+    Observations are in units of the game, and their boxes are what play can reach, by the game's
+    `rivalry.oracles.observation_bounds`: infinite where nothing is known. With ``normalize_spaces`` they are
+    of order 1: actions from -1 to 1 as in the action space, shares on a simplex unchanged, and other features
+    less their median, divided by their spread, under random play (`Course`); moves of a walk are then from -1
+    to 1 as well. Rewards are the game's payoffs in either case.
 
     If players move in turn (``movers``), actions of the others are ignored (`TurnEnv`). If the game limits
     legal actions, observations are dictionaries with ``observation`` and ``action_mask``. A player that is no
@@ -178,15 +179,17 @@ class GameEnv(SimultaneousEnv):
         self.converter = ActionConverter(self.game, normalize_spaces, simplex)
         self._actions = dict(zip(self.possible_agents, self.converter.spaces, strict=True))
         self.course = Course(self.game, limit=limit, normalized=normalize_spaces)
-        kind, bound = (np.float32, NORMALIZED_FAR) if normalize_spaces else (np.float64, FAR)
-        self.kind = kind
-        everywhere = spaces.Box(-bound, bound, self.course.now.seen.shape[1:], kind)
+        self.kind = np.float32 if normalize_spaces else np.float64
         self.masked = self.course.actions > 0
-        self._observations = dict.fromkeys(self.possible_agents, everywhere)
+        rows = (np.broadcast_to(end, self.course.now.seen.shape) for end in self.course.bounds)
+        self._observations = {
+            name: spaces.Box(low.astype(self.kind), high.astype(self.kind), dtype=self.kind)
+            for name, low, high in zip(self.possible_agents, *rows, strict=True)
+        }
         if self.masked:
             for name, size in zip(self.possible_agents, self.game.space.sizes, strict=True):
-                mask = spaces.MultiBinary(size)
-                self._observations[name] = spaces.Dict({"observation": everywhere, "action_mask": mask})
+                parts = {"observation": self._observations[name], MASK: spaces.MultiBinary(size)}
+                self._observations[name] = spaces.Dict(parts)
         self.fixed: tuple[ndarray, ndarray] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GameEnv:

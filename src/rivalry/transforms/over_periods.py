@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, refuse_shared
 from rivalry.core.oracles import forward
-from rivalry.core.space import PerPlayer, Profile, Space
+from rivalry.core.space import PerPlayer, Profile, Space, ends
 from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.validate import check_keywords, whole_number
 from rivalry.tables.stages import check_stages
@@ -115,6 +116,15 @@ def repeat(game: Game, *, memory: int = 1, periods: int | None = None) -> Repeat
     return Repeated(game, periods, memory)
 
 
+@oracles.observation_bounds.register(Repeated)
+def _(game: Repeated) -> tuple[Any, Any]:
+    low, high = (
+        game.observe(RepeatedState(jnp.broadcast_to(end, (game.memory, *end.shape)), jnp.asarray(0)))
+        for end in ends(game.space)
+    )
+    return low, high
+
+
 @oracles.normalized_observation.register(Repeated)
 def _(game: Repeated, state: RepeatedState) -> Array:
     history: Array = jax.vmap(lambda x: units(game.space, x))(state.history)
@@ -174,6 +184,17 @@ class Staged(PeriodPlay):
 @oracles.active_players.register(Staged)
 def _(game: Staged, state: StagedState) -> Bool[Array, "player"]:
     return game.movers(state)
+
+
+@oracles.observation_bounds.register(Staged)
+def _(game: Staged) -> tuple[ndarray, ndarray]:
+    """Return those of profiles; moves that were not made are 0."""
+    low, high = (end.ravel() for end in ends(game.space))
+    nobody, all_players = np.zeros(len(game.space.mask)), np.ones(len(game.space.mask))
+    return (
+        np.concatenate([low, np.minimum(low, 0.0), nobody]),
+        np.concatenate([high, np.maximum(high, 0.0), all_players]),
+    )
 
 
 @oracles.normalized_observation.register(Staged)

@@ -13,7 +13,7 @@ from rivalry.core import oracles
 from rivalry.core.game import Game, Playable, initial_profile, refuse_shared
 from rivalry.core.oracles import forward
 from rivalry.core.reparametrisation import unconstrain
-from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex
+from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, ends
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_keywords, check_word, whole_number
 from rivalry.tables.action_grid import box_moves, simplex_moves
@@ -110,6 +110,12 @@ class Walks(OneLineRepr, eqx.Module):
         bars = jnp.sort(jax.random.permutation(key, slots)[: size - 1])
         ends = jnp.concatenate([jnp.array([-1]), bars, jnp.array([slots])])
         return jnp.pad(jnp.diff(ends) - 1, (0, self.game.space.shape[1] - size))
+
+
+@oracles.observation_bounds.register(Walks)
+def _(game: Walks) -> tuple[Any, Any]:
+    low, high = (game.observe(Walking(jnp.asarray(end), jnp.asarray(0))) for end in ends(game.game.space))
+    return low, high
 
 
 @oracles.normalized_observation.register(Walks)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy import ndarray
 
 from rivalry.core import oracles
-from rivalry.core.space import Box, PerPlayer, Profile, Scalar
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar, ends
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.model import (
@@ -24,6 +26,8 @@ from rivalry.families.market.model import (
     whole_market,
 )
 from rivalry.families.market.valuation import Valuation, valuation
+from rivalry.proofs.arithmetic.enclosure import enclose
+from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import check_word, whole_number
 
@@ -157,8 +161,6 @@ OBSERVATIONS: dict[str, Callable[[Flow], list[Array]]] = {
 }
 """What firms observe of the last period: rows for all firms, or columns of each firm's own."""
 
-LARGEST = 1e12  # bound on observations
-
 
 class PlayState(NamedTuple):
     """The state of a market between two decisions."""
@@ -242,16 +244,14 @@ class MarketPlay(eqx.Module):
 
     def _turn(self, state: PlayState) -> Int[Array, ""]:
         """Return the period's number in the cycle of turns."""
-        return state.carried.period % len(self.market.turns)
+        return (state.carried.period % len(self.market.turns)).astype(int)
 
     def observe(self, state: PlayState) -> Float[Array, "player feature"]:
         """Return each firm's observation, in the order of the description."""
         firms = self.market.players
         parts = [*OBSERVATIONS[self.observation](state.last), *self._states(state)]
         rows = [part if part.ndim == 2 else jnp.broadcast_to(part, (firms, part.size)) for part in parts]
-        observation = jnp.concatenate(rows or [jnp.zeros((firms, 1))], axis=1)
-        # networks and spaces of environments need finite observations; a capacity may be infinite
-        return jnp.clip(observation, -LARGEST, LARGEST)
+        return jnp.concatenate(rows or [jnp.zeros((firms, 1))], axis=1)
 
     def _states(self, state: PlayState) -> list[Array]:
         """Return the observed states: rows for all firms, or columns of each firm's own."""
@@ -287,6 +287,71 @@ class MarketPlay(eqx.Module):
 
 oracles.active_players.register(MarketPlay)(MarketPlay.active_players)
 oracles.present_players.register(MarketPlay)(lambda game, state: state.carried.active)
+
+
+@oracles.observation_bounds.register(MarketPlay)
+def _(game: MarketPlay) -> tuple[ndarray, ndarray]:
+    """Return the extremes over stages, levels and turns, at both ends of what may be reached."""
+    market, last = game.market, np.inf if game.periods is None else float(game.periods)
+    levels = 1 if market.shock is None else len(market.shock.levels)
+    periods = [*range(len(market.turns) or 1), last]
+    cases = np.array(list(product(range(len(market.stages)), range(levels), periods)))
+
+    def observations(end: tuple[PeriodState, ndarray, Flow]) -> ndarray:
+        carried, choices, flow = end
+
+        def observation(stage: Array, shock: Array, period: Array) -> Array:
+            return game.observe(PlayState(carried._replace(period=period), choices, stage, shock, flow))
+
+        return np.asarray(jax.vmap(observation)(*cases[:, :2].astype(int).T, cases[:, 2]))
+
+    lowest, largest = map(observations, _ranges(game, last))
+    return lowest.min(axis=0), largest.max(axis=0)
+
+
+def _ranges(game: MarketPlay, last: float) -> Any:
+    """Return both ends of states, choices and results until the period ``last``; nothing bounds cash."""
+    market, numbers, firms = game.market, game.market.numbers, np.ones(game.market.players)
+    size = max(1.0, float((1.0 + np.asarray(numbers["growth"])) ** last))
+    low, high = np.minimum(choice_bounds(market)[0], 0.0), np.asarray(game.reach)
+    least, most = ends(game.space)
+    capacity = np.asarray(numbers["capacity"]) * firms
+    if market.dynamics.invest:
+        capacity = capacity + last * size * most[:, 1]
+    q, p = _cleared(market, low, high)
+    nothing = 0.0 * firms
+    lowest = PeriodState(low, nothing, np.min(p.low), -np.inf * firms, firms < 1, 0)
+    largest = PeriodState(high, capacity, np.max(p.high), np.inf * firms, firms > 0, 0)
+    sold = np.minimum(q.high * size, capacity)
+    return [
+        (lowest, np.minimum(least, 0.0), Flow(nothing, p.low, nothing, nothing)),
+        (largest, most, Flow(sold, p.high, nothing, nothing)),
+    ]
+
+
+def _cleared(market: Market, low: ndarray, high: ndarray) -> list[Interval]:
+    """Return ranges of quantities per unit of market size and of prices, at choices in a range."""
+    levels, rule = np.append(0.0, () if market.shock is None else market.shock.levels), market.rule
+    choices, unknown = Interval(low, high), Interval(low, high + np.inf)
+    if rule.choice == "price" and rule.homogeneous:
+        numbers = market.shift_numbers(levels.max())
+        return [Interval(low, numbers["intercept"] / numbers["slope"] + low), choices]
+    # firms that remain sell more once another without cash has left
+    if rule.choice == "price" and market.dynamics.cash:
+        return [unknown, choices]
+    try:
+        ranges = _enclosed(market, choices, Interval(levels.min(), levels.max()))
+    except oracles.Unsupported:
+        return [unknown, unknown]
+    return [Interval(np.fmax(part.low, 0.0), np.fmin(part.high, np.inf)) for part in ranges]
+
+
+@partial(compiled, effort=0)
+def _enclosed(market: Market, choices: Interval, shifts: Interval) -> list[Interval]:
+    def cleared(choice: Array, shift: Array) -> tuple[Array, Array]:
+        return tuple(market.clear(choice[:, None], shift))
+
+    return enclose(cleared, choices.low, 0.0)(choices, shifts)[0]
 
 
 def market_play(market: Market, periods: int | None = None, observation: str = "last_q") -> MarketPlay:

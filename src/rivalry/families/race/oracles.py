@@ -569,6 +569,23 @@ class RacePlay(eqx.Module):
 oracles.to_markov.register(Race)(RacePlay)
 
 
+@oracles.observation_bounds.register(RacePlay)
+def _(play: RacePlay) -> tuple[ndarray, ndarray]:
+    race, columns = play.race, len(play.race.columns)
+    last = play.periods if race.infinite_horizon else race.periods
+    if columns > 2:
+        stocks = np.array([oracles.state_bounds(race, t) for t in range(race.periods + 1)])
+    else:
+        stocks = np.array([2 * [productivities(race.numbers_at(t))] for t in range(race.periods)])
+    low, high = stocks[:, 0].min(axis=0), stocks[:, 1].max(axis=0)
+    rows = [
+        np.append(period, np.log(np.maximum(stock, SMALLEST_STOCK)).ravel())
+        for period, stock in ((0.0, low), (np.inf if last is None else last, high))
+    ]
+    lowest, largest = (np.tile(row, (race.players, 1)) for row in rows)
+    return lowest, largest
+
+
 @oracles.action_levels.register(Race)
 def levels(race: Race, count: int) -> list[dict[str, Any]]:
     """Return ``count`` levels of either input, evenly spaced in logarithms, in the form that tables take.
