@@ -42,7 +42,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     **{
         name: partial(getattr(rv.games, name), **entry.example)
         for name, entry in rv.games.GAMES.items()
-        if name != "routes"  # a continuum of travellers has no agents
+        if not entry.continuum
     },
     "walk": partial(walks, rv.games.influencer(), step=0.1, observation="joint"),
     "walk, continuous": partial(

@@ -97,3 +97,20 @@ def test_nothing_is_known_of_a_game_that_states_no_ranges() -> None:
     seen, *_ = env.step({agent: env.action_space(agent).sample() for agent in env.agents})
     assert seen["player_0"].tolist() == [1e15]
     assert env.observation_space("player_0") == gymnasium.spaces.Box(-np.inf, np.inf, (1,), np.float64)
+
+
+@pytest.mark.parametrize("name", rv.games.GAMES)
+def test_registered_names_are_the_families_that_are_environments(name: str) -> None:
+    registered = f"rivalry/{name}-v0" in gymnasium.registry
+    assert registered == (name in FAMILIES)
+    if not registered:
+        with pytest.raises(ValueError, match=r"^game: \w+ has neither payoffs nor steps$"):
+            parallel_env(getattr(rv.games, name)())
+        return
+    with pytest.raises(ValueError, match=r"^others: is missing; PlayerEnv needs it$"):
+        gymnasium.make(f"rivalry/{name}-v0")
+    game = FAMILIES[name]()
+    env = gymnasium.make(f"rivalry/{name}-v0", game=game, others=idle(game), periods=4, illegal="clip")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*(not in float32|is all zeros|Casting)")
+        check_env(env.unwrapped, skip_render_check=True)

@@ -251,8 +251,9 @@ class PlayerEnv(gym.Env[Any, Any]):
         self._over, self._cut = over[self.name], short[self.name]
 
 
-for _family in GAMES:
-    gym.register(f"rivalry/{_family}-v0", "rivalry.envs:PlayerEnv", kwargs={"game": _family, "player": 0})
+for _family, _entry in GAMES.items():
+    if not _entry.continuum:
+        gym.register(f"rivalry/{_family}-v0", "rivalry.envs:PlayerEnv", kwargs={"game": _family, "player": 0})
 
 single_agent_env = PlayerEnv
 """The third of the functions `parallel_env`, `aec_env` and `single_agent_env`."""

@@ -14,6 +14,7 @@ GAMES = {
             "sweep": {"game.links": ["pigou", "braess"]},
         },
         words={"links": "road network", "closed": "set of closed links"},
+        continuum=True,
     ),
 }
 

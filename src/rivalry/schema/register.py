@@ -101,6 +101,8 @@ class FamilyEntry(NamedTuple):
         What the coordinates of a strategy are, with units, for axes of figures; one name serves all.
     player
         What a player is, in one word.
+    continuum
+        Whether nobody in its games acts alone, so that they are no environments.
     """
 
     target: str
@@ -112,6 +114,7 @@ class FamilyEntry(NamedTuple):
     words: Mapping[str, str] = MappingProxyType({})
     axes: tuple[str, ...] = ("choice",)
     player: str = "player"
+    continuum: bool = False
 
     @property
     def targets(self) -> tuple[str]:
