@@ -163,7 +163,17 @@ class PlainCity:
                 self.sums["flows"][shapes.TAXED] += extra
             paid[self.lane[i]] += due[i]
         self.sums["flows"][shapes.PAID] += sum(due)
+        refused = [
+            [self.stake(i) for i in everybody if self.lane[i] == lane and not won[i]] for lane in range(lanes)
+        ]
+        money = [
+            max(refused[self.lane[i]], default=0.0) if won[i] and not self.dormant(i) else 0.0
+            for i in everybody
+        ]
         self.go(won)
+        if world.award == shapes.BY_TOLL:
+            self.reward = [r - m + sum(money) / self.count for r, m in zip(self.reward, money, strict=True)]
+            self.sums["rewards"] += np.subtract(sum(money) / self.count, money)
         before = list(self.karma)
         self.give(paid)
         self.share()
@@ -181,9 +191,8 @@ class PlainCity:
             share = {i: self.passed[i] / max(self.asked[i], 1) for i in there}
             tie = {i: self.lots[i] >> 32 if world.tie == shapes.COIN else i for i in there}
             return sorted(there, key=lambda i: (share[i], tie[i]))[:seats]
-        value = {shapes.BIDS: lambda i: bids[i], shapes.BY_STAKE: self.stake, shapes.BY_COIN: lambda i: 0}[
-            world.award
-        ]
+        by_stake = dict.fromkeys((shapes.BY_STAKE, shapes.BY_TOLL), self.stake)
+        value = {shapes.BIDS: lambda i: bids[i], shapes.BY_COIN: lambda i: 0, **by_stake}[world.award]
         last = sorted(map(value, there))[-seats - 1]
         first = [i for i in there if value(i) > last]
         left, equals = seats - len(first), [i for i in there if value(i) == last]
@@ -296,7 +305,7 @@ class PlainCity:
         """What is counted before admission."""
         world, sums = self.city, self.sums
         order, ranks = bids, np.unique(world.stakes).tolist()
-        if world.award == shapes.BY_STAKE:
+        if world.award in (shapes.BY_STAKE, shapes.BY_TOLL):
             order = [0 if self.dormant(i) else ranks.index(self.stake(i)) for i in range(self.count)]
         for lane, seats in enumerate(world.capacity):
             there = [i for i in range(self.count) if self.lane[i] == lane]

@@ -47,7 +47,7 @@ RULES += [
 RULES += [
     {"award": award, "tie": tie}
     for award, tie in itertools.product(
-        (shapes.BY_COIN, shapes.BY_STAKE, shapes.BY_TURN), (shapes.COIN, shapes.LOWEST_INDEX)
+        (shapes.BY_COIN, shapes.BY_STAKE, shapes.BY_TURN, shapes.BY_TOLL), (shapes.COIN, shapes.LOWEST_INDEX)
     )
 ]
 

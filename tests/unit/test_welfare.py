@@ -74,6 +74,52 @@ def test_a_simulated_coin_costs_what_random_access_does() -> None:
     assert data.class_name.values.tolist() == ["low", "high"]
 
 
+def queue_costs(high: list[float], rule: str) -> np.ndarray:
+    """Mean costs of agents who queue for one place per step, by the stationary distribution of urgencies.
+
+    Every second trip drawn is a step of dormancy; the others have an urgency of 1 or a high one.
+    """
+    count = len(high)
+    states = list(product(range(3), repeat=count))
+    chain, cost = np.zeros((len(states), len(states))), np.zeros((len(states), count))
+    for s, state in enumerate(states):
+        urgency = np.choose(state, [np.zeros(count), np.ones(count), high])
+        waiting = np.flatnonzero(urgency)
+        highest = urgency == urgency.max()
+        first = np.flatnonzero(highest) if rule == "toll" and len(waiting) else waiting
+        for winner in first if len(first) else [-1]:
+            part = 1 / max(len(first), 1)
+            loses = np.arange(count) != winner
+            paid = urgency[loses].max() if rule == "toll" else 0.0
+            cost[s] += part * (np.where(loses, urgency, paid) - paid / count)
+            draws = [[0, 1, 2] if trip == 0 or k == winner else [trip] for k, trip in enumerate(state)]
+            for after in product(*draws):
+                chances = [
+                    [0.5, 0.25, 0.25][n] for n, each in zip(after, draws, strict=True) if len(each) > 1
+                ]
+                chain[s, states.index(after)] += part * np.prod(chances)
+    share = np.linalg.lstsq(
+        np.vstack([chain.T - np.eye(len(states)), np.ones(len(states))]), np.eye(len(states) + 1)[-1]
+    )[0]
+    return np.asarray(share @ cost)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["coin", "toll"])
+def test_a_queue_for_one_lane_costs_what_its_chain_says(rule: str) -> None:
+    """A t interval over 8 replications, widened to a probability of error of 1e-4."""
+    high = [2.0, 5.0, 9.0]
+    lane = {"lanes": [["a", "b"]], "origins": ["a"], "destinations": ["b"]}
+    types = [{"name": f"{value:g}", "count": 1, "urgencies": [1.0, value]} for value in high]
+    game = rv.games.city(network=lane, capacity=1, p_dormant=0.5, paths_per_agent=1, types=types)
+    method = rv.methods.CitySimulation(plays=rule, evaluation=4000)
+    data = [rv.solve(game, method, seed=seed).data for seed in range(8)]
+    costs = np.array([part.class_cost.values for part in data])
+    error = costs.std(axis=0, ddof=1) / np.sqrt(8)
+    assert np.all(abs(costs.mean(axis=0) - queue_costs(high, rule)) < 7.1 * error)
+    assert data[0].class_name.values.tolist() == ["2", "5", "9"]
+
+
 def test_pairs_of_a_network_gain_by_tolls_that_are_shared() -> None:
     """Two pairs share one of two parallel roads: everything by hand."""
     links = {"from": ["s", "s", "r"], "to": ["t", "t", "s"], "cost": ["x", "1", "2"]}

@@ -91,7 +91,8 @@ class CityBuffers(NamedTuple):
     rest: ndarray  # [lane]: undecided requests at the margin
     price: ndarray  # [lane]: maximum payment, where it is not the agent's own bid
     room: ndarray  # [lane]: capacity; for dormancy all agents
-    due: ndarray  # [lane], float64: the toll
+    due: ndarray  # [lane], float64: the toll in karma
+    fee: ndarray  # [lane], float64: the toll in money
     paid: ndarray  # [lane]: karma
     members: ndarray  # [agent]: by lane
     moves: ndarray  # [type trip trip]: cumulative, in units of 2**-30
@@ -215,6 +216,7 @@ def buffers_of(city: CityArrays) -> CityBuffers:
         crowd=np.zeros((lanes + 1, max(city.most + 1, len(stakes) + 1)), dtype=np.int64),
         room=np.append(city.capacity, agents),
         due=np.append(city.toll, 0.0),
+        fee=np.zeros(lanes + 1),
         moves=np.rint(city.trip_chain * 2.0**30).astype(np.int64),
         ranks=ranks.reshape(city.stakes.shape),
         slot=trip // urgencies,

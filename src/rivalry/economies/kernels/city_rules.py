@@ -19,7 +19,7 @@ def rank_requests(city, drivers, buffers):  # type: ignore[no-untyped-def]
     trips, urgencies = city.trip_chain.shape[1] - 1, city.stakes.shape[1]
     for i in range(buffers.order.shape[0]):
         buffers.bids[i], trip = 0, drivers.trip[i]
-        awake = city.award == shapes.BY_STAKE and trip < trips
+        awake = city.award in (shapes.BY_STAKE, shapes.BY_TOLL) and trip < trips
         buffers.order[i] = buffers.ranks[city.type_of[i], trip % urgencies] if awake else 0
 
 
@@ -168,12 +168,30 @@ def move(city, drivers, buffers, tallied):  # type: ignore[no-untyped-def]
             if counted:
                 tallied.trips[i] += awake
             _start_trip(city, drivers, buffers, i, kind, trip)
+    if city.award == shapes.BY_TOLL:
+        _charge_money(drivers, buffers)
     if counted:
         for i in range(agents):
             tallied.rewards[i] += drivers.reward[i]
         tallied.flows[shapes.PAID] += collected
     _join(city, drivers)
     return collected
+
+
+@inline
+def _charge_money(drivers, buffers):  # type: ignore[no-untyped-def]
+    """Charge admitted agents the highest stake refused at their lane; divide the revenue equally."""
+    agents, revenue = buffers.lane.shape[0], 0.0
+    buffers.fee[:] = 0.0
+    for i in range(agents):
+        lane = buffers.lane[i]
+        buffers.fee[lane] = max(buffers.fee[lane], -drivers.reward[i])
+    for i in range(agents):
+        fee = buffers.fee[buffers.lane[i]] * buffers.won[i]
+        drivers.reward[i] -= fee
+        revenue += fee
+    for i in range(agents):
+        drivers.reward[i] += revenue / agents
 
 
 @inline

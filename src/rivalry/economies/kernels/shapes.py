@@ -22,8 +22,11 @@ SURPLUS, ROOM, BURN = 0, 1, 2
 OVERFLOW, PAID, TAXED, SHARED, BURNT = range(5)
 """Flows of karma: what losers could not hold; charges and taxes to the surplus; redistributed; lost."""
 
-BIDS, BY_COIN, BY_STAKE, BY_TURN = 0, 1, 2, 3
-"""Award rule of a contest: bids or, without karma, random, the higher stake, fewer wins (then random)."""
+BIDS, BY_COIN, BY_STAKE, BY_TURN, BY_TOLL = 0, 1, 2, 3, 4
+"""Award rule of a contest: bids or, without karma, random, the higher stake, fewer wins (then random).
+
+With tolls, of a city alone, the higher stake is admitted and pays money.
+"""
 
 
 UNSEEN = np.zeros((0, 0), dtype=np.int64)
@@ -105,7 +108,7 @@ class CityArrays(NamedTuple):
     local: float  # share of a lane's payments paid to the agents that request the lane
     dormant_share: int  # 1: dormant agents, too, receive a share of the surplus
     tie: int  # COIN or LOWEST_INDEX
-    award: int  # BIDS, BY_COIN, BY_STAKE or BY_TURN (fewest admissions for an attempt so far)
+    award: int  # BIDS, BY_COIN, BY_STAKE, BY_TURN (fewest admissions for an attempt so far) or BY_TOLL
     coalition: ndarray  # [agent], int64: 1 for members of a coalition, which learn from their mean reward
     transfer: int  # NO_TRANSFER, EVEN or URGENT
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from rivalry.core.method import Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record
 from rivalry.economies import kernels
-from rivalry.economies.kernels.shapes import CityArrays
+from rivalry.economies.kernels.shapes import BY_TOLL, CityArrays
 from rivalry.economies.learning.city_drivers import CITY, Streets, city_record, policy_of_all, streets_of
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.economies.learning.sessions import SUMS, FixedPolicies, parts
@@ -22,9 +23,11 @@ class CitySimulation(FixedPolicies):
 
     ``plays`` is the policy of all agents. ``zero``, ``all_in`` and ``uniform`` bid nothing, everything or
     uniformly from the karma held, and choose uniformly at junctions. An array ``[agent row karma entry]``
-    (in Python) or a ``.npy`` file of such an array gives the probabilities of all choices. Three rules use no
-    karma and admit at random (``coin``), by urgency (``stake``), or by the lowest share of admissions in
-    attempts so far (``turn``). Ties are broken by the rule of the city.
+    (in Python) or a ``.npy`` file of such an array gives the probabilities of all choices. Rules without
+    karma admit at random (``coin``), by urgency (``stake``), or by the lowest share of admissions in attempts
+    so far (``turn``). With a ``toll`` the most urgent are admitted too, and pay the highest urgency refused
+    at their lane, in money of the unit of costs; all agents receive equal parts of the revenue at once. Ties
+    are broken by the rule of the city.
 
     The first ``warm_up`` steps are not counted. The record has ``efficiency``, the mean reward per agent and
     step, and the same per competition; ``access_fairness`` and ``reward_fairness``, minus standard deviations
@@ -51,12 +54,13 @@ class CitySimulation(FixedPolicies):
 
     plays: Annotated[
         Any,
-        "rule of admission: coin, stake, turn; or the policy of all agents: uniform, zero, all_in, "
-        "numbers or a file of these",
+        "rule of admission: coin, stake, turn, toll; or the policy of all agents: uniform, zero, "
+        "all_in, numbers or a file of these",
     ] = "coin"
     warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 2000
 
     needs: ClassVar[tuple[Need, ...]] = (CITY,)
+    awards: ClassVar[Mapping[str, int]] = {**FixedPolicies.awards, "toll": BY_TOLL}
 
     def world(self, game: object) -> Streets:
         """Return the game with its agents, which follow the rule that is played."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -16,7 +17,6 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.economies import kernels
 from rivalry.economies.kernels.shapes import BY_COIN, BY_STAKE, BY_TURN
 
-AWARDS = {"coin": BY_COIN, "stake": BY_STAKE, "turn": BY_TURN}
 SUMS = "sum_"  # before tallies in a session
 
 
@@ -95,10 +95,11 @@ class FixedPolicies(BaseLearner):
     warm_up: Annotated[int, Ge(0), "steps before the evaluation"] = 0
 
     policies: ClassVar[tuple[str, ...]] = ("uniform", "zero", "all_in")
+    awards: ClassVar[Mapping[str, int]] = {"coin": BY_COIN, "stake": BY_STAKE, "turn": BY_TURN}
     endings: ClassVar[tuple[str, ...]] = (".npy",)  # of policy files
 
     def __check_init__(self) -> None:
-        words = (*self.policies, *AWARDS)
+        words = (*self.policies, *self.awards)
         if not isinstance(self.plays, str) or self.plays in words:
             return
         if Path(self.plays).suffix not in self.endings or not Path(self.plays).is_file():
@@ -108,7 +109,7 @@ class FixedPolicies(BaseLearner):
     @property
     def bids(self) -> bool:
         """True where agents bid by a policy."""
-        return not (isinstance(self.plays, str) and self.plays in AWARDS)
+        return not (isinstance(self.plays, str) and self.plays in self.awards)
 
     def length(self, world: object) -> int:
         """Return the number of steps, warm-up included."""
@@ -118,7 +119,7 @@ class FixedPolicies(BaseLearner):
         """Return agents among whom the rule that is played decides, where agents do not bid."""
         if self.bids:
             return world
-        return replace(world, arrays=world.arrays._replace(award=AWARDS[self.plays]))
+        return replace(world, arrays=world.arrays._replace(award=self.awards[self.plays]))
 
     def _session(self, world: AgentWorld, stream: np.random.SeedSequence, *, by_agent: bool) -> Session:
         """Return the initial agents, with tallies and batches to fill; ``by_agent``: also of its states."""
