@@ -144,9 +144,9 @@ class City(OneLineRepr, eqx.Module):
         ``.._expected`` its expectation before journeys are drawn; ``lanes_over_capacity`` (kind) and
         ``largest_free_flow`` (kind) are the number of lanes where the latter exceeds the capacity, and its
         largest value, for core, entry and exit lanes; ``agent_class`` is an index into
-        ``class_name``; ``example_lanes`` (example, path, position) are the lanes of the examples' paths, -1
-        beyond their ends; ``example_places`` (example, path, place) is the lane wanted at each position of
-        the journey, -1 for padding.
+        ``class_name``, of types where there are several; ``example_lanes`` (example, path, position) are the
+        lanes of the examples' paths, -1 beyond their ends; ``example_places`` (example, path, place) is the
+        lane wanted at each position of the journey, -1 for padding.
         """
         network, examples = self.network, self.examples()
         present, flow = np.flatnonzero(examples >= 0), self.free_flow()
@@ -154,6 +154,9 @@ class City(OneLineRepr, eqx.Module):
         full, largest = self.expected.wanting > self.capacity, np.full(len(KINDS), np.nan)
         np.fmax.at(largest, network.kinds, self.expected.wanting)
         planned = PLANNED if self.planning != "none" else ""
+        kinds, names, rule = self.classes(), CLASSES, f"{RULE}{planned}; {self.centre_rule}"
+        if len(self.type_names) > 1:
+            kinds, names, rule = self.type_of, self.type_names, "types of agents"
         return {
             "city_lanes": scalar(len(network.lanes)),
             "city_journeys": scalar(len(self.journeys.begins)),
@@ -171,11 +174,11 @@ class City(OneLineRepr, eqx.Module):
             "lane_centre": (("lane",), self.centre),
             "node_name": (("node",), np.array(network.nodes)),
             "node_at": (("node", "coordinate"), floats(network.at)),
-            "agent_class": (("agent",), self.classes()),
+            "agent_class": (("agent",), kinds),
             "agent_centre": (("agent",), self.through_centre().sum(axis=1)),
             "agent_coalition": (("agent",), self.coalition),
-            "class_name": (("class",), np.array(CLASSES)),
-            "class_rule": scalar(f"{RULE}{planned}; {self.centre_rule}"),
+            "class_name": (("class",), np.array(names)),
+            "class_rule": scalar(rule),
             "example_agent": (("example",), agents_present),
             "example_name": (("example",), np.array(CLASSES)[present]),
             "example_rule": scalar(EXAMPLES),
