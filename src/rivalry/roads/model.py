@@ -68,7 +68,7 @@ class RouteGame(Tree):
 
     def kernel_costs(self) -> tuple[Any, ...]:
         """Costs as compiled loops take them."""
-        programs = self.codes, self.numbers, self.begins, self.is_marginal
+        programs = (self.codes, self.numbers, self.begins, self.is_marginal) if len(self.codes) else None
         return self.constant, self.coefficient, self.power, programs
 
     def _formulas(self, flow: ndarray) -> tuple[Any, Any]:

@@ -9,7 +9,7 @@ from rivalry.roads.formulas import ADD, EXP, FLOW, LARGER, LOG, MULTIPLY, NEGATI
 from rivalry.tables.kernels.cache import njit
 
 # codes, numbers, where the program of each link begins, and whether marginal tolls are added
-Programs = tuple[ndarray, ndarray, ndarray, bool]
+Programs = tuple[ndarray, ndarray, ndarray, bool] | None
 
 
 @njit(cache=True)
@@ -32,6 +32,8 @@ def unary(code: int, number: float, value: float) -> tuple[float, float, float]:
 @njit(cache=True)
 def formula_cost(link: int, flow: float, programs: Programs) -> tuple[float, float]:
     """Cost of a link by its formula at a flow, and its slope; 0 without a formula."""
+    if programs is None:  # of networks without formulas nothing more is compiled
+        return 0.0, 0.0
     codes, numbers, begins, is_marginal = programs
     begin, end = begins[link], begins[link + 1]
     if begin == end:
