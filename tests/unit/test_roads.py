@@ -513,7 +513,7 @@ def test_a_folder_of_gmns(tmp_path: Path) -> None:
     # 10 minutes, with 150 on two lanes of 50 each, and 10 minutes whatever the flow
     assert user(game).least_cost.values == pytest.approx([10 * (1 + 150 / 100) + 10])
     assert (game.pair_names().tolist(), game.within_zones) == (["1>3"], 5.0)
-    assert game.unread == ("link_id", "length")
+    assert game.unread == ("link_id", "length", "node.x")
 
 
 @pytest.mark.parametrize(
@@ -528,12 +528,72 @@ def test_a_folder_of_gmns(tmp_path: Path) -> None:
         ({"node": ("2,1,", "2,1,30")}, "zone 30 has nodes 2 and 3; must have one"),
         ({"demand": ("10,30", "30,10")}, "demand.3>1: must be joined by a route"),
         ({"demand": ("10,30", "10,40")}, "demand.1>40: '40' is no node"),
+        ({"demand": ("volume", "trips")}, "has no column volume; must have o_zone_id, d_zone_id, volume"),
+        ({"node": ("node_id", "name")}, "has no column node_id"),
     ],
 )
 def test_wrong_folders_of_gmns_have_one_line(tmp_path: Path, changes: Any, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)) as error:
         gmns(tmp_path, **changes)
     assert "\n" not in str(error.value)
+
+
+FURTHER: dict[str, tuple[dict[str, str], str, str | None, set[str]]] = {
+    "csv": (
+        {"links.csv": "from,to,cost,odd\n1,2,x,7\n", "trips.csv": "from,to,trips,odd\n1,2,3,7\n"},
+        "links.csv",
+        "trips.csv",
+        {"odd", "demand.odd"},
+    ),
+    "tntp": (
+        {
+            "a_net.tntp": "<ODD> 7\n<NUMBER OF LINKS> 1\n1 2 9 1 5 .15 4 0 0 1 ;\n",
+            "a_node.tntp": "Node\tX\tY\todd\t;\n1\t0\t3\t7\t;\n2\t4\t0\t7\t;\n",
+            "trips.tntp": "<ODD> 7\n<TOTAL OD FLOW> 3\nOrigin 1\n2 : 3;\n",
+        },
+        "a_net.tntp",
+        "trips.tntp",
+        {"length", "speed", "toll", "link_type", "<ODD>", "node.odd", "demand.<ODD>"},
+    ),
+    "gmns": (
+        {
+            "link.csv": "from_node_id,to_node_id,directed,vdf_fftt,odd\n1,2,1,5,7\n",
+            "node.csv": "node_id,x_coord,y_coord,zone_id,odd\n1,0,3,a,7\n2,4,0,b,7\n3,9,9,,7\n",
+            "demand.csv": "o_zone_id,d_zone_id,volume,odd\na,b,3,7\n",
+        },
+        "",
+        None,
+        {"odd", "node.odd", "demand.odd"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FURTHER)
+def test_all_that_no_reader_reads_is_named(kind: str, tmp_path: Path) -> None:
+    files, links, demand, unread = FURTHER[kind]
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    game = rv.games.routes(str(tmp_path / links), demand=demand and str(tmp_path / demand))
+    assert set(game.unread) == unread
+    if kind != "csv":
+        assert game.node_at.tolist() == [[0, 3], [4, 0]]
+        # a position that is not known leaves those of others without use
+        for name, text in files.items():
+            (tmp_path / name).write_text(text.replace("4,0,b", ",0,b").replace("4\t0", "?\t0"))
+        game = rv.games.routes(str(tmp_path / links), demand=demand and str(tmp_path / demand))
+        assert set(game.unread) == unread | {"node.x", "node.y"}
+
+
+def test_all_attributes_of_graphs_are_used_or_named(tmp_path: Path) -> None:
+    graph = networkx.DiGraph()
+    graph.add_edge("s", "t", cost="2*x", odd=7)
+    graph.add_node("s", x=1.0, y=2.0, odd=7)
+    graph.add_node("t", x=3.0, y=2.0)
+    networkx.write_graphml(graph, tmp_path / "roads.graphml")
+    for source in (graph, str(tmp_path / "roads.graphml")):
+        game = rv.games.routes(source, demand={"s>t": 3.0})
+        assert set(game.unread) == {"odd", "node.odd"}
+        assert game.node_at.tolist() == [[1, 2], [3, 2]]
 
 
 SMALL = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "1"]}

@@ -11,17 +11,22 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
-Trips = list[tuple[str, str, Any]]  # origin, destination, and how many
+Entries = list[tuple[str, str, Any]]  # origin, destination, and how many
 
 TNTP = ("from", "to", "capacity", "length", "free_flow_time", "b", "power", "speed", "toll", "link_type")
 ROUNDED = 1e-3  # part of all trips by which a head may differ from their sum
 FOLDER = "/"  # in place of an ending
+NODES = ("node", "x", "y")
+HEAD = ("NUMBER OF ZONES", "NUMBER OF NODES", "NUMBER OF LINKS", "FIRST THRU NODE", "TOTAL OD FLOW")
+HEAD += ("END OF METADATA", "ORIGINAL HEADER")
 GMNS = {
     "from_node_id": "from",
     "to_node_id": "to",
     "vdf_fftt": "free_flow_time",
     "vdf_alpha": "b",
     "vdf_beta": "power",
+    "x_coord": "x",
+    "y_coord": "y",
 }
 CONTRADICTION = 0.01  # part by which a stated time may differ from length and speed
 ENDS = (("from", "to"), ("from_node_id", "to_node_id"), ("init_node", "term_node"), ("a_node", "b_node"))
@@ -35,6 +40,15 @@ class NetworkTable(NamedTuple):
     columns: dict[str, list[Any]]
     nodes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     first_through: int = 0  # of TNTP: smaller numbers are zones where trips only begin and end
+    unread: Sequence[str] = ()  # of the head of a file
+
+
+class Trips(NamedTuple):
+    """Trips by pair, the columns that were not read, and attributes of nodes that were."""
+
+    entries: Entries
+    unread: Sequence[str] = ()
+    node_columns: Sequence[str] = ()
 
 
 class FlowTable(NamedTuple):
@@ -107,12 +121,31 @@ def _csv_columns(file: Path) -> dict[str, list[Any]]:
     return _columns(names, rows)
 
 
-def _csv_trips(file: Path) -> Trips:
-    columns = _csv_columns(file)
-    missing = {"from", "to", "trips"} - set(columns)
+def _required(columns: Mapping[str, list[Any]], names: Sequence[str]) -> list[list[Any]]:
+    """Columns by name. Raises `ValueError` for a missing one."""
+    missing = [name for name in names if name not in columns]
     if missing:
-        raise ValueError(f"has no column {min(missing)}; must have from, to and trips")
-    return list(zip(columns["from"], columns["to"], columns["trips"], strict=True))
+        raise ValueError(f"has no column {missing[0]}; must have {', '.join(names)}")
+    return [columns[name] for name in names]
+
+
+def _trips(columns: Mapping[str, list[Any]], names: Sequence[str]) -> Trips:
+    """Trips of columns with origins, destinations and numbers. Raises `ValueError`."""
+    entries = list(zip(*_required(columns, names), strict=True))
+    return Trips(entries, [name for name in columns if name not in names])
+
+
+def _by_node(
+    links: Mapping[str, list[Any]], columns: Mapping[str, list[Any]], key: str
+) -> dict[str, dict[str, Any]]:
+    """Attributes of the nodes of links, from columns of which one names nodes. Raises `ValueError`."""
+    (names,) = _required(columns, [key])
+    nodes: dict[str, dict[str, Any]] = {name: {} for end in ("from", "to") for name in links.get(end, ())}
+    for column in columns.keys() - {key}:
+        entries = dict(zip(names, columns[column], strict=True))
+        for name, attributes in nodes.items():
+            attributes[column] = entries.get(name) or None
+    return nodes
 
 
 def _gmns_links(folder: Path) -> NetworkTable:
@@ -120,7 +153,7 @@ def _gmns_links(folder: Path) -> NetworkTable:
 
     Raises `ValueError` where a stated time is not that of length and speed.
     """
-    columns = {GMNS.get(name, name): column for name, column in _csv_columns(folder / "link.csv").items()}
+    columns = _gmns_columns(folder / "link.csv")
     for row, entry in enumerate(columns.pop("directed", ()), 1):
         if entry.lower() not in ("1", "true"):
             raise ValueError(f"directed, row {row}: {entry!r} must be 1, with a row per direction")
@@ -146,19 +179,27 @@ def _gmns_links(folder: Path) -> NetworkTable:
     if "lanes" in columns and "capacity" in columns:
         del columns["lanes"]
         columns["capacity"] = list(map(mul, read["lanes"], read["capacity"]))
-    return NetworkTable(columns)
+    nodes = folder / "node.csv"
+    return NetworkTable(columns, _by_node(columns, _gmns_columns(nodes), "node_id") if nodes.exists() else {})
+
+
+def _gmns_columns(file: Path) -> dict[str, list[Any]]:
+    return {GMNS.get(name, name): column for name, column in _csv_columns(file).items()}
 
 
 def _gmns_trips(folder: Path) -> Trips:
     """Trips of a folder of GMNS between the nodes of zones. Raises `ValueError`."""
     nodes = _csv_columns(folder / "node.csv")
+    (names,) = _required(nodes, ["node_id"])
     node_of = dict[str, str]()
-    for node, zone in zip(nodes["node_id"], nodes.get("zone_id", nodes["node_id"]), strict=True):
+    for node, zone in zip(names, nodes.get("zone_id", names), strict=True):
         if zone and node_of.setdefault(zone, node) != node:
             raise ValueError(f"node.csv: zone {zone} has nodes {node_of[zone]} and {node}; must have one")
-    trips = _csv_columns(folder / "demand.csv")
-    rows = zip(trips["o_zone_id"], trips["d_zone_id"], trips["volume"], strict=True)
-    return [(node_of.get(tail, tail), node_of.get(head, head), amount) for tail, head, amount in rows]
+    trips = _trips(_csv_columns(folder / "demand.csv"), ("o_zone_id", "d_zone_id", "volume"))
+    entries = [
+        (node_of.get(tail, tail), node_of.get(head, head), amount) for tail, head, amount in trips.entries
+    ]
+    return Trips(entries, trips.unread, ["zone_id"])
 
 
 def _tntp(file: Path) -> tuple[dict[str, str], list[tuple[int, str]]]:
@@ -180,12 +221,25 @@ def _tntp_links(file: Path) -> NetworkTable:
     count = tags.get("NUMBER OF LINKS", str(len(rows)))
     if int(count) != len(rows):
         raise ValueError(f"{len(rows)} links; must be {count}, as its head says")
-    return NetworkTable(columns, first_through=int(tags.get("FIRST THRU NODE", 1)))
+    nodes, first = file.with_name(file.name.replace("_net.", "_node.")), int(tags.get("FIRST THRU NODE", 1))
+    positions = _tntp_nodes(columns, nodes) if nodes != file and nodes.exists() else {}
+    return NetworkTable(columns, positions, first, _unread_tags(tags))
+
+
+def _unread_tags(tags: Mapping[str, str]) -> list[str]:
+    return [f"<{tag}>" for tag in tags if tag not in HEAD]
+
+
+def _tntp_nodes(links: Mapping[str, list[Any]], file: Path) -> dict[str, dict[str, Any]]:
+    """Attributes of nodes, whose first row names them or is of x and y. Raises `ValueError`."""
+    rows = [(number, line.rstrip("; \t").split()) for number, line in _tntp(file)[1]]
+    names = [name.lower() for name in rows.pop(0)[1]] if rows and not rows[0][1][0].isdigit() else NODES
+    return _by_node(links, _columns(names, rows), "node")
 
 
 def _tntp_trips(file: Path) -> Trips:
     tags, lines = _tntp(file)
-    trips, origin = Trips(), ""
+    trips, origin = Entries(), ""
     for number, line in lines:
         if line.startswith("Origin"):
             origin = line.split()[-1]
@@ -198,7 +252,7 @@ def _tntp_trips(file: Path) -> Trips:
     total, stated = sum(float(amount) for _, _, amount in trips), float(tags.get("TOTAL OD FLOW", "nan"))
     if abs(total - stated) > ROUNDED * stated:
         raise ValueError(f"{total:g} trips; must be {stated:g}, as its head says")
-    return trips
+    return Trips(trips, _unread_tags(tags))
 
 
 def _tntp_flows(file: Path) -> dict[str, list[Any]]:
@@ -242,4 +296,8 @@ LINKS: Mapping[str, Callable[[Path], NetworkTable]] = {
     ".graphml": _graphml_links,
     FOLDER: _gmns_links,
 }
-TRIPS: Mapping[str, Callable[[Path], Trips]] = {".tntp": _tntp_trips, ".csv": _csv_trips, FOLDER: _gmns_trips}
+TRIPS: Mapping[str, Callable[[Path], Trips]] = {
+    ".tntp": _tntp_trips,
+    ".csv": lambda file: _trips(_csv_columns(file), ("from", "to", "trips")),
+    FOLDER: _gmns_trips,
+}

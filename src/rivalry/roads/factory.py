@@ -20,6 +20,7 @@ from rivalry.families.matrix import Matrix
 from rivalry.families.network_files import (
     LINKS,
     TRIPS,
+    Entries,
     NetworkTable,
     Trips,
     graph_table,
@@ -86,7 +87,8 @@ def routes(
     may join the same nodes.
 
     Of a TNTP file no route leads through nodes numbered below its first through node. Trips within a node
-    use no link. A column that is not read is named by ``print(game)``.
+    use no link. Positions of nodes, for maps, are read where all have one. A column that is not used is named
+    by ``print(game)``.
 
     With ``atomic`` the game is finite: a player per trip, whose actions are the routes that repeat no node,
     and whose payoff is minus the cost of its route. It has a potential, the sum over links of their costs at
@@ -116,7 +118,8 @@ def routes(
     _check_columns(table.columns)
     factors = {"toll": toll_factor, "length": distance_factor}
     columns = _without(closed, table.columns)
-    game = _game(columns, table.first_through, _trips(demand), factors)
+    trips = _trips(demand)
+    game = _with_nodes(_game(columns, table.first_through, trips.entries, factors), table, trips)
     if classes is not None:
         game = _with_classes(game, classes, _numbers(columns, "toll"))
     _check_joined(game)
@@ -124,7 +127,7 @@ def routes(
     return atomic_game(game) if atomic else game
 
 
-def _game(columns: Columns, first_through: int, entries: Trips, factors: Mapping[str, float]) -> RouteGame:
+def _game(columns: Columns, first_through: int, entries: Entries, factors: Mapping[str, float]) -> RouteGame:
     """Road network of columns and trips. Raises `ValueError`."""
     names = list(dict.fromkeys([*columns["from"], *columns["to"]]))
     number = {name: k for k, name in enumerate(names)}
@@ -148,6 +151,8 @@ def _game(columns: Columns, first_through: int, entries: Trips, factors: Mapping
             programs.append(program(worth[pair], "demand"))
     codes, numbers, begins = joined(programs)
     further = 0, len(tail) - len(constant)
+    has_capacity = "capacity" in columns and "cost" not in columns
+    capacity = _numbers(columns, "capacity") if has_capacity else np.zeros(len(constant))
     entering = {"from", "to"} | {name for name, factor in factors.items() if factor}
     entering |= {"cost"} if "cost" in columns else set(BPR)
     return RouteGame(
@@ -166,11 +171,28 @@ def _game(columns: Columns, first_through: int, entries: Trips, factors: Mapping
         kind=np.zeros(len(pairs), dtype=int),
         surcharge=np.zeros((1, len(tail))),
         kind_names=("",),
+        capacity=np.pad(np.where(capacity > 0, capacity, np.nan), further, constant_values=np.nan),
+        node_at=np.full((len(names), 2), np.nan),
         is_closed=np.array([name.isdigit() and int(name) < first_through for name in names]),
         within_zones=within,
         node_names=tuple(names),
         unread=tuple(name for name in columns if name not in entering),
     )
+
+
+def _with_nodes(game: RouteGame, table: NetworkTable, trips: Trips) -> RouteGame:
+    """Road network with the positions of its nodes, if all have one, and names of all that is not read."""
+    places = [[table.nodes.get(name, {}).get(axis) for axis in "xy"] for name in game.node_names]
+    try:
+        at = np.array(places, dtype=float)
+    except ValueError:
+        at = np.full_like(game.node_at, np.nan)
+    is_placed = np.isfinite(at).all()
+    read = {*trips.node_columns, *("xy" if is_placed else "")}
+    attributes = dict.fromkeys(name for data in table.nodes.values() for name in data if name not in read)
+    unread = *game.unread, *table.unread, *(f"node.{name}" for name in attributes)
+    unread = *unread, *(f"demand.{name}" for name in trips.unread)
+    return replace(game, node_at=at if is_placed else game.node_at, unread=unread)
 
 
 def _with_classes(game: RouteGame, classes: Mapping[str, Any], tolls: ndarray) -> RouteGame:
@@ -219,13 +241,13 @@ def _trips(demand: Any) -> Trips:
     path = demand.get("path") if isinstance(demand, Mapping) else demand
     if path is not None:
         return read_file("demand", path, TRIPS)
-    rows = []
+    rows = Entries()
     for pair, trips in demand.items():
         ends = pair.split(">") if isinstance(pair, str) else pair
         if len(ends) != 2:
             raise ValueError(f"demand: {pair!r} must be a pair, such as 'a>b'")
         rows.append((str(ends[0]).strip(), str(ends[1]).strip(), trips))
-    return rows
+    return Trips(rows)
 
 
 def _check_columns(columns: Columns) -> None:
@@ -325,7 +347,7 @@ def _check_rising(game: RouteGame) -> None:
 
 
 def _sum_by_pair(
-    entries: Trips, number: Mapping[str, int]
+    entries: Entries, number: Mapping[str, int]
 ) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], Expression]]:
     """Trips by origin and destination, and of elastic ones what those that are not made are worth.
 

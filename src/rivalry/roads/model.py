@@ -36,6 +36,8 @@ class RouteGame(Tree):
     kind: Int[ndarray, "pair"]  # class of users, ascending
     surcharge: Float[ndarray, "kind link"]  # tolls by the value of time of each class
     outside: Int[ndarray, "pair"]  # link of trips that are not made, at the cost they would be worth; or -1
+    capacity: Float[ndarray, "link"]  # NaN where costs have none
+    node_at: Float[ndarray, "node 2"]  # positions; NaN where they are not known
     is_closed: Bool[ndarray, "node"]  # zones that no route leads through
     within_zones: float  # trips that begin and end in one zone: they use no link
     node_names: tuple[str, ...] = static()
