@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from annotated_types import Gt
 
-from rivalry.core.method import BaseLearner, Session
+from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.roads.assignment import GIVEN_TRIPS, ROADS, ROUTES, assignment_record, link_flows
@@ -18,7 +18,7 @@ CLOSE = 1e-14  # relative change of flows that ends the search
 NEAR = 1e-10  # part of all trips by which flows may differ from those of logit choice at their costs
 
 
-class StochasticUserEquilibrium(BaseLearner):
+class StochasticUserEquilibrium(OneStepLearner):
     """Stochastic user equilibrium of a road network: logit choice among all routes that repeat no node.
 
     Of the trips of a pair the part ``exp(-theta c_r) / sum_k exp(-theta c_k)`` takes route ``r``, at the
@@ -52,28 +52,21 @@ class StochasticUserEquilibrium(BaseLearner):
     def concepts(self) -> tuple[str, ...]:
         return ("logit equilibrium",)
 
-    def length(self, world: RouteGame) -> int:
-        """Return 1: all is done in one step."""
-        return 1
-
-    def begin(self, world: RouteGame, stream: np.random.SeedSequence) -> Session:
-        return {"flow": np.zeros(0)}
-
-    def advance(self, world: RouteGame, session: Session, steps: int) -> int:
-        """Find the flows of links by Powell's hybrid method."""
+    def result(self, world: RouteGame) -> Session:
+        """Flows of routes, by Powell's hybrid method on those of links."""
         from scipy.optimize import root
 
-        session |= dict(zip(ROUTES, (*simple_routes(world), np.zeros(0)), strict=True))
+        routes = dict(zip(ROUTES, (*simple_routes(world), np.zeros(0)), strict=True))
         unit = world.trips.sum()
-        start = self._loading(world, session, np.zeros(len(world.tail))) / unit
+        start = self._loading(world, routes, np.zeros(len(world.tail))) / unit
         solution = root(
-            lambda x: x - self._loading(world, session, np.maximum(x, 0.0) * unit) / unit, start, tol=CLOSE
+            lambda x: x - self._loading(world, routes, np.maximum(x, 0.0) * unit) / unit, start, tol=CLOSE
         )
-        self._loading(world, session, np.maximum(solution.x, 0.0) * unit)
-        return 1
+        self._loading(world, routes, np.maximum(solution.x, 0.0) * unit)
+        return routes
 
     def read(self, world: RouteGame, session: Session) -> Record:
-        if not len(session["flow"]):
+        if "flow" not in session:
             return {"status": scalar("iteration limit")}
         record = assignment_record(world, session)
         flow, trips = record["flow"][1], world.trips.sum()
