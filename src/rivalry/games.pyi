@@ -9,6 +9,7 @@ from rivalry.families.market import market as market
 from rivalry.families.matrix import matrix as matrix
 from rivalry.families.precipice import precipice as precipice
 from rivalry.families.race import race as race
+from rivalry.roads.bottleneck import bottleneck as bottleneck
 from rivalry.roads.factory import routes as routes
 from rivalry.schema.register import FamilyEntry
 

@@ -544,6 +544,7 @@ KINDS: dict[str, Callable[[Rng, Rng], Setting]] = {
 }
 
 NO_DUEL = {
+    "bottleneck": "flows of a continuum; beside programmes in tests/unit/test_bottleneck.py",
     "city": "agents are simulated: no profile is called an equilibrium",
     "karma": "populations have policies, no profiles of players: tests/duel/test_populations.py",
     "routes": "flows of a continuum are no profile; beside enumerated routes in tests/unit/test_roads.py",

@@ -185,6 +185,7 @@ WITHOUT: dict[str, str] = {
     "rllib.sac": "an optional library learns from draws",
     "simulation": POPULATION,
     **dict.fromkeys(("user_equilibrium", "system_optimum", "stochastic_user_equilibrium"), POPULATION),
+    "departure_time_equilibrium": POPULATION,
     "subgame_perfect_equilibria": "needs a game in extensive form; no row yet",
 }
 

@@ -322,6 +322,16 @@ ROWS: dict[str, dict[str, str | Neutral | tuple[Neutral, ...]]] = {
         "initial_karma": "a list is what agents have, and the default draws nothing",
         "idle": Neutral(KARMA | {"idle": "none"}, KARMA),
     },
+    "bottleneck": {
+        **dict.fromkeys(("travellers", "capacity", "value_of_time", "early", "late", "arrival"), ESSENTIAL),
+        "classes": (
+            Neutral({"classes": None}),
+            Neutral({"classes": {"travellers": {"share": 1.0, "wealth": 1.0, "early": 3.9}}}),
+        ),
+        "fast_share": Neutral({"fast_share": 0.0}),
+        "payment": PLURAL,
+        "slots": COUNT,
+    },
     "routes": {
         "links": ESSENTIAL,
         "demand": Neutral({"demand": {"s>t": 4000.0}}),

@@ -66,6 +66,11 @@ def routes(factors: Factors) -> Any:
     return rv.games.routes({"from": ["s", "s"], "to": ["t", "t"], "cost": costs}, demand={"s>t": 6.0})
 
 
+def bottleneck(factors: Factors) -> Any:
+    rates = {"value_of_time": 6 * factors[0], "early": 4 * factors[0], "late": 9 * factors[0]}
+    return rv.games.bottleneck(**rates, fast_share=0.5, slots=10)
+
+
 def karma(factors: Factors) -> Any:
     return rv.games.karma(max_karma=4, mean_karma=2, agents=10, urgencies=[factors[0], 10 * factors[0]])
 
@@ -145,6 +150,9 @@ ROWS: dict[str, Row] = {
         why_common=MONEY,
     ),
     "Directional": Row(box(Firms()), methods.Directional(runs=2, periods=2000), same=("profile",)),
+    "DepartureTimeEquilibrium": Row(
+        bottleneck, methods.DepartureTimeEquilibrium(), same=("delay", "fast_arrivals"), why_common=TYPE
+    ),
     "DoubleOracle": Row(box(Firms()), methods.DoubleOracle(), same=("mean_profile",)),
     "EnvironmentQLearning": Row(
         lake,

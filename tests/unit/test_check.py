@@ -66,9 +66,10 @@ OF_POPULATIONS = {"space", "jit", "gradients", "expect", "balance", "stationary 
 OF_AGENTS = {"world", "static_metrics", "payoff_scale"}
 
 
-# flows of travellers on roads are no profile: tests/unit/test_roads.py
+# travellers on roads are no profile: tests/unit/test_roads.py, test_bottleneck.py
 @pytest.mark.parametrize(
-    "name", slow_except(sorted(set(GAMES) - {"routes"}), ("city", "influencer", "market", "matrix"))
+    "name",
+    slow_except(sorted(set(GAMES) - {"bottleneck", "routes"}), ("city", "influencer", "market", "matrix")),
 )
 @pytest.mark.nightly
 def test_every_registered_game_conforms(name: str) -> None:

@@ -119,7 +119,8 @@ METHODS = collect(
 
 WITHOUT_DRAWS = frozenset(
     (
-        *("all_equilibria", "closed_form", "correlated_equilibrium", "evolutionary_stability"),
+        *("all_equilibria", "closed_form", "correlated_equilibrium"),
+        *("departure_time_equilibrium", "evolutionary_stability"),
         *("fermi", "linear_programme"),
         *("linear_quadratic", "mixed_commitment", "mixed_equilibria", "moran", "pure_equilibria"),
         *(

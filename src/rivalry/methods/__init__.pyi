@@ -64,6 +64,7 @@ from rivalry.methods.q_learning.q_learning import QLearning as QLearning
 from rivalry.methods.q_learning.repeated_q_learning import RepeatedQLearning as RepeatedQLearning
 from rivalry.roads.assignment import SystemOptimum as SystemOptimum
 from rivalry.roads.assignment import UserEquilibrium as UserEquilibrium
+from rivalry.roads.departures import DepartureTimeEquilibrium as DepartureTimeEquilibrium
 from rivalry.roads.stochastic import StochasticUserEquilibrium as StochasticUserEquilibrium
 from rivalry.schema.register import Entry
 

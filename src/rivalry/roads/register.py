@@ -16,9 +16,25 @@ GAMES = {
         words={"links": "road network", "closed": "set of closed links"},
         continuum=True,
     ),
+    "bottleneck": FamilyEntry(
+        "rivalry.roads.bottleneck:bottleneck",
+        "travellers of a continuum choose when to pass a bottleneck, by its queue or for a payment",
+        "cost of an arrival at t: α delay(t) or payment(t), plus β (t* - t) before the desired time t*, or "
+        "γ (t - t*) after it; delays and payments are 0 where arrivals are below capacity",
+        first={
+            "method": {"kind": "departure_time_equilibrium"},
+            "sweep": {"game.fast_share": [0.0, 0.5, 1.0]},
+        },
+        words={"fast_share": "share of the fast lane"},
+        continuum=True,
+    ),
 }
 
 METHODS = {
+    "departure_time_equilibrium": Entry(
+        ("rivalry.roads.departures:DepartureTimeEquilibrium",),
+        "times and lanes at which travellers pass a bottleneck, where none would gain by another",
+    ),
     "user_equilibrium": Entry(
         ("rivalry.roads.assignment:UserEquilibrium",),
         "route flows at which no traveller has a cheaper route, with their gap",
@@ -34,8 +50,12 @@ METHODS = {
 }
 
 DEFAULTS = {
+    "bottleneck": FamilyDefaults(
+        ("travel_cost", "total_cost", "queue_cost", "gini", "worst_decile"),
+        (DefaultFigure("class_gains", "benchmark_cost"),),
+    ),
     "routes": FamilyDefaults(
         ("travel_cost", "total_cost", "gini", "worst_decile", "relative_gap"),
         (DefaultFigure("class_gains", "benchmark_cost"),),
-    )
+    ),
 }

@@ -1,0 +1,180 @@
+"""A bottleneck that a continuum of travellers passes on the way to work, each at a time of its choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Le
+from jaxtyping import Float
+from numpy import ndarray
+
+from rivalry.core.dispatch import at_home
+from rivalry.core.tolerances import ROUNDING
+from rivalry.core.tree import Tree, static
+from rivalry.schema.registry import near
+from rivalry.schema.validate import checked
+
+RATES = ("value_of_time", "early", "late")
+
+
+class BottleneckGame(Tree):
+    """Travellers of a continuum choose when, and by which lane, they pass a bottleneck.
+
+    The slow lane has a queue, and the fast lane a payment at which nobody queues. ``value_of_time``,
+    ``early`` and ``late`` are costs per unit of time, in money.
+    """
+
+    travellers: Float[ndarray, "kind"]
+    value_of_time: Float[ndarray, "kind"]
+    early: Float[ndarray, "kind"]
+    late: Float[ndarray, "kind"]
+    arrival: Float[ndarray, "kind"]  # desired
+    wealth: Float[ndarray, "kind"]  # all costs relative to those of a wealth of 1
+    capacity: float  # of both lanes, travellers per unit of time
+    fast_share: float
+    slots: int = static()
+    payment: str = static()
+    kind_names: tuple[str, ...] = static()
+
+    def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
+        numbers = {"travellers": float(self.travellers.sum()), "capacity": self.capacity}
+        parameters: dict[str, Any] = numbers | {"fast_share": self.fast_share}
+        if self.fast_share:
+            parameters["payment"] = self.payment
+        return f"Bottleneck with {len(self.kind_names)} classes of travellers", parameters
+
+    def lane_shares(self) -> Float[ndarray, "lane"]:
+        """Parts of capacity of the slow and the fast lane."""
+        return np.array([1.0 - self.fast_share, self.fast_share])
+
+    def lane_weights(self) -> Float[ndarray, "kind lane"]:
+        """Costs of a unit of delay in the slow lane, and of the payment in the fast lane."""
+        paid = self.wealth if self.payment == "karma" else np.ones_like(self.wealth)
+        return np.stack([self.value_of_time, paid], axis=1)
+
+    def edges(self) -> Float[ndarray, "edge"]:
+        """Ends of slots, from before the first arrival of any equilibrium to after the last."""
+        duration = self.travellers.sum() / self.capacity
+        width = duration / self.slots
+        rates = self.early + self.late
+        # outside, at no delay, every traveller would rather arrive at the other end of the rush
+        first = np.min(self.arrival - self.late / rates * duration)
+        last = np.max(self.arrival + self.early / rates * duration)
+        anchor = np.min(self.arrival)
+        # one more at each end, whose price is 0
+        begin, end = np.floor((first - anchor) / width) - 1, np.ceil((last - anchor) / width) + 1
+        return anchor + width * np.arange(begin, end + 1)
+
+    def schedule_costs(self, time: Float[ndarray, "time"]) -> Float[ndarray, "kind time"]:
+        """Costs of arrivals at times other than the desired ones, in money."""
+        ahead = self.arrival[:, None] - time
+        return np.maximum(self.early[:, None] * ahead, -self.late[:, None] * ahead)
+
+    def slot_costs(self) -> Float[ndarray, "kind slot"]:
+        """Mean schedule costs over each slot, of arrivals that are spread evenly over it."""
+        edges = self.edges()
+        ahead = self.arrival[:, None] - edges
+        early = np.maximum(ahead, 0.0) ** 2
+        late = np.maximum(-ahead, 0.0) ** 2
+        area = np.diff(self.late[:, None] * late - self.early[:, None] * early) / 2
+        return area / np.diff(edges)
+
+
+at_home(BottleneckGame, "rivalry.roads.queues")
+
+
+@checked
+def bottleneck(
+    travellers: Annotated[float, Gt(0), "number of travellers"] = 6000.0,
+    *,
+    capacity: Annotated[float, Gt(0), "travellers that pass the bottleneck per unit of time"] = 3000.0,
+    value_of_time: Annotated[float, Gt(0), "cost of a unit of time in the queue"] = 6.4,
+    early: Annotated[float, Gt(0), "cost per unit of time before the desired arrival"] = 3.9,
+    late: Annotated[float, Gt(0), "cost per unit of time after the desired arrival"] = 15.21,
+    arrival: Annotated[float, "desired time of arrival"] = 9.0,
+    classes: Annotated[
+        Mapping[str, Any] | None,
+        "parts of all travellers, {name = {share, ..}}, with value_of_time, early, late and arrival where "
+        "they differ from those of all, and wealth, a factor of all costs in money (default 1)",
+    ] = None,
+    fast_share: Annotated[float, Ge(0), Le(1), "part of capacity whose users pay and do not queue"] = 0.0,
+    payment: Annotated[Literal["money", "karma"], "what users of the fast lane pay"] = "money",
+    slots: Annotated[int, Ge(2), Le(200), "slots in which capacity serves all travellers"] = 40,
+) -> BottleneckGame:
+    """Return a bottleneck that travellers pass in the queue of a slow lane, or for a payment in a fast lane.
+
+    Time is divided into slots. Delays of the slow lane and payments in the fast lane are those at which
+    arrivals fill at most the capacity of each slot. With a ``fast_share`` of 0 there is no policy, with 1 a
+    toll on all. What is paid is shared equally among all travellers.
+
+    Karma only buys the fast lane. A traveller is of each class of its wealth on a part of its days, and pays
+    per day what it gets, on average.
+
+    Raises
+    ------
+    ValueError
+        For classes that are no parts of 1, for costs of an early arrival that are not below the value of
+        time, and for karma among travellers of different wealth whose needs differ.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> data = rv.solve(rv.games.bottleneck(slots=200), rv.methods.DepartureTimeEquilibrium()).data
+    >>> round(float(data.travel_cost), 1), round(3.9 * 15.21 / (3.9 + 15.21) * 6000 / 3000, 1)
+    (6.2, 6.2)
+
+    References
+    ----------
+    W. S. Vickrey, Congestion theory and transport investment, American Economic Review 59 (1969).
+    """
+    usual = {"value_of_time": value_of_time, "early": early, "late": late, "arrival": arrival, "wealth": 1.0}
+    rows = {"travellers": {"share": 1.0}} if classes is None else classes
+    table = np.array([_row(name, row, usual) for name, row in rows.items()])
+    share, wealth = table[:, 0], table[:, -1]
+    if abs(share.sum() - 1) > ROUNDING:
+        raise ValueError(f"classes: shares sum to {share.sum():g}; must sum to 1")
+    game = BottleneckGame(
+        travellers=share * travellers,
+        value_of_time=table[:, 1] * wealth,
+        early=table[:, 2] * wealth,
+        late=table[:, 3] * wealth,
+        arrival=table[:, 4],
+        wealth=wealth,
+        capacity=capacity,
+        fast_share=fast_share,
+        slots=slots,
+        payment=payment,
+        kind_names=tuple(rows),
+    )
+    wrong = np.flatnonzero(game.early >= game.value_of_time)
+    if len(wrong):
+        where = f"classes.{game.kind_names[wrong[0]]}.early" if classes else "early"
+        raise ValueError(f"{where}: must be below value_of_time, or all would arrive in the queue at once")
+    if payment == "karma":
+        _check_alike(table)
+    return game
+
+
+def _row(name: str, row: Any, usual: Mapping[str, float]) -> list[float]:
+    """Numbers of a class. Raises `ValueError`."""
+    if not isinstance(row, Mapping) or "share" not in row:
+        raise ValueError(f"classes.{name}: must be a table with a share")
+    for key, entry in row.items():
+        if key != "share" and key not in usual:
+            raise ValueError(f"classes.{name}: {key!r} is no key; {near(key, ['share', *usual])}")
+        lowest = -np.inf if key == "arrival" else 0.0
+        if not (isinstance(entry, float | int) and lowest < entry < np.inf):
+            raise ValueError(f"classes.{name}.{key}: {entry!r} must be a number above {lowest:g}")
+    return [float(row["share"]), *(float(row.get(key, usual[key])) for key in usual)]
+
+
+def _check_alike(table: ndarray) -> None:
+    """Raise `ValueError` where travellers of one wealth have other needs than those of another."""
+    wealth, group = np.unique(table[:, -1], return_inverse=True)
+    needs, need = np.unique(table[:, 1:-1], axis=0, return_inverse=True)
+    share = np.zeros((len(wealth), len(needs)))
+    np.add.at(share, (group, need.ravel()), table[:, 0])
+    if np.ptp(share / share.sum(axis=1, keepdims=True), axis=0).max() > ROUNDING:
+        raise ValueError("classes: must have the same shares of needs at every wealth where karma is paid")

@@ -1,0 +1,269 @@
+"""Equilibrium of travellers who choose when to pass a bottleneck, and whether in its fast lane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from rivalry.core.method import OneStepLearner, Session
+from rivalry.core.needs import Need
+from rivalry.core.results import Certificate, Record, scalar
+from rivalry.core.tolerances import FEASIBLE, ROUNDING, TOLERANCE
+from rivalry.core.welfare import welfare_record
+from rivalry.roads.bottleneck import BottleneckGame
+
+APART = 1e-10  # relative size of the differences by which a path decides among equal ratios
+GOLDEN = 0.618  # its multiples modulo 1 differ
+SMALL = 1e-9  # entries of a column that count as 0
+DIGITS = 12  # to which costs of classes are equal
+PIVOTS = 20  # at most, per unknown
+
+
+class DepartureTimeEquilibrium(OneStepLearner):
+    """Times and lanes at which travellers pass a bottleneck, where none would gain by another.
+
+    A lane delays or charges only where arrivals fill its capacity, and every class arrives only where its
+    cost is least: a linear complementarity problem, solved by Lemke's method.
+
+    The certificate states the largest gain of a traveller of each class by another slot or lane. Karma is
+    valued at its worth in equilibrium, so that no policy whose karma suffices gains more. At stake is what
+    congestion costs the class: its least cost less that of an empty road.
+
+    The record holds ``slow_arrivals`` and ``fast_arrivals`` (class, slot), the ``delay`` of the slow lane and
+    the ``toll`` of the fast lane (slot), in money or in parts of a day's karma, ``slot_time``, the
+    ``revenue`` in money, ``class_cost`` (class) less an equal share of it, ``benchmark_cost`` (benchmark,
+    class), ``gini`` and ``worst_decile``; ``total_cost`` of delays and of early and late arrivals,
+    ``queue_cost``, its part in the queue, and ``travel_cost``, the mean. ``optimal_cost`` is the total cost
+    under a toll on all; in continuous time it is lower by at most ``optimal_cost_bound``.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> game = rv.games.bottleneck(4.0, capacity=1.0, value_of_time=2.0, early=1.0, late=1.0, slots=4)
+    >>> data = rv.solve(game, rv.methods.DepartureTimeEquilibrium()).data
+    >>> data.delay.values.round(9).tolist(), round(float(data.total_cost), 9)
+    ([0.0, 0.0, 0.5, 0.5, 0.0, 0.0], 6.0)
+
+    References
+    ----------
+    C. E. Lemke, Bimatrix equilibrium points and mathematical programming, Management Science 11 (1965).
+    """
+
+    needs: ClassVar[tuple[Need, ...]] = (Need("a bottleneck", lambda game: isinstance(game, BottleneckGame)),)
+
+    def result(self, world: BottleneckGame) -> Session:
+        """Arrivals and prices under the policy, under none, and under a toll on all."""
+        solved = [departures(game) for game in _policies(world)]
+        arrivals, price = zip(*solved, strict=True)
+        return {"arrivals": np.stack(arrivals), "price": np.stack(price)}
+
+    def read(self, world: BottleneckGame, session: Session) -> Record:
+        if "price" not in session or np.isnan(session["price"]).any():
+            return {"status": scalar("not found" if "price" in session else "iteration limit")}
+        rules = zip(_policies(world), session["arrivals"], session["price"], strict=True)
+        flows, unpriced, optimum = (BottleneckFlows(*rule) for rule in rules)
+        size = world.travellers.sum()
+        benchmarks = {
+            "no policy": unpriced.class_cost,
+            "optimal toll": optimum.class_cost,
+            "toll without refund": optimum.class_cost + optimum.revenue / size,
+        }
+        names = np.array(world.kind_names)
+        kinds = np.repeat(np.arange(len(names)), flows.arrivals[0].size)
+        record = welfare_record(flows.costs.ravel(), flows.arrivals.ravel(), kinds, names, benchmarks)
+        numbers = {
+            "total_cost": flows.total_cost,
+            "travel_cost": flows.total_cost / size,
+            "queue_cost": np.sum(flows.arrivals[:, 0] * flows.charge[:, 0]),
+            "revenue": flows.revenue,
+            "optimal_cost": optimum.total_cost,
+            "optimal_cost_bound": max(optimum.total_cost - _cost_bound(world, optimum.lowest), 0.0),
+        }
+        record |= {name: scalar(number) for name, number in numbers.items()}
+        record |= flows.certificate().record()
+        edges = world.edges()
+        return record | {
+            "status": scalar("converged"),
+            "slow_arrivals": (("class", "slot"), flows.arrivals[:, 0]),
+            "fast_arrivals": (("class", "slot"), flows.arrivals[:, 1]),
+            "delay": (("slot",), flows.price[0]),
+            "toll": (("slot",), flows.tolls()),
+            "slot_time": (("slot",), (edges[1:] + edges[:-1]) / 2),
+            "payoff": (("player",), -flows.class_cost),
+            "player_name": (("player",), names),
+        }
+
+
+@dataclass(frozen=True)
+class BottleneckFlows:
+    """Arrivals ``[kind lane slot]`` at a bottleneck, prices ``[lane slot]`` of its lanes, and all costs.
+
+    The price of the slow lane is its delay. That of the fast lane is in money; where it is karma, in the
+    money that it is worth at a wealth of 1.
+    """
+
+    game: BottleneckGame
+    arrivals: ndarray
+    price: ndarray
+
+    @property
+    def schedule(self) -> Float[ndarray, "kind 1 slot"]:
+        """Costs of early and late arrivals."""
+        return self.game.slot_costs()[:, None]
+
+    @property
+    def charge(self) -> Float[ndarray, "kind lane slot"]:
+        """Costs of delay in the slow lane, and of the payment in the fast lane."""
+        return self.game.lane_weights()[:, :, None] * self.price
+
+    @property
+    def offered(self) -> Float[ndarray, "kind lane slot"]:
+        """Costs of all choices, infinite of a lane without capacity."""
+        is_open = self.game.lane_shares() > 0
+        return np.where(is_open[:, None], self.schedule + self.charge, np.inf)
+
+    @property
+    def lowest(self) -> Float[ndarray, "kind"]:
+        """Lowest costs of the classes, before any refund."""
+        return np.min(self.offered, axis=(1, 2))
+
+    @property
+    def payments(self) -> float:
+        """Sum of all payments, in money or in what their karma is worth at a wealth of 1."""
+        return float(np.sum(self.arrivals[:, 1] * self.price[1]))
+
+    @property
+    def revenue(self) -> float:
+        """Sum of all payments in money."""
+        return self.payments if self.game.payment == "money" else 0.0
+
+    @property
+    def costs(self) -> Float[ndarray, "kind lane slot"]:
+        """Costs in money, less an equal share of the revenue."""
+        charge = self.charge
+        if self.game.payment == "karma":
+            charge[:, 1] = 0.0
+        return self.schedule + charge - self.revenue / self.game.travellers.sum()
+
+    @property
+    def class_cost(self) -> Float[ndarray, "kind"]:
+        """Mean costs of the classes."""
+        return np.sum(self.arrivals * self.costs, axis=(1, 2)) / self.game.travellers
+
+    @property
+    def total_cost(self) -> float:
+        """Cost of all delays and of all early and late arrivals."""
+        return float(self.class_cost @ self.game.travellers)
+
+    def tolls(self) -> Float[ndarray, "slot"]:
+        """Payments in the fast lane, in money or in parts of the karma that a traveller gets per day."""
+        if self.game.payment == "money" or not self.payments:
+            return self.price[1]
+        return self.price[1] * self.game.travellers.sum() / self.payments
+
+    def certificate(self) -> Certificate:
+        """Largest gains of a traveller of each class."""
+        excess = self.offered - self.lowest[:, None, None]
+        gains = np.max(excess, axis=(1, 2), initial=0.0, where=self.arrivals > 0)
+        at_stake = self.lowest - self.schedule.min(axis=(1, 2))
+        return Certificate(
+            gains,
+            gains,
+            "exact",
+            "all slots and lanes at these delays and tolls",
+            TOLERANCE * at_stake + ROUNDING * self.offered[np.isfinite(self.offered)].max(),
+            at_stake,
+            "floating point",
+            payoff=-self.class_cost,
+        )
+
+
+def _policies(game: BottleneckGame) -> list[BottleneckGame]:
+    """The game, and those without policy and with a toll on all."""
+    return [game, replace(game, fast_share=0.0), replace(game, fast_share=1.0, payment="money")]
+
+
+def _cost_bound(game: BottleneckGame, lowest: Float[ndarray, "kind"]) -> float:
+    """Lower bound on the total cost of arrivals in continuous time, from costs with tolls, by duality."""
+    # between these times all costs are linear, so that trapezoids are not below a convex function
+    time = np.union1d(game.edges(), game.arrival)
+    surplus = np.maximum(lowest[:, None] - game.schedule_costs(time), 0.0).max(axis=0)
+    return float(game.travellers @ lowest - game.capacity * np.trapezoid(surplus, time))
+
+
+def departures(game: BottleneckGame) -> tuple[Float[ndarray, "kind lane slot"], Float[ndarray, "lane slot"]]:
+    """Arrivals and prices of the equilibrium; NaN where the path finds none.
+
+    Classes whose costs are proportional arrive alike.
+    """
+    schedule, weight = game.slot_costs(), game.lane_weights()
+    open_lanes = np.flatnonzero(game.lane_shares())
+    slots = schedule.shape[1]
+    # prices in units in which no weight is below 1: then the matrix is copositive
+    unit = weight.max(axis=0) / schedule.max()
+    rows = np.hstack([schedule, weight[:, open_lanes] / unit[open_lanes]])
+    rows /= rows[:, slots:].min(axis=1, keepdims=True)
+    _, first, group = np.unique(rows.round(DIGITS), axis=0, return_index=True, return_inverse=True)
+    mass = np.bincount(group.ravel(), game.travellers)
+    cost = np.tile(rows[first, :slots], len(open_lanes))
+    solution = _path(
+        cost,
+        np.repeat(rows[first, slots:], slots, axis=1),
+        np.repeat(game.lane_shares()[open_lanes] / game.slots, slots),
+        mass / mass.sum(),
+    )
+    arrivals, price = np.zeros((len(mass), 2, slots)), np.zeros((2, slots))
+    arrivals[:, open_lanes] = solution[: cost.size].reshape(len(mass), len(open_lanes), slots)
+    price[open_lanes] = solution[cost.size : cost.size + cost.shape[1]].reshape(len(open_lanes), slots)
+    arrivals = arrivals[group.ravel()] * (mass.sum() * game.travellers / mass[group.ravel()])[:, None, None]
+    return arrivals, price / unit[:, None]
+
+
+def _path(cost: ndarray, weight: ndarray, capacity: ndarray, mass: ndarray) -> ndarray:
+    """Arrivals, prices and lowest costs at the end of Lemke's path; NaN where it does not end.
+
+    ``cost`` and ``weight`` are ``[kind option]``, ``capacity`` is ``[option]`` and ``mass`` ``[kind]``.
+    """
+    kinds, options = cost.shape
+    kind, option = np.divmod(np.arange(cost.size), options)
+    row, price, level = np.arange(cost.size), cost.size + option, cost.size + options + kind
+    size = cost.size + options + kinds
+    matrix = np.zeros((size, size))
+    matrix[row, price], matrix[row, level] = weight.ravel(), -1.0
+    matrix[price, row], matrix[level, row] = -1.0, 1.0
+    constant = np.concatenate([cost.ravel(), capacity, -mass])
+    # the least solution: with a little less mass the last slot has room
+    apart = APART * (1 + np.arange(size) * GOLDEN % 1)
+    equations = np.hstack([np.eye(size), -matrix])
+    table = np.hstack([equations, -np.ones((size, 1)), (constant + apart)[:, None]])
+    basis, entering, leaving = np.arange(size), 2 * size, int(np.argmin(table[:, -1]))
+    for _ in range(PIVOTS * size):
+        _pivot(table, leaving, entering)
+        left, basis[leaving] = int(basis[leaving]), entering
+        if left == 2 * size:
+            solution = np.zeros(2 * size)
+            solution[basis] = np.linalg.solve(equations[:, basis], constant)
+            if solution.min() >= -FEASIBLE:
+                return np.maximum(solution[size:], 0.0)
+            break
+        # next the complement of what has left
+        entering = (left + size) % (2 * size)
+        column = table[:, entering]
+        ratio = np.full(size, np.inf)
+        np.divide(table[:, -1], column, out=ratio, where=column > SMALL)
+        leaving = int(np.argmin(ratio))
+        if np.isinf(ratio[leaving]):
+            break
+    return np.full(size, np.nan)
+
+
+def _pivot(table: ndarray, row: int, column: int) -> None:
+    """Solve a row of equations for a variable, in place."""
+    table[row] /= table[row, column]
+    rows, columns = np.flatnonzero(table[:, column]), np.flatnonzero(table[row])
+    rows = rows[rows != row]
+    table[np.ix_(rows, columns)] -= np.outer(table[rows, column], table[row, columns])

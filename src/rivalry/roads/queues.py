@@ -1,0 +1,70 @@
+"""Departures at a bottleneck that another program computed, judged by the queue that they cause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from rivalry.core import oracles
+from rivalry.core.results import Certificate
+from rivalry.core.tolerances import OUTSIDE, ROUNDING
+from rivalry.roads.bottleneck import BottleneckGame
+
+
+def queue_costs(
+    game: BottleneckGame, edges: Float[ndarray, "edge"], departures: Float[ndarray, "kind slot"]
+) -> tuple[Float[ndarray, "kind"], Float[ndarray, "kind"]]:
+    """Highest costs of the classes, and the least at any time, of departures spread evenly over slots.
+
+    Capacity passes the queue in order. Costs are linear between the times at which a slot or the queue ends
+    or a class arrives as desired, so that these times decide.
+    """
+    inflow, room = departures.sum(axis=0), game.capacity * np.diff(edges)
+    queue = np.zeros(len(edges))
+    for slot, excess in enumerate(inflow - room):
+        queue[slot + 1] = max(queue[slot] + excess, 0.0)
+    emptied = np.flatnonzero((queue[:-1] > 0) & (queue[1:] == 0))
+    part = queue[emptied] / (room - inflow)[emptied]
+    time = np.concatenate([edges, edges[emptied] + part * np.diff(edges)[emptied]])
+    wait = np.append(queue, np.zeros(len(emptied))) / game.capacity
+    # after the last slot the queue only shrinks
+    time, wait = np.append(time, edges[-1] + wait[len(edges) - 1]), np.append(wait, 0.0)
+    order = np.argsort(time, kind="stable")
+    time, wait = time[order], wait[order]
+    moments = np.concatenate([time, np.interp(game.arrival, time + wait, time)])
+    waits = np.interp(moments, time, wait)
+    cost = game.value_of_time[:, None] * waits + game.schedule_costs(moments + waits)
+    is_in = (moments >= edges[:-1, None]) & (moments <= edges[1:, None])
+    is_used = (departures > 0) @ is_in
+    return np.max(cost, axis=1, initial=0.0, where=is_used), cost.min(axis=1)
+
+
+@oracles.flow_certificate.register(BottleneckGame)
+def _(game: BottleneckGame, x: Any, tolerance: float) -> Certificate:
+    """Certificate of departures ``[class, slot]`` in the slots of `BottleneckGame.edges`, at any time."""
+    departures, edges = np.asarray(x, dtype=float), game.edges()
+    shape = len(game.travellers), len(edges) - 1
+    if game.fast_share:
+        raise ValueError("fast_share: must be 0, since departures show no tolls")
+    if departures.shape != shape or not np.all(np.isfinite(departures) & (departures >= 0)):
+        raise ValueError(
+            f"x: must be numbers of departures of at least 0, {shape[0]} classes by {shape[1]} slots"
+        )
+    off = departures.sum(axis=1) - game.travellers
+    if np.abs(off).max() > OUTSIDE * game.travellers.sum():
+        raise ValueError(f"x: must sum to {game.travellers.tolist()} by class; is off by {off.tolist()}")
+    highest, lowest = queue_costs(game, edges, departures)
+    gains = highest - lowest
+    return Certificate(
+        gains,
+        gains,
+        "exact",
+        "all times of departure, by the queue that these departures cause",
+        tolerance * highest + ROUNDING * highest.max(),
+        highest,
+        "floating point",
+        payoff=-highest,
+    )
