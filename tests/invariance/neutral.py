@@ -266,6 +266,7 @@ ROWS: dict[str, dict[str, str | Neutral | tuple[Neutral, ...]]] = {
         "paths_per_agent": COUNT,
         "allocation": "a seed",
         "routes": FORM,
+        "demand": "of all pairs it would count their paths",
         "urgencies": ESSENTIAL,
         "urgency_distribution": Neutral(ROADS | {"urgency_distribution": [0.5, 0.5]}, ROADS),
         "p_dormant": "left out it is 0.1",

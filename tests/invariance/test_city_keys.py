@@ -49,7 +49,8 @@ def law(awake: list[float], dormant: float) -> np.ndarray:
 
 def trips(city: Any) -> list[str]:
     """Return lanes of the first agent's paths."""
-    return [" ".join(path) for path in city.routes(0)]
+    names, rows = city.network.lane_names, city.journeys.lane[city.slots[0]]
+    return [" ".join(names[lane] for lane in row if lane >= 0) for row in rows]
 
 
 def coalition(city: Any) -> tuple[int, int]:
@@ -90,6 +91,7 @@ EFFECTS: Mapping[str, Effect | tuple[Effect, ...]] = {
         lambda city: city.ends.tolist() != rv.games.city(**SMALL).ends.tolist(), True, allocation=1
     ),
     "routes": _row(trips, ["a>b b>c", "c>a"], {"network": LINE, "agents": 4, "capacity": 1}, routes=ROUTES),
+    "demand": _row(lambda city: np.unique(city.ends).tolist(), [1, 8], demand={"1.2>3.3": 2.0}),
     "urgencies": _row("stakes", [[2.0, 7.0]], urgencies=[2.0, 7.0]),
     "urgency_distribution": _row(chances, law([0.1, 0.4, 0.1, 0.4], 0.1), urgency_distribution=[0.2, 0.8]),
     "p_dormant": _row(chances, law([0.25] * 4, 0.4), p_dormant=0.4),
@@ -127,6 +129,7 @@ EFFECTS: Mapping[str, Effect | tuple[Effect, ...]] = {
     "planning": (
         _row(lambda city: city.world().options.shape[1] > 0, True, planning="nodes"),
         _row(lambda city: bool(np.any(city.world().begins < -1)), True, planning="start"),
+        _row(ways, 5, planning="k_shortest", alternatives=5),
     ),
     "alternatives": _row(ways, 1, SMALL | {"planning": "start"}, alternatives=1),
     "tie": _row("tie", shapes.LOWEST_INDEX, tie="lowest_index"),

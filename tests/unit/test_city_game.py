@@ -1,10 +1,12 @@
 """The city game: paths and journeys, free flow against Markov chains and simulated walks, classes."""
 
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 
 import rivalry as rv
 from rivalry.economies.city.free_flow import of_agents, slot_shares
@@ -19,6 +21,7 @@ PLANNING: dict[str, dict[str, Any]] = {
     "start": {"planning": "start"},
     "two of them": {"planning": "start", "alternatives": 2},
     "nodes": {"planning": "nodes"},
+    "three shortest": {"planning": "k_shortest", "alternatives": 3},
 }
 
 
@@ -113,7 +116,7 @@ def test_paths_are_drawn_uniformly_with_replacement() -> None:
 @pytest.mark.parametrize("name", PLANNING)
 @pytest.mark.parametrize("network", ["plain_3x3", "stubs_3x3"])
 def test_journeys_lead_from_origin_to_destination(name: str, network: str) -> None:
-    """For all choices and with occasional refusals, the lanes of a journey form a shortest path."""
+    """For all choices and with occasional refusals, the lanes of a journey form a shortest path, or one of three."""
     game = small(network=network, **PLANNING[name])
     world, lanes, random = game.world(), game.network.lanes, np.random.default_rng(0)
     away = distances(game.network)
@@ -130,7 +133,7 @@ def test_journeys_lead_from_origin_to_destination(name: str, network: str) -> No
                 continue
             at, here, moves = int(world.after[journey, place]), lane[1], moves + 1
         assert here == goal
-        assert moves == away[tuple(game.ends[agent, slot])]
+        assert moves == away[tuple(game.ends[agent, slot])] or name == "three shortest"
 
 
 def test_agents_with_a_fixed_path_request_the_refused_lane_again() -> None:
@@ -328,6 +331,32 @@ def test_planning_at_the_start_does_not_change_expected_flow() -> None:
     fixed_paths = small().expected.wanting
     for name in ("start", "two of them"):
         np.testing.assert_allclose(small(**PLANNING[name]).expected.wanting, fixed_paths, atol=1e-12)
+
+
+@pytest.mark.parametrize("planning", ["none", "start", "nodes", "k_shortest"])
+def test_trips_have_the_shares_of_the_demand(planning: str, tmp_path: Path) -> None:
+    """The flow into the origins is that of trips, whatever way is chosen; a file is read as roads read it."""
+    trips = {"1.1>3.3": 6.0, "3.1>1.3": 3.0, "2.1>2.2": 1.0, "1.2>2.2": 0}
+    keys = {"agents": 4000, "capacity": "unlimited", "planning": planning, "alternatives": 2}
+    game = small(demand=trips, **keys)
+    nodes = np.array(game.network.nodes)[game.ends.reshape(-1, 2)]
+    counts = [(nodes == pair.split(">")).all(axis=1).sum() for pair in trips]
+    assert chisquare(counts[:3], np.array([0.6, 0.3, 0.1]) * 8000).pvalue > 1e-3
+    np.testing.assert_allclose(game.expected.wanting, game.free_flow().wanting, atol=60)
+    rows = "\n".join(",".join([*pair.split(">"), str(amount)]) for pair, amount in trips.items())
+    (tmp_path / "trips.csv").write_text(f"from,to,trips\n{rows}\n")
+    again = small(demand=str(tmp_path / "trips.csv"), **keys)
+    np.testing.assert_array_equal(again.ends, game.ends)
+
+
+def test_a_grid_with_too_many_paths_offers_the_shortest_ones() -> None:
+    game = rv.games.city(
+        network="plain_20x20", demand={"1.1>20.20": 1.0}, planning="k_shortest", alternatives=4, capacity=2
+    )
+    assert game.journeys.options.tolist() == [[[0, 38, 76, 114]]]
+    paths = game.network.lanes[game.journeys.lane[0].reshape(4, 38)]
+    assert (paths[:, 1:, 0] == paths[:, :-1, 1]).all()
+    assert paths[:, [0, -1], [0, 1]].tolist() == [[0, 399]] * 4
 
 
 def test_routes_are_the_given_paths() -> None:

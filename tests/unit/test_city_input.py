@@ -73,6 +73,29 @@ WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
         "mean_karma": 1.0,
     },
     "alternatives: 0 must be a whole number of at least 1": {"planning": "start", "alternatives": 0},
+    "alternatives: is missing; must be the number of paths where planning is 'k_shortest'": {
+        "planning": "k_shortest"
+    },
+    "planning: 'k_shortest' offers 9 at once; must be at most max_karma + 1 = 7": {
+        "planning": "k_shortest",
+        "alternatives": 9,
+    },
+    "demand: {} has no trips between two nodes; must have some": {"demand": {}},
+    "demand: '1.1' must be a pair, such as 'a>b'": {"demand": {"1.1": 3}},
+    "demand.1.1>1.2: -1 must be a number of at least 0": {"demand": {"1.1>1.2": -1}},
+    "demand.1.1>1.1: 3 trips use no lane; must be 0, or left out": {"demand": {"1.1>1.1": 3}},
+    "demand.1.1>9: '9' is no node of the network; known: 1.1, 1.2, 1.3, 2.1, 2.2, 2.3, 3.1, 3.2, 3.3": {
+        "demand": {"1.1>9": 1}
+    },
+    "demand.b>a: must be joined by a path": {
+        "network": {"lanes": [["a", "b"]], "origins": ["a"], "destinations": ["b"]},
+        "demand": {"b>a": 1},
+    },
+    "demand: clashes with routes; give one of them": {
+        "demand": {"1.1>1.2": 1},
+        "routes": [[ROUTE]],
+        "agents": 1,
+    },
     "coalition: 31 must be at most 30, the number of agents": {"coalition": 31},
     "coalition: -1 must be a whole number of at least 0": {"coalition": -1},
     "coalition.form: is unknown; did you mean 'from'?": {"coalition": {"agents": 2, "form": "lucky"}},

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from itertools import pairwise
+from itertools import pairwise, permutations
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,19 @@ from typing import Any
 import networkx
 import numpy as np
 import pytest
+from scipy.stats import chisquare
 
 from rivalry.economies.city.network_data import network_of
 from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, plain, stubs
-from rivalry.economies.city.shortest_paths import between, distances, pairs_of, path_counts, shortest
+from rivalry.economies.city.shortest_paths import (
+    between,
+    counts_of_pairs,
+    distances,
+    graph_of,
+    k_shortest,
+    pairs_of,
+    shortest,
+)
 from rivalry.lab.study.build import build_game
 from tests.reference import city as reference
 from tests.reference.__main__ import choose, judge, read
@@ -21,6 +30,7 @@ from tests.reference.__main__ import choose, judge, read
 FILE = Path(__file__).parents[1] / "reference" / "karma.json"
 CASES = [case for case in choose(read(FILE), cost="test") if case["kind"] in ("city_graph", "city_occupancy")]
 
+ENDS = {"origins": ["0"], "destinations": ["1"]}
 RING = {"lanes": [["a", "b"], ["b", "c"], ["c", "d"], ["d", "a"]], "terminals": ["a", "c"]}
 
 
@@ -53,7 +63,8 @@ def test_grid_lanes_and_stubs_match_node_positions(network: Network) -> None:
 def test_path_counts_in_a_grid_are_binomial_coefficients() -> None:
     """Between opposite corners of a grid there are (rows + cols - 2) choose (rows - 1) shortest paths."""
     network = plain(4, 6)
-    assert path_counts(network)[0, -1] == comb(8, 3)
+    assert counts_of_pairs(network, [(0, 23)]) == [comb(8, 3)]
+    assert counts_of_pairs(plain(60, 60), [(0, 3599)]) == [comb(118, 59)]
     assert len(between(network, [(0, 23)]).lanes) == comb(8, 3)
 
 
@@ -68,9 +79,34 @@ def test_shortest_paths_agree_with_networkx(network: Network) -> None:
         if len(path) - 1 == networkx.shortest_path_length(graph, a, b)
     )
     assert Counter(tuple(row[row >= 0].tolist()) for row in paths.lanes) == wanted
-    counted = path_counts(network)[tuple(np.transpose(pairs_of(network)))]
-    assert counted.sum() == len(paths.lanes)
+    assert sum(counts_of_pairs(network, pairs_of(network))) == len(paths.lanes)
     assert (distances(network)[tuple(paths.ends.T)] == paths.lengths).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("k", [1, 3, 7, 40])
+def test_k_shortest_paths_are_the_shortest_of_all(k: int, seed: int) -> None:
+    """By a list of all paths that repeat no node, of random graphs of seven nodes and of a grid."""
+    random = np.random.default_rng(seed)
+    drawn = networkx.gnp_random_graph(7, 0.4, seed=seed, directed=True)
+    network = (
+        plain(3, 3) if seed == 0 else network_of({"lanes": [[f"{a}", f"{b}"] for a, b in drawn.edges]} | ENDS)
+    )
+    graph = graph_of(network)
+    pairs = [pair for pair in permutations(graph, 2) if networkx.has_path(graph, *pair)]
+    for pair, paths in zip(pairs, k_shortest(network, pairs, k, random), strict=True):
+        every = [tuple(pairwise(path)) for path in networkx.all_simple_paths(graph, *pair)]
+        found = [tuple((int(a), int(b)) for a, b in network.lanes[path]) for path in paths]
+        assert set(found) <= set(every)
+        assert len(set(found)) == len(found)
+        assert sorted(map(len, found)) == sorted(map(len, every))[:k]
+
+
+def test_equally_short_paths_are_drawn_with_equal_probabilities() -> None:
+    random, network = np.random.default_rng(3), plain(3, 4)
+    drawn = Counter(tuple(k_shortest(network, [(0, 11)], 1, random)[0][0]) for _ in range(2000))
+    assert chisquare([drawn[tuple(row)] for row in between(network, [(0, 11)]).lanes.tolist()]).pvalue > 1e-3
+    assert len(drawn) == comb(5, 2)
 
 
 def test_pairs_of_stubs_at_one_core_node_are_excluded_by_option() -> None:

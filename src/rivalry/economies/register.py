@@ -20,6 +20,7 @@ GAMES = {
             "p_dormant": "probability of a dormant step",
             "paths_per_agent": "number of paths per agent",
             "alternatives": "number of alternative paths",
+            "demand": "trips by origin and destination",
             "urgency_distribution": "distribution of urgencies",
             "trip_distribution": "distribution of trips",
             "planning": "route planning",

@@ -301,3 +301,19 @@ TRIPS: Mapping[str, Callable[[Path], Trips]] = {
     ".csv": lambda file: _trips(_csv_columns(file), ("from", "to", "trips")),
     FOLDER: _gmns_trips,
 }
+
+
+def trips_of(demand: Any) -> Trips:
+    """Origins, destinations and trips from a table by pairs, or from a file. Raises `ValueError`."""
+    if demand is None:
+        raise ValueError("demand: is missing; must be trips by pair, such as {'a>b': 100}, or a file")
+    path = demand.get("path") if isinstance(demand, Mapping) else demand
+    if path is not None:
+        return read_file("demand", path, TRIPS)
+    rows = Entries()
+    for pair, trips in demand.items():
+        ends = pair.split(">") if isinstance(pair, str) else pair
+        if len(ends) != 2:
+            raise ValueError(f"demand: {pair!r} must be a pair, such as 'a>b'")
+        rows.append((str(ends[0]).strip(), str(ends[1]).strip(), trips))
+    return Trips(rows)

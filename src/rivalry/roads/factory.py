@@ -19,13 +19,12 @@ from rivalry.families.formula import Expression
 from rivalry.families.matrix import Matrix
 from rivalry.families.network_files import (
     LINKS,
-    TRIPS,
-    Entries,
     NetworkTable,
     Trips,
     graph_table,
     number_of,
     read_file,
+    trips_of,
 )
 from rivalry.roads.formulas import Program, formula_tree, joined, power_sum, program, unmade_trips
 from rivalry.roads.model import RouteGame
@@ -118,7 +117,7 @@ def routes(
     _check_columns(table.columns)
     factors = {"toll": toll_factor, "length": distance_factor}
     columns = _without(closed, table.columns)
-    trips = _trips(demand)
+    trips = trips_of(demand)
     game = _with_nodes(_game(columns, table.first_through, trips.entries, factors), table, trips)
     if classes is not None:
         game = _with_classes(game, classes, _numbers(columns, "toll"))
@@ -232,22 +231,6 @@ def _network(links: Any) -> NetworkTable:
             f"links: {path!r} is no network; {near(str(path), list(NETWORKS))}, a table or a file"
         )
     return read_file("links", path, LINKS)
-
-
-def _trips(demand: Any) -> Trips:
-    """Origins, destinations and trips from a table by pairs, or from a file. Raises `ValueError`."""
-    if demand is None:
-        raise ValueError("demand: is missing; must be trips by pair, such as {'a>b': 100}, or a file")
-    path = demand.get("path") if isinstance(demand, Mapping) else demand
-    if path is not None:
-        return read_file("demand", path, TRIPS)
-    rows = Entries()
-    for pair, trips in demand.items():
-        ends = pair.split(">") if isinstance(pair, str) else pair
-        if len(ends) != 2:
-            raise ValueError(f"demand: {pair!r} must be a pair, such as 'a>b'")
-        rows.append((str(ends[0]).strip(), str(ends[1]).strip(), trips))
-    return Trips(rows)
 
 
 def _check_columns(columns: Columns) -> None:

@@ -66,6 +66,11 @@ def city(
     routes: Annotated[
         list[list[list[str]]] | None, "paths of each agent, as nodes, in place of a random allocation"
     ] = None,
+    demand: Annotated[
+        Any,
+        "trips by pair, in any unit, {'a>b' = 100}, or a file .tntp, .csv: agents' trips are drawn in these "
+        "proportions, then a shortest path of the pair (default: uniformly from all shortest paths)",
+    ] = None,
     urgencies: Annotated[
         list[NotNegative] | ndarray,
         AcceptedInterval(),
@@ -128,14 +133,16 @@ def city(
         "share of a lane's payments that is paid to the agents that request it",
     ] = 0.0,
     planning: Annotated[
-        Literal["none", "start", "nodes"],
-        "when an agent chooses among shortest paths: never, at the start of a trip, or at each node",
+        Literal["none", "start", "nodes", "k_shortest"],
+        "when an agent chooses among shortest paths: never, at the start of a trip, or at each node; "
+        "k_shortest: at the start, among the shortest of all paths",
     ] = "none",
     alternatives: Annotated[
         int | None,
         Ge(1),
         Le(10_000),
-        "with planning = start: largest number of shortest paths to choose from, sampled per agent",
+        "number of paths to choose from: with planning = k_shortest, of each pair; with start the largest "
+        "number, sampled per agent",
     ] = None,
     tie: Annotated[Literal["coin", "lowest_index"], "rule among equal bids"] = "coin",
     coalition: Annotated[

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import islice, pairwise, product
 from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy import ndarray
 
 from rivalry.economies.city.networks import Network
@@ -54,15 +54,23 @@ def distances(network: Network) -> Int[ndarray, "node node"]:
     return lengths
 
 
-def path_counts(network: Network) -> Float[ndarray, "node node"]:
-    """Return the number of shortest paths from node to node, ``[node node]``, exact up to 2^53."""
-    away = distances(network)
-    counts: ndarray = (away == 0).astype(float)
-    for length in range(1, int(away.max()) + 1):
-        for a, b in network.lanes:
-            at_length = (away[:, b] == length) & (away[:, a] == length - 1)
-            counts[at_length, b] += counts[at_length, a]
-    return counts
+def path_counts(graph: Any, destination: int) -> dict[int, tuple[int, int]]:
+    """Return by node the number of lanes to a destination, and that of shortest paths to it."""
+    import networkx
+
+    found = {destination: (0, 1)}
+    away = dict(networkx.single_target_shortest_path_length(graph, destination))
+    for node in sorted(away, key=away.__getitem__)[1:]:
+        counts = [found[ahead][1] for ahead in graph[node] if away.get(ahead) == away[node] - 1]
+        found[node] = away[node], sum(counts)
+    return found
+
+
+def counts_of_pairs(network: Network, pairs: list[tuple[int, int]]) -> list[int]:
+    """Return the number of shortest paths of each pair of nodes, `[pair]`."""
+    graph = graph_of(network)
+    found = {end: path_counts(graph, end) for end in {end for _, end in pairs}}
+    return [found[end][start][1] for start, end in pairs]
 
 
 def shortest(network: Network, exclude_same_node: bool = True) -> Paths:
@@ -74,8 +82,13 @@ def shortest(network: Network, exclude_same_node: bool = True) -> Paths:
     >>> len(shortest(stubs()).lanes), len(shortest(stubs(), exclude_same_node=False).lanes)
     (1024, 1032)
     """
+    return between(network, all_pairs(network, exclude_same_node))
+
+
+def all_pairs(network: Network, exclude_same_node: bool) -> list[tuple[int, int]]:
+    """Return the pairs of `pairs_of`. Raises `ValueError` for none, and for too many nodes."""
     if len(network.nodes) > COUNTED:
-        rule = f"must have at most {COUNTED} for its shortest paths to be counted; give routes"
+        rule = f"must have at most {COUNTED} for its shortest paths to be counted; give routes or demand"
         raise ValueError(f"network: {network.name} has {len(network.nodes)} nodes; {rule}")
     pairs = pairs_of(network, exclude_same_node)
     if not pairs:
@@ -83,16 +96,18 @@ def shortest(network: Network, exclude_same_node: bool = True) -> Paths:
             "network: all terminals are at one node; must have some at another, or give "
             "exclude_same_node = false"
         )
-    return between(network, pairs)
+    return pairs
 
 
 def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
     """Return all shortest paths between pairs of nodes, pair by pair. Raises `ValueError` for too many."""
     import networkx
 
-    total = path_counts(network)[tuple(np.transpose(pairs))].sum()
+    total = sum(counts_of_pairs(network, pairs))
     if total > MOST:
-        rule = f"must be at most {MOST} to be listed; give routes, without planning"
+        rule = (
+            f"must be at most {MOST} to be listed; give planning = 'k_shortest', or routes without planning"
+        )
         raise ValueError(f"network: {network.name} has {total:.6g} shortest paths; {rule}")
     graph, number = graph_of(network), network.lane_numbers()
     lists, ends = [], []
@@ -101,6 +116,40 @@ def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
             lists.append([number[step] for step in pairwise(nodes)])
             ends.append((a, b))
     return Paths(pad(lists), np.array(ends, dtype=int))
+
+
+def k_shortest(
+    network: Network, pairs: list[tuple[int, int]], k: int, random: np.random.Generator
+) -> list[list[list[int]]]:
+    """Return the lanes of the ``k`` shortest paths of each pair that repeat no node, or of all there are.
+
+    Where more than ``k`` paths are shortest, they are drawn with equal probabilities; else they are those of
+    Yen's algorithm (Management Science 17, 1971).
+    """
+    import networkx
+
+    graph, number, groups = graph_of(network), network.lane_numbers(), list[list[list[int]]]()
+    onward = {end: path_counts(graph, end) for end in {end for _, end in pairs}}
+    for start, end in pairs:
+        paths = dict[tuple[int, ...], None]()  # in their order
+        if onward[end][start][1] <= k:
+            paths = dict.fromkeys(map(tuple, islice(networkx.shortest_simple_paths(graph, start, end), k)))
+        while len(paths) < min(k, onward[end][start][1]):
+            paths[_drawn_path(graph, onward[end], start, random)] = None
+        groups.append([[number[step] for step in pairwise(nodes)] for nodes in paths])
+    return groups
+
+
+def _drawn_path(
+    graph: Any, onward: dict[int, tuple[int, int]], start: int, random: np.random.Generator
+) -> tuple[int, ...]:
+    """Return the nodes of a path drawn uniformly from the shortest ones, by the `path_counts` to its end."""
+    nodes = [start]
+    while onward[nodes[-1]][0]:
+        lanes, count = onward[nodes[-1]]
+        ahead = [node for node in graph[nodes[-1]] if onward.get(node, (lanes, 0))[0] == lanes - 1]
+        nodes.append(ahead[random.choice(len(ahead), p=[onward[node][1] / count for node in ahead])])
+    return tuple(nodes)
 
 
 def pad(rows: list[list[int]]) -> ndarray:

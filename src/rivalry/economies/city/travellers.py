@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -12,9 +13,20 @@ from numpy import ndarray
 from rivalry.economies.city.classes import CLASSES
 from rivalry.economies.city.journeys import Journeys, at_nodes, at_start, fixed_journeys
 from rivalry.economies.city.networks import Network
-from rivalry.economies.city.shortest_paths import Paths, between, distances, pad, shortest
+from rivalry.economies.city.shortest_paths import (
+    Paths,
+    all_pairs,
+    between,
+    counts_of_pairs,
+    distances,
+    graph_of,
+    k_shortest,
+    pad,
+    shortest,
+)
 from rivalry.economies.karma.chains import stationary
 from rivalry.economies.karma.checks import check_keys, discounts_of, numbers, stakes_of, tables_of_types
+from rivalry.families.network_files import number_of, trips_of
 from rivalry.schema.registry import near
 from rivalry.schema.validate import check_word, limit, whole_number
 
@@ -103,54 +115,122 @@ class Allocation(NamedTuple):
     distribution: tuple[Journeys, ndarray] | None  # for random allocations: journeys, probabilities
 
 
-def allocate(network: Network, options_: Mapping[str, Any], agents: int, slots: int) -> Allocation:
+def allocate(network: Network, options: Mapping[str, Any], agents: int, slots: int) -> Allocation:
     """Return the journeys of agents: along ``routes``, or along shortest paths drawn agent by agent.
 
-    Paths are drawn uniformly with replacement, so that the first agents keep theirs if more follow. Planning
-    keeps only the origins and destinations of paths. Raises `ValueError`.
+    Paths are drawn with replacement, by ``demand`` or uniformly, so that the first agents keep theirs if more
+    follow. Planning keeps only the origins and destinations of paths. Raises `ValueError`.
     """
-    random, routes = np.random.default_rng(options_["allocation"]), options_["routes"]
-    if routes is None:
-        paths = shortest(network, options_["exclude_same_node"])
-        numbers = random.integers(len(paths.lanes), size=(agents, slots))
+    random, planning = np.random.default_rng(options["allocation"]), options["planning"]
+    if options["alternatives"] is not None:
+        # idle without planning at the start: studies sweep over planning
+        whole_number("alternatives", options["alternatives"], 1)
+    if options["routes"] is not None and options["demand"] is not None:
+        raise ValueError("demand: clashes with routes; give one of them")
+    if planning == "k_shortest":
+        allocation = _nearest_paths(network, options, (agents, slots), random)
     else:
-        paths, numbers = _routes(network, routes)
-    planning, alternatives = options_["planning"], options_["alternatives"]
-    if alternatives is not None:
-        whole_number(
-            "alternatives", alternatives, 1
-        )  # idle unless planning is "start": studies sweep over planning
-    ends, even = paths.ends[numbers], np.full(len(paths.lanes), 1 / len(paths.lanes))
-    if planning == "none":
-        return Allocation(
-            fixed_journeys(paths), numbers, ends, (fixed_journeys(paths), even) if routes is None else None
-        )
-    routes_allowed = paths
-    if routes is not None:
-        routes_allowed = between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
-    if planning == "start" and alternatives is not None:
-        shortest_numbers = numbers if routes is None else _positions_in(paths, routes_allowed)[numbers]
-        journeys, slots_of_agents = _drawn_alternatives(
-            routes_allowed, shortest_numbers, ends, alternatives, random
-        )
-        distribution = fixed_journeys(routes_allowed), even
-    else:
-        pairs, shares = np.unique(routes_allowed.ends, axis=0, return_counts=True)
-        if planning == "nodes":
-            journeys = at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
-        else:
-            of_pairs = [np.flatnonzero((routes_allowed.ends == pair).all(axis=1)) for pair in pairs]
-            journeys = at_start([_lists(routes_allowed, numbers_of_pair) for numbers_of_pair in of_pairs])
-        number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
-        slots_of_agents = np.array(
-            [[number[a, b] for a, b in pair_ends] for pair_ends in ends.tolist()], dtype=int
-        )
-        distribution = journeys, shares / shares.sum()
-    options, largest = journeys.most_options(), options_["max_karma"]
-    if options > largest + 1:  # choices share the rows of bids
-        reason = f"{planning!r} offers {options} at once; must be at most max_karma + 1 = {largest + 1}"
+        paths, numbers, chances = _drawn_paths(network, options, (agents, slots), random)
+        if planning == "none":
+            journeys = fixed_journeys(paths)
+            distribution = None if chances is None else (journeys, chances)
+            return Allocation(journeys, numbers, paths.ends[numbers], distribution)
+        allocation = _planned(network, options, paths, numbers, chances, random)
+    most, largest = allocation.journeys.most_options(), options["max_karma"]
+    if most > largest + 1:  # choices share the rows of bids
+        reason = f"{planning!r} offers {most} at once; must be at most max_karma + 1 = {largest + 1}"
         raise ValueError(f"planning: {reason}" + ("; give alternatives" if planning == "start" else ""))
-    return Allocation(journeys, slots_of_agents, ends, distribution if routes is None else None)
+    return allocation
+
+
+def _drawn_paths(
+    network: Network, options: Mapping[str, Any], size: tuple[int, int], random: np.random.Generator
+) -> tuple[Paths, ndarray, ndarray | None]:
+    """Return paths, those of each agent ``[agent slot]``, and their probabilities unless they are given."""
+    if options["routes"] is not None:
+        return *_routes(network, options["routes"]), None
+    if options["demand"] is None:
+        paths = shortest(network, options["exclude_same_node"])
+        count = len(paths.lanes)
+        return paths, random.integers(count, size=size), np.full(count, 1 / count)
+    pairs, shares = _demand(network, options["demand"])
+    paths = between(network, pairs)
+    pair = np.array([pairs.index((a, b)) for a, b in paths.ends.tolist()])
+    chances = (shares / np.bincount(pair))[pair]
+    return paths, random.choice(len(pair), size=size, p=chances), chances
+
+
+def _demand(network: Network, source: Any) -> tuple[list[tuple[int, int]], ndarray]:
+    """Return pairs of nodes with trips between them, and their shares of all trips. Raises `ValueError`."""
+    import networkx
+
+    trips, graph = defaultdict[tuple[int, int], float](float), graph_of(network)
+    for tail, head, entry in trips_of(source).entries:
+        name = f"demand.{tail}>{head}"
+        for node in (tail, head):
+            if node not in network.nodes:
+                raise ValueError(f"{name}: {node!r} is no node of the network; {near(node, network.nodes)}")
+        start, end = network.nodes.index(tail), network.nodes.index(head)
+        if amount := number_of(entry, name):
+            if start == end:
+                raise ValueError(f"{name}: {entry} trips use no lane; must be 0, or left out")
+            if not networkx.has_path(graph, start, end):
+                raise ValueError(f"{name}: must be joined by a path")
+            trips[start, end] += amount
+    if not trips:
+        raise ValueError(f"demand: {source!r} has no trips between two nodes; must have some")
+    return list(trips), np.array([*trips.values()]) / sum(trips.values())
+
+
+def _nearest_paths(
+    network: Network, options: Mapping[str, Any], size: tuple[int, int], random: np.random.Generator
+) -> Allocation:
+    """Return journeys that begin with a choice among the shortest paths of a pair. Raises `ValueError`."""
+    if options["alternatives"] is None:
+        raise ValueError(
+            "alternatives: is missing; must be the number of paths where planning is 'k_shortest'"
+        )
+    if options["routes"] is not None:
+        paths, numbers = _routes(network, options["routes"])
+        ends = paths.ends[numbers]
+    else:
+        if options["demand"] is None:
+            pairs = all_pairs(network, options["exclude_same_node"])
+            weights = np.array(counts_of_pairs(network, pairs), dtype=float)
+        else:
+            pairs, weights = _demand(network, options["demand"])
+        ends = np.array(pairs)[random.choice(len(pairs), size=size, p=weights / weights.sum())]
+    used, slots = np.unique(ends.reshape(-1, 2), axis=0, return_inverse=True)
+    groups = k_shortest(network, [(a, b) for a, b in used.tolist()], options["alternatives"], random)
+    return Allocation(at_start(groups), slots.reshape(size), ends, None)
+
+
+def _planned(
+    network: Network,
+    options: Mapping[str, Any],
+    paths: Paths,
+    numbers: ndarray,
+    chances: ndarray | None,
+    random: np.random.Generator,
+) -> Allocation:
+    """Return journeys that offer all shortest paths of a pair, or some drawn ones, in place of one path."""
+    ends, all_paths, alternatives = paths.ends[numbers], paths, options["alternatives"]
+    if chances is None:
+        all_paths = between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
+    if options["planning"] == "start" and alternatives is not None:
+        own_numbers = _positions_in(paths, all_paths)[numbers] if chances is None else numbers
+        drawn = _drawn_alternatives(all_paths, own_numbers, ends, alternatives, random)
+        return Allocation(*drawn, ends, None if chances is None else (fixed_journeys(all_paths), chances))
+    pairs, pair = np.unique(all_paths.ends, axis=0, return_inverse=True)
+    if options["planning"] == "nodes":
+        journeys = at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
+    else:
+        journeys = at_start([_lists(all_paths, np.flatnonzero(pair == k)) for k in range(len(pairs))])
+    number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
+    slots = np.array([[number[a, b] for a, b in pair_ends] for pair_ends in ends.tolist()], dtype=int)
+    return Allocation(
+        journeys, slots, ends, None if chances is None else (journeys, np.bincount(pair, chances))
+    )
 
 
 def _routes(network: Network, routes: Any) -> tuple[Paths, ndarray]:
