@@ -38,7 +38,7 @@ HOMES = {
     "nashpy": {"interop"},
     "diffrax": {"methods"},
     "flint": {"methods", "tables"},
-    "networkx": {"economies", "families", "roads"},
+    "networkx": {"economies", "families", "plots", "roads"},
     "typer": {"audit", "cli", "integrations", "living", "web"},
     "click": {"cli"},
     "rich": {"cli", "solving"},

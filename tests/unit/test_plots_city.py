@@ -10,8 +10,9 @@ from scipy import stats
 
 import rivalry as rv
 from rivalry.core.results import collect
-from rivalry.economies.figures.streets import RULES, _scale
+from rivalry.economies.figures.streets import RULES
 from rivalry.economies.report import MOST, travellers
+from rivalry.plots.maps import colour_limits
 from rivalry.plots.select import NoSuchPoint, own_rank
 from rivalry.plots.series import series_of
 from tests.figure_elements import assert_reproducible_and_labelled, caption, half_width, labels, lines
@@ -386,7 +387,7 @@ def test_wrong_input_gives_one_line() -> None:
     with pytest.raises(ValueError, match=r"^limits: \[3, 1\] must be two numbers that rise$"):
         rv.plots.street_map(data, limits=[3, 1])
     with pytest.raises(ValueError, match=r"^limits: 3 must be two numbers that rise$"):
-        unwrap(_scale)([np.zeros(2)], 3)  # without the tests' type checks
+        unwrap(colour_limits)([np.zeros(2)], 3)  # without the tests' type checks
     with pytest.raises(ValueError, match=r"^data: no variable 'lane_ends'"):
         rv.plots.street_map(data.drop_vars("lane_ends"))
     with pytest.raises(ValueError, match=r"^data: no variable 'lane_wanted'"):

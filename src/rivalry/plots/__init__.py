@@ -26,6 +26,9 @@ _TITLES = {
     "rivalry.plots.charts.enumeration": {
         "enumeration": "boxes of a search for all equilibria of two choices, by the reason that settles each"
     },
+    "rivalry.plots.charts.flow_map": {
+        "flow_map": "flows of links as widths on the map of a road network, their use or cost as colours"
+    },
     "rivalry.plots.charts.histogram": {
         "histogram": "distribution of profit gains, payoffs or another metric over sessions, with negative"
         " controls"
@@ -102,6 +105,7 @@ _CAPTIONS = {
         "compare=True": "learners compared during learning, beside methods that do not learn",
         "quantity=choice": "choices of every player during learning",
         "quantity=regret": "regret of a learner against its steps",
+        "quantity=relative_gap": "relative gap of flows in a road network after every round",
     },
     "paths": {
         "": "positions from the start to the end of a run",

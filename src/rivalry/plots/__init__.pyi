@@ -33,6 +33,7 @@ from rivalry.plots.charts.class_gains import class_gains as class_gains
 from rivalry.plots.charts.ends import basins as basins
 from rivalry.plots.charts.ends import end_positions as end_positions
 from rivalry.plots.charts.enumeration import enumeration as enumeration
+from rivalry.plots.charts.flow_map import flow_map as flow_map
 from rivalry.plots.charts.histogram import histogram as histogram
 from rivalry.plots.charts.learning_curve import learning_curve as learning_curve
 from rivalry.plots.charts.logit_branch import logit_branch as logit_branch

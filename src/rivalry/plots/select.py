@@ -36,7 +36,7 @@ DRAWN_BY = {
 """Plots of results of methods, by the variable that they draw."""
 OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
 OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place", "lane", "grid_point"}
-OWN |= {"period", "stage", "seat", "axis", "sample"}  # a seat is a player in games with stages
+OWN |= {"period", "stage", "seat", "axis", "sample", "link"}  # a seat is a player in games with stages
 OWN |= {"equilibrium", "first_order_point", "place", "drawn", "reason"}
 """Dimensions of what results hold; any others are those of a sweep."""
 VIEWS = ("influence", "shares", "resource", "landscape")

@@ -46,7 +46,8 @@ class UserEquilibrium(BaseLearner):
     The record holds ``flow`` and ``cost`` (link), ``least_cost`` and ``trips`` (pair), ``route_flow`` and
     ``route_cost`` (route), ``class_cost`` (class: pair), the Gini index ``gini`` of travellers' costs and
     the mean ``worst_decile`` of the dearest tenth of trips, the numbers above, ``total_cost``,
-    ``travel_cost`` (its mean per trip) and ``potential``.
+    ``travel_cost`` (its mean per trip) and ``potential``; ``volume_capacity`` (link) where links have
+    capacities, and ``relative_gap_curve`` (sample) after each round.
 
     Examples
     --------
@@ -76,6 +77,7 @@ class UserEquilibrium(BaseLearner):
             "pair": np.zeros(0, dtype=int),  # [route] ascending
             "flow": np.zeros(0),  # [route]
             "gap": np.full(1, np.inf),  # at the last search for cheaper routes
+            "gaps": np.zeros(0),  # at all of them, [round]
         }
 
     def advance(self, world: RouteGame, session: Session, steps: int) -> int:
@@ -89,7 +91,14 @@ class UserEquilibrium(BaseLearner):
     def read(self, world: RouteGame, session: Session) -> Record:
         status = "converged" if session["gap"][0] <= self.gap else "iteration limit"
         record: Record = {"status": scalar(status)}
-        return record | assignment_record(world, session) if len(session["flow"]) else record
+        if not len(session["flow"]):
+            return record
+        gaps = session.get("optimal_gaps", session["gaps"])
+        record |= {
+            "relative_gap_curve": (("sample",), gaps),
+            "gap_round": (("sample",), np.arange(1, len(gaps) + 1)),
+        }
+        return record | assignment_record(world, session)
 
 
 class SystemOptimum(UserEquilibrium):
@@ -105,7 +114,8 @@ class SystemOptimum(UserEquilibrium):
     (benchmark, class) has its cost at the user equilibrium, and with tolls that nobody gets back. Travel
     costs of pairs are not compared: who takes which route at the optimum is not unique.
 
-    The record is that of `UserEquilibrium`, with these numbers and ``marginal_toll`` (link).
+    The record is that of `UserEquilibrium`, with these numbers and ``marginal_toll`` (link); its
+    ``relative_gap_curve`` is of travellers who pay the tolls.
 
     Examples
     --------
@@ -126,7 +136,7 @@ class SystemOptimum(UserEquilibrium):
             step = super().advance(world.with_marginal_costs(), session, steps)
             if step == steps:
                 return step
-            session |= {f"optimal_{name}": session[name] for name in ROUTES}
+            session |= {f"optimal_{name}": session[name] for name in (*ROUTES, "gaps")}
             session["gap"] = np.full(1, np.inf)
         return step + super().advance(world, session, steps - step)
 
@@ -169,6 +179,7 @@ def take_round(game: RouteGame, session: Session, target: float) -> None:
     spent = flow @ paid
     if len(flow):
         session["gap"][0] = max(1.0 - game.trips @ best / spent, 0.0) if spent else 0.0
+        session["gaps"] = np.append(session["gaps"], session["gap"])
     lowest = np.full(len(best), np.inf)
     np.minimum.at(lowest, pair, paid)
 
@@ -234,7 +245,7 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
     record |= {
         "flow": (("link",), flow[is_road]),
         "cost": (("link",), cost[is_road]),
-        "link_name": (("link",), game.link_names()[is_road]),
+        **map_record(game, flow),
         "trips": (("pair",), pair_trips),
         "least_cost": (("pair",), cheapest),
         "pair_name": (("pair",), game.pair_names()),
@@ -248,6 +259,21 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
     record |= welfare_record(*paying, game.pair_names())
     gain = np.max(excess[route_flow > 0], initial=0.0)
     return record | judged(game, cheapest, gain, paid / game.trips.sum(), TOLERANCE, "Nash").record()
+
+
+def map_record(game: RouteGame, flow: ndarray) -> Record:
+    """Names and nodes of links, how full they are, and positions of nodes where they are known."""
+    is_road = game.is_road()
+    record: Record = {
+        "link_name": (("link",), game.link_names()[is_road]),
+        "link_node": (("link", "end"), np.stack([game.tail, game.head], axis=1)[is_road]),
+        "node_name": (("node",), np.array(game.node_names)),
+    }
+    if np.isfinite(game.capacity).any():
+        record["volume_capacity"] = ("link",), (flow / game.capacity)[is_road]
+    if np.isfinite(game.node_at).all():
+        record["node_at"] = ("node", "coordinate"), game.node_at
+    return record
 
 
 def judged(

@@ -56,6 +56,12 @@ DEFAULTS = {
     ),
     "routes": FamilyDefaults(
         ("travel_cost", "total_cost", "gini", "worst_decile", "relative_gap"),
-        (DefaultFigure("class_gains", "benchmark_cost"),),
+        (
+            DefaultFigure("flow_map", "link_node", values=True),
+            DefaultFigure("class_gains", "benchmark_cost"),
+            DefaultFigure(
+                "learning_curve", "relative_gap_curve", "each", options={"quantity": "relative_gap"}
+            ),
+        ),
     ),
 }

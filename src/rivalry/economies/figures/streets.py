@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from textwrap import fill
-from typing import NamedTuple
 
 import numpy as np
 from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
+from rivalry.plots.maps import (
+    ASIDE,
+    GAP,
+    GREY,
+    WIDE,
+    StreetPlan,
+    colour_limits,
+    directions,
+    lane_outlines,
+    lane_values,
+    map_columns,
+    map_frame,
+    metric_map,
+    node_marks,
+)
 from rivalry.plots.marks import Drawing, Frame, Look, Mark, colours
-from rivalry.plots.select import At, Names, band, check_variable, is_blank, pick_names
+from rivalry.plots.select import At, Names, check_variable, is_blank, pick_names
 from rivalry.plots.series import RULE, CellSeries, describe_rule, replications_of, series_of
 
 WORDS = {
@@ -26,32 +39,9 @@ WORDS = {
     "lane_capacity": "capacity (agents per step)",
 }
 PLACES = ("lane_ends", "lane_kind", "lane_centre", "node_at")
+PLAIN, CROWDED = 0.08, 0.28  # shares of black
 RULES = {"class_rule": "", "example_rule": "agents shown: "}
-SCALE = "YlGnBu"  # light to dark, since pages are white
-MISSING, PLAIN, CROWDED = 0.3, 0.08, 0.28  # shares of black
-GREY: Look = {"hue": "gray_r", "low": 0.0, "high": 1.0}
-# of a unit: a lane's width, and how far it is from the middle and from nodes; the length of its head
-WIDE, ASIDE, GAP, TIP = 0.16, 0.1, 0.19, 0.13
-PART = 0.2  # of the whole width: largest unit
-LOW = 0.5  # a scale begins at 0 where the smallest value is below this share of the largest
-ROOM = (5.4, 3.3)  # inches for maps
 FOLD = 105  # characters per line of a caption
-
-
-class StreetPlan(NamedTuple):
-    """Positions of lanes and nodes."""
-
-    ends: ndarray  # [lane end 2]
-    centre: ndarray  # [lane]
-    nodes: ndarray  # [node 2]
-    stub: ndarray  # [node]
-
-    @property
-    def unit(self) -> float:
-        """Return the unit of length: a short lane, or a share of the whole width if that is less."""
-        lengths = np.linalg.norm(self.ends[:, 1] - self.ends[:, 0], axis=1)
-        short = max(float(lengths.min()), 0.4 * float(np.median(lengths)))
-        return min(short, PART * float(np.ptp(self.nodes, axis=0).max()))
 
 
 @preset
@@ -111,31 +101,17 @@ def street_map(
     _check_lanes(data, quantity)
     cells = series_of(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
     means = [lane_means(cell, quantity) for cell in cells]
-    low, high = _scale(means, limits)
+    limits = colour_limits(means, limits)
     words = WORDS.get(quantity, quantity.replace("_", " "))
     marks, frames = list[Mark](), list[Frame]()
     for panel, (cell, values) in enumerate(zip(cells, means, strict=True)):
-        plan, missing = plan_of(cell), np.isnan(values)
-        x, y = _lanes(plan)
-        look: Look = {"hue": SCALE, "low": low, "high": high, "panel": panel}
-        marks.append(Mark("region", x, y, value=values, label=words, **look))
-        if missing.any():
-            marks.append(
-                Mark(
-                    "region",
-                    x[missing],
-                    y[missing],
-                    value=np.full(missing.sum(), MISSING),
-                    **GREY,
-                    panel=panel,
-                )
-            )
-        marks += _nodes(plan, panel)
-        frames.append(_frame(plan, cell.name))
+        plan = plan_of(cell)
+        marks += metric_map(plan, values, lane_outlines(plan), words, limits, panel)
+        frames.append(map_frame(plan, cell.name))
     notes = [f"{words} per lane", describe_rule(cells), "arrows show the direction of travel"]
     notes += ["grey: no demand"] * any(np.isnan(values).any() for values in means)
     notes += ["one scale of colours"] * (len(cells) > 1)
-    return Drawing(marks, frames, [*notes, replications_of(cells, "means")], columns=_columns(len(cells)))
+    return Drawing(marks, frames, [*notes, replications_of(cells, "means")], columns=map_columns(len(cells)))
 
 
 @preset
@@ -180,17 +156,17 @@ def example_routes(data: Dataset, *, method: str | None = None, at: At = None) -
     plan, routes = plan_of(cell), cell["example_lanes"][0]
     marks, frames = list[Mark](), list[Frame]()
     for panel, (label, paths) in enumerate(zip(example_labels(cell, len(routes)), routes, strict=True)):
-        x, y = _lanes(plan)
+        x, y = lane_outlines(plan)
         marks.append(Mark("region", x, y, value=np.where(plan.centre, CROWDED, PLAIN), panel=panel, **GREY))
-        marks += _nodes(plan, panel)
+        marks += node_marks(plan, panel)
         for k, lanes in enumerate(paths):
             marks += _route(plan, lanes[lanes >= 0], k, len(paths), panel)
-        frames.append(_frame(plan, label))
+        frames.append(map_frame(plan, label))
     marks += [Mark("points", label="start"), Mark("points", label="end", marker="s")]
     if plan.centre.any():
         marks.append(Mark("line", label="lanes of the centre", hue=str(1 - CROWDED), linewidth=5))
     notes = ";\n".join([cell.words] * bool(cell.words) + rules(cell))
-    return Drawing(marks, frames, [notes], columns=_columns(len(frames)), under=True)
+    return Drawing(marks, frames, [notes], columns=map_columns(len(frames)), under=True)
 
 
 # -- parts ---------------------------------------------------------------------------------------------
@@ -203,9 +179,7 @@ def lane_means(cell: CellSeries, name: str) -> ndarray:
     """
     values = cell[name].astype(float)
     lanes = cell["lane_ends"].shape[1] if "lane_ends" in cell else values.shape[1]
-    padded = np.full((len(values), max(lanes, values.shape[1])), np.nan)
-    padded[:, : values.shape[1]] = values
-    return band(padded)[0]
+    return lane_values(values, lanes)
 
 
 def plan_of(cell: CellSeries) -> StreetPlan:
@@ -257,59 +231,6 @@ def _check_lanes(data: Dataset, quantity: str) -> None:
     pick_names("quantity", [quantity], names, (), rule)
 
 
-def _scale(means: Sequence[ndarray], limits: Sequence[float] | None) -> tuple[float, float]:
-    """Return the ends of the scale of colours."""
-    if limits is not None:
-        if np.shape(limits) != (2,) or not limits[0] < limits[1]:
-            raise ValueError(f"limits: {limits!r} must be two numbers that rise")
-        return limits[0], limits[1]
-    values = np.concatenate(means)
-    low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    return 0.0 if 0 <= low < LOW * high or low == high else low, high
-
-
-def _columns(count: int) -> int:
-    """Return the number of columns that makes maps largest."""
-    side = [min(ROOM[0] / c, ROOM[1] / -(-count // c)) for c in range(1, count + 1)]
-    return 1 + int(np.argmax(side))
-
-
-def _frame(plan: StreetPlan, title: str) -> Frame:
-    """Return a map's limits, with a margin around nodes."""
-    rim, place = 0.25 * plan.unit, "position on the map"
-    low, high = plan.nodes.min(axis=0) - rim, plan.nodes.max(axis=0) + rim
-    x_limits, y_limits = zip(low.tolist(), high.tolist(), strict=True)
-    return Frame(place, place, title, x_limits, y_limits, equal=True, bare=True)
-
-
-def _directions(ends: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    """Return starts and ends of lanes, and unit vectors along them and to their right, ``[lane 2]``."""
-    start, end = ends[:, 0], ends[:, 1]
-    way = (end - start) / np.maximum(np.linalg.norm(end - start, axis=1, keepdims=True), 1e-300)
-    return start, end, way, np.stack([way[:, 1], -way[:, 0]], axis=1)
-
-
-def _lanes(plan: StreetPlan) -> ndarray:
-    """Return the outline of every lane as a bar with a head, beside the middle of its street.
-
-    ``[2 lane corner]``.
-    """
-    unit = plan.unit
-    start, end, way, right = _directions(plan.ends)
-    begin = start + unit * (GAP * way + ASIDE * right)
-    tip = end + unit * (-GAP * way + ASIDE * right)
-    shoulder, half = tip - unit * TIP * way, unit * WIDE / 2 * right
-    corners = [begin - half, shoulder - half, tip, shoulder + half, begin + half]
-    return np.stack(corners, axis=1).transpose(2, 0, 1)
-
-
-def _nodes(plan: StreetPlan, panel: int) -> list[Mark]:
-    """Return nodes as dots and stubs as squares."""
-    (x, y), (stub_x, stub_y) = plan.nodes[~plan.stub].T, plan.nodes[plan.stub].T
-    dots = Mark("points", x, y, markersize=1.5, zorder=3, panel=panel)
-    return [dots, replace(dots, x=stub_x, y=stub_y, marker="s", markersize=3, hollow=True)]
-
-
 def _route(plan: StreetPlan, lanes: ndarray, k: int, count: int, panel: int) -> list[Mark]:
     """Return a path along its lanes, its arrows and its ends.
 
@@ -318,7 +239,7 @@ def _route(plan: StreetPlan, lanes: ndarray, k: int, count: int, panel: int) -> 
     if not len(lanes):
         return []
     unit = plan.unit
-    start, end, way, right = _directions(plan.ends[lanes])
+    start, end, way, right = directions(plan.ends[lanes])
     aside = unit * (ASIDE + WIDE * ((k + 0.5) / count - 0.5)) * right
     line = np.stack([start + aside + unit * GAP * way, end + aside - unit * GAP * way], axis=1).reshape(-1, 2)
     tip, base = (start + end) / 2 + aside + 0.15 * unit * way, 0.11 * unit * right

@@ -32,11 +32,13 @@ LABELS = {
     "choice": "choice (units of the game)",
     "distance": "distance to the\nnearest equilibrium",
     "regret": "regret per period (units of the game)",
+    "relative_gap": "relative gap (fraction of total cost)",
 }
 BELOW = {"learning_distance": LABELS["distance"], "learning_regret": "regret"}
-REWARD, STEP, PERIOD = "learning_reward", "learning_step", "regret_step"
+REWARD, STEP, PERIOD, ROUND = "learning_reward", "learning_step", "regret_step", "gap_round"
+RESIDUALS = ("regret_curve", "relative_gap_curve")  # on logarithmic axes
 RUNS = {"policy": "trials", "mean_choice": "runs"}  # whose length is the sample size of a stored mean
-CLOCKS = {STEP: "learning step", PERIOD: "period"}
+CLOCKS = {STEP: "learning step", PERIOD: "period", ROUND: "round"}
 FEW = 3  # with fewer replications the band would be too wide: they are drawn one by one
 
 
@@ -60,10 +62,11 @@ def learning_curve(
     ----------
     data
         Holds ``learning_QUANTITY [sample player ...]`` at ``learning_step``, or ``QUANTITY_curve [sample]``
-        at ``regret_step``. Half the widths of stored bands have the same names and ``_band``. Where the data
-        hold them, ``distance`` and ``regret`` are drawn below rewards, and the regret below another metric.
+        at ``regret_step``, of a relative gap at ``gap_round``. Half the widths of stored bands have the same
+        names and ``_band``. Where the data hold them, ``distance`` and ``regret`` are drawn below rewards,
+        and the regret below another metric.
     quantity
-        ``reward``, ``choice``, ``regret``, or a metric whose history is stored, such as ``p_safe``.
+        ``reward``, ``choice``, ``regret``, ``relative_gap``, or a metric whose history is stored.
     compare
         Draw a line per method, over players in the mean. A method without a history is a horizontal
         line: dashed where its ``claim`` is certified, dotted where it is not.
@@ -135,6 +138,8 @@ def _stored_variable(data: Dataset, quantity: str) -> str:
 
 
 def _clock(main: str) -> str:
+    if main == "relative_gap_curve":
+        return ROUND
     return STEP if main.startswith("learning_") else PERIOD
 
 
@@ -146,12 +151,15 @@ def _by_player(data: Dataset, main: str, axis: int, at: At) -> Drawing:
         mean = mean[..., axis]
         half = half[..., min(axis, half.shape[-1] - 1)] if half.ndim == 3 else half
     marks = [player_lines(clock, mean, half, INK if main == REWARD else PALETTE[0])]
-    is_regret = main == "regret_curve"
-    frames = [_log_frame(mean) if is_regret else Frame()]
+    frames = [_log_frame(mean) if main in RESIDUALS else Frame()]
     for name in select.filled_variables(data, BELOW) if main == REWARD else ():
         marks.append(player_lines(*_mean_history(data, name, at)[1:4], panel=len(frames)))
         frames.append(Frame(y=BELOW[name], y_limits=(0.0, None)))
-    if is_regret or _is_geometric(clock):
+    if main == "relative_gap_curve":
+        marks = [Mark("line", clock, np.where(mean > 0, mean, np.nan), hue=PALETTE[0]).within(half)]
+        frames[0] = frames[0]._replace(whole=True)
+        words = "gaps of 0 are not drawn" if np.any(mean == 0) else words
+    elif main in RESIDUALS or _is_geometric(clock):
         frames[0] = frames[0]._replace(log="x" + frames[0].log)
     return Drawing(marks, frames, [selection.words, words])
 
@@ -187,7 +195,10 @@ def _log_frame(values: ndarray) -> Frame:
     positive = values[values > 0]
     if not positive.size:
         return Frame()
-    return Frame(y_limits=(0.8 * positive.min(), 1.25 * positive.max()), log="y")
+    low, high = 0.8 * positive.min(), 1.25 * positive.max()
+    if high < 10 * low:  # so that powers of ten are among the ticks
+        low, high = 10.0 ** np.floor(np.log10(low)), 10.0 ** np.ceil(np.log10(high))
+    return Frame(y_limits=(low, high), log="y")
 
 
 def _by_method(data: Dataset, main: str, methods: Names, player: int | None, level: str, at: At) -> Drawing:
