@@ -416,6 +416,126 @@ def test_one_class_pays_as_by_the_factor_of_tolls() -> None:
         assert float(other[name]) == pytest.approx(float(data[name]), rel=1e-8)
 
 
+ROADS = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "2 + x"]}
+# of two roads x and 2 + x; marginal costs are 2 x1 = 2 + 2 x2, what the next trip is worth 20 - 2 trips
+ELASTIC_OPTIMA: list[tuple[str, list[float]]] = [
+    ("20 - 2*trips", [11 / 3, 8 / 3]),
+    ("10 - .5*cost", [11 / 3, 8 / 3]),
+    ("1.5 - trips", [0.5, 0.0]),  # 2 x1 = 1.5 - x1
+]
+
+
+@compiled
+@pytest.mark.parametrize(("demand", "flow"), ELASTIC_OPTIMA)
+def test_an_elastic_optimum_has_the_largest_net_benefit(demand: str, flow: list[float]) -> None:
+    data = optimum(rv.games.routes(ROADS, demand={"s>t": demand}))
+    assert data.flow.values == pytest.approx(flow, abs=1e-8)
+    assert data.marginal_toll.values == pytest.approx(flow, abs=1e-8)  # slopes of 1
+    trips = sum(flow)
+    most, slope = (1.5, 1.0) if demand.startswith("1.5") else (10.0, 2.0)
+    paid = flow[0] ** 2 + flow[1] * (2 + flow[1])
+    assert float(data.social_cost) == pytest.approx(paid + slope * (most - trips) ** 2 / 2, abs=1e-8)
+    assert float(data.equilibrium_social_cost) >= float(data.social_cost)
+    assert "price_of_anarchy" not in data
+
+
+@compiled
+@pytest.mark.parametrize("seed", range(4))
+def test_elastic_optima_beside_another_solver(seed: int) -> None:
+    table, demand = random_network(seed)
+    table["power"] = [max(power, 1.0) for power in table["power"]]
+    laws: Any = {pair: f"{trips}*(1 - cost/30)" for pair, trips in demand.items()}
+    data = optimum(rv.games.routes(table, demand=laws))
+    uses, pairs = routes_by_enumeration(rv.games.routes(table, demand=demand))
+    game = rv.games.routes(table, demand=demand)
+    most = game.trips
+
+    def social(h: np.ndarray) -> float:
+        flow, unmade = h @ uses, most - np.bincount(pairs, h, len(most))
+        return float(flow @ game.costs(flow) + np.sum(30 * unmade**2 / (2 * most)))
+
+    def slopes(h: np.ndarray) -> np.ndarray:
+        flow, unmade = h @ uses, most - np.bincount(pairs, h, len(most))
+        marginal = game.costs(flow) + game.marginal_tolls(flow)
+        return uses @ marginal - (30 * unmade / most)[pairs]
+
+    start = most[pairs] / np.bincount(pairs)[pairs] / 2
+    found = minimize(
+        lambda h: social(np.maximum(h, 0.0)),
+        start,
+        jac=lambda h: slopes(np.maximum(h, 0.0)),
+        bounds=[(0, None)] * len(start),
+        options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 10_000, "maxfun": 10**6},
+    )
+    assert float(data.social_cost) == pytest.approx(found.fun, rel=1e-8)
+    assert float(data.social_cost_bound) <= 1e-8 * found.fun
+
+
+@compiled
+def test_the_optimum_of_classes_has_the_lowest_total_cost() -> None:
+    # tolls of 1 on the first road, at values of time of 1 and 4; all costs in units of time
+    table = ROADS | {"toll": [1.0, 0.0]}
+    classes = {name: {"share": 0.5, "value_of_time": value} for name, value in (("poor", 1), ("rich", 4))}
+    data = optimum(rv.games.routes(table, demand={"s>t": 4.0}, classes=classes))
+
+    def total(h: np.ndarray) -> float:
+        on_first = h.sum()
+        times = on_first**2 + (4 - on_first) * (6 - on_first)
+        return float(times + h[0] + h[1] / 4)
+
+    found = minimize(total, [1.0, 1.0], bounds=[(0, 2)] * 2, options={"ftol": 1e-15, "gtol": 1e-12})
+    assert float(data.total_cost) == pytest.approx(found.fun, rel=1e-8)
+    # all rich take the first road, and poor until 2 x + 1 = 2 + 2 (4 - x)
+    assert data.flow.values == pytest.approx([9 / 4, 7 / 4], abs=1e-8)
+    assert float(data.price_of_anarchy) >= 1
+
+
+@compiled
+@pytest.mark.parametrize("theta", [0.5, 2.0])
+def test_elastic_logit_demand_is_that_at_the_satisfaction(theta: float) -> None:
+    game = rv.games.routes(ROADS, demand={"s>t": "10 - .5*cost"})
+    solution = rv.solve(game, rv.methods.StochasticUserEquilibrium(theta=theta))
+
+    def share(trips: float) -> float:
+        odds = lambda x: np.log(x / (trips - x)) + theta * (x - 2 - (trips - x))  # noqa: E731
+        return brentq(odds, 1e-12 * trips, (1 - 1e-12) * trips, xtol=1e-15)
+
+    def excess(trips: float) -> float:
+        first = share(trips)
+        costs = np.array([first, 2 + trips - first])
+        return trips - 10 + 0.5 * -np.log(np.exp(-theta * costs).sum()) / theta
+
+    trips = brentq(excess, 1e-6, 10.0, xtol=1e-14)
+    assert solution.data.flow.values == pytest.approx([share(trips), trips - share(trips)], abs=1e-8)
+    assert float(solution.data.trips[0]) == pytest.approx(trips, abs=1e-8)
+    assert solution.status == "converged"
+
+
+@compiled
+@pytest.mark.parametrize(("price", "trips"), [("1 - cost/3", 0.0), ("8*exp(-cost)", None)])
+def test_logit_demand_at_the_ends(price: str, trips: float | None) -> None:
+    # no trip is worth 3; with many cheap roads the satisfaction is below 0, and all trips are made
+    costs = ["20", "30"] if trips == 0.0 else ["0", "0"]
+    game = rv.games.routes(ROADS | {"cost": costs}, demand={"s>t": price})
+    data = rv.solve(game, rv.methods.StochasticUserEquilibrium(theta=1.0)).data
+    assert float(data.trips[0]) == pytest.approx(8.0 if trips is None else trips, abs=1e-12)
+
+
+@compiled
+def test_classes_choose_by_their_own_tolls() -> None:
+    table, theta = ROADS | {"toll": [1.0, 0.0]}, 1.5
+    classes = {name: {"share": 0.5, "value_of_time": value} for name, value in (("poor", 1), ("rich", 4))}
+    game = rv.games.routes(table, demand={"s>t": 4.0}, classes=classes)
+    data = rv.solve(game, rv.methods.StochasticUserEquilibrium(theta=theta)).data
+
+    def excess(x: float) -> float:
+        tolls = np.array([1.0, 0.25])
+        return x - np.sum(2 / (1 + np.exp(theta * (x + tolls - 2 - (4 - x)))))
+
+    x = brentq(excess, 0.0, 4.0, xtol=1e-15)
+    assert data.flow.values == pytest.approx([x, 4 - x], abs=1e-8)
+
+
 NETWORK = """<NUMBER OF NODES> 4
 <FIRST THRU NODE> {first}
 <NUMBER OF LINKS> 4

@@ -17,9 +17,6 @@ from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
 
 ROADS = Need("a road network", lambda game: isinstance(game, RouteGame))
-GIVEN_TRIPS = Need(
-    "given trips of one class", lambda game: bool(game.is_road().all()) and len(game.kind_names) == 1
-)
 ROUTES = ("links", "ends", "pair", "flow")  # arrays of a session that describe routes
 SWEEPS = 100  # at most, over the pairs between two searches for cheaper routes
 NEGLIGIBLE = 0.3  # part of the excess cost of the first sweep that ends them
@@ -104,6 +101,14 @@ class UserEquilibrium(BaseLearner):
 class SystemOptimum(UserEquilibrium):
     """Flows of a road network with the lowest total cost, and the tolls under which they are an equilibrium.
 
+    Where demand is elastic they have the lowest ``social_cost``, the total cost and what the trips that are
+    not made would be worth: the benefit of users less total cost is largest. It exceeds the lowest by at most
+    ``social_cost_bound``; ``equilibrium_social_cost`` is that of the user equilibrium.
+
+    Of several classes the total cost is in units of cost, in which an hour counts as much for all: each pays
+    ``marginal_toll`` at its own value of time. Total cost in money, where an hour of some counts for more, is
+    not convex where costs rise, so that a lowest one could not be certified: it is not offered.
+
     They are the user equilibrium where every link also costs ``marginal_toll``, its flow times the slope of
     its cost, and are computed as such. ``total_cost`` exceeds the lowest one by at most ``total_cost_bound``.
     From there the user equilibrium without tolls is computed too: ``equilibrium_cost`` is its total cost,
@@ -127,8 +132,6 @@ class SystemOptimum(UserEquilibrium):
     1.333333333
     """
 
-    needs: ClassVar[tuple[Need, ...]] = (ROADS, GIVEN_TRIPS)
-
     def advance(self, world: RouteGame, session: Session, steps: int) -> int:
         """Take rounds with marginal tolls, then rounds without."""
         step = 0
@@ -144,23 +147,42 @@ class SystemOptimum(UserEquilibrium):
         record = super().read(world, session)
         if "optimal_flow" not in session:
             return record | {"status": scalar("iteration limit")}
-        equilibrium_cost, untolled = record["total_cost"][1], record["class_cost"][1]
-        record |= assignment_record(world, {name: session[f"optimal_{name}"] for name in ROUTES})
-        flow = record["flow"][1]
-        tolls = world.marginal_tolls(flow)
+        equilibrium = record
+        optimal = {name: session[f"optimal_{name}"] for name in ROUTES}
+        links, ends, pair, route_flow = optimal.values()
+        record = record | assignment_record(world, optimal)
+        flow = link_flows(world, links, ends, route_flow)
+        tolls, is_road = world.marginal_tolls(flow), world.is_road()
         costs = world.costs(flow) + tolls
         paid = cheapest_routes(world, costs)[0]
-        excess = flow @ costs - world.trips @ paid
+        route_costs = world.route_costs(links, ends, pair, costs)
+        bound = max(route_flow @ (route_costs - paid[pair]), 0.0)
+        record["marginal_toll"] = ("link",), tolls[is_road]
+        if not is_road.all():
+            return record | {
+                "social_cost": scalar(social_cost(world, optimal)),
+                "social_cost_bound": scalar(bound),
+                "equilibrium_social_cost": scalar(social_cost(world, session)),
+            }
         refunded = paid - flow @ tolls / world.trips.sum()
-        benchmarks = {"user equilibrium": untolled, "tolls without refund": paid}
+        benchmarks = {"user equilibrium": equilibrium["class_cost"][1], "tolls without refund": paid}
         pairs = np.arange(len(paid))
         record |= welfare_record(refunded, world.trips, pairs, world.pair_names(), benchmarks)
+        equilibrium_cost = equilibrium["total_cost"][1]
         return record | {
-            "marginal_toll": (("link",), tolls),
-            "total_cost_bound": scalar(max(excess, 0.0)),
+            "total_cost_bound": scalar(bound),
             "equilibrium_cost": scalar(equilibrium_cost),
             "price_of_anarchy": scalar(equilibrium_cost / record["total_cost"][1]),
         }
+
+
+def social_cost(game: RouteGame, routes: Session) -> float:
+    """Total cost of routes, and what the trips that are not made would be worth."""
+    links, ends, pair, route_flow = (routes[name] for name in ROUTES)
+    flow, is_road = link_flows(game, links, ends, route_flow), game.is_road()
+    cost = np.where(is_road, game.costs(flow), 0.0)
+    worth = game.potential(np.where(is_road, 0.0, flow))
+    return float(route_flow @ game.route_costs(links, ends, pair, cost) + worth)
 
 
 def take_round(game: RouteGame, session: Session, target: float) -> None:

@@ -163,6 +163,7 @@ def _game(columns: Columns, first_through: int, entries: Entries, factors: Mappi
         codes=codes,
         numbers=numbers,
         begins=begins,
+        is_marginal=np.zeros(len(tail), dtype=bool),
         origin=np.array([tail for tail, _ in pairs]),
         destination=np.array([head for _, head in pairs]),
         trips=np.array([trips[pair] for pair in pairs]),

@@ -30,6 +30,7 @@ class RouteGame(Tree):
     codes: Int[ndarray, "operation"]  # of the formulas of all links
     numbers: Float[ndarray, "operation"]
     begins: Int[ndarray, "begin"]  # of the formula of each link, and the end
+    is_marginal: Bool[ndarray, "link"]  # whether formulas include marginal tolls
     origin: Int[ndarray, "pair"]
     destination: Int[ndarray, "pair"]
     trips: Float[ndarray, "pair"]  # where demand is elastic: at a cost of 0
@@ -43,7 +44,6 @@ class RouteGame(Tree):
     node_names: tuple[str, ...] = static()
     unread: tuple[str, ...] = static()  # columns that enter no cost
     kind_names: tuple[str, ...] = static()  # one, empty, without classes
-    is_marginal: bool = static(default=False)  # whether formulas include marginal tolls
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
         size = f"{count_text(len(self.node_names), 'node')} and {count_text(len(self.tail), 'link')}"
@@ -82,10 +82,11 @@ class RouteGame(Tree):
         return formula_costs(flow, self.kernel_costs()[3])
 
     def marginal_tolls(self, flow: Float[ndarray, "link"]) -> Float[ndarray, "link"]:
-        """What one more traveller on a link costs all others there: the flow times the slope of the cost."""
+        """What one more traveller on a road costs all others there: the flow times the slope of the cost."""
         powers: ndarray = (self.power * self.coefficient * flow**self.power).sum(axis=0)
         # a slope may be infinite where nobody travels
-        return powers + np.where(flow > 0, flow, 0.0) * np.where(flow > 0, self._formulas(flow)[1], 0.0)
+        is_used = self.is_road() & (flow > 0)
+        return powers + np.where(is_used, flow, 0.0) * np.where(is_used, self._formulas(flow)[1], 0.0)
 
     def potential(self, flow: Float[ndarray, "link"]) -> float:
         """Beckmann's objective: the sum of the integrals of costs from 0 to the flows."""
@@ -101,8 +102,11 @@ class RouteGame(Tree):
         return total
 
     def with_marginal_costs(self) -> RouteGame:
-        """The game of travellers who also pay marginal tolls; its user equilibrium is the system optimum."""
-        return replace(self, coefficient=self.coefficient * (1 + self.power), is_marginal=True)
+        """The game of travellers who also pay marginal tolls; its user equilibrium is the system optimum.
+
+        Trips that are not made cost what they would be worth, as before.
+        """
+        return replace(self, coefficient=self.coefficient * (1 + self.power), is_marginal=self.is_road())
 
     def link_names(self) -> ndarray:
         """Names ``tail>head`` of the links; further links between the same nodes are numbered."""

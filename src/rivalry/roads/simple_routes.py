@@ -19,8 +19,8 @@ def simple_routes(game: RouteGame) -> tuple[ndarray, ndarray, ndarray]:
     import networkx
 
     graph = networkx.MultiDiGraph()
-    for link, (tail, head) in enumerate(zip(game.tail.tolist(), game.head.tolist(), strict=True)):
-        graph.add_edge(tail, head, link)
+    for link in np.flatnonzero(game.is_road()).tolist():
+        graph.add_edge(game.tail[link].item(), game.head[link].item(), link)
     routes, pairs = list[list[int]](), list[int]()
     for pair, (origin, destination) in enumerate(zip(game.origin, game.destination, strict=True)):
         room = MOST_ROUTES + 1 - len(routes)

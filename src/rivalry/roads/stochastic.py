@@ -10,7 +10,7 @@ from annotated_types import Gt
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
-from rivalry.roads.assignment import GIVEN_TRIPS, ROADS, ROUTES, assignment_record, link_flows
+from rivalry.roads.assignment import ROADS, ROUTES, assignment_record, link_flows
 from rivalry.roads.model import RouteGame
 from rivalry.roads.simple_routes import simple_routes
 
@@ -22,7 +22,9 @@ class StochasticUserEquilibrium(OneStepLearner):
     """Stochastic user equilibrium of a road network: logit choice among all routes that repeat no node.
 
     Of the trips of a pair the part ``exp(-theta c_r) / sum_k exp(-theta c_k)`` takes route ``r``, at the
-    costs that all trips together cause. The equilibrium is unique (Fisk 1980).
+    costs that all trips together cause, to the class of the pair where there are several. The equilibrium is
+    unique (Fisk 1980). An elastic demand is that at the *satisfaction* of the pair, ``-log(sum_k exp(-theta
+    c_k)) / theta``, in place of a cost, and at a cost of 0 where that is negative.
 
     The record is that of `UserEquilibrium`, whose gaps and gains are of travellers who could choose the
     cheapest route. ``logit_distance`` is the largest difference between the flow of a link and its flow by
@@ -47,7 +49,7 @@ class StochasticUserEquilibrium(OneStepLearner):
 
     theta: Annotated[float, Gt(0), "weight of cost in the choice of a route, per unit of cost"]
 
-    needs: ClassVar[tuple[Need, ...]] = (ROADS, GIVEN_TRIPS)
+    needs: ClassVar[tuple[Need, ...]] = (ROADS,)
 
     def concepts(self) -> tuple[str, ...]:
         return ("logit equilibrium",)
@@ -56,7 +58,12 @@ class StochasticUserEquilibrium(OneStepLearner):
         """Flows of routes, by Powell's hybrid method on those of links."""
         from scipy.optimize import root
 
-        routes = dict(zip(ROUTES, (*simple_routes(world), np.zeros(0)), strict=True))
+        links, ends, pair = simple_routes(world)
+        elastic = np.flatnonzero(world.outside >= 0)
+        links = np.append(links, world.outside[elastic].astype(links.dtype))
+        ends = np.append(ends, ends[-1] + 1 + np.arange(len(elastic)))
+        pair = np.append(pair, elastic)
+        routes = dict(zip(ROUTES, (links, ends, pair, np.zeros(0)), strict=True))
         unit = world.trips.sum()
         start = self._loading(world, routes, np.zeros(len(world.tail))) / unit
         solution = root(
@@ -69,7 +76,8 @@ class StochasticUserEquilibrium(OneStepLearner):
         if "flow" not in session:
             return {"status": scalar("iteration limit")}
         record = assignment_record(world, session)
-        flow, trips = record["flow"][1], world.trips.sum()
+        flow = link_flows(world, *(session[name] for name in ("links", "ends", "flow")))
+        trips = world.trips.sum()
         distance = np.abs(self._loading(world, dict(session), flow) - flow).max()
         return record | {
             "status": scalar("converged" if distance <= NEAR * trips else "not found"),
@@ -81,9 +89,30 @@ class StochasticUserEquilibrium(OneStepLearner):
     def _loading(self, game: RouteGame, routes: Session, flow: np.ndarray) -> np.ndarray:
         """Flows of links by logit choice at the costs of flows; those of the routes are stored."""
         links, ends, pair, _ = (routes[name] for name in ROUTES)
+        is_trip = game.is_road()[links[ends[:-1]]]
         utility = -self.theta * game.route_costs(links, ends, pair, game.costs(flow))
+        utility[~is_trip] = -np.inf
         top = np.full(len(game.trips), -np.inf)
         np.maximum.at(top, pair, utility)
         weight = np.exp(utility - top[pair])
-        routes["flow"] = game.trips[pair] * weight / np.bincount(pair, weight)[pair]
+        total = np.bincount(pair, weight)
+        made = game.trips - _unmade_trips(game, -(top + np.log(total)) / self.theta)
+        routes["flow"] = np.where(is_trip, (made / total)[pair] * weight, (game.trips - made)[pair])
         return link_flows(game, links, ends, routes["flow"])
+
+
+def _unmade_trips(game: RouteGame, cost: np.ndarray) -> np.ndarray:
+    """Trips of each pair that are worth no more than its cost; 0 of a demand that is not elastic."""
+    from scipy.optimize import brentq
+
+    from rivalry.roads.kernels.formulas import formula_cost
+
+    unmade, programs = np.zeros(len(cost)), game.kernel_costs()[3]
+    for pair in np.flatnonzero(game.outside >= 0):
+        link, most = game.outside[pair], game.trips[pair]
+        surplus = lambda x: formula_cost(link, x, programs)[0] - cost[pair]  # noqa: B023, E731
+        if surplus(most) <= 0:
+            unmade[pair] = most
+        elif surplus(0.0) < 0:
+            unmade[pair] = brentq(surplus, 0.0, most, xtol=1e-15 * most)
+    return unmade

@@ -8,8 +8,8 @@ from numpy import ndarray
 from rivalry.roads.formulas import ADD, EXP, FLOW, LARGER, LOG, MULTIPLY, NEGATIVE
 from rivalry.tables.kernels.cache import njit
 
-# codes, numbers, where the program of each link begins, and whether marginal tolls are added
-Programs = tuple[ndarray, ndarray, ndarray, bool] | None
+# codes, numbers, where the program of each link begins, and whether its marginal toll is added
+Programs = tuple[ndarray, ndarray, ndarray, ndarray] | None
 
 
 @njit(cache=True)
@@ -64,9 +64,9 @@ def formula_cost(link: int, flow: float, programs: Programs) -> tuple[float, flo
             elif (left[0] < right[0]) == (code == LARGER):
                 left[:] = right
     cost, slope, bend = stack[0, 0], stack[0, 1], stack[0, 2]
-    if is_marginal and flow > 0.0:
+    if is_marginal[link] and flow > 0.0:
         return cost + flow * slope, 2 * slope + flow * bend
-    return cost, 2 * slope if is_marginal else slope
+    return cost, 2 * slope if is_marginal[link] else slope
 
 
 @njit(cache=True)
