@@ -13,7 +13,7 @@ _NAMES = {
     "discretize": ("normalise", "tabulate"),
     "exact": ("MOST_JOINT", "equilibria", "joint_count", "largest_payoff", "payoffs", "regrets"),
     "response_gaps": ("Gaps", "ResponseValues", "gaps", "observes_enough", "response_values"),
-    "greedy_play": ("Rollout", "choices", "in_turn", "memory_policy", "mix_exploration", "rollout", "states"),
+    "greedy_play": ("Rollout", "choices", "in_turn", "mix_exploration", "rollout", "states"),
     "history": ("Cycles", "Whole", "limit_cycles", "whole_states"),
     "periods": ("PeriodTables", "greedy_path", "over_periods", "period_values", "tabulate_periods"),
     "stages": ("FollowerGaps", "SubgamePerfect", "followers_gap", "leader_regret", "staged_values"),

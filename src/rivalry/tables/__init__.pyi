@@ -11,7 +11,6 @@ from rivalry.tables.exact import regrets as regrets
 from rivalry.tables.greedy_play import Rollout as Rollout
 from rivalry.tables.greedy_play import choices as choices
 from rivalry.tables.greedy_play import in_turn as in_turn
-from rivalry.tables.greedy_play import memory_policy as memory_policy
 from rivalry.tables.greedy_play import mix_exploration as mix_exploration
 from rivalry.tables.greedy_play import rollout as rollout
 from rivalry.tables.greedy_play import states as states

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from math import inf, prod
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame
-from rivalry.schema.validate import check_keywords, number_of
+from rivalry.schema.validate import check_keywords
 from rivalry.tables.exact import joint_actions, one_nature, payoffs
 from rivalry.tables.kernels.shapes import Tabulated
 
@@ -211,49 +210,3 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
         raise ValueError(f"epsilon: {explores[wrong[0]]} must be in [0, 1]")
     share = explores[:, None, None]
     return (1 - share) * chances + share * (available / counts[:, None])[:, None, :]
-
-
-def memory_policy(
-    tables: FiniteGame, player: int, strategy: Callable[[Mapping[tuple[int, int], int]], int]
-) -> ndarray:
-    """Return a strategy with bounded memory as a policy, a move per state.
-
-    Parameters
-    ----------
-    tables : FiniteGame
-        The repeated game, such as ``rivalry.tables.repeated.repeated_form(game, memory=2).tables``.
-    player : int
-        The player that follows the strategy.
-    strategy : callable
-        A function of the observed actions, ``past[source, ago]``: the action of player ``source`` a number
-        of rounds ago, 1 being the last round, and 0 this one where the player observes it. Nature and the
-        public signal have the numbers after the last player. Returns the number of a move.
-
-    Returns
-    -------
-    array
-        Moves ``[state]``, for the functions of `rivalry.tables`, and for learners that play against it:
-        ``roles=["learns", {"kind": "policy", "table": moves}]``.
-
-    Raises
-    ------
-    ValueError
-        For a move that the player does not have.
-
-    Examples
-    --------
-    >>> import rivalry as rv
-    >>> from rivalry.tables.repeated import repeated_form
-    >>> tables = repeated_form(rv.games.matrix("prisoners_dilemma"), memory=1).tables
-    >>> tit_for_tat = memory_policy(tables, 1, lambda past: past[0, 1])
-    >>> tit_for_tat.tolist()  # after both cooperated, player 1 defected, player 0 defected, both defected
-    [0, 0, 1, 1]
-    """
-    number_of("player", player, len(tables.sizes))
-    sizes, actions = observed_sizes(tables), int(choices(tables)[player])
-    slots = slots_of(tables)[player]
-    moves = np.empty(int(states(tables)[player]), dtype=int)
-    for state, content in enumerate(np.ndindex(*(sizes[source] for source, _ in slots))):
-        past = dict(zip(slots, content, strict=True))
-        moves[state] = number_of(f"strategy after {past}", strategy(past), actions)
-    return moves
