@@ -34,16 +34,14 @@ def parallel_env(
 ) -> GameEnv | AgentsEnv:
     """Return a game as a parallel environment of PettingZoo, in which all agents act at once.
 
-    Games of players are played as in `GameEnv`; games of agents, such as karma economies and cities, as in
-    the environment that is registered for the arrays of their kernels.
+    Games of players are played as in `GameEnv`, karma economies and cities as in `AgentsEnv`.
 
     Parameters
     ----------
     game : Game or str
         A game, or the name of a family for its default game.
     periods : int, optional
-        Steps until play is truncated (default: 100 for a game, 1000 for an economy or a city; a game with its
-        own dynamics truncates itself).
+        Steps until play is truncated (default: 100, of economies and cities 1000, or those of the game).
     illegal : {"warn", "clip", "raise"}
         Treatment of a bid above karma: clip it with one warning per environment, clip it silently, or raise
         `ValueError`.

@@ -26,14 +26,10 @@ Moves = dict[Any, tuple[str, ...]]
 def read_efg(path: str | os.PathLike[str]) -> Matrix:
     """Read a game in extensive form from a file of Gambit (``.efg``), as its reduced normal form.
 
-    A strategy is an action at every information set of the player that its own earlier choices can reach;
-    strategies that differ only elsewhere are one. It is named after its actions, in the order in which the
-    information sets occur in the file, as in ``pass/take``. Where such names are not different, actions are
-    numbered from 1, with ``*`` at information sets that are not reached, as in Gambit: ``2/1/*``. A player
-    without a move has the one strategy ``*``.
-
-    Probabilities of chance moves and payoffs, of terminal nodes and of others, are added as exact fractions.
-    Each expected payoff is then stored as the nearest float.
+    A strategy is an action at every information set of the player that its own earlier choices can reach,
+    named after its actions in the order of the file, as in ``pass/take``. Where such names are not different,
+    actions are numbered from 1, with ``*`` at information sets that are not reached, as in Gambit: ``2/1/*``.
+    Expected payoffs are added as exact fractions and stored as the nearest floats.
 
     Parameters
     ----------
@@ -48,8 +44,8 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
     Raises
     ------
     ValueError
-        For a file that is not in this format, with line and column; for more than 25 players;
-        for more than 100 000 strategies of a player, or 10 million payoffs, in reduced normal form.
+        For a file that is not in this format, with line and column; for more than 25 players, 100 000
+        strategies of a player or 10 million payoffs.
 
     Examples
     --------
@@ -62,9 +58,8 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
     ... t "" 2 "" { -1, -1 }
     ... t "" 3 "" { 1, 1 }'''
     >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "entry.efg"
-    ...     _ = path.write_text(entry)
-    ...     game = read_efg(path)
+    ...     _ = Path(folder, "entry.efg").write_text(entry)
+    ...     game = read_efg(Path(folder, "entry.efg"))
     >>> game.actions, game.table[0].tolist()
     ((('out', 'in'), ('fight', 'share')), [[0.0, 0.0], [-1.0, 1.0]])
 

@@ -76,7 +76,7 @@ def tabulate_periods(
     if not over_periods(game):
         raise ValueError(f"game: a {type(game).__name__} has no periods to go through (transition)")
     staged = oracles.to_stages(game)
-    space, final_period = staged.space, staged.periods
+    space = staged.space
     action_grid = own_levels(game, action_grid)
     if isinstance(action_grid, list) and are_levels(action_grid):  # one table per axis of all periods
         action_grid = action_grid[: space.shape[1]]
@@ -85,14 +85,12 @@ def tabulate_periods(
     players, joints = len(sizes), int(np.prod(sizes.astype(object)))
     states_now = floats(oracles.initial_state(game))[None]
     stages: list[_Stage] = []
-    for t in range(final_period):
+    for t in range(staged.periods):
         count = len(states_now) + sum(len(stage.carried) for stage in stages)
         need = 8 * (players + 4) * joints * count
         if need > max_table_bytes:
-            raise ValueError(
-                f"action_grid: tables of {need} bytes by period {t} are above max_table_bytes, "
-                f"{max_table_bytes}"
-            )
+            size = f"tables of {need} bytes by period {t}"
+            raise ValueError(f"action_grid: {size} are above max_table_bytes, {max_table_bytes}")
         stage, states_now = _stage(game, t, states_now, points, sizes)
         stages.append(stage)
     weights = floats(staged.weights)

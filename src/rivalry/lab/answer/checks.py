@@ -220,7 +220,6 @@ def cells(data: Dataset) -> list[JudgedCell]:
     axes = [data[dim].values.tolist() for dim in lead]
     points = compress(product(*axes), finished.tolist())
     ids = arrays("cell")[finished].tolist() if "cell" in data else None
-    varied = [dim for dim in lead if data.sizes[dim] > 1]
     rows = []
     for k, point in enumerate(points):
         where = dict(zip(lead, point, strict=True))
@@ -241,7 +240,7 @@ def cells(data: Dataset) -> list[JudgedCell]:
             "reason": "; ".join(reasons),
         }
         properties = {
-            "place": {dim: where[dim] for dim in varied},
+            "place": {dim: value for dim, value in where.items() if data.sizes[dim] > 1},
             "claim": claim_in_words(str(certificate["claim"] or ""), concept),
             "status": _common(cell_words["status"], "mixed"),
             "distance": largest["distance"][k],

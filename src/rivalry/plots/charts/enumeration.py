@@ -78,15 +78,9 @@ def enumeration(data: Dataset, *, at: At = None) -> Drawing:
         if flat.any():
             edges = outlines(*ends[flat, 0].T, *ends[flat, 1].T)
             marks.append(Mark("line", *edges, hue=hue, linewidth=3.5, clip_on=False, zorder=3))
+    x, y = zip(low.tolist(), high.tolist(), strict=True)
     equal = bool(np.allclose(high - low, (high - low)[0]))
-    frame = Frame(
-        _label(data, 0),
-        _label(data, 1),
-        x_limits=(low[0], high[0]),
-        y_limits=(low[1], high[1]),
-        equal=equal,
-        face="white",
-    )
+    frame = Frame(_label(data, 0), _label(data, 1), x_limits=x, y_limits=y, equal=equal, face="white")
     lists = {name: ((), selection[name]) for name in LISTS if name in selection}
     words = (
         f"{count_in_words(lists)}{boxes_in_words([int(selection['boxes'])])}" if "boxes" in selection else ""
