@@ -20,9 +20,18 @@ from pathlib import Path
 
 from rivalry.lab.report.full_runs import full_run
 from rivalry.lab.study import load_study
-from rivalry.lab.study.names import COST_LABELS, COSTS, cost_label, studies
+from rivalry.lab.study.names import COST_LABELS, COSTS, studies
 
 STUDIES = Path(str(COSTS)).parent
+
+
+def cost_label(seconds: float) -> str:
+    """Label of a study that takes so long.
+
+    >>> cost_label(12.0), cost_label(90.0), cost_label(1e5)
+    ('seconds', 'minutes', 'hours')
+    """
+    return max((name for name in COST_LABELS if COST_LABELS[name] <= seconds), key=COST_LABELS.__getitem__)
 
 
 def measured(name: str) -> float:

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 import rivalry as rv
+from benchmarks import full_runs as writer
+from benchmarks.full_runs import SCHEMA, main, store
 from rivalry.cli.show import describe
 from rivalry.cli.summary import full_runs as summarised
 from rivalry.core.files import StoreError
 from rivalry.core.results import CLAIMS
 from rivalry.lab.report import full_runs
-from rivalry.lab.report.full_runs import FOLDER, OUTDATED, SCHEMA, SELECTS, full_run, full_run_of, main, store
+from rivalry.lab.report.full_runs import FOLDER, OUTDATED, SELECTS, full_run, full_run_of
 from rivalry.lab.report.page import build
 from rivalry.lab.store import Run, load_run
 from rivalry.lab.study import load_study, studies
@@ -54,8 +56,8 @@ def test_a_file_holds_the_numbers_of_the_run_and_how_they_came_about(whole: Run,
     assert found._replace(seconds=9.97).cost == "16 cells, 10 s of processor time"
     assert found._replace(seconds=2496.04, answer=None).cost == "16 cells, 2,496 s in all"
     # the textbook's numbers, which the study's file states
-    expected = {full_runs._selection(row): row["expected"] for row in load_study(NAME).expect}
-    assert {full_runs._selection(row): row["ours"] for row in found.values} == pytest.approx(expected)
+    expected = {full_runs.selection(row): row["expected"] for row in load_study(NAME).expect}
+    assert {full_runs.selection(row): row["ours"] for row in found.values} == pytest.approx(expected)
     assert {row["certificate"] for row in found.values} <= {None, *CLAIMS}
 
 
@@ -93,7 +95,7 @@ def test_the_data_of_the_first_figure_are_stored(whole: Run) -> None:
 
 
 def test_data_of_a_large_figure_are_left_out(whole: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(full_runs, "ENTRIES", 3)
+    monkeypatch.setattr(writer, "ENTRIES", 3)
     store(whole)
     found = full_run(NAME)
     assert found is not None
@@ -226,7 +228,7 @@ def test_the_command_stores_a_run_and_refuses_in_one_line(
     assert main([str(whole.folder)]) == ""
     assert capsys.readouterr().out == f"{folder / NAME}.json\n"
     assert main([str(tmp_path)]).endswith(": not a run folder (no study.json in it)")
-    assert main([]).startswith("python -m rivalry.lab.report.full_runs RUN: ")
+    assert main([]).startswith("python -m benchmarks.full_runs RUN: ")
 
 
 STORED = sorted(Path(str(FOLDER)).glob("*"))

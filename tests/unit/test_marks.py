@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from benchmarks.full_runs import panel_data
 from rivalry.plots.charts.scenario import scenario
 from rivalry.plots.drawing import draw, triangulate
-from rivalry.plots.marks import INK, Drawing, Frame, Kind, Mark, certified_points, named, panel_data
+from rivalry.plots.marks import INK, Drawing, Frame, Kind, Mark, certified_points, named
 from tests.figure_elements import labels
 
 

@@ -17,8 +17,9 @@ from matplotlib.colors import to_hex
 from scipy import stats
 
 import rivalry as rv
+from benchmarks.full_runs import panel_data
 from rivalry.core.results import NO_CERTIFICATE, Record, collect, dataset
-from rivalry.plots.marks import PALETTE, colours, panel_data
+from rivalry.plots.marks import PALETTE, colours
 from rivalry.plots.select import NoSuchPoint, band, in_step, point, position
 from rivalry.plots.style import SIZE, picture
 from tests.unit.stored_run import POINTS, THRESHOLD, ascent, payoffs, shares, study

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import study_costs
 from rivalry.lab.report.full_runs import full_run
-from rivalry.lab.study.names import COST_LABELS, COSTS, cost_label, read_toml, studies
+from rivalry.lab.study.names import COST_LABELS, COSTS, read_toml, studies
 
 
 @pytest.mark.slow
@@ -16,9 +16,11 @@ def test_labels_agree_with_the_measured_time() -> None:
     assert costs.keys() <= studies().keys()
     for name, seconds in costs.items():
         label = read_toml(studies()[name], name)[0].get("cost", "seconds")
-        assert COST_LABELS[label] >= COST_LABELS[cost_label(max(seconds.values()))], name
+        assert COST_LABELS[label] >= COST_LABELS[study_costs.cost_label(max(seconds.values()))], name
         if "full" in seconds:
-            assert label == cost_label(max(seconds.values())), f"{name}: python -m benchmarks.study_costs"
+            assert label == study_costs.cost_label(max(seconds.values())), (
+                f"{name}: python -m benchmarks.study_costs"
+            )
 
 
 def test_full_seconds_are_those_of_the_stored_full_run() -> None:

@@ -225,60 +225,6 @@ def _named(texts: Any, names: Sequence[str]) -> Any:
     return texts
 
 
-def panel_data(drawing: Drawing) -> list[dict[str, Any]]:
-    """Return the marks of each panel for JSON.
-
-    Returns
-    -------
-    list of dict
-        ``title``, ``x`` and ``y`` of the axes, ``ticks`` with their places where they are fixed, and
-        ``marks``. A mark has its ``kind``, its ``label`` in the legend and its ``colour`` where it has one,
-        and its arrays; see `Mark`. Marks without coordinates are entries of the legend. Numbers have six
-        significant digits.
-
-    Examples
-    --------
-    >>> (panel,) = panel_data(Drawing([Mark("line", [0, 1], [0.0, 2 / 3], label="a")], [Frame()]))
-    >>> panel["marks"]
-    [{'kind': 'line', 'label': 'a', 'colour': '#333333', 'x': [0.0, 1.0], 'y': [0.0, 0.666667]}]
-    """
-    panels: list[dict[str, Any]] = []
-    for frame in drawing.frames:
-        ticks: dict[str, Mapping[str, Any]] = {}
-        for axis, names in (("x", frame.x_ticks), ("y", frame.y_ticks)):
-            places = names if isinstance(names, Mapping) else dict(zip(names, range(len(names)), strict=True))
-            ticks |= {axis: places} if places else {}
-        words = {"title": frame.title, "x": frame.x, "y": frame.y}
-        panels.append(words | ({"ticks": ticks} if ticks else {}) | {"marks": []})
-    for mark in drawing.marks:
-        panels[mark.panel]["marks"] += map(_mark_data, mark.columns())
-    return panels
-
-
-def _mark_data(mark: Mark) -> dict[str, Any]:
-    """Kind, legend and arrays of a mark."""
-    data: dict[str, Any] = {"kind": mark.kind}
-    if mark.label and not str(mark.label).startswith("_"):
-        data["label"] = mark.label
-    if not mark.is_coloured():
-        data["colour"] = mark.hue
-    if mark.hollow:
-        data["hollow"] = True
-    for name in ("x", "y", "z", "low", "high", "value"):
-        array = getattr(mark, name)
-        if np.size(array) and array is not None:
-            data[name] = _numbers(array)
-    return data
-
-
-def _numbers(values: Any) -> Any:
-    """Nested lists of floats with six significant digits, None where there is no number."""
-    array: ndarray = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
-    if array.ndim:
-        return [_numbers(row) for row in array]
-    return float(f"{array:.6g}") if np.isfinite(array) else None
-
-
 def places(points: ndarray) -> dict[str, Any]:
     """Return the coordinates of ``points [.. coordinate]`` by name.
 

@@ -7,40 +7,28 @@ compared with the references of the study as it is now. A file of a study whose 
 called outdated and is not compared; an answer whose question, quantities or figures have changed too is shown
 as one of an earlier definition.
 
-``python -m rivalry.lab.report.full_runs RUN`` writes the file from a finished run, for developers.
+``python -m benchmarks.full_runs RUN`` writes the file from a finished run.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from importlib.resources import files
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from rivalry.core.files import StoreError, levels, write
-from rivalry.lab.answer import Answer
-from rivalry.lab.answer.checks import JudgedExpectation, compare, judge, tally
-from rivalry.lab.answer.figures import caption_of
-from rivalry.lab.store import Run, load_run
-from rivalry.lab.study import build_plot, load_study, studies
+from rivalry.lab.answer.checks import JudgedExpectation, compare, tally
+from rivalry.lab.store import Run
+from rivalry.lab.study import load_study, studies
 from rivalry.lab.study.expect import TABLES, differences
 from rivalry.lab.study.identity import Table, TableDict, canonical, digest, plain
-from rivalry.plots import entry_of
-from rivalry.plots.marks import panel_data
-from rivalry.plots.style import picture
 
 FOLDER = files("rivalry") / "studies" / "full"
-SCHEMA = 1
 SELECTS = ("quantity", "at", "reduce", "equals")  # keys of an expectation that determine our value
 OUTDATED = "the study has changed since its full run"
 EARLIER = "of an earlier definition of the study"
 DEFINITION = (*TABLES, "question", "answer", "plots")  # tables of a study that determine its answer
-ROWS = 40  # most of an answer's table
-ENTRIES = 4000  # most in the data of a figure
 
 
 class StoredAnswer(NamedTuple):
@@ -55,11 +43,11 @@ class StoredAnswer(NamedTuple):
     rows: list[list[str]]
     notes: list[str]  # on the table
     caption: str  # of Figure 1
-    figure: list[TableDict]  # its panels, see `rivalry.plots.marks.panel_data`
+    figure: list[TableDict]  # its panels, see `panel_data` in benchmarks/full_runs.py
 
     def belongs_to(self, study: Table) -> bool:
         """True for a resolved study that asks and computes what the answer is of."""
-        return _digest(study, DEFINITION) == self.definition
+        return digest_of(study, DEFINITION) == self.definition
 
     def lines(self, study: Table) -> list[str]:
         """Return all but the table as lines, the first of which says if the study was another."""
@@ -98,10 +86,10 @@ class FullRun(NamedTuple):
 
     def judged(self, study: Table) -> list[JudgedExpectation]:
         """Compare the stored values with the references of a resolved study."""
-        outdated, rows = _digest(study) != self.tables, {_selection(row): row for row in self.values}
+        outdated, rows = digest_of(study) != self.tables, {selection(row): row for row in self.values}
         comparisons = []
         for row in study["expect"]:
-            stored = rows.get(_selection(row), {})
+            stored = rows.get(selection(row), {})
             reason = OUTDATED if outdated else stored.get("reason", "it was not computed in the full run")
             value = None if outdated else stored.get("ours")
             comparisons.append(compare(row | {"study": self.study}, value, stored.get("certificate"), reason))
@@ -109,7 +97,7 @@ class FullRun(NamedTuple):
 
     def tally(self, study: Table) -> str:
         """Return the verdicts in words."""
-        if _digest(study) != self.tables:
+        if digest_of(study) != self.tables:
             return OUTDATED
         return tally([comparison.row for comparison in self.judged(study)]) or "no reference values"
 
@@ -144,77 +132,6 @@ def full_run_of(run: Run) -> tuple[FullRun, TableDict] | None:
     return (stored, load_study(run.name).resolved()) if refusal(run) else None
 
 
-def store(run: Run) -> Path:
-    """Write the file of a run and return its path.
-
-    Raises
-    ------
-    StoreError
-        Unless the run is complete, of the unchanged full form of a bundled study, and by one version.
-    """
-    if reason := refusal(run):
-        raise StoreError(f"{run.folder}: {reason}")
-    study = load_study(run.name).resolved()
-    data, times = run.dataset(), run.seconds()
-    full = FullRun(
-        schema=SCHEMA,
-        study=run.name,
-        tables=_digest(study),
-        date=run.date,
-        seed=study["replications"]["seed"],
-        cells=len(run.cells),
-        seconds=round(sum(times.values()), 1),
-        made_by=run.made_by,
-        values=[
-            {key: row[key] for key in SELECTS if key in row}
-            | {key: comparison.row[key] for key in ("ours", "certificate", "reason")}
-            for row, comparison in zip(study["expect"], judge(study, data), strict=True)
-        ],
-        answer=_answer(study, run),
-    )
-    path = Path(str(FOLDER)) / f"{run.name}.json"
-    path.parent.mkdir(exist_ok=True)
-    text = json.dumps(as_json(full), indent=1, ensure_ascii=False)
-    # lists and tables without further ones in a line each; no text in JSON has a line break of its own
-    for innermost in (r"\[\n[^][{}]*\]", r"\{\n[^{}]*\}"):
-        text = re.sub(innermost, lambda match: re.sub(r"\n *", "", match[0]), text)
-    write(path, f"{text}\n".encode())
-    return path
-
-
-def _answer(study: Table, run: Run) -> StoredAnswer:
-    """Return the answer of a finished run of a resolved study, without verdicts on reference values."""
-    answer = Answer({**study, "expect": []}, run.dataset(), run)
-    table = answer.table_of(ROWS)
-    remainder = [f"{table.rows_left_out} more {table.noun}"] if table and table.rows_left_out else []
-    caption, panels = _first_figure(answer)
-    return StoredAnswer(
-        definition=_digest(study, DEFINITION),
-        cells=run.cells_digest,
-        question=answer.question,
-        sentences=[sentence.text for sentence in answer.sentences],
-        caveats=answer.caveats,
-        columns=table.columns if table else [],
-        rows=table.texts if table else [],
-        notes=[*table.notes, *remainder] if table else [],
-        caption=caption,
-        figure=panels,
-    )
-
-
-def _first_figure(answer: Answer) -> tuple[str, list[TableDict]]:
-    """Return caption and data of the figure that answers the question; no data where they are many."""
-    figure = answer.figure
-    if figure is None or (entry := entry_of(figure["kind"])) is None:
-        return "", []
-    plot, options = build_plot(figure["kind"]), figure["options"]
-    _, where, _, subject = picture(plot, answer.sampled, **options)
-    marks_of: Any = vars(plot)["marks_of"]
-    panels = panel_data(marks_of(answer.sampled, **options))
-    is_short = sum(len(row) for row in levels(panels)) <= ENTRIES
-    return caption_of(entry, plot, options, where, subject), panels if is_short else []
-
-
 def refusal(run: Run) -> str:
     """Return the reason for which a run is no full run of a bundled study; empty if it is one."""
     study, counts = run.head["study"], run.counts()
@@ -226,31 +143,17 @@ def refusal(run: Run) -> str:
         return f"is the quick form; store `rivalry run {run.name}`"
     if changed := differences(study):
         return f"is not of the study as written: {changed[0].words}"
-    if _digest(study) != _digest(load_study(run.name).resolved()):
+    if digest_of(study) != digest_of(load_study(run.name).resolved()):
         return "is of another version of the study; run it again"
     if counts["done"] < counts["total"] or run.damaged():
         return f"is not complete: {counts['done']} of {counts['total']} cells; `rivalry resume` computes them"
     return "is of several versions of the package; run it again" if run.head["history"] else ""
 
 
-def _digest(study: Table, keys: Sequence[str] = TABLES) -> str:
+def digest_of(study: Table, keys: Sequence[str] = TABLES) -> str:
     """Return the digest of tables of a resolved study, by default of those that determine results."""
     return digest(canonical({key: plain(study[key]) for key in keys})).hex()
 
 
-def _selection(row: Table) -> str:
+def selection(row: Table) -> str:
     return canonical({key: plain(row[key]) for key in SELECTS if row.get(key) not in (None, {}, "")})
-
-
-def main(arguments: Sequence[str]) -> str:
-    """Store the run whose folder is given; return an error in one line, empty if there is none."""
-    try:
-        (folder,) = arguments
-        print(store(load_run(folder)))
-    except ValueError as error:  # of a wrong number of folders too
-        return f"python -m rivalry.lab.report.full_runs RUN: {error}"
-    return ""
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]) or 0)

@@ -148,15 +148,6 @@ def measured_seconds() -> dict[str, dict[str, float]]:
     return json.loads(COSTS.read_text(encoding="utf-8"))
 
 
-def cost_label(seconds: float) -> str:
-    """Label of a study that takes so long.
-
-    >>> cost_label(12.0), cost_label(90.0), cost_label(1e5)
-    ('seconds', 'minutes', 'hours')
-    """
-    return max((name for name in COST_LABELS if COST_LABELS[name] <= seconds), key=COST_LABELS.__getitem__)
-
-
 def cost_in_words(label: str, seconds: Mapping[str, float]) -> str:
     """Measured time of a study's forms in words, or its label.
 
