@@ -12,7 +12,7 @@ from numpy import ndarray
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Certificate, Record, scalar
-from rivalry.core.tolerances import ROUNDING, TOLERANCE
+from rivalry.core.tolerances import ROUNDING
 from rivalry.interop.environments import EnvironmentGame, Policy, agent_table
 from rivalry.methods.q_learning.exploration import check_initial, each_player, initial_tables
 from rivalry.methods.q_learning.options import (
@@ -137,14 +137,14 @@ class EnvironmentQLearning(BaseLearner):
     The record has ``policy`` (player, state), the greedy actions, the lowest at ties, -1 where there is none;
     ``action_values`` (player, state, action) where few enough; ``visits`` (player, state); ``mean_return``
     (player), of the discounted returns in the evaluation, with half its 95 % interval in
-    ``mean_return_band``; ``payoff`` (player), the same, or the exact value where it is known;
+    ``mean_return_band``; ``payoff`` (player), the same;
     ``truncated_share``, the share of these episodes that were truncated; ``learning_reward`` (sample,
     player), returns while learning, at ``learning_step``; ``trained_best_response_gain`` (player) with its
     band.
 
     The gain of a trained best response is, in expectation, a lower bound on the regret: nothing is known of
     better responses. Its certificate is ``estimated``, with half the width of the 95 % interval as tolerance
-    and no bound. With ``transitions``, and ``gamma`` below 1, the regret of the single agent is exact.
+    and no bound.
 
     Raises
     ------
@@ -155,13 +155,11 @@ class EnvironmentQLearning(BaseLearner):
     Examples
     --------
     >>> import gymnasium, rivalry as rv
-    >>> lake = gymnasium.make("FrozenLake-v1", is_slippery=False)
-    >>> known = {"transitions": lake.unwrapped.P, "initial": lake.unwrapped.initial_state_distrib}
-    >>> game = rv.interop.from_gymnasium(lake, **known)
+    >>> game = rv.interop.from_gymnasium(gymnasium.make("FrozenLake-v1", is_slippery=False))
     >>> options = {"episodes": 400, "step_size": 1.0, "gamma": 0.9, "exploration": 1.0, "evaluation": 2}
     >>> solution = rv.solve(game, rv.methods.EnvironmentQLearning(**options), seed=1)
-    >>> round(float(solution.payoff[0]), 6), solution.claim
-    (0.59049, 'equilibrium')
+    >>> round(float(solution.payoff[0]), 6)
+    0.59049
 
     References
     ----------
@@ -328,17 +326,15 @@ class EnvironmentQLearning(BaseLearner):
         }
         if values.size <= STORED:
             record["action_values"] = (("player", "state", "action"), values.copy())
-        if world.transitions is not None and self._rates(world).gamma[0] < 1 and np.all(policy[0] >= 0):
-            record |= self._exact(world, policy[0], float(self._rates(world).gamma[0]))
         if clock < self._learning(world) + self.evaluation:
             return record
         returns, player = session["returns"], ("player",)
         record["truncated_share"] = scalar(session["truncated"].mean())
         record["mean_return"] = (player, returns.mean(axis=0))
         record["mean_return_band"] = (player, half_width(returns))
-        record.setdefault("payoff", (player, returns.mean(axis=0)))
+        record["payoff"] = record["mean_return"]
         if self.responses and clock >= self.length(world):
-            record = self._gains(session) | record  # an exact certificate comes before an estimate
+            record |= self._gains(session)
         return record
 
     def _curve(self, session: Session, episodes: int) -> Record:
@@ -366,21 +362,6 @@ class EnvironmentQLearning(BaseLearner):
             "trained_best_response_gain_band": (("player",), band),
             **proof.record(),
         }
-
-    def _exact(self, world: EnvironmentGame, policy: ndarray, gamma: float) -> Record:
-        """Return the exact value of a policy, and the certificate by policy iteration."""
-        problem: Any = world.transitions
-        payoff_here = float(problem.initial @ problem.values(policy, gamma))
-        best_values, error = problem.optimum(gamma)
-        worst_values, _ = problem._replace(reward=-problem.reward).optimum(gamma)
-        value = float(problem.initial @ best_values)
-        regret = np.array([max(value - payoff_here, 0.0)])
-        stake = np.array([value + float(problem.initial @ worst_values)])
-        size = float(np.abs(best_values).max(initial=abs(payoff_here)))
-        allowed = TOLERANCE * stake + ROUNDING * size / (1 - gamma)
-        method_text = "policy iteration on all transitions"
-        proof = Certificate(regret, regret + error, "exact", method_text, allowed, stake, "floating point")
-        return {"payoff": (("player",), np.array([payoff_here])), **proof.record()}
 
     def _rates(self, world: EnvironmentGame) -> _Rates:
         players, size = len(world.agents), step_size_of(self.step_size)

@@ -12,7 +12,6 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.core import oracles
-from rivalry.core.tolerances import TIE
 from rivalry.core.tree import Tree, static
 from rivalry.text.display import Description, count_text
 
@@ -47,34 +46,6 @@ class Numbering(NamedTuple):
     decode: Callable[[int], Any]
 
 
-class Transitions(NamedTuple):
-    """A decision problem in tables: expected rewards, transitions that do not terminate, initial states."""
-
-    reward: ndarray  # [state action]
-    next: ndarray  # [state action state], sums below 1 where play may terminate
-    initial: ndarray  # [state]
-
-    def values(self, policy: ndarray, gamma: float) -> ndarray:
-        """Return the discounted value ``[state]`` of a policy ``[state]``."""
-        rows = np.arange(len(policy))
-        moves = np.eye(len(policy)) - gamma * self.next[rows, policy]
-        return np.linalg.solve(moves, self.reward[rows, policy])
-
-    def optimum(self, gamma: float) -> tuple[ndarray, float]:
-        """Return the largest values ``[state]`` by policy iteration, and a bound on their error."""
-        policy, values = np.zeros(len(self.reward), dtype=int), np.zeros(0)
-        for _ in range(1000):
-            values = self.values(policy, gamma)
-            q = self.reward + gamma * self.next @ values
-            argmax = q.argmax(axis=1)
-            # only strict improvements: ties in rounding would alternate
-            better = q.max(axis=1) > values + TIE * max(1.0, float(np.abs(values).max()))
-            if not better.any():
-                break
-            policy = np.where(better, argmax, policy)
-        return values, float(np.max(q.max(axis=1) - values, initial=0.0)) / (1 - gamma)
-
-
 class EnvironmentGame(Tree):
     """An environment of another library as a game of its agents, with numbered observations and actions.
 
@@ -90,7 +61,6 @@ class EnvironmentGame(Tree):
     masked: tuple[bool, ...] = static()
     sequential: bool = static()
     reproducible: bool = static(default=False)
-    transitions: Transitions | None = static(default=None)
 
     def _title_and_parameters(self) -> Description:
         sizes = [f"{s.size} × {a.size}" for s, a in zip(self.states, self.actions, strict=True)]
@@ -193,7 +163,7 @@ def from_pettingzoo(env: object) -> EnvironmentGame:
     return _game_of(env, name, agents, spaces, isinstance(env, AECEnv))
 
 
-def from_gymnasium(env: object, *, transitions: object = None, initial: object = None) -> EnvironmentGame:
+def from_gymnasium(env: object) -> EnvironmentGame:
     """Return an environment of Gymnasium as a game of one agent for `EnvironmentQLearning`.
 
     Spaces are those of `from_pettingzoo`.
@@ -202,38 +172,25 @@ def from_gymnasium(env: object, *, transitions: object = None, initial: object =
     ----------
     env : gymnasium.Env
         The environment.
-    transitions : mapping, optional
-        All transitions, ``[state][action]`` a list of ``(probability, next state, reward, terminated)``, as
-        ``env.unwrapped.P`` of ``toy_text``. Regrets of learned policies are then exact.
-    initial : array_like, optional
-        Probabilities of the initial states, needed with ``transitions``.
 
     Raises
     ------
     ValueError
-        For any other object, for a space that is not finite, and for transitions that are not probabilities.
+        For any other object, and for a space that is not finite.
 
     Examples
     --------
     >>> import gymnasium
-    >>> lake = gymnasium.make("FrozenLake-v1")
-    >>> known = {"transitions": lake.unwrapped.P, "initial": lake.unwrapped.initial_state_distrib}
-    >>> from_gymnasium(lake, **known)
+    >>> from_gymnasium(gymnasium.make("FrozenLake-v1"))
     Environment FrozenLake-v1 of 1 agent, states × actions 16 × 4
     """
     from gymnasium import Env
 
     if not isinstance(env, Env):
         raise ValueError(f"env: {type(env).__name__} must be an Env of Gymnasium")
-    if (transitions is None) != (initial is None):
-        raise ValueError("transitions, initial: both must be given, or neither")
     name = env.spec.id if env.spec is not None else type(env.unwrapped).__name__
     spaces = [(env.observation_space, env.action_space)]
-    game = _game_of(_OneAgent(env), name, ("agent",), spaces, False)
-    if transitions is None:
-        return game
-    sizes = game.states[0].size, game.actions[0].size
-    return replace(game, transitions=_transitions(transitions, initial, *sizes))
+    return _game_of(_OneAgent(env), name, ("agent",), spaces, False)
 
 
 class _OneAgent:
@@ -371,26 +328,3 @@ def _product(parts: dict[Any, Any], item: str, build: Callable[[dict[Any, Any]],
         return build({key: numberings[key] for key in numberings_of_parts})
 
     return Numbering(prod(part.size for part in numberings_of_parts.values()), encode, decode)
-
-
-def _transitions(table: Any, initial: object, states: int, actions: int) -> Transitions:
-    """Return transitions as arrays. Raises `ValueError` unless all are probabilities of known states."""
-    if states * states * actions > MOST_ENTRIES:
-        raise ValueError(f"transitions: {states} states are too many for exact values")
-    reward, ahead = np.zeros((states, actions)), np.zeros((states, actions, states))
-    for state, action in np.ndindex(states, actions):
-        try:
-            rows = [tuple(map(float, row)) for row in table[state][action]]
-        except (KeyError, IndexError, TypeError, ValueError):
-            rows = []
-        total = sum(row[0] for row in rows if len(row) == 4)
-        if abs(total - 1) > SUM or any(row[0] < 0 or not 0 <= row[1] < states for row in rows):
-            rule = "must be rows (probability, next state, reward, terminated) with sum one"
-            raise ValueError(f"transitions[{state}][{action}]: {rule}")
-        for share, after, paid, terminated in rows:
-            reward[state, action] += share * paid
-            ahead[state, action, int(after)] += share * (not terminated)
-    distribution = np.asarray(initial, dtype=float)
-    if distribution.shape != (states,) or np.any(distribution < 0) or abs(distribution.sum() - 1) > SUM:
-        raise ValueError(f"initial: must be {states} probabilities, one per state, with sum one")
-    return Transitions(reward, ahead, distribution)
