@@ -209,6 +209,19 @@ def test_a_benchmark_is_that_of_the_game_at_each_point(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("cost", "gain"), [(0.0, "0"), (2.5, "2.5")])
+def test_gains_of_price_takers_are_said_beside_a_competitive_benchmark(
+    tmp_path: Path, cost: float, gain: str
+) -> None:
+    """Constant costs of 10 are the price, and a fixed cost is a loss that selling nothing saves."""
+    test = {"quantity": "quantity", "below": "benchmark:competitive"}
+    game = {"family": "market", "fixed_cost": cost}
+    run = cournot(game=game, answer={"test": test}).run(tmp_path / "run")
+    words = f"competitive benchmark: firms that take its prices as given gain at most {gain}"
+    assert words in run.answer.caveats
+
+
+@pytest.mark.slow
 def test_a_benchmark_that_no_game_has_is_said(tmp_path: Path) -> None:
     test = {"quantity": "quantity", "equals": "benchmark:nobody"}
     answer = cournot(answer={"test": test}).run(tmp_path / "run").answer

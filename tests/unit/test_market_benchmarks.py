@@ -13,11 +13,13 @@ from rivalry.families.market.benchmarks import (
     ascent_starts,
     benchmark,
     benchmarks,
+    certified,
     critical_discount,
     gain_bounds,
     iterate_best_responses,
     maximize_joint,
     on_grid,
+    price_taking,
     stackelberg_on_grid,
 )
 from rivalry.runtime.jax import jnp
@@ -155,6 +157,9 @@ def test_reaction_curves_pass_through_the_equilibrium(keys: dict[str, Any]) -> N
     for name, mark in benchmarks(getattr(market, "market", market)).items():
         np.testing.assert_array_equal(table[f"{name}_action"].values, mark.choice)
         np.testing.assert_array_equal(table[f"{name}_total_quantity"].values, mark.q.sum())
+    if "competitive_action" in table:
+        assert table.competitive_claim == "equilibrium, of firms that take prices as given"
+        assert np.all(table.competitive_gain.values <= 1e-9)
 
 
 def respond(n: int, update: str, **options: Any) -> Any:
@@ -213,6 +218,51 @@ def test_a_cartel_that_is_an_equilibrium_of_the_grid_needs_no_patience() -> None
     assert found.joint.tolist() == [0, 0]
     assert found.punishment.tolist() == [[0, 0]]
     assert found.delta.tolist() == [[0.0, 0.0]]
+
+
+SEEN = {"shock": {"kind": "iid", "levels": [-5.0, 5.0]}, "shock_observed": True}
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"convex_cost": [1.0, 2.0], "tax": {"unit": 2.0, "ad_valorem": 0.1, "profit": 0.3}},
+        {"choice": "price", "unit_cost": [10.0, 20.0]},
+        {"demand": "logit"},
+        {"capacity": [20.0, 90.0]},
+        {"convex_cost": 1.0, **SEEN},
+    ],
+)
+def test_firms_that_take_competitive_prices_as_given_gain_nothing(keys: dict[str, Any]) -> None:
+    proof = certified(rv.games.market(**keys), "competitive")
+    assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
+    assert proof.statement == "equilibrium, of firms that take prices as given"
+    assert np.all(proof.bound <= 1e-9)
+
+
+@pytest.mark.parametrize("choice", ["quantity", "price"])
+@pytest.mark.parametrize("rise", [0.5, 2.0])
+def test_prices_off_marginal_cost_show_what_a_price_taker_gains(choice: str, rise: float) -> None:
+    """The best output is (p - c)/d, which gains (p - c - d q)^2/(2 d); with d = 0 it is the largest."""
+    game = rv.games.market(demand="differentiated", choice=choice, convex_cost=rise)
+    here = benchmark(game, "competitive").choice + np.array([0.3, -0.2])
+    q, p = (np.asarray(part) for part in game.clear(jnp.asarray(here[:, None])))
+    np.testing.assert_allclose(
+        price_taking(game, here).regret, (p - 1.0 - rise * q) ** 2 / (2 * rise), rtol=1e-9
+    )
+    assert price_taking(game, here).claim == "not an equilibrium"
+    dear = price_taking(rv.games.market(choice="price"), np.array([12.0, 11.0]))
+    # the cheaper one serves 89 and could sell 100; the other sells nothing at 12
+    np.testing.assert_allclose(dear.regret, [2.0 * 100, 1.0 * 11], rtol=1e-12)
+
+
+def test_fixed_costs_that_competitive_prices_do_not_cover_are_gains() -> None:
+    proof = certified(rv.games.market(fixed_cost=[5.0, 0.0]), "competitive")
+    assert (proof.regret.tolist(), proof.claim) == ([5.0, 0.0], "not an equilibrium")
+    money = {"fixed_cost": [5e6, 0.0], "intercept": 1e8, "unit_cost": 1e7, "slope": 1e6}
+    scaled = certified(rv.games.market(**money), "competitive")
+    assert (scaled.regret.tolist(), scaled.claim) == ([5e6, 0.0], proof.claim)
 
 
 @pytest.mark.default

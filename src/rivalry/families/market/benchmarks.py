@@ -19,7 +19,7 @@ from rivalry.core.game import own_gradients
 from rivalry.core.oracles import best_response, discontinuity, metrics, payoff_scale
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Certificate, Record
-from rivalry.core.tolerances import TINY
+from rivalry.core.tolerances import TINY, TOLERANCE
 from rivalry.families.market import closed_forms
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.equilibria import closure_sets
@@ -103,12 +103,15 @@ def benchmarks(game: MarketGame) -> dict[str, Benchmark]:
 def certified(game: MarketGame, name: str) -> Certificate:
     """Return the certificate of a benchmark: that no firm, leader or owner of all firms gains much.
 
+    Of the competitive benchmark it has the gains of firms that take the prices there as given, see
+    `price_taking`: at the mean of a shock, or of one that firms observe, means over its levels.
+
     Parameters
     ----------
     game : Market or StagedMarket
         A market.
-    name : {"nash", "stackelberg", "cartel"}
-        A benchmark; competitive firms, which take prices as given, play no game of this market.
+    name : {"nash", "stackelberg", "cartel", "competitive"}
+        A benchmark.
 
     Raises
     ------
@@ -121,8 +124,15 @@ def certified(game: MarketGame, name: str) -> Certificate:
     >>> certified(rv.games.market(), "nash").claim
     'equilibrium'
     """
-    check_word("benchmark", name, ("nash", "stackelberg", "cartel"))
-    market, choice = whole_market(game), benchmark(game, name).choice
+    check_word("benchmark", name, BENCHMARKS)
+    market = whole_market(game)
+    if name == "competitive" and len(market.observed_levels):
+        rows = [certified(market.at_level(level), name) for level in market.observed_levels]
+        gain = _chances(market) @ [row.regret for row in rows]
+        return rows[0]._replace(regret=gain, bound=gain)
+    choice = benchmark(market, name).choice
+    if name == "competitive":
+        return price_taking(_at_mean(market), choice)
     if name == "nash":
         return certificate(market, choice[:, None])
     if name == "cartel":
@@ -130,6 +140,35 @@ def certified(game: MarketGame, name: str) -> Certificate:
     stages = _stages_of(market)
     led = hierarchy(market, stages, StageResponses(searched=bool(discontinuity(market))))
     return certificate(led, choice[list(stages[0])][:, None])
+
+
+def price_taking(market: Market, choice: ndarray) -> Certificate:
+    """Return the certificate of choices ``[player]`` of firms that take the prices there as given.
+
+    A firm gains ``max_q (p q - C(q)) - (p q_i - C(q_i))`` after taxes, by outputs up to its largest choice,
+    or to what it sells at its lowest price and the others' highest. Tolerances are relative to the payoff
+    scale.
+
+    Examples
+    --------
+    >>> import rivalry as rv
+    >>> price_taking(rv.games.market(), np.array([40.0, 40.0])).regret.tolist()  # (20 - 10) (100 - 40)
+    [600.0, 600.0]
+    """
+    sold, (low, high) = market.clear(put(choice[:, None])), choice_bounds(market)
+    if market.rule.choice == "price":
+        alone = np.where(np.eye(len(low), dtype=bool), low, high)[..., None]
+        high = np.array([market.clear(put(x)).q[k] for k, x in enumerate(alone)])
+        low = np.zeros(len(high))
+    margin, rise = np.asarray(sold.p - market.priced["unit_cost"]), np.asarray(market.priced["convex_cost"])
+    supply = np.divide(margin, rise, out=np.where(margin > 0, high, low), where=rise > 0)
+    outputs = [np.asarray(sold.q), low, high, supply]
+    rows = np.clip(outputs, low, np.maximum(high, sold.q))
+    paid = np.array([market.after_tax(market.earned(sold._replace(q=put(q)))) for q in rows])
+    gain = paid.max(axis=0) - paid[0]
+    scale = np.full(len(gain), float(payoff_scale(market)))
+    words = {"method": "all outputs at the given prices", "scope": "of firms that take prices as given"}
+    return Certificate(gain, gain, "exact", tolerance=TOLERANCE * scale, rounding="floating point", **words)
 
 
 def gain_bounds(market: Market) -> tuple[ndarray, ndarray]:

@@ -17,7 +17,13 @@ from rivalry.core.dispatch import forward
 from rivalry.core.results import COVERAGES, Coverage, Record, scalar
 from rivalry.core.space import Profile
 from rivalry.families.market import closed_forms, tables
-from rivalry.families.market.benchmarks import benchmarks, critical_discount, gain_bounds, search_response
+from rivalry.families.market.benchmarks import (
+    benchmarks,
+    certified,
+    critical_discount,
+    gain_bounds,
+    search_response,
+)
 from rivalry.families.market.closed_forms import (
     best_choice,
     equilibria_of_entry,
@@ -406,7 +412,10 @@ def _(game: ContingentMarket) -> Mapping[str, Callable[[Profile], Record]]:
 
 
 def _benchmarks(market: Market, x: Profile) -> Record:
-    """Return actions, payoffs and metrics at the benchmarks, as in ``nash_action`` and ``cartel_welfare``."""
+    """Return actions, payoffs and metrics at the benchmarks, as in ``nash_action`` and ``cartel_welfare``.
+
+    Beside the competitive benchmark are the largest gains of price takers, and what they prove.
+    """
     table: Record = {}
     for name, mark in benchmarks(market).items():
         table |= {f"{name}_{metric}": measure for metric, measure in mark.measures.items()}
@@ -423,6 +432,12 @@ def _reaction(market: Market, x: Profile) -> Record:
     points = np.array([mark.choice for mark in by_name.values()]).reshape(-1, 2)
     line = _places(market, np.concatenate([points, np.asarray(x).reshape(1, 2)]))
     return {
+    if "competitive_action" in table:
+        proof = certified(market, "competitive")
+        table |= {
+            "competitive_gain": (("player",), proof.bound),
+            "competitive_claim": scalar(proof.scoped_claim),
+        }
         "reaction": (("duellist", "grid_point"), _responses(market, np.asarray(x), line)),
         "reaction_at": (("duellist", "grid_point"), np.stack([line[1], line[0]])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 0]),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rivalry.lab.answer.checks import JudgedCell, is_compared, unfiled, unproved
@@ -12,7 +14,8 @@ from rivalry.lab.answer.grammar import and_more, text_if
 from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.answer.points import NONE_EXISTS, ResultPoints
 from rivalry.lab.study.expect import differences, is_reduced
-from rivalry.lab.study.words import Words
+from rivalry.lab.study.words import Words, condition_of
+from rivalry.text.display import bound_in_words
 
 if TYPE_CHECKING:
     from rivalry.lab.store import Run
@@ -40,6 +43,7 @@ def caveats_of(
     lines += _unsettled(study, points)
     bare = _bare(study, points)
     lines += [f"no certificate: {', '.join(bare)}"] * bool(bare)
+    lines += _price_takers(study, points)
     lines += [f"not proved: {line}" for line in unproved(judged)]
     lines += [f"no proof file: {line}" for line in unfiled(judged, words)]
     for point in [point for point in points if point.undecided][:FEW]:
@@ -125,6 +129,16 @@ def _bare(study: StudyTables, points: ResultPoints) -> list[str]:
     methods = dict.fromkeys(point.algorithm for point in points if not point.counts_text)
     certified = {point.algorithm for point in points if point.certified}
     return [Words(study).method(name) for name in methods if name not in certified] if points else []
+
+
+def _price_takers(study: StudyTables, points: ResultPoints) -> list[str]:
+    """What is certified of a competitive benchmark that the test compares with."""
+    if "benchmark:competitive" not in condition_of(study).values():
+        return []
+    numbers = chain.from_iterable(point.numbers("competitive_gain", {}) for point in points)
+    gains = [number.mean for number in numbers if isfinite(number.mean)]
+    words = "competitive benchmark: firms that take its prices as given gain at most"
+    return [f"{words} {bound_in_words(max(gains))}"] if gains else []
 
 
 class Warned(NamedTuple):
