@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.core.naming import names_of
 from rivalry.core.payoffs import payoffs
 from rivalry.families.market.benchmarks import benchmark, critical_discount, on_grid
 from rivalry.families.market.tables import levels
@@ -162,3 +163,41 @@ def test_observed_costs_move_prices_level_by_level(demand: str) -> None:
         for c in (0.75, 1.5)
     ]
     np.testing.assert_allclose(rv.solve(game, ClosedForm()).profile, np.concatenate(want, axis=1), rtol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("keys", "method"),
+    [
+        ({"demand": "logit", "ownership": [[1.0, 0.0], [0.4, 1.0]]}, BestResponse(polish=True)),
+        ({"demand": "logit"}, ClosedForm()),
+        ({"demand": "differentiated", "choice": "price"}, BestResponse()),
+        ({"demand": "differentiated", "convex_cost": [0.0, 0.5, 1.0]}, BestResponse()),
+    ],
+)
+@pytest.mark.parametrize("on", ["intercept", "unit_cost"])
+def test_owners_who_observe_the_shock_choose_the_equilibrium_of_every_level(
+    keys: dict[str, Any], method: Any, on: str
+) -> None:
+    cost, shifts = np.array([1.0, 1.2, 1.1]), (-0.3, 0.5)
+    owners = {"owners": [[0, 1], [2]], **keys}
+    shock = {"kind": "iid", "levels": list(shifts), "probabilities": CHANCES.tolist(), "on": on}
+    game = rv.games.market(shock=shock, shock_observed=True, unit_cost=cost.tolist(), **owners)
+    solution = rv.solve(game, method)
+    assert solution.certificate.claim == "equilibrium"
+    name, usual = ("quality", 2.0) if keys["demand"] == "logit" else ("intercept", 10.0)
+    paid = np.zeros(2)
+    for k, shift in enumerate(shifts):
+        moved = {"unit_cost": (cost + shift).tolist()} if on == "unit_cost" else {name: usual + shift}
+        level = rv.games.market(**({"unit_cost": cost.tolist()} | owners | moved))
+        alone = rv.solve(level, method)
+        assert rv.certificate(level, solution.profile[:, 2 * k : 2 * k + 2]).claim == "equilibrium"
+        np.testing.assert_allclose(solution.profile[:, 2 * k : 2 * k + 2], alone.profile, rtol=0, atol=1e-9)
+        paid += CHANCES[k] * alone.data.payoff.values
+    np.testing.assert_allclose(solution.data.payoff.values, paid, rtol=1e-9)
+    names = names_of(game).entries
+    assert names[1] == tuple(f"{game.rule.choice} of product 2 at {shift:+g}" for shift in shifts)
+    worse = np.asarray(solution.profile) * 0.9
+    assert rv.certificate(game, worse).claim == "not an equilibrium"
+    with pytest.raises(ValueError, match="stages: closed forms are for owners"):
+        rv.games.market(shock=shock, shock_observed=True, stages=[[0], [1]], **owners)

@@ -331,6 +331,10 @@ REFUSED = {  # message -> keywords
         "choice": "price",
         "adjustment": "spot",
     },
+    "adjustment_cost: is a cost of changing quantities; clashes with choice = 'price'": {
+        "choice": "price",
+        "adjustment_cost": 1.0,
+    },
     "sticky: is for quantities of one good; clashes with this demand or choice": {
         "choice": "price",
         "sticky": 0.5,

@@ -152,6 +152,8 @@ def test_benchmarks_have_certificates() -> None:
         ({"owners": [[0, 1], []]}, "owners: a row without products"),
         ({"owners": [[0, 5]], "players": 2}, "owners[0]: 5 must be"),
         ({"owners": [[0, 1]], "cash": 1.0}, "cash: clashes with owners"),
+        ({"owners": [[0, 1]], "capex": 1.0}, "capex: clashes with owners"),
+        ({"owners": [[0, 1]], "adjustment_cost": 1.0}, "adjustment_cost: clashes with owners"),
         ({"ownership": [[1.0, 0.5]]}, "ownership: shape (1, 2) must be"),
         ({"ownership": [[1.0, 0.5], [0.0, 0.0]]}, "its own above 0"),
         ({"cost_saving": 0.1}, "cost_saving: has no effect without owners"),

@@ -13,26 +13,28 @@ from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method
 from rivalry.families.market.leadership import StagedMarket, staged_market
 from rivalry.families.market.model import Market
-from rivalry.runtime.jax import jax
+from rivalry.families.market.owners import OwnedMarket
+from rivalry.runtime.jax import jax, jnp
 from rivalry.text.display import Description, OneLineRepr
 
 
 class ContingentMarket(OneLineRepr, eqx.Module):
     """The game of one period of a market whose firms observe the shock before they choose.
 
-    A profile is ``[player level]``: each firm has one choice per level of the shock that occurs. Payoffs are
-    those of the levels, weighted by their stationary probabilities. With stages, the players are the firms of
-    the first one, and the later stages respond at every level.
+    A profile is ``[player level]``: each firm has one choice per level of the shock that occurs, or one per
+    level and product, the products of a level side by side. Payoffs are those of the levels, weighted by
+    their stationary probabilities. With stages, the players are the firms of the first one, and the later
+    stages respond at every level.
 
     Parameters
     ----------
-    game : Market
+    game : Market or OwnedMarket
         The market with all its firms. Its parameters are attributes of this game too.
     occurs : tuple of int
         The levels of positive probability.
     """
 
-    game: Market
+    game: Market | OwnedMarket
     occurs: tuple[int, ...] = eqx.field(static=True)
 
     def __getattr__(self, name: str) -> Any:
@@ -41,7 +43,7 @@ class ContingentMarket(OneLineRepr, eqx.Module):
         raise AttributeError(f"this market has no {name!r}")
 
     @property
-    def market(self) -> Market:
+    def market(self) -> Market | OwnedMarket:
         """The market with all its firms and stages."""
         return self.game
 
@@ -63,7 +65,7 @@ class ContingentMarket(OneLineRepr, eqx.Module):
     def space(self) -> Box:
         """The box of choices, ``[player level]``."""
         firms, count = np.array(self.game.stages[0]), len(self.occurs)
-        return jax.tree.map(lambda edge: edge[firms].repeat(count, axis=1), self.game.space)
+        return jax.tree.map(lambda edge: jnp.tile(edge[firms], count), self.game.space)
 
     def at_level(self, level: float | Array) -> Any:
         """Return the game of the firms at one level of the shock."""
@@ -83,16 +85,17 @@ class ContingentMarket(OneLineRepr, eqx.Module):
         """Return profits after tax, averaged over the levels of the shock."""
 
         def at(level: Array, choices: Array) -> Array:
-            return self.at_level(level).payoffs(choices[:, None])
+            return self.at_level(level).payoffs(choices)
 
-        return self.probabilities @ jax.vmap(at)(self.levels, x.T)
+        choices = x.reshape(len(x), len(self.occurs), -1)
+        return self.probabilities @ jax.vmap(at, (0, 1))(self.levels, choices)
 
 
 MarketGame = Market | StagedMarket | ContingentMarket
 """The games of one period of a market."""
 
 
-def game_of(market: Market) -> MarketGame:
+def game_of(market: Any) -> Any:
     """Return the game of one period that a market's firms play, given its stages and what they observe."""
     if market.shock is not None and market.shock.observed:
         return ContingentMarket(

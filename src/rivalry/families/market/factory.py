@@ -287,6 +287,9 @@ def market(
     firms = tuple(range(count))
     if moves == "alternating" and all(row == firms for row in cycle):
         moves, cycle = "simultaneous", ()  # all firms move in every period
+    is_owned = owners is not None or ownership is not None
+    if is_owned:
+        _check_owned(options, numbers, moves)
     chain = shock_of(shock, shock_observed)
     if chain is not None:
         _check_levels(numbers, chain, options["demand"])
@@ -303,7 +306,6 @@ def market(
     # nests of one good each are none
     groups = tuple(map(tuple, nests or ())) if any(len(goods) > 1 for goods in nests or ()) else ()
     rule = Rule(options["demand"], options["choice"], rationed, formulas, groups)
-    is_owned = owners is not None or ownership is not None
     of_products = ((firms,), "simultaneous") if is_owned and moves == "staged" else (order, moves)
     game = Market(box, put_all(numbers), rule, *of_products, chain, dynamics, accounts, cycle)
     if initial is not None:
@@ -313,20 +315,26 @@ def market(
     return game_of(game)
 
 
-def _owned(market: Market, owners: Any, ownership: Any, stages: STAGES) -> OwnedMarket | OwnerLeadership:
-    """Return the game of the owners of a market's products, or of those who lead. Raises `ValueError`."""
+def _check_owned(options: Mapping[str, Any], numbers: Mapping[str, Any], timing: str) -> None:
+    """Raise `ValueError` for keys of markets over time, which owners and ownership are not for."""
     clashes = {
-        "timing": market.timing == "alternating",
-        "shock_observed": len(market.observed_levels) > 0,
-        "tax_losses": market.accounts.tax_losses == "none",
-        "adjustment": market.dynamics.adjustment != "none",
-        "sticky": market.dynamics.sticky,
-        "cash": market.dynamics.cash,
-        "capex": market.dynamics.invest,
+        "timing": timing == "alternating",
+        "tax_losses": options["tax_losses"] == "none",
+        "adjustment": options["adjustment"] == "predetermined",
+        "adjustment_cost": np.any(numbers["adjustment_cost"] > 0),
+        "sticky": options["sticky"],
+        "cash": options["cash"] is not None,
+        "capex": options["capex"] is not None,
     }
     for name, applies in clashes.items():
         if applies:
             raise ValueError(f"{name}: clashes with owners and ownership, who choose once for all products")
+
+
+def _owned(
+    market: Market, owners: Any, ownership: Any, stages: STAGES
+) -> OwnedMarket | ContingentMarket | OwnerLeadership:
+    """Return the game of the owners of a market's products, or of those who lead. Raises `ValueError`."""
     products = [[product] for product in range(market.players)] if owners is None else owners
     if ownership is None:
         return _led(owned_market(market, products), stages)
@@ -338,8 +346,8 @@ def _owned(market: Market, owners: Any, ownership: Any, stages: STAGES) -> Owned
     return _led(owned_market(market, products, weights), stages)
 
 
-def _led(game: OwnedMarket, stages: STAGES) -> OwnedMarket | OwnerLeadership:
-    return led_owners(game, stages) if len(stages) > 1 else game
+def _led(game: OwnedMarket, stages: STAGES) -> OwnedMarket | ContingentMarket | OwnerLeadership:
+    return led_owners(game, stages) if len(stages) > 1 else game_of(game)
 
 
 def check_rows(key: str, rows: Any, products: int) -> None:
@@ -559,12 +567,14 @@ def _turns(turns: object, timing: str, players: int) -> tuple[tuple[int, ...], .
 
 def _dynamics(options: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
     """Return the states that the market carries over, and add their numbers. Raises `ValueError`."""
-    if np.any(np.asarray(numbers["adjustment_cost"]) > 0) and options["adjustment"] == "none":
+    is_costly, is_timed = np.any(numbers["adjustment_cost"] > 0), options["adjustment"] != "none"
+    if (is_costly or is_timed) and options["choice"] == "price":
+        name = "adjustment" if is_timed else "adjustment_cost"
+        raise ValueError(f"{name}: is a cost of changing quantities; clashes with choice = 'price'")
+    if is_costly and not is_timed:
         raise ValueError(
             "adjustment: is missing; with adjustment_cost > 0 it must be 'spot' or 'predetermined'"
         )
-    if options["adjustment"] != "none" and options["choice"] == "price":
-        raise ValueError("adjustment: is a cost of changing quantities; clashes with choice = 'price'")
     if options["sticky"] > 0 and not (options["choice"] == "quantity" and options["one_good"]):
         raise ValueError("sticky: is for quantities of one good; clashes with this demand or choice")
     if options["cash"] is not None and options["formulas"] and options["choice"] == "price":
@@ -585,7 +595,7 @@ def _dynamics(options: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
     sticky, cash, invest = options["sticky"] > 0, options["cash"] is not None, options["capex"] is not None
     flags = map(bool, (sticky, cash, invest, invest and options["reversible"], np.any(limited)))
     # where changes of output are free and take effect at once, nothing is adjusted
-    is_free = options["adjustment"] == "spot" and not np.any(np.asarray(numbers["adjustment_cost"]))
+    is_free = options["adjustment"] == "spot" and not is_costly
     return Dynamics("none" if is_free else options["adjustment"], *flags)
 
 

@@ -48,6 +48,7 @@ from rivalry.families.market.owner_leadership import OwnerLeadership, leader_res
 from rivalry.families.market.owners import (
     OwnedMarket,
     concave_response,
+    has_best_response,
     has_owner_response,
     owner_response,
 )
@@ -206,8 +207,14 @@ def _(game: StagedMarket) -> ndarray:
 
 @oracles.labels.register(ContingentMarket)
 def _(game: ContingentMarket) -> oracles.Labels:
-    choices = tuple(f"{game.rule.choice} at {level:+g}" for level in np.asarray(game.levels))
-    return oracles.Labels(oracles.labels(game.at_level(0.0)).players, axes=choices)
+    names, levels = oracles.labels(game.at_level(0.0)), np.asarray(game.levels)
+
+    def at_levels(row: tuple[str, ...]) -> tuple[str, ...]:
+        padding = [""] * (game.space.shape[1] // len(levels) - len(row))
+        return tuple(f"{name} at {level:+g}" for level in levels for name in [*row, *padding])
+
+    axes = at_levels(names.axes) if names.axes else ()
+    return names._replace(axes=axes, entries=tuple(map(at_levels, names.entries)))
 
 
 @oracles.metrics.register(ContingentMarket)
@@ -224,14 +231,17 @@ def _(game: ContingentMarket, x: Profile) -> Record:
     return record
 
 
-@oracles.traced_metrics.register(ContingentMarket, when=lambda game: len(game.stages) == 1)
+@oracles.traced_metrics.register(
+    ContingentMarket, when=lambda game: isinstance(game.game, Market) and len(game.stages) == 1
+)
 def _(game: ContingentMarket, x: Profile) -> Traced:
     return _mean_metrics(game.game, x.T[..., None], game.levels, game.probabilities)
 
 
 def _at_levels(game: ContingentMarket, x: Any) -> list[tuple[Any, Any]]:
     """Return the game of every level with the profile there."""
-    return [(part.game, x[:, k : k + 1]) for k, part in enumerate(game.parts)]
+    width = x.shape[1] // len(game.occurs)
+    return [(part.game, x[:, k * width : (k + 1) * width]) for k, part in enumerate(game.parts)]
 
 
 @oracles.proved_response.register(ContingentMarket)
@@ -256,7 +266,9 @@ def _(game: ContingentMarket, x: Profile, player: int | Array) -> tuple[Array, A
     return jnp.concatenate(strategies), game.probabilities @ jnp.stack(pays), weakest
 
 
-@oracles.closed_form.register(ContingentMarket)
+@oracles.closed_form.register(
+    ContingentMarket, when=lambda game: oracles.closed_form.knows(game.at_level(0.0))
+)
 def _(game: ContingentMarket) -> ndarray:
     """Return all combinations of the closed forms of the levels."""
     roots = product(*(oracles.closed_form(part.game) for part in game.parts))
@@ -292,7 +304,7 @@ def _(game: OwnedMarket, x: Profile) -> Traced:
 oracles.metrics.register(OwnedMarket)(oracles.compiled_metrics)
 
 
-@oracles.best_response.register(OwnedMarket, when=lambda game: game.concave or has_owner_response(game))
+@oracles.best_response.register(OwnedMarket, when=has_best_response)
 def _(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
     respond = concave_response if game.concave else owner_response
     return *respond(game, x, player), "exact"
@@ -406,7 +418,7 @@ oracles.plot_data.register(Market)(_plot_data)
 oracles.plot_data.register(StagedMarket)(_plot_data)
 
 
-@oracles.plot_data.register(ContingentMarket)
+@oracles.plot_data.register(ContingentMarket, when=lambda game: isinstance(game.game, Market))
 def _(game: ContingentMarket) -> Mapping[str, Callable[[Profile], Record]]:
     return {BENCHMARKS: partial(_benchmarks, game.game)}
 
@@ -420,6 +432,12 @@ def _benchmarks(market: Market, x: Profile) -> Record:
     for name, mark in benchmarks(market).items():
         table |= {f"{name}_{metric}": measure for metric, measure in mark.measures.items()}
         table |= {f"{name}_action": (("player",), mark.choice), f"{name}_payoff": (("player",), mark.payoff)}
+    if "competitive_action" in table:
+        proof = certified(market, "competitive")
+        table |= {
+            "competitive_gain": (("player",), proof.bound),
+            "competitive_claim": scalar(proof.scoped_claim),
+        }
     return table
 
 
@@ -432,12 +450,6 @@ def _reaction(market: Market, x: Profile) -> Record:
     points = np.array([mark.choice for mark in by_name.values()]).reshape(-1, 2)
     line = _places(market, np.concatenate([points, np.asarray(x).reshape(1, 2)]))
     return {
-    if "competitive_action" in table:
-        proof = certified(market, "competitive")
-        table |= {
-            "competitive_gain": (("player",), proof.bound),
-            "competitive_claim": scalar(proof.scoped_claim),
-        }
         "reaction": (("duellist", "grid_point"), _responses(market, np.asarray(x), line)),
         "reaction_at": (("duellist", "grid_point"), np.stack([line[1], line[0]])),
         "reaction_here": (("duellist",), np.asarray(x)[:, 0]),

@@ -13,7 +13,7 @@ from numpy import ndarray
 from rivalry.core.oracles import Response, deviation_payoff
 from rivalry.core.results import Coverage
 from rivalry.families.market.closed_forms import refuse
-from rivalry.families.market.owners import OwnedMarket, has_owner_response
+from rivalry.families.market.owners import OwnedMarket, has_best_response
 from rivalry.runtime.jax import compiled, jax, put
 from rivalry.transforms import Leadership, stackelberg
 from rivalry.transforms.leadership import leaders_of_stages
@@ -39,7 +39,7 @@ class OwnerLeadership(Leadership):
 
 def led_owners(game: OwnedMarket, stages: Sequence[Sequence[int]]) -> OwnerLeadership:
     """Return the game of the owners of the first stage. Raises `ValueError`."""
-    if not (game.concave or has_owner_response(game)):
+    if not has_best_response(game):
         raise refuse(
             "stages",
             "owners of substitutes with linear, differentiated or logit demand, without shocks, fixed costs, "

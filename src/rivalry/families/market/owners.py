@@ -47,7 +47,8 @@ class OwnedMarket(OneLineRepr, eqx.Module):
         bound and no owner had weights of rivals' profits.
     concave : bool
         True where demand is linear between exits and the profit of an owner of substitutes is concave in its
-        outputs: without shocks, capacities, fixed costs, bounds and weights of rivals' profits.
+        outputs, at every level of a shock: without capacities, fixed costs, bounds and weights of rivals'
+        profits.
     """
 
     game: Market
@@ -71,6 +72,15 @@ class OwnedMarket(OneLineRepr, eqx.Module):
     def players(self) -> int:
         """The number of owners."""
         return len(self.owners)
+
+    @property
+    def stages(self) -> tuple[tuple[int, ...], ...]:
+        """One stage of all owners."""
+        return (tuple(range(self.players)),)
+
+    def at_level(self, level: float | Array) -> OwnedMarket:
+        """Return the game at one level of the shock."""
+        return replace(self, game=self.game.at_level(level))
 
     @property
     def places(self) -> tuple[ndarray, ndarray]:
@@ -128,7 +138,7 @@ def _is_concave(market: Market) -> bool:
     # plants of one good: all have rising marginal costs, or the cheapest produces all
     is_alike = kind[0] == "differentiated" or convex.all() or not convex.any()
     cost = np.asarray(market.priced["unit_cost"])
-    is_plain = market.shock is None and not market.dynamics.limited and not market.has("fixed_cost")
+    is_plain = not market.dynamics.limited and not market.has("fixed_cost")
     substitutes = float(market.numbers.get("substitution", 0.0)) >= 0 and np.all(cost >= 0)
     return bool(is_alike and is_plain and substitutes)
 
@@ -176,6 +186,11 @@ def concave_response(game: OwnedMarket, x: Profile, player: int | Array) -> tupl
     paid = jax.vmap(lambda row: game.payoffs(x.at[player].set(row))[player])(rows)
     best = jnp.argmax(paid)
     return rows[best], paid[best]
+
+
+def has_best_response(game: OwnedMarket) -> bool:
+    """True where the best response of an owner is known exactly."""
+    return game.game.shock is None and (game.concave or has_owner_response(game))
 
 
 def has_owner_response(game: OwnedMarket) -> bool:
