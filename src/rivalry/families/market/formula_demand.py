@@ -120,6 +120,7 @@ def largest_outputs(formulas: Formulas, numbers: Mapping[str, Any], cost: ndarra
     Raises `ValueError` where no output is known to be that large.
     """
     if formulas.quantities:
+        checked_formulas(formulas, numbers, cost, 2 * cost, True)
         raise ValueError("high: is missing; with quantities by formulas it is the highest price of each firm")
     from scipy.optimize import brentq
 
@@ -132,6 +133,7 @@ def largest_outputs(formulas: Formulas, numbers: Mapping[str, Any], cost: ndarra
         doubled = (2.0**k for k in range(DOUBLINGS))
         top = next((output for output in doubled if margin(firm, output) <= 0), np.inf)
         if not np.isfinite(top):
+            checked_formulas(formulas, numbers, 0 * cost, 0 * cost + 1, True)  # demand that rises comes first
             raise ValueError(f"high: is missing; no output of firm {firm} makes its price fall to its cost")
         below = top / 2 if margin(firm, top / 2) > 0 else 1e-9
         tops.append(brentq(partial(margin, firm), below, top) if margin(firm, below) > 0 else top)
