@@ -8,6 +8,7 @@ import pytest
 
 import rivalry as rv
 from rivalry.living import alternatives, branches, line, responses, triangle
+from rivalry.living.figure import initial_profile
 from rivalry.living.twins import influencer_payoffs, twin_data, twin_of_table
 from tests.living.samples import branch_record
 
@@ -15,7 +16,11 @@ VIEWS = (line, triangle, responses, branches)
 
 
 def taken(game: Any) -> list[str]:
-    return [view.__name__.rpartition(".")[2] for view in VIEWS if view.view_of(game, None) is not None]
+    return [
+        view.__name__.rpartition(".")[2]
+        for view in VIEWS
+        if view.view_of(game, initial_profile(game)) is not None
+    ]
 
 
 @pytest.mark.slow
@@ -36,9 +41,9 @@ def test_games_go_to_the_views_that_can_draw_them() -> None:
 @pytest.mark.slow
 def test_data_are_json_without_infinities() -> None:
     shown = [
-        line.view_of(rv.games.market(players=3), None),
-        triangle.view_of(rv.games.matrix("shapley"), None),
-        responses.view_of(rv.games.race(), None),
+        line.view_of(rv.games.market(players=3), np.ones((3, 1))),
+        triangle.view_of(rv.games.matrix("shapley"), np.full((2, 3), 1 / 3)),
+        responses.view_of(rv.games.race(), np.ones((2, 2))),
         branches.view_of_record(None, branch_record(), {}),
     ]
     for found in shown:

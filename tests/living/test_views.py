@@ -26,7 +26,9 @@ def shown() -> dict[str, Any]:
     influencer = rv.games.influencer(reach=[0.2, 0.25, 0.3], resource="bimodal")
     return {
         "line": line.view_of(influencer, np.array([[0.2], [0.45], [0.8]])),
-        "triangle": triangle.view_of(rv.games.matrix("rock_paper_scissors"), None),
+        "triangle": triangle.view_of(
+            rv.games.matrix("rock_paper_scissors"), (np.ones((2, 3)) + 3 * np.eye(2, 3)) / 6
+        ),
         "responses": responses.view_of(rv.games.market(unit_cost=[10.0, 20.0]), np.array([[60.0], [20.0]])),
         "branches": branches.view_of_record(None, branch_record(), {}),
     }
@@ -261,7 +263,7 @@ def test_responses_in_turn_end_at_the_cournot_equilibrium(open_view: Any) -> Non
 
 
 def test_the_race_shows_one_choice_at_a_time(open_view: Any) -> None:
-    page = open_view("responses", responses.view_of(rv.games.race(), None))
+    page = open_view("responses", responses.view_of(rv.games.race(), np.ones((2, 2))))
     page.get_by_label("Choice shown").select_option("performance")
     page.locator(".rv-handle").focus()
     page.keyboard.press("Shift+ArrowRight")

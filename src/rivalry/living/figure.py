@@ -91,9 +91,9 @@ def figure_of(game: object, profile: object = None) -> Figure:
     return figures[0]
 
 
-def figures_of(game: object, profile: object = None) -> list[Figure]:
+def figures_of(game: Any, profile: object = None) -> list[Figure]:
     """Return all living figures of a game at a profile, the most telling one first; see `figure_of`."""
-    start = _checked_profile(game, profile)
+    start = initial_profile(game) if profile is None else np.asarray(game.space.check(profile, "profile"))
     views = {name: _load(name, "view_of")(game, start) for name in _ordered(game)}
     return [_figure(name, content, None, game) for name, content in views.items() if content is not None]
 
@@ -282,10 +282,8 @@ def _figure(view: str, content: Found, answer: TableDict | None, game: object) -
     )
 
 
-def _checked_profile(game: Any, profile: object) -> ndarray | None:
-    """Return a profile of the game as an array: the given one, or one of players apart from one another."""
-    if profile is not None:
-        return np.asarray(game.space.check(profile, "profile"))
+def initial_profile(game: Any) -> ndarray | None:
+    """Return a profile of players apart from one another, or of uniform mixtures; None without a space."""
     if is_population(game):
         from rivalry.population import uniform  # loads JAX
 

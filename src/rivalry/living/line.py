@@ -62,7 +62,7 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
     low, high = (floats(edge)[:, 0] for edge in (game.space.low, game.space.high))
     if axes != 1 or players > MOST_PLAYERS or not np.isfinite([low, high]).all():
         return None
-    x = spread(low, high) if profile is None else floats(profile)
+    x = floats(profile)
     if not is_profile(game, x):
         return None
     twin = twin_data(game)
@@ -169,16 +169,6 @@ def with_paths(figure: Found | None, paths: list[TableDict]) -> Found | None:
 def is_profile(game: Any, x: ndarray) -> bool:
     """True if an array has the shape of a profile and finite numbers; that of a failed run has not."""
     return x.shape == game.space.shape and bool(np.isfinite(x).all())
-
-
-def spread(low: ndarray, high: ndarray) -> ndarray:
-    """Return a profile ``[player 1]`` of players apart from one another and from the bounds.
-
-    >>> spread(np.zeros(3), np.ones(3)).ravel().tolist()
-    [0.25, 0.5, 0.75]
-    """
-    part = np.arange(1, len(low) + 1) / (len(low) + 1)
-    return (low + part * (high - low)).round(6)[:, None]
 
 
 def _curve(game: Any, x: ndarray, player: int) -> TableDict:

@@ -27,7 +27,8 @@ from rivalry.core.results import Record
 from rivalry.core.space import Box, Simplex
 from rivalry.families.matrix import Matrix
 from rivalry.lab.study.identity import TableDict
-from rivalry.living.line import Found, is_profile, sentence_of_play, spread
+from rivalry.living.figure import initial_profile
+from rivalry.living.line import Found, is_profile, sentence_of_play
 from rivalry.living.twins import axis_names, numbers, player_names, sliders, twin_data
 from rivalry.runtime.jax import floats, jax
 from rivalry.text.display import radius_in_words, typeset
@@ -87,7 +88,7 @@ def _view(game: object, profile: ndarray | None, known_equilibria: list[TableDic
         return None
     if not mixture and game.space.shape[1] > 2:
         return None
-    x = _initial_profile(game) if profile is None else floats(profile)
+    x = initial_profile(game) if profile is None else floats(profile)
     if not is_profile(game, x):
         return None
     low, high = _edges(game.space)
@@ -132,16 +133,6 @@ def _edges(space: Box | Simplex) -> tuple[ndarray, ndarray]:
     if isinstance(space, Simplex):
         return np.zeros((2, 1)), np.ones((2, 1))
     return floats(space.low), floats(space.high)
-
-
-def _initial_profile(game: Any) -> ndarray:
-    """Return a profile to begin with: even mixtures, amounts of 1, or choices apart from one another."""
-    if isinstance(game.space, Simplex):
-        return np.full((2, 2), 0.5)
-    low, high = _edges(game.space)
-    if game.space.reparametrised:
-        return np.clip(np.ones(game.space.shape), low, high)
-    return np.concatenate([spread(low[:, a], high[:, a]) for a in range(game.space.shape[1])], axis=1)
 
 
 def _axes(

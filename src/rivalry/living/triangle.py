@@ -13,7 +13,6 @@ simplex of three corners, and records of them with a ``path [step player axis]``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -26,9 +25,9 @@ from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.matrix import Matrix
 from rivalry.living.line import MOST_PLAYERS, Found, is_profile, paths_of, sentence_of_play, with_paths
 from rivalry.living.twins import numbers, player_names, sliders, twin_data
+from rivalry.runtime.jax import floats
 
 CORNERS = 3
-AWAY = 0.5  # weight of a corner in the first profile: players start apart from one another
 
 
 def view_of(game: object, profile: ndarray | None) -> Found | None:
@@ -48,7 +47,7 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
     twin = twin_data(game)
     if twin is None:
         return None
-    x = _corner_profile(game) if profile is None else np.asarray(profile, dtype=float)
+    x = floats(profile)
     if not is_profile(game, x):
         return None
     names, paid = player_names(game), payoffs(game, concrete_profile(game, x))
@@ -74,15 +73,6 @@ def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, 
     """Return the triangle of a record with its path, at the profile where it ended; None without either."""
     paths = paths_of(record)
     return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
-
-
-def _corner_profile(game: Any) -> ndarray:
-    """Return a profile whose players are each near a corner of their own."""
-    players = game.space.shape[0]
-    even = np.full((players, CORNERS), (1 - AWAY) / CORNERS)
-    even[np.arange(players), np.arange(players) % CORNERS] += AWAY
-    short = even.round(6)
-    return short + (1 - short.sum(axis=1, keepdims=True)) / CORNERS
 
 
 def _corners(game: object) -> list[str]:
