@@ -350,10 +350,7 @@ def logit_bertrand(
     out = floats(a0)[..., None] / mu
     net_values = (a - c) / mu
     # p >= c + margin mu: the inclusive value is at most this, and at least the outside option's
-    log_odds = np.logaddexp.reduce(
-        np.concatenate([np.broadcast_to(net_values - margin, (*out.shape[:-1], a.shape[-1])), out], -1), -1
-    )
-    x = log_odds[..., None]
+    x = np.logaddexp(np.logaddexp.reduce(net_values - margin, axis=-1, keepdims=True), out)
     low, high = out, x
     room = net_values - x
     y = np.where(room > 1, np.log(np.maximum(room, 1.0)), room - 1)
@@ -397,9 +394,8 @@ def _solve_log_odds(y: ndarray, room: ndarray, d: ndarray, margin: float) -> tup
 def logit_shares(a: object, a0: object, mu: float, p: object) -> ndarray:
     """Return logit market shares ``[.. player]`` at prices ``[.. player]``, without the outside option."""
     value, out = (np.asarray(a) - p) / mu, floats(a0)[..., None] / mu
-    top = np.maximum(value.max(axis=-1, keepdims=True), out)
-    weight = np.exp(value - top)
-    return weight / (weight.sum(axis=-1, keepdims=True) + np.exp(out - top))
+    inclusive = np.logaddexp(np.logaddexp.reduce(value, axis=-1, keepdims=True), out)
+    return np.asarray(np.exp(value - inclusive))
 
 
 def logit_joint(a: object, a0: float, mu: float, c: object) -> ndarray:
@@ -412,15 +408,9 @@ def logit_joint(a: object, a0: float, mu: float, c: object) -> ndarray:
     >>> logit_joint([2.0, 2.0], 0.0, 0.25, [1.0, 1.0]).round(9).tolist()
     [1.924980919, 1.924980919]
     """
+    from scipy.special import wrightomega
+
     a, c = broadcast_parameters(a, c)
     value = (a - c - a0) / mu
-    top = value.max()
-    size = top + np.log(np.exp(value - top).sum()) - 1.0  # w + ln w = size
-    w = size if size > 1 else np.exp(min(size, 0.0))
-    for _ in range(NEWTON_STEPS):
-        step = w * (size - w - np.log(w)) / (1 + w)
-        # Newton's method in ln w; w stays above 0
-        w = max(w + step, w / 10)
-        if abs(step) <= 1e-15 * w:
-            break
-    return c + mu * (1 + w)
+    size = np.logaddexp.reduce(value) - 1.0  # w + ln w = size, by the Wright omega function
+    return c + mu * (1 + wrightomega(size))

@@ -145,19 +145,6 @@ def check_rates(
             )
 
 
-def perpetuity(profit: ArrayLike, gamma: ArrayLike, convention: str = "period0") -> ndarray:
-    """Return the value of the same ``profit`` in every period forever, ``gamma^s profit/(1 - gamma)``.
-
-    Examples
-    --------
-    >>> perpetuity(1012.5, 0.95).round(6).tolist(), perpetuity(1012.5, 0.95, "end").round(6).tolist()
-    (20250.0, 19237.5)
-    """
-    check_word("convention", convention, SHIFT)
-    check_rates(gamma, infinite_horizon=True)
-    return np.asarray(floats(profit) * continuation_factor(gamma, 0.0, SHIFT[convention]))
-
-
 def recurring_value(
     cash_flow: ArrayLike, gamma: ArrayLike, horizon: int, *, grows: float = 0.0, **rule: Any
 ) -> tuple[ndarray, ndarray]:
@@ -193,30 +180,6 @@ def recurring_value(
     return annuity.value, annuity.terminal_share
 
 
-def gordon(cash_flow_ahead: ArrayLike, r: ArrayLike, g: ArrayLike) -> ndarray:
-    """Return ``CF_1/(r - g)``, the value of cash flows that grow forever, one period before the first.
-
-    Raises
-    ------
-    ValueError
-        For ``r <= g``.
-
-    Examples
-    --------
-    >>> gordon(50.0, 0.09, 0.02).round(6).tolist()
-    714.285714
-
-    References
-    ----------
-    M. J. Gordon, Dividends, earnings, and stock prices, Review of Economics and Statistics 41 (1959).
-    """
-    rates, grows = np.broadcast_arrays(floats(r), floats(g))
-    for where in np.argwhere(~(rates > grows)):
-        rate, growth = rates[tuple(where)], grows[tuple(where)]
-        raise ValueError(f"r: {rate:g} must be above g = {growth:g}; else the sum diverges")
-    return np.asarray(floats(cash_flow_ahead) / (rates - grows))
-
-
 def one_ahead(
     cash_flow: ArrayLike, next_cash_flow: ArrayLike, gamma: ArrayLike, growth: ArrayLike = 0.0
 ) -> ndarray:
@@ -236,24 +199,6 @@ def one_ahead(
     # the forecast is the next flow itself, so its growth is divided out
     ahead = continuation_factor(gamma, growth, 1.0) / (1 + floats(growth))
     return np.asarray(floats(cash_flow) + floats(next_cash_flow) * ahead)
-
-
-def values(cash_flows: ArrayLike, gamma: ArrayLike, follows: ArrayLike = 0.0) -> ndarray:
-    """Return the ``period0`` value of the remaining cash flows in every period, ``[.. period]``.
-
-    ``V_t = CF_t + gamma V_(t+1)``; ``follows [..]`` is the value after the last period.
-
-    Examples
-    --------
-    >>> values([1.0, 1.0, 1.0], 0.5, follows=2.0).tolist()
-    [2.0, 2.0, 2.0]
-    """
-    flows, rate = _flows(cash_flows), floats(gamma)
-    ahead = np.broadcast_to(floats(follows), flows.shape[:-1])
-    values = np.empty(flows.shape)
-    for t in reversed(range(flows.shape[-1])):
-        ahead = values[..., t] = flows[..., t] + rate * ahead
-    return values
 
 
 def sensitivity(
