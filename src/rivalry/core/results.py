@@ -297,15 +297,18 @@ class Certificate(NamedTuple):
         if self.payoff is not None and np.shape(self.payoff) == np.shape(self.regret):
             gain += f" of a payoff of {self.payoff[widest] + 0.0:.3g}"  # no minus zero
         text = (
-            f"{self.statement if self.claim in WITH_GAIN else self.scoped_claim}: "
             f"{gain}, bound {np.max(self.bound):.3g}, "
             f"{evidence} ({self.method}), tolerance {tolerance[widest]:.3g}"
         )
         if self.radius is not None:
             text += f", an exact equilibrium within {radius_in_words(self.radius)}"
+        claim = self.statement if self.claim in WITH_GAIN else self.scoped_claim
         if self.concept == "Nash":
-            return text
-        return f"{text}, {self.concept}" + ("" if self.residual is None else f" to {self.residual:.3g}")
+            return f"{claim}: {text}"
+        accuracy = "" if self.residual is None else f" to {self.residual:.3g}"
+        if self.claim == "not an equilibrium" and self.concept.startswith("logit"):
+            return f"logit equilibrium{accuracy}; a best response gains: {text}"
+        return f"{claim}: {text}, {self.concept}{accuracy}"
 
 
 NO_CERTIFICATE = Certificate(np.empty(0), np.empty(0), "estimated", "", 0.0)
