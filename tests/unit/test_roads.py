@@ -312,6 +312,8 @@ def test_logit_choice_of_two_links(theta: float) -> None:
     root = brentq(lambda x: np.log(x / (5 - x)) + theta * (x - 2 - (5 - x) / 2), 1e-12, 5 - 1e-12, xtol=1e-14)
     assert solution.data.flow.values == pytest.approx([root, 5 - root], abs=1e-9)
     assert (solution.status, str(solution.data.concept.values)) == ("converged", "logit equilibrium")
+    refuted = solution.claim == "not an equilibrium"
+    assert repr(solution.certificate).startswith("logit equilibrium to ") == refuted == (theta < 30)
 
 
 @compiled
@@ -744,7 +746,8 @@ TOLLED = SMALL | {"toll": [1, 0]}
         ({"demand": {"s>z": 1}}, "demand.s>z: 'z' is no node of the network"),
         ({"demand": {"t>s": 1}}, r"demand.t>s: must be joined by a route \(1 such pairs with 1 of 1 trips"),
         ({"demand": {"s>t": -1}}, "demand.s>t: -1 must be a number of at least 0"),
-        ({"demand": {"s>t": "many"}}, "demand.s>t: 'many' must be a number"),
+        ({"demand": {"s>t": "many"}}, "demand.s>t: unknown name 'many' in 'many'; allowed are cost, trips"),
+        ({"demand": {("s", "t"): "10-2*cst"}}, "demand.s>t: unknown name 'cst' in '10-2\\*cst'"),
         ({"demand": {"s>s": 1}}, "has no trips between two nodes"),
         ({"demand": {"s>t": "cost - cost^2"}}, "demand.s>t: 'cost - cost.2' must contain cost once"),
         ({"demand": {"s>t": "1 + cost"}}, "demand.s>t: must fall with cost"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -330,6 +329,14 @@ def _check_rising(game: RouteGame) -> None:
         raise ValueError(f"links.cost[{link}], link {game.link_names()[link]}: {rule}; does not at {flow:g}")
 
 
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _sum_by_pair(
     entries: Entries, number: Mapping[str, int]
 ) -> tuple[dict[tuple[int, int], float], dict[tuple[int, int], Expression]]:
@@ -340,7 +347,7 @@ def _sum_by_pair(
     trips, worth = defaultdict[tuple[int, int], float](float), dict[tuple[int, int], Expression]()
     for tail, head, entry in entries:
         name, tree = f"demand.{tail}>{head}", None
-        if isinstance(entry, str) and re.search("cost|trips", entry):
+        if isinstance(entry, str) and not _is_number(entry):
             amount, tree = unmade_trips(entry, name)
         else:
             amount = number_of(entry, name)
