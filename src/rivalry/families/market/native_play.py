@@ -66,7 +66,7 @@ def initial_state(market: Market, choice: Float[Array, "firm"]) -> PeriodState:
     return PeriodState(choice, market.numbers["capacity"] * firms, price, cash, active, jnp.asarray(0))
 
 
-def market_size(market: Market, period: int | Int[Array, ""]) -> Scalar:
+def market_size(market: Market, period: int | Array) -> Scalar:
     """Return ``N_t = (1 + growth)^t``, the number of buyers relative to the first period."""
     return (1.0 + market.numbers["growth"]) ** period
 
@@ -295,15 +295,15 @@ def _(game: MarketPlay) -> tuple[ndarray, ndarray]:
     market, last = game.market, np.inf if game.periods is None else float(game.periods)
     levels = 1 if market.shock is None else len(market.shock.levels)
     periods = [*range(len(market.turns) or 1), last]
-    cases = np.array(list(product(range(len(market.stages)), range(levels), periods)))
+    stage, shock, period = jnp.array(list(product(range(len(market.stages)), range(levels), periods))).T
 
-    def observations(end: tuple[PeriodState, ndarray, Flow]) -> ndarray:
+    def observations(end: tuple[PeriodState, Array, Flow]) -> ndarray:
         carried, choices, flow = end
 
         def observation(stage: Array, shock: Array, period: Array) -> Array:
             return game.observe(PlayState(carried._replace(period=period), choices, stage, shock, flow))
 
-        return np.asarray(jax.vmap(observation)(*cases[:, :2].astype(int).T, cases[:, 2]))
+        return np.asarray(jax.vmap(observation)(stage.astype(int), shock.astype(int), period))
 
     lowest, largest = map(observations, _ranges(game, last))
     return lowest.min(axis=0), largest.max(axis=0)
@@ -311,25 +311,26 @@ def _(game: MarketPlay) -> tuple[ndarray, ndarray]:
 
 def _ranges(game: MarketPlay, last: float) -> Any:
     """Return both ends of states, choices and results until the period ``last``; nothing bounds cash."""
-    market, numbers, firms = game.market, game.market.numbers, np.ones(game.market.players)
+    market, numbers, firms = game.market, game.market.numbers, jnp.ones(game.market.players)
     size = max(1.0, float((1.0 + np.asarray(numbers["growth"])) ** last))
-    low, high = np.minimum(choice_bounds(market)[0], 0.0), np.asarray(game.reach)
+    low, high = jnp.minimum(choice_bounds(market)[0], 0.0), game.reach
     least, most = ends(game.space)
-    capacity = np.asarray(numbers["capacity"]) * firms
+    capacity = numbers["capacity"] * firms
     if market.dynamics.invest:
         capacity = capacity + last * size * most[:, 1]
     q, p = _cleared(market, low, high)
     nothing = 0.0 * firms
-    lowest = PeriodState(low, nothing, np.min(p.low), -np.inf * firms, firms < 1, 0)
-    largest = PeriodState(high, capacity, np.max(p.high), np.inf * firms, firms > 0, 0)
-    sold = np.minimum(q.high * size, capacity)
+    start = jnp.asarray(0)
+    lowest = PeriodState(low, nothing, jnp.min(p.low), -jnp.inf * firms, firms < 1, start)
+    largest = PeriodState(high, capacity, jnp.max(p.high), jnp.inf * firms, firms > 0, start)
+    sold = jnp.minimum(q.high * size, capacity)
     return [
-        (lowest, np.minimum(least, 0.0), Flow(nothing, p.low, nothing, nothing)),
-        (largest, most, Flow(sold, p.high, nothing, nothing)),
+        (lowest, jnp.minimum(least, 0.0), Flow(nothing, p.low, nothing, nothing)),
+        (largest, jnp.asarray(most), Flow(sold, p.high, nothing, nothing)),
     ]
 
 
-def _cleared(market: Market, low: ndarray, high: ndarray) -> list[Interval]:
+def _cleared(market: Market, low: Array, high: Array) -> list[Interval]:
     """Return ranges of quantities per unit of market size and of prices, at choices in a range."""
     levels, rule = np.append(0.0, () if market.shock is None else market.shock.levels), market.rule
     choices, unknown = Interval(low, high), Interval(low, high + np.inf)
@@ -343,12 +344,12 @@ def _cleared(market: Market, low: ndarray, high: ndarray) -> list[Interval]:
         ranges = _enclosed(market, choices, Interval(levels.min(), levels.max()))
     except oracles.Unsupported:
         return [unknown, unknown]
-    return [Interval(np.fmax(part.low, 0.0), np.fmin(part.high, np.inf)) for part in ranges]
+    return [Interval(jnp.fmax(part.low, 0.0), jnp.fmin(part.high, jnp.inf)) for part in ranges]
 
 
 @partial(compiled, effort=0)
 def _enclosed(market: Market, choices: Interval, shifts: Interval) -> list[Interval]:
-    def cleared(choice: Array, shift: Array) -> tuple[Array, Array]:
+    def cleared(choice: Array, shift: Array) -> tuple[Array, ...]:
         return tuple(market.clear(choice[:, None], shift))
 
     return enclose(cleared, choices.low, 0.0)(choices, shifts)[0]
