@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from io import StringIO
 from types import SimpleNamespace
@@ -84,21 +85,40 @@ def test_nothing_is_written_to_files(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_notebook_shows_a_bar_that_is_removed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "DELAY", 0.0)
     monkeypatch.setattr(progress, "REFRESH", 0.0)
-    pages: list[str] = []
-    handle = SimpleNamespace(update=pages.append)
+    pages: list[dict[str, str]] = []
+    handle = SimpleNamespace(update=lambda page, *, raw: pages.append(page))
 
-    def display(page: str, *, display_id: bool) -> SimpleNamespace:
+    def display(page: dict[str, str], *, raw: bool, display_id: bool) -> SimpleNamespace:
         pages.append(page)
         return handle
 
-    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(HTML=str, display=display))
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
     with Bar("A < B", "steps", Console(file=StringIO(), force_jupyter=True)) as bar:
         wait_for(lambda: bool(pages))
-        assert pages == ["<div>A &lt; B <progress></progress> compiling</div>"]
+        html = "<div>A &lt; B <progress></progress> compiling</div>"
+        assert pages == [{"text/html": html, "text/plain": "A < B: compiling"}]
         wait_for(lambda: bar.bar is not None)
         bar(Progress(3, 10))
-        assert pages[-1] == '<div>A &lt; B <progress value="3" max="10"></progress> 3 of 10 steps</div>'
-    assert pages[-1] == ""
+        html = '<div>A &lt; B <progress value="3" max="10"></progress> 3 of 10 steps</div>'
+        assert pages[-1] == {"text/html": html, "text/plain": "A < B: 3 of 10 steps"}
+    assert pages[-1] == {"text/html": "", "text/plain": ""}
+
+
+@pytest.mark.slow
+def test_an_executed_notebook_keeps_nothing_of_a_bar() -> None:
+    client, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
+    cell = nbformat.v4.new_code_cell(
+        "from time import sleep\n"
+        "from rivalry.solving.progress import Bar, Progress\n"
+        "with Bar('x', 'steps') as bar:\n"
+        "    for k in range(30):\n"
+        "        bar(Progress(k, 30)) or sleep(0.1)"
+    )
+    with warnings.catch_warnings(action="ignore"):  # of the connection to the kernel
+        client.NotebookClient(nbformat.v4.new_notebook(cells=[cell]), kernel_name="python3").execute()
+    (output,) = cell.outputs
+    assert output.data == {"text/html": "", "text/plain": ""}
 
 
 def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, Progress]]:

@@ -128,21 +128,24 @@ class _NotebookBar:
     """A bar of HTML, which is replaced in place and removed at the end; rich would need ipywidgets."""
 
     def __init__(self, title: str) -> None:
-        self.notebook, self.title, self.last = import_module("IPython.display"), title, 0.0
-        self.handle = self.notebook.display(self._page("<progress></progress>", COMPILING), display_id=True)
+        self.title, self.last = title, 0.0
+        page = self._page("<progress></progress>", COMPILING)
+        self.handle = import_module("IPython.display").display(page, raw=True, display_id=True)
 
-    def _page(self, bar: str, words: str) -> Any:
-        return self.notebook.HTML(f"<div>{escape(self.title)} {bar} {escape(words)}</div>")
+    def _page(self, bar: str, words: str) -> dict[str, str]:
+        """Return HTML, and text for what shows none, such as a notebook that is converted."""
+        html = f"<div>{escape(self.title)} {bar} {escape(words)}</div>"
+        return {"text/html": html, "text/plain": f"{self.title}: {words}"}
 
     def update(self, count: int, total: int, words: str) -> None:
         if monotonic() - self.last < REFRESH:  # every update is a message to the browser
             return
         self.last = monotonic()
         bar = f'<progress value="{count}" max="{total}"></progress>' if total else "<progress></progress>"
-        self.handle.update(self._page(bar, words))
+        self.handle.update(self._page(bar, words), raw=True)
 
     def stop(self) -> None:
-        self.handle.update(self.notebook.HTML(""))
+        self.handle.update({"text/html": "", "text/plain": ""}, raw=True)
 
 
 def draw_progress(unit: str, place: int) -> Callable[[F], F]:
