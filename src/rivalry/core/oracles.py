@@ -656,7 +656,7 @@ def normalized_observation(game: Any, state: Any) -> Float[Array, "player featur
 
 
 @oracle()
-def observation_bounds(game: object) -> tuple[ndarray, ndarray]:
+def observation_bounds(game: object) -> tuple[Array | ndarray, Array | ndarray]:
     """Return lower and upper bounds on all observations of play, ``[player feature]``. Generic: infinite."""
     return np.asarray(-np.inf), np.asarray(np.inf)
 

@@ -639,14 +639,14 @@ def uniform(space: Space, draws: np.random.Generator, *size: int) -> ndarray:
     return shares
 
 
-def ends(space: Space) -> tuple[ndarray, ndarray]:
+def ends(space: Space) -> tuple[Array, Array]:
     """Return bounds ``[player axis]`` on the numbers of strategies; infinite where a space states none."""
     if isinstance(space, Box):
-        return np.asarray(space.low), np.asarray(space.high)
+        return space.low, space.high
+    low, high = -np.inf, np.inf
     if isinstance(space, Simplex | Choices):
-        largest = 1.0 if isinstance(space, Simplex) else np.asarray(space.sizes)[:, None] - 1.0
-        return np.zeros(space.shape), np.broadcast_to(largest, space.shape)
-    return np.full(space.shape, -np.inf), np.full(space.shape, np.inf)
+        low, high = 0.0, 1.0 if isinstance(space, Simplex) else max(space.sizes) - 1.0
+    return jnp.full(space.shape, low), jnp.full(space.shape, high)
 
 
 def fix(space: Space, x: Profile) -> Profile:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
-from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.game import Game, refuse_shared
@@ -117,12 +116,10 @@ def repeat(game: Game, *, memory: int = 1, periods: int | None = None) -> Repeat
 
 
 @oracles.observation_bounds.register(Repeated)
-def _(game: Repeated) -> tuple[Any, Any]:
-    low, high = (
-        game.observe(RepeatedState(jnp.broadcast_to(end, (game.memory, *end.shape)), jnp.asarray(0)))
-        for end in ends(game.space)
-    )
-    return low, high
+def _(game: Repeated) -> tuple[Array, Array]:
+    low, high = (jnp.broadcast_to(end, (game.memory, *end.shape)) for end in ends(game.space))
+    start = jnp.asarray(0)
+    return game.observe(RepeatedState(low, start)), game.observe(RepeatedState(high, start))
 
 
 @oracles.normalized_observation.register(Repeated)
@@ -187,14 +184,12 @@ def _(game: Staged, state: StagedState) -> Bool[Array, "player"]:
 
 
 @oracles.observation_bounds.register(Staged)
-def _(game: Staged) -> tuple[ndarray, ndarray]:
-    """Return those of profiles; moves that were not made are 0."""
-    low, high = (end.ravel() for end in ends(game.space))
-    nobody, all_players = np.zeros(len(game.space.mask)), np.ones(len(game.space.mask))
-    return (
-        np.concatenate([low, np.minimum(low, 0.0), nobody]),
-        np.concatenate([high, np.maximum(high, 0.0), all_players]),
-    )
+def _(game: Staged) -> tuple[Array, Array]:
+    """Return those before and after all moves; moves that were not made are 0."""
+    (low, high), start = ends(game.space), jnp.asarray(0)
+    lowest = StagedState(low, jnp.minimum(low, 0.0), start, start)
+    largest = StagedState(high, jnp.maximum(high, 0.0), jnp.asarray(len(game.moves)), start)
+    return game.observe(lowest), game.observe(largest)
 
 
 @oracles.normalized_observation.register(Staged)

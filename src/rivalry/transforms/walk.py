@@ -113,8 +113,8 @@ class Walks(OneLineRepr, eqx.Module):
 
 
 @oracles.observation_bounds.register(Walks)
-def _(game: Walks) -> tuple[Any, Any]:
-    low, high = (game.observe(Walking(jnp.asarray(end), jnp.asarray(0))) for end in ends(game.game.space))
+def _(game: Walks) -> tuple[Array, Array]:
+    low, high = (game.observe(Walking(end, jnp.asarray(0))) for end in ends(game.game.space))
     return low, high
 
 

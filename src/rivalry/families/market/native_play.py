@@ -326,7 +326,7 @@ def _ranges(game: MarketPlay, last: float) -> Any:
     sold = jnp.minimum(q.high * size, capacity)
     return [
         (lowest, jnp.minimum(least, 0.0), Flow(nothing, p.low, nothing, nothing)),
-        (largest, jnp.asarray(most), Flow(sold, p.high, nothing, nothing)),
+        (largest, most, Flow(sold, p.high, nothing, nothing)),
     ]
 
 

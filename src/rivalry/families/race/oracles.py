@@ -570,20 +570,16 @@ oracles.to_markov.register(Race)(RacePlay)
 
 
 @oracles.observation_bounds.register(RacePlay)
-def _(play: RacePlay) -> tuple[ndarray, ndarray]:
+def _(play: RacePlay) -> tuple[Array, Array]:
     race, columns = play.race, len(play.race.columns)
     last = play.periods if race.infinite_horizon else race.periods
     if columns > 2:
         stocks = np.array([oracles.state_bounds(race, t) for t in range(race.periods + 1)])
     else:
         stocks = np.array([2 * [productivities(race.numbers_at(t))] for t in range(race.periods)])
-    low, high = stocks[:, 0].min(axis=0), stocks[:, 1].max(axis=0)
-    rows = [
-        np.append(period, np.log(np.maximum(stock, SMALLEST_STOCK)).ravel())
-        for period, stock in ((0.0, low), (np.inf if last is None else last, high))
-    ]
-    lowest, largest = (np.tile(row, (race.players, 1)) for row in rows)
-    return lowest, largest
+    low, high = jnp.asarray(stocks[:, 0].min(axis=0)), jnp.asarray(stocks[:, 1].max(axis=0))
+    end = jnp.asarray(np.inf if last is None else last)
+    return play.observe(RacePlayState(jnp.asarray(0), low)), play.observe(RacePlayState(end, high))
 
 
 @oracles.action_levels.register(Race)
