@@ -218,6 +218,26 @@ def test_charges_match_the_payment_rules() -> None:
 
 
 @pytest.mark.default
+def test_formulas_and_functions_are_the_rules_that_they_write() -> None:
+    small: dict[str, Any] = {"max_karma": 4, "mean_karma": 2.0}
+    bid, losing = np.indices((5, 5))
+    for charge, rule in (
+        ("bid", {"payment": "PBP"}),
+        (lambda bid, losing_bid: bid - losing_bid, {"payment": "difference"}),
+        ("if(bid > 2, 2, bid)", {"payment": "fixed_price", "price": 2}),
+        (lambda losing_bid, bid: bid // 2, {"payment": "table", "charge": bid // 2}),
+        ("0", {"payment": "table", "charge": 0 * losing}),
+    ):
+        for receiver in {"peer", "society"} if rule["payment"] != "PBP" else {"peer"}:
+            written = rv.games.karma(**small, payment="table", charge=charge, receiver=receiver)
+            known = rv.games.karma(**small, **rule, receiver=receiver)
+            for a, b in zip(to_agents(written), to_agents(known), strict=True):
+                np.testing.assert_array_equal(a, b)
+    for tax in ("0.1*karma", lambda karma: 0.1 * karma):
+        np.testing.assert_array_equal(rv.games.karma(**small, tax=tax).tax, 0.1 * np.arange(5))
+
+
+@pytest.mark.default
 def test_charge_tables_are_recognized_as_payment_rules() -> None:
     bids = np.arange(4)
     given = np.repeat(bids[:, None], 4, axis=1)

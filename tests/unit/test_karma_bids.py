@@ -1,11 +1,13 @@
 """Karma economies whose allowed bids are a list, beside a population computed by enumeration of pairs."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import rivalry as rv
+from rivalry.economies.kernels.shapes import SOCIETY
 from rivalry.lab.study import build_game
 from rivalry.methods import Evaluate, OnlineMirrorDescent, PopulationNewton, PopulationQLearning, Simulation
 from rivalry.studies.karma_constants import AnalyticConstants
@@ -27,7 +29,17 @@ def rounded(amount: float) -> list[tuple[int, float]]:
     return [(low, 1 - (amount - low)), (low + 1, amount - low)]
 
 
-def step(mu: np.ndarray, pi: np.ndarray, society: bool) -> tuple[np.ndarray, np.ndarray]:
+def own_bid(bid: int, losing_bid: int) -> int:
+    return bid
+
+
+def one_more(bid: int, losing_bid: int) -> int:
+    return min(bid, losing_bid + 1)
+
+
+def step(
+    mu: np.ndarray, pi: np.ndarray, society: bool, price: Callable[[int, int], int] = own_bid
+) -> tuple[np.ndarray, np.ndarray]:
     """Rewards ``[urgency karma bid]`` and transitions ``[urgency karma bid karma]``, by pairs of bids."""
     levels, met = MOST + 1, np.einsum("uk,ukb->b", mu, pi)
     reward, paid = np.zeros((2, levels, levels)), np.zeros((2, levels, levels, levels))
@@ -36,12 +48,12 @@ def step(mu: np.ndarray, pi: np.ndarray, society: bool) -> tuple[np.ndarray, np.
         p = met[c] * (0.5 if b == c else float((b > c) == won))
         if b > k or p == 0:
             continue
-        amount = k - b if won else k + (0 if society else c)
+        amount = k - price(b, c) if won else k + (0 if society else price(c, b))
         if not won:
             reward[:, k, b] -= p * URGENCIES
         paid[:, k, b, min(amount, MOST)] += p
         weight = p * mu[:, k] @ pi[:, k, b]
-        surplus += weight * (max(amount - MOST, 0) + (b if won and society else 0))
+        surplus += weight * (max(amount - MOST, 0) + (price(b, c) if won and society else 0))
         after[min(amount, MOST)] += weight
     room = MOST - np.arange(levels)
     absorbed = [np.minimum(s, room) @ after for s in range(levels)]  # by whole levels; linear in between
@@ -53,12 +65,14 @@ def step(mu: np.ndarray, pi: np.ndarray, society: bool) -> tuple[np.ndarray, np.
     return reward, paid @ shared
 
 
-def population(pi: np.ndarray, society: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def population(
+    pi: np.ndarray, society: bool = False, price: Callable[[int, int], int] = own_bid
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Stationary distribution, rewards and transitions of a policy ``[urgency karma bid]`` of all agents."""
     mu = np.zeros((2, MOST + 1))
     mu[:, int(MEAN)] = 0.5
     for _ in range(4000):
-        reward, moves = step(mu, pi, society)
+        reward, moves = step(mu, pi, society, price)
         karma = np.einsum("uk,ukb,ukbl->l", mu, pi, moves)
         following = np.tile(karma / karma.sum() / 2, (2, 1))  # errors of the mass would double in every step
         done = np.abs(following - mu).max() < 1e-13
@@ -96,11 +110,27 @@ def drawn_policy() -> np.ndarray:
     return weights / weights.sum(axis=2, keepdims=True)
 
 
-@pytest.mark.parametrize("payment", ["PBP", pytest.param("PBS", marks=pytest.mark.slow)])
-def test_payoff_and_gain_of_a_policy_are_those_of_enumerated_pairs(payment: str) -> None:
+TO_ALL = {"payment": "table", "receiver": "society"}
+FORMULA = {"payment": "table", "charge": "min(bid, losing_bid + 1)"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "price"),
+    [
+        ({}, own_bid),
+        pytest.param({"payment": "PBS"}, own_bid, marks=pytest.mark.slow),
+        pytest.param(FORMULA, one_more, marks=pytest.mark.slow),
+        pytest.param(TO_ALL | {"charge": one_more}, one_more, marks=pytest.mark.slow),
+    ],
+    ids=["PBP", "PBS", "formula", "function"],
+)
+def test_payoff_and_gain_of_a_policy_are_those_of_enumerated_pairs(
+    rule: dict[str, Any], price: Callable[[int, int], int]
+) -> None:
     pi = drawn_policy()
-    found = rv.solve(economy(payment=payment), Evaluate(), start=pi.reshape(-1, MOST + 1))
-    mu, reward, moves = population(pi, payment == "PBS")
+    game = economy(**rule)
+    found = rv.solve(game, Evaluate(), start=pi.reshape(-1, MOST + 1))
+    mu, reward, moves = population(pi, game.receiver == SOCIETY, price)
     v, _ = values(pi, reward, moves)
     assert float(found.data.payoff[0]) == pytest.approx((mu * v).sum(), abs=1e-9)
     gain = (mu * (best(reward, moves) - v)).sum()

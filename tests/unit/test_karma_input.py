@@ -57,6 +57,19 @@ WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
         "mean_karma": 1.0,
         "charge": [[0, 0], [2, 1]],
     },
+    "charge[1][0]: 0.5 must be a whole number in 0..1, at most the bid": {
+        "payment": "table",
+        "charge": "bid / 2",
+    },
+    "charge[0][0]: 1 must be a whole number in 0..0, at most the bid": {
+        "payment": "table",
+        "charge": lambda bid, losing_bid: 1,
+    },
+    "charge: unknown name 'price' in 'price'; allowed are bid, losing_bid": {
+        "payment": "table",
+        "charge": "price",
+    },
+    "tax[0]: 1 must be in [0, 0], the karma there is to take": {"tax": "1 + karma"},
     "tax: 1.5 must be a rate in [0, 1], or a list of one amount a karma level": {"tax": 1.5},
     "tax: -0.5 must be at least 0": {"tax": -0.5},
     "tax: 2 amounts must be 21, one for each karma 0..20": {"tax": [0.0, 1.0]},

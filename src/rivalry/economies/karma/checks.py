@@ -9,6 +9,8 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.economies.karma.chains import SHARES_ROUNDING, checked_chain, stationary
+from rivalry.families.formula import parse
+from rivalry.runtime.jax import floats
 from rivalry.schema.registry import near
 from rivalry.schema.validate import as_numbers, check_entries, whole_number
 
@@ -68,9 +70,29 @@ def numbers(name: str, value: object, *, dims: int = 0, max_karma: float = np.in
     return array
 
 
+def tabulated(name: str, rule: object, **columns: ndarray) -> Any:
+    """Return the values of a formula or function at columns of the numbers that it names, as one column.
+
+    Any other rule is returned as it is.
+
+    >>> tabulated("tax", "max(karma - 2, 0)", karma=np.arange(4)).tolist()
+    [0.0, 0.0, 0.0, 1.0]
+    """
+    if isinstance(rule, str):
+        values = parse(rule, columns, name, tests=True)(
+            {key: floats(column) for key, column in columns.items()}
+        )
+    elif callable(rule):
+        values = np.vectorize(rule, otypes=[float])(**columns)
+    else:
+        return rule
+    return np.broadcast_to(floats(values), next(iter(columns.values())).shape)
+
+
 def tax_of(tax: object, max_karma: int) -> ndarray:
     """Return the tax at every karma level, ``[karma]``, from a rate or a list. Raises `ValueError`."""
     holdings = np.arange(max_karma + 1.0)
+    tax = tabulated("tax", tax, karma=holdings)
     if np.ndim(tax) == 0:  # type: ignore[arg-type]
         rate = float(numbers("tax", tax))
         if rate > 1:

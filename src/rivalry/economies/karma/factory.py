@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 from warnings import warn
 
@@ -11,7 +11,7 @@ from annotated_types import Ge, Le, Lt
 from numpy import ndarray
 
 from rivalry.economies.karma.agents import agents_per_type, equal_karma, initial_amounts
-from rivalry.economies.karma.checks import AGENTS, Types, numbers, tax_of, types_of
+from rivalry.economies.karma.checks import AGENTS, Types, numbers, tabulated, tax_of, types_of
 from rivalry.economies.karma.contests import BiddingContest
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.economies.kernels import shapes
@@ -72,7 +72,8 @@ def karma(
         int | None, Ge(0), "the price of fixed_price; a winner that bids less pays its bid"
     ] = None,
     charge: Annotated[
-        list[list[int]] | ndarray | None, "the payments of table, [bid][highest losing bid]"
+        list[list[int]] | ndarray | str | Callable[..., Any] | None,
+        "the payments of table, [bid][highest losing bid], or a formula or function of bid and losing_bid",
     ] = None,
     tie: Annotated[
         Literal["coin", "lowest_index", "highest_urgency", "nobody"],
@@ -88,9 +89,10 @@ def karma(
         "karma that a loser cannot hold is redistributed, not charged, or lost (not conserving)",
     ] = "surplus",
     tax: Annotated[
-        NotNegative | list[NotNegative] | ndarray,
+        NotNegative | list[NotNegative] | ndarray | str | Callable[..., Any],
         AcceptedInterval(),
-        "share of karma that is taxed and redistributed, or an amount for each of 0..max_karma",
+        "share of karma that is taxed and redistributed, or an amount for each of 0..max_karma, as a list or "
+        "a formula or function of karma",
     ] = 0.0,
     redistribute_every: Annotated[int, Ge(1), "steps between redistributions"] = 1,
     types: Annotated[
@@ -266,6 +268,8 @@ def charge_of(payment: str, price: object, charge: object, max_karma: int) -> nd
 
     >>> charge_of("difference", None, None, 2).tolist()
     [[0, 0, 0], [1, 0, 0], [2, 1, 0]]
+    >>> charge_of("table", None, "min(bid, losing_bid + 1)", 2).tolist()
+    [[0, 0, 0], [1, 1, 0], [1, 2, 2]]
     """
     if (payment == "fixed_price") != (price is not None):
         raise ValueError(f"price: {price!r} goes with payment = 'fixed_price', and must be given there alone")
@@ -273,6 +277,11 @@ def charge_of(payment: str, price: object, charge: object, max_karma: int) -> nd
         raise ValueError("charge: goes with payment = 'table', and must be given there alone")
     bid, rival_bids = np.indices((max_karma + 1, max_karma + 1))
     if payment == "table":
+        below = np.tril_indices(max_karma + 1)
+        amounts = tabulated("charge", charge, bid=bid[below], losing_bid=rival_bids[below])
+        if amounts is not charge:
+            charge = np.zeros(bid.shape)
+            charge[below] = amounts
         limit = np.where(rival_bids <= bid, bid, -1)
         table = _whole_table("charge", charge, "[bid][rival's bid]", limit, ", at most the bid")
     elif payment == "fixed_price":
