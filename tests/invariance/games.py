@@ -184,6 +184,7 @@ WITHOUT: dict[str, str] = {
     "rllib.ppo": "an optional library learns from draws",
     "rllib.sac": "an optional library learns from draws",
     "simulation": POPULATION,
+    "uncapped_equilibrium": POPULATION,
     **dict.fromkeys(("user_equilibrium", "system_optimum", "stochastic_user_equilibrium"), POPULATION),
     "departure_time_equilibrium": POPULATION,
     "subgame_perfect_equilibria": "needs a game in extensive form; no row yet",

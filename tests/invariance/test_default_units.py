@@ -236,6 +236,15 @@ ROWS: dict[str, Row] = {
         same=("crossing", "scan_stable"),
         why_common=RIVALS,
     ),
+    "UncappedEquilibrium": Row(
+        lambda factors: rv.games.karma(
+            max_karma=2, mean_karma=1, gamma=0.5, urgencies=[factors[0], 5 * factors[0]]
+        ),
+        methods.UncappedEquilibrium(cut=0.01),
+        same=("profile", "cap"),
+        why_common=TYPE,
+        nightly=True,
+    ),
     "UserEquilibrium": Row(routes, methods.UserEquilibrium(), same=("flow",), why_common=TYPE),
     "VariationalEquilibrium": Row(box(Firms()), methods.VariationalEquilibrium(), INSIDE, ("profile",)),
 }

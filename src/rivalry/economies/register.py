@@ -73,6 +73,10 @@ METHODS = {
         ),
         "finitely many agents with fixed policies, or an allocation rule without karma",
     ),
+    "uncapped_equilibrium": Entry(
+        ("rivalry.economies.karma.uncapped_equilibrium:UncappedEquilibrium",),
+        "karma economies: the cap on karma is raised until hardly any agent is at it",
+    ),
 }
 
 _TITLES = {

@@ -1,5 +1,6 @@
 """Solvers, dynamics and learners: a kind, its class (one per protocol), one sentence."""
 
+from rivalry.economies.karma.uncapped_equilibrium import UncappedEquilibrium as UncappedEquilibrium
 from rivalry.economies.learning.city_q_learning import CityQLearning as CityQLearning
 from rivalry.economies.learning.city_simulation import CitySimulation as CitySimulation
 from rivalry.economies.learning.q_learning import PopulationQLearning as PopulationQLearning

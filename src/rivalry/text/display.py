@@ -142,6 +142,8 @@ def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
     if dims[:1] == ("state",):
         states, actions = array.shape
         rows["policy"] = f"{count_text(states, 'state')} × {count_text(actions, 'action')}"
+    if "truncation" in record:
+        rows["truncation"] = str(record["truncation"][1])
     if "profile" not in record and "end_payoff" in record:
         rows["payoff"] = f"mean of {count_text(len(record['end_payoff'][1]), 'session')} in final play"
     if "in_equilibrium" in record:  # the claim is that of the weakest session
