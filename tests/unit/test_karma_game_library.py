@@ -44,6 +44,18 @@ def test_a_game_and_its_policy_become_an_economy() -> None:
     assert game.space.check(policy).shape == game.space.shape
 
 
+def test_agents_may_hold_more_karma_than_the_policy_has_rows_for() -> None:
+    richer = POLICY.copy()
+    richer[:, :, -1] = [0.25, 0.5, 0.25]
+    game, policy = from_karma_game_library(settings(), richer, max_karma=20)
+    assert (game.most, policy.shape) == (20, (2, 2, 21, 21))
+    np.testing.assert_array_equal(policy[:, :, :12, :3], richer)
+    np.testing.assert_array_equal(policy[:, :, 12:, :3], np.tile([0.25, 0.5, 0.25], (2, 2, 9, 1)))
+    assert game.space.check(policy).shape == game.space.shape
+    with pytest.raises(ValueError, match="max_karma: 10 must be a whole number of at least 11"):
+        from_karma_game_library(settings(), POLICY, max_karma=10)
+
+
 def test_payments_to_society_may_have_more_participants() -> None:
     three = settings(num_participants=3, func_payment=to_society)
     game, _ = from_karma_game_library(three, POLICY, chain=[0.2, 0.8])

@@ -14,6 +14,7 @@ from rivalry.core.array_games import stateless_tables
 from rivalry.families.matrix import Matrix, matrix
 from rivalry.runtime.jax import floats
 from rivalry.schema.installation import remedy
+from rivalry.schema.validate import whole_number
 from rivalry.tables.kernels.shapes import Tabulated
 
 
@@ -253,8 +254,11 @@ def from_karma_game_library(
     """Return a game of karma-game-library as a karma economy, and a policy of it.
 
     The functions of costs, outcomes and payments are called with every urgency and every pair of bids.
-    Urgencies are drawn uniformly in every step unless ``keys`` have a ``chain``. Karma that an agent cannot
-    hold is redistributed.
+    Urgencies are drawn uniformly in every step unless ``keys`` have a ``chain``.
+
+    In the library agents may hold more karma than the policy has rows for. Here the last row is the cap, and
+    what an agent cannot hold is redistributed, which lowers costs where many agents reach it. With a larger
+    ``max_karma`` agents above the last row bid as those at it.
 
     Parameters
     ----------
@@ -263,7 +267,7 @@ def from_karma_game_library(
     policy : object
         Probabilities ``[type urgency karma bid]``, or an object with such an array as ``prob_matrix``.
     **keys
-        Further keys of `rivalry.games.karma`.
+        Further keys of `rivalry.games.karma`, such as ``max_karma`` (default: that of the policy's last row).
 
     Returns
     -------
@@ -299,14 +303,15 @@ def from_karma_game_library(
         shape = f"({len(discounts)}, {urgencies}, karma, bids)"
         raise ValueError(f"policy: shape {chances.shape} must be {shape}, that of prob_matrix")
     levels, bids = chances.shape[2:]
+    largest = whole_number("max_karma", keys.get("max_karma", levels - 1), levels - 1)
     charge, receiver = _payments(settings["func_payment"], settings["func_outcome"], bids, size)
     arguments: dict[str, Any] = {
         "urgencies": _urgencies(settings["func_cost"], urgencies),
         "mean_karma": float(settings["num_average_karma"]),
-        "max_karma": levels - 1,
+        "max_karma": largest,
         "bids": list(range(bids)),
         "payment": "table",
-        "charge": np.pad(charge, (0, levels - bids)),
+        "charge": np.pad(charge, (0, largest + 1 - bids)),
         "receiver": receiver,
         "participants": size,
     }
@@ -315,7 +320,8 @@ def from_karma_game_library(
         {"name": str(kind), "share": members.count(kind) / len(members), "gamma": float(discount)}
         for kind, discount in discounts.items()
     ]
-    padded = np.pad(chances, [(0, 0)] * 3 + [(0, levels - bids)])
+    rows = chances[:, :, np.minimum(np.arange(largest + 1), levels - 1)]
+    padded = np.pad(rows, [(0, 0)] * 3 + [(0, largest + 1 - bids)])
     return games.karma(**(arguments | keys)), padded
 
 
