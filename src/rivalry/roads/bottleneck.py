@@ -20,14 +20,10 @@ RATES = ("value_of_time", "early", "late")
 
 
 class BottleneckGame(Tree):
-    """Travellers of a continuum choose when, and by which lane, they pass a bottleneck.
-
-    The slow lane has a queue, and the fast lane a payment at which nobody queues. ``value_of_time``,
-    ``early`` and ``late`` are costs per unit of time, in money.
-    """
+    """Travellers choose when they pass a bottleneck, in a lane with a queue or for a payment."""
 
     travellers: Float[ndarray, "kind"]
-    value_of_time: Float[ndarray, "kind"]
+    value_of_time: Float[ndarray, "kind"]  # as the next two, in money per unit of time
     early: Float[ndarray, "kind"]
     late: Float[ndarray, "kind"]
     arrival: Float[ndarray, "kind"]  # desired
@@ -39,11 +35,8 @@ class BottleneckGame(Tree):
     kind_names: tuple[str, ...] = static()
 
     def _title_and_parameters(self) -> tuple[str, dict[str, Any]]:
-        numbers = {"travellers": float(self.travellers.sum()), "capacity": self.capacity}
-        parameters: dict[str, Any] = numbers | {"fast_share": self.fast_share}
-        if self.fast_share:
-            parameters["payment"] = self.payment
-        return f"Bottleneck with {len(self.kind_names)} classes of travellers", parameters
+        parameters = {"capacity": self.capacity, "fast_share": self.fast_share, "payment": self.payment}
+        return f"Bottleneck of {self.travellers.sum():g} travellers", parameters
 
     def lane_shares(self) -> Float[ndarray, "lane"]:
         """Parts of capacity of the slow and the fast lane."""

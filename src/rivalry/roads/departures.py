@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -36,9 +36,9 @@ class DepartureTimeEquilibrium(OneStepLearner):
     The record holds ``slow_arrivals`` and ``fast_arrivals`` (class, slot), the ``delay`` of the slow lane and
     the ``toll`` of the fast lane (slot), in money or in parts of a day's karma, ``slot_time``, the
     ``revenue`` in money, ``class_cost`` (class) less an equal share of it, ``benchmark_cost`` (benchmark,
-    class), ``gini`` and ``worst_decile``; ``total_cost`` of delays and of early and late arrivals,
-    ``queue_cost``, its part in the queue, and ``travel_cost``, the mean. ``optimal_cost`` is the total cost
-    under a toll on all; in continuous time it is lower by at most ``optimal_cost_bound``.
+    class), ``gini`` and ``worst_decile``; ``total_cost`` without payments, ``queue_cost``, its part in the
+    queue, and ``travel_cost``, its mean. ``optimal_cost`` is the total cost under a toll on all; in
+    continuous time it is lower by at most ``optimal_cost_bound``.
 
     Examples
     --------
@@ -66,22 +66,24 @@ class DepartureTimeEquilibrium(OneStepLearner):
             return {"status": scalar("not found" if "price" in session else "iteration limit")}
         rules = zip(_policies(world), session["arrivals"], session["price"], strict=True)
         flows, unpriced, optimum = (BottleneckFlows(*rule) for rule in rules)
-        size = world.travellers.sum()
+        size, payment = world.travellers.sum(), flows.mean_payment
+        is_karma = world.payment == "karma"
         benchmarks = {
             "no policy": unpriced.class_cost,
             "optimal toll": optimum.class_cost,
-            "toll without refund": optimum.class_cost + optimum.revenue / size,
+            "toll without refund": optimum.class_cost + optimum.mean_payment,
         }
         names = np.array(world.kind_names)
         kinds = np.repeat(np.arange(len(names)), flows.arrivals[0].size)
         record = welfare_record(flows.costs.ravel(), flows.arrivals.ravel(), kinds, names, benchmarks)
+        total_cost, optimal_cost = (one.class_cost @ world.travellers for one in (flows, optimum))
         numbers = {
-            "total_cost": flows.total_cost,
-            "travel_cost": flows.total_cost / size,
+            "total_cost": total_cost,
+            "travel_cost": total_cost / size,
             "queue_cost": np.sum(flows.arrivals[:, 0] * flows.charge[:, 0]),
-            "revenue": flows.revenue,
-            "optimal_cost": optimum.total_cost,
-            "optimal_cost_bound": max(optimum.total_cost - _cost_bound(world, optimum.lowest), 0.0),
+            "revenue": 0.0 if is_karma else payment * size,
+            "optimal_cost": optimal_cost,
+            "optimal_cost_bound": max(optimal_cost - _cost_bound(world, optimum.lowest), 0.0),
         }
         record |= {name: scalar(number) for name, number in numbers.items()}
         record |= flows.certificate().record()
@@ -91,15 +93,14 @@ class DepartureTimeEquilibrium(OneStepLearner):
             "slow_arrivals": (("class", "slot"), flows.arrivals[:, 0]),
             "fast_arrivals": (("class", "slot"), flows.arrivals[:, 1]),
             "delay": (("slot",), flows.price[0]),
-            "toll": (("slot",), flows.tolls()),
+            "toll": (("slot",), flows.price[1] / (payment if is_karma and payment else 1.0)),
             "slot_time": (("slot",), (edges[1:] + edges[:-1]) / 2),
             "payoff": (("player",), -flows.class_cost),
             "player_name": (("player",), names),
         }
 
 
-@dataclass(frozen=True)
-class BottleneckFlows:
+class BottleneckFlows(NamedTuple):
     """Arrivals ``[kind lane slot]`` at a bottleneck, prices ``[lane slot]`` of its lanes, and all costs.
 
     The price of the slow lane is its delay. That of the fast lane is in money; where it is karma, in the
@@ -132,14 +133,9 @@ class BottleneckFlows:
         return np.min(self.offered, axis=(1, 2))
 
     @property
-    def payments(self) -> float:
-        """Sum of all payments, in money or in what their karma is worth at a wealth of 1."""
-        return float(np.sum(self.arrivals[:, 1] * self.price[1]))
-
-    @property
-    def revenue(self) -> float:
-        """Sum of all payments in money."""
-        return self.payments if self.game.payment == "money" else 0.0
+    def mean_payment(self) -> float:
+        """Mean payment of all travellers."""
+        return float(np.sum(self.arrivals[:, 1] * self.price[1]) / self.game.travellers.sum())
 
     @property
     def costs(self) -> Float[ndarray, "kind lane slot"]:
@@ -147,23 +143,13 @@ class BottleneckFlows:
         charge = self.charge
         if self.game.payment == "karma":
             charge[:, 1] = 0.0
-        return self.schedule + charge - self.revenue / self.game.travellers.sum()
+            return self.schedule + charge
+        return self.schedule + charge - self.mean_payment
 
     @property
     def class_cost(self) -> Float[ndarray, "kind"]:
         """Mean costs of the classes."""
         return np.sum(self.arrivals * self.costs, axis=(1, 2)) / self.game.travellers
-
-    @property
-    def total_cost(self) -> float:
-        """Cost of all delays and of all early and late arrivals."""
-        return float(self.class_cost @ self.game.travellers)
-
-    def tolls(self) -> Float[ndarray, "slot"]:
-        """Payments in the fast lane, in money or in parts of the karma that a traveller gets per day."""
-        if self.game.payment == "money" or not self.payments:
-            return self.price[1]
-        return self.price[1] * self.game.travellers.sum() / self.payments
 
     def certificate(self) -> Certificate:
         """Largest gains of a traveller of each class."""
@@ -201,26 +187,22 @@ def departures(game: BottleneckGame) -> tuple[Float[ndarray, "kind lane slot"], 
     Classes whose costs are proportional arrive alike.
     """
     schedule, weight = game.slot_costs(), game.lane_weights()
-    open_lanes = np.flatnonzero(game.lane_shares())
-    slots = schedule.shape[1]
+    shares, slots = game.lane_shares(), schedule.shape[1]
+    is_open = shares > 0
     # prices in units in which no weight is below 1: then the matrix is copositive
     unit = weight.max(axis=0) / schedule.max()
-    rows = np.hstack([schedule, weight[:, open_lanes] / unit[open_lanes]])
+    rows = np.hstack([schedule, (weight / unit)[:, is_open]])
     rows /= rows[:, slots:].min(axis=1, keepdims=True)
     _, first, group = np.unique(rows.round(DIGITS), axis=0, return_index=True, return_inverse=True)
-    mass = np.bincount(group.ravel(), game.travellers)
-    cost = np.tile(rows[first, :slots], len(open_lanes))
-    solution = _path(
-        cost,
-        np.repeat(rows[first, slots:], slots, axis=1),
-        np.repeat(game.lane_shares()[open_lanes] / game.slots, slots),
-        mass / mass.sum(),
-    )
+    group = group.ravel()  # NumPy 2.0 has a further dimension
+    mass = np.bincount(group, game.travellers / game.travellers.sum())
+    weights = np.repeat(rows[first, slots:], slots, axis=1)
+    costs = np.tile(rows[first, :slots], is_open.sum())
+    solution = _path(costs, weights, np.repeat(shares[is_open] / game.slots, slots), mass)
     arrivals, price = np.zeros((len(mass), 2, slots)), np.zeros((2, slots))
-    arrivals[:, open_lanes] = solution[: cost.size].reshape(len(mass), len(open_lanes), slots)
-    price[open_lanes] = solution[cost.size : cost.size + cost.shape[1]].reshape(len(open_lanes), slots)
-    arrivals = arrivals[group.ravel()] * (mass.sum() * game.travellers / mass[group.ravel()])[:, None, None]
-    return arrivals, price / unit[:, None]
+    arrivals[:, is_open] = solution[: costs.size].reshape(len(mass), -1, slots)
+    price[is_open] = solution[costs.size : -len(mass)].reshape(-1, slots)
+    return arrivals[group] * (game.travellers / mass[group])[:, None, None], price / unit[:, None]
 
 
 def _path(cost: ndarray, weight: ndarray, capacity: ndarray, mass: ndarray) -> ndarray:

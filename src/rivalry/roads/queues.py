@@ -23,15 +23,14 @@ def queue_costs(
     or a class arrives as desired, so that these times decide.
     """
     inflow, room = departures.sum(axis=0), game.capacity * np.diff(edges)
-    queue = np.zeros(len(edges))
-    for slot, excess in enumerate(inflow - room):
-        queue[slot + 1] = max(queue[slot] + excess, 0.0)
-    emptied = np.flatnonzero((queue[:-1] > 0) & (queue[1:] == 0))
-    part = queue[emptied] / (room - inflow)[emptied]
-    time = np.concatenate([edges, edges[emptied] + part * np.diff(edges)[emptied]])
-    wait = np.append(queue, np.zeros(len(emptied))) / game.capacity
+    surplus = np.append(0.0, np.cumsum(inflow - room))
+    queue = surplus - np.minimum.accumulate(surplus)
+    emptied = (queue[:-1] > 0) & (queue[1:] == 0)
+    part = queue[:-1][emptied] / (room - inflow)[emptied]
+    ends = edges[:-1][emptied] + part * np.diff(edges)[emptied]
     # after the last slot the queue only shrinks
-    time, wait = np.append(time, edges[-1] + wait[len(edges) - 1]), np.append(wait, 0.0)
+    time = np.concatenate([edges, ends, edges[-1:] + queue[-1:] / game.capacity])
+    wait = np.append(queue / game.capacity, np.zeros(len(ends) + 1))
     order = np.argsort(time, kind="stable")
     time, wait = time[order], wait[order]
     moments = np.concatenate([time, np.interp(game.arrival, time + wait, time)])
@@ -44,7 +43,7 @@ def queue_costs(
 
 @oracles.flow_certificate.register(BottleneckGame)
 def _(game: BottleneckGame, x: Any, tolerance: float) -> Certificate:
-    """Certificate of departures ``[class, slot]`` in the slots of `BottleneckGame.edges`, at any time."""
+    """Certificate of departures ``[class, slot]``, spread evenly over the slots of the game."""
     departures, edges = np.asarray(x, dtype=float), game.edges()
     shape = len(game.travellers), len(edges) - 1
     if game.fast_share:
@@ -55,7 +54,7 @@ def _(game: BottleneckGame, x: Any, tolerance: float) -> Certificate:
         )
     off = departures.sum(axis=1) - game.travellers
     if np.abs(off).max() > OUTSIDE * game.travellers.sum():
-        raise ValueError(f"x: must sum to {game.travellers.tolist()} by class; is off by {off.tolist()}")
+        raise ValueError(f"x: must sum to {game.travellers.tolist()} by class")
     highest, lowest = queue_costs(game, edges, departures)
     gains = highest - lowest
     return Certificate(

@@ -19,13 +19,12 @@ GAMES = {
     "bottleneck": FamilyEntry(
         "rivalry.roads.bottleneck:bottleneck",
         "travellers of a continuum choose when to pass a bottleneck, by its queue or for a payment",
-        "cost of an arrival at t: α delay(t) or payment(t), plus β (t* - t) before the desired time t*, or "
-        "γ (t - t*) after it; delays and payments are 0 where arrivals are below capacity",
+        "cost of an arrival at t: α delay(t) or toll(t), plus β (t* - t) before the desired time t* or "
+        "γ (t - t*) after it; delays and tolls are 0 where arrivals are below capacity",
         first={
             "method": {"kind": "departure_time_equilibrium"},
             "sweep": {"game.fast_share": [0.0, 0.5, 1.0]},
         },
-        words={"fast_share": "share of the fast lane"},
         continuum=True,
     ),
 }
