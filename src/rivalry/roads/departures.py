@@ -76,7 +76,7 @@ class DepartureTimeEquilibrium(OneStepLearner):
         names = np.array(world.kind_names)
         kinds = np.repeat(np.arange(len(names)), flows.arrivals[0].size)
         record = welfare_record(flows.costs.ravel(), flows.arrivals.ravel(), kinds, names, benchmarks)
-        total_cost, optimal_cost = (one.class_cost @ world.travellers for one in (flows, optimum))
+        total_cost, optimal_cost = (rule.class_cost @ world.travellers for rule in (flows, optimum))
         numbers = {
             "total_cost": total_cost,
             "travel_cost": total_cost / size,
