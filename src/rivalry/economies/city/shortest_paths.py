@@ -58,19 +58,19 @@ def path_counts(graph: Any, destination: int) -> dict[int, tuple[int, int]]:
     """Return by node the number of lanes to a destination, and that of shortest paths to it."""
     import networkx
 
-    found = {destination: (0, 1)}
+    counts = {destination: (0, 1)}
     away = dict(networkx.single_target_shortest_path_length(graph, destination))
     for node in sorted(away, key=away.__getitem__)[1:]:
-        counts = [found[ahead][1] for ahead in graph[node] if away.get(ahead) == away[node] - 1]
-        found[node] = away[node], sum(counts)
-    return found
+        onward = [counts[ahead][1] for ahead in graph[node] if away.get(ahead) == away[node] - 1]
+        counts[node] = away[node], sum(onward)
+    return counts
 
 
 def counts_of_pairs(network: Network, pairs: list[tuple[int, int]]) -> list[int]:
     """Return the number of shortest paths of each pair of nodes, `[pair]`."""
     graph = graph_of(network)
-    found = {end: path_counts(graph, end) for end in {end for _, end in pairs}}
-    return [found[end][start][1] for start, end in pairs]
+    counts = {end: path_counts(graph, end) for end in {end for _, end in pairs}}
+    return [counts[end][start][1] for start, end in pairs]
 
 
 def shortest(network: Network, exclude_same_node: bool = True) -> Paths:

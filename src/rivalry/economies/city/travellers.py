@@ -219,8 +219,10 @@ def _planned(
         all_paths = between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
     if options["planning"] == "start" and alternatives is not None:
         own_numbers = _positions_in(paths, all_paths)[numbers] if chances is None else numbers
-        drawn = _drawn_alternatives(all_paths, own_numbers, ends, alternatives, random)
-        return Allocation(*drawn, ends, None if chances is None else (fixed_journeys(all_paths), chances))
+        journeys, slots = _drawn_alternatives(all_paths, own_numbers, ends, alternatives, random)
+        return Allocation(
+            journeys, slots, ends, None if chances is None else (fixed_journeys(all_paths), chances)
+        )
     pairs, pair = np.unique(all_paths.ends, axis=0, return_inverse=True)
     if options["planning"] == "nodes":
         journeys = at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
