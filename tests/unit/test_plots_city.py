@@ -1,7 +1,5 @@
 """Plots of a city match the stored data and the street network."""
 
-from inspect import unwrap
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,7 +10,6 @@ import rivalry as rv
 from rivalry.core.results import collect
 from rivalry.economies.figures.streets import RULES
 from rivalry.economies.report import MOST, travellers
-from rivalry.plots.maps import colour_limits
 from rivalry.plots.select import NoSuchPoint, own_rank
 from rivalry.plots.series import series_of
 from tests.figure_elements import assert_reproducible_and_labelled, caption, half_width, labels, lines
@@ -111,8 +108,6 @@ def test_maps_of_methods_share_a_colour_scale_and_show_means() -> None:
     assert "n = 3 replications, " in caption(ax)
     assert "queue (agents refused per step)" in caption(ax)
     assert "exploration = 0.05" in caption(ax)
-    limited = rv.plots.street_map(data, quantity="lane_queue", limits=[0, 9])
-    assert limited.child_axes[0].collections[0].get_clim() == (0, 9)
     assert ax.child_axes[2].get_ylabel() == "queue (agents refused per step)"
 
 
@@ -293,18 +288,6 @@ def test_traces_have_one_panel_each_and_log_scales_for_wide_ranges() -> None:
     assert labels(ax) == ["karma", "coin"]
 
 
-def test_agent_histogram_by_class() -> None:
-    kinds = np.arange(AGENTS) % 3
-    data = one(agent_class=(("agent",), kinds))
-    ax = rv.plots.agent_histogram(data, quantity="agent_reward", by="class")
-    rewards = data.agent_reward.values
-    expected = [
-        f"{name}: mean {rewards[kinds == k].mean():.3g}, largest {rewards[kinds == k].max():.3g}"
-        for k, name in enumerate(("lucky", "average", "unlucky"))
-    ]
-    assert labels(ax) == expected
-
-
 def test_karma_of_a_city_is_one_distribution() -> None:
     data = one()
     ax = rv.plots.karma_histogram(data)
@@ -384,20 +367,12 @@ def test_wrong_input_gives_one_line() -> None:
         ValueError, match=r"^quantity: 'lane_name' must have a number for each lane; did you mean .lane_w"
     ):
         rv.plots.street_map(data, quantity="lane_name")
-    with pytest.raises(ValueError, match=r"^limits: \[3, 1\] must be two numbers that rise$"):
-        rv.plots.street_map(data, limits=[3, 1])
-    with pytest.raises(ValueError, match=r"^limits: 3 must be two numbers that rise$"):
-        unwrap(colour_limits)([np.zeros(2)], 3)  # without the tests' type checks
     with pytest.raises(ValueError, match=r"^data: no variable 'lane_ends'"):
         rv.plots.street_map(data.drop_vars("lane_ends"))
     with pytest.raises(ValueError, match=r"^data: no variable 'lane_wanted'"):
         rv.plots.bid_congestion(data.drop_vars("lane_wanted"))
     with pytest.raises(ValueError, match=r"^quantities: 'efficency' is not in this data; did you mean"):
         rv.plots.social_traces(data, quantities=["efficency"])
-    with pytest.raises(ValueError, match=r"^by: 'node' must be one of type, class$"):
-        rv.plots.agent_histogram(data, quantity="agent_reward", by="node")
-    with pytest.raises(ValueError, match=r"^by: no agent's class is stored in this data$"):
-        rv.plots.agent_histogram(data.drop_vars("agent_class"), quantity="agent_reward", by="class")
     with pytest.raises(NoSuchPoint, match=r"^data: no method has lane_wanted here$"):
         rv.plots.street_map(data.assign(lane_wanted=("lane", np.full(LANES, np.nan))))
 

@@ -43,7 +43,7 @@ def heights(panel: Axes) -> np.ndarray:
 
 @pytest.mark.slow
 def test_profit_gain_histogram_with_mean_and_interval() -> None:
-    ax = rv.plots.histogram(learned(), published=0.85)
+    ax = rv.plots.histogram(learned(), lines={"published (0.85)": 0.85})
     # twice the root of 30 sessions
     expected = np.histogram(GAINS, np.linspace(GAINS.min(), GAINS.max(), 11))[0] / 30
     np.testing.assert_allclose(heights(ax), expected)
@@ -179,14 +179,14 @@ def departed() -> xr.Dataset:
 
 
 def test_impulse_responses_begin_before_the_deviation() -> None:
-    ax = rv.plots.impulse_response(departed(), deviator=1, lines={"equilibrium": 1.4})
+    ax = rv.plots.impulse_response(departed(), deviator=1)
     (own,) = lines(ax, "player 1, deviates")
     np.testing.assert_allclose(own.get_xdata(), [-1, 0, 1, 2, 3, 4])
     np.testing.assert_allclose(own.get_ydata(), [1.81, 1.6, 1.5, 1.8, 1.8, 1.8])
     base = lines(ax, "_line")[2]
     assert base.get_linestyle() == "--"
     np.testing.assert_allclose(base.get_ydata(), 1.82)
-    assert labels(ax)[::2] == ["player 0, a rival", "player 2, a rival", "equilibrium (1.4)"]
+    assert labels(ax)[::2] == ["player 0, a rival", "player 2, a rival"]
     assert ax.get_ylabel() == "price, mean over sessions"
 
 

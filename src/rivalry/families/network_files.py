@@ -17,8 +17,10 @@ TNTP = ("from", "to", "capacity", "length", "free_flow_time", "b", "power", "spe
 ROUNDED = 1e-3  # part of all trips by which a head may differ from their sum
 FOLDER = "/"  # in place of an ending
 NODES = ("node", "x", "y")
-HEAD = ("NUMBER OF ZONES", "NUMBER OF NODES", "NUMBER OF LINKS", "FIRST THRU NODE", "TOTAL OD FLOW")
-HEAD += ("END OF METADATA", "ORIGINAL HEADER")
+HEAD = (
+    *("NUMBER OF ZONES", "NUMBER OF NODES", "NUMBER OF LINKS", "FIRST THRU NODE", "TOTAL OD FLOW"),
+    *("END OF METADATA", "ORIGINAL HEADER"),
+)
 GMNS = {
     "from_node_id": "from",
     "to_node_id": "to",

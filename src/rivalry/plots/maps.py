@@ -38,12 +38,8 @@ class StreetPlan(NamedTuple):
         return min(short, PART * float(np.ptp(self.nodes, axis=0).max()))
 
 
-def colour_limits(means: Sequence[ndarray], limits: Sequence[float] | None) -> tuple[float, float]:
+def colour_limits(means: Sequence[ndarray]) -> tuple[float, float]:
     """Return the ends of the scale of colours."""
-    if limits is not None:
-        if np.shape(limits) != (2,) or not limits[0] < limits[1]:
-            raise ValueError(f"limits: {limits!r} must be two numbers that rise")
-        return limits[0], limits[1]
     values = np.concatenate(means)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return 0.0 if 0 <= low < LOW * high or low == high else low, high or 1.0

@@ -52,7 +52,6 @@ UNITS = {
 PAYOFF = "payoff"
 BLANK = np.array([np.nan])
 THIN = "thin: largest over agents"
-GROUPS = {"type": "player_name", "class": "class_name"}
 """Groupings of agents, and the variables with the groups' names."""
 AGENTS = ("agent_relative_exploitability", "agent_exploitability")
 BARS = 20  # most bars of a histogram
@@ -229,28 +228,25 @@ def agent_histogram(
     data: Dataset,
     *,
     quantity: str | None = None,
-    by: str = "type",
     methods: Names = None,
     series: str | None = None,
     at: At = None,
 ) -> Drawing:
-    """Draw the distribution of a metric over agents, a colour per type or class.
+    """Draw the distribution of a metric over agents, a colour per type.
 
     Agents of all replications count; the legend has the mean and the largest of each group.
 
     Parameters
     ----------
     data
-        Holds the metric ``[agent]``, with ``agent_type`` or ``agent_class``.
+        Holds the metric ``[agent]``, with ``agent_type``.
     quantity
         The metric; exploitability otherwise, relative to the mean payoff where stored.
-    by
-        ``type``, or ``class``: a city's classes of agents.
 
     Raises
     ------
     ValueError
-        If the metric has no value per agent, or there are no such groups.
+        If the metric has no value per agent.
 
     Examples
     --------
@@ -259,15 +255,12 @@ def agent_histogram(
     >>> agent_histogram(data).get_lines()[0].get_ydata()[1:-1:2].tolist()
     [0.5, 0.0, 0.0, 0.25, 0.25]
     """
-    if by not in GROUPS:
-        raise ValueError(f"by: {by!r} must be one of {', '.join(GROUPS)}")
-    name, kind = _per_agent(data, quantity), f"agent_{by}"
-    if by != "type" and kind not in data:
-        raise ValueError(f"by: no agent's {by} is stored in this data")
-    cells = series_of(data, name, (kind, GROUPS[by], *RULE), at=at, methods=methods, series=series)
+    name = _per_agent(data, quantity)
+    extras = ("agent_type", "player_name", *RULE)
+    cells = series_of(data, name, extras, at=at, methods=methods, series=series)
     groups = list[tuple[str, np.ndarray]]()
     for cell in cells:
-        groups += _groups(cell, name, by)
+        groups += _groups(cell, name)
     values = np.concatenate([values_of_group for _, values_of_group in groups])
     count, marks = int(np.clip(2 * np.sqrt(len(values) / len(groups)), 5, BARS)), list[Mark]()
     edges = np.histogram_bin_edges(values, count)
@@ -295,17 +288,16 @@ def _per_agent(data: Dataset, quantity: str | None) -> str:
     return pick_names("quantity", names, stored_names, ready or AGENTS[1:], rule)[0]
 
 
-def _groups(cell: CellSeries, name: str, by: str) -> list[tuple[str, np.ndarray]]:
-    """Return the values of the agents of every type or class, over all replications."""
+def _groups(cell: CellSeries, name: str) -> list[tuple[str, np.ndarray]]:
+    """Return the values of the agents of every type, over all replications."""
     values = cell[name].astype(float)
-    kinds = np.broadcast_to(cell.get(f"agent_{by}", 0), values.shape)
+    kinds = np.broadcast_to(cell.get("agent_type", 0), values.shape)
     finite = np.isfinite(values)
     kinds_present = np.unique(kinds[finite])
-    by_type = type_labels(cell, int(kinds_present.max(initial=0)) + 1)
-    names = by_type if by == "type" else [str(word) for word in cell[GROUPS[by]][0]]
+    names = type_labels(cell, int(kinds_present.max(initial=0)) + 1)
     groups = []
     for kind in kinds_present:
-        words = [cell.name] * bool(cell.name) + [names[int(kind)]] * (len(kinds_present) > 1 or by != "type")
+        words = [cell.name] * bool(cell.name) + [names[int(kind)]] * (len(kinds_present) > 1)
         groups.append((", ".join(words), values[finite & (kinds == kind)]))
     return groups
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from textwrap import fill
 
 import numpy as np
@@ -49,7 +49,6 @@ def street_map(
     data: Dataset,
     *,
     quantity: str = "lane_wanted",
-    limits: Sequence[float] | None = None,
     methods: Names = None,
     series: str | None = None,
     at: At = None,
@@ -68,8 +67,6 @@ def street_map(
         Axes that give room to the maps; those of a new figure otherwise.
     quantity
         The metric, such as ``lane_wanted``, ``lane_queue``, ``lane_bid`` or ``lane_free_flow``.
-    limits
-        The ends of the scale of colours, which all maps share.
     series
         A swept coordinate, each value of which has a map.
     at
@@ -83,7 +80,7 @@ def street_map(
     Raises
     ------
     ValueError
-        If the metric has no value per lane, or ``limits`` do not rise.
+        If the metric has no value per lane.
 
     References
     ----------
@@ -101,7 +98,7 @@ def street_map(
     _check_lanes(data, quantity)
     cells = series_of(data, quantity, (*PLACES, *RULE), at=at, methods=methods, series=series)
     means = [lane_means(cell, quantity) for cell in cells]
-    limits = colour_limits(means, limits)
+    limits = colour_limits(means)
     words = WORDS.get(quantity, quantity.replace("_", " "))
     marks, frames = list[Mark](), list[Frame]()
     for panel, (cell, values) in enumerate(zip(cells, means, strict=True)):

@@ -86,7 +86,7 @@ def flow_map(
     values = [_of_links(cell, quantity) for cell in cells]
     # from 0 to at least what fills a link
     ends = np.array([0.0, 1.0 if quantity == "volume_capacity" else 0.0])
-    limits = colour_limits([ends, *values], None)
+    limits = colour_limits([ends, *values])
     most = max(float(flow.max()) for flow in flows)
     marks, frames = list[Mark](), list[Frame]()
     for panel, (cell, flow, colours) in enumerate(zip(cells, flows, values, strict=True)):

@@ -83,7 +83,6 @@ def histogram(
     form: str = "bars",
     methods: Names = None,
     controls: bool | None = None,
-    published: float | None = None,
     lines: Levels | None = None,
     at: At = None,
 ) -> Drawing:
@@ -107,11 +106,9 @@ def histogram(
     controls
         Whether negative controls are drawn; by default with ``means`` only. What they reach is no collusion:
         they have no use for punishment.
-    published
-        A published value to compare with.
     lines
-        Further reference values by name. Gains have 0, the Nash equilibrium of the stage game, and 1, the
-        joint maximum; payoffs have ``nash_payoff`` and ``joint_payoff`` where they are stored.
+        Further values by name, such as published ones. Gains have 0, the Nash equilibrium of the stage game,
+        and 1, the joint maximum; payoffs have ``nash_payoff`` and ``joint_payoff`` where they are stored.
 
     Raises
     ------
@@ -141,10 +138,7 @@ def histogram(
         sample_list.sort(
             key=lambda sample: (rank.get(sample.base or sample.name, len(sample_list)), sample.base != "")
         )
-    reference_lines = dict(lines or {}) | (
-        {} if published is None else {f"published ({published:g})": published}
-    )
-    references = [_levels_of(sample, quantity) | reference_lines for sample in sample_list]
+    references = [_levels_of(sample, quantity) | dict(lines or {}) for sample in sample_list]
     drawing = (_means if form == "means" else _bars)(sample_list, references)
     *upper, lowest = drawing.frames
     across = GAIN_LABEL if quantity == GAIN else _label(data, quantity)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots import select
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import Drawing, Frame, Look, Mark, colours, levels, player_label, unless, widths
+from rivalry.plots.marks import Drawing, Frame, Look, Mark, colours, player_label, unless, widths
 from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import At, DrawnPoint
 from rivalry.plots.series import method_label, method_names
@@ -165,7 +163,6 @@ def impulse_response(
     data: Dataset,
     *,
     deviator: int = 0,
-    lines: Mapping[str, float] | None = None,
     at: At = None,
 ) -> Drawing:
     """Draw what all players choose after one deviation of a learner, as means over sessions.
@@ -178,8 +175,6 @@ def impulse_response(
         drawn dashed: the choices without the deviation.
     deviator
         The player that deviates.
-    lines
-        Reference values by name.
 
     Raises
     ------
@@ -200,7 +195,7 @@ def impulse_response(
     selection = select.point(data, "impulse", 3, extras, at=at)
     path, base = selection["impulse"][:, :TURNS], selection["impulse_base"][:, :TURNS]
     select.check_index("deviator", deviator, len(path))
-    marks = [*_path_marks(path[deviator], base[deviator], deviator), *levels(lines, 2)]
+    marks = _path_marks(path[deviator], base[deviator], deviator)
     frame = Frame("periods after the deviation", f"{_choices(selection)}, mean over sessions", whole=True)
     return Drawing(marks, [frame], [selection.words])
 
