@@ -1,6 +1,7 @@
 """Rules of thumb in random games: how often they hold, and the smallest counterexample.
 
-`python docs/rules_of_thumb.py` draws 1,000 games per rule, for docs/textbook/rules_of_thumb.md.
+`python docs/rules_of_thumb.py` draws 1,000 games per rule, for docs/textbook/rules_of_thumb.md, and writes
+proof files of counterexamples beside it.
 
 A rule is a function of a game that returns whether it holds, or None where the game is not of its class.
 Payoffs are whole numbers, of which nothing is rounded; lists are those of the package, in fractions.
@@ -9,6 +10,7 @@ Payoffs are whole numbers, of which nothing is rounded; lists are those of the p
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from scipy.optimize import linprog
 import rivalry as rv
 
 HIGHEST, ROUNDS = 9, 2000
+PROOFS = Path(__file__).parent / "textbook" / "rule_proofs"
 
 
 class Rule(NamedTuple):
@@ -352,8 +355,37 @@ def counterexample(rule: Rule) -> Any:
     return next((game for game in rule.small() if rule.holds(game) is False), None)
 
 
+def outputs_game(prices: Any, costs: Any, firms: int) -> np.ndarray:
+    """Profits of all combinations of outputs, [firm output ..]."""
+    made = np.indices([len(costs)] * firms)
+    return made * np.array(prices)[made.sum(axis=0)] - np.array(costs)[made]
+
+
+MARKET = [14, 12, 9, 7, 7, 7, 5, 3, 3, 3], [0, 1, 6, 6]
+COUNTEREXAMPLES = {
+    "common_interest": np.array([[[0, 2], [3, 1]]] * 2),
+    "equals_stay_equal": np.array([[[0, 1], [1, 0]]] * 2),
+    "risk_dominance": symmetric((3, 3, 1, 4)),
+    "two_equilibria": np.array([[[0, 0], [0, 1]]] * 2),
+    "mediator": symmetric((1, 5, 2, 4)),
+    "unique_equilibrium": np.array([[[1, 1, 0], [1, 0, 2], [2, 0, 1]], [[0, 1, 2], [1, 1, 0], [0, 1, 1]]]),
+    "elimination": np.array([[[0, 1, 1], [0, 1, 0], [2, 1, 0]], [[2, 0, 0], [1, 0, 2], [1, 0, 0]]]),
+    "dominated_action": symmetric((1, 4, 2, 5)),
+    "two_firms": outputs_game(*MARKET, firms=2),
+    "three_firms": outputs_game(*MARKET, firms=3),
+}
+
+
+def write_proofs(folder: Path) -> None:
+    """Write lists of all equilibria, of three firms in pure strategies, each with its proof."""
+    for name, game in COUNTEREXAMPLES.items():
+        method = rv.methods.MixedEquilibria() if len(game) == 2 else rv.methods.PureEquilibria()
+        rv.solve(rv.games.matrix(*game.astype(float)), method).proof.save(folder / f"{name}.json")
+
+
 def main() -> None:
-    """Print each rule, games, share and counterexample."""
+    """Print each rule, games, share and counterexample; write proof files."""
+    write_proofs(PROOFS)
     for rule in RULES:
         games, held = tested(rule, 1000)
         failing = counterexample(rule)

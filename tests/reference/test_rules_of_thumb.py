@@ -1,5 +1,6 @@
 """The page of rules of thumb: every counterexample by hand, and shares and lists again by brute force."""
 
+import json
 import re
 import sys
 from fractions import Fraction
@@ -17,8 +18,6 @@ rules = import_module("rules_of_thumb")
 sys.path.pop(0)
 
 PAGE = DOCS / "textbook/rules_of_thumb.md"
-# payoffs of rows and of columns
-UNIQUE = [[[1, 1, 0], [1, 0, 2], [2, 0, 1]], [[0, 1, 2], [1, 1, 0], [0, 1, 1]]]
 ROWS = re.findall(r"^\| (.+?) \| (\d?\.\d+) \(", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
 
 
@@ -98,7 +97,7 @@ def test_a_mediator_that_adds() -> None:
 
 
 def test_a_correlated_equilibrium_beside_a_unique_one() -> None:
-    game = np.array(UNIQUE)
+    game = rules.COUNTEREXAMPLES["unique_equilibrium"]
     joint = np.array([[0, 2, 1], [1, 2, 1], [0, 0, 0]])  # sevenths
     assert max(advice_gains(game, joint)) == 0
     half, third = Fraction(1, 2), Fraction(1, 3)
@@ -107,7 +106,7 @@ def test_a_correlated_equilibrium_beside_a_unique_one() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "game", [rules.symmetric((0, 0, 0, 1)), rules.symmetric((1, 5, 2, 4)), np.array(UNIQUE)]
+    "game", [rules.COUNTEREXAMPLES[name] for name in ("two_equilibria", "mediator", "unique_equilibrium")]
 )
 def test_equilibria_of_counterexamples_are_those_of_the_package(game: np.ndarray) -> None:
     own = [[[float(w) for w in part] for part in each] for each in supports(game)]
@@ -115,7 +114,7 @@ def test_equilibria_of_counterexamples_are_those_of_the_package(game: np.ndarray
 
 
 def test_elimination_by_pure_actions_stops_too_early() -> None:
-    row, column = np.array([[[0, 1, 1], [0, 1, 0], [2, 1, 0]], [[2, 0, 0], [1, 0, 2], [1, 0, 0]]])
+    row, column = rules.COUNTEREXAMPLES["elimination"]
     assert (column[:, 0] > column[:, 1]).all()
     rest = row[:, [0, 2]]
     assert (rest[0] + rest[2] > 2 * rest[1]).all()
@@ -134,13 +133,33 @@ def test_selection_for_a_dominated_action() -> None:
 
 
 def test_a_third_firm_that_raises_the_price() -> None:
-    prices, costs = [14, 12, 9, 7, 7, 7, 5, 3, 3, 3], [0, 1, 6, 6]
+    prices, costs = rules.MARKET
     for made in ((3, 3), (1, 1, 3)):
         for own in made:
             profits = [q * prices[sum(made) - own + q] - costs[q] for q in range(4)]
             assert profits[own] == max(profits)
     assert prices[3 + 3] < prices[1 + 1 + 3]
     assert rules.outputs_on_a_grid(prices, costs, 2) == [6]
+
+
+@pytest.mark.parametrize(("name", "game"), rules.COUNTEREXAMPLES.items())
+def test_proof_files_of_counterexamples_are_verified(name: str, game: np.ndarray) -> None:
+    """By the checker; the games and equilibria that they state are those of the page, in fractions."""
+    main = pytest.importorskip("rivalry_check.__main__")
+    file = rules.PROOFS / f"{name}.json"
+    assert f"<rule_proofs/{name}.json>" in PAGE.read_text(encoding="utf-8")
+    stated = json.loads(file.read_text(encoding="utf-8"))
+    assert [[int(entry) for entry in table] for table in stated["payoffs"]] == game.reshape(
+        len(game), -1
+    ).tolist()
+    assert str(len(stated["equilibria"])) in main.check(str(file)).split()
+    if len(game) == 2:
+        assert stated["claim"] == "extreme_equilibria"
+        lists = [[[*map(Fraction, part)] for part in each] for each in stated["equilibria"]]
+        assert sorted(lists) == sorted([*map(list, each)] for each in supports(game))
+    else:
+        best = [table == table.max(axis=firm, keepdims=True) for firm, table in enumerate(game)]
+        assert stated["equilibria"] == np.argwhere(np.all(best, axis=0)).tolist()
 
 
 def test_errors_of_a_mean_field_that_do_not_halve() -> None:
