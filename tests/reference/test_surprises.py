@@ -2,6 +2,8 @@
 
 import re
 import runpy
+import sys
+from importlib import import_module
 from itertools import combinations, pairwise, product
 from pathlib import Path
 
@@ -12,11 +14,16 @@ from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 
 import rivalry as rv
+from rivalry.lab.report.full_runs import full_run
+from tests.reference.test_sellers import SETTINGS, far, stored
 from tests.unit.test_fixation import exact_fixation
 
 pytestmark = pytest.mark.slow
 
 DOCS = Path(__file__).parents[2] / "docs"
+sys.path.insert(0, str(DOCS))
+karma = import_module("karma_fairness")  # computes steps of karma in NumPy
+sys.path.pop(0)
 PAGE = (DOCS / "textbook/surprises.md").read_text(encoding="utf-8")
 
 
@@ -461,6 +468,66 @@ def crowded(cost):
     return 1 - shares @ (worth - cost * shares) / best, 1 - free / best
 
 
+# Karma
+
+
+PEER, SOCIETY, ONE_UNIT = karma.Rule(), karma.Rule(to_peer=False), karma.Rule(price=1)
+
+
+def own_values(policy, rule, mean_karma=10.0):
+    """Masses [private karma], values of bids [private karma bid] of a best response, and its mean gain."""
+    mass, _ = karma.stationary(policy, rule, mean_karma)
+    bids = np.arange(policy.shape[2])
+    steps = [karma.step(np.broadcast_to(bids == bid, policy.shape), mass, rule, policy) for bid in bids]
+    won, lost = (np.stack(part, axis=2) for part in zip(*steps, strict=True))  # [private karma bid after]
+    paid = -karma.URGENCIES[:, None, None] * lost.sum(axis=3)
+    paid[:, bids > bids[:, None]] = -1e9  # more than the agent has
+    best, own = np.zeros(mass.shape), np.zeros(mass.shape)
+    for _ in range(3000):
+        best, values = (paid + 0.98 * (won + lost) @ part.mean(axis=0) for part in (best, own))
+        best, own, of_bids = best.max(axis=2), (policy * values).sum(axis=2), best
+    return mass, of_bids, float((mass * (best - own)).sum())
+
+
+def efficiency(rule, mean_karma=10.0, factor=1.3, **keys):
+    """Mean reward per step in equilibrium, by the package and by steps in NumPy."""
+    end, policy = karma.solved(rule, factor, mean_karma=mean_karma, **keys)
+    gain = own_values(policy, rule, mean_karma)[2]
+    assert gain == pytest.approx(end.data.exploitability.item(), abs=1e-9)
+    assert gain < 6e-3  # of payoffs of 50
+    return end.data.efficiency, karma.efficiency_and_variances(policy, rule, mean_karma)[0]
+
+
+def half_the_karma(max_karma):
+    return efficiency(PEER, max_karma / 2, max_karma=max_karma)
+
+
+def calm_bids():
+    """Karma from which an agent that loses little bids 1, 2, 3 in equilibrium."""
+    end, policy = karma.solved(PEER)
+    bids = end.data.mean_bid.values[0, 0].round(), own_values(policy, PEER)[1][0].argmax(axis=1)
+    return [[(each >= bid).argmax() for bid in (1, 2, 3)] for each in bids]
+
+
+def variances(rule):
+    """Variances of rewards and wins per step: by Poisson's equation, and by growth of exponential moments."""
+    _, policy = karma.solved(rule)
+    won, lost = karma.stationary(policy, rule)[1]
+
+    def growth(rate, if_won, if_lost):
+        """Logarithm of the growth per step of the mean of ``exp(rate * sum)``."""
+        tilted = sum(
+            np.exp(rate * worth)[:, None, None] * part for worth, part in ((if_won, won), (if_lost, lost))
+        )
+        return np.log(abs(np.linalg.eigvals(tilted.mean(axis=0))).max())
+
+    own = []
+    for if_won, if_lost in ((0 * karma.URGENCIES, -karma.URGENCIES), (np.ones(2), np.zeros(2))):
+        ends = [growth(rate, if_won, if_lost) for rate in (-1e-3, 0, 1e-3)]
+        own.append((ends[0] - 2 * ends[1] + ends[2]) / 1e-6)
+    return karma.efficiency_and_variances(policy, rule)[1:], own
+
+
 # words that are on the page, what computes the row, its arguments, the values printed, and how close they are
 ROWS = [
     ("three, at steps 1, 10 and 15", cournot, (1,), [(29, 31), (30, 30), (31, 29)], 0),
@@ -533,6 +600,27 @@ ROWS = [
     (".808 against .823", safe_win, {"disaster": 2.0}, (0.808, 1.163, 0.429, -0.139), 5e-4),
     (".808 against .823", safe_win, {"liability": 1.0}, (0.823, 1.095, 0.259, 0.010), 5e-4),
     (".0276 for the leader, .0768 for the follower, .0226", lead_a_race, (), (0.0276, 0.0768, 0.0226), 5e-5),
+    *(
+        ("-1.232, -1.020, -1.048, -1.210, -1.193", efficiency, (PEER, mean), printed, 5e-4)
+        for mean, printed in ((1.0, -1.232), (6.0, -1.020), (10.0, -1.048), (15.0, -1.210), (18.0, -1.193))
+    ),
+    ("-1.048, -1.067, -1.087", half_the_karma, (10,), -1.067, 5e-4),
+    ("-1.048, -1.067, -1.087", half_the_karma, (5,), -1.087, 5e-4),
+    ("-1.0478, -1.0453, -1.0328", efficiency, (PEER, 10.0, 2.5), -1.0453, 5e-5),
+    ("-1.0478, -1.0453, -1.0328", efficiency, (PEER, 10.0, 10.0), -1.0328, 5e-5),
+    ("-1.0478 to -1.0787", efficiency, (PEER,), -1.0478, 5e-5),
+    ("-1.0478 to -1.0787", efficiency, (PEER._replace(tax=0.1),), -1.0787, 5e-5),
+    ("-1.0130 to -1.0334", efficiency, (SOCIETY,), -1.0130, 5e-5),
+    ("-1.0130 to -1.0334", efficiency, (SOCIETY._replace(tax=0.1),), -1.0334, 5e-5),
+    ("-1.00077 to -1.00001", efficiency, (ONE_UNIT,), -1.00077, 5e-6),
+    ("-1.00077 to -1.00001", efficiency, (ONE_UNIT._replace(tax=0.1),), -1.00001, 5e-6),
+    ("-1.0022, $v$ = 1.401", efficiency, (karma.Rule(price=3, tax=0.1),), -1.0022, 5e-5),
+    ("1.695 against 1.480, of wins .0712 against .0533", variances, (PEER,), (1.480, 0.0533), 5e-5),
+    ("1.695 against 1.480, of wins .0712 against .0533", variances, (SOCIETY,), (1.695, 0.0712), 5e-4),
+    ("2.776 to 1.587", variances, (ONE_UNIT,), (2.776, 0.0625), 5e-4),
+    ("2.776 to 1.587", variances, (ONE_UNIT._replace(tax=0.1),), (1.587, 0.1213), 5e-4),
+    ("-1.0022, $v$ = 1.401", variances, (karma.Rule(price=3, tax=0.1),), (1.401, 0.0962), 5e-4),
+    ("1 from 3 units on, 2 from 12, 3 at 20", calm_bids, (), (3, 12, 20), 0),
     ("6.4 % against 32.1 %", lead_in_prices, (), (1.064, 1.321), 5e-4),
     ("two spend .45", contest, (), [(0.01, 0.45, 0.45)] * 3, 1e-6),
     ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (0.1,), 0, 1e-9),
@@ -551,3 +639,50 @@ def test_row(words, row, arguments, printed, within):
     assert package.shape == independent.shape == np.shape(printed)
     assert package == pytest.approx(independent, rel=0, abs=min(within, 5e-5))
     assert package == pytest.approx(np.asarray(printed, dtype=float), rel=0, abs=within)
+
+
+def test_differences_between_agents_are_those_of_simulated_ones():
+    """Of 200 agents over 10,000 steps in the full run of a study, where all are paid: two standard errors."""
+    rewards, wins = karma.efficiency_and_variances(karma.solved(SOCIETY)[1], SOCIETY)[1:]
+    expected = {
+        ("equilibrium", "reward_fairness"): rewards,
+        ("equilibrium", "access_fairness"): wins,
+        ("COIN", "reward_fairness"): 4.25,
+        ("TURN", "reward_fairness"): 2.0,
+    }
+    stored_values = full_run("karma_mechanisms").values
+    run = {(value["at"]["algorithm"], value["quantity"]): value["ours"] for value in stored_values}
+    for key, variance in expected.items():
+        assert -run[key] == pytest.approx((variance / 10_000) ** 0.5, rel=0.06)
+
+
+def test_fixed_prices_are_better_in_both_than_other_payments():
+    prices, others = karma.plane()
+    for price, taxed, other in ((5, 0, "peer"), (2, 1, "society"), (3, 1, "society"), (3, 1, "peer")):
+        at = prices.isel(algorithm=taxed).sel(price=price)
+        name = next(name for name in others if name.endswith(other))
+        assert all(at[key] < others[name][key] for key in ("loss", "variance"))
+    mean = np.array([0.0, -1.0, 0.0, -5.0])  # by chance: four outcomes are equally likely
+    assert others["chance"] == {"loss": -1 - mean.mean(), "variance": mean.var()}
+    # of two turns one is lost, at an urgency of 1 or 5
+    assert others["turns"] == {"loss": 3 / 2 - 1, "variance": np.var([1, 5]) / 2}
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    {
+        "one remembered period": ".835",
+        "no memory": ".964",
+        "a discount factor of 0": ".204",
+        "a discount factor of 0.5": ".184",
+        "a discount factor of 0.99": ".940",
+        "counterfactual updates": ".347",
+        "on-policy updates (SARSA)": ".734",
+        "50 prices": ".713",
+    }.items(),
+)
+def test_gains_of_firms_that_learn_are_those_of_the_study_and_of_c(words, printed):
+    gains = stored("collusion_ends")[words][0]
+    assert f"{printed} |" in PAGE or f"{printed};" in PAGE or f"{printed}:" in PAGE
+    assert gains[0] == pytest.approx(float(printed), abs=5.1e-4)
+    assert far(gains, *SETTINGS[words][2:], SETTINGS[words][1]) < 3.3
