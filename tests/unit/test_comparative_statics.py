@@ -57,7 +57,7 @@ def contest(cap: float = 10.0) -> Contest:
 
 
 def efforts(prize: np.ndarray, price: float) -> np.ndarray:
-    """``x_i = V_i^2 V_j / (price (V_1 + V_2)^2)`` (Nti 1999)."""
+    """``x_i = V_i^2 V_j / (price (V_1 + V_2)^2)``, by first-order conditions."""
     return np.asarray(prize**2 * prize[::-1] / (price * prize.sum() ** 2))
 
 
