@@ -186,6 +186,30 @@ def hawks(population):
     return share, 1 / (1 + np.exp(-advantage.sum()))
 
 
+def memory_one(noise):
+    """Shares of win-stay, lose-shift and of cooperation, among responses to the last two actions."""
+    first = noise + (1 - 2 * noise) * np.array(list(product((0.0, 1.0), repeat=4)))  # after CC, CD, DC, DD
+    count, paid = len(first), np.array([2.0, -1.0, 3.0, 0.0])
+    table = np.zeros((count, count))
+    for row, column in np.ndindex(count, count):
+        p, q = first[row], first[column, [0, 2, 1, 3]]
+        moves = np.stack([p * q, p * (1 - q), (1 - p) * q, (1 - p) * (1 - q)])
+        rounds = np.linalg.solve(np.vstack([(moves - np.eye(4))[:3], np.ones(4)]), [0, 0, 0, 1])
+        table[row, column] = paid @ rounds
+    own_kind = np.diag(table) / 2  # both are paid 2 times the share of cooperation
+    share = solved([table, table.T], rv.methods.Fermi(population=100, selection=1.0)).small_mutation.values
+    mutants = np.arange(1, 100)
+    rates = np.zeros((count, count))
+    for old, new in np.ndindex(count, count):
+        ahead = table[new, new] * (mutants - 1) + table[new, old] * (100 - mutants)
+        ahead -= table[old, new] * mutants + table[old, old] * (99 - mutants)
+        exponents = np.append(0, np.cumsum(-ahead / 99))
+        rates[old, new] = np.exp(-exponents.max()) / np.exp(exponents - exponents.max()).sum()
+    rates -= np.diag(rates.sum(axis=1))
+    own = np.linalg.lstsq(np.vstack([rates.T, np.ones(count)]), np.append(np.zeros(count), 1), rcond=1e-15)[0]
+    return (share[9], share @ own_kind), (own[9], own @ own_kind)
+
+
 # Positions on a line
 
 
@@ -402,6 +426,28 @@ def lead_a_race():
     end = rv.solve(game, rv.methods.BestResponse(), start=[[0.87, 0.53]]).data
     together = rv.solve(rv.games.race(), rv.methods.BestResponse(), start="moderate").payoff.values[0]
     return (*end.play_payoff.values, together), (*own.payoffs(led), own.payoffs(at_once)[0])
+
+
+def precipice(information, enmity):
+    """Probability of a disaster of two teams: by the package, and by best responses of one number."""
+    capability = (np.arange(4000) + 0.5) / 4000 * 0.6
+
+    def loss(own, rival):
+        """Minus own safe wins and those of the rival, which loses below a capability."""
+        if information == "none":
+            below = np.clip(capability - own + rival, 0, 0.6)
+            return -(own * below + (1 - enmity) * rival * (0.6 - below)).mean()
+        below = np.clip(capability * (1 - own) / (1 - rival), 0, 0.6)
+        return -(own * capability * below + (1 - enmity) * rival * (0.36 - below**2) / 2).mean()
+
+    def change(rule):
+        found = minimize_scalar(loss, bounds=(0, 1), args=(rule,), options={"xatol": 1e-9})
+        return found.x - rule
+
+    rule = brentq(change, 0.01, 0.99) if change(0.99) < 0 else 1.0
+    game = rv.games.precipice(players=2, max_capability=0.6, enmity=enmity, information=information)
+    # the more capable team wins; its capability is .4 in the mean
+    return rv.solve(game, rv.methods.ClosedForm()).data.risk, 1 - rule * (information == "none" or 0.4)
 
 
 # Markets, contests and crowds
@@ -621,6 +667,15 @@ ROWS = [
     ("2.776 to 1.587", variances, (ONE_UNIT._replace(tax=0.1),), (1.587, 0.1213), 5e-4),
     ("-1.0022, $v$ = 1.401", variances, (karma.Rule(price=3, tax=0.1),), (1.401, 0.0962), 5e-4),
     ("1 from 3 units on, 2 from 12, 3 at 20", calm_bids, (), (3, 12, 20), 0),
+    ("0 without, .667 with", precipice, ("none", 0.2), 0, 5e-5),
+    ("0 without, .667 with", precipice, ("private", 0.2), 0.667, 5e-4),
+    (".7 and .8 at 1", precipice, ("none", 1.0), 0.7, 5e-5),
+    (".7 and .8 at 1", precipice, ("private", 1.0), 0.8, 5e-5),
+    ("98.5, 78.0, 17.3", memory_one, (0.01,), (0.985, 0.957), 5e-4),
+    ("98.5, 78.0, 17.3", memory_one, (0.05,), (0.780, 0.700), 5e-4),
+    ("98.5, 78.0, 17.3", memory_one, (0.1,), (0.173, 0.255), 5e-4),
+    (".255, .204, .306", memory_one, (0.15,), (0.027, 0.204), 5e-4),
+    (".255, .204, .306", memory_one, (0.3,), (0, 0.306), 5e-4),
     ("6.4 % against 32.1 %", lead_in_prices, (), (1.064, 1.321), 5e-4),
     ("two spend .45", contest, (), [(0.01, 0.45, 0.45)] * 3, 1e-6),
     ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (0.1,), 0, 1e-9),
