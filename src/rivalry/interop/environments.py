@@ -297,34 +297,29 @@ def agent_table(world: EnvironmentGame, player: int, policy: object, where: str)
 
 def _array_numbering(space: Any, counts: ndarray, start: ndarray) -> Numbering:
     """Return the numbers of arrays of whole numbers, ``counts`` many from ``start`` per entry."""
-    # Python's whole numbers: the number of elements may exceed 64 bits
-    base = np.array([prod(counts[k + 1 :].tolist()) for k in range(len(counts))], dtype=object)
+    sizes = tuple(counts.tolist())
 
     def encode(x: Any) -> int:
-        return int((np.ravel(x).astype(int) - start) @ base)
+        return int(np.ravel_multi_index(tuple(np.ravel(x).astype(int) - start), sizes))
 
     def decode(k: int) -> ndarray:
-        digits = np.array([k // int(unit) % int(size) for unit, size in zip(base, counts, strict=True)])
-        return (digits + start).astype(space.dtype).reshape(space.shape)
+        return (np.array(np.unravel_index(k, sizes)) + start).astype(space.dtype).reshape(space.shape)
 
-    return Numbering(prod(counts.tolist()), encode, decode)
+    return Numbering(prod(sizes), encode, decode)
 
 
 def _product(parts: dict[Any, Any], item: str, build: Callable[[dict[Any, Any]], Any]) -> Numbering:
     """Return the numbers of the elements of a product of spaces."""
-    numberings_of_parts = {key: _numbering(part, item) for key, part in parts.items()}
+    numberings = {key: _numbering(part, item) for key, part in parts.items()}
+    sizes = tuple(part.size for part in numberings.values())
 
     def encode(x: Any) -> int:
-        number = 0
-        for key, part in numberings_of_parts.items():
-            number = number * part.size + part.encode(x[key])
-        return number
+        numbers = tuple(part.encode(x[key]) for key, part in numberings.items())
+        return int(np.ravel_multi_index(numbers, sizes)) if sizes else 0
 
     def decode(k: int) -> Any:
-        numberings = {}
-        for key, part in reversed(numberings_of_parts.items()):
-            k, digit = divmod(k, part.size)
-            numberings[key] = part.decode(digit)
-        return build({key: numberings[key] for key in numberings_of_parts})
+        digits = map(int, np.unravel_index(k, sizes))
+        pairs = zip(numberings.items(), digits, strict=True)
+        return build({key: part.decode(digit) for (key, part), digit in pairs})
 
-    return Numbering(prod(part.size for part in numberings_of_parts.values()), encode, decode)
+    return Numbering(prod(sizes), encode, decode)
