@@ -278,10 +278,11 @@ class _Parser:
             return [tree]
         if any(numbers != sets[0] for numbers in sets):
             raise self._error(f"{' and '.join(unknown)} must be numbered alike")
-        return [
-            substituted(tree, {stem: Expression("name", f"{stem}{k}") for stem in unknown})
-            for k in sorted(sets[0])
-        ]
+        trees = []
+        for k in sorted(sets[0]):
+            numbered = {stem: Expression("name", f"{stem}{k}") for stem in unknown}
+            trees.append(substituted(tree, numbered))
+        return trees
 
     def _closed(self, tree: Expression) -> Expression:
         if self._take(")") is None:

@@ -85,7 +85,7 @@ def analyse_together(
 
 
 def _filled(games: Together, usable: ndarray) -> tuple[Together, ndarray]:
-    """Return as many games as there are, the first usable one in place of those that are not, and their rows.
+    """Return equally many games, the first usable one in place of unusable ones, and their rows.
 
     The bytes of a game depend on how many there are in a program, not on which.
     """

@@ -148,7 +148,7 @@ def _of_links(links: NetworkTable, step: object) -> dict[str, Any]:
 
 
 def _steps(columns: Mapping[str, list[Any]], step: object) -> list[int]:
-    """Return how many steps each link takes, at least one. Raises `ValueError`."""
+    """Return the number of steps of each link, at least one. Raises `ValueError`."""
     if not isinstance(step, Mapping) or len(step) != 1:
         raise ValueError(f"network.step: {step!r} must be a column and its amount per step, {{column: 0.5}}")
     ((name, size),) = step.items()

@@ -13,6 +13,7 @@ from numpy import ndarray
 from rivalry.core import files
 from rivalry.core.game import BrokenInvariant
 from rivalry.core.oracles import named_start, to_agents
+from rivalry.core.results import Record
 from rivalry.economies.karma.model import KarmaEconomy
 from rivalry.economies.kernels import shapes
 from rivalry.economies.kernels.economy import Agents, fresh, settle
@@ -142,10 +143,10 @@ class KarmaAccount:
         arrays: dict[str, Any] = {f"economy {name}": part for name, part in self._economy._asdict().items()}
         arrays |= {f"agents {name}": part for name, part in self._now._asdict().items()}
         arrays |= {"policy": self._rows, "costs": self._costs}
-        record = {
-            name: (tuple(f"{name} {k}" for k in range(np.ndim(part))), np.asarray(part))
-            for name, part in arrays.items()
-        }
+        record: Record = {}
+        for name, part in arrays.items():
+            dimensions = tuple(f"{name} {k}" for k in range(np.ndim(part)))
+            record[name] = dimensions, np.asarray(part)
         files.write(Path(path), files.pack(record, kind=KIND, names=list(self._names)))
 
     def _members(self, names: Sequence[Name]) -> ndarray:
@@ -262,7 +263,8 @@ def resume_karma_account(path: str | Path) -> KarmaAccount:
     stored = files.read(Path(path), kind=KIND)
     arrays = {name: array for name, (_, array) in stored.record.items()}
     rules: dict[str, Any] = {name: arrays[f"economy {name}"] for name in Economy._fields}
-    economy = Economy(**{name: part if part.ndim else part.item() for name, part in rules.items()})
+    scalars = {name: part.item() for name, part in rules.items() if not part.ndim}
+    economy = Economy(**rules | scalars)
     now = Agents(**{name: arrays[f"agents {name}"] for name in Agents._fields})
     account = KarmaAccount(economy, arrays["policy"], stored.meta["names"], now)
     account._costs = arrays["costs"]

@@ -453,7 +453,7 @@ def _price_taking_ascent(market: Market, choice: Any) -> Any:
 
 @compiled
 def _gaps_and_slopes(market: Market, ascent: Ascent, choice: Any, rise: Any) -> Any:
-    """Return what is left of a step up the ascent and back into the box, ``[player]``, and its slopes.
+    """Return the move of a step up the ascent and back into the box, ``[player]``, and its slopes.
 
     The ascent is less ``rise`` of its own slopes, times the choice above the lower end.
     """

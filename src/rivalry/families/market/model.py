@@ -514,7 +514,7 @@ class Market(OneLineRepr, eqx.Module):
         return priced_numbers(self.numbers)
 
     def net_of_taxes(self, profit: PerPlayer) -> PerPlayer:
-        """Return what is left, after all taxes, of profits at the costs of `priced`."""
+        """Return profits at the costs of `priced` after all taxes."""
         retained = 1.0 - self.numbers["ad_valorem"] if self.taxes_sales else 1.0
         return self.after_tax(retained * profit)
 

@@ -163,7 +163,7 @@ def linear_quadratic(market: Market) -> LinearQuadraticGame:
 
 
 def outside_linear(market: Market, states: ndarray) -> str:
-    """Return where outputs or prices fall below zero on a path ``[period state]``, or an empty text."""
+    """Return the first fall of outputs or prices below zero on a path ``[period state]``, or no text."""
     low = -1e-9 * float(payoff_scale(market))
     a, b = float(market.numbers["intercept"]), float(market.numbers["slope"])
     slope = b if market.rule.demand == "linear" else float(market.numbers["substitution"])

@@ -75,7 +75,7 @@ def class_gains(
 
 
 def pareto_words(names: list[str], mean: ndarray, half: ndarray) -> str:
-    """Return which classes gain, lose, and of which one cannot tell, from gains ``[class]`` and half widths.
+    """Return the classes that gain, lose or cannot be told, from gains ``[class]`` and half widths.
 
     >>> pareto_words(["a", "b", "c"], np.array([2.0, -1.0, 1.0]), np.array([1.0, 0.5, 1.5]))
     'gain: a; lose: b; cannot tell: c'
