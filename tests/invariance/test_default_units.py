@@ -21,7 +21,7 @@ from rivalry.methods.design.rule_design import RuleDesign
 from rivalry.methods.populations.fictitious_play import PopulationFictitiousPlay
 from rivalry.methods.populations.population_equilibria import PopulationEquilibria
 from rivalry.runtime.jax import jnp
-from tests.invariance.games import DILEMMA, DOVES, PENNIES, START, SYMMETRIC, ZERO_SUM
+from tests.invariance.games import DILEMMA, PENNIES, START, SYMMETRIC, ZERO_SUM
 from tests.invariance.rewritten import Wording
 from tests.invariance.test_boxes import START as INSIDE
 from tests.invariance.test_boxes import Firms, Rivals, Varied
@@ -161,9 +161,6 @@ ROWS: dict[str, Row] = {
         why_common="one agent",
     ),
     "Evaluate": Row(finite(PENNIES), methods.Evaluate(), START, ("profile",)),
-    "EvolutionaryStability": Row(
-        finite(DOVES), methods.EvolutionaryStability(), same=("strategy",), why_common=SYMMETRY
-    ),
     "Feedback": Row(
         lambda factors: team_race(
             factors[0],

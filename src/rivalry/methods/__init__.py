@@ -42,7 +42,6 @@ _TITLES = {
         "correlated_equilibrium": (
             "the correlated equilibrium of highest welfare of a finite game, and the vertices of all"
         ),
-        "evolutionary_stability": "whether a strategy of a symmetric game is evolutionarily stable, exactly",
         "fermi": "finite populations: imitation by pairwise comparison, at rare or frequent mutations",
         "hedge": "multiplicative weights: mixed strategies updated by the exponential of expected payoffs",
         "linear_programme": (
@@ -120,8 +119,7 @@ METHODS = collect(
 WITHOUT_DRAWS = frozenset(
     (
         *("all_equilibria", "closed_form", "correlated_equilibrium"),
-        *("departure_time_equilibrium", "evolutionary_stability"),
-        *("fermi", "linear_programme"),
+        *("departure_time_equilibrium", "fermi", "linear_programme"),
         *("linear_quadratic", "mixed_commitment", "mixed_equilibria", "moran", "pure_equilibria"),
         *(
             "round_robin",

@@ -35,7 +35,6 @@ TABLES: dict[str, str] = {
     "fixation": f"{_FINITE}:fixation",
     "mean_share": f"{_FINITE}:mean_shares",
     "score": f"{_FINITE}:scores",
-    "stability": f"{_FINITE}:stability",
     "branch_ending": f"{_CONTINUATION}:branches",
     "trial_claim": f"{_DESIGN}:trials",
     "trial_objective_mean": f"{_DESIGN}:rule_trials",

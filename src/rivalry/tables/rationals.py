@@ -45,15 +45,3 @@ def echelon(equations: Sequence[Row]) -> tuple[list[list[fmpq]], list[int]] | No
     unknowns = [next(k for k, entry in enumerate(row) if entry) for row in rows]
     has_solution = not rows or unknowns[-1] < len(rows[-1]) - 1
     return (rows, unknowns) if has_solution else None
-
-
-def only_solution(equations: Sequence[Sequence[Fraction | int]]) -> list[Fraction] | None:
-    """Solution of equations ``[A | b]`` in fractions; None where there is none, or more than one.
-
-    >>> only_solution([[Fraction(1, 2), 1, 1], [1, 0, 1]])
-    [Fraction(1, 1), Fraction(1, 2)]
-    """
-    solved = echelon([[rational(entry) for entry in row] for row in equations])
-    if solved is None or len(solved[0]) < len(equations[0]) - 1:
-        return None
-    return [fraction(row[-1]) for row in solved[0]]

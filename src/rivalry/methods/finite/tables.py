@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from rivalry.results.reader import Reader
 from rivalry.results.table import ZERO, Estimate, Row, Table
-from rivalry.text.display import joint_action_names, strategy_by_name, strategy_in_words
+from rivalry.text.display import joint_action_names
 
 FRACTION = 12  # characters of the longest fraction that is printed
 NUMBERED = "vertex {}"
@@ -170,28 +170,3 @@ def scores(reader: Reader) -> Table | None:
     return Table(
         rows, "strategies", "total score, and mean payoff per turn against each strategy", beside=True
     )
-
-
-def stability(reader: Reader) -> Table | None:
-    """Return the strategies that were tested for evolutionary stability, and a mutant that enters."""
-    words, strategies, mutants = (reader.array(name) for name in ("stability", "strategy", "mutant"))
-    if words is None or strategies is None:
-        return None
-    actions = reader.array("action_name")
-    exact = reader.array("exact_strategy")
-    rows: list[Row] = []
-    for k in np.flatnonzero(words != ""):
-        row = {"strategy": Estimate(_mixture(strategies[k], actions)), "stability": Estimate(str(words[k]))}
-        if exact is not None and not np.all(np.isin(strategies[k], (0.0, 1.0))):
-            row["exact"] = Estimate(", ".join(map(str, exact[k])))
-        if mutants is not None and np.isfinite(mutants[k]).all():
-            row["mutant that is not repelled"] = Estimate(_mixture(mutants[k], actions))
-        rows.append(row)
-    return Table(rows, "strategies", "evolutionary stability", beside=True)
-
-
-def _mixture(row: ndarray, actions: ndarray | None) -> str:
-    """Return a mixed strategy of a symmetric game in words."""
-    if actions is None or np.shape(actions)[1:] != row.shape:
-        return strategy_in_words(row)
-    return strategy_by_name(row, actions[0])
