@@ -19,7 +19,6 @@ from rivalry.families.lq import lq
 from rivalry.methods import METHODS
 from rivalry.methods.design.rule_design import RuleDesign
 from rivalry.methods.populations.fictitious_play import PopulationFictitiousPlay
-from rivalry.methods.populations.population_equilibria import PopulationEquilibria
 from rivalry.runtime.jax import jnp
 from tests.invariance.games import DILEMMA, PENNIES, START, SYMMETRIC, ZERO_SUM
 from tests.invariance.rewritten import Wording
@@ -198,9 +197,6 @@ ROWS: dict[str, Row] = {
     ),
     "Periods": Row(
         lambda factors: team_race(factors[0]), methods.Periods(), same=("profile",), why_common=MONEY
-    ),
-    "PopulationEquilibria": Row(
-        roads, PopulationEquilibria(levels=2, starts=1), same=("equilibria",), why_common=TYPE, nightly=True
     ),
     "PopulationFictitiousPlay": Row(roads, PopulationFictitiousPlay(), [[0.3, 0.3, 0.4]], ("profile",), TYPE),
     "PopulationNewton": Row(roads, methods.PopulationNewton(), [[0.3, 0.3, 0.4]], ("profile",), TYPE),

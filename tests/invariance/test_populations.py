@@ -9,7 +9,6 @@ import pytest
 
 import rivalry as rv
 from rivalry.methods import OnlineMirrorDescent, PopulationNewton
-from rivalry.methods.populations.population_equilibria import PopulationEquilibria
 from rivalry.methods.populations.response import inverse_temperature
 from rivalry.population import population_certificate
 from tests.road_population import RoadNetwork, open_spiel
@@ -41,15 +40,11 @@ CHANGES: dict[str, dict[str, Any]] = {
 METHODS: dict[str, Callable[[float], Any]] = {
     "newton": lambda unit: PopulationNewton(beta=BETA / unit, begin=0.1 / unit),
     "online_mirror_descent": lambda unit: OnlineMirrorDescent(beta=0.1 / unit),
-    "all_equilibria": lambda unit: PopulationEquilibria(
-        beta=BETA / unit, lowest_beta=0.1 / unit, levels=2, starts=1
-    ),
 }
 
 
 FAILING = {  # with a constant of 20,000 times the range of travel times
     ("newton", "constant"): "rounding of the times leaves a residual above 1e-11",
-    ("all_equilibria", "constant"): "rounding of the times leaves a residual above 1e-11",
     ("online_mirror_descent", "constant"): "it ends at a part of the payoff scale, which holds the constant",
 }
 
@@ -59,14 +54,12 @@ def cells() -> Iterator[Any]:
         for change in CHANGES:
             why = FAILING.get((name, change))
             marks = [pytest.mark.xfail(strict=True, reason=why)] if why else []
-            marks += [pytest.mark.slow] if name == "all_equilibria" else []
             yield pytest.param(name, change, marks=marks, id=f"{name}-{change}")
 
 
 def solved(name: str, change: dict[str, Any]) -> Any:
     game = roads(**change)
-    start = None if name == "all_equilibria" else np.full((1, 3), 1 / 3)
-    return rv.solve(game, METHODS[name](change.get("payoffs", 1.0)), start, seed=1)
+    return rv.solve(game, METHODS[name](change.get("payoffs", 1.0)), np.full((1, 3), 1 / 3), seed=1)
 
 
 @pytest.mark.parametrize(("name", "change"), [*cells()])

@@ -116,7 +116,7 @@ def test_paths_are_drawn_uniformly_with_replacement() -> None:
 @pytest.mark.parametrize("name", PLANNING)
 @pytest.mark.parametrize("network", ["plain_3x3", "stubs_3x3"])
 def test_journeys_lead_from_origin_to_destination(name: str, network: str) -> None:
-    """For all choices and with occasional refusals, the lanes of a journey form a shortest path, or one of three."""
+    """For all choices and with occasional refusals, the lanes of a journey form a short path."""
     game = small(network=network, **PLANNING[name])
     world, lanes, random = game.world(), game.network.lanes, np.random.default_rng(0)
     away = distances(game.network)

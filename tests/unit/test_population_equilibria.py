@@ -9,11 +9,9 @@ import equinox as eqx
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from scipy.special import expit
 
 import rivalry as rv
 from rivalry.core.space import Simplex
-from rivalry.methods.populations.population_equilibria import PopulationEquilibria, _deflation
 from rivalry.runtime.jax import jax, jnp
 
 BETA, GAMMA, MOST, KBAR = 1000.0, 0.98, 20, 10.0
@@ -132,32 +130,6 @@ def test_the_remedy_mentions_several_stationary_distributions() -> None:
         assert said.startswith("no first stage was solved")
 
 
-@pytest.mark.nightly
-def test_branches_are_followed_through_folds_and_certified(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """By arc length the branch turns back twice; steps a third as long give 48.0040566 and 37.1385576."""
-    monkeypatch.setitem(globals(), "MOST", 12)
-    game = rv.games.karma(max_karma=12, mean_karma=5)
-    listed = rv.all_equilibria(game, max_seconds=None, beta=BETA, levels=2, starts=0)
-    assert not listed.complete
-    found = listed.solution.data
-    np.testing.assert_allclose(found.fold_beta.values[:2], [48.0040566, 37.1385576], rtol=2e-6)
-    pays = found.equilibrium_payoff.values[:, 0]
-    assert len(pays) >= 1
-    for k, policy in enumerate(listed.equilibria):
-        law = rv.population.stationary_population(game, jnp.asarray(policy)).mu
-        plain = told(policy, np.asarray(law))
-        assert plain.payoff == pytest.approx(pays[k], abs=1e-6)
-        assert plain.gain == pytest.approx(found.equilibrium_regret.values[k, 0], abs=1e-6)
-        assert plain.off < 1e-6
-        assert plain.moved < 1e-12
-        assert plain.held == pytest.approx(5.0, abs=1e-9)
-        claim = str(found.equilibrium_claim.values[k])
-        assert claim in ("approximate equilibrium", "equilibrium")
-        assert claim in repr(listed)
-
-
 class Hunt(eqx.Module):
     """A stag hunt of a population: the stag pays the share x of those who hunt it, the hare .6 for sure.
 
@@ -187,56 +159,6 @@ class Hunt(eqx.Module):
 
     def balance(self, env: Any, mu: Any, pi: Any) -> Any:
         return mu @ pi[:, 0] - env
-
-
-@pytest.mark.slow
-def test_equilibria_of_other_branches_are_found_and_each_is_certified() -> None:
-    """The branch of uniform play leads to the hare; two more equilibria are born in a fold."""
-    beta = 20.0
-    found = rv.solve(
-        Hunt(), PopulationEquilibria(beta=beta, lowest_beta=1.0, levels=4, starts=3), seed=1
-    ).data
-
-    def off(x: float) -> float:
-        return x - float(expit(beta * (x - 0.6)))
-
-    roots = [brentq(off, *ends) for ends in ((0.0, 0.1), (0.5, 0.8), (0.9, 1.0))]
-    shares = found.equilibria.values[:, 0, 0]
-    np.testing.assert_allclose(np.sort(shares), roots, atol=1e-9)
-    for x, pay, gain in zip(
-        shares, found.equilibrium_payoff.values, found.equilibrium_regret.values, strict=True
-    ):
-        per_step = x * x + (1 - x) * 0.6
-        assert pay == pytest.approx([2 * per_step], abs=1e-9)
-        assert gain == pytest.approx([2 * (max(x, 0.6) - per_step)], abs=1e-9)
-    assert len(found.equilibrium_claim) == 3
-    assert not bool(found.complete)
-
-    # the fold: beta x (1 - x) = 1 at a solution
-    def fold(x: float) -> float:
-        return x - float(expit((x - 0.6) / (x * (1 - x))))
-
-    x = brentq(fold, 0.65, 0.95)
-    assert found.fold_beta.values == pytest.approx([1 / (x * (1 - x))], rel=1e-2)
-
-
-def test_deflation_grows_without_limit_at_known_points_and_its_slope_is_that_of_its_logarithm() -> None:
-    rng = np.random.default_rng(0)
-    y, known = rng.normal(size=4), rng.normal(size=(3, 4))
-    factor, slope = _deflation(y, known)
-    assert factor == pytest.approx(np.prod([1 + 1 / np.sum((y - k) ** 2) for k in known]))
-    h = 1e-6
-    moved = [np.log(_deflation(y + h * e, known)[0] / _deflation(y - h * e, known)[0]) for e in np.eye(4)]
-    np.testing.assert_allclose(slope, np.array(moved) / (2 * h), rtol=1e-7)
-    assert _deflation(known[0] + 1e-8, known)[0] > 1e12
-    assert _deflation(y, known[:0]) == (1.0, pytest.approx(np.zeros(4)))
-
-
-def test_the_first_branch_begins_below_beta() -> None:
-    with pytest.raises(ValueError, match="lowest_beta: 5 must be below beta = 2"):
-        PopulationEquilibria(beta=2.0, lowest_beta=5.0)
-    with pytest.raises(ValueError, match="lowest_beta: 5 must be below beta = 2"):
-        PopulationEquilibria(beta=2.0).world(rv.games.karma())
 
 
 class Crowding(Hunt):
@@ -282,7 +204,7 @@ def test_a_fold_is_named_once_stages_leap() -> None:
 
 @pytest.mark.nightly
 def test_stages_of_an_ordinary_economy_leap_to_the_full_beta(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They end at a fold at 48.002; the end of the branch by arc length (above) is judged with NumPy."""
+    """They end at a fold at 48.002; their own end is judged with NumPy."""
     monkeypatch.setitem(globals(), "MOST", 12)
     found = rv.solve(rv.games.karma(max_karma=12, mean_karma=5), rv.methods.PopulationNewton(), "uniform")
     assert (found.status, int(found.data.leaps)) == ("converged", 1)

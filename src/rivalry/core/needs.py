@@ -69,7 +69,7 @@ GAME_KINDS = (
     GameKind(
         "a game in extensive form", is_tree, ("SubgamePerfectEquilibria", "LinearProgramme", "Evaluate")
     ),
-    GameKind("a population", is_population, ("PopulationNewton", "PopulationEquilibria", "Evaluate")),
+    GameKind("a population", is_population, ("PopulationNewton", "PopulationFictitiousPlay", "Evaluate")),
     GameKind("a game of finitely many agents", is_agents, ("Simulation", "CitySimulation")),
     GameKind(
         "a finite game",

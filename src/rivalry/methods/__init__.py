@@ -79,10 +79,9 @@ _OWN |= {
         (
             "rivalry.methods.continuous.all_equilibria:AllEquilibria",
             "rivalry.methods.finite.finite_equilibria:FiniteEquilibria",
-            "rivalry.methods.populations.population_equilibria:PopulationEquilibria",
         ),
         "all equilibria, each with a proof, and whether the list is complete: pure ones on boxes and "
-        "simplices, mixed ones of finite games; in populations, several logit equilibria, each certified",
+        "simplices, mixed ones of finite games",
     ),
     "design": Entry(
         ("rivalry.methods.design.design:Design", "rivalry.methods.design.rule_design:RuleDesign"),

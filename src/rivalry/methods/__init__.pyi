@@ -55,7 +55,6 @@ from rivalry.methods.limit_sets.newton import Newton as Newton
 from rivalry.methods.populations.fictitious_play import PopulationFictitiousPlay as PopulationFictitiousPlay
 from rivalry.methods.populations.newton import PopulationNewton as PopulationNewton
 from rivalry.methods.populations.online_mirror_descent import OnlineMirrorDescent as OnlineMirrorDescent
-from rivalry.methods.populations.population_equilibria import PopulationEquilibria as PopulationEquilibria
 from rivalry.methods.q_learning.options import Exploration as Exploration
 from rivalry.methods.q_learning.options import StepSize as StepSize
 from rivalry.methods.q_learning.options import Stopping as Stopping

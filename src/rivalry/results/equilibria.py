@@ -16,7 +16,7 @@ def equilibria(reader: Reader) -> Table | None:
     profiles, pays = reader.array("equilibria"), reader.array("equilibrium_payoff")
     if profiles is None or profiles.ndim != 3:
         return None
-    component, claims = reader.array("component"), reader.array("equilibrium_claim")
+    component = reader.array("component")
     is_connected = component is not None and len(set(component[component >= 0].tolist())) < len(component)
     rows: list[Row] = []
     for k, profile in enumerate(profiles):
@@ -29,8 +29,6 @@ def equilibria(reader: Reader) -> Table | None:
             row |= reader.payoffs(pays[k][: len(profile_rows)], largest)
         if component is not None and is_connected:
             row["component"] = exactly(str(int(component[k])), float(component[k]))
-        if claims is not None:
-            row["claim"] = Estimate(str(claims[k]))
         rows.append(row)
     sets = _sets(reader) if reader.array("equilibrium_vertex") is None else _vertices(reader)
     return Table(rows + sets, "equilibria", shows=SHOWS, claimed="proved")
@@ -42,9 +40,7 @@ def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: b
     near = UNKNOWN
     if radius is not None and np.isfinite(radius[k]):
         near = float(radius[k])
-    row: Row = {}
-    if reader.array("equilibrium_claim") is None:  # policies of populations are too large for a table
-        row = reader.strategies("equilibria", profile, actions, float(np.nan_to_num(near)))
+    row = reader.strategies("equilibria", profile, actions, float(np.nan_to_num(near)))
     is_pure = actions is not None and np.all((profile == 0) | (profile == 1))
     heading = RADIUS if reader.numbers else PROVED
     # numbers of equilibria in fractions, such as those of components, are only the nearest floats

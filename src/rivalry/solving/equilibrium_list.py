@@ -81,8 +81,7 @@ class EquilibriumList(_Solved):
     equilibria : ndarray
         ``[equilibrium player axis]``; the mixed strategies of a finite game.
     radius : ndarray
-        Largest distance in any choice from an entry of the list to the exact equilibrium, ``[equilibrium]``;
-        NaN in populations.
+        Largest distance in any choice from an entry of the list to the exact equilibrium, ``[equilibrium]``.
     complete : bool
         Whether it is proved that there is no other equilibrium of the kind that was searched for.
     reason : str
@@ -273,15 +272,13 @@ def all_equilibria(
     """Return the equilibria of a game, each with a proof, and whether the list is complete.
 
     On intervals and simplices all pure equilibria are searched for (`rivalry.methods.AllEquilibria`), in
-    finite games pure and mixed ones. In populations several logit equilibria are searched for
-    (`rivalry.methods.PopulationEquilibria`), each with a certificate but none with a radius; the list is
-    never complete.
+    finite games pure and mixed ones.
 
     Parameters
     ----------
     game
         A game on a box or a simplex whose payoffs JAX can trace, with up to 32 choices (coordinates of the
-        strategies of all players); a finite game; or a population. An array or list of payoffs
+        strategies of all players); or a finite game. An array or list of payoffs
         ``[game player action_0 action_1]`` is a stack of games of two players, of which `EquilibriumLists`
         are returned.
     where

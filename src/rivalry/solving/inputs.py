@@ -113,7 +113,7 @@ def check_kind(method: object, game: object) -> None:
     >>> check_kind(rv.methods.Newton(), rv.games.karma())
     Traceback (most recent call last):
     ...
-    ValueError: game: is a population; Newton needs payoffs; use PopulationNewton or PopulationEquilibria
+    ValueError: game: is a population; Newton needs payoffs; use PopulationNewton or PopulationFictitiousPlay
     """
     kind = type(method)
     # custom methods need not declare what they need, and learners may take tables

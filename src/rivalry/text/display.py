@@ -193,7 +193,7 @@ def equilibrium_rows(record: Mapping[str, Any]) -> dict[str, str]:
     is_complete = bool(record["complete"][1])
     if not has_proofs(record) or not is_complete:
         text += f"; complete: {str(is_complete).lower()} ({record['complete_reason'][1]})"
-    if "claim_scope" in record and "equilibrium_claim" not in record:  # else the table has each claim
+    if "claim_scope" in record:
         text += f"; {record['claim_scope'][1]}"
     rows = {"equilibria": text}
     profiles, bounds = (record.get(name, ((), []))[1] for name in ("certified", "certified_bound"))

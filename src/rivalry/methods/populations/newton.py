@@ -89,10 +89,10 @@ class PopulationNewton(BaseMethod):
     the time of a path is its beta. The method converges only if all equations hold to 1e-11 (values in units
     of the payoff scale, the environment relative to its size) at the full ``beta``.
 
-    There may be several equilibria, which `PopulationEquilibria` searches for. Short stages follow the branch
-    of the lowest beta, whatever the start; longer stages, with a ``factor`` of 3 or 4, may reach others. With
-    ``begin`` at ``beta`` the first stage begins at the values and the population of the start, and finds an
-    equilibrium near them. If there is none, beta is lowered first and then raised again.
+    There may be several equilibria. Short stages follow the branch of the lowest beta, whatever the start;
+    longer stages, with a ``factor`` of 3 or 4, may reach others. With ``begin`` at ``beta`` the first stage
+    begins at the values and the population of the start, and finds an equilibrium near them. If there is
+    none, beta is lowered first and then raised again.
 
     Where the shortest stage fails, as where the branch turns back (a fold), longer and longer ones are tried
     from a population in which agents have adjusted their policies. The equilibrium that they reach is at the
