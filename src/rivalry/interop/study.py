@@ -101,8 +101,8 @@ class PretrainedPolicies(BaseLearner):
         """Return mean payoffs ``[player policy rival]`` of two firms' policies ``[policy state]``."""
         size = isqrt(payoff.shape[1])
         past = np.random.default_rng(random_stream(seed, "start")).integers(0, size, (self.openings, 2))
-        policy, rival, opening = np.indices((len(first), len(second), self.openings))
-        state = (size * past[:, 0] + past[:, 1])[opening]
+        policy, rival, start = np.indices((len(first), len(second), self.openings))
+        state = (size * past[:, 0] + past[:, 1])[start]
         total = np.zeros((2, *state.shape))
         for _ in range(self.periods):
             state = size * first[policy, state] + second[rival, state]
@@ -129,16 +129,16 @@ class PretrainedPolicies(BaseLearner):
         }
 
 
-def _certificate(met: ndarray, profile: ndarray) -> Certificate:
+def _certificate(meeting_gains: ndarray, profile: ndarray) -> Certificate:
     """Return the certificate of a choice of policies by profit gains ``[pair policy rival]``.
 
     Regrets are the largest mean gains over the policies. The intervals are those of Student's t for
     differences within pairs, wider by Bonferroni's inequality, so that they hold for all policies of both
     firms together.
     """
-    payoffs = np.stack([met @ mix for mix in profile[::-1]], axis=1)  # [pair player policy]
+    payoffs = np.stack([meeting_gains @ mix for mix in profile[::-1]], axis=1)  # [pair player policy]
     gains = payoffs - np.sum(payoffs * profile, axis=2, keepdims=True)
-    mean, count, rounding = gains.mean(axis=0), len(met), ROUNDING * np.abs(met).max()
+    mean, count, rounding = gains.mean(axis=0), len(meeting_gains), ROUNDING * np.abs(meeting_gains).max()
     mean = np.where(np.abs(mean) <= rounding, 0.0, mean)
     varies = (mean != 0.0) | (gains.std(axis=0) > rounding)
     width = half_width_of(gains.std(axis=0, ddof=1), count, max(int(varies.sum()), 1))
