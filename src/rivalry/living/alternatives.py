@@ -70,7 +70,7 @@ def figure_of_choices(game: Any, choices: Mapping[str, Sequence[object]]) -> Fig
     for values in product(*choices.values()):
         parameters = dict(zip(choices, values, strict=True))
         case = variant(game, **parameters)
-        method = ClosedForm() if oracles.closed_form.knows(case) else BestResponse()
+        method: Any = ClosedForm() if oracles.closed_form.knows(case) else BestResponse()
         record = solve(case, method).record
         answer = stored_answer(record)
         if answer is None or "price" not in record:

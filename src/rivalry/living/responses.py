@@ -88,7 +88,7 @@ def _view(game: object, profile: ndarray | None, known_equilibria: list[TableDic
         return None
     if not mixture and game.space.shape[1] > 2:
         return None
-    x = initial_profile(game) if profile is None else floats(profile)
+    x = floats(initial_profile(game) if profile is None else profile)
     if not is_profile(game, x):
         return None
     low, high = _edges(game.space)

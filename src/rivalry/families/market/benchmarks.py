@@ -167,8 +167,9 @@ def price_taking(market: Market, choice: ndarray) -> Certificate:
     paid = np.array([market.after_tax(market.earned(sold._replace(q=put(q)))) for q in rows])
     gain = paid.max(axis=0) - paid[0]
     scale = np.full(len(gain), float(payoff_scale(market)))
-    words = {"method": "all outputs at the given prices", "scope": "of firms that take prices as given"}
-    return Certificate(gain, gain, "exact", tolerance=TOLERANCE * scale, rounding="floating point", **words)
+    method, scope = "all outputs at the given prices", "of firms that take prices as given"
+    tolerance = TOLERANCE * scale
+    return Certificate(gain, gain, "exact", method, tolerance, rounding="floating point", scope=scope)
 
 
 def gain_bounds(market: Market) -> tuple[ndarray, ndarray]:

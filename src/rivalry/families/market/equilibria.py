@@ -413,4 +413,4 @@ def logit_joint(a: object, a0: float, mu: float, c: object) -> ndarray:
     a, c = broadcast_parameters(a, c)
     value = (a - c - a0) / mu
     size = np.logaddexp.reduce(value) - 1.0  # w + ln w = size, by the Wright omega function
-    return c + mu * (1 + wrightomega(size))
+    return np.asarray(c + mu * (1 + wrightomega(size)))

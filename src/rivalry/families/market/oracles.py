@@ -235,7 +235,7 @@ def _(game: ContingentMarket, x: Profile) -> Record:
     ContingentMarket, when=lambda game: isinstance(game.game, Market) and len(game.stages) == 1
 )
 def _(game: ContingentMarket, x: Profile) -> Traced:
-    return _mean_metrics(game.game, x.T[..., None], game.levels, game.probabilities)
+    return _mean_metrics(whole_market(game), x.T[..., None], game.levels, game.probabilities)
 
 
 def _at_levels(game: ContingentMarket, x: Any) -> list[tuple[Any, Any]]:
@@ -420,7 +420,7 @@ oracles.plot_data.register(StagedMarket)(_plot_data)
 
 @oracles.plot_data.register(ContingentMarket, when=lambda game: isinstance(game.game, Market))
 def _(game: ContingentMarket) -> Mapping[str, Callable[[Profile], Record]]:
-    return {BENCHMARKS: partial(_benchmarks, game.game)}
+    return {BENCHMARKS: partial(_benchmarks, whole_market(game))}
 
 
 def _benchmarks(market: Market, x: Profile) -> Record:
