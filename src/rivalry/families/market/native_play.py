@@ -279,7 +279,7 @@ class MarketPlay(eqx.Module):
         return state_parts
 
     def _inactive_choices(self, carried: PeriodState) -> Float[Array, "firm axis"]:
-        """Return the choices of inactive firms: choices stay, nothing is invested."""
+        """Return the choices of inactive firms: choices stay, zeros is invested."""
         inaction, market = jnp.zeros(self.space.shape), self.market
         stays = market.timing == "alternating" and market.dynamics.adjustment != "predetermined"
         return inaction.at[:, 0].set(carried.choice) if stays else inaction
@@ -310,23 +310,23 @@ def _(game: MarketPlay) -> tuple[ndarray, ndarray]:
 
 
 def _ranges(game: MarketPlay, last: float) -> Any:
-    """Return both ends of states, choices and results until the period ``last``; nothing bounds cash."""
+    """Return both ends of states, choices and results until the period ``last``, those of cash unknown."""
     market, numbers, firms = game.market, game.market.numbers, jnp.ones(game.market.players)
     size = max(1.0, float((1.0 + np.asarray(numbers["growth"])) ** last))
     low, high = jnp.minimum(choice_bounds(market)[0], 0.0), game.reach
-    least, most = ends(game.space)
+    low_choices, high_choices = ends(game.space)
     capacity = numbers["capacity"] * firms
     if market.dynamics.invest:
-        capacity = capacity + last * size * most[:, 1]
+        capacity = capacity + last * size * high_choices[:, 1]
     q, p = _cleared(market, low, high)
-    nothing = 0.0 * firms
+    zeros = 0.0 * firms
     start = jnp.asarray(0)
-    lowest = PeriodState(low, nothing, jnp.min(p.low), -jnp.inf * firms, firms < 1, start)
+    lowest = PeriodState(low, zeros, jnp.min(p.low), -jnp.inf * firms, firms < 1, start)
     largest = PeriodState(high, capacity, jnp.max(p.high), jnp.inf * firms, firms > 0, start)
     sold = jnp.minimum(q.high * size, capacity)
     return [
-        (lowest, jnp.minimum(least, 0.0), Flow(nothing, p.low, nothing, nothing)),
-        (largest, most, Flow(sold, p.high, nothing, nothing)),
+        (lowest, jnp.minimum(low_choices, 0.0), Flow(zeros, p.low, zeros, zeros)),
+        (largest, high_choices, Flow(sold, p.high, zeros, zeros)),
     ]
 
 
