@@ -114,7 +114,7 @@ class UncappedEquilibrium(BaseLearner):
             return False
         return bool(session["share"][-1] <= self.cut or not session["residual"][-1] <= ENOUGH)
 
-    def _solved(self, game: KarmaEconomy, policy: ndarray) -> tuple[ndarray, ndarray, float]:
+    def _solved(self, game: Any, policy: ndarray) -> tuple[ndarray, ndarray, float]:
         """Return policy, distribution and residual at a cap; ``policy`` is that at a lower one, or empty."""
         beta = float(inverse_temperature(game, self.beta, SHARPNESS))
         if policy.size:
@@ -131,7 +131,7 @@ class UncappedEquilibrium(BaseLearner):
         missing = np.log(held[-1] / self.cut) / decline if decline and held[-1] > 0 else np.inf
         return int(np.ceil(np.clip(cap + missing, SHORTEST * cap, LONGEST * cap)))
 
-    def read(self, world: KarmaEconomy, session: Session) -> Record:
+    def read(self, world: Any, session: Session) -> Record:
         game = variant(world, max_karma=int(session["cap"][-1]))
         share, residual = float(session["share"][-1]), float(session["residual"][-1])
         beta = float(inverse_temperature(world, self.beta, SHARPNESS))
@@ -158,7 +158,7 @@ class UncappedEquilibrium(BaseLearner):
 
 
 @compiled
-def _newton_from(game: KarmaEconomy, policy: Policy, by: LogitRule) -> tuple[Policy, Distribution, Scalar]:
+def _newton_from(game: Any, policy: Policy, by: LogitRule) -> tuple[Policy, Distribution, Scalar]:
     """Return policy, distribution and residual where Newton's method ends from a policy's population."""
     solved = newton(game, point_of(game, policy), by)
     q = action_values(game, solved.point.env, solved.point.values)
@@ -184,7 +184,7 @@ def gain_without_cap(game: KarmaEconomy, policy: Policy, mu: Distribution) -> Fl
 
 
 @compiled
-def _gain_in(wide: KarmaEconomy, game: KarmaEconomy, policy: Policy, mu: Distribution) -> Array:
+def _gain_in(wide: Any, game: Any, policy: Policy, mu: Distribution) -> Array:
     env = game.environment(mu, policy)
     more = [(0, 0)] + [(0, wide.most - game.most)] * (env.rivals.ndim - 1)
     best = _largest_values(wide, Around(jnp.pad(env.rivals, more), env.level), FAR * game.most)
@@ -192,7 +192,7 @@ def _gain_in(wide: KarmaEconomy, game: KarmaEconomy, policy: Policy, mu: Distrib
     return by_type(game, mu * (of_held - policy_values(game, env, policy))) / game.share
 
 
-def _largest_values(game: KarmaEconomy, env: Around, enough: int) -> Values:
+def _largest_values(game: Any, env: Around, enough: int) -> Values:
     """Return upper bounds on the values of an agent that loses nothing from an amount of karma on."""
     is_rich = jnp.arange(len(game.discount)) % (game.most + 1) >= enough
     smallest = SETTLED * jnp.max(game.stakes)
