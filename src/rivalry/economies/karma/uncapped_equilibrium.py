@@ -100,11 +100,11 @@ class UncappedEquilibrium(BaseLearner):
         while count < steps and not self._is_over(session):
             game = variant(world, max_karma=int(session["next_cap"][0]))
             policy, mu, residual = self._solved(game, session["policy"])
-            held = np.asarray(game.karma_distribution(put(mu)))
-            for name, value in (("cap", game.most), ("share", held[-1]), ("residual", residual)):
+            shares = np.asarray(game.karma_distribution(put(mu)))
+            for name, value in (("cap", game.most), ("share", shares[-1]), ("residual", residual)):
                 session[name] = np.append(session[name], value)
             session["policy"], session["distribution"] = policy, mu
-            session["next_cap"][0] = self._next_cap(held)
+            session["next_cap"][0] = self._next_cap(shares)
             count += 1
         return count
 
@@ -118,17 +118,17 @@ class UncappedEquilibrium(BaseLearner):
         """Return policy, distribution and residual at a cap; ``policy`` is that at a lower one, or empty."""
         beta = float(inverse_temperature(game, self.beta, SHARPNESS))
         if policy.size:
-            found = _newton_from(game, extended(game, policy), rule(beta, self.exploration))
-            if float(found[2]) <= ENOUGH:
-                return np.asarray(found[0]), np.asarray(found[1]), float(found[2])
+            solution = _newton_from(game, extended(game, policy), rule(beta, self.exploration))
+            if float(solution[2]) <= ENOUGH:
+                return np.asarray(solution[0]), np.asarray(solution[1]), float(solution[2])
         return equilibrium(game, beta, self.exploration)
 
-    def _next_cap(self, held: Float[ndarray, "karma"]) -> int:
+    def _next_cap(self, shares: Float[ndarray, "karma"]) -> int:
         """Return the cap at which an exponential tail with the decline below the present one ends."""
-        cap = len(held) - 1
-        before, after = held[max(cap - 1 - TAIL, 0)], held[max(cap - 1, 0)]
+        cap = len(shares) - 1
+        before, after = shares[max(cap - 1 - TAIL, 0)], shares[max(cap - 1, 0)]
         decline = np.log(before / after) / TAIL if 0 < after < before else 0.0
-        missing = np.log(held[-1] / self.cut) / decline if decline and held[-1] > 0 else np.inf
+        missing = np.log(shares[-1] / self.cut) / decline if decline and shares[-1] > 0 else np.inf
         return int(np.ceil(np.clip(cap + missing, SHORTEST * cap, LONGEST * cap)))
 
     def read(self, world: Any, session: Session) -> Record:
@@ -186,8 +186,8 @@ def gain_without_cap(game: KarmaEconomy, policy: Policy, mu: Distribution) -> Fl
 @compiled
 def _gain_in(wide: Any, game: Any, policy: Policy, mu: Distribution) -> Array:
     env = game.environment(mu, policy)
-    more = [(0, 0)] + [(0, wide.most - game.most)] * (env.rivals.ndim - 1)
-    best = _largest_values(wide, Around(jnp.pad(env.rivals, more), env.level), FAR * game.most)
+    padding = [(0, 0)] + [(0, wide.most - game.most)] * (env.rivals.ndim - 1)
+    best = _largest_values(wide, Around(jnp.pad(env.rivals, padding), env.level), FAR * game.most)
     of_held = best.reshape(wide.shape)[:, :, : game.most + 1].ravel()
     return by_type(game, mu * (of_held - policy_values(game, env, policy))) / game.share
 
