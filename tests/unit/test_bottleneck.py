@@ -182,8 +182,8 @@ def test_classes_at_distant_times_do_not_meet() -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"early": 7.0}, "early: must be below value_of_time"),
-        ({"classes": {"a": {"share": 1.0, "early": 8}}}, "classes.a.early: must be below value_of_time"),
+        ({"early": 7.0}, "early: must be below value_of_time of 'travellers'"),
+        ({"classes": {"a": {"share": 1.0, "early": 8}}}, "early: must be below value_of_time of 'a'"),
         ({"classes": {"a": {"share": 0.5}}}, "classes: shares sum to 0.5; must sum to 1"),
         ({"classes": {"a": {"wealth": 1}}}, "classes.a: must be a table with a share"),
         ({"classes": {"a": {"share": 1, "lates": 1}}}, "classes.a: 'lates' is no key"),

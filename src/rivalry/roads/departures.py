@@ -161,7 +161,7 @@ class BottleneckFlows(NamedTuple):
             gains,
             "exact",
             "all slots and lanes at these delays and tolls",
-            TOLERANCE * at_stake + ROUNDING * self.offered[np.isfinite(self.offered)].max(),
+            TOLERANCE * at_stake + ROUNDING * self.schedule.max(),
             at_stake,
             "floating point",
             payoff=-self.class_cost,

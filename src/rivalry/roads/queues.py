@@ -52,8 +52,7 @@ def _(game: BottleneckGame, x: Any, tolerance: float) -> Certificate:
         raise ValueError(
             f"x: must be numbers of departures of at least 0, {shape[0]} classes by {shape[1]} slots"
         )
-    off = departures.sum(axis=1) - game.travellers
-    if np.abs(off).max() > OUTSIDE * game.travellers.sum():
+    if np.abs(departures.sum(axis=1) - game.travellers).max() > OUTSIDE * game.travellers.sum():
         raise ValueError(f"x: must sum to {game.travellers.tolist()} by class")
     highest, lowest = queue_costs(game, edges, departures)
     gains = highest - lowest
