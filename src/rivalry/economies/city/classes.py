@@ -9,7 +9,7 @@ from rivalry.economies.city.free_flow import visits
 from rivalry.economies.city.journeys import Journeys
 from rivalry.economies.city.networks import Network
 
-CLASSES = ("lucky", "average", "unlucky")
+CLASSES: tuple[str, ...] = ("lucky", "average", "unlucky")
 CROWDED = 0.1  # share of the lanes in the centre of a network without four core nodes in its middle
 
 MIDDLE = "lanes among the four core nodes in the middle"
