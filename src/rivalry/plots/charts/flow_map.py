@@ -156,4 +156,5 @@ def _names(cell: CellSeries, plan: StreetPlan, panel: int) -> list[Mark]:
     if "node_name" not in cell or len(plan.nodes) > NAMED:
         return []
     names = [str(name) for name in cell["node_name"][0][: len(plan.nodes)]]
-    return [Mark("points", *plan.nodes.T, marker="", texts=names, panel=panel)]
+    x, y = plan.nodes.T
+    return [Mark("points", x, y, marker="", texts=names, panel=panel)]
