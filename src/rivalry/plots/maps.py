@@ -45,9 +45,9 @@ def colour_limits(means: Sequence[ndarray]) -> tuple[float, float]:
     return 0.0 if 0 <= low < LOW * high or low == high else low, high or 1.0
 
 
-def lane_values(values: ndarray, lanes: int) -> ndarray:
-    """Return means over replications, of ``lanes`` or more; NaN where none has a value, as at the end."""
-    padded = np.full((len(values), max(lanes, values.shape[1])), np.nan)
+def street_values(values: ndarray, count: int) -> ndarray:
+    """Return means over replications, of at least ``count`` lanes; NaN where none has a value."""
+    padded = np.full((len(values), max(count, values.shape[1])), np.nan)
     padded[:, : values.shape[1]] = values
     return band(padded)[0]
 
@@ -62,8 +62,8 @@ def map_frame(plan: StreetPlan, title: str, outlines: ndarray | None = None) -> 
     """Return a map's limits, with a margin around nodes and outlines ``[2 lane corner]``."""
     rim, place = 0.25 * plan.unit, "position on the map"
     corners = np.zeros((0, 2)) if outlines is None else outlines.reshape(2, -1).T
-    drawn = np.concatenate([plan.nodes, corners])
-    low, high = drawn.min(axis=0) - rim, drawn.max(axis=0) + rim
+    extent = np.concatenate([plan.nodes, corners])
+    low, high = extent.min(axis=0) - rim, extent.max(axis=0) + rim
     x_limits, y_limits = zip(low.tolist(), high.tolist(), strict=True)
     return Frame(place, place, title, x_limits, y_limits, equal=True, bare=True)
 
@@ -75,7 +75,9 @@ def directions(ends: ndarray) -> tuple[ndarray, ndarray, ndarray, ndarray]:
     return start, end, way, np.stack([way[:, 1], -way[:, 0]], axis=1)
 
 
-def lane_outlines(plan: StreetPlan, width: ndarray | float = WIDE, aside: ndarray | float = ASIDE) -> ndarray:
+def street_outlines(
+    plan: StreetPlan, width: ndarray | float = WIDE, aside: ndarray | float = ASIDE
+) -> ndarray:
     """Return the outlines of lanes, ``[2 lane corner]``: bars with a head, beside the middle of the street.
 
     Widths, and distances from the middle of the street, are ``[lane]`` or numbers, in units of the plan.

@@ -96,8 +96,10 @@ class StochasticUserEquilibrium(OneStepLearner):
         np.maximum.at(top, pair, utility)
         weight = np.exp(utility - top[pair])
         total = np.bincount(pair, weight)
-        made = game.trips - _unmade_trips(game, -(top + np.log(total)) / self.theta)
-        routes["flow"] = np.where(is_trip, (made / total)[pair] * weight, (game.trips - made)[pair])
+        trips_made = game.trips - _unmade_trips(game, -(top + np.log(total)) / self.theta)
+        routes["flow"] = np.where(
+            is_trip, (trips_made / total)[pair] * weight, (game.trips - trips_made)[pair]
+        )
         return link_flows(game, links, ends, routes["flow"])
 
 

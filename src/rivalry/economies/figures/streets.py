@@ -18,12 +18,12 @@ from rivalry.plots.maps import (
     StreetPlan,
     colour_limits,
     directions,
-    lane_outlines,
-    lane_values,
     map_columns,
     map_frame,
     metric_map,
     node_marks,
+    street_outlines,
+    street_values,
 )
 from rivalry.plots.marks import Drawing, Frame, Look, Mark, colours
 from rivalry.plots.select import At, Names, check_variable, is_blank, pick_names
@@ -103,7 +103,7 @@ def street_map(
     marks, frames = list[Mark](), list[Frame]()
     for panel, (cell, values) in enumerate(zip(cells, means, strict=True)):
         plan = plan_of(cell)
-        marks += metric_map(plan, values, lane_outlines(plan), words, limits, panel)
+        marks += metric_map(plan, values, street_outlines(plan), words, limits, panel)
         frames.append(map_frame(plan, cell.name))
     notes = [f"{words} per lane", describe_rule(cells), "arrows show the direction of travel"]
     notes += ["grey: no demand"] * any(np.isnan(values).any() for values in means)
@@ -153,7 +153,7 @@ def example_routes(data: Dataset, *, method: str | None = None, at: At = None) -
     plan, routes = plan_of(cell), cell["example_lanes"][0]
     marks, frames = list[Mark](), list[Frame]()
     for panel, (label, paths) in enumerate(zip(example_labels(cell, len(routes)), routes, strict=True)):
-        x, y = lane_outlines(plan)
+        x, y = street_outlines(plan)
         marks.append(Mark("region", x, y, value=np.where(plan.centre, CROWDED, PLAIN), panel=panel, **GREY))
         marks += node_marks(plan, panel)
         for k, lanes in enumerate(paths):
@@ -176,7 +176,7 @@ def lane_means(cell: CellSeries, name: str) -> ndarray:
     """
     values = cell[name].astype(float)
     lanes = cell["lane_ends"].shape[1] if "lane_ends" in cell else values.shape[1]
-    return lane_values(values, lanes)
+    return street_values(values, lanes)
 
 
 def plan_of(cell: CellSeries) -> StreetPlan:

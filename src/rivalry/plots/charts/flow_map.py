@@ -12,11 +12,11 @@ from rivalry.plots.drawing import preset
 from rivalry.plots.maps import (
     StreetPlan,
     colour_limits,
-    lane_outlines,
-    lane_values,
     map_columns,
     map_frame,
     metric_map,
+    street_outlines,
+    street_values,
 )
 from rivalry.plots.marks import Drawing, Frame, Mark
 from rivalry.plots.select import At, Names, NoSuchPoint, check_variable, filled_variables
@@ -92,7 +92,7 @@ def flow_map(
     for panel, (cell, flow, colours) in enumerate(zip(cells, flows, values, strict=True)):
         nodes = cell["link_node"][0][: len(flow)].astype(int)
         plan, width = _plan(cell, nodes), THIN + (THICK - THIN) * flow / (most or 1.0)
-        outlines = lane_outlines(plan, width, _aside(nodes, width))
+        outlines = street_outlines(plan, width, _aside(nodes, width))
         marks += metric_map(plan, colours, outlines, WORDS[quantity], limits, panel)
         marks += _names(cell, plan, panel)
         frames.append(map_frame(plan, cell.name, outlines))
@@ -105,7 +105,7 @@ def flow_map(
 def _of_links(cell: CellSeries, name: str) -> ndarray:
     """Means over replications, ``[link]``, without the padding of networks with fewer links."""
     is_link = np.isfinite(cell["flow"][0])
-    return lane_values(cell[name].astype(float), len(is_link))[: len(is_link)][is_link]
+    return street_values(cell[name].astype(float), len(is_link))[: len(is_link)][is_link]
 
 
 def _plan(cell: CellSeries, nodes: ndarray) -> StreetPlan:
