@@ -110,11 +110,14 @@ def _unmade_trips(game: RouteGame, cost: np.ndarray) -> np.ndarray:
     from rivalry.roads.kernels.formulas import formula_cost
 
     unmade, programs = np.zeros(len(cost)), game.kernel_costs()[3]
-    for pair in np.flatnonzero(game.outside >= 0):
-        link, most = game.outside[pair], game.trips[pair]
-        surplus = lambda x: formula_cost(link, x, programs)[0] - cost[pair]  # noqa: B023, E731
-        if surplus(most) <= 0:
+
+    def surplus(trips: float, pair: int) -> float:
+        return float(formula_cost(game.outside[pair], trips, programs)[0] - cost[pair])
+
+    for pair in np.flatnonzero(game.outside >= 0).tolist():
+        most = game.trips[pair]
+        if surplus(most, pair) <= 0:
             unmade[pair] = most
-        elif surplus(0.0) < 0:
-            unmade[pair] = brentq(surplus, 0.0, most, xtol=1e-15 * most)
+        elif surplus(0.0, pair) < 0:
+            unmade[pair] = brentq(surplus, 0.0, most, (pair,), xtol=1e-15 * most)
     return unmade
