@@ -18,6 +18,7 @@ from rivalry.families.formula import Expression
 from rivalry.families.matrix import Matrix
 from rivalry.families.network_files import (
     LINKS,
+    Entries,
     NetworkTable,
     Trips,
     graph_table,
