@@ -38,10 +38,11 @@ from typing import Any, NamedTuple, TypeVar
 OPTIONAL = {
     "audit": "audit",
     "economies": (
-        "CityQLearning CitySimulation PopulationQLearning Simulation agent_histogram bid_congestion "
-        "bid_distribution city city_policy design_search example_bids example_routes "
+        "CityQLearning CitySimulation PopulationQLearning Simulation UncappedEquilibrium agent_histogram "
+        "bid_congestion bid_distribution city city_policy design_search example_bids example_routes "
         "exploitability_curve fairness_plane karma karma_account karma_histogram lane_load mean_bids "
-        "policy_map policy_table resume_karma_account simulation social_traces street_map"
+        "policy_map policy_table resume_karma_account simulation social_traces street_map "
+        "uncapped_equilibrium"
     ),
     "integrations": "DQN PPO SAC ray rllib.dqn rllib.ppo rllib.sac slurm",
     "interop": "EnvironmentQLearning games_of_file read_profiles rounding_of",
