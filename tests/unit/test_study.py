@@ -320,6 +320,14 @@ def test_cell_ids_depend_on_the_content_of_user_files(tmp_path: Path) -> None:
         load_study(tmp_path / "mine.toml").check()
 
 
+@pytest.mark.slow
+def test_names_of_cells_stay() -> None:
+    """With other names every stored run would be computed again."""
+    classics = load_study("matrix_classics").with_changes({"sweep.game.name": ["rock_paper_scissors"]})
+    names = [cell.id for made in (load_study("lovett_fig6").quick_form(), classics) for cell in made.cells()]
+    assert names == ["80e93247a116e52e", "b36fa7158ddd80b6", "6c0afa63c9d351bf", "a2ef756f04252db7"]
+
+
 def test_a_custom_resource_is_listed_among_the_files(tmp_path: Path) -> None:
     game = GAME | {"resource": "shape.py:density"}
     (tmp_path / "shape.py").write_text("def density(b):\n    return 1.0 + b\n")
