@@ -6,40 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 README = Path(__file__).parents[2] / "README.md"
-# of the description of Gambit's formats: one game in both versions
-SELTEN_PAYOFFS = """NFG 1 R "Selten (IJGT, 75), Figure 2, normal form"
-{ "Player 1" "Player 2" } { 3 2 }
-
-1 1 0 2 0 2 1 1 0 3 2 0
-"""
-SELTEN_OUTCOMES = """NFG 1 R "Selten (IJGT, 75), Figure 2, normal form" { "Player 1" "Player 2" }
-
-{
-{ "1" "2" "3" }
-{ "1" "2" }
-}
-
-{
-{ "" 1, 1 }
-{ "" 0, 2 }
-{ "" 0, 2 }
-{ "" 1, 1 }
-{ "" 0, 3 }
-{ "" 2, 0 }
-}
-1 2 3 4 5 6
-"""
-# decimals, fractions, a comment, names with spaces, three players, shared and null outcomes
-DECIMALS = """NFG 1 D "Decimals" { "A" "B" } { 2 2 }
-
-1.500000 -1.500000 0.250000 -0.250000 -1e-1 .1 1/3 -1/3
-"""
-THREE = """NFG 1 R "Two of three" { "Ann" "Bob" "Cem" }
-{ { "go out" "stay in" } { "go" "stay" } { "go" "stay" } }
-"Whoever goes alone pays 1."
-{ { "alone" -1 0 0 } { "all go" 2, 2, 2 } { "two" 1/2 1/2 0.5 } }
-2 3 3 0 3 0 1 0
-"""
 
 
 class Step(NamedTuple):
@@ -70,12 +36,6 @@ def wrong(command: str, *says: str) -> Step:
     return Step(command, status=2, says=says)
 
 
-def refused(code: str, *says: str) -> Step:
-    """A wrong call: its message, without the lines of Python's own that stand above it."""
-    tried = f"try:\n    {code}\nexcept (AttributeError, OSError, ValueError) as error:\n    print(error)"
-    return Step(code=f"import rivalry as rv\n{tried}", says=says)
-
-
 def blocks(language: str) -> list[str]:
     """Return the README's blocks of code in a language."""
     return re.findall(
@@ -100,15 +60,9 @@ def same_words(text: str) -> str:
 
 
 def files() -> dict[str, str]:
-    """Return the files that lie in the newcomer's folder: the README's study, and games of Gambit."""
+    """Return the file that lies in the newcomer's folder: the README's study."""
     (study,) = blocks("toml")
-    return {
-        "mine.toml": study,
-        "payoffs.nfg": SELTEN_PAYOFFS,
-        "outcomes.nfg": SELTEN_OUTCOMES,
-        "decimals.nfg": DECIMALS,
-        "three.nfg": THREE,
-    }
+    return {"mine.toml": study}
 
 
 def looking() -> list[Step]:
@@ -161,58 +115,6 @@ def writing() -> list[Step]:
     return [*steps, wrong("rivalry new game my_game", "my_game.py exists already")]
 
 
-def tables() -> list[Step]:
-    same = (
-        "import numpy as np\nimport rivalry as rv\nA, B = [[3, 0], [5, 1]], [[3, 5], [0, 1]]\n"
-        "games = [rv.games.matrix(A, B), rv.games.matrix(np.array(A), np.array(B)),\n"
-        "         rv.games.matrix([A, B]), rv.games.matrix(np.array([A, B])),\n"
-        "         rv.games.matrix([[(3, 3), (0, 5)], [(5, 0), (1, 1)]])]\n"
-        "print(games[0])\nprint(all(game == games[0] for game in games))"
-    )
-    solve = "print(rv.solve(rv.games.matrix({}), rv.methods.MixedEquilibria()))"
-    read = (
-        "import rivalry as rv\n"
-        "payoffs, outcomes = rv.read_nfg('payoffs.nfg'), rv.read_nfg('outcomes.nfg')\n"
-        "print(payoffs, (payoffs.table == outcomes.table).all())\n"
-        "print(payoffs.table[:, 1, 0].tolist(), payoffs.table[:, 0, 1].tolist())\n"
-        "print(rv.read_nfg('decimals.nfg').table[0].tolist())\n"
-        "three = rv.read_nfg('three.nfg')\n"
-        "print(three.players, three.actions[0])\n"
-        "print(three.table[:, 0, 1, 1].tolist(), three.table[:, 0, 0, 1].tolist())\n"
-        "for name in ('payoffs', 'outcomes', 'decimals', 'three'):\n"
-        "    game = rv.read_nfg(f'{name}.nfg')\n"
-        "    rv.interop.write_nfg(game, f'{name}_back.nfg')\n"
-        "    print(name, rv.read_nfg(f'{name}_back.nfg') == game)"
-    )
-    return [
-        Step(code=same, says=("Matrix game of 2 players", "True")),
-        Step(
-            code=f"import rivalry as rv\n{solve.format('[[1, -1], [-1, 1]]')}",
-            says=("[0.5 0.5]", "equilibrium"),
-        ),
-        Step(code=f"import rivalry as rv\n{solve.format(repr('stag_hunt'))}", says=("3 equilibria listed",)),
-        Step(
-            code=read,
-            says=(
-                "True\n[0.0, 2.0] [1.0, 1.0]\n",
-                "[[1.5, -0.1], [0.25, 0.3333333333333333]]",
-                "('Ann', 'Bob', 'Cem') ('go out', 'stay in')\n[-1.0, 0.0, 0.0] [0.5, 0.5, 0.5]",
-                *(f"{name} True" for name in ("payoffs", "outcomes", "decimals", "three")),
-            ),
-        ),
-        refused("rv.read_nfg('mine.toml')", "mine.toml:1:1:", "NFG"),
-        refused("rv.read_nfg('nowhere.nfg')", "nowhere.nfg"),
-        refused("rv.games.influencer(reech=[0.2, 0.2])", "did you mean 'reach'?"),
-        refused("rv.games.matrix('chiken')", "did you mean 'chicken'?"),
-        refused("rv.games.matrix([[3, 0], [5]])", "payoffs[1]: [5] is too short; must have length 2"),
-        refused("rv.games.matrx()", "did you mean 'matrix'?"),
-        refused("rv.methods.GradientAscent(rat=3)", "did you mean 'rate'?"),
-        refused(
-            "rv.solve(rv.games.matrix('chicken'), rv.methods.MixedEquilibria(), max_step=3)", "'max_steps'"
-        ),
-    ]
-
-
 def opening() -> list[Step]:
     """Return the README's first game and its first study, which print what it quotes."""
     return [
@@ -235,5 +137,4 @@ def session() -> list[Step]:
         Step(code="\n".join(blocks("python")), says=("equilibrium", "[45.  22.5]")),
         *opening(),
         *writing(),
-        *tables(),
     ]
