@@ -47,7 +47,8 @@ class Study(NamedTuple):
 
 def studies() -> list[str]:
     """Return the studies of the note with proved claims."""
-    return re.findall(r"`(\w+)`\s+\d+[,.]", NOTE.read_text(encoding="utf-8"))
+    _, _, listed = NOTE.read_text(encoding="utf-8").partition("in these studies:")
+    return re.findall(r"`(\w+)`", listed.partition("\n\n")[0])
 
 
 def timed(
