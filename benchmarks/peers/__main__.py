@@ -57,9 +57,8 @@ PEERS = {
     "egttools": Peer("EGTtools", "egttools==0.1.14.2", "GPL-3.0-or-later"),
     "axelrod": Peer("Axelrod", "axelrod==4.14.0", "MIT"),
     "pyblp": Peer("pyblp", "pyblp==1.3.0", "MIT"),
-    "aequilibrae": Peer(
-        "AequilibraE", "aequilibrae==1.7.2", "MIT"
-    ),  # its network is that of pytraf's works too
+    # its network is that of pytraf's works too
+    "aequilibrae": Peer("AequilibraE", "aequilibrae==1.7.2", "MIT, credit in documentation"),
     "pytraf": Peer("pytraf", "pytraf==0.3.1", "MIT"),
     "karma_game_library": Peer("karma-game-library", "karma-game-library==1.0.2 numpy==2.3.5", "GPL-3.0"),
 }
@@ -221,13 +220,34 @@ def merge(text: str, mark: str, names: Sequence[str], rows: list[str]) -> str:
     return f"{before}{BEGIN.format(mark)}\n\n{lines}\n\n{END.format(mark)}{after}"
 
 
-def measure(key: str, python: Path) -> tuple[list[str], bool]:
+def regroup(text: str, place: str, name: str, entry: str) -> str:
+    """Return a page on which a package is listed with the day and the machine of its rows, its place.
+
+    >>> page = "<!-- peers -->\\n\\n- day 1: Nashpy 1 (MIT); Gambit 2 (GPL)\\n\\n<!-- end of peers -->\\n"
+    >>> print(regroup(page, "day 2", "Nashpy", "Nashpy 3 (MIT)").replace("\\n\\n", "\\n"), end="")
+    <!-- peers -->
+    - day 1: Gambit 2 (GPL)
+    - day 2: Nashpy 3 (MIT)
+    <!-- end of peers -->
+    """
+    before, _, rest = text.partition(BEGIN.format("peers"))
+    listed, _, after = rest.partition(END.format("peers"))
+    groups: dict[str, list[str]] = {}
+    for line in listed.strip().splitlines():
+        where, _, entries = line.removeprefix("- ").partition(": ")
+        groups[where] = [one for one in entries.split("; ") if not one.startswith(f"{name} ")]
+    groups.setdefault(place, []).append(entry)
+    lines = "\n".join(f"- {where}: {'; '.join(entries)}" for where, entries in groups.items() if entries)
+    return f"{before}{BEGIN.format('peers')}\n\n{lines}\n\n{END.format('peers')}{after}"
+
+
+def measure(key: str, python: Path) -> tuple[list[str], str, bool]:
     """Compare all works with a peer, and print a line for each.
 
     Returns
     -------
     tuple
-        Rows, first that of the peer, and whether all comparisons were made.
+        Rows of the table of times, the peer's version, and whether all comparisons were made.
     """
     peer, rows, version, whole = PEERS[key], [], "", True
     for work in (work for work in WORKS if key in work.peers):
@@ -243,8 +263,7 @@ def measure(key: str, python: Path) -> tuple[list[str], bool]:
         version = found.version
         rows.append(row(peer.name, work.title, found))
         print(rows[-1], flush=True)
-    where = machine() + (f"; theirs {peer.python}" if peer.python else "")
-    return [f"| {peer.name} | {version} | {peer.licence} | {date.today()} | {where} |", *rows], whole
+    return rows, version, whole
 
 
 def machine() -> str:
@@ -267,13 +286,15 @@ def main(*keys: str) -> int:
         except RuntimeError as error:
             print(f"{PEERS[key].name}: {error}; left out", flush=True)
             continue
-        (first, *rows), whole = measure(key, python)
+        rows, version, whole = measure(key, python)
         failed |= not whole
         if ONCE:
             continue
-        text, names = PAGE.read_text(encoding="utf-8"), [PEERS[key].name]
-        text = merge(merge(text, "peers", names, [first]), "times", names, rows)
-        PAGE.write_text(text, encoding="utf-8")
+        peer = PEERS[key]
+        interpreted = f", in Python {peer.python}" if peer.python else ""
+        entry = f"{peer.name} {version} ({peer.licence}{interpreted})"
+        text = merge(PAGE.read_text(encoding="utf-8"), "times", [peer.name], rows)
+        PAGE.write_text(regroup(text, f"{date.today()}, {machine()}", peer.name, entry), encoding="utf-8")
     return int(failed)
 
 
