@@ -188,10 +188,10 @@ def city(
     type_of = np.repeat(np.arange(len(sizes)), sizes)
     paths = allocate(graph, options, count, slots)
     rooms, rule = capacity_of(capacity, graph, count)
-    if paths.distribution is None:
+    if paths.chances is None:
         expected = of_agents(paths.journeys, paths.slots, type_of, drivers.first, len(graph.lanes))
     else:
-        expected = of_distribution(*paths.distribution, sizes, drivers.first, slots, len(graph.lanes))
+        expected = of_distribution(paths.drawn, paths.chances, sizes, drivers.first, slots, len(graph.lanes))
     centre, _ = centre_of(graph, expected.wanting, rooms)
     classes = classes_of(unavoidable(paths.journeys, centre)[paths.slots])
     members = coalition_of(coalition, classes, allocation)

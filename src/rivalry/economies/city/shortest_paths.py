@@ -54,22 +54,22 @@ def distances(network: Network) -> Int[ndarray, "node node"]:
     return lengths
 
 
-def path_counts(graph: Any, destination: int) -> dict[int, tuple[int, int]]:
-    """Return by node the number of lanes to a destination, and that of shortest paths to it."""
+def path_counts(graph: Any, pairs: list[tuple[int, int]]) -> dict[int, dict[int, tuple[int, int]]]:
+    """Return by destination and node the number of lanes between them, and that of shortest paths."""
     import networkx
 
-    counts = {destination: (0, 1)}
-    away = dict(networkx.single_target_shortest_path_length(graph, destination))
-    for node in sorted(away, key=away.__getitem__)[1:]:
-        onward = [counts[ahead][1] for ahead in graph[node] if away.get(ahead) == away[node] - 1]
-        counts[node] = away[node], sum(onward)
+    counts: dict[int, Any] = {destination: {destination: (0, 1)} for _, destination in pairs}
+    for destination, onward in counts.items():
+        away = dict(networkx.single_target_shortest_path_length(graph, destination))
+        for node in sorted(away, key=away.__getitem__)[1:]:
+            nearer = [onward[ahead][1] for ahead in graph[node] if away.get(ahead) == away[node] - 1]
+            onward[node] = away[node], sum(nearer)
     return counts
 
 
 def counts_of_pairs(network: Network, pairs: list[tuple[int, int]]) -> list[int]:
     """Return the number of shortest paths of each pair of nodes, `[pair]`."""
-    graph = graph_of(network)
-    counts = {end: path_counts(graph, end) for end in {end for _, end in pairs}}
+    counts = path_counts(graph_of(network), pairs)
     return [counts[end][start][1] for start, end in pairs]
 
 
@@ -129,13 +129,13 @@ def k_shortest(
     import networkx
 
     graph, number, groups = graph_of(network), network.lane_numbers(), list[list[list[int]]]()
-    onward = {end: path_counts(graph, end) for end in {end for _, end in pairs}}
+    counts = path_counts(graph, pairs)
     for start, end in pairs:
-        paths = dict[tuple[int, ...], None]()  # in their order
-        if onward[end][start][1] <= k:
+        paths = dict[Any, None]()  # in their order
+        if counts[end][start][1] <= k:
             paths = dict.fromkeys(map(tuple, islice(networkx.shortest_simple_paths(graph, start, end), k)))
-        while len(paths) < min(k, onward[end][start][1]):
-            paths[_drawn_path(graph, onward[end], start, random)] = None
+        while len(paths) < min(k, counts[end][start][1]):
+            paths[_drawn_path(graph, counts[end], start, random)] = None
         groups.append([[number[step] for step in pairwise(nodes)] for nodes in paths])
     return groups
 

@@ -112,7 +112,8 @@ class Allocation(NamedTuple):
     journeys: Journeys
     slots: ndarray  # [agent slot]: journeys
     ends: ndarray  # [agent slot 2]: origin and destination
-    distribution: tuple[Journeys, ndarray] | None  # for random allocations: journeys, probabilities
+    drawn: Any = None  # of random allocations: journeys
+    chances: ndarray | None = None  # their probabilities
 
 
 def allocate(network: Network, options: Mapping[str, Any], agents: int, slots: int) -> Allocation:
@@ -133,8 +134,7 @@ def allocate(network: Network, options: Mapping[str, Any], agents: int, slots: i
         paths, numbers, chances = _drawn_paths(network, options, (agents, slots), random)
         if planning == "none":
             journeys = fixed_journeys(paths)
-            distribution = None if chances is None else (journeys, chances)
-            return Allocation(journeys, numbers, paths.ends[numbers], distribution)
+            return Allocation(journeys, numbers, paths.ends[numbers], journeys, chances)
         allocation = _planned(network, options, paths, numbers, chances, random)
     most, largest = allocation.journeys.most_options(), options["max_karma"]
     if most > largest + 1:  # choices share the rows of bids
@@ -153,24 +153,21 @@ def _drawn_paths(
         paths = shortest(network, options["exclude_same_node"])
         count = len(paths.lanes)
         return paths, random.integers(count, size=size), np.full(count, 1 / count)
-    pairs, shares = _demand(network, options["demand"])
+    pairs, trips = _demand(network, options["demand"])
     paths = between(network, pairs)
     pair = np.array([pairs.index((a, b)) for a, b in paths.ends.tolist()])
-    chances = (shares / np.bincount(pair))[pair]
+    chances = (trips / trips.sum() / np.bincount(pair))[pair]
     return paths, random.choice(len(pair), size=size, p=chances), chances
 
 
 def _demand(network: Network, source: Any) -> tuple[list[tuple[int, int]], ndarray]:
-    """Return pairs of nodes with trips between them, and their shares of all trips. Raises `ValueError`."""
+    """Return pairs of nodes with trips between them, and their trips. Raises `ValueError`."""
     import networkx
 
     trips, graph = defaultdict[tuple[int, int], float](float), graph_of(network)
     for tail, head, entry in trips_of(source).entries:
         name = f"demand.{tail}>{head}"
-        for node in (tail, head):
-            if node not in network.nodes:
-                raise ValueError(f"{name}: {node!r} is no node of the network; {near(node, network.nodes)}")
-        start, end = network.nodes.index(tail), network.nodes.index(head)
+        start, end = _node(network, tail, name), _node(network, head, name)
         if amount := number_of(entry, name):
             if start == end:
                 raise ValueError(f"{name}: {entry} trips use no lane; must be 0, or left out")
@@ -179,7 +176,7 @@ def _demand(network: Network, source: Any) -> tuple[list[tuple[int, int]], ndarr
             trips[start, end] += amount
     if not trips:
         raise ValueError(f"demand: {source!r} has no trips between two nodes; must have some")
-    return list(trips), np.array([*trips.values()]) / sum(trips.values())
+    return list(trips), np.array(list(trips.values()))
 
 
 def _nearest_paths(
@@ -202,7 +199,7 @@ def _nearest_paths(
         ends = np.array(pairs)[random.choice(len(pairs), size=size, p=weights / weights.sum())]
     used, slots = np.unique(ends.reshape(-1, 2), axis=0, return_inverse=True)
     groups = k_shortest(network, [(a, b) for a, b in used.tolist()], options["alternatives"], random)
-    return Allocation(at_start(groups), slots.reshape(size), ends, None)
+    return Allocation(at_start(groups), slots.reshape(size), ends)
 
 
 def _planned(
@@ -214,58 +211,52 @@ def _planned(
     random: np.random.Generator,
 ) -> Allocation:
     """Return journeys that offer all shortest paths of a pair, or some drawn ones, in place of one path."""
-    ends, all_paths, alternatives = paths.ends[numbers], paths, options["alternatives"]
-    if chances is None:
-        all_paths = between(network, list(map(tuple, np.unique(paths.ends, axis=0).tolist())))
+    pairs, pair = np.unique(paths.ends, axis=0, return_inverse=True)
+    end_nodes = list(map(tuple, pairs.tolist()))
+    all_paths = between(network, end_nodes) if chances is None else paths
+    ends, alternatives = paths.ends[numbers], options["alternatives"]
     if options["planning"] == "start" and alternatives is not None:
-        own_numbers = _positions_in(paths, all_paths)[numbers] if chances is None else numbers
+        own_numbers = _positions_in(paths, all_paths)[numbers]
         journeys, slots = _drawn_alternatives(all_paths, own_numbers, ends, alternatives, random)
-        return Allocation(
-            journeys, slots, ends, None if chances is None else (fixed_journeys(all_paths), chances)
-        )
-    pairs, pair = np.unique(all_paths.ends, axis=0, return_inverse=True)
+        return Allocation(journeys, slots, ends, fixed_journeys(all_paths), chances)
     if options["planning"] == "nodes":
-        journeys = at_nodes(network, distances(network), list(map(tuple, pairs.tolist())))
+        journeys = at_nodes(network, distances(network), end_nodes)
     else:
-        journeys = at_start([_lists(all_paths, np.flatnonzero(pair == k)) for k in range(len(pairs))])
-    number = {(a, b): k for k, (a, b) in enumerate(pairs.tolist())}
-    slots = np.array([[number[a, b] for a, b in pair_ends] for pair_ends in ends.tolist()], dtype=int)
-    return Allocation(
-        journeys, slots, ends, None if chances is None else (journeys, np.bincount(pair, chances))
-    )
+        journeys = at_start([_lists(all_paths, (all_paths.ends == row).all(axis=1)) for row in pairs])
+    pair = pair.ravel()  # NumPy 2.0 has a further dimension
+    chances = None if chances is None else np.bincount(pair, chances)
+    return Allocation(journeys, pair[numbers], ends, journeys, chances)
 
 
 def _routes(network: Network, routes: Any) -> tuple[Paths, ndarray]:
     """Return the distinct paths of ``routes``, lists of nodes, and their numbers ``[agent slot]``."""
-    numbers_of_paths: dict[tuple[int, ...], int] = {}
-    ends: list[tuple[int, int]] = []
-    numbers: list[list[int]] = []
-    for agent, paths in enumerate(routes):
-        numbers.append([])
-        for slot, names in enumerate(paths):
-            lanes, end_nodes = _route(network, names, f"routes[{agent}][{slot}]")
-            if lanes not in numbers_of_paths:
-                numbers_of_paths[lanes] = len(numbers_of_paths)
-                ends.append(end_nodes)
-            numbers[-1].append(numbers_of_paths[lanes])
-    paths = Paths(pad([list(lanes) for lanes in numbers_of_paths]), np.array(ends, dtype=int))
-    return paths, np.array(numbers, dtype=int)
+    numbers = np.zeros((len(routes), len(routes[0])), dtype=int)
+    number_of_path = dict[tuple[int, ...], int]()
+    for agent, slot in np.ndindex(numbers.shape):
+        lanes = _route(network, routes[agent][slot], f"routes[{agent}][{slot}]")
+        numbers[agent, slot] = number_of_path.setdefault(lanes, len(number_of_path))
+    ends = [(network.lanes[path[0], 0], network.lanes[path[-1], 1]) for path in number_of_path]
+    return Paths(pad(list(map(list, number_of_path))), np.array(ends, dtype=int)), numbers
 
 
-def _route(network: Network, names: object, where: str) -> tuple[tuple[int, ...], tuple[int, int]]:
-    """Return the lanes of a path, and its first and last node. Raises `ValueError`."""
+def _route(network: Network, names: object, where: str) -> tuple[int, ...]:
+    """Return the lanes of a path. Raises `ValueError`."""
     if not isinstance(names, list | tuple) or len(names) < 2:
         raise ValueError(f"{where}: {names!r} must be a list of at least two nodes")
-    for name in names:
-        if name not in network.nodes:
-            raise ValueError(f"{where}: {name!r} is no node of the network; {near(str(name), network.nodes)}")
-    nodes, lane_numbers = [network.nodes.index(name) for name in names], network.lane_numbers()
+    nodes, lane_numbers = [_node(network, name, where) for name in names], network.lane_numbers()
     if nodes[0] == nodes[-1]:
         raise ValueError(f"{where}: origin {names[0]!r} must differ from the destination")
     for a, b in pairwise(nodes):
         if (a, b) not in lane_numbers:
             raise ValueError(f"{where}: {network.nodes[a]}>{network.nodes[b]} is no lane of the network")
-    return tuple(lane_numbers[step] for step in pairwise(nodes)), (nodes[0], nodes[-1])
+    return tuple(lane_numbers[step] for step in pairwise(nodes))
+
+
+def _node(network: Network, name: object, where: str) -> int:
+    """Return the number of a node. Raises `ValueError`."""
+    if name not in network.nodes:
+        raise ValueError(f"{where}: {name!r} is no node of the network; {near(str(name), network.nodes)}")
+    return network.nodes.index(str(name))
 
 
 def slots_of(options: Mapping[str, Any]) -> int:
@@ -301,12 +292,13 @@ def _drawn_alternatives(
 
 def _positions_in(paths: Paths, all_paths: Paths) -> ndarray:
     """Return the number of each path in ``all_paths``; -1 if absent."""
-    number = {tuple(row): k for k, row in enumerate(_lists(all_paths, np.arange(len(all_paths.lanes))))}
-    return np.array([number.get(tuple(row), -1) for row in _lists(paths, np.arange(len(paths.lanes)))])
+    number = {tuple(row): k for k, row in enumerate(_lists(all_paths))}
+    return np.array([number.get(tuple(row), -1) for row in _lists(paths)])
 
 
-def _lists(paths: Paths, rows_: ndarray) -> list[list[int]]:
-    return [row[row >= 0].tolist() for row in paths.lanes[rows_]]
+def _lists(paths: Paths, selected: Any = ...) -> list[list[int]]:
+    """Return the lanes of selected paths, of all by default."""
+    return [row[row >= 0].tolist() for row in paths.lanes[selected]]
 
 
 def coalition_of(source: object, kinds: ndarray, seed: int) -> ndarray:
