@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from rivalry.roads.paths import cheapest_routes
 
 ROADS = Need("a road network", lambda game: isinstance(game, RouteGame))
 ROUTES = ("links", "ends", "pair", "flow")  # arrays of a session that describe routes
+arrays_of = itemgetter(*ROUTES)
 SWEEPS = 100  # at most, over the pairs between two searches for cheaper routes
 NEGLIGIBLE = 0.3  # part of the excess cost of the first sweep that ends them
 
@@ -178,7 +180,7 @@ class SystemOptimum(UserEquilibrium):
 
 def social_cost(game: RouteGame, routes: Session) -> float:
     """Total cost of routes, and what the trips that are not made would be worth."""
-    links, ends, pair, route_flow = (routes[name] for name in ROUTES)
+    links, ends, pair, route_flow = arrays_of(routes)
     flow, is_road = link_flows(game, links, ends, route_flow), game.is_road()
     cost = np.where(is_road, game.costs(flow), 0.0)
     worth = game.potential(np.where(is_road, 0.0, flow))
@@ -193,7 +195,7 @@ def take_round(game: RouteGame, session: Session, target: float) -> None:
     """
     from rivalry.roads import kernels
 
-    links, ends, pair, flow = (session[name] for name in ROUTES)
+    links, ends, pair, flow = arrays_of(session)
     total = link_flows(game, links, ends, flow)
     link_cost = game.costs(total)
     best, new_links, new_ends = cheapest_routes(game, link_cost)
@@ -244,7 +246,7 @@ def _move_travellers(game: RouteGame, links: ndarray, ends: ndarray, pair: ndarr
 
 def assignment_record(game: RouteGame, routes: Session) -> Record:
     """Flows, costs and gaps of routes, with the certificate of travellers who choose among all routes."""
-    links, ends, pair, route_flow = (routes[name] for name in ROUTES)
+    links, ends, pair, route_flow = arrays_of(routes)
     flow = link_flows(game, links, ends, route_flow)
     cost = game.costs(flow)
     route_cost = game.route_costs(links, ends, pair, cost)
@@ -267,7 +269,9 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
     record |= {
         "flow": (("link",), flow[is_road]),
         "cost": (("link",), cost[is_road]),
-        **map_record(game, flow),
+        "link_name": (("link",), game.link_names()[is_road]),
+        "link_node": (("link", "end"), np.stack([game.tail, game.head], axis=1)[is_road]),
+        "node_name": (("node",), np.array(game.node_names)),
         "trips": (("pair",), pair_trips),
         "least_cost": (("pair",), cheapest),
         "pair_name": (("pair",), game.pair_names()),
@@ -277,25 +281,13 @@ def assignment_record(game: RouteGame, routes: Session) -> Record:
         "payoff": (("player",), np.array([-paid / game.trips.sum()])),
         "player_name": (("player",), np.array(["travellers"])),
     }
-    paying = (route_cost[is_trip], route_flow[is_trip], pair[is_trip])
-    record |= welfare_record(*paying, game.pair_names())
-    gain = np.max(excess[route_flow > 0], initial=0.0)
-    return record | judged(game, cheapest, gain, paid / game.trips.sum(), TOLERANCE, "Nash").record()
-
-
-def map_record(game: RouteGame, flow: ndarray) -> Record:
-    """Names and nodes of links, how full they are, and positions of nodes where they are known."""
-    is_road = game.is_road()
-    record: Record = {
-        "link_name": (("link",), game.link_names()[is_road]),
-        "link_node": (("link", "end"), np.stack([game.tail, game.head], axis=1)[is_road]),
-        "node_name": (("node",), np.array(game.node_names)),
-    }
     if np.isfinite(game.capacity).any():
         record["volume_capacity"] = ("link",), (flow / game.capacity)[is_road]
     if np.isfinite(game.node_at).all():
         record["node_at"] = ("node", "coordinate"), game.node_at
-    return record
+    record |= welfare_record(route_cost[is_trip], route_flow[is_trip], pair[is_trip], game.pair_names())
+    gain = np.max(excess[route_flow > 0], initial=0.0)
+    return record | judged(game, cheapest, gain, paid / game.trips.sum(), TOLERANCE, "Nash").record()
 
 
 def judged(

@@ -120,16 +120,15 @@ def bottleneck(
     ----------
     W. S. Vickrey, Congestion theory and transport investment, American Economic Review 59 (1969).
     """
-    usual = {"value_of_time": value_of_time, "early": early, "late": late, "arrival": arrival, "wealth": 1.0}
+    times = {"value_of_time": value_of_time, "early": early, "late": late, "arrival": arrival}
+    usual = {"share": 1.0, **times, "wealth": 1.0}
     rows = {"travellers": {"share": 1.0}} if classes is None else classes
     table = np.array([_row(name, row, usual) for name, row in rows.items()])
-    share, wealth = table[:, 0], table[:, -1]
+    share, *rates, desired, wealth = table.T
     game = BottleneckGame(
-        travellers=share * travellers,
-        value_of_time=table[:, 1] * wealth,
-        early=table[:, 2] * wealth,
-        late=table[:, 3] * wealth,
-        arrival=table[:, 4],
+        share * travellers,
+        *(rate * wealth for rate in rates),
+        arrival=desired,
         wealth=wealth,
         capacity=capacity,
         fast_share=fast_share,
@@ -146,12 +145,12 @@ def _row(name: str, row: Any, usual: Mapping[str, float]) -> list[float]:
     if not isinstance(row, Mapping) or "share" not in row:
         raise ValueError(f"classes.{name}: must be a table with a share")
     for key, entry in row.items():
-        if key != "share" and key not in usual:
-            raise ValueError(f"classes.{name}: {key!r} is no key; {near(key, ['share', *usual])}")
+        if key not in usual:
+            raise ValueError(f"classes.{name}: {key!r} is no key; {near(key, list(usual))}")
         lowest = -np.inf if key == "arrival" else 0.0
         if not (isinstance(entry, float | int) and lowest < entry < np.inf):
             raise ValueError(f"classes.{name}.{key}: {entry!r} must be a number above {lowest:g}")
-    return [float(row["share"]), *(float(row.get(key, usual[key])) for key in usual)]
+    return [float(entry) for entry in {**usual, **row}.values()]
 
 
 def _check(game: BottleneckGame, table: ndarray) -> None:

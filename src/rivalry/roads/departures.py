@@ -140,11 +140,9 @@ class BottleneckFlows(NamedTuple):
     @property
     def costs(self) -> Float[ndarray, "kind lane slot"]:
         """Costs in money, less an equal share of the revenue."""
-        charge = self.charge
         if self.game.payment == "karma":
-            charge[:, 1] = 0.0
-            return self.schedule + charge
-        return self.schedule + charge - self.mean_payment
+            return self.schedule + self.charge * [[1.0], [0.0]]
+        return self.schedule + self.charge - self.mean_payment
 
     @property
     def class_cost(self) -> Float[ndarray, "kind"]:
@@ -224,14 +222,15 @@ def _path(cost: ndarray, weight: ndarray, capacity: ndarray, mass: ndarray) -> n
     table = np.hstack([equations, -np.ones((size, 1)), (constant + apart)[:, None]])
     basis, entering, leaving = np.arange(size), 2 * size, int(np.argmin(table[:, -1]))
     for _ in range(PIVOTS * size):
-        _pivot(table, leaving, entering)
+        table[leaving] /= table[leaving, entering]
+        rows, columns = np.flatnonzero(table[:, entering]), np.flatnonzero(table[leaving])
+        rows = rows[rows != leaving]
+        table[np.ix_(rows, columns)] -= np.outer(table[rows, entering], table[leaving, columns])
         left, basis[leaving] = int(basis[leaving]), entering
         if left == 2 * size:
             solution = np.zeros(2 * size)
             solution[basis] = np.linalg.solve(equations[:, basis], constant)
-            if solution.min() >= -FEASIBLE:
-                return np.maximum(solution[size:], 0.0)
-            break
+            return np.where(solution.min() >= -FEASIBLE, np.maximum(solution[size:], 0.0), np.nan)
         # next the complement of what has left
         entering = (left + size) % (2 * size)
         column = table[:, entering]
@@ -241,11 +240,3 @@ def _path(cost: ndarray, weight: ndarray, capacity: ndarray, mass: ndarray) -> n
         if np.isinf(ratio[leaving]):
             break
     return np.full(size, np.nan)
-
-
-def _pivot(table: ndarray, row: int, column: int) -> None:
-    """Solve a row of equations for a variable, in place."""
-    table[row] /= table[row, column]
-    rows, columns = np.flatnonzero(table[:, column]), np.flatnonzero(table[row])
-    rows = rows[rows != row]
-    table[np.ix_(rows, columns)] -= np.outer(table[rows, column], table[row, columns])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import compress
 from pathlib import Path
@@ -182,17 +183,18 @@ def _game(columns: Columns, first_through: int, entries: Entries, factors: Mappi
 
 def _with_nodes(game: RouteGame, table: NetworkTable, trips: Trips) -> RouteGame:
     """Road network with the positions of its nodes, if all have one, and names of all that is not read."""
-    places = [[table.nodes.get(name, {}).get(axis) for axis in "xy"] for name in game.node_names]
-    try:
-        at = np.array(places, dtype=float)
-    except ValueError:
-        at = np.full_like(game.node_at, np.nan)
-    is_placed = np.isfinite(at).all()
-    read = {*trips.node_columns, *("xy" if is_placed else "")}
+    nodes, at, read = (
+        [table.nodes.get(name, {}) for name in game.node_names],
+        game.node_at,
+        trips.node_columns,
+    )
+    with suppress(ValueError):  # of positions in words
+        places = np.array([(node.get("x"), node.get("y")) for node in nodes], dtype=float)
+        if np.isfinite(places).all():
+            at, read = places, (*read, "x", "y")
     attributes = dict.fromkeys(name for data in table.nodes.values() for name in data if name not in read)
-    unread = *game.unread, *table.unread, *(f"node.{name}" for name in attributes)
-    unread = *unread, *(f"demand.{name}" for name in trips.unread)
-    return replace(game, node_at=at if is_placed else game.node_at, unread=unread)
+    of_files = *(f"node.{name}" for name in attributes), *(f"demand.{name}" for name in trips.unread)
+    return replace(game, node_at=at, unread=(*game.unread, *table.unread, *of_files))
 
 
 def _with_classes(game: RouteGame, classes: Mapping[str, Any], tolls: ndarray) -> RouteGame:

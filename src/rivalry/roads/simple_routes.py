@@ -49,7 +49,9 @@ def atomic_game(game: RouteGame) -> Matrix:
     actions = [np.flatnonzero(pair == number) for number in players]  # routes of each player
     joint = np.indices([len(rows) for rows in actions])
     driven = np.array([uses[rows[k]] for rows, k in zip(actions, joint, strict=True)])  # [player joint link]
-    by_count = np.array([game.costs(np.full(len(game.tail), count)) for count in range(len(players) + 1)])
+    by_count = np.array(
+        [game.costs(np.full(len(game.tail), float(count))) for count in range(len(players) + 1)]
+    )
     cost = by_count[driven.sum(axis=0), np.arange(len(game.tail))]
     names = np.array([" ".join(game.link_names()[route]) for route in routes])
     return matrix((-driven * cost).sum(axis=-1), actions=[names[rows].tolist() for rows in actions])

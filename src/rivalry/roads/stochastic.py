@@ -10,7 +10,7 @@ from annotated_types import Gt
 from rivalry.core.method import OneStepLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
-from rivalry.roads.assignment import ROADS, ROUTES, assignment_record, link_flows
+from rivalry.roads.assignment import ROADS, ROUTES, arrays_of, assignment_record, link_flows
 from rivalry.roads.model import RouteGame
 from rivalry.roads.simple_routes import simple_routes
 
@@ -76,7 +76,7 @@ class StochasticUserEquilibrium(OneStepLearner):
         if "flow" not in session:
             return {"status": scalar("iteration limit")}
         record = assignment_record(world, session)
-        flow = link_flows(world, *(session[name] for name in ("links", "ends", "flow")))
+        flow = link_flows(world, session["links"], session["ends"], session["flow"])
         trips = world.trips.sum()
         distance = np.abs(self._loading(world, dict(session), flow) - flow).max()
         return record | {
@@ -88,7 +88,7 @@ class StochasticUserEquilibrium(OneStepLearner):
 
     def _loading(self, game: RouteGame, routes: Session, flow: np.ndarray) -> np.ndarray:
         """Flows of links by logit choice at the costs of flows; those of the routes are stored."""
-        links, ends, pair, _ = (routes[name] for name in ROUTES)
+        links, ends, pair, _ = arrays_of(routes)
         is_trip = game.is_road()[links[ends[:-1]]]
         utility = -self.theta * game.route_costs(links, ends, pair, game.costs(flow))
         utility[~is_trip] = -np.inf

@@ -110,33 +110,30 @@ def _of_links(cell: CellSeries, name: str) -> ndarray:
 
 def _plan(cell: CellSeries, nodes: ndarray) -> StreetPlan:
     """Positions of links ``[link end]`` and their nodes, as stored or else laid out."""
-    links = len(nodes)
-    at = cell["node_at"][0].astype(float) if "node_at" in cell else np.zeros((0, 2))
-    if not np.isfinite(at[: nodes.max() + 1]).all() or len(at) <= nodes.max():
-        at = _layout(nodes)
-    at = at[: nodes.max() + 1]
-    return StreetPlan(at[nodes], np.zeros(links, bool), at, np.zeros(len(at), bool))
+    count = int(nodes.max()) + 1
+    at = cell.get("node_at", np.zeros((1, 0, 2)))[0][:count].astype(float)
+    if len(at) < count or not np.isfinite(at).all():
+        at = _layout(nodes, count)
+    return StreetPlan(at[nodes], np.zeros(len(nodes), bool), at, np.zeros(count, bool))
 
 
 def _aside(nodes: ndarray, width: ndarray) -> ndarray:
     """Distances ``[link]`` to the right of the street's middle, around which links in one direction lie."""
     pairs = [tuple(pair) for pair in nodes.tolist()]
-    count, number = Counter(pairs), np.zeros(len(pairs))
-    before = Counter[tuple[int, ...]]()
+    count, number = Counter[tuple[int, ...]](), np.zeros(len(pairs))
     for link, pair in enumerate(pairs):
-        number[link] = before[pair]
-        before[pair] += 1
+        number[link] = count[pair]
+        count[pair] += 1
     has_return = np.array([pair[::-1] in count for pair in pairs])
     middle = (np.array([count[pair] for pair in pairs]) - 1) / 2
     step = THICK + APART
     return np.where(has_return, number * step + (APART + width) / 2, (number - middle) * step)
 
 
-def _layout(nodes: ndarray) -> ndarray:
+def _layout(nodes: ndarray, count: int) -> ndarray:
     """Positions ``[node 2]`` from the network alone, the same in every run. Raises `ValueError`."""
     import networkx
 
-    count = int(nodes.max()) + 1
     if count > MOST:
         raise ValueError(f"data: {count} nodes have no positions; must have them where there are over {MOST}")
     graph = networkx.Graph()
