@@ -23,7 +23,9 @@ SHOCK = {"kind": "markov", "levels": [-9.0, 20.0], "transitions": [[0.5, 0.5], [
 INVEST = {"capex": 1.0, "capacity": 20.0, "depreciation": 0.1}
 market = partial(partial, rv.games.market)
 MARKETS: dict[str, Callable[[], Any]] = {
-    "sticky price": lambda: market_play(market(sticky=0.5, shock=SHOCK, shock_observed=True)(), 30, "price"),
+    "sticky price": lambda: market_play(
+        market(sticky=0.5, shock=SHOCK, shock_observed=True)().market, 30, "price"
+    ),
     "isoelastic": lambda: market_play(market(demand="isoelastic")(), 30, "own_q_price"),
     "one good in prices": market(choice="price", shock=SHOCK),
     "rationing": market(choice="price", capacity=20.0, rationing="efficient"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import product
+from itertools import product, starmap
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy import ndarray
 
 from rivalry.core import oracles
-from rivalry.core.space import Box, PerPlayer, Profile, Scalar, ends
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.model import (
@@ -279,7 +279,7 @@ class MarketPlay(eqx.Module):
         return state_parts
 
     def _inactive_choices(self, carried: PeriodState) -> Float[Array, "firm axis"]:
-        """Return the choices of inactive firms: choices stay, zeros is invested."""
+        """Return the choices of inactive firms: choices stay, nothing is invested."""
         inaction, market = jnp.zeros(self.space.shape), self.market
         stays = market.timing == "alternating" and market.dynamics.adjustment != "predetermined"
         return inaction.at[:, 0].set(carried.choice) if stays else inaction
@@ -292,41 +292,37 @@ oracles.present_players.register(MarketPlay)(lambda game, state: state.carried.a
 @oracles.observation_bounds.register(MarketPlay)
 def _(game: MarketPlay) -> tuple[ndarray, ndarray]:
     """Return the extremes over stages, levels and turns, at both ends of what may be reached."""
-    market, last = game.market, np.inf if game.periods is None else float(game.periods)
+    market, last = game.market, jnp.asarray(game.periods or jnp.inf)
     levels = 1 if market.shock is None else len(market.shock.levels)
-    periods = [*range(len(market.turns) or 1), last]
-    stage, shock, period = jnp.array(list(product(range(len(market.stages)), range(levels), periods))).T
+    periods = [*map(jnp.asarray, range(len(market.turns) or 1)), last]
+    cases: Any = list(product(range(len(market.stages)), range(levels), periods))
 
-    def observations(end: tuple[PeriodState, Array, Flow]) -> ndarray:
-        carried, choices, flow = end
+    def observations(carried: PeriodState, choices: Array, flow: Flow) -> ndarray:
+        rows = [
+            game.observe(PlayState(carried._replace(period=period), choices, stage, shock, flow))
+            for stage, shock, period in cases
+        ]
+        return np.array(rows)
 
-        def observation(stage: Array, shock: Array, period: Array) -> Array:
-            return game.observe(PlayState(carried._replace(period=period), choices, stage, shock, flow))
-
-        return np.asarray(jax.vmap(observation)(stage.astype(int), shock.astype(int), period))
-
-    lowest, largest = map(observations, _ranges(game, last))
+    lowest, largest = starmap(observations, _ranges(game, last))
     return lowest.min(axis=0), largest.max(axis=0)
 
 
-def _ranges(game: MarketPlay, last: float) -> Any:
+def _ranges(game: MarketPlay, last: Array) -> Any:
     """Return both ends of states, choices and results until the period ``last``, those of cash unknown."""
-    market, numbers, firms = game.market, game.market.numbers, jnp.ones(game.market.players)
-    size = max(1.0, float((1.0 + np.asarray(numbers["growth"])) ** last))
+    market, space, zeros = game.market, game.space, jnp.zeros(game.market.players)
+    size = jnp.maximum(1.0, market_size(market, last))
     low, high = jnp.minimum(choice_bounds(market)[0], 0.0), game.reach
-    low_choices, high_choices = ends(game.space)
-    capacity = numbers["capacity"] * firms
+    capacity = market.numbers["capacity"] + zeros
     if market.dynamics.invest:
-        capacity = capacity + last * size * high_choices[:, 1]
+        capacity += last * size * space.high[:, 1]
     q, p = _cleared(market, low, high)
-    zeros = 0.0 * firms
-    start = jnp.asarray(0)
-    lowest = PeriodState(low, zeros, jnp.min(p.low), -jnp.inf * firms, firms < 1, start)
-    largest = PeriodState(high, capacity, jnp.max(p.high), jnp.inf * firms, firms > 0, start)
+    lowest = PeriodState(low, zeros, jnp.min(p.low), zeros - jnp.inf, zeros > 0, last)
+    largest = PeriodState(high, capacity, jnp.max(p.high), zeros + jnp.inf, zeros < 1, last)
     sold = jnp.minimum(q.high * size, capacity)
     return [
-        (lowest, jnp.minimum(low_choices, 0.0), Flow(zeros, p.low, zeros, zeros)),
-        (largest, high_choices, Flow(sold, p.high, zeros, zeros)),
+        (lowest, jnp.minimum(space.low, 0.0), Flow(zeros, p.low, zeros, zeros)),
+        (largest, space.high, Flow(sold, p.high, zeros, zeros)),
     ]
 
 
@@ -336,7 +332,7 @@ def _cleared(market: Market, low: Array, high: Array) -> list[Interval]:
     choices, unknown = Interval(low, high), Interval(low, high + np.inf)
     if rule.choice == "price" and rule.homogeneous:
         numbers = market.shift_numbers(levels.max())
-        return [Interval(low, numbers["intercept"] / numbers["slope"] + low), choices]
+        return [Interval(low, (numbers["intercept"] - low) / numbers["slope"]), choices]
     # firms that remain sell more once another without cash has left
     if rule.choice == "price" and market.dynamics.cash:
         return [unknown, choices]
