@@ -365,5 +365,6 @@ def differences(game: Any, reference: Any, place: str = "game") -> list[str]:
 
 def _equal(value: Any, reference: Any) -> bool:
     if hasattr(value, "shape"):
-        return value.shape == reference.shape and np.array_equal(np.asarray(value), np.asarray(reference))
+        value, reference = np.asarray(value), np.asarray(reference)
+        return np.array_equal(value, reference, equal_nan=value.dtype.kind == "f")
     return value is reference or bool(value == reference)

@@ -248,14 +248,17 @@ def dcf_gamma(inputs: Inputs) -> dict[str, Any]:
 def dcf_perpetuity(inputs: Inputs) -> dict[str, Any]:
     """The same profit for ever."""
     return {
-        f"value_{word}_convention": float(worth.perpetuity(inputs["profit"], inputs["gamma"], name))
+        f"value_{word}_convention": float(
+            worth.valuation([inputs["profit"]], inputs["gamma"], convention=name, terminal="perpetuity").value
+        )
         for word, name in (("period0", "period0"), ("end_of_period", "end"))
     }
 
 
 def dcf_gordon(inputs: Inputs) -> dict[str, Any]:
     """A cash flow that grows for ever."""
-    return {"value": float(worth.gordon(inputs["cf1"], inputs["r"], inputs["g"]))}
+    rule = {"convention": "end", "terminal": "gordon", "growth": inputs["g"]}
+    return {"value": float(worth.valuation([inputs["cf1"]], 1 / (1 + inputs["r"]), **rule).value)}
 
 
 def dcf_truncated(inputs: Inputs) -> dict[str, Any]:

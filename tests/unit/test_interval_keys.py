@@ -95,7 +95,7 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 """Tables of games of every family, in which one number after the other is changed."""
 
 NOT_LISTED = {
-    "city": "mean_karma urgency_distribution trip_distribution",  # sums must be whole numbers, or 1
+    "city": "mean_karma urgency_distribution trip_distribution demand",  # sums must be whole numbers, or 1
     "influencer": "bounds covariance resource resource_points third_party abstention",
     "karma": "chain served_chain",
     "market": "ownership tax.ad_valorem",

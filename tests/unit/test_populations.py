@@ -43,7 +43,7 @@ def test_populations_satisfy_the_population_protocol() -> None:
 def test_the_class_of_a_kind_that_fits_the_game_is_built() -> None:
     assert isinstance(build_method({"kind": "newton"}, game=cournot(2)), rv.methods.Newton)
     assert isinstance(build_method({"kind": "newton", "rate": 0.2}, game=commute()), Drift)
-    those = "all_equilibria, evaluate, fictitious_play, newton, online_mirror_descent"
+    those = "evaluate, fictitious_play, newton, online_mirror_descent"
     with pytest.raises(StudyError, match=f"does not fit this game; these do: {those}$"):
         build_method({"kind": "gradient_ascent"}, game=commute())
 
