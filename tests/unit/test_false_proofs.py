@@ -220,6 +220,7 @@ def bomb(count: int, choices: int) -> Document:
 
 TRUE: dict[str, Callable[[], Document]] = {
     "a peak": peak,
+    "a kink": lambda: single(-of("max", X - 0.5, 0.5 - X), kink(0.5, 0.1)),
     "a range": lambda: parameter("a"),
     "totals": lambda: totals(X, Y, equilibria=[ZERO_OF_TOTALS]),
     "the middle of coordination": lambda: pair(
@@ -245,81 +246,60 @@ TRUE: dict[str, Callable[[], Document]] = {
 }
 
 D, F = 2, 1  # damaged, and false: the statement is not verified
-REFUSED: dict[tuple[int, str], dict[str, Callable[[], Document | bytes]]] = {
-    (D, "entry 1 of 'player' of 'space' of the file is '-1', not a whole number from 0 to 64"): {
-        "players 0 and -1": lambda: changed(pair(SADDLE, SADDLE), "space", "player", to=[0, -1])
-    },
-    (D, "choices must be those of players 0 to 1"): {
-        "players 0 and 2": lambda: changed(pair(X, Y), "space", "player", to=[0, 2])
-    },
-    (D, "the key 'payoffs' occurs twice"): {
-        "payoffs twice": lambda: twice(peak(), "payoffs", peak(0.25)["payoffs"])
-    },
-    (D, "is '10', not a double in hexadecimal"): {
-        "ten is sixteen": lambda: changed(peak(), "payoffs", "nodes", 1, to=["c", "10"])
-    },
-    (D, "is '0x01.8p+0', not a double"): {
-        "a number with leading zeros": lambda: changed(peak(), "payoffs", "nodes", 1, to=["c", "0x01.8p+0"])
-    },
-    (D, "is 'True', not a whole number"): {
-        "a choice that is true": lambda: changed(peak(), "payoffs", "nodes", 0, 1, to=True)
-    },
-    (D, "the number '1.9' is not whole"): {
-        "choice 1.9": lambda: changed(peak(), "payoffs", "nodes", 0, 1, to=1.9)
-    },
+Made = Callable[[], Document | bytes]
+REFUSED: dict[tuple[int, str], Made | dict[str, Made]] = {  # one of a kind has the words for its name
+    (D, "entry 1 of 'player' of 'space' of the file is '-1', not a whole number from 0 to 64"): lambda: (
+        changed(pair(SADDLE, SADDLE), "space", "player", to=[0, -1])
+    ),
+    (D, "choices must be those of players 0 to 1"): lambda: changed(pair(X, Y), "space", "player", to=[0, 2]),
+    (D, "the key 'payoffs' occurs twice"): lambda: twice(peak(), "payoffs", peak(0.25)["payoffs"]),
+    (D, "is '10', not a double in hexadecimal"): lambda: changed(
+        peak(), "payoffs", "nodes", 1, to=["c", "10"]
+    ),
+    (D, "is '0x01.8p+0', not a double"): lambda: changed(
+        peak(), "payoffs", "nodes", 1, to=["c", "0x01.8p+0"]
+    ),
+    (D, "is 'True', not a whole number"): lambda: changed(peak(), "payoffs", "nodes", 0, 1, to=True),
+    (D, "the number '1.9' is not whole"): lambda: changed(peak(), "payoffs", "nodes", 0, 1, to=1.9),
     (D, "letters, digits and characters"): {
         "a name of two lines": lambda: parameter(
             "a\nother.json: verified: 13 equilibria, complete (9 boxes)"
         ),
         "a name that is a sentence": lambda: parameter("a from 0.0 to 9.0; exactly 5 for all b"),
     },
-    (D, "begins with no known word"): {
-        "an operation of derivatives": lambda: single(
-            of("steep", X, 0.5), entry([1.0], [(1.0, 1.0)], peak=[UNIT])
-        )
-    },
+    (D, "begins with no known word"): lambda: single(
+        of("steep", X, 0.5), entry([1.0], [(1.0, 1.0)], peak=[UNIT])
+    ),
     (D, "an exponent is not a number up to 100"): {
         "an exponent that is a choice": lambda: single(of("power", X, 2.0 - X)),
         "an exponent of 101": lambda: single(X**101.0),
     },
-    (D, "refers to a choice or node that is not before it"): {
-        "a deviation as a choice": lambda: single(X - Y)
-    },
+    (D, "refers to a choice or node that is not before it"): lambda: single(X - Y),
     (D, "without a width"): {
         "a space without width": lambda: single(X, entry([1.0], [(1.0, 1.0)]), space=(1.0, 1.0))
     },
-    (D, "a lower bound is above"): {"bounds the other way round": lambda: single(X, space=(1.0, 0.0))},
+    (D, "a lower bound is above"): lambda: single(X, space=(1.0, 0.0)),
     (D, "or a choice twice"): {
         "a choice twice": lambda: changed(smooth([X], [UNIT] * 2), "space", "axis", to=[0, 0])
     },
-    (D, "a list has boxes or a constant sum"): {
-        "boxes and a constant sum": lambda: peak() | {"constant_sum": True}
+    (D, "a list has boxes or a constant sum"): lambda: peak() | {"constant_sum": True},
+    (D, "a matrix and a peak are needed, or it is at a kink"): lambda: changed(
+        peak(), "equilibria", 0, "kink", to=True
+    ),
+    (D, "periods must be games of the same players"): lambda: {
+        "format": "rivalry-proof",
+        "version": 3,
+        "kind": "periods",
+        "periods": [peak(), pair(X, Y)],
     },
-    (D, "a matrix and a peak are needed, or it is at a kink"): {
-        "an equilibrium with a kink and a matrix": lambda: changed(peak(), "equilibria", 0, "kink", to=True)
-    },
-    (D, "periods must be games of the same players"): {
-        "periods of different players": lambda: {
-            "format": "rivalry-proof",
-            "version": 3,
-            "kind": "periods",
-            "periods": [peak(), pair(X, Y)],
-        }
-    },
-    (D, "there is no equilibrium 2"): {
-        "an equilibrium that there is not": lambda: (
-            peak() | {"boxes": [cut(0, 0.45), RISES, cut(0, 0.55), ["around", 1], FALLS]}
-        )
-    },
-    (D, "more entries than parts"): {
-        "more entries than boxes": lambda: peak() | {"boxes": [*beside(0.45, 0.55), FALLS]}
-    },
-    (D, "a sign has a choice twice"): {
-        "a sign of one choice twice": lambda: (
-            peak()
-            | {"boxes": [cut(0, 0.25), cut(0, 0.2), RISES, ["sign", [[0, 1], [0, 1]]], *beside(0.45, 0.55)]}
-        )
-    },
+    (D, "there is no equilibrium 2"): lambda: (
+        peak() | {"boxes": [cut(0, 0.45), RISES, cut(0, 0.55), ["around", 1], FALLS]}
+    ),
+    (D, "more entries than parts"): lambda: peak() | {"boxes": [*beside(0.45, 0.55), FALLS]},
+    (D, "a sign has a choice twice"): lambda: (
+        peak()
+        | {"boxes": [cut(0, 0.25), cut(0, 0.2), RISES, ["sign", [[0, 1], [0, 1]]], *beside(0.45, 0.55)]}
+    ),
     (D, "a part of a total depends on other choices"): {
         "a part of a total that depends on a rival": lambda: totals(Y, X, equilibria=[ZERO_OF_TOTALS]),
         "a part of a total that depends on a total": lambda: totals(X, Y * W, equilibria=[ZERO_OF_TOTALS]),
@@ -338,62 +318,42 @@ REFUSED: dict[tuple[int, str], dict[str, Callable[[], Document | bytes]]] = {
         "an observation without an action": lambda: play(sessions=session(policies=[[1] * 3] * 2)),
         "no gain of one player": lambda: play(gain=[["0", "0"]]),
     },
-    (D, "entries (see --large)"): {"a bomb of commas": lambda: b'{"format": [' + b"0," * 5_000_000 + b"0]}"},
-    (D, "its matrix is not square"): {
-        "a matrix of the wrong size": lambda: single(
-            -((X - 0.5) ** 2.0), entry([0.5], [(0.4, 0.6)], 0.05, [[-0.5, 0.0]])
-        )
-    },
-    (D, "a radius of at least 0"): {
-        "a negative radius": lambda: changed(peak(), "equilibria", 0, "radius", to=texts([-1.0]))
-    },
-    (D, "payoffs are needed for every player"): {
-        "payoffs of one joint action fewer": lambda: changed(
-            finite("pure_equilibria", *DILEMMA, equilibria=[[1, 1]]), "actions", to=[2, 3]
-        )
-    },
-    (D, "an entry is not as specified (ValueError"): {
-        "a fraction of too many digits": lambda: changed(
-            finite("pure_equilibria", *DILEMMA, equilibria=[[1, 1]]), "payoffs", 0, 0, to="1" * 5000
-        )
-    },
-    (D, "4 fractions are needed, not 8"): {
-        "multipliers of actions in their own place": lambda: welfare(multipliers=["0"] * 8)
-    },
-    (D, "a commitment is one of two players"): {
-        "a leader of three players": lambda: finite(
-            "commitment",
-            *[[[[1, 0], [0, 1]]] * 1] * 3,
-            leader=0,
-            distribution=["1", "0", "0", "0"],
-            multipliers=[],
-            bound=["1", "1"],
-        )
-    },
+    (D, "entries (see --large)"): lambda: b'{"format": [' + b"0," * 5_000_000 + b"0]}",
+    (D, "its matrix is not square"): lambda: single(
+        -((X - 0.5) ** 2.0), entry([0.5], [(0.4, 0.6)], 0.05, [[-0.5, 0.0]])
+    ),
+    (D, "a radius of at least 0"): lambda: changed(peak(), "equilibria", 0, "radius", to=texts([-1.0])),
+    (D, "payoffs are needed for every player"): lambda: changed(
+        finite("pure_equilibria", *DILEMMA, equilibria=[[1, 1]]), "actions", to=[2, 3]
+    ),
+    (D, "an entry is not as specified (ValueError"): lambda: changed(
+        finite("pure_equilibria", *DILEMMA, equilibria=[[1, 1]]), "payoffs", 0, 0, to="1" * 5000
+    ),
+    (D, "4 fractions are needed, not 8"): lambda: welfare(multipliers=["0"] * 8),
+    (D, "a commitment is one of two players"): lambda: finite(
+        "commitment",
+        *[[[[1, 0], [0, 1]]] * 1] * 3,
+        leader=0,
+        distribution=["1", "0", "0", "0"],
+        multipliers=[],
+        bound=["1", "1"],
+    ),
     (D, "2 must be a whole number from 0 to 1"): {
         "a leader that there is not": lambda: TRUE["commitment"]() | {"leader": 2},
         "observations of forgotten rounds": lambda: play(observes=[[[0, 2], [1, 1]]] * 2),
         "observations of a third player": lambda: play(observes=[[[2, 1], [1, 1]]] * 2),
         "an action that there is not": lambda: play(sessions=session(policies=[[2] * 4] * 2)),
     },
-    (D, "1 must be a whole number from -1 to -1"): {
-        "a set after a move that comes later": lambda: penny_tree(sets=[[[1, 2]], [[-1, 2]]])
-    },
-    (D, "2 must be a whole number from -1 to 1"): {
-        "a leaf after a move that there is not": lambda: penny_tree(leaves=[[2, 0, "1"]])
-    },
-    (D, "'memory' of the file is '0'"): {"no memory": lambda: play(memory=0)},
-    (D, "0 fractions are needed, not 4"): {"no rounds": lambda: play(rounds=[])},
-    (D, "a player moves twice in a round"): {"two moves in a round": lambda: play(rounds=[[0, 1, 0]])},
-    (D, "at least one is needed"): {"no sessions": lambda: play(sessions=[])},
-    (D, "4 must be a whole number from 0 to 3"): {
-        "a state that there is not": lambda: play(sessions=session(states=[4]))
-    },
-    (D, "policies must be pure"): {
-        "mixed policies after moves of the same round": lambda: play(
-            observes=[[[0, 1], [1, 1]], [[0, 0], [1, 1]]], sessions=session(policies=[[["0", "1"]] * 4] * 2)
-        )
-    },
+    (D, "1 must be a whole number from -1 to -1"): lambda: penny_tree(sets=[[[1, 2]], [[-1, 2]]]),
+    (D, "2 must be a whole number from -1 to 1"): lambda: penny_tree(leaves=[[2, 0, "1"]]),
+    (D, "'memory' of the file is '0'"): lambda: play(memory=0),
+    (D, "0 fractions are needed, not 4"): lambda: play(rounds=[]),
+    (D, "a player moves twice in a round"): lambda: play(rounds=[[0, 1, 0]]),
+    (D, "at least one is needed"): lambda: play(sessions=[]),
+    (D, "4 must be a whole number from 0 to 3"): lambda: play(sessions=session(states=[4])),
+    (D, "policies must be pure"): lambda: play(
+        observes=[[[0, 1], [1, 1]], [[0, 0], [1, 1]]], sessions=session(policies=[[["0", "1"]] * 4] * 2)
+    ),
     (F, "whose payoffs have a constant sum"): {
         "seven maxima as one of a constant sum": cosine,
         "a constant sum of players who are indifferent everywhere": lambda: pair(
@@ -441,18 +401,14 @@ REFUSED: dict[tuple[int, str], dict[str, Callable[[], Document | bytes]]] = {
             X**3.0 - X**2.0 / 2.0, entry([0.0], [(0.0, 0.1)], 0.0, peak=[(0.0, 0.1)])
         ),
     },
-    (F, "others are not excluded in box [-19, 19]"): {
-        "seven maxima as one": lambda: single(
-            of("cos", X), entry([0.0], [(-19.0, 19.0)], 1.0, [[-1.0]]), space=(-20.0, 20.0)
-        )
-    },
-    (F, "of a game of one player without parameters"): {
-        "a kink of two players": lambda: pair(
-            -of("max", X - Y, Y - X),
-            -of("max", Y - 0.5, 0.5 - Y),
-            kink(0.5, 0.1) | ends([(0.4, 0.6)] * 2) | {"point": texts([0.5] * 2), "radius": texts([0.1] * 2)},
-        )
-    },
+    (F, "others are not excluded in box [-19, 19]"): lambda: single(
+        of("cos", X), entry([0.0], [(-19.0, 19.0)], 1.0, [[-1.0]]), space=(-20.0, 20.0)
+    ),
+    (F, "of a game of one player without parameters"): lambda: pair(
+        -of("max", X - Y, Y - X),
+        -of("max", Y - 0.5, 0.5 - Y),
+        kink(0.5, 0.1) | ends([(0.4, 0.6)] * 2) | {"point": texts([0.5] * 2), "radius": texts([0.1] * 2)},
+    ),
     (F, "a derivative at a bound does not point outward"): {
         "the limit below a jump at a bound": lambda: single(
             of("if", X, 1.0, X, 0.0), entry([1.0], [(1.0, 1.0)], peak=[UNIT])
@@ -552,11 +508,9 @@ REFUSED: dict[tuple[int, str], dict[str, Callable[[], Document | bytes]]] = {
     (F, "is not in"): {
         "a point outside of its box": lambda: changed(peak(), "equilibria", 0, "point", to=texts([0.7]))
     },
-    (F, "or that not in the space"): {
-        "an equilibrium outside of the space": lambda: single(
-            -((X - 1.5) ** 2.0), entry([1.5], [(1.4, 1.6)], 0.1, [[-0.5]])
-        )
-    },
+    (F, "or that not in the space"): lambda: single(
+        -((X - 1.5) ** 2.0), entry([1.5], [(1.4, 1.6)], 0.1, [[-0.5]])
+    ),
     (F, "its peak is not around it"): {
         "a peak out of the space": lambda: single(
             -((X - 0.5) ** 2.0), entry([0.5], [(0.4, 0.6)], 0.01, [[-0.5]], [(0.0, 1.1)])
@@ -568,9 +522,9 @@ REFUSED: dict[tuple[int, str], dict[str, Callable[[], Document | bytes]]] = {
             *COORDINATION, entry([0.5] * 2, [(0.4, 0.6)] * 2, 0.1, [[1 / 6, 1 / 3], [1 / 3, 1 / 6]], [UNIT])
         ),
     },
-    (F, "equilibrium 2 may be one of those before it"): {
-        "one equilibrium twice": lambda: changed(peak(), "equilibria", to=peak()["equilibria"] * 2)
-    },
+    (F, "equilibrium 2 may be one of those before it"): lambda: changed(
+        peak(), "equilibria", to=peak()["equilibria"] * 2
+    ),
     (F, "are not finite in box"): {
         "a logarithm of negative numbers": lambda: single(
             UNDEFINED, entry([0.0], [(0.0, 0.0)], peak=[UNIT]), boxes=[FALLS, ["around", 0]]
@@ -590,29 +544,19 @@ REFUSED: dict[tuple[int, str], dict[str, Callable[[], Document | bytes]]] = {
             *(one * 3.0 * other**2.0 - one**2.0 / 2.0 for one, other in ((X, Y), (Y, X)))
         ),
     },
-    (F, "others are not excluded in box [0, 1] x [0, 1]"): {
-        "all of the space around a tie": lambda: (
-            nobody(room=1.0, boxes=[["around", 0]]) | {"equilibria": nobody(room=1.0)["equilibria"][:1]}
-        )
-    },
-    (F, "others are not excluded in box [0, 0.5]"): {
-        "room around a bound that is no tie": lambda: single(
-            X**2.0 - 0.1 * X, entry([0.0], [(0.0, 0.5)], 0.0, peak=[(0.0, 0.04)])
-        )
-    },
-    (F, "not covered: box [1, 1]"): {
-        "a list without an equilibrium at a face": lambda: single(X, boxes=[RISES])
-    },
-    (F, "not covered: box [1, 1] x [1, 1]"): {
-        "a list without one of two faces": lambda: pair(
-            X, Y, boxes=[["sign", [[0, 1], [1, 1]]], ["sign", [[1, 1]]]]
-        )
-    },
-    (F, "is at a bound to which a choice is pushed"): {
-        "a list without the corner of two faces": lambda: pair(
-            X, Y, boxes=[["sign", [[0, 1], [1, 1]]], ["sign", [[0, 1]]], ["sign", [[0, 1]]]]
-        )
-    },
+    (F, "others are not excluded in box [0, 1] x [0, 1]"): lambda: (
+        nobody(room=1.0, boxes=[["around", 0]]) | {"equilibria": nobody(room=1.0)["equilibria"][:1]}
+    ),
+    (F, "others are not excluded in box [0, 0.5]"): lambda: single(
+        X**2.0 - 0.1 * X, entry([0.0], [(0.0, 0.5)], 0.0, peak=[(0.0, 0.04)])
+    ),
+    (F, "not covered: box [1, 1]"): lambda: single(X, boxes=[RISES]),
+    (F, "not covered: box [1, 1] x [1, 1]"): lambda: pair(
+        X, Y, boxes=[["sign", [[0, 1], [1, 1]]], ["sign", [[1, 1]]]]
+    ),
+    (F, "is at a bound to which a choice is pushed"): lambda: pair(
+        X, Y, boxes=[["sign", [[0, 1], [1, 1]]], ["sign", [[0, 1]]], ["sign", [[0, 1]]]]
+    ),
     (F, "is not where equilibrium 1 is the only one"): {
         "a corner as a part of the box around the middle": lambda: pair(
             *COORDINATION,
@@ -621,35 +565,21 @@ REFUSED: dict[tuple[int, str], dict[str, Callable[[], Document | bytes]]] = {
         ),
         "the box around another equilibrium": lambda: peak() | {"boxes": [["around", 0]]},
     },
-    (F, "not covered: a cut at 1 is outside"): {
-        "a cut at a bound": lambda: single(X, boxes=[cut(0, 1.0), RISES, RISES])
-    },
-    (F, "player 1 has no certain gain"): {
-        "a strategy that pays the same": lambda: single(
-            -((X - 0.5) ** 2.0), boxes=[["better", 0, texts([0.5])]]
-        )
-    },
-    (F, "is no strategy of player 1"): {
-        "a strategy outside of the space": lambda: single(X, boxes=[["better", 0, texts([2.0])]])
-    },
-    (F, "others may be near one of its equilibria"): {
-        "a maximum at a kink as the only one": lambda: single(
-            -of("max", X - 0.5, 0.5 - X),
-            kink(0.5, 0.1),
-            boxes=[cut(0, 0.4), RISES, cut(0, 0.6), ["around", 0], FALLS],
-        )
-    },
-    (F, "the sign of derivatives [] is not known"): {
-        "totals that there are, as none": lambda: totals(X, Y, boxes=[["sign", []]])
-    },
-    (F, "not covered: box [0, 1] x [0.5, 0.6]"): {
-        "a part that leaves out a range": lambda: changed(
-            parameter("a"), "parts", to=[["cut", 1, (0.5).hex()], parameter("a")["parts"][0]]
-        )
-    },
-    (F, "no range of parameters is decided"): {
-        "no range that is decided": lambda: changed(parameter("a"), "parts", to=[["undecided"]])
-    },
+    (F, "not covered: a cut at 1 is outside"): lambda: single(X, boxes=[cut(0, 1.0), RISES, RISES]),
+    (F, "player 1 has no certain gain"): lambda: single(
+        -((X - 0.5) ** 2.0), boxes=[["better", 0, texts([0.5])]]
+    ),
+    (F, "is no strategy of player 1"): lambda: single(X, boxes=[["better", 0, texts([2.0])]]),
+    (F, "others may be near one of its equilibria"): lambda: single(
+        -of("max", X - 0.5, 0.5 - X),
+        kink(0.5, 0.1),
+        boxes=[cut(0, 0.4), RISES, cut(0, 0.6), ["around", 0], FALLS],
+    ),
+    (F, "the sign of derivatives [] is not known"): lambda: totals(X, Y, boxes=[["sign", []]]),
+    (F, "not covered: box [0, 1] x [0.5, 0.6]"): lambda: changed(
+        parameter("a"), "parts", to=[["cut", 1, (0.5).hex()], parameter("a")["parts"][0]]
+    ),
+    (F, "no range of parameters is decided"): lambda: changed(parameter("a"), "parts", to=[["undecided"]]),
     (F, "action 1 of player 0 is not strictly dominated by 0"): {
         "a dominated action that is weakly so": lambda: finite(
             "extreme_equilibria", *WEAK, dominated=[[0, 1, 0], [1, 1, 0]], equilibria=[BOTH]
@@ -658,57 +588,43 @@ REFUSED: dict[tuple[int, str], dict[str, Callable[[], Document | bytes]]] = {
             "extreme_equilibria", *DILEMMA, dominated=[[0, 0, 1], [0, 1, 0]], equilibria=[]
         ),
     },
-    (F, "action 0 of player 0 is not strictly dominated by 0"): {
-        "an action dominated by itself": lambda: finite(
-            "extreme_equilibria", *DILEMMA, dominated=[[0, 0, 0]], equilibria=[]
-        )
-    },
+    (F, "action 0 of player 0 is not strictly dominated by 0"): lambda: finite(
+        "extreme_equilibria", *DILEMMA, dominated=[[0, 0, 0]], equilibria=[]
+    ),
     (F, "gains"): {
         "an equilibrium of pennies that is pure": lambda: finite(
             "extreme_equilibria", *PENNIES, dominated=[], equilibria=[BOTH]
         )
     },
-    (F, "an equilibrium is not in the list"): {
-        "no equilibrium of pennies": lambda: finite(
-            "extreme_equilibria", *PENNIES, dominated=[], equilibria=[]
-        )
-    },
-    (F, "is not an extreme one"): {
-        "an equilibrium that is no extreme one": lambda: finite(
-            "extreme_equilibria", *WEAK, dominated=[], equilibria=[[["1/2", "1/2"], ["1", "0"]]]
-        )
-    },
+    (F, "an equilibrium is not in the list"): lambda: finite(
+        "extreme_equilibria", *PENNIES, dominated=[], equilibria=[]
+    ),
+    (F, "is not an extreme one"): lambda: finite(
+        "extreme_equilibria", *WEAK, dominated=[], equilibria=[[["1/2", "1/2"], ["1", "0"]]]
+    ),
     (F, "the game lacks"): {
         "a joint action that there is not": lambda: finite(
             "pure_equilibria", *DILEMMA, equilibria=[[1, 1], [1, 2]]
         )
     },
-    (F, "player 1 gains 2 by action 1"): {
-        "cooperation": lambda: finite("pure_equilibria", *DILEMMA, equilibria=[[0, 0], [1, 1]])
-    },
-    (F, "is proved to be at least 0.0, not 1.0"): {
-        "welfare above the largest": lambda: welfare(bound=["1", "1"])
-    },
-    (F, "is proved to be at most 0.0, not -1.0"): {
-        "welfare below the largest": lambda: welfare(bound=["-1", "-1"])
-    },
+    (F, "player 1 gains 2 by action 1"): lambda: finite(
+        "pure_equilibria", *DILEMMA, equilibria=[[0, 0], [1, 1]]
+    ),
+    (F, "is proved to be at least 0.0, not 1.0"): lambda: welfare(bound=["1", "1"]),
+    (F, "is proved to be at most 0.0, not -1.0"): lambda: welfare(bound=["-1", "-1"]),
     (F, "do not sum to 1"): {"chances of more than 1": lambda: welfare(distribution=["1/2"] * 4)},
-    (F, "the value for player 0 is proved to be at least -1.0, not 0.0"): {
-        "a value of strategies that lose": lambda: penny_tree(strategies=[[["1", "0"]], [["1/2", "1/2"]]])
-    },
-    (F, "a discount factor is not from 0 to below 1"): {
-        "a discount factor of 1": lambda: play(discount=["1", "1/2"])
-    },
-    (F, "the gain of player 0 is proved to be at most"): {
-        "no gain from cooperation": lambda: play(
-            sessions=session(policies=[[0] * 4] * 2, own=[["6"] * 4] * 2, best=[["6"] * 4] * 2)
-        )
-    },
+    (F, "the value for player 0 is proved to be at least -1.0, not 0.0"): lambda: penny_tree(
+        strategies=[[["1", "0"]], [["1/2", "1/2"]]]
+    ),
+    (F, "a discount factor is not from 0 to below 1"): lambda: play(discount=["1", "1/2"]),
+    (F, "the gain of player 0 is proved to be at most"): lambda: play(
+        sessions=session(policies=[[0] * 4] * 2, own=[["6"] * 4] * 2, best=[["6"] * 4] * 2)
+    ),
 }
 FALSE = {
     name: (status, words, made)
     for (status, words), makers in REFUSED.items()
-    for name, made in makers.items()
+    for name, made in (makers if isinstance(makers, dict) else {words: makers}).items()
 }
 
 
