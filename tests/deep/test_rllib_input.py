@@ -25,19 +25,7 @@ SHORT: dict[str, Any] = {"iterations": 1, "batch": 20, "envs": 2, "periods": 5, 
 @pytest.mark.parametrize(
     ("kind", "options", "words"),
     [
-        *(
-            (PPO, {name: 0}, f"{name}: 0 must be at least 1")
-            for name in (
-                "iterations",
-                "batch",
-                "envs",
-                "periods",
-                "evaluation",
-                "rounds",
-                "epochs",
-                "minibatch",
-            )
-        ),
+        *((PPO, {name: 0}, f"{name}: 0 must be at least 1") for name in (*SHORT, "epochs", "minibatch")),
         (PPO, {"runners": -1}, "runners: -1 must be at least 0"),
         (PPO, {"best_response_iterations": -1}, "best_response_iterations: -1"),
         (PPO, {"step": 0.0}, "step: 0 must be above 0"),

@@ -529,17 +529,8 @@ def precipice(form: Rng, rng: Rng) -> Setting:
 KINDS: dict[str, Callable[[Rng, Rng], Setting]] = {
     draw.__name__: draw
     for draw in (
-        market,
-        race,
-        periods,
-        influencer,
-        places,
-        triangle,
-        blotto,
-        matrix,
-        continuous,
-        auction,
-        precipice,
+        *(market, race, periods, influencer, places, triangle),
+        *(blotto, matrix, continuous, auction, precipice),
     )
 }
 

@@ -83,13 +83,8 @@ def _plain(found: Any) -> dict[str, Any]:
 
 def _told(record: Mapping[str, Any]) -> dict[str, Any]:
     names = (
-        "efficiency",
-        "access_fairness",
-        "access_fairness_with_dormant",
-        "reward_fairness",
-        "efficiency_per_competition",
-        "largest_mean_queue",
-        "trips_per_step",
+        *("efficiency", "access_fairness", "access_fairness_with_dormant", "reward_fairness"),
+        *("efficiency_per_competition", "largest_mean_queue", "trips_per_step"),
     )
     found = {name: float(record[name]) for name in names}
     return found | {"admitted_moves_per_agent_step": float(record["admitted_moves"])}

@@ -41,15 +41,8 @@ def test_values(text: str, value: float) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "exp(-(b-x)^2/2)",
-        "a*exp(b) + 2*exp(x)",
-        "a/(1+b^2)",
-        "(b-x)^2*exp(x)",
-        "sqrt(a)*a^1.5",
-        "cosh(b) - x",
-        "-x",
-        "max(exp(x), b, x)",
-        "-min(x - 2, x, exp(b))",
+        *("exp(-(b-x)^2/2)", "a*exp(b) + 2*exp(x)", "a/(1+b^2)", "(b-x)^2*exp(x)", "sqrt(a)*a^1.5"),
+        *("cosh(b) - x", "-x", "max(exp(x), b, x)", "-min(x - 2, x, exp(b))"),
     ],
 )
 def test_logarithm_equals_the_logarithm_of_the_value(text: str) -> None:

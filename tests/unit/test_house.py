@@ -87,16 +87,8 @@ MOST_ANY = 0.054  # share of parameters
 
 # Libraries that `import rivalry` and `rivalry --help` must not load.
 HEAVY = (
-    "jax",
-    "numpy",
-    "scipy",
-    "xarray",
-    "pandas",
-    "matplotlib",
-    "numba",
-    "quantecon",
-    "equinox",
-    "diffrax",
+    *("jax", "numpy", "scipy", "xarray", "pandas", "matplotlib"),
+    *("numba", "quantecon", "equinox", "diffrax"),
 )
 
 

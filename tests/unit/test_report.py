@@ -101,14 +101,8 @@ def test_a_row_has_the_keys_and_values_that_scripts_rely_on() -> None:
     assert (found["ours"], found["certificate"]) == (0.19, "equilibrium")
     assert verdicts(found) == (None, "agrees")
     rest = set(KEYS) - {
-        "quantity",
-        "at",
-        "ours",
-        "expected",
-        "tolerance",
-        "expected_verdict",
-        "certificate",
-        "study",
+        *("quantity", "at", "ours", "expected", "tolerance"),
+        *("expected_verdict", "certificate", "study"),
     }
     assert all(found[key] is None for key in rest)
 

@@ -479,13 +479,8 @@ SPARSE = 40 * 2**30
 @pytest.mark.parametrize(
     "name",
     [
-        "cells/{}.npz",
-        "checkpoints/{}.npz",
-        "study.toml",
-        "index.sqlite",
-        "dataset.nc",
-        "log.txt",
-        "SHA256SUMS",
+        *("cells/{}.npz", "checkpoints/{}.npz", "study.toml", "index.sqlite"),
+        *("dataset.nc", "log.txt", "SHA256SUMS"),
     ],
 )
 def test_files_of_40_gb_are_not_read(run: Run, name: str, rivalry: Command) -> None:

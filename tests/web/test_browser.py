@@ -49,14 +49,8 @@ start = [[0.25], [0.25]]
 """
 AXE = MODULES / "axe-core" / "axe.min.js"
 PAGES = (
-    "/",
-    "/study?name=slow",
-    "/run?name=two",
-    "/results?name=two",
-    "/compare?runs=two,three",
-    "/compare",
-    "/explore",
-    "/explore?family=matrix",
+    *("/", "/study?name=slow", "/run?name=two", "/results?name=two", "/compare?runs=two,three"),
+    *("/compare", "/explore", "/explore?family=matrix"),
 )
 
 
