@@ -209,21 +209,6 @@ def test_wrong_estimates_are_answered_in_one_line(keys: dict[str, Any], message:
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"nests": [[0, 1]]}, "nests: are of logit demand"),
-        ({"demand": "logit", "nests": [[0], [0, 1]]}, "nests: product 0 is named 2 times"),
-        ({"demand": "logit", "nests": [[0], [1]], "nesting": 1.0}, "nesting: 1 must be in [0, 1)"),
-        ({"unit_cost": [1.0, -2.0]}, "unit_cost[1]: -2 must be at least 0"),
-    ],
-)
-def test_wrong_nests_and_costs_are_answered_in_one_line(keys: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
-        rv.games.market(**keys)
-    assert message in str(error.value)
-
-
 def merged_games(table: Any, buyer: int = 1, bought: int = 2) -> list[OwnedMarket]:
     """Markets of a table of columns, per potential buyer, after one firm has bought another."""
     firms, markets = np.asarray(table["firm_ids"]), np.asarray(table["market_ids"])

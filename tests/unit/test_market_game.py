@@ -346,6 +346,24 @@ REFUSED = {  # message -> keywords
     "rationing: is missing; where firms of limited capacity set prices of one good it must be "
     "'efficient' or 'proportional'": {"choice": "price", "capacity": 5.0},
     "low[1]: -1 must be at least 0": {"low": [0.0, -1.0]},
+    "tax.ad_valorem: 1.2 must be below 1": {"tax": {"ad_valorem": 1.2}},
+    "tax.units: is no key; did you mean 'unit'?": {"tax": {"units": 1.0}},
+    "tax.unit: 3 numbers for 2 firms": {"tax": {"unit": [1.0, 2.0, 3.0]}},
+    "tax: 1.5 must be in [0, 1]": {"tax": 1.5},
+    "unit_cost: 105 must be below": {"tax": {"unit": 95.0}},
+    "owners: product 1 is named 2 times; must be in one row": {"owners": [[0, 1], [1]]},
+    "owners: product 1 is named 0 times; must be in one row": {"owners": [[0], [2]]},
+    "owners: a row without products": {"owners": [[0, 1], []]},
+    "owners[0]: 5 must be": {"owners": [[0, 5]], "players": 2},
+    "cash: clashes with owners": {"owners": [[0, 1]], "cash": 1.0},
+    "capex: clashes with owners": {"owners": [[0, 1]], "capex": 1.0},
+    "adjustment_cost: clashes with owners": {"owners": [[0, 1]], "adjustment_cost": 1.0},
+    "ownership: shape (1, 2) must be": {"ownership": [[1.0, 0.5]]},
+    "its own above 0": {"ownership": [[1.0, 0.5], [0.0, 0.0]]},
+    "cost_saving: has no effect without owners": {"cost_saving": 0.1},
+    "nests: are of logit demand": {"nests": [[0, 1]]},
+    "nests: product 0 is named 2 times": {"demand": "logit", "nests": [[0], [0, 1]]},
+    "nesting: 1 must be in [0, 1)": {"demand": "logit", "nests": [[0], [1]], "nesting": 1.0},
 }
 
 

@@ -142,24 +142,3 @@ def test_benchmarks_have_certificates() -> None:
     assert certified(game, "stackelberg").claim == "no deviation found"
     with pytest.raises(ValueError, match="must be a market whose firms have one product each"):
         benchmark(rv.games.market(owners=MERGED), "nash")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"owners": [[0, 1], [1]]}, "owners: product 1 is named 2 times; must be in one row"),
-        ({"owners": [[0], [2]]}, "owners: product 1 is named 0 times; must be in one row"),
-        ({"owners": [[0, 1], []]}, "owners: a row without products"),
-        ({"owners": [[0, 5]], "players": 2}, "owners[0]: 5 must be"),
-        ({"owners": [[0, 1]], "cash": 1.0}, "cash: clashes with owners"),
-        ({"owners": [[0, 1]], "capex": 1.0}, "capex: clashes with owners"),
-        ({"owners": [[0, 1]], "adjustment_cost": 1.0}, "adjustment_cost: clashes with owners"),
-        ({"ownership": [[1.0, 0.5]]}, "ownership: shape (1, 2) must be"),
-        ({"ownership": [[1.0, 0.5], [0.0, 0.0]]}, "its own above 0"),
-        ({"cost_saving": 0.1}, "cost_saving: has no effect without owners"),
-    ],
-)
-def test_wrong_owners_are_answered_in_one_line(keys: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
-        rv.games.market(**keys)
-    assert message in str(error.value)

@@ -90,19 +90,3 @@ def test_bounds_of_prices_are_a_cap_and_a_floor() -> None:
     capped = rv.solve(rv.games.market(high=[3.0, 9.0], **goods), rv.methods.BestResponse(), path=False)
     # the other firm answers 3 with p = (A(b-g) + g p_1 + b c)/(2b)
     np.testing.assert_allclose(capped.profile.values.ravel(), [3.0, (5 + 1.5 + 1) / 2], rtol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"tax": {"ad_valorem": 1.2}}, "tax.ad_valorem: 1.2 must be below 1"),
-        ({"tax": {"units": 1.0}}, "tax.units: is no key; did you mean 'unit'?"),
-        ({"tax": {"unit": [1.0, 2.0, 3.0]}}, "tax.unit: 3 numbers for 2 firms"),
-        ({"tax": {"unit": 95.0}}, "no trade"),
-        ({"tax": 1.5}, "tax: 1.5 must be in [0, 1]"),
-    ],
-)
-def test_wrong_taxes_are_answered_in_one_line(keys: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
-        rv.games.market(**keys)
-    assert message in str(error.value)
