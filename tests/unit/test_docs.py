@@ -173,7 +173,7 @@ def test_every_claim_is_defined_by_one_sentence(reference: dict[str, str]) -> No
 # -- Markdown that renders as something else -----------------------------------------------------------
 
 
-def test_definitions_have_a_term_and_rows_of_tables_end() -> None:
+def test_definitions_have_a_term_rows_of_tables_end_and_sentences_are_no_comments() -> None:
     lines = []
     for path in sorted(DOCS.rglob("*.md")):
         text = re.sub(r"(?ms)^```.*?^```$", lambda code: "\n" * code[0].count("\n"), path.read_text("utf-8"))
@@ -184,6 +184,8 @@ def test_definitions_have_a_term_and_rows_of_tables_end() -> None:
                 lines.append(place + "write the term above its definition")
             if row.startswith("|") and not row.rstrip().endswith("|"):
                 lines.append(place + "end the row of the table")
+            if row.startswith("% ") and re.search(r"\w", before) and not before.startswith("%"):
+                lines.append(place + "move % to the line before: this line is a comment of MyST")
     assert not lines, "\n".join(lines)
 
 
