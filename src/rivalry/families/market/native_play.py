@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from itertools import product, starmap
 from typing import Any, NamedTuple
 
@@ -26,8 +25,6 @@ from rivalry.families.market.model import (
     whole_market,
 )
 from rivalry.families.market.valuation import Valuation, valuation
-from rivalry.proofs.arithmetic.enclosure import enclose
-from rivalry.proofs.arithmetic.intervals import Interval
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import check_word, whole_number
 
@@ -316,39 +313,27 @@ def _ranges(game: MarketPlay, last: Array) -> Any:
     capacity = market.numbers["capacity"] + zeros
     if market.dynamics.invest:
         capacity += last * size * space.high[:, 1]
-    q, p = _cleared(market, low, high)
-    lowest = PeriodState(low, zeros, jnp.min(p.low), zeros - jnp.inf, zeros > 0, last)
-    largest = PeriodState(high, capacity, jnp.max(p.high), zeros + jnp.inf, zeros < 1, last)
-    sold = jnp.minimum(q.high * size, capacity)
+    q, p = _highest(market, low, high)
+    lowest = PeriodState(low, zeros, jnp.min(low), zeros - jnp.inf, zeros > 0, last)
+    largest = PeriodState(high, capacity, jnp.max(p), zeros + jnp.inf, zeros < 1, last)
+    sold = jnp.minimum(q * size, capacity)
     return [
-        (lowest, jnp.minimum(space.low, 0.0), Flow(zeros, p.low, zeros, zeros)),
-        (largest, space.high, Flow(sold, p.high, zeros, zeros)),
+        (lowest, jnp.minimum(space.low, 0.0), Flow(zeros, low, zeros, zeros)),
+        (largest, space.high, Flow(sold, p, zeros, zeros)),
     ]
 
 
-def _cleared(market: Market, low: Array, high: Array) -> list[Interval]:
-    """Return ranges of quantities per unit of market size and of prices, at choices in a range."""
-    levels, rule = np.append(0.0, () if market.shock is None else market.shock.levels), market.rule
-    choices, unknown = Interval(low, high), Interval(low, high + np.inf)
-    if rule.choice == "price" and rule.homogeneous:
-        numbers = market.shift_numbers(levels.max())
-        return [Interval(low, (numbers["intercept"] - low) / numbers["slope"]), choices]
+def _highest(market: Market, low: Array, high: Array) -> tuple[Array, Array]:
+    """Return the largest quantities per unit of market size and prices at choices in a range."""
+    is_price, unknown = market.rule.choice == "price", high + jnp.inf
     # firms that remain sell more once another without cash has left
-    if rule.choice == "price" and market.dynamics.cash:
-        return [unknown, choices]
-    try:
-        ranges = _enclosed(market, choices, Interval(levels.min(), levels.max()))
-    except oracles.Unsupported:
-        return [unknown, unknown]
-    return [Interval(jnp.fmax(part.low, 0.0), jnp.fmin(part.high, jnp.inf)) for part in ranges]
-
-
-@partial(compiled, effort=0)
-def _enclosed(market: Market, choices: Interval, shifts: Interval) -> list[Interval]:
-    def cleared(choice: Array, shift: Array) -> tuple[Array, ...]:
-        return tuple(market.clear(choice[:, None], shift))
-
-    return enclose(cleared, choices.low, 0.0)(choices, shifts)[0]
+    if market.rule.formulas is not None or (is_price and market.dynamics.cash):
+        return (unknown, high) if is_price else (high, unknown)
+    level = 0.0 if market.shock is None else jnp.max(market.shock.levels, initial=0.0)
+    # both fall in a firm's own choice, and rise or fall in all choices of others
+    corners = jnp.stack([low, *jnp.where(jnp.eye(len(low), dtype=bool), low, high)])
+    q, p = jax.vmap(lambda choices: market.clear(choices[:, None], level))(corners)
+    return (q.max(axis=0), high) if is_price else (high, jnp.nanmax(p, axis=0))
 
 
 def market_play(market: Market, periods: int | None = None, observation: str = "last_q") -> MarketPlay:
