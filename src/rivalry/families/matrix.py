@@ -470,18 +470,24 @@ def _numbers(payoffs: object, where: str = "payoffs", per_cell: bool = True) -> 
     return np.ascontiguousarray(np.moveaxis(table, -1, 0)) if tuples else table
 
 
+def _length(row: object) -> int:
+    """Return the length of a row, -1 of anything else."""
+    return len(row) if isinstance(row, list | tuple | ndarray) else -1
+
+
 def _short_row(rows: object, where: str) -> str:
     """Return in one line the first row with fewer entries than the longest beside it; empty without one."""
     if not isinstance(rows, list | tuple):
         return ""
-    sizes = [len(row) if isinstance(row, list | tuple | ndarray) else -1 for row in rows]
+    sizes = list(map(_length, rows))
     longest = max(sizes, default=-1)
-    for k, (row, size) in enumerate(zip(rows, sizes, strict=True)):
+    for k, size in enumerate(sizes):
         if size < longest:
-            fault = f"{format_value(row)} is {'no row' if size < 0 else 'too short'}"
-            full = f"{where}[{sizes.index(longest)}]"
-            return f"{where}[{k}]: {fault}; must have length {longest}, as {full} has"
-    return next(filter(None, (_short_row(row, f"{where}[{k}]") for k, row in enumerate(rows))), "")
+            fault = "no row" if size < 0 else "too short"
+            rule = f"must have length {longest}, as {where}[{sizes.index(longest)}] has"
+            return f"{where}[{k}]: {format_value(rows[k])} is {fault}; {rule}"
+    faults = (_short_row(row, f"{where}[{k}]") for k, row in enumerate(rows))
+    return next(filter(None, faults), "")
 
 
 def _table(payoffs: object) -> ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, network_of_lists, plain, stubs
 from rivalry.economies.city.shortest_paths import distances, pairs_of
 from rivalry.economies.karma.checks import check_keys
-from rivalry.families.network_files import LINKS, NetworkTable, read_file
+from rivalry.families.network_files import LINKS, NetworkTable, number_of, read_file
 from rivalry.schema.registry import near
 
 KEYS = ("nodes", "lanes", "terminals", "origins", "destinations", "name", "kind", "path", "step")
@@ -129,19 +129,19 @@ def _of_links(links: NetworkTable, step: object) -> dict[str, Any]:
             )
     ends = list(zip(columns["from"], columns["to"], strict=True))
     counts = [1] * len(ends) if step is None else _steps(columns, step)
-    chains = [_chain(tail, head, count) for (tail, head), count in zip(ends, counts, strict=True)]
-    table: dict[str, Any] = {"lanes": [list(pair) for chain in chains for pair in pairwise(chain)]}
+    link_nodes = [_link_nodes(*pair, count) for pair, count in zip(ends, counts, strict=True)]
+    lanes = chain.from_iterable(map(pairwise, link_nodes))
+    table: dict[str, Any] = {"lanes": list(map(list, lanes))}
     if step is not None:
-        table["terminals"] = list(nodes or dict.fromkeys(name for pair in ends for name in pair))
-    if nodes:
-        table["nodes"] = {name: [data.get("x"), data.get("y")] for name, data in nodes.items()}
-        if any(None in at for at in table["nodes"].values()):
-            table["nodes"] = list(dict.fromkeys([*nodes, *(name for chain in chains for name in chain)]))
-        else:
-            for chain in chains:
-                first, last = (np.array(table["nodes"][name], dtype=float) for name in (chain[0], chain[-1]))
-                for k, name in enumerate(chain[1:-1], 1):
-                    table["nodes"][name] = (first + k / (len(chain) - 1) * (last - first)).tolist()
+        table["terminals"] = list(nodes or dict.fromkeys(chain.from_iterable(ends)))
+    places: dict[str, Any] = {name: [data.get("x"), data.get("y")] for name, data in nodes.items()}
+    if any(None in at for at in places.values()):
+        table["nodes"] = list(dict.fromkeys(chain(nodes, *link_nodes)))
+    elif nodes:
+        for names in link_nodes:
+            first, last = np.array([places[names[0]], places[names[-1]]], dtype=float)
+            places |= dict(zip(names, np.linspace(first, last, len(names)).tolist(), strict=True))
+        table["nodes"] = places
     if any("terminal" in data for data in nodes.values()):
         table["terminals"] = [name for name, data in nodes.items() if data.get("terminal")]
     return table
@@ -155,20 +155,13 @@ def _steps(columns: Mapping[str, list[Any]], step: object) -> list[int]:
     if name not in columns:
         raise ValueError(f"network.step: {name!r} is no column of the file; {near(str(name), list(columns))}")
     lengths = [f"network.step.{name}", *(f"network: {name} of link {k}" for k in range(len(columns[name])))]
-    amounts = []
-    for where, entry in zip(lengths, [size, *columns[name]], strict=True):
-        try:
-            amounts.append(float(entry))
-        except (TypeError, ValueError):
-            raise ValueError(f"{where}: {entry!r} must be a number of at least 0") from None
-        if not 0 <= amounts[-1] < np.inf:
-            raise ValueError(f"{where}: {entry!r} must be a number of at least 0")
+    amounts = list(map(number_of, [size, *columns[name]], lengths))
     if not amounts[0]:
         raise ValueError(f"network.step.{name}: 0 must be above 0")
     return [max(1, round(amount / amounts[0])) for amount in amounts[1:]]
 
 
-def _chain(tail: str, head: str, steps: int) -> list[str]:
+def _link_nodes(tail: str, head: str, steps: int) -> list[str]:
     """Return the nodes of a link of so many steps, with names of their own in between."""
     return [tail, *(f"{tail} to {head} {k}" for k in range(1, steps)), head]
 

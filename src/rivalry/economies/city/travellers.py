@@ -284,9 +284,10 @@ def _drawn_alternatives(
     slots = np.zeros(numbers.shape, dtype=int)
     for place in np.ndindex(numbers.shape):
         alternatives = np.flatnonzero((paths.ends == ends[place]).all(axis=1))
-        alternatives = random.permutation(alternatives[alternatives != numbers[place]])
-        choices = np.concatenate([[numbers[place]], alternatives]) if numbers[place] >= 0 else alternatives
-        slots[place] = list_numbers.setdefault(tuple(sorted(choices[:limit].tolist())), len(list_numbers))
+        others = random.permutation(alternatives[alternatives != numbers[place]])
+        choices = np.append(numbers[place], others)
+        offered = tuple(sorted(choices[choices >= 0][:limit].tolist()))
+        slots[place] = list_numbers.setdefault(offered, len(list_numbers))
     return at_start([_lists(paths, np.array(choices)) for choices in list_numbers]), slots
 
 
