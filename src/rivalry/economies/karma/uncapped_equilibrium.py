@@ -12,19 +12,16 @@ from numpy import ndarray
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
-from rivalry.core.space import Scalar
 from rivalry.economies.karma.model import Around, KarmaEconomy
 from rivalry.methods.populations.logit_equilibrium import equilibrium
-from rivalry.methods.populations.newton import ENOUGH, newton, point_of
+from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.populations.response import (
     SHARPNESS,
     ExplorationShare,
     InverseTemperature,
-    LogitRule,
     inverse_temperature,
-    rule,
 )
-from rivalry.population import action_values, policy_values, softmax
+from rivalry.population import action_values, policy_values
 from rivalry.population.operators import Distribution, Policy, Values, by_type
 from rivalry.population.oracles import refuse_mean_field
 from rivalry.runtime.jax import compiled, jax, jnp, put
@@ -96,17 +93,17 @@ class UncappedEquilibrium(BaseLearner):
 
     def advance(self, world: KarmaEconomy, session: Session, steps: int) -> int:
         """Solve the economy at one cap per step, until few enough agents are at it."""
-        count = 0
-        while count < steps and not self._is_over(session):
+        for count in range(steps):
+            if self._is_over(session):
+                return count
             game = variant(world, max_karma=int(session["next_cap"][0]))
             policy, mu, residual = self._solved(game, session["policy"])
             shares = np.asarray(game.karma_distribution(put(mu)))
-            for name, value in (("cap", game.most), ("share", shares[-1]), ("residual", residual)):
+            for name, value in {"cap": game.most, "share": shares[-1], "residual": residual}.items():
                 session[name] = np.append(session[name], value)
             session["policy"], session["distribution"] = policy, mu
             session["next_cap"][0] = self._next_cap(shares)
-            count += 1
-        return count
+        return steps
 
     def _is_over(self, session: Session) -> bool:
         """True if few enough agents are at the last cap, or no equilibrium was found there."""
@@ -116,12 +113,8 @@ class UncappedEquilibrium(BaseLearner):
 
     def _solved(self, game: Any, policy: ndarray) -> tuple[ndarray, ndarray, float]:
         """Return policy, distribution and residual at a cap; ``policy`` is that at a lower one, or empty."""
-        beta = float(inverse_temperature(game, self.beta, SHARPNESS))
-        if policy.size:
-            solution = _newton_from(game, extended(game, policy), rule(beta, self.exploration))
-            if float(solution[2]) <= ENOUGH:
-                return np.asarray(solution[0]), np.asarray(solution[1]), float(solution[2])
-        return equilibrium(game, beta, self.exploration)
+        start = extended(game, policy) if policy.size else None
+        return equilibrium(game, inverse_temperature(game, self.beta, SHARPNESS), self.exploration, start)
 
     def _next_cap(self, shares: Float[ndarray, "karma"]) -> int:
         """Return the cap at which an exponential tail with the decline below the present one ends."""
@@ -155,14 +148,6 @@ class UncappedEquilibrium(BaseLearner):
     def played(self, game: object, record: Record) -> Any:
         """Return the economy with the last cap."""
         return variant(game, max_karma=int(record["cap"][1]))
-
-
-@compiled
-def _newton_from(game: Any, policy: Policy, by: LogitRule) -> tuple[Policy, Distribution, Scalar]:
-    """Return policy, distribution and residual where Newton's method ends from a policy's population."""
-    solved = newton(game, point_of(game, policy), by)
-    q = action_values(game, solved.point.env, solved.point.values)
-    return softmax(game, q, by.beta, by.exploration), solved.point.mu, solved.residual
 
 
 def extended(game: KarmaEconomy, policy: ndarray) -> Policy:

@@ -10,15 +10,16 @@ import numpy as np
 from rivalry.core.game import PopulationGame
 from rivalry.methods.populations.newton import ENOUGH, PopulationNewton, PopulationNewtonState
 from rivalry.population import uniform
+from rivalry.population.operators import Policy
 from rivalry.runtime.jax import compiled, jax, jnp
 
 STAGES = 200  # most stages of the inverse temperature
 
 
 def equilibrium(
-    game: PopulationGame, beta: float, exploration: float = 0.0
+    game: PopulationGame, beta: float, exploration: float = 0.0, start: Policy | None = None
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Compute the logit equilibrium of a population from uniform play.
+    """Compute the logit equilibrium of a population, in stages from uniform play or from a policy near it.
 
     Returns
     -------
@@ -34,7 +35,9 @@ def equilibrium(
     ((6, 3), 1.0, True)
     """
     beta, exploration = float(beta), float(exploration)
-    state, residual = solve_in_stages(PopulationNewton(beta=beta, exploration=exploration), game)
+    begin = None if start is None else beta
+    method = PopulationNewton(beta=beta, exploration=exploration, begin=begin)
+    state, residual = solve_in_stages(method, game, start)
     if not residual <= ENOUGH:  # stages did not reach beta: one stage at the full beta
         state, residual = solve_in_stages(
             PopulationNewton(beta=beta, exploration=exploration, begin=beta), game
@@ -42,15 +45,17 @@ def equilibrium(
     return np.asarray(state.profile), np.asarray(state.point.mu), residual
 
 
-def solve_in_stages(method: PopulationNewton, game: PopulationGame) -> tuple[PopulationNewtonState, float]:
-    """Run stages from uniform play until the method ends; return its state and the residual there."""
+def solve_in_stages(
+    method: PopulationNewton, game: PopulationGame, start: Policy | None = None
+) -> tuple[PopulationNewtonState, float]:
+    """Run stages, by default from uniform play, to their end; return the state and the residual there."""
     numbers = (method.last_beta(game), method.first_beta(game), method.exploration)
     arrays = tuple(jnp.asarray(float(number)) for number in numbers)
     # arrays: otherwise a program would be compiled for every beta
     method = eqx.tree_at(
         lambda m: (m.beta, m.begin, m.exploration), method, arrays, is_leaf=lambda leaf: leaf is None
     )
-    state = _initial_state(method, game)
+    state = _initial_state(method, game, uniform(game) if start is None else start)
     for _ in range(STAGES):
         state = _next_stage(method, game, state)
         if float(method.residual(game, state)) <= ENOUGH or int(method.ending(game, state)):
@@ -59,8 +64,8 @@ def solve_in_stages(method: PopulationNewton, game: PopulationGame) -> tuple[Pop
 
 
 @compiled
-def _initial_state(method: PopulationNewton, game: PopulationGame) -> Any:
-    return method.init(game, uniform(game), jax.random.key(0))
+def _initial_state(method: PopulationNewton, game: PopulationGame, start: Policy) -> Any:
+    return method.init(game, start, jax.random.key(0))
 
 
 @compiled
