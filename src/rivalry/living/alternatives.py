@@ -76,7 +76,7 @@ def figure_of_choices(game: Any, choices: Mapping[str, Sequence[object]]) -> Fig
         if answer is None or "price" not in record:
             raise ValueError(f"choices: no equilibrium of a market was found with {parameters}")
         options.append(_option(case, record, parameters))
-        answers.append(answer | {"parameters": plain(parameters)})
+        answers.append(answer | {"parameters": parameters})
     if not options:
         raise ValueError("choices: must have a value at least for each key")
     title, text, data = _content(game, options)
@@ -86,19 +86,18 @@ def figure_of_choices(game: Any, choices: Mapping[str, Sequence[object]]) -> Fig
 
 def _option(game: Any, record: Record, parameters: Table) -> TableDict:
     """Return one alternative."""
-    numbers = {name: record[name][1] for name in (*TOTALS, *COLUMNS, "profile", "payoff") if name in record}
     firms = player_names(game)
     if isinstance(game, OwnedMarket):
         firms = [f"firm {k}: {name_list(list(map(str, row)))}" for k, row in enumerate(game.owners)]
     words = Words({"game": {"family": "market"}})
     return {
         "label": ", ".join(f"{words.key(key)} {value}" for key, value in parameters.items()),
-        "parameters": dict(parameters),
+        "parameters": parameters,
         "firms": firms,
-        "payoffs": numbers["payoff"],
-        "profile": numbers["profile"],
-        "totals": [[words.quantity(name), numbers[name]] for name in TOTALS if name in numbers],
-    } | {name: numbers[name] for name in COLUMNS}
+        "payoffs": record["payoff"][1],
+        "profile": record["profile"][1],
+        "totals": [[words.quantity(name), record[name][1]] for name in TOTALS if name in record],
+    } | {name: record[name][1] for name in COLUMNS}
 
 
 def _content(game: Any, options: Sequence[TableDict]) -> Found:

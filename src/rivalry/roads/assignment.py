@@ -93,10 +93,8 @@ class UserEquilibrium(BaseLearner):
         if not len(session["flow"]):
             return record
         gaps = session.get("optimal_gaps", session["gaps"])
-        record |= {
-            "relative_gap_curve": (("sample",), gaps),
-            "gap_round": (("sample",), np.arange(1, len(gaps) + 1)),
-        }
+        rounds = np.arange(1, len(gaps) + 1)
+        record |= {"relative_gap_curve": (("sample",), gaps), "gap_round": (("sample",), rounds)}
         return record | assignment_record(world, session)
 
 

@@ -124,10 +124,12 @@ def bottleneck(
     usual = {"share": 1.0, **times, "wealth": 1.0}
     rows = {"travellers": {"share": 1.0}} if classes is None else classes
     table = np.array([_row(name, row, usual) for name, row in rows.items()])
-    share, *rates, desired, wealth = table.T
+    share, waiting, ahead, behind, desired, wealth = table.T
     game = BottleneckGame(
-        share * travellers,
-        *(rate * wealth for rate in rates),
+        travellers=share * travellers,
+        value_of_time=waiting * wealth,
+        early=ahead * wealth,
+        late=behind * wealth,
         arrival=desired,
         wealth=wealth,
         capacity=capacity,
