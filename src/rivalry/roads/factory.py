@@ -183,13 +183,10 @@ def _game(columns: Columns, first_through: int, entries: Entries, factors: Mappi
 
 def _with_nodes(game: RouteGame, table: NetworkTable, trips: Trips) -> RouteGame:
     """Road network with the positions of its nodes, if all have one, and names of all that is not read."""
-    nodes, at, read = (
-        [table.nodes.get(name, {}) for name in game.node_names],
-        game.node_at,
-        trips.node_columns,
-    )
+    at, read = game.node_at, trips.node_columns
     with suppress(ValueError):  # of positions in words
-        places = np.array([(node.get("x"), node.get("y")) for node in nodes], dtype=float)
+        rows = [table.nodes.get(name, {}) for name in game.node_names]
+        places = np.array([(row.get("x"), row.get("y")) for row in rows], dtype=float)
         if np.isfinite(places).all():
             at, read = places, (*read, "x", "y")
     attributes = dict.fromkeys(name for data in table.nodes.values() for name in data if name not in read)

@@ -66,10 +66,8 @@ class StochasticUserEquilibrium(OneStepLearner):
         routes = dict(zip(ROUTES, (links, ends, pair, np.zeros(0)), strict=True))
         unit = world.trips.sum()
         start = self._loading(world, routes, np.zeros(len(world.tail))) / unit
-        solution = root(
-            lambda x: x - self._loading(world, routes, np.maximum(x, 0.0) * unit) / unit, start, tol=CLOSE
-        )
-        self._loading(world, routes, np.maximum(solution.x, 0.0) * unit)
+        solution = root(lambda x: x - self._loading(world, routes, x * unit) / unit, start, tol=CLOSE)
+        self._loading(world, routes, solution.x * unit)
         return routes
 
     def read(self, world: RouteGame, session: Session) -> Record:
@@ -90,7 +88,7 @@ class StochasticUserEquilibrium(OneStepLearner):
         """Flows of links by logit choice at the costs of flows; those of the routes are stored."""
         links, ends, pair, _ = arrays_of(routes)
         is_trip = game.is_road()[links[ends[:-1]]]
-        utility = -self.theta * game.route_costs(links, ends, pair, game.costs(flow))
+        utility = -self.theta * game.route_costs(links, ends, pair, game.costs(np.maximum(flow, 0.0)))
         utility[~is_trip] = -np.inf
         top = np.full(len(game.trips), -np.inf)
         np.maximum.at(top, pair, utility)

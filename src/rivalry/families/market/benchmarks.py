@@ -162,13 +162,12 @@ def price_taking(market: Market, choice: ndarray) -> Certificate:
         low = np.zeros(len(high))
     margin, rise = np.asarray(sold.p - market.priced["unit_cost"]), np.asarray(market.priced["convex_cost"])
     supply = np.divide(margin, rise, out=np.where(margin > 0, high, low), where=rise > 0)
-    outputs = [np.asarray(sold.q), low, high, supply]
-    rows = np.clip(outputs, low, np.maximum(high, sold.q))
+    # profit is concave above a fixed cost
+    rows = np.clip([np.asarray(sold.q), low, supply], low, np.maximum(high, sold.q))
     paid = np.array([market.after_tax(market.earned(sold._replace(q=put(q)))) for q in rows])
     gain = paid.max(axis=0) - paid[0]
-    scale = np.full(len(gain), float(payoff_scale(market)))
+    tolerance = np.full(len(gain), TOLERANCE * float(payoff_scale(market)))
     method, scope = "all outputs at the given prices", "of firms that take prices as given"
-    tolerance = TOLERANCE * scale
     return Certificate(gain, gain, "exact", method, tolerance, rounding="floating point", scope=scope)
 
 
