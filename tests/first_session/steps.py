@@ -93,15 +93,7 @@ def running() -> list[Step]:
         Step("rivalry export runs/race_readme --to parquet", says=(".parquet",))
         if parquet
         else wrong("rivalry export runs/race_readme --to parquet", "[parquet]'"),
-        wrong("rivalry run race_readme --set game.disaster_cots=2", "did you mean", "disaster_cost"),
         wrong("rivalry run race_readme --set disaster_cost=2", "did you mean game.disaster_cost?"),
-        wrong("rivalry run race_redme", "did you mean 'race_readme'?"),
-        wrong("rivalry run nowhere.toml", "nowhere.toml: no such file"),
-        wrong("rivalry run mien.toml", "did you mean 'mine.toml'?"),
-        wrong("rivalry race_readme", "rivalry run race_readme"),
-        wrong("rivalry shwo race", "did you mean 'show'?"),
-        wrong("rivalry list studis", "did you mean 'studies'?"),
-        wrong("rivalry run race_readme --sett game.reach=2", "did you mean '--set'?"),
     ]
 
 
