@@ -23,18 +23,14 @@ from tests.duel.draws import (
 from tests.duel.judge import duel
 from tests.unit.test_house import differences
 
+pytestmark = pytest.mark.mostly_slow
+
 SEED = 1
 DRAWN, NIGHTLY = 200, 40  # settings of each kind; `python -m tests.duel` runs more than the nightly ones
 KNOWN: dict[str, str] = {}
 """Settings with wrong words that are not mended yet, each with its reason."""
 
 
-def _kinds(*default: str) -> list[Any]:
-    kinds = [*KINDS, *BY_ANNOTATIONS]
-    return [kind if kind in default else pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
-
-
-@pytest.mark.slow
 def test_every_declared_key_is_drawn() -> None:
     drawn = {
         name
@@ -53,6 +49,7 @@ def test_every_declared_key_is_drawn() -> None:
     assert not lines, "\n".join(lines)
 
 
+@pytest.mark.default
 def test_keys_without_a_function_are_drawn_within_their_bounds() -> None:
     for family in ("auction", "precipice"):  # factories refuse what is out of bounds
         form, rng = np.random.default_rng(0), np.random.default_rng(1)
@@ -64,28 +61,19 @@ def test_keys_without_a_function_are_drawn_within_their_bounds() -> None:
         assert len({value for setting in drawn for value in setting.keys.values() if type(value) is str}) > 1
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", _kinds("market"))
-def test_no_word_is_wrong(kind: str) -> None:
-    assert _lines(kind, 0, ALIKE) == []
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("first", range(ALIKE, NIGHTLY, ALIKE))
+@pytest.mark.parametrize(
+    "first", [0, *(pytest.param(k, marks=pytest.mark.nightly) for k in range(ALIKE, NIGHTLY, ALIKE))]
+)
 @pytest.mark.parametrize("kind", [*KINDS, *BY_ANNOTATIONS])
-def test_no_word_of_many_is_wrong(kind: str, first: int) -> None:
-    assert _lines(kind, first, ALIKE) == []
-
-
-def _lines(kind: str, first: int, count: int) -> list[str]:
-    """Return the wrong words of settings; those known to have some must still have them."""
+def test_no_word_is_wrong(kind: str, first: int) -> None:
+    """Settings that are known to have wrong words must still have some."""
     found = []
-    for setting in settings(kind, SEED, first, count):
+    for setting in settings(kind, SEED, first, ALIKE):
         lines = duel(setting).lines()
         if setting.name in KNOWN:
             lines = [] if lines else [f"{setting.name}: nothing is wrong any longer; take it from KNOWN"]
         found += lines
-    return found
+    assert found == []
 
 
 # --- a referee that never objects would accept everything --------------------------------------------------
@@ -97,7 +85,6 @@ def _monopoly() -> tuple[Any, referee.Arena, np.random.Generator]:
     return game, referee.arena(game, referee.black_box(game)), np.random.default_rng(0)
 
 
-@pytest.mark.slow
 def test_a_false_equilibrium_and_a_false_bound_are_found() -> None:
     game, one, rng = _monopoly()
     for change, kind in (({"tolerance": 1.0}, "false equilibrium"), ({}, "false bound")):
@@ -108,7 +95,6 @@ def test_a_false_equilibrium_and_a_false_bound_are_found() -> None:
         assert [fault.kind for fault in found.faults] == [kind]
 
 
-@pytest.mark.slow
 def test_a_false_refutation_is_found() -> None:
     game, one, rng = _monopoly()
     found = judge.Duel("", [], [])
@@ -120,6 +106,7 @@ def test_a_false_refutation_is_found() -> None:
     assert [fault.kind for fault in found.faults] == ["false refutation"]
 
 
+@pytest.mark.default
 def test_a_range_that_was_assumed_too_short_is_left() -> None:
     _, one, rng = _monopoly()
     x = np.array([[10.0]])
@@ -130,7 +117,6 @@ def test_a_range_that_was_assumed_too_short_is_left() -> None:
     assert own[0] == 0.0
 
 
-@pytest.mark.slow
 def test_unstable_rest_points_are_found() -> None:
     # x and 1 - x are best answers to each other at 1/2 alone; matching 0 or 1 rests as well
     def payoff(x: np.ndarray, player: int, own: np.ndarray) -> np.ndarray:
@@ -143,7 +129,6 @@ def test_unstable_rest_points_are_found() -> None:
     assert sorted(round(float(x[0, 0]), 6) for x in found) == [0.0, 0.5, 1.0]
 
 
-@pytest.mark.slow
 def test_errors_of_libraries_are_no_refusals() -> None:
     found = judge.Duel("", [], [])
 

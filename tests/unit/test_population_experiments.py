@@ -375,18 +375,13 @@ def test_comparisons_pass_check_method(learner: Any) -> None:
         ({"beta": 0.0}, "beta: 0.0 must be above 0 and finite"),
         ({"beta": np.inf}, "beta: inf must be above 0 and finite"),
         ({"policies": 0}, "policies: 0 must be at least 1"),
+        *(({name: "else"}, f"{name}: 'else' must be one of ") for name in ("generator", "entropy_rule")),
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
 def test_errors_name_the_wrong_option(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         load("rivalry.studies.karma_theory:Contractivity")(**options)
-
-
-@pytest.mark.parametrize("name", ["generator", "entropy_rule"])
-def test_errors_name_the_wrong_choice(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name}: 'else' must be one of "):
-        load("rivalry.studies.karma_theory:Contractivity")(**{name: "else"})
 
 
 @pytest.mark.parametrize(("times", "count"), [(0, 10), (3, 100), (40, 40), (9, 20)])
