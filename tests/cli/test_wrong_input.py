@@ -107,16 +107,8 @@ STUDIES = {
     "tol": Wrong("start = [", "tol = -1.0\nstart = [", (".tol", "-1", "above 0")),
     "max_steps": Wrong("start = [", "max_steps = 1.5\nstart = [", ("max_steps", "1.5", "whole number")),
     "steps of a dynamic": Wrong("start = [", "steps = 10\nstart = [", (".steps", "max_steps")),
-    "rates for two of three": Wrong(
-        "start = [", "rate = [1e-4, 1e-4]\nstart = [", (".rate", "2 numbers", "3")
-    ),
     "mirror on a line": Wrong(
         "start = [", 'boundary = "mirror"\nstart = [', (".boundary", "'mirror'", "simplex")
-    ),
-    "unfit method": Wrong(
-        '"gradient_ascent"',
-        '"pure_equilibria"',
-        ("'pure_equilibria'", "does not fit this game", "best_response"),
     ),
     "name taken": Wrong(
         "[sweep]", '[[method]]\nkind = "gradient_ascent"\n[sweep]', ("method[1].name", "taken")

@@ -10,6 +10,8 @@ import rivalry as rv
 from rivalry.runtime.jax import jax, jnp
 from tests.race_keys import race
 
+pytestmark = pytest.mark.mostly_slow
+
 SMALL_PART = 1e-3  # of the payoff, or of what best responses win: no gain above it is called small
 PARTS: tuple[dict[str, str], ...] = (
     {"cost": "linear"},
@@ -95,7 +97,6 @@ CASES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_ruin_that_nobody_risks_makes_no_gain_small(case: str) -> None:
     """Against an idle rival the prize of 1 is won by ever smaller inputs."""
@@ -107,7 +108,6 @@ def test_ruin_that_nobody_risks_makes_no_gain_small(case: str) -> None:
     assert "no best response exists: gains of player 0 approach 1" in found.method
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_word_of_equilibrium_beside_a_large_gain(seed: int) -> None:
     game = race(**_keys(seed))
@@ -115,7 +115,6 @@ def test_no_word_of_equilibrium_beside_a_large_gain(seed: int) -> None:
     assert not any(words), "\n".join(filter(None, words))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
 def test_words_of_races_do_not_depend_on_the_unit_of_payoffs(seed: int) -> None:
     keys = _keys(seed)
@@ -128,7 +127,6 @@ def test_words_of_races_do_not_depend_on_the_unit_of_payoffs(seed: int) -> None:
         assert [rv.certificate(other, x).claim for x in profiles] == words, unit
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "supremum"),
     [

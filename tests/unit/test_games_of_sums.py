@@ -13,6 +13,8 @@ from rivalry.proofs.payoff_sums import boxes_of_totals, sums_of
 from rivalry.proofs.spaces.coordinates import coordinates
 from tests.unit.test_lists_of_games import Custom, from_many_starts, same_rows
 
+pytestmark = pytest.mark.mostly_slow
+
 COSTS = np.array([0.1, 0.15, 0.2])
 
 
@@ -47,7 +49,6 @@ def by_weights(x: jax.Array) -> jax.Array:
     return own * (1 - jnp.array([[1.0, 0.5, 0.25], [0.5, 1.0, 0.5], [0.1, 0.9, 1.0]]) @ own)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "count"),
     [
@@ -77,7 +78,6 @@ def test_sums_are_read_from_operations(rule: Any, count: int | None, monkeypatch
         np.testing.assert_allclose(pays, game.payoffs(jnp.asarray(y[:, None])), rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_a_sum_over_some_of_the_others_is_a_sum_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second of four firms has one rival, the others have three."""
 
@@ -139,7 +139,6 @@ def kept(game: Any, points: np.ndarray) -> np.ndarray:
     return np.asarray(near.all(axis=2).any(axis=1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_no_first_order_point_is_lost(seed: int) -> None:
     game = random_game(seed)
@@ -148,7 +147,6 @@ def test_no_first_order_point_is_lost(seed: int) -> None:
     assert kept(game, points).all()
 
 
-@pytest.mark.slow
 def test_a_wrong_bound_on_what_others_add_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = payoff_sums._all_totals
 
@@ -179,7 +177,6 @@ def test_lists_by_totals_are_complete_and_what_many_starts_find(seed: int) -> No
         assert np.all(apart.min(axis=1, initial=np.inf) < 1e-6)
 
 
-@pytest.mark.slow
 def test_ten_different_firms_have_one_equilibrium() -> None:
     costs = np.linspace(0.02, 0.11, 10)
 
@@ -192,6 +189,7 @@ def test_ten_different_firms_have_one_equilibrium() -> None:
     np.testing.assert_allclose(found.equilibria[:, :, 0], [price - costs], atol=1e-12)
 
 
+@pytest.mark.default
 def test_a_payoff_without_one_of_the_others_depends_on_no_common_sum() -> None:
     """The second of three firms has one rival, the others have two: equilibrium (0.2, 0.4, 0.2)."""
 

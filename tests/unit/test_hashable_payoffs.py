@@ -15,6 +15,8 @@ from rivalry.schema.registry import from_file
 from rivalry.transforms import freeze
 from tests.unit.test_plain_games import KINDS
 
+pytestmark = pytest.mark.mostly_slow
+
 BUNDLED = {
     "influencer": lambda: rv.games.influencer(reach=[0.2, 0.3]),
     "market": rv.games.market,
@@ -27,7 +29,6 @@ BUNDLED = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*BUNDLED, *KINDS])
 def test_payoffs_are_traced_by_every_transformation(kind: str) -> None:
     game: Any = (BUNDLED | KINDS)[kind]()
@@ -42,7 +43,6 @@ def test_payoffs_are_traced_by_every_transformation(kind: str) -> None:
     assert jax.eval_shape(twice, x).shape == shape
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", BUNDLED)
 def test_payoffs_of_lists_and_arrays_of_numpy_are_those_of_arrays_of_jax(kind: str) -> None:
     game: Any = BUNDLED[kind]()
@@ -52,6 +52,7 @@ def test_payoffs_of_lists_and_arrays_of_numpy_are_those_of_arrays_of_jax(kind: s
     np.testing.assert_allclose(game.payoffs(x.tolist()), expected, rtol=1e-12)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("kind", BUNDLED)
 def test_payoffs_are_those_of_one_profile(kind: str) -> None:
     game: Any = BUNDLED[kind]()
@@ -70,6 +71,7 @@ def test_payoffs_are_those_of_one_profile(kind: str) -> None:
         assert np.array_equal(game.payoffs(x[:, 0].tolist()), game.payoffs(x))
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("kind", [kind for kind in BUNDLED if kind != "freeze"])
 def test_equal_games_have_equal_hashes(kind: str) -> None:
     one, other = BUNDLED[kind](), BUNDLED[kind]()
@@ -77,7 +79,6 @@ def test_equal_games_have_equal_hashes(kind: str) -> None:
     assert len({one, other}) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["market", "auction", "race"])
 def test_games_are_solved_where_jax_refuses_arrays_of_unequal_ranks(kind: str) -> None:
     game: Any = BUNDLED[kind]()
@@ -94,7 +95,6 @@ def test_games_are_solved_where_jax_refuses_arrays_of_unequal_ranks(kind: str) -
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in BUNDLED if kind != "matrix"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["matrix", *SLOW, *KINDS])
 def test_compiled_payoffs_and_slopes_are_those_of_the_game(kind: str) -> None:
     game: Any = (BUNDLED | KINDS)[kind]()
@@ -133,7 +133,6 @@ OWN: dict[str, Callable[[Path], Any]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", OWN)
 def test_jax_compiles_the_payoffs_of_every_documented_own_game(kind: str, tmp_path: Path) -> None:
     game = OWN[kind](tmp_path)
@@ -141,7 +140,6 @@ def test_jax_compiles_the_payoffs_of_every_documented_own_game(kind: str, tmp_pa
     assert jax.eval_shape(jax.jit(game.payoffs), x).shape == (len(x),)
 
 
-@pytest.mark.slow
 def test_the_payoffs_of_an_own_contest_are_compiled_to_its_formula(tmp_path: Path) -> None:
     x = jnp.array([[0.1], [0.3]])
     for kind in ("template", "tutorial"):

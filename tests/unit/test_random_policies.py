@@ -8,10 +8,13 @@ from rivalry.population.distances import DISTANCES, entropies, policy_distance, 
 from rivalry.runtime.jax import jnp
 from rivalry.studies.karma_theory import at_least_as_random, draw_policies
 
+pytestmark = pytest.mark.mostly_slow
+
 GENERATORS = ("dirichlet_state", "smooth_gaussian", "logit_noise")
 SEED = np.random.SeedSequence(11)
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("generator", GENERATORS)
 def test_random_policies_are_valid_distributions(generator: str) -> None:
     drawn = draw_policies(generator, 300, 2, 8, SEED)
@@ -22,6 +25,7 @@ def test_random_policies_are_valid_distributions(generator: str) -> None:
     assert all(len(numbers) == 300 for numbers in drawn.parameters.values())
 
 
+@pytest.mark.default
 @pytest.mark.parametrize("generator", GENERATORS)
 def test_policies_do_not_depend_on_the_number_drawn(generator: str) -> None:
     many = draw_policies(generator, 6, 2, 5, SEED)
@@ -32,7 +36,6 @@ def test_policies_do_not_depend_on_the_number_drawn(generator: str) -> None:
     assert draw_policies(generator, 0, 2, 5, SEED).policies.shape == (0, 2, 6, 6)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("generator", "name", "low", "high"),
     [
@@ -47,7 +50,6 @@ def test_generator_parameters_are_log_uniform(generator: str, name: str, low: fl
     assert stats.kstest(np.log10(numbers), stats.uniform(low, high - low).cdf).pvalue > 0.01
 
 
-@pytest.mark.slow
 def test_dirichlet_probabilities_have_beta_marginals() -> None:
     """The probability of the first of k+1 bids has a Beta(c, k c) distribution."""
     drawn = draw_policies("dirichlet_state", 3000, 1, 3, SEED)
@@ -57,6 +59,7 @@ def test_dirichlet_probabilities_have_beta_marginals() -> None:
         assert stats.kstest(each, stats.uniform.cdf).pvalue > 0.01
 
 
+@pytest.mark.default
 def test_smooth_policies_match_their_formula() -> None:
     drawn = draw_policies("smooth_gaussian", 20, 2, 6, SEED)
     for i, z, k in np.ndindex(20, 2, 7):
@@ -65,7 +68,6 @@ def test_smooth_policies_match_their_formula() -> None:
         np.testing.assert_allclose(drawn.policies[i, z, k, : k + 1], weights / weights.sum(), rtol=1e-12)
 
 
-@pytest.mark.slow
 def test_logit_noise_is_normal() -> None:
     drawn = draw_policies("logit_noise", 3000, 1, 2, SEED)
     logs = np.log(drawn.policies[:, 0, 1, :2])
@@ -73,7 +75,6 @@ def test_logit_noise_is_normal() -> None:
     assert stats.kstest(apart, stats.norm.cdf).pvalue > 0.01
 
 
-@pytest.mark.slow
 def test_distances_match_scipy() -> None:
     one, two = (draw_policies("dirichlet_state", 1, 2, 6, SEED, first=i).policies[0] for i in (0, 1))
     b = np.arange(7)
@@ -95,14 +96,12 @@ def test_distances_match_scipy() -> None:
         np.testing.assert_allclose(each, [expected[name], 0.0], atol=1e-13)
 
 
-@pytest.mark.slow
 def test_entropies_match_scipy() -> None:
     policies = draw_policies("dirichlet_state", 5, 2, 6, SEED).policies
     each = stats.entropy(policies, axis=-1)
     np.testing.assert_allclose(entropies(jnp.asarray(policies)), each, atol=1e-14)
 
 
-@pytest.mark.slow
 def test_at_least_as_random_compares_entropies() -> None:
     policies = draw_policies("logit_noise", 50, 2, 6, SEED).policies
     bar = policies[7]
@@ -115,7 +114,6 @@ def test_at_least_as_random_compares_entropies() -> None:
     assert 1 < mean.sum() < 50
 
 
-@pytest.mark.slow
 def test_unknown_options_are_named() -> None:
     policies = draw_policies("logit_noise", 1, 1, 2, SEED).policies
     with pytest.raises(ValueError, match="generator: 'even' is unknown; known: dirichlet_state, logit_noise"):

@@ -18,6 +18,8 @@ from rivalry.runtime.jax import jax, jnp
 from rivalry.transforms import Followers, freeze, stackelberg
 from tests.small_games import Prize, cournot, prize
 
+pytestmark = pytest.mark.mostly_slow
+
 COSTS = np.array([1.0, 1.2, 50.0])
 
 
@@ -72,7 +74,6 @@ def derivatives(game: object, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     return own_gradients(flat, flat.unconstrain(x)), jacobian(flat, flat.unconstrain(x))
 
 
-@pytest.mark.slow
 def test_derivatives_follow_the_chain_rule_and_zero_is_stationary() -> None:
     slopes, rows = derivatives(prize(COSTS), jnp.array([[0.3], [0.4], [1e-4]]))
     known, bend = by_hand(np.array([0.3, 0.4, 1e-4]), COSTS)
@@ -85,6 +86,7 @@ def test_derivatives_follow_the_chain_rule_and_zero_is_stationary() -> None:
     np.testing.assert_allclose(rows, bend * (np.arange(3) < 2), rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.default
 def test_games_without_coordinates_are_unchanged() -> None:
     for game in (cournot(2), matrix("chicken")):
         assert not is_reparametrised(game)
@@ -92,7 +94,6 @@ def test_games_without_coordinates_are_unchanged() -> None:
     assert not is_reparametrised("no game")
 
 
-@pytest.mark.slow
 def test_only_methods_of_the_game_are_forwarded() -> None:
     plain, told = unconstrained_game(prize(COSTS)), unconstrained_game(Told(**vars(prize(COSTS))))
     for known in (oracles.best_response, oracles.payoff_bound, oracles.metrics, oracles.exchangeable):
@@ -108,7 +109,6 @@ def test_only_methods_of_the_game_are_forwarded() -> None:
     assert (oracles.payoff_scale(told), oracles.labels(told).players) == (1.0, ("a", "b", "c"))
 
 
-@pytest.mark.slow
 def test_certificates_use_the_proof_and_report_the_weakest_coverage() -> None:
     game = Told(**vars(prize(COSTS)))
     x = jnp.full((3, 1), 0.1)
@@ -119,7 +119,6 @@ def test_certificates_use_the_proof_and_report_the_weakest_coverage() -> None:
     assert best_response(game, x, 2).payoff == 5.0
 
 
-@pytest.mark.slow
 def test_best_responses_are_searched_over_all_magnitudes() -> None:
     # against c the best response is sqrt(c / cost) - c, or 0 where cost is above 1 / c
     game = prize(np.array([1.0, 1.0, 50.0]))
@@ -129,7 +128,6 @@ def test_best_responses_are_searched_over_all_magnitudes() -> None:
     assert best_response(game, jnp.full((3, 1), 0.5), 2).strategy[0] == 0.0
 
 
-@pytest.mark.slow
 def test_frozen_games_keep_coordinates() -> None:
     kinds = ("log", "shifted")
     space = Box.of([[0.0, 9.0], [0.0, 5.0]], players=2, coordinates=kinds, zero_threshold=[1e-9, 1.0])
