@@ -191,7 +191,9 @@ def city(
     if paths.chances is None:
         expected = of_agents(paths.journeys, paths.slots, type_of, drivers.first, len(graph.lanes))
     else:
-        expected = of_distribution(paths.drawn, paths.chances, sizes, drivers.first, slots, len(graph.lanes))
+        expected = of_distribution(
+            paths.sampled, paths.chances, sizes, drivers.first, slots, len(graph.lanes)
+        )
     centre, _ = centre_of(graph, expected.wanting, rooms)
     classes = classes_of(unavoidable(paths.journeys, centre)[paths.slots])
     members = coalition_of(coalition, classes, allocation)

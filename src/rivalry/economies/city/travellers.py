@@ -112,7 +112,7 @@ class Allocation(NamedTuple):
     journeys: Journeys
     slots: ndarray  # [agent slot]: journeys
     ends: ndarray  # [agent slot 2]: origin and destination
-    drawn: Any = None  # of random allocations: journeys
+    sampled: Any = None  # of random allocations: journeys
     chances: ndarray | None = None  # their probabilities
 
 
@@ -284,8 +284,8 @@ def _drawn_alternatives(
     slots = np.zeros(numbers.shape, dtype=int)
     for place in np.ndindex(numbers.shape):
         alternatives = np.flatnonzero((paths.ends == ends[place]).all(axis=1))
-        others = random.permutation(alternatives[alternatives != numbers[place]])
-        choices = np.append(numbers[place], others)
+        alternatives = random.permutation(alternatives[alternatives != numbers[place]])
+        choices = np.append(numbers[place], alternatives)
         offered = tuple(sorted(choices[choices >= 0][:limit].tolist()))
         slots[place] = list_numbers.setdefault(offered, len(list_numbers))
     return at_start([_lists(paths, np.array(choices)) for choices in list_numbers]), slots
