@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
@@ -11,7 +12,7 @@ import numpy as np
 from rivalry import solving
 from rivalry.check.rules import TRACED, attempt, attempt_compiled, check_record, inside, require
 from rivalry.core import files
-from rivalry.core.method import BaseLearner, Learner, Method, as_learner, as_method
+from rivalry.core.method import BaseLearner, Learner, Method, as_learner, as_method, runs_together
 from rivalry.core.space import Box, Profile
 from rivalry.runtime.jax import jax, jnp
 from rivalry.schema.validate import check_keywords
@@ -150,10 +151,16 @@ def _check_learner(learner: BaseLearner, game: object, seed: int) -> tuple[str, 
         replay = _new_session(learner, world, seed)
         learner.advance(world, replay, total)
         two, manner, test = learner.read(world, replay), "again", "same seed, same bits"
-    for name, (_, array) in record.items():
-        is_equal = np.array_equal(array, two[name][1], equal_nan=np.asarray(array).dtype.kind == "f")
+    comparisons, checked = {manner: two}, ["protocol", "begin", "advance", test, "read"]
+    if runs_together(learner):
+        sessions = [_new_session(learner, world, seed + k) for k in (1, 0)]
+        learner.advance_together(world, sessions, total)
+        comparisons["beside those of another seed"] = learner.read(world, sessions[1])
+        checked.append("advance_together")
+    for (manner, compared), (name, (_, array)) in product(comparisons.items(), record.items()):
+        is_equal = np.array_equal(array, compared[name][1], equal_nan=np.asarray(array).dtype.kind == "f")
         require(is_equal, f"advance: {name!r} differs when the same steps are taken {manner}; must not")
-    return ("protocol", "begin", "advance", test, "read")
+    return tuple(checked)
 
 
 def _is_resumed(record: Any) -> bool:

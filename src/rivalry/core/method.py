@@ -264,6 +264,15 @@ class BaseLearner(Tree, Learner):
         """Return the expected number of steps, for the remaining time; 0 if unknown."""
         return self.length(world)
 
+    def advance_together(self, world: Any, sessions: Sequence[Any], steps: int) -> Sequence[int] | ndarray:
+        """Take up to ``steps`` steps of several sessions in place; return the steps done by each.
+
+        For learners that compute many seeds faster at once. Every session must get the bits that `advance`
+        gives it alone. One that did fewer steps leaves the others and goes on by `advance`. Optional: by
+        default sessions run one after the other, and this is not called.
+        """
+        raise NotImplementedError
+
     @property
     def takes_start(self) -> bool:
         """True if a session can begin at a profile."""
@@ -386,6 +395,12 @@ def as_learner(learner: Learner) -> BaseLearner:
         return learner
     _refuse_members(learner, BaseLearner)
     return _PlainLearner(learner)
+
+
+def runs_together(learner: object) -> bool:
+    """True for a learner with a `BaseLearner.advance_together` of its own."""
+    default = BaseLearner.advance_together
+    return isinstance(learner, BaseLearner) and type(learner).advance_together is not default
 
 
 def run_session(

@@ -17,7 +17,7 @@ from rivalry import solving
 from rivalry.core import files
 from rivalry.core.batched_games import PART
 from rivalry.core.game import Game
-from rivalry.core.method import STEPS, Learner, as_learner, start_of
+from rivalry.core.method import STEPS, Learner, as_learner, runs_together, start_of
 from rivalry.core.oracles import named_start
 from rivalry.core.results import Record, stack_records
 from rivalry.core.space import lattice
@@ -136,7 +136,10 @@ def run_cells(
                 points[k] = remembered(
                     known_points, _key_of(task, folder), partial(_build_points, task, folder)
                 )
-            if not isinstance(points[k].methods[0], Learner) and not isinstance(points[k].games[0], Game):
+            method = points[k].methods[0]
+            if task.get("files") and not runs_together(method):  # a user's class may change itself
+                points[k] = _build_points(task, folder)
+            if not isinstance(method, Learner) and not isinstance(points[k].games[0], Game):
                 raise ValueError("games: populations are computed alone")
         except Exception as error:  # a game or a method may raise anything
             points.pop(k, None)
@@ -245,15 +248,11 @@ def _learn_cells(
     sessions = []
     for k, cell_points in points.items():
         id, task = batch[k]
-        table, (game,), (learner,), (shared,) = (
-            task["method"],
-            cell_points.games,
-            cell_points.methods,
-            cell_points.shared,
-        )
+        table = task["method"]
         start = None if table.get("start") is None else _starts(task, cell_points)[0]
         steps = table.get("steps") or table.get("max_steps")
-        sessions.append(solving.LearnerTask(id, shared, game, learner, start, _stream(task, "play"), steps))
+        first = cell_points.shared[0], cell_points.games[0], cell_points.methods[0]
+        sessions.append(solving.LearnerTask(id, *first, start, _stream(task, "play"), steps))
     outcomes = solving.learn_together(
         sessions,
         part=_part(len(batch)),

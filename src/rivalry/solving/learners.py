@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
-import json
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy import ndarray
 from rivalry.core.batched_games import PART, Together
 from rivalry.core.files import StoreError
 from rivalry.core.game import Game
+from rivalry.core.method import runs_together
 from rivalry.core.payoffs import numpy_payoffs
 from rivalry.core.results import Record, Solution
 from rivalry.core.tolerances import TOLERANCE
@@ -28,8 +29,6 @@ from rivalry.solving.steps import as_arrays
 
 if TYPE_CHECKING:
     from rivalry.core.method import Learner
-
-Caution = tuple[type[Warning], str]
 
 SHARES = 1000  # of a session, as progress counts them
 
@@ -52,7 +51,7 @@ class Learned:
 
     solution: Solution | None = None
     error: Exception | None = None
-    cautions: list[Caution] = field(default_factory=list)
+    cautions: list[tuple[type[Warning], str]] = field(default_factory=list)
 
 
 def learn_together(
@@ -67,38 +66,76 @@ def learn_together(
 
     A session is the one that `solve` runs, with the same draws, one after the other. Equal profiles of a game
     are certified once, and those of games that differ in numbers only by a program for ``part`` of them: what
-    a session returns does not depend on which others there are, nor on whether they fail. Checkpoints hold
-    the finished sessions and the present one.
+    a session returns does not depend on which others there are, nor on whether they fail. Replications of a
+    learner with `BaseLearner.advance_together` take their steps side by side, and its errors are raised.
+    Checkpoints hold the state of every session that has begun.
     """
-    saved = _Saved(checkpoint)
+    saved, limited = _Saved(checkpoint), Limited(progress, None)
+    if _advance_side_by_side(tasks, saved, limited):
+        return None
     learned = [Learned() for _ in tasks]
     ended: dict[int, tuple[SessionRun, Record]] = {}
     for k, (task, session) in enumerate(zip(tasks, learned, strict=True)):
 
         def watch(event: Progress, before: int = k) -> bool:
             share = event.done / event.total if event.total else 0.0
-            overall = Progress(round(SHARES * (before + share)), SHARES * len(tasks))
-            return progress is not None and progress(overall) is True
+            return limited(Progress(round(SHARES * (before + share)), SHARES * len(tasks)))
 
         with _catching(session):
-            run = SessionRun.begin(*task[1:], saved.session_of(task.name))
-            if task.name in saved.finished:
-                record, session.cautions[:] = saved.finished[task.name]
-            else:
-                if run.forward(Limited(watch, None), saved if checkpoint else None, task.shared.pace):
-                    return None
-                record = run.record()
-                if "remedy" in record:
-                    warnings.warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
+            run = SessionRun.begin(*task[1:], saved.state_of(task.name))
+            if run.forward(Limited(watch, None), saved if checkpoint else None, task.shared.pace):
+                return None
+            record = run.record()
+            if "remedy" in record:
+                warnings.warn(f"not converged: {record['remedy'][1]}", stacklevel=2)
+            saved.states[task.name] = run.state() if checkpoint else {}
             run.session = None  # its arrays may be large, and are in the record
             ended[k] = run, record
-        if session.error is None:
-            saved.finished[task.name] = ended[k][1], session.cautions
+        if session.error is not None:  # its last state may be newer than its number of steps
+            saved.states.pop(task.name, None)
     certified = _certified(ended, tolerance, part)
     for k, (run, record) in ended.items():
         with _catching(learned[k]):
             learned[k].solution = run.solution(record, tolerance, certified.get(k))
     return learned
+
+
+def _advance_side_by_side(tasks: Sequence[LearnerTask], saved: _Saved, limited: Limited) -> bool:
+    """Advance replications of learners with `BaseLearner.advance_together`; return whether that was stopped.
+
+    The saved states are then those after all steps, or after those of a session that took fewer.
+    """
+    batches: dict[int, list[LearnerTask]] = defaultdict(list)
+    for task in tasks:
+        if runs_together(task.learner):
+            batches[id(task.shared)].append(task)
+    for batch in batches.values():
+        runs = {task.name: SessionRun.begin(*task[1:], saved.state_of(task.name)) for task in batch}
+        steps_done, pace = max(run.steps_done for run in runs.values()), batch[0].shared.pace
+        live = [run for run in runs.values() if run.steps_done == steps_done]
+        first = live[0]
+        while live and steps_done < first.steps:
+            began, steps = perf_counter(), min(pace.chunk, first.steps - steps_done)
+            steps_taken = np.asarray(
+                first.learner.advance_together(first.world, [run.session for run in live], steps)
+            )
+            fits = (
+                steps_taken.shape == (len(live),) and steps_taken.dtype.kind in "iu" and min(steps_taken) >= 0
+            )
+            if not fits or max(steps_taken) > steps:
+                rule = f"must be the steps done by each of {len(live)} sessions, from 0 to {steps}"
+                raise ValueError(f"advance_together: returned {steps_taken.tolist()}; {rule}")
+            pace.follow(perf_counter() - began)
+            for run, count in zip(live, steps_taken.tolist(), strict=True):
+                run.steps_done += count
+            steps_done += steps
+            live = [run for run in live if run.steps_done == steps_done]
+            saved.states |= {name: run.state() for name, run in runs.items()}
+            if saved.due():
+                saved.save(saved.states[saved.current])
+            if limited(Progress(SHARES * len(batch) * steps_done // first.steps, SHARES * len(tasks))):
+                return True
+    return False
 
 
 @contextmanager
@@ -147,30 +184,20 @@ def _certified(
 
 
 class _Saved:
-    """A checkpoint of several sessions: the records of those that have ended, and the present session."""
+    """A checkpoint of several sessions: the state of each that has begun, by its name."""
 
     def __init__(self, store: Checkpoint | None) -> None:
         self.store, self.current = store, ""
-        self.finished: dict[str, tuple[Record, list[Caution]]] = {}
-        self._session: dict[str, ndarray] = {}
+        self.states: dict[str, dict[str, ndarray]] = defaultdict(dict)
         saved = None if store is None else store.load()
-        if saved is None:
-            return
-        head = json.loads(str(saved.pop("head")))
-        self.current = head["current"]
-        for number, (name, (dims, cautions)) in enumerate(head["finished"].items()):
-            record = {
-                array_name: (tuple(dims[array_name]), saved.pop(f"{number}.{array_name}"))
-                for array_name in dims
-            }
-            self.finished[name] = record, [(_category(kind), text) for kind, text in cautions]
-        self._session = {name.partition(".")[2]: array for name, array in saved.items()}
+        for key, array in (saved or {}).items():
+            name, _, array_name = key.partition(".")
+            self.states[name][array_name] = array
 
-    def session_of(self, name: str) -> dict[str, ndarray] | None:
+    def state_of(self, name: str) -> dict[str, ndarray] | None:
         """Return the saved state of a session, which is now the present one; None if it has none."""
-        state = self._session if name == self.current and self._session else None
-        self.current, self._session = name, {}
-        return state
+        self.current = name
+        return self.states.get(name)
 
     def load(self) -> dict[str, ndarray] | None:
         """Return nothing: sessions get their state when they begin."""
@@ -181,25 +208,10 @@ class _Saved:
         return self.store is not None and self.store.due()
 
     def save(self, arrays: dict[str, ndarray]) -> None:
-        """Store the present session and all records."""
+        """Store the present session and all others."""
         assert self.store is not None
-        finished = {
-            name: (
-                {array_name: dims for array_name, (dims, _) in record.items()},
-                [(c.__name__, t) for c, t in cautions],
-            )
-            for name, (record, cautions) in self.finished.items()
-        }
-        head = json.dumps({"current": self.current, "finished": finished})
-        stored = {"head": np.asarray(head)} | {f"session.{name}": array for name, array in arrays.items()}
-        for number, (record, _) in enumerate(self.finished.values()):
-            stored |= {
-                f"{number}.{array_name}": np.asarray(array) for array_name, (_, array) in record.items()
-            }
+        self.states[self.current] = arrays
+        stored: dict[str, ndarray] = {}
+        for name, state in self.states.items():
+            stored |= {f"{name}.{array_name}": array for array_name, array in state.items()}
         self.store.save(stored)
-
-
-def _category(name: str) -> type[Warning]:
-    """Return a class of warnings by its name; `UserWarning` for those of other packages."""
-    category = getattr(builtins, name, None)
-    return category if isinstance(category, type) and issubclass(category, Warning) else UserWarning

@@ -227,7 +227,7 @@ class SessionRun:
     session: Any
     steps: int  # most of them
     expected: int  # steps, for the remaining time; 0 if unknown
-    done: int = 0
+    steps_done: int = 0
     finished: bool = False
     over: bool = False  # whether a time limit ended it
 
@@ -276,26 +276,31 @@ class SessionRun:
         def after(count: int) -> bool:
             nonlocal stopped
             if checkpoint is not None and checkpoint.due():
-                checkpoint.save(self.learner.pack(self.session) | {DONE: np.asarray([count])})
+                self.steps_done = count
+                checkpoint.save(self.state())
             is_estimated = (
                 count < self.expected or self.expected == self.steps
             )  # too low an estimate is not reported
             stopped = watch(Progress(count, self.expected if is_estimated else 0))
             return stopped
 
-        self.done, self.finished = run_session(
-            self.learner, self.world, self.session, self.steps, self.done, after, pace
+        self.steps_done, self.finished = run_session(
+            self.learner, self.world, self.session, self.steps, self.steps_done, after, pace
         )
         self.over = watch.over
         return stopped
 
+    def state(self) -> dict[str, Any]:
+        """Arrays of a checkpoint."""
+        return self.learner.pack(self.session) | {DONE: np.asarray([self.steps_done])}
+
     def record(self) -> Record:
         """Record of the session, without payoffs and certificate of the profile."""
         record = read_session(self.learner, self.world, self.session, self.finished)
-        short = self.done < self.steps
+        short = self.steps_done < self.steps
         if str(record["status"][1]) == "completed" and short and not self.finished:  # stopped early
             record["status"] = scalar("iteration limit")
-        record["steps"] = scalar(self.done)
+        record["steps"] = scalar(self.steps_done)
         return record | ends.out_of_time(record, self.over and short)
 
     def solution(self, record: Record, tolerance: float | None, certified: ends.Certified | None) -> Solution:

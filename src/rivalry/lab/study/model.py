@@ -535,7 +535,7 @@ class _Tasks:
 
     def __init__(self, study: Study) -> None:
         self.batch = study.batch
-        self.together = study.batch_size if not study.files else 1  # a user's class may change itself
+        self.together = (study.cells_per_batch or 1) if study.files else study.batch_size
         self.replications = study.replications
         self.fixed = {
             "schema": SCHEMA,

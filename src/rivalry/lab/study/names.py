@@ -356,13 +356,15 @@ def has_noise(table: Table, quantity: str = "") -> bool:
 
 
 def goes_together(table: Table) -> bool:
-    """True if several cells of a method's table can be computed by one program.
+    """True if several cells of a method's table can be computed by one task.
 
     >>> goes_together({"kind": "newton"}), goes_together({"kind": "newton", "max_seconds": 2.0})
     (True, False)
+    >>> goes_together({"kind": "my_learner.py:Learner"})
+    True
     """
     is_separate = not table.get("path", True) or "max_seconds" in table or "starts" in table
-    return table["kind"] in TOGETHER and not is_separate
+    return (table["kind"] in TOGETHER or is_file(table["kind"])) and not is_separate
 
 
 def with_controls(tables: Sequence[Table]) -> list[TableDict]:
