@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from hashlib import file_digest, sha256
 from importlib import resources
@@ -693,9 +693,10 @@ def _computed(id: str, batch: Sequence[tuple[str, dict[str, Any]]], folder: Path
     """Return the record of a cell, computed as in a run: with the cells of its batch, or else alone."""
     if len(batch) > 1:
         number = [cell_id for cell_id, _ in batch].index(id)
-        for k, outcome in run_cells(batch, folder, numbers_to_compute=[number]):
-            if k == number and outcome.record is not None:
-                return outcome.record
+        with suppress(Exception):  # cells of a batch that fails are computed alone
+            for k, outcome in run_cells(batch, folder, numbers_to_compute=[number]):
+                if k == number and outcome.record is not None:
+                    return outcome.record
     return run_cell(dict(batch)[id], folder)
 
 
