@@ -135,127 +135,28 @@ class Contest(eqx.Module):
         return x[:, 0] / x.sum() - x[:, 0]
 
 
-class OnePayoff(Contest):
-    def payoffs(self, x: jax.Array) -> Any:
-        return x.sum()
+def paying(payoffs: Callable[[Any], Any]) -> Any:
+    """Return a contest with other payoffs."""
+    kind: Any = type("Paying", (Contest,), {"payoffs": lambda self, x: payoffs(x)})
+    return kind()
 
 
-class Branching(Contest):
-    def payoffs(self, x: jax.Array) -> Any:
-        return x[:, 0] if float(x[0, 0]) > 0.5 else -x[:, 0]
+def answering(oracle: Any, answer: Callable[..., Any]) -> Any:
+    """Return a contest that answers an oracle by a function of the game and the oracle's arguments."""
+    kind: Any = type("Answering", (Contest,), {})
+    oracle.register(kind)(answer)
+    return kind()
 
 
-class Infinite(Contest):
-    def payoffs(self, x: jax.Array) -> Any:
-        return x[:, 0] / (x[:, 0] - x[:, 0])
+def lazy(game: Any, x: jax.Array, player: int) -> Any:
+    """Return an effort of 0.1 as the best response, with its payoff."""
+    reply = jnp.array([0.1])
+    return reply, game.payoffs(x.at[player].set(reply))[player], "exact"
 
 
-class Integers(Contest):
-    def payoffs(self, x: jax.Array) -> Any:
-        return jnp.array([1, 2])
-
-
-class Kinked(Contest):
-    def payoffs(self, x: jax.Array) -> Any:
-        return jnp.sqrt(x[:, 0] - x[:, 0])
-
-
-class WrongGradients(Contest):
-    def gradients(self, x: jax.Array) -> Any:
-        return jnp.ones_like(x)
-
-
-oracles.gradients.register(WrongGradients)(WrongGradients.gradients)
-
-
-class WrongJacobian(Contest):
-    def jacobian(self, x: jax.Array) -> Any:
-        return jnp.eye(2)
-
-
-oracles.jacobian.register(WrongJacobian)(WrongJacobian.jacobian)
-
-
-class WrongDeviation(Contest):
-    def deviation_payoff(self, x: jax.Array, player: Any) -> Any:
-        return lambda strategy: self.payoffs(x)[player]
-
-
-oracles.deviation_payoff.register(WrongDeviation)(WrongDeviation.deviation_payoff)
-
-
-class WrongTables(Contest):
-    def contest(self, positions: np.ndarray) -> Any:
-        return contest(np.ones(1), np.zeros((*positions.shape[:2], 1)))
-
-
-oracles.to_contest.register(WrongTables)(WrongTables.contest)
-
-
-class ListTables(Contest):
-    def contest(self, positions: np.ndarray) -> Any:
-        return [positions]
-
-
-oracles.to_contest.register(ListTables)(ListTables.contest)
-
-
-class LazyResponse(Contest):
-    def best_response(self, x: jax.Array, player: int) -> Any:
-        reply = jnp.array([0.1])
-        return reply, self.payoffs(x.at[player].set(reply))[player], "exact"
-
-
-oracles.best_response.register(LazyResponse)(LazyResponse.best_response)
-
-
-class LyingResponse(Contest):
-    def best_response(self, x: jax.Array, player: int) -> Any:
-        return jnp.array([0.1]), jnp.asarray(99.0), "exact"
-
-
-oracles.best_response.register(LyingResponse)(LyingResponse.best_response)
-
-
-class LowBound(Contest):
-    def proved_response(self, x: jax.Array, player: int) -> Any:
-        reply = jnp.array([0.1])
-        payoff = float(self.payoffs(x.at[player].set(reply))[player])
-        return Response(np.asarray(reply), payoff, payoff - 1.0, "bounded", "a guess")
-
-
-oracles.proved_response.register(LowBound)(LowBound.proved_response)
-
-
-class LowBoxBound(Contest):
-    def payoff_bound(self, x: jax.Array, player: jax.Array, low: jax.Array, high: jax.Array) -> Any:
-        return jnp.asarray(-1.0)
-
-
-oracles.payoff_bound.register(LowBoxBound)(LowBoxBound.payoff_bound)
-
-
-class NoScale(Contest):
-    pass
-
-
-oracles.payoff_scale.register(NoScale)(lambda game: 0.0)
-
-
-class WrongMetric(Contest):
-    def metrics(self, x: jax.Array) -> Any:
-        return {"total": (("player",), np.asarray(1.0))}
-
-
-oracles.metrics.register(WrongMetric)(WrongMetric.metrics)
-
-
-class ListTable(Contest):
-    def to_finite(self) -> Any:
-        return [1, 2]
-
-
-oracles.to_finite.register(ListTable)(ListTable.to_finite)
+def low_bound(game: Any, x: jax.Array, player: int) -> Response:
+    reply, payoff, _ = lazy(game, x, player)
+    return Response(np.asarray(reply), float(payoff), float(payoff) - 1.0, "bounded", "a guess")
 
 
 class LeakySpace(eqx.Module):
@@ -285,37 +186,72 @@ class Leaky(eqx.Module):
         return x[:, 0]
 
 
-@pytest.mark.representative
-@pytest.mark.default_only("WrongTables-")
-@pytest.mark.parametrize(
-    ("game", "message"),
-    [
-        (object(), "game: needs a property `space` and a method `payoffs"),
-        (OnePayoff(), r"payoffs: shape \(\) must be \(2,\), one per player"),
-        (Branching(), "payoffs under jit: raised .*; must be written with jax.numpy"),
-        (Infinite(), "payoffs: .* must be finite"),
-        (Integers(), "payoffs: dtype int64 must be float64"),
-        (Kinked(), "gradients: .* must be finite"),
-        (WrongGradients(), "gradients: player 0 is off by .*; must be those of payoffs, or be left out"),
-        (
-            WrongJacobian(),
-            "jacobian.game, x.: is off by .*; must be the derivative of own gradients, or be left",
+VIOLATIONS: dict[str, tuple[Any, str]] = {
+    "no game": (object(), "game: needs a property `space` and a method `payoffs"),
+    "one payoff": (paying(lambda x: x.sum()), r"payoffs: shape \(\) must be \(2,\), one per player"),
+    "branch": (
+        paying(lambda x: x[:, 0] if float(x[0, 0]) > 0.5 else -x[:, 0]),
+        "payoffs under jit: raised .*; must be written with jax.numpy",
+    ),
+    "infinite payoffs": (paying(lambda x: x[:, 0] / (x[:, 0] - x[:, 0])), "payoffs: .* must be finite"),
+    "integers": (paying(lambda x: jnp.array([1, 2])), "payoffs: dtype int64 must be float64"),
+    "kink": (paying(lambda x: jnp.sqrt(x[:, 0] - x[:, 0])), "gradients: .* must be finite"),
+    "gradients": (
+        answering(oracles.gradients, lambda game, x: jnp.ones_like(x)),
+        "gradients: player 0 is off by .*; must be those of payoffs, or be left out",
+    ),
+    "jacobian": (
+        answering(oracles.jacobian, lambda game, x: jnp.eye(2)),
+        "jacobian.game, x.: is off by .*; must be the derivative of own gradients, or be left",
+    ),
+    "deviation": (
+        answering(oracles.deviation_payoff, lambda game, x, player: lambda own: game.payoffs(x)[player]),
+        "deviation_payoff.game, x, 0.: differs from payoffs, by ",
+    ),
+    "other tables": (
+        answering(oracles.to_contest, lambda game, at: contest(np.ones(1), np.zeros((*at.shape[:2], 1)))),
+        r"to_contest\(game, points\): sums to other payoffs, by ",
+    ),
+    "tables in a list": (
+        answering(oracles.to_contest, lambda game, positions: [positions]),
+        r"to_contest\(game, points\): list must be a Contest",
+    ),
+    "lazy response": (
+        answering(oracles.best_response, lazy),
+        r"best_response\(game, x, .\): a strategy of the grid pays .* more",
+    ),
+    "lying response": (
+        answering(
+            oracles.best_response, lambda game, x, player: (jnp.array([0.1]), jnp.array(99.0), "exact")
         ),
-        (WrongDeviation(), "deviation_payoff.game, x, 0.: differs from payoffs, by "),
-        (WrongTables(), r"to_contest\(game, points\): sums to other payoffs, by "),
-        (ListTables(), r"to_contest\(game, points\): list must be a Contest"),
-        (LazyResponse(), r"best_response\(game, x, .\): a strategy of the grid pays .* more"),
-        (LyingResponse(), r"best_response\(game, x, 0\): returns another payoff than that of its strategy"),
-        (LowBound(), r"proved_response\(game, x, 0\): its payoff is above its bound, by 1"),
-        (LowBoxBound(), "payoff_bound.* pays .* more; must be above all"),
-        (NoScale(), "payoff_scale: 0.0 must be above 0"),
-        (WrongMetric(), r"metrics\(game, x\)\['total'\]: 1 dimensions named; must be 0"),
-        (ListTable(), r"to_finite\(game\): list must be a NamedTuple"),
-        (Leaky(), r"space.project: player 0 is at 0.87; must be in \[0, 0.6\]"),
-    ],
-    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
-)
-def test_violations_of_games_are_named(game: Any, message: str) -> None:
+        r"best_response\(game, x, 0\): returns another payoff than that of its strategy",
+    ),
+    "low bound": (
+        answering(oracles.proved_response, low_bound),
+        r"proved_response\(game, x, 0\): its payoff is above its bound, by 1",
+    ),
+    "low bound of boxes": (
+        answering(oracles.payoff_bound, lambda game, x, player, low, high: jnp.asarray(-1.0)),
+        "payoff_bound.* pays .* more; must be above all",
+    ),
+    "no scale": (answering(oracles.payoff_scale, lambda game: 0.0), "payoff_scale: 0.0 must be above 0"),
+    "metric": (
+        answering(oracles.metrics, lambda game, x: {"total": (("player",), np.asarray(1.0))}),
+        r"metrics\(game, x\)\['total'\]: 1 dimensions named; must be 0",
+    ),
+    "table in a list": (
+        answering(oracles.to_finite, lambda game: [1, 2]),
+        r"to_finite\(game\): list must be a NamedTuple",
+    ),
+    "leaky space": (Leaky(), r"space.project: player 0 is at 0.87; must be in \[0, 0.6\]"),
+}
+
+
+@pytest.mark.representative
+@pytest.mark.default_only("other tables")
+@pytest.mark.parametrize("name", VIOLATIONS)
+def test_violations_of_games_are_named(name: str) -> None:
+    game, message = VIOLATIONS[name]
     with pytest.raises(Unfit, match=message):
         check_game(game)
 
@@ -370,24 +306,14 @@ class Stay(eqx.Module):
         return state
 
 
-class Bare(Stay):
-    def init(self, game: Any, start: Any, key: Any) -> Any:
-        return (start,)
+def changed(base: Any, **methods: Callable[..., Any]) -> Any:
+    """Return a method of which some functions are others."""
+    kind: Any = type("Changed", (base,), methods)
+    return kind()
 
 
-class Leaves(Stay):
-    def step(self, game: Any, state: Any, key: Any) -> Any:
-        return State(state.profile + 10.0)
-
-
-class Grows(Stay):
-    def step(self, game: Any, state: Any, key: Any) -> Any:
-        return State(state.profile.astype(jnp.float32))
-
-
-class Branches(Stay):
-    def step(self, game: Any, state: Any, key: Any) -> Any:
-        return state if state.profile[0, 0] > 0 else State(state.profile)
+def branching(self: Any, game: Any, state: Any, key: Any) -> Any:
+    return state if state.profile[0, 0] > 0 else State(state.profile)
 
 
 class Counts:
@@ -432,42 +358,39 @@ class SaysSoAlways(GoesOnOtherwise):
         return super().read(world, session) | {"resumed": ((), np.asarray(True))}
 
 
-class Overshoots(Counts):
-    def advance(self, world: Any, session: Any, steps: int) -> Any:
-        return steps + 1
-
-
-class Objects(Counts):
-    def begin(self, world: Any, stream: Any) -> Any:
-        return {"count": [0]}
-
-
-class Complex(Counts):
-    def begin(self, world: Any, stream: Any) -> Any:
-        return {"count": np.zeros(1, dtype=complex)}
-
-
-class NoProfile(Counts):
-    def read(self, world: Any, session: Any) -> Any:
-        return {}
-
-
 @pytest.mark.parametrize(
     ("method", "message"),
     [
         (object(), "method: needs `init"),
-        (Bare(), "init: tuple must have a field `profile`"),
-        (Leaves(), r"step 1: player 0 is at .*; must be in \[0, 1\]"),
-        (Grows(), r"step: an array of the state changes from float64\(2, 1\) into float32"),
-        (Branches(), "step: raised .*; must be written with jax.numpy"),
+        (
+            changed(Stay, init=lambda self, game, start, key: (start,)),
+            "init: tuple must have a field `profile`",
+        ),
+        (
+            changed(Stay, step=lambda self, game, state, key: State(state.profile + 10.0)),
+            r"step 1: player 0 is at .*; must be in \[0, 1\]",
+        ),
+        (
+            changed(Stay, step=lambda self, game, state, key: State(state.profile.astype(jnp.float32))),
+            r"step: an array of the state changes from float64\(2, 1\) into float32",
+        ),
+        (changed(Stay, step=branching), "step: raised .*; must be written with jax.numpy"),
         (Forgets(), "advance: 'count' differs when the same steps are taken in parts"),
         (SaysSoAlways(), "advance: 'count' differs when the same steps are taken in parts"),
-        (Overshoots(), "advance: returned 36; must be the number of steps taken, at most 35"),
-        (Objects(), "begin: 'count' must be a NumPy array"),
-        (Complex(), "pack: raised ValueError: count: an array of complex128 cannot be stored"),
-        (NoProfile(), "read: must hold `profile`"),
+        (
+            changed(Counts, advance=lambda self, world, session, steps: steps + 1),
+            "advance: returned 36; must be the number of steps taken, at most 35",
+        ),
+        (
+            changed(Counts, begin=lambda self, world, stream: {"count": [0]}),
+            "begin: 'count' must be a NumPy array",
+        ),
+        (
+            changed(Counts, begin=lambda self, world, stream: {"count": np.zeros(1, dtype=complex)}),
+            "pack: raised ValueError: count: an array of complex128 cannot be stored",
+        ),
+        (changed(Counts, read=lambda self, world, session: {}), "read: must hold `profile`"),
     ],
-    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
 def test_violations_of_methods_are_named(method: Any, message: str) -> None:
     with pytest.raises(Unfit, match=message):
