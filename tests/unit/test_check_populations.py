@@ -1,5 +1,6 @@
 """Conformance checks of population games: conforming games pass, and each violation is named."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,128 +35,103 @@ def test_an_economy_without_a_mean_field_is_checked_partially() -> None:
     assert {"transition_matrix", "balance", "to_agents"} <= set(done)
 
 
-class WrongDiscount(Commute):
-    @property
-    def discount(self) -> Any:
-        return jnp.ones(1)
+def having(**rules: Any) -> Any:
+    """Return two roads of which some rules are others."""
+    kind: Any = type("Having", (Commute,), rules)
+    return kind(jnp.array([1.0, 3.0]))
 
 
-class WrongLegal(Commute):
-    @property
-    def legal(self) -> Any:
-        return jnp.zeros((1, len(self.slopes)), dtype=bool)
+def answering(oracle: Any, answer: Callable[..., Any]) -> Any:
+    """Return two roads that answer an oracle by a function of the game and the oracle's arguments."""
+    game = having()
+    oracle.register(type(game))(answer)
+    return game
 
 
-class Infinite(Commute):
-    def environment(self, mu: Any, pi: Any) -> Any:
-        return mu @ pi / 0.0
+def expecting(share: Callable[[Any], Any]) -> Any:
+    """Return two roads whose expected values are a function of the values instead of the values."""
+    return having(expect=lambda self, env: lambda values: jnp.broadcast_to(share(values)[:, None], (1, 2)))
 
 
-class Branching(Commute):
-    def environment(self, mu: Any, pi: Any) -> Any:
-        return mu @ pi if float(mu[0]) > 0 else mu
+def balanced(balance: Callable[[Any, Any], Any]) -> Any:
+    """Return two roads whose balance is a function of an environment and the one that follows from it."""
+    return having(balance=lambda self, env, mu, pi: balance(env, self.environment(mu, pi)))
 
 
-class FlatReward(Commute):
-    def reward(self, env: Any) -> Any:
-        return -(self.slopes * env)
+def drifting() -> Any:
+    return answering(oracles.conservation_error, lambda game, mu, pi: 1e-6 * mu.sum())
 
 
-class Leaking(Commute):
-    def expect(self, env: Any) -> Any:
-        return lambda values: 0.9 * jnp.broadcast_to(values[:, None], (1, len(self.slopes)))
-
-
-class Bent(Commute):
-    def expect(self, env: Any) -> Any:
-        return lambda values: jnp.broadcast_to(values[:, None] ** 2, (1, len(self.slopes)))
-
-
-class WrongMatrix(Commute): ...
-
-
-@oracles.transition_matrix.register(WrongMatrix)
-def _(game: WrongMatrix, env: Any, weights: Any) -> Any:
-    return jnp.full((1, 1), 0.5)
-
-
-class ShortBalance(Commute):
-    def balance(self, env: Any, mu: Any, pi: Any) -> Any:
-        return (env - self.environment(mu, pi))[:1]
-
-
-class OtherBalance(Commute):
-    def balance(self, env: Any, mu: Any, pi: Any) -> Any:
-        return env - 0.5 * self.environment(mu, pi)
-
-
-class NeverZero(Commute):
-    def balance(self, env: Any, mu: Any, pi: Any) -> Any:
-        return 1.0 + env**2
-
-
-class Refusing(Commute): ...
-
-
-@oracles.is_feasible.register(Refusing)
-def _(game: Refusing, env: Any) -> Any:
-    return jnp.asarray(False)
-
-
-class OffFirst(Commute): ...
-
-
-@oracles.first_distribution.register(OffFirst)
-def _(game: OffFirst) -> Any:
-    return jnp.full(1, 0.5)
-
-
-class NoTuple(Commute): ...
-
-
-@to_agents.register(NoTuple)
-def _(game: NoTuple) -> Any:
-    return [np.zeros(1)]
-
-
-class Drifting(Commute): ...
-
-
-@oracles.conservation_error.register(Drifting)
-def _(game: Drifting, mu: Any, pi: Any) -> Any:
-    return 1e-6 * mu.sum()
-
-
-BREACHES = [
-    (WrongDiscount, r"discount: \[1.0\] must be in \[0, 1\)"),
-    (WrongLegal, "legal: must be the mask of the space"),
-    (Infinite, r"environment: .* must be finite"),
-    (Branching, "environment: raised .*; must be written with jax.numpy"),
-    (FlatReward, r"reward: shape \(2,\) must be \(1, 2\)"),
-    (Leaking, "the mean of 1 must be 1, mass being kept, and is off, by 0.1"),
-    (Bent, r"expect\(env\): must be linear"),
-    (WrongMatrix, "differs from pushing mass by `expect`, by 0.5"),
-    (ShortBalance, "balance: must have the form of an environment"),
-    (OtherBalance, "environment: differs from that of `balance`"),
-    (NeverZero, "balance: .* is left in the stationary population"),
-    (Refusing, r"is_feasible\(game, env\): is false"),
-    (OffFirst, "first_distribution: must give each type its share, and is off, by 0.5"),
-    (Drifting, r"conservation_error\(game, mu, pi\): must be 0, a step conserving all, and is off, by 1e-06"),
-    (NoTuple, r"to_agents\(game\): list must be a NamedTuple"),
-]
+BREACHES: dict[str, tuple[Any, str]] = {
+    "discount": (
+        having(discount=property(lambda self: jnp.ones(1))),
+        r"discount: \[1.0\] must be in \[0, 1\)",
+    ),
+    "legal": (
+        having(legal=property(lambda self: jnp.zeros((1, 2), dtype=bool))),
+        "legal: must be the mask of the space",
+    ),
+    "infinite": (having(environment=lambda self, mu, pi: mu @ pi / 0.0), r"environment: .* must be finite"),
+    "branching": (
+        having(environment=lambda self, mu, pi: mu @ pi if float(mu[0]) > 0 else mu),
+        "environment: raised .*; must be written with jax.numpy",
+    ),
+    "flat reward": (
+        having(reward=lambda self, env: -(self.slopes * env)),
+        r"reward: shape \(2,\) must be \(1, 2\)",
+    ),
+    "leaking": (
+        expecting(lambda values: 0.9 * values),
+        "the mean of 1 must be 1, mass being kept, and is off, by 0.1",
+    ),
+    "bent": (expecting(lambda values: values**2), r"expect\(env\): must be linear"),
+    "matrix": (
+        answering(oracles.transition_matrix, lambda game, env, weights: jnp.full((1, 1), 0.5)),
+        "differs from pushing mass by `expect`, by 0.5",
+    ),
+    "short balance": (
+        balanced(lambda env, following: (env - following)[:1]),
+        "balance: must have the form of an environment",
+    ),
+    "other balance": (
+        balanced(lambda env, following: env - 0.5 * following),
+        "environment: differs from that of `balance`",
+    ),
+    "never zero": (
+        balanced(lambda env, following: 1.0 + env**2),
+        "balance: .* is left in the stationary population",
+    ),
+    "refusing": (
+        answering(oracles.is_feasible, lambda game, env: jnp.asarray(False)),
+        r"is_feasible\(game, env\): is false",
+    ),
+    "first distribution": (
+        answering(oracles.first_distribution, lambda game: jnp.full(1, 0.5)),
+        "first_distribution: must give each type its share, and is off, by 0.5",
+    ),
+    "drifting": (
+        drifting(),
+        r"conservation_error\(game, mu, pi\): must be 0, a step conserving all, and is off, by 1e-06",
+    ),
+    "no tuple": (
+        answering(to_agents, lambda game: [np.zeros(1)]),
+        r"to_agents\(game\): list must be a NamedTuple",
+    ),
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "message"), BREACHES, ids=[kind.__name__ for kind, _ in BREACHES])
-def test_violations_of_population_games_are_named(kind: Any, message: str) -> None:
+@pytest.mark.parametrize("name", BREACHES)
+def test_violations_of_population_games_are_named(name: str) -> None:
+    game, message = BREACHES[name]
     with pytest.raises(Unfit, match=message):
-        check_game(kind(jnp.array([1.0, 3.0])))
+        check_game(game)
 
 
 @pytest.mark.nightly
 def test_a_violated_conservation_law_raises_an_error() -> None:
     """The error lies in the game's rules, so no result is reported for the policy."""
-    game = Drifting(jnp.array([1.0, 3.0]))
+    game = drifting()
     for ask in (
         lambda: rv.population.population_certificate(game, [[0.75, 0.25]]),
         lambda: rv.solve(game, rv.methods.PopulationNewton(beta=5.0), start=[[0.5, 0.5]], path=False),
