@@ -1,7 +1,8 @@
 """Sentences on quantities: each rule with data that it is about, and with data that must not trigger it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,44 @@ def said(about: dict[str, Any], data: xr.Dataset) -> list[str]:
 
 def along(values: Sequence[float], **more: Any) -> xr.Dataset:
     return swept({"one": [record(turnout=value, **more) for value in values]})
+
+
+def crossed(turnout: Callable[..., float], **keys: Sequence[Any]) -> xr.Dataset:
+    """Turnout as a function of the values of keys, at all combinations of them."""
+    places = [dict(zip(keys, point, strict=True)) for point in product(*keys.values())]
+    cells = [({**place, "algorithm": "one"}, record(turnout=turnout(**place))) for place in places]
+    return collect(cells, {**keys, "algorithm": ["one"]})
+
+
+def zipped(**companions: Sequence[float]) -> xr.Dataset:
+    """Turnout of 0, 1, .. at points at which keys vary together."""
+    count = max(map(len, companions.values()))
+    cells = [({"point": k, "algorithm": "one"}, record(turnout=float(k))) for k in range(count)]
+    beside = {name: ("point", list(values)) for name, values in companions.items()}
+    return collect(cells, {"point": list(range(count)), "algorithm": ["one"]}, beside)
+
+
+def claimed(*claims: str, values: Sequence[float] = (1.0, 2.0, 3.0)) -> list[Record]:
+    return [record(claim, turnout=value) for value, claim in zip(values, claims, strict=False)]
+
+
+def replicated(names: Sequence[str], *values: Sequence[float]) -> xr.Dataset:
+    """One record per method and replication."""
+    cells = [
+        ({"algorithm": name, "replication": k}, record(turnout=value))
+        for name, own in zip(names, values, strict=True)
+        for k, value in enumerate(own)
+    ]
+    return collect(cells, {"algorithm": list(names), "replication": list(range(len(values[0])))})
+
+
+def compared(
+    *values: Sequence[float], names: Sequence[str] = "abcd", paired: bool = False, **more: Any
+) -> str:
+    """The sentence on the turnout of several methods, of which each has several replications."""
+    own = names[: len(values)]
+    about = study(*own, **more) | {"replications": {"count": len(values[0]), "seed": 0, "paired": paired}}
+    return said(about, replicated(own, *values))[0]
 
 
 @pytest.mark.parametrize(
@@ -158,8 +197,7 @@ def test_a_single_number_that_a_run_changes_is_told_first() -> None:
 
 def test_what_a_number_does_along_a_key_is_told_of_equilibria_alone() -> None:
     def words(*claims: str, values: Sequence[float] = (0.0, 1.0, 2.0, 9.0)) -> str:
-        rows = [record(claim, turnout=value) for value, claim in zip(values, claims, strict=False)]
-        return said(study(), swept({"one": rows}))[0]
+        return said(study(), swept({"one": claimed(*claims, values=values)}))[0]
 
     yes, no = "equilibrium", "not an equilibrium"
     out, up = "Leaving out points that are not equilibria, ", "the turnout rises from 0 to 2"
@@ -174,16 +212,12 @@ def test_what_a_number_does_along_a_key_is_told_of_equilibria_alone() -> None:
 
 
 def test_cases_along_a_key_are_told_without_points_that_are_no_equilibria() -> None:
-    def words(*claims: str) -> str:
-        rows = {
-            "one": [record("equilibrium", turnout=value) for value in (1.0, 2.0, 3.0)],
-            "two": [
-                record(claim, turnout=value) for claim, value in zip(claims, (4.0, 9.0, 7.0), strict=True)
-            ],
-        }
+    yes, no = "equilibrium", "not an equilibrium"
+
+    def words(*claims: str, middle: str = yes) -> str:
+        rows = {"one": claimed(yes, middle, yes), "two": claimed(*claims, values=(4.0, 9.0, 7.0))}
         return said(study("one", "two"), swept(rows))[0]
 
-    yes, no = "equilibrium", "not an equilibrium"
     assert words(yes, no, yes) == (
         "Leaving out points that are not equilibria, as the reach rises from 0.1 to 0.3, the turnout rises "
         "from 1 to 3 for one and from 4 to 7 for two."
@@ -194,15 +228,16 @@ def test_cases_along_a_key_are_told_without_points_that_are_no_equilibria() -> N
         "equilibrium."
     )
     assert "highest" not in words(no, no, no)
+    assert words(no, no, no, middle=no) == (
+        "Leaving out points that are not equilibria, as the reach rises from 0.1 to 0.3, the turnout rises "
+        "from 1 to 3 for one; for two no point is an equilibrium."
+    )
 
 
 def test_a_quantity_of_one_method_or_of_one_point_says_of_which() -> None:
     def words(first: Sequence[float], second: Sequence[float], *claims: str) -> str:
-        cells = {
-            "one": [record(claim, turnout=value) for claim, value in zip(claims, first, strict=True)],
-            "two": [record(claim, turnout=value) for claim, value in zip(claims, second, strict=True)],
-        }
-        return said(study("one", "two"), swept(cells))[0]
+        rows = {"one": claimed(*claims, values=first), "two": claimed(*claims, values=second)}
+        return said(study("one", "two"), swept(rows))[0]
 
     claims = ["equilibrium", "not an equilibrium"]
     without = {"one": [record(turnout=1.0), record(turnout=3.0)], "two": [record(), record()]}
@@ -213,18 +248,6 @@ def test_a_quantity_of_one_method_or_of_one_point_says_of_which() -> None:
     left_out = "Leaving out points that are not equilibria, "
     assert words([1, 2], [3, 4], *claims) == f"{left_out}the turnout at reach 0.1 is 1 for one and 3 for two."
     assert words([1, 2], [1, 4], *claims) == f"{left_out}the turnout is 1 at reach 0.1."
-
-
-def test_cases_without_equilibria_are_named_where_other_points_are_left_out() -> None:
-    claims = {"one": ("equilibrium", "not an equilibrium", "equilibrium"), "two": ["not an equilibrium"] * 3}
-    rows = {
-        name: [record(claim, turnout=value) for value, claim in zip((1.0, 2.0, 3.0), own, strict=True)]
-        for name, own in claims.items()
-    }
-    assert said(study("one", "two"), swept(rows))[0] == (
-        "Leaving out points that are not equilibria, as the reach rises from 0.1 to 0.3, the turnout rises "
-        "from 1 to 3 for one; for two no point is an equilibrium."
-    )
 
 
 @pytest.mark.parametrize(
@@ -309,25 +332,14 @@ def test_means_over_the_same_draws_are_compared_in_pairs(seed: int, spread: floa
     assert told[significant] in words
 
 
-def replicated(names: Sequence[str], *values: Sequence[float]) -> xr.Dataset:
-    """One record per method and replication."""
-    cells = [
-        ({"algorithm": name, "replication": k}, record(turnout=value))
-        for name, own in zip(names, values, strict=True)
-        for k, value in enumerate(own)
-    ]
-    return collect(cells, {"algorithm": list(names), "replication": list(range(len(values[0])))})
-
-
 PAIRED = {"replications": {"count": 4, "seed": 0, "paired": True}}
 COMMON, APART = np.array([1.0, 5.0, 9.0, 3.0]), np.array([0.29, 0.31, 0.30, 0.30])
 UNSURE = np.array([0.6, -0.4, 0.9, -0.3])
 
 
 def test_methods_with_the_same_seeds_are_compared_in_pairs() -> None:
-    def words(*values: Sequence[float], **more: Any) -> str:
-        names = "abc"[: len(values)]
-        return said(study(*names) | (more or PAIRED), replicated(names, *values))[0]
+    def words(*values: Sequence[float]) -> str:
+        return compared(*values, paired=True)
 
     # t(0.975, 3) = 3.18245 and the differences have standard deviation 0.0081650
     assert words(COMMON, COMMON + APART) == (
@@ -343,23 +355,17 @@ def test_methods_with_the_same_seeds_are_compared_in_pairs() -> None:
     )
     three = words(COMMON, COMMON + APART, COMMON - UNSURE / 20)
     assert three.endswith("; a and c do not differ significantly, compared in the same replications.")
-    apart = words(COMMON, COMMON + APART, replications={"count": 4, "seed": 0, "paired": False})
+    apart = compared(COMMON, COMMON + APART)
     assert apart.endswith("and 4.8 ± 5.4 for b; the difference is not significant.")
 
 
 def test_points_with_the_same_seeds_are_compared_in_pairs() -> None:
-    def words(paired: bool) -> str:
-        values = [COMMON, COMMON + APART, COMMON + 2 * APART]
-        cells = [
-            ({"algorithm": "one", "reach": x, "replication": k}, record(turnout=value))
-            for x, own in zip(REACHES, values, strict=False)
-            for k, value in enumerate(own)
-        ]
-        axes = {"algorithm": ["one"], "reach": REACHES[:3], "replication": list(range(4))}
-        return said(study() | (PAIRED if paired else {}), collect(cells, axes))[0]
+    def turnout(reach: float, replication: int) -> float:
+        return float(COMMON[replication] + 10 * (reach - 0.1) * APART[replication])
 
-    assert words(True).endswith("the turnout rises from 4.5 ± 5.4 to 5.1 ± 5.4.")
-    assert words(False).endswith(
+    data = crossed(turnout, reach=REACHES[:3], replication=range(4))
+    assert said(study() | PAIRED, data)[0].endswith("the turnout rises from 4.5 ± 5.4 to 5.1 ± 5.4.")
+    assert said(study(), data)[0].endswith(
         "the turnout does not change significantly (estimates between 4.5 and 5.1, half-widths 5.4 to 5.4)."
     )
 
@@ -376,36 +382,29 @@ def test_learners_and_controls_are_compared_in_the_same_sessions() -> None:
     assert f"{not_less} less" in said(about, data)[0]
 
 
+SIDES = {"left": [0.1, 0.05, 0.1], "right": [0.1, 0.1, 0.05]}
+
+
 def test_keys_that_vary_together_without_order_are_cases() -> None:
     """Two prices, one of them lower: no price rises while the other stays for more than one point."""
-    cells = [({"point": k, "algorithm": "one"}, record(turnout=float(k))) for k in range(3)]
-    companions = {"left": ("point", [0.1, 0.05, 0.1]), "right": ("point", [0.1, 0.1, 0.05])}
-    data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
-    (words,) = said(study(), data)
+    (words,) = said(study(), zipped(**SIDES))
     assert words.endswith(", and 2 with a left of 0.1 and a right of 0.05.")
     assert "As the" not in words
 
 
 def test_the_order_of_methods_names_what_is_not_significant() -> None:
-    def words(*values: Sequence[float]) -> str:
-        names = "abc"[: len(values)]
-        return said(study(*names), replicated(names, *values))[0]
-
-    assert "significant" not in words([1.0, 1.1, 0.9], [5.0, 5.1, 4.9], [9.0, 9.1, 8.9])
-    near = words([1.0, 1.1, 0.9], [1.0, 1.2, 0.9], [9.0, 9.1, 8.9])
+    assert "significant" not in compared([1.0, 1.1, 0.9], [5.0, 5.1, 4.9], [9.0, 9.1, 8.9])
+    near = compared([1.0, 1.1, 0.9], [1.0, 1.2, 0.9], [9.0, 9.1, 8.9])
     assert near.endswith("and 9.00 ± 0.25 for c; a and b do not differ significantly.")
-    all_near = words([1.0, 1.1, 0.9], [1.0, 1.2, 0.9])
+    all_near = compared([1.0, 1.1, 0.9], [1.0, 1.2, 0.9])
     assert all_near.endswith("; the difference is not significant.")
     assert "highest" not in all_near
 
 
 def test_a_case_that_is_no_equilibrium_is_never_called_highest() -> None:
     def words(*claims: str) -> str:
-        cells = [
-            ({"algorithm": name}, record(claim, turnout=value))
-            for name, claim, value in zip("ab", claims, (1.0, 2.0), strict=True)
-        ]
-        return said(study("a", "b", asks="which"), collect(cells, {"algorithm": ["a", "b"]}))[0]
+        rows = {name: [row] for name, row in zip("ab", claimed(*claims), strict=True)}
+        return said(study("a", "b", asks="which"), swept(rows))[0]
 
     assert words("equilibrium", "equilibrium") == "The turnout is highest for b, 2, against 1 for a (1 more)."
     assert words("equilibrium", "not an equilibrium") == (
@@ -557,15 +556,16 @@ def test_claims_are_counted_over_the_methods_and_the_point_of_the_answer() -> No
     )
 
 
-def test_of_several_instruments_each_has_its_best_value() -> None:
-    def optimum(name: str, value: float, tried: list[float], bound: str = "") -> Record:
-        return record("equilibrium", turnout=value) | {
-            "choice_name": (("choice",), np.array([name])),
-            "parameters": (("trial", "choice"), np.array(tried)[:, None]),
-            "chosen_parameters": (("choice",), np.array([tried[-1]])),
-            "chosen_bound": (("choice",), np.array([bound], dtype="U18")),
-        }
+def optimum(name: str, value: float, tried: list[float], bound: str = "") -> Record:
+    return record("equilibrium", turnout=value) | {
+        "choice_name": (("choice",), np.array([name])),
+        "parameters": (("trial", "choice"), np.array(tried)[:, None]),
+        "chosen_parameters": (("choice",), np.array([tried[-1]])),
+        "chosen_bound": (("choice",), np.array([bound], dtype="U18")),
+    }
 
+
+def test_of_several_instruments_each_has_its_best_value() -> None:
     data = swept(
         {
             "none": [optimum("subsidy", 0.1, [0.0])],
@@ -585,35 +585,20 @@ def test_of_several_instruments_each_has_its_best_value() -> None:
 
 
 def test_optima_at_an_end_of_a_search_are_marked_and_not_ranked() -> None:
-    def optimum(value: float, chosen: float, bound: str) -> Record:
-        found = record("equilibrium", turnout=value)
-        return found | {
-            "choice_name": (("choice",), np.array(["tax"])),
-            "chosen_parameters": (("choice",), np.array([chosen])),
-            "chosen_bound": (("choice",), np.array([bound], dtype="U18")),
-        }
+    def tax(value: float, chosen: float, bound: str = "") -> Record:
+        return optimum("tax", value, [chosen], bound)
 
-    def words(*bounds: str) -> str:
-        rows = [optimum(0.6, 8.0, bounds[0]), optimum(0.2, 0.5, bounds[1]), optimum(0.4, 2.0, bounds[2])]
-        data = swept({name: [row] for name, row in zip("abc", rows, strict=True)})
+    def words(bound: str) -> str:
+        data = swept({"a": [tax(0.6, 8.0, bound)], "b": [tax(0.2, 0.5)], "c": [tax(0.4, 2.0)]})
         return said(study(*"abc", asks="which"), data)[0]
 
-    assert words("", "", "").startswith(
-        "The turnout is highest for a, 0.6, against 0.4 for c (0.2 more); then"
-    )
-    assert words("the largest tried", "", "") == (
+    assert words("").startswith("The turnout is highest for a, 0.6, against 0.4 for c (0.2 more); then")
+    assert words("the largest tried") == (
         "The turnout is 0.6 (at tax 8, the largest tried) for a; 0.2 for b; and 0.4 for c; for a no optimum "
         "lies inside the range that was tried."
     )
-    table = Answer(
-        study(*"abc"), swept({"a": [optimum(0.6, 8.0, "the largest tried")], "b": [optimum(0.4, 2.0, "")]})
-    )
-    best = table.table_of(None)
-    assert best is not None
-    column = best.columns.index("best choice")
-    assert [row[column] for row in best.texts] == ["tax 8, the largest tried", "tax 2"]
-    cases = {"a": [optimum(1.0, 8.0, "the largest tried"), optimum(2.0, 8.0, "the largest tried")]}
-    cases["b"] = [optimum(0.5, 1.0, ""), optimum(0.6, 1.0, "")]
+    cases = {"a": [tax(value, 8.0, "the largest tried") for value in (1.0, 2.0)]}
+    cases["b"] = [tax(0.5, 1.0), tax(0.6, 1.0)]
     (along, *_) = said(study("a", "b"), swept(cases))
     assert "highest" not in along
     assert "from 1 (at tax 8, the largest tried) to 2 (at tax 8, the largest tried) for a" in along
@@ -691,8 +676,7 @@ def test_a_negative_control_has_no_value_of_the_key_that_it_replaces() -> None:
 
 def test_the_winner_is_told_with_what_is_not_significantly_worse() -> None:
     def words(*values: Sequence[float], **more: Any) -> str:
-        names = "abcd"[: len(values)]
-        return said(study(*names, asks="which", **more), replicated(names, *values))[0]
+        return compared(*values, asks="which", **more)
 
     far, near, same = [1.0, 1.1, 0.9], [9.0, 9.1, 8.9], [9.02, 9.12, 8.92]
     assert words(far, near) == (
@@ -728,10 +712,8 @@ def test_how_much_is_told_from_end_to_end() -> None:
     assert said(about, along([4.0, 2.0, 1.0]))[0].endswith("the turnout falls by 3, from 4 to 1.")
     assert " by " not in said(about, along([1.0, 4.0, 2.0]))[0]
     assert " by " not in said(study(), along([1.0, 2.0, 4.0]))[0]
-    two = replicated("ab", [1.0, 1.0, 1.0], [0.75, 0.75, 0.75])
-    assert said(study("a", "b", asks="how much"), two) == [
-        "The turnout is 0.75 for b, against 1 for a (0.25 lower)."
-    ]
+    two = compared([1.0] * 3, [0.75] * 3, asks="how much")
+    assert two == "The turnout is 0.75 for b, against 1 for a (0.25 lower)."
 
 
 def test_numbers_far_below_what_they_are_measured_in_are_zero() -> None:
@@ -760,14 +742,10 @@ def test_players_have_the_names_of_their_results() -> None:
 
 
 def test_a_key_without_effect_is_no_case() -> None:
-    cells = [
-        ({"reach": x, "kind": kind, "size": n, "algorithm": "one"}, record(turnout=x * n))
-        for x in (0.1, 0.2)
-        for kind in ("first", "second")
-        for n in (2.0, 3.0)
-    ]
-    axes = {"reach": [0.1, 0.2], "kind": ["first", "second"], "size": [2.0, 3.0], "algorithm": ["one"]}
-    (words,) = said(study(along="reach"), collect(cells, axes))
+    data = crossed(
+        lambda reach, kind, size: reach * size, reach=REACHES[:2], kind=["first", "second"], size=[2.0, 3.0]
+    )
+    (words,) = said(study(along="reach"), data)
     assert words == (
         "As the reach rises from 0.1 to 0.2, the turnout rises from 0.2 to 0.4 with a size of 2 "
         "and from 0.3 to 0.6 with a size of 3 at every kind."
@@ -882,15 +860,13 @@ def test_actions_have_the_names_of_the_study_where_the_game_has_none() -> None:
 
 
 def test_points_of_a_zip_are_no_course_and_have_all_their_numbers() -> None:
-    cells = [({"point": k, "algorithm": "one"}, record(turnout=float(k + 1))) for k in range(3)]
-    companions = {"cost": ("point", [4.0, 0.0, 2.0]), "price": ("point", [20.0, 16.0, 18.0])}
-    data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
+    data = zipped(cost=[4.0, 0.0, 2.0], price=[20.0, 16.0, 18.0])
     assert said(study(), data) == [
-        "The turnout is 1 with a cost of 4 and a price of 20, 2 with a cost of 0 and a price of "
-        "16, and 3 with a cost of 2 and a price of 18."
+        "The turnout is 0 with a cost of 4 and a price of 20, 1 with a cost of 0 and a price of "
+        "16, and 2 with a cost of 2 and a price of 18."
     ]
     (words,) = said(study(along="price", words={"cost": ""}), data)  # the study tells one of them alone
-    assert words == "As the price rises from 16 to 20, the turnout rises from 2 to 3 at 18, then falls to 1."
+    assert words == "As the price rises from 16 to 20, the turnout rises from 1 to 2 at 18, then falls to 0."
 
 
 def test_a_sweep_says_where_at_its_end_nothing_was_found() -> None:
@@ -934,38 +910,26 @@ def test_cases_of_one_claim_throughout_are_one_clause() -> None:
 
 
 def test_equal_courses_are_told_once() -> None:
-    coords: dict[str, list[Any]] = {"reach": [0.1, 0.2], "rule": ["x", "y", "z"], "algorithm": ["one"]}
-    cells = [
-        ({"reach": reach, "rule": rule, "algorithm": "one"}, record(turnout=way * reach))
-        for reach in coords["reach"]
-        for rule, way in zip("xyz", (1, 1, -1), strict=True)
-    ]
-    words = said(study(kind="repeated_q_learning", along="reach"), collect(cells, coords))[0]
+    data = crossed(lambda reach, rule: -reach if rule == "z" else reach, reach=REACHES[:2], rule=list("xyz"))
+    words = said(study(kind="repeated_q_learning", along="reach"), data)[0]
     assert "goes from 0.1 to 0.2 for rule x and rule y" in words
 
 
 def test_claims_that_name_their_methods_do_not_count_them() -> None:
     claims = {"a": "equilibrium", "b": "not an equilibrium", "c": "equilibrium"}
-    data = collect(
-        [({"algorithm": name}, record(claim, turnout=1.0)) for name, claim in claims.items()],
-        {"algorithm": list(claims)},
-    )
-    words = said(study("a", "b", "c", methods=["a", "b"]), data)[-1]
+    rows = {name: claimed(claim) for name, claim in claims.items()}
+    words = said(study("a", "b", "c", methods=["a", "b"]), swept(rows))[-1]
     assert words == "With a the profile is an equilibrium; with b player 1 could gain 0.3."
 
 
 def test_values_of_keys_have_names_in_places() -> None:
-    words = {f"{side} = {x}": f"{name} {side}" for side in ("left", "right") for x, name in NAMES.items()}
-    cells = [({"point": k, "algorithm": "one"}, record(turnout=float(k))) for k in range(3)]
-    companions = {"left": ("point", [0.1, 0.05, 0.1]), "right": ("point", [0.1, 0.1, 0.05])}
-    data = collect(cells, {"point": [0, 1, 2], "algorithm": ["one"]}, companions)
-    assert said(study(words=words), data) == [
+    words = {
+        f"{side} = {x}": f"{name} {side}" for side in SIDES for x, name in ((0.05, "half"), (0.1, "full"))
+    }
+    assert said(study(words=words), zipped(**SIDES)) == [
         "The turnout is 0 for full left, full right; 1 for half left, full right; "
         "and 2 for full left, half right."
     ]
-
-
-NAMES = {0.05: "half", 0.1: "full"}
 
 
 @pytest.mark.parametrize(
@@ -1040,13 +1004,13 @@ def test_a_sweep_across_a_fold_is_not_told_as_a_rise(tmp_path: Path) -> None:
 
 def test_steps_against_a_rise_are_said_though_none_is_significant() -> None:
     def words(*means: float) -> str:
-        cells: list[tuple[dict[str, Any], Record]] = []
-        for reach, mean in zip(REACHES, means, strict=False):
-            for k, noise in enumerate((-0.2, 0.0, 0.2)):
-                place = {"algorithm": "one", "reach": reach, "replication": k}
-                cells.append((place, record(turnout=mean + noise)))
-        axes = {"algorithm": ["one"], "reach": REACHES[: len(means)], "replication": [0, 1, 2]}
-        return said(study("one"), collect(cells, axes))[0]
+        at = dict(zip(REACHES, means, strict=False))
+        data = crossed(
+            lambda reach, replication: at[reach] + 0.2 * (replication - 1),
+            reach=list(at),
+            replication=range(3),
+        )
+        return said(study("one"), data)[0]
 
     assert "rises from 1.0" in words(1.0, 2.0, 3.0)
     assert "rises on the whole from 1.0" in words(1.0, 2.1, 2.0, 3.0)
@@ -1106,8 +1070,7 @@ def test_sessions_of_some_methods_name_them() -> None:
 
 def test_cases_with_long_names_are_compared_by_their_places() -> None:
     def words(*values: Sequence[float]) -> str:
-        names = ["a, first", "b, second", "c, third"]
-        return said(study(*names), replicated(names, *values))[0]
+        return compared(*values, names=["a, first", "b, second", "c, third"])
 
     low, near, high = [1.0, 1.1, 0.9], [1.0, 1.2, 0.9], [9.0, 9.1, 8.9]
     assert words(low, near, high).endswith("; the first and the second do not differ significantly.")
