@@ -1,6 +1,6 @@
 """Yes, no, not decided: what numbers, intervals and claims decide, and nothing else."""
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,23 +42,37 @@ def number(amount: Any, claim: str = "", **values: Any) -> Record:
     return found
 
 
-def first(test: dict[str, Any], rows: dict[tuple[str, float], list[Record]], **answer: Any) -> str:
-    """The first sentence on results by algorithm, reach and replication."""
-    count = max(map(len, rows.values()))
-    coords = {
+Rows = dict[tuple[str, float], list[Record]]
+
+
+def answered(test: dict[str, Any], rows: Rows, kind: str, run: Any = None, **answer: Any) -> list[str]:
+    """The sentences on results by algorithm, reach and replication."""
+    coords: dict[str, list[Any]] = {
         "algorithm": list(dict.fromkeys(name for name, _ in rows)),
         "reach": list(dict.fromkeys(reach for _, reach in rows)),
-        "replication": list(range(count)),
+        "replication": list(range(max(map(len, rows.values())))),
     }
     cells = [
         ({"algorithm": name, "reach": reach, "replication": k}, one)
         for (name, reach), own in rows.items()
         for k, one in enumerate(own)
     ]
-    return Answer(study(test, **answer), collect(cells, coords)).sentences[0].text
+    about = study(test, **answer)
+    about["method"] = [{"name": name, "kind": kind} for name in coords["algorithm"]]
+    return [one.text for one in Answer(about, collect(cells, coords), run).sentences]
 
 
-def exact(*values: Any, **answer: Any) -> dict[tuple[str, float], list[Record]]:
+def first(test: dict[str, Any], rows: Rows, **answer: Any) -> str:
+    """The first sentence on results of methods that draw."""
+    return answered(test, rows, "q_learning", **answer)[0]
+
+
+def all_sentences(test: dict[str, Any], rows: Rows, **answer: Any) -> list[str]:
+    """All sentences on exact results, of methods without draws."""
+    return answered(test, rows, "best_response", **answer)
+
+
+def exact(*values: Any) -> Rows:
     """Two equal results each, which draws do not change."""
     return {("a", reach): [number(value)] * 2 for reach, value in zip(REACHES, values, strict=False)}
 
@@ -237,14 +251,8 @@ def test_rows_that_no_result_has_are_named() -> None:
 
 
 def sentences(test: dict[str, Any], values: list[float], claim: str = "", **answer: Any) -> list[str]:
-    cells = [
-        ({"algorithm": "a", "reach": x}, number([value, value], claim))
-        for x, value in zip(REACHES, values, strict=False)
-    ]
-    data = collect(cells, {"algorithm": ["a"], "reach": REACHES[: len(values)]})
-    about = study(test, **answer)
-    about["method"] = [{"name": "a", "kind": "best_response"}]
-    return [one.text for one in Answer(about, data).sentences]
+    rows = {("a", x): [number([value] * 2, claim)] for x, value in zip(REACHES, values, strict=False)}
+    return all_sentences(test, rows, **answer)
 
 
 def test_what_a_verdict_says_is_said_once() -> None:
@@ -304,16 +312,12 @@ def test_lists_that_may_lack_equilibria_bound_them(test: dict[str, int], complet
 
 
 def test_a_word_is_compared_and_said_once() -> None:
-    cells = [
-        ({"algorithm": "a", "reach": x}, number(1.0) | {"end_state": ((), np.asarray("stable_point"))})
-        for x in REACHES[:2]
-    ]
-    data = collect(cells, {"algorithm": ["a"], "reach": REACHES[:2]})
+    rows = {("a", reach): [number(1.0, end_state="stable_point")] for reach in REACHES[:2]}
     for value, text in (
         ("stable_point", "Yes: the end of the dynamics is a stable point at every reach."),
         ("cycle", "No: the end of the dynamics is a stable point at every reach, not a cycle."),
     ):
-        assert Answer(study({"quantity": "end_state", "equals": value}), data).sentences[0].text == text
+        assert all_sentences({"quantity": "end_state", "equals": value}, rows)[0] == text
 
 
 def test_entries_that_a_study_names_empty_are_left_out() -> None:
@@ -332,31 +336,13 @@ def test_equal_numbers_are_said_once_and_others_with_what_they_are_not() -> None
 
 
 def test_points_that_are_no_equilibria_decide_nothing_where_others_are() -> None:
-    claims = ["equilibrium", "not an equilibrium"]
-    cells = [
-        ({"algorithm": "a", "reach": x}, number([value, value], claim))
-        for x, value, claim in zip(REACHES, (3.0, 1.0), claims, strict=False)
-    ]
-    about = study({"quantity": "payoff", "above": 2})
-    about["method"] = [{"name": "a", "kind": "best_response"}]
-    data = collect(cells, {"algorithm": ["a"], "reach": REACHES[:2]})
-    assert Answer(about, data).sentences[0].text == (
+    rows = {
+        ("a", 0.1): [number([3.0, 3.0], "equilibrium")],
+        ("a", 0.2): [number([1.0, 1.0], "not an equilibrium")],
+    }
+    assert all_sentences({"quantity": "payoff", "above": 2}, rows)[0] == (
         "Yes: leaving out points that are not equilibria, the payoff is 3, above 2."
     )
-
-
-def all_sentences(
-    test: dict[str, Any], rows: dict[tuple[str, float], list[Record]], **answer: Any
-) -> list[str]:
-    """All sentences on exact results by algorithm and reach, of methods without draws."""
-    coords = {
-        "algorithm": list(dict.fromkeys(name for name, _ in rows)),
-        "reach": list(dict.fromkeys(reach for _, reach in rows)),
-    }
-    cells = [({"algorithm": name, "reach": reach}, own[0]) for (name, reach), own in rows.items()]
-    about = study(test, **answer)
-    about["method"] = [{"name": name, "kind": "best_response"} for name in coords["algorithm"]]
-    return [one.text for one in Answer(about, collect(cells, coords)).sentences]
 
 
 def test_cases_that_the_verdict_told_are_not_repeated() -> None:
@@ -433,11 +419,8 @@ def test_an_entry_stands_beside_its_number_and_not_beside_its_case() -> None:
 def test_what_is_true_is_told_by_its_name() -> None:
     def words(*truths: bool) -> str:
         test = {"quantity": "safe", "equals": True}
-        cells = [({"algorithm": "a", "reach": k}, number(1.0, safe=truth)) for k, truth in enumerate(truths)]
-        data = collect(cells, {"algorithm": ["a"], "reach": list(range(len(truths)))})
-        about = study(test, words={"safe": "the race is safe"})
-        about["method"] = [{"name": "a", "kind": "best_response"}]  # which draws nothing
-        return Answer(about, data).sentences[0].text
+        rows = {("a", reach): [number(1.0, safe=truth)] for reach, truth in enumerate(truths)}
+        return all_sentences(test, rows, words={"safe": "the race is safe"})[0]
 
     assert words(True, True) == "Yes: the race is safe at every reach."
     assert words(True) == "Yes: the race is safe."
@@ -467,8 +450,6 @@ def test_an_unfinished_run_answers_so_far() -> None:
         def counts(self) -> dict[str, int]:
             return {"done": 2, "total": 4, "failed": 0}
 
-    cells = [({"algorithm": "a", "reach": 0.1, "replication": k}, number(3.0)) for k in range(2)]
-    data = collect(cells, {"algorithm": ["a"], "reach": [0.1], "replication": [0, 1]})
-    about, run = study({"quantity": "payoff", "above": 2.0}), cast(Any, Unfinished())
-    assert Answer(about, data, run).sentences[0].text.startswith("Yes, so far: the payoff is 3")
-    assert Answer(about, data).sentences[0].text.startswith("Yes: the payoff is 3")
+    test = {"quantity": "payoff", "above": 2.0}
+    assert first(test, exact(3.0), run=Unfinished()).startswith("Yes, so far: the payoff is 3")
+    assert first(test, exact(3.0)).startswith("Yes: the payoff is 3")
