@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from base64 import b64encode
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -63,8 +64,12 @@ def data_of(cells: dict[tuple[float, str], Record], planned: int = 4) -> xr.Data
     return collect(rows, {"reach": [0.1, 0.2], "algorithm": ["a", "b"]})
 
 
+def by_reach(made: Callable[[float], dict[str, Any]]) -> xr.Dataset:
+    return data_of({(reach, name): record(**made(reach)) for reach in (0.1, 0.2) for name in ("a", "b")})
+
+
 def full(**values: Any) -> xr.Dataset:
-    return data_of({(reach, method): record(**values) for reach in (0.1, 0.2) for method in ("a", "b")})
+    return by_reach(lambda _: values)
 
 
 def expectations(study: Study | dict[str, Any], data: xr.Dataset) -> list[dict[str, Any]]:
@@ -89,6 +94,11 @@ KEYS = [
 CERTIFICATE = [
     *("cell", "algorithm", "at", "regret", "bound", "coverage", "rounding", "radius", "claim", "reason")
 ]
+
+
+def verdict(data: xr.Dataset, quick: bool = False, **expect: Any) -> str | None:
+    found: str | None = row(data, quick, **expect)["expected_verdict"]
+    return found
 
 
 def verdicts(found: dict[str, Any]) -> tuple[str | None, str | None]:
@@ -195,7 +205,7 @@ UNCHANGED: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("changes", "expect"), UNCHANGED)
 def test_unaffected_expectations_are_compared(changes: dict[str, Any], expect: dict[str, Any]) -> None:
-    data = data_of({(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")})
+    data = full(gain=1.0)
     data = data.isel(reach=1, drop=True) if changes == {"game.reach": 0.2} else data
     assert verdicts(changed(changes, data, **expect))[1] == "agrees"
 
@@ -236,7 +246,7 @@ def test_expectations_affected_by_changes_are_not_compared(
 
 
 def test_a_new_sweep_is_compared_at_the_value_of_the_study() -> None:
-    data = data_of({(r, m): record(gain=10 * r) for r in (0.1, 0.2) for m in ("a", "b")})
+    data = by_reach(lambda reach: {"gain": 10 * reach})
     tables: dict[str, Any] = {
         "game": {"family": "influencer", "reach": [0.1, 0.1]},
         "method": {"kind": "newton"},
@@ -335,120 +345,88 @@ def test_a_copy_of_no_study_is_refused(tmp_path: Path, name: str, says: str) -> 
         copied(tmp_path, "race_stakes", **{'based_on = "race_stakes"': f'based_on = "{name}"'})
 
 
-def test_at_selects_coordinates_players_and_methods() -> None:
-    data = data_of({(r, m): record(gain=[r, 10 * r]) for r in (0.1, 0.2) for m in ("a", "b")})
-    assert (
-        row(data, quantity="gain", at={"reach": 0.2, "player": 1}, expected=2.0)["expected_verdict"]
-        == "agrees"
-    )
-    assert (
-        row(data, quantity="gain", at={"algorithm": "b", "player": 0, "reach": 0.1}, expected=0.1)["ours"]
-        == 0.1
-    )
-    for at in ({"reach": 0.15, "player": 0}, {"reach": 0.1, "player": 2}, {"algorithm": "c"}, {"width": 1}):
-        assert row(data, quantity="gain", at=at, expected=0.1)["expected_verdict"] == "not compared"
+BY_PLAYER = by_reach(lambda reach: {"gain": [reach, 10 * reach]})
+SINGLE = by_reach(lambda reach: {"gain": reach, "safe": reach > 0.1})
+COMPANION = SINGLE.assign_coords(width=("reach", [5.0, 6.0]))
+CONSTANT = full(gain=0.19).isel(reach=0, drop=True)  # at a reach of 0.2, of the game
+OF_CLAIMS = {"quantity": "claim", "reduce": "share"}
+COMPARED: list[tuple[xr.Dataset, dict[str, Any], float, str]] = [
+    (BY_PLAYER, {"at": {"reach": 0.2, "player": 1}}, 2.0, "agrees"),
+    (BY_PLAYER, {"at": {"algorithm": "b", "player": 0, "reach": 0.1}}, 0.1, "agrees"),
+    (BY_PLAYER, {"at": {"reach": 0.15, "player": 0}}, 0.1, "not compared"),
+    (BY_PLAYER, {"at": {"reach": 0.1, "player": 2}}, 0.1, "not compared"),
+    (BY_PLAYER, {"at": {"algorithm": "c"}}, 0.1, "not compared"),
+    (BY_PLAYER, {"at": {"width": 1}}, 0.1, "not compared"),
+    (BY_PLAYER, {"reduce": "mean"}, 0.825, "agrees"),
+    (BY_PLAYER, {"reduce": "min"}, 0.1, "agrees"),
+    (BY_PLAYER, {"reduce": "max"}, 2.0, "agrees"),
+    (BY_PLAYER, {"reduce": "share"}, 1.0, "agrees"),
+    (COMPANION, {"at": {"width": 6}}, 0.2, "agrees"),
+    (COMPANION, {"at": {"width": 7}}, 0.2, "not compared"),
+    (CONSTANT, {"at": {"reach": 0.2}}, 0.19, "agrees"),
+    (CONSTANT, {"at": {"reach": 0.3}}, 0.19, "not compared"),
+    (SINGLE, {"quantity": "safe", "reduce": "share"}, 0.5, "agrees"),
+    (SINGLE, {"reduce": "share", "equals": 0.1}, 0.5, "agrees"),
+    (SINGLE, OF_CLAIMS | {"equals": "equilibrium"}, 1.0, "agrees"),
+    (SINGLE, OF_CLAIMS | {"equals": "not an equilibrium"}, 0.0, "agrees"),
+    (SINGLE, OF_CLAIMS, 1.0, "not compared"),
+    (SINGLE, {"quantity": "claim", "reduce": "mean"}, 1.0, "not compared"),
+]
 
 
-def test_at_may_name_a_companion_coordinate() -> None:
-    data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
-    data = data.assign_coords(width=("reach", [5.0, 6.0]))
-    assert row(data, quantity="gain", at={"width": 6}, expected=0.2)["expected_verdict"] == "agrees"
-    assert row(data, quantity="gain", at={"width": 7}, expected=0.2)["expected_verdict"] == "not compared"
-
-
-def test_at_may_name_a_constant_game_parameter() -> None:
-    data = full(threshold=0.19).isel(reach=0, drop=True)
-    assert row(data, quantity="threshold", at={"reach": 0.2}, expected=0.19)["expected_verdict"] == "agrees"
-    assert (
-        row(data, quantity="threshold", at={"reach": 0.3}, expected=0.19)["expected_verdict"]
-        == "not compared"
-    )
-
-
-@pytest.mark.parametrize(("reduce", "ours"), [("mean", 0.825), ("min", 0.1), ("max", 2.0), ("share", 1.0)])
-def test_reduce_combines_the_remaining_values(reduce: str, ours: float) -> None:
-    data = data_of({(r, m): record(gain=[r, 10 * r]) for r in (0.1, 0.2) for m in ("a", "b")})
-    assert row(data, quantity="gain", reduce=reduce, expected=ours, tolerance=1e-12)["ours"] == pytest.approx(
-        ours
-    )
-
-
-def test_share_counts_true_values() -> None:
-    data = data_of({(r, m): record(safe=r > 0.1) for r in (0.1, 0.2) for m in ("a", "b")})
-    assert row(data, quantity="safe", reduce="share", expected=0.5)["expected_verdict"] == "agrees"
-
-
-def test_share_counts_values_equal_to_text_or_a_number() -> None:
-    data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
-    count = {"reduce": "share", "tolerance": 1e-12}
-    assert (
-        row(data, quantity="claim", equals="equilibrium", expected=1, **count)["expected_verdict"] == "agrees"
-    )
-    assert row(data, quantity="claim", equals="not an equilibrium", expected=0, **count)["ours"] == 0.0
-    assert row(data, quantity="gain", equals=0.1, expected=0.5, **count)["expected_verdict"] == "agrees"
-    assert row(data, quantity="claim", expected=1, **count)["expected_verdict"] == "not compared"
+@pytest.mark.parametrize(("data", "expect", "expected", "verdict"), COMPARED)
+def test_values_are_selected_by_at_or_combined_by_reduce(
+    data: xr.Dataset, expect: dict[str, Any], expected: float, verdict: str
+) -> None:
+    found = row(data, **{"quantity": "gain", "expected": expected, "tolerance": 1e-12, **expect})
+    assert found["expected_verdict"] == verdict
+    if verdict == "agrees":
+        assert found["ours"] == pytest.approx(expected)
 
 
 def test_an_unknown_quantity_is_reported_with_the_nearest_name() -> None:
-    data = data_of({(0.1, "a"): record(threshold=0.2)})
-    (one,) = judge({**STUDY, "expect": [{"quantity": "treshold", "expected": 1.0}]}, data)
-    assert one.row["reason"] == "treshold is in no cell of this run; did you mean 'threshold'?"
+    found = row(data_of({(0.1, "a"): record(threshold=0.2)}), quantity="treshold", expected=1.0)
+    assert found["reason"] == "treshold is in no cell of this run; did you mean 'threshold'?"
 
 
 def test_different_values_need_at_or_reduce() -> None:
-    data = data_of({(r, m): record(gain=r) for r in (0.1, 0.2) for m in ("a", "b")})
-    study = STUDY | {"expect": [{"quantity": "gain", "expected": 0.1}]}
-    assert judge(study, data)[0].row["reason"] == "4 values that differ: pick one with at, or give reduce"
-    assert row(data, quantity="claim", reduce="mean", expected=1)["expected_verdict"] == "not compared"
+    found = row(SINGLE, quantity="gain", expected=0.1)
+    assert found["reason"] == "4 values that differ: pick one with at, or give reduce"
 
 
 def test_missing_cells_and_missing_values_are_not_compared() -> None:
     partial = data_of({(0.1, "a"): record(gain=1.0)})
-    study = STUDY | {
-        "expect": [{"quantity": "gain", "expected": 1.0}, {"quantity": "other", "expected": 1.0}]
-    }
-    first, other = judge(study, partial)
-    assert (first.row["ours"], first.row["expected_verdict"], first.row["reason"]) == (
-        1.0,
-        "not compared",
-        "3 of 4 cells are missing",
-    )
-    assert (other.row["ours"], other.row["reason"]) == (None, "other is in no cell of this run")
-    assert (
-        row(partial, quantity="gain", at={"reach": 0.1, "algorithm": "a"}, expected=1.0)["expected_verdict"]
-        == "agrees"
-    )
+    first = row(partial, quantity="gain", expected=1.0)
+    assert (first["ours"], verdicts(first)[1]) == (1.0, "not compared")
+    assert first["reason"] == "3 of 4 cells are missing"
+    other = row(partial, quantity="other", expected=1.0)
+    assert (other["ours"], other["reason"]) == (None, "other is in no cell of this run")
+    assert verdict(partial, quantity="gain", at={"reach": 0.1, "algorithm": "a"}, expected=1.0) == "agrees"
     assert row(partial, quantity="gain", at={"reach": 0.2}, expected=1.0)["ours"] is None
     assert row(full(gain=np.nan), quantity="gain", reduce="mean", expected=1.0)["ours"] is None
     assert row(full(gain=np.inf), quantity="gain", reduce="max", expected=1.0)["ours"] is None
 
 
 def test_an_empty_run_is_not_compared() -> None:
-    assert row(data_of({}), quantity="gain", expected=1.0)["expected_verdict"] == "not compared"
+    assert verdict(data_of({}), quantity="gain", expected=1.0) == "not compared"
     assert certificates(data_of({})) == []
 
 
 def test_unplanned_cells_are_not_reported_as_missing() -> None:
     """A method that does not depend on a swept key is computed once."""
     data = data_of({(0.1, "a"): record(gain=1.0), (0.1, "b"): record(gain=1.0)}, planned=2)
-    assert row(data, quantity="gain", expected=1.0)["expected_verdict"] == "agrees"
+    assert verdict(data, quantity="gain", expected=1.0) == "agrees"
 
 
 def test_padding_for_absent_players_is_ignored() -> None:
-    data = data_of(
-        {(r, m): record(gain=[1.0] if r < 0.2 else [1.0, 3.0]) for r in (0.1, 0.2) for m in ("a", "b")}
-    )
-    assert (
-        row(data, quantity="gain", reduce="mean", expected=10 / 6, tolerance=1e-9)["expected_verdict"]
-        == "agrees"
-    )
+    data = by_reach(lambda reach: {"gain": [1.0] if reach < 0.2 else [1.0, 3.0]})
+    assert verdict(data, quantity="gain", reduce="mean", expected=10 / 6, tolerance=1e-9) == "agrees"
 
 
 def test_quick_form_compares_only_values_marked_as_quick() -> None:
     data = full(gain=1.0)
-    assert row(data, quick=True, quantity="gain", expected=1.0)["expected_verdict"] == "not compared"
-    assert row(data, quick=True, quantity="gain", expected=1.0)["ours"] == 1.0
-    assert row(data, quick=True, quantity="gain", expected=1.0)["expected_verdict"] == "not compared"
+    found = row(data, quick=True, quantity="gain", expected=1.0)
+    assert (found["ours"], found["expected_verdict"]) == (1.0, "not compared")
     marked = STUDY | {"quick_form": True, "expect": [{"quantity": "gain", "expected": 1.0, "quick": True}]}
     assert expectations(marked, data)[0]["expected_verdict"] == "agrees"
 
@@ -473,10 +451,7 @@ def test_a_cell_without_certificate_counts_as_the_weakest() -> None:
     cells = {(r, m): record(gain=1.0) for r in (0.1, 0.2) for m in ("a", "b")}
     for name in ("claim", "regret", "bound", "coverage"):
         del cells[0.1, "a"][name]
-    assert (
-        judge(STUDY | {"expect": [{"quantity": "gain", "expected": 1}]}, data_of(cells))[0].row["certificate"]
-        is None
-    )
+    assert row(data_of(cells), quantity="gain", expected=1)["certificate"] is None
     assert certificates(data_of(cells))[0] == {
         "cell": "0.1a", "algorithm": "a", "at": {"reach": 0.1},
         "regret": None, "bound": None, "coverage": None, "rounding": None,
@@ -503,10 +478,7 @@ def test_integer_padding_is_ignored() -> None:
     two: Record = record() | {"move": (("player",), np.array([2, 0]))}
     three: Record = record() | {"move": (("player",), np.array([1, 1, 1]))}
     data = data_of({(0.1, "a"): two, (0.1, "b"): three}, planned=2)
-    assert (
-        row(data, quantity="move", at={"algorithm": "a"}, reduce="min", expected=0)["expected_verdict"]
-        == "agrees"
-    )
+    assert verdict(data, quantity="move", at={"algorithm": "a"}, reduce="min", expected=0) == "agrees"
     found = row(data, quantity="move", at={"algorithm": "a", "player": 2}, expected=0)
     assert (found["ours"], found["expected_verdict"]) == (None, "not compared")
 
@@ -591,9 +563,25 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return stored(tmp_path_factory.mktemp("runs") / "three")
 
 
+def page_of(run: Run) -> str:
+    return build(run.folder).read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def page(run: Run) -> str:
-    return build(run.folder).read_text(encoding="utf-8")
+    return page_of(run)
+
+
+def assert_is_well_formed(text: str) -> None:
+    """Every tag is closed, identifiers are unique, and links within the page lead to one."""
+    parsed = Page(text)
+    assert parsed.open == []
+    names = [value for _, name, value in parsed.attributes if name == "id"]
+    assert len(names) == len(set(names))
+    links = [value for _, name, value in parsed.attributes if name.endswith("href")]
+    uses = {link[1:] for link in links if link.startswith("#")}
+    uses |= set(re.findall(r"url\(#([^)]+)\)", without_scripts(text)))
+    assert uses <= set(names)
 
 
 def test_styles_of_the_page_are_allowed_by_their_hash_alone(page: str) -> None:
@@ -658,7 +646,7 @@ def test_warnings_of_cells_are_listed_once_and_truncated(tmp_path: Path, page: s
             run.note(
                 place.id, "done", 1.0, "\n".join([f"UserWarning: {k}% unseen", *own[: 6 if k == 1 else 0]])
             )
-    text = build(run.folder).read_text(encoding="utf-8")
+    text = page_of(run)
     assert Page(text).words["li"][-6:] == [
         "0% unseen (5 cells, with other numbers)",
         *(f"{word} <b>" for word in ("tired", "late", "lost", "blind")),
@@ -669,15 +657,7 @@ def test_warnings_of_cells_are_listed_once_and_truncated(tmp_path: Path, page: s
 
 @pytest.mark.representative
 def test_page_is_well_formed_with_unique_identifiers(page: str) -> None:
-    parsed = Page(page)
-    assert parsed.open == []
-    names = [value for _, name, value in parsed.attributes if name == "id"]
-    assert len(names) == len(set(names))
-    uses = {
-        value[1:] for _, name, value in parsed.attributes if name.endswith("href") and value.startswith("#")
-    }
-    uses |= set(re.findall(r"url\(#([^)]+)\)", without_scripts(page)))
-    assert uses <= set(names)
+    assert_is_well_formed(page)
 
 
 def test_page_loads_no_external_resources(page: str) -> None:
@@ -693,7 +673,7 @@ def test_page_loads_no_external_resources(page: str) -> None:
 def test_same_data_give_the_same_files(run: Run, page: str) -> None:
     figures = {path.name: path.read_bytes() for path in (run.folder / "figures").iterdir()}
     assert sorted(figures) == ["01-bifurcation.svg", "02-paths.svg"]
-    assert build(run.folder).read_text(encoding="utf-8") == page
+    assert page_of(run) == page
     assert figures == {path.name: path.read_bytes() for path in (run.folder / "figures").iterdir()}
 
 
@@ -707,7 +687,7 @@ def test_text_of_a_study_is_escaped(tmp_path: Path) -> None:
         expect=[{"quantity": "threshold", "published": evil, "why": evil, "locator": evil, "note": evil}],
         sweep={"game.reach": [0.17, 0.2]},
     )
-    text = build(stored(tmp_path / "evil", made, leave=1, fail=evil).folder).read_text(encoding="utf-8")
+    text = page_of(stored(tmp_path / "evil", made, leave=1, fail=evil))
     assert "<script>alert" not in text
     assert text.count("&lt;script&gt;") >= 6
     assert Page(text).open == []
@@ -755,10 +735,10 @@ def test_custom_plots_are_drawn_separately_and_embedded_from_files(tmp_path: Pat
     (tmp_path / "mine.py").write_text(mine)
     rows = ["mine.py:ends", "paths", {"kind": "mine.py:ends", "colour": "green"}, "mine.py:broken"]
     run = stored(tmp_path / "run", study(plots=rows, sweep={}, folder=tmp_path))
-    assert "mine.py:ends, was not drawn" in build(run.folder).read_text(encoding="utf-8")
+    assert "mine.py:ends, was not drawn" in page_of(run)
     assert draw_own(run) == ["plots[3] (mine.py:broken) was not drawn: RuntimeError: no luck"]
     (tmp_path / "mine.py").unlink()  # the report needs only the stored figures
-    text = build(run.folder).read_text(encoding="utf-8")
+    text = page_of(run)
     for file in ("01-ends.svg", "03-ends.svg"):
         svg = (run.folder / "figures" / file).read_bytes()
         assert f"data:image/svg+xml;base64,{b64encode(svg).decode()}" in text
@@ -773,7 +753,7 @@ def test_quick_partial_failed_and_damaged_runs_are_marked(tmp_path: Path) -> Non
     run = stored(tmp_path / "run", made, leave=1, fail="ValueError: reach must be above 0")
     path = run.cell_path(run.cells[0].id)
     path.write_bytes(path.read_bytes()[:-1])
-    text = build(run.folder).read_text(encoding="utf-8")
+    text = page_of(run)
     for words in (
         "reduced run",
         "--quick",
@@ -790,7 +770,7 @@ def test_quick_partial_failed_and_damaged_runs_are_marked(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_quick_form_without_a_reduction_is_not_called_reduced(tmp_path: Path) -> None:
-    text = build(stored(tmp_path / "run", study().quick_form()).folder).read_text(encoding="utf-8")
+    text = page_of(stored(tmp_path / "run", study().quick_form()))
     assert "reduced run" not in text
     assert "✓ agrees" in text
     assert "rivalry run three --quick" in text
@@ -798,24 +778,9 @@ def test_a_quick_form_without_a_reduction_is_not_called_reduced(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_a_run_without_results_has_a_page(tmp_path: Path) -> None:
-    run = Run.create_or_open(tmp_path / "run", study())
-    text = build(run.folder).read_text(encoding="utf-8")
+    text = page_of(Run.create_or_open(tmp_path / "run", study()))
     assert "No cell has finished yet." in text
     assert text.count("was not drawn") == 2
-
-
-@pytest.mark.slow
-def test_a_study_of_studies_has_one_page_with_one_section_per_study(tmp_path: Path) -> None:
-    parts = {name: study(name=name, title=f"Part {name}", sweep={}) for name in ("one", "two")}
-    made = Study(name="both", title="Both", include=["one", "two"], included=parts)
-    run = Run.create_or_open(tmp_path / "both", made)
-    for name in parts:
-        stored(run.folder / name, parts[name])
-    text = build(run.folder).read_text(encoding="utf-8")
-    assert [text.count(f'<section id="{name}">') for name in parts] == [1, 1]
-    assert 'href="#two"' in text
-    names = [value for _, name, value in Page(text).attributes if name == "id"]
-    assert len(names) == len(set(names))
 
 
 def test_numbers_are_short_and_plain() -> None:
@@ -848,10 +813,14 @@ def test_the_command_line_reports_both_verdicts_and_explanations(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_changes_from_the_study_are_reported(tmp_path: Path) -> None:
-    made = study(sweep={"game.reach": [0.17, 0.2]}).with_changes({"method.gradient_ascent.max_steps": 3})
-    text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
+def test_changes_from_the_study_are_reported_above_the_answer(tmp_path: Path) -> None:
+    made = study(sweep={"game.reach": [0.17, 0.2]}, plots=[])
+    made = made.with_changes({"method.gradient_ascent.max_steps": 3})
+    text = page_of(stored(tmp_path / "run", made))
     assert "changed from the study: max steps 3 instead of the default" in text
+    heads = [f"<h2>{head}</h2>" for head in ("Results", "Caveats", "Published and expected values")]
+    places = [text.index(words) for words in ("changed from the study", '<p class="finding">', *heads)]
+    assert places == sorted(places)
     assert "1 value not compared" in text
     again = Study.from_resolved(json.loads(json.dumps(made.resolved())))
     assert again == made
@@ -861,7 +830,7 @@ def test_changes_from_the_study_are_reported(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_rule_labels_are_explained_once_where_used(tmp_path: Path, page: str) -> None:
     made = study(title="TURN against DICT")
-    text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
+    text = page_of(stored(tmp_path / "run", made))
     assert text.count("TURN: resources assigned by turn-taking") == 1
     assert text.count("DICT: resources assigned by true urgency") == 1
     assert "COIN: " not in text
@@ -895,42 +864,30 @@ def test_only_refuted_claims_are_marked(tmp_path: Path, page: str) -> None:
     run = Run.create_or_open(tmp_path / "run", study(sweep={"game.reach": [0.2]}, plots=[]))
     with run.locking():
         store(run, run.cells[0].id, {"status": ((), np.asarray("completed"))})
-    text = build(run.folder).read_text(encoding="utf-8")
+    text = page_of(run)
     assert "no certificate" in text
     assert 'class="weak"' not in text
-
-
-@pytest.mark.slow
-def test_a_changed_run_says_so_above_the_answer(tmp_path: Path) -> None:
-    made = study(sweep={"game.reach": [0.2]}, plots=[]).with_changes({"game.reach": 0.25})
-    text = build(stored(tmp_path / "run", made).folder).read_text(encoding="utf-8")
-    said = ["changed from the study", '<p class="finding">', "<h2>Results</h2>", "<h2>Caveats</h2>"]
-    places = [text.index(words) for words in (*said, "<h2>Published and expected values</h2>")]
-    assert places == sorted(places)
 
 
 @pytest.mark.slow
 def test_a_study_of_studies_begins_with_a_sentence_and_a_picture_per_study(tmp_path: Path) -> None:
     expect = [{"quantity": "threshold", "expected": float(THRESHOLD), "tolerance": 1e-9}]
     expect.append({"quantity": "treshold", "expected": 0.1})
-    tables: dict[str, Any] = {
-        "sweep": {"game.reach": [0.2, 0.25]},
-        "expect": expect,
-        "plots": ["bifurcation"],
+    tables: dict[str, Any] = {"sweep": {"game.reach": [0.2, 0.25]}, "expect": expect}
+    parts = {
+        name: study(name=name, title=f"Part {name}", plots=["bifurcation"], **tables)
+        for name in ("one", "two")
     }
-    parts = {name: study(name=name, title=f"Part {name}", **tables) for name in ("one", "two")}
     made = Study(name="both", title="Both", include=["one", "two"], included=parts)
     run = Run.create_or_open(tmp_path / "both", made)
     for name in parts:
         stored(run.folder / name, parts[name])
-    text = build(run.folder).read_text(encoding="utf-8")
+    text = page_of(run)
     shown = re.sub(r'<details class="part">.*?</section>', "", without_scripts(text), flags=re.S)
     assert shown.count("<svg") == 2
     assert shown.count('<p class="finding">At reach 0.2, ') == 2
     assert text.count("1 value not compared") == 2
     assert text.count("<h2>Notes</h2>") == 1
-    parsed = Page(text)
-    names = [value for _, name, value in parsed.attributes if name == "id"]
-    assert len(names) == len(set(names))
-    uses = {v[1:] for _, n, v in parsed.attributes if n.endswith("href") and v.startswith("#")}
-    assert uses | set(re.findall(r"url\(#([^)]+)\)", without_scripts(text))) <= set(names)
+    assert [text.count(f'<section id="{name}">') for name in parts] == [1, 1]
+    assert 'href="#two"' in text
+    assert_is_well_formed(text)
