@@ -115,20 +115,24 @@ def test_inconsistent_rules_are_reported_as_refused() -> None:
 # words
 
 
-def chosen(values: np.ndarray, default: int = 0, exact: bool = False) -> tuple[str, str]:
-    """Words on the trials of a rule, and on the objective of the chosen one."""
+def searched(values: np.ndarray, chosen: int, exact: bool = False) -> dict[str, np.ndarray]:
+    """Stored arrays of a search whose objectives ``[trial seed]`` are given."""
     count, mean = len(values), values.mean(axis=1)
     half = np.zeros(count) if exact else half_width(values.T)
-    arrays = {
+    return {
         "trial_objective": values,
         "trial_objective_mean": mean,
         "trial_objective_low": mean - half,
         "trial_objective_high": mean + half,
         "trial_status": np.full(count, "completed"),
-        "chosen": np.asarray(np.argmax(mean)),
-        "default_trial": np.asarray(default),
+        "chosen": np.asarray(chosen),
     }
-    found = chosen_rule(Reader(arrays), "toll 2")
+
+
+def chosen(values: np.ndarray, default: int = 0, exact: bool = False) -> tuple[str, str]:
+    """Words on the trials of a rule, and on the objective of the chosen one."""
+    arrays = searched(values, int(np.argmax(values.mean(axis=1))), exact)
+    found = chosen_rule(Reader(arrays | {"default_trial": np.asarray(default)}), "toll 2")
     assert found is not None
     return found[0].text, found[1].text
 
@@ -162,17 +166,9 @@ def test_a_rule_of_single_runs_is_best_only_where_nothing_is_drawn() -> None:
 
 
 def test_seeds_that_other_designs_have_are_no_runs_of_a_rule() -> None:
-    padding = np.full((2, 2), np.nan)
     values = np.array([[1.0, 1.2, 0.8], [2.0, 2.3, 1.9]])
-    arrays = {
-        "trial_objective": np.hstack([values, padding]),
-        "trial_objective_mean": values.mean(axis=1),
-        "trial_objective_low": values.mean(axis=1) - half_width(values.T),
-        "trial_objective_high": values.mean(axis=1) + half_width(values.T),
-        "trial_status": np.full(2, "completed"),
-        "chosen": np.asarray(1),
-    }
-    found = chosen_rule(Reader(arrays), "toll 2")
+    padded = np.hstack([values, np.full((2, 2), np.nan)])
+    found = chosen_rule(Reader(searched(values, 1) | {"trial_objective": padded}), "toll 2")
     assert found is not None
     assert found[0].text == "toll 2"
 
@@ -307,72 +303,49 @@ def test_grid_and_sampled_values_of_choices() -> None:
     assert 5 < np.median(drawn) < 20
 
 
-BAD: dict[str, dict[str, Any]] = {  # message -> options
-    "choices: {} must be a table with at least one choice": {"choices": {}},
-    "choices: mean_karma is 1.0; must be a list of values, or {from, to, count}": {
-        "choices": {"mean_karma": 1.0}
-    },
-    "choices: mean_karma[1]: 1.0 is there twice": {"choices": {"mean_karma": [1.0, 1.0]}},
-    "choices: mean_karma has from; must have from, to, and may have count, scale": {
-        "choices": {"mean_karma": {"from": 1.0}}
-    },
-    "choices: mean_karma: from 1 must be below to 1": {
-        "choices": {"mean_karma": {"from": 1.0, "to": 1.0, "count": 2}}
-    },
-    "choices: mean_karma: from 0 must be above 0 on": {
-        "choices": {"mean_karma": {"from": 0.0, "to": 1.0, "scale": "log"}}
-    },
-    "choices: mean_karma needs a count, or the design a number of trials": {
-        "choices": {"mean_karma": {"from": 0.0, "to": 1.0}}
-    },
-    "choices: mean_karma: count 1 must be a whole number": {
-        "choices": {"mean_karma": {"from": 0.0, "to": 1.0, "count": 1}}
-    },
-    "choices: mean_carma: is no keyword of karma; did you mean 'mean_karma'?": {
-        "choices": {"mean_carma": [1.0]}
-    },
-    "choices: mean_karma: 9 must be in [0, max_karma = 2]": {"choices": {"mean_karma": [1.0, 9.0]}},
-    "choices: tax: ": {"choices": {"tax": [[0.1, 0.2]]}},
-    "trials: 0 must be": {"trials": 0},
-    "seeds: 3 must be 1: newton draws nothing": {"seeds": 3},
-    "objective: {} must have at least one measure": {"objective": {}},
-    "objective.efficiency: nan must be a finite number": {"objective": {"efficiency": np.nan}},
-    "response_method: kind 'newtom' is no method; did you mean 'newton'?": {
-        "response_method": {"kind": "newtom"}
-    },
-    "response_method: 'hedge' does not fit this game": {"response_method": {"kind": "hedge"}},
-    "response_method: OnlineMirrorDescent must be newton, or a learner, as q_learning is": {
-        "response_method": {"kind": "online_mirror_descent"}
-    },
-    "response_method: bета: is no argument of PopulationNewton; ": {
-        "response_method": {"kind": "newton", "bета": 1.0}
-    },
-    "response_method: beta: -1 must be above 0": {"response_method": {"kind": "newton", "beta": -1.0}},
-    "response_method: int must be newton, or a learner, as q_learning is": {"response_method": 3},
-}
+WRONG_CHOICES: list[tuple[Any, str]] = [
+    ({}, "{} must be a table with at least one choice"),
+    ({"mean_karma": 1.0}, "mean_karma is 1.0; must be a list of values, or {from, to, count}"),
+    ({"mean_karma": [1.0, 1.0]}, "mean_karma[1]: 1.0 is there twice"),
+    ({"mean_karma": {"from": 1.0}}, "mean_karma has from; must have from, to, and may have count, scale"),
+    ({"mean_karma": {"from": 1.0, "to": 1.0, "count": 2}}, "mean_karma: from 1 must be below to 1"),
+    ({"mean_karma": {"from": 0.0, "to": 1.0, "scale": "log"}}, "mean_karma: from 0 must be above 0 on"),
+    ({"mean_karma": {"from": 0.0, "to": 1.0}}, "mean_karma needs a count, or the design a number of trials"),
+    ({"mean_karma": {"from": 0.0, "to": 1.0, "count": 1}}, "mean_karma: count 1 must be a whole number"),
+    ({"mean_carma": [1.0]}, "mean_carma: is no keyword of karma; did you mean 'mean_karma'?"),
+    ({"mean_karma": [1.0, 9.0]}, "mean_karma: 9 must be in [0, max_karma = 2]"),
+    ({"tax": [[0.1, 0.2]]}, "tax: "),
+]
+WRONG_METHODS: list[tuple[Any, str]] = [
+    ({"kind": "newtom"}, "kind 'newtom' is no method; did you mean 'newton'?"),
+    ({"kind": "hedge"}, "'hedge' does not fit this game"),
+    (
+        {"kind": "online_mirror_descent"},
+        "OnlineMirrorDescent must be newton, or a learner, as q_learning is",
+    ),
+    ({"kind": "newton", "bета": 1.0}, "bета: is no argument of PopulationNewton; "),
+    ({"kind": "newton", "beta": -1.0}, "beta: -1 must be above 0"),
+    (3, "int must be newton, or a learner, as q_learning is"),
+]
+WRONG: list[tuple[dict[str, Any], str]] = [
+    *(({"choices": value}, f"choices: {line}") for value, line in WRONG_CHOICES),
+    *(({"response_method": value}, f"response_method: {line}") for value, line in WRONG_METHODS),
+    ({"trials": 0}, "trials: 0 must be"),
+    ({"seeds": 3}, "seeds: 3 must be 1: newton draws nothing"),
+    ({"objective": {}}, "objective: {} must have at least one measure"),
+    ({"objective": {"efficiency": np.nan}}, "objective.efficiency: nan must be a finite number"),
+]
+UNKNOWN: list[tuple[dict[str, Any], str]] = [  # known once the players' method has run
+    ({"objective": "eficiency"}, "objective: 'eficiency' is no metric of the players' record; did you mean"),
+    ({"objective": {"status": 1.0}}, "objective: 'status' is no metric of the players' record"),
+    ({"spending": {"min(x)": 1.0}}, "spending: 'x' is no metric of the players' record"),
+]
 
 
-@pytest.mark.parametrize("line", BAD)
-def test_wrong_input_gives_one_line(line: str) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011
-        design(**BAD[line])
-    assert str(caught.value).startswith(line), str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.slow  # which metrics there are is known once the players' method has run
 @pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        (
-            {"objective": "eficiency"},
-            "objective: 'eficiency' is no metric of the players' record; did you mean",
-        ),
-        ({"objective": {"status": 1.0}}, "objective: 'status' is no metric of the players' record"),
-        ({"spending": {"min(x)": 1.0}}, "spending: 'x' is no metric of the players' record"),
-    ],
+    ("options", "line"), [*WRONG, *(pytest.param(*case, marks=pytest.mark.slow) for case in UNKNOWN)]
 )
-def test_unknown_metrics_give_one_line(options: dict[str, Any], line: str) -> None:
+def test_wrong_input_gives_one_line(options: dict[str, Any], line: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         design(**options)
     assert str(caught.value).startswith(line), str(caught.value)
@@ -451,19 +424,12 @@ def test_objectives_are_means_or_minima_of_known_entries() -> None:
 
 def test_the_table_of_rules_marks_the_game_as_it_is_and_what_cannot_be_told_from_the_best() -> None:
     values = np.array([[1.0, 1.2, 0.8], [2.0, 2.3, 1.9], [2.1, 2.2, 1.8]])
-    half = half_width(values.T)
     arrays = {
         "choice_name": np.array(["toll"]),
         "parameters": np.array([[0.0], [2.0], [4.0]]),
-        "trial_objective": values,
-        "trial_objective_mean": values.mean(axis=1),
-        "trial_objective_low": values.mean(axis=1) - half,
-        "trial_objective_high": values.mean(axis=1) + half,
-        "trial_status": np.full(3, "completed"),
-        "chosen": np.asarray(1),
         "default_trial": np.asarray(0),
     }
-    table = rule_trials(Reader(arrays))
+    table = rule_trials(Reader(searched(values, 1) | arrays))
     assert table is not None
     marks = [row["chosen"].text for row in table.rows]
     assert marks == ["the game as it is", "yes", "cannot be told from the best"]
