@@ -18,6 +18,7 @@ from tests.repeated_play import Duopoly, tables
 
 DICE = np.random.default_rng(5)
 PAIR = DICE.normal(size=(1, 2, 12))  # 3 and 4 actions
+PLAIN = tables(PAIR, (3, 4))
 LEVEL = np.arange(12).reshape(1, 12) % 5
 QUICK = {"decay": 1e-3}
 LEADS = [1.5 + 0.75 * k for k in range(7)]
@@ -28,6 +29,11 @@ BANDS = json.loads((Path(__file__).parents[1] / "reference" / "market.json").rea
 def quick(**options: Any) -> RepeatedQLearning:
     usual = {"sessions": 4, "exploration": QUICK, "stopping": {"stable_periods": 2000}, "gamma": 0.5}
     return RepeatedQLearning(**(usual | options))
+
+
+def solved(seed: int = 5, **options: Any) -> rv.Solution:
+    """The learning of two players with the payoffs ``PAIR``."""
+    return rv.solve(PLAIN, quick(**options), seed=seed)
 
 
 def played(periods: int) -> dict[str, int]:
@@ -99,7 +105,7 @@ def test_a_game_may_define_its_repeated_form() -> None:
 )
 def test_invalid_observations_and_memory_are_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        repeated_form(tables(PAIR, (3, 4)), **{"max_table_bytes": 2**27} | options)
+        repeated_form(PLAIN, **{"max_table_bytes": 2**27} | options)
 
 
 def test_moves_on_a_grid_are_refused() -> None:
@@ -113,7 +119,7 @@ def test_moves_on_a_grid_are_refused() -> None:
 
 
 def test_initial_values_are_mean_payoffs_of_actions() -> None:
-    world = repeated_form(tables(PAIR, (3, 4)))
+    world = repeated_form(PLAIN)
     one, two = PAIR[0].reshape(2, 3, 4)
     np.testing.assert_allclose(
         mean_payoffs(world.tables, 0, 0.9), np.tile(one.mean(axis=1) / (1 - 0.9), (12, 1))
@@ -139,7 +145,7 @@ def test_initial_values_use_the_observed_state_of_nature() -> None:
 
 
 def test_initial_values_may_be_constant_or_random() -> None:
-    world = repeated_form(tables(PAIR, (3, 4)))
+    world = repeated_form(PLAIN)
     seed = np.random.SeedSequence(2)
     assert np.all(quick(initial_q=7.0).begin(world, seed)["values"] == 7.0)
     drawn = quick(initial_q={"kind": "uniform", "min": -1.0, "max": 3.0}).begin(world, seed)["values"]
@@ -205,31 +211,21 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], says: str) ->
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("game", "options", "says"),
     [
-        ({"step_size": [0.1] * 3}, "step_size: 3 numbers must be 2"),
-        ({"roles": ["learns"] * 3}, "roles: 3 given"),
-        ({"roles": {"kind": "fixed", "action": 4}}, r"roles.action: actions of player 0 must be in 0..2"),
-        ({"roles": {"kind": "policy", "table": [0, 1]}}, "roles.table: must be 12 whole numbers"),
-        ({"roles": ["learns", "oracle"]}, "player 1 does not see player 0"),
+        (PLAIN, {"step_size": [0.1] * 3}, "step_size: 3 numbers must be 2"),
+        (PLAIN, {"roles": ["learns"] * 3}, "roles: 3 given"),
+        (PLAIN, {"roles": {"kind": "fixed", "action": 4}}, "actions of player 0 must be in 0..2"),
+        (PLAIN, {"roles": {"kind": "policy", "table": [0, 1]}}, "roles.table: must be 12 whole numbers"),
+        (PLAIN, {"roles": ["learns", "oracle"]}, "player 1 does not see player 0"),
+        (Duopoly("staged"), {"counterfactual": True}, "needs a game in which all move at once"),
+        (Duopoly(gamma=1.0), {"gamma": None}, r"gamma\[0\]: 1 must be in \[0, 1\)"),
     ],
 )
-def test_options_that_do_not_fit_the_game_are_refused(options: dict[str, Any], says: str) -> None:
+def test_options_that_do_not_fit_the_game_are_refused(game: Any, options: dict[str, Any], says: str) -> None:
     made = quick(**options)
     with pytest.raises(ValueError, match=says):
-        made.begin(made.world(tables(PAIR, (3, 4))), np.random.SeedSequence(1))
-
-
-def test_counterfactual_updates_need_simultaneous_moves() -> None:
-    made = quick(counterfactual=True)
-    with pytest.raises(ValueError, match="needs a game in which all move at once"):
-        made.begin(made.world(Duopoly("staged")), np.random.SeedSequence(1))
-
-
-def test_the_discount_factor_of_the_game_is_validated() -> None:
-    made = quick(gamma=None)
-    with pytest.raises(ValueError, match=r"gamma\[0\]: 1 must be in \[0, 1\)"):
-        made.begin(made.world(Duopoly(gamma=1.0)), np.random.SeedSequence(1))
+        made.begin(made.world(game), np.random.SeedSequence(1))
 
 
 # Roles
@@ -270,11 +266,10 @@ def test_a_leader_of_an_oracle_learns_the_stackelberg_outcome() -> None:
 @pytest.mark.slow
 def test_a_player_with_a_fixed_policy_does_not_learn() -> None:
     table = DICE.integers(0, 4, size=12).tolist()
-    made = quick(roles=["learns", {"kind": "policy", "table": table}])
-    record = rv.solve(tables(PAIR, (3, 4)), made, seed=3).record
+    record = solved(seed=3, roles=["learns", {"kind": "policy", "table": table}]).record
     assert np.all(record["policy"][1][:, 1] == table)
-    fixed = quick(roles=[{"kind": "fixed", "action": 2}, "learns"], gamma=0.0, memory=0)
-    record = rv.solve(tables(PAIR, (3, 4)), fixed, seed=3).record
+    roles = [{"kind": "fixed", "action": 2}, "learns"]
+    record = solved(seed=3, roles=roles, gamma=0.0, memory=0).record
     best = PAIR[0, 1].reshape(3, 4)[2].argmax()
     assert record["end_action"][1].tolist() == [[2.0, best]] * 4
     assert record["regret"][1][1] == 0.0
@@ -282,17 +277,15 @@ def test_a_player_with_a_fixed_policy_does_not_learn() -> None:
 
 @pytest.mark.slow
 def test_random_play_reports_the_exact_mean_payoff() -> None:
-    record = rv.solve(
-        tables(PAIR, (3, 4)), quick(roles="random", stopping={"stable_periods": 10}), seed=3
-    ).record
+    record = solved(seed=3, roles="random", stopping={"stable_periods": 10}).record
     np.testing.assert_allclose(record["end_payoff"][1], np.tile(PAIR[0].mean(axis=1), (4, 1)))
-    made = quick(roles=["random", "random"], stopping=played(40_000), average_last=40_000)
-    drawn = rv.solve(tables(PAIR, (3, 4)), made, seed=3).record["last_payoff"][1]
+    long = solved(seed=3, roles=["random"] * 2, stopping=played(40_000), average_last=40_000)
+    drawn = long.record["last_payoff"][1]
     np.testing.assert_allclose(drawn, np.tile(PAIR[0].mean(axis=1), (4, 1)), atol=5 * PAIR.std() / 200)
 
 
 def test_one_role_applies_to_all_players() -> None:
-    world = repeated_form(tables(PAIR, (3, 4)))
+    world = repeated_form(PLAIN)
     assert [role.kind for role in roles_of(world.tables, "random")] == ["random"] * 2
 
 
@@ -302,7 +295,7 @@ def test_one_role_applies_to_all_players() -> None:
 @pytest.mark.slow
 def test_greedy_play_is_followed_to_its_cycle() -> None:
     """Compare with greedy play simulated step by step from the last state of each session."""
-    game, made = tables(PAIR, (3, 4)), quick(sessions=20)
+    game, made = PLAIN, quick(sessions=20)
     world, stream = made.world(game), np.random.SeedSequence(8)
     session = made.begin(world, stream)
     while made.advance(world, session, 2**40):
@@ -329,9 +322,7 @@ def test_greedy_play_is_followed_to_its_cycle() -> None:
 
 @pytest.mark.slow
 def test_memoryless_myopic_regret_equals_stage_game_regret() -> None:
-    game, made = tables(PAIR, (3, 4)), quick(gamma=0.0, memory=0, sessions=3)
-    found = rv.solve(game, made, seed=5)
-    record = found.record
+    record = solved(gamma=0.0, memory=0, sessions=3).record
     one, two = PAIR[0].reshape(2, 3, 4)
     a, b = record["end_action"][1].astype(int).T
     gains = np.stack([one[:, b].max(axis=0) - one[a, b], two[a].max(axis=1) - two[a, b]])
@@ -341,8 +332,7 @@ def test_memoryless_myopic_regret_equals_stage_game_regret() -> None:
 @pytest.mark.slow
 def test_sessions_in_equilibrium_are_those_without_a_gain_of_any_player() -> None:
     """After 30 periods some sessions of the stage game have not learned it; gains are 0 or far from it."""
-    made = quick(gamma=0.0, memory=0, sessions=12, stopping=played(30))
-    found = rv.solve(tables(PAIR, (3, 4)), made, seed=5)
+    found = solved(gamma=0.0, memory=0, sessions=12, stopping=played(30))
     one, two = PAIR[0].reshape(2, 3, 4)
     a, b = found.record["end_action"][1].astype(int).T
     gains = np.stack([one[:, b].max(axis=0) - one[a, b], two[a].max(axis=1) - two[a, b]]) > 1e-9
@@ -354,9 +344,7 @@ def test_sessions_in_equilibrium_are_those_without_a_gain_of_any_player() -> Non
 
 def test_sessions_at_the_period_limit_are_reported_and_kept() -> None:
     with pytest.warns(UserWarning, match="4 of 4 sessions did not converge"):
-        found = rv.solve(
-            tables(PAIR, (3, 4)), quick(stopping={"stable_periods": 2000, "max_periods": 500}), seed=5
-        )
+        found = solved(stopping={"stable_periods": 2000, "max_periods": 500})
     record = found.record
     assert found.status == "iteration limit"
     assert not record["converged"][1].any()
@@ -365,14 +353,14 @@ def test_sessions_at_the_period_limit_are_reported_and_kept() -> None:
 
 
 def test_a_fixed_number_of_periods_is_completed() -> None:
-    found = rv.solve(tables(PAIR, (3, 4)), quick(stopping=played(700), average_last=100), seed=5)
+    found = solved(stopping=played(700), average_last=100)
     assert (found.status, found.steps) == ("completed", 700)
     assert found.record["last_payoff"][1].shape == (4, 2)
 
 
 @pytest.mark.slow
 def test_initial_values_are_perpetual_mean_payoffs() -> None:
-    record = rv.solve(tables(PAIR, (3, 4)), quick(gamma=[0.5, 0.75], stopping=played(1)), seed=5).record
+    record = solved(gamma=[0.5, 0.75], stopping=played(1)).record
     pay = PAIR.reshape(2, 3, 4)
     for player, means in enumerate((2 * pay[0].mean(axis=1), 4 * pay[1].mean(axis=0))):
         assert record["lowest_initial_value"][1][player] == pytest.approx(means.min(), rel=1e-12)
@@ -383,7 +371,7 @@ def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(session_metrics, "STORED", 10)
     monkeypatch.setattr(session_metrics, "WEIGHED", 10)
     with pytest.warns(UserWarning, match="best responses in 12 whole states are not worked out"):
-        record = rv.solve(tables(PAIR, (3, 4)), quick(), seed=5).record
+        record = solved().record
     assert "policy" not in record
     assert "regret" not in record
     assert "end_payoff" in record
@@ -512,7 +500,7 @@ def test_alternating_random_play_with_adjustment_costs_has_no_mean() -> None:
 
 
 def test_the_memoryless_control_needs_the_game_itself() -> None:
-    world = quick().world(tables(PAIR, (3, 4)))
+    world = quick().world(PLAIN)
     with pytest.raises(ValueError, match="control: 'memoryless' must have the game itself"):
         quick(control="memoryless").world(world)
 
@@ -550,4 +538,4 @@ def test_nature_under_random_play_has_the_stationary_distribution() -> None:
     moved[0, :2] = 1  # from state 0 half of the joint actions lead to 1, from 1 all lead back
     chosen = tables(np.zeros((2, 2, 4)), (2, 2))._replace(next_nature=moved, nature_cdf=np.ones((2, 4, 1)))
     np.testing.assert_allclose(nature_at_random(chosen), [2 / 3, 1 / 3], atol=1e-14)
-    assert nature_at_random(tables(PAIR, (3, 4))).tolist() == [1.0]
+    assert nature_at_random(PLAIN).tolist() == [1.0]
