@@ -74,8 +74,7 @@ def test_flows_of_another_program_are_judged_by_their_mean_gain() -> None:
 @compiled
 @pytest.mark.parametrize("seed", range(5))
 def test_flows_are_judged_as_the_routes_that_make_them(seed: int) -> None:
-    table, demand = random_network(seed)
-    game = rv.games.routes(table, demand=demand)
+    game = random_game(seed)
     data = rv.solve(game, rv.methods.UserEquilibrium(gap=0.05)).data
     gain = rv.certificate(game, data.flow).regret[0]
     assert gain == pytest.approx(float(data.average_excess_cost), abs=1e-9 * float(data.travel_cost))
@@ -125,6 +124,12 @@ def random_network(seed: int) -> tuple[dict[str, list[Any]], dict[str, float]]:
     return table, {f"{pairs[k][0]}>{pairs[k][1]}": float(rng.uniform(1, 6)) for k in chosen}
 
 
+def random_game(seed: int) -> RouteGame:
+    table, demand = random_network(seed)
+    game: RouteGame = rv.games.routes(table, demand=demand)
+    return game
+
+
 def routes_by_enumeration(game: RouteGame) -> tuple[np.ndarray, np.ndarray]:
     """Links ``[route link]`` of all simple routes, and their pairs."""
     graph = networkx.MultiDiGraph()
@@ -141,8 +146,7 @@ def routes_by_enumeration(game: RouteGame) -> tuple[np.ndarray, np.ndarray]:
 @compiled
 @pytest.mark.parametrize("seed", range(20))
 def test_all_routes_by_enumeration(seed: int) -> None:
-    table, demand = random_network(seed)
-    game = rv.games.routes(table, demand=demand)
+    game = random_game(seed)
     data = user(game)
     uses, pairs = routes_by_enumeration(game)
     # every simple route at the costs of the flows, and trips that are all served
@@ -170,8 +174,7 @@ def test_all_routes_by_enumeration(seed: int) -> None:
 
 @compiled
 def test_the_optimum_has_no_higher_total_cost_than_random_flows() -> None:
-    table, demand = random_network(3)
-    game = rv.games.routes(table, demand=demand)
+    game = random_game(3)
     best = optimum(game)
     uses, pairs = routes_by_enumeration(game)
     rng = np.random.default_rng(0)
@@ -319,8 +322,7 @@ def test_logit_choice_of_two_links(theta: float) -> None:
 @compiled
 @pytest.mark.parametrize("seed", range(5))
 def test_logit_choice_among_all_routes(seed: int) -> None:
-    table, demand = random_network(seed)
-    game = rv.games.routes(table, demand=demand)
+    game = random_game(seed)
     data = rv.solve(game, rv.methods.StochasticUserEquilibrium(theta=0.3)).data
     uses, pairs = routes_by_enumeration(game)
     # averages with shrinking weights, from flows of links alone
@@ -448,8 +450,8 @@ def test_elastic_optima_beside_another_solver(seed: int) -> None:
     table["power"] = [max(power, 1.0) for power in table["power"]]
     laws: Any = {pair: f"{trips}*(1 - cost/30)" for pair, trips in demand.items()}
     data = optimum(rv.games.routes(table, demand=laws))
-    uses, pairs = routes_by_enumeration(rv.games.routes(table, demand=demand))
     game = rv.games.routes(table, demand=demand)
+    uses, pairs = routes_by_enumeration(game)
     most = game.trips
 
     def social(h: np.ndarray) -> float:
@@ -720,6 +722,8 @@ def test_all_attributes_of_graphs_are_used_or_named(tmp_path: Path) -> None:
 
 SMALL = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "1"]}
 TOLLED = SMALL | {"toll": [1, 0]}
+TIMED = {"from": ["s", "s"], "to": ["t", "t"], "free_flow_time": [1.0, 2.0]}
+FAR = {"distance_factor": 1.0}
 
 
 @pytest.mark.parametrize(
@@ -763,6 +767,13 @@ TOLLED = SMALL | {"toll": [1, 0]}
         ({"links": TOLLED, "classes": {"a": {"share": 0.5, "value_of_time": 1}}}, "and shares sum to 1"),
         ({"closed": ["t>s"]}, "closed: 't>s' is no link"),
         ({"toll_factor": 1.0}, "no column 'toll'"),
+        (FAR | {"links": TIMED | {"length": ["1", "far"]}}, "links.length, link s>t: 'far' must be a number"),
+        (FAR | {"links": TIMED | {"length": ["1", -2.0]}}, "link s>t: -2.0 must be a number of at least 0"),
+        ({"links": TIMED | {"capacity": [1.0, 0.0]}}, "capacity: 0 must be above 0 where costs rise"),
+        ({"links": TIMED | {"capacity": [1.0, None]}}, "capacity, link s>t: None must be a number"),
+        ({"links": TIMED | {"capacity": [1, 1], "b": [0.15, -1]}}, "b, link s>t: -1 must be a number of at"),
+        ({"links": TIMED | {"b": [0.15, 0.15]}}, "links: has no column 'capacity'"),
+        ({"links": TIMED | {"free_flow_time": [1.0, "12 min"]}}, "'12 min' must be a number, without its"),
     ],
 )
 def test_wrong_input_has_one_line(changes: dict[str, Any], message: str) -> None:
@@ -770,23 +781,3 @@ def test_wrong_input_has_one_line(changes: dict[str, Any], message: str) -> None
     with pytest.raises(ValueError, match=message) as error:
         rv.games.routes(**keywords)
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [
-        ({"length": ["1", "far"], "cost": None}, "links.length, link s>t: 'far' must be a number"),
-        ({"capacity": [1.0, 0.0]}, "links.capacity: 0 must be above 0 where costs rise"),
-        ({"capacity": [1.0, None]}, "links.capacity, link s>t: None must be a number"),
-        ({"capacity": [1.0, 1.0], "b": [0.15, -1]}, "links.b, link s>t: -1 must be a number of at least 0"),
-        ({"b": [0.15, 0.15]}, "links: has no column 'capacity'"),
-        ({"length": ["1", -2.0]}, "links.length, link s>t: -2.0 must be a number of at least 0"),
-        ({"free_flow_time": [1.0, "12 min"]}, "'12 min' must be a number, without its unit"),
-    ],
-)
-def test_wrong_columns_have_one_line(column: dict[str, Any], message: str) -> None:
-    table = {"from": ["s", "s"], "to": ["t", "t"], "free_flow_time": [1.0, 2.0]} | column
-    table.pop("cost", None)
-    factor: dict[str, Any] = {"distance_factor": 1.0} if "length" in column else {}
-    with pytest.raises(ValueError, match=re.escape(message)):
-        rv.games.routes(table, demand={"s>t": 1.0}, **factor)
