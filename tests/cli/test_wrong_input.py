@@ -72,128 +72,121 @@ class Wrong(NamedTuple):
     says: tuple[str, ...]
 
 
+def replaced(old: str, new: str, *says: str) -> Wrong:
+    return Wrong(old, new, says)
+
+
+def of_method(line: str, *says: str) -> Wrong:
+    return Wrong("start = [", f"{line}\nstart = [", says)
+
+
+def of_value(line: str, *says: str) -> Wrong:
+    return Wrong("published =", f"{line}\npublished =", says)
+
+
 STUDIES = {
-    "unknown top-level key": Wrong('title = "T', 'titel = "T', ("titel", "did you mean 'title'?")),
-    "unknown table": Wrong(
-        "[replications]", "[replication]", ("replication", "did you mean 'replications'?")
+    "unknown top-level key": replaced('title = "T', 'titel = "T', "titel", "did you mean 'title'?"),
+    "unknown table": replaced(
+        "[replications]", "[replication]", "replication", "did you mean 'replications'?"
     ),
-    "unknown family": Wrong('"influencer"', '"influencr"', ("game.family", "'influencr'", "'influencer'?")),
-    "family is no text": Wrong('family = "influencer"', "family = 3", ("game.family", "3", "text")),
-    "family missing": Wrong('family = "influencer"', "", ("game.family", "missing")),
-    "no game": Wrong('[game]\nfamily = "influencer"', "[game]", ("game.family", "missing")),
-    "no such data": Wrong(
-        'resource = "bimodal"',
-        'resource = { kind = "file", path = "fish.csv" }',
-        ("fish.csv", "no such file"),
+    "unknown family": replaced('"influencer"', '"influencr"', "game.family", "'influencr'", "'influencer'?"),
+    "family is no text": replaced('family = "influencer"', "family = 3", "game.family", "3", "text"),
+    "family missing": replaced('family = "influencer"', "", "game.family", "missing"),
+    "no game": replaced('[game]\nfamily = "influencer"', "[game]", "game.family", "missing"),
+    "no such data": replaced(
+        'resource = "bimodal"', 'resource = { kind = "file", path = "fish.csv" }', "fish.csv", "no such file"
     ),
-    "an array without gaps": Wrong(
+    "an array without gaps": replaced(
         'resource = "bimodal"',
         'resource_points = { kind = "continuous" }\nresource = [1.0, 2.0]',
-        ("game.resource", "no value between points"),
+        "game.resource",
+        "no value between points",
     ),
-    "unknown method": Wrong('"gradient_ascent"', '"gradient_acsent"', ("kind", "'gradient_ascent'?")),
-    "kind missing": Wrong('kind = "gradient_ascent"', "", ("method[0].kind", "missing")),
-    "kind is no text": Wrong('kind = "gradient_ascent"', "kind = 1", ("method[0].kind", "1", "text")),
-    "unknown method key": Wrong("start = [", "stepz = 3\nstart = [", ("stepz", "did you mean 'steps'?")),
-    "method option's type": Wrong("start = [", 'rate = "fast"\nstart = [', (".rate", "'fast'", "number")),
-    "start outside": Wrong("0.4, 0.9]", "0.4, 1.9]", (".start", "1.9", "[0, 1]")),
-    "start's shape": Wrong("[0.1, 0.4, 0.9]", "[0.1, 0.4]", (".start", "(2,)", "(3, 1)")),
-    "start's type": Wrong("[0.1, 0.4, 0.9]", '["a", "b"]', (".start", "'a'", "number")),
-    "unknown start": Wrong("[0.1, 0.4, 0.9]", '"paper_defualt"', (".start", "'paper_default'")),
-    "starts beside start": Wrong("start = [", "starts = 5\nstart = [", ("starts", "clashes with start")),
-    "starts below one": Wrong("start = [0.1, 0.4, 0.9]", "starts = 0", ("starts", "0", "at least 1")),
-    "a grid of how many": Wrong("[0.1, 0.4, 0.9]", '"grid"', (".start", "starts")),
-    "max_seconds": Wrong("start = [", "max_seconds = 0\nstart = [", (".max_seconds", "0", "above 0")),
-    "tol": Wrong("start = [", "tol = -1.0\nstart = [", (".tol", "-1", "above 0")),
-    "max_steps": Wrong("start = [", "max_steps = 1.5\nstart = [", ("max_steps", "1.5", "whole number")),
-    "steps of a dynamic": Wrong("start = [", "steps = 10\nstart = [", (".steps", "max_steps")),
-    "mirror on a line": Wrong(
-        "start = [", 'boundary = "mirror"\nstart = [', (".boundary", "'mirror'", "simplex")
+    "unknown method": replaced('"gradient_ascent"', '"gradient_acsent"', "kind", "'gradient_ascent'?"),
+    "kind missing": replaced('kind = "gradient_ascent"', "", "method[0].kind", "missing"),
+    "kind is no text": replaced('kind = "gradient_ascent"', "kind = 1", "method[0].kind", "1", "text"),
+    "unknown method key": of_method("stepz = 3", "stepz", "did you mean 'steps'?"),
+    "method option's type": of_method('rate = "fast"', ".rate", "'fast'", "number"),
+    "start outside": replaced("0.4, 0.9]", "0.4, 1.9]", ".start", "1.9", "[0, 1]"),
+    "start's shape": replaced("[0.1, 0.4, 0.9]", "[0.1, 0.4]", ".start", "(2,)", "(3, 1)"),
+    "start's type": replaced("[0.1, 0.4, 0.9]", '["a", "b"]', ".start", "'a'", "number"),
+    "unknown start": replaced("[0.1, 0.4, 0.9]", '"paper_defualt"', ".start", "'paper_default'"),
+    "starts beside start": of_method("starts = 5", "starts", "clashes with start"),
+    "starts below one": replaced("start = [0.1, 0.4, 0.9]", "starts = 0", "starts", "0", "at least 1"),
+    "a grid of how many": replaced("[0.1, 0.4, 0.9]", '"grid"', ".start", "starts"),
+    "max_seconds": of_method("max_seconds = 0", ".max_seconds", "0", "above 0"),
+    "tol": of_method("tol = -1.0", ".tol", "-1", "above 0"),
+    "max_steps": of_method("max_steps = 1.5", "max_steps", "1.5", "whole number"),
+    "steps of a dynamic": of_method("steps = 10", ".steps", "max_steps"),
+    "mirror on a line": of_method('boundary = "mirror"', ".boundary", "'mirror'", "simplex"),
+    "name taken": replaced(
+        "[sweep]", '[[method]]\nkind = "gradient_ascent"\n[sweep]', "method[1].name", "taken"
     ),
-    "name taken": Wrong(
-        "[sweep]", '[[method]]\nkind = "gradient_ascent"\n[sweep]', ("method[1].name", "taken")
+    "reach has a text": replaced("[0.25, 0.25, 0.25]", '[0.25, "a", 1]', "game.reach[1]", "'a'", "number"),
+    "unknown resource": replaced('"bimodal"', '"bimodel"', "game.resource", "'bimodal'"),
+    "swept value": replaced("[0.25, 0.3]", "[0.25, -0.3]", "game.reach", "-0.3", "above 0"),
+    "swept key": replaced('"game.reach" = [', '"game.raech" = [', "game.raech", "did you mean 'reach'?"),
+    "swept method": replaced('"game.reach" = [', '"method.climb.rate" = [', "method.climb.rate", "'climb'"),
+    "sweep's root": replaced('"game.reach" = [', '"gamee.reach" = [', "gamee.reach", "game."),
+    "sweep's value twice": replaced("[0.25, 0.3]", "[0.25, 0.25]", "game.reach[1]", "0.25", "twice"),
+    "count": replaced(
+        "[0.25, 0.3]", "{ from = 0.1, to = 0.3, count = 1 }", "game.reach.count", "1", "at least 2"
     ),
-    "reach has a text": Wrong("[0.25, 0.25, 0.25]", '[0.25, "a", 1]', ("game.reach[1]", "'a'", "number")),
-    "unknown resource": Wrong('"bimodal"', '"bimodel"', ("game.resource", "'bimodal'")),
-    "swept value": Wrong("[0.25, 0.3]", "[0.25, -0.3]", ("game.reach", "-0.3", "above 0")),
-    "swept key": Wrong('"game.reach" = [', '"game.raech" = [', ("game.raech", "did you mean 'reach'?")),
-    "swept method": Wrong('"game.reach" = [', '"method.climb.rate" = [', ("method.climb.rate", "'climb'")),
-    "sweep's root": Wrong('"game.reach" = [', '"gamee.reach" = [', ("gamee.reach", "game.")),
-    "sweep's value twice": Wrong("[0.25, 0.3]", "[0.25, 0.25]", ("game.reach[1]", "0.25", "twice")),
-    "count": Wrong(
-        "[0.25, 0.3]", "{ from = 0.1, to = 0.3, count = 1 }", ("game.reach.count", "1", "at least 2")
+    "count's name": replaced("[0.25, 0.3]", "{ from = 0.1, to = 0.3, cuont = 5 }", "cuont", "'count'?"),
+    "no file of plots": replaced('"paths"', '"plot.py:ends"', "plots[0]", "plot.py", "no such file"),
+    "no such plot in it": replaced('"paths"', '"plots.py:end"', "plots[0]", "'end'", "'ends'?"),
+    "plot of no axes": replaced('"paths"', '"plots.py:alone"', "plots[0]", "(data, ax=None)"),
+    "plot that is none": replaced('"paths"', '"plots.py:thing"', "plots[0]", "not a function"),
+    "option of one's own plot": replaced(
+        '"paths"', '{ kind = "plots.py:ends", color = 1 }', "plots[0].color", "'colour'?"
     ),
-    "count's name": Wrong("[0.25, 0.3]", "{ from = 0.1, to = 0.3, cuont = 5 }", ("cuont", "'count'?")),
-    "no file of plots": Wrong('"paths"', '"plot.py:ends"', ("plots[0]", "plot.py", "no such file")),
-    "no such plot in it": Wrong('"paths"', '"plots.py:end"', ("plots[0]", "'end'", "'ends'?")),
-    "plot of no axes": Wrong('"paths"', '"plots.py:alone"', ("plots[0]", "(data, ax=None)")),
-    "plot that is none": Wrong('"paths"', '"plots.py:thing"', ("plots[0]", "not a function")),
-    "option of one's own plot": Wrong(
-        '"paths"', '{ kind = "plots.py:ends", color = 1 }', ("plots[0].color", "'colour'?")
+    "one table of methods": replaced("[[method]]", "[method]", "method", "[[method]]"),
+    "a name with a blank": of_method('name = "a b"', ".name", "'a b'", "letters"),
+    "equals without share": of_value("equals = 1", "expect[0].equals", "share"),
+    "published list": replaced(
+        "0.188815", "[0.1]", "expect[0].published", "true or false or a number or text"
     ),
-    "one table of methods": Wrong("[[method]]", "[method]", ("method", "[[method]]")),
-    "a name with a blank": Wrong("start = [", 'name = "a b"\nstart = [', (".name", "'a b'", "letters")),
-    "equals without share": Wrong("published =", "equals = 1\npublished =", ("expect[0].equals", "share")),
-    "published list": Wrong(
-        "0.188815", "[0.1]", ("expect[0].published", "true or false or a number or text")
+    "plot without its name": replaced('"paths"', '"plots.py"', "plots[0]", "my_file.py:name"),
+    "log of 0": replaced(
+        "[0.25, 0.3]", '{ from = 0, to = 0.3, count = 5, scale = "log" }', "game.reach.from", "0", "above 0"
     ),
-    "plot without its name": Wrong('"paths"', '"plots.py"', ("plots[0]", "my_file.py:name")),
-    "log of 0": Wrong(
-        "[0.25, 0.3]", '{ from = 0, to = 0.3, count = 5, scale = "log" }', ("game.reach.from", "0", "above 0")
+    "count of replications": replaced("count = 1", "count = 0", "replications.count", "0", "at least 1"),
+    "seed": replaced("seed = 7", "seed = -7", "replications.seed", "-7", "at least 0"),
+    "replications' key": replaced("seed = 7", "sede = 7", "replications.sede", "did you mean 'seed'?"),
+    "tolerance": replaced(
+        "[quick]", "[certificate]\ntolerance = 0\n[quick]", "certificate.tolerance", "above 0"
     ),
-    "count of replications": Wrong("count = 1", "count = 0", ("replications.count", "0", "at least 1")),
-    "seed": Wrong("seed = 7", "seed = -7", ("replications.seed", "-7", "at least 0")),
-    "replications' key": Wrong("seed = 7", "sede = 7", ("replications.sede", "did you mean 'seed'?")),
-    "tolerance": Wrong(
-        "[quick]", "[certificate]\ntolerance = 0\n[quick]", ("certificate.tolerance", "above 0")
+    "unknown plot": replaced('["paths"]', '["pahts"]', "plots[0]", "'pahts'", "did you mean 'paths'?"),
+    "expect's coordinate": replaced(
+        "at = { reach", "at = { raech", "expect[0].at.raech", "did you mean 'reach'?"
     ),
-    "unknown plot": Wrong('["paths"]', '["pahts"]', ("plots[0]", "'pahts'", "did you mean 'paths'?")),
-    "expect's coordinate": Wrong(
-        "at = { reach", "at = { raech", ("expect[0].at.raech", "did you mean 'reach'?")
+    "expect's value": replaced("reach = 0.25 }", "reach = 0.26 }", "expect[0].at.reach", "0.26", "0.25"),
+    "expect's quantity": replaced('"threshold"', '"regrett"', "expect[0].quantity", "did you mean 'regret'?"),
+    "expect's key": replaced("published =", "publisht =", "expect[0].publisht", "did you mean 'published'?"),
+    "expect's rules clash": of_value("within = [0, 1]", "expect[0].tolerance", "within"),
+    "expect's reduce": of_value('reduce = "sum"', "expect[0].reduce", "'sum'", "'mean'"),
+    "expect's over": of_value('over = "max"', "expect[0].over", "is called reduce"),
+    "published without tolerance": replaced(
+        "published_tolerance = 5e-7\n", "", "expect[0].published_tolerance", "is missing", "0.005 for 0.85"
     ),
-    "expect's value": Wrong("reach = 0.25 }", "reach = 0.26 }", ("expect[0].at.reach", "0.26", "0.25")),
-    "expect's quantity": Wrong('"threshold"', '"regrett"', ("expect[0].quantity", "did you mean 'regret'?")),
-    "expect's key": Wrong("published =", "publisht =", ("expect[0].publisht", "did you mean 'published'?")),
-    "expect's rules clash": Wrong(
-        "published =", "within = [0, 1]\npublished =", ("expect[0].tolerance", "within")
-    ),
-    "expect's reduce": Wrong(
-        "published =", 'reduce = "sum"\npublished =', ("expect[0].reduce", "'sum'", "'mean'")
-    ),
-    "expect's over": Wrong(
-        "published =", 'over = "max"\npublished =', ("expect[0].over", "is called reduce")
-    ),
-    "published without tolerance": Wrong(
-        "published_tolerance = 5e-7\n", "", ("expect[0].published_tolerance", "is missing", "0.005 for 0.85")
-    ),
-    "how it was read": Wrong(
-        "published =", 'read = "somewhere"\npublished =', ("expect[0].read", "'somewhere'", "'first-hand'")
-    ),
-    "cost": Wrong("[game]", 'cost = "cheap"\n[game]', ("cost",)),
-    "quick's key": Wrong('"game.reach" = 0.25', '"gmae.reach" = 0.25', ("[quick]", "gmae.reach", "'game'?")),
-    "include beside game": Wrong("plots", 'include = ["x"]\nplots', ("include",)),
-    "missing user file": Wrong('"influencer"', '"my_game.py:contest"', ("my_game.py", "no such file")),
-    "user's syntax": Wrong('"influencer"', '"bad_syntax.py:contest"', ("bad_syntax.py:1", "SyntaxError")),
-    "user's file raises": Wrong('"influencer"', '"raises.py:contest"', ("raises.py:1", "no luck")),
-    "user's name": Wrong('"influencer"', '"other.py:contest"', ("other.py", "did you mean 'contest_game'?")),
-    "user's key": Wrong('"influencer"', '"not_a_game.py:contest"', ("game.reach", "unknown key")),
+    "how it was read": of_value('read = "somewhere"', "expect[0].read", "'somewhere'", "'first-hand'"),
+    "cost": replaced("[game]", 'cost = "cheap"\n[game]', "cost"),
+    "quick's key": replaced('"game.reach" = 0.25', '"gmae.reach" = 0.25', "[quick]", "gmae.reach", "'game'?"),
+    "include beside game": replaced("plots", 'include = ["x"]\nplots', "include"),
+    "missing user file": replaced('"influencer"', '"my_game.py:contest"', "my_game.py", "no such file"),
+    "user's syntax": replaced('"influencer"', '"bad_syntax.py:contest"', "bad_syntax.py:1", "SyntaxError"),
+    "user's file raises": replaced('"influencer"', '"raises.py:contest"', "raises.py:1", "no luck"),
+    "user's name": replaced('"influencer"', '"other.py:contest"', "other.py", "did you mean 'contest_game'?"),
+    "user's key": replaced('"influencer"', '"not_a_game.py:contest"', "game.reach", "unknown key"),
 }
+USED = '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "method.py:{}"\nname = "x"'
 LONE = {  # separate studies
     "user's game fails": ('[game]\nfamily = "fails.py:contest"', ("fails.py", "ZeroDivisionError")),
     "user's game is none": ('[game]\nfamily = "not_a_game.py:contest"', ("game.family", "int", "space")),
     "user's annotation": ('[game]\nfamily = "no_annotation.py:contest"', ("Prise",)),
-    "user's method": (
-        '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "method.py:Mine"\nname = "x"',
-        ("method.x.kind", "no method"),
-    ),
-    "user's option": (
-        '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "method.py:Steps"\nname = "x"',
-        ("method.x.steps", "another name"),
-    ),
-    "user's init": (
-        '[game]\nfamily = "matrix"\nname = "chicken"\n[[method]]\nkind = "method.py:Init"\nname = "x"',
-        ("method.x", "cannot begin", "KeyError"),
-    ),
+    "user's method": (USED.format("Mine"), ("method.x.kind", "no method")),
+    "user's option": (USED.format("Steps"), ("method.x.steps", "another name")),
+    "user's init": (USED.format("Init"), ("method.x", "cannot begin", "KeyError")),
     "user's payoffs": ('[game]\nfamily = "payoffs.py:contest"', ("payoffs.py", "(2,)")),
 }
 

@@ -351,63 +351,55 @@ def test_a_study_runs_from_python(tmp_path: Path) -> None:
     assert run.study == study
 
 
-@pytest.mark.parametrize(
-    ("more", "says"),
-    [
-        ({"method": METHOD | {"start": "random", "starts": 5, "path": True}}, "path: clashes with starts"),
-        (
-            {"batch": {"game.budgets": [1.0]}, "method": METHOD | {"path": True}},
-            r"path: clashes with \[batch\]",
-        ),
-        ({"game": None}, "game: is missing"),
-        ({"sweep": {"game.reach": [float("inf")]}}, "inf must be finite"),
-        ({"sweep": {"game.resource.means": [[0.1]]}}, "needs a table with a key 'means', but 'bimodal'"),
-        ({"plots": [{"at": {}}]}, r"plots\[0\]\.kind: is missing"),
-        ({"plots": [{"kind": "paths", "at": {"algorithm": "climb"}}]}, r"plots\[0\]\.at\.algorithm: 'climb'"),
-        ({"plots": [{"kind": "paths", "at": 3}]}, r"plots\[0\]\.at: 3 must be a table"),
-        ({"expect": [{"quantity": "regret"}]}, "needs published, expected or within"),
-        (
-            {"expect": [{"quantity": "regret", "published": 0.85, "published_tolerance": 0.005}]},
-            r"published_tolerance_reason: is missing; say where the tolerance comes from",
-        ),
-        (
-            {"expect": [{"quantity": "regret", "published": "a", "tolerance": 0.1}]},
-            "tolerance: belongs to expected, which is missing; that of published is published_tolerance",
-        ),
-        (
-            {"expect": [{"quantity": "regret", "expected": 1, "read": "first-hand"}]},
-            "read: describes a published value; give published too",
-        ),
-        ({"expect": [{"quantity": "regret", "within": [1, 0]}]}, r"must be \[low, high\]"),
-        ({"expect": [{"quantity": "regret", "expected": 0, "at": {"player": -1}}]}, "whole number from 0"),
-        ({"expect": [{"quantity": "claim", "published": "x", "at": {"player": 0}}]}, "not a coordinate here"),
-        (
-            {"expect": [{"quantity": "regret", "expected": 0, "at": {"method": "gradient_ascent"}}]},
-            r'expect\[0\]\.at\.method: is called algorithm: write at = \{ algorithm = "NAME" \}',
-        ),
-        (
-            {"plots": [{"kind": "paths", "at": {"method": "gradient_ascent"}}]},
-            r"plots\[0\]\.at\.method: is called algorithm",
-        ),
-        (
-            {"expect": [{"quantity": "regret", "expected": 0, "at": {"algorithm": "climb"}}]},
-            "'climb' is not among",
-        ),
-        ({"method": METHOD | {"start": "middle", "starts": 3}}, "starts: clashes with start = 'middle'"),
-        ({"method": METHOD | {"steps": 5, "max_steps": 5}}, "steps: clashes with max_steps"),
-        ({"method": []}, "method: is missing: a study needs at least one"),
-        (
-            {"batch": {"game.reach": [0.1]}, "sweep": {"game.reach": [0.2]}},
-            r"batch\.game\.reach: is in \[sweep\] too",
-        ),
-        (
-            {"batch": {"game.reach": [0.1]}, "method": METHOD | {"start": "random", "starts": 2}},
-            r"starts: clashes with \[batch\]: a batch has points or starts, not both",
-        ),
-        ({"sweep": {"game.reach": {"from": 1, "to": 1, "count": 3}}}, "from and to are both 1; must differ"),
-        ({"sweep": {"reach": [0.1]}}, r"sweep\.reach: must begin with game\. or method\.NAME\."),
-    ],
-)
+WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
+    ({}, "needs published, expected or within"),
+    (
+        {"published": 0.85, "published_tolerance": 0.005},
+        "published_tolerance_reason: is missing; say where the tolerance comes from",
+    ),
+    (
+        {"published": "a", "tolerance": 0.1},
+        "tolerance: belongs to expected, which is missing; that of published is published_tolerance",
+    ),
+    ({"expected": 1, "read": "first-hand"}, "read: describes a published value; give published too"),
+    ({"within": [1, 0]}, r"must be \[low, high\]"),
+    ({"expected": 0, "at": {"player": -1}}, "whole number from 0"),
+    ({"quantity": "claim", "published": "x", "at": {"player": 0}}, "not a coordinate here"),
+    (
+        {"expected": 0, "at": {"method": "gradient_ascent"}},
+        r'expect\[0\]\.at\.method: is called algorithm: write at = \{ algorithm = "NAME" \}',
+    ),
+    ({"expected": 0, "at": {"algorithm": "climb"}}, "'climb' is not among"),
+]
+WRONG_METHODS: list[tuple[dict[str, Any], str]] = [
+    ({"start": "random", "starts": 5, "path": True}, "path: clashes with starts"),
+    ({"start": "middle", "starts": 3}, "starts: clashes with start = 'middle'"),
+    ({"steps": 5, "max_steps": 5}, "steps: clashes with max_steps"),
+]
+WRONG_PLOTS: list[tuple[dict[str, Any], str]] = [
+    ({"at": {"algorithm": "climb"}}, r"plots\[0\]\.at\.algorithm: 'climb'"),
+    ({"at": {"method": "gradient_ascent"}}, r"plots\[0\]\.at\.method: is called algorithm"),
+    ({"at": 3}, r"plots\[0\]\.at: 3 must be a table"),
+]
+FIRST, RANDOM = {"game.reach": [0.1]}, METHOD | {"start": "random", "starts": 2}
+WRONG: list[tuple[dict[str, Any], str]] = [
+    *(({"expect": [{"quantity": "regret"} | row]}, says) for row, says in WRONG_VALUES),
+    *(({"method": METHOD | row}, says) for row, says in WRONG_METHODS),
+    *(({"plots": [{"kind": "paths"} | row]}, says) for row, says in WRONG_PLOTS),
+    ({"plots": [{"at": {}}]}, r"plots\[0\]\.kind: is missing"),
+    ({"batch": FIRST, "method": METHOD | {"path": True}}, r"path: clashes with \[batch\]"),
+    ({"batch": FIRST, "method": RANDOM}, r"starts: clashes with \[batch\]: a batch has points or starts"),
+    ({"batch": FIRST, "sweep": {"game.reach": [0.2]}}, r"batch\.game\.reach: is in \[sweep\] too"),
+    ({"game": None}, "game: is missing"),
+    ({"sweep": {"game.reach": [float("inf")]}}, "inf must be finite"),
+    ({"sweep": {"game.resource.means": [[0.1]]}}, "needs a table with a key 'means', but 'bimodal'"),
+    ({"sweep": {"game.reach": {"from": 1, "to": 1, "count": 3}}}, "from and to are both 1; must differ"),
+    ({"sweep": {"reach": [0.1]}}, r"sweep\.reach: must begin with game\. or method\.NAME\."),
+    ({"method": []}, "method: is missing: a study needs at least one"),
+]
+
+
+@pytest.mark.parametrize(("more", "says"), WRONG)
 def test_invalid_studies_are_refused(more: dict[str, Any], says: str) -> None:
     with pytest.raises(StudyError, match=says):
         one(**more)
