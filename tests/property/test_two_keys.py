@@ -48,30 +48,27 @@ def tables(draw: st.DrawFn) -> Table:
     return [[[value + noise * draw(shift) / 4 for _ in range(4)] for value in row] for row in rows]
 
 
+def told(points: list[tuple[float, float, int, dict[str, float]]], study: dict[str, Any]) -> list[str]:
+    """Return the sentences of a run with these numbers at a reach, a price and a replication."""
+    rows: list[tuple[dict[str, Any], Record]] = []
+    for reach, price, replication, numbers in points:
+        place = {"reach": reach, "cost.safety_price": price, "replication": replication}
+        record: Record = {name: ((), np.asarray(value)) for name, value in numbers.items()}
+        words: Record = {"status": ((), np.asarray("converged")), "claim": ((), np.asarray("equilibrium"))}
+        rows.append(({"algorithm": "solver"} | place, record | words))
+    axes = {name: sorted({place[name] for place, _ in rows}) for name in rows[0][0]}
+    return [one.text for one in Answer(study, collect(rows, axes)).sentences]
+
+
 def sentence(table: Table) -> str:
     """Return the first sentence of a run with these numbers."""
-    count = len(table[0][0])
-    axes = {
-        "algorithm": ["solver"],
-        "reach": [float(k) for k in range(len(table[0]))],
-        "cost.safety_price": [float(k) for k in range(len(table))],
-        "replication": list(range(count)),
-    }
-    cells: list[tuple[dict[str, Any], Record]] = [
-        (
-            {"algorithm": "solver", "reach": float(j), "cost.safety_price": float(i), "replication": k},
-            {
-                "p_safe": ((), np.asarray(value)),
-                "status": ((), np.asarray("converged")),
-                "claim": ((), np.asarray("equilibrium")),
-            },
-        )
+    points = [
+        (float(j), float(i), k, {"p_safe": value})
         for i, row in enumerate(table)
         for j, draws in enumerate(row)
         for k, value in enumerate(draws)
     ]
-    first = Answer(STUDY, collect(cells, axes)).sentences[:1]
-    return first[0].text if first else ""
+    return [*told(points, STUDY), ""][0]
 
 
 def ways(series: list[Number]) -> set[int]:
@@ -141,22 +138,12 @@ def test_the_sentence_on_two_keys(table: Table, text: str) -> None:
 
 def test_both_keys_and_all_quantities_are_answered() -> None:
     about = {**STUDY, "answer": {"quantities": ["p_safe", "safety_input", "payoff"]}}
-    cells: list[tuple[dict[str, Any], Record]] = [
-        (
-            {"algorithm": "solver", "reach": x, "cost.safety_price": y},
-            {
-                "p_safe": ((), np.asarray(x * y - y)),
-                "safety_input": ((), np.asarray(x + y)),
-                "payoff": ((), np.asarray(x - y)),
-                "status": ((), np.asarray("converged")),
-                "claim": ((), np.asarray("equilibrium")),
-            },
-        )
+    points = [
+        (x, y, 0, {"p_safe": x * y - y, "safety_input": x + y, "payoff": x - y})
         for x in (0.0, 0.5)
         for y in (1.0, 2.0, 4.0)
     ]
-    axes = {"algorithm": ["solver"], "reach": [0.0, 0.5], "cost.safety_price": [1.0, 2.0, 4.0]}
-    first, second, *_ = [one.text for one in Answer(about, collect(cells, axes)).sentences]
+    first, second, *_ = told(points, about)
     assert first == (
         "At every reach the probability of a safe win falls with the price of safety, most (from -1 to -4) "
         "at a reach of 0. At every price of safety the probability of a safe win rises with the reach, most "
@@ -170,13 +157,5 @@ def test_both_keys_and_all_quantities_are_answered() -> None:
 
 def test_noise_that_is_unknown_has_no_trend() -> None:
     about = {**STUDY, "method": [{"name": "solver", "kind": "q_learning"}]}
-    cells: list[tuple[dict[str, Any], Record]] = [
-        (
-            {"algorithm": "solver", "reach": x, "cost.safety_price": y},
-            {"p_safe": ((), np.asarray(x * y)), "status": ((), np.asarray("completed"))},
-        )
-        for x in (0.0, 1.0)
-        for y in (1.0, 2.0)
-    ]
-    axes = {"algorithm": ["solver"], "reach": [0.0, 1.0], "cost.safety_price": [1.0, 2.0]}
-    assert "At every" not in Answer(about, collect(cells, axes)).sentences[0].text
+    points = [(x, y, 0, {"p_safe": x * y}) for x in (0.0, 1.0) for y in (1.0, 2.0)]
+    assert "At every" not in told(points, about)[0]

@@ -10,6 +10,8 @@ import pytest
 import rivalry as rv
 from rivalry.runtime.jax import jnp
 
+ENDLESS: dict[str, Any] = {"horizon": "inf", "gamma": 0.9, "contest": {"ease_of_winning": 0.2}}
+SHARED = {"share": True}
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"players": 1}, ["players", "1", "at least 2"]),
     ({"safety_productivity": [5.0]}, ["safety_productivity", "1", "at least 2"]),
@@ -30,10 +32,7 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"horizon": 2.5}, ["horizon", "2.5", "whole"]),
     ({"horizon": "inf", "contest": {"ease_of_winning": 0.2}}, ["gamma", "1", "inf"]),
     ({"horizon": "inf", "gamma": 0.9}, ["ease_of_winning", "inf"]),
-    (
-        {"horizon": "inf", "gamma": 0.9, "contest": {"ease_of_winning": 0.2}, "technology": {"invest": True}},
-        ["inf", "invest"],
-    ),
+    (ENDLESS | {"technology": {"invest": True}}, ["inf", "invest"]),
     ({"risk": {"kind": "additive", "safety_weight": 0.0}}, ["safety_weight", "0"]),
     ({"risk": {"kind": "additive", "safety_weight": [-1.0, 2.0]}}, ["safety_weight[0]", "-1"]),
     ({"risk": {"kind": "mixed", "loser_weight": 1.5}}, ["loser_weight", "1.5", "[0, 1]"]),
@@ -41,14 +40,11 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"contest": "softmaxx"}, ["contest", "softmaxx", "ratio", "logit", "best"]),
     ({"risk": "winner"}, ["risk", "winner", "winner_only", "mixed"]),
     ({"cost": "liner"}, ["cost", "liner", "linear", "penalty"]),
-    ({"technology": {"spillover": "all", "share": True}}, ["spillover", "all", "sum", "max", "union"]),
+    ({"technology": {"spillover": "all"} | SHARED}, ["spillover", "all", "sum", "max", "union"]),
     ({"end_on": "victory"}, ["end_on", "victory", "none", "win", "disaster"]),
     ({"no_winner": "nothing"}, ["no_winner", "nothing", "harmless", "disaster"]),
     ({"reward": {"loser_prize_basis": "loser"}}, ["loser_prize_basis", "loser", "own", "winner"]),
-    (
-        {"technology": {"sharing_unit": "percent", "share": True}},
-        ["sharing_unit", "percent", "fraction", "rate"],
-    ),
+    ({"technology": {"sharing_unit": "percent"} | SHARED}, ["sharing_unit", "percent", "fraction", "rate"]),
     ({"discount_offset": 2}, ["discount_offset", "2", "0, 1"]),
     ({"disaster_cost": [[1.0, 1.0], [1.0, 1.0]], "horizon": 2}, ["disaster_cost", "(2, 2)", "matrix"]),
     ({"gamma": [0.9] * 3, "horizon": 3}, ["gamma", "3", "players = 3", "period_weights"]),
@@ -63,21 +59,10 @@ WRONG: list[tuple[dict[str, Any], list[str]]] = [
     ({"cost": lambda xs, xp, safety, numbers: xs if xs[0] > 1 else xp}, ["cost", "jax.numpy"]),
     ({"production": lambda xs, xp, numbers: xs}, ["production", "ln s and ln p"]),
     ({"production": lambda xs, xp, numbers: (xs, jnp.nan * xp)}, ["production", "nan", "must be numbers"]),
-    (
-        {"transition": lambda n, row, t: n | {"prize": jnp.nan * n["prize"]}},
-        ["transition", "prize no number"],
-    ),
+    ({"transition": lambda n, row, t: n | {"prize": jnp.nan}}, ["transition", "prize no number"]),
     ({"horizon": 2, "contest": {"decisiveness": [1.0] * 3}}, ["decisiveness", "(3,)", "one per period"]),
     ({"horizon": 3, "disaster_cost": [[[1.0, 1.0]] * 2]}, ["disaster_cost", "(1, 2, 2)", "(3, 2, 2)"]),
-    (
-        {
-            "horizon": "inf",
-            "gamma": 0.9,
-            "contest": {"ease_of_winning": 0.2},
-            "transition": lambda n, row, t: n,
-        },
-        ["transition", "finite horizon"],
-    ),
+    (ENDLESS | {"transition": lambda n, row, t: n}, ["transition", "finite horizon"]),
     (
         {"transition": lambda n, row, t: {"safety_productivity": n["safety_productivity"]}, "horizon": 2},
         ["transition", "performance_productivity", "**numbers"],

@@ -12,6 +12,7 @@ from rivalry.cli import main
 from rivalry.lab.study import Study, StudyError
 
 HUGE = 10**9
+MESH = {"kind": "mesh", "m": 9}
 GAME = {"family": "influencer", "reach": [0.2, 0.3]}
 METHOD = {"kind": "evaluate", "start": [0.1, 0.2]}
 
@@ -28,10 +29,7 @@ METHOD = {"kind": "evaluate", "start": [0.1, 0.2]}
         (rv.games.influencer, {"resource_points": {"kind": "linspace", "start": 0, "stop": 1, "num": HUGE}}),
         (rv.games.influencer, {"space": "box", "resource_points": {"kind": "grid", "num": HUGE}}),
         (rv.games.influencer, {"space": "box", "bounds": [[0, 1]] * 30}),
-        (
-            rv.games.influencer,
-            {"space": "simplex", "corners": 40, "resource_points": {"kind": "mesh", "m": 9}},
-        ),
+        (rv.games.influencer, {"space": "simplex", "corners": 40, "resource_points": MESH}),
         (rv.games.influencer, {"resource_points": {"kind": "continuous", "nodes": HUGE}}),
         *((rv.games.race, {"horizon": size}) for size in (HUGE, 10**12)),
         (rv.games.market, {"horizon": HUGE}),
@@ -61,34 +59,22 @@ def test_factories_refuse_excessive_sizes(make: Callable[..., Any], given: dict[
     assert peak < 100e6
 
 
+def cube(count: int) -> dict[str, Any]:
+    """Three keys with so many values each."""
+    return {f"game.{name}": {"from": 1, "to": 2, "count": count} for name in ("budgets", "a", "b")}
+
+
+TWO = {"game.budgets": [1.0, 2.0]}
+
+
 @pytest.mark.parametrize(
     ("study", "message"),
     [
         ({"replications": {"count": HUGE}}, "replications.count: 1000000000 must be at most"),
-        (
-            {"sweep": {"game.budgets": {"from": 1, "to": 2, "count": HUGE}}},
-            "game.budgets.count: 1000000000 must",
-        ),
-        (
-            {
-                "sweep": {
-                    f"game.{name}": {"from": 1, "to": 2, "count": 10**4} for name in ("budgets", "a", "b")
-                }
-            },
-            r"sweep: 1e\+12 points are too many; must be at most 1000000",
-        ),
-        (
-            {
-                "batch": {
-                    f"game.{name}": {"from": 1, "to": 2, "count": 1000} for name in ("budgets", "a", "b")
-                }
-            },
-            r"batch: 1e\+09 points are too many",
-        ),
-        (
-            {"replications": {"count": 10**6}, "sweep": {"game.budgets": [1.0, 2.0]}},
-            r"replications.count: 2e\+06 cells are too many",
-        ),
+        ({"sweep": cube(HUGE)}, "game.budgets.count: 1000000000 must"),
+        ({"sweep": cube(10**4)}, r"sweep: 1e\+12 points are too many; must be at most 1000000"),
+        ({"batch": cube(1000)}, r"batch: 1e\+09 points are too many"),
+        ({"replications": {"count": 10**6}, "sweep": TWO}, r"count: 2e\+06 cells are too many"),
         ({"method": METHOD | {"start": "random", "starts": HUGE}}, "starts: 1000000000 must be at most"),
     ],
 )
