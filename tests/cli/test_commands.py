@@ -72,13 +72,20 @@ def test_signal_handler_is_restored_after_a_command(rivalry: Command) -> None:
     assert not interrupt.was_pressed()
 
 
-def test_an_internal_error_is_one_line(rivalry: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def list_by(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let `rivalry list` fail."""
     from rivalry.cli import show
 
-    def broken(kind: str, **_: object) -> None:
-        raise TypeError("ours\nto mend")
+    def fail(kind: str, **_: object) -> None:
+        raise error
 
-    monkeypatch.setattr(show, "rows", broken)
+    monkeypatch.setattr(show, "rows", fail)
+
+
+def test_an_internal_error_is_raised_to_who_asks_for_it(
+    rivalry: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_by(monkeypatch, TypeError("ours\nto mend"))
     assert "TypeError: ours to mend" in rivalry("list", "games").err
     monkeypatch.setenv("RIVALRY_DEBUG", "1")
     with pytest.raises(TypeError, match="ours"):
@@ -101,12 +108,7 @@ def test_an_internal_error_is_one_line(rivalry: Command, monkeypatch: pytest.Mon
 def test_errors_give_one_line_and_their_exit_status(
     rivalry: Command, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, says: str
 ) -> None:
-    from rivalry.cli import show
-
-    def fail(kind: str, **_: object) -> None:
-        raise error
-
-    monkeypatch.setattr(show, "rows", fail)
+    list_by(monkeypatch, error)
     monkeypatch.setattr(output, "_to_nowhere", lambda stream: None)  # else stdout of the tests would be lost
     answer = rivalry("list", "games")
     assert (answer.status, answer.out) == (status, "")
@@ -213,82 +215,78 @@ def test_ctrl_c_ends_a_blocking_call_in_compiled_code() -> None:
     assert "interrupted" in done.stderr
 
 
-def told(monkeypatch: pytest.MonkeyPatch, events: list[tuple[float, RunEvent]]) -> None:
-    """Pass events to a display of progress, each at its second of a clock."""
+PACES: dict[str, tuple[list[tuple[float, RunEvent]], list[str]]] = {
+    "the remaining time is estimated from warm cells": (
+        [
+            (0.0, RunEvent("started", "a", 0, 8)),
+            (60.0, RunEvent("progress", "a", 0, 8, fraction=0.5)),  # nearly all of it compiling
+            (120.0, RunEvent("done", "a", 1, 8)),
+            (120.0, RunEvent("started", "b", 1, 8)),
+            (125.0, RunEvent("progress", "b", 1, 8, fraction=0.5)),
+            (130.0, RunEvent("done", "b", 2, 8)),
+            (130.0, RunEvent("started", "c", 2, 8)),
+            (133.0, RunEvent("failed", "c", 2, 8, "ValueError: no")),  # its time is not that of a cell
+            (133.0, RunEvent("started", "d", 3, 8)),
+            (153.0, RunEvent("done", "d", 4, 8)),
+        ],
+        [
+            "runs/x: 0 of 8 cells, 6 % in all",
+            "runs/x: 1 of 8 cells",
+            "runs/x: 1 of 8 cells, 19 % in all",
+            "runs/x: 2 of 8 cells, about 1 min left",  # 6 cells of 10 s
+            "cell c failed: ValueError: no",
+            "runs/x: 3 of 8 cells, about 50 s left",  # 5 cells of 10 s
+            "runs/x: 4 of 8 cells, about 1 min left",  # 4 cells of 15 s
+        ],
+    ),
+    "each worker begins with a cell that tells nothing of the pace": (
+        [
+            (0.0, RunEvent("started", "a", 0, 10)),
+            (0.0, RunEvent("started", "b", 0, 10)),
+            (100.0, RunEvent("done", "a", 1, 10)),
+            (100.0, RunEvent("started", "c", 1, 10)),
+            (103.0, RunEvent("done", "b", 2, 10)),  # the second cell, but of a cold worker
+            (103.0, RunEvent("started", "d", 2, 10)),
+            (110.0, RunEvent("done", "c", 3, 10)),
+        ],
+        [
+            "runs/x: 1 of 10 cells",
+            "runs/x: 2 of 10 cells",
+            "runs/x: 3 of 10 cells, about 35 s left",  # 7 cells of 10 s on two workers
+        ],
+    ),
+    "progress names the part, and no time below the wait": (
+        [
+            (0.0, RunEvent("started", "first/a", 0, 5)),
+            (50.0, RunEvent("done", "first/a", 1, 5)),
+            (50.0, RunEvent("started", "first/b", 1, 5)),
+            (60.0, RunEvent("done", "first/b", 2, 5)),
+            (60.0, RunEvent("started", "second/a", 2, 5)),
+            (85.0, RunEvent("progress", "second/a", 2, 5, fraction=0.2)),
+            (95.0, RunEvent("progress", "second/a", 2, 5, fraction=0.3)),
+        ],
+        [
+            "runs/x: first, 1 of 5 cells",
+            "runs/x: first, 2 of 5 cells, about 30 s left",
+            "runs/x: second, 2 of 5 cells, 44 % in all, about 28 s left",
+            "runs/x: second, 2 of 5 cells, 46 % in all",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PACES)
+def test_progress_is_told_at_its_pace(
+    case: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events, lines = PACES[case]
     clock = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     with output.progress("runs/x") as tell:
         for now, event in events:
             clock[0] = now
             assert tell(event) is False
-
-
-def test_the_remaining_time_is_estimated_from_warm_cells(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    events = [
-        (0.0, RunEvent("started", "a", 0, 8)),
-        (60.0, RunEvent("progress", "a", 0, 8, fraction=0.5)),  # nearly all of it compiling
-        (120.0, RunEvent("done", "a", 1, 8)),
-        (120.0, RunEvent("started", "b", 1, 8)),
-        (125.0, RunEvent("progress", "b", 1, 8, fraction=0.5)),
-        (130.0, RunEvent("done", "b", 2, 8)),
-        (130.0, RunEvent("started", "c", 2, 8)),
-        (133.0, RunEvent("failed", "c", 2, 8, "ValueError: no")),  # its time is not that of a cell
-        (133.0, RunEvent("started", "d", 3, 8)),
-        (153.0, RunEvent("done", "d", 4, 8)),
-    ]
-    told(monkeypatch, events)
-    assert capsys.readouterr().err.splitlines() == [
-        "runs/x: 0 of 8 cells, 6 % in all",
-        "runs/x: 1 of 8 cells",
-        "runs/x: 1 of 8 cells, 19 % in all",
-        "runs/x: 2 of 8 cells, about 1 min left",  # 6 cells of 10 s
-        "cell c failed: ValueError: no",
-        "runs/x: 3 of 8 cells, about 50 s left",  # 5 cells of 10 s
-        "runs/x: 4 of 8 cells, about 1 min left",  # 4 cells of 15 s
-    ]
-
-
-def test_each_worker_begins_with_a_cell_that_tells_nothing_of_the_pace(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    events = [
-        (0.0, RunEvent("started", "a", 0, 10)),
-        (0.0, RunEvent("started", "b", 0, 10)),
-        (100.0, RunEvent("done", "a", 1, 10)),
-        (100.0, RunEvent("started", "c", 1, 10)),
-        (103.0, RunEvent("done", "b", 2, 10)),  # the second cell, but of a cold worker
-        (103.0, RunEvent("started", "d", 2, 10)),
-        (110.0, RunEvent("done", "c", 3, 10)),
-    ]
-    told(monkeypatch, events)
-    assert capsys.readouterr().err.splitlines() == [
-        "runs/x: 1 of 10 cells",
-        "runs/x: 2 of 10 cells",
-        "runs/x: 3 of 10 cells, about 35 s left",  # 7 cells of 10 s on two workers
-    ]
-
-
-def test_progress_names_the_part_and_no_time_below_the_wait(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    events = [
-        (0.0, RunEvent("started", "first/a", 0, 5)),
-        (50.0, RunEvent("done", "first/a", 1, 5)),
-        (50.0, RunEvent("started", "first/b", 1, 5)),
-        (60.0, RunEvent("done", "first/b", 2, 5)),
-        (60.0, RunEvent("started", "second/a", 2, 5)),
-        (85.0, RunEvent("progress", "second/a", 2, 5, fraction=0.2)),
-        (95.0, RunEvent("progress", "second/a", 2, 5, fraction=0.3)),
-    ]
-    told(monkeypatch, events)
-    assert capsys.readouterr().err.splitlines() == [
-        "runs/x: first, 1 of 5 cells",
-        "runs/x: first, 2 of 5 cells, about 30 s left",
-        "runs/x: second, 2 of 5 cells, 44 % in all, about 28 s left",
-        "runs/x: second, 2 of 5 cells, 46 % in all",
-    ]
+    assert capsys.readouterr().err.splitlines() == lines
 
 
 def test_the_status_counts_cells_that_have_begun(rivalry: Command, tmp_path: Path) -> None:

@@ -414,6 +414,11 @@ def test_nothing_is_sold_above_the_largest_profitable_price(substitution: float)
     assert (above > 0) == (substitution < 0)  # only complements sell above the intercept of demand
 
 
+LED = {"stages": [[0], [1]]}
+LED_BY_TWO = {"stages": [[0, 1], [2]], "demand": "differentiated"}
+ISOELASTIC = {"demand": "isoelastic"}
+
+
 @pytest.mark.parametrize(
     ("name", "keys", "words"),
     [
@@ -424,18 +429,10 @@ def test_nothing_is_sold_above_the_largest_profitable_price(substitution: float)
         ("nash", {"low": 60.0}, "low: .*bounds at which the price is above 0"),
         ("nash", {"low": 1.0, "fixed_cost": 1.0}, "low: .*bounds of 0 where there are fixed costs"),
         ("nash", {"demand": "isoelastic", "price_flat_below": 1e4}, "price_flat_below: .*totals above it"),
-        ("stackelberg", {"stages": [[0], [1]], "fixed_cost": 1.0}, "fixed_cost: .*followers without"),
-        ("stackelberg", {"stages": [[0], [1]], "choice": "price"}, "stages: closed forms are for quantities"),
-        (
-            "stackelberg",
-            {"stages": [[0, 1], [2]], "demand": "differentiated"},
-            "stages: .*one leader, and one stage of followers",
-        ),
-        (
-            "stackelberg",
-            {"stages": [[0], [1]], "demand": "isoelastic"},
-            "stages: .*quantities with linear or differentiated demand",
-        ),
+        ("stackelberg", LED | {"fixed_cost": 1.0}, "fixed_cost: .*followers without"),
+        ("stackelberg", LED | {"choice": "price"}, "stages: closed forms are for quantities"),
+        ("stackelberg", LED_BY_TWO, "stages: .*one leader, and one stage of followers"),
+        ("stackelberg", LED | ISOELASTIC, "stages: .*quantities with linear or differentiated demand"),
     ],
 )
 def test_closed_forms_outside_domains_name_the_key(name: str, keys: dict[str, Any], words: str) -> None:

@@ -253,46 +253,35 @@ def test_choices_follow_their_probabilities() -> None:
 
 
 GAME = rv.games.influencer(reach=[0.25, 0.25], resource="bimodal")
+BAD_EXPLORATION: list[tuple[Any, str]] = [
+    (1.2, r": 1.2 must be at most 1$"),
+    ({"start": 0.3, "end": 0.8}, r".end: 0.8 must not exceed start = 0.3$"),
+    ({"kind": "greedy"}, r".start: is missing; only with decay it is 1$"),
+    ({"kind": "sine"}, r".kind: 'sine' must be one of 'greedy', 'softmax', 'ucb'$"),
+    ({"start": 0.5, "schedule": "log"}, r".schedule: needs an end that exploration falls to$"),
+    (
+        {"start": 0.5, "decay": 1e-3},
+        r".decay: has no meaning here; possible are kind, start, end, schedule, temperature, ",
+    ),
+    ({"strat": 0.5}, r".strat: is no key; did you mean 'start'\?$"),
+    ({"kind": "softmax"}, r".temperature: is missing; softmax needs it$"),
+    (SOFT | {"temperature": 0.0}, r".temperature: 0 must be above 0$"),
+    ({"start": 0.5, "temperature": 1.0}, r".temperature: is for kind = 'softmax'$"),
+    (SOFT | {"edge_temperature": 0.5}, r".edge_temperature: 0.5 must not exceed temperature = 0.4$"),
+]
+UNORDERED = {"kind": "uniform", "min": 1, "max": 0}
 BAD = [
+    *(({"exploration": value}, f"^exploration{message}") for value, message in BAD_EXPLORATION),
     ({"step_size": 0.0}, r"^step_size: 0 must be above 0$"),
     ({"step_size": [0.1, 1.5]}, r"^step_size\[1\]: 1.5 must be at most 1$"),
-    ({"gamma": 1.0}, r"^gamma: 1 must be below 1$"),
-    ({"exploration": 1.2}, r"^exploration: 1.2 must be at most 1$"),
-    ({"exploration": {"start": 0.3, "end": 0.8}}, r"^exploration.end: 0.8 must not exceed start = 0.3$"),
-    ({"exploration": {"kind": "greedy"}}, r"^exploration.start: is missing; only with decay it is 1$"),
-    (
-        {"exploration": {"kind": "sine"}},
-        r"^exploration.kind: 'sine' must be one of 'greedy', 'softmax', 'ucb'$",
-    ),
-    (
-        {"exploration": {"start": 0.5, "schedule": "log"}},
-        r"^exploration.schedule: needs an end that exploration falls to$",
-    ),
-    (
-        {"exploration": {"start": 0.5, "decay": 1e-3}},
-        r"^exploration.decay: has no meaning here; possible are kind, start, end, schedule, temperature, ",
-    ),
-    ({"exploration": {"strat": 0.5}}, r"^exploration.strat: is no key; did you mean 'start'\?$"),
-    ({"exploration": {"kind": "softmax"}}, r"^exploration.temperature: is missing; softmax needs it$"),
-    ({"exploration": SOFT | {"temperature": 0.0}}, r"^exploration.temperature: 0 must be above 0$"),
-    (
-        {"exploration": {"start": 0.5, "temperature": 1.0}},
-        r"^exploration.temperature: is for kind = 'softmax'$",
-    ),
-    (
-        {"exploration": SOFT | {"edge_temperature": 0.5}},
-        r"^exploration.edge_temperature: 0.5 must not exceed temperature = 0.4$",
-    ),
     ({"step_size": {}}, r"^step_size: is an empty table; must be a number, or hold one$"),
     ({"step_size": {"power": 0.5}}, r"^step_size.power: has no meaning here; possible are value$"),
+    ({"gamma": 1.0}, r"^gamma: 1 must be below 1$"),
     ({"episodes": {"kind": "reverse_cosine", "min": 9, "max": 3}}, r"^episodes.min: 9 must not exceed"),
     ({"episodes": 0}, r"^episodes: 0 must be a whole number of at least 1$"),
     ({"epochs": 0}, r"^epochs: 0 must be a whole number of at least 1$"),
     ({"trials": 0}, r"^trials: 0 must be at least 1$"),
-    (
-        {"initial_q": {"kind": "uniform", "min": 1, "max": 0}},
-        r"^initial_q: .* must be finite numbers, min <= max$",
-    ),
+    ({"initial_q": UNORDERED}, r"^initial_q: .* must be finite numbers, min <= max$"),
 ]
 
 
