@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.conftest import size
@@ -44,11 +45,13 @@ def test_living_figure(race: Callable[..., Any], browser: Any, view: str) -> Non
     from rivalry.living import line, responses
 
     if view == "line":  # three players, each at 401 places, 100 resource points
-        found = line.view_of(rv.games.influencer(reach=[0.1, 0.15, 0.2], resource="bimodal"), None)
         profile = [[0.2], [0.5], [0.75]]
+        found = line.view_of(
+            rv.games.influencer(reach=[0.1, 0.15, 0.2], resource="bimodal"), np.array(profile)
+        )
     else:
-        found = responses.view_of(rv.games.market(unit_cost=[10.0, 20.0]), None)
         profile = [[30.0], [20.0]]
+        found = responses.view_of(rv.games.market(unit_cost=[10.0, 20.0]), np.array(profile))
     assert found is not None
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     serve(page, found, view, state={"profile": profile, "parameters": {}, "settled": True})

@@ -28,7 +28,7 @@ PEERS_SEEN = "signal: agents who see something of their peers have no mean field
 
 
 @oracles.payoff_scale.register(KarmaEconomy)
-def _(game: KarmaEconomy) -> Scalar:
+def _(game: KarmaEconomy) -> Float[Array, "type"]:
     """Return each type's cost of losing at its highest urgency in every step."""
     return jnp.max(game.stakes, axis=1) / (1 - game.gamma)
 
