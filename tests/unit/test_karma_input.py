@@ -14,7 +14,36 @@ from rivalry.population.oracles import mean_field_refusal
 
 UNIFORM = "uniform"
 
+UP_TO_ONE: dict[str, Any] = {"max_karma": 1, "mean_karma": 1.0}
+CHARGES: dict[str, Any] = {  # message -> charge
+    ": shape (2, 2) must be (21, 21): [bid][rival's bid]": [[0, 0], [1, 1]],
+    "[1][0]: 0.5 must be a whole number in 0..1, at most the bid": "bid / 2",
+    "[0][0]: 1 must be a whole number in 0..0, at most the bid": lambda bid, losing_bid: 1,
+    ": unknown name 'price' in 'price'; allowed are bid, losing_bid": "price",
+}
+TYPES: dict[str, list[dict[str, Any]]] = {  # message -> types
+    "types: [] must be a list of tables, at least one": [],
+    "types[0].urgency: is unknown; did you mean 'urgencies'?": [{"urgency": [1.0]}],
+    "types: shares [0.5, 0.6] sum to 1.1; must sum to 1": [{"share": 0.5}, {"share": 0.6}],
+    "types[1].share: 0 must be in (0, 1]: a type has agents": [{"share": 1.0}, {"share": 0.0}],
+    "types[1].count: 0 must be a whole number of at least 1": [{"count": 2}, {"count": 0}],
+    "types: share clashes with count; give one of them, in every type": [{"share": 0.5}, {"count": 2}],
+    "types[1].share: is missing; every type must have one, or none": [{"share": 1.0}, {"gamma": 0.5}],
+    "types[1].max_karma: 30 must be max_karma = 20, the same for all types": [
+        {"max_karma": 20},
+        {"max_karma": 30},
+    ],
+    "types[1].gamma: 2 must be in [0, 1)": [{}, {"gamma": 2}],
+    "types[0].chain[0]: [0.5, 0.6] must be probabilities that sum to 1": [
+        {"chain": [[0.5, 0.6], [0.5, 0.5]]}
+    ],
+    "types[1].name: 'a' must differ from those of the other types": [{"name": "a"}, {"name": "a"}],
+    "types[0].initial_karma: 2 amounts must be 4, one per agent of the type": [
+        {"count": 4, "initial_karma": [10, 10]}
+    ],
+}
 WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
+    **{message: {"types": types} for message, types in TYPES.items()},
     "mean_karma: 25 must be in [0, max_karma = 20]": {"mean_karma": 25.0},
     "mean_karma: -1 must be in [0, max_karma = 20]": {"mean_karma": -1.0},
     "mean_karma: 10 must be in [0, max_karma = 5]": {"max_karma": 5},
@@ -47,28 +76,9 @@ WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
     "price: -1 must be a whole number of at least 0": {"payment": "fixed_price", "price": -1},
     "price: 2 goes with payment = 'fixed_price', and must be given there alone": {"price": 2},
     "charge: goes with payment = 'table', and must be given there alone": {"payment": "table"},
-    "charge: shape (2, 2) must be (21, 21): [bid][rival's bid]": {
-        "payment": "table",
-        "charge": [[0, 0], [1, 1]],
-    },
-    "charge[1][0]: 2 must be a whole number in 0..1, at most the bid": {
-        "payment": "table",
-        "max_karma": 1,
-        "mean_karma": 1.0,
-        "charge": [[0, 0], [2, 1]],
-    },
-    "charge[1][0]: 0.5 must be a whole number in 0..1, at most the bid": {
-        "payment": "table",
-        "charge": "bid / 2",
-    },
-    "charge[0][0]: 1 must be a whole number in 0..0, at most the bid": {
-        "payment": "table",
-        "charge": lambda bid, losing_bid: 1,
-    },
-    "charge: unknown name 'price' in 'price'; allowed are bid, losing_bid": {
-        "payment": "table",
-        "charge": "price",
-    },
+    **{f"charge{message}": {"payment": "table", "charge": charge} for message, charge in CHARGES.items()},
+    "charge[1][0]: 2 must be a whole number in 0..1, at most the bid": UP_TO_ONE
+    | {"payment": "table", "charge": [[0, 0], [2, 1]]},
     "tax[0]: 1 must be in [0, 0], the karma there is to take": {"tax": "1 + karma"},
     "tax: 1.5 must be a rate in [0, 1], or a list of one amount a karma level": {"tax": 1.5},
     "tax: -0.5 must be at least 0": {"tax": -0.5},
@@ -85,17 +95,6 @@ WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
     "initial_karma: 99 amounts must be 100, one per agent": {"initial_karma": [10] * 99},
     "initial_karma[98]: 21 must be a whole number in 0..20": {"initial_karma": [10] * 98 + [21, -1]},
     "private_names: ['home'] must be 2 labels, one for each of the urgencies": {"private_names": ["home"]},
-    "types: [] must be a list of tables, at least one": {"types": []},
-    "types[0].urgency: is unknown; did you mean 'urgencies'?": {"types": [{"urgency": [1.0]}]},
-    "types: shares [0.5, 0.6] sum to 1.1; must sum to 1": {"types": [{"share": 0.5}, {"share": 0.6}]},
-    "types[1].share: 0 must be in (0, 1]: a type has agents": {"types": [{"share": 1.0}, {"share": 0.0}]},
-    "types[1].count: 0 must be a whole number of at least 1": {"types": [{"count": 2}, {"count": 0}]},
-    "types: share clashes with count; give one of them, in every type": {
-        "types": [{"share": 0.5}, {"count": 2}]
-    },
-    "types[1].share: is missing; every type must have one, or none": {
-        "types": [{"share": 1.0}, {"gamma": 0.5}]
-    },
     "agents: 10 with a share of 0.25 make 2.5 of 'type 0'; must be a whole number, at least 1": {
         "agents": 10,
         "types": [{"share": 0.25}, {"share": 0.75}],
@@ -104,26 +103,15 @@ WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
         "agents": 10,
         "types": [{"count": 2}, {"count": 4}],
     },
-    "types[1].max_karma: 30 must be max_karma = 20, the same for all types": {
-        "types": [{"max_karma": 20}, {"max_karma": 30}]
-    },
-    "types[1].gamma: 2 must be in [0, 1)": {"types": [{}, {"gamma": 2}]},
     "served_chain: 3 rows must be 2, one for each of the urgencies": {"served_chain": [0.2, 0.3, 0.5]},
     "chain and served_chain, in the mean: [[1.0, 0.0], [0.0, 1.0]] must have one stationary distribution,"
     " and has several": {
         "chain": [[1, 0], [0, 1]],
         "served_chain": [[1, 0], [0, 1]],
     },
-    "types[0].chain[0]: [0.5, 0.6] must be probabilities that sum to 1": {
-        "types": [{"chain": [[0.5, 0.6], [0.5, 0.5]]}]
-    },
     "types[0].chain: 2 rows must be 3, one for each of the urgencies": {
         "chain": [[0.5, 0.5], [0.5, 0.5]],
         "types": [{"urgencies": [1.0, 2.0, 3.0]}],
-    },
-    "types[1].name: 'a' must differ from those of the other types": {"types": [{"name": "a"}, {"name": "a"}]},
-    "types[0].initial_karma: 2 amounts must be 4, one per agent of the type": {
-        "types": [{"count": 4, "initial_karma": [10, 10]}]
     },
     "initial_karma: clashes with types[0].initial_karma; give one of them": {
         "initial_karma": [10] * 4,

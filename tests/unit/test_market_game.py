@@ -125,21 +125,13 @@ def test_no_logit_price_saves_a_fixed_cost():
     # shares are above 0 at every price, also where their exponentials are 0 in floating point
     game = rv.games.market(demand="logit", players=1, fixed_cost=50.0)
     assert float(game.payoffs(np.array([[1e4]]))[0]) == -50.0
-    assert (
-        float(
-            rv.games.market(demand="logit", players=1, fixed_cost=50.0, capacity=0.0).payoffs(
-                np.ones((1, 1))
-            )[0]
-        )
-        == 0.0
-    )
+    idle = rv.games.market(demand="logit", players=1, fixed_cost=50.0, capacity=0.0)
+    assert float(idle.payoffs(np.ones((1, 1)))[0]) == 0.0
 
 
 def test_capacity_bounds_choices_and_sales():
-    assert rv.games.market(capacity=[11.0, 50.0], intercept=90, slope=2).space.high.ravel().tolist() == [
-        11.0,
-        45.0,
-    ]
+    bounded = rv.games.market(capacity=[11.0, 50.0], intercept=90, slope=2)
+    assert bounded.space.high.ravel().tolist() == [11.0, 45.0]
     game = rv.games.market(demand="logit", capacity=0.1)
     assert measured(game, [1.0, 1.0])["quantity"].tolist() == [0.1, 0.1]
 
@@ -253,11 +245,8 @@ def test_undercutting_is_certified_with_homogeneous_goods():
 @pytest.mark.parametrize(
     ("keys", "rival", "best"),
     [
-        (
-            {"convex_cost": 3.0},
-            60.0,
-            400.0,
-        ),  # serving the whole market costs more than it earns, half of it does not
+        # serving the whole market costs more than it earns, half of it does not
+        ({"convex_cost": 3.0}, 60.0, 400.0),
         ({"low": [50.0, 0.0]}, 40.0, 0.0),
         ({"low": [40.0, 0.0]}, 40.0, 900.0),  # it may match the price, but not undercut
         ({}, 50.0, 2000.0),
