@@ -135,28 +135,6 @@ def test_samples_pool_replications_and_drop_integer_padding() -> None:
     assert base_of("far-random", ["learning"]) == ""
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"quantity": "end_price"}, "quantity: 'end_price' is not in this data; known: end_payoff, pooled"),
-        ({"quantity": "nash_payoff"}, "quantity: 'nash_payoff' must have a value for each session"),
-        ({"methods": ["learn"]}, "methods: 'learn' is not in this data; did you mean 'learning'?"),
-        ({"methods": "learning"}, "methods: 'learning' must be a list of names"),
-        ({"form": "boxes"}, "form: 'boxes' must be 'bars' or 'means'"),
-        ({"at": {"method": "learning"}}, 'at.method: is called algorithm: write at={"algorithm": "NAME"}'),
-        ({"at": {"algorithm": "klein"}}, "at.algorithm: 'klein' is none of"),
-    ],
-)
-def test_wrong_options_of_a_histogram_are_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        rv.plots.histogram(learned(), **options)
-
-
-def test_data_without_values_are_refused() -> None:
-    with pytest.raises(NoSuchPoint, match="no method has pooled_gain here"):
-        rv.plots.histogram(learned().where(False), quantity="pooled_gain")
-
-
 # -- deviations ----------------------------------------------------------------------------------------
 
 
@@ -188,11 +166,6 @@ def test_impulse_responses_begin_before_the_deviation() -> None:
     np.testing.assert_allclose(base.get_ydata(), 1.82)
     assert labels(ax)[::2] == ["player 0, a rival", "player 2, a rival"]
     assert ax.get_ylabel() == "price, mean over sessions"
-
-
-def test_an_unknown_deviator_is_refused() -> None:
-    with pytest.raises(ValueError, match="deviator: 3 must be a whole number from 0 to 2"):
-        rv.plots.impulse_response(departed(), deviator=3)
 
 
 # -- values --------------------------------------------------------------------------------------------
@@ -235,21 +208,42 @@ def test_stored_values_and_discount_factors_are_used() -> None:
     np.testing.assert_allclose(ends.y[0, 0], 133.33093, rtol=1e-7)
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({}, "gamma: None must be a number, or one per player; this data holds no discount"),
-        ({"gamma": 1.0}, r"gamma: 1 must be in \[0, 1\)"),
-        ({"gamma": [0.9] * 3}, "gamma: 3 numbers must be one, or 2, one per player"),
-        ({"gamma": 0.95, "growth": 0.06}, "growth: 0.06 must be below r = 0.0526316 of gamma 0.95"),
-        ({"gamma": 0.9, "periods": 0}, "periods: 0 must be at least 1"),
-        ({"gamma": 0.9, "periods": 9}, "periods: 9 must be at most 3, which are stored"),
-    ],
-)
-def test_wrong_options_of_a_valuation_are_refused(options: dict[str, Any], message: str) -> None:
-    data = xr.Dataset({"cash_flow_path": (("period", "player"), np.ones((3, 2)))})
+FLOWS = xr.Dataset({"cash_flow_path": (("period", "player"), np.ones((3, 2)))})
+OF_HISTOGRAMS: list[tuple[dict[str, Any], str]] = [
+    ({"quantity": "end_price"}, "quantity: 'end_price' is not in this data; known: end_payoff, pooled"),
+    ({"quantity": "nash_payoff"}, "quantity: 'nash_payoff' must have a value for each session"),
+    ({"methods": ["learn"]}, "methods: 'learn' is not in this data; did you mean 'learning'?"),
+    ({"methods": "learning"}, "methods: 'learning' must be a list of names"),
+    ({"form": "boxes"}, "form: 'boxes' must be 'bars' or 'means'"),
+    ({"at": {"method": "learning"}}, 'at.method: is called algorithm: write at={"algorithm": "NAME"}'),
+    ({"at": {"algorithm": "klein"}}, "at.algorithm: 'klein' is none of"),
+]
+OF_VALUES: list[tuple[dict[str, Any], str]] = [
+    ({}, "gamma: None must be a number, or one per player; this data holds no discount"),
+    ({"gamma": 1.0}, r"gamma: 1 must be in \[0, 1\)"),
+    ({"gamma": [0.9] * 3}, "gamma: 3 numbers must be one, or 2, one per player"),
+    ({"gamma": 0.95, "growth": 0.06}, "growth: 0.06 must be below r = 0.0526316 of gamma 0.95"),
+    ({"gamma": 0.9, "periods": 0}, "periods: 0 must be at least 1"),
+    ({"gamma": 0.9, "periods": 9}, "periods: 9 must be at most 3, which are stored"),
+]
+REFUSED: list[tuple[str, xr.Dataset, dict[str, Any], str]] = [
+    *(("histogram", learned(), *case) for case in OF_HISTOGRAMS),
+    *(("valuation_path", FLOWS, *case) for case in OF_VALUES),
+    ("impulse_response", departed(), {"deviator": 3}, "deviator: 3 must be a whole number from 0 to 2"),
+]
+
+
+@pytest.mark.parametrize(("kind", "data", "options", "message"), REFUSED)
+def test_wrong_options_are_refused(
+    kind: str, data: xr.Dataset, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
-        rv.plots.valuation_path(data, **options)
+        getattr(rv.plots, kind)(data, **options)
+
+
+def test_data_without_values_are_refused() -> None:
+    with pytest.raises(NoSuchPoint, match="no method has pooled_gain here"):
+        rv.plots.histogram(learned().where(False), quantity="pooled_gain")
 
 
 # -- best responses, learning curves, gains over parameters --------------------------------------------

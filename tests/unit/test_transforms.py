@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from inspect import unwrap
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -160,28 +162,6 @@ def test_leadership_in_a_matrix_game() -> None:
     assert found.claim == "no deviation found"
 
 
-@pytest.mark.default
-@pytest.mark.parametrize(
-    ("leaders", "message"),
-    [
-        ([], "leaders: names no player; must name at least one of 0..1"),
-        ([0, 1], "leaders: all 2 players; must leave at least one follower"),
-        ([0, 0], "names a player twice"),
-        ([2], r"leaders\[0\]: 2 must be a whole number in 0..1"),
-        ([True], r"leaders\[0\]: True must be a whole number in 0..1"),
-    ],
-)
-def test_wrong_leaders_are_named(leaders: list[int], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        stackelberg(duopoly(), leaders, Followers())
-
-
-@pytest.mark.default
-def test_a_response_that_is_not_callable_is_refused() -> None:
-    with pytest.raises(ValueError, match="respond: 3 must be callable"):
-        unwrap(stackelberg)(duopoly(), [0], 3)
-
-
 @pytest.mark.nightly
 def test_freezing_leaves_the_game_of_the_other_players() -> None:
     game = freeze(duopoly(10.0, 10.0, 20.0), {1: [25.0]})
@@ -215,23 +195,6 @@ def test_freezing_a_mixture_averages_the_tables() -> None:
     np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.default
-@pytest.mark.parametrize(
-    ("strategies", "message"),
-    [
-        ({}, "strategies: names no player"),
-        ({0: [1.0], 1: [1.0]}, "strategies: fix all 2 players; must leave at least one free"),
-        ({5: [1.0]}, r"strategies\[0\]: 5 must be a whole number in 0..1"),
-        ({0: [1.0, 2.0]}, r"strategies\[0\]: shape \(2,\) must be \(1,\)"),
-        ({0: ["a"]}, r"strategies\[0\]: \['a'\] must be 1 numbers"),
-        ({0: [101.0]}, r"strategies\[0\]: player 0 is at 101; must be in \[0, 100\]"),
-    ],
-)
-def test_wrong_frozen_strategies_are_named(strategies: dict[int, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        freeze(duopoly(), strategies)
-
-
 def test_repeated_games_observe_past_periods_and_are_truncated() -> None:
     stage = matrix("prisoners_dilemma")
     game = repeat(stage, memory=2, periods=2)
@@ -263,31 +226,33 @@ def test_stages_pay_after_all_players_have_moved() -> None:
     assert state.before.ravel().tolist() == [4.0, 2.0, 6.0]
 
 
+WRONG: list[tuple[Any, tuple[Any, ...], str]] = [
+    (stackelberg, ([], Followers()), "leaders: names no player; must name at least one of 0..1"),
+    (stackelberg, ([0, 1], Followers()), "leaders: all 2 players; must leave at least one follower"),
+    (stackelberg, ([0, 0], Followers()), "names a player twice"),
+    (stackelberg, ([2], Followers()), r"leaders\[0\]: 2 must be a whole number in 0..1"),
+    (stackelberg, ([True], Followers()), r"leaders\[0\]: True must be a whole number in 0..1"),
+    (unwrap(stackelberg), ([0], 3), "respond: 3 must be callable"),
+    (freeze, ({},), "strategies: names no player"),
+    (freeze, ({0: [1.0], 1: [1.0]},), "strategies: fix all 2 players; must leave at least one free"),
+    (freeze, ({5: [1.0]},), r"strategies\[0\]: 5 must be a whole number in 0..1"),
+    (freeze, ({0: [1.0, 2.0]},), r"strategies\[0\]: shape \(2,\) must be \(1,\)"),
+    (freeze, ({0: ["a"]},), r"strategies\[0\]: \['a'\] must be 1 numbers"),
+    (freeze, ({0: [101.0]},), r"strategies\[0\]: player 0 is at 101; must be in \[0, 100\]"),
+    (in_stages, ([[0]],), "stages: player 1 is missing"),
+    (in_stages, ([[0], [0, 1]],), "stages: player 0 is named twice"),
+    (in_stages, ([[0], []],), "stages: .* must be a list of lists of players"),
+    (in_stages, ([[0], [2]],), "stages: 2 is no player; must be in 0..1"),
+    (partial(repeat, memory=0), (), "memory: 0 must be a whole number"),
+    (partial(repeat, periods=-1), (), "periods: -1 must be a whole number"),
+]
+
+
 @pytest.mark.default
-@pytest.mark.parametrize(
-    ("stages", "message"),
-    [
-        ([[0]], "stages: player 1 is missing"),
-        ([[0], [0, 1]], "stages: player 0 is named twice"),
-        ([[0], []], "stages: .* must be a list of lists of players"),
-        ([[0], [2]], "stages: 2 is no player; must be in 0..1"),
-    ],
-)
-def test_wrong_stages_are_named(stages: list[list[int]], message: str) -> None:
+@pytest.mark.parametrize(("transform", "given", "message"), WRONG)
+def test_wrong_input_to_transforms_is_named(transform: Any, given: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        in_stages(duopoly(), stages)
-
-
-@pytest.mark.parametrize(
-    ("call", "message"),
-    [
-        (lambda: repeat(duopoly(), memory=0), "memory: 0 must be a whole number"),
-        (lambda: repeat(duopoly(), periods=-1), "periods: -1 must be a whole number"),
-    ],
-)
-def test_invalid_periods_are_refused(call: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        call()
+        transform(duopoly(), *given)
 
 
 LED = """
