@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.families.matrix import matrix
+from rivalry.families.matrix import Matrix, matrix
 from rivalry.methods.finite import branch_and_prune as pruning
 from rivalry.methods.finite import support_solutions as proofs
 from rivalry.methods.finite.finite_equilibria import FiniteEquilibria
@@ -25,8 +25,12 @@ from tests.unit.test_equilibria import (
 )
 
 
-def proved(tables: Any, **options: Any) -> Any:
-    return rv.solve(matrix(payoffs=tables), FiniteEquilibria(**options), tolerance=None).data
+def proved(game: Any, complete: bool | None = True, **options: Any) -> Any:
+    """The list of a game or of tables of payoffs, which must be complete or not, or may be either."""
+    game = game if isinstance(game, Matrix) else matrix(payoffs=game)
+    data = rv.solve(game, FiniteEquilibria(**options), tolerance=None).data
+    assert complete is None or bool(data.complete) == complete
+    return data
 
 
 def undecided(data: Any, x: np.ndarray, within: float = 1e-9) -> bool:
@@ -43,15 +47,6 @@ def in_a_set(data: Any, x: np.ndarray) -> bool:
     return bool(inside.all(axis=(1, 2)).any())
 
 
-def minority(players: int) -> np.ndarray:
-    """Payoff 1 for every player on the side that fewer chose."""
-    joint = np.indices((2,) * players)
-    ones = joint.sum(axis=0)
-    return np.stack([np.where(own == 1, 2 * ones < players, 2 * ones > players) for own in joint]).astype(
-        float
-    )
-
-
 def three_players(bimatrix: np.ndarray) -> np.ndarray:
     """A game of two players with a third, who has two actions and is paid for the first one."""
     third = np.broadcast_to(np.array([1.0, 0.0]), (*bimatrix.shape[1:], 2))
@@ -64,7 +59,6 @@ def three_players(bimatrix: np.ndarray) -> np.ndarray:
 def test_three_players_with_two_actions_against_elimination(seed: int) -> None:
     table = np.random.default_rng(seed).normal(size=(3, 2, 2, 2))
     data = proved(table)
-    assert bool(data.complete)
     assert data.undecided.shape == (0, 3, 2, 2)
     assert same_profiles(data.equilibria.values, roots_of_three(table), 1e-9)
     assert data.radius.values.max() < 1e-12
@@ -84,7 +78,6 @@ def test_the_game_of_mckelvey_and_mclennan_has_exactly_nine() -> None:
 def test_units_of_payoffs_do_not_matter(factor: float, shift: float) -> None:
     table = np.random.default_rng(3).integers(0, 50, size=(3, 2, 2, 2)) * 1.0
     one, other = proved(table), proved(table * factor + shift)
-    assert bool(other.complete)
     np.testing.assert_allclose(other.equilibria, one.equilibria, atol=1e-14)
 
 
@@ -100,7 +93,6 @@ def test_the_game_of_nau_and_others_has_one_irrational_equilibrium() -> None:
     table = np.moveaxis(np.array([left, right], dtype=float), (0, 3), (3, 0))
     root = 601**0.5
     data = proved(table)
-    assert bool(data.complete)
     want = with_rows([(53 - root) / 46, (root - 13) / 24, (root - 23) / 4])
     assert same_profiles(data.equilibria.values, want, 1e-13)
 
@@ -110,10 +102,7 @@ def test_radii_contain_the_equilibrium() -> None:
     """In 60 digits the true equilibrium of the volunteers' dilemma lies within the radius."""
     mpmath = pytest.importorskip("mpmath")
     for players, cost in ((3, "0.3"), (3, "0.7")):
-        data = rv.solve(
-            matrix("volunteers_dilemma", players=players, cost=float(cost)), FiniteEquilibria()
-        ).data
-        assert bool(data.complete)
+        data = proved(matrix("volunteers_dilemma", players=players, cost=float(cost)))
         with mpmath.workdps(60):
             idle = mpmath.mpf(cost) ** (mpmath.mpf(1) / (players - 1))
             gaps = [abs(mpmath.mpf(float(p)) - idle) for p in data.equilibria.values[-1, :, 0]]
@@ -123,8 +112,7 @@ def test_radii_contain_the_equilibrium() -> None:
 @pytest.mark.parametrize("players", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_volunteers_dilemma_has_two_to_the_n_minus_one(players: int) -> None:
     """One volunteers for sure, or any two or more mix."""
-    data = rv.solve(matrix("volunteers_dilemma", players=players, cost=0.3), FiniteEquilibria()).data
-    assert bool(data.complete)
+    data = proved(matrix("volunteers_dilemma", players=players, cost=0.3))
     assert int(data.equilibrium_count) == 2**players - 1
     for x in data.equilibria.values:
         mixing = x[:, 0] < 1
@@ -132,40 +120,14 @@ def test_the_volunteers_dilemma_has_two_to_the_n_minus_one(players: int) -> None
         np.testing.assert_allclose(x[mixing, 0], 0.3 ** (1 / (k - 1)) if k > 1 else 0.0, atol=1e-13)
 
 
-def test_three_players_who_coordinate_have_one_equilibrium_per_set_of_actions() -> None:
-    data = rv.solve(matrix("coordination", players=3, size=2), FiniteEquilibria()).data
-    assert bool(data.complete)
-    assert same_profiles(data.equilibria.values, with_rows([1] * 3, [0] * 3, [0.5] * 3), 1e-14)
-
-
-@pytest.mark.slow
-def test_equations_that_hold_on_the_boundary_are_decided_in_fractions() -> None:
-    """Three actions: three pure, three and one uniform; six in which all differ, so that nobody can help."""
-    data = rv.solve(matrix("coordination", players=3, size=3), FiniteEquilibria()).data
-    assert bool(data.complete)
-    want = []
-    for size in (1, 2, 3):
-        for chosen in product((0.0, 1.0), repeat=3):
-            if sum(chosen) == size:
-                want.append(np.tile(np.array(chosen) / size, (3, 1)))
-    want += [np.eye(3)[list(order)] for order in product(range(3), repeat=3) if len(set(order)) == 3]
+@pytest.mark.parametrize("size", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_three_players_who_coordinate_have_one_equilibrium_per_set_of_actions(size: int) -> None:
+    """With three actions also six in which all differ, so that nobody can help: ties decided in fractions."""
+    data = proved(matrix("coordination", players=3, size=size))
+    chosen = [np.array(actions) for actions in product((0.0, 1.0), repeat=size) if any(actions)]
+    want = [np.tile(actions / actions.sum(), (3, 1)) for actions in chosen]
+    want += [np.eye(size)[list(order)] for order in product(range(size), repeat=3) if len(set(order)) == 3]
     assert same_profiles(data.equilibria.values, want, 1e-13)
-
-
-@pytest.mark.slow
-def test_the_minority_game_has_six_segments() -> None:
-    """Where two differ the third is indifferent; the uniform profile is the only other equilibrium."""
-    data = proved(minority(3))
-    assert bool(data.complete)
-    reason = "every support was decided: 7 equilibria, 6 sets of more"
-    assert data.complete_reason.item().startswith(reason)
-    assert data.sizes["set"] == 6
-    assert same_profiles(data.equilibria.values[data.pure_count.item() :], with_rows([0.5] * 3), 1e-14)
-    for p in np.linspace(0, 1, 11):
-        for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0)):
-            for sides in ([1, 0, p], [0, 1, p]):
-                assert in_a_set(data, with_rows([sides[k] for k in order])[0])
-    assert not in_a_set(data, with_rows([0.9, 0.1, 0.5])[0])
 
 
 def test_a_curve_of_equilibria_stays_undecided() -> None:
@@ -174,8 +136,7 @@ def test_a_curve_of_equilibria_stays_undecided() -> None:
     shift = np.array([[1.0, 0.0], [0.0, 0.0]])  # added where the third player plays its second action
     first = np.stack([pennies, pennies + shift], axis=-1)
     table = np.stack([first, np.stack([-pennies, -pennies], axis=-1), np.zeros((2, 2, 2))])
-    data = proved(table, max_boxes=500)
-    assert not bool(data.complete)
+    data = proved(table, max_boxes=500, complete=False)
     for r in np.linspace(0, 1, 7):
         weight = 4 + r  # player 1 makes player 0 indifferent
         assert undecided(data, np.array([[0.5, 0.5], [2 / weight, 1 - 2 / weight], [1 - r, r]]))
@@ -190,8 +151,7 @@ def test_the_curve_of_nau_and_others_lies_in_what_is_undecided() -> None:
     """
     game = finite_game("nau_continuum")
     found = rv.all_equilibria(game)
-    data = rv.solve(game, FiniteEquilibria()).data
-    assert not bool(data.complete)
+    data = proved(game, complete=False)
     for x in np.linspace(0, 1, 21):
         y = (3 - 3 * x) / (3 - x)
         curve = with_rows([x, y, 0.25])[0]
@@ -228,8 +188,7 @@ def test_an_end_of_a_curve_is_not_called_isolated() -> None:
 
 
 def test_equal_payoffs_leave_everything_undecided() -> None:
-    data = proved(np.ones((3, 2, 2, 2)))
-    assert not bool(data.complete)
+    data = proved(np.ones((3, 2, 2, 2)), complete=False)
     assert data.equilibria.shape == (8, 3, 2)
     boxes = data.undecided.values
     assert np.all(boxes[..., 0].min(axis=0) == 0)
@@ -241,7 +200,6 @@ def test_players_with_one_action(sizes: tuple[int, ...]) -> None:
     """The others' game has exactly the extreme equilibria of two players."""
     table = np.random.default_rng(7).normal(size=(3, *sizes))
     data = proved(table)
-    assert bool(data.complete)
     alone = sizes.index(1)
     others = [p for p in range(3) if p != alone]
     pair = np.take(table[others], 0, axis=1 + alone)
@@ -257,7 +215,6 @@ def test_games_of_two_players_in_disguise_against_exact_vertices(shape: tuple[in
     """A third player is paid for its first action alone."""
     pair = np.random.default_rng(seed).normal(size=shape)
     data = proved(three_players(pair))
-    assert bool(data.complete)
     want = rv.solve(matrix(payoffs=pair), MixedEquilibria()).record["equilibria"][1]
     assert same_profiles(data.equilibria.values[:, :2], list(want), 1e-12)
 
@@ -266,7 +223,6 @@ def test_two_players_have_the_list_of_extreme_equilibria() -> None:
     for tables in ([[[1, 1], [0, 0]], [[2, 2], [1, 1]]], [[[0, 7], [2, 6]], [[0, 2], [7, 6]]]):
         ours = proved(tables)
         theirs = rv.solve(matrix(payoffs=tables), MixedEquilibria()).data
-        assert bool(ours.complete)
         assert bool(theirs.complete)
         for name in ("equilibria", "equilibrium_payoff", "component", "degenerate", "complete_reason"):
             assert np.array_equal(ours[name], theirs[name]), name
@@ -281,7 +237,6 @@ def test_the_order_of_players_and_actions_does_not_matter() -> None:
     one = proved(table).equilibria.values
     turned = np.transpose(table[[2, 0, 1]], (0, 3, 1, 2))[:, :, ::-1][..., [2, 0, 1]]
     other = proved(turned)
-    assert bool(other.complete)
     back = np.zeros_like(one)
     for k, x in enumerate(other.equilibria.values):
         back[k, 2, :2], back[k, 0, :2] = x[0, :2], x[1, 1::-1]
@@ -299,7 +254,6 @@ def test_dominated_actions_leave_the_list_as_it_is() -> None:
     more[2, :, :2, 2] = more[2, :, :2, 0] - 0.1
     more[2, :, 2, 2] = more[2, :, 2, 0] + 5.0
     one, other = proved(table), proved(more)
-    assert bool(other.complete)
     assert other.boxes == one.boxes
     assert np.all(other.equilibria.values[..., 2] == 0)
     assert same_profiles(other.equilibria.values[..., :2], list(one.equilibria.values), 1e-13)
@@ -319,8 +273,7 @@ def test_dominated_actions_leave_the_list_as_it_is() -> None:
 def test_lists_hold_all_that_a_numerical_search_finds(shape: tuple[int, ...], seed: int, draw: str) -> None:
     rng = np.random.default_rng(seed)
     table = rng.normal(size=shape) if draw == "normal" else rng.integers(0, 3, size=shape).astype(float)
-    data = proved(table)
-    assert bool(data.complete) or draw == "few"
+    data = proved(table, complete=True if draw == "normal" else None)
     ours = data.equilibria.values
     for x in rv.solve(matrix(payoffs=table), MixedEquilibria(), tolerance=None).record["equilibria"][1]:
         near = any(np.max(np.abs(x - y)) < 1e-6 for y in ours)
@@ -336,7 +289,7 @@ def test_lists_hold_all_that_a_numerical_search_finds(shape: tuple[int, ...], se
 def test_segments_between_pure_equilibria_are_listed_or_undecided(seed: int) -> None:
     """Where two pure equilibria differ in one player's action, so is every mixture of the two."""
     table = np.random.default_rng(seed).integers(0, 2, size=(3, 2, 3, 2)).astype(float)
-    data = proved(table, max_boxes=200)
+    data = proved(table, max_boxes=200, complete=None)
     pure = rv.solve(matrix(payoffs=table), rv.methods.PureEquilibria()).data.equilibria.values
     segments = 0
     for one, other in product(pure, pure):
@@ -357,8 +310,7 @@ def test_an_irrational_tie_is_undecided() -> None:
     idle = np.array([[1.0, 0.0], [0.0, 0.0]])
     table[0, 2] = 0.7 - 0.3 + idle  # 0.4 + x y = 0.7 where x = y = sqrt(0.3)
     table[1:, 2] = base[1:, 1]
-    data = proved(table, max_boxes=100)
-    assert not bool(data.complete)
+    data = proved(table, max_boxes=100, complete=False)
     idle_probability = 0.3**0.5
     x = np.zeros((3, 3))
     x[1:, 0], x[1:, 1] = idle_probability, 1 - idle_probability
@@ -504,7 +456,6 @@ def test_payoffs_that_differ_by_more_than_their_last_digits_are_not_equal() -> N
     table[0, 1] = np.random.default_rng(2).uniform(0.3, 0.4, size=(2, 2))
     table[0, 0] = table[0, 1] + 1e-15
     data = proved(table)
-    assert bool(data.complete)
     assert int(data.equilibrium_count) % 2 == 1
     assert np.all(data.equilibria.values[:, 0, 0] == 1)
 
@@ -530,8 +481,9 @@ def odd_one_out() -> np.ndarray:
 @pytest.mark.slow
 def test_segments_of_three_players_are_listed() -> None:
     """Where two players differ, all choices of the third are equilibria: six segments, and even mixing."""
-    found = rv.all_equilibria(rv.games.matrix(*odd_one_out()))
+    found, data = rv.all_equilibria(rv.games.matrix(*odd_one_out())), proved(odd_one_out())
     assert found.complete
+    assert data.complete_reason.item().startswith("every support was decided: 7 equilibria, 6 sets of more")
     assert found.equilibria[-1].round(12).tolist() == [[0.5, 0.5]] * 3
     assert len(found) == 7  # with the pure ends of the segments
     corners = found.solution.data.equilibrium_vertex.values
@@ -557,6 +509,7 @@ def test_segments_of_three_players_are_listed() -> None:
         others = [x[k] for k in range(3) if k not in mixed[:1]]
         listed = (len(mixed) <= 1 and 0 < sum(x) < 3 and (not mixed or sum(others) == 1)) or x == (0.5,) * 3
         assert (max(gains) < 1e-12) == listed, x
+        assert in_a_set(data, p) == (listed and x != (0.5,) * 3), x
     lines = str(found).splitlines()
     assert lines[0].startswith("exactly 1 isolated equilibrium and 6 sets of equilibria, proved")
 
