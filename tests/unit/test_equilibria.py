@@ -386,22 +386,6 @@ def test_expectations_over_mixtures_equal_the_sum_over_joint_actions(seed: int) 
     np.testing.assert_allclose(expected_over(table, x, (0, 2)), np.einsum("abc,b->ac", table, b))
 
 
-def test_an_algorithm_that_would_take_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(tables: np.ndarray, *end: float) -> Any:
-        raise TooMany("the game has more bases than can be enumerated")
-
-    for name, listed, instead in (
-        ("vertex_enumeration", "vertex_list", "lemke_howson"),
-        ("support_enumeration", "_support_list", "all_equilibria"),
-    ):
-        monkeypatch.setattr(mixed_equilibria, listed, refuse)
-        game = rv.games.matrix("chicken")
-        with pytest.raises(
-            ValueError, match=f"^algorithm: {name}: the game has more bases .*; use {instead}$"
-        ):
-            rv.solve(game, MixedEquilibria(algorithm=name))
-
-
 def test_of_games_with_too_many_supports_pure_equilibria_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(tables: np.ndarray) -> Any:
         raise TooMany("too many supports")
