@@ -21,11 +21,11 @@ from rivalry.core import files
 from rivalry.core.archives import LARGEST, extract
 from rivalry.core.files import DamagedFile, StoreError
 from rivalry.core.method import ENDINGS
-from rivalry.core.results import netcdf
+from rivalry.core.results import Record, netcdf
 from rivalry.lab import capsule
 from rivalry.lab.answer.figures import draw_own
 from rivalry.lab.capsule import CRATE, MANIFEST, pack, root_of, verify
-from rivalry.lab.executor import carry_out, run_study
+from rivalry.lab.executor import carry_out, certify, run_study
 from rivalry.lab.proofs import certificate_changes, check_status, recertify
 from rivalry.lab.store import Run
 from rivalry.lab.study import Study, load_study
@@ -90,6 +90,13 @@ def run(made: Path, tmp_path: Path) -> Run:
     """A copy of the run, to be forged."""
     shutil.copytree(made, tmp_path / "run")
     return Run.open(tmp_path / "run")
+
+
+def one_cell(folder: Path, game: dict[str, Any], kind: dict[str, Any]) -> tuple[Any, Path, Record]:
+    """Return task, folder and record of the only cell of a run."""
+    run = run_study(Study(name="small", game=game, method=[kind]), folder / "run")
+    ((id, task),) = run.tasks().items()
+    return task, Path(run.head["folder"]), run.read_cell(id)
 
 
 Members = dict[str, bytes]
@@ -168,25 +175,31 @@ def forged(name: str, old: bytes, new: bytes) -> Callable[[Members], None]:
 
 
 GIVEN = "is not what study and cells give"
+ALTERED = [
+    ("README.md", b"Chicken", b"Rooster"),
+    ("citation.bib", b"Rapoport", b"Somebody"),
+    ("dataset.nc", b"Chicken", b"Rooster"),
+    (FIGURES[0], b"</svg>", b"<text>1</text></svg>"),
+    ("page.html", b"Chicken", b"Rooster"),
+    ("report.html", b"Chicken", b"Rooster"),
+]
+"""Files that follow from the cells, each with a text in it and another one."""
 
 
 def test_files_that_do_not_follow_from_the_cells_are_named(packed: Path, tmp_path: Path) -> None:
     """All in one capsule; each alone in the slow tests."""
 
     def change(members: Members) -> None:
-        for name in ("report.html", "page.html", "dataset.nc", "README.md"):
-            forged(name, b"Chicken", b"Rooster")(members)
-        forged("citation.bib", b"Rapoport", b"Somebody")(members)
-        forged(FIGURES[0], b"</svg>", b"<text>1</text></svg>")(members)
+        for altered in ALTERED:
+            forged(*altered)(members)
         forged("study.toml", b"steps = 50", b"steps = 51")(members)
         members["notes.txt"] = b"more"
 
     found = verify(rewritten(packed, tmp_path / "copy.zip", change), cells=0)
-    names = ["README.md", "citation.bib", "dataset.nc", FIGURES[0], "page.html", "report.html"]
     assert found.faults == [
         "study.toml: its method differs from study.json",
         "notes.txt: is no file of the run",
-        *(f"{name}: {GIVEN}" for name in names),
+        *(f"{name}: {GIVEN}" for name, *_ in ALTERED),
         f"{CRATE}: does not describe the run",
     ]
     assert found.derived == [*FIGURES[1:]]
@@ -195,15 +208,7 @@ def test_files_that_do_not_follow_from_the_cells_are_named(packed: Path, tmp_pat
 @pytest.mark.parametrize(
     ("change", "faults"),
     [
-        (forged("report.html", b"Chicken", b"Hen"), [f"report.html: {GIVEN}"]),
-        (forged("page.html", b"Chicken", b"Hen"), [f"page.html: {GIVEN}"]),
-        (forged("dataset.nc", b"Chicken", b"Rooster"), [f"dataset.nc: {GIVEN}"]),
-        (forged("citation.bib", b"Rapoport", b"Somebody"), [f"citation.bib: {GIVEN}"]),
-        (forged("README.md", b"Chicken", b"Hen"), [f"README.md: {GIVEN}"]),
-        (
-            forged("figures/01-strategies.svg", b"</svg>", b"<text>1</text></svg>"),
-            [f"figures/01-strategies.svg: {GIVEN}"],
-        ),
+        *((forged(*altered), [f"{altered[0]}: {GIVEN}"]) for altered in ALTERED),
         (forged(CRATE, b"4 cells", b"9 cells"), [f"{CRATE}: does not describe the run"]),
         (
             forged("study.toml", b"steps = 50", b"steps = 51"),
@@ -308,19 +313,24 @@ def test_results_with_all_that_follows_are_found_where_computed_again(run: Run, 
     assert "results of 4 of 4 cells beyond their certificates (--cells 4)" in found.unchecked
 
 
-def test_a_certificate_with_all_that_follows_from_it_is_found(run: Run, tmp_path: Path) -> None:
-    id = changed_cell(run, {"regret": 0.0, "bound": 0.0})
-    (fault,) = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0).faults
-    assert re.fullmatch(
-        rf"cell {id}: certificate: regret was 0, is [\d.]+.*; bound was 0, is [\d.]+.*", fault
-    )
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"regret": 0.0, "bound": 0.0}, r"regret was 0, is [\d.]+.*; bound was 0, is [\d.]+.*"),
+        ({"payoff": 1.5, "welfare": 3.0}, ".*payoff was .*welfare was .*"),
+    ],
+)
+def test_a_certificate_with_all_that_follows_from_it_is_found(
+    run: Run, tmp_path: Path, changes: dict[str, float], fault: str
+) -> None:
+    id = changed_cell(run, changes)
+    (found,) = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0).faults
+    assert re.fullmatch(f"cell {id}: certificate: {fault}", found)
 
 
 @pytest.mark.parametrize("proof", [False, True])
 def test_a_newer_certificate_that_was_changed_is_found(run: Run, tmp_path: Path, proof: bool) -> None:
     """A cell has the certificate that `rivalry certify` stored; it may be one with a proof."""
-    from rivalry.lab.executor import certify
-
     before = run.digest()
     certify(run, proof=proof)
     assert run.digest() != before
@@ -419,12 +429,6 @@ def test_the_root_digest_is_of_every_file(packed: Path, tmp_path: Path, name: st
     assert verified.root == root_of(path) != root_of(packed)
 
 
-def test_payoffs_and_metrics_of_every_cell_follow_from_its_profile(run: Run, tmp_path: Path) -> None:
-    id = changed_cell(run, {"payoff": 1.5, "welfare": 3.0})
-    (fault,) = verify(pack(Run.open(run.folder), tmp_path / "copy.zip"), cells=0).faults
-    assert re.fullmatch(rf"cell {id}: certificate: .*payoff was .*welfare was .*", fault)
-
-
 def test_a_forged_status_of_a_cell_outside_the_sample_is_contradicted(run: Run, tmp_path: Path) -> None:
     id = next(iter(run.tasks()))
     record = run.read_cell(id)
@@ -462,9 +466,7 @@ def test_a_status_that_only_a_search_gives_is_left_to_the_sample(tmp_path: Path)
 def test_a_status_follows_from_the_profile_or_is_left_to_a_search(
     tmp_path: Path, game: dict[str, Any], kind: dict[str, Any], status: str
 ) -> None:
-    run = run_study(Study(name="small", game=game, method=[kind]), tmp_path / "run")
-    ((id, task),), folder = run.tasks().items(), Path(run.head["folder"])
-    record = run.read_cell(id)
+    task, folder, record = one_cell(tmp_path, game, kind)
     check = check_status(task, folder, record)
     assert (check.faults, check.undecided, bool(check.unchecked)) == ([], [], not status)
     for other in {*ENDINGS[1:], "iteration limit"} - {str(record["status"][1])}:
@@ -474,9 +476,7 @@ def test_a_status_follows_from_the_profile_or_is_left_to_a_search(
 
 def test_a_forged_end_of_a_run_that_has_not_converged_is_undecided(tmp_path: Path) -> None:
     kind = {"kind": "gradient_ascent", "rate": 1e-3, "max_steps": 3}
-    run = run_study(Study(name="small", game=COURNOT, method=[kind]), tmp_path / "run")
-    ((id, task),), folder = run.tasks().items(), Path(run.head["folder"])
-    record = run.read_cell(id)
+    task, folder, record = one_cell(tmp_path, COURNOT, kind)
     assert str(record["status"][1]) == "iteration limit"
     forgery = record | {"status": ((), np.asarray("converged"))}
     (line,) = check_status(task, folder, forgery).undecided
@@ -497,10 +497,7 @@ def test_a_forged_end_of_a_run_that_has_not_converged_is_undecided(tmp_path: Pat
     ids=lambda value: value if isinstance(value, str) else value["kind"],
 )
 def test_cells_have_the_concept_of_their_method(tmp_path: Path, kind: dict[str, Any], concept: str) -> None:
-    game = {"family": "matrix", "name": "chicken"}
-    run = run_study(Study(name="small", game=game, method=[kind]), tmp_path / "run")
-    ((id, task),), folder = run.tasks().items(), Path(run.head["folder"])
-    record = run.read_cell(id)
+    task, folder, record = one_cell(tmp_path, CHICKEN, kind)
     assert str(record["concept"][1]) == concept
     assert certificate_changes(record, recertify(task, folder, record), False) == ""
     for other in {"Nash", "logit", "correlated", "subgame-perfect, proved"} - {concept}:
@@ -644,11 +641,8 @@ def test_versions_are_named_and_judged_by_a_tolerance(packed: Path, monkeypatch:
 
 
 def test_a_damaged_run_is_not_packed(tmp_path: Path) -> None:
-    game = {"family": "matrix", "name": "chicken"}
-    start = [[0.5, 0.5], [0.5, 0.5]]
-    run = run_study(
-        Study(name="one", game=game, method=[{"kind": "evaluate", "start": start}]), tmp_path / "r"
-    )
+    method = {"kind": "evaluate", "start": [[0.5, 0.5], [0.5, 0.5]]}
+    run = run_study(Study(name="one", game=CHICKEN, method=[method]), tmp_path / "r")
     (cell,) = (run.folder / "cells").iterdir()
     cell.write_bytes(cell.read_bytes()[:-1])
     with pytest.raises(DamagedFile, match="ends after"):
