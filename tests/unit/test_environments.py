@@ -131,10 +131,11 @@ def test_truncated_episodes_alone_are_bootstrapped(end: str, limit: int, value: 
     assert found.data.truncated_share == (end != "terminated")
 
 
-class Leaving(ParallelEnv[str, int, int]):  # type: ignore[misc]
-    """Both are paid 1 per step; the first is terminated after one, the second truncated after three."""
+class Blind(ParallelEnv[str, int, int]):  # type: ignore[misc]
+    """Two agents with some actions each, who observe nothing."""
 
-    metadata = {"name": "leaving_v0"}  # noqa: RUF012
+    metadata = {"name": "blind_v0"}  # noqa: RUF012
+    choices = 1
 
     def __init__(self) -> None:
         self.possible_agents, self.agents = ["first", "second"], []
@@ -143,11 +144,15 @@ class Leaving(ParallelEnv[str, int, int]):  # type: ignore[misc]
         return spaces.Discrete(1)
 
     def action_space(self, agent: str) -> spaces.Space[Any]:
-        return spaces.Discrete(1)
+        return spaces.Discrete(self.choices)
 
     def reset(self, seed: int | None = None, options: Any = None) -> tuple[dict[str, int], dict[str, Any]]:
         self.agents, self.taken = list(self.possible_agents), 0
         return dict.fromkeys(self.agents, 0), {}
+
+
+class Leaving(Blind):
+    """Both are paid 1 per step; the first is terminated after one, the second truncated after three."""
 
     def step(self, actions: Any) -> Any:
         assert set(actions) == set(self.agents)
@@ -322,23 +327,14 @@ def test_a_game_of_ours_teaches_what_it_teaches_the_native_learner(episodes: int
         assert values.mean(axis=1) == pytest.approx(np.array([[4.5, 6.0]] * 2), abs=0.3)
 
 
-class Repeated(ParallelEnv[str, int, int]):  # type: ignore[misc]
-    """A symmetric game of two actions, repeated 20 times; nothing is observed."""
+class Repeated(Blind):
+    """A symmetric game of two actions, repeated 20 times."""
 
-    metadata = {"name": "repeated_v0"}  # noqa: RUF012
+    choices = 2
 
     def __init__(self, *tables: list[list[float]]) -> None:
-        self.tables, self.possible_agents, self.agents = tables, ["player_0", "player_1"], []
-
-    def observation_space(self, agent: str) -> spaces.Space[Any]:
-        return spaces.Discrete(1)
-
-    def action_space(self, agent: str) -> spaces.Space[Any]:
-        return spaces.Discrete(2)
-
-    def reset(self, seed: int | None = None, options: Any = None) -> tuple[dict[str, int], dict[str, Any]]:
-        self.agents, self.taken = list(self.possible_agents), 0
-        return dict.fromkeys(self.agents, 0), {}
+        super().__init__()
+        self.tables = tables
 
     def step(self, actions: Any) -> Any:
         self.taken += 1
@@ -376,12 +372,12 @@ def test_nobody_gains_against_mixed_matching_pennies_and_somebody_against_a_bias
         "step_size": 0.05,
         "evaluation": 200,
     }
-    fixed = {"player_0": even, "player_1": even}
+    fixed = {"first": even, "second": even}
     fair = rv.solve(game, EnvironmentQLearning(fixed=fixed, **learn), seed=4)
     assert np.all(
         np.abs(fair.data.trained_best_response_gain) <= 1.5 * fair.data.trained_best_response_gain_band
     )
-    found = rv.solve(game, EnvironmentQLearning(fixed=fixed | {"player_1": biased}, **learn), seed=4)
+    found = rv.solve(game, EnvironmentQLearning(fixed=fixed | {"second": biased}, **learn), seed=4)
     # matching heads pays 0.6 per period instead of 0, with weights summing to 2
     gain, band = (float(found.data[f"trained_best_response_gain{end}"][0]) for end in ("", "_band"))
     assert abs(gain - 1.2) <= 2 * band < 0.5
