@@ -150,7 +150,12 @@ def derivatives(
     return [one[0] for one in alone[0]], first, second
 
 
-def check_family(family: str, count: int, effort: int | None) -> None:
+FEW = [pytest.param(name, 60, 0, marks=COSTS.get(name, ())) for name in FAMILIES]
+MANY = [pytest.param(name, 10_000, None, marks=pytest.mark.nightly) for name in FAMILIES]
+
+
+@pytest.mark.parametrize(("family", "count", "effort"), FEW + MANY)
+def test_true_values_are_inside_the_bounds_of_boxes(family: str, count: int, effort: int | None) -> None:
     make, least, most = FAMILIES[family]
     game, payoffs = make()
     size = int(np.prod(game.space.shape))
@@ -176,19 +181,6 @@ def check_family(family: str, count: int, effort: int | None) -> None:
     scale = np.abs(low2).max()
     assert np.nanmax((high2 - low2)[narrow]) < 1e-8 * scale
     assert np.isfinite(pay_low).mean() > 0.95
-
-
-@pytest.mark.parametrize(
-    "family", [pytest.param(name, marks=COSTS[name]) if name in COSTS else name for name in FAMILIES]
-)
-def test_true_values_are_inside_the_bounds_of_a_few_boxes(family: str) -> None:
-    check_family(family, 60, 0)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("family", FAMILIES)
-def test_true_values_are_inside_the_bounds_of_many_boxes(family: str) -> None:
-    check_family(family, 10_000, None)
 
 
 def _bessel(order: int) -> Callable[[float], Real]:
