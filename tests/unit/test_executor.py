@@ -21,11 +21,12 @@ import xarray as xr
 
 from rivalry.core.files import pack, write, write_json
 from rivalry.core.game import BrokenInvariant
-from rivalry.lab import executor
+from rivalry.lab import executor, worker
 from rivalry.lab.answer.caveats import warnings_of
 from rivalry.lab.checkpoints import Stopped
 from rivalry.lab.executor import RunEvent, carry_out, certify, pool, run_study
 from rivalry.lab.store import DiskFull, Run, StoreError, load_run
+from rivalry.lab.study import load_study
 from rivalry.lab.worker import Job
 from rivalry.solving import Progress
 from tests.duel_study import study
@@ -218,16 +219,12 @@ def test_a_long_cell_is_left_to_the_workers(tmp_path: Path, monkeypatch: pytest.
 
 
 def _jobs(run: Run) -> list[Any]:
-    from rivalry.lab.worker import Job
-
     tasks = run.tasks()
     return [Job(id, task, run.head["folder"], str(run.folder)) for id, task in tasks.items()]
 
 
 @pytest.mark.slow
 def test_full_disks_stop_runs_and_keep_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rivalry.lab import worker
-
     run, real = make(tmp_path), worker.carry_out
 
     def full(job: Any, progress: Any = None) -> float:
@@ -259,8 +256,6 @@ def test_runs_of_another_version_resume_only_if_accepted(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_cells_of_included_studies_run_under_their_names(tmp_path: Path) -> None:
-    from rivalry.lab.study import load_study
-
     study(tmp_path)
     (tmp_path / "both.toml").write_text('title = "Both"\ninclude = ["duel.toml"]\n')
     run = Run.create_or_open(tmp_path / "both", load_study(tmp_path / "both.toml"))
@@ -300,8 +295,6 @@ def test_certify_writes_certificates_and_leaves_cells_unchanged(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_environment_variables_and_main_module_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     main = sys.modules["__main__"]
@@ -428,8 +421,6 @@ def test_dead_jobs_are_retried(tmp_path: Path, threads: Threads, monkeypatch: py
 
 
 def test_a_worker_serves_jobs_until_the_pipe_closes(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rivalry.lab import worker
-
     def carry(job: Job, progress: Any) -> float:
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
         if job.id == "bad":
