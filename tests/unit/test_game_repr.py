@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import rivalry as rv
-from rivalry.core.results import NO_CERTIFICATE, Certificate, Solution
+from rivalry.core.results import NO_CERTIFICATE, Certificate, Record, Solution
 from rivalry.lab.store import Run
 from rivalry.text.display import LINE
 from tests.duel_study import study
@@ -146,10 +146,12 @@ def test_a_solution_without_a_profile_or_payoffs_says_what_it_holds() -> None:
             getattr(found, name)
 
 
+def ended(status: str, steps: int) -> Record:
+    return {"status": ((), np.asarray(status)), "steps": ((), np.asarray(steps))}
+
+
 def test_learners_in_sessions_show_the_means_of_final_play() -> None:
-    record = {
-        "status": ((), np.asarray("completed")),
-        "steps": ((), np.asarray(7)),
+    record = ended("completed", 7) | {
         "end_payoff": (("session", "player"), np.array([[1.0, 2.0], [3.0, 5.0]])),
         "end_action": (("session", "player", "axis"), np.array([[[10.0], [20.0]], [[30.0], [20.0]]])),
     }
@@ -166,9 +168,7 @@ def test_learners_in_sessions_show_the_means_of_final_play() -> None:
 
 
 def test_mixtures_show_the_points_that_they_mix() -> None:
-    record = {
-        "status": ((), np.asarray("converged")),
-        "steps": ((), np.asarray(1)),
+    record = ended("converged", 1) | {
         "mixture": (("player", "action"), np.array([[0.25, 0.75], [1.0, 0.0]])),
         "action_grid": (("player", "action", "axis"), np.array([[[0.1], [0.9]], [[0.5], [0.5]]])),
         "payoff": (("player",), np.array([1.0, -1.0])),
@@ -181,9 +181,7 @@ def test_mixtures_show_the_points_that_they_mix() -> None:
 def test_mixtures_of_many_points_show_the_most_probable_in_the_order_of_the_grid() -> None:
     grid = np.linspace(0.0, 1.0, 11)
     weights = np.array([0.02, 0.3, 0.02, 0.1, 0.1, 0.2, 0.06, 0.15, 0.02, 0.03, 0.0])
-    record = {
-        "status": ((), np.asarray("completed")),
-        "steps": ((), np.asarray(1)),
+    record = ended("completed", 1) | {
         "mixture": (("player", "action"), weights[None]),
         "action_grid": (("player", "action", "axis"), grid[None, :, None]),
         "payoff": (("player",), np.array([1.0])),
@@ -234,9 +232,7 @@ def test_a_result_without_certificate_says_so() -> None:
 
 
 def test_the_end_of_a_dynamic_that_is_no_equilibrium_is_called_so() -> None:
-    record = {
-        "status": ((), np.asarray("converged")),
-        "steps": ((), np.asarray(7)),
+    record = ended("converged", 7) | {
         "end_state": ((), np.asarray("stable_point")),
         "profile": (("player", "axis"), np.array([[0.5], [0.5]])),
         "payoff": (("player",), np.ones(2)),
