@@ -428,12 +428,9 @@ def test_what_all_rows_share_is_said_once() -> None:
     shown = table(data, study(answer={"quantities": ["threshold", "turnout"]}))
     assert shown.columns == ["reach", "turnout"]
     assert shown.notes == ["threshold: 0.2", "largest gain: at most 0.02", "claim: equilibrium"]
-
-
-def test_a_table_has_results_although_they_are_the_same_everywhere() -> None:
-    shown = table(swept([result(threshold=0.2)] * 3))
-    assert shown.columns == ["reach", "threshold"]
-    assert shown.notes == ["largest gain: at most 0.02", "claim: equilibrium"]
+    alike = table(swept([result(threshold=0.2)] * 3))  # a table has results, although all are the same
+    assert alike.columns == ["reach", "threshold"]
+    assert alike.notes == ["largest gain: at most 0.02", "claim: equilibrium"]
 
 
 def test_quantities_are_those_of_the_study_else_of_plots_expectations_and_the_family() -> None:
