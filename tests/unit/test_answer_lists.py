@@ -43,6 +43,11 @@ def answer(cells: dict[float, Record], kind: str = "all_equilibria", **tables: A
     return Answer(study | {"title": "A list", "name": "list"} | tables, data)
 
 
+def ended(**entries: Any) -> Record:
+    """A record that has converged, with entries ``(dimensions, array)``."""
+    return {"status": ((), np.asarray("converged")), **entries}
+
+
 def table(found: Answer, most: int | None = None) -> AnswerTable:
     shown = found.table_of(most)
     assert shown is not None
@@ -103,10 +108,7 @@ def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record
 @pytest.mark.default
 def test_a_sentence_has_the_corners_of_a_set_of_payoffs() -> None:
     corners = np.array([[3.0, 3.0], [9.75, 3.0], [9.0, 9.0], [np.nan, np.nan]])
-    record: Record = {
-        "status": ((), np.asarray("converged")),
-        "payoff_vertices": (("vertex", "player"), corners),
-    }
+    record = ended(payoff_vertices=(("vertex", "player"), corners))
     words = [sentence.text for sentence in answer({0.0: record}, "repeated").sentences]
     assert words == ["The corners of the set of payoffs are (3, 3); (9.75, 3); and (9, 9)."]
 
@@ -357,8 +359,7 @@ def test_a_row_of_fewer_players_has_no_number_of_the_others() -> None:
 def test_equal_numbers_of_two_players_are_not_those_of_a_third() -> None:
     rows = [[0.5, 0.5], [0.2, 0.3, 0.5]]
     cells: dict[float, Record] = {
-        k: {"status": ((), np.asarray("converged")), "market_share": (("player",), np.array(row))}
-        for k, row in enumerate(rows, start=1)
+        k: ended(market_share=(("player",), np.array(row))) for k, row in enumerate(rows, start=1)
     }
     shown = table(answer(cells, "best_response", answer={"quantities": ["market_share"]}))
     names = [name for name in shown.columns if name.endswith("player 2")]
@@ -369,12 +370,11 @@ def test_equal_numbers_of_two_players_are_not_those_of_a_third() -> None:
 def test_the_rule_that_a_search_chose_is_told_by_the_names_of_the_study() -> None:
     """No table of Python: types have names, and a key has the words of the study, not those of a method."""
     types = in_words([{"name": "patient", "gamma": 0.9}, {"name": "impatient", "gamma": 0.5}])
-    record: Record = {
-        "status": ((), np.asarray("converged")),
-        "chosen_rule": ((), np.asarray("tax 0.125, types [{'name': 'patient'}]")),
-        "choice_name": (("choice",), np.asarray(["tax", "types"])),
-        "chosen_label": (("choice",), np.asarray(["0.125", types])),
-    }
+    record = ended(
+        chosen_rule=((), np.asarray("tax 0.125, types [{'name': 'patient'}]")),
+        choice_name=(("choice",), np.asarray(["tax", "types"])),
+        chosen_label=(("choice",), np.asarray(["0.125", types])),
+    )
     words = {"types": "two types", "design": "a search"}
     found = answer({0.0: record}, "design", answer={"quantities": ["chosen_rule"], "words": words})
     (row,) = numbers(found)
@@ -404,10 +404,7 @@ def test_strategies_have_the_names_of_their_family(
     game: dict[str, Any], sizes: tuple[int, int], printed: list[str], in_files: list[str]
 ) -> None:
     profile = 0.3 + np.arange(np.prod(sizes)).reshape(sizes)
-    record: Record = {
-        "status": ((), np.asarray("converged")),
-        "equilibria": (("equilibrium", "player", "axis"), profile[None]),
-    }
+    record = ended(equilibria=(("equilibrium", "player", "axis"), profile[None]))
     found = answer({0.5: record}, game=game)
     assert set(printed) <= set(table(found).columns)
     assert set(in_files) <= set(numbers(found)[0])
@@ -415,10 +412,7 @@ def test_strategies_have_the_names_of_their_family(
 
 @pytest.mark.default
 def test_a_table_of_several_choices_of_a_market_has_none_in_its_columns() -> None:
-    record: Record = {
-        "status": ((), np.asarray("converged")),
-        "equilibria": (("equilibrium", "player", "axis"), np.array([[[30.0], [31.0]]])),
-    }
+    record = ended(equilibria=(("equilibrium", "player", "axis"), np.array([[[30.0], [31.0]]])))
     either = {"game.choice": ["quantity", "price"]}
     assert "firm 0" in table(answer({0.5: record}, game={"family": "market"}, sweep=either)).columns
 
@@ -434,9 +428,6 @@ def test_a_table_of_several_choices_of_a_market_has_none_in_its_columns() -> Non
     ],
 )
 def test_a_sentence_names_players_and_choices(game: dict[str, Any], profile: list[float], said: str) -> None:
-    record: Record = {
-        "status": ((), np.asarray("converged")),
-        "profile": (("player", "axis"), np.array(profile)[:, None]),
-    }
+    record = ended(profile=(("player", "axis"), np.array(profile)[:, None]))
     found = answer({0.5: record}, "best_response", game=game, answer={"quantities": ["profile"]})
     assert found.sentences[0].text == said
