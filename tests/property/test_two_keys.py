@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rivalry.core.results import Record, collect
@@ -79,6 +79,7 @@ def ways(series: list[Number]) -> set[int]:
 @pytest.mark.slow
 @settings(max_examples=300)
 @given(tables())
+@example([[[0.0], [0.0]], [[0.0], [1.0]], [[0.0], [2.0]], [[0.0], [2.0]]])  # the largest change twice
 def test_a_trend_at_every_value_is_one_at_every_value(table: Table) -> None:
     rows = [[Number.of(j, draws, False, False) for j, draws in enumerate(row)] for row in table]
     text = sentence(table)

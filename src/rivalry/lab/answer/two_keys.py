@@ -348,7 +348,8 @@ def _largest_change(cases: Sequence[Case], second: str, words: Words) -> str:
         return ""  # changes over different ranges are not compared
     top = max(cases, key=lambda case: case.effect.mean)
     start, end = (row.estimate for row in (top.series[0], top.series[-1]))
-    if not rank([{0: case.effect} for case in cases]).is_clear:
+    ranking = rank([{0: case.effect} for case in cases])
+    if not ranking.is_clear or len(ranking.best) > 1:
         return ""
     return f", most (from {start.text} to {end.text}) {words.at(second, top.value)}"
 
