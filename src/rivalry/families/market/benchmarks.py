@@ -594,7 +594,7 @@ def _critical(deviation: ndarray, joint: ndarray, nash: ndarray, scale: float) -
     return np.where(gain > EQUAL * scale, ratio, 0.0)
 
 
-def on_grid(market: Market, action_grid: Any) -> OnGrid:
+def on_grid(market: MarketGame, action_grid: Any) -> OnGrid:
     """Return critical discount factors, exactly, for firms that choose among grid points.
 
     The cartel is the joint action of largest total payoff, deviations are to other grid points, and every
