@@ -204,7 +204,9 @@ def test_vertices_events_and_values_have_rows() -> None:
     record = rv.solve(reach, rv.methods.Thresholds("reach", low=0.1, high=0.3)).record
     shown = table(answer({0.0: record}, "thresholds"))
     assert column(shown, "reach") == ["0.1888", "0.1542"]  # sd sqrt(1/2) and sd sqrt(1/3)
-    assert column(shown, "event") == ["the symmetric point gains stability"]
+    events = ["the symmetric point gains stability"]
+    events += ["the symmetric point becomes a local maximum of every payoff"]
+    assert column(shown, "event") == events
 
 
 def test_every_cell_of_a_file_is_one_number_or_words(lists: dict[float, Record]) -> None:
