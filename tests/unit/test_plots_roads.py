@@ -73,7 +73,7 @@ def test_widths_are_flows_and_links_do_not_cover_each_other() -> None:
     assert (away[4:6] > 0).all()
     assert away[0].max() < away[6].min() or away[6].max() < away[0].min()
     assert np.abs(away[[1, 2, 3]].mean(axis=1)).max() < 1e-9
-    assert "up to 5 (unit of trips)" in caption(ax)
+    assert "up to 5 trips" in caption(ax)
     assert THIN < APART
 
 

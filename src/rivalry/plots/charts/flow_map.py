@@ -96,7 +96,7 @@ def flow_map(
         marks += metric_map(plan, colours, outlines, WORDS[quantity], limits, panel)
         marks += _names(cell, plan, panel)
         frames.append(map_frame(plan, cell.name, outlines))
-    notes = [cells[0].words, f"width: flow, up to {most:.4g} (unit of trips)"]
+    notes = [cells[0].words, f"width: flow, up to {most:.4g} trips"]
     notes += ["grey: no capacity"] * any(np.isnan(part).any() for part in values)
     notes += ["arrows show the direction of travel", replications_of(cells, "means")]
     return Drawing(marks, frames, notes, columns=map_columns(len(cells)))
