@@ -345,6 +345,19 @@ def test_points_that_are_no_equilibria_decide_nothing_where_others_are() -> None
     )
 
 
+def test_one_equilibrium_decides_no_course_and_a_search_broken_off_decides_nothing() -> None:
+    lost = number([1.0, 1.0], "not an equilibrium", status="cycling")
+    rows = {("a", 0.1): [number([3.0, 3.0], "equilibrium")], ("a", 0.2): [lost]}
+    assert all_sentences({"quantity": "payoff", "monotone": "rising"}, rows)[0] == (
+        "Not decided: leaving out points that are not equilibria, the payoff is 3 at reach 0.1."
+    )
+    rows["a", 0.1] = [lost]
+    for test in ({"monotone": "rising"}, {"above": 0}, {"equals": 1}):
+        assert all_sentences({"quantity": "payoff", **test}, rows)[0].startswith(
+            "Not decided: the payoff is 1"
+        )
+
+
 def test_cases_that_the_verdict_told_are_not_repeated() -> None:
     rows = {(name, 0.1): [number(value)] for name, value in zip("abc", (1.0, 2.0, 3.0), strict=True)}
     words = {name: f"method {name}" for name in "abc"}

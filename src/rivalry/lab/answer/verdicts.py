@@ -177,7 +177,8 @@ def verdict(study: StudyTables, results: ResultPoints) -> Verdict | None:
         return None
     name = "claim" if "claim" in test else str(test["quantity"])
     all_count = name == "claim" or name in OF_DYNAMICS or is_gain(name)
-    rows = [point for point in points if all_count or not is_refuted(point)] or points
+    kept = [point for point in points if all_count or not is_refuted(point)]
+    rows = kept or points
     question, start = QuestionTest(study, rows, results, words), ""
     if "claim" in test:
         decided, facts = _on_claims(question)
@@ -188,6 +189,8 @@ def verdict(study: StudyTables, results: ResultPoints) -> Verdict | None:
         decided, facts = _on_numbers(question)
     if not facts:
         return None
+    if not kept and not any(point.statuses["converged"] for point in rows):
+        decided = None  # where a search was broken off says nothing of the game
     facts = _named(question, text_if(len(rows) < len(points), f"{lowered(LEFT_OUT)}, ") + facts)
     stated = _deciding_points(question, decided)
     names = (name, *tested(test)) if stated else (name,)
@@ -291,8 +294,12 @@ def _on_course(question: QuestionTest) -> tuple[bool | None, str]:
     along = test.get("along") or answer_keys(study).get("along", "")
     view = {**study, "answer": {**answer_keys(study), "along": along}}
     subject = trend_of(view, test["quantity"], question.rows, words)
-    if subject is None or not (subject.key or subject.fixed):
+    if subject is None:
         return None, ""
+    if not (subject.key or subject.fixed):
+        is_rest = len(question.rows) == 1 < len(points_asked(study, question.results))
+        where = f" at {words.place(question.rows[0].at)}"
+        return None, text_if(is_rest, lowered(course_sentence(subject._replace(where=where), words)))
     along = along or subject.key or subject.fixed
     sign, truths = {"rising": 1, "falling": -1}[test["monotone"]], list[bool | None]()
     for series in subject.series:
