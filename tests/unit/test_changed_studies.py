@@ -24,6 +24,31 @@ SAYS_MORE = re.compile(
     r"\b(more|less|lower|higher|faster|patient|impatient|myopic|urgent|subsidised|cautious|ahead|budget|half|full)\b"
 )
 """Words of a label that describe values of keys."""
+HOLDS_A_NUMBER = re.compile(
+    r"\d|\b(two|three|four|five|six|ten|eleven|half|halve|third|fifth|twice|both)\b", re.I
+)
+OF_EVERY_GAME = {
+    "abreu_sannikov2014": "the method is for two players",
+    "all_pay_auctions": "names of games",
+    "auction_grid": "every game of the file has eleven bids",
+    "capacity_then_price": "the family has two firms",
+    "edgeworth_prices": "the family has two firms",
+    "gambit_three_players": "names of games",
+    "gambit_two_players": "names of games",
+    "inventory_duopoly": "the family has two firms",
+    "joint_cap": "a payoff for each of two players",
+    "karma_theory": "distributions of the script",
+    "left_right_horizon": "costs of the family",
+    "lovett_fig1": "players are swept",
+    "lovett_fig5": "players are swept",
+    "one_population": "one and two are matchings",
+    "race_compute_price": "both inputs of every race",
+    "race_deep": "a tolerance",
+    "river_basin": "a payoff for each of three players",
+    "stackelberg_valuation": "both players of a leader-follower market",
+    "three_firms_on_a_line": "the family has three firms",
+}
+"""Questions whose numbers no key of a game changes, and why."""
 NUMBERED = r"\b(firm|player|boat|bidder|seller|bid) \d+"
 NAMED = r"(player|state|type|kind|private|position|group|seat) \d+"
 
@@ -92,8 +117,12 @@ def test_a_label_is_left_out_where_a_key_that_it_describes_is_changed(name: str)
         if roots := {
             key for key in keys if changed_key == key or changed_key.startswith((f"{key}.", f"{key}["))
         }:
-            words = as_asked(study.resolved())["answer"]["words"]
+            asked = as_asked(study.resolved())
+            words = asked["answer"].get("words", {})
             assert not [label for label in words if roots & set(labels.get(label, ()))], changed_key
+            if roots & set(labels.get("question", ())):
+                assert asked["question"] != study.question, changed_key
+                assert "test" not in asked["answer"], changed_key
 
 
 @pytest.mark.default_only(*SAMPLE)
@@ -108,6 +137,13 @@ def test_labels_that_describe_values_name_their_keys(name: str) -> None:
         foreign = re.findall(r"\d+", re.sub(NUMBERED, "", text))
         is_described = bool(foreign) or bool(SAYS_MORE.search(text))
         assert not (re.fullmatch(NAMED, label) and is_described), f"{label}: {text}"
+
+
+def test_a_question_that_holds_a_number_names_the_keys_that_it_describes() -> None:
+    for name in NAMES:
+        study = load_study(name)
+        if HOLDS_A_NUMBER.search(study.question) and name not in OF_EVERY_GAME:
+            assert study.label_keys.get("question"), f"{name}: {study.question}"
 
 
 def test_a_label_that_describes_a_key_of_no_method_is_refused() -> None:
@@ -128,6 +164,7 @@ CHANGED = {
     "race_compute_price": ("game.safety_exponent", 0.8),
     "fishing": ("game.reach_cost", 0.5),
     "stackelberg_valuation": ("game.intercept", 12.0),
+    "race_readme": ("method.printed.start", [[1.0, 1.0], [1.0, 1.0]]),
 }
 AUTHORS = {
     "oracle_leader": ["4.5", "15.1875"],
@@ -136,6 +173,7 @@ AUTHORS = {
     "race_compute_price": ["scales faster", "equal scaling"],
     "fishing": ["northern", "two and two", "three"],
     "stackelberg_valuation": ["15.1875", "18.0", "20.25"],
+    "race_readme": ["the published profile"],
 }
 """What the studies' authors wrote of the games as they were."""
 

@@ -206,8 +206,8 @@ def read(data: Table) -> Document:
         if "\n" in getattr(document, key):
             raise StudyError("must be one line", key=key)
     check_answer(document.answer, document.question)
-    if unused := set(document.label_keys) - set(document.answer.get("words") or {}):
-        raise StudyError("is no label of answer.words", key=f"label_keys.{min(unused)}")
+    if unused := set(document.label_keys) - {"question", *(document.answer.get("words") or {})}:
+        raise StudyError("must be a label of answer.words, or question", key=f"label_keys.{min(unused)}")
     if document.citation:
         check_table(CitationKeys, document.citation, ("citation",))
     rows = [check_table(Expect, row, ("expect", k)) for k, row in enumerate(document.expect)]

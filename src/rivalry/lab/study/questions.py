@@ -29,10 +29,10 @@ def as_asked(study: Table) -> TableDict:
     """Return a resolved study with the question, title, answer and plots of its run.
 
     They are the study's, with changes named in the title, while the run sweeps the key that the question is
-    about: that of ``[answer]``, of the first plot, or the one with most values. Without it, question and
-    title are formed of the quantities and keys of the run, a test of the old question is dropped, and plots
-    are drawn over what is swept. What the author wrote of another game is left out, see
-    `without_constants`.
+    about (that of ``[answer]``, of the first plot, or the one with most values) and no key is changed that
+    the question describes. Else question and title are formed of the quantities and keys of the run, a test
+    of the old question is dropped, and plots are drawn over what is swept. What the author wrote of another
+    game is left out, see `without_constants`.
 
     Examples
     --------
@@ -46,13 +46,14 @@ def as_asked(study: Table) -> TableDict:
     """
     study, changes = without_constants(study), differences(study)
     absent = {change.old_name for change in changes if change.was_swept and not is_varied(change)}
+    is_another = _is_obsolete("question", study, list(filter(_is_new, changes)))
     title = str(study.get("title") or study.get("name") or "")
     titled = {**study, "title": " ".join(filter(None, [title, changes_in_words(study)]))}
-    if not absent:
+    if not absent and not is_another:
         return titled
     swept = {name: values for name, values in swept_in(study).items() if len(values) > 1}
     plots = [_redrawn(entry, absent, swept) for entry in study.get("plots") or ()]
-    if not absent & _keys_of_question(study):
+    if not is_another and not absent & _keys_of_question(study):
         return titled | {"plots": plots}
     words = Words(study)
     names = [words.quantity(name) for name in quantities_named(study) if name != LIST][:NAMED] or ["results"]
@@ -176,7 +177,8 @@ def _is_obsolete(label: str, study: Table, changes: Sequence[Difference]) -> boo
         return any(starmap(_concerns, product(changes, keys_of_labels[label])))
     key, _, value = label.rpartition(" = ")
     is_of_game = label in _started(study) or (key and value != "0")
-    return bool(is_of_game) and any(change.key.startswith("game.") for change in changes)
+    described = ("game.", f"method.{label}.")
+    return bool(is_of_game) and any(change.key.startswith(described) for change in changes)
 
 
 def _concerns(change: Difference, key: str) -> bool:
