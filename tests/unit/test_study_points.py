@@ -181,7 +181,7 @@ def test_zip_is_true_or_false() -> None:
 
 def test_only_entries_of_games_and_methods_are_changed() -> None:
     for key in ("reach", "sweep.reach", "method.rate"):
-        with pytest.raises(StudyError, match=f"^{key}: must be game.KEY or method.NAME.KEY$"):
+        with pytest.raises(StudyError, match=f"^{key}: must be game.KEY or method.NAME.KEY; NAME: rate$"):
             apply_changes({"family": "matrix"}, [{"name": "rate", "kind": "newton"}], {key: 1})
 
 

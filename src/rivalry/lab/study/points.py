@@ -210,7 +210,7 @@ def apply_changes(game: Table, methods: Sequence[Table], changes: Table) -> tupl
                 new_methods[k][option] = written_out(option, new_methods[k].get(option))
             new_methods[k] = change_entry(new_methods[k], path[1:], value, key, _players(new_game))
         else:
-            raise StudyError("must be game.KEY or method.NAME.KEY", key=key)
+            raise StudyError(f"must be game.KEY or method.NAME.KEY; NAME: {', '.join(names)}", key=key)
     return new_game, new_methods
 
 
