@@ -25,7 +25,7 @@ from rivalry.core.game import Game, is_agents, is_population
 from rivalry.core.oracles import Response, claim_scope, flow_certificate, separate_parts, shared_constraints
 from rivalry.core.payoffs import concrete_array, concrete_profile, payoffs, payoffs_at
 from rivalry.core.results import COVERAGES, Certificate, Rounding
-from rivalry.core.space import visibly_apart
+from rivalry.core.space import Box, visibly_apart
 from rivalry.core.tolerances import APPROXIMATE, ROUNDING, TOLERANCE, VANISHING
 from rivalry.runtime.jax import promote_ranks, put
 from rivalry.schema.registry import load
@@ -168,6 +168,8 @@ def _judge(
         rounded = np.array([rounding_error(game, np.asarray(x), player) for player in range(len(x))])
     units = np.array([stake.unit for stake in stakes])
     allowed = tolerance * units + rounded
+    if np.any(np.isfinite(bound) & (bound - regret > allowed)) and isinstance(game.space, Box):
+        allowed = allowed + _rounding_of_choices(game, profile, current_payoffs)
     # without payoffs at x no gain is defined, and none is excluded
     if not np.isfinite(current_payoffs).all():
         regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)
@@ -203,6 +205,22 @@ def _judge(
     numbers = regret, bound, weakest, words, allowed, at_stake, rounding
     result = Certificate(*numbers, payoff=current_payoffs, scope=claim_scope(game))
     return with_rise(game, np.asarray(x), [response.strategy for response in responses], result)
+
+
+def _rounding_of_choices(game: Game, x: np.ndarray, pays: np.ndarray) -> np.ndarray:
+    """Change of payoffs ``[player]`` by rounding of choices, as of 1 - x at x = 1, where it is linear.
+
+    A payoff that leaps beside the profile changes by as much at once and by twice the rounding.
+    """
+    low, high = np.asarray(game.space.low), np.asarray(game.space.high)
+    inward = np.sign((low + high) / 2 - x) * ROUNDING * np.abs(x)
+    with np.errstate(invalid="ignore"):  # of infinite payoffs
+        once, twice = (
+            np.abs(payoffs(game, concrete_profile(game, np.clip(x + step * inward, low, high))) - pays)
+            for step in (1, 2)
+        )
+        change = np.fmin(twice - once, 1.5 * once)
+    return np.where(np.isfinite(change), np.maximum(change, 0.0), 0.0)
 
 
 def _with_proof(game: Game, x: Any, result: Certificate) -> Certificate:
