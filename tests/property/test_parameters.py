@@ -32,8 +32,10 @@ CASES: dict[str, list[dict[str, Any]]] = {
         {"initial": 0.5, "cash": 2.0, "capex": 1.0, "capacity": 30.0, "adjustment": "spot"},
         {"demand": "isoelastic"},
         {"demand": "differentiated", "choice": "price", "capacity": 3.0},
-        {"demand": "logit"},
-        {"wacc": 0.1, "terminal": "gordon", "horizon": 3},
+        {"demand": "logit", "nests": [[0, 1]]},
+        {"players": 3, "owners": [[0, 1], [2]]},
+        {"wacc": 0.6, "terminal": "gordon", "horizon": 3},
+        {"terminal": "multiple", "horizon": 3},
     ],
     "race": [
         {"contest": {"ease_of_winning": 1.0}, "no_winner": "disaster", "horizon": 2},
@@ -56,6 +58,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "karma": [
         {"max_karma": 4, "mean_karma": 1.0, "agents": 8},
         {"max_karma": 4, "mean_karma": 1.0, "payment": "fixed_price", "price": 1},
+        {"max_karma": 4, "mean_karma": 1.0, "participants": 4, "agents": 8},
     ],
     "city": [
         {"network": "stubs_2x2", "agents": 40},
@@ -64,6 +67,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
 }
 VALUES = (0.25, 0.4, 0.6, 1.2, 1.7, 2, 3, 4, 8, 40, 60)
 ELSEWHERE: dict[str, set[str]] = {
+    "city": {"demand"},  # a table or a file, which its reader checks
     "race": {"discount_offset"},  # 0 or 1
     "influencer": {"reference_corner"},
 }
