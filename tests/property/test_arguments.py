@@ -101,6 +101,8 @@ TABLES: dict[str, dict[str, list[Any]]] = {
         "toll": [{"kind": "load", "slope": 1.0, "from": 0.5}],
         "coalition": [{"agents": 5, "from": "random"}],
     },
+    "routes": {"demand": [{"s>t": 4.0}, {"s>t": "10 - cost"}], "closed": [["s>a"], ["s>a", "a>t"]]},
+    "bottleneck": {"classes": [{"a": {"share": 0.5, "value_of_time": 7.0}, "b": {"share": 0.5}}]},
     "matrix": {"payoffs": [[[[1, 0], [0, 1]], [[1, 0], [0, 1]]]]},
     "GradientAscent": {"rate": [{"kind": "cosine", "min": 0.1, "max": 0.2, "steps": 5}]},
     "QLearning": {
@@ -209,3 +211,12 @@ MANY = [pytest.param(seed, 1_500, marks=pytest.mark.nightly) for seed in range(1
 def test_wrong_arguments_raise_clear_value_errors(seed: int, count: int) -> None:
     for name, call, given in wrong_calls(seed, count):
         assert not (why := complaint(call, given)), f"{_told(name, given)} {why}"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["bottleneck", "city", "routes"])
+def test_every_argument_refuses_all_wrong_values(name: str) -> None:
+    call = targets()[name]
+    for key in inspect.signature(call).parameters:
+        for value in WRONG:
+            assert not (why := complaint(call, {key: value})), f"{key} {why}"

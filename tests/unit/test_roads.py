@@ -34,8 +34,8 @@ def test_pigou_loses_a_third() -> None:
 
 
 @compiled
-@pytest.mark.parametrize(("closed", "minutes"), [([], 80.0), (["a>b"], 65.0)])
-def test_a_further_road_makes_all_trips_longer(closed: list[str], minutes: float) -> None:
+@pytest.mark.parametrize(("closed", "minutes"), [([], 80.0), (["a>b"], 65.0), ("a>b", 65.0)])
+def test_a_further_road_makes_all_trips_longer(closed: str | list[str], minutes: float) -> None:
     data = user(rv.games.routes("braess", closed=closed))
     assert float(data.travel_cost) == pytest.approx(minutes, abs=1e-9)
     assert data.claim == "equilibrium"
@@ -766,6 +766,11 @@ FAR = {"distance_factor": 1.0}
         ({"links": TOLLED, "classes": {"a": {"share": 1.0}}}, "classes.a: must have share and value_of_time"),
         ({"links": TOLLED, "classes": {"a": {"share": 0.5, "value_of_time": 1}}}, "and shares sum to 1"),
         ({"closed": ["t>s"]}, "closed: 't>s' is no link"),
+        ({"closed": "s"}, "closed: 's' is no link"),
+        ({"closed": [None]}, "closed.0.: None must be text"),
+        ({"closed": 3}, "closed: 3 must be text or a list of texts"),
+        ({"links": None}, "links: None must be a table, a file or a graph"),
+        ({"demand": "x" * 2000 + ".csv"}, "demand: xxx"),
         ({"toll_factor": 1.0}, "no column 'toll'"),
         (FAR | {"links": TIMED | {"length": ["1", "far"]}}, "links.length, link s>t: 'far' must be a number"),
         (FAR | {"links": TIMED | {"length": ["1", -2.0]}}, "link s>t: -2.0 must be a number of at least 0"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import mul
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
+
+from rivalry.schema.validate import format_value
 
 T = TypeVar("T")
 Entries = list[tuple[str, str, Any]]  # origin, destination, and how many
@@ -74,12 +77,14 @@ def number_of(entry: Any, name: str) -> float:
 
 def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]) -> T:
     """Contents of a file by the reader of its ending. Raises `ValueError` that names ``key`` and file."""
-    file = Path(str(path))
-    suffix = FOLDER if file.is_dir() else file.suffix
+    if not isinstance(path, str | Path):
+        raise ValueError(f"{key}: {format_value(path)} must be a table or a file")
+    file = Path(path)
+    suffix = FOLDER if os.path.isdir(file) else file.suffix  # of too long a name, too
     if suffix not in readers:
         endings = ", ".join(readers).replace(FOLDER, "or be a folder")
         raise ValueError(f"{key}: {path} must end in {endings}")
-    if not file.exists():
+    if not os.path.exists(file):
         raise ValueError(f"{key}: {path}: no such file")
     try:
         return readers[suffix](file)
@@ -90,7 +95,7 @@ def read_file(key: str, path: object, readers: Mapping[str, Callable[[Path], T]]
 def graph_table(graph: Any) -> NetworkTable:
     """Table of a graph of networkx; an undirected edge is a link in both directions."""
     if "is_directed" not in dir(graph):
-        raise ValueError(f"links: {graph!r} must be a table, a file or a graph of networkx")
+        raise ValueError(f"links: {format_value(graph)} must be a table, a file or a graph of networkx")
     directed = graph if graph.is_directed() else graph.to_directed()
     edges = list(directed.edges(data=True))
     columns = {"from": [str(tail) for tail, _, _ in edges], "to": [str(head) for _, head, _ in edges]}

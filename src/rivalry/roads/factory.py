@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -67,7 +68,7 @@ def routes(
         "trips by pair, {'a>b' = 100}; by cost, '10 - cost/2', or what the next is worth, '20 - 2*trips'; or "
         "a file .tntp, .csv (default: that of the named network)",
     ] = None,
-    closed: Annotated[Sequence[str], "links that are left out, 'a>b'"] = (),
+    closed: Annotated[str | list[str] | tuple[str, ...], "links that are left out, 'a>b'"] = (),
     toll_factor: Annotated[float, Ge(0), "cost per unit of the column toll"] = 0.0,
     distance_factor: Annotated[float, Ge(0), "cost per unit of the column length"] = 0.0,
     classes: Annotated[
@@ -112,12 +113,12 @@ def routes(
         links, usual_demand = NETWORKS[links]
         demand = usual_demand if demand is None else demand
     path = links.get("path") if isinstance(links, Mapping) else links
-    if demand is None and isinstance(path, str | Path) and Path(path).is_dir():
+    if demand is None and isinstance(path, str | Path) and os.path.isdir(path):
         demand = str(path)
     table = _network(links)
     _check_columns(table.columns)
     factors = {"toll": toll_factor, "length": distance_factor}
-    columns = _without(closed, table.columns)
+    columns = _without([closed] if isinstance(closed, str) else closed, table.columns)
     trips = trips_of(demand)
     game = _with_nodes(_game(columns, table.first_through, trips.entries, factors), table, trips)
     if classes is not None:
@@ -221,12 +222,12 @@ def _with_classes(game: RouteGame, classes: Mapping[str, Any], tolls: ndarray) -
 
 def _network(links: Any) -> NetworkTable:
     """Table of a network from a table, a graph, or the path of a file. Raises `ValueError`."""
-    path = links.get("path") if isinstance(links, Mapping) else links
-    if path is None:
+    if isinstance(links, Mapping) and "path" not in links:
         return NetworkTable({str(name): list(column) for name, column in links.items()})
+    path = links["path"] if isinstance(links, Mapping) else links
     if not isinstance(path, str | Path):
         return graph_table(path)
-    if "." not in str(path) and not Path(path).is_dir():
+    if "." not in str(path) and not os.path.isdir(path):
         raise ValueError(
             f"links: {path!r} is no network; {near(str(path), list(NETWORKS))}, a table or a file"
         )
