@@ -331,6 +331,8 @@ ROWS: dict[str, dict[str, str | Neutral | tuple[Neutral, ...]]] = {
         ),
         "fast_share": Neutral({"fast_share": 0.0}),
         "payment": PLURAL,
+        "toll": Neutral({"toll": None, "fast_share": 0.0}),
+        **dict.fromkeys(("toll.times", "toll.levels"), ESSENTIAL),
         "slots": COUNT,
     },
     "routes": {

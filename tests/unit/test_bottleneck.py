@@ -13,6 +13,8 @@ from rivalry.roads.departures import BottleneckFlows, departures
 from rivalry.roads.queues import queue_costs
 
 EARLY, LATE, HOURS = 3.9, 15.21, 2.0
+FAST = {"fast_share": 1.0}
+STEPS = {"times": [-0.4, 0.1, 0.5], "levels": [1.5, 0.5]}
 TRIP_COST = EARLY * LATE / (EARLY + LATE) * HOURS  # Vickrey 1969, per traveller
 
 
@@ -61,12 +63,14 @@ def test_errors_of_slots_vanish_in_the_first_order_of_costs_and_the_second_of_th
     np.testing.assert_allclose(best, 0.8, rtol=1e-12)
 
 
-def linear_programme(game: BottleneckGame, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least costs ``[kind]`` and prices ``[slot]``, duals of cheapest arrivals at costs per ``scale``."""
-    cost = game.slot_costs() / scale[:, None]
-    kinds, slots = cost.shape
-    of_kind, of_slot = np.kron(np.eye(kinds), np.ones(slots)), np.tile(np.eye(slots), kinds)
-    room = np.full(slots, game.travellers.sum() / game.slots)
+def linear_programme(
+    game: BottleneckGame, cost: np.ndarray, scale: np.ndarray, share: Any = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Least costs ``[kind]`` and prices ``[option]``, duals of cheapest arrivals at costs per ``scale``."""
+    cost = cost / scale[:, None]
+    kinds, options = cost.shape
+    of_kind, of_slot = np.kron(np.eye(kinds), np.ones(options)), np.tile(np.eye(options), kinds)
+    room = share * np.full(options, game.travellers.sum() / game.slots)
     optimum = linprog(cost.ravel(), of_slot, room, of_kind, game.travellers)
     return optimum.eqlin.marginals * scale, -optimum.ineqlin.marginals
 
@@ -78,16 +82,56 @@ def test_one_lane_is_a_linear_programme(seed: int, fast_share: float) -> None:
     game = rv.games.bottleneck(**random_classes(seed), fast_share=fast_share)
     found = BottleneckFlows(game, *departures(game))
     scale = game.lane_weights()[:, int(fast_share)]
-    least, price = linear_programme(game, scale)
+    least, price = linear_programme(game, game.slot_costs(), scale)
     np.testing.assert_allclose(found.lowest, least, rtol=1e-8)
     np.testing.assert_allclose(found.price[int(fast_share)], price, atol=1e-8)
 
 
-@pytest.mark.parametrize("payment", ["money", "karma"])
+@pytest.mark.parametrize("fast_share", [0.4, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_step_toll_of_some_lanes_is_a_linear_programme(seed: int, fast_share: float) -> None:
+    """Delays cost each class its value of time in both lanes; the toll of a slot is its mean over time."""
+    game = rv.games.bottleneck(**random_classes(seed), fast_share=fast_share, toll=STEPS)
+    edges, plain = game.edges(), game.slot_costs()
+    time = edges[:-1, None] + np.diff(edges)[:, None] * (np.arange(2000) + 0.5) / 2000
+    toll = np.where((time > -0.4) & (time < 0.1), 1.5, np.where((time > 0.1) & (time < 0.5), 0.5, 0.0))
+    cost = np.hstack([plain, plain + toll.mean(axis=1)])
+    share = np.repeat([1 - fast_share, fast_share], len(edges) - 1)
+    least, price = linear_programme(game, cost, game.value_of_time, share)
+    found = BottleneckFlows(game, *departures(game))
+    np.testing.assert_allclose(found.lowest, least, rtol=1e-3)
+    # without capacity a delay has no meaning
+    np.testing.assert_allclose(found.price.ravel()[share > 0], price[share > 0], atol=2e-3)
+
+
+@pytest.mark.parametrize("level", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("slots", [40, 160])
+def test_a_step_toll_while_half_of_all_pass(level: float, slots: int) -> None:
+    """Every price of the rush is the same (Laih 1994): at half the largest toll half the queue remains.
+
+    All costs are in units of those without policy. At a higher toll the price is x, x - 1/2 of all pass
+    outside and x - level within.
+    """
+    half = TRIP_COST / 2
+    toll = {"times": [9 - half / EARLY, 9 + half / LATE], "levels": [level * TRIP_COST]}
+    data = solved(slots=slots, fast_share=1.0, toll=toll)
+    price = max(1.0, 0.75 + level / 2)
+    revenue = level * min(0.5, price - level)
+    accuracy = LATE / TRIP_COST * HOURS / slots
+    assert float(data.revenue) / 6000 / TRIP_COST == pytest.approx(revenue, abs=accuracy)
+    assert float(data.travel_cost) / TRIP_COST == pytest.approx(price - revenue, abs=accuracy)
+    # the wait is longer at once where the toll falls
+    ahead = 9 - data.slot_time
+    wait = price * TRIP_COST - np.maximum(EARLY * ahead, -LATE * ahead) - data.toll
+    np.testing.assert_allclose(data.fast_delay * 6.4, np.maximum(wait, 0), atol=accuracy * TRIP_COST)
+
+
+@pytest.mark.parametrize("payment", ["money", "karma", "step toll"])
 @pytest.mark.parametrize("fast_share", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("seed", range(3))
 def test_nobody_gains_and_lanes_that_charge_are_full(seed: int, fast_share: float, payment: str) -> None:
-    game = rv.games.bottleneck(**random_classes(seed), fast_share=fast_share, payment=payment)
+    rule: dict[str, Any] = {"toll": STEPS} if payment == "step toll" else {"payment": payment}
+    game = rv.games.bottleneck(**random_classes(seed), fast_share=fast_share, **rule)
     arrivals, price = departures(game)
     outcome = BottleneckFlows(game, arrivals, price)
     assert outcome.certificate().claim == "equilibrium"
@@ -97,7 +141,7 @@ def test_nobody_gains_and_lanes_that_charge_are_full(seed: int, fast_share: floa
     np.testing.assert_allclose(room * price, 0.0, atol=1e-11)
     # no slot outside of those considered is better
     assert not price[:, [0, -1]].any()
-    assert (outcome.schedule[:, 0, [0, -1]].min(axis=1) >= outcome.lowest - 1e-12).all()
+    assert (game.slot_costs()[:, [0, -1]].min(axis=1) >= outcome.lowest - 1e-12).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -154,19 +198,24 @@ def test_karma_gives_every_wealth_the_same_and_money_does_not() -> None:
             assert float(data.revenue) == pytest.approx(6000 * paid.sum(), rel=1e-12)
 
 
+@pytest.mark.parametrize("toll", [{}, {"toll": STEPS}])
 @pytest.mark.parametrize("fast_share", [0.0, 0.4, 1.0])
-def test_units_and_the_order_of_classes_change_nothing(fast_share: float) -> None:
+def test_units_and_the_order_of_classes_change_nothing(fast_share: float, toll: dict[str, Any]) -> None:
     keys = random_classes(5)
-    base = solved(**keys, fast_share=fast_share)
+    base = solved(**keys, fast_share=fast_share, **toll)
     rows = {
         name: row
         | {key: row[key] * 100 / 60 for key in ("value_of_time", "early", "late")}
         | {"arrival": row["arrival"] * 60 + 540}
         for name, row in reversed(keys["classes"].items())
     }
-    other = solved(travellers=7e3, capacity=5e3 / 60, classes=rows, slots=12, fast_share=fast_share)
+    if toll:
+        steps = [np.multiply(STEPS["times"], 60.0) + 540, np.multiply(STEPS["levels"], 100.0)]
+        toll = {"toll": dict(zip(STEPS, steps, strict=True))}
+    other = solved(travellers=7e3, capacity=5e3 / 60, classes=rows, slots=12, fast_share=fast_share, **toll)
     np.testing.assert_allclose(other.class_cost[::-1], 100 * base.class_cost, rtol=1e-9)
     np.testing.assert_allclose(other.delay, 60 * base.delay, atol=1e-9)
+    np.testing.assert_allclose(other.fast_delay, 60 * base.fast_delay, atol=1e-9)
     np.testing.assert_allclose(other.toll, 100 * base.toll, atol=1e-7)
     np.testing.assert_allclose(other.slot_time, 60 * base.slot_time + 540, rtol=1e-12)
     assert float(other.gini) == pytest.approx(float(base.gini), rel=1e-9)
@@ -189,6 +238,14 @@ def test_classes_at_distant_times_do_not_meet() -> None:
         ({"classes": {"a": {"share": 1, "lates": 1}}}, "classes.a: 'lates' is no key"),
         ({"classes": {"a": {"share": 1, "late": -1}}}, "classes.a.late: -1 must be a number above 0"),
         ({"fast_share": 1.5}, "fast_share"),
+        ({"toll": STEPS}, "toll: has no effect without fast_share"),
+        (FAST | {"toll": STEPS, "payment": "karma"}, "toll: steps are of money"),
+        (FAST | {"toll": {"times": [8.0, 9.0]}}, "toll: must have times and levels"),
+        (FAST | {"toll": STEPS | {"levels": [1.0]}}, "toll.times: 3 entries; must be 2, one more"),
+        (FAST | {"toll": {"times": [9.0, 8.0], "levels": [1.0]}}, "times rise"),
+        ({"classes": {"a": {"share": 0.5, "arrival": 1e9}, "b": {"share": 0.5}}}, "slots: "),
+        (FAST | {"toll": {"times": [8.0, 9.0], "levels": [-1.0]}}, "toll.levels[0]: -1 must be at least 0"),
+        (FAST | {"toll": STEPS | {"level": 1.0}}, "toll.level: is no key; did you mean 'levels'?"),
         ({"capacity": 0.0}, "capacity"),
         (
             {
@@ -201,7 +258,7 @@ def test_classes_at_distant_times_do_not_meet() -> None:
 )
 def test_wrong_input_is_refused_in_one_line(keys: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)) as error:
-        rv.games.bottleneck(**keys)
+        rv.games.bottleneck(**keys).edges()
     assert "\n" not in str(error.value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
@@ -13,10 +13,21 @@ from numpy import ndarray
 from rivalry.core.dispatch import at_home
 from rivalry.core.tolerances import ROUNDING
 from rivalry.core.tree import Tree, static
+from rivalry.schema.annotations import Keys, Needs
 from rivalry.schema.registry import near
-from rivalry.schema.validate import checked
+from rivalry.schema.validate import checked, format_value
 
-RATES = ("value_of_time", "early", "late")
+STEP_TOLL = "step toll"
+MOST = 10_000  # slots
+
+
+class StepToll(TypedDict, total=False):
+    """Keys of a toll that is a step function of time."""
+
+    times: Annotated[
+        list[float], "times at which the toll changes; it is 0 before the first and after the last"
+    ]
+    levels: Annotated[list[Annotated[float, Ge(0)]], "tolls between them"]
 
 
 class BottleneckGame(Tree):
@@ -28,6 +39,8 @@ class BottleneckGame(Tree):
     late: Float[ndarray, "kind"]
     arrival: Float[ndarray, "kind"]  # desired
     wealth: Float[ndarray, "kind"]  # all costs relative to those of a wealth of 1
+    toll_times: Float[ndarray, "edge"]
+    toll_levels: Float[ndarray, "step"]
     capacity: float  # of both lanes, travellers per unit of time
     fast_share: float
     slots: int = static()
@@ -43,21 +56,28 @@ class BottleneckGame(Tree):
         return np.array([1.0 - self.fast_share, self.fast_share])
 
     def lane_weights(self) -> Float[ndarray, "kind lane"]:
-        """Costs of a unit of delay in the slow lane, and of the payment in the fast lane."""
-        paid = self.wealth if self.payment == "karma" else np.ones_like(self.wealth)
-        return np.stack([self.value_of_time, paid], axis=1)
+        """Costs of a unit of delay or payment in the slow and the fast lane."""
+        of_payment = {"money": np.ones_like(self.wealth), "karma": self.wealth, STEP_TOLL: self.value_of_time}
+        return np.stack([self.value_of_time, of_payment[self.payment]], axis=1)
 
     def edges(self) -> Float[ndarray, "edge"]:
         """Ends of slots, from before the first arrival of any equilibrium to after the last."""
         duration = self.travellers.sum() / self.capacity
         width = duration / self.slots
         rates = self.early + self.late
+        # a step toll prolongs the rush by the slots in which it is due, or costs its highest level
+        steps = (np.diff(self.toll_times) + 2 * width)[self.toll_levels > 0]
+        tolled, highest = steps.sum(), np.max(self.toll_levels, initial=0.0)
         # outside, at no delay, every traveller would rather arrive at the other end of the rush
-        first = np.min(self.arrival - self.late / rates * duration)
-        last = np.max(self.arrival + self.early / rates * duration)
+        longest = duration * self.late + np.minimum(tolled * self.late, highest)
+        first = np.min(self.arrival - longest / rates)
+        longest = duration * self.early + np.minimum(tolled * self.early, highest)
+        last = np.max(self.arrival + longest / rates)
         anchor = np.min(self.arrival)
         # one more at each end, whose price is 0
         begin, end = np.floor((first - anchor) / width) - 1, np.ceil((last - anchor) / width) + 1
+        if not end - begin < MOST:
+            raise ValueError(f"slots: {end - begin:g} during all arrivals; must be below {MOST}")
         return anchor + width * np.arange(begin, end + 1)
 
     def schedule_costs(self, time: Float[ndarray, "time"]) -> Float[ndarray, "kind time"]:
@@ -73,6 +93,18 @@ class BottleneckGame(Tree):
         late = np.maximum(-ahead, 0.0) ** 2
         area = np.diff(self.late[:, None] * late - self.early[:, None] * early) / 2
         return area / np.diff(edges)
+
+    def option_costs(self) -> Float[ndarray, "kind lane slot"]:
+        """Costs at no delay and no payment but a step toll."""
+        return self.slot_costs()[:, None] + [[0.0], [1.0]] * self.slot_tolls()
+
+    def slot_tolls(self) -> Float[ndarray, "slot"]:
+        """Mean step toll over each slot."""
+        edges = self.edges()
+        if self.payment != STEP_TOLL:
+            return np.zeros(len(edges) - 1)
+        total = np.append(0.0, np.cumsum(self.toll_levels * np.diff(self.toll_times)))
+        return np.diff(np.interp(edges, self.toll_times, total)) / np.diff(edges)
 
 
 at_home(BottleneckGame, "rivalry.roads.queues")
@@ -94,6 +126,12 @@ def bottleneck(
     ] = None,
     fast_share: Annotated[float, Ge(0), Le(1), "part of capacity whose users pay and do not queue"] = 0.0,
     payment: Annotated[Literal["money", "karma"], "what users of the fast lane pay"] = "money",
+    toll: Annotated[
+        dict[str, Any] | None,
+        Keys(StepToll),
+        Needs("fast_share"),
+        "step toll of the fast lane, which then has a queue, {times, levels} (default: none needs a queue)",
+    ] = None,
     slots: Annotated[int, Ge(2), Le(200), "slots in which capacity serves all travellers"] = 40,
 ) -> BottleneckGame:
     """Return a bottleneck that travellers pass in the queue of a slow lane, or for a payment in a fast lane.
@@ -102,13 +140,17 @@ def bottleneck(
     arrivals fill at most the capacity of each slot. With a ``fast_share`` of 0 there is no policy, with 1 a
     toll on all. What is paid is shared equally among all travellers.
 
+    A step ``toll`` is due on leaving the queue of the fast lane. Where it falls, those who pay do not queue
+    behind those who wait for the lower toll (Laih 1994); the toll of a slot is its mean.
+
     Karma only buys the fast lane. A traveller is of each class of its wealth on a part of its days, and pays
     per day what it gets, on average.
 
     Raises
     ------
     ValueError
-        For shares that do not sum to 1, a value of time not above ``early``, and unlike needs with karma.
+        For shares that do not sum to 1, a value of time not above ``early``, unlike needs with karma, and a
+        step toll whose times do not rise.
 
     Examples
     --------
@@ -119,12 +161,14 @@ def bottleneck(
     References
     ----------
     W. S. Vickrey, Congestion theory and transport investment, American Economic Review 59 (1969).
+    C.-H. Laih, Queueing at a bottleneck with single- and multi-step tolls, Transp. Res. A 28 (1994).
     """
     times = {"value_of_time": value_of_time, "early": early, "late": late, "arrival": arrival}
     usual = {"share": 1.0, **times, "wealth": 1.0}
     rows = {"travellers": {"share": 1.0}} if classes is None else classes
     table = np.array([_row(name, row, usual) for name, row in rows.items()])
     share, waiting, ahead, behind, desired, wealth = table.T
+    toll_times, toll_levels = _steps(toll, payment)
     game = BottleneckGame(
         travellers=share * travellers,
         value_of_time=waiting * wealth,
@@ -132,14 +176,32 @@ def bottleneck(
         late=behind * wealth,
         arrival=desired,
         wealth=wealth,
+        toll_times=toll_times,
+        toll_levels=toll_levels,
         capacity=capacity,
         fast_share=fast_share,
         slots=slots,
-        payment=payment,
+        payment=payment if toll is None else STEP_TOLL,
         kind_names=tuple(rows),
     )
     _check(game, table)
     return game
+
+
+def _steps(toll: Mapping[str, Any] | None, payment: str) -> tuple[ndarray, ndarray]:
+    """Times and levels of a step toll, empty without one. Raises `ValueError`."""
+    if toll is None:
+        return np.array([]), np.array([])
+    if payment == "karma":
+        raise ValueError("toll: steps are of money; must be left out where karma is paid")
+    if toll.keys() != {"times", "levels"}:
+        raise ValueError("toll: must have times and levels")
+    times, levels = (np.array(toll[key], dtype=float) for key in ("times", "levels"))
+    if len(times) != len(levels) + 1:
+        raise ValueError(f"toll.times: {len(times)} entries; must be {len(levels) + 1}, one more than levels")
+    if not np.isfinite([*times, *levels]).all() or np.any(np.diff(times) <= 0):
+        raise ValueError(f"toll: {format_value(toll)} must be finite, and its times rise")
+    return times, levels
 
 
 def _row(name: str, row: Any, usual: Mapping[str, float]) -> list[float]:
@@ -169,4 +231,7 @@ def _check(game: BottleneckGame, table: ndarray) -> None:
     share = np.zeros((len(wealth), len(needs)))
     np.add.at(share, (group, need.ravel()), table[:, 0])
     if np.ptp(share / share.sum(axis=1, keepdims=True), axis=0).max() > ROUNDING:
-        raise ValueError("classes: must have the same shares of needs at every wealth where karma is paid")
+        raise ValueError(
+            "classes: must have the same shares of needs at every wealth where karma is paid, since every "
+            "traveller has them all on some days; lasting differences are not computed"
+        )

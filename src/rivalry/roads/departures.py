@@ -14,7 +14,7 @@ from rivalry.core.needs import Need
 from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.tolerances import FEASIBLE, ROUNDING, TOLERANCE
 from rivalry.core.welfare import welfare_record
-from rivalry.roads.bottleneck import BottleneckGame
+from rivalry.roads.bottleneck import STEP_TOLL, BottleneckGame
 
 APART = 1e-10  # relative size of the differences by which a path decides among equal ratios
 GOLDEN = 0.618  # its multiples modulo 1 differ
@@ -26,19 +26,19 @@ PIVOTS = 20  # at most, per unknown
 class DepartureTimeEquilibrium(OneStepLearner):
     """Times and lanes at which travellers pass a bottleneck, where none would gain by another.
 
-    A lane delays or charges only where arrivals fill its capacity, and every class arrives only where its
-    cost is least: a linear complementarity problem, solved by Lemke's method.
+    A lane delays or charges, but for a step toll, only where arrivals fill its capacity, and every class
+    arrives only where its cost is least: a linear complementarity problem, solved by Lemke's method.
 
     The certificate states the largest gain of a traveller of each class by another slot or lane. Karma is
     valued at its worth in equilibrium, so that no policy whose karma suffices gains more. At stake is what
     congestion costs the class: its least cost less that of an empty road.
 
-    The record holds ``slow_arrivals`` and ``fast_arrivals`` (class, slot), the ``delay`` of the slow lane and
-    the ``toll`` of the fast lane (slot), in money or in parts of a day's karma, ``slot_time``, the
-    ``revenue`` in money, ``class_cost`` (class) less an equal share of it, ``benchmark_cost`` (benchmark,
-    class), ``gini`` and ``worst_decile``; ``total_cost`` without payments, ``queue_cost``, its part in the
-    queue, and ``travel_cost``, its mean. ``optimal_cost`` is the total cost under a toll on all; in
-    continuous time it is lower by at most ``optimal_cost_bound``.
+    The record holds ``slow_arrivals`` and ``fast_arrivals`` (class, slot), the ``delay`` of the slow lane,
+    the ``fast_delay`` that a step toll leaves and the ``toll`` (slot), in money or in parts of a day's karma,
+    ``slot_time``, the ``revenue`` in money, ``class_cost`` (class) less an equal share of it,
+    ``benchmark_cost`` (benchmark, class), ``gini`` and ``worst_decile``; ``total_cost`` without payments,
+    ``queue_cost``, its part in the queue, and ``travel_cost``, its mean. ``optimal_cost`` is the total cost
+    under a toll on all; in continuous time it is lower by at most ``optimal_cost_bound``.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class DepartureTimeEquilibrium(OneStepLearner):
         numbers = {
             "total_cost": total_cost,
             "travel_cost": total_cost / size,
-            "queue_cost": np.sum(flows.arrivals[:, 0] * flows.charge[:, 0]),
+            "queue_cost": np.sum(flows.arrivals * flows.waiting),
             "revenue": 0.0 if is_karma else payment * size,
             "optimal_cost": optimal_cost,
             "optimal_cost_bound": max(optimal_cost - _cost_bound(world, optimum.lowest), 0.0),
@@ -92,8 +92,9 @@ class DepartureTimeEquilibrium(OneStepLearner):
             "status": scalar("converged"),
             "slow_arrivals": (("class", "slot"), flows.arrivals[:, 0]),
             "fast_arrivals": (("class", "slot"), flows.arrivals[:, 1]),
-            "delay": (("slot",), flows.price[0]),
-            "toll": (("slot",), flows.price[1] / (payment if is_karma and payment else 1.0)),
+            "delay": (("slot",), flows.delay[0]),
+            "fast_delay": (("slot",), flows.delay[1]),
+            "toll": (("slot",), flows.toll / (payment if is_karma and payment else 1.0)),
             "slot_time": (("slot",), (edges[1:] + edges[:-1]) / 2),
             "payoff": (("player",), -flows.class_cost),
             "player_name": (("player",), names),
@@ -103,8 +104,8 @@ class DepartureTimeEquilibrium(OneStepLearner):
 class BottleneckFlows(NamedTuple):
     """Arrivals ``[kind lane slot]`` at a bottleneck, prices ``[lane slot]`` of its lanes, and all costs.
 
-    The price of the slow lane is its delay. That of the fast lane is in money; where it is karma, in the
-    money that it is worth at a wealth of 1.
+    The price of a lane with a queue is its delay. A payment is in money; where it is karma, in the money that
+    it is worth at a wealth of 1.
     """
 
     game: BottleneckGame
@@ -112,20 +113,26 @@ class BottleneckFlows(NamedTuple):
     price: ndarray
 
     @property
-    def schedule(self) -> Float[ndarray, "kind 1 slot"]:
-        """Costs of early and late arrivals."""
-        return self.game.slot_costs()[:, None]
+    def delay(self) -> Float[ndarray, "lane slot"]:
+        """Delays, 0 in a fast lane without a queue."""
+        return self.price * [[1.0], [self.game.payment == STEP_TOLL]]
 
     @property
-    def charge(self) -> Float[ndarray, "kind lane slot"]:
-        """Costs of delay in the slow lane, and of the payment in the fast lane."""
-        return self.game.lane_weights()[:, :, None] * self.price
+    def toll(self) -> Float[ndarray, "slot"]:
+        """Payments in the fast lane."""
+        return self.game.slot_tolls() if self.game.payment == STEP_TOLL else self.price[1]
+
+    @property
+    def waiting(self) -> Float[ndarray, "kind lane slot"]:
+        """Costs of delays."""
+        return self.game.value_of_time[:, None, None] * self.delay
 
     @property
     def offered(self) -> Float[ndarray, "kind lane slot"]:
         """Costs of all choices, infinite of a lane without capacity."""
         is_open = self.game.lane_shares() > 0
-        return np.where(is_open[:, None], self.schedule + self.charge, np.inf)
+        costs = self.game.option_costs() + self.game.lane_weights()[:, :, None] * self.price
+        return np.where(is_open[:, None], costs, np.inf)
 
     @property
     def lowest(self) -> Float[ndarray, "kind"]:
@@ -135,14 +142,15 @@ class BottleneckFlows(NamedTuple):
     @property
     def mean_payment(self) -> float:
         """Mean payment of all travellers."""
-        return float(np.sum(self.arrivals[:, 1] * self.price[1]) / self.game.travellers.sum())
+        return float(np.sum(self.arrivals[:, 1] * self.toll) / self.game.travellers.sum())
 
     @property
     def costs(self) -> Float[ndarray, "kind lane slot"]:
         """Costs in money, less an equal share of the revenue."""
+        costs = self.game.slot_costs()[:, None] + self.waiting
         if self.game.payment == "karma":
-            return self.schedule + self.charge * [[1.0], [0.0]]
-        return self.schedule + self.charge - self.mean_payment
+            return costs
+        return costs + self.toll * [[0.0], [1.0]] - self.mean_payment
 
     @property
     def class_cost(self) -> Float[ndarray, "kind"]:
@@ -153,13 +161,14 @@ class BottleneckFlows(NamedTuple):
         """Largest gains of a traveller of each class."""
         excess = self.offered - self.lowest[:, None, None]
         gains = np.max(excess, axis=(1, 2), initial=0.0, where=self.arrivals > 0)
-        at_stake = self.lowest - self.schedule.min(axis=(1, 2))
+        schedule = self.game.slot_costs()
+        at_stake = self.lowest - schedule.min(axis=1)
         return Certificate(
             gains,
             gains,
             "exact",
             "all slots and lanes at these delays and tolls",
-            TOLERANCE * at_stake + ROUNDING * self.schedule.max(),
+            TOLERANCE * at_stake + ROUNDING * schedule.max(),
             at_stake,
             "floating point",
             payoff=-self.class_cost,
@@ -167,7 +176,7 @@ class BottleneckFlows(NamedTuple):
 
 
 def _policies(game: BottleneckGame) -> list[BottleneckGame]:
-    """The game, and those without policy and with a toll on all."""
+    """The game, and those without policy and with a toll on all, in the same slots."""
     return [game, replace(game, fast_share=0.0), replace(game, fast_share=1.0, payment="money")]
 
 
@@ -184,18 +193,17 @@ def departures(game: BottleneckGame) -> tuple[Float[ndarray, "kind lane slot"], 
 
     Classes whose costs are proportional arrive alike.
     """
-    schedule, weight = game.slot_costs(), game.lane_weights()
-    shares, slots = game.lane_shares(), schedule.shape[1]
-    is_open = shares > 0
+    cost, weight, shares = game.option_costs(), game.lane_weights(), game.lane_shares()
+    is_open, slots = shares > 0, cost.shape[2]
+    options = slots * is_open.sum()
     # prices in units in which no weight is below 1: then the matrix is copositive
-    unit = weight.max(axis=0) / schedule.max()
-    rows = np.hstack([schedule, (weight / unit)[:, is_open]])
-    rows /= rows[:, slots:].min(axis=1, keepdims=True)
+    unit = weight.max(axis=0) / cost.max()
+    rows = np.hstack([cost[:, is_open].reshape(-1, options), (weight / unit)[:, is_open]])
+    rows /= rows[:, options:].min(axis=1, keepdims=True)
     _, first, group = np.unique(rows.round(DIGITS), axis=0, return_index=True, return_inverse=True)
     group = group.ravel()  # NumPy 2.0 has a further dimension
     mass = np.bincount(group, game.travellers / game.travellers.sum())
-    weights = np.repeat(rows[first, slots:], slots, axis=1)
-    costs = np.tile(rows[first, :slots], is_open.sum())
+    weights, costs = np.repeat(rows[first, options:], slots, axis=1), rows[first, :options]
     solution = _path(costs, weights, np.repeat(shares[is_open] / game.slots, slots), mass)
     arrivals, price = np.zeros((len(mass), 2, slots)), np.zeros((2, slots))
     arrivals[:, is_open] = solution[: costs.size].reshape(len(mass), -1, slots)

@@ -25,6 +25,7 @@ GAMES = {
             "method": {"kind": "departure_time_equilibrium"},
             "sweep": {"game.fast_share": [0.0, 0.5, 1.0]},
         },
+        words={"toll.times": "times of steps", "toll.levels": "toll levels"},
         continuum=True,
     ),
 }
