@@ -140,3 +140,21 @@ def test_what_cannot_be_drawn_has_one_line() -> None:
         rv.plots.flow_map(ring(5), quantity="volume_capacity")
     with pytest.raises(ValueError, match=r"^data: no variable 'link_node', which this plot draws"):
         rv.plots.flow_map(ring(5).drop_vars("link_node"))
+
+
+@pytest.mark.parametrize("policy", [{}, {"fast_share": 0.4}, {"fast_share": 1.0}])
+def test_areas_of_arrivals_are_travellers_and_empty_panels_are_left_out(policy: dict[str, Any]) -> None:
+    rows = {"a": {"share": 0.4, "arrival": 8.5, "early": 2.0}, "b": {"share": 0.6}}
+    game = rv.games.bottleneck(classes=rows, slots=10, **policy)
+    data = rv.solve(game, rv.methods.DepartureTimeEquilibrium()).data
+    ax = rv.plots.arrivals(data)
+    panels = {panel.get_ylabel(): panel for panel in ax.figure.axes}
+    share = policy.get("fast_share", 0.0)
+    used = {"slow lane": share < 1, "fast lane": share > 0, "delay": share < 1, "toll": share > 0}
+    assert [*panels] == [name for name, is_used in used.items() if is_used]
+    areas = dict.fromkeys(rows, 0.0)
+    for band in [part for panel in panels.values() for part in panel.collections]:
+        x, y = band.get_paths()[0].vertices.T if band.get_paths() else np.zeros((2, 1))
+        areas[band.get_label().lstrip("_")] += abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) / 2
+    np.testing.assert_allclose([*areas.values()], [2400, 3600], rtol=1e-9)
+    assert_reproducible_and_labelled(rv.plots.arrivals, data)

@@ -37,7 +37,7 @@ DRAWN_BY = {
 OWN = frozenset({"player", "private", "karma", "bid", "rank", "state", "action", "agent", "monitor", "end"})
 OWN |= {"coordinate", "node", "class", "example", "path", "position", "trip", "place", "lane", "grid_point"}
 OWN |= {"period", "stage", "seat", "axis", "sample", "link"}  # a seat is a player in games with stages
-OWN |= {"equilibrium", "first_order_point", "place", "drawn", "reason"}
+OWN |= {"equilibrium", "first_order_point", "slot", "drawn", "reason"}
 """Dimensions of what results hold; any others are those of a sweep."""
 VIEWS = ("influence", "shares", "resource", "landscape")
 """Variables that a game works out on request, and the view that holds them."""

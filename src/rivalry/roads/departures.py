@@ -96,6 +96,7 @@ class DepartureTimeEquilibrium(OneStepLearner):
             "fast_delay": (("slot",), flows.delay[1]),
             "toll": (("slot",), flows.toll / (payment if is_karma and payment else 1.0)),
             "slot_time": (("slot",), (edges[1:] + edges[:-1]) / 2),
+            "desired_arrival": (("class",), world.arrival),
             "payoff": (("player",), -flows.class_cost),
             "player_name": (("player",), names),
         }

@@ -1,6 +1,6 @@
 """Registrations of road traffic: its games and methods."""
 
-from rivalry.schema.register import DefaultFigure, Entry, FamilyDefaults, FamilyEntry
+from rivalry.schema.register import DefaultFigure, Entry, FamilyDefaults, FamilyEntry, PlotEntry
 
 GAMES = {
     "routes": FamilyEntry(
@@ -49,10 +49,18 @@ METHODS = {
     ),
 }
 
+PLOTS = {
+    "arrivals": PlotEntry(
+        "rivalry.roads.figures:arrivals",
+        "arrivals at a bottleneck over time, by class and lane, with delays and tolls",
+        families=("bottleneck",),
+    )
+}
+
 DEFAULTS = {
     "bottleneck": FamilyDefaults(
         ("travel_cost", "total_cost", "queue_cost", "gini", "worst_decile"),
-        (DefaultFigure("class_gains", "benchmark_cost"),),
+        (DefaultFigure("arrivals", "slot_time"), DefaultFigure("class_gains", "benchmark_cost")),
     ),
     "routes": FamilyDefaults(
         ("travel_cost", "total_cost", "gini", "worst_decile", "relative_gap"),
