@@ -12,7 +12,7 @@ import rivalry as rv
 from rivalry import oracles
 from rivalry.families.market.estimates import from_logit, logit_equilibria
 from rivalry.families.market.owners import OwnedMarket, owned_market
-from rivalry.runtime.jax import put
+from rivalry.runtime.jax import jax, put
 
 pytestmark = pytest.mark.slow
 
@@ -161,6 +161,21 @@ def test_all_markets_at_once_give_observed_prices_and_those_of_a_merger() -> Non
         np.testing.assert_allclose(solution.profile.values[0], result.prices, rtol=1e-10)
 
 
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.filterwarnings("ignore:from_logit. 3 of")
+def test_markets_made_at_once_are_those_of_the_factory(nested: bool) -> None:
+    columns = simulated(6)
+    columns["prices"][columns["markets"] == "m4"] = 0.1
+    nests = {"nests": np.arange(len(columns["owners"])) % 2, "nesting": 0.3} if nested else {}
+    games = from_logit(price_coefficient=COEFFICIENT, **columns, **nests)
+    assert {game.constant_cost for game in games.values()} == {True, not nested}
+    for game in games.values():
+        made = rv.with_(game, convex_cost=0.0)
+        assert jax.tree.structure(made) == jax.tree.structure(game)
+        for part, other in zip(jax.tree.leaves(made), jax.tree.leaves(game), strict=True):
+            np.testing.assert_allclose(part, other, rtol=1e-14)
+
+
 def test_equilibria_of_taxed_owners_have_no_gain() -> None:
     tax = {"unit": [0.1, 0.0, 0.2], "ad_valorem": [0.1, 0.1, 0.3], "profit": [0.2, 0.2, 0.0]}
     game = rv.games.market(demand="logit", owners=[[0, 1], [2]], tax=tax)
@@ -193,6 +208,11 @@ def test_costs_below_zero_are_counted_and_named() -> None:
         ({"price_coefficient": 1.6}, "price_coefficient: 1.6 must be below 0; it is the slope of utility"),
         ({"shares": SHARES + 0.1}, "shares: sum to 1.1; must be below 1"),
         ({"shares": SHARES - 0.05}, "shares[2]: 0 must be above 0"),
+        ({"prices": -PRICES}, "prices[0]: -2 must be finite and at least 0"),
+        (
+            {"shares": [0.1, 0.2, 0.4, 0.4, 0.4], "markets": list("aabbb")},
+            "shares: sum to 1.2 in market 'b'; must be",
+        ),
         ({"prices": PRICES[:4]}, "prices: shape (4,) must be (5,)"),
         ({"owners": [[0, 1], [1, 2], [3, 4]]}, "owners: product 1 is named 2 times; must be in one row"),
         ({"owners": [0, 1]}, "owners: 2 labels for 5 goods"),

@@ -67,6 +67,12 @@ def variant(game: G, **changes: object) -> G:
     return recipe.make(**{k: v for k, v in arguments.items() if v is not defaults[k]})
 
 
+def record_variant(game: object, like: object, **changes: object) -> None:
+    """Attach the recipe of another game, with some arguments changed, to a game that was made without it."""
+    if (recipe := recipe_of(like)) is not None:
+        object.__setattr__(game, HELD, recipe._replace(given={**recipe.given, **changes}))  # games are frozen
+
+
 def keyword_of(game: object, name: str) -> str | None:
     """Return the keyword of a game's factory that gives its array ``name``, as `variant` takes it, or None.
 

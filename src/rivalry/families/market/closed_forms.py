@@ -33,7 +33,7 @@ Rows = Callable[[Numbers], ndarray]
 
 
 def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> ndarray:
-    """Return the choices above which no choice is profitable, ``[player]``.
+    """Return the choices above which none is profitable, ``[player]``, and ``[.. player]`` with logit demand.
 
     Above them the profit does not rise, whatever the others choose; so neither does the profit after tax.
     """
@@ -45,7 +45,7 @@ def profitable_choices(demand: str, choice: str, numbers: dict[str, Any]) -> nda
         # the joint price and d exceed. Where sales stop at the capacity K the profit rises with the price,
         # until that share is K.
         quality, mu = relative_quality(plain), plain["taste_spread"]
-        half_share_price = quality + mu * np.log(len(cost) + 1)
+        half_share_price = quality + mu * np.log(cost.shape[-1] + 1)
         joint = equilibria.logit_joint(quality, 0.0, float(mu), cost) + plain["convex_cost"]
         K = np.clip(plain["capacity"], 1e-300, 0.5)
         full = quality + mu * np.log((1 - K) / K)

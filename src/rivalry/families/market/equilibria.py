@@ -399,7 +399,7 @@ def logit_shares(a: object, a0: object, mu: float, p: object) -> ndarray:
 
 
 def logit_joint(a: object, a0: float, mu: float, c: object) -> ndarray:
-    """Return prices ``[player]`` of largest joint profit; every margin is ``m = mu/(1 - sum s)``.
+    """Return prices ``[.. player]`` of largest joint profit; every margin is ``m = mu/(1 - sum s)``.
 
     With ``u = m/mu`` and V the sum of ``exp((a_i - c_i - a0)/mu)``: ``(u - 1) exp(u - 1) = V/e``.
 
@@ -410,7 +410,9 @@ def logit_joint(a: object, a0: float, mu: float, c: object) -> ndarray:
     """
     from scipy.special import wrightomega
 
-    a, c = broadcast_parameters(a, c)
+    a, c = np.broadcast_arrays(np.atleast_1d(floats(a)), floats(c))
     value = (a - c - a0) / mu
-    size = np.logaddexp.reduce(value) - 1.0  # w + ln w = size, by the Wright omega function
+    size = (
+        np.logaddexp.reduce(value, axis=-1, keepdims=True) - 1.0
+    )  # w + ln w = size, by the Wright omega function
     return np.asarray(c + mu * (1 + wrightomega(size)))

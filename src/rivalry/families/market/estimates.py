@@ -15,11 +15,18 @@ from rivalry.certificates.certify import certificate
 from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Certificate
 from rivalry.families.market import factory
-from rivalry.families.market.closed_forms import refuse
+from rivalry.families.market.closed_forms import largest_choices, refuse
 from rivalry.families.market.equilibria import logit_bertrand
 from rivalry.families.market.model import priced_numbers, relative_quality, shares, shares_in_nests
-from rivalry.families.market.owners import OwnedMarket, has_owner_response, owner_response, same_row
+from rivalry.families.market.owners import (
+    OwnedMarket,
+    has_owner_response,
+    owned_market,
+    owner_response,
+    same_row,
+)
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
+from rivalry.schema.construction import record_variant
 from rivalry.schema.validate import check_keywords
 
 P = ParamSpec("P")
@@ -98,65 +105,107 @@ def from_logit(
     for name, column in (columns | {"markets": labels}).items():
         if column.shape != (count,):
             raise ValueError(f"{name}: shape {column.shape} must be ({count},), one per good")
+    names, goods_of = labels.tolist(), _goods_of(labels)
+    where = {name: "" if markets is None else f" in market {name!r}" for name in goods_of}
+    _check_columns(columns["shares"], columns["prices"], goods_of, where)
 
-    groups: dict[str, Any] = {"owners": range(count) if owners is None else owners}
-    if nests is not None:
-        groups["nests"] = nests
-    spread = -1.0 / price_coefficient
-    games: dict[Any, Any] = {}
-    negative: list[str] = []
-    for label in dict.fromkeys(labels.tolist()):
-        goods = np.flatnonzero(labels == label)
+    groups = {"owners": range(count) if owners is None else owners, "nests": nests}
+    groups = {name: _grouping(name, group, goods_of) for name, group in groups.items() if group is not None}
+    tables: dict[Any, list[Any]] = {}  # markets of equal owners and nests, which are computed at once
+    for name, goods in goods_of.items():
+        rows = [
+            group if isinstance(group, list) else _goods_of(group[goods]).values()
+            for group in groups.values()
+        ]
+        key = len(goods), *(tuple(map(tuple, row)) for row in rows)
+        tables.setdefault(key, []).append(name)
+
+    spread, games, costs = -1.0 / price_coefficient, {}, np.zeros(count)
+    for (_, *rows), members in tables.items():
+        goods = np.array([goods_of[name] for name in members])
+        keys: dict[str, Any] = {key: list(map(list, row)) for key, row in zip(groups, rows, strict=True)}
         share, price = columns["shares"][goods], columns["prices"][goods]
-        where = "" if markets is None else f" in market {label!r}"
-        _check_shares(share, where)
-        keys: dict[str, Any] = {name: _rows(name, group, goods, count) for name, group in groups.items()}
-        quality, cost = _inverted(share, price / spread, keys, nesting)
-        keys |= {"quality": spread * quality, "unit_cost": spread * cost}
-        games[label] = factory.market(demand="logit", taste_spread=spread, nesting=nesting, **keys)
-        negative += [f"good {good}{where} ({spread * cost[good]:.3g})" for good in np.flatnonzero(cost < 0)]
+        quality, unit_cost = _inverted(share, price / spread, keys, nesting)
+        costs[goods] = spread * unit_cost
+        keys |= {"demand": "logit", "taste_spread": spread, "nesting": nesting}
+        games |= zip(members, _markets(keys, spread * quality, costs[goods]), strict=True)
+    negative = np.flatnonzero(costs < 0).tolist()
     if negative:
-        named = ", ".join(negative[:NAMED] + ["..."] * (len(negative) > NAMED))
+        words = [f"good {good}{where[names[good]]} ({costs[good]:.3g})" for good in negative[:NAMED]]
+        named = ", ".join(words + ["..."] * (len(negative) > NAMED))
         warnings.warn(f"from_logit: {len(negative)} of {count} costs are below 0: {named}", stacklevel=3)
-    return games if markets is not None else games[0]
+    return {name: games[name] for name in goods_of} if markets is not None else games[0]
 
 
-def _check_shares(share: ndarray, where: str) -> None:
-    """Raise `ValueError` unless shares are above 0 and leave some for buying nothing."""
-    for good in np.flatnonzero(~(share > 0)).tolist():
-        raise ValueError(f"shares[{good}]: {share[good]:g}{where} must be above 0")
-    if not share.sum() < 1:
-        raise ValueError(f"shares: sum to {share.sum():.6g}{where}; must be below 1, since some buy nothing")
+def _goods_of(labels: ndarray) -> dict[Any, list[int]]:
+    """Return the goods of every label, in the order in which labels occur first."""
+    goods: dict[Any, list[int]] = {}
+    for good, label in enumerate(labels.tolist()):
+        goods.setdefault(label, []).append(good)
+    return goods
 
 
-def _rows(name: str, group: Labels, goods: ndarray, count: int) -> list[list[int]]:
-    """Return lists of the goods of a market, from such lists or from labels of all goods."""
+def _check_columns(
+    shares: ndarray, prices: ndarray, goods_of: Mapping[Any, list[int]], where: Mapping[Any, str]
+) -> None:
+    """Raise `ValueError` for prices below 0, and unless shares are above 0 and leave some to no good."""
+    for good in np.flatnonzero(~((prices >= 0) & (prices < np.inf))).tolist():
+        raise ValueError(f"prices[{good}]: {prices[good]:g} must be finite and at least 0")
+    for good in np.flatnonzero(~(shares > 0)).tolist():
+        raise ValueError(f"shares[{good}]: {shares[good]:g} must be above 0")
+    for name, goods in goods_of.items():
+        if not (total := shares[goods].sum()) < 1:
+            raise ValueError(
+                f"shares: sum to {total:.6g}{where[name]}; must be below 1, since some buy nothing"
+            )
+
+
+def _grouping(name: str, group: Labels, goods_of: Mapping[Any, list[int]]) -> Any:
+    """Return lists of the goods of one market, or an array of labels of all goods."""
+    count = sum(map(len, goods_of.values()))
     if not isinstance(group, ndarray) and all(isinstance(row, list | tuple) for row in group):
-        if len(goods) != count:
+        if len(goods_of) > 1:
             raise ValueError(f"{name}: lists of goods are of one market; must be a label per good")
         factory.check_rows(name, group, count)
-        return [list(row) for row in group]
+        return list(group)
     labels = np.asarray(group)
     if labels.shape != (count,):
         raise ValueError(f"{name}: {len(labels)} labels for {count} goods; must be one per good")
-    return [
-        np.flatnonzero(labels[goods] == label).tolist() for label in dict.fromkeys(labels[goods].tolist())
-    ]
+    return labels
 
 
 def _inverted(
     share: ndarray, price: ndarray, rows: dict[str, list[list[int]]], nesting: float
 ) -> tuple[ndarray, ndarray]:
-    """Return qualities over buying nothing and unit costs ``[good]``; prices are per ``taste_spread``."""
-    same_owner, same_nest = (same_row(rows.get(name, []), len(share)) for name in ("owners", "nests"))
-    of_nest = same_nest @ share
-    quality = price + np.log(share / (1 - share.sum())) - nesting * np.log(share / of_nest)
+    """Return relative qualities and unit costs ``[market good]``; prices are per ``taste_spread``."""
+    count = share.shape[1]
+    same_owner, same_nest = (same_row(rows.get(name, []), count) for name in ("owners", "nests"))
+    of_nest = share @ same_nest
+    outside = 1 - share.sum(axis=1, keepdims=True)
+    quality = price + np.log(share / outside) - nesting * np.log(share / of_nest)
     # falls of shares with prices: of the same good, less the rises of goods of its nest, and of all goods
-    products = np.outer(share, share)
-    falls = (
-        np.diag(share / (1 - nesting)) - nesting / (1 - nesting) * same_nest * products / of_nest - products
-    )
-    return quality, price - np.linalg.solve(same_owner * falls, share)
+    products = share[:, :, None] * share[:, None]
+    in_nest = nesting / (1 - nesting) * same_nest * products / of_nest[:, None]
+    falls = np.eye(count) * share[:, None] / (1 - nesting) - in_nest - products
+    return quality, price - np.linalg.solve(same_owner * falls, share[:, :, None])[:, :, 0]
+
+
+def _markets(keys: dict[str, Any], quality: ndarray, unit_cost: ndarray) -> list[OwnedMarket]:
+    """Return logit markets of qualities and costs ``[market product]``; the factory makes the first."""
+    first = factory.market(quality=quality[0], unit_cost=unit_cost[0], **keys)
+    market, changes = first.game, {"quality": quality, "unit_cost": unit_cost}
+    high = largest_choices("logit", "price", market.numbers | changes, None)[:, :, None]
+    columns = {id(market.space.high): high} | {id(market.numbers[name]): changes[name] for name in changes}
+    leaves, form = jax.tree.flatten(first)
+    markets = [first]
+    for row in range(1, len(quality)):
+        parts = [put(columns[id(leaf)][row]) if id(leaf) in columns else leaf for leaf in leaves]
+        game = jax.tree.unflatten(form, parts)
+        if market.rule.nests:  # costs decide whether prices may meet bounds
+            game = owned_market(game.game, game.owners)
+        record_variant(game, first, **{name: column[row] for name, column in changes.items()})
+        markets.append(game)
+    return markets
 
 
 class LogitEquilibrium(NamedTuple):

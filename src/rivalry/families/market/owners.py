@@ -119,7 +119,7 @@ def owned_market(market: Market, owners: Any = None, weights: Any = None) -> Own
     """
     products = (tuple(range(market.players)),) if owners is None else tuple(map(tuple, owners))
     matrix = np.eye(len(products)) if weights is None else floats(weights)
-    constant_cost = not market.has("convex_cost")
+    constant_cost = not np.any(np.asarray(market.numbers["convex_cost"]) > 0)
     own_profits = not np.any(matrix - np.diag(np.diagonal(matrix)))
     box = market.space
     is_free = own_profits and np.all(np.asarray(box.assumed)) and not np.any(np.asarray(box.low))
