@@ -36,10 +36,19 @@ MARKETS: dict[str, Callable[[], Any]] = {
     "predetermined": market(adjustment="predetermined", adjustment_cost=1.0),
     "in turn": market(timing="alternating", turns=[[0], [1], [0]]),
     "formulas": market(demand={"price": ["10 - q0 - q1 / 2", "10 - q1 - q0 / 2"]}, high=8.0),
+    "price of all": lambda: market_play(
+        market(demand="120 * exp(-Q / 40)", high=90.0, sticky=0.5, shock=SHOCK)(), 30, "price"
+    ),
+    "goods": lambda: market_play(
+        market(demand={"price": ["9 - q0 - q1 / 2", "9 - q1 + q0 / 9"]}, high=8.0, cash=9.0)(), 30, "last_p"
+    ),
+    "quantities": market(
+        demand={"quantity": ["9 - 2 * p0 + p1", "exp(2 - p1) / (1 + exp(2 - p1))"]}, high=4.0, shock=SHOCK
+    ),
     "cash": market(cash=5.0),
     "cash and prices": market(cash=5.0, choice="price", demand="differentiated"),
 }
-UNBOUNDED = {"cash": [4], "cash and prices": [0, 1, 4]}  # features
+UNBOUNDED = {"cash": [4], "goods": [4], "cash and prices": [0, 1, 4]}  # features
 
 
 @pytest.mark.parametrize("name", [*(name for name in FAMILIES if name not in KARMA), *MARKETS])

@@ -140,6 +140,25 @@ def largest_outputs(formulas: Formulas, numbers: Mapping[str, Any], cost: ndarra
     return np.array(tops)
 
 
+def largest_values(
+    formulas: Formulas, numbers: Mapping[str, Any], low: Array, high: Array, levels: Array
+) -> Float[Array, "firm"]:
+    """Return bounds of prices, or quantities, at choices in a range and shocks between levels.
+
+    They are infinite where the formulas are, and for functions whose operations have no bounds.
+    """
+
+    def shifted(x: Array, level: Array) -> Array:
+        return formulas.clipped({**numbers, "demand_shift": level}, x)
+
+    try:
+        enclosed = enclose(shifted, low, levels[0])
+    except Unsupported:
+        return high + jnp.inf
+    (bounds,), _ = enclosed(Interval(low, high), Interval(jnp.min(levels), jnp.max(levels)))
+    return jnp.nan_to_num(bounds.high, nan=jnp.inf, posinf=jnp.inf)
+
+
 def checked_formulas(
     formulas: Formulas, numbers: Mapping[str, Any], low: ndarray, high: ndarray, has_range: bool
 ) -> tuple[Formulas, float]:

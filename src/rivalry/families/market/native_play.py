@@ -15,6 +15,7 @@ from rivalry.core import oracles
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import MarketGame
+from rivalry.families.market.formula_demand import largest_values
 from rivalry.families.market.model import (
     INTERCEPT,
     STAGES,
@@ -325,14 +326,19 @@ def _ranges(game: MarketPlay, last: Array) -> Any:
 
 def _highest(market: Market, low: Array, high: Array) -> tuple[Array, Array]:
     """Return the largest quantities per unit of market size and prices at choices in a range."""
-    is_price, unknown = market.rule.choice == "price", high + jnp.inf
+    is_price = market.rule.choice == "price"
+    moves = market.shock is not None and market.shock.on != "unit_cost"
+    levels = jnp.append(market.shock.levels, 0.0) if moves else jnp.zeros(1)
+    if (formulas := market.rule.formulas) is not None:
+        lowest = market.space.low[:, 0] if is_price else low
+        top = largest_values(formulas, market.numbers, lowest, high, levels)
+        return (top, high) if is_price else (high, top)
     # firms that remain sell more once another without cash has left
-    if market.rule.formulas is not None or (is_price and market.dynamics.cash):
-        return (unknown, high) if is_price else (high, unknown)
-    level = 0.0 if market.shock is None else jnp.max(market.shock.levels, initial=0.0)
+    if is_price and market.dynamics.cash:
+        return high + jnp.inf, high
     # both fall in a firm's own choice, and rise or fall in all choices of others
     corners = jnp.stack([low, *jnp.where(jnp.eye(len(low), dtype=bool), low, high)])
-    q, p = jax.vmap(lambda choices: market.clear(choices[:, None], level))(corners)
+    q, p = jax.vmap(lambda choices: market.clear(choices[:, None], jnp.max(levels)))(corners)
     return (q.max(axis=0), high) if is_price else (high, jnp.nanmax(p, axis=0))
 
 
