@@ -182,6 +182,8 @@ def test_equilibria_of_taxed_owners_have_no_gain() -> None:
     (result,) = logit_equilibria([game])
     solution = rv.solve(game, rv.methods.BestResponse(), path=False)
     np.testing.assert_allclose(result.prices, solution.data.price.values, rtol=1e-7)
+    untaxed = rv.games.market(demand="logit", owners=[[0, 1], [2]])
+    np.testing.assert_allclose(logit_equilibria([untaxed, game])[1].prices, result.prices)
     assert np.max(np.abs(result.gain)) < 1e-15
     for keys, words in (
         ({"tax": {"profit": [0.1, 0.2, 0.3]}}, "tax: closed forms are for one rate"),

@@ -255,7 +255,7 @@ def logit_equilibria(games: Sequence[OwnedMarket]) -> list[LogitEquilibrium]:
     mixed-logit demand, Operations Research 59 (2011), eq. 18.
     """
     answers: dict[int, LogitEquilibrium] = {}
-    groups = [(game.owners, game.game.rule.nests) for game in games]
+    groups = [(game.owners, game.game.rule.nests, game.game.taxes_sales) for game in games]
     for group in dict.fromkeys(groups):
         rows = [k for k, equal in enumerate(groups) if equal == group]
         answers |= zip(rows, _equilibria([games[k] for k in rows]), strict=True)
