@@ -207,7 +207,11 @@ def test_costs_below_zero_are_counted_and_named() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"price_coefficient": 1.6}, "price_coefficient: 1.6 must be below 0; it is the slope of utility"),
+        ({"price_coefficient": 1.6}, "price_coefficient: 1.6 must be below 0"),
+        ({"price_coefficient": -np.inf}, "price_coefficient: -inf must be finite"),
+        ({"price_coefficient": "-1"}, "price_coefficient: '-1' must be a number"),
+        ({"shares": [], "prices": []}, "shares: shape (0,) must be (1,), one per good"),
+        ({"shares": ["a"]}, "shares: ['a'] must be numbers"),
         ({"shares": SHARES + 0.1}, "shares: sum to 1.1; must be below 1"),
         ({"shares": SHARES - 0.05}, "shares[2]: 0 must be above 0"),
         ({"prices": -PRICES}, "prices[0]: -2 must be finite and at least 0"),
@@ -220,7 +224,7 @@ def test_costs_below_zero_are_counted_and_named() -> None:
         ({"owners": [0, 1]}, "owners: 2 labels for 5 goods"),
         ({"owners": [[0, 1], [2, 3, 4]], "markets": [0, 0, 0, 1, 1]}, "owners: lists of goods are of one"),
         ({"markets": [0, 1]}, "markets: shape (2,) must be (5,)"),
-        ({"nests": NESTS, "nesting": 1.0}, "nesting: 1.0 must be in [0, 1)"),
+        ({"nests": NESTS, "nesting": 1.0}, "nesting: 1 must be below 1"),
         ({"nesting": 0.5}, "nesting: has no effect without nests"),
     ],
 )

@@ -1,5 +1,6 @@
 """Owners of several products: mergers, common ownership, pass-through and compensating costs."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy.optimize import brentq
 
 import rivalry as rv
 from rivalry.families.market.benchmarks import benchmark, certified
-from rivalry.families.market.owners import compensating_costs, pass_through
+from rivalry.families.market.owners import compensating_costs, owned_market, pass_through
 
 pytestmark = pytest.mark.slow
 
@@ -142,3 +143,24 @@ def test_benchmarks_have_certificates() -> None:
     assert certified(game, "stackelberg").claim == "no deviation found"
     with pytest.raises(ValueError, match="must be a market whose firms have one product each"):
         benchmark(rv.games.market(owners=MERGED), "nash")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("market", "arguments", "message"),
+    [
+        (rv.games.matrix, ([[0]],), "market: Matrix must be one whose firms choose at once"),
+        (rv.games.market, ([[0, 1], [1]],), "owners: product 1 is named 2 times; must be in one row"),
+        (rv.games.market, ([[0]],), "owners: product 1 is named 0 times; must be in one row"),
+        (rv.games.market, (None, [[1.0, 2.0]]), "ownership: shape (1, 2) must be 1 rows of 1 weights"),
+    ],
+)
+def test_owners_who_cannot_be_are_refused(market: Any, arguments: Any, message: str) -> None:
+    game = market([[1.0]], [[1.0]]) if market is rv.games.matrix else market()
+    with pytest.raises(ValueError, match=re.escape(message)):
+        owned_market(game, *arguments)
+
+
+@pytest.mark.parametrize("slopes", [pass_through, compensating_costs])
+def test_choices_are_one_per_product(slopes: Any) -> None:
+    with pytest.raises(ValueError, match=r"choices: shape \(3,\) must be \(2,\), one per product"):
+        slopes(rv.games.market(), [30.0, 30.0, 30.0])

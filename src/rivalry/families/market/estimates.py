@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
+from annotated_types import Ge, Gt, Lt
 from jaxtyping import Array
 from numpy import ndarray
 from numpy.typing import ArrayLike
@@ -17,17 +18,20 @@ from rivalry.core.results import Certificate
 from rivalry.families.market import factory
 from rivalry.families.market.closed_forms import largest_choices, refuse
 from rivalry.families.market.equilibria import logit_bertrand
-from rivalry.families.market.model import priced_numbers, relative_quality, shares, shares_in_nests
+from rivalry.families.market.model import Market, priced_numbers, relative_quality, shares, shares_in_nests
 from rivalry.families.market.owners import (
     OwnedMarket,
+    as_owned,
+    check_rows,
     has_owner_response,
     owned_market,
     owner_response,
     same_row,
 )
-from rivalry.runtime.jax import compiled, floats, jax, jnp, put
+from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.construction import record_variant
-from rivalry.schema.validate import check_keywords
+from rivalry.schema.validate import as_numbers, check_keywords
+from rivalry.schema.validate import refuse as check_value
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)
@@ -94,17 +98,14 @@ def from_logit(
     (1994), eq. 13 and 28; S. Berry, J. Levinsohn and A. Pakes, Automobile prices in market equilibrium,
     Econometrica 63 (1995), eq. 3.6.
     """
-    if not price_coefficient < 0:
-        rule = "must be below 0; it is the slope of utility in the price"
-        raise ValueError(f"price_coefficient: {price_coefficient!r} {rule}")
-    if not 0 <= nesting < 1:
-        raise ValueError(f"nesting: {nesting!r} must be in [0, 1)")
-    columns = {"shares": floats(shares), "prices": floats(prices)}
+    check_value("price_coefficient", Annotated[float, Gt(-np.inf), Lt(0)], price_coefficient)
+    check_value("nesting", Annotated[float, Ge(0), Lt(1)], nesting)
+    columns = {name: as_numbers(column, name) for name, column in (("shares", shares), ("prices", prices))}
     count = columns["shares"].size
     labels = np.zeros(count, dtype=int) if markets is None else np.asarray(markets)
     for name, column in (columns | {"markets": labels}).items():
-        if column.shape != (count,):
-            raise ValueError(f"{name}: shape {column.shape} must be ({count},), one per good")
+        if column.shape != (count,) or not count:
+            raise ValueError(f"{name}: shape {column.shape} must be ({count or 1},), one per good")
     names, goods_of = labels.tolist(), _goods_of(labels)
     where = {name: "" if markets is None else f" in market {name!r}" for name in goods_of}
     _check_columns(columns["shares"], columns["prices"], goods_of, where)
@@ -166,7 +167,7 @@ def _grouping(name: str, group: Labels, goods_of: Mapping[Any, list[int]]) -> An
     if not isinstance(group, ndarray) and all(isinstance(row, list | tuple) for row in group):
         if len(goods_of) > 1:
             raise ValueError(f"{name}: lists of goods are of one market; must be a label per good")
-        factory.check_rows(name, group, count)
+        check_rows(name, group, count)
         return list(group)
     labels = np.asarray(group)
     if labels.shape != (count,):
@@ -228,7 +229,7 @@ def profile_of(game: OwnedMarket, prices: ndarray) -> ndarray:
     return profile
 
 
-def logit_equilibria(games: Sequence[OwnedMarket]) -> list[LogitEquilibrium]:
+def logit_equilibria(games: Iterable[OwnedMarket | Market]) -> list[LogitEquilibrium]:
     """Return the equilibria of many logit markets, those of equal owners by one solution.
 
     All products of a firm have one margin m, so that a firm is as one product of the log-sum V of theirs.
@@ -254,6 +255,7 @@ def logit_equilibria(games: Sequence[OwnedMarket]) -> list[LogitEquilibrium]:
     W. Morrow and S. Skerlos, Fixed-point approaches to computing Bertrand-Nash equilibrium prices under
     mixed-logit demand, Operations Research 59 (2011), eq. 18.
     """
+    games = [as_owned(game) for game in games]
     answers: dict[int, LogitEquilibrium] = {}
     groups = [(game.owners, game.game.rule.nests, game.game.taxes_sales) for game in games]
     for group in dict.fromkeys(groups):

@@ -38,7 +38,7 @@ from rivalry.families.market.model import (
     shock_of,
 )
 from rivalry.families.market.owner_leadership import OwnerLeadership, led_owners
-from rivalry.families.market.owners import OwnedMarket, owned_market
+from rivalry.families.market.owners import OwnedMarket, check_rows, owned_market
 from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import floats, put_all
 from rivalry.schema.annotations import AcceptedInterval, Keys, Needs, Symbol
@@ -336,29 +336,11 @@ def _owned(
 ) -> OwnedMarket | ContingentMarket | OwnerLeadership:
     """Return the game of the owners of a market's products, or of those who lead. Raises `ValueError`."""
     products = [[product] for product in range(market.players)] if owners is None else owners
-    if ownership is None:
-        return _led(owned_market(market, products), stages)
-    weights = floats(ownership)
-    fits = weights.shape == (len(products), len(products)) and np.all(weights >= 0)
-    if not fits or not np.all(np.diagonal(weights) > 0):
-        rule = f"{len(products)} rows of {len(products)} weights of at least 0, its own above 0"
-        raise ValueError(f"ownership: shape {weights.shape} must be {rule}")
-    return _led(owned_market(market, products, weights), stages)
+    return _led(owned_market(market, products, ownership), stages)
 
 
 def _led(game: OwnedMarket, stages: STAGES) -> OwnedMarket | ContingentMarket | OwnerLeadership:
     return led_owners(game, stages) if len(stages) > 1 else game_of(game)
-
-
-def check_rows(key: str, rows: Any, products: int) -> None:
-    """Raise `ValueError` unless every product is in one row of ``owners`` or ``nests``."""
-    named = [number_of(f"{key}[{k}]", product, products) for k, row in enumerate(rows) for product in row]
-    for product in range(products):
-        if named.count(product) != 1:
-            count = named.count(product)
-            raise ValueError(f"{key}: product {product} is named {count} times; must be in one row")
-    if not all(len(row) for row in rows):
-        raise ValueError(f"{key}: a row without products; must have one at least")
 
 
 def _read_demand(options: dict[str, Any]) -> None:
@@ -414,7 +396,7 @@ def refusal(name: str, value: float, demand: str = "logit") -> str:
         return "must be at least 0"
     if name == "gamma" and value > 1:
         return f"must be in [0, 1]: with r = {1 / value - 1:.3g} below growth g = 0 the sum diverges"
-    return bound_violation(market, name, value)
+    return bound_violation(market, name.rpartition(".")[2], value)  # keys of tables have no prefix
 
 
 def _players_of(options: Mapping[str, Any]) -> int:

@@ -19,6 +19,7 @@ from rivalry.core.tree import payoff_method
 from rivalry.families.market.equilibria import aggregate
 from rivalry.families.market.model import Market, shares_in_nests
 from rivalry.runtime.jax import floats, jax, jnp, put
+from rivalry.schema.validate import as_numbers, number_of
 from rivalry.text.display import Description, OneLineRepr
 
 INTERIOR = 1e-6  # tolerance of first-order conditions, relative to the price of a product
@@ -110,15 +111,32 @@ class OwnedMarket(OneLineRepr, eqx.Module):
         return self.weights @ profits
 
 
-def owned_market(market: Market, owners: Any = None, weights: Any = None) -> OwnedMarket:
+def owned_market(market: Market | OwnedMarket, owners: Any = None, weights: Any = None) -> OwnedMarket:
     """Return the game of the owners of a market's products; by default one firm owns all of them.
 
+    Raises
+    ------
+    ValueError
+        Unless each product is in one row of ``owners``, and ``weights [firm firm]`` are at least 0.
+
+    Examples
+    --------
     >>> import rivalry as rv
     >>> owned_market(rv.games.market()).payoffs(np.array([[22.5, 22.5]])).tolist()
     [2025.0]
     """
+    market = market.game if isinstance(market, OwnedMarket) else market
+    if not isinstance(market, Market):
+        raise ValueError(f"market: {type(market).__name__} must be one whose firms choose at once")
     products = (tuple(range(market.players)),) if owners is None else tuple(map(tuple, owners))
-    matrix = np.eye(len(products)) if weights is None else floats(weights)
+    check_rows("owners", products, market.players)
+    matrix = np.eye(len(products)) if weights is None else as_numbers(weights, "ownership")
+    if matrix.shape != (len(products), len(products)):
+        rule = f"{len(products)} rows of {len(products)} weights"
+        raise ValueError(f"ownership: shape {matrix.shape} must be {rule}")
+    for row, column in np.argwhere(~(matrix >= 0) | (np.eye(len(matrix)) > 0) & ~(matrix > 0)).tolist():
+        rule = "at least 0, and a firm's own weight above 0"
+        raise ValueError(f"ownership[{row}][{column}]: {matrix[row, column]:g} must be {rule}")
     constant_cost = not np.any(np.asarray(market.numbers["convex_cost"]) > 0)
     own_profits = not np.any(matrix - np.diag(np.diagonal(matrix)))
     box = market.space
@@ -127,6 +145,17 @@ def owned_market(market: Market, owners: Any = None, weights: Any = None) -> Own
         lowest = market.priced["unit_cost"] + (1 - market.numbers["nesting"]) * market.numbers["taste_spread"]
         constant_cost = constant_cost and bool(is_free and np.all(np.asarray(lowest) >= 0))
     return OwnedMarket(market, put(matrix), products, constant_cost, bool(is_free) and _is_concave(market))
+
+
+def check_rows(key: str, rows: Any, products: int) -> None:
+    """Raise `ValueError` unless every product is in one row of ``owners`` or ``nests``."""
+    named = [number_of(f"{key}[{k}]", product, products) for k, row in enumerate(rows) for product in row]
+    for product in range(products):
+        if named.count(product) != 1:
+            count = named.count(product)
+            raise ValueError(f"{key}: product {product} is named {count} times; must be in one row")
+    if not all(len(row) for row in rows):
+        raise ValueError(f"{key}: a row without products; must have one at least")
 
 
 def _is_concave(market: Market) -> bool:
@@ -296,8 +325,7 @@ def compensating_costs(game: OwnedMarket | Market, choices: Any) -> ndarray:
     G. Werden, A robust test for consumer welfare enhancing mergers among sellers of differentiated products,
     Journal of Industrial Economics 44 (1996).
     """
-    owned = _as_owned(game)
-    at = jnp.asarray(choices, dtype=float)
+    owned, at = _with_choices(game, choices)
     conditions, in_cost, *_ = map(np.asarray, _slopes(owned, at))
     cost = floats(owned.game.numbers["unit_cost"])
     return cost - np.linalg.solve(in_cost, conditions)
@@ -317,8 +345,7 @@ def pass_through(game: OwnedMarket | Market, choices: Any) -> ndarray:
     >>> pass_through(rv.games.market(players=1), [45.0]).tolist()
     [[0.5]]
     """
-    owned = _as_owned(game)
-    at = jnp.asarray(choices, dtype=float)
+    owned, at = _with_choices(game, choices)
     conditions, in_cost, in_choices, prices = map(np.asarray, _slopes(owned, at))
     moves = np.linalg.solve(in_choices, conditions)
     for product in np.flatnonzero(np.abs(moves) > INTERIOR * (1 + np.abs(np.asarray(at)))).tolist():
@@ -329,9 +356,19 @@ def pass_through(game: OwnedMarket | Market, choices: Any) -> ndarray:
     return -prices @ np.linalg.solve(in_choices, in_cost)
 
 
-def _as_owned(game: OwnedMarket | Market) -> OwnedMarket:
-    """Return a market as that of owners of one product each."""
-    return game if isinstance(game, OwnedMarket) else owned_market(game, [[k] for k in range(game.players)])
+def as_owned(game: OwnedMarket | Market) -> OwnedMarket:
+    """Return a market as that of owners of one product each. Raises `ValueError` for any other game."""
+    if isinstance(game, OwnedMarket):
+        return game
+    return owned_market(game, [[k] for k in range(getattr(game, "players", 0))])
+
+
+def _with_choices(game: OwnedMarket | Market, choices: Any) -> tuple[OwnedMarket, Array]:
+    """Return a market of owners, and the choices of all products. Raises `ValueError`."""
+    owned, at = as_owned(game), as_numbers(choices, "choices")
+    if at.shape != (owned.game.players,):
+        raise ValueError(f"choices: shape {at.shape} must be ({owned.game.players},), one per product")
+    return owned, jnp.asarray(at)
 
 
 at_home(OwnedMarket, "rivalry.families.market.oracles")
