@@ -31,7 +31,7 @@ LABELS = {
     "reward": "reward per step",
     "choice": "choice (units of the game)",
     "distance": "distance to the\nnearest equilibrium",
-    "regret": "regret per period (units of the game)",
+    "regret": "regret per period\n(units of the game)",
     "relative_gap": "relative gap (fraction of total cost)",
 }
 BELOW = {"learning_distance": LABELS["distance"], "learning_regret": "regret"}
