@@ -126,29 +126,3 @@ def test_data_without_an_answer_are_refused(change: object, message: str) -> Non
     price, sold, _ = market(0)
     with pytest.raises(ValueError, match=message):
         logit_demand(*change(price, sold))  # type: ignore[operator]
-
-
-def test_estimates_with_instruments_are_those_of_pyblp() -> None:
-    """Two-stage least squares by Conlon and Gortmaker (2020), with errors that periods share."""
-    pyblp = pytest.importorskip("pyblp")
-    pyblp.options.verbose = False
-    price, sold, cost = market(0, endogenous=0.2)
-    periods, firms = price.shape
-    period, firm = np.indices(price.shape).reshape(2, -1)
-    products = {
-        "market_ids": period,
-        "firm_ids": firm,
-        "clustering_ids": period,
-        "prices": price.ravel(),
-        "shares": sold.ravel(),
-        "demand_instruments0": cost.ravel(),
-        **{f"good{k}": (firm == k).astype(float) for k in range(firms)},
-    }
-    problem = pyblp.Problem(pyblp.Formulation("0 + good0 + good1 + prices"), products)
-    other = problem.solve(method="1s", se_type="clustered")
-    found = logit_demand(price, sold, instruments=cost, block=1)
-    np.testing.assert_allclose([*found.quality, -found.slope], other.beta.ravel(), rtol=1e-6)
-    # ours are wider by the factor for few clusters, which pyblp leaves out
-    few = periods / (periods - 1) * (price.size - 1) / (price.size - 3)
-    errors = np.sqrt(few) * other.beta_se.ravel()
-    np.testing.assert_allclose(np.sqrt(np.diag(found.covariance)), errors, rtol=1e-6)
