@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -63,11 +64,11 @@ def solve_in_stages(
     return state, float(method.residual(game, state))
 
 
-@compiled
+@partial(compiled, effort=0)
 def _initial_state(method: PopulationNewton, game: PopulationGame, start: Policy) -> Any:
     return method.init(game, start, jax.random.key(0))
 
 
-@compiled
+@partial(compiled, effort=1)
 def _next_stage(method: PopulationNewton, game: PopulationGame, state: Any) -> Any:
     return method.step(game, state, jax.random.key(0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import itemgetter
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
@@ -140,10 +141,12 @@ class PopulationNewton(BaseMethod):
 
     def init(self, game: PopulationGame, start: Policy, key: PRNGKeyArray) -> PopulationNewtonState:
         """Return the population and the values of the start; the key is not used."""
-        point, even = (point_of(game, policy) for policy in (start, uniform(game)))
+        # a loop, so that the program contains the population once
+        points = jax.lax.map(partial(point_of, game), jnp.stack([start, uniform(game)]))
+        point, even = (jax.tree.map(itemgetter(k), points) for k in range(2))
         initial_beta = self.first_beta(game)
         zero, no_count = jnp.zeros(()), jnp.asarray(0)
-        far, no = jnp.asarray(jnp.inf), jnp.asarray(False)
+        far, no = zero + jnp.inf, jnp.asarray(False)  # of the type of later stages, which share a program
         return PopulationNewtonState(
             start, point, point, zero, zero, initial_beta, far, no_count, zero, no_count, even, no
         )
