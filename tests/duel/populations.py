@@ -28,12 +28,13 @@ def karma(form: Rng, rng: Rng) -> Setting:
                 form.choice(np.arange(1, top + 1), size=form.integers(1, top + 1), replace=False).tolist()
             ),
         ]
-    keys["payment"] = pick(form, "PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table")
+    keys["payment"] = pick(form, "PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "charge")
     if keys["payment"] not in ("PBP", "PBS"):
         keys["receiver"] = pick(form, "peer", "society")
     if keys["payment"] == "fixed_price":
         keys["price"] = int(rng.integers(0, top + 1))
-    if keys["payment"] == "table":
+    if keys["payment"] == "charge":
+        del keys["payment"]
         bids = np.arange(top + 1)
         keys["charge"] = np.minimum(bids[:, None], rng.integers(0, top + 1, (top + 1, top + 1))).tolist()
     keys["tie"] = pick(form, "coin", "lowest_index", "highest_urgency", "nobody")

@@ -20,6 +20,12 @@ MOST = 4
 SMALL: Keys = {"max_karma": MOST, "mean_karma": 2.0, "urgencies": [1.0, 5.0]}
 HALVES: Keys = SMALL | {"payment": "difference"}
 OF_THREE: Keys = SMALL | {"participants": 3, "places": 1}
+
+
+def saved(urgency: float, served: float) -> float:
+    return served * urgency**2
+
+
 TYPES = [
     {"name": "local", "count": 3, "urgencies": [0.0, 2.0], "chain": [[0.5, 0.5], [0.9, 0.1]]},
     {"name": "guest", "count": 1, "urgencies": [3.0, 7.0], "gamma": 0.5},
@@ -46,8 +52,9 @@ def prices(keys: Keys, bid: int, rival_bid: int) -> int:
         "difference": bid - rival_bid,
         "highest_losing_bid": rival_bid,
         "fixed_price": min(keys.get("price", 0), bid),
-        "table": keys["charge"][bid][rival_bid] if "charge" in keys else 0,
     }
+    if "charge" in keys:
+        return int(keys["charge"][bid][rival_bid])
     return rules[keys.get("payment", "PBP")]
 
 
@@ -158,6 +165,9 @@ def step(keys: Keys, stakes: np.ndarray, masses: np.ndarray, policy: np.ndarray)
     most = keys["max_karma"]
     size = keys.get("participants", 2)
     left_out = keys.get("agents", size) % size / keys.get("agents", size)
+    rules = [
+        (keys | kind).get("reward", lambda u, served: u * (served - 1)) for kind in keys.get("types", [{}])
+    ]
     cells = list(np.ndindex(*policy.shape))
     agents = [Holder(masses[c[:3]] * policy[c], float(stakes[c[:2]]), c[2], c[3]) for c in cells]
     reward, paid = np.zeros(policy.shape), np.zeros((2, *policy.shape, most + 1))
@@ -169,7 +179,7 @@ def step(keys: Keys, stakes: np.ndarray, masses: np.ndarray, policy: np.ndarray)
         for company, peers in peers_of(keys, agents):
             chance = (1.0 - left_out) * company
             for outcome, has_place, karma, collected in meeting(keys, agent, peers):
-                reward[cell] -= chance * outcome * (not has_place) * agent.urgency
+                reward[cell] += chance * outcome * rules[cell[0]](agent.urgency, has_place)
                 paid[(int(has_place), *cell, karma)] += chance * outcome
                 surplus += agent.chance * chance * outcome * collected
     held = np.arange(most + 1)
@@ -212,6 +222,11 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
         _changed(HALVES, chain=[[0.5, 0.5], [0.0, 1.0]], served_chain=[1.0, 0.0]),
         _changed(agents=5, idle="random", payment="PBS", overflow="surplus", served_chain=[1.0, 0.0]),
     ),
+    "reward": (
+        _changed(reward=lambda urgency, served: 2.0 * served - urgency * (1 - served) ** 2),
+        _changed(reward=saved, served_chain=[1.0, 0.0]),
+        _changed(reward=saved, types=TYPES, payment="PBS"),
+    ),
     "private_names": (_changed(seen="names", private_names=["calm", "urgent"]),),
     "gamma": (_changed(seen="discount", gamma=0.5),),
     "mean_karma": (_changed(seen="balance", mean_karma=1.0), _changed(seen="start", mean_karma=1.5)),
@@ -223,7 +238,7 @@ EFFECTS: Mapping[str, tuple[Effect, ...]] = {
         _changed(payment="fixed_price", price=2),
         _changed(payment="fixed_price", price=2, receiver="society"),
     ),
-    "charge": (_changed(payment="table", charge=TABLE),),
+    "charge": (_changed(charge=TABLE), _changed(charge=TABLE, payment="PBS")),
     "tie": (
         _changed(tie="highest_urgency"),
         _changed(tie="nobody"),

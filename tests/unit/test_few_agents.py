@@ -82,11 +82,19 @@ def shared(most: int, here: Any) -> Iterator[Any]:
         yield (*there, left), 1 / len(subsets)
 
 
+def lost(urgency: float, served: float) -> float:
+    return urgency * (served - 1)
+
+
+def gained(urgency: float, served: float) -> float:
+    return 3 * served * urgency if served else -(urgency**2)
+
+
 class Two:
     """Joint Markov chain of two agents on (urgency, karma) of each, given their bids in every joint state."""
 
-    def __init__(self, economy: shapes.Economy, agent: int) -> None:
-        self.economy, self.agent = economy, agent
+    def __init__(self, economy: shapes.Economy, agent: int, reward: Any = lost) -> None:
+        self.economy, self.agent, self.reward = economy, agent, reward
         self.kinds = economy.type_of
         self.chains = np.diff(economy.chain, axis=-1, prepend=0.0)
         privates, levels, supply = economy.stakes.shape[1], economy.most + 1, int(economy.karma.sum())
@@ -115,8 +123,9 @@ class Two:
                 chance = rival[(u, v)[other], (k, m)[other], theirs]
                 bids = (own, theirs) if me == 0 else (theirs, own)
                 win = self.tied(u, v)[me] if own == theirs else float(own > theirs)
-                stake = self.economy.stakes[self.kinds[me], (u, v)[me]]
-                reward[n, own] -= chance * stake * (1 - win)
+                urgency = self.economy.stakes[self.kinds[me], (u, v)[me]]
+                mean = win * self.reward(urgency, 1) + (1 - win) * self.reward(urgency, 0)
+                reward[n, own] += chance * mean
                 for held, p in after(self.economy, (k, m), bids, [(0, 1)], [self.tied(u, v)]).items():
                     for x, y in itertools.product(range(len(self.chains[0])), repeat=2):
                         q = self.chains[self.kinds[0], u, x] * self.chains[self.kinds[1], v, y]
@@ -167,6 +176,7 @@ RULES: dict[str, dict[str, Any]] = {
     "second price": {"payment": "highest_losing_bid", "tie": "nobody", "tax": 0.3},
     "unequal": {"mean_karma": 2.5, "max_karma": 4, "tie": "lowest_index", "tax": 0.15},
     "three urgencies": {"urgencies": [0.0, 1.0, 4.0], "chain": [0.2, 0.3, 0.5], "payment": "difference"},
+    "reward": {"reward": gained, "tie": "nobody"},
 }
 
 
@@ -178,7 +188,7 @@ def test_gains_of_two_agents_are_exact(rules: dict[str, Any]) -> None:
     found = judged(game, policy[None])
     payoffs, gains = [], []
     for agent in range(2):
-        pair = Two(economy, agent)
+        pair = Two(economy, agent, rules.get("reward", lost))
         reward, moves = pair.tables(policy)
         own = pair.own()
         pi = policy.reshape(-1, policy.shape[-1])[own]

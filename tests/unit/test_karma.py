@@ -214,7 +214,7 @@ def test_charges_match_the_payment_rules() -> None:
     ):
         np.testing.assert_array_equal(charge_of(name, price, None, 3), table * below)
     full = own + 10 * (other > own)  # entries of losing bids are ignored
-    np.testing.assert_array_equal(charge_of("table", None, full, 3), own * below)
+    np.testing.assert_array_equal(charge_of("PBP", None, full, 3), own * below)
 
 
 @pytest.mark.default
@@ -225,23 +225,72 @@ def test_formulas_and_functions_are_the_rules_that_they_write() -> None:
         ("bid", {"payment": "PBP"}),
         (lambda bid, losing_bid: bid - losing_bid, {"payment": "difference"}),
         ("if(bid > 2, 2, bid)", {"payment": "fixed_price", "price": 2}),
-        (lambda losing_bid, bid: bid // 2, {"payment": "table", "charge": bid // 2}),
-        ("0", {"payment": "table", "charge": 0 * losing}),
+        (lambda losing_bid, bid: bid // 2, {"charge": bid // 2}),
+        ("0", {"charge": 0 * losing}),
     ):
-        for receiver in {"peer", "society"} if rule["payment"] != "PBP" else {"peer"}:
-            written = rv.games.karma(**small, payment="table", charge=charge, receiver=receiver)
-            known = rv.games.karma(**small, **rule, receiver=receiver)
+        for receiver, own in (("peer", "PBP"), ("society", "PBS")):
+            known = {"receiver": receiver} | rule
+            known |= {"payment": own} if rule.get("payment") == "PBP" else {}
+            written = rv.games.karma(**small, charge=charge, receiver=receiver)
+            known = rv.games.karma(**small, **known)
             for a, b in zip(to_agents(written), to_agents(known), strict=True):
                 np.testing.assert_array_equal(a, b)
     for tax in ("0.1*karma", lambda karma: 0.1 * karma):
         np.testing.assert_array_equal(rv.games.karma(**small, tax=tax).tax, 0.1 * np.arange(5))
 
 
+OF_FOUR: dict[str, Any] = {"max_karma": 4, "mean_karma": 2.0, "gamma": 0.9}
+LEARNER = rv.methods.PopulationQLearning(training=2000, monitor_every=0, evaluation=500, beta=5.0)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param(rv.methods.PopulationNewton(beta=5.0), marks=pytest.mark.slow),
+        pytest.param(rv.methods.Simulation(plays="uniform", evaluation=500), marks=pytest.mark.slow),
+        pytest.param(LEARNER, marks=pytest.mark.slow),
+    ],
+    ids=["newton", "simulation", "learning"],
+)
+@pytest.mark.parametrize("agents", [2, 8])
+def test_rewards_are_the_rules_that_they_write(method: Any, agents: int) -> None:
+    """A formula of the built-in reward, and other costs of losing, change no number."""
+    for written, known in (
+        ({"reward": "urgency*(served - 1)"}, {}),
+        ({"reward": lambda urgency, served: -(urgency**2) * (1 - served)}, {"urgencies": [1.0, 25.0]}),
+    ):
+        games = [rv.games.karma(**OF_FOUR, agents=agents, **keys) for keys in (written, known)]
+        start = "uniform" if isinstance(method, rv.methods.PopulationNewton) else None
+        ours, theirs = (rv.solve(game, method, start=start, seed=1).data for game in games)
+        for name in ("policy", "payoff", "regret", "class_cost", "benchmark_cost", "efficiency"):
+            np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+@pytest.mark.default
+def test_chains_are_the_rules_that_they_write() -> None:
+    stays = "if(next_urgency == urgency, 0.75, 0.25)"
+    lasting = [[0.75, 0.25], [0.25, 0.75]]
+    for written, known in (
+        ({"chain": stays}, {"chain": lasting}),
+        (
+            {"chain": f"if(served > 0, if(next_urgency == 1, 1, 0), {stays})"},
+            {"chain": lasting, "served_chain": [1.0, 0.0]},
+        ),
+        (
+            {"served_chain": lambda urgency, next_urgency, served: float(next_urgency != urgency)},
+            {"served_chain": [[0.0, 1.0], [1.0, 0.0]]},
+        ),
+    ):
+        games = [rv.games.karma(**OF_FOUR, **keys) for keys in (written, known)]
+        for a, b in zip(*map(to_agents, games), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 @pytest.mark.default
 def test_charge_tables_are_recognized_as_payment_rules() -> None:
     bids = np.arange(4)
     given = np.repeat(bids[:, None], 4, axis=1)
-    one = rv.games.karma(max_karma=3, mean_karma=1.0, payment="table", charge=given)
+    one = rv.games.karma(max_karma=3, mean_karma=1.0, charge=given)
     two = rv.games.karma(max_karma=3, mean_karma=1.0)
     assert one.own_bid
     for a, b in zip(to_agents(one), to_agents(two), strict=True):

@@ -37,21 +37,32 @@ def one_more(bid: int, losing_bid: int) -> int:
     return min(bid, losing_bid + 1)
 
 
+def lost(urgency: Any, served: int) -> Any:
+    return urgency * (served - 1)
+
+
+def value_of_time(urgency: Any, served: int) -> Any:
+    return served * 2.0 * urgency - (1 - served) * urgency**2
+
+
 def step(
-    mu: np.ndarray, pi: np.ndarray, society: bool, price: Callable[[int, int], int] = own_bid
+    mu: np.ndarray,
+    pi: np.ndarray,
+    society: bool,
+    price: Callable[[int, int], int] = own_bid,
+    paid: Any = lost,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Rewards ``[urgency karma bid]`` and transitions ``[urgency karma bid karma]``, by pairs of bids."""
     levels, met = MOST + 1, np.einsum("uk,ukb->b", mu, pi)
-    reward, paid = np.zeros((2, levels, levels)), np.zeros((2, levels, levels, levels))
+    reward, held = np.zeros((2, levels, levels)), np.zeros((2, levels, levels, levels))
     surplus, after = 0.0, np.zeros(levels)
     for k, b, c, won in np.ndindex(levels, levels, levels, 2):
         p = met[c] * (0.5 if b == c else float((b > c) == won))
         if b > k or p == 0:
             continue
         amount = k - price(b, c) if won else k + (0 if society else price(c, b))
-        if not won:
-            reward[:, k, b] -= p * URGENCIES
-        paid[:, k, b, min(amount, MOST)] += p
+        reward[:, k, b] += p * paid(URGENCIES, int(won))
+        held[:, k, b, min(amount, MOST)] += p
         weight = p * mu[:, k] @ pi[:, k, b]
         surplus += weight * (max(amount - MOST, 0) + (price(b, c) if won and society else 0))
         after[min(amount, MOST)] += weight
@@ -62,17 +73,17 @@ def step(
     for k in range(levels):
         for s, q in rounded(level):
             shared[k, min(k + s, MOST)] += q
-    return reward, paid @ shared
+    return reward, held @ shared
 
 
 def population(
-    pi: np.ndarray, society: bool = False, price: Callable[[int, int], int] = own_bid
+    pi: np.ndarray, society: bool = False, price: Callable[[int, int], int] = own_bid, paid: Any = lost
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Stationary distribution, rewards and transitions of a policy ``[urgency karma bid]`` of all agents."""
     mu = np.zeros((2, MOST + 1))
     mu[:, int(MEAN)] = 0.5
     for _ in range(4000):
-        reward, moves = step(mu, pi, society, price)
+        reward, moves = step(mu, pi, society, price, paid)
         karma = np.einsum("uk,ukb,ukbl->l", mu, pi, moves)
         following = np.tile(karma / karma.sum() / 2, (2, 1))  # errors of the mass would double in every step
         done = np.abs(following - mu).max() < 1e-13
@@ -110,27 +121,30 @@ def drawn_policy() -> np.ndarray:
     return weights / weights.sum(axis=2, keepdims=True)
 
 
-TO_ALL = {"payment": "table", "receiver": "society"}
-FORMULA = {"payment": "table", "charge": "min(bid, losing_bid + 1)"}
+TO_ALL = {"payment": "PBS"}
+WRITTEN = "2*urgency*served - urgency^2*(1 - served)"
+FORMULA = {"charge": "min(bid, losing_bid + 1)"}
 
 
 @pytest.mark.parametrize(
-    ("rule", "price"),
+    ("rule", "price", "paid"),
     [
-        ({}, own_bid),
-        pytest.param({"payment": "PBS"}, own_bid, marks=pytest.mark.slow),
-        pytest.param(FORMULA, one_more, marks=pytest.mark.slow),
-        pytest.param(TO_ALL | {"charge": one_more}, one_more, marks=pytest.mark.slow),
+        ({}, own_bid, lost),
+        pytest.param({"payment": "PBS"}, own_bid, lost, marks=pytest.mark.slow),
+        pytest.param(FORMULA, one_more, lost, marks=pytest.mark.slow),
+        pytest.param(TO_ALL | {"charge": one_more}, one_more, lost, marks=pytest.mark.slow),
+        pytest.param({"reward": value_of_time}, own_bid, value_of_time, marks=pytest.mark.slow),
+        pytest.param({"reward": WRITTEN}, own_bid, value_of_time, marks=pytest.mark.slow),
     ],
-    ids=["PBP", "PBS", "formula", "function"],
+    ids=["PBP", "PBS", "formula", "function", "reward", "written reward"],
 )
 def test_payoff_and_gain_of_a_policy_are_those_of_enumerated_pairs(
-    rule: dict[str, Any], price: Callable[[int, int], int]
+    rule: dict[str, Any], price: Callable[[int, int], int], paid: Any
 ) -> None:
     pi = drawn_policy()
     game = economy(**rule)
     found = rv.solve(game, Evaluate(), start=pi.reshape(-1, MOST + 1))
-    mu, reward, moves = population(pi, game.receiver == SOCIETY, price)
+    mu, reward, moves = population(pi, game.receiver == SOCIETY, price, paid)
     v, _ = values(pi, reward, moves)
     assert float(found.data.payoff[0]) == pytest.approx((mu * v).sum(), abs=1e-9)
     gain = (mu * (best(reward, moves) - v)).sum()

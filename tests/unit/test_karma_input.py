@@ -21,6 +21,11 @@ CHARGES: dict[str, Any] = {  # message -> charge
     "[0][0]: 1 must be a whole number in 0..0, at most the bid": lambda bid, losing_bid: 1,
     ": unknown name 'price' in 'price'; allowed are bid, losing_bid": "price",
 }
+REWARDS: dict[str, Any] = {  # message -> reward
+    "0 when served at urgency 1 must be at least 1, that of being refused": "urgency*(1 - served)",
+    "must be larger at served = 1 at some urgency: nobody would bid": "urgency",
+    "unknown name 'bid' in 'bid'; allowed are served, urgency": "bid",
+}
 TYPES: dict[str, list[dict[str, Any]]] = {  # message -> types
     "types: [] must be a list of tables, at least one": [],
     "types[0].urgency: is unknown; did you mean 'urgencies'?": [{"urgency": [1.0]}],
@@ -75,10 +80,29 @@ WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
     },
     "price: -1 must be a whole number of at least 0": {"payment": "fixed_price", "price": -1},
     "price: 2 goes with payment = 'fixed_price', and must be given there alone": {"price": 2},
-    "charge: goes with payment = 'table', and must be given there alone": {"payment": "table"},
-    **{f"charge{message}": {"payment": "table", "charge": charge} for message, charge in CHARGES.items()},
+    "charge: clashes with payment = 'difference', which says what is paid; omit one of them": {
+        "payment": "difference",
+        "charge": "bid",
+    },
+    **{f"charge{message}": {"charge": charge} for message, charge in CHARGES.items()},
+    **{f"reward: {message}": {"reward": reward} for message, reward in REWARDS.items()},
+    "reward: has no value for idle agents; agents must be a multiple of participants = 2, not 3": {
+        "reward": "served",
+        "agents": 3,
+        "idle": "random",
+    },
+    "types[0].reward: 2 must be a formula or function of urgency and served (1, or 0)": {
+        "types": [{"reward": 2}]
+    },
+    "types[0].chain: unknown name 'next' in 'next'; allowed are next_urgency, served, urgency": {
+        "types": [{"chain": "next"}]
+    },
+    "chain[0]: [0.5, 1.0] must be probabilities that sum to 1": {
+        "urgencies": [1.0, 2.0],
+        "chain": "next_urgency/2",
+    },
     "charge[1][0]: 2 must be a whole number in 0..1, at most the bid": UP_TO_ONE
-    | {"payment": "table", "charge": [[0, 0], [2, 1]]},
+    | {"charge": [[0, 0], [2, 1]]},
     "tax[0]: 1 must be in [0, 0], the karma there is to take": {"tax": "1 + karma"},
     "tax: 1.5 must be a rate in [0, 1], or a list of one amount a karma level": {"tax": 1.5},
     "tax: -0.5 must be at least 0": {"tax": -0.5},

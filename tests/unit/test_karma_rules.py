@@ -54,8 +54,9 @@ RULES: dict[str, dict[str, Any]] = {
         "receiver": "society",
         "tax": [0.0, 0.25, 1.5, 2.0],
     },
-    "table, urgency, tax": {"payment": "table", "charge": OWN_TABLE, "tie": "highest_urgency", "tax": 0.4},
+    "table, urgency, tax": {"charge": OWN_TABLE, "tie": "highest_urgency", "tax": 0.4},
     "bid to society, nobody, tax": {"payment": "PBS", "tie": "nobody", "tax": 0.25},
+    "reward": {"reward": "2*served - (1 - served)*urgency/2", "tie": "highest_urgency", "payment": "PBS"},
     "much karma": {"mean_karma": 2.8, "tax": [0.0, 0.0, 0.0, 1.0]},
 }
 

@@ -85,7 +85,7 @@ def test_the_bound_is_that_of_an_agent_with_any_amount() -> None:
     ("changed", "message"),
     [
         ({"tax": [0.0, 0.0, 1.0]}, "max_karma: 2 cannot grow: tax: 3 amounts must be 4"),
-        ({"payment": "table", "charge": [[0] * 3] * 3}, "max_karma: 2 cannot grow: charge: shape"),
+        ({"charge": [[0] * 3] * 3}, "max_karma: 2 cannot grow: charge: shape"),
         ({"signal": "richer"}, "signal: agents who see"),
     ],
 )

@@ -53,9 +53,21 @@ def test_costs_without_karma_are_those_of_all_meetings() -> None:
                 revenue += chance * other / 5
             else:
                 toll[i] += chance * own
-    costs = costs_without_karma(stakes, chances, np.array([0.4, 0.6]), agents=5)
+    place = np.array([[1.0, 2.0], [0.0, 3.0]])  # rewards of being served
+    costs = costs_without_karma(np.stack([place - stakes, place]), chances, np.array([0.4, 0.6]), agents=5)
+    coin, toll = (cost - (chances * place).sum(axis=1)[kinds] for cost in (coin, toll))
     np.testing.assert_allclose(costs[AT_RANDOM], coin[[0, 2]], rtol=1e-12)
     np.testing.assert_allclose(costs[TOLL], (toll - revenue)[[0, 2]], rtol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rules", [{"participants": 3}, {"served_chain": [1.0, 0.0]}])
+def test_rules_without_karma_are_compared_in_pairs_with_one_chain(rules: dict[str, Any]) -> None:
+    game = rv.games.karma(max_karma=4, mean_karma=2.0, **rules)
+    for method, start in ((rv.methods.Evaluate(), "uniform"), (rv.methods.Simulation(plays="coin"), None)):
+        data = rv.solve(game, method, start=start).data
+        assert "class_cost" in data
+        assert "benchmark_cost" not in data
 
 
 @pytest.mark.slow

@@ -16,14 +16,15 @@ def gini(cost: ndarray, weight: ndarray) -> float:
     Parameters
     ----------
     cost : ndarray
-        Costs ``[agent]`` with a mean of at least 0.
+        Costs ``[agent]``.
     weight : ndarray
         Numbers of agents with each cost, at least 0.
 
     Returns
     -------
     float
-        From 0, where all costs are equal, to below 1, or above it if some costs are negative.
+        From 0, where all costs are equal, to below 1, or above it if some costs are negative. NaN where the
+        mean cost is negative.
 
     Examples
     --------
@@ -32,8 +33,8 @@ def gini(cost: ndarray, weight: ndarray) -> float:
     """
     order = np.argsort(cost)
     number, total = weight[order], weight[order] * cost[order]
-    if not total.sum():
-        return 0.0
+    if not total.sum() > 0:
+        return 0.0 if not total.any() else float("nan")
     # twice the area below the Lorenz curve, by trapezoids
     before = np.cumsum(total) - total
     return float(1.0 - number @ (2 * before + total) / (number.sum() * total.sum()))

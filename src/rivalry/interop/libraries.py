@@ -310,7 +310,6 @@ def from_karma_game_library(
         "mean_karma": float(settings["num_average_karma"]),
         "max_karma": largest,
         "bids": list(range(bids)),
-        "payment": "table",
         "charge": np.pad(charge, (0, largest + 1 - bids)),
         "receiver": receiver,
         "participants": size,

@@ -456,6 +456,8 @@ class EconomyComputation(BaseLearner):
             raise ValueError("participants: must be 2: constants and comparisons are of pairs")
         if game.by_outcome:
             raise ValueError("served_chain: must be that of all agents in constants and comparisons")
+        if game.rewards.size:
+            raise ValueError("reward: must be left out: constants and comparisons are of costs of losing")
         return game
 
 

@@ -59,13 +59,13 @@ class KarmaAccount:
 
     @property
     def urgencies(self) -> dict[Any, float]:
-        """Present urgency of every agent: its cost of not being served."""
+        """Present urgency of every agent."""
         present = self._economy.stakes[self._economy.type_of, self._now.private]
         return dict(zip(self._names, present.tolist(), strict=True))
 
     @property
     def costs(self) -> dict[Any, float]:
-        """Sum of every agent's urgencies over the contests in which it was not served."""
+        """Sum of what every agent lost in the contests in which it was not served, by default its urgency."""
         return dict(zip(self._names, self._costs.tolist(), strict=True))
 
     @property
@@ -124,9 +124,8 @@ class KarmaAccount:
         paid = self._collect(members, bids, is_served)
         self._now.wins[members[is_served]] += 1
         refused = members[~is_served]
-        self._costs[refused] += self._economy.stakes[
-            self._economy.type_of[refused], self._now.private[refused]
-        ]
+        lost, won = shapes.rewards_of(self._economy)
+        self._costs[refused] += (won - lost)[self._economy.type_of[refused], self._now.private[refused]]
         served = [name for name, admitted in zip(names, is_served, strict=True) if admitted]
         by_name = (dict(zip(names, amounts.tolist(), strict=True)) for amounts in (bids, paid))
         self.last = AccountContest(served, *by_name)

@@ -84,6 +84,7 @@ def world(game: KarmaEconomy) -> Economy:
         participants=game.contest.participants,
         places=game.contest.places,
         served_chain=cumulative(np.asarray(game.served_chain)) if game.by_outcome else SAME_CHAIN,
+        rewards=np.array(game.rewards),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.economies.karma.chains import SHARES_ROUNDING, checked_chain, stationary
+from rivalry.economies.kernels.shapes import NO_REWARDS
 from rivalry.families.formula import parse
 from rivalry.runtime.jax import floats
 from rivalry.schema.registry import near
@@ -19,6 +20,7 @@ OWN = (
     "urgencies",
     "chain",
     "served_chain",
+    "reward",
     "private_names",
     "gamma",
 )  # keys of the game that a type may have of its own
@@ -35,6 +37,7 @@ class Types(NamedTuple):
     stakes: ndarray  # [type private]
     chain: ndarray  # [type private private]
     served_chain: ndarray  # [type private private]
+    rewards: ndarray  # [outcome type private] of being refused and served, or none: minus the stake and 0
     gamma: ndarray  # [type]
     private_names: tuple[tuple[str, ...], ...]  # [type private], or none
     initial: list[Any]  # [type]: karma of each agent of the type, a number for all, or None
@@ -113,12 +116,15 @@ def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
     tables, shares, count = tables_of_types(options, KEYS, OWN)
     stakes, sizes = stakes_of(tables)
     chains, private_names = np.zeros((2, *stakes.shape, stakes.shape[1])), []
+    rewards = np.stack([-stakes, np.zeros(stakes.shape)])
     for k, (size, (where, table)) in enumerate(zip(sizes, tables.items(), strict=True)):
         if table.get("max_karma", options["max_karma"]) != options["max_karma"]:
             entry = f"{where}max_karma: {table['max_karma']!r}"
             raise ValueError(f"{entry} must be max_karma = {options['max_karma']}, the same for all types")
-        chains[:, k, :size, :size] = _own_chains(table, where, size)
+        chains[:, k, :size, :size] = _own_chains(table, where, stakes[k, :size])
         chains[:, k, size:, 0] = 1.0
+        if table["reward"] is not None:
+            rewards[:, k, :size] = _own_rewards(table["reward"], f"{where}reward", stakes[k, :size])
         names = table["private_names"]
         if names is not None and (isinstance(names, str) or len(names) != size):
             rule = f"must be {size} labels, one for each of the urgencies"
@@ -127,26 +133,46 @@ def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
     labels = tuple(private_names) if any(private_names) else ()
     initial = [table.get("initial_karma") for table in tables.values()]
     names = tuple(table["name"] for table in tables.values())
+    if not np.any(rewards[1] > rewards[0]):
+        raise ValueError("reward: must be larger at served = 1 at some urgency: nobody would bid")
+    if all(table["reward"] is None for table in tables.values()):
+        rewards = NO_REWARDS
     discounts = discounts_of(tables)
-    return Types(names, shares, sizes, stakes, chains[0], chains[1], discounts, labels, initial), count
+    return Types(names, shares, sizes, stakes, *chains, rewards, discounts, labels, initial), count
 
 
-def _own_chains(table: Mapping[str, Any], where: str, size: int) -> tuple[ndarray, ndarray]:
+def _own_chains(table: Mapping[str, Any], where: str, urgencies: ndarray) -> tuple[ndarray, ndarray]:
     """Return the chains ``[private private]`` of a type after losing and after winning."""
-    given_chain = np.full(size, 1 / size) if table["chain"] is None else table["chain"]
-    chain, served = checked_chain(given_chain, f"{where}chain"), table["served_chain"]
-    named = {"chain": chain}
-    if served is not None:
-        named["served_chain"] = checked_chain(served, f"{where}served_chain")
-    for name, matrix in named.items():
+    size = len(urgencies)
+    rules = {"chain": np.full(size, 1 / size) if table["chain"] is None else table["chain"]}
+    rules["served_chain"] = rules["chain"] if table["served_chain"] is None else table["served_chain"]
+    pair = {"urgency": np.repeat(urgencies, size), "next_urgency": np.tile(urgencies, size)}
+    chains = []
+    for served, (name, rule) in enumerate(rules.items()):
+        chances = tabulated(f"{where}{name}", rule, **pair, served=np.full(size**2, served))
+        matrix = checked_chain(chances if chances is rule else chances.reshape(size, size), f"{where}{name}")
         if len(matrix) != size:
             rows = f"{len(matrix)} rows must be {size}"
             raise ValueError(f"{where}{name}: {rows}, one for each of the urgencies")
-    if served is None:
-        stationary(chain, f"{where}chain")
-        return chain, chain
-    stationary((chain + named["served_chain"]) / 2, f"{where}chain and served_chain, in the mean")
-    return chain, named["served_chain"]
+        chains.append(matrix)
+    both = "chain" if table["served_chain"] is None else "chain and served_chain, in the mean"
+    stationary((chains[0] + chains[1]) / 2, f"{where}{both}")
+    return chains[0], chains[1]
+
+
+def _own_rewards(rule: object, name: str, urgencies: ndarray) -> ndarray:
+    """Return a type's rewards of being refused and served, ``[outcome private]``. Raises `ValueError`."""
+    served, urgency = np.indices((2, len(urgencies))).reshape(2, -1)
+    amounts = tabulated(name, rule, urgency=urgencies[urgency], served=served)
+    if amounts is rule:
+        raise ValueError(f"{name}: {rule!r} must be a formula or function of urgency and served (1, or 0)")
+    refused, served = numbers(name, amounts, dims=1).reshape(2, -1)
+    for k in np.flatnonzero(served < refused):
+        raise ValueError(
+            f"{name}: {served[k]:g} when served at urgency {urgencies[k]:g} must be at least {refused[k]:g}, "
+            "that of being refused"
+        )
+    return np.stack([refused, served])
 
 
 def stakes_of(tables: Mapping[str, Mapping[str, Any]]) -> tuple[ndarray, tuple[int, ...]]:

@@ -40,12 +40,17 @@ def karma(
         list[NotNegative] | ndarray, AcceptedInterval(), "cost of losing in each private state"
     ] = [1.0, 5.0],  # noqa: B006
     chain: Annotated[
-        list[list[Chance]] | list[Chance] | ndarray | None,
-        "transition matrix of private states, or one distribution (default: uniform)",
+        list[list[Chance]] | list[Chance] | ndarray | str | Callable[..., Any] | None,
+        "transition matrix of private states, one distribution (default: uniform), or a formula or function "
+        "of urgency, next_urgency and served",
     ] = None,
     served_chain: Annotated[
-        list[list[Chance]] | list[Chance] | ndarray | None,
+        list[list[Chance]] | list[Chance] | ndarray | str | Callable[..., Any] | None,
         "the same for agents that win a place: their urgency may end (default: chain)",
+    ] = None,
+    reward: Annotated[
+        str | Callable[..., Any] | None,
+        "reward of a step: a formula or function of urgency and served, 1 or 0 (default: urgency*(served-1))",
     ] = None,
     private_names: Annotated[
         list[str] | None, "labels of private states, which distinguish states of equal urgency"
@@ -60,9 +65,9 @@ def karma(
         "amounts that agents may bid, 0 among them (default: all up to their karma)",
     ] = None,
     payment: Annotated[
-        Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price", "table"],
+        Literal["PBP", "PBS", "difference", "highest_losing_bid", "fixed_price"],
         "what a winner pays: its bid to the losers (PBP) or to society (PBS), the "
-        "difference from the highest losing bid, that bid, a price, or by a table",
+        "difference from the highest losing bid, that bid, or a price",
     ] = "PBP",
     receiver: Annotated[
         Literal["peer", "society"] | None,
@@ -73,7 +78,8 @@ def karma(
     ] = None,
     charge: Annotated[
         list[list[int]] | ndarray | str | Callable[..., Any] | None,
-        "the payments of table, [bid][highest losing bid], or a formula or function of bid and losing_bid",
+        "the payment instead of the bid: a table [bid][highest losing bid], or a formula or function of bid "
+        "and losing_bid",
     ] = None,
     tie: Annotated[
         Literal["coin", "lowest_index", "highest_urgency", "nobody"],
@@ -97,7 +103,8 @@ def karma(
     redistribute_every: Annotated[int, Ge(1), "steps between redistributions"] = 1,
     types: Annotated[
         list[dict[str, Any]] | None,
-        "tables of name, share or count, urgencies, chain, served_chain, private_names, gamma, initial_karma",
+        "tables of name, share or count, initial_karma, and own urgencies, chain, served_chain, reward, "
+        "private_names, gamma",
     ] = None,
     participants: Annotated[int, Ge(2), Le(50), "number of agents that meet in a contest"] = 2,
     places: Annotated[
@@ -142,7 +149,8 @@ def karma(
     options = dict(locals())
     whole_number("max_karma", max_karma, 1)
     types_, given_count = types_of(options)
-    payee = receiver_of(payment, receiver)
+    # with a charge, PBP is only the default
+    payee = receiver_of("charge" if charge is not None and payment == "PBP" else payment, receiver)
     table = charge_of(payment, price, charge, max_karma)
     if payee == shapes.SOCIETY and overflow != "surplus":
         rule = "is about what losers receive, and clashes with payments to society; must be 'surplus'"
@@ -156,6 +164,9 @@ def karma(
     count = AGENTS + -AGENTS % contest.participants if given_count is None else given_count
     limit("agents", count)
     _check_agents(count, contest, idle, signal_values)
+    if types_.rewards.size and count % contest.participants:
+        rule = f"a multiple of participants = {contest.participants}"
+        raise ValueError(f"reward: has no value for idle agents; agents must be {rule}, not {count}")
     initial = _initial(options, types_, count)
     if given_count is not None:
         agents_per_type(count, types_.share, types_.names)
@@ -166,6 +177,7 @@ def karma(
         stakes=put(types_.stakes),
         chain=put(types_.chain),
         served_chain=put(types_.served_chain),
+        rewards=put(types_.rewards),
         gamma=put(types_.gamma),
         share=put(types_.share),
         type_names=types_.names,
@@ -263,20 +275,23 @@ def _initial(options: Mapping[str, Any], types: Types, count: int) -> ndarray:
 def charge_of(payment: str, price: object, charge: object, max_karma: int) -> ndarray:
     """Return the payment of a winner with bid b against c, ``[bid bid]``; 0 where c > b, a loss.
 
-    `PBP` and `PBS`: its bid; `difference`: its bid minus the other's; `highest_losing_bid`: the other's bid;
-    `fixed_price`: the smaller of the price and its bid; `table`: as given. Raises `ValueError`.
+    `PBP` and `PBS`: the charge, by default its bid; `difference`: its bid minus the other's;
+    `highest_losing_bid`: the other's bid; `fixed_price`: the smaller of the price and its bid. Raises
+    `ValueError`.
 
     >>> charge_of("difference", None, None, 2).tolist()
     [[0, 0, 0], [1, 0, 0], [2, 1, 0]]
-    >>> charge_of("table", None, "min(bid, losing_bid + 1)", 2).tolist()
+    >>> charge_of("PBS", None, "min(bid, losing_bid + 1)", 2).tolist()
     [[0, 0, 0], [1, 1, 0], [1, 2, 2]]
     """
     if (payment == "fixed_price") != (price is not None):
         raise ValueError(f"price: {price!r} goes with payment = 'fixed_price', and must be given there alone")
-    if (payment == "table") != (charge is not None):
-        raise ValueError("charge: goes with payment = 'table', and must be given there alone")
+    if charge is not None and payment not in FIXED:
+        raise ValueError(
+            f"charge: clashes with payment = {payment!r}, which says what is paid; omit one of them"
+        )
     bid, rival_bids = np.indices((max_karma + 1, max_karma + 1))
-    if payment == "table":
+    if charge is not None:
         below = np.tril_indices(max_karma + 1)
         amounts = tabulated("charge", charge, bid=bid[below], losing_bid=rival_bids[below])
         if amounts is not charge:

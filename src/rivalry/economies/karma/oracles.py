@@ -29,8 +29,8 @@ PEERS_SEEN = "signal: agents who see something of their peers have no mean field
 
 @oracles.payoff_scale.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> Float[Array, "type"]:
-    """Return each type's cost of losing at its highest urgency in every step."""
-    return jnp.max(game.stakes, axis=1) / (1 - game.gamma)
+    """Return each type's cost of losing where it is highest, in every step."""
+    return jnp.max(game.outcome_rewards[1] - game.outcome_rewards[0], axis=1) / (1 - game.gamma)
 
 
 @oracles.named_start.register(KarmaEconomy)
@@ -147,9 +147,11 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     }
     metrics = _metrics(game, env, mu, pi)
     record = {name: (dims.get(name, ()), np.asarray(array)) for name, array in metrics.items()}
-    chances = np.stack([stationary(chain)[1] for chain in game.chain])
     share, cost = np.asarray(game.share), -record["type_efficiency"][1]
-    rules = costs_without_karma(np.asarray(game.stakes), chances, share, idle=game.idle)
+    rules = {}
+    if game.in_pairs and not game.by_outcome:
+        chances = np.stack([stationary(chain)[1] for chain in game.chain])
+        rules = costs_without_karma(np.asarray(game.outcome_rewards), chances, share, idle=game.idle)
     return record | welfare_record(cost, share, np.arange(len(share)), game.type_names, rules)
 
 

@@ -333,7 +333,7 @@ def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     count = buffers.bids.shape[0]
     if tallied.rewards.shape[0] > 0:
         _tally_before(economy, agents, buffers, tallied)
-    if buffers.served_moves.shape[0] > 0:
+    if buffers.served_moves.shape[0] + economy.rewards.shape[0] > 0:
         for i in range(count):
             buffers.before[i] = agents.wins[i]
     for i in range(count):
@@ -351,6 +351,10 @@ def step(economy, agents, buffers, tallied):  # type: ignore[no-untyped-def]
     else:
         for contest in range(contests):
             compete(economy, agents, buffers, contest, tallied.flows)
+    if economy.rewards.shape[0] > 0:
+        for i in range(count):
+            outcome = np.int64(agents.wins[i] > buffers.before[i])
+            agents.reward[i] = economy.rewards[outcome, economy.type_of[i], agents.private[i]]
     finish(economy, agents, buffers, tallied)
 
 

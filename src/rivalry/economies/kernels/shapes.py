@@ -30,7 +30,7 @@ With tolls, of a city alone, the higher stake is admitted and pays money.
 
 
 UNSEEN = np.zeros((0, 0), dtype=np.int64)
-SAME_CHAIN = np.zeros((0, 0, 0))
+SAME_CHAIN = NO_REWARDS = np.zeros((0, 0, 0))
 
 
 class Economy(NamedTuple):
@@ -66,6 +66,7 @@ class Economy(NamedTuple):
     participants: int = 2  # of a contest
     places: int = 1  # of a contest: its highest bids win
     served_chain: ndarray = SAME_CHAIN  # [type private private], as `chain`, of agents that won
+    rewards: ndarray = NO_REWARDS  # [outcome type private] of losing and winning; absent: -stakes and 0
 
 
 OWN_BID, HIGHEST_REFUSED, LOWEST_ADMITTED = 0, 1, 2
@@ -111,6 +112,11 @@ class CityArrays(NamedTuple):
     award: int  # BIDS, BY_COIN, BY_STAKE, BY_TURN (fewest admissions for an attempt so far) or BY_TOLL
     coalition: ndarray  # [agent], int64: 1 for members of a coalition, which learn from their mean reward
     transfer: int  # NO_TRANSFER, EVEN or URGENT
+
+
+def rewards_of(economy: Economy) -> ndarray:
+    """Return the rewards of losing and of winning, ``[outcome type private]``."""
+    return economy.rewards if economy.rewards.size else np.stack([-economy.stakes, 0 * economy.stakes])
 
 
 def views_of(economy: Economy) -> int:

@@ -17,7 +17,7 @@ from rivalry.core.results import Certificate, Record, scalar
 from rivalry.core.welfare import welfare_record
 from rivalry.economies import kernels
 from rivalry.economies.karma.benchmarks import costs_without_karma
-from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, views_of
+from rivalry.economies.kernels.shapes import BURNT, OVERFLOW, PAID, TAXED, Economy, rewards_of, views_of
 from rivalry.economies.learning.sessions import AgentWorld
 from rivalry.population import StationaryPopulation, oracles, uniform
 from rivalry.population.certificate import evaluate_in, stake_of, tolerance_of
@@ -105,9 +105,11 @@ class Measured(NamedTuple):
         Fairness is minus the standard deviation over agents of rewards or wins per step.
         """
         economy, type_of, agents = crowd.arrays, crowd.arrays.type_of, crowd.agents
-        chances = np.diff(economy.first, axis=1, prepend=0.0)
-        share = np.bincount(type_of) / agents
-        rules = costs_without_karma(economy.stakes, chances, share, agents, agents % 2 / agents)
+        rules = {}
+        if economy.participants == 2 and not economy.served_chain.size:
+            chances = np.diff(economy.first, axis=1, prepend=0.0)
+            share, idle = np.bincount(type_of) / agents, agents % 2 / agents
+            rules = costs_without_karma(rewards_of(economy), chances, share, agents, idle)
         names = labels(crowd.game).players
         return {
             **welfare_record(-self.reward, np.ones(agents), type_of, names, rules),

@@ -17,7 +17,15 @@ from numpy.typing import ArrayLike
 
 from rivalry.core.tolerances import TIE
 from rivalry.economies import kernels
-from rivalry.economies.kernels.shapes import COIN, HIGHEST_STAKE, LOWEST_INDEX, PEER, ROOM, Economy
+from rivalry.economies.kernels.shapes import (
+    COIN,
+    HIGHEST_STAKE,
+    LOWEST_INDEX,
+    PEER,
+    ROOM,
+    Economy,
+    rewards_of,
+)
 from rivalry.economies.learning.crowds import POOLED, AgentGains, Crowd, widest_of
 from rivalry.economies.learning.sessions import check_balance
 from rivalry.population.agents import NOTHING, Paid
@@ -300,7 +308,8 @@ def against(economy: Economy, agent: int, rival: ndarray) -> tuple[Decisions, in
     size = private * levels * memory
     start = np.zeros((private, levels, memory))
     start[:, economy.karma[agent]] = np.outer(initial, hidden)
-    reward = -economy.stakes[kinds[0]][:, None, None, None] * lost.transpose(0, 2, 1, 3)
+    refused, served = rewards_of(economy)[:, kinds[0], :, None, None, None]
+    reward = served + (refused - served) * lost.transpose(0, 2, 1, 3)
     reward[:, stay] = 0.0
     discount = float(economy.discount[kinds[0]])
     shaped = reward.reshape(size, levels), full.reshape(size, levels, size)
@@ -420,13 +429,13 @@ def _estimated_process(
     chain = np.diff(economy.chain[kind], axis=-1, prepend=0.0)
     if np.all(chain == chain[0]) and economy.tie != HIGHEST_STAKE:  # own urgency is uninformative
         won, transitions = (np.broadcast_to(part.sum(axis=0), part.shape) for part in (won, transitions))
-    size, stakes = private * levels, economy.stakes[kind][:, None, None]
+    size, (refused, served) = private * levels, rewards_of(economy)[:, kind, :, None, None]
     states = slice(kind * size, (kind + 1) * size)
     shape = (private, levels, levels)
     observed_moves = moves[states, :, states].reshape(*shape, private, levels).sum(axis=-2)
     count = transitions.sum(axis=-1)
     total = PRIOR + count
-    rate = (PRIOR * reward[states].reshape(shape) - stakes * (count - won)) / total
+    rate = (PRIOR * reward[states].reshape(shape) + served * won + refused * (count - won)) / total
     karma = (PRIOR * observed_moves + transitions) / total[..., None]
     distribution = np.einsum("zkbl,zy->zkbyl", karma, chain).reshape(size, levels, size)
     start = np.full(size, 1 / size)
