@@ -16,8 +16,8 @@ CUT = 1e-9
 
 
 @cache
-def solved(first: int, unit: float = 1.0) -> Any:
-    game = rv.games.karma(max_karma=first, urgencies=[unit, 5 * unit], **KEYS)
+def solved(first: int, unit: float = 1.0, reward: str | None = None) -> Any:
+    game = rv.games.karma(max_karma=first, urgencies=[unit, 5 * unit], reward=reward, **KEYS)
     return rv.solve(game, UncappedEquilibrium(beta=5.0 / unit, cut=CUT))
 
 
@@ -65,11 +65,12 @@ def test_the_first_cap_does_not_matter() -> None:
     np.testing.assert_allclose(efficiencies, efficiencies[0], atol=1e-8)
 
 
-def test_the_unit_of_urgencies_does_not_matter() -> None:
-    ours, theirs = solved(7), solved(7, 1e3)
+@pytest.mark.parametrize(("unit", "reward"), [(1e3, None), (1.0, "2 + urgency*(served - 1)")])
+def test_unit_and_zero_of_rewards_do_not_matter(unit: float, reward: str | None) -> None:
+    ours, theirs = solved(7), solved(7, unit, reward)
     assert int(ours.data.cap) == int(theirs.data.cap)
     np.testing.assert_allclose(theirs.profile, ours.profile, atol=1e-8)
-    np.testing.assert_allclose(theirs.data.uncapped_bound / 1e3, ours.data.uncapped_bound, rtol=1e-6)
+    np.testing.assert_allclose(theirs.data.uncapped_bound / unit, ours.data.uncapped_bound, rtol=1e-6)
 
 
 def test_the_bound_is_that_of_an_agent_with_any_amount() -> None:

@@ -12,7 +12,7 @@ from numpy import ndarray
 from rivalry.core.game import Playable, kernel_arrays
 from rivalry.economies.karma.checks import require_all_bids
 from rivalry.economies.kernels.economy import act, fresh, no_tallies
-from rivalry.economies.kernels.shapes import Economy
+from rivalry.economies.kernels.shapes import Economy, rewards_of
 from rivalry.envs.agents import AgentsEnv, Learned, Views, draw
 from rivalry.tables.policy_answers import policy_answer, refuse_different
 
@@ -48,7 +48,8 @@ class EconomyEnv(AgentsEnv):
     def _prepare(self, normalized: bool) -> tuple[int, Views]:
         self.economy = economy_of(self.game)
         self.types, self.discounts = self.economy.type_of, np.asarray(self.game.discount)
-        self.stake = float(self.economy.stakes.max())
+        lost, won = rewards_of(self.economy)
+        self.stake = float((won - lost).max())
         return len(self.types), _views(self.economy, normalized)
 
     def _begin(self, sequence: np.random.SeedSequence) -> None:

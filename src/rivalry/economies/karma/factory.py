@@ -37,7 +37,9 @@ FIXED = {"PBP": "peer", "PBS": "society"}  # rules whose name determines the rec
 def karma(
     *,
     urgencies: Annotated[
-        list[NotNegative] | ndarray, AcceptedInterval(), "cost of losing in each private state"
+        list[NotNegative] | ndarray,
+        AcceptedInterval("chain served_chain reward types"),
+        "urgency in each private state: the cost of losing, unless there is a reward",
     ] = [1.0, 5.0],  # noqa: B006
     chain: Annotated[
         list[list[Chance]] | list[Chance] | ndarray | str | Callable[..., Any] | None,

@@ -9,6 +9,7 @@ from annotated_types import Gt, Lt
 from jaxtyping import Array, Float
 from numpy import ndarray
 
+from rivalry.core.game import scale_of
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
@@ -23,7 +24,7 @@ from rivalry.methods.populations.response import (
 )
 from rivalry.population import action_values, policy_values
 from rivalry.population.operators import Distribution, Policy, Values, by_type
-from rivalry.population.oracles import refuse_mean_field
+from rivalry.population.oracles import refuse_mean_field, state_types
 from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.construction import variant
 
@@ -46,8 +47,8 @@ class UncappedEquilibrium(BaseLearner):
     Profile, certificate and metrics are of the economy with the last cap, ``cap``. ``tried_cap`` and
     ``tried_share`` (trial) are the caps and the shares of agents at them. ``uncapped_bound`` (player) bounds
     the mean gain of an agent that may hold any amount, where all others keep to the policy and the cap: an
-    agent with three times the cap is assumed to lose nothing from then on. ``truncation`` states cap, share
-    and bound in words. The status is ``not found`` where Newton's method fails at a cap.
+    agent with three times the cap is assumed to have its largest reward from then on. ``truncation`` states
+    cap, share and bound in words. The status is ``not found`` where Newton's method fails at a cap.
 
     Raises
     ------
@@ -161,7 +162,8 @@ def extended(game: KarmaEconomy, policy: ndarray) -> Policy:
 def gain_without_cap(game: KarmaEconomy, policy: Policy, mu: Distribution) -> Float[ndarray, "type"]:
     """Bound the mean gain of one agent per type whose karma has no cap, in a stationary population.
 
-    The agent's largest values are followed up to several caps; from there on it is assumed to lose nothing.
+    The agent's largest values are followed up to several caps; from there on it is assumed to have its
+    largest reward in every step.
     """
     # a receipt of all winners' bids still leads to no more than the widest amount
     wide = variant(game, max_karma=(FAR + game.contest.places) * game.most)
@@ -178,16 +180,17 @@ def _gain_in(wide: Any, game: Any, policy: Policy, mu: Distribution) -> Array:
 
 
 def _largest_values(game: Any, env: Around, enough: int) -> Values:
-    """Return upper bounds on the values of an agent that loses nothing from an amount of karma on."""
+    """Return upper bounds on values, where an agent has its largest reward from an amount of karma on."""
     is_rich = jnp.arange(len(game.discount)) % (game.most + 1) >= enough
-    smallest = SETTLED * jnp.max(game.stakes)
+    most = jnp.max(game.outcome_rewards[1], axis=1)[state_types(game)] / (1 - game.discount)
+    smallest = SETTLED * scale_of(game) * (1 - jnp.max(game.gamma))
 
     def update(carry: tuple[Array, Values, Array]) -> tuple[Array, Values, Array]:
         count, values, _ = carry
         q = jnp.where(game.legal, action_values(game, env, values), -jnp.inf)
-        new = jnp.where(is_rich, 0.0, jnp.max(q, axis=1))
+        new = jnp.where(is_rich, most, jnp.max(q, axis=1))
         return count + 1, new, jnp.max(values - new)
 
-    # rewards are at most 0, so values fall from 0: those of every round are upper bounds
-    begin = (jnp.asarray(0), jnp.zeros(len(game.discount)), jnp.asarray(jnp.inf))
+    # values fall from the largest ones: those of every round are upper bounds
+    begin = (jnp.asarray(0), most, jnp.asarray(jnp.inf))
     return jax.lax.while_loop(lambda c: (c[0] < ROUNDS) & (c[2] > smallest), update, begin)[1]

@@ -140,7 +140,7 @@ class AgentsArena(Arena):
 
     @property
     def scale(self) -> float:
-        """The largest urgency, in which rewards are measured."""
+        """The largest cost of losing, in which rewards are measured."""
         return self.urgency
 
     @classmethod
