@@ -14,7 +14,7 @@ from numpy import ndarray
 from rivalry.audit.bots import Bot, BotFault, HistoryBot, Period, faults
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.play import Session, self_play
-from rivalry.core.files import read_bytes
+from rivalry.core.files import existing_file, read_bytes
 from rivalry.core.foreign_tables import file_and_member, read_table
 from rivalry.lab.study import build_game
 from rivalry.runtime.jax import floats
@@ -139,7 +139,7 @@ def read_price_table(name: str) -> PriceTable:
     """
     path = file_and_member(name)[0].with_suffix(".toml")
     try:
-        description = tomllib.loads(read_bytes(path, 2**24).decode())
+        description = tomllib.loads(read_bytes(existing_file(path), 2**24).decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
     if wrong := sorted(set(description) - set(KEYS)):

@@ -371,6 +371,13 @@ def stamps_in(folder: Path) -> dict[str, Stamp]:
     return stamps
 
 
+def existing_file(path: str | os.PathLike[str]) -> Path:
+    """Path of a file that a user names; `ValueError` where there is none, which is no damage."""
+    if not Path(path).is_file():
+        raise ValueError(f"{path}: no such file")
+    return Path(path)
+
+
 def read_bytes(path: Path, max_bytes: int = LARGEST) -> bytes:
     """Return the bytes of a regular file; raise `DamagedFile` where there is none, or one too large."""
     with open_plain(path, max_bytes) as stream:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.files import Crafted, foreign_bytes, read_bytes, read_npy
+from rivalry.core.files import Crafted, existing_file, foreign_bytes, read_bytes, read_npy
 from rivalry.core.naming import in_order, is_number, name_list, number_as_written, rows_of_frame
 from rivalry.schema.installation import remedy
 
@@ -82,7 +82,7 @@ def read_named_table(
         For a file that does not exist, and for unknown, missing and doubled names.
     """
     path, member = file_and_member(name)
-    data = _bytes_of(path)
+    data = read_bytes(existing_file(path), LARGEST)
     if path.suffix in (".csv", *TABLES):
         with foreign_bytes(path):
             rows = _csv_rows(data) if path.suffix == ".csv" else rows_of_frame(read_frame(path))
@@ -105,7 +105,7 @@ def read_frame(path: Path) -> Any:
 
     Rows of a sheet are numbered, the one of names too.
     """
-    data = _bytes_of(path)
+    data = read_bytes(existing_file(path), LARGEST)
     with foreign_bytes(path):
         if path.suffix == ".parquet":
             return _parquet(data).to_pandas()
@@ -116,7 +116,7 @@ def read_frame(path: Path) -> Any:
 
 def members_of(path: Path) -> list[str]:
     """Return the names of the arrays in a file of NumPy or PyTorch; "" for a single tensor."""
-    data = _bytes_of(path)
+    data = read_bytes(existing_file(path), LARGEST)
     with foreign_bytes(path):
         if path.suffix != ".npz":
             return list(_tensors(data))
@@ -155,7 +155,7 @@ def read_columns(name: str) -> dict[str, ndarray]:
     (['A', 'B'], [1.5, nan])
     """
     path = Path(name)
-    data = _bytes_of(path)
+    data = read_bytes(existing_file(path), LARGEST)
     with foreign_bytes(path):
         if path.suffix == ".parquet":
             return _parquet_columns(data)
@@ -164,13 +164,6 @@ def read_columns(name: str) -> dict[str, ndarray]:
         if path.suffix == ".xlsx":
             return _columns([[str(cell) for cell in row] for row in rows_of_frame(read_frame(path))])
         raise Crafted("must be named FILE.csv, FILE.xlsx or FILE.parquet")
-
-
-def _bytes_of(path: Path) -> bytes:
-    """Contents of a file; `ValueError` where there is none, which is no damage."""
-    if not path.exists():
-        raise ValueError(f"{path}: no such file")
-    return read_bytes(path, LARGEST)
 
 
 def _csv_columns(text: str) -> dict[str, ndarray]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
+from rivalry.core.files import existing_file
 from rivalry.schema.validate import format_value
 
 T = TypeVar("T")
@@ -122,7 +123,7 @@ def _columns(names: Sequence[str], rows: list[tuple[int, list[str]]]) -> dict[st
 
 
 def _csv_columns(file: Path) -> dict[str, list[Any]]:
-    lines = csv.reader(file.read_text(encoding="utf-8-sig").splitlines())
+    lines = csv.reader(existing_file(file).read_text(encoding="utf-8-sig").splitlines())
     rows = [(number, list(map(str.strip, row))) for number, row in enumerate(lines, 1) if row]
     names = rows.pop(0)[1] if rows else []
     return _columns(names, rows)

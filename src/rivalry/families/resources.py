@@ -474,10 +474,10 @@ def read_numbers(spec: Mapping[str, Any], name: str) -> ndarray:
     file = Path(path)
     if file.suffix not in (".json", ".csv"):
         raise ValueError(f"{name}.path: {path} must end in .json or .csv")
+    if not file.is_file():
+        raise ValueError(f"{name}.path: {path}: no such file")
     try:
         text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ValueError(f"{name}.path: {path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{name}.path: {path}: cannot be read: {error}") from None
     numbers = _json(text, key, name, file) if file.suffix == ".json" else _csv(text, key, name, file)

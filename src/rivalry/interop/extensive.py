@@ -44,8 +44,8 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
     Raises
     ------
     ValueError
-        For a file that is not in this format, with line and column; for more than 25 players, 100 000
-        strategies of a player or 10 million payoffs.
+        For a missing file; for one that is not in this format, with line and column; for more than 25
+        players, 100 000 strategies of a player or 10 million payoffs.
 
     Examples
     --------
@@ -105,8 +105,8 @@ def read_extensive(path: str | os.PathLike[str]) -> Extensive:
     Raises
     ------
     ValueError
-        For a file that is not in this format, with line and column; for more than 25 players;
-        for a player without perfect recall.
+        For a missing file; for one that is not in this format, with line and column; for more than 25
+        players; for a player without perfect recall.
 
     Examples
     --------

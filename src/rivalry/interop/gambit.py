@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from rivalry.core.files import write
+from rivalry.core.files import existing_file, write
 from rivalry.families.matrix import Matrix
 from rivalry.interop.libraries import as_matrix
 from rivalry.schema.validate import format_value, one_line
@@ -35,7 +35,7 @@ class Scanner:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = existing_file(path)
         if (size := self.path.stat().st_size) > BYTES:
             raise ValueError(one_line(f"{self.path}: has {size} bytes; must be at most {BYTES:.0e}"))
         try:
@@ -183,8 +183,8 @@ def read_nfg(path: str | os.PathLike[str]) -> Matrix:
     Raises
     ------
     ValueError
-        For a file that is not in this format, with line and column; for more than 25 players;
-        and for more than 10 million payoffs.
+        For a missing file; for one that is not in this format, with line and column; for more than 25
+        players; and for more than 10 million payoffs.
 
     Examples
     --------
