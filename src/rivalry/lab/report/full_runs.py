@@ -156,4 +156,5 @@ def digest_of(study: Table, keys: Sequence[str] = TABLES) -> str:
 
 
 def selection(row: Table) -> str:
+    """Return the keys of an expectation that determine our value, as canonical text."""
     return canonical({key: plain(row[key]) for key in SELECTS if row.get(key) not in (None, {}, "")})
