@@ -185,7 +185,7 @@ def _(game: Staged, state: StagedState) -> Bool[Array, "player"]:
 
 @oracles.observation_bounds.register(Staged)
 def _(game: Staged) -> tuple[Array, Array]:
-    """Return those before and after all moves; moves that were not made are 0."""
+    """Return the observations before and after all moves; moves that were not made are 0."""
     (low, high), start = ends(game.space), jnp.asarray(0)
     lowest = StagedState(low, jnp.minimum(low, 0.0), start, start)
     largest = StagedState(high, jnp.maximum(high, 0.0), jnp.asarray(len(game.moves)), start)
