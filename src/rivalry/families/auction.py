@@ -17,7 +17,7 @@ from jaxtyping import Array
 from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
-from rivalry.core.tree import payoff_method
+from rivalry.core.tree import payoff_method, static
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked
@@ -38,7 +38,7 @@ class SealedBidAuction(OneLineRepr, eqx.Module):
 
     space: Box
     affiliation: Scalar
-    price: str = eqx.field(static=True)
+    price: str = static()
 
     def _title_and_parameters(self) -> Description:
         title = f"{self.price.capitalize()}-price auction among {self.space.shape[0]} bidders"

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core import oracles
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
-from rivalry.core.tree import payoff_method
+from rivalry.core.tree import payoff_method, static
 from rivalry.families.formula import FUNCTIONS, Formula, comparison_in, parse
 from rivalry.runtime.jax import jnp, put
 from rivalry.schema.validate import checked
@@ -32,9 +32,9 @@ class FormulaGame(OneLineRepr, eqx.Module):
 
     space: Box
     parameters: dict[str, Scalar]
-    choices: tuple[tuple[str, ...], ...] = eqx.field(static=True)
-    formulas: tuple[Formula, ...] = eqx.field(static=True)
-    shared: tuple[Formula, ...] = eqx.field(static=True)
+    choices: tuple[tuple[str, ...], ...] = static()
+    formulas: tuple[Formula, ...] = static()
+    shared: tuple[Formula, ...] = static()
 
     def _title_and_parameters(self) -> Description:
         constraints = (

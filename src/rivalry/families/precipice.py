@@ -21,7 +21,7 @@ from rivalry.core import oracles
 from rivalry.core.quadrature import piecewise_integral
 from rivalry.core.results import Record, scalar
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
-from rivalry.core.tree import payoff_method
+from rivalry.core.tree import payoff_method, static
 from rivalry.runtime.jax import compiled, jax, jnp, put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
 from rivalry.schema.validate import checked
@@ -43,7 +43,7 @@ class Precipice(OneLineRepr, eqx.Module):
     space: Box
     max_capability: Scalar
     enmity: Scalar
-    information: str = eqx.field(static=True)
+    information: str = static()
 
     def _title_and_parameters(self) -> Description:
         numbers = {"max_capability": self.max_capability, "enmity": self.enmity}

@@ -120,7 +120,7 @@ class Leadership(Restricted):
 class BoundedLeadership(Leadership):
     """The game of leaders whose followers' best responses have bounds: the form in which it is proved."""
 
-    axes: tuple[int, ...] = eqx.field(static=True)  # of the followers' choices
+    axes: tuple[int, ...] = static()  # of the followers' choices
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         profile, box = self.put(x), self.game.space

@@ -14,6 +14,7 @@ from rivalry.core.game import Game, Playable, initial_profile, refuse_shared
 from rivalry.core.oracles import forward
 from rivalry.core.reparametrisation import unconstrain
 from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, ends
+from rivalry.core.tree import static
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_keywords, check_word, whole_number
 from rivalry.tables.action_grid import box_moves, simplex_moves
@@ -47,9 +48,9 @@ class Walks(OneLineRepr, eqx.Module):
     most: Float[Array, "player axis"]
     directions: Float[Array, "player move axis"] | None  # in units; None where moves are continuous
     start: Float[Array, "player axis"] | None
-    periods: int | None = eqx.field(static=True)
-    observation: str = eqx.field(static=True)
-    edge: int = eqx.field(static=True, default=0)  # steps along the edge of a simplex
+    periods: int | None = static()
+    observation: str = static()
+    edge: int = static(default=0)  # steps along the edge of a simplex
 
     def _title_and_parameters(self) -> Description:
         length = "without end" if self.periods is None else f"over {count_text(self.periods, 'period')}"

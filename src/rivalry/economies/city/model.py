@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from rivalry.core.oracles import at_home
 from rivalry.core.results import Record, scalar
+from rivalry.core.tree import static
 from rivalry.economies.city.classes import CLASSES, centre_of, classes_of, examples_of, unavoidable
 from rivalry.economies.city.free_flow import FreeFlow, of_agents
 from rivalry.economies.city.journeys import Journeys
@@ -69,16 +70,16 @@ class City(OneLineRepr, eqx.Module):
     coalition: Int[ndarray, "agent"]  # 1: member
     local: float
     mean_karma: float
-    most: int = eqx.field(static=True)
-    price: int = eqx.field(static=True)
-    uncontended: int = eqx.field(static=True)
-    dormant_share: int = eqx.field(static=True)
-    tie: int = eqx.field(static=True)
-    transfer: int = eqx.field(static=True)
-    sizes: tuple[int, ...] = eqx.field(static=True)  # number of urgencies per type
-    type_names: tuple[str, ...] = eqx.field(static=True)
-    planning: str = eqx.field(static=True)
-    notes: tuple[str, ...] = eqx.field(static=True)  # defaults chosen for the user, reported once
+    most: int = static()
+    price: int = static()
+    uncontended: int = static()
+    dormant_share: int = static()
+    tie: int = static()
+    transfer: int = static()
+    sizes: tuple[int, ...] = static()  # number of urgencies per type
+    type_names: tuple[str, ...] = static()
+    planning: str = static()
+    notes: tuple[str, ...] = static()  # defaults chosen for the user, reported once
 
     def _title_and_parameters(self) -> Description:
         types = count_text(len(self.type_names), "type") + f" ({', '.join(self.type_names)})"

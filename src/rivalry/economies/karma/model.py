@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Profile, Scalar, Simplex
+from rivalry.core.tree import static
 from rivalry.economies.karma import transitions
 from rivalry.economies.karma.chains import SHARES_ROUNDING
 from rivalry.economies.karma.checks import any_bid, require_all_bids
@@ -148,19 +149,19 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     charge: Int[ndarray, "bid bid"]
     signal: Int[ndarray, "own peer"]  # what agents see, by own karma and the peer's; absent: nothing
     initial: Int[ndarray, "agent"]  # karma that agents start with; absent: mean_karma each
-    most: int = eqx.field(static=True)  # karma that an agent can hold
-    bids: tuple[int, ...] = eqx.field(static=True)  # amounts that agents may bid, ascending from 0
-    receiver: int = eqx.field(static=True)
-    tie: int = eqx.field(static=True)
-    overflow: int = eqx.field(static=True)
-    own_bid: bool = eqx.field(static=True)  # winners pay what they bid, whatever the rival's bid
-    type_names: tuple[str, ...] = eqx.field(static=True)
-    private_names: tuple[tuple[str, ...], ...] = eqx.field(static=True)  # [type private], or none
-    agents: int = eqx.field(static=True)  # number of agents, where they are finitely many
-    every: int = eqx.field(static=True)  # steps between redistributions
-    idle: float = eqx.field(static=True)  # share of agents that meet nobody in a step
-    contest: BiddingContest = eqx.field(static=True)
-    by_outcome: bool = eqx.field(static=True)  # the two chains may differ
+    most: int = static()  # karma that an agent can hold
+    bids: tuple[int, ...] = static()  # amounts that agents may bid, ascending from 0
+    receiver: int = static()
+    tie: int = static()
+    overflow: int = static()
+    own_bid: bool = static()  # winners pay what they bid, whatever the rival's bid
+    type_names: tuple[str, ...] = static()
+    private_names: tuple[tuple[str, ...], ...] = static()  # [type private], or none
+    agents: int = static()  # number of agents, where they are finitely many
+    every: int = static()  # steps between redistributions
+    idle: float = static()  # share of agents that meet nobody in a step
+    contest: BiddingContest = static()
+    by_outcome: bool = static()  # the two chains may differ
 
     def _title_and_parameters(self) -> Description:
         population = count_text(self.agents, "agent") if self.agents else "a continuum of agents"

@@ -28,6 +28,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, Int
 
 from rivalry.core.space import PerPlayer, Profile, Scalar, Strategy
+from rivalry.core.tree import static
 from rivalry.runtime.jax import jax, jnp
 
 K = TypeVar("K")
@@ -98,7 +99,7 @@ class Gaussian(_Kernel):
     """
 
     reach: PerPlayer
-    normalised: bool = eqx.field(static=True, default=False)
+    normalised: bool = static(default=False)
 
     def logs(self, x: Profile, points: Points) -> Logs:
         logs = squared_distance(x, points) * (-0.5 / self.reach**2)[:, None]
@@ -145,7 +146,7 @@ class GaussianMatrix(_Kernel):
 
     variance: PerPlayer
     covariance: Float[Array, "player axis axis"]
-    normalised: bool = eqx.field(static=True, default=False)
+    normalised: bool = static(default=False)
 
     @property
     def precision(self) -> Float[Array, "player axis axis"]:
@@ -196,7 +197,7 @@ class ChosenReach(_Kernel):
     a wider reach is weaker.
     """
 
-    normalised: bool = eqx.field(static=True, default=False)
+    normalised: bool = static(default=False)
 
     def logs(self, x: Profile, points: Points) -> Logs:
         return _log_gaussian(squared_distance(x, points), x[:, -1:], points.shape[1], self.normalised)
@@ -304,7 +305,7 @@ class Dirichlet(_Kernel):
     """
 
     alpha: PerPlayer
-    reference_corner: int = eqx.field(static=True, default=0)
+    reference_corner: int = static(default=0)
 
     def logs(self, x: Profile, points: Points) -> Logs:
         from jax.scipy.special import gammaln

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Simplex
-from rivalry.core.tree import payoff_method
+from rivalry.core.tree import payoff_method, static
 from rivalry.families.influencer.kernels import ChosenReach, Kernel, squared_distance
 from rivalry.runtime.jax import jax, jnp
 from rivalry.text.display import Description, OneLineRepr
@@ -63,7 +63,7 @@ class InfluencerGame(OneLineRepr, eqx.Module):
     budgets: PerPlayer
     third_party: Float[Array, "point"] | None
     abstention: Scalar | None
-    zero_influence: Literal["error", "share", "lost"] = eqx.field(static=True, default="error")
+    zero_influence: Literal["error", "share", "lost"] = static(default="error")
     reach_cost: PerPlayer | None = None
 
     def _title_and_parameters(self) -> Description:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from rivalry.core.oracles import Summand, at_home
 from rivalry.core.space import Box, PerPlayer, Profile
-from rivalry.core.tree import payoff_method
+from rivalry.core.tree import payoff_method, static
 from rivalry.families.market.leadership import StagedMarket, staged_market
 from rivalry.families.market.model import Market
 from rivalry.families.market.owners import OwnedMarket
@@ -35,7 +35,7 @@ class ContingentMarket(OneLineRepr, eqx.Module):
     """
 
     game: Market | OwnedMarket
-    occurs: tuple[int, ...] = eqx.field(static=True)
+    occurs: tuple[int, ...] = static()
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and "game" in self.__dict__:

@@ -23,6 +23,7 @@ from rivalry.core.payoffs import payoffs
 from rivalry.core.results import Coverage
 from rivalry.core.space import Profile
 from rivalry.core.tolerances import ROUNDING, TINY
+from rivalry.core.tree import static
 from rivalry.families.market.equilibria import aggregate, broadcast_parameters
 from rivalry.families.market.model import Market, plain_numbers, relative_quality
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
@@ -319,7 +320,7 @@ class StageResponses(eqx.Module):
 
     search: Followers = Followers()
     # whether to search always: fixed costs are unknown inside JAX
-    searched: bool = eqx.field(static=True, default=False)
+    searched: bool = static(default=False)
 
     def __call__(self, game: Any, x: Profile, followers: tuple[int, ...]) -> Profile:
         """Return ``x`` with the followers' rows replaced by their responses."""

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from rivalry.core.oracles import at_home, base_game
 from rivalry.core.space import Box, PerPlayer, Profile
-from rivalry.core.tree import payoff_method
+from rivalry.core.tree import payoff_method, static
 from rivalry.families.market.formula_demand import Formulas
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_word, limit, whole_number
@@ -274,8 +274,8 @@ class Shock(eqx.Module):
     levels: Float[Array, "level"]  # added to the parameter
     transitions: Float[Array, "level level"]  # probabilities from row to column
     probabilities: Float[Array, "level"]  # stationary, also those of the first period
-    observed: bool = eqx.field(static=True)
-    on: str = eqx.field(static=True, default="intercept")
+    observed: bool = static()
+    on: str = static(default="intercept")
 
 
 def shock_of(table: Any, observed: bool) -> Shock | None:
@@ -425,13 +425,13 @@ class Market(OneLineRepr, eqx.Module):
 
     space: Box
     numbers: dict[str, Any]  # arrays; of NumPy in games that a program takes stacked
-    rule: Rule = eqx.field(static=True)
-    stages: STAGES = eqx.field(static=True)
-    timing: str = eqx.field(static=True, default="simultaneous")
+    rule: Rule = static()
+    stages: STAGES = static()
+    timing: str = static(default="simultaneous")
     shock: Shock | None = None
-    dynamics: Dynamics = eqx.field(static=True, default=Dynamics())
-    accounts: Accounts = eqx.field(static=True, default=Accounts())
-    turns: STAGES = eqx.field(static=True, default=())
+    dynamics: Dynamics = static(default=Dynamics())
+    accounts: Accounts = static(default=Accounts())
+    turns: STAGES = static(default=())
 
     def __getattr__(self, name: str) -> Any:
         # the parameters are attributes: with_(game, unit_cost=3.0) replaces one

@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from rivalry.core import oracles
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
+from rivalry.core.tree import static
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.formula_demand import largest_values
@@ -195,9 +196,9 @@ class MarketPlay(eqx.Module):
     market: Market
     space: Box  # of the choices of a period
     reach: Float[Array, "firm"]  # the largest output
-    periods: int | None = eqx.field(static=True)
-    observation: str = eqx.field(static=True)
-    grows: bool = eqx.field(static=True)
+    periods: int | None = static()
+    observation: str = static()
+    grows: bool = static()
 
     def reset(self, key: PRNGKeyArray) -> PlayState:
         """Return the initial state, with a drawn shock; choices are ``initial``, or else lowest or drawn."""

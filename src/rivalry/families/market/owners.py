@@ -15,7 +15,7 @@ from numpy import ndarray
 from rivalry.core.game import own_gradients
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile
-from rivalry.core.tree import payoff_method
+from rivalry.core.tree import payoff_method, static
 from rivalry.families.market.equilibria import aggregate
 from rivalry.families.market.model import Market, shares_in_nests
 from rivalry.runtime.jax import floats, jax, jnp, put
@@ -54,9 +54,9 @@ class OwnedMarket(OneLineRepr, eqx.Module):
 
     game: Market
     weights: Float[Array, "firm firm"]
-    owners: tuple[tuple[int, ...], ...] = eqx.field(static=True)
-    constant_cost: bool = eqx.field(static=True, default=False)
-    concave: bool = eqx.field(static=True, default=False)
+    owners: tuple[tuple[int, ...], ...] = static()
+    constant_cost: bool = static(default=False)
+    concave: bool = static(default=False)
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and "game" in self.__dict__:

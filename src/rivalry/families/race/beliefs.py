@@ -14,7 +14,7 @@ from jaxtyping import Array
 from rivalry.core import oracles
 from rivalry.core.results import COVERAGES, Coverage, Record
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Strategy
-from rivalry.core.tree import payoff_method
+from rivalry.core.tree import payoff_method, static
 from rivalry.families.race.model import Race
 from rivalry.runtime.jax import jax, jnp
 from rivalry.text.display import Description, OneLineRepr
@@ -42,7 +42,7 @@ class Believing(OneLineRepr, eqx.Module):
     true: Race
     beliefs: tuple[Race, ...]  # of their numbers only those that the player believes to differ
     # names of true numbers that a believed race lacks, by player
-    without: tuple[tuple[str, ...], ...] = eqx.field(static=True)
+    without: tuple[tuple[str, ...], ...] = static()
 
     @classmethod
     def of(cls, true: Race, races: Sequence[Race], keys: Sequence[list[str]]) -> Believing:

@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar
-from rivalry.core.tree import payoff_method
+from rivalry.core.tree import payoff_method, static
 from rivalry.families.race import period
 from rivalry.families.race.period import Numbers, Outcome, Row, Rules, Stocks
 from rivalry.runtime.jax import concrete_module, floats, jax, jnp, put
@@ -60,13 +60,13 @@ class Race(OneLineRepr, eqx.Module):
     numbers: dict[str, Array]
     weights: Float[Array, "period player"]
     ahead: PerPlayer
-    rules: Rules = eqx.field(static=True)
-    columns: tuple[str, ...] = eqx.field(static=True, default=COLUMNS[:2])
-    end_on: str = eqx.field(static=True, default="none")
-    spillover: str = eqx.field(static=True, default="sum")
-    sharing_unit: str = eqx.field(static=True, default="fraction")
-    damage: str = eqx.field(static=True, default="victim")  # or "pair": disaster_cost is [player winner]
-    transition: Transition | None = eqx.field(static=True, default=None)
+    rules: Rules = static()
+    columns: tuple[str, ...] = static(default=COLUMNS[:2])
+    end_on: str = static(default="none")
+    spillover: str = static(default="sum")
+    sharing_unit: str = static(default="fraction")
+    damage: str = static(default="victim")  # or "pair": disaster_cost is [player winner]
+    transition: Transition | None = static(default=None)
     gamma: PerPlayer | None = None
 
     def __getattr__(self, name: str) -> Any:

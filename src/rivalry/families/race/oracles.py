@@ -19,7 +19,7 @@ from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Coverage, Record, scalar
 from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Strategy
-from rivalry.core.tree import payoff_method
+from rivalry.core.tree import payoff_method, static
 from rivalry.families.race import bounds, period
 from rivalry.families.race.closed_forms import profiles
 from rivalry.families.race.factory import refusal
@@ -530,7 +530,7 @@ class RacePlay(eqx.Module):
     """
 
     race: Race
-    periods: int | None = eqx.field(static=True, default=None)
+    periods: int | None = static(default=None)
 
     @property
     def space(self) -> Box:
