@@ -101,8 +101,11 @@ def metrics(game: object, x: Profile) -> Record:
     return {}
 
 
+Traced = dict[str, tuple[tuple[str, ...], Any]]  # dimensions and an array that JAX can trace, by name
+
+
 @oracle(inherited=True)
-def traced_metrics(game: object, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+def traced_metrics(game: object, x: Profile) -> Traced:
     """Return `metrics` as arrays that JAX can trace, for expectations over mixtures and for derivatives.
 
     The generic answer raises `Unsupported`.

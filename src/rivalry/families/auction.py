@@ -95,7 +95,7 @@ def _(game: SealedBidAuction, name: str, value: float) -> str:
 
 
 @oracles.traced_metrics.register(SealedBidAuction)
-def _(game: SealedBidAuction, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+def _(game: SealedBidAuction, x: Profile) -> oracles.Traced:
     """Return the seller's ``revenue``, the winner's ``value`` and the highest one, ``efficient_value``."""
     value, payment = game.value_and_payment(x)
     n, eta = len(x), game.affiliation

@@ -40,6 +40,9 @@ _TOKEN = re.compile(
 )
 
 
+Values = Mapping[str, Any]  # by name
+
+
 class Expression(NamedTuple):
     """A node of a parsed formula.
 
@@ -57,11 +60,11 @@ class Formula(NamedTuple):
     text: str
     tree: Expression
 
-    def __call__(self, values: Mapping[str, Any]) -> Any:
+    def __call__(self, values: Values) -> Any:
         """Return the value at ``values``, an array or number per name."""
         return _value(self.tree, values)
 
-    def log(self, values: Mapping[str, Any]) -> Any:
+    def log(self, values: Values) -> Any:
         """Return the logarithm of the value without underflow: ``log exp u`` is ``u`` for any ``u``.
 
         It is minus infinity, with derivative 0, where the value is 0, and NaN where the value is negative.
@@ -328,7 +331,7 @@ def _levels(tree: Expression) -> list[list[Expression]]:
     return levels
 
 
-def _value(tree: Expression, values: Mapping[str, Any]) -> Any:
+def _value(tree: Expression, values: Values) -> Any:
     if tree.kind == "number":
         return tree.value
     if tree.kind == "name":
@@ -344,7 +347,7 @@ def _value(tree: Expression, values: Mapping[str, Any]) -> Any:
     return _OPERATIONS[tree.kind](*parts)
 
 
-def _holds(test: Expression, values: Mapping[str, Any]) -> Any:
+def _holds(test: Expression, values: Values) -> Any:
     left_value, right = (_value(part, values) for part in test.parts)
     return _COMPARISONS[test.kind](jnp.asarray(left_value), jnp.asarray(right))
 
@@ -384,7 +387,7 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
 }
 
 
-def _signed_log(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
+def _signed_log(tree: Expression, values: Values) -> tuple[Any, Any]:
     """Return the logarithm of the absolute value, and the sign."""
     if tree.kind == "call" and tree.value == "exp":
         argument = jnp.asarray(_value(tree.parts[0], values))
@@ -417,7 +420,7 @@ def _signed_log(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
     return _log_of(jnp.asarray(_value(tree, values), dtype=float))
 
 
-def _signed_sum(tree: Expression, values: Mapping[str, Any]) -> tuple[Any, Any]:
+def _signed_sum(tree: Expression, values: Values) -> tuple[Any, Any]:
     """Return the logarithm of a sum: from its value, or from the terms' logarithms where both vanish."""
     terms = [jnp.asarray(_value(part, values), dtype=float) for part in tree.parts]
     (a, a_sign), (b, b_sign) = (_signed_log(part, values) for part in tree.parts)

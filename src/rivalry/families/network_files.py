@@ -40,6 +40,9 @@ _SEPARATORS = str.maketrans(":;", "  ")
 _TAG = re.compile(r"<([^>]*)>\s*(.*)")
 
 
+Columns = Mapping[str, list[Any]]  # by name
+
+
 class NetworkTable(NamedTuple):
     """Columns of links by name, attributes of nodes by name, and the first node that routes lead through."""
 
@@ -129,7 +132,7 @@ def _csv_columns(file: Path) -> dict[str, list[Any]]:
     return _columns(names, rows)
 
 
-def _required(columns: Mapping[str, list[Any]], names: Sequence[str]) -> list[list[Any]]:
+def _required(columns: Columns, names: Sequence[str]) -> list[list[Any]]:
     """Columns by name. Raises `ValueError` for a missing one."""
     missing = [name for name in names if name not in columns]
     if missing:
@@ -137,15 +140,13 @@ def _required(columns: Mapping[str, list[Any]], names: Sequence[str]) -> list[li
     return [columns[name] for name in names]
 
 
-def _trips(columns: Mapping[str, list[Any]], names: Sequence[str]) -> Trips:
+def _trips(columns: Columns, names: Sequence[str]) -> Trips:
     """Trips of columns with origins, destinations and numbers. Raises `ValueError`."""
     entries = list(zip(*_required(columns, names), strict=True))
     return Trips(entries, [name for name in columns if name not in names])
 
 
-def _by_node(
-    links: Mapping[str, list[Any]], columns: Mapping[str, list[Any]], key: str
-) -> dict[str, dict[str, Any]]:
+def _by_node(links: Columns, columns: Columns, key: str) -> dict[str, dict[str, Any]]:
     """Attributes of the nodes of links, from columns of which one names nodes. Raises `ValueError`."""
     (names,) = _required(columns, [key])
     nodes: dict[str, dict[str, Any]] = {name: {} for end in ("from", "to") for name in links.get(end, ())}
@@ -238,7 +239,7 @@ def _unread_tags(tags: Mapping[str, str]) -> list[str]:
     return [f"<{tag}>" for tag in tags if tag not in HEAD]
 
 
-def _tntp_nodes(links: Mapping[str, list[Any]], file: Path) -> dict[str, dict[str, Any]]:
+def _tntp_nodes(links: Columns, file: Path) -> dict[str, dict[str, Any]]:
     """Attributes of nodes, whose first row names them or is of x and y. Raises `ValueError`."""
     rows = [(number, line.rstrip("; \t").split()) for number, line in _tntp(file)[1]]
     names = [name.lower() for name in rows.pop(0)[1]] if rows and not rows[0][1][0].isdigit() else NODES

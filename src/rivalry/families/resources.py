@@ -19,7 +19,7 @@ from numpy import ndarray
 from rivalry.core.space import simplex_lattice
 from rivalry.families.formula import coordinate_values, coordinates, parse
 from rivalry.runtime.jax import floats
-from rivalry.schema.validate import as_numbers, check_word, limit, near, number_of, whole_number
+from rivalry.schema.validate import Options, as_numbers, check_word, limit, near, number_of, whole_number
 
 BIMODAL = {"kind": "mixture", "means": [0.25, 0.75], "stds": [0.1, 0.1]}
 UNIMODAL = {"kind": "mixture", "means": [0.5], "stds": [0.1]}
@@ -109,7 +109,7 @@ def _points_of(kind: str, options: dict[str, Any], bounds: Sequence[Sequence[flo
     return points[:, None] if points.ndim == 1 else points
 
 
-def _mesh(options: Mapping[str, Any], corners: int) -> ndarray:
+def _mesh(options: Options, corners: int) -> ndarray:
     """Return the lattice with ``2^m`` steps per edge."""
     (exponent,) = optional(options, "resource_points", "m")
     m = {2: 6, 3: 4, 4: 3}.get(corners, 2) if exponent is None else exponent
@@ -246,7 +246,7 @@ def validate_weights(weights: ndarray, count: int, name: str) -> ndarray:
     return weights
 
 
-def _table(spec: Mapping[str, Any], points: ndarray) -> ndarray:
+def _table(spec: Options, points: ndarray) -> ndarray:
     kind, options = kind_of(spec, "resource", KINDS)
     densities = {"mixture": _mixture, "beta": _beta, "dirichlet": _dirichlet}
     if (density := densities.get(kind.removesuffix("_pdf"))) is not None:
@@ -261,7 +261,7 @@ def _table(spec: Mapping[str, Any], points: ndarray) -> ndarray:
     return np.ones(len(points))
 
 
-def _mixture(options: Mapping[str, Any], points: ndarray) -> ndarray:
+def _mixture(options: Options, points: ndarray) -> ndarray:
     axes = points.shape[1]
     means, stds, covariances, weights = optional(
         options, "resource", "means", "stds", "covariances", "weights"
@@ -321,7 +321,7 @@ def check_covariance(matrix: ndarray, name: str) -> None:
         raise ValueError(f"{name}: smallest eigenvalue {smallest:g} must be above 0 (positive definite)")
 
 
-def beta_shapes(options: Mapping[str, Any]) -> tuple[float, float]:
+def beta_shapes(options: Options) -> tuple[float, float]:
     """Return the shape parameters a and b of a beta density. Raises `ValueError` unless both are above 0."""
     shapes = dict(zip("ab", require(options, "resource", "a", "b"), strict=True))
     a, b = (float(as_numbers(value, f"resource.{name}")) for name, value in shapes.items())
@@ -330,7 +330,7 @@ def beta_shapes(options: Mapping[str, Any]) -> tuple[float, float]:
     return a, b
 
 
-def _beta(options: Mapping[str, Any], points: ndarray) -> ndarray:
+def _beta(options: Options, points: ndarray) -> ndarray:
     from scipy.special import betaln, xlog1py, xlogy
 
     a, b = beta_shapes(options)
@@ -346,7 +346,7 @@ def _beta(options: Mapping[str, Any], points: ndarray) -> ndarray:
     return np.where(inside, np.exp(logs), 0.0)
 
 
-def dirichlet_alphas(options: Mapping[str, Any], corners: int) -> ndarray:
+def dirichlet_alphas(options: Options, corners: int) -> ndarray:
     """Return the parameters of a Dirichlet density, one per corner. Raises `ValueError` for invalid ones."""
     alphas = as_numbers(require(options, "resource", "alphas")[0], "resource.alphas")
     if alphas.shape != (corners,) or corners < 2:
@@ -355,7 +355,7 @@ def dirichlet_alphas(options: Mapping[str, Any], corners: int) -> ndarray:
     return alphas
 
 
-def _dirichlet(options: Mapping[str, Any], points: ndarray) -> ndarray:
+def _dirichlet(options: Options, points: ndarray) -> ndarray:
     from scipy.special import gammaln, xlogy
 
     alphas = dirichlet_alphas(options, points.shape[1])
@@ -376,7 +376,7 @@ def formula_values(text: object, points: ndarray, name: str) -> ndarray:
     return np.array(np.broadcast_to(floats(values), len(points)))
 
 
-def _default_points(bounds: Sequence[Sequence[float]]) -> Mapping[str, Any]:
+def _default_points(bounds: Sequence[Sequence[float]]) -> Options:
     if len(bounds) > 1:
         return {"kind": "grid", "num": [20] * len(bounds)}
     low, high = bounds[0]
@@ -387,7 +387,7 @@ def _default_points(bounds: Sequence[Sequence[float]]) -> Mapping[str, Any]:
     return DEFAULT_POINTS | {"start": low + inset, "stop": high - inset}
 
 
-def _linspace(options: Mapping[str, Any], axes: int) -> ndarray:
+def _linspace(options: Options, axes: int) -> ndarray:
     start, stop, num = require(options, "resource_points", "start", "stop", "num")
     if axes != 1:
         raise ValueError(f"resource_points: linspace is for an interval, not for {axes} axes; use grid")
@@ -396,7 +396,7 @@ def _linspace(options: Mapping[str, Any], axes: int) -> ndarray:
     return np.linspace(float(start), float(stop), count)[:, None]
 
 
-def _grid(options: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> ndarray:
+def _grid(options: Options, bounds: Sequence[Sequence[float]]) -> ndarray:
     edges, num = optional(options, "resource_points", "bounds", "num")
     edges = bounds if edges is None else as_numbers(edges, "resource_points.bounds")
     if len(edges) != len(bounds):
@@ -415,7 +415,7 @@ def _grid(options: Mapping[str, Any], bounds: Sequence[Sequence[float]]) -> ndar
     return np.stack([part.ravel() for part in mesh[::-1]], axis=-1)
 
 
-def kind_of(spec: Mapping[str, Any], name: str, kinds: Collection[str]) -> tuple[str, dict[str, Any]]:
+def kind_of(spec: Options, name: str, kinds: Collection[str]) -> tuple[str, dict[str, Any]]:
     """Return the ``kind`` of a table, and its other keys. Raises `ValueError` for an unknown kind."""
     options = dict(spec)
     kind = options.pop("kind", None)
@@ -423,7 +423,7 @@ def kind_of(spec: Mapping[str, Any], name: str, kinds: Collection[str]) -> tuple
     return str(kind), options
 
 
-def optional(options: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
+def optional(options: Options, name: str, *keys: str) -> list[Any]:
     """Return the values of ``keys`` of a table, None where absent. Raises `ValueError` for other keys."""
     for key in options:
         if key not in keys:
@@ -431,7 +431,7 @@ def optional(options: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
     return [options.get(key) for key in keys]
 
 
-def require(options: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
+def require(options: Options, name: str, *keys: str) -> list[Any]:
     """Return the values of ``keys`` of a table. Raises `ValueError` where one is missing."""
     values = optional(options, name, *keys)
     for key, value in zip(keys, values, strict=True):
@@ -440,7 +440,7 @@ def require(options: Mapping[str, Any], name: str, *keys: str) -> list[Any]:
     return values
 
 
-def read_numbers(spec: Mapping[str, Any], name: str) -> ndarray:
+def read_numbers(spec: Options, name: str) -> ndarray:
     """Return numbers from a JSON or CSV file.
 
     Parameters

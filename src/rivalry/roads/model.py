@@ -14,6 +14,8 @@ from rivalry.core.dispatch import at_home
 from rivalry.core.tree import Tree, static
 from rivalry.text.display import count_text
 
+PerLink = Float[ndarray, "link"]
+
 
 class RouteGame(Tree):
     """Travellers of a continuum choose routes between their origin and destination.
@@ -24,7 +26,7 @@ class RouteGame(Tree):
 
     tail: Int[ndarray, "link"]
     head: Int[ndarray, "link"]
-    constant: Float[ndarray, "link"]
+    constant: PerLink
     coefficient: Float[ndarray, "term link"]
     power: Float[ndarray, "term link"]  # above 0
     codes: Int[ndarray, "operation"]  # of the formulas of all links
@@ -37,7 +39,7 @@ class RouteGame(Tree):
     kind: Int[ndarray, "pair"]  # class of users, ascending
     surcharge: Float[ndarray, "kind link"]  # tolls by the value of time of each class
     outside: Int[ndarray, "pair"]  # link of trips that are not made, at the cost they would be worth; or -1
-    capacity: Float[ndarray, "link"]  # NaN where costs have none
+    capacity: PerLink  # NaN where costs have none
     node_at: Float[ndarray, "node 2"]  # positions; NaN where they are not known
     is_closed: Bool[ndarray, "node"]  # zones that no route leads through
     within_zones: float  # trips that begin and end in one zone: they use no link
@@ -58,7 +60,7 @@ class RouteGame(Tree):
         """Whether each link is a road, and not the trips of a pair that are not made."""
         return ~np.isin(np.arange(len(self.tail)), self.outside)
 
-    def costs(self, flow: Float[ndarray, "link"]) -> Float[ndarray, "link"]:
+    def costs(self, flow: PerLink) -> PerLink:
         """Costs of the links at their flows.
 
         >>> import rivalry as rv
@@ -81,14 +83,14 @@ class RouteGame(Tree):
 
         return formula_costs(flow, self.kernel_costs()[3])
 
-    def marginal_tolls(self, flow: Float[ndarray, "link"]) -> Float[ndarray, "link"]:
+    def marginal_tolls(self, flow: PerLink) -> PerLink:
         """What one more traveller on a road costs all others there: the flow times the slope of the cost."""
         powers: ndarray = (self.power * self.coefficient * flow**self.power).sum(axis=0)
         # a slope may be infinite where nobody travels
         is_used = self.is_road() & (flow > 0)
         return powers + np.where(is_used, flow, 0.0) * np.where(is_used, self._formulas(flow)[1], 0.0)
 
-    def potential(self, flow: Float[ndarray, "link"]) -> float:
+    def potential(self, flow: PerLink) -> float:
         """Beckmann's objective: the sum of the integrals of costs from 0 to the flows."""
         areas: ndarray = (self.coefficient * flow ** (self.power + 1) / (self.power + 1)).sum(axis=0)
         total = float(np.sum(self.constant * flow + areas))
@@ -128,7 +130,7 @@ class RouteGame(Tree):
         links: Int[ndarray, "step"],
         ends: Int[ndarray, "end"],
         pair: Int[ndarray, "route"],
-        cost: Float[ndarray, "link"],
+        cost: PerLink,
     ) -> Float[ndarray, "route"]:
         """Costs of routes to their users, at costs of links without tolls of classes."""
         route = np.repeat(np.arange(len(pair)), np.diff(ends))

@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+Options = Mapping[str, Any]
+"""What keywords, or the keys of a table, give by name."""
+
 LONGEST = 280  # characters of a message
 ELSEWHERE = {"leaders": "write rv.transforms.stackelberg(game, leaders=[0])"}  # keywords that are transforms
 SHORT_LIST = 60  # characters of known names that a message lists beside the nearest one
@@ -76,7 +79,7 @@ class GameRecipe(NamedTuple):
     """The factory of a game, and its keywords with their values; see `rivalry.schema.construction`."""
 
     make: Callable[..., Any]
-    given: Mapping[str, Any]
+    given: Options
 
     def __reduce__(self) -> tuple[Any, ...]:
         # a game must remain picklable: a copy in another process forgets functions, such as a lambda
@@ -184,7 +187,7 @@ def check_keywords(function: F) -> F:
 
 
 @contextmanager
-def _named_errors(arguments: Mapping[str, Any], names: Iterable[str]) -> Iterator[None]:
+def _named_errors(arguments: Options, names: Iterable[str]) -> Iterator[None]:
     """Raise errors again as one-line messages that name the arguments."""
     try:
         yield
@@ -195,7 +198,7 @@ def _named_errors(arguments: Mapping[str, Any], names: Iterable[str]) -> Iterato
         raise ValueError(words) from error
 
 
-def _message(error: Exception, arguments: Mapping[str, Any], names: Iterable[str]) -> str:
+def _message(error: Exception, arguments: Options, names: Iterable[str]) -> str:
     """Return the message of a factory's error with its arguments, on one line.
 
     Messages of subclasses of `ValueError` are unchanged.
@@ -245,7 +248,7 @@ def check_options(method: type) -> None:
 
 
 def check(
-    target: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, bounds: bool = True
+    target: Callable[..., Any], args: Sequence[Any], kwargs: Options, *, bounds: bool = True
 ) -> dict[str, Any]:
     """Return the arguments of a call by name; raise `ValueError` for one that the annotations do not allow.
 
@@ -336,9 +339,7 @@ def refuse(name: str, hint: object, value: object, *, bounds: bool = True) -> No
         raise ValueError(one_line(f"{name}{fault.where}: {fault.message()}"))
 
 
-def refuse_idle(
-    target: Callable[..., Any], written: Mapping[str, Any], table: Mapping[str, Any], place: str = ""
-) -> None:
+def refuse_idle(target: Callable[..., Any], written: Options, table: Options, place: str = "") -> None:
     """Raise `ValueError` for a key without an effect, because the key that it needs is absent.
 
     Defaults are accepted, and so is a needed number that has no effect itself, such as a tax of 0: a sweep

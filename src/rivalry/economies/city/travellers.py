@@ -28,7 +28,7 @@ from rivalry.economies.karma.chains import stationary
 from rivalry.economies.karma.checks import check_keys, discounts_of, numbers, stakes_of, tables_of_types
 from rivalry.families.network_files import number_of, trips_of
 from rivalry.schema.registry import near
-from rivalry.schema.validate import check_word, limit, whole_number
+from rivalry.schema.validate import Options, check_word, limit, whole_number
 
 AGENTS = 1000
 OWN = ("urgencies", "urgency_distribution", "p_dormant", "trip_distribution", "gamma")
@@ -55,7 +55,7 @@ class Travellers(NamedTuple):
     gamma: ndarray  # [type]
 
 
-def travellers(options: Mapping[str, Any], slots: int) -> tuple[Travellers, int | None]:
+def travellers(options: Options, slots: int) -> tuple[Travellers, int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
     tables, shares, count = tables_of_types(options, KEYS, OWN)
     stakes, sizes = stakes_of(tables)
@@ -72,7 +72,7 @@ def travellers(options: Mapping[str, Any], slots: int) -> tuple[Travellers, int 
     return Travellers(names, shares, stakes, sizes, trip_chain, trip_shares, gamma), count
 
 
-def _trip_chain(where: str, table: Mapping[str, Any], urgencies: int, slots: int) -> tuple[ndarray, ndarray]:
+def _trip_chain(where: str, table: Options, urgencies: int, slots: int) -> tuple[ndarray, ndarray]:
     """Return the chain of trips, ``[trip trip]``, and its stationary distribution. Raises `ValueError`."""
     name, size = f"{where}trip_distribution", slots * urgencies + 1
     limit("paths_per_agent", size, size)
@@ -116,7 +116,7 @@ class Allocation(NamedTuple):
     chances: ndarray | None = None  # their probabilities
 
 
-def allocate(network: Network, options: Mapping[str, Any], agents: int, slots: int) -> Allocation:
+def allocate(network: Network, options: Options, agents: int, slots: int) -> Allocation:
     """Return the journeys of agents: along ``routes``, or along shortest paths drawn agent by agent.
 
     Paths are drawn with replacement, by ``demand`` or uniformly, so that the first agents keep theirs if more
@@ -144,7 +144,7 @@ def allocate(network: Network, options: Mapping[str, Any], agents: int, slots: i
 
 
 def _drawn_paths(
-    network: Network, options: Mapping[str, Any], size: tuple[int, int], random: np.random.Generator
+    network: Network, options: Options, size: tuple[int, int], random: np.random.Generator
 ) -> tuple[Paths, ndarray, ndarray | None]:
     """Return paths, those of each agent ``[agent slot]``, and their probabilities unless they are given."""
     if options["routes"] is not None:
@@ -180,7 +180,7 @@ def _demand(network: Network, source: Any) -> tuple[list[tuple[int, int]], ndarr
 
 
 def _nearest_paths(
-    network: Network, options: Mapping[str, Any], size: tuple[int, int], random: np.random.Generator
+    network: Network, options: Options, size: tuple[int, int], random: np.random.Generator
 ) -> Allocation:
     """Return journeys that begin with a choice among the shortest paths of a pair. Raises `ValueError`."""
     if options["alternatives"] is None:
@@ -204,7 +204,7 @@ def _nearest_paths(
 
 def _planned(
     network: Network,
-    options: Mapping[str, Any],
+    options: Options,
     paths: Paths,
     numbers: ndarray,
     chances: ndarray | None,
@@ -259,7 +259,7 @@ def _node(network: Network, name: object, where: str) -> int:
     return network.nodes.index(str(name))
 
 
-def slots_of(options: Mapping[str, Any]) -> int:
+def slots_of(options: Options) -> int:
     """Return the number of journeys per agent. Raises `ValueError`."""
     given_slots, routes = options["paths_per_agent"], options["routes"]
     slots = None if given_slots is None else whole_number("paths_per_agent", given_slots, 1)

@@ -13,7 +13,7 @@ from rivalry.economies.kernels.shapes import NO_REWARDS
 from rivalry.families.formula import parse
 from rivalry.runtime.jax import floats
 from rivalry.schema.registry import near
-from rivalry.schema.validate import as_numbers, check_entries, whole_number
+from rivalry.schema.validate import Options, as_numbers, check_entries, whole_number
 
 AGENTS = 100
 OWN = (
@@ -111,7 +111,7 @@ def tax_of(tax: object, max_karma: int) -> ndarray:
     return due
 
 
-def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
+def types_of(options: Options) -> tuple[Types, int | None]:
     """Return the types of agents, and the number of agents if given. Raises `ValueError`."""
     tables, shares, count = tables_of_types(options, KEYS, OWN)
     stakes, sizes = stakes_of(tables)
@@ -141,7 +141,7 @@ def types_of(options: Mapping[str, Any]) -> tuple[Types, int | None]:
     return Types(names, shares, sizes, stakes, *chains, rewards, discounts, labels, initial), count
 
 
-def _own_chains(table: Mapping[str, Any], where: str, urgencies: ndarray) -> tuple[ndarray, ndarray]:
+def _own_chains(table: Options, where: str, urgencies: ndarray) -> tuple[ndarray, ndarray]:
     """Return the chains ``[private private]`` of a type after losing and after winning."""
     size = len(urgencies)
     rules = {"chain": np.full(size, 1 / size) if table["chain"] is None else table["chain"]}
@@ -175,7 +175,7 @@ def _own_rewards(rule: object, name: str, urgencies: ndarray) -> ndarray:
     return np.stack([refused, served])
 
 
-def stakes_of(tables: Mapping[str, Mapping[str, Any]]) -> tuple[ndarray, tuple[int, ...]]:
+def stakes_of(tables: Mapping[str, Options]) -> tuple[ndarray, tuple[int, ...]]:
     """Return urgencies ``[type urgency]``, padded with 0, and their numbers. Raises `ValueError`."""
     rows = [numbers(f"{where}urgencies", table["urgencies"], dims=1) for where, table in tables.items()]
     sizes = tuple(map(len, rows))
@@ -186,13 +186,13 @@ def stakes_of(tables: Mapping[str, Mapping[str, Any]]) -> tuple[ndarray, tuple[i
     return stakes, sizes
 
 
-def discounts_of(tables: Mapping[str, Mapping[str, Any]]) -> ndarray:
+def discounts_of(tables: Mapping[str, Options]) -> ndarray:
     """Return discount factors ``[type]``. Raises `ValueError`."""
     return np.array([float(numbers(f"{where}gamma", table["gamma"])) for where, table in tables.items()])
 
 
 def tables_of_types(
-    options: Mapping[str, Any], keys: Sequence[str], inherited: Sequence[str]
+    options: Options, keys: Sequence[str], inherited: Sequence[str]
 ) -> tuple[dict[str, dict[str, Any]], ndarray, int | None]:
     """Return the tables of ``types``, their shares of the population, and the number of agents if given.
 
@@ -242,7 +242,7 @@ def check_keys(where: str, table: object, keys: Sequence[str]) -> None:
             raise ValueError(f"{where}.{key}: is unknown; {near(str(key), keys)}")
 
 
-def shares_of(tables: Sequence[Mapping[str, Any]]) -> tuple[list[float], int | None]:
+def shares_of(tables: Sequence[Options]) -> tuple[list[float], int | None]:
     """Return the types' shares, equal by default, and the sum of their counts if given."""
     given_keys = [name for name in ("share", "count") if any(name in table for table in tables)]
     if not given_keys:

@@ -18,6 +18,11 @@ from rivalry.runtime.jax import floats, jax, jnp
 KarmaDistribution = Float[Array, "karma"]
 
 
+Values = Float[Array, "row karma"]
+Payments = Float[Array, "row karma bid"]
+After = Float[Array, "row karma after"]
+
+
 class Shift(NamedTuple):
     """A random integer amount: ``low``, or one more with probability ``more``; numbers or ``[karma]``."""
 
@@ -92,7 +97,7 @@ def redistribution_level(distribution: object, surplus: float) -> float:
     return float(level_of(jnp.asarray(masses), jnp.asarray(float(surplus))))
 
 
-def expect_after(values: Float[Array, "row karma"], shift: Shift, sign: int) -> Float[Array, "row karma"]:
+def expect_after(values: Values, shift: Shift, sign: int) -> Values:
     """Return the mean of values over an agent's karma after it received (``sign`` 1) or paid (-1) a shift.
 
     Karma stays within 0 and the maximum.
@@ -141,17 +146,17 @@ def win_probabilities(
     return WinProbabilities(below + tied, tied, lost @ rivals)
 
 
-def ahead(g: Float[Array, "row karma"]) -> Float[Array, "row karma amount"]:
+def ahead(g: Values) -> Float[Array, "row karma amount"]:
     """Return ``g(min(k + m, most))`` for all k and m, as shifted rows instead of a gather."""
     return _shift(_longer(g), g.shape[1])
 
 
-def _longer(g: Float[Array, "row karma"]) -> Float[Array, "row long"]:
+def _longer(g: Values) -> Float[Array, "row long"]:
     """Return ``g(min(k, most))`` for twice as many k."""
     return jnp.concatenate([g, jnp.broadcast_to(g[:, -1:], g.shape)], axis=1)
 
 
-def behind(g: Float[Array, "row karma"]) -> Float[Array, "row karma amount"]:
+def behind(g: Values) -> Float[Array, "row karma amount"]:
     """Return ``g(k - m)``; 0 where m exceeds k."""
     levels = g.shape[1]
     longer = jnp.concatenate([g[:, ::-1], jnp.zeros_like(g)], axis=1)
@@ -172,9 +177,7 @@ class OwnBid(NamedTuple):
     chances: WinProbabilities
     to_peer: bool  # the loser receives it
 
-    def means(
-        self, won: Float[Array, "row karma"], lost: Float[Array, "row karma"], ties: Array
-    ) -> Float[Array, "row karma bid"]:
+    def means(self, won: Values, lost: Values, ties: Array) -> Payments:
         """Return mean values, by karma and bid; ``ties [row]`` is the class.
 
         ``won`` are values by karma after payments of winners, ``lost`` those of all others. Bids are
@@ -198,9 +201,7 @@ class OwnBid(NamedTuple):
         _, means = jax.lax.scan(bid_less, jnp.zeros_like(lost), jnp.arange(levels), reverse=True)
         return jnp.moveaxis(means, 0, -1)
 
-    def distribution(
-        self, weights: Float[Array, "row karma bid"], ties: Array
-    ) -> tuple[Float[Array, "row karma after"], Float[Array, "row karma after"]]:
+    def distribution(self, weights: Payments, ties: Array) -> tuple[After, After]:
         """Return the distributions of karma after payments of winners and of all others, by ``weights``."""
         pays = weights * self.chances.win[ties][:, None, :]
         upto = jnp.cumsum(weights, axis=-1)
@@ -250,16 +251,12 @@ class ByTable(NamedTuple):
         pays = jnp.zeros((len(tie), levels, levels)).at[:, bid[:, None, None], paid].add(lower + equal)
         return cls(pays, _expected_receipt(rival_mass.sum(axis=-1), chances, charge, to_peer=True))
 
-    def means(
-        self, won: Float[Array, "row karma"], lost: Float[Array, "row karma"], ties: Array
-    ) -> Float[Array, "row karma bid"]:
+    def means(self, won: Values, lost: Values, ties: Array) -> Payments:
         """As in `OwnBid`."""
         winning = jnp.einsum("rkm,rbm->rkb", behind(won), self.pays[ties])
         return winning + jnp.einsum("rkm,rbm->rkb", ahead(lost), self.gets[ties])
 
-    def distribution(
-        self, weights: Float[Array, "row karma bid"], ties: Array
-    ) -> tuple[Float[Array, "row karma after"], Float[Array, "row karma after"]]:
+    def distribution(self, weights: Payments, ties: Array) -> tuple[After, After]:
         """As in `OwnBid`."""
         pays = jnp.einsum("rkb,rbm->rkm", weights, self.pays[ties])
         gets = jnp.einsum("rkb,rbm->rkm", weights, self.gets[ties])
@@ -276,15 +273,11 @@ class WithIdle(NamedTuple):
     met: OwnBid | ByTable
     idle: float
 
-    def means(
-        self, won: Float[Array, "row karma"], lost: Float[Array, "row karma"], ties: Array
-    ) -> Float[Array, "row karma bid"]:
+    def means(self, won: Values, lost: Values, ties: Array) -> Payments:
         """As in `OwnBid`."""
         return (1 - self.idle) * self.met.means(won, lost, ties) + self.idle * lost[:, :, None]
 
-    def distribution(
-        self, weights: Float[Array, "row karma bid"], ties: Array
-    ) -> tuple[Float[Array, "row karma after"], Float[Array, "row karma after"]]:
+    def distribution(self, weights: Payments, ties: Array) -> tuple[After, After]:
         """As in `OwnBid`."""
         won, lost = self.met.distribution(weights, ties)
         retained = _diagonal(weights.sum(axis=-1))
@@ -311,7 +304,7 @@ def _neither(rival_mass: Array, chances: WinProbabilities) -> Bids:
     return rival_mass - chances.tied_win - chances.tied_loss
 
 
-def _after_payment(pays: Float[Array, "row karma amount"]) -> Float[Array, "row karma after"]:
+def _after_payment(pays: Float[Array, "row karma amount"]) -> After:
     row, karma, amount = jnp.indices(pays.shape, sparse=True)
     return jnp.zeros_like(pays).at[row, karma, jnp.maximum(karma - amount, 0)].add(pays)
 

@@ -20,7 +20,7 @@ from rivalry.families.resources import resource_points as points_of
 from rivalry.families.resources import resource_weights as weights_of
 from rivalry.runtime.jax import put
 from rivalry.schema.annotations import AcceptedInterval, Symbol
-from rivalry.schema.validate import checked, limit
+from rivalry.schema.validate import Options, checked, limit
 
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
@@ -213,7 +213,7 @@ def _build(**options: Any) -> InfluencerGame:
 
 
 def _at(
-    options: Mapping[str, Any], domain: Domain, space: Box | Simplex, points: ndarray, weights: ndarray
+    options: Options, domain: Domain, space: Box | Simplex, points: ndarray, weights: ndarray
 ) -> InfluencerGame:
     """Return the game with its resource at ``points [point axis]``."""
     players = space.shape[0]
@@ -233,7 +233,7 @@ def _at(
     )
 
 
-def _space(options: Mapping[str, Any], domain: Domain, players: int) -> Box | Simplex:
+def _space(options: Options, domain: Domain, players: int) -> Box | Simplex:
     reach_range = options["choose_reach"]
     if reach_range is None:
         if options["reach_cost"] is not None:
@@ -253,7 +253,7 @@ def _space(options: Mapping[str, Any], domain: Domain, players: int) -> Box | Si
     return Box.of([*domain.edges, [low, high]], players=players)
 
 
-def _reach_cost(options: Mapping[str, Any], players: int) -> Any:
+def _reach_cost(options: Options, players: int) -> Any:
     """Return the cost per unit of reach of each player; warn if it is 0."""
     spec = 0.0 if options["reach_cost"] is None else options["reach_cost"]
     cost = per_player("reach_cost", spec, players, minimum=0.0)

@@ -30,7 +30,7 @@ from rivalry.families.resources import (
     validate_weights,
 )
 from rivalry.runtime.jax import floats, jax, jnp, put
-from rivalry.schema.validate import as_numbers, number_of, whole_number
+from rivalry.schema.validate import Options, as_numbers, number_of, whole_number
 
 EDGE = 1e-9  # smallest coordinate for kernels without influence at 0
 
@@ -58,7 +58,7 @@ def per_player(
     return put(np.broadcast_to(numbers, (players,)))
 
 
-def _per_player_or(usual: float, name: str, options: Mapping[str, Any], players: int) -> Any:
+def _per_player_or(usual: float, name: str, options: Options, players: int) -> Any:
     """Return a parameter of each player, ``usual`` if it is not given. Raises `ValueError`."""
     return per_player(name, usual if options[name] is None else options[name], players)
 
@@ -88,7 +88,7 @@ class Domain(NamedTuple):
         return [low + part * (high - low) for part in (0.5, 0.37)]
 
 
-def domain_of(options: Mapping[str, Any]) -> Domain:
+def domain_of(options: Options) -> Domain:
     """Return the space that the keywords describe. Raises `ValueError`."""
     space, bounds, corners = options["space"], options["bounds"], options["corners"]
     if space != "simplex":
@@ -121,7 +121,7 @@ def _edges(space: str, bounds: object) -> list[list[float]]:
     return edges.tolist()
 
 
-def players_of(options: Mapping[str, Any]) -> int:
+def players_of(options: Options) -> int:
     """Return the number of players: as given, else the length of a list, else two. Raises `ValueError`."""
     dims = dict.fromkeys(("reach", "variance", "exponent", "alpha", "budgets", "reach_cost"), 0)
     # one matrix for all has two dimensions: only a third counts players
@@ -201,7 +201,7 @@ TAKES = {
 ARTICLE = {"interval": "an interval", "box": "a box", "simplex": "a simplex"}
 
 
-def kernel_of(options: Mapping[str, Any], players: int, points: ndarray, domain: Domain) -> Kernel:
+def kernel_of(options: Options, players: int, points: ndarray, domain: Domain) -> Kernel:
     """Return the kernel that the keywords describe, evaluated once for a check. Raises `ValueError`."""
     kind = options["kernel"]
     for name in dict.fromkeys(name for names in PARAMETERS.values() for name in names):
@@ -241,7 +241,7 @@ def kernel_of(options: Mapping[str, Any], players: int, points: ndarray, domain:
     return Exponential()
 
 
-def _dirichlet(options: Mapping[str, Any], players: int, points: ndarray) -> Dirichlet:
+def _dirichlet(options: Options, players: int, points: ndarray) -> Dirichlet:
     corner = 0 if options["reference_corner"] is None else options["reference_corner"]
     number_of("reference_corner", corner, points.shape[1])
     _refuse_edges("dirichlet", points)
@@ -263,7 +263,7 @@ def _refuse_edges(kind: str, shares: ndarray) -> None:
         )
 
 
-def _blotto(options: Mapping[str, Any], players: int, points: ndarray) -> Blotto:
+def _blotto(options: Options, players: int, points: ndarray) -> Blotto:
     # the kernel reads only which coordinate is largest, so any other point would count as a corner
     interior = np.flatnonzero((points.max(axis=1) != 1) | (np.count_nonzero(points, axis=1) != 1))
     if interior.size:
@@ -274,7 +274,7 @@ def _blotto(options: Mapping[str, Any], players: int, points: ndarray) -> Blotto
     return Blotto(_per_player_or(1.0, "exponent", options, players))
 
 
-def _gaussian(options: Mapping[str, Any], players: int, axes: int) -> Gaussian | GaussianMatrix | ChosenReach:
+def _gaussian(options: Options, players: int, axes: int) -> Gaussian | GaussianMatrix | ChosenReach:
     variance, covariance = options["variance"], options["covariance"]
     normalised = bool(options["normalised"])
     if options["choose_reach"] is not None:
@@ -298,7 +298,7 @@ def _gaussian(options: Mapping[str, Any], players: int, axes: int) -> Gaussian |
     return GaussianMatrix(variances, put(matrices), normalised)
 
 
-def _custom(options: Mapping[str, Any], players: int, points: ndarray, domain: Domain) -> Custom:
+def _custom(options: Options, players: int, points: ndarray, domain: Domain) -> Custom:
     influence = options["influence"]
     parameters = {
         name: per_player(f"parameters.{name}", value, players, above=None)
@@ -325,7 +325,7 @@ class FormulaKernel(NamedTuple):
     formula: Formula
     axes: int
 
-    def __call__(self, x: object, b: object, parameters: Mapping[str, Any]) -> Any:
+    def __call__(self, x: object, b: object, parameters: Options) -> Any:
         """Return ``log f`` of one player at one point."""
         return self.formula.log(
             coordinate_values("b", b, self.axes) | coordinate_values("x", x, self.axes) | dict(parameters)

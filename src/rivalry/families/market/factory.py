@@ -43,6 +43,7 @@ from rivalry.families.market.valuation import check_rates
 from rivalry.runtime.jax import floats, put_all
 from rivalry.schema.annotations import AcceptedInterval, Keys, Needs, Symbol
 from rivalry.schema.validate import (
+    Options,
     bound_violation,
     check_entries,
     check_word,
@@ -315,7 +316,7 @@ def market(
     return game_of(game)
 
 
-def _check_owned(options: Mapping[str, Any], numbers: Mapping[str, Any], timing: str) -> None:
+def _check_owned(options: Options, numbers: Options, timing: str) -> None:
     """Raise `ValueError` for keys of markets over time, which owners and ownership are not for."""
     clashes = {
         "timing": timing == "alternating",
@@ -399,7 +400,7 @@ def refusal(name: str, value: float, demand: str = "logit") -> str:
     return bound_violation(market, name.rpartition(".")[2], value)  # keys of tables have no prefix
 
 
-def _players_of(options: Mapping[str, Any]) -> int:
+def _players_of(options: Options) -> int:
     """Number of firms: as given, by a list, by the firms that are named, or 2. Raises `ValueError`."""
     if options["players"] is not None:
         return whole_number("players", options["players"], 1)
@@ -432,7 +433,7 @@ def _per_firm(name: str, value: object, players: int) -> ndarray:
     return np.full(players, entries)
 
 
-def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
+def _numbers(options: Options, players: int) -> dict[str, Any]:
     """Return all parameters by key. Raises `ValueError`."""
     demand = options["demand"]
     usual_values = options["usual"].items()
@@ -484,7 +485,7 @@ def _numbers(options: Mapping[str, Any], players: int) -> dict[str, Any]:
     return numbers
 
 
-def _gamma(options: Mapping[str, Any], players: int) -> ndarray:
+def _gamma(options: Options, players: int) -> ndarray:
     """Return the discount factors: as given, or ``survival/(1 + wacc)``.
 
     Raises `ValueError` unless sums are finite or converge.
@@ -504,7 +505,7 @@ def _gamma(options: Mapping[str, Any], players: int) -> ndarray:
     return discount
 
 
-def _order(options: Mapping[str, Any], players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
+def _order(options: Options, players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
     """Return the stages and the timing. Raises `ValueError`."""
     stages, timing = options["stages"], options["timing"]
     if stages is None:
@@ -547,7 +548,7 @@ def _turns(turns: object, timing: str, players: int) -> tuple[tuple[int, ...], .
     return cycle
 
 
-def _dynamics(options: Mapping[str, Any], numbers: dict[str, Any]) -> Dynamics:
+def _dynamics(options: Options, numbers: dict[str, Any]) -> Dynamics:
     """Return the states that the market carries over, and add their numbers. Raises `ValueError`."""
     is_costly, is_timed = np.any(numbers["adjustment_cost"] > 0), options["adjustment"] != "none"
     if (is_costly or is_timed) and options["choice"] == "price":
@@ -594,7 +595,7 @@ def _check_levels(numbers: dict[str, Any], chain: Shock, demand: str) -> None:
         raise ValueError(f"shock.levels: make a {name.replace('_', ' ')} of {lowest:g}; must be {rule}")
 
 
-def _rations(options: Mapping[str, Any], numbers: dict[str, Any], players: int) -> bool:
+def _rations(options: Options, numbers: dict[str, Any], players: int) -> bool:
     """True where firms of limited capacity set prices of one good.
 
     Raises `ValueError` for too many of them, and for ``rationing`` in another market.
@@ -609,7 +610,7 @@ def _rations(options: Mapping[str, Any], numbers: dict[str, Any], players: int) 
 
 
 def _space(
-    options: Mapping[str, Any],
+    options: Options,
     numbers: dict[str, Any],
     players: int,
     chain: Shock | None,

@@ -29,6 +29,10 @@ NODES = 64  # of Gauss and Legendre, for areas below demand
 DOUBLINGS = 60  # of an output, in search of one that no price covers
 
 
+Values = Mapping[str, Any]  # numbers by the names in formulas
+PerFirm = Float[Array, "firm"]
+
+
 class Formulas(NamedTuple):
     """Prices of outputs, or quantities of prices; equal ones share compiled programs.
 
@@ -47,7 +51,7 @@ class Formulas(NamedTuple):
         """True where all firms sell at one price."""
         return not self.quantities and (self.of_total or len(self.rows) == 1)
 
-    def values(self, numbers: Mapping[str, Any], x: Float[Array, "firm"]) -> Float[Array, "firm"]:
+    def values(self, numbers: Values, x: PerFirm) -> PerFirm:
         """Return the prices at outputs ``x``, or the quantities at prices, before any limit at 0."""
         if self.function is not None:
             by_function = jnp.asarray(self.function(jnp.sum(x) if self.of_total else x), dtype=float)
@@ -57,9 +61,7 @@ class Formulas(NamedTuple):
         rows = [jnp.asarray(row(at | dict(numbers)), dtype=float) for row in self.rows]
         return jnp.broadcast_to(jnp.stack(rows), x.shape)
 
-    def surplus(
-        self, numbers: Mapping[str, Any], start: Float[Array, "firm"], stop: Float[Array, "firm"]
-    ) -> Array:
+    def surplus(self, numbers: Values, start: PerFirm, stop: PerFirm) -> Array:
         """Return the area below demand between two points, along the straight line."""
         nodes, weights = np.polynomial.legendre.leggauss(NODES)
         # nodes crowd at the start, where the price of the first unit may be infinite
@@ -67,7 +69,7 @@ class Formulas(NamedTuple):
         at = jax.vmap(lambda part: self.clipped(numbers, start + part * (stop - start)))(unit**4)
         return (2 * unit**3 * weights) @ (at @ (stop - start))
 
-    def clipped(self, numbers: Mapping[str, Any], x: Float[Array, "firm"]) -> Float[Array, "firm"]:
+    def clipped(self, numbers: Values, x: PerFirm) -> PerFirm:
         """Return prices or quantities of at least 0, with willingness to pay moved by the shock."""
         shift = numbers["demand_shift"]
         values = self.values(numbers, x - shift) if self.quantities else self.values(numbers, x) + shift
@@ -114,7 +116,7 @@ def formulas_of(demand: Any, texts: list[Any], players: int) -> Formulas:
     return Formulas(quantities, tuple(rows))
 
 
-def largest_outputs(formulas: Formulas, numbers: Mapping[str, Any], cost: ndarray) -> ndarray:
+def largest_outputs(formulas: Formulas, numbers: Values, cost: ndarray) -> ndarray:
     """Return the outputs ``[firm]`` above which a firm that sells alone earns less than its unit cost.
 
     Raises `ValueError` where no output is known to be that large.
@@ -160,7 +162,7 @@ def largest_values(
 
 
 def checked_formulas(
-    formulas: Formulas, numbers: Mapping[str, Any], low: ndarray, high: ndarray, has_range: bool
+    formulas: Formulas, numbers: Values, low: ndarray, high: ndarray, has_range: bool
 ) -> tuple[Formulas, float]:
     """Return formulas that fall in the own choice, with how this is known, and the scale of profits.
 
@@ -202,7 +204,7 @@ def checked_formulas(
 
 
 @partial(jax.jit, static_argnums=0)
-def _values_and_slopes(formulas: Formulas, numbers: Mapping[str, Any], points: Array) -> tuple[Array, Array]:
+def _values_and_slopes(formulas: Formulas, numbers: Values, points: Array) -> tuple[Array, Array]:
     """Return values ``[point firm]`` and slopes ``[point firm choice]``."""
     demand = partial(formulas.values, numbers)
     return jax.vmap(demand)(points), jax.vmap(jax.jacfwd(demand))(points)

@@ -15,7 +15,7 @@ from numpy import ndarray
 from rivalry.core.oracles import at_home, base_game
 from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method, static
-from rivalry.families.market.formula_demand import Formulas
+from rivalry.families.market.formula_demand import Formulas, PerFirm
 from rivalry.runtime.jax import jax, jnp, put
 from rivalry.schema.validate import check_word, limit, whole_number
 from rivalry.text.display import Description, OneLineRepr
@@ -47,8 +47,8 @@ FEW = 6  # firms whose sets are all listed
 class Cleared(NamedTuple):
     """Quantities and prices of a cleared market."""
 
-    q: Float[Array, "firm"]  # sold
-    p: Float[Array, "firm"]  # price per unit
+    q: PerFirm  # sold
+    p: PerFirm  # price per unit
 
 
 class Rule(NamedTuple):
@@ -81,7 +81,7 @@ class Rule(NamedTuple):
         return self.undercuts and not self.rationing
 
 
-def clear(rule: Rule, numbers: Numbers, x: Float[Array, "firm"]) -> Cleared:
+def clear(rule: Rule, numbers: Numbers, x: PerFirm) -> Cleared:
     """Return quantities and prices when firms choose ``x``; prices are at least zero."""
     if rule.choice == "quantity":
         return Cleared(x, inverse_demand(rule, numbers, x))
@@ -95,7 +95,7 @@ def clear(rule: Rule, numbers: Numbers, x: Float[Array, "firm"]) -> Cleared:
     return Cleared(jnp.minimum(sold(numbers, x), numbers["capacity"]), x)
 
 
-def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Float[Array, "firm"]:
+def inverse_demand(rule: Rule, numbers: Numbers, q: PerFirm) -> PerFirm:
     """Return the prices at which quantities sell.
 
     linear ``P = max(a - b Q, 0)``; isoelastic ``P = A max(Q, Qmin)^(-1/eta)``; differentiated
@@ -115,7 +115,7 @@ def inverse_demand(rule: Rule, numbers: Numbers, q: Float[Array, "firm"]) -> Flo
     return jnp.broadcast_to(price, q.shape)
 
 
-def shares(rule: Rule, numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+def shares(rule: Rule, numbers: Numbers, p: PerFirm) -> PerFirm:
     """Return logit demand, ``s_i = exp((a_i - p_i)/mu) / (sum_j exp((a_j - p_j)/mu) + exp(a0/mu))``.
 
     With nests it is the share of the nest times that of the good in its nest (Berry 1994, eq. 24 to 26).
@@ -130,7 +130,7 @@ def shares(rule: Rule, numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array
     return of_options[labels] * shares_in_nests(rule, numbers, p)
 
 
-def shares_in_nests(rule: Rule, numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+def shares_in_nests(rule: Rule, numbers: Numbers, p: PerFirm) -> PerFirm:
     """Return the share of every good in the sales of its nest; without nests it is 1."""
     values, part = _logit_values(numbers, p) / (1.0 - numbers["nesting"]), jnp.ones_like(p)
     for goods in map(np.array, rule.nests):
@@ -138,13 +138,13 @@ def shares_in_nests(rule: Rule, numbers: Numbers, p: Float[Array, "firm"]) -> Fl
     return part
 
 
-def _logit_values(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+def _logit_values(numbers: Numbers, p: PerFirm) -> PerFirm:
     """Return the mean value of every good over buying nothing, per ``taste_spread``."""
     values: Array = (relative_quality(numbers) - p) / numbers["taste_spread"]
     return values
 
 
-def _option_values(rule: Rule, numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "option"]:
+def _option_values(rule: Rule, numbers: Numbers, p: PerFirm) -> Float[Array, "option"]:
     """Return the values of all goods, or the inclusive values of all nests, and 0 for buying nothing."""
     values = _logit_values(numbers, p)
     if rule.nests:
@@ -159,7 +159,7 @@ def relative_quality(numbers: Mapping[str, Any]) -> Any:
     return numbers["quality"] - numbers["outside_option"]
 
 
-def differentiated_demand(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+def differentiated_demand(numbers: Numbers, p: PerFirm) -> PerFirm:
     """Return differentiated linear demand at prices, over the firms with positive sales.
 
     If k firms sell, ``(b - g_s) q_i = A - p_i - g_s Q`` and ``Q = sum (A - p_i) / (b - g_s + k g_s)``. Those
@@ -178,7 +178,7 @@ def differentiated_demand(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Ar
     return jnp.maximum((willing - g * sold) / (b - g), 0.0)
 
 
-def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
+def cheapest(numbers: Numbers, p: PerFirm) -> PerFirm:
     """Return the sales of one good: the cheapest firms serve linear demand ``(a - p)/b`` in equal parts."""
     lowest = jnp.min(p)
     is_cheapest: Bool[Array, "firm"] = p <= lowest
@@ -190,7 +190,7 @@ def cheapest(numbers: Numbers, p: Float[Array, "firm"]) -> Float[Array, "firm"]:
     )
 
 
-def rationed(numbers: Numbers, p: Float[Array, "firm"], rationing: str) -> Float[Array, "firm"]:
+def rationed(numbers: Numbers, p: PerFirm, rationing: str) -> PerFirm:
     """Return the sales of one good with linear demand where cheaper firms sell first, up to their capacity.
 
     With ``efficient`` rationing those buy from them who value the good most: ``(a - p_i)/b`` less the cheaper

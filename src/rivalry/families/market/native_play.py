@@ -16,7 +16,7 @@ from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import static
 from rivalry.families.market.closed_forms import largest_choices
 from rivalry.families.market.contingent import MarketGame
-from rivalry.families.market.formula_demand import largest_values
+from rivalry.families.market.formula_demand import PerFirm, largest_values
 from rivalry.families.market.model import (
     INTERCEPT,
     STAGES,
@@ -40,10 +40,10 @@ class PeriodState(NamedTuple):
     choice; if it takes a period (``predetermined``), it is the output sold now.
     """
 
-    choice: Float[Array, "firm"]  # outputs or prices
-    capacity: Float[Array, "firm"]
+    choice: PerFirm  # outputs or prices
+    capacity: PerFirm
     price: Scalar  # the last one of one good, or the mean over firms
-    cash: Float[Array, "firm"]
+    cash: PerFirm
     active: Bool[Array, "firm"]  # firms that have not exited
     period: Int[Array, ""]
 
@@ -51,13 +51,13 @@ class PeriodState(NamedTuple):
 class Flow(NamedTuple):
     """The results of a period, ``[firm]``; quantities and money of the whole market, not per unit of size."""
 
-    q: Float[Array, "firm"]  # sold
-    p: Float[Array, "firm"]
-    profit: Float[Array, "firm"]  # revenue less cost, before tax and adjustment
-    cash_flow: Float[Array, "firm"]
+    q: PerFirm  # sold
+    p: PerFirm
+    profit: PerFirm  # revenue less cost, before tax and adjustment
+    cash_flow: PerFirm
 
 
-def initial_state(market: Market, choice: Float[Array, "firm"]) -> PeriodState:
+def initial_state(market: Market, choice: PerFirm) -> PeriodState:
     """Return the state at the beginning of the first period, with previous choices ``choice``."""
     firms, price = jnp.ones(market.players), jnp.mean(market.clear(choice[:, None]).p)
     cash = market.numbers["cash"] * firms if market.dynamics.cash else jnp.zeros(market.players)
@@ -75,7 +75,7 @@ def settle(
     before: PeriodState,
     x: Float[Array, "firm axis"],
     shift: float | Scalar = 0.0,
-    upper_limit: Float[Array, "firm"] | None = None,
+    upper_limit: PerFirm | None = None,
 ) -> tuple[Flow, PeriodState]:
     """Clear the market at ``x``, at a level ``shift`` of its shock; return cash flows and the next state.
 
@@ -195,7 +195,7 @@ class MarketPlay(eqx.Module):
 
     market: Market
     space: Box  # of the choices of a period
-    reach: Float[Array, "firm"]  # the largest output
+    reach: PerFirm  # the largest output
     periods: int | None = static()
     observation: str = static()
     grows: bool = static()

@@ -57,8 +57,6 @@ from rivalry.families.market.valuation import recurring_value
 from rivalry.runtime.jax import compiled, concrete_module, floats, jax, jnp, put
 from rivalry.schema.register import BENCHMARKS
 
-Traced = dict[str, tuple[tuple[str, ...], Array]]
-
 # Descriptions.
 
 
@@ -105,7 +103,7 @@ def _(game: Market) -> ndarray:
 
 
 @oracles.traced_metrics.register(Market)
-def _(game: Market, x: Profile) -> Traced:
+def _(game: Market, x: Profile) -> oracles.Traced:
     """Return the metrics of one period, averaged over the levels of the shock."""
     shifts, probabilities = jnp.zeros(1), jnp.ones(1)
     if game.shock is not None:
@@ -113,7 +111,7 @@ def _(game: Market, x: Profile) -> Traced:
     return _mean_metrics(game, jnp.broadcast_to(x, (len(shifts), *x.shape)), shifts, probabilities)
 
 
-def _mean_metrics(market: Market, choices: Array, shifts: Array, probabilities: Array) -> Traced:
+def _mean_metrics(market: Market, choices: Array, shifts: Array, probabilities: Array) -> oracles.Traced:
     """Return the metrics of one period at choices ``[level player axis]``, averaged over the levels."""
     metrics = jax.vmap(partial(_period, market))(choices, shifts)
     return {
@@ -234,7 +232,7 @@ def _(game: ContingentMarket, x: Profile) -> Record:
 @oracles.traced_metrics.register(
     ContingentMarket, when=lambda game: isinstance(game.game, Market) and len(game.stages) == 1
 )
-def _(game: ContingentMarket, x: Profile) -> Traced:
+def _(game: ContingentMarket, x: Profile) -> oracles.Traced:
     return _mean_metrics(whole_market(game), x.T[..., None], game.levels, game.probabilities)
 
 
@@ -291,10 +289,10 @@ def _(game: OwnedMarket) -> oracles.Labels:
 
 
 @oracles.traced_metrics.register(OwnedMarket)
-def _(game: OwnedMarket, x: Profile) -> Traced:
+def _(game: OwnedMarket, x: Profile) -> oracles.Traced:
     """Return the metrics of the products, and concentration and market shares by firm."""
     of_products = oracles.traced_metrics(game.game, game.choices(x))
-    record: Traced = {
+    record: oracles.Traced = {
         name: (("product",) if dims else (), array) for name, (dims, array) in of_products.items()
     }
     shares = jnp.zeros(game.players).at[game.places[0]].add(record["market_share"][1])

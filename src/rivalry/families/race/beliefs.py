@@ -139,7 +139,7 @@ def _(game: Believing, x: Profile) -> Record:
 
 
 @oracles.traced_metrics.register(Believing)
-def _(game: Believing, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+def _(game: Believing, x: Profile) -> oracles.Traced:
     payoffs = {"believed": game.payoffs(x), "realised": game.true.payoffs(x)}
     return oracles.traced_metrics(game.true, x) | {
         name: (("player",), array) for name, array in payoffs.items()

@@ -229,6 +229,9 @@ def _numbers(race: Race) -> dict[str, ndarray]:
     return symbols | ease
 
 
+Parameters = dict[str, Any]  # by symbol, ``[player]``
+
+
 class _Stakes(NamedTuple):
     """Payoffs that outcomes have before costs, ``[player]``; of losses the worst and the best."""
 
@@ -239,7 +242,7 @@ class _Stakes(NamedTuple):
     total: Any  # the largest sum of payoffs
 
 
-def _stakes(at: dict[str, Any]) -> _Stakes:
+def _stakes(at: Parameters) -> _Stakes:
     n = len(at["win"])
     is_own, keep = np.eye(n, dtype=bool), at["keep"][:, None]
     unsafe_loss = keep * at["lose"] - at["harm"]
@@ -265,12 +268,12 @@ def _stakes(at: dict[str, Any]) -> _Stakes:
     )
 
 
-def _log_weights(at: dict[str, Any], log_xp: Any) -> Any:
+def _log_weights(at: Parameters, log_xp: Any) -> Any:
     """Return logarithms of performances to the power of the decisiveness, ``[.. player]``."""
     return at["m"] * (jnp.log(at["B"]) + at["beta"] * log_xp)
 
 
-def _trials(at: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any, Any]:
+def _trials(at: Parameters, trial: Any, beaten: Any) -> tuple[Any, Any, Any]:
     """Return chances of trials ``[.. player axis]``, values of the wins and costs, ``[.. player]``.
 
     Trials are logarithms of inputs, and ``beaten [player]`` those of the rivals' largest performance inputs.
@@ -288,14 +291,14 @@ def _trials(at: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any, Any]
     return chance, stakes.unsafe_win + stakes.safety * sigma, spent
 
 
-def _surplus(at: dict[str, Any], trial: Any, beaten: Any) -> tuple[Any, Any]:
+def _surplus(at: Parameters, trial: Any, beaten: Any) -> tuple[Any, Any]:
     """Return sure payoffs of trials ``[.. player]`` against inputs up to ``beaten``, and the largest sum."""
     stakes = _stakes(at)
     chance, value, spent = _trials(at, trial, jnp.broadcast_to(beaten, at["win"].shape))
     return jnp.minimum(value, stakes.worst + chance * (value - stakes.worst)) - spent, stakes.total
 
 
-def _high(at: dict[str, Any]) -> tuple[Any, Any]:
+def _high(at: Parameters) -> tuple[Any, Any]:
     """Return logarithms of ``e`` and of ``e / 4`` where ``xp < e q (1-q)`` for the win probability q."""
     stakes = _stakes(at)
     span = at["win"] - stakes.worst
@@ -303,7 +306,7 @@ def _high(at: dict[str, Any]) -> tuple[Any, Any]:
     return reach, reach - jnp.log(4.0)
 
 
-def _worth_winning(at: dict[str, Any], trial: Any) -> Any:
+def _worth_winning(at: Parameters, trial: Any) -> Any:
     """Return probabilities with which players win at least, by what trials pay, ``[.. player]``."""
     stakes = _stakes(at)
     chance, value, spent = _trials(at, trial, _high(at)[1])
@@ -311,7 +314,7 @@ def _worth_winning(at: dict[str, Any], trial: Any) -> Any:
 
 
 def _bounds(
-    at: dict[str, Any], surplus_trial: object, winning_trial: object, beaten: Any
+    at: Parameters, surplus_trial: object, winning_trial: object, beaten: Any
 ) -> tuple[Any, Any, Any]:
     """Number that must be above 0, and the logarithms of the bounds, ``[player axis]`` each.
 
@@ -336,7 +339,7 @@ def _bounds(
 
 @partial(compiled, effort=0)
 def _enclosed_bounds(
-    numbers: dict[str, Any], surplus_trial: object, winning_trial: object, beaten: object
+    numbers: Parameters, surplus_trial: object, winning_trial: object, beaten: object
 ) -> tuple[Any, Any, Any]:
     """Return lower bounds on the first two numbers of `_bounds`, and upper bounds on the last."""
     names = list(numbers)
@@ -361,7 +364,7 @@ def _best_trials(numbers: dict[str, ndarray], high: ndarray) -> tuple[ndarray, n
 
 
 @partial(compiled, effort=0)
-def _surpluses(numbers: dict[str, Any], grid: object, sizes: Any) -> tuple[Any, Any, Any]:
+def _surpluses(numbers: Parameters, grid: object, sizes: Any) -> tuple[Any, Any, Any]:
     """Return the surplus of the best trials ``[size]``, and their indices ``[size player]``, ``[player]``."""
 
     def surplus_at(size: Array) -> tuple[Array, Array]:

@@ -156,7 +156,7 @@ def race(
     return _with_beliefs(dict(locals()))
 
 
-def _with_beliefs(options: dict[str, Any]) -> Race | Believing:
+def _with_beliefs(options: Table) -> Race | Believing:
     """Return the race, with its players' beliefs about it. Raises `ValueError`."""
     beliefs = options.pop("beliefs")
     true = _make(options)
@@ -174,7 +174,7 @@ def _with_beliefs(options: dict[str, Any]) -> Race | Believing:
     return Believing.of(true, races, list(map(_keys, beliefs)))
 
 
-def _believed_race(options: dict[str, Any], k: int, table: Mapping[str, Any]) -> Race:
+def _believed_race(options: Table, k: int, table: Mapping[str, Any]) -> Race:
     """Return the race that player ``k`` believes in. Raises `ValueError`."""
     for name in [*table, *map(locate_key, _keys(table))]:
         if name in FIXED:
@@ -203,7 +203,7 @@ def _merge_belief(old: object, new: object) -> Any:
     return {**table, **new}
 
 
-def _make(options: dict[str, Any]) -> Race:
+def _make(options: Table) -> Race:
     """Return the race with the keys of a study. Raises `ValueError` that names a key with its table."""
     try:
         return _build(flatten_parts(options))
@@ -211,7 +211,7 @@ def _make(options: dict[str, Any]) -> Race:
         raise ValueError(locate_key(str(error))) from None
 
 
-def _build(options: dict[str, Any]) -> Race:
+def _build(options: Table) -> Race:
     players = count_players(options, [*NAMES, "disaster_cost", "gamma"])
     check_conflicts(options)
     infinite = _is_infinite(options)
@@ -304,7 +304,7 @@ def disaster_costs(value: object, players: int, periods: int) -> tuple[Any, str]
     return per_player("disaster_cost", value, players, periods), "victim"
 
 
-def _is_infinite(options: dict[str, Any]) -> bool:
+def _is_infinite(options: Table) -> bool:
     """True if the horizon is infinite. Raises `ValueError` for options that need a last period."""
     if options["horizon"] not in ("inf", float("inf")):
         return False
@@ -325,7 +325,7 @@ def _is_infinite(options: dict[str, Any]) -> bool:
     return True
 
 
-def _numbers(options: dict[str, Any], players: int, periods: int) -> tuple[dict[str, Any], str]:
+def _numbers(options: Table, players: int, periods: int) -> tuple[Table, str]:
     """Return the parameters as arrays, and whether costs of a disaster are by victim or by pair."""
     if options["cost"] not in ("linear", "quadratic"):  # one price for both inputs
         options = {**options, "price": 0.1 if options["price"] is None else options["price"]}
@@ -343,7 +343,7 @@ def _numbers(options: dict[str, Any], players: int, periods: int) -> tuple[dict[
     return numbers, damage
 
 
-def _rules(options: dict[str, Any]) -> Rules:
+def _rules(options: Table) -> Rules:
     parts = {p: options[p] if callable(options[p]) else kinds[options[p]] for p, kinds in KINDS.items()}
     return Rules(
         **parts,
@@ -353,7 +353,7 @@ def _rules(options: dict[str, Any]) -> Rules:
     )
 
 
-def _weights(options: dict[str, Any], players: int, periods: int) -> ndarray:
+def _weights(options: Table, players: int, periods: int) -> ndarray:
     """Return the weights of payoffs, ``[period player]``."""
     if options["period_weights"] is not None:
         weights = number("period_weights", options["period_weights"])
@@ -367,7 +367,7 @@ def _weights(options: dict[str, Any], players: int, periods: int) -> ndarray:
     return gamma ** (np.arange(periods)[:, None] + options["discount_offset"])
 
 
-def _by_performance(numbers: dict[str, Any], price: float, stake: float, multiple: float) -> float:
+def _by_performance(numbers: Table, price: float, stake: float, multiple: float) -> float:
     """Return an upper bound on rewards that grow with performance, from the most that pays for itself."""
     largest = {name: np.max(np.abs(np.asarray(value))) for name, value in numbers.items()}
     reward = max(largest["prize_per_performance"], largest["loser_prize_per_performance"])
@@ -383,7 +383,7 @@ def _by_performance(numbers: dict[str, Any], price: float, stake: float, multipl
 
 
 def _ceilings(
-    numbers: dict[str, Any], weights: ndarray, columns: tuple[str, ...], cost: object, gamma: float
+    numbers: Table, weights: ndarray, columns: tuple[str, ...], cost: object, gamma: float
 ) -> dict[str, float]:
     """Return by column the largest input that may pay, at most `FARTHEST`.
 
@@ -428,11 +428,11 @@ def _ceilings(
     return {column: bought(*pair, performance) for column, pair in prices_by_column.items()}
 
 
-def _smallest(numbers: dict[str, Any], name: str) -> float:
+def _smallest(numbers: Table, name: str) -> float:
     return float(np.min(np.asarray(numbers[name])))
 
 
-def _prices(numbers: dict[str, Any], part: str, cost: object) -> tuple[float, float]:
+def _prices(numbers: Table, part: str, cost: object) -> tuple[float, float]:
     """Return the lowest price of an input, and its lowest rise per unit, over players and periods."""
     if cost not in ("linear", "quadratic"):
         certified = cost in ("certification", "relative_certification")
@@ -444,7 +444,7 @@ def _prices(numbers: dict[str, Any], part: str, cost: object) -> tuple[float, fl
     return price, _smallest(numbers, f"{part}_price_slope") if cost == "quadratic" else 0.0
 
 
-def _free(numbers: dict[str, Any], cost: object) -> str | None:
+def _free(numbers: Table, cost: object) -> str | None:
     """Input that costs nothing however much of it is bought, and why; None where none does."""
     for part in ("safety", "performance") if cost in ("linear", "quadratic") else ():
         price, slope = _prices(numbers, part, cost)
@@ -458,8 +458,8 @@ def _free(numbers: dict[str, Any], cost: object) -> str | None:
 
 
 def _space(
-    options: dict[str, Any],
-    numbers: dict[str, Any],
+    options: Table,
+    numbers: Table,
     weights: ndarray,
     columns: tuple[str, ...],
     infinite: bool,

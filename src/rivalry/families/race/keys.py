@@ -205,7 +205,7 @@ NAMES = (
 """Parameters with a number per player."""
 
 
-def flatten_parts(parts: Mapping[str, Any]) -> dict[str, Any]:
+def flatten_parts(parts: Mapping[str, Any]) -> Table:
     """Return the keys of all parts in one table, with defaults; a part itself is its kind.
 
     Examples
@@ -236,7 +236,7 @@ def locate_key(message: str) -> str:
 SHARE_SLACK = 1e-6
 
 
-def count_players(options: dict[str, Any], names: Iterable[str]) -> int:
+def count_players(options: Table, names: Iterable[str]) -> int:
     """Return the number of players: as given, by the first list of numbers, or 2. Raises `ValueError`."""
     player_count = options["players"]
     if player_count is not None:
@@ -253,7 +253,7 @@ def count_players(options: dict[str, Any], names: Iterable[str]) -> int:
     return 2
 
 
-def check_conflicts(options: dict[str, Any]) -> None:
+def check_conflicts(options: Table) -> None:
     """Raise `ValueError` if one thing is given in two ways."""
     if options["period_weights"] is not None and np.any(np.asarray(options["gamma"], dtype=object) != 1.0):
         raise ValueError("gamma: clashes with period_weights, which take its place")
@@ -282,7 +282,7 @@ OF_KINDS: dict[str, tuple[str, ...]] = {
 """Numbers that only some kinds of risk and cost use."""
 
 
-def plain_parts(options: dict[str, Any], numbers: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def plain_parts(options: Table, numbers: Table) -> tuple[Table, Table]:
     """Options in which a kind whose numbers have no effect is the plain kind, and the numbers in use.
 
     Numbers that no part uses are left out, so that no method moves one without an effect.

@@ -125,7 +125,7 @@ def metrics(race: Race, x: Profile) -> Record:
 
 
 @oracles.traced_metrics.register(Race)
-def traced_metrics(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], Array]]:
+def traced_metrics(race: Race, x: Profile) -> oracles.Traced:
     """Return the same as arrays that JAX can trace, without ``identified``."""
     outcome, paid, stocks = race.periodic(x)
     survival = jnp.append(1.0, jnp.cumprod(race.p_continue(outcome)))
@@ -140,7 +140,7 @@ def traced_metrics(race: Race, x: Profile) -> dict[str, tuple[tuple[str, ...], A
     means = {name: jnp.sum(p_reached * array) / total for name, array in sums.items()}
     means["revenue"] = jnp.sum(p_reached * _revenue(race, rows, outcome)) / total
     dims = ("period", "player") if has_periods else ("player",)
-    record: dict[str, tuple[tuple[str, ...], Array]]
+    record: oracles.Traced
     record = {name: (dims, array if has_periods else array[0]) for name, array in by_player.items()}
     record |= {name: ((), mean) for name, mean in means.items()}
     if has_periods:

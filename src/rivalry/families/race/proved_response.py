@@ -49,13 +49,16 @@ SAME_WORTH = 1e-9  # of the gain: of two best safeties that differ by less, both
 NEGLIGIBLE = 37.0  # in logs: that much less performance than the rivals' wins with probability 1e-16
 
 
+Affine = tuple[float, float]  # ``c0, c1`` of ``c0 + c1 p`` in own performance ``p``
+
+
 class Problem(NamedTuple):
     """One player's period in numbers; pairs are ``c0 + c1 p`` in own performance ``p``."""
 
-    lose: tuple[float, float]  # b: payoff if another player wins, or nobody, at own safety 0
-    win: tuple[float, float]  # a: payoff of an own win at own safety 0
-    safe_win: tuple[float, float]  # R: what safety adds to an own win
-    safe_loss: tuple[float, float]  # L: what it adds otherwise
+    lose: Affine  # b: payoff if another player wins, or nobody, at own safety 0
+    win: Affine  # a: payoff of an own win at own safety 0
+    safe_win: Affine  # R: what safety adds to an own win
+    safe_loss: Affine  # L: what it adds otherwise
     power: float  # g
     alpha: float
     beta: float
@@ -75,7 +78,7 @@ class Problem(NamedTuple):
     least_xs: float = -np.inf  # ln of the safety input that must be reached
 
     @property
-    def pairs(self) -> tuple[tuple[float, float], ...]:
+    def pairs(self) -> tuple[Affine, ...]:
         """Return all pairs, in the order b, a, R, L."""
         return self.lose, self.win, self.safe_win, self.safe_loss
 
@@ -98,7 +101,7 @@ class Span(NamedTuple):
         return Span(np.minimum.reduce(corners), np.maximum.reduce(corners))
 
 
-def affine(pair: tuple[float, float], p: Span) -> Span:
+def affine(pair: Affine, p: Span) -> Span:
     """Return ``c0 + c1 p``."""
     return p * pair[1] + pair[0]
 
