@@ -87,11 +87,8 @@ def slopes_in_logs(race: Race, y: Profile) -> Profile:
                 [numbers["safety_exponent"][i] * gain, numbers["performance_exponent"][i] * performance]
             )
         )
-    prices = (
-        numbers["safety_price"] - numbers["safety_subsidy"],
-        numbers["performance_price"] + numbers["performance_tax"],
-    )
-    spent = jnp.stack([prices[0] * xs, prices[1] * xp], axis=1)
+    price_s, price_p = period.input_prices(numbers)
+    spent = jnp.stack([price_s * xs, price_p * xp], axis=1)
     if rules.cost is period.quadratic:
         slopes = numbers["safety_price_slope"] * xs**2, numbers["performance_price_slope"] * xp**2
         spent = spent + jnp.stack(slopes, axis=1)
@@ -184,10 +181,6 @@ def _obstacle(race: Race) -> str:
     rules, numbers = race.rules, {name: np.asarray(part) for name, part in race.numbers_at(0).items()}
     if not has_slopes_in_logs(race):
         return "several periods, custom parts, the contest 'best' and costs with thresholds"
-    dear = (
-        numbers["safety_price"] - numbers["safety_subsidy"],
-        numbers["performance_price"] + numbers["performance_tax"],
-    )
     grows = numbers["prize_per_performance"], numbers["loser_prize_per_performance"]
     factors = numbers["safety_productivity"], numbers["performance_productivity"], np.asarray(race.weights)
     conditions = {
@@ -195,7 +188,7 @@ def _obstacle(race: Race) -> str:
         f"risk = {period.rule_name(rules.risk)!r}; must be 'winner_only'": rules.risk is period.winner_only,
         f"cost = {period.rule_name(rules.cost)!r}; must be 'linear'": rules.cost is period.linear,
         "safety_exponent of 1 or more": bool(np.all(numbers["safety_exponent"] < 1)),
-        "inputs that cost nothing": all(np.all(price > 0) for price in dear),
+        "inputs that cost nothing": all(np.all(price > 0) for price in period.input_prices(numbers)),
         "prizes that grow with performance": not any(np.any(part) for part in grows),
         "productivities or weights of 0": all(np.all(part > 0) for part in factors),
     }

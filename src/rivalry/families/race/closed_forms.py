@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
+from rivalry.core.payoffs import payoffs
 from rivalry.core.roots import zero
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
+from rivalry.runtime.jax import put
 from rivalry.schema.registry import near
 
 TRACES = -690.0  # ln xp below which no root is searched
@@ -132,10 +134,8 @@ def symmetric_equilibria(game: Race) -> list[Point]:
     >>> round(point.safety_input, 6), round(point.performance_input, 6), round(point.p_safe, 6), point.is_nash
     (0.87079, 0.533848, 0.775394, True)
     """
-    numbers, (weight, ahead) = symmetric_numbers(game)
-    points = [_point(numbers, y, z) for y, z in _roots(numbers)]
-    for k, p in enumerate(points):
-        points[k] = p._replace(payoff=weight * p.payoff + ahead, idle_payoff=weight * p.idle_payoff + ahead)
+    numbers = symmetric_numbers(game)
+    points = [_point(game, numbers, y, z) for y, z in _roots(numbers)]
     return sorted(points, key=lambda point: (not point.is_nash, -point.payoff))
 
 
@@ -146,11 +146,8 @@ def profiles(game: Race) -> ndarray:
     return np.tile(rows, (1, game.players, 1))
 
 
-def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
-    """Return the numbers of identical players, and the weight and the constant of their payoffs.
-
-    Raises `ValueError`; see `symmetric_equilibria`.
-    """
+def symmetric_numbers(game: Race) -> SymmetricRace:
+    """Return the numbers of identical players. Raises `ValueError`; see `symmetric_equilibria`."""
     _check_closed_form(game)
     numbers = game.numbers_at(0)
     numbers_of_player: dict[str, Any] = {"loser_weight": 0.0}
@@ -162,18 +159,15 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
     for name in ("prize_per_performance", "loser_prize_per_performance"):
         if numbers_of_player[name]:
             raise ValueError(f"{name}: {numbers_of_player[name]:g} must be 0 for a closed form")
-    prices = {
-        "safety_price": numbers_of_player["safety_price"] - numbers_of_player["safety_subsidy"],
-        "performance_price": numbers_of_player["performance_price"] + numbers_of_player["performance_tax"],
-    }
-    for name, price in prices.items():
+    r_s, r_p = period.input_prices(numbers_of_player)
+    for name, price in {"safety_price": r_s, "performance_price": r_p}.items():
         if not price > 0:
             raise ValueError(f"{name}: {price:g}, taxes and subsidies included, must be above 0")
     own_effect, other_effect = _damages(game, np.asarray(numbers["disaster_cost"], float))
-    weight, ahead = float(np.asarray(game.weights)[0, 0]), float(np.asarray(game.ahead)[0])
+    weight = float(np.asarray(game.weights)[0, 0])
     no_winner = -own_effect if game.rules.no_winner == "disaster" else numbers_of_player["no_winner"]
     if game.end_on == "win" and weight > 0:
-        no_winner, ahead = no_winner + ahead / weight, 0.0
+        no_winner += float(np.asarray(game.ahead)[0]) / weight
     symbols: dict[str, Any] = dict(zip(SYMBOLS, map(numbers_of_player.get, USED), strict=False))
     survives, win, lose = (
         numbers_of_player["prize_survives"],
@@ -184,12 +178,12 @@ def symmetric_numbers(game: Race) -> tuple[SymmetricRace, tuple[float, float]]:
         **symbols,
         n=game.players,
         risk=period.rule_name(game.rules.risk),
-        r_s=prices["safety_price"],
-        r_p=prices["performance_price"],
+        r_s=r_s,
+        r_p=r_p,
         win=(win, survives * win - own_effect - numbers_of_player["liability"]),
         lose=(lose, survives * lose - other_effect),
         none=no_winner,
-    ), (weight, ahead)
+    )
 
 
 def _check_closed_form(game: Race) -> None:
@@ -386,27 +380,15 @@ def _roots_on_branch(numbers: SymmetricRace, y: ndarray, low: bool) -> list[tupl
     return [(at, float(_solve_log_odds(numbers, _level(numbers, at), low=low))) for at in roots]
 
 
-def _point(numbers: SymmetricRace, y: float, z: float) -> Point:
+def _point(game: Race, numbers: SymmetricRace, y: float, z: float) -> Point:
     at = _Terms(*(float(part) for part in _terms(numbers, y, z)))
     xs, xp = numbers.alpha * at.gain / numbers.r_s, float(np.exp(y))
-    won = at.q * at.ahead + (1 - at.nobody) * at.behind
-    u = won + numbers.none - numbers.r_s * xs - numbers.r_p * xp
-    idle = _idle_payoff(numbers, y, z)
-    return Point(xs, xp, float(_sigma(z)), at.q, (1 - at.nobody) * at.safe, u, idle, bool(u >= idle))
-
-
-def _idle_payoff(numbers: SymmetricRace, y: float, z: float) -> float:
-    """Return the payoff of a player that spends nothing; without performance its technology is safe."""
-    n, own_safety, sigma = numbers.n, float(numbers.theta > 0), float(_sigma(z))
-    safe = {
-        "winner_only": sigma,
-        "mixed": (1 - numbers.lam) * sigma + numbers.lam * ((n - 2) * sigma + own_safety) / (n - 1),
-        "multiplicative": sigma ** (n - 1) * own_safety,
-        "additive": ((n - 1) * sigma + own_safety) / n,
-    }[numbers.risk]
-    won = (n - 1) * float(_win_probability(numbers, y, n - 1))
-    well, ill = numbers.lose
-    return float(won * (safe * well + (1 - safe) * ill) + (1 - won) * numbers.none)
+    x = np.tile([xs, xp], (numbers.n, 1))
+    payoff = float(payoffs(game, put(x))[0])
+    x[0] = 0.0
+    idle_payoff = float(payoffs(game, put(x))[0])
+    p_safe, is_nash = (1 - at.nobody) * at.safe, payoff >= idle_payoff
+    return Point(xs, xp, float(_sigma(z)), at.q, p_safe, payoff, idle_payoff, is_nash)
 
 
 # --- comparative statics ------------------------------------------------------------------------------------
@@ -464,7 +446,7 @@ def dsigma(game: Race, wrt: str) -> Slope:
     """
     if wrt not in PARAMETERS:
         raise ValueError(f"wrt: {wrt!r} is unknown; {near(wrt, PARAMETERS)}")
-    race, _ = symmetric_numbers(game)
+    race = symmetric_numbers(game)
     if race.obstacle:
         raise ValueError(f"{race.obstacle}, for comparative statics in closed form")
     (point,) = symmetric_equilibria(game)

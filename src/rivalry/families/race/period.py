@@ -240,11 +240,16 @@ def mixed(z: PerPlayer, sigma: PerPlayer, numbers: Numbers) -> PerPlayer:
 # --- cost: (xs, xp, log of certified safety, numbers) -> cost per player ------------------------------------
 
 
+def input_prices(numbers: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the prices of safety and of performance inputs, taxes and subsidies included."""
+    price_p = numbers["performance_price"] + numbers["performance_tax"]
+    return numbers["safety_price"] - numbers["safety_subsidy"], price_p
+
+
 def linear(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
     """Return ``r_s xs + r_p xp``, less the subsidy on safety, with the tax on performance."""
-    return (numbers["safety_price"] - numbers["safety_subsidy"]) * xs + (
-        numbers["performance_price"] + numbers["performance_tax"]
-    ) * xp
+    price_s, price_p = input_prices(numbers)
+    return price_s * xs + price_p * xp
 
 
 def quadratic(xs: PerPlayer, xp: PerPlayer, safety: PerPlayer, numbers: Numbers) -> PerPlayer:
