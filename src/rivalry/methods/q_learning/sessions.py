@@ -169,8 +169,7 @@ def advance_sessions(tables: FiniteGame, rule: SessionRule, session: Session, st
                 desk = rounds.buffers(tables, int(tables.sizes.max()))
                 sessions.play(tables, rule, arrays, desk, selected, steps)
             else:
-                play = sessions.play_turns if pair.turns else sessions.play_rounds
-                play(pair, rule, arrays, selected, steps)
+                sessions.play_pair(pair, rule, arrays, selected, steps)
 
     map_in_threads(part, running)
     return int((session["clock"][running, 0] - before).max())

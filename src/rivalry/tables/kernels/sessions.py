@@ -8,7 +8,7 @@ action.
 The greedy action of every state is stored, and replaced only by a strictly better one. ``runner`` is at least
 the value of every other action, so a state is searched only where its greedy value falls below that.
 
-Two players with at most one round of memory have loops of their own, `play_rounds` and `play_turns`.
+Two players with at most one round of memory have a loop of their own, `play_pair`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from rivalry.tables.kernels.shapes import (
 RENEWED = 1024  # periods after which exponentially decreasing levels are recomputed; a power of two
 # an exponentially falling temperature underflows to 0 in the end, and values are divided by it
 COLDEST = 1e-300  # lowest temperature
-_ONE, _TWO = np.uint64(1), np.uint64(2)
+_ONE = np.uint64(1)
 
 
 @kernel
@@ -405,13 +405,12 @@ def _store_signal(pair, sessions, session):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def play_rounds(
-    pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: ndarray, steps: int
-) -> None:
-    """Play up to ``steps`` further rounds in which both players decide, in place.
+def play_pair(pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: ndarray, steps: int) -> None:
+    """Play up to ``steps`` further rounds of two players, in place.
 
-    With ``staged`` the second observes the first's action. Numbers of the second player end in an underscore,
-    or are the letters after those of the first.
+    Both decide in every round, or with ``turns`` one, while the other's action stands. With ``staged`` the
+    second observes the first's action. Numbers of the second player end in an underscore, or are the letters
+    after those of the first.
     """
     for session in selected:
         first = _own_tables(pair, rule, sessions, session, pair.first)
@@ -426,73 +425,36 @@ def play_rounds(
         while period < end and over == RUNNING:
             e = level_at(e, first.scale, first.beta, first.decay, period)
             f = level_at(f, second.scale, second.beta, second.decay, period)
-            state, state_ = joint, joint
+            state, state_, new, newer = joint, joint, False, False
             if not pair.plain:
                 state, state_ = first.look[at(joint)], second.look[at(joint)]
-            number = unit(word(seed, counter))
-            a, new = _decide_in_pair(first, period, state, e, number, past, last_action, owed, weight)
+            decides = not pair.turns or period & 1 == 0
+            decides_ = not pair.turns or period & 1 == 1
+            if decides:
+                number = unit(word(seed, counter))
+                counter += _ONE
+                a, new = _decide_in_pair(first, period, state, e, number, past, last_action, owed, weight)
             if pair.staged:
                 state_ = state_ * first.size + a
-            number = unit(word(seed, counter + _ONE))
-            b, newer = _decide_in_pair(second, period, state_, f, number, past_, last_action_, owed_, weight_)
-            counter += _TWO
-            joint = a * first.stride + b * second.stride
-            if first.learns:
-                past, last_action, owed, weight = state, a, first.payoff[at(joint)], first.gamma
-            if second.learns:
-                past_, last_action_, owed_, weight_ = state_, b, second.payoff[at(joint)], second.gamma
-            changed = period + 1 if new or newer else changed
-            if period - rule.tally_calm * changed >= rule.tally_from:
-                _tally(rule, pair, period - rule.tally_calm * changed, tally, counts, joint)
-            period += 1
-            over = session_status(rule, period, changed)
-        _store(first, level, recent, e, a, past, last_action, owed, weight)
-        _store(second, level, recent, f, b, past_, last_action_, owed_, weight_)
-        stream[1], clock[0], clock[1], clock[2] = counter, period, changed, over
-        _store_signal(pair, sessions, session)
-
-
-@kernel
-def play_turns(pair: Pair, rule: SessionRule, sessions: SessionArrays, selected: ndarray, steps: int) -> None:
-    """Play up to ``steps`` further rounds in which one player decides, the other's action standing, in place.
-
-    Names as in `play_rounds`.
-    """
-    for session in selected:
-        first = _own_tables(pair, rule, sessions, session, pair.first)
-        second = _own_tables(pair, rule, sessions, session, 1 - pair.first)
-        stream, clock, tally = sessions.stream[session], sessions.clock[session], sessions.tally[session]
-        counts, recent, level = sessions.counts[session], sessions.recent[session, 0], sessions.level[session]
-        seed, counter, period, changed, over = stream[0], stream[1], clock[0], clock[1], clock[2]
-        e, a, past, last_action, owed, weight = _load(first, level, recent)
-        f, b, past_, last_action_, owed_, weight_ = _load(second, level, recent)
-        joint = a * first.stride + b * second.stride
-        end = period + steps
-        while period < end and over == RUNNING:
-            e = level_at(e, first.scale, first.beta, first.decay, period)
-            f = level_at(f, second.scale, second.beta, second.decay, period)
-            number = unit(word(seed, counter))
-            if period & 1 == 0:
-                state = first.look[at(joint)]
-                a, new = _decide_in_pair(first, period, state, e, number, past, last_action, owed, weight)
-                joint = a * first.stride + b * second.stride
-                if first.learns:
-                    past, last_action, owed, weight = state, a, first.payoff[at(joint)], first.gamma
-                # the other firm does not decide but is paid: its pending decision earns and is discounted
-                owed_ += weight_ * second.payoff[at(joint)]
-                weight_ *= second.gamma
-            else:
-                state = second.look[at(joint)]
-                b, new = _decide_in_pair(
-                    second, period, state, f, number, past_, last_action_, owed_, weight_
+            if decides_:
+                number = unit(word(seed, counter))
+                counter += _ONE
+                b, newer = _decide_in_pair(
+                    second, period, state_, f, number, past_, last_action_, owed_, weight_
                 )
-                joint = a * first.stride + b * second.stride
-                if second.learns:
-                    past_, last_action_, owed_, weight_ = state, b, second.payoff[at(joint)], second.gamma
+            joint = a * first.stride + b * second.stride
+            # a player that does not decide is paid: its pending decision earns and is discounted
+            if not decides:
                 owed += weight * first.payoff[at(joint)]
                 weight *= first.gamma
-            counter += _ONE
-            changed = period + 1 if new else changed
+            elif first.learns:
+                past, last_action, owed, weight = state, a, first.payoff[at(joint)], first.gamma
+            if not decides_:
+                owed_ += weight_ * second.payoff[at(joint)]
+                weight_ *= second.gamma
+            elif second.learns:
+                past_, last_action_, owed_, weight_ = state_, b, second.payoff[at(joint)], second.gamma
+            changed = period + 1 if new or newer else changed
             if period - rule.tally_calm * changed >= rule.tally_from:
                 _tally(rule, pair, period - rule.tally_calm * changed, tally, counts, joint)
             period += 1
