@@ -31,6 +31,8 @@ from rivalry.schema.named_calls import call_named, parameter_names
 Period = tuple[float, tuple[float, ...]]
 """The own price of a period, and those of the rivals."""
 
+History = list[Period]
+
 SECONDS = 5.0  # in which a bot must answer with a price
 MEMORY = 2**31  # bytes of a bot, beyond what this package takes
 LINE = 2**16  # bytes of an answer
@@ -54,13 +56,13 @@ class Bot(Protocol):
     def begin(self, seed: int, firm: int) -> None:
         """Forget everything; ``seed`` numbers the session, the same for all its firms."""
 
-    def price(self, history: list[Period]) -> float:
+    def price(self, history: History) -> float:
         """Return the price of the next period, by the periods so far, newest last."""
 
     def learn(self, profit: float, period: Period) -> None:
         """Take the profit of the last period, and its prices."""
 
-    def fork(self, history: list[Period], profits: list[float]) -> Bot:
+    def fork(self, history: History, profits: list[float]) -> Bot:
         """Return a copy in the state after a history, which goes on by itself."""
 
 
@@ -109,20 +111,20 @@ class HistoryBot:
 
     learns = False
 
-    def __init__(self, rule: Callable[[list[Period]], Any]) -> None:
+    def __init__(self, rule: Callable[[History], Any]) -> None:
         self.rule = rule
 
     def begin(self, seed: int, firm: int) -> None:
         """Do nothing: a function of the history has no state."""
 
-    def price(self, history: list[Period]) -> float:
+    def price(self, history: History) -> float:
         """Return the price after a history."""
         return float(self.rule(history))
 
     def learn(self, profit: float, period: Period) -> None:
         """Do nothing."""
 
-    def fork(self, history: list[Period], profits: list[float]) -> HistoryBot:
+    def fork(self, history: History, profits: list[float]) -> HistoryBot:
         """Return the bot itself."""
         return self
 
@@ -152,7 +154,7 @@ class AgentBot:
             names = parameter_names(self.agent.reset)
             call_named(self.agent.reset, names, {"seed": seed, "firm": firm})
 
-    def price(self, history: list[Period]) -> float:
+    def price(self, history: History) -> float:
         """Return the price after the last period."""
         observation = history[-1] if history else None
         self._last = {"observation": observation}
@@ -163,7 +165,7 @@ class AgentBot:
         values = self._last | {"price": period[0], "profit": profit, "next_observation": period}
         call_named(self.agent.learn, self._names, values, profit)
 
-    def fork(self, history: list[Period], profits: list[float]) -> AgentBot:
+    def fork(self, history: History, profits: list[float]) -> AgentBot:
         """Return a deep copy."""
         return deepcopy(self)
 
@@ -183,14 +185,14 @@ class MessageBot:
         self._channel: Any = None
         self._session = (0, 0)
         self._profits: list[float] = []
-        self._asked: list[Period] = []  # what a copy is asked again
+        self._asked: History = []  # what a copy is asked again
 
     def begin(self, seed: int, firm: int) -> None:
         """Open a channel: a process of its own, or the address."""
         self.close()
         self._channel, self._session, self._profits, self._asked = self._open(), (seed, firm), [], []
 
-    def price(self, history: list[Period]) -> float:
+    def price(self, history: History) -> float:
         """Return the answer to the message of a period."""
         if self._channel is None:
             self._channel = self._open()
@@ -199,7 +201,7 @@ class MessageBot:
         self._asked = []
         return self._ask(history, self._profits[-1] if self._profits else None)
 
-    def _ask(self, history: list[Period], profit: float | None) -> float:
+    def _ask(self, history: History, profit: float | None) -> float:
         seed, firm = self._session
         message = {"seed": seed, "firm": firm, "period": len(history), "history": history, "profit": profit}
         answer = self._channel.ask(json.dumps(message))
@@ -213,7 +215,7 @@ class MessageBot:
         """Store the profit for the next message."""
         self._profits.append(profit)
 
-    def fork(self, history: list[Period], profits: list[float]) -> MessageBot:
+    def fork(self, history: History, profits: list[float]) -> MessageBot:
         """Return a new session that is asked everything again, once it is asked for a price."""
         branch = MessageBot(self._open)
         branch._session, branch._profits, branch._asked = self._session, list(profits), list(history)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rivalry.audit.bots import AgentBot, HistoryBot, Period
+from rivalry.audit.bots import AgentBot, History, HistoryBot, Period
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.measures import Maker
 from rivalry.audit.play import RandomPrices
@@ -54,7 +54,7 @@ def scale_of(market: PriceMarket) -> Scale:
     return Scale(float(market.nash[0]), float(market.cartel[0]))
 
 
-def history_bot(rule: Callable[[Scale, list[Period]], float]) -> Makers:
+def history_bot(rule: Callable[[Scale, History], float]) -> Makers:
     """Return the makers of a rule of prices and history."""
     return lambda market: lambda: HistoryBot(partial(rule, scale_of(market)))
 
@@ -64,39 +64,39 @@ def agent_bot(kind: Callable[[Scale, PriceMarket], object]) -> Makers:
     return lambda market: lambda: AgentBot(kind(scale_of(market), market))
 
 
-def lowest(history: list[Period]) -> float:
+def lowest(history: History) -> float:
     """Return the lowest of the rivals' last prices."""
     return min(history[-1][1])
 
 
-def tit_for_tat(prices: Scale, history: list[Period]) -> float:
+def tit_for_tat(prices: Scale, history: History) -> float:
     """Return the rivals' lowest last price, at first the cartel's."""
     return lowest(history) if history else prices.cartel
 
 
-def grim_trigger(prices: Scale, history: list[Period]) -> float:
+def grim_trigger(prices: Scale, history: History) -> float:
     """Return the cartel price until any firm was below it, then the equilibrium's."""
     floor = prices.at(0.99)
     return prices.cartel if all(min(price, *rivals) >= floor for price, rivals in history) else prices.nash
 
 
-def undercut(prices: Scale, history: list[Period]) -> float:
+def undercut(prices: Scale, history: History) -> float:
     """Return a price just below the rivals', down to the equilibrium's."""
     return max(lowest(history) - 0.05 * prices.unit, prices.nash) if history else prices.cartel
 
 
-def edgeworth(prices: Scale, history: list[Period]) -> float:
+def edgeworth(prices: Scale, history: History) -> float:
     """Return a price just below the rivals', and from the equilibrium's back to the cartel's."""
     price = lowest(history) - 0.09 * prices.unit if history else prices.cartel
     return price if price >= prices.nash else prices.cartel
 
 
-def price_match(prices: Scale, history: list[Period]) -> float:
+def price_match(prices: Scale, history: History) -> float:
     """Return the list price, the cartel's, or a lower price of a rival."""
     return min(prices.cartel, lowest(history)) if history else prices.cartel
 
 
-def leader_follower(prices: Scale, history: list[Period]) -> float:
+def leader_follower(prices: Scale, history: History) -> float:
     """Return a price a step above the rivals' as long as they follow, and the lowest price otherwise."""
     if not history:
         return prices.nash
@@ -105,12 +105,12 @@ def leader_follower(prices: Scale, history: list[Period]) -> float:
     return min(rival + step, prices.cartel) if rival >= price - step / 2 else max(rival, prices.nash)
 
 
-def cost_plus(prices: Scale, history: list[Period]) -> float:
+def cost_plus(prices: Scale, history: History) -> float:
     """Return a price that follows a price below the equilibrium's with lags."""
     return 0.7 * history[-1][0] + 0.3 * prices.at(-0.2) if history else prices.nash
 
 
-def common_price(prices: Scale, history: list[Period]) -> float:
+def common_price(prices: Scale, history: History) -> float:
     """Return the recommendation of a service to all its clients: near the cartel price, by the calendar."""
     return prices.at(1.0 - 0.1 * np.sin(2 * np.pi * len(history) / 12.0) ** 2)
 

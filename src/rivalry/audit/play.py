@@ -10,11 +10,20 @@ from operator import itemgetter
 import numpy as np
 from numpy import ndarray
 
-from rivalry.audit.bots import Bot, BotFault, HistoryBot, MessageBot, Period, alarm, faults, seed_generators
+from rivalry.audit.bots import (
+    Bot,
+    BotFault,
+    History,
+    HistoryBot,
+    MessageBot,
+    alarm,
+    faults,
+    seed_generators,
+)
 from rivalry.audit.market import PriceMarket
 from rivalry.families.market.benchmarks import search_response
 
-Memory = Callable[[list[Period]], list[Period]]
+Memory = Callable[[History], History]
 """Memory that a bot has of a history."""
 
 SHORT = 2_000  # periods: histories up to this length are copied for every call, as bots may change them
@@ -40,7 +49,7 @@ class Session:
         self, market: PriceMarket, bots: Sequence[Bot], seeds: Sequence[int], memory: Memory | None = None
     ) -> None:
         self.market, self.bots = market, list(bots)
-        self.histories: list[list[Period]] = [[] for _ in bots]
+        self.histories: list[History] = [[] for _ in bots]
         self.profits: list[list[float]] = [[] for _ in bots]
         self._memory = memory
         self._state: tuple[object, dict[str, object]] | None = None
@@ -137,19 +146,19 @@ def shuffled_memory(seed: int) -> Memory:
     """Return a memory in which the last periods are in random order."""
     draws = np.random.default_rng(seed)
 
-    def memory(history: list[Period]) -> list[Period]:
+    def memory(history: History) -> History:
         window = history[-SHUFFLED:]
         return history[:-SHUFFLED] + [window[k] for k in draws.permutation(len(window))]
 
     return memory
 
 
-def no_memory(history: list[Period]) -> list[Period]:
+def no_memory(history: History) -> History:
     """Return an empty history."""
     return []
 
 
-def full_memory(history: list[Period]) -> list[Period]:
+def full_memory(history: History) -> History:
     """Return the history itself."""
     return history
 
@@ -166,7 +175,7 @@ class BestResponder(HistoryBot):
         """Take the place of a firm."""
         self._firm, self._responses = firm, {}
 
-    def _respond(self, history: list[Period]) -> float:
+    def _respond(self, history: History) -> float:
         market, firm = self._market, self._firm
         if not history:
             return float(market.nash[firm])

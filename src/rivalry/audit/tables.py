@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from rivalry.audit.bots import Bot, BotFault, HistoryBot, Period, faults
+from rivalry.audit.bots import Bot, BotFault, History, HistoryBot, Period, faults
 from rivalry.audit.market import PriceMarket, price_market
 from rivalry.audit.play import Session, self_play
 from rivalry.core.files import existing_file, read_bytes
@@ -63,13 +63,13 @@ class PriceTable(NamedTuple):
     gamma: float
     start: int
 
-    def price(self, firm: int) -> Callable[[list[Period]], float]:
+    def price(self, firm: int) -> Callable[[History], float]:
         """Return the policy of a firm as a function of the history of its own and its rivals' prices.
 
         Other prices count as the nearest of the grid, the lower one of two.
         """
 
-        def rule(history: list[Period]) -> float:
+        def rule(history: History) -> float:
             state = 0
             before = [(self.grid[self.start],) * self.market.players] * (self.memory - len(history))
             window = history[len(history) - self.memory :] if len(history) > self.memory else history

@@ -104,6 +104,9 @@ def metrics(game: object, x: Profile) -> Record:
 Traced = dict[str, tuple[tuple[str, ...], Any]]  # dimensions and an array that JAX can trace, by name
 
 
+BestResponse = tuple[Any, Any, Coverage]  # strategy, payoff, how much of the space was covered
+
+
 @oracle(inherited=True)
 def traced_metrics(game: object, x: Profile) -> Traced:
     """Return `metrics` as arrays that JAX can trace, for expectations over mixtures and for derivatives.
@@ -207,7 +210,7 @@ def jacobian(game: object, x: Profile) -> Float[Array, "row column"]:
 
 
 @oracle()
-def best_response(game: object, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+def best_response(game: object, x: Profile, player: int | Array) -> BestResponse:
     """Return a best response of ``player`` to the others at ``x``, its payoff, and the coverage.
 
     The coverage ``exact`` claims that no strategy pays more. An answer that JAX can trace for a traced
@@ -246,9 +249,7 @@ def compiled_response(game: object, x: Profile, player: int) -> tuple[Strategy |
 
 
 @oracle()
-def mixed_best_response(
-    game: object, support: ndarray, weights: ndarray, player: int
-) -> tuple[Strategy | ndarray, Any, Coverage]:
+def mixed_best_response(game: object, support: ndarray, weights: ndarray, player: int) -> BestResponse:
     """Return a best response to independent mixtures of the others, in the form of `best_response`.
 
     The others play ``support [player action axis]`` with probabilities ``weights [player action]``. The

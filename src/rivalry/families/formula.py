@@ -362,14 +362,16 @@ def _power(base: Any, power: Any) -> Any:
     return jnp.power(base, int(power) if isinstance(power, float) and power.is_integer() else power)
 
 
-_CALLS: Mapping[str, Callable[..., Any]] = {
+Functions = Mapping[str, Callable[..., Any]]
+
+_CALLS: Functions = {
     "sqrt": _root,
     "lgamma": lambda value: jax.scipy.special.gammaln(value),
     "digamma": lambda value: jax.scipy.special.digamma(value),
     "min": lambda left, right: jnp.minimum(left, right),
     "max": lambda left, right: jnp.maximum(left, right),
 }
-_COMPARISONS: Mapping[str, Callable[..., Any]] = {
+_COMPARISONS: Functions = {
     "<": operator.lt,
     "<=": operator.le,
     ">": operator.gt,
@@ -377,7 +379,7 @@ _COMPARISONS: Mapping[str, Callable[..., Any]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-_OPERATIONS: Mapping[str, Callable[..., Any]] = {
+_OPERATIONS: Functions = {
     "negative": operator.neg,
     "+": operator.add,
     "-": operator.sub,

@@ -15,7 +15,7 @@ from rivalry.core import oracles
 from rivalry.core.array_games import FiniteGame, SequenceForm, one_state
 from rivalry.core.naming import NamedTable, has_names, in_order
 from rivalry.core.payoffs import numpy_payoffs, pure_payoffs, without_constants
-from rivalry.core.results import Coverage, Record, scalar
+from rivalry.core.results import Record, scalar
 from rivalry.core.space import Simplex
 from rivalry.core.tree import Tree, in_shape, static
 from rivalry.runtime.jax import array_module, is_jax_array, jnp, put
@@ -27,7 +27,7 @@ from rivalry.text.display import Description, count_text
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
-    from rivalry.core.space import Profile, Strategy
+    from rivalry.core.space import Profile
 
 Classic = Literal[
     "battle_of_the_sexes",
@@ -235,7 +235,7 @@ def _action_payoffs(game: Matrix, x: Any, player: int) -> Any:
 
 
 @oracles.best_response.register(Matrix)
-def _(game: Matrix, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+def _(game: Matrix, x: Profile, player: int | Array) -> oracles.BestResponse:
     """Return the best pure action, the first at ties: payoffs are linear in the player's own mixture."""
     # gradients are 0 in the padding, which would win where all payoffs are negative
     values = jnp.where(game.space.mask, oracles.gradients(game, x), -jnp.inf)[player]
@@ -275,7 +275,7 @@ def _(game: Matrix, x: ndarray, player: int) -> float:
 
 
 @oracles.mixed_best_response.register(Matrix)
-def _(game: Matrix, support: ndarray, weights: ndarray, player: int) -> tuple[ndarray, float, Coverage]:
+def _(game: Matrix, support: ndarray, weights: ndarray, player: int) -> oracles.BestResponse:
     """Return the best pure action against mixtures ``weights`` over ``support``; only their means matter."""
     # actions that a player lacks are NaN with weight 0, and 0 times NaN would be NaN
     mean = np.einsum("pa,pax->px", weights, np.nan_to_num(support))

@@ -16,12 +16,13 @@ from rivalry.core.array_games import FiniteGame, one_state, stateless_tables
 from rivalry.core.game import Game, Record, scales_of
 from rivalry.core.game import measures as measures_of
 from rivalry.core.oracles import forward, inner_knows
-from rivalry.core.results import Coverage
 from rivalry.core.space import Box, Choices, PerPlayer, Profile, Simplex, Space, as_profile
 from rivalry.core.tree import payoff_method
 from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import as_numbers, check_keywords, number_of
 from rivalry.text.display import Description, OneLineRepr
+
+Players = tuple[int, ...]
 
 
 @check_keywords
@@ -73,7 +74,7 @@ class Restricted(OneLineRepr, eqx.Module):
 
     game: Any
     base: Float[Array, "seat column"]
-    players: tuple[int, ...] = eqx.field(static=True)
+    players: Players = eqx.field(static=True)
 
     def _title_and_parameters(self) -> Description:
         names = ", ".join(map(str, self.players))
@@ -186,7 +187,7 @@ def _(game: Frozen) -> ndarray:
 
 
 @oracles.best_response.register(Frozen, when=inner_knows(oracles.best_response))
-def _(game: Frozen, x: Profile, player: int | Array) -> tuple[Array, Any, Coverage]:
+def _(game: Frozen, x: Profile, player: int | Array) -> oracles.BestResponse:
     # a concrete index stays concrete, since not every answer can be traced
     seat = game.players[player] if isinstance(player, int) else jnp.asarray(game.players)[player]
     strategy, payoff, coverage = oracles.best_response(game.game, game.put(x), seat)
@@ -200,7 +201,7 @@ def _(game: Frozen, x: Profile, player: int) -> oracles.Response:
 
 
 @oracles.mixed_best_response.register(Frozen, when=inner_knows(oracles.mixed_best_response))
-def _(game: Frozen, support: ndarray, weights: ndarray, player: int) -> tuple[Array | ndarray, Any, Coverage]:
+def _(game: Frozen, support: ndarray, weights: ndarray, player: int) -> oracles.BestResponse:
     """Best response in the whole game; fixed players play a mixture of one strategy."""
     rows, (_, actions, axes) = list(game.players), np.shape(support)
     base = np.asarray(game.base)
@@ -234,7 +235,7 @@ class Subspace(eqx.Module):
 
     whole: Any
     base: Float[Array, "seat axis"]
-    players: tuple[int, ...] = eqx.field(static=True)
+    players: Players = eqx.field(static=True)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -272,7 +273,7 @@ def interior_profile(space: Space) -> Profile:
     return space.project(jnp.zeros(space.shape))
 
 
-def player_indices(numbers: Iterable[int], count: int, name: str) -> tuple[int, ...]:
+def player_indices(numbers: Iterable[int], count: int, name: str) -> Players:
     """Return player indices in order. Raises `ValueError` for invalid ones."""
     indices = list(numbers)
     if not indices:

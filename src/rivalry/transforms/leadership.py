@@ -21,7 +21,7 @@ from rivalry.proofs.arithmetic.best_responses import best_responses, with_bounde
 from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import check_keywords
 from rivalry.tables.stages import check_stages
-from rivalry.transforms.frozen import Restricted, interior_profile, player_indices
+from rivalry.transforms.frozen import Players, Restricted, interior_profile, player_indices
 
 AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
 SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
@@ -35,7 +35,7 @@ POLISH, POLISHED_WITHIN = (
 class Respond(Protocol):
     """A follower policy: anything that can be called inside ``jit``; it needs no derivative."""
 
-    def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
+    def __call__(self, game: Game, x: Profile, followers: Players) -> Profile:
         """Return the profile ``x`` with the followers' rows replaced by their responses to the others'."""
 
 
@@ -95,7 +95,7 @@ class Leadership(Restricted):
     respond: Any
 
     @property
-    def followers(self) -> tuple[int, ...]:
+    def followers(self) -> Players:
         """Return the players that respond."""
         return tuple(p for p in range(self.base.shape[0]) if p not in self.players)
 
@@ -105,7 +105,7 @@ class Leadership(Restricted):
         return oracles.base_game(self.game)
 
     @property
-    def stages(self) -> tuple[tuple[int, ...], ...]:
+    def stages(self) -> tuple[Players, ...]:
         """Return the players of each stage, by index in the game in which all players choose."""
         if not isinstance(self.game, Leadership):
             return (self.players, self.followers)
@@ -120,7 +120,7 @@ class Leadership(Restricted):
 class BoundedLeadership(Leadership):
     """The game of leaders whose followers' best responses have bounds: the form in which it is proved."""
 
-    axes: tuple[int, ...] = static()  # of the followers' choices
+    axes: Players = static()  # of the followers' choices
 
     def whole(self, x: Profile) -> Float[Array, "seat column"]:
         profile, box = self.put(x), self.game.space
@@ -219,7 +219,7 @@ def inside(space: Box, x: Profile) -> Bool[Array, "player axis"]:
 def newton_step(
     game: Game,
     x: Profile,
-    players: tuple[int, ...],
+    players: Players,
     free: Bool[Array, "follower axis"],
     gap: Float[Array, "follower axis"] | None = None,
 ) -> Float[Array, "follower axis"]:
@@ -282,7 +282,7 @@ class Followers(eqx.Module):
         default=1e-9
     )
 
-    def __call__(self, game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
+    def __call__(self, game: Game, x: Profile, followers: Players) -> Profile:
         """Return ``x`` with the followers' rows replaced by their responses."""
         rows = jnp.asarray(followers)
         if is_reparametrised(game):
@@ -327,14 +327,14 @@ class Followers(eqx.Module):
         return _newton_polish(game, x, followers) if isinstance(game.space, Box) else x
 
 
-def _grids(game: Game, followers: tuple[int, ...], points: int) -> Float[Array, "follower point axis"]:
+def _grids(game: Game, followers: Players, points: int) -> Float[Array, "follower point axis"]:
     """Return the followers' search grids, shorter ones filled with their last point."""
     grids = [game.space.grid(player, points) for player in followers]
     longest = max(len(grid) for grid in grids)
     return jnp.stack([jnp.pad(grid, ((0, longest - len(grid)), (0, 0)), mode="edge") for grid in grids])
 
 
-def _newton_polish(game: Game, x: Profile, followers: tuple[int, ...]) -> Profile:
+def _newton_polish(game: Game, x: Profile, followers: Players) -> Profile:
     """Return the followers' responses after Newton's method on their free coordinates.
 
     Only a short step is taken: where payoffs have a kink, the best response is no zero of the slopes.

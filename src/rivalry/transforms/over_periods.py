@@ -131,8 +131,8 @@ def _(game: Repeated, state: RepeatedState) -> Array:
 class StagedState(NamedTuple):
     """The last period's profile, the moves so far in this one, the stage, and the period."""
 
-    before: Float[Array, "player axis"]
-    now: Float[Array, "player axis"]
+    before: Profile
+    now: Profile
     stage: Int[Array, ""]
     period: Int[Array, ""]
 

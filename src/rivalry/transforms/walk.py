@@ -30,7 +30,7 @@ OFF_GRID = 1e-6  # tolerance in steps: of a start off the grid, and of a box nar
 class Walking(NamedTuple):
     """The players' positions, in units of the game, and the number of periods played."""
 
-    position: Float[Array, "player axis"]
+    position: Profile
     period: Int[Array, ""]
 
 
@@ -43,11 +43,11 @@ class Walks(OneLineRepr, eqx.Module):
 
     game: Any
     space: Any  # of the moves
-    origin: Float[Array, "player axis"]
-    unit: Float[Array, "player axis"]
-    most: Float[Array, "player axis"]
+    origin: Profile
+    unit: Profile
+    most: Profile
     directions: Float[Array, "player move axis"] | None  # in units; None where moves are continuous
-    start: Float[Array, "player axis"] | None
+    start: Profile | None
     periods: int | None = static()
     observation: str = static()
     edge: int = static(default=0)  # steps along the edge of a simplex

@@ -24,7 +24,7 @@ from rivalry.families.market import closed_forms
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.equilibria import closure_sets
 from rivalry.families.market.leadership import StageResponses, all_choices
-from rivalry.families.market.model import Market, choice_bounds, whole_market
+from rivalry.families.market.model import STAGES, Market, choice_bounds, whole_market
 from rivalry.families.market.owners import owned_market
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.schema.validate import check_word
@@ -258,7 +258,7 @@ def _stackelberg(market: Market) -> Choice:
     return np.asarray(all_choices(game, put(leaders[:, None])))[:, 0], True
 
 
-def _stages_of(market: Market) -> tuple[tuple[int, ...], ...]:
+def _stages_of(market: Market) -> STAGES:
     """Return the market's own stages; without stages, firm 0 leads."""
     if market.players == 1:
         raise ValueError("stages: one firm has nobody to lead")

@@ -186,7 +186,9 @@ def _above_zero(n: Numbers, q: ndarray) -> ndarray:
     return q
 
 
-NASH: dict[tuple[str, str], Rows] = {
+Formulas = dict[tuple[str, str], Rows]
+
+NASH: Formulas = {
     ("linear", "quantity"): lambda n: _above_zero(
         n, _outputs(n | {"substitution": n["slope"]}, **_bounds(n))
     ),
@@ -240,7 +242,7 @@ def _in_order(n: Numbers) -> ndarray:
     return equilibria.merit_order(a, 2 * b, c, d, n["high"])
 
 
-JOINT: dict[tuple[str, str], Rows] = {
+JOINT: Formulas = {
     ("linear", "quantity"): _in_order,
     ("linear", "price"): lambda n: equilibria.bertrand(*_linear(n)[:3], joint=True),
     ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_total(*_isoelastic(n), joint=True),
@@ -267,7 +269,7 @@ def competitive(market: Market) -> ndarray:
     return clip_choice(market, numbers, COMPETITIVE[market.rule.kind](numbers))
 
 
-COMPETITIVE: dict[tuple[str, str], Rows] = {
+COMPETITIVE: Formulas = {
     ("linear", "quantity"): lambda n: _in_order(_at_half_slopes(n)),
     ("linear", "price"): lambda n: n["unit_cost"],
     ("isoelastic", "quantity"): lambda n: equilibria.isoelastic_total(*_isoelastic(n), joint=False),

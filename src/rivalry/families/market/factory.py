@@ -505,7 +505,7 @@ def _gamma(options: Options, players: int) -> ndarray:
     return discount
 
 
-def _order(options: Options, players: int) -> tuple[tuple[tuple[int, ...], ...], str]:
+def _order(options: Options, players: int) -> tuple[STAGES, str]:
     """Return the stages and the timing. Raises `ValueError`."""
     stages, timing = options["stages"], options["timing"]
     if stages is None:
@@ -524,7 +524,7 @@ def _order(options: Options, players: int) -> tuple[tuple[tuple[int, ...], ...],
     return order, "alternating" if timing == "alternating" else "simultaneous"
 
 
-def _turns(turns: object, timing: str, players: int) -> tuple[tuple[int, ...], ...]:
+def _turns(turns: object, timing: str, players: int) -> STAGES:
     """Return the firms that move in each period of a cycle; none where firms do not alternate.
 
     Raises `ValueError`.

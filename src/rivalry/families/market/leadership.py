@@ -28,6 +28,7 @@ from rivalry.families.market.equilibria import aggregate, broadcast_parameters
 from rivalry.families.market.model import Market, plain_numbers, relative_quality
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.transforms import Followers, Leadership, stackelberg
+from rivalry.transforms.frozen import Players
 from rivalry.transforms.leadership import leaders_of_stages
 
 HALVINGS = 60  # to find where one solution replaces another
@@ -322,7 +323,7 @@ class StageResponses(eqx.Module):
     # whether to search always: fixed costs are unknown inside JAX
     searched: bool = static(default=False)
 
-    def __call__(self, game: Any, x: Profile, followers: tuple[int, ...]) -> Profile:
+    def __call__(self, game: Any, x: Profile, followers: Players) -> Profile:
         """Return ``x`` with the followers' rows replaced by their responses."""
         rows = jnp.asarray(followers)
         if not self.searched and has_logit_response(game, followers):
@@ -333,7 +334,7 @@ class StageResponses(eqx.Module):
         return x.at[rows, 0].set(_outputs(game, leaders_output, followers), unique_indices=True)
 
 
-def has_logit_response(game: object, followers: tuple[int, ...]) -> bool:
+def has_logit_response(game: object, followers: Players) -> bool:
     """True where one follower's response is a root: prices, logit demand, no capacities, no shock."""
     if not isinstance(game, Market) or game.shock is not None or game.dynamics.limited:
         return False
@@ -406,7 +407,7 @@ def has_linear_responses(game: object) -> bool:
     return linear and not discontinuity(game)
 
 
-def _outputs(market: Market, others_output: Array, firms: tuple[int, ...]) -> Float[Array, "firm"]:
+def _outputs(market: Market, others_output: Array, firms: Players) -> Float[Array, "firm"]:
     """Return the Cournot outputs of some firms, the others producing ``others_output`` in total."""
     cross, c, steep, low, high = _supply(market, firms)
     top = market.numbers["intercept"] - cross * others_output
@@ -415,7 +416,7 @@ def _outputs(market: Market, others_output: Array, firms: tuple[int, ...]) -> Fl
     return aggregate(top, cross, c, steep, low, high, xp=jnp)
 
 
-def _supply(market: Market, firms: tuple[int, ...]) -> list[Array]:
+def _supply(market: Market, firms: Players) -> list[Array]:
     """Return the arguments of `aggregate` after ``top``: the slope in others' output, and ``[firm]`` each."""
     n, rows = market.priced, jnp.asarray(firms)
     cross = n["slope" if market.rule.demand == "linear" else "substitution"]

@@ -14,7 +14,7 @@ from numpy import ndarray
 from rivalry.certificates.deviations import best_response
 from rivalry.core import oracles
 from rivalry.core.dispatch import forward
-from rivalry.core.results import COVERAGES, Coverage, Record, scalar
+from rivalry.core.results import COVERAGES, Record, scalar
 from rivalry.core.space import Profile
 from rivalry.families.market import closed_forms, tables
 from rivalry.families.market.benchmarks import (
@@ -149,7 +149,7 @@ def _period(market: Market, x: Profile, shift: Array) -> dict[str, Array]:
 
 
 @oracles.best_response.register(Market, when=has_exact_response)
-def _(game: Market, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+def _(game: Market, x: Profile, player: int | Array) -> oracles.BestResponse:
     return *_choice_and_profit(game, x, jnp.asarray(player)), "exact"
 
 
@@ -175,7 +175,7 @@ oracles.equilibria_by_cases.register(Market, when=has_cases)(equilibria_of_entry
     StagedMarket,
     when=lambda game: isinstance(game.game, Market) and game.exact and game.game.rule.homogeneous,
 )
-def _(game: StagedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+def _(game: StagedMarket, x: Profile, player: int | Array) -> oracles.BestResponse:
     """Return a leader's response to the other leaders: one good, quantities, one stage of followers."""
     choice = leader_choice(game, x, player)
     return choice, game.payoffs(x.at[player].set(choice))[player], "exact"
@@ -257,7 +257,7 @@ def _(game: ContingentMarket, x: Profile, player: int) -> oracles.Response:
 @oracles.best_response.register(
     ContingentMarket, when=lambda game: oracles.best_response.knows(game.at_level(0.0))
 )
-def _(game: ContingentMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+def _(game: ContingentMarket, x: Profile, player: int | Array) -> oracles.BestResponse:
     answers = [oracles.best_response(part, choices, player) for part, choices in _at_levels(game, x)]
     strategies, pays, coverages = zip(*answers, strict=True)
     weakest = min(coverages, key=COVERAGES.index)
@@ -303,7 +303,7 @@ oracles.metrics.register(OwnedMarket)(oracles.compiled_metrics)
 
 
 @oracles.best_response.register(OwnedMarket, when=has_best_response)
-def _(game: OwnedMarket, x: Profile, player: int | Array) -> tuple[Array, Array, Coverage]:
+def _(game: OwnedMarket, x: Profile, player: int | Array) -> oracles.BestResponse:
     respond = concave_response if game.concave else owner_response
     return *respond(game, x, player), "exact"
 

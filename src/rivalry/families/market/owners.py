@@ -17,7 +17,7 @@ from rivalry.core.oracles import at_home
 from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method, static
 from rivalry.families.market.equilibria import aggregate
-from rivalry.families.market.model import Market, shares_in_nests
+from rivalry.families.market.model import STAGES, Market, shares_in_nests
 from rivalry.runtime.jax import floats, jax, jnp, put
 from rivalry.schema.validate import as_numbers, number_of
 from rivalry.text.display import Description, OneLineRepr
@@ -54,7 +54,7 @@ class OwnedMarket(OneLineRepr, eqx.Module):
 
     game: Market
     weights: Float[Array, "firm firm"]
-    owners: tuple[tuple[int, ...], ...] = static()
+    owners: STAGES = static()
     constant_cost: bool = static(default=False)
     concave: bool = static(default=False)
 
@@ -75,7 +75,7 @@ class OwnedMarket(OneLineRepr, eqx.Module):
         return len(self.owners)
 
     @property
-    def stages(self) -> tuple[tuple[int, ...], ...]:
+    def stages(self) -> STAGES:
         """One stage of all owners."""
         return (tuple(range(self.players)),)
 

@@ -172,7 +172,7 @@ def _(game: Believing, x: Profile) -> Profile:
 
 
 @oracles.best_response.register(Believing)
-def _(game: Believing, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+def _(game: Believing, x: Profile, player: int | Array) -> oracles.BestResponse:
     """Return the best response in the race that the player believes in."""
     if not isinstance(player, int) and (minds := game.stacked_races()) is not None:
         return oracles.best_response(jax.tree.map(lambda leaf: leaf[player], minds), x, player)

@@ -38,6 +38,9 @@ USED = (  # the first have the symbols
 )
 
 
+Pair = tuple[float, float]
+
+
 class Point(NamedTuple):
     """A symmetric point at which both own derivatives vanish."""
 
@@ -66,8 +69,8 @@ class SymmetricRace(NamedTuple):
     lam: float
     r_s: float  # taxes and subsidies included
     r_p: float
-    win: tuple[float, float]  # payoff of winning: if all ends well, if not
-    lose: tuple[float, float]  # payoff if another player wins: the same two
+    win: Pair  # payoff of winning: if all ends well, if not
+    lose: Pair  # payoff if another player wins: the same two
     none: float  # payoff if nobody wins
 
     @property
@@ -208,7 +211,7 @@ def _check_closed_form(game: Race) -> None:
         raise ValueError("end_on: disaster has no closed form where play may go on")
 
 
-def _damages(game: Race, d: ndarray) -> tuple[float, float]:
+def _damages(game: Race, d: ndarray) -> Pair:
     """Return the cost of a disaster after an own win, and after another's."""
     if game.damage == "victim":
         own_effect = other_effect = d
@@ -309,7 +312,7 @@ def _excess(numbers: SymmetricRace, y: Any, z: object) -> Any:
     return np.exp(y) * numbers.r_p / numbers.beta - brings
 
 
-def _roots(numbers: SymmetricRace) -> list[tuple[float, float]]:
+def _roots(numbers: SymmetricRace) -> list[Pair]:
     """Return every ``(ln xp, log odds)`` that solves both equations."""
     if not (numbers.A > 0 and numbers.B > 0 and numbers.stake > 0):
         return []
@@ -323,7 +326,7 @@ def _roots(numbers: SymmetricRace) -> list[tuple[float, float]]:
     scan = np.append(np.arange(TRACES, middle, COARSE), np.linspace(middle, top, round(BELOW / FINE) + 1))
     branches = [False, True] if numbers.alpha * numbers.links > 1 else [False]
     spans = _intervals(numbers, scan)
-    roots: list[tuple[float, float]] = []
+    roots: list[Pair] = []
     for root in [
         candidate for low in branches for span in spans for candidate in _roots_on_branch(numbers, span, low)
     ]:
@@ -367,7 +370,7 @@ def _intervals(numbers: SymmetricRace, y: ndarray) -> list[ndarray]:
     return [part for part in np.split(full, cuts) if above(part[:1])[0] > 0]
 
 
-def _roots_on_branch(numbers: SymmetricRace, y: ndarray, low: bool) -> list[tuple[float, float]]:
+def _roots_on_branch(numbers: SymmetricRace, y: ndarray, low: bool) -> list[Pair]:
     """Return the roots on one branch of log odds, between neighbouring points of a scan."""
 
     def excess(at: float) -> float:

@@ -27,6 +27,7 @@ Positive = Annotated[float, Gt(0)]
 Positives = Annotated[Positive | list[Positive] | list[list[Positive]] | ndarray, INTERVAL]
 Share = Annotated[float, Ge(0), Le(1)]
 Shares = Annotated[Share | list[Share] | list[list[Share]] | ndarray, INTERVAL]
+Rule = Callable[..., Any]
 Table = dict[str, Any]
 
 CONTESTED = Needs("kind", ("ratio", "logit"))
@@ -43,7 +44,7 @@ class ContestKeys(NamedTuple):
     """Keys of ``contest``."""
 
     kind: Annotated[
-        Literal["ratio", "logit", "best"] | Callable[..., Any],
+        Literal["ratio", "logit", "best"] | Rule,
         "who wins: ratio or logit of performance, best, or a function (ln p, p, numbers) -> probabilities",
     ] = "ratio"
     decisiveness: Annotated[
@@ -66,7 +67,7 @@ class RiskKeys(NamedTuple):
     """Keys of ``risk``."""
 
     kind: Annotated[
-        Literal["winner_only", "multiplicative", "additive", "mixed"] | Callable[..., Any],
+        Literal["winner_only", "multiplicative", "additive", "mixed"] | Rule,
         "whose safety counts: a word, or a function (z, sigma, numbers) -> probabilities by winner",
     ] = "winner_only"
     safety_weight: Annotated[
@@ -106,8 +107,7 @@ class CostKeys(NamedTuple):
     """Keys of ``cost``."""
 
     kind: Annotated[
-        Literal["linear", "quadratic", "certification", "relative_certification", "penalty"]
-        | Callable[..., Any],
+        Literal["linear", "quadratic", "certification", "relative_certification", "penalty"] | Rule,
         "cost of inputs: a word, or a function (xs, xp, ln of safety, numbers) -> costs",
     ] = "linear"
     safety_price: Annotated[Amounts, PRICED, Symbol("r_s"), "price per unit of safety input"] = 0.1
@@ -354,11 +354,11 @@ def check_custom_parts(race: Race) -> None:
         _check_transition(race, race.transition)
 
 
-def _fault(name: str, part: Callable[..., Any], reason: str) -> ValueError:
+def _fault(name: str, part: Rule, reason: str) -> ValueError:
     return ValueError(f"{name}: {rule_name(part)} {reason}")
 
 
-def _call(name: str, part: Callable[..., Any], *arguments: object) -> Any:
+def _call(name: str, part: Rule, *arguments: object) -> Any:
     """Return the result of a part, traced first.
 
     What only concrete numbers can pass through would fail later.
@@ -376,7 +376,7 @@ def _call(name: str, part: Callable[..., Any], *arguments: object) -> Any:
 _UNTRACED = (jax.errors.TracerBoolConversionError, jax.errors.TracerArrayConversionError)
 
 
-def _check_numbers(name: str, part: Callable[..., Any], output: object, players: int) -> None:
+def _check_numbers(name: str, part: Rule, output: object, players: int) -> None:
     """Raise `ValueError` unless a part returned one valid number per player."""
     shape = output.shape if isinstance(output, jax.Array | ndarray) else None
     if shape != (players,):
@@ -395,7 +395,7 @@ def _check_numbers(name: str, part: Callable[..., Any], output: object, players:
         raise _fault(name, part, f"answers {values.tolist()} where all inputs are 1; {reason}")
 
 
-def _check_transition(race: Race, transition: Callable[..., Any]) -> None:
+def _check_transition(race: Race, transition: Rule) -> None:
     """Raise `ValueError` unless a transition returns every parameter that it is given."""
     numbers = race.numbers_at(0)
     row = jnp.zeros((race.players, len(race.columns))).at[:, :2].set(1.0)

@@ -17,8 +17,8 @@ from numpy import ndarray
 from rivalry.core import oracles
 from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.reparametrisation import unconstrained_game
-from rivalry.core.results import Coverage, Record, scalar
-from rivalry.core.space import Box, PerPlayer, Profile, Scalar, Strategy
+from rivalry.core.results import Record, scalar
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar
 from rivalry.core.tree import payoff_method, static
 from rivalry.families.race import bounds, period
 from rivalry.families.race.closed_forms import profiles
@@ -380,7 +380,7 @@ oracles.payoff_scale.register(RaceState)(lambda game: oracles.payoff_scale(game.
 
 
 @oracles.best_response.register(RaceState)
-def _(game: RaceState, x: Profile, player: int | Array) -> tuple[Strategy, Any, Coverage]:
+def _(game: RaceState, x: Profile, player: int | Array) -> oracles.BestResponse:
     """Return the best of all own inputs.
 
     Safety and performance inputs determine the period's payoff and whether play continues, the other inputs
