@@ -139,6 +139,6 @@ def names_in(tree: Expression) -> list[str]:
 def joined(programs: Sequence[Program]) -> tuple[ndarray, ndarray, ndarray]:
     """Operations, their numbers, and where the program of each link begins and the last ends."""
     operations = [operation for link in programs for operation in link]
-    codes = np.array([code for code, _ in operations], dtype=np.int64)
+    codes = np.array([code for code, _ in operations], dtype=int)
     numbers = np.array([number for _, number in operations], dtype=float)
-    return codes, numbers, np.append(0, np.cumsum([len(link) for link in programs], dtype=np.int64))
+    return codes, numbers, np.append(0, np.cumsum([len(link) for link in programs], dtype=int))

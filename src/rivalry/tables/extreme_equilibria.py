@@ -465,7 +465,7 @@ class _Polytope:
             residues=np.reshape([self.matrix % prime for prime in primes], (-1, *self.matrix.shape)).astype(
                 np.int64, order="C"
             ),
-            primes=np.array(primes, dtype=np.int64),
+            primes=np.array(primes, dtype=int),
             exponent=self.exponent,
         )
 

@@ -110,7 +110,7 @@ def outcomes(tables, states, policies, session, state, forced, possible):  # typ
 
 def nobody(players: int) -> tuple[ndarray, ndarray]:
     """Return arrays for the actions of a round, and for forced actions: -1 for every player, none forced."""
-    return np.zeros(players, dtype=np.int64), np.full(players, -1, dtype=np.int64)
+    return np.zeros(players, dtype=int), np.full(players, -1, dtype=int)
 
 
 @inline
@@ -216,16 +216,16 @@ def decision_problem(
     shape = (states, actions, branches * len(outcomes.odds))
     return DecisionProblem(
         pays=np.zeros(shape[:2]),
-        leads=np.zeros(shape, dtype=np.int64),
+        leads=np.zeros(shape, dtype=int),
         probability=np.zeros(shape),
-        choices=np.zeros(states, dtype=np.int64),
+        choices=np.zeros(states, dtype=int),
         discount=np.zeros(states),
-        plan=np.zeros((states, width), dtype=np.int64),
+        plan=np.zeros((states, width), dtype=int),
         share=np.zeros((states, width)),
         outcomes=outcomes,
         trial=np.zeros(states),
         marks=np.zeros(states, dtype=np.int8),
-        stack=np.zeros(states, dtype=np.int64),
+        stack=np.zeros(states, dtype=int),
         system=np.zeros((states, states) if dense else (0, 0)),
     )
 

@@ -31,8 +31,8 @@ class Buffers(NamedTuple):
 def buffers(game: FiniteGame, actions: int) -> Buffers:
     """Return the buffers of a loop for a game in which players choose among at most so many ``actions``."""
     players, signals = len(game.sizes), game.signal.max(initial=0) + 1
-    sizes = np.array([*game.sizes, max(len(game.payoff), 1), signals], dtype=np.int64)
-    epsilon, reward, turn = np.zeros(players), np.zeros(players), np.zeros(players, dtype=np.int64)
+    sizes = np.array([*game.sizes, max(len(game.payoff), 1), signals], dtype=int)
+    epsilon, reward, turn = np.zeros(players), np.zeros(players), np.zeros(players, dtype=int)
     return Buffers(sizes, strides_of(game.sizes), np.zeros(actions), epsilon, reward, turn)
 
 

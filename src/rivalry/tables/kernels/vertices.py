@@ -107,7 +107,7 @@ def _insert_all(bases, source):  # type: ignore[no-untyped-def]
 def empty(words: int, slots: int = 1 << 8) -> Bases:
     """Return a table without bases, whose sets have ``words`` words."""
     free, zero = np.zeros((2, slots, words), dtype=np.uint64)
-    return Bases(free, zero, np.zeros(1, dtype=np.int64))
+    return Bases(free, zero, np.zeros(1, dtype=int))
 
 
 def with_room(bases: Bases, count: int) -> Bases:
@@ -136,14 +136,14 @@ def explore(
     rows, columns = polytope.matrix.shape
     small = min(rows, columns)
     work = _ProofArrays(
-        np.empty((small, small)), np.empty((small, small)), np.empty(small, dtype=np.int64),
-        np.empty(small, dtype=np.int64), np.empty(small), np.empty(small), np.empty(rows), np.empty(rows),
-        np.empty(rows), np.empty(rows), np.empty((small, small + 1), dtype=np.int64), np.ones(rows),
+        np.empty((small, small)), np.empty((small, small)), np.empty(small, dtype=int),
+        np.empty(small, dtype=int), np.empty(small), np.empty(small), np.empty(rows), np.empty(rows),
+        np.empty(rows), np.empty(rows), np.empty((small, small + 1), dtype=int), np.ones(rows),
     )  # fmt: skip
     search = _VertexSearch(
         root.copy(), _empty_tableau(polytope), _empty_tableau(polytope),
-        np.empty(columns, dtype=np.int64), np.empty(rows),
-        np.zeros(columns, dtype=np.int64), np.empty(columns, dtype=np.uint64),
+        np.empty(columns, dtype=int), np.empty(rows),
+        np.zeros(columns, dtype=int), np.empty(columns, dtype=np.uint64),
         np.zeros(len(root), dtype=np.uint64), np.array([0, 0, REFRESH + 1, 0]),
     )  # fmt: skip
     steps, hard = np.empty((1024, 3), dtype=np.int16), np.empty((64, len(root)), dtype=np.uint64)
@@ -168,7 +168,7 @@ def paths(polytopes: Sequence[Polytope], longest: int) -> Iterator[tuple[list[in
     polytope_a, polytope_b = polytopes
     count, columns = len(polytope_a.bit), polytope_a.matrix.shape[1]
     origins, tableaus = [_empty_tableau(p) for p in polytopes], [_empty_tableau(p) for p in polytopes]
-    variables = np.empty((2, count), dtype=np.int64)  # [side label]
+    variables = np.empty((2, count), dtype=int)  # [side label]
     for side, polytope in enumerate(polytopes):
         variables[side, polytope.bit] = np.arange(count)
         free = polytope.bit[: polytope.matrix.shape[1]]
@@ -219,7 +219,7 @@ class _Tableau(NamedTuple):
 def _empty_tableau(polytope: Polytope) -> _Tableau:
     rows, columns = polytope.matrix.shape
     sizes = (rows, columns, rows + columns)
-    return _Tableau(np.empty((columns + 2, rows)), *(np.empty(size, dtype=np.int64) for size in sizes))
+    return _Tableau(np.empty((columns + 2, rows)), *(np.empty(size, dtype=int) for size in sizes))
 
 
 class _VertexSearch(NamedTuple):
