@@ -101,6 +101,7 @@ def metrics(game: object, x: Profile) -> Record:
     return {}
 
 
+PlotData = Mapping[str, Callable[[Any], Record]]  # functions of a profile, by name
 Traced = dict[str, tuple[tuple[str, ...], Any]]  # dimensions and an array that JAX can trace, by name
 
 
@@ -169,6 +170,11 @@ def exchangeable(game: Any) -> ndarray:
     Distances, basins of attraction and symmetric branches do not distinguish exchangeable players.
     """
     return np.arange(game.space.shape[0])
+
+
+def first_equal(rows: ndarray) -> ndarray:
+    """Return the number of the first row that equals each of ``rows [player parameter]``, ``[player]``."""
+    return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
 
 
 @oracle()
@@ -284,7 +290,7 @@ def closed_form(game: object) -> ndarray:
 
 
 @oracle()
-def plot_data(game: object) -> Mapping[str, Callable[[Profile], Record]]:
+def plot_data(game: object) -> PlotData:
     """Return functions of a profile that compute arrays for plots, by name. Generic: none."""
     return {}
 

@@ -60,8 +60,7 @@ def _(game: InfluencerGame) -> ndarray:
     parts += [game.reach_cost] if game.reach_cost is not None else []
     parts += [game.space.low, game.space.high] if isinstance(game.space, Box) else []
     rows = np.concatenate([np.reshape(np.asarray(part), (game.players, -1)) for part in parts], axis=1)
-    # players with equal rows get the number of the first of them
-    return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+    return oracles.first_equal(rows)
 
 
 @oracles.validate_parameter.register(InfluencerGame)
@@ -91,7 +90,7 @@ def _(game: InfluencerGame, name: str) -> Profile:
 
 
 @oracles.plot_data.register(InfluencerGame)
-def _(game: InfluencerGame) -> Mapping[str, Callable[[Profile], Record]]:
+def _(game: InfluencerGame) -> oracles.PlotData:
     return {name: partial(make, game) for name, make in PLOT_DATA.items()}
 
 

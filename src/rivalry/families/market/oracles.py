@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import product
 from typing import Any
@@ -99,7 +98,7 @@ def _(game: Market) -> ndarray:
     stage = np.array([next(k for k, s in enumerate(game.stages) if i in s) for i in range(game.players)])
     ends = [np.asarray(game.space.low[:, 0]), np.asarray(game.space.high[:, 0])]
     rows = np.stack([*parameters, stage, *ends], axis=1)
-    return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+    return oracles.first_equal(rows)
 
 
 @oracles.traced_metrics.register(Market)
@@ -398,7 +397,7 @@ PLACES = 121
 REACH = 1.25  # range of drawn responses, relative to the largest choice shown
 
 
-def _plot_data(game: MarketGame) -> Mapping[str, Callable[[Profile], Record]]:
+def _plot_data(game: MarketGame) -> oracles.PlotData:
     """Return the functions that compute plot data, by name; reactions only of two firms.
 
     Those of a staged market are of the whole market, with the responses to the first stage's choices.
@@ -417,7 +416,7 @@ oracles.plot_data.register(StagedMarket)(_plot_data)
 
 
 @oracles.plot_data.register(ContingentMarket, when=lambda game: isinstance(game.game, Market))
-def _(game: ContingentMarket) -> Mapping[str, Callable[[Profile], Record]]:
+def _(game: ContingentMarket) -> oracles.PlotData:
     return {BENCHMARKS: partial(_benchmarks, whole_market(game))}
 
 
