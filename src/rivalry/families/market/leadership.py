@@ -20,7 +20,6 @@ from numpy import ndarray
 
 from rivalry.core.oracles import Response, discontinuity, payoff_scale
 from rivalry.core.payoffs import payoffs
-from rivalry.core.results import Coverage
 from rivalry.core.space import Profile
 from rivalry.core.tolerances import ROUNDING, TINY
 from rivalry.core.tree import static
@@ -496,15 +495,34 @@ def proved_leader_response(game: StagedMarket, x: ndarray, player: int) -> Respo
     lines, _ = price_lines(n["intercept"], n["slope"], game.stages, *numbers_of_firms)
     rivals_output = float(x.sum() - x[player, 0])
     q, profit = best_output(lines[0], rivals_output, *(float(part[firm]) for part in numbers_of_firms))
-    candidate = x.copy()
-    candidate[player, 0] = float(q)
-    paid = float(payoffs(game, put(candidate))[player])
-    best_profit = float(np.asarray(market.net_of_taxes(put(np.full(market.players, float(profit)))))[firm])
-    # two ways to the followers' responses: where they disagree, nothing is proved
-    agreed = abs(best_profit - paid) <= AGREE * float(payoff_scale(market))
-    coverage: Coverage = "exact" if agreed else "lower bound"
     method = "peaks and kinks of the price that the later stages leave"
-    return Response(candidate[player], paid, max(best_profit, paid) if agreed else np.inf, coverage, method)
+    ends = [float(profit)] * 2
+    return _compared(game, x, player, float(q), ends, float(payoff_scale(market)), method)
+
+
+def _compared(
+    game: StagedMarket,
+    x: ndarray,
+    player: int,
+    choice: float,
+    ends: tuple[float, float],
+    unit: float,
+    method: str,
+) -> Response:
+    """Return a leader's choice as its best, if the game pays the profit that was computed.
+
+    ``ends`` are the profit before taxes at the choice, and an upper bound on that of any choice.
+    """
+    candidate, firm = x.copy(), game.stages[0][player]
+    candidate[player, 0] = choice
+    paid = float(payoffs(game, put(candidate))[player])
+    # taxes are at most profits, so that more profit leaves more
+    taxed = [game.market.net_of_taxes(put(np.full(game.market.players, end))) for end in ends]
+    profit, bound = (float(np.asarray(after)[firm]) for after in taxed)
+    # two ways to the followers' responses: where they disagree, nothing is proved
+    if abs(profit - paid) > AGREE * unit:
+        return Response(candidate[player], paid, np.inf, "lower bound", method)
+    return Response(candidate[player], paid, max(bound, paid), "exact", method)
 
 
 class _LogitLeader(NamedTuple):
@@ -599,16 +617,9 @@ def proved_price_response(game: StagedMarket, x: ndarray, player: int) -> Respon
     fixed = float(full["fixed_cost"][leader])
     problem = _LogitLeader(float(np.logaddexp.reduce(weights)), mu, value, c, d, fixed, low, high)
     price, bound = problem.maximum(NEAR_BEST * mu)
-    candidate = x.copy()
-    candidate[player, 0] = price
-    paid = float(payoffs(game, put(candidate))[player])
-    # taxes are at most profits, so that more profit leaves more
-    ends = (float(problem.upper(np.array([price]), np.array([price]))[0]), bound)
-    taxed = [float(np.asarray(market.net_of_taxes(put(np.full(firms, end))))[leader]) for end in ends]
-    agreed = abs(taxed[0] - paid) <= AGREE * mu  # two ways to the follower's response
+    ends = [float(problem.upper(np.array([price]), np.array([price]))[0]), bound]
     method = "branch and bound on the leader's price, the follower's response by its first-order condition"
-    coverage: Coverage = "exact" if agreed else "lower bound"
-    return Response(candidate[player], paid, max(taxed[1], paid) if agreed else np.inf, coverage, method)
+    return _compared(game, x, player, price, ends, mu, method)
 
 
 def has_price_response(game: StagedMarket) -> bool:
