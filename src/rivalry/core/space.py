@@ -132,6 +132,15 @@ def _spread(axes: int, points: int) -> ndarray:
     return np.concatenate([np.zeros((1, axes)), np.ones((1, axes)), inside])
 
 
+def span(lines: Any, xp: Any = np) -> Any:
+    """Return the grid that levels span, ``[point axis]``: row-major, the first axis slowest.
+
+    >>> span([np.array([0.0, 1.0]), np.array([2.0, 3.0])]).tolist()
+    [[0.0, 2.0], [0.0, 3.0], [1.0, 2.0], [1.0, 3.0]]
+    """
+    return xp.stack(xp.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, len(lines))
+
+
 def _finer(lattice: Array, free: Array) -> Array:
     """Lattice of as many points on the axes ``free`` alone, where it is not that of all axes."""
     number, rank = jnp.arange(len(lattice))[:, None], jnp.maximum(jnp.cumsum(free) - 1, 0)
@@ -325,7 +334,7 @@ class Box(Tree):
                     xp.linspace(low_corner, high_corner, levels).T, counts.tolist(), strict=True
                 )
             ]
-            lattice = xp.stack([line.ravel() for line in xp.meshgrid(*lines, indexing="ij")], axis=-1)
+            lattice = span(lines, xp)
             if xp is not np:
                 lattice = _finer(lattice, low < high)
         amounts = xp.asarray(self.constrain(lattice[:, None, :], player), dtype=float)[:, 0]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.space import Box, Choices, Simplex, simplex_lattice
+from rivalry.core.space import Box, Choices, Simplex, simplex_lattice, span
 from rivalry.runtime.jax import floats
 from rivalry.schema.validate import check_word, whole_number
 
@@ -266,15 +266,6 @@ def axis_levels(space: Any, action_grid: Any) -> list[list[ndarray]]:
     grids = [action_grid] * axes if isinstance(action_grid, Mapping) else action_grid
     lines = [_lines(table, axis, players, axes) for axis, table in enumerate(grids)]
     return [list(axes_levels) for axes_levels in zip(*lines, strict=True)]
-
-
-def span(lines: list[ndarray]) -> ndarray:
-    """Return the grid that levels span, ``[action axis]``: row-major, the first axis slowest.
-
-    >>> span([np.array([0.0, 1.0]), np.array([2.0, 3.0])]).tolist()
-    [[0.0, 2.0], [0.0, 3.0], [1.0, 2.0], [1.0, 3.0]]
-    """
-    return np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, len(lines))
 
 
 def _check_ends(name: str, table: Any, kind: str) -> None:

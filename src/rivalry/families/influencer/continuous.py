@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array
 from numpy import ndarray
 
-from rivalry.core.space import Box
+from rivalry.core.space import Box, span
 from rivalry.families.influencer.deviations import own_gradients
 from rivalry.families.influencer.inputs import Domain
 from rivalry.families.influencer.model import InfluencerGame
@@ -68,7 +68,7 @@ def on_box(
         t, _, w = _unit(count, p, q)
         lines.append(low + (high - low) * t)
         shares.append(w * (high - low) ** (p + q + 1))
-    return _product(lines), np.prod(_product(shares), axis=1)
+    return span(lines), np.prod(span(shares), axis=1)
 
 
 def on_simplex(
@@ -106,7 +106,7 @@ def on_simplex(
     # b_1 = t_1, b_2 = (1 - t_1) t_2, ..: each t_i is beta distributed
     make = _graded_quadrature if graded else _unit
     rules = [make(count, a[i] - 1, a[i + 1 :].sum() - 1) for i in range(corners - 1)]
-    t, complements, weights = (_product(part) for part in zip(*rules, strict=True))
+    t, complements, weights = (span(part) for part in zip(*rules, strict=True))
     lower = np.cumprod(np.concatenate([np.ones((len(t), 1)), complements], axis=1), axis=1)
     nodes = lower * np.concatenate([t, np.ones((len(t), 1))], axis=1)
     return nodes, np.prod(weights, axis=1)
@@ -144,10 +144,6 @@ def _graded_quadrature(count: int, p: float, q: float) -> tuple[ndarray, ndarray
     u, v, w = _unit(count, 0.0, 0.0)
     t, complement = (np.maximum(betainc(*part), 1e-300) for part in ((m, n, u), (n, m, v)))
     return t, complement, w * u ** (m - 1) * v ** (n - 1) / beta(m, n) * t**p * complement**q
-
-
-def _product(lines: Sequence[ndarray]) -> ndarray:
-    return np.stack([part.ravel() for part in np.meshgrid(*lines, indexing="ij")], axis=-1)
 
 
 QUADRATURE = 1e-10  # relative change of payoffs and gradients, when the number of nodes is doubled

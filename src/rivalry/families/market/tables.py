@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from rivalry.core.array_games import FiniteGame, LinearQuadraticGame
 from rivalry.core.oracles import payoff_scale
-from rivalry.core.space import Profile
+from rivalry.core.space import Profile, span
 from rivalry.families.market.benchmarks import benchmark
 from rivalry.families.market.contingent import MarketGame
 from rivalry.families.market.model import Market, choice_bounds, whole_market
@@ -78,7 +78,7 @@ def repeated_tables(
     before = np.asarray(market.space.low)[None, :, 0]
     if carries:  # the choices at every joint action, [joint player], row-major
         lines = [row[:size, 0] for row, size in zip(grid, sizes, strict=True)]
-        before = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(joint, -1)
+        before = span(lines)
     arguments = (market, put(np.tile(before, (len(shifts), 1))), put(np.repeat(shifts, len(before))))
     tables_by_name = values_at(_round, arguments, grid, sizes)  # [joint nature ..]
     next_nature, nature_cdf = _nature_moves(market, joint, carries)

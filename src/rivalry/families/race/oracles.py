@@ -5,7 +5,7 @@ Play over periods includes the game at a state of technology, native play, and a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from rivalry.core import oracles
 from rivalry.core.oracles import Labels, Stages, labels
 from rivalry.core.reparametrisation import unconstrained_game
 from rivalry.core.results import Record, scalar
-from rivalry.core.space import Box, PerPlayer, Profile, Scalar
+from rivalry.core.space import Box, PerPlayer, Profile, Scalar, span
 from rivalry.core.tree import payoff_method, static
 from rivalry.families.race import bounds, period
 from rivalry.families.race.closed_forms import profiles
@@ -79,7 +79,7 @@ def _(game: Race) -> ndarray:
     problem += [np.asarray(game.weights), np.asarray(game.ahead)]
     problem += [np.zeros(game.players) if game.gamma is None else np.asarray(game.gamma)]
     rows = np.concatenate([np.reshape(part, (-1, game.players)) for part in problem]).T
-    return np.array([np.flatnonzero((rows == row).all(axis=1))[0] for row in rows])
+    return oracles.first_equal(rows)
 
 
 @oracles.gradients.register(Race)
@@ -202,7 +202,7 @@ SHOWN = 1e3  # inputs are shown from a thousandth of the largest at the profile 
 
 
 @oracles.plot_data.register(Race)
-def _(game: Race) -> Mapping[str, Callable[[Profile], Record]]:
+def _(game: Race) -> oracles.PlotData:
     """Return the landscape of payoffs; responses of two players only, deviations with investment only."""
     makers: dict[str, Callable[[Race, Profile], Record]] = {"payoff_landscape": _landscape}
     if game.players == 2:
@@ -434,11 +434,9 @@ class _OwnProblem:
         return value, cost
 
 
-def _lattice(lines: list[Array]) -> Array:
-    """Return all combinations of levels, ``[point axis]``."""
-    if not lines:
-        return jnp.zeros((1, 0))
-    return jnp.stack([mesh.ravel() for mesh in jnp.meshgrid(*lines, indexing="ij")], axis=-1)
+def _rest_lattice(lines: list[Array]) -> Array:
+    """Return all combinations of levels of the other inputs, of which there may be none, ``[point axis]``."""
+    return span(lines, jnp) if lines else jnp.zeros((1, 0))
 
 
 def _scan(problem: _OwnProblem) -> tuple[Array, Array]:
@@ -452,7 +450,7 @@ def _scan(problem: _OwnProblem) -> tuple[Array, Array]:
     rest_lines = [
         jnp.linspace(low[2 + k], high[2 + k], INVESTED[count] if k < 2 else SHARED) for k in range(count)
     ]
-    efforts_grid, second = _lattice(efforts), _lattice(rest_lines)
+    efforts_grid, second = span(efforts, jnp), _rest_lattice(rest_lines)
     paid, p_continue = jax.vmap(problem.effort)(efforts_grid)
     ahead, cost = jax.vmap(problem.rest)(second)
     paid = jnp.where(jnp.isnan(paid), -jnp.inf, paid)
@@ -472,8 +470,8 @@ def _refine(problem: _OwnProblem, y: Array, width: Array) -> Array:
     """Return the best point near ``y``, refining inputs and other inputs alternately."""
     count = len(problem.game.race.columns) - 2
     offsets = jnp.linspace(-1, 1, SIDE)
-    lattice = _lattice([offsets, offsets])
-    sides = _lattice([offsets if count == 2 else jnp.array([-1.0, 0.0, 1.0])] * count)
+    lattice = span([offsets, offsets], jnp)
+    sides = _rest_lattice([offsets if count == 2 else jnp.array([-1.0, 0.0, 1.0])] * count)
 
     def closer(_: int | Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         y, width = carry

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from rivalry.core.oracles import payoff_scale
-from rivalry.core.space import PerPlayer, Profile
+from rivalry.core.space import PerPlayer, Profile, span
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, Numbers, Rules, log
@@ -518,7 +518,7 @@ def grid_response(race: Race, x: Profile, player: Array | int) -> Best:
     _, summits = jax.lax.top_k(jnp.where(_local_maxima(values).ravel(), flat, -jnp.inf), SUMMITS)
     starts = lattice.reshape(-1, 2)[summits]
     unit_line = jnp.linspace(-1, 1, SIDE)
-    offsets = jnp.stack(jnp.meshgrid(unit_line, unit_line, indexing="ij"), axis=-1).reshape(-1, 2)
+    offsets = span([unit_line, unit_line], jnp)
 
     def refine(_: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         middle, width = carry
