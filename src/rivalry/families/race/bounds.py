@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array
 from numpy import ndarray
 
-from rivalry.core.space import Profile
+from rivalry.core.space import Profile, span
 from rivalry.families.race import period
 from rivalry.families.race.model import Race
 from rivalry.families.race.period import BUILT_IN, Numbers, log
@@ -196,33 +196,20 @@ def _obstacle(race: Race) -> str:
 
 
 def _numbers(race: Race) -> dict[str, ndarray]:
-    """Return the parameters by symbol, ``[player]``, and payoffs of losses, ``[player winner]``."""
+    """Return the parameters, ``[player]``, and payoffs of losses and harm, ``[player winner]``."""
     numbers = {name: floats(part) for name, part in race.numbers_at(0).items()}
     n, is_own = race.players, race.rules.loser_prize_basis == "own"
     harm = np.asarray(period.damages(race.numbers_at(0), n))
     lose = np.broadcast_to(numbers["loser_prize"][:, None] if is_own else numbers["loser_prize"], (n, n))
-    symbols = {
-        "A": numbers["safety_productivity"],
-        "B": numbers["performance_productivity"],
-        "alpha": numbers["safety_exponent"],
-        "beta": numbers["performance_exponent"],
-        "theta": numbers["scale_penalty"],
-        "m": np.full(n, numbers["decisiveness"]),
-        "win": numbers["prize"],
-        "lose": lose,
-        "keep": numbers["prize_survives"],
+    return numbers | {
+        "decisiveness": np.full(n, numbers["decisiveness"]),
+        "loser_prize": lose,
         "harm": harm,
         "alone": np.asarray(period.without_winner(race.rules, numbers)),
-        "price_s": numbers["safety_price"],
-        "subsidy": numbers["safety_subsidy"],
-        "price_p": numbers["performance_price"],
-        "tax": numbers["performance_tax"],
     }
-    ease = {"ease": numbers["ease_of_winning"]} if "ease_of_winning" in numbers else {}
-    return symbols | ease
 
 
-Parameters = dict[str, Any]  # by symbol, ``[player]``
+Parameters = dict[str, Any]  # ``[player]`` by name
 
 
 class _Stakes(NamedTuple):
@@ -236,22 +223,22 @@ class _Stakes(NamedTuple):
 
 
 def _stakes(at: Parameters) -> _Stakes:
-    n = len(at["win"])
-    is_own, keep = np.eye(n, dtype=bool), at["keep"][:, None]
-    unsafe_loss = keep * at["lose"] - at["harm"]
+    n = len(at["prize"])
+    is_own, keep = np.eye(n, dtype=bool), at["prize_survives"][:, None]
+    unsafe_loss = keep * at["loser_prize"] - at["harm"]
     rows = [
         jnp.stack([jnp.stack([end[i, j] for j in range(n) if j != i]) for i in range(n)])
-        for end in (at["lose"], unsafe_loss)
+        for end in (at["loser_prize"], unsafe_loss)
     ]
-    losses = jnp.concatenate([*rows, at["alone"][:, None]] if "ease" in at else rows, axis=1)
+    losses = jnp.concatenate([*rows, at["alone"][:, None]] if "ease_of_winning" in at else rows, axis=1)
     own_harm = jnp.stack([at["harm"][i, i] for i in range(n)])
-    unsafe_win = at["keep"] * at["win"] - own_harm
+    unsafe_win = at["prize_survives"] * at["prize"] - own_harm
     sums = [
-        jnp.sum(jnp.where(is_own, at["win"][:, None], at["lose"]), axis=0),
+        jnp.sum(jnp.where(is_own, at["prize"][:, None], at["loser_prize"]), axis=0),
         jnp.sum(jnp.where(is_own, unsafe_win[:, None], unsafe_loss), axis=0),
         jnp.sum(at["alone"])[None],
     ]
-    safety = (1 - at["keep"]) * at["win"] + own_harm
+    safety = (1 - at["prize_survives"]) * at["prize"] + own_harm
     return _Stakes(
         unsafe_win,
         safety,
@@ -261,9 +248,13 @@ def _stakes(at: Parameters) -> _Stakes:
     )
 
 
+def _log_performance(at: Parameters, log_xp: Any) -> Any:
+    return jnp.log(at["performance_productivity"]) + at["performance_exponent"] * log_xp
+
+
 def _log_weights(at: Parameters, log_xp: Any) -> Any:
     """Return logarithms of performances to the power of the decisiveness, ``[.. player]``."""
-    return at["m"] * (jnp.log(at["B"]) + at["beta"] * log_xp)
+    return at["decisiveness"] * _log_performance(at, log_xp)
 
 
 def _trials(at: Parameters, trial: Any, beaten: Any) -> tuple[Any, Any, Any]:
@@ -273,29 +264,29 @@ def _trials(at: Parameters, trial: Any, beaten: Any) -> tuple[Any, Any, Any]:
     """
     stakes, weights = _stakes(at), jnp.exp(_log_weights(at, beaten))
     rivals = jnp.sum(jnp.where(np.eye(len(weights), dtype=bool), 0.0, weights), axis=1)
-    if "ease" in at:
-        rivals = rivals + 1 / at["ease"]
+    if "ease_of_winning" in at:
+        rivals = rivals + 1 / at["ease_of_winning"]
     log_weights = _log_weights(at, trial[..., 1])
-    log_p = jnp.log(at["B"]) + at["beta"] * trial[..., 1]
-    sigma = jax.nn.sigmoid(jnp.log(at["A"]) + at["alpha"] * trial[..., 0] - at["theta"] * log_p)
+    log_s = jnp.log(at["safety_productivity"]) + at["safety_exponent"] * trial[..., 0]
+    sigma = jax.nn.sigmoid(log_s - at["scale_penalty"] * _log_performance(at, trial[..., 1]))
     chance = jax.nn.sigmoid(log_weights - jnp.log(rivals))
-    spent = (at["price_s"] - at["subsidy"]) * jnp.exp(trial[..., 0])
-    spent = spent + (at["price_p"] + at["tax"]) * jnp.exp(trial[..., 1])
+    price_s, price_p = period.input_prices(at)
+    spent = price_s * jnp.exp(trial[..., 0]) + price_p * jnp.exp(trial[..., 1])
     return chance, stakes.unsafe_win + stakes.safety * sigma, spent
 
 
 def _surplus(at: Parameters, trial: Any, beaten: Any) -> tuple[Any, Any]:
     """Return sure payoffs of trials ``[.. player]`` against inputs up to ``beaten``, and the largest sum."""
     stakes = _stakes(at)
-    chance, value, spent = _trials(at, trial, jnp.broadcast_to(beaten, at["win"].shape))
+    chance, value, spent = _trials(at, trial, jnp.broadcast_to(beaten, at["prize"].shape))
     return jnp.minimum(value, stakes.worst + chance * (value - stakes.worst)) - spent, stakes.total
 
 
 def _high(at: Parameters) -> tuple[Any, Any]:
     """Return logarithms of ``e`` and of ``e / 4`` where ``xp < e q (1-q)`` for the win probability q."""
     stakes = _stakes(at)
-    span = at["win"] - stakes.worst
-    reach = jnp.log(at["beta"] * at["m"] * span / (at["price_p"] + at["tax"]))
+    span = at["prize"] - stakes.worst
+    reach = jnp.log(at["performance_exponent"] * at["decisiveness"] * span / period.input_prices(at)[1])
     return reach, reach - jnp.log(4.0)
 
 
@@ -303,7 +294,7 @@ def _worth_winning(at: Parameters, trial: Any) -> Any:
     """Return probabilities with which players win at least, by what trials pay, ``[.. player]``."""
     stakes = _stakes(at)
     chance, value, spent = _trials(at, trial, _high(at)[1])
-    return (chance * (value - stakes.best) - spent) / (at["win"] - stakes.worst)
+    return (chance * (value - stakes.best) - spent) / (at["prize"] - stakes.worst)
 
 
 def _bounds(
@@ -315,18 +306,18 @@ def _bounds(
     """
     (payoffs, total), (reach, high_p) = _surplus(at, surplus_trial, beaten), _high(at)
     chance = jnp.log(jnp.maximum(_worth_winning(at, winning_trial), 0.0))
-    if "ease" in at:
-        fewest, surplus = -jnp.log(at["ease"]), jnp.ones(())
+    if "ease_of_winning" in at:
+        fewest, surplus = -jnp.log(at["ease_of_winning"]), jnp.ones(())
     else:
         fewest, surplus = jnp.min(_log_weights(at, beaten)), jnp.sum(payoffs) - total
-        if len(at["win"]) == 2:
+        if len(at["prize"]) == 2:
             chance = jnp.maximum(chance, jnp.min(beaten - reach))
-    low_p = ((chance + fewest) / at["m"] - jnp.log(at["B"])) / at["beta"]
-    price_s, log_a, log_b = at["price_s"] - at["subsidy"], jnp.log(at["A"]), jnp.log(at["B"])
-    log_safety = jnp.log(at["alpha"] * _stakes(at).safety / (4 * price_s))
-    unsafe = log_safety + chance + log_a - at["theta"] * (log_b + at["beta"] * high_p)
-    safe = at["theta"] * (log_b + at["beta"] * low_p) - log_a
-    low_s = jnp.minimum(unsafe / (1 - at["alpha"]), safe / at["alpha"])
+    log_a, log_b = jnp.log(at["safety_productivity"]), jnp.log(at["performance_productivity"])
+    low_p = ((chance + fewest) / at["decisiveness"] - log_b) / at["performance_exponent"]
+    log_safety = jnp.log(at["safety_exponent"] * _stakes(at).safety / (4 * period.input_prices(at)[0]))
+    unsafe = log_safety + chance + log_a - at["scale_penalty"] * _log_performance(at, high_p)
+    safe = at["scale_penalty"] * _log_performance(at, low_p) - log_a
+    low_s = jnp.minimum(unsafe / (1 - at["safety_exponent"]), safe / at["safety_exponent"])
     return surplus, jnp.stack([low_s, low_p], axis=1), jnp.stack([log_safety, high_p], axis=1)
 
 
@@ -349,7 +340,7 @@ def _best_trials(numbers: dict[str, ndarray], high: ndarray) -> tuple[ndarray, n
     """Return the trials ``[player axis]`` of steps 1 and 3, and the logarithm of the inputs of step 1."""
     top = np.log(np.min(high))
     line = np.linspace(np.log(SMALLEST_TRIAL), top, TRIALS)
-    grid = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 1, 2)
+    grid = span([line, line])[:, None]
     sizes = np.linspace(top, 2 * np.log(SMALLEST_TRIAL), SIZES)
     surplus, trials, trial = (np.asarray(part) for part in _surpluses(numbers, grid, sizes))
     paying = np.argmax(surplus > 0)  # the first size, that is the smallest bound, if none pays
