@@ -52,8 +52,13 @@ TABLES: dict[str, str] = {
 
 def tables_of(reader: Reader) -> Iterator[Table]:
     """Yield the tables of a result that have rows."""
+    from rivalry.results.reader import MissingArray
+
     for variable, target in (TABLES | collect("TABLES")).items():
         if variable in reader.arrays:
-            table = load(target)(reader)
+            try:
+                table = load(target)(reader)
+            except MissingArray:
+                continue
             if table is not None and table.rows:
                 yield table if table.title else table._replace(title=table.noun)

@@ -82,12 +82,12 @@ def _vertices(reader: Reader) -> list[Row]:
     return rows
 
 
-def ranges(reader: Reader) -> Table | None:
-    """Return the ranges of parameters, with their numbers of equilibria; None without any."""
-    ends, counts = reader.array("where_range"), reader.array("where_count")  # ends [range parameter end]
-    names, decided = reader.array("where_name"), reader.array("where_decided")
-    if ends is None or counts is None or names is None or decided is None:
-        return None
+def ranges(reader: Reader) -> Table:
+    """Return the ranges of parameters, with their numbers of equilibria."""
+    # ends [range parameter end]
+    ends, counts, names, decided = reader.required(
+        "where_range", "where_count", "where_name", "where_decided"
+    )
     present = np.flatnonzero(~np.isnan(ends).any(axis=(1, 2)))
     narrowest = np.min(np.ptp(ends[present], axis=2), axis=0)
     rows: list[Row] = []
@@ -104,8 +104,8 @@ def ranges(reader: Reader) -> Table | None:
 
 def play(reader: Reader) -> Table | None:
     """Return the strategies of leaders and followers, and their payoffs."""
-    profile, pays = reader.array("play"), reader.array("play_payoff")
-    if profile is None or pays is None or profile.ndim != 2:
+    profile, pays = reader.required("play", "play_payoff")
+    if profile.ndim != 2:
         return None
     row = reader.strategies("play", profile) | reader.payoffs(pays)
     return Table([row], "profiles", "what all players play", claimed="all", beside=True)

@@ -81,6 +81,10 @@ class Arrays(Mapping[str, ndarray]):
         return len(self._names)
 
 
+class MissingArray(LookupError):
+    """A result lacks an array without which it has no table."""
+
+
 class Reader:
     """Arrays of one result, and the columns that its strategies and payoffs have.
 
@@ -130,6 +134,13 @@ class Reader:
             return None
         entries = np.asarray(self.arrays[name])
         return None if entries.size and np.all(_is_padding(entries)) else entries
+
+    def required(self, *names: str) -> list[ndarray]:
+        """Return arrays of the result. Raises `MissingArray` where one has no known entry."""
+        arrays = [array for array in map(self.array, names) if array is not None]
+        if len(arrays) < len(names):
+            raise MissingArray(", ".join(names))
+        return arrays
 
     def text(self, name: str) -> str:
         """Return a text, empty if it is missing."""

@@ -134,6 +134,11 @@ def number_in_words(value: float, size: float = 0.0, half: float = UNKNOWN) -> s
     return format_interval(0.0 if abs(value) <= ZERO * size else float(value), half)
 
 
+def around(mean: float, half: float) -> Estimate:
+    """Return a mean with half the width of its interval."""
+    return Estimate(format_interval(mean, half), mean, mean - half, mean + half)
+
+
 def exactly(text: str, value: float) -> Estimate:
     """Return a number that is known without an interval."""
     return Estimate(text, value, value, value)

@@ -11,10 +11,9 @@ from numpy import ndarray
 
 from rivalry.core.results import is_truth
 from rivalry.lab.answer.grammar import text_if
-from rivalry.results.table import UNKNOWN, ZERO, Draws, Estimate, number_in_words
+from rivalry.results.table import UNKNOWN, ZERO, Draws, Estimate, around, number_in_words
 from rivalry.text.statistics import (
     format_chance,
-    format_interval,
     half_width,
     share_interval,
     without_padding,
@@ -173,7 +172,7 @@ def _number(
             f"{number_in_words(low, size)} to {number_in_words(high, size)}", mean, low, high, entry
         )
     half = float(half_width(finite_values))
-    return Estimate(format_interval(mean, half), mean, mean - half, mean + half, entry, draws)
+    return around(mean, half)._replace(entry=entry, draws=draws)
 
 
 def _bound_beyond_search(column: ndarray, entry: str, range_of_search: tuple[float, float]) -> Estimate:

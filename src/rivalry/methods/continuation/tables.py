@@ -22,17 +22,15 @@ _NO_METRIC = ("slope_payoff", "slope_inner", "slope_difference")
 _ROLES = ("leader", "follower")
 
 
-def events(reader: Reader) -> Table | None:
+def events(reader: Reader) -> Table:
     """Return the events along branches."""
-    kinds, values = reader.array("event_kind"), reader.array("event_parameter")
-    if kinds is None or values is None:
-        return None
+    kinds, values = reader.required("event_kind", "event_parameter")
     key = reader.names.key(reader.text("parameter_name"))
     positions = reader.array("event_position")
     rows: list[Row] = []
     for k in np.flatnonzero(kinds != ""):
         kind = str(kinds[k])
-        row = {"event": Estimate(EVENTS.get(kind, kind)), key: reader.number(float(values[k]))}
+        row = {"event": Estimate(EVENTS.get(kind, kind)), key: reader.number(values[k])}
         if positions is not None:
             row |= reader.strategies("event_position", positions[k])
         rows.append(row | (_of_hopf(reader, int(k)) if kind == "hopf" else {}))
@@ -46,16 +44,15 @@ def _of_hopf(reader: Reader, event: int) -> Row:
     for name, label in (("frequency", "frequency"), ("lyapunov", "first Lyapunov coefficient")):
         numbers = reader.array(f"event_{name}")
         if numbers is not None and np.isfinite(numbers[event]):
-            row[label] = reader.number(float(numbers[event]))
+            row[label] = reader.number(numbers[event])
     return row
 
 
-def branches(reader: Reader) -> Table | None:
+def branches(reader: Reader) -> Table:
     """Return the branches, the range of the parameter of each, and where it is stable."""
-    endings, branch = reader.array("branch_ending"), reader.array("branch")
-    at, stable = reader.array("branch_parameter"), reader.array("branch_stable")
-    if endings is None or branch is None or at is None or stable is None:
-        return None
+    endings, branch, at, stable = reader.required(
+        "branch_ending", "branch", "branch_parameter", "branch_stable"
+    )
     key = reader.names.key(reader.text("parameter_name"))
     rows: list[Row] = []
     for k in np.flatnonzero(endings != ""):
@@ -66,8 +63,8 @@ def branches(reader: Reader) -> Table | None:
         rows.append(
             {
                 "branch": exactly(str(k), float(k)),
-                f"{key}, from": reader.number(float(np.nanmin(at[points]))),
-                f"{key}, to": reader.number(float(np.nanmax(at[points]))),
+                f"{key}, from": reader.number(np.nanmin(at[points])),
+                f"{key}, to": reader.number(np.nanmax(at[points])),
                 "stable points": exactly(f"{share:.0%}", share),
                 "ends": Estimate(str(endings[k]).replace("_", " ")),
             }
@@ -77,15 +74,15 @@ def branches(reader: Reader) -> Table | None:
 
 def crossings(reader: Reader) -> Table | None:
     """Return the values of a parameter at which the symmetric point gains or loses stability."""
-    values, directions = reader.array("crossing"), reader.array("crossing_direction")
-    if values is None or directions is None or values.dtype.kind != "f":
+    values, directions = reader.required("crossing", "crossing_direction")
+    if values.dtype.kind != "f":
         return None
     key = reader.names.key(reader.text("parameter_name"))
     moves, positions = reader.array("crossing_moves"), reader.array("crossing_position")
     rows: list[Row] = []
     for k in np.flatnonzero(np.isfinite(values)):
         event = Estimate(f"the symmetric point {directions[k]}")
-        row = {key: reader.number(float(values[k])), "event": event}
+        row = {key: reader.number(values[k]), "event": event}
         if moves is not None:
             row["how"] = Estimate(str(moves[k]))
         if positions is not None:
@@ -103,15 +100,14 @@ def crossings(reader: Reader) -> Table | None:
     return Table(rows, "crossings", shows=("crossing", "second_order_"))
 
 
-def logit_branch(reader: Reader) -> Table | None:
+def logit_branch(reader: Reader) -> Table:
     """Return the points of the branch of logit equilibria, and its limit."""
-    values, profiles, pays = (reader.array(f"logit_{name}") for name in ("lambda", "profile", "payoff"))
-    if values is None or profiles is None:
-        return None
-    stable, actions, limit = (reader.array(name) for name in ("logit_stable", "action_name", "limit"))
+    values, profiles = reader.required("logit_lambda", "logit_profile")
+    pays, stable = reader.array("logit_payoff"), reader.array("logit_stable")
+    actions, limit = reader.array("action_name"), reader.array("limit")
     rows: list[Row] = []
     for k in np.flatnonzero(np.isfinite(values)):
-        row = {"precision": reader.number(float(values[k]))}
+        row = {"precision": reader.number(values[k])}
         row |= reader.strategies("logit_profile", profiles[k], actions)
         if pays is not None:
             row |= reader.payoffs(pays[k])
@@ -126,11 +122,9 @@ def logit_branch(reader: Reader) -> Table | None:
     return Table(rows, "points of the branch", shows=shows, claimed="proved", main=main, path=True)
 
 
-def derivatives(reader: Reader) -> Table | None:
+def derivatives(reader: Reader) -> Table:
     """Return the derivatives of an equilibrium, its payoffs and metrics in each parameter."""
-    names, exists = reader.array("parameter_name"), reader.array("derivative_exists")
-    if names is None or exists is None:
-        return None
+    names, _ = reader.required("parameter_name", "derivative_exists")
     parts = [_in_parameter(reader, k) for k in range(names.size)]
     # of one number in all parameters, then of the next
     rows = [row for group in zip_longest(*parts) for row in group if row is not None]
@@ -139,20 +133,18 @@ def derivatives(reader: Reader) -> Table | None:
 
 def _in_parameter(reader: Reader, k: int) -> list[Row]:
     """Return the derivatives in one of several parameters."""
-    parameters, at, gaps = (
-        reader.array(name) for name in ("parameter_name", "parameter_value", "slope_difference")
-    )
-    assert parameters is not None
+    (parameters,) = reader.required("parameter_name")
+    at, gaps = reader.array("parameter_value"), reader.array("slope_difference")
     key = reader.names.key(str(np.ravel(parameters)[k]))
     beside: Row = {}
     if at is not None and key not in reader.swept:
-        beside[AT] = reader.number(float(np.ravel(at)[k]))
+        beside[AT] = reader.number(np.ravel(at)[k])
     if np.ravel(reader.arrays["derivative_exists"])[k] != 1:
         return [{"derivative": Estimate(f"d equilibrium / d {key}"), "value": Estimate(FOLD)} | beside]
     is_per_parameter = parameters.ndim == 1
     gap = gaps[k] if gaps is not None and is_per_parameter else gaps
     if gap is not None and np.isfinite(gap).any():
-        beside[CHECK] = reader.number(float(gap[np.isfinite(gap)][-1]))
+        beside[CHECK] = reader.number(gap[np.isfinite(gap)][-1])
     metrics = (name for name in sorted(reader.arrays) if name.startswith(SLOPE) and name not in _NO_METRIC)
     rows: list[Row] = []
     for variable in ("slope", "slope_payoff", *metrics):

@@ -8,13 +8,11 @@ from rivalry.results.reader import Reader
 from rivalry.results.table import Estimate, Row, Table, exactly
 
 
-def multipliers(reader: Reader) -> Table | None:
+def multipliers(reader: Reader) -> Table:
     """Return the multiplier of every shared constraint, and whether it binds."""
-    prices, binding = reader.array("common_multiplier"), reader.array("binding")
-    if prices is None or binding is None:
-        return None
+    prices, binding = reader.required("common_multiplier", "binding")
     rows: list[Row] = []
     for k in np.flatnonzero(np.isfinite(prices)):
-        constraint = {"constraint": exactly(str(k), float(k)), "multiplier": reader.number(float(prices[k]))}
+        constraint = {"constraint": exactly(str(k), float(k)), "multiplier": reader.number(prices[k])}
         rows.append(constraint | {"binds": Estimate("yes" if binding[k] == 1 else "no", float(binding[k]))})
     return Table(rows, "constraints", "shared constraints", beside=True)

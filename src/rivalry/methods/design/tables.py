@@ -14,19 +14,17 @@ SAME, DEFAULT = "cannot be told from the best", "the game as it is"
 FINISHED = ("converged", "completed", "iteration limit")  # statuses of trials that may be chosen
 
 
-def trials(reader: Reader) -> Table | None:
+def trials(reader: Reader) -> Table:
     """Return the trials of a design by equilibria: choices, objective, equilibria and claim."""
-    objective, claims = reader.array("objective"), reader.array("trial_claim")
+    objective, claims = reader.required("objective", "trial_claim")
     best, worst = reader.array("objective_best"), reader.array("objective_worst")
     equilibria, optimum = reader.array("trial_equilibria"), reader.array("chosen")
-    if objective is None or claims is None:
-        return None
     rows: list[Row] = []
     for k in _trials_made(reader).tolist():
-        row = _choices(reader, k) | {"objective": reader.number(float(objective[k]))}
+        row = _choices(reader, k) | {"objective": reader.number(objective[k])}
         if best is not None and worst is not None and best[k] != worst[k]:
-            row["best equilibrium"] = reader.number(float(best[k]))
-            row["worst equilibrium"] = reader.number(float(worst[k]))
+            row["best equilibrium"] = reader.number(best[k])
+            row["worst equilibrium"] = reader.number(worst[k])
         if equilibria is not None:
             row["equilibria"] = exactly(str(int(equilibria[k])), float(equilibria[k]))
         row["claim"] = Estimate(str(claims[k]))
@@ -34,10 +32,9 @@ def trials(reader: Reader) -> Table | None:
     return Table(rows, "trials", "trials", beside=True)
 
 
-def rule_trials(reader: Reader) -> Table | None:
+def rule_trials(reader: Reader) -> Table:
     """Return the trials of a design by learners or simulation: choices, objective with its interval."""
-    if reader.array("trial_objective") is None:
-        return None
+    reader.required("trial_objective")
     remarks, objectives, ranking = reader.array("trial_remark"), _objectives(reader), _ranking(reader)
     default = reader.array("default_trial")
     rows: list[Row] = []
@@ -62,7 +59,7 @@ def _objectives(reader: Reader) -> dict[int, Estimate]:
     values = values[:, ~np.isnan(values).all(axis=0)]  # other designs may have more seeds
     objectives: dict[int, Estimate] = {}
     for k in np.flatnonzero(np.isfinite(means)):
-        estimate = reader.number(float(means[k]))._replace(low=UNKNOWN, high=UNKNOWN)
+        estimate = reader.number(means[k])._replace(low=UNKNOWN, high=UNKNOWN)
         if lows is not None and highs is not None and np.isfinite(highs[k]):
             text = format_interval(float(means[k]), float(highs[k] - lows[k]) / 2)
             estimate = Estimate(text, estimate.mean, float(lows[k]), float(highs[k]))
@@ -123,16 +120,13 @@ def _trials_made(reader: Reader) -> np.ndarray:
 
 def _choices(reader: Reader, trial: int) -> Row:
     """Return the values of the choices in a trial."""
-    names, parameters, labels = (
-        reader.array(name) for name in ("choice_name", "parameters", "parameter_label")
-    )
-    assert names is not None
-    assert parameters is not None
+    names, parameters = reader.required("choice_name", "parameters")
+    labels = reader.array("parameter_label")
     row: Row = {}
     for k, name in enumerate(names):
         if not name:
             continue
-        value = reader.number(float(parameters[trial, k]))
+        value = reader.number(parameters[trial, k])
         if labels is not None and labels[trial, k]:
             value = value._replace(text=str(labels[trial, k]))
         row[reader.names.key(str(name))] = value

@@ -8,14 +8,12 @@ from rivalry.results.reader import Reader
 from rivalry.results.table import Estimate, Row, Table, exactly
 
 
-def linear_strategies(reader: Reader) -> Table | None:
+def linear_strategies(reader: Reader) -> Table:
     """Return each player's value, and its control per unit of each state."""
-    feedback, values = reader.array("feedback"), reader.array("value")
-    if feedback is None or values is None:
-        return None
+    feedback, values = reader.required("feedback", "value")
     rows: list[Row] = []
     for player, gains, value in zip(reader.players(len(values)), feedback, values, strict=True):
-        row = {"player": Estimate(player), "value": reader.number(float(value))}
+        row = {"player": Estimate(player), "value": reader.number(value)}
         for control, state in np.ndindex(*gains.shape):
             name = "control" if len(gains) == 1 else f"control {control}"
             if np.isfinite(gains[control, state]):
@@ -34,16 +32,14 @@ def _numbers(row: np.ndarray) -> np.ndarray:
     return np.array([str(k) for k in range(len(row))], dtype=object)
 
 
-def stages(reader: Reader) -> Table | None:
+def stages(reader: Reader) -> Table:
     """Return, of every period, the equilibria found, the largest gain, and values from there on."""
-    counts, regret, values = (reader.array(name) for name in ("stage_equilibria", "stage_regret", "value"))
-    if counts is None or regret is None or values is None:
-        return None
+    counts, regret, values = reader.required("stage_equilibria", "stage_regret", "value")
     rows: list[Row] = []
     for k in np.flatnonzero(counts >= 0):  # without padding
         count = counts[k]
         row = {"period": exactly(str(k), float(k)), "equilibria": exactly(str(int(count)), float(count))}
-        row["largest gain"] = reader.number(float(np.nanmax(regret[k])))
+        row["largest gain"] = reader.number(np.nanmax(regret[k]))
         for player, value in zip(reader.players(len(values[k])), values[k].tolist(), strict=True):
             row[f"value, {player}"] = reader.number(value)
         rows.append(row)

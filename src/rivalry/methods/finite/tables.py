@@ -14,11 +14,9 @@ NUMBERED = "vertex {}"
 ENDS = ("from", "to")
 
 
-def commitment(reader: Reader) -> Table | None:
+def commitment(reader: Reader) -> Table:
     """Return a leader's commitment, the response to it, and bounds on the leader's payoff."""
-    profile, pays = reader.array("commitment"), reader.array("commitment_payoff")
-    if profile is None or pays is None:
-        return None
+    profile, pays = reader.required("commitment", "commitment_payoff")
     row = reader.strategies("commitment", profile, reader.array("action_name")) | reader.payoffs(pays)
     row |= _bounds(reader, "payoff of the leader")
     return Table([row], "commitments", "commitment, with proved bounds", shows=("commitment",), claimed="all")
@@ -35,7 +33,7 @@ def game_value(reader: Reader) -> Table | None:
     row |= _bounds(reader, "value of the game")
     values = reader.array("game_values")
     if values is not None:  # payoffs with a sum other than 0: the second player's value is not the opposite
-        row["value for the second player"] = reader.number(float(values[1]))
+        row["value for the second player"] = reader.number(values[1])
     return Table([row], "values", "value of the game, with proved bounds", claimed="all")
 
 
@@ -45,7 +43,7 @@ def _bounds(reader: Reader, name: str) -> Row:
     if ends is None:
         return {}
     fractions = ["", ""] if exact is None else [str(text) for text in exact]
-    numbers = [reader.number(float(end)) for end in ends]
+    numbers = [reader.number(end) for end in ends]
     if fractions[0] and fractions[0] == fractions[1]:
         return {name: _as_fraction(numbers[0], fractions[0])}
     columns = (f"{name}, {word}" for word in ENDS)
@@ -58,11 +56,9 @@ def _as_fraction(number: Estimate, fraction: str) -> Estimate:
     return number._replace(text=fraction) if len(fraction) <= FRACTION else number
 
 
-def payoff_vertices(reader: Reader) -> Table | None:
+def payoff_vertices(reader: Reader) -> Table:
     """Return the vertices of a set of payoffs, and the least payoffs."""
-    corners, threat = reader.array("payoff_vertices"), reader.array("threat")
-    if corners is None:
-        return None
+    (corners,), threat = reader.required("payoff_vertices"), reader.array("threat")
     rows: list[Row] = []
     for k, row in enumerate(corners[np.isfinite(corners).all(axis=1)], start=1):
         rows.append({"payoffs": Estimate(NUMBERED.format(k))} | reader.payoffs(row))
@@ -71,13 +67,11 @@ def payoff_vertices(reader: Reader) -> Table | None:
     return Table(rows, "vertices", "subgame-perfect payoffs", shows=("payoff_vertices", "threat"))
 
 
-def correlated_equilibria(reader: Reader) -> Table | None:
+def correlated_equilibria(reader: Reader) -> Table:
     """Return the correlated equilibrium of highest welfare, and the vertices of the set of all."""
-    optimum, pays = reader.array("joint_distribution"), reader.array("correlated_payoff")
+    (optimum,), pays = reader.required("joint_distribution"), reader.array("correlated_payoff")
     vertices, joint = reader.array("vertices"), reader.array("joint_action")
     exact = reader.array("exact_distribution")
-    if optimum is None:
-        return None
     table = optimum[None] if vertices is None else np.concatenate([optimum[None], vertices])
     table = table[np.isfinite(table).all(axis=1)]
     if joint is None:  # of an earlier version
@@ -89,7 +83,7 @@ def correlated_equilibria(reader: Reader) -> Table | None:
     for k, row in enumerate(table):
         label = NUMBERED.format(k) if k else "of highest welfare"
         entry = {"correlated equilibrium": Estimate(label)}
-        entry |= {names[a]: reader.number(float(row[a]), 1.0) for a in played}
+        entry |= {names[a]: reader.number(row[a], 1.0) for a in played}
         rows.append(entry)
     if exact is not None:
         for a in played:
@@ -101,26 +95,24 @@ def correlated_equilibria(reader: Reader) -> Table | None:
     return Table(rows, "vertices", "correlated equilibria: probabilities of joint actions", shows=shows)
 
 
-def fixation(reader: Reader) -> Table | None:
+def fixation(reader: Reader) -> Table:
     """Return the share of time in each population of one action, and the chances that mutants take over."""
-    chances, shares = reader.array("fixation"), reader.array("small_mutation")
-    if chances is None or shares is None:
-        return None
+    chances, shares = reader.required("fixation", "small_mutation")
     joint, actions = reader.array("joint_action"), reader.array("action_name")
     rows: list[Row] = []
     if joint is None:
         names = _action_names(actions, len(shares))
         types = np.flatnonzero(~np.isnan(chances).all(axis=1))  # without padding
         for k in types:
-            row = {"residents": Estimate(names[k]), "share of time": reader.number(float(shares[k]), 1.0)}
+            row = {"residents": Estimate(names[k]), "share of time": reader.number(shares[k], 1.0)}
             for mutant in types:
-                chance = Estimate("") if mutant == k else reader.number(float(chances[k, mutant]))
+                chance = Estimate("") if mutant == k else reader.number(chances[k, mutant])
                 row[f"fixation of {names[mutant]}"] = chance
             rows.append(row)
     else:
         names = joint_action_names(joint, actions)
         for k in np.flatnonzero(np.isfinite(shares)):
-            share = reader.number(float(shares[k]), 1.0)
+            share = reader.number(shares[k], 1.0)
             rows.append({"residents": Estimate(names[k]), "share of time": share})
     return Table(rows, "populations", "rare mutations: populations of one action", beside=True)
 
@@ -132,18 +124,16 @@ def _action_names(actions: ndarray | None, count: int) -> list[str]:
     return [str(name) for name in actions[0]]
 
 
-def mean_shares(reader: Reader) -> Table | None:
+def mean_shares(reader: Reader) -> Table:
     """Return the mean shares of actions over time in populations with mutation."""
-    shares, intervals = reader.array("mean_share"), reader.array("mean_share_interval")
-    if shares is None:
-        return None
+    (shares,), intervals = reader.required("mean_share"), reader.array("mean_share_interval")
     actions = reader.array("action_name")
     is_single = shares.ndim == 1
     rows: list[Row] = []
     for player, population in enumerate(np.atleast_2d(shares)):
         names = _action_names(None if actions is None else actions[player:], len(population))
         for k in np.flatnonzero(np.isfinite(population)):
-            share = reader.number(float(population[k]), 1.0)
+            share = reader.number(population[k], 1.0)
             if intervals is not None:
                 low, high = map(float, intervals[k] if is_single else intervals[player, k])
                 share = Estimate(f"{share.text} ({low:.3g} to {high:.3g})", share.mean, low, high)
@@ -152,20 +142,18 @@ def mean_shares(reader: Reader) -> Table | None:
     return Table(rows, "actions", "shares of actions over time", beside=True)
 
 
-def scores(reader: Reader) -> Table | None:
+def scores(reader: Reader) -> Table:
     """Return the ranking of a round robin, with the mean payoffs per turn against each opponent."""
-    scores, matches, ranking = (reader.array(name) for name in ("score", "match_payoff", "ranking"))
-    if scores is None or matches is None or ranking is None:
-        return None
+    scores, matches, ranking = reader.required("score", "match_payoff", "ranking")
     order = np.argsort(-scores, kind="stable")[: int(np.isfinite(scores).sum())]  # without padding
     names = [""] * len(scores)
     for k, name in zip(order, ranking, strict=False):
         names[k] = str(name)
     rows: list[Row] = []
     for k in order:
-        row = {"strategy": Estimate(names[k]), "score": reader.number(float(scores[k]))}
+        row = {"strategy": Estimate(names[k]), "score": reader.number(scores[k])}
         for opponent in order:
-            row[f"against {names[opponent]}"] = reader.number(float(matches[k, opponent]))
+            row[f"against {names[opponent]}"] = reader.number(matches[k, opponent])
         rows.append(row)
     return Table(
         rows, "strategies", "total score, and mean payoff per turn against each strategy", beside=True

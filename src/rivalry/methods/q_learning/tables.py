@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import UNKNOWN, ZERO, Estimate, Row, Table
-from rivalry.text.statistics import format_interval, half_width, share_interval
+from rivalry.results.table import UNKNOWN, ZERO, Estimate, Row, Table, around
+from rivalry.text.statistics import half_width, share_interval
 
 MEANS = (
     *("pooled_gain", "end_mean_price", "end_total_quantity", "end_payoff", "value", "terminal_share"),
@@ -25,7 +25,7 @@ GAINS = (
 """Of trained networks; the band of an estimate is in the variable with ``_band`` after its name."""
 
 
-def sessions(reader: Reader) -> Table | None:
+def sessions(reader: Reader) -> Table:
     """Return means over sessions, and shares of sessions, with their 95 % intervals; a session is a draw."""
     rows: list[Row] = []
     for name in MEANS:
@@ -53,9 +53,7 @@ def sessions(reader: Reader) -> Table | None:
 
 
 def _mean(values: np.ndarray) -> Estimate:
-    mean, half = float(values.mean()), float(half_width(values))
-    ends = (mean - half, mean + half)
-    return Estimate(format_interval(mean, half), mean, *ends)
+    return around(float(values.mean()), float(half_width(values)))
 
 
 def _share(flags: np.ndarray) -> Estimate:
@@ -66,22 +64,21 @@ def _share(flags: np.ndarray) -> Estimate:
 
 def last_rewards(reader: Reader) -> Table | None:
     """Return every player's mean reward per period in the last sample of learning, with its 95 % interval."""
-    rewards, bands = reader.array("learning_reward"), reader.array("learning_reward_band")
-    periods = reader.array("learning_step")
-    if rewards is None or periods is None or rewards.ndim != 2:
+    rewards, periods = reader.required("learning_reward", "learning_step")
+    bands = reader.array("learning_reward_band")
+    if rewards.ndim != 2:
         return None
     last = int(np.flatnonzero(np.isfinite(rewards).any(axis=1))[-1])
     rows: list[Row] = []
     for k, player in enumerate(reader.players(rewards.shape[1])):
-        mean = float(rewards[last, k])
         half = UNKNOWN if bands is None else float(bands[last, k])
-        reward = Estimate(format_interval(mean, half), mean, mean - half, mean + half)
+        reward = around(float(rewards[last, k]), half)
         rows.append({"player": Estimate(player), "mean reward": reward})
     title = f"learning from period {periods[last]:,.0f} on, with exploration"
     return Table(rows, "players", title, beside=True)
 
 
-def training(reader: Reader) -> Table | None:
+def training(reader: Reader) -> Table:
     """Return the gains of best responses to trained networks, the largest over players."""
     rows: list[Row] = []
     for name in GAINS:
@@ -92,8 +89,8 @@ def training(reader: Reader) -> Table | None:
         gain = float(np.ravel(values)[player])
         half = 0.0 if bands is None else float(np.ravel(bands)[player])
         half = half if half > ZERO else UNKNOWN  # narrower bands come from the order of summation
-        estimate = Estimate(format_interval(gain, half), gain, gain - half, gain + half)
-        rows.append({"quantity": Estimate(reader.names.quantity(name)), "largest over players": estimate})
+        quantity = Estimate(reader.names.quantity(name))
+        rows.append({"quantity": quantity, "largest over players": around(gain, half)})
     is_resumed = bool(np.any(reader.arrays["resumed"] == 1))
     suffix = ", resumed from a checkpoint" * is_resumed
     return Table(rows, "quantities", f"outcomes of training{suffix}", beside=True)
