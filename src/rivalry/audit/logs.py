@@ -547,7 +547,7 @@ def verdict_of(
     *,
     stake: float | None = None,
     logs: int = 1,
-    seed: int = 0,
+    seed: int,
 ) -> LogVerdict:
     """Return the verdict of `judge_log` on a log that passes its checks.
 

@@ -33,7 +33,7 @@ PER_UNIT = 1e-9  # of profits: a market of larger differences has other costs th
 
 
 def audit_apart(
-    bot: str, market: str | None, *, seed: int = 0, seconds: float = 40.0, sessions: int | None = None
+    bot: str, market: str | None, *, seed: int = 0, seconds: float, sessions: int | None = None
 ) -> dict[str, Any]:
     """Return a verdict as data, from a process that is ended where it takes too long.
 

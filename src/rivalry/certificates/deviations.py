@@ -93,7 +93,7 @@ def best_response(game: Game, x: Any, player: int, *, points: int = 201) -> Resp
     return responses_at(GameAtProfile(game, x), [player], points)[0]
 
 
-def responses_at(at: GameAtProfile, players: Sequence[int], points: int = 201) -> list[Response]:
+def responses_at(at: GameAtProfile, players: Sequence[int], points: int) -> list[Response]:
     """Return `best_response` of some players at a profile that `concrete_profile` has checked."""
     game, x = at.game, at.x
     if any(source.knows(game) for source in REGISTERED):

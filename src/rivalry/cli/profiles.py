@@ -32,7 +32,7 @@ class Judged(NamedTuple):
     radius: float  # of the exact equilibrium that is proved near the nearest one; 0 for fractions
 
 
-def certify_profile(profile: str, game: str, export: Path | None = None) -> tuple[dict[str, Any], str]:
+def certify_profile(profile: str, game: str, export: Path | None) -> tuple[dict[str, Any], str]:
     """Certify every profile of a file in a game, and write proofs to a folder. Raises `OptionError`."""
     from rivalry.core.game import Game
     from rivalry.core.naming import names_of

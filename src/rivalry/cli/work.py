@@ -347,9 +347,7 @@ def _in_part(part: str, cell: str) -> str:
     return f"{part}/{cell}" if part else cell
 
 
-def certify_policy(
-    policy: str, game: str, export: Path | None = None, q_values: bool = False
-) -> tuple[TableDict, str]:
+def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) -> tuple[TableDict, str]:
     """Certify a policy of a file in the first game of a study, and write its proof to a folder.
 
     The policy is ``FILE.py:NAME`` or a table that `rivalry.core.foreign_tables` reads; with ``q_values`` a

@@ -306,7 +306,7 @@ def _number_of(cell: Any) -> float:
 
 
 def table_of_rows(
-    rows: Sequence[Sequence[Any]], columns: Sequence[str] = (), states: Sequence[str] = ()
+    rows: Sequence[Sequence[Any]], columns: Sequence[str], states: Sequence[str] = ()
 ) -> tuple[ndarray, bool]:
     """Return the numbers of rows as `read_named_table` does, and whether they have names of columns.
 

@@ -730,7 +730,7 @@ def label_columns(
     columns: Columns,
     places: Sequence[Mapping[str, Any]],
     axes: Mapping[str, Sequence[Any]],
-    companions: Mapping[str, tuple[str, Sequence[Any]]] | None = None,
+    companions: Mapping[str, tuple[str, Sequence[Any]]] | None,
     names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> Dataset:
     """Return the dataset of `collect` from columns; ``places`` are the coordinates of every cell."""

@@ -91,7 +91,7 @@ def figure_of(game: object, profile: object = None) -> Figure:
     return figures[0]
 
 
-def figures_of(game: Any, profile: object = None) -> list[Figure]:
+def figures_of(game: Any, profile: object) -> list[Figure]:
     """Return all living figures of a game at a profile, the most telling one first; see `figure_of`."""
     start = initial_profile(game) if profile is None else np.asarray(game.space.check(profile, "profile"))
     views = {name: _load(name, "view_of")(game, start) for name in _ordered(game)}

@@ -103,7 +103,7 @@ def explore_run(run: Run) -> Any:
     return widget_of(figures_of_run(run, answer_of(run)))
 
 
-def figures_of_cells(run: Run, games: bool = True) -> list[Figure]:
+def figures_of_cells(run: Run, games: bool) -> list[Figure]:
     """Return the living figures of a run's first cells, at most two of one view; see `figures_of_parts`."""
     figures: list[Figure] = []
     views: Counter[str] = Counter()

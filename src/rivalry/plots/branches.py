@@ -101,7 +101,7 @@ def parameter(selection: DrawnPoint) -> str:
     return names[0].rpartition(".")[2] if names else "parameter"
 
 
-def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool = True) -> list[Mark]:
+def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool) -> list[Mark]:
     """Return the groups' positions: solid where stable, dashed where unstable, thin where not certified.
 
     One colour for each grouping, such as ``groups 2 + 1``; grey unless ``coloured``, where

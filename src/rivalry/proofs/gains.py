@@ -176,7 +176,7 @@ def refutation(
     low: ndarray,
     high: ndarray,
     strategy: ndarray,
-    past_boxes: int = 0,
+    past_boxes: int,
 ) -> ndarray:
     """Return a mask of boxes ``[box coordinate]`` in which a player gains by ``strategy`` everywhere."""
     bounds = _refutations(game, at, put(player), low, high, strategy, batch=BATCH, past_rows=past_boxes)

@@ -128,7 +128,7 @@ def _changes_of(body: Table) -> list[TableDict]:
     return list(changes)
 
 
-def create_app(bench: Workbench, token: str, host: str = "127.0.0.1", port: int = 0) -> Guard:
+def create_app(bench: Workbench, token: str, host: str, port: int) -> Guard:
     """Return the application, behind its guard."""
 
     app = FastAPI(title="rivalry", docs_url=None, redoc_url=None, openapi_url=None)

@@ -71,11 +71,11 @@ def answer_table(
     study: StudyTables,
     data: Dataset,
     points: ResultPoints,
-    most_rows: int | None = None,
-    most_columns: int = MOST_COLUMNS,
+    most_rows: int | None,
+    most_columns: int,
     *,
     constants: bool = False,
-    blocks: Sequence[Table] | None = None,
+    blocks: Sequence[Table] | None,
 ) -> AnswerTable:
     """Table of at most so many rows, where claims change and evenly between, and columns.
 
@@ -437,7 +437,7 @@ def has_lists(point: PointResults) -> bool:
     return not TABLES.keys().isdisjoint(point.arrays)
 
 
-def list_of(point: PointResults, *, numbers: bool = False) -> Table | None:
+def list_of(point: PointResults, *, numbers: bool) -> Table | None:
     """List that a result holds; None without one.
 
     With ``numbers`` every number has a column of its own, and without them every player.

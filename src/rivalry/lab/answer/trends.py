@@ -79,8 +79,8 @@ EXCEPT = ", except in cases that have no others"
 def on_quantities(
     study: StudyTables,
     results: ResultPoints,
-    covered_quantities: Collection[str] = (),
-    stated_points: ResultPoints = (),
+    covered_quantities: Collection[str],
+    stated_points: ResultPoints,
 ) -> list[Sentence]:
     """Sentences on the quantities of a study, the most important first.
 

@@ -225,7 +225,7 @@ class Case(NamedTuple):
 
 
 def on_two_keys(
-    study: StudyTables, points: ResultPoints, covered_quantities: Collection[str] = ()
+    study: StudyTables, points: ResultPoints, covered_quantities: Collection[str]
 ) -> list[Sentence]:
     """Sentence per quantity on two keys, the study's first quantities but those covered.
 

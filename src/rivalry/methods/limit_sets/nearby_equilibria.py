@@ -63,7 +63,7 @@ def _steps(
     return state.profile, ended
 
 
-def equilibrium_from(game: Game, start: Profile, *, points: int = 201) -> Reached:
+def equilibrium_from(game: Game, start: Profile, *, points: int) -> Reached:
     """Return the end of sequential best responses from ``start``, refined by Newton steps.
 
     ``points`` is the size of each player's search grid. Starts and ends are amounts; the search is in the
@@ -99,9 +99,7 @@ def ends_from(game: Game, starts: ndarray, *, points: int) -> list[ndarray]:
     return ends
 
 
-def random_starts(
-    space: Space, stream: np.random.SeedSequence, count: int, start: ndarray | None = None
-) -> ndarray:
+def random_starts(space: Space, stream: np.random.SeedSequence, count: int, start: ndarray | None) -> ndarray:
     """Return random profiles ``[start player axis]``, the first of them replaced by ``start``."""
     key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
     starts = np.stack(

@@ -21,8 +21,8 @@ def initial_session(
     initial: tuple[ndarray, ndarray],
     streams: ndarray,
     start: ndarray | None,
-    counted: bool = False,
-    plays: bool = False,
+    counted: bool,
+    plays: bool,
 ) -> Session:
     """Return the arrays of new sessions, one for each of ``streams [session 2]``, which are advanced.
 

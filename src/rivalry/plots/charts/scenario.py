@@ -233,7 +233,7 @@ def _second_sweep(data: Dataset, name: str, series: str, over: str, at: At) -> s
     return dim
 
 
-def curve_marks(curve: ScenarioSeries, log: bool | None = None, panel: int = 0) -> list[Mark]:
+def curve_marks(curve: ScenarioSeries, log: bool | None, panel: int = 0) -> list[Mark]:
     """Return lines and points of one metric, and a rule where a discontinuity leaves neighbours unjoined."""
     _, count, players = curve.values.shape
     has_series = bool(curve.series)
