@@ -9,7 +9,7 @@ from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.core.results import CLAIMS, UNREFUTED
-from rivalry.plots.marks import INK, PALETTE, Look, Mark, colours, hue_keys
+from rivalry.plots.marks import INK, PALETTE, Look, Mark, Marks, colours, hue_keys
 from rivalry.plots.select import EVENTS, At, DrawnPoint, NoSuchPoint, doubt, is_blank, point
 
 BRANCH_REGRET = 1e-6  # of all payoffs together: largest regret of an equilibrium
@@ -101,7 +101,7 @@ def parameter(selection: DrawnPoint) -> str:
     return names[0].rpartition(".")[2] if names else "parameter"
 
 
-def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool) -> list[Mark]:
+def branch_marks(selection: DrawnPoint, axis: int, *, coloured: bool) -> Marks:
     """Return the groups' positions: solid where stable, dashed where unstable, thin where not certified.
 
     One colour for each grouping, such as ``groups 2 + 1``; grey unless ``coloured``, where
@@ -178,9 +178,9 @@ def _pieces(rows: ndarray, looks: Sequence[tuple[bool, bool, str]]) -> list[ndar
     return [rows[begin : end + 1] for begin, end in ends]
 
 
-def event_marks(selection: DrawnPoint, axis: int) -> list[Mark]:
+def event_marks(selection: DrawnPoint, axis: int) -> Marks:
     """Return points for the events at the groups' positions, with the parameter's values in the legend."""
-    marks = list[Mark]()
+    marks = Marks()
     if not {"event_kind", "event_parameter", "event_position"} <= set(selection):
         return marks
     # padding is cut off every array on its own: events beyond the shorter have no parameter, or no kind
@@ -201,9 +201,9 @@ def event_marks(selection: DrawnPoint, axis: int) -> list[Mark]:
     return marks
 
 
-def orbit_marks(selection: DrawnPoint, axis: int) -> list[Mark]:
+def orbit_marks(selection: DrawnPoint, axis: int) -> Marks:
     """Return the range of every player on the cycles beyond a Hopf point, as bands."""
-    marks, names = list[Mark](), ("orbit_parameter", "orbit_low", "orbit_high")
+    marks, names = Marks(), ("orbit_parameter", "orbit_low", "orbit_high")
     if not {*names} <= set(selection) or is_blank(selection["orbit_low"]):
         return marks
     x, low, high = (selection[name] for name in names)

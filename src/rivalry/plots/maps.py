@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy import ndarray
 
-from rivalry.plots.marks import Frame, Look, Mark
+from rivalry.plots.marks import Frame, Look, Mark, Marks
 from rivalry.plots.select import band
 
 SCALE = "YlGnBu"  # light to dark, since pages are white
@@ -91,7 +91,7 @@ def street_outlines(
     return np.stack(corners, axis=1).transpose(2, 0, 1)
 
 
-def node_marks(plan: StreetPlan, panel: int) -> list[Mark]:
+def node_marks(plan: StreetPlan, panel: int) -> Marks:
     """Return nodes as dots and stubs as squares."""
     (x, y), (stub_x, stub_y) = plan.nodes[~plan.stub].T, plan.nodes[plan.stub].T
     dots = Mark("points", x, y, markersize=1.5, zorder=3, panel=panel)
@@ -100,7 +100,7 @@ def node_marks(plan: StreetPlan, panel: int) -> list[Mark]:
 
 def metric_map(
     plan: StreetPlan, values: ndarray, outlines: ndarray, label: str, limits: tuple[float, float], panel: int
-) -> list[Mark]:
+) -> Marks:
     """Return lanes ``[2 lane corner]`` with values as colours, grey without one, and nodes."""
     (x, y), missing = outlines, np.isnan(values)
     look: Look = {"hue": SCALE, "low": limits[0], "high": limits[1], "panel": panel}

@@ -133,7 +133,7 @@ class Mark:
             return self
         return replace(self, low=self.y - half, high=self.y + half)
 
-    def columns(self) -> list[Mark]:
+    def columns(self) -> Marks:
         """Return a mark for each column of arrays ``[point column]``."""
         if self.value is not None:
             return [self]
@@ -158,6 +158,9 @@ class Mark:
     def is_key(self) -> bool:
         """True for an entry of the legend without coordinates."""
         return not np.size(self.x) and not np.size(self.y)
+
+
+Marks = list[Mark]
 
 
 class Frame(NamedTuple):
@@ -234,7 +237,7 @@ def places(points: ndarray) -> dict[str, Any]:
     return dict(zip("xyz", np.moveaxis(points, -1, 0), strict=False))
 
 
-def certified_points(x: Any, y: Any, certified: ndarray, half: Any = 0.0, **style: Any) -> list[Mark]:
+def certified_points(x: Any, y: Any, certified: ndarray, half: Any = 0.0, **style: Any) -> Marks:
     """Return points, filled where certified and hollow elsewhere, with whiskers of half the width ``half``.
 
     >>> [mark.hollow for mark in certified_points(np.arange(2), np.arange(2), np.array([True, False]))]
@@ -247,7 +250,7 @@ def certified_points(x: Any, y: Any, certified: ndarray, half: Any = 0.0, **styl
     return marks
 
 
-def hue_keys(names: Sequence[str], width: float = 3) -> list[Mark]:
+def hue_keys(names: Sequence[str], width: float = 3) -> Marks:
     """Return an entry of the legend for the colour of each name."""
     pairs = zip(names, colours(len(names)), strict=True)
     return [Mark("line", label=name, hue=hue, linewidth=width) for name, hue in pairs]
@@ -287,7 +290,7 @@ def outlines(west: ndarray, bottom: ndarray, east: ndarray, top: ndarray) -> tup
 
 def levels(
     values: Mapping[str, float] | None, first: int = 1, *, upright: bool = False, panel: int = 0
-) -> list[Mark]:
+) -> Marks:
     """Return rules at values by name, ``upright`` or not, with dashes from number ``first`` on."""
     marks = []
     for k, (name, level) in enumerate((values or {}).items(), first):

@@ -20,6 +20,7 @@ from rivalry.plots.marks import (
     Frame,
     Look,
     Mark,
+    Marks,
     certified_points,
     colours,
     hollow_key,
@@ -104,7 +105,7 @@ def bifurcation(
     over = _over(data, at, over)
     branches = branch_point(data, at, over=over)
     runs = _runs(data, over, axis, at, thresholds)
-    marks, words = list[Mark](), [""]
+    marks, words = Marks(), [""]
     if branches is not None:
         select.check_index("axis", axis, branches["branch_position"].shape[-1])
         marks += orbit_marks(branches, axis)
@@ -210,7 +211,7 @@ def _runs(data: Dataset, over: str, axis: int, at: At, thresholds: str | None) -
     return _ends(data, over, axis, at, extras)
 
 
-def _run_marks(x: ndarray, runs: Ends, axis: int) -> tuple[list[Mark], list[str]]:
+def _run_marks(x: ndarray, runs: Ends, axis: int) -> tuple[Marks, list[str]]:
     """Return the ends of one method, and words for the caption."""
     count = runs.positions.shape[1]
     words = [runs.selection.words, f"axis {axis}" if axis else ""]
@@ -221,20 +222,20 @@ def _run_marks(x: ndarray, runs: Ends, axis: int) -> tuple[list[Mark], list[str]
     return marks, [*words, f"n = {count} runs per value" if count > 1 else ""]
 
 
-def _crossings(data: Dataset, at: At, over: str) -> list[Mark]:
+def _crossings(data: Dataset, at: At, over: str) -> Marks:
     """Return the parameters at which the symmetric point gains or loses stability, over the scanned range."""
     selection = branch_point(data, at, ("crossing_direction", "crossing", "parameter_name"), 1, over)
-    marks = list[Mark]()
+    marks = Marks()
     for value, word in zip(*(selection[name] for name in CROSSINGS), strict=True) if selection else ():
         label = f"symmetric point {word} at {value:.6g}"
         marks.append(Mark("rule", [value], label=label, linestyle=":", linewidth=1.2))
     return marks
 
 
-def _lines(x: ndarray, positions: ndarray, kinds: ndarray) -> list[Mark]:
+def _lines(x: ndarray, positions: ndarray, kinds: ndarray) -> Marks:
     """Return lines that join neighbouring end points of one kind."""
     allowed = JUMP * max(float(np.nanmax(positions) - np.nanmin(positions)), 1e-12)
-    dashes, marks = {"stable_point": "-", "boundary": "-", "unstable_point": "--"}, list[Mark]()
+    dashes, marks = {"stable_point": "-", "boundary": "-", "unstable_point": "--"}, Marks()
     for (kind, dash), run in product(dashes.items(), range(positions.shape[1])):
         lines = np.where(kinds[:, [run]] == kind, positions[:, run], np.nan)
         for line, hue in zip(lines.T, colours(positions.shape[2]), strict=True):
@@ -245,9 +246,9 @@ def _lines(x: ndarray, positions: ndarray, kinds: ndarray) -> list[Mark]:
     return marks
 
 
-def _points(x: ndarray, runs: Ends, kinds: ndarray) -> list[Mark]:
+def _points(x: ndarray, runs: Ends, kinds: ndarray) -> Marks:
     """Return the ends, a shape of mark per kind; coincident players are concentric rings."""
-    players, marks = runs.positions.shape[2], list[Mark]()
+    players, marks = runs.positions.shape[2], Marks()
     ring = 1.3 if players <= 4 else 0.9 if players <= len(PALETTE) else 0.0
     sizes = [(4.5 if len(x) <= 60 else 3.2) + ring * k for k in reversed(range(players))]
     labels = {"": "equilibrium of the list"} if LIST in runs.selection else WORDS
@@ -262,10 +263,10 @@ def _points(x: ndarray, runs: Ends, kinds: ndarray) -> list[Mark]:
     return marks + hue_keys([player_label(k, players) for k in range(players)])
 
 
-def _components(x: ndarray, entries: Ends) -> list[Mark]:
+def _components(x: ndarray, entries: Ends) -> Marks:
     """Return the span of each connected component of equilibria, ``component [... equilibrium]``."""
     labels = entries.selection.get("component", np.full(entries.certified.shape, -1))
-    hues, marks = colours(entries.positions.shape[2]), list[Mark]()
+    hues, marks = colours(entries.positions.shape[2]), Marks()
     for place, row, ends in zip(x, labels.reshape(entries.certified.shape), entries.positions, strict=True):
         numbers, sizes = np.unique(row[row >= 0], return_counts=True)
         for component in numbers[sizes > 1]:
@@ -274,7 +275,7 @@ def _components(x: ndarray, entries: Ends) -> list[Mark]:
     return marks
 
 
-def _undecided(x: ndarray, entries: Ends, axis: int) -> list[Mark]:
+def _undecided(x: ndarray, entries: Ends, axis: int) -> Marks:
     """Return places that may hold further equilibria, ``undecided [... place player axis end]``."""
     if UNDECIDED not in entries.selection:
         return []
@@ -288,7 +289,7 @@ def _undecided(x: ndarray, entries: Ends, axis: int) -> list[Mark]:
     return [spans, squares] if len(index) else []
 
 
-def _ranges(x: ndarray, selection: DrawnPoint, axis: int) -> list[Mark]:
+def _ranges(x: ndarray, selection: DrawnPoint, axis: int) -> Marks:
     """Return cycles as ranges, from ``cycle_low`` to ``cycle_high [... player axis]``."""
     if not {"cycle_low", "cycle_high"} <= set(selection):
         return []
@@ -354,7 +355,7 @@ def _ends_or_mean(data: Dataset, over: str, axis: int, at: At) -> Ends | None:
     return Ends(ends.selection, positions, doubts, None if half is None else half[:, 0], trials)
 
 
-def _method_marks(x: ndarray, name: str, ends: Ends, hue: str, marker: str) -> list[Mark]:
+def _method_marks(x: ndarray, name: str, ends: Ends, hue: str, marker: str) -> Marks:
     """Return the ends of one method: pale those of trials, with whiskers the means over them."""
     _, runs, players = ends.positions.shape
     words = name + (", mean of trials" if ends.half is not None else "")
@@ -372,11 +373,9 @@ def _method_marks(x: ndarray, name: str, ends: Ends, hue: str, marker: str) -> l
     return marks
 
 
-def _distances(
-    data: Dataset, at: At, over: str, x: ndarray, names: Sequence[str]
-) -> tuple[list[Mark], float]:
+def _distances(data: Dataset, at: At, over: str, x: ndarray, names: Sequence[str]) -> tuple[Marks, float]:
     """Return the distances for the panel below, and its upper end; no marks where the data hold none."""
-    marks, tops = list[Mark](), [np.float64(ZERO_DISTANCE)]
+    marks, tops = Marks(), [np.float64(ZERO_DISTANCE)]
     dim, order = str(select.dimension(data, over)), np.argsort(x, kind="stable")
     if not select.filled_variables(data, ["distance"]):
         return marks, 0.0

@@ -7,7 +7,7 @@ from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import INK, MARKERS, Drawing, Frame, Look, Mark, colours, player_label, unless
+from rivalry.plots.marks import INK, MARKERS, Drawing, Frame, Look, Mark, Marks, colours, player_label, unless
 from rivalry.plots.select import At, check_index, doubt, is_blank, point, strategy_label
 
 BINS = 40
@@ -55,7 +55,7 @@ def end_positions(data: Dataset, *, at: At = None, axis: int = 0) -> Drawing:
     return Drawing(marks, [frame], [selection.words, number])
 
 
-def _histograms(ends: ndarray) -> list[Mark]:
+def _histograms(ends: ndarray) -> Marks:
     """Return outlines of each player's counts over intervals of positions, or over the points of a grid."""
     finite = ends[np.isfinite(ends)]
     room = 0.02 * float(np.ptp(finite)) or 0.01
@@ -65,7 +65,7 @@ def _histograms(ends: ndarray) -> list[Mark]:
     if step > 0 and step >= float(np.ptp(places)) / BINS:  # learners end on a grid: one bar per grid point
         half = 0.4 * step
         edges = np.sort(np.r_[places - half, places + half])
-    x, marks = np.repeat(edges, 2), list[Mark]()
+    x, marks = np.repeat(edges, 2), Marks()
     for player, hue in enumerate(colours(ends.shape[1])):
         count = np.histogram(ends[:, player], edges)[0]
         y, label = np.repeat(np.pad(count, 1), 2)[1:-1], player_label(player, ends.shape[1])
@@ -73,7 +73,7 @@ def _histograms(ends: ndarray) -> list[Mark]:
     return marks
 
 
-def _equilibria(data: Dataset, grid: ndarray | None, at: At, axis: int) -> list[Mark]:
+def _equilibria(data: Dataset, grid: ndarray | None, at: At, axis: int) -> Marks:
     """Return rules at the positions of each player in equilibria, and their number."""
     if grid is not None and not is_blank(grid):
         profiles, word = grid, "equilibrium of the grid"
@@ -137,7 +137,7 @@ def basins(data: Dataset, *, at: At = None) -> Drawing:
     (i, a), (j, b) = ((0, 0), (1, 0)) if players > 1 else ((0, 0), (0, 1))
     x, y = starts[:, i, a], starts[:, j, b]
     kinds, ends = selection.get("basin_kind", ()), selection.get("basin_profile", ())
-    claims, marks, end_keys = selection.get("claim"), list[Mark](), list[Mark]()
+    claims, marks, end_keys = selection.get("claim"), Marks(), Marks()
     end_numbers = [int(k) for k in np.unique(basin) if k >= 0]
     for k, hue in zip(end_numbers, colours(len(end_numbers)), strict=True):
         members = basin == k

@@ -9,7 +9,7 @@ from xarray import Dataset
 
 from rivalry.core.results import boxes_in_words, count_in_words
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import Drawing, Frame, Mark, outlines
+from rivalry.plots.marks import Drawing, Frame, Mark, Marks, outlines
 from rivalry.plots.select import At, DrawnPoint, NoSuchPoint, point
 
 KINDS = {
@@ -64,7 +64,7 @@ def enumeration(data: Dataset, *, at: At = None) -> Drawing:
     # the rest of a box with an undecided place was cut off
     reasons = np.where(reasons == UNDECIDED, DERIVATIVES, reasons)
     low, high = boxes[:, 0].min(axis=0), boxes[:, 1].max(axis=0)
-    marks = list[Mark]()
+    marks = Marks()
     if selection.get("status") != "iteration limit" and np.sum(selection.get("discarded", -1)) == len(boxes):
         marks.append(Mark("region", [low[0], high[0]], hue=KINDS[DERIVATIVES][1], zorder=0.5))
     for reason, (label, hue) in KINDS.items():
@@ -88,7 +88,7 @@ def enumeration(data: Dataset, *, at: At = None) -> Drawing:
     return Drawing(marks + _points(selection), [frame], [selection.words, words])
 
 
-def _points(selection: DrawnPoint) -> list[Mark]:
+def _points(selection: DrawnPoint) -> Marks:
     """Return equilibria, other first-order points and undecided places of games with two choices alone."""
     refuted = None
     if {"first_order", "verdict"} <= set(selection):

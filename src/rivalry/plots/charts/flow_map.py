@@ -18,7 +18,7 @@ from rivalry.plots.maps import (
     street_outlines,
     street_values,
 )
-from rivalry.plots.marks import Drawing, Frame, Mark
+from rivalry.plots.marks import Drawing, Frame, Mark, Marks
 from rivalry.plots.select import At, Names, NoSuchPoint, check_variable, filled_variables
 from rivalry.plots.series import CellSeries, replications_of, series_of
 
@@ -88,7 +88,7 @@ def flow_map(
     ends = np.array([0.0, 1.0 if quantity == "volume_capacity" else 0.0])
     limits = colour_limits([ends, *values])
     most = max(float(flow.max()) for flow in flows)
-    marks, frames = list[Mark](), list[Frame]()
+    marks, frames = Marks(), list[Frame]()
     for panel, (cell, flow, colours) in enumerate(zip(cells, flows, values, strict=True)):
         nodes = cell["link_node"][0][: len(flow)].astype(int)
         plan, width = _plan(cell, nodes), THIN + (THICK - THIN) * flow / (most or 1.0)
@@ -148,7 +148,7 @@ def _layout(nodes: ndarray, count: int) -> ndarray:
     return np.array([layout[node] for node in range(count)])
 
 
-def _names(cell: CellSeries, plan: StreetPlan, panel: int) -> list[Mark]:
+def _names(cell: CellSeries, plan: StreetPlan, panel: int) -> Marks:
     """Names beside the nodes, where there are few."""
     if "node_name" not in cell or len(plan.nodes) > NAMED:
         return []

@@ -12,7 +12,7 @@ from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import PALETTE, Drawing, Frame, Look, Mark, colours, levels
+from rivalry.plots.marks import PALETTE, Drawing, Frame, Look, Mark, Marks, colours, levels
 from rivalry.plots.select import (
     At,
     Names,
@@ -253,7 +253,7 @@ def _bars(sample_list: list[Sample], references: list[dict[str, float]]) -> Draw
     low, high, edges = _edges(sample_list, references)
     shares = [np.histogram(sample.values, edges)[0] / len(sample.values) for sample in sample_list]
     top, has_panels, middles = 1.1 * float(np.max(shares)), len(sample_list) > 1, (edges[1:] + edges[:-1]) / 2
-    marks, frames, hues = list[Mark](), list[Frame](), colours(len(sample_list))
+    marks, frames, hues = Marks(), list[Frame](), colours(len(sample_list))
     for panel, (sample, share, hue) in enumerate(zip(sample_list, shares, hues, strict=True)):
         look: Look = {"hue": hue, "panel": panel}
         mean, half = sample.interval()
@@ -296,7 +296,7 @@ def _edges(sample_list: list[Sample], references: list[dict[str, float]]) -> tup
     return low - room, high + room, np.linspace(values.min(), values.max(), count + 1)
 
 
-def _mean_marks(sample: Sample, y: float, **look: Any) -> list[Mark]:
+def _mean_marks(sample: Sample, y: float, **look: Any) -> Marks:
     """Return the mean of a method at a height, with its interval."""
     mean, half = sample.interval()
     point = Mark("points", [mean], [y], **look)

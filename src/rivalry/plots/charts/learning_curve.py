@@ -19,6 +19,7 @@ from rivalry.plots.marks import (
     Frame,
     Look,
     Mark,
+    Marks,
     colours,
     levels,
     player_lines,
@@ -208,7 +209,7 @@ def _by_method(data: Dataset, main: str, methods: Names, player: int | None, lev
     curves = [history for history in histories if history.metric]
     if not curves:
         raise NoSuchPoint(f"data: no method has {main} here")
-    marks, regrets = list[Mark](), [walk.values for history in curves for walk in history.regret]
+    marks, regrets = Marks(), [walk.values for history in curves for walk in history.regret]
     for history, hue in zip(curves, colours(len(curves)), strict=True):
         for panel, walks in enumerate((history.metric, history.regret)):
             marks += _walk_marks(walks, label=history.name, hue=hue, panel=panel)
@@ -260,7 +261,7 @@ def _walks(data: Dataset, main: str, player: int | None, place: Mapping[str, Any
     return [walk._replace(steps=walk.steps[rows], values=walk.values[rows]) for walk, rows in positive]
 
 
-def _walk_marks(walks: list[DrawnPath], **look: Any) -> list[Mark]:
+def _walk_marks(walks: list[DrawnPath], **look: Any) -> Marks:
     """Return the mean over replications with its band, or thin lines where there are few."""
     if not walks:
         return []

@@ -21,6 +21,7 @@ from rivalry.plots.marks import (
     Frame,
     Look,
     Mark,
+    Marks,
     colours,
     places,
     player_label,
@@ -192,7 +193,7 @@ def _spread_by_factors(walks: list[DrawnPath]) -> bool:
     return len(steps) > 4 and float(np.median(steps)) < 0.05 * float(steps[-1])
 
 
-def _lines(walks: list[DrawnPath], names: dict[int, str], dotted: bool) -> list[Mark]:
+def _lines(walks: list[DrawnPath], names: dict[int, str], dotted: bool) -> Marks:
     """Return means ``[step player axis]`` over the steps, a colour for each player and a dash for each axis.
 
     The ends are marked, or every step where ``dotted``.
@@ -225,9 +226,9 @@ def _limits(walks: list[DrawnPath], axes: list[int]) -> tuple[float | None, floa
     return low - room, high + room
 
 
-def _grid_equilibria(selection: DrawnPoint, axes: list[int]) -> list[Mark]:
+def _grid_equilibria(selection: DrawnPoint, axes: list[int]) -> Marks:
     """Return the equilibria of the grid as dotted lines in the colours of the players."""
-    grid, marks = selection.get("grid_equilibria"), list[Mark]()
+    grid, marks = selection.get("grid_equilibria"), Marks()
     if grid is None or select.is_blank(grid):
         return marks
     look: Look = {"linestyle": ":", "linewidth": 1.0}
@@ -237,16 +238,16 @@ def _grid_equilibria(selection: DrawnPoint, axes: list[int]) -> list[Mark]:
     return [*marks, Mark("line", label=f"equilibrium of the grid ({len(grid)})", **look)]
 
 
-def _tracks(walks: list[DrawnPath]) -> list[Mark]:
+def _tracks(walks: list[DrawnPath]) -> Marks:
     """Return every player's curve in the plane or in a triangle."""
-    players, marks = walks[0].values.shape[1], list[Mark]()
+    players, marks = walks[0].values.shape[1], Marks()
     names = [player_label(k, players) for k in range(players)]
     for walk in walks:
         marks += _track(walk.values, walk.end, colours(players), names)
     return marks + _track_keys(walks)
 
 
-def _track(curves: ndarray, words: str, hues: list[str], names: list[str], width: float = 1.2) -> list[Mark]:
+def _track(curves: ndarray, words: str, hues: list[str], names: list[str], width: float = 1.2) -> Marks:
     """Return curves ``[step curve coordinate]``, each with its start and its end."""
     end: Look = {"markersize": 7, "zorder": 5, "hollow": words != CERTIFIED}
     return [
@@ -256,13 +257,13 @@ def _track(curves: ndarray, words: str, hues: list[str], names: list[str], width
     ]
 
 
-def _track_keys(walks: list[DrawnPath]) -> list[Mark]:
+def _track_keys(walks: list[DrawnPath]) -> Marks:
     """Return entries of the legend for the marks of starts and ends."""
     start = Mark("points", marker="s", markersize=4.5, label="start")
     return [start, *_end_keys([walk.end for walk in walks])]
 
 
-def _end_keys(ends: Sequence[str]) -> list[Mark]:
+def _end_keys(ends: Sequence[str]) -> Marks:
     """Return an entry of the legend for every kind of end: certified, or what it is instead."""
     kinds = sorted(set(ends), reverse=True)
     return [Mark("points", label=f"end, {words}", hollow=words != CERTIFIED) for words in kinds]
@@ -301,9 +302,9 @@ def _domain(coordinates: ndarray) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _planes(low: float, high: float) -> list[Mark]:
+def _planes(low: float, high: float) -> Marks:
     """Return the planes on which two of the players coincide, within the cube."""
-    marks, corners = list[Mark](), np.array([[low, low], [high, low], [high, high], [low, high]])
+    marks, corners = Marks(), np.array([[low, low], [high, low], [high, high], [low, high]])
     for (i, j), hue in zip(combinations(range(3), 2), PALETTE[1:], strict=False):
         plane = np.repeat(corners[:, :1], 3, axis=1)
         plane[:, 3 - i - j] = corners[:, 1]
@@ -314,9 +315,9 @@ def _planes(low: float, high: float) -> list[Mark]:
     return marks
 
 
-def _outline(low: float, high: float) -> list[Mark]:
+def _outline(low: float, high: float) -> Marks:
     """Return the edges of the cube and the planes of equality, seen along the diagonal."""
-    marks = list[Mark]()
+    marks = Marks()
     corners = np.array(list(product((low, high), repeat=3)))
     for corner, opposite in combinations(corners, 2):
         if np.count_nonzero(corner != opposite) == 1:

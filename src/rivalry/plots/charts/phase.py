@@ -17,6 +17,7 @@ from rivalry.plots.marks import (
     Frame,
     Look,
     Mark,
+    Marks,
     places,
     player_lines,
     unless,
@@ -72,7 +73,7 @@ def landscape(data: Dataset, *, at: At = None, player: int | None = None) -> Dra
     return Drawing(marks, [frame], caption, under=True)
 
 
-def _curve_marks(selection: DrawnPoint, players: Sequence[int]) -> list[Mark]:
+def _curve_marks(selection: DrawnPoint, players: Sequence[int]) -> Marks:
     """Return payoffs along a line, with the best response and the position of each player."""
     x, certified = selection["landscape_at"].reshape(-1), selection.is_certified()
     order = np.argsort(x, kind="stable")
@@ -94,9 +95,9 @@ def _curve_marks(selection: DrawnPoint, players: Sequence[int]) -> list[Mark]:
     return marks
 
 
-def _place_marks(selection: DrawnPoint, player: int, coordinates: int) -> list[Mark]:
+def _place_marks(selection: DrawnPoint, player: int, coordinates: int) -> Marks:
     """Return the best response of a player, its position, and the others'."""
-    certified, marks = selection.is_certified(), list[Mark]()
+    certified, marks = selection.is_certified(), Marks()
     if "landscape_best" in selection:
         best = places(selection["landscape_best"][[player], :coordinates])
         marks.append(Mark("points", **best, label="best response", hue=PALETTE[1], **STAR))

@@ -22,6 +22,7 @@ from rivalry.plots.marks import (
     Frame,
     Look,
     Mark,
+    Marks,
     certified_points,
     colours,
     hollow_key,
@@ -233,12 +234,12 @@ def _second_sweep(data: Dataset, name: str, series: str, over: str, at: At) -> s
     return dim
 
 
-def curve_marks(curve: ScenarioSeries, log: bool | None, panel: int = 0) -> list[Mark]:
+def curve_marks(curve: ScenarioSeries, log: bool | None, panel: int = 0) -> Marks:
     """Return lines and points of one metric, and a rule where a discontinuity leaves neighbours unjoined."""
     _, count, players = curve.values.shape
     has_series = bool(curve.series)
     shades, line_widths = colours(count if has_series else players), widths(players)
-    size, breaks, marks = 3.4 if len(curve.x) < 40 else 2.4, set[int](), list[Mark]()
+    size, breaks, marks = 3.4 if len(curve.x) < 40 else 2.4, set[int](), Marks()
     for s, k in product(range(count), range(players)):
         shape = k if has_series else 0
         hue = INK if players == 1 and not has_series else shades[s if has_series else k]
@@ -295,10 +296,10 @@ def _pieces(values: ndarray) -> list[ndarray]:
     return [piece for piece in pieces if len(piece) > 1]
 
 
-def keys(curves: Sequence[ScenarioSeries], series: str | None) -> list[Mark]:
+def keys(curves: Sequence[ScenarioSeries], series: str | None) -> Marks:
     """Return entries of the legend for colours, dashes and hollow marks."""
     players = max(curve.values.shape[2] for curve in curves)
-    marks, shades = list[Mark](), colours(players)
+    marks, shades = Marks(), colours(players)
     if series is not None:
         marks = hue_keys(curves[0].series)
     for k in range(players if players > 1 else 0):
@@ -421,7 +422,7 @@ def _corners(x: ndarray, y: ndarray, row: int, column: int | slice) -> tuple[nda
     return np.array([left, right, right, left, left]), np.array([low, low, high, high, low])
 
 
-def _cells(x: ndarray, y: ndarray, grid: ndarray, certified_mask: ndarray, words: str) -> list[Mark]:
+def _cells(x: ndarray, y: ndarray, grid: ndarray, certified_mask: ndarray, words: str) -> Marks:
     """Return colours of all cells, hatching of those that are not certified, and the border of these."""
     finite = np.isfinite(grid)
     sound, doubted = finite & certified_mask, finite & ~certified_mask

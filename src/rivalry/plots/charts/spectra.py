@@ -10,7 +10,7 @@ from xarray import Dataset
 
 from rivalry.plots.branches import branch_point, parameter, structure
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import PALETTE, Drawing, Frame, Look, Mark, colours, hue_keys
+from rivalry.plots.marks import PALETTE, Drawing, Frame, Look, Mark, Marks, colours, hue_keys
 from rivalry.plots.select import (
     EVENTS,
     At,
@@ -128,11 +128,11 @@ def _sort_spectra(values: ndarray) -> ndarray:
     return np.take_along_axis(values, order, axis=-1)
 
 
-def _parameter_marks(curves: DrawnSpectrum, x: ndarray) -> list[Mark]:
+def _parameter_marks(curves: DrawnSpectrum, x: ndarray) -> Marks:
     """Return real parts as solid lines and imaginary parts as dashed ones, with the events between them."""
     kinds = list(dict.fromkeys(curves.kind))
     hues = dict(zip(kinds, colours(len(kinds)), strict=True))
-    marks, turns = list[Mark](), False
+    marks, turns = Marks(), False
     for number in dict.fromkeys(curves.curve.tolist()):
         rows = np.flatnonzero(curves.curve == number)
         values = _sort_spectra(curves.values[rows])
@@ -151,9 +151,9 @@ def _parameter_marks(curves: DrawnSpectrum, x: ndarray) -> list[Mark]:
     return marks + _event_marks(curves.selection)
 
 
-def _event_marks(selection: DrawnPoint) -> list[Mark]:
+def _event_marks(selection: DrawnPoint) -> Marks:
     """Return the events as points on the line of zero."""
-    marks = list[Mark]()
+    marks = Marks()
     if not {"event_kind", "event_parameter"} <= set(selection):
         return marks
     for kind, (marker, word) in EVENTS.items():
@@ -165,7 +165,7 @@ def _event_marks(selection: DrawnPoint) -> list[Mark]:
     return marks
 
 
-def _plane_marks(curves: DrawnSpectrum, name: str) -> list[Mark]:
+def _plane_marks(curves: DrawnSpectrum, name: str) -> Marks:
     """Return eigenvalues as points, by the parameter's value or, of one spectrum, by the sign of the part."""
     marks = [Mark("rule", [0.0], linewidth=0.9), Mark("rule", y=[0.0], linewidth=0.5)]
     values = curves.values.ravel()
@@ -207,7 +207,7 @@ def stability_window(
     dim, y, order = swept_values(data, over)
     selection = point(data, "scan_stable", 1, ("scan_parameter", "parameter_name"), at=at, keep=(dim,))
     x, field = _field(data, selection, dim, at)
-    marks = list[Mark]()
+    marks = Marks()
     if len(y) > 1 and np.nanmin(field) < 0:
         columns = np.argsort(x)
         negative: Look = {"value": field[order][:, columns], "levels": [-np.inf, 0.0]}
@@ -247,9 +247,9 @@ def _field(data: Dataset, selection: DrawnPoint, dim: str, at: At) -> tuple[ndar
     return x, np.array(scans)
 
 
-def _crossing_marks(data: Dataset, dim: str, at: At, y: ndarray, order: ndarray) -> list[Mark]:
+def _crossing_marks(data: Dataset, dim: str, at: At, y: ndarray, order: ndarray) -> Marks:
     """Return lines through the refined crossings, a colour for each direction."""
-    marks = list[Mark]()
+    marks = Marks()
     if not {"crossing", "crossing_direction"} <= set(data.variables):
         return marks
     selection = point(data, "crossing_direction", 1, ("crossing",), at=at, keep=(dim,))

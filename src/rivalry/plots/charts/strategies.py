@@ -8,7 +8,7 @@ from xarray import Dataset
 
 from rivalry.plots import select
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import Drawing, Frame, Look, Mark, colours, player_label, unless, widths
+from rivalry.plots.marks import Drawing, Frame, Look, Mark, Marks, colours, player_label, unless, widths
 from rivalry.plots.metrics import metric_label
 from rivalry.plots.select import At, DrawnPoint
 from rivalry.plots.series import method_label, method_names
@@ -55,7 +55,7 @@ def strategies(
         names = [name for name in names if not select.is_blank(data.profile.sel(algorithm=name).values)]
     if not names:
         raise ValueError("data: no method has a 'profile'")
-    marks, frames, parts = list[Mark](), list[Frame](), dict[str, None]()
+    marks, frames, parts = Marks(), list[Frame](), dict[str, None]()
     for panel, name in enumerate(names):
         place = dict(at or {}) | ({} if name is None else {"algorithm": name})
         bars, frame, words = _bars(data, place, panel)
@@ -66,7 +66,7 @@ def strategies(
     return Drawing(marks, frames, list(parts), columns=2, shared=True)
 
 
-def _bars(data: Dataset, at: At, panel: int = 0) -> tuple[list[Mark], Frame, tuple[str, str]]:
+def _bars(data: Dataset, at: At, panel: int = 0) -> tuple[Marks, Frame, tuple[str, str]]:
     """Return the bars of one method, their axes, and the point and the replications in words."""
     selection = select.point(data, "profile", 2, ("claim", "action_name"), at=at, keep=("replication",))
     profiles = selection["profile"]
@@ -128,7 +128,7 @@ def policy(data: Dataset, *, at: At = None) -> Drawing:
         state_names = [
             [", ".join(map("{:.3g}".format, point)) for point in grid] for grid in selection["action_grid"]
         ]
-    marks, frames, step = list[Mark](), list[Frame](), -(-states // LABELS)
+    marks, frames, step = Marks(), list[Frame](), -(-states // LABELS)
     label = "own position (units of the space)" if "action_grid" in selection else "state"
     for player in range(players):
         rows = [name if k % step == 0 else "" for k, name in enumerate(state_names[player])]
@@ -200,7 +200,7 @@ def impulse_response(
     return Drawing(marks, [frame], [selection.words])
 
 
-def _path_marks(path: ndarray, base: ndarray, deviator: int) -> list[Mark]:
+def _path_marks(path: ndarray, base: ndarray, deviator: int) -> Marks:
     """Return lines of ``[turn player]``, starting one turn earlier with the play before."""
     players, turn = path.shape[1], np.arange(-1, len(path))
     rival = "the rival" if players == 2 else "a rival"

@@ -7,7 +7,7 @@ from numpy import ndarray
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset, triangulate
-from rivalry.plots.marks import PALETTE, TRIANGLE, Drawing, Look, Mark, places, unless
+from rivalry.plots.marks import PALETTE, TRIANGLE, Drawing, Look, Mark, Marks, places, unless
 from rivalry.plots.select import At, DrawnPoint, check_index, point
 
 ARROWS = 150  # at most
@@ -71,7 +71,7 @@ def _check(selection: DrawnPoint, player: int) -> None:
     check_index("player", player, players)
 
 
-def _arrow_marks(selection: DrawnPoint, player: int) -> list[Mark]:
+def _arrow_marks(selection: DrawnPoint, player: int) -> Marks:
     """Return arrows along the slope of the own payoff, one in each triangle between grid points."""
     if not {"landscape", "landscape_at"} <= set(selection):
         return []
@@ -104,9 +104,9 @@ def slopes(where: ndarray, payoff: ndarray) -> tuple[ndarray, ndarray]:
     return corner[is_triangle].mean(axis=1), slope
 
 
-def _branch_marks(selection: DrawnPoint, player: int) -> list[Mark]:
+def _branch_marks(selection: DrawnPoint, player: int) -> Marks:
     """Return branches of equilibria, solid where stable and dashed elsewhere."""
-    marks = list[Mark]()
+    marks = Marks()
     if "branch_position" not in selection:
         return marks
     position = selection["branch_position"][:, player]
@@ -120,9 +120,9 @@ def _branch_marks(selection: DrawnPoint, player: int) -> list[Mark]:
     return marks
 
 
-def _path_marks(selection: DrawnPoint, player: int) -> list[Mark]:
+def _path_marks(selection: DrawnPoint, player: int) -> Marks:
     """Return the path of a player with its start and its position, and the others' positions."""
-    marks = list[Mark]()
+    marks = Marks()
     if "path" in selection:
         path, hue = selection["path"][:, player], PALETTE[0]
         marks.append(Mark("line", **places(path), hue=hue, linewidth=1.2, label="path"))
