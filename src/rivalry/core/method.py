@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_c
 
 import numpy as np
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.game import kernel_arrays
 from rivalry.core.results import Record, scalar
@@ -209,7 +210,7 @@ class Learner(Protocol):
     """
 
     @abstractmethod
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
+    def begin(self, world: Any, stream: SeedSequence) -> Any:
         """Return the session: every array of the run by name, including the random state."""
 
     @abstractmethod
@@ -278,7 +279,7 @@ class BaseLearner(Tree, Learner):
         """True if a session can begin at a profile."""
         return type(self).begin_at is not BaseLearner.begin_at
 
-    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Any:
+    def begin_at(self, world: Any, stream: SeedSequence, start: Any) -> Any:
         """Return a session that begins at a profile. Raises `ValueError` where there is none (default)."""
         kind = type(self.learner if isinstance(self, _PlainLearner) else self).__name__
         raise ValueError(f"start: {kind} takes none; leave it out")
@@ -288,7 +289,7 @@ class BaseLearner(Tree, Learner):
 
         Default: one begins. A learner that computes something in ``begin`` looks at options only.
         """
-        self.begin(world, np.random.SeedSequence(0))
+        self.begin(world, SeedSequence(0))
 
     def played(self, game: Any, record: Record) -> Any:
         """Return the game that the profile of a record is of. Default: the one that was given."""
@@ -310,7 +311,7 @@ class OneStepLearner(BaseLearner):
         """Return 1: all is computed in one step."""
         return 1
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Any, stream: SeedSequence) -> Session:
         return self.unfinished()
 
     def unfinished(self) -> Session:
@@ -379,7 +380,7 @@ class _PlainLearner(BaseLearner):
 
     learner: Any
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Any:
+    def begin(self, world: Any, stream: SeedSequence) -> Any:
         return self.learner.begin(world, stream)
 
     def advance(self, world: Any, session: Any, steps: int) -> Any:

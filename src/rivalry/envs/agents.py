@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from gymnasium import spaces
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.game import BrokenInvariant
 from rivalry.envs.games import Infos, Results, Seen, SimultaneousEnv, infos_of
@@ -89,7 +90,7 @@ class AgentsEnv(SimultaneousEnv):
         self._observations = dict.fromkeys(self.possible_agents, views.space())
         self._actions = {name: spaces.Discrete(views.entries) for name in self.possible_agents}
         self._number = {name: k for k, name in enumerate(self.possible_agents)}
-        self._sequence = np.random.SeedSequence(0)
+        self._sequence = SeedSequence(0)
 
     @check_keywords
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Seen, Infos]:
@@ -101,7 +102,7 @@ class AgentsEnv(SimultaneousEnv):
     def restart(self, seed: int | None) -> None:
         """Start a new episode without returning observations."""
         if seed is not None:
-            self._sequence = np.random.SeedSequence(whole_number("seed", seed))
+            self._sequence = SeedSequence(whole_number("seed", seed))
         self.agents = list(self.possible_agents)
         # one stream per episode, so that an episode does not depend on how long earlier ones lasted
         self._begin(self._sequence.spawn(1)[0])

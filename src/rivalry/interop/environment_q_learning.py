@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
@@ -209,7 +210,7 @@ class EnvironmentQLearning(BaseLearner):
         """Return the number of episodes of learning: 0 where all policies are fixed."""
         return 0 if set(world.agents) <= set(self.fixed or {}) else self.episodes
 
-    def begin(self, world: EnvironmentGame, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: EnvironmentGame, stream: SeedSequence) -> Session:
         players, evaluation = len(world.agents), self.evaluation
         self._rates(world)
         _policies(world, self.fixed)
@@ -284,7 +285,7 @@ class EnvironmentQLearning(BaseLearner):
         phase, responder, number = episode
         # evaluations with and without a response share their seeds: differences have little noise
         key = (phase, number) if phase != RESPOND else (phase, number, responder)
-        sequence = np.random.SeedSequence(session["seed"].tolist(), spawn_key=key)
+        sequence = SeedSequence(session["seed"].tolist(), spawn_key=key)
         seed, rng = int(sequence.generate_state(1)[0] >> 1), np.random.default_rng(sequence)
         epsilon = rates.exploration.scale * np.exp(-rates.exploration.beta * number)
         agents = [

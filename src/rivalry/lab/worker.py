@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.random import SeedSequence
 
 from rivalry import solving
 from rivalry.core import files
@@ -375,7 +376,7 @@ def _solve(
 def _learn_in_turn(
     points: BatchPoints,
     starts: Sequence[Any],
-    seed: np.random.SeedSequence,
+    seed: SeedSequence,
     progress: ProgressCallback,
     settings: Table,
 ) -> list[Record]:
@@ -385,14 +386,14 @@ def _learn_in_turn(
         zip(points.shared, points.games, points.methods, starts, strict=True)
     ):
         # by number, so that a stream does not depend on how many were made before
-        stream = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k))
+        stream = SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, k))
         records.append(solving.replicate(shared, game, learner, start, seed=stream, **settings).record)
         if progress(Progress(k + 1, len(points.games))) is True:
             break
     return records
 
 
-def _stream(task: Task, purpose: str) -> np.random.SeedSequence:
+def _stream(task: Task, purpose: str) -> SeedSequence:
     return solving.stream(task["seed"], purpose, task["point"], task["replication"])
 
 

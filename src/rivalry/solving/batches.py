@@ -10,6 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.random import SeedSequence
 
 from rivalry.core.batched_games import PART
 from rivalry.core.game import Game, Playable, arrays, initial_profile, with_
@@ -55,7 +56,7 @@ def solve_batch(
     methods: Sequence[Method],
     starts: Sequence[Profile],
     *,
-    seed: int | np.random.SeedSequence | Sequence[np.random.SeedSequence] = 0,
+    seed: int | SeedSequence | Sequence[SeedSequence] = 0,
     tol: float = 1e-8,
     max_steps: int = STEPS,
     max_seconds: float | None = None,
@@ -101,7 +102,7 @@ def solve_batch(
     for game, method in zip(games, stepwise, strict=True):
         inputs.check_fit(method, game)
     stepwise = [reparametrise(game, method) for game, method in zip(games, stepwise, strict=True)]
-    if isinstance(seed, int | np.random.SeedSequence):
+    if isinstance(seed, int | SeedSequence):
         keys = split_key(key_of(settings._replace(seed=seed).sequence()), len(games))
     else:
         keys = first_keys(seed)
@@ -236,7 +237,7 @@ class Member(NamedTuple):
 
 
 def _run(
-    members: Sequence[Member], sequence: np.random.SeedSequence, learns: bool, watch: Limited
+    members: Sequence[Member], sequence: SeedSequence, learns: bool, watch: Limited
 ) -> dict[int, Record]:
     """Return the records of all points: learners one after the other, other methods in batches."""
     records: dict[int, Record] = {}
@@ -249,7 +250,7 @@ def _run(
     total = len(members)
     for k, (game, method, start, settings) in enumerate(members if learns else ()):
         # by number, so that a stream does not depend on how many were made before
-        stream = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
+        stream = SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, k))
         options = settings._replace(seed=stream, rng=None, progress=part(1))
         records[k] = solve(game, method, start, **options._asdict()).record
     limits = [(member.settings.tol, member.settings.step_limit) for member in members]

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.random import SeedSequence
 
 from rivalry.core.game import Game, refuse_shared
 from rivalry.core.method import STEPS, BaseMethod, as_method
@@ -28,7 +29,7 @@ SOLVER, LEARNER = ("init", "step"), ("begin", "advance", "read")
 class Settings(NamedTuple):
     """Settings of a run, by the keywords of `rivalry.solve`, which explains them."""
 
-    seed: int | np.random.SeedSequence = 0
+    seed: int | SeedSequence = 0
     rng: Rng | None = None  # in place of the seed
     tol: float = 1e-8  # residual of a solver that has converged
     max_steps: int | None = None
@@ -51,7 +52,7 @@ class Settings(NamedTuple):
         """The most steps of a solver or a dynamic. Raises `ValueError`."""
         return STEPS if self.max_steps is None else whole_number("max_steps", self.max_steps)
 
-    def sequence(self) -> np.random.SeedSequence:
+    def sequence(self) -> SeedSequence:
         """Return the seed sequence; a generator is advanced. Raises `ValueError`."""
         return sequence_of(self.seed, self.rng)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from warnings import warn
 
 import numpy as np
+from numpy.random import SeedSequence
 
 from rivalry.core.game import (
     Game,
@@ -76,7 +77,7 @@ def solve(
     method: Method | Learner,
     start: object = None,
     *,
-    seed: int | np.random.SeedSequence = 0,
+    seed: int | SeedSequence = 0,
     rng: Rng | None = None,
     tol: float = 1e-8,
     max_steps: int | None = None,
@@ -238,7 +239,7 @@ class SessionRun:
         game: object,
         learner: Learner,
         start: object,
-        sequence: np.random.SeedSequence,
+        sequence: SeedSequence,
         max_steps: int | None,
         saved: Mapping[str, np.ndarray] | None,
     ) -> SessionRun:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.game import exchangeable_labels, is_markov
 from rivalry.core.needs import fits
@@ -65,7 +66,7 @@ class NativeArena(Arena):
 
     def read(self, networks: Networks, words: ndarray, options: Reading) -> Record:
         """Return episode returns without and with exploration, and the gains of trained best responses."""
-        play_seeds, exploration_seeds = np.random.SeedSequence(words.tolist()).spawn(2)
+        play_seeds, exploration_seeds = SeedSequence(words.tolist()).spawn(2)
         plain = self._returns(networks, options, play_seeds, explore=False)
         random = self._returns(networks, options, exploration_seeds, explore=True)
         record: Record = {
@@ -93,7 +94,7 @@ class NativeArena(Arena):
         return record | proof.record()
 
     def _returns(
-        self, networks: Networks, options: Reading, sequence: np.random.SeedSequence, explore: bool
+        self, networks: Networks, options: Reading, sequence: SeedSequence, explore: bool
     ) -> ndarray:
         """Return sums of rewards ``[episode player]``, discounted by own turns; random numbers are common."""
         draw = np.random.default_rng(sequence) if explore else None
@@ -167,16 +168,14 @@ class AgentsArena(Arena):
 
         Agents of one type of an economy with networks of their own are evaluated by their mean policy.
         """
-        seed = np.random.SeedSequence(words.tolist())
+        seed = SeedSequence(words.tolist())
         greedy, exploring = (self._evaluate(networks, explore, seed, options) for explore in (False, True))
         exploring_record: Record = {
             f"exploring_{name}": exploring[name] for name in EXPLORING if name in exploring
         }
         return greedy | exploring_record | {"status": scalar("completed")}
 
-    def _evaluate(
-        self, networks: Networks, explore: bool, seed: np.random.SeedSequence, options: Reading
-    ) -> Record:
+    def _evaluate(self, networks: Networks, explore: bool, seed: SeedSequence, options: Reading) -> Record:
         of: dict[int, Learned] = {
             id(network.module): partial(clip_to_masks, network, explore=explore)
             for network in networks.values()

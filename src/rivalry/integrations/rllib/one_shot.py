@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.game import Playable, exchangeable_labels, scale
 from rivalry.core.oracles import discount_factors, to_finite, to_markov, to_stages
@@ -143,7 +144,7 @@ class RoundsArena(Arena):
         base = self.order.game
         if len(self.order.stages) > 1:
             return {}
-        draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
+        draw = np.random.default_rng(SeedSequence(words.tolist()))
         env = self.env()
         observations, _ = env.reset(seed=0)
         rows_seen = {name: self.look(name, observations[name]) for name in self.names}
@@ -306,7 +307,7 @@ class WalksArena(Arena):
         return np.concatenate([rows[rival, at[rival]] for rival in order], axis=1)
 
     def _paths(self, networks: Networks, words: ndarray, options: Reading) -> Record:
-        draw = np.random.default_rng(np.random.SeedSequence(words.tolist()))
+        draw = np.random.default_rng(SeedSequence(words.tolist()))
         plain, _ = self._walk(networks, None, options.rounds)
         path, paid = self._walk(networks, draw, options.evaluation)
         return {

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.integrations.rllib import libraries
 from rivalry.integrations.rllib.arenas import Arena, Networks, Reading, choose_actions
@@ -120,7 +121,7 @@ def _seed_memory(algorithm: Any, arena: Setup, words: ndarray) -> None:
     """Seed replay memories, and let them sample policies in the same order in every process."""
     memory = algorithm.local_replay_buffer
     if memory is not None:
-        memory.rng = np.random.default_rng(np.random.SeedSequence(words.tolist(), spawn_key=(1,)))
+        memory.rng = np.random.default_rng(SeedSequence(words.tolist(), spawn_key=(1,)))
         memory.sample = partial(memory.sample, modules_to_sample=sorted(set(arena.groups)))
 
 
@@ -212,7 +213,7 @@ def reading(learner: LearnerOptions, arena: Arena, words: ndarray) -> Reading:
     from torch import nn
 
     def train_response(player: int, rival_networks: Networks) -> PolicyNetwork:
-        sequence = np.random.SeedSequence(words.tolist(), spawn_key=(player,))
+        sequence = SeedSequence(words.tolist(), spawn_key=(player,))
         solo_arena, session = (
             Alone(arena, player, rival_networks),
             Training(sequence.generate_state(4, np.uint32)),

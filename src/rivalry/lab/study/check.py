@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.random import SeedSequence
 
 from rivalry.core.game import Game, is_agents
 from rivalry.core.method import Learner, Method, as_learner, as_method, start_of
@@ -22,7 +23,7 @@ from rivalry.lab.study import names
 from rivalry.lab.study.build import LEADERS, build_game, build_method, build_plot, in_study
 from rivalry.lab.study.document import MANY, run_keys
 from rivalry.lab.study.errors import StudyError, format_value, unknown
-from rivalry.lab.study.identity import Table, canonical
+from rivalry.lab.study.identity import Table, TableDict, canonical
 from rivalry.lab.study.points import Cell, Grid, apply_changes, batch_points, split_key
 from rivalry.plots import PATH_VIEWS, PLOTS
 from rivalry.runtime.jax import eqx, jax
@@ -54,7 +55,7 @@ class Checker:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.last: tuple[str, Any] = ("", None)  # games may be large, and neighbours in a sweep share them
-        self.own: dict[str, dict[str, Any]] = {}  # keys of the run, by method
+        self.own: dict[str, TableDict] = {}  # keys of the run, by method
         self.methods: dict[tuple[str, type], Any] = {}
         self.pairs: set[str] = set()
         self.shapes: set[str] = set()
@@ -64,7 +65,7 @@ class Checker:
         at = place
         forms = set()
         try:
-            single_point: list[tuple[dict[str, Any], Any, Any]] = [({}, task["game"], task["method"])]
+            single_point: list[tuple[TableDict, Any, Any]] = [({}, task["game"], task["method"])]
             for point, game, method in batch_points(task) if task["batch"] else single_point:
                 at = {**place, **point}
                 self.pair(game, method)
@@ -276,7 +277,7 @@ def _begin(game: Any, method: Any, name: str, start_option: tuple[Any, Any] | No
             if start_option is None:
                 learner.check_world(world)
             else:
-                _begin_at(learner, world, np.random.SeedSequence(0), *start_option)
+                _begin_at(learner, world, SeedSequence(0), *start_option)
         else:
             as_method(method).check_game(game)
             start = jax.ShapeDtypeStruct(game.space.shape, float)
@@ -289,9 +290,7 @@ def _begin(game: Any, method: Any, name: str, start_option: tuple[Any, Any] | No
         raise StudyError(f"cannot begin: {_first_line(error)}", key=f"method.{name}") from None
 
 
-def _begin_at(
-    learner: Any, world: Any, stream: np.random.SeedSequence, start_text: object, start: Any
-) -> None:
+def _begin_at(learner: Any, world: Any, stream: SeedSequence, start_text: object, start: Any) -> None:
     if not learner.takes_start:
         raise ValueError(f"start: {format_value(start_text)} is not taken by this learner; leave it out")
     try:

@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import require_continuity
@@ -126,7 +127,7 @@ class Branches(BaseLearner):
         """Return 0: the number of points is not known in advance."""
         return 0
 
-    def begin(self, world: ParametrisedGame, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: ParametrisedGame, stream: SeedSequence) -> Session:
         """Return an empty session; ``stream`` seeds the starting points of searches."""
         require_continuity(world.game)
         if len(self.step) != 2 or not self.step[0] < self.step[1]:
@@ -138,7 +139,7 @@ class Branches(BaseLearner):
         session["seed"] = stream.generate_state(1, dtype=np.uint32).astype(np.int64)
         return session
 
-    def begin_at(self, world: ParametrisedGame, stream: np.random.SeedSequence, start: Profile) -> Session:
+    def begin_at(self, world: ParametrisedGame, stream: SeedSequence, start: Profile) -> Session:
         """Return a session for the branches through the equilibrium near ``start``, at the game's own
         parameter value.
         """

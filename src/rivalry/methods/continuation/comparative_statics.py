@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from jaxtyping import Array
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core import reparametrisation
 from rivalry.core.game import Game, Playable, Record, jacobian, measures, own_gradients, require_continuity
@@ -139,13 +140,13 @@ class ComparativeStatics(BaseLearner):
         """Return the number of stages: the equilibrium and the check."""
         return STAGES
 
-    def begin(self, world: Statics, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Statics, stream: SeedSequence) -> Session:
         """Return a session that starts from a random profile."""
         words = stream.generate_state(2, np.uint32)
         start = world.game.space.sample(jax.random.wrap_key_data(put(words)))
         return self.begin_at(world, stream, start)
 
-    def begin_at(self, world: Statics, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: Statics, stream: SeedSequence, start: object) -> Session:
         """Return a session whose best responses start from the profile ``start``."""
         start = np.array(start, dtype=float)
         return {

@@ -10,6 +10,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core import symmetric
 from rivalry.core.game import Playable, arrays, measures
@@ -118,7 +119,7 @@ class Thresholds(BaseLearner):
         inside = game.space.check(np.broadcast_to(place, game.space.shape), "position")
         return sweep._replace(position=np.asarray(inside)[0])
 
-    def begin(self, world: Sweep, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Sweep, stream: SeedSequence) -> Session:
         """Return an empty scan; nothing is random, and no root has been searched."""
         count, free = len(world.values), world.family.directions[0].shape[1]
         axes = world.family.space.shape[1]
@@ -134,7 +135,7 @@ class Thresholds(BaseLearner):
             "jumped": np.zeros(count, dtype=bool),
         }
 
-    def begin_at(self, world: Sweep, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: Sweep, stream: SeedSequence, start: object) -> Session:
         """Return a scan that begins at ``low``, with the root nearest to the mean of ``start``."""
         return self.begin(world, stream) | {"near": floats(start).mean(axis=0)}
 

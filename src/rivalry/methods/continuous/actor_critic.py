@@ -9,6 +9,7 @@ import equinox as eqx
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.certificates.deviations import best_response
 from rivalry.certificates.stake import scales_around
@@ -144,10 +145,10 @@ class ActorCritic(BaseLearner):
     def length(self, world: World) -> int:
         return self.updates
 
-    def begin(self, world: World, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: World, stream: SeedSequence) -> Session:
         return self.begin_at(world, stream, None)
 
-    def begin_at(self, world: World, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: World, stream: SeedSequence, start: object) -> Session:
         """Return a session with policies around the profile ``start`` [player axis].
 
         Followers start at the middle of the box.
@@ -166,7 +167,7 @@ class ActorCritic(BaseLearner):
         weights = self._initial_weights(world.plan.zero, mean, draw)
         initial_choice = np.asarray(rollouts.squash(space, put(mean)))
         # a stream of its own: the key of play does not depend on the draws of the initial weights
-        stream_of_run = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0))
+        stream_of_run = SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, 0))
         return {
             "key": stream_of_run.generate_state(2, np.uint32),
             "clock": np.asarray(0),

@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from jaxtyping import Array, Float
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.certificates.stake import scales_around
 from rivalry.core.array_games import one_state
@@ -93,12 +94,12 @@ class DoubleOracle(BaseLearner):
         """Return the number of rounds."""
         return self.rounds
 
-    def begin(self, world: Playable, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Playable, stream: SeedSequence) -> Session:
         """Return a session with one random atom per player."""
         key = jax.random.wrap_key_data(put(stream.generate_state(2, np.uint32)))
         return self.begin_at(world, stream, world.space.sample(key))
 
-    def begin_at(self, world: object, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: object, stream: SeedSequence, start: object) -> Session:
         """Return a session whose first atoms are the strategies in ``start``."""
         atoms = np.array(start, dtype=float)[:, None, :]
         players = len(atoms)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.certificates.shared import NEAR, SharedSlopes, slopes_at
 from rivalry.core.game import Game, require_continuity
@@ -68,7 +69,7 @@ class VariationalEquilibrium(BaseLearner):
         require_continuity(game)
         return game
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Any, stream: SeedSequence) -> Session:
         """Return a session with random starts."""
         draws = np.random.default_rng(stream)
         low, high = (np.asarray(end) for end in (world.space.usual.low, world.space.usual.high))
@@ -79,7 +80,7 @@ class VariationalEquilibrium(BaseLearner):
             **_initial_multipliers(world, starts[0]),
         }
 
-    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: Any) -> Session:
+    def begin_at(self, world: Any, stream: SeedSequence, start: Any) -> Session:
         """Return a session whose first start is given."""
         session = self.begin(world, stream)
         session["starts"][0] = start

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Record, measures
@@ -129,11 +130,11 @@ class Design(BaseLearner):
         """Return the number of trials on the grid and of the refinement."""
         return len(world.grid) + (self.refine if world.refined else 0)
 
-    def begin(self, world: Trials, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Trials, stream: SeedSequence) -> Session:
         """Return a session with random starts; the first is the middle of the space."""
         return self.begin_at(world, stream, _middle(world.game))
 
-    def begin_at(self, world: Trials, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: Trials, stream: SeedSequence, start: object) -> Session:
         """Return a session whose first start is ``start``; the others are random."""
         start_profile = floats(start)
         trials, players = self.length(world), len(start_profile)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.game import is_agents, is_population
 from rivalry.core.method import ENDINGS, BaseLearner, Learner, Session, as_learner, read_session, run_session
@@ -168,7 +169,7 @@ class RuleDesign(BaseLearner):
             learner = as_learner(world.method)
             learner.check_world(learner.world(world.game))
 
-    def begin(self, world: RuleProblem, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: RuleProblem, stream: SeedSequence) -> Session:
         """Return a session without trials.
 
         Raise `ValueError` for an objective that the players' record lacks.
@@ -338,9 +339,9 @@ def _bounds(world: RuleProblem, codes: ndarray) -> list[str]:
     ]
 
 
-def stream_of(words: ndarray, *key: int) -> np.random.SeedSequence:
+def stream_of(words: ndarray, *key: int) -> SeedSequence:
     """Return a stream of a session, one per key, independent of draws from the others."""
-    return np.random.SeedSequence(words.tolist(), spawn_key=key)
+    return SeedSequence(words.tolist(), spawn_key=key)
 
 
 def _store_record(session: Session, prefix: str, record: Record) -> None:
@@ -389,7 +390,7 @@ def _from_table(options: dict[str, Any], game: object) -> Any:
         raise ValueError(f"response_method: {error}") from None
 
 
-def run_players(game: object, method: Any, sequence: np.random.SeedSequence) -> Record:
+def run_players(game: object, method: Any, sequence: SeedSequence) -> Record:
     """Return the record of the players' run in a game; ``status`` is its final status."""
     if isinstance(method, PopulationNewton):
         return _solve_population(game, method)
@@ -400,7 +401,7 @@ def run_players(game: object, method: Any, sequence: np.random.SeedSequence) -> 
     return read_session(learner, world, session, finished)
 
 
-def expected_record(game: Any, method: Any, sequence: np.random.SeedSequence) -> Record:
+def expected_record(game: Any, method: Any, sequence: SeedSequence) -> Record:
     """Return a record with the expected names: of uniform play, or of learners before the first step.
 
     Empty where nothing is known before the first step.

@@ -13,6 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from jaxtyping import Array, Float
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.game import Playable, Record, scale
 from rivalry.core.method import BaseLearner, Session
@@ -169,11 +170,11 @@ class Feedback(BaseLearner):
     def _halves(self, world: object) -> bool:
         return to_stages(world).periods > 1 and np.asarray(initial_state(world)).size > 0
 
-    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: SeedSequence) -> Session:
         """Return a session with random starts from one period's space."""
         return self.begin_at(world, stream, None)
 
-    def begin_at(self, world: object, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: object, stream: SeedSequence, start: object) -> Session:
         """Return a session whose best responses begin at the start's first period.
 
         Other starts are random.

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Le
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.array_games import LinearQuadraticGame
 from rivalry.core.game import scale
@@ -142,7 +143,7 @@ class LinearQuadratic(BaseLearner):
         """Return 0: the number of iterations is not known in advance."""
         return 0
 
-    def begin(self, world: LinearQuadraticWorld, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: LinearQuadraticWorld, stream: SeedSequence) -> Session:
         """Return a session at the last period, in which no player moves; the stream is not used."""
         players, states, controls = world.game.B.shape
         return {
@@ -250,7 +251,7 @@ class LinearQuadratic(BaseLearner):
 def _markov_perfect_sum(world: LinearQuadraticWorld) -> float:
     """Return the sum of all values in the Markov-perfect equilibrium; NaN where none is found."""
     method = LinearQuadratic()
-    session = method.begin(world, np.random.SeedSequence(0))
+    session = method.begin(world, SeedSequence(0))
     method.advance(world, session, PASSES)
     converged = session["end"][0] == ENDS.index("converged")
     return float(_value(session["cost"], world.game.first).sum()) if converged else np.nan

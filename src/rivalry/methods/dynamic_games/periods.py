@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Le
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Game, Playable, Record, scale
@@ -67,11 +68,11 @@ class Periods(BaseLearner):
         """Return the number of steps: one per period."""
         return ITERATIONS if to_stages(world).infinite_horizon else to_stages(world).periods
 
-    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: SeedSequence) -> Session:
         """Return a session with random starts from the last period's space."""
         return self.begin_at(world, stream, None)
 
-    def begin_at(self, world: Any, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: Any, stream: SeedSequence, start: object) -> Session:
         """Return a session whose last period starts at the last columns of ``start``.
 
         Other starts are random.

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 from jaxtyping import Array, Float, UInt32
+from numpy.random import SeedSequence
 
 from rivalry.core.game import arrays, with_
 from rivalry.core.method import BaseLearner, Session
@@ -163,10 +164,10 @@ class Directional(BaseLearner):
     def length(self, world: Seating) -> int:
         return self.periods
 
-    def begin(self, world: Seating, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Seating, stream: SeedSequence) -> Session:
         return self.begin_at(world, stream, None)
 
-    def begin_at(self, world: Seating, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: Seating, stream: SeedSequence, start: object) -> Session:
         """Return a session whose runs begin at the profile ``start`` [player axis].
 
         Followers start at random.
@@ -182,7 +183,7 @@ class Directional(BaseLearner):
         session["before"][:] = -np.inf
         space, box = world.game.space, self._initial(world)
         for run in range(self.runs):
-            run_stream = np.random.SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, run))
+            run_stream = SeedSequence(stream.entropy, spawn_key=(*stream.spawn_key, run))
             # three keys of two words: first choices, directions, shocks
             words = run_stream.generate_state(6, np.uint32).reshape(3, 2)
             where, side = map(jax.random.wrap_key_data, words[:2])

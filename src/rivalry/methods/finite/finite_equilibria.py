@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Ge, Gt
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.game import kernel_arrays
@@ -72,9 +73,9 @@ class FiniteEquilibria(BaseLearner):
         """Return 0: the number of steps is not known before."""
         return 0
 
-    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: SeedSequence) -> Session:
         if not isinstance(world, Differences):
-            return MixedEquilibria().begin(world, np.random.SeedSequence(0))
+            return MixedEquilibria().begin(world, SeedSequence(0))
         is_response = [
             table == table.max(axis=player, keepdims=True) for player, table in enumerate(world.whole)
         ]

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.array_games import stateless_tables
 from rivalry.core.method import Session
@@ -29,7 +30,7 @@ class RepeatedPlay(TableLearner):
 
     open_ended: ClassVar[bool] = True
 
-    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: SeedSequence) -> Session:
         from rivalry.tables.kernels import draws
 
         sizes, samples = tables_of(world).sizes, len(mixtures.sample_steps())
@@ -65,7 +66,7 @@ class SampledPlay(RepeatedPlay):
     Regret matching and fictitious play differ only in the rule of choice.
     """
 
-    def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: object, stream: SeedSequence) -> Session:
         session = super().begin(world, stream)
         players, max_actions = session["would"].shape
         return session | {
@@ -76,7 +77,7 @@ class SampledPlay(RepeatedPlay):
             "counts": np.zeros((players, max_actions), dtype=int),
         }
 
-    def begin_at(self, world: object, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: object, stream: SeedSequence, start: object) -> Session:
         """Return a session whose first actions are drawn from a profile of mixtures, ``[player action]``.
 
         A profile of actions is played as it is. Raise `ValueError` off the grid.

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy.random import SeedSequence
 
 from rivalry.core.method import Session
 from rivalry.core.needs import Need
@@ -68,12 +69,12 @@ class PeriodQLearning(QLearning):
     def length(self, world: Any) -> int:
         return QLearning.length(self._played(world), world.tabulated)
 
-    def begin(self, world: Any, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Any, stream: SeedSequence) -> Session:
         session = QLearning.begin(self._played(world), world.tabulated, stream)
         session["values"][:, :, -1] = 0.0  # terminal states have value 0
         return session
 
-    def begin_at(self, world: object, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: object, stream: SeedSequence, start: object) -> Session:
         raise ValueError("start: PeriodQLearning takes none; play begins in the first period")
 
     def advance(self, world: Any, session: Session, steps: int) -> int:

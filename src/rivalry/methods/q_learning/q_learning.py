@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Le, Lt
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.array_games import FiniteGame
 from rivalry.core.method import BaseLearner, Session
@@ -203,10 +204,10 @@ class QLearning(BaseLearner):
         """Return the number of steps of all epochs together; of all trials, where they are sequential."""
         return int(self._lengths.sum()) * (self.trials if self.carry_tables else 1)
 
-    def begin(self, world: Tabulated, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: Tabulated, stream: SeedSequence) -> Session:
         return self._begin(world, stream, np.full(len(world.tables.sizes), -1, dtype=int))
 
-    def begin_at(self, world: Tabulated, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: Tabulated, stream: SeedSequence, start: object) -> Session:
         """Return a session whose epochs begin at the profile ``start`` [player axis].
 
         Raise `ValueError` off the grid.
@@ -249,7 +250,7 @@ class QLearning(BaseLearner):
             record["status"] = scalar("iteration limit")
         return record
 
-    def _begin(self, world: Tabulated, stream: np.random.SeedSequence, start: ndarray) -> Session:
+    def _begin(self, world: Tabulated, stream: SeedSequence, start: ndarray) -> Session:
         from rivalry.tables.kernels import draws
 
         tables, trials = world.tables, self.trials

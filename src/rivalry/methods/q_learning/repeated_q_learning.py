@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
@@ -254,10 +255,10 @@ class RepeatedQLearning(BaseLearner):
         slowest = float(np.min(falls.beta))
         return int(FADED / slowest) + self._stable if set(falls.kind) == {"greedy"} and slowest > 0 else 0
 
-    def begin(self, world: RepeatedWorld, stream: np.random.SeedSequence) -> Session:
+    def begin(self, world: RepeatedWorld, stream: SeedSequence) -> Session:
         return self._begin(world, stream, None)
 
-    def begin_at(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: object) -> Session:
+    def begin_at(self, world: RepeatedWorld, stream: SeedSequence, start: object) -> Session:
         """Return sessions whose past rounds were all ``start`` [player axis].
 
         Raise `ValueError` off the grid.
@@ -325,7 +326,7 @@ class RepeatedQLearning(BaseLearner):
         record["discount"] = (("player",), gamma)
         return record | greedy_play(world, roles, session, gamma, self.zero_gain)
 
-    def _begin(self, world: RepeatedWorld, stream: np.random.SeedSequence, start: Any) -> Session:
+    def _begin(self, world: RepeatedWorld, stream: SeedSequence, start: Any) -> Session:
         from rivalry.tables.kernels import draws
 
         tables = world.tables

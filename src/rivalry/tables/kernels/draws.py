@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy import ndarray
+from numpy.random import SeedSequence
 
 from rivalry.tables.kernels.cache import loop, njit
 
@@ -22,24 +23,24 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 _ONE, _11, _27, _30, _31 = (np.uint64(k) for k in (1, 11, 27, 30, 31))
 
 
-def stream(sequence: np.random.SeedSequence) -> ndarray:
+def stream(sequence: SeedSequence) -> ndarray:
     """Return a new stream: ``[seed, counter]``, uint64.
 
-    >>> stream(np.random.SeedSequence(7)).shape
+    >>> stream(SeedSequence(7)).shape
     (2,)
     """
     # a SeedSequence hashes its key: streams of neighbouring numbers are unrelated
     return np.array([sequence.generate_state(1, np.uint64)[0], 0], dtype=np.uint64)
 
 
-def streams(sequence: np.random.SeedSequence, count: int) -> ndarray:
+def streams(sequence: SeedSequence, count: int) -> ndarray:
     """Return the streams of ``count`` repetitions, ``[repetition 2]``.
 
     A stream depends on the sequence and the repetition's number only.
     """
     # not `sequence.spawn`, whose result depends on how often it was called before
     keys = ((*sequence.spawn_key, k) for k in range(count))
-    return np.array([stream(np.random.SeedSequence(sequence.entropy, spawn_key=key)) for key in keys])
+    return np.array([stream(SeedSequence(sequence.entropy, spawn_key=key)) for key in keys])
 
 
 def quiet() -> np.errstate:
