@@ -30,6 +30,7 @@ from rivalry.lab.answer.trends import on_quantities
 from rivalry.lab.answer.two_keys import COLUMNS, TwoWayTable, on_two_keys, two_way_table
 from rivalry.lab.answer.verdicts import verdict
 from rivalry.lab.study.expect import is_fixed
+from rivalry.lab.study.identity import TableDict
 from rivalry.lab.study.questions import as_asked
 from rivalry.lab.study.words import Words, asks_in, condition_of, quantities_of_answer
 from rivalry.plots.families import default_figures
@@ -175,7 +176,7 @@ class Answer:
         return Words(self.study).method(names[0]) if is_one else ""
 
     @cached_property
-    def figure(self) -> dict[str, Any] | None:
+    def figure(self) -> TableDict | None:
         """The picture that answers the question: the first of ``plots``, or what the family draws."""
         if self.parts:
             return next((part.figure for part in self.parts.values() if part.figure), None)
@@ -373,7 +374,7 @@ class Answer:
         return None if self.sampled is self.data else summarise(self.study, self.data, self.cells)
 
     @cached_property
-    def tiled(self) -> list[tuple[dict[str, Any], Dataset]]:
+    def tiled(self) -> list[tuple[TableDict, Dataset]]:
         """Heat maps of two swept keys, each with means in bins, where figures draw some of the points."""
         return [] if self.sampled is self.data else tiled(self.study, self.data)
 
@@ -387,7 +388,7 @@ class Answer:
         """Certificates of finished cells, and what else is known of their results."""
         return [] if self.parts else cells(self.data)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> TableDict:
         """Answer as ``--json`` prints it."""
         table = self.table
         return {
@@ -435,13 +436,13 @@ def answer_of(run: Run) -> Answer:
 
 def kind_and_options(
     entry: str | Mapping[str, Any], study: StudyTables, data: Dataset
-) -> tuple[str, dict[str, Any]]:
+) -> tuple[str, TableDict]:
     """Plot's kind and options, from an entry of a study's ``plots``.
 
     A scenario that names no quantities draws those of the study's answer. With too many values of a second
     key for lines, a heat map of the first quantity takes its place.
     """
-    options: dict[str, Any] = {"kind": entry} if isinstance(entry, str) else dict(entry)
+    options: TableDict = {"kind": entry} if isinstance(entry, str) else dict(entry)
     kind = str(options.pop("kind", ""))
     if kind == "scenario" and "quantities" not in options:
         quantities = quantities_of_answer(study)
@@ -455,7 +456,7 @@ def kind_and_options(
     return kind, options
 
 
-def _heat_options(options: Mapping[str, Any], data: Dataset) -> dict[str, Any] | None:
+def _heat_options(options: Mapping[str, Any], data: Dataset) -> TableDict | None:
     """Options of a heat map where a scenario has a second key with many numbers, else None."""
     names = filled_variables(data, options.get("quantities") or ())
     key = None if "series" in options or not names else _second_key(options, data, None)

@@ -16,6 +16,7 @@ from rivalry.core.tolerances import SAME_NUMBER
 from rivalry.lab.answer.grammar import and_more, count_of
 from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.study.expect import applicable, differences, is_fixed, is_reduced
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.words import Words
 from rivalry.plots.select import NoSuchPoint, dimension, in_step, position
 from rivalry.runtime.imports import pause_collection
@@ -31,14 +32,14 @@ RESOLVED = 0.5  # of a reference value: the widest tolerance that resolves its s
 REDUCED = "not valid in a reduced run"
 
 
-JudgedCell = tuple[dict[str, Any], dict[str, Any]]
+JudgedCell = tuple[TableDict, TableDict]
 """A cell's certificate as ``--json`` prints it, and what else is known of its results; see `cells`."""
 
 
 class JudgedExpectation(NamedTuple):
     """An ``[[expect]]`` entry of a study after comparison: the row for scripts, and the study's note."""
 
-    row: dict[str, Any]
+    row: TableDict
     note: str
 
     @property
@@ -79,7 +80,7 @@ def judge(study: StudyTables, data: Dataset) -> list[JudgedExpectation]:
 
 
 def compare(
-    row: Mapping[str, Any], value: bool | float | str | None, claim: str | None, reason: str | None
+    row: Table, value: bool | float | str | None, claim: str | None, reason: str | None
 ) -> JudgedExpectation:
     """Compare our value with the references of an ``[[expect]]`` entry, unless there is a reason not to."""
     published, why_not = _verdict(row.get("published"), row.get("published_tolerance"), value)
@@ -97,12 +98,12 @@ def compare(
     return JudgedExpectation(judged, row.get("note", ""))
 
 
-def is_compared(row: Mapping[str, Any]) -> bool:
+def is_compared(row: Table) -> bool:
     """True if our value was compared with any reference."""
     return any(row[f"{name}_verdict"] not in (None, NOT_COMPARED) for name in REFERENCES)
 
 
-def tally(rows: Sequence[Mapping[str, Any]]) -> str:
+def tally(rows: Sequence[Table]) -> str:
     """Numbers of references of both kinds and their verdicts, in words.
 
     >>> tally([{"published_verdict": "differs", "why": "a slip", "expected_verdict": "agrees"}])
@@ -128,7 +129,7 @@ def tally(rows: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(parts)
 
 
-def certificates(data: Dataset) -> list[dict[str, Any]]:
+def certificates(data: Dataset) -> list[TableDict]:
     """Certificate of every finished cell, as ``--json`` prints it.
 
     Keys: cell, algorithm, at, regret and bound (the largest over players; None if infinite or unknown),
@@ -138,7 +139,7 @@ def certificates(data: Dataset) -> list[dict[str, Any]]:
     return [certificate for certificate, _ in cells(data)]
 
 
-def results(data: Dataset, judged_cells: Sequence[JudgedCell] | None = None) -> list[dict[str, Any]]:
+def results(data: Dataset, judged_cells: Sequence[JudgedCell] | None = None) -> list[TableDict]:
     """Results of every finished cell, as ``--json`` prints them.
 
     ``judged_cells`` are those of `cells`, where they were computed before.
@@ -370,7 +371,7 @@ def _verdict(
 
 
 def _result_value(
-    study: StudyTables, row: Mapping[str, Any], data: Dataset
+    study: StudyTables, row: Table, data: Dataset
 ) -> tuple[bool | float | str | None, str | None, str]:
     """Our value, the weakest claim of the cells behind it, and why it is not compared."""
     name = row["quantity"]
@@ -400,9 +401,7 @@ def _result_value(
     return value, claim, no_selection_reason or _missing_cells(selection)
 
 
-def _select(
-    study: StudyTables, data: Dataset, name: str, at: Mapping[str, Any]
-) -> tuple[Dataset | None, str]:
+def _select(study: StudyTables, data: Dataset, name: str, at: Table) -> tuple[Dataset | None, str]:
     """Data at a point, or None and why there is no such point."""
     try:
         at = in_step(data, at)

@@ -11,6 +11,7 @@ import numpy as np
 
 from rivalry.core.results import labelled
 from rivalry.lab.answer.places import StudyTables
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import defaults
 from rivalry.lab.study.words import Words, answer_keys, quantities
 
@@ -27,7 +28,7 @@ PERIODS = "discounted_periods"
 RATE = re.compile(r"(?:types\[(?P<type>\d+)\]\.)?gamma(?:\[(?P<player>\d+)\])?")
 
 
-def per_period(study: StudyTables, data: Dataset) -> tuple[Mapping[str, Any], Dataset]:
+def per_period(study: StudyTables, data: Dataset) -> tuple[Table, Dataset]:
     """Study and its data with discounted sums per period in place of sums with unlike factors.
 
     Where no quantity is such a sum, the data has the `PERIODS` by which gains are divided to be per period.
@@ -76,7 +77,7 @@ def _plot_entry(entry: Any, new_names: Mapping[str, str]) -> Any:
     return renamed
 
 
-def _renamed(test: Mapping[str, Any], new_names: Mapping[str, str]) -> dict[str, Any]:
+def _renamed(test: Table, new_names: Mapping[str, str]) -> TableDict:
     """Test of an answer with other names of quantities."""
     renamed = dict(test)
     for key in {"quantity", "above", "below", "equals"} & test.keys():
@@ -86,7 +87,7 @@ def _renamed(test: Mapping[str, Any], new_names: Mapping[str, str]) -> dict[str,
     return renamed
 
 
-def _weights(game: Mapping[str, Any], data: Dataset, players: int) -> DataArray | None:
+def _weights(game: Table, data: Dataset, players: int) -> DataArray | None:
     """Sums of the weights of all periods, of every player at every point; None where unknown."""
     family = str(game["family"])
     options = defaults(family, ["game.gamma"], game) | dict(game)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +18,7 @@ from rivalry.lab.answer import figure_file, kind_and_options
 from rivalry.lab.answer.discounted import per_period
 from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.study.expect import is_fixed
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.questions import as_asked
 from rivalry.lab.study.words import Words
 from rivalry.plots.families import default_figures
@@ -66,7 +67,7 @@ def draw(
     prefix: str,
     run: Run | None = None,
     form: str = "svg",
-    binned_plots: Sequence[tuple[Mapping[str, Any], Dataset]] = (),
+    binned_plots: Sequence[tuple[Table, Dataset]] = (),
 ) -> list[StaticFigure]:
     """Draw every entry of a study's ``plots`` as ``folder/NN-kind.svg``, or its family's default figures.
 
@@ -211,7 +212,7 @@ def _as_image(kind: str, path: Path) -> StaticFigure:
 
 def _draw(
     number: int,
-    entry: str | Mapping[str, Any],
+    entry: str | Table,
     study: StudyTables,
     data: Dataset,
     folder: Path,
@@ -248,9 +249,7 @@ def _draw(
     return StaticFigure(kind, file, caption, svg, marked=hollow, lacks=lacks)
 
 
-def caption_of(
-    entry: PlotEntry, plot: Callable[..., Any], options: Mapping[str, Any], where: str, subject: str
-) -> str:
+def caption_of(entry: PlotEntry, plot: Callable[..., Any], options: Table, where: str, subject: str) -> str:
     """Caption of a figure: what is plotted, and in brackets where, as the chart says it or its entry does."""
     title = (
         subject or entry.caption_of(options) or str(plot.__doc__).partition(".\n")[0].removeprefix("Draw ")
@@ -258,7 +257,7 @@ def caption_of(
     return f"{title[0].upper()}{title[1:]}" + (f" ({where})." if where else ".")
 
 
-def _nearest(data: Dataset, at: Mapping[str, Any]) -> dict[str, Any]:
+def _nearest(data: Dataset, at: Table) -> TableDict:
     """Point of a run nearest to ``at``; coordinates without any such value are left out."""
     nearest = {}
     for name, target in at.items():

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
 
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.schema.construction import is_number
 
 T = TypeVar("T")
 K = TypeVar("K")
-StudyTables = Mapping[str, Any]
+StudyTables = Table
 """Tables of a resolved study by name."""
 
 
@@ -22,7 +23,7 @@ class MethodPoint(Protocol):
         """Name of the method."""
 
     @property
-    def at(self) -> Mapping[str, Any]:
+    def at(self) -> Table:
         """Coordinates that vary, without the method."""
 
 
@@ -56,7 +57,7 @@ def base_methods(study: StudyTables) -> set[str]:
     return {str(table["name"]) for table in study["method"]}
 
 
-def without(at: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+def without(at: Table, *keys: str) -> TableDict:
     """Coordinates but those of some keys."""
     return {key: value for key, value in at.items() if key not in keys}
 
@@ -116,9 +117,9 @@ def point_by(row: MethodPoint, keys: Iterable[str]) -> tuple[str, ...]:
     return tuple(str(row.at.get(key)) for key in keys)
 
 
-def common_place(rows: Sequence[MethodPoint]) -> dict[str, Any]:
+def common_place(rows: Sequence[MethodPoint]) -> TableDict:
     """Coordinates that all rows share."""
-    shared: dict[str, Any] = dict(rows[0].at) if rows else {}
+    shared: TableDict = dict(rows[0].at) if rows else {}
     for row in rows:
         shared = {key: value for key, value in shared.items() if key in row.at and row.at[key] == value}
     return shared

@@ -10,7 +10,7 @@ from itertools import chain
 from math import prod
 from operator import attrgetter
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy import ndarray
@@ -32,6 +32,7 @@ from rivalry.lab.answer.estimates import SESSIONS, counted, entries_of, estimate
 from rivalry.lab.answer.grammar import clauses, count_of, joined, role_with_article, text_if
 from rivalry.lab.answer.places import StudyTables, base_methods
 from rivalry.lab.study.expect import same_value
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import benchmark_quantity, has_noise, is_benchmark, with_controls
 from rivalry.lab.study.words import REPLACED, ROLES, Words, quantities
 from rivalry.results import TABLES
@@ -70,7 +71,7 @@ class PointResults:
     def __init__(
         self,
         algorithm: str,
-        at: dict[str, Any],
+        at: TableDict,
         index: tuple[int, ...],
         random: bool,
         variables: Mapping[str, DataArray],
@@ -78,7 +79,7 @@ class PointResults:
         arrays: Mapping[str, ndarray],
         words: Words,
         numbers: ndarray | None,
-        table: Mapping[str, Any] = MappingProxyType({"kind": ""}),
+        table: Table = MappingProxyType({"kind": ""}),
         sizes: dict[str, float] | None = None,
     ) -> None:
         self.algorithm = algorithm
@@ -360,7 +361,7 @@ class PointResults:
         axes = tuple(1 + k for k, dim in enumerate(dims) if dim not in SESSIONS)
         return int(filled.any(axis=axes).sum())
 
-    def is_at(self, at: Mapping[str, Any]) -> bool:
+    def is_at(self, at: Table) -> bool:
         """True for results at a point; a list has several values of a coordinate."""
         coords = self._variables["status"].coords
         for name, target in at.items():
@@ -377,7 +378,7 @@ class PointResults:
         """True for results of the same method and point."""
         return self.algorithm == point.algorithm and self.at == point.at
 
-    def numbers(self, name: str, at: Mapping[str, Any]) -> tuple[Estimate, ...]:
+    def numbers(self, name: str, at: Table) -> tuple[Estimate, ...]:
         """Quantity's numbers at coordinates of its own, one per entry; one if all are equal."""
         if name not in self._variables:
             return ()
@@ -927,14 +928,14 @@ def thinned(sizes: Mapping[str, int], max_points: int = MOST) -> dict[str, ndarr
     return indices
 
 
-def tested(test: Mapping[str, Any]) -> list[str]:
+def tested(test: Table) -> list[str]:
     """Quantities that a study's test names, and those at a benchmark."""
     limits = [reference_quantity(test, key) for key in ("above", "below", "equals")]
     names = dict.fromkeys([test.get("quantity"), (test.get("than") or {}).get("quantity"), *limits])
     return [name for name in names if name]
 
 
-def reference_quantity(test: Mapping[str, Any], key: str) -> str:
+def reference_quantity(test: Table, key: str) -> str:
     """Quantity of the same row that a test compares with; empty of a number or a word."""
     limit = test.get(key)
     if is_benchmark(limit):
@@ -942,7 +943,7 @@ def reference_quantity(test: Mapping[str, Any], key: str) -> str:
     return limit if isinstance(limit, str) and key != "equals" else ""
 
 
-def reference_lines(options: Mapping[str, Any], data: Dataset) -> dict[str, float]:
+def reference_lines(options: Table, data: Dataset) -> dict[str, float]:
     """Reference lines of a plot by name; of benchmarks, those that are one number at all points.
 
     Of several players the mean is drawn, as of the plot's quantity, unless the plot is of one ``player``.
@@ -991,7 +992,7 @@ def points_of(study: StudyTables, data: Dataset) -> list[PointResults]:
             arrays_at_point = Arrays(
                 arrays, partial(lambda index, rows, name: np.asarray(arrays[name][index][rows]), index, rows)
             )
-            positions, at = dict(zip(lead, index, strict=True)), dict[str, Any]()
+            positions, at = dict(zip(lead, index, strict=True)), TableDict()
             for dim, k in positions.items():
                 at |= places[dim][k]
             along = tuple(positions[dim] for dim in swept)
@@ -1083,7 +1084,7 @@ def split(data: Dataset, name: str, lead: Sequence[str], repeated: Sequence[str]
     return values.reshape(*values.shape[: len(lead)], prod(values.shape[len(lead) : k]), *values.shape[k:])
 
 
-def _coordinates(data: Dataset, dim: str) -> list[dict[str, Any]]:
+def _coordinates(data: Dataset, dim: str) -> list[TableDict]:
     """Coordinates of every point of a dimension that varies; those of a zip share one."""
     if data.sizes[dim] < 2 and dim != "algorithm":
         return [{}]
@@ -1093,7 +1094,7 @@ def _coordinates(data: Dataset, dim: str) -> list[dict[str, Any]]:
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
 
-def _own_keys(at: Mapping[str, Any], algorithm: str, study: StudyTables) -> dict[str, Any]:
+def _own_keys(at: Table, algorithm: str, study: StudyTables) -> TableDict:
     """Coordinates without keys of other methods, at whose first value a method is computed.
 
     A negative control has a value of its own in place of the one that is swept.
@@ -1132,7 +1133,7 @@ def _hopf_kind(coefficient: float) -> str:
     return "subcritical" if coefficient > 0 else "hopf"
 
 
-def _count_phrase(arrays: Mapping[str, Any]) -> str:
+def _count_phrase(arrays: Table) -> str:
     """Numbers of equilibria listed, or of branches followed with their events, in words."""
     counts = {name: ((), arrays[name]) for name in COUNTS if arrays.get(name, -1) >= 0}
     if "equilibrium_count" in counts:

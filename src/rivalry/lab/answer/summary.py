@@ -18,6 +18,7 @@ from rivalry.lab.answer.estimates import entries_of
 from rivalry.lab.answer.grammar import commas, text_if
 from rivalry.lab.answer.places import StudyTables
 from rivalry.lab.answer.points import REPEATED, split
+from rivalry.lab.study.identity import TableDict
 from rivalry.lab.study.words import Words, heading, quantities
 from rivalry.plots.select import is_own
 from rivalry.results.table import number_in_words
@@ -206,7 +207,7 @@ def _cell_table(where: str, cells: Sequence[JudgedCell], words: Words) -> Report
     return ReportTable(where, ["cell", "claim", "status", "regret", "bound"], rows)
 
 
-def tiled(study: StudyTables, data: Dataset) -> list[tuple[dict[str, Any], Dataset]]:
+def tiled(study: StudyTables, data: Dataset) -> list[tuple[TableDict, Dataset]]:
     """Heat maps of the two longest swept keys, as a study lists plots, each with means in bins.
 
     Coordinates are the means of a bin's values. The ``claim`` of a bin is the weakest of its results.
@@ -229,7 +230,7 @@ def tiled(study: StudyTables, data: Dataset) -> list[tuple[dict[str, Any], Datas
                 values = ufunc.reduceat(values, begin, axis=axis)
         return values
 
-    binned_variables: dict[str, Any] = {}
+    binned_variables: TableDict = {}
     for name in quantities(study, data):
         if data[name].dtype.kind == "U" or sum(is_own(data, name, str(d)) for d in data[name].dims) > 1:
             continue
@@ -247,11 +248,11 @@ def tiled(study: StudyTables, data: Dataset) -> list[tuple[dict[str, Any], Datas
         finished = split(data, "status", lead, _repeated(data)) != ""
         weakest = reduce(np.where(finished, ranks, len(strength)), np.minimum)
         binned_variables["claim"] = (dims, np.array([*strength, ""])[weakest])
-    coords: dict[str, Any] = {}
+    coords: TableDict = {}
     for key, dim in keys.items():
         means = np.array([data[key].values[k].mean() for k in parts[dim]])
         coords[key] = (dim, means, data[key].attrs)
-    at: list[dict[str, Any]] = [{}]
+    at: list[TableDict] = [{}]
     if "algorithm" in lead:
         coords["algorithm"] = ("algorithm", data["algorithm"].values, data["algorithm"].attrs)
         at = [{"at": {"algorithm": name}} for name in data["algorithm"].values.tolist()]

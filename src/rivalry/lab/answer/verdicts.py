@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain, cycle, islice
 from typing import Any, NamedTuple
 
@@ -49,6 +49,7 @@ from rivalry.lab.answer.points import (
     tested,
 )
 from rivalry.lab.answer.trends import course_sentence, has_name, of_methods
+from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.names import is_benchmark
 from rivalry.lab.study.words import Words, answer_keys, condition_of
 from rivalry.results.comparison import VISIBLE, excess_in_words, paired_margin
@@ -114,22 +115,22 @@ class QuestionTest(NamedTuple):
     words: Words
 
     @property
-    def test(self) -> Mapping[str, Any]:
+    def test(self) -> Table:
         """Table of the test."""
         return condition_of(self.study)
 
     @property
-    def at(self) -> dict[str, Any]:
+    def at(self) -> TableDict:
         """Coordinates at which the test holds."""
         return dict(self.test.get("at") or {})
 
     @property
-    def than(self) -> Mapping[str, Any]:
+    def than(self) -> Table:
         """Table of the rows that others are compared with; empty without one."""
         return self.test.get("than") or {}
 
     @property
-    def at_reference(self) -> dict[str, Any]:
+    def at_reference(self) -> TableDict:
         """Coordinates of these rows that are not those of the others."""
         return dict(self.than.get("at") or {})
 
@@ -350,7 +351,7 @@ def _in_all(question: QuestionTest, count: int) -> str:
     return " in both cases" if count == 2 else f" in all {count} cases"
 
 
-def _of_more(comparison: Compared, test: Mapping[str, Any]) -> Compared:
+def _of_more(comparison: Compared, test: Table) -> Compared:
     """Comparison of a number that may be larger, as that of a list that may lack entries."""
     over = comparison.is_met is False and ("below" in test or comparison.difference > 0)
     larger = comparison.is_met if "above" in test else over
@@ -408,7 +409,7 @@ def _reference(
     return (exactly(number_in_words(payoff), payoff),), label
 
 
-def limit_in_words(test: Mapping[str, Any], number: str) -> str:
+def limit_in_words(test: Table, number: str) -> str:
     """Number that a test compares with, as the study names it.
 
     >>> limit_in_words({"limit": "the Cournot output {}"}, "30"), limit_in_words({}, "30")
@@ -426,7 +427,7 @@ def _compared(
     return [Compared(label, estimate, reference, beside) for estimate, reference in pairs]
 
 
-def _label(point: PointResults, rows: ResultPoints, at: Mapping[str, Any], words: Words) -> str:
+def _label(point: PointResults, rows: ResultPoints, at: Table, words: Words) -> str:
     """Words that set a row apart from the others, or by which it was selected."""
     shared = [key for key in common_place(rows) if key not in at]
     place = without(point.at, *shared)
@@ -533,7 +534,7 @@ def _owner_of_number(comparison: Compared, of: str = "of") -> str:
     return " ".join(filter(None, [owner, comparison.label]))
 
 
-def _relation(comparison: Compared, test: Mapping[str, Any]) -> str:
+def _relation(comparison: Compared, test: Table) -> str:
     """Relation of a number to its reference, and the difference from that of another row."""
     reference, beside = comparison.reference.text.replace("_", " "), comparison.beside
     if not np.isfinite(comparison.difference):

@@ -15,6 +15,7 @@ from rivalry.core.batched_games import WIDTH
 from rivalry.core.files import DiskFull, StoreError, folder_for, write
 from rivalry.lab.executor.pool import CellOutcome, Executor, Here, Hire, Workers, one_thread
 from rivalry.lab.store import Run, RunStatus, finished_cells
+from rivalry.lab.study.identity import TableDict
 from rivalry.schema.validate import check_keywords
 
 if TYPE_CHECKING:
@@ -339,7 +340,7 @@ class _Work:
         return self.stopped
 
 
-def batches_of(cells: Sequence[tuple[str, dict[str, Any]]]) -> list[list[tuple[str, dict[str, Any]]]]:
+def batches_of(cells: Sequence[tuple[str, TableDict]]) -> list[list[tuple[str, TableDict]]]:
     """Return the cells that are computed together, of every method in the order of the sweep.
 
     Of larger batches `rivalry.core.batched_games.WIDTH` cells are computed at a time: each of these is kept.
@@ -348,7 +349,7 @@ def batches_of(cells: Sequence[tuple[str, dict[str, Any]]]) -> list[list[tuple[s
     >>> [[id for id, _ in batch] for batch in batches_of(list(zip("1234", tasks, strict=True)))]
     [['1', '3'], ['4'], ['2']]
     """
-    batches: dict[str, list[list[tuple[str, dict[str, Any]]]]] = {}
+    batches: dict[str, list[list[tuple[str, TableDict]]]] = {}
     for id, task in cells:
         method_batches = batches.setdefault(task["method"]["name"], [[]])
         if len(method_batches[-1]) == min(task.get("cells_per_batch", 1), WIDTH):
@@ -357,7 +358,7 @@ def batches_of(cells: Sequence[tuple[str, dict[str, Any]]]) -> list[list[tuple[s
     return [batch for method_batches in batches.values() for batch in method_batches]
 
 
-def _together(jobs: dict[str, Job], cells: Sequence[tuple[str, dict[str, Any]]]) -> dict[str, Job]:
+def _together(jobs: dict[str, Job], cells: Sequence[tuple[str, TableDict]]) -> dict[str, Job]:
     """Return jobs with those of a batch joined into one, by the id of the first; batches are the study's."""
     joined = {}
     for batch in batches_of(cells):
