@@ -268,7 +268,7 @@ def _block_medians(values: ndarray) -> tuple[list[ndarray], ndarray]:
 def _numbers(times: ndarray) -> ndarray:
     """Times as numbers whose differences are lengths, ``[period]``."""
     if times.dtype.kind == "U":
-        times = np.array([entry[:19] for entry in times.tolist()], dtype="M8[s]")
+        times = np.array([entry[:19] for entry in times.tolist()], "M8[s]")
     return times.astype("M8[s]").astype(float) if times.dtype.kind == "M" else times.astype(float)
 
 

@@ -84,7 +84,7 @@ class LogitDemand:
         """
         from scipy.special import wrightomega  # takes 0.1 s to import
 
-        at_cost = np.array(price, dtype=float)
+        at_cost = np.array(price, float)
         at_cost[:, firm] = cost
         utility = self._utility(at_cost, periods)
         rival_utility = np.delete(utility, firm, axis=1)

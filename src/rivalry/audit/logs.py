@@ -583,7 +583,7 @@ def verdict_of(
 
 def excesses(log: PriceLog, demand: Demand, costs: Costs) -> ndarray:
     """Return the regret beyond noise of every firm in the periods of a log, ``[firm]``."""
-    block, periods = np.zeros(len(log.price), dtype=int), np.arange(len(log.price))
+    block, periods = np.zeros(len(log.price), int), np.arange(len(log.price))
     setting = _Setting(log, demand, (costs[0], costs[0]))
     sums = [setting.sums(firm, block, block, periods) for firm in range(len(log.firms))]
     regrets = np.hstack([firm.regrets(np.ones((1, 1)), setting.stakes()) for firm in sums])
@@ -696,7 +696,7 @@ def _demand_shifts(setting: _Setting, firm: int, bins: ndarray, stream: np.rando
         return np.zeros((2, 1))
     count = min(SAMPLED, len(bins))
     at = np.sort(stream.choice(len(bins), count, replace=False))
-    blocks, regrets = np.zeros(count, dtype=int), []
+    blocks, regrets = np.zeros(count, int), []
     draws = demand.draws(DEMANDS, int(stream.integers(2**31)))
     for draw in (demand, *draws):
         of_draw = setting._replace(demand=draw)
@@ -714,7 +714,7 @@ def costs_of(log: PriceLog, cost: object, highest: object) -> Costs:
         raise ValueError("cost: the log has no costs; state one, or a range by cost and highest_cost")
     ends = []
     for name, value in {"cost": cost, "highest_cost": cost if highest is None else highest}.items():
-        amounts = np.asarray(value, dtype=float)
+        amounts = np.asarray(value, float)
         try:
             ends.append(np.broadcast_to(amounts, log.price.shape))
         except ValueError:

@@ -77,7 +77,7 @@ def estimate(values: Sequence[float] | ndarray, *, exact: bool = False) -> Sampl
     >>> estimate([1.0, 1.0, 1.0])
     SampleMean(mean=1.0, half=0.0, sample=3)
     """
-    sample = np.asarray(values, dtype=float)
+    sample = np.asarray(values, float)
     count, mean = len(sample), float(sample.mean())
     if exact or (count > 1 and float(np.ptp(sample)) == 0.0):
         return SampleMean(mean, 0.0, count)

@@ -146,7 +146,7 @@ def traceable_best_response(
         return None
     try:
         strategy, payoff, coverage = oracles.best_response(game, x, player)
-        return jnp.asarray(strategy, dtype=float), jnp.asarray(payoff, dtype=float), coverage
+        return jnp.asarray(strategy, float), jnp.asarray(payoff, float), coverage
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):  # the oracle needs concrete numbers
         return None
 
@@ -237,7 +237,7 @@ def _outward(
 
 def _paid(at: GameAtProfile, player: int, strategy: ndarray) -> float:
     """Payoff of a player for a strategy."""
-    profile = np.array(at.x, dtype=float)
+    profile = np.array(at.x, float)
     profile[player] = strategy
     return float(payoffs(at.game, put(profile))[player])
 

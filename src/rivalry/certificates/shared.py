@@ -196,7 +196,7 @@ def multipliers_at(slopes: SharedSlopes, x: ndarray, space: Box, players: list[i
     binding = np.flatnonzero(values >= -NEAR * slopes.sizes(x))
     size = np.max(np.abs(gradients) * wide, axis=1, keepdims=True)
     scaled = wide / np.where(size > 0, size, 1.0)
-    rows = np.zeros(gradients.shape, dtype=bool)
+    rows = np.zeros(gradients.shape, bool)
     rows[players] = (wide > 0)[players]
     ends = [
         np.diag(sign * near[rows])

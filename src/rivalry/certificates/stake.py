@@ -292,7 +292,7 @@ def _undominated(games: Together, rivals: ndarray, deviations: ndarray, player: 
     profiles[:, :, 1:, player] = deviations[:, None, :, player]
     pays = payoffs_of(games, profiles.reshape(len(deviations), -1, *deviations.shape[2:]), player)
     pays = pays.reshape(profiles.shape[:3])
-    better: ndarray = np.ones((len(deviations), profiles.shape[2], profiles.shape[2]), dtype=bool)
+    better: ndarray = np.ones((len(deviations), profiles.shape[2], profiles.shape[2]), bool)
     for row in np.moveaxis(pays, 1, 0):
         better &= row[:, :, None] > row[:, None]  # [game better worse]
     return ~np.any(better, axis=1)[:, 1:]
@@ -562,7 +562,7 @@ def _scales(spaces: Sequence[Box]) -> Scales:
 def _scales_of(space: Box) -> Scales:
     low, high = (floats(end) for end in (space.low, space.high))
     if not space.reparametrised:
-        return Scales(low, high, low, high - low, np.zeros(low.shape, dtype=bool))
+        return Scales(low, high, low, high - low, np.zeros(low.shape, bool))
     logs = np.broadcast_to(np.array(space.kinds) == "log", low.shape)
     usual = (floats(end) for end in (space.usual.low, space.usual.high))
     ends = [low, *usual, high]
@@ -730,7 +730,7 @@ def _steady(
         allowed = STEEPER * np.clip(growth, *USUAL_GROWTH)
         # the growth that counts is that of the last width before with a loss, before which there was one too
         last_steady = np.maximum.accumulate(np.where(counted & (loss > 0), np.arange(widths) + 1, 0), axis=-1)
-        before = np.concatenate([np.zeros((*lead, 1), dtype=int), last_steady[..., :-1]], axis=-1)
+        before = np.concatenate([np.zeros((*lead, 1), int), last_steady[..., :-1]], axis=-1)
         allowed = np.concatenate([np.full((*lead, 1), np.inf), allowed], axis=-1)
         allowed = np.take_along_axis(allowed, before, axis=-1)
         ruinous = counted & (~np.isfinite(largest) | ((loss > 0) & (largest > allowed * loss)))

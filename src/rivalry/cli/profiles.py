@@ -185,7 +185,7 @@ def _judged(game: Any, profile: list[list[Any]], where: str) -> Judged:
             start += length
         strategies.append(values)
     entries = _entries(game)
-    x = np.asarray(game.space.project(np.zeros(game.space.shape)), dtype=float).copy()
+    x = np.asarray(game.space.project(np.zeros(game.space.shape)), float).copy()
     x[entries] = [float(value) for numbers in strategies for value in numbers]
     x = np.asarray(game.space.check(x, where))
     gains = nearest = None
@@ -262,7 +262,7 @@ def _proof(game: Any, judged: Judged) -> Any:
     if judged.gains is not None:
         return partial(save_profile, np.asarray(game.table), judged.strategies)
     entries = _entries(game)
-    exact = np.full(game.space.shape, Fraction(0), dtype=object)
+    exact = np.full(game.space.shape, Fraction(0), object)
     exact[entries] = [value for numbers in judged.strategies for value in numbers]
     record: Record = {"profile": (("player", "axis"), exact.astype(float))}
     if oracles.to_sequence_form.knows(game):  # bounds on the value of a zero-sum tree

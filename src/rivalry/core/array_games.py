@@ -37,10 +37,10 @@ class FiniteGame(NamedTuple):
     order: ndarray  # [round mover]: movers, in order; -1 ends; actions of absent players stand
     observation_slots: ndarray  # [player slot 2]: whose action, rounds ago (0: this); -1 ends
     # a single joint stands for all: nature does not depend on actions
-    next_nature: ndarray = np.zeros((1, 1, 1), dtype=int)  # [nature joint branch]
+    next_nature: ndarray = np.zeros((1, 1, 1), int)  # [nature joint branch]
     nature_cdf: ndarray = np.ones((1, 1, 1))  # [nature joint branch]: cumulative probabilities
-    action_map: ndarray = np.zeros((0, 0, 0), dtype=int)  # [player standing move]; see above
-    signal: ndarray = np.zeros((0, 0), dtype=int)  # [nature joint]: public signal of a round
+    action_map: ndarray = np.zeros((0, 0, 0), int)  # [player standing move]; see above
+    signal: ndarray = np.zeros((0, 0), int)  # [nature joint]: public signal of a round
 
 
 def one_state(tables: ndarray) -> FiniteGame:
@@ -55,10 +55,10 @@ def one_state(tables: ndarray) -> FiniteGame:
     players = tables.shape[0]
     return FiniteGame(
         # a copy: kernels are compiled for arrays that may be written
-        payoff=np.array(tables.reshape(1, players, -1), dtype=np.float64),
-        sizes=np.asarray(tables.shape[1:], dtype=int),
+        payoff=np.array(tables.reshape(1, players, -1), np.float64),
+        sizes=np.asarray(tables.shape[1:], int),
         order=np.arange(players, dtype=int)[None, :],
-        observation_slots=np.full((players, 1, 2), -1, dtype=int),
+        observation_slots=np.full((players, 1, 2), -1, int),
     )
 
 
@@ -241,7 +241,7 @@ def contest(
     arrays = (weights, logs, plain, third_log, third, away_log, away, abstention_log, abstained, cost)
     # kernels are compiled for arrays that may be written
     return Contest._make(
-        [*(np.array(array, dtype=np.float64, order="C") for array in arrays), zero_influence_share]
+        [*(np.array(array, np.float64, order="C") for array in arrays), zero_influence_share]
     )
 
 

@@ -75,7 +75,7 @@ def rise_beyond(game: Game, x: ndarray, strategies: Iterable[ndarray]) -> Rise |
     if not isinstance(space, Box):
         return None
     assumed, open_low, open_high = (
-        np.zeros(space.shape, dtype=bool) if part is None else np.asarray(part)
+        np.zeros(space.shape, bool) if part is None else np.asarray(part)
         for part in (space.assumed, space.open_low, space.open_high)
     )
     assumed = assumed & space.choices

@@ -291,7 +291,7 @@ def _csv_rows(data: bytes) -> list[list[str]]:
 def _numbers_of(rows: Sequence[Sequence[Any]]) -> ndarray:
     """Return cells as numbers. Raises `ValueError` for what is none, or not finite."""
     try:
-        table = np.array(rows, dtype=float)
+        table = np.array(rows, float)
     except (TypeError, ValueError):  # fractions, dates, words
         table = np.array([list(map(_number_of, row)) for row in rows])
     wrong = np.argwhere(~np.isfinite(table))

@@ -183,7 +183,7 @@ def scale(game: object) -> float:
 
 def scale_of(game: object) -> Scalar:
     """Return the largest payoff scale as an array, also while JAX traces the game."""
-    return jnp.max(jnp.asarray(oracles.payoff_scale(game), dtype=float))
+    return jnp.max(jnp.asarray(oracles.payoff_scale(game), float))
 
 
 def scales(game: Game) -> ndarray:
@@ -193,7 +193,7 @@ def scales(game: Game) -> ndarray:
 
 def scales_of(game: Game) -> Float[Array, " player"]:
     """Return the payoff scale of every player as an array, also while JAX traces the game."""
-    return jnp.broadcast_to(jnp.asarray(oracles.payoff_scale(game), dtype=float), game.space.shape[:1])
+    return jnp.broadcast_to(jnp.asarray(oracles.payoff_scale(game), float), game.space.shape[:1])
 
 
 def exchangeable_labels(game: object) -> ndarray:
@@ -402,7 +402,7 @@ def with_(game: G, **changes: object) -> G:
             raise ValueError(f"{key}: {value!r} does not fit the shape {old[index].shape}") from None
         new[name] = jnp.asarray(old).at[index].set(entry) if index else entry
         if not isinstance(new[name], jax.core.Tracer) and (keyword := keyword_of(game, name)):
-            replacement = np.asarray(new[name] if index else value, dtype=old.dtype)
+            replacement = np.asarray(new[name] if index else value, old.dtype)
             keys[name] = keyword, replacement
     if keys:
         changed_keys = {

@@ -316,13 +316,13 @@ class OneStepLearner(BaseLearner):
 
     def unfinished(self) -> Session:
         """Return a session before its step."""
-        return {"over": np.zeros(1, dtype=bool)}
+        return {"over": np.zeros(1, bool)}
 
     def advance(self, world: Any, session: Session, steps: int) -> int:
         """Compute everything, in one step."""
         if session["over"][0] or not steps:
             return 0
-        session |= {**self.result(world), "over": np.ones(1, dtype=bool)}
+        session |= {**self.result(world), "over": np.ones(1, bool)}
         return 1
 
     def result(self, world: Any) -> Session:
@@ -344,7 +344,7 @@ def generator_to_array(rng: np.random.Generator) -> ndarray:
     kind = type(rng.bit_generator).__name__
     if kind not in GENERATORS:
         raise ValueError(f"rng: {kind} must be one of {', '.join(GENERATORS)}")
-    return np.array([GENERATORS.index(kind), *_numbers_of(rng.bit_generator.state)], dtype=np.uint64)
+    return np.array([GENERATORS.index(kind), *_numbers_of(rng.bit_generator.state)], np.uint64)
 
 
 def generator_from_array(array: ndarray) -> np.random.Generator:
@@ -371,7 +371,7 @@ def _with_numbers(state: Any, numbers: Iterator[int]) -> Any:
     if isinstance(state, dict):
         return {name: _with_numbers(state[name], numbers) for name in sorted(state)}
     if isinstance(state, ndarray):
-        return np.array([next(numbers) for _ in state], dtype=state.dtype)
+        return np.array([next(numbers) for _ in state], state.dtype)
     return next(numbers) + (next(numbers) << 64) if isinstance(state, int) else state
 
 

@@ -644,13 +644,13 @@ def claim_scope(game: Any) -> str:
 @oracle(inherited=True)
 def active_players(game: Any, state: Any) -> Bool[Array, "player"]:
     """Return a mask of the players that move in a state. Generic: all."""
-    return jnp.ones(game.space.shape[0], dtype=bool)
+    return jnp.ones(game.space.shape[0], bool)
 
 
 @oracle(inherited=True)
 def present_players(game: Any, state: Any) -> Bool[Array, "player"]:
     """Return a mask of the players that have not left permanently. Generic: all."""
-    return jnp.ones(game.space.shape[0], dtype=bool)
+    return jnp.ones(game.space.shape[0], bool)
 
 
 @oracle(inherited=True)

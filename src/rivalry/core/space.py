@@ -211,7 +211,7 @@ class Box(Tree):
     def interval(cls, low: float, high: float, *, players: int, assumed: bool = False) -> Box:
         """Return the same interval ``[low, high]`` for every player; ``assumed`` is of its upper end."""
         box = cls.of([[low, high]], players=players)
-        return replace(box, assumed=put(np.ones(box.shape, dtype=bool))) if assumed else box
+        return replace(box, assumed=put(np.ones(box.shape, bool))) if assumed else box
 
     @classmethod
     @check_keywords
@@ -308,7 +308,7 @@ class Box(Tree):
         Inside jit, where sizes must be known, it is True for all.
         """
         if concrete_module(self.low, self.high) is not np:
-            return np.ones(self.shape[1], dtype=bool)
+            return np.ones(self.shape[1], bool)
         # by NumPy: within a trace, what JAX computes of known numbers is unknown
         return self.choices[player]
 
@@ -587,7 +587,7 @@ def simplex_lattice(corners: int, steps: int) -> ndarray:
     # stars and bars: bars at corners - 1 of the slots divide the steps among the corners
     total = corners + steps - 1
     bar_positions = list(combinations(range(total), corners - 1))
-    bars = np.asarray(bar_positions, dtype=int).reshape(len(bar_positions), corners - 1)
+    bars = np.asarray(bar_positions, int).reshape(len(bar_positions), corners - 1)
     edges = np.concatenate([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), total)], axis=1)
     return np.diff(edges, axis=1)[::-1] - 1
 
@@ -608,7 +608,7 @@ class Choices(Tree):
 
     @property
     def mask(self) -> Bool[Array, "player axis"]:
-        return put(np.ones(self.shape, dtype=bool))
+        return put(np.ones(self.shape, bool))
 
     def project(self, x: Profile) -> Profile:
         return jnp.clip(jnp.round(x), 0, jnp.asarray(self.sizes)[:, None] - 1)
@@ -718,7 +718,7 @@ def visibly_apart(space: Space, x: ndarray, y: ndarray, tolerance: float = TOLER
     quadratic peak a gain of a millionth of what is at stake moves a choice by a thousandth.
     """
     if not isinstance(space, Box):
-        return np.zeros(x.shape, dtype=bool)
+        return np.zeros(x.shape, bool)
     range_of = np.asarray(space.high) - np.asarray(space.low)
     size = np.maximum(np.maximum(np.abs(x), np.abs(y)), OUTSIDE * range_of)
     return np.abs(x - y) > np.sqrt(tolerance) * size

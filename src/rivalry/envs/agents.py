@@ -129,7 +129,7 @@ class AgentsEnv(SimultaneousEnv):
                     legal = (chosen_entries < self.counts).all()
                     if legal or self._silent:
                         return chosen_entries if legal else np.minimum(chosen_entries, self.counts - 1)
-        entries = np.zeros(len(self.counts), dtype=int)
+        entries = np.zeros(len(self.counts), int)
         for name, action in actions.items():
             entries[self._number[name]] = self.entry(name, action)
         return entries

@@ -50,7 +50,7 @@ class Course:
         self._middle = _middle(game) if normalized else None
         self.bounds = (-NORMALIZED_FAR, NORMALIZED_FAR) if normalized else _bounds(game)
         self.form, self.leaves = _split((game, self._middle))
-        self.nobody = (np.zeros(space.shape[0], dtype=bool), np.zeros(space.shape))
+        self.nobody = (np.zeros(space.shape[0], bool), np.zeros(space.shape))
         self.begin(0)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class Courses:
     def __init__(self, course: Course, copies: int) -> None:
         self.course = course
         self._keys, self._carry = np.zeros((copies, 2), np.uint32), None
-        self.steps = np.zeros(copies, dtype=int)
+        self.steps = np.zeros(copies, int)
 
     def begin(self, seeds: Sequence[int | None], where: ndarray) -> None:
         """Start a new episode in the copies ``where [copy]``; a seed restarts a copy's random stream."""
@@ -241,7 +241,7 @@ def _row(game: Any, middle: object, state: Any, rewards: Any, ended: Any, cut: o
     rows = jnp.concatenate(
         [part.astype(float) for part in (*parts, _observations(game, middle, state))], axis=1
     )
-    return jnp.append(rows.ravel(), jnp.asarray(cut, dtype=float))
+    return jnp.append(rows.ravel(), jnp.asarray(cut, float))
 
 
 def _observations(game: MarkovGame, middle: Any, state: Any) -> Any:

@@ -78,7 +78,7 @@ class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[m
 
         For a central critic; before `reset` and of agents that have left, the game's own last features.
         """
-        return np.asarray(self._rows(), dtype=self.state_space.dtype).ravel()
+        return np.asarray(self._rows(), self.state_space.dtype).ravel()
 
     def _rows(self) -> ndarray:
         """Return the observations of all possible agents, ``[agent feature]``, without masks."""
@@ -330,7 +330,7 @@ class ActionConverter:
             return converted
         if len(actions) == len(names):  # vectorized; the loop below raises
             try:
-                numbers = np.array([actions[name] for name in names], dtype=float)
+                numbers = np.array([actions[name] for name in names], float)
             except (KeyError, TypeError, ValueError):
                 numbers = np.zeros(0)
             if numbers.shape == self.shape:

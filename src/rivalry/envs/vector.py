@@ -92,7 +92,7 @@ class BatchEnv(VectorEnv[Any, Any, ndarray]):
             seeds = seed
         else:
             raise ValueError(f"seed: {len(seed)} seeds must be {self.num_envs}, one per copy")
-        self._begin(seeds, np.ones(self.num_envs, dtype=bool))
+        self._begin(seeds, np.ones(self.num_envs, bool))
         self._seeds = ()
         return self._observe(self.single.player), self._infos()
 
@@ -152,7 +152,7 @@ class BatchEnv(VectorEnv[Any, Any, ndarray]):
         """Return the infos of all copies as Gymnasium does: an array per key, and where there is one."""
         if not self.single.parallel.masked:
             return {}
-        present = np.ones(self.num_envs, dtype=bool)
+        present = np.ones(self.num_envs, bool)
         return {MASK: self._legal(self.single.player), f"_{MASK}": present}
 
     def _read(self, player: int, actions: Any, where: ndarray) -> ndarray:

@@ -219,15 +219,15 @@ class EnvironmentQLearning(BaseLearner):
             "seed": stream.generate_state(4, np.uint32).astype(np.int64),
             "clock": np.array([0]),
             "values": self._initial(world, shape),
-            "updates": np.zeros(shape, dtype=int),
+            "updates": np.zeros(shape, int),
             "returns": np.zeros((evaluation, players)),
-            "truncated": np.zeros(evaluation, dtype=bool),
+            "truncated": np.zeros(evaluation, bool),
             "curve": np.zeros((min(SAMPLES, self.episodes), players)),
             "reproducible": np.array([world.reproducible]),
         }
         if self.responses:
             session["response_values"] = session["values"].copy()
-            session["response_updates"] = np.zeros(shape, dtype=int)
+            session["response_updates"] = np.zeros(shape, int)
             session["response_returns"] = np.zeros((evaluation, players))
         return session
 

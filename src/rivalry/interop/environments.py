@@ -262,7 +262,7 @@ def _numbering(space: object, item: str) -> Numbering:
     if isinstance(space, spaces.MultiDiscrete):
         return _array_numbering(space, np.ravel(space.nvec), np.ravel(space.start))
     if isinstance(space, spaces.MultiBinary):
-        return _array_numbering(space, np.full(prod(space.shape), 2), np.zeros(prod(space.shape), dtype=int))
+        return _array_numbering(space, np.full(prod(space.shape), 2), np.zeros(prod(space.shape), int))
     if isinstance(space, spaces.Tuple):
         return _product(dict(enumerate(space.spaces)), item, lambda parts: tuple(parts.values()))
     if isinstance(space, spaces.Dict):

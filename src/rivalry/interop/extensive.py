@@ -76,7 +76,7 @@ def read_efg(path: str | os.PathLike[str]) -> Matrix:
         if reduced is None:
             file.fail(f"player {player + 1} has more than {STRATEGIES} strategies in reduced normal form", 0)
         table = [[plan.get(number, -1) for number in range(len(sizes))] for plan in reduced]
-        plans.append(np.array(table, dtype=int).reshape(len(reduced), len(sizes)))
+        plans.append(np.array(table, int).reshape(len(reduced), len(sizes)))
     counts = [len(player_plans) for player_plans in plans]
     file.refuse_size(counts, 0)
     try:
@@ -239,7 +239,7 @@ def _expected_payoffs(form: ExtensiveForm, plans: Sequence[ndarray]) -> ndarray:
     multiples = {ways: [int(paid * unit) for paid in row] for ways, row in form.payoffs.items()}
     largest = sum(max(map(abs, row)) for row in multiples.values())
     # exact either way: Python's integers have no bound, but are slower
-    table = np.zeros((len(plans), *map(len, plans)), dtype=int if largest < 2**62 else object)
+    table = np.zeros((len(plans), *map(len, plans)), int if largest < 2**62 else object)
     for ways, row in multiples.items():
         playing = np.ix_(*map(_playing, plans, ways))
         for player_table, paid in zip(table, row, strict=True):
@@ -252,4 +252,4 @@ def _expected_payoffs(form: ExtensiveForm, plans: Sequence[ndarray]) -> ndarray:
 def _playing(plans: ndarray, way: Way) -> ndarray:
     """Return the numbers of a player's strategies that include all moves of a history."""
     plays = [plans[:, number] == action for number, action in way]
-    return np.flatnonzero(np.logical_and.reduce([np.ones(len(plans), dtype=bool), *plays]))
+    return np.flatnonzero(np.logical_and.reduce([np.ones(len(plans), bool), *plays]))

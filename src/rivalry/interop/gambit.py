@@ -252,7 +252,7 @@ def _outcomes(file: Scanner, sizes: Sequence[int]) -> np.ndarray:
     while file.token != "}":
         file.word("{")
         file.text("the name of an outcome")
-        rows.append(np.array(file.payoffs(len(sizes)), dtype=float))
+        rows.append(np.array(file.payoffs(len(sizes)), float))
     file.word("}")
     count = prod(sizes)
     outcomes = [file.whole(f"outcome {k + 1} of {count}", 0, len(rows) - 1) for k in range(count)]

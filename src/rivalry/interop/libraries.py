@@ -158,7 +158,7 @@ def from_nashpy(game: object) -> Matrix:
     nashpy = _nashpy()
     if not isinstance(game, nashpy.Game):
         raise ValueError(f"game: {type(game).__name__} must be a Game of Nashpy")
-    return matrix(payoffs=np.array(game.payoff_matrices, dtype=float).tolist())
+    return matrix(payoffs=np.array(game.payoff_matrices, float).tolist())
 
 
 def to_nashpy(game: object) -> Any:
@@ -218,14 +218,14 @@ def from_openspiel(game: object) -> Matrix:
     ('Cooperate', 'Defect')
     """
     if isinstance(game, MatrixUtilities):
-        table = np.array([game.row_utilities(), game.col_utilities()], dtype=float)
+        table = np.array([game.row_utilities(), game.col_utilities()], float)
         name_functions = (game.row_action_name, game.col_action_name)
         names = [
             [name(k) for k in range(size)] for name, size in zip(name_functions, table.shape[1:], strict=True)
         ]
     elif isinstance(game, TensorUtilities):
         sizes = tuple(game.shape())
-        table = np.array([game.player_utilities(k) for k in range(len(sizes))], dtype=float)
+        table = np.array([game.player_utilities(k) for k in range(len(sizes))], float)
         table = table.reshape(len(sizes), *sizes)
         names = [[game.action_name(player, k) for k in range(size)] for player, size in enumerate(sizes)]
     else:
@@ -339,7 +339,7 @@ def _payments(
 
     Raises `ValueError`.
     """
-    charge, receivers = np.zeros((bids, bids), dtype=np.int64), set()
+    charge, receivers = np.zeros((bids, bids), np.int64), set()
     for bid, last in np.argwhere(np.tri(bids, dtype=bool)).tolist():
         group = [bid, last] + [0] * (size - 2)
         won = [1] + [0] * (size - 1)

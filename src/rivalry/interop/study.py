@@ -117,7 +117,7 @@ class PretrainedPolicies(BaseLearner):
         half = len(meeting_gains) // 2
         table = meeting_gains[:half].mean(axis=0)
         choice = Matrix(np.stack([table, table.T]), (tuple(LEARNERS),) * 2, ())
-        profile = np.asarray(all_equilibria(choice).equilibria[0], dtype=float)
+        profile = np.asarray(all_equilibria(choice).equilibria[0], float)
         return {
             "status": scalar("completed"),
             "partner_gain": (("session",), session["partners"]),

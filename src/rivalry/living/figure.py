@@ -290,7 +290,7 @@ def initial_profile(game: Any) -> ndarray | None:
         return np.asarray(uniform(game))
     space = game.space if isinstance(game, Game) else None
     if isinstance(space, Simplex):
-        return np.where(space.entries, 1 / np.asarray(space.sizes, dtype=float)[:, None], 0.0)
+        return np.where(space.entries, 1 / np.asarray(space.sizes, float)[:, None], 0.0)
     if not isinstance(space, Box):
         return None if space is None else np.zeros(space.shape)
     usual = space.usual

@@ -122,7 +122,7 @@ def _recent_actions(
 
     sizes, depth = tuple(play.tables.sizes), recent.shape[1]
     rounds = np.full(1, max(length, depth))
-    states, joint = np.zeros((2, 1, rounds[0]), dtype=int)
+    states, joint = np.zeros((2, 1, rounds[0]), int)
     for start in play.whole.number(recent):
         begin = np.full(1, start)
         history.walk(*play, *history.nobody(len(sizes)), begin, CYCLE - rounds, rounds, states, joint)

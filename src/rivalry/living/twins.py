@@ -48,7 +48,7 @@ def numbers(value: object) -> Any:
     >>> numbers([1.0, float("inf")])
     [1.0, None]
     """
-    array = np.asarray(value, dtype=float)
+    array = np.asarray(value, float)
     return np.where(np.isfinite(array), array, None).tolist()  # type: ignore[call-overload]
 
 
@@ -166,7 +166,7 @@ def sliders_of(twin: Table) -> list[TableDict]:
     words, sliders = Words({"game": {"family": twin["family"]}}), []
     for key in SLIDERS.get(twin["family"], ()):
         value = numbers_of_twin.get(key)
-        entries = np.asarray(value, dtype=float) if value is not None else np.empty(0)
+        entries = np.asarray(value, float) if value is not None else np.empty(0)
         if not entries.size or entries.ndim > 1 or entries.size > MOST_SLIDERS:
             continue
         largest = float(np.max(np.abs(entries)))
@@ -196,7 +196,7 @@ def twin_of_table(table: Table, players: int) -> TableDict | None:
     points = resource_points(None, [[0.0, 1.0]])
     try:
         weights = resource_weights(resource, points)
-        reach = np.broadcast_to(np.asarray(table.get("reach", 0.25), dtype=float), (players,))
+        reach = np.broadcast_to(np.asarray(table.get("reach", 0.25), float), (players,))
     except ValueError:  # parameters that this version refuses
         return None
     return {

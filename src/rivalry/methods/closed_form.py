@@ -36,7 +36,7 @@ class ClosedForm(OneStepLearner):
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         """Return a session with all roots; the stream is not used. Raises the game's `ValueError`."""
-        roots = np.asarray(closed_form(world), dtype=float)
+        roots = np.asarray(closed_form(world), float)
         return {**self.unfinished(), "roots": roots}
 
     def result(self, world: object) -> Session:

@@ -119,7 +119,7 @@ def places_of(types: ndarray) -> ndarray:
     >>> places_of(np.array([0, 0, 1, 0, 1])).tolist()
     [0, 1, 0, 2, 1]
     """
-    places = np.zeros(len(types), dtype=int)
+    places = np.zeros(len(types), int)
     for kind in np.unique(types):
         of_kind = types == kind
         places[of_kind] = np.arange(of_kind.sum())

@@ -76,7 +76,7 @@ def _in(function: Callable[..., ndarray], t: int, mu: ndarray, pi: ndarray | Non
 
 def policy_flow(game: HorizonGame, pi: ndarray) -> ndarray:
     """Return the distributions when all agents follow a policy, ``[period state]``, the end included."""
-    distributions = [np.asarray(game.first, dtype=float)]
+    distributions = [np.asarray(game.first, float)]
     for t in range(game.horizon):
         mu = distributions[-1]
         distributions.append(np.einsum("s,sa,san->n", mu, pi[t], _in(game.transition, t, mu, pi[t])))

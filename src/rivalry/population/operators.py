@@ -116,7 +116,7 @@ def _regular(factors: Float[Array, "state state"]) -> Array:
 def _long_run(game: object, matrix: Float[Array, "state state"], mass: Distribution) -> Distribution:
     """Return the limit of stationary distributions with replacement of agents, as its rate goes to 0."""
     types = state_types(game)
-    same_type = jnp.asarray(types[:, None] == types[None, :], dtype=float)
+    same_type = jnp.asarray(types[:, None] == types[None, :], float)
     begin = oracles.first_distribution(game)
     # column s: the initial distribution of the type of s
     new = same_type * (begin / type_shares(game)[types])[:, None]

@@ -37,7 +37,7 @@ Policy = Float[Array, "state action"]
 @oracle(inherited=True)
 def state_types(game: Any) -> Int[np.ndarray, "state"]:
     """Return the type of every state, ``[state]``, numbered from 0. Generic: one type."""
-    return np.zeros(game.space.shape[0], dtype=int)
+    return np.zeros(game.space.shape[0], int)
 
 
 @oracle(inherited=True)

@@ -62,7 +62,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
     # what is around an entry of the list is that entry
     slack = MERGE_DISTANCE * (at.high - at.low)
     candidates = session["certified"][:, *at.place]
-    new = np.ones(len(candidates), dtype=bool)
+    new = np.ones(len(candidates), bool)
     for point in proved_points:
         new &= np.any((candidates < point.low - slack) | (candidates > point.high + slack), axis=1)
     certified = session["certified"][new]
@@ -91,7 +91,7 @@ def list_of_boxes(search: BoxSearch, game: Game, session: Session) -> Record:
         first_order_profiles = np.array([profile_of(at, point.centre) for point in points]).reshape(
             -1, *at.start.shape
         )
-        labels_of_verdicts = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], dtype=str)
+        labels_of_verdicts = np.array([VERDICTS[max(verdict, 0)] for verdict in verdicts], str)
         record |= {
             "first_order": (("first_order_point", "player", "axis"), first_order_profiles),
             "first_order_count": scalar(len(points)),
@@ -254,8 +254,8 @@ class CaseAnalysis(NamedTuple):
 def record_of_cases(world: CaseAnalysis) -> Record:
     """Return the list of a game by cases: complete, and exact up to the rounding of each choice."""
     exact, shape = world.cases.equilibria, world.game.space.shape
-    profiles = np.reshape(np.array(exact, dtype=float), (len(exact), *shape))
-    pairs = zip(np.reshape(np.array(exact, dtype=object), (len(exact), -1)), profiles, strict=True)
+    profiles = np.reshape(np.array(exact, float), (len(exact), *shape))
+    pairs = zip(np.reshape(np.array(exact, object), (len(exact), -1)), profiles, strict=True)
     radius = [_rounding(fractions.tolist(), x.ravel().tolist()) for fractions, x in pairs]
     cases = count_text(world.cases.size, world.cases.noun, world.cases.plural)
     record: Record = {
@@ -266,7 +266,7 @@ def record_of_cases(world: CaseAnalysis) -> Record:
         "complete": scalar(True),
         "complete_reason": scalar(f"every case is solved in fractions: {cases}"),
         "boxes": scalar(0),
-        "discarded": (("reason",), np.zeros(len(REASONS) - 1, dtype=int)),
+        "discarded": (("reason",), np.zeros(len(REASONS) - 1, int)),
         "undecided": (("place", "player", "axis", "end"), np.zeros((0, *shape, 2))),
         "pattern_count": scalar(world.cases.size),
         "status": scalar("converged" if len(exact) else "not found"),
@@ -294,7 +294,7 @@ def combined_list(world: SeparateParts, lists: list[Record]) -> Record:
     empty = any(entry["complete"] and not count for entry, count in zip(records, counts, strict=True))
     listable = prod(counts) <= COMBINED
     rows = list(product(*map(range, counts))) if listable else []
-    combinations = np.reshape(np.array(rows, dtype=int), (len(rows), len(records)))
+    combinations = np.reshape(np.array(rows, int), (len(rows), len(records)))
 
     def combined(name: str, indices: ndarray) -> ndarray:
         parts = [entry[name][k] for entry, k in zip(records, indices.T, strict=True)]

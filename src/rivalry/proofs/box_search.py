@@ -93,21 +93,21 @@ class BoxSearch:
             "high": high[None],
             "side": sides,
             "points": np.zeros((0, 6, count)),  # rows of a `FirstOrderPoint`
-            "verdict": np.zeros(0, dtype=int),
+            "verdict": np.zeros(0, int),
             "undecided_low": no_boxes,
             "undecided_high": no_boxes,
             "undecided_side": no_boxes,
-            "discarded": np.zeros(len(REASONS), dtype=int),
+            "discarded": np.zeros(len(REASONS), int),
             "boxes": np.array([0]),
             "drawn": np.zeros((0, 2, count)),
-            "drawn_reason": np.zeros(0, dtype=int),
-            "started": np.zeros(1, dtype=bool),
+            "drawn_reason": np.zeros(0, int),
+            "started": np.zeros(1, bool),
             "places": np.zeros((0, 2, count)),  # hulls of undecided boxes in which existence is asked for
-            "placed": np.zeros(1, dtype=bool),
+            "placed": np.zeros(1, bool),
             "sets": np.zeros((0, 2, count)),
             "largest_sum": np.full(1, np.inf),
-            "constant_sum": np.zeros(1, dtype=bool),  # of two players
-            "interchangeable": np.zeros(1, dtype=bool),  # whether an equilibrium is known to be the only one
+            "constant_sum": np.zeros(1, bool),  # of two players
+            "interchangeable": np.zeros(1, bool),  # whether an equilibrium is known to be the only one
         }
 
     def step(self, game: Game, at: Coordinates, session: Session, certify: Step | None = None) -> bool:
@@ -134,7 +134,7 @@ class BoxSearch:
 
     def _start(self, game: Game, at: Coordinates, session: Session) -> None:
         """Add the first-order points inside all bounds that Newton's method finds from spread starts."""
-        session["started"] = np.ones(1, dtype=bool)
+        session["started"] = np.ones(1, bool)
         if at.ranges is None and not self.first_order:
             added = payoff_sum(lambda y: game.payoffs(at.profile(y)), at.low, at.high)
             session["largest_sum"] = np.array([added.largest])
@@ -158,7 +158,7 @@ class BoxSearch:
             return np.where(bounds, session["side"][0], 0.0)
 
         def is_known(low: ndarray, high: ndarray) -> ndarray:
-            is_covered = np.zeros(len(low), dtype=bool)
+            is_covered = np.zeros(len(low), bool)
             for point in points_of(session):
                 is_covered |= inside(low, high, sides(low, high), point)
             return is_covered
@@ -175,7 +175,7 @@ class BoxSearch:
         rows = np.round((y[good] - at.low) / (at.high - at.low), 7) + 0.0
         _, indices = np.unique(np.concatenate([rows, side[good]], axis=1), axis=0, return_index=True)
         y, side = y[good][indices], side[good][indices]
-        is_covered = np.zeros(len(y), dtype=bool)
+        is_covered = np.zeros(len(y), bool)
         for point in points_of(session):
             is_covered |= inside(y, y, side, point)
         proved = [
@@ -195,7 +195,7 @@ class BoxSearch:
         for name in ("low", "high", "side"):
             session[name] = session[name][:-BATCH]
         session["boxes"] = session["boxes"] + len(low)
-        reason = np.zeros(len(low), dtype=int)
+        reason = np.zeros(len(low), int)
         reason[_out_of_order(at, at.labels, low, high)] = REASONS.index("order of players")
         for point in points_of(session):
             reason[(reason == 0) & inside(low, high, side, point)] = REASONS.index("around a point")
@@ -256,7 +256,7 @@ class BoxSearch:
             promising &= ~inside(y, y, sides, point)
         if promising.any():
             self.add(game, at, session, *newton(game, at, y[promising], sides[promising], 2))
-        near_point = np.zeros(len(new_low), dtype=bool)
+        near_point = np.zeros(len(new_low), bool)
         for point in points_of(session):
             near_point |= inside(new_low, new_high, sides, point)
         misordered = _out_of_order(at, at.labels, new_low, new_high)
@@ -320,7 +320,7 @@ class BoxSearch:
         Equilibria are interchangeable then: in another one each strategy would be a best response to one of
         this equilibrium, which has no other best responses than its own.
         """
-        session["interchangeable"] = np.ones(1, dtype=bool)
+        session["interchangeable"] = np.ones(1, bool)
         low, high = session["low"], session["high"]
         session["boxes"] = session["boxes"] + len(low)
         self._note(session, low, high, np.full(len(low), REASONS.index("around a point")))
@@ -335,7 +335,7 @@ class BoxSearch:
         if at.ranges is not None:
             return False
         if not session["placed"][0]:
-            session["placed"] = np.ones(1, dtype=bool)
+            session["placed"] = np.ones(1, bool)
             places = np.stack(_places(at, labels, session), axis=1)
             skipped = isinstance(game, InLogs) or self.within is not None or len(places) > PLACES
             # one of the places that an exchange of players turns into one another
@@ -360,7 +360,7 @@ class BoxSearch:
             session["sets"] = np.concatenate([session["sets"], np.stack([low, high])[None]])
         if unique and narrow:
             ends = session["undecided_low"], session["undecided_high"]
-            resolved = np.zeros(len(ends[0]), dtype=bool)
+            resolved = np.zeros(len(ends[0]), bool)
             for index in orders(at, labels):
                 resolved |= np.all((ends[0][:, index] >= low) & (ends[1][:, index] <= high), axis=1)
             for name in ("undecided_low", "undecided_high", "undecided_side"):
@@ -398,7 +398,7 @@ def _groups(at: Coordinates, labels: ndarray) -> list[ndarray]:
 
 def _out_of_order(at: Coordinates, labels: ndarray, low: ndarray, high: ndarray) -> ndarray:
     """Return the boxes in which some player's first choice is above that of the next exchangeable player."""
-    out = np.zeros(len(low), dtype=bool)
+    out = np.zeros(len(low), bool)
     for group in _groups(at, labels):
         coordinates = group[:, 0]
         out |= np.any(low[:, coordinates[:-1]] > high[:, coordinates[1:]], axis=1)
@@ -535,7 +535,7 @@ def _refuted_boxes(
     strategy per player.
     """
     gain, strategy = good_strategies(game, at, (low + high) / 2, past_boxes)
-    refuted = np.zeros(len(low), dtype=bool)
+    refuted = np.zeros(len(low), bool)
     # every player: where one gains most by leaving a jump, another may gain throughout
     for player in range(len(at.start)):
         undecided = np.flatnonzero(~refuted & (gain[:, player] > 0))

@@ -263,7 +263,7 @@ def at_most_one_point(enclosures: FirstOrder, side: ndarray) -> ndarray:
         & np.all(diagonal > 0, axis=1)
         & np.all(np.isfinite(low) & np.isfinite(high), axis=(1, 2))
     )
-    single = np.zeros(len(side), dtype=bool)
+    single = np.zeros(len(side), bool)
     rows = np.flatnonzero(good)
     low, high, diagonal = low[rows], high[rows], diagonal[rows]
     # in units of powers of two, which round nothing

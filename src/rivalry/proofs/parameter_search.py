@@ -42,16 +42,16 @@ def begin_on_ranges(world: GameOnRanges, session: Session) -> Session:
             "before": np.array([0]),  # boxes searched for other ranges
             "waiting": ends[None],
             "waiting_id": np.array([0]),
-            "waiting_box_of": np.zeros(len(session["low"]), dtype=int),
+            "waiting_box_of": np.zeros(len(session["low"]), int),
             "waiting_points": session["points"],
             "waiting_verdict": session["verdict"],
-            "waiting_point_of": np.zeros(0, dtype=int),
-            "next_id": np.ones(1, dtype=int),
+            "waiting_point_of": np.zeros(0, int),
+            "next_id": np.ones(1, int),
             "range": ends[None][:0],
-            "range_decided": np.zeros(0, dtype=bool),
-            "range_count": np.zeros(0, dtype=int),
+            "range_decided": np.zeros(0, bool),
+            "range_count": np.zeros(0, int),
             "piece": np.zeros((0, 2, choices)),
-            "piece_of": np.zeros(0, dtype=int),
+            "piece_of": np.zeros(0, int),
         }
     )
 
@@ -186,7 +186,7 @@ def record_on_ranges(world: GameOnRanges, session: Session) -> Record:
         int(np.sum(waiting[session["waiting_point_of"] == number])) for number in session["waiting_id"]
     ]
     ranges = np.concatenate([session["range"], session["here"], session["waiting"]])
-    decided = np.append(session["range_decided"], np.zeros(len(counts), dtype=bool))
+    decided = np.append(session["range_decided"], np.zeros(len(counts), bool))
     count = np.append(session["range_count"], counts).astype(np.int64)
     at = coordinates(world.game)
     ends = np.stack([at.start + np.zeros((len(session["piece"]), *at.start.shape))] * 2)
@@ -206,7 +206,7 @@ def record_on_ranges(world: GameOnRanges, session: Session) -> Record:
         else:
             reason += ", in which equilibria may merge or reach a bound, or payoffs tie"
     return {
-        "where_name": (("parameter",), np.asarray(world.names, dtype=str)),
+        "where_name": (("parameter",), np.asarray(world.names, str)),
         "where": (("parameter", "end"), np.stack([world.ranges.low, world.ranges.high], axis=1)),
         "where_range": (("range", "parameter", "end"), ranges.swapaxes(1, 2)),
         "where_count": (("range",), count),

@@ -118,7 +118,7 @@ class Sums:
             if place in values:
                 waiting.pop()
             elif name in ("x", "c"):
-                values[place] = y[arguments[0]] if name == "x" else jnp.asarray(arguments[0], dtype=float)
+                values[place] = y[arguments[0]] if name == "x" else jnp.asarray(arguments[0], float)
             elif name == "power":
                 exponent = self.nodes[arguments[1]][1]
                 if arguments[0] in values:

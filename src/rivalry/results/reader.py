@@ -181,7 +181,7 @@ class Reader:
         rows = np.where(np.abs(rows) <= max(ZERO * size, within), 0.0, rows)
         players = self.players(len(rows))
         player_axes = [self.axes(variable, rows.shape[1], k) for k in range(len(rows))]
-        labels = np.array(player_axes, dtype=object).reshape(rows.shape)
+        labels = np.array(player_axes, object).reshape(rows.shape)
         if actions is not None and np.all(np.array(actions.shape) >= rows.shape):
             labels = actions[: rows.shape[0], : rows.shape[1]]
         if not self.numbers and len(rows) > FEW:

@@ -176,7 +176,7 @@ def key_rows(keys: Any, rows: Any) -> jax.Array:
 
 def floats(values: object) -> np.ndarray:
     """Numbers as an array of NumPy of double precision; not copied where they are one."""
-    return np.asarray(values, dtype=float)
+    return np.asarray(values, float)
 
 
 def array_module(*arrays: object) -> Any:

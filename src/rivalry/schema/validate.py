@@ -468,7 +468,7 @@ def as_numbers(value: object, name: str, rule: str = "numbers") -> np.ndarray:
     try:
         kind = np.asarray(value).dtype.kind
         if kind in "biufO":  # NumPy would read texts, drop imaginary parts, and count from an epoch
-            return np.asarray(value, dtype=float)
+            return np.asarray(value, float)
     except Exception:  # an object may raise anything
         pass
     raise ValueError(f"{name}: {format_value(value)} must be {rule}")

@@ -316,7 +316,7 @@ def _discontinuity_mask(
     stakes = [None if proof is None else proof.at_stake for proof in proofs]
     # payoffs of finite games are multilinear
     if numpy_payoffs.knows(games.games[0]) or any(stake is None for stake in stakes):
-        return np.zeros(len(games), dtype=bool)
+        return np.zeros(len(games), bool)
     rounded = np.reshape([float(f"{value:.6g}") for value in profiles.flat], profiles.shape)
     with np.errstate(invalid="ignore"):  # infinite payoffs differ by no number
         change = np.abs(payoffs_at(games, rounded) - pays)
@@ -414,12 +414,12 @@ def group_basins(game: Playable, record: Record) -> Record:
     dims, profiles = record["profile"]
     if dims != ("batch", "player", "axis"):
         return {}
-    kinds = np.asarray(record.get("end_state", record["status"])[1], dtype=str)
+    kinds = np.asarray(record.get("end_state", record["status"])[1], str)
     # empty where an end was not analysed: those runs are grouped by status
     kinds = np.where(kinds == "", record["status"][1], kinds)
     kinds = np.where(np.isin(kinds, ("iteration limit", "not found")), "moving", kinds)
     kinds[~np.isfinite(profiles).all(axis=(1, 2))] = "moving"
-    label = np.zeros(len(kinds), dtype=int)
+    label = np.zeros(len(kinds), int)
     for kind in np.unique(kinds):
         rows = np.flatnonzero(kinds == kind)
         label[rows] = label.max() + 1 + _of_kind(game, str(kind), {k: v[1] for k, v in record.items()}, rows)
@@ -442,7 +442,7 @@ def group_basins(game: Playable, record: Record) -> Record:
 def _of_kind(game: Playable, kind: str, arrays: dict[str, ndarray], rows: ndarray) -> ndarray:
     """Return basin numbers, from 0, of the runs ``rows``, which all end in the same kind of state."""
     if kind == "moving":
-        return np.zeros(len(rows), dtype=int)
+        return np.zeros(len(rows), int)
     exchangeable, space = exchangeable_labels(game), unconstrained_game(game).space
     # players whose strategies agree but for what they cannot change are equal
     widths = np.where(space.mask, width(space), np.inf)

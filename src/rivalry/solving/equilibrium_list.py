@@ -375,7 +375,7 @@ def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None)
 
     form = "numbers [game player action_0 action_1] of two players"
     try:
-        games = np.array(payoffs, dtype=float)
+        games = np.array(payoffs, float)
     except (TypeError, ValueError):
         raise ValueError(f"game: payoffs of a stack must be {form}, as many actions in each game") from None
     if games.ndim != 4 or games.shape[1] != 2 or not games[:1].size:
@@ -387,7 +387,7 @@ def _lists_of_stack(payoffs: ndarray | Sequence[Any], max_seconds: float | None)
     import rivalry.tables.kernels.vertices  # noqa: F401
 
     end = inf if max_seconds is None else perf_counter() + max_seconds
-    complete, degenerate = np.zeros((2, len(games)), dtype=bool)
+    complete, degenerate = np.zeros((2, len(games)), bool)
     lists = [np.zeros((0, 2, max(games.shape[2:])))]
     for k, tables in enumerate(games):
         try:

@@ -112,7 +112,7 @@ def _fractions(record: Record, name: str) -> ndarray:
 def _text(array: ndarray) -> Any:
     """Return fractions as nested lists of text, doubles in hexadecimal."""
     flat = [v.hex() if isinstance(v, float) else str(v) for v in array.ravel().tolist()]
-    return np.array(flat, dtype=object).reshape(array.shape).tolist()
+    return np.array(flat, object).reshape(array.shape).tolist()
 
 
 def _document(kind: str, claim: str, tables: ndarray, **entries: Any) -> Document:
@@ -330,7 +330,7 @@ class _Histories:
         for mover in self.rounds[round_]:
             before, outcomes = outcomes, []
             for chance, actions in before:
-                observation = np.zeros(self.histories, dtype=int)
+                observation = np.zeros(self.histories, int)
                 for source, ago in self.slots[mover]:
                     observation = (
                         observation * self.sizes[source] + (self.past[ago - 1] if ago else actions)[source]

@@ -168,7 +168,7 @@ def _certified(
             and not numpy_payoffs.knows(run.game)
             and run.learner.played(run.game, record) is run.game
         ):
-            profile = np.asarray(profile, dtype=float)
+            profile = np.asarray(profile, float)
             cases[id(run.game), profile.tobytes()] = run.game, {"profile": (dims, profile)}
     profiles = list(cases.values())
     for group in of_one_form([game for game, _ in profiles]):

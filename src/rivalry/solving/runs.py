@@ -137,7 +137,7 @@ class StepwiseRuns:
         self.together = Together([as_arrays(game) for game in self.compared], part)
         self.arrays = [as_arrays(method) for method in methods]
         self.stacked = () if self.single else (self.together.stacked, stack_trees(self.arrays, OTHER_METHOD))
-        self.carry = self._begin(np.zeros(() if self.single else len(self.games), dtype=int))
+        self.carry = self._begin(np.zeros(() if self.single else len(self.games), int))
         residuals = np.reshape(path_row(self.methods[0], self.carry)[3], -1)
         self.paths = [Path.at(*row) for row in zip(games, self.starts, residuals, strict=True)]
         self.ends: dict[int, Finish | None] = {}
@@ -228,7 +228,7 @@ class StepwiseRuns:
     def _restart(self, stopped: bool) -> bool:
         """Analyse the ends; restart runs from unstable ones, and return whether there are any."""
         snapshot = self._snapshot()
-        restarted = np.zeros(len(self.games), dtype=bool)
+        restarted = np.zeros(len(self.games), bool)
         states = {k: _member(snapshot, k, self.single) for k in range(len(self.games)) if k not in self.ends}
         for k, end in self._analyse({k: state.state.profile for k, state in states.items()}).items():
             game, method, state, unstable = (
@@ -280,7 +280,7 @@ class StepwiseRuns:
 
     def _saved(self) -> dict[str, ndarray]:
         profiles = floats([np.asarray(profile) for _, profile in self.restarts])
-        arrays = leaves_of(self.carry) | {"gone": np.array([k for k, _ in self.restarts], dtype=int)}
+        arrays = leaves_of(self.carry) | {"gone": np.array([k for k, _ in self.restarts], int)}
         arrays["gone_from"] = profiles.reshape(-1, *np.shape(self.starts[0]))
         for k, path in enumerate(self.paths if self.single or self.settings.path else ()):
             arrays |= path.saved(f"{k} ")

@@ -48,7 +48,7 @@ def initial_carry(
     # steps fold in their number; this is one that no step reaches
     state = method.init(game, start_profile, jax.random.fold_in(key, 2**31 - 1))
     # strongly typed, as after a step: otherwise the steps would be compiled twice
-    return as_arrays(Carry(state, steps_done, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int), jnp.zeros(())))
+    return as_arrays(Carry(state, steps_done, jnp.asarray(jnp.inf), jnp.zeros((), int), jnp.zeros(())))
 
 
 begin = compiled(initial_carry, effort=0)  # it runs once per start
@@ -128,7 +128,7 @@ def as_arrays(tree: object) -> Any:
         if isinstance(leaf, float):
             return np.asarray(leaf)
         weak = isinstance(leaf, jax.Array) and leaf.weak_type
-        return jnp.asarray(leaf, dtype=leaf.dtype) if weak else leaf
+        return jnp.asarray(leaf, leaf.dtype) if weak else leaf
 
     return jax.tree.map(strong, tree)
 

@@ -69,7 +69,7 @@ def grid_points(space: Any, action_grid: ActionGrid) -> ndarray:
 
 def action_counts(action_grid: ndarray) -> ndarray:
     """Return the number of every player's grid points ``[player]``, without the padding."""
-    return np.asarray((~np.isnan(action_grid).any(axis=2)).sum(axis=1), dtype=int)
+    return np.asarray((~np.isnan(action_grid).any(axis=2)).sum(axis=1), int)
 
 
 def _grid(space: object, player: int, count: int) -> ndarray:
@@ -141,7 +141,7 @@ def moves_between(space: object, action_grid: ActionGrid, grid: ndarray) -> ndar
         For explicit points in several dimensions, which have no neighbours.
     """
     if isinstance(space, Choices):
-        return np.zeros((0, 0, 0), dtype=int)
+        return np.zeros((0, 0, 0), int)
     if are_levels(action_grid):
         tables = [_steps(tuple(map(len, lines))) for lines in axis_levels(space, action_grid)]
     elif not isinstance(action_grid, int | np.integer):
@@ -164,7 +164,7 @@ def moves_between(space: object, action_grid: ActionGrid, grid: ndarray) -> ndar
 def box_moves(axes: int) -> ndarray:
     """Return the moves on a grid of a `Box` in steps, ``[move axis]``: down each axis, stay, up each axis."""
     unit = np.eye(axes, dtype=int)
-    return np.concatenate([-unit, np.zeros((1, axes), dtype=int), unit])
+    return np.concatenate([-unit, np.zeros((1, axes), int), unit])
 
 
 def simplex_moves(corners: int) -> ndarray:
@@ -174,7 +174,7 @@ def simplex_moves(corners: int) -> ndarray:
     """
     unit = np.eye(corners, dtype=int)
     forth = [unit[taker] - unit[giver] for giver, taker in combinations(range(corners), 2)]
-    return np.array([*forth, np.zeros(corners, dtype=int), *(-move for move in forth)])
+    return np.array([*forth, np.zeros(corners, int), *(-move for move in forth)])
 
 
 def _steps(counts: tuple[int, ...]) -> ndarray:

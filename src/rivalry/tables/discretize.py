@@ -114,7 +114,7 @@ def tabulate(
         payoff = np.ascontiguousarray(values_at(_payoffs_at, game, points, sizes).T[None])
     _refuse_nan(game, payoff, points, sizes)
     _refuse_nobody(game, contest, points)
-    moves = moves_between(game.space, action_grid, points) if walk else np.zeros((0, 0, 0), dtype=int)
+    moves = moves_between(game.space, action_grid, points) if walk else np.zeros((0, 0, 0), int)
     return Tabulated(_turns(payoff, sizes, moves, observation, play), points, _swaps(game, points), contest)
 
 
@@ -149,7 +149,7 @@ def _turns(
     if len(words) != len(sizes):
         rule = f"must be one for all, or {len(sizes)}, one per player"
         raise ValueError(f"observation: {len(words)} given; {rule}")
-    observed = np.full((len(sizes), len(sizes) if "joint" in words else 1), -1, dtype=int)
+    observed = np.full((len(sizes), len(sizes) if "joint" in words else 1), -1, int)
     for player, word in enumerate(words):
         if word == "joint":
             observed[player] = players

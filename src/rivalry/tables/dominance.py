@@ -104,7 +104,7 @@ def actions_left(sizes: Sequence[int], eliminated: Sequence[Elimination]) -> lis
     >>> actions_left((2, 2), [Elimination(0, 1, {0: 1})])
     [array([0]), array([0, 1])]
     """
-    is_left = [np.ones(size, dtype=bool) for size in sizes]
+    is_left = [np.ones(size, bool) for size in sizes]
     for player, action, _ in eliminated:
         is_left[player][action] = False
     return [np.flatnonzero(mask) for mask in is_left]
@@ -122,7 +122,7 @@ def _dominating(rows: ndarray, actions: ndarray, action: int) -> dict[int, int]:
     if solved.x is None:
         return {}
     # Python ints: the weights may exceed 64 bits
-    weights = np.array([max(round(w), 0) for w in (ROUNDED * solved.x).tolist()], dtype=object)
+    weights = np.array([max(round(w), 0) for w in (ROUNDED * solved.x).tolist()], object)
     common = gcd(*weights.tolist()) or 1
     if np.min(weights @ gains) <= 0:
         return {}

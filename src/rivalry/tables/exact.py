@@ -154,10 +154,10 @@ def _summed_equilibria(tabulated: Tabulated, before: ndarray, max_joint: int) ->
     sizes, contest = tabulated.tables.sizes, tabulated.contest
     # payoffs lie between minus the largest cost and the sum of the weights, which sets their scale
     tie = TIE * float(contest.weights.sum() + np.abs(contest.cost).max())
-    rows, count = np.zeros((0, len(sizes)), dtype=int), 64
+    rows, count = np.zeros((0, len(sizes)), int), 64
     # the count is right beyond the end of the array too: a second pass has a row for each
     while count > len(rows):
-        rows = np.zeros((count, len(sizes)), dtype=int)
+        rows = np.zeros((count, len(sizes)), int)
         count = contests.equilibria(contest, sizes, before, tie, rows)
     return rows[:count]
 
@@ -166,7 +166,7 @@ def _before(tabulated: Tabulated) -> ndarray:
     """Return the last earlier exchangeable player, ``[player]``; -1 for none."""
     labels = tabulated.exchangeable.tolist()
     predecessors = [[k for k in range(p) if labels[k] == labels[p]] for p in range(len(labels))]
-    return np.array([max(group, default=-1) for group in predecessors], dtype=int)
+    return np.array([max(group, default=-1) for group in predecessors], int)
 
 
 def joint_count(tabulated: Tabulated) -> int:

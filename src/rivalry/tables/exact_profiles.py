@@ -37,7 +37,7 @@ def action_payoffs(table: ndarray, profile: Strategies, player: int) -> list[Fra
     """
     payoffs = np.moveaxis(table, player, 0)
     for opponent in reversed([p for p in range(len(profile)) if p != player]):
-        payoffs = payoffs @ np.array(list(profile[opponent]), dtype=object)
+        payoffs = payoffs @ np.array(list(profile[opponent]), object)
     return [Fraction(value) for value in payoffs.tolist()]
 
 

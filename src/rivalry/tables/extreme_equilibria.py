@@ -102,7 +102,7 @@ def whole_payoffs(table: ndarray) -> ndarray:
     integers, _ = _over_one_denominator(read)
     low = min(integers)
     common = gcd(*(n - low for n in integers)) or 1
-    return np.array([(n - low) // common for n in integers], dtype=object)[place]
+    return np.array([(n - low) // common for n in integers], object)[place]
 
 
 def payoff_fractions(table: ndarray) -> ndarray:
@@ -114,7 +114,7 @@ def payoff_fractions(table: ndarray) -> ndarray:
     [Fraction(1, 3), Fraction(2, 3), Fraction(1, 1)]
     """
     read, place = _numbers_of(table)
-    return np.array([Fraction(number) for number in read], dtype=object)[place]
+    return np.array([Fraction(number) for number in read], object)[place]
 
 
 def _numbers_of(table: ndarray) -> tuple[list[Any], ndarray]:
@@ -122,7 +122,7 @@ def _numbers_of(table: ndarray) -> tuple[list[Any], ndarray]:
     if table.dtype == object:  # exact as they are
         exact, place = np.unique(table, return_inverse=True)
         return exact.tolist(), place.reshape(table.shape)
-    values, place = np.unique(np.asarray(table, dtype=float), return_inverse=True)
+    values, place = np.unique(np.asarray(table, float), return_inverse=True)
     read: list[Any] = values.tolist()
     for k in np.flatnonzero(_may_be_decimal(values)).tolist():
         read[k] = decimal_of(read[k]) or read[k]
@@ -163,13 +163,13 @@ def common_payoffs(values: ndarray) -> tuple[ndarray, int]:
     >>> [part.tolist() if i == 0 else part for i, part in enumerate(common_payoffs(np.array([0.5, 1 / 3])))]
     [[3, 2], 6]
     """
-    different, place = np.unique(np.asarray(values, dtype=float), return_inverse=True)
+    different, place = np.unique(np.asarray(values, float), return_inverse=True)
     read: list[Any] = different.tolist()
     for k, is_decimal in enumerate(_may_be_decimal(different).tolist()):
         if is_decimal or _may_be_fraction(read[k], 2 * ULPS * ulp(read[k]), DENOMINATOR):
             read[k] = exact_payoff(read[k])
     integers, unit = _over_one_denominator(read)
-    return np.array(integers, dtype=object)[place.reshape(np.shape(values))], unit
+    return np.array(integers, object)[place.reshape(np.shape(values))], unit
 
 
 def _may_be_decimal(values: ndarray) -> ndarray:
@@ -465,7 +465,7 @@ class _Polytope:
             residues=np.reshape([self.matrix % prime for prime in primes], (-1, *self.matrix.shape)).astype(
                 np.int64, order="C"
             ),
-            primes=np.array(primes, dtype=int),
+            primes=np.array(primes, int),
             exponent=self.exponent,
         )
 
@@ -708,7 +708,7 @@ def _primes(count: int) -> list[int]:
 
 def _words(number: int, width: int) -> ndarray:
     """Return a set of ``width`` variables as words."""
-    return np.frombuffer(number.to_bytes(8 * ((width + 63) // 64), "little"), dtype="<u8").astype(np.uint64)
+    return np.frombuffer(number.to_bytes(8 * ((width + 63) // 64), "little"), "<u8").astype(np.uint64)
 
 
 def _whole_number(words: ndarray) -> int:
@@ -728,7 +728,7 @@ def _complementary(labels_a: ndarray, labels_b: ndarray, width: int, pause: Call
         pause()
         xs, ys, label, spare = waiting.pop()
         if label == width or len(xs) * len(ys) <= LEAF:
-            is_complete = np.ones((len(xs), len(ys)), dtype=bool)
+            is_complete = np.ones((len(xs), len(ys)), bool)
             for word in range(labels_a.shape[1]):
                 is_complete &= (lacking[xs, word][:, None] & ~labels_b[ys, word]) == 0
             first_row, second_row = np.nonzero(is_complete)

@@ -74,11 +74,11 @@ def rollout(tabulated: Tabulated, policies: object, start: object) -> Rollout:
     begin = joint_actions(tabulated, start)
     moves = checked_policies(tables, policies)
     arrays = (tables.order, moves, tables.action_map, tables.sizes, tables.observation_slots)
-    players, turns, repeats = len(tables.sizes), 16, np.zeros(0, dtype=int)
+    players, turns, repeats = len(tables.sizes), 16, np.zeros(0, int)
     while not repeats.size:  # as many turns as show one joint action twice
         turns *= 4
-        path = np.zeros((turns, players), dtype=int)
-        stood = np.zeros((turns, players, players), dtype=int)
+        path = np.zeros((turns, players), int)
+        stood = np.zeros((turns, players, players), int)
         history.follow(*arrays, begin.copy(), begin.copy(), path, stood)
         onset_turns, number = distinct(path, tables.sizes)
         before = onset_turns[number]
@@ -112,7 +112,7 @@ def states(tables: FiniteGame) -> ndarray:
     counts = [prod(sizes[source] for source, _ in slots) for slots in slots_of(tables)]
     if max(counts) > MOST_COUNTED:
         raise ValueError(f"game: {max(counts):.3g} states a player; must be at most {MOST_COUNTED:.3g}")
-    return np.array(counts, dtype=int)
+    return np.array(counts, int)
 
 
 def slots_of(tables: FiniteGame) -> list[list[tuple[int, int]]]:
@@ -146,7 +146,7 @@ def choices(tables: FiniteGame) -> ndarray:
     """Return the number of moves of each player, ``[player]``."""
     if not tables.action_map.size:
         return tables.sizes
-    return np.full(len(tables.sizes), tables.action_map.shape[2], dtype=int)
+    return np.full(len(tables.sizes), tables.action_map.shape[2], int)
 
 
 def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = False) -> ndarray:
@@ -171,7 +171,7 @@ def checked_policies(tables: FiniteGame, policies: object, *, sessions: bool = F
         where = "".join(f"[{k}]" for k in wrong[0])
         move = array[tuple(wrong[0])]
         raise ValueError(f"policies{where}: move {move} must be in 0..{actions[wrong[0][-2]] - 1}")
-    return np.array(array, dtype=int, order="C")
+    return np.array(array, int, order="C")
 
 
 def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0) -> ndarray:
@@ -196,7 +196,7 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
             raise ValueError(
                 f"policies: shape {array.shape} must be ({len(counts)}, {state_count.max()}, {counts.max()})"
             )
-        chances = np.array(array, dtype=float)
+        chances = np.array(array, float)
         bad = np.any((chances < 0) | (chances != 0) & ~available[:, None], axis=2)
         bad |= ~(np.abs(chances.sum(axis=2) - 1) <= 1e-9)  # NaN too
         used = np.arange(chances.shape[1]) < state_count[:, None]
@@ -204,7 +204,7 @@ def mix_exploration(tables: FiniteGame, policies: object, epsilon: object = 0.0)
             raise ValueError(f"policies: probabilities of player {player} must be at least 0 and sum to 1")
     else:
         chances = np.eye(counts.max())[np.clip(checked_policies(tables, array), 0, counts.max() - 1)]
-    explores = np.broadcast_to(np.asarray(epsilon, dtype=float), (len(counts),))
+    explores = np.broadcast_to(np.asarray(epsilon, float), (len(counts),))
     wrong = np.flatnonzero(~((explores >= 0) & (explores <= 1)))
     if wrong.size:
         raise ValueError(f"epsilon: {explores[wrong[0]]} must be in [0, 1]")

@@ -73,8 +73,8 @@ class Whole(NamedTuple):
         >>> whole_states(tables).number([[[1, 0]], [[1, 1]]]).tolist()
         [2, 3]
         """
-        rounds = np.asarray(recent, dtype=int)
-        where = np.asarray(round, dtype=int) * self.natures + np.asarray(nature, dtype=int)
+        rounds = np.asarray(recent, int)
+        where = np.asarray(round, int) * self.natures + np.asarray(nature, int)
         if np.any((where < 0) | (where >= self.rounds * self.natures)):
             raise ValueError(f"round: {round!r} with nature {nature!r} must be in the game")
         total = where * self.histories
@@ -118,7 +118,7 @@ def whole_states(tables: FiniteGame, *, standing: bool = False) -> Whole:
     _check(tables, standing)
     players, sizes = len(tables.sizes), observed_sizes(tables)
     slots = _slots(tables, standing)
-    widths = np.array([sizes[source] for source, _ in slots], dtype=int)
+    widths = np.array([sizes[source] for source, _ in slots], int)
     rounds, natures = len(tables.order), tables.payoff.shape[0]
     # Python integers, as the product may exceed 64 bits
     histories = int(np.prod(widths.astype(object)))
@@ -132,7 +132,7 @@ def whole_states(tables: FiniteGame, *, standing: bool = False) -> Whole:
     ]
     observed, current, base = _transitions(tables, at, rounds, natures, histories)
     return Whole(
-        slots=np.array(slots, dtype=int).reshape(-1, 2),
+        slots=np.array(slots, int).reshape(-1, 2),
         sizes=widths,
         strides=strides,
         rounds=rounds,
@@ -141,11 +141,11 @@ def whole_states(tables: FiniteGame, *, standing: bool = False) -> Whole:
         size=size,
         joints=_strides_of(tables.sizes),
         moves=(tables.order[:, :, None] == np.arange(players)).any(axis=1),
-        stands=np.array(stands, dtype=int),
+        stands=np.array(stands, int),
         seen=observed,
         now=current,
         base=base,
-        steps=np.array([at.get((source, 1), 0) for source in range(players + 2)], dtype=int),
+        steps=np.array([at.get((source, 1), 0) for source in range(players + 2)], int),
     )
 
 
@@ -253,14 +253,14 @@ def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
         raise ValueError(f"start: {begin.dtype} of shape {begin.shape} must be whole numbers, one a session")
     if np.any((begin < 0) | (begin >= play.whole.size)):
         raise ValueError(f"start: must be in 0..{play.whole.size - 1}")
-    begin = np.array(begin, dtype=int)
+    begin = np.array(begin, int)
     if by_chance(tables):
         return _long_runs(play, begin)
     onset, length = np.zeros_like(begin), np.zeros_like(begin)
     acts, free = history.nobody(len(tables.sizes))
-    visited_at = np.full(play.whole.size, -1, dtype=int)
+    visited_at = np.full(play.whole.size, -1, int)
     history.cycles(*play, acts, free, begin, visited_at, onset, length)
-    state, joint = np.full((2, len(begin), int(length.max(initial=0))), -1, dtype=int)
+    state, joint = np.full((2, len(begin), int(length.max(initial=0))), -1, int)
     history.walk(*play, acts, free, begin, onset, length, state, joint)
     weight = (state >= 0) / np.maximum(length, 1)[:, None]
     return Cycles(onset, length, _mean_payoff(play, state, joint, weight), joint, state, weight)
@@ -315,8 +315,8 @@ def _transitions(
 ) -> tuple[ndarray, ndarray, ndarray]:
     """Return ``Whole.seen [player state]``, ``Whole.now [round player who]`` and ``Whole.base [state]``."""
     players, sizes = len(tables.sizes), observed_sizes(tables)
-    observed = np.zeros((players, rounds, natures, histories), dtype=int)
-    current = np.zeros((rounds, players, players), dtype=int)
+    observed = np.zeros((players, rounds, natures, histories), int)
+    current = np.zeros((rounds, players, players), int)
     code, nature = np.arange(histories), np.arange(natures)[:, None]
     for round_, player in np.ndindex(rounds, players):
         stride = 1
@@ -330,7 +330,7 @@ def _transitions(
                 current[round_, player, source] += stride
             stride *= sizes[source]
     # the round advances, and slots and nature's state age by one round
-    base = np.zeros((rounds, natures, histories), dtype=int)
+    base = np.zeros((rounds, natures, histories), int)
     base += ((np.arange(rounds) + 1) % rounds * natures * histories)[:, None, None]
     for (source, ago), stride in at.items():
         if ago > 1:
@@ -341,7 +341,7 @@ def _transitions(
 
 
 def _strides_of(sizes: ndarray) -> ndarray:
-    return np.array([int(np.prod(sizes[k + 1 :])) for k in range(len(sizes))], dtype=int)
+    return np.array([int(np.prod(sizes[k + 1 :])) for k in range(len(sizes))], int)
 
 
 def _mean_payoff(play: FixedPlay, state: ndarray, joint: ndarray, weight: ndarray) -> ndarray:
@@ -354,14 +354,14 @@ def _long_runs(play: FixedPlay, start: ndarray) -> Cycles:
     """Return `Cycles` of a stochastic nature."""
     sessions = zip(play.policies.moves, start.tolist(), strict=True)
     chains = [_long_run(play.tables, play.whole, *session) for session in sessions]
-    length = np.array([len(state) for state, _, _ in chains], dtype=int)
+    length = np.array([len(state) for state, _, _ in chains], int)
     longest = int(length.max(initial=0))
-    state, joint = np.full((2, len(chains), longest), -1, dtype=int)
+    state, joint = np.full((2, len(chains), longest), -1, int)
     weight = np.zeros((len(chains), longest))
     for session, chain in enumerate(chains):
         for row, values in zip((state, joint, weight), chain, strict=True):
             row[session, : len(values)] = values
-    onset = np.full(len(chains), -1, dtype=int)
+    onset = np.full(len(chains), -1, int)
     return Cycles(onset, length, _mean_payoff(play, state, joint, weight), joint, state, weight)
 
 
@@ -371,10 +371,10 @@ def _long_run(
     """Return the recurrent states, the joint actions there, and their shares."""
     from rivalry.tables.kernels import history
 
-    visited, joint = np.zeros((2, states.size), dtype=int)
-    place = np.full(states.size, -1, dtype=int)
+    visited, joint = np.zeros((2, states.size), int)
+    place = np.full(states.size, -1, int)
     branches = tables.next_nature.shape[2]
-    leads, probability = np.zeros((states.size, branches), dtype=int), np.zeros((states.size, branches))
+    leads, probability = np.zeros((states.size, branches), int), np.zeros((states.size, branches))
     acts, free = history.nobody(len(tables.sizes))
     arrays = (place, visited, joint, leads, probability)
     count = history.reach(tables, states, policy, acts, free, start, *arrays)
@@ -394,7 +394,7 @@ def _shares(chain: ndarray) -> ndarray:
 
     # strongly connected classes without a way out are recurrent
     count, label = connected_components(chain > 0, directed=True, connection="strong")
-    leaves = np.zeros(count, dtype=bool)
+    leaves = np.zeros(count, bool)
     source, target = np.nonzero(chain)
     np.logical_or.at(leaves, label[source], label[source] != label[target])
     passing = np.flatnonzero(leaves[label])

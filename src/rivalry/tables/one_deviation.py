@@ -51,7 +51,7 @@ def _static_best(play: FixedPlay, player: int) -> ndarray:
     from rivalry.tables.kernels import departures, history
 
     number_of("player", player, len(play.tables.sizes))
-    action_by_state = np.zeros((len(play.policies.moves), play.whole.size), dtype=int)
+    action_by_state = np.zeros((len(play.policies.moves), play.whole.size), int)
     tie = TIE * float(np.abs(play.tables.payoff[:, player]).max())
     departures.static_best(*play, *history.nobody(len(play.tables.sizes)), player, tie, action_by_state)
     return action_by_state
@@ -132,13 +132,13 @@ def deviations(
         largest_action = tables.sizes[player] - 1
         raise ValueError(f"action: {action!r} must be 'static_best' or a whole number in 0..{largest_action}")
     else:
-        forced = np.full(value.shape, action, dtype=int)
+        forced = np.full(value.shape, action, int)
     responses = []
     for count in (periods, 0):
         plan = departures.Departure(player, forced, count, float(gamma), value, cycles.state)
         paths, pays = np.zeros((2, len(value), horizon, len(tables.sizes)))
-        gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, dtype=int)
-        cycle = np.full(play.whole.size, -1, dtype=int)
+        gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, int)
+        cycle = np.full(play.whole.size, -1, int)
         arrays = (plan, values, cycle, departures.Followed(paths, pays, gain, back))
         departures.deviate(*play, *history.nobody(len(tables.sizes)), *arrays)
         responses.append((paths, pays, gain, back))
@@ -157,7 +157,7 @@ def _levels(tables: FiniteGame, levels: object) -> ndarray:
     shape = (len(tables.sizes), int(tables.sizes.max()))
     if levels is None:
         return np.broadcast_to(np.arange(shape[1], dtype=float), shape).copy()
-    table = np.array(levels, dtype=float, order="C")
+    table = np.array(levels, float, order="C")
     if table.ndim != 2 or table.shape[0] != shape[0] or table.shape[1] < shape[1]:
         raise ValueError(f"levels: shape {table.shape} must be {shape}")
     return table

@@ -158,7 +158,7 @@ def greedy_path(tables: PeriodTables, policies: object) -> ndarray:
     """
     game = tables.tabulated.tables
     moves = checked_policies(game, policies)
-    path = np.zeros((int(tables.period[-1]), len(game.sizes)), dtype=int)
+    path = np.zeros((int(tables.period[-1]), len(game.sizes)), int)
     nature = 0
     while nature < len(tables.period) - 1:
         at = moves[:, nature]
@@ -205,7 +205,7 @@ def _stage(
     )
     if not (np.isfinite(paid).all() and np.isfinite(next_states[goes_on > 0]).all()):
         raise ValueError(f"payoffs: some of period {t} are not finite at these grid points; take others")
-    follows = np.zeros((len(states_now), joints), dtype=int)
+    follows = np.zeros((len(states_now), joints), int)
     states, follows[goes_on > 0] = _distinct(next_states[goes_on > 0])
     return _Stage(states_now, paid, goes_on, follows), states
 
@@ -213,7 +213,7 @@ def _stage(
 def _distinct(states: ndarray) -> tuple[ndarray, ndarray]:
     """Return the distinct states ``[.. stock player]``, and the index of each state among them."""
     if not len(states) or not states[0].size:
-        return states[:1], np.zeros(len(states), dtype=int)
+        return states[:1], np.zeros(len(states), int)
     flat = states.reshape(len(states), -1)
     size = np.where(flat == 0, 1.0, np.abs(flat))
     unit = 10.0 ** (np.floor(np.log10(size)) + 1 - DIGITS)
@@ -227,7 +227,7 @@ def _assemble(stages: list[_Stage], weights: ndarray, action_grid: ndarray, size
     over, players = int(begins[-1]), len(sizes)
     joints = int(np.prod(sizes))
     payoff = np.zeros((over + 1, players, joints))
-    next_nature = np.full((over + 1, joints, 2), over, dtype=int)
+    next_nature = np.full((over + 1, joints, 2), over, int)
     nature_cdf = np.zeros((over + 1, joints, 2))
     nature_cdf[..., 1] = 1.0
     for t, stage in enumerate(stages):
@@ -237,7 +237,7 @@ def _assemble(stages: list[_Stage], weights: ndarray, action_grid: ndarray, size
             nature_cdf[rows, :, 0] = stage.goes_on
             next_nature[rows, :, 0] = np.where(stage.goes_on > 0, begins[t + 1] + stage.follows, over)
     players_ = np.arange(players, dtype=int)
-    slots = np.full((players, 1, 2), (players, 0), dtype=int)
+    slots = np.full((players, 1, 2), (players, 0), int)
     tables = FiniteGame(payoff, sizes, players_[None].copy(), slots, next_nature, nature_cdf)
     shape = stages[0].carried.shape[1:]
     carried = np.concatenate([*(stage.carried for stage in stages), np.full((1, *shape), np.nan)])

@@ -104,9 +104,9 @@ def repeated_form(
     refuse_large(tables, max_table_bytes)
     # payoffs of a growing market are per unit of its size
     grown = 1.0 + float(oracles.payoff_growth(game))
-    own_gamma = grown * np.asarray(oracles.discount_factors(game), dtype=float)
+    own_gamma = grown * np.asarray(oracles.discount_factors(game), float)
     gamma = np.array(np.broadcast_to(own_gamma, (players,)))
-    scale = np.array(np.broadcast_to(np.asarray(oracles.payoff_scale(game), dtype=float), (players,)))
+    scale = np.array(np.broadcast_to(np.asarray(oracles.payoff_scale(game), float), (players,)))
     if not oracles.payoff_scale.knows(game) and tables.payoff.size:
         ranges = np.ptp(tables.payoff, axis=(0, 2))
         scale = np.where(ranges > 0, ranges, 1.0)
@@ -136,7 +136,7 @@ def in_stages(tables: FiniteGame, stages: Any) -> FiniteGame:
 def _pad_slots(slots: list[list[tuple[int, int]]]) -> ndarray:
     """Return every player's slots in one array; padded slots are -1."""
     width = max(1, max(map(len, slots)))
-    return np.array([row + [(-1, -1)] * (width - len(row)) for row in slots], dtype=int)
+    return np.array([row + [(-1, -1)] * (width - len(row)) for row in slots], int)
 
 
 def followers(tables: FiniteGame) -> ndarray:

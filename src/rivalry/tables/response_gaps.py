@@ -135,7 +135,7 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
     """
     play = fixed_play(tables, policies, cycles)
     players = len(tables.sizes)
-    rates = np.broadcast_to(np.asarray(gamma, dtype=float), (players,))
+    rates = np.broadcast_to(np.asarray(gamma, float), (players,))
     columns_by_player = [
         _player_gaps(play.whole, values_in(play, player, float(rates[player])), player, cycles)
         for player in range(players)
@@ -189,7 +189,7 @@ def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -
         raise ValueError(f"game: {need} decisions to go through; must be at most {MOST_DECISIONS}")
     counts = np.where(paid == "round", True, whole.moves[:, player])
     payment = Payment(counts.astype(float), np.where(counts, gamma, 1.0))
-    room = Outcomes(np.zeros((count, len(width)), dtype=int), np.zeros(count))
+    room = Outcomes(np.zeros((count, len(width)), int), np.zeros(count))
     terms = branches * moves.shape[3]
     # a sweep takes `terms` steps a state, and a linear system the square of the number of states
     dense = branches > 1 and whole.size <= MOST_SOLVED and (1 - gamma) * whole.size**2 < SWEEPS * terms
@@ -198,7 +198,7 @@ def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -
     )
     tie = IMPROVEMENT * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
     value, one_step, response_value = np.zeros((3, len(moves), whole.size))
-    action = np.zeros(value.shape, dtype=int)
+    action = np.zeros(value.shape, int)
     arrays = (payment, tie, problem, value, one_step, response_value, action)
     history.best_responses(*play, *history.nobody(len(width)), player, *arrays)
     return ResponseValues(value, one_step, response_value, action)
@@ -208,7 +208,7 @@ def _player_gaps(states: Whole, values: ResponseValues, player: int, cycles: Cyc
     """Return the columns of `Gaps` for one player."""
     moves = np.repeat(states.moves[:, player], states.size // states.rounds)
     columns = []
-    for top, counted in ((values.once, moves), (values.best, np.ones(states.size, dtype=bool))):
+    for top, counted in ((values.once, moves), (values.best, np.ones(states.size, bool))):
         # a negative gain is rounding
         gains = np.maximum(top - values.own, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -41,7 +41,7 @@ def realization(form: SequenceForm, x: ndarray, player: int) -> ndarray:
     >>> realization(form, np.array([[0.5, 0.5, 0.25, 0.75], [1.0, 0.0, 0.0, 0.0]]), 0).tolist()
     [1.0, 0.5, 0.5, 0.125, 0.375]
     """
-    weights = np.ones(1 + sum(form.sizes[player]), dtype=x.dtype)
+    weights = np.ones(1 + sum(form.sizes[player]), x.dtype)
     for axes in information_sets(form.sizes[player]):
         weights[1:][axes] = x[player, axes] * weights[1 + form.before[player, axes.start]]
     return weights
@@ -71,15 +71,15 @@ def move_values(form: SequenceForm, x: ndarray, player: int) -> ndarray:
             weights = realization(form, x, opponent)
             if exact:  # sums of whole numbers are fast, those of fractions are not
                 common = lcm(*(w.denominator for w in weights))
-                weights = np.array([w.numerator * (common // w.denominator) for w in weights], dtype=object)
+                weights = np.array([w.numerator * (common // w.denominator) for w in weights], object)
                 unit *= common
             reach = reach * weights[1 + form.moves[:, opponent]]
-    values = np.zeros(1 + sum(form.sizes[player]), dtype=x.dtype)
+    values = np.zeros(1 + sum(form.sizes[player]), x.dtype)
     np.add.at(values, 1 + form.moves[:, player], reach)
     for axes in reversed(list(information_sets(form.sizes[player]))):
         values[1 + form.before[player, axes.start]] += values[1:][axes].max()
     if exact:
-        return np.array([Fraction(value) / unit / Fraction(form.unit) for value in values], dtype=object)
+        return np.array([Fraction(value) / unit / Fraction(form.unit) for value in values], object)
     return np.asarray(values / form.unit)
 
 
@@ -177,7 +177,7 @@ def fractions(form: SequenceForm, x: ndarray) -> ndarray:
     >>> fractions(form, np.array([[1 / 3, 2 / 3], [0.5**0.5, 1 - 0.5**0.5]]))[0].tolist()
     [Fraction(1, 3), Fraction(2, 3)]
     """
-    strategies = np.full(x.shape, Fraction(0), dtype=object)
+    strategies = np.full(x.shape, Fraction(0), object)
     for player, sizes in enumerate(form.sizes):
         strategy = x[player, : sum(sizes)].tolist()
         simple = [Fraction(p).limit_denominator(DENOMINATOR) for p in strategy]

@@ -41,7 +41,7 @@ class SubgamePerfect(NamedTuple):
 
     def _outcome(self, sign: int) -> ndarray:
         if not len(self.outcomes):
-            return np.zeros(0, dtype=int)
+            return np.zeros(0, int)
         return self.outcomes[(sign * self.payoffs[:, self.leader]).argmax()]
 
 
@@ -94,7 +94,7 @@ def staged_values(payoff: object, sizes: Sequence[int], stages: Sequence[Sequenc
     if table.shape[0] != len(sizes) or table.size != len(sizes) * int(np.prod(sizes)):
         raise ValueError(f"payoff: shape {table.shape} must be {(len(sizes), int(np.prod(sizes)))}")
     pays = table.reshape(-1, *sizes).transpose(0, *(1 + np.array(order)))  # axes in the order of moves
-    stable, missing = np.ones(pays.shape[1:], dtype=bool), 0
+    stable, missing = np.ones(pays.shape[1:], bool), 0
     tie = TIE * float(np.abs(pays).max())
     for stage in reversed(stages):
         axis = order.index(stage[0])
@@ -178,7 +178,7 @@ def _stable(
     pays: ndarray, stable: ndarray, order: list[int], stage: list[int], axis: int, tie: float
 ) -> ndarray:
     """Return the outcomes from which no mover of a stage deviates; axes in the order of moves."""
-    rests = np.ones(stable.shape, dtype=bool)
+    rests = np.ones(stable.shape, bool)
     axes_after = tuple(range(axis + len(stage), stable.ndim))
     for mover in stage:
         lowest = np.where(stable, pays[mover], np.inf).min(axis=axes_after, keepdims=True)

@@ -69,7 +69,7 @@ def parameter_text(value: Any) -> str:
     """
     if isinstance(value, str):
         return value
-    numbers = np.asarray(value, dtype=float).ravel()
+    numbers = np.asarray(value, float).ravel()
     if not numbers.size:
         return "none"
     if np.all(numbers == numbers[0]):

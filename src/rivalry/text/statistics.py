@@ -56,7 +56,7 @@ def half_width_of(
     """
     from scipy.special import stdtrit  # takes 0.1 s to import
 
-    runs = np.asarray(count, dtype=float)
+    runs = np.asarray(count, float)
     return np.asarray(stdtrit(runs - 1, 1 - 0.025 / candidates) * deviation / np.sqrt(runs))
 
 

@@ -52,7 +52,7 @@ class Arena(ABC):
 
     def look(self, name: str, observation: object) -> ndarray:
         """Observation of an agent, as a row of numbers. Default: all of it."""
-        return np.asarray(observation, dtype=np.float32)
+        return np.asarray(observation, np.float32)
 
     @abstractmethod
     def read(self, networks: Networks, words: ndarray, options: Reading) -> Record:

@@ -104,7 +104,7 @@ class NativeArena(Arena):
         seeds = sequence.generate_state(episodes, np.uint32)
         for episode in range(episodes):
             observations, _ = env.reset(seed=int(seeds[episode]))
-            worth, has_moved = np.ones(len(self.names)), np.zeros(len(self.names), dtype=bool)
+            worth, has_moved = np.ones(len(self.names)), np.zeros(len(self.names), bool)
             while env.agents:
                 turn = [name for name in env.movers() if name in observations]
                 moves = np.array([name in turn for name in self.names])
@@ -161,7 +161,7 @@ class AgentsArena(Arena):
 
     def look(self, name: str, observation: Any) -> ndarray:
         """Return the observation without the mask."""
-        return np.asarray(observation["observation"], dtype=np.float32)
+        return np.asarray(observation["observation"], np.float32)
 
     def read(self, networks: Networks, words: ndarray, options: Reading) -> Record:
         """Return policies, evaluated by simulation and by dynamic programming in the measured distributions.

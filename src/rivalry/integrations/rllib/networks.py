@@ -26,12 +26,12 @@ class PolicyNetwork(NamedTuple):
         import torch
 
         with torch.no_grad():
-            batch = {"obs": torch.as_tensor(np.asarray(observations, dtype=np.float32))}
+            batch = {"obs": torch.as_tensor(np.asarray(observations, np.float32))}
             if self.family == "values":
                 outputs = self.module.compute_q_values(batch)["qf_preds"]
             else:
                 outputs = self.module.forward_inference(batch)["action_dist_inputs"]
-        return np.asarray(outputs.numpy(), dtype=np.float64)
+        return np.asarray(outputs.numpy(), np.float64)
 
     @property
     def finite(self) -> bool:

@@ -266,7 +266,7 @@ class WalksArena(Arena):
         world = tabulate(self.given, self.action_grid, observation="joint" if self.joint else "own")
         shape = (len(self.names), int(states(world.tables).max()))
         probabilities = np.zeros((*shape, int(choices(world.tables).max())))
-        policies = np.zeros(shape, dtype=int)
+        policies = np.zeros(shape, int)
         for player, name in enumerate(self.names):
             observed, width = self._observations(world, player), int(choices(world.tables)[player])
             probabilities[player, : len(observed), :width] = networks[name].probabilities(observed)

@@ -172,7 +172,7 @@ def results(data: Dataset, judged_cells: Sequence[JudgedCell] | None = None) -> 
 
 def _plain(values: ndarray | np.generic, truth: bool) -> Any:
     """Numbers, words or truth values, which a dataset stores as numbers, for JSON."""
-    return (np.asarray(values, dtype=bool) if truth else values).tolist()
+    return (np.asarray(values, bool) if truth else values).tolist()
 
 
 _SUMMARISED = (
@@ -295,7 +295,7 @@ def _by_cell(data: Dataset) -> Callable[[str], ndarray]:
 def _finished(data: Dataset) -> ndarray:
     """Mask of cells that have a result, ``[cell]``."""
     if "status" not in data:
-        return np.zeros(0, dtype=bool)
+        return np.zeros(0, bool)
     status = _by_cell(data)("status")
     return (status != "").reshape(len(status), -1).any(axis=1)
 
@@ -471,7 +471,7 @@ def _is_stored(values: ndarray) -> ndarray:
     """Mask of entries of a run's dataset beyond the padding of `rivalry.core.results.collect`."""
     if values.dtype.kind == "f":
         return np.asarray(~np.isnan(values))
-    return np.asarray(values != -1) if values.dtype.kind == "i" else np.ones(values.shape, dtype=bool)
+    return np.asarray(values != -1) if values.dtype.kind == "i" else np.ones(values.shape, bool)
 
 
 _REDUCE: dict[str, Callable[[ndarray], Any]] = {

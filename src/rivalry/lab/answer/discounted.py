@@ -117,5 +117,5 @@ def _weights(game: Table, data: Dataset, players: int) -> DataArray | None:
 
 def _numbers(value: Any, players: int) -> np.ndarray:
     """Discount factors of players from the value of a coordinate, which may be a list in words."""
-    factors = np.asarray(json.loads(value) if isinstance(value, str) else value, dtype=float)
+    factors = np.asarray(json.loads(value) if isinstance(value, str) else value, float)
     return np.broadcast_to(factors, (players,)) if factors.size in (1, players) else np.full(players, np.nan)

@@ -86,14 +86,14 @@ def estimates(
         paired = Draws(repeats, labels[has_number], rows)
     rows = rows[has_number]
     filled = ~np.isnan(rows).all(axis=0)
-    names = np.array(entries_of(variable, dims, amounts.shape[1:]), dtype=object)[filled]
+    names = np.array(entries_of(variable, dims, amounts.shape[1:]), object)[filled]
     rows = rows[:, filled]
     halves = np.full(rows.shape[1:], UNKNOWN)
     if half is not None and half.size == filled.size:
         halves = half.reshape(-1)[filled]
     if rows.size and dims and np.allclose(rows, rows[:, :1], rtol=EQUAL, atol=0.0, equal_nan=True):
         # one number for all of them
-        rows, names, halves = rows[:, :1], np.array([""], dtype=object), halves.max(keepdims=True)
+        rows, names, halves = rows[:, :1], np.array([""], object), halves.max(keepdims=True)
     if not rows.size or rows.shape[1] > ENTRIES:
         return ()
     if is_truth(variable):

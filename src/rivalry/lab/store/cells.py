@@ -191,7 +191,7 @@ def _distances(record: Record, results: Sequence[_Result], equilibria: Equilibri
         return {}
     dims, profiles = _profiles(record)
     lead = profiles.shape[:-2]
-    distances, methods = np.full(lead, np.nan), np.full(lead, "", dtype=object)
+    distances, methods = np.full(lead, np.nan), np.full(lead, "", object)
     for result in results:
         equilibria_here = equilibria[result.point].values()
         fitting = [(y, method) for y, method in equilibria_here if y.shape == result.profile.shape]

@@ -148,10 +148,10 @@ class ComparativeStatics(BaseLearner):
 
     def begin_at(self, world: Statics, stream: SeedSequence, start: object) -> Session:
         """Return a session whose best responses start from the profile ``start``."""
-        start = np.array(start, dtype=float)
+        start = np.array(start, float)
         return {
             "profile": start,
-            "status": np.asarray("iteration limit", dtype="U15"),
+            "status": np.asarray("iteration limit", "U15"),
             "done": np.array([0]),
             "beside": np.full((len(world.parameters), len(HALVES), 2, *start.shape), np.nan),
             "steps_taken": np.full((len(world.parameters), len(HALVES), 2), np.nan),
@@ -164,7 +164,7 @@ class ComparativeStatics(BaseLearner):
             if session["done"][0] == 0:
                 end = equilibrium_from(world.game, put(session["profile"]), points=self.points)
                 session["profile"] = np.asarray(end.profile)
-                session["status"] = np.asarray(end.status, dtype="U15")
+                session["status"] = np.asarray(end.status, "U15")
             elif str(session["status"]) == "converged":
                 _solve_neighbours(world, session)
             session["done"][0] += 1
@@ -366,8 +366,8 @@ def _metric_slopes(
     names = sorted(metrics)
     ways = [FORWARD if name in exact else CENTRAL for name in names]
     return {f"slope_{name}": metrics[name] for name in names} | {
-        "measure": (("measure",), np.asarray(names, dtype=str)),
-        "measure_slope_by": (("measure",), np.asarray(ways, dtype=str)),
+        "measure": (("measure",), np.asarray(names, str)),
+        "measure_slope_by": (("measure",), np.asarray(ways, str)),
     }
 
 

@@ -109,7 +109,7 @@ class System:
 
     def spectrum(self, local: Local) -> GroupSpectrum:
         """Return every eigenvalue of the full Jacobian with its label."""
-        values, labels = np.zeros(0, dtype=complex), np.zeros(0, dtype=int)
+        values, labels = np.zeros(0, complex), np.zeros(0, int)
         for label, block in self.blocks(local).items():
             # by blocks: equal eigenvalues of the whole have no unique eigenvectors by which to label them
             times = 1 if label == TOGETHER else int(self.sizes[label]) - 1

@@ -58,7 +58,7 @@ def correct(system: Curve, y: ndarray, normal: ndarray) -> CurvePoint | None:
 
     Or None.
     """
-    y_now, step_before = np.array(y, dtype=float), np.inf
+    y_now, step_before = np.array(y, float), np.inf
     for rounds in range(ROUNDS + 1):
         point = CurvePoint(y_now, system.evaluate(y_now), rounds)
         if not np.isfinite(point.at.derivative).all():
@@ -201,7 +201,7 @@ def search(system: Curve, y: ndarray) -> CurvePoint | None:
     """Return an equilibrium at the parameter of ``y``, possibly far away, by Newton steps, bounded and
     halved.
     """
-    y_now, at = np.array(y, dtype=float), system.evaluate(y, slope=False)
+    y_now, at = np.array(y, float), system.evaluate(y, slope=False)
     for _ in range(SEARCH):
         size = float(np.max(np.abs(at.value)))
         if size <= ACCEPTED:

@@ -89,7 +89,7 @@ def add(session: Session, table: str, **values: object) -> int:
     for name, value in values.items():
         key = f"{table}_{name}"
         old = session[key]
-        new = np.asarray(value, dtype=old.dtype)
+        new = np.asarray(value, old.dtype)
         if new.ndim and new.shape != old.shape[1:]:  # tangents are shorter where groups are larger
             new = np.pad(new, (0, old.shape[1] - len(new)))
         session[key] = np.concatenate([old, new[None]])

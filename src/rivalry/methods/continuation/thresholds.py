@@ -127,12 +127,12 @@ class Thresholds(BaseLearner):
             "roots": np.zeros((0, axes)),
             "near": np.full(axes, np.nan),  # start of the search for the first root
             "here": np.full(axes, np.nan),  # current root of the scan
-            "from_high": np.zeros(1, dtype=bool),
+            "from_high": np.zeros(1, bool),
             "done": np.array([0]),
             "place": np.full((count, axes), np.nan),
             **{name: np.full((count, free), np.nan + 0j) for name in EIGENVALUES},
             "residual": np.full(count, np.nan),
-            "jumped": np.zeros(count, dtype=bool),
+            "jumped": np.zeros(count, bool),
         }
 
     def begin_at(self, world: Sweep, stream: SeedSequence, start: object) -> Session:
@@ -261,10 +261,10 @@ def _crossings(world: Sweep, scan: _Scan) -> Record:
     crossing = ("crossing",)
     return {
         "crossing": (crossing, floats(value)),
-        "crossing_direction": (crossing, np.asarray(words, dtype="U15")),
-        "crossing_multiplicity": (crossing, np.asarray(counts, dtype=int)),
-        "crossing_complex": (crossing, np.asarray(pairs, dtype=bool)),
-        "crossing_moves": (crossing, np.asarray(moves, dtype="U17")),
+        "crossing_direction": (crossing, np.asarray(words, "U15")),
+        "crossing_multiplicity": (crossing, np.asarray(counts, int)),
+        "crossing_complex": (crossing, np.asarray(pairs, bool)),
+        "crossing_moves": (crossing, np.asarray(moves, "U17")),
         "crossing_position": (
             ("crossing", "axis"),
             np.reshape(positions, (len(crossings), scan.place.shape[1])),
@@ -284,7 +284,7 @@ def _second_order(world: Sweep, scan: _Scan) -> Record:
             holds.append(heights[after] < 0)
     return {
         "second_order_crossing": (("second_order",), floats(values)),
-        "second_order_holds": (("second_order",), np.asarray(holds, dtype=bool)),
+        "second_order_holds": (("second_order",), np.asarray(holds, bool)),
     }
 
 

@@ -129,7 +129,7 @@ class ActorCritic(BaseLearner):
             raise ValueError("timing: 'alternating' must be 'simultaneous' or 'staged' for actor_critic")
         if not np.isfinite(np.asarray(base.space.low) + np.asarray(base.space.high)).all():
             raise ValueError("game: actor_critic needs a box with bounds")
-        tables, stage = self._tables(players), np.zeros(players, dtype=int)
+        tables, stage = self._tables(players), np.zeros(players, int)
         for number, group in enumerate(move_order.stages):
             stage[list(group)] = number
         play = Play(

@@ -187,7 +187,7 @@ class AllEquilibria(BaseLearner):
         shape = coordinates(game).start.shape
         session: Session = self.search.begin(game)
         return session | {
-            "responded": np.zeros(1, dtype=bool),
+            "responded": np.zeros(1, bool),
             "certified": np.zeros((0, *shape)),
             "certified_bound": np.zeros(0),
             **untried(len(coordinates(game).low)),
@@ -230,7 +230,7 @@ class AllEquilibria(BaseLearner):
         long = session["boxes"][0] >= LONG and not np.any(session["verdict"] == VERDICTS.index("equilibrium"))
         if decided or not (long or len(session["undecided_low"])):
             return False
-        session["responded"] = np.ones(1, dtype=bool)
+        session["responded"] = np.ones(1, bool)
         ends = (at.low / 2 + at.high / 2, at.low, at.high)
         profiles = [] if not has_closed_form(game) else list(map(np.asarray, oracles.closed_form(game)))
         profiles += [

@@ -101,17 +101,17 @@ class DoubleOracle(BaseLearner):
 
     def begin_at(self, world: object, stream: SeedSequence, start: object) -> Session:
         """Return a session whose first atoms are the strategies in ``start``."""
-        atoms = np.array(start, dtype=float)[:, None, :]
+        atoms = np.array(start, float)[:, None, :]
         players = len(atoms)
         return {
             "atoms": atoms,  # [player action axis], NaN where a player has fewer
             "tables": np.full((players, *(1,) * players), np.nan),  # [player action_0 action_1 ..]
             "weights": np.ones((players, 1)),
-            "played": np.zeros((players, 1), dtype=int),  # the last round in which an atom had weight
+            "played": np.zeros((players, 1), int),  # the last round in which an atom had weight
             "gap": np.zeros((0, players)),
-            "seen": np.ones(players, dtype=int),
+            "seen": np.ones(players, int),
             "over": np.array([0]),  # 1: converged, 2: not solved, 3: no new response, 4: no room
-            "jumps": np.zeros(players, dtype=int),
+            "jumps": np.zeros(players, int),
         }
 
     def advance(self, world: object, session: Session, steps: int) -> int:

@@ -455,9 +455,9 @@ def untried(size: int) -> Session:
     """Return the entries of a session in which nothing is listed in fractions, of ``size`` choices."""
     return {
         "patterns": np.full(1, UNTRIED),
-        "exact_point": np.zeros((0, size), dtype="U1"),
-        "exact_vertex": np.zeros((0, size), dtype="U1"),
-        "vertex_set": np.zeros(0, dtype=int),
+        "exact_point": np.zeros((0, size), "U1"),
+        "exact_vertex": np.zeros((0, size), "U1"),
+        "vertex_set": np.zeros(0, int),
     }
 
 
@@ -504,7 +504,7 @@ def list_exactly(game: Game, at: Coordinates, session: Session, first_order: boo
 
 
 def _texts(rows: Sequence[tuple[Fraction, ...]], size: int) -> ndarray:
-    return np.array([list(map(str, row)) for row in rows], dtype=str).reshape(len(rows), size)
+    return np.array([list(map(str, row)) for row in rows], str).reshape(len(rows), size)
 
 
 def exact_record(game: Game, session: Session, record: Record) -> Record:

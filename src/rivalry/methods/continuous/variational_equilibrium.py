@@ -162,7 +162,7 @@ def _initial_multipliers(game: Game, start: ndarray) -> Session:
         "constraint_unit": np.where(size > 0, size, 1.0),
         "left": np.full(1, np.inf),  # residual
         "in_vain": np.array([0]),  # steps in a row that hardly lowered it
-        "solved": np.zeros(1, dtype=bool),
+        "solved": np.zeros(1, bool),
     }
 
 

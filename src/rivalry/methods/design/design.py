@@ -114,7 +114,7 @@ class Design(BaseLearner):
         self._check_measures(game)
         (choice, *further) = self.choices.values()
         refined = not further and isinstance(choice, dict) and self.refine > 0 and len(grids[0]) > 1
-        return Trials(game, entries, np.array(list(product(*grids)), dtype=float), refined)
+        return Trials(game, entries, np.array(list(product(*grids)), float), refined)
 
     def _check_measures(self, game: object) -> None:
         option_of_metric = dict.fromkeys(self.spending or {}, "spending")
@@ -141,11 +141,11 @@ class Design(BaseLearner):
         return {
             "starts": random_starts(world.game.space, stream, self.tries, start_profile),
             "done": np.array([0]),
-            "finished": np.zeros(1, dtype=bool),
+            "finished": np.zeros(1, bool),
             "parameters": np.full((trials, len(world.entries)), np.nan),
             "objective": np.full((trials, 3), np.nan),  # as picked, best, worst
-            "claim": np.full(trials, "", dtype=f"U{LONGEST}"),
-            "equilibria": np.zeros(trials, dtype=int),
+            "claim": np.full(trials, "", f"U{LONGEST}"),
+            "equilibria": np.zeros(trials, int),
             "regret": np.full((trials, players), np.nan),
             "profile": np.full((trials, *start_profile.shape), np.nan),
         }
@@ -271,7 +271,7 @@ class Design(BaseLearner):
             "chosen": scalar(optimum),
             "chosen_parameters": (("choice",), parameters[optimum].copy()),
             "chosen_objective": scalar(objective[optimum, 0]),
-            "chosen_bound": (("choice",), np.asarray(self._bounds(world, parameters[optimum]), dtype="U18")),
+            "chosen_bound": (("choice",), np.asarray(self._bounds(world, parameters[optimum]), "U18")),
         }
         if count >= len(world.grid) and not certified.any():
             record["status"] = scalar("not found")

@@ -234,7 +234,7 @@ def bound_of(values: Sequence[float] | ndarray, value: float, accepts: Callable[
 
 def grid_of(choices: Sequence[Choice]) -> ndarray:
     """Return every combination of codes, ``[trial choice]``; the last choice varies fastest."""
-    return np.array(list(product(*(choice.grid() for choice in choices))), dtype=float)
+    return np.array(list(product(*(choice.grid() for choice in choices))), float)
 
 
 def set_to(choices: Sequence[Choice], codes: ndarray) -> dict[str, Any]:
@@ -245,8 +245,8 @@ def set_to(choices: Sequence[Choice], codes: ndarray) -> dict[str, Any]:
 def choice_record(choices: Sequence[Choice], codes: ndarray) -> Record:
     """Return the record of codes ``[trial choice]``: numbers, and labels."""
     columns = list(zip(choices, codes.T.tolist(), strict=True))
-    numbers = np.array([list(map(choice.number, column)) for choice, column in columns], dtype=float)
-    labels = np.array([list(map(choice.label, column)) for choice, column in columns], dtype=str)
+    numbers = np.array([list(map(choice.number, column)) for choice, column in columns], float)
+    labels = np.array([list(map(choice.label, column)) for choice, column in columns], str)
     return {
         "choice_name": (("choice",), np.asarray([choice.name for choice in choices])),
         "parameters": (("trial", "choice"), numbers.T),

@@ -187,8 +187,8 @@ class RuleDesign(BaseLearner):
             "codes": np.full((trials, len(world.choices)), np.nan),
             "objective": np.full((trials, seeds), np.nan),
             "exploitability": np.full((trials, seeds), np.nan),
-            "status": np.zeros((trials, seeds), dtype=int),
-            "remark": np.full(trials, "", dtype=f"U{REMARK}"),
+            "status": np.zeros((trials, seeds), int),
+            "remark": np.full(trials, "", f"U{REMARK}"),
         }
 
     def advance(self, world: RuleProblem, session: Session, steps: int) -> int:
@@ -229,7 +229,7 @@ class RuleDesign(BaseLearner):
             "trial_objective_low": (("trial",), mean - half),
             "trial_objective_high": (("trial",), mean + half),
             "trial_exploitability": (("trial", "seed"), session["exploitability"][:trials].copy()),
-            "trial_status": (("trial",), np.asarray([STATUSES[k] for k in status.max(axis=1)], dtype="U15")),
+            "trial_status": (("trial",), np.asarray([STATUSES[k] for k in status.max(axis=1)], "U15")),
             "trial_remark": (("trial",), session["remark"][:trials].copy()),
         }
         default = _default_codes(world)
@@ -246,7 +246,7 @@ class RuleDesign(BaseLearner):
             "chosen_parameters": (("choice",), record["parameters"][1][optimum]),
             "chosen_label": (("choice",), labels),
             "chosen_objective": scalar(mean[optimum]),
-            "chosen_bound": (("choice",), np.asarray(_bounds(world, session["codes"][optimum]), dtype="U18")),
+            "chosen_bound": (("choice",), np.asarray(_bounds(world, session["codes"][optimum]), "U18")),
             "status": scalar("converged" if over else "iteration limit"),
         }
         return _load_record(session, BEST) | record
@@ -352,7 +352,7 @@ def _store_record(session: Session, prefix: str, record: Record) -> None:
         session[f"{prefix}:{name}"] = np.array(array)
     dims = {name: list(dims) for name, (dims, _) in record.items()}
     # a session holds arrays alone: names of dimensions are stored as bytes
-    session[f"{prefix}_dims"] = np.frombuffer(json.dumps(dims).encode(), dtype=np.uint8).copy()
+    session[f"{prefix}_dims"] = np.frombuffer(json.dumps(dims).encode(), np.uint8).copy()
 
 
 def _load_record(session: Session, prefix: str) -> Record:
@@ -447,7 +447,7 @@ def _reduce(record: Record, name: str) -> float:
     reduce, metric = _parts(name)
     if metric not in record:  # not defined under this rule
         return np.nan
-    array = np.asarray(record[metric][1], dtype=float)
+    array = np.asarray(record[metric][1], float)
     finite = array[~np.isnan(array)]  # empty classes have no reward
     if not finite.size:
         return np.nan

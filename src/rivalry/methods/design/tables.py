@@ -113,7 +113,7 @@ def _trials_made(reader: Reader) -> np.ndarray:
     """Return the numbers of the trials that were made, in the order of their choices."""
     parameters = reader.array("parameters")
     if parameters is None:
-        return np.empty(0, dtype=int)
+        return np.empty(0, int)
     order = np.lexsort(parameters.T[::-1])
     return order[~np.isnan(parameters[order]).all(axis=1)]
 

@@ -259,7 +259,7 @@ def _markov_perfect_sum(world: LinearQuadraticWorld) -> float:
 
 def validate(game: LinearQuadraticGame) -> LinearQuadraticGame:
     """Return the game as arrays of numbers. Raise `ValueError` for invalid shapes, numbers and rates."""
-    matrices = LinearQuadraticGame(*(np.array(part, dtype=float) for part in game))
+    matrices = LinearQuadraticGame(*(np.array(part, float) for part in game))
     if matrices.B.ndim != 3:
         raise ValueError(f"B: {matrices.B.ndim} dimensions must be 3, player, state and control")
     players, states, controls = matrices.B.shape
@@ -418,7 +418,7 @@ def _shared_entries(game: LinearQuadraticGame, value: ndarray, states: ndarray, 
     costs = np.einsum("tz,izy,ty->ti", z, riccati.stage_cost(game), z)
     return {
         "value": (("player",), value),
-        "discount": (("player",), np.array(game.gamma, dtype=float)),
+        "discount": (("player",), np.array(game.gamma, float)),
         "state_path": (("period", "state"), states),
         "control_path": (("period", "player", "control"), controls),
         "cash_flow_path": (("period", "player"), -costs),

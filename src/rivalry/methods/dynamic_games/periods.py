@@ -86,9 +86,9 @@ class Periods(BaseLearner):
             "profile": np.full((periods, *starts.shape[1:]), np.nan),
             "value": np.zeros((periods if to_stages(world).infinite_horizon else periods + 1, players)),
             "regret": np.full((periods, players), np.nan),
-            "count": np.zeros(periods, dtype=int),
+            "count": np.zeros(periods, int),
             "done": np.array([0]),
-            "rests": np.zeros(1, dtype=bool),
+            "rests": np.zeros(1, bool),
         }
 
     def advance(self, world: object, session: Session, steps: int) -> int:

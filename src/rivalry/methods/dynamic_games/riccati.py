@@ -197,7 +197,7 @@ def discounted_sum(loop: ndarray, form: ndarray, gamma: float) -> ndarray:
     >>> discounted_sum(np.array([[0.5]]), np.array([[1.0]]), 0.96).round(6).tolist()
     [[1.315789]]
     """
-    total, power = np.array(form, dtype=float), np.sqrt(gamma) * loop
+    total, power = np.array(form, float), np.sqrt(gamma) * loop
     if not np.isfinite(power).all() or np.abs(np.linalg.eigvals(power)).max() >= radius_limit(gamma):
         return np.full_like(total, np.nan)
     for _ in range(DOUBLINGS):
@@ -345,7 +345,7 @@ def limit(loop: ndarray, initial: ndarray) -> ndarray:
     >>> limit(np.array([[1.0, 0.0], [1.0, 0.5]]), np.array([1.0, 0.0])).tolist()
     [1.0, 2.0]
     """
-    power, state = loop, np.asarray(initial, dtype=float)
+    power, state = loop, np.asarray(initial, float)
     with np.errstate(all="ignore"):
         for _ in range(DOUBLINGS):
             next_state: ndarray = power @ initial

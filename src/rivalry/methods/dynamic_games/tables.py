@@ -29,7 +29,7 @@ def linear_strategies(reader: Reader) -> Table:
 
 
 def _numbers(row: np.ndarray) -> np.ndarray:
-    return np.array([str(k) for k in range(len(row))], dtype=object)
+    return np.array([str(k) for k in range(len(row))], object)
 
 
 def stages(reader: Reader) -> Table:

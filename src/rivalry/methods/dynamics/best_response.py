@@ -88,7 +88,7 @@ class BestResponse(BaseMethod):
         """Return the start without history; the key is not used."""
         start = jnp.asarray(start)
         past = jnp.full((REMEMBERED, *start.shape), jnp.inf)  # the largest of many NaN may be a number
-        regret, period = jnp.full(len(start), jnp.inf), jnp.zeros((), dtype=int)
+        regret, period = jnp.full(len(start), jnp.inf), jnp.zeros((), int)
         # nothing is searched where rounds call the game's own best response
         registered = self.order == "fixed" and compiled_response.knows(game)
         grids = jnp.zeros((len(start), 0, start.shape[1])) if registered else _grids(game, self.points)

@@ -177,8 +177,8 @@ class Directional(BaseLearner):
         names, rows = DirectionalRun._fields, (self.runs, players)
         session: Session = {name: np.zeros(rows) for name in names[2:]}
         session |= {name: np.zeros((self.runs, samples, players)) for name in CURVES}
-        session["key"] = np.zeros((self.runs, 2), dtype=np.uint32)
-        session["clock"] = np.zeros(self.runs, dtype=int)
+        session["key"] = np.zeros((self.runs, 2), np.uint32)
+        session["clock"] = np.zeros(self.runs, int)
         # so that the first decision counts as a rise and keeps the random direction
         session["before"][:] = -np.inf
         space, box = world.game.space, self._initial(world)

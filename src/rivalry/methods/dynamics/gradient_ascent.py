@@ -103,7 +103,7 @@ class GradientAscent(BaseMethod):
         step_sizes.check_players(self.rate, len(start))
         start = jnp.asarray(start)
         window, infinite, zero = jnp.full(WINDOW, jnp.inf), jnp.asarray(jnp.inf), jnp.zeros(())
-        gradient, count = own_gradients(game, start), jnp.zeros((), dtype=int)
+        gradient, count = own_gradients(game, start), jnp.zeros((), int)
         return Ascent(start, gradient, start, window, infinite, infinite, count, zero)
 
     def step(self, game: Game, state: Ascent, key: PRNGKeyArray) -> Ascent:

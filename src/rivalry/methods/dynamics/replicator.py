@@ -230,7 +230,7 @@ class Replicator(BaseMethod):
         step_sizes.check_players(self.rate, len(start))
         if self.form == "continuous":
             return integrate.begin(self._played(game), jnp.asarray(start), motion=REPLICATION)
-        return Multiplied(jnp.asarray(start), jnp.zeros((), dtype=int), jnp.zeros(()))
+        return Multiplied(jnp.asarray(start), jnp.zeros((), int), jnp.zeros(()))
 
     def step(self, game: Game, state: Any, key: PRNGKeyArray) -> integrate.FlowState | Multiplied | Shared:
         """Take one accepted step of the solver, or one multiplication; the key is not used."""

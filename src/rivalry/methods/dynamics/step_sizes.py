@@ -96,9 +96,9 @@ def at(rate: object, step: object) -> Float[Array, "*player"]:
     [0.1, 0.06, 0.02, 0.02]
     """
     if not isinstance(rate, Mapping):
-        return jnp.asarray(rate, dtype=float)
-    low, high = (jnp.asarray(rate[key], dtype=float) for key in ("min", "max"))
-    part = jnp.minimum(jnp.asarray(step, dtype=float), rate["steps"]) / rate["steps"]
+        return jnp.asarray(rate, float)
+    low, high = (jnp.asarray(rate[key], float) for key in ("min", "max"))
+    part = jnp.minimum(jnp.asarray(step, float), rate["steps"]) / rate["steps"]
     return jnp.asarray(low + (high - low) / 2 * (1 + jnp.cos(jnp.pi * part)))
 
 

@@ -97,7 +97,7 @@ def _separated(values: ndarray, equations: int, error: float) -> ndarray:
     the point nearest to a solution in the convex hull of the corners, as far as it is known.
     """
     point = values.mean(axis=2)
-    excluded = np.zeros(len(values), dtype=bool)
+    excluded = np.zeros(len(values), bool)
     indices = np.arange(len(values))
     for _ in range(WEIGHTS):
         weights = point.copy()
@@ -151,7 +151,7 @@ def _prune(supports: Supports, parts: Parts) -> tuple[ndarray, ndarray, ndarray]
         image += (inverse[:, :, place[i]] @ rows).reshape(count, size, *values[i].shape[2:])
     image = flat(image)
     slack = np.abs(inverse).sum(axis=2) * (supports.error + 2 * (size + 2) * EPS) + TINY
-    stay = np.ones(count, dtype=bool)
+    stay = np.ones(count, bool)
     guess = np.zeros((count, len(supports.sizes), max(supports.sizes)))
     guess[:, :, 0] = 1.0
     for j in supports.mixing:
@@ -220,10 +220,10 @@ def branch_and_prune(
 
 def _inside(supports: Supports, parts: Parts, known_solutions: Solutions) -> ndarray:
     """Return the mask of parts without solutions other than a known one."""
-    inside = np.zeros(len(parts.support), dtype=bool)
+    inside = np.zeros(len(parts.support), bool)
     for k in range(len(known_solutions.support)):
         parts_here = np.flatnonzero(parts.support == known_solutions.support[k])
-        near = np.ones(len(parts_here), dtype=bool)
+        near = np.ones(len(parts_here), bool)
         for player in supports.mixing:
             n = supports.sizes[player]
             gap = np.abs(
@@ -239,7 +239,7 @@ def _halve(supports: Supports, parts: Parts, edges: ndarray) -> tuple[Parts, Par
     indices = np.arange(len(edges))
     player, a, b = edges[:, 1:].astype(int).T
     length = np.abs(parts.vertices[indices, player, a] - parts.vertices[indices, player, b]).max(axis=1)
-    always = np.zeros(len(supports.actions[0]), dtype=bool)
+    always = np.zeros(len(supports.actions[0]), bool)
     for p in supports.mixing:
         rows = supports.rows[p][:, : supports.sizes[p] - 1]
         always |= np.any(~np.any(flat(rows), axis=2), axis=1)

@@ -49,7 +49,7 @@ def compositions(population: int, size: int) -> ndarray:
     >>> compositions(2, 2).tolist()
     [[0, 2], [1, 1], [2, 0]]
     """
-    counts = np.zeros((1, 0), dtype=int)
+    counts = np.zeros((1, 0), int)
     for _ in range(size - 1):
         remaining = population - counts.sum(axis=1)
         counts_of_action = np.concatenate([np.arange(n + 1) for n in remaining.tolist()])
@@ -61,7 +61,7 @@ def all_compositions(population: int, sizes: Sequence[int]) -> ndarray:
     """Return all compositions ``[state population axis]`` in lexicographic order, padded with zeros."""
     lists = [compositions(population, size) for size in sizes]
     index = np.indices([len(rows) for rows in lists]).reshape(len(sizes), -1)
-    states = np.zeros((index.shape[1], len(sizes), max(sizes)), dtype=int)
+    states = np.zeros((index.shape[1], len(sizes), max(sizes)), int)
     for player, rows in enumerate(lists):
         states[:, player, : sizes[player]] = rows[index[player]]
     return states
@@ -188,7 +188,7 @@ def simulated_shares(
     Replications begin in turn at populations of one action. Each composition counts for the mean time until
     the next of ``steps`` changes; the first fifth is discarded.
     """
-    states = np.zeros((REPLICATIONS, len(sizes), max(sizes)), dtype=int)
+    states = np.zeros((REPLICATIONS, len(sizes), max(sizes)), int)
     rows = np.arange(REPLICATIONS)
     for player, size in enumerate(sizes):
         states[rows, player, rows % size] = population

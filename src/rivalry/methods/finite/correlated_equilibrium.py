@@ -77,7 +77,7 @@ class CorrelatedEquilibrium(OneStepLearner):
         if self.polytope:
             integers = np.array([whole_payoffs(table) for table in tables])
             rays = _vertices(_incentives(integers))
-            entries["vertices"] = np.array(rays, dtype=object).astype(float)
+            entries["vertices"] = np.array(rays, object).astype(float)
             entries["dimension"] = np.array(fmpz_mat(rays).rank() - 1)
         return entries
 
@@ -149,9 +149,7 @@ def _fractions(multipliers: ndarray) -> ndarray:
     """Return multipliers, at least 0, as near fractions."""
     fractions = [Fraction(max(m, 0.0)) for m in multipliers.tolist()]
     simple = [m.limit_denominator(10_000) for m in fractions]
-    return np.array(
-        [s if abs(s - m) < 1e-9 else m for s, m in zip(simple, fractions, strict=True)], dtype=object
-    )
+    return np.array([s if abs(s - m) < 1e-9 else m for s, m in zip(simple, fractions, strict=True)], object)
 
 
 def _incentives(tables: ndarray) -> ndarray:
@@ -162,10 +160,10 @@ def _incentives(tables: ndarray) -> ndarray:
         for action in range(len(own_first)):
             for instead in range(len(own_first)):
                 if action != instead:
-                    row = np.zeros(own_first.shape, dtype=object)
+                    row = np.zeros(own_first.shape, object)
                     row[action] = own_first[action] - own_first[instead]
                     rows.append(np.moveaxis(row, 0, player).ravel())
-    return np.array(rows, dtype=object).reshape(len(rows), tables[0].size)
+    return np.array(rows, object).reshape(len(rows), tables[0].size)
 
 
 def _vertices(gains: ndarray) -> list[list[int]]:

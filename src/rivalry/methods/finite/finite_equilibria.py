@@ -88,8 +88,8 @@ class FiniteEquilibria(BaseLearner):
             "seconds": np.zeros(1),
             "over": np.array([not world.groups]),
             # the group of supports that is tried, and the number in it of the next support
-            "place": np.zeros(2, dtype=int),
-            "support": np.zeros(0, dtype=int),
+            "place": np.zeros(2, int),
+            "support": np.zeros(0, int),
         }
 
     def advance(self, world: object, session: Session, steps: int) -> int:
@@ -274,11 +274,11 @@ def _begin_supports(supports: Supports) -> Session:
     hull = np.empty((len(parts.support), *shape, 2))
     hull[..., 0], hull[..., 1] = np.inf, -np.inf
     nowhere = np.zeros((0, *shape))
-    no_solutions = Solutions(np.zeros(0, dtype=int), nowhere, nowhere, np.zeros(0))
+    no_solutions = Solutions(np.zeros(0, int), nowhere, nowhere, np.zeros(0))
     return {
         "support": parts.support,
         "vertices": parts.vertices,
-        "tried": np.zeros(len(parts.support), dtype=int),
+        "tried": np.zeros(len(parts.support), int),
         "hull": hull,
         **{f"known_{name}": part for name, part in zip(Solutions._fields, no_solutions, strict=True)},
     }

@@ -157,7 +157,7 @@ def _centred(form: SequenceForm) -> tuple[ndarray, ndarray]:
         entries = transposed(entries)
     entries.get(-1, {}).pop(-1, None)
     triples = [(row, column, payoff) for column, rows in entries.items() for row, payoff in rows.items()]
-    table = np.array(triples, dtype=float).reshape(-1, 3)
+    table = np.array(triples, float).reshape(-1, 3)
     return table[:, :2].astype(int), table[:, 2]
 
 

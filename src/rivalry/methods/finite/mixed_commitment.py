@@ -57,7 +57,7 @@ class MixedCommitment(OneStepLearner):
         payoffs, rival = (
             exact[k] if self.leader == 0 else exact[k].T for k in (self.leader, 1 - self.leader)
         )
-        programmes, multipliers = [], np.full((payoffs.shape[1],) * 2, Fraction(0), dtype=object)
+        programmes, multipliers = [], np.full((payoffs.shape[1],) * 2, Fraction(0), object)
         for action in range(payoffs.shape[1]):
             gains = np.delete(rival[:, [action]] - rival, action, axis=1).T
             solution = best_distribution(payoffs[:, action], gains)
@@ -70,7 +70,7 @@ class MixedCommitment(OneStepLearner):
             -minus,
             max(solution.bound for *_, solution in programmes if solution.bound is not None),
         )
-        profile = np.full((2, max(payoffs.shape)), Fraction(0), dtype=object)
+        profile = np.full((2, max(payoffs.shape)), Fraction(0), object)
         profile[self.leader, : len(payoffs)] = optimum.shares
         profile[1 - self.leader, action] = Fraction(1)
         pays = [optimum.value, rival[:, action] @ optimum.shares]

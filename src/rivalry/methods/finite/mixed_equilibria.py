@@ -88,7 +88,7 @@ class MixedEquilibria(BaseLearner):
         sizes = tables.shape[1:]
         return {
             "found": np.zeros((0, len(sizes), max(sizes))),
-            "over": np.zeros(1, dtype=bool),
+            "over": np.zeros(1, bool),
             "reason": np.array("no step was taken"),
         }
 
@@ -185,7 +185,7 @@ def _by_paths(scaled: ndarray) -> Iterator[ndarray]:
     # as many digits as a float has, whatever the sizes of payoffs: exact ones could cost thousands
     tables = np.rint(scaled * 2.0**DIGITS)
     for supports in islice(guessed_supports(tables), 1):
-        played = np.zeros((2, max(tables.shape[1:])), dtype=bool)
+        played = np.zeros((2, max(tables.shape[1:])), bool)
         for row, actions in zip(played, supports, strict=True):
             row[actions] = True
         if (x := _newton(scaled, played / played.sum(axis=1, keepdims=True), played)) is not None:
@@ -197,7 +197,7 @@ def vertex_list(tables: ndarray, end: float) -> Session:
     """Return all extreme equilibria of two players; of one player, the best actions. Raises `TooMany`."""
     if len(tables) == 1:
         equilibria, reason = pure_profiles(tables), "all best actions of the only player"
-        component, degenerate = np.zeros(len(equilibria), dtype=np.int64), len(equilibria) > 1
+        component, degenerate = np.zeros(len(equilibria), np.int64), len(equilibria) > 1
     else:
         extremes, reason = extreme_equilibria(tables, end=end), "all extreme equilibria, in exact arithmetic"
         pairs = [(extremes.first[row], extremes.second[column]) for row, column in extremes.pairs]

@@ -29,7 +29,7 @@ class PureEquilibria(BaseLearner):
 
     def begin(self, world: object, stream: np.random.SeedSequence) -> Session:
         joint = stateless_tables(world)[0].size
-        return {"stable": np.ones(joint, dtype=bool), "checked": np.array([0])}
+        return {"stable": np.ones(joint, bool), "checked": np.array([0])}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         tables = stateless_tables(world)

@@ -71,10 +71,10 @@ class SampledPlay(RepeatedPlay):
         players, max_actions = session["would"].shape
         return session | {
             "first": np.ones((players, max_actions)),
-            "last": np.zeros(players, dtype=int),
+            "last": np.zeros(players, int),
             "swaps": np.zeros((players, max_actions, max_actions)),
-            "joint_counts": np.zeros(int(np.prod(tables_of(world).sizes)), dtype=int),
-            "counts": np.zeros((players, max_actions), dtype=int),
+            "joint_counts": np.zeros(int(np.prod(tables_of(world).sizes)), int),
+            "counts": np.zeros((players, max_actions), int),
         }
 
     def begin_at(self, world: object, stream: SeedSequence, start: object) -> Session:
@@ -82,7 +82,7 @@ class SampledPlay(RepeatedPlay):
 
         A profile of actions is played as it is. Raise `ValueError` off the grid.
         """
-        session, x = self.begin(world, stream), np.asarray(start, dtype=float)
+        session, x = self.begin(world, stream), np.asarray(start, float)
         if isinstance(world, TabulatedGame):
             x = np.eye(session["first"].shape[1])[nearest_grid_points(world, x)]
         elif x.shape != session["first"].shape:  # numbers of actions

@@ -144,20 +144,20 @@ class SubgamePerfectEquilibria(OneStepLearner):
             regrets.append([[b - u for u, b in zip(*values[g.root], strict=True)] for g in deciding])
             paid.append([values[g.root][0] for g in deciding])
         players, shape = len(tree.sizes), _shape(tree)
-        exact = np.full((len(profiles), *shape), "", dtype=object)
+        exact = np.full((len(profiles), *shape), "", object)
         for k, profile in enumerate(profiles):
             for player, sizes in enumerate(tree.sizes):
                 row = [p for number in range(len(sizes)) for p in profile[player, number]]
                 exact[k, player, : len(row)] = [str(p) for p in row]
-        regret = np.array(regrets, dtype=object).reshape(len(profiles), len(deciding), players)
-        payoff = np.array([play.paid for play in whole_game.list], dtype=object).reshape(-1, players)
+        regret = np.array(regrets, object).reshape(len(profiles), len(deciding), players)
+        payoff = np.array([play.paid for play in whole_game.list], object).reshape(-1, players)
         return {
             "exact": exact.astype(str),
             "payoff": payoff.astype(float),
-            "proved": np.array([play.exact for play in whole_game.list], dtype=bool),
+            "proved": np.array([play.exact for play in whole_game.list], bool),
             "regret": regret.astype(float),
-            "subgame_payoff": np.array(paid, dtype=object).reshape(regret.shape).astype(float),
-            "subgame": np.array([_root_name(tree, game.root) for game in deciding], dtype=str),
+            "subgame_payoff": np.array(paid, object).reshape(regret.shape).astype(float),
+            "subgame": np.array([_root_name(tree, game.root) for game in deciding], str),
             "complete": np.array([whole_game.complete]),
             "reason": np.array(whole_game.reason),
         }
@@ -313,7 +313,7 @@ def _equilibria(tree: GameTree, game: Subgame, values: Sequence[Payoffs], only_f
     sizes = [len(plans[player]) for player in movers]
     if prod(sizes) * max(players, 1) > ENTRIES:
         _refuse(tree, game, f"{' x '.join(map(str, sizes))} plans; payoffs must be at most {ENTRIES}")
-    table = np.full((players, *sizes), Fraction(0), dtype=object)
+    table = np.full((players, *sizes), Fraction(0), object)
     for leaf in game.leaves:
         paid = leaf.paid if leaf.below is None else values[leaf.below]
         playing = [

@@ -59,7 +59,7 @@ class SubgamePerfectPayoffs(BaseLearner):
         tables = normalise(tables)
         minmax = [tables[0].max(axis=0).min(), tables[1].max(axis=1).min()]
         vertices = _hull(tables.reshape(2, -1).T, _resolution(world))
-        return {"vertices": vertices, "threat": np.array(minmax), "over": np.zeros(1, dtype=bool)}
+        return {"vertices": vertices, "threat": np.array(minmax), "over": np.zeros(1, bool)}
 
     def advance(self, world: object, session: Session, steps: int) -> int:
         """Apply the operator up to ``steps`` times."""

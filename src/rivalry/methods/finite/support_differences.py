@@ -127,10 +127,10 @@ def supports(game: Differences, sizes: tuple[int, ...], begin: int) -> Supports:
     actions, rows = [], []
     unplayed = []
     for supports_of_player, remaining, index in zip(lists, game.actions, indices, strict=True):
-        actions.append(np.array(supports_of_player, dtype=int)[index])
+        actions.append(np.array(supports_of_player, int)[index])
         complements = [np.setdiff1d(remaining, supports_of_player[k]) for k in index.tolist()]
         unplayed.append(
-            np.array(complements, dtype=int).reshape(len(index), len(remaining) - len(supports_of_player[0]))
+            np.array(complements, int).reshape(len(index), len(remaining) - len(supports_of_player[0]))
         )
     for player, gain in enumerate(game.gains):
         to = np.concatenate([actions[player][:, 1:], unplayed[player]], axis=1)
@@ -142,7 +142,7 @@ def supports(game: Differences, sizes: tuple[int, ...], begin: int) -> Supports:
             shape[2 + axis] = sizes[p]
             shaped.append(actions[p].reshape(shape))
         rows.append(np.expand_dims(gain[tuple(shaped)], 2 + player))
-    possible = np.ones(end - begin, dtype=bool)
+    possible = np.ones(end - begin, bool)
     for k, part in zip(sizes, rows, strict=True):
         axes = tuple(range(2, part.ndim))
         low, high = part.min(axis=axes), part.max(axis=axes)

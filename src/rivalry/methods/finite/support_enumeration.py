@@ -134,7 +134,7 @@ def _on_supports(tables: ndarray, sizes: tuple[int, ...], supports: list[Support
     mixing = np.array([[p for p, played in enumerate(s) if len(played) > 1] for s in supports])
     parts = []
     for i, players in enumerate(mixing.T):
-        tables_of_supports = np.zeros((len(supports), *sizes), dtype=complex)
+        tables_of_supports = np.zeros((len(supports), *sizes), complex)
         for k, support in enumerate(supports):
             tables_of_supports[k] = tables[players[k]][np.ix_(*support)].reshape(sizes)
         base, others_rows = np.split(tables_of_supports, [1], axis=1 + i)
@@ -229,8 +229,8 @@ def _products(system: _System, z: ndarray) -> tuple[ndarray, ndarray]:
     """Return the start system: products of a form in each other player's coordinates."""
     degrees = [size - 1 for size in system.sizes]
     cuts = np.concatenate([[0], np.cumsum(degrees)])
-    value = np.ones((len(z), cuts[-1]), dtype=complex)
-    slope = np.zeros((len(z), cuts[-1], cuts[-1]), dtype=complex)
+    value = np.ones((len(z), cuts[-1]), complex)
+    slope = np.zeros((len(z), cuts[-1], cuts[-1]), complex)
     for i in range(len(degrees)):
         rows = slice(cuts[i], cuts[i + 1])
         opponents = [j for j in range(len(degrees)) if j != i]
@@ -253,8 +253,8 @@ def _indifference(system: _System, z: ndarray) -> tuple[ndarray, ndarray]:
     cuts = np.concatenate([[0], np.cumsum([size - 1 for size in sizes])])
     coordinates = [z[:, cuts[j] : cuts[j + 1]] for j in range(len(sizes))]
     x = [np.concatenate([1.0 - part.sum(axis=1, keepdims=True), part], axis=1) for part in coordinates]
-    value = np.zeros((len(z), cuts[-1]), dtype=complex)
-    slope = np.zeros((len(z), cuts[-1], cuts[-1]), dtype=complex)
+    value = np.zeros((len(z), cuts[-1]), complex)
+    slope = np.zeros((len(z), cuts[-1], cuts[-1]), complex)
     for i, table in enumerate(system.tables):
         rows = slice(cuts[i], cuts[i + 1])
         for j in range(len(sizes)):

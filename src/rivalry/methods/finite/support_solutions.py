@@ -122,7 +122,7 @@ def solutions(supports: Supports, support: ndarray, x: ndarray, known_solutions:
     solution_boxes = Solutions(support, x, np.full_like(x, SAME_SOLUTION), np.zeros(len(x)))
     support, x = (part[_new(solution_boxes, known_solutions)] for part in (support, x))
     if not len(x):
-        return known_solutions.take(np.zeros(0, dtype=int))
+        return known_solutions.take(np.zeros(0, int))
     proof = _Proof(supports, support, x)
     radii = proof.alone()
     proved = np.flatnonzero(radii > 0)
@@ -210,7 +210,7 @@ class _Proof:
 def judge(supports: Supports, solved: Solutions) -> ndarray:
     """Return the verdict on solutions: `EQUILIBRIUM`, `NONE` or `TIED`."""
     x = Bounds(solved.x, solved.radius)
-    played = np.zeros((len(supports.sizes), max(supports.sizes)), dtype=bool)
+    played = np.zeros((len(supports.sizes), max(supports.sizes)), bool)
     for player, k in enumerate(supports.sizes):
         played[player, :k] = True
     low, high = (np.where(played, x.mid + sign * x.radius, 1.0) for sign in (-1, 1))
@@ -253,7 +253,7 @@ def judge_fractions(game: Differences, actions: list[ndarray], x: ndarray, radiu
 
 def _new(candidates: Solutions, known_solutions: Solutions) -> ndarray:
     """Return the mask of new solutions, neither known ones nor before in the list: boxes do not meet."""
-    new = np.ones(len(candidates.support), dtype=bool)
+    new = np.ones(len(candidates.support), bool)
     for k in range(len(new)):
         for solutions_before, upto in ((known_solutions, len(known_solutions.support)), (candidates, k)):
             on_support = np.flatnonzero(solutions_before.support[:upto] == candidates.support[k])

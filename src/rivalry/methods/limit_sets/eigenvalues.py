@@ -43,7 +43,7 @@ def spectra(
     >>> spectrum.scan_stable.values.tolist()
     [True, False]
     """
-    at = np.asarray(values, dtype=float)
+    at = np.asarray(values, float)
     if at.ndim != 1 or len(at) < 2 or not np.isfinite(at).all():
         raise ValueError(f"values: {values!r} must be at least two finite numbers")
     family = ParametrisedGame(game, parameter, float(at.min()), float(at.max()))

@@ -46,7 +46,7 @@ PASSING = 1e-6  # of payoff scales per width: with a larger pull, a motion may o
 NEWTON_STEPS = 30
 NO_SIGN = 1e-12  # relative: smaller eigenvalues have no sign
 
-_NONE = np.zeros(0, dtype=complex)
+_NONE = np.zeros(0, complex)
 
 
 def analyse(
@@ -245,7 +245,7 @@ def _polish(games: Together, x: ndarray, motion: Motion, units: ndarray, *, idle
 
     With ``idle`` entries of a box without any slope or curvature are fixed.
     """
-    local, going = _local(games, x, motion), np.ones(len(games), dtype=bool)
+    local, going = _local(games, x, motion), np.ones(len(games), bool)
     for _ in range(NEWTON_STEPS):
         # beyond the tolerance the last steps are cheap, and leave only rounding
         going &= ~(_largest_gradient(local, units) <= 1e-4 * POLISHED)
@@ -316,7 +316,7 @@ def _eigenvalues_on(directions: ndarray, derivative: ndarray) -> ndarray:
 
 
 def _spectrum(entries: int, values: ndarray) -> Record:
-    padded = np.full(entries, np.nan, dtype=complex)
+    padded = np.full(entries, np.nan, complex)
     padded[: len(values)] = values
     has_values = bool(len(values))
     return {

@@ -56,14 +56,14 @@ def inverse_temperature(game: PopulationGame, beta: object, sharpness: float) ->
     if beta is not None:
         return beta
     types = state_types(game)
-    scales = jnp.broadcast_to(jnp.asarray(payoff_scale(game), dtype=float), (int(types.max()) + 1,))
+    scales = jnp.broadcast_to(jnp.asarray(payoff_scale(game), float), (int(types.max()) + 1,))
     # a type's scale is of discounted sums, which are 1 / (1 - discount) times those of a period
     return sharpness / jnp.max(scales[types] * (1 - jnp.asarray(game.discount)))
 
 
 def rule(beta: object, exploration: object = 0.0, regularised: object = False) -> LogitRule:
     """Return a `LogitRule` of arrays."""
-    return LogitRule(*(jnp.asarray(part, dtype=float) for part in (beta, exploration, regularised)))
+    return LogitRule(*(jnp.asarray(part, float) for part in (beta, exploration, regularised)))
 
 
 def bonus(pi: Policy, by: LogitRule) -> Values:

@@ -89,13 +89,13 @@ def at(beta: object, step: object) -> Scalar:
     >>> [round(float(at({"kind": "power", "first": 2.0, "last": 10.0, "power": 0.5}, t)), 9) for t in (3, 99)]
     [4.0, 10.0]
     """
-    t = jnp.asarray(step, dtype=float)
+    t = jnp.asarray(step, float)
     if not isinstance(beta, Mapping):
-        return jnp.asarray(beta, dtype=float)
+        return jnp.asarray(beta, float)
     if beta["kind"] == "stages":
-        values = jnp.stack([jnp.asarray(value, dtype=float) for _, value in beta["stages"]])
+        values = jnp.stack([jnp.asarray(value, float) for _, value in beta["stages"]])
         return values[jnp.sum(t >= jnp.asarray(_changes(beta)))]
-    begin, end = (jnp.asarray(beta[key], dtype=float) for key in ("first", "last"))
+    begin, end = (jnp.asarray(beta[key], float) for key in ("first", "last"))
     if beta["kind"] == "power":
         return jnp.minimum(begin * (1 + t) ** beta["power"], end)
     part = t / beta["steps"]
@@ -117,8 +117,8 @@ def final_beta(beta: object) -> Scalar:
     10.0
     """
     if not isinstance(beta, Mapping):
-        return jnp.asarray(beta, dtype=float)
-    return jnp.asarray(beta["stages"][-1][1] if beta["kind"] == "stages" else beta["last"], dtype=float)
+        return jnp.asarray(beta, float)
+    return jnp.asarray(beta["stages"][-1][1] if beta["kind"] == "stages" else beta["last"], float)
 
 
 def over(beta: object, step: object) -> Bool[Array, ""]:
@@ -131,7 +131,7 @@ def over(beta: object, step: object) -> Bool[Array, ""]:
     """
     if not isinstance(beta, Mapping):
         return jnp.asarray(True)
-    t = jnp.asarray(step, dtype=float)
+    t = jnp.asarray(step, float)
     if beta["kind"] == "stages":
         return jnp.all(t >= jnp.asarray(_changes(beta)))
     return at(beta, t) == final_beta(beta) if beta["kind"] == "power" else t >= beta["steps"]

@@ -75,7 +75,7 @@ def each_player(name: str, value: object, players: int, kind: type = float) -> n
     if isinstance(value, list | tuple | ndarray) and np.shape(value) not in ((), (players,)):
         noun = "numbers" if kind is float else "values"
         raise ValueError(f"{name}: {np.size(value)} {noun} must be {players}, one per player")
-    return np.array(np.broadcast_to(np.asarray(value, dtype=kind), (players,)))
+    return np.array(np.broadcast_to(np.asarray(value, kind), (players,)))
 
 
 def ends_of(name: str, table: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -115,4 +115,4 @@ class PeriodQLearning(QLearning):
     def _discount(self) -> Any:
         if self.gamma is None:
             return UNDISCOUNTED
-        return np.minimum(np.asarray(self.gamma, dtype=float), UNDISCOUNTED).tolist()
+        return np.minimum(np.asarray(self.gamma, float), UNDISCOUNTED).tolist()

@@ -39,7 +39,7 @@ def nearest_grid_points(world: Tabulated | RepeatedWorld | TabulatedGame, start:
 
     Raises `ValueError`, with the nearest grid point, for a profile that is off the grid.
     """
-    x = np.asarray(start, dtype=float).reshape(len(world.action_grid), -1)
+    x = np.asarray(start, float).reshape(len(world.action_grid), -1)
     away = np.sum((world.action_grid - x[:, None]) ** 2, axis=2)
     indices = np.nanargmin(away, axis=1)
     for player, place in enumerate(indices):
@@ -49,7 +49,7 @@ def nearest_grid_points(world: Tabulated | RepeatedWorld | TabulatedGame, start:
             raise ValueError(
                 f"start[{player}]: {position} is off the grid; the nearest grid point is {nearby}"
             )
-    return np.asarray(indices, dtype=int)
+    return np.asarray(indices, int)
 
 
 def off_centre(world: Tabulated) -> ndarray:
@@ -97,7 +97,7 @@ def commonest(policies: ndarray) -> tuple[ndarray, ndarray]:
     """
     if len(policies) == 1:
         return policies[0].copy(), np.ones(policies.shape[1])
-    modal, share = np.zeros(policies.shape[1:], dtype=policies.dtype), np.zeros(policies.shape[1])
+    modal, share = np.zeros(policies.shape[1:], policies.dtype), np.zeros(policies.shape[1])
     for player in range(policies.shape[1]):
         rows, counts = np.unique(policies[:, player], axis=0, return_counts=True)
         modal[player] = rows[counts.argmax()]
@@ -109,7 +109,7 @@ def spread(world: Tabulated) -> ndarray:
     """Return grid points evenly spread over each grid, ``[player]``: the default start of roll-outs."""
     sizes = world.tables.sizes
     share = (np.arange(len(sizes)) + 0.5) / len(sizes)
-    return np.asarray(np.rint(share * (sizes - 1)), dtype=int)
+    return np.asarray(np.rint(share * (sizes - 1)), int)
 
 
 def record(world: Tabulated, rule: LearningRule, learners: dict[str, ndarray]) -> Record:

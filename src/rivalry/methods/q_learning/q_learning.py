@@ -205,7 +205,7 @@ class QLearning(BaseLearner):
         return int(self._lengths.sum()) * (self.trials if self.carry_tables else 1)
 
     def begin(self, world: Tabulated, stream: SeedSequence) -> Session:
-        return self._begin(world, stream, np.full(len(world.tables.sizes), -1, dtype=int))
+        return self._begin(world, stream, np.full(len(world.tables.sizes), -1, int))
 
     def begin_at(self, world: Tabulated, stream: SeedSequence, start: object) -> Session:
         """Return a session whose epochs begin at the profile ``start`` [player axis].
@@ -271,15 +271,15 @@ class QLearning(BaseLearner):
         session = {
             "values": values,
             "stream": streams,
-            "clock": np.zeros((trials, 3), dtype=int),
-            "recent": np.zeros((trials, ago, players + 1), dtype=int),
-            "pending": np.full((trials, players, 2), -1, dtype=int),
+            "clock": np.zeros((trials, 3), int),
+            "recent": np.zeros((trials, ago, players + 1), int),
+            "pending": np.full((trials, players, 2), -1, int),
             "owed": np.zeros((trials, players, 2)),
-            "visits": np.zeros(shape[:3], dtype=int),
+            "visits": np.zeros(shape[:3], int),
             "tally": np.zeros((trials, players)),
-            "noted": np.zeros(trials, dtype=int),
+            "noted": np.zeros(trials, int),
             "reward_curve": np.zeros((trials, samples, players)),
-            "place_curve": np.zeros((trials, samples, players), dtype=int),
+            "place_curve": np.zeros((trials, samples, players), int),
             "begin": start,
             "unit": np.array([_unit(world) if self.reward == "normalised" else 1.0]),
         }
@@ -315,13 +315,13 @@ class QLearning(BaseLearner):
         return LearningRule(
             alpha=each_player("step_size", step_size_of(self.step_size)["value"], players),
             gamma=each_player("gamma", self._discount(), players),
-            epsilon_low=np.array([table.get("end", table["start"]) for table in tables], dtype=float),
-            epsilon_high=np.array([table["start"] for table in tables], dtype=float),
+            epsilon_low=np.array([table.get("end", table["start"]) for table in tables], float),
+            epsilon_high=np.array([table["start"] for table in tables], float),
             temperature=warmth,
             unit=float(session["unit"][0]),
             exploration=np.array([EXPLORATIONS.index(word) for word in schedules]),
             target=np.array([TARGETS.index(word) for word in words]),
-            greedy=np.array([table["kind"] == "greedy" for table in tables], dtype=int),
+            greedy=np.array([table["kind"] == "greedy" for table in tables], int),
             asynchronous=int(self.update == "sequential"),
             begin=session["begin"],
             lengths=self._lengths,
@@ -336,7 +336,7 @@ class QLearning(BaseLearner):
         """Return the number of steps of each epoch."""
         if not isinstance(self.episodes, dict):
             check_whole("episodes", self.episodes)
-            return np.full(self.epochs, self.episodes, dtype=int)
+            return np.full(self.epochs, self.episodes, int)
         low, high = ends_of("episodes", self.episodes)
         check_whole("episodes.max", high)
         return reverse_cosine_steps(low, high, self.epochs, np.arange(self.epochs))

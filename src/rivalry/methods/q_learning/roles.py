@@ -76,7 +76,7 @@ def role_table(
 
 def _role(tables: FiniteGame, player: int, name: str, table: dict[str, Any]) -> Role:
     count, size = int(states(tables)[player]), int(tables.sizes[player])
-    kind, policy = table["kind"], np.zeros(count, dtype=int)
+    kind, policy = table["kind"], np.zeros(count, int)
     if kind in (LEARNS, RANDOM):
         return Role(kind, policy)
     if kind == "oracle":

@@ -78,7 +78,7 @@ def discounts(game: Playable, gamma: Any) -> np.ndarray:
     """
     usual = oracles.discount_factors(game) if oracles.discount_factors.knows(game) else USUAL_GAMMA
     rates = usual if gamma is None else gamma
-    factors = each_player("gamma", np.asarray(rates, dtype=float), game.space.shape[0])
+    factors = each_player("gamma", np.asarray(rates, float), game.space.shape[0])
     growth = float(oracles.payoff_growth(game))
     for player, factor in enumerate(factors):
         if not 0 <= factor * (1 + growth) < 1:

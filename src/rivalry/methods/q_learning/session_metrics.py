@@ -53,7 +53,7 @@ def gains(world: RepeatedWorld, payoff: ndarray, zero: float | None) -> Record:
     except ValueError as error:  # no equilibrium, no joint maximum, or one that is both
         warnings.warn(f"{error}; gains are left out", stacklevel=2)
         return {}
-    nash, joint, critical = (np.asarray(part, dtype=float) for part in bounds)
+    nash, joint, critical = (np.asarray(part, float) for part in bounds)
     zero_payoff = nash if zero is None else np.full_like(nash, zero)
     profit_gains = (payoff - zero_payoff) / (joint - zero_payoff)
     pooled = (payoff.mean(axis=1) - zero_payoff.mean()) / (joint.mean() - zero_payoff.mean())
@@ -262,9 +262,9 @@ def focal_patterns(tables: FiniteGame, greedy_policies: ndarray) -> Record:
     )
     if not by_chance(tables) or blind or np.any(tables.sizes != size):
         return {}
-    focal: ndarray = np.ones((len(greedy_policies), natures, size), dtype=bool)
+    focal: ndarray = np.ones((len(greedy_policies), natures, size), bool)
     for player, slots in enumerate(slots_of_players):
-        state = np.zeros((natures, size), dtype=int)
+        state = np.zeros((natures, size), int)
         for player_seen, _ in slots:
             state = state * sizes[player_seen] + (
                 np.arange(natures)[:, None] if player_seen == players else np.arange(size)
@@ -332,7 +332,7 @@ def marks(world: RepeatedWorld, roles: list[Role], sessions: int, expected: int,
     with suppress(ValueError):  # too many joint states to enumerate
         if count and sessions * whole_states(world.tables).size <= MOST:
             return np.unique(np.geomspace(FIRST, expected, count).astype(np.int64))
-    return np.zeros(0, dtype=int)
+    return np.zeros(0, int)
 
 
 def note(world: RepeatedWorld, session: Session, curve: ndarray) -> None:

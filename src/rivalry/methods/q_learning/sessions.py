@@ -43,7 +43,7 @@ def initial_session(
     values = np.array(np.broadcast_to(low, (sessions, int(value_from[-1]))))
     if not np.array_equal(low, high):
         values = low + (high - low) * draws.uniforms(streams, int(value_from[-1]))
-    greedy = np.zeros((sessions, int(state_from[-1])), dtype=np.int16)
+    greedy = np.zeros((sessions, int(state_from[-1])), np.int16)
     runner = np.full(greedy.shape, -np.inf)
     for player, role in enumerate(roles):
         columns = slice(state_from[player], state_from[player + 1])
@@ -60,14 +60,14 @@ def initial_session(
         "greedy": greedy,
         "runner": runner,
         "stream": streams,
-        "clock": np.zeros((sessions, 3), dtype=int),
+        "clock": np.zeros((sessions, 3), int),
         "recent": _past_rounds(tables, streams, depth, start),
-        "pending": np.full((sessions, players, 2), -1, dtype=int),
+        "pending": np.full((sessions, players, 2), -1, int),
         "owed": np.zeros((sessions, players, 2)),
         "level": np.zeros((sessions, players)),
         "tally": np.zeros((sessions, players)),
-        "counts": np.zeros((sessions, tables.payoff.shape[2] if counted else 0), dtype=int),
-        "plays": np.zeros((sessions, int(value_from[-1]) if plays else 0), dtype=int),
+        "counts": np.zeros((sessions, tables.payoff.shape[2] if counted else 0), int),
+        "plays": np.zeros((sessions, int(value_from[-1]) if plays else 0), int),
     }
 
 
@@ -94,7 +94,7 @@ def _past_rounds(tables: FiniteGame, streams: ndarray, depth: int, start: ndarra
     players = len(tables.sizes)
     sizes = np.array(observed_sizes(tables)[: players + 1])
     uniforms = draws.uniforms(streams, depth * (players + 1)).reshape(len(streams), depth, players + 1)
-    recent = np.zeros((len(streams), depth, players + 2), dtype=int)
+    recent = np.zeros((len(streams), depth, players + 2), int)
     recent[..., : players + 1] = np.minimum((uniforms * sizes).astype(np.int64), sizes - 1)
     if start is not None:
         recent[..., :players] = start
@@ -133,7 +133,7 @@ def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
         slots[1 - leader] = slots[1 - leader][:-1]
     if any(ago != 1 or player_seen == 2 for row in slots for player_seen, ago in row):
         return None
-    look = np.zeros((2, tables.payoff.shape[2]), dtype=int)
+    look = np.zeros((2, tables.payoff.shape[2]), int)
     joint, sizes = np.indices(tuple(tables.sizes)).reshape(2, -1), observed_sizes(tables)
     for player, row in enumerate(slots):
         for player_seen, _ in row:
@@ -143,7 +143,7 @@ def pair_of(tables: FiniteGame, rule: SessionRule) -> Pair | None:
     return Pair(
         payoff=tables.payoff[0],
         look=look,
-        signal=tables.signal[0] if tables.signal.size else np.zeros(0, dtype=int),
+        signal=tables.signal[0] if tables.signal.size else np.zeros(0, int),
         sizes=tables.sizes,
         plain=int(np.all(look == np.arange(look.shape[1]))),
         turns=int(turns),
@@ -178,9 +178,7 @@ def advance_sessions(tables: FiniteGame, rule: SessionRule, session: Session, st
 def policies(tables: FiniteGame, session: Session) -> ndarray:
     """Return the greedy actions ``[session player state]``, 0 beyond a player's number of states."""
     state_counts = states(tables)
-    greedy_policies = np.zeros(
-        (len(session["greedy"]), len(state_counts), int(state_counts.max())), dtype=int
-    )
+    greedy_policies = np.zeros((len(session["greedy"]), len(state_counts), int(state_counts.max())), int)
     for player, (begin, count) in enumerate(zip(offsets(state_counts)[:-1], state_counts, strict=True)):
         greedy_policies[:, player, :count] = session["greedy"][:, begin : begin + count]
     return greedy_policies

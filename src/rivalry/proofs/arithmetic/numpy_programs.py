@@ -599,7 +599,7 @@ def _lu(op: Equation) -> Call:
         a = np.array(a)
         size, batch = min(a.shape[-2:]), a.shape[:-2]
         permutation = np.broadcast_to(np.arange(a.shape[-2]), (*batch, a.shape[-2])).copy()
-        pivots = np.zeros((*batch, size), dtype=np.int32)
+        pivots = np.zeros((*batch, size), np.int32)
         for k in range(size):
             pivot = k + np.argmax(np.abs(a[..., k:, k]), axis=-1)
             pivots[..., k] = pivot

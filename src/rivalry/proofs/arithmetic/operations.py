@@ -232,7 +232,7 @@ def operations(
     shifts = [jnp.zeros(part.shape) for part in shapes]
     program = jax.make_jaxpr(lambda y: traced.call(shifts, y)[0])(example)
     tape = Operations(largest, ends)
-    places = np.array([tape.node("x", k) for k in range(len(example))], dtype=object)
+    places = np.array([tape.node("x", k) for k in range(len(example))], object)
     for k, value in (values or {}).items():
         places[k] = tape.number(value)
     (result,) = _read(tape, program, [_Places(places)])
@@ -420,7 +420,7 @@ def _product(tape: Operations, a: ndarray, b: ndarray, numbers: Any) -> ndarray:
         return flat.reshape([int(np.prod(shape, dtype=int)) for shape in shapes]), (*shapes[0], *shapes[1])
 
     (rows_a, shape_a), (rows_b, shape_b) = rows(a, batch_a, sum_a), rows(b, batch_b, sum_b)
-    products = np.empty((rows_a.shape[0], rows_a.shape[1], rows_b.shape[1]), dtype=object)
+    products = np.empty((rows_a.shape[0], rows_a.shape[1], rows_b.shape[1]), object)
     for n, i, j in np.ndindex(products.shape):
         terms = [tape.apply("mul", x, y) for x, y in zip(rows_a[n, i], rows_b[n, j], strict=True)]
         products[n, i, j] = reduce(lambda x, y: tape.apply("add", x, y), terms) if terms else tape.number(0.0)
@@ -487,7 +487,7 @@ def _choice(tape: Operations, test: Any, yes: int, no: int) -> int:
 
 
 def _array(shape: Any, entry: Callable[..., Any]) -> ndarray:
-    array = np.empty(shape, dtype=object)
+    array = np.empty(shape, object)
     for k in np.ndindex(array.shape):
         array[k] = entry(k)
     return array
@@ -569,7 +569,7 @@ def _scan(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     carry, columns = scan.unrolled(operands, partial(_read, tape, scan.body), _row)
     shapes = [variable.aval.shape for variable in equation.outvars[scan.carried :]]
     stacked = [
-        np.array([place for row in column for place in _places(tape, row).flat], dtype=object).reshape(shape)
+        np.array([place for row in column for place in _places(tape, row).flat], object).reshape(shape)
         for column, shape in zip(columns, shapes, strict=True)
     ]
     return [*carry, *map(_Places, stacked)]

@@ -57,7 +57,7 @@ class Shifted(NamedTuple):
         """True if the function's own shifts certainly are finite, for arguments in intervals."""
         shifts, _ = enclose(self.shifts, *self.examples)(*arguments)
         finite = [jnp.all(jnp.isfinite(shift.low) & jnp.isfinite(shift.high)) for shift in shifts]
-        return jnp.all(jnp.asarray(finite, dtype=bool))
+        return jnp.all(jnp.asarray(finite, bool))
 
 
 def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) -> Shifted:
@@ -366,9 +366,7 @@ def _combined(a: object, b: object, sign: int, product: bool, shape: Any) -> _Fo
     """Return the form of a sum or difference, or of a product or quotient."""
     degrees, entries = [], []
     for operand in (a, b):
-        form = (
-            operand if isinstance(operand, _Form) else _Form(product, np.zeros(()), np.zeros((), dtype=int))
-        )
+        form = operand if isinstance(operand, _Form) else _Form(product, np.zeros(()), np.zeros((), int))
         if form.product != product:
             raise _Formless
         degrees.append(np.broadcast_to(form.degree, shape))

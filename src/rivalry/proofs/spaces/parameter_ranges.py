@@ -95,7 +95,7 @@ def on_ranges(game: object, where: Mapping[str, Iterable[float]]) -> GameOnRange
         ends.append((low, high))
     edges = np.array(ends)
     ranges = Ranges(edges[:, 0], edges[:, 1], ParameterPlaces(tuple(places)))
-    plain = GameOnRanges(variable_game, tuple(where), ranges, np.zeros(0, dtype=int))
+    plain = GameOnRanges(variable_game, tuple(where), ranges, np.zeros(0, int))
     samples = [_generic(len(ends), k) for k in range(len(GENERIC))]
     labels_at_samples = np.stack([exchangeable_labels(plain.at(parts)) for parts in samples])
     # exchangeable at all of these values
