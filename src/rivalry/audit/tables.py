@@ -337,7 +337,7 @@ def table_gain(table: PriceTable) -> TableGain:
     tables, market = table.world.tables, table.market
     play = fixed_play(tables, table.policy[None])
     recent = np.full((1, max(table.memory, 1), market.players), table.start)
-    cycles = limit_cycles(tables, table.policy[None], np.atleast_1d(play.whole.number(recent)))
+    cycles = limit_cycles(tables, table.policy[None], np.atleast_1d(play.states.number(recent)))
     length = int(cycles.length[0])
     visited = cycles.state[0, :length]
     gains = []

@@ -160,7 +160,7 @@ def _judge(
     # a gain is small beside what best responses win, or beside the payoff, not beside a ruin that they avoid
     limits = np.fmax(np.where(np.isfinite(bound), bound, regret), np.abs(current_payoffs))
     sizes = np.array([stake.unit for stake in stakes])
-    stakes = [stake.capped(most) for stake, most in zip(stakes, limits, strict=True)]
+    stakes = [stake.capped(limit) for stake, limit in zip(stakes, limits, strict=True)]
     at_stake, play = (np.array([getattr(stake, name) for stake in stakes]) for name in ("choice", "play"))
     rounded = ROUNDING * (np.maximum(np.abs(best_payoffs), np.abs(current_payoffs)) + sizes + play)
     rounded = np.where(np.isfinite(rounded), np.maximum(rounded, VANISHING), 0.0)

@@ -84,12 +84,12 @@ class Stake(NamedTuple):
         """The unit of the tolerance of an equilibrium."""
         return max(self.choice, PLAY_SHARE * self.play, self.dominated)
 
-    def capped(self, most: float) -> Stake:
+    def capped(self, limit: float) -> Stake:
         """The stake in which choices that nobody would make count for at most this payoff.
 
         They may be ruinous, and beside ruin any gain is small.
         """
-        dominated = min(self.dominated, most)
+        dominated = min(self.dominated, limit)
         choice = dominated if self.choice == self.dominated else self.choice
         return self._replace(choice=choice, dominated=dominated)
 

@@ -153,9 +153,9 @@ class GameTree(NamedTuple):
 
 
 def reduced_plans(
-    sizes: Sequence[int], entries: Mapping[int, Collection[Way]], most: int
+    sizes: Sequence[int], entries: Mapping[int, Collection[Way]], max_plans: int
 ) -> list[dict[int, int]] | None:
-    """Plans of a player: a move at every information set that its own moves reach; None for more than most.
+    """Plans of a player: a move at every information set that its own moves reach; None for too many.
 
     ``sizes [set]`` are numbers of moves, ``entries`` the player's own moves before the nodes of each set.
 
@@ -165,7 +165,7 @@ def reduced_plans(
     before = {number: [set(way) for way in ways] for number, ways in entries.items()}
     plans, todo = list[dict[int, int]](), [dict[int, int]()]
     while todo:
-        if len(plans) + len(todo) > most:
+        if len(plans) + len(todo) > max_plans:
             return None
         plan = todo.pop()
         open_sets = (k for k in before if k not in plan and any(plan.items() >= way for way in before[k]))

@@ -123,7 +123,7 @@ def _recent_actions(
     sizes, depth = tuple(play.tables.sizes), recent.shape[1]
     rounds = np.full(1, max(length, depth))
     states, joint = np.zeros((2, 1, rounds[0]), int)
-    for start in play.whole.number(recent):
+    for start in play.states.number(recent):
         begin = np.full(1, start)
         history.walk(*play, *history.nobody(len(sizes)), begin, CYCLE - rounds, rounds, states, joint)
         actions = np.stack(np.unravel_index(joint[0], sizes), axis=-1)  # [round player]

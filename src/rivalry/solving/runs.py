@@ -49,7 +49,7 @@ class Path:
     """The recorded path of a run: arrays ``[row ..]`` of each of `SERIES`, in parts."""
 
     series: dict[str, list[ndarray]]
-    most: int  # rows
+    max_rows: int
     stride: int = 1  # steps per row
 
     @classmethod
@@ -68,29 +68,29 @@ class Path:
         for name, series in zip(SERIES, recorded, strict=True):
             self.series[name].append(series[new])
         length = sum(map(len, self.series["steps"]))
-        if length > self.most:
+        if length > self.max_rows:
             # the last row is the current profile
             keep = np.union1d(np.arange(0, length, 2), [length - 1])
-            self.series = {name: [series[keep]] for name, series in self.whole().items()}
+            self.series = {name: [series[keep]] for name, series in self.arrays().items()}
             self.stride *= 2
 
-    def whole(self) -> dict[str, ndarray]:
+    def arrays(self) -> dict[str, ndarray]:
         """Return the arrays."""
         return {name: np.concatenate(parts) for name, parts in self.series.items()}
 
     def saved(self, prefix: str) -> dict[str, ndarray]:
         """Return the arrays of a checkpoint, whose names begin with ``prefix``."""
-        arrays = self.whole() | {"stride": np.asarray(self.stride)}
+        arrays = self.arrays() | {"stride": np.asarray(self.stride)}
         return {f"{prefix}{name}": array for name, array in arrays.items()}
 
     def restored(self, saved: Mapping[str, ndarray], prefix: str) -> Path:
         """Return the path that `saved` stored."""
         series = {name: [saved[f"{prefix}{name}"]] for name in SERIES}
-        return Path(series, self.most, int(saved[f"{prefix}stride"]))
+        return Path(series, self.max_rows, int(saved[f"{prefix}stride"]))
 
     def record(self, game: Playable, method: BaseMethod, carry: Carry) -> Record:
         """Record of the path: profiles, steps, and the method's times and residuals."""
-        arrays, record = self.whole(), Record()
+        arrays, record = self.arrays(), Record()
         record["path"] = (("step", *profile_dims(game)), arrays["rows"])
         record["path_step"] = (("step",), arrays["steps"])
         diagnostics = method.diagnostics(carry.state)

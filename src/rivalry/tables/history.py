@@ -153,7 +153,7 @@ class FixedPlay(NamedTuple):
     """Play by fixed policies in several sessions: the first arguments of all kernels that follow it."""
 
     tables: FiniteGame
-    whole: Whole
+    states: Whole
     policies: PolicyMoves
 
 
@@ -163,11 +163,11 @@ def fixed_play(tables: FiniteGame, policies: object, cycles: Cycles | None = Non
     Raises `ValueError` for invalid policies, for games without full states (`whole_states`), and for
     ``cycles`` of another number of sessions.
     """
-    whole, moves = whole_states(tables), checked_policies(tables, policies, sessions=True)[..., None]
+    states, moves = whole_states(tables), checked_policies(tables, policies, sessions=True)[..., None]
     if cycles is not None and len(cycles.state) != len(moves):
         sessions = f"must be of {len(moves)}, as policies"
         raise ValueError(f"cycles: of {len(cycles.state)} sessions; {sessions}")
-    return FixedPlay(tables, whole, PolicyMoves(moves, np.ones(moves.shape)))
+    return FixedPlay(tables, states, PolicyMoves(moves, np.ones(moves.shape)))
 
 
 def mixed_play(tables: FiniteGame, chances: ndarray, *, standing: bool = False) -> FixedPlay:
@@ -176,14 +176,14 @@ def mixed_play(tables: FiniteGame, chances: ndarray, *, standing: bool = False) 
     Raises `ValueError` for games without full states, and where a player that observes a choice of the
     current round may see a random one.
     """
-    whole = whole_states(tables, standing=standing)
+    states = whole_states(tables, standing=standing)
     width = max(1, int((chances > 0).sum(axis=3).max(initial=1)))
-    if width > 1 and np.any(whole.now):
+    if width > 1 and np.any(states.now):
         rule = "must be 0 or 1 where a player observes an action of the current round"
         raise ValueError(f"policy: probabilities {rule}")
     moves = np.argsort(-chances, axis=3, kind="stable")[..., :width]
     policies = PolicyMoves(np.ascontiguousarray(moves), np.take_along_axis(chances, moves, axis=3))
-    return FixedPlay(tables, whole, policies)
+    return FixedPlay(tables, states, policies)
 
 
 class Cycles(NamedTuple):
@@ -251,14 +251,14 @@ def limit_cycles(tables: FiniteGame, policies: object, start: object) -> Cycles:
     begin = np.asarray(start)
     if begin.shape != play.policies.moves.shape[:1] or begin.dtype.kind not in "iu":
         raise ValueError(f"start: {begin.dtype} of shape {begin.shape} must be whole numbers, one a session")
-    if np.any((begin < 0) | (begin >= play.whole.size)):
-        raise ValueError(f"start: must be in 0..{play.whole.size - 1}")
+    if np.any((begin < 0) | (begin >= play.states.size)):
+        raise ValueError(f"start: must be in 0..{play.states.size - 1}")
     begin = np.array(begin, int)
     if by_chance(tables):
         return _long_runs(play, begin)
     onset, length = np.zeros_like(begin), np.zeros_like(begin)
     acts, free = history.nobody(len(tables.sizes))
-    visited_at = np.full(play.whole.size, -1, int)
+    visited_at = np.full(play.states.size, -1, int)
     history.cycles(*play, acts, free, begin, visited_at, onset, length)
     state, joint = np.full((2, len(begin), int(length.max(initial=0))), -1, int)
     history.walk(*play, acts, free, begin, onset, length, state, joint)
@@ -346,14 +346,14 @@ def _strides_of(sizes: ndarray) -> ndarray:
 
 def _mean_payoff(play: FixedPlay, state: ndarray, joint: ndarray, weight: ndarray) -> ndarray:
     """Return the mean payoff ``[session player]``, weighted over turns; padded turns have weight 0."""
-    paid = play.tables.payoff[state // play.whole.histories % play.whole.natures, :, joint]
+    paid = play.tables.payoff[state // play.states.histories % play.states.natures, :, joint]
     return (paid * weight[..., None]).sum(axis=1)
 
 
 def _long_runs(play: FixedPlay, start: ndarray) -> Cycles:
     """Return `Cycles` of a stochastic nature."""
     sessions = zip(play.policies.moves, start.tolist(), strict=True)
-    chains = [_long_run(play.tables, play.whole, *session) for session in sessions]
+    chains = [_long_run(play.tables, play.states, *session) for session in sessions]
     length = np.array([len(state) for state, _, _ in chains], int)
     longest = int(length.max(initial=0))
     state, joint = np.full((2, len(chains), longest), -1, int)

@@ -51,7 +51,7 @@ def _static_best(play: FixedPlay, player: int) -> ndarray:
     from rivalry.tables.kernels import departures, history
 
     number_of("player", player, len(play.tables.sizes))
-    action_by_state = np.zeros((len(play.policies.moves), play.whole.size), int)
+    action_by_state = np.zeros((len(play.policies.moves), play.states.size), int)
     tie = TIE * float(np.abs(play.tables.payoff[:, player]).max())
     departures.static_best(*play, *history.nobody(len(play.tables.sizes)), player, tie, action_by_state)
     return action_by_state
@@ -138,7 +138,7 @@ def deviations(
         plan = departures.Departure(player, forced, count, float(gamma), value, cycles.state)
         paths, pays = np.zeros((2, len(value), horizon, len(tables.sizes)))
         gain, back = np.full(cycles.state.shape, np.nan), np.full(cycles.state.shape, -1, int)
-        cycle = np.full(play.whole.size, -1, int)
+        cycle = np.full(play.states.size, -1, int)
         arrays = (plan, values, cycle, departures.Followed(paths, pays, gain, back))
         departures.deviate(*play, *history.nobody(len(tables.sizes)), *arrays)
         responses.append((paths, pays, gain, back))

@@ -113,7 +113,7 @@ def responses_to(
             raise ValueError(f"discount: {discount!r} must be in [0, 1)")
     check_word("paid", paid, ("round", "move"))
     play = mixed_play(tables, np.stack(policies), standing=True)
-    shape = (len(policies), play.whole.rounds, -1)
+    shape = (len(policies), play.states.rounds, -1)
     columns = []
     for player, discount in discounts.items():
         values = values_in(play, player, discount, paid)

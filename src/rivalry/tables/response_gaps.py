@@ -137,7 +137,7 @@ def gaps(tables: FiniteGame, policies: object, gamma: object, cycles: Cycles | N
     players = len(tables.sizes)
     rates = np.broadcast_to(np.asarray(gamma, float), (players,))
     columns_by_player = [
-        _player_gaps(play.whole, values_in(play, player, float(rates[player])), player, cycles)
+        _player_gaps(play.states, values_in(play, player, float(rates[player])), player, cycles)
         for player in range(players)
     ]
     columns = [np.stack(column, axis=1) for column in zip(*columns_by_player, strict=True)]
@@ -176,28 +176,28 @@ def values_in(play: FixedPlay, player: int, gamma: float, paid: str = "round") -
     """Return `response_values` in play by fixed policies; ``paid`` is as in `best_response`."""
     from rivalry.tables.kernels import history
 
-    tables, whole, (moves, chances) = play
+    tables, states, (moves, chances) = play
     number_of("player", player, len(tables.sizes))
     if not 0 <= gamma < 1:
         raise ValueError(f"gamma[{player}]: {gamma!r} must be in [0, 1)")
     width = (chances > 0).sum(axis=3).max(axis=(0, 2))  # [player]
     width[player] = 1
-    count = int(np.where(whole.moves, width, 1).prod(axis=1).max())
+    count = int(np.where(states.moves, width, 1).prod(axis=1).max())
     branches, actions = count * tables.next_nature.shape[2], int(choices(tables)[player])
-    need = whole.size * actions * branches
+    need = states.size * actions * branches
     if need > MOST_DECISIONS:
         raise ValueError(f"game: {need} decisions to go through; must be at most {MOST_DECISIONS}")
-    counts = np.where(paid == "round", True, whole.moves[:, player])
+    counts = np.where(paid == "round", True, states.moves[:, player])
     payment = Payment(counts.astype(float), np.where(counts, gamma, 1.0))
     room = Outcomes(np.zeros((count, len(width)), int), np.zeros(count))
     terms = branches * moves.shape[3]
     # a sweep takes `terms` steps a state, and a linear system the square of the number of states
-    dense = branches > 1 and whole.size <= MOST_SOLVED and (1 - gamma) * whole.size**2 < SWEEPS * terms
+    dense = branches > 1 and states.size <= MOST_SOLVED and (1 - gamma) * states.size**2 < SWEEPS * terms
     problem = history.decision_problem(
-        whole.size, actions, room, tables.next_nature.shape[2], moves.shape[3], dense=dense
+        states.size, actions, room, tables.next_nature.shape[2], moves.shape[3], dense=dense
     )
     tie = IMPROVEMENT * float(np.abs(tables.payoff[:, player]).max()) / (1 - gamma)
-    value, one_step, response_value = np.zeros((3, len(moves), whole.size))
+    value, one_step, response_value = np.zeros((3, len(moves), states.size))
     action = np.zeros(value.shape, int)
     arrays = (payment, tie, problem, value, one_step, response_value, action)
     history.best_responses(*play, *history.nobody(len(width)), player, *arrays)

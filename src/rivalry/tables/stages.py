@@ -150,7 +150,7 @@ def followers_gap(tables: FiniteGame, policies: object) -> FollowerGaps:
     from rivalry.tables.kernels import departures, history
 
     play = fixed_play(tables, policies)
-    states = play.whole
+    states = play.states
     if states.rounds > 1:
         raise ValueError(f"order: {states.rounds} rounds; must be one, with all players in it")
     follows = states.now[0].any(axis=1)

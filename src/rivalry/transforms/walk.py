@@ -37,15 +37,15 @@ class Walking(NamedTuple):
 class Walks(OneLineRepr, eqx.Module):
     """A game whose players walk; a `MarkovGame`, made by `walks`.
 
-    On a grid a position is ``origin`` plus an integer from 0 to ``most`` times ``unit``, in the coordinates
-    in which a box is searched.
+    On a grid a position is ``origin`` plus an integer from 0 to ``width_in_steps`` times ``unit``, in the
+    coordinates in which a box is searched.
     """
 
     game: Any
     space: Any  # of the moves
     origin: Profile
     unit: Profile
-    most: Profile
+    width_in_steps: Profile
     directions: Float[Array, "player move axis"] | None  # in units; None where moves are continuous
     start: Profile | None
     periods: int | None = static()
@@ -83,10 +83,10 @@ class Walks(OneLineRepr, eqx.Module):
             moves = jnp.take_along_axis(self.directions, x[:, :1, None].astype(int), axis=1)[:, 0]
             # rounded to whole steps, so that rounding errors of positions do not add up over periods
             steps = jnp.round(_count_steps(coordinates, self.origin, self.unit)) + moves
-            stays = jnp.any((steps < 0) | (steps > self.most), axis=1, keepdims=True)
+            stays = jnp.any((steps < 0) | (steps > self.width_in_steps), axis=1, keepdims=True)
             target = self.origin + steps * self.unit
         else:
-            target, end = coordinates + x, self.origin + self.most * self.unit
+            target, end = coordinates + x, self.origin + self.width_in_steps * self.unit
             stays = jnp.any((target < self.origin) | (target > end), axis=1, keepdims=True)
         # the position itself: a change of coordinates there and back may alter its last digit
         return jnp.where(stays, position, _constrain(self.game.space, target))
@@ -97,10 +97,10 @@ class Walks(OneLineRepr, eqx.Module):
             keys = jax.random.split(key, len(space.sizes))
             steps = jnp.stack([self._sample_lattice(k, key) for k, key in enumerate(keys)])
         elif self.directions is not None:
-            steps = jax.random.randint(key, self.most.shape, 0, self.most.astype(int) + 1)
+            steps = jax.random.randint(key, self.width_in_steps.shape, 0, self.width_in_steps.astype(int) + 1)
         else:
-            shares = jax.random.uniform(key, self.most.shape)
-            return _constrain(space, self.origin + self.most * self.unit * shares)
+            shares = jax.random.uniform(key, self.width_in_steps.shape)
+            return _constrain(space, self.origin + self.width_in_steps * self.unit * shares)
         return _constrain(space, self.origin + self.unit * steps)
 
     def _sample_lattice(self, player: int, key: PRNGKeyArray) -> Array:
@@ -228,7 +228,7 @@ def walks(
         space=where,
         origin=put(origin),
         unit=put(unit),
-        most=put(width_in_steps),
+        width_in_steps=put(width_in_steps),
         directions=put(directions) if discrete else None,
         start=None if start is None else _start(game, start, discrete, origin, unit),
         periods=periods,

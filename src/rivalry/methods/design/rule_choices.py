@@ -31,7 +31,7 @@ class Choice(NamedTuple):
     high: float = 0.0
     points: int | None = None  # number of grid values
     log: bool = False
-    whole: bool = False
+    is_integer: bool = False
 
     def grid(self) -> ndarray:
         """Return the codes of the grid. Raise `ValueError` for a range without a count."""
@@ -40,7 +40,7 @@ class Choice(NamedTuple):
         if self.points is None:
             raise ValueError(f"choices: {self.name} needs a count, or the design a number of trials")
         spaced = (np.geomspace if self.log else np.linspace)(self.low, self.high, self.points)
-        return np.unique(np.round(spaced)) if self.whole else spaced
+        return np.unique(np.round(spaced)) if self.is_integer else spaced
 
     def sample(self, rng: np.random.Generator) -> float:
         """Draw a code uniformly, in a range on its scale."""
@@ -48,8 +48,8 @@ class Choice(NamedTuple):
             return float(rng.choice(self.grid()))
         if self.log:
             code = float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
-            return float(round(code)) if self.whole else min(max(code, self.low), self.high)
-        if self.whole:
+            return float(round(code)) if self.is_integer else min(max(code, self.low), self.high)
+        if self.is_integer:
             return float(rng.integers(int(self.low), int(self.high) + 1))
         return float(rng.uniform(self.low, self.high))
 
@@ -57,7 +57,7 @@ class Choice(NamedTuple):
         """Return the keyword's value."""
         if self.values:
             return self.values[int(code)]
-        return int(code) if self.whole else float(code)
+        return int(code) if self.is_integer else float(code)
 
     @property
     def plain(self) -> bool:
@@ -202,7 +202,7 @@ def _refusal(game: object, changes: dict[str, Any]) -> str:
 
 def accepts(game: object, choice: Choice, settings: Mapping[str, Any], number: float) -> bool:
     """True for a further number of a choice that a game accepts beside the other choices."""
-    integers = choice.whole or all(isinstance(value, int) for value in choice.values or (0.5,))
+    integers = choice.is_integer or all(isinstance(value, int) for value in choice.values or (0.5,))
     return not _refusal(game, {**settings, choice.name: round(number) if integers else number})
 
 

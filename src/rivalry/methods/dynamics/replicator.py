@@ -340,5 +340,5 @@ def _renormalise(game: Game, x: Profile, y: Profile) -> Profile:
     return remaining_entries / jnp.sum(remaining_entries, axis=1, keepdims=True)
 
 
-REPLICATION = Motion(_field, _present, _renormalise, whole=True)
+REPLICATION = Motion(_field, _present, _renormalise, in_all_directions=True)
 """The replicator equation's field, and where it can rest."""

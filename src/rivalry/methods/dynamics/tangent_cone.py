@@ -75,14 +75,14 @@ class Motion(NamedTuple):
     ``field(game, y)`` is the velocity [player axis] at a profile, which may be slightly outside the space;
     ``free(space, x, gradient, slack)`` marks the entries with equal gradients (on a simplex; elsewhere
     zero) where the motion rests. ``inside(game, x, y)`` is the profile of the space that a step from ``x``
-    to about ``y`` leads to. ``whole`` says that stability is that of the field in all directions, not only in
-    the free ones.
+    to about ``y`` leads to. ``in_all_directions`` says that stability is that of the field in all directions,
+    not only in the free ones.
     """
 
     field: Callable[[Game, Profile], Profile]
     free: Callable[[Space, Profile, Profile, float], Bool[Array, "player axis"]]
     inside: Callable[[Game, Profile, Profile], Profile]
-    whole: bool = False
+    in_all_directions: bool = False
 
 
 def _climb(game: Game, y: Profile) -> Profile:

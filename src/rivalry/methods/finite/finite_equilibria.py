@@ -77,7 +77,7 @@ class FiniteEquilibria(BaseLearner):
         if not isinstance(world, Differences):
             return MixedEquilibria().begin(world, SeedSequence(0))
         is_response = [
-            table == table.max(axis=player, keepdims=True) for player, table in enumerate(world.whole)
+            table == table.max(axis=player, keepdims=True) for player, table in enumerate(world.integers)
         ]
         pure = profiles_of(np.logical_and.reduce(is_response).astype(bool))
         return {
@@ -228,7 +228,7 @@ def _families(world: Differences, undecided: ndarray) -> tuple[dict[Family, ndar
 
 def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Point] | None:
     """Return the vertices of a player's strategies that are equilibria with the others' pure actions."""
-    payoffs = np.moveaxis(world.whole[player], player, 0)
+    payoffs = np.moveaxis(world.integers[player], player, 0)
     fixed = tuple(action for p, action in enumerate(pure) if p != player)
     pays = [payoffs[(action, *fixed)] for action in range(len(payoffs))]
     size = len(pays)
@@ -236,7 +236,7 @@ def _mixtures(world: Differences, player: int, pure: tuple[int, ...]) -> list[Po
     equations: list[Row] = [[1] * size + [-1]]
     equations += [[*unit[k], 0] for k in range(size) if pays[k] < max(pays)]
     inequalities: list[Row] = [[*unit[k], 0] for k in range(size) if pays[k] == max(pays)]
-    for opponent, table in enumerate(world.whole):
+    for opponent, table in enumerate(world.integers):
         for instead in range(table.shape[opponent]) if opponent != player else ():
             joint, changed = [list(pure) for _ in range(size)], [list(pure) for _ in range(size)]
             for action in range(size):

@@ -25,7 +25,7 @@ class Differences(NamedTuple):
     ----------
     tables
         The payoffs given, ``[player action_0 ..]``.
-    whole
+    integers
         Payoffs of every player, ``[action_0 ..]``, as Python ints.
     gains
         Per player, ``[to from other ..]``: the gain from one action by another, in units of the range.
@@ -36,7 +36,7 @@ class Differences(NamedTuple):
     """
 
     tables: ndarray
-    whole: list[ndarray]
+    integers: list[ndarray]
     gains: list[ndarray]
     actions: list[ndarray]
     groups: list[tuple[int, ...]]

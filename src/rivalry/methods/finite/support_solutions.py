@@ -239,7 +239,7 @@ def judge_fractions(game: Differences, actions: list[ndarray], x: ndarray, radiu
         profile[player, actions_of_player] = exact
     is_optimal = []
     for player, actions_of_player in enumerate(actions):
-        pays = expected_over(game.whole[player], profile, (player,))
+        pays = expected_over(game.integers[player], profile, (player,))
         if len(set(pays[actions_of_player].tolist())) > 1:  # not the solution
             return TIED
         is_optimal.append(pays[actions_of_player[0]] == max(pays[game.actions[player]].tolist()))

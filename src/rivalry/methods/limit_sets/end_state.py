@@ -79,7 +79,7 @@ def analyse(
         return Finish(profile, "cycle" if orbit else "moving", _measures(profile.shape, _NONE, orbit))
     values, at_bound = _eigenvalues(end)
     derivative, directions = end.jacobian, basis(end.keep)
-    if motion.whole:
+    if motion.in_all_directions:
         derivative = np.asarray(_field_jacobian(game, point, motion))
         directions = all_directions(game.space)
         values = _eigenvalues_on(directions, derivative)

@@ -87,16 +87,16 @@ def flow_map(
     # from 0 to at least what fills a link
     ends = np.array([0.0, 1.0 if quantity == "volume_capacity" else 0.0])
     limits = colour_limits([ends, *values])
-    most = max(float(flow.max()) for flow in flows)
+    largest_flow = max(float(flow.max()) for flow in flows)
     marks, frames = Marks(), list[Frame]()
     for panel, (cell, flow, colours) in enumerate(zip(cells, flows, values, strict=True)):
         nodes = cell["link_node"][0][: len(flow)].astype(int)
-        plan, width = _plan(cell, nodes), THIN + (THICK - THIN) * flow / (most or 1.0)
+        plan, width = _plan(cell, nodes), THIN + (THICK - THIN) * flow / (largest_flow or 1.0)
         outlines = street_outlines(plan, width, _aside(nodes, width))
         marks += metric_map(plan, colours, outlines, WORDS[quantity], limits, panel)
         marks += _names(cell, plan, panel)
         frames.append(map_frame(plan, cell.name, outlines))
-    notes = [cells[0].words, f"width: flow, up to {most:.4g} trips"]
+    notes = [cells[0].words, f"width: flow, up to {largest_flow:.4g} trips"]
     notes += ["grey: no capacity"] * any(np.isnan(part).any() for part in values)
     notes += ["arrows show the direction of travel", replications_of(cells, "means")]
     return Drawing(marks, frames, notes, columns=map_columns(len(cells)))

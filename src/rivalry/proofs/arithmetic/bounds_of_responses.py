@@ -114,8 +114,8 @@ def _narrowed(bounds: Callable[..., _Bounds], y: Interval, low: Interval, high: 
 
     def in_boxes(begin: Array, end: Array) -> tuple[Interval, Interval, Array]:
         boxes = [
-            jnp.where(is_own, part[:, :, None], whole).reshape(-1, count)
-            for part, whole in ((begin, y.low), (end, y.high))
+            jnp.where(is_own, part[:, :, None], bound).reshape(-1, count)
+            for part, bound in ((begin, y.low), (end, y.high))
         ]
         part = jax.vmap(bounds)(*boxes)
         follower = np.repeat(np.arange(count), PARTS)
@@ -135,9 +135,9 @@ def _narrowed(bounds: Callable[..., _Bounds], y: Interval, low: Interval, high: 
     lowest, highest = low.high[:, None], high.low[:, None]
     # a choice for all bounds of the range, which parameters may move
     is_choice = (middle >= lowest) & (middle <= highest) & ~jnp.isnan(at_middle.low)
-    most = jnp.max(jnp.where(is_choice, at_middle.low, -jnp.inf), axis=1, keepdims=True)
+    best_payoff = jnp.max(jnp.where(is_choice, at_middle.low, -jnp.inf), axis=1, keepdims=True)
     rises, falls = smooth & (slope.low > 0), smooth & (slope.high < 0)
-    remains = ~(upper < most) & ~(rises & (end < highest)) & ~(falls & (begin > lowest))
+    remains = ~(upper < best_payoff) & ~(rises & (end < highest)) & ~(falls & (begin > lowest))
     # of a part in which the payoff rises up to the bound, the bound
     begin, end = (
         jnp.where(rises, jnp.maximum(begin, jnp.minimum(end, highest)), begin),
