@@ -52,6 +52,7 @@ from rivalry.proofs.spaces.simplices import InFractions
 from rivalry.runtime.jax import jax, jnp
 from rivalry.text.display import strategy_in_words
 
+Entry = list[Any]  # of a proof file
 BOXES = 1_000_000  # of a list: some 60 MB of text, near what the checker reads without --large
 CHOICES = 12  # of a list without totals: the number of boxes of more is soon too large
 BOXES_ON_RANGES = 20_000  # beyond which ranges of parameters are halved
@@ -66,7 +67,7 @@ SMALLER = (
 )
 SIZES = 2.0 ** np.array([-60.0, -48.0])  # of the range and of a choice: the finest radii that are resolved
 ROUNDINGS, SLACK = 16.0, 1.1  # radii beside those of our bounds: the checker rounds in other places
-EMPTY: list[Any] = ["sign", []]  # no profile has such totals
+EMPTY: Entry = ["sign", []]  # no profile has such totals
 STRATEGIES = 20_000  # boxes of strategies that are compared with an equilibrium computed in fractions
 FLAT_BOX = 0.05  # of the range: boxes in which a better strategy is looked for
 
@@ -180,7 +181,7 @@ class RangesProof:
         parameters = {"names": list(world.names), "low": low, "high": high}
         return _document(game, at) | {"parameters": parameters, "parts": parts}
 
-    def _parts(self, game: Any, at: Coordinates) -> list[Any]:
+    def _parts(self, game: Any, at: Coordinates) -> Entry:
         """Return the cuts of ranges and the proofs of the parts, in order.
 
         Cuts are those of the search, and further cuts where boxes alone prove less than contraction.
@@ -191,7 +192,7 @@ class RangesProof:
         pieces, choice_count = record["piece_range"][1], len(at.player)
         decided = record["where_range"][1][record["where_decided"][1]]
         profiles = _in_coordinates(game, record["equilibrium_piece"][1].mean(axis=-1))
-        waiting, parts, refused_count = [(ranges.low, ranges.high)], list[Any](), 0
+        waiting, parts, refused_count = [(ranges.low, ranges.high)], Entry(), 0
         while waiting:
             low, high = waiting.pop()
             covering = np.all((pieces[:, :, 0] <= low) & (pieces[:, :, 1] >= high), axis=1)
@@ -297,7 +298,7 @@ def _hexadecimal(row: Any) -> list[str]:
     return [float(number).hex() for number in row]
 
 
-def _node(node: tuple[Any, ...]) -> list[Any]:
+def _node(node: tuple[Any, ...]) -> Entry:
     name, *arguments = node
     return [name, arguments[0].hex()] if name == "c" else [name, *arguments]
 
@@ -398,7 +399,7 @@ class _Tree:
     """
 
     def __init__(self, *row: ndarray) -> None:
-        self.entries: dict[int, list[Any]] = {}
+        self.entries: dict[int, Entry] = {}
         self.waiting, self.count = list[tuple[int, tuple[ndarray, ...]]](), 0
         self.add(*row)
 
@@ -416,9 +417,9 @@ class _Tree:
         del self.waiting[-BATCH:]
         return list(numbers), [np.stack(part) for part in zip(*rows, strict=True)]
 
-    def in_order(self) -> list[list[Any]]:
+    def in_order(self) -> list[Entry]:
         """Return the entries of all boxes."""
-        ordered, waiting = list[list[Any]](), [0]
+        ordered, waiting = list[Entry](), [0]
         while waiting:
             entry = waiting.pop()
             if isinstance(entry, int):
@@ -428,7 +429,7 @@ class _Tree:
         return ordered
 
 
-def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], max_boxes: int) -> list[list[Any]]:
+def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], max_boxes: int) -> list[Entry]:
     """Return the cuts of the space into boxes, and the reason why a box has no further equilibrium."""
     if len(at.low) > CHOICES:
         raise Unsupported(
@@ -458,7 +459,7 @@ def _boxes(game: Any, at: Coordinates, points: list[FirstOrderPoint], max_boxes:
 
 def _nearby_points(
     at: Coordinates, points: list[FirstOrderPoint], low: ndarray, high: ndarray
-) -> list[list[Any]]:
+) -> list[Entry]:
     """Return the reason of a box in which a point is the only one; empty if no point is."""
     inside = (low > at.low) & (high < at.high)  # of choices that are not at bounds, as those of the point
     for j, point in enumerate(points):
@@ -467,7 +468,7 @@ def _nearby_points(
     return []
 
 
-def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint]) -> list[list[Any]]:
+def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint]) -> list[Entry]:
     """Return the cuts of boxes of choices and totals, and the reasons why they have no further equilibrium.
 
     A part that is cut off has choices that are not best, or totals to which choices do not add up.
@@ -502,7 +503,7 @@ def _boxes_of_totals(sums: Sums, at: Coordinates, points: list[FirstOrderPoint])
             smaller = np.concatenate([narrowed[0], narrowed[2]]), np.concatenate([narrowed[1], narrowed[3]])
             before, after = _cut_off(ends, smaller, signs)
             (a, s), (b, t) = ((end[:count], end[count:]) for end in ends)
-            remaining: list[Any] = _nearby_points(at, points, a, b)
+            remaining: Entry = _nearby_points(at, points, a, b)
             if not remaining and before:
                 remaining = [tree.add(a, b, s, t)]
             elif not remaining:
@@ -539,13 +540,13 @@ def _rising_choices(
 
 def _cut_off(
     ends: tuple[ndarray, ndarray], smaller: tuple[ndarray, ndarray], rises: ndarray
-) -> tuple[list[Any], list[Any]]:
+) -> tuple[Entry, Entry]:
     """Cut a box of choices and totals to nearly a smaller one, in place.
 
     Returns the entries before and after the smaller box. ``rises [end choice]`` is a mask of ends: whether
     payoffs rise in the part that is cut off there.
     """
-    before, after = list[Any](), list[Any]()
+    before, after = Entry(), Entry()
     count = rises.shape[1]
     # totals first: choices that are cut off are not best for the remaining totals
     for k in [*range(count, len(ends[0])), *range(count)]:
@@ -570,13 +571,13 @@ def _cut_off(
     return before, after
 
 
-def _sign(k: int, weight: int) -> list[Any]:
+def _sign(k: int, weight: int) -> Entry:
     """Return the reason that the payoff of a choice's player rises or falls in it."""
     return ["sign", [[int(k), weight]]]
 
 
 def _face(
-    at: Coordinates, low: ndarray, high: ndarray, side: ndarray, reason: list[Any]
+    at: Coordinates, low: ndarray, high: ndarray, side: ndarray, reason: Entry
 ) -> tuple[ndarray, ndarray, ndarray] | None:
     """Return the profiles of a box at the bound to which a payoff rises; None if there are none."""
     if reason[0] != "sign" or len(reason[1]) != 1:
@@ -591,7 +592,7 @@ def _face(
     return low, high, side
 
 
-def _combination(enclosures: FirstOrder, k: int, side: ndarray) -> list[Any]:
+def _combination(enclosures: FirstOrder, k: int, side: ndarray) -> Entry:
     """Return the reason that one of Newton's equations has no zero in box k; empty if all may have one."""
     free = side == 0
     bends = (enclosures.bend_low[k] / 2 + enclosures.bend_high[k] / 2)[np.ix_(free, free)]
@@ -613,9 +614,9 @@ def _reasons(
     high: ndarray,
     side: ndarray,
     past_boxes: int,
-) -> list[list[Any]]:
+) -> list[Entry]:
     """Return the reasons of boxes, empty where none is found."""
-    reasons: list[list[Any]] = [[] for _ in low]
+    reasons: list[Entry] = [[] for _ in low]
     enclosures = first_order(game, at, low, high, side, past_boxes)
     rises = (enclosures.slope_low > 0) & enclosures.smooth[:, None]
     falls = (enclosures.slope_high < 0) & enclosures.smooth[:, None]

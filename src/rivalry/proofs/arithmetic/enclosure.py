@@ -23,6 +23,7 @@ from rivalry.proofs.arithmetic.programs import (
     CALLS,
     LinearSolve,
     Scan,
+    Values,
     array_type,
     called_program,
     cases,
@@ -149,11 +150,11 @@ def _refuse(operand: object) -> None:
         raise Unsupported(f"no bound: payoffs contain {in_words(operand.name)}, of which no bounds are known")
 
 
-def _evaluate(run: Comparisons, program: Any, operands: Sequence[Any]) -> list[Any]:
+def _evaluate(run: Comparisons, program: Any, operands: Sequence[Any]) -> Values:
     return evaluate(program, operands, partial(_operation, run))
 
 
-def _operation(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[Any]:
+def _operation(run: Comparisons, equation: JaxprEqn, operands: Values) -> Values:
     """Return the results of an operation, with what is known of all results."""
     # derivatives repeat the operations of the function: each is evaluated once
     key = _key(equation, operands)
@@ -179,7 +180,7 @@ def _operation(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> lis
     return results
 
 
-def _key(equation: JaxprEqn, operands: list[Any]) -> Any:
+def _key(equation: JaxprEqn, operands: Values) -> Any:
     """Key of an operation on the same operands; None for one that calls others."""
     if equation.primitive.name in CALLS:
         return None
@@ -200,7 +201,7 @@ def _identity(operand: object) -> Any:
     return numbers.dtype.name, numbers.shape, numbers.tobytes()
 
 
-def _apply(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[Any]:
+def _apply(run: Comparisons, equation: JaxprEqn, operands: Values) -> Values:
     """Return the values of one operation."""
     primitive, params = equation.primitive, equation.params
     name = primitive.name
@@ -246,7 +247,7 @@ def _apply(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[An
     ]
 
 
-def results_of_known(equation: JaxprEqn, operands: Sequence[Any]) -> list[Any]:
+def results_of_known(equation: JaxprEqn, operands: Sequence[Any]) -> Values:
     """Return the results of an operation on numbers, by NumPy if it can: to compile each takes longer."""
     traced = any(isinstance(operand, jax.core.Tracer) for operand in operands)
     results = None if traced else on_numbers(equation, operands)
@@ -275,11 +276,11 @@ def _programs(operands: Sequence[Any]) -> list[Callable[[], Any]] | None:
     return programs
 
 
-def _bound(equation: JaxprEqn, operands: Sequence[Callable[[], Any]]) -> list[Any]:
+def _bound(equation: JaxprEqn, operands: Sequence[Callable[[], Any]]) -> Values:
     return _bind(equation.primitive, [operand() for operand in operands], equation.params)
 
 
-def _nth(evaluation: Callable[[], list[Any]], k: int) -> Any:
+def _nth(evaluation: Callable[[], Values], k: int) -> Any:
     return evaluation()[k]
 
 
@@ -294,7 +295,7 @@ def _wrapped(a: Interval, dtype: Any) -> Interval:
     return result
 
 
-def _bind(primitive: Any, operands: Sequence[Any], params: Any) -> list[Any]:
+def _bind(primitive: Any, operands: Sequence[Any], params: Any) -> Values:
     """Return the operation on numbers; at once if they are known before compilation."""
     if any(isinstance(operand, jax.core.Tracer) for operand in operands):
         result = primitive.bind(*operands, **params)
@@ -334,7 +335,7 @@ def _middle(number: Any) -> Any:
     return number.value if isinstance(number, _Rough) else number
 
 
-def _move(primitive: Any, operands: list[Any], params: Any) -> list[Any]:
+def _move(primitive: Any, operands: Values, params: Any) -> Values:
     data = DATA.get(primitive.name, range(len(operands)))
     shifted = []
     for k, value in enumerate(operands):
@@ -453,7 +454,7 @@ def _solve(system: LinearSolve) -> Interval:
     return Interval(solution.low.reshape(b.shape), solution.high.reshape(b.shape))
 
 
-def _scan(run: Comparisons, equation: JaxprEqn, operands: list[Any]) -> list[Any]:
+def _scan(run: Comparisons, equation: JaxprEqn, operands: Values) -> Values:
     """Return the result of a loop of known length, unrolled."""
     scan = Scan(equation.params)
     if scan.length > STEPS:
@@ -482,10 +483,10 @@ def _entry(a: Any, k: int) -> Any:
     return a[k] if traced else np.asarray(a)[k]
 
 
-def _cond(run: Comparisons, operands: list[Any], params: Any) -> list[Any]:
+def _cond(run: Comparisons, operands: Values, params: Any) -> Values:
     index = operands[0]
     is_concrete = not isinstance(index, Interval | jax.core.Tracer)
-    results: list[list[Any]] = cases(params, operands, partial(_evaluate, run), is_concrete)
+    results: list[Values] = cases(params, operands, partial(_evaluate, run), is_concrete)
     if is_concrete:
         return results[0]
     run.moves = isinstance(index, Interval) and index.moves

@@ -20,6 +20,7 @@ from rivalry.proofs.arithmetic.best_responses import search_program
 from rivalry.proofs.arithmetic.programs import (
     BEST_RESPONSE,
     Scan,
+    Values,
     called_program,
     cases,
     evaluate,
@@ -134,7 +135,7 @@ class Program:
             return self._inlined(parts.solution, [*parts.factors, *parts.right])
         return self._apply(name, params, operands, [variable.aval for variable in equation.outvars])
 
-    def _apply(self, name: str, params: dict[str, Any], operands: list[int], avals: list[Any]) -> list[int]:
+    def _apply(self, name: str, params: dict[str, Any], operands: list[int], avals: Values) -> list[int]:
         if name in SAME:
             return operands
         key: Any = (name, tuple(sorted(params.items(), key=lambda item: item[0])), tuple(operands))
@@ -187,7 +188,7 @@ class Program:
         space: dict[str, Any] = {name: call for call, name in calls.items()}
         space |= {names[k]: value for k, value in constants.items()}
         exec(compile("\n".join(lines), "<program>", "exec"), space)
-        self._run: Callable[..., list[Any]] = space["run"]
+        self._run: Callable[..., Values] = space["run"]
         self._count = len(steps)
         self._numbers = sum(prod(self._kinds[k].shape) for step, _ in steps for k in step.results)
         self._index, self._known, self._steps = {}, {}, []
@@ -197,7 +198,7 @@ class Program:
         count = self._count
         return bool(rows * (count * CALLING + self._numbers * COUNTING) > count * COMPILING)
 
-    def __call__(self, *arguments: object) -> list[Any]:
+    def __call__(self, *arguments: object) -> Values:
         """Return the results for arguments, those of rows ``[row ..]``."""
         return self._run(*arguments)
 
@@ -288,7 +289,7 @@ def _running(accumulate: Call) -> Rule:
     return _displacing(move)
 
 
-def _with_rows(values: Sequence[Any], kinds: Sequence[Kind]) -> list[Any]:
+def _with_rows(values: Sequence[Any], kinds: Sequence[Kind]) -> Values:
     """Return arrays with rows each, if any has."""
     counts = [len(value) for value, kind in zip(values, kinds, strict=True) if kind.rows]
     if not counts:
@@ -398,7 +399,7 @@ def _bits(op: Equation) -> Call:
 
 def _places(
     sizes: Sequence[int], window: Sequence[int], numbers: Any, shape: tuple[int, ...], kind: Kind
-) -> Callable[[Any, bool], tuple[list[Any], Any]]:
+) -> Callable[[Any, bool], tuple[Values, Any]]:
     """Function for the positions of entries of a result in an operand, and for the starts inside it.
 
     ``numbers`` are the window's axes in the result, the operand's axes that are not in it, those of the
@@ -415,7 +416,7 @@ def _places(
         sizes_along[axis] = len(array)
         return array.reshape(sizes_along)
 
-    fixed: list[Any] = [0] * len(sizes)
+    fixed: Values = [0] * len(sizes)
     for axis, k in zip(in_result, remaining, strict=True):
         fixed[k] = along(np.arange(window[k]), axis)
     for k, axis in zip(batched, of_indices, strict=True):
@@ -424,7 +425,7 @@ def _places(
     for axis, size in zip(index_axes, kind.shape[:-1], strict=True):
         widths[axis] = size
 
-    def find(indices: Any, clipped: bool) -> tuple[list[Any], Any]:
+    def find(indices: Any, clipped: bool) -> tuple[Values, Any]:
         index, inside = list(fixed), np.True_
         for j, k in enumerate(starts):
             start = indices[..., j].astype(np.int64)
@@ -527,11 +528,11 @@ def _scatter(adds: bool) -> Rule:
     return rule
 
 
-def _window(sizes: Sequence[int], window: Sequence[int], kinds: Sequence[Kind]) -> Callable[..., list[Any]]:
+def _window(sizes: Sequence[int], window: Sequence[int], kinds: Sequence[Kind]) -> Callable[..., Values]:
     """Return the indices of a window at starts, one operand each."""
     rank = len(sizes)
 
-    def find(*starts: Any) -> list[Any]:
+    def find(*starts: Any) -> Values:
         index = []
         for k, start in enumerate(starts):
             offsets = np.arange(window[k]).reshape([-1 if j == k else 1 for j in range(rank)])
@@ -572,7 +573,7 @@ def _dynamic_update(op: Equation) -> Call:
 def _sort(op: Equation) -> Call:
     axis, keys = op.params["dimension"] + op.outs[0].first, op.params["num_keys"]
 
-    def sort(*values: Any) -> list[Any]:
+    def sort(*values: Any) -> Values:
         values = tuple(_with_rows(values, op.kinds))
         order = np.lexsort(values[:keys][::-1], axis=axis) if len(values) > 1 else None
         if order is None:
@@ -585,7 +586,7 @@ def _sort(op: Equation) -> Call:
 def _top(op: Equation) -> Call:
     count, axis = op.params["k"], op.params.get("axis", len(op.kinds[0].shape) - 1)
 
-    def top(a: Any) -> list[Any]:
+    def top(a: Any) -> Values:
         at = axis + op.kinds[0].first
         order = np.argsort(np.where(np.isnan(a), -np.inf, -a), axis=at, kind="stable")  # XLA: NaN is largest
         order = np.take(order, np.arange(count), axis=at)
@@ -595,7 +596,7 @@ def _top(op: Equation) -> Call:
 
 
 def _lu(op: Equation) -> Call:
-    def factor(a: object) -> list[Any]:
+    def factor(a: object) -> Values:
         a = np.array(a)
         size, batch = min(a.shape[-2:]), a.shape[:-2]
         permutation = np.broadcast_to(np.arange(a.shape[-2]), (*batch, a.shape[-2])).copy()
@@ -640,14 +641,14 @@ def _cond(op: Equation) -> Call:
     programs = cases(op.params, [kind.rows for kind in op.kinds], Program)
     top_index = len(programs) - 1
 
-    def results(k: int, arguments: Sequence[Any], count: int) -> list[Any]:
+    def results(k: int, arguments: Sequence[Any], count: int) -> Values:
         columns = zip(programs[k](*arguments), programs[k].rows, op.outs, strict=True)
         return [
             value if rows or not out.rows else np.broadcast_to(value, (count, *out.shape))
             for value, rows, out in columns
         ]
 
-    def choose(index: Any, *arguments: Any) -> list[Any]:
+    def choose(index: Any, *arguments: Any) -> Values:
         count = next(
             (
                 len(argument)
@@ -673,7 +674,7 @@ def _while(op: Equation) -> Call:
     condition = Program(op.params["cond_jaxpr"], [False] * (condition_constants + len(op.outs)))
     body = Program(op.params["body_jaxpr"], [False] * (body_constants + len(op.outs)))
 
-    def loop(*arguments: object) -> list[Any]:
+    def loop(*arguments: object) -> Values:
         of_condition, of_body, carry = (
             arguments[:condition_constants],
             arguments[condition_constants : condition_constants + body_constants],
@@ -694,7 +695,7 @@ def _scan(op: Equation) -> Call:
     body = Program(scan.body, [*constants, *[rows] * carried, *sequences])
     shapes = [out.shape for out in op.outs[:carried]] + [out.shape[1:] for out in op.outs[carried:]]
 
-    def loop(*arguments: Any) -> list[Any]:
+    def loop(*arguments: Any) -> Values:
         count = next(
             (len(operand) for operand, kind in zip(arguments, op.kinds, strict=True) if kind.rows), 0
         )
@@ -702,7 +703,7 @@ def _scan(op: Equation) -> Call:
         def with_rows(value: Any, is_rows: bool, shape: Any) -> Any:
             return value if is_rows == rows else np.broadcast_to(value, (count, *shape))
 
-        def stacked(column: list[Any], out: Kind) -> Any:
+        def stacked(column: Values, out: Kind) -> Any:
             if column:
                 return np.stack(column, axis=int(rows))
             return np.zeros((*(count,) * rows, *out.shape), out.dtype)
@@ -873,7 +874,7 @@ LISTED = frozenset(("split", "unstack", "sort", "top_k", "lu", "cond", "while", 
 """Operations whose functions return lists of results."""
 
 
-def on_numbers(equation: JaxprEqn, operands: Sequence[Any]) -> list[Any] | None:
+def on_numbers(equation: JaxprEqn, operands: Sequence[Any]) -> Values | None:
     """Return the results of one operation on numbers that are known; None where NumPy has no rule."""
     if any(map(_is_key, operands)):
         return None
@@ -903,7 +904,7 @@ MOST = 64  # programs kept
 ROWS = 64  # of one call of NumPy: more take their time each
 
 
-def _traced(function: Call, shared: tuple[Any, ...], rows: Sequence[ndarray]) -> tuple[_Traced, list[Any]]:
+def _traced(function: Call, shared: tuple[Any, ...], rows: Sequence[ndarray]) -> tuple[_Traced, Values]:
     """Return the program of a function, and its numbers in arguments that are the same for all rows."""
     leaves, tree = jax.tree.flatten(shared)
     numbers = [leaf for leaf in leaves if _is_number(leaf)]
@@ -913,9 +914,9 @@ def _traced(function: Call, shared: tuple[Any, ...], rows: Sequence[ndarray]) ->
     if key in _programs:
         _programs[key] = _programs.pop(key)  # the one used last is forgotten last
         return _programs[key], numbers
-    forms: list[Any] = []
+    forms: Values = []
 
-    def flat(*values: object) -> list[Any]:
+    def flat(*values: object) -> Values:
         numbers = iter(values)
         merged = [next(numbers) if _is_number(leaf) else leaf for leaf in leaves]
         results, form = jax.tree.flatten(function(*jax.tree.unflatten(tree, merged), *numbers))
@@ -999,7 +1000,7 @@ def over_rows(function: Call, shared: int = 2, effort: int | None = None) -> Cal
     return wraps(function)(call)
 
 
-def _with_all_rows(results: Sequence[Any], rows: Sequence[bool], count: int) -> list[Any]:
+def _with_all_rows(results: Sequence[Any], rows: Sequence[bool], count: int) -> Values:
     return [
         result if has_rows else np.broadcast_to(result, (count, *np.shape(result)))
         for result, has_rows in zip(results, rows, strict=True)

@@ -19,7 +19,7 @@ from numpy import ndarray
 
 from rivalry.core.dispatch import Unsupported
 from rivalry.proofs.arithmetic.enclosure import DATA, MOVES, STEPS, check_kinds, results_of_known, rounds
-from rivalry.proofs.arithmetic.programs import Scan, called_program, cases, evaluate, in_words
+from rivalry.proofs.arithmetic.programs import Scan, Values, called_program, cases, evaluate, in_words
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import floats, jax, jnp
 
@@ -285,11 +285,11 @@ def _live_nodes(nodes: list[tuple[Any, ...]], results: list[int]) -> tuple[list[
     return renumbered, [place[at] for at in results]
 
 
-def _read(tape: Operations, program: Any, operands: Sequence[Any]) -> list[Any]:
+def _read(tape: Operations, program: Any, operands: Sequence[Any]) -> Values:
     return evaluate(program, operands, partial(_apply, tape))
 
 
-def _apply(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
+def _apply(tape: Operations, equation: Any, operands: Values) -> Values:
     """Return the values of one operation on arrays."""
     name, params = equation.primitive.name, equation.params
     is_concrete = not any(isinstance(part, _Places | _Tests) for part in operands)
@@ -339,7 +339,7 @@ def _apply(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
         return [_select(tape, operands, shape)]
     if name not in TESTS:
         rule = _rule(tape, name, params)  # before shapes, which an operation without a rule may change
-    arrays: list[Any] = [np.broadcast_to(_places(tape, part), shape) for part in operands]
+    arrays: Values = [np.broadcast_to(_places(tape, part), shape) for part in operands]
     if name in TESTS:
         return [_Tests(_array(shape, lambda k: TESTS[name](tape, *(part[k] for part in arrays))))]
     return [_Places(_array(shape, lambda k: rule(*(part[k] for part in arrays))))]
@@ -498,7 +498,7 @@ def _truths(a: Any, shape: Any) -> ndarray:
     return np.broadcast_to(truths, shape)
 
 
-def _select(tape: Operations, operands: list[Any], shape: Any) -> Any:
+def _select(tape: Operations, operands: Values, shape: Any) -> Any:
     selector, *cases = operands
     if isinstance(selector, _Places):
         raise Unsupported("proof file: one of several cases by a number that depends on choices of players")
@@ -506,7 +506,7 @@ def _select(tape: Operations, operands: list[Any], shape: Any) -> Any:
         test, no, yes = (_truths(operand, shape) for operand in operands)
         pick = lambda k: _or(_and(test[k], yes[k]), _and(_not(test[k]), no[k]))  # noqa: E731
         return _Tests(_array(shape, pick))
-    arrays: list[Any] = [np.broadcast_to(_places(tape, operand), shape) for operand in cases]
+    arrays: Values = [np.broadcast_to(_places(tape, operand), shape) for operand in cases]
     if not isinstance(selector, _Tests):
         index = np.broadcast_to(np.asarray(selector), shape)
         return _Places(_array(shape, lambda k: arrays[int(index[k])][k]))
@@ -514,12 +514,12 @@ def _select(tape: Operations, operands: list[Any], shape: Any) -> Any:
     return _Places(_array(shape, lambda k: _choice(tape, test[k], arrays[1][k], arrays[0][k])))
 
 
-def _move(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
+def _move(tape: Operations, equation: Any, operands: Values) -> Values:
     """Return moved numbers: the operation is done on their positions in one list."""
     name, params = equation.primitive.name, equation.params
     data = DATA.get(name, range(len(operands)))
     tests = any(isinstance(operand, _Tests) for operand in operands)
-    entries: list[Any] = []
+    entries: Values = []
     positions = []
     for k, operand in enumerate(operands):
         if k not in data:
@@ -545,7 +545,7 @@ def _move(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
     return results
 
 
-def _scatter_add(tape: Operations, equation: Any, operands: list[Any]) -> _Places:
+def _scatter_add(tape: Operations, equation: Any, operands: Values) -> _Places:
     """Return an array with numbers added to some of its entries, at places that no choice changes."""
     a, index, b = operands
     if isinstance(index, _Places | _Tests):
@@ -562,7 +562,7 @@ def _scatter_add(tape: Operations, equation: Any, operands: list[Any]) -> _Place
     return _Places(target)
 
 
-def _scan(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
+def _scan(tape: Operations, equation: Any, operands: Values) -> Values:
     scan = Scan(equation.params)
     if scan.length > STEPS:
         raise Unsupported(f"proof file: a loop of {scan.length} steps; must be of at most {STEPS}")
@@ -580,10 +580,10 @@ def _row(a: Any, k: int) -> Any:
     return type(a)(a.at[k, ...]) if isinstance(a, _Places | _Tests) else np.asarray(a)[k]
 
 
-def _cond(tape: Operations, equation: Any, operands: list[Any]) -> list[Any]:
+def _cond(tape: Operations, equation: Any, operands: Values) -> Values:
     index = operands[0]
     is_concrete = not isinstance(index, _Places)
-    results: list[list[Any]] = cases(equation.params, operands, partial(_read, tape), is_concrete)
+    results: list[Values] = cases(equation.params, operands, partial(_read, tape), is_concrete)
     if is_concrete:
         return results[0]
     if index.tests is None or len(results) != 2:

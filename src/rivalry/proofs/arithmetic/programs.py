@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Atom = Var | Literal
 
+Values = list[Any]  # of the operands or the results of an operation
 CALLS = frozenset({"jit", "pjit", "closed_call", "core_call", "remat2", "checkpoint", "composite"})
 CALLS |= {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_lin"}
 """Operations that call a program on their operands."""
@@ -48,7 +49,7 @@ def in_words(name: str) -> str:
     return words[0] if words else "a function of choices"
 
 
-Rule = Callable[[Any, list[Any]], Sequence[Any]]
+Rule = Callable[[Any, Values], Sequence[Any]]
 """Results of an operation, ``(equation, operands)``."""
 
 
@@ -59,7 +60,7 @@ def array_type(variable: Atom) -> jax.core.ShapedArray:
 
 def evaluate(
     program: Any, arguments: Sequence[Any], rule: Rule, constant: Callable[[Any, Any], Any] | None = None
-) -> list[Any]:
+) -> Values:
     """Return the results of a program for arguments, by the rule of its operations.
 
     Operations on which no result depends are not read. A ``constant`` function of a number and its abstract
@@ -140,7 +141,7 @@ class Scan:
         self.constants, self.carried = counts[:2]
         self.order = range(self.length)[:: -1 if params["reverse"] else 1]
 
-    def parts(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    def parts(self, operands: Sequence[Any]) -> tuple[Values, Values, Values]:
         """Return the constants, what is carried first, and the operands of which each step takes a row."""
         carry_begin, carry_end = self.constants, self.constants + self.carried
         return list(operands[:carry_begin]), list(operands[carry_begin:carry_end]), list(operands[carry_end:])
@@ -148,9 +149,9 @@ class Scan:
     def unrolled(
         self,
         operands: Sequence[Any],
-        step: Callable[[list[Any]], Sequence[Any]],
+        step: Callable[[Values], Sequence[Any]],
         row: Callable[[Any, int], Any],
-    ) -> tuple[list[Any], list[list[Any]]]:
+    ) -> tuple[Values, list[Values]]:
         """Final carry, and the rows of every other result of the body."""
         constants, carry, rows = self.parts(operands)
         results = {}
@@ -162,8 +163,8 @@ class Scan:
 
 
 def cases(
-    params: Any, operands: Sequence[Any], read: Callable[[Any, list[Any]], Any], is_concrete: bool = False
-) -> list[Any]:
+    params: Any, operands: Sequence[Any], read: Callable[[Any, Values], Any], is_concrete: bool = False
+) -> Values:
     """Return the results of the branches of a conditional, ``read(program, arguments)``.
 
     They are those of one branch with ``is_concrete``: the index, the first operand, is a number.
@@ -179,10 +180,10 @@ class LinearSolve(NamedTuple):
     """A system of linear equations, the programs of its products and of its solution, and their operands."""
 
     product: Any
-    entries: list[Any]  # of the matrix, for the product
+    entries: Values  # of the matrix, for the product
     solution: Any
-    factors: list[Any]  # of the matrix, for the solution
-    right: list[Any]
+    factors: Values  # of the matrix, for the solution
+    right: Values
 
 
 def linear_solve(params: Any, operands: Sequence[Any]) -> LinearSolve:

@@ -20,6 +20,7 @@ from rivalry.proofs.arithmetic.enclosure import READ, enclose, results_of_known
 from rivalry.proofs.arithmetic.numpy_programs import LONGEST
 from rivalry.proofs.arithmetic.programs import (
     Scan,
+    Values,
     array_type,
     called_program,
     cases,
@@ -48,10 +49,10 @@ class Shifted(NamedTuple):
     """
 
     call: Callable[..., Any]  # of the shifts and the arguments
-    shifts: Callable[..., list[Any]]  # of the arguments
+    shifts: Callable[..., Values]  # of the arguments
     examples: tuple[Any, ...]
     weighted: Callable[..., Any]  # of the shifts, the weights, what maxima are raised by, and the arguments
-    sides: Callable[..., list[Any]]  # of the arguments
+    sides: Callable[..., Values]  # of the arguments
 
     def are_finite(self, *arguments: Any) -> Any:
         """True if the function's own shifts certainly are finite, for arguments in intervals."""
@@ -76,21 +77,21 @@ def shifted(function: Callable[..., Any], *examples: object, variable: int = 0) 
     if loops.guided and loops.operations > LONGEST:
         raise Unsupported(f"no bound: loops of {loops.operations} operations; at most {LONGEST} are read")
 
-    def run(marked: _Marked, *arguments: object) -> list[Any]:
+    def run(marked: _Marked, *arguments: object) -> Values:
         return [value for value, _ in _replay(marked, traced, list(map(_Number, arguments, moving)))]
 
     def holding(fixed: list[int] | None) -> Shifted:
-        def shifts(*arguments: object) -> list[Any]:
+        def shifts(*arguments: object) -> Values:
             marked = _Marked(fixed)
             run(marked, *arguments)
             return marked.values
 
-        def sides(*arguments: object) -> list[Any]:
+        def sides(*arguments: object) -> Values:
             marked = _Marked(fixed, kinks=[])
             run(marked, *arguments)
             return marked.sides
 
-        def weighted(shift_values: Any, weights: Any, raised: Any, *arguments: Any) -> list[Any]:
+        def weighted(shift_values: Any, weights: Any, raised: Any, *arguments: Any) -> Values:
             return run(_Marked(fixed, shift_values, list(zip(weights, raised, strict=True))), *arguments)
 
         return Shifted(
@@ -127,8 +128,8 @@ class _Marked:
     ) -> None:
         self.fixed, self.replacements, self.kinks = fixed, replacements, kinks
         self.count = 0
-        self.values: list[Any] = []
-        self.sides: list[Any] = []
+        self.values: Values = []
+        self.sides: Values = []
 
     def larger(self, a: Any, b: Any) -> Any:
         """Return the larger of numbers by a comparison, or as a mean with given weights."""
@@ -174,7 +175,7 @@ def _operation(marked: _Marked, equation: JaxprEqn, operands: list[_Number]) -> 
     return [_Number(value, moves) for value in _results(marked, equation, operands, moves)]
 
 
-def _results(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves: bool) -> list[Any]:
+def _results(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves: bool) -> Values:
     name, params, values = equation.primitive.name, equation.params, [number.value for number in operands]
     if (body := called_program(equation)) is not None:
         if name == "custom_jvp_call" and _is_logaddexp(body):
@@ -212,7 +213,7 @@ def _results(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves
     return list(result) if equation.primitive.multiple_results else [result]
 
 
-def _unrolled(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves: bool) -> list[Any]:
+def _unrolled(marked: _Marked, equation: JaxprEqn, operands: list[_Number], moves: bool) -> Values:
     """Return the result of a loop of known length, every step of which is replayed."""
     scan = Scan(equation.params)
 
@@ -328,12 +329,12 @@ def _cancels(program: Any, position: int) -> bool:
         return False
 
 
-def _forms(program: Any, operands: Sequence[Any]) -> list[Any]:
+def _forms(program: Any, operands: Sequence[Any]) -> Values:
     """Return the forms of the results: a form, the number that all entries are, or None for others."""
     return evaluate(program, operands, _form, lambda value, _: _number(value))
 
 
-def _form(equation: JaxprEqn, operands: list[Any]) -> list[Any]:
+def _form(equation: JaxprEqn, operands: Values) -> Values:
     name = equation.primitive.name
     real = [
         jnp.issubdtype(array_type(value).dtype, jnp.floating)
