@@ -27,6 +27,8 @@ from typing import (
 
 from annotated_types import Ge, Gt, Interval, Le, Len, Lt, MaxLen, MinLen
 
+Factory = Callable[..., Any]  # a factory or a class
+
 
 class Symbol(str):
     """The symbols of a parameter in the sources, as a note in its annotation.
@@ -57,7 +59,7 @@ class Keys(NamedTuple):
     one kind each may permit other keys: ``names``, all if empty.
     """
 
-    target: Callable[..., Any]
+    target: Factory
     names: tuple[str, ...] = ()
 
 
@@ -74,7 +76,7 @@ class Needs(NamedTuple):
 
 
 @cache
-def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
+def signature_of(target: Factory) -> tuple[dict[str, inspect.Parameter], dict[str, Any]]:
     """Return the parameters of a function or a class that have a keyword, and their annotations, by name."""
     if is_typeddict(target):
         hints = get_type_hints(target, include_extras=True)
@@ -98,7 +100,7 @@ def signature_of(target: Callable[..., Any]) -> tuple[dict[str, inspect.Paramete
 class _OneAnnotation:
     """A stand-in for a function with a single parameter, for `get_type_hints`."""
 
-    def __init__(self, target: Callable[..., Any], name: str, annotation: object) -> None:
+    def __init__(self, target: Factory, name: str, annotation: object) -> None:
         home = inspect.unwrap(target)
         self.__globals__ = vars(sys.modules[home.__module__])
         self.__annotations__ = {name: annotation}
@@ -139,7 +141,7 @@ def keys_with_symbol(name: str, hints: Mapping[str, Any]) -> str:
     return " or ".join(keys)
 
 
-def keywords(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+def keywords(target: Factory) -> dict[str, inspect.Parameter]:
     """Return the parameters of a function by name."""
     return signature_of(target)[0]
 
@@ -174,7 +176,7 @@ def meaning_of(hint: object) -> str:
     return "; ".join(texts) or next(filter(None, map(meaning_of, union)), "")
 
 
-def accepted_intervals(target: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
+def accepted_intervals(target: Factory) -> dict[str, tuple[str, ...]]:
     """Return the dotted keys with an `AcceptedInterval`, each with the keys beside which it is not claimed.
 
     >>> def family(reach: Annotated[float, AcceptedInterval("points")] | None = None, players: int = 2): ...
@@ -225,7 +227,7 @@ def bounds_of(notes: tuple[Any, ...]) -> tuple[tuple[type, Any], ...]:
 
 
 @cache
-def number_bounds(target: Callable[..., Any]) -> dict[str, tuple[tuple[type, Any], ...]]:
+def number_bounds(target: Factory) -> dict[str, tuple[tuple[type, Any], ...]]:
     """Return the bounds of the numbers of every key, as `bounds_of` does; keys of tables have no prefix.
 
     >>> def family(reach: Annotated[float, Gt(0)] | list[Annotated[float, Gt(0)]], players: int = 2): ...

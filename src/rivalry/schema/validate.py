@@ -36,6 +36,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt, MaxLen, MinLen
 
 from rivalry.schema.annotations import (
     NAMES,
+    Factory,
     Keys,
     bounds_of,
     is_object,
@@ -53,7 +54,7 @@ from rivalry.schema.annotations import (
 if TYPE_CHECKING:
     import numpy as np
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Factory)
 
 Options = Mapping[str, Any]
 """What keywords, or the keys of a table, give by name."""
@@ -78,7 +79,7 @@ _BRACKETS = {Gt: "(", Ge: "[", Lt: ")", Le: "]"}  # of an interval, its lower bo
 class GameRecipe(NamedTuple):
     """The factory of a game, and its keywords with their values; see `rivalry.schema.construction`."""
 
-    make: Callable[..., Any]
+    make: Factory
     given: Options
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -215,7 +216,7 @@ def _message(error: Exception, arguments: Options, names: Iterable[str]) -> str:
     return one_line(f"{', '.join(suspects)}: cannot be used ({reason})")
 
 
-_checking: set[Callable[..., Any]] = set()  # the constructors that check their options
+_checking: set[Factory] = set()  # the constructors that check their options
 
 
 def check_options(method: type) -> None:
@@ -247,9 +248,7 @@ def check_options(method: type) -> None:
     method.__check_init__ = check_init  # type: ignore[attr-defined]
 
 
-def check(
-    target: Callable[..., Any], args: Sequence[Any], kwargs: Options, *, bounds: bool = True
-) -> dict[str, Any]:
+def check(target: Factory, args: Sequence[Any], kwargs: Options, *, bounds: bool = True) -> dict[str, Any]:
     """Return the arguments of a call by name; raise `ValueError` for one that the annotations do not allow.
 
     Without ``bounds``, only upper bounds of integers are checked among the bounds.
@@ -278,7 +277,7 @@ def check(
 
 
 def refuse_unknown(
-    target: Callable[..., Any], kwargs: Iterable[str], function_name: str = "", extras: Iterable[str] = ()
+    target: Factory, kwargs: Iterable[str], function_name: str = "", extras: Iterable[str] = ()
 ) -> None:
     """Raise `ValueError`, with the nearest known name, for a keyword that a function does not take.
 
@@ -303,7 +302,7 @@ def refuse_unknown(
 
 
 def _refuse_call(
-    target: Callable[..., Any], args: Sequence[object], kwargs: Mapping[str, object], function_name: str = ""
+    target: Factory, args: Sequence[object], kwargs: Mapping[str, object], function_name: str = ""
 ) -> None:
     """Raise `ValueError` for an unknown keyword, unless any is taken, and for a missing argument."""
     parameters = _parameters(target)
@@ -322,11 +321,11 @@ def _refuse_call(
 
 
 @cache
-def _parameters(target: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+def _parameters(target: Factory) -> tuple[inspect.Parameter, ...]:
     return tuple(inspect.signature(target).parameters.values())
 
 
-def _takes_any_number(target: Callable[..., Any]) -> bool:
+def _takes_any_number(target: Factory) -> bool:
     """True for a function with any number of arguments without a name."""
     parameters = inspect.signature(target).parameters.values()
     return any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
@@ -339,7 +338,7 @@ def refuse(name: str, hint: object, value: object, *, bounds: bool = True) -> No
         raise ValueError(one_line(f"{name}{fault.where}: {fault.message()}"))
 
 
-def refuse_idle(target: Callable[..., Any], written: Options, table: Options, place: str = "") -> None:
+def refuse_idle(target: Factory, written: Options, table: Options, place: str = "") -> None:
     """Raise `ValueError` for a key without an effect, because the key that it needs is absent.
 
     Defaults are accepted, and so is a needed number that has no effect itself, such as a tax of 0: a sweep
@@ -699,7 +698,7 @@ def _number_fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None
     return None
 
 
-def bound_violation(target: Callable[..., Any], name: str, value: float) -> str:
+def bound_violation(target: Factory, name: str, value: float) -> str:
     """Reason why a keyword of a factory may not take a number, from its annotation, or an empty text.
 
     >>> from typing import Annotated

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +16,7 @@ from rivalry.lab.study.identity import Table
 from rivalry.lab.study.schema import check_table, keys_of
 from rivalry.methods import METHODS
 from rivalry.plots import PLOTS
+from rivalry.schema.annotations import Factory
 from rivalry.schema.registry import line_of
 
 LEADERS = "leaders"  # a key of every family's table: the players that move first
@@ -114,7 +115,7 @@ def build_method(table: Table, folder: Path | str = ".", game: object = None) ->
 
 
 def _agent_play(
-    target: Callable[..., Any],
+    target: Factory,
     options: Table,
     prefix: Sequence[str],
     folder: Path,
@@ -134,14 +135,12 @@ def _agent_play(
 
 
 @lru_cache(maxsize=64)
-def _checked_game(
-    target: Callable[..., Any], text: str, prefix: Sequence[str], folder: Path, kind: str
-) -> Any:
+def _checked_game(target: Factory, text: str, prefix: Sequence[str], folder: Path, kind: str) -> Any:
     """Return a method of the package with options that name no file of a user."""
     return _construct(target, json.loads(text), prefix, folder, kind=kind, further_keys=RUN_KEYS)
 
 
-def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Callable[..., Any]:
+def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Factory:
     """Return the function that draws a study's plot; run the user's file that it names, if any.
 
     Raises
@@ -157,11 +156,11 @@ def build_plot(kind: str, folder: Path | str = ".", key: str = "plots") -> Calla
     (function,) = names.targets(kind, PLOTS, "a plot", key, Path(folder))
     if not callable(function):
         raise StudyError(f"{format_value(kind)} is not a function that draws a dataset", key=key)
-    return cast(Callable[..., Any], function)
+    return cast(Factory, function)
 
 
 def _construct(
-    target: Callable[..., Any],
+    target: Factory,
     options: Table,
     prefix: Sequence[str],
     folder: Path,

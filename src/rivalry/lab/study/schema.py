@@ -11,7 +11,7 @@ import inspect
 import json
 import math
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import (
     Annotated,
@@ -31,6 +31,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from rivalry.lab.study.errors import StudyError, dotted_key, format_value
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.schema.annotations import (
+    Factory,
     Keys,
     bounds_of,
     keys_with_symbol,
@@ -70,7 +71,7 @@ def jsonable(value: object) -> Any:
         return repr(value)
 
 
-def parameters(target: Callable[..., Any]) -> list[Parameter]:
+def parameters(target: Factory) -> list[Parameter]:
     """Return the keys that a factory's keywords or a class's fields define.
 
     >>> from annotated_types import Gt
@@ -93,7 +94,7 @@ def parameters(target: Callable[..., Any]) -> list[Parameter]:
     return keys
 
 
-def json_schema(target: Callable[..., Any]) -> TableDict:
+def json_schema(target: Factory) -> TableDict:
     """Return the JSON Schema of a factory's or method's table, for use in forms."""
     rows, keys = _keywords(target), [row for row in parameters(target) if "." not in row.name]
     return {
@@ -155,7 +156,7 @@ def _json_type(hint: object, notes: tuple[Any, ...]) -> TableDict:
 
 
 def check_table(
-    target: Callable[..., Any],
+    target: Factory,
     table: Table,
     prefix: Sequence[str | int],
     further_keys: Sequence[str] = (),
@@ -198,13 +199,13 @@ def check_table(
     return converted
 
 
-def keys_of(target: Callable[..., Any]) -> list[str]:
+def keys_of(target: Factory) -> list[str]:
     """Return the keys of a factory, a method or a table."""
     return [name for name, _, _ in _keywords(target)]
 
 
 @cache
-def _keywords(target: Callable[..., Any]) -> list[tuple[str, Any, Any]]:
+def _keywords(target: Factory) -> list[tuple[str, Any, Any]]:
     """Return name, annotation and default (`Parameter.empty` where there is none) of every key."""
     empty = inspect.Parameter.empty
     try:
