@@ -36,6 +36,7 @@ from rivalry.runtime.jax import jax, jnp, promote_ranks
 from rivalry.runtime.precision import imprecise
 from rivalry.schema.validate import check_keywords
 
+Profiles = list[Profile]
 Strategies = Float[Array, "point axis"]
 
 
@@ -96,7 +97,7 @@ def _check_agents(game: AgentGame) -> tuple[str, ...]:
     return ("protocol", "world", "static_metrics", *check_oracles(scale, game, []))
 
 
-def _check_payoffs(game: Game, profiles: list[Profile]) -> None:
+def _check_payoffs(game: Game, profiles: Profiles) -> None:
     players = game.space.shape[0]
     compiled = eqx.filter_jit(lambda g, x: g.payoffs(x))
     for x in profiles:
@@ -127,7 +128,7 @@ def _require_derivative(derivative: Any, reference: Any, subject: str, rule: str
     require(small, f"{subject} is off by {gap:.3g}; must be {rule}, or be left out")
 
 
-def _each_player(profiles: list[Profile]) -> Iterator[tuple[Profile, int]]:
+def _each_player(profiles: Profiles) -> Iterator[tuple[Profile, int]]:
     return ((x, player) for x in profiles for player in range(x.shape[0]))
 
 
@@ -152,7 +153,7 @@ def _payoffs_at(game: Game, x: Profile, player: int, strategies: Strategies) -> 
     return jax.vmap(lambda strategy: game.payoffs(x.at[player].set(strategy))[player])(strategies)
 
 
-def _check_deviation_payoff(game: Game, profiles: list[Profile]) -> None:
+def _check_deviation_payoff(game: Game, profiles: Profiles) -> None:
     remedy = "must return a function of the own strategy, written with jax.numpy"
     for x, player in _each_player(profiles[:3]):
         subject = f"deviation_payoff(game, x, {player})"
@@ -163,7 +164,7 @@ def _check_deviation_payoff(game: Game, profiles: list[Profile]) -> None:
         _require_close(game, payoffs, reference, f"{subject}: differs from payoffs")
 
 
-def _check_jacobian(game: Game, profiles: list[Profile]) -> None:
+def _check_jacobian(game: Game, profiles: Profiles) -> None:
     """Check that the Jacobian is the derivative of the own gradients."""
     x, subject = profiles[0], "jacobian(game, x)"
     jacobian = attempt(subject, "must be the derivative of the own gradients", oracles.jacobian, game, x)
@@ -172,7 +173,7 @@ def _check_jacobian(game: Game, profiles: list[Profile]) -> None:
     _require_derivative(jnp.asarray(jacobian), right, f"{subject}:", "the derivative of own gradients")
 
 
-def _check_best_response(game: Game, profiles: list[Profile]) -> None:
+def _check_best_response(game: Game, profiles: Profiles) -> None:
     for x, player in _each_player(profiles[:3]):
         subject = f"best_response(game, x, {player})"
         remedy = "must return (strategy, payoff, coverage)"
@@ -188,7 +189,7 @@ def _check_best_response(game: Game, profiles: list[Profile]) -> None:
         _require_small(game, better, f"{subject}: {rule}")
 
 
-def _check_proved_response(game: Game, profiles: list[Profile]) -> None:
+def _check_proved_response(game: Game, profiles: Profiles) -> None:
     for x, player in _each_player(profiles[:1]):
         subject = f"proved_response(game, x, {player})"
         response = attempt(subject, "must return a Response", oracles.proved_response, game, x, player)
@@ -211,7 +212,7 @@ def _check_own_payoff(game: Game, x: Profile, player: int, strategy: Any, payoff
     _require_close(game, payoff, right, f"{subject}: returns another payoff than that of its strategy")
 
 
-def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
+def _check_payoff_bound(game: Any, profiles: Profiles) -> None:
     space = game.space
     require(isinstance(space, Box), "payoff_bound: is for boxes; leave it out for other spaces")
     draw = np.random.default_rng(0)
@@ -231,21 +232,21 @@ def _check_payoff_bound(game: Any, profiles: list[Profile]) -> None:
             _require_small(game, above, f"{subject}: {rule}")
 
 
-def _check_metrics(game: object, profiles: list[Profile]) -> None:
+def _check_metrics(game: object, profiles: Profiles) -> None:
     attempt_record("metrics(game, x)", oracles.metrics, game, profiles[0])
 
 
-def _check_plot_data(game: object, profiles: list[Profile]) -> None:
+def _check_plot_data(game: object, profiles: Profiles) -> None:
     for name, draw in oracles.plot_data(game).items():
         attempt_record(f"plot_data(game)[{name!r}]", draw, profiles[0], remedy="must return a record")
 
 
-def _check_finite(game: object, profiles: list[Profile]) -> None:
+def _check_finite(game: object, profiles: Profiles) -> None:
     call, remedy = "to_finite(game)", "must return a tuple of arrays, or be left out"
     check_tables(attempt(call, remedy, oracles.to_finite, game), call)
 
 
-def _check_contest(game: Game, profiles: list[Profile]) -> None:
+def _check_contest(game: Game, profiles: Profiles) -> None:
     """Check that payoffs summed from the tables of a contest are those of the game."""
     from rivalry.tables.kernels import contests
 
@@ -262,7 +263,7 @@ def _check_contest(game: Game, profiles: list[Profile]) -> None:
     _require_close(game, summed, right, f"{subject}: sums to other payoffs")
 
 
-_CHECKS: dict[oracles.Oracle[..., Any], Callable[[Any, list[Profile]], None]] = {
+_CHECKS: dict[oracles.Oracle[..., Any], Callable[[Any, Profiles], None]] = {
     oracles.deviation_payoff: _check_deviation_payoff,
     oracles.to_contest: _check_contest,
     oracles.jacobian: _check_jacobian,

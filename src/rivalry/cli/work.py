@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from rivalry.lab.study import Cell, Study
     from rivalry.lab.study.identity import Table, TableDict
 
+    Printed = tuple[TableDict, str]  # as JSON and as text
+
 
 def executor(name: str, address: str | None) -> Hire | None:
     """Return the executor factory, or None for this machine's workers. Raises `OptionError`."""
@@ -347,7 +349,7 @@ def _in_part(part: str, cell: str) -> str:
     return f"{part}/{cell}" if part else cell
 
 
-def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) -> tuple[TableDict, str]:
+def certify_policy(policy: str, game: str, export: Path | None, q_values: bool) -> Printed:
     """Certify a policy of a file in the first game of a study, and write its proof to a folder.
 
     The policy is ``FILE.py:NAME`` or a table that `rivalry.core.foreign_tables` reads; with ``q_values`` a
@@ -495,7 +497,7 @@ def _policy_certificate(
     return certificate(game, x), proof_of(game, None, record).save
 
 
-def status(folder: Path) -> tuple[TableDict, str]:
+def status(folder: Path) -> Printed:
     """Return a run's progress as JSON and as text; report damaged files on stderr."""
     from rivalry.lab.array import progress_of, shards
     from rivalry.lab.store import Run, redo, status_of
@@ -531,7 +533,7 @@ def status(folder: Path) -> tuple[TableDict, str]:
 
 def work(
     folder: Path, shard: tuple[int, int], out: Path | None, workers: int | None, *, trusted: bool
-) -> tuple[TableDict, str]:
+) -> Printed:
     """Compute a shard of a run; return how far it is, as JSON and as text."""
     from rivalry.lab.array import Shard, progress_of, work
     from rivalry.lab.store import Run
@@ -548,7 +550,7 @@ def _shard_line(row: Table) -> str:
     return f"shard {row['shard']} of {row['of']}: {row['done']} of {row['total']} cells done"
 
 
-def merge(folder: Path, parts: Sequence[Path]) -> tuple[TableDict, str]:
+def merge(folder: Path, parts: Sequence[Path]) -> Printed:
     """Merge shards that were computed elsewhere; report damaged files on stderr."""
     from rivalry.lab.array import merge
     from rivalry.lab.store import Run
@@ -630,7 +632,7 @@ def export(folder: Path, to: str, out: Path | None, everything: bool = False) ->
     }
 
 
-def pack(folder: Path, out: Path | None, license: str | None) -> tuple[TableDict, str]:
+def pack(folder: Path, out: Path | None, license: str | None) -> Printed:
     """Write a run as a capsule."""
     from rivalry.lab.capsule import UNSTATED, pack, root_of
     from rivalry.lab.store import Run
@@ -652,7 +654,7 @@ def pack(folder: Path, out: Path | None, license: str | None) -> tuple[TableDict
 DIGESTS = "digest of study, cells and certificates: {digest}; of all files: {root}"
 
 
-def verify(path: Path, cells: int, trusted: bool, large: bool) -> tuple[TableDict, str]:
+def verify(path: Path, cells: int, trusted: bool, large: bool) -> Printed:
     """Check a capsule."""
     from rivalry.lab.capsule import WITHIN, verify
     from rivalry.lab.executor import RunEvent
@@ -706,7 +708,7 @@ def _in_short(names: Sequence[str]) -> str:
     return ", ".join([*file_names, *counted]) or "nothing"
 
 
-def certify(folder: Path, proof: bool = False, export: Path | None = None) -> tuple[TableDict, str]:
+def certify(folder: Path, proof: bool = False, export: Path | None = None) -> Printed:
     """Recompute certificates; later reports use them."""
     from rivalry.lab.answer import answer_of
     from rivalry.lab.executor import certify as recompute

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from xarray import DataArray, Dataset
 
 
+Dims = tuple[str, ...]
+NamesByDimension = Mapping[str, Dims]
 SCHEMA = 2  # of every stored file: from version 0.1.0 on, later packages read what earlier ones wrote
 
 Coverage = Literal["estimated", "local", "lower bound", "bounded", "exact", "proved"]
@@ -108,7 +110,7 @@ LARGE = 2**30  # bytes of a variable above which its padding is limited
 SPARSE = 1000  # the most padded bytes per stored byte of a large variable
 
 # What a cell stores: name -> (dimensions, array). xarray takes such pairs unchanged.
-Variable = tuple[tuple[str, ...], ndarray]
+Variable = tuple[Dims, ndarray]
 Record = dict[str, Variable]
 
 
@@ -406,7 +408,7 @@ class Solution:
 
     record: Record
     certificate: Certificate
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    names: NamesByDimension = field(default_factory=dict)
     plot_record: Callable[[str, Mapping[str, Any]], Record] | None = field(
         default=None, repr=False, compare=False
     )
@@ -621,7 +623,7 @@ def labelled(values: ndarray, *dims: str) -> DataArray:
     return DataArray(values, dims=dims)
 
 
-def dataset(record: Record, names: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Dataset:
+def dataset(record: Record, names: NamesByDimension = MappingProxyType({})) -> Dataset:
     """Return a record as a labelled dataset; ``names`` are the coordinates of dimensions, where known.
 
     A dimension whose length differs in an earlier variable gets a name of its own, as in `collect`.
@@ -638,7 +640,7 @@ def dataset(record: Record, names: Mapping[str, tuple[str, ...]] = MappingProxyT
     return describe(xr.Dataset(variables), names)
 
 
-def describe(data: Dataset, names: Mapping[str, tuple[str, ...]] = MappingProxyType({})) -> Dataset:
+def describe(data: Dataset, names: NamesByDimension = MappingProxyType({})) -> Dataset:
     """Return a dataset whose variables have names, units and meanings, and its dimensions coordinates."""
     coordinates = {dim: list(labels) for dim, labels in names.items() if data.sizes.get(dim) == len(labels)}
     data = data.assign_coords(
@@ -653,7 +655,7 @@ def collect(
     rows: Sequence[tuple[Mapping[str, Any], Record]],
     axes: Mapping[str, Sequence[Any]],
     companions: Mapping[str, tuple[str, Sequence[Any]]] | None = None,
-    names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    names: NamesByDimension = MappingProxyType({}),
 ) -> Dataset:
     """Combine the records of many cells into one dataset.
 
@@ -689,7 +691,7 @@ def collect(
 class Column(NamedTuple):
     """Values of one variable in the cells where its dimensions, shape and type agree."""
 
-    dims: tuple[str, ...]  # of one cell
+    dims: Dims  # of one cell
     at: ndarray  # [row] the cells' numbers, increasing
     values: ndarray  # [row ...]
 
@@ -731,7 +733,7 @@ def label_columns(
     places: Sequence[Mapping[str, Any]],
     axes: Mapping[str, Sequence[Any]],
     companions: Mapping[str, tuple[str, Sequence[Any]]] | None,
-    names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    names: NamesByDimension = MappingProxyType({}),
 ) -> Dataset:
     """Return the dataset of `collect` from columns; ``places`` are the coordinates of every cell."""
     import xarray as xr
@@ -831,7 +833,7 @@ def _pad_cells(name: str, columns: Sequence[Column], lengths: tuple[int, ...]) -
     return dims, values.reshape((*lengths, *shape))
 
 
-def _align(name: str, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[Column]]:
+def _align(name: str, columns: Sequence[Column]) -> tuple[Dims, list[Column]]:
     """Return dimensions that all columns fit, and the columns reshaped to these."""
     # "seat" counts followers too; where some cells have it, the players of the others are seats
     if any("seat" in column.dims for column in columns):
@@ -847,9 +849,7 @@ def _align(name: str, columns: Sequence[Column]) -> tuple[tuple[str, ...], list[
     return dims, aligned
 
 
-def _unique_dims(
-    name: str, dims: tuple[str, ...], shape: tuple[int, ...], variables: Record, lead: tuple[str, ...]
-) -> tuple[str, ...]:
+def _unique_dims(name: str, dims: Dims, shape: tuple[int, ...], variables: Record, lead: Dims) -> Dims:
     """Return a variable's dimensions; one whose length differs in another variable gets a separate name."""
     sizes_known = {d: n for ds, a in variables.values() for d, n in zip(ds, a.shape, strict=True)}
     sizes = zip(dims, shape, strict=True)

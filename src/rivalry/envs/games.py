@@ -21,6 +21,7 @@ from rivalry.schema.validate import check_keywords, check_word, whole_number
 from rivalry.transforms import repeat
 from rivalry.transforms.units import strategies
 
+ActionsByAgent = Mapping[str, Any]
 Seen = dict[str, Any]
 Infos = dict[str, dict[str, Any]]
 Results = tuple[Seen, dict[str, float], dict[str, bool], dict[str, bool], Infos]
@@ -88,7 +89,7 @@ class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[m
         """Return the space of all actions that ``agent`` can choose in any state."""
         return self._actions[agent]
 
-    def step(self, actions: Mapping[str, Any]) -> Results:
+    def step(self, actions: ActionsByAgent) -> Results:
         """Apply one action per agent; agents that have ended leave ``agents``. Raises `ValueError`.
 
         Actions of agents that have ended are ignored, but an episode that is over, or was never begun by
@@ -107,13 +108,13 @@ class SimultaneousEnv(Unrendered, ParallelEnv[str, Any, Any]):  # type: ignore[m
         return self.play({name: actions[name] for name in self.agents})
 
     @staticmethod
-    def _complete(actions: Mapping[str, Any], agents: Sequence[str]) -> None:
+    def _complete(actions: ActionsByAgent, agents: Sequence[str]) -> None:
         """Raise `ValueError` if an agent's action is missing."""
         for name in agents:
             if name not in actions:
                 raise ValueError(f"actions: that of {name} is missing; must be one per agent")
 
-    def play(self, actions: Mapping[str, Any]) -> Results:
+    def play(self, actions: ActionsByAgent) -> Results:
         """Apply one step; agents that do not act in it or have ended may be left out of ``actions``."""
         raise NotImplementedError
 
@@ -211,7 +212,7 @@ class GameEnv(SimultaneousEnv):
         observations = self._observe()
         return self.without_masks(observations), infos_of(observations)
 
-    def play(self, actions: Mapping[str, Any]) -> Results:
+    def play(self, actions: ActionsByAgent) -> Results:
         names = self.agents
         converted = self.converter.read(self.possible_agents, actions, self.course.now.legal)
         outcome = self.course.advance(converted, self.fixed)
@@ -237,7 +238,7 @@ class GameEnv(SimultaneousEnv):
         """Raise `ValueError` for an invalid action of an agent."""
         self.converter.read(self.possible_agents, {agent: action}, self.course.now.legal)
 
-    def profile(self, actions: Mapping[str, Any]) -> ndarray:
+    def profile(self, actions: ActionsByAgent) -> ndarray:
         """Profile ``[player axis]`` of one period that actions play, in units of the game.
 
         Parameters
@@ -318,7 +319,7 @@ class ActionConverter:
             for low, high, count in zip(self.low, self.high, self.columns, strict=True)
         ]
 
-    def read(self, names: Sequence[str], actions: Mapping[str, Any], legal: ndarray) -> ndarray:
+    def read(self, names: Sequence[str], actions: ActionsByAgent, legal: ndarray) -> ndarray:
         """Return actions ``[player column]`` for the course, 0 if missing. Raises `ValueError`."""
         converted = np.zeros(self.shape)
         if self.sizes:

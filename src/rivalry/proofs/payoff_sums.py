@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from rivalry.core.game import Game
 
+Weights = dict[int, Fraction]  # of operations in a sum
 PLAYERS = 3  # with fewer a total says no more than the other's choice
 SUMS = 1  # that payoffs depend on, at most: boxes of two totals take longer than boxes of profiles
 OPERATIONS = 2000  # of payoffs, on single numbers, that are read
@@ -183,7 +184,7 @@ class _Reader:
         self.nodes, self.results = nodes, results
         self.players = len(results)
         self.of: list[frozenset[int]] = []  # players on whom an operation depends
-        self.linear: list[dict[int, Fraction] | None] = []  # it as a sum of operations of one player each
+        self.linear: list[Weights | None] = []  # it as a sum of operations of one player each
         for place, (name, *arguments) in enumerate(nodes):
             if name in ("x", "c"):
                 owners = frozenset([player[arguments[0]]] if name == "x" else [])
@@ -194,11 +195,11 @@ class _Reader:
                 self._terms(place, name, arguments) if len(owners) > 1 else {place: Fraction(1)}
             )
 
-    def _terms(self, place: int, name: str, arguments: list[int]) -> dict[int, Fraction] | None:
+    def _terms(self, place: int, name: str, arguments: list[int]) -> Weights | None:
         parts = [self.linear[operand] for operand in arguments]
         if name in ("add", "sub", "neg") and None not in parts:
             signs = [-1] if name == "neg" else [1, -1 if name == "sub" else 1]
-            combined: dict[int, Fraction] = {}
+            combined: Weights = {}
             for sign, part in zip(signs, parts, strict=True):
                 for term, factor in part.items():  # type: ignore[union-attr]
                     combined[term] = combined.get(term, Fraction(0)) + sign * factor
@@ -219,7 +220,7 @@ class _Reader:
 
     def sums(self) -> Sums | None:
         """Return the sums, None if payoffs have another form, or more sums than are searched."""
-        known_sums: list[dict[int, dict[int, Fraction]]] = []  # [sum][player]: what it adds
+        known_sums: list[dict[int, Weights]] = []  # [sum][player]: what it adds
         used: list[tuple[int, int, set[int]]] = []  # by whom, which sum, and of whom
         cuts = []
         for player, root in enumerate(self.results):
@@ -252,7 +253,7 @@ class _Reader:
             if terms is None:
                 waiting += self.nodes[place][1:]
                 continue
-            rival_terms: dict[int, dict[int, Fraction]] = {}
+            rival_terms: dict[int, Weights] = {}
             for term, factor in terms.items():
                 for rival in self.of[term] - {player}:
                     rival_terms.setdefault(rival, {})[term] = factor
@@ -270,7 +271,7 @@ class _Reader:
 
 
 def _matching_sum(
-    known_sums: list[dict[int, dict[int, Fraction]]], player: int, rival_terms: dict[int, dict[int, Fraction]]
+    known_sums: list[dict[int, Weights]], player: int, rival_terms: dict[int, Weights]
 ) -> tuple[int, Fraction]:
     """Sum of which a part of a payoff is a multiple, and the multiple; a new sum if there is none."""
     for number, added in enumerate(known_sums):
@@ -295,7 +296,7 @@ def _float(number: Fraction) -> float:
     return value
 
 
-def _exact(terms: dict[int, Fraction]) -> tuple[Term, ...]:
+def _exact(terms: Weights) -> tuple[Term, ...]:
     return tuple((_float(factor), place) for place, factor in sorted(terms.items()))
 
 
@@ -707,9 +708,9 @@ def payoff_sum(payoffs: Callable[..., Any], low: ndarray, high: ndarray) -> Payo
     return PayoffSum(nextafter(float(total), inf), constant)
 
 
-def _weights(tape: Operations, results: Sequence[int]) -> dict[int, Fraction]:
+def _weights(tape: Operations, results: Sequence[int]) -> Weights:
     """Return the operations of which a sum of operations is a sum of multiples."""
-    weights = defaultdict[int, Fraction](Fraction)
+    weights = defaultWeights(Fraction)
     for result in results:
         weights[result] += 1
     for place in range(max(results), -1, -1):  # operands stand before

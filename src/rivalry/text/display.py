@@ -18,6 +18,7 @@ from typing import Any, SupportsInt
 import numpy as np
 from numpy import ndarray
 
+Variables = Mapping[str, Any]
 LINE = 160  # characters of a game's text
 EACH = 6  # most numbers that are printed one by one
 ALMOST = 1e-12  # probabilities closer to 0 or 1 are rounding errors
@@ -131,7 +132,7 @@ def html_table(
     return f"<div><strong>{escape(title)}</strong>{markup}</div>"
 
 
-def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
+def solution_rows(record: Variables, claim: str) -> dict[str, str]:
     """Return the claim, the end state, and what no table shows, as text by name."""
     rows = {"claim": claim}
     rows |= equilibrium_rows(record)
@@ -152,7 +153,7 @@ def solution_rows(record: Mapping[str, Any], claim: str) -> dict[str, str]:
     return rows
 
 
-def without_padding(record: Mapping[str, Any], profiles: ndarray) -> ndarray:
+def without_padding(record: Variables, profiles: ndarray) -> ndarray:
     """Profiles ``[.. player axis]`` of a record, NaN for entries that players cannot change."""
     mask = record.get("is_choice", ((), np.True_))[1]
     return np.where(mask, profiles, np.nan) if mask.shape == profiles.shape[-2:] else profiles
@@ -183,7 +184,7 @@ def joint_action_names(joint: ndarray, actions: ndarray | None) -> list[str]:
     return [", ".join(str(names[k]) for names, k in zip(actions, row, strict=True)) for row in joint.tolist()]
 
 
-def equilibrium_rows(record: Mapping[str, Any]) -> dict[str, str]:
+def equilibrium_rows(record: Variables) -> dict[str, str]:
     """Return the number of equilibria and the other facts beside their table, as text by name."""
     if "where_range" in record:
         return {"equilibria": ranges_in_words(record)}
@@ -213,7 +214,7 @@ def _shortened(texts: Sequence[str], name: str) -> str:
     return f"{'; '.join(texts[:SHORT])}{further}"
 
 
-def counts_in_words(record: Mapping[str, Any]) -> str:
+def counts_in_words(record: Variables) -> str:
     """Return the numbers of equilibria for values of parameters, where they are proved.
 
     >>> three = {"where_count": ((), np.array([3, 0, 1])), "where_decided": ((), np.array([1, 0, 1]))}
@@ -229,7 +230,7 @@ def counts_in_words(record: Mapping[str, Any]) -> str:
     return f"exactly {low}" if low == high else f"{low} to {high}"
 
 
-def ranges_in_words(record: Mapping[str, Any]) -> str:
+def ranges_in_words(record: Variables) -> str:
     """Return the numbers of equilibria over all ranges of parameters, and how many ranges are undecided."""
     decided = np.asarray(record["where_decided"][1]) == 1
     noun = "equilibrium" if (count := counts_in_words(record)) == "exactly 1" else "equilibria"
@@ -248,7 +249,7 @@ def ranges_in_words(record: Mapping[str, Any]) -> str:
     return f"{count} {noun}{proved} for {where}; {unknown} undecided{boxes}"
 
 
-def has_proofs(record: Mapping[str, Any]) -> bool:
+def has_proofs(record: Variables) -> bool:
     """True for a list of equilibria from a search of boxes that proves each of them."""
     return "boxes" in record and int(record["boxes"][1]) >= 0  # -1 where other methods have no boxes
 
@@ -264,7 +265,7 @@ def boxes_in_words(counts: Iterable[SupportsInt]) -> str:
     return f" ({' to '.join(f'{end:,}' for end in ends)} box{'es' * (ends != [1])})" if ends else ""
 
 
-def count_in_words(record: Mapping[str, Any]) -> str:
+def count_in_words(record: Variables) -> str:
     """Return the number of equilibria of a list in words: how many there are, where that is proved.
 
     Other lists state pure equilibria and components. Arrays may have the padding of a run's dataset.
@@ -300,7 +301,7 @@ def _pure_in_words(pure: int, count: int) -> str:
     return kinds.get(pure, f", {pure} of them in pure strategies")
 
 
-def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, suffix: str) -> str:
+def _proved_in_words(record: Variables, count: int, noun: str, suffix: str) -> str:
     complete = record["complete"][1] == 1
     points = int(np.sum(record["verdict"][1] != "")) if "verdict" in record else 0
     sets = 0 if points else len(sets_in_words(record))
@@ -353,12 +354,12 @@ def _proved_in_words(record: Mapping[str, Any], count: int, noun: str, suffix: s
     return text if sets else f"{text}; the list may lack some"
 
 
-def sets_in_words(record: Mapping[str, Any]) -> list[str]:
+def sets_in_words(record: Variables) -> list[str]:
     """Return the hulls of places that are proved to hold an equilibrium, and too wide for the list."""
     return undecided_in_words({"undecided": record.get("equilibrium_set", ((), np.empty((0, 1, 1, 2))))})
 
 
-def undecided_in_words(record: Mapping[str, Any]) -> list[str]:
+def undecided_in_words(record: Variables) -> list[str]:
     """Return the hulls of places in which nothing is proved, as intervals of all choices.
 
     >>> undecided_in_words({"undecided": ((), np.array([[[[0.25, 0.5]], [[0.1, 0.1 + 3e-8]]]]))})

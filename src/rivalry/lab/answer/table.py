@@ -25,6 +25,7 @@ from rivalry.text.statistics import half_width
 if TYPE_CHECKING:
     from xarray import Dataset
 
+ColumnEntries = dict[str, list[Estimate]]
 MOST_COLUMNS = 14
 TEXT = 60  # characters of a profile in the table
 
@@ -114,14 +115,12 @@ def _is_of_points(name: str) -> bool:
     return name.startswith(("n, ", "largest gain")) or name in ("n", "status", "claim")
 
 
-def _columns_of(
-    data: Dataset, lines: Sequence[Line], words: Words, *, constants: bool
-) -> dict[str, list[Estimate]]:
+def _columns_of(data: Dataset, lines: Sequence[Line], words: Words, *, constants: bool) -> ColumnEntries:
     """Columns of quantities, of strategies and lists, and of what is known of results."""
     rows, quantities = [line.point for line in lines], _quantities(lines)
     in_lines = in_order([list(line.row) for line in lines])
     has_payoffs = any(name.startswith("payoff, ") for name in in_lines)
-    columns: dict[str, list[Estimate]] = {}
+    columns: ColumnEntries = {}
     for name in quantities:
         if name == "profile":
             columns["strategies"] = _strategies(lines)
@@ -184,9 +183,9 @@ def _keys(
     words: Words,
     *,
     constants: bool,
-) -> dict[str, list[Estimate]]:
+) -> ColumnEntries:
     """Columns that say which point a row is."""
-    keys: dict[str, list[Estimate]] = {}
+    keys: ColumnEntries = {}
     if len(methods_of(points)) > 1:
         keys["method"] = [Estimate(words.method(point.algorithm)) for point in rows]
     swept = keys_of(points)
@@ -351,7 +350,7 @@ def _coordinate(at: Mapping[str, Any], name: str, words: Words) -> Estimate:
 
 def _columns(
     name: str, entries: Sequence[Sequence[Estimate]], entry_names: Sequence[Sequence[str]] | None = None
-) -> dict[str, list[Estimate]]:
+) -> ColumnEntries:
     """Columns of a quantity: one, or one per player where players differ anywhere.
 
     An estimate without a name is that of all players, with the ``entry_names`` per row.
@@ -359,7 +358,7 @@ def _columns(
     names = dict.fromkeys(estimate.entry for estimate in chain.from_iterable(entries) if estimate.entry)
     if not names:
         return {name: [(*row, EMPTY)[0] for row in entries]}
-    columns: dict[str, list[Estimate]] = {f"{name}, {entry}": [] for entry in names}
+    columns: ColumnEntries = {f"{name}, {entry}": [] for entry in names}
     for k, row in enumerate(entries):
         by_entry = {estimate.entry: estimate for estimate in row}
         names_of_row = entry_names[k] if entry_names else ()
@@ -369,7 +368,7 @@ def _columns(
     return columns
 
 
-def _counts(data: Dataset, lines: Sequence[Line], words: Words) -> dict[str, list[Estimate]]:
+def _counts(data: Dataset, lines: Sequence[Line], words: Words) -> ColumnEntries:
     """Of how many results means are, and of how many sessions those of a quantity that has them."""
     results = [line.point.results for line in lines]
     counts: dict[str, list[int]] = {}  # -1 of a point without the quantity

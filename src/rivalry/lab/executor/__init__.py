@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from rivalry.lab.study import Study
     from rivalry.lab.worker import Job
 
+    Jobs = dict[str, Job]
+
 __all__ = [
     "CellOutcome",
     "Executor",
@@ -196,8 +198,8 @@ class _Work:
     only: Collection[str] | None = None  # cells to compute; None for all
     done: int = 0
     stopped: bool = False
-    jobs: dict[str, Job] = field(default_factory=dict)  # under way, by the id of their first missing cell
-    again: dict[str, Job] = field(default_factory=dict)  # what is left of batches, for the next round
+    jobs: Jobs = field(default_factory=dict)  # under way, by the id of their first missing cell
+    again: Jobs = field(default_factory=dict)  # what is left of batches, for the next round
 
     def all(self, accept_version: bool) -> None:
         self._check_version(accept_version)
@@ -247,7 +249,7 @@ class _Work:
                 if self.stopped:
                     executor.stop()
 
-    def _executor(self, jobs: dict[str, Job]) -> tuple[Executor, dict[str, Job]]:
+    def _executor(self, jobs: Jobs) -> tuple[Executor, Jobs]:
         """Return the executor and the remaining jobs; a few quick jobs may be done here first."""
         count = self.workers or (cores() if self.hire is None else 0)
         capacity = f"{count} workers" if count else "as many as there is room for"
@@ -260,7 +262,7 @@ class _Work:
         jobs = self._here_while_quick(jobs)
         return Workers(min(count, len(jobs)), self._progress), jobs
 
-    def _here_while_quick(self, jobs: dict[str, Job]) -> dict[str, Job]:
+    def _here_while_quick(self, jobs: Jobs) -> Jobs:
         """Compute cells in this process while the rest is estimated to be quick; return the remaining jobs.
 
         The first cells also fill the cache of compiled programs, which the workers read.
@@ -358,7 +360,7 @@ def batches_of(cells: Sequence[tuple[str, TableDict]]) -> list[list[tuple[str, T
     return [batch for method_batches in batches.values() for batch in method_batches]
 
 
-def _together(jobs: dict[str, Job], cells: Sequence[tuple[str, TableDict]]) -> dict[str, Job]:
+def _together(jobs: Jobs, cells: Sequence[tuple[str, TableDict]]) -> Jobs:
     """Return jobs with those of a batch joined into one, by the id of the first; batches are the study's."""
     joined = {}
     for batch in batches_of(cells):

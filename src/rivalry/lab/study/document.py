@@ -17,6 +17,7 @@ from rivalry.lab.study.points import Grid
 from rivalry.lab.study.schema import check_table, keys_of
 from rivalry.schema.construction import is_number
 
+Positive = Annotated[float, Gt(0), Lt(math.inf)]
 Number = int | float
 MANY = ("random", "grid")  # starts that may mean several profiles
 Start = str | list[Number] | list[list[Number]]
@@ -38,7 +39,7 @@ class Replications:
 class CertificateTable:
     """Largest regret that counts as zero (``tolerance``), in units of the game's payoff scale."""
 
-    tolerance: Annotated[float, Gt(0), Lt(math.inf)] = 1e-6
+    tolerance: Positive = 1e-6
 
 
 @dataclass(frozen=True)
@@ -153,9 +154,9 @@ class RunKeys:
     kind: str
     start: Start = "random"
     starts: Annotated[int, Ge(1), Le(1_000_000)] | None = None
-    tol: Annotated[float, Gt(0), Lt(math.inf)] | None = None
+    tol: Positive | None = None
     max_steps: Annotated[int, Ge(1)] | None = None
-    max_seconds: Annotated[float, Gt(0), Lt(math.inf)] | None = None
+    max_seconds: Positive | None = None
     steps: Annotated[int, Ge(1)] | None = None
     path: bool = True
     negative_controls: bool | list[str] = True

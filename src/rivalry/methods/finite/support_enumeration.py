@@ -27,13 +27,14 @@ from numpy import ndarray
 
 from rivalry.tables.extreme_equilibria import TooMany
 
+Sizes = tuple[int, ...]
 PATHS = 10_000  # most paths followed in one game: about a minute
 FIRST, SHORTEST = 0.05, 1e-7  # steps of a path, whose parameter goes from 0 to 1
 FAR = 1e6  # beyond these coordinates a path counts as diverging to infinity
 CALLS = 4_000  # most steps attempted on any path
 
 
-Support = tuple[tuple[int, ...], ...]  # actions in the support of each player
+Support = tuple[Sizes, ...]  # actions in the support of each player
 
 
 def candidates(tables: ndarray, *, max_paths: int = PATHS) -> Iterator[ndarray]:
@@ -43,7 +44,7 @@ def candidates(tables: ndarray, *, max_paths: int = PATHS) -> Iterator[ndarray]:
     equations of some support; neither probabilities nor regrets have been checked. Raises `TooMany`.
     """
     shapes = _shapes(tables.shape[1:], max_paths)
-    by_support: dict[tuple[int, ...], list[Support]] = {}  # by the sizes of the mixing players' supports
+    by_support: dict[Sizes, list[Support]] = {}  # by the sizes of the mixing players' supports
     for sizes in shapes:
         choices = [combinations(range(n), k) for n, k in zip(tables.shape[1:], sizes, strict=True)]
         mixed = tuple(k for k in sizes if k > 1)
@@ -53,7 +54,7 @@ def candidates(tables: ndarray, *, max_paths: int = PATHS) -> Iterator[ndarray]:
             yield from _on_supports(tables, mixed, supports)
 
 
-def _shapes(actions: Sequence[int], max_paths: int) -> list[tuple[int, ...]]:
+def _shapes(actions: Sequence[int], max_paths: int) -> list[Sizes]:
     """Return the support sizes for which there are paths to follow. Raise `TooMany` beyond ``max_paths``."""
     shapes, paths = [], 0
     # beyond, even listing the supports takes too long
@@ -71,7 +72,7 @@ def _shapes(actions: Sequence[int], max_paths: int) -> list[tuple[int, ...]]:
 
 
 @cache
-def path_count(degrees: tuple[int, ...], max_paths: int = PATHS) -> int:
+def path_count(degrees: Sizes, max_paths: int = PATHS) -> int:
     """Return the number of isolated solutions that equations can have, ``degrees[i]`` equations per mixing
     player ``i``.
 
@@ -87,11 +88,11 @@ def path_count(degrees: tuple[int, ...], max_paths: int = PATHS) -> int:
     return sum(1 for _ in islice(_assignments(degrees), max_paths + 1)) if len(degrees) > 1 else 0
 
 
-def _assignments(degrees: Sequence[int]) -> Iterator[tuple[int, ...]]:
+def _assignments(degrees: Sequence[int]) -> Iterator[Sizes]:
     """Yield every way to give each equation, in order, a player other than its own."""
     owners = [i for i, degree in enumerate(degrees) for _ in range(degree)]
 
-    def assignments(number: int, room: list[int]) -> Iterator[tuple[int, ...]]:
+    def assignments(number: int, room: list[int]) -> Iterator[Sizes]:
         if number == len(owners):
             yield ()
             return
@@ -120,11 +121,11 @@ class _System(NamedTuple):
     """The equations of many supports of the same sizes, and the start system of the paths."""
 
     tables: list[ndarray]  # per mixing player: [path action_0 ..] over the mixing players, own differences
-    sizes: tuple[int, ...]  # of the mixing players' supports
+    sizes: Sizes  # of the mixing players' supports
     forms: ndarray  # [equation player coordinate+1]: linear forms, the constant last
 
 
-def _on_supports(tables: ndarray, sizes: tuple[int, ...], supports: list[Support]) -> Iterator[ndarray]:
+def _on_supports(tables: ndarray, sizes: Sizes, supports: list[Support]) -> Iterator[ndarray]:
     """Yield profiles that solve the equations of supports on which the mixing players have ``sizes``
     actions.
     """
