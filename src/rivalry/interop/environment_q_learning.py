@@ -24,7 +24,7 @@ from rivalry.methods.q_learning.options import (
     falling,
     step_size_of,
 )
-from rivalry.schema.annotations import Keys
+from rivalry.schema.annotations import Count, Keys, Natural
 from rivalry.text.statistics import half_width
 
 SAMPLES = 64  # of the learning curve
@@ -167,7 +167,7 @@ class EnvironmentQLearning(BaseLearner):
     Watkins and Dayan, Machine Learning 8, 1992; Tan, ICML 1993.
     """
 
-    episodes: Annotated[int, Ge(1), "episodes of learning"] = 10_000
+    episodes: Annotated[Count, "episodes of learning"] = 10_000
     step_size: Annotated[
         Numbers | StepSize, Gt(0), Le(1), Keys(StepSize, ("value", "power")), "step size of the updates"
     ] = 0.1
@@ -186,8 +186,8 @@ class EnvironmentQLearning(BaseLearner):
         "initial values: a number, one or a table [state action] per player, or a file .npy or .csv of them",
     ] = 0.0
     evaluation: Annotated[int, Ge(2), Le(10_000_000), "episodes of each evaluation"] = 200
-    responses: Annotated[int, Ge(0), "episodes of training of each best response; 0: none"] = 0
-    episode_limit: Annotated[int, Ge(1), "steps after which an episode is truncated"] = 10_000
+    responses: Annotated[Natural, "episodes of training of each best response; 0: none"] = 0
+    episode_limit: Annotated[Count, "steps after which an episode is truncated"] = 10_000
     fixed: Annotated[dict[str, Any] | None, "policies of agents that do not learn, by name"] = None
 
     needs = (Need("an environment of another library", lambda game: isinstance(game, EnvironmentGame)),)

@@ -27,6 +27,10 @@ from typing import (
 
 from annotated_types import Ge, Gt, Interval, Le, Len, Lt, MaxLen, MinLen
 
+Count = Annotated[int, Ge(1)]
+Natural = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+Share = Annotated[float, Ge(0), Le(1)]
 Factory = Callable[..., Any]  # a factory or a class
 
 

@@ -9,7 +9,7 @@ from math import inf
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Gt, Le, Lt
 from numpy import ndarray
 
 from rivalry.core.game import Game, MarkovGame, is_agents, is_markov, is_population, kernel_conversion
@@ -19,6 +19,7 @@ from rivalry.integrations.rllib import libraries, training
 from rivalry.integrations.rllib.arenas import Arena
 from rivalry.integrations.rllib.options import LearnerOptions, Table, is_numbered
 from rivalry.integrations.rllib.session import Training
+from rivalry.schema.annotations import Count, Natural, Positive, Share
 from rivalry.schema.validate import check_options
 
 STATE, CURVES = "algorithm.pickle", "curves.npz"
@@ -174,9 +175,9 @@ class PPO(DeepLearner):
     kind = "rllib.ppo"
 
     rate: Annotated[float, Gt(0), Lt(inf), "step size of Adam"] = 1e-3
-    epochs: Annotated[int, Ge(1), "passes through the steps of an iteration"] = 10
-    minibatch: Annotated[int, Ge(1), "steps per minibatch"] = 128
-    deviation: Annotated[float, Gt(0), "initial standard deviation, in units of half the box"] = 0.5
+    epochs: Annotated[Count, "passes through the steps of an iteration"] = 10
+    minibatch: Annotated[Count, "steps per minibatch"] = 128
+    deviation: Annotated[Positive, "initial standard deviation, in units of half the box"] = 0.5
 
     def family(self, space: object) -> str:
         """Return the kind of the networks' outputs."""
@@ -206,10 +207,10 @@ class _OffPolicy(DeepLearner):
     """The replay memory that DQN and SAC share."""
 
     rate: Annotated[float, Gt(0), Lt(inf), "step size of Adam"] = 1e-3
-    minibatch: Annotated[int, Ge(1), "steps per update, sampled from memory"] = 64
-    memory: Annotated[int, Ge(1), "capacity of the replay memory in steps"] = 20_000
-    warm_up: Annotated[int, Ge(0), "steps before the first update"] = 400
-    updates: Annotated[int, Ge(1), "updates per iteration"] = 100
+    minibatch: Annotated[Count, "steps per update, sampled from memory"] = 64
+    memory: Annotated[Count, "capacity of the replay memory in steps"] = 20_000
+    warm_up: Annotated[Natural, "steps before the first update"] = 400
+    updates: Annotated[Count, "updates per iteration"] = 100
 
     def __check_init__(self) -> None:
         if self.memory < self.batch:
@@ -247,7 +248,7 @@ class DQN(_OffPolicy):
     algorithm = "DQN"
     kind = "rllib.dqn"
 
-    epsilon: Annotated[float, Ge(0), Le(1), "final probability of a random action"] = 0.05
+    epsilon: Annotated[Share, "final probability of a random action"] = 0.05
     exploration: Annotated[float, Gt(0), Le(1), "fraction of the iterations over which epsilon decreases"] = (
         0.5
     )
@@ -290,7 +291,7 @@ class SAC(_OffPolicy):
     algorithm = "SAC"
     kind = "rllib.sac"
 
-    temperature: Annotated[float, Gt(0), "initial weight of the entropy"] = 0.1
+    temperature: Annotated[Positive, "initial weight of the entropy"] = 0.1
 
     def family(self, space: object) -> str:
         """Return ``squashed``. Raises `ValueError` for discrete actions."""

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from rivalry.core.method import BaseLearner
 from rivalry.methods.continuous.mixtures import check_action_grid
 from rivalry.methods.q_learning.exploration import check_whole
+from rivalry.schema.annotations import Count, Natural
 
 Table = dict[str, Any]
 
@@ -17,11 +18,11 @@ Table = dict[str, Any]
 class LearnerOptions(BaseLearner):
     """The options of a deep learner; `rivalry.integrations.rllib.algorithms.DeepLearner` describes them."""
 
-    iterations: Annotated[int, Ge(1), "iterations of sampling and learning"] = 100
-    batch: Annotated[int, Ge(1), "steps per iteration"] = 400
-    envs: Annotated[int, Ge(1), "copies of the game played in parallel"] = 8
-    runners: Annotated[int, Ge(0), "processes that play; 0: this process, reproducible"] = 0
-    periods: Annotated[int, Ge(1), "periods per episode"] = 50
+    iterations: Annotated[Count, "iterations of sampling and learning"] = 100
+    batch: Annotated[Count, "steps per iteration"] = 400
+    envs: Annotated[Count, "copies of the game played in parallel"] = 8
+    runners: Annotated[Natural, "processes that play; 0: this process, reproducible"] = 0
+    periods: Annotated[Count, "periods per episode"] = 50
     moves: Annotated[
         Literal["any", "levels", "steps", "grid", "native"],
         "choices: any, a grid point, a step, a step on a grid, or native play",
@@ -35,15 +36,15 @@ class LearnerOptions(BaseLearner):
     ] = None
     policies: Annotated[Literal["independent", "shared"], "networks per player or per class"] = "independent"
     followers: Annotated[Literal["learn", "oracle"], "followers learn or best-respond exactly"] = "learn"
-    hidden: Annotated[list[Annotated[int, Ge(1)]], MinLen(1), "units per hidden layer"] = eqx.field(
+    hidden: Annotated[list[Count], MinLen(1), "units per hidden layer"] = eqx.field(
         default_factory=lambda: [64, 64]
     )
     gamma: Annotated[
         float | None, Ge(0), Le(1), "discount factor per period; default: the game's, 0 without observations"
     ] = None
-    evaluation: Annotated[int, Ge(1), "periods in which learned policies are evaluated"] = 1000
-    rounds: Annotated[int, Ge(1), "periods of play without exploration before the profile is read"] = 100
-    best_response_iterations: Annotated[int, Ge(0), "iterations of training each best response; 0: none"] = 20
+    evaluation: Annotated[Count, "periods in which learned policies are evaluated"] = 1000
+    rounds: Annotated[Count, "periods of play without exploration before the profile is read"] = 100
+    best_response_iterations: Annotated[Natural, "iterations of training each best response; 0: none"] = 20
     settings: Annotated[Table, "settings for RLlib's training()"] = eqx.field(default_factory=dict)
 
     algorithm = ""

@@ -13,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from rivalry.methods.q_learning.exploration import each_player
-from rivalry.schema.annotations import Keys
+from rivalry.schema.annotations import Count, Keys, Natural, Share
 
 Numbers = float | list[float]
 
@@ -63,9 +63,9 @@ class StepSize(TypedDict, total=False):
     end: Annotated[
         Numbers, Gt(0), Le(1), "size after max_periods, to which it changes linearly; left out: value"
     ]
-    power: Annotated[float, Ge(0), Le(1), "the n-th update of an entry has the size value / n^power"]
+    power: Annotated[Share, "the n-th update of an entry has the size value / n^power"]
     stages: Annotated[
-        list[tuple[Annotated[int, Ge(1)], Annotated[float, Gt(0), Le(1)]]],
+        list[tuple[Count, Annotated[float, Gt(0), Le(1)]]],
         MinLen(1),
         "instead: pairs of a number of steps and their size; the last is permanent",
     ]
@@ -75,13 +75,13 @@ class Stopping(TypedDict, total=False):
     """When a learner stops by itself."""
 
     stable_periods: Annotated[
-        int, Ge(0), "periods without a change of a greedy action; 0: all max_periods are played"
+        Natural, "periods without a change of a greedy action; 0: all max_periods are played"
     ]
-    max_periods: Annotated[int, Ge(1), "periods after which a session ends in any case"]
+    max_periods: Annotated[Count, "periods after which a session ends in any case"]
     metric: Annotated[str, "metric per agent that a monitor compares with delta"]
     delta: Annotated[float, Ge(0), "largest value of the metric at which training may end"]
-    times: Annotated[int, Ge(1), "consecutive monitors at which this must hold; left out: 1"]
-    tolerated_agents: Annotated[int, Ge(0), "agents for which it need not hold; left out: 0"]
+    times: Annotated[Count, "consecutive monitors at which this must hold; left out: 1"]
+    tolerated_agents: Annotated[Natural, "agents for which it need not hold; left out: 0"]
 
 
 PlainStepSize = Annotated[

@@ -38,7 +38,7 @@ from rivalry.methods.q_learning.options import (
     step_size_of,
 )
 from rivalry.methods.q_learning.threads import map_in_threads
-from rivalry.schema.annotations import Keys
+from rivalry.schema.annotations import Count, Keys, Natural
 from rivalry.tables import largest_payoff, over_periods, tabulate
 from rivalry.tables.action_grid import grid_points
 from rivalry.tables.greedy_play import choices, refuse_slots, states
@@ -115,7 +115,7 @@ class QLearning(BaseLearner):
     gamma: Annotated[
         float | list[float], Ge(0), Lt(1), "discount factor per step, for all or one per player"
     ] = 0.3
-    epochs: Annotated[int, Ge(1), Le(100_000_000), "number of epochs"] = 5000
+    epochs: Annotated[Count, Le(100_000_000), "number of epochs"] = 5000
     episodes: Annotated[
         int | Table, "steps per epoch: a whole number, or {kind = 'reverse_cosine', min, max}"
     ] = field(default_factory=lambda: {"kind": "reverse_cosine", "min": 10, "max": 100})
@@ -155,9 +155,9 @@ class QLearning(BaseLearner):
         Le(100_000),
         "grid points per axis, or the levels of the axes",
     ] = 11
-    trials: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 1
+    trials: Annotated[Count, Le(1_000_000), "independent repetitions"] = 1
     carry_tables: Annotated[bool, "whether each trial begins with the tables of the one before"] = False
-    max_table_bytes: Annotated[int, Ge(0), "limit above which payoffs are computed when needed"] = 2**28
+    max_table_bytes: Annotated[Natural, "limit above which payoffs are computed when needed"] = 2**28
 
     def __check_init__(self) -> None:
         check_action_grid(self.action_grid)

@@ -46,7 +46,7 @@ from rivalry.methods.q_learning.session_metrics import (
     note,
     outcomes,
 )
-from rivalry.schema.annotations import Keys
+from rivalry.schema.annotations import Count, Keys, Natural
 from rivalry.tables.discretize import TABLE_BYTES
 from rivalry.tables.greedy_play import slots_of, states
 from rivalry.tables.kernels.shapes import CHOICES, CONVERGED, RUNNING, STOPPED, TARGETS, UCB, SessionRule
@@ -137,7 +137,7 @@ class RepeatedQLearning(BaseLearner):
     Learning 47, 2002), UCB1.
     """
 
-    sessions: Annotated[int, Ge(1), Le(1_000_000), "independent repetitions"] = 100
+    sessions: Annotated[Count, Le(1_000_000), "independent repetitions"] = 100
     step_size: Annotated[
         Numbers | StepSize,
         Gt(0),
@@ -187,7 +187,7 @@ class RepeatedQLearning(BaseLearner):
     )
     store_values: Annotated[bool, "whether the record holds the learned action values"] = False
     checkpoints: Annotated[
-        int, Ge(0), Le(10_000), "evaluations of greedy play during learning, evenly spaced in logarithms"
+        Natural, Le(10_000), "evaluations of greedy play during learning, evenly spaced in logarithms"
     ] = 12
     control: Annotated[
         Literal["none", "gamma_zero", "memoryless", "myopic_follower", "random"],
@@ -196,7 +196,7 @@ class RepeatedQLearning(BaseLearner):
     zero_gain: Annotated[
         float | None, "payoff per player with a profit gain of 0 (default: that of the Nash equilibrium)"
     ] = None
-    max_table_bytes: Annotated[int, Ge(0), "limit for payoffs and for the values of a session"] = TABLE_BYTES
+    max_table_bytes: Annotated[Natural, "limit for payoffs and for the values of a session"] = TABLE_BYTES
 
     def __check_init__(self) -> None:
         check_action_grid(self.action_grid)
