@@ -10,13 +10,11 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from rivalry.lab.study import studies
+from rivalry.results.render import SPECIAL
 
 if TYPE_CHECKING:
     from rivalry.lab.store import Run
     from rivalry.lab.study import Study
-
-_SPECIAL = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-_SPECIAL |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
 
 def bibtex(study: Study | None = None, year: int | None = None) -> str:
@@ -108,4 +106,4 @@ def _entry(kind: str, key: str, fields: dict[str, str]) -> str:
 
 def _tex(text: str) -> str:
     """Return text with the characters that are special in LaTeX escaped."""
-    return "".join(_SPECIAL.get(sign, sign) for sign in text)
+    return text.translate(SPECIAL)

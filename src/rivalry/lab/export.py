@@ -422,4 +422,4 @@ def _tex(value: object) -> str:
             return r"$\infty$" if value > 0 else r"$-\infty$"
         digits, _, power = f"{value:.6g}".partition("e")
         return rf"${digits}\cdot 10^{{{int(power)}}}$" if power else f"${digits}$"
-    return "".join(SPECIAL.get(c, c) for c in str(_harmless(value)))
+    return str(_harmless(value)).translate(SPECIAL)

@@ -22,11 +22,10 @@ HEAD, CELL = 14, 34  # characters of a line of a heading, and of an entry, in La
 PAGE = 40  # most rows of a LaTeX table on one page
 PRINTED, ON_PATH = 50, 12  # most rows of a table in print; of a path
 NARROW = 3  # columns of one row that are printed beside each other
-SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
+SPECIAL = str.maketrans(
+    {c: f"\\{c}" for c in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+)
 """Characters that LaTeX reads as commands."""
 _NUMBERS = re.compile(
     r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?: ± \d+(?:\.\d+)?(?:e[+-]?\d+)?)?(?![\w.]*\w)"
@@ -228,8 +227,7 @@ def latex_text(text: str) -> str:
     >>> print(latex_text("-0.5 ± 1e-09 of 3%"))
     $-0.5 \pm 1\cdot 10^{-9}$ of 3\%
     """
-    escaped = "".join(SPECIAL.get(c, c) for c in text.replace("–", "--"))
-    return _NUMBERS.sub(_latex_number, escaped)
+    return _NUMBERS.sub(_latex_number, text.replace("–", "--").translate(SPECIAL))
 
 
 def _latex_number(match: re.Match[str]) -> str:
