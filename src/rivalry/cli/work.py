@@ -171,6 +171,13 @@ class Reported(NamedTuple):
     path: Path
 
 
+def run_at(folder: Path) -> Run:
+    """Run in a folder. Raises `StoreError`, `DamagedFile`."""
+    from rivalry.lab.store import Run
+
+    return Run.open(folder)
+
+
 def run(chosen_study: Study, out: Path | None, options: ExecutionOptions) -> Reported:
     """Run a study, or continue its run."""
     from rivalry.lab.store import Run, finished_cells
@@ -189,10 +196,10 @@ def run(chosen_study: Study, out: Path | None, options: ExecutionOptions) -> Rep
 
 def _note_other_form(folder: Path, chosen_study: Study) -> None:
     """Report that a folder holds another form of a study, whose report is replaced."""
-    from rivalry.lab.store import Run, StoreError
+    from rivalry.lab.store import StoreError
 
     with suppress(StoreError):  # no run yet, or a damaged one, which is mended
-        stored_run = Run.open(folder)
+        stored_run = run_at(folder)
         changed = stored_run.name == chosen_study.name and stored_run.head["study"] != chosen_study.resolved()
         if changed and stored_run.counts()["done"]:
             output.note(
@@ -215,9 +222,9 @@ def prepare(name: str, out: Path | None) -> Run:
 def resume(folder: Path, options: ExecutionOptions) -> Reported:
     """Continue a run, with the cells of its shards."""
     from rivalry.lab.array import gather
-    from rivalry.lab.store import Run, finished_cells
+    from rivalry.lab.store import finished_cells
 
-    run = Run.open(folder)
+    run = run_at(folder)
     for error in gather(run):
         output.note(f"{error}; left out")
     finished = finished_cells(folder, run.parts())
@@ -500,9 +507,9 @@ def _policy_certificate(
 def status(folder: Path) -> Printed:
     """Return a run's progress as JSON and as text; report damaged files on stderr."""
     from rivalry.lab.array import progress_of, shards
-    from rivalry.lab.store import Run, redo, status_of
+    from rivalry.lab.store import redo, status_of
 
-    run = Run.open(folder)
+    run = run_at(folder)
     damaged = [error for part in run.runs().values() for error in part.damaged()]
     for error in damaged:
         command = f"rivalry {redo(error)} {quote(str(folder))}"
@@ -536,9 +543,8 @@ def work(
 ) -> Printed:
     """Compute a shard of a run; return how far it is, as JSON and as text."""
     from rivalry.lab.array import Shard, progress_of, work
-    from rivalry.lab.store import Run
 
-    run, portion = Run.open(folder), Shard(*shard)
+    run, portion = run_at(folder), Shard(*shard)
     _note_files([part.study for part in run.runs().values()])
     with output.progress(f"{folder} {portion}") as receive:
         part = work(run, portion, out, workers=workers, progress=receive, trusted=trusted)
@@ -553,9 +559,8 @@ def _shard_line(row: Table) -> str:
 def merge(folder: Path, parts: Sequence[Path]) -> Printed:
     """Merge shards that were computed elsewhere; report damaged files on stderr."""
     from rivalry.lab.array import merge
-    from rivalry.lab.store import Run
 
-    run = Run.open(folder)
+    run = run_at(folder)
     for error in merge(run, parts):
         output.note(f"{error}; left out")
     counts = run.counts()
@@ -566,9 +571,8 @@ def merge(folder: Path, parts: Sequence[Path]) -> Printed:
 def report(folder: Path, out: Path | None = None) -> Reported:
     """Rebuild the report from stored data, in the run or in the folder ``out``."""
     from rivalry.lab.answer import answer_of
-    from rivalry.lab.store import Run
 
-    run = Run.open(folder)
+    run = run_at(folder)
     answer = answer_of(run)
     return Reported(run, answer, _report(run, answer, out))
 
@@ -617,11 +621,10 @@ def export(folder: Path, to: str, out: Path | None, everything: bool = False) ->
     """Write the results in another format; return the files and what they lack. Raises `OptionError`."""
     from rivalry.lab.export import FORMATS
     from rivalry.lab.export import export as write
-    from rivalry.lab.store import Run
 
     if to not in FORMATS:
         raise OptionError(f"--to {to}: {near(to, FORMATS)}")
-    run = Run.open(folder)
+    run = run_at(folder)
     if out is not None and out.exists() and not out.is_dir():
         raise OptionError(f"--out {out}: is a file; must be a folder")
     exported = write(run, to, out, everything=everything)
@@ -635,11 +638,10 @@ def export(folder: Path, to: str, out: Path | None, everything: bool = False) ->
 def pack(folder: Path, out: Path | None, license: str | None) -> Printed:
     """Write a run as a capsule."""
     from rivalry.lab.capsule import UNSTATED, pack, root_of
-    from rivalry.lab.store import Run
 
     if license is not None and not re.fullmatch(r"[A-Za-z0-9.+\-]+", license):
         raise OptionError(f"--license {license}: must be an SPDX identifier, such as CC-BY-4.0")
-    run = Run.open(folder)
+    run = run_at(folder)
     path = run.folder.with_name(f"{run.folder.name}.zip") if out is None else out
     if path.is_dir() or path.suffix != ".zip":
         raise OptionError(f"--out {path}: must be a file that ends in .zip")
@@ -712,9 +714,8 @@ def certify(folder: Path, proof: bool = False, export: Path | None = None) -> Pr
     """Recompute certificates; later reports use them."""
     from rivalry.lab.answer import answer_of
     from rivalry.lab.executor import certify as recompute
-    from rivalry.lab.store import Run
 
-    run = Run.open(folder)
+    run = run_at(folder)
     _note_files([part.study for part in run.runs().values()])
     with output.progress(str(folder)) as receive:
         count = recompute(run, proof=proof, export=export, progress=receive)

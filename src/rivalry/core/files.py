@@ -238,8 +238,7 @@ def _checked_dims(name: str, dims: tuple[Any, ...]) -> tuple[str, ...]:
 
 def _array(data: bytes, dims: tuple[str, ...], check: bool) -> ndarray:
     """Return the array of a member after checking that header, bytes and dimensions agree."""
-    length_bytes = 2 if data[6:7] == b"\x01" else 4  # bytes of the header's length in formats 1 and 2
-    begin = 8 + length_bytes + int.from_bytes(data[8 : 8 + length_bytes], "little")
+    begin = _begin_of_array(data)
     shape, fortran, dtype = _header(data[:begin])
     if not _storable(dtype):
         raise Crafted(f"an array of {dtype}; numbers and text can be stored")
@@ -256,6 +255,11 @@ def _array(data: bytes, dims: tuple[str, ...], check: bool) -> ndarray:
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
+def _begin_of_array(data: bytes) -> int:
+    length_bytes = 2 if data[6:7] == b"\x01" else 4  # bytes of the header's length in formats 1 and 2
+    return 8 + length_bytes + int.from_bytes(data[8 : 8 + length_bytes], "little")
+
+
 def read_npy(data: bytes) -> ndarray:
     """Return the array in the bytes of a ``.npy`` file; nothing is unpickled.
 
@@ -264,9 +268,7 @@ def read_npy(data: bytes) -> ndarray:
     Crafted
         For bytes that are not an array of numbers or text.
     """
-    length_bytes = 2 if data[6:7] == b"\x01" else 4
-    begin = 8 + length_bytes + int.from_bytes(data[8 : 8 + length_bytes], "little")
-    shape = _header(data[:begin])[0]
+    shape = _header(data[: _begin_of_array(data)])[0]
     return _array(data, tuple(map(str, range(len(shape)))), True)
 
 
