@@ -11,21 +11,34 @@ Terms (after Laurière et al. 2024):
 - *exploitability*: ``sum mu (V* - V^pi)``.
 """
 
-from rivalry.population.certificate import PolicyEvaluation as PolicyEvaluation
-from rivalry.population.certificate import evaluate_policy as evaluate_policy
-from rivalry.population.certificate import population_certificate as population_certificate
-from rivalry.population.certificate import record_of as record_of
-from rivalry.population.consistent import StationaryPopulation as StationaryPopulation
-from rivalry.population.consistent import stationary_population as stationary_population
-from rivalry.population.operators import action_values as action_values
-from rivalry.population.operators import flow as flow
-from rivalry.population.operators import softmax as softmax
-from rivalry.population.operators import stationary_distribution as stationary_distribution
-from rivalry.population.operators import uniform as uniform
-from rivalry.population.oracles import first_distribution as first_distribution
-from rivalry.population.oracles import push as push
-from rivalry.population.oracles import state_types as state_types
-from rivalry.population.oracles import transition_matrix as transition_matrix
-from rivalry.population.oracles import type_shares as type_shares
-from rivalry.population.values import best_response as best_response
-from rivalry.population.values import policy_values as policy_values
+from rivalry.population.certificate import (
+    PolicyEvaluation,
+    evaluate_policy,
+    population_certificate,
+    record_of,
+)
+from rivalry.population.consistent import StationaryPopulation, stationary_population
+from rivalry.population.operators import action_values, flow, softmax, stationary_distribution, uniform
+from rivalry.population.oracles import first_distribution, push, state_types, transition_matrix, type_shares
+from rivalry.population.values import best_response, policy_values
+
+__all__ = [
+    "PolicyEvaluation",
+    "StationaryPopulation",
+    "action_values",
+    "best_response",
+    "evaluate_policy",
+    "first_distribution",
+    "flow",
+    "policy_values",
+    "population_certificate",
+    "push",
+    "record_of",
+    "softmax",
+    "state_types",
+    "stationary_distribution",
+    "stationary_population",
+    "transition_matrix",
+    "type_shares",
+    "uniform",
+]
