@@ -46,6 +46,7 @@ from rivalry.core.space import Box, Simplex
 from rivalry.core.tolerances import CALM, PLAY_SHARE, ROUNDING, RUIN, STEEPER, UNLIKE, USUAL_GROWTH
 from rivalry.runtime.jax import floats, jax, put
 
+Sizes = tuple[int, ...]
 WIDTHS = 2.0 ** np.arange(-9, 1)  # as fractions of a simplex: a good part of 1 % has three of them
 FINE_WIDTHS = 2.0 ** np.arange(-40, 1)  # as fractions of a box, which may be far wider than good choices
 SMALL_WIDTHS = 31  # of them: up to a thousandth of a box, closest to a choice that dominates all others
@@ -341,7 +342,7 @@ def _linear_stakes(games: Together, rows: ndarray, pays: ndarray, player: int) -
     return stakes
 
 
-def _is_linear(sizes: tuple[int, ...], rows: ndarray, pays: ndarray, table: ndarray) -> bool:
+def _is_linear(sizes: Sizes, rows: ndarray, pays: ndarray, table: ndarray) -> bool:
     """True if profiles of shares ``[row player axis]`` pay the averages of those at the corners."""
     chances = np.ones((len(rows), 1))
     for player, size in enumerate(sizes):
@@ -603,7 +604,7 @@ def _usual_of_table(table: ndarray, player: int) -> float:
 
 
 @lru_cache(maxsize=256)  # of all players and profiles of a game
-def _usual_of_payoffs(payoffs: bytes, shape: tuple[int, ...], player: int) -> float:
+def _usual_of_payoffs(payoffs: bytes, shape: Sizes, player: int) -> float:
     """Return the usual stake of a player in payoffs ``[player action ..]``.
 
     Near a mixed equilibrium all actions in the support pay nearly the same, whatever is at stake in the game.
@@ -626,7 +627,7 @@ def _distinct_actions(table: ndarray) -> tuple[ndarray, ...]:
 
 
 @lru_cache(maxsize=256)  # of all players and profiles of a game
-def _distinct_in(payoffs: bytes, shape: tuple[int, ...]) -> tuple[ndarray, ...]:
+def _distinct_in(payoffs: bytes, shape: Sizes) -> tuple[ndarray, ...]:
     table, distinct = np.frombuffer(payoffs).reshape(shape) + 0.0, []  # -0 is 0
     for axis, size in enumerate(shape[1:], start=1):
         first_actions: dict[bytes, int] = {}
@@ -637,13 +638,13 @@ def _distinct_in(payoffs: bytes, shape: tuple[int, ...]) -> tuple[ndarray, ...]:
 
 
 @lru_cache(maxsize=16)
-def _joint_actions(sizes: tuple[int, ...]) -> ndarray:
+def _joint_actions(sizes: Sizes) -> ndarray:
     """Return all pure actions ``[profile player]``."""
     return np.indices(sizes).reshape(len(sizes), -1).T
 
 
 @lru_cache(maxsize=256)
-def _rivals_actions(sizes: tuple[int, ...], player: int) -> ndarray:
+def _rivals_actions(sizes: Sizes, player: int) -> ndarray:
     """Return pure actions ``[profile player]`` of the rivals: all, or random ones where there are many."""
     rivals = tuple(1 if rival == player else size for rival, size in enumerate(sizes))
     if np.prod(rivals, dtype=float) > DRAWN:
@@ -680,7 +681,7 @@ def _effect(pays: ndarray, payoff: float) -> float:
 
 
 @lru_cache(maxsize=256)
-def _pure_actions(sizes: tuple[int, ...], count: int) -> tuple[ndarray, ndarray]:
+def _pure_actions(sizes: Sizes, count: int) -> tuple[ndarray, ndarray]:
     """Return random pure actions ``[profile player]``, and random numbers below ``count``, ``[profile]``."""
     draws = np.random.default_rng(1)
     actions = np.stack([draws.integers(size, size=DRAWN) for size in sizes], axis=1)

@@ -29,6 +29,7 @@ from rivalry.schema.installation import remedy
 from rivalry.schema.register import PlotEntry, entry_of, missing_home
 from rivalry.schema.registry import load, near, suggestion
 
+Printed = tuple[Any, str]  # as JSON and as text
 DEVELOPERS = ("test", "dev", "docs")  # extras listed only where installed
 
 
@@ -142,7 +143,7 @@ def _entry(row: Table, key: str) -> Any:
     return study.cost_in_words(row["cost"], row["seconds"]) if timed else row.get(key)
 
 
-def describe(name: str) -> tuple[Any, str]:
+def describe(name: str) -> Printed:
     """Data on a study, run, game, method, plot or object of a file, as JSON and as text.
 
     Raises
@@ -186,7 +187,7 @@ def describe(name: str) -> tuple[Any, str]:
     )
 
 
-def _run(folder: Path) -> tuple[Any, str]:
+def _run(folder: Path) -> Printed:
     """Return the answer of a run from its stored results; no file of the user is run, nothing is written."""
     from rivalry.cli.summary import answer_lines
     from rivalry.lab.answer import answer_of
@@ -200,11 +201,11 @@ def _run(folder: Path) -> tuple[Any, str]:
 _SECTION = re.compile(r"\n(Returns|Raises|Examples|References)\n-+\n.*", re.DOTALL)
 
 
-def _plot(name: str, entry: PlotEntry) -> tuple[Any, str]:
+def _plot(name: str, entry: PlotEntry) -> Printed:
     """Description of a plot: its content, its needs, its options, and a line of a study that draws it."""
     words = _SECTION.sub("", inspect.getdoc(load(entry.target)) or "")
     words = re.sub(r"\nax\n(    .*\n)+", "\n", words)  # an argument of calls from Python alone
-    used: list[tuple[Any, str]] = [
+    used: list[Printed] = [
         (row, study_name)
         for study_name, path in study.studies().items()
         for row in read_toml(path, study_name)[0].get("plots", ())
@@ -228,7 +229,7 @@ def _plot(name: str, entry: PlotEntry) -> tuple[Any, str]:
 Options = list[tuple[str, ast.expr | None, ast.expr | None]]  # name, annotation and default as written
 
 
-def _definition(name: str) -> tuple[Any, str]:
+def _definition(name: str) -> Printed:
     """Return docstring, options and source of a class or function in a user's file, which is not run."""
     file, _, symbol = name.rpartition(":")
     try:
@@ -263,7 +264,7 @@ def _as_written(part: ast.expr | str | None) -> str | None:
     return ast.unparse(part) if isinstance(part, ast.expr) else part
 
 
-def _parameters(name: str, entry: Any) -> tuple[Any, str]:
+def _parameters(name: str, entry: Any) -> Printed:
     """Return the parameters of a game or method, per class for a kind with several classes."""
     kinds = [load(target) for target in entry.targets]
     by_class, parameters, words = len(kinds) > 1, [], [output.paragraph(f"{name}: {entry.title}")]

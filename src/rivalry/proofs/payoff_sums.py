@@ -710,7 +710,7 @@ def payoff_sum(payoffs: Callable[..., Any], low: ndarray, high: ndarray) -> Payo
 
 def _weights(tape: Operations, results: Sequence[int]) -> Weights:
     """Return the operations of which a sum of operations is a sum of multiples."""
-    weights = defaultWeights(Fraction)
+    weights = defaultdict[int, Fraction](Fraction)
     for result in results:
         weights[result] += 1
     for place in range(max(results), -1, -1):  # operands stand before

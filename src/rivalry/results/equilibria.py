@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import PROVED, RADIUS, UNKNOWN, Estimate, Row, Table, exactly
+from rivalry.results.table import PROVED, RADIUS, UNKNOWN, Estimate, Row, Rows, Table, exactly
 from rivalry.text.display import interval_in_words, radius_in_words
 
 SHOWS = ("equilibria", "equilibrium_payoff", "radius")
@@ -18,7 +18,7 @@ def equilibria(reader: Reader) -> Table | None:
         return None
     component = reader.array("component")
     is_connected = component is not None and len(set(component[component >= 0].tolist())) < len(component)
-    rows: list[Row] = []
+    rows: Rows = []
     for k, profile in enumerate(profiles):
         if np.isnan(profile).all():  # padding
             continue
@@ -52,10 +52,10 @@ def _strategies(reader: Reader, k: int, profile: np.ndarray, *, has_component: b
     return row
 
 
-def _sets(reader: Reader) -> list[Row]:
+def _sets(reader: Reader) -> Rows:
     """Return the rows of places that are proved to hold equilibria, at least one each."""
     sets = reader.array("equilibrium_set")
-    rows: list[Row] = []
+    rows: Rows = []
     for ends in sets if sets is not None and sets.ndim == 4 else ():
         if np.isnan(ends).all():
             continue
@@ -69,10 +69,10 @@ def _sets(reader: Reader) -> list[Row]:
     return rows
 
 
-def _vertices(reader: Reader) -> list[Row]:
+def _vertices(reader: Reader) -> Rows:
     """Return the rows of the vertices of sets of equilibria."""
     vertices, numbers = reader.array("equilibrium_vertex"), reader.array("vertex_set")
-    rows: list[Row] = []
+    rows: Rows = []
     if vertices is None or numbers is None:
         return rows
     for k in np.argsort(numbers, kind="stable"):
@@ -90,7 +90,7 @@ def ranges(reader: Reader) -> Table:
     )
     present = np.flatnonzero(~np.isnan(ends).any(axis=(1, 2)))
     narrowest = np.min(np.ptp(ends[present], axis=2), axis=0)
-    rows: list[Row] = []
+    rows: Rows = []
     for k in present:
         is_decided = decided[k] == 1
         row: Row = {}

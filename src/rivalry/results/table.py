@@ -56,6 +56,7 @@ class Estimate(NamedTuple):
 
 Row = dict[str, Estimate]
 """Entries of a row of a table, by the names of its columns."""
+Rows = list[Row]
 
 
 class Table(NamedTuple):

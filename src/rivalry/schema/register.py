@@ -35,6 +35,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
+NameTuple = tuple[str, ...]
 OPTIONAL = {
     "audit": "audit",
     "economies": (
@@ -72,10 +73,10 @@ class Entry(NamedTuple):
         Packages whose versions are stored with results, besides those of every run.
     """
 
-    targets: tuple[str, ...]
+    targets: NameTuple
     title: str
-    controls: tuple[str, ...] = ()
-    uses: tuple[str, ...] = ()
+    controls: NameTuple = ()
+    uses: NameTuple = ()
 
 
 class FamilyEntry(NamedTuple):
@@ -111,9 +112,9 @@ class FamilyEntry(NamedTuple):
     symbols: str
     first: Mapping[str, Mapping[str, Any]]
     example: Mapping[str, Any] = MappingProxyType({})
-    begin: tuple[str, ...] = ()
+    begin: NameTuple = ()
     words: Mapping[str, str] = MappingProxyType({})
-    axes: tuple[str, ...] = ("choice",)
+    axes: NameTuple = ("choice",)
     player: str = "player"
     continuum: bool = False
 
@@ -138,8 +139,8 @@ class PlotEntry(NamedTuple):
 
     target: str
     title: str
-    families: tuple[str, ...] = ()
-    views: tuple[str, ...] = ()
+    families: NameTuple = ()
+    views: NameTuple = ()
     spare: bool = False
     by_quantity: Mapping[str, str] = MappingProxyType({})
     captions: Mapping[str, str] = MappingProxyType({})
@@ -149,7 +150,7 @@ class PlotEntry(NamedTuple):
         """The function, as the targets of other registered names are written."""
         return (self.target,)
 
-    def views_of(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+    def views_of(self, options: Mapping[str, Any]) -> NameTuple:
         """Return the plot data that the plot draws with these options."""
         quantity = options.get("quantity")
         extra = self.by_quantity.get(quantity) if isinstance(quantity, str) else None
@@ -183,7 +184,7 @@ class DefaultFigure(NamedTuple):
 class FamilyDefaults(NamedTuple):
     """Metrics of a family from the most important one, and its figures in order."""
 
-    metrics: tuple[str, ...] = ()
+    metrics: NameTuple = ()
     figures: tuple[DefaultFigure, ...] = ()
 
 

@@ -54,6 +54,7 @@ from rivalry.schema.annotations import (
 if TYPE_CHECKING:
     import numpy as np
 
+Notes = tuple[Any, ...]  # of an annotation
 F = TypeVar("F", bound=Factory)
 
 Options = Mapping[str, Any]
@@ -524,7 +525,7 @@ def one_line(error: object) -> str:
     return words if len(words) <= LONGEST else f"{words[:half]} .. {words[-half:]}"
 
 
-def fault_of(hint: Any, value: Any, notes: tuple[Any, ...] = ()) -> Fault | None:
+def fault_of(hint: Any, value: Any, notes: Notes = ()) -> Fault | None:
     """Return the reason why an annotation with these notes refuses a value, or None."""
     origin, members = get_origin(hint), get_args(hint)
     if origin is Annotated:
@@ -558,7 +559,7 @@ def _type_fault(rule: Callable[[], str], value: object) -> Fault:
     return Fault("", lambda: f"{format_value(value)} must be {rule()}", "type")
 
 
-def _union_fault(members: Sequence[Any], value: object, notes: tuple[Any, ...]) -> Fault | None:
+def _union_fault(members: Sequence[Any], value: object, notes: Notes) -> Fault | None:
     faults = []
     for member in members:
         fault = fault_of(member, value, notes)
@@ -614,7 +615,7 @@ def _choice_fault(choices: Sequence[Any], value: object) -> Fault | None:
     return _type_fault(lambda: _one_of(choices) + _word_hint(value, choices), value)
 
 
-def _list_fault(hint: object, members: Sequence[Any], value: object, notes: tuple[Any, ...]) -> Fault | None:
+def _list_fault(hint: object, members: Sequence[Any], value: object, notes: Notes) -> Fault | None:
     if _is_array(value) and value.ndim > 0:
         numpy = type(value).__module__ == "numpy"
         if _numeric(value) and not (numpy and value.size <= 1000):  # type: ignore[attr-defined]
@@ -642,7 +643,7 @@ def _list_fault(hint: object, members: Sequence[Any], value: object, notes: tupl
     return length
 
 
-def _table_fault(members: Sequence[Any], value: object, notes: tuple[Any, ...]) -> Fault | None:
+def _table_fault(members: Sequence[Any], value: object, notes: Notes) -> Fault | None:
     if not isinstance(value, Mapping):
         return _type_fault(lambda: "a table", value)
     for key, entry in value.items():
@@ -672,7 +673,7 @@ def _key_fault(note: Keys, key: str, entry: object) -> Fault | None:
     )
 
 
-def _number_fault(hint: Any, value: Any, notes: tuple[Any, ...]) -> Fault | None:
+def _number_fault(hint: Any, value: Any, notes: Notes) -> Fault | None:
     if _is_array(value) and value.ndim == 0:  # also a traced one
         kinds = {bool: "b", int: "iu", float: "iuf"}[hint]
         if value.dtype.kind not in kinds:

@@ -41,6 +41,7 @@ from numpy import ndarray
 from rivalry.core.tolerances import EPS, ULPS
 from rivalry.tables.dominance import PROGRAMMES, actions_left, eliminations
 
+Numbers = list[int]
 DIGITS = 15  # every decimal with so many significant digits is the only one nearest to its float
 SHORT = 12  # digits of a decimal that stands for all floats within `ULPS`
 LEAST_DECIMAL = 1e-7  # its digits are a whole number of units of 1e-22
@@ -131,7 +132,7 @@ def _numbers_of(table: ndarray) -> tuple[list[Any], ndarray]:
     return read, place.reshape(np.shape(table))
 
 
-def _over_one_denominator(numbers: Sequence[Any]) -> tuple[list[int], int]:
+def _over_one_denominator(numbers: Sequence[Any]) -> tuple[Numbers, int]:
     """Return floats and fractions in units of the inverse of their common denominator, and that."""
     ratios = [number.as_integer_ratio() for number in numbers]
     unit = lcm(*{below for _, below in ratios})
@@ -423,14 +424,14 @@ def _positive(table: ndarray) -> ndarray:
 class _Dictionary(NamedTuple):
     """A basis of ``C z + s = 1 + e g``: basic variables as functions of the others, times ``scale``."""
 
-    table: list[list[int]]  # [row column]; the last two columns are ``v`` and ``w``
-    basic: list[int]  # [row]: variable; z come first, then slacks
-    free: list[int]  # [column]
+    table: list[Numbers]  # [row column]; the last two columns are ``v`` and ``w``
+    basic: Numbers  # [row]: variable; z come first, then slacks
+    free: Numbers  # [column]
     scale: int  # positive
 
 
 @lru_cache(maxsize=256)  # a generator takes longer to make than a small game to solve
-def _perturbation(rows: int) -> list[int]:
+def _perturbation(rows: int) -> Numbers:
     return np.random.default_rng(0).integers(1 << 52, 1 << 53, rows).tolist()
 
 
@@ -441,7 +442,7 @@ class _Polytope:
     makes the polytope simple: see `rivalry.tables.kernels.vertices`.
     """
 
-    def __init__(self, matrix: ndarray, bits: list[int], actions: ndarray, action_count: int) -> None:
+    def __init__(self, matrix: ndarray, bits: Numbers, actions: ndarray, action_count: int) -> None:
         self.matrix = matrix
         self.actions, self.every = (
             actions.tolist(),
@@ -474,7 +475,7 @@ class _Polytope:
         """The power of two in units of which entries are at most 2."""
         return int(self.matrix.max()).bit_length() - 1
 
-    def values(self, free: int, parts: int = 2) -> list[list[int]]:
+    def values(self, free: int, parts: int = 2) -> list[Numbers]:
         """Return all variables at a basis, ``v`` and ``w`` times a positive number; [] if it is singular.
 
         One of the ``parts`` is ``v`` alone.
@@ -550,14 +551,14 @@ class _Polytope:
             _refuted()
         return self.strategy(variables)
 
-    def strategy(self, values: list[list[int]]) -> Strategy:
+    def strategy(self, values: list[Numbers]) -> Strategy:
         """Return the vertex of a basis, normalised to sum 1, among all actions of the player."""
         weights = {action: values[variable][0] for variable, action in enumerate(self.actions)}
         total = sum(weights.values())
         return tuple(Fraction(weights.get(action, 0), total) for action in range(self.every))
 
 
-def _leaving(table: list[list[int]], column: int) -> int:
+def _leaving(table: list[Numbers], column: int) -> int:
     """Return the row of the smallest ratio to the positive entries of a column."""
     row = -1
     for i, line in enumerate(table):
@@ -566,7 +567,7 @@ def _leaving(table: list[list[int]], column: int) -> int:
     return row
 
 
-def _ratio_is_less(first_row: list[int], second_row: list[int], column: int) -> bool:
+def _ratio_is_less(first_row: Numbers, second_row: Numbers, column: int) -> bool:
     """True if a row's ratio of ``v``, or else of ``w``, to its positive entry is below another's."""
     for k in (-2, -1):
         product_a, product_b = first_row[k] * second_row[column], second_row[k] * first_row[column]
@@ -695,9 +696,9 @@ def _by_kernel(
 
 
 @cache
-def _primes(count: int) -> list[int]:
+def _primes(count: int) -> Numbers:
     """Return the largest primes below 2^31."""
-    primes: list[int] = []
+    primes: Numbers = []
     candidate = (1 << 31) - 1
     while len(primes) < count:
         if fmpz(candidate).is_prime():

@@ -23,7 +23,6 @@ from rivalry.schema.validate import check_keywords
 from rivalry.tables.stages import check_stages
 from rivalry.transforms.frozen import Players, Restricted, interior_profile, player_indices
 
-Players = tuple[int, ...]
 AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
 SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
 POLISH, POLISHED_WITHIN = (

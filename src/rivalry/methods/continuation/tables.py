@@ -8,7 +8,7 @@ from itertools import zip_longest
 import numpy as np
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import AT, CHECK, Estimate, Row, Table, exactly
+from rivalry.results.table import AT, CHECK, Estimate, Row, Rows, Table, exactly
 
 EVENTS = {
     "symmetric_loss": "the symmetric equilibrium loses stability",
@@ -27,7 +27,7 @@ def events(reader: Reader) -> Table:
     kinds, values = reader.required("event_kind", "event_parameter")
     key = reader.names.key(reader.text("parameter_name"))
     positions = reader.array("event_position")
-    rows: list[Row] = []
+    rows: Rows = []
     for k in np.flatnonzero(kinds != ""):
         kind = str(kinds[k])
         row = {"event": Estimate(EVENTS.get(kind, kind)), key: reader.number(values[k])}
@@ -54,7 +54,7 @@ def branches(reader: Reader) -> Table:
         "branch_ending", "branch", "branch_parameter", "branch_stable"
     )
     key = reader.names.key(reader.text("parameter_name"))
-    rows: list[Row] = []
+    rows: Rows = []
     for k in np.flatnonzero(endings != ""):
         points = branch == k
         if not points.any():
@@ -79,7 +79,7 @@ def crossings(reader: Reader) -> Table | None:
         return None
     key = reader.names.key(reader.text("parameter_name"))
     moves, positions = reader.array("crossing_moves"), reader.array("crossing_position")
-    rows: list[Row] = []
+    rows: Rows = []
     for k in np.flatnonzero(np.isfinite(values)):
         event = Estimate(f"the symmetric point {directions[k]}")
         row = {key: reader.number(values[k]), "event": event}
@@ -105,7 +105,7 @@ def logit_branch(reader: Reader) -> Table:
     values, profiles = reader.required("logit_lambda", "logit_profile")
     pays, stable = reader.array("logit_payoff"), reader.array("logit_stable")
     actions, limit = reader.array("action_name"), reader.array("limit")
-    rows: list[Row] = []
+    rows: Rows = []
     for k in np.flatnonzero(np.isfinite(values)):
         row = {"precision": reader.number(values[k])}
         row |= reader.strategies("logit_profile", profiles[k], actions)
@@ -131,7 +131,7 @@ def derivatives(reader: Reader) -> Table:
     return Table(rows, "derivatives", shows=("slope",), claimed="all")
 
 
-def _in_parameter(reader: Reader, k: int) -> list[Row]:
+def _in_parameter(reader: Reader, k: int) -> Rows:
     """Return the derivatives in one of several parameters."""
     (parameters,) = reader.required("parameter_name")
     at, gaps = reader.array("parameter_value"), reader.array("slope_difference")
@@ -146,7 +146,7 @@ def _in_parameter(reader: Reader, k: int) -> list[Row]:
     if gap is not None and np.isfinite(gap).any():
         beside[CHECK] = reader.number(gap[np.isfinite(gap)][-1])
     metrics = (name for name in sorted(reader.arrays) if name.startswith(SLOPE) and name not in _NO_METRIC)
-    rows: list[Row] = []
+    rows: Rows = []
     for variable in ("slope", "slope_payoff", *metrics):
         table = reader.array(variable)
         if table is None or table.dtype.kind != "f":

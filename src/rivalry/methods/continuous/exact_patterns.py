@@ -48,6 +48,8 @@ from rivalry.tables.extreme_equilibria import exact_payoff
 from rivalry.tables.rationals import Row, echelon, fraction, rational
 from rivalry.text.display import count_text
 
+Vertex = tuple[Fraction, ...]
+Ends = Sequence[fmpq]  # by choice
 MOST_TERMS = 2_000  # of a polynomial
 MOST_PATTERNS = 5_000  # several seconds
 MOST_VERTICES = 20_000  # systems of equations for the vertices of one polytope
@@ -75,8 +77,8 @@ class Condition(NamedTuple):
 class ExactList(NamedTuple):
     """All equilibria: points, and polytopes of larger dimension by their vertices, as rows of fractions."""
 
-    points: list[tuple[Fraction, ...]]
-    sets: list[list[tuple[Fraction, ...]]]
+    points: list[Vertex]
+    sets: list[list[Vertex]]
     patterns: int  # that were solved
 
 
@@ -202,8 +204,8 @@ def _value(row: Row, x: Sequence[fmpq]) -> fmpq:
 def _conditions(
     payoffs: Sequence[fmpq_mpoly],
     player: Sequence[int],
-    low: Sequence[fmpq],
-    high: Sequence[fmpq],
+    low: Ends,
+    high: Ends,
     values: Mapping[int, fmpq],
 ) -> dict[int, Condition] | None:
     """Return the condition on every choice that is not known; None where one is not linear."""
@@ -230,8 +232,8 @@ def _conditions(
 
 def _solved(
     conditions: Mapping[int, Condition],
-    low: Sequence[fmpq],
-    high: Sequence[fmpq],
+    low: Ends,
+    high: Ends,
     values: Mapping[int, fmpq],
 ) -> ExactList | None:
     """Return the solutions of all patterns; None for too many patterns, or too many vertices."""
@@ -272,8 +274,8 @@ def _is_possible(
     conditions: Mapping[int, Condition],
     order: Sequence[int],
     sides: Sequence[int],
-    low: Sequence[fmpq],
-    high: Sequence[fmpq],
+    low: Ends,
+    high: Ends,
 ) -> bool:
     """True if no condition fails in the rest of the box."""
     for k, side in zip(order, sides, strict=False):
@@ -289,8 +291,8 @@ def _polytope(
     conditions: Mapping[int, Condition],
     order: Sequence[int],
     sides: Sequence[int],
-    low: Sequence[fmpq],
-    high: Sequence[fmpq],
+    low: Ends,
+    high: Ends,
 ) -> _Solutions | None:
     """Return the equilibria of a pattern; None for too many systems of equations."""
     size = len(low)
@@ -340,7 +342,7 @@ def vertices_of(equations: Sequence[Row], inequalities: Sequence[Row], size: int
 
 def _maximal(
     solutions: Sequence[_Solutions],
-) -> tuple[list[tuple[Fraction, ...]], list[list[tuple[Fraction, ...]]]]:
+) -> tuple[list[Vertex], list[list[Vertex]]]:
     """Return the points and the larger polytopes that lie in no other."""
     maximal: list[_Solutions] = []
     for k, solution in enumerate(solutions):
@@ -356,7 +358,7 @@ def _maximal(
 
 
 def _dominant_choices(
-    payoffs: Sequence[fmpq_mpoly], player: Sequence[int], low: Sequence[fmpq], high: Sequence[fmpq]
+    payoffs: Sequence[fmpq_mpoly], player: Sequence[int], low: Ends, high: Ends
 ) -> Iterator[dict[Any, fmpq] | None]:
     """Yield every combination of best responses that hold whatever others do; None where they are not known.
 
@@ -503,7 +505,7 @@ def list_exactly(game: Game, at: Coordinates, session: Session, first_order: boo
     return True
 
 
-def _texts(rows: Sequence[tuple[Fraction, ...]], size: int) -> ndarray:
+def _texts(rows: Sequence[Vertex], size: int) -> ndarray:
     return np.array([list(map(str, row)) for row in rows], str).reshape(len(rows), size)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.results.reader import Reader
-from rivalry.results.table import ZERO, Estimate, Row, Table
+from rivalry.results.table import ZERO, Estimate, Row, Rows, Table
 from rivalry.text.display import joint_action_names
 
 FRACTION = 12  # characters of the longest fraction that is printed
@@ -59,7 +59,7 @@ def _as_fraction(number: Estimate, fraction: str) -> Estimate:
 def payoff_vertices(reader: Reader) -> Table:
     """Return the vertices of a set of payoffs, and the least payoffs."""
     (corners,), threat = reader.required("payoff_vertices"), reader.array("threat")
-    rows: list[Row] = []
+    rows: Rows = []
     for k, row in enumerate(corners[np.isfinite(corners).all(axis=1)], start=1):
         rows.append({"payoffs": Estimate(NUMBERED.format(k))} | reader.payoffs(row))
     if threat is not None:
@@ -79,7 +79,7 @@ def correlated_equilibria(reader: Reader) -> Table:
     else:
         names = joint_action_names(joint, reader.array("action_name"))
     played = np.flatnonzero((table > ZERO).any(axis=0))
-    rows: list[Row] = []
+    rows: Rows = []
     for k, row in enumerate(table):
         label = NUMBERED.format(k) if k else "of highest welfare"
         entry = {"correlated equilibrium": Estimate(label)}
@@ -99,7 +99,7 @@ def fixation(reader: Reader) -> Table:
     """Return the share of time in each population of one action, and the chances that mutants take over."""
     chances, shares = reader.required("fixation", "small_mutation")
     joint, actions = reader.array("joint_action"), reader.array("action_name")
-    rows: list[Row] = []
+    rows: Rows = []
     if joint is None:
         names = _action_names(actions, len(shares))
         types = np.flatnonzero(~np.isnan(chances).all(axis=1))  # without padding
@@ -129,7 +129,7 @@ def mean_shares(reader: Reader) -> Table:
     (shares,), intervals = reader.required("mean_share"), reader.array("mean_share_interval")
     actions = reader.array("action_name")
     is_single = shares.ndim == 1
-    rows: list[Row] = []
+    rows: Rows = []
     for player, population in enumerate(np.atleast_2d(shares)):
         names = _action_names(None if actions is None else actions[player:], len(population))
         for k in np.flatnonzero(np.isfinite(population)):
@@ -149,7 +149,7 @@ def scores(reader: Reader) -> Table:
     names = [""] * len(scores)
     for k, name in zip(order, ranking, strict=False):
         names[k] = str(name)
-    rows: list[Row] = []
+    rows: Rows = []
     for k in order:
         row = {"strategy": Estimate(names[k]), "score": reader.number(scores[k])}
         for opponent in order:

@@ -32,6 +32,7 @@ from rivalry.runtime.jax import compiled, is_jax_array, jax, jnp, register_progr
 if TYPE_CHECKING:
     from jax.extend.core import JaxprEqn
 
+Params = dict[str, Any]  # of an operation
 LONGEST = 100_000  # operations of a program: more take longer to trace than users wait
 COMPILING = 1e-3  # seconds that XLA takes per operation, about
 CALLING = 2e-8  # seconds that NumPy takes per operation and row beyond its numbers, in batches of about 100
@@ -58,7 +59,7 @@ class Kind(NamedTuple):
 class Equation(NamedTuple):
     """An operation to be evaluated: its parameters, and the kinds of its operands and results."""
 
-    params: dict[str, Any]
+    params: Params
     kinds: Sequence[Kind]
     outs: Sequence[Kind]
 
@@ -135,7 +136,7 @@ class Program:
             return self._inlined(parts.solution, [*parts.factors, *parts.right])
         return self._apply(name, params, operands, [variable.aval for variable in equation.outvars])
 
-    def _apply(self, name: str, params: dict[str, Any], operands: list[int], avals: Values) -> list[int]:
+    def _apply(self, name: str, params: Params, operands: list[int], avals: Values) -> list[int]:
         if name in SAME:
             return operands
         key: Any = (name, tuple(sorted(params.items(), key=lambda item: item[0])), tuple(operands))
@@ -241,7 +242,7 @@ def _reshaped(a: Any, lead_axes: int, shape: Sequence[int]) -> Any:
     return a.reshape((*a.shape[:lead_axes], *shape))
 
 
-def _broadcast(a: Any, params: dict[str, Any], lead_axes: int, shape: tuple[int, ...]) -> Any:
+def _broadcast(a: Any, params: Params, lead_axes: int, shape: tuple[int, ...]) -> Any:
     sizes = [1] * len(shape)
     for k, at in enumerate(params["broadcast_dimensions"]):
         sizes[at] = a.shape[lead_axes + k]
@@ -251,17 +252,17 @@ def _broadcast(a: Any, params: dict[str, Any], lead_axes: int, shape: tuple[int,
     return result
 
 
-def _transposed(a: Any, params: dict[str, Any], lead_axes: int, shape: object) -> Any:
+def _transposed(a: Any, params: Params, lead_axes: int, shape: object) -> Any:
     return a.transpose((*range(lead_axes), *(lead_axes + k for k in params["permutation"])))
 
 
-def _sliced(a: Any, params: dict[str, Any], lead_axes: int, shape: Any) -> Any:
+def _sliced(a: Any, params: Params, lead_axes: int, shape: Any) -> Any:
     steps = params["strides"] or [None] * len(shape)
     slices = map(slice, params["start_indices"], params["limit_indices"], steps)
     return a[(*(slice(None),) * lead_axes, *slices)]
 
 
-def _reversed(a: Any, params: dict[str, Any], lead_axes: int, shape: object) -> Any:
+def _reversed(a: Any, params: Params, lead_axes: int, shape: object) -> Any:
     return np.flip(a, tuple(lead_axes + k for k in params["dimensions"]))
 
 
@@ -280,7 +281,7 @@ def _argument(find: Call) -> Rule:
 
 
 def _running(accumulate: Call) -> Rule:
-    def move(a: Any, params: dict[str, Any], lead_axes: int, shape: object) -> Any:
+    def move(a: Any, params: Params, lead_axes: int, shape: object) -> Any:
         axis = lead_axes + params["axis"]
         if not params["reverse"]:
             return accumulate(a, axis=axis)

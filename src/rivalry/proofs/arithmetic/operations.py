@@ -23,6 +23,7 @@ from rivalry.proofs.arithmetic.programs import Scan, Values, called_program, cas
 from rivalry.proofs.arithmetic.stop_gradients import shifted
 from rivalry.runtime.jax import floats, jax, jnp
 
+NodeList = list[tuple[Any, ...]]
 LARGEST = 1_000_000  # operations
 
 UNARY = {"neg": "neg", "exp": "exp", "log": "log", "sqrt": "sqrt", "tanh": "tanh", "logistic": "logistic"}
@@ -53,7 +54,7 @@ class Operations:
         self.largest = largest
         self.ends = ends
         self.ranges: dict[int, tuple[Fraction, Fraction] | None] = {}
-        self.nodes: list[tuple[Any, ...]] = []
+        self.nodes: NodeList = []
         self.places: dict[tuple[Any, ...], int] = {}
 
     def node(self, *node: Any) -> int:
@@ -213,7 +214,7 @@ def operations(
     largest: int = LARGEST,
     ends: Sequence[tuple[float, float]] = (),
     values: Mapping[int, float] | None = None,
-) -> tuple[list[tuple[Any, ...]], list[int]]:
+) -> tuple[NodeList, list[int]]:
     """Return the operations of a function of a row of numbers, and the places of its results.
 
     Nodes are ``("x", k)``, the number k of the row; ``("c", value)``; and an operation with the places of
@@ -266,7 +267,7 @@ def _places(tape: Operations, a: Any) -> ndarray:
     return _array(numbers.shape, lambda k: tape.number(numbers[k]))
 
 
-def _live_nodes(nodes: list[tuple[Any, ...]], results: list[int]) -> tuple[list[tuple[Any, ...]], list[int]]:
+def _live_nodes(nodes: NodeList, results: list[int]) -> tuple[NodeList, list[int]]:
     """Return the nodes on which results depend, at new places."""
     live, pending = set(), list(results)
     while pending:
