@@ -23,6 +23,7 @@ from numpy import ndarray
 
 from rivalry.core.tolerances import APPROXIMATE
 from rivalry.results import tables_of
+from rivalry.results.reader import NamesByDimension as NamesByDimension
 from rivalry.results.reader import Reader, player_names, profile_rows
 from rivalry.results.render import cells, dataframe, html, latex, latex_label, text_lines, texts_of
 from rivalry.results.table import Table
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 
 
 Dims = tuple[str, ...]
-NamesByDimension = Mapping[str, Dims]
 SCHEMA = 2  # of every stored file: from version 0.1.0 on, later packages read what earlier ones wrote
 
 Coverage = Literal["estimated", "local", "lower bound", "bounded", "exact", "proved"]

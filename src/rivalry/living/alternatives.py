@@ -16,7 +16,7 @@ from typing import Any
 
 from rivalry.core import oracles
 from rivalry.core.naming import name_list
-from rivalry.core.results import Record
+from rivalry.core.results import NamesByDimension, Record
 from rivalry.families.market.owners import OwnedMarket
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.lab.study.words import Words
@@ -35,7 +35,7 @@ def view_of(game: object, profile: object) -> None:
     """Return None: alternatives are compared where they end."""
 
 
-def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+def view_of_record(game: object, record: Record, names: NamesByDimension) -> Found | None:
     """Return the equilibrium of a market whose firms own products; None for other records."""
     if not isinstance(game, OwnedMarket) or not {"profile", "payoff", "price"} <= set(record):
         return None

@@ -15,13 +15,12 @@ It takes records of the method `branches`. Its data:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from rivalry.core.results import UNREFUTED, Record, claim_in_words
+from rivalry.core.results import UNREFUTED, NamesByDimension, Record, claim_in_words
 from rivalry.core.space import Box
 from rivalry.living.line import UNITS, Found
 from rivalry.living.twins import axis_names, numbers, player_names, twin_data
@@ -35,7 +34,7 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
     return None
 
 
-def view_of_record(game: Any, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+def view_of_record(game: Any, record: Record, names: NamesByDimension) -> Found | None:
     """Return the diagram of a record with branches; None for other records."""
     if "branch_position" not in record:
         return None

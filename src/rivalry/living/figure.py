@@ -17,7 +17,15 @@ from numpy import ndarray
 from rivalry.certificates.certify import certificate
 from rivalry.core.game import Game, is_population
 from rivalry.core.payoffs import concrete_profile, payoffs
-from rivalry.core.results import WITH_GAIN, Certificate, Record, Solution, claim_in_words, gain_in_words
+from rivalry.core.results import (
+    WITH_GAIN,
+    Certificate,
+    NamesByDimension,
+    Record,
+    Solution,
+    claim_in_words,
+    gain_in_words,
+)
 from rivalry.core.space import Box, Simplex
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.schema.construction import variant
@@ -123,7 +131,7 @@ def figures_of_solution(solution: Solution) -> list[Figure]:
 def figures_of_record(
     game: object,
     record: Record,
-    names: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    names: NamesByDimension = MappingProxyType({}),
     world: object = None,
     table: Table = MappingProxyType({}),
 ) -> list[Figure]:

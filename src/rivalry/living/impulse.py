@@ -7,14 +7,13 @@ finite and without chance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
 from rivalry.core import oracles
-from rivalry.core.results import Certificate, Record, claim_in_words
+from rivalry.core.results import Certificate, NamesByDimension, Record, claim_in_words
 from rivalry.core.space import Simplex
 from rivalry.living.twins import player_names
 from rivalry.tables.greedy_play import slots_of
@@ -27,7 +26,7 @@ CYCLE = 400  # rounds after which play from any start is on its cycle
 
 
 def view_of_record(
-    game: object, record: Record, names: Mapping[str, tuple[str, ...]], world: object = None
+    game: object, record: Record, names: NamesByDimension, world: object = None
 ) -> tuple[str, str, dict[str, Any]] | None:
     """Return title, text and data of learned policies; None for other records, and where chance moves.
 

@@ -12,7 +12,7 @@ a game. Its data:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy import ndarray
 
 from rivalry.core.game import Game
 from rivalry.core.payoffs import concrete_profile, payoffs
-from rivalry.core.results import Record
+from rivalry.core.results import NamesByDimension, Record
 from rivalry.core.space import Box
 from rivalry.lab.study.identity import Table, TableDict
 from rivalry.living.twins import (
@@ -122,7 +122,7 @@ def sentence_of_play(names: Sequence[str], clauses: Sequence[str], paid: ndarray
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+def view_of_record(game: object, record: Record, names: NamesByDimension) -> Found | None:
     """Return the line of a record with its path, at the profile where it ended; None without either."""
     paths = paths_of(record)
     return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None

@@ -5,13 +5,12 @@ Takes karma economies, and records of them with ``policy [player private karma b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from rivalry.core.game import is_population
-from rivalry.core.results import Certificate, Record, claim_in_words
+from rivalry.core.results import Certificate, NamesByDimension, Record, claim_in_words
 from rivalry.lab.study.identity import TableDict
 from rivalry.text.display import typeset
 
@@ -33,7 +32,7 @@ def view_of(game: object, profile: np.ndarray | None) -> tuple[str, str, TableDi
 
 
 def view_of_record(
-    game: object, record: Record, names: Mapping[str, tuple[str, ...]]
+    game: object, record: Record, names: NamesByDimension
 ) -> tuple[str, str, TableDict] | None:
     """Return title, text and data of a record with a policy of bids; None for other records.
 

@@ -14,7 +14,6 @@ finite games with two actions each, and records of them with ``equilibria`` or a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from numpy import ndarray
 from rivalry.core import oracles
 from rivalry.core.game import Game
 from rivalry.core.payoffs import concrete_profile, payoffs
-from rivalry.core.results import Record
+from rivalry.core.results import NamesByDimension, Record
 from rivalry.core.space import Box, Simplex
 from rivalry.families.matrix import Matrix
 from rivalry.lab.study.identity import TableDict
@@ -51,7 +50,7 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
     return _view(game, profile, [])
 
 
-def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+def view_of_record(game: object, record: Record, names: NamesByDimension) -> Found | None:
     """Return the plane with the equilibria of a record, at its profile or the first equilibrium.
 
     None without a game, and for records without either.

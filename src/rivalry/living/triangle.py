@@ -12,14 +12,12 @@ simplex of three corners, and records of them with a ``path [step player axis]``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy import ndarray
 
 from rivalry.core.game import Game
 from rivalry.core.payoffs import concrete_profile, payoffs
-from rivalry.core.results import Record
+from rivalry.core.results import NamesByDimension, Record
 from rivalry.core.space import Simplex
 from rivalry.families.influencer.model import InfluencerGame
 from rivalry.families.matrix import Matrix
@@ -69,7 +67,7 @@ def view_of(game: object, profile: ndarray | None) -> Found | None:
     return repr(game).split(":")[0], sentence_of_play(names, clauses, paid + 0.0), data
 
 
-def view_of_record(game: object, record: Record, names: Mapping[str, tuple[str, ...]]) -> Found | None:
+def view_of_record(game: object, record: Record, names: NamesByDimension) -> Found | None:
     """Return the triangle of a record with its path, at the profile where it ended; None without either."""
     paths = paths_of(record)
     return with_paths(view_of(game, np.asarray(record["profile"][1])), paths) if paths else None
