@@ -505,7 +505,7 @@ def _compared(
     x: ndarray,
     player: int,
     choice: float,
-    ends: tuple[float, float],
+    ends: Sequence[float],
     unit: float,
     method: str,
 ) -> Response:
