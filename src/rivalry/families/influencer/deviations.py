@@ -26,10 +26,9 @@ from rivalry.families.influencer.kernels import (
     Gaussian,
     GaussianMatrix,
     PerPoint,
+    Region,
     copies,
     displacement,
-    farthest,
-    nearest,
     squared_distance,
 )
 from rivalry.families.influencer.model import InfluencerGame
@@ -45,14 +44,14 @@ def payoff_bound(
 ) -> Scalar:
     """Return an upper bound on the player's payoff at positions in ``[low, high]``, the others at ``x``."""
     assert isinstance(game.kernel, Gaussian | GaussianMatrix | ChosenReach)
+    region = Region(low, high, game.points)
     rivals = at_least = rival_influence(game, x, player)
     if game.abstention is not None:
-        nearest_offsets = nearest(low, high, game.points)
-        at_least = jnp.logaddexp(rivals, _abstention(game, x, player, nearest_offsets))
-    largest = jax.lax.logistic(game.kernel.upper_bound(player, low, high, game.points) - at_least)
+        at_least = jnp.logaddexp(rivals, _abstention(game, x, player, region.nearest))
+    largest = jax.lax.logistic(game.kernel.upper_bound(player, region) - at_least)
     bound = game.weights @ largest - _cost(game, player, low)
     if low.shape[0] <= MAX_AXES:
-        bound = jnp.minimum(bound, _curvature_bound(game, x, player, low, high, largest, rivals))
+        bound = jnp.minimum(bound, _curvature_bound(game, x, player, region, largest, rivals))
     return bound
 
 
@@ -117,40 +116,39 @@ def _curvature_bound(
     game: InfluencerGame,
     x: Profile,
     player: int | Array,
-    low: Strategy,
-    high: Strategy,
+    region: Region,
     largest: Array,
     rivals: Array,
 ) -> Scalar:
     """Return the payoff at the best corner plus the largest error of interpolation between corners."""
     kernel = game.kernel
     assert isinstance(kernel, Gaussian | GaussianMatrix | ChosenReach)
-    ends = [(low[axis], high[axis]) for axis in range(low.shape[0])]
+    ends = zip(region.low, region.high, strict=True)
     corners = jnp.stack([jnp.stack(corner) for corner in product(*ends)])
     logs = copies(kernel, player, len(corners)).logs(corners, game.points)
     at_corners, at_most = rivals, rivals
     if game.abstention is not None:
-        away, farthest_offsets = displacement(corners, game.points), farthest(low, high, game.points)
+        away = displacement(corners, game.points)
         at_corners = jnp.logaddexp(rivals, _abstention(game, x, player, away))
-        at_most = jnp.logaddexp(rivals, _abstention(game, x, player, farthest_offsets))
+        at_most = jnp.logaddexp(rivals, _abstention(game, x, player, region.farthest))
     # the cost of a reach is linear: interpolation has no error in it
     corner_payoff = jnp.max(jax.lax.logistic(logs - at_corners) @ game.weights - _cost(game, player, corners))
-    smallest = jax.lax.logistic(kernel.lower_bound(player, low, high, game.points) - at_most)
+    smallest = jax.lax.logistic(kernel.lower_bound(player, region) - at_most)
     # G(1-G) is largest at one half, or at the extreme nearest to it
     middle = jnp.clip(0.5, smallest, largest)
-    slope, bend = kernel.derivative_bounds(player, low, high, game.points)
+    slope, bend = kernel.derivative_bounds(player, region)
     if game.abstention is not None:
-        derivatives = _abstention_derivatives(game, x, player, low, high, rivals)
+        derivatives = _abstention_derivatives(game, x, player, region, rivals)
         axes = derivatives[0].shape[1]
         slope, bend = slope.at[:, :axes].add(derivatives[0]), bend.at[:, :axes].add(derivatives[1])
     # G'' = G (1 - G) [h + d^2 (1 - 2G)] with |1 - 2G| <= 1
     curvature = (game.weights * middle * (1 - middle)) @ (slope**2 + bend)
     # linear interpolation over a length h errs by at most h^2/8 times the largest second derivative
-    return corner_payoff + jnp.sum(curvature * (high - low) ** 2) / 8
+    return corner_payoff + jnp.sum(curvature * (region.high - region.low) ** 2) / 8
 
 
 def _abstention_derivatives(
-    game: InfluencerGame, x: Profile, player: int | Array, low: Array, high: Array, rivals: Array
+    game: InfluencerGame, x: Profile, player: int | Array, region: Region, rivals: Array
 ) -> tuple[Array, Array]:
     """Return bounds ``[point axis]`` on the derivatives of the log-influence of all rows but the player's.
 
@@ -158,9 +156,9 @@ def _abstention_derivatives(
     ``t = A / (R + A |q|^2)`` is largest at the position nearest to the point.
     """
     unit = jnp.zeros_like(game.points).at[:, 0].set(1.0)  # |q| = 1 leaves A
-    abstention_bound = _abstention(game, x, player, nearest(low, high, game.points))
+    abstention_bound = _abstention(game, x, player, region.nearest)
     t = jnp.exp(_abstention(game, x, player, unit) - jnp.logaddexp(rivals, abstention_bound))[:, None]
-    slope = 2 * t * farthest(low, high, game.points)
+    slope = 2 * t * region.farthest
     return slope, jnp.maximum(2 * t, slope**2)
 
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, Int
@@ -61,16 +61,24 @@ def weighted_displacement(weights: Logs, x: Profile, points: Points) -> Float[Ar
     return jnp.stack([jnp.sum(weights * (points[:, a] - x[:, a, None]), axis=1) for a in axes], axis=1)
 
 
-def nearest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point coordinate"]:
-    """Return the vector to each point from the nearest position in the box."""
-    axes = points.shape[1]
-    return points - jnp.clip(points, low[:axes], high[:axes])
+class Region(NamedTuple):
+    """The strategies of one player between ``low`` and ``high``, and the points of the resource."""
 
+    low: Strategy
+    high: Strategy
+    points: Points
 
-def farthest(low: Strategy, high: Strategy, points: Points) -> Float[Array, "point coordinate"]:
-    """Return the largest distance along each axis from a point to a position in the box."""
-    axes = points.shape[1]
-    return jnp.maximum(jnp.abs(points - low[:axes]), jnp.abs(points - high[:axes]))
+    @property
+    def nearest(self) -> Points:
+        """The vector to each point from the nearest position."""
+        axes = self.points.shape[1]
+        return self.points - jnp.clip(self.points, self.low[:axes], self.high[:axes])
+
+    @property
+    def farthest(self) -> Points:
+        """The largest distance along each axis from a point to a position."""
+        axes = self.points.shape[1]
+        return jnp.maximum(jnp.abs(self.points - self.low[:axes]), jnp.abs(self.points - self.high[:axes]))
 
 
 class _Kernel(eqx.Module):
@@ -117,16 +125,16 @@ class Gaussian(_Kernel):
         matrix = -jnp.eye(points.shape[1]) / self.reach[:, None, None] ** 2
         return jnp.broadcast_to(matrix[:, None], (x.shape[0], *points.shape, points.shape[1]))
 
-    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def upper_bound(self, player: Player, region: Region) -> PerPoint:
         # influence falls with distance: highest at the nearest position, lowest at the farthest
-        return self._at(player, nearest(low, high, points))
+        return self._at(player, region.nearest)
 
-    def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        return self._at(player, farthest(low, high, points))
+    def lower_bound(self, player: Player, region: Region) -> PerPoint:
+        return self._at(player, region.farthest)
 
-    def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
+    def derivative_bounds(self, player: Player, region: Region) -> Pair:
         width = self.reach[player] ** 2
-        return farthest(low, high, points) / width, jnp.broadcast_to(1 / width, points.shape)
+        return region.farthest / width, jnp.broadcast_to(1 / width, region.points.shape)
 
     def _at(self, player: Player, q: Float[Array, "point axis"]) -> PerPoint:
         return _log_gaussian(jnp.sum(q**2, axis=-1), self.reach[player], q.shape[1], self.normalised)
@@ -168,19 +176,19 @@ class GaussianMatrix(_Kernel):
     def hessians(self, x: Profile, points: Points) -> Hessians:
         return jnp.broadcast_to(-self.precision[:, None], (x.shape[0], *points.shape, points.shape[1]))
 
-    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def upper_bound(self, player: Player, region: Region) -> PerPoint:
         # the quadratic form is at least its smallest eigenvalue times the squared distance
         smallest = jnp.linalg.eigvalsh(self.precision[player])[0]
-        return -0.5 * smallest * jnp.sum(nearest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]
+        return -0.5 * smallest * jnp.sum(region.nearest**2, axis=-1) + self._prefactor()[player]
 
-    def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
+    def lower_bound(self, player: Player, region: Region) -> PerPoint:
         largest = jnp.linalg.eigvalsh(self.precision[player])[-1]
-        return -0.5 * largest * jnp.sum(farthest(low, high, points) ** 2, axis=-1) + self._prefactor()[player]
+        return -0.5 * largest * jnp.sum(region.farthest**2, axis=-1) + self._prefactor()[player]
 
-    def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
+    def derivative_bounds(self, player: Player, region: Region) -> Pair:
         precision = self.precision[player]
-        slope = farthest(low, high, points) @ jnp.abs(precision)
-        return slope, jnp.broadcast_to(jnp.diagonal(precision), points.shape)
+        slope = region.farthest @ jnp.abs(precision)
+        return slope, jnp.broadcast_to(jnp.diagonal(precision), region.points.shape)
 
     def _prefactor(self) -> PerPlayer:
         if not self.normalised:
@@ -223,28 +231,28 @@ class ChosenReach(_Kernel):
             [top, jnp.concatenate([jnp.swapaxes(mixed, -1, -2), corner], axis=-1)], axis=-2
         )
 
-    def upper_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        squares = jnp.sum(nearest(low, high, points) ** 2, axis=-1)
-        width = high[-1]
+    def upper_bound(self, player: Player, region: Region) -> PerPoint:
+        squares = jnp.sum(region.nearest**2, axis=-1)
+        width = region.high[-1]
         if self.normalised:  # rises up to s^2 = |b - x|^2 / L, falls beyond
-            width = jnp.clip(jnp.sqrt(squares / points.shape[1]), low[-1], high[-1])
-        return _log_gaussian(squares, width, points.shape[1], self.normalised)
+            width = jnp.clip(jnp.sqrt(squares / region.points.shape[1]), region.low[-1], region.high[-1])
+        return _log_gaussian(squares, width, region.points.shape[1], self.normalised)
 
-    def lower_bound(self, player: Player, low: Strategy, high: Strategy, points: Points) -> PerPoint:
-        squares = jnp.sum(farthest(low, high, points) ** 2, axis=-1)
+    def lower_bound(self, player: Player, region: Region) -> PerPoint:
+        squares = jnp.sum(region.farthest**2, axis=-1)
         # in the reach, log-influence rises and then falls (or only rises): it is lowest at an end
-        ends = jnp.stack([low[-1:], high[-1:]])
-        return jnp.min(_log_gaussian(squares, ends, points.shape[1], self.normalised), axis=0)
+        ends = jnp.stack([region.low[-1:], region.high[-1:]])
+        return jnp.min(_log_gaussian(squares, ends, region.points.shape[1], self.normalised), axis=0)
 
-    def derivative_bounds(self, player: Player, low: Strategy, high: Strategy, points: Points) -> Pair:
-        farthest_offsets = farthest(low, high, points)
+    def derivative_bounds(self, player: Player, region: Region) -> Pair:
+        farthest_offsets = region.farthest
         # every term falls in the reach, so the smallest reach bounds it
-        squares, reach = jnp.sum(farthest_offsets**2, axis=-1, keepdims=True), low[-1]
-        thinned = points.shape[1] * self.normalised
+        squares, reach = jnp.sum(farthest_offsets**2, axis=-1, keepdims=True), region.low[-1]
+        thinned = region.points.shape[1] * self.normalised
         slope, bend = squares / reach**3, 3 * squares / reach**4
         # the two terms have opposite signs: the larger bounds their sum
         slope, bend = jnp.maximum(slope, thinned / reach), jnp.maximum(bend, thinned / reach**2)
-        flat = jnp.broadcast_to(1 / reach**2, points.shape)
+        flat = jnp.broadcast_to(1 / reach**2, region.points.shape)
         return jnp.concatenate([farthest_offsets / reach**2, slope], axis=1), jnp.concatenate(
             [flat, bend], axis=1
         )
