@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.roads.kernels.formulas import Programs, formula_cost
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import loop
 
 Costs = tuple[ndarray, ndarray, ndarray, Programs]
 
@@ -19,7 +19,7 @@ ROUNDS = 30  # of a search for the flow at which two routes cost the same
 CLOSE = 1e-3  # of the difference in cost at which the search ends; the next sweep goes on
 
 
-@njit(cache=True)
+@loop
 def read_routes(
     keys: ndarray, used: ndarray, before: ndarray, row: ndarray, destination: ndarray
 ) -> tuple[ndarray, ndarray]:
@@ -44,7 +44,7 @@ def read_routes(
     return links, length
 
 
-@njit(cache=True)
+@loop
 def select_routes(links: ndarray, ends: ndarray, order: ndarray) -> tuple[ndarray, ndarray]:
     """Links and ends of the routes ``order``."""
     new_ends = np.append(0, np.cumsum(ends[order + 1] - ends[order]))
@@ -54,7 +54,7 @@ def select_routes(links: ndarray, ends: ndarray, order: ndarray) -> tuple[ndarra
     return new_links, new_ends
 
 
-@njit(cache=True)
+@loop
 def route_cost(links: ndarray, link_cost: ndarray) -> float:
     """Cost of the route with these links."""
     cost = 0.0
@@ -63,7 +63,7 @@ def route_cost(links: ndarray, link_cost: ndarray) -> float:
     return cost
 
 
-@njit(cache=True)
+@loop
 def route_costs(links: ndarray, ends: ndarray, link_cost: ndarray) -> ndarray:
     """Costs of all routes."""
     costs = np.empty(len(ends) - 1)
@@ -72,7 +72,7 @@ def route_costs(links: ndarray, ends: ndarray, link_cost: ndarray) -> ndarray:
     return costs
 
 
-@njit(cache=True)
+@loop
 def cost_of(link: int, flow: float, costs: Costs) -> tuple[float, float]:
     """Cost of a link at a flow, and its slope."""
     constant, coefficient, power, programs = costs
@@ -92,7 +92,7 @@ def cost_of(link: int, flow: float, costs: Costs) -> tuple[float, float]:
     return cost, slope
 
 
-@njit(cache=True)
+@loop
 def sweep(
     routes_of: ndarray,
     links: ndarray,
@@ -152,7 +152,7 @@ def sweep(
     return paid
 
 
-@njit(cache=True)
+@loop
 def gap_after(
     shift: float, changed: ndarray, side: ndarray, total: ndarray, costs: Costs, saved: float
 ) -> tuple[float, float]:
@@ -168,7 +168,7 @@ def gap_after(
     return gap, fall
 
 
-@njit(cache=True)
+@loop
 def equalising(
     changed: ndarray, side: ndarray, most: float, total: ndarray, costs: Costs, saved: float
 ) -> float:

@@ -6,13 +6,13 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.roads.formulas import ADD, EXP, FLOW, LARGER, LOG, MULTIPLY, NEGATIVE
-from rivalry.tables.kernels.cache import njit
+from rivalry.tables.kernels.cache import loop
 
 # codes, numbers, where the program of each link begins, and whether its marginal toll is added
 Programs = tuple[ndarray, ndarray, ndarray, ndarray] | None
 
 
-@njit(cache=True)
+@loop
 def unary(code: int, number: float, value: float) -> tuple[float, float, float]:
     """Value of a function of one argument, and its first and second derivative."""
     if code == NEGATIVE:
@@ -29,7 +29,7 @@ def unary(code: int, number: float, value: float) -> tuple[float, float, float]:
     )
 
 
-@njit(cache=True)
+@loop
 def formula_cost(link: int, flow: float, programs: Programs) -> tuple[float, float]:
     """Cost of a link by its formula at a flow, and its slope; 0 without a formula."""
     if programs is None:  # of networks without formulas nothing more is compiled
@@ -69,7 +69,7 @@ def formula_cost(link: int, flow: float, programs: Programs) -> tuple[float, flo
     return cost, 2 * slope if is_marginal[link] else slope
 
 
-@njit(cache=True)
+@loop
 def formula_costs(flow: ndarray, programs: Programs) -> tuple[ndarray, ndarray]:
     """Costs by formulas, and their slopes, of all links at their flows."""
     cost, slope = np.empty(len(flow)), np.empty(len(flow))
