@@ -50,6 +50,9 @@ WORDS = "not consistent with competition", "cannot tell", "consistent with compe
 """Words on a market, from the one that decides."""
 
 
+Logs = Mapping[str, PriceLog]  # by market
+
+
 class _Market(NamedTuple):
     """A log with a column per firm, its demand and both ends of its costs."""
 
@@ -58,13 +61,13 @@ class _Market(NamedTuple):
     costs: Costs
 
 
-def is_panel(logs: Mapping[str, PriceLog]) -> bool:
+def is_panel(logs: Logs) -> bool:
     """True for logs of several markets, or of firms with several products."""
     return len(logs) > 1 or any(len(set(log.owners)) < len(log.firms) for log in logs.values())
 
 
 def judge_panel(
-    logs: Mapping[str, PriceLog],
+    logs: Logs,
     cost: float | None = None,
     *,
     size: float = 1.0,
@@ -147,7 +150,7 @@ def _joined(checks: Mapping[str, Sequence[Check]]) -> list[Check]:
     return list(joined.values())
 
 
-def _units_of_markets(logs: Mapping[str, PriceLog]) -> list[Check]:
+def _units_of_markets(logs: Logs) -> list[Check]:
     """Checks of the units of prices and quantities over markets; none for one market."""
     if len(logs) == 1:
         return []
@@ -170,7 +173,7 @@ def _units_of_markets(logs: Mapping[str, PriceLog]) -> list[Check]:
 
 
 def _estimate(
-    logs: Mapping[str, PriceLog],
+    logs: Logs,
     costs: Mapping[str, Costs],
     blocks: ndarray,
     size: float,
@@ -202,7 +205,7 @@ def _demand(log: PriceLog, estimate: LogitDemand, size: float) -> LogitDemand:
     return replace(estimate, quality=quality, size=size, covariance=covariance, observed=observed)
 
 
-def _mean_costs(logs: Mapping[str, PriceLog], costs: Mapping[str, Costs]) -> dict[str, float]:
+def _mean_costs(logs: Logs, costs: Mapping[str, Costs]) -> dict[str, float]:
     """Mean cost of every firm over markets, periods and products."""
     amounts = defaultdict[str, list[float]](list)
     for name, log in logs.items():

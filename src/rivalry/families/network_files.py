@@ -15,6 +15,7 @@ from rivalry.core.files import existing_file
 from rivalry.schema.validate import format_value
 
 T = TypeVar("T")
+Columns = dict[str, list[Any]]  # by name
 Entries = list[tuple[str, str, Any]]  # origin, destination, and how many
 
 TNTP = ("from", "to", "capacity", "length", "free_flow_time", "b", "power", "speed", "toll", "link_type")
@@ -40,13 +41,10 @@ _SEPARATORS = str.maketrans(":;", "  ")
 _TAG = re.compile(r"<([^>]*)>\s*(.*)")
 
 
-Columns = Mapping[str, list[Any]]  # by name
-
-
 class NetworkTable(NamedTuple):
     """Columns of links by name, attributes of nodes by name, and the first node that routes lead through."""
 
-    columns: dict[str, list[Any]]
+    columns: Columns
     nodes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     first_through: int = 0  # of TNTP: smaller numbers are zones where trips only begin and end
     unread: Sequence[str] = ()  # of the head of a file
@@ -117,7 +115,7 @@ def _graphml_links(file: Path) -> NetworkTable:
         raise ValueError(f"cannot be read: {error}") from None
 
 
-def _columns(names: Sequence[str], rows: list[tuple[int, list[str]]]) -> dict[str, list[Any]]:
+def _columns(names: Sequence[str], rows: list[tuple[int, list[str]]]) -> Columns:
     """Columns by name of rows that follow the numbers of their lines. Raises `ValueError`."""
     for number, row in rows:
         if len(row) != len(names):
@@ -125,7 +123,7 @@ def _columns(names: Sequence[str], rows: list[tuple[int, list[str]]]) -> dict[st
     return {name: [row[k] for _, row in rows] for k, name in enumerate(names)}
 
 
-def _csv_columns(file: Path) -> dict[str, list[Any]]:
+def _csv_columns(file: Path) -> Columns:
     lines = csv.reader(existing_file(file).read_text(encoding="utf-8-sig").splitlines())
     rows = [(number, list(map(str.strip, row))) for number, row in enumerate(lines, 1) if row]
     names = rows.pop(0)[1] if rows else []
@@ -192,7 +190,7 @@ def _gmns_links(folder: Path) -> NetworkTable:
     return NetworkTable(columns, _by_node(columns, _gmns_columns(nodes), "node_id") if nodes.exists() else {})
 
 
-def _gmns_columns(file: Path) -> dict[str, list[Any]]:
+def _gmns_columns(file: Path) -> Columns:
     return {GMNS.get(name, name): column for name, column in _csv_columns(file).items()}
 
 
@@ -264,7 +262,7 @@ def _tntp_trips(file: Path) -> Trips:
     return Trips(trips, _unread_tags(tags))
 
 
-def _tntp_flows(file: Path) -> dict[str, list[Any]]:
+def _tntp_flows(file: Path) -> Columns:
     """Columns of a TNTP file of flows, whose first row names them or which has none."""
     _, lines = _tntp(file)
     rows = [(number, line.translate(_SEPARATORS).split()) for number, line in lines]
@@ -273,7 +271,7 @@ def _tntp_flows(file: Path) -> dict[str, list[Any]]:
     return _columns(("from", "to", "volume", "cost"), rows)
 
 
-FLOWS: Mapping[str, Callable[[Path], dict[str, list[Any]]]] = {".csv": _csv_columns, ".tntp": _tntp_flows}
+FLOWS: Mapping[str, Callable[[Path], Columns]] = {".csv": _csv_columns, ".tntp": _tntp_flows}
 
 
 def read_flows(source: str) -> FlowTable:

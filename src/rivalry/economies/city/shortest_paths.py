@@ -16,6 +16,9 @@ MOST = 200_000  # paths listed at most
 COUNTED = 1_500  # nodes at most for counting all paths within seconds
 
 
+Pairs = list[tuple[int, int]]  # of nodes
+
+
 class Paths(eqx.Module):
     """Paths as lanes ``[path place]``, padded with -1, with their lengths and end nodes."""
 
@@ -37,7 +40,7 @@ def graph_of(network: Network) -> Any:
     return graph
 
 
-def pairs_of(network: Network, exclude_same_node: bool = True) -> list[tuple[int, int]]:
+def pairs_of(network: Network, exclude_same_node: bool = True) -> Pairs:
     """Return ordered pairs of distinct origin and destination, optionally without stubs at one core node."""
     home = network.home if exclude_same_node else np.arange(len(network.nodes))
     pairs = product(network.origins.tolist(), network.destinations.tolist())
@@ -54,7 +57,7 @@ def distances(network: Network) -> Int[ndarray, "node node"]:
     return lengths
 
 
-def path_counts(graph: Any, pairs: list[tuple[int, int]]) -> dict[int, dict[int, tuple[int, int]]]:
+def path_counts(graph: Any, pairs: Pairs) -> dict[int, dict[int, tuple[int, int]]]:
     """Return by destination and node the number of lanes between them, and that of shortest paths."""
     import networkx
 
@@ -67,7 +70,7 @@ def path_counts(graph: Any, pairs: list[tuple[int, int]]) -> dict[int, dict[int,
     return counts
 
 
-def counts_of_pairs(network: Network, pairs: list[tuple[int, int]]) -> list[int]:
+def counts_of_pairs(network: Network, pairs: Pairs) -> list[int]:
     """Return the number of shortest paths of each pair of nodes, `[pair]`."""
     counts = path_counts(graph_of(network), pairs)
     return [counts[end][start][1] for start, end in pairs]
@@ -85,7 +88,7 @@ def shortest(network: Network, exclude_same_node: bool = True) -> Paths:
     return between(network, all_pairs(network, exclude_same_node))
 
 
-def all_pairs(network: Network, exclude_same_node: bool) -> list[tuple[int, int]]:
+def all_pairs(network: Network, exclude_same_node: bool) -> Pairs:
     """Return the pairs of `pairs_of`. Raises `ValueError` for none, and for too many nodes."""
     if len(network.nodes) > COUNTED:
         rule = f"must have at most {COUNTED} for its shortest paths to be counted; give routes or demand"
@@ -99,7 +102,7 @@ def all_pairs(network: Network, exclude_same_node: bool) -> list[tuple[int, int]
     return pairs
 
 
-def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
+def between(network: Network, pairs: Pairs) -> Paths:
     """Return all shortest paths between pairs of nodes, pair by pair. Raises `ValueError` for too many."""
     import networkx
 
@@ -118,9 +121,7 @@ def between(network: Network, pairs: list[tuple[int, int]]) -> Paths:
     return Paths(pad(lists), np.array(ends, dtype=int))
 
 
-def k_shortest(
-    network: Network, pairs: list[tuple[int, int]], k: int, random: np.random.Generator
-) -> list[list[list[int]]]:
+def k_shortest(network: Network, pairs: Pairs, k: int, random: np.random.Generator) -> list[list[list[int]]]:
     """Return the lanes of the ``k`` shortest paths of each pair that repeat no node, or of all there are.
 
     Where more than ``k`` paths are shortest, they are drawn with equal probabilities; else they are those of

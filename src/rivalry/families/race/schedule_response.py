@@ -25,6 +25,7 @@ from rivalry.families.race.static_response import (
     AtPerformance,
     Best,
     Own,
+    Player,
     at_performance,
     effect_of_safety,
     has_built_in_parts,
@@ -46,7 +47,7 @@ class Planner(NamedTuple):
     """The player that plans, and everything that is fixed meanwhile."""
 
     race: Race
-    player: Array | int
+    player: Player
     rows: Float[Array, "period player column"]  # the schedules, without the player's own investments
     stocks: Float[Array, "stage stock player"]  # A and B that these lead to
     nodes: Float[Array, "stock node"]  # the lattice of the player's own stocks, in logarithms
@@ -62,7 +63,7 @@ class Levels(NamedTuple):
     gain_on: Array
 
 
-def plan_investments(race: Race, x: Profile, player: Array | int) -> Float[Array, "period 2"]:
+def plan_investments(race: Race, x: Profile, player: Player) -> Float[Array, "period 2"]:
     """Return investments of ``player`` in A and B on the best path of a lattice, all else as at ``x``.
 
     Against fixed schedules the own safety and performance enter a period's payoff separately: performance
@@ -92,7 +93,7 @@ def plan_investments(race: Race, x: Profile, player: Array | int) -> Float[Array
     return invested
 
 
-def _lattice(race: Race, path: Array, player: Array | int) -> Float[Array, "stock node"]:
+def _lattice(race: Race, path: Array, player: Player) -> Float[Array, "stock node"]:
     """Return nodes from the smallest stocks without investment to the largest that can be bought."""
     low = jnp.maximum(jnp.min(path, axis=0), 1e-6)
     largest = jnp.max(path, axis=0) + race.space.high[player, 2:4]
@@ -266,7 +267,7 @@ APART = 1e-6  # of the slopes whose differences are the curvature
 NOISE = 4e-16  # of the scale: payoffs that differ by less are equal
 
 
-def best_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array, Coverage]:
+def best_response(race: Race, x: Profile, player: Player) -> tuple[Strategy, Array, Coverage]:
     """Return the best schedule found and its payoff; ``player`` may be traced."""
     strategy, payoff, _ = _response(race, x, player)
     return strategy, payoff, "lower bound"
@@ -283,7 +284,7 @@ def response_with_limit(race: Race, x: Profile, player: Array) -> Best:
     return (_quick_response if race.periods == 1 else _long_response)(race, x, player)
 
 
-def _response(race: Race, x: Profile, player: Array | int) -> Best:
+def _response(race: Race, x: Profile, player: Player) -> Best:
     if inputs_only(race) and race.periods == 1 and not race.infinite_horizon:
         return static_response(race, x, player)
     if not inputs_only(race):
@@ -313,7 +314,7 @@ def resolution(race: Race) -> str:
     return SEARCH if has_built_in_parts(race) and race.transition is None else STARTS
 
 
-def _by_period(race: Race, x: Profile, player: Array | int) -> tuple[Array, Float[Array, "period 2"]]:
+def _by_period(race: Race, x: Profile, player: Player) -> tuple[Array, Float[Array, "period 2"]]:
     """Return the payoff of the best inputs, and these, all else of the own schedule as at ``x``.
 
     From the last period backwards, each is a race of one period with a value of continuing.
@@ -334,7 +335,7 @@ def _by_period(race: Race, x: Profile, player: Array | int) -> tuple[Array, Floa
     return payoff, inputs
 
 
-def _stationary_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
+def _stationary_response(race: Race, x: Profile, player: Player) -> tuple[Strategy, Array]:
     """Return the best stationary inputs, which maximise a quotient.
 
     They solve ``u + gamma V P(continue) = V``.
@@ -359,7 +360,7 @@ def _stationary_response(race: Race, x: Profile, player: Array | int) -> tuple[S
 # --- with investment, sharing or a transition ---------------------------------------------------------------
 
 
-def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[Strategy, Array]:
+def investment_response(race: Race, x: Profile, player: Player) -> tuple[Strategy, Array]:
     """Return the best schedule found and its payoff; ``player`` may be traced."""
     if race.transition is not None or not has_built_in_parts(race):
         starts, scanned = _sampled_starts(race, x, player), race.transition is None
@@ -382,13 +383,13 @@ def investment_response(race: Race, x: Profile, player: Array | int) -> tuple[St
     return schedules[index], payoffs[index]
 
 
-def with_best_inputs(race: Race, x: Profile, player: Array | int) -> Strategy:
+def with_best_inputs(race: Race, x: Profile, player: Player) -> Strategy:
     """Return the own schedule at ``x`` with the best inputs for its investments."""
     _, inputs = _by_period(race, x, player)
     return race.schedule(x)[:, player].at[:, :2].set(inputs).ravel()
 
 
-def _planned_starts(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:
+def _planned_starts(race: Race, x: Profile, player: Player) -> Float[Array, "start axis"]:
     """Return starts: the schedule at ``x``, one without investment, and plans with and without sharing."""
     schedule = race.schedule(x)[:, player]
     idle = schedule.at[:, 2:].set(0.0)
@@ -407,7 +408,7 @@ def _planned_starts(race: Race, x: Profile, player: Array | int) -> Float[Array,
     return starts.reshape(len(starts), -1)
 
 
-def _sampled_starts(race: Race, x: Profile, player: Array | int) -> Float[Array, "start axis"]:
+def _sampled_starts(race: Race, x: Profile, player: Player) -> Float[Array, "start axis"]:
     """Return starts: the schedule at ``x``, idling, and schedules drawn around inputs of 1."""
     width = race.space.shape[1]
     key = jax.random.key(0)
@@ -421,7 +422,7 @@ def _sampled_starts(race: Race, x: Profile, player: Array | int) -> Float[Array,
 # --- the last steps -----------------------------------------------------------------------------------------
 
 
-def newton_ascent(race: Race, x: Profile, player: Array | int, start: Strategy) -> tuple[Strategy, Array]:
+def newton_ascent(race: Race, x: Profile, player: Player, start: Strategy) -> tuple[Strategy, Array]:
     """Return a local maximum at least as good as ``start``, by Newton's method in the coordinates of the box.
 
     Inputs of zero stay zero, and bounds hold. Steps follow the curvature whatever its sign, so that they lead

@@ -27,6 +27,9 @@ LEAST = 1e-200
 NUDGE = 1e-12  # in logs: distance from a threshold at which rounding decides nothing
 
 
+Player = Array | int  # may be traced
+
+
 class Own(NamedTuple):
     """The problem of ``player`` in one period; arrays are ``[player]``, those of the rivals fixed."""
 
@@ -35,7 +38,7 @@ class Own(NamedTuple):
     end_on: str
     weight: Array  # of the period's payoff
     ahead: Array  # value of continuing after the period
-    player: Array | int
+    player: Player
     xs: PerPlayer
     xp: PerPlayer
     log_p: PerPlayer
@@ -64,7 +67,7 @@ def has_built_in_parts(race: Race) -> bool:
     return rules.production is period.power and BUILT_IN.issuperset((rules.risk, rules.cost))
 
 
-def own_problem(race: Race, x: Profile, player: Array | int) -> Own:
+def own_problem(race: Race, x: Profile, player: Player) -> Own:
     """Return the problem of ``player`` in a race of one period against the rivals' inputs at ``x``."""
     numbers = race.numbers_at(0)
     xs, xp = x[:, 0], x[:, 1]
@@ -314,7 +317,7 @@ class Batch(NamedTuple):
     trace: Array  # True for the limit of payoffs as performance tends to 0
 
 
-def static_response(race: Race, x: Profile, player: Array | int) -> Best:
+def static_response(race: Race, x: Profile, player: Player) -> Best:
     """Return the best ``(xs, xp)`` of ``player`` in a race of one period; ``player`` may be traced."""
     if not has_built_in_parts(race):
         return grid_response(race, x, player)
@@ -497,7 +500,7 @@ def response_details(race: Race, x: Profile, player: int) -> dict[str, Any]:
 # --- both inputs searched: for custom production, risk or cost ----------------------------------------------
 
 
-def grid_response(race: Race, x: Profile, player: Array | int) -> Best:
+def grid_response(race: Race, x: Profile, player: Player) -> Best:
     """Return the best strategy on a refined grid."""
     space = race.space
     assert space.zero_threshold is not None
@@ -545,7 +548,7 @@ def _local_maxima(values: Array) -> Array:
     return jnp.all(values >= jnp.stack(neighbours), axis=0)
 
 
-def _levels_of_rivals(race: Race, x: Profile, player: Array | int) -> Array:
+def _levels_of_rivals(race: Race, x: Profile, player: Player) -> Array:
     """Return logarithms of performance inputs equal to the rivals' and just above, if the highest wins."""
     if race.rules.contest is not period.best or race.rules.production is not period.power:
         return jnp.zeros(0)
