@@ -168,8 +168,8 @@ def _judge(
         rounded = np.array([rounding_error(game, np.asarray(x), player) for player in range(len(x))])
     units = np.array([stake.unit for stake in stakes])
     allowed = tolerance * units + rounded
-    if np.any(np.isfinite(bound) & (bound - regret > allowed)) and isinstance(game.space, Box):
-        allowed = allowed + _rounding_of_choices(game, profile, current_payoffs)
+    if isinstance(game.space, Box) and np.any(np.isfinite(bound) & (bound > regret + allowed)):
+        allowed = allowed + _rounding_of_choices(game, game.space, profile, current_payoffs)
     # without payoffs at x no gain is defined, and none is excluded
     if not np.isfinite(current_payoffs).all():
         regret, bound = np.full_like(current_payoffs, np.nan), np.full_like(current_payoffs, np.inf)
@@ -207,16 +207,16 @@ def _judge(
     return with_rise(game, np.asarray(x), [response.strategy for response in responses], result)
 
 
-def _rounding_of_choices(game: Game, x: np.ndarray, pays: np.ndarray) -> np.ndarray:
+def _rounding_of_choices(game: Game, space: Box, x: np.ndarray, pays: np.ndarray) -> np.ndarray:
     """Change of payoffs ``[player]`` by rounding of choices, as of 1 - x at x = 1, where it is linear.
 
     A payoff that leaps beside the profile changes by as much at once and by twice the rounding.
     """
-    low, high = np.asarray(game.space.low), np.asarray(game.space.high)
-    inward = np.sign((low + high) / 2 - x) * ROUNDING * np.abs(x)
+    low, high = np.asarray(space.low), np.asarray(space.high)
+    shift = np.sign((low + high) / 2 - x) * ROUNDING * np.abs(x)
     with np.errstate(invalid="ignore"):  # of infinite payoffs
         once, twice = (
-            np.abs(payoffs(game, concrete_profile(game, np.clip(x + step * inward, low, high))) - pays)
+            np.abs(payoffs(game, concrete_profile(game, np.clip(x + step * shift, low, high))) - pays)
             for step in (1, 2)
         )
         change = np.fmin(twice - once, 1.5 * once)

@@ -178,8 +178,8 @@ def verdict(study: StudyTables, results: ResultPoints) -> Verdict | None:
         return None
     name = "claim" if "claim" in test else str(test["quantity"])
     all_count = name == "claim" or name in OF_DYNAMICS or is_gain(name)
-    kept = [point for point in points if all_count or not is_refuted(point)]
-    rows = kept or points
+    certified = [point for point in points if all_count or not is_refuted(point)]
+    rows = certified or points
     question, start = QuestionTest(study, rows, results, words), ""
     if "claim" in test:
         decided, facts = _on_claims(question)
@@ -190,7 +190,7 @@ def verdict(study: StudyTables, results: ResultPoints) -> Verdict | None:
         decided, facts = _on_numbers(question)
     if not facts:
         return None
-    if not kept and not any(point.statuses["converged"] for point in rows):
+    if not certified and not any(point.statuses["converged"] for point in rows):
         decided = None  # where a search was broken off says nothing of the game
     facts = _named(question, text_if(len(rows) < len(points), f"{lowered(LEFT_OUT)}, ") + facts)
     stated = _deciding_points(question, decided)
