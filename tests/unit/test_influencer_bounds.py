@@ -137,7 +137,7 @@ def test_log_influence_and_its_derivatives_are_within_their_bounds(name: str) ->
         low = rng.uniform(0.1, 1.0, size)
         high = low + width * rng.uniform(0.5, 1.0, size)
         x = jnp.asarray(np.concatenate([[low, high], rng.uniform(low, high, (38, size))]))
-        box = (1, jnp.asarray(low), jnp.asarray(high), points)
+        box = (1, kernels.Region(jnp.asarray(low), jnp.asarray(high), points))
         logs, near = each.logs(x, points), 1e-12
         assert np.all(logs <= kernel.upper_bound(*box) + near)
         assert np.all(logs >= kernel.lower_bound(*box) - near)
