@@ -33,7 +33,7 @@ from rivalry.roads.model import RouteGame
 from rivalry.roads.paths import cheapest_routes
 from rivalry.roads.simple_routes import atomic_game
 from rivalry.schema.registry import near
-from rivalry.schema.validate import checked
+from rivalry.schema.validate import Options, checked
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -72,7 +72,7 @@ def routes(
     toll_factor: Annotated[float, Ge(0), "cost per unit of the column toll"] = 0.0,
     distance_factor: Annotated[float, Ge(0), "cost per unit of the column length"] = 0.0,
     classes: Annotated[
-        Mapping[str, Any] | None,
+        Options | None,
         "parts of all trips, {name = {share, value_of_time}}; that is the value of a unit of cost in units "
         "of the column toll",
     ] = None,
@@ -195,7 +195,7 @@ def _with_nodes(game: RouteGame, table: NetworkTable, trips: Trips) -> RouteGame
     return replace(game, node_at=at, unread=(*game.unread, *table.unread, *of_files))
 
 
-def _with_classes(game: RouteGame, classes: Mapping[str, Any], tolls: ndarray) -> RouteGame:
+def _with_classes(game: RouteGame, classes: Options, tolls: ndarray) -> RouteGame:
     """Road network of several classes of users, each of whom has all pairs. Raises `ValueError`."""
     for name, users in classes.items():
         if not isinstance(users, Mapping) or set(users) != {"share", "value_of_time"}:

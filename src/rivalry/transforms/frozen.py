@@ -22,6 +22,7 @@ from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import as_numbers, check_keywords, number_of
 from rivalry.text.display import Description, OneLineRepr
 
+WholeProfile = Float[Array, "seat column"]  # of all players of a game, also those that are fixed
 Players = tuple[int, ...]
 
 
@@ -73,7 +74,7 @@ class Restricted(OneLineRepr, eqx.Module):
     """
 
     game: Any
-    base: Float[Array, "seat column"]
+    base: WholeProfile
     players: Players = eqx.field(static=True)
 
     def _title_and_parameters(self) -> Description:
@@ -91,11 +92,11 @@ class Restricted(OneLineRepr, eqx.Module):
             return Choices(tuple(space.sizes[p] for p in self.players))
         return Subspace(space, self.base, self.players)
 
-    def put(self, x: Profile) -> Float[Array, "seat column"]:
+    def put(self, x: Profile) -> WholeProfile:
         """Return the profile of the whole game with these players at ``x``."""
         return self.base.at[jnp.asarray(self.players), : x.shape[1]].set(x)
 
-    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+    def whole(self, x: Profile) -> WholeProfile:
         """Return the strategies of all players when these players choose ``x``."""
         raise NotImplementedError
 
@@ -131,7 +132,7 @@ def _whole_profile(game: Restricted, x: Profile) -> Array:
 class Frozen(Restricted):
     """A game in which some players' strategies are fixed; see `freeze`."""
 
-    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+    def whole(self, x: Profile) -> WholeProfile:
         return self.put(x)
 
 

@@ -21,7 +21,7 @@ from rivalry.proofs.arithmetic.best_responses import best_responses, with_bounde
 from rivalry.runtime.jax import compiled, jax, jnp
 from rivalry.schema.validate import check_keywords
 from rivalry.tables.stages import check_stages
-from rivalry.transforms.frozen import Players, Restricted, interior_profile, player_indices
+from rivalry.transforms.frozen import Players, Restricted, WholeProfile, interior_profile, player_indices
 
 AT_BOUND = 1e-9  # of a box's width: nearer to a bound than this is on it
 SINGULAR = 1e-10  # a slope with a smaller ratio of singular values has no implicit derivative
@@ -113,7 +113,7 @@ class Leadership(Restricted):
         first_stage = tuple(before[0][p] for p in self.players)
         return (first_stage, tuple(p for p in before[0] if p not in first_stage), *before[1:])
 
-    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+    def whole(self, x: Profile) -> WholeProfile:
         return _responses(self, self.put(x))
 
 
@@ -122,7 +122,7 @@ class BoundedLeadership(Leadership):
 
     axes: Players = static()  # of the followers' choices
 
-    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+    def whole(self, x: Profile) -> WholeProfile:
         profile, box = self.put(x), self.game.space
         place = np.array(self.followers), np.array(self.axes)
 

@@ -29,7 +29,7 @@ from rivalry.families.resources import (
     resource_weights,
 )
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
-from rivalry.schema.validate import as_numbers, whole_number
+from rivalry.schema.validate import Options, as_numbers, whole_number
 
 Ends = tuple[float, float]
 
@@ -173,7 +173,7 @@ class GaussRule(NamedTuple):
     fixed: int | None  # nodes in each direction, if given
 
     @classmethod
-    def of(cls, spec: Mapping[str, Any], density: Any, space: Domain, *, graded: bool) -> GaussRule:
+    def of(cls, spec: Options, density: Any, space: Domain, *, graded: bool) -> GaussRule:
         """Return the rule of the factory's ``resource_points`` and ``resource``. Raises `ValueError`."""
         _, tolerance_option, domain, fixed = optional(
             spec, "resource_points", "kind", "tolerance", "domain", "nodes"
@@ -286,9 +286,7 @@ def _domain(domain: object, space: Domain) -> list[list[float]]:
     return edges.tolist()
 
 
-def _beta_ends(
-    density: Mapping[str, Any], domain: Sequence[Sequence[float]]
-) -> tuple[list[list[float]], Any]:
+def _beta_ends(density: Options, domain: Sequence[Sequence[float]]) -> tuple[list[list[float]], Any]:
     """Return the part of the domain inside [0, 1], and the beta density's powers at its ends."""
     a, b = beta_shapes({key: value for key, value in density.items() if key != "kind"})
     ((low, high),) = domain

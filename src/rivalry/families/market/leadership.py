@@ -27,7 +27,7 @@ from rivalry.families.market.equilibria import aggregate, broadcast_parameters
 from rivalry.families.market.model import Market, plain_numbers, relative_quality
 from rivalry.runtime.jax import compiled, floats, jax, jnp, put
 from rivalry.transforms import Followers, Leadership, stackelberg
-from rivalry.transforms.frozen import Players
+from rivalry.transforms.frozen import Players, WholeProfile
 from rivalry.transforms.leadership import leaders_of_stages
 
 HALVINGS = 60  # to find where one solution replaces another
@@ -434,7 +434,7 @@ class StagedMarket(Leadership):
         """The market with all its firms and stages."""
         return self.whole_game
 
-    def whole(self, x: Profile) -> Float[Array, "seat column"]:
+    def whole(self, x: Profile) -> WholeProfile:
         """Return the choices of all players of ``game``; exact responses are differentiated directly."""
         if not self.exact:
             return super().whole(x)

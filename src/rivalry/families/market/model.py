@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import product
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from rivalry.core.space import Box, PerPlayer, Profile
 from rivalry.core.tree import payoff_method, static
 from rivalry.families.market.formula_demand import Formulas, PerFirm
 from rivalry.runtime.jax import jax, jnp, put
-from rivalry.schema.validate import check_word, limit, whole_number
+from rivalry.schema.validate import Options, check_word, limit, whole_number
 from rivalry.text.display import Description, OneLineRepr
 
 Numbers = dict[str, Array]
@@ -154,7 +153,7 @@ def _option_values(rule: Rule, numbers: Numbers, p: PerFirm) -> Float[Array, "op
     return jnp.append(values, 0.0)
 
 
-def relative_quality(numbers: Mapping[str, Any]) -> Any:
+def relative_quality(numbers: Options) -> Any:
     """Return the quality of the goods over that of buying nothing, on which alone choices depend."""
     return numbers["quality"] - numbers["outside_option"]
 
@@ -318,7 +317,7 @@ def _row(name: str, value: object) -> ndarray:
     return row
 
 
-def _iid(table: Mapping[str, Any]) -> tuple[ndarray, ndarray]:
+def _iid(table: Options) -> tuple[ndarray, ndarray]:
     levels = _row("levels", table["levels"])
     stationary = _row("probabilities", table.get("probabilities", np.full(len(levels), 1 / len(levels))))
     if len(stationary) != len(levels) or np.any(stationary < 0) or abs(stationary.sum() - 1) > SUMS:
@@ -328,7 +327,7 @@ def _iid(table: Mapping[str, Any]) -> tuple[ndarray, ndarray]:
     return levels, np.tile(stationary / stationary.sum(), (len(levels), 1))
 
 
-def _markov(table: Mapping[str, Any]) -> tuple[ndarray, ndarray]:
+def _markov(table: Options) -> tuple[ndarray, ndarray]:
     levels = _row("levels", table["levels"])
     chain, size = np.asarray(table["transitions"], dtype=float), len(levels)
     # the shape first: rows of another array need not have sums
@@ -337,7 +336,7 @@ def _markov(table: Mapping[str, Any]) -> tuple[ndarray, ndarray]:
     return levels, chain / chain.sum(axis=1, keepdims=True)
 
 
-def _ar1(table: Mapping[str, Any]) -> tuple[ndarray, ndarray]:
+def _ar1(table: Options) -> tuple[ndarray, ndarray]:
     rho, sd, count = table["rho"], table["sd"], table["count"]
     whole_number("shock.count", count, 2)
     limit("shock.count", count, count)

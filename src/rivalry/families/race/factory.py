@@ -34,6 +34,7 @@ from rivalry.families.race.period import KINDS, Rules
 from rivalry.runtime.jax import put
 from rivalry.schema.annotations import Keys, Symbol
 from rivalry.schema.validate import (
+    Options,
     as_numbers,
     bound_violation,
     check,
@@ -174,7 +175,7 @@ def _with_beliefs(options: Table) -> Race | Believing:
     return Believing.of(true, races, list(map(_keys, beliefs)))
 
 
-def _believed_race(options: Table, k: int, table: Mapping[str, Any]) -> Race:
+def _believed_race(options: Table, k: int, table: Options) -> Race:
     """Return the race that player ``k`` believes in. Raises `ValueError`."""
     for name in [*table, *map(locate_key, _keys(table))]:
         if name in FIXED:
@@ -188,7 +189,7 @@ def _believed_race(options: Table, k: int, table: Mapping[str, Any]) -> Race:
         raise ValueError(f"beliefs[{k}].{error}") from None
 
 
-def _keys(table: Mapping[str, Any]) -> list[str]:
+def _keys(table: Options) -> list[str]:
     """Return the keys of a table and of the tables in it."""
     return [key for name, value in table.items() for key in (value if isinstance(value, Mapping) else [name])]
 
