@@ -151,7 +151,7 @@ def test_benchmarks_have_certificates() -> None:
         (rv.games.matrix, ([[0]],), "market: Matrix must be one whose firms choose at once"),
         (rv.games.market, ([[0, 1], [1]],), "owners: product 1 is named 2 times; must be in one row"),
         (rv.games.market, ([[0]],), "owners: product 1 is named 0 times; must be in one row"),
-        (rv.games.market, (None, [[1.0, 2.0]]), "ownership: shape (1, 2) must be 1 rows of 1 weights"),
+        (rv.games.market, (None, [[1.0, 2.0]]), "ownership: [[1.0, 2.0]] must be 1 rows of 1 weights"),
     ],
 )
 def test_owners_who_cannot_be_are_refused(market: Any, arguments: Any, message: str) -> None:

@@ -106,9 +106,8 @@ def from_logit(
     for name, column in (columns | {"markets": labels}).items():
         if column.shape != (count,) or not count:
             raise ValueError(f"{name}: shape {column.shape} must be ({count or 1},), one per good")
-    names, goods_of = labels.tolist(), _goods_of(labels)
-    where = {name: "" if markets is None else f" in market {name!r}" for name in goods_of}
-    _check_columns(columns["shares"], columns["prices"], goods_of, where)
+    goods_of = _goods_of(labels)
+    _check_columns(columns["shares"], columns["prices"], goods_of)
 
     groups = {"owners": range(count) if owners is None else owners, "nests": nests}
     groups = {name: _grouping(name, group, goods_of) for name, group in groups.items() if group is not None}
@@ -132,7 +131,7 @@ def from_logit(
         games |= zip(members, _markets(keys, spread * quality, costs[goods]), strict=True)
     negative = np.flatnonzero(costs < 0).tolist()
     if negative:
-        words = [f"good {good}{where[names[good]]} ({costs[good]:.3g})" for good in negative[:NAMED]]
+        words = [f"good {good} ({costs[good]:.3g})" for good in negative[:NAMED]]
         named = ", ".join(words + ["..."] * (len(negative) > NAMED))
         warnings.warn(f"from_logit: {len(negative)} of {count} costs are below 0: {named}", stacklevel=3)
     return {name: games[name] for name in goods_of} if markets is not None else games[0]
@@ -146,9 +145,7 @@ def _goods_of(labels: ndarray) -> dict[Any, list[int]]:
     return goods
 
 
-def _check_columns(
-    shares: ndarray, prices: ndarray, goods_of: Mapping[Any, list[int]], where: Mapping[Any, str]
-) -> None:
+def _check_columns(shares: ndarray, prices: ndarray, goods_of: Mapping[Any, list[int]]) -> None:
     """Raise `ValueError` for prices below 0, and unless shares are above 0 and leave some to no good."""
     for good in np.flatnonzero(~((prices >= 0) & (prices < np.inf))).tolist():
         raise ValueError(f"prices[{good}]: {prices[good]:g} must be finite and at least 0")
@@ -156,9 +153,8 @@ def _check_columns(
         raise ValueError(f"shares[{good}]: {shares[good]:g} must be above 0")
     for name, goods in goods_of.items():
         if not (total := shares[goods].sum()) < 1:
-            raise ValueError(
-                f"shares: sum to {total:.6g}{where[name]}; must be below 1, since some buy nothing"
-            )
+            where = f" in market {name!r}" if len(goods_of) > 1 else ""
+            raise ValueError(f"shares: sum to {total:.6g}{where}; must be below 1, since some buy nothing")
 
 
 def _grouping(name: str, group: Labels, goods_of: Mapping[Any, list[int]]) -> Any:
@@ -275,7 +271,12 @@ def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
     firms, count = games[0].places[0], games[0].players
 
     # a row per market, of its products or of one number
-    stacked = _stacked([game.game.numbers for game in games])
+    tables = [game.game.numbers for game in games]
+    stacked = {
+        name: np.stack([np.atleast_1d(np.asarray(table[name])) for table in tables])
+        for name in LOGIT.split()
+        if name in tables[0]
+    }
     numbers, mu = priced_numbers(stacked), stacked["taste_spread"]
     low, high = (
         np.stack([np.asarray(getattr(game.game.space, end))[:, 0] for game in games])
@@ -351,12 +352,6 @@ def _nested_prices(game: OwnedMarket, same_owner: Array) -> tuple[Array, Array]:
     margin, _ = jax.lax.while_loop(is_moving, move, (mu * jnp.ones(len(same_owner)), jnp.asarray(0)))
     residual = jnp.max(jnp.abs(gap(margin))) / mu
     return n["unit_cost"] + margin, residual
-
-
-def _stacked(tables: Sequence[Mapping[str, Any]]) -> dict[str, ndarray]:
-    """Return parameters of logit markets, ``[market product]``, or ``[market 1]`` for single numbers."""
-    names = [name for name in LOGIT.split() if name in tables[0]]
-    return {name: np.stack([np.atleast_1d(np.asarray(table[name])) for table in tables]) for name in names}
 
 
 @runtime_checkable

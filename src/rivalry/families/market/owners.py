@@ -131,12 +131,11 @@ def owned_market(market: Market | OwnedMarket, owners: Any = None, weights: Any 
     products = (tuple(range(market.players)),) if owners is None else tuple(map(tuple, owners))
     check_rows("owners", products, market.players)
     matrix = np.eye(len(products)) if weights is None else as_numbers(weights, "ownership")
-    if matrix.shape != (len(products), len(products)):
-        rule = f"{len(products)} rows of {len(products)} weights"
-        raise ValueError(f"ownership: shape {matrix.shape} must be {rule}")
-    for row, column in np.argwhere(~(matrix >= 0) | (np.eye(len(matrix)) > 0) & ~(matrix > 0)).tolist():
-        rule = "at least 0, and a firm's own weight above 0"
-        raise ValueError(f"ownership[{row}][{column}]: {matrix[row, column]:g} must be {rule}")
+    count = len(products)
+    fits = matrix.shape == (count, count) and np.all(matrix >= 0) and np.all(np.diagonal(matrix) > 0)
+    if not fits:
+        rule = f"{count} rows of {count} weights of at least 0, its own above 0"
+        raise ValueError(f"ownership: {matrix.tolist()} must be {rule}")
     constant_cost = not np.any(np.asarray(market.numbers["convex_cost"]) > 0)
     own_profits = not np.any(matrix - np.diag(np.diagonal(matrix)))
     box = market.space
