@@ -86,7 +86,7 @@ WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
     },
     **{f"charge{message}": {"charge": charge} for message, charge in CHARGES.items()},
     **{f"reward: {message}": {"reward": reward} for message, reward in REWARDS.items()},
-    "reward: has no value for idle agents; agents must be a multiple of participants = 2, not 3": {
+    "agents: 3 must be even: reward has no value for idle agents": {
         "reward": "served",
         "agents": 3,
         "idle": "random",

@@ -151,7 +151,7 @@ def test_scaling_environments_and_odd_numbers_of_agents_refuse_signals() -> None
         ValueError, match="signal: must be 'none': environments do not show agents their peers"
     ):
         EconomyEnv(game)
-    with pytest.raises(ValueError, match="agents: 7 must be even where agents see something of their peers"):
+    with pytest.raises(ValueError, match="agents: 7 must be even: signal has no value for idle agents"):
         rv.games.karma(max_karma=3, mean_karma=1.0, agents=7, idle="random", signal="richer")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from rivalry.economies.karma.chains import SHARES_ROUNDING, checked_chain, stationary
-from rivalry.economies.kernels.shapes import NO_REWARDS
+from rivalry.economies.kernels.shapes import NO_REWARDS, ONLY_LOSSES
 from rivalry.families.formula import parse
 from rivalry.runtime.jax import floats
 from rivalry.schema.registry import near
@@ -116,7 +116,7 @@ def types_of(options: Options) -> tuple[Types, int | None]:
     tables, shares, count = tables_of_types(options, KEYS, OWN)
     stakes, sizes = stakes_of(tables)
     chains, private_names = np.zeros((2, *stakes.shape, stakes.shape[1])), []
-    rewards = np.stack([-stakes, np.zeros(stakes.shape)])
+    rewards = stakes * ONLY_LOSSES
     for k, (size, (where, table)) in enumerate(zip(sizes, tables.items(), strict=True)):
         if table.get("max_karma", options["max_karma"]) != options["max_karma"]:
             entry = f"{where}max_karma: {table['max_karma']!r}"
@@ -138,7 +138,9 @@ def types_of(options: Options) -> tuple[Types, int | None]:
     if all(table["reward"] is None for table in tables.values()):
         rewards = NO_REWARDS
     discounts = discounts_of(tables)
-    return Types(names, shares, sizes, stakes, *chains, rewards, discounts, labels, initial), count
+    return Types(
+        names, shares, sizes, stakes, chains[0], chains[1], rewards, discounts, labels, initial
+    ), count
 
 
 def _own_chains(table: Options, where: str, urgencies: ndarray) -> tuple[ndarray, ndarray]:

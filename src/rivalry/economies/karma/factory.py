@@ -165,10 +165,7 @@ def karma(
     # the default fills whole contests
     count = AGENTS + -AGENTS % contest.participants if given_count is None else given_count
     limit("agents", count)
-    _check_agents(count, contest, idle, signal_values)
-    if types_.rewards.size and count % contest.participants:
-        rule = f"a multiple of participants = {contest.participants}"
-        raise ValueError(f"reward: has no value for idle agents; agents must be {rule}, not {count}")
+    _check_agents(count, contest, idle, {"signal": signal_values, "reward": types_.rewards})
     initial = _initial(options, types_, count)
     if given_count is not None:
         agents_per_type(count, types_.share, types_.names)
@@ -218,15 +215,16 @@ def _check_contest(contest: BiddingContest, tie: str, overflow: str, signal: nda
             raise ValueError(f"{name} is a rule of pairs; participants must be 2, not {contest.participants}")
 
 
-def _check_agents(count: int, contest: BiddingContest, idle: str, signal: ndarray) -> None:
+def _check_agents(count: int, contest: BiddingContest, idle: str, tables: Mapping[str, ndarray]) -> None:
     """Raise `ValueError` where the agents do not make whole contests and none may be idle."""
     if count < contest.participants:
         raise ValueError(f"agents: {count} must be at least {contest.participants}")
     if count % contest.participants == 0:
         return
     multiple = "even" if contest.participants == 2 else f"a multiple of participants = {contest.participants}"
-    if signal.size:
-        raise ValueError(f"agents: {count} must be even where agents see something of their peers (signal)")
+    for name, table in tables.items():
+        if table.size:
+            raise ValueError(f"agents: {count} must be {multiple}: {name} has no value for idle agents")
     if idle == "none":
         raise ValueError(f"agents: {count} must be {multiple}, or idle = 'random'")
 

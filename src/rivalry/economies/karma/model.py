@@ -141,7 +141,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     stakes: Float[Array, "type private"]
     chain: Float[Array, "type private private"]
     served_chain: Float[Array, "type private private"]  # of agents that won
-    rewards: Float[Array, "outcome type private"]  # of losing and winning; absent: minus the urgency and 0
+    rewards: Float[Array, "outcome rewarded_type state"]  # of losing and winning; absent: -urgency and 0
     gamma: Float[Array, "type"]  # discount factors
     share: Float[Array, "type"]  # of the population
     mean_karma: Scalar  # karma per agent
@@ -239,7 +239,7 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
     def reward(self, environment: Around) -> Policy:
         """Return the mean reward of winning or losing, ``[state action]``; idle agents lose nothing."""
         win = self.win_probabilities(environment).win[self.tie_classes()]  # [type private bid]
-        refused, served = self.outcome_rewards[..., None]
+        refused, served = shapes.rewards_of(self)[..., None]
         mean = served + (refused - served) * ((1 - self.idle) * (1 - win))
         return jnp.broadcast_to(mean[:, :, None, :], (*self.shape, self.most + 1)).reshape(-1, self.most + 1)
 
@@ -339,11 +339,6 @@ class KarmaEconomy(OneLineRepr, eqx.Module):
         return replace(self, mean_karma=jnp.asarray(float(mean_karma)), initial=self.initial[:0])
 
     # parts
-
-    @property
-    def outcome_rewards(self) -> Float[Array, "outcome type private"]:
-        """Rewards of losing and of winning."""
-        return self.rewards if self.rewards.size else jnp.stack([-self.stakes, 0 * self.stakes])
 
     @property
     def mean_chain(self) -> Float[Array, "type private private"]:

@@ -16,7 +16,7 @@ from rivalry.economies.karma.chains import stationary, stationary_distribution
 from rivalry.economies.karma.checks import refusal
 from rivalry.economies.karma.model import Around, Distribution, KarmaEconomy, Policy
 from rivalry.economies.karma.transitions import expect_after, level_of, randomly_rounded
-from rivalry.economies.kernels.shapes import BURN, PEER, ROOM
+from rivalry.economies.kernels.shapes import BURN, PEER, ROOM, rewards_of
 from rivalry.population import oracles as populations
 from rivalry.population.distances import entropies
 from rivalry.runtime.jax import compiled, jax, jnp
@@ -30,7 +30,8 @@ PEERS_SEEN = "signal: agents who see something of their peers have no mean field
 @oracles.payoff_scale.register(KarmaEconomy)
 def _(game: KarmaEconomy) -> Float[Array, "type"]:
     """Return each type's cost of losing where it is highest, in every step."""
-    return jnp.max(game.outcome_rewards[1] - game.outcome_rewards[0], axis=1) / (1 - game.gamma)
+    lost, won = rewards_of(game)
+    return jnp.max(won - lost, axis=1) / (1 - game.gamma)
 
 
 @oracles.named_start.register(KarmaEconomy)
@@ -151,7 +152,7 @@ def _(game: KarmaEconomy, env: Around, mu: Distribution, pi: Policy) -> Record:
     rules = {}
     if game.in_pairs and not game.by_outcome:
         chances = np.stack([stationary(chain)[1] for chain in game.chain])
-        rules = costs_without_karma(np.asarray(game.outcome_rewards), chances, share, idle=game.idle)
+        rules = costs_without_karma(np.asarray(rewards_of(game)), chances, share, idle=game.idle)
     return record | welfare_record(cost, share, np.arange(len(share)), game.type_names, rules)
 
 

@@ -14,6 +14,7 @@ from rivalry.core.method import BaseLearner, Session
 from rivalry.core.needs import Need
 from rivalry.core.results import Record, scalar
 from rivalry.economies.karma.model import Around, KarmaEconomy
+from rivalry.economies.kernels.shapes import rewards_of
 from rivalry.methods.populations.logit_equilibrium import equilibrium
 from rivalry.methods.populations.newton import ENOUGH
 from rivalry.methods.populations.response import (
@@ -182,7 +183,7 @@ def _gain_in(wide: Any, game: Any, policy: Policy, mu: Distribution) -> Array:
 def _largest_values(game: Any, env: Around, enough: int) -> Values:
     """Return upper bounds on values, where an agent has its largest reward from an amount of karma on."""
     is_rich = jnp.arange(len(game.discount)) % (game.most + 1) >= enough
-    most = jnp.max(game.outcome_rewards[1], axis=1)[state_types(game)] / (1 - game.discount)
+    most = jnp.max(rewards_of(game)[1], axis=1)[state_types(game)] / (1 - game.discount)
     smallest = SETTLED * scale_of(game) * (1 - jnp.max(game.gamma))
 
     def update(carry: tuple[Array, Values, Array]) -> tuple[Array, Values, Array]:

@@ -5,7 +5,7 @@ Only NumPy is needed.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
@@ -31,6 +31,7 @@ With tolls, of a city alone, the higher stake is admitted and pays money.
 
 UNSEEN = np.zeros((0, 0), dtype=np.int64)
 SAME_CHAIN = NO_REWARDS = np.zeros((0, 0, 0))
+ONLY_LOSSES = np.array([-1.0, 0.0])[:, None, None]  # rewards of losing and winning, per stake
 
 
 class Economy(NamedTuple):
@@ -114,9 +115,9 @@ class CityArrays(NamedTuple):
     transfer: int  # NO_TRANSFER, EVEN or URGENT
 
 
-def rewards_of(economy: Economy) -> ndarray:
-    """Return the rewards of losing and of winning, ``[outcome type private]``."""
-    return economy.rewards if economy.rewards.size else np.stack([-economy.stakes, 0 * economy.stakes])
+def rewards_of(economy: Any) -> Any:
+    """Return the rewards of losing and of winning, ``[outcome type private]``, of arrays or a game."""
+    return economy.rewards if economy.rewards.size else economy.stakes * ONLY_LOSSES
 
 
 def views_of(economy: Economy) -> int:
