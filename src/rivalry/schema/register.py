@@ -48,8 +48,9 @@ OPTIONAL = {
     "integrations": "DQN PPO SAC ray rllib.dqn rllib.ppo rllib.sac slurm",
     "interop": "EnvironmentQLearning games_of_file read_profiles rounding_of",
     "living": "Run.explore Solution.explore figures_of_report freeze",
-    "roads": "DepartureTimeEquilibrium StochasticUserEquilibrium SystemOptimum UserEquilibrium bottleneck "
-    "departure_time_equilibrium routes stochastic_user_equilibrium system_optimum user_equilibrium",
+    "roads": "DepartureTimeEquilibrium StochasticUserEquilibrium SystemOptimum UserEquilibrium arrivals "
+    "bottleneck departure_time_equilibrium routes stochastic_user_equilibrium system_optimum "
+    "user_equilibrium",
     "web": "open",
 }
 """Optional subpackages, each with the names that it alone registers: a message on one names its home."""

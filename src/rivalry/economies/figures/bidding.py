@@ -39,11 +39,6 @@ def mean_bids(data: Dataset, *, methods: Names = None, series: str | None = None
     data
         Holds ``mean_bid [player private karma]``; ``mean_bid_equilibrium`` and ``urgency`` where stored.
 
-    Raises
-    ------
-    ValueError
-        If there is no such method or coordinate.
-
     Examples
     --------
     >>> import numpy as np, xarray as xr
@@ -75,11 +70,6 @@ def karma_histogram(
     ----------
     data
         Holds ``karma_distribution [player private karma]``, or ``[karma]``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such method or coordinate.
 
     Examples
     --------
@@ -126,11 +116,6 @@ def bid_distribution(
     ----------
     data
         Holds ``bid_distribution [bid]`` and ``win_probability [rank bid]``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such method or coordinate.
 
     Examples
     --------

@@ -38,11 +38,6 @@ def lane_load(data: Dataset, *, methods: Names = None, series: str | None = None
     series
         A swept coordinate; its values with other trips, networks or capacities have panels of their own.
 
-    Raises
-    ------
-    ValueError
-        If there is no such method or coordinate.
-
     References
     ----------
     Vaishampayan (ETH Zurich 2024), figure 6.3 b.

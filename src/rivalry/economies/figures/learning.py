@@ -52,7 +52,6 @@ UNITS = {
 PAYOFF = "payoff"
 BLANK = np.array([np.nan])
 THIN = "thin: largest over agents"
-"""Groupings of agents, and the variables with the groups' names."""
 AGENTS = ("agent_relative_exploitability", "agent_exploitability")
 BARS = 20  # most bars of a histogram
 
@@ -104,12 +103,8 @@ def exploitability_curve(
     series = series or key_of_lines(data, stored[0], methods, at)
     cells = series_of(data, stored[0], columns, at=at, methods=methods, series=series)
     units, is_single = list(dict.fromkeys(map(_unit, names))), len(cells) == 1
-    hues, marks, keys, frames = (
-        colours(len(names) if is_single else len(cells)),
-        list[Mark](),
-        [],
-        list[Frame](),
-    )
+    hues = colours(len(names) if is_single else len(cells))
+    marks, keys, frames = list[Mark](), [], list[Frame]()
     for k, name in enumerate(names):
         look: Look = {"linestyle": "-" if is_single else DASHES[k % len(DASHES)]}
         if is_single or len(names) > 1:

@@ -63,14 +63,10 @@ def street_map(
     data
         Holds the metric ``[lane]`` and ``lane_ends [lane end coordinate]``; over replications means are
         drawn.
-    ax
-        Axes that give room to the maps; those of a new figure otherwise.
     quantity
         The metric, such as ``lane_wanted``, ``lane_queue``, ``lane_bid`` or ``lane_free_flow``.
     series
         A swept coordinate, each value of which has a map.
-    at
-        The point of the other coordinates; the first otherwise.
 
     Returns
     -------
@@ -123,12 +119,8 @@ def example_routes(data: Dataset, *, method: str | None = None, at: At = None) -
     ----------
     data
         Holds ``example_lanes [example path position]`` and ``lane_ends [lane end coordinate]``.
-    ax
-        Axes that give room to the maps; those of a new figure otherwise.
     method
         The method whose agents are drawn; the first otherwise. Trips do not depend on it.
-    at
-        The point of the other coordinates; the first otherwise.
 
     Returns
     -------
