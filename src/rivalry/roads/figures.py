@@ -6,7 +6,7 @@ import numpy as np
 from xarray import Dataset
 
 from rivalry.plots.drawing import preset
-from rivalry.plots.marks import DASHES, Drawing, Frame, Mark, colours
+from rivalry.plots.marks import DASHES, Drawing, Frame, Look, Mark, colours
 from rivalry.plots.select import At, check_variable
 from rivalry.plots.series import series_of
 
@@ -60,7 +60,7 @@ def arrivals(data: Dataset, *, method: str | None = None, at: At = None) -> Draw
     for label, series in LEVELS.items():
         drawn = [name for name in series if of_slot[name].any()]
         for name in drawn:
-            look = {"linestyle": DASHES[name == "fast_delay"], "linewidth": 1.4, "panel": len(frames)}
+            look: Look = {"linestyle": DASHES[name == "fast_delay"], "linewidth": 1.4, "panel": len(frames)}
             lane = "delay in the fast lane" if name == "fast_delay" else ""
             marks.append(Mark("line", outline, np.repeat(of_slot[name], 2), label=lane, **look))
         frames += [Frame(y=label, y_limits=(0.0, None))] * bool(drawn)
