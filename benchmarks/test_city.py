@@ -15,7 +15,14 @@ import pytest
 import rivalry as rv
 from benchmarks.conftest import size
 from rivalry.economies.kernels import city as kernel
-from rivalry.economies.kernels.city_learning import CityLearning, begin, learn
+from rivalry.economies.kernels.city_learning import (
+    CityLearning,
+    begin,
+    entry_counts,
+    learn,
+    policies_of,
+    values_of,
+)
 from rivalry.economies.kernels.economy import RUNNING
 from rivalry.economies.kernels.economy_learning import SARSA, EpochRule
 from rivalry.economies.kernels.shapes import CityArrays
@@ -48,8 +55,11 @@ class Run:
         self.learning: CityLearning = begin(self.city, RULE)
         self.steps = max(STEPS // agents, 1)
 
+    def values(self) -> np.ndarray:
+        return values_of(self.city, self.learning.q, np.arange(len(self.learning.q)))
+
     def answer(self) -> tuple[np.ndarray, ...]:
-        return tuple(part.copy() for part in (*self.drivers, *self.learning))
+        return *(part.copy() for part in self.drivers), self.values()
 
     def ahead(self, steps: int) -> None:
         learn(self.city, RULE, self.drivers, self.learning, kernel.no_tallies(), steps)
@@ -90,18 +100,18 @@ class Struct(ctypes.Structure):
 
 
 class InC(Run):
-    """The same run by the floor."""
+    """The same run by the floor, whose tables have a line for every row and hold all policies."""
 
     def __init__(self, agents: int, library: ctypes.CDLL) -> None:
         super().__init__(agents)
         self.library = library
         library.learn.restype = ctypes.c_int64
         city, whole = self.city, np.int64
-        lanes, levels, line = len(city.capacity), city.most + 1, self.learning.q.shape[3]
-        marks = self.learning.q[..., -1].reshape(agents, -1) != 0
-        assert not marks.any()
+        lanes, levels, line = len(city.capacity), city.most + 1, self.learning.policy.shape[2]
         trips = np.arange(city.trip_chain.shape[1]) % (city.trip_chain.shape[1] - 1)
-        self.arrays = self.drivers._asdict() | self.learning._asdict()
+        self.arrays = self.drivers._asdict() | {"pending": self.learning.pending}
+        self.arrays["policy"] = policies_of(city, self.learning, np.arange(agents))
+        self.arrays["q"] = np.zeros_like(self.arrays["policy"])
         self.arrays |= {name: getattr(city, name) for name in ("journeys", "begins", "after", "back")}
         self.arrays |= {name: np.zeros(agents, dtype=whole) for name in ("row", "lane", "bids", "entry")}
         self.arrays |= {name: np.zeros(lanes + 1, dtype=whole) for name in ("margin", "seats", "rest")}
@@ -113,7 +123,7 @@ class InC(Run):
             "room": np.append(city.capacity, agents),
             "words": np.zeros(2 * agents, dtype=np.uint64),
             "count": np.zeros((lanes + 1, levels), dtype=whole),
-            "listed": np.zeros((agents, marks.shape[1] + 12), dtype=np.int32),
+            "listed": np.zeros((agents, self.learning.q.shape[1] * levels + 12), dtype=np.int32),
             "length": np.zeros(agents, dtype=whole),
             "owed": np.zeros(agents, dtype=whole),
             "slot": trips // city.stakes.shape[1],
@@ -123,6 +133,10 @@ class InC(Run):
         numbers = (agents, city.most, city.lane.shape[1], urgencies, slots, lanes, EPOCH, line)
         places = (self.arrays[name].ctypes.data for name in ARRAYS)
         self.struct = Struct(*numbers, ALPHA, float(city.discount[0]), BETA, 0.0, *places)
+
+    def values(self) -> np.ndarray:
+        legal = np.arange(self.city.most + 1) < entry_counts(self.city)[..., None]
+        return np.where(legal, self.arrays["q"][..., : self.city.most + 1], 0)
 
     def ahead(self, steps: int) -> None:
         assert self.library.learn(ctypes.byref(self.struct), ctypes.c_int64(steps)) == 0

@@ -223,9 +223,11 @@ for number, streets, more in ((0, paths, {}), (1, ways, sums), (2, paths, sums |
     learns = rule(target=number, power=0.75 if number == 1 else 0.0, renewal=0.6 if number == 2 else 1.0)
     learning = city_learning.begin(world, learns)
     city_learning.learn(world, learns, drivers, learning, tallied, 40)
-    kernel.play(world, drivers, learning.policy, tallied, 20)
+    policy = city_learning.policies_of(world, learning, np.arange(6))
+    kernel.play(world, drivers, policy, tallied, 20)
+    city_learning.play(world, drivers, learning, tallied, 20)
     turns = world._replace(award=shapes.BY_TURN)
-    kernel.play(turns, drivers, learning.policy, tallied, 20)
+    kernel.play(turns, drivers, policy, tallied, 20)
     for part in (*drivers, *learning, *tallied):
         print(part.tobytes().hex())
 """

@@ -7,7 +7,17 @@ import pytest
 
 from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels import shapes
-from rivalry.economies.kernels.city_learning import CityLearning, begin, chances, learn
+from rivalry.economies.kernels.city_learning import (
+    CityLearning,
+    begin,
+    chances,
+    entry_counts,
+    learn,
+    play,
+    policies_of,
+    starts,
+    values_of,
+)
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING, copy_agents
 from rivalry.economies.kernels.economy_learning import EXPECTED, GREEDY, SARSA, EpochRule
 from tests.cities import PlainDrivers, city, paths, ways
@@ -47,9 +57,31 @@ def start_learning(
     return kernel.fresh(world, SEED), begin(world, given, initial_q)
 
 
-def taught(world: shapes.CityArrays, learning: CityLearning) -> tuple[np.ndarray, ...]:
-    """Return the learned arrays, without the flags of changed rows."""
-    return learning.q[..., :-1], learning.policy, learning.visits, learning.pending, learning.made
+def of_all(world: shapes.CityArrays, table: np.ndarray) -> np.ndarray:
+    """Return the entries of a table, ``[agent row karma entry]``."""
+    return values_of(world, table, np.arange(len(table)))
+
+
+def policies(world: shapes.CityArrays, learning: CityLearning) -> np.ndarray:
+    return policies_of(world, learning, np.arange(len(learning.q)))
+
+
+def set_values(world: shapes.CityArrays, learning: CityLearning, values: Any) -> None:
+    """Set all cells of the values, but no mark."""
+    start, _ = starts(world)
+    marks = learning.q[..., start].copy()
+    learning.q[...] = values
+    learning.q[..., start] = marks
+
+
+@pytest.mark.parametrize("levels", [2, 15, 16, 40])
+def test_rows_of_a_block_do_not_overlap(levels: int) -> None:
+    """Each holds a mark and a value per bid, and those that fit into a line of 16 cells are within one."""
+    start, block = starts(city(2, levels - 1))
+    cells = [np.arange(begin, begin + k + 2) for k, begin in enumerate(start)]
+    assert len(np.unique(np.concatenate(cells))) == sum(map(len, cells)) <= block
+    assert max(part[-1] for part in cells) < block
+    assert all(part[0] // 16 == part[-1] // 16 for part in cells if len(part) <= 16)
 
 
 @pytest.mark.parametrize("more", [{}, MORE], ids=["plain", "all rules"])
@@ -59,7 +91,6 @@ def test_tables_agree_with_plain_python(name: str, streets: Any, more: dict[str,
     world, given = city(streets=streets, **more), rule(**{"beta": 2.0} | RULES[name])
     drivers, learning = start_learning(world, given, -3.0)
     plain = PlainDrivers(world, drivers, given, -3.0)
-    entries = plain.q.shape[3]
     for _ in range(6):
         for _ in range(10):
             plain.advance()
@@ -68,10 +99,11 @@ def test_tables_agree_with_plain_python(name: str, streets: Any, more: dict[str,
         assert drivers.karma.tolist() == plain.karma
         assert drivers.trip.tolist() == plain.trip
         assert drivers.reward.tolist() == plain.reward
-        np.testing.assert_array_equal(learning.q[..., :entries], plain.q)
+        legal = np.arange(plain.q.shape[3]) < entry_counts(world)[..., None]
+        np.testing.assert_array_equal(of_all(world, learning.q), np.where(legal, plain.q, 0))
     if given.power:
-        np.testing.assert_array_equal(learning.visits[..., :entries], plain.visits)
-    law = chances(world, learning.policy)
+        np.testing.assert_array_equal(of_all(world, learning.visits), plain.visits)
+    law = chances(world, policies(world, learning))
     assert int(drivers.stream[1]) == plain.counter
     for i, row in enumerate(plain.rows):
         for state, choice in row.items():
@@ -82,18 +114,38 @@ def test_tables_agree_with_plain_python(name: str, streets: Any, more: dict[str,
 
 @pytest.mark.parametrize("streets", [paths, ways])
 @pytest.mark.parametrize("name", RULES)
-def test_results_do_not_depend_on_chunks_copies_or_lazy_updates(name: str, streets: Any) -> None:
-    """Chunks with copies in between, and all policy rows recomputed at the end of every epoch."""
+def test_results_do_not_depend_on_chunks_copies_or_numbers_of_rows(name: str, streets: Any) -> None:
+    """Chunks with copies in between, and rows whose numbers soon exceed 32 bits."""
     world, found, given = city(streets=streets), [], rule(**{"beta": 2.0} | RULES[name])
-    for all_rows, chunks in ((False, [210]), (False, [1, 6, 93, 110]), (True, [7] * 30)):
+    for first, chunks in ((1, [210]), (1, [1, 6, 93, 110]), (2**32 - 400, [7] * 30)):
         drivers, learning = start_learning(world, given)
+        learning.first[:] = first
         for steps in chunks:
             drivers, learning = copy_agents(drivers), CityLearning(*(part.copy() for part in learning))
-            learning.q[..., -1] = 1.0 if all_rows else learning.q[..., -1]
             learn(world, given, drivers, learning, kernel.no_tallies(), steps)
-        found.append((*drivers, *taught(world, learning)))
+        tables = of_all(world, learning.q), policies(world, learning), learning.visits, learning.pending
+        found.append((*drivers, *tables, learning.used, learning.made))
     same(found[0], found[1])
     same(found[0], found[2])
+
+
+@pytest.mark.parametrize("streets", [paths, ways])
+def test_policies_are_fixed_in_an_epoch_and_played_alike_from_values_and_as_a_table(streets: Any) -> None:
+    world, given = city(streets=streets), rule(epoch=30)
+    drivers, learning = start_learning(world, given)
+    learn(world, given, drivers, learning, kernel.no_tallies(), 30)
+    table, values = policies(world, learning), of_all(world, learning.q)
+    learn(world, given, drivers, learning, kernel.no_tallies(), 29)
+    assert (of_all(world, learning.q) != values).any()
+    np.testing.assert_array_equal(policies(world, learning), table)
+    found = []
+    for run, policy in ((play, learning), (kernel.play, table)):
+        copies, tallied = copy_agents(drivers), kernel.tallies(world, each=True)
+        run(world, copies, policy, tallied, 40)
+        found.append((*copies, *tallied))
+    same(*found)
+    learn(world, given, drivers, learning, kernel.no_tallies(), 1)
+    assert (policies(world, learning) != table).any()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -103,7 +155,7 @@ def test_a_value_that_is_not_finite_stops_the_run(bad: float, streets: Any) -> N
     world, given = city(streets=streets), rule(epoch=1000)
     drivers, learning = start_learning(world, given)
     learn(world, given, drivers, learning, kernel.no_tallies(), 30)
-    learning.q[..., :-1] = bad
+    set_values(world, learning, bad)
     for _ in range(2):
         learn(world, given, drivers, learning, kernel.no_tallies(), 30)
         assert drivers.status.tolist() == [NOT_FINITE, 30]
@@ -117,12 +169,11 @@ def test_policies_are_softmax() -> None:
     world = city(2, 14)
     given, rng = rule(beta=5.0, epsilon=0.1), np.random.default_rng(1)
     learning = begin(world, given)
-    learning.q[..., :15] = rng.normal(size=(*learning.q.shape[:3], 15))
-    learning.q[..., -1] = 1.0
+    set_values(world, learning, rng.normal(size=learning.q.shape))
     learn(world, given._replace(epoch=1), kernel.fresh(world, SEED), learning, kernel.no_tallies(), 1)
-    law = chances(world, learning.policy)
+    law, values = chances(world, policies(world, learning)), of_all(world, learning.q).astype(float)
     for k in range(15):
-        expected = 0.9 * softmax(5.0 * learning.q[:, :-1, k, : k + 1].astype(float), axis=-1) + 0.1 / (k + 1)
+        expected = 0.9 * softmax(5.0 * values[:, :-1, k, : k + 1], axis=-1) + 0.1 / (k + 1)
         np.testing.assert_allclose(law[:, :-1, k, : k + 1], expected, atol=2e-7)
     assert (law[:, -1, :, 0] == 1).all()
 
@@ -134,13 +185,13 @@ def test_the_value_of_a_route_option_is_that_of_the_next_bid() -> None:
     places, checked = world.lane.shape[1], 0
     for _ in range(200):
         at, rows, levels = drivers.spot.copy(), learning.q.shape[1], world.most + 1
-        before, trip, karma = learning.q.copy(), drivers.trip.copy(), drivers.karma.copy()
+        before, trip, karma = of_all(world, learning.q), drivers.trip.copy(), drivers.karma.copy()
         learn(world, given, drivers, learning, kernel.no_tallies(), 1)
         for i in np.flatnonzero(at < -1):
             row = (i * rows + trip[i] * (places + 2) + places - 2 - at[i]) * levels + karma[i]
-            own = slice(row, row + 1)
-            was = before.reshape(-1, before.shape[3])[own, :3]
-            new = learning.q.reshape(-1, before.shape[3])[own, :3]
+            was, new = (
+                table.reshape(-1, before.shape[3])[row, :3] for table in (before, of_all(world, learning.q))
+            )
             bid = learning.q.reshape(-1)[learning.pending[i]]
             assert np.isin(new[new != was], bid).all()
             checked += int((new != was).sum())
@@ -162,5 +213,5 @@ def test_step_size_one_over_visits_learns_means() -> None:
         given = rule(alpha=1.0, power=1.0, target=target)
         drivers, learning = start_learning(world, given)
         learn(world, given, drivers, learning, kernel.no_tallies(), 4000)
-        mean = learning.q[:, :2, 0, 0].mean(axis=0)
+        mean = of_all(world, learning.q)[:, :2, 0, 0].mean(axis=0)
         np.testing.assert_allclose(mean, [-0.5, -2.5], atol=5 * 2.5 / np.sqrt(200 * 2000))

@@ -165,7 +165,7 @@ def test_a_policy_given_as_a_function_becomes_a_table(planning: str) -> None:
     drivers = fresh(streets.arrays, np.random.SeedSequence(1))
     policy, sequence = policy_rows(streets.arrays, table), np.random.SeedSequence(2)
     tallied, batches = streets.simulate_copies(drivers, (policy,), sequence, 50, 400)
-    found = gains(streets, tallied, table, batches)
+    found = gains(streets, tallied, table.__getitem__, batches)
     assert np.isfinite(found.payoff).all()
     assert found.gain.max() == found.regret[0] > 0
     assert 0 < found.interval[0] < np.inf

@@ -78,7 +78,7 @@ class CityBuffers(NamedTuple):
     bids: ndarray  # [agent]
     row: ndarray  # [agent]
     lane: ndarray  # [agent]
-    entry: ndarray  # [agent]: index of the choice in a flat table
+    entry: ndarray  # [agent]: index of the choice in a flat table, or of its row
     factor: ndarray  # [agent], float64: discount factor of the pending choice
     won: ndarray  # [agent]
     order: ndarray  # [agent]: priority, higher is better
@@ -196,7 +196,7 @@ def _play(city, drivers, buffers, policy, tallied, steps):  # type: ignore[no-un
         if city.options.shape[1] > 0:
             _turn(city, drivers, buffers, flat, bits, line)
         if city.award == shapes.BIDS:
-            choose(city, drivers, buffers, flat, flat, bits, line)  # no values beside the policy
+            _choose(city, drivers, buffers, flat, bits, line)
         else:
             rules.rank_requests(city, drivers, buffers)
         step(city, drivers, buffers, tallied)
@@ -275,43 +275,40 @@ def turn(city, drivers, buffers, i, option):  # type: ignore[no-untyped-def]
 
 
 @inline
-def option_of(city, drivers, buffers, policy, bits, line, i):  # type: ignore[no-untyped-def]
-    """Return the option drawn by an agent's policy at its junction, and the row's first index."""
-    journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
-    row_count = city.trip_chain.shape[1] - 1
-    row_count = row_count * (city.lane.shape[1] + city.options.shape[1]) + 1
-    begin = ((i * row_count + buffers.row[i]) * (city.most + 1) + drivers.karma[i]) * line
-    count = width(city, journey, -2 - drivers.spot[i])
+def lot_of(drivers):  # type: ignore[no-untyped-def]
+    """Draw a 32-bit lot for a choice at a junction."""
     lot = high(draws.word(drivers.stream[0], drivers.stream[1]))
     drivers.stream[1] += np.uint64(1)
-    if policy.shape[0] == 0:
-        return (lot * count) >> 32, begin
-    return sample(policy, bits, begin, count, line, lot), begin
+    return lot
 
 
 @inline
 def _turn(city, drivers, buffers, policy, bits, line):  # type: ignore[no-untyped-def]
     """Draw options of agents at junctions, by their policies or, without policies, uniformly."""
+    row_count = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
     for i in range(buffers.bids.shape[0]):
-        if drivers.spot[i] < -1:
-            option, _ = option_of(city, drivers, buffers, policy, bits, line, i)
-            turn(city, drivers, buffers, i, option)
+        if drivers.spot[i] >= -1:
+            continue
+        journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
+        count, lot = width(city, journey, -2 - drivers.spot[i]), lot_of(drivers)
+        option = (lot * count) >> 32
+        if policy.shape[0] > 0:
+            begin = ((i * row_count + buffers.row[i]) * (city.most + 1) + drivers.karma[i]) * line
+            option = sample(policy, bits, begin, count, line, lot)
+        turn(city, drivers, buffers, i, option)
 
 
 @inline
-def choose(city, drivers, buffers, q, policy, bits, line):  # type: ignore[no-untyped-def]
-    """Draw all bids, with the rows of later agents in both flat tables prefetched."""
+def _choose(city, drivers, buffers, policy, bits, line):  # type: ignore[no-untyped-def]
+    """Draw all bids, with the rows of later agents prefetched."""
     agents, karma = buffers.bids.shape[0], drivers.karma
     row_count = (city.trip_chain.shape[1] - 1) * (city.lane.shape[1] + city.options.shape[1]) + 1
     for i in range(agents):
         buffers.entry[i] = ((i * row_count + buffers.row[i]) * (city.most + 1) + karma[i]) * line
     for i in range(agents):
-        ahead = at(buffers.entry[min(i + AHEAD, agents - 1)])
-        prefetch(policy, ahead)
-        prefetch(q, ahead)
+        prefetch(policy, at(buffers.entry[min(i + AHEAD, agents - 1)]))
         begin, count = buffers.entry[i], 1 if buffers.row[i] == row_count - 1 else karma[i] + 1
         buffers.bids[i] = sample(policy, bits, begin, count, line, high(buffers.words[i]))
-        buffers.entry[i] = begin + buffers.bids[i]
 
 
 @inline

@@ -3,9 +3,9 @@
 A decision is updated when its agent decides next, as in `economies.kernels.economy_learning`. Choosing an
 option at a junction takes no time: its value is that of the bid that follows immediately, undiscounted.
 
-Tables consist of rows of whole cache lines. The last entry of a row of values marks an update since its
-agent's policy was computed; the last two entries of a row of a policy hold its most likely choice. Updated
-rows are listed per agent, and the list is processed at the end of an epoch.
+A row of values is not updated before its agent has chosen from it. So a policy is computed where it is first
+needed after its agent adopted it, and only policies of states visited since then are stored. What an agent
+has pending at the end of an epoch is updated after it: its row is computed when the policy is adopted.
 """
 
 from __future__ import annotations
@@ -18,61 +18,123 @@ from numpy import ndarray
 from rivalry.economies.kernels import city as kernel
 from rivalry.economies.kernels import economy_learning as updates
 from rivalry.economies.kernels.choices import MASS, WHOLE, accumulate, exponentials, mass_of, weigh
-from rivalry.economies.kernels.city import AHEAD, CityTallies, Drivers, rows, stride
-from rivalry.economies.kernels.currency import at
+from rivalry.economies.kernels.city import CityTallies, Drivers, rows, stride
+from rivalry.economies.kernels.currency import at, high
 from rivalry.economies.kernels.economy import NOT_FINITE, RUNNING
 from rivalry.economies.kernels.economy_learning import SARSA, EpochRule
 from rivalry.economies.kernels.shapes import CityArrays
 from rivalry.tables.kernels import draws
 from rivalry.tables.kernels.cache import inline, loop
-from rivalry.tables.kernels.memory import align, prefetch
+from rivalry.tables.kernels.memory import LINE, align, prefetch, zeros
 
 BLOCK = 32
-"""Rows whose softmax is computed together."""
+"""Agents whose softmax is computed together."""
 
 SUMS = 1e-6
 """Tolerance of a row's sum of probabilities."""
 
 
 class CityLearning(NamedTuple):
-    """Learned tables ``[agent row karma stride]``, float32; created by `begin`."""
+    """Learned tables; created by `begin`.
 
-    q: ndarray
-    policy: ndarray  # cumulative
-    visits: ndarray  # int32; absent where the step size does not depend on them
-    pending: ndarray  # [agent]: the decision not updated yet, as an index of a flat table; -1: none
+    A block of ``q`` has a row of values for each karma, where `starts` says, behind a *mark* in 32 bits: 0,
+    or the number of its policy. An agent's rows of policies are numbered as they are computed.
+    """
+
+    q: ndarray  # [agent row cell], float32
+    visits: ndarray  # like q, int32; absent where the step size does not depend on them
+    policy: ndarray  # [agent slot stride], float32: cumulative, and the most likely choice
+    first: ndarray  # [agent]: number of the row in its first slot; smaller ones are of earlier policies
+    used: ndarray  # [agent]: number of slots
+    pending: ndarray  # [agent]: the decision not updated yet, as an index of the flat table; -1: none
     made: ndarray  # [agent 2], float64: beta and epsilon of its policy
 
 
-class UpdatedRows(NamedTuple):
-    """Buffers for computing rows, numbered ``row * levels + karma`` within an agent."""
+class Rows(NamedTuple):
+    """Buffers for computing rows."""
 
-    rows: ndarray  # [agent row], int32; longer, as entries beyond the last are read ahead
-    length: ndarray  # [agent]: number of rows listed
-    pending_row: ndarray  # [agent]: the row of the pending choice
-    counts: ndarray  # [row]: number of entries; 0 where it depends on the journey
-    adopts: ndarray  # [agent], uint8: whether it adopts its new policy
+    start: ndarray  # [karma]: of the first value in a block
+    begin: ndarray  # [agent]: where the row that it chooses from begins in the flat table of values
+    count: ndarray  # [agent]: number of choices there
+    place: ndarray  # [agent]: where its policy begins in the flat policies
+    missing: ndarray  # [number]: agents whose rows are to be computed
     x: ndarray  # [entry]
     scale: ndarray  # [entry]
     bits: ndarray  # [entry]: the same memory as int64
 
 
+def starts(city: CityArrays) -> tuple[ndarray, int]:
+    """Return where the mark of each karma is in a block, ``[karma]``, and the length of a block.
+
+    Rows of bids share cache lines, the longest first; none that fits into a line crosses its end. With
+    junctions, whose rows are as long at every karma, rows are `stride` apart.
+    """
+    levels, line = city.most + 1, LINE // 4
+    if city.options.shape[1]:
+        return np.arange(levels) * stride(city), levels * stride(city)
+    start, room = np.zeros(levels, dtype=np.int64), list[int]()  # room: cells left in each line
+    for k in reversed(range(levels)):
+        cells, lines = k + 2, -(-(k + 2) // line)
+        first = next((n for n, left in enumerate(room) if left >= cells), len(room))
+        if first == len(room):
+            start[k] = first * line
+            room += [0] * (lines - 1) + [lines * line - cells]
+        else:
+            start[k] = (first + 1) * line - room[first]
+            room[first] -= cells
+    return start, len(room) * line
+
+
 def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLearning:
     """Return learning tables with the initial value ``initial_q``."""
-    agents, line = len(city.type_of), stride(city)
-    shape = (agents, rows(city), city.most + 1, line)
-    q = np.full(shape, initial_q, dtype=np.float32)
-    q[..., -1] = 1.0  # every row is to be computed
-    learning = CityLearning(
-        q=align(q),
-        policy=align(np.zeros(shape, dtype=np.float32)),
-        visits=np.zeros(shape if rule.power != 0 else (0, 0, 0, 0), dtype=np.int32),
+    agents, (start, block) = len(city.type_of), starts(city)
+    shape = (agents, rows(city), block)
+    # states that an agent meets before it surely adopts a policy; one more for a row that is not kept
+    slots = rows(city) * (city.most + 1)
+    if rule.renewal >= 1.0:
+        slots = min(slots, rule.epoch * (2 if city.options.shape[1] else 1) + 1)
+    q = zeros(shape)
+    if initial_q:
+        q[...] = initial_q
+        q[..., start] = 0.0
+    beta = rule.beta[np.count_nonzero(rule.beta_until[:-1] <= 0)]
+    return CityLearning(
+        q=q,
+        visits=np.zeros(shape if rule.power != 0 else (0, 0, 0), dtype=np.int32),
+        policy=zeros((agents, slots + 1, stride(city))),
+        first=np.ones(agents, dtype=np.int64),
+        used=np.zeros(agents, dtype=np.int64),
         pending=np.full(agents, -1),
-        # unequal to any beta and epsilon: the first call computes every row
-        made=np.full((agents, 2), np.nan),
+        made=np.tile([beta, rule.epsilon], (agents, 1)),
     )
-    _renew_all(city, rule, learning)
-    return learning
+
+
+def of_agents(city: CityArrays, agents: ndarray) -> CityArrays:
+    """Return the city as that of some agents."""
+    return city._replace(type_of=city.type_of[agents], journeys=city.journeys[agents])
+
+
+def values_of(city: CityArrays, q: ndarray, agents: ndarray) -> ndarray:
+    """Return values of some agents, ``[agent row karma entry]``, 0 where there is no such choice."""
+    entry = np.arange(max(city.most + 1, city.options.shape[2]))
+    start, block = starts(city)
+    cells = np.minimum(start[:, None] + 1 + entry, block - 1)
+    legal = entry < entry_counts(of_agents(city, agents))[..., None]
+    return np.where(legal, q[agents][:, :, cells], np.float32(0.0))
+
+
+def policies_of(city: CityArrays, learning: CityLearning, agents: ndarray) -> ndarray:
+    """Return policies of some agents as rows for `economies.kernels.city.play`."""
+    table = np.zeros((len(agents), rows(city), city.most + 1, stride(city)), dtype=np.float32)
+    _fill_rows(city, learning, _rows(city), agents, entry_counts(of_agents(city, agents)), table)
+    return table
+
+
+def _rows(city: CityArrays) -> Rows:
+    agents, scale = len(city.type_of), np.zeros((BLOCK + 1) * stride(city))
+    begin, count, place = (np.zeros(agents, dtype=np.int64) for _ in range(3))
+    missing, x = np.zeros(BLOCK, dtype=np.int64), np.zeros(scale.size)
+    return Rows(starts(city)[0] + 1, begin, count, place, missing, x, scale, scale.view(np.int64))
 
 
 def chances(city: CityArrays, policy: ndarray) -> ndarray:
@@ -155,184 +217,220 @@ def learn(
     After an error, reported in ``drivers.status``, the run stops.
     """
     with draws.quiet():
-        _learn(city, rule, drivers, learning, kernel.buffers_of(city), tallied, steps)
+        _learn(city, rule, drivers, learning, kernel.buffers_of(city), _rows(city), tallied, steps)
+
+
+def play(
+    city: CityArrays, drivers: Drivers, learning: CityLearning, tallied: CityTallies, steps: int
+) -> None:
+    """Simulate ``steps`` further steps of the agents' policies, which do not change."""
+    with draws.quiet():
+        _play(city, drivers, learning, kernel.buffers_of(city), _rows(city), tallied, steps)
 
 
 @loop
-def _learn(city, rule, drivers, learning, buffers, tallied, steps):  # type: ignore[no-untyped-def]
-    updated = _updated_rows(city, learning)
+def _learn(city, rule, drivers, learning, buffers, work, tallied, steps):  # type: ignore[no-untyped-def]
     kernel.locate_all(city, drivers, buffers)
-    q, policy, line = learning.q.reshape(-1), learning.policy.reshape(-1), learning.q.shape[3]
-    bits, visits, junctions = policy.view(np.uint32), learning.visits.reshape(-1), city.options.shape[1] > 0
+    q, policy, visits = learning.q.reshape(-1), learning.policy.reshape(-1), learning.visits.reshape(-1)
+    marks, bits, junctions = q.view(np.uint32), policy.view(np.uint32), city.options.shape[1] > 0
     for _ in range(steps):
         if drivers.status[0] != RUNNING:
             break
         draws.words(drivers.stream, buffers.words)
         bad = False
         if junctions:
-            bad = _take_turns(city, rule, drivers, learning, buffers, updated, q, policy, bits, visits)
-        kernel.choose(city, drivers, buffers, q, policy, bits, line)
-        bad |= _teach(city, rule, drivers, learning, buffers, updated, q, policy, visits)
+            bad = _take_turns(city, rule, drivers, learning, buffers, work, q, marks, policy, bits, visits)
+        _choose(drivers, learning, buffers, work, q, marks, policy, bits, True)
+        bad |= _teach(rule, drivers, learning, buffers, work, q, policy, visits)
         if bad:
             drivers.status[0], drivers.status[1] = NOT_FINITE, drivers.clock[0]
             break
         kernel.step(city, drivers, buffers, tallied)
         if drivers.clock[0] % rule.epoch == 0:
-            _end_epoch(city, rule, drivers, learning, updated, q, policy, bits)
+            _end_epoch(rule, drivers, learning, work, q, marks, policy, bits)
 
 
 @loop
-def _updated_rows(city, learning):  # type: ignore[no-untyped-def]
-    """Return buffers with the rows marked as updated."""
-    agents, levels, line = learning.q.shape[0], learning.q.shape[2], learning.q.shape[3]
-    row_count, places = learning.q.shape[1], city.lane.shape[1]
-    size, spots, flat = row_count * levels, places + city.options.shape[1], learning.q.reshape(-1)
-    listed_rows, length = np.zeros((agents, size + AHEAD), dtype=np.int32), np.zeros(agents, dtype=np.int64)
-    pending_row, counts = np.zeros(agents, dtype=np.int64), np.zeros(size, dtype=np.int64)
-    for row in range(size):
-        z = row // levels
-        counts[row] = 1 if z == row_count - 1 else row % levels + 1 if z % spots < places else 0
+def _play(city, drivers, learning, buffers, work, tallied, steps):  # type: ignore[no-untyped-def]
+    kernel.locate_all(city, drivers, buffers)
+    q, policy, junctions = learning.q.reshape(-1), learning.policy.reshape(-1), city.options.shape[1] > 0
+    marks, bits = q.view(np.uint32), policy.view(np.uint32)
+    for _ in range(steps):
+        if drivers.status[0] != RUNNING:
+            break
+        draws.words(drivers.stream, buffers.words)
+        for i in range(learning.pending.shape[0]) if junctions else range(0):
+            if drivers.spot[i] < -1:
+                option = _option(city, drivers, learning, buffers, work, q, marks, policy, bits, i, False)
+                kernel.turn(city, drivers, buffers, i, option)
+        _choose(drivers, learning, buffers, work, q, marks, policy, bits, False)
+        kernel.step(city, drivers, buffers, tallied)
+
+
+@loop
+def _fill_rows(city, learning, work, agents, counts, table):  # type: ignore[no-untyped-def]
+    """Write the policies of agents into ``table [agent row karma stride]``."""
+    q, policy = learning.q.reshape(-1), learning.policy.reshape(-1)
+    marks, bits = q.view(np.uint32), policy.view(np.uint32)
+    for n in range(agents.shape[0]):
+        for row in range(table.shape[1]):
+            for k in range(table.shape[2]):
+                _point(learning, work, agents[n], row, k, counts[n, row, k])
+                _find(learning, work, q, marks, policy, bits, agents[n], False)
+                place, line = work.place[agents[n]], table.shape[3]
+                table[n, row, k, line - 2 :] = policy[place + line - 2 : place + line]
+                last = counts[n, row, k] - 1
+                table[n, row, k, :last] = policy[place : place + last]
+
+
+@inline
+def _point(learning, work, i, row, k, count):  # type: ignore[no-untyped-def]
+    """Store where the row of an agent's choice begins, and the number of its choices."""
+    work.begin[i] = (i * learning.q.shape[1] + row) * learning.q.shape[2] + work.start[at(k)]
+    work.count[i] = count
+
+
+@inline
+def _misses(learning, work, marks, i):  # type: ignore[no-untyped-def]
+    """Store where the policy of an agent's row is or will be; return whether it is to be computed."""
+    slot = np.int64(marks[at(work.begin[i] - 1)]) - learning.first[i]
+    misses = slot < 0
+    slot = learning.used[i] if misses else slot
+    work.place[i] = (i * learning.policy.shape[1] + slot) * learning.policy.shape[2]
+    return misses
+
+
+@inline
+def _find(learning, work, q, marks, policy, bits, i, keep):  # type: ignore[no-untyped-def]
+    """Store where the policy of an agent's row is, and compute it where it has none."""
+    if _misses(learning, work, marks, i):
+        work.missing[0] = i
+        _compute(learning, work, q, marks, policy, bits, 1, keep)
+
+
+@inline
+def _compute(learning, work, q, marks, policy, bits, number, keep):  # type: ignore[no-untyped-def]
+    """Compute the rows that ``number`` agents miss; each is overwritten by the next, unless kept."""
+    filled, line = 0, learning.policy.shape[2]
+    for n in range(number):
+        i = at(work.missing[n])
+        weigh(work.x, filled, q, work.begin[i], work.count[i] - 1, learning.made[i, 0])
+        filled += work.count[i]
+    exponentials(work.x, work.scale, work.bits, filled)
+    filled = 0
+    for n in range(number):
+        i = at(work.missing[n])
+        place, count = work.place[i], work.count[i]
+        mode, share = accumulate(work.x, filled, count - 1, policy, place, learning.made[i, 1])
+        bits[at(place + line - 1)], bits[at(place + line - 2)] = mode, mass_of(share)
+        filled += count
+        if keep:
+            marks[at(work.begin[i] - 1)] = learning.first[i] + learning.used[i]
+            learning.used[i] += 1
+
+
+@inline
+def _choose(drivers, learning, buffers, work, q, marks, policy, bits, keep):  # type: ignore[no-untyped-def]
+    """Draw all bids; the rows of later agents are prefetched."""
+    agents, line, dormant = buffers.bids.shape[0], learning.policy.shape[2], learning.q.shape[1] - 1
     for i in range(agents):
-        pending_row[i] = learning.pending[i] // line - i * size
-        for row in range(size):
-            listed_rows[i, length[i]] = row
-            length[i] += flat[(i * size + row) * line + line - 1] != 0.0
-    scale = np.zeros((BLOCK + 1) * line)
-    adopts, x = np.ones(agents, dtype=np.uint8), np.zeros(scale.size)
-    return UpdatedRows(listed_rows, length, pending_row, counts, adopts, x, scale, scale.view(np.int64))
+        k = drivers.karma[i]
+        _point(learning, work, i, buffers.row[i], k, 1 if buffers.row[i] == dormant else k + 1)
+    for first in range(0, agents, BLOCK):
+        upto, missing = min(first + BLOCK, agents), 0
+        for i in range(first, upto):
+            prefetch(q, at(work.begin[min(i + BLOCK, agents - 1)] - 1))
+            work.missing[at(missing)] = i
+            missing += _misses(learning, work, marks, i)
+            prefetch(policy, at(work.place[i]))
+        if missing > 0:
+            _compute(learning, work, q, marks, policy, bits, missing, keep)
+        for i in range(first, upto):
+            lot = high(buffers.words[i])
+            buffers.bids[i] = kernel.sample(policy, bits, work.place[i], work.count[i], line, lot)
+            buffers.entry[i] = work.begin[i] + buffers.bids[i]
 
 
 @inline
-def _mark(q, line, updated, i, row):  # type: ignore[no-untyped-def]
-    """Add a row to its agent's list, unless it is listed already."""
-    marked = at((i * updated.counts.shape[0] + row) * line + line - 1)
-    # written in any case, without a branch: the length grows only for a row not listed yet
-    updated.rows[at(i), at(updated.length[i])] = row
-    updated.length[i] += q[marked] == 0.0
-    q[marked] = 1.0
-
-
-@inline
-def _teach(city, rule, drivers, learning, buffers, updated, q, policy, visits):  # type: ignore[no-untyped-def]
+def _teach(rule, drivers, learning, buffers, work, q, policy, visits):  # type: ignore[no-untyped-def]
     """Update pending decisions by the bids made; return whether a value is not finite."""
     alpha, bad = updates.stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]), False
-    line, pending, plain = learning.q.shape[3], learning.pending, rule.target == SARSA
+    pending, plain = learning.pending, rule.target == SARSA
     for i in range(pending.shape[0]):
-        place, entry, row = pending[i], buffers.entry[i], updated.pending_row[i]
-        pending[i], updated.pending_row[i] = entry, buffers.row[i] * (city.most + 1) + drivers.karma[i]
+        place, entry, begin, count = pending[i], buffers.entry[i], work.begin[i], work.count[i]
+        pending[i] = entry
         if place < 0:
             continue
         if plain:
             ahead = np.float64(q[at(entry)])
         else:
-            begin = entry - buffers.bids[i]
-            k = 0 if buffers.row[i] == learning.q.shape[1] - 1 else drivers.karma[i]  # 0: dormant
-            ahead = updates.next_value(rule.target, q, begin, begin, policy, begin, k, buffers.bids[i])
+            ahead = updates.next_value(
+                rule.target, q, begin, begin, policy, work.place[i], count - 1, buffers.bids[i]
+            )
         pace = alpha if rule.power == 0.0 else alpha * updates.visit_factor(visits, place, rule.power)
         # the factor is 1 after a choice of an option, which takes no time
         bad |= updates.update(q, place, pace, drivers.reward[i], buffers.factor[i], ahead)
-        _mark(q, line, updated, i, row)
     return bad
 
 
 @inline
-def _take_turns(city, rule, drivers, learning, buffers, updated, q, policy, bits, visits):  # type: ignore[no-untyped-def]
+def _option(city, drivers, learning, buffers, work, q, marks, policy, bits, i, keep):  # type: ignore[no-untyped-def]
+    """Return the option drawn by an agent's policy at its junction."""
+    journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
+    count = kernel.width(city, journey, -2 - drivers.spot[i])
+    _point(learning, work, i, buffers.row[i], drivers.karma[i], count)
+    _find(learning, work, q, marks, policy, bits, i, keep)
+    return kernel.sample(policy, bits, work.place[i], count, learning.policy.shape[2], kernel.lot_of(drivers))
+
+
+@inline
+def _take_turns(city, rule, drivers, learning, buffers, work, q, marks, policy, bits, visits):  # type: ignore[no-untyped-def]
     """Draw options of agents at junctions and update their pending decisions."""
-    alpha, bad, line = (
-        updates.stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]),
-        False,
-        learning.q.shape[3],
-    )
+    alpha, bad = updates.stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]), False
     for i in range(learning.pending.shape[0]):
         gamma = city.discount[city.type_of[i]]
         buffers.factor[i] = gamma
         if drivers.spot[i] >= -1:
             continue
-        option, begin = kernel.option_of(city, drivers, buffers, policy, bits, line, i)
-        place = learning.pending[i]
+        option = _option(city, drivers, learning, buffers, work, q, marks, policy, bits, i, True)
+        place, begin, count = learning.pending[i], work.begin[i], work.count[i]
         if place >= 0:
-            journey = city.journeys[i, drivers.trip[i] // city.stakes.shape[1]]
-            count = kernel.width(city, journey, -2 - drivers.spot[i])
-            ahead = updates.next_value(rule.target, q, begin, begin, policy, begin, count - 1, option)
+            ahead = updates.next_value(rule.target, q, begin, begin, policy, work.place[i], count - 1, option)
             pace = alpha if rule.power == 0.0 else alpha * updates.visit_factor(visits, place, rule.power)
             bad |= updates.update(q, place, pace, drivers.reward[i], gamma, ahead)
-            _mark(q, line, updated, i, updated.pending_row[i])
         learning.pending[i] = begin + option
-        updated.pending_row[i] = buffers.row[i] * (city.most + 1) + drivers.karma[i]
         # the option is worth the bid that follows at once: no reward and no discount in between
         drivers.reward[i], buffers.factor[i] = 0.0, 1.0
         kernel.turn(city, drivers, buffers, i, option)
     return bad
 
 
-@loop
-def _renew_all(city, rule, learning):  # type: ignore[no-untyped-def]
-    """Recompute the policies of all agents, as at epoch 0."""
-    updated = _updated_rows(city, learning)
-    policy = learning.policy.reshape(-1)
-    _renew(city, rule, learning, updated, 0, learning.q.reshape(-1), policy, policy.view(np.uint32))
+@inline
+def _end_epoch(rule, drivers, learning, work, q, marks, policy, bits):  # type: ignore[no-untyped-def]
+    """Let agents adopt the policies of their values, each with the given probability.
+
+    Of an agent that does, ``work`` has the row of the decision that is pending.
+    """
+    beta = updates.stage_value(rule.beta, rule.beta_until, drivers.clock[0] // rule.epoch)
+    agents = learning.pending.shape[0]
+    for first in range(0, agents, BLOCK):
+        missing = 0
+        for i in range(first, min(first + BLOCK, agents)):
+            if rule.renewal < 1.0 and draws.uniform(drivers.stream) >= rule.renewal:
+                continue
+            learning.first[i] += learning.used[i]
+            if learning.first[i] + learning.policy.shape[1] > MASS:
+                _renumber(learning, work, marks, i)
+            learning.used[i], learning.made[i, 0], learning.made[i, 1] = 0, beta, rule.epsilon
+            work.missing[at(missing)] = i
+            missing += _misses(learning, work, marks, i)
+        _compute(learning, work, q, marks, policy, bits, missing, True)
 
 
 @inline
-def _end_epoch(city, rule, drivers, learning, updated, q, policy, bits):  # type: ignore[no-untyped-def]
-    """Recompute agents' policies, each with the given probability."""
-    if rule.renewal < 1.0:
-        for i in range(updated.adopts.shape[0]):
-            updated.adopts[i] = draws.uniform(drivers.stream) < rule.renewal
-    _renew(city, rule, learning, updated, drivers.clock[0] // rule.epoch, q, policy, bits)
-
-
-@inline
-def _renew(city, rule, learning, updated, epoch, q, policy, bits):  # type: ignore[no-untyped-def]
-    """Recompute the listed rows; those of agents that keep their policy stay listed."""
-    beta = updates.stage_value(rule.beta, rule.beta_until, epoch)
-    epsilon = rule.epsilon
-    for i in range(learning.made.shape[0]):
-        if not updated.adopts[i]:
-            continue
-        if learning.made[i, 0] != beta or learning.made[i, 1] != epsilon:
-            learning.made[i, 0], learning.made[i, 1] = beta, epsilon
-            for row in range(updated.counts.shape[0]):
-                _mark(q, learning.q.shape[3], updated, i, row)
-        _renew_one(city, updated, i, beta, epsilon, q, policy, bits, learning.q.shape[3])
-
-
-@inline
-def _renew_one(city, updated, i, beta, epsilon, q, policy, bits, line):  # type: ignore[no-untyped-def]
-    """Recompute the rows on an agent's list and clear the list."""
-    length, size, n = updated.length[i], updated.counts.shape[0], 0
-    after = at(min(i + 1, updated.length.shape[0] - 1))
-    while n < length:
-        upto, filled = min(n + BLOCK, length), 0
-        for m in range(n, upto):
-            agent, ahead = (at(i), m + AHEAD) if m + AHEAD < length else (after, m + AHEAD - length)
-            further = np.int64(agent) * size + updated.rows[agent, at(ahead)]
-            # read ahead into the next agent's list: tables exceed the cache and memory access dominates
-            prefetch(q, at(further * line))
-            prefetch(policy, at(further * line))
-            row = updated.rows[at(i), at(m)]
-            count = _count(city, updated, i, row)
-            weigh(updated.x, filled, q, (i * size + row) * line, count - 1, beta)
-            filled += count
-        exponentials(updated.x, updated.scale, updated.bits, filled)
-        filled = 0
-        for m in range(n, upto):
-            row = updated.rows[at(i), at(m)]
-            count, begin = _count(city, updated, i, row), (i * size + row) * line
-            mode, share = accumulate(updated.x, filled, count - 1, policy, begin, epsilon)
-            bits[at(begin + line - 1)], bits[at(begin + line - 2)] = mode, mass_of(share)
-            q[at(begin + line - 1)] = 0.0
-            filled += count
-        n = upto
-    updated.length[i] = 0
-
-
-@inline
-def _count(city, updated, i, row):  # type: ignore[no-untyped-def]
-    """Return the number of choices in a row."""
-    if updated.counts[at(row)] > 0:
-        return updated.counts[at(row)]
-    levels, places = city.most + 1, city.lane.shape[1]
-    z, spots = row // levels, places + city.options.shape[1]
-    journey = city.journeys[i, z // spots // city.stakes.shape[1]]
-    return max(kernel.width(city, journey, z % spots - places), 1)
+def _renumber(learning, work, marks, i):  # type: ignore[no-untyped-def]
+    """Number an agent's rows from 1 again, since marks have 32 bits."""
+    learning.first[i] = 1
+    for row in range(learning.q.shape[1]):
+        for k in range(work.start.shape[0]):
+            marks[at((i * learning.q.shape[1] + row) * learning.q.shape[2] + work.start[k] - 1)] = 0

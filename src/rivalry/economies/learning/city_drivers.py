@@ -20,6 +20,8 @@ from rivalry.text.statistics import rank_correlation
 
 MEASURED = ("wanted", "chances", "free", "shared")  # tallies that an agent's environment consists of
 
+TOGETHER = 256  # agents whose tables are made at a time
+
 CITY = Need("a city that agents travel through", lambda game: isinstance(game, City))
 
 
@@ -34,6 +36,10 @@ class Streets(AgentWorld):
     @property
     def kernel(self) -> Any:
         return kernels.city
+
+    def parts(self) -> list[ndarray]:
+        """Return the numbers of the agents in parts, since tables of all agents are large."""
+        return np.array_split(np.arange(self.agents), -(-self.agents // TOGETHER))
 
     def batch_sums(self, tallied: kernels.city.CityTallies) -> ndarray:
         """Return the sums of the tallies `MEASURED`."""

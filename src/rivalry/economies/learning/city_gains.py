@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -63,17 +64,31 @@ def measured_environment(
     return kernels.city_values.LaneEnvironment(admission, charged, shared / shared.sum(axis=2, keepdims=True))
 
 
-def gains(streets: Streets, tallied: kernels.city.CityTallies, policies: ndarray, batches: ndarray) -> Gains:
-    """Return gains of ``policies [agent row karma entry]`` in steps tallied with ``each``.
+def gains(
+    streets: Streets,
+    tallied: kernels.city.CityTallies,
+    policies: Callable[[ndarray], ndarray],
+    batches: ndarray,
+) -> Gains:
+    """Return gains in steps tallied with ``each``; ``policies(agents)`` are ``[agent row karma entry]``.
 
     ``batches [batch number]`` are `batch_sums` at the ends of batches of these steps.
     """
-    city, visits = streets.arrays, tallied.each
+    city, of_agents = streets.arrays, kernels.city_learning.of_agents
     environment = measured_environment(city, tallied)
-    evaluated = kernels.city_values.evaluate(city, environment, policies)
-    weights = visits / np.maximum(visits.sum(axis=(1, 2), keepdims=True), 1)
-    payoff, response_payoff = (
-        (weights * values).sum(axis=(1, 2)) for values in (evaluated.own, evaluated.best)
+
+    def worth(
+        agents: ndarray, policy: ndarray, environment: kernels.city_values.LaneEnvironment
+    ) -> tuple[ndarray, ...]:
+        """Return values of the policy, of best responses and their difference, and errors, ``[agent]``."""
+        values = kernels.city_values.evaluate(of_agents(city, agents), environment, policy)
+        visits = tallied.each[agents]
+        weights = visits / np.maximum(visits.sum(axis=(1, 2), keepdims=True), 1)
+        tables = values.own, values.best, values.best - values.own
+        return *((weights * table).sum(axis=(1, 2)) for table in tables), values.error
+
+    payoff, response_payoff, _, error = np.hstack(
+        [worth(agents, policies(agents), environment) for agents in streets.parts()]
     )
     gain = np.maximum(response_payoff - payoff, 0.0)
     if city.transfer != NO_TRANSFER:
@@ -83,8 +98,7 @@ def gains(streets: Streets, tallied: kernels.city.CityTallies, policies: ndarray
 
     def gain_of(agent: ndarray, policy: ndarray, environment: kernels.city_values.LaneEnvironment) -> float:
         """Return the gain of one agent ``[1]`` with another policy or in another environment."""
-        values = kernels.city_values.evaluate(_single(city, agent), environment, policy)
-        return float((weights[agent] * (values.best - values.own)).sum())
+        return float(worth(agent, policy, environment)[2][0])
 
     types = len(city.stakes)
     regret, interval, at_stake = np.full(types, np.nan), np.full(types, np.inf), np.zeros(types)
@@ -94,19 +108,14 @@ def gains(streets: Streets, tallied: kernels.city.CityTallies, policies: ndarray
             continue
         widest = finite[[np.argmax(gain[finite])]]
         regret[kind] = gain[widest[0]]
-        worse = [policy_of_all(_single(city, widest), word) for word in ("zero", "all_in")]
+        worse = [policy_of_all(of_agents(city, widest), word) for word in ("zero", "all_in")]
         at_stake[kind] = max(regret[kind], *(gain_of(widest, policy, environment) for policy in worse))
         if is_sampled:
             parts = [measured_environment(city, with_sums(tallied, row)) for row in leave_one_out]
-            without = np.array([gain_of(widest, policies[widest], part) for part in parts])
+            without = np.array([gain_of(widest, policies(widest), part) for part in parts])
             interval[kind] = jackknife_error(regret[kind], without, finite.size)
-            interval[kind] += evaluated.error[widest[0]]
-    return Gains(payoff, gain, evaluated.error, regret, interval, at_stake)
-
-
-def _single(city: CityArrays, agent: ndarray) -> CityArrays:
-    """Return the city as that of one agent ``[1]``."""
-    return city._replace(type_of=city.type_of[agent], journeys=city.journeys[agent])
+            interval[kind] += error[widest[0]]
+    return Gains(payoff, gain, error, regret, interval, at_stake)
 
 
 def gains_record(streets: Streets, result: Gains) -> Record:

@@ -53,12 +53,11 @@ class CityQLearning(EpochLearner):
     agent of each class; and with ``exploit`` the unilateral gain of each agent, by dynamic programming with
     the measured admission probabilities by lane and bid and the measured redistribution. These are averages
     over time: they contain neither the information in a queue that an agent has just met nor the response of
-    others to its deviation. With ``store_tables`` the tables are stored (63 MB for 1000 agents), and
-    ``resume_from`` continues such a run bit for bit. Stored policies (``last_policy``) are cumulative: in
-    every row and at every karma the sums of the probabilities of bids 0 to b.
+    others to its deviation. With ``store_tables`` the tables are stored (27 MB for 1000 agents), and
+    ``resume_from`` continues such a run bit for bit.
 
-    Tables are float32 in rows of 64 bytes: about 61 KB per agent by default, twice that during a run with
-    monitors.
+    Values are float32, and of a policy only the rows that an agent visits in an epoch are stored: about 27 KB
+    per agent by default, 13 KB more with monitors.
 
     Raises
     ------
@@ -86,8 +85,9 @@ class CityQLearning(EpochLearner):
     needs: ClassVar[tuple[Need, ...]] = (CITY,)
     dimensions: ClassVar[Mapping[str, tuple[str, ...]]] = {
         **DIMENSIONS,
-        **dict.fromkeys(("trip", "spot", "asked", "passed"), ("agent",)),
-        **dict.fromkeys(("q", "policy", "visits"), ("agent", "row", "karma", "line")),  # policy: cumulative
+        **dict.fromkeys(("trip", "spot", "asked", "passed", "first", "used"), ("agent",)),
+        **dict.fromkeys(("q", "visits"), ("agent", "row", "cell")),
+        "policy": ("agent", "slot", "line"),  # cumulative
         "made": ("agent", "rate"),
     }
 
@@ -100,15 +100,15 @@ class CityQLearning(EpochLearner):
         return (*SOCIAL, *CHANGES)
 
     def _check(self, world: Streets) -> None:
-        city, kernel = world.arrays, kernels.city
-        limit("agents", world.agents, kernel.rows(city), city.most + 1, kernel.stride(city))
+        city = world.arrays
+        limit("agents", world.agents, kernels.city.rows(city), kernels.city_learning.starts(city)[1])
 
     def _begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
         city, kernel = world.arrays, kernels.city
         return {
             **kernel.fresh(city, stream)._asdict(),
             **kernels.city_learning.begin(city, self.rule(), float(self.initial_q))._asdict(),
-            "last_policy": np.zeros((0, 0, 0, 0), dtype=np.float32),
+            "last_policy": np.zeros((0, 0, 0), dtype=np.float32),
             "last_estimate": np.zeros(0),
         }
 
@@ -117,34 +117,54 @@ class CityQLearning(EpochLearner):
 
         # a session that was stored and loaded is not aligned to cache lines, which costs time but no accuracy
         session |= {name: align(session[name]) for name in ("q", "policy")}
-        learning = parts(kernels.city_learning.CityLearning, session)
         kernels.city_learning.learn(
-            world.arrays, self.rule(), world.state(session), learning, kernels.city.no_tallies(), steps
+            world.arrays,
+            self.rule(),
+            world.state(session),
+            _tables(session),
+            kernels.city.no_tallies(),
+            steps,
         )
 
     def _monitor(self, world: Streets, session: Session) -> None:
-        tallied, policies, _ = self._simulate(world, session, LOOK, 0, self.monitor_steps)
+        city, kernel, is_first = world.arrays, kernels.city_learning, not session["last_estimate"].size
+        tallied, _ = self._simulate(world, session, LOOK, 0, self.monitor_steps)
         values = city_drivers.city_metrics(tallied, self.monitor_steps)
-        estimate, of_agent = np.zeros(world.agents), {}
-        for agent, (policy, q) in enumerate(zip(policies, session["q"], strict=True)):
-            # what the agent's own table predicts in the states that it visited
-            predicted = (policy * q[..., : policy.shape[-1]]).sum(axis=2)
-            estimate[agent] = (tallied.each[agent] * predicted).sum()
-        estimate /= self.monitor_steps
-        if session["last_estimate"].size:
-            of_agent["payoff_change"] = np.abs(estimate - session["last_estimate"])
-            of_agent["policy_change"] = policy_change(world.arrays, session["policy"], session["last_policy"])
+        estimate, change, of_agent = np.zeros(world.agents), np.zeros(world.agents), {}
+        k, b = np.tril_indices(city.most)  # what `policy_change` compares
+        if is_first:
+            shape = world.agents, kernels.city.rows(city), len(k)
+            session["last_policy"] = np.zeros(shape, dtype=np.float32)
+        for agents in world.parts():
+            rows = kernel.policies_of(city, _tables(session), agents)
+            # what the agents' own tables predict in the states that they visited
+            part = kernel.of_agents(city, agents)
+            policies, q = kernel.chances(part, rows), kernel.values_of(city, session["q"], agents)
+            predicted = (policies * q).sum(axis=3)
+            estimate[agents] = (tallied.each[agents] * predicted).sum(axis=(1, 2)) / self.monitor_steps
+            last = np.zeros_like(rows)
+            last[:, :, k + 1, b] = session["last_policy"][agents]
+            change[agents] = policy_change(part, rows, last)
+            session["last_policy"][agents] = rows[:, :, k + 1, b]
+        if not is_first:
+            of_agent = {"payoff_change": np.abs(estimate - session["last_estimate"]), "policy_change": change}
             values |= {name: float(changes.max()) for name, changes in of_agent.items()}
-        session["last_policy"], session["last_estimate"] = session["policy"].copy(), estimate
+        session["last_estimate"] = estimate
         self._store_monitor(world, session, values, of_agent)
 
     def _final_record(self, world: Streets, session: Session) -> Record:
         city = world.arrays
-        simulated = self._simulate(world, session, END, self.evaluation_warm_up, self.evaluation)
-        tallied, policies, batches = simulated
+        tallied, batches = self._simulate(world, session, END, self.evaluation_warm_up, self.evaluation)
+
+        def policies(agents: ndarray) -> ndarray:
+            kernel = kernels.city_learning
+            return kernel.chances(
+                kernel.of_agents(city, agents), kernel.policies_of(city, _tables(session), agents)
+            )
+
         record = city_drivers.city_record(world, tallied, self.evaluation)
         examples, places = np.asarray(record["example_agent"][1]), city.lane.shape[1]
-        bids = policies[examples, :-1, :, : city.most + 1]
+        bids = policies(examples)[:, :-1, :, : city.most + 1]
         shape = (len(examples), -1, places + city.options.shape[1], *bids.shape[2:])
         bids = bids.reshape(shape)[:, :, :places]  # rows of junctions hold options
         axes = ("example", "trip", "place", "karma")
@@ -166,11 +186,17 @@ class CityQLearning(EpochLearner):
 
     def _simulate(
         self, world: Streets, session: Session, number: int, warm_up: int, steps: int
-    ) -> tuple[kernels.city.CityTallies, ndarray, ndarray]:
-        """Return tallies of copies of the agents in a separate simulation, their policies, and batches."""
-        policy, sequence = session["policy"], sequence_of(session, number)
-        tallied, batches = world.simulate_copies(world.state(session), (policy,), sequence, warm_up, steps)
-        return tallied, kernels.city_learning.chances(world.arrays, policy), batches
+    ) -> tuple[kernels.city.CityTallies, ndarray]:
+        """Return tallies of copies of the agents in a separate simulation, and batches."""
+        sequence, tables = sequence_of(session, number), (_tables(session),)
+        play = kernels.city_learning.play
+        return world.simulate_copies(world.state(session), tables, sequence, warm_up, steps, play)
+
+
+def _tables(session: Session) -> kernels.city_learning.CityLearning:
+    """Return the tables of a session, which shares their arrays."""
+    tables: kernels.city_learning.CityLearning = parts(kernels.city_learning.CityLearning, session)
+    return tables
 
 
 def policy_change(city: CityArrays, policy: ndarray, reference: ndarray) -> ndarray:

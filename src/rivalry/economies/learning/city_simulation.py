@@ -90,7 +90,7 @@ class CitySimulation(FixedPolicies):
         record = city_record(world, sums, max(int(session["clock"][0]) - self.warm_up, 1))
         if self.bids and not refusal(world.arrays):
             policies = policy_of_all(world.arrays, self.plays)
-            record |= gains_record(world, gains(world, sums, policies, session["batches"]))
+            record |= gains_record(world, gains(world, sums, policies.__getitem__, session["batches"]))
         return record
 
     def _rows(self, city: CityArrays) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -68,20 +68,23 @@ class AgentWorld(ABC):
     def simulate_copies(
         self,
         agents: Any,
-        policy: tuple[ndarray, ...],  # as the kernel takes it
+        policy: tuple[Any, ...],  # as the kernel takes it
         sequence: np.random.SeedSequence,
         warm_up: int,
         steps: int,
+        play: Callable[..., None] | None = None,
     ) -> tuple[Any, ndarray]:
         """Return tallies of copies of the agents over ``steps`` steps after a warm-up, by a separate stream.
 
-        The second value is their `batch_sums` at the end of each batch, ``[batch number]``.
+        ``play`` takes the place of the kernel's function. The second value is their `batch_sums` at the end
+        of each batch, ``[batch number]``.
         """
         kernel, copies = self.kernel, kernels.economy.copy_agents(agents, sequence)
-        kernel.play(self.arrays, copies, *policy, kernel.no_tallies(), warm_up)
+        play = play or kernel.play
+        play(self.arrays, copies, *policy, kernel.no_tallies(), warm_up)
         tallied, batches = kernel.tallies(self.arrays, each=True), []
         for part in np.diff(self.batch_ends(steps), prepend=0):
-            kernel.play(self.arrays, copies, *policy, tallied, int(part))
+            play(self.arrays, copies, *policy, tallied, int(part))
             batches.append(self.batch_sums(tallied))
         check_balance(copies.status)
         return tallied, np.stack(batches)

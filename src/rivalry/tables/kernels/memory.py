@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,23 @@ LINE = 64
 """Bytes of a cache line."""
 
 
+def zeros(shape: tuple[int, ...]) -> ndarray:
+    """Return zeros in float32 that begin at a cache line; memory is taken where they are first written."""
+    size = 4 * math.prod(shape)
+    room = np.zeros(size + LINE, dtype=np.uint8)
+    offset = -room.ctypes.data % LINE
+    return room[offset : offset + size].view(np.float32).reshape(shape)
+
+
 def align(array: ndarray) -> ndarray:
-    """Return the array if it begins at a cache line, else a copy that does.
+    """Return an array of float32 if it begins at a cache line, else a copy that does.
 
     >>> align(np.zeros(5, dtype=np.float32)).ctypes.data % LINE
     0
     """
     if array.ctypes.data % LINE == 0:
         return array
-    room = np.empty(array.nbytes + LINE, dtype=np.uint8)
-    offset = -room.ctypes.data % LINE
-    aligned: ndarray = room[offset : offset + array.nbytes].view(array.dtype).reshape(array.shape)
+    aligned = zeros(array.shape)
     aligned[...] = array
     return aligned
 
