@@ -115,6 +115,11 @@ def test_the_gain_of_each_player_is_told_with_the_results_in_which_it_gains() ->
     assert said(swept([apart(0.4), more, result()])) == (
         "At reach 0.1 and 0.15 player 1 could gain up to 0.4, others less; and at 0.2 it is an equilibrium."
     )
+    tied = result("not an equilibrium", regret=[0.0, 0.4, 0.4])
+    assert said(swept([more, tied, result()])).startswith(
+        "At reach 0.1 and 0.15 some player could gain up to"
+    )
+    assert said(swept([tied])) == "The profile is not an equilibrium: 2 players could gain up to 0.4."
 
 
 def test_the_sentence_on_sessions_counts_those_in_equilibrium() -> None:

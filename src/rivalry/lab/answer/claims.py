@@ -527,6 +527,12 @@ def _has_other_gainers(rows: ResultPoints, player: int) -> bool:
     return any(gainers.any() and not gainers[player : player + 1].any() for gainers in _refuting(rows))
 
 
+def _has_equal(rows: ResultPoints, gain: Gain) -> bool:
+    """True if another player's largest gain is as large."""
+    others = [each.size for each in _gains(rows) if each.player != gain.player]
+    return max(others, default=-1.0) >= (1 - 1e-6) * gain.size
+
+
 def _clause(claim: str, rows: ResultPoints) -> str:
     """Claim of a stretch of points with one claim, as a clause."""
     if claim == NOT_AN_EQUILIBRIUM:
@@ -534,7 +540,7 @@ def _clause(claim: str, rows: ResultPoints) -> str:
         amount = text_if(len(rows) > 1, "up to ") + gain.text
         if gain.is_of_all:
             return f"{gain.deviators} could gain {amount}"
-        if _has_other_gainers(rows, gain.player):
+        if _has_other_gainers(rows, gain.player) or _has_equal(rows, gain):
             return f"some player could gain {amount}"
         is_unequal = any(gainers.sum() > 1 for gainers in _refuting(rows))
         return f"{gain.deviators} could gain {amount}{text_if(is_unequal, ', others less')}"
@@ -650,7 +656,8 @@ def _gain_of_one(gain: Gain, amount: str) -> str:
         return f"{gain.deviators} could gain {amount}"
     players = np.sum(~np.isnan(gain.point.regret[gain.result]))
     gainers = "each player" if gaining == players else f"{gaining} players"
-    return f"{gainers} could gain, {gain.deviators} most: {amount}"
+    most = "up to" if _has_equal([gain.point], gain) else f"{gain.deviators} most:"
+    return f"{gainers} could gain {most} {amount}"
 
 
 def _gain_of_several(gain: Gain, rows: ResultPoints, amount: str, words: Words, is_compared: bool) -> str:
