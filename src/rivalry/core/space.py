@@ -6,7 +6,7 @@ it is False where both bounds coincide, as those of entries that a player with f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import comb, gcd, prod
@@ -132,7 +132,7 @@ def _spread(axes: int, points: int) -> ndarray:
     return np.concatenate([np.zeros((1, axes)), np.ones((1, axes)), inside])
 
 
-def span(lines: Any, xp: Any = np) -> Any:
+def span(lines: Sequence[Any], xp: ModuleType = np) -> Any:
     """Return the grid that levels span, ``[point axis]``: row-major, the first axis slowest.
 
     >>> span([np.array([0.0, 1.0]), np.array([2.0, 3.0])]).tolist()

@@ -248,11 +248,11 @@ def _stakes(at: Parameters) -> _Stakes:
     )
 
 
-def _log_performance(at: Parameters, log_xp: Any) -> Any:
+def _log_performance(at: Parameters, log_xp: object) -> Any:
     return jnp.log(at["performance_productivity"]) + at["performance_exponent"] * log_xp
 
 
-def _log_weights(at: Parameters, log_xp: Any) -> Any:
+def _log_weights(at: Parameters, log_xp: object) -> Any:
     """Return logarithms of performances to the power of the decisiveness, ``[.. player]``."""
     return at["decisiveness"] * _log_performance(at, log_xp)
 
