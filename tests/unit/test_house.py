@@ -29,7 +29,7 @@ SOURCE = ROOT / "src" / "rivalry"
 # For each library, the subpackages and modules that may import it, lazily or not.
 HOMES = {
     "numba": {"tables.kernels", "economies.kernels"},
-    "xarray": {"core.results", "plots", "economies.figures", "families.figures", "studies"},
+    "xarray": {"core.results", "plots", "economies.figures", "families.figures", "roads.figures", "studies"},
     "h5netcdf": {"core.results", "plots"},
     "pandas": {"core.foreign_tables", "core.results", "lab.export", "plots", "results"},
     "matplotlib": {"plots", "economies.figures", "families.figures", "studies"},
