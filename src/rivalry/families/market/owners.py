@@ -359,7 +359,8 @@ def as_owned(game: OwnedMarket | Market) -> OwnedMarket:
     """Return a market as that of owners of one product each. Raises `ValueError` for any other game."""
     if isinstance(game, OwnedMarket):
         return game
-    return owned_market(game, [[k] for k in range(getattr(game, "players", 0))])
+    rows = [[product] for product in range(game.players)] if isinstance(game, Market) else None
+    return owned_market(game, rows)
 
 
 def _with_choices(game: OwnedMarket | Market, choices: Any) -> tuple[OwnedMarket, Array]:
