@@ -109,7 +109,7 @@ def from_logit(
     goods_of = _goods_of(labels)
     _check_columns(columns["shares"], columns["prices"], goods_of)
 
-    groups = {"owners": range(count) if owners is None else owners, "nests": nests}
+    groups: dict[str, Any] = {"owners": range(count) if owners is None else owners, "nests": nests}
     groups = {name: _grouping(name, group, goods_of) for name, group in groups.items() if group is not None}
     tables: dict[Any, list[Any]] = {}  # markets of equal owners and nests, which are computed at once
     for name, goods in goods_of.items():
@@ -120,15 +120,16 @@ def from_logit(
         key = len(goods), *(tuple(map(tuple, row)) for row in rows)
         tables.setdefault(key, []).append(name)
 
-    spread, games, costs = -1.0 / price_coefficient, {}, np.zeros(count)
+    games: dict[Any, OwnedMarket] = {}
+    spread, costs = -1.0 / price_coefficient, np.zeros(count)
     for (_, *rows), members in tables.items():
-        goods = np.array([goods_of[name] for name in members])
+        chosen = np.array([goods_of[name] for name in members])
         keys: dict[str, Any] = {key: list(map(list, row)) for key, row in zip(groups, rows, strict=True)}
-        share, price = columns["shares"][goods], columns["prices"][goods]
+        share, price = columns["shares"][chosen], columns["prices"][chosen]
         quality, unit_cost = _inverted(share, price / spread, keys, nesting)
-        costs[goods] = spread * unit_cost
+        costs[chosen] = spread * unit_cost
         keys |= {"demand": "logit", "taste_spread": spread, "nesting": nesting}
-        games |= zip(members, _markets(keys, spread * quality, costs[goods]), strict=True)
+        games |= zip(members, _markets(keys, spread * quality, costs[chosen]), strict=True)
     negative = np.flatnonzero(costs < 0).tolist()
     if negative:
         words = [f"good {good} ({costs[good]:.3g})" for good in negative[:NAMED]]
@@ -189,7 +190,7 @@ def _inverted(
 
 def _markets(keys: dict[str, Any], quality: ndarray, unit_cost: ndarray) -> list[OwnedMarket]:
     """Return logit markets of qualities and costs ``[market product]``; the factory makes the first."""
-    first = factory.market(quality=quality[0], unit_cost=unit_cost[0], **keys)
+    first: Any = factory.market(quality=quality[0], unit_cost=unit_cost[0], **keys)
     market, changes = first.game, {"quality": quality, "unit_cost": unit_cost}
     high = largest_choices("logit", "price", market.numbers | changes, None)[:, :, None]
     columns = {id(market.space.high): high} | {id(market.numbers[name]): changes[name] for name in changes}
@@ -251,13 +252,13 @@ def logit_equilibria(games: Iterable[OwnedMarket | Market]) -> list[LogitEquilib
     W. Morrow and S. Skerlos, Fixed-point approaches to computing Bertrand-Nash equilibrium prices under
     mixed-logit demand, Operations Research 59 (2011), eq. 18.
     """
-    games = [as_owned(game) for game in games]
+    owned = [as_owned(game) for game in games]
     answers: dict[int, LogitEquilibrium] = {}
-    groups = [(game.owners, game.game.rule.nests, game.game.taxes_sales) for game in games]
+    groups = [(game.owners, game.game.rule.nests, game.game.taxes_sales) for game in owned]
     for group in dict.fromkeys(groups):
         rows = [k for k, equal in enumerate(groups) if equal == group]
-        answers |= zip(rows, _equilibria([games[k] for k in rows]), strict=True)
-    return [answers[k] for k in range(len(games))]
+        answers |= zip(rows, _equilibria([owned[k] for k in rows]), strict=True)
+    return [answers[k] for k in range(len(owned))]
 
 
 def _equilibria(games: list[OwnedMarket]) -> list[LogitEquilibrium]:
