@@ -113,11 +113,7 @@ def from_logit(
     groups = {name: _grouping(name, group, goods_of) for name, group in groups.items() if group is not None}
     tables: dict[Any, list[Any]] = {}  # markets of equal owners and nests, which are computed at once
     for name, goods in goods_of.items():
-        rows = [
-            group if isinstance(group, list) else _goods_of(group[goods]).values()
-            for group in groups.values()
-        ]
-        key = len(goods), *(tuple(map(tuple, row)) for row in rows)
+        key = len(goods), *(_rows(group, goods) for group in groups.values())
         tables.setdefault(key, []).append(name)
 
     games: dict[Any, OwnedMarket] = {}
@@ -170,6 +166,12 @@ def _grouping(name: str, group: Labels, goods_of: Mapping[Any, list[int]]) -> An
     if labels.shape != (count,):
         raise ValueError(f"{name}: {len(labels)} labels for {count} goods; must be one per good")
     return labels
+
+
+def _rows(group: Any, goods: list[int]) -> tuple[tuple[int, ...], ...]:
+    """Return the goods of every row of a market, from lists of them or labels of all goods."""
+    rows = group if isinstance(group, list) else _goods_of(group[goods]).values()
+    return tuple(map(tuple, rows))
 
 
 def _inverted(
