@@ -328,8 +328,9 @@ def _ranges(game: MarketPlay, last: Array) -> Any:
 def _highest(market: Market, low: Array, high: Array) -> tuple[Array, Array]:
     """Return the largest quantities per unit of market size and prices at choices in a range."""
     is_price = market.rule.choice == "price"
-    moves = market.shock is not None and market.shock.on != "unit_cost"
-    levels = jnp.append(market.shock.levels, 0.0) if moves else jnp.zeros(1)
+    levels = jnp.zeros(1)
+    if market.shock is not None and market.shock.on != "unit_cost":
+        levels = jnp.append(market.shock.levels, 0.0)
     if (formulas := market.rule.formulas) is not None:
         lowest = market.space.low[:, 0] if is_price else low
         top = largest_values(formulas, market.numbers, lowest, high, levels)
