@@ -135,7 +135,7 @@ def types_of(options: Options) -> tuple[Types, int | None]:
     names = tuple(table["name"] for table in tables.values())
     if not np.any(rewards[1] > rewards[0]):
         raise ValueError("reward: must be larger at served = 1 at some urgency: nobody would bid")
-    if all(table["reward"] is None for table in tables.values()):
+    if np.array_equal(rewards, stakes * ONLY_LOSSES):  # also where a formula says so
         rewards = NO_REWARDS
     discounts = discounts_of(tables)
     return Types(
