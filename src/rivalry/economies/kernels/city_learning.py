@@ -72,36 +72,43 @@ def starts(city: CityArrays) -> tuple[ndarray, int]:
     levels, line = city.most + 1, LINE // 4
     if city.options.shape[1]:
         return np.arange(levels) * stride(city), levels * stride(city)
-    start, room = np.zeros(levels, dtype=np.int64), list[int]()  # room: cells left in each line
+    start, room, lines = np.zeros(levels, dtype=np.int64), dict[int, int](), 0
     for k in reversed(range(levels)):
-        cells, lines = k + 2, -(-(k + 2) // line)
-        first = next((n for n, left in enumerate(room) if left >= cells), len(room))
-        if first == len(room):
-            start[k] = first * line
-            room += [0] * (lines - 1) + [lines * line - cells]
+        cells = k + 2
+        shared = next((number for number, left in room.items() if left >= cells), None)
+        if shared is not None:
+            start[k] = (shared + 1) * line - room[shared]
+            room[shared] -= cells
         else:
-            start[k] = (first + 1) * line - room[first]
-            room[first] -= cells
-    return start, len(room) * line
+            start[k] = lines * line
+            lines += -(-cells // line)
+            room[lines - 1] = -cells % line
+    return start, lines * line
+
+
+def shapes_of(city: CityArrays, rule: EpochRule) -> dict[str, tuple[int, int, int]]:
+    """Return the shapes of the tables, whose numbers have 32 bits."""
+    agents, slots = len(city.type_of), rows(city) * (city.most + 1)
+    if rule.renewal >= 1.0:  # states that an agent meets in an epoch
+        slots = min(slots, rule.epoch * (2 if city.options.shape[1] else 1) + 1)
+    values = agents, rows(city), starts(city)[1]
+    visits = values if rule.power else (0, 0, 0)
+    # one more slot for a row that is not kept
+    return {"q": values, "visits": visits, "policy": (agents, slots + 1, stride(city))}
 
 
 def begin(city: CityArrays, rule: EpochRule, initial_q: float = 0.0) -> CityLearning:
     """Return learning tables with the initial value ``initial_q``."""
-    agents, (start, block) = len(city.type_of), starts(city)
-    shape = (agents, rows(city), block)
-    # states that an agent meets before it surely adopts a policy; one more for a row that is not kept
-    slots = rows(city) * (city.most + 1)
-    if rule.renewal >= 1.0:
-        slots = min(slots, rule.epoch * (2 if city.options.shape[1] else 1) + 1)
-    q = zeros(shape)
+    agents, (start, _), shapes = len(city.type_of), starts(city), shapes_of(city, rule)
+    q = zeros(shapes["q"])
     if initial_q:
         q[...] = initial_q
         q[..., start] = 0.0
     beta = rule.beta[np.count_nonzero(rule.beta_until[:-1] <= 0)]
     return CityLearning(
         q=q,
-        visits=np.zeros(shape if rule.power != 0 else (0, 0, 0), dtype=np.int32),
-        policy=zeros((agents, slots + 1, stride(city))),
+        visits=np.zeros(shapes["visits"], dtype=np.int32),
+        policy=zeros(shapes["policy"]),
         first=np.ones(agents, dtype=np.int64),
         used=np.zeros(agents, dtype=np.int64),
         pending=np.full(agents, -1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
@@ -19,7 +20,6 @@ from rivalry.economies.learning.city_drivers import CITY, Streets
 from rivalry.economies.learning.city_gains import gains, gains_record, refusal
 from rivalry.economies.learning.epoch_learner import CHANGES, DIMENSIONS, EpochLearner
 from rivalry.economies.learning.sessions import parts, sequence_of
-from rivalry.schema.validate import limit
 
 SOCIAL = (
     "efficiency",
@@ -30,6 +30,7 @@ SOCIAL = (
     "largest_mean_queue",
     "karma_paid",
 )
+LARGEST = 4_000_000_000  # bytes of values and policies
 END, LOOK = 0, 1  # streams for copies of the agents
 
 
@@ -100,8 +101,11 @@ class CityQLearning(EpochLearner):
         return (*SOCIAL, *CHANGES)
 
     def _check(self, world: Streets) -> None:
-        city = world.arrays
-        limit("agents", world.agents, kernels.city.rows(city), kernels.city_learning.starts(city)[1])
+        shapes = kernels.city_learning.shapes_of(world.arrays, self.rule())
+        size = 4 * sum(map(math.prod, shapes.values()))
+        if size > LARGEST:
+            tables = f"the tables of {world.agents} take {size / 1e9:.3g} GB"
+            raise ValueError(f"agents: {tables}; must be at most {LARGEST / 1e9:g} GB")
 
     def _begin(self, world: Streets, stream: np.random.SeedSequence) -> Session:
         city, kernel = world.arrays, kernels.city
