@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+import rivalry as rv
 from rivalry.economies.city.network_data import network_of
 from rivalry.economies.city.networks import CORE, ENTRY, EXIT, Network, plain, stubs
 from rivalry.economies.city.shortest_paths import (
@@ -340,3 +341,13 @@ def test_terminals_at_one_node_are_refused() -> None:
 
 def _star() -> list[list[str]]:
     return [["a", "m"], ["m", "a"], ["b", "m"], ["m", "b"]]
+
+
+def test_columns_of_a_file_that_are_not_used_are_named(tmp_path: Path) -> None:
+    """The same ones by the city, which divides links by their times, and by the standard model."""
+    file = tmp_path / "net.csv"
+    file.write_text("from,to,surface,free_flow_time,name\na,b,1,1,A\nb,c,2,2,B\nc,a,1,1,C\n")
+    step = {"free_flow_time": 0.5}
+    city = rv.games.city(network={"kind": "file", "path": str(file), "step": step}, agents=9, capacity=2)
+    for game in (city, rv.games.routes(file, demand={"a>b": 1.0})):
+        assert "columns not used surface, name" in str(game)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from itertools import chain
 from operator import mul
 from pathlib import Path
 from types import MappingProxyType
@@ -48,6 +49,12 @@ class NetworkTable(NamedTuple):
     nodes: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     first_through: int = 0  # of TNTP: smaller numbers are zones where trips only begin and end
     unread: Sequence[str] = ()  # of the head of a file
+
+    def unused(self, columns: Container[str], of_nodes: Container[str]) -> tuple[str, ...]:
+        """Names of columns, entries of the head and attributes of nodes that are not among these."""
+        attributes = dict.fromkeys(chain.from_iterable(self.nodes.values()))
+        nodes = (f"node.{name}" for name in attributes if name not in of_nodes)
+        return *(name for name in self.columns if name not in columns), *self.unread, *nodes
 
 
 class Trips(NamedTuple):
@@ -144,10 +151,16 @@ def _trips(columns: Columns, names: Sequence[str]) -> Trips:
     return Trips(entries, [name for name in columns if name not in names])
 
 
+def _numbers(column: Sequence[Any], name: str) -> list[float]:
+    """Numbers of a column. Raises `ValueError` with the row of another entry."""
+    return [number_of(entry, f"{name}, row {row}") for row, entry in enumerate(column, 1)]
+
+
 def _by_node(links: Columns, columns: Columns, key: str) -> dict[str, dict[str, Any]]:
     """Attributes of the nodes of links, from columns of which one names nodes. Raises `ValueError`."""
     (names,) = _required(columns, [key])
-    nodes: dict[str, dict[str, Any]] = {name: {} for end in ("from", "to") for name in links.get(end, ())}
+    ends = chain(links.get("from", ()), links.get("to", ()))
+    nodes: dict[str, dict[str, Any]] = {name: {} for name in ends}
     for column in columns.keys() - {key}:
         entries = dict(zip(names, columns[column], strict=True))
         for name, attributes in nodes.items():
@@ -164,11 +177,8 @@ def _gmns_links(folder: Path) -> NetworkTable:
     for row, entry in enumerate(columns.pop("directed", ()), 1):
         if entry.lower() not in ("1", "true"):
             raise ValueError(f"directed, row {row}: {entry!r} must be 1, with a row per direction")
-    read = {
-        name: [number_of(entry, f"{name}, row {row}") for row, entry in enumerate(columns[name], 1)]
-        for name in ("length", "lanes", "capacity", "free_speed", "free_flow_time")
-        if name in columns
-    }
+    measures = ("length", "lanes", "capacity", "free_speed", "free_flow_time")
+    read = {name: _numbers(columns[name], name) for name in measures if name in columns}
     if "free_speed" in read:
         speeds = columns.pop("free_speed")
         if not all(read["free_speed"]):
@@ -240,7 +250,9 @@ def _unread_tags(tags: Mapping[str, str]) -> list[str]:
 def _tntp_nodes(links: Columns, file: Path) -> dict[str, dict[str, Any]]:
     """Attributes of nodes, whose first row names them or is of x and y. Raises `ValueError`."""
     rows = [(number, line.rstrip("; \t").split()) for number, line in _tntp(file)[1]]
-    names = [name.lower() for name in rows.pop(0)[1]] if rows and not rows[0][1][0].isdigit() else NODES
+    names: Sequence[str] = NODES
+    if rows and not rows[0][1][0].isdigit():
+        names = list(map(str.lower, rows.pop(0)[1]))
     return _by_node(links, _columns(names, rows), "node")
 
 
@@ -290,11 +302,11 @@ def read_flows(source: str) -> FlowTable:
             f"{path}:COLUMN"
         )
     ends = [pair for pair in ENDS if set(pair) <= set(columns)]
-    tails, heads = (columns[name] for name in ends[0]) if ends else ([], [])
-    read = {*matches, *(ends[0] if ends else ())}
-    flow = [number_of(entry, f"{matches[0]}, row {row}") for row, entry in enumerate(columns[matches[0]], 1)]
-    unread = [name for name in columns if name not in read]
-    return FlowTable(flow, list(zip(tails, heads, strict=True)), unread)
+    pair = ends[0] if ends else ()
+    nodes = zip(*(columns[name] for name in pair), strict=True)
+    flow = _numbers(columns[matches[0]], matches[0])
+    unread = [name for name in columns if name not in (*matches, *pair)]
+    return FlowTable(flow, list(nodes), unread)
 
 
 LINKS: Mapping[str, Callable[[Path], NetworkTable]] = {

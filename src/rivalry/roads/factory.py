@@ -141,7 +141,7 @@ def _game(columns: Columns, first_through: int, entries: Entries, factors: Mappi
     pairs = sorted((tail, head) for tail, head in trips if tail != head)
     if not pairs:
         raise ValueError("demand: has no trips between two nodes; must have some")
-    tail, head = ([number[name] for name in columns[end]] for end in ("from", "to"))
+    tail, head = (list(map(number.__getitem__, columns[end])) for end in ("from", "to"))
     # trips that are not made use a link of their own
     outside = np.full(len(pairs), -1)
     for row, pair in enumerate(pairs):
@@ -190,9 +190,8 @@ def _with_nodes(game: RouteGame, table: NetworkTable, trips: Trips) -> RouteGame
         places = np.array([(row.get("x"), row.get("y")) for row in rows], dtype=float)
         if np.isfinite(places).all():
             at, read = places, (*read, "x", "y")
-    attributes = dict.fromkeys(name for data in table.nodes.values() for name in data if name not in read)
-    of_files = *(f"node.{name}" for name in attributes), *(f"demand.{name}" for name in trips.unread)
-    return replace(game, node_at=at, unread=(*game.unread, *table.unread, *of_files))
+    of_trips = (f"demand.{name}" for name in trips.unread)
+    return replace(game, node_at=at, unread=(*game.unread, *table.unused(table.columns, read), *of_trips))
 
 
 def _with_classes(game: RouteGame, classes: Options, tolls: ndarray) -> RouteGame:

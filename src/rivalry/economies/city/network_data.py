@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def network_from(table: Mapping[str, Any]) -> Network:
     side, centre, name = [-1] * len(names), [False] * len(lanes), str(table.get("name", "network"))
     network = network_of_lists(name, names, at, centre, lanes, kinds, origins, destinations, home, side)
     _check_joined(network)
-    return network
+    return replace(network, unread=table.get("unread", ()))
 
 
 def read(path: object, step: object = None) -> dict[str, Any]:
@@ -131,7 +132,9 @@ def _of_links(links: NetworkTable, step: object) -> dict[str, Any]:
     counts = [1] * len(ends) if step is None else _steps(columns, step)
     link_nodes = [_link_nodes(*pair, count) for pair, count in zip(ends, counts, strict=True)]
     lanes = chain.from_iterable(map(pairwise, link_nodes))
-    table: dict[str, Any] = {"lanes": list(map(list, lanes))}
+    used = {"from", "to", *(step if isinstance(step, Mapping) else ())}
+    unread = links.unused(used, {"x", "y", "terminal"})
+    table: dict[str, Any] = {"lanes": list(map(list, lanes)), "unread": unread}
     if step is not None:
         table["terminals"] = list(nodes or dict.fromkeys(chain.from_iterable(ends)))
     places: dict[str, Any] = {name: [data.get("x"), data.get("y")] for name, data in nodes.items()}

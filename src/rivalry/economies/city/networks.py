@@ -41,6 +41,7 @@ class Network(eqx.Module):
     side: Int[ndarray, "node"]
     centre: Bool[ndarray, "lane"]
     name: str = eqx.field(static=True, default="network")
+    unread: tuple[str, ...] = eqx.field(static=True, default=())  # columns of a file that are not used
 
     @property
     def lane_names(self) -> tuple[str, ...]:
