@@ -137,7 +137,7 @@ def k_shortest(network: Network, pairs: Pairs, k: int, random: np.random.Generat
             paths = dict.fromkeys(map(tuple, islice(networkx.shortest_simple_paths(graph, start, end), k)))
         while len(paths) < min(k, counts[end][start][1]):
             paths[_drawn_path(graph, counts[end], start, random)] = None
-        groups.append([[number[step] for step in pairwise(nodes)] for nodes in paths])
+        groups.append([list(map(number.__getitem__, pairwise(nodes))) for nodes in paths])
     return groups
 
 

@@ -208,7 +208,8 @@ def _(game: ContingentMarket) -> oracles.Labels:
 
     def at_levels(row: tuple[str, ...]) -> tuple[str, ...]:
         padding = [""] * (game.space.shape[1] // len(levels) - len(row))
-        return tuple(f"{name} at {level:+g}" for level in levels for name in [*row, *padding])
+        pairs = product(levels, [*row, *padding])
+        return tuple(f"{name} at {level:+g}" for level, name in pairs)
 
     axes = at_levels(names.axes) if names.axes else ()
     return names._replace(axes=axes, entries=tuple(map(at_levels, names.entries)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 from numpy import ndarray
 from xarray import Dataset
@@ -51,7 +53,7 @@ def class_gains(
     """
     cells = series_of(data, "class_cost", STORED, at=at, methods=methods)
     base = series_of(data, "class_cost", STORED, at=at, methods=[against])[0] if against else None
-    gains = [entry for cell in cells for entry in _gains(cell, base)]
+    gains = list(chain.from_iterable(_gains(cell, base) for cell in cells))
     if not gains:
         raise NoSuchPoint("data: no method has costs under other rules; name one in 'against'")
     sizes = cells[0].get("class_share", np.ones((1, gains[0][1].shape[1])))[0]
