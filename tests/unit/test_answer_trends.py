@@ -449,7 +449,7 @@ def test_groups_of_players_are_told_with_the_stretch_on_which_they_last() -> Non
     data = on_a_line([0.3, 0.3, 0.7], [0.32, 0.32, 0.68], [0.5] * 3, [0.5] * 3)
     assert said(about, data) == [
         "From reach 0.1 to 0.2, there are groups of 2 and 1, at 0.32 (two) and 0.68 (one) for reach 0.2; "
-        "from reach 0.3 to 0.4, all players are together, at 0.5 for reach 0.4."
+        "from reach 0.3 to 0.4, all players are together, at 0.5."
     ]
     assert said(about, on_a_line([0.2, 0.5, 0.8])) == ["Players are at 0.2, 0.5, and 0.8."]
     outputs = study(quantities=["profile"])  # of a game without places

@@ -98,7 +98,9 @@ def _on_stretch(points: ResultPoints, sizes: Sequence[str], key: str, words: Wor
     groups = _groups(first)
     if not groups or sizes == [CYCLES]:
         return f"{describe_profile(first, with_caveats=False)}{marks}"
-    place = f", at {format_positions(_placed(last))} for {words.place({key: last.at[key]})}{marks}"
+    positions = [format_positions(_placed(point)) for point in points]
+    where = text_if(len(set(positions)) > 1, f" for {words.place({key: last.at[key]})}")
+    place = f", at {positions[-1]}{where}{marks}"
     if len(sizes) == 1:
         return ("all players are together" if words.is_spatial else "all choices are equal") + place
     if all(len(group) == 1 for group in groups):
