@@ -146,18 +146,16 @@ def test_benchmarks_have_certificates() -> None:
 
 
 @pytest.mark.parametrize(
-    ("market", "arguments", "message"),
+    ("arguments", "message"),
     [
-        (rv.games.matrix, ([[0]],), "market: Matrix must be one whose firms choose at once"),
-        (rv.games.market, ([[0, 1], [1]],), "owners: product 1 is named 2 times; must be in one row"),
-        (rv.games.market, ([[0]],), "owners: product 1 is named 0 times; must be in one row"),
-        (rv.games.market, (None, [[1.0, 2.0]]), "ownership: [[1.0, 2.0]] must be 1 rows of 1 weights"),
+        (([[0, 1], [1]],), "owners: product 1 is named 2 times; must be in one row"),
+        (([[0]],), "owners: product 1 is named 0 times; must be in one row"),
+        ((None, [[1.0, 2.0]]), "ownership: [[1.0, 2.0]] must be 1 rows of 1 weights"),
     ],
 )
-def test_owners_who_cannot_be_are_refused(market: Any, arguments: Any, message: str) -> None:
-    game = market([[1.0]], [[1.0]]) if market is rv.games.matrix else market()
+def test_owners_who_cannot_be_are_refused(arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        owned_market(game, *arguments)
+        owned_market(rv.games.market(), *arguments)
 
 
 @pytest.mark.parametrize("slopes", [pass_through, compensating_costs])
