@@ -50,12 +50,12 @@ class CityLearning(NamedTuple):
     made: ndarray  # [agent 2], float64: beta and epsilon of its policy
 
 
-class Rows(NamedTuple):
+class RowBuffers(NamedTuple):
     """Buffers for computing rows."""
 
     start: ndarray  # [karma]: of the first value in a block
     begin: ndarray  # [agent]: where the row that it chooses from begins in the flat table of values
-    count: ndarray  # [agent]: number of choices there
+    counts: ndarray  # [agent]: number of choices there
     place: ndarray  # [agent]: where its policy begins in the flat policies
     missing: ndarray  # [number]: agents whose rows are to be computed
     x: ndarray  # [entry]
@@ -137,11 +137,11 @@ def policies_of(city: CityArrays, learning: CityLearning, agents: ndarray) -> nd
     return table
 
 
-def _rows(city: CityArrays) -> Rows:
+def _rows(city: CityArrays) -> RowBuffers:
     agents, scale = len(city.type_of), np.zeros((BLOCK + 1) * stride(city))
     begin, count, place = (np.zeros(agents, dtype=np.int64) for _ in range(3))
     missing, x = np.zeros(BLOCK, dtype=np.int64), np.zeros(scale.size)
-    return Rows(starts(city)[0] + 1, begin, count, place, missing, x, scale, scale.view(np.int64))
+    return RowBuffers(starts(city)[0] + 1, begin, count, place, missing, x, scale, scale.view(np.int64))
 
 
 def chances(city: CityArrays, policy: ndarray) -> ndarray:
@@ -294,7 +294,7 @@ def _fill_rows(city, learning, work, agents, counts, table):  # type: ignore[no-
 def _point(learning, work, i, row, k, count):  # type: ignore[no-untyped-def]
     """Store where the row of an agent's choice begins, and the number of its choices."""
     work.begin[i] = (i * learning.q.shape[1] + row) * learning.q.shape[2] + work.start[at(k)]
-    work.count[i] = count
+    work.counts[i] = count
 
 
 @inline
@@ -321,13 +321,13 @@ def _compute(learning, work, q, marks, policy, bits, number, keep):  # type: ign
     filled, line = 0, learning.policy.shape[2]
     for n in range(number):
         i = at(work.missing[n])
-        weigh(work.x, filled, q, work.begin[i], work.count[i] - 1, learning.made[i, 0])
-        filled += work.count[i]
+        weigh(work.x, filled, q, work.begin[i], work.counts[i] - 1, learning.made[i, 0])
+        filled += work.counts[i]
     exponentials(work.x, work.scale, work.bits, filled)
     filled = 0
     for n in range(number):
         i = at(work.missing[n])
-        place, count = work.place[i], work.count[i]
+        place, count = work.place[i], work.counts[i]
         mode, share = accumulate(work.x, filled, count - 1, policy, place, learning.made[i, 1])
         bits[at(place + line - 1)], bits[at(place + line - 2)] = mode, mass_of(share)
         filled += count
@@ -354,7 +354,7 @@ def _choose(drivers, learning, buffers, work, q, marks, policy, bits, keep):  # 
             _compute(learning, work, q, marks, policy, bits, missing, keep)
         for i in range(first, upto):
             lot = high(buffers.words[i])
-            buffers.bids[i] = kernel.sample(policy, bits, work.place[i], work.count[i], line, lot)
+            buffers.bids[i] = kernel.sample(policy, bits, work.place[i], work.counts[i], line, lot)
             buffers.entry[i] = work.begin[i] + buffers.bids[i]
 
 
@@ -364,7 +364,7 @@ def _teach(rule, drivers, learning, buffers, work, q, policy, visits):  # type: 
     alpha, bad = updates.stage_value(rule.alpha, rule.alpha_until, drivers.clock[0]), False
     pending, plain = learning.pending, rule.target == SARSA
     for i in range(pending.shape[0]):
-        place, entry, begin, count = pending[i], buffers.entry[i], work.begin[i], work.count[i]
+        place, entry, begin, count = pending[i], buffers.entry[i], work.begin[i], work.counts[i]
         pending[i] = entry
         if place < 0:
             continue
@@ -400,7 +400,7 @@ def _take_turns(city, rule, drivers, learning, buffers, work, q, marks, policy, 
         if drivers.spot[i] >= -1:
             continue
         option = _option(city, drivers, learning, buffers, work, q, marks, policy, bits, i, True)
-        place, begin, count = learning.pending[i], work.begin[i], work.count[i]
+        place, begin, count = learning.pending[i], work.begin[i], work.counts[i]
         if place >= 0:
             ahead = updates.next_value(rule.target, q, begin, begin, policy, work.place[i], count - 1, option)
             pace = alpha if rule.power == 0.0 else alpha * updates.visit_factor(visits, place, rule.power)
