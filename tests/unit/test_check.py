@@ -41,6 +41,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "rllib.dqn": NETWORK,
     "rllib.ppo": NETWORK,
     "rllib.sac": NETWORK,
+    "stochastic_user_equilibrium": {"theta": 1.0},
     "thresholds": OVER,
 }
 PLAYED: dict[str, Callable[[], Any]] = {
@@ -57,6 +58,11 @@ PLAYED: dict[str, Callable[[], Any]] = {
     "rllib.sac": rv.games.market,
     "round_robin": lambda: rv.games.matrix("prisoners_dilemma"),
     "variational_equilibrium": rv.games.continuous,
+    "departure_time_equilibrium": lambda: rv.games.bottleneck(slots=8),
+    **dict.fromkeys(
+        ("user_equilibrium", "stochastic_user_equilibrium", "system_optimum"),
+        lambda: rv.games.routes("braess"),
+    ),
     "thresholds": lambda: rv.games.influencer(players=3, resource="bimodal"),
 }
 
