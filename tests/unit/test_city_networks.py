@@ -347,7 +347,11 @@ def test_columns_of_a_file_that_are_not_used_are_named(tmp_path: Path) -> None:
     """The same ones by the city, which divides links by their times, and by the standard model."""
     file = tmp_path / "net.csv"
     file.write_text("from,to,surface,free_flow_time,name\na,b,1,1,A\nb,c,2,2,B\nc,a,1,1,C\n")
-    step = {"free_flow_time": 0.5}
-    city = rv.games.city(network={"kind": "file", "path": str(file), "step": step}, agents=9, capacity=2)
-    for game in (city, rv.games.routes(file, demand={"a>b": 1.0})):
+    network = {"kind": "file", "path": str(file), "step": {"free_flow_time": 0.5}}
+    trips = tmp_path / "trips.csv"
+    trips.write_text("from,to,trips,hour\na,b,1,8\n")
+    city = rv.games.city(network=network, demand=str(trips), agents=9, capacity=2)
+    roads = rv.games.routes(file, demand=str(trips))
+    for game, unread in ((city, city.network.unread), (roads, roads.unread)):
+        assert unread == ("surface", "name", "demand.hour")
         assert "columns not used surface, name" in str(game)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
@@ -25,6 +26,7 @@ from rivalry.economies.city.travellers import (
 from rivalry.economies.karma.agents import agents_per_type, initial_amounts
 from rivalry.economies.karma.checks import check_keys, numbers
 from rivalry.economies.kernels import shapes
+from rivalry.families.network_files import trips_of
 from rivalry.schema.annotations import AcceptedInterval
 from rivalry.schema.validate import checked, limit, whole_number
 
@@ -180,6 +182,9 @@ def city(
     whole_number("max_karma", max_karma, 1)
     whole_number("allocation", allocation)
     graph, slots = network_of(network), slots_of(options)
+    if demand is not None:
+        unread = (f"demand.{name}" for name in trips_of(demand).unread)
+        graph = replace(graph, unread=(*graph.unread, *unread))
     drivers, given_count = travellers(options, slots)
     count = _count(given_count, routes)
     limit("agents", count, slots)
