@@ -60,6 +60,8 @@ def karma(form: Rng, rng: Rng) -> Setting:
         keys |= {"agents": 4, "mean_karma": 1.0, "initial_karma": [1, 1, 1, 1]}
     elif maybe(form, 0.3):
         keys |= {"agents": 101, "idle": "random"}
+    elif maybe(form, 0.3):
+        keys["reward"] = f"{rng.uniform(-1, 1):.3f} - urgency^0.5*(1 - served)"
     return Setting("", "karma", keys, (rv.methods.OnlineMirrorDescent(),))
 
 

@@ -349,6 +349,24 @@ def test_trips_have_the_shares_of_the_demand(planning: str, tmp_path: Path) -> N
     np.testing.assert_array_equal(again.ends, game.ends)
 
 
+@pytest.mark.parametrize("planning", ["none", "start", "nodes", "k_shortest"])
+def test_paths_of_an_agent_follow_the_tables_of_their_hours(planning: str) -> None:
+    morning, evening = {"1.1>3.3": 6.0, "3.1>1.3": 3.0}, {"3.3>1.1": 1.0, "3.1>1.3": 1.0}
+    keys = {"agents": 3000, "capacity": "unlimited", "planning": planning, "alternatives": 2}
+    game = small(demand=[morning, evening], paths_per_agent=2, **keys)
+    nodes = np.array(game.network.nodes)[game.ends]
+    for hour, trips in enumerate((morning, evening)):
+        counts = np.array([(nodes[:, hour] == pair.split(">")).all(axis=1).sum() for pair in trips])
+        assert counts.sum() == 3000
+        assert chisquare(counts, np.array(list(trips.values())) / sum(trips.values()) * 3000).pvalue > 1e-3
+    np.testing.assert_allclose(game.expected.wanting, game.free_flow().wanting, atol=60)
+    np.testing.assert_array_equal(
+        small(demand=[morning] * 2, **keys).ends, small(demand=morning, **keys).ends
+    )
+    with pytest.raises(ValueError, match=r"^demand: 3 tables must be one, or 2, as many as paths per agent$"):
+        small(demand=[morning] * 3, **keys)
+
+
 def test_a_grid_with_too_many_paths_offers_the_shortest_ones() -> None:
     game = rv.games.city(
         network="plain_20x20", demand={"1.1>20.20": 1.0}, planning="k_shortest", alternatives=4, capacity=2

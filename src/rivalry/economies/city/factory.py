@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -21,12 +22,12 @@ from rivalry.economies.city.travellers import (
     allocate,
     coalition_of,
     slots_of,
+    tables_of_trips,
     travellers,
 )
 from rivalry.economies.karma.agents import agents_per_type, initial_amounts
 from rivalry.economies.karma.checks import check_keys, numbers
 from rivalry.economies.kernels import shapes
-from rivalry.families.network_files import trips_of
 from rivalry.schema.annotations import AcceptedInterval
 from rivalry.schema.validate import checked, limit, whole_number
 
@@ -71,7 +72,8 @@ def city(
     demand: Annotated[
         Any,
         "trips by pair, in any unit, {'a>b' = 100}, or a file .tntp, .csv: agents' trips are drawn in these "
-        "proportions, then a shortest path of the pair (default: uniformly from all shortest paths)",
+        "proportions, then a shortest path of the pair (default: uniformly from all shortest paths); or a "
+        "list of as many as paths per agent, such as the hours of a day",
     ] = None,
     urgencies: Annotated[
         list[NotNegative] | ndarray,
@@ -183,8 +185,9 @@ def city(
     whole_number("allocation", allocation)
     graph, slots = network_of(network), slots_of(options)
     if demand is not None:
-        unread = (f"demand.{name}" for name in trips_of(demand).unread)
-        graph = replace(graph, unread=(*graph.unread, *unread))
+        unread = chain.from_iterable(table.unread for table in tables_of_trips(demand))
+        names = dict.fromkeys(f"demand.{name}" for name in unread)
+        graph = replace(graph, unread=(*graph.unread, *names))
     drivers, given_count = travellers(options, slots)
     count = _count(given_count, routes)
     limit("agents", count, slots)

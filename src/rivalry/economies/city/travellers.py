@@ -26,7 +26,7 @@ from rivalry.economies.city.shortest_paths import (
 )
 from rivalry.economies.karma.chains import stationary
 from rivalry.economies.karma.checks import check_keys, discounts_of, numbers, stakes_of, tables_of_types
-from rivalry.families.network_files import number_of, trips_of
+from rivalry.families.network_files import Trips, number_of, trips_of
 from rivalry.schema.registry import near
 from rivalry.schema.validate import Options, check_word, limit, whole_number
 
@@ -153,30 +153,53 @@ def _drawn_paths(
         paths = shortest(network, options["exclude_same_node"])
         count = len(paths.lanes)
         return paths, random.integers(count, size=size), np.full(count, 1 / count)
-    pairs, trips = _demand(network, options["demand"])
+    pairs, shares = _demand(network, options["demand"], size[1])
     paths = between(network, pairs)
     pair = np.array([pairs.index((a, b)) for a, b in paths.ends.tolist()])
-    chances = (trips / trips.sum() / np.bincount(pair))[pair]
-    return paths, random.choice(len(pair), size=size, p=chances), chances
+    chances = (shares / np.bincount(pair))[:, pair]
+    # tables of several hours have no chances in common: what is expected is that of the agents drawn
+    common = chances[0] if np.all(chances == chances[0]) else None
+    return paths, _drawn(chances, size, random), common
 
 
-def _demand(network: Network, source: Any) -> tuple[list[tuple[int, int]], ndarray]:
-    """Return pairs of nodes with trips between them, and their trips. Raises `ValueError`."""
+def _drawn(chances: ndarray, size: tuple[int, int], random: np.random.Generator) -> ndarray:
+    """Return numbers ``[agent slot]`` drawn with the chances ``[slot number]``, of each agent at once."""
+    levels = np.cumsum(chances, axis=1)
+    pairs = zip(levels / levels[:, -1:], random.random(size).T, strict=True)
+    return np.stack([level.searchsorted(place, side="right") for level, place in pairs], axis=1)
+
+
+def _demand(network: Network, source: Any, slots: int) -> tuple[list[tuple[int, int]], ndarray]:
+    """Return pairs of nodes with trips, and their shares ``[slot pair]`` of the trips of a table.
+
+    Raises `ValueError`.
+    """
     import networkx
 
-    trips, graph = defaultdict[tuple[int, int], float](float), graph_of(network)
-    for tail, head, entry in trips_of(source).entries:
-        name = f"demand.{tail}>{head}"
-        start, end = _node(network, tail, name), _node(network, head, name)
-        if amount := number_of(entry, name):
-            if start == end:
-                raise ValueError(f"{name}: {entry} trips use no lane; must be 0, or left out")
-            if not networkx.has_path(graph, start, end):
-                raise ValueError(f"{name}: must be joined by a path")
-            trips[start, end] += amount
-    if not trips:
+    tables = tables_of_trips(source)
+    if len(tables) not in (1, slots):
+        raise ValueError(f"demand: {len(tables)} tables must be one, or {slots}, as many as paths per agent")
+    graph, trips = graph_of(network), defaultdict[tuple[int, int], ndarray](lambda: np.zeros(len(tables)))
+    for hour, table in enumerate(tables):
+        for tail, head, entry in table.entries:
+            name = f"demand.{tail}>{head}"
+            start, end = _node(network, tail, name), _node(network, head, name)
+            if amount := number_of(entry, name):
+                if start == end:
+                    raise ValueError(f"{name}: {entry} trips use no lane; must be 0, or left out")
+                if not networkx.has_path(graph, start, end):
+                    raise ValueError(f"{name}: must be joined by a path")
+                trips[start, end][hour] += amount
+    amounts = np.reshape(list(trips.values()), (-1, len(tables))).T
+    if not amounts.any(axis=1).all():
         raise ValueError(f"demand: {source!r} has no trips between two nodes; must have some")
-    return list(trips), np.array(list(trips.values()))
+    shares = amounts / amounts.sum(axis=1, keepdims=True)
+    return list(trips), np.broadcast_to(shares, (slots, len(trips)))
+
+
+def tables_of_trips(demand: Any) -> list[Trips]:
+    """Return the tables of trips of ``demand``: one, or as many as given in a list. Raises `ValueError`."""
+    return list(map(trips_of, demand if isinstance(demand, list | tuple) else [demand]))
 
 
 def _nearest_paths(
@@ -195,8 +218,9 @@ def _nearest_paths(
             pairs = all_pairs(network, options["exclude_same_node"])
             weights = np.array(counts_of_pairs(network, pairs), dtype=float)
         else:
-            pairs, weights = _demand(network, options["demand"])
-        ends = np.array(pairs)[random.choice(len(pairs), size=size, p=weights / weights.sum())]
+            pairs, weights = _demand(network, options["demand"], size[1])
+        shares = np.broadcast_to(weights / weights.sum(axis=-1, keepdims=True), (size[1], len(pairs)))
+        ends = np.array(pairs)[_drawn(shares, size, random)]
     used, slots = np.unique(ends.reshape(-1, 2), axis=0, return_inverse=True)
     groups = k_shortest(network, [(a, b) for a, b in used.tolist()], options["alternatives"], random)
     return Allocation(at_start(groups), slots.reshape(size), ends)
