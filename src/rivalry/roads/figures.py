@@ -48,22 +48,22 @@ def arrivals(data: Dataset, *, method: str | None = None, at: At = None) -> Draw
     width, hues = time[1] - time[0], colours(len(names))
     outline = np.repeat(np.append(time, time[-1] + width) - width / 2, 2)[1:-1]
     marks, frames = list[Mark](), list[Frame]()
-    for lane in LANES:
-        rate = np.nan_to_num(of_slot[f"{lane}_arrivals"] / width)
+    for name_of_lane in LANES:
+        rate = np.nan_to_num(of_slot[f"{name_of_lane}_arrivals"] / width)
         top = np.repeat(np.cumsum(rate, axis=0), 2, axis=1)
         for k in np.flatnonzero(rate.any(axis=1)):
             ends = {"low": top[k] - np.repeat(rate[k], 2), "high": top[k]}
             marks.append(Mark("band", outline, **ends, hue=hues[k], label=names[k], panel=len(frames)))
         if rate.any():
-            frames.append(Frame(y=f"{lane} lane", y_limits=(0.0, None)))
+            frames.append(Frame(y=f"{name_of_lane} lane", y_limits=(0.0, None)))
     filled = len(frames)
     for label, series in LEVELS.items():
-        drawn = [name for name in series if of_slot[name].any()]
-        for name in drawn:
+        levels = [name for name in series if of_slot[name].any()]
+        for name in levels:
             look: Look = {"linestyle": DASHES[name == "fast_delay"], "linewidth": 1.4, "panel": len(frames)}
-            lane = "delay in the fast lane" if name == "fast_delay" else ""
-            marks.append(Mark("line", outline, np.repeat(of_slot[name], 2), label=lane, **look))
-        frames += [Frame(y=label, y_limits=(0.0, None))] * bool(drawn)
+            label_of_lane = "delay in the fast lane" if name == "fast_delay" else ""
+            marks.append(Mark("line", outline, np.repeat(of_slot[name], 2), label=label_of_lane, **look))
+        frames += [Frame(y=label, y_limits=(0.0, None))] * bool(levels)
     desired, kinds = np.unique(cell["desired_arrival"][0], return_index=True)
     for panel in range(len(frames)):
         # on areas in the colours of classes these could not be seen

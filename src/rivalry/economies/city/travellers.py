@@ -159,10 +159,10 @@ def _drawn_paths(
     chances = (shares / np.bincount(pair))[:, pair]
     # tables of several hours have no chances in common: what is expected is that of the agents drawn
     common = chances[0] if np.all(chances == chances[0]) else None
-    return paths, _drawn(chances, size, random), common
+    return paths, _sample(chances, size, random), common
 
 
-def _drawn(chances: ndarray, size: tuple[int, int], random: np.random.Generator) -> ndarray:
+def _sample(chances: ndarray, size: tuple[int, int], random: np.random.Generator) -> ndarray:
     """Return numbers ``[agent slot]`` drawn with the chances ``[slot number]``, of each agent at once."""
     levels = np.cumsum(chances, axis=1)
     pairs = zip(levels / levels[:, -1:], random.random(size).T, strict=True)
@@ -220,7 +220,7 @@ def _nearest_paths(
         else:
             pairs, weights = _demand(network, options["demand"], size[1])
         shares = np.broadcast_to(weights / weights.sum(axis=-1, keepdims=True), (size[1], len(pairs)))
-        ends = np.array(pairs)[_drawn(shares, size, random)]
+        ends = np.array(pairs)[_sample(shares, size, random)]
     used, slots = np.unique(ends.reshape(-1, 2), axis=0, return_inverse=True)
     groups = k_shortest(network, [(a, b) for a, b in used.tolist()], options["alternatives"], random)
     return Allocation(at_start(groups), slots.reshape(size), ends)

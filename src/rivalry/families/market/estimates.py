@@ -119,13 +119,13 @@ def from_logit(
     games: dict[Any, OwnedMarket] = {}
     spread, costs = -1.0 / price_coefficient, np.zeros(count)
     for (_, *rows), members in tables.items():
-        chosen = np.array([goods_of[name] for name in members])
+        places = np.array([goods_of[name] for name in members])
         keys: dict[str, Any] = {key: list(map(list, row)) for key, row in zip(groups, rows, strict=True)}
-        share, price = columns["shares"][chosen], columns["prices"][chosen]
+        share, price = columns["shares"][places], columns["prices"][places]
         quality, unit_cost = _inverted(share, price / spread, keys, nesting)
-        costs[chosen] = spread * unit_cost
+        costs[places] = spread * unit_cost
         keys |= {"demand": "logit", "taste_spread": spread, "nesting": nesting}
-        games |= zip(members, _markets(keys, spread * quality, costs[chosen]), strict=True)
+        games |= zip(members, _markets(keys, spread * quality, costs[places]), strict=True)
     negative = np.flatnonzero(costs < 0).tolist()
     if negative:
         words = [f"good {good} ({costs[good]:.3g})" for good in negative[:NAMED]]

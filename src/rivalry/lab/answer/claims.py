@@ -529,8 +529,8 @@ def _has_other_gainers(rows: ResultPoints, player: int) -> bool:
 
 def _has_equal(rows: ResultPoints, gain: Gain) -> bool:
     """True if another player's largest gain is as large."""
-    others = [each.size for each in _gains(rows) if each.player != gain.player]
-    return max(others, default=-1.0) >= (1 - 1e-6) * gain.size
+    sizes = [rival.size for rival in _gains(rows) if rival.player != gain.player]
+    return max(sizes, default=-1.0) >= (1 - 1e-6) * gain.size
 
 
 def _clause(claim: str, rows: ResultPoints) -> str:
