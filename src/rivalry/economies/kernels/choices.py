@@ -237,7 +237,8 @@ def accumulate(x, first_x, k, policy, begin, epsilon):  # type: ignore[no-untype
     for b in range(k + 1):
         running += x[at(first_x + b)]
         x[at(first_x + b)] = running
-    share_left, spread = (1.0 - epsilon) / running, epsilon / (k + 1.0)
+    # weights of values that are not finite may sum to 0; the update that follows ends the run
+    share_left, spread = (1.0 - epsilon) / max(running, 1.0), epsilon / (k + 1.0)
     for b in range(k):
         policy[at(begin + b)] = min(x[at(first_x + b)] * share_left + spread * (b + 1.0), 1.0)
     return mode, share_left + spread
