@@ -22,15 +22,7 @@ from rivalry.families.resources import resource_points, resource_weights
 from rivalry.methods.dynamics import step_sizes
 from rivalry.methods.q_learning import exploration
 from rivalry.tables.kernels import learn, shapes
-from tests.reference.games import (
-    Inputs,
-    axes_of,
-    function_of,
-    game_of,
-    is_swept,
-    points_of,
-    resource_of,
-)
+from tests.reference.games import Inputs, axes_of, function_of, game_of, is_swept, points_of, resource_of
 
 VALUES = 301  # looked at in a scan: two crossings nearer than that are not told apart
 

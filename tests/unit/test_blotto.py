@@ -57,9 +57,7 @@ def test_the_best_response_in_a_lottery_contest_satisfies_the_conditions_of_kuhn
 
 
 @pytest.mark.parametrize("p", [1.7, 3.0, 6.0])
-def test_no_allocation_on_a_lattice_pays_more_than_the_bound_without_concavity(
-    p: float,
-) -> None:
+def test_no_allocation_on_a_lattice_pays_more_than_the_bound_without_concavity(p: float) -> None:
     prizes, rivals = np.array([1.0, 1.3, 0.8, 2.0]), np.array([0.2, 0.3, 0.1, 0.4]) ** p
     amounts, bound = best_amounts(prizes, rivals, p)
     tried = simplex_lattice(4, 24) / 24
@@ -85,9 +83,7 @@ def test_best_response_dynamics_leave_a_non_equilibrium_profile(eight: tuple[Any
     assert np.max(np.abs(path[-1] - even)) > 0.01
 
 
-def test_proportional_shares_are_equilibria_of_lottery_contests(
-    eight: tuple[Any, np.ndarray, Any],
-) -> None:
+def test_proportional_shares_are_equilibria_of_lottery_contests(eight: tuple[Any, np.ndarray, Any]) -> None:
     game, even, _ = eight
     proof = certificate(rv.with_(game, exponent=1.0), game.space.check([even, even]))
     assert (proof.claim, proof.coverage, proof.rounding) == ("equilibrium", "exact", "floating point")

@@ -118,11 +118,7 @@ def test_sessions_are_those_of_learners_alone(name: str) -> None:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "table",
-    [
-        BANDITS | {"action_grid": 2},
-        {"kind": "regret_matching", "steps": 50},
-        {"kind": "hedge", "rounds": 20},
-    ],
+    [BANDITS | {"action_grid": 2}, {"kind": "regret_matching", "steps": 50}, {"kind": "hedge", "rounds": 20}],
 )
 def test_replications_in_one_task_store_the_bytes_of_each_alone(table: dict[str, Any]) -> None:
     game = {"family": "matrix", "name": "chicken"}

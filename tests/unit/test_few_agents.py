@@ -257,9 +257,7 @@ def test_gains_against_persistent_urgency_are_bounded_on_both_sides() -> None:
 
 def test_states_with_impossible_amounts_of_karma_are_absorbing() -> None:
     process, memory = against(
-        to_agents(rv.games.karma(max_karma=4, mean_karma=1.0, agents=2)),
-        0,
-        dirichlet(0, 2, 5).reshape(10, 5),
+        to_agents(rv.games.karma(max_karma=4, mean_karma=1.0, agents=2)), 0, dirichlet(0, 2, 5).reshape(10, 5)
     )
     assert memory == 1
     np.testing.assert_allclose(process.moves.sum(axis=-1)[[0, 1, 2, 5, 6, 7]][:, 0], 1.0)

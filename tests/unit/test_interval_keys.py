@@ -360,9 +360,7 @@ def test_a_fault_anywhere_in_a_large_sweep_is_refused_before_it_runs(
     assert not isinstance(last, str)
 
 
-def test_starts_outside_the_strategies_in_large_sweeps_are_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_starts_outside_the_strategies_in_large_sweeps_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     enmity = [*np.linspace(0.1, 0.5, 500).tolist(), 0.9, *np.linspace(0.5, 0.7, 500).tolist()[1:]]
     made = study("precipice", {"information": "public"}, {"game.enmity": enmity}, method=HIGH)
     *tables, text = built(made, monkeypatch)

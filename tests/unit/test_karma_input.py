@@ -129,10 +129,7 @@ WRONG: dict[str, dict[str, Any]] = {  # message -> keywords
     },
     "served_chain: 3 rows must be 2, one for each of the urgencies": {"served_chain": [0.2, 0.3, 0.5]},
     "chain and served_chain, in the mean: [[1.0, 0.0], [0.0, 1.0]] must have one stationary distribution,"
-    " and has several": {
-        "chain": [[1, 0], [0, 1]],
-        "served_chain": [[1, 0], [0, 1]],
-    },
+    " and has several": {"chain": [[1, 0], [0, 1]], "served_chain": [[1, 0], [0, 1]]},
     "types[0].chain: 2 rows must be 3, one for each of the urgencies": {
         "chain": [[0.5, 0.5], [0.5, 0.5]],
         "types": [{"urgencies": [1.0, 2.0, 3.0]}],

@@ -64,10 +64,7 @@ def prices_by_system(owners: list[list[int]]) -> np.ndarray:
 @pytest.mark.parametrize("owners", [[[0, 1], [2, 3]], [[0, 1], [2], [3]]])
 @pytest.mark.parametrize(
     ("choice", "expected", "claim"),
-    [
-        ("quantity", outputs_by_system, "equilibrium"),
-        ("price", prices_by_system, "no deviation found"),
-    ],
+    [("quantity", outputs_by_system, "equilibrium"), ("price", prices_by_system, "no deviation found")],
 )
 def test_a_merger_of_two_leaders_solves_the_linear_system(
     owners: list[list[int]], choice: str, expected: Any, claim: str

@@ -588,9 +588,7 @@ def test_learning_curves_are_compared_with_methods_that_do_not_learn() -> None:
 
 
 @pytest.mark.slow
-def test_learning_curves_of_zero_regrets_have_no_logarithmic_axis(
-    recwarn: pytest.WarningsRecorder,
-) -> None:
+def test_learning_curves_of_zero_regrets_have_no_logarithmic_axis(recwarn: pytest.WarningsRecorder) -> None:
     """Hedge begins at the equilibrium of rock, paper, scissors, and stays there."""
     found = rv.solve(rv.games.matrix("rock_paper_scissors"), rv.methods.Hedge(), max_steps=50)
     assert not found.data.regret_curve.any()

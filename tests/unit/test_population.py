@@ -298,9 +298,7 @@ def test_nothing_is_certified_in_an_inconsistent_population(changes: dict[str, A
     assert found.claim not in (*UNREFUTED, "approximate equilibrium")
 
 
-def test_where_actions_pay_the_same_gains_are_against_uniform_play(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_where_actions_pay_the_same_gains_are_against_uniform_play(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificate, "uniform", lambda game: None)
     monkeypatch.setattr(
         certificate, "evaluate_policy", lambda game, pi: evaluated(at_stake=np.array([3.0, 5.0]))

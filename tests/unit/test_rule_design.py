@@ -319,10 +319,7 @@ WRONG_CHOICES: list[tuple[Any, str]] = [
 WRONG_METHODS: list[tuple[Any, str]] = [
     ({"kind": "newtom"}, "kind 'newtom' is no method; did you mean 'newton'?"),
     ({"kind": "hedge"}, "'hedge' does not fit this game"),
-    (
-        {"kind": "online_mirror_descent"},
-        "OnlineMirrorDescent must be newton, or a learner, as q_learning is",
-    ),
+    ({"kind": "online_mirror_descent"}, "OnlineMirrorDescent must be newton, or a learner, as q_learning is"),
     ({"kind": "newton", "bета": 1.0}, "bета: is no argument of PopulationNewton; "),
     ({"kind": "newton", "beta": -1.0}, "beta: -1 must be above 0"),
     (3, "int must be newton, or a learner, as q_learning is"),

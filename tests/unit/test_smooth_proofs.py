@@ -105,9 +105,7 @@ def test_an_equilibrium_of_a_race_is_verified_without_a_list(tmp_path: Path) -> 
     assert check(tmp_path / "race.json").startswith("1 equilibrium; others are not excluded: (")
 
 
-def test_lists_completed_by_bounds_of_families_are_none_of_boxes(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_lists_completed_by_bounds_of_families_are_none_of_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Boxes of the whole space would prove nothing of amounts near zero."""
 
     def complete(game: Any, at: Any, profiles: Any, complete: bool, **_: Any) -> dict[str, Any]:

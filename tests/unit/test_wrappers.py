@@ -262,10 +262,7 @@ def test_scales_labels_metrics_and_starts_match_the_base_game() -> None:
     for name, (x, total) in metrics.items():
         found = oracles.metrics(MADE[name], jnp.asarray(x, dtype=float))["total"][1]
         np.testing.assert_allclose(found, total, rtol=1e-9)
-    for name, start in {
-        "freeze": [[0.5]] * 2,
-        "flattened": np.log([[0.5]] * 3),
-    }.items():
+    for name, start in {"freeze": [[0.5]] * 2, "flattened": np.log([[0.5]] * 3)}.items():
         np.testing.assert_allclose(oracles.named_start(MADE[name], "half"), start)
 
 
