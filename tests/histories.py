@@ -33,12 +33,10 @@ def one_round(
     forced: dict[int, int] | None = None,
 ) -> tuple[list[float], list[tuple[float, list[list[int]], int, int]]]:
     """Payoffs, and (chance, past, row, nature) of what may follow."""
-    players = len(tables.sizes)
-    now = list(past[0][:players])
+    now = list(past[0][: len(tables.sizes)])
     for who in tables.order[row].tolist():
         if who >= 0:
-            seen = number(tables, who, past, now, nature)
-            now[who] = (forced or {}).get(who, int(policy[who][seen]))
+            now[who] = (forced or {}).get(who, int(policy[who][number(tables, who, past, now, nature)]))
     joint = int(np.ravel_multi_index(now, tables.sizes.tolist()))
     signal = int(tables.signal[nature, joint]) if tables.signal.size else 0
     after = [[*now, nature, signal], *past[: DEPTH - 1]]

@@ -123,8 +123,7 @@ def _leader_slope(p: np.ndarray, a: object, a0: float, mu: float, c: Any, d: Any
     falls = -(s[..., :, None] * (eye - s[..., None, :])) / mu  # ds_i/dp_j
     crossed = (d + mu / (1 - s) ** 2)[..., :, None] * falls
     # dp_i = (d_i + mu/(1 - s_i)^2) ds_i for every follower i
-    system = (eye - crossed)[..., 1:, 1:]
-    moves = np.linalg.solve(system, crossed[..., 1:, :1])[..., 0]
+    moves = np.linalg.solve((eye - crossed)[..., 1:, 1:], crossed[..., 1:, :1])[..., 0]
     direct = falls[..., 0, 0] + np.sum(falls[..., 0, 1:] * moves, axis=-1)
     margin = p[..., 0] - c[0] - d[0] * s[..., 0]
     return np.asarray(s[..., 0] + margin * direct)

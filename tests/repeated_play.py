@@ -146,8 +146,7 @@ class Plain:
     def _round(self) -> None:
         game, now = self.game, list(self.past[-1])
         if len(game.payoff) > 1:
-            drawn = self.draw()
-            now[self.n] = int(np.argmax(drawn < game.nature_cdf[now[self.n], 0]))
+            now[self.n] = int(np.argmax(self.draw() < game.nature_cdf[now[self.n], 0]))
         changed = False
         for player in game.order[self.period % len(game.order)].tolist():
             changed |= player >= 0 and self._move(player, now)
@@ -247,8 +246,7 @@ class Plain:
             among = self.highest_bounds(player, state)
             return among[int(drawn * len(among))]
         if o.heat is not None:
-            weights = self.weights(player, row)
-            sums = np.cumsum(weights)
+            sums = np.cumsum(self.weights(player, row))
             return int(np.sum(drawn * sums[-1] >= sums[:-1]))
         epsilon = exp(-o.beta * self.period)
         if drawn < epsilon:

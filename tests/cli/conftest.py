@@ -41,7 +41,6 @@ def rivalry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
     def call(*arguments: str) -> Answer:
         capsys.readouterr()
-        status = main(arguments)
-        return Answer(status, *capsys.readouterr())
+        return Answer(main(arguments), *capsys.readouterr())
 
     return call

@@ -290,12 +290,10 @@ def test_progress_is_told_at_its_pace(
 
 
 def test_the_status_counts_cells_that_have_begun(rivalry: Command, tmp_path: Path) -> None:
-    made = study(sweep={"game.reach": [0.17, 0.2]})
-    run = Run.create_or_open(tmp_path / "run", made)
+    run = Run.create_or_open(tmp_path / "run", study(sweep={"game.reach": [0.17, 0.2]}))
     assert "begun" not in rivalry("status", str(run.folder)).out
     CheckpointFile(run.folder / "checkpoints" / f"{run.cells[0].id}.npz").save({"x": np.zeros(1)})
-    answer = rivalry("status", str(run.folder))
-    assert "1 begun: `rivalry resume` goes on from its checkpoint" in answer.out
+    assert "1 begun: `rivalry resume` goes on from its checkpoint" in rivalry("status", str(run.folder)).out
     assert rivalry("status", str(run.folder), "--json").value["checkpoints"] == 1
 
 

@@ -44,8 +44,7 @@ def test_printed_text_hides_nothing(text: str) -> None:
     # signs of numbers, notes, shorthand and hieroglyphs are drawn
     assert not set(hidden(printable(text))) - set(map(chr, codes))
     assert "\n" not in one_line(text)
-    written = printable_json(json.dumps(text, ensure_ascii=False))
-    assert json.loads(written) == text
+    assert json.loads(printable_json(json.dumps(text, ensure_ascii=False))) == text
 
 
 @pytest.mark.slow

@@ -103,8 +103,7 @@ def test_the_template_of_a_method_passes_the_check_of_methods(rivalry: Command, 
     from rivalry.schema.registry import from_file
 
     rivalry("new", "method", "mine")
-    method = from_file("mine.py:Mine", tmp_path)()
-    assert rv.check_method(method, rv.games.matrix("chicken"))
+    assert rv.check_method(from_file("mine.py:Mine", tmp_path)(), rv.games.matrix("chicken"))
 
 
 RULE = "must be lower-case letters, digits and _, begin with a letter and be no Python keyword"

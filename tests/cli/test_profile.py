@@ -235,8 +235,7 @@ def test_numbers_as_written() -> None:
 def test_padded_rows(tmp_path: Path) -> None:
     path = tmp_path / "padded.txt"
     path.write_text("[[0.5 0.5 0. ]\n [0.2 0.3 0.5]]")
-    names = GameNames(("0", "1"), (("a", "b"), ("a", "b", "c")))
-    ((profile,), _) = read_profiles(path, names)
+    ((profile,), _) = read_profiles(path, GameNames(("0", "1"), (("a", "b"), ("a", "b", "c"))))
     assert [len(own) for own in profile] == [2, 3]
 
 

@@ -202,8 +202,7 @@ def test_a_job_imports_nothing_of_the_folder_where_it_was_submitted(rivalry: Com
     Path("random.py").write_text(TRAP)
     answer = rivalry("slurm", "small.toml", "--shards", "1", "--out", f"runs/{name}", "--json")
     assert answer.status == 0, answer.err
-    job = answer.value["job"]
-    assert f"rivalry-{name}" in ask("squeue", "-h", "-o", "%j", "-j", job)
+    assert f"rivalry-{name}" in ask("squeue", "-h", "-o", "%j", "-j", answer.value["job"])
     assert wait_until(lambda: not ask("squeue", "-h"), 120), ask("squeue")
     assert len(contents(Path("runs", name, "array", "1-of-1"))) == 5
     assert Path("runs", name, "array", "1.log").is_file()

@@ -247,8 +247,7 @@ def test_processes_that_ignore_ctrl_c_are_ended(left: bool, monkeypatch: pytest.
 
 def test_only_ctrl_c_is_raised_again_from_a_finaliser(monkeypatch: pytest.MonkeyPatch) -> None:
     others: list[object] = []
-    hook = interrupt._raise_again(others.append)
-    hook(SimpleNamespace(exc_type=ZeroDivisionError))
+    interrupt._raise_again(others.append)(SimpleNamespace(exc_type=ZeroDivisionError))
     assert [one.exc_type for one in others] == [ZeroDivisionError]  # type: ignore[attr-defined]
 
 

@@ -50,8 +50,7 @@ def test_run_and_report_begin_with_results(rivalry: Command, monkeypatch: pytest
     )
     places = [sentences.index(part) for part in parts]
     assert places == sorted(places)
-    again = rivalry("report", "runs/chicken")
-    assert again.out == answer.out
+    assert rivalry("report", "runs/chicken").out == answer.out
 
 
 @pytest.mark.slow

@@ -278,8 +278,7 @@ def test_waiting_for_busy_processors_is_reported(tmp_path: Path, nodes: Nodes, c
 
 
 def test_a_cell_fails_after_its_worker_died_three_times(tmp_path: Path, cluster: Cluster) -> None:
-    game = {"family": "duel.py:duel", "trouble": "die"}
-    run = make(tmp_path, game=game, replications={"count": 1})
+    run = make(tmp_path, game={"family": "duel.py:duel", "trouble": "die"}, replications={"count": 1})
     events: list[RunEvent] = []
     assert carry_out(run, executor=cluster, progress=events.append) == "failed"
     assert run.counts() == {"total": 3, "done": 2, "failed": 1, "left": 0}
@@ -345,12 +344,11 @@ class Nested(Climb):
 @pytest.mark.brief
 def test_a_cell_may_use_ray(tmp_path: Path, cluster: Cluster) -> None:
     (tmp_path / "duel.py").write_text(duel_study.GAME + NESTED)
-    method = [{"kind": "duel.py:Nested", "max_steps": 10}]
     chosen = Study(
         name="nested",
         title="Ray within Ray",
         game={"family": "duel.py:duel"},
-        method=method,
+        method=[{"kind": "duel.py:Nested", "max_steps": 10}],
         replications={"count": 3, "seed": 1},
         folder=tmp_path,
     )
@@ -360,12 +358,11 @@ def test_a_cell_may_use_ray(tmp_path: Path, cluster: Cluster) -> None:
 @pytest.mark.nightly
 def test_deep_learners_are_trained_in_cells(tmp_path: Path, cluster: Cluster) -> None:
     pytest.importorskip("torch")
-    method = [{"kind": "rllib.ppo", "iterations": 3, "batch": 40, "periods": 5}]
     chosen = Study(
         name="deep",
         title="Networks on Ray within Ray",
         game={"family": "influencer", "players": 2},
-        method=method,
+        method=[{"kind": "rllib.ppo", "iterations": 3, "batch": 40, "periods": 5}],
         replications={"count": 2, "seed": 3},
     )
     alone, away = run_study(chosen, tmp_path / "alone"), tmp_path / "away"

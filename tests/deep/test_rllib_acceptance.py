@@ -29,8 +29,7 @@ def test_a_leader_earns_the_equilibrium_profit(followers: Any) -> None:
 @pytest.mark.parametrize("learner", [PPO(iterations=60), SAC(iterations=30)])
 def test_a_best_response_to_a_fixed_rival(learner: Any) -> None:
     """Spec market 4: within 1 % of the exact best response, (90 - 20)/2, in payoff and in quantity."""
-    game = rv.transforms.freeze(rv.games.market(), {1: [20.0]})
-    found = rv.solve(game, learner, seed=1)
+    found = rv.solve(rv.transforms.freeze(rv.games.market(), {1: [20.0]}), learner, seed=1)
     assert float(found.payoff.values[0]) > 0.99 * 35**2
     np.testing.assert_allclose(found.profile.values[0, 0], 35.0, atol=1.0)
 
@@ -54,7 +53,6 @@ def test_two_influencers_end_near_the_centre(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("kind", [DQN, PPO])
 def test_a_race_on_a_grid_of_levels_ends_near_equilibrium(kind: Any) -> None:
     """Gains are small relative to the range of payoffs, about the effect of one grid step."""
-    game = rv.games.race()
-    found = rv.solve(game, kind(moves="levels", action_grid=9, iterations=60), seed=1)
+    found = rv.solve(rv.games.race(), kind(moves="levels", action_grid=9, iterations=60), seed=1)
     spread = np.ptp(np.asarray([0.12, -0.13]))  # mean payoffs at the beginning and at the end
     assert np.all(found.data.exploring_grid_regret.values < 0.3 * spread)

@@ -74,8 +74,7 @@ def test_rewards_of_a_staged_market_by_hand() -> None:
 
 @pytest.mark.parametrize("make", [rv.games.influencer, lambda: rv.games.karma(agents=4)])
 def test_a_horizon_truncates_without_terminating(make: Any) -> None:
-    parts = played(make(), PPO(**SHORT), (24,))
-    done = [part for part in parts if part.is_done]
+    done = [part for part in played(make(), PPO(**SHORT), (24,)) if part.is_done]
     assert done
     for part in done:
         assert part.is_truncated
@@ -88,8 +87,7 @@ def test_a_horizon_truncates_without_terminating(make: Any) -> None:
 
 @pytest.mark.brief
 def test_a_race_terminates() -> None:
-    game = rv.games.race(horizon=3)
-    parts = played(game, PPO(**SHORT | {"moves": "native", "periods": 50}), (30,))
+    parts = played(rv.games.race(horizon=3), PPO(**SHORT | {"moves": "native", "periods": 50}), (30,))
     done = [part for part in parts if part.is_done]
     assert done
     for part in done:
@@ -102,8 +100,7 @@ def test_a_race_terminates() -> None:
 def test_bankrupt_firms_terminate_while_the_others_continue() -> None:
     game = rv.games.market(intercept=60.0, unit_cost=[10.0, 59.0], cash=[1e6, 0.0], fixed_cost=[0.0, 1000.0])
     parts = played(game, PPO(**SHORT | {"moves": "native", "periods": 8}), (16, 16, 16))
-    episodes = whole(parts)
-    left = [rows for rows in episodes.values() if rows["player_1"]["over"]]
+    left = [rows for rows in whole(parts).values() if rows["player_1"]["over"]]
     assert left
     for rows in left:
         assert len(rows["player_1"]["reward"]) < len(rows["player_0"]["reward"]) == 8
@@ -129,8 +126,7 @@ def trained(learner: DeepLearner, game: Any) -> tuple[PolicyNetwork, int]:
     found = training.networks(learner, world, session)
     training.stop(session)
     name = world.names[0]
-    env = world.env()
-    seen, _ = env.reset(seed=0)
+    seen, _ = world.env().reset(seed=0)
     return found[name], len(world.look(name, seen[name]))
 
 

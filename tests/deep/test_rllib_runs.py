@@ -73,9 +73,7 @@ def lines(words: list[str], hashes: str) -> list[str]:
 
 def test_results_depend_only_on_the_seed() -> None:
     words = list(LEARNERS)
-    there = lines(words, "1")
-    back = lines(words[::-1], "2")
-    assert there == back[::-1]
+    assert lines(words, "1") == lines(words[::-1], "2")[::-1]
 
 
 def test_seeds_differ_and_global_generators_are_unchanged() -> None:
@@ -142,9 +140,7 @@ def runs_games(process: Any) -> bool:
 
 
 def test_rewards_of_staged_periods() -> None:
-    game = rv.games.market(stages=[[1], [0]])
-    learner = PPO(**SHORT | {"iterations": 4})
-    record = rv.solve(game, learner, seed=1).data
+    record = rv.solve(rv.games.market(stages=[[1], [0]]), PPO(**SHORT | {"iterations": 4}), seed=1).data
     # 40 steps of two environments are 10 periods of 2 stages: one episode each per iteration
     assert record.learning_reward.shape == (4, 2)
     assert np.all(np.abs(record.learning_reward) < 2025 * 2)

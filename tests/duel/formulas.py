@@ -50,8 +50,7 @@ def levels_of(shock: Mapping[str, Any] | None) -> tuple[np.ndarray, np.ndarray]:
     levels = np.asarray(shock["levels"], dtype=float)
     if shock["kind"] == "iid":
         return levels, np.asarray(shock.get("probabilities", np.full(len(levels), 1 / len(levels))))
-    chain = np.linalg.matrix_power(np.asarray(shock["transitions"]), 4096)
-    return levels, chain[0]
+    return levels, np.linalg.matrix_power(np.asarray(shock["transitions"]), 4096)[0]
 
 
 def market(keys: Keys, players: int) -> Payoff:
@@ -382,8 +381,7 @@ def _cost(
     unit = 0.1 if price is None else _one(price, i)
     if kind == "relative_certification":
         level = np.exp(safety)
-        others = np.delete(level, i, axis=1).mean(axis=1)
-        met = level[:, i] >= others + one["cost.margin"][i]
+        met = level[:, i] >= np.delete(level, i, axis=1).mean(axis=1) + one["cost.margin"][i]
     else:
         met = safety[:, i] >= np.log(one["cost.minimum"][i])
     if kind == "penalty":

@@ -193,8 +193,7 @@ def listed(
     width = one.high - one.low
     for x, within in zip(entries, radius, strict=True):
         gained, rounding = referee.gains(one, x, rng)
-        proof = rv.certificate(game, x)
-        allowed = np.maximum(proof.tolerance, rounding)
+        allowed = np.maximum(rv.certificate(game, x).tolerance, rounding)
         if within <= 1e-6 * width.max() and np.any(gained > allowed):
             found.faults.append(
                 Fault("false entry", f"{x.tolist()} within {within:.2g}: gains {gained.tolist()}")

@@ -266,8 +266,7 @@ def crossings(one: Arena, rng: np.random.Generator, count: int = 40) -> list[np.
     def responded(choice: float) -> tuple[float, np.ndarray]:
         x = np.array([[choice], [one.low[1, 0]]])
         x[1] = best(one, x, 1, rng)[0]
-        own = best(one, x, 0, rng)[0]
-        return float(own[0] - choice), x
+        return float(best(one, x, 0, rng)[0][0] - choice), x
 
     values = [responded(choice)[0] for choice in line]
     found = []

@@ -336,8 +336,7 @@ def _facts(seen: str, game: Any, keys: Keys) -> tuple[Any, Any]:
         return game.shape, (1, 2, keys["max_karma"] + 1)
     if seen == "bids":
         allowed = np.isin(np.arange(MOST + 1), keys["bids"])
-        legal = np.tri(MOST + 1, dtype=bool) & allowed
-        return np.asarray(game.legal), np.tile(legal, (2, 1))
+        return np.asarray(game.legal), np.tile(np.tri(MOST + 1, dtype=bool) & allowed, (2, 1))
     agents = oracles.to_agents(game)
     if seen == "tie":
         return agents.tie, shapes.LOWEST_INDEX

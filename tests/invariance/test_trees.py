@@ -51,8 +51,7 @@ def entry(history: tuple[Any, ...]) -> Any:
             return Decision(1, ("price", weather), ("high", "low"))
         case (weather, _, _, first, second):
             table = {("high", "high"): (3, 3), ("high", "low"): (0, 2), ("low", "high"): (2, 0)}
-            pays = table.get((first, second), (1, 1))
-            return [p + (weather == "good") for p in pays]
+            return [p + (weather == "good") for p in table.get((first, second), (1, 1))]
 
 
 def rescaled(rules: Rules) -> Rules:

@@ -57,8 +57,7 @@ def test_ended_runs_are_on_disk(tmp_path: Path, study: rv.Study, monkeypatch: py
     with monkeypatch.context() as patch:
         disk = Disk(home(tmp_path, "home"), patch)
         work(disk.home / "run", study)
-    found = disk.survivors(tmp_path / "found")
-    run = rv.load_run(found / "run")
+    run = rv.load_run(disk.survivors(tmp_path / "found") / "run")
     assert len(run.finished()) == 3
     assert cells(run.folder) == cells(disk.home / "run")
     assert not run.damaged()

@@ -86,8 +86,7 @@ def test_modules_that_import_one_another_are_refused(tmp_path: Path, monkeypatch
 
 
 def test_no_script_can_end_its_element(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = 'export default { text: "</script><!-- " + "</SCRIPT>" };\n'
-    modules(tmp_path, monkeypatch, views__one=text)
+    modules(tmp_path, monkeypatch, views__one='export default { text: "</script><!-- " + "</SCRIPT>" };\n')
     script = bundle._script(["one"], "console.log(views.one.text);")
     assert "</script" not in script.lower()
     assert "<!--" not in script

@@ -15,8 +15,7 @@ from rivalry.living.figure import answer, figure_of, figures_of_solution, plain,
 
 
 def test_an_answer_is_the_certificate_of_the_profile() -> None:
-    game = rv.games.matrix("prisoners_dilemma")
-    found = answer(game, {"profile": [[1.0, 0.0], [1.0, 0.0]]})
+    found = answer(rv.games.matrix("prisoners_dilemma"), {"profile": [[1.0, 0.0], [1.0, 0.0]]})
     # defection against a cooperator pays 5 instead of 3
     assert found["claim"] == "not an equilibrium"
     assert found["regret"] == found["bound"] == [2.0, 2.0]

@@ -108,8 +108,7 @@ def test_the_command_of_a_cell_computes_that_cell(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_cells_have_the_state_claim_and_values_of_the_run(tmp_path: Path) -> None:
-    run = stored(tmp_path / "run", leave=1)
-    found = figures(run, games=False)["sweep"]
+    found = figures(stored(tmp_path / "run", leave=1), games=False)["sweep"]
     cells = found.data["cells"]
     assert cells["state"] == ["done"] * 4 + ["left"]
     assert cells["claim"] == ["not an equilibrium"] * 2 + ["equilibrium"] * 2 + [None]
@@ -157,7 +156,6 @@ def test_figures_of_a_run_have_titles_of_their_own(tmp_path: Path, monkeypatch: 
     same = [Figure("line", "A line", "", {}), Figure("line", "A line", "", {})]
     monkeypatch.setattr(runs, "figures_of_cells", lambda run, games: same)
     run = stored(tmp_path / "run")
-    answer = Answer(run.head["study"], run.collect().data)
-    titles = [one.title for one in figures_of_run(run, answer)]
+    titles = [one.title for one in figures_of_run(run, Answer(run.head["study"], run.collect().data))]
     assert titles[:2] == ["A line", "A line (2)"]
     assert len(set(titles)) == len(titles)

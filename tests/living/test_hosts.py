@@ -264,8 +264,7 @@ def type_into_handle(page: Any, room: Any, view: str) -> None:
 def use_others(page: Any, room: Any, view: str, press: Callable[[Any], None]) -> None:
     """Press and move what the views without handles have."""
     if view == "policy":
-        slider = room.locator("input[type=range]").last
-        slider.focus()
+        room.locator("input[type=range]").last.focus()
         page.keyboard.press("End")
         assert "bids 2 with probability 1" in room.inner_text()  # half of 4
         press(room.locator(".rv-svg").first)

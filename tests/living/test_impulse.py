@@ -31,10 +31,8 @@ def record_of(world: RepeatedWorld, sessions: int, seed: int) -> tuple[Record, A
     """A record as learners write it, of random policies."""
     states = 9 ** impulse.depth_of(world)
     policy = np.random.default_rng(seed).integers(0, 3, (sessions, 2, states))
-    starts = np.zeros(sessions, dtype=np.int64)
-    cycles = limit_cycles(world.tables, policy, starts)
-    actions = cycles.actions(world.tables)
-    mean = (np.maximum(actions, 0) * cycles.weight[..., None]).sum(axis=1)
+    cycles = limit_cycles(world.tables, policy, np.zeros(sessions, dtype=np.int64))
+    mean = (np.maximum(cycles.actions(world.tables), 0) * cycles.weight[..., None]).sum(axis=1)
     return {
         "policy": (("session", "player", "state"), policy),
         "end_action": (("session", "player"), mean),

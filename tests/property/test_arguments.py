@@ -182,8 +182,7 @@ def complaint(call: Callable[..., Any], given: Mapping[str, Any]) -> str:
         message = str(error)
         if "\n" in message or len(message) > LONGEST:
             return f"a message of {len(message)} characters: {message[:80]!r}"
-        head = re.split(r"[^\w]", message, maxsplit=1)[0]
-        named = head in inspect.signature(call).parameters
+        named = re.split(r"[^\w]", message, maxsplit=1)[0] in inspect.signature(call).parameters
         return "" if named else f"names no argument: {message!r}"
     except Exception as error:
         # tests run with stricter type checks than a user's session

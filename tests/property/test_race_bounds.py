@@ -46,8 +46,7 @@ def test_no_inputs_pay_more_than_the_bound_in_races_with_every_key(seed: int) ->
     x = np.exp(rng.normal(0, 1, (n, 2))) * (rng.random((n, 2)) > 0.1)
     x[1] = np.where(x[1] > 0, x[1], 1.0)  # against idle rivals the supremum may not be attained
     found = rv.oracles.proved_response(game, put(x), 0)
-    own = tried(rng, keys, x, np.maximum(found.strategy, 1e-20))
-    paid = written_out(keys, x, own)
+    paid = written_out(keys, x, tried(rng, keys, x, np.maximum(found.strategy, 1e-20)))
     size = max(1.0, abs(found.payoff))
     assert np.max(paid) <= found.bound + 1e-13 * size, words
     assert written_out(keys, x, found.strategy[None])[0] == pytest.approx(found.payoff, abs=1e-12 * size), (

@@ -100,8 +100,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_ruin_that_nobody_risks_makes_no_gain_small(case: str) -> None:
     """Against an idle rival the prize of 1 is won by ever smaller inputs."""
-    game = rv.games.race(players=2, **CASES[case])
-    found = rv.certificate(game, np.zeros((2, 2)))
+    found = rv.certificate(rv.games.race(players=2, **CASES[case]), np.zeros((2, 2)))
     assert found.claim == "not an equilibrium"
     np.testing.assert_allclose(found.regret, 1.0, rtol=1e-5)
     assert np.all(found.bound >= found.regret)

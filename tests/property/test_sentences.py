@@ -519,8 +519,7 @@ def check_where(text: str, where: Mapping[str, Mapping[float, bool]]) -> None:
                 told |= {(name, x): "no equilibrium" in clause for x in reaches}
                 continue
             places = rf"[Aa]t (?:all (\d+) points from )?(?:reach )?({NUMBER})(?: (to|and) ({NUMBER}))? "
-            part = rf"{places}(.*?)(?=,? (?:and )?at |$)"
-            for count, start, way, end, words in re.findall(part, clause):
+            for count, start, way, end, words in re.findall(rf"{places}(.*?)(?=,? (?:and )?at |$)", clause):
                 stretch = [x for x in reaches if float(start) <= x <= float(end or start)]
                 assert len(stretch) == (int(count) if count else 1 + (way == "and"))
                 assert not told.keys() & {(name, x) for x in stretch}

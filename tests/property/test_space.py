@@ -83,8 +83,7 @@ def test_reparametrisation_is_invertible_and_monotone(part: np.ndarray) -> None:
 def test_every_reparametrised_point_maps_into_the_box(part: np.ndarray) -> None:
     flat = CURVED.unconstrained()
     low, high = np.asarray(flat.low), np.asarray(flat.high)
-    x = PLACED(low + (high - low) * part)
-    assert np.asarray(CURVED.check(x)).shape == (2, 5)
+    assert np.asarray(CURVED.check(PLACED(low + (high - low) * part))).shape == (2, 5)
     assert not np.asarray(PLACED(low))[:, :2].any()  # exact zeros are attained
 
 

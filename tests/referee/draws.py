@@ -25,8 +25,7 @@ def cases(seed: int, count: int, families: list[str] | None = None) -> Iterator[
     names = families or list(FAMILIES)
     for number in range(count):
         name = names[number % len(names)]
-        rng = np.random.default_rng([seed, number])
-        yield FAMILIES[name](rng)._replace(name=f"{name}-{seed}-{number}")
+        yield FAMILIES[name](np.random.default_rng([seed, number]))._replace(name=f"{name}-{seed}-{number}")
 
 
 def wide(rng: np.random.Generator, low: float, high: float, size: Any = None) -> np.ndarray:
@@ -179,8 +178,7 @@ def opinions(rng: np.random.Generator) -> Case:
     points = rng.dirichlet(np.ones(3), 25) * 0.97 + 0.01
     weights = wide(rng, 0.1, 10, 25)
     keys = {"space": "simplex", "corners": 3, "kernel": "dirichlet", "alpha": wide(rng, 0.3, 20, 3)}
-    space = inside(simplex(3, points.mean(axis=0)))
-    return _influence(rng, keys, points, weights, space, attained=False)
+    return _influence(rng, keys, points, weights, inside(simplex(3, points.mean(axis=0))), attained=False)
 
 
 def _race_keys(rng: np.random.Generator, players: int, least: float, harm: tuple[float, float]) -> Any:

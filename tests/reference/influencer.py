@@ -248,8 +248,7 @@ def threshold_numeric(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 def reward_table(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     """Payoffs on a grid, raw and divided by the largest of the whole table."""
-    players = len(inputs["joint_states"][0])
-    game = game_of(inputs["game"], case["folder"], players=players)
+    game = game_of(inputs["game"], case["folder"], players=len(inputs["joint_states"][0]))
     raw = tables.tabulate(game, inputs["grid_states"])
     return {
         "raw": tables.payoffs(raw, inputs["joint_states"]).tolist(),

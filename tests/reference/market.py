@@ -59,8 +59,7 @@ def _given(inputs: Inputs, keys: Mapping[str, str], *names: str) -> dict[str, An
 
 
 def _linear(inputs: Inputs, **more: Any) -> Any:
-    own = _given(inputs, LINEAR, "a", "b", "c", "d", "F", "capacity")
-    return rv.games.market(**own, **_floats(more))
+    return rv.games.market(**_given(inputs, LINEAR, "a", "b", "c", "d", "F", "capacity"), **_floats(more))
 
 
 def _floats(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,14 +101,12 @@ def stackelberg(inputs: Inputs) -> dict[str, Any]:
     else:
         costs, first = list(inputs["c"]), 1
     stages = [list(range(first)), list(range(first, len(costs)))]
-    game = _linear(dict(inputs) | {"c": costs}, stages=stages)
-    return _told(benchmarks(game)["stackelberg"])
+    return _told(benchmarks(_linear(dict(inputs) | {"c": costs}, stages=stages))["stackelberg"])
 
 
 def isoelastic(inputs: Inputs) -> dict[str, Any]:
     """Cournot with demand of constant elasticity."""
-    game = rv.games.market(demand="isoelastic", **_given(inputs, ISOELASTIC))
-    return _told(benchmarks(game)["nash"])
+    return _told(benchmarks(rv.games.market(demand="isoelastic", **_given(inputs, ISOELASTIC)))["nash"])
 
 
 def isoelastic_leader(inputs: Inputs) -> dict[str, Any]:
@@ -289,8 +286,7 @@ def _dynamic(inputs: Inputs, solution: str, periods: int = 20, **more: Any) -> t
     """The duopoly with predetermined outputs, and what the solver says."""
     own = _given(inputs, LINEAR, "a", "b", "gamma", "phi")
     game = rv.games.market(unit_cost=float(inputs["mc"]), adjustment="predetermined", initial=1.0, **own)
-    learner = rv.methods.LinearQuadratic(solution=solution, periods=periods, **more)
-    return game, rv.solve(game, learner).data
+    return game, rv.solve(game, rv.methods.LinearQuadratic(solution=solution, periods=periods, **more)).data
 
 
 def lq_mpe(inputs: Inputs) -> dict[str, Any]:

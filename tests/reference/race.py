@@ -300,8 +300,7 @@ def not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
     x = _profile(game, inputs)
     proof = rv.certificate(game, x)
     deviator = int(np.argmax(proof.regret))
-    reply = rv.best_response(game, x, deviator)
-    there = x.at[deviator].set(reply.strategy)
+    there = x.at[deviator].set(rv.best_response(game, x, deviator).strategy)
     return {
         "U": np.asarray(game.payoffs(x)).tolist(),
         "is_nash": proof.claim != "not an equilibrium",
@@ -317,8 +316,7 @@ def not_nash(inputs: Inputs, case: Inputs) -> dict[str, Any]:
 
 def _pull(game: Any, x: Any) -> np.ndarray:
     """Own gradients in the coordinates of the search; at zero inputs only what points inwards."""
-    flat = unconstrained_game(game)
-    slope = np.asarray(own_gradients(flat, game.space.unconstrain(x)))
+    slope = np.asarray(own_gradients(unconstrained_game(game), game.space.unconstrain(x)))
     return np.where(np.asarray(x) > 0, slope, np.maximum(slope, 0.0))
 
 

@@ -49,8 +49,7 @@ def summary(cost: np.ndarray) -> list[float]:
 @pytest.mark.parametrize("rule", ["coin", "toll"])
 def test_costs_are_those_of_a_plain_program(rule: str) -> None:
     """Differences of means of 6 seeds, by combined standard errors, at a probability of error of 1e-4."""
-    table = read_toml(studies()[NAME], NAME)[0]
-    types = [row | {"count": 40} for row in table["game"]["types"]]
+    types = [row | {"count": 40} for row in read_toml(studies()[NAME], NAME)[0]["game"]["types"]]
     game = rv.games.city(network="stubs_3x3", types=types)
     method = rv.methods.CitySimulation(plays=rule, evaluation=2000, warm_up=500)
     ours = [-rv.solve(game, method, seed=seed).data.agent_reward.values for seed in range(6)]

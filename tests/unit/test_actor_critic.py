@@ -72,8 +72,7 @@ def test_exact_followers_respond_to_each_other() -> None:
     """One leader and two followers: 45, and ``(90 - 45)/3`` each."""
     game = rv.games.market(players=3, stages=[[1], [0, 2]])
     learner = ActorCritic(roles=["oracle", "learns", "oracle"], batch=8, updates=1200)
-    found = learned(game, learner)
-    np.testing.assert_allclose(found.learned_choice[:, 0], [15.0, 45.0, 15.0], rtol=0.02)
+    np.testing.assert_allclose(learned(game, learner).learned_choice[:, 0], [15.0, 45.0, 15.0], rtol=0.02)
 
 
 def test_two_learners_without_memory_find_the_cournot_equilibrium() -> None:

@@ -54,8 +54,7 @@ def steep_substitutes(own: jax.Array, other: jax.Array) -> jax.Array:
 
 def pure_conflict(own: jax.Array, other: jax.Array) -> jax.Array:
     """Player 0 wants to match, player 1 to differ: no pure equilibrium."""
-    sign = jnp.array([1.0, -1.0])
-    return -sign * jnp.square(own - other)
+    return -jnp.array([1.0, -1.0]) * jnp.square(own - other)
 
 
 def tangent(own: jax.Array, other: jax.Array) -> jax.Array:

@@ -106,8 +106,7 @@ def test_a_sentence_says_what_the_claim_says_and_no_more(claim: str) -> None:
 
 def test_the_gain_of_each_player_is_told_with_the_results_in_which_it_gains() -> None:
     first = {"regret": [0.3, 0.0, 0.0]}
-    rows = [apart(0.4), result("not an equilibrium", **first), result()]
-    assert said(swept(rows)) == (
+    assert said(swept([apart(0.4), result("not an equilibrium", **first), result()])) == (
         "At reach 0.1 and 0.15 some player could gain up to 0.4, and at 0.2 it is an equilibrium."
     )
     # the player with the largest gain gains at every point, and another one at one of them
@@ -336,8 +335,7 @@ def test_a_gain_of_several_players_is_not_told_of_one_alone() -> None:
 
 def test_logit_equilibria_that_are_nash_equilibria_too_are_called_both() -> None:
     concept = {"concept": "logit at beta 1000", "concept_residual": 1e-12}
-    rows = [result(**concept), result("approximate equilibrium", **concept)]
-    assert said(swept(rows)) == (
+    assert said(swept([result(**concept), result("approximate equilibrium", **concept)])) == (
         "At reach 0.1 it is a Nash equilibrium and at 0.15 it is an approximate Nash equilibrium (no gain "
         "above 0.2 % of the payoff at stake) (solution concept: logit at beta 1000)."
     )
@@ -593,7 +591,6 @@ def test_what_a_list_proves_not_to_exist_is_not_called_not_found() -> None:
         "equilibrium_count": ((), np.asarray(0)),
         "complete": ((), np.asarray(1)),
     }
-    answer = Answer(study(), swept([none]))
-    assert not [line for line in answer.caveats if "not found" in line]
+    assert not [line for line in Answer(study(), swept([none])).caveats if "not found" in line]
     some = none | {"complete": ((), np.asarray(0))}
     assert [line for line in Answer(study(), swept([some])).caveats if "not found" in line]

@@ -94,8 +94,7 @@ def test_a_sentence_has_the_strategies_of_a_short_list(lists: dict[float, Record
         first.text
         == "There are exactly 3 equilibria, proved: each 0; each 0.1146; each 0.7854; there is no other."
     )
-    game = rv.games.matrix("rock_paper_scissors")
-    record = rv.solve(game, rv.methods.MixedEquilibria()).record
+    record = rv.solve(rv.games.matrix("rock_paper_scissors"), rv.methods.MixedEquilibria()).record
     words = [sentence.text for sentence in answer({0.0: record}, "mixed_equilibria").sentences]
     assert words[0].startswith("There is 1 equilibrium in mixed strategies (complete list): ")
     assert words[0].endswith("both players play rock, paper, and scissors with probability 0.3333 each.")
@@ -135,8 +134,7 @@ def test_a_claim_is_not_spread_over_a_list_without_proofs() -> None:
 
 @pytest.mark.default
 def test_mixtures_have_words_in_print_and_a_column_per_action_in_files() -> None:
-    game = rv.games.matrix("stag_hunt")
-    found = answer({0.0: rv.solve(game, rv.methods.MixedEquilibria()).record})
+    found = answer({0.0: rv.solve(rv.games.matrix("stag_hunt"), rv.methods.MixedEquilibria()).record})
     shown = table(found)
     assert set(column(shown, "player 0")) == {
         "stag",
@@ -179,8 +177,7 @@ def test_derivatives_have_a_row_each_with_names() -> None:
 def test_a_fold_has_no_derivative() -> None:
     method = rv.methods.ComparativeStatics("k")
     record = rv.solve(Adopters(jnp.asarray(0.6)), method, start=[0.3, 0.3]).record
-    shown = table(answer({0.0: record}, "comparative_statics"))
-    assert column(shown, "value") == ["no derivative: a fold"]
+    assert column(table(answer({0.0: record}, "comparative_statics")), "value") == ["no derivative: a fold"]
 
 
 def test_vertices_events_and_values_have_rows() -> None:
@@ -249,8 +246,7 @@ def test_methods_with_columns_of_their_own_have_a_table_each(lists: dict[float, 
 def test_a_workbook_has_points_and_what_was_run(lists: dict[float, Record]) -> None:
     pytest.importorskip("xlsxwriter")
     openpyxl = pytest.importorskip("openpyxl")
-    found = answer(lists, source="A paper")
-    book = openpyxl.load_workbook(io.BytesIO(answer_as("xlsx", found)))
+    book = openpyxl.load_workbook(io.BytesIO(answer_as("xlsx", answer(lists, source="A paper"))))
     assert book.sheetnames == ["results", "points", "about"]
     points = list(book["points"].iter_rows(values_only=True))
     assert len(points) == 1 + 2
@@ -296,8 +292,7 @@ def test_a_latex_table_has_equal_rows_and_balanced_braces(lists: dict[float, Rec
         rows = [line for line in body.split("\n") if line.endswith(r" \\")]
         assert len(rows) >= 4
         assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(spec) - 1}
-        plain = text.replace(r"\{", "").replace(r"\}", "")
-        depths = np.cumsum([(c == "{") - (c == "}") for c in plain])
+        depths = np.cumsum([(c == "{") - (c == "}") for c in text.replace(r"\{", "").replace(r"\}", "")])
         assert depths.min() >= 0
         assert depths[-1] == 0
         assert re.findall(r"\\begin\{(\w+)\}", text) == re.findall(r"\\end\{(\w+)\}", text)[::-1]
@@ -313,14 +308,12 @@ def test_a_game_of_one_number_per_player_gets_its_figure() -> None:
     data = answer(cells, "best_response").data
     figures = default_figures("adopters.py:Adopters", data)
     assert figures[0] == {"kind": "scenario", "quantities": ["profile"]}
-    axes = rv.plots.scenario(data, quantities=["profile"])
-    (panel,) = axes.child_axes
+    (panel,) = rv.plots.scenario(data, quantities=["profile"]).child_axes
     assert len(panel.get_lines()) >= 2  # one per player
 
 
 def test_what_is_known_of_a_curve_is_in_the_row_of_its_end() -> None:
-    game = rv.games.matrix("stag_hunt")
-    record = rv.solve(game, rv.methods.QuantalResponse(max_lambda=20.0)).record
+    record = rv.solve(rv.games.matrix("stag_hunt"), rv.methods.QuantalResponse(max_lambda=20.0)).record
     found = answer({0.0: record}, "quantal_response")
     rows = numbers(found)
     assert len(rows) == len(record["logit_lambda"][1]) + 1

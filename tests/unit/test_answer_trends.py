@@ -311,8 +311,7 @@ def test_means_are_taken_over_draws_of_the_game_alone() -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("spread", "significant"), [(0.01, True), (0.5, False)])
 def test_means_over_the_same_draws_are_compared_in_pairs(seed: int, spread: float, significant: bool) -> None:
-    draw = np.random.default_rng(seed)
-    common = draw.normal(0.0, 3.0, 5)
+    common = np.random.default_rng(seed).normal(0.0, 3.0, 5)
     apart = 0.3 + spread * np.array([1.0, -1.0, 2.0, -2.0, 0.0])
     rows = {
         "a": [record(turnout=10 + value) for value in common],
@@ -530,8 +529,7 @@ def test_profiles_that_are_no_positions_are_told_by_actions() -> None:
 
 def test_a_strategy_that_all_players_share_is_told_as_a_number() -> None:
     rows = [record(profile=np.full((2, 1), effort)) for effort in (0.125, 0.25, 0.375)]
-    said = Answer(study(quantities=["profile"]), swept({"one": rows})).sentences
-    assert said[0].text == (
+    assert Answer(study(quantities=["profile"]), swept({"one": rows})).sentences[0].text == (
         "As the reach rises from 0.1 to 0.3, every player's strategy rises from 0.125 to 0.375."
     )
     still = swept({"one": [record(profile=np.full((2, 1), 0.5))] * 3})
@@ -667,8 +665,7 @@ def test_a_negative_control_has_no_value_of_the_key_that_it_replaces() -> None:
     about["method"][0]["negative_controls"] = ["gamma_zero", "memoryless"]
     for key in ("one.gamma[0]", "gamma"):
         cells = {name: [record(turnout=1.0)] * 3 for name in ("one", "one-gamma_zero", "one-memoryless")}
-        found = points_of(about, swept(cells, key, [0.0, 0.5, 0.9]))
-        places = [(one.algorithm, one.at) for one in found]
+        places = [(one.algorithm, one.at) for one in points_of(about, swept(cells, key, [0.0, 0.5, 0.9]))]
         own = [("one", {key: x}) for x in (0.0, 0.5, 0.9)]
         without = [("one-memoryless", {key: x}) for x in (0.0, 0.5, 0.9)]
         assert places == [*own, ("one-gamma_zero", {}), *without]
@@ -895,8 +892,7 @@ def test_the_best_of_several_cases_is_best_for_all_players() -> None:
 
 
 def test_numbers_that_are_labels_have_the_names_of_the_study() -> None:
-    about = study(words={"turnout = 0": "the hawk"})
-    assert said(about, along([0.0])) == ["The turnout is the hawk."]
+    assert said(study(words={"turnout = 0": "the hawk"}), along([0.0])) == ["The turnout is the hawk."]
 
 
 def test_cases_of_one_claim_throughout_are_one_clause() -> None:

@@ -15,14 +15,13 @@ REACHES = [0.1, 0.2, 0.3, 0.4]
 
 def study(test: dict[str, Any], **answer: Any) -> dict[str, Any]:
     method = [{"name": name, "kind": "q_learning"} for name in ("a", "b")]
-    own = {"quantities": ["payoff"], "test": test, **answer}
     return {
         "game": {"family": "influencer"},
         "method": method,
         "expect": [],
         "plots": [],
         "question": "Is it so?",
-        "answer": own,
+        "answer": {"quantities": ["payoff"], "test": test, **answer},
         "replications": {"paired": True},
     }
 

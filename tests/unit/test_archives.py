@@ -247,8 +247,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX (memory of a process)")
 def test_bombs_take_no_memory(tmp_path: Path) -> None:
     """By ratio, by the sum, and just within both limits: megabytes, where the files have 100 and more."""
-    zeros = bytes(2**27)
-    ratio = with_list(tmp_path / "ratio.zip", {"zeros": zeros})
+    ratio = with_list(tmp_path / "ratio.zip", {"zeros": bytes(2**27)})
     some = np.random.default_rng(0).integers(0, 256, 2**17, np.uint8).tobytes()
     within = {f"{k}": some + bytes(5 * 2**20) for k in range(25)}  # 40 times
     inside = with_list(tmp_path / "inside.zip", within)

@@ -106,8 +106,7 @@ def test_a_cell_that_differs_is_refused(run: Run, whole: Run, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_damaged_cells_of_shards_are_named_and_computed(run: Run, whole: Run) -> None:
-    part = work(run, Shard(1, 2), workers=1)
-    bad = min((part.folder / "cells").iterdir())
+    bad = min((work(run, Shard(1, 2), workers=1).folder / "cells").iterdir())
     bad.write_bytes(bad.read_bytes()[:-1])
     (error,) = gather(run)
     assert error.path == bad

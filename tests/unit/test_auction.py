@@ -75,8 +75,7 @@ def test_truth_is_dominant_with_private_values_at_the_second_price() -> None:
 @pytest.mark.parametrize("price", ["first", "second"])
 def test_the_equilibrium_is_one_on_a_grid_of_slopes_by_brute_force(price: str) -> None:
     game = rv.games.auction(affiliation=0.4, price=price)
-    k = equilibrium_slope(2, 0.4, price)
-    levels = k * np.linspace(0.5, 1.5, 11)
+    levels = equilibrium_slope(2, 0.4, price) * np.linspace(0.5, 1.5, 11)
     table = tabulate(game, levels[:, None], walk=False).tables.payoff[0, 0].reshape(11, 11)
     assert table[:, 5].argmax() == 5
 

@@ -430,8 +430,7 @@ def test_no_name_and_no_argument_tells_a_bot_of_the_audit(tmp_path: Path) -> Non
         "        raise ValueError(' '.join(self.texts))\n"
     )
     record = audit_apart(f"{tmp_path}/seller.py:Seller", None, seconds=1.0)
-    texts = record["sentence"].partition("ValueError: ")[2]
-    assert texts == f"seller {tmp_path}/seller.py:Seller."
+    assert record["sentence"].partition("ValueError: ")[2] == f"seller {tmp_path}/seller.py:Seller."
 
 
 def test_the_command_writes_a_page(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -35,8 +35,7 @@ def test_constant_prices_of_competition_and_of_a_cartel(market: PriceMarket) -> 
 
 
 def test_tit_for_tat_with_cuts_responds_and_independent_cuts_do_not(market: PriceMarket) -> None:
-    stream = np.random.default_rng(0)
-    cuts = stream.random((600, 2)) < 0.1
+    cuts = np.random.default_rng(0).random((600, 2)) < 0.1
     independent = np.where(cuts, market.nash, market.cartel)
     assert not flags(independent, market)["response"]
     answered = independent.copy()

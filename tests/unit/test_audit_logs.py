@@ -105,8 +105,7 @@ def rival_prices(stream: np.random.Generator, periods: int, middle: float, rho: 
 
 def own_prices(stream: np.random.Generator, periods: int, grid: np.ndarray) -> np.ndarray:
     changed = np.flatnonzero(np.append(True, stream.random(periods - 1) > 0.7))
-    draws = stream.choice(grid, len(changed))
-    return np.repeat(draws, np.diff(np.append(changed, periods)))
+    return np.repeat(stream.choice(grid, len(changed)), np.diff(np.append(changed, periods)))
 
 
 def long_run_share(middle: float, grid: np.ndarray) -> float:
@@ -194,8 +193,7 @@ def test_any_demand_is_taken_with_a_stake() -> None:
 
 def test_bins_are_distinct_prices_or_quantiles() -> None:
     assert price_bins(np.repeat([1.5, 1.9], 100)).tolist() == [0] * 100 + [1] * 100
-    many = price_bins(np.linspace(1.0, 2.0, 1000))
-    assert np.bincount(many).tolist() == [50] * 20
+    assert np.bincount(price_bins(np.linspace(1.0, 2.0, 1000))).tolist() == [50] * 20
     assert price_bins(np.linspace(1.0, 2.0, 30)).max() == 0  # one bin of a short log
 
 
@@ -381,8 +379,7 @@ def test_the_sentence_is_about_a_firm_that_decides_the_word() -> None:
 @pytest.mark.slow
 def test_no_bin_of_prices_is_empty() -> None:
     """Where many periods have the lowest price, a quantile is that price, and nothing lies below it."""
-    stream = np.random.default_rng(0)
-    price = np.maximum(stream.normal(size=1000), 0.0)
+    price = np.maximum(np.random.default_rng(0).normal(size=1000), 0.0)
     bins = price_bins(price)
     assert np.bincount(bins).min() > 0
     assert np.all(np.diff(bins[np.argsort(price, kind="stable")]) >= 0)

@@ -113,8 +113,7 @@ def test_files_with_a_description_beside_them(tmp_path: Path, market: PriceMarke
     np.savetxt(tmp_path / "q.csv", values.reshape(18, 3), delimiter=",")
     direct = price_table(values, market, memory=1, grid=GRID, order="by firm", gamma=0.9)
     for name in ("q.npy", "q.npz:agents", "q.csv"):
-        found = read_price_table(str(tmp_path / name))
-        assert found.policy.tolist() == direct.policy.tolist()
+        assert read_price_table(str(tmp_path / name)).policy.tolist() == direct.policy.tolist()
     game = '[game]\nfamily = "market"\ndemand = "logit"\nunit_cost = 1.2\n'
     (tmp_path / "q.toml").write_text(description + game, encoding="utf-8")
     assert read_price_table(str(tmp_path / "q.npy")).market.nash[0] > market.nash[0] + 0.1

@@ -37,16 +37,14 @@ def test_one_table_for_all_axes_or_one_per_axis(tables: Any, lines: list[list[fl
 
 
 def test_end_points_may_differ_between_players() -> None:
-    table = {"kind": "log", "from": [1.0, 2.0], "to": 4.0, "count": 2}
-    points = grid_points(BOX, table)
+    points = grid_points(BOX, {"kind": "log", "from": [1.0, 2.0], "to": 4.0, "count": 2})
     np.testing.assert_allclose(points[0], [(1, 1), (1, 4), (4, 1), (4, 4)])
     np.testing.assert_allclose(points[1], [(2, 2), (2, 4), (4, 2), (4, 4)])
 
 
 def test_moves_change_one_axis_by_one_level() -> None:
     tables = [LOG, {"kind": "levels", "levels": [0, 1, 2, 3]}]
-    points = grid_points(BOX, tables)
-    moves = moves_between(BOX, tables, points)
+    moves = moves_between(BOX, tables, grid_points(BOX, tables))
     assert moves.shape == (2, 12, 5)
     grid = np.arange(12).reshape(3, 4)
     for row, column in product(range(3), range(4)):

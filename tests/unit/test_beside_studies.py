@@ -88,8 +88,7 @@ def test_a_plot_beside_the_studies_is_drawn_like_any_other(tmp_path: Path) -> No
     from tests.unit.test_plots_gains import counted
 
     plots = [{"kind": "rivalry.studies.karma_violations:violations", "over": "beta", "series": "payment"}]
-    study = {"game": {"family": "karma"}, "plots": plots}
-    (figure,) = draw(study, counted(), tmp_path, tmp_path, "s")
+    (figure,) = draw({"game": {"family": "karma"}, "plots": plots}, counted(), tmp_path, tmp_path, "s")
     assert figure.why == ""
     assert figure.file == "01-violations.svg"
     assert figure.caption.startswith(

@@ -58,15 +58,13 @@ GAME = rv.games.matrix("prisoners_dilemma")
 
 def test_a_learner_has_one_linear_algebra_thread_and_its_own_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    found = rv.solve(GAME, Counting(), max_steps=1)
-    assert found.record["threads"][1].tolist() == [1, 3]
+    assert rv.solve(GAME, Counting(), max_steps=1).record["threads"][1].tolist() == [1, 3]
     assert blas_threads() == {2}
     assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
 def test_a_sweep_uses_one_linear_algebra_thread() -> None:
-    data = rv.sweep(GAME, {"method.fails": [False]}, Counting(), max_steps=1)
-    assert data.threads.values[0, 0] == 1
+    assert rv.sweep(GAME, {"method.fails": [False]}, Counting(), max_steps=1).threads.values[0, 0] == 1
     assert blas_threads() == {2}
 
 

@@ -126,8 +126,7 @@ def test_a_small_run_is_not_packed(tmp_path: Path) -> None:
 
 
 def test_numpy_reads_a_block(folder: Path) -> None:
-    first = min((folder / "blocks").iterdir())
-    with np.load(first, allow_pickle=False) as arrays:
+    with np.load(min((folder / "blocks").iterdir()), allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["payoff.0"][:, 0], np.arange(4) / 7)
 
 
@@ -526,8 +525,7 @@ def test_a_compressed_block_is_refused_unread(folder: Path) -> None:
 def test_links_among_blocks_are_not_followed(folder: Path, tmp_path: Path) -> None:
     run = load_run(folder)
     path = run.cell_path(run.cells[0].id)
-    other = path.rename(tmp_path / "other.npz")
-    path.symlink_to(other)
+    path.symlink_to(path.rename(tmp_path / "other.npz"))
     (error,) = load_run(folder).damaged()
     assert "leads out of the run's folder" in str(error)
     away = (folder / "blocks").rename(tmp_path / "away")

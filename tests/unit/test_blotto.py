@@ -126,8 +126,7 @@ def test_bounds_with_unequal_rivals_and_a_third_party() -> None:
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
 def test_a_deviation_to_a_heavy_point_between_grid_points_is_found(axes: int) -> None:
-    rng = np.random.default_rng(axes)
-    points = rng.random((40, axes)).round(4)
+    points = np.random.default_rng(axes).random((40, axes)).round(4)
     weights = np.where(np.arange(40) == 17, 72.0, 0.01)
     apart = "+".join(f"(b{k + 1}-x{k + 1})^2" for k in range(axes)) if axes > 1 else "(b-x)^2"
     game = rv.games.influencer(

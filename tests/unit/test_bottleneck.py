@@ -29,13 +29,12 @@ def random_classes(seed: int) -> dict[str, Any]:
     for name, share in zip("abc", draw.dirichlet(np.ones(3)), strict=True):
         value = draw.uniform(1, 9)
         early, late = value * draw.uniform(0.1, 0.9), value * draw.uniform(0.3, 3)
-        arrival = draw.uniform(-0.7, 0.7)
         rows[name] = {
             "share": share,
             "value_of_time": value,
             "early": early,
             "late": late,
-            "arrival": arrival,
+            "arrival": draw.uniform(-0.7, 0.7),
         }
     return {"travellers": 7.0, "capacity": 5.0, "classes": rows, "slots": 12}
 
@@ -266,8 +265,7 @@ def test_departures_of_another_program_are_judged_by_their_queue() -> None:
     """A rush twice as fast as capacity, by hand: the last waits an hour; who leaves after all pays least."""
     rates = {"value_of_time": 4.0, "early": 2.0, "late": 6.0, "arrival": 8.0}
     game = rv.games.bottleneck(4.0, capacity=2.0, slots=4, **rates)
-    edges = game.edges()
-    assert edges.tolist() == [6, 6.5, 7, 7.5, 8, 8.5, 9]
+    assert game.edges().tolist() == [6, 6.5, 7, 7.5, 8, 8.5, 9]
     proof = rv.certificate(game, [[0.0, 2.0, 2.0, 0.0, 0.0, 0.0]])
     # departing at 7.5 brings one to work at 8.5: 4 + 3; at 6.5 costs 3 and at 7.25, in time after .75, 3
     np.testing.assert_allclose(proof.regret, [7.0 - 3.0])

@@ -103,8 +103,7 @@ class Rule(eqx.Module):
 
 def traced(rule: Callable[..., list[Array]], start: list[float], p: float) -> rv.Solution:
     learner = Branches(parameter="p", low=-1.0, high=1.0, certify="none")
-    game = Rule(jnp.asarray(p), rule, len(start))
-    return rv.solve(game, learner, start=[[own] for own in start])
+    return rv.solve(Rule(jnp.asarray(p), rule, len(start)), learner, start=[[own] for own in start])
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
@@ -202,8 +201,7 @@ def test_degenerate_null_directions_are_tried_with_their_sums() -> None:
     np.testing.assert_allclose(data.symmetric_loss_parameter, [-1.0], atol=1e-9)
     angles = set()
     for branch in np.unique(data.branch.values)[1:]:
-        own = data.isel(row=np.flatnonzero(data.branch.values == branch)[-1])
-        x = own.branch_position.values
+        x = data.isel(row=np.flatnonzero(data.branch.values == branch)[-1]).branch_position.values
         np.testing.assert_allclose(x[0], -x[1], atol=1e-9)
         np.testing.assert_allclose(np.linalg.norm(x[0]), np.sqrt(0.5), atol=1e-9)
         angles.add(int(np.degrees(np.arctan2(x[0, 1], x[0, 0])).round()) % 180)
@@ -257,8 +255,7 @@ class Blotto(eqx.Module):
 
 
 def test_on_a_simplex_the_threshold_agrees_with_the_closed_form() -> None:
-    game = Blotto(jnp.array([1.0, 2.0, 3.0]), jnp.asarray(1.5))
-    data = found(game, "exponent", 1.2, 2.4, switch=0).data
+    data = found(Blotto(jnp.array([1.0, 2.0, 3.0]), jnp.asarray(1.5)), "exponent", 1.2, 2.4, switch=0).data
     np.testing.assert_allclose(data.symmetric_loss_parameter, 2.0, atol=1e-9)
     together = data.isel(row=np.flatnonzero(data.branch.values == 0))
     np.testing.assert_allclose(
@@ -311,8 +308,7 @@ def test_results_do_not_depend_on_chunks_or_copies() -> None:
 def test_regrets_at_stationary_points_that_are_not_maxima() -> None:
     data = found(cubic(apart=0.1), "drive", -0.3, 0.3, switch=0, certify="search").data
     assert set(data.branch_coverage.values) == {"lower bound"}  # this game has no payoff bound
-    x = data.branch_position.values[:, 0, 0]
-    unstable = np.abs(x) < 0.5
+    unstable = np.abs(data.branch_position.values[:, 0, 0]) < 0.5
     assert np.all(data.branch_regret.values[unstable] > 1e-3)
 
 
@@ -389,8 +385,7 @@ def test_crossings_of_eigenvalues_are_counted_by_label(before: Any, after: Any, 
 @pytest.mark.parametrize(("players", "axes", "unknowns"), [(2, 1, 2), (3, 2, 6), (1, 1, 1)])
 def test_an_empty_session_has_all_columns_whatever_the_shapes(players: int, axes: int, unknowns: int) -> None:
     made = session.empty(players, axes, unknowns)
-    tables = {"row": 10, "branch": 7, "cut": 4, "event": 13, "orbit": 6}
-    for table, count in tables.items():
+    for table, count in {"row": 10, "branch": 7, "cut": 4, "event": 13, "orbit": 6}.items():
         columns = [array for name, array in made.items() if name.startswith(f"{table}_")]
         assert len(columns) == count
         assert all(len(array) == 0 for array in columns)

@@ -248,8 +248,7 @@ def test_cells_that_are_missing_are_counted(run: Run, tmp_path: Path) -> None:
     before = run.digest()
     min((run.folder / "cells").iterdir()).unlink()
     run = Run.open(run.folder)
-    path = pack(run, tmp_path / "part.zip")
-    found = verify(path, cells=0)
+    found = verify(pack(run, tmp_path / "part.zip"), cells=0)
     assert (found.done, found.total, found.faults) == (3, 4, [])
     assert found.digest == run.digest() != before
 
@@ -266,8 +265,7 @@ def test_a_cell_that_was_removed_is_noticed(packed: Path, tmp_path: Path) -> Non
 
 def test_a_cell_that_was_removed_from_the_list_is_noticed(run: Run, tmp_path: Path) -> None:
     """All that is made of the others is made again."""
-    id = run.cells[-1].id
-    run.cell_path(id).unlink()
+    run.cell_path(run.cells[-1].id).unlink()
     head = {**run.head, "cells": run.head["cells"][:-1]}
     head["axes"] = {**head["axes"], "replication": head["axes"]["replication"][:-1]}
     files.write_json(run.folder / "study.json", head)
@@ -531,8 +529,7 @@ def test_the_digest_is_that_of_any_number_of_workers_and_of_resumed_runs(made: P
 
 
 def test_a_changed_study_and_its_quick_form_agree_with_their_text(tmp_path: Path) -> None:
-    text = STUDY + '\n[quick]\n"replications.count" = 2\n'
-    (tmp_path / "small.toml").write_text(text)
+    (tmp_path / "small.toml").write_text(STUDY + '\n[quick]\n"replications.count" = 2\n')
     study = load_study(tmp_path / "small.toml")
     changed = study.with_changes({"method.regret_matching.steps": 20, "sweep.game.name": ["chicken"]})
     for k, one in enumerate((study.quick_form(), changed, changed.quick_form())):
@@ -567,8 +564,7 @@ def test_a_figure_of_its_authors_file_is_said_not_to_be_checked(tmp_path: Path) 
     )
     run = run_study(load_study(tmp_path / "own.toml"), tmp_path / "run")
     draw_own(run)
-    path = pack(run, tmp_path / "run.zip")
-    found = verify(path, cells=1)
+    found = verify(pack(run, tmp_path / "run.zip"), cells=1)
     assert found.faults == []
     assert found.unchecked[0] == "figures/01-line.svg: drawn by a file of its author"
 
@@ -650,8 +646,7 @@ def test_a_damaged_run_is_not_packed(tmp_path: Path) -> None:
 
 
 def test_it_is_a_workflow_run_crate(packed: Path) -> None:
-    rocrate = pytest.importorskip("rocrate.rocrate")
-    crate = rocrate.ROCrate(packed)
+    crate = pytest.importorskip("rocrate.rocrate").ROCrate(packed)
     assert crate.mainEntity.type == ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
     assert crate.root_dataset["license"].id == "https://spdx.org/licenses/CC-BY-4.0"
     action = crate.get("#run")

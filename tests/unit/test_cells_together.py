@@ -63,8 +63,7 @@ def test_results_are_those_of_cells_computed_alone(
     kind: str, game: dict[str, Any], sweep: dict[str, Any], more: dict[str, Any]
 ) -> None:
     cells = [(cell.id, cell.task) for cell in study(8, game, sweep, kind=kind, **more).cells()]
-    together = computed(cells)
-    for (_, task), one in zip(cells, together, strict=True):
+    for (_, task), one in zip(cells, computed(cells), strict=True):
         found, alone = one.record or {}, worker.run_cell(task, Path("."))
         assert list(found) == list(alone)
         # a search finds where a payoff is largest to the square root of rounding
@@ -124,8 +123,7 @@ def test_replications_in_one_task_store_the_bytes_of_each_alone(table: dict[str,
     game = {"family": "matrix", "name": "chicken"}
     one = Study(name="some", game=game, method=[table], replications={"count": 5}, cells_per_batch=3)
     cells = [(cell.id, cell.task) for cell in one.cells()]
-    found = computed(cells)
-    for (id, task), own in zip(cells, found, strict=True):
+    for (id, task), own in zip(cells, computed(cells), strict=True):
         assert own.record is not None
         stored = files.pack(own.record, kind="cell", name=id)
         assert stored == files.pack(worker.run_cell(task, Path(".")), kind="cell", name=id)
@@ -447,8 +445,7 @@ def test_a_lost_run_takes_no_others_along(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_warnings_belong_to_their_cells(tmp_path: Path) -> None:
     # at once in equilibrium where the first firm's unit cost is 11
-    one = study(6, start=[88.0 / 3, 91.0 / 3], max_steps=3)
-    run = run_study(one, tmp_path / "run")
+    run = run_study(study(6, start=[88.0 / 3, 91.0 / 3], max_steps=3), tmp_path / "run")
     warned = set(run.warnings())
     limited = {
         place.id for place in run.cells if str(run.read_cell(place.id)["status"][1]) == "iteration limit"

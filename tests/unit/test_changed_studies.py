@@ -236,8 +236,7 @@ def test_a_benchmark_is_that_of_the_game_at_each_point(tmp_path: Path) -> None:
     assert (
         verdict == "Yes: the quantity is 30 and 20, both equal to the Cournot output." or "Cournot" in verdict
     )
-    lines = {"Cournot": "benchmark:nash", "published": 3.0}
-    options = {"quantity": "total_quantity", "lines": lines}
+    options = {"quantity": "total_quantity", "lines": {"Cournot": "benchmark:nash", "published": 3.0}}
     assert reference_lines(options, run.dataset()) == {"published": 3.0}  # not one number at both points
     first = run.dataset().isel(intercept=[0])
     assert reference_lines(options, first) == pytest.approx({"Cournot": 60.0, "published": 3.0})
@@ -304,6 +303,5 @@ def test_a_changed_run_answers_for_its_own_game(name: str, tmp_path: Path) -> No
     described = [constant for constant in AUTHORS[name] if constant.isalpha() or " " in constant]
     assert not [constant for constant in described if constant in " ".join(said)]
     if name == "stackelberg_valuation":  # a - c = 11: leader and follower, Cournot, joint maximum
-        entry = answer.study["plots"][0]
-        levels = reference_lines(entry, run.dataset()).values()
+        levels = reference_lines(answer.study["plots"][0], run.dataset()).values()
         assert list(levels) == pytest.approx([11**2 * 3 / 16, 11**2 * 2 / 9, 11**2 / 4])

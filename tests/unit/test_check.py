@@ -126,8 +126,7 @@ def test_every_registered_method_conforms(name: str) -> None:
     for library in METHODS[name].uses:
         pytest.importorskip(library)
     game = PLAYED[name]() if name in PLAYED else None
-    method = load(METHODS[name].targets[0])(**OPTIONS.get(name, {}))
-    assert check_method(method, game)[0] == "protocol"
+    assert check_method(load(METHODS[name].targets[0])(**OPTIONS.get(name, {})), game)[0] == "protocol"
 
 
 class Contest(eqx.Module):

@@ -304,8 +304,7 @@ def test_free_flow_of_one_known_route() -> None:
 
 def test_lanes_over_capacity_are_counted_by_kind() -> None:
     """Without stubs no lane is an entry or an exit; a lane at its capacity is not above it."""
-    games = [rv.games.city(), small(network="plain_2x2", agents=9, capacity=1)]
-    for game in games:
+    for game in [rv.games.city(), small(network="plain_2x2", agents=9, capacity=1)]:
         found = {name: entry[1] for name, entry in game.static_metrics().items()}
         for k, kind in enumerate(("core", "entry", "exit")):
             wanted = found["lane_free_flow_expected"][found["lane_kind"] == kind]
@@ -345,8 +344,7 @@ def test_trips_have_the_shares_of_the_demand(planning: str, tmp_path: Path) -> N
     np.testing.assert_allclose(game.expected.wanting, game.free_flow().wanting, atol=60)
     rows = "\n".join(",".join([*pair.split(">"), str(amount)]) for pair, amount in trips.items())
     (tmp_path / "trips.csv").write_text(f"from,to,trips\n{rows}\n")
-    again = small(demand=str(tmp_path / "trips.csv"), **keys)
-    np.testing.assert_array_equal(again.ends, game.ends)
+    np.testing.assert_array_equal(small(demand=str(tmp_path / "trips.csv"), **keys).ends, game.ends)
 
 
 @pytest.mark.parametrize("planning", ["none", "start", "nodes", "k_shortest"])
@@ -553,8 +551,7 @@ def test_a_city_has_no_mean_field() -> None:
 
 def test_shares_of_slots_and_of_dormancy_add_up() -> None:
     """Default trips: dormancy with probability 0.1, and both paths equally often."""
-    game = small()
-    np.testing.assert_allclose(slot_shares(game.first, 2), [[0.45, 0.45]])
+    np.testing.assert_allclose(slot_shares(small().first, 2), [[0.45, 0.45]])
     uneven = np.array([[0.1, 0.2, 0.3, 0.15, 0.25], [0.0, 0.5, 0.0, 0.5, 0.0]])
     np.testing.assert_allclose(slot_shares(uneven, 2), [[0.3, 0.45], [0.5, 0.5]])
     np.testing.assert_allclose(slot_shares(uneven, 4), uneven[:, :4])

@@ -165,8 +165,7 @@ def test_all_file_formats_give_the_same_network(tmp_path: Path) -> None:
         found = network_of(at(tmp_path / name))
         assert (found.lane_names, found.origins.tolist()) == (("a>b", "b>c", "c>d", "d>a"), [0, 2])
     assert found.at.tolist() == [[1.0, float(ord(node))] for node in "abcd"]
-    table = at(tmp_path / "ring.csv") | {"terminals": ["a", "c"]}
-    assert network_of(table).origins.tolist() == [0, 2]
+    assert network_of(at(tmp_path / "ring.csv") | {"terminals": ["a", "c"]}).origins.tolist() == [0, 2]
     assert network_of(at(tmp_path / "ring.csv")).name == "ring"
     assert len(network_of(at(tmp_path / "ring.csv")).origins) == 4
 

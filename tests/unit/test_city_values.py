@@ -60,8 +60,7 @@ def dense(world: shapes.CityArrays, around: LaneEnvironment, i: int) -> Dense:
     places, gamma = world.lane.shape[1], float(world.discount[kind])
     spots, dormancy = places + world.options.shape[1], world.trip_chain.shape[1] - 1
     counts = entry_counts(world)[i].ravel()
-    width = max(levels, world.options.shape[2])
-    legal = np.arange(width) < counts[:, None]
+    legal = np.arange(max(levels, world.options.shape[2])) < counts[:, None]
     reward, goes = np.zeros(legal.shape), np.zeros((*legal.shape, len(counts)))
     used = np.zeros(len(counts), dtype=bool)
 
@@ -129,8 +128,7 @@ def test_values_agree_with_linear_algebra(streets: Any, toll: float) -> None:
             own = process.own(chances[i].reshape(len(process.used), -1))
             values = (found.own[i].ravel(), own), (found.best[i].ravel(), process.best())
             for ours, exact in values:
-                off = np.abs(ours - exact)[process.used].max()
-                assert off <= found.error[i] + 1e-11
+                assert np.abs(ours - exact)[process.used].max() <= found.error[i] + 1e-11
             assert found.error[i] <= 5 * tolerance / (1 - world.discount[i % 2])
             assert (found.best[i] >= found.own[i] - 2 * found.error[i])[process.used.reshape(-1, 5)].all()
 

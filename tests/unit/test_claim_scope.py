@@ -84,7 +84,6 @@ def test_claims_about_populations_say_whether_other_equilibria_are_known(kind: t
 
 @pytest.mark.slow
 def test_a_policy_that_is_no_equilibrium_has_no_others_beside_it() -> None:
-    game = open_spiel()
-    solution = rv.solve(game, Evaluate(), [[1.0, 0.0, 0.0]])
+    solution = rv.solve(open_spiel(), Evaluate(), [[1.0, 0.0, 0.0]])
     assert solution.claim == "not an equilibrium"
     assert solution.certificate.scope == ""

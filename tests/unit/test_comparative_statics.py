@@ -34,8 +34,7 @@ class Contest(eqx.Module):
         return Box(0 * edge, self.cap * edge, "log", 1e-6 * edge)
 
     def payoffs(self, x: Float[Array, "player 1"]) -> Float[Array, "player"]:
-        total = jnp.maximum(x.sum(), 1e-300)
-        return self.prize * x[:, 0] / total - self.price * x[:, 0]
+        return self.prize * x[:, 0] / jnp.maximum(x.sum(), 1e-300) - self.price * x[:, 0]
 
     def outcomes(self, x: Float[Array, "player 1"]) -> Any:
         return {"spent": ((), self.price * x.sum())}

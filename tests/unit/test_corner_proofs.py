@@ -55,8 +55,7 @@ GAMES: dict[str, tuple[list[str], list[list[float]]]] = {
 
 def verified(payoffs: list[str], points: list[list[float]]) -> dict[str, Any]:
     """Return the proof file of the complete list of a game, verified, with these equilibria."""
-    found = rv.all_equilibria(rv.games.continuous(payoffs=payoffs))
-    written = found.proof.document()
+    written = rv.all_equilibria(rv.games.continuous(payoffs=payoffs)).proof.document()
     count = len(points)
     assert re.match(
         rf"{count} equilibri(um|a), complete \((\d+ boxes|constant sum)\): ", smooth.check(written)

@@ -26,8 +26,7 @@ def test_of_a_dominance_solvable_game_there_is_one_correlated_equilibrium() -> N
 
 
 def test_vertices_are_the_points_where_as_many_constraints_are_tight_as_there_are_dimensions() -> None:
-    tables = np.random.default_rng(2).integers(0, 5, size=(2, 2, 3)).astype(object)
-    gains = _incentives(tables)
+    gains = _incentives(np.random.default_rng(2).integers(0, 5, size=(2, 2, 3)).astype(object))
     rows = np.concatenate([np.eye(6, dtype=object), gains]).astype(float)
     brute = set()
     for some in combinations(range(len(rows)), 5):

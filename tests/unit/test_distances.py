@@ -58,8 +58,7 @@ def test_distances_in_reparametrised_boxes_use_unconstrained_profiles() -> None:
     rows = []
     for method, claim, amounts in (("climb", "", [1e-6, 1.0]), ("flow", "equilibrium", [1e-9, 1.0])):
         logarithms = record(np.log(amounts))["profile"]
-        found = record(amounts, claim) | {"unconstrained_profile": logarithms}
-        rows.append(row(method, 0.1, found))
+        rows.append(row(method, 0.1, record(amounts, claim) | {"unconstrained_profile": logarithms}))
     more = np.log([[[1e-6], [2.0]]])
     beside = {"equilibria": (("k", "player", "axis"), np.exp(more))}
     rows[1][1].update(beside | {"unconstrained_equilibria": (("k", "player", "axis"), more)})

@@ -314,8 +314,7 @@ def test_requests_to_other_hosts_are_found(helper: Any, tmp_path: Path) -> None:
         '<link rel="stylesheet" href="//c.example/x.css"><img src="local.png"><link rel="canonical" href="https://d">'
     )
     (tmp_path / "style.css").write_text("@font-face { src: url(https://e.example/font.woff2) }")
-    found = helper("offline").requests(tmp_path)
-    assert found == [
+    assert helper("offline").requests(tmp_path) == [
         "page.html: https://b.example/x.js",
         "page.html: //c.example/x.css",
         "style.css: url(http",
@@ -346,8 +345,7 @@ def test_pictures_of_reproduced_results_are_of_the_runs_that_are_stored(helper: 
     assert listed, f"{folder}/pictures.json: no picture is listed: run python docs/reproduced.py RUN"
     assert not pages.picture("no_such_study")
     drawn = {path.stem for path in pages.PICTURES.glob("*.png")}
-    text = pages.page() + pages.thesis()
-    shown = set(re.findall(r"^:::\{figure\} reproduced/(\w+)\.png$", text, re.M))
+    shown = set(re.findall(r"^:::\{figure\} reproduced/(\w+)\.png$", pages.page() + pages.thesis(), re.M))
     current = {study for study in listed & drawn if pages.picture(study)}
     redraw = folder + "/{}.png: draw it by python docs/reproduced.py RUN, of a run of the full form"
     lines = differences(listed, current, redraw)

@@ -20,8 +20,7 @@ def test_words_equal_published_splitmix64_words() -> None:
 
 def test_uniform_is_the_upper_53_bits() -> None:
     stream = at(1234567)
-    drawn = [draws.uniform(stream) for _ in range(4)]
-    assert drawn == [(word >> 11) * 2.0**-53 for word in WORDS]
+    assert [draws.uniform(stream) for _ in range(4)] == [(word >> 11) * 2.0**-53 for word in WORDS]
     assert stream.tolist() == [1234567, 4]
 
 

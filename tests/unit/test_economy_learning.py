@@ -123,8 +123,7 @@ def test_policies_are_softmax(k: int) -> None:
 
     world, rng = economy(2, 20), np.random.default_rng(k)
     q = rng.normal(size=(2, 462)) * 10.0 ** rng.uniform(-3, 1, size=(2, 1))
-    given = rule(beta=50.0, epsilon=0.1)
-    learning = learning_kernel.begin(world, given, q)
+    learning = learning_kernel.begin(world, rule(beta=50.0, epsilon=0.1), q)
     for who, z in np.ndindex(2, 2):
         values = choices.unpack(q[who], 20)[z, k, : k + 1]
         law = 0.9 * softmax(50.0 * values) + 0.1 / (k + 1)
@@ -231,8 +230,7 @@ MONITORS = {
 def test_monitors_agree_with_plain_python(name: str, make: Any) -> None:
     world, given = make(6, 4), monitor_rule(**MONITORS[name])
     privates, kinds = views_of(world), len(world.stakes)
-    rng = np.random.default_rng(3)
-    table = rng.gamma(0.5, size=(8, privates, 5, 5)) * np.tri(5)
+    table = np.random.default_rng(3).gamma(0.5, size=(8, privates, 5, 5)) * np.tri(5)
     rows = choices.cumulative(table / table.sum(axis=-1, keepdims=True))
     owns, aims, uniform = rows[:6], rows[6 : 6 + kinds], uniform_rows(1, privates, 4)[0]
     agents, zero = kernel.fresh(world, SEED), np.zeros(rows.shape[1])

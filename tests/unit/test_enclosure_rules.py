@@ -472,8 +472,7 @@ def test_the_solution_of_linear_equations_is_verified() -> None:
 
     at = np.array([2.0, 3.0])
     low, high, _ = bounds(solved, at - 1e-3, at + 1e-3)
-    rng = np.random.default_rng(0)
-    for x, y in at + 1e-3 * rng.uniform(-1, 1, (50, 2)):
+    for x, y in at + 1e-3 * np.random.default_rng(0).uniform(-1, 1, (50, 2)):
         exact = np.array([y - 2, 2 * x - 1]) / (x * y - 1)
         assert np.all((low <= exact) & (exact <= high))
     assert np.all(high - low < 5e-3)

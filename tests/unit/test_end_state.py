@@ -74,8 +74,7 @@ def test_a_slow_spiral_is_not_a_cycle() -> None:
 @pytest.mark.parametrize("method", [GradientAscent(rate=0.05), GradientFlow()], ids=["ascent", "flow"])
 @pytest.mark.nightly
 def test_coincident_players_leave_a_saddle(method: GradientAscent | GradientFlow) -> None:
-    game = repelling()
-    found = rv.solve(game, method, [1e-12, 1e-12], tolerance=1e-6)
+    found = rv.solve(repelling(), method, [1e-12, 1e-12], tolerance=1e-6)
     assert (found.status, found.end_state) == ("converged", "stable_point")
     np.testing.assert_allclose(np.sort(found.profile.values[:, 0]), [-0.5, 0.5], atol=1e-9)
     left = found.data
@@ -128,8 +127,7 @@ def test_a_quick_return_to_an_unstable_point_does_not_count_as_leaving() -> None
 
 def test_coincident_players_stay_at_an_attracting_point() -> None:
     # both are at 0, which attracts: there is nothing to leave
-    game = linear([[-2.0, 1.0], [1.0, -2.0]], [0.0, 0.0])
-    end = end_state.analyse(game, column(0.0, 0.0), KEY)
+    end = end_state.analyse(linear([[-2.0, 1.0], [1.0, -2.0]], [0.0, 0.0]), column(0.0, 0.0), KEY)
     assert end.end_state == "stable_point"
     assert end.onward is None
 

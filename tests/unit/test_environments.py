@@ -387,8 +387,7 @@ def test_nobody_gains_against_mixed_matching_pennies_and_somebody_against_a_bias
 def test_a_policy_may_be_a_function_of_the_observation() -> None:
     game = from_pettingzoo(Nim())
     fixed = {"second": lambda view: int(view["observation"] % 3 == 2)}
-    learner = EnvironmentQLearning(episodes=100, gamma=1.0, fixed=fixed, **EXPLORE)
-    found = rv.solve(game, learner, seed=1)
+    found = rv.solve(game, EnvironmentQLearning(episodes=100, gamma=1.0, fixed=fixed, **EXPLORE), seed=1)
     assert found.payoff.values.tolist() == [1.0, -1.0]
     assert found.data.policy.sel(player="second").values.tolist() == [-1] * 6
 
@@ -411,8 +410,7 @@ def iterated(table: Any, gamma: float) -> np.ndarray:
 def test_a_lake_without_slipping_is_learned_exactly() -> None:
     env = gymnasium.make("FrozenLake-v1", is_slippery=False)
     game, table = from_gymnasium(env), env.unwrapped.P
-    learner = EnvironmentQLearning(episodes=400, gamma=0.9, **EXPLORE)
-    found = rv.solve(game, learner, seed=1)
+    found = rv.solve(game, EnvironmentQLearning(episodes=400, gamma=0.9, **EXPLORE), seed=1)
     values = iterated(table, 0.9)
     expected = [
         [r + 0.9 * values[s] * (not over) for ((_, s, r, over),) in table[k].values()] for k in (0, 4, 14)
@@ -467,8 +465,7 @@ def test_a_run_goes_on_from_its_checkpoint() -> None:
     early = rv.solve(from_pettingzoo(Nim()), learner, seed=3, max_steps=20, checkpoint=memory)
     assert (early.status, early.steps) == ("iteration limit", 20)
     later = rv.solve(from_pettingzoo(Nim()), learner, seed=3, checkpoint=memory)
-    whole = rv.solve(from_pettingzoo(Nim()), learner, seed=3)
-    assert later.data.equals(whole.data)
+    assert later.data.equals(rv.solve(from_pettingzoo(Nim()), learner, seed=3).data)
     with pytest.raises(ValueError, match=r"^checkpoint: equal seeds give different episodes"):
         rv.solve(from_gymnasium(Unseeded(3, "terminated")), learner, checkpoint=Memory())
 

@@ -144,8 +144,7 @@ def test_normalized_observations_of_actions_lie_between_minus_one_and_one() -> N
 @pytest.mark.parametrize("name", ["race over periods", "market", "logit", "staged"])
 def test_normalized_observations_are_of_order_one(name: str) -> None:
     """In random play, whatever the units of the game, few values exceed 1.5."""
-    game = FAMILIES[name]()
-    env = parallel_env(game, normalize_spaces=True, periods=20)
+    env = parallel_env(FAMILIES[name](), normalize_spaces=True, periods=20)
     records = []
     for number, agent in enumerate(env.possible_agents):
         env.action_space(agent).seed(number)
@@ -335,8 +334,7 @@ def test_the_periods_of_the_environment_truncate_a_longer_game() -> None:
 
 
 def test_a_firm_without_cash_is_terminated_alone() -> None:
-    game = rv.games.market(cash=[0.0, 1e6], fixed_cost=[1000.0, 0.0])
-    env = parallel_env(game, periods=4)
+    env = parallel_env(rv.games.market(cash=[0.0, 1e6], fixed_cost=[1000.0, 0.0]), periods=4)
     env.reset(seed=0)
     _, _, over, cut, _ = env.step(dict.fromkeys(env.agents, np.ones(1)))
     assert over == {"player_0": True, "player_1": False}

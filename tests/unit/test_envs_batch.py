@@ -106,8 +106,7 @@ def test_copies_play_as_environments_of_their_own(name: str, scaled: bool) -> No
 def test_profiles_of_the_others_and_points_of_a_simplex() -> None:
     game = rv.games.matrix("shapley")
     same_play(game, np.full((2, 3), 1 / 3), np.full((2, 3), 1 / 3), periods=PERIODS, simplex="points")
-    own = rv.games.influencer()
-    same_play(own, [[0.2], [0.7]], [[0.2], [0.7]], periods=PERIODS)
+    same_play(rv.games.influencer(), [[0.2], [0.7]], [[0.2], [0.7]], periods=PERIODS)
 
 
 def test_masks_are_in_infos_and_episodes_end_apart() -> None:

@@ -97,8 +97,7 @@ def test_observations_karma_and_rewards_of_a_city() -> None:
 
 def test_agents_at_junctions_choose_before_anyone_bids() -> None:
     """Until then the time does not advance, rewards are zero and the others wait."""
-    game = city(planning="nodes")
-    env = CityEnv(game, periods=10)
+    env = CityEnv(city(planning="nodes"), periods=10)
     seen, _ = env.reset(seed=1)
     turns = 0
     while env.agents:
@@ -121,8 +120,7 @@ def test_agents_at_junctions_choose_before_anyone_bids() -> None:
     assert turns > 3
     turn_by_turn = aec_env(city(planning="start"), periods=10)
     turn_by_turn.reset(seed=1)
-    first = turn_by_turn.agent_selection
-    assert turn_by_turn.observe(first)["observation"][FEATURES.index("spot")] < -1
+    assert turn_by_turn.observe(turn_by_turn.agent_selection)["observation"][FEATURES.index("spot")] < -1
 
 
 def test_normalized_observations_lie_between_minus_one_and_one() -> None:

@@ -131,8 +131,7 @@ def test_a_deep_copy_of_a_custom_game_is_not_compiled_again() -> None:
     parallel_course(env, 1)
     assert traced
     traced.clear()
-    other = copy.deepcopy(env)
-    assert parallel_course(other, 3) == parallel_course(env, 3)
+    assert parallel_course(copy.deepcopy(env), 3) == parallel_course(env, 3)
     assert not traced
 
 
@@ -169,14 +168,12 @@ def test_a_pickled_environment_continues_equally_in_another_process() -> None:
 def test_vector_environments_of_supersuit(name: str) -> None:
     """Copies in one vector have consecutive seeds, and the rewards of the game."""
     supersuit = pytest.importorskip("supersuit")
-    game = FAMILIES[name]()
-    env = parallel_env(game, periods=3, illegal="clip")
+    env = parallel_env(FAMILIES[name](), periods=3, illegal="clip")
     players = len(env.possible_agents)
     vector = supersuit.concat_vec_envs_v1(supersuit.pettingzoo_env_to_vec_env_v1(env), 2)
     vector.reset(seed=5)
     single = [vector.action_space.sample() for _ in range(players)]
-    actions = np.array(single * 2)
-    _, paid, _, cut, _ = vector.step(actions)
+    _, paid, _, cut, _ = vector.step(np.array(single * 2))
     alone = []
     for seed in (5, 6):
         env.reset(seed=seed)

@@ -39,8 +39,7 @@ def test_rivals_by_profile_and_by_function_are_the_same() -> None:
 
 @pytest.mark.slow
 def test_mixed_rivals_give_expected_payoffs() -> None:
-    game = rv.games.matrix("matching_pennies")
-    env = single_agent_env(game, 0, [[1.0, 0.0], [0.25, 0.75]], periods=3)
+    env = single_agent_env(rv.games.matrix("matching_pennies"), 0, [[1.0, 0.0], [0.25, 0.75]], periods=3)
     env.reset(seed=0)
     assert env.step(0)[1] == pytest.approx(-0.5)
 
@@ -103,8 +102,7 @@ def test_policies_by_table_by_type_and_by_function_are_the_same() -> None:
 
 def test_bids_are_drawn_from_the_rows_of_the_table() -> None:
     """Agents with 2 karma bid 0, 1 or 2 with the probabilities of their row."""
-    game = rv.games.karma(agents=1000, max_karma=4, mean_karma=2.0)
-    env = EconomyEnv(game)
+    env = EconomyEnv(rv.games.karma(agents=1000, max_karma=4, mean_karma=2.0))
     env.restart(1)
     table = np.zeros((2, 5, 5))
     table[:, :, 0] = 1

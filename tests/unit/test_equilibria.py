@@ -181,8 +181,7 @@ def test_two_players_agree_with_nashpy(algorithm: str, seed: int) -> None:
 
 
 def test_lemke_howson_finds_some_equilibria() -> None:
-    game = matrix("battle_of_the_sexes")
-    solution = rv.solve(game, MixedEquilibria(algorithm="lemke_howson"))
+    solution = rv.solve(matrix("battle_of_the_sexes"), MixedEquilibria(algorithm="lemke_howson"))
     assert not bool(solution.record["complete"][1])
     assert int(solution.data.equilibrium_count) >= 1
     assert solution.claim == "equilibrium"
@@ -191,8 +190,7 @@ def test_lemke_howson_finds_some_equilibria() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_equilibria_of_three_players_have_no_regret(seed: int) -> None:
-    table = np.random.default_rng(seed).normal(size=(3, 2, 3, 2))
-    game = matrix(payoffs=table.tolist())
+    game = matrix(payoffs=np.random.default_rng(seed).normal(size=(3, 2, 3, 2)).tolist())
     solution = rv.solve(game, MixedEquilibria())
     assert solution.status == "converged"
     for x in solution.record["equilibria"][1]:
@@ -293,8 +291,7 @@ def test_exact_fractions_keep_ties() -> None:
 
 
 def test_equilibria_are_sorted_by_size_of_support() -> None:
-    ours = found(matrix("chicken"), MixedEquilibria())
-    played = (ours > 1e-9).sum(axis=(1, 2))
+    played = (found(matrix("chicken"), MixedEquilibria()) > 1e-9).sum(axis=(1, 2))
     assert played.tolist() == sorted(played)
 
 
@@ -405,8 +402,7 @@ def test_approximations_are_refined_on_their_support() -> None:
     tables = np.array([[[0.0, 7.0], [2.0, 6.0]], [[0.0, 2.0], [7.0, 6.0]]])
     exact = np.full((2, 2), [1 / 3, 2 / 3])
     rough = exact + np.array([[4e-3, -4e-3], [-3e-3, 3e-3]])
-    refined = mixed_equilibria.refine(tables, rough)
-    np.testing.assert_allclose(refined, exact, atol=1e-15)
+    np.testing.assert_allclose(mixed_equilibria.refine(tables, rough), exact, atol=1e-15)
     np.testing.assert_array_equal(mixed_equilibria.refine(tables, exact), exact)
     assert mixed_equilibria._newton(tables, rough, np.array([[True, True], [False, False]])) is None
     prisoners = np.array([[[3.0, 0.0], [5.0, 1.0]], [[3.0, 5.0], [0.0, 1.0]]])

@@ -52,8 +52,7 @@ def test_learners_of_correlated_equilibria_report_it(method: object, concept: st
 )
 def test_only_softened_rest_points_of_populations_are_logit_equilibria(method: Any, concept: str) -> None:
     """Shares in inverse proportion to the slopes of roads are the equilibrium, which no softmax is."""
-    game = commute([1.0, 2.0, 6.0])
-    found = rv.solve(game, method, start=[[1 / 3, 1 / 3, 1 / 3]], tol=1e-2, path=False)
+    found = rv.solve(commute([1.0, 2.0, 6.0]), method, start=[[1 / 3, 1 / 3, 1 / 3]], tol=1e-2, path=False)
     assert found.status == "converged"
     assert found.certificate.concept == concept
     exact = np.array([6.0, 3.0, 1.0]) / 10

@@ -155,8 +155,7 @@ def test_the_largest_of_many_gains_of_noise_is_seldom_told_from_0() -> None:
     draws = np.random.default_rng(0).normal(size=(400, 20, 20))  # [trial batch agent]
     refuted = 0
     for batches in draws:
-        widest = batches.mean(axis=0).argmax()
-        each = batches[:, widest]
+        each = batches[:, batches.mean(axis=0).argmax()]
         without = (each.sum() - each) / (len(each) - 1)
         refuted += each.mean() > jackknife_error(each.mean(), without, 20)
     assert refuted <= 400 * 0.025 + 10  # three standard deviations

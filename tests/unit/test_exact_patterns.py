@@ -185,8 +185,7 @@ def test_matching_pennies_on_intervals_and_a_segment() -> None:
 
 def test_several_choices_of_a_player_need_a_concave_payoff() -> None:
     concave = ["-a^2 - b^2 + a*b + a*c", "-(c - b)^2"]
-    game = rv.games.continuous(payoffs=concave, choices=[["a", "b"], ["c"]])
-    found = exact_list(game)
+    found = exact_list(rv.games.continuous(payoffs=concave, choices=[["a", "b"], ["c"]]))
     assert found is not None
     assert found.points == [(0, 0, 0)]
     saddle = rv.games.continuous(payoffs=["a*b - a", "-c^2"], choices=[["a", "b"], ["c"]])

@@ -374,8 +374,7 @@ def test_policy_of_grim_play(discount):
 def test_mixed_policy_has_the_gain_of_its_certificate(memory):
     world = repeated_form(rv.games.matrix("stag_hunt"), memory=memory)
     rates = np.array([0.9, 0.8])
-    rows = [[0.3, 0.7], [1 / 3, 2 / 3], [0.5, 0.5], [0.0, 1.0]]
-    policy = np.array([rows * 4 ** (memory - 1)] * 2)
+    policy = np.array([[[0.3, 0.7], [1 / 3, 2 / 3], [0.5, 0.5], [0.0, 1.0]] * 4 ** (memory - 1)] * 2)
     document = policy_proof(world, rates, policy)
     assert check(json.loads(json.dumps(document)))
     gain = [[float.fromhex(end) for end in row] for row in document["gain"]]

@@ -135,8 +135,7 @@ def test_executing_a_finished_run_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_failing_cell_is_recorded_and_the_others_are_computed(tmp_path: Path) -> None:
-    game = {"family": "duel.py:duel", "trouble": "raise"}
-    run = make(tmp_path, game=game)
+    run = make(tmp_path, game={"family": "duel.py:duel", "trouble": "raise"})
     events: list[RunEvent] = []
     assert carry_out(run, workers=1, progress=events.append) == "failed"
     assert run.counts() == {"total": 6, "done": 4, "failed": 2, "left": 0}
@@ -244,8 +243,7 @@ def test_full_disks_stop_runs_and_keep_cells(tmp_path: Path, monkeypatch: pytest
 def test_runs_of_another_version_resume_only_if_accepted(tmp_path: Path) -> None:
     run = make(tmp_path)
     carry_out(run, workers=1, progress=lambda event: event.done == 2)
-    head = run.folder / "study.json"
-    write_json(head, {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
+    write_json(run.folder / "study.json", {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
     old = load_run(run.folder)
     with pytest.raises(StoreError, match=r"made by rivalry 0\.0\.9; resume with --accept-version"):
         carry_out(old, workers=1)

@@ -321,8 +321,7 @@ def test_intervals_have_columns_of_their_own() -> None:
     mean = Estimate("2.0 ± 0.5", 2.0, 1.5, 2.5)
     share = Estimate("0.50 (0.20 to 0.90)", 0.5, 0.2, 0.9)
     shown = AnswerTable(["method", "gain", "converged"], [[Estimate("a"), mean, share]], [], 1)
-    frame = numbers_of(shown)
-    assert frame.to_dict("records") == [
+    assert numbers_of(shown).to_dict("records") == [
         {
             "method": "a",
             "gain": 2.0,

@@ -292,8 +292,7 @@ def test_a_payoff_above_a_tie_by_more_than_rounding_is_no_tie() -> None:
     table = np.stack([first, np.array([[1.0, 0.0], [0.0, 1.0], [0.5, np.sqrt(0.3)]])])
     assert listed(table) == brute(table)
     assert not extreme_equilibria(table).degenerate
-    solution = rv.solve(matrix(payoffs=table.tolist()), MixedEquilibria())
-    assert bool(solution.record["complete"][1])
+    assert bool(rv.solve(matrix(payoffs=table.tolist()), MixedEquilibria()).record["complete"][1])
 
 
 def test_conversion_of_payoffs_to_integers() -> None:

@@ -654,8 +654,7 @@ def test_a_false_statement_is_refused(name: str, tmp_path: Any, capsys: pytest.C
 
 def test_shares_times_their_rest_are_between_bounds() -> None:
     """Both factors are rounded, so that the product of their bounds is none of its own."""
-    sampler = np.random.default_rng(0)
-    for a, b in sampler.uniform(0.1, 10, (1000, 2)).tolist():
+    for a, b in np.random.default_rng(0).uniform(0.1, 10, (1000, 2)).tolist():
         part, rest = graph.share((a, a), (b, b)), graph.share((b, b), (a, a))
         low, high = map(Fraction, graph.spread(part, rest))
         exact = Fraction(a) * Fraction(b) / (Fraction(a) + Fraction(b)) ** 2
@@ -762,7 +761,6 @@ def test_lines_of_policies_name_them_and_states(tmp_path: Any, capsys: pytest.Ca
     assert named[1] == sha256(expected.encode()).hexdigest()[:16]
     _, line = said_of(play(sessions=session(states=[0, 1, 2, 3])), tmp_path, capsys)
     assert f"; policy {named[1]}, from all 4 states; game" in line
-    two = session(states=[3, 3]) + session(states=[0, 1])
-    _, line = said_of(play(sessions=two), tmp_path, capsys)
+    _, line = said_of(play(sessions=session(states=[3, 3]) + session(states=[0, 1])), tmp_path, capsys)
     assert "; 2 sessions' policies " in line
     assert ", from 1 to 2 of 4 states; game" in line

@@ -95,8 +95,7 @@ def test_values_of_the_last_period_match_numpy(found: rv.Solution) -> None:
 @pytest.mark.nightly
 def test_no_deviation_on_the_equilibrium_path_gains_in_numpy(found: rv.Solution) -> None:
     """By exact values, no player gains on the path by another investment in the first period."""
-    game = invest_race()
-    now, then = np.asarray(game.schedule(jnp.asarray(found.data.profile.values)))
+    now, then = np.asarray(invest_race().schedule(jnp.asarray(found.data.profile.values)))
     A, B = np.array([10.0, 6.0]), np.array([2.0, 1.0])
     first = payoff_by_hand(A, B, now[:, 0], now[:, 1])
 

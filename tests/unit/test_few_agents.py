@@ -151,8 +151,7 @@ def long_run(economy: shapes.Economy, states: Any, steps: np.ndarray) -> np.ndar
 
 
 def dirichlet(seed: int, privates: int, levels: int) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    weights = np.tril(rng.gamma(0.7, size=(privates, levels, levels)) + 1e-9)
+    weights = np.tril(np.random.default_rng(seed).gamma(0.7, size=(privates, levels, levels)) + 1e-9)
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 

@@ -417,8 +417,7 @@ def test_one_step_at_a_time_gives_the_same_arrays() -> None:
     while learner.advance(world, whole, 2**40):  # of steps that end with the time
         pass
     while learner.advance(world, parts, 1):
-        early = learner.read(world, parts)
-        assert bool(early["complete"][1]) == bool(parts["over"][0])
+        assert bool(learner.read(world, parts)["complete"][1]) == bool(parts["over"][0])
         parts = learner.unpack({name: array.copy() for name, array in learner.pack(parts).items()})
     for name, value in learner.read(world, whole).items():
         np.testing.assert_array_equal(learner.read(world, parts)[name][1], value[1], err_msg=name)

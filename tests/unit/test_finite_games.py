@@ -15,8 +15,7 @@ from rivalry.tables.exact import pure_equilibria
 def test_every_name_is_a_game() -> None:
     assert set(get_args(Name)) == set(GAMES)
     for name in GAMES:
-        table = finite_game(name).table
-        assert np.all(np.isfinite(table)), name
+        assert np.all(np.isfinite(finite_game(name).table)), name
 
 
 def test_an_unknown_name_is_refused_in_one_line() -> None:
@@ -56,8 +55,7 @@ def test_the_lowest_symmetric_bid_is_the_first_of_the_enumeration(name: str) -> 
     game = finite_game(name)
     stable = pure_equilibria(np.asarray(game.table))
     symmetric = [bid for bid in range(11) if stable[(bid,) * len(game.sizes)]]
-    found = metrics(game, np.eye(11)[[0] * len(game.sizes)])
-    assert found["lowest_symmetric_bid"][1] == symmetric[0] / 10
+    assert metrics(game, np.eye(11)[[0] * len(game.sizes)])["lowest_symmetric_bid"][1] == symmetric[0] / 10
 
 
 def test_groups_of_three_are_symmetric() -> None:

@@ -25,8 +25,7 @@ def test_first_steps_are_those_after_which_no_gain_is_larger() -> None:
     levels = (0.9, 0.5, 0.1, 0.0)
     for _ in range(50):
         gains = draw.uniform(size=8)
-        found = first_steps(np.arange(8) * 10, gains, levels)
-        for level, step in zip(levels, found, strict=True):
+        for level, step in zip(levels, first_steps(np.arange(8) * 10, gains, levels), strict=True):
             settled = [k * 10 for k in range(8) if np.all(gains[k:] <= level)]
             assert step == settled[0] if settled else np.isnan(step)
 

@@ -82,8 +82,7 @@ def test_a_whole_number_of_a_plain_class_is_no_parameter() -> None:
 def test_entries_of_arrays_are_named_alike_in_every_method() -> None:
     game = rv.games.influencer(reach=[0.25, 0.3, 0.3])
     assert rv.with_(game, **{"reach[0]": 0.2}).reach.tolist() == [0.2, 0.3, 0.3]
-    method = rv.methods.Branches("reach[0]", low=0.2, high=0.22, certify="none")
-    found = rv.solve(game, method)
+    found = rv.solve(game, rv.methods.Branches("reach[0]", low=0.2, high=0.22, certify="none"))
     assert str(found.data.parameter_name.values) == "reach[0]"
 
 

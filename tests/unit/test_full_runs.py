@@ -258,7 +258,6 @@ def test_stored_files_have_the_form_that_is_written(path: Path) -> None:
         assert {len(row) for row in found.answer.rows} <= {len(found.answer.columns)}
         assert len(bytes.fromhex(found.answer.cells)) == 32
         current = found.answer.belongs_to(study)
-        first = found.answer.lines(study)[0]
-        assert first == (
+        assert found.answer.lines(study)[0] == (
             found.answer.question if current else "The answer is of an earlier definition of the study."
         )

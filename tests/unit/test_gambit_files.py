@@ -152,8 +152,7 @@ def test_fractions_and_extreme_floats_read_back_equal(tmp_path: Path, value: flo
 @pytest.mark.slow
 def test_tables_of_a_grid_are_written_with_the_grid_points_as_names(tmp_path: Path) -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
-    tables = rv.tables.tabulate(game, 3, walk=False)
-    write_nfg(tables, tmp_path / "game.nfg")
+    write_nfg(rv.tables.tabulate(game, 3, walk=False), tmp_path / "game.nfg")
     read = read_nfg(tmp_path / "game.nfg")
     assert read.actions == (("0", "0.5", "1"),) * 2
     for k, point in enumerate(product([0.0, 0.5, 1.0], repeat=2)):
@@ -224,8 +223,7 @@ def test_a_set_that_is_visited_twice_has_one_action(tmp_path: Path) -> None:
     """The absent-minded driver (Piccione and Rubinstein 1997): exit 0, then 4, else 1."""
     text = """EFG 2 R "" { "driver" "nobody" } p "" 1 1 "" { "exit" "go" } 0 t "" 1 "" { 0 0 }
     p "" 1 1 0 t "" 2 "" { 4 0 } t "" 3 "" { 1 0 }"""
-    game = read_efg(stored(tmp_path, text))
-    assert game.table[0].tolist() == [[0], [1]]
+    assert read_efg(stored(tmp_path, text)).table[0].tolist() == [[0], [1]]
 
 
 def test_sums_are_exact_before_they_become_floats(tmp_path: Path) -> None:
@@ -457,8 +455,7 @@ def test_gambit_reads_the_same_reduced_normal_form(tmp_path: Path, seed: int) ->
     pygambit = pytest.importorskip("pygambit")
     rng = np.random.default_rng(1000 + seed)
     players = 2 + seed % 2
-    root = random_tree(rng, players, 4)
-    path = stored(tmp_path, as_efg(root, players))
+    path = stored(tmp_path, as_efg(random_tree(rng, players, 4), players))
     ours, theirs = read_efg(path), pygambit.read_efg(str(path))
     table = gambit_table(theirs)
     for k, player in enumerate(theirs.players):

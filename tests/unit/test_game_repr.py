@@ -110,8 +110,7 @@ def test_the_numbers_of_a_game_are_those_of_its_parameters() -> None:
 
 @pytest.mark.slow
 def test_a_solution_shows_status_claim_and_every_player() -> None:
-    game = rv.games.matrix("chicken")
-    found = rv.solve(game, rv.methods.Evaluate(), [[0.9, 0.1], [0.9, 0.1]])
+    found = rv.solve(rv.games.matrix("chicken"), rv.methods.Evaluate(), [[0.9, 0.1], [0.9, 0.1]])
     lines = str(found).splitlines()
     assert lines[0] == f"Solution: converged after {found.steps} step"
     assert lines[1].split(maxsplit=1) == ["claim", repr(found.certificate)]
@@ -126,10 +125,8 @@ def test_a_solution_shows_status_claim_and_every_player() -> None:
 
 @pytest.mark.slow
 def test_learners_show_payoffs_and_strategies() -> None:
-    game = rv.games.matrix("chicken")
-    found = rv.solve(game, rv.methods.FictitiousPlay(), max_steps=10)
-    rows = str(found).splitlines()[-2:]
-    for player, row in enumerate(rows):
+    found = rv.solve(rv.games.matrix("chicken"), rv.methods.FictitiousPlay(), max_steps=10)
+    for player, row in enumerate(str(found).splitlines()[-2:]):
         number, payoff, strategy = row.split(maxsplit=2)
         assert int(number) == player
         assert float(payoff) == pytest.approx(float(found.payoff[player]), rel=1e-5)

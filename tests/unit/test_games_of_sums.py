@@ -63,15 +63,13 @@ def by_weights(x: jax.Array) -> jax.Array:
 def test_sums_are_read_from_operations(rule: Any, count: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payoff_sums, "SUMS", 2)
     game = Custom(rule, 0.0, 1.0, 3)
-    at = coordinates(game)
-    sums = sums_of(game, at)
+    sums = sums_of(game, coordinates(game))
     if count is None:
         assert sums is None
         return
     assert sums is not None
     assert len(sums.terms) == count
-    rng = np.random.default_rng(0)
-    for y in rng.random((20, 3)):
+    for y in np.random.default_rng(0).random((20, 3)):
         added = np.asarray(sums.added(jnp.asarray(y)))
         others = added.sum(axis=1, keepdims=True) - added
         pays = np.asarray(sums.payoffs(jnp.asarray(y), jnp.asarray(others)))
@@ -98,8 +96,7 @@ def test_a_sum_over_some_of_the_others_is_a_sum_of_its_own(monkeypatch: pytest.M
 
 def random_game(seed: int) -> Custom:
     """Return a game of three players, often with several equilibria and with some at bounds."""
-    rng = np.random.default_rng(seed)
-    a, b, c, d = rng.normal(size=(4, 3)) * [[1.0], [1.5], [1.0], [0.5]]
+    a, b, c, d = np.random.default_rng(seed).normal(size=(4, 3)) * [[1.0], [1.5], [1.0], [0.5]]
 
     def rule(x: jax.Array) -> jax.Array:
         own = x[:, 0]

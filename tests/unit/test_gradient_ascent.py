@@ -68,8 +68,7 @@ def test_a_schedule_counts_from_the_first_step() -> None:
 
 @pytest.mark.parametrize("rule", ["gradient", "step", "certificate", "displacement"])
 def test_every_stopping_rule_stops_near_the_root_and_is_reported(rule: str) -> None:
-    method = GradientAscent(rate=0.1, stop=rule)
-    found = rv.solve(GAME, method, START, tolerance=None)
+    found = rv.solve(GAME, GradientAscent(rate=0.1, stop=rule), START, tolerance=None)
     assert found.status == "converged"
     assert str(found.data.stopped_by.values) == rule
     assert found.end_state == "stable_point"
@@ -110,8 +109,7 @@ def test_the_stability_limit_accounts_for_rates_per_player() -> None:
 
 
 def test_ascent_converges_at_an_active_bound() -> None:
-    game = linear([[-1.0, 0.0], [0.0, -1.0]], [50.0, 1.0])
-    found = rv.solve(game, GradientAscent(rate=0.1), [0.0, 0.0])
+    found = rv.solve(linear([[-1.0, 0.0], [0.0, -1.0]], [50.0, 1.0]), GradientAscent(rate=0.1), [0.0, 0.0])
     assert (found.status, found.end_state, found.claim) == ("converged", "boundary", "equilibrium")
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 1.0], atol=1e-9)
     eigenvalues = found.data.eigenvalues_real.values

@@ -53,8 +53,7 @@ def test_units_of_payoff_do_not_change_the_steps() -> None:
 
 @pytest.mark.nightly
 def test_on_a_simplex_the_flow_converges_to_the_dominant_strategy() -> None:
-    game = rv.games.matrix("prisoners_dilemma")
-    found = rv.solve(game, GradientFlow(), [[0.9, 0.1], [0.4, 0.6]])
+    found = rv.solve(rv.games.matrix("prisoners_dilemma"), GradientFlow(), [[0.9, 0.1], [0.4, 0.6]])
     assert (found.end_state, found.claim) == ("boundary", "equilibrium")
     np.testing.assert_allclose(found.profile.values, [[0.0, 1.0], [0.0, 1.0]], atol=1e-12)
     np.testing.assert_allclose(found.record["path"][1].sum(axis=2), 1.0, atol=1e-9)

@@ -56,8 +56,7 @@ def test_rollouts_match_an_explicit_loop(play: str, observation: str, walk: bool
 @pytest.mark.slow
 def test_in_turn_taking_play_payoffs_follow_each_own_move() -> None:
     """Two sellers alternate between 0 and 4; each is paid at the joint action right after its move."""
-    made = in_turn(tabulate(cournot(2), [0.0, 4.0], walk=False))
-    found = rollout(made, [[1, 0], [1, 0]], [0, 0])
+    found = rollout(in_turn(tabulate(cournot(2), [0.0, 4.0], walk=False)), [[1, 0], [1, 0]], [0, 0])
     assert found.cycle.tolist() == [[0, 0], [1, 1]]
     # the first: 4 against 0, then 0 against 4; the second: 4 against 4, then 0 against 0
     np.testing.assert_allclose(found.payoff, [(4 * 5 + 0) / 2, (4 * 1 + 0) / 2])

@@ -170,8 +170,7 @@ def test_probabilities_do_not_depend_on_the_level_of_logits() -> None:
 
 @pytest.mark.parametrize("learner", [Hedge(), FictitiousPlay()])
 def test_external_regret_ignores_actions_that_a_player_lacks(learner: Any, ragged: Matrix) -> None:
-    world = learner.world(ragged)
-    session = learner.begin(world, np.random.SeedSequence(0))
+    session = learner.begin(learner.world(ragged), np.random.SeedSequence(0))
     session["clock"][:] = 4
     session["would"][:] = [[3.0, 1.0, 99.0, 99.0], [0.0, -2.0, 1.0, 99.0], [-1.0, -2.0, -3.0, -4.0]]
     session["earned"][:] = [1.0, 1.0, 0.0]

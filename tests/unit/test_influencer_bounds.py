@@ -100,8 +100,7 @@ def test_bounds_hold_and_are_tight_around_the_peaks_of_payoffs(name: str) -> Non
         game = rv.games.influencer(**options, resource_points=points, resource=rng.random(2))
         x = jnp.asarray(rng.random((2, axes)))
         grid = jnp.asarray(rng.random((2000, axes)))
-        values = own_payoffs(game, x, grid)
-        peak = np.asarray(grid)[np.argmax(values)]
+        peak = np.asarray(grid)[np.argmax(own_payoffs(game, x, grid))]
         half = 10.0 ** rng.uniform(-2, -0.7, (12, 1)) * rng.uniform(0.5, 1.0, (12, axes))
         low, high = np.clip(peak - half, 0, 1), np.clip(peak + half, 0, 1)
         parts = np.concatenate([rng.random((300, axes)), np.full((1, axes), 0.5)])
@@ -317,14 +316,13 @@ def test_influence_of_a_chosen_reach_matches_its_formula(normalised: bool) -> No
 
 @pytest.mark.nightly
 def test_derivatives_with_abstention_are_bounded_up_to_rounding_at_a_profile() -> None:
-    places = [0.1, 0.35, 0.6, 0.9]
     game = rv.games.influencer(
         players=2,
         reach=0.14,
         abstention=25.0,
         third_party=[0.5] * 4,
         resource=[1, 3, 2, 4],
-        resource_points=places,
+        resource_points=[0.1, 0.35, 0.6, 0.9],
     )
     x = jnp.array([[0.25], [0.75]])
     traced = shifted(lambda y: oracles.gradients(game, y), x)

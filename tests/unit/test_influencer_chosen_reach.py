@@ -129,8 +129,7 @@ def test_named_starts_plot_data_and_metrics() -> None:
     game, x = built("cost")
     np.testing.assert_allclose(oracles.named_start(game, "paper_default"), [[0.1, 0.275], [0.9, 0.275]])
     assert tuple(oracles.plot_data(game)) == ("influence", "shares", "landscape", "resource")
-    landscape = rv.view(game, "landscape", x)
-    assert landscape.landscape_at.shape == (1681, 2)
+    assert rv.view(game, "landscape", x).landscape_at.shape == (1681, 2)
     measured = oracles.metrics(game, x)
     assert measured["axis_name"][1].tolist() == ["position", "reach"]
     assert "threshold" not in measured
@@ -142,8 +141,7 @@ def test_symmetric_equilibria_include_the_reach() -> None:
     game = rv.games.influencer(**LINE | {"reach_cost": 20.0, "players": 2})
     with pytest.raises(ValueError, match="players who choose their reach; use symmetric_positions"):
         symmetric_equilibrium(game)
-    positions = symmetric_positions(game)
-    for position in positions:
+    for position in symmetric_positions(game):
         x = game.space.check(np.broadcast_to(position, (2, 2)))
         np.testing.assert_allclose(oracles.gradients(game, x), 0, atol=1e-7)
         assert np.all(np.isfinite(symmetric_spectrum(game, position).split))
@@ -157,5 +155,4 @@ def test_a_free_reach_gives_a_warning() -> None:
         game = rv.games.influencer(**LINE | {"reach_cost": [4.0, 0.0]})
     x = game.space.check([[0.3, 0.1], [0.6, 0.2]])
     assert float(oracles.gradients(game, x)[1, 1]) > 0
-    reply = rv.best_response(game, x, 1)
-    assert reply.strategy[1] == pytest.approx(0.5)
+    assert rv.best_response(game, x, 1).strategy[1] == pytest.approx(0.5)

@@ -45,8 +45,7 @@ def test_reach_threshold_is_where_the_spectrum_changes_sign(players: int) -> Non
         near = rv.with_(game, reach=reach)
         assert symmetric_spectrum(near, known.position).stable is stable
         assert symmetric_equilibrium(near).stable is stable
-    found = symmetric_positions(game)
-    assert any(np.allclose(position, known.position, atol=1e-9) for position in found)
+    assert any(np.allclose(position, known.position, atol=1e-9) for position in symmetric_positions(game))
 
 
 @pytest.mark.slow
@@ -153,8 +152,7 @@ def test_group_levels(players: int) -> None:
         assert level.means == sorted(level.means)
         assert max(level.groups) - min(level.groups) <= 1 or number > 1
         assert all((t is None) == (n <= 2) for t, n in zip(level.thresholds, level.groups, strict=True))
-    masses = [np.average(points, weights=weights)]
-    assert levels[0].means == pytest.approx(masses)
+    assert levels[0].means == pytest.approx([np.average(points, weights=weights)])
 
 
 def test_a_group_whose_cell_holds_no_resource_is_at_its_middle_without_a_threshold() -> None:

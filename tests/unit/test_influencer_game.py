@@ -223,8 +223,7 @@ def test_parameters_of_the_kernel_are_fields_of_the_game() -> None:
     assert game.reach.tolist() == [0.2, 0.3]
     plane = rv.games.influencer(**SQUARE, players=2, variance=1.0)
     assert rv.with_(plane, variance=[1, 2]).variance.tolist() == [1, 2]
-    own = rv.games.influencer(**GAMES["formula"][0])
-    assert rv.with_(own, s=0.4).s.tolist() == [0.4, 0.4]
+    assert rv.with_(rv.games.influencer(**GAMES["formula"][0]), s=0.4).s.tolist() == [0.4, 0.4]
     assert rv.with_(game, budgets=[1, 2]).budgets.tolist() == [1, 2]
     with pytest.raises(AttributeError, match="has no 'exponent'"):
         game.exponent  # noqa: B018

@@ -93,8 +93,7 @@ initial_q = "{tmp_path / "q.npy"}"
     from rivalry.lab.study import build_method
 
     learner = build_method(study.cells()[0].task["method"])
-    values = learner.begin(learner.world(GAME), SEED)["values"]
-    np.testing.assert_array_equal(values[0], TABLES)
+    np.testing.assert_array_equal(learner.begin(learner.world(GAME), SEED)["values"][0], TABLES)
 
 
 @pytest.mark.parametrize(

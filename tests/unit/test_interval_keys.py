@@ -113,8 +113,7 @@ NAMES = [(family, name) for family, keys in INTERVALS.items() for name in keys]
 def numeric(target: Any, prefix: str = "") -> Iterator[str]:
     """Names of parameters that may be a number with a fraction, or a list of such numbers."""
     for name, hint in signature_of(target)[1].items():
-        notes = keys_notes(hint)
-        for note in notes:
+        for note in keys_notes(hint):
             yield from numeric(note.target, f"{name}.")
         faults = [fault_of(hint, value) for value in (0.5, [0.5], [0.5, 0.5], [[0.5]], [[[0.5]]])]
         if name != "return" and any(fault is None or fault.kind == "bound" for fault in faults):
@@ -349,8 +348,7 @@ def test_a_fault_anywhere_in_a_large_sweep_is_refused_before_it_runs(
         table[f"game.{key}"] = [*values[:at], fault, *values[at:]]
         place[key] = fault
     method = METHODS.get(family, UNIFORM)
-    made = study(family, game, table | {"zip": zipped}, method=method)
-    *tables, text = built(made, monkeypatch)
+    *tables, text = built(study(family, game, table | {"zip": zipped}, method=method), monkeypatch)
     where = ", ".join(f"{key} = {value}" for key, value in place.items())
     assert text.startswith(f"swept: game.{message}")
     assert text.endswith(f"(at {where})")
@@ -369,7 +367,6 @@ def test_starts_outside_the_strategies_in_large_sweeps_are_refused(monkeypatch: 
 
 
 def test_numbers_beyond_the_largest_are_tried() -> None:
-    reach = {"game.reach": [0.1, 2 * LARGEST]}
-    made = study("influencer", {}, reach)
+    made = study("influencer", {}, {"game.reach": [0.1, 2 * LARGEST]})
     assert check.interval_keys(made.game or {}, made.method, made._grid, made._batch) == []
     assert rv.games.influencer(reach=2 * LARGEST) is not None

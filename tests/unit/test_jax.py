@@ -29,8 +29,7 @@ def test_compiled_programs_are_dropped_when_mappings_are_many() -> None:
     compiled = jax.jit(square)
     before = compiled(jnp.arange(3.0))
     assert compiled._cache_size() == 1
-    mapped = len(MAPS.read_bytes().splitlines())
-    assert not forget_programs(limit=10 * mapped)
+    assert not forget_programs(limit=10 * len(MAPS.read_bytes().splitlines()))
     assert compiled._cache_size() == 1
     assert forget_programs(limit=10)
     assert compiled._cache_size() == 0

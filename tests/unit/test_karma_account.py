@@ -114,8 +114,7 @@ def test_random_pairs_have_the_karma_of_the_continuum() -> None:
     account = karma_account(game, agents, "uniform", seed=3)
     for batch in range(-2, 20):
         for _ in range(50):
-            pairs = rng.permutation(agents).reshape(-1, 2)
-            for pair in pairs.tolist():
+            for pair in rng.permutation(agents).reshape(-1, 2).tolist():
                 account.contest(pair)
             account.advance()
             if batch >= 0:

@@ -185,8 +185,7 @@ def test_agents_of_an_equilibrium_gain_what_an_agent_gains_with_listed_bids() ->
                 moves[u, k, b, k - b if won else k + c] += p * chance
     own, _ = values(pi, reward, moves)
     # the record's rounding beside play: karma's stationary distribution
-    chain = np.einsum("ukb,ukbl->kl", pi, moves) / 2
-    law = np.linalg.matrix_power(chain, 4096)[2] / 2
+    law = np.linalg.matrix_power(np.einsum("ukb,ukbl->kl", pi, moves) / 2, 4096)[2] / 2
     gain = (law * (best(reward, moves) - own)).sum()
     assert gain > 0.01
     assert float(found.data.exploitability[0]) == pytest.approx(gain, abs=1e-8)

@@ -124,8 +124,7 @@ def test_games_of_openspiel() -> None:
     game = from_openspiel(pyspiel.load_game("matrix_pd"))
     assert game.table.tolist() == [[[5, 0], [10, 1]], [[5, 10], [0, 1]]]
     assert game.actions == (("Cooperate", "Defect"),) * 2
-    ours = random_game(2, 3, 2)
-    named = Matrix(ours.table, (("a", "b"), ("c", "d", "e"), ("f", "g")))
+    named = Matrix(random_game(2, 3, 2).table, (("a", "b"), ("c", "d", "e"), ("f", "g")))
     theirs = pyspiel.create_tensor_game(
         "name", "", [list(own) for own in named.actions], [own.ravel() for own in named.table]
     )

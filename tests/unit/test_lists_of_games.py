@@ -243,8 +243,7 @@ def from_many_starts(game: Any) -> list[np.ndarray]:
         return y, slopes(y)
 
     gains = jax.jit(lambda x: responses(x)[1])
-    rng = np.random.default_rng(0)
-    starts = low + (high - low) * rng.random((STARTS, players, axes))
+    starts = low + (high - low) * np.random.default_rng(0).random((STARTS, players, axes))
     rows: list[np.ndarray] = []
     for k, start in enumerate(starts):
         for follow in (near, ends) if k < STARTS // 10 else (near,):

@@ -240,8 +240,7 @@ def test_a_proved_equilibrium_is_reported_with_its_radius() -> None:
     assert claims(Answer(STUDY, data)) == [
         "certificates: 2 equilibrium, 2 proved, an exact equilibrium within 3e-13"
     ]
-    found = certificates(data)
-    assert [(row["coverage"], row["rounding"], row["radius"]) for row in found] == [
+    assert [(row["coverage"], row["rounding"], row["radius"]) for row in certificates(data)] == [
         ("proved", "outward", 1e-14),
         ("proved", "outward", 3e-13),
     ]

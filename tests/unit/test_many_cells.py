@@ -317,8 +317,7 @@ def test_a_method_without_draws_has_one_replication() -> None:
 
 @pytest.mark.slow
 def test_the_report_and_the_terminal_say_what_was_computed_once(tmp_path: Path, rivalry: Command) -> None:
-    made = study(2, replications={"count": 10})
-    run = stored(tmp_path / "run", made)
+    run = stored(tmp_path / "run", study(2, replications={"count": 10}))
     assert len(run.cells) == 2
     assert run.computed_once == ["evaluate"]
     assert "It draws nothing, so it is computed once, not in 10 replications." in build(run).read_text()
@@ -352,15 +351,13 @@ def test_equal_failures_are_told_once(
     page = build(run).read_text()
     assert page.count("is too much (20 cells, with other numbers)") == 1
     assert page.count("KeyError: no such thing (10 cells)") == 1
-    said = rivalry("status", str(run.folder)).out
-    assert said.count("failed: ") == 2
+    assert rivalry("status", str(run.folder)).out.count("failed: ") == 2
     capsys.readouterr()
     with output.progress("run") as receive:
         for k, place in enumerate(run.cells):
             receive(RunEvent("failed", place.id, k, CELLS, f"ValueError: {k} is too much"))
     first = run.cells[0].id
-    lines = capsys.readouterr().err.splitlines()
-    assert lines == [
+    assert capsys.readouterr().err.splitlines() == [
         f"cell {first} failed: ValueError: 0 is too much",
         f"29 more cells failed like cell {first}",
     ]

@@ -145,8 +145,7 @@ def test_strong_and_weak_stackelberg_values_differ_by_ties_on_a_grid() -> None:
 def test_reaction_curves_pass_through_the_equilibrium(keys: dict[str, Any]) -> None:
     market = rv.games.market(**keys)
     found = view(market, "reaction", jnp.asarray(closed_form(market)[0]))
-    names = found.reaction_point_name.values.tolist()
-    nash = found.reaction_point.values[names.index("nash")]
+    nash = found.reaction_point.values[found.reaction_point_name.values.tolist().index("nash")]
     for firm in range(2):
         response = np.interp(nash[1 - firm], found.reaction_at.values[firm], found.reaction.values[firm])
         step = np.diff(found.reaction_at.values[firm])[

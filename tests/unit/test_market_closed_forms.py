@@ -260,8 +260,7 @@ def test_sellers_below_capacity_take_the_price_as_given() -> None:
         q = equilibria.merit_order(a, b, c, d, capacity)
         price, cost = a - b * q.sum(), c + d * q
         assert np.all((q >= 0) & (q <= capacity))
-        inside = (q > 0) & (q < capacity)
-        np.testing.assert_allclose(cost[inside], price, rtol=1e-12)
+        np.testing.assert_allclose(cost[(q > 0) & (q < capacity)], price, rtol=1e-12)
         assert np.all(cost[q == 0] >= price - 1e-12)
         assert np.all(cost[q == capacity] <= price + 1e-12)
 

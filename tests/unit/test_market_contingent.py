@@ -37,8 +37,7 @@ def simulated(x: np.ndarray, chances: np.ndarray = CHANCES) -> np.ndarray:
 def test_payoffs_are_means_of_the_choices_at_each_level() -> None:
     game = rv.games.market(**SEEN)
     assert game.space.shape == (2, 2)
-    draws = np.random.default_rng(1).uniform(0, 60, (20, 2, 2))
-    for x in draws:
+    for x in np.random.default_rng(1).uniform(0, 60, (20, 2, 2)):
         np.testing.assert_allclose(payoffs(game, x), simulated(x), rtol=1e-12, atol=1e-9)
 
 
@@ -144,8 +143,7 @@ def test_learners_see_the_levels_and_are_compared_with_profits_at_them() -> None
     line = levels(game.market, 5)[0]
     assert line[0] < 15.0  # the cartel at the low level
     assert line[-1] > 40.0  # Nash play at the high one
-    world = repeated_form(game, 5, observation="none")
-    assert len(world.tables.payoff) == 2
+    assert len(repeated_form(game, 5, observation="none").tables.payoff) == 2
 
 
 def test_benchmarks_on_a_grid_refuse_choices_by_level() -> None:

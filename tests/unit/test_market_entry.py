@@ -97,8 +97,7 @@ def test_the_list_agrees_with_the_closed_form_in_floating_point() -> None:
 
 def test_fixed_costs_at_observed_levels_are_listed_level_by_level() -> None:
     shock = {"kind": "iid", "levels": [-30.0, 30.0]}
-    game = rv.games.market(fixed_cost=1500.0, shock=shock, shock_observed=True)
-    found = rv.all_equilibria(game)
+    found = rv.all_equilibria(rv.games.market(fixed_cost=1500.0, shock=shock, shock_observed=True))
     assert found.complete
     assert sorted(found.equilibria.tolist()) == [
         [[0.0, 0.0], [0.0, 60.0]],

@@ -40,8 +40,7 @@ def conditions(
         price = prices.astype(complex)
         price[good] += 1e-30j
         shares = nested_shares((quality - price) / SPREAD, nests, rho)
-        own = np.array(firms) == firms[good]
-        slopes[good] = ((price - cost) * shares)[own].sum().imag / 1e-30
+        slopes[good] = ((price - cost) * shares)[np.array(firms) == firms[good]].sum().imag / 1e-30
     return slopes
 
 
@@ -153,8 +152,7 @@ def test_all_markets_at_once_give_observed_prices_and_those_of_a_merger() -> Non
     merged = [owned_market(game.game) for game in games.values()]
     for game, result in zip(merged, logit_equilibria(merged), strict=True):
         # a monopolist has the margin mu/(1 - all shares) on every good
-        value = (np.asarray(game.quality) - result.prices) / SPREAD
-        outside = 1 / (1 + np.exp(value).sum())
+        outside = 1 / (1 + np.exp((np.asarray(game.quality) - result.prices) / SPREAD).sum())
         np.testing.assert_allclose(result.prices - np.asarray(game.unit_cost), SPREAD / outside, rtol=1e-9)
         solution = rv.solve(game, rv.methods.ClosedForm())
         assert solution.claim == "equilibrium"

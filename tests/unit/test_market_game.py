@@ -70,8 +70,7 @@ RULES = [
 def test_profits_match_plain_numpy(demand, choice):
     rng = np.random.default_rng(3)
     for _ in range(8):
-        players = int(rng.integers(1, 5))
-        game, own = random_market(demand, choice, players, rng)
+        game, own = random_market(demand, choice, int(rng.integers(1, 5)), rng)
         x = rng.uniform(np.asarray(game.space.low)[:, 0], np.asarray(game.space.high)[:, 0] * 0.7)
         numbers = {"rationing": None, "capacity": np.inf} | own
         p, q = (rows[0] for rows in formulas.cleared(demand, choice, numbers, x[None]))

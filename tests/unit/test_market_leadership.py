@@ -91,8 +91,7 @@ def test_leaders_may_have_no_pure_equilibrium() -> None:
     line, fine = np.linspace(0.0, 100.0, 401), np.linspace(0.0, 100.0, 4001)
     best = [np.array([paid(fine, rest, cost).max() for rest in line]) for cost in (27.0, 5.0)]
     first = best[0][None, :] - paid(line[:, None], line[None, :], 27.0)
-    second = best[1][:, None] - paid(line[None, :], line[:, None], 5.0)
-    assert np.maximum(first, second).min() > 0.1
+    assert np.maximum(first, best[1][:, None] - paid(line[None, :], line[:, None], 5.0)).min() > 0.1
 
 
 @pytest.mark.slow
@@ -111,8 +110,7 @@ def test_a_hierarchy_of_three_matches_a_nested_grid_search() -> None:
         response = second[np.argmax((price - c[1]) * second - d[1] * second**2 / 2, axis=1)]
         whole = first + response
         earned = (np.maximum(a - b * (whole + last(whole)), 0) - c[0]) * first - d[0] * first**2 / 2
-        ours = profits(a, b, found, c, d)[0]
-        assert ours == pytest.approx(earned.max(), abs=2e-2)
+        assert profits(a, b, found, c, d)[0] == pytest.approx(earned.max(), abs=2e-2)
         np.testing.assert_allclose(found[2], last(found[:2].sum()), atol=1e-12)
         middle = np.maximum(a - b * (found[0] + second + last(found[0] + second)), 0)
         assert np.max((middle - c[1]) * second - d[1] * second**2 / 2) <= profits(a, b, found, c, d)[1] + 1e-9

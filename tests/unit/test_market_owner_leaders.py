@@ -77,8 +77,7 @@ def test_a_merger_of_two_leaders_solves_the_linear_system(
 
 
 def test_two_leaders_of_two_plants_each_play_cournot_on_what_followers_leave() -> None:
-    owners = [[0, 1], [2, 3], [4, 5]]
-    game = rv.games.market(owners=owners, stages=[[0, 1], [2]])
+    game = rv.games.market(owners=[[0, 1], [2, 3], [4, 5]], stages=[[0, 1], [2]])
     solution = rv.solve(game, rv.methods.ClosedForm())
     # leaders face the intercept (a + c)/2 and the slope b/2
     assert solution.claim == "equilibrium"
@@ -98,8 +97,7 @@ def test_a_leader_keeps_a_follower_out() -> None:
 @pytest.mark.parametrize("demand", ["differentiated", "logit"])
 def test_no_prices_of_a_leader_pay_more(demand: str) -> None:
     game = rv.games.market(demand=demand, choice="price", owners=[[0, 1], [2, 3]], stages=[[0], [1]])
-    x = oracles.closed_form(game)[0]
-    paid = float(game.payoffs(put(x))[0])
+    paid = float(game.payoffs(put(oracles.closed_form(game)[0]))[0])
     line = np.linspace(1.0, float(game.space.high[0, 0]), 9)
     others = [float(game.payoffs(put(np.array([[a, b]])))[0]) for a in line for b in line if a <= b]
     assert max(others) <= paid + 1e-12

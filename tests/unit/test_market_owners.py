@@ -109,8 +109,7 @@ def test_common_ownership_moves_outputs_to_the_monopoly() -> None:
 
 
 def test_a_logit_firm_has_one_margin_on_its_products() -> None:
-    game = rv.games.market(demand="logit", owners=MERGED)
-    solution = by_best_response(game)
+    solution = by_best_response(rv.games.market(demand="logit", owners=MERGED))
 
     def own(rival: float) -> float:
         """Return the price of both products, p - c = mu/(1 - share)."""
@@ -130,8 +129,7 @@ def test_a_merger_with_demand_by_formulas() -> None:
     choke, own, cross = (f"{number:.17g}" for number in (A * SLOPES[0].sum(), SLOPES[0, 0], -SLOPES[0, 1]))
     rows = [f"{choke} - {own}*p{k} + {cross}*(sum(p) - p{k})" for k in range(3)]
     # above 5 a product could sell nothing, at prices that still raise the sales of others
-    game = rv.games.market(demand={"quantity": rows}, high=5.0, owners=MERGED)
-    solution = by_best_response(game)
+    solution = by_best_response(rv.games.market(demand={"quantity": rows}, high=5.0, owners=MERGED))
     assert solution.claim == "equilibrium"
     np.testing.assert_allclose(prices_of(solution), linear_bertrand(np.ones(3), MERGED), rtol=1e-9)
 

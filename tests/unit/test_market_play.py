@@ -207,8 +207,7 @@ def test_later_stages_observe_earlier_ones_and_payoffs_follow_the_last() -> None
     state = game.reset(key)
     assert game.active_players(state).tolist() == [False, True, False]
     assert game.observe(state)[:, 3:].tolist() == [[0.0] * 6] * 3
-    x = jnp.array([[11.0], [22.0], [33.0]])
-    state, paid, *_ = game.step(state, x, key)
+    state, paid, *_ = game.step(state, jnp.array([[11.0], [22.0], [33.0]]), key)
     assert paid.tolist() == [0.0, 0.0, 0.0]
     assert game.active_players(state).tolist() == [True, False, True]
     assert game.observe(state)[0, 3:].tolist() == [0.0, 22.0, 0.0, 0.0, 1.0, 0.0]
@@ -246,8 +245,7 @@ def test_shocks_have_the_frequencies_of_their_markov_chain() -> None:
     for before in (0, 1):
         later = level[:, 1:][level[:, :-1] == before].mean()
         assert abs(later - chain[before][1]) < 0.015
-    again = flows({"shock": shock}, [[20.0], [20.0]], 60, runs=400, seed=3)
-    assert np.array_equal(found.p, again.p)
+    assert np.array_equal(found.p, flows({"shock": shock}, [[20.0], [20.0]], 60, runs=400, seed=3).p)
 
 
 def test_observations_of_firms() -> None:

@@ -53,8 +53,7 @@ def test_consumer_surplus_is_that_of_the_buyers_served() -> None:
 
 def test_small_capacities_clear_the_market() -> None:
     """Capacities of 25 are below the best response of quantities, (100 - 25)/2: the price is 100 - 50."""
-    found = rv.certificate(firms([25.0, 25.0]), [[50.0], [50.0]])
-    assert found.claim == "equilibrium"
+    assert rv.certificate(firms([25.0, 25.0]), [[50.0], [50.0]]).claim == "equilibrium"
     assert rv.certificate(firms([25.0, 25.0]), [[49.0], [49.0]]).claim == "not an equilibrium"
     assert rv.certificate(firms([40.0, 40.0]), [[20.0], [20.0]]).claim == "not an equilibrium"
 

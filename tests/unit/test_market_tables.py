@@ -60,8 +60,7 @@ def tables_of(market: Any, lines: list[np.ndarray]) -> Any:
     ids=["at once", "followers", "hierarchy", "in turns"],
 )
 def test_tables_of_markets_without_states(options: dict[str, Any], order: Any, sees: Any) -> None:
-    market = whole(**options, unit_cost=[10.0, 12.0, 8.0], tax=0.2)
-    made = tables_of(market, LINES)
+    made = tables_of(whole(**options, unit_cost=[10.0, 12.0, 8.0], tax=0.2), LINES)
     assert made.order.tolist() == order
     assert [[who for who, ago in row if who >= 0] for row in made.observation_slots.tolist()] == sees
     assert set(made.observation_slots[..., 1][made.observation_slots[..., 0] >= 0].ravel().tolist()) <= {0}
@@ -324,8 +323,7 @@ def test_channels_of_the_discount_factor_through_memory() -> None:
         ("price", every),
         (["others", "none", "own"], [[0, 1], [0, 2]]),
     ):
-        world = remembering(game, lines, observation=observation)
-        assert memory_pairs(world.tables) == wanted, observation
+        assert memory_pairs(remembering(game, lines, observation=observation).tables) == wanted, observation
     staged = remembering(rv.games.market(stages=[[0], [1]]), lines[:2], memory=0)
     assert memory_pairs(staged.tables) == []  # choices of the current period are not memory
     stands = remembering(rv.games.market(adjustment="predetermined"), lines[:2], memory=0)

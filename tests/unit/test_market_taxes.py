@@ -70,8 +70,7 @@ def test_taxes_with_formulas_are_those_of_named_demand(stages: list[list[int]]) 
     named, written = rv.games.market(**keys), rv.games.market(demand="100 - Q", unit_cost=10.0, **keys)
     name = "nash" if len(stages) == 1 else "stackelberg"
     np.testing.assert_allclose(benchmark(named, name).q, benchmark(written, name).q, rtol=1e-6)
-    solution = rv.solve(named, rv.methods.BestResponse(), path=False)
-    assert solution.claim == "equilibrium"
+    assert rv.solve(named, rv.methods.BestResponse(), path=False).claim == "equilibrium"
     x = [[20.0], [25.0]]
     played = [simulate(game, x, 2).cash_flow for game in (named, written)]
     np.testing.assert_allclose(*played)

@@ -87,8 +87,7 @@ def test_gordon_terminal_value_equals_a_long_truncated_sum(convention: str, g: f
 
 
 def test_each_firm_is_discounted_at_its_own_gamma() -> None:
-    rng = np.random.default_rng(0)
-    flows, gamma = rng.uniform(1, 9, (4, 2, 6)), np.array([0.5, 0.9])
+    flows, gamma = np.random.default_rng(0).uniform(1, 9, (4, 2, 6)), np.array([0.5, 0.9])
     found = valuation(flows, gamma, terminal="multiple", multiple=[3.0, 4.0], convention="mid")
     for run in range(4):
         for firm in range(2):
@@ -117,8 +116,7 @@ def test_gamma_zero_and_one() -> None:
 
 
 def test_critic_and_normalised_terminal_values() -> None:
-    found = valuation([1.0, 1.0], 0.5, terminal="critic", critic=8.0)
-    assert found.value == 1.5 + 0.25 * 8
+    assert valuation([1.0, 1.0], 0.5, terminal="critic", critic=8.0).value == 1.5 + 0.25 * 8
     usual = valuation([1.0, 9.0], 0.5, terminal="perpetuity", normalised_cash_flow=2.0)
     assert usual.terminal_value == 2 * 1 / (1 - 0.5)
 

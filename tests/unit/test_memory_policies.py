@@ -33,5 +33,4 @@ def test_a_learner_cooperates_with_tit_for_tat_if_it_is_patient() -> None:
             stopping={"stable_periods": 10_000},
             roles=["learns", opponent],
         )
-        found = rv.solve(DILEMMA, learner, seed=1)
-        assert found.data.end_payoff.values.tolist() == [[payoff, payoff]] * 4
+        assert rv.solve(DILEMMA, learner, seed=1).data.end_payoff.values.tolist() == [[payoff, payoff]] * 4

@@ -87,8 +87,7 @@ class Broken(Bounded):
     """The same, with NaN payoffs on an interval between points of the search grid."""
 
     def payoffs(self, x: Float[Array, "player axis"]) -> Float[Array, "player"]:
-        hole = jnp.abs(x[:, 0] - 0.40234375) < 1e-3
-        return jnp.where(hole, jnp.nan, super().payoffs(x))
+        return jnp.where(jnp.abs(x[:, 0] - 0.40234375) < 1e-3, jnp.nan, super().payoffs(x))
 
 
 oracles.payoff_bound.register(Broken)(Broken.ceiling)

@@ -44,8 +44,7 @@ def by_individuals(kind: type, members: list[int], actions: int, pays: list[Any]
             if kind is Fermi:  # place looks at model, both drawn from all
                 drawn, other = mpmath.mpf(1) / size**2, members[place]
                 copies = 1 / (1 + mpmath.exp(pays[place] - pays[model]))
-                copied = members[model]
-                add(place, copied, drawn * (1 - mutation) * copies)
+                add(place, members[model], drawn * (1 - mutation) * copies)
                 add(place, other, drawn * (1 - mutation) * (1 - copies))
             else:  # model has the offspring, place dies
                 drawn, other = pays[model] / sum(pays) / size, members[model]
@@ -209,15 +208,13 @@ ROLES = np.array([[[2.0, 0.0], [1.0, 3.0]], [[1.0, 0.5], [0.0, 2.0]]])
 
 def test_two_roles_are_two_populations() -> None:
     game = rv.games.matrix(*ROLES)
-    method = Fermi(population=6, selection=0.7, mutation=0.05, populations="each")
-    found = rv.solve(game, method).data
+    found = rv.solve(game, Fermi(population=6, selection=0.7, mutation=0.05, populations="each")).data
     assert found.mean_share.values == pytest.approx(two_roles(ROLES, 6, 0.05, 0.7), abs=1e-10)
 
 
 def test_rare_mutants_in_two_roles_are_the_limit_of_the_chain() -> None:
     game = rv.games.matrix(*ROLES)
-    method = {"population": 6, "selection": 0.7, "populations": "each"}
-    limit = rv.solve(game, Fermi(**method)).data
+    limit = rv.solve(game, Fermi(population=6, selection=0.7, populations="each")).data
     share = limit.small_mutation.values @ limit.joint_action.values
     assert two_roles(ROLES, 6, 1e-6, 0.7)[:, 1] == pytest.approx(share, abs=1e-4)
     fixed = limit.fixation.values[2]  # all play (1, 0); against action 0 player 0 is paid 2 or 1

@@ -28,15 +28,13 @@ def test_unstable_points_are_found() -> None:
 
 
 def test_an_active_bound_at_the_solution() -> None:
-    game = linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0])
-    found = rv.solve(game, Newton(), [3.0, 0.0])
+    found = rv.solve(linear([[-1.0, 0.0], [1.0, -2.0]], [50.0, 0.0]), Newton(), [3.0, 0.0])
     assert (found.status, found.end_state) == ("converged", "boundary")
     np.testing.assert_allclose(found.profile.values[:, 0], [10.0, 5.0], rtol=1e-12)
 
 
 def test_mixed_equilibria_of_a_matrix_game_are_roots() -> None:
-    game = rv.games.matrix("matching_pennies")
-    found = rv.solve(game, Newton(), [[0.7, 0.3], [0.4, 0.6]])
+    found = rv.solve(rv.games.matrix("matching_pennies"), Newton(), [[0.7, 0.3], [0.4, 0.6]])
     assert found.claim == "equilibrium"
     np.testing.assert_allclose(found.profile.values, 0.5, atol=1e-12)
 

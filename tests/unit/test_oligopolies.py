@@ -27,8 +27,7 @@ def test_a_firm_that_leaves_the_middle_gains_below_the_threshold_alone(players: 
     least = (1 - 2 / players) / 2
     for taste_spread in (max(0.9 * least, 0.05), 1.1 * least + 0.05):
         game, d = logit_line(players=players, taste_spread=taste_spread), 1e-3
-        middle = oracles.closed_form(game)[0]
-        moved = middle.copy()
+        moved = oracles.closed_form(game)[0].copy()
         moved[0, 0] += d
         change = float(game.shares(jnp.asarray(moved))[0]) - 1 / players
         s = 1 / players

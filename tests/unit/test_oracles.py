@@ -275,8 +275,7 @@ def test_only_registered_oracles_are_used_not_members() -> None:
     oracles.discount_factors.register(Stepped)(lambda game: 0.5)
     oracles.action_levels.register(Stepped)(lambda game, count: [np.linspace(0.2, 0.8, count)] * 2)
     assert oracles.discount_factors(game) == 0.5
-    found = rv.tables.tabulate(game, 3)
-    np.testing.assert_allclose(found.action_grid[:, :, 0], [[0.2, 0.5, 0.8]] * 2)
+    np.testing.assert_allclose(rv.tables.tabulate(game, 3).action_grid[:, :, 0], [[0.2, 0.5, 0.8]] * 2)
 
 
 HOMES = {

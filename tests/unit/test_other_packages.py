@@ -142,8 +142,7 @@ def _(folder: Path) -> None:
 
 @check("extensive form", "rivalry")
 def _(folder: Path) -> None:
-    game = rv.interop.read_efg(TREES / "poker.efg")
-    found = rv.solve(game, rv.methods.MixedEquilibria())
+    found = rv.solve(rv.interop.read_efg(TREES / "poker.efg"), rv.methods.MixedEquilibria())
     np.testing.assert_allclose(found.profile[1][:2], [2 / 3, 1 / 3])
     tree = rv.interop.read_extensive(TREES / "poker.efg")
     value = rv.solve(tree, rv.methods.LinearProgramme()).data.game_value.item()
@@ -178,8 +177,7 @@ def _(folder: Path) -> None:
 
 @check("learning in repeated games", "rivalry")
 def _(folder: Path) -> None:
-    game = rv.games.matrix(PENNIES)
-    played = rv.solve(game, rv.methods.FictitiousPlay(), max_steps=2000, seed=1)
+    played = rv.solve(rv.games.matrix(PENNIES), rv.methods.FictitiousPlay(), max_steps=2000, seed=1)
     np.testing.assert_allclose(played.profile, 0.5, atol=0.1)
     dilemma = rv.games.matrix("prisoners_dilemma")
     learned = rv.solve(
@@ -305,8 +303,7 @@ def _(folder: Path) -> None:
 def _(folder: Path) -> None:
     assert {"karma", "city"} <= set(dir(rv.games))
     economy = rv.games.karma(mean_karma=3, max_karma=12)
-    found = rv.solve(economy, rv.methods.PopulationNewton(), start="uniform")
-    assert found.certificate.regret.max() >= 0
+    assert rv.solve(economy, rv.methods.PopulationNewton(), start="uniform").certificate.regret.max() >= 0
 
 
 @check("mean-field games", "OpenSpiel")

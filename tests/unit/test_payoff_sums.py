@@ -73,8 +73,7 @@ def test_players_gain_together_where_neither_gains_throughout() -> None:
     at = coordinates(game)
     low, high = np.array([[0.0, 0.0], [0.3, 0.3]]), np.array([[0.01, 0.01], [0.4, 0.4]])
     strategies = np.full((2, 2, 1), 0.2)
-    found = refutation_together(game, at, low, high, strategies, 3.0)
-    assert found.tolist() == [True, False]
+    assert refutation_together(game, at, low, high, strategies, 3.0).tolist() == [True, False]
     # without the bound what is paid in all is known too roughly
     assert not refutation_together(game, at, low, high, strategies, np.inf).any()
 

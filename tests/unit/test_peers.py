@@ -43,8 +43,7 @@ def test_both_sides_are_timed_in_turns(tmp_path: Path) -> None:
     assert all(times["processor"] > 0 and times["wall"] > 0 for times in [*found.ours, *found.theirs])
     assert min(found.first) > max(times["processor"] for times in found.ours)
     assert found.version == np.__version__
-    cells = peers.row("Nashpy", "squares", found).strip("| ").split(" | ")
-    assert len(cells) == 8
+    assert len(peers.row("Nashpy", "squares", found).strip("| ").split(" | ")) == 8
 
 
 @pytest.mark.slow

@@ -166,8 +166,7 @@ def test_orbit_on_a_simplex_sums_to_one() -> None:
         # the component normal to the simplex is projected away
         return frame.T @ normal_form(jnp.append(u, 0.0), mu, a=-10.0)[:2] + 7.0
 
-    game = Field(Simplex((3,)), put(0.1), slope)
-    orbit = periodic_orbits.small_orbit(game, jnp.full((1, 3), 1 / 3))
+    orbit = periodic_orbits.small_orbit(Field(Simplex((3,)), put(0.1), slope), jnp.full((1, 3), 1 / 3))
     assert orbit is not None
     np.testing.assert_allclose(orbit.path.sum(axis=-1), 1.0, atol=1e-12)
     assert orbit.period == pytest.approx(2 * np.pi / (3.0 + 0.4 * 0.01), rel=1e-9)

@@ -46,8 +46,7 @@ class Selling(eqx.Module):
 
     def stage(self, t: int, ahead: Float[Array, "player"]) -> Stage:
         """Payoffs of a period, ``w x_i (9 - X)``, plus continuation values, ``a_i (1 - h X)``."""
-        weight = self.weight**t
-        return Stage(weight, self.hazard, ahead)
+        return Stage(self.weight**t, self.hazard, ahead)
 
 
 class Stage(eqx.Module):
@@ -89,8 +88,7 @@ def by_hand(hazard: float, weight: float, periods: int) -> tuple[list[float], li
 
 
 def test_backward_induction_by_hand() -> None:
-    game = selling(0.04, 0.9)
-    found = rv.solve(game, Periods())
+    found = rv.solve(selling(0.04, 0.9), Periods())
     quantities, values = by_hand(0.04, 0.9, 3)
     assert found.status == "converged"
     assert np.allclose(found.data.profile, [quantities] * 2, atol=1e-9)
@@ -102,8 +100,7 @@ def test_backward_induction_by_hand() -> None:
 
 
 def test_infinite_horizon_is_the_limit_of_many_periods() -> None:
-    game = selling(0.04, 0.9, periods=1, infinite=True)
-    found = rv.solve(game, Periods())
+    found = rv.solve(selling(0.04, 0.9, periods=1, infinite=True), Periods())
     quantities, values = by_hand(0.04, 0.9, 200)
     assert found.status == "converged"
     assert np.allclose(found.data.profile, quantities[0], atol=1e-8)
@@ -112,8 +109,7 @@ def test_infinite_horizon_is_the_limit_of_many_periods() -> None:
 
 def test_several_starts_count_the_equilibria_of_a_stage_game() -> None:
     """One period of Cournot has one equilibrium, whatever the initial profile."""
-    found = rv.solve(selling(0.04, 0.9), Periods(tries=2))
-    assert found.data.stage_equilibria.values.tolist() == [1, 1, 1]
+    assert rv.solve(selling(0.04, 0.9), Periods(tries=2)).data.stage_equilibria.values.tolist() == [1, 1, 1]
 
 
 def test_results_do_not_depend_on_chunks() -> None:

@@ -294,8 +294,7 @@ def test_replications_are_drawn_as_mean_band_and_n() -> None:
     short = rows[2][1]  # one that converged early is extended at its last value
     short["path"] = (short["path"][0], short["path"][1][:60])
     short["path_step"] = (short["path_step"][0], short["path_step"][1][:60])
-    data = collect(rows, {"replication": [0, 1, 2]})
-    ax = rv.plots.paths(data)
+    ax = rv.plots.paths(collect(rows, {"replication": [0, 1, 2]}))
     assert ax.get_title(loc="left") == "n = 3 replications, mean and 95 % band"
     last = [rows[0][1]["path"][1][-1, 0, 0], rows[1][1]["path"][1][-1, 0, 0], short["path"][1][-1, 0, 0]]
     assert line(ax, "player 0").get_ydata()[-1] == pytest.approx(np.mean(last))
@@ -325,8 +324,7 @@ def test_one_replication_can_be_selected() -> None:
 def test_a_wide_band_does_not_set_the_axis_limits() -> None:
     data = replicated()
     low, high = rv.plots.paths(data).get_ylim()
-    span = float(np.ptp(data.path.values))
-    assert high - low < 1.2 * span
+    assert high - low < 1.2 * float(np.ptp(data.path.values))
 
 
 def test_the_step_axis_is_logarithmic_for_log_spaced_steps() -> None:

@@ -195,8 +195,7 @@ def crossing(low: float, high: float) -> Record:
 def test_stability_window_is_bounded_by_the_crossings() -> None:
     weights = [0.0, 10.0, 20.0]
     rows = [({"abstention": q}, crossing(0.1 + 0.002 * q, 0.3 - 0.003 * q)) for q in weights]
-    data = collect(rows, {"abstention": weights})
-    ax = rv.plots.stability_window(data)
+    ax = rv.plots.stability_window(collect(rows, {"abstention": weights}))
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("reach", "weight of abstention")
     gains, loses = lines(ax, "_crossing")
     np.testing.assert_allclose(gains.get_xdata(), [0.1, 0.12, 0.14])
@@ -234,8 +233,7 @@ def test_spectra_over_the_parameter(one: xr.Dataset) -> None:
 
 
 def test_spectra_in_the_complex_plane(one: xr.Dataset, run: xr.Dataset) -> None:
-    ax = rv.plots.spectrum(one, plane=True)
-    points = ax.collections[0].get_offsets()
+    points = rv.plots.spectrum(one, plane=True).collections[0].get_offsets()
     assert points.shape == (180, 2)
     assert {-6.0, 0.0, 6.0} == set(points[:, 1])
     single = rv.plots.spectrum(dataset(ends(0.15)))

@@ -270,8 +270,7 @@ def test_example_bids_have_one_row_per_method() -> None:
     assert [panel.get_ylabel() for panel in ax.child_axes] == ["karma\nmean bid", "coin\nmean bid"]
     lanes = METRICS["example_places"][1][0, 0] >= 0
     bids = data.example_mean_bid.values[1, :, 0, 0, lanes].mean(axis=0)
-    line = lines(ax.child_axes[1], "_line")[0]
-    np.testing.assert_allclose(line.get_ydata(), bids.mean(axis=0))
+    np.testing.assert_allclose(lines(ax.child_axes[1], "_line")[0].get_ydata(), bids.mean(axis=0))
 
 
 @pytest.mark.slow
@@ -300,8 +299,7 @@ def test_rules_without_bids_are_baselines_in_the_fairness_plane() -> None:
     rows = [({"algorithm": "karma"}, record()), ({"algorithm": "coin"}, plain)]
     data = collect(rows, {"algorithm": ["karma", "coin"]})
     data["example_policy"] = (("algorithm", "example"), [[1.0], [np.nan]])
-    ax = rv.plots.fairness_plane(data)
-    coin = lines(ax, "coin")[0]
+    coin = lines(rv.plots.fairness_plane(data), "coin")[0]
     assert coin.get_linestyle() == "None"
     np.testing.assert_allclose(
         coin.get_xydata()[0], [data.access_fairness.values[1], data.efficiency.values[1]]
@@ -384,8 +382,7 @@ KINDS = ("street_map", "example_routes", "lane_load", "bid_congestion", "example
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_are_reproducible_and_axes_are_labelled(kind: str) -> None:
     data = run(("karma",), replications=2)
-    plot = getattr(rv.plots, kind)
-    assert_reproducible_and_labelled(plot, data)
+    assert_reproducible_and_labelled(getattr(rv.plots, kind), data)
 
 
 @pytest.mark.slow

@@ -72,8 +72,7 @@ def test_exploitability_is_divided_by_the_payoff_of_the_same_policy() -> None:
 def test_exploitability_and_distances_on_separate_axes() -> None:
     data = monitored(1)
     wanted = ["exploitability", "distance_to_equilibrium", "policy_change"]
-    ax = rv.plots.exploitability_curve(data, quantities=wanted)
-    upper, lower = ax.figure.axes
+    upper, lower = rv.plots.exploitability_curve(data, quantities=wanted).figure.axes
     (line,) = lines(upper, "_line")
     size = np.abs(data.monitor_mean_agent_payoff.values[0, 0])
     np.testing.assert_allclose(line.get_ydata(), data.monitor_mean_exploitability.values[0, 0] / size)
@@ -89,8 +88,7 @@ def test_runs_that_stopped_early_keep_their_last_value() -> None:
         if "monitor" in data[name].dims:
             data[name] = data[name].astype(float)
             data[name][0, 1, 2] = np.nan
-    ax = rv.plots.exploitability_curve(data, quantities=["exploitability"])
-    (line,) = lines(ax, "_line")
+    (line,) = lines(rv.plots.exploitability_curve(data, quantities=["exploitability"]), "_line")
     values = data.monitor_mean_exploitability.values[0] / np.abs(data.monitor_mean_agent_payoff.values[0])
     values[1, 2] = values[1, 1]
     np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))

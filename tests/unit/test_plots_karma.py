@@ -123,8 +123,7 @@ def test_learned_policies_are_shown_with_first_monitor_and_equilibrium() -> None
     first, last, best = policies(3)[:, None]
     own = ("player", "private", "karma", "bid")
     data = xr.Dataset({"first_policy": (own, first), "profile": (own, last), "equilibrium": (own, best)})
-    ax = rv.plots.policy_map(data)
-    rows = ax.child_axes[:6]
+    rows = rv.plots.policy_map(data).child_axes[:6]
     assert [panel.texts[0].get_text() for panel in rows[1::2]] == [
         "first monitor",
         "at the end",
@@ -256,8 +255,7 @@ def test_bid_distribution_is_drawn_above_win_probabilities() -> None:
 )
 @pytest.mark.slow
 def test_pictures_are_reproducible_and_axes_are_labelled(kind: str, data: xr.Dataset) -> None:
-    plot = getattr(rv.plots, kind)
-    assert_reproducible_and_labelled(plot, data)
+    assert_reproducible_and_labelled(getattr(rv.plots, kind), data)
 
 
 @pytest.mark.nightly
@@ -282,6 +280,5 @@ def test_mean_bids_have_a_line_for_each_method_and_state(methods: int, states: i
         {"mean_bid": (("algorithm", "player", "private", "karma"), bids)}, coords={"algorithm": names}
     )
     lines = [column for mark in rv.plots.mean_bids.marks_of(data).marks for column in mark.columns()]
-    drawn = [mark.y.tolist() for mark in lines if not mark.is_key()]
-    assert sorted(drawn) == bids.reshape(-1, 3).tolist()
+    assert sorted([mark.y.tolist() for mark in lines if not mark.is_key()]) == bids.reshape(-1, 3).tolist()
     assert len({(mark.hue, mark.linestyle) for mark in lines if not mark.is_key()}) == methods * states

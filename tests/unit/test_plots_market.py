@@ -291,8 +291,7 @@ def test_learning_curves_have_bands_over_replications() -> None:
 
 @pytest.mark.slow
 def test_runs_of_a_learner_are_drawn_with_their_band() -> None:
-    game = rv.games.market()
-    data = rv.solve(game, rv.methods.Directional(runs=3, periods=60), seed=1).data
+    data = rv.solve(rv.games.market(), rv.methods.Directional(runs=3, periods=60), seed=1).data
     ax = rv.plots.learning_curve(data)
     np.testing.assert_array_equal(lines(ax, "player 0")[0].get_ydata(), data["learning_reward"].values[:, 0])
     assert len(ax.collections) == 2

@@ -48,8 +48,7 @@ def record(flows: list[float], game: RouteGame | None = None) -> Any:
 
 def outlines(data: xr.Dataset, **options: Any) -> tuple[Any, np.ndarray]:
     ax = rv.plots.flow_map(data, **options)
-    paths = ax.child_axes[0].collections[0].get_paths()
-    return ax, np.array([path.vertices[:5] for path in paths])
+    return ax, np.array([path.vertices[:5] for path in ax.child_axes[0].collections[0].get_paths()])
 
 
 @pytest.mark.slow  # compiles the loops over routes
@@ -104,8 +103,7 @@ def test_networks_of_several_sizes_have_maps_of_their_own() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [rv.methods.UserEquilibrium, rv.methods.SystemOptimum])
 def test_gaps_fall_to_that_at_the_end(method: Any) -> None:
-    game = rv.games.routes(LINKS, demand={"s>t": 6.0, "a>t": 2.0})
-    data = rv.solve(game, method(gap=1e-6)).data
+    data = rv.solve(rv.games.routes(LINKS, demand={"s>t": 6.0, "a>t": 2.0}), method(gap=1e-6)).data
     gaps = data.relative_gap_curve.values
     if method is rv.methods.UserEquilibrium:
         # relative to what is paid; both are sums of the same terms

@@ -129,8 +129,7 @@ def test_axes_are_logarithmic_for_equal_ratios_and_wide_ranges() -> None:
     assert is_log(np.array([0.01, 0.02, 1.0]))
     assert not is_log(np.array([1.0, 2.0, 3.0, 4.0]))
     assert not is_log(np.array([0.0, 0.1, 10.0]), log=True)
-    ax = rv.plots.scenario(swept(), quantities=["p_safe"], log=True)
-    assert ax.child_axes[0].get_xscale() == "log"
+    assert rv.plots.scenario(swept(), quantities=["p_safe"], log=True).child_axes[0].get_xscale() == "log"
 
 
 @pytest.mark.parametrize(
@@ -159,8 +158,7 @@ def test_heat_map_hatches_uncertified_points_and_marks_missing_ones() -> None:
     data = swept(claims)
     data["p_safe"][0, 0] = np.nan
     ax = rv.plots.heat(data, over=["size", "price"])
-    values = ax.collections[0].get_array()
-    np.testing.assert_array_equal(np.ma.filled(values, np.nan), data.p_safe.values)
+    np.testing.assert_array_equal(np.ma.filled(ax.collections[0].get_array(), np.nan), data.p_safe.values)
     doubted = [patch for patch in ax.patches if patch.get_label() == "_region"]
     assert [patch.get_hatch() for patch in doubted] == ["////"]
     np.testing.assert_allclose(doubted[0].get_xy().min(axis=0), [1.5, 0.25])

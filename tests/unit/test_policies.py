@@ -73,8 +73,7 @@ def test_values_follow_the_mean_dynamics_for_small_steps() -> None:
         observation_slots=np.full((1, 1, 2), -1),
     )
     learner = QLearning(step_size=1e-3, gamma=0.0, exploration=1.0, epochs=1, episodes=3000, reward="raw")
-    found = values(learner, bandit)[0, 0]
-    np.testing.assert_allclose(found, table[0] * (1 - np.exp(-1.0)), rtol=0.06)
+    np.testing.assert_allclose(values(learner, bandit)[0, 0], table[0] * (1 - np.exp(-1.0)), rtol=0.06)
 
 
 def test_alternating_players_collect_rewards_until_they_move_again() -> None:
@@ -174,8 +173,7 @@ def test_epochs_begin_at_a_given_start() -> None:
     assert session["visits"][0, 0, 1] >= 5
     assert session["visits"][0, 1, 9] >= 5
     assert session["visits"][0].sum(axis=1).tolist() == [10, 10]
-    record = learner.read(world, session)
-    assert record["rollout"][1][0].ravel().tolist() == [0.1, 0.9]
+    assert learner.read(world, session)["rollout"][1][0].ravel().tolist() == [0.1, 0.9]
 
 
 def test_payoffs_can_be_summed_without_a_table() -> None:

@@ -14,8 +14,7 @@ pytestmark = pytest.mark.slow
 def test_policy_regrets_are_evaluated_at_the_end_of_the_rollout() -> None:
     game = rv.games.influencer(reach=[0.15, 0.15], resource="bimodal")
     soft = {"kind": "softmax", "start": 0.6, "end": 0.2, "temperature": 1.0, "edge_temperature": 0.5}
-    learner = QLearning(epochs=300, step_size=0.1, gamma=0.4, exploration=soft)
-    data = rv.solve(game, learner, seed=3).data
+    data = rv.solve(game, QLearning(epochs=300, step_size=0.1, gamma=0.4, exploration=soft), seed=3).data
     table, policies = tabulate(game, 11), data.modal_policy.values
     last = np.rint(data.rollout.values[-1, :, 0] * 10).astype(int)
     assert data.end_period == 1  # play is stationary there

@@ -158,8 +158,7 @@ def test_admissible_policies_have_at_least_the_equilibrium_entropy(monkeypatch: 
     for rule in ("mean", "every"):
         record = solve(game(), Monotonicity(beta=30.0, policies=5, entropy_rule=rule), seed=4).record
         words = np.random.SeedSequence(record["words"][1].tolist())
-        drawn = draw_policies("smooth_gaussian", 60, 2, LEVELS - 1, words).policies
-        each = stats.entropy(drawn, axis=-1)
+        each = stats.entropy(draw_policies("smooth_gaussian", 60, 2, LEVELS - 1, words).policies, axis=-1)
         bar = stats.entropy(record["equilibrium"][1].reshape(2, LEVELS, LEVELS), axis=-1)
         fit = np.all(each >= bar, axis=(1, 2)) if rule == "every" else each.mean((1, 2)) >= bar.mean()
         numbers = record["number"][1]
@@ -239,8 +238,7 @@ def replace_payoffs(monkeypatch: pytest.MonkeyPatch) -> None:
     def pairs(world: Any, policies: Any, target: Any, beta: Any) -> tuple[np.ndarray, np.ndarray]:
         pi = np.asarray(policies)
         own = np.stack([pi[:, 1, 0], pi[:, 1, 0] + 1.0], axis=-1)
-        there = np.full_like(own, 0.5)
-        return np.stack([there, own], axis=1), np.where(pi[:, 2, 0] > 0.8, 1.0, 0.0)
+        return np.stack([np.full_like(own, 0.5), own], axis=1), np.where(pi[:, 2, 0] > 0.8, 1.0, 0.0)
 
     monkeypatch.setattr(karma_theory, "_payoff_pairs", pairs)
 

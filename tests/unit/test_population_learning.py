@@ -213,8 +213,7 @@ def test_reported_metrics_are_consistent() -> None:
 @pytest.mark.nightly
 def test_exploitability_of_many_agents_terminates() -> None:
     # default size: solving two stationary distributions of 100 agents in parallel once deadlocked
-    learner = quick(training=20, evaluation=20, evaluation_warm_up=0)
-    found = ran(learner, rv.games.karma(agents=100))
+    found = ran(quick(training=20, evaluation=20, evaluation_warm_up=0), rv.games.karma(agents=100))
     assert found["agent_exploitability"].shape == (100,)
     assert np.all(found["agent_exploitability"] >= 0)
 
@@ -294,8 +293,7 @@ def test_regularised_metrics_are_added_to_the_plain_ones() -> None:
 
 def test_stopping_rule_on_regularised_payoffs() -> None:
     stop = {"metric": "payoff_change_regularised", "delta": 1e9}
-    found = ran(quick(monitor_every=2, stopping=stop, regularised=True))
-    assert found["steps"] == 80
+    assert ran(quick(monitor_every=2, stopping=stop, regularised=True))["steps"] == 80
     with pytest.raises(ValueError, match=r"stopping.metric: 'payoff_change_regularised' must be one of"):
         quick(monitor_every=2, stopping=stop)
 
@@ -423,8 +421,7 @@ def test_checkpoints_restore_all_bits(dtype: type) -> None:
     if np.issubdtype(dtype, np.unsignedinteger):
         array[2] = np.iinfo(dtype).max
     dims = {"stream": ("counter",), "visits": ("agent",)}
-    session = {"stream": array, "visits": np.zeros(0)}
-    record = checkpoint(session, dims)
+    record = checkpoint({"stream": array, "visits": np.zeros(0)}, dims)
     assert list(record) == ["last_stream"]
     assert record["last_stream"][1].dtype.kind in "if"
     fresh = {"stream": np.zeros(3, dtype=dtype), "visits": np.zeros(0)}

@@ -68,8 +68,7 @@ def test_batches_and_traces_accept_populations() -> None:
     np.testing.assert_allclose(one.profile[0], SHARES, atol=1e-9)
     np.testing.assert_allclose(two.profile[0], SHARES[::-1], atol=1e-9)
     assert one.claim == two.claim == "equilibrium"
-    path = rv.trace(games[0], Drift(), [[0.2, 0.3, 0.5]], steps=3)
-    assert path.path.dims == ("step", "state", "action")
+    assert rv.trace(games[0], Drift(), [[0.2, 0.3, 0.5]], steps=3).path.dims == ("step", "state", "action")
 
 
 @pytest.mark.usefixtures("registered")

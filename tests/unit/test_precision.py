@@ -51,8 +51,7 @@ def test_arrays_made_before_the_import_are_refused() -> None:
     out, told = printed(GAME + "import rivalry as rv" + LATER)
     assert out == ""
     assert "UserWarning: JAX computed before rivalry was imported" in told
-    last = told.splitlines()[-1]
-    assert last.startswith(
+    assert told.splitlines()[-1].startswith(
         "ValueError: game: a is float32; must be float64: import rivalry before arrays are"
     )
 
@@ -123,8 +122,7 @@ def test_fields_below_double_precision_are_refused(kind: Any) -> None:
 def test_precision_of_spaces_and_nested_games_is_checked() -> None:
     edge = jnp.ones((2, 1), dtype=jnp.float32)
     low, high = 0 * edge, edge
-    narrow = Module(1.0, rv.Box(low, high))
-    assert imprecise(narrow).startswith("game: space.low is float32")
+    assert imprecise(Module(1.0, rv.Box(low, high))).startswith("game: space.low is float32")
     frozen = rv.transforms.freeze(Plain(np.float32(0.5)), {0: [0.5]})
     assert imprecise(frozen).startswith("game: game.a is float32")
 

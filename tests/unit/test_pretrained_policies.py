@@ -36,8 +36,7 @@ def session() -> dict[str, Any]:
 
 def test_gains_of_policies_without_memory_are_those_of_two_prices(session: dict[str, Any]) -> None:
     learner = rv.methods.RepeatedQLearning(sessions=8, checkpoints=0, **LEARNERS["ucb"])
-    seed = int(session["seed"])
-    policy = rv.solve(GAME, learner, seed=seed).data.policy.values[..., 0]
+    policy = rv.solve(GAME, learner, seed=int(session["seed"])).data.policy.values[..., 0]
     grid = NASH + (CARTEL - NASH) * np.linspace(-0.1, 1.1, 15)
     for pair in range(4):
         own, rival = grid[policy[pair, 0]], grid[policy[4 + pair, 1]]
@@ -50,8 +49,7 @@ def test_the_record_is_of_all_pairs_and_the_certificate_of_half(session: dict[st
     met = session["met"]
     strangers = record["stranger_gain"][1]
     np.testing.assert_allclose(strangers, (met[:, 0, 0, 0] + met[:, 1, 0, 0]) / 2)
-    table = record["met_gain"][1]
-    assert table[1, 2] == pytest.approx((met[:, 0, 1, 2] + met[:, 1, 2, 1]).mean() / 2)
+    assert record["met_gain"][1][1, 2] == pytest.approx((met[:, 0, 1, 2] + met[:, 1, 2, 1]).mean() / 2)
     assert record["chosen"][1].sum() == pytest.approx(1.0)
     profile = record["chosen"][1]
     assert str(record["coverage"][1]) == "estimated"

@@ -61,8 +61,7 @@ def test_nothing_is_drawn_of_a_short_computation() -> None:
 
 def test_a_bar_ends_with_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "DELAY", 0.0)
-    console = terminal()
-    bar = Bar("x", "steps", console)
+    bar = Bar("x", "steps", terminal())
 
     def fail() -> None:
         wait_for(lambda: bar.bar is not None)

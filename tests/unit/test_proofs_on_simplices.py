@@ -217,8 +217,7 @@ def test_an_equilibrium_where_nothing_is_left_to_divide_is_listed_or_undecided(b
     corner = np.repeat(np.eye(3)[best][None], 2, axis=0)
     assert np.all(rv.certificate(game, corner).regret == 0)
     listed = [np.all(np.abs(x - corner) <= 1e-9) for x in found.equilibria]
-    ends = found.undecided
-    possible = [np.all((end[..., 0] <= corner) & (corner <= end[..., 1])) for end in ends]
+    possible = [np.all((end[..., 0] <= corner) & (corner <= end[..., 1])) for end in found.undecided]
     assert any(listed) or any(possible)
     assert (any(listed), found.complete) == ((True, True) if best == 2 else (False, False))
 
@@ -241,8 +240,7 @@ def test_terms_of_dirichlet_kernels_are_positive_multiples_of_derivatives(corner
         assert np.max(np.ptp(factor, axis=2) / factor.min(axis=2)) < 1e-9
         whole = np.asarray(jax.jacfwd(fractions.payoffs)(t))
         own = np.stack([whole[k, k] for k in range(2)])
-        found = np.asarray(oracles.gradients(fractions, t))
-        assert np.allclose(own, found * factor[:, :, 0], rtol=1e-7)
+        assert np.allclose(own, np.asarray(oracles.gradients(fractions, t)) * factor[:, :, 0], rtol=1e-7)
 
 
 @pytest.mark.slow

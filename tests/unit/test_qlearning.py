@@ -331,8 +331,7 @@ def test_without_states_and_discounting_it_is_a_bandit() -> None:
         observation="none",
         reward="raw",
     )
-    game = rv.games.matrix(payoffs=DUEL.tolist())
-    world = tabulate(game, observation="none")
+    world = tabulate(rv.games.matrix(payoffs=DUEL.tolist()), observation="none")
     begun = learner.begin(world, SEED)
     stream = begun["stream"][0].copy()
     learner.advance(world, begun, 400)

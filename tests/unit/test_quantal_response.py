@@ -88,8 +88,7 @@ def test_a_complex_pair_that_crosses_is_no_crossing_of_branches() -> None:
 @pytest.mark.parametrize("prize", [1.0, 9.0])
 def test_asymmetric_matching_pennies(prize: float) -> None:
     """Row's own payoff does not change its Nash strategy, one half, but moves its logit choices."""
-    game = rv.games.matrix([[prize, 0], [0, 1]], [[0, 1], [1, 0]])
-    data = branch(game, 60.0, step=0.3)
+    data = branch(rv.games.matrix([[prize, 0], [0, 1]], [[0, 1], [1, 0]]), 60.0, step=0.3)
     for precision, x in zip(data.logit_lambda.values, data.logit_profile.values, strict=True):
 
         def row(q: float, precision: float = precision) -> float:
@@ -132,8 +131,7 @@ def test_the_branch_goes_through_folds_where_the_number_of_equilibria_changes() 
 
 @pytest.mark.parametrize("sizes", [(3, 2), (2, 3, 2), (4, 4), (1, 3)])
 def test_points_are_logit_equilibria_with_exact_regrets(sizes: tuple[int, ...]) -> None:
-    rng = np.random.default_rng(sum(sizes))
-    game = rv.games.matrix(payoffs=rng.normal(size=(len(sizes), *sizes)))
+    game = rv.games.matrix(payoffs=np.random.default_rng(sum(sizes)).normal(size=(len(sizes), *sizes)))
     data = branch(game, 40.0, step=0.3)
     pairs = list(zip(data.logit_lambda.values, data.logit_profile.values, strict=True))
     away = [residual(game, x, precision) for precision, x in pairs]

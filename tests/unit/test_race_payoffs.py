@@ -254,8 +254,7 @@ def test_custom_transitions_match_equivalent_parameters() -> None:
     followed = race(transition=lambda numbers, row, t: numbers, **words)
     dearer = race(transition=lambda n, row, t: n | {"safety_price": n["safety_price"] * 2}, **words)
     by_period = race(safety_price=[[0.1, 0.1], [0.2, 0.2], [0.4, 0.4]], **words)
-    rows = RNG.uniform(0.1, 0.9, (3, 2, 4))
-    x = plain.inputs(rows)
+    x = plain.inputs(RNG.uniform(0.1, 0.9, (3, 2, 4)))
     np.testing.assert_allclose(followed.payoffs(x), plain.payoffs(x), rtol=1e-12)
     np.testing.assert_allclose(dearer.payoffs(x), by_period.payoffs(x), rtol=1e-12)
 

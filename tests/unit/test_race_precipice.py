@@ -71,8 +71,7 @@ def test_free_gains_of_the_leader_match_a_grid_search(enmity: float, boldness: f
     safe = np.linspace(0, 1, 2001)[:, None]
 
     def paid(s: np.ndarray) -> np.ndarray:
-        undercut = s - lead > (1 - enmity) * s + 1e-12
-        return np.where(undercut, (1 - enmity) * (s - lead), s)
+        return np.where(s - lead > (1 - enmity) * s + 1e-12, (1 - enmity) * (s - lead), s)
 
     tried = np.concatenate([safe + 0 * lead, np.minimum(1, lead / enmity)[None]])
     short = paid(tried).max(axis=0) - paid(np.minimum(1, boldness * lead))

@@ -241,8 +241,7 @@ def test_the_number_of_concurrent_cells_is_limited(run: Run) -> None:
 @pytest.mark.slow
 def test_a_cell_whose_worker_dies_is_retried_twice(run: Run) -> None:
     events: list[RunEvent] = []
-    line = Line("die", "die", room=1)
-    assert carry_out(run, executor=joined(line), progress=events.append) == "done"
+    assert carry_out(run, executor=joined(Line("die", "die", room=1)), progress=events.append) == "done"
     assert [event.message for event in events if event.kind == "worker_died"] == ["worker died"] * 2
     run.cell_path(run.cells[0].id).unlink()
     assert carry_out(run, executor=joined(Line("die", "die", "die"))) == "failed"
@@ -582,8 +581,7 @@ def test_ray_keeps_files_together(tmp_path: Path, node: OneNode, monkeypatch: py
     assert address == "local"
     assert options["num_cpus"] == 3
     assert options["_temp_dir"] == str(tmp_path)
-    token = os.environ.pop("RAY_AUTH_TOKEN")
-    assert len(token) == 64
+    assert len(os.environ.pop("RAY_AUTH_TOKEN")) == 64
     assert os.environ == {
         "TMPDIR": str(tmp_path),
         "RAY_USAGE_STATS_ENABLED": "0",

@@ -70,5 +70,4 @@ def test_sessions_equal_a_learner_in_plain_python() -> None:
         np.testing.assert_allclose(session["sellers"][k], q, rtol=1e-9)
         np.testing.assert_allclose(session["platform"][k], values, rtol=1e-9)
         assert session["clock"][k].tolist() == [t, last, 1]
-    record = made.read(world, session)
-    np.testing.assert_allclose(record["recommended"][1].sum(axis=1), 1.0)
+    np.testing.assert_allclose(made.read(world, session)["recommended"][1].sum(axis=1), 1.0)

@@ -125,6 +125,5 @@ def test_methods_may_request_original_coordinates() -> None:
     path = rv.trace(prize(COSTS), Natural(), [4.0, 2.0, 0.0], steps=2).path.values[:, :, 0]
     np.testing.assert_array_equal(path, [[4.0, 2.0, 0.0], [2.0, 1.0, 0.0], [1.0, 0.5, 0.0]])
     assert reparametrise(cournot(2), Newton()) == Newton()
-    wrapped = reparametrise(prize(COSTS), Newton())
-    assert isinstance(wrapped, Reparametrised)
+    assert isinstance(reparametrise(prize(COSTS), Newton()), Reparametrised)
     assert not isinstance(reparametrise(prize(COSTS), Natural()), Reparametrised)

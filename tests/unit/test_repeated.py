@@ -285,8 +285,7 @@ def test_random_play_reports_the_exact_mean_payoff() -> None:
 
 
 def test_one_role_applies_to_all_players() -> None:
-    world = repeated_form(PLAIN)
-    assert [role.kind for role in roles_of(world.tables, "random")] == ["random"] * 2
+    assert [role.kind for role in roles_of(repeated_form(PLAIN).tables, "random")] == ["random"] * 2
 
 
 # Reported metrics
@@ -381,8 +380,7 @@ def test_policies_of_many_states_are_not_stored(monkeypatch: pytest.MonkeyPatch)
 def test_long_run_payoffs_average_over_states_of_nature() -> None:
     payoff = DICE.normal(size=(2, 2, 12))
     game = tables(payoff, (3, 4), shows=[[[2, 0]], [[2, 0]]], chain=np.array([[0.25, 0.75], [0.75, 0.25]]))
-    made = quick(gamma=0.0, memory=0, sessions=2, step_size=0.05)
-    record = rv.solve(game, made, seed=5).record
+    record = rv.solve(game, quick(gamma=0.0, memory=0, sessions=2, step_size=0.05), seed=5).record
     joints = np.array(
         [[np.ravel_multi_index(tuple(p[:, w]), (3, 4)) for w in (0, 1)] for p in record["policy"][1]]
     )

@@ -63,8 +63,7 @@ def test_neither_units_nor_wealth_of_a_player_matter(
     data = rv.solve(rv.games.matrix(*changed), SubgamePerfectPayoffs(discount=0.6)).data
     assert data.status == base.status
     # a constant of 1e6 leaves 1e-10 of a unit
-    span = np.ptp(tables.reshape(2, -1), axis=1)
-    within = (1e-9 if any(wealth) else 1e-11) * span
+    within = (1e-9 if any(wealth) else 1e-11) * np.ptp(tables.reshape(2, -1), axis=1)
     vertices = (data.payoff_vertices.values - moved) / factor
     assert vertices.shape == base.payoff_vertices.shape
     assert np.all(abs(vertices - base.payoff_vertices.values) <= within)

@@ -66,8 +66,7 @@ def test_the_continuous_form_solves_the_replicator_equation() -> None:
 def test_two_populations_leave_the_mixed_point_of_hawk_dove() -> None:
     game = rv.games.matrix(payoffs=HAWK_DOVE, actions=["cooperate", "defect"])
     found = rv.solve(game, Replicator(), [[0.2, 0.8], [0.2, 0.8]])
-    left = found.record["left"][1]
-    np.testing.assert_allclose(left[0], [[2 / 3, 1 / 3]] * 2, atol=1e-9)
+    np.testing.assert_allclose(found.record["left"][1][0], [[2 / 3, 1 / 3]] * 2, atol=1e-9)
     # (1/3)(2/3) times the slopes: the common direction -3 * 2/9, the opposite one +3 * 2/9
     np.testing.assert_allclose(found.record["left_eigenvalues_real"][1][0][:2], [2 / 3, -2 / 3], atol=1e-9)
     assert (found.end_state, found.claim) == ("boundary", "equilibrium")
@@ -75,8 +74,7 @@ def test_two_populations_leave_the_mixed_point_of_hawk_dove() -> None:
 
 
 def test_extinct_strategies_stay_extinct_and_are_not_certified() -> None:
-    game = rv.games.matrix("prisoners_dilemma")
-    found = rv.solve(game, Replicator(), [[1.0, 0.0], [1.0, 0.0]])
+    found = rv.solve(rv.games.matrix("prisoners_dilemma"), Replicator(), [[1.0, 0.0], [1.0, 0.0]])
     assert (found.status, found.end_state) == ("converged", "unstable_point")
     assert found.claim == "not an equilibrium"
     np.testing.assert_array_equal(found.profile.values, [[1.0, 0.0], [1.0, 0.0]])
@@ -217,8 +215,7 @@ def test_one_population_solves_the_replicator_equation() -> None:
     def field(_: float, x: np.ndarray) -> np.ndarray:
         return np.asarray(x * (table @ x - x @ table @ x))
 
-    method = Replicator(populations="one")
-    found = rv.solve(game, method, [start, start], max_steps=60, tolerance=None)
+    found = rv.solve(game, Replicator(populations="one"), [start, start], max_steps=60, tolerance=None)
     times, rows = found.record["path_time"][1], found.record["path"][1]
     late = times <= 20.0
     right = solve_ivp(field, (0, 20), start, t_eval=times[late], rtol=1e-11, atol=1e-13)

@@ -295,8 +295,7 @@ def test_an_unchanged_copy_is_compared_as_its_original_is(tmp_path: Path) -> Non
     assert [row["expected_verdict"] for row in rows] == ["agrees", *["differs"] * 4, "agrees"]
     # a key at its default is no change, nor are words that no number depends on
     unchanged = {'family = "race"': 'family = "race"\ngamma = 1.0', "How much": "By how much"}
-    same = copied(tmp_path, "race_stakes", **unchanged)
-    assert same.origin is None
+    assert copied(tmp_path, "race_stakes", **unchanged).origin is None
 
 
 @pytest.mark.slow
@@ -829,8 +828,7 @@ def test_changes_from_the_study_are_reported_above_the_answer(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_rule_labels_are_explained_once_where_used(tmp_path: Path, page: str) -> None:
-    made = study(title="TURN against DICT")
-    text = page_of(stored(tmp_path / "run", made))
+    text = page_of(stored(tmp_path / "run", study(title="TURN against DICT")))
     assert text.count("TURN: resources assigned by turn-taking") == 1
     assert text.count("DICT: resources assigned by true urgency") == 1
     assert "COIN: " not in text
@@ -838,8 +836,7 @@ def test_rule_labels_are_explained_once_where_used(tmp_path: Path, page: str) ->
 
 
 def test_sections_are_in_order_and_notes_come_once(page: str) -> None:
-    heads = Page(page).words["h2"]
-    assert heads == [
+    assert Page(page).words["h2"] == [
         *("Results", "Published and expected values", "Further figures"),
         *("Details", "Certificates", "The game", "How it was computed"),
         *("How to run it again", "Versions", "Notes"),

@@ -51,8 +51,7 @@ def test_default_figures_show_all_methods() -> None:
     profile = {"kind": "scenario", "quantities": ["profile"], "series": "algorithm"}
     assert default_figures("mine.py:contest", data_of()) == [profile, payoffs]
     assert default_figures("matrix", data_of()) == [{"kind": "strategies", "compare": True}, payoffs]
-    one = data_of().isel(algorithm=[0])
-    assert "series" not in default_figures("market", one)[0]
+    assert "series" not in default_figures("market", data_of().isel(algorithm=[0]))[0]
 
 
 def test_an_empty_run_has_no_default_figure() -> None:
@@ -150,7 +149,6 @@ def test_a_scenario_draws_means_over_replications_with_intervals() -> None:
 def test_one_weaker_replication_leaves_a_mean_uncertified() -> None:
     data = data_of(runs=2)
     data["claim"][1, 0, 1] = "not an equilibrium"
-    axes = scenario(data, quantities="payoff", at={"algorithm": "a"})
-    (panel,) = axes.child_axes
+    (panel,) = scenario(data, quantities="payoff", at={"algorithm": "a"}).child_axes
     hollow = [line for line in panel.lines if line.get_markerfacecolor() in ("none", "white")]
     assert {float(x) for line in hollow for x in line.get_xdata()} == {0.2}

@@ -81,8 +81,7 @@ def test_every_entry_stands_in_every_format(table: Table) -> None:
 @given(tables())
 def test_numbers_survive_a_file_of_numbers(table: Table) -> None:
     frame = dataframe(table.columns, cells(table))
-    text = frame.to_csv(index=False)
-    read = pd.read_csv(io.StringIO(text), keep_default_na=False)
+    read = pd.read_csv(io.StringIO(frame.to_csv(index=False)), keep_default_na=False)
     for name in table.columns:
         entries = [row[name] for row in table.rows]
         if np.isfinite(entries[0].mean):
@@ -151,8 +150,7 @@ def test_lists_in_fractions_are_exact_and_columns_are_in_the_order_of_players() 
     listed = rv.all_equilibria(rv.games.matrix("chicken"))
     assert listed.solution.tables[1].title == "equilibria"
     assert {row["proof"].text for row in listed.solution.tables[1].rows} == {"exact"}
-    names = [["a", "b"], ["y", "z"]]
-    game = rv.games.matrix([[1, 0], [0, 1]], [[0, 1], [1, 0]], actions=names)
+    game = rv.games.matrix([[1, 0], [0, 1]], [[0, 1], [1, 0]], actions=[["a", "b"], ["y", "z"]])
     mixed = rv.solve(game, rv.methods.MixedEquilibria())
     assert list(mixed.to_dataframe().columns)[-4:] == ["a", "b", "y", "z"]
 

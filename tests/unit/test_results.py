@@ -44,8 +44,7 @@ def test_every_value_is_stored_at_its_coordinates() -> None:
 
 
 def test_missing_cells_have_missing_values() -> None:
-    data = collect(ROWS[:1], AXES)
-    missing = data.sel({"reach": 0.2, "algorithm": "climb", "replication": 0})
+    missing = collect(ROWS[:1], AXES).sel({"reach": 0.2, "algorithm": "climb", "replication": 0})
     assert np.isnan(missing.profile).all()
     assert missing.status == ""
     assert missing.steps == -1

@@ -269,12 +269,10 @@ def test_a_path_in_blocks_matches_period_by_period() -> None:
 def test_the_regulator_does_not_depend_on_the_cost_that_it_begins_with() -> None:
     game = firms(phi=(12.0, 40.0), mc=(0.5, 1.0))
     feedback, cost = backwards(game, 300)
-    A = riccati.against(game, feedback, 0).A
-    problem = (A, game.B[0], game.R[0], game.Q[0], 0.96)
+    problem = (riccati.against(game, feedback, 0).A, game.B[0], game.R[0], game.Q[0], 0.96)
     alone = riccati.regulator(*problem)
     assert alone is not None
-    rng = np.random.default_rng(0)
-    bad = rng.normal(size=(3, 3))
+    bad = np.random.default_rng(0).normal(size=(3, 3))
     for near in (cost[0], 1.01 * cost[0], 3 * alone.cost, 0 * cost[0], bad + bad.T, np.full((3, 3), np.nan)):
         found = riccati.regulator(*problem, near)
         assert found is not None

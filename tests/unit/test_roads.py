@@ -43,8 +43,7 @@ def test_a_further_road_makes_all_trips_longer(closed: str | list[str], minutes:
 
 @compiled
 def test_tolls_make_the_optimum_an_equilibrium() -> None:
-    game = rv.games.routes("braess")
-    best = optimum(game)
+    best = optimum(rv.games.routes("braess"))
     # 2 x / 100 + 45 on a route without the further road, 4 x / 100 on that with it: x = 2250
     assert best.flow.values == pytest.approx([2250, 1750, 1750, 2250, 500], abs=1e-9)
     assert best.marginal_toll.values == pytest.approx([22.5, 0, 0, 22.5, 0], abs=1e-9)
@@ -346,8 +345,7 @@ def test_logit_choice_nears_equal_shares_and_the_cheapest_routes() -> None:
 @compiled
 @pytest.mark.parametrize("seed", range(4))
 def test_whole_vehicles(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    costs = [f"{a}*x + {b}" for a, b in rng.integers(0, 6, (6, 2))]
+    costs = [f"{a}*x + {b}" for a, b in np.random.default_rng(seed).integers(0, 6, (6, 2))]
     table = {"from": list("ssabas"), "to": list("abttba"), "cost": costs}
     game = rv.games.routes(table, demand={"s>t": 3, "a>t": 1}, atomic=True)
     flows = rv.games.routes(table, demand={"s>t": 3, "a>t": 1})

@@ -192,8 +192,7 @@ def test_tests_near_a_change_are_added_to_a_share(tree: Path) -> None:
 @pytest.mark.default
 def test_the_nearest_tests_come_first_and_fill_the_time() -> None:
     names = [f"{file}.py::test_{k}" for file in "abc" for k in range(4)]
-    seconds = dict.fromkeys(names, 1.0)
-    chosen = nearest(names, {"b.py": 0, "a.py": 3}, seconds, 6.0)
+    chosen = nearest(names, {"b.py": 0, "a.py": 3}, dict.fromkeys(names, 1.0), 6.0)
     assert {name for name in names if name[0] == "b"} <= chosen
     assert sorted(name[0] for name in chosen) == ["a", "a", "b", "b", "b", "b"]
 

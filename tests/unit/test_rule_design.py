@@ -140,8 +140,7 @@ def chosen(values: np.ndarray, default: int = 0, exact: bool = False) -> tuple[s
 @pytest.mark.parametrize("seed", range(4))
 def test_a_rule_inside_the_noise_is_not_called_best(seed: int) -> None:
     draw = np.random.default_rng(seed)
-    common = draw.normal(0.0, 5.0, 3)
-    values = common + draw.normal(0.0, 1.0, (2, 3)) * [[1.0], [1.0]]
+    values = draw.normal(0.0, 5.0, 3) + draw.normal(0.0, 1.0, (2, 3)) * [[1.0], [1.0]]
     values[1] = values[0] + [0.9, -1.0, 0.4]  # t = .17 with two degrees of freedom
     rule, objective = chosen(values)
     assert rule.startswith("not decided: no rule can be told from another in 3 runs of each")
@@ -177,8 +176,7 @@ def test_seeds_that_other_designs_have_are_no_runs_of_a_rule() -> None:
 def test_the_game_as_it_is_is_known_among_the_trials() -> None:
     game = rv.games.karma(**TINY | {"payment": "PBS", "mean_karma": 1.5})
     found = design(game, choices={"payment": ["PBP", "PBS"], **KBAR}, response_method=COIN, seeds=2).data
-    trial = int(found.default_trial)
-    assert found.parameter_label.values[trial].tolist() == ["PBS", "1.5"]
+    assert found.parameter_label.values[int(found.default_trial)].tolist() == ["PBS", "1.5"]
     assert "default_trial" not in design(game, choices={"mean_karma": [0.5]}, response_method=COIN).data
 
 

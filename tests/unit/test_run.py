@@ -129,8 +129,7 @@ def test_max_seconds_limits_solvers() -> None:
 
 @pytest.mark.default
 def test_max_seconds_limits_learners() -> None:
-    game = rv.games.matrix("chicken")
-    found = rv.solve(game, RegretMatching(), max_steps=10**9, max_seconds=1e-9)
+    found = rv.solve(rv.games.matrix("chicken"), RegretMatching(), max_steps=10**9, max_seconds=1e-9)
     assert str(found.data.stopped_by.values) == "max_seconds"
     assert found.steps < 1000
 
@@ -312,8 +311,7 @@ def test_trace_records_every_kth_step() -> None:
 def test_batched_runs_equal_single_runs() -> None:
     goals = [jnp.asarray(g) for g in (-1.0, 0.5, 2.0)]
     games, methods = [Bowl(g) for g in goals], [Halve(part=p) for p in (0.5, 0.4, 0.3)]
-    begin = GOAL.space.check(START)
-    batch = solving.solve_batch(games, methods, [begin] * 3)
+    batch = solving.solve_batch(games, methods, [GOAL.space.check(START)] * 3)
     for game, method, member in zip(games, methods, batch, strict=True):
         single = rv.solve(game, method, START)
         assert (member.status, member.steps) == (single.status, single.steps)

@@ -33,8 +33,7 @@ def test_learning_curves_do_not_depend_on_chunks():
 
 
 def test_the_last_point_of_the_curve_is_the_final_payoff():
-    one = learner(stopping=just(40_000))
-    record = in_chunks(one, [10**6])
+    record = in_chunks(learner(stopping=just(40_000)), [10**6])
     assert record["learning_step"][1][-1] == 40_000
     np.testing.assert_allclose(record["learning_reward"][1][-1], record["end_payoff"][1].mean(axis=0))
 

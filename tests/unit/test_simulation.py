@@ -42,8 +42,7 @@ def test_rules_without_karma_have_no_policy() -> None:
 def test_exploitability_is_small_in_equilibrium_and_large_if_uniform() -> None:
     game = rv.games.karma(max_karma=3, mean_karma=1.5, agents=100, gamma=0.9)
     found = ran(game, plays="equilibrium", evaluation=20_000, warm_up=500)
-    pi = put(found["policy"].reshape(8, 4))
-    mean_field = record_of(game, pi, None)[0]
+    mean_field = record_of(game, put(found["policy"].reshape(8, 4)), None)[0]
     assert mean_field["relative_exploitability"][1] < 1e-4
     # the tolerances allow for a finite population and finitely many steps
     np.testing.assert_allclose(found["efficiency"], mean_field["efficiency"][1], atol=0.01)
@@ -67,8 +66,7 @@ def test_exploitability_matches_value_iteration() -> None:
     game = rv.games.karma(**MANY, gamma=0.9)
     found = ran(game, plays="uniform", evaluation=3000)
     mu, pi = found["karma_distribution"].reshape(-1), found["policy"].reshape(-1, 5)
-    env = game.environment(put(mu), put(pi))._replace(level=put(found["level"]))
-    reward, chances = table(game, env)
+    reward, chances = table(game, game.environment(put(mu), put(pi))._replace(level=put(found["level"])))
     best, own = np.zeros(10), np.zeros(10)
     for _ in range(600):
         best = np.where(np.asarray(game.legal), reward + 0.9 * chances @ best, -np.inf).max(axis=1)
@@ -128,8 +126,7 @@ def test_rules_without_a_mean_field_report_no_exploitability() -> None:
 
 def test_metrics_are_reported_per_type() -> None:
     types = [{"share": 0.4, "gamma": 0.5, "name": "meek"}, {"share": 0.6, "urgencies": [2.0, 2.0]}]
-    game = rv.games.karma(**SMALL, types=types)
-    found = ran(game, plays="uniform", evaluation=200)
+    found = ran(rv.games.karma(**SMALL, types=types), plays="uniform", evaluation=200)
     assert found["agent_type"].tolist() == [0] * 4 + [1] * 6
     assert found["player_name"].tolist() == ["meek", "type 1"]
     assert found["policy"].shape == (2, 2, 5, 5)

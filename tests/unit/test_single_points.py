@@ -63,16 +63,13 @@ def test_many_firms_with_strategic_substitutes_have_one_point() -> None:
 def test_no_box_with_one_point_holds_two(seed: int) -> None:
     game = random_game(seed)
     at, points = coordinates(game), first_order_points(random_game(seed))
-    rng = np.random.default_rng(seed)
-    ends = np.sort(rng.choice(np.linspace(-1, 1, 9), (2, 600, 3)), axis=0)
+    ends = np.sort(np.random.default_rng(seed).choice(np.linspace(-1, 1, 9), (2, 600, 3)), axis=0)
     low, high = ends[:, np.all(ends[0] < ends[1], axis=1)]
-    bounds = (low == at.low) | (high == at.high)
-    side = np.where(bounds, OPEN, 0.0)
+    side = np.where((low == at.low) | (high == at.high), OPEN, 0.0)
     found = first_order(game, at, low, high, side)
     inside = np.all((points >= low[:, None]) & (points <= high[:, None]), axis=2)
     # between bounds alone where the box touches none
-    count = inside.sum(axis=1)
-    assert np.all(count[at_most_one_point(found, side)] <= 1)
+    assert np.all(inside.sum(axis=1)[at_most_one_point(found, side)] <= 1)
     assert not np.any(inside[excluded(found, side)])
     smaller = np.all((points >= found.low[:, None] - 1e-9) & (points <= found.high[:, None] + 1e-9), axis=2)
     assert np.array_equal(smaller & inside, inside)

@@ -563,8 +563,7 @@ def test_lists_on_simplices_are_verified_in_fractions() -> None:
     def rule(x: Any) -> Any:
         return jnp.sum(x * jnp.array([1.0, 1.2]) * (1 - x[::-1]), axis=1) + 0.1 * jnp.sum(x**2, axis=1)
 
-    found = rv.all_equilibria(Shares(rule))
-    written = found.proof.document()
+    written = rv.all_equilibria(Shares(rule)).proof.document()
     assert written["coordinates"] == "fractions"
     assert re.match(r"2 equilibria, complete \(\d+ boxes\): in fractions \(", verify(written))
     del written["equilibria"][0]
@@ -594,8 +593,7 @@ def test_proofs_of_a_run_are_verified_and_named_in_its_report(tmp_path: Path) ->
     for page in ((run / "report.html").read_text(), (tmp_path / "frozen.html").read_text()):
         assert "verified independently" in page
         for line in lines:
-            name = line.partition(":")[0]
-            assert sha256((files / name).read_bytes()).hexdigest() in line
+            assert sha256((files / line.partition(":")[0]).read_bytes()).hexdigest() in line
             assert line.rpartition(" ")[2] in page
     # without the files nothing says so
     assert command(["certify", str(run), "--proof"]) == 0

@@ -94,8 +94,7 @@ def test_simplex_of_one_choice() -> None:
 
 
 def test_the_axis_dimension_may_be_omitted_for_one_axis() -> None:
-    space = Box.interval(0.0, 1.0, players=2)
-    np.testing.assert_array_equal(space.check([0.25, 1]), [[0.25], [1.0]])
+    np.testing.assert_array_equal(Box.interval(0.0, 1.0, players=2).check([0.25, 1]), [[0.25], [1.0]])
 
 
 WRONG = [

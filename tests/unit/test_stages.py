@@ -170,8 +170,7 @@ def test_best_responding_followers_lose_nothing() -> None:
     tables = one_state(pays)._replace(observation_slots=np.array([[[-1, -1]], [[0, 0]]]))
     best = np.zeros((2, 7), dtype=np.int64)
     best[1] = pays[1].argmax(axis=1)
-    lowest = np.zeros_like(best)
-    found = followers_gap(tables, [best, lowest])
+    found = followers_gap(tables, [best, np.zeros_like(best)])
     np.testing.assert_allclose(found.worst[0], 0)
     assert found.share[0].tolist() == [1]
     lost = pays[1].max(axis=1) - pays[1][:, 0]

@@ -337,8 +337,7 @@ def test_gradients_of_finite_games_have_a_unit() -> None:
 
 def test_nothing_is_at_stake_where_price_equals_cost() -> None:
     """In Bertrand's game a firm that sells nothing wins and loses nothing by any higher price."""
-    found = rv.solve(rv.games.market(choice="price"), rv.methods.ClosedForm())
-    assert found.claim == "equilibrium"
+    assert rv.solve(rv.games.market(choice="price"), rv.methods.ClosedForm()).claim == "equilibrium"
 
 
 def test_idle_teams_of_a_race_are_in_equilibrium() -> None:

@@ -37,8 +37,7 @@ def test_lattice_starts_on_an_interval_are_midpoints() -> None:
 @pytest.mark.parametrize("count", [5, 50, 77])
 def test_a_subset_of_the_lattice_is_spread_evenly(count: int) -> None:
     space: Space = Box.interval(0.0, 1.0, players=3)
-    found = np.stack(lattice(space, count))[:, :, 0]
-    np.testing.assert_allclose(found.mean(axis=0), 0.5, atol=0.15)
+    np.testing.assert_allclose(np.stack(lattice(space, count))[:, :, 0].mean(axis=0), 0.5, atol=0.15)
 
 
 def test_more_starts_than_profiles_are_refused() -> None:

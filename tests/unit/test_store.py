@@ -305,8 +305,7 @@ def test_a_second_process_gets_one_line_from_a_locked_run(run: Run) -> None:
 
 
 def test_another_version_is_reported(run: Run) -> None:
-    head = run.folder / "study.json"
-    write_json(head, {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
+    write_json(run.folder / "study.json", {**run.head, "made_by": {**run.made_by, "rivalry": "0.0.9"}})
     again = load_run(run.folder)
     assert again.other_version() is None  # that version computed nothing
     fill(again)

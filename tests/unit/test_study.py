@@ -158,8 +158,7 @@ def test_cell_ids_depend_only_on_the_computation() -> None:
 
 
 def test_points_have_separate_seeds_unless_paired() -> None:
-    study = one(sweep={"game.reach": [0.1, 0.2]})
-    points = [tuple(cell.task["point"]) for cell in study.cells()]
+    points = [tuple(cell.task["point"]) for cell in one(sweep={"game.reach": [0.1, 0.2]}).cells()]
     assert len(set(points)) == 2
     assert all(0 <= word < 2**32 for point in points for word in point)
     renamed = one(sweep={"game.reach": [0.1, 0.2]}, method=METHOD | {"name": "climb"})
@@ -331,8 +330,7 @@ def test_names_of_cells_stay() -> None:
 def test_a_custom_resource_is_listed_among_the_files(tmp_path: Path) -> None:
     game = GAME | {"resource": "shape.py:density"}
     (tmp_path / "shape.py").write_text("def density(b):\n    return 1.0 + b\n")
-    study = one(game=game, folder=tmp_path)
-    assert list(study.files or {}) == ["shape.py"]
+    assert list(one(game=game, folder=tmp_path).files or {}) == ["shape.py"]
 
 
 def test_a_study_has_text_and_html_representations() -> None:

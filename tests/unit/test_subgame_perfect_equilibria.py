@@ -285,8 +285,7 @@ def test_the_outside_option_of_the_battle_leaves_three() -> None:
     assert sorted(map(tuple, data.equilibrium_payoff.values.tolist())) == [(2, 2), (2, 2), (3, 1)]
     mixed = next(x for x in found if "stage: B" in x and x["stage: B"] not in (0, 1))
     assert mixed["first: out"] == 1
-    texts = data.exact_equilibria.values
-    assert {"1/4", "3/4"} <= set(texts.ravel().tolist())
+    assert {"1/4", "3/4"} <= set(data.exact_equilibria.values.ravel().tolist())
     assert int(data.pure_count) == 2
     assert data.radius.values.max() <= 2.0**-54
 

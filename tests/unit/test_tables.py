@@ -40,8 +40,7 @@ def test_action_grids_of_unequal_lengths_without_outside_shares() -> None:
 def test_a_general_game_is_tabulated_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(discretize, "CHUNK", 50)
-    game = cournot(3)
-    made = tabulate(game, 5)
+    made = tabulate(cournot(3), 5)
     q = made.action_grid[0, :, 0]
     for joint, actions in enumerate(every([5] * 3)):
         own = q[list(actions)]
@@ -169,5 +168,4 @@ def test_invalid_input_is_refused() -> None:
 
 
 def test_the_package_exports_tabulate() -> None:
-    made = rv.tables.tabulate(cournot(2), 3)
-    assert isinstance(made.tables, FiniteGame)
+    assert isinstance(rv.tables.tabulate(cournot(2), 3).tables, FiniteGame)

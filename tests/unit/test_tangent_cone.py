@@ -43,8 +43,7 @@ def test_along_is_the_derivative_of_the_projection(space: Space, seed: int) -> N
 def test_projector_keeps_feasible_directions(space: Space) -> None:
     x = at_bounds(space, 3)
     gradient = jnp.where(space.mask, jax.random.normal(jax.random.key(5), x.shape), 0.0)
-    kept = tangent_cone.free(space, x, gradient)
-    keep = np.asarray(tangent_cone.projector(space, kept))
+    keep = np.asarray(tangent_cone.projector(space, tangent_cone.free(space, x, gradient)))
     np.testing.assert_allclose(keep @ keep, keep, atol=1e-12)
     np.testing.assert_allclose(keep, keep.T, atol=1e-15)
     flow = np.asarray(tangent_cone.project_gradient(space, x, gradient)).ravel()

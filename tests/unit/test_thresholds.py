@@ -86,8 +86,7 @@ def test_the_threshold_on_a_line_matches_the_closed_form(players: int) -> None:
     np.testing.assert_allclose(found.crossing_position, [[0.5]], atol=1e-9)
     np.testing.assert_allclose([found.window_low[0], found.window_high[0]], [known, np.inf], atol=1e-9)
     np.testing.assert_allclose(found.window_tried, [0.1, 0.4])
-    stable = found.scan_parameter.values > known
-    assert np.array_equal(found.scan_stable, stable)
+    assert np.array_equal(found.scan_stable, found.scan_parameter.values > known)
     assert len(found.scan_parameter) >= 200
     assert not found.stable_everywhere
     assert found.status == "converged"
@@ -176,8 +175,7 @@ def test_crossings_of_complex_pairs(coupling: float, at: float, many: int, moves
 
 def test_only_tangent_directions_count_on_a_simplex() -> None:
     wish, players = np.array([0.2, 0.3, 0.5]), 4
-    game = Apart(Simplex((3,) * players), put(wish), put(1.0))
-    found = scanned(game, Thresholds("p", low=0.5, high=6.0))
+    found = scanned(Apart(Simplex((3,) * players), put(wish), put(1.0)), Thresholds("p", low=0.5, high=6.0))
     frame = np.array([[1, -1, 0], [1, 1, -2]]) / np.sqrt([[2], [6]])
     least = np.linalg.eigvalsh(frame @ np.diag(1 / wish) @ frame.T)[0]
     np.testing.assert_allclose(found.crossing, [least * (players - 1) / players], rtol=1e-9)
@@ -226,8 +224,7 @@ def folded(x: Array, p: Array) -> Array:
 
 
 def test_a_jump_at_a_fold_is_not_a_crossing() -> None:
-    game = Field(box(2), put(0.0), folded)
-    found = scanned(game, Thresholds("p", low=-3.0, high=3.05, points=243))
+    found = scanned(Field(box(2), put(0.0), folded), Thresholds("p", low=-3.0, high=3.05, points=243))
     after = found.scan_parameter.values[found.scan_parameter.values > 2.0][0]
     np.testing.assert_allclose(found.jump_parameter, [after])
     assert found.crossing.size == 0

@@ -125,8 +125,7 @@ def test_nonlinear_responses_on_several_axes() -> None:
 def test_two_leaders_and_two_followers() -> None:
     # leaders play Cournot on intercept (a + sum of followers' c) / 3 and slope 1/3: 30 each, then 10 each
     game = stackelberg(duopoly(10.0, 10.0, 10.0, 10.0), [0, 1], Followers())
-    x = jnp.array([[30.0], [30.0]])
-    everyone, slope, _ = at(game, x)
+    everyone, slope, _ = at(game, jnp.array([[30.0], [30.0]]))
     np.testing.assert_allclose(everyone[:, 0], [30, 30, 10, 10], atol=1e-6)
     np.testing.assert_allclose(slope, 0.0, atol=1e-5)
 
@@ -153,13 +152,11 @@ def test_a_follower_whose_best_response_is_scanned_has_no_slope_left() -> None:
 
 
 def test_leadership_in_a_matrix_game() -> None:
-    game = matrix("battle_of_the_sexes")
-    leader = stackelberg(game, [0], Followers())
+    leader = stackelberg(matrix("battle_of_the_sexes"), [0], Followers())
     assert float(leader.payoffs(jnp.array([[1.0, 0.0]]))[0]) == 3.0
     # just under 3/5 opera the follower chooses football: 2 (1 - p)
     np.testing.assert_allclose(leader.payoffs(jnp.array([[0.59, 0.41]])), [0.82], atol=1e-12)
-    found = rv.certificate(leader, jnp.array([[1.0, 0.0]]))
-    assert found.claim == "no deviation found"
+    assert rv.certificate(leader, jnp.array([[1.0, 0.0]])).claim == "no deviation found"
 
 
 @pytest.mark.nightly
@@ -181,8 +178,7 @@ def test_freezing_leaves_the_game_of_the_other_players() -> None:
 
 def test_freezing_a_mixture_averages_the_tables() -> None:
     table = np.random.default_rng(0).normal(size=(3, 2, 4, 3))
-    whole = matrix(payoffs=table.tolist())
-    game = freeze(whole, {1: [0.1, 0.2, 0.3, 0.4]})
+    game = freeze(matrix(payoffs=table.tolist()), {1: [0.1, 0.2, 0.3, 0.4]})
     plain = matrix(payoffs=np.tensordot(table[[0, 2]], [0.1, 0.2, 0.3, 0.4], axes=(2, 0)).tolist())
     x = plain.space.sample(KEY)
     assert game.space.shape == plain.space.shape

@@ -25,8 +25,7 @@ def duopoly(turns: Any = CYCLE, **more: Any) -> Any:
 
 @pytest.mark.slow
 def test_rounds_follow_the_turns() -> None:
-    world = repeated_form(duopoly(), action_grid=LEVELS)
-    assert world.tables.order.tolist() == [[0, 1], [1, -1], [1, -1]]
+    assert repeated_form(duopoly(), action_grid=LEVELS).tables.order.tolist() == [[0, 1], [1, -1], [1, -1]]
     usual = repeated_form(duopoly(None), action_grid=LEVELS)
     assert usual.tables.order.tolist() == [[0], [1]]
     assert "in turns [[0, 1], [1], [1]]" in repr(duopoly())
@@ -74,8 +73,7 @@ def test_learned_values_discount_the_periods_without_a_move() -> None:
         sessions=1, memory=0, observation="none", action_grid=LEVELS, gamma=GAMMA, step_size=1.0,
         exploration=1.0, stopping={"max_periods": 6000, "stable_periods": 0}, store_values=True,
     )  # fmt: skip
-    found = rv.solve(game, learner, seed=2)
-    values = found.record["q_values"][1][0]
+    values = rv.solve(game, learner, seed=2).record["q_values"][1][0]
     pays = np.array([[float(game.payoffs(jnp.array([[p], [p]]))[firm]) for p in LEVELS] for firm in (0, 1)])
     waits = (3, 1)
     for firm, wait in enumerate(waits):
@@ -102,8 +100,7 @@ def test_native_play_moves_by_turns_and_shows_the_turn() -> None:
 
 
 def test_adjusting_firms_decide_in_their_turns() -> None:
-    found = Directional(periods=12)._groups(seating(duopoly()))
-    assert found == ([(0, 1), (1,), (1,)], True)
+    assert Directional(periods=12)._groups(seating(duopoly())) == ([(0, 1), (1,), (1,)], True)
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,7 @@ COST = {tied: pytest.mark.slow, undefined: pytest.mark.slow, nearly_tied: pytest
 )
 def test_lists_hold_every_equilibrium_or_say_where_it_may_be(rule: Any) -> None:
     known, complete, words = CASES[rule]
-    game = Duopoly(rule)
-    found = rv.all_equilibria(game)
+    found = rv.all_equilibria(Duopoly(rule))
     assert (found.complete, not len(found.undecided)) == (complete, complete)
     assert words in found.reason
     for x in found.equilibria:
@@ -300,8 +299,7 @@ def test_a_cost_of_entry_is_a_jump_unless_it_is_zero() -> None:
     assert "payoffs have a kink or a jump there" in out.method
     assert rv.certificate(Duopoly(entry), [[0.5], [0.0]], proof=True).claim == "not an equilibrium"
     # the second firm stays out: its cost is above the monopoly price 55
-    market = rv.games.market(unit_cost=[10.0, 60.0])
-    found = rv.certificate(market, [[45.0], [0.0]], proof=True)
+    found = rv.certificate(rv.games.market(unit_cost=[10.0, 60.0]), [[45.0], [0.0]], proof=True)
     assert (found.claim, found.coverage) == ("equilibrium", "proved")
     costly = rv.games.market(unit_cost=[10.0, 50.0], fixed_cost=[0.0, 30.0])
     # its best output 2.5 earns 6.25, less than its fixed cost

@@ -41,9 +41,8 @@ def test_axes_and_players_have_the_names_that_the_game_gives_them() -> None:
 
 @pytest.mark.slow
 def test_a_sweep_has_names_units_and_the_axes_of_the_game() -> None:
-    market = rv.games.market()
     found = rv.sweep(
-        market, {"slope": [1.0, 2.0]}, rv.methods.GradientAscent(), [[10.0], [10.0]], max_steps=5
+        rv.games.market(), {"slope": [1.0, 2.0]}, rv.methods.GradientAscent(), [[10.0], [10.0]], max_steps=5
     )
     assert found.profile.sel(axis="quantity", slope=2.0).dims == ("player",)
     assert found.payoff.attrs["units"] == "payoff"

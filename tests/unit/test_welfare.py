@@ -181,8 +181,7 @@ def legend_of(data: xr.Dataset, **options: Any) -> list[str]:
 def test_a_pareto_comparison_claims_no_more_than_its_intervals(
     replications: int, sampled: bool, words: str
 ) -> None:
-    data = costs_of(replications=replications, sampled=sampled)
-    assert legend_of(data) == [f"beside coin ({words})"]
+    assert legend_of(costs_of(replications=replications, sampled=sampled)) == [f"beside coin ({words})"]
 
 
 def test_classes_are_compared_with_another_method() -> None:

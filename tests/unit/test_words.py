@@ -191,8 +191,7 @@ def test_players_have_one_name_in_figures_and_tables(
     cells = [({"algorithm": "own", "d": cost}, {**record, "d_sum": ((), np.asarray(cost))}) for cost in COSTS]
     data = collect(cells, {"algorithm": ["own"], "d": COSTS})
     name_in_words(data, about, {"algorithm", "d"})
-    axes = plots.scenario(data, quantities=["payoff"])
-    legend = axes.get_legend()
+    legend = plots.scenario(data, quantities=["payoff"]).get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()][:2] == names
     payoffs = Answer(about, data).points[0].quantities["payoff"]

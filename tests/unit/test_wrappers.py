@@ -237,8 +237,7 @@ def test_exchangeable_players_may_be_permuted(name: str) -> None:
         swap = np.arange(len(x))
         swap[[one, other]] = other, one
         here, there = (np.asarray(payoffs(game, y)) for y in (x, x[swap]))
-        same = np.allclose(here[swap], there, rtol=0, atol=1e-9)
-        assert same == (kinds[one] == kinds[other])
+        assert np.allclose(here[swap], there, rtol=0, atol=1e-9) == (kinds[one] == kinds[other])
 
 
 def test_exchangeability_is_unknown_for_a_custom_response() -> None:

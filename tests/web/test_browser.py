@@ -200,8 +200,7 @@ def test_study_runs_to_its_end_and_shows_its_results(tab: Tab, home: Path) -> No
     assert (home / "runs" / "matrix_classics-quick" / "report.html").exists()
     page.get_by_role("link", name="Results").click()
     page.wait_for_selector("table.data")
-    headings = page.locator("h2").all_text_contents()
-    assert headings[0] == "Results"
+    assert page.locator("h2").all_text_contents()[0] == "Results"
     assert page.locator('.claim[data-claim="good"]').count() > 0
     with page.expect_download() as got:
         page.locator(".menu summary").click()
@@ -403,8 +402,7 @@ def test_a_browser_is_started_with_a_page_that_no_other_user_can_read(browser: A
         page_file = Path(address.removeprefix("file://"))
         assert page_file.stat().st_mode & 0o777 == 0o600
         assert page_file.parent.stat().st_mode & 0o777 == 0o700
-        text = page_file.read_text()
-        secret = text.partition('name="token" value="')[2].partition('"')[0]
+        secret = page_file.read_text().partition('name="token" value="')[2].partition('"')[0]
         assert secret
         assert token
         assert secret != token

@@ -689,8 +689,7 @@ def test_cells_filled_in_by_batches_are_those_of_the_whole_run(tmp_path: Path, b
                     page["values"].append(known)
                 known["data"][ids.index(id)] = value["data"][j]
     whole = plain(sweep_figure(run, Answer(run.head["study"], run.collect().data)).data)
-    states = page["cells"].pop("state")
-    assert states == ["done"] * 4 + ["damaged", "done"]
+    assert page["cells"].pop("state") == ["done"] * 4 + ["damaged", "done"]
     whole["cells"].pop("state")
     assert page["cells"] == whole["cells"]
     assert page["values"] == [one for one in whole["values"] if one["name"] != "distance"]
