@@ -176,9 +176,8 @@ def _best_inside(game: Any, x: np.ndarray, player: int, axes: np.ndarray) -> flo
     rows = []
     for share in (0.0, *10.0 ** np.arange(-12.0, 1.0)):
         rows.append(np.where(axes, low + (high - low) * share, x[player]))
-    first = int(np.flatnonzero(axes)[0])
     count = len(getattr(game, "columns", (0,)))
-    start = first // count * count
+    start = int(np.flatnonzero(axes)[0]) // count * count
     rows.append(np.where(np.arange(len(low)) >= start, low, x[player]))
     paid = []
     for row in rows:

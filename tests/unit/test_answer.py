@@ -500,9 +500,8 @@ def test_nothing_is_claimed_of_results_without_a_certificate() -> None:
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_players_with_fewer_choices_have_no_further_ones(seeds: int) -> None:
     game = {"family": "continuous", "choices": ["a", ["b", "c"]], "payoffs": ["-a^2", "-b^2-c^2"]}
-    about = study(game=game, answer={"quantities": ["profile"]})
     rows = [result("", profile=[[2.0 + 0.1 * k, 0.0], [1.5, 0.0]], payoff=[1.0, 2.0]) for k in range(seeds)]
-    found = Answer(about, replicated(rows))
+    found = Answer(study(game=game, answer={"quantities": ["profile"]}), replicated(rows))
     wide = ["2 ", "2.05 ± 0.64 "][seeds - 1]
     assert found.points[0].profile_words.replace(",", " ").startswith(wide)
     assert found.points[0].profile_words.endswith("(1.5, 0)")  # a zero that is a choice stays

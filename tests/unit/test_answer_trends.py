@@ -964,9 +964,8 @@ def test_gains_of_sessions_have_a_single_interval_and_its_number_of_sessions() -
     data = collect(rows, {"algorithm": ["one"], "replication": [0, 1]})
     about = study("one", kind="repeated_q_learning", game={"family": "market"})
     del about["answer"]
-    answer = Answer(about, data)
     half = scipy.stats.t.ppf(0.975, 7) * gains.std(ddof=1) / 8**0.5
-    table = answer.table
+    table = Answer(about, data).table
     known = dict(zip(table.columns, table.texts[0], strict=True))
     assert known["profit gain"] == f"{gains.mean():.2f} ± {half:.2f}"
     assert "profit gain, mean over sessions" not in known

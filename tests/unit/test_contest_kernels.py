@@ -10,10 +10,9 @@ from tests.contests import every, shared
 
 @pytest.mark.slow
 def test_interpreted_and_compiled_kernels_agree() -> None:
-    game = shared(players=3)
     positions = np.linspace(0, 1, 3)[None, :, None].repeat(3, axis=0)
     sizes = np.array([3, 3, 3])
-    made = game.contest(positions)
+    made = shared(players=3).contest(positions)
     compiled, plain = np.zeros((3, 27)), np.zeros((3, 27))
     contests.tabulate(made, sizes, compiled)
     contests.tabulate.py_func(made, sizes, plain)
@@ -39,9 +38,8 @@ def test_points_without_influence_are_shared_equally() -> None:
     """Two points; at the second only the third party has influence, then nobody."""
     logs = np.array([[[0.0, -np.inf]], [[np.log(3.0), -np.inf]]])
     for third, expected in ((np.log([4.0, 1.0]), [1 / 8, 3 / 8]), (None, [0.25 + 0.5, 0.75 + 0.5])):
-        made = contest(np.ones(2), logs, third, zero_influence="share")
         table = np.zeros((2, 1))
-        contests.tabulate(made, np.array([1, 1]), table)
+        contests.tabulate(contest(np.ones(2), logs, third, zero_influence="share"), np.array([1, 1]), table)
         np.testing.assert_allclose(table[:, 0], expected, rtol=1e-14)
 
 

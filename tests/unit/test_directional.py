@@ -147,9 +147,8 @@ def test_a_run_does_not_depend_on_the_other_runs() -> None:
 
 
 def test_steps_stay_in_the_box_and_begin_at_the_given_start() -> None:
-    game = rv.games.market(low=[20.0, 5.0], high=[24.0, 60.0])
     learner = Directional(runs=2, periods=500, step_size=[3.0, 0.5])
-    world = learner.world(game)
+    world = learner.world(rv.games.market(low=[20.0, 5.0], high=[24.0, 60.0]))
     session = learner.begin_at(world, SEED, np.array([[22.0], [30.0]]))
     assert np.all(session["choice"] == [22.0, 30.0])
     for _ in range(20):

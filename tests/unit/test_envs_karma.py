@@ -151,9 +151,8 @@ def test_a_policy_given_as_a_function_becomes_a_table() -> None:
         return np.eye(mask.shape[1])[bid]
 
     table = policy_table(game, bids_its_urgency)
-    found = table.argmax(axis=-1)
     stakes = np.array([[1, 5, 0], [1, 3, 7]])
-    np.testing.assert_array_equal(found, np.minimum(stakes[:, :, None], np.arange(5)))
+    np.testing.assert_array_equal(table.argmax(axis=-1), np.minimum(stakes[:, :, None], np.arange(5)))
     played = rv.solve(game, rv.methods.Simulation(plays=table, evaluation=200)).data
     assert played.exploitability.shape == (2,)
     np.testing.assert_array_equal(played.policy, table)

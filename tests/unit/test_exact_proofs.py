@@ -360,9 +360,8 @@ def test_files_are_plain_or_packed(tmp_path: Path, monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize("discount", [0.6, 0.4])
 def test_policy_of_grim_play(discount):
-    world = repeated_form(rv.games.matrix("prisoners_dilemma"))
     grim = np.eye(2)[np.array([[0, 1, 1, 1]] * 2)]
-    document = policy_proof(world, np.full(2, discount), grim)
+    document = policy_proof(repeated_form(rv.games.matrix("prisoners_dilemma")), np.full(2, discount), grim)
     assert check(json.loads(json.dumps(document)))
     # 5 once and 1 for ever, against 3 for ever: no gain from 1/2 on
     expected = max(0.0, (1 - discount) * 5 + discount - 3)

@@ -90,9 +90,8 @@ def test_the_game_of_nau_and_others_has_one_irrational_equilibrium() -> None:
     """
     left = [[(3, 0, 2), (0, 2, 0)], [(0, 1, 0), (1, 0, 0)]]
     right = [[(1, 0, 0), (0, 1, 0)], [(0, 3, 0), (2, 0, 3)]]
-    table = np.moveaxis(np.array([left, right], dtype=float), (0, 3), (3, 0))
     root = 601**0.5
-    data = proved(table)
+    data = proved(np.moveaxis(np.array([left, right], dtype=float), (0, 3), (3, 0)))
     want = with_rows([(53 - root) / 46, (root - 13) / 24, (root - 23) / 4])
     assert same_profiles(data.equilibria.values, want, 1e-13)
 
@@ -236,9 +235,8 @@ def test_the_order_of_players_and_actions_does_not_matter() -> None:
     table = np.random.default_rng(11).normal(size=(3, 2, 3, 2))
     one = proved(table).equilibria.values
     turned = np.transpose(table[[2, 0, 1]], (0, 3, 1, 2))[:, :, ::-1][..., [2, 0, 1]]
-    other = proved(turned)
     back = np.zeros_like(one)
-    for k, x in enumerate(other.equilibria.values):
+    for k, x in enumerate(proved(turned).equilibria.values):
         back[k, 2, :2], back[k, 0, :2] = x[0, :2], x[1, 1::-1]
         back[k, 1, [2, 0, 1]] = x[2]
     assert same_profiles(back, list(one), 1e-13)
@@ -325,9 +323,8 @@ def sample_supports(seed: int) -> tuple[np.ndarray, Supports]:
 
 def exact_rows(some: Supports, player: int, support: int, x: list[list[Fraction]]) -> list[Fraction]:
     """Rows of a support at exact strategies."""
-    rows = some.rows[player][support]
     found = []
-    for row in rows:
+    for row in some.rows[player][support]:
         total = Fraction(0)
         for index in np.ndindex(*row.shape):
             weight = Fraction(float(row[index]))

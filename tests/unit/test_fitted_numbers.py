@@ -41,11 +41,10 @@ def test_a_city_has_the_rank_correlation_of_its_lanes() -> None:
 
 @pytest.mark.nightly  # compiles an economy
 def test_learners_report_the_steps_to_given_gains() -> None:
-    game = rv.games.karma(max_karma=2, mean_karma=1.0, agents=8)
     learner = rv.methods.PopulationQLearning(
         training=400, epoch=20, monitor_every=2, monitor_steps=50, evaluation=50, evaluation_warm_up=0
     )
-    data = rv.solve(game, learner).data
+    data = rv.solve(rv.games.karma(max_karma=2, mean_karma=1.0, agents=8), learner).data
     expected = first_steps(
         data.monitor_step.values,
         data.monitor_mean_relative_exploitability_without_exploration.values,

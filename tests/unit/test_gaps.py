@@ -63,9 +63,8 @@ def test_sees_enough_by_observation_structure(name: str, enough: list[bool]) -> 
 
 
 def test_a_player_that_moves_twice_does_not_observe_the_round() -> None:
-    tables = GAMES["in turn"]
     both = np.array([[[0, 1], [1, 1]]] * 2)
-    twice = tables._replace(order=np.array([[0, -1], [1, 0]]), observation_slots=both)
+    twice = GAMES["in turn"]._replace(order=np.array([[0, -1], [1, 0]]), observation_slots=both)
     assert [observes_enough(twice, who) for who in range(2)] == [False, True]
 
 

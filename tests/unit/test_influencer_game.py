@@ -199,9 +199,8 @@ TENT = {
 
 
 def test_resource_points_without_influence_are_shared_lost_or_refused() -> None:
-    x = [0.3, 0.4]
     shared = rv.games.influencer(**TENT, zero_influence="share", resource="bimodal")
-    at = shared.space.check(x)
+    at = shared.space.check([0.3, 0.4])
     assert float(shared.payoffs(at).sum()) == pytest.approx(float(oracles.payoff_scale(shared)), rel=1e-12)
     assert np.asarray(shared.shares(at))[:, -1].tolist() == [0.5, 0.5]
     lost = rv.games.influencer(**TENT, zero_influence="lost", resource="bimodal")

@@ -23,9 +23,8 @@ def solved(**keys: Any) -> Any:
 
 def played(solution: Any, owners: list[list[int]]) -> np.ndarray:
     """Return the choices of all products."""
-    rows = solution.data.play.values
     choices = np.zeros(sum(map(len, owners)))
-    for row, products in zip(rows, owners, strict=True):
+    for row, products in zip(solution.data.play.values, owners, strict=True):
         choices[products] = row[: len(products)]
     return choices
 

@@ -62,9 +62,8 @@ def test_mergers_of_four_sellers_meet_the_conditions(owners: list[list[int]]) ->
 def test_no_owner_gains_on_a_grid() -> None:
     game = rv.games.market(owners=MERGED, **GOODS)
     solution = by_best_response(game)
-    x = np.asarray(solution.profile.values)
     line = np.linspace(1.0, 9.0, 81)
-    deviations = np.stack([x] * len(line) ** 2)
+    deviations = np.stack([np.asarray(solution.profile.values)] * len(line) ** 2)
     deviations[:, 0, :] = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     paid = [float(np.asarray(game.payoffs(row))[0]) for row in deviations[::17]]
     assert max(paid) <= solution.payoff.values[0] + 1e-12

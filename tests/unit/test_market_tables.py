@@ -367,6 +367,5 @@ def test_conversions_are_registered_for_the_market() -> None:
     ],
 )
 def test_a_path_outside_the_linear_region_is_named(options: dict[str, Any], path: Any, said: str) -> None:
-    market = rv.games.market(**(BEFORE | options))
     states = np.column_stack([np.ones(len(path)), path])
-    assert oracles.outside_linear(market, states) == said
+    assert oracles.outside_linear(rv.games.market(**(BEFORE | options)), states) == said

@@ -194,9 +194,8 @@ class Counter:
 
 @pytest.mark.nightly
 def test_a_plain_markov_game() -> None:
-    game = Counter(1.0)
     envs = pytest.importorskip("rivalry.envs", reason="needs pettingzoo", exc_type=ImportError)
-    env = envs.parallel_env(game, periods=2)
+    env = envs.parallel_env(Counter(1.0), periods=2)
     env.reset(seed=1)
     assert env.step(dict.fromkeys(env.agents, np.ones(1)))[1] == {"player_0": 1.0, "player_1": 2.0}
 

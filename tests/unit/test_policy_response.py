@@ -194,9 +194,8 @@ def test_mixed_policies_that_remember_two_rounds(player: int, seed: int) -> None
 def test_zero_discount_gives_the_myopic_best_response() -> None:
     """With discount factor 0 the best response maximizes the payoff against the others' next actions."""
     table = np.random.default_rng(4).normal(size=(2, 3, 4))
-    made = tabulate(matrix(payoffs=table.tolist()), observation="joint")
     policies = np.random.default_rng(5).integers(0, 3, size=(2, 12))
-    found = best_response(made, policies, 0, 0.0)
+    found = best_response(tabulate(matrix(payoffs=table.tolist()), observation="joint"), policies, 0, 0.0)
     np.testing.assert_allclose(found.value[0], table[0][:, policies[1]].max(axis=0))
     assert np.array_equal(found.policy[0], table[0][:, policies[1]].argmax(axis=0))
     assert found.coverage == "exact"

@@ -89,9 +89,8 @@ def test_monitoring_does_not_change_learning() -> None:
     ids=["plain", "all"],
 )
 def test_a_resumed_run_is_bitwise_identical(how: dict[str, Any], tmp_path: Path) -> None:
-    game = rv.games.karma(**SMALL)
     whole = ran(quick(monitor_every=4, **how))
-    first = rv.solve(game, quick(training=150, **how))
+    first = rv.solve(rv.games.karma(**SMALL), quick(training=150, **how))
     path = tmp_path / "cell.npz"
     files.write(path, files.pack(first.record, kind="cell", name="one"))
     for source in (first, first.record, str(path)):

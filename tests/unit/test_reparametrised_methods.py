@@ -69,9 +69,8 @@ def test_methods_find_the_equilibrium_with_one_inactive_player(method: Any, thir
 
 @pytest.mark.nightly
 def test_batched_runs_find_the_equilibria_of_both_games() -> None:
-    games = [prize(COSTS), prize(COSTS[::-1].copy())]
     starts = [jnp.array([[0.1], [0.3], [1e-6]]), jnp.array([[1e-6], [0.3], [0.1]])]
-    found = solve_batch(games, [Newton()] * 2, starts)
+    found = solve_batch([prize(COSTS), prize(COSTS[::-1].copy())], [Newton()] * 2, starts)
     np.testing.assert_allclose(found[0].record["profile"][1][:, 0], PLACE, rtol=1e-9)
     np.testing.assert_allclose(found[1].record["profile"][1][:, 0], PLACE[::-1], rtol=1e-9, atol=1e-300)
 

@@ -38,9 +38,8 @@ def test_rock_paper_scissors_conserves_the_product() -> None:
 
 @pytest.mark.nightly
 def test_rock_paper_scissors_cycles_with_the_linearised_period() -> None:
-    game = rv.games.matrix("rock_paper_scissors")
     near = np.full((2, 3), 1 / 3) + 1e-3 * np.array([1.0, -1.0, 0.0])
-    found = rv.solve(game, Replicator(), near, max_steps=600)
+    found = rv.solve(rv.games.matrix("rock_paper_scissors"), Replicator(), near, max_steps=600)
     assert (found.status, found.end_state) == ("cycling", "cycle")
     # rotation by the antisymmetric (0, -1, 1; 1, 0, -1; -1, 1, 0)/3, whose eigenvalues are +-i/sqrt(3)
     np.testing.assert_allclose(found.data.period, 2 * np.pi * np.sqrt(3), rtol=1e-5)
@@ -128,9 +127,8 @@ class Floored(eqx.Module):
 @pytest.mark.nightly
 def test_batched_runs_leave_the_symmetric_saddle_point() -> None:
     """The mixed point attracts symmetric profiles only; other profiles converge to a pure equilibrium."""
-    game = rv.games.matrix("chicken")
     starts = [jnp.asarray([[p, 1 - p], [q, 1 - q]]) for p, q in ((0.5, 0.5), (0.6, 0.2), (0.2, 0.6))]
-    found = solve_batch([game] * 3, [Replicator()] * 3, starts)
+    found = solve_batch([rv.games.matrix("chicken")] * 3, [Replicator()] * 3, starts)
     assert [(one.end_state, one.claim) for one in found] == [("boundary", "equilibrium")] * 3
     mixed = found[0].record["left"][1][0]  # a symmetric profile
     np.testing.assert_allclose(mixed[0], mixed[1], atol=1e-12)

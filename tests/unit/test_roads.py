@@ -476,9 +476,8 @@ def test_elastic_optima_beside_another_solver(seed: int) -> None:
 @compiled
 def test_the_optimum_of_classes_has_the_lowest_total_cost() -> None:
     # tolls of 1 on the first road, at values of time of 1 and 4; all costs in units of time
-    table = ROADS | {"toll": [1.0, 0.0]}
     classes = {name: {"share": 0.5, "value_of_time": value} for name, value in (("poor", 1), ("rich", 4))}
-    data = optimum(rv.games.routes(table, demand={"s>t": 4.0}, classes=classes))
+    data = optimum(rv.games.routes(ROADS | {"toll": [1.0, 0.0]}, demand={"s>t": 4.0}, classes=classes))
 
     def total(h: np.ndarray) -> float:
         on_first = h.sum()

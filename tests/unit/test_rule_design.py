@@ -103,9 +103,8 @@ def test_trials_that_do_not_converge_are_never_chosen(monkeypatch: pytest.Monkey
 
 @pytest.mark.slow
 def test_inconsistent_rules_are_reported_as_refused() -> None:
-    game = rv.games.karma(**TINY)
     choices = {"max_karma": [2, 4], "mean_karma": [1.0, 3.0]}
-    found = design(game, choices=choices, response_method=COIN, seeds=2).data
+    found = design(rv.games.karma(**TINY), choices=choices, response_method=COIN, seeds=2).data
     assert found.trial_status.values.tolist() == ["completed", "refused", "completed", "completed"]
     assert found.trial_remark.values[1] == "mean_karma: 3 must be in [0, max_karma = 2]"
     assert found.parameters.values.tolist() == [[2, 1], [2, 3], [4, 1], [4, 3]]

@@ -183,9 +183,8 @@ def test_a_middle_follower_anticipates_later_responses() -> None:
     """The second of three movers is evaluated after the third one's response."""
     pays = np.random.default_rng(15).normal(size=(3, 2, 2, 3))
     sees = np.array([[[-1, -1], [-1, -1]], [[0, 0], [-1, -1]], [[0, 0], [1, 0]]])
-    tables = one_state(pays)._replace(observation_slots=sees)
     policy = np.array([[0, 0, 0, 0], [0, 1, 0, 0], [2, 1, 0, 1]])
-    found = followers_gap(tables, [policy])
+    found = followers_gap(one_state(pays)._replace(observation_slots=sees), [policy])
     for led in range(2):
         ends = [pays[1, led, a, policy[2, 2 * led + a]] for a in range(2)]
         np.testing.assert_allclose(found.by_action[0, 0, led], max(ends) - ends[policy[1, led]])

@@ -261,9 +261,8 @@ def test_a_position_that_is_not_a_root_has_a_residual() -> None:
 
 
 def test_results_do_not_depend_on_chunks() -> None:
-    game = rv.games.influencer(players=3, resource="bimodal")
     method = Thresholds("reach", low=0.1, high=0.3)
-    world = method.world(game)
+    world = method.world(rv.games.influencer(players=3, resource="bimodal"))
     whole, parts = (method.begin(world, np.random.SeedSequence(0)) for _ in range(2))
     assert all(isinstance(array, np.ndarray) for array in whole.values())
     assert method.advance(world, whole, 99) == 4
