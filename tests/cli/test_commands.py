@@ -356,8 +356,7 @@ def test_a_damaged_cell_is_named_and_recomputed(rivalry: Command) -> None:
     (cell,) = Path("runs/chicken/cells").glob("*.npz")
     cell.write_bytes(cell.read_bytes()[:-100])
     answer = rivalry("export", "runs/chicken", "--to", "csv")
-    assert answer.status == 1
-    assert answer.err.count("\n") == 1
+    assert (answer.status, answer.err.count("\n")) == (1, 1)
     assert cell.name in answer.err
     assert rivalry("status", "runs/chicken", "--json").value["cells"]["left"] == 1
     assert rivalry("resume", "runs/chicken", "--json").value == first
@@ -388,8 +387,7 @@ def test_an_output_folder_that_cannot_be_created_gives_one_line(rivalry: Command
 def test_a_closed_pipe_is_not_an_error() -> None:
     line = f"{sys.executable} -m rivalry list | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines()[-1] == "0"
-    assert done.stderr == ""
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
 
 
 @pytest.mark.parametrize("name", slow_except(sorted(studies()), ("matrix_classics", "race_readme", "tour")))

@@ -88,8 +88,7 @@ def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> No
     assert answer.status == 0, answer.err
     found = answer.value
     assert set(found) == RUN
-    assert found["study"] == "chicken"
-    assert found["status"] == "done"
+    assert (found["study"], found["status"]) == ("chicken", "done")
     assert found["cells"] == {"total": 2, "done": 2, "failed": 0}
     assert all(set(row) == EXPECTATION for row in found["expectations"])
     assert all(set(row) == CERTIFICATE for row in found["certificates"])
@@ -101,8 +100,7 @@ def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> No
     assert found["results"][0]["metrics"]["steps"] >= 0
     assert [row["published_verdict"] for row in found["expectations"]] == ["agrees", "differs"]
     assert [row["expected_verdict"] for row in found["expectations"]] == [None, "agrees"]
-    assert found["changed"] == []
-    assert found["expectations"][0]["published"] == 0.0
+    assert (found["changed"], found["expectations"][0]["published"]) == ([], 0.0)
     assert found["expectations"][0]["expected"] is None
     assert {row["algorithm"] for row in found["certificates"]} == {"pure_equilibria"}
     assert Path(found["report"]).is_file()
@@ -118,8 +116,7 @@ def test_run_and_the_commands_on_its_results(rivalry: Command, study: str) -> No
     assert set(certified) == {"run", "certificates"}
     assert certified["certificates"] == found["certificates"]
     files = rivalry("export", run, "--to", "csv", "--out", "numbers", "--json").value
-    assert set(files) == {"files", "left_out"}
-    assert files["left_out"] == []
+    assert (set(files), files["left_out"]) == ({"files", "left_out"}, [])
     assert files["files"]
     assert all(Path(file).is_file() for file in files["files"])
     frozen = rivalry("freeze", run, "--out", "page.html", "--json").value
@@ -175,8 +172,7 @@ def test_options_override_the_study(rivalry: Command, study: str) -> None:
     line = ["run", study, "--json", "--set", "game.name=jordan", "--replications", "2", "--out", "elsewhere"]
     found = rivalry(*line, "--workers", "1").value
     # --set replaces the sweep of the name, and a method without draws has one replication
-    assert found["cells"]["total"] == 1
-    assert found["run"] == "elsewhere"
+    assert (found["cells"]["total"], found["run"]) == (1, "elsewhere")
     assert found["changed"] == ["game.name", "replications.count"]
     for row in found["expectations"]:
         assert row["published_verdict"] == "not compared"
@@ -205,8 +201,7 @@ def test_a_failing_cell_is_reported_and_the_others_are_computed(rivalry: Command
     assert "too high" in answer.err
     assert "Traceback" not in answer.err
     found = answer.value
-    assert found["status"] == "failed"
-    assert found["cells"] == {"total": 2, "done": 1, "failed": 1}
+    assert (found["status"], found["cells"]) == ("failed", {"total": 2, "done": 1, "failed": 1})
     assert len(found["certificates"]) == 1
     # commands that only read a run do not execute the user's file
     Path("game.py").write_text("raise RuntimeError('must not be run')\n")

@@ -124,8 +124,7 @@ def test_rounded_decimals_are_judged_as_written_and_the_nearest_is_given(certify
     assert row["nearest"] == [["1/3"] * 3] * 2
     # sums that are off by no more than the digits: divided by them, which is said
     (row,) = judged(certify, "0.333,0.333,0.333,0.333,0.333,0.333", "rps.nfg")
-    assert row["exact_gain"] == ["0", "0"]
-    assert len(row["notes"]) == 2
+    assert (row["exact_gain"], len(row["notes"])) == (["0", "0"], 2)
     # farther than the digits written
     (row,) = judged(certify, "0.35,0.33,0.32,0.33,0.33,0.34", "rps.nfg")
     assert row["nearest"] is None

@@ -225,8 +225,7 @@ class Broken:
 def test_payoffs_that_are_not_finite_stop_training_with_a_warning(worth: float) -> None:
     with pytest.warns(UserWarning, match=r"rllib.ppo: nothing can be learned: player_\d was paid (nan|inf)"):
         found = rv.solve(Broken(worth), PPO(iterations=3, batch=40, periods=5), seed=1, tolerance=None)
-    assert str(found.data.status.values) == "not found"
-    assert int(found.data.steps) == 1
+    assert (str(found.data.status.values), int(found.data.steps)) == ("not found", 1)
 
 
 def test_losses_that_are_not_finite_stop_training_with_a_warning() -> None:

@@ -123,8 +123,7 @@ def test_a_checkpoint_restores_weights_and_progress(name: str) -> None:
 def test_episodes_are_sampled_by_other_processes(game: Any) -> None:
     learner = PPO(moves="grid", action_grid=5, runners=2, **SHORT)
     result = rv.solve(game(), learner, seed=1, tolerance=None)
-    assert result.data.learning_reward.dims == ("sample", "player")
-    assert result.data.sizes["sample"] == 2
+    assert (result.data.learning_reward.dims, result.data.sizes["sample"]) == (("sample", "player"), 2)
     assert np.isfinite(result.data.learning_reward).all()
     end = time.monotonic() + 30
     while any(runs_games(process) for process in psutil.Process().children(recursive=True)):
@@ -154,8 +153,7 @@ def test_long_episodes_are_recorded_at_the_step_where_they_end() -> None:
 
 def test_learning_curves_include_learning_followers() -> None:
     data = rv.solve(rv.games.market(stages=[[0], [1]]), PPO(**SHORT), seed=1).data
-    assert data.profile.shape == (1, 1)
-    assert data.learning_reward.dims == ("sample", "seat")
+    assert (data.profile.shape, data.learning_reward.dims) == ((1, 1), ("sample", "seat"))
     assert data.learning_reward.shape[1] == 2
 
 

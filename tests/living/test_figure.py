@@ -93,8 +93,7 @@ def test_a_widget_certifies_what_a_person_sets() -> None:
     shown.state = {**shown.state, "profile": [[0.2], [0.5]], "settled": False}
     assert shown.answer is None  # nothing is certified while a handle moves
     shown.state = {**shown.state, "settled": True}
-    assert shown.answer["profile"] == [[0.2], [0.5]]
-    assert shown.answer["claim"] == "not an equilibrium"
+    assert (shown.answer["profile"], shown.answer["claim"]) == ([[0.2], [0.5]], "not an equilibrium")
     shown.state = {**shown.state, "parameters": {"reach": [-1.0, 1.0]}}
     assert shown.answer["claim"] is None
     assert "must be above 0" in shown.answer["sentence"]

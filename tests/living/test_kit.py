@@ -17,8 +17,7 @@ def test_ticks_are_round_and_inside(tmp_path: Path) -> None:
     found = run_module(
         tmp_path, "return given.map(([a, b, n]) => ticks(a, b, n));", [[0, 1, 5], [-3, 8, 5], [0, 0.07, 5]]
     )
-    assert found[0] == [0, 0.2, 0.4, 0.6, 0.8, 1]
-    assert found[1] == [-2.5, 0, 2.5, 5, 7.5]
+    assert (found[0], found[1]) == ([0, 0.2, 0.4, 0.6, 0.8, 1], [-2.5, 0, 2.5, 5, 7.5])
     assert found[2] == [0, 0.02, 0.04, 0.06]
 
 

@@ -11,8 +11,7 @@ from rivalry.tables.action_grid import grid_points, moves_between
 def test_moves_on_an_interval() -> None:
     space = Box.interval(-1.0, 3.0, players=2)
     points = grid_points(space, 5)
-    assert points.shape == (2, 5, 1)
-    assert points[1, :, 0].tolist() == [-1.0, 0.0, 1.0, 2.0, 3.0]
+    assert (points.shape, points[1, :, 0].tolist()) == ((2, 5, 1), [-1.0, 0.0, 1.0, 2.0, 3.0])
     moves = moves_between(space, 5, points)
     assert moves[0].tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 4]]
 
@@ -20,8 +19,7 @@ def test_moves_on_an_interval() -> None:
 def test_moves_on_a_box_change_one_axis() -> None:
     space = Box.of([[0.0, 2.0], [0.0, 4.0]], players=1)
     points = grid_points(space, 3)[0]
-    assert points.shape == (9, 2)
-    assert points[:4].tolist() == [[0, 0], [0, 2], [0, 4], [1, 0]]
+    assert (points.shape, points[:4].tolist()) == ((9, 2), [[0, 0], [0, 2], [0, 4], [1, 0]])
     moves = moves_between(space, 3, points[None])[0]
     assert points[moves[4]].tolist() == [[0, 2], [1, 0], [1, 2], [2, 2], [1, 4]]
     for standing in range(9):  # each move changes at most one axis, by one step

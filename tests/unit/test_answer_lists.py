@@ -252,8 +252,7 @@ def test_a_workbook_has_points_and_what_was_run(lists: dict[float, Record]) -> N
     assert len(points) == 1 + 2
     assert [row[1] for row in points[1:]] == [0, 0]  # zeros within their radius
     about = dict(book["about"].iter_rows(min_row=2, values_only=True))
-    assert about["source"] == "A paper"
-    assert about["results with claim: equilibrium"] == 2
+    assert (about["source"], about["results with claim: equilibrium"]) == ("A paper", 2)
     assert isinstance(list(book["results"].iter_rows(values_only=True))[3][1], float)
 
 
@@ -321,8 +320,7 @@ def test_what_is_known_of_a_curve_is_in_the_row_of_its_end() -> None:
     assert rows[-1]["precision"] == "inf"  # the limit
     assert [k for k, row in enumerate(rows) if row["claim"]] == [len(rows) - 2]
     shown = table(found, most=8)
-    assert shown.texts[-1][0] == "limit, not proved"
-    assert shown.texts[-2][0] == "20"
+    assert (shown.texts[-1][0], shown.texts[-2][0]) == ("limit, not proved", "20")
     assert len(shown.rows) + shown.rows_left_out == len(rows)
     own = answer(
         {0.0: record | {"welfare": ((), np.asarray(3.0))}},

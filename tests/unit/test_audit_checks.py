@@ -41,8 +41,7 @@ def judged(path: Path, name: str, fault: str) -> LogVerdict:
 
 def assert_fails(verdict: LogVerdict, fault: str) -> None:
     check, place = FAILS[fault]
-    assert verdict.word == "cannot tell"
-    assert verdict.firms == []
+    assert (verdict.word, verdict.firms) == ("cannot tell", [])
     failed = {row.name: row for row in verdict.checks if not row.passed}
     assert place in failed[check].value
     assert verdict.sentence.startswith(f"Cannot tell: {next(iter(failed))}: ")

@@ -45,15 +45,13 @@ def test_words_on_constant_prices_follow_the_thresholds() -> None:
     assert LOW < between.firms[0].share < HIGH
     assert between.word == "cannot tell"
     assert "no number of periods decides" in between.sentence
-    assert joint.word == "not consistent with competition"
-    assert joint.firms[0].by_lower_prices == 1.0
+    assert (joint.word, joint.firms[0].by_lower_prices) == ("not consistent with competition", 1.0)
     assert joint.sentence.startswith("Not consistent with competition: ")
 
 
 def test_prices_that_are_too_low_are_said_to_be_so() -> None:
     found = judge_log(constant(1.1), DEMAND, 1.0)
-    assert found.word == "not consistent with competition"
-    assert found.firms[0].by_lower_prices == 0.0
+    assert (found.word, found.firms[0].by_lower_prices) == ("not consistent with competition", 0.0)
     assert "0 % of it by lower prices" in found.sentence
 
 
@@ -210,19 +208,16 @@ def test_rows_in_any_order_make_a_log(tmp_path: Path) -> None:
         "2026-01-02,A,1.7,10,1.1\n2026-01-03,A,1.8,9,1\n",
     )
     log = read_log(name)
-    assert log.firms == ("A", "B")
-    assert log.time.tolist() == ["2026-01-01", "2026-01-02"]
+    assert (log.firms, log.time.tolist()) == (("A", "B"), ["2026-01-01", "2026-01-02"])
     assert log.price.tolist() == [[1.5, 1.6], [1.7, 1.4]]
     assert log.cost is not None
-    assert log.cost.tolist() == [[1.0, 1.0], [1.1, 1.0]]
-    assert log.incomplete == 1
+    assert (log.cost.tolist(), log.incomplete) == ([[1.0, 1.0], [1.1, 1.0]], 1)
 
 
 def test_columns_of_other_names_and_commas_in_numbers(tmp_path: Path) -> None:
     name = write(tmp_path / "log.csv", "Tag;Laden;Preis\n1;7;1,5\n1;8;1,25\n")
     log = read_log(name, {"time": "Tag", "firm": "Laden", "price": "Preis"})
-    assert log.firms == ("7", "8")
-    assert log.price.tolist() == [[1.5, 1.25]]
+    assert (log.firms, log.price.tolist()) == (("7", "8"), [[1.5, 1.25]])
 
 
 def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:

@@ -89,8 +89,7 @@ def test_a_plot_beside_the_studies_is_drawn_like_any_other(tmp_path: Path) -> No
 
     plots = [{"kind": "rivalry.studies.karma_violations:violations", "over": "beta", "series": "payment"}]
     (figure,) = draw({"game": {"family": "karma"}, "plots": plots}, counted(), tmp_path, tmp_path, "s")
-    assert figure.why == ""
-    assert figure.file == "01-violations.svg"
+    assert (figure.why, figure.file) == ("", "01-violations.svg")
     assert figure.caption.startswith(
         "The share of sampled policies that violate contractivity or monotonicity, with"
     )

@@ -88,8 +88,7 @@ def test_axes_without_effect_are_left_out_of_the_eigenvalues() -> None:
 def test_four_simultaneous_firms_cycle_between_two_outputs() -> None:
     with pytest.warns(UserWarning, match="repeat every 2 rounds: take update='sequential'"):
         found = rv.solve(cournot(4), BestResponse(update="simultaneous"), [2.0] * 4, tolerance=None)
-    assert found.status == "cycling"
-    assert int(found.data.cycle_rounds) == 2
+    assert (found.status, int(found.data.cycle_rounds)) == ("cycling", 2)
     rows = found.record["path"][1][-2:, :, 0]
     np.testing.assert_allclose(np.sort(rows, axis=0), [[0.0] * 4, [4.5] * 4], atol=1e-6)
 
@@ -98,8 +97,7 @@ def test_the_best_response_registered_for_the_game_is_used() -> None:
     game = rv.games.matrix("matching_pennies")
     with pytest.warns(UserWarning, match=r"repeat every 2 rounds: MixedEquilibria\(\) lists"):
         found = rv.solve(game, BestResponse(), [[1.0, 0.0], [0.0, 1.0]], tolerance=None)
-    assert found.status == "cycling"
-    assert int(found.data.cycle_rounds) == 2
+    assert (found.status, int(found.data.cycle_rounds)) == ("cycling", 2)
     agreed = rv.solve(rv.games.matrix("prisoners_dilemma"), BestResponse(), [[1.0, 0.0], [1.0, 0.0]])
     assert (agreed.status, agreed.claim) == ("converged", "equilibrium")
 

@@ -314,8 +314,7 @@ def test_regrets_at_stationary_points_that_are_not_maxima() -> None:
 
 def test_no_interior_equilibrium_gives_not_found() -> None:
     solution = found(cournot(2), "drive", -4.0, -1.0)
-    assert solution.status == "not found"
-    assert solution.data.sizes["row"] == 0
+    assert (solution.status, solution.data.sizes["row"]) == ("not found", 0)
 
 
 def test_progress_has_no_total() -> None:
@@ -407,8 +406,7 @@ def test_entries_of_parameters_are_added_to_or_replaced() -> None:
     assert varied.name == "drive[1], matrix[0, 1]"
     assert varied.value(game) == (9.0 - 1.0) / 2
     moved, replaced = varied.shift(game, 0.5), varied.set(game, 3.0)
-    assert moved.drive.tolist() == [9.0, 9.5]
-    assert moved.matrix.tolist() == [[-2.0, -0.5], [-1.0, -2.0]]
+    assert (moved.drive.tolist(), moved.matrix.tolist()) == ([9.0, 9.5], [[-2.0, -0.5], [-1.0, -2.0]])
     assert replaced.drive.tolist() == [9.0, 3.0]
     assert replaced.matrix.tolist() == [[-2.0, 3.0], [-1.0, -2.0]]
     assert game.drive.tolist() == [9.0, 9.0]

@@ -588,8 +588,7 @@ def test_cells_that_were_computed_together_are_again(tmp_path: Path) -> None:
         cells_per_batch=4,
     )
     found = verify(pack(run_study(study, tmp_path / "run"), tmp_path / "run.zip"), cells=6)
-    assert found.faults == []
-    assert len(found.cells) == 6
+    assert (found.faults, len(found.cells)) == ([], 6)
 
 
 def test_code_in_it_runs_only_where_it_is_trusted(tmp_path: Path) -> None:

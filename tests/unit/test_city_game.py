@@ -561,6 +561,5 @@ def test_equal_routes_share_a_journey() -> None:
     """Journeys are numbered in the order of their first use; agents on the same route have the same one."""
     here, there = ["1.1", "1.2"], ["1.2", "1.1"]
     game = small(routes=[[here], [there], [here]], capacity=2)
-    assert game.slots.tolist() == [[0], [1], [0]]
-    assert game.ends.tolist() == [[[0, 1]], [[1, 0]], [[0, 1]]]
+    assert (game.slots.tolist(), game.ends.tolist()) == ([[0], [1], [0]], [[[0, 1]], [[1, 0]], [[0, 1]]])
     assert [routes(game, agent) for agent in range(3)] == [[["1.1>1.2"]], [["1.2>1.1"]], [["1.1>1.2"]]]

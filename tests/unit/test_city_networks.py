@@ -131,8 +131,7 @@ def test_a_network_may_be_a_table() -> None:
     network = network_of(table | {"origins": ["a"], "destinations": ["c"], "name": "road"})
     assert (network.name, network.lane_names) == ("road", ("a>b", "b>c"))
     assert network.kinds.tolist() == [ENTRY, EXIT]  # a and c are joined only to b
-    assert network.home.tolist() == [1, 1, 1]
-    assert network.at.tolist() == [[0, 0], [1, 0], [2, 1]]
+    assert (network.home.tolist(), network.at.tolist()) == ([1, 1, 1], [[0, 0], [1, 0], [2, 1]])
 
 
 def test_layout_of_nodes_without_positions_is_reproducible() -> None:

@@ -212,8 +212,7 @@ def test_means_of_gains_exclude_agents_without_a_value() -> None:
     largest = np.array([1.0]), np.array([0.1]), np.array([4.0])
     found = Gains(np.array([-2.0, nan, -4.0, nan]), np.array([1.0, nan, 0.5, nan]), np.zeros(4), *largest)
     record = {name: array for name, (_, array) in gains_record(streets, found).items()}
-    assert record["payoff"].tolist() == [-3.0]
-    assert record["exploitability"].tolist() == [0.75]
+    assert (record["payoff"].tolist(), record["exploitability"].tolist()) == ([-3.0], [0.75])
     assert record["relative_exploitability"].tolist() == [0.25]
     assert record["regret"].tolist() == [1.0]  # the largest gain of an agent
     nobody = Gains(np.full(4, nan), np.full(4, nan), np.zeros(4), *largest)

@@ -85,5 +85,4 @@ def test_claims_about_populations_say_whether_other_equilibria_are_known(kind: t
 @pytest.mark.slow
 def test_a_policy_that_is_no_equilibrium_has_no_others_beside_it() -> None:
     solution = rv.solve(open_spiel(), Evaluate(), [[1.0, 0.0, 0.0]])
-    assert solution.claim == "not an equilibrium"
-    assert solution.certificate.scope == ""
+    assert (solution.claim, solution.certificate.scope) == ("not an equilibrium", "")

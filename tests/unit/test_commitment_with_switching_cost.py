@@ -76,8 +76,7 @@ def test_a_permanent_plan_reduces_to_a_single_agent_problem() -> None:
         led = hand.leader(led, aim)
     at = (slice(None), *tables.first)
     best = int(np.argmax(led[at]))
-    assert found.status == "converged"
-    assert found.claim == "equilibrium"
+    assert (found.status, found.claim) == ("converged", "equilibrium")
     assert found.data.first_plan == best
     # the grid of aims has step 0.001: the error of a quadratic is at most phi 0.0005**2 per period
     assert abs(found.data.value.values[1] - followed[at][best]) <= 12 * 0.0005**2 / (1 - 0.9)
@@ -95,8 +94,7 @@ def test_without_a_threshold_the_leader_chooses_anew_every_period() -> None:
         led = hand.leader(np.broadcast_to(states[0], (8, 9, 9)), aim)
         best = led.argmax(axis=0)
         states = np.stack([led.max(axis=0), np.take_along_axis(followed, best[None], axis=0)[0]])
-    assert found.status == "converged"
-    assert found.claim == "equilibrium"
+    assert (found.status, found.claim) == ("converged", "equilibrium")
     np.testing.assert_allclose(found.data.value.values, states[(slice(None), *tables.first)], atol=1e-3)
     assert found.data.value.values[0] == pytest.approx(found.data.decision_value.item(), abs=1e-9)
     # the plan in force is irrelevant: every plan has the same continuation value

@@ -125,8 +125,7 @@ def test_a_deviation_to_the_prescribed_action_has_no_effect() -> None:
     both = [[[1, 1, 1, 1]] * 2]
     cycles = limit_cycles(dilemma(), both, [0])
     found = deviations(dilemma(), both, cycles, player=0, gamma=0.5)
-    assert found.gain.tolist() == [[0.0]]
-    assert found.rounds_back.tolist() == [1]
+    assert (found.gain.tolist(), found.rounds_back.tolist()) == ([[0.0]], [1])
 
 
 def test_a_deviation_gains_no_more_than_the_best_response() -> None:

@@ -166,8 +166,7 @@ def test_a_single_firm_finds_the_monopoly_quantity() -> None:
 
 def test_leaders_and_followers_all_learn() -> None:
     found = rv.solve(rv.games.market(players=3, stages=[[1], [0, 2]]), Directional(runs=2, periods=200))
-    assert found.profile.shape == (1, 1)
-    assert found.data.mean_choice.dims == ("run", "seat")
+    assert (found.profile.shape, found.data.mean_choice.dims) == ((1, 1), ("run", "seat"))
     np.testing.assert_allclose(found.profile.values[0, 0], found.data.mean_choice.values[:, 1].mean())
 
 

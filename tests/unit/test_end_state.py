@@ -195,5 +195,4 @@ def test_where_a_method_ends_has_room_beside_games_of_several_periods(kind: str)
     game = rv.games.race(horizon=2)
     with pytest.warns(UserWarning, match="not converged"):
         data = rv.solve(game, getattr(rv.methods, kind)(), max_steps=3).data
-    assert data.cycle_period.ndim == 0
-    assert data.sizes["period"] == 2
+    assert (data.cycle_period.ndim, data.sizes["period"]) == (0, 2)

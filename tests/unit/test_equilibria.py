@@ -45,24 +45,21 @@ def test_pure_equilibria_against_checking_every_deviation(seed: int) -> None:
 
 def test_without_pure_equilibria_the_status_is_not_found() -> None:
     solution = rv.solve(matrix("matching_pennies"), PureEquilibria())
-    assert solution.status == "not found"
-    assert solution.claim == "no certificate"
+    assert (solution.status, solution.claim) == ("not found", "no certificate")
     assert int(solution.data.equilibrium_count) == 0
     assert np.isnan(solution.profile).all()
 
 
 def test_an_enumeration_stopped_early_reports_the_iteration_limit() -> None:
     solution = rv.solve(matrix("chicken"), PureEquilibria(), max_steps=1)
-    assert solution.status == "iteration limit"
-    assert solution.claim == "no certificate"
+    assert (solution.status, solution.claim) == ("iteration limit", "no certificate")
 
 
 @pytest.mark.representative
 @pytest.mark.parametrize("name", [n for n in EQUILIBRIA if n not in ("minimum_effort", "volunteers_dilemma")])
 def test_all_equilibria_of_the_classic_games(name: str) -> None:
     solution = rv.solve(matrix(name), MixedEquilibria())
-    assert solution.status == "converged"
-    assert solution.claim == "equilibrium"
+    assert (solution.status, solution.claim) == ("converged", "equilibrium")
     assert same_profiles(solution.record["equilibria"][1], [np.asarray(x, float) for x in EQUILIBRIA[name]])
 
 

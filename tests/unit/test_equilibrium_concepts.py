@@ -15,8 +15,7 @@ def test_a_logit_equilibrium_is_an_approximate_mean_field_equilibrium() -> None:
     found = rv.solve(game, rv.methods.PopulationNewton(beta=100.0), start="uniform", path=False)
     proof = found.certificate
     assert proof is not None
-    assert proof.claim == "approximate equilibrium"
-    assert proof.concept == "logit at beta 100"
+    assert (proof.claim, proof.concept) == ("approximate equilibrium", "logit at beta 100")
     assert proof.residual is not None
     assert proof.residual <= 1e-11
     assert np.all(proof.bound <= 0.01 * proof.at_stake)

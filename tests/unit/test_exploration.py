@@ -16,9 +16,7 @@ def test_temperature_falls_from_the_middle_to_the_ends() -> None:
 
 def test_lengths_of_epochs_increase() -> None:
     lengths = exploration.reverse_cosine_steps(10, 100, 1000, np.arange(1001))
-    assert lengths[0] == 10
-    assert lengths[-1] == 100
-    assert lengths.dtype.kind == "i"
+    assert (lengths[0], lengths[-1], lengths.dtype.kind) == (10, 100, "i")
     assert np.all(np.diff(lengths) >= 0)
 
 

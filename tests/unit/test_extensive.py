@@ -89,8 +89,7 @@ def test_the_bounds_of_kuhn_poker_follow_from_the_stored_fractions_alone() -> No
 
 def test_kuhn_poker_is_played_as_kuhn_proved() -> None:
     found = rv.solve(KUHN, rv.methods.LinearProgramme())
-    assert found.claim == "equilibrium"
-    assert found.data.exact_bound.values.tolist() == ["-1/18", "-1/18"]
+    assert (found.claim, found.data.exact_bound.values.tolist()) == ("equilibrium", ["-1/18", "-1/18"])
     play = [
         dict(zip(own, row, strict=True)) for own, row in zip(KUHN.names, found.profile.values, strict=True)
     ]

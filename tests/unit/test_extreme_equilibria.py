@@ -234,8 +234,7 @@ def test_components_are_joined_by_convex_combinations() -> None:
 def test_indifferent_players_have_one_component_of_pure_profiles() -> None:
     """Every profile is an equilibrium: one component, whose extreme points are the pure profiles."""
     found = extreme_equilibria(np.zeros((2, 3, 4)))
-    assert len(found.pairs) == 12
-    assert set(found.component.tolist()) == {0}
+    assert (len(found.pairs), set(found.component.tolist())) == (12, {0})
     assert found.degenerate
 
 

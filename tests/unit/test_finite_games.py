@@ -62,8 +62,7 @@ def test_groups_of_three_are_symmetric() -> None:
     table = np.asarray(finite_game("group_of_three").table)
     assert table[0, 1, 1, 0] == table[1, 1, 1, 0] == 1  # two of type 1: column 2 of its row
     assert table[2, 1, 1, 0] == 1  # the third is of type 0
-    assert table[0, 1, 1, 1] == 2
-    assert table[0, 0, 0, 0] == -0.5
+    assert (table[0, 1, 1, 1], table[0, 0, 0, 0]) == (2, -0.5)
 
 
 def test_outputs_of_firms_are_steps_of_five_units() -> None:

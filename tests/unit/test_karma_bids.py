@@ -207,8 +207,7 @@ def test_named_policies_bid_listed_amounts() -> None:
     largest = np.asarray(rv.oracles.named_start(game, "all_in")).argmax(axis=1)
     assert largest.tolist() == [0, 0, 2, 2, 2] * 2
     uniform = np.asarray(rv.oracles.named_start(game, "uniform"))
-    assert uniform[1].tolist() == [1, 0, 0, 0, 0]
-    assert uniform[4].tolist() == [0.5, 0, 0.5, 0, 0]
+    assert (uniform[1].tolist(), uniform[4].tolist()) == ([1, 0, 0, 0, 0], [0.5, 0, 0.5, 0, 0])
     with pytest.raises(
         ValueError, match=r"start: policy puts 1 on bid 1 at u=1, k=1; must be 0: bids are \[0, 2\]"
     ):

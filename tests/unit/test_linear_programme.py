@@ -59,11 +59,9 @@ def test_other_games_are_refused_in_one_line() -> None:
 def test_shares_of_a_constant_are_a_zero_sum_game() -> None:
     # gambitproject/gambit issue 134: payoffs add to 1; (2/3, 1/3) and (1/2, 1/2) by linear equations
     found = rv.solve(rv.games.matrix([[0.75, 0.25], [0, 1]], [[0.25, 0.75], [1, 0]]), LinearProgramme())
-    assert found.claim == "equilibrium"
-    assert found.data.exact_bound.values.tolist() == ["1/2", "1/2"]
+    assert (found.claim, found.data.exact_bound.values.tolist()) == ("equilibrium", ["1/2", "1/2"])
     assert found.data.exact_profile.values.tolist() == [["2/3", "1/3"], ["1/2", "1/2"]]
-    assert float(found.data.payoff_sum) == 1
-    assert found.data.game_values.values.tolist() == [0.5, 0.5]
+    assert (float(found.data.payoff_sum), found.data.game_values.values.tolist()) == (1, [0.5, 0.5])
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -235,8 +235,7 @@ def test_with_adjustment_cost_output_rises_with_the_discount_factor() -> None:
 def test_markov_perfect_equilibrium_of_five_firms() -> None:
     game = firms([0.9, 0.92, 0.94, 0.96, 0.98], [12.0] * 5, [0.0, 0.1, 0.2, 0.3, 0.4])
     found = solved(game, "markov_perfect")
-    assert found.claim == "equilibrium"
-    assert found.data.control_path.shape == (200, 5, 1)
+    assert (found.claim, found.data.control_path.shape) == ("equilibrium", (200, 5, 1))
     assert solved(firms([0.9] * 3, [12.0] * 3), "joint").claim == "not an equilibrium"
 
 
@@ -259,8 +258,7 @@ def test_without_a_solution_the_status_is_not_found() -> None:
     idle = solved(firms((0.0, 0.9), (0.0, 0.0)), "markov_perfect")
     costless = solved(firms(phi=(0.0, 0.0)), "joint")
     for found in (impatient, explosive, idle, costless):
-        assert found.status == "not found"
-        assert found.claim == "no certificate"
+        assert (found.status, found.claim) == ("not found", "no certificate")
         assert np.all(np.isnan(found.data.value))
         assert np.all(np.isnan(found.data.steady_state))
 

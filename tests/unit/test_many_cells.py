@@ -318,8 +318,7 @@ def test_a_method_without_draws_has_one_replication() -> None:
 @pytest.mark.slow
 def test_the_report_and_the_terminal_say_what_was_computed_once(tmp_path: Path, rivalry: Command) -> None:
     run = stored(tmp_path / "run", study(2, replications={"count": 10}))
-    assert len(run.cells) == 2
-    assert run.computed_once == ["evaluate"]
+    assert (len(run.cells), run.computed_once) == (2, ["evaluate"])
     assert "It draws nothing, so it is computed once, not in 10 replications." in build(run).read_text()
     text = rivalry("report", str(run.folder)).out
     assert "computed once, not in 10 replications, for lack of draws: evaluate" in text

@@ -43,8 +43,7 @@ def test_the_four_textbook_benchmarks() -> None:
 
 def test_payoffs_are_after_tax_and_profits_before() -> None:
     found = benchmark(rv.games.market(tax=0.25), "nash")
-    assert found.profit.tolist() == [900.0, 900.0]
-    assert found.payoff.tolist() == [675.0, 675.0]
+    assert (found.profit.tolist(), found.payoff.tolist()) == ([900.0, 900.0], [675.0, 675.0])
 
 
 @pytest.mark.parametrize("demand", ["linear", "differentiated", "logit"])
@@ -180,8 +179,7 @@ def test_simultaneous_best_responses_cycle_with_three_or_more_firms() -> None:
     for n in (3, 4):
         with pytest.warns(UserWarning, match="take update='sequential', or damping"):
             found = respond(n, "simultaneous")
-        assert found.status == "cycling"
-        assert int(found.data.cycle_rounds) == 2
+        assert (found.status, int(found.data.cycle_rounds)) == ("cycling", 2)
     assert respond(4, "simultaneous", damping=0.4).status == "converged"
 
 
@@ -213,8 +211,7 @@ def test_a_leader_deters_a_follower_with_fixed_costs_if_profitable(F: float) -> 
 
 def test_a_cartel_that_is_an_equilibrium_of_the_grid_needs_no_patience() -> None:
     found = on_grid(rv.games.market(), [30.0, 40.0])
-    assert found.joint.tolist() == [0, 0]
-    assert found.punishment.tolist() == [[0, 0]]
+    assert (found.joint.tolist(), found.punishment.tolist()) == ([0, 0], [[0, 0]])
     assert found.delta.tolist() == [[0.0, 0.0]]
 
 

@@ -64,8 +64,7 @@ def test_tables_of_markets_without_states(options: dict[str, Any], order: Any, s
     assert made.order.tolist() == order
     assert [[who for who, ago in row if who >= 0] for row in made.observation_slots.tolist()] == sees
     assert set(made.observation_slots[..., 1][made.observation_slots[..., 0] >= 0].ravel().tolist()) <= {0}
-    assert made.payoff.shape == (1, 3, 24)
-    assert made.next_nature.tolist() == [[[0]]]
+    assert (made.payoff.shape, made.next_nature.tolist()) == ((1, 3, 24), [[[0]]])
     for joint, (i, j, k) in enumerate(np.ndindex(3, 4, 2)):
         q = np.array([LINES[0][i], LINES[1][j], LINES[2][k]])
         wanted = 0.8 * (max(100 - q.sum(), 0) - np.array([10.0, 12.0, 8.0])) * q
@@ -128,8 +127,7 @@ def test_tables_match_simulated_play(rule: str, timing: str) -> None:
     }
     market = whole(adjustment=rule, shock=shock, shock_observed=True, **turns, **more)
     made = tables_of(market, LINES[:2])
-    assert made.payoff.shape == (24, 2, 12)
-    assert made.observation_slots[0, 0].tolist() == [2, 0]
+    assert (made.payoff.shape, made.observation_slots[0, 0].tolist()) == ((24, 2, 12), [2, 0])
     rng = np.random.default_rng(1)
     action, path, joints = [1, 0], [], []
     for t in range(12):

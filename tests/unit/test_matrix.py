@@ -84,8 +84,7 @@ def test_known_equilibria_are_certified(name: str) -> None:
     game = matrix(name)
     for profile in EQUILIBRIA[name]:
         proof = rv.certificate(game, game.space.check(profile))
-        assert proof.claim == "equilibrium"
-        assert proof.coverage == "exact"
+        assert (proof.claim, proof.coverage) == ("equilibrium", "exact")
         assert proof.regret.max() <= 1e-12
 
 

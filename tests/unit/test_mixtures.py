@@ -115,8 +115,7 @@ def test_regret_is_evaluated_in_the_continuous_game(board: mixtures.TabulatedGam
         assert record["regret"][1][player] >= max(gain, record["grid_regret"][1][player]) - 1e-12
     proof = Certificate.from_record(record)
     assert proof is not None
-    assert proof.coverage == "lower bound"
-    assert proof.claim == "not an equilibrium"
+    assert (proof.coverage, proof.claim) == ("lower bound", "not an equilibrium")
 
 
 @pytest.mark.slow

@@ -167,8 +167,7 @@ def test_a_bound_that_begins_to_bind_is_bracketed(monkeypatch: pytest.MonkeyPatc
     ((low, high),) = found.undecided_where[:, 0]
     assert low < 1.0 < high
     assert high - low < 0.1
-    assert found.counts.tolist() == [1, 1]
-    assert found.count == "exactly 1"
+    assert (found.counts.tolist(), found.count) == ([1, 1], "exactly 1")
     assert not found.complete
     assert found.ranges[:, 0].tolist() == [[0.4, low], [high, 1.5]]
     text = "exactly 1 equilibrium, proved where decided, for parameters.a in [0.4, 1.5]; 1 range is undecided"

@@ -71,8 +71,7 @@ def test_play_that_ends_on_a_win_matches_backward_induction() -> None:
     np.testing.assert_allclose(found["grid_regret"], 0.0, atol=1e-12)
     paid = payoffs(game, game.space.check(found["profile"]))
     np.testing.assert_allclose(found["policy_value"], np.repeat(paid[None], 3, axis=0), rtol=1e-12)
-    assert found["state_period"].tolist() == [0, 1, 2]
-    assert found["learning_reward"].shape[1] == 2
+    assert (found["state_period"].tolist(), found["learning_reward"].shape[1]) == ([0, 1, 2], 2)
 
 
 @pytest.mark.slow

@@ -198,8 +198,7 @@ def test_errors_name_an_unknown_point(run: xr.Dataset, at: dict[str, Any], messa
 
 def test_a_single_solution_needs_no_point() -> None:
     found = point(dataset(ascent(0.2)), "path", 3, ("claim",), keep=("replication",))
-    assert found["path"].shape == (1, 101, 3, 1)
-    assert found.words == ""
+    assert (found["path"].shape, found.words) == ((1, 101, 3, 1), "")
     assert found.certified() is not None
 
 

@@ -190,8 +190,7 @@ def test_dominant_actions_are_learned_in_matrix_games() -> None:
     exploration = {"kind": "softmax", "start": 0.8, "end": 0.3, "temperature": 0.1}
     learner = QLearning(step_size=0.1, gamma=0.0, epochs=50, exploration=exploration, trials=4)
     found = rv.solve(rv.games.matrix("prisoners_dilemma"), learner, seed=0)
-    assert found.profile.values.tolist() == [[0.0, 1.0], [0.0, 1.0]]
-    assert found.claim == "equilibrium"
+    assert (found.profile.values.tolist(), found.claim) == ([[0.0, 1.0], [0.0, 1.0]], "equilibrium")
     assert float(found.data.near_share) == 1.0
 
 

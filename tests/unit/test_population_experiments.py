@@ -197,8 +197,7 @@ def test_too_few_policies_with_enough_entropy(monkeypatch: pytest.MonkeyPatch) -
     """At beta near 0 the equilibrium is almost uniform: hardly any policy has as much entropy."""
     monkeypatch.setattr(karma_theory, "DRAWS", 200)
     found = solve(game(), Monotonicity(beta=1e-4, policies=3)).record
-    assert str(found["status"][1]) == "completed"
-    assert int(found["drawn"][1]) == 200
+    assert (str(found["status"][1]), int(found["drawn"][1])) == ("completed", 200)
     assert int(found["admissible"][1]) == 0
     assert "violation_share" not in found
 
@@ -208,8 +207,7 @@ def test_without_an_equilibrium_the_status_is_not_found(monkeypatch: pytest.Monk
     """With no stages allowed, continuation in beta cannot start."""
     monkeypatch.setattr(continuation, "STAGES", 0)
     found = solve(game(), Contractivity(beta=500.0, policies=3)).record
-    assert str(found["status"][1]) == "not found"
-    assert int(found["admissible"][1]) == 0
+    assert (str(found["status"][1]), int(found["admissible"][1])) == ("not found", 0)
 
 
 def test_policies_without_a_stationary_population_are_not_counted() -> None:

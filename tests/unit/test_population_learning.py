@@ -123,8 +123,7 @@ def test_centralised_learning_has_one_table_and_policy_per_type() -> None:
     types = [{"share": 0.5, "gamma": 0.5}, {"share": 0.5, "urgencies": [2.0, 3.0]}]
     game = rv.games.karma(**SMALL, types=types)
     found = ran(quick(algorithm="centralised"), game)
-    assert found["last_q"].shape[:2] == (1, 2)
-    assert found["policy"].shape == (2, 2, 4, 4)
+    assert (found["last_q"].shape[:2], found["policy"].shape) == ((1, 2), (2, 2, 4, 4))
     assert found["agent_type"].tolist() == [0] * 4 + [1] * 4
     for kind in (slice(0, 4), slice(4, 8)):
         assert len(np.unique(found["agent_exploitability"][kind])) == 1
@@ -313,14 +312,12 @@ def test_training_stops_when_a_metric_stays_small() -> None:
     stop = {"metric": "policy_change", "delta": 1.0, "times": 2}
     found = ran(quick(monitor_every=2, stopping=stop))
     # the change is undefined at the first monitor
-    assert found["status"] == "converged"
-    assert found["steps"] == 120
+    assert (found["status"], found["steps"]) == ("converged", 120)
     assert len(found["monitor_policy_change"]) == 3
     assert np.isnan(found["monitor_policy_change"][0])
     assert np.isfinite(found["monitor_payoff_change"][1:]).all()
     never = ran(quick(monitor_every=2, stopping=stop | {"metric": "exploitability", "delta": 0.0}))
-    assert never["status"] == "iteration limit"
-    assert never["steps"] == 400
+    assert (never["status"], never["steps"]) == ("iteration limit", 400)
     more = ran(quick(monitor_every=2, stopping=stop, resume_from={k: ((), v) for k, v in found.items()}))
     assert more["last_clock"][0] == 240
 

@@ -223,13 +223,11 @@ def test_stages_of_beta_end_at_the_last_one() -> None:
         method.residual(game, method.init(game, rv.oracles.named_start(game, "uniform"), jax.random.key(0)))
     )
     found = rv.solve(game, method, start="uniform", path=False)
-    assert found.status == "converged"
-    assert float(found.data.beta) == 100.0
+    assert (found.status, float(found.data.beta)) == ("converged", 100.0)
     near(found, newton(game, beta=100.0, regularised=True), 1e-6)
     with pytest.warns(UserWarning, match="after 200 steps at beta=20: online mirror descent"):
         short = rv.solve(game, method, start="uniform", max_steps=200, path=False)
-    assert short.status == "iteration limit"
-    assert float(short.data.beta) == 20.0
+    assert (short.status, float(short.data.beta)) == ("iteration limit", 20.0)
     assert np.isfinite(float(short.data.residual))
 
 

@@ -51,8 +51,7 @@ def test_the_class_of_a_kind_that_fits_the_game_is_built() -> None:
 @pytest.mark.slow
 def test_solve_accepts_a_population() -> None:
     found = rv.solve(commute(SLOPES), Drift(), start=[[0.2, 0.3, 0.5]], tol=1e-12)
-    assert found.status == "converged"
-    assert found.profile.dims == ("state", "action")
+    assert (found.status, found.profile.dims) == ("converged", ("state", "action"))
     assert found.path is not None
     assert found.path.path.dims == ("step", "state", "action")
     np.testing.assert_allclose(found.profile[0], SHARES, atol=1e-9)
@@ -123,8 +122,7 @@ class Table:
 def test_a_policy_over_states_keeps_its_payoffs_and_certificate() -> None:
     found = rv.solve(cournot(2), Table(), max_steps=5)
     assert found.profile.dims == ("player", "state", "action")
-    assert found.payoff.values.tolist() == [1.0, 1.0]
-    assert found.claim == "equilibrium"
+    assert (found.payoff.values.tolist(), found.claim) == ([1.0, 1.0], "equilibrium")
     assert found.certificate.method == "dynamic programming"
 
 

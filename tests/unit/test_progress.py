@@ -167,6 +167,5 @@ def test_sweep_counts_points(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_run_study_counts_cells(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     events = recorded(monkeypatch)
     run = run_study(study(tmp_path), tmp_path / "run", progress=True)
-    assert events[-1][1] == "cells"
-    assert events[-1][2][:2] == (6, 6)
+    assert (events[-1][1], events[-1][2][:2]) == ("cells", (6, 6))
     assert run.status == "done"

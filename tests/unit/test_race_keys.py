@@ -71,8 +71,7 @@ def test_flat_keys_are_nested_into_tables() -> None:
 def test_symbols_of_keys_are_shown() -> None:
     rows, _ = show.describe("race")
     symbols = {row["name"]: row["symbol"] for row in rows}
-    assert symbols["scale_penalty"] == "theta"
-    assert symbols["contest.ease_of_winning"] == "kappa"
+    assert (symbols["scale_penalty"], symbols["contest.ease_of_winning"]) == ("theta", "kappa")
     assert json.dumps(rows)
     assert "cost.minimum" in symbols
 

@@ -106,15 +106,13 @@ def test_only_conditional_regrets_vanish_in_shapleys_game() -> None:
 def test_histories_are_log_spaced_and_end_at_the_last_step() -> None:
     found = rv.solve(matrix("chicken"), RegretMatching(), max_steps=1000, seed=0)
     step, curve = found.record["regret_step"][1], found.record["regret_curve"][1]
-    assert step[0] == 1
-    assert step[-1] == 1000
+    assert (step[0], step[-1]) == (1, 1000)
     assert np.all(np.diff(step) > 0)
     assert len(step) == len(curve) < 60
     np.testing.assert_allclose(curve[-1], found.data.correlated_regret.max(), atol=1e-12)
     np.testing.assert_allclose(found.record["path"][1][-1], found.profile)
     np.testing.assert_allclose(found.record["path"][1].sum(axis=2), 1.0)
-    assert found.status == "completed"
-    assert found.steps == 1000
+    assert (found.status, found.steps) == ("completed", 1000)
 
 
 def test_weights_of_the_learning_rules() -> None:

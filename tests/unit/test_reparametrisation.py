@@ -113,8 +113,7 @@ def test_certificates_use_the_proof_and_report_the_weakest_coverage() -> None:
     game = Told(**vars(prize(COSTS)))
     x = jnp.full((3, 1), 0.1)
     found = certificate(game, x)
-    assert found.method == "by 1"
-    assert found.coverage == "bounded"
+    assert (found.method, found.coverage) == ("by 1", "bounded")
     np.testing.assert_allclose(found.bound - found.regret, 1.0)
     assert best_response(game, x, 2).payoff == 5.0
 

@@ -89,8 +89,7 @@ def test_a_rest_point_on_a_face_is_polished_on_that_face() -> None:
     table[1] = table[0].T
     start = [[0.9, 0.1, 0.0], [0.6, 0.4, 0.0]]
     found = rv.solve(rv.games.matrix(payoffs=table.tolist(), actions=ACTIONS), Replicator(), start)
-    assert found.claim == "not an equilibrium"
-    assert found.end_state == "unstable_point"
+    assert (found.claim, found.end_state) == ("not an equilibrium", "unstable_point")
     np.testing.assert_allclose(found.profile.values, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], atol=1e-9)
 
 

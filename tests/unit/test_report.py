@@ -493,8 +493,7 @@ def test_results_hold_payoffs_and_single_metrics_without_padding() -> None:
     two: Record = record() | {"share": ((), np.asarray(0.25)), "pure": ((), np.asarray(True))}
     first, second = results(data_of({(0.1, "a"): one, (0.2, "a"): two}))
     assert (first["algorithm"], first["at"], first["payoff"]) == ("a", {"reach": 0.1}, [1.0, -2.0])
-    assert first["status"] == "converged"
-    assert first["metrics"]["size"] == 3
+    assert (first["status"], first["metrics"]["size"]) == ("converged", 3)
     assert {"share", "payoff", "claim", "cell"}.isdisjoint(first["metrics"])
     assert second["metrics"]["share"] == 0.25
     assert second["metrics"]["pure"] is True
@@ -881,10 +880,8 @@ def test_a_study_of_studies_begins_with_a_sentence_and_a_picture_per_study(tmp_p
         stored(run.folder / name, parts[name])
     text = page_of(run)
     shown = re.sub(r'<details class="part">.*?</section>', "", without_scripts(text), flags=re.S)
-    assert shown.count("<svg") == 2
-    assert shown.count('<p class="finding">At reach 0.2, ') == 2
-    assert text.count("1 value not compared") == 2
-    assert text.count("<h2>Notes</h2>") == 1
+    assert (shown.count("<svg"), shown.count('<p class="finding">At reach 0.2, ')) == (2, 2)
+    assert (text.count("1 value not compared"), text.count("<h2>Notes</h2>")) == (2, 1)
     assert [text.count(f'<section id="{name}">') for name in parts] == [1, 1]
     assert 'href="#two"' in text
     assert_is_well_formed(text)

@@ -20,8 +20,7 @@ def test_grid_varies_the_first_coordinate_fastest() -> None:
     points = resource_points(
         {"kind": "grid", "bounds": [[0, 1], [5, 7], [2, 4]], "num": [2, 3, 2]}, [[0.0, 9.0]] * 3
     )
-    assert points.shape == (12, 3)
-    assert points[:3].tolist() == [[0, 5, 2], [1, 5, 2], [0, 6, 2]]
+    assert (points.shape, points[:3].tolist()) == ((12, 3), [[0, 5, 2], [1, 5, 2], [0, 6, 2]])
     assert points[6].tolist() == [0, 5, 4]
 
 

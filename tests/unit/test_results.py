@@ -46,8 +46,7 @@ def test_every_value_is_stored_at_its_coordinates() -> None:
 def test_missing_cells_have_missing_values() -> None:
     missing = collect(ROWS[:1], AXES).sel({"reach": 0.2, "algorithm": "climb", "replication": 0})
     assert np.isnan(missing.profile).all()
-    assert missing.status == ""
-    assert missing.steps == -1
+    assert (missing.status, missing.steps) == ("", -1)
 
 
 def test_booleans_are_numbers_with_and_without_missing_cells() -> None:
@@ -83,8 +82,7 @@ def test_inconsistent_dimensions_are_refused() -> None:
 def test_conflicting_lengths_get_separate_dimensions() -> None:
     cell = {"x": (("place",), np.zeros(2)), "y": (("place",), np.zeros(3))}
     data = collect([({"a": 1}, cell)], {"a": [1]})
-    assert data.x.dims == ("a", "place")
-    assert data.y.dims == ("a", "y_place")
+    assert (data.x.dims, data.y.dims) == (("a", "place"), ("a", "y_place"))
 
 
 def test_a_batch_is_a_coordinate_and_zipped_keys_are_companions() -> None:
@@ -102,8 +100,7 @@ def test_a_metric_with_the_name_of_a_zipped_key_is_left_out() -> None:
         for k in (0, 1)
     ]
     data = collect(cells, {"point": range(2)}, {"mean_karma": ("point", [4.0, 5.0])})
-    assert data.mean_karma.values.tolist() == [4.0, 5.0]
-    assert data.level.values.tolist() == [0, 1]
+    assert (data.mean_karma.values.tolist(), data.level.values.tolist()) == ([4.0, 5.0], [0, 1])
 
 
 def test_swept_lists_become_coordinate_labels() -> None:

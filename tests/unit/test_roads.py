@@ -713,8 +713,7 @@ def test_all_attributes_of_graphs_are_used_or_named(tmp_path: Path) -> None:
     networkx.write_graphml(graph, tmp_path / "roads.graphml")
     for source in (graph, str(tmp_path / "roads.graphml")):
         game = rv.games.routes(source, demand={"s>t": 3.0})
-        assert set(game.unread) == {"odd", "node.odd"}
-        assert game.node_at.tolist() == [[1, 2], [3, 2]]
+        assert (set(game.unread), game.node_at.tolist()) == ({"odd", "node.odd"}, [[1, 2], [3, 2]])
 
 
 SMALL = {"from": ["s", "s"], "to": ["t", "t"], "cost": ["x", "1"]}

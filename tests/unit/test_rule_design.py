@@ -255,8 +255,7 @@ def test_an_interrupted_search_reports_complete_trials() -> None:
     game = rv.games.karma(**TINY)
     method = RuleDesign(choices=KBAR, response_method=LEARN, seeds=2)
     found = rv.solve(game, method, max_steps=3)
-    assert found.status == "iteration limit"
-    assert found.data.trial_objective.shape == (2, 2)
+    assert (found.status, found.data.trial_objective.shape) == ("iteration limit", (2, 2))
     assert np.isnan(found.data.trial_objective_mean.values).tolist() == [False, True]
     assert int(found.data.chosen) == 0
     assert "chosen" not in rv.solve(game, method, max_steps=1).data

@@ -128,8 +128,7 @@ def test_metrics_are_reported_per_type() -> None:
     types = [{"share": 0.4, "gamma": 0.5, "name": "meek"}, {"share": 0.6, "urgencies": [2.0, 2.0]}]
     found = ran(rv.games.karma(**SMALL, types=types), plays="uniform", evaluation=200)
     assert found["agent_type"].tolist() == [0] * 4 + [1] * 6
-    assert found["player_name"].tolist() == ["meek", "type 1"]
-    assert found["policy"].shape == (2, 2, 5, 5)
+    assert (found["player_name"].tolist(), found["policy"].shape) == (["meek", "type 1"], (2, 2, 5, 5))
     assert found["exploitability"].shape == found["payoff"].shape == (2,)
     np.testing.assert_allclose(found["karma_distribution"].sum(axis=(1, 2)), [0.4, 0.6])
 
@@ -213,8 +212,7 @@ def test_the_measured_policy_weights_agents_by_their_visits() -> None:
 def test_rows_of_a_policy_may_end_at_the_karma_held() -> None:
     short = [[[1], [0.5, 0.5], [0, 0, 1]]]
     padded = simulation._pad_rows(short, 4)
-    assert padded.shape == (1, 3, 4)
-    assert padded[0, 2].tolist() == [0, 0, 1, 0]
+    assert (padded.shape, padded[0, 2].tolist()) == ((1, 3, 4), [0, 0, 1, 0])
     with pytest.raises(ValueError, match="rows of a policy must be lists of numbers"):
         simulation._pad_rows([[1.0], [[0.5, 0.5]]], 2)
 

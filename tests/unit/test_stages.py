@@ -25,8 +25,7 @@ COARSE, FINE = np.arange(1.5, 6.01, 0.75), np.arange(1.5, 6.01, 0.375)
 
 def test_ties_separate_strong_and_weak_leader_values() -> None:
     found = staged_values(market(COARSE, COARSE), [7, 7], [[0], [1]])
-    assert found.strong[0] == 11.8125
-    assert found.weak[0] == 10.125
+    assert (found.strong[0], found.weak[0]) == (11.8125, 10.125)
     assert COARSE[found.weak_profile].tolist() == [4.5, 2.25]
     assert found.missing == 0
     fine = staged_values(market(COARSE, FINE), [7, 13], [[0], [1]])

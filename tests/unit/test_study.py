@@ -203,8 +203,7 @@ def test_a_batch_belongs_to_one_cell() -> None:
     study = one(batch={"game.reach": [0.1, 0.2]})
     (cell,) = study.cells()
     assert cell.task["batch"] == {"game.reach": [0.1, 0.2]}
-    assert study.batched == {"reach": [0.1, 0.2]}
-    assert study.coordinates == {}
+    assert (study.batched, study.coordinates) == ({"reach": [0.1, 0.2]}, {})
     study.check()
     with pytest.raises(StudyError, match="a batch may vary numbers only"):
         one(

@@ -108,8 +108,7 @@ def test_parameters_report_type_default_bounds_and_meaning() -> None:
         "how far, in metres",
         "",
     )
-    assert rows["discount"].bounds == ">= 0, < 1"
-    assert rows["kernel"].type == '"gaussian" | "power_law"'
+    assert (rows["discount"].bounds, rows["kernel"].type) == (">= 0, < 1", '"gaussian" | "power_law"')
     assert rows["weights"].bounds == "> 0"
     assert rows["pair"].as_json()["default"] == [0.0, 1.0]
 

@@ -68,8 +68,7 @@ START = [0.1, 0.4, 0.9]
 def test_values_in_a_zip_belong_together() -> None:
     over = {"reach[1]": [0.2, 0.3], "method.start": [START, [0.2, 0.4, 0.9]]}
     found = rv.sweep(GAME, over, CLIMB, zip=True, max_steps=5)
-    assert found.profile.dims == ("point", "player", "axis")
-    assert found["reach[1]"].dims == ("point",)
+    assert (found.profile.dims, found["reach[1]"].dims) == (("point", "player", "axis"), ("point",))
     for k, (reach, start) in enumerate(zip(*over.values(), strict=True)):
         alone = rv.games.influencer(reach=[0.25, reach, 0.25])
         with pytest.warns(UserWarning, match="not converged"):

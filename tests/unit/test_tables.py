@@ -106,8 +106,7 @@ def test_matrix_games_are_tabulated_unchanged() -> None:
     game = matrix(payoffs=np.random.default_rng(1).normal(size=(2, 2, 3)).tolist())
     made = tabulate(game, observation="joint")
     np.testing.assert_array_equal(made.tables.payoff[0], np.asarray(game.table).reshape(2, 6))
-    assert made.tables.sizes.tolist() == [2, 3]
-    assert made.tables.action_map.size == 0
+    assert (made.tables.sizes.tolist(), made.tables.action_map.size) == ([2, 3], 0)
     assert made.tables.observation_slots.tolist() == [[[0, 1], [1, 1]]] * 2
     for actions in every([2, 3]):
         corners = made.action_grid[[0, 1], list(actions)]
@@ -135,8 +134,7 @@ def test_observation_and_order_of_moves() -> None:
     game = shared(players=3)
     made = tabulate(game, 2, observation="own", play="asynchronous", walk=False)
     assert made.tables.observation_slots.tolist() == [[[0, 1]], [[1, 1]], [[2, 1]]]
-    assert made.tables.order.tolist() == [[0], [1], [2]]
-    assert made.tables.action_map.size == 0
+    assert (made.tables.order.tolist(), made.tables.action_map.size) == ([[0], [1], [2]], 0)
     together = tabulate(game, 2)
     assert together.tables.order.tolist() == [[0, 1, 2]]
     assert in_turn(together).tables.order.tolist() == [[0], [1], [2]]

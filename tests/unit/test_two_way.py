@@ -70,8 +70,7 @@ def test_every_entry_is_that_of_its_point() -> None:
 def test_a_weaker_claim_is_marked_in_every_block() -> None:
     two = answer("not an equilibrium").two_way()
     assert two is not None
-    assert two.mark == "* not an equilibrium (1 of 9); without a mark: equilibrium"
-    assert two.notes == []
+    assert (two.mark, two.notes) == ("* not an equilibrium (1 of 9); without a mark: equilibrium", [])
     for block in two.blocks:
         marked = [[MARK in entry.text for entry in row] for row in block.rows]
         assert marked == [[False] * 3, [False] * 3, [False, False, True]]

@@ -72,8 +72,7 @@ def test_paired_points_have_equal_starts(tmp_path: Path) -> None:
 def test_several_starts_form_a_batch(tmp_path: Path) -> None:
     task = task_of(tmp_path, method=[{"kind": "duel.py:Climb", "starts": 3, "max_steps": 200}])
     found = run_cell(task, tmp_path)
-    assert found["profile"][0] == ("batch", "player", "axis")
-    assert found["regret"][1].shape == (3, 2)
+    assert (found["profile"][0], found["regret"][1].shape) == (("batch", "player", "axis"), (3, 2))
     assert found["status"][1].shape == (3,)
     assert "path" not in found
 
@@ -105,8 +104,7 @@ def test_a_zipped_batch_has_one_dimension(tmp_path: Path) -> None:
     batch = {"zip": True, "game.prize": [0.4, 0.8], "method.climb.size": [0.1, 0.2]}
     method = {"kind": "duel.py:Climb", "name": "climb", "start": [0.3, 0.7], "max_steps": 5}
     found = run_cell(task_of(tmp_path, batch=batch, method=[method]), tmp_path)
-    assert found["profile"][1].shape == (2, 2, 1)
-    assert found["climb.size"][0] == ("prize",)
+    assert (found["profile"][1].shape, found["climb.size"][0]) == ((2, 2, 1), ("prize",))
 
 
 def test_path_payoffs_are_the_payoffs_along_the_path(tmp_path: Path) -> None:

@@ -205,8 +205,7 @@ def test_every_answer_carries_a_strict_policy(client: Client, path: str) -> None
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
 
 
 def test_refusals_carry_the_policy_too(stranger: Client) -> None:
@@ -447,8 +446,7 @@ def test_damaged_run_is_named_and_the_others_are_listed(client: Client, tmp_path
     bad.mkdir()
     (bad / "study.json").write_text('{"schema": 99')
     rows = {row["name"]: row for row in client.get("/api/runs").json()["runs"]}
-    assert rows["good"]["status"] == "done"
-    assert rows["good"]["counts"]["done"] == 2
+    assert (rows["good"]["status"], rows["good"]["counts"]["done"]) == ("done", 2)
     assert rows["bad"]["status"] == "damaged"
     assert "\n" not in rows["bad"]["fault"]
     assert client.get("/api/runs/bad").status_code == 409
@@ -596,8 +594,7 @@ def test_cards_name_source_cost_and_family(client: Client, tmp_path: Path) -> No
     (tmp_path / "broken.toml").write_text("[game")
     rows = {row["name"]: row for row in client.get("/api/studies").json()["studies"]}
     assert rows["mine"]["own"]
-    assert rows["mine"]["title"] == "Two firms"
-    assert rows["mine"]["family"] == "matrix"
+    assert (rows["mine"]["title"], rows["mine"]["family"]) == ("Two firms", "matrix")
     assert "other" not in rows
     assert "TOML" in rows["broken"]["fault"]
     assert rows["lovett_fig6"]["source"].startswith("Lovett")
@@ -655,8 +652,7 @@ def test_run_is_told_cell_by_cell(client: Client, tmp_path: Path) -> None:
     run = many_cells.stored(tmp_path / "runs" / "many", many_cells.study(5))
     run.cell_path(run.cells[2].id).unlink()
     about = client.get("/api/runs/many").json()
-    assert about["states"] == "22022"
-    assert about["status"] == "partial"
+    assert (about["states"], about["status"]) == ("22022", "partial")
     assert about["counts"] == {"total": 5, "done": 4, "failed": 0, "left": 1}
     assert about["parts"] == [{"name": "many", "cells": 5}]
 
