@@ -51,13 +51,11 @@ class Nodes:
         self.address = self._line()
 
     def _line(self) -> str:
-        assert self.process.stdout is not None
         line = self.process.stdout.readline().strip()
         assert line, "the nodes ended"
         return line
 
     def tell(self, word: str) -> None:
-        assert self.process.stdin is not None
         self.process.stdin.write(f"{word}\n")
         self.process.stdin.flush()
         assert self._line() == "done"
@@ -265,7 +263,6 @@ def test_waiting_for_busy_processors_is_reported(tmp_path: Path, nodes: Nodes, c
             others.communicate(timeout=60)  # end of input ends the other job
 
     try:
-        assert others.stdout is not None
         assert others.stdout.readline() == "held\n"
         found = tabular().run(tmp_path, progress=note, executor=cluster)
     finally:

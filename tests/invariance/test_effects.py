@@ -126,7 +126,6 @@ def _written(family: str, effect: Effect, profiles: np.ndarray, shape: tuple[int
     if callable(meaning):
         return meaning(profiles)
     if effect.seen == "ends":
-        assert meaning is not None
         return np.stack(
             [np.broadcast_to(np.reshape(meaning[end], (-1, 1)), shape[1:]) for end in ("low", "high")]
         )

@@ -84,7 +84,6 @@ def workbench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process = subprocess.Popen(
         command, cwd=tmp_path_factory.mktemp("bench"), stdout=subprocess.PIPE, text=True
     )
-    assert process.stdout is not None
     yield json.loads(process.stdout.readline())["url"]
     process.send_signal(signal.SIGINT)
     process.wait(15)

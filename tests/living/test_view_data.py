@@ -55,14 +55,11 @@ def test_data_are_json_without_infinities() -> None:
 def test_a_game_without_a_twin_sends_its_payoffs() -> None:
     game = rv.games.influencer(kernel="custom", influence="exp(-8*(b - x)**2)", players=2, resource="bimodal")
     x = np.array([[0.2], [0.6]])
-    found = line.view_of(game, x)
-    assert found is not None
-    curve = found[2]["curves"][1]
+    curve = line.view_of(game, x)[2]["curves"][1]
     at = game.space.check([[0.2], [curve["position"][30]]])
     assert curve["payoff"][30] == pytest.approx(float(game.payoffs(at)[1]))
     assert curve["here"] == pytest.approx(float(game.payoffs(game.space.check(x))[1]))
     plane = responses.view_of(game, x)
-    assert plane is not None
     own, best = plane[2]["curves"][0][0], rv.best_response(game, game.space.check([[0.2], [0.5]]), 0)
     assert own["found"][own["rival"].index(0.5)] == pytest.approx(float(best.strategy[0]), abs=1 / 80)
 
@@ -73,7 +70,6 @@ def test_a_race_without_a_twin_sends_best_responses_in_each_choice() -> None:
     game = rv.games.race(risk="additive")
     x = np.array([[1.0, 2.0], [0.5, 1.5]])
     found = responses.view_of(game, x)
-    assert found is not None
     curves, axes = found[2]["curves"], found[2]["axes"]
     assert (len(curves), len(curves[0])) == (2, 2)
     for axis, player in ((0, 0), (1, 1)):
@@ -94,7 +90,6 @@ def test_the_path_of_a_record_is_thinned_but_keeps_its_ends() -> None:
     path = np.concatenate([path, np.full((5, 2, 1), np.nan)])
     record = {"path": (("step", "player", "axis"), path), "profile": (("player", "axis"), path[1999])}
     found = line.view_of_record(rv.games.influencer(reach=[0.2, 0.2]), record, {})
-    assert found is not None
     profiles = found[2]["paths"][0]["profiles"]
     assert (len(profiles), profiles[0], profiles[-1]) == (400, [[0.1], [0.1]], [[0.9], [0.9]])
     assert line.view_of_record(None, record, {}) is None
@@ -147,9 +142,7 @@ def test_branches_change_their_stability_at_the_event_and_not_at_a_row() -> None
     }
     below, above = record["branch_parameter"][1][13:15]
     assert below < 0.51 < above
-    found = branches.view_of_record(None, record, {})
-    assert found is not None
-    first, second = found[2]["branches"]
+    first, second = branches.view_of_record(None, record, {})[2]["branches"]
     ends = [
         (x, y, one)
         for x, y, one, other in zip(

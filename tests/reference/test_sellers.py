@@ -49,7 +49,6 @@ def sellers(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], np.ndar
 def stored(name: str, column: int = 1) -> dict[str, list[tuple[float, float]]]:
     """Profit gains of a full run, with the half width of their 95 % interval, by setting."""
     full = full_run(name)
-    assert full is not None
     assert full.answer is not None
     found: dict[str, list[tuple[float, float]]] = {}
     for row in full.answer.rows:

@@ -238,7 +238,6 @@ def test_first_order_points_are_proved_only_where_they_are() -> None:
     game = Ruled(lambda x: -((x[:, 0] - planted) ** 2), rv.Box.interval(0.0, 1.0, players=2))
     at, inside = coordinates(game), np.zeros((2, 2), dtype=int)
     point, none = first_order_points(game, at, np.array([[0.25, 0.5], [0.6, 0.7]]), inside)
-    assert point is not None
     np.testing.assert_allclose(point.centre, planted, atol=1e-12)
     assert np.all(point.alone_high - point.alone_low > 0.1)
     assert none is None

@@ -14,10 +14,9 @@ REACHES = [0.1, 0.2, 0.3, 0.4]
 
 
 def study(test: dict[str, Any], **answer: Any) -> dict[str, Any]:
-    method = [{"name": name, "kind": "q_learning"} for name in ("a", "b")]
     return {
         "game": {"family": "influencer"},
-        "method": method,
+        "method": [{"name": name, "kind": "q_learning"} for name in ("a", "b")],
         "expect": [],
         "plots": [],
         "question": "Is it so?",

@@ -163,7 +163,6 @@ def test_best_responders_that_misjudge_the_market_do_not_punish(seed: int, duopo
     family, nature, make = drawn_responder(seed, duopoly)
     found = audit_bot(make, duopoly)
     assert found.word == nature, family
-    assert found.measures is not None
     assert all(reaction.excess.mean <= 1e-6 for reaction in found.measures.reactions)
 
 

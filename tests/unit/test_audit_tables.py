@@ -181,7 +181,6 @@ def test_gain_over_a_function_of_the_last_periods_by_value_iteration(
     rule: Callable[[list[Period]], float], memory: int, market: PriceMarket
 ) -> None:
     table = policy_table(lambda: HistoryBot(rule), market)
-    assert table is not None
     assert table.memory == memory
     best, usual = best_values(rule, market, table.grid, memory, table.gamma)
     assert table_gain(table).on_path == pytest.approx([best - usual] * 2, abs=1e-9)

@@ -54,7 +54,6 @@ def test_two_firms_converge_to_the_closed_form() -> None:
 def test_an_end_point_that_is_not_a_root_is_not_polished() -> None:
     game, x = cournot(2), jnp.array([[1.0], [9.0]])
     found = BestResponse().finish(game, x, KEY)
-    assert found is not None
     assert (found.end_state, found.onward) == ("", None)
     np.testing.assert_array_equal(found.profile, x)
     assert np.isnan(found.measures["best_response_radius"][1])
@@ -78,7 +77,6 @@ class Idle(Linear):
 def test_axes_without_effect_are_left_out_of_the_eigenvalues() -> None:
     game = Idle(**vars(cournot(2)))
     found = BestResponse().finish(game, jnp.array([[3.0001, 0.2], [2.9999, 0.7]]), KEY)
-    assert found is not None
     assert found.end_state == "stable_point"
     np.testing.assert_allclose(found.profile, [[3.0, 0.2], [3.0, 0.7]], rtol=1e-13)
     np.testing.assert_allclose(found.measures["eigenvalues_real"][1], [-1.0, -3.0, np.nan, np.nan])

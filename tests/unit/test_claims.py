@@ -190,7 +190,6 @@ def test_stored_certificates_without_stakes_are_read() -> None:
     old = {name: made(0.0, 1e-7).record()[name] for name in ("regret", "bound", "coverage")}
     old |= {"certificate_method": ((), np.asarray("grid")), "tolerance": ((), np.asarray(1e-4))}
     back = Certificate.from_record(old)
-    assert back is not None
     assert (back.claim, back.tolerance, back.at_stake, back.concept) == ("equilibrium", 1e-4, None, "Nash")
 
 
@@ -200,9 +199,7 @@ def test_nothing_is_decided_where_a_gain_is_not_a_number() -> None:
         proof = Certificate(unknown, np.full(2, np.inf), coverage, "search", 1e-6)  # type: ignore[arg-type]
         assert proof.claim == proof.statement == "not decided"
         assert repr(proof).startswith("not decided: regret nan")
-        stored = Certificate.from_record(proof.record())
-        assert stored is not None
-        assert stored.claim == "not decided"
+        assert Certificate.from_record(proof.record()).claim == "not decided"
         # a gain of another player refutes an equilibrium whatever the first could gain
         assert proof._replace(regret=np.array([np.nan, 1.0])).claim == "not an equilibrium"
     assert CLAIMS[0] == "not decided"

@@ -136,7 +136,6 @@ def test_move_apart_changes_coincident_players_only() -> None:
     game = linear(np.eye(3), np.zeros(3))
     x = column(1.0, 1.0 + 1e-9, 5.0)
     moved = end_state.move_apart(game, x, KEY)
-    assert moved is not None
     assert float(moved[2, 0]) == 5.0
     assert 0 < np.abs(moved - x)[:2].max() < 1e-3
     assert end_state.move_apart(game, column(1.0, 2.0, 5.0), KEY) is None
@@ -184,7 +183,6 @@ def test_an_axis_without_effect_is_not_free() -> None:
     """The second axis changes nothing and no derivative depends on it: it is held where it is."""
     game = Ruled(lambda x: -((x[:, 0] - 0.5) ** 2), Box(jnp.zeros((2, 2)), jnp.ones((2, 2))))
     end = end_state.at_rest(game, jnp.array([[0.5 + 1e-6, 0.3], [0.5, 0.7]]))
-    assert end is not None
     assert end.end_state == "stable_point"
     np.testing.assert_allclose(end.profile, [[0.5, 0.3], [0.5, 0.7]], atol=1e-12)
     np.testing.assert_allclose(end.measures["eigenvalues_real"][1], [-2.0, -2.0, np.nan, np.nan])

@@ -14,7 +14,6 @@ def test_a_logit_equilibrium_is_an_approximate_mean_field_equilibrium() -> None:
     game = rv.games.karma(max_karma=4, mean_karma=2.0, gamma=0.9)
     found = rv.solve(game, rv.methods.PopulationNewton(beta=100.0), start="uniform", path=False)
     proof = found.certificate
-    assert proof is not None
     assert (proof.claim, proof.concept) == ("approximate equilibrium", "logit at beta 100")
     assert proof.residual is not None
     assert proof.residual <= 1e-11

@@ -91,7 +91,6 @@ def test_random_quadratic_games_have_the_equilibria_of_an_own_enumeration() -> N
         constants = [Fraction(int(v), 2) for v in rng.integers(-4, 5, size)]
         expected = enumerated(slopes, constants)
         found = exact_list(game_of(slopes, constants))
-        assert found is not None
         for x in (*found.points, *(x for own in found.sets for x in own)):
             assert not any(gain(slopes, constants, k, list(x)) for k in range(size))
         if expected is None:  # a pattern is degenerate: every solution elsewhere must be in the list
@@ -112,7 +111,6 @@ def test_sets_hold_all_equilibria_of_a_grid() -> None:
         slopes = [[Fraction(int(v)) for v in row] for row in rng.integers(-1, 2, (2, 2))]
         constants = [Fraction(int(v), 2) for v in rng.integers(-1, 2, 2)]
         found = exact_list(game_of(slopes, constants))
-        assert found is not None
         seen += bool(found.sets)
         for x in product(steps, repeat=2):
             stable = not any(gain(slopes, constants, k, list(x)) for k in range(2))
@@ -186,7 +184,6 @@ def test_matching_pennies_on_intervals_and_a_segment() -> None:
 def test_several_choices_of_a_player_need_a_concave_payoff() -> None:
     concave = ["-a^2 - b^2 + a*b + a*c", "-(c - b)^2"]
     found = exact_list(rv.games.continuous(payoffs=concave, choices=[["a", "b"], ["c"]]))
-    assert found is not None
     assert found.points == [(0, 0, 0)]
     saddle = rv.games.continuous(payoffs=["a*b - a", "-c^2"], choices=[["a", "b"], ["c"]])
     assert exact_list(saddle) is None

@@ -160,7 +160,6 @@ def test_a_lock_excludes_other_processes_and_ends_with_its_process(tmp_path: Pat
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     with other:
-        assert other.stdout is not None
         assert other.stdout.readline() == "mine\n"
         mine = Lock(tmp_path)
         with pytest.raises(StoreError, match=f"in use by process {other.pid}"):

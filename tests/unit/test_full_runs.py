@@ -47,7 +47,6 @@ def copy(run: Run, folder: Path) -> Run:
 def test_a_file_holds_the_numbers_of_the_run_and_how_they_came_about(whole: Run, folder: Path) -> None:
     assert store(whole) == folder / f"{NAME}.json"
     found = full_run(NAME)
-    assert found is not None
     assert (found.schema, found.study, found.seed, found.cells) == (SCHEMA, NAME, 0, 16)
     assert found.date == datetime.now(UTC).date().isoformat()
     assert found.made_by["rivalry"] == version("rivalry")
@@ -64,7 +63,6 @@ def test_a_file_holds_the_numbers_of_the_run_and_how_they_came_about(whole: Run,
 def test_a_file_holds_the_answer_of_the_run(whole: Run) -> None:
     store(whole)
     found = full_run(NAME)
-    assert found is not None
     assert found.answer is not None
     answer, table = whole.answer, whole.answer.table
     assert found.answer.question == load_study(NAME).resolved()["question"] != ""
@@ -84,8 +82,6 @@ def test_the_digest_of_the_cells_is_that_of_equal_results(whole: Run, tmp_path: 
 def test_the_data_of_the_first_figure_are_stored(whole: Run) -> None:
     store(whole)
     found = full_run(NAME)
-    assert found is not None
-    assert found.answer is not None
     assert found.answer.caption.startswith("Mixed strategies as bars")
     marks = [mark for panel in found.answer.figure for mark in panel["marks"]]
     bars = [mark for mark in marks if mark["kind"] == "bars"]
@@ -98,8 +94,6 @@ def test_data_of_a_large_figure_are_left_out(whole: Run, monkeypatch: pytest.Mon
     monkeypatch.setattr(writer, "ENTRIES", 3)
     store(whole)
     found = full_run(NAME)
-    assert found is not None
-    assert found.answer is not None
     assert found.answer.figure == []
     assert found.answer.lines(load_study(NAME).resolved())[-1].endswith("(without its data)")
 
@@ -107,8 +101,6 @@ def test_data_of_a_large_figure_are_left_out(whole: Run, monkeypatch: pytest.Mon
 def test_an_answer_to_another_question_is_called_earlier(whole: Run) -> None:
     store(whole)
     found, study = full_run(NAME), load_study(NAME).resolved()
-    assert found is not None
-    assert found.answer is not None
     assert not any("earlier definition" in line for line in found.answer.lines(study))
     for key, value in (
         ("question", "Another?"),

@@ -67,7 +67,6 @@ def test_sums_are_read_from_operations(rule: Any, count: int | None, monkeypatch
     if count is None:
         assert sums is None
         return
-    assert sums is not None
     assert len(sums.terms) == count
     for y in np.random.default_rng(0).random((20, 3)):
         added = np.asarray(sums.added(jnp.asarray(y)))

@@ -288,8 +288,7 @@ def test_chains_are_the_rules_that_they_write() -> None:
 
 @pytest.mark.default
 def test_charge_tables_are_recognized_as_payment_rules() -> None:
-    given = np.repeat(np.arange(4)[:, None], 4, axis=1)
-    one = rv.games.karma(max_karma=3, mean_karma=1.0, charge=given)
+    one = rv.games.karma(max_karma=3, mean_karma=1.0, charge=np.repeat(np.arange(4)[:, None], 4, axis=1))
     two = rv.games.karma(max_karma=3, mean_karma=1.0)
     assert one.own_bid
     for a, b in zip(to_agents(one), to_agents(two), strict=True):

@@ -334,7 +334,6 @@ def test_the_change_matrix_is_skew_symmetric_with_fair_ties() -> None:
 def test_counterexamples_are_feasible_economies(tie: str) -> None:
     """Lemma 5.1: no bid above karma, the given mean karma, and a positive sum by the definition."""
     found = find_counterexample([1.0, 30.0], [0.4, 0.6], mean_karma=2.7, max_karma=6, tie=tie)
-    assert found is not None
     assert np.all(found.policies[..., ~np.tri(7, dtype=bool)] == 0)
     np.testing.assert_allclose(found.policies.sum(axis=-1), 1)
     np.testing.assert_allclose(found.karma @ np.arange(7), 2.7)

@@ -169,11 +169,9 @@ def test_every_variable_of_a_list_has_a_meaning() -> None:
 def test_a_stored_certificate_keeps_its_radius_beside_a_list() -> None:
     proved = certificate(radius=1e-13, coverage="proved")
     again = Certificate.from_record(a_list([0.5]) | proved.record())
-    assert again is not None
     assert again.radius == 1e-13
     assert "an exact equilibrium within 1e-13" in repr(again)
     without = Certificate.from_record(a_list([0.5]) | certificate().record())
-    assert without is not None
     assert without.radius is None
 
 
@@ -213,7 +211,6 @@ def test_a_caveat_names_the_places_that_are_undecided() -> None:
 def test_tables_have_the_number_and_whether_it_is_complete() -> None:
     data = swept([a_list([0.5]), a_list([0.1, 0.9], undecided=2)])
     table = Answer(STUDY, data).table
-    assert table is not None
     columns = dict(zip(table.columns, zip(*table.texts, strict=True), strict=True))
     assert list(filter(None, columns["equilibria"])) == [
         "exactly 1 equilibrium, proved",

@@ -66,7 +66,6 @@ def test_a_sample_is_drawn_and_all_are_counted() -> None:
     assert "rises from 0" in said
     assert "a player could gain 0.5" in said  # of one cell, which the sample lacks
     table = answer.table_of(20)
-    assert table is not None
     assert "not an equilibrium" in {text for row in table.texts for text in row}
     assert table.rows_left_out + len(table.rows) == POINTS
 
@@ -130,7 +129,6 @@ def test_few_points_have_no_summary() -> None:
 @pytest.mark.slow
 def test_tables_have_the_quantiles_of_all_results_and_means_in_bins() -> None:
     answer = Answer(study(), random_data())
-    assert answer.summary is not None
     quantiles, reach, width, *_ = answer.summary.tables
     own = answer.data["spread"].sel(algorithm="one").values
     own = own[np.isfinite(own)]
@@ -153,15 +151,10 @@ def test_tables_have_the_quantiles_of_all_results_and_means_in_bins() -> None:
 
 @pytest.mark.slow
 def test_the_worst_certificates_and_random_cells_are_named() -> None:
-    answer = Answer(study(), data(reach=POINTS))
-    assert answer.summary is not None
-    *_, worst, some = answer.summary.tables
+    *_, worst, some = Answer(study(), data(reach=POINTS)).summary.tables
     assert worst.rows[0][1][:2] == [str(POINTS - 2), "not an equilibrium"]
     ids = [parts[0] for _, parts in some.rows]
     assert len(set(ids)) == 10
-    again = Answer(study(), data(reach=POINTS)).summary
-    assert again is not None
-    assert [parts[0] for _, parts in again.tables[-1].rows] == ids
+    assert [parts[0] for _, parts in Answer(study(), data(reach=POINTS)).summary.tables[-1].rows] == ids
     other = Answer(study(replications={"count": 1, "seed": 4}), data(reach=POINTS)).summary
-    assert other is not None
     assert [parts[0] for _, parts in other.tables[-1].rows] != ids

@@ -348,7 +348,6 @@ def test_names_of_actions_and_players_are_printed_in_place_of_numbers() -> None:
     assert ["column", "1", "right"] in lines
     assert ["payoff,", "column", "1"] in lines
     shown = Answer({"method": [{"name": "x", "kind": "x"}]}, found.data).table
-    assert shown is not None
     assert dict(zip(shown.columns, shown.texts[0], strict=True)) == {
         "row": "down",
         "column": "right",

@@ -41,7 +41,6 @@ def test_revenues_are_those_of_an_equilibrium_of_prices(pair: tuple[float, float
     levels = 41
     table = np.asarray(edgeworth(first=pair[0], second=pair[1], levels=levels).table)
     weights = one_mixed(table)
-    assert weights is not None
     pays = [weights[0][:levels] @ own @ weights[1][:levels] for own in table]
     profits = capacities().payoffs(jnp.array(pair)[:, None])
     assert profits == pytest.approx(pays, abs=1.0 / (levels - 1))  # a step of the prices

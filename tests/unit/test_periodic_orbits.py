@@ -130,7 +130,6 @@ def test_van_der_pol_period_and_multiplier(mu: float, period: float) -> None:
     first = periodic_orbits.periodic_orbit(game, guess, 6.3)
     assert first is not None
     (orbit,) = periodic_orbits.continue_orbits(lambda p: with_(game, parameter=p), first, 0.1, [mu])
-    assert orbit is not None
     assert orbit.period == pytest.approx(period, rel=1e-9)
     # Liouville: the multiplier is exp of the divergence's integral; sums over equal times converge fast
     divergence = mu * (1 - orbit.path[:, 0, 0] ** 2)
@@ -144,7 +143,6 @@ def test_continuation_starts_nearer_if_eigenvalues_are_real() -> None:
     _, orbit = periodic_orbits.orbits_beyond(
         lambda p: with_(game, parameter=p), 0.0, jnp.zeros((2, 1)), [2.5, 5.0]
     )
-    assert orbit is not None
     assert orbit.period == pytest.approx(11.6122306677, rel=1e-9)
 
 
@@ -153,7 +151,6 @@ def test_unstable_orbits_are_found() -> None:
     angle = 2 * np.pi * np.arange(12) / 12
     guess = 2 * np.stack([np.cos(angle), np.sin(angle)], axis=1)[..., None]
     orbit = periodic_orbits.periodic_orbit(game, guess, 6.5)
-    assert orbit is not None
     assert orbit.period == pytest.approx(6.6632868593231, rel=1e-9)
     assert not orbit.stable
 
@@ -167,7 +164,6 @@ def test_orbit_on_a_simplex_sums_to_one() -> None:
         return frame.T @ normal_form(jnp.append(u, 0.0), mu, a=-10.0)[:2] + 7.0
 
     orbit = periodic_orbits.small_orbit(Field(Simplex((3,)), put(0.1), slope), jnp.full((1, 3), 1 / 3))
-    assert orbit is not None
     np.testing.assert_allclose(orbit.path.sum(axis=-1), 1.0, atol=1e-12)
     assert orbit.period == pytest.approx(2 * np.pi / (3.0 + 0.4 * 0.01), rel=1e-9)
     assert len(orbit.multipliers) == 1

@@ -52,7 +52,6 @@ def test_the_class_of_a_kind_that_fits_the_game_is_built() -> None:
 def test_solve_accepts_a_population() -> None:
     found = rv.solve(commute(SLOPES), Drift(), start=[[0.2, 0.3, 0.5]], tol=1e-12)
     assert (found.status, found.profile.dims) == ("converged", ("state", "action"))
-    assert found.path is not None
     assert found.path.path.dims == ("step", "state", "action")
     np.testing.assert_allclose(found.profile[0], SHARES, atol=1e-9)
     assert found.claim == "equilibrium"

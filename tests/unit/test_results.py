@@ -130,9 +130,7 @@ def test_equal_data_give_equal_bytes_whenever_written(tmp_path: Path) -> None:
 def test_a_solution_has_text_and_html_representations() -> None:
     found = Solution(record(1), Certificate.from_record(record(1)))
     assert "converged" in repr(found)
-    assert found.claim == "not an equilibrium"
-    assert found.path is not None
-    assert found.path.path.dims == ("step", "player", "axis")
+    assert (found.claim, found.path.path.dims) == ("not an equilibrium", ("step", "player", "axis"))
     assert found.data.identical(dataset(record(1)))
     assert "<td>not an equilibrium" in found._repr_html_()
 

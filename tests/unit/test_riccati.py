@@ -81,7 +81,6 @@ def test_the_regulator_is_the_limit_of_long_horizons(seed: int) -> None:
         F = np.linalg.solve(Q + gamma * B.T @ P @ B, gamma * B.T @ P @ A)
         P = R + gamma * A.T @ P @ (A - B @ F)
     found = riccati.regulator(A, B, R, Q, gamma)
-    assert found is not None
     assert np.allclose(found.feedback, F, rtol=1e-9)
     assert np.allclose(found.cost, P, rtol=1e-9)
 
@@ -247,7 +246,6 @@ def test_the_follower_s_best_plan_against_a_commitment_is_what_the_leader_expect
 def test_a_joint_plan_of_identical_firms_costs_no_more_than_their_equilibrium() -> None:
     game = firms()
     found = riccati.joint(game)
-    assert found is not None
     together = riccati.costs(game, found[0]).sum(axis=0)
     apart = riccati.costs(game, backwards(game, 500)[0]).sum(axis=0)
     assert game.first @ together @ game.first < game.first @ apart @ game.first
@@ -275,5 +273,4 @@ def test_the_regulator_does_not_depend_on_the_cost_that_it_begins_with() -> None
     bad = np.random.default_rng(0).normal(size=(3, 3))
     for near in (cost[0], 1.01 * cost[0], 3 * alone.cost, 0 * cost[0], bad + bad.T, np.full((3, 3), np.nan)):
         found = riccati.regulator(*problem, near)
-        assert found is not None
         np.testing.assert_allclose(found.cost, alone.cost, rtol=1e-10, atol=1e-10)

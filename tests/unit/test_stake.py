@@ -265,7 +265,6 @@ def test_all_losses_of_a_smooth_peak_count(power: float) -> None:
         game = Loss(*(jnp.full(2, value) for value in (peak, power, 1.0, 0.0)))
         own = certificate(game, jnp.full((2, 1), peak)).at_stake
         milder = min(peak, 1.0 - peak) ** power  # beside a peak at an end all choices are dominated
-        assert own is not None
         assert milder / 10 <= own[0] <= milder * 1.001, peak
 
 

@@ -54,7 +54,6 @@ def listed(rows: list[list[str]], keys: int, columns: list[str]) -> AnswerTable:
 
 def test_every_entry_is_that_of_its_point() -> None:
     two = answer().two_way()
-    assert two is not None
     assert (two.down, two.across) == ("cost of a disaster", "price of safety")
     assert (two.labels, two.columns) == (["0", "1", "5"], ["0.05", "0.2", "0.35"])
     assert [block.heading for block in two.blocks] == ["probability of a safe win", "safety input"]
@@ -69,7 +68,6 @@ def test_every_entry_is_that_of_its_point() -> None:
 
 def test_a_weaker_claim_is_marked_in_every_block() -> None:
     two = answer("not an equilibrium").two_way()
-    assert two is not None
     assert (two.mark, two.notes) == ("* not an equilibrium (1 of 9); without a mark: equilibrium", [])
     for block in two.blocks:
         marked = [[MARK in entry.text for entry in row] for row in block.rows]
@@ -79,7 +77,6 @@ def test_a_weaker_claim_is_marked_in_every_block() -> None:
 def test_shell_notebook_and_latex_have_blocks_and_files_of_numbers_rows() -> None:
     found = answer("not an equilibrium")
     table = found.printed_table()
-    assert table is not None
     assert table.columns == ["cost of a disaster", "price of safety 0.05", "0.2", "0.35"]
     assert [row[0] for row in table.texts if not any(row[1:])] == [
         "probability of a safe win",
@@ -102,7 +99,6 @@ def test_shell_notebook_and_latex_have_blocks_and_files_of_numbers_rows() -> Non
 
 def test_what_a_thinned_table_leaves_out_is_counted() -> None:
     two = answer(prices=[float(k) for k in range(12)]).two_way(rows=5, columns=2)
-    assert two is not None
     # the longer key is down, and both ends of every key are shown
     assert (two.down, two.labels[0], two.labels[-1], len(two.labels)) == ("price of safety", "0", "11", 5)
     assert two.columns == ["0", "5"]
@@ -172,7 +168,6 @@ def test_other_runs_have_a_list_of_points(rows: list[list[str]], keys: int) -> N
 def test_keys_in_step_are_one() -> None:
     rows = [[str(a), str(a + 10), str(b), f"{a}{b}"] for a in range(3) for b in range(3)]
     two = two_way_table(listed(rows, 3, ["a", "in step", "b", "value"]))
-    assert two is not None
     assert (two.down, two.across) == ("a, in step", "b")
     assert two.labels == ["0, 10", "1, 11", "2, 12"]
 
@@ -180,7 +175,6 @@ def test_keys_in_step_are_one() -> None:
 def test_the_second_key_of_the_picture_is_known_in_words() -> None:
     assert answer().figure_key == ("price of safety", ["0.05", "0.2", "0.35"])
     many = answer(prices=[float(k) for k in range(9)])
-    assert many.figure is not None
     assert (many.figure["kind"], many.figure["options"]) == (
         "heat",
         {"quantity": "p_safe", "over": ["disaster_cost", "cost.safety_price"]},

@@ -23,7 +23,6 @@ def test_every_variable_of_a_solution_has_a_name_and_a_meaning() -> None:
             assert variable.attrs["description"], name
         assert found.data.payoff.attrs["units"] == found.data.regret.attrs["units"] == "payoff"
         assert found.payoff.attrs == found.data.payoff.attrs
-    assert found.path is not None
     assert found.path.path_step.attrs["units"] == "steps"
 
 

@@ -57,7 +57,6 @@ def test_axes_legends_tables_and_sentences_have_one_name() -> None:
     legend = axes.get_legend()
     assert legend is not None
     answer = Answer(about, data)
-    assert answer.table is not None
     assert panel.get_xlabel() == "cost of a disaster" == answer.table.columns[1]
     assert panel.get_title() == "probability of a safe win" == answer.table.columns[2]
     assert [text.get_text() for text in legend.get_texts()] == ["random allocation", "own"]
@@ -192,7 +191,6 @@ def test_players_have_one_name_in_figures_and_tables(
     data = collect(cells, {"algorithm": ["own"], "d": COSTS})
     name_in_words(data, about, {"algorithm", "d"})
     legend = plots.scenario(data, quantities=["payoff"]).get_legend()
-    assert legend is not None
     assert [text.get_text() for text in legend.get_texts()][:2] == names
     payoffs = Answer(about, data).points[0].quantities["payoff"]
     assert [one.entry for one in payoffs] == names
@@ -218,9 +216,7 @@ def test_a_scenario_draws_what_the_answer_is_about_and_its_caption_says_it(tmp_p
     assert figure.caption == (
         "Probability of a safe win and regret sum against cost of a disaster, one colour per method."
     )
-    answer = Answer(about, swept(about))
-    assert answer.figure is not None
-    assert answer.figure["options"] == {"quantities": ["p_safe"]}
+    assert Answer(about, swept(about)).figure["options"] == {"quantities": ["p_safe"]}
 
 
 def test_players_of_games_with_stages_are_named_too() -> None:

@@ -64,7 +64,6 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, "-m", "rivalry", "open", "--port", "0", "--no-browser", "--json"]
         self.process = subprocess.Popen(command, cwd=self.home, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
         self.address = json.loads(self.process.stdout.readline())["url"]
         self.process.stdout.close()
         self.base = self.address.partition("/?")[0]
@@ -393,7 +392,6 @@ def test_a_browser_is_started_with_a_page_that_no_other_user_can_read(browser: A
     command = [sys.executable, "-m", "rivalry", "open", "tour", "--port", "0", "--json"]
     env = os.environ | {"BROWSER": f"{program} %s"}
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=env) as server:
-        assert server.stdout is not None
         token = json.loads(server.stdout.readline())["url"].partition("token=")[2]
         end = time.monotonic() + 60
         while not started.exists() and time.monotonic() < end:

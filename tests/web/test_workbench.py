@@ -799,7 +799,6 @@ def test_run_that_another_process_computes_is_running(client: Client, tmp_path: 
         "lock = Lock(Path(sys.argv[1])); lock.acquire(); print(1, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
         assert other.stdout.readline()
         assert client.get("/api/runs/many").json()["status"] == "running"
         assert client.post("/api/runs/many/resume", json={}).status_code == 409
@@ -939,7 +938,6 @@ def test_types_of_pages_are_consistent(tmp_path: Path) -> None:
 
 
 def address_of(server: subprocess.Popen[str]) -> str:
-    assert server.stdout is not None
     return str(json.loads(server.stdout.readline())["url"])
 
 
@@ -957,7 +955,6 @@ def test_open_prints_its_address_and_ends_in_order(tmp_path: Path) -> None:
         server.send_signal(signal.SIGINT)
         assert server.wait(10) == 0
         assert time.monotonic() - begun < 5
-        assert server.stderr is not None
         assert not server.stderr.read()
 
 
