@@ -16,12 +16,7 @@ from rivalry.audit.verdict import ELEVATED, PUNISHED
 def responder(*, cost: float = 1.0, taste: float = 1.0, weight: float = 1.0) -> Makers:
     """Return the makers of a seller of a logit market that best responds to the rivals' last prices.
 
-    Parameters
-    ----------
-    cost, taste : float
-        Its unit cost and scale of tastes, as multiples of the true ones.
-    weight : float
-        Share of the way to the best response that it goes in a period.
+    Unit cost and scale of tastes are ``cost`` and ``taste`` times the true; it goes ``weight`` of the way.
     """
 
     def makers(market: PriceMarket) -> Maker:

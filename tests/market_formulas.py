@@ -15,13 +15,7 @@ def isoelastic_leader(A: float, eta: float, c: object) -> np.ndarray:
 
     The follower sells ``q_F = eta Q (1 - c_F/P)``, so the leader's first-order condition is quadratic in P:
     ``(1-eta)^2 P^2 - eta (eta c_F - (1-eta) c_L) P + eta (1+eta) c_L c_F = 0``; with ``eta = 1`` it is ``P =
-    2 c_L``.
-
-    Raises
-    ------
-    ValueError
-        For ``eta < 1``, where the leader always gains by producing less, and if either firm would not
-        produce.
+    2 c_L``. Refused are ``eta < 1``, where the leader always gains by producing less, and idle firms.
     """
     leader, follower = (float(cost) for cost in broadcast_parameters(c)[0])
     if eta < 1:
@@ -51,12 +45,8 @@ def price_leader(A: float, b: float, g_s: float, c: object, d: object = 0.0) -> 
     """Return prices ``[2]`` if firm 0 leads in prices and both sell.
 
     Demand is as in `differentiated_bertrand`. With ``q_i = al - be p_i + la p_j`` the follower's response is
-    linear, and so is the demand of the leader.
-
-    Raises
-    ------
-    ValueError
-        If either firm sells nothing, or the leader gains by keeping the follower out.
+    linear, and so is the demand of the leader. Refused where either firm sells nothing, or the leader gains
+    by keeping the follower out.
     """
     c, d = broadcast_parameters(c, d)
     al, be, la = A / (b + g_s), b / (b**2 - g_s**2), g_s / (b**2 - g_s**2)

@@ -12,41 +12,20 @@ from rivalry.runtime.jax import jnp
 
 
 class Wording(NamedTuple):
-    """A way to write a game of a box; the default is the game as it is.
+    """A way to write a game of a box; the default is the game as it is."""
 
-    Attributes
-    ----------
-    factors, constants
-        Of payoffs, per player.
-    unit
-        A choice of 1 is written as so much.
-    origin
-        A choice of 0 is written as so much.
-    mirrored
-        Whether choices are counted from the high end.
-    beyond
-        Choices are allowed up to so many times the range above the high end. They pay less than that end.
-    order
-        The players' new order.
-    dummies
-        Players without an effect, whose payoff is 0.
-    fixed
-        Every player has a further choice that cannot change, with these values; empty for none. Payoffs would
-        rise with it, and the slopes of other choices depend on it.
-    fixed_first
-        Whether it is the first choice of all.
-    """
-
-    factors: tuple[float, ...] = ()
-    constants: tuple[float, ...] = ()
-    unit: float = 1.0
-    origin: float = 0.0
-    mirrored: bool = False
-    beyond: float = 0.0
-    order: tuple[int, ...] = ()
-    dummies: int = 0
+    factors: tuple[float, ...] = ()  # of payoffs, per player
+    constants: tuple[float, ...] = ()  # of payoffs, per player
+    unit: float = 1.0  # a choice of 1 is written as so much
+    origin: float = 0.0  # a choice of 0 is written as so much
+    mirrored: bool = False  # choices are counted from the high end
+    beyond: float = 0.0  # so many times the range is allowed above the high end, and pays less than that end
+    order: tuple[int, ...] = ()  # the players' new order
+    dummies: int = 0  # players without an effect, whose payoff is 0
+    # values of a further choice of every player that cannot change; payoffs would rise with it, and slopes of
+    # other choices depend on it
     fixed: tuple[float, ...] = ()
-    fixed_first: bool = False
+    fixed_first: bool = False  # it is the first choice of all
 
     def with_fixed(self, x: Any) -> Any:
         """A profile with the further choices, at their values."""

@@ -13,24 +13,14 @@ RANDOM = ((2, 2), (3, 2), (3, 3), (2, 2, 2))
 
 
 class Tables(NamedTuple):
-    """Payoffs ``[player action..]`` in another wording, and where its profiles are read.
-
-    Attributes
-    ----------
-    table
-        The payoffs.
-    write
-        From profiles ``[player action]`` of the game to those of the wording.
-    factors
-        Of payoffs, per player of the game.
-    players
-        Where the players of the game are in the wording.
-    """
+    """Payoffs ``[player action..]`` in another wording, and where its profiles are read."""
 
     table: np.ndarray
-    write: Callable[[np.ndarray], np.ndarray]
-    factors: np.ndarray
-    players: np.ndarray
+    write: Callable[
+        [np.ndarray], np.ndarray
+    ]  # from profiles ``[player action]`` of the game to the wording's
+    factors: np.ndarray  # of payoffs, per player of the game
+    players: np.ndarray  # where the players of the game are in the wording
 
 
 def _as_it_is(table: np.ndarray) -> Tables:
