@@ -256,8 +256,7 @@ def test_tables_of_other_programs_with_two_rounds_of_memory(form: str, certify: 
             name, more = "q.npy", ["--q-values"]
             np.save(name, np.eye(2, dtype=np.float32)[policy] * 7 - 3)
         found = judged(certify, name, *more)
-        wanted = in_plain_python(policy.tolist(), 0.6)
-        assert found["regret"][0] == pytest.approx(wanted, abs=1e-9)
+        assert found["regret"][0] == pytest.approx(in_plain_python(policy.tolist(), 0.6), abs=1e-9)
         assert found["coverage"] == "exact"
 
 

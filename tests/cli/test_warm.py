@@ -45,8 +45,7 @@ def test_one_line_per_part_and_a_table(
     asked: list[Any] = []
     monkeypatch.setattr("rivalry.solving.solve", lambda *given: asked.append(given) or SimpleNamespace())
     rows = rivalry("warm", "matrix", "influencer", "--json")
-    families = [row["family"] for row in rows.value]
-    assert families == ["influencer", "influencer", "matrix", "matrix"]
+    assert [row["family"] for row in rows.value] == ["influencer", "influencer", "matrix", "matrix"]
     assert len(asked) == 4
     assert [type(method).__name__ for _, method, _ in asked][:2] == ["GradientAscent", "BestResponse"]
     assert "2/4 influencer: programs of best responses, 3 players, " in rows.err

@@ -696,8 +696,7 @@ def test_a_key_is_told_in_the_direction_of_the_study(values: list[float]) -> Non
     mirrored = swept(
         {"one": [record(turnout=value) for value in values[::-1]]}, values=[-x for x in REACHES[::-1]]
     )
-    rising = said(study(), mirrored)[0]
-    assert falling == rising.replace("rises", "falls", 1).replace("-0", "0")
+    assert falling == said(study(), mirrored)[0].replace("rises", "falls", 1).replace("-0", "0")
 
 
 def test_how_much_is_told_from_end_to_end() -> None:

@@ -255,8 +255,7 @@ def sentences(test: dict[str, Any], values: list[float], claim: str = "", **answ
 
 def test_what_a_verdict_says_is_said_once() -> None:
     assert sentences({"quantity": "payoff", "above": 0}, [3.0]) == ["Yes: the payoff is 3, above 0."]
-    rising = {"quantity": "payoff", "monotone": "rising"}
-    assert len(sentences(rising, [1.0, 2.0, 3.0])) == 1
+    assert len(sentences({"quantity": "payoff", "monotone": "rising"}, [1.0, 2.0, 3.0])) == 1
     claims = sentences({"claim": "equilibrium"}, [1.0, 1.0, 1.0], claim="equilibrium")
     assert [text.partition(":")[0] for text in claims] == ["Yes", "The payoff is 1 at every reach."]
     both = sentences({"claim": "equilibrium", "at": {"reach": 0.1}}, [1.0, 1.0], claim="equilibrium")

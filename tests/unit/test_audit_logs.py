@@ -227,8 +227,7 @@ def test_parquet_is_read_as_csv_is(tmp_path: Path) -> None:
         {"time": pd.to_datetime(["2026-01-01"] * 2), "firm": ["A", "B"], "price": [1.5, 2.0], "units": [3, 4]}
     )
     frame.to_parquet(tmp_path / "log.parquet")
-    columns = read_columns(str(tmp_path / "log.parquet"))
-    assert columns["units"].tolist() == [3.0, 4.0]
+    assert read_columns(str(tmp_path / "log.parquet"))["units"].tolist() == [3.0, 4.0]
     log = read_log(str(tmp_path / "log.parquet"))
     assert log.price.tolist() == [[1.5, 2.0]]
     assert log.quantity is not None

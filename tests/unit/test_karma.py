@@ -167,8 +167,7 @@ def test_types_of_agents_by_counts_and_by_shares() -> None:
     law = np.diff(world.first[1], prepend=0)
     np.testing.assert_allclose(law @ np.array(tables[1]["chain"]), law, atol=1e-15)
     assert rv.oracles.labels(counted).players == ("meek", "loud")
-    private = fresh(world, np.random.SeedSequence(0)).private
-    assert (private[:2] == 0).all()
+    assert (fresh(world, np.random.SeedSequence(0)).private[:2] == 0).all()
 
 
 def test_every_agent_may_have_its_own_type() -> None:

@@ -218,8 +218,7 @@ def test_grids_and_projections_of_policies_stay_on_listed_amounts() -> None:
     space = economy().space
     assert np.asarray(space.grid(4, 3)).tolist() == [[1, 0, 0, 0, 0], [0.5, 0, 0.5, 0, 0], [0, 0, 1, 0, 0]]
     x = np.random.default_rng(0).normal(size=space.shape)
-    nearest = np.asarray(space.project(x))
-    for row, allowed, point in zip(nearest, space.entries, x, strict=True):
+    for row, allowed, point in zip(np.asarray(space.project(x)), space.entries, x, strict=True):
         assert row.sum() == pytest.approx(1)
         assert np.all(row[~allowed] == 0)
         used = row > 0  # the nearest point: one shift of all positive entries, no more for the others

@@ -372,8 +372,7 @@ def test_sublinearity_of_bids(monkeypatch: pytest.MonkeyPatch) -> None:
     roots = np.stack([np.sqrt(mean * k) for mean in means])[:, None]
     found = sublinearity(roots)
     assert found == (0.0, 0.0, True, True)
-    squares = np.stack([k**2 / mean for mean in means])
-    found = sublinearity(squares)
+    found = sublinearity(np.stack([k**2 / mean for mean in means]))
     assert found.falls == pytest.approx(144 / 2)
     assert found.exceeds == pytest.approx(12**2 - 12 * 1)  # from one unit of karma to twelve
     assert found[2:] == (False, False)

@@ -210,8 +210,7 @@ def test_without_adjustment_cost_output_is_static() -> None:
     assert np.allclose(cournot.value, 6 + (10 - 2 * 10 / 3) * (5 / 3) * 0.96 / 0.04)
     uneven = solved(firms((0.3, 0.9), (0.0, 0.0)), "markov_perfect").data  # discount factors have no effect
     assert np.allclose(uneven.state_path[1:, 1:], 5 / 3)
-    led = solved(game, "feedback_stackelberg").data
-    assert np.allclose(led.state_path[1:, 1:], [2.5, 1.25])
+    assert np.allclose(solved(game, "feedback_stackelberg").data.state_path[1:, 1:], [2.5, 1.25])
     small = firms(phi=(1e-6, 1e-6))
     assert np.allclose(solved(small, "markov_perfect").data.steady_state[1:], 5 / 3, atol=1e-5)
     assert np.allclose(

@@ -195,7 +195,6 @@ def test_owners_who_observe_the_shock_choose_the_equilibrium_of_every_level(
     np.testing.assert_allclose(solution.data.payoff.values, paid, rtol=1e-9)
     names = names_of(game).entries
     assert names[1] == tuple(f"{game.rule.choice} of product 2 at {shift:+g}" for shift in shifts)
-    worse = np.asarray(solution.profile) * 0.9
-    assert rv.certificate(game, worse).claim == "not an equilibrium"
+    assert rv.certificate(game, np.asarray(solution.profile) * 0.9).claim == "not an equilibrium"
     with pytest.raises(ValueError, match="stages: closed forms are for owners"):
         rv.games.market(shock=shock, shock_observed=True, stages=[[0], [1]], **owners)

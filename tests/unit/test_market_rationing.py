@@ -74,8 +74,7 @@ def test_prices_of_the_mixed_equilibrium_earn_the_same(k: float) -> None:
     pays = jax.jit(
         jax.vmap(lambda p: jnp.mean(jax.vmap(lambda r: game.payoffs(jnp.stack([p, r])[:, None])[0])(rivals)))
     )
-    inside = pays(jnp.linspace(first + 1e-6, last, 50))
-    np.testing.assert_allclose(inside, profit, rtol=1e-3)
+    np.testing.assert_allclose(pays(jnp.linspace(first + 1e-6, last, 50)), profit, rtol=1e-3)
     outside = pays(jnp.array([first / 2, first - 1.0, last + 1.0, last + 20.0, 99.0]))
     assert np.all(np.asarray(outside) < profit - 0.5)  # it falls by 1 where the price is 1 above the last
 

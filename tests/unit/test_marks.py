@@ -74,8 +74,7 @@ def test_a_label_of_several_panels_is_in_the_legend_once(layout: dict[str, Any])
 
 
 def test_points_without_a_certificate_are_hollow() -> None:
-    mask = np.array([True, False, True])
-    filled, hollow = certified_points(np.arange(3), np.arange(3), mask)
+    filled, hollow = certified_points(np.arange(3), np.arange(3), np.array([True, False, True]))
     assert (filled.x.tolist(), hollow.x.tolist()) == ([0, 2], [1])
     faces = [line.get_markerfacecolor() for line in drawn(filled, hollow).get_lines()]
     assert faces == [INK, "white"]

@@ -57,8 +57,7 @@ def test_table_payoffs_of_schedules_match_the_game(race: Any) -> None:
         policies = RNG.integers(0, choices, size=(2, len(tables.period)))
         value, best = period_values(tables, policies)
         rows = tables.tabulated.action_grid[[0, 1], greedy_path(tables, policies)]
-        paid = concrete.payoffs(race, race.inputs(rows))
-        np.testing.assert_allclose(value[0], paid, rtol=1e-12)
+        np.testing.assert_allclose(value[0], concrete.payoffs(race, race.inputs(rows)), rtol=1e-12)
         assert np.all(best >= value)
 
 

@@ -392,8 +392,7 @@ def test_bifurcation_draws_cycle_ranges_and_dashed_unstable_points() -> None:
     assert {"cycle, not certified", "unstable point, not certified", "range of a cycle"} <= set(labels(ax))
     dashed = [found for found in ax.get_lines() if found.get_linestyle() == "--" and len(found.get_xdata())]
     assert [list(found.get_xdata()) for found in dashed] == [reaches[2:5]] * 2
-    segments = ax.collections[0].get_segments()
-    assert [list(segment[:, 1]) for segment in segments] == [[0.2, 0.4]] * 2
+    assert [list(segment[:, 1]) for segment in ax.collections[0].get_segments()] == [[0.2, 0.4]] * 2
 
 
 def test_bifurcation_of_the_second_axis_without_cycles() -> None:

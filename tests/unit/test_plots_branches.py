@@ -219,8 +219,7 @@ def test_a_constant_stability_window_is_drawn() -> None:
 @pytest.mark.slow
 def test_spectra_over_the_parameter(one: xr.Dataset) -> None:
     ax = rv.plots.spectrum(one)
-    curves = lines(ax, "_real")
-    np.testing.assert_allclose(curves[0].get_ydata(), LOSS - np.linspace(0.1, 0.3, 41))
+    np.testing.assert_allclose(lines(ax, "_real")[0].get_ydata(), LOSS - np.linspace(0.1, 0.3, 41))
     dashed = lines(ax, "_imaginary")
     assert [set(line.get_ydata()[np.isfinite(line.get_ydata())]) for line in dashed] == [{6.0}]
     kinds = [label for label in labels(rv.plots.bifurcation(one)) if label.startswith(("all", "groups"))]

@@ -124,8 +124,7 @@ def test_agent_histogram_by_type_with_mean_and_largest() -> None:
         {"replication": [0, 1]},
     )
     ax = rv.plots.agent_histogram(data)
-    count = len(lines(ax, "_line")[0].get_xdata()) // 2 - 1
-    edges = np.histogram_bin_edges(values, count)
+    edges = np.histogram_bin_edges(values, len(lines(ax, "_line")[0].get_xdata()) // 2 - 1)
     for kind, steps in enumerate(lines(ax, "_line")):
         own = values[:, kinds == kind].ravel()
         np.testing.assert_array_equal(steps.get_xdata(), np.repeat(edges, 2))

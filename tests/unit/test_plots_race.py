@@ -151,8 +151,7 @@ def test_payoff_landscape_marks_the_profile_and_the_best_response() -> None:
 def test_colour_scale_ignores_very_low_payoffs() -> None:
     deep = surface()
     deep["landscape_payoff"][:, -1] = -1e6
-    bar = rv.plots.payoff_landscape(deep).child_axes[0]
-    assert bar.get_ylim()[0] > -200
+    assert rv.plots.payoff_landscape(deep).child_axes[0].get_ylim()[0] > -200
 
 
 @pytest.mark.slow

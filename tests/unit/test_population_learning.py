@@ -48,8 +48,7 @@ def ran(learner: PopulationQLearning, game: Any = None, seed: int = 0) -> dict[s
 def same(one: dict[str, np.ndarray], two: dict[str, np.ndarray], but: tuple[str, ...] = ()) -> None:
     for name in set(one) | set(two):
         if not name.startswith(but or ("never",)):
-            equal_nan = one[name].dtype.kind == "f"
-            assert np.array_equal(one[name], two[name], equal_nan=equal_nan), name
+            assert np.array_equal(one[name], two[name], equal_nan=one[name].dtype.kind == "f"), name
 
 
 # reproducibility

@@ -47,8 +47,7 @@ def test_gains_of_policies_without_memory_are_those_of_two_prices(session: dict[
 def test_the_record_is_of_all_pairs_and_the_certificate_of_half(session: dict[str, Any]) -> None:
     record = METHOD.read(GAME, session)
     met = session["met"]
-    strangers = record["stranger_gain"][1]
-    np.testing.assert_allclose(strangers, (met[:, 0, 0, 0] + met[:, 1, 0, 0]) / 2)
+    np.testing.assert_allclose(record["stranger_gain"][1], (met[:, 0, 0, 0] + met[:, 1, 0, 0]) / 2)
     assert record["met_gain"][1][1, 2] == pytest.approx((met[:, 0, 1, 2] + met[:, 1, 2, 1]).mean() / 2)
     assert record["chosen"][1].sum() == pytest.approx(1.0)
     profile = record["chosen"][1]

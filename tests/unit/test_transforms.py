@@ -34,8 +34,7 @@ class Cournot(eqx.Module):
         return rv.Box.interval(0.0, 100.0, players=self.cost.shape[0])
 
     def payoffs(self, x: jax.Array) -> jax.Array:
-        price = jnp.maximum(self.intercept - x.sum(), 0.0)
-        return (price - self.cost) * x[:, 0]
+        return (jnp.maximum(self.intercept - x.sum(), 0.0) - self.cost) * x[:, 0]
 
     def ceiling(self, x: jax.Array, player: jax.Array, low: jax.Array, high: jax.Array) -> jax.Array:
         others = x.sum() - x[player, 0]

@@ -26,8 +26,7 @@ def duopoly(turns: Any = CYCLE, **more: Any) -> Any:
 @pytest.mark.slow
 def test_rounds_follow_the_turns() -> None:
     assert repeated_form(duopoly(), action_grid=LEVELS).tables.order.tolist() == [[0, 1], [1, -1], [1, -1]]
-    usual = repeated_form(duopoly(None), action_grid=LEVELS)
-    assert usual.tables.order.tolist() == [[0], [1]]
+    assert repeated_form(duopoly(None), action_grid=LEVELS).tables.order.tolist() == [[0], [1]]
     assert "in turns [[0, 1], [1], [1]]" in repr(duopoly())
     assert seating(duopoly()).turns == ((0, 1), (1,), (1,))
 

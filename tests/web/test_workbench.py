@@ -148,8 +148,7 @@ FORM = "application/x-www-form-urlencoded"
 def test_the_cookie_cannot_be_made_from_a_token(stranger: Client) -> None:
     from hashlib import sha256
 
-    secret = sha256(f"cookie {TOKEN}".encode()).hexdigest()
-    stranger.cookies.set("rivalry_8765", secret)
+    stranger.cookies.set("rivalry_8765", sha256(f"cookie {TOKEN}".encode()).hexdigest())
     assert stranger.get("/api/choices").status_code == 401
 
 
@@ -180,8 +179,7 @@ def test_another_site_is_refused(
 
 @pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1:8765", "[::1]:8765"])
 def test_names_of_this_machine_are_served(client: Client, host: str) -> None:
-    headers = {"host": host, "origin": f"http://{host}"}
-    answer = client.get("/api/choices", headers=headers)
+    answer = client.get("/api/choices", headers={"host": host, "origin": f"http://{host}"})
     assert answer.status_code in (200, 401)  # a cookie belongs to one name
     assert answer.status_code != 421
 
