@@ -283,16 +283,17 @@ def test_influence_of_a_chosen_reach_matches_its_formula(normalised: bool) -> No
         return -squares / (2 * reach**2) - normalised * 2 * np.log(reach * np.sqrt(2 * np.pi))
 
     kernel, x = ChosenReach(normalised=normalised), low + (high - low) * rng.random((200, 3))
-    at, ends = jnp.asarray(points), (jnp.asarray(low), jnp.asarray(high))
+    at = jnp.asarray(points)
+    region = kernels.Region(jnp.asarray(low), jnp.asarray(high), at)
     found = jax.jit(
         lambda x: (
             kernel.logs(x, at),
             kernel.gradients(x, at),
             kernel.hessians(x, at),
             kernel.vjp(x, at, jnp.ones((len(x), 5))),
-            kernel.lower_bound(0, *ends, at),
-            kernel.upper_bound(0, *ends, at),
-            kernel.derivative_bounds(0, *ends, at),
+            kernel.lower_bound(0, region),
+            kernel.upper_bound(0, region),
+            kernel.derivative_bounds(0, region),
         )
     )(jnp.asarray(x))
     value, gradient, hessian, product, least, most, (slopes, bends) = jax.tree.map(np.asarray, found)
